@@ -1,0 +1,53 @@
+/* Append-only files of checksummed blocks: undo segments, listings, reports, spills of the sorter.
+ *
+ *   file   = header block*
+ *   header = magic[8] version:u32 reserved:u32 tag[32] checksum:u64              56 bytes
+ *   block  = magic:u32 type:u16 flags:u16 raw_len:u32 stored_len:u32 head_len:u32 head_sum:u64 body_sum:u64
+ *            head[head_len] payload[stored_len]
+ *
+ * All integers little-endian. head_sum = XXH3-64 of the fields before it and of head; body_sum = XXH3-64 of the stored
+ * payload; the file header's checksum = XXH3-64 of the 48 bytes before it.
+ * `head` is what an index wants to know without unpacking the payload; the payload is zstd level 1 where flags bit 0 is
+ * set. A block that does not verify is damage; whether that is a torn tail or a loss is for the caller to say, who knows
+ * up to which offset everything was durable. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/file.h"
+
+struct blockfile;
+
+struct blockfile_kind {
+    char magic[8];
+    uint32_t version;
+    uint32_t block_magic;
+};
+
+struct block {
+    uint64_t offset, end; /* where it begins, where the next one does */
+    uint16_t type;
+    struct slice head, payload; /* payload unpacked, in the arena given to blockfile_read */
+};
+
+bool blockfile_create(struct blockfile **ret, const struct world *world, const char *path,
+                      const struct blockfile_kind *kind, struct slice tag, GError **error);
+/* For reading, or (append) for going on at the end. A wrong magic or a newer version is SLUICE_ERROR_CORRUPT. */
+bool blockfile_open(struct blockfile **ret, const struct world *world, const char *path,
+                    const struct blockfile_kind *kind, bool append, GError **error);
+void blockfile_free(struct blockfile *file);
+AUTO_DEFINE(blockfile, blockfile_free)
+
+struct slice blockfile_tag(const struct blockfile *file); /* 32 bytes, lives as long as the file */
+uint64_t blockfile_end(const struct blockfile *file);
+
+/* Appends one block (compressing where that pays and `pack` is set); not durable before blockfile_sync_durable(). */
+bool blockfile_append(struct blockfile *file, uint16_t type, struct slice head, struct slice payload, bool pack,
+                      uint64_t *ret_offset, GError **error);
+bool blockfile_sync_durable(struct blockfile *file, GError **error); /* fdatasync; creation also synced the directory */
+bool blockfile_cut(struct blockfile *file, uint64_t end, GError **error);
+
+enum block_result { BLOCK_OK, BLOCK_END, BLOCK_DAMAGED, BLOCK_FAILED /* *error set */ };
+
+/* The block at `offset`. `head_only`: the payload is neither read nor verified (the head is). BLOCK_DAMAGED: it does not verify; ret->end then tells where the lengths say it ends, or 0. */
+enum block_result blockfile_read(struct blockfile *file, uint64_t offset, bool head_only, struct arena *mem,
+                                 struct block *ret, GError **error);

@@ -1,0 +1,20 @@
+/* External merge sort of fixed-size items, bytewise by a prefix of each: memory is bounded, the disk is not.
+ *
+ * Feed, then read back in order. Runs are spilled below `dir` as unnamed temporary files. One thread at a time. */
+#pragma once
+
+#include "base/file.h"
+
+struct extsort;
+
+bool extsort_new(struct extsort **ret, const struct world *world, const char *dir, size_t item_len, size_t key_len,
+                 size_t memory_bytes, GError **error);
+void extsort_free(struct extsort *sort);
+AUTO_DEFINE(extsort, extsort_free)
+
+bool extsort_add(struct extsort *sort, const void *item, GError **error);
+bool extsort_finish(struct extsort *sort, GError **error); /* no more items; the first extsort_next() may follow */
+
+/* *ret points at the next item, valid until the next call; NULL at the end. Equal keys come in the order added. */
+bool extsort_next(struct extsort *sort, const uint8_t **ret, GError **error);
+uint64_t extsort_count(const struct extsort *sort);

@@ -1,0 +1,37 @@
+/* Durable files: the only place that knows EINTR, short reads and writes, ENOSPC and failing closes.
+ *
+ * Every function that makes something durable says which fsync does it. After a failed fsync the file is poisoned:
+ * every later call on it fails with SLUICE_ERROR_SYNC_FAILED (the kernel may have dropped the pages). */
+#pragma once
+
+#include "base/world.h"
+
+enum file_mode { FILE_READ, FILE_CREATE /* must not exist */, FILE_APPEND /* made when absent */, FILE_REPLACE };
+
+bool file_open(struct file **ret, const struct world *world, const char *path, enum file_mode mode, GError **error);
+bool file_close(struct file *file, GError **error); /* an error of close() is an error of the write */
+void file_free(struct file *file);                  /* closes, forgets errors */
+AUTO_DEFINE(file, file_free)
+
+const char *file_path(const struct file *file);
+bool file_size(struct file *file, uint64_t *ret, GError **error);
+
+/* All of the bytes, at the end of the file; *ret_offset (may be NULL) is where they begin. Not durable yet. On failure
+ * nothing is promised about the tail; the caller's format finds out by its checksums. */
+bool file_append(struct file *file, struct slice bytes, uint64_t *ret_offset, GError **error);
+
+/* Up to `len` bytes; *ret_len < len only at the end of the file. */
+bool file_read_at(struct file *file, uint64_t offset, void *into, size_t len, size_t *ret_len, GError **error);
+
+bool file_sync_durable(struct file *file, GError **error); /* fdatasync of the file */
+bool file_truncate(struct file *file, uint64_t len, GError **error);
+bool file_lock(struct file *file, GError **error); /* SLUICE_ERROR_LOCKED when another process holds it */
+
+/* Writes PATH.tmp, fsyncs it, renames, fsyncs the directory: after it either the old or the new content stands. */
+bool file_replace_durable(const struct world *world, const char *path, struct slice content, GError **error);
+bool file_rename_durable(const struct world *world, const char *from, const char *to, GError **error); /* + directory */
+bool file_unlink(const struct world *world, const char *path, GError **error); /* absent already: fine */
+bool file_make_dirs(const struct world *world, const char *path, GError **error);
+bool file_sync_dir_durable(const struct world *world, const char *path, GError **error);
+bool file_read_all(const struct world *world, const char *path, size_t cap, GBytes **ret, GError **error);
+bool file_exists(const struct world *world, const char *path);

@@ -1,0 +1,59 @@
+/* The one door to the outside: clock, random source, files. Made in `main`, handed down; nothing else asks the time,
+ * rolls a die or opens a file. (RocksDB has files and threads of its own; the crash and fault suites cover it.)
+ *
+ * A test makes its own: a clock that it turns, a seed, files that fail at the n-th call or forget what was not synced. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/auto.h"
+#include "base/error.h"
+#include "base/slice.h"
+
+struct world;
+struct file; /* an open file; base/file.h has what one does with it */
+
+struct world_clock {
+    int64_t (*monotonic_us)(void *self);
+    int64_t (*wall_ms)(void *self); /* UTC, milliseconds since 1970 */
+    /* Sleeps, or lets virtual time pass. Ends early when *cancel becomes true. */
+    void (*sleep_us)(void *self, int64_t us, const atomic_bool *cancel);
+};
+
+/* The calls of POSIX with its errno, one each, so that a test can make the n-th one fail, be short or tear.
+ * They return what the system call does, -1 with errno set. base/file.c is their only caller. */
+struct world_files {
+    int (*open)(void *self, const char *path, int flags, unsigned mode);
+    int (*close)(void *self, int fd);
+    int64_t (*pread)(void *self, int fd, void *into, size_t len, int64_t offset);
+    int64_t (*pwrite)(void *self, int fd, const void *from, size_t len, int64_t offset);
+    int (*fsync)(void *self, int fd, bool data_only);
+    int (*truncate)(void *self, int fd, int64_t len);
+    int (*rename)(void *self, const char *from, const char *to);
+    int (*unlink)(void *self, const char *path);
+    int (*mkdir)(void *self, const char *path, unsigned mode);
+    int (*lock)(void *self, int fd); /* exclusive, not waiting: -1 and EWOULDBLOCK when held */
+};
+
+struct world {
+    const struct world_clock *clock;
+    void *clock_self;
+    const struct world_files *files;
+    void *files_self;
+    bool (*random)(void *self, void *into, size_t len);
+    void *random_self;
+    /* A named place in the program. Production: nothing. The crash suite dies here; the fault suite counts. NULL: none */
+    void (*point)(void *self, const char *name);
+    void *point_self;
+};
+
+/* The real one; static, nothing to free. */
+const struct world *world_real(void);
+
+int64_t world_monotonic_us(const struct world *world);
+int64_t world_wall_ms(const struct world *world);
+void world_sleep_us(const struct world *world, int64_t us, const atomic_bool *cancel);
+void world_random(const struct world *world, void *into, size_t len);
+
+/* A kill point: `name` is a row of run/kill_points.h or of the module's own list. */
+void world_point(const struct world *world, const char *name);

@@ -1,0 +1,36 @@
+/* A document is a slice of BSON bytes (libbson's layout, so that bson_init_static() views it without a copy).
+ *
+ * JSON is read by our own bounded scanner that keeps every number exactly: int64 where it fits and has neither point nor
+ * exponent (and is not -0), else decimal128; what needs more than 34 digits or an exponent out of range is a record
+ * error, never rounded. So 9007199254740993, 18446744073709551615, 0.10 and -0 survive; 1e6200 is refused.
+ * Refused too: invalid UTF-8 (also unpaired surrogate escapes), duplicate keys in one object, nesting above
+ * DOCUMENT_DEPTH, more than DOCUMENT_BYTES, keys with a NUL (BSON cannot hold them). Blanks around the text are allowed. */
+#pragma once
+
+#include <bson/bson.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+
+#define DOCUMENT_DEPTH 100
+#define DOCUMENT_BYTES (16u << 20)
+
+/* One JSON object → BSON bytes in `mem`. On failure *ret_at (may be NULL) is the byte offset of the fault in the text.
+ * Errors: BAD_RECORD, TOO_BIG. Cost: no heap allocation, one copy into the arena. */
+bool document_from_json(struct slice text, struct arena *mem, struct slice *ret, size_t *ret_at, GError **error);
+
+/* BSON → JSON text, one line, keys in document order, appended to `into`. Numbers keep value and scale; datetimes,
+ * binary, uuid and what JSON lacks are written as docs/formats/documents.md says. Fails on a BSON type that sluice does
+ * not carry, with BAD_RECORD. */
+bool document_to_json(struct slice document, GString *into, GError **error);
+
+/* Checks bytes that came from outside (a store): structure, UTF-8, depth, size, duplicate keys, types we carry. */
+bool document_check(struct slice bytes, GError **error);
+
+static inline bool document_view(struct slice document, bson_t *ret)
+{
+    return bson_init_static(ret, document.data, document.len);
+}
+
+/* The canonical bytes of the empty document. */
+struct slice document_empty(void);
