@@ -1,0 +1,60 @@
+/* How everyone above store/ calls a driver: one function per row of its table. Here capability checks, counters and the
+ * named fault points (`store.cas`, `store.read` …) live once. */
+#pragma once
+
+#include "store/store.h"
+
+/* All drivers, NULL-terminated, in an order one can read: store/drivers.c. */
+const struct store_driver *const *store_drivers(void);
+/* The driver of a URI's scheme; NOT_FOUND names the nearest. */
+const struct store_driver *store_driver_of(const char *uri, GError **error);
+
+/* Extra drivers for tests (remote, fault) are given by the caller: `drivers` NULL means store_drivers(). Opening one
+ * identity twice in a process gives the same store (counted), so that workers and verifier may share a RocksDB. */
+struct store_registry;
+struct store_registry *store_registry_new(const struct world *world, const struct store_driver *const *drivers);
+void store_registry_free(struct store_registry *registry);
+AUTO_DEFINE(store_registry, store_registry_free)
+bool store_open(struct store **ret, struct store_registry *registry, const struct store_config *config, GError **error);
+void store_release(struct store_registry *registry, struct store *store);
+
+struct store_counters {
+    uint64_t reads, records_read, bytes_read, cas_calls, cas_ops, settles, errors;
+};
+
+bool store_session_open(struct session **ret, struct store *store, GError **error);
+void store_session_close(struct session *session);
+AUTO_DEFINE(session, store_session_close)
+const struct store_driver *session_driver(const struct session *session);
+const struct store_counters *session_counters(const struct session *session);
+
+bool store_inspect(struct session *session, const struct call *call, struct store_info *ret, GError **error);
+bool store_decode(const struct store_driver *driver, const struct dataset *ds, struct slice raw, struct arena *mem,
+                  struct slice *ret, GError **error);
+bool store_encode(const struct store_driver *driver, const struct dataset *ds, struct slice document, struct arena *mem,
+                  struct slice *ret, GError **error);
+bool store_split(struct session *session, const struct call *call, const struct split_wish *wish,
+                 struct part_list *into, GError **error);
+bool store_scan_open(struct scan **ret, struct session *session, const struct scan_spec *spec, GError **error);
+bool store_scan_next(struct scan *scan, const struct call *call, struct batch *ret, GError **error);
+void store_scan_close(struct scan *scan);
+AUTO_DEFINE(scan, store_scan_close)
+bool store_read(struct session *session, const struct call *call, struct record *io, size_t n, GError **error);
+bool store_cas(struct session *session, const struct call *call, const struct lane *lane, struct cas_op *ops, size_t n,
+               GError **error);
+bool store_settle(struct session *session, const struct call *call, GError **error);
+bool store_lane_open(struct session *session, const struct call *call, const struct lane *lane,
+                     struct fence *ret_before, GError **error);
+bool store_lane_close(struct session *session, const struct call *call, const struct fence_id *id, GError **error);
+bool store_fence_read(struct session *session, const struct call *call, const struct fence_id *id, struct fence *ret,
+                      GError **error);
+bool store_fence_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);
+bool store_lock(struct session *session, const struct call *call, struct store_lock *io, bool force, GError **error);
+bool store_unlock(struct session *session, const struct call *call, const uint8_t run_uid[16], GError **error);
+bool store_sink_write_durable(struct session *session, const struct call *call, const struct fence_id *id,
+                              uint64_t number, const struct record *records, size_t n, GError **error);
+bool store_sink_publish_durable(struct session *session, const struct call *call, const struct fence_id *id,
+                                uint64_t number, GError **error);
+bool store_sink_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);
+bool store_identity_digest(struct session *session, const struct call *call, struct digest *ret, uint64_t *ret_bytes,
+                           GError **error);

@@ -1,0 +1,276 @@
+/* The driver contract: how sluice reads and writes a store.
+ *
+ * A driver holds protocol only. Retry, batching, pacing, buffering, counting and credentials are done once, by those who
+ * call it. **A capability is a non-NULL pointer** in the driver's table; there is no second list. Operations take arrays
+ * and answer per key; what they return lives in the caller's arena (call->mem) until the caller resets it; every call
+ * has a deadline and can be cancelled. Callers use the store_…() functions of store/calls.h, in which capability checks,
+ * counters and fault points live once; only they call through the table.
+ *
+ * Threads: a `struct store` is opened once per process and identity and shared; a `struct session` belongs to one thread
+ * at a time. The conformance suite (tests/conformance) says what every driver must do; docs/drivers.md how to add one. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/world.h"
+#include "record/digest.h"
+#include "record/document.h"
+#include "record/key.h"
+
+struct store;
+struct session;
+struct scan;
+struct store_driver;
+
+/* --- what a user names ------------------------------------------------------------------------------------------- */
+
+enum dataset_form { FORM_DEFAULT, FORM_HASH, FORM_JSON, FORM_RAW, FORM_BSON };
+
+/* A dataset of a store as a spec names it; frozen, shared by all threads for as long as the run. */
+struct dataset {
+    const char *name;            /* a glob for files, a column family for rocksdb, … */
+    enum dataset_form form;      /* `as:` */
+    const struct key_paths *key; /* NULL: the store's own keys (a keyed store as a source) */
+};
+
+struct store_config {
+    const char *uri;      /* secrets already replaced; never logged */
+    const char *base_dir; /* what a relative path is relative to: the spec's folder */
+    bool read_only;       /* opened for reading only: nothing is created, nothing is written */
+};
+
+struct call {
+    int64_t deadline_us; /* world's monotonic clock; 0: none */
+    const atomic_bool *cancel; /* NULL: cannot be cancelled */
+    const struct dataset *ds;
+    struct arena *mem;
+};
+
+/* --- records ----------------------------------------------------------------------------------------------------- */
+
+/* By which the driver can tell whether a record has changed since: type, value and exact expiry, taken in one atomic
+ * step. Good for one compare-and-set against the same store; nothing else. */
+struct etag {
+    uint8_t len; /* 0: absent */
+    uint8_t bytes[32];
+};
+
+/* Where a record of a file came from, for messages and the quarantine. */
+struct origin {
+    const char *file; /* NULL for a keyed store */
+    uint64_t line;    /* from 1 */
+    uint64_t offset;  /* byte offset in the uncompressed data */
+    uint32_t column;
+};
+
+/* Why one record cannot be read or written; the others of its batch can. */
+struct fault {
+    enum error_code code; /* of class ERROR_RECORD */
+    const char *text;
+};
+
+enum presence { RECORD_ABSENT, RECORD_PRESENT, RECORD_FAULT };
+
+/* A record as it stands in a store: an image. `raw` is the driver's own bytes in sorted form: equal raw, equal record.
+ * expires_at_ms is absolute UTC, EXPIRES_NEVER (0) without. A record whose expiry has passed is RECORD_ABSENT. */
+struct record {
+    struct slice key;
+    struct slice raw;
+    struct etag etag;
+    int64_t expires_at_ms;
+    enum presence presence;
+    struct fault fault; /* RECORD_FAULT only */
+    struct origin at;
+};
+
+struct batch {
+    struct record *records; /* in the arena */
+    size_t n;
+    uint64_t bytes;       /* read from the store for it */
+    struct slice cursor;  /* where scan_open() goes on after this batch; opaque, at most 64 bytes, durable meaning */
+    bool done;            /* nothing follows in this part */
+};
+
+/* --- splitting and scanning -------------------------------------------------------------------------------------- */
+
+/* A fixed slice of a dataset. `bounds` is the driver's own and has a durable meaning (it is frozen in the plan). */
+struct part_bounds {
+    struct slice bounds;
+    uint64_t records, bytes; /* estimates, except where the driver counts exactly */
+};
+
+struct part_list {
+    GArray *parts; /* of struct part_bounds, slices in `mem` */
+    struct arena *mem;
+};
+
+struct split_wish {
+    uint64_t records_each; /* about; 0: see count */
+    uint32_t count;
+};
+
+struct scan_spec {
+    const struct dataset *ds;
+    struct slice bounds; /* of one part; empty: the whole dataset */
+    struct slice cursor; /* empty: from the beginning */
+    size_t max_records;  /* of one batch */
+    size_t max_bytes;
+    bool keys_only; /* raw, etag and expiry may be left empty; the listing needs keys only */
+};
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+enum cas_outcome {
+    CAS_NOT_SENT, /* nothing happened */
+    CAS_WRITTEN,  /* this call wrote it */
+    CAS_CHANGED,  /* the etag does not hold; `live` is the image that stands; the number's bit stays clear */
+    CAS_DONE,     /* this very number was written before */
+    CAS_FENCED,   /* the lane is closed */
+    CAS_REFUSED,  /* the store refuses this record: `fault` */
+    CAS_UNKNOWN,  /* perhaps written, perhaps not: ask the fence */
+};
+
+enum cas_verb { CAS_PUT, CAS_DELETE };
+
+/* One numbered write. `etag.len == 0` means: only where the key is absent. Key and raw are borrowed for the call. */
+struct cas_op {
+    struct slice key, raw;
+    struct etag etag;
+    int64_t expires_at_ms;
+    uint64_t number; /* from 1, dense within a lane */
+    enum cas_verb verb;
+    enum cas_outcome outcome; /* valid whatever the call returned */
+    struct record live;       /* CAS_CHANGED */
+    struct fault fault;       /* CAS_REFUSED */
+};
+
+/* Which fence: one per run and partition. The run is named by its 16 random bytes, not by its NAME.N, which two homes
+ * may both have given. */
+struct fence_id {
+    uint8_t run[16];
+    uint32_t part;
+};
+
+struct lane {
+    struct fence_id fence;
+    uint32_t lane;  /* from 1, growing with every grant of the partition */
+    uint64_t base;  /* every number up to it is settled elsewhere (its undo outcome is durable): the fence forgets it */
+};
+
+/* One lane of a fence as it stands. Numbers up to base are forgotten (settled elsewhere); bit i of the bitmap tells
+ * whether number base + 1 + i was applied. */
+struct fence_lane {
+    uint32_t lane;
+    bool open;
+    uint64_t base;
+    struct slice bitmap; /* least significant bit first; numbers beyond it were not applied */
+};
+
+struct fence {
+    bool present; /* false: the store knows no fence of this id (never opened, dropped, or lost) */
+    struct fence_lane *lanes;
+    size_t n;
+    uint32_t highest; /* the highest lane ever opened */
+};
+
+/* Whether `number` of the lane was applied, for a number above base. */
+bool fence_lane_applied(const struct fence_lane *lane, uint64_t number);
+
+/* Who holds the right to write a dataset; kept in the store, so that a second home on another machine is refused too. */
+struct store_lock {
+    uint8_t run_uid[16];
+    const char *run, *host, *home; /* of the holder; filled in (arena) when the lock is someone else's */
+};
+
+struct write_ops {
+    /* All operations, each on its own or together, atomically with their marks in the fence. Returns false only when
+     * the call as a whole failed; outcomes are valid either way. No two ops of one call have the same key. */
+    bool (*cas)(struct session *, const struct call *, const struct lane *, struct cas_op *ops, size_t n, GError **);
+    /* Makes every acknowledged write of this store as durable as the store can. */
+    bool (*settle)(struct session *, const struct call *, GError **);
+    /* Closes every lower lane of the fence and opens `lane->lane`, atomically; *ret_before is the fence as it stood.
+     * A lane not above `highest` is SLUICE_ERROR_BEHIND (the catalog is older than the store). */
+    bool (*lane_open)(struct session *, const struct call *, const struct lane *, struct fence *ret_before, GError **);
+    /* Closes all lanes of the fence. */
+    bool (*lane_close)(struct session *, const struct call *, const struct fence_id *, GError **);
+    bool (*fence_read)(struct session *, const struct call *, const struct fence_id *, struct fence *ret, GError **);
+    /* Removes all fences of a run that is over. Safe to repeat. */
+    bool (*fence_drop)(struct session *, const struct call *, const uint8_t run[16], GError **);
+    /* Takes the dataset's lock for the run, or (held by another run) returns false with SLUICE_ERROR_LOCKED and fills in
+     * *io with the holder. Already this run's: fine. `force` takes it from whoever has it. */
+    bool (*lock)(struct session *, const struct call *, struct store_lock *io, bool force, GError **);
+    bool (*unlock)(struct session *, const struct call *, const uint8_t run_uid[16], GError **);
+};
+
+/* Append-only targets: a part file per partition and checkpoint, written aside, made durable, then renamed. */
+struct sink_ops {
+    /* Writes and fsyncs the hidden file of (run, part, number); an older one of that name is replaced. */
+    bool (*write_durable)(struct session *, const struct call *, const struct fence_id *, uint64_t number,
+                          const struct record *records, size_t n, GError **);
+    /* Renames it into place and fsyncs the directory; safe to repeat. Called after the checkpoint that names it. */
+    bool (*publish_durable)(struct session *, const struct call *, const struct fence_id *, uint64_t number, GError **);
+    /* Removes every file, hidden or not, of the run: rollback. Safe to repeat. */
+    bool (*drop)(struct session *, const struct call *, const uint8_t run[16], GError **);
+};
+
+/* Where a scan cannot be repeated exactly, a partition's keys are listed first (listing/listing.h). */
+struct list_ops {
+    bool sorted; /* a keys_only scan of the whole dataset gives keys sorted and without duplicates */
+    /* Pins the listing to one state of the store: what the id was while listing must be what it is after. */
+};
+
+/* What identifies the dataset's content where it can be frozen: files. Stands in the plan; checked on every scan. */
+struct identity_ops {
+    /* The digest of everything the dataset holds now (names, sizes, contents). Reads it all. */
+    bool (*digest)(struct session *, const struct call *, struct digest *ret, uint64_t *ret_bytes, GError **);
+};
+
+/* --- what a store says of itself ---------------------------------------------------------------------------------- */
+
+struct store_info {
+    const char *identity; /* of the store itself, not of its URI: the same for every way to reach it */
+    const char *run_id;   /* changes when the server process does; NULL where that means nothing */
+    const char *version;
+    int64_t clock_ms; /* the server's own, or the world's */
+    uint64_t records, bytes; /* of the dataset, estimated; 0 when unknown */
+    bool dataset_present;
+    bool keyed; /* records have keys of the store's own; false: the key is made from the document */
+};
+
+struct option_row {
+    const char *name, *value_form, *words; /* of a URI's ?name=value */
+};
+
+struct store_driver {
+    const char *name;
+    const char *const *schemes; /* NULL-terminated; the URI's, without ':' */
+    const char *words;          /* one line for `sluice stores` */
+    const struct option_row *options;
+    bool (*open)(struct store **ret, const struct store_config *, const struct world *, GError **);
+    void (*close)(struct store *);
+    bool (*session_open)(struct session **ret, struct store *, GError **);
+    void (*session_close)(struct session *);
+    bool (*inspect)(struct session *, const struct call *, struct store_info *ret, GError **);
+    /* raw ⇄ document; pure. decode may return a slice of raw itself. NULL, NULL: raw is BSON already. */
+    bool (*decode)(const struct dataset *, struct slice raw, struct arena *, struct slice *ret, GError **);
+    bool (*encode)(const struct dataset *, struct slice document, struct arena *, struct slice *ret, GError **);
+    bool (*split)(struct session *, const struct call *, const struct split_wish *, struct part_list *into, GError **);
+    bool (*scan_open)(struct scan **ret, struct session *, const struct scan_spec *, GError **);
+    bool (*scan_next)(struct scan *, const struct call *, struct batch *ret, GError **);
+    void (*scan_close)(struct scan *);
+    /* io[i].key is given; presence, raw, etag, expiry or fault come back. Keys sorted ascending read fastest. */
+    bool (*read)(struct session *, const struct call *, struct record *io, size_t n, GError **);
+    const struct write_ops *write;
+    const struct sink_ops *sink;
+    const struct list_ops *list;
+    const struct identity_ops *identity;
+};
+
+/* What every driver's `struct store` and `struct session` begin with. */
+struct store_base {
+    const struct store_driver *driver;
+    const struct world *world;
+};
+struct session_base {
+    struct store *store;
+};
