@@ -51,10 +51,10 @@ bool store_fence_read(struct session *session, const struct call *call, const st
 bool store_fence_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);
 bool store_lock(struct session *session, const struct call *call, struct store_lock *io, bool force, GError **error);
 bool store_unlock(struct session *session, const struct call *call, const uint8_t run_uid[16], GError **error);
-bool store_sink_write_durable(struct session *session, const struct call *call, const struct fence_id *id,
-                              uint64_t number, const struct record *records, size_t n, GError **error);
-bool store_sink_publish_durable(struct session *session, const struct call *call, const struct fence_id *id,
-                                uint64_t number, GError **error);
+bool store_sink_write_durable(struct session *session, const struct call *call, const struct sink_file *file,
+                              const struct record *records, size_t n, GError **error);
+bool store_sink_publish_durable(struct session *session, const struct call *call, const struct sink_file *file,
+                                GError **error);
 bool store_sink_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);
 bool store_identity_digest(struct session *session, const struct call *call, struct digest *ret, uint64_t *ret_bytes,
                            GError **error);

@@ -203,12 +203,17 @@ struct write_ops {
 };
 
 /* Append-only targets: a part file per partition and checkpoint, written aside, made durable, then renamed. */
+struct sink_file {
+    struct fence_id id;
+    uint64_t number; /* of the checkpoint that will name it */
+};
+
 struct sink_ops {
     /* Writes and fsyncs the hidden file of (run, part, number); an older one of that name is replaced. */
-    bool (*write_durable)(struct session *, const struct call *, const struct fence_id *, uint64_t number,
+    bool (*write_durable)(struct session *, const struct call *, const struct sink_file *,
                           const struct record *records, size_t n, GError **);
     /* Renames it into place and fsyncs the directory; safe to repeat. Called after the checkpoint that names it. */
-    bool (*publish_durable)(struct session *, const struct call *, const struct fence_id *, uint64_t number, GError **);
+    bool (*publish_durable)(struct session *, const struct call *, const struct sink_file *, GError **);
     /* Removes every file, hidden or not, of the run: rollback. Safe to repeat. */
     bool (*drop)(struct session *, const struct call *, const uint8_t run[16], GError **);
 };
