@@ -14,4 +14,4 @@
     }
 
 #define auto_(thing) __attribute__((cleanup(thing##_auto_cleanup))) struct thing *
-#define must_use __attribute__((warn_unused_result))
+#define must_use     __attribute__((warn_unused_result))

@@ -8,8 +8,8 @@
  * All integers little-endian. head_sum = XXH3-64 of the fields before it and of head; body_sum = XXH3-64 of the stored
  * payload; the file header's checksum = XXH3-64 of the 48 bytes before it.
  * `head` is what an index wants to know without unpacking the payload; the payload is zstd level 1 where flags bit 0 is
- * set. A block that does not verify is damage; whether that is a torn tail or a loss is for the caller to say, who knows
- * up to which offset everything was durable. */
+ * set. A block that does not verify is damage; whether that is a torn tail or a loss is for the caller to say, who
+ * knows up to which offset everything was durable. */
 #pragma once
 
 #include "base/arena.h"
@@ -48,6 +48,7 @@ bool blockfile_cut(struct blockfile *file, uint64_t end, GError **error);
 
 enum block_result { BLOCK_OK, BLOCK_END, BLOCK_DAMAGED, BLOCK_FAILED /* *error set */ };
 
-/* The block at `offset`. `head_only`: the payload is neither read nor verified (the head is). BLOCK_DAMAGED: it does not verify; ret->end then tells where the lengths say it ends, or 0. */
+/* The block at `offset`. `head_only`: the payload is neither read nor verified (the head is). BLOCK_DAMAGED: it does
+ * not verify; ret->end then tells where the lengths say it ends, or 0. */
 enum block_result blockfile_read(struct blockfile *file, uint64_t offset, bool head_only, struct arena *mem,
                                  struct block *ret, GError **error);

@@ -6,15 +6,21 @@
 
 #include "base/world.h"
 
+/* Only regular files are opened: a directory, a pipe or a device is refused by name, and no open ever waits. */
 enum file_mode { FILE_READ, FILE_CREATE /* must not exist */, FILE_APPEND /* made when absent */, FILE_REPLACE };
 
 bool file_open(struct file **ret, const struct world *world, const char *path, enum file_mode mode, GError **error);
-bool file_close(struct file *file, GError **error); /* an error of close() is an error of the write */
+
+/* A file for reading and appending that has no name and goes with its last descriptor. */
+bool file_open_unnamed(struct file **ret, const struct world *world, const char *dir, GError **error);
+
+bool file_close(struct file *file, GError **error); /* an error of close() is an error of the write; always frees */
 void file_free(struct file *file);                  /* closes, forgets errors */
 AUTO_DEFINE(file, file_free)
 
 const char *file_path(const struct file *file);
 bool file_size(struct file *file, uint64_t *ret, GError **error);
+bool file_stat(struct file *file, struct world_stat *ret, GError **error); /* what says that a file has changed */
 
 /* All of the bytes, at the end of the file; *ret_offset (may be NULL) is where they begin. Not durable yet. On failure
  * nothing is promised about the tail; the caller's format finds out by its checksums. */
@@ -30,8 +36,12 @@ bool file_lock(struct file *file, GError **error); /* SLUICE_ERROR_LOCKED when a
 /* Writes PATH.tmp, fsyncs it, renames, fsyncs the directory: after it either the old or the new content stands. */
 bool file_replace_durable(const struct world *world, const char *path, struct slice content, GError **error);
 bool file_rename_durable(const struct world *world, const char *from, const char *to, GError **error); /* + directory */
-bool file_unlink(const struct world *world, const char *path, GError **error); /* absent already: fine */
-bool file_make_dirs(const struct world *world, const char *path, GError **error);
+bool file_unlink(const struct world *world, const char *path, GError **error);    /* absent already: fine */
+bool file_make_dirs(const struct world *world, const char *path, GError **error); /* fsyncs the parent of each made */
 bool file_sync_dir_durable(const struct world *world, const char *path, GError **error);
+/* More than `cap` bytes: SLUICE_ERROR_REFUSED. */
 bool file_read_all(const struct world *world, const char *path, size_t cap, GBytes **ret, GError **error);
-bool file_exists(const struct world *world, const char *path);
+bool file_exists(const struct world *world, const char *path); /* whatever it is; false where one may not look */
+bool file_stat_path(const struct world *world, const char *path, struct world_stat *ret, GError **error);
+/* The names in a directory, sorted bytewise; a GPtrArray of char *, which frees them. */
+bool file_list(const struct world *world, const char *dir, GPtrArray **ret, GError **error);

@@ -1,8 +1,8 @@
 /* Every integer from a wire or a disk passes here; no cast narrows except through these. */
 #pragma once
 
-#include "base/error.h"
 #include "base/auto.h"
+#include "base/error.h"
 #include "base/slice.h"
 
 /* A checked cursor over bytes. After the first read past the end `ok` is false, and every later read gives zero: a

@@ -3,14 +3,14 @@
 
 #include "base/error.h"
 
-bool units_parse_bytes(const char *text, uint64_t *ret, GError **error);       /* 20GiB, 5MB, 1024 */
-bool units_parse_duration_ms(const char *text, int64_t *ret, GError **error);  /* 500ms 2s 10m 6h 30d 2w */
-bool units_parse_share(const char *text, double *ret, GError **error);         /* 1% → 0.01 */
-bool units_parse_rate_per_s(const char *text, double *ret, GError **error);    /* 20000/s, 5/m */
+bool units_parse_bytes(const char *text, uint64_t *ret, GError **error);      /* 20GiB, 5MB, 1024 */
+bool units_parse_duration_ms(const char *text, int64_t *ret, GError **error); /* 500ms 2s 10m 6h 30d 2w */
+bool units_parse_share(const char *text, double *ret, GError **error);        /* 1% → 0.01 */
+bool units_parse_rate_per_s(const char *text, double *ret, GError **error);   /* 20000/s, 5/m */
 
 /* Into caller's memory of at least UNITS_TEXT bytes; all return `into`. */
 #define UNITS_TEXT 32
-const char *units_bytes(uint64_t bytes, char *into);          /* 1.4 GiB */
-const char *units_count(uint64_t count, char *into);          /* 1 234 567 */
-const char *units_duration(int64_t ms, char *into);           /* 2h 03m, 41s, 350ms */
-const char *units_time(int64_t wall_ms, char *into);          /* 2026-07-10T12:00:00.000Z */
+const char *units_bytes(uint64_t bytes, char *into); /* 1.4 GiB */
+const char *units_count(uint64_t count, char *into); /* 1 234 567 */
+const char *units_duration(int64_t ms, char *into);  /* 2h 03m, 41s, 350ms */
+const char *units_time(int64_t wall_ms, char *into); /* 2026-07-10T12:00:00.000Z */

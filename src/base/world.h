@@ -1,7 +1,8 @@
 /* The one door to the outside: clock, random source, files. Made in `main`, handed down; nothing else asks the time,
  * rolls a die or opens a file. (RocksDB has files and threads of its own; the crash and fault suites cover it.)
  *
- * A test makes its own: a clock that it turns, a seed, files that fail at the n-th call or forget what was not synced. */
+ * A test makes its own: a clock that it turns, a seed, files that fail at the n-th call or forget what was not synced.
+ */
 #pragma once
 
 #include <stdatomic.h>
@@ -20,6 +21,12 @@ struct world_clock {
     void (*sleep_us)(void *self, int64_t us, const atomic_bool *cancel);
 };
 
+struct world_stat {
+    uint64_t size, device, inode;
+    int64_t mtime_ns;
+    bool regular, directory;
+};
+
 /* The calls of POSIX with its errno, one each, so that a test can make the n-th one fail, be short or tear.
  * They return what the system call does, -1 with errno set. base/file.c is their only caller. */
 struct world_files {
@@ -33,6 +40,9 @@ struct world_files {
     int (*unlink)(void *self, const char *path);
     int (*mkdir)(void *self, const char *path, unsigned mode);
     int (*lock)(void *self, int fd); /* exclusive, not waiting: -1 and EWOULDBLOCK when held */
+    int (*stat)(void *self, int fd, struct world_stat *ret);
+    /* Calls each(user, name) for every entry but . and .., in no order. */
+    int (*list)(void *self, const char *path, void (*each)(void *user, const char *name), void *user);
 };
 
 struct world {
@@ -42,7 +52,8 @@ struct world {
     void *files_self;
     bool (*random)(void *self, void *into, size_t len);
     void *random_self;
-    /* A named place in the program. Production: nothing. The crash suite dies here; the fault suite counts. NULL: none */
+    /* A named place in the program. Production: nothing. The crash suite dies here; the fault suite counts. NULL: none
+     */
     void (*point)(void *self, const char *name);
     void *point_self;
 };

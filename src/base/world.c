@@ -1,0 +1,194 @@
+#include "base/world.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { US_PER_S = 1000000, CANCEL_LOOK_US = 20000 };
+
+_Static_assert(sizeof(off_t) == 8, "files beyond 4 GiB");
+
+static int64_t real_monotonic_us(void *self)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
+}
+
+static int64_t real_wall_ms(void *self)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Nothing wakes the sleeper when *cancel becomes true: it looks fifty times a second. */
+static void real_sleep_us(void *self, int64_t us, const atomic_bool *cancel)
+{
+    int64_t end_us = real_monotonic_us(self) + us;
+    for (int64_t left_us = us; left_us > 0; left_us = end_us - real_monotonic_us(self)) {
+        if (cancel && atomic_load(cancel))
+            return;
+        int64_t step_us = cancel && left_us > CANCEL_LOOK_US ? CANCEL_LOOK_US : left_us;
+        struct timespec step = {.tv_sec = step_us / US_PER_S, .tv_nsec = step_us % US_PER_S * 1000};
+        nanosleep(&step, NULL);
+    }
+}
+
+static int real_open(void *self, const char *path, int flags, unsigned mode)
+{
+    return open(path, flags, mode);
+}
+
+static int real_close(void *self, int fd)
+{
+    return close(fd);
+}
+
+static int64_t real_pread(void *self, int fd, void *into, size_t len, int64_t offset)
+{
+    return pread(fd, into, len, offset);
+}
+
+static int64_t real_pwrite(void *self, int fd, const void *from, size_t len, int64_t offset)
+{
+    return pwrite(fd, from, len, offset);
+}
+
+static int real_fsync(void *self, int fd, bool data_only)
+{
+    return data_only ? fdatasync(fd) : fsync(fd);
+}
+
+static int real_truncate(void *self, int fd, int64_t len)
+{
+    return ftruncate(fd, len);
+}
+
+static int real_rename(void *self, const char *from, const char *to)
+{
+    return rename(from, to);
+}
+
+static int real_unlink(void *self, const char *path)
+{
+    return unlink(path);
+}
+
+static int real_mkdir(void *self, const char *path, unsigned mode)
+{
+    return mkdir(path, mode);
+}
+
+static int real_lock(void *self, int fd)
+{
+    return flock(fd, LOCK_EX | LOCK_NB);
+}
+
+static int real_stat(void *self, int fd, struct world_stat *ret)
+{
+    struct stat found;
+    if (fstat(fd, &found) != 0)
+        return -1;
+    *ret = (struct world_stat){
+        .size = (uint64_t)found.st_size,
+        .device = found.st_dev,
+        .inode = found.st_ino,
+        .mtime_ns = (int64_t)found.st_mtim.tv_sec * 1000000000 + found.st_mtim.tv_nsec,
+        .regular = S_ISREG(found.st_mode),
+        .directory = S_ISDIR(found.st_mode),
+    };
+    return 0;
+}
+
+static int real_list(void *self, const char *path, void (*each)(void *user, const char *name), void *user)
+{
+    DIR *dir = opendir(path);
+    if (!dir)
+        return -1;
+    struct dirent *entry;
+    while (errno = 0, (entry = readdir(dir)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            each(user, entry->d_name);
+    int saved_errno = errno;
+    closedir(dir);
+    errno = saved_errno;
+    return saved_errno ? -1 : 0;
+}
+
+static bool real_random(void *self, void *into, size_t len)
+{
+    uint8_t *at = into;
+    while (len > 0) {
+        ssize_t got = getrandom(at, len, 0);
+        if (got < 0 && errno != EINTR)
+            return false;
+        if (got > 0) {
+            at += got;
+            len -= (size_t)got;
+        }
+    }
+    return true;
+}
+
+int64_t world_monotonic_us(const struct world *world)
+{
+    return world->clock->monotonic_us(world->clock_self);
+}
+
+int64_t world_wall_ms(const struct world *world)
+{
+    return world->clock->wall_ms(world->clock_self);
+}
+
+void world_sleep_us(const struct world *world, int64_t us, const atomic_bool *cancel)
+{
+    world->clock->sleep_us(world->clock_self, us, cancel);
+}
+
+/* Without random numbers neither names nor seeds are safe, and no caller could do anything about it. */
+void world_random(const struct world *world, void *into, size_t len)
+{
+    if (!world->random(world->random_self, into, len))
+        g_error("the system gives no random numbers");
+}
+
+void world_point(const struct world *world, const char *name)
+{
+    if (world->point)
+        world->point(world->point_self, name);
+}
+
+static const struct world_clock real_clock = {
+    .monotonic_us = real_monotonic_us,
+    .wall_ms = real_wall_ms,
+    .sleep_us = real_sleep_us,
+};
+
+static const struct world_files real_files = {
+    .open = real_open,
+    .close = real_close,
+    .pread = real_pread,
+    .pwrite = real_pwrite,
+    .fsync = real_fsync,
+    .truncate = real_truncate,
+    .rename = real_rename,
+    .unlink = real_unlink,
+    .mkdir = real_mkdir,
+    .lock = real_lock,
+    .stat = real_stat,
+    .list = real_list,
+};
+
+static const struct world real = {.clock = &real_clock, .files = &real_files, .random = real_random};
+
+const struct world *world_real(void)
+{
+    return &real;
+}
