@@ -1,0 +1,101 @@
+/* The spec: the YAML file in which a user describes a backfill, read into one struct.
+ *
+ * Everything about its keys (form, default, words, example, whether this version acts on it) is a row of spec/rows.c: the
+ * parser, the "did you mean", the JSON Schema, `explain` and the manual come from there. All errors of a file are
+ * reported at once, with file:line:column. A key that this version knows but does not act on yet is refused by name,
+ * never ignored. */
+#pragma once
+
+#include "base/diags.h"
+#include "base/world.h"
+#include "record/key.h"
+
+enum spec_duplicates { DUPLICATES_NEWEST, DUPLICATES_ERROR, DUPLICATES_ALL };
+enum spec_as { AS_DEFAULT, AS_HASH, AS_JSON, AS_RAW };
+enum spec_expires { EXPIRES_KEEP, EXPIRES_NONE /* never */, EXPIRES_AFTER, EXPIRES_FROM };
+enum spec_write { WRITE_IN_PLACE, WRITE_FILL, WRITE_SHADOW };
+enum spec_conflict { CONFLICT_NEWER_WINS, CONFLICT_KEEP_LIVE, CONFLICT_OVERWRITE };
+enum spec_unversioned { UNVERSIONED_KEEP_LIVE, UNVERSIONED_OVERWRITE };
+enum spec_ties { TIES_KEEP_LIVE, TIES_REPAIR };
+enum spec_on_failure { ON_FAILURE_PAUSE, ON_FAILURE_ROLLBACK_STAGE, ON_FAILURE_ROLLBACK };
+
+/* Whether the user wrote it, or it is the default; for defaults that depend on other things (`write`, `conflict`) the
+ * plan decides when it knows whether source and target are the same dataset. */
+enum spec_given { SPEC_DEFAULT, SPEC_GIVEN };
+
+struct spec_source {
+    const char *store, *dataset;
+    struct key_paths key; /* n == 0: not given: the store's own keys */
+    struct path *version; /* NULL: none */
+    enum spec_duplicates duplicates;
+    const char *where; /* Lua expression over `doc`; NULL: all */
+};
+
+struct spec_transform {
+    const char *lua; /* path, resolved against the spec's folder; NULL: none */
+    const char **libs;
+    size_t n_libs;
+    bool idempotent;
+};
+
+struct spec_target {
+    const char *store, *dataset;
+    enum spec_as as;
+    enum spec_expires expires;
+    int64_t expires_after_ms;
+    struct path *expires_from;
+    enum spec_write write;
+    enum spec_given write_given;
+    enum spec_conflict conflict;
+    enum spec_given conflict_given;
+    enum spec_unversioned unversioned;
+    enum spec_ties ties;
+};
+
+struct spec_stage {
+    const char *name;
+    double scope_share;       /* cumulative, 0..1; 1 where partitions or records are given */
+    uint64_t scope_partitions, scope_records; /* 0: not given */
+    bool verify_full;
+};
+
+struct spec_protect {
+    int64_t skew_ms;
+    double rejects, kept_live; /* shares; 1: no limit */
+    double rate_max_per_s;     /* 0: none */
+};
+
+struct spec {
+    const char *path, *dir; /* as given; the folder that relative paths are relative to */
+    const char *name, *reason;
+    struct spec_source source;
+    struct spec_transform transform;
+    const char *contract; /* path, resolved; NULL: none */
+    struct spec_target target;
+    uint64_t partition_records; /* about */
+    uint32_t partition_count;   /* 0: not given */
+    uint32_t workers;
+    struct spec_stage *stages;
+    size_t n_stages;
+    struct spec_protect protect;
+    enum spec_on_failure on_failure;
+    struct slice source_text; /* the file's bytes: what is digested */
+};
+
+/* Reads and checks the file. On errors *error holds all of them, one a line. */
+bool spec_read(struct spec **ret, const struct world *world, const char *path, GError **error);
+void spec_free(struct spec *spec);
+AUTO_DEFINE(spec, spec_free)
+
+/* --- rows: for explain, schema, help ------------------------------------------------------------------------------ */
+
+struct spec_row {
+    const char *key;     /* dotted, `stages[].scope` */
+    const char *form;    /* "text", "share", "newest | error | all" … */
+    const char *fallback; /* the default as text; NULL: required or none */
+    bool required;
+    const char *acts;    /* NULL: this version acts on it; else why it is refused */
+    const char *words, *example;
+};
+const struct spec_row *spec_rows(size_t *ret_n);
+

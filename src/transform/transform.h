@@ -1,0 +1,59 @@
+/* From a source record to what is wanted in the target: where → transform → contract → key. Pure: the same record gives
+ * the same result on every machine.
+ *
+ * A struct recipe is what the plan froze (sources, contract, digests): immutable, shared. A struct transform is one
+ * thread's fresh sandbox over it, made anew for every partition. */
+#pragma once
+
+#include "contract/contract.h"
+#include "record/digest.h"
+#include "record/key.h"
+#include "record/version.h"
+#include "sandbox/sandbox.h"
+#include "spec/spec.h"
+
+struct recipe;
+
+/* Reads the transform, its libs and the contract that the spec names, and checks that they load. */
+bool recipe_read(struct recipe **ret, const struct world *world, const struct spec *spec, GError **error);
+void recipe_free(struct recipe *recipe);
+AUTO_DEFINE(recipe, recipe_free)
+
+/* BLAKE2b is catalog's; these are XXH3-128 over what was read, for finding "the same plan". */
+struct digest recipe_transform_digest(const struct recipe *recipe); /* zero without a transform */
+struct digest recipe_contract_digest(const struct recipe *recipe);  /* zero without a contract */
+bool recipe_has_transform(const struct recipe *recipe);
+const struct contract *recipe_contract(const struct recipe *recipe); /* NULL without */
+
+struct transform_config {
+    const struct recipe *recipe;
+    const struct key_paths *key; /* how a wanted document's key is made; n == 0: key in = key out */
+    const char *where;           /* NULL: all */
+    const char *run, *spec;
+    int64_t planned_at_ms;
+};
+
+struct transform;
+bool transform_new(struct transform **ret, const struct transform_config *config, GError **error);
+void transform_free(struct transform *transform);
+AUTO_DEFINE(transform, transform_free)
+
+enum transform_verdict { TRANSFORM_WANTED, TRANSFORM_FILTERED, TRANSFORM_DELETE, TRANSFORM_REJECTED };
+
+struct wanted {
+    struct slice key;      /* of the target */
+    struct slice document; /* BSON; the source's own slice where nothing changed */
+};
+
+struct transform_result {
+    enum transform_verdict verdict;
+    struct wanted *wanted; /* WANTED: n ≥ 1; DELETE: one, with the key only */
+    size_t n;
+    bool list;             /* 1→n: the outputs are counted as `emitted` */
+    struct fault_reason { enum error_code code; const char *text; } reason; /* REJECTED */
+};
+
+/* One record. false only for what ends the run (a limit passed); a record that is refused is TRANSFORM_REJECTED with its
+ * reason. What comes back lives in `mem`. */
+bool transform_record(struct transform *transform, struct slice key, struct slice document, struct arena *mem,
+                      struct transform_result *ret, GError **error);
