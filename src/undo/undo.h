@@ -1,0 +1,109 @@
+/* The undo log: pre-images, durable before the write that they undo.
+ *
+ * One log per run, written by the one process that holds the run: HOME/undo/RUN/ with a MANIFEST and append-only segments
+ * NNNNNN.undo (docs/formats/undo.md). A process that takes a run over begins a new segment; it never appends to an old
+ * one. The design pages sketch a file per partition; one shared log lets the batches of all workers become durable with
+ * one fdatasync (group commit), and 10,000 partitions are not 10,000 files. Blocks name their partition, so that an index
+ * by partition is a walk over block heads.
+ *
+ * Rules that everything else leans on:
+ *   1. a batch's intents are durable (undo_intents_durable) before its cas is sent;
+ *   2. its outcomes are appended (undo_outcomes) before its checkpoint; they become durable with the next sync of anyone,
+ *      and at the latest in undo_sync_durable() before the partition's last checkpoint;
+ *   3. a fence's base moves only with a cas that follows a later intents sync, so whatever outcome is missing here after
+ *      a crash is still told by the fence.
+ *
+ * Threads: a struct undo_log is shared by the workers of the process; a reader belongs to one thread. */
+#pragma once
+
+#include "base/world.h"
+#include "record/digest.h"
+
+struct undo_log;
+
+/* Where a block begins. */
+struct undo_position {
+    uint32_t segment; /* from 1; 0: before everything */
+    uint64_t offset;
+};
+
+/* Rollback has partitions of its own, numbered from here on; their entries are journalled in the same log. */
+#define UNDO_ROLLBACK_PART UINT32_C(0x80000000)
+
+enum undo_verb { UNDO_PUT, UNDO_DELETE };
+
+/* One write that is about to be sent: what stands now, and what will. */
+struct undo_intent {
+    struct slice key;
+    enum undo_verb verb;
+    bool pre_present;
+    struct slice pre_raw;      /* the pre-image's raw bytes; empty when absent */
+    int64_t pre_expires_at_ms;
+    struct digest written;     /* stored digest of what will be written; zero for a delete */
+};
+
+/* The intents of one batch: numbers first_number … first_number + n - 1 of the lane, sequences alike. A sequence is unique
+ * in the run and grows with causality: a write that read another's result has the higher one, whatever its lane. */
+struct undo_batch {
+    uint32_t part, lane;
+    uint64_t first_number, first_sequence;
+    const struct undo_intent *intents;
+    size_t n;
+};
+
+struct undo_config {
+    const struct world *world;
+    const char *dir; /* HOME/undo/RUN */
+    uint8_t run_uid[16];
+    uint64_t segment_bytes; /* a new segment after about so many; 0: 256 MiB */
+};
+
+/* Begins a new segment (created, its directory and the manifest synced) after whatever is there. */
+bool undo_open(struct undo_log **ret, const struct undo_config *config, GError **error);
+void undo_free(struct undo_log *log);
+AUTO_DEFINE(undo_log, undo_free)
+
+/* Appends and syncs (group commit: one fdatasync may serve several callers). *ret is where the block begins: the undo
+ * position of the batch's checkpoint. After a failed sync every call fails with SYNC_FAILED. */
+bool undo_intents_durable(struct undo_log *log, const struct undo_batch *batch, struct undo_position *ret, GError **error);
+
+/* applied: one bit per intent, least significant first. Also used by whoever settles the batch of a dead process. */
+struct undo_outcome {
+    uint32_t part, lane;
+    uint64_t first_number;
+    size_t n;
+    struct slice applied;
+};
+bool undo_outcomes(struct undo_log *log, const struct undo_outcome *outcome, GError **error);
+bool undo_sync_durable(struct undo_log *log, GError **error);
+
+/* Where the next block would begin: the position that a grant records. */
+struct undo_position undo_here(struct undo_log *log);
+
+uint64_t undo_bytes(struct undo_log *log);  /* written by this process */
+uint64_t undo_syncs(struct undo_log *log);
+
+/* --- reading what a dead process left ----------------------------------------------------------------------------- */
+
+enum undo_state { UNDO_UNKNOWN, UNDO_APPLIED, UNDO_NOT_APPLIED };
+
+struct undo_entry {
+    uint32_t part, lane;
+    uint64_t number, sequence;
+    enum undo_verb verb;
+    enum undo_state state;
+    bool pre_present;
+    struct slice key, pre_raw;
+    int64_t pre_expires_at_ms;
+    struct digest written;
+};
+
+struct undo_tail {
+    struct undo_entry *entries; /* in the order of the log */
+    size_t n;
+};
+
+/* All entries of one partition from a position to the end of the log (all segments). A torn block at the very end of a
+ * segment is the end of that segment: nothing after it was acknowledged. Entries live in `mem`. */
+bool undo_tail_read(struct undo_tail *ret, const struct undo_config *config, uint32_t part, struct undo_position from,
+                    struct arena *mem, GError **error);
