@@ -1,0 +1,255 @@
+/* The catalog: the SQLite database in which sluice keeps runs, plans, partitions, checkpoints and the ledger.
+ *
+ * HOME/catalog.db, WAL mode, synchronous FULL: what a function here has committed is durable. Schema in numbered,
+ * commented migrations (catalog/migrations.c); a newer version is refused, an older one is migrated.
+ * Every move of a run or a stage is one transaction together with its ledger entry: a state never exists without the
+ * record of how it came about.
+ *
+ * Threads: one struct catalog (one connection) per thread; they may be open on one home at the same time, from several
+ * processes too. A locked database is waited for (10 s), then BUSY. Strings and slices in rows live in the arena given.
+ * Nothing here is for one driver or one kind of job. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/world.h"
+#include "record/digest.h"
+#include "record/outcome.h"
+
+struct catalog;
+
+enum catalog_mode { CATALOG_CREATE /* made when absent */, CATALOG_EXISTING, CATALOG_READ_ONLY };
+
+/* NOT_FOUND when absent (not CREATE); CORRUPT, NOT_PERMITTED (read-only home), NO_SPACE, CATALOG as they come. */
+bool catalog_open(struct catalog **ret, const struct world *world, const char *home, enum catalog_mode mode,
+                  GError **error);
+void catalog_free(struct catalog *catalog);
+AUTO_DEFINE(catalog, catalog_free)
+
+/* 32 hex digits made when the home was made, absolute path of the home, this host's name. */
+const char *catalog_home_id(const struct catalog *catalog);
+const char *catalog_home(const struct catalog *catalog);
+
+/* --- states -------------------------------------------------------------------------------------------------------- */
+
+enum run_state {
+#define STATE(symbol, word, over) RUN_##symbol,
+#include "catalog/state_rows.h"
+#undef STATE
+    RUN_STATE_COUNT
+};
+const char *run_state_word(enum run_state state);
+bool run_state_over(enum run_state state); /* done, rolled back or aborted: no more writes of this run stand open */
+bool run_state_may(enum run_state from, enum run_state to);
+
+enum stage_state { STAGE_PENDING, STAGE_RUNNING, STAGE_VERIFYING, STAGE_WAITING, STAGE_PASSED, STAGE_FAILED,
+                   STAGE_ROLLED_BACK, STAGE_STATE_COUNT };
+const char *stage_state_word(enum stage_state state);
+
+/* WRITTEN: all its batches are checkpointed. VERIFIED is final: neither read nor written again. */
+enum part_state { PART_PENDING, PART_RUNNING, PART_WRITTEN, PART_VERIFIED, PART_FAILED, PART_ROLLED_BACK,
+                  PART_STATE_COUNT };
+const char *part_state_word(enum part_state state);
+
+/* --- runs ---------------------------------------------------------------------------------------------------------- */
+
+/* BLAKE2b-256 of the frozen plan and of what it was made from; all zero: there is none. */
+struct plan_digests {
+    uint8_t plan[32], spec[32], contract[32], transform[32];
+};
+
+struct part_new {
+    uint32_t part;       /* 0 … n-1; rollback: from UINT32_C(0x80000000) on */
+    uint32_t stage;
+    struct slice bounds; /* the driver's, or empty where a listing tells */
+    uint64_t records;    /* listed keys, or an estimate */
+};
+
+struct stage_new {
+    const char *name;
+};
+
+/* Who did something and why: goes into the ledger with the act. */
+struct act {
+    const char *actor;  /* user@host */
+    const char *reason; /* NULL: none given */
+};
+
+struct run_new {
+    const char *spec_name;
+    const char *spec_path; /* absolute */
+    uint8_t uid[16];
+    struct plan_digests digests;
+    struct slice plan;   /* the frozen plan, JSON text */
+    const char *target;  /* identity of the target dataset: store identity + dataset name */
+    const struct stage_new *stages;
+    size_t n_stages;
+    const struct part_new *parts;
+    size_t n_parts;
+    uint64_t listed;
+    uint64_t duplicates;
+    struct act act;
+};
+
+struct run_row {
+    int64_t id;
+    const char *name;      /* NAME.N */
+    const char *spec_name, *spec_path, *target;
+    uint8_t uid[16];
+    struct plan_digests digests;
+    enum run_state state;
+    const char *reason; /* of the state; NULL */
+    const char *actor;  /* of the last move */
+    uint32_t stage;     /* current */
+    int64_t started_ms, updated_ms;
+    struct tally tally; /* running totals, forward and back */
+    uint64_t bytes_read, bytes_written;
+    uint64_t parts[PART_STATE_COUNT]; /* forward partitions by state */
+    uint64_t back_parts[PART_STATE_COUNT];
+};
+
+/* Freezes a plan as run NAME.N with its stages and partitions, in one transaction with ledger entry `planned`. */
+bool catalog_run_create(struct catalog *catalog, const struct run_new *run, struct arena *mem, struct run_row *ret,
+                        GError **error);
+
+/* `name`: NAME.N, or NAME for its newest. NOT_FOUND names the nearest. */
+bool catalog_run_get(struct catalog *catalog, const char *name, struct arena *mem, struct run_row *ret, GError **error);
+/* NAME alone must name exactly one run that is not over, or the newest when all are: for commands that change something. */
+bool catalog_run_get_one(struct catalog *catalog, const char *name, struct arena *mem, struct run_row *ret,
+                         GError **error);
+bool catalog_run_reload(struct catalog *catalog, struct arena *mem, struct run_row *io, GError **error);
+/* Newest first. */
+bool catalog_runs(struct catalog *catalog, struct arena *mem, struct run_row **ret, size_t *ret_n, GError **error);
+/* The newest run that is not over with these spec, contract and transform digests; ret->id == 0: none. */
+bool catalog_run_unfinished(struct catalog *catalog, const char *spec_name, const struct plan_digests *digests,
+                            struct arena *mem, struct run_row *ret, GError **error);
+/* A run that is not over and whose writes stand on this target; ret->id == 0: none. */
+bool catalog_run_on_target(struct catalog *catalog, const char *target, struct arena *mem, struct run_row *ret,
+                           GError **error);
+bool catalog_plan(struct catalog *catalog, int64_t run, struct arena *mem, struct slice *ret, GError **error);
+
+struct run_move {
+    int64_t run;
+    enum run_state from, to; /* refused (REFUSED, naming what it is now) unless the run is in `from` and the move is a row */
+    const char *reason;      /* of the new state, as `status` shows it; NULL */
+    const char *details;     /* JSON object for the ledger; NULL */
+    struct act act;
+};
+bool catalog_run_move(struct catalog *catalog, const struct run_move *move, GError **error);
+
+/* A number of sequences for the undo log, durable before it returns: [*ret_first, *ret_first + n). */
+bool catalog_sequences_take(struct catalog *catalog, int64_t run, uint64_t n, uint64_t *ret_first, GError **error);
+
+/* Adds to the running totals outside any checkpoint (appeared, gone at the end …). */
+bool catalog_tally_add(struct catalog *catalog, int64_t run, const struct tally *tally, GError **error);
+
+/* --- stages and partitions ------------------------------------------------------------------------------------------ */
+
+struct stage_row {
+    uint32_t stage;
+    const char *name;
+    enum stage_state state;
+    uint64_t parts[PART_STATE_COUNT];
+};
+bool catalog_stages(struct catalog *catalog, int64_t run, struct arena *mem, struct stage_row **ret, size_t *ret_n,
+                    GError **error);
+bool catalog_stage_move(struct catalog *catalog, int64_t run, uint32_t stage, enum stage_state to, const struct act *act,
+                        const char *details, GError **error);
+
+struct part_row {
+    uint32_t part, stage;
+    enum part_state state;
+    uint32_t lane; /* the newest granted; 0: never granted */
+    struct slice bounds;
+    uint64_t records;
+};
+
+struct undo_place { /* as undo/undo.h's struct undo_position; floor 3 is not visible from here */
+    uint32_t segment;
+    uint64_t offset;
+};
+
+/* A partition is worked on under a lease; its grant opens a lane. Takes the lowest partition of the stage that is pending,
+ * or running under a holder that is dead (`holder` differs), marks it running for `holder` and counts its lane up.
+ * ret->part == UINT32_MAX: nothing is left to grant. `here` is where the undo log stands: what the new lane writes lies
+ * behind it; an earlier grant of the same partition keeps its own place in ret_from for reading the old lane's tail. */
+struct grant {
+    struct part_row part;
+    bool resumed;             /* it had a lane before */
+    uint32_t old_lane;        /* resumed: the lane before this one */
+    struct undo_place from;   /* resumed: from where the old lane's unsettled entries may lie */
+    struct slice cursor;      /* of its newest checkpoint; empty: from the beginning */
+    uint64_t checkpoint;      /* number of the newest; 0: none */
+    uint64_t index;           /* listed keys accounted for up to there */
+};
+struct grant_wish {
+    int64_t run;
+    uint32_t stage;
+    bool back; /* partitions of a rollback */
+    const char *holder; /* host:pid:boot:random of this process */
+    struct undo_place here;
+};
+bool catalog_grant(struct catalog *catalog, const struct grant_wish *wish, struct arena *mem, struct grant *ret,
+                   GError **error);
+
+/* An immutable, numbered row that says how far a partition has got and under which conditions. */
+struct checkpoint {
+    int64_t run;
+    uint32_t part, lane;
+    uint64_t number;        /* from 1, dense within a partition */
+    struct slice cursor;
+    uint64_t index;         /* listed keys accounted for up to here */
+    struct tally tally;     /* of this batch alone */
+    uint64_t bytes_read, bytes_written;
+    struct set_digest read, written; /* of this batch */
+    struct undo_place undo; /* where its intents begin; the next resume reads the tail from here */
+    struct slice outcomes;  /* four bits a listed key, in listing order, low nibble first */
+    bool last;              /* the partition is written */
+    const char *conditions; /* JSON: run_id of the store, worker, limits in force; NULL */
+};
+/* One transaction: the row, the partition's state, the running totals. FENCED when the partition's lane is no longer this. */
+bool catalog_checkpoint(struct catalog *catalog, const struct checkpoint *checkpoint, GError **error);
+
+/* Walks a partition's checkpoints in order: the verifier reads outcomes and digests. */
+bool catalog_checkpoints(struct catalog *catalog, int64_t run, uint32_t part, struct arena *mem,
+                         struct checkpoint **ret, size_t *ret_n, GError **error);
+
+/* All partitions of a stage (UINT32_MAX: of the run), forward or back, in order. */
+bool catalog_parts(struct catalog *catalog, int64_t run, uint32_t stage, bool back, struct arena *mem,
+                   struct part_row **ret, size_t *ret_n, GError **error);
+/* WRITTEN → VERIFIED, any → FAILED, forward → ROLLED_BACK …; one transaction for all. */
+bool catalog_parts_move(struct catalog *catalog, int64_t run, const uint32_t *parts, size_t n, enum part_state to,
+                        GError **error);
+/* Adds the partitions of a rollback. Replaces none: refused where they exist already. */
+bool catalog_parts_add(struct catalog *catalog, int64_t run, const struct part_new *parts, size_t n, GError **error);
+
+/* --- wishes: control from any terminal ------------------------------------------------------------------------------ */
+
+enum wish_kind { WISH_NONE, WISH_PAUSE, WISH_RESUME, WISH_ABORT, WISH_ROLLBACK, WISH_APPROVE, WISH_DENY, WISH_SET };
+
+struct wish {
+    int64_t id;
+    enum wish_kind kind;
+    const char *value;
+    struct act act;
+    int64_t at_ms;
+    bool taken;
+};
+/* Records the wish (and its ledger entry). */
+bool catalog_wish_add(struct catalog *catalog, int64_t run, const struct wish *wish, int64_t *ret_id, GError **error);
+/* The oldest not yet taken; ret->id == 0: none. Cheap enough to ask several times a second. */
+bool catalog_wish_next(struct catalog *catalog, int64_t run, struct arena *mem, struct wish *ret, GError **error);
+bool catalog_wish_taken(struct catalog *catalog, int64_t wish, GError **error); /* acknowledges */
+bool catalog_wish_is_taken(struct catalog *catalog, int64_t wish, bool *ret, GError **error);
+
+/* --- reports --------------------------------------------------------------------------------------------------------- */
+
+struct report_row {
+    int64_t id, run, at_ms;
+    uint32_t stage; /* UINT32_MAX: of the whole run */
+    const char *verdict; /* pass | fail */
+    const char *path;
+    struct slice summary; /* JSON */
+};
+bool catalog_report_add(struct catalog *catalog, const struct report_row *report, GError **error);
+bool catalog_reports(struct catalog *catalog, int64_t run, struct arena *mem, struct report_row **ret, size_t *ret_n,
+                     GError **error);
