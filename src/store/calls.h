@@ -18,10 +18,6 @@ AUTO_DEFINE(store_registry, store_registry_free)
 bool store_open(struct store **ret, struct store_registry *registry, const struct store_config *config, GError **error);
 void store_release(struct store_registry *registry, struct store *store);
 
-struct store_counters {
-    uint64_t reads, records_read, bytes_read, cas_calls, cas_ops, settles, errors;
-};
-
 bool store_session_open(struct session **ret, struct store *store, GError **error);
 void store_session_close(struct session *session);
 AUTO_DEFINE(session, store_session_close)

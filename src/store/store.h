@@ -1,13 +1,14 @@
 /* The driver contract: how sluice reads and writes a store.
  *
- * A driver holds protocol only. Retry, batching, pacing, buffering, counting and credentials are done once, by those who
- * call it. **A capability is a non-NULL pointer** in the driver's table; there is no second list. Operations take arrays
- * and answer per key; what they return lives in the caller's arena (call->mem) until the caller resets it; every call
- * has a deadline and can be cancelled. Callers use the store_…() functions of store/calls.h, in which capability checks,
- * counters and fault points live once; only they call through the table.
+ * A driver holds protocol only. Retry, batching, pacing, buffering, counting and credentials are done once, by those
+ * who call it. **A capability is a non-NULL pointer** in the driver's table; there is no second list. Operations take
+ * arrays and answer per key; what they return lives in the caller's arena (call->mem) until the caller resets it; every
+ * call has a deadline and can be cancelled. Callers use the store_…() functions of store/calls.h, in which capability
+ * checks, counters and fault points live once; only they call through the table.
  *
- * Threads: a `struct store` is opened once per process and identity and shared; a `struct session` belongs to one thread
- * at a time. The conformance suite (tests/conformance) says what every driver must do; docs/drivers.md how to add one. */
+ * Threads: a `struct store` is opened once per process and identity and shared; a `struct session` belongs to one
+ * thread at a time. The conformance suite (tests/conformance) says what every driver must do; docs/drivers.md how to
+ * add one. */
 #pragma once
 
 #include <stdatomic.h>
@@ -37,14 +38,22 @@ struct store_config {
     const char *uri;      /* secrets already replaced; never logged */
     const char *base_dir; /* what a relative path is relative to: the spec's folder */
     bool read_only;       /* opened for reading only: nothing is created, nothing is written */
+    /* The table through which it is opened, filled in by store_open(): a driver made by a test (mem, fault, remote)
+     * finds what it was made with around it. */
+    const struct store_driver *driver;
 };
 
+/* One call of a driver: by when, unless given up, on which dataset, and where the answer lives. */
 struct call {
-    int64_t deadline_us; /* world's monotonic clock; 0: none */
+    int64_t deadline_us;       /* world's monotonic clock; 0: none */
     const atomic_bool *cancel; /* NULL: cannot be cancelled */
     const struct dataset *ds;
     struct arena *mem;
 };
+
+/* Whether the call may go on: TIMED_OUT past its deadline, CANCELLED when given up. The wrappers of calls.h ask once
+ * before the driver is called; a driver asks again wherever it could be at work for long. */
+bool call_goes_on(const struct call *call, const struct world *world, GError **error) must_use;
 
 /* --- records ----------------------------------------------------------------------------------------------------- */
 
@@ -86,9 +95,10 @@ struct record {
 struct batch {
     struct record *records; /* in the arena */
     size_t n;
-    uint64_t bytes;       /* read from the store for it */
-    struct slice cursor;  /* where scan_open() goes on after this batch; opaque, at most 64 bytes, durable meaning */
-    bool done;            /* nothing follows in this part */
+    uint64_t bytes;      /* read from the store for it */
+    struct slice cursor; /* where scan_open() goes on after this batch; opaque, durable meaning. A keyed store's holds a
+                          * key: never more than 8 bytes longer than the longest key, 64 bytes where keys are made */
+    bool done;           /* nothing follows in this part */
 };
 
 /* --- splitting and scanning -------------------------------------------------------------------------------------- */
@@ -124,15 +134,16 @@ enum cas_outcome {
     CAS_NOT_SENT, /* nothing happened */
     CAS_WRITTEN,  /* this call wrote it */
     CAS_CHANGED,  /* the etag does not hold; `live` is the image that stands; the number's bit stays clear */
-    CAS_DONE,     /* this very number was written before */
-    CAS_FENCED,   /* the lane is closed */
+    CAS_DONE,     /* this very number was written before, or is settled: at or below the lane's base */
+    CAS_FENCED,   /* the lane is closed, or the store knows no such lane */
     CAS_REFUSED,  /* the store refuses this record: `fault` */
     CAS_UNKNOWN,  /* perhaps written, perhaps not: ask the fence */
 };
 
 enum cas_verb { CAS_PUT, CAS_DELETE };
 
-/* One numbered write. `etag.len == 0` means: only where the key is absent. Key and raw are borrowed for the call. */
+/* One numbered write. `etag.len == 0` means: only where the key is absent (a delete then has nothing to do, and is
+ * CAS_WRITTEN with its mark). Key and raw are borrowed for the call. */
 struct cas_op {
     struct slice key, raw;
     struct etag etag;
@@ -153,8 +164,8 @@ struct fence_id {
 
 struct lane {
     struct fence_id fence;
-    uint32_t lane;  /* from 1, growing with every grant of the partition */
-    uint64_t base;  /* every number up to it is settled elsewhere (its undo outcome is durable): the fence forgets it */
+    uint32_t lane; /* from 1, growing with every grant of the partition */
+    uint64_t base; /* every number up to it is settled elsewhere (its undo outcome is durable): the fence forgets it */
 };
 
 /* One lane of a fence as it stands. Numbers up to base are forgotten (settled elsewhere); bit i of the bitmap tells
@@ -176,7 +187,8 @@ struct fence {
 /* Whether `number` of the lane was applied, for a number above base. */
 bool fence_lane_applied(const struct fence_lane *lane, uint64_t number);
 
-/* Who holds the right to write a dataset; kept in the store, so that a second home on another machine is refused too. */
+/* Who holds the right to write a dataset; kept in the store, so that a second home on another machine is refused too.
+ */
 struct store_lock {
     uint8_t run_uid[16];
     const char *run, *host, *home; /* of the holder; filled in (arena) when the lock is someone else's */
@@ -189,15 +201,16 @@ struct write_ops {
     /* Makes every acknowledged write of this store as durable as the store can. */
     bool (*settle)(struct session *, const struct call *, GError **);
     /* Closes every lower lane of the fence and opens `lane->lane`, atomically; *ret_before is the fence as it stood.
-     * A lane not above `highest` is SLUICE_ERROR_BEHIND (the catalog is older than the store). */
+     * A lane not above `highest` is SLUICE_ERROR_BEHIND (the catalog is older than the store): after a lost reply it is
+     * therefore never sent again; fence_read tells whether it took effect, and a new grant opens the next lane. */
     bool (*lane_open)(struct session *, const struct call *, const struct lane *, struct fence *ret_before, GError **);
-    /* Closes all lanes of the fence. */
+    /* Closes all lanes of the fence; none there: fine. */
     bool (*lane_close)(struct session *, const struct call *, const struct fence_id *, GError **);
     bool (*fence_read)(struct session *, const struct call *, const struct fence_id *, struct fence *ret, GError **);
     /* Removes all fences of a run that is over. Safe to repeat. */
     bool (*fence_drop)(struct session *, const struct call *, const uint8_t run[16], GError **);
-    /* Takes the dataset's lock for the run, or (held by another run) returns false with SLUICE_ERROR_LOCKED and fills in
-     * *io with the holder. Already this run's: fine. `force` takes it from whoever has it. */
+    /* Takes the dataset's lock for the run, or (held by another run) returns false with SLUICE_ERROR_LOCKED and fills
+     * in *io with the holder. Already this run's: fine. `force` takes it from whoever has it. */
     bool (*lock)(struct session *, const struct call *, struct store_lock *io, bool force, GError **);
     bool (*unlock)(struct session *, const struct call *, const uint8_t run_uid[16], GError **);
 };
@@ -210,8 +223,8 @@ struct sink_file {
 
 struct sink_ops {
     /* Writes and fsyncs the hidden file of (run, part, number); an older one of that name is replaced. */
-    bool (*write_durable)(struct session *, const struct call *, const struct sink_file *,
-                          const struct record *records, size_t n, GError **);
+    bool (*write_durable)(struct session *, const struct call *, const struct sink_file *, const struct record *records,
+                          size_t n, GError **);
     /* Renames it into place and fsyncs the directory; safe to repeat. Called after the checkpoint that names it. */
     bool (*publish_durable)(struct session *, const struct call *, const struct sink_file *, GError **);
     /* Removes every file, hidden or not, of the run: rollback. Safe to repeat. */
@@ -236,7 +249,7 @@ struct store_info {
     const char *identity; /* of the store itself, not of its URI: the same for every way to reach it */
     const char *run_id;   /* changes when the server process does; NULL where that means nothing */
     const char *version;
-    int64_t clock_ms; /* the server's own, or the world's */
+    int64_t clock_ms;        /* the server's own, or the world's */
     uint64_t records, bytes; /* of the dataset, estimated; 0 when unknown */
     bool dataset_present;
     bool keyed; /* records have keys of the store's own; false: the key is made from the document */
@@ -251,6 +264,10 @@ struct store_driver {
     const char *const *schemes; /* NULL-terminated; the URI's, without ':' */
     const char *words;          /* one line for `sluice stores` */
     const struct option_row *options;
+    /* What the URI leads to, as a text that is the same for every way to write it (a real path), found out before
+     * anything is opened: two URIs of one place are one store of this process. NULL: the URI itself. The caller frees.
+     */
+    bool (*locate)(const struct store_config *, const struct world *, char **ret, GError **);
     bool (*open)(struct store **ret, const struct store_config *, const struct world *, GError **);
     void (*close)(struct store *);
     bool (*session_open)(struct session **ret, struct store *, GError **);
@@ -271,11 +288,25 @@ struct store_driver {
     const struct identity_ops *identity;
 };
 
-/* What every driver's `struct store` and `struct session` begin with. */
+/* What every driver's `struct store`, `struct session` and `struct scan` begin with. The wrappers of calls.h fill them
+ * in as soon as the driver has opened one; a driver may read them in every call but `open` and `session_open`. */
 struct store_base {
     const struct store_driver *driver;
     const struct world *world;
+    const char *label; /* the URI without what may be secret in it: for messages */
+    bool read_only;
 };
+
+struct store_counters {
+    uint64_t calls, errors, busy_us; /* of every kind, and the time within them */
+    uint64_t reads, records_read, bytes_read, cas_calls, cas_ops, settles;
+};
+
 struct session_base {
     struct store *store;
+    struct store_counters counters;
+};
+
+struct scan_base {
+    struct session *session;
 };
