@@ -1,4 +1,4 @@
-/* Append-only files of checksummed blocks: undo segments, listings, reports, spills of the sorter.
+/* Append-only files of checksummed blocks: undo segments, listings, reports.
  *
  *   file   = header block*
  *   header = magic[8] version:u32 reserved:u32 tag[32] checksum:u64              56 bytes
@@ -29,26 +29,40 @@ struct block {
     struct slice head, payload; /* payload unpacked, in the arena given to blockfile_read */
 };
 
+/* The file must not exist. Its name is durable after the call (the directory is fsynced), its header with the first
+ * blockfile_sync_durable(). `tag`: up to 32 bytes, filled up with zeros. */
 bool blockfile_create(struct blockfile **ret, const struct world *world, const char *path,
                       const struct blockfile_kind *kind, struct slice tag, GError **error);
-/* For reading, or (append) for going on at the end. A wrong magic or a newer version is SLUICE_ERROR_CORRUPT. */
+/* For reading, or (append) for going on at the end. A wrong magic, a newer version, or a header that does not verify (a
+ * file shorter than one was never made durable) is SLUICE_ERROR_CORRUPT. */
 bool blockfile_open(struct blockfile **ret, const struct world *world, const char *path,
                     const struct blockfile_kind *kind, bool append, GError **error);
 void blockfile_free(struct blockfile *file);
 AUTO_DEFINE(blockfile, blockfile_free)
 
 struct slice blockfile_tag(const struct blockfile *file); /* 32 bytes, lives as long as the file */
-uint64_t blockfile_end(const struct blockfile *file);
+uint32_t blockfile_version(const struct blockfile *file); /* as written, at most that of the kind */
+uint64_t blockfile_begin(const struct blockfile *file);   /* the offset of the first block */
+uint64_t blockfile_end(const struct blockfile *file);     /* of the next one appended; when reading, the file's size */
 
-/* Appends one block (compressing where that pays and `pack` is set); not durable before blockfile_sync_durable(). */
+/* Appends one block (compressing where that pays and `pack` is set), in one write; not durable before
+ * blockfile_sync_durable(). When it fails the file is cut back to where it was; if that fails too, every later append
+ * fails: nothing ever follows a torn block. */
 bool blockfile_append(struct blockfile *file, uint16_t type, struct slice head, struct slice payload, bool pack,
                       uint64_t *ret_offset, GError **error);
-bool blockfile_sync_durable(struct blockfile *file, GError **error); /* fdatasync; creation also synced the directory */
+bool blockfile_sync_durable(struct blockfile *file, GError **error); /* fdatasync */
 bool blockfile_cut(struct blockfile *file, uint64_t end, GError **error);
 
 enum block_result { BLOCK_OK, BLOCK_END, BLOCK_DAMAGED, BLOCK_FAILED /* *error set */ };
 
-/* The block at `offset`. `head_only`: the payload is neither read nor verified (the head is). BLOCK_DAMAGED: it does
- * not verify; ret->end then tells where the lengths say it ends, or 0. */
+/* The block at `offset`, its slices in `mem`. `head_only`: the payload is neither read nor verified (the head is): one
+ * read of a few KiB. BLOCK_DAMAGED: it does not verify; ret->offset is set, and ret->end tells where the lengths say it
+ * ends, or is 0 where they say nothing possible; only if ret->head is not empty did the head verify. BLOCK_FAILED also
+ * where the cap of `mem` would be passed (SLUICE_ERROR_TOO_BIG). */
 enum block_result blockfile_read(struct blockfile *file, uint64_t offset, bool head_only, struct arena *mem,
                                  struct block *ret, GError **error);
+
+/* Past damage that took the lengths along: the first offset from `from` on at which a block's head verifies. Never
+ * BLOCK_DAMAGED. `mem` is needed for the heads tried. */
+enum block_result blockfile_find(struct blockfile *file, uint64_t from, struct arena *mem, uint64_t *ret_offset,
+                                 GError **error);

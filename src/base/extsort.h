@@ -1,12 +1,16 @@
 /* External merge sort of fixed-size items, bytewise by a prefix of each: memory is bounded, the disk is not.
  *
- * Feed, then read back in order. Runs are spilled below `dir` as unnamed temporary files. One thread at a time. */
+ * Feed, then read back in order. Runs are spilled below `dir` as unnamed temporary files, which go with the sorter or
+ * the process; `dir` is not touched while everything fits. One thread at a time. After an error only extsort_free() may
+ * follow. */
 #pragma once
 
 #include "base/file.h"
 
 struct extsort;
 
+/* Sorted by the first key_len bytes of each item. memory_bytes bounds what is held, index and merge buffers included
+ * (never less than a few hundred KiB); the disk takes up to twice the items. */
 bool extsort_new(struct extsort **ret, const struct world *world, const char *dir, size_t item_len, size_t key_len,
                  size_t memory_bytes, GError **error);
 void extsort_free(struct extsort *sort);

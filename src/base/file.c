@@ -22,6 +22,7 @@ static const struct {
 } modes[] = {
     [FILE_READ] = {O_RDONLY, "open"},
     [FILE_CREATE] = {O_RDWR | O_CREAT | O_EXCL, "create"},
+    [FILE_UPDATE] = {O_RDWR, "open for writing"},
     [FILE_APPEND] = {O_RDWR | O_CREAT, "open for writing"},
     [FILE_REPLACE] = {O_RDWR | O_CREAT | O_TRUNC, "open for writing"},
 };
@@ -171,7 +172,7 @@ bool file_read_at(struct file *file, uint64_t offset, void *into, size_t len, si
 {
     if (!file_usable(file, error))
         return false;
-    if (offset > INT64_MAX - (uint64_t)READ_STEP || len > INT64_MAX - offset)
+    if (offset > INT64_MAX || len > INT64_MAX - offset)
         return error_set(error, SLUICE_ERROR_CORRUPT, "%s: offset %" G_GUINT64_FORMAT " is beyond any file", file->path,
                          (guint64)offset);
     const struct world_files *files = file->world->files;

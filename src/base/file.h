@@ -7,7 +7,13 @@
 #include "base/world.h"
 
 /* Only regular files are opened: a directory, a pipe or a device is refused by name, and no open ever waits. */
-enum file_mode { FILE_READ, FILE_CREATE /* must not exist */, FILE_APPEND /* made when absent */, FILE_REPLACE };
+enum file_mode {
+    FILE_READ,
+    FILE_CREATE,  /* must not exist */
+    FILE_UPDATE,  /* must exist */
+    FILE_APPEND,  /* made when absent */
+    FILE_REPLACE, /* emptied or made */
+};
 
 bool file_open(struct file **ret, const struct world *world, const char *path, enum file_mode mode, GError **error);
 

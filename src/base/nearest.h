@@ -1,5 +1,6 @@
-/* "did you mean": the known word nearest to what was typed, by Damerau-Levenshtein distance (optimal string alignment).
- * NULL when none is within a third of its length. */
+/* "did you mean": the known word nearest to what was typed, by Damerau-Levenshtein distance (optimal string alignment);
+ * case counts for nothing. NULL when none is within a third of the typed length (one slip is always allowed from two
+ * letters on). Of equally near words the first. */
 #pragma once
 
 #include <stddef.h>

@@ -3,10 +3,12 @@
 
 #include "base/error.h"
 
-bool units_parse_bytes(const char *text, uint64_t *ret, GError **error);      /* 20GiB, 5MB, 1024 */
-bool units_parse_duration_ms(const char *text, int64_t *ret, GError **error); /* 500ms 2s 10m 6h 30d 2w */
-bool units_parse_share(const char *text, double *ret, GError **error);        /* 1% → 0.01 */
-bool units_parse_rate_per_s(const char *text, double *ret, GError **error);   /* 20000/s, 5/m */
+/* Errors are SLUICE_ERROR_USAGE: "'20 parsecs': expected an amount such as 20GiB, 5MB or 1024". No blanks inside, units
+ * spelled as here; a fraction is fine where it comes out even. */
+bool units_parse_bytes(const char *text, uint64_t *ret, GError **error);      /* 20GiB, 5MB, 1.5KiB, 1024 */
+bool units_parse_duration_ms(const char *text, int64_t *ret, GError **error); /* 500ms 2s 10m 6h 30d 2w 1h30m */
+bool units_parse_share(const char *text, double *ret, GError **error);        /* 1% → 0.01; may be above 100% */
+bool units_parse_rate_per_s(const char *text, double *ret, GError **error);   /* 20000/s, 5/m, 100/h */
 
 /* Into caller's memory of at least UNITS_TEXT bytes; all return `into`. */
 #define UNITS_TEXT 32
