@@ -179,6 +179,8 @@ struct grant {
     struct undo_place from;   /* resumed: from where the old lane's unsettled entries may lie */
     struct slice cursor;      /* of its newest checkpoint; empty: from the beginning */
     uint64_t checkpoint;      /* number of the newest; 0: none */
+    uint32_t settled_lane;    /* the newest checkpoint's lane and settled number: entries of the tail up to there are */
+    uint64_t settled;         /* accounted for; every other one belongs to work that no checkpoint names */
     uint64_t index;           /* listed keys accounted for up to there */
 };
 struct grant_wish {
@@ -201,6 +203,7 @@ struct checkpoint {
     struct tally tally;     /* of this batch alone */
     uint64_t bytes_read, bytes_written;
     struct set_digest read, written; /* of this batch */
+    uint64_t settled;       /* the highest number of the lane that this row accounts for */
     struct undo_place undo; /* where its intents begin; the next resume reads the tail from here */
     struct slice outcomes;  /* four bits a listed key, in listing order, low nibble first */
     bool last;              /* the partition is written */
