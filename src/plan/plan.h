@@ -1,0 +1,73 @@
+/* The plan: everything that a run freezes, made once before the first write and read again by every resume.
+ *
+ * plan_make() reads the spec and what it names, opens both stores, decides the defaults that depend on them (same dataset
+ * or not, `write`, `conflict`), finds duplicate states of a key in a file source, lists the keys where a scan cannot be
+ * repeated, and cuts the work into partitions. It writes nothing but its own listing files below HOME/listing/.
+ * plan_load() rebuilds the same struct from the catalog for a resume; it does not plan again: it checks that spec,
+ * transform, contract and source are still what was frozen, and refuses by name what has moved.
+ *
+ * A struct plan is immutable once made and shared by all threads. */
+#pragma once
+
+#include "catalog/catalog.h"
+#include "spec/spec.h"
+#include "store/calls.h"
+#include "transform/transform.h"
+
+struct plan_part {
+    struct slice bounds; /* the source driver's; empty for a listed partition */
+    uint64_t records;    /* listed: exact; else as counted by the duplicates pass, or the driver's estimate */
+};
+
+struct plan {
+    struct arena *mem; /* owns everything below that is not a pointer to an opened thing */
+    struct spec *spec;
+    struct recipe *recipe;
+    const char *home;
+    uint8_t uid[16];
+    int64_t planned_at_ms;
+    struct plan_digests digests;
+    struct slice text; /* the JSON that is digested */
+
+    struct store *source, *target; /* held open by the plan, released by plan_free() */
+    struct store_registry *registry;
+    struct dataset source_ds, target_ds;
+    const char *target_name; /* identity of the target dataset: store identity and dataset */
+    struct digest source_identity; /* files: of all contents; zero otherwise */
+
+    bool same_dataset; /* source and target are one: read it, fix it, write it back */
+    bool listed;       /* partitions are listings (`listing_path`), read by key; else ranges that are scanned */
+    bool sink;         /* the target is append-only */
+    enum spec_write write;
+    enum spec_conflict conflict;
+
+    const char *listing_path; /* NULL where not listed */
+    const char *skip_path;    /* losing states of a file source; NULL: none */
+    struct plan_part *parts;
+    size_t n_parts;
+    uint64_t n_listed;    /* keys that the run has to account for; 0 where only the scan tells */
+    uint64_t duplicates;
+};
+
+struct plan_config {
+    const struct world *world;
+    struct store_registry *registry;
+    const char *home;
+    void (*progress)(void *self, const char *what, uint64_t done, uint64_t of); /* NULL: none */
+    void *progress_self;
+    const atomic_bool *cancel;
+};
+
+bool plan_make(struct plan **ret, const struct plan_config *config, struct spec *spec /* taken over on success */,
+               GError **error);
+bool plan_load(struct plan **ret, const struct plan_config *config, struct catalog *catalog, const struct run_row *run,
+               GError **error);
+void plan_free(struct plan *plan);
+AUTO_DEFINE(plan, plan_free)
+
+/* The digests by which `run SPEC` finds an unfinished run, without planning. */
+bool plan_digests_of(struct plan_digests *ret, const struct spec *spec, const struct recipe *recipe, GError **error);
+
+/* Opens the store a spec names, secrets expanded. */
+bool plan_store_open(struct store **ret, const struct plan_config *config, const char *uri, const char *base_dir,
+                     bool read_only, GError **error);

@@ -1,0 +1,16 @@
+/* ROW(symbol, word, words): every key that a verification looks at is counted under exactly one word. */
+/* clang-format off */
+ROW(EQUAL,         "equal",         "the target holds what is wanted")
+ROW(DIFFERING,     "differing",     "the target holds what the run wrote, but that is not what is wanted")
+ROW(MISSING,       "missing",       "the target holds the pre-image, or nothing, where something is wanted")
+ROW(EXTRA,         "extra",         "in the target, wanted by nothing in the source")
+ROW(SUPERSEDED,    "superseded",    "the live record is newer than the run's")
+ROW(CHANGED_SINCE, "changed_since", "the live record is neither the pre-image nor what the run wrote: the application wrote it since")
+ROW(KEPT,          "kept",          "kept live by the policy; its presence was checked")
+ROW(UNVISITED,     "unvisited",     "never listed, though the transform would change it")
+ROW(REFUSED,       "refused",       "in the quarantine, and the verifier's own pass refuses it too")
+ROW(FILTERED,      "filtered",      "left out by `where` or the transform, and the verifier's own pass leaves it out too")
+ROW(GONE,          "gone",          "listed, then deleted in the source before it was read")
+ROW(EXPIRED,       "expired",       "expired between the reads")
+ROW(IN_DOUBT,      "in_doubt",      "never still long enough, or the run itself does not know; counts against the gate")
+/* clang-format on */
