@@ -223,7 +223,7 @@ const char *units_duration(int64_t ms, char *into)
 const char *units_time(int64_t wall_ms, char *into)
 {
     int64_t ms = (wall_ms % MS_PER_S + MS_PER_S) % MS_PER_S;
-    g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc((wall_ms - ms) / MS_PER_S);
+    g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(wall_ms / MS_PER_S - (wall_ms % MS_PER_S < 0));
     if (!time) { /* before year 1 or after 9999 */
         snprintf(into, UNITS_TEXT, "%" PRId64 "ms", wall_ms);
         return into;

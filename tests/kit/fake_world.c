@@ -182,3 +182,9 @@ void fake_world_init(struct fake_world *fake)
     };
     fake->world.clock_self = fake->world.files_self = fake->world.random_self = fake;
 }
+
+void fake_world_arm(struct fake_world *fake, struct fake_fault fault)
+{
+    fake->fault = fault;
+    fake->calls = fake->fired = 0;
+}

@@ -2,7 +2,7 @@
  *
  *     struct fake_world fake;
  *     fake_world_init(&fake);
- *     fake.fault = (struct fake_fault){.call = "fsync", .nth = 2, .number = EIO};
+ *     fake_world_arm(&fake, (struct fake_fault){.call = "fsync", .nth = 2, .number = EIO});
  *     … hand &fake.world down … */
 #pragma once
 
@@ -28,6 +28,9 @@ struct fake_world {
 };
 
 void fake_world_init(struct fake_world *fake);
+
+/* From now on; an empty fault ends it. */
+void fake_world_arm(struct fake_world *fake, struct fake_fault fault);
 
 /* The same sequence on every machine: what fake random numbers are made of. */
 uint64_t fake_next(uint64_t *seed);

@@ -1,0 +1,91 @@
+#include "base/world.h"
+#include "kit/fake_world.h"
+#include "kit/kit.h"
+
+static void the_real_clock_goes_forward_and_knows_the_century(void **state)
+{
+    const struct world *world = world_real();
+    int64_t before_us = world_monotonic_us(world);
+    assert_true(world_monotonic_us(world) >= before_us);
+    assert_true(world_wall_ms(world) > INT64_C(1700000000000)); /* 2023 */
+}
+
+static void a_cancelled_sleep_ends_at_once(void **state)
+{
+    const struct world *world = world_real();
+    atomic_bool cancel = true;
+    int64_t before_us = world_monotonic_us(world);
+    world_sleep_us(world, INT64_C(3600000000), &cancel);
+    assert_true(world_monotonic_us(world) - before_us < 60000000);
+}
+
+static void a_sleep_lasts_as_long_as_asked(void **state)
+{
+    const struct world *world = world_real();
+    int64_t before_us = world_monotonic_us(world);
+    world_sleep_us(world, 2000, NULL);
+    assert_true(world_monotonic_us(world) - before_us >= 2000);
+    world_sleep_us(world, -5, NULL);
+}
+
+static void random_bytes_fill_everything_and_differ(void **state)
+{
+    uint8_t a[1024] = {0}, b[1024] = {0};
+    world_random(world_real(), a, sizeof a);
+    world_random(world_real(), b, sizeof b);
+    assert_memory_not_equal(a, b, sizeof a);
+    assert_memory_not_equal(a + 1000, (uint8_t[24]){0}, 24);
+}
+
+static void keep_point(void *self, const char *name)
+{
+    *(const char **)self = name;
+}
+
+static void a_point_is_nothing_unless_someone_listens(void **state)
+{
+    const char *last = NULL;
+    world_point(world_real(), "undo.synced");
+    struct world world = *world_real();
+    world.point = keep_point;
+    world.point_self = &last;
+    world_point(&world, "undo.synced");
+    assert_string_equal(last, "undo.synced");
+}
+
+static void the_fake_clock_moves_only_by_sleeping(void **state)
+{
+    struct fake_world fake;
+    fake_world_init(&fake);
+    int64_t before_us = world_monotonic_us(&fake.world), before_ms = world_wall_ms(&fake.world);
+    world_sleep_us(&fake.world, 5000, NULL);
+    assert_int_equal(world_monotonic_us(&fake.world) - before_us, 5000);
+    assert_int_equal(world_wall_ms(&fake.world) - before_ms, 5);
+}
+
+static void the_fake_dice_repeat_with_their_seed(void **state)
+{
+    struct fake_world fake;
+    uint64_t a, b;
+    fake_world_init(&fake);
+    world_random(&fake.world, &a, sizeof a);
+    fake_world_init(&fake);
+    world_random(&fake.world, &b, sizeof b);
+    assert_true(a == b);
+    world_random(&fake.world, &b, sizeof b);
+    assert_true(a != b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_real_clock_goes_forward_and_knows_the_century),
+        cmocka_unit_test(a_cancelled_sleep_ends_at_once),
+        cmocka_unit_test(a_sleep_lasts_as_long_as_asked),
+        cmocka_unit_test(random_bytes_fill_everything_and_differ),
+        cmocka_unit_test(a_point_is_nothing_unless_someone_listens),
+        cmocka_unit_test(the_fake_clock_moves_only_by_sleeping),
+        cmocka_unit_test(the_fake_dice_repeat_with_their_seed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
