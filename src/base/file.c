@@ -9,8 +9,8 @@ struct file {
     const struct world *world;
     char *path;
     int fd;
-    uint64_t end; /* where the next append goes; kept only for files that are written */
-    bool poisoned;
+    uint64_t end;         /* where the next append goes; kept only for files that are written */
+    atomic_bool poisoned; /* one thread may sync while another appends */
 };
 
 /* O_NONBLOCK: the open of a pipe must not wait for its other end; on regular files it means nothing. */
