@@ -131,6 +131,18 @@ void *arena_grow(struct arena *arena, void *data, size_t old_len, size_t new_len
     return moved;
 }
 
+void arena_trim(struct arena *arena, void *data, size_t old_len, size_t new_len)
+{
+    struct block_of_memory *top = arena->top;
+    size_t old_need = rounded(old_len), less = old_need - rounded(new_len);
+    g_assert(new_len <= old_len);
+    if (!top || (uint8_t *)data < top->bytes || (uint8_t *)data + old_need != top->bytes + top->used)
+        return;
+    top->used -= less;
+    arena->used -= less;
+    hide((uint8_t *)data + new_len, old_need - new_len);
+}
+
 bool arena_copy(struct arena *arena, struct slice bytes, struct slice *ret)
 {
     uint8_t *data = arena_alloc(arena, bytes.len);

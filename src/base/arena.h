@@ -23,6 +23,10 @@ void *arena_alloc0(struct arena *arena, size_t len) must_use;
  * old allocation then still stands. */
 void *arena_grow(struct arena *arena, void *data, size_t old_len, size_t new_len) must_use;
 
+/* Give back what lies behind the first `new_len` bytes of the newest allocation, all of it with 0; of an older one
+ * nothing is given back. For those who must take before they know how much they need. */
+void arena_trim(struct arena *arena, void *data, size_t old_len, size_t new_len);
+
 /* A copy of the bytes in the arena. false when the cap would be passed; *ret is then untouched. */
 bool arena_copy(struct arena *arena, struct slice bytes, struct slice *ret) must_use;
 
