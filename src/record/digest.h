@@ -1,11 +1,12 @@
 /* The identities of a value that outlive one compare-and-set (3-semantics: etags are the driver's own).
  *
- * stored digest:    identity over time within one store: the record's raw bytes, as its driver reads them in sorted form,
- *                   its type tag and its exact expiry. XXH3-128.
- * canonical digest: the document across stores: one form per number (int64 and decimal of one value are equal, trailing
- *                   zeros count as scale and are kept: 0.10 ≠ 0.1 as text but both are the value 1/10 → equal digests),
- *                   times as UTC milliseconds, type tags and lengths, list order kept, object fields sorted by name.
- * set digest:       count and sum of canonical digests modulo 2^128: independent of order, subtractable.
+ * - The stored digest: identity over time within one store. XXH3-128 of the record's raw bytes, as its driver reads
+ *   them in sorted form with their type tag, and of its exact expiry.
+ * - The canonical digest: the document across stores. One form per number: integers and decimals of one value are
+ *   equal, whatever their type and scale (10, 10.0; 0.10, 0.1; -0, 0); a double is equal only to a double (its value
+ *   is not what its text says), where -0.0 equals 0.0 and NaN equals NaN. Times as UTC milliseconds, type tags and
+ *   lengths, list order kept, object fields sorted by name. docs/formats/documents.md gives it byte by byte.
+ * - The set digest: count and sum of canonical digests modulo 2^128: independent of order, subtractable.
  *
  * These find accidents. What must withstand an adversary uses BLAKE2b (catalog/ledger.h). */
 #pragma once
@@ -25,8 +26,11 @@ static inline bool digest_equal(struct digest a, struct digest b)
 
 struct digest digest_bytes(struct slice bytes, uint64_t seed);
 struct digest digest_stored(struct slice raw, int64_t expires_at_ms);
-bool digest_canonical(struct slice document, uint64_t seed, struct digest *ret, GError **error); /* no heap per record */
-struct digest digest_keyed(struct slice key, struct digest value, uint64_t seed); /* (key, value) as one: for sets */
+/* BAD_RECORD where the bytes are no document that document_check() would pass in structure, types and depth. No heap
+ * per record of up to 128 fields. */
+bool digest_canonical(struct slice document, uint64_t seed, struct digest *ret, GError **error);
+/* (key, value) as one: for sets */
+struct digest digest_keyed(struct slice key, struct digest value, uint64_t seed);
 
 struct set_digest {
     uint64_t count;

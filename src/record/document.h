@@ -1,10 +1,12 @@
 /* A document is a slice of BSON bytes (libbson's layout, so that bson_init_static() views it without a copy).
  *
- * JSON is read by our own bounded scanner that keeps every number exactly: int64 where it fits and has neither point nor
- * exponent (and is not -0), else decimal128; what needs more than 34 digits or an exponent out of range is a record
- * error, never rounded. So 9007199254740993, 18446744073709551615, 0.10 and -0 survive; 1e6200 is refused.
+ * JSON is read by our own bounded scanner that keeps the value and the scale of every number: int64 where it has the
+ * scale 0, fits and is not -0 (so 10, and 1.0e1 which is 10 with another spelling), else decimal128. What needs more
+ * than 34 digits or an exponent out of range is a record error, never rounded. So 9007199254740993,
+ * 18446744073709551615, 0.10 and -0 survive; 1e6200 is refused.
  * Refused too: invalid UTF-8 (also unpaired surrogate escapes), duplicate keys in one object, nesting above
- * DOCUMENT_DEPTH, more than DOCUMENT_BYTES, keys with a NUL (BSON cannot hold them). Blanks around the text are allowed. */
+ * DOCUMENT_DEPTH, more than DOCUMENT_BYTES (of text or of BSON), keys with a NUL (BSON cannot hold them).
+ * Blanks around the text are allowed. What was read from JSON is written and read again to the same bytes. */
 #pragma once
 
 #include <bson/bson.h>
@@ -15,16 +17,18 @@
 #define DOCUMENT_DEPTH 100
 #define DOCUMENT_BYTES (16u << 20)
 
-/* One JSON object → BSON bytes in `mem`. On failure *ret_at (may be NULL) is the byte offset of the fault in the text.
- * Errors: BAD_RECORD, TOO_BIG. Cost: no heap allocation, one copy into the arena. */
+/* One JSON object → BSON bytes in `mem`. On failure *ret_at (may be NULL) is the byte offset of the fault in the text;
+ * the message has its column, what was expected, and a few bytes of the place. Errors: BAD_RECORD, TOO_BIG.
+ * Cost: one pass, one copy into the arena, no heap allocation but for objects with hundreds of keys. */
 bool document_from_json(struct slice text, struct arena *mem, struct slice *ret, size_t *ret_at, GError **error);
 
-/* BSON → JSON text, one line, keys in document order, appended to `into`. Numbers keep value and scale; datetimes,
- * binary, uuid and what JSON lacks are written as docs/formats/documents.md says. Fails on a BSON type that sluice does
- * not carry, with BAD_RECORD. */
+/* BSON → JSON text, one line, keys in document order, appended to `into`, which is left as it was on failure. Numbers
+ * keep value and scale; datetimes, binary, uuid and what JSON lacks are written as docs/formats/documents.md says.
+ * Fails with BAD_RECORD on what document_check() refuses, but for size and duplicate keys. */
 bool document_to_json(struct slice document, GString *into, GError **error);
 
-/* Checks bytes that came from outside (a store): structure, UTF-8, depth, size, duplicate keys, types we carry. */
+/* Checks bytes that came from outside (a store): structure, UTF-8, depth, size, duplicate keys, types we carry. The
+ * names of array elements do not matter: their place does. Errors: BAD_RECORD, TOO_BIG. */
 bool document_check(struct slice bytes, GError **error);
 
 static inline bool document_view(struct slice document, bson_t *ret)

@@ -1,9 +1,9 @@
 /* A record's key as bytes, made from the value at one path or at several.
  *
- * A value becomes: a string its bytes; an int64 its decimal text; a decimal its canonical text; a datetime RFC 3339 in
- * UTC; a bool true or false; a uuid its text. Null, absent, double, object, array are BAD_RECORD naming the path.
- * Several parts are joined by ':' with ':' and '%' inside a part written %3A and %25, so that no two tuples share a key.
- * A single part is taken as it is. An empty key is refused. */
+ * A value becomes: a string its bytes; an integer its decimal text; a decimal its canonical text; a datetime RFC 3339
+ * in UTC; a bool true or false; a uuid its text. Null, absent, double, other binary, a decimal that is not finite,
+ * object and array are BAD_RECORD naming the path. Several parts are joined by ':' with ':' and '%' inside a part
+ * written %3A and %25, so that no two tuples share a key. A single part is taken as it is. An empty key is refused. */
 #pragma once
 
 #include "record/path.h"

@@ -1,0 +1,479 @@
+/* JSON → BSON in one pass, without recursion.
+ *
+ * The output lies in the arena and is grown so that, before each member, it has room for the rest of the text and
+ * ROOM more. Strings are never longer in BSON than in JSON; all else that a member adds is below ROOM. So only the
+ * step from one member to the next looks at the room. */
+#include <glib.h>
+
+#include "record/decimal_bits.h"
+#include "record/document.h"
+#include "record/key_set.h"
+#include "record/number.h"
+#include "record/text.h"
+
+enum { ROOM = 64 };
+
+struct frame {
+    size_t start; /* where the document begins in the output */
+    bool array;
+    struct key_frame keys; /* of an object */
+    uint64_t index;        /* of an array: the next element */
+};
+
+struct json_read {
+    const uint8_t *text, *at, *end;
+    uint8_t *base, *out; /* the output, and where it goes on */
+    size_t room;         /* bytes at base */
+    size_t type_at;      /* where the type of the value that is read next belongs */
+    struct arena *mem;
+    bool nul; /* the last string holds a NUL */
+
+    const char *fault; /* what was expected */
+    const uint8_t *fault_at;
+    enum error_code code;
+
+    size_t depth;
+    struct frame frames[DOCUMENT_DEPTH];
+    struct key_set keys;
+};
+
+static bool fail(struct json_read *read, const uint8_t *at, const char *what)
+{
+    read->fault = what;
+    read->fault_at = at;
+    return false;
+}
+
+static bool fail_too_big(struct json_read *read, const char *what)
+{
+    read->code = SLUICE_ERROR_TOO_BIG;
+    return fail(read, read->at, what);
+}
+
+static inline void skip_blanks(struct json_read *read)
+{
+    const uint8_t *at = read->at;
+    while (at < read->end && *at <= ' ' && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
+        at++;
+    read->at = at;
+}
+
+/* The byte at hand; 0, which no JSON text holds outside of faults, at the end. */
+static inline uint8_t peek(const struct json_read *read)
+{
+    return read->at < read->end ? *read->at : 0;
+}
+
+/* Little-endian, whatever the machine; the upper half is cut, which no length here reaches. */
+static inline void put_le32(uint8_t *into, size_t value)
+{
+    uint64_t bits = GUINT64_TO_LE((uint64_t)value);
+    memcpy(into, &bits, 4);
+}
+
+static inline void put_le64(uint8_t *into, uint64_t value)
+{
+    uint64_t bits = GUINT64_TO_LE(value);
+    memcpy(into, &bits, 8);
+}
+
+static bool grow(struct json_read *read, size_t need)
+{
+    size_t used = (size_t)(read->out - read->base);
+    if (used > DOCUMENT_BYTES)
+        return fail_too_big(read, "expected a record of at most 16 MiB");
+    size_t room = MAX(used + need, read->room + read->room / 2);
+    uint8_t *base = arena_grow(read->mem, read->base, read->room, room);
+    if (!base)
+        return fail_too_big(read, "expected a record that fits into the memory of a batch");
+    read->base = base;
+    read->out = base + used;
+    read->room = room;
+    return true;
+}
+
+static inline bool ensure_room(struct json_read *read)
+{
+    size_t need = (size_t)(read->end - read->at) + ROOM;
+    return read->room - (size_t)(read->out - read->base) >= need || grow(read, need);
+}
+
+static void frame_open(struct json_read *read, bool array)
+{
+    struct frame *frame = &read->frames[read->depth++];
+    frame->start = (size_t)(read->out - read->base);
+    frame->array = array;
+    if (array)
+        frame->index = 0;
+    else
+        key_set_open(&read->keys, &frame->keys);
+    read->out += 4;
+}
+
+static void frame_close(struct json_read *read)
+{
+    struct frame *frame = &read->frames[--read->depth];
+    *read->out++ = 0;
+    uint8_t *start = read->base + frame->start;
+    put_le32(start, (size_t)(read->out - start));
+    if (!frame->array)
+        key_set_close(&read->keys, &frame->keys);
+}
+
+static bool hex4(const uint8_t *at, const uint8_t *end, unsigned *ret)
+{
+    if (end - at < 4)
+        return false;
+    unsigned value = 0;
+    for (size_t i = 0; i < 4; i++) {
+        int digit = g_ascii_xdigit_value((char)at[i]);
+        if (digit < 0)
+            return false;
+        value = value << 4 | (unsigned)digit;
+    }
+    *ret = value;
+    return true;
+}
+
+static uint8_t *put_utf8(uint8_t *out, unsigned code)
+{
+    if (code < 0x80) {
+        *out++ = (uint8_t)code;
+        return out;
+    }
+    if (code >= 0x10000) {
+        *out++ = (uint8_t)(0xf0 | code >> 18);
+        *out++ = (uint8_t)(0x80 | (code >> 12 & 0x3f));
+    } else if (code >= 0x800)
+        *out++ = (uint8_t)(0xe0 | code >> 12);
+    if (code >= 0x800)
+        *out++ = (uint8_t)(0x80 | (code >> 6 & 0x3f));
+    else
+        *out++ = (uint8_t)(0xc0 | code >> 6);
+    *out++ = (uint8_t)(0x80 | (code & 0x3f));
+    return out;
+}
+
+/* At the 'u' of an escape. */
+static bool unicode_escape(struct json_read *read)
+{
+    const uint8_t *at = read->at + 1, *escape = read->at - 1;
+    unsigned code, low;
+    if (!hex4(at, read->end, &code))
+        return fail(read, escape, "expected four hexadecimal digits after \\u");
+    at += 4;
+    if (code >= 0xdc00 && code <= 0xdfff)
+        return fail(read, escape, "expected the first half of a surrogate pair before its second");
+    if (code >= 0xd800 && code <= 0xdbff) {
+        bool paired = read->end - at >= 2 && at[0] == '\\' && at[1] == 'u' && hex4(at + 2, read->end, &low) &&
+                      low >= 0xdc00 && low <= 0xdfff;
+        if (!paired)
+            return fail(read, escape, "expected the second half of a surrogate pair after its first");
+        code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+        at += 6;
+    }
+    read->nul |= code == 0;
+    read->out = put_utf8(read->out, code);
+    read->at = at;
+    return true;
+}
+
+/* At the backslash. */
+static bool escape(struct json_read *read)
+{
+    static const uint8_t means[256] = {
+        ['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
+    read->at++;
+    uint8_t letter = peek(read);
+    if (letter == 'u')
+        return unicode_escape(read);
+    if (!means[letter])
+        return fail(read, read->at - 1, "expected one of \" \\ / b f n r t u after a backslash");
+    *read->out++ = means[letter];
+    read->at++;
+    return true;
+}
+
+static bool non_ascii(struct json_read *read)
+{
+    size_t len = text_utf8(read->at, read->end);
+    if (len == 0)
+        return fail(read, read->at, "expected well-formed UTF-8");
+    memcpy(read->out, read->at, len);
+    read->at += len;
+    read->out += len;
+    return true;
+}
+
+/* At the opening quote: the string's bytes go out; behind the closing quote when done. */
+static bool string_body(struct json_read *read)
+{
+    const uint8_t *opening = read->at++;
+    read->nul = false;
+    for (;;) {
+        size_t plain = text_copy_plain(read->at, read->end, read->out);
+        read->at += plain;
+        read->out += plain;
+        if (read->at == read->end)
+            return fail(read, opening, "expected a string to be closed by '\"'");
+        if (*read->at == '"') {
+            read->at++;
+            return true;
+        }
+        if (*read->at < 0x20)
+            return fail(read, read->at, "expected no control character in a string (write it as an escape)");
+        if (!(*read->at == '\\' ? escape(read) : non_ascii(read)))
+            return false;
+    }
+}
+
+static bool string_value(struct json_read *read)
+{
+    uint8_t *start = read->out;
+    read->out += 4;
+    if (!string_body(read))
+        return false;
+    *read->out++ = 0;
+    put_le32(start, (size_t)(read->out - start - 4));
+    read->base[read->type_at] = BSON_TYPE_UTF8;
+    return true;
+}
+
+static void put_i64(struct json_read *read, int64_t value)
+{
+    put_le64(read->out, (uint64_t)value);
+    read->out += 8;
+    read->base[read->type_at] = BSON_TYPE_INT64;
+}
+
+static bool exact_number(struct json_read *read)
+{
+    struct number number;
+    int64_t whole;
+    const char *wrong = number_scan(read->at, read->end, &number);
+    if (wrong)
+        return fail(read, number.end, wrong);
+    read->at = number.end;
+    if (number_to_i64(&number, &whole)) {
+        put_i64(read, whole);
+        return true;
+    }
+    bson_decimal128_t decimal = decimal_pack(number.negative, number.coefficient, number.exponent);
+    put_le64(read->out, decimal.low);
+    put_le64(read->out + 8, decimal.high);
+    read->out += 16;
+    read->base[read->type_at] = BSON_TYPE_DECIMAL128;
+    return true;
+}
+
+/* Integers of up to 18 digits are taken here, all else by the exact way. */
+static bool number_value(struct json_read *read)
+{
+    const uint8_t *at = read->at, *digits = at + (*at == '-');
+    uint64_t value = 0;
+    for (at = digits; at < read->end && *at >= '0' && *at <= '9'; at++)
+        value = value * 10 + (*at - (uint64_t)'0');
+    bool ends = at == read->end || (*at != '.' && (*at | 0x20) != 'e');
+    bool negative = digits > read->at;
+    if (!ends || at == digits || at - digits > 18 || (*digits == '0' && (negative || at - digits > 1)))
+        return exact_number(read);
+    put_i64(read, negative ? -(int64_t)value : (int64_t)value);
+    read->at = at;
+    return true;
+}
+
+static bool word_value(struct json_read *read, const char *word, bson_type_t type)
+{
+    size_t len = strlen(word);
+    if ((size_t)(read->end - read->at) < len || memcmp(read->at, word, len) != 0)
+        return fail(read, read->at, "expected a value");
+    if (type == BSON_TYPE_BOOL)
+        *read->out++ = word[0] == 't';
+    read->base[read->type_at] = (uint8_t)type;
+    read->at += len;
+    return true;
+}
+
+enum value { VALUE_FAILED, VALUE_DONE, VALUE_OPENED /* its first member follows */ };
+
+static enum value container(struct json_read *read, bool array)
+{
+    if (read->depth == DOCUMENT_DEPTH) {
+        fail(read, read->at, "expected a nesting of at most 100 objects and arrays");
+        return VALUE_FAILED;
+    }
+    read->base[read->type_at] = array ? BSON_TYPE_ARRAY : BSON_TYPE_DOCUMENT;
+    frame_open(read, array);
+    read->at++;
+    skip_blanks(read);
+    if (peek(read) != (array ? ']' : '}'))
+        return VALUE_OPENED;
+    read->at++;
+    frame_close(read);
+    return VALUE_DONE;
+}
+
+static enum value value_read(struct json_read *read)
+{
+    skip_blanks(read);
+    bool ok;
+    switch (peek(read)) {
+    case '"':
+        ok = string_value(read);
+        break;
+    case '{':
+        return container(read, false);
+    case '[':
+        return container(read, true);
+    case 't':
+        ok = word_value(read, "true", BSON_TYPE_BOOL);
+        break;
+    case 'f':
+        ok = word_value(read, "false", BSON_TYPE_BOOL);
+        break;
+    case 'n':
+        ok = word_value(read, "null", BSON_TYPE_NULL);
+        break;
+    case '-':
+    case '0' ... '9':
+        ok = number_value(read);
+        break;
+    default:
+        ok = fail(read, read->at, "expected a value");
+    }
+    return ok ? VALUE_DONE : VALUE_FAILED;
+}
+
+/* A key and its colon. */
+static bool key_read(struct json_read *read)
+{
+    skip_blanks(read);
+    const uint8_t *opening = read->at;
+    if (peek(read) != '"')
+        return fail(read, opening, "expected a key in double quotes");
+    read->type_at = (size_t)(read->out++ - read->base);
+    if (!string_body(read))
+        return false;
+    if (read->nul)
+        return fail(read, opening, "expected a key without the character \\u0000");
+    *read->out++ = 0;
+    size_t at = read->type_at + 1, len = (size_t)(read->out - read->base) - at - 1;
+    switch (key_set_add(&read->keys, &read->frames[read->depth - 1].keys, read->base, at, len)) {
+    case KEY_TWICE:
+        return fail(read, opening, "expected a key that this object does not have yet");
+    case KEY_NO_MEMORY:
+        return fail_too_big(read, "expected an object with fewer keys: memory ran out");
+    case KEY_NEW:
+        break;
+    }
+    skip_blanks(read);
+    if (peek(read) != ':')
+        return fail(read, read->at, "expected ':' after a key");
+    read->at++;
+    return true;
+}
+
+static void index_write(struct json_read *read)
+{
+    struct frame *frame = &read->frames[read->depth - 1];
+    read->type_at = (size_t)(read->out++ - read->base);
+    read->out += decimal_digits_u64(frame->index++, (char *)read->out);
+    *read->out++ = 0;
+}
+
+/* After a value: a comma leads to the next member; a bracket closes the object or array, which then is such a value. */
+static bool after_value(struct json_read *read)
+{
+    while (read->depth) {
+        bool array = read->frames[read->depth - 1].array;
+        skip_blanks(read);
+        uint8_t byte = peek(read);
+        if (byte == ',') {
+            read->at++;
+            return true;
+        }
+        if (byte != (array ? ']' : '}'))
+            return fail(read, read->at,
+                        array ? "expected ',' or ']' after a value" : "expected ',' or '}' after a value");
+        read->at++;
+        frame_close(read);
+    }
+    return true;
+}
+
+static bool members_read(struct json_read *read)
+{
+    while (read->depth) {
+        if (!ensure_room(read))
+            return false;
+        if (read->frames[read->depth - 1].array)
+            index_write(read);
+        else if (!key_read(read))
+            return false;
+        enum value value = value_read(read);
+        if (value == VALUE_FAILED || (value == VALUE_DONE && !after_value(read)))
+            return false;
+    }
+    return true;
+}
+
+static bool record_read(struct json_read *read)
+{
+    skip_blanks(read);
+    if (peek(read) != '{')
+        return fail(read, read->at, "expected '{': a record is a JSON object");
+    read->type_at = 0; /* of the document itself there is none; its length will stand there */
+    if (container(read, false) == VALUE_OPENED && !members_read(read))
+        return false;
+    skip_blanks(read);
+    if (read->at != read->end)
+        return fail(read, read->at, "expected the end of the record");
+    if ((size_t)(read->out - read->base) > DOCUMENT_BYTES)
+        return fail_too_big(read, "expected a record of at most 16 MiB");
+    return true;
+}
+
+static void fault_report(const struct json_read *read, size_t *ret_at, GError **error)
+{
+    char quote[TEXT_QUOTE];
+    size_t at = (size_t)(read->fault_at - read->text);
+    if (ret_at)
+        *ret_at = at;
+    if (read->fault_at == read->end)
+        error_set(error, read->code, "column %zu: %s, at the end", at + 1, read->fault);
+    else
+        error_set(error, read->code, "column %zu: %s, at '%s'", at + 1, read->fault,
+                  text_quote(slice_of(read->fault_at, (size_t)(read->end - read->fault_at)), quote));
+}
+
+bool document_from_json(struct slice text, struct arena *mem, struct slice *ret, size_t *ret_at, GError **error)
+{
+    if (text.len > DOCUMENT_BYTES) {
+        if (ret_at)
+            *ret_at = 0;
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "a record of %zu bytes; a record has at most 16 MiB", text.len);
+    }
+    struct json_read read; /* not cleared as a whole: that would cost more than a small document does */
+    read.text = read.at = text.data;
+    read.end = text.data + text.len;
+    read.mem = mem;
+    read.code = SLUICE_ERROR_BAD_RECORD;
+    read.depth = 0;
+    read.room = text.len + text.len / 4 + ROOM * 2;
+    read.base = read.out = arena_alloc(mem, read.room);
+    if (!read.base) {
+        fail_too_big(&read, "expected a record that fits into the memory of a batch");
+        fault_report(&read, ret_at, error);
+        return false;
+    }
+    key_set_init(&read.keys);
+    bool ok = record_read(&read);
+    key_set_done(&read.keys);
+    size_t len = ok ? (size_t)(read.out - read.base) : 0;
+    arena_trim(mem, read.base, read.room, len);
+    if (ok)
+        *ret = slice_of(read.base, len);
+    else
+        fault_report(&read, ret_at, error);
+    return ok;
+}
