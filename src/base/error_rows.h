@@ -33,4 +33,7 @@ ROW(REJECTED,      "rejected",      ERROR_RECORD,    8, "the transform refuses t
 ROW(LUA,           "lua",           ERROR_RECORD,    8, "the transform failed on the record")
 ROW(CONTENDED,     "contended",     ERROR_RECORD,    8, "the key changed under sluice again and again")
 ROW(UNWRITABLE,    "unwritable",    ERROR_RECORD,    8, "the store refuses this record")
+ROW(LEFT,          "left",          ERROR_RECORD,    8, "the application has written the key since; the rollback left it alone")
+ROW(TIE,           "tie",           ERROR_RECORD,    8, "as old as the live record, with other content; kept live")
+ROW(IN_DOUBT,      "in-doubt",      ERROR_RECORD,    8, "a lost fence leaves open whether it was written")
 /* clang-format on */

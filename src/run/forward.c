@@ -1,0 +1,310 @@
+/* The forward job: source record → wanted in the target → decision. */
+#include "run/worker_state.h"
+
+bool forward_open(struct worker *worker, GError **error)
+{
+    const struct plan *plan = worker->job->plan;
+    static const struct key_paths KEEP_KEY = {0};
+    struct transform_config config = {
+        .recipe = plan->recipe,
+        .key = worker->job->rules.same_dataset ? &KEEP_KEY : &plan->spec->source.key,
+        .where = plan->spec->source.where,
+        .run = worker->job->run_name,
+        .spec = plan->spec->name,
+        .planned_at_ms = plan->planned_at_ms,
+    };
+    return transform_new(&worker->transform, &config, error);
+}
+
+static void refuse_with(struct worker *worker, struct row *row, GError *error)
+{
+    const char *text = arena_text(worker->batch.mem, slice_of_text(error->message));
+    if (error_class(error) != ERROR_RECORD || !text) {
+        worker_fail(worker, error);
+        return;
+    }
+    row_refuse(row, (enum error_code)error->code, text);
+    g_error_free(error);
+}
+
+/* Same dataset: what a dead holder wrote is not looked at again, whatever stands there now. */
+static bool applied_before(struct worker *worker, struct row *row)
+{
+    const struct applied *applied =
+        worker->job->rules.same_dataset ? tail_find(worker, row->rec.key) : NULL;
+    if (!applied)
+        return false;
+    if (applied->in_doubt)
+        row->fault = (struct fault){.code = SLUICE_ERROR_IN_DOUBT, .text = "its fence is lost and the live record is neither"};
+    row_end(row, applied->in_doubt                 ? OUTCOME_IN_DOUBT
+                 : applied->verb == UNDO_DELETE    ? OUTCOME_DELETED
+                                                   : OUTCOME_WRITTEN);
+    return true;
+}
+
+static struct item *item_of(struct worker *worker, size_t row, struct slice key)
+{
+    struct batch_work *batch = &worker->batch;
+    if (batch_row(batch, row)->n_items > 0)
+        for (size_t i = 0; i < batch->items->len; i++)
+            if (batch_item(batch, i)->row == row && slice_equal(batch_item(batch, i)->key, key))
+                return batch_item(batch, i);
+    struct item *item = batch_item_add(batch, row, key);
+    struct applied *applied = worker->job->rules.same_dataset ? NULL : tail_find(worker, key);
+    if (!applied || applied->left == 0)
+        return item;
+    applied->left--;
+    if (applied->in_doubt)
+        item_end(item, OUTCOME_IN_DOUBT);
+    else if (!job_looks_again(worker->job))
+        item_end(item, applied->verb == UNDO_DELETE ? OUTCOME_DELETED : OUTCOME_WRITTEN);
+    item->has_ours = true;
+    item->ours = applied->written;
+    return item;
+}
+
+static bool expiry_of(struct worker *worker, struct item *item, struct slice document, GError **error)
+{
+    const struct spec_target *target = &worker->job->plan->spec->target;
+    struct version at = {0};
+    item->expiry_settled = target->expires != EXPIRES_KEEP;
+    switch (target->expires) {
+    case EXPIRES_KEEP:
+    case EXPIRES_NONE:
+        item->expires_at_ms = EXPIRES_NEVER;
+        return true;
+    case EXPIRES_AFTER:
+        item->expires_at_ms = worker->job->plan->planned_at_ms + target->expires_after_ms;
+        return true;
+    case EXPIRES_FROM:
+        if (!version_of(target->expires_from, document, &at, error))
+            return false;
+        if (at.kind == VERSION_INTEGER)
+            return error_set(error, SLUICE_ERROR_BAD_RECORD, "expires.from %s: a point in time was expected",
+                             path_text(target->expires_from));
+        item->expires_at_ms = at.kind == VERSION_TIME ? at.value / 1000 : EXPIRES_NEVER;
+        return true;
+    }
+    return true;
+}
+
+/* Opens the item again with what is wanted now. An item that ended by what the tail says stays as it is. */
+static bool want(struct worker *worker, size_t i, const struct wanted *wanted, bool delete, GError **error)
+{
+    const struct plan *plan = worker->job->plan;
+    struct row *row = batch_row(&worker->batch, i);
+    struct version version = {0};
+    if (plan->spec->source.version && !version_of(plan->spec->source.version, row->document, &version, error))
+        return false;
+    struct item *item = item_of(worker, i, wanted->key);
+    if (item->state == ITEM_ENDED && item->outcome == OUTCOME_IN_DOUBT)
+        return true;
+    if (item->state == ITEM_ENDED && !item->applied && item->has_ours && !job_looks_again(worker->job))
+        return true;
+    item->state = ITEM_OPEN;
+    item->version = version;
+    item->want_delete = delete;
+    item->only_ours = false;
+    if (worker->job->rules.same_dataset) {
+        item->was_present |= item->image_known;
+        item->image = row->rec;
+        item->image_known = true;
+    }
+    if (delete)
+        return true;
+    return expiry_of(worker, item, wanted->document, error) &&
+           store_encode(plan->target->driver, &plan->target_ds, wanted->document, worker->batch.mem, &item->raw, error);
+}
+
+static void want_all(struct worker *worker, size_t i, const struct transform_result *result)
+{
+    struct row *row = batch_row(&worker->batch, i);
+    GError *error = NULL;
+    if (worker->job->rules.same_dataset && result->n != 1) {
+        row_refuse(row, SLUICE_ERROR_REJECTED, "the transform makes several records of one; in the same dataset one stays one");
+        return;
+    }
+    if (result->list)
+        worker->batch.tally.of[OUTCOME_EMITTED] += result->n;
+    for (size_t k = 0; k < result->n; k++)
+        if (!want(worker, i, &result->wanted[k], result->verdict == TRANSFORM_DELETE, &error)) {
+            refuse_with(worker, batch_row(&worker->batch, i), error);
+            return;
+        }
+}
+
+static void take_result(struct worker *worker, size_t i, const struct transform_result *result)
+{
+    struct row *row = batch_row(&worker->batch, i);
+    switch (result->verdict) {
+    case TRANSFORM_WANTED:
+    case TRANSFORM_DELETE:
+        want_all(worker, i, result);
+        break;
+    case TRANSFORM_FILTERED:
+        row_end(row, OUTCOME_FILTERED);
+        break;
+    case TRANSFORM_REJECTED:
+        row_refuse(row, result->reason.code, result->reason.text);
+        break;
+    }
+}
+
+/* Items that an earlier look at the row opened end with it when the row itself is refused or filtered now. */
+static void end_items(struct worker *worker, size_t i)
+{
+    const struct row *row = batch_row(&worker->batch, i);
+    if (!row->ended || row->n_items == 0)
+        return;
+    for (size_t k = 0; k < worker->batch.items->len; k++) {
+        struct item *item = batch_item(&worker->batch, k);
+        if (item->row == i && item->state != ITEM_ENDED && !item->only_ours)
+            item_end(item, row->outcome);
+    }
+}
+
+void forward_row(struct worker *worker, size_t i)
+{
+    const struct plan *plan = worker->job->plan;
+    struct row *row = batch_row(&worker->batch, i);
+    GError *error = NULL;
+    struct transform_result result;
+    if (row->rec.presence == RECORD_ABSENT)
+        row_end(row, OUTCOME_GONE);
+    else if (row->rec.presence == RECORD_FAULT)
+        row_refuse(row, row->rec.fault.code, row->rec.fault.text);
+    else if (!applied_before(worker, row)) {
+        if (!store_decode(plan->source->driver, &plan->source_ds, row->rec.raw, worker->batch.mem, &row->document, &error)) {
+            refuse_with(worker, row, error);
+        } else {
+            row->has_document = true;
+            if (transform_record(worker->transform, row->rec.key, row->document, worker->batch.mem, &result, &error))
+                take_result(worker, i, &result);
+            else
+                worker_fail(worker, error);
+        }
+    }
+    end_items(worker, i);
+}
+
+/* --- deciding --------------------------------------------------------------------------------------------------------- */
+
+static bool equal_documents(const struct worker *worker, const struct item *item)
+{
+    const struct plan *plan = worker->job->plan;
+    struct slice live, wanted;
+    struct digest a, b;
+    return store_decode(plan->target->driver, &plan->target_ds, item->image.raw, worker->batch.mem, &live, NULL) &&
+           store_decode(plan->target->driver, &plan->target_ds, item->raw, worker->batch.mem, &wanted, NULL) &&
+           digest_canonical(live, 0, &a, NULL) && digest_canonical(wanted, 0, &b, NULL) && digest_equal(a, b);
+}
+
+static bool equal_live(const struct worker *worker, const struct item *item)
+{
+    if (item->want_delete || item->image.expires_at_ms != item->expires_at_ms)
+        return false;
+    if (slice_equal(item->image.raw, item->raw))
+        return true;
+    return !worker->job->rules.same_dataset && equal_documents(worker, item);
+}
+
+/* A live record whose version cannot be read has none. */
+static struct version live_version(const struct worker *worker, const struct item *item)
+{
+    const struct plan *plan = worker->job->plan;
+    struct version version = {0}, none = {0};
+    struct slice document;
+    if (!plan->spec->source.version ||
+        !store_decode(plan->target->driver, &plan->target_ds, item->image.raw, worker->batch.mem, &document, NULL) ||
+        !version_of(plan->spec->source.version, document, &version, NULL))
+        return none;
+    return version;
+}
+
+static bool by_version(const struct decide_rules *rules)
+{
+    return !rules->same_dataset && !rules->fill && rules->conflict == DECIDE_NEWER_WINS;
+}
+
+static struct decide_case case_of(const struct worker *worker, const struct item *item)
+{
+    bool present = item->image.presence == RECORD_PRESENT;
+    struct decide_case of = {.want_delete = item->want_delete,
+                             .wanted = item->version,
+                             .live_present = present,
+                             .equal = present && equal_live(worker, item),
+                             .was_present = item->was_present};
+    if (present && item->has_ours)
+        of.ours = digest_equal(digest_stored(item->image.raw, item->image.expires_at_ms), item->ours);
+    if (present && by_version(&worker->job->rules))
+        of.live = live_version(worker, item);
+    return of;
+}
+
+static void note_tie(struct worker *worker, const struct item *item, const struct decide_case *of)
+{
+    const struct decide_rules *rules = &worker->job->rules;
+    if (!of->live_present || !by_version(rules) || version_compare(of->wanted, of->live, rules->skew_ms) != VERSION_TIE)
+        return;
+    struct quarantine_row note = {
+        .key = item->key, .code = SLUICE_ERROR_TIE, .reason = "as old as the live record, with other content; kept live"};
+    g_array_append_val(worker->notes, note);
+}
+
+/* What the row is counted as when an earlier write of this run to the key stands in the undo log. */
+static enum outcome outcome_applied_word(const struct item *item)
+{
+    return item->want_delete ? OUTCOME_DELETED : OUTCOME_WRITTEN;
+}
+
+void forward_decide(struct worker *worker, struct item *item)
+{
+    const struct row *row = batch_row(&worker->batch, item->row);
+    if (!item->image_known)
+        item->image = (struct record){.presence = RECORD_ABSENT};
+    bool present = item->image.presence == RECORD_PRESENT;
+    if (!item->expiry_settled && !item->want_delete)
+        item->expires_at_ms = present ? item->image.expires_at_ms : row->rec.expires_at_ms;
+    struct decide_case of = case_of(worker, item);
+    if (item->only_ours && !of.ours) {
+        item_end(item, OUTCOME_GONE);
+        return;
+    }
+    switch (decide(&worker->job->rules, &of)) {
+    case DECISION_WRITE:
+    case DECISION_DELETE:
+        item->written = digest_stored(item->raw, item->expires_at_ms);
+        item->state = ITEM_PENDING;
+        break;
+    case DECISION_UNCHANGED:
+        item_end(item, item->has_ours ? outcome_applied_word(item) : OUTCOME_UNCHANGED);
+        break;
+    case DECISION_KEPT_LIVE:
+        note_tie(worker, item, &of);
+        item_end(item, item->has_ours ? outcome_applied_word(item) : OUTCOME_KEPT_LIVE);
+        break;
+    }
+}
+
+/* --- looking again ---------------------------------------------------------------------------------------------------- */
+
+void forward_looked(struct worker *worker, size_t i, const struct record *now)
+{
+    struct row *row = batch_row(&worker->batch, i);
+    bool same = now->presence == row->rec.presence && now->etag.len == row->rec.etag.len &&
+                memcmp(now->etag.bytes, row->rec.etag.bytes, now->etag.len) == 0;
+    row->looks++;
+    if (same)
+        return;
+    for (size_t k = 0; k < worker->batch.items->len; k++) {
+        struct item *item = batch_item(&worker->batch, k);
+        if (item->row != i || !item->has_ours)
+            continue;
+        item->state = ITEM_OPEN;
+        item->image_known = false;
+        item->want_delete = item->only_ours = true; /* unless it is wanted again below */
+    }
+    row->rec = *now;
+    if (now->presence == RECORD_PRESENT)
+        forward_row(worker, i);
+}

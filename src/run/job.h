@@ -1,0 +1,35 @@
+/* What the workers of a run work on: frozen, shared by all of them. */
+#pragma once
+
+#include "plan/plan.h"
+#include "policy/decide.h"
+
+enum job_kind {
+    JOB_FORWARD, /* from the source into the target */
+    JOB_BACK,    /* from the undo log into the target: rollback */
+};
+
+struct job {
+    enum job_kind kind;
+    const struct plan *plan; /* of a JOB_BACK only the target and what names the run are filled in */
+    int64_t run;
+    const char *run_name;
+    struct decide_rules rules;
+    size_t batch_records; /* a batch ends at so many records … */
+    size_t batch_bytes;   /* … or so many bytes, … */
+    int64_t batch_us;     /* … and shrinks towards taking about so long */
+    uint32_t contended_after; /* a key that has changed under us so often is quarantined */
+};
+
+#define JOB_BATCH_RECORDS   2000
+#define JOB_BATCH_BYTES     (1u << 20)
+#define JOB_BATCH_US        50000
+#define JOB_CONTENDED_AFTER 16
+#define JOB_ARENA_BYTES     (192u << 20)
+
+/* The rules and limits of a forward job follow from the plan. */
+void job_init_forward(struct job *job, const struct plan *plan, const struct run_row *run);
+void job_init_back(struct job *job, const struct plan *plan, const struct run_row *run);
+
+/* Source and target are different stores that are both alive: after its write each source key is looked at again. */
+bool job_looks_again(const struct job *job);

@@ -1,0 +1,95 @@
+/* The steps that a worker wishes and an executor performs. One at a time per worker: worker_next() fills one in, the
+ * executor performs it and sets `ok`, `error` and what comes back, worker_done() takes it.
+ *
+ * What an operation points to lives in the worker's arenas, or (what comes back) in the arena that the operation names. */
+#pragma once
+
+#include "catalog/catalog.h"
+#include "quarantine/quarantine.h"
+#include "store/calls.h"
+#include "undo/chains.h"
+#include "undo/undo.h"
+
+/* ROW(symbol, name, repeatable): a repeatable one that fails in a transient way is simply performed again. */
+#define OP_ROWS(ROW)                                                                                                   \
+    ROW(GRANT, "grant", true)           /* the next partition */                                                      \
+    ROW(LANE_OPEN, "lane-open", true)   /* close the old lanes, open ours */                                          \
+    ROW(TAIL, "tail", true)             /* what a dead holder left in the undo log */                                 \
+    ROW(CUT, "cut", true)               /* quarantine rows beyond the checkpoint */                                   \
+    ROW(OPEN, "open", true)             /* position in the source */                                                  \
+    ROW(SCAN, "scan", false)            /* the next records */                                                        \
+    ROW(READ, "read", true)             /* images in the target */                                                    \
+    ROW(LOOK, "look", true)             /* images in the source, again */                                             \
+    ROW(LOG, "log", false)              /* undo intents, durable */                                                   \
+    ROW(CAS, "cas", false)              /* numbered writes */                                                         \
+    ROW(FENCE, "fence", true)           /* which of them were applied */                                              \
+    ROW(OUTCOME, "outcome", false)      /* undo outcomes */                                                           \
+    ROW(REFUSE, "refuse", false)        /* rows for quarantine and notes */                                           \
+    ROW(SINK, "sink", true)             /* an append-only target's part file */                                       \
+    ROW(SETTLE, "settle", true)         /* the store's writes, durable */                                             \
+    ROW(SYNC, "sync", false)            /* the undo log's outcomes, durable */                                        \
+    ROW(CHECKPOINT, "checkpoint", true) /* one catalog transaction */                                                 \
+    ROW(PUBLISH, "publish", true)       /* the part file, renamed into place */                                       \
+    ROW(WAIT, "wait", false)            /* before deciding again */                                                   \
+    ROW(END, "end", false)              /* nothing is left, or the worker was asked to stop */
+
+enum op_kind {
+#define ROW(symbol, name, repeatable) OP_##symbol,
+    OP_ROWS(ROW)
+#undef ROW
+        OP_KIND_COUNT
+};
+
+struct op_row {
+    const char *name;
+    bool repeatable;
+};
+const struct op_row *op_row(enum op_kind kind);
+
+/* What came out of the source for one listed key. */
+enum scanned_kind {
+    SCANNED_RECORD,
+    SCANNED_LOSER,    /* another state of the key supersedes it */
+    SCANNED_CONFLICT, /* as good as another state, with other content: `rec.fault` says where */
+};
+
+struct scanned {
+    enum scanned_kind kind;
+    struct record rec;  /* back: the pre-image */
+    struct digest must; /* back: the stored digest that must stand now; zero: the key must be absent */
+};
+
+struct op_scan {
+    size_t max_records, max_bytes; /* in */
+    struct arena *mem;
+    struct scanned *rows; /* out */
+    size_t n;
+    struct slice cursor; /* out: where it goes on */
+    uint64_t bytes, appeared;
+    bool done;
+};
+
+struct op {
+    enum op_kind kind;
+    bool ok;
+    GError *error;      /* out, when not ok; the worker takes it */
+    int64_t now_ms;     /* out: wall time when it was done */
+    int64_t elapsed_us; /* out */
+    union {
+        struct { uint32_t stage; struct grant ret; struct arena *mem; } grant;
+        struct { struct lane lane; struct fence ret; struct arena *mem; } lane;
+        struct { uint32_t part; struct undo_position from; struct undo_tail ret; struct arena *mem; } tail;
+        struct { struct quarantine_mark mark; } cut;
+        struct { const struct part_row *part; struct slice cursor; } open;
+        struct op_scan scan;
+        struct { struct record *io; size_t n; struct arena *mem; } read; /* READ and LOOK */
+        struct { struct undo_batch batch; struct undo_position ret; } log;
+        struct { struct lane lane; struct cas_op *ops; size_t n; struct arena *mem; } cas;
+        struct { struct fence_id id; struct fence ret; struct arena *mem; } fence;
+        struct { const struct undo_outcome *outcomes; size_t n; } outcome;
+        struct { struct quarantine_batch refused, notes; } refuse;
+        struct { struct sink_file file; const struct record *records; size_t n; } sink; /* SINK and PUBLISH */
+        struct { struct checkpoint row; } checkpoint;
+        struct { int64_t us; } wait;
+    };
+};

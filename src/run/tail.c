@@ -1,0 +1,139 @@
+/* What a dead holder left: the undo log's tail and the fence of its lanes tell, together, exactly which of its writes
+ * were applied. Those are counted when their key comes by; nothing is repeated and nothing compared. */
+#include "run/worker_state.h"
+
+static guint slice_hash(gconstpointer pointer)
+{
+    const struct slice *slice = pointer;
+    return (guint)digest_bytes(*slice, 0).low;
+}
+
+static gboolean slice_same(gconstpointer a, gconstpointer b)
+{
+    return slice_equal(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+static const struct fence_lane *fence_find(const struct fence *fence, uint32_t lane)
+{
+    for (size_t i = 0; i < fence->n; i++)
+        if (fence->lanes[i].lane == lane)
+            return &fence->lanes[i];
+    return NULL;
+}
+
+/* An unknown entry is settled by the fence as it stood when our lane-open closed the old lanes. A lane that the fence
+ * does not hold was never opened, so nothing was written in it. No fence at all, though there was a lane: lost. */
+static enum undo_state ask_fence(const struct fence *before, const struct undo_entry *entry)
+{
+    if (!before->present)
+        return UNDO_UNKNOWN;
+    const struct fence_lane *lane = fence_find(before, entry->lane);
+    if (!lane)
+        return UNDO_NOT_APPLIED;
+    if (entry->number <= lane->base)
+        return UNDO_UNKNOWN;
+    return fence_lane_applied(lane, entry->number) ? UNDO_APPLIED : UNDO_NOT_APPLIED;
+}
+
+/* One outcome entry for the undo log; runs of one lane could share a block, but a tail is a batch or two. */
+static void settle_entry(struct worker *worker, const struct undo_entry *entry)
+{
+    uint8_t *bit = arena_alloc0(worker->part_mem, 1);
+    if (!bit) {
+        worker_fail_memory(worker, entry->key);
+        return;
+    }
+    *bit = entry->state == UNDO_APPLIED;
+    struct undo_outcome outcome = {.part = entry->part,
+                                   .lane = entry->lane,
+                                   .first_number = entry->number,
+                                   .n = 1,
+                                   .applied = slice_of(bit, 1)};
+    g_array_append_val(worker->settled, outcome);
+}
+
+/* Whether a checkpoint already accounts for the entry. */
+static bool accounted(const struct grant *grant, const struct undo_entry *entry)
+{
+    return grant->checkpoint > 0 && entry->lane == grant->settled_lane && entry->number <= grant->settled;
+}
+
+static void remember(struct worker *worker, const struct undo_entry *entry, bool in_doubt)
+{
+    if (!worker->applied)
+        worker->applied = g_hash_table_new(slice_hash, slice_same);
+    struct applied *applied = g_hash_table_lookup(worker->applied, &entry->key);
+    if (!applied) {
+        applied = arena_alloc0(worker->part_mem, sizeof *applied);
+        if (!applied) {
+            worker_fail_memory(worker, entry->key);
+            return;
+        }
+        applied->key = entry->key;
+        g_hash_table_insert(worker->applied, &applied->key, applied);
+    }
+    applied->left++;
+    applied->verb = entry->verb;
+    applied->written = entry->written;
+    applied->in_doubt |= in_doubt;
+}
+
+struct applied *tail_find(struct worker *worker, struct slice key)
+{
+    return worker->applied ? g_hash_table_lookup(worker->applied, &key) : NULL;
+}
+
+static void take_known(struct worker *worker)
+{
+    worker->phase = worker->settled->len > 0 ? PHASE_TAIL_OUTCOME : PHASE_CUT;
+    for (size_t i = 0; i < worker->tail.n; i++) {
+        const struct undo_entry *entry = &worker->tail.entries[i];
+        if (entry->state == UNDO_APPLIED && !accounted(&worker->grant, entry))
+            remember(worker, entry, false);
+    }
+}
+
+void tail_take(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->tail.n; i++) {
+        struct undo_entry *entry = &worker->tail.entries[i];
+        if (entry->state != UNDO_UNKNOWN)
+            continue;
+        entry->state = ask_fence(&worker->before, entry);
+        if (entry->state == UNDO_UNKNOWN)
+            g_array_append_val(worker->doubtful, i);
+        else
+            settle_entry(worker, entry);
+    }
+    if (worker->doubtful->len > 0)
+        worker->phase = PHASE_DOUBT;
+    else
+        take_known(worker);
+}
+
+/* The fence is lost. The live value is the pre-image: not applied. It is what was to be written: applied. Anything else
+ * is in doubt: listed, never guessed. (Counted as applied in the undo log: a rollback compares before it touches.) */
+void tail_doubts(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->doubtful->len; i++) {
+        struct undo_entry *entry = &worker->tail.entries[g_array_index(worker->doubtful, size_t, i)];
+        const struct record *live = &worker->doubt_images[i];
+        bool present = live->presence == RECORD_PRESENT;
+        struct digest now = present ? digest_stored(live->raw, live->expires_at_ms) : (struct digest){0};
+        struct digest pre =
+            entry->pre_present ? digest_stored(entry->pre_raw, entry->pre_expires_at_ms) : (struct digest){0};
+        if (digest_equal(now, entry->written))
+            entry->state = UNDO_APPLIED;
+        else if (digest_equal(now, pre))
+            entry->state = UNDO_NOT_APPLIED;
+        else {
+            remember(worker, entry, true);
+            entry->state = UNDO_APPLIED;
+            settle_entry(worker, entry);
+            entry->state = UNDO_NOT_APPLIED; /* remembered already */
+            continue;
+        }
+        settle_entry(worker, entry);
+    }
+    take_known(worker);
+}

@@ -1,0 +1,621 @@
+#include "run/worker_state.h"
+
+static const struct op_row OP_TABLE[OP_KIND_COUNT] = {
+#define ROW(symbol, name, repeatable) [OP_##symbol] = {name, repeatable},
+    OP_ROWS(ROW)
+#undef ROW
+};
+
+const struct op_row *op_row(enum op_kind kind)
+{
+    return &OP_TABLE[kind];
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------------- */
+
+struct worker *worker_new(const struct job *job, uint32_t stage)
+{
+    struct worker *worker = g_new0(struct worker, 1);
+    worker->job = job;
+    worker->stage = stage;
+    worker->part_mem = arena_new(JOB_ARENA_BYTES);
+    worker->settled = g_array_new(FALSE, TRUE, sizeof(struct undo_outcome));
+    worker->doubtful = g_array_new(FALSE, TRUE, sizeof(size_t));
+    worker->refused = g_array_new(FALSE, TRUE, sizeof(struct quarantine_row));
+    worker->notes = g_array_new(FALSE, TRUE, sizeof(struct quarantine_row));
+    worker->sunk = g_array_new(FALSE, TRUE, sizeof(struct record));
+    worker->max_records = job->batch_records;
+    batch_init(&worker->batch);
+    return worker;
+}
+
+static void part_reset(struct worker *worker)
+{
+    g_clear_pointer(&worker->applied, g_hash_table_unref);
+    g_clear_pointer(&worker->transform, transform_free);
+    g_array_set_size(worker->settled, 0);
+    g_array_set_size(worker->doubtful, 0);
+    worker->tail = (struct undo_tail){0};
+    worker->before = (struct fence){0};
+    arena_reset(worker->part_mem);
+}
+
+void worker_free(struct worker *worker)
+{
+    if (!worker)
+        return;
+    part_reset(worker);
+    arena_free(worker->part_mem);
+    batch_done(&worker->batch);
+    GArray *arrays[] = {worker->settled, worker->doubtful, worker->refused, worker->notes, worker->sunk};
+    for (size_t i = 0; i < G_N_ELEMENTS(arrays); i++)
+        g_array_unref(arrays[i]);
+    g_clear_error(&worker->error);
+    g_free(worker);
+}
+
+/* The first error wins. */
+void worker_fail(struct worker *worker, GError *error)
+{
+    error_keep_first(&worker->error, error);
+    worker->phase = PHASE_END;
+}
+
+void worker_fail_memory(struct worker *worker, struct slice key)
+{
+    GError *error = NULL;
+    error_set(&error, SLUICE_ERROR_TOO_BIG, "key '%.*s': its batch does not fit into memory",
+              (int)MIN(key.len, (size_t)80), (const char *)key.data);
+    worker_fail(worker, error);
+}
+
+void worker_stop(struct worker *worker)
+{
+    worker->stopping = true;
+}
+
+const GError *worker_error(const struct worker *worker)
+{
+    return worker->error;
+}
+
+const struct tally *worker_tally(const struct worker *worker)
+{
+    return &worker->total;
+}
+
+/* --- the partition ---------------------------------------------------------------------------------------------------- */
+
+static void grant_next(struct worker *worker, struct op *op)
+{
+    part_reset(worker);
+    op->kind = OP_GRANT;
+    op->grant.stage = worker->stage;
+    op->grant.mem = worker->part_mem;
+}
+
+static void grant_done(struct worker *worker, struct op *op)
+{
+    worker->grant = op->grant.ret;
+    if (worker->grant.part.part == UINT32_MAX) {
+        worker->phase = PHASE_END;
+        return;
+    }
+    worker->index = worker->grant.index;
+    worker->checkpoint = worker->grant.checkpoint;
+    worker->undo_from = (struct undo_position){worker->grant.from.segment, worker->grant.from.offset};
+    worker->next_number = 1;
+    worker->lane = (struct lane){.lane = worker->grant.part.lane};
+    worker->lane.fence.part = worker->grant.part.part;
+    memcpy(worker->lane.fence.run, worker->job->plan->uid, sizeof worker->lane.fence.run);
+    worker->phase = worker->job->plan->sink ? PHASE_CUT : PHASE_LANE;
+}
+
+static void lane_next(struct worker *worker, struct op *op)
+{
+    op->kind = OP_LANE_OPEN;
+    op->lane.lane = worker->lane;
+    op->lane.mem = worker->part_mem;
+}
+
+static void lane_done(struct worker *worker, struct op *op)
+{
+    worker->before = op->lane.ret;
+    worker->phase = worker->grant.resumed ? PHASE_TAIL : PHASE_OPEN;
+}
+
+static void tail_next(struct worker *worker, struct op *op)
+{
+    op->kind = OP_TAIL;
+    op->tail.part = worker->grant.part.part;
+    op->tail.from = (struct undo_position){worker->grant.from.segment, worker->grant.from.offset};
+    op->tail.mem = worker->part_mem;
+}
+
+static void tail_done(struct worker *worker, struct op *op)
+{
+    worker->tail = op->tail.ret;
+    tail_take(worker);
+}
+
+static void doubt_next(struct worker *worker, struct op *op)
+{
+    size_t n = worker->doubtful->len;
+    worker->doubt_images = arena_alloc0(worker->part_mem, n * sizeof *worker->doubt_images);
+    if (!worker->doubt_images) {
+        worker_fail_memory(worker, SLUICE_EMPTY);
+        op->kind = OP_END;
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        worker->doubt_images[i].key = worker->tail.entries[g_array_index(worker->doubtful, size_t, i)].key;
+    op->kind = OP_READ;
+    op->read.io = worker->doubt_images;
+    op->read.n = n;
+    op->read.mem = worker->part_mem;
+}
+
+static void doubt_done(struct worker *worker, struct op *op)
+{
+    tail_doubts(worker);
+}
+
+static void tail_outcome_next(struct worker *worker, struct op *op)
+{
+    op->kind = OP_OUTCOME;
+    op->outcome.outcomes = (const struct undo_outcome *)(void *)worker->settled->data;
+    op->outcome.n = worker->settled->len;
+}
+
+static void tail_outcome_done(struct worker *worker, struct op *op)
+{
+    worker->phase = PHASE_CUT;
+}
+
+static void cut_next(struct worker *worker, struct op *op)
+{
+    op->kind = OP_CUT;
+    op->cut.mark = (struct quarantine_mark){
+        .part = worker->grant.part.part, .lane = worker->lane.lane, .checkpoint = worker->grant.checkpoint};
+}
+
+static void cut_done(struct worker *worker, struct op *op)
+{
+    worker->phase = PHASE_OPEN;
+}
+
+static void open_next(struct worker *worker, struct op *op)
+{
+    op->kind = OP_OPEN;
+    op->open.part = &worker->grant.part;
+    op->open.cursor = worker->grant.cursor;
+}
+
+static void open_done(struct worker *worker, struct op *op)
+{
+    GError *error = NULL;
+    worker->phase = PHASE_SCAN;
+    if (worker->job->kind == JOB_FORWARD && !forward_open(worker, &error))
+        worker_fail(worker, error);
+}
+
+/* --- the batch -------------------------------------------------------------------------------------------------------- */
+
+static void scan_next(struct worker *worker, struct op *op)
+{
+    batch_reset(&worker->batch);
+    g_array_set_size(worker->refused, 0);
+    g_array_set_size(worker->notes, 0);
+    worker->batch_us = 0;
+    op->kind = OP_SCAN;
+    op->scan = (struct op_scan){
+        .max_records = worker->max_records, .max_bytes = worker->job->batch_bytes, .mem = worker->batch.mem};
+}
+
+static void take_scanned(struct worker *worker, const struct scanned *scanned)
+{
+    if (scanned->kind == SCANNED_LOSER)
+        return; /* counted when the run was planned */
+    struct row row = {.rec = scanned->rec, .must = scanned->must};
+    g_array_append_val(worker->batch.rows, row);
+    size_t i = worker->batch.rows->len - 1;
+    set_digest_add(&worker->batch.read, digest_keyed(row.rec.key, digest_bytes(row.rec.raw, 0), 0));
+    if (scanned->kind == SCANNED_CONFLICT)
+        row_refuse(batch_row(&worker->batch, i), row.rec.fault.code, row.rec.fault.text);
+    else if (worker->job->kind == JOB_BACK)
+        back_row(worker, i);
+    else
+        forward_row(worker, i);
+}
+
+static void scan_done(struct worker *worker, struct op *op)
+{
+    struct batch_work *batch = &worker->batch;
+    worker->now_ms = op->now_ms;
+    batch->cursor = op->scan.cursor;
+    batch->last = op->scan.done;
+    batch->bytes_read = op->scan.bytes;
+    batch->tally.of[OUTCOME_APPEARED] += op->scan.appeared;
+    for (size_t i = 0; i < op->scan.n && !worker->error; i++)
+        take_scanned(worker, &op->scan.rows[i]);
+    if (worker->error)
+        worker_fail(worker, NULL);
+    else if (worker->job->plan->sink)
+        worker->phase = PHASE_LOOK;
+    else
+        round_begin(worker);
+}
+
+static void read_next(struct worker *worker, struct op *op)
+{
+    struct batch_work *batch = &worker->batch;
+    g_array_set_size(batch->images, 0);
+    for (size_t i = 0; i < batch->order->len; i++) {
+        struct record image = {.key = batch_item(batch, g_array_index(batch->order, size_t, i))->key};
+        g_array_append_val(batch->images, image);
+    }
+    op->kind = OP_READ;
+    op->read.io = (struct record *)(void *)batch->images->data;
+    op->read.n = batch->images->len;
+    op->read.mem = batch->mem;
+}
+
+static void read_done(struct worker *worker, struct op *op)
+{
+    struct batch_work *batch = &worker->batch;
+    worker->now_ms = op->now_ms;
+    for (size_t i = 0; i < batch->order->len; i++) {
+        struct item *item = batch_item(batch, g_array_index(batch->order, size_t, i));
+        const struct record *image = &g_array_index(batch->images, struct record, i);
+        if (image->presence == RECORD_FAULT) {
+            row_refuse(batch_row(batch, item->row), image->fault.code, image->fault.text);
+            item_end(item, OUTCOME_REJECTED);
+            continue;
+        }
+        item->image = *image;
+        item->image_known = true;
+    }
+    round_begin(worker);
+}
+
+static void log_done(struct worker *worker, struct op *op)
+{
+    round_logged(worker, op);
+}
+
+static void fence_next(struct worker *worker, struct op *op)
+{
+    op->kind = OP_FENCE;
+    op->fence.id = worker->lane.fence;
+    op->fence.mem = worker->batch.mem;
+}
+
+static void fence_done(struct worker *worker, struct op *op)
+{
+    round_fence(worker, &op->fence.ret);
+}
+
+static void outcome_next(struct worker *worker, struct op *op)
+{
+    struct batch_work *batch = &worker->batch;
+    size_t n = batch->intents->len;
+    uint8_t *bits = arena_alloc0(batch->mem, n / 8 + 1);
+    if (!bits) {
+        worker_fail_memory(worker, SLUICE_EMPTY);
+        op->kind = OP_END;
+        return;
+    }
+    for (size_t i = 0; i < batch->order->len; i++)
+        if (round_is_applied(batch_item(batch, g_array_index(batch->order, size_t, i))))
+            bits[i / 8] |= (uint8_t)(1u << (i % 8));
+    worker->outcome = (struct undo_outcome){.part = worker->grant.part.part,
+                                            .lane = worker->lane.lane,
+                                            .first_number = worker->next_number - n,
+                                            .n = n,
+                                            .applied = slice_of(bits, n / 8 + 1)};
+    op->kind = OP_OUTCOME;
+    op->outcome.outcomes = &worker->outcome;
+    op->outcome.n = 1;
+}
+
+static void outcome_done(struct worker *worker, struct op *op)
+{
+    if (worker->waits > 0)
+        worker->phase = PHASE_WAIT;
+    else
+        round_begin(worker);
+}
+
+#define MAX_WAITS 12
+
+static void wait_next(struct worker *worker, struct op *op)
+{
+    op->kind = OP_WAIT;
+    op->wait.us = INT64_C(20000) << MIN(worker->waits, 9u);
+    if (worker->waits <= MAX_WAITS)
+        return;
+    GError *error = NULL;
+    error_set(&error, SLUICE_ERROR_UNREACHABLE, "partition %u: the store failed %u writes in a row",
+              worker->grant.part.part, worker->waits);
+    worker_fail(worker, error);
+    op->kind = OP_END;
+}
+
+static void wait_done(struct worker *worker, struct op *op)
+{
+    round_begin(worker);
+}
+
+#define MAX_LOOKS 3
+
+static bool wants_look(const struct worker *worker, size_t i)
+{
+    const struct row *row = &g_array_index(worker->batch.rows, struct row, i);
+    if (row->looks >= MAX_LOOKS || row->rec.presence != RECORD_PRESENT)
+        return false;
+    for (size_t k = 0; k < worker->batch.items->len; k++) {
+        const struct item *item = &g_array_index(worker->batch.items, struct item, k);
+        if (item->row == i && item->applied)
+            return true;
+    }
+    return false;
+}
+
+/* All items have ended. Where source and target are both live, what was written is held against its source once more. */
+static void look_next(struct worker *worker, struct op *op)
+{
+    struct batch_work *batch = &worker->batch;
+    g_array_set_size(batch->looked, 0);
+    g_array_set_size(batch->images, 0);
+    for (size_t i = 0; job_looks_again(worker->job) && i < batch->rows->len; i++) {
+        if (!wants_look(worker, i))
+            continue;
+        struct record image = {.key = batch_row(batch, i)->rec.key};
+        g_array_append_val(batch->looked, i);
+        g_array_append_val(batch->images, image);
+    }
+    op->kind = OP_LOOK;
+    op->read.io = (struct record *)(void *)batch->images->data;
+    op->read.n = batch->images->len;
+    op->read.mem = batch->mem;
+}
+
+static void batch_end(struct worker *worker);
+
+static void look_done(struct worker *worker, struct op *op)
+{
+    struct batch_work *batch = &worker->batch;
+    for (size_t i = 0; i < batch->looked->len && !worker->error; i++)
+        forward_looked(worker, g_array_index(batch->looked, size_t, i), &g_array_index(batch->images, struct record, i));
+    if (worker->error) {
+        worker_fail(worker, NULL);
+        return;
+    }
+    for (size_t i = 0; i < batch->items->len; i++)
+        if (batch_item(batch, i)->state == ITEM_OPEN && !worker->job->plan->sink) {
+            round_begin(worker);
+            return;
+        }
+    batch_end(worker);
+}
+
+static struct quarantine_row refused_row(const struct row *row)
+{
+    return (struct quarantine_row){.key = row->rec.key,
+                                   .code = row->fault.code,
+                                   .reason = row->fault.text,
+                                   .file = row->rec.at.file,
+                                   .line = row->rec.at.line,
+                                   .column = row->rec.at.column,
+                                   .document = row->has_document ? row->document : SLICE_EMPTY,
+                                   .raw = row->has_document ? SLICE_EMPTY : row->rec.raw};
+}
+
+static void note(struct worker *worker, const struct row *row, enum error_code code)
+{
+    struct quarantine_row note = {.key = row->rec.key, .code = code, .reason = error_row(code)->words};
+    g_array_append_val(worker->notes, note);
+}
+
+static void sink_items(struct worker *worker)
+{
+    g_array_set_size(worker->sunk, 0);
+    for (size_t i = 0; i < worker->batch.items->len; i++) {
+        struct item *item = batch_item(&worker->batch, i);
+        struct record record = {.key = item->key,
+                                .raw = item->raw,
+                                .expires_at_ms = item->expires_at_ms,
+                                .presence = RECORD_PRESENT};
+        if (item->state == ITEM_ENDED)
+            continue;
+        if (!item->want_delete)
+            g_array_append_val(worker->sunk, record);
+        item_end(item, item->want_delete ? OUTCOME_UNCHANGED : OUTCOME_WRITTEN);
+        worker->batch.bytes_written += item->raw.len;
+    }
+}
+
+static void batch_end(struct worker *worker)
+{
+    if (worker->job->plan->sink)
+        sink_items(worker);
+    batch_tally(&worker->batch);
+    for (size_t i = 0; i < worker->batch.rows->len; i++) {
+        const struct row *row = batch_row(&worker->batch, i);
+        struct quarantine_row refused = refused_row(row);
+        if (row->outcome == OUTCOME_REJECTED)
+            g_array_append_val(worker->refused, refused);
+        else if (row->outcome == OUTCOME_LEFT)
+            note(worker, row, SLUICE_ERROR_LEFT);
+        else if (row->outcome == OUTCOME_IN_DOUBT)
+            note(worker, row, SLUICE_ERROR_IN_DOUBT);
+    }
+    worker->phase = PHASE_REFUSE;
+}
+
+static struct quarantine_batch quarantine_batch_of(struct worker *worker, const GArray *rows)
+{
+    return (struct quarantine_batch){.part = worker->grant.part.part,
+                                     .lane = worker->lane.lane,
+                                     .checkpoint = worker->checkpoint + 1,
+                                     .rows = (const struct quarantine_row *)(const void *)rows->data,
+                                     .n = rows->len};
+}
+
+static void refuse_next(struct worker *worker, struct op *op)
+{
+    op->kind = OP_REFUSE;
+    op->refuse.refused = quarantine_batch_of(worker, worker->refused);
+    op->refuse.notes = quarantine_batch_of(worker, worker->notes);
+}
+
+static void refuse_done(struct worker *worker, struct op *op)
+{
+    bool sink = worker->job->plan->sink;
+    bool sinks = sink && worker->sunk->len > 0;
+    worker->phase = sinks ? PHASE_SINK : sink ? PHASE_CHECKPOINT : PHASE_SETTLE;
+}
+
+static void sink_next(struct worker *worker, struct op *op)
+{
+    op->kind = worker->phase == PHASE_SINK ? OP_SINK : OP_PUBLISH;
+    op->sink.file = (struct sink_file){.id = worker->lane.fence, .number = worker->checkpoint + 1};
+    op->sink.records = (const struct record *)(void *)worker->sunk->data;
+    op->sink.n = worker->sunk->len;
+}
+
+/* Published before the checkpoint that names it: a redone batch replaces its file of the same name, but a checkpoint
+ * whose file is missing could not be mended. */
+static void sink_done(struct worker *worker, struct op *op)
+{
+    worker->phase = worker->phase == PHASE_SINK ? PHASE_PUBLISH : PHASE_CHECKPOINT;
+}
+
+static void settle_next(struct worker *worker, struct op *op)
+{
+    op->kind = OP_SETTLE;
+}
+
+static void settle_done(struct worker *worker, struct op *op)
+{
+    worker->phase = worker->batch.last ? PHASE_SYNC : PHASE_CHECKPOINT;
+}
+
+static void sync_next(struct worker *worker, struct op *op)
+{
+    op->kind = OP_SYNC;
+}
+
+static void sync_done(struct worker *worker, struct op *op)
+{
+    worker->phase = PHASE_CHECKPOINT;
+}
+
+static void checkpoint_next(struct worker *worker, struct op *op)
+{
+    struct batch_work *batch = &worker->batch;
+    struct checkpoint row = {.run = worker->job->run,
+                             .part = worker->grant.part.part,
+                             .lane = worker->lane.lane,
+                             .number = worker->checkpoint + 1,
+                             .cursor = batch->cursor,
+                             .index = worker->index + batch->rows->len,
+                             .tally = batch->tally,
+                             .bytes_read = batch->bytes_read,
+                             .bytes_written = batch->bytes_written,
+                             .read = batch->read,
+                             .written = batch->written,
+                             .undo = {worker->undo_from.segment, worker->undo_from.offset},
+                             .settled = worker->next_number - 1,
+                             .last = batch->last};
+    op->kind = OP_CHECKPOINT;
+    if (!batch_outcomes(batch, &row.outcomes)) {
+        worker_fail_memory(worker, SLUICE_EMPTY);
+        op->kind = OP_END;
+        return;
+    }
+    op->checkpoint.row = row;
+}
+
+/* Towards batches of about job->batch_us, for a transform that is slow; never more than the job's limit. */
+static void adapt(struct worker *worker)
+{
+    int64_t target = worker->job->batch_us;
+    if (worker->batch_us > 2 * target)
+        worker->max_records = MAX(worker->max_records / 2, (size_t)16);
+    else if (worker->batch_us < target)
+        worker->max_records = MIN(worker->max_records * 2, worker->job->batch_records);
+    uint64_t retried = worker->batch.tally.of[OUTCOME_RETRIED];
+    worker->read_first = retried * 10 > worker->batch.rows->len;
+}
+
+static void checkpoint_done(struct worker *worker, struct op *op)
+{
+    worker->checkpoint++;
+    worker->index += worker->batch.rows->len;
+    tally_add(&worker->total, &worker->batch.tally);
+    adapt(worker);
+    bool last = worker->batch.last;
+    worker->phase = worker->stopping ? PHASE_END : last ? PHASE_GRANT : PHASE_SCAN;
+}
+
+static void end_next(struct worker *worker, struct op *op)
+{
+    op->kind = OP_END;
+}
+
+static void end_done(struct worker *worker, struct op *op)
+{
+}
+
+/* --- the table -------------------------------------------------------------------------------------------------------- */
+
+struct phase_row {
+    void (*next)(struct worker *, struct op *);
+    void (*done)(struct worker *, struct op *);
+    bool takes_failure; /* done() is called for a failed operation too: its outcomes are valid either way */
+};
+
+static const struct phase_row PHASES[PHASE_COUNT] = {
+    [PHASE_GRANT] = {grant_next, grant_done, false},
+    [PHASE_LANE] = {lane_next, lane_done, false},
+    [PHASE_TAIL] = {tail_next, tail_done, false},
+    [PHASE_DOUBT] = {doubt_next, doubt_done, false},
+    [PHASE_TAIL_OUTCOME] = {tail_outcome_next, tail_outcome_done, false},
+    [PHASE_CUT] = {cut_next, cut_done, false},
+    [PHASE_OPEN] = {open_next, open_done, false},
+    [PHASE_SCAN] = {scan_next, scan_done, false},
+    [PHASE_READ] = {read_next, read_done, false},
+    [PHASE_LOG] = {round_log, log_done, false},
+    [PHASE_CAS] = {round_cas, round_written, true},
+    [PHASE_FENCE] = {fence_next, fence_done, false},
+    [PHASE_OUTCOME] = {outcome_next, outcome_done, false},
+    [PHASE_WAIT] = {wait_next, wait_done, false},
+    [PHASE_LOOK] = {look_next, look_done, false},
+    [PHASE_REFUSE] = {refuse_next, refuse_done, false},
+    [PHASE_SINK] = {sink_next, sink_done, false},
+    [PHASE_PUBLISH] = {sink_next, sink_done, false},
+    [PHASE_SETTLE] = {settle_next, settle_done, false},
+    [PHASE_SYNC] = {sync_next, sync_done, false},
+    [PHASE_CHECKPOINT] = {checkpoint_next, checkpoint_done, false},
+    [PHASE_END] = {end_next, end_done, false},
+};
+
+void worker_next(struct worker *worker, struct op *ret)
+{
+    *ret = (struct op){0};
+    if (worker->stopping && worker->phase == PHASE_GRANT)
+        worker->phase = PHASE_END;
+    PHASES[worker->phase].next(worker, ret);
+    ret->ok = true;
+}
+
+void worker_done(struct worker *worker, struct op *op)
+{
+    worker->batch_us += op->elapsed_us;
+    if (op->ok || PHASES[worker->phase].takes_failure)
+        PHASES[worker->phase].done(worker, op);
+    else
+        worker_fail(worker, g_steal_pointer(&op->error));
+    g_clear_error(&op->error);
+}

@@ -1,0 +1,103 @@
+/* Internal to run/: the state of a worker, shared by the files that make up its core (worker.c the phases, tail.c what a
+ * dead holder left, round.c decide-log-cas, forward.c and back.c the two jobs). */
+#pragma once
+
+#include "run/batch.h"
+#include "run/worker.h"
+
+enum phase {
+    PHASE_GRANT,
+    PHASE_LANE,
+    PHASE_TAIL,
+    PHASE_DOUBT,
+    PHASE_TAIL_OUTCOME,
+    PHASE_CUT,
+    PHASE_OPEN,
+    PHASE_SCAN,
+    PHASE_READ,
+    PHASE_LOG,
+    PHASE_CAS,
+    PHASE_FENCE,
+    PHASE_OUTCOME,
+    PHASE_WAIT,
+    PHASE_LOOK,
+    PHASE_REFUSE,
+    PHASE_SINK,
+    PHASE_PUBLISH,
+    PHASE_SETTLE,
+    PHASE_SYNC,
+    PHASE_CHECKPOINT,
+    PHASE_END,
+    PHASE_COUNT
+};
+
+/* What earlier lanes of the partition did to one key beyond the checkpoint. */
+struct applied {
+    struct slice key;
+    uint32_t left; /* writes not yet matched with an item */
+    enum undo_verb verb;
+    struct digest written; /* by the last of them */
+    bool in_doubt;
+};
+
+struct worker {
+    const struct job *job;
+    uint32_t stage;
+    enum phase phase;
+    bool stopping;
+    GError *error;
+
+    /* of the partition */
+    struct arena *part_mem;
+    struct grant grant;
+    struct lane lane;
+    struct fence before;
+    struct undo_tail tail;
+    GHashTable *applied;       /* struct slice * → struct applied *, in part_mem; NULL: none */
+    GArray *settled;           /* of struct undo_outcome: what tail.c found out */
+    GArray *doubtful;          /* of size_t: entries of the tail that no fence tells of */
+    struct record *doubt_images;
+    struct transform *transform;
+    uint64_t next_number, index, checkpoint;
+    struct undo_position undo_from; /* of the newest batch that logged anything: where the next resume begins to read */
+
+    /* of the batch */
+    struct batch_work batch;
+    struct undo_outcome outcome;
+    size_t max_records;
+    bool read_first; /* look before the first cas; otherwise the cas itself finds out (`fill` into nothing) */
+    bool fences_unknown;
+    int64_t now_ms;
+    int64_t batch_us;
+    uint32_t waits;
+    GArray *refused, *notes; /* of struct quarantine_row */
+    GArray *sunk;            /* of struct record */
+
+    struct tally total;
+};
+
+void worker_fail(struct worker *worker, GError *error);
+/* A data-sized allocation did not fit: ends the worker with TOO_BIG. */
+void worker_fail_memory(struct worker *worker, struct slice key);
+
+/* tail.c */
+void tail_take(struct worker *worker); /* decides the next phase */
+void tail_doubts(struct worker *worker);
+struct applied *tail_find(struct worker *worker, struct slice key);
+
+/* forward.c, back.c: rows of a scan → items, and one item with a known image → its state. */
+bool forward_open(struct worker *worker, GError **error);
+void forward_row(struct worker *worker, size_t row);
+void forward_decide(struct worker *worker, struct item *item);
+void forward_looked(struct worker *worker, size_t row, const struct record *now);
+void back_row(struct worker *worker, size_t row);
+void back_decide(struct worker *worker, struct item *item);
+
+/* round.c */
+void round_begin(struct worker *worker); /* decides the next phase: READ, LOG, or beyond */
+void round_log(struct worker *worker, struct op *op);
+void round_logged(struct worker *worker, struct op *op);
+void round_cas(struct worker *worker, struct op *op);
+void round_written(struct worker *worker, struct op *op);
+void round_fence(struct worker *worker, const struct fence *fence);
+bool round_is_applied(const struct item *item);
