@@ -1,7 +1,7 @@
 /* The spec: the YAML file in which a user describes a backfill, read into one struct.
  *
- * Everything about its keys (form, default, words, example, whether this version acts on it) is a row of spec/rows.c: the
- * parser, the "did you mean", the JSON Schema, `explain` and the manual come from there. All errors of a file are
+ * Everything about its keys (form, default, words, example, whether this version acts on it) is a row of spec/rows.c:
+ * the parser, the "did you mean", the JSON Schema, `explain` and the manual come from there. All errors of a file are
  * reported at once, with file:line:column. A key that this version knows but does not act on yet is refused by name,
  * never ignored. */
 #pragma once
@@ -54,7 +54,7 @@ struct spec_target {
 
 struct spec_stage {
     const char *name;
-    double scope_share;       /* cumulative, 0..1; 1 where partitions or records are given */
+    double scope_share;                       /* cumulative, 0..1; 1 where partitions or records are given */
     uint64_t scope_partitions, scope_records; /* 0: not given */
     bool verify_full;
 };
@@ -90,12 +90,11 @@ AUTO_DEFINE(spec, spec_free)
 /* --- rows: for explain, schema, help ------------------------------------------------------------------------------ */
 
 struct spec_row {
-    const char *key;     /* dotted, `stages[].scope` */
-    const char *form;    /* "text", "share", "newest | error | all" … */
+    const char *key;      /* dotted, `stages[].scope` */
+    const char *form;     /* "text", "share", "newest | error | all" … */
     const char *fallback; /* the default as text; NULL: required or none */
     bool required;
-    const char *acts;    /* NULL: this version acts on it; else why it is refused */
+    const char *acts; /* NULL: this version acts on it; else why it is refused */
     const char *words, *example;
 };
 const struct spec_row *spec_rows(size_t *ret_n);
-
