@@ -67,11 +67,22 @@ static bool next_event(struct build *build)
     return build->event != NULL;
 }
 
+/* libfyaml's marks of quoted scalars and aliases stand behind the quote and the asterisk. */
+static size_t lead(const struct fy_event *event)
+{
+    if (event->type == FYET_ALIAS)
+        return 1;
+    enum fy_scalar_style style =
+        event->type == FYET_SCALAR && event->scalar.value ? fy_token_scalar_style(event->scalar.value) : FYSS_PLAIN;
+    return style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+}
+
 /* An event without a mark (a value that is not there) has the place of the one before it. */
 static void place(struct build *build, struct yaml_node *node)
 {
     const struct fy_mark *mark = fy_event_start_mark(build->event);
-    size_t offset = mark && mark->input_pos <= build->text.len ? mark->input_pos : build->at;
+    bool known = mark && mark->input_pos <= build->text.len;
+    size_t offset = known ? mark->input_pos - lead(build->event) : build->at;
     for (; build->at < offset; build->at++)
         if (build->text.data[build->at] == '\n') {
             build->line++;
