@@ -205,16 +205,16 @@ static void put_header(uint8_t *into, const struct fields *fields, struct slice 
 }
 
 /* Puts the block together in the scratch: one write, and the payload is packed where it will stand. */
-static bool assemble(struct blockfile *file, uint16_t type, struct slice head, struct slice payload, bool pack,
-                     size_t *ret_len)
+static bool assemble(struct blockfile *file, const struct block_draft *draft, size_t *ret_len)
 {
-    struct fields fields = {.magic = file->kind.block_magic, .type = type};
-    size_t room = pack ? ZSTD_compressBound(payload.len) : payload.len;
+    struct fields fields = {.magic = file->kind.block_magic, .type = draft->type};
+    struct slice head = draft->head, payload = draft->payload;
+    size_t room = draft->pack ? ZSTD_compressBound(payload.len) : payload.len;
     if (!int_to_u32(head.len, &fields.head_len) || !int_to_u32(payload.len, &fields.raw_len) ||
         !scratch_fits(file, BLOCK_HEADER + head.len + room))
         return false;
     uint8_t *stored = file->scratch + BLOCK_HEADER + head.len;
-    size_t stored_len = pack && payload.len >= PACK_FROM ? pack_into(file, stored, room, payload) : 0;
+    size_t stored_len = draft->pack && payload.len >= PACK_FROM ? pack_into(file, stored, room, payload) : 0;
     if (stored_len)
         fields.flags |= FLAG_PACKED;
     else if ((stored_len = payload.len) > 0)
@@ -228,17 +228,16 @@ static bool assemble(struct blockfile *file, uint16_t type, struct slice head, s
     return true;
 }
 
-bool blockfile_append(struct blockfile *file, uint16_t type, struct slice head, struct slice payload, bool pack,
-                      uint64_t *ret_offset, GError **error)
+bool blockfile_append(struct blockfile *file, const struct block_draft *draft, uint64_t *ret_offset, GError **error)
 {
     g_assert(file->appends);
     if (file->torn)
         return error_set(error, SLUICE_ERROR_STORE, "%s: an earlier write failed half-way and could not be taken back",
                          file_path(file->file));
     size_t len;
-    if (!assemble(file, type, head, payload, pack, &len))
+    if (!assemble(file, draft, &len))
         return error_set(error, SLUICE_ERROR_TOO_BIG, "%s: a block of %zu bytes cannot be held or stored",
-                         file_path(file->file), payload.len);
+                         file_path(file->file), draft->payload.len);
     if (!file_append(file->file, slice_of(file->scratch, len), NULL, error)) {
         file->torn = !file_truncate(file->file, file->end, NULL);
         return false;
@@ -307,25 +306,20 @@ static enum block_result read_exactly(struct blockfile *file, uint64_t offset, s
     return got == len ? BLOCK_OK : BLOCK_DAMAGED;
 }
 
-/* The header and the verified head; `first` is what the first read brought. */
-static enum block_result read_head(struct blockfile *file, uint64_t offset, struct slice first, struct arena *mem,
-                                   struct fields *fields, struct block *ret, GError **error)
+/* The verified head; `first` is what the first read brought: the header, and as a rule all of the head. */
+static enum block_result read_head(struct blockfile *file, struct slice first, const struct fields *fields,
+                                   struct arena *mem, struct block *ret, GError **error)
 {
-    if (first.len < BLOCK_HEADER)
-        return BLOCK_DAMAGED;
-    *fields = read_fields(first.data);
-    if (fields->magic != file->kind.block_magic)
-        return BLOCK_DAMAGED;
-    ret->end = end_of(file, offset, fields);
+    ret->end = fields->magic == file->kind.block_magic ? end_of(file, ret->offset, fields) : 0;
     if (!ret->end)
         return BLOCK_DAMAGED;
     struct slice head = SLICE_EMPTY;
     enum block_result result = BLOCK_OK;
     if (fields->head_len > first.len - BLOCK_HEADER)
-        result = read_exactly(file, offset + BLOCK_HEADER, fields->head_len, arena_alloc(mem, fields->head_len), &head,
-                              error);
+        result = read_exactly(file, ret->offset + BLOCK_HEADER, fields->head_len, arena_alloc(mem, fields->head_len),
+                              &head, error);
     else if (!arena_copy(mem, slice_of(first.data + BLOCK_HEADER, fields->head_len), &head))
-        result = no_room(file, offset, error);
+        result = no_room(file, ret->offset, error);
     if (result == BLOCK_OK && head_sum(first.data, head) != fields->head_sum)
         result = BLOCK_DAMAGED;
     if (result == BLOCK_OK) {
@@ -391,10 +385,11 @@ enum block_result blockfile_read(struct blockfile *file, uint64_t offset, bool h
     size_t len;
     if (!file_read_at(file->file, offset, bytes, MIN(sizeof bytes, file->end - offset), &len, error))
         return BLOCK_FAILED;
-    struct slice first = slice_of(bytes, len);
-    struct fields fields;
     *ret = (struct block){.offset = offset};
-    enum block_result result = read_head(file, offset, first, mem, &fields, ret, error);
+    if (len < BLOCK_HEADER)
+        return BLOCK_DAMAGED;
+    struct fields fields = read_fields(bytes);
+    enum block_result result = read_head(file, slice_of(bytes, len), &fields, mem, ret, error);
     if (result == BLOCK_OK && !head_only)
         result = read_payload(file, &fields, mem, ret, error);
     return result;

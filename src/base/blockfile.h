@@ -23,6 +23,13 @@ struct blockfile_kind {
     uint32_t block_magic;
 };
 
+/* What is to be written; borrows. */
+struct block_draft {
+    uint16_t type;
+    bool pack; /* compress where that pays */
+    struct slice head, payload;
+};
+
 struct block {
     uint64_t offset, end; /* where it begins, where the next one does */
     uint16_t type;
@@ -45,11 +52,10 @@ uint32_t blockfile_version(const struct blockfile *file); /* as written, at most
 uint64_t blockfile_begin(const struct blockfile *file);   /* the offset of the first block */
 uint64_t blockfile_end(const struct blockfile *file);     /* of the next one appended; when reading, the file's size */
 
-/* Appends one block (compressing where that pays and `pack` is set), in one write; not durable before
+/* Appends one block in one write, and tells where it begins (ret_offset may be NULL); not durable before
  * blockfile_sync_durable(). When it fails the file is cut back to where it was; if that fails too, every later append
  * fails: nothing ever follows a torn block. */
-bool blockfile_append(struct blockfile *file, uint16_t type, struct slice head, struct slice payload, bool pack,
-                      uint64_t *ret_offset, GError **error);
+bool blockfile_append(struct blockfile *file, const struct block_draft *draft, uint64_t *ret_offset, GError **error);
 bool blockfile_sync_durable(struct blockfile *file, GError **error); /* fdatasync */
 bool blockfile_cut(struct blockfile *file, uint64_t end, GError **error);
 

@@ -44,9 +44,10 @@ struct extsort {
     bool finished;
 };
 
-bool extsort_new(struct extsort **ret, const struct world *world, const char *dir, size_t item_len, size_t key_len,
-                 size_t memory_bytes, GError **error)
+bool extsort_new(struct extsort **ret, const struct world *world, const char *dir, const struct extsort_shape *shape,
+                 GError **error)
 {
+    size_t item_len = shape->item_len, key_len = shape->key_len;
     g_assert(item_len > 0 && key_len > 0 && key_len <= item_len);
     if (item_len > MERGE_BUFFER)
         return error_set(error, SLUICE_ERROR_INTERNAL, "items of %zu bytes are too long to be sorted", item_len);
@@ -56,7 +57,7 @@ bool extsort_new(struct extsort **ret, const struct world *world, const char *di
         .dir = g_strdup(dir),
         .item_len = item_len,
         .key_len = key_len,
-        .memory = MAX(memory_bytes, (size_t)LEAST_MEMORY),
+        .memory = MAX(shape->memory_bytes, (size_t)LEAST_MEMORY),
         .runs = g_array_new(FALSE, FALSE, sizeof(struct run_of_items)),
     };
     sort->capacity = sort->memory / (item_len + INDEX_PER_ITEM);

@@ -9,10 +9,15 @@
 
 struct extsort;
 
-/* Sorted by the first key_len bytes of each item. memory_bytes bounds what is held, index and merge buffers included
- * (never less than a few hundred KiB); the disk takes up to twice the items. */
-bool extsort_new(struct extsort **ret, const struct world *world, const char *dir, size_t item_len, size_t key_len,
-                 size_t memory_bytes, GError **error);
+struct extsort_shape {
+    size_t item_len, key_len; /* sorted by the first key_len bytes of each item */
+    /* Bounds what is held, index and merge buffers included (never less than a few hundred KiB); the disk takes up to
+     * twice the items. */
+    size_t memory_bytes;
+};
+
+bool extsort_new(struct extsort **ret, const struct world *world, const char *dir, const struct extsort_shape *shape,
+                 GError **error);
 void extsort_free(struct extsort *sort);
 AUTO_DEFINE(extsort, extsort_free)
 

@@ -58,7 +58,10 @@ static uint64_t append(struct blockfile *file, const char *head, const char *pay
 {
     GError *error = NULL;
     uint64_t offset;
-    kit_ok(blockfile_append(file, 7, slice_of_text(head), slice_of_text(payload), true, &offset, &error));
+    kit_ok(blockfile_append(
+        file,
+        &(struct block_draft){.type = 7, .pack = true, .head = slice_of_text(head), .payload = slice_of_text(payload)},
+        &offset, &error));
     return offset;
 }
 
@@ -98,7 +101,12 @@ static void what_is_appended_is_read_back(void **state)
     g_autofree char *large = g_strnfill(1 << 20, 'z');
     uint64_t first = append(file, "head", large), second;
     assert_int_equal(first, blockfile_begin(file));
-    kit_ok(blockfile_append(file, 8, SLICE_EMPTY, SLICE_EMPTY, true, &second, &error));
+    kit_ok(blockfile_append(file,
+                            &(struct block_draft){
+                                .type = 8,
+                                .pack = true,
+                            },
+                            &second, &error));
     kit_ok(blockfile_sync_durable(file, &error));
     struct block block;
     assert_int_equal(read_at(*state, file, first, &block), BLOCK_OK);
@@ -143,7 +151,9 @@ static void packing_happens_only_where_asked_and_where_it_pays(void **state)
     } rows[] = {{zeros, true, true}, {zeros, false, false}, {noise, true, false}, {noise, false, false}};
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         uint64_t offset, begin = blockfile_end(file);
-        kit_ok(blockfile_append(file, 1, SLICE_EMPTY, slice_of(rows[i].bytes, 1000), rows[i].pack, &offset, &error));
+        kit_ok(blockfile_append(
+            file, &(struct block_draft){.type = 1, .pack = rows[i].pack, .payload = slice_of(rows[i].bytes, 1000)},
+            &offset, &error));
         assert_int_equal(blockfile_end(file) - begin < 1000, rows[i].smaller);
         struct block block;
         assert_int_equal(read_at(*state, file, offset, &block), BLOCK_OK);
@@ -158,7 +168,9 @@ static void a_block_is_one_write_and_a_head_one_read(void **state)
     GError *error = NULL;
     g_autofree char *large = g_strnfill(1 << 20, 'z');
     uint64_t writes = fixture->fake.writes, offset;
-    kit_ok(blockfile_append(file, 1, slice_of_text("head"), slice_of_text(large), false, &offset, &error));
+    kit_ok(blockfile_append(
+        file, &(struct block_draft){.type = 1, .head = slice_of_text("head"), .payload = slice_of_text(large)}, &offset,
+        &error));
     assert_int_equal(fixture->fake.writes - writes, 1);
     struct block block;
     uint64_t reads = fixture->fake.reads;
@@ -264,7 +276,8 @@ static void a_block_is_found_wherever_it_begins(void **state)
         GError *error = NULL;
         g_autofree char *noise = g_strnfill(gap, 'K');
         uint64_t first, second, found = 0;
-        kit_ok(blockfile_append(file, 1, SLICE_EMPTY, slice_of_text(noise), false, &first, &error));
+        kit_ok(
+            blockfile_append(file, &(struct block_draft){.type = 1, .payload = slice_of_text(noise)}, &first, &error));
         second = append(file, "second", "payload");
         assert_int_equal(blockfile_find(file, first + 1, fixture->mem, &found, &error), BLOCK_OK);
         assert_true(found == second);
@@ -307,7 +320,9 @@ static void a_failed_append_is_taken_back(void **state)
     GError *error = NULL;
     uint64_t end = blockfile_end(file), offset = 7;
     fake_world_arm(&fixture->fake, (struct fake_fault){.call = "pwrite", .nth = 1, .number = ENOSPC});
-    kit_refused(blockfile_append(file, 1, SLICE_EMPTY, slice_of_text("text"), false, &offset, &error), NO_SPACE, "/a");
+    kit_refused(
+        blockfile_append(file, &(struct block_draft){.type = 1, .payload = slice_of_text("text")}, &offset, &error),
+        NO_SPACE, "/a");
     assert_int_equal(offset, 7);
     append(file, "h", "fits now");
     struct block block;
@@ -321,10 +336,13 @@ static void nothing_follows_a_torn_block(void **state)
     auto_(blockfile) file = create(fixture);
     GError *error = NULL;
     fake_world_arm(&fixture->fake, (struct fake_fault){.nth = 1, .number = EIO, .lasting = true});
-    kit_refused(blockfile_append(file, 1, SLICE_EMPTY, slice_of_text("text"), false, NULL, &error), STORE, "/a");
+    kit_refused(
+        blockfile_append(file, &(struct block_draft){.type = 1, .payload = slice_of_text("text")}, NULL, &error), STORE,
+        "/a");
     fake_world_arm(&fixture->fake, (struct fake_fault){0});
-    kit_refused(blockfile_append(file, 1, SLICE_EMPTY, slice_of_text("text"), false, NULL, &error), STORE,
-                "could not be taken back");
+    kit_refused(
+        blockfile_append(file, &(struct block_draft){.type = 1, .payload = slice_of_text("text")}, NULL, &error), STORE,
+        "could not be taken back");
     kit_ok(blockfile_cut(file, blockfile_end(file), &error));
     append(file, "h", "after the cut");
 }

@@ -26,8 +26,9 @@ static struct item item_of(uint64_t *seed, uint32_t number)
 /* Adds n items and reads them back in order; true when all came. */
 static bool round_trip(const struct world *world, const char *dir, uint32_t n, GError **error)
 {
+    const struct extsort_shape shape = {sizeof(struct item), sizeof(((struct item *)0)->key), LEAST};
     auto_(extsort) sort = NULL;
-    if (!extsort_new(&sort, world, dir, sizeof(struct item), sizeof(((struct item *)0)->key), LEAST, error))
+    if (!extsort_new(&sort, world, dir, &shape, error))
         return false;
     uint64_t seed = 1, sum = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -109,7 +110,7 @@ static void short_keys_compare_by_their_bytes_only(void **state)
 {
     GError *error = NULL;
     auto_(extsort) sort = NULL;
-    kit_ok(extsort_new(&sort, world_real(), *state, 3, 1, LEAST, &error));
+    kit_ok(extsort_new(&sort, world_real(), *state, &(struct extsort_shape){3, 1, LEAST}, &error));
     static const char items[][4] = {"\377za", "azz", "aaa", "\0zz"};
     for (size_t i = 0; i < G_N_ELEMENTS(items); i++)
         kit_ok(extsort_add(sort, items[i], &error));
