@@ -5,7 +5,7 @@ void back_row(struct worker *worker, size_t i)
 {
     struct row *row = batch_row(&worker->batch, i);
     struct item *item = batch_item_add(&worker->batch, i, row->rec.key);
-    struct applied *applied = tail_find(worker, row->rec.key);
+    const struct applied *applied = tail_claim(worker, row->rec.key);
     bool expired = row->rec.expires_at_ms != EXPIRES_NEVER && row->rec.expires_at_ms <= worker->now_ms;
     item->raw = row->rec.raw;
     item->want_delete = row->rec.presence != RECORD_PRESENT || expired;

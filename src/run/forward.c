@@ -31,7 +31,7 @@ static void refuse_with(struct worker *worker, struct row *row, GError *error)
 static bool applied_before(struct worker *worker, struct row *row)
 {
     const struct applied *applied =
-        worker->job->rules.same_dataset ? tail_find(worker, row->rec.key) : NULL;
+        worker->job->rules.same_dataset ? tail_claim(worker, row->rec.key) : NULL;
     if (!applied)
         return false;
     if (applied->in_doubt)
@@ -50,10 +50,9 @@ static struct item *item_of(struct worker *worker, size_t row, struct slice key)
             if (batch_item(batch, i)->row == row && slice_equal(batch_item(batch, i)->key, key))
                 return batch_item(batch, i);
     struct item *item = batch_item_add(batch, row, key);
-    struct applied *applied = worker->job->rules.same_dataset ? NULL : tail_find(worker, key);
-    if (!applied || applied->left == 0)
+    const struct applied *applied = worker->job->rules.same_dataset ? NULL : tail_claim(worker, key);
+    if (!applied)
         return item;
-    applied->left--;
     if (applied->in_doubt)
         item_end(item, OUTCOME_IN_DOUBT);
     else if (!job_looks_again(worker->job))
@@ -163,27 +162,47 @@ static void end_items(struct worker *worker, size_t i)
     }
 }
 
-void forward_row(struct worker *worker, size_t i)
+/* A live source lost the record after a dead holder wrote it: what was written goes again, if it still stands. */
+static void gone_after_write(struct worker *worker, size_t i)
+{
+    struct row *row = batch_row(&worker->batch, i);
+    if (!job_looks_again(worker->job) || !tail_find(worker, row->rec.key)) {
+        row_end(row, OUTCOME_GONE);
+        return;
+    }
+    struct item *item = item_of(worker, i, row->rec.key);
+    item->want_delete = item->only_ours = true;
+}
+
+static void transform_row(struct worker *worker, size_t i)
 {
     const struct plan *plan = worker->job->plan;
     struct row *row = batch_row(&worker->batch, i);
+    struct arena *mem = worker->batch.mem;
     GError *error = NULL;
     struct transform_result result;
+    if (!store_decode(plan->source->driver, &plan->source_ds, row->rec.raw, mem, &row->document, &error)) {
+        refuse_with(worker, row, error);
+        return;
+    }
+    row->has_document = true;
+    if (transform_record(worker->transform, row->rec.key, row->document, mem, &result, &error))
+        take_result(worker, i, &result);
+    else
+        worker_fail(worker, error);
+}
+
+void forward_row(struct worker *worker, size_t i)
+{
+    struct row *row = batch_row(&worker->batch, i);
+    if (applied_before(worker, row))
+        return;
     if (row->rec.presence == RECORD_ABSENT)
-        row_end(row, OUTCOME_GONE);
+        gone_after_write(worker, i);
     else if (row->rec.presence == RECORD_FAULT)
         row_refuse(row, row->rec.fault.code, row->rec.fault.text);
-    else if (!applied_before(worker, row)) {
-        if (!store_decode(plan->source->driver, &plan->source_ds, row->rec.raw, worker->batch.mem, &row->document, &error)) {
-            refuse_with(worker, row, error);
-        } else {
-            row->has_document = true;
-            if (transform_record(worker->transform, row->rec.key, row->document, worker->batch.mem, &result, &error))
-                take_result(worker, i, &result);
-            else
-                worker_fail(worker, error);
-        }
-    }
+    else
+        transform_row(worker, i);
     end_items(worker, i);
 }
 

@@ -119,7 +119,7 @@ void round_log(struct worker *worker, struct op *op)
 
 void round_logged(struct worker *worker, struct op *op)
 {
-    if (!worker->batch.has_undo)
+    if (!worker->batch.has_undo && worker->applied_left == 0)
         worker->undo_from = op->log.ret;
     worker->batch.has_undo = true;
     /* Every number before this round has its outcome before this sync in the same log: durable, so the fence may forget. */

@@ -73,6 +73,7 @@ static void remember(struct worker *worker, const struct undo_entry *entry, bool
         g_hash_table_insert(worker->applied, &applied->key, applied);
     }
     applied->left++;
+    worker->applied_left++;
     applied->verb = entry->verb;
     applied->written = entry->written;
     applied->in_doubt |= in_doubt;
@@ -80,7 +81,18 @@ static void remember(struct worker *worker, const struct undo_entry *entry, bool
 
 struct applied *tail_find(struct worker *worker, struct slice key)
 {
-    return worker->applied ? g_hash_table_lookup(worker->applied, &key) : NULL;
+    struct applied *applied = worker->applied ? g_hash_table_lookup(worker->applied, &key) : NULL;
+    return applied && applied->left > 0 ? applied : NULL;
+}
+
+struct applied *tail_claim(struct worker *worker, struct slice key)
+{
+    struct applied *applied = tail_find(worker, key);
+    if (!applied)
+        return NULL;
+    applied->left--;
+    worker->applied_left--;
+    return applied;
 }
 
 static void take_known(struct worker *worker)

@@ -37,6 +37,7 @@ static void part_reset(struct worker *worker)
     g_array_set_size(worker->doubtful, 0);
     worker->tail = (struct undo_tail){0};
     worker->before = (struct fence){0};
+    worker->applied_left = 0;
     arena_reset(worker->part_mem);
 }
 
@@ -105,6 +106,7 @@ static void grant_done(struct worker *worker, struct op *op)
     worker->checkpoint = worker->grant.checkpoint;
     worker->undo_from = (struct undo_position){worker->grant.from.segment, worker->grant.from.offset};
     worker->next_number = 1;
+    worker->max_records = worker->job->batch_records; /* the first batch covers whatever a dead holder's last one did */
     worker->lane = (struct lane){.lane = worker->grant.part.lane};
     worker->lane.fence.part = worker->grant.part.part;
     memcpy(worker->lane.fence.run, worker->job->plan->uid, sizeof worker->lane.fence.run);

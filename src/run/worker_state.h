@@ -54,6 +54,7 @@ struct worker {
     struct fence before;
     struct undo_tail tail;
     GHashTable *applied;       /* struct slice * → struct applied *, in part_mem; NULL: none */
+    uint64_t applied_left;     /* writes of earlier lanes that no row has matched yet: the next resume needs them too */
     GArray *settled;           /* of struct undo_outcome: what tail.c found out */
     GArray *doubtful;          /* of size_t: entries of the tail that no fence tells of */
     struct record *doubt_images;
@@ -83,7 +84,9 @@ void worker_fail_memory(struct worker *worker, struct slice key);
 /* tail.c */
 void tail_take(struct worker *worker); /* decides the next phase */
 void tail_doubts(struct worker *worker);
+/* What earlier lanes did to the key and no row has claimed yet; NULL: nothing. tail_claim() also claims it. */
 struct applied *tail_find(struct worker *worker, struct slice key);
+struct applied *tail_claim(struct worker *worker, struct slice key);
 
 /* forward.c, back.c: rows of a scan → items, and one item with a known image → its state. */
 bool forward_open(struct worker *worker, GError **error);
