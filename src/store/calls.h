@@ -9,14 +9,33 @@ const struct store_driver *const *store_drivers(void);
 /* The driver of a URI's scheme; NOT_FOUND names the nearest. */
 const struct store_driver *store_driver_of(const char *uri, GError **error);
 
-/* Extra drivers for tests (remote, fault) are given by the caller: `drivers` NULL means store_drivers(). Opening one
- * identity twice in a process gives the same store (counted), so that workers and verifier may share a RocksDB. */
+/* What a driver can do, told from the pointers of its table. */
+enum capability {
+#define ROW(code, name, test, words) CAN_##code,
+#include "store/capability_rows.h"
+#undef ROW
+    CAN_COUNT
+};
+struct capability_row {
+    const char *name, *words;
+};
+const struct capability_row *capability_row(enum capability capability);
+bool store_can(const struct store_driver *driver, enum capability capability);
+
+/* The names that store calls give to world_point(), 0, 1, … until NULL: a point before every call, and one after every
+ * call that may have written (`store.cas`, `store.cas.after`). */
+const char *store_point(size_t i);
+
+/* The open stores of this process; any thread. A place opened twice is the same store (counted), so that workers and
+ * verifier may share a RocksDB. `extra` drivers, NULL-terminated, go before those of store_drivers(): tests give remote
+ * and fault. NULL: none.
+ * Whoever wants to write a place opens it for writing before anyone opens it for reading: the readers then share it. */
 struct store_registry;
-struct store_registry *store_registry_new(const struct world *world, const struct store_driver *const *drivers);
-void store_registry_free(struct store_registry *registry);
+struct store_registry *store_registry_new(const struct world *world, const struct store_driver *const *extra);
+void store_registry_free(struct store_registry *registry); /* closes what is still open */
 AUTO_DEFINE(store_registry, store_registry_free)
 bool store_open(struct store **ret, struct store_registry *registry, const struct store_config *config, GError **error);
-void store_release(struct store_registry *registry, struct store *store);
+void store_release(struct store_registry *registry, struct store *store); /* NULL: nothing */
 
 bool store_session_open(struct session **ret, struct store *store, GError **error);
 void store_session_close(struct session *session);
@@ -35,7 +54,9 @@ bool store_scan_open(struct scan **ret, struct session *session, const struct sc
 bool store_scan_next(struct scan *scan, const struct call *call, struct batch *ret, GError **error);
 void store_scan_close(struct scan *scan);
 AUTO_DEFINE(scan, store_scan_close)
+/* An arena too small for all of them fails the call with TOO_BIG, naming the key: fewer keys may pass. */
 bool store_read(struct session *session, const struct call *call, struct record *io, size_t n, GError **error);
+/* A live image (CAS_CHANGED) that no longer fits into the arena is a RECORD_FAULT of code TOO_BIG: read it again. */
 bool store_cas(struct session *session, const struct call *call, const struct lane *lane, struct cas_op *ops, size_t n,
                GError **error);
 bool store_settle(struct session *session, const struct call *call, GError **error);

@@ -1,0 +1,16 @@
+/* ROW(code, name, test on `driver`, words): what a driver can do, told from its table alone. `sluice stores` prints the
+ * rows; the conformance suite holds the list that each driver is expected to have. */
+/* clang-format off */
+ROW(SCAN,     "scan",     driver->scan_open && driver->scan_next && driver->scan_close, "read from beginning to end, and go on from a cursor")
+ROW(READ,     "read",     driver->read,                                                 "read records by key")
+ROW(SPLIT,    "split",    driver->split,                                                "divide a dataset into partitions")
+ROW(LIST,     "list",     driver->list && driver->list->sorted,                         "list keys in order, each once")
+ROW(IDENTITY, "identity", driver->identity && driver->identity->digest,                 "freeze what it holds by a digest")
+ROW(CAS,      "cas",      driver->write && driver->write->cas,                          "write by key, numbered, where nothing has changed")
+ROW(FENCE,    "fence",    driver->write && driver->write->lane_open && driver->write->lane_close && driver->write->fence_read && driver->write->fence_drop,
+                                                                                        "tell which numbered writes were applied")
+ROW(SETTLE,   "settle",   driver->write && driver->write->settle,                       "make writes durable on request")
+ROW(LOCK,     "lock",     driver->write && driver->write->lock && driver->write->unlock, "keep other runs from the same dataset")
+ROW(SINK,     "sink",     driver->sink && driver->sink->write_durable && driver->sink->publish_durable && driver->sink->drop,
+                                                                                        "be written as new files")
+/* clang-format on */

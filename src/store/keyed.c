@@ -1,0 +1,127 @@
+#include "store/keyed.h"
+
+#include "store/keyrange.h"
+
+enum { BSON_LEAST = 5, KEY_SHOWN = 64 };
+
+bool keyed_expired(int64_t expires_at_ms, int64_t now_ms)
+{
+    return expires_at_ms != EXPIRES_NEVER && expires_at_ms <= now_ms;
+}
+
+static bool fault_is(struct fault *ret, enum error_code code, const char *text)
+{
+    *ret = (struct fault){.code = code, .text = text};
+    return false;
+}
+
+bool keyed_takes(const struct cas_op *op, struct fault *ret)
+{
+    if (op->key.len > KEYED_KEY_BYTES)
+        return fault_is(ret, SLUICE_ERROR_TOO_BIG, "the key is longer than 64 KiB");
+    if (op->verb == CAS_DELETE)
+        return true;
+    if (op->raw.len > DOCUMENT_BYTES)
+        return fault_is(ret, SLUICE_ERROR_TOO_BIG, "the document is larger than 16 MiB");
+    bson_t view; /* the lengths only: documents are checked where they are read */
+    if (op->raw.len < BSON_LEAST || !document_view(op->raw, &view))
+        return fault_is(ret, SLUICE_ERROR_UNWRITABLE, "the value is not a BSON document");
+    return true;
+}
+
+bool keyed_etag_holds(const struct etag *etag, const struct keyed_value *value)
+{
+    if (!value || !etag->len)
+        return !value && !etag->len;
+    return etag->len == sizeof(value->tag) && memcmp(etag->bytes, value->tag, sizeof(value->tag)) == 0;
+}
+
+void keyed_image(struct slice key, const struct keyed_value *value, struct arena *mem, struct record *ret)
+{
+    *ret = (struct record){.key = key, .presence = value ? RECORD_PRESENT : RECORD_ABSENT};
+    if (!value)
+        return;
+    ret->raw = value->raw;
+    ret->expires_at_ms = value->expires_at_ms;
+    ret->etag.len = sizeof(value->tag);
+    memcpy(ret->etag.bytes, value->tag, sizeof(value->tag));
+    g_autoptr(GError) error = NULL;
+    if (document_check(value->raw, &error))
+        return;
+    const char *text = arena_text(mem, slice_of_text(error->message));
+    fault_is(&ret->fault, SLUICE_ERROR_BAD_RECORD, text ? text : "the value is not a BSON document");
+    ret->presence = RECORD_FAULT;
+}
+
+bool keyed_image_copy(struct slice key, const struct keyed_value *value, struct arena *mem, struct record *ret)
+{
+    struct keyed_value copy;
+    if (value) {
+        copy = *value;
+        if (!arena_copy(mem, value->raw, &copy.raw))
+            return false;
+    }
+    keyed_image(key, value ? &copy : NULL, mem, ret);
+    return true;
+}
+
+void keyed_live(const struct cas_op *op, const struct keyed_value *value, struct arena *mem, struct record *ret)
+{
+    if (keyed_image_copy(op->key, value, mem, ret))
+        return;
+    *ret = (struct record){.key = op->key, .presence = RECORD_FAULT};
+    fault_is(&ret->fault, SLUICE_ERROR_TOO_BIG, "the live record does not fit into the memory of the call");
+}
+
+bool keyed_too_big(struct slice key, GError **error)
+{
+    g_autofree char *shown = g_strndup((const char *)key.data, MIN(key.len, KEY_SHOWN));
+    g_autofree char *text = g_strescape(shown, NULL);
+    return error_set(error, SLUICE_ERROR_TOO_BIG,
+                     "key '%s' does not fit into the memory of the call with those before it", text);
+}
+
+bool keyed_filling_init(struct keyed_filling *ret, const struct scan_spec *spec, struct arena *mem, GError **error)
+{
+    struct record *records = arena_alloc(mem, spec->max_records * sizeof(*records));
+    if (!records)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch of %zu records does not fit into the memory of the call",
+                         spec->max_records);
+    *ret = (struct keyed_filling){.spec = spec, .mem = mem, .batch = {.records = records}};
+    return true;
+}
+
+bool keyed_filling_add(struct keyed_filling *filling, struct slice key, const struct keyed_value *value, GError **error)
+{
+    struct batch *batch = &filling->batch;
+    size_t bytes = key.len + (value ? value->raw.len : 0);
+    bool over = batch->n && batch->bytes + bytes > filling->spec->max_bytes;
+    filling->full = over || batch->n == filling->spec->max_records;
+    if (filling->full)
+        return true;
+    struct record *into = &batch->records[batch->n];
+    struct slice copy;
+    bool fits = arena_copy(filling->mem, key, &copy);
+    if (fits && value && !filling->spec->keys_only)
+        fits = keyed_image_copy(copy, value, filling->mem, into);
+    else if (fits)
+        *into = (struct record){.key = copy, .presence = RECORD_PRESENT};
+    if (!fits && !batch->n)
+        return keyed_too_big(key, error);
+    filling->full = !fits;
+    batch->n += fits;
+    batch->bytes += fits ? bytes : 0;
+    return true;
+}
+
+bool keyed_filling_finish(struct keyed_filling *filling, struct slice cursor, struct batch *ret, GError **error)
+{
+    struct batch *batch = &filling->batch;
+    struct slice last = batch->n ? batch->records[batch->n - 1].key : cursor;
+    bool fits = batch->n ? key_range_cursor(filling->mem, last, &batch->cursor)
+                         : arena_copy(filling->mem, cursor, &batch->cursor);
+    if (!fits)
+        return keyed_too_big(last, error);
+    *ret = *batch;
+    return true;
+}

@@ -1,0 +1,45 @@
+/* What a mem store holds. Callers hold `lock` for as long as they use what these functions return. */
+#pragma once
+
+#include "store/fence.h"
+#include "store/keyed.h"
+
+/* One record, in one piece of memory: the key's bytes, then the value's. */
+struct mem_record {
+    struct slice key;
+    struct keyed_value value;
+    uint8_t bytes[];
+};
+
+struct mem_content {
+    GMutex lock;
+    GTree *datasets; /* char * → GTree of struct mem_record by key */
+    GTree *fences;   /* FENCE_KEY_BYTES → struct fence_state */
+    GTree *locks;    /* char * (dataset) → struct mem_lock */
+};
+
+struct mem_lock {
+    uint8_t run_uid[16];
+    char *run, *host, *home;
+};
+
+struct mem_content *mem_content_new(void);
+void mem_content_free(struct mem_content *content);
+
+/* NULL: no such dataset; `make` makes it. */
+GTree *mem_dataset(struct mem_content *content, const char *name, bool make);
+
+/* NULL: absent, or its expiry has passed. */
+const struct mem_record *mem_find(GTree *dataset, struct slice key, int64_t now_ms);
+void mem_put(GTree *dataset, struct slice key, struct slice raw, int64_t expires_at_ms);
+void mem_remove(GTree *dataset, struct slice key);
+/* The node of the smallest key that is not below `from`; NULL: none. Expired ones too. */
+GTreeNode *mem_seek(GTree *dataset, struct slice from);
+
+struct fence_state *mem_fence(struct mem_content *content, const struct fence_id *id, bool make);
+
+extern const struct write_ops mem_write_ops;
+
+/* What a session of mem needs of its store. */
+struct mem_content *mem_content_of(struct session *session);
+int64_t mem_now_ms(struct session *session);
