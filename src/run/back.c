@@ -13,7 +13,7 @@ void back_row(struct worker *worker, size_t i)
     item->written = digest_stored(item->raw, item->expires_at_ms);
     item->must_read = true;
     if (applied)
-        item_end(item, applied->in_doubt ? OUTCOME_IN_DOUBT : OUTCOME_RESTORED);
+        item_end(item, applied->in_doubt ? OUTCOME_LEFT : OUTCOME_RESTORED);
 }
 
 static bool is_zero(struct digest digest)

@@ -110,7 +110,6 @@ void batch_tally(struct batch_work *batch)
         row->ended = true;
         batch->tally.of[row->outcome]++;
     }
-    batch->tally.of[OUTCOME_READ] += batch->rows->len;
 }
 
 bool batch_outcomes(struct batch_work *batch, struct slice *ret)

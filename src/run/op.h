@@ -42,6 +42,7 @@ enum op_kind {
 
 struct op_row {
     const char *name;
+    const char *before, *after; /* kill points */
     bool repeatable;
 };
 const struct op_row *op_row(enum op_kind kind);

@@ -1,7 +1,7 @@
 #include "run/worker_state.h"
 
 static const struct op_row OP_TABLE[OP_KIND_COUNT] = {
-#define ROW(symbol, name, repeatable) [OP_##symbol] = {name, repeatable},
+#define ROW(symbol, name, repeatable) [OP_##symbol] = {name, name ".before", name ".after", repeatable},
     OP_ROWS(ROW)
 #undef ROW
 };
@@ -442,6 +442,8 @@ static void batch_end(struct worker *worker)
     if (worker->job->plan->sink)
         sink_items(worker);
     batch_tally(&worker->batch);
+    if (worker->job->kind == JOB_FORWARD)
+        worker->batch.tally.of[OUTCOME_READ] += worker->batch.rows->len;
     for (size_t i = 0; i < worker->batch.rows->len; i++) {
         const struct row *row = batch_row(&worker->batch, i);
         struct quarantine_row refused = refused_row(row);

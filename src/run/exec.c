@@ -1,0 +1,284 @@
+#include "run/exec.h"
+
+#include "base/retry.h"
+#include "run/feed.h"
+
+struct exec {
+    struct exec_shared *shared;
+    struct catalog *catalog;
+    struct session *source, *target;
+    struct feed *feed;
+    struct arena *scratch;
+};
+
+#define SEQUENCE_BLOCK (UINT64_C(1) << 20)
+#define RETRY_BUDGET_US (INT64_C(30) * 1000 * 1000)
+
+void exec_shared_init(struct exec_shared *shared)
+{
+    g_mutex_init(&shared->sequences.lock);
+    g_mutex_init(&shared->rate.lock);
+}
+
+void exec_shared_done(struct exec_shared *shared)
+{
+    g_mutex_clear(&shared->sequences.lock);
+    g_mutex_clear(&shared->rate.lock);
+}
+
+bool exec_new(struct exec **ret, struct exec_shared *shared, GError **error)
+{
+    auto_(exec) exec = g_new0(struct exec, 1);
+    const struct plan *plan = shared->job->plan;
+    exec->shared = shared;
+    exec->scratch = arena_new(1 << 20);
+    if (!catalog_open(&exec->catalog, shared->world, shared->home, CATALOG_EXISTING, error) ||
+        !store_session_open(&exec->target, plan->target, error) ||
+        (shared->job->kind == JOB_FORWARD && !store_session_open(&exec->source, plan->source, error)))
+        return false;
+    struct feed_config config = {
+        .world = shared->world, .job = shared->job, .source = exec->source, .undo_config = shared->undo_config};
+    exec->feed = feed_new(&config);
+    *ret = g_steal_pointer(&exec);
+    return true;
+}
+
+void exec_free(struct exec *exec)
+{
+    if (!exec)
+        return;
+    g_clear_pointer(&exec->feed, feed_free);
+    g_clear_pointer(&exec->source, store_session_close);
+    g_clear_pointer(&exec->target, store_session_close);
+    g_clear_pointer(&exec->catalog, catalog_free);
+    arena_free(exec->scratch);
+    g_free(exec);
+}
+
+static struct call call_of(const struct exec *exec, const struct dataset *ds, struct arena *mem)
+{
+    return (struct call){.deadline_us = world_monotonic_us(exec->shared->world) + exec->shared->call_timeout_us,
+                         .cancel = exec->shared->cancel,
+                         .ds = ds,
+                         .mem = mem};
+}
+
+static struct call target_call(const struct exec *exec, struct arena *mem)
+{
+    return call_of(exec, &exec->shared->job->plan->target_ds, mem);
+}
+
+static struct call source_call(const struct exec *exec, struct arena *mem)
+{
+    return call_of(exec, &exec->shared->job->plan->source_ds, mem);
+}
+
+/* --- one function a step ---------------------------------------------------------------------------------------------- */
+
+static bool do_grant(struct exec *exec, struct op *op, GError **error)
+{
+    struct undo_position here = undo_here(exec->shared->undo);
+    struct grant_wish wish = {.run = exec->shared->job->run,
+                              .stage = op->grant.stage,
+                              .back = exec->shared->job->kind == JOB_BACK,
+                              .holder = exec->shared->holder,
+                              .here = {here.segment, here.offset}};
+    struct grant grant = {0};
+    if (!catalog_grant(exec->catalog, &wish, op->grant.mem, &grant, error))
+        return false;
+    if (!grant.resumed)
+        grant.from = wish.here;
+    op->grant.ret = grant;
+    return true;
+}
+
+static bool do_lane_open(struct exec *exec, struct op *op, GError **error)
+{
+    struct call call = target_call(exec, op->lane.mem);
+    return store_lane_open(exec->target, &call, &op->lane.lane, &op->lane.ret, error);
+}
+
+static bool do_tail(struct exec *exec, struct op *op, GError **error)
+{
+    return undo_tail_read(&op->tail.ret, exec->shared->undo_config, op->tail.part, op->tail.from, op->tail.mem, error);
+}
+
+static bool do_cut(struct exec *exec, struct op *op, GError **error)
+{
+    return quarantine_cut_durable(exec->shared->quarantine, &op->cut.mark, 1, error) &&
+           quarantine_cut_durable(exec->shared->notes, &op->cut.mark, 1, error);
+}
+
+static bool do_open(struct exec *exec, struct op *op, GError **error)
+{
+    return feed_open(exec->feed, op->open.part, op->open.cursor, error);
+}
+
+static bool do_scan(struct exec *exec, struct op *op, GError **error)
+{
+    struct call call = source_call(exec, op->scan.mem);
+    return feed_next(exec->feed, &call, &op->scan, error);
+}
+
+static bool do_read(struct exec *exec, struct op *op, GError **error)
+{
+    struct call call = target_call(exec, op->read.mem);
+    return op->read.n == 0 || store_read(exec->target, &call, op->read.io, op->read.n, error);
+}
+
+static bool do_look(struct exec *exec, struct op *op, GError **error)
+{
+    struct call call = source_call(exec, op->read.mem);
+    return op->read.n == 0 || store_read(exec->source, &call, op->read.io, op->read.n, error);
+}
+
+static bool sequences_take(struct exec *exec, uint64_t n, uint64_t *ret, GError **error)
+{
+    struct sequences *sequences = &exec->shared->sequences;
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&sequences->lock);
+    if (sequences->end - sequences->next < n) {
+        uint64_t block = MAX(SEQUENCE_BLOCK, n);
+        if (!catalog_sequences_take(exec->catalog, exec->shared->job->run, block, &sequences->next, error))
+            return false;
+        sequences->end = sequences->next + block;
+    }
+    *ret = sequences->next;
+    sequences->next += n;
+    return true;
+}
+
+static bool do_log(struct exec *exec, struct op *op, GError **error)
+{
+    return sequences_take(exec, op->log.batch.n, &op->log.batch.first_sequence, error) &&
+           undo_intents_durable(exec->shared->undo, &op->log.batch, &op->log.ret, error);
+}
+
+/* How long until n records may go; takes them out of the bucket. */
+static int64_t rate_take_us(struct exec_shared *shared, size_t n)
+{
+    struct rate_limit *rate = &shared->rate;
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&rate->lock);
+    if (rate->per_s <= 0)
+        return 0;
+    int64_t now = world_monotonic_us(shared->world);
+    if (rate->at_us)
+        rate->tokens = MIN(rate->tokens + (double)(now - rate->at_us) * rate->per_s / 1e6, rate->per_s / 10);
+    rate->at_us = now;
+    rate->tokens -= (double)n;
+    return rate->tokens >= 0 ? 0 : (int64_t)(-rate->tokens * 1e6 / rate->per_s);
+}
+
+static bool do_cas(struct exec *exec, struct op *op, GError **error)
+{
+    int64_t wait_us = rate_take_us(exec->shared, op->cas.n);
+    if (wait_us > 0)
+        world_sleep_us(exec->shared->world, wait_us, exec->shared->cancel);
+    struct call call = target_call(exec, op->cas.mem);
+    return store_cas(exec->target, &call, &op->cas.lane, op->cas.ops, op->cas.n, error);
+}
+
+static bool do_fence(struct exec *exec, struct op *op, GError **error)
+{
+    struct call call = target_call(exec, op->fence.mem);
+    return store_fence_read(exec->target, &call, &op->fence.id, &op->fence.ret, error);
+}
+
+static bool do_outcome(struct exec *exec, struct op *op, GError **error)
+{
+    for (size_t i = 0; i < op->outcome.n; i++)
+        if (!undo_outcomes(exec->shared->undo, &op->outcome.outcomes[i], error))
+            return false;
+    return true;
+}
+
+static bool refuse_into(struct quarantine *quarantine, const struct quarantine_batch *batch, GError **error)
+{
+    return batch->n == 0 ||
+           (quarantine_append(quarantine, batch, error) && quarantine_sync_durable(quarantine, error));
+}
+
+static bool do_refuse(struct exec *exec, struct op *op, GError **error)
+{
+    return refuse_into(exec->shared->quarantine, &op->refuse.refused, error) &&
+           refuse_into(exec->shared->notes, &op->refuse.notes, error);
+}
+
+static bool do_sink(struct exec *exec, struct op *op, GError **error)
+{
+    struct call call = target_call(exec, exec->scratch);
+    return store_sink_write_durable(exec->target, &call, &op->sink.file, op->sink.records, op->sink.n, error);
+}
+
+static bool do_publish(struct exec *exec, struct op *op, GError **error)
+{
+    struct call call = target_call(exec, exec->scratch);
+    return store_sink_publish_durable(exec->target, &call, &op->sink.file, error);
+}
+
+static bool do_settle(struct exec *exec, struct op *op, GError **error)
+{
+    struct call call = target_call(exec, exec->scratch);
+    return store_settle(exec->target, &call, error);
+}
+
+static bool do_sync(struct exec *exec, struct op *op, GError **error)
+{
+    return undo_sync_durable(exec->shared->undo, error);
+}
+
+static bool do_checkpoint(struct exec *exec, struct op *op, GError **error)
+{
+    return catalog_checkpoint(exec->catalog, &op->checkpoint.row, error);
+}
+
+static bool do_wait(struct exec *exec, struct op *op, GError **error)
+{
+    world_sleep_us(exec->shared->world, op->wait.us, exec->shared->cancel);
+    return true;
+}
+
+static bool do_end(struct exec *exec, struct op *op, GError **error)
+{
+    return true;
+}
+
+static bool (*const STEPS[OP_KIND_COUNT])(struct exec *, struct op *, GError **) = {
+    [OP_GRANT] = do_grant,     [OP_LANE_OPEN] = do_lane_open, [OP_TAIL] = do_tail,
+    [OP_CUT] = do_cut,         [OP_OPEN] = do_open,           [OP_SCAN] = do_scan,
+    [OP_READ] = do_read,       [OP_LOOK] = do_look,           [OP_LOG] = do_log,
+    [OP_CAS] = do_cas,         [OP_FENCE] = do_fence,         [OP_OUTCOME] = do_outcome,
+    [OP_REFUSE] = do_refuse,   [OP_SINK] = do_sink,           [OP_PUBLISH] = do_publish,
+    [OP_SETTLE] = do_settle,   [OP_SYNC] = do_sync,           [OP_CHECKPOINT] = do_checkpoint,
+    [OP_WAIT] = do_wait,       [OP_END] = do_end,
+};
+
+/* A checkpoint that was committed although its answer was an error is refused the second time by its number: the lane is
+ * ours, so that is the first try's success. catalog_checkpoint() says so itself; here nothing is special. */
+static bool perform_retrying(struct exec *exec, struct op *op, GError **error)
+{
+    struct retry retry;
+    retry_init(&retry, exec->shared->world, RETRY_BUDGET_US);
+    for (;;) {
+        g_autoptr(GError) failed = NULL;
+        int64_t wait_us;
+        if (STEPS[op->kind](exec, op, &failed))
+            return true;
+        if (!op_row(op->kind)->repeatable || !retry_again(&retry, exec->shared->world, failed, &wait_us)) {
+            g_propagate_error(error, g_steal_pointer(&failed));
+            return false;
+        }
+        world_sleep_us(exec->shared->world, wait_us, exec->shared->cancel);
+    }
+}
+
+void exec_perform(struct exec *exec, struct op *op)
+{
+    const struct world *world = exec->shared->world;
+    int64_t began_us = world_monotonic_us(world);
+    arena_reset(exec->scratch);
+    world_point(world, op_row(op->kind)->before);
+    op->ok = perform_retrying(exec, op, &op->error);
+    world_point(world, op_row(op->kind)->after);
+    op->now_ms = world_wall_ms(world);
+    op->elapsed_us = world_monotonic_us(world) - began_us;
+}

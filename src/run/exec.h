@@ -1,0 +1,47 @@
+/* The executor of production: one per worker thread. Performs each step in place and may block.
+ *
+ * What all workers of a process share stands in struct exec_shared; each has connections of its own. Every step passes
+ * two kill points, `STEP.before` and `STEP.after`. */
+#pragma once
+
+#include "run/job.h"
+#include "run/op.h"
+
+/* Sequences of the undo log: taken from the catalog in blocks, handed out without a gap in causality. */
+struct sequences {
+    GMutex lock; /* rank: below everything; held over nothing but the catalog's own call when a block is used up */
+    uint64_t next, end;
+};
+
+/* A token bucket over records per second, shared by all workers. */
+struct rate_limit {
+    GMutex lock;
+    double per_s; /* 0: none */
+    double tokens;
+    int64_t at_us;
+};
+
+struct exec_shared {
+    const struct world *world;
+    const struct job *job;
+    const char *home, *holder;
+    struct undo_log *undo;
+    const struct undo_config *undo_config;
+    struct quarantine *quarantine, *notes;
+    struct sequences sequences;
+    struct rate_limit rate;
+    const atomic_bool *cancel; /* the second Ctrl-C: stop at once */
+    int64_t call_timeout_us;
+};
+
+void exec_shared_init(struct exec_shared *shared);
+void exec_shared_done(struct exec_shared *shared);
+
+struct exec;
+
+bool exec_new(struct exec **ret, struct exec_shared *shared, GError **error);
+void exec_free(struct exec *exec);
+AUTO_DEFINE(exec, exec_free)
+
+/* Performs the step, again and again where it is repeatable and fails in a transient way; fills in what comes back. */
+void exec_perform(struct exec *exec, struct op *op);

@@ -1,0 +1,40 @@
+#include "run/job.h"
+
+static const enum decide_conflict CONFLICTS[] = {
+    [CONFLICT_NEWER_WINS] = DECIDE_NEWER_WINS,
+    [CONFLICT_KEEP_LIVE] = DECIDE_CONFLICT_KEEP_LIVE,
+    [CONFLICT_OVERWRITE] = DECIDE_OVERWRITE,
+};
+
+static void job_init(struct job *job, enum job_kind kind, const struct plan *plan, const struct run_row *run)
+{
+    *job = (struct job){.kind = kind,
+                        .plan = plan,
+                        .run = run->id,
+                        .run_name = run->name,
+                        .batch_records = JOB_BATCH_RECORDS,
+                        .batch_bytes = JOB_BATCH_BYTES,
+                        .batch_us = JOB_BATCH_US,
+                        .contended_after = JOB_CONTENDED_AFTER};
+}
+
+void job_init_forward(struct job *job, const struct plan *plan, const struct run_row *run)
+{
+    job_init(job, JOB_FORWARD, plan, run);
+    job->rules = (struct decide_rules){.same_dataset = plan->same_dataset,
+                                       .fill = plan->write == WRITE_FILL,
+                                       .conflict = CONFLICTS[plan->conflict],
+                                       .write_unversioned = plan->spec->target.unversioned == UNVERSIONED_OVERWRITE,
+                                       .repair_ties = plan->spec->target.ties == TIES_REPAIR,
+                                       .skew_ms = plan->spec->protect.skew_ms};
+}
+
+void job_init_back(struct job *job, const struct plan *plan, const struct run_row *run)
+{
+    job_init(job, JOB_BACK, plan, run);
+}
+
+bool job_looks_again(const struct job *job)
+{
+    return job->kind == JOB_FORWARD && job->plan->listed && !job->rules.same_dataset && !job->plan->sink;
+}
