@@ -186,7 +186,8 @@ struct grant {
 struct grant_wish {
     int64_t run;
     uint32_t stage;
-    bool back; /* partitions of a rollback */
+    bool back;         /* partitions of a rollback */
+    bool only_resumed; /* pass over partitions that were never granted: for settling what dead holders left */
     const char *holder; /* host:pid:boot:random of this process */
     struct undo_place here;
 };

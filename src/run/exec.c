@@ -81,6 +81,7 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
     struct grant_wish wish = {.run = exec->shared->job->run,
                               .stage = op->grant.stage,
                               .back = exec->shared->job->kind == JOB_BACK,
+                              .only_resumed = exec->shared->job->kind == JOB_SETTLE,
                               .holder = exec->shared->holder,
                               .here = {here.segment, here.offset}};
     struct grant grant = {0};
@@ -252,8 +253,6 @@ static bool (*const STEPS[OP_KIND_COUNT])(struct exec *, struct op *, GError **)
     [OP_WAIT] = do_wait,       [OP_END] = do_end,
 };
 
-/* A checkpoint that was committed although its answer was an error is refused the second time by its number: the lane is
- * ours, so that is the first try's success. catalog_checkpoint() says so itself; here nothing is special. */
 static bool perform_retrying(struct exec *exec, struct op *op, GError **error)
 {
     struct retry retry;

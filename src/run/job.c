@@ -34,6 +34,11 @@ void job_init_back(struct job *job, const struct plan *plan, const struct run_ro
     job_init(job, JOB_BACK, plan, run);
 }
 
+void job_init_settle(struct job *job, const struct plan *plan, const struct run_row *run)
+{
+    job_init(job, JOB_SETTLE, plan, run);
+}
+
 bool job_looks_again(const struct job *job)
 {
     return job->kind == JOB_FORWARD && job->plan->listed && !job->rules.same_dataset && !job->plan->sink;

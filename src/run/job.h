@@ -7,6 +7,7 @@
 enum job_kind {
     JOB_FORWARD, /* from the source into the target */
     JOB_BACK,    /* from the undo log into the target: rollback */
+    JOB_SETTLE,  /* no records: closes the lanes that dead holders left open and settles their unknown writes */
 };
 
 struct job {
@@ -30,6 +31,7 @@ struct job {
 /* The rules and limits of a forward job follow from the plan. */
 void job_init_forward(struct job *job, const struct plan *plan, const struct run_row *run);
 void job_init_back(struct job *job, const struct plan *plan, const struct run_row *run);
+void job_init_settle(struct job *job, const struct plan *plan, const struct run_row *run);
 
 /* Source and target are different stores that are both alive: after its write each source key is looked at again. */
 bool job_looks_again(const struct job *job);

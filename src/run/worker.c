@@ -124,6 +124,8 @@ static void lane_done(struct worker *worker, struct op *op)
 {
     worker->before = op->lane.ret;
     worker->phase = worker->grant.resumed ? PHASE_TAIL : PHASE_OPEN;
+    if (worker->job->kind == JOB_SETTLE && !worker->grant.resumed)
+        worker->phase = PHASE_GRANT;
 }
 
 static void tail_next(struct worker *worker, struct op *op)
@@ -183,7 +185,7 @@ static void cut_next(struct worker *worker, struct op *op)
 
 static void cut_done(struct worker *worker, struct op *op)
 {
-    worker->phase = PHASE_OPEN;
+    worker->phase = worker->job->kind == JOB_SETTLE ? PHASE_SYNC : PHASE_OPEN;
 }
 
 static void open_next(struct worker *worker, struct op *op)
@@ -512,7 +514,7 @@ static void sync_next(struct worker *worker, struct op *op)
 
 static void sync_done(struct worker *worker, struct op *op)
 {
-    worker->phase = PHASE_CHECKPOINT;
+    worker->phase = worker->job->kind == JOB_SETTLE ? PHASE_GRANT : PHASE_CHECKPOINT;
 }
 
 static void checkpoint_next(struct worker *worker, struct op *op)

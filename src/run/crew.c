@@ -1,0 +1,174 @@
+#include "run/crew.h"
+
+#include "run/worker.h"
+
+#define WATCH_US (INT64_C(50) * 1000)
+#define SHOW_US  (INT64_C(500) * 1000)
+
+/* One worker's thread. `stop` and `ended` are shared with the watcher; the rest is the thread's own until it has ended. */
+struct hand {
+    struct crew *crew;
+    GThread *thread;
+    atomic_bool *stop;
+    atomic_bool ended;
+    GError *error;
+};
+
+static void hand_steps(struct hand *hand, struct exec *exec, struct worker *worker)
+{
+    struct op op;
+    for (;;) {
+        if (atomic_load(hand->stop))
+            worker_stop(worker);
+        worker_next(worker, &op);
+        if (op.kind == OP_END)
+            return;
+        exec_perform(exec, &op);
+        worker_done(worker, &op);
+    }
+}
+
+static void *hand_main(void *data)
+{
+    struct hand *hand = data;
+    struct exec_shared *shared = hand->crew->shared;
+    auto_(exec) exec = NULL;
+    if (exec_new(&exec, shared, &hand->error)) {
+        auto_(worker) worker = worker_new(shared->job, hand->crew->stage);
+        hand_steps(hand, exec, worker);
+        if (worker_error(worker))
+            hand->error = g_error_copy(worker_error(worker));
+    }
+    if (hand->error)
+        atomic_store(hand->stop, true);
+    atomic_store(&hand->ended, true);
+    return NULL;
+}
+
+/* --- watching --------------------------------------------------------------------------------------------------------- */
+
+struct watch {
+    struct crew *crew;
+    struct hand *hands;
+    atomic_bool stop;
+    bool interrupted;
+    int64_t shown_us;
+    uint64_t shown_done;
+    struct arena *mem;
+};
+
+static bool all_ended(const struct watch *watch)
+{
+    for (uint32_t i = 0; i < watch->crew->workers; i++)
+        if (!atomic_load(&watch->hands[i].ended))
+            return false;
+    return true;
+}
+
+static void look_at_signals(struct watch *watch)
+{
+    if (watch->crew->config->signals && atomic_load(watch->crew->config->signals) > 0) {
+        watch->interrupted = true;
+        atomic_store(&watch->stop, true);
+    }
+}
+
+/* A wish that cannot be read now is asked for again at the next look. */
+static void look_at_wishes(struct watch *watch)
+{
+    struct crew *crew = watch->crew;
+    if (crew->wish.id != 0)
+        return;
+    struct wish wish = {0};
+    if (!catalog_wish_next(crew->catalog, crew->shared->job->run, crew->mem, &wish, NULL) || wish.id == 0)
+        return;
+    if (!catalog_wish_taken(crew->catalog, wish.id, NULL))
+        return;
+    if (wish.kind != WISH_PAUSE && wish.kind != WISH_ABORT && wish.kind != WISH_ROLLBACK)
+        return; /* nothing to do for one that already runs */
+    crew->wish = wish;
+    atomic_store(&watch->stop, true);
+}
+
+static uint64_t accounted_for(const struct run_row *row, enum job_kind kind)
+{
+    return tally_sum(&row->tally, kind == JOB_BACK ? OUTCOME_KIND_BACK : OUTCOME_KIND_LISTED);
+}
+
+static void show(struct watch *watch, int64_t now_us)
+{
+    struct crew *crew = watch->crew;
+    if (!crew->config->event || now_us - watch->shown_us < SHOW_US)
+        return;
+    arena_reset(watch->mem);
+    struct run_row row = {.id = crew->shared->job->run};
+    if (!catalog_run_reload(crew->catalog, watch->mem, &row, NULL))
+        return;
+    uint64_t done = accounted_for(&row, crew->shared->job->kind);
+    double seconds = (double)(now_us - watch->shown_us) / 1e6;
+    struct run_event event = {.kind = RUN_EVENT_PROGRESS,
+                              .run = &row,
+                              .done = done,
+                              .of = crew->shared->job->kind == JOB_FORWARD ? row.tally.of[OUTCOME_LISTED_] : 0,
+                              .records_per_s = watch->shown_us ? (double)(done - watch->shown_done) / seconds : 0,
+                              .text = crew->shared->job->kind == JOB_BACK ? "rolling back" : "writing"};
+    watch->shown_us = now_us;
+    watch->shown_done = done;
+    crew->config->event(crew->config->event_self, &event);
+}
+
+static void watch_all(struct watch *watch)
+{
+    const struct world *world = watch->crew->shared->world;
+    int64_t asked_us = 0;
+    while (!all_ended(watch)) {
+        int64_t now_us = world_monotonic_us(world);
+        look_at_signals(watch);
+        if (now_us - asked_us > 4 * WATCH_US) {
+            asked_us = now_us;
+            look_at_wishes(watch);
+        }
+        show(watch, now_us);
+        world_sleep_us(world, WATCH_US, NULL);
+    }
+}
+
+static void hands_begin(struct watch *watch)
+{
+    for (uint32_t i = 0; i < watch->crew->workers; i++) {
+        struct hand *hand = &watch->hands[i];
+        hand->crew = watch->crew;
+        hand->stop = &watch->stop;
+        hand->thread = g_thread_new("worker", hand_main, hand);
+    }
+}
+
+static GError *hands_end(struct watch *watch)
+{
+    GError *first = NULL;
+    for (uint32_t i = 0; i < watch->crew->workers; i++) {
+        g_thread_join(watch->hands[i].thread);
+        error_keep_first(&first, g_steal_pointer(&watch->hands[i].error));
+    }
+    return first;
+}
+
+enum crew_end crew_run(struct crew *crew, GError **error)
+{
+    struct watch watch = {.crew = crew, .mem = arena_new(1 << 20)};
+    watch.hands = g_new0(struct hand, crew->workers);
+    crew->wish = (struct wish){0};
+    hands_begin(&watch);
+    watch_all(&watch);
+    GError *failed = hands_end(&watch);
+    g_free(watch.hands);
+    arena_free(watch.mem);
+    if (failed && !(watch.interrupted && error_is(failed, SLUICE_ERROR_CANCELLED))) {
+        g_propagate_error(error, failed);
+        return CREW_FAILED;
+    }
+    g_clear_error(&failed);
+    if (crew->wish.id)
+        return CREW_WISHED;
+    return watch.interrupted ? CREW_INTERRUPTED : CREW_WRITTEN;
+}

@@ -1,0 +1,72 @@
+/* Runs: begin, go on, take back, end. What the command line (and later the server) calls; no rule lives above.
+ *
+ * A run is held by one process at a time (an flock in the home, released by the kernel when it dies). Everything that a
+ * call does is durable step by step: it may die anywhere, and the next call goes on. */
+#pragma once
+
+#include "plan/plan.h"
+#include "verify/verify.h"
+
+enum run_event_kind { RUN_EVENT_STATE, RUN_EVENT_PROGRESS, RUN_EVENT_NOTE };
+
+/* What happens while a call is at work: for progress bars and for `--json`. Borrowed for the call of `event`. */
+struct run_event {
+    enum run_event_kind kind;
+    const struct run_row *run; /* totals as of now */
+    double records_per_s;      /* PROGRESS: over the last seconds */
+    uint64_t done, of;         /* PROGRESS: keys accounted for, keys in all (0: not known) */
+    const char *text;          /* NOTE, STATE: words; PROGRESS: what is being done, e.g. "verifying" */
+};
+
+struct run_config {
+    const struct world *world;
+    struct store_registry *registry;
+    const char *home;
+    struct act act; /* who asks, and why */
+    const atomic_int *signals; /* 0; 1: finish the batches in flight; 2: stop at once */
+    void (*event)(void *self, const struct run_event *event);
+    void *event_self;
+    bool force_unlock;
+};
+
+struct run_result {
+    struct arena *mem;
+    struct run_row run;
+    int exit_status;
+    char *text;         /* why it ended so, and what to do; NULL: done */
+    char *verdict;      /* of the last verification; NULL: none */
+    char *verdict_json; /* its summary */
+    uint8_t ledger_head[32];
+};
+void run_result_done(struct run_result *result);
+
+/* Plans a new run of the spec (taken over on success), or finds the unfinished run of the same digests; *ret_new tells.
+ * Refuses (exit 7) while another run's writes stand on the same target. */
+bool run_begin(const struct run_config *config, struct spec *spec, struct run_result *ret, bool *ret_new,
+               GError **error);
+
+/* Drives the run until it is done, or stops for a reason; true whenever the result says how it ended. `resume`: lifts a
+ * person's pause, a halt or a failure. */
+bool run_forward(const struct run_config *config, const char *name, bool resume, struct run_result *ret,
+                 GError **error);
+
+/* Takes the run back, key by key. `stage` NULL: all of it. dry_run: only counts what would be taken back. */
+struct run_back_plan {
+    uint64_t keys, damaged;
+};
+bool run_back(const struct run_config *config, const char *name, const char *stage, struct run_result *ret,
+              GError **error);
+bool run_back_preview(const struct run_config *config, const char *name, const char *stage, struct run_back_plan *ret,
+                      GError **error);
+
+/* Ends a run whose writes are to stand: settles what is unknown, lets the lock go. */
+bool run_abort(const struct run_config *config, const char *name, struct run_result *ret, GError **error);
+
+/* Records the wish and waits up to five seconds for the holder to take it. *ret_taken false: no process holds the run;
+ * the wish is recorded, and its effect too where it needs none (pause: the state becomes paused). */
+bool run_wish(const struct run_config *config, const char *name, enum wish_kind kind, struct run_result *ret,
+              bool *ret_taken, GError **error);
+
+/* Compares source and target now: of a run, or of a spec without one. */
+bool run_verify(const struct run_config *config, const char *name, struct verify_result *ret, GError **error);
+bool run_verify_spec(const struct run_config *config, struct spec *spec, struct verify_result *ret, GError **error);
