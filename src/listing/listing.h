@@ -1,0 +1,95 @@
+/* Listings: the keys that a run has to account for, fixed before its first write (3-semantics, "Partitions").
+ *
+ * Where a scan cannot be repeated exactly, a dataset's keys are listed first: sorted, without duplicates, durable in
+ * the home before any value is read. From then on a partition *is* a stretch of that list, and a cursor is an index
+ * into it. One file per run, HOME/listing/RUN.list (docs/formats/listing.md): blocks of sorted, prefix-compressed keys,
+ * then an index of the blocks. Partition p holds the keys numbered p × size … (p + 1) × size - 1 of the whole listing,
+ * so where partitions lie is arithmetic, and a listing may be cut when all keys are known.
+ *
+ * A writer and a reader belong to one thread each; a file that is finished never changes, so every thread may open a
+ * reader of its own. Memory: one block (up to 64 KiB of keys, or one longer key) and the index, 40 bytes or so per 64
+ * KiB of keys. */
+#pragma once
+
+#include "store/calls.h"
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+struct listing_draft {
+    const struct world *world;
+    const char *path;    /* HOME/listing/RUN.list; its folder is made when it is absent */
+    uint8_t run_uid[16]; /* of whom it is: a reader refuses another run's */
+};
+
+/* How the keys are cut: partitions of `size` keys, or, where size is 0, `count` partitions of equal size. Both 0: one.
+ */
+struct listing_cut {
+    uint64_t size;
+    uint32_t count;
+};
+
+struct listing_totals {
+    uint64_t keys, bytes; /* bytes: of all keys */
+    uint64_t size;        /* keys of a partition, but for the last */
+    uint32_t partitions;  /* 0 where there is no key */
+    struct digest digest; /* of all keys in order and of the cut: what a plan freezes */
+};
+
+struct listing_writer;
+
+/* Writes to PATH.tmp, over whatever stands there. A finished listing at PATH is REFUSED: it is never replaced. */
+bool listing_writer_new(struct listing_writer **ret, const struct listing_draft *draft, GError **error);
+/* One that was not finished is removed. */
+void listing_writer_free(struct listing_writer *writer);
+AUTO_DEFINE(listing_writer, listing_writer_free)
+
+/* Keys in strictly ascending bytewise order; one that is not above the one before it is an error that names both. */
+bool listing_writer_add(struct listing_writer *writer, struct slice key, GError **error);
+
+/* Ends the file, fsyncs it, renames it to PATH and fsyncs the directory. Nothing but _free may follow. */
+bool listing_writer_finish_durable(struct listing_writer *writer, const struct listing_cut *cut,
+                                   struct listing_totals *ret, GError **error);
+
+/* The whole way: lists the keys of a dataset with a keys_only scan. A driver that does not give them sorted is refused
+ * (NOT_PERMITTED) by name. */
+struct listing_wish {
+    struct listing_draft draft;
+    struct listing_cut cut;
+    struct session *session;
+    const struct dataset *ds;
+    const atomic_bool *cancel;                   /* NULL: cannot be cancelled */
+    void (*progress)(void *self, uint64_t keys); /* NULL: none; once a batch */
+    void *progress_self;
+};
+bool listing_make_durable(const struct listing_wish *wish, struct listing_totals *ret, GError **error);
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+struct listing_reader;
+
+/* run_uid NULL: of any run. CORRUPT: not a finished listing, damaged, of a newer version, or of another run.
+ * Cost: three reads, whatever the size; under 5 ms for 50 M keys. */
+bool listing_reader_open(struct listing_reader **ret, const struct world *world, const char *path,
+                         const uint8_t run_uid[16], GError **error);
+void listing_reader_free(struct listing_reader *reader);
+AUTO_DEFINE(listing_reader, listing_reader_free)
+
+const struct listing_totals *listing_reader_totals(const struct listing_reader *reader);
+uint64_t listing_reader_size(const struct listing_reader *reader, uint32_t partition); /* its keys; 0: no such one */
+
+/* The next key is number `index` (from 0) of the partition; index may be its size: nothing follows. A place beyond that
+ * is CORRUPT: cursor and listing do not belong together. */
+bool listing_reader_seek(struct listing_reader *reader, uint32_t partition, uint64_t index, GError **error);
+
+/* Up to `max` further keys of that partition, copied into `mem`; *ret_n == 0 at its end, and before the first seek.
+ * Fewer than max where the cap of `mem` would be passed; if not even one fits, TOO_BIG. */
+bool listing_reader_next(struct listing_reader *reader, size_t max, struct arena *mem, struct slice **ret_keys,
+                         size_t *ret_n, GError **error);
+
+/* Where a key stands. Moves the position: seek before the next listing_reader_next(). One block is read. */
+struct listing_place {
+    uint32_t partition;
+    uint64_t index;
+};
+bool listing_reader_find(struct listing_reader *reader, struct slice key, bool *ret_found, struct listing_place *ret,
+                         GError **error);
