@@ -185,7 +185,7 @@ struct grant {
 };
 struct grant_wish {
     int64_t run;
-    uint32_t stage;
+    uint32_t stage;    /* UINT32_MAX: any */
     bool back;         /* partitions of a rollback */
     bool only_resumed; /* pass over partitions that were never granted: for settling what dead holders left */
     const char *holder; /* host:pid:boot:random of this process */

@@ -62,6 +62,9 @@ bool plan_make(struct plan **ret, const struct plan_config *config, struct spec 
                GError **error);
 bool plan_load(struct plan **ret, const struct plan_config *config, struct catalog *catalog, const struct run_row *run,
                GError **error);
+/* Only what a rollback needs: the target and what names the run. Neither spec nor source need be there any more. */
+bool plan_load_target(struct plan **ret, const struct plan_config *config, struct catalog *catalog,
+                      const struct run_row *run, GError **error);
 void plan_free(struct plan *plan);
 AUTO_DEFINE(plan, plan_free)
 

@@ -36,6 +36,7 @@ struct run_result {
     char *text;         /* why it ended so, and what to do; NULL: done */
     char *verdict;      /* of the last verification; NULL: none */
     char *verdict_json; /* its summary */
+    char *report;       /* the path of its report */
     uint8_t ledger_head[32];
 };
 void run_result_done(struct run_result *result);

@@ -1,0 +1,16 @@
+/* Where things lie in a home (docs/formats/home.md). Paths are the caller's to free. */
+#pragma once
+
+enum home_place {
+    HOME_UNDO,       /* undo/RUN: the undo log's folder */
+    HOME_QUARANTINE, /* quarantine/RUN.ndjson */
+    HOME_REPORTS,    /* reports/RUN: verification reports */
+    HOME_NOTES,      /* reports/RUN/notes.ndjson: keys left alone, ties, doubts */
+    HOME_SAMPLE,     /* reports/RUN/sample: read by the verifier before the first write */
+    HOME_LISTING,    /* listing/UID.list */
+    HOME_SKIPS,      /* listing/UID.skip */
+    HOME_LISTINGS,   /* listing */
+};
+
+/* `name`: the run's, or (listings) its uid in hex. */
+char *home_path(const char *home, enum home_place place, const char *name);

@@ -1,0 +1,311 @@
+/* Driving a run forwards: begin or go on, write, verify, end. */
+#include "catalog/ledger.h"
+#include "plan/home.h"
+#include "run/check.h"
+
+/* --- beginning -------------------------------------------------------------------------------------------------------- */
+
+static struct run_new run_new_of(const struct plan *plan, const struct run_config *config, GArray *parts)
+{
+    static const struct stage_new WHOLE = {.name = "full"};
+    struct run_new new = {.spec_name = plan->spec->name,
+                          .spec_path = plan->spec->path,
+                          .digests = plan->digests,
+                          .plan = plan->text,
+                          .target = plan->target_name,
+                          .stages = &WHOLE,
+                          .n_stages = 1,
+                          .parts = (const struct part_new *)(void *)parts->data,
+                          .n_parts = parts->len,
+                          .listed = plan->n_listed,
+                          .duplicates = plan->duplicates,
+                          .act = config->act};
+    memcpy(new.uid, plan->uid, sizeof new.uid);
+    return new;
+}
+
+static bool create(struct catalog *catalog, const struct run_config *config, const struct plan *plan,
+                   struct run_result *ret, GError **error)
+{
+    g_autoptr(GArray) parts = g_array_new(FALSE, TRUE, sizeof(struct part_new));
+    for (size_t i = 0; i < plan->n_parts; i++) {
+        struct part_new part = {
+            .part = (uint32_t)i, .bounds = plan->parts[i].bounds, .records = plan->parts[i].records};
+        g_array_append_val(parts, part);
+    }
+    struct run_new new = run_new_of(plan, config, parts);
+    ret->mem = arena_new(1 << 20);
+    return catalog_run_create(catalog, &new, ret->mem, &ret->run, error);
+}
+
+/* While a run's writes are neither complete nor rolled back, no other plan writes its dataset. */
+static bool target_is_free(struct catalog *catalog, const struct plan *plan, struct arena *mem, GError **error)
+{
+    struct run_row other = {0};
+    if (!catalog_run_on_target(catalog, plan->target_name, mem, &other, error))
+        return false;
+    if (other.id == 0)
+        return true;
+    return error_set(error, SLUICE_ERROR_REFUSED,
+                     "%s: the writes of %s (%s) stand on %s; go on with it (`sluice resume %s`), take it back (`sluice rollback "
+                     "%s`), or let its writes stand (`sluice abort %s`) first",
+                     plan->spec->name, other.name, run_state_word(other.state), plan->target_name, other.name,
+                     other.name, other.name);
+}
+
+bool run_begin(const struct run_config *config, struct spec *spec, struct run_result *ret, bool *ret_new,
+               GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    auto_(recipe) recipe = NULL;
+    auto_(plan) plan = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct plan_digests digests;
+    struct plan_config plan_config = hold_plan_config(config);
+    *ret = (struct run_result){.mem = arena_new(1 << 20)};
+    if (!catalog_open(&catalog, config->world, config->home, CATALOG_CREATE, error) ||
+        !recipe_read(&recipe, config->world, spec, error) || !plan_digests_of(&digests, spec, recipe, error) ||
+        !catalog_run_unfinished(catalog, spec->name, &digests, ret->mem, &ret->run, error))
+        return false;
+    *ret_new = ret->run.id == 0;
+    if (!*ret_new) {
+        spec_free(spec);
+        return true;
+    }
+    g_clear_pointer(&ret->mem, arena_free);
+    return plan_make(&plan, &plan_config, spec, error) && target_is_free(catalog, plan, mem, error) &&
+           create(catalog, config, plan, ret, error);
+}
+
+/* --- may it go on? ---------------------------------------------------------------------------------------------------- */
+
+static char *say(const char *format, ...) G_GNUC_PRINTF(1, 2);
+static char *say(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    return text;
+}
+
+/* What stands in the way of going on, with the exit status that says so; NULL: nothing. */
+static char *stands_in_the_way(const struct run_row *run, bool resume, int *ret_status)
+{
+    switch (run->state) {
+    case RUN_PAUSED:
+        *ret_status = 3;
+        return resume ? NULL : say("paused by %s: %s; continue with `sluice resume %s`", run->actor,
+                                   run->reason ? run->reason : "no reason given", run->name);
+    case RUN_HALTED:
+        *ret_status = 5;
+        return resume ? NULL : say("halted: %s; look into it, then `sluice resume %s --reason …`",
+                                   run->reason ? run->reason : "no reason given", run->name);
+    case RUN_ROLLING_BACK:
+        *ret_status = 7;
+        return say("%s is being rolled back; continue with `sluice rollback %s`", run->name, run->name);
+    case RUN_DONE:
+    case RUN_ROLLED_BACK:
+    case RUN_ABORTED:
+        *ret_status = 7;
+        return say("%s is %s", run->name, run_state_word(run->state));
+    case RUN_PLANNED:
+    case RUN_WAITING:
+    case RUN_RUNNING:
+    case RUN_VERIFYING:
+    case RUN_INTERRUPTED:
+    case RUN_PROMOTING:
+    case RUN_FAILED:
+    case RUN_STATE_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+/* Found running although no process holds it: its process died. The ledger says so before anything else happens. */
+static bool own_up_to_a_death(struct hold *hold, GError **error)
+{
+    if (hold->run.state != RUN_RUNNING && hold->run.state != RUN_VERIFYING)
+        return true;
+    return hold_move(hold, RUN_INTERRUPTED, "its process ended without a word", NULL, error);
+}
+
+/* --- ending ----------------------------------------------------------------------------------------------------------- */
+
+static bool end_by_wish(struct hold *hold, const struct wish *wish, struct run_result *ret, GError **error)
+{
+    g_autofree char *text = say("paused by %s%s%s; continue with `sluice resume %s`", wish->act.actor,
+                                wish->act.reason ? ": " : "", wish->act.reason ? wish->act.reason : "",
+                                hold->run.name);
+    enum run_state to = wish->kind == WISH_PAUSE ? RUN_PAUSED : RUN_ABORTED;
+    struct run_move move = {.run = hold->run.id,
+                            .from = hold->run.state,
+                            .to = to,
+                            .reason = wish->act.reason,
+                            .act = wish->act};
+    if (to == RUN_ABORTED && (!hold_settle(hold, error) || !hold_let_go(hold, error)))
+        return false;
+    if (!catalog_run_move(hold->catalog, &move, error))
+        return false;
+    hold_result(hold, 3, to == RUN_PAUSED ? text : "aborted: what was written stands", ret);
+    return true;
+}
+
+/* By the exit status of what went wrong: 5 is a hard guard, everything else may be tried again. */
+static bool end_by_failure(struct hold *hold, GError *failed, struct run_result *ret, GError **error)
+{
+    int status = error_exit_status(failed);
+    bool halted = status == 5;
+    bool interrupted = error_is(failed, SLUICE_ERROR_CANCELLED);
+    enum run_state to = interrupted ? RUN_INTERRUPTED : halted ? RUN_HALTED : RUN_FAILED;
+    bool moved = hold_move(hold, to, failed->message, NULL, NULL);
+    hold_result(hold, status, failed->message, ret);
+    g_error_free(failed);
+    return moved || error_set(error, SLUICE_ERROR_CATALOG, "%s; and the catalog could not record it", ret->text);
+}
+
+/* Every listed key in exactly one word, or the run is not done. */
+static bool reconcile(struct hold *hold, GError **error)
+{
+    const struct tally *tally = &hold->run.tally;
+    if (tally_reconciles(tally))
+        return true;
+    return error_set(error, SLUICE_ERROR_INTERNAL,
+                     "finished, but data is missing: %" G_GUINT64_FORMAT " keys were listed and %" G_GUINT64_FORMAT
+                     " are accounted for",
+                     tally->of[OUTCOME_LISTED_], tally_sum(tally, OUTCOME_KIND_LISTED));
+}
+
+static int done_status(const struct tally *tally)
+{
+    return tally->of[OUTCOME_REJECTED] || tally->of[OUTCOME_KEPT_LIVE] || tally->of[OUTCOME_IN_DOUBT] ? 8 : 0;
+}
+
+static bool finish(struct hold *hold, struct run_result *ret, GError **error)
+{
+    g_autoptr(GError) failed = NULL;
+    if (!hold_reload(hold, error))
+        return false;
+    if (!reconcile(hold, &failed))
+        return end_by_failure(hold, g_steal_pointer(&failed), ret, error);
+    if (!hold_let_go(hold, error) || !hold_move(hold, RUN_DONE, NULL, ret->verdict_json, error))
+        return false;
+    hold_result(hold, done_status(&hold->run.tally), NULL, ret);
+    return true;
+}
+
+/* --- the stage -------------------------------------------------------------------------------------------------------- */
+
+static bool parts_verified(struct hold *hold, GError **error)
+{
+    struct part_row *rows;
+    size_t n;
+    g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    if (!catalog_parts(hold->catalog, hold->run.id, UINT32_MAX, false, hold->mem, &rows, &n, error))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].state == PART_WRITTEN)
+            g_array_append_val(parts, rows[i].part);
+    return parts->len == 0 || catalog_parts_move(hold->catalog, hold->run.id, (const uint32_t *)(void *)parts->data,
+                                                 parts->len, PART_VERIFIED, error);
+}
+
+static bool keep_report(struct hold *hold, const struct verify_result *result, GError **error)
+{
+    struct report_row report = {.run = hold->run.id,
+                                .at_ms = world_wall_ms(hold->config->world),
+                                .stage = UINT32_MAX,
+                                .verdict = result->pass ? "pass" : "fail",
+                                .path = result->report_path,
+                                .summary = slice_of_text(result->json)};
+    return catalog_report_add(hold->catalog, &report, error);
+}
+
+static bool gate_failed(struct hold *hold, struct run_result *ret, GError **error)
+{
+    g_autofree char *text = say("verification failed: %s; the report is %s. `sluice resume %s` verifies again, `sluice rollback "
+                                "%s` takes the run back",
+                                ret->verdict, ret->report, hold->run.name, hold->run.name);
+    if (!catalog_stage_move(hold->catalog, hold->run.id, 0, STAGE_FAILED, &hold->config->act, ret->verdict_json, error) ||
+        !hold_move(hold, RUN_PAUSED, text, NULL, error))
+        return false;
+    hold_result(hold, 4, text, ret);
+    return true;
+}
+
+static bool verify_stage(struct hold *hold, struct run_result *ret, bool *ret_pass, GError **error)
+{
+    struct verify_result result = {0};
+    if (!catalog_stage_move(hold->catalog, hold->run.id, 0, STAGE_VERIFYING, &hold->config->act, NULL, error) ||
+        !hold_move(hold, RUN_VERIFYING, NULL, NULL, error) || !check_parts(hold, false, &result, error))
+        return false;
+    bool kept = keep_report(hold, &result, error);
+    ret->verdict = g_strdup(result.sentence);
+    ret->verdict_json = g_strdup(result.json);
+    ret->report = g_strdup(result.report_path);
+    *ret_pass = result.pass;
+    verify_result_done(&result);
+    return kept;
+}
+
+static bool pass_gate(struct hold *hold, struct run_result *ret, GError **error)
+{
+    bool pass;
+    g_autoptr(GError) failed = NULL;
+    if (!verify_stage(hold, ret, &pass, &failed))
+        return end_by_failure(hold, g_steal_pointer(&failed), ret, error);
+    if (!pass)
+        return gate_failed(hold, ret, error);
+    return parts_verified(hold, error) &&
+           catalog_stage_move(hold->catalog, hold->run.id, 0, STAGE_PASSED, &hold->config->act, ret->verdict_json,
+                              error) &&
+           finish(hold, ret, error);
+}
+
+static bool drive(struct hold *hold, struct run_result *ret, GError **error)
+{
+    struct wish wish;
+    GError *failed = NULL;
+    job_init_forward(&hold->job, hold->plan, &hold->run);
+    if (!hold_move(hold, RUN_RUNNING, NULL, NULL, error))
+        return false;
+    if (!check_sample(hold, &failed))
+        return end_by_failure(hold, failed, ret, error);
+    catalog_stage_move(hold->catalog, hold->run.id, 0, STAGE_RUNNING, &hold->config->act, NULL, NULL);
+    switch (hold_crew(hold, 0, &wish, &failed)) {
+    case CREW_WRITTEN:
+        return hold_reload(hold, error) && pass_gate(hold, ret, error);
+    case CREW_WISHED:
+        return end_by_wish(hold, &wish, ret, error);
+    case CREW_INTERRUPTED:
+        if (!hold_move(hold, RUN_INTERRUPTED, "stopped by a signal", NULL, error))
+            return false;
+        hold_result(hold, 3, "interrupted; everything in flight is checkpointed: the same command goes on", ret);
+        return true;
+    case CREW_FAILED:
+        return end_by_failure(hold, failed, ret, error);
+    }
+    return false;
+}
+
+bool run_forward(const struct run_config *config, const char *name, bool resume, struct run_result *ret,
+                 GError **error)
+{
+    auto_(hold) hold = NULL;
+    int status = 0;
+    if (!hold_take(&hold, config, name, error))
+        return false;
+    g_autofree char *way = stands_in_the_way(&hold->run, resume, &status);
+    if (way) {
+        hold_result(hold, status, way, ret);
+        return true;
+    }
+    return hold_open(hold, HOLD_FORWARD, error) && own_up_to_a_death(hold, error) && drive(hold, ret, error);
+}
+
+bool run_verify(const struct run_config *config, const char *name, struct verify_result *ret, GError **error)
+{
+    auto_(hold) hold = NULL;
+    return hold_take(&hold, config, name, error) && hold_open(hold, HOLD_FORWARD, error) &&
+           check_parts(hold, true, ret, error) && keep_report(hold, ret, error);
+}

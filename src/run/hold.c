@@ -1,0 +1,213 @@
+#include "run/hold.h"
+
+#include <unistd.h>
+
+#include "catalog/ledger.h"
+#include "plan/home.h"
+
+#define CALL_TIMEOUT_US (INT64_C(60) * 1000 * 1000)
+
+/* Names this process so that no later one is taken for it, even with its pid: the pid and eight random bytes. */
+static char *holder_name(const struct world *world)
+{
+    uint64_t random;
+    world_random(world, &random, sizeof random);
+    return g_strdup_printf("%s:%ld:%016" G_GINT64_MODIFIER "x", g_get_host_name(), (long)getpid(), random);
+}
+
+bool hold_take(struct hold **ret, const struct run_config *config, const char *name, GError **error)
+{
+    auto_(hold) hold = g_new0(struct hold, 1);
+    hold->config = config;
+    hold->mem = arena_new(64 << 20);
+    exec_shared_init(&hold->shared);
+    if (!catalog_open(&hold->catalog, config->world, config->home, CATALOG_EXISTING, error) ||
+        !catalog_run_get_one(hold->catalog, name, hold->mem, &hold->run, error) ||
+        !run_lock_take(&hold->lock, config->world, config->home, hold->run.name, error) || !hold_reload(hold, error))
+        return false;
+    hold->holder = holder_name(config->world);
+    *ret = g_steal_pointer(&hold);
+    return true;
+}
+
+void hold_free(struct hold *hold)
+{
+    if (!hold)
+        return;
+    g_clear_pointer(&hold->target, store_session_close);
+    g_clear_pointer(&hold->undo, undo_free);
+    g_clear_pointer(&hold->quarantine, quarantine_free);
+    g_clear_pointer(&hold->notes, quarantine_free);
+    g_clear_pointer(&hold->plan, plan_free);
+    g_clear_pointer(&hold->lock, run_lock_free);
+    g_clear_pointer(&hold->catalog, catalog_free);
+    exec_shared_done(&hold->shared);
+    g_free(hold->undo_dir);
+    g_free(hold->holder);
+    arena_free(hold->mem);
+    g_free(hold);
+}
+
+struct plan_config hold_plan_config(const struct run_config *config)
+{
+    return (struct plan_config){.world = config->world, .registry = config->registry, .home = config->home};
+}
+
+/* The lock of a run of this home that is over (it died between its end and letting go) is no one's. */
+static bool holder_is_over(struct hold *hold, const struct store_lock *lock)
+{
+    struct run_row row;
+    return lock->home && g_strcmp0(lock->home, catalog_home(hold->catalog)) == 0 && lock->run &&
+           catalog_run_get(hold->catalog, lock->run, hold->mem, &row, NULL) && run_state_over(row.state) &&
+           memcmp(row.uid, lock->run_uid, sizeof row.uid) == 0;
+}
+
+static bool lock_dataset(struct hold *hold, GError **error)
+{
+    struct call call = {.ds = &hold->plan->target_ds, .mem = hold->mem};
+    struct store_lock lock = {
+        .run = hold->run.name, .host = g_get_host_name(), .home = catalog_home(hold->catalog)};
+    g_autoptr(GError) failed = NULL;
+    memcpy(lock.run_uid, hold->run.uid, sizeof lock.run_uid);
+    struct store_lock mine = lock;
+    if (!hold->plan->target->driver->write)
+        return true; /* an append-only target: every run has files of its own */
+    if (store_lock(hold->target, &call, &lock, hold->config->force_unlock, &failed))
+        return true;
+    if (error_is(failed, SLUICE_ERROR_LOCKED) && holder_is_over(hold, &lock))
+        return store_lock(hold->target, &call, &mine, true, error);
+    if (!error_is(failed, SLUICE_ERROR_LOCKED)) {
+        g_propagate_error(error, g_steal_pointer(&failed));
+        return false;
+    }
+    return error_set(error, SLUICE_ERROR_LOCKED,
+                     "%s: locked by run %s of host %s, home %s; end or roll back that run there, or take the lock with "
+                     "--force-unlock once you know that it is dead",
+                     hold->run.target, lock.run, lock.host, lock.home);
+}
+
+static bool open_files(struct hold *hold, GError **error)
+{
+    g_autofree char *quarantine = home_path(hold->config->home, HOME_QUARANTINE, hold->run.name);
+    g_autofree char *notes = home_path(hold->config->home, HOME_NOTES, hold->run.name);
+    struct quarantine_config refused = {.world = hold->config->world, .path = quarantine};
+    struct quarantine_config noted = {.world = hold->config->world, .path = notes};
+    hold->undo_dir = home_path(hold->config->home, HOME_UNDO, hold->run.name);
+    hold->undo_config = (struct undo_config){.world = hold->config->world, .dir = hold->undo_dir};
+    memcpy(hold->undo_config.run_uid, hold->run.uid, sizeof hold->run.uid);
+    memcpy(refused.run_uid, hold->run.uid, sizeof hold->run.uid);
+    memcpy(noted.run_uid, hold->run.uid, sizeof hold->run.uid);
+    return undo_open(&hold->undo, &hold->undo_config, error) &&
+           quarantine_open(&hold->quarantine, &refused, error) && quarantine_open(&hold->notes, &noted, error);
+}
+
+static void share(struct hold *hold)
+{
+    struct exec_shared *shared = &hold->shared;
+    shared->world = hold->config->world;
+    shared->job = &hold->job;
+    shared->home = hold->config->home;
+    shared->holder = hold->holder;
+    shared->undo = hold->undo;
+    shared->undo_config = &hold->undo_config;
+    shared->quarantine = hold->quarantine;
+    shared->notes = hold->notes;
+    shared->cancel = &hold->cancel;
+    shared->call_timeout_us = CALL_TIMEOUT_US;
+    shared->rate.per_s = hold->plan->spec ? hold->plan->spec->protect.rate_max_per_s : 0;
+}
+
+bool hold_open(struct hold *hold, enum hold_for what, GError **error)
+{
+    struct plan_config config = hold_plan_config(hold->config);
+    bool loaded = what == HOLD_FORWARD ? plan_load(&hold->plan, &config, hold->catalog, &hold->run, error)
+                                       : plan_load_target(&hold->plan, &config, hold->catalog, &hold->run, error);
+    if (!loaded || !store_session_open(&hold->target, hold->plan->target, error) || !lock_dataset(hold, error) ||
+        !open_files(hold, error))
+        return false;
+    share(hold);
+    return true;
+}
+
+bool hold_reload(struct hold *hold, GError **error)
+{
+    return catalog_run_reload(hold->catalog, hold->mem, &hold->run, error);
+}
+
+void hold_event(const struct hold *hold, enum run_event_kind kind, const char *text)
+{
+    struct run_event event = {.kind = kind, .run = &hold->run, .text = text};
+    if (hold->config->event)
+        hold->config->event(hold->config->event_self, &event);
+}
+
+bool hold_move(struct hold *hold, enum run_state to, const char *reason, const char *details, GError **error)
+{
+    struct run_move move = {.run = hold->run.id,
+                            .from = hold->run.state,
+                            .to = to,
+                            .reason = reason,
+                            .details = details,
+                            .act = hold->config->act};
+    if (hold->run.state == to)
+        return true;
+    if (!catalog_run_move(hold->catalog, &move, error) || !hold_reload(hold, error))
+        return false;
+    hold_event(hold, RUN_EVENT_STATE, reason);
+    return true;
+}
+
+enum crew_end hold_crew(struct hold *hold, uint32_t stage, struct wish *ret_wish, GError **error)
+{
+    uint32_t workers = hold->plan->spec ? hold->plan->spec->workers : 2;
+    struct crew crew = {.config = hold->config,
+                        .shared = &hold->shared,
+                        .catalog = hold->catalog,
+                        .mem = hold->mem,
+                        .stage = stage,
+                        .workers = workers ? workers : 1};
+    enum crew_end end = crew_run(&crew, error);
+    *ret_wish = crew.wish;
+    return end;
+}
+
+bool hold_let_go(struct hold *hold, GError **error)
+{
+    struct call call = {.ds = &hold->plan->target_ds, .mem = hold->mem};
+    if (!hold->plan->target->driver->write)
+        return true;
+    return store_fence_drop(hold->target, &call, hold->run.uid, error) &&
+           store_unlock(hold->target, &call, hold->run.uid, error) && store_settle(hold->target, &call, error);
+}
+
+bool hold_settle(struct hold *hold, GError **error)
+{
+    struct wish wish;
+    if (hold->plan->sink)
+        return true;
+    job_init_settle(&hold->job, hold->plan, &hold->run);
+    return hold_crew(hold, UINT32_MAX, &wish, error) != CREW_FAILED;
+}
+
+void hold_result(struct hold *hold, int exit_status, const char *text, struct run_result *ret)
+{
+    uint64_t number;
+    hold_reload(hold, NULL);
+    g_free(ret->text);
+    ret->text = g_strdup(text);
+    ret->exit_status = exit_status;
+    ledger_head(hold->catalog, &number, ret->ledger_head, NULL);
+    ret->run = hold->run;
+    g_clear_pointer(&ret->mem, arena_free);
+    ret->mem = g_steal_pointer(&hold->mem); /* the row's strings live there */
+    hold->mem = arena_new(1 << 20);
+}
+
+void run_result_done(struct run_result *result)
+{
+    g_clear_pointer(&result->mem, arena_free);
+    g_clear_pointer(&result->text, g_free);
+    g_clear_pointer(&result->verdict, g_free);
+    g_clear_pointer(&result->verdict_json, g_free);
+    g_clear_pointer(&result->report, g_free);
+}

@@ -1,0 +1,48 @@
+/* Holding a run: everything that a process has open while it works on one. Internal to run/.
+ *
+ * The lock comes first and goes last: between the two this process is the only one that writes for the run. */
+#pragma once
+
+#include "catalog/lock.h"
+#include "run/crew.h"
+
+enum hold_for { HOLD_FORWARD, HOLD_BACK };
+
+struct hold {
+    const struct run_config *config;
+    struct arena *mem;
+    struct run_lock *lock;
+    struct catalog *catalog;
+    struct run_row run;
+    struct plan *plan;
+    char *undo_dir, *holder;
+    struct undo_config undo_config;
+    struct undo_log *undo;
+    struct quarantine *quarantine, *notes;
+    struct session *target; /* of the calling thread: the dataset's lock, fences */
+    struct exec_shared shared;
+    struct job job;
+    atomic_bool cancel;
+};
+
+/* Takes the run's lock and reads its row; nothing of the stores is touched. */
+bool hold_take(struct hold **ret, const struct run_config *config, const char *name, GError **error);
+/* Loads the plan, opens the target and takes the dataset's lock for the run; opens undo log and quarantine. */
+bool hold_open(struct hold *hold, enum hold_for what, GError **error);
+void hold_free(struct hold *hold);
+AUTO_DEFINE(hold, hold_free)
+
+/* Moves the run, with the caller as actor. */
+bool hold_move(struct hold *hold, enum run_state to, const char *reason, const char *details, GError **error);
+bool hold_reload(struct hold *hold, GError **error);
+/* Runs a crew over the stage for the job; restores nothing. */
+enum crew_end hold_crew(struct hold *hold, uint32_t stage, struct wish *ret_wish, GError **error);
+/* The run is over: its fences go, and the dataset's lock. */
+bool hold_let_go(struct hold *hold, GError **error);
+/* Settles what dead holders left: afterwards every forward write is known, and every old lane is closed. */
+bool hold_settle(struct hold *hold, GError **error);
+
+void hold_event(const struct hold *hold, enum run_event_kind kind, const char *text);
+/* Hands the row, the ledger's head and the words over to the caller. */
+void hold_result(struct hold *hold, int exit_status, const char *text, struct run_result *ret);
+struct plan_config hold_plan_config(const struct run_config *config);
