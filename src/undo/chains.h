@@ -1,10 +1,10 @@
 /* Rollback takes keys, not partitions: all applied entries of one key form a chain in the order of their sequences and
  * are undone from its end.
  *
- * undo_chains_build() reads the whole log once, memory-bounded (base/extsort), and writes HOME/undo/RUN/chains: one item a
- * key in the order in which its pre-image lies in the log, so that the rollback reads the log forwards. For each key it
- * walks the chain back from the last applied entry for as long as an entry's pre-image is what the one before it wrote;
- * the pre-image where the walk ends is what goes back, and the last entry's digest is what must stand now.
+ * undo_chains_build() reads the whole log once, memory-bounded (base/extsort), and writes HOME/undo/RUN/chains: one
+ * item a key in the order in which its pre-image lies in the log, so that the rollback reads the log forwards. For each
+ * key it walks the chain back from the last applied entry for as long as an entry's pre-image is what the one before it
+ * wrote; the pre-image where the walk ends is what goes back, and the last entry's digest is what must stand now.
  * Blocks that do not verify are damage: counted and listed by position, the rest goes on. */
 #pragma once
 
@@ -15,12 +15,6 @@ struct undo_chains;
 struct undo_filter {
     const uint32_t *parts; /* sorted; NULL: all forward partitions */
     size_t n;
-};
-
-struct undo_damage {
-    struct undo_position at;
-    uint32_t part; /* UINT32_MAX when the head is unreadable too */
-    uint32_t keys; /* how many intents it held, by its head; 0 unknown */
 };
 
 /* Durable when it returns. Safe to repeat: the same log gives the same file. Every forward entry must be settled. */

@@ -1,19 +1,22 @@
 /* The undo log: pre-images, durable before the write that they undo.
  *
- * One log per run, written by the one process that holds the run: HOME/undo/RUN/ with a MANIFEST and append-only segments
- * NNNNNN.undo (docs/formats/undo.md). A process that takes a run over begins a new segment; it never appends to an old
- * one. The design pages sketch a file per partition; one shared log lets the batches of all workers become durable with
- * one fdatasync (group commit), and 10,000 partitions are not 10,000 files. Blocks name their partition, so that an index
- * by partition is a walk over block heads.
+ * One log per run, written by the one process that holds the run: HOME/undo/RUN/ with a MANIFEST and append-only
+ * segments NNNNNN.undo (docs/formats/undo.md). A process that takes a run over begins a new segment; it never appends
+ * to an old one. The design pages sketch a file per partition; one shared log lets the batches of all workers become
+ * durable with one fdatasync (group commit), and 10,000 partitions are not 10,000 files. Blocks name their partition,
+ * so that an index by partition is a walk over block heads.
  *
  * Rules that everything else leans on:
  *   1. a batch's intents are durable (undo_intents_durable) before its cas is sent;
- *   2. its outcomes are appended (undo_outcomes) before its checkpoint; they become durable with the next sync of anyone,
- *      and at the latest in undo_sync_durable() before the partition's last checkpoint;
- *   3. a fence's base moves only with a cas that follows a later intents sync, so whatever outcome is missing here after
- *      a crash is still told by the fence.
+ *   2. its outcomes are appended (undo_outcomes) before its checkpoint; they become durable with the next sync of
+ * anyone, and at the latest in undo_sync_durable() before the partition's last checkpoint;
+ *   3. a fence's base moves only with a cas that follows a later intents sync, so whatever outcome is missing here
+ * after a crash is still told by the fence.
  *
- * Threads: a struct undo_log is shared by the workers of the process; a reader belongs to one thread. */
+ * Threads: a struct undo_log is shared by the workers of the process; a reader belongs to one thread. Blocks are put
+ * together and written (into the page cache) under the log's append lock, which guards the end of the segment; syncs
+ * run under no lock at all (base/groupsync). The two locks are never held together, and no other is taken under either:
+ * they are the lowest rank. */
 #pragma once
 
 #include "base/world.h"
@@ -37,13 +40,14 @@ struct undo_intent {
     struct slice key;
     enum undo_verb verb;
     bool pre_present;
-    struct slice pre_raw;      /* the pre-image's raw bytes; empty when absent */
+    struct slice pre_raw; /* the pre-image's raw bytes; empty when absent */
     int64_t pre_expires_at_ms;
-    struct digest written;     /* stored digest of what will be written; zero for a delete */
+    struct digest written; /* stored digest of what will be written; zero for a delete */
 };
 
-/* The intents of one batch: numbers first_number … first_number + n - 1 of the lane, sequences alike. A sequence is unique
- * in the run and grows with causality: a write that read another's result has the higher one, whatever its lane. */
+/* The intents of one batch: numbers first_number … first_number + n - 1 of the lane, sequences alike. A sequence is
+ * unique in the run and grows with causality: a write that read another's result has the higher one, whatever its lane.
+ */
 struct undo_batch {
     uint32_t part, lane;
     uint64_t first_number, first_sequence;
@@ -58,16 +62,31 @@ struct undo_config {
     uint64_t segment_bytes; /* a new segment after about so many; 0: 256 MiB */
 };
 
-/* Begins a new segment (created, its directory and the manifest synced) after whatever is there. */
+/* A block that does not verify. `proven`: a later sync covered it, so it once held what was acknowledged. Not proven:
+ * it may be what a crash tore, of which nothing was ever sent; the fence knows (no number of it is marked there). */
+struct undo_damage {
+    struct undo_position at;
+    uint32_t part; /* UINT32_MAX when the head is unreadable too */
+    uint32_t lane;
+    uint64_t first_number;
+    uint32_t keys; /* how many entries it held or told the outcome of, by its head; 0 unknown */
+    bool proven;
+};
+
+/* Begins a new segment (its header, its directory and the manifest synced) after whatever is there. CORRUPT when what
+ * is there belongs to another run, or segments stand there without a manifest. */
 bool undo_open(struct undo_log **ret, const struct undo_config *config, GError **error);
 void undo_free(struct undo_log *log);
 AUTO_DEFINE(undo_log, undo_free)
 
 /* Appends and syncs (group commit: one fdatasync may serve several callers). *ret is where the block begins: the undo
- * position of the batch's checkpoint. After a failed sync every call fails with SYNC_FAILED. */
-bool undo_intents_durable(struct undo_log *log, const struct undo_batch *batch, struct undo_position *ret, GError **error);
+ * position of the batch's checkpoint. After a failed sync every call fails with SYNC_FAILED; after a failed append
+ * (NO_SPACE …) that call's block is not in the log, and others may go on. Cost: one allocation of the batch's size. */
+bool undo_intents_durable(struct undo_log *log, const struct undo_batch *batch, struct undo_position *ret,
+                          GError **error);
 
-/* applied: one bit per intent, least significant first. Also used by whoever settles the batch of a dead process. */
+/* applied: one bit per number, least significant first; (n + 7) / 8 bytes. Also used by whoever settles the batch of a
+ * dead process. */
 struct undo_outcome {
     uint32_t part, lane;
     uint64_t first_number;
@@ -80,8 +99,8 @@ bool undo_sync_durable(struct undo_log *log, GError **error);
 /* Where the next block would begin: the position that a grant records. */
 struct undo_position undo_here(struct undo_log *log);
 
-uint64_t undo_bytes(struct undo_log *log);  /* written by this process */
-uint64_t undo_syncs(struct undo_log *log);
+uint64_t undo_bytes(struct undo_log *log); /* written by this process */
+uint64_t undo_syncs(struct undo_log *log); /* group commits so far */
 
 /* --- reading what a dead process left ----------------------------------------------------------------------------- */
 
@@ -101,9 +120,22 @@ struct undo_entry {
 struct undo_tail {
     struct undo_entry *entries; /* in the order of the log */
     size_t n;
+    struct undo_damage *damage; /* of this partition, or of none that can be told: entries that are missing above */
+    size_t n_damage;
 };
 
-/* All entries of one partition from a position to the end of the log (all segments). A torn block at the very end of a
- * segment is the end of that segment: nothing after it was acknowledged. Entries live in `mem`. */
+/* All entries of one partition from a position to the end of the log (all segments). Entries live in `mem`; what lies
+ * before `from` is not read. A torn block at the end of a segment is damage that is not proven. CORRUPT when the log
+ * ends before the segment of `from`: the home was put together from copies of different age. No log at all is an empty
+ * one. */
 bool undo_tail_read(struct undo_tail *ret, const struct undo_config *config, uint32_t part, struct undo_position from,
                     struct arena *mem, GError **error);
+
+/* --- looking ------------------------------------------------------------------------------------------------------ */
+
+/* The whole log as NDJSON: a line per segment, block, entry and damage, without newline, in the order of the log. */
+struct undo_lines {
+    bool (*line)(void *self, const char *text, GError **error); /* false ends the dump */
+    void *self;
+};
+bool undo_dump(const struct undo_config *config, const struct undo_lines *into, GError **error);

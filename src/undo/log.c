@@ -1,0 +1,291 @@
+#include <pthread.h>
+
+#include "base/groupsync.h"
+#include "undo/manifest.h"
+
+enum { SEGMENT_BYTES = 256 << 20 };
+
+struct undo_log {
+    struct undo_config config; /* dir is owned */
+    struct groupsync group;
+    struct undo_manifest manifest; /* the leader's alone */
+
+    pthread_mutex_t append; /* guards what follows */
+    struct blockfile *segment;
+    uint32_t number;
+    uint64_t tickets; /* blocks appended so far */
+    uint64_t durable; /* of this segment: up to which offset a sync has returned */
+    uint64_t bytes;
+    GError *stuck; /* why no new segment could be begun: no appends any more */
+};
+
+/* A file that no manifest names was left by a crash between its making and its naming, and holds no block. */
+static bool remove_unnamed(const struct undo_config *config, const char *path, GError **error)
+{
+    struct world_stat found;
+    if (!file_exists(config->world, path))
+        return true;
+    if (!file_stat_path(config->world, path, &found, error))
+        return false;
+    if (found.size > UNDO_SEGMENT_BARE)
+        return error_set(error, SLUICE_ERROR_CORRUPT,
+                         "%s: holds undo blocks, but %s/" UNDO_MANIFEST
+                         " does not name it; put back the manifest that belongs to it",
+                         path, config->dir);
+    return file_unlink(config->world, path, error);
+}
+
+/* Made, durable with its name and its header, and named by the manifest, in this order. */
+static bool segment_begin_durable(struct undo_log *log, struct blockfile **ret, GError **error)
+{
+    const struct undo_config *config = &log->config;
+    uint32_t number = undo_manifest_last(&log->manifest) + 1;
+    uint8_t tag[UNDO_TAG_LEN];
+    undo_tag_put(config->run_uid, number, tag);
+    g_autofree char *path = undo_segment_path(config, number);
+    auto_(blockfile) made = NULL;
+    if (!remove_unnamed(config, path, error) ||
+        !blockfile_create(&made, config->world, path, &UNDO_KIND, slice_of(tag, sizeof tag), error) ||
+        !blockfile_sync_durable(made, error))
+        return false;
+    world_point(config->world, "undo.segment.made");
+    struct undo_segment segment = {.bytes = 0};
+    g_array_append_val(log->manifest.segments, segment);
+    if (!undo_manifest_write_durable(&log->manifest, config, error))
+        return false;
+    world_point(config->world, "undo.segment.named");
+    *ret = g_steal_pointer(&made);
+    return true;
+}
+
+/* From here on `made` is what is appended to. Returns the segment before, to be closed; *ret_ticket is its last. */
+static struct blockfile *segment_swap(struct undo_log *log, struct blockfile *made, uint64_t *ret_ticket)
+{
+    pthread_mutex_lock(&log->append);
+    struct blockfile *old = log->segment;
+    log->segment = made;
+    log->number++;
+    log->durable = blockfile_begin(made);
+    if (ret_ticket)
+        *ret_ticket = log->tickets;
+    pthread_mutex_unlock(&log->append);
+    return old;
+}
+
+static bool segment_close_durable(struct undo_log *log, struct blockfile *old, uint32_t number, GError **error)
+{
+    g_array_index(log->manifest.segments, struct undo_segment, number - 1).bytes = blockfile_end(old);
+    if (!undo_manifest_write_durable(&log->manifest, &log->config, error))
+        return false;
+    world_point(log->config.world, "undo.segment.closed");
+    return true;
+}
+
+static void stuck(struct undo_log *log, GError *why)
+{
+    pthread_mutex_lock(&log->append);
+    error_keep_first(&log->stuck, why);
+    pthread_mutex_unlock(&log->append);
+}
+
+/* The leader's: what was appended to the full segment after its sync is synced too before it is closed. Where no new
+ * segment can be made, what is durable stays so, and appending ends. */
+static bool rotate(struct undo_log *log, uint64_t *ret_ticket, GError **error)
+{
+    struct blockfile *made;
+    GError *why = NULL;
+    if (!segment_begin_durable(log, &made, &why)) {
+        stuck(log, why);
+        return true;
+    }
+    uint32_t number = log->number; /* only the leader changes it */
+    auto_(blockfile) old = segment_swap(log, made, ret_ticket);
+    if (!blockfile_sync_durable(old, error))
+        return false;
+    if (!segment_close_durable(log, old, number, &why))
+        stuck(log, why);
+    return true;
+}
+
+static bool sync_appended(void *self, uint64_t *ret_ticket, GError **error)
+{
+    struct undo_log *log = self;
+    pthread_mutex_lock(&log->append);
+    struct blockfile *segment = log->segment;
+    uint64_t end = blockfile_end(segment), ticket = log->tickets;
+    pthread_mutex_unlock(&log->append);
+    if (!blockfile_sync_durable(segment, error))
+        return false;
+    pthread_mutex_lock(&log->append);
+    log->durable = end;
+    pthread_mutex_unlock(&log->append);
+    if (end >= log->config.segment_bytes && !rotate(log, &ticket, error))
+        return false;
+    *ret_ticket = ticket;
+    return true;
+}
+
+static bool log_durable(struct undo_log *log, uint64_t ticket, GError **error)
+{
+    struct groupsync_way way = {.sync = sync_appended, .self = log};
+    return groupsync_durable(&log->group, ticket, &way, error);
+}
+
+bool undo_open(struct undo_log **ret, const struct undo_config *config, GError **error)
+{
+    struct undo_manifest manifest;
+    if (!file_make_dirs(config->world, config->dir, error) || !undo_manifest_read(&manifest, config, error))
+        return false;
+    auto_(undo_log) log = g_new0(struct undo_log, 1);
+    *log = (struct undo_log){.config = *config, .manifest = manifest};
+    log->config.dir = g_strdup(config->dir);
+    log->config.segment_bytes = config->segment_bytes ? config->segment_bytes : SEGMENT_BYTES;
+    log->number = undo_manifest_last(&manifest);
+    groupsync_init(&log->group);
+    pthread_mutex_init(&log->append, NULL);
+    struct blockfile *made;
+    if (!segment_begin_durable(log, &made, error))
+        return false;
+    segment_swap(log, made, NULL);
+    *ret = g_steal_pointer(&log);
+    return true;
+}
+
+void undo_free(struct undo_log *log)
+{
+    if (!log)
+        return;
+    blockfile_free(log->segment);
+    undo_manifest_done(&log->manifest);
+    groupsync_done(&log->group);
+    pthread_mutex_destroy(&log->append);
+    g_clear_error(&log->stuck);
+    g_free((char *)log->config.dir);
+    g_free(log);
+}
+
+struct piece {
+    enum undo_block_type type;
+    struct undo_head head;
+    struct slice payload;
+    bool pack;
+};
+
+static bool append_locked(struct undo_log *log, struct piece *piece, uint64_t *ret_offset, GError **error)
+{
+    if (log->stuck) {
+        g_propagate_error(error, g_error_copy(log->stuck));
+        return false;
+    }
+    g_autoptr(GByteArray) head = g_byte_array_new();
+    piece->head.durable = log->durable;
+    undo_head_put(&piece->head, head);
+    struct block_draft draft = {.type = (uint16_t)piece->type,
+                                .head = slice_of(head->data, head->len),
+                                .payload = piece->payload,
+                                .pack = piece->pack};
+    uint64_t before = blockfile_end(log->segment);
+    if (!blockfile_append(log->segment, &draft, ret_offset, error))
+        return false;
+    log->bytes += blockfile_end(log->segment) - before;
+    log->tickets++;
+    return true;
+}
+
+/* *ret_ticket: what to wait for until it is durable. */
+static bool append(struct undo_log *log, struct piece *piece, struct undo_position *ret, uint64_t *ret_ticket,
+                   GError **error)
+{
+    if (!groupsync_usable(&log->group, error))
+        return false;
+    pthread_mutex_lock(&log->append);
+    bool ok = append_locked(log, piece, &ret->offset, error);
+    ret->segment = log->number;
+    *ret_ticket = log->tickets;
+    pthread_mutex_unlock(&log->append);
+    return ok;
+}
+
+/* Digests do not pack: it pays where pre-images are a good part of the block. */
+static bool pays_to_pack(const struct undo_batch *batch, size_t payload_len)
+{
+    size_t pre = 0;
+    for (size_t i = 0; i < batch->n; i++)
+        pre += batch->intents[i].pre_raw.len;
+    return pre >= payload_len / 2;
+}
+
+bool undo_intents_durable(struct undo_log *log, const struct undo_batch *batch, struct undo_position *ret,
+                          GError **error)
+{
+    g_autoptr(GByteArray) payload = NULL;
+    struct piece piece = {.type = UNDO_INTENTS};
+    if (!int_to_u32(batch->n, &piece.head.count))
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch of %zu intents is larger than an undo block", batch->n);
+    if (!undo_intents_put(batch->intents, batch->n, &payload, error))
+        return false;
+    piece.head.part = batch->part;
+    piece.head.lane = batch->lane;
+    piece.head.first_number = batch->first_number;
+    piece.head.first_sequence = batch->first_sequence;
+    piece.payload = slice_of(payload->data, payload->len);
+    piece.pack = pays_to_pack(batch, payload->len);
+    struct undo_position at;
+    uint64_t ticket;
+    if (!append(log, &piece, &at, &ticket, error))
+        return false;
+    world_point(log->config.world, "undo.intents.appended");
+    if (!log_durable(log, ticket, error))
+        return false;
+    world_point(log->config.world, "undo.intents.durable");
+    *ret = at;
+    return true;
+}
+
+bool undo_outcomes(struct undo_log *log, const struct undo_outcome *outcome, GError **error)
+{
+    struct piece piece = {.type = UNDO_OUTCOMES, .payload = outcome->applied};
+    if (!int_to_u32(outcome->n, &piece.head.count))
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "%zu outcomes are more than an undo block holds", outcome->n);
+    piece.head.part = outcome->part;
+    piece.head.lane = outcome->lane;
+    piece.head.first_number = outcome->first_number;
+    g_assert(undo_outcomes_whole(&piece.head, outcome->applied));
+    struct undo_position at;
+    uint64_t ticket;
+    if (!append(log, &piece, &at, &ticket, error))
+        return false;
+    world_point(log->config.world, "undo.outcomes.appended");
+    return true;
+}
+
+bool undo_sync_durable(struct undo_log *log, GError **error)
+{
+    if (!groupsync_usable(&log->group, error))
+        return false;
+    pthread_mutex_lock(&log->append);
+    uint64_t ticket = log->tickets;
+    pthread_mutex_unlock(&log->append);
+    return log_durable(log, ticket, error);
+}
+
+struct undo_position undo_here(struct undo_log *log)
+{
+    pthread_mutex_lock(&log->append);
+    struct undo_position here = {.segment = log->number, .offset = blockfile_end(log->segment)};
+    pthread_mutex_unlock(&log->append);
+    return here;
+}
+
+uint64_t undo_bytes(struct undo_log *log)
+{
+    pthread_mutex_lock(&log->append);
+    uint64_t bytes = log->bytes;
+    pthread_mutex_unlock(&log->append);
+    return bytes;
+}
+
+uint64_t undo_syncs(struct undo_log *log)
+{
+    return groupsync_count(&log->group);
+}

@@ -1,0 +1,142 @@
+#include "undo/walk.h"
+
+/* The entries of one block of intents. */
+struct span {
+    struct undo_block block;
+    size_t first, n; /* in the tail */
+};
+
+struct tail {
+    struct undo_walk walk;
+    uint32_t part;
+    GArray *spans;    /* of struct span */
+    GArray *outcomes; /* of struct undo_block */
+    struct arena *mem;
+    struct undo_tail found;
+};
+
+static bool no_room(const struct tail *tail, GError **error)
+{
+    return error_set(error, SLUICE_ERROR_TOO_BIG, "%s: the unsettled entries of partition %u need more memory",
+                     tail->walk.config->dir, tail->part);
+}
+
+/* By heads alone: what belongs to the partition, and how many entries that is at most. */
+static bool collect(struct tail *tail, GError **error)
+{
+    uint64_t count = 0;
+    struct undo_block block;
+    for (bool over = false; !over;) {
+        if (!undo_walk_next(&tail->walk, &block, &over, error))
+            return false;
+        if (over || block.head.part != tail->part)
+            continue;
+        struct span span = {.block = block};
+        if (block.type == UNDO_INTENTS)
+            g_array_append_val(tail->spans, span);
+        else
+            g_array_append_val(tail->outcomes, block);
+        count += block.type == UNDO_INTENTS ? block.head.count : 0;
+    }
+    if (count > SIZE_MAX / sizeof(struct undo_entry))
+        return no_room(tail, error);
+    tail->found.entries = arena_alloc(tail->mem, (size_t)count * sizeof(struct undo_entry));
+    return tail->found.entries || no_room(tail, error);
+}
+
+static bool take_span(struct tail *tail, struct span *span, GError **error)
+{
+    struct slice bytes;
+    bool whole;
+    if (!undo_walk_payload(&tail->walk, &span->block, tail->mem, &bytes, &whole, error))
+        return false;
+    if (!whole)
+        return true;
+    struct undo_payload payload = undo_payload_of(&span->block.head, bytes);
+    struct undo_entry *entries = tail->found.entries + tail->found.n;
+    size_t n = 0;
+    while (undo_payload_next(&payload, &entries[n]))
+        n++;
+    if (!undo_payload_whole(&payload)) {
+        undo_walk_damaged(&tail->walk, &span->block);
+        return true;
+    }
+    span->first = tail->found.n;
+    span->n = n;
+    tail->found.n += n;
+    return true;
+}
+
+/* The outcomes of one block, to as many of the span's entries as they tell of. */
+static void settle_span(struct tail *tail, const struct span *span, const struct undo_head *head, struct slice applied)
+{
+    if (span->block.head.lane != head->lane)
+        return;
+    for (size_t i = 0; i < span->n; i++) {
+        struct undo_entry *entry = &tail->found.entries[span->first + i];
+        uint64_t at = entry->number - head->first_number;
+        if (entry->number >= head->first_number && at < head->count)
+            entry->state = undo_bit(applied, at) ? UNDO_APPLIED : UNDO_NOT_APPLIED;
+    }
+}
+
+static bool take_outcomes(struct tail *tail, const struct undo_block *block, GError **error)
+{
+    struct slice applied;
+    bool whole;
+    if (!undo_walk_payload(&tail->walk, block, tail->mem, &applied, &whole, error))
+        return false;
+    if (!whole)
+        return true;
+    if (!undo_outcomes_whole(&block->head, applied)) {
+        undo_walk_damaged(&tail->walk, block);
+        return true;
+    }
+    for (guint i = 0; i < tail->spans->len; i++)
+        settle_span(tail, &g_array_index(tail->spans, struct span, i), &block->head, applied);
+    return true;
+}
+
+static bool keep_damage(struct tail *tail, GError **error)
+{
+    size_t n;
+    const struct undo_damage *all = undo_walk_damage(&tail->walk, &n);
+    struct undo_damage *kept = arena_alloc(tail->mem, n * sizeof *kept);
+    if (!kept)
+        return no_room(tail, error);
+    for (size_t i = 0; i < n; i++)
+        if (all[i].part == tail->part || all[i].part == UINT32_MAX)
+            kept[tail->found.n_damage++] = all[i];
+    tail->found.damage = kept;
+    return true;
+}
+
+static bool read_tail(struct tail *tail, GError **error)
+{
+    if (!collect(tail, error))
+        return false;
+    for (guint i = 0; i < tail->spans->len; i++)
+        if (!take_span(tail, &g_array_index(tail->spans, struct span, i), error))
+            return false;
+    for (guint i = 0; i < tail->outcomes->len; i++)
+        if (!take_outcomes(tail, &g_array_index(tail->outcomes, struct undo_block, i), error))
+            return false;
+    return keep_damage(tail, error);
+}
+
+bool undo_tail_read(struct undo_tail *ret, const struct undo_config *config, uint32_t part, struct undo_position from,
+                    struct arena *mem, GError **error)
+{
+    struct tail tail = {.part = part, .mem = mem};
+    if (!undo_walk_open(&tail.walk, config, from, error))
+        return false;
+    tail.spans = g_array_new(FALSE, FALSE, sizeof(struct span));
+    tail.outcomes = g_array_new(FALSE, FALSE, sizeof(struct undo_block));
+    bool ok = read_tail(&tail, error);
+    if (ok)
+        *ret = tail.found;
+    g_array_unref(tail.spans);
+    g_array_unref(tail.outcomes);
+    undo_walk_done(&tail.walk);
+    return ok;
+}
