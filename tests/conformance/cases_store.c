@@ -1,0 +1,179 @@
+#include "conformance/stand.h"
+
+static void the_store_says_what_it_is(struct stand *stand)
+{
+    GError *error = NULL;
+    stand_fill(stand, 20);
+    struct call call = stand_call(stand);
+    struct store_info info;
+    kit_ok(store_inspect(stand->session, &call, &info, &error));
+    assert_non_null(info.identity);
+    assert_true(info.identity[0] != '\0');
+    assert_true(info.dataset_present && info.keyed);
+    assert_int_equal(info.clock_ms, stand->fake.wall_ms);
+}
+
+static void the_identity_is_the_same_for_every_session_and_opening(struct stand *stand)
+{
+    GError *error = NULL;
+    struct call call = stand_call(stand);
+    struct store_info info;
+    kit_ok(store_inspect(stand->session, &call, &info, &error));
+    g_autofree char *identity = g_strdup(info.identity);
+    auto_(session) other = NULL;
+    kit_ok(store_session_open(&other, stand->store, &error));
+    kit_ok(store_inspect(other, &call, &info, &error));
+    assert_string_equal(info.identity, identity);
+    store_session_close(g_steal_pointer(&other));
+    stand_close(stand);
+    stand_open(stand);
+    kit_ok(store_inspect(stand->session, &call, &info, &error));
+    assert_string_equal(info.identity, identity);
+}
+
+static void a_place_opened_twice_is_one_store(struct stand *stand)
+{
+    GError *error = NULL;
+    struct store *again = NULL;
+    struct store_config config = {.uri = stand->uri, .base_dir = stand->dir, .read_only = true};
+    kit_ok(store_open(&again, stand->registry, &config, &error));
+    assert_ptr_equal(again, stand->store);
+    store_release(stand->registry, again);
+    assert_int_equal(stand_read(stand, slice_of_text("still open")).presence, RECORD_ABSENT);
+}
+
+static void a_call_past_its_deadline_does_nothing(struct stand *stand)
+{
+    GError *error = NULL;
+    struct cas_op op = stand_op(stand, slice_of_text("late"), 1);
+    struct call call = stand_call(stand);
+    call.deadline_us = stand->fake.now_us;
+    op.outcome = CAS_UNKNOWN;
+    kit_refused(store_cas(stand->session, &call, &stand->lane, &op, 1, &error), TIMED_OUT, "deadline");
+    assert_int_equal(op.outcome, CAS_NOT_SENT);
+    assert_int_equal(stand_read(stand, op.key).presence, RECORD_ABSENT);
+    struct record record = {.key = op.key};
+    kit_refused(store_read(stand->session, &call, &record, 1, &error), TIMED_OUT, "deadline");
+    call.deadline_us++;
+    kit_ok(store_read(stand->session, &call, &record, 1, &error));
+}
+
+static void a_cancelled_call_does_nothing(struct stand *stand)
+{
+    GError *error = NULL;
+    struct cas_op op = stand_op(stand, slice_of_text("unwanted"), 1);
+    struct call call = stand_call(stand);
+    atomic_bool cancel = true;
+    call.cancel = &cancel;
+    kit_refused(store_cas(stand->session, &call, &stand->lane, &op, 1, &error), CANCELLED, "request");
+    assert_int_equal(op.outcome, CAS_NOT_SENT);
+    kit_refused(store_settle(stand->session, &call, &error), CANCELLED, "request");
+    assert_int_equal(stand_read(stand, op.key).presence, RECORD_ABSENT);
+}
+
+static void a_settle_may_be_repeated(struct stand *stand)
+{
+    GError *error = NULL;
+    struct call call = stand_call(stand);
+    kit_ok(store_settle(stand->session, &call, &error));
+    stand_put(stand, slice_of_text("key"), 1, EXPIRES_NEVER);
+    kit_ok(store_settle(stand->session, &call, &error));
+    kit_ok(store_settle(stand->session, &call, &error));
+}
+
+/* --- the lock ----------------------------------------------------------------------------------------------------- */
+
+static struct store_lock holder(struct stand *stand, const char *run)
+{
+    struct store_lock lock = {.run = run, .host = "host-a", .home = "/home/a"};
+    struct fence_id id = stand_other_run(stand);
+    memcpy(lock.run_uid, id.run, sizeof(lock.run_uid));
+    return lock;
+}
+
+static bool take(struct stand *stand, struct store_lock *io, bool force, GError **error)
+{
+    struct call call = stand_call(stand);
+    return store_lock(stand->session, &call, io, force, error);
+}
+
+static void let_go(struct stand *stand, const struct store_lock *lock)
+{
+    GError *error = NULL;
+    struct call call = stand_call(stand);
+    kit_ok(store_unlock(stand->session, &call, lock->run_uid, &error));
+}
+
+static void a_lock_keeps_other_runs_out_and_names_its_holder(struct stand *stand)
+{
+    GError *error = NULL;
+    struct store_lock first = holder(stand, "fix.1"), second = holder(stand, "other.7"), io = second;
+    kit_ok(take(stand, &first, false, &error));
+    kit_ok(take(stand, &first, false, &error));
+    kit_refused(take(stand, &io, false, &error), LOCKED, "fix.1");
+    assert_string_equal(io.run, "fix.1");
+    assert_string_equal(io.host, "host-a");
+    assert_string_equal(io.home, "/home/a");
+    assert_memory_equal(io.run_uid, first.run_uid, sizeof(io.run_uid));
+    let_go(stand, &second);
+    io = second;
+    kit_refused(take(stand, &io, false, &error), LOCKED, "fix.1");
+    let_go(stand, &first);
+    kit_ok(take(stand, &second, false, &error));
+    let_go(stand, &second);
+    let_go(stand, &second);
+}
+
+static void force_takes_a_lock_from_its_holder(struct stand *stand)
+{
+    GError *error = NULL;
+    struct store_lock first = holder(stand, "fix.1"), second = holder(stand, "other.7"), io = first;
+    kit_ok(take(stand, &first, false, &error));
+    kit_ok(take(stand, &second, true, &error));
+    kit_refused(take(stand, &io, false, &error), LOCKED, "other.7");
+    let_go(stand, &first);
+    io = first;
+    kit_refused(take(stand, &io, false, &error), LOCKED, "other.7");
+    let_go(stand, &second);
+}
+
+static void a_lock_is_of_one_dataset(struct stand *stand)
+{
+    GError *error = NULL;
+    struct store_lock first = holder(stand, "fix.1"), second = holder(stand, "other.7");
+    kit_ok(take(stand, &first, false, &error));
+    const char *name = stand->ds.name;
+    stand->ds.name = "another";
+    kit_ok(take(stand, &second, false, &error));
+    let_go(stand, &second);
+    stand->ds.name = name;
+    let_go(stand, &first);
+}
+
+static void a_lock_outlives_the_store(struct stand *stand)
+{
+    GError *error = NULL;
+    struct store_lock first = holder(stand, "fix.1"), io = holder(stand, "other.7");
+    kit_ok(take(stand, &first, false, &error));
+    stand_close(stand);
+    stand_open(stand);
+    kit_refused(take(stand, &io, false, &error), LOCKED, "fix.1");
+    let_go(stand, &first);
+}
+
+#define WRITES (NEEDS(READ) | NEEDS(CAS) | NEEDS(FENCE) | NEEDS(SCAN))
+
+const struct conformance_case store_cases[] = {
+    {"the-store-says-what-it-is", WRITES, the_store_says_what_it_is},
+    {"the-identity-is-the-same-for-every-session-and-opening", 0,
+     the_identity_is_the_same_for_every_session_and_opening},
+    {"a-place-opened-twice-is-one-store", NEEDS(READ), a_place_opened_twice_is_one_store},
+    {"a-call-past-its-deadline-does-nothing", WRITES, a_call_past_its_deadline_does_nothing},
+    {"a-cancelled-call-does-nothing", WRITES | NEEDS(SETTLE), a_cancelled_call_does_nothing},
+    {"a-settle-may-be-repeated", WRITES | NEEDS(SETTLE), a_settle_may_be_repeated},
+    {"a-lock-keeps-other-runs-out-and-names-its-holder", NEEDS(LOCK), a_lock_keeps_other_runs_out_and_names_its_holder},
+    {"force-takes-a-lock-from-its-holder", NEEDS(LOCK), force_takes_a_lock_from_its_holder},
+    {"a-lock-is-of-one-dataset", NEEDS(LOCK), a_lock_is_of_one_dataset},
+    {"a-lock-outlives-the-store", NEEDS(LOCK), a_lock_outlives_the_store},
+    {NULL, 0, NULL},
+};

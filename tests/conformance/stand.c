@@ -1,0 +1,198 @@
+#include "conformance/stand.h"
+
+enum { BATCH_RECORDS = 100, BATCH_BYTES = 1 << 20 };
+
+void stand_open(struct stand *stand)
+{
+    GError *error = NULL;
+    stand->registry = store_registry_new(&stand->fake.world, stand->drivers);
+    struct store_config config = {.uri = stand->uri, .base_dir = stand->dir};
+    kit_ok(store_open(&stand->store, stand->registry, &config, &error));
+    kit_ok(store_session_open(&stand->session, stand->store, &error));
+}
+
+void stand_close(struct stand *stand)
+{
+    store_session_close(stand->session);
+    store_release(stand->registry, stand->store);
+    store_registry_free(stand->registry);
+    stand->session = NULL;
+    stand->store = NULL;
+    stand->registry = NULL;
+}
+
+struct call stand_call(struct stand *stand)
+{
+    return (struct call){.ds = &stand->ds, .mem = stand->mem};
+}
+
+struct slice stand_key(struct stand *stand, unsigned i)
+{
+    char *text = arena_alloc(stand->mem, 16);
+    return slice_of(text, (size_t)g_snprintf(text, 16, "k%06u", i));
+}
+
+struct slice stand_document(struct stand *stand, int64_t value, size_t bytes)
+{
+    bson_t document = BSON_INITIALIZER;
+    BSON_APPEND_INT64(&document, "n", value);
+    g_autofree char *pad = bytes > document.len ? g_strnfill(bytes - document.len, 'x') : NULL;
+    if (pad)
+        BSON_APPEND_UTF8(&document, "pad", pad);
+    struct slice kept;
+    assert_true(arena_copy(stand->mem, slice_of(bson_get_data(&document), document.len), &kept));
+    bson_destroy(&document);
+    return kept;
+}
+
+int64_t stand_value(struct slice raw)
+{
+    bson_t document;
+    bson_iter_t at;
+    assert_true(document_view(raw, &document));
+    assert_true(bson_iter_init_find(&at, &document, "n"));
+    return bson_iter_as_int64(&at);
+}
+
+struct record stand_read(struct stand *stand, struct slice key)
+{
+    GError *error = NULL;
+    struct call call = stand_call(stand);
+    struct record record = {.key = key};
+    kit_ok(store_read(stand->session, &call, &record, 1, &error));
+    assert_true(slice_equal(record.key, key));
+    return record;
+}
+
+struct cas_op stand_op(struct stand *stand, struct slice key, int64_t value)
+{
+    return (struct cas_op){
+        .key = key,
+        .raw = stand_document(stand, value, 0),
+        .etag = stand_read(stand, key).etag,
+        .number = ++stand->number,
+    };
+}
+
+enum cas_outcome stand_cas(struct stand *stand, struct cas_op *op)
+{
+    GError *error = NULL;
+    struct call call = stand_call(stand);
+    kit_ok(store_cas(stand->session, &call, &stand->lane, op, 1, &error));
+    return op->outcome;
+}
+
+void stand_put(struct stand *stand, struct slice key, int64_t value, int64_t expires_at_ms)
+{
+    struct cas_op op = stand_op(stand, key, value);
+    op.expires_at_ms = expires_at_ms;
+    assert_int_equal(stand_cas(stand, &op), CAS_WRITTEN);
+}
+
+void stand_fill(struct stand *stand, unsigned n)
+{
+    GError *error = NULL;
+    struct call call = stand_call(stand);
+    g_autofree struct cas_op *ops = g_new0(struct cas_op, n);
+    for (unsigned i = 0; i < n; i++) {
+        struct slice document = stand_document(stand, i, 0);
+        ops[i] = (struct cas_op){.key = stand_key(stand, i), .raw = document, .number = ++stand->number};
+    }
+    kit_ok(store_cas(stand->session, &call, &stand->lane, ops, n, &error));
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(ops[i].outcome, CAS_WRITTEN);
+}
+
+struct fence stand_fence(struct stand *stand)
+{
+    GError *error = NULL;
+    struct call call = stand_call(stand);
+    struct fence fence;
+    kit_ok(store_fence_read(stand->session, &call, &stand->lane.fence, &fence, &error));
+    return fence;
+}
+
+struct fence_id stand_other_run(struct stand *stand)
+{
+    struct fence_id id = {.part = stand->lane.fence.part};
+    for (size_t i = 0; i < sizeof(id.run); i++)
+        id.run[i] = (uint8_t)fake_next(&stand->seed);
+    return id;
+}
+
+struct record *stand_scan(struct stand *stand, const struct scan_spec *spec, size_t *ret_n)
+{
+    GError *error = NULL;
+    struct call call = stand_call(stand);
+    struct scan_spec full = *spec;
+    full.ds = &stand->ds;
+    full.max_records = full.max_records ? full.max_records : BATCH_RECORDS;
+    full.max_bytes = full.max_bytes ? full.max_bytes : BATCH_BYTES;
+    g_autoptr(GArray) records = g_array_new(false, false, sizeof(struct record));
+    auto_(scan) scan = NULL;
+    kit_ok(store_scan_open(&scan, stand->session, &full, &error));
+    struct batch batch = {.done = false};
+    while (!batch.done) {
+        kit_ok(store_scan_next(scan, &call, &batch, &error));
+        assert_true(batch.n <= full.max_records);
+        assert_true(batch.n || batch.done);
+        g_array_append_vals(records, batch.records, (unsigned)batch.n);
+    }
+    struct record *all = arena_alloc(stand->mem, records->len * sizeof(*all) + 1);
+    memcpy(all, records->data, records->len * sizeof(*all));
+    *ret_n = records->len;
+    return all;
+}
+
+/* --- running ------------------------------------------------------------------------------------------------------ */
+
+static void open_lane(struct stand *stand)
+{
+    GError *error = NULL;
+    struct call call = stand_call(stand);
+    struct fence before;
+    stand->lane = (struct lane){.lane = 1, .fence = {.part = 7}};
+    stand->lane.fence = stand_other_run(stand);
+    stand->number = 0;
+    kit_ok(store_lane_open(stand->session, &call, &stand->lane, &before, &error));
+    assert_false(before.present);
+}
+
+/* Every record of the dataset is deleted, by numbered writes like any other. */
+static void make_empty(struct stand *stand)
+{
+    GError *error = NULL;
+    struct call call = stand_call(stand);
+    size_t n;
+    struct record *records = stand_scan(stand, &(struct scan_spec){.keys_only = false}, &n);
+    if (!n)
+        return;
+    open_lane(stand);
+    g_autofree struct cas_op *ops = g_new0(struct cas_op, n);
+    for (size_t i = 0; i < n; i++)
+        ops[i] = (struct cas_op){
+            .key = records[i].key, .etag = records[i].etag, .verb = CAS_DELETE, .number = ++stand->number};
+    kit_ok(store_cas(stand->session, &call, &stand->lane, ops, n, &error));
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(ops[i].outcome, CAS_WRITTEN);
+}
+
+/* An empty dataset, and a lane of a run of its own in which nothing is numbered yet. */
+static void begin(struct stand *stand, const struct conformance_case *row)
+{
+    arena_reset(stand->mem);
+    stand->ds = (struct dataset){.name = row->name};
+    if (!store_can(session_driver(stand->session), CAN_FENCE))
+        return;
+    make_empty(stand);
+    open_lane(stand);
+    arena_reset(stand->mem);
+}
+
+void stand_run(struct stand *stand, const struct conformance_case *row)
+{
+    for (int round = 0; round < 2; round++) {
+        begin(stand, row);
+        row->run(stand);
+    }
+}

@@ -1,0 +1,82 @@
+/* The conformance suite: the same cases against every driver, each case twice on the same store.
+ *
+ * A driver is a row of subjects.c: how its store is made, and every capability it is expected to have, so that a NULL
+ * in its table cannot pass. A case is a row of a cases_….c: the capabilities it needs, and a function that is given a
+ * `struct stand`: an empty dataset of its own, an open lane, virtual time. */
+#pragma once
+
+#include "kit/fake_world.h"
+#include "kit/kit.h"
+#include "store/calls.h"
+
+#define NEEDS(capability) (1u << CAN_##capability)
+
+struct stand;
+
+struct subject {
+    const char *name;
+    unsigned expected; /* NEEDS() of every capability that the driver has, and of no other */
+    /* Makes stand->uri, stand->drivers and whatever stands behind them; below stand->dir. */
+    void (*set_up)(struct stand *stand);
+    void (*tear_down)(struct stand *stand); /* NULL: nothing */
+};
+
+struct stand {
+    const struct subject *subject;
+    struct fake_world fake;
+    char *dir;
+    char *uri;
+    const struct store_driver *drivers[4]; /* those that store_drivers() lacks, NULL-terminated */
+    void *own;                             /* the subject's */
+    struct store_registry *registry;
+    struct store *store;
+    struct session *session;
+    struct arena *mem; /* reset before every case */
+    struct dataset ds;
+    struct lane lane;
+    uint64_t number; /* the last one used in the lane */
+    uint64_t seed;
+};
+
+struct conformance_case {
+    const char *name; /* says what holds; the dataset's name too */
+    unsigned needs;
+    void (*run)(struct stand *stand);
+};
+
+extern const struct subject subjects[];
+extern const size_t subject_count;
+extern const struct conformance_case read_cases[], scan_cases[], cas_cases[], fence_cases[], race_cases[],
+    store_cases[];
+
+void stand_open(struct stand *stand);
+void stand_close(struct stand *stand); /* the store too; stand_open() may follow */
+
+/* Runs the case twice on the same store: what the first run leaves behind must not disturb the second. */
+void stand_run(struct stand *stand, const struct conformance_case *row);
+
+/* A call on the case's dataset. */
+struct call stand_call(struct stand *stand);
+/* The keys "k000000", "k000001", …, in the arena. */
+struct slice stand_key(struct stand *stand, unsigned i);
+/* A document { n: value }, of about `bytes` bytes where that is more. */
+struct slice stand_document(struct stand *stand, int64_t value, size_t bytes);
+int64_t stand_value(struct slice raw); /* of such a document */
+
+/* The image that stands. */
+struct record stand_read(struct stand *stand, struct slice key);
+
+/* One numbered write over what stands now; it must succeed. */
+void stand_put(struct stand *stand, struct slice key, int64_t value, int64_t expires_at_ms);
+/* `n` records k…0 to k…n-1 of value i, in one go. */
+void stand_fill(struct stand *stand, unsigned n);
+
+/* An operation on `key` as it stands, with the next number. */
+struct cas_op stand_op(struct stand *stand, struct slice key, int64_t value);
+/* Runs one; the call must succeed. Gives its outcome. */
+enum cas_outcome stand_cas(struct stand *stand, struct cas_op *op);
+struct fence stand_fence(struct stand *stand);
+struct fence_id stand_other_run(struct stand *stand);
+
+/* Scans all of `spec` (ds, batch sizes filled in where they are 0) and gives the records of all batches. */
+struct record *stand_scan(struct stand *stand, const struct scan_spec *spec, size_t *ret_n);
