@@ -25,11 +25,18 @@ bool catalog_open(struct catalog **ret, const struct world *world, const char *h
 void catalog_free(struct catalog *catalog);
 AUTO_DEFINE(catalog, catalog_free)
 
-/* 32 hex digits made when the home was made, absolute path of the home, this host's name. */
+/* 32 hex digits made when the home was made; the absolute path of the home. Live as long as the catalog. */
 const char *catalog_home_id(const struct catalog *catalog);
 const char *catalog_home(const struct catalog *catalog);
 
-/* --- states -------------------------------------------------------------------------------------------------------- */
+/* Moves what stands in the write-ahead log into the database, without keeping anyone from writing. Whoever watches a
+ * run calls it every second or so: then no worker has to do it in the middle of a batch. Nothing depends on it. */
+bool catalog_tidy(struct catalog *catalog, GError **error);
+
+/* Reads the whole database: CORRUPT names the first thing that is wrong. Not part of opening: it takes time. */
+bool catalog_check(struct catalog *catalog, GError **error);
+
+/* --- states ------------------------------------------------------------------------------------------------------ */
 
 enum run_state {
 #define STATE(symbol, word, over) RUN_##symbol,
@@ -41,16 +48,29 @@ const char *run_state_word(enum run_state state);
 bool run_state_over(enum run_state state); /* done, rolled back or aborted: no more writes of this run stand open */
 bool run_state_may(enum run_state from, enum run_state to);
 
-enum stage_state { STAGE_PENDING, STAGE_RUNNING, STAGE_VERIFYING, STAGE_WAITING, STAGE_PASSED, STAGE_FAILED,
-                   STAGE_ROLLED_BACK, STAGE_STATE_COUNT };
+enum stage_state {
+#define STAGE(symbol, word) STAGE_##symbol,
+#include "catalog/state_rows.h"
+#undef STAGE
+    STAGE_STATE_COUNT
+};
 const char *stage_state_word(enum stage_state state);
+bool stage_state_may(enum stage_state from, enum stage_state to);
 
 /* WRITTEN: all its batches are checkpointed. VERIFIED is final: neither read nor written again. */
-enum part_state { PART_PENDING, PART_RUNNING, PART_WRITTEN, PART_VERIFIED, PART_FAILED, PART_ROLLED_BACK,
-                  PART_STATE_COUNT };
+enum part_state {
+#define PART(symbol, word) PART_##symbol,
+#include "catalog/state_rows.h"
+#undef PART
+    PART_STATE_COUNT
+};
 const char *part_state_word(enum part_state state);
+bool part_state_may(enum part_state from, enum part_state to); /* by catalog_parts_move() */
 
-/* --- runs ---------------------------------------------------------------------------------------------------------- */
+/* Partitions from here on are those of a rollback, "back". (undo/undo.h: UNDO_ROLLBACK_PART; not visible from here.) */
+#define CATALOG_BACK_PART UINT32_C(0x80000000)
+
+/* --- runs -------------------------------------------------------------------------------------------------------- */
 
 /* BLAKE2b-256 of the frozen plan and of what it was made from; all zero: there is none. */
 struct plan_digests {
@@ -58,7 +78,7 @@ struct plan_digests {
 };
 
 struct part_new {
-    uint32_t part;       /* 0 … n-1; rollback: from UINT32_C(0x80000000) on */
+    uint32_t part; /* 0 … n-1; rollback: from CATALOG_BACK_PART on */
     uint32_t stage;
     struct slice bounds; /* the driver's, or empty where a listing tells */
     uint64_t records;    /* listed keys, or an estimate */
@@ -79,8 +99,8 @@ struct run_new {
     const char *spec_path; /* absolute */
     uint8_t uid[16];
     struct plan_digests digests;
-    struct slice plan;   /* the frozen plan, JSON text */
-    const char *target;  /* identity of the target dataset: store identity + dataset name */
+    struct slice plan;  /* the frozen plan, JSON text */
+    const char *target; /* identity of the target dataset: store identity + dataset name */
     const struct stage_new *stages;
     size_t n_stages;
     const struct part_new *parts;
@@ -92,7 +112,7 @@ struct run_new {
 
 struct run_row {
     int64_t id;
-    const char *name;      /* NAME.N */
+    const char *name; /* NAME.N */
     const char *spec_name, *spec_path, *target;
     uint8_t uid[16];
     struct plan_digests digests;
@@ -113,7 +133,8 @@ bool catalog_run_create(struct catalog *catalog, const struct run_new *run, stru
 
 /* `name`: NAME.N, or NAME for its newest. NOT_FOUND names the nearest. */
 bool catalog_run_get(struct catalog *catalog, const char *name, struct arena *mem, struct run_row *ret, GError **error);
-/* NAME alone must name exactly one run that is not over, or the newest when all are: for commands that change something. */
+/* For commands that change something: NAME alone must name exactly one run that is not over, or the newest when all
+ * are; REFUSED names those that are open. */
 bool catalog_run_get_one(struct catalog *catalog, const char *name, struct arena *mem, struct run_row *ret,
                          GError **error);
 bool catalog_run_reload(struct catalog *catalog, struct arena *mem, struct run_row *io, GError **error);
@@ -122,27 +143,29 @@ bool catalog_runs(struct catalog *catalog, struct arena *mem, struct run_row **r
 /* The newest run that is not over with these spec, contract and transform digests; ret->id == 0: none. */
 bool catalog_run_unfinished(struct catalog *catalog, const char *spec_name, const struct plan_digests *digests,
                             struct arena *mem, struct run_row *ret, GError **error);
-/* A run that is not over and whose writes stand on this target; ret->id == 0: none. */
+/* The newest run that is not over and whose writes stand on this target (one that is planned or waits, and of which no
+ * partition was ever granted, has written nothing); ret->id == 0: none. */
 bool catalog_run_on_target(struct catalog *catalog, const char *target, struct arena *mem, struct run_row *ret,
                            GError **error);
 bool catalog_plan(struct catalog *catalog, int64_t run, struct arena *mem, struct slice *ret, GError **error);
 
+/* REFUSED, naming what it is now, unless the run is in `from` and the move is a row (MOVE). */
 struct run_move {
     int64_t run;
-    enum run_state from, to; /* refused (REFUSED, naming what it is now) unless the run is in `from` and the move is a row */
-    const char *reason;      /* of the new state, as `status` shows it; NULL */
-    const char *details;     /* JSON object for the ledger; NULL */
+    enum run_state from, to;
+    const char *reason;  /* of the new state, as `status` shows it; NULL */
+    const char *details; /* JSON object for the ledger; NULL */
     struct act act;
 };
 bool catalog_run_move(struct catalog *catalog, const struct run_move *move, GError **error);
 
-/* A number of sequences for the undo log, durable before it returns: [*ret_first, *ret_first + n). */
+/* A number of sequences for the undo log, durable before it returns: [*ret_first, *ret_first + n). The first is 1. */
 bool catalog_sequences_take(struct catalog *catalog, int64_t run, uint64_t n, uint64_t *ret_first, GError **error);
 
 /* Adds to the running totals outside any checkpoint (appeared, gone at the end …). */
 bool catalog_tally_add(struct catalog *catalog, int64_t run, const struct tally *tally, GError **error);
 
-/* --- stages and partitions ------------------------------------------------------------------------------------------ */
+/* --- stages and partitions --------------------------------------------------------------------------------------- */
 
 struct stage_row {
     uint32_t stage;
@@ -152,8 +175,15 @@ struct stage_row {
 };
 bool catalog_stages(struct catalog *catalog, int64_t run, struct arena *mem, struct stage_row **ret, size_t *ret_n,
                     GError **error);
-bool catalog_stage_move(struct catalog *catalog, int64_t run, uint32_t stage, enum stage_state to, const struct act *act,
-                        const char *details, GError **error);
+struct stage_move {
+    int64_t run;
+    uint32_t stage;
+    enum stage_state to;
+    const char *details; /* JSON object for the ledger; NULL */
+    struct act act;
+};
+/* Makes it the run's current stage. REFUSED unless the move is a row (STAGE_MOVE). */
+bool catalog_stage_move(struct catalog *catalog, const struct stage_move *move, GError **error);
 
 struct part_row {
     uint32_t part, stage;
@@ -168,26 +198,28 @@ struct undo_place { /* as undo/undo.h's struct undo_position; floor 3 is not vis
     uint64_t offset;
 };
 
-/* A partition is worked on under a lease; its grant opens a lane. Takes the lowest partition of the stage that is pending,
- * or running under a holder that is dead (`holder` differs), marks it running for `holder` and counts its lane up.
- * ret->part == UINT32_MAX: nothing is left to grant. `here` is where the undo log stands: what the new lane writes lies
- * behind it; an earlier grant of the same partition keeps its own place in ret_from for reading the old lane's tail. */
+/* A partition is worked on under a lease; its grant opens a lane. Takes the lowest partition of the stage that is
+ * pending, or running under a holder that is dead (`holder` differs), marks it running for `holder` and counts its lane
+ * up. ret->part == UINT32_MAX: nothing is left to grant. `here` is where the undo log stands: what the new lane writes
+ * lies behind it; an earlier grant of the same partition keeps its own place in ret_from for reading the old lane's
+ * tail. */
 struct grant {
     struct part_row part;
-    bool resumed;             /* it had a lane before */
-    uint32_t old_lane;        /* resumed: the lane before this one */
-    struct undo_place from;   /* resumed: from where the old lane's unsettled entries may lie */
-    struct slice cursor;      /* of its newest checkpoint; empty: from the beginning */
-    uint64_t checkpoint;      /* number of the newest; 0: none */
-    uint32_t settled_lane;    /* the newest checkpoint's lane and settled number: entries of the tail up to there are */
-    uint64_t settled;         /* accounted for; every other one belongs to work that no checkpoint names */
-    uint64_t index;           /* listed keys accounted for up to there */
+    bool resumed;           /* it had a lane before */
+    uint32_t old_lane;      /* resumed: the lane before this one */
+    struct undo_place from; /* from where unsettled entries of older lanes may lie: its newest checkpoint's place,
+                             * without one its first grant's `here`; not resumed: `here` */
+    struct slice cursor;    /* of its newest checkpoint; empty: from the beginning */
+    uint64_t checkpoint;    /* number of the newest; 0: none */
+    uint32_t settled_lane;  /* the newest checkpoint's lane and settled number: entries of the tail up to there are */
+    uint64_t settled;       /* accounted for; every other one belongs to work that no checkpoint names */
+    uint64_t index;         /* listed keys accounted for up to there */
 };
 struct grant_wish {
     int64_t run;
-    uint32_t stage;    /* UINT32_MAX: any */
-    bool back;         /* partitions of a rollback */
-    bool only_resumed; /* pass over partitions that were never granted: for settling what dead holders left */
+    uint32_t stage;     /* UINT32_MAX: any */
+    bool back;          /* partitions of a rollback */
+    bool only_resumed;  /* pass over partitions that were never granted: for settling what dead holders left */
     const char *holder; /* host:pid:boot:random of this process */
     struct undo_place here;
 };
@@ -198,35 +230,47 @@ bool catalog_grant(struct catalog *catalog, const struct grant_wish *wish, struc
 struct checkpoint {
     int64_t run;
     uint32_t part, lane;
-    uint64_t number;        /* from 1, dense within a partition */
+    uint64_t number; /* from 1, dense within a partition */
     struct slice cursor;
-    uint64_t index;         /* listed keys accounted for up to here */
-    struct tally tally;     /* of this batch alone */
+    uint64_t index;     /* listed keys accounted for up to here */
+    struct tally tally; /* of this batch alone */
     uint64_t bytes_read, bytes_written;
     struct set_digest read, written; /* of this batch */
-    uint64_t settled;       /* the highest number of the lane that this row accounts for */
-    struct undo_place undo; /* where its intents begin; the next resume reads the tail from here */
-    struct slice outcomes;  /* four bits a listed key, in listing order, low nibble first */
-    bool last;              /* the partition is written */
-    const char *conditions; /* JSON: run_id of the store, worker, limits in force; NULL */
+    uint64_t settled;                /* the highest number of the lane that this row accounts for */
+    struct undo_place undo;          /* where its intents begin; the next resume reads the tail from here */
+    struct slice outcomes;           /* four bits a listed key, in listing order, low nibble first */
+    bool last;                       /* the partition is written */
+    const char *conditions;          /* JSON: run_id of the store, worker, limits in force; NULL */
 };
-/* One transaction: the row, the partition's state, the running totals. FENCED when the partition's lane is no longer this. */
+/* One transaction: the row, the partition's state, the running totals. FENCED when the partition's lane is no longer
+ * this, or is no longer being worked on. The newest row once more (same lane, cursor, index and settled number) changes
+ * nothing and succeeds: it may be repeated after an answer was lost. */
 bool catalog_checkpoint(struct catalog *catalog, const struct checkpoint *checkpoint, GError **error);
 
-/* Walks a partition's checkpoints in order: the verifier reads outcomes and digests. */
+struct checkpoints {
+    struct checkpoint *rows;
+    size_t n;
+};
+/* A partition's checkpoints in order: the verifier reads outcomes and digests. */
 bool catalog_checkpoints(struct catalog *catalog, int64_t run, uint32_t part, struct arena *mem,
-                         struct checkpoint **ret, size_t *ret_n, GError **error);
+                         struct checkpoints *ret, GError **error);
 
-/* All partitions of a stage (UINT32_MAX: of the run), forward or back, in order. */
-bool catalog_parts(struct catalog *catalog, int64_t run, uint32_t stage, bool back, struct arena *mem,
-                   struct part_row **ret, size_t *ret_n, GError **error);
-/* WRITTEN → VERIFIED, any → FAILED, forward → ROLLED_BACK …; one transaction for all. */
+struct parts_of {
+    int64_t run;
+    uint32_t stage; /* UINT32_MAX: of the whole run */
+    bool back;
+};
+/* In order. */
+bool catalog_parts(struct catalog *catalog, const struct parts_of *of, struct arena *mem, struct part_row **ret,
+                   size_t *ret_n, GError **error);
+/* WRITTEN → VERIFIED, any → FAILED, forward → ROLLED_BACK …; one transaction for all: REFUSED names the first partition
+ * of which the move is no PART_MOVE row, and then none has moved. */
 bool catalog_parts_move(struct catalog *catalog, int64_t run, const uint32_t *parts, size_t n, enum part_state to,
                         GError **error);
 /* Adds the partitions of a rollback. Replaces none: refused where they exist already. */
 bool catalog_parts_add(struct catalog *catalog, int64_t run, const struct part_new *parts, size_t n, GError **error);
 
-/* --- wishes: control from any terminal ------------------------------------------------------------------------------ */
+/* --- wishes: control from any terminal --------------------------------------------------------------------------- */
 
 enum wish_kind { WISH_NONE, WISH_PAUSE, WISH_RESUME, WISH_ABORT, WISH_ROLLBACK, WISH_APPROVE, WISH_DENY, WISH_SET };
 
@@ -245,11 +289,11 @@ bool catalog_wish_next(struct catalog *catalog, int64_t run, struct arena *mem, 
 bool catalog_wish_taken(struct catalog *catalog, int64_t wish, GError **error); /* acknowledges */
 bool catalog_wish_is_taken(struct catalog *catalog, int64_t wish, bool *ret, GError **error);
 
-/* --- reports --------------------------------------------------------------------------------------------------------- */
+/* --- reports ----------------------------------------------------------------------------------------------------- */
 
 struct report_row {
     int64_t id, run, at_ms;
-    uint32_t stage; /* UINT32_MAX: of the whole run */
+    uint32_t stage;      /* UINT32_MAX: of the whole run */
     const char *verdict; /* pass | fail */
     const char *path;
     struct slice summary; /* JSON */

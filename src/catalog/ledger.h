@@ -1,8 +1,9 @@
 /* The ledger: the append-only, hash-chained record of every action.
  *
  * Each entry holds the BLAKE2b-256 digest of the one before it, who, when, what, why, the run and the digests of plan,
- * spec, contract and transform. Any change to an entry before a head that is known from elsewhere is found offline. Bytes
- * that are digested: docs/formats/ledger.md. Entries are written by the catalog inside the transaction of the act. */
+ * spec, contract and transform. Any change to an entry before a head that is known from elsewhere is found offline.
+ * Bytes that are digested: docs/formats/ledger.md. Entries are written by the catalog inside the transaction of the
+ * act. */
 #pragma once
 
 #include "catalog/catalog.h"
@@ -17,11 +18,17 @@ struct ledger_entry {
     uint8_t previous[32], digest[32];
 };
 
-/* An act that moves no state (force-unlock, report, export …). */
+/* An act that moves no state (force-unlock, report, export …): of `entry` everything but number, at_ms and the two
+ * digests of the chain, which the ledger gives. An empty `actor` or `action` is a fault of the caller. */
 bool ledger_append(struct catalog *catalog, const struct ledger_entry *entry, GError **error);
 
-bool ledger_read(struct catalog *catalog, uint64_t from, size_t max, struct arena *mem, struct ledger_entry **ret,
-                 size_t *ret_n, GError **error);
+struct ledger_entries {
+    struct ledger_entry *rows;
+    size_t n;
+};
+/* Up to `max` entries from number `from` on, in order. */
+bool ledger_read(struct catalog *catalog, uint64_t from, size_t max, struct arena *mem, struct ledger_entries *ret,
+                 GError **error);
 /* The newest entry's number and digest; 0 and zeros where the ledger is empty. */
 bool ledger_head(struct catalog *catalog, uint64_t *ret_number, uint8_t ret_digest[32], GError **error);
 

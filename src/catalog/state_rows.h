@@ -1,4 +1,5 @@
-/* The states of a run and of a stage, and every move that is allowed. A move that is not a row is refused by name. */
+/* The states of a run, a stage and a partition, and every move that is allowed. A move that is not a row is refused by
+ * name. The words stand in the catalog and in JSON: they are durable, the order is not. */
 /* clang-format off */
 #ifdef STATE
 STATE(PLANNED,      "planned",      false)  /* symbol, word, whether the run is over */
@@ -63,5 +64,62 @@ MOVE(ROLLING_BACK, PAUSED)
 MOVE(ROLLING_BACK, INTERRUPTED)
 MOVE(ROLLING_BACK, FAILED)
 MOVE(ROLLING_BACK, HALTED)
+#endif
+#ifdef STAGE
+STAGE(PENDING,     "pending")  /* symbol, word */
+STAGE(RUNNING,     "running")
+STAGE(VERIFYING,   "verifying")
+STAGE(WAITING,     "waiting")
+STAGE(PASSED,      "passed")
+STAGE(FAILED,      "failed")
+STAGE(ROLLED_BACK, "rolled-back")
+#endif
+#ifdef STAGE_MOVE
+STAGE_MOVE(PENDING,   RUNNING)
+STAGE_MOVE(PENDING,   ROLLED_BACK)
+STAGE_MOVE(RUNNING,   VERIFYING)
+STAGE_MOVE(RUNNING,   FAILED)
+STAGE_MOVE(RUNNING,   ROLLED_BACK)
+STAGE_MOVE(VERIFYING, RUNNING)     /* partitions went back to be written again */
+STAGE_MOVE(VERIFYING, WAITING)     /* soak, approval */
+STAGE_MOVE(VERIFYING, PASSED)
+STAGE_MOVE(VERIFYING, FAILED)
+STAGE_MOVE(VERIFYING, ROLLED_BACK)
+STAGE_MOVE(WAITING,   VERIFYING)
+STAGE_MOVE(WAITING,   PASSED)
+STAGE_MOVE(WAITING,   FAILED)
+STAGE_MOVE(WAITING,   ROLLED_BACK)
+STAGE_MOVE(PASSED,    RUNNING)     /* a primary was lost: written again, verified again */
+STAGE_MOVE(PASSED,    VERIFYING)
+STAGE_MOVE(PASSED,    FAILED)      /* a difference found later */
+STAGE_MOVE(PASSED,    ROLLED_BACK)
+STAGE_MOVE(FAILED,    RUNNING)
+STAGE_MOVE(FAILED,    VERIFYING)
+STAGE_MOVE(FAILED,    ROLLED_BACK)
+#endif
+#ifdef PART
+PART(PENDING,     "pending")  /* symbol, word */
+PART(RUNNING,     "running")
+PART(WRITTEN,     "written")
+PART(VERIFIED,    "verified")
+PART(FAILED,      "failed")
+PART(ROLLED_BACK, "rolled-back")
+#endif
+#ifdef PART_MOVE  /* by catalog_parts_move(); a grant (pending to running) and a last checkpoint (running to written) are not */
+PART_MOVE(PENDING,  FAILED)
+PART_MOVE(PENDING,  ROLLED_BACK)
+PART_MOVE(RUNNING,  PENDING)       /* given back */
+PART_MOVE(RUNNING,  FAILED)
+PART_MOVE(RUNNING,  ROLLED_BACK)
+PART_MOVE(WRITTEN,  VERIFIED)
+PART_MOVE(WRITTEN,  PENDING)       /* its writes were lost with a primary: its tail is read and done again */
+PART_MOVE(WRITTEN,  FAILED)
+PART_MOVE(WRITTEN,  ROLLED_BACK)
+PART_MOVE(VERIFIED, WRITTEN)
+PART_MOVE(VERIFIED, FAILED)
+PART_MOVE(VERIFIED, ROLLED_BACK)
+PART_MOVE(FAILED,   PENDING)
+PART_MOVE(FAILED,   WRITTEN)       /* to be verified again */
+PART_MOVE(FAILED,   ROLLED_BACK)
 #endif
 /* clang-format on */
