@@ -112,7 +112,7 @@ static bool want(struct worker *worker, size_t i, const struct wanted *wanted, b
     if (delete)
         return true;
     return expiry_of(worker, item, wanted->document, error) &&
-           store_encode(plan->target->driver, &plan->target_ds, wanted->document, worker->batch.mem, &item->raw, error);
+           store_encode(store_driver(plan->target), &plan->target_ds, wanted->document, worker->batch.mem, &item->raw, error);
 }
 
 static void want_all(struct worker *worker, size_t i, const struct transform_result *result)
@@ -181,7 +181,7 @@ static void transform_row(struct worker *worker, size_t i)
     struct arena *mem = worker->batch.mem;
     GError *error = NULL;
     struct transform_result result;
-    if (!store_decode(plan->source->driver, &plan->source_ds, row->rec.raw, mem, &row->document, &error)) {
+    if (!store_decode(store_driver(plan->source), &plan->source_ds, row->rec.raw, mem, &row->document, &error)) {
         refuse_with(worker, row, error);
         return;
     }
@@ -213,8 +213,8 @@ static bool equal_documents(const struct worker *worker, const struct item *item
     const struct plan *plan = worker->job->plan;
     struct slice live, wanted;
     struct digest a, b;
-    return store_decode(plan->target->driver, &plan->target_ds, item->image.raw, worker->batch.mem, &live, NULL) &&
-           store_decode(plan->target->driver, &plan->target_ds, item->raw, worker->batch.mem, &wanted, NULL) &&
+    return store_decode(store_driver(plan->target), &plan->target_ds, item->image.raw, worker->batch.mem, &live, NULL) &&
+           store_decode(store_driver(plan->target), &plan->target_ds, item->raw, worker->batch.mem, &wanted, NULL) &&
            digest_canonical(live, 0, &a, NULL) && digest_canonical(wanted, 0, &b, NULL) && digest_equal(a, b);
 }
 
@@ -234,7 +234,7 @@ static struct version live_version(const struct worker *worker, const struct ite
     struct version version = {0}, none = {0};
     struct slice document;
     if (!plan->spec->source.version ||
-        !store_decode(plan->target->driver, &plan->target_ds, item->image.raw, worker->batch.mem, &document, NULL) ||
+        !store_decode(store_driver(plan->target), &plan->target_ds, item->image.raw, worker->batch.mem, &document, NULL) ||
         !version_of(plan->spec->source.version, document, &version, NULL))
         return none;
     return version;

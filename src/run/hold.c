@@ -70,7 +70,7 @@ static bool lock_dataset(struct hold *hold, GError **error)
     g_autoptr(GError) failed = NULL;
     memcpy(lock.run_uid, hold->run.uid, sizeof lock.run_uid);
     struct store_lock mine = lock;
-    if (!hold->plan->target->driver->write)
+    if (!store_driver(hold->plan->target)->write)
         return true; /* an append-only target: every run has files of its own */
     if (store_lock(hold->target, &call, &lock, hold->config->force_unlock, &failed))
         return true;
@@ -174,7 +174,7 @@ enum crew_end hold_crew(struct hold *hold, uint32_t stage, struct wish *ret_wish
 bool hold_let_go(struct hold *hold, GError **error)
 {
     struct call call = {.ds = &hold->plan->target_ds, .mem = hold->mem};
-    if (!hold->plan->target->driver->write)
+    if (!store_driver(hold->plan->target)->write)
         return true;
     return store_fence_drop(hold->target, &call, hold->run.uid, error) &&
            store_unlock(hold->target, &call, hold->run.uid, error) && store_settle(hold->target, &call, error);

@@ -37,6 +37,12 @@ AUTO_DEFINE(store_registry, store_registry_free)
 bool store_open(struct store **ret, struct store_registry *registry, const struct store_config *config, GError **error);
 void store_release(struct store_registry *registry, struct store *store); /* NULL: nothing */
 
+/* The driver through which it was opened. */
+static inline const struct store_driver *store_driver(const struct store *store)
+{
+    return ((const struct store_base *)(const void *)store)->driver;
+}
+
 bool store_session_open(struct session **ret, struct store *store, GError **error);
 void store_session_close(struct session *session);
 AUTO_DEFINE(session, store_session_close)

@@ -1,0 +1,264 @@
+#include "run/feed.h"
+
+#include "base/int.h"
+#include "listing/duplicates.h"
+#include "listing/listing.h"
+
+struct feed_kind;
+
+struct feed {
+    struct feed_config config;
+    const struct feed_kind *kind;
+    uint32_t part;
+    /* ranges */
+    struct scan *scan;
+    struct skiplist *skips;
+    GByteArray *bounds, *cursor;
+    size_t max_records; /* what the scan was opened with */
+    /* listings and chains */
+    struct listing_reader *listing;
+    struct undo_chains *chains;
+    uint64_t first, index, count;
+    size_t chunk; /* keys read at a time: grows while values are small */
+};
+
+struct feed_kind {
+    bool (*open)(struct feed *, const struct part_row *, struct slice cursor, GError **);
+    bool (*next)(struct feed *, const struct call *, struct op_scan *, GError **);
+};
+
+static struct slice bytes_of(const GByteArray *array)
+{
+    return slice_of(array->data, array->len);
+}
+
+static void bytes_set(GByteArray *array, struct slice bytes)
+{
+    g_byte_array_set_size(array, 0);
+    put_bytes(array, bytes);
+}
+
+static bool too_big(GError **error)
+{
+    return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
+}
+
+/* --- ranges that are scanned ------------------------------------------------------------------------------------------ */
+
+static bool range_open(struct feed *feed, const struct part_row *part, struct slice cursor, GError **error)
+{
+    const struct plan *plan = feed->config.job->plan;
+    bytes_set(feed->bounds, part->bounds);
+    bytes_set(feed->cursor, cursor);
+    g_clear_pointer(&feed->scan, store_scan_close);
+    return feed->skips || !plan->skip_path ||
+           skiplist_open(&feed->skips, feed->config.world, plan->skip_path, plan->uid, error);
+}
+
+/* A batch of another size wants another scan, from where the last one ended. */
+static bool range_ready(struct feed *feed, const struct op_scan *io, GError **error)
+{
+    if (feed->scan && feed->max_records == io->max_records)
+        return true;
+    g_clear_pointer(&feed->scan, store_scan_close);
+    struct scan_spec spec = {.ds = &feed->config.job->plan->source_ds,
+                             .bounds = bytes_of(feed->bounds),
+                             .cursor = bytes_of(feed->cursor),
+                             .max_records = io->max_records,
+                             .max_bytes = io->max_bytes};
+    feed->max_records = io->max_records;
+    return store_scan_open(&feed->scan, feed->config.source, &spec, error);
+}
+
+static bool skip_of(struct feed *feed, struct scanned *row, struct arena *mem, GError **error)
+{
+    struct skip skip;
+    if (!feed->skips)
+        return true;
+    if (!skiplist_find(feed->skips, feed->part, row->rec.at.offset, &skip, error))
+        return false;
+    if (skip.reason == SKIP_NOTHING)
+        return true;
+    row->kind = skip_reason_row(skip.reason)->refused ? SCANNED_CONFLICT : SCANNED_LOSER;
+    row->rec.fault = (struct fault){.code = SLUICE_ERROR_BAD_RECORD, .text = arena_text(mem, slice_of_text(skip.text))};
+    return row->rec.fault.text || too_big(error);
+}
+
+static bool range_next(struct feed *feed, const struct call *call, struct op_scan *io, GError **error)
+{
+    struct batch batch = {0};
+    if (!range_ready(feed, io, error) || !store_scan_next(feed->scan, call, &batch, error))
+        return false;
+    io->rows = arena_alloc0(io->mem, (batch.n + 1) * sizeof *io->rows);
+    if (!io->rows)
+        return too_big(error);
+    for (size_t i = 0; i < batch.n; i++) {
+        io->rows[i].rec = batch.records[i];
+        if (!skip_of(feed, &io->rows[i], io->mem, error))
+            return false;
+    }
+    io->n = batch.n;
+    io->bytes = batch.bytes;
+    io->done = batch.done;
+    io->cursor = batch.cursor;
+    bytes_set(feed->cursor, batch.cursor);
+    return true;
+}
+
+/* --- an index into a list as a cursor --------------------------------------------------------------------------------- */
+
+static bool index_get(struct feed *feed, struct slice cursor, GError **error)
+{
+    struct reader reader = reader_of(cursor);
+    feed->index = cursor.len ? reader_u64(&reader) : 0;
+    return reader.ok || error_set(error, SLUICE_ERROR_CORRUPT, "partition %u: its cursor is damaged", feed->part);
+}
+
+static bool index_put(struct feed *feed, struct op_scan *io, GError **error)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    put_u64(bytes, feed->index);
+    return arena_copy(io->mem, bytes_of(bytes), &io->cursor) || too_big(error);
+}
+
+/* --- listings, whose keys are read ------------------------------------------------------------------------------------ */
+
+#define CHUNK_MIN 16u
+#define CHUNK_MAX 512u
+
+static bool listed_open(struct feed *feed, const struct part_row *part, struct slice cursor, GError **error)
+{
+    const struct plan *plan = feed->config.job->plan;
+    if (!feed->listing &&
+        !listing_reader_open(&feed->listing, feed->config.world, plan->listing_path, plan->uid, error))
+        return false;
+    feed->count = listing_reader_size(feed->listing, part->part);
+    feed->chunk = CHUNK_MIN;
+    return index_get(feed, cursor, error) && listing_reader_seek(feed->listing, part->part, feed->index, error);
+}
+
+static bool read_chunk(struct feed *feed, const struct call *call, struct op_scan *io, size_t max, GError **error)
+{
+    struct slice *keys;
+    size_t n;
+    if (!listing_reader_next(feed->listing, max, io->mem, &keys, &n, error))
+        return false;
+    struct record *records = arena_alloc0(io->mem, (n + 1) * sizeof *records);
+    if (!records)
+        return too_big(error);
+    for (size_t i = 0; i < n; i++)
+        records[i].key = keys[i];
+    if (n > 0 && !store_read(feed->config.source, call, records, n, error))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        io->rows[io->n++].rec = records[i];
+        io->bytes += records[i].key.len + records[i].raw.len;
+    }
+    feed->index += n;
+    return n > 0 || error_set(error, SLUICE_ERROR_CORRUPT, "partition %u: its listing ends too early", feed->part);
+}
+
+static bool listed_next(struct feed *feed, const struct call *call, struct op_scan *io, GError **error)
+{
+    io->rows = arena_alloc0(io->mem, (io->max_records + 1) * sizeof *io->rows);
+    if (!io->rows)
+        return too_big(error);
+    while (io->n < io->max_records && io->bytes < io->max_bytes && feed->index < feed->count) {
+        uint64_t before = io->bytes;
+        size_t max = MIN(feed->chunk, io->max_records - io->n);
+        if (!read_chunk(feed, call, io, max, error))
+            return false;
+        bool small = (io->bytes - before) < io->max_bytes / 4;
+        feed->chunk = small ? MIN(feed->chunk * 2, CHUNK_MAX) : MAX(feed->chunk / 2, 1u);
+    }
+    io->done = feed->index >= feed->count;
+    return index_put(feed, io, error);
+}
+
+/* --- chains of the undo log ------------------------------------------------------------------------------------------- */
+
+static bool chains_open(struct feed *feed, const struct part_row *part, struct slice cursor, GError **error)
+{
+    struct reader bounds = reader_of(part->bounds);
+    if (!feed->chains && !undo_chains_open(&feed->chains, feed->config.undo_config, error))
+        return false;
+    feed->first = reader_u64(&bounds);
+    feed->count = reader_u64(&bounds);
+    if (!bounds.ok)
+        return error_set(error, SLUICE_ERROR_CORRUPT, "partition %u: its bounds are damaged", feed->part);
+    return index_get(feed, cursor, error);
+}
+
+static struct scanned scanned_of(const struct undo_chain *chain)
+{
+    return (struct scanned){.rec = {.key = chain->key,
+                                    .raw = chain->pre_raw,
+                                    .expires_at_ms = chain->pre_expires_at_ms,
+                                    .presence = chain->pre_present ? RECORD_PRESENT : RECORD_ABSENT},
+                            .must = chain->written};
+}
+
+static bool chains_next(struct feed *feed, const struct call *call, struct op_scan *io, GError **error)
+{
+    struct undo_chain *chains;
+    size_t n;
+    size_t max = MIN(io->max_records, (size_t)(feed->count - feed->index));
+    if (!undo_chains_read(feed->chains, feed->first + feed->index, max, io->mem, &chains, &n, error))
+        return false;
+    io->rows = arena_alloc0(io->mem, (n + 1) * sizeof *io->rows);
+    if (!io->rows)
+        return too_big(error);
+    for (size_t i = 0; i < n; i++) {
+        io->rows[i] = scanned_of(&chains[i]);
+        io->bytes += chains[i].key.len + chains[i].pre_raw.len;
+    }
+    if (n == 0 && max > 0)
+        return error_set(error, SLUICE_ERROR_CORRUPT, "partition %u: its chains end too early", feed->part);
+    io->n = n;
+    feed->index += n;
+    io->done = feed->index >= feed->count;
+    return index_put(feed, io, error);
+}
+
+/* --- which ------------------------------------------------------------------------------------------------------------ */
+
+static const struct feed_kind RANGES = {range_open, range_next};
+static const struct feed_kind LISTED = {listed_open, listed_next};
+static const struct feed_kind CHAINS = {chains_open, chains_next};
+
+struct feed *feed_new(const struct feed_config *config)
+{
+    struct feed *feed = g_new0(struct feed, 1);
+    feed->config = *config;
+    feed->bounds = g_byte_array_new();
+    feed->cursor = g_byte_array_new();
+    if (config->job->kind == JOB_BACK)
+        feed->kind = &CHAINS;
+    else
+        feed->kind = config->job->plan->listed ? &LISTED : &RANGES;
+    return feed;
+}
+
+void feed_free(struct feed *feed)
+{
+    if (!feed)
+        return;
+    g_clear_pointer(&feed->scan, store_scan_close);
+    g_clear_pointer(&feed->skips, skiplist_free);
+    g_clear_pointer(&feed->listing, listing_reader_free);
+    g_clear_pointer(&feed->chains, undo_chains_free);
+    g_byte_array_unref(feed->bounds);
+    g_byte_array_unref(feed->cursor);
+    g_free(feed);
+}
+
+bool feed_open(struct feed *feed, const struct part_row *part, struct slice cursor, GError **error)
+{
+    feed->part = part->part;
+    return feed->kind->open(feed, part, cursor, error);
+}
+
+bool feed_next(struct feed *feed, const struct call *call, struct op_scan *io, GError **error)
+{
+    return feed->kind->next(feed, call, io, error);
+}
