@@ -144,7 +144,7 @@ static void entry_remove(struct store_registry *registry, struct entry *entry)
 static struct entry *entry_claim(struct store_registry *registry, const struct store_driver *driver, const char *place,
                                  bool *ret_mine)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&registry->lock);
+    auto_hold(&registry->lock);
     struct entry *entry;
     while ((entry = entry_find(registry, driver, place)) && !entry->store)
         g_cond_wait(&registry->changed, &registry->lock);
@@ -206,7 +206,7 @@ bool store_open(struct store **ret, struct store_registry *registry, const struc
 
 static struct entry *entry_release(struct store_registry *registry, struct store *store)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&registry->lock);
+    auto_hold(&registry->lock);
     for (size_t i = 0; i < registry->entries->len; i++) {
         struct entry *entry = registry->entries->pdata[i];
         if (entry->store != store)

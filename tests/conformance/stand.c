@@ -139,7 +139,8 @@ struct record *stand_scan(struct stand *stand, const struct scan_spec *spec, siz
         g_array_append_vals(records, batch.records, (unsigned)batch.n);
     }
     struct record *all = arena_alloc(stand->mem, records->len * sizeof(*all) + 1);
-    memcpy(all, records->data, records->len * sizeof(*all));
+    for (size_t i = 0; i < records->len; i++)
+        all[i] = g_array_index(records, struct record, i);
     *ret_n = records->len;
     return all;
 }

@@ -46,7 +46,7 @@ void mem_space_free(struct mem_space *space)
 
 static struct mem_content *space_content(struct mem_space *space, const char *uri)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&space->lock);
+    auto_hold(&space->lock);
     struct mem_content *content = g_hash_table_lookup(space->contents, uri);
     if (!content) {
         content = mem_content_new();
@@ -111,7 +111,7 @@ int64_t mem_now_ms(struct session *session)
 static bool mem_inspect(struct session *session, const struct call *call, struct store_info *ret, GError **error)
 {
     const struct mem_store *store = store_of(session);
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&store->content->lock);
+    auto_hold(&store->content->lock);
     GTree *dataset = mem_dataset(store->content, call->ds->name, false);
     *ret = (struct store_info){
         .identity = store->base.label,
@@ -134,7 +134,7 @@ static bool mem_read(struct session *session, const struct call *call, struct re
 {
     struct mem_content *content = mem_content_of(session);
     int64_t now_ms = mem_now_ms(session);
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&content->lock);
+    auto_hold(&content->lock);
     GTree *dataset = mem_dataset(content, call->ds->name, false);
     for (size_t i = 0; i < n; i++) {
         const struct mem_record *record = mem_find(dataset, io[i].key, now_ms);
@@ -150,7 +150,7 @@ static bool mem_split(struct session *session, const struct call *call, const st
     struct mem_content *content = mem_content_of(session);
     int64_t now_ms = mem_now_ms(session);
     auto_(key_splitter) splitter = key_splitter_new(wish);
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&content->lock);
+    auto_hold(&content->lock);
     GTree *dataset = mem_dataset(content, call->ds->name, false);
     for (GTreeNode *node = dataset ? g_tree_node_first(dataset) : NULL; node; node = g_tree_node_next(node)) {
         const struct mem_record *record = g_tree_node_value(node);
@@ -198,7 +198,7 @@ static bool fill(struct mem_scan *scan, struct keyed_filling *filling, GError **
     struct key_range range;
     if (!key_range_decode(&range, bytes_of(scan->bounds), bytes_of(scan->cursor), error))
         return false;
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&content->lock);
+    auto_hold(&content->lock);
     GTree *dataset = mem_dataset(content, scan->spec.ds->name, false);
     for (GTreeNode *node = dataset ? mem_seek(dataset, range.from) : NULL; node; node = g_tree_node_next(node)) {
         const struct mem_record *record = g_tree_node_value(node);

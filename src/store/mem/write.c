@@ -43,7 +43,7 @@ static bool mem_cas(struct session *session, const struct call *call, const stru
 {
     struct mem_content *content = mem_content_of(session);
     int64_t now_ms = mem_now_ms(session);
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&content->lock);
+    auto_hold(&content->lock);
     struct fence_state *fence = mem_fence(content, &on->fence, false);
     struct lane_state *lane = fence ? fence_state_lane(fence, on->lane) : NULL;
     if (!lane || !lane->open) {
@@ -69,7 +69,7 @@ static bool mem_lane_open(struct session *session, const struct call *call, cons
                           struct fence *ret_before, GError **error)
 {
     struct mem_content *content = mem_content_of(session);
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&content->lock);
+    auto_hold(&content->lock);
     struct fence_state *fence = mem_fence(content, &lane->fence, false);
     struct fence before;
     if (!fence_state_view(fence, call->mem, &before, error) ||
@@ -82,7 +82,7 @@ static bool mem_lane_open(struct session *session, const struct call *call, cons
 static bool mem_lane_close(struct session *session, const struct call *call, const struct fence_id *id, GError **error)
 {
     struct mem_content *content = mem_content_of(session);
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&content->lock);
+    auto_hold(&content->lock);
     struct fence_state *fence = mem_fence(content, id, false);
     if (fence)
         fence_state_close(fence);
@@ -93,7 +93,7 @@ static bool mem_fence_read(struct session *session, const struct call *call, con
                            struct fence *ret, GError **error)
 {
     struct mem_content *content = mem_content_of(session);
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&content->lock);
+    auto_hold(&content->lock);
     return fence_state_view(mem_fence(content, id, false), call->mem, ret, error);
 }
 
@@ -104,7 +104,7 @@ static bool mem_fence_drop(struct session *session, const struct call *call, con
     memcpy(first.run, run, sizeof(first.run));
     uint8_t from[FENCE_KEY_BYTES];
     fence_key_put(&first, from);
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&content->lock);
+    auto_hold(&content->lock);
     GTreeNode *node;
     while ((node = g_tree_lower_bound(content->fences, from)) && memcmp(g_tree_node_key(node), run, 16) == 0)
         g_tree_remove(content->fences, g_tree_node_key(node));
@@ -127,7 +127,7 @@ static bool mem_lock(struct session *session, const struct call *call, struct st
                      GError **error)
 {
     struct mem_content *content = mem_content_of(session);
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&content->lock);
+    auto_hold(&content->lock);
     const struct mem_lock *held = g_tree_lookup(content->locks, call->ds->name);
     if (held && !force && memcmp(held->run_uid, io->run_uid, sizeof(io->run_uid)) != 0)
         return held_by_other(held, call, io, error);
@@ -141,7 +141,7 @@ static bool mem_lock(struct session *session, const struct call *call, struct st
 static bool mem_unlock(struct session *session, const struct call *call, const uint8_t run_uid[16], GError **error)
 {
     struct mem_content *content = mem_content_of(session);
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&content->lock);
+    auto_hold(&content->lock);
     const struct mem_lock *held = g_tree_lookup(content->locks, call->ds->name);
     if (held && memcmp(held->run_uid, run_uid, sizeof(held->run_uid)) == 0)
         g_tree_remove(content->locks, call->ds->name);
