@@ -1,14 +1,15 @@
 /* The spec: the YAML file in which a user describes a backfill, read into one struct.
  *
- * Everything about its keys (form, default, words, example, whether this version acts on it) is a row of spec/rows.c:
- * the parser, the "did you mean", the JSON Schema, `explain` and the manual come from there. All errors of a file are
- * reported at once, with file:line:column. A key that this version knows but does not act on yet is refused by name,
- * never ignored. */
+ * Everything about its keys (form, default, words, example, whether this version acts on it) is a row of
+ * spec/spec_rows.c: the parser, the "did you mean", the JSON Schema, `explain` and docs/spec.md's test come from there.
+ * All errors of a file are reported at once, with file:line:column. A key that this version knows but does not act on
+ * yet is refused by name, never ignored. docs/spec.md is the user's page. */
 #pragma once
 
 #include "base/diags.h"
 #include "base/world.h"
 #include "record/key.h"
+#include "spec/rows.h"
 
 enum spec_duplicates { DUPLICATES_NEWEST, DUPLICATES_ERROR, DUPLICATES_ALL };
 enum spec_as { AS_DEFAULT, AS_HASH, AS_JSON, AS_RAW };
@@ -24,9 +25,9 @@ enum spec_on_failure { ON_FAILURE_PAUSE, ON_FAILURE_ROLLBACK_STAGE, ON_FAILURE_R
 enum spec_given { SPEC_DEFAULT, SPEC_GIVEN };
 
 struct spec_source {
-    const char *store, *dataset;
-    struct key_paths key; /* n == 0: not given: the store's own keys */
-    struct path *version; /* NULL: none */
+    const char *store, *dataset; /* secrets not replaced; dataset "" where the store is itself one (undo:RUN) */
+    struct key_paths key;        /* n == 0: not given: the store's own keys */
+    struct path *version;        /* NULL: none */
     enum spec_duplicates duplicates;
     const char *where; /* Lua expression over `doc`; NULL: all */
 };
@@ -66,8 +67,9 @@ struct spec_protect {
 };
 
 struct spec {
-    const char *path, *dir; /* as given; the folder that relative paths are relative to */
-    const char *name, *reason;
+    const char *path, *dir;                 /* as given; the folder that relative paths are relative to */
+    const char *name, *reason;              /* reason: NULL where not given */
+    const char *owner_team, *owner_contact; /* recorded; NULL where not given */
     struct spec_source source;
     struct spec_transform transform;
     const char *contract; /* path, resolved; NULL: none */
@@ -80,21 +82,24 @@ struct spec {
     struct spec_protect protect;
     enum spec_on_failure on_failure;
     struct slice source_text; /* the file's bytes: what is digested */
+    struct arena *mem;        /* owns the texts above */
 };
 
-/* Reads and checks the file. On errors *error holds all of them, one a line. */
+/* Reads and checks the file. On errors *error (SPEC) holds all of them, one a line, in the order of the file. */
 bool spec_read(struct spec **ret, const struct world *world, const char *path, GError **error);
+/* The same from memory, for a text that was frozen: `path` is what it was read from. */
+bool spec_parse(struct spec **ret, const char *path, struct slice text, GError **error);
 void spec_free(struct spec *spec);
 AUTO_DEFINE(spec, spec_free)
 
+/* Replaces ${env:NAME} and ${file:PATH} (relative to base_dir; without the newline that ends it) in a store's URI.
+ * Asked when the store is opened, and again when it refuses the credentials. The caller frees *ret and neither logs nor
+ * keeps it; no message holds a secret. What is put in must be fit for a URI. */
+bool spec_secret_expand(const struct world *world, const char *base_dir, const char *text, char **ret, GError **error);
+
 /* --- rows: for explain, schema, help ------------------------------------------------------------------------------ */
 
-struct spec_row {
-    const char *key;      /* dotted, `stages[].scope` */
-    const char *form;     /* "text", "share", "newest | error | all" … */
-    const char *fallback; /* the default as text; NULL: required or none */
-    bool required;
-    const char *acts; /* NULL: this version acts on it; else why it is refused */
-    const char *words, *example;
-};
 const struct spec_row *spec_rows(size_t *ret_n);
+const struct spec_row *spec_row_find(const char *key); /* `target.conflict`; NULL: no such key */
+const char *spec_row_nearest(const char *key);         /* for "did you mean"; NULL: none is near */
+char *spec_schema_json(void);                          /* JSON Schema of a spec; the caller frees */

@@ -1,0 +1,116 @@
+#include "base/file.h"
+#include "spec/spec_rows.h"
+
+enum { SECRET_BYTES = 64 << 10 };
+
+/* ${KIND:ARGUMENT} at `at`, which begins with `${`. */
+struct placeholder {
+    char *kind, *argument;
+    const char *behind;
+};
+
+static bool take_placeholder(const char *at, struct placeholder *ret)
+{
+    const char *end = strchr(at, '}'), *colon = strchr(at, ':');
+    if (!end || !colon || colon > end || colon + 1 == end)
+        return false;
+    ret->kind = g_strndup(at + 2, (size_t)(colon - at - 2));
+    ret->argument = g_strndup(colon + 1, (size_t)(end - colon - 1));
+    ret->behind = end + 1;
+    return true;
+}
+
+static void placeholder_done(struct placeholder *placeholder)
+{
+    g_free(placeholder->kind);
+    g_free(placeholder->argument);
+}
+
+static bool from_environment(const struct world *world, const char *base_dir, const char *name, GString *into,
+                             GError **error)
+{
+    const char *value = g_getenv(name);
+    if (!value)
+        return error_set(error, SLUICE_ERROR_SPEC, "${env:%s}: the environment has no such variable; set it", name);
+    g_string_append(into, value);
+    return true;
+}
+
+static bool from_file(const struct world *world, const char *base_dir, const char *path, GString *into, GError **error)
+{
+    g_autofree char *resolved = g_path_is_absolute(path) ? g_strdup(path) : g_build_filename(base_dir, path, NULL);
+    g_autoptr(GBytes) bytes = NULL;
+    if (!file_read_all(world, resolved, SECRET_BYTES, &bytes, error))
+        return error_add(error, "${file:%s}", path);
+    gsize len;
+    const char *text = g_bytes_get_data(bytes, &len);
+    if (len && text[len - 1] == '\n')
+        len--;
+    if (len && memchr(text, 0, len))
+        return error_set(error, SLUICE_ERROR_SPEC, "${file:%s}: has a byte of zero; a secret is a text", path);
+    g_string_append_len(into, text, (gssize)len);
+    return true;
+}
+
+static const struct secret_row {
+    const char *kind;
+    bool (*append)(const struct world *world, const char *base_dir, const char *argument, GString *into,
+                   GError **error);
+} rows[] = {
+    {"env", from_environment},
+    {"file", from_file},
+};
+
+static const struct secret_row *find_row(const char *kind)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+        if (strcmp(rows[i].kind, kind) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+bool spec_secret_check(const char *text, const char **ret_why)
+{
+    for (const char *at = strstr(text, "${"); at; at = strstr(at, "${")) {
+        struct placeholder placeholder;
+        if (!take_placeholder(at, &placeholder)) {
+            *ret_why = "expected ${env:NAME} or ${file:PATH}; this version knows no params";
+            return false;
+        }
+        bool command = strcmp(placeholder.kind, "command") == 0;
+        bool known = find_row(placeholder.kind) != NULL;
+        at = placeholder.behind;
+        placeholder_done(&placeholder);
+        if (!known) {
+            *ret_why = command
+                           ? "${command:…}: this version does not act on it: it runs no commands; use ${env:NAME} or "
+                             "${file:PATH}"
+                           : "an unknown kind of secret; known are ${env:NAME} and ${file:PATH}";
+            return false;
+        }
+    }
+    return true;
+}
+
+bool spec_secret_expand(const struct world *world, const char *base_dir, const char *text, char **ret, GError **error)
+{
+    const char *why;
+    if (!spec_secret_check(text, &why))
+        return error_set(error, SLUICE_ERROR_SPEC, "%s", why);
+    g_autoptr(GString) into = g_string_new(NULL);
+    const char *from = text;
+    for (const char *at = strstr(text, "${"); at; at = strstr(from, "${")) {
+        struct placeholder placeholder;
+        g_string_append_len(into, from, at - from);
+        bool taken = take_placeholder(at, &placeholder);
+        g_assert(taken); /* it was checked */
+        from = placeholder.behind;
+        bool ok = find_row(placeholder.kind)->append(world, base_dir, placeholder.argument, into, error);
+        placeholder_done(&placeholder);
+        if (!ok)
+            return false;
+    }
+    g_string_append(into, from);
+    *ret = g_string_free(g_steal_pointer(&into), FALSE);
+    return true;
+}

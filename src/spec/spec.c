@@ -1,0 +1,58 @@
+#include "spec/spec.h"
+
+#include "spec/spec_rows.h"
+
+enum { SPEC_MEMORY = 16 << 20 }; /* texts of a file of at most YAML_BYTES, some of them with the folder before them */
+
+void spec_free(struct spec *spec)
+{
+    if (!spec)
+        return;
+    key_paths_done(&spec->source.key);
+    path_free(spec->source.version);
+    path_free(spec->target.expires_from);
+    arena_free(spec->mem);
+    g_free(spec);
+}
+
+static struct spec *spec_new(const char *path, struct slice text)
+{
+    struct spec *spec = g_new0(struct spec, 1);
+    spec->mem = arena_new(SPEC_MEMORY);
+    g_autofree char *dir = g_path_get_dirname(path);
+    spec->path = arena_text(spec->mem, slice_of_text(path));
+    spec->dir = arena_text(spec->mem, slice_of_text(dir));
+    bool kept = arena_copy(spec->mem, text, &spec->source_text);
+    g_assert(kept && spec->path && spec->dir);
+    return spec;
+}
+
+static bool settle(struct spec **ret, struct yaml *yaml, const struct diags *diags, GError **error)
+{
+    if (!yaml)
+        return diags_settle(diags, SLUICE_ERROR_SPEC, error);
+    auto_(spec) spec = spec_new(yaml_file(yaml), yaml_text(yaml));
+    struct rows_reader reader;
+    rows_init(&reader, yaml, spec_table(), spec->mem, spec->dir);
+    if (rows_read_map(&reader, "", yaml_root(yaml), spec) || yaml_root(yaml)->kind == YAML_MAP)
+        spec_check(&reader, spec);
+    rows_done(&reader);
+    if (!diags_settle(diags, SLUICE_ERROR_SPEC, error))
+        return false;
+    *ret = g_steal_pointer(&spec);
+    return true;
+}
+
+bool spec_read(struct spec **ret, const struct world *world, const char *path, GError **error)
+{
+    auto_(diags) diags = diags_new();
+    auto_(yaml) yaml = yaml_read(world, path, diags);
+    return settle(ret, yaml, diags, error);
+}
+
+bool spec_parse(struct spec **ret, const char *path, struct slice text, GError **error)
+{
+    auto_(diags) diags = diags_new();
+    auto_(yaml) yaml = yaml_parse(path, text, diags);
+    return settle(ret, yaml, diags, error);
+}

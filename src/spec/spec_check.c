@@ -1,0 +1,87 @@
+#include "spec/spec_rows.h"
+
+/* Keys that cannot stand together. A word of NULL is any value. */
+static const struct {
+    const char *key, *word, *other, *other_word, *why;
+} contradictions[] = {
+    {"target.conflict", "overwrite", "target.write", "fill",
+     "fill writes only where the key is absent; to write over live records use write: in-place"},
+    {"target.unversioned", NULL, "target.conflict", "keep-live", "only newer-wins asks for it"},
+    {"target.unversioned", NULL, "target.conflict", "overwrite", "only newer-wins asks for it"},
+    {"target.ties", NULL, "target.conflict", "keep-live", "only newer-wins has ties"},
+    {"target.ties", NULL, "target.conflict", "overwrite", "only newer-wins has ties"},
+    {"partitions.count", NULL, "partitions.size", NULL, "either the number of partitions is given or their size"},
+};
+
+/* Keys that mean nothing without another one. */
+static const struct {
+    const char *key, *word, *needs, *why;
+} needs[] = {
+    {"target.conflict", "newer-wins", "source.version", "the path that says which of two states is newer"},
+    {"source.duplicates", "newest", "source.version", "the path that says which of two states is newer"},
+};
+
+static const struct yaml_node *given(const struct rows_reader *reader, const char *key, const char *word)
+{
+    const struct yaml_node *node = rows_seen(reader, key);
+    bool fits = node && (!word || strcmp(node->text, word) == 0);
+    return fits ? node : NULL;
+}
+
+static void check_contradictions(struct rows_reader *reader)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(contradictions); i++) {
+        const struct yaml_node *node = given(reader, contradictions[i].key, contradictions[i].word);
+        const struct yaml_node *other = given(reader, contradictions[i].other, contradictions[i].other_word);
+        if (node && other)
+            yaml_fail(reader->yaml, node, "'%s: %s' contradicts '%s: %s' on %s: %s", contradictions[i].key, node->text,
+                      contradictions[i].other, other->text, yaml_place(reader->yaml, other), contradictions[i].why);
+    }
+}
+
+static void check_needs(struct rows_reader *reader)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(needs); i++) {
+        const struct yaml_node *node = given(reader, needs[i].key, needs[i].word);
+        if (node && !rows_seen(reader, needs[i].needs))
+            yaml_fail(reader->yaml, node, "'%s: %s' needs '%s', %s", needs[i].key, node->text, needs[i].needs,
+                      needs[i].why);
+    }
+}
+
+/* undo:RUN is one dataset; every other store holds several. */
+static void check_dataset(struct rows_reader *reader, struct spec *spec)
+{
+    const struct yaml_node *source = rows_seen(reader, "source");
+    if (spec->source.dataset || !source || source->kind != YAML_MAP || !spec->source.store)
+        return;
+    if (strncmp(spec->source.store, "undo:", strlen("undo:")) == 0) {
+        spec->source.dataset = "";
+        return;
+    }
+    const struct spec_row *row = spec_row_find("source.dataset");
+    if (!rows_seen(reader, row->key))
+        yaml_fail(reader->yaml, source, "the key '%s' is missing: %s; for example %s", row->key, row->words,
+                  row->example);
+}
+
+static void decide_defaults(const struct rows_reader *reader, struct spec *spec)
+{
+    bool versioned = spec->source.version != NULL;
+    if (!rows_seen(reader, "source.duplicates"))
+        spec->source.duplicates = versioned ? DUPLICATES_NEWEST : DUPLICATES_ERROR;
+    spec->target.conflict_given = rows_seen(reader, "target.conflict") ? SPEC_GIVEN : SPEC_DEFAULT;
+    if (spec->target.conflict_given == SPEC_DEFAULT)
+        spec->target.conflict = versioned ? CONFLICT_NEWER_WINS : CONFLICT_KEEP_LIVE;
+    spec->target.write_given = rows_seen(reader, "target.write") ? SPEC_GIVEN : SPEC_DEFAULT;
+    if (spec->target.write_given == SPEC_DEFAULT)
+        spec->target.write = WRITE_FILL;
+}
+
+void spec_check(struct rows_reader *reader, struct spec *spec)
+{
+    check_contradictions(reader);
+    check_needs(reader);
+    check_dataset(reader, spec);
+    decide_defaults(reader, spec);
+}

@@ -1,0 +1,158 @@
+#include "base/int.h"
+#include "base/units.h"
+#include "spec/spec_rows.h"
+
+/* SCHEME:…, as RFC 3986 writes schemes; which of them there are, the drivers know. */
+static bool has_scheme(const char *text)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789+.-");
+    return len > 0 && g_ascii_islower(text[0]) && text[len] == ':' && text[len + 1];
+}
+
+static bool read_store(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
+{
+    const char *text, *why;
+    if (!yaml_get_text(reader->yaml, node, &text))
+        return false;
+    if (!has_scheme(text))
+        return yaml_expected(reader->yaml, node,
+                             "the URI of a store, such as file:archive or rocksdb:data (`sluice stores` lists them)");
+    if (!spec_secret_check(text, &why))
+        return yaml_fail(reader->yaml, node, "%s", why);
+    return form_words.read(reader, row, node, into);
+}
+
+static bool read_expires_after(struct rows_reader *reader, const struct yaml_node *node, struct spec_target *target)
+{
+    g_autoptr(GError) error = NULL;
+    int64_t ms;
+    const char *text = form_quantity(reader, node, "keep, never, a duration such as 30d, or { from: path }");
+    if (!text)
+        return false;
+    if (!units_parse_duration_ms(text, &ms, &error) || ms <= 0)
+        return yaml_expected(reader->yaml, node, "keep, never, a duration such as 30d, or { from: path }");
+    target->expires = EXPIRES_AFTER;
+    target->expires_after_ms = ms;
+    return true;
+}
+
+static bool read_expires(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node,
+                         void *into)
+{
+    struct spec_target *target = row_field(row, into);
+    if (node->kind == YAML_MAP) {
+        target->expires = EXPIRES_FROM;
+        if (node->n == 0)
+            return yaml_expected(reader->yaml, node, "{ from: path }");
+        return rows_read_map(reader, row->key, node, into);
+    }
+    bool word = node->kind == YAML_TEXT;
+    if (word && (strcmp(node->text, "keep") == 0 || strcmp(node->text, "never") == 0)) {
+        target->expires = node->text[0] == 'k' ? EXPIRES_KEEP : EXPIRES_NONE;
+        return true;
+    }
+    return read_expires_after(reader, node, target);
+}
+
+static bool refuse_scope(struct rows_reader *reader, const struct yaml_node *node)
+{
+    return yaml_expected(reader->yaml, node, "a share such as 25%, '5 partitions', '1000 records' or { keys: FILE }");
+}
+
+/* `5 partitions`, `1 record`. */
+static bool read_amount(const char *text, struct spec_stage *stage)
+{
+    const char *blank = strchr(text, ' ');
+    uint64_t n;
+    if (!blank || !int_parse_u64(slice_of(text, (size_t)(blank - text)), &n) || n == 0)
+        return false;
+    const char *unit = blank + strspn(blank, " ");
+    bool partitions = g_str_equal(unit, "partitions") || g_str_equal(unit, "partition");
+    bool records = g_str_equal(unit, "records") || g_str_equal(unit, "record");
+    stage->scope_share = 1;
+    *(partitions ? &stage->scope_partitions : &stage->scope_records) = n;
+    return partitions || records;
+}
+
+static bool read_scope(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
+{
+    g_autoptr(GError) error = NULL;
+    struct spec_stage *stage = into;
+    if (node->kind == YAML_MAP)
+        return rows_read_map(reader, row->key, node, into);
+    if (node->kind != YAML_TEXT)
+        return refuse_scope(reader, node);
+    if (units_parse_share(node->text, &stage->scope_share, &error))
+        return (stage->scope_share > 0 && stage->scope_share <= 1) || refuse_scope(reader, node);
+    return read_amount(node->text, stage) || refuse_scope(reader, node);
+}
+
+static bool read_verify(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node,
+                        void *into)
+{
+    if (node->kind == YAML_MAP)
+        return rows_read_map(reader, row->key, node, into);
+    if (node->kind != YAML_TEXT || strcmp(node->text, "full") != 0)
+        return yaml_expected(reader->yaml, node, "full");
+    *(bool *)row_field(row, into) = true;
+    return true;
+}
+
+/* Each stage names itself once, and reaches further than the one before it. */
+static bool check_order(struct rows_reader *reader, const struct spec *spec, const struct yaml_node *list)
+{
+    bool ok = true;
+    for (size_t i = 0; i < spec->n_stages; i++)
+        for (size_t j = 0; j < i; j++)
+            if (g_strcmp0(spec->stages[i].name, spec->stages[j].name) == 0)
+                ok = yaml_fail(reader->yaml, list->items[i], "a stage '%s' was there already, on %s",
+                               spec->stages[i].name, yaml_place(reader->yaml, list->items[j]));
+    for (size_t i = 1; i < spec->n_stages; i++)
+        if (spec->stages[i].scope_share < spec->stages[i - 1].scope_share)
+            ok = yaml_fail(reader->yaml, list->items[i], "the stage '%s' reaches less far than the one before it",
+                           spec->stages[i].name);
+    return ok;
+}
+
+/* What the engine makes of stages today. */
+static bool check_acted_on(struct rows_reader *reader, const struct spec *spec, const struct yaml_node *list)
+{
+    if (spec->n_stages > 1)
+        return rows_refuse(reader, list->items[1], "stages",
+                           "it runs one stage of 100%, and no gates between several; leave the others out");
+    const struct spec_stage *stage = &spec->stages[0];
+    if (stage->scope_share < 1 || stage->scope_partitions || stage->scope_records)
+        return rows_refuse(reader, yaml_find(list->items[0], "scope"), "stages[].scope",
+                           "it runs one stage of 100%; write scope: 100%");
+    return true;
+}
+
+static bool read_stages(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node,
+                        void *into)
+{
+    struct spec *spec = into;
+    if (node->kind != YAML_LIST || node->n == 0)
+        return yaml_expected(reader->yaml, node, "a list of stages such as [{ name: full, scope: 100% }]");
+    spec->stages = arena_alloc0(reader->mem, node->n * sizeof *spec->stages);
+    g_assert(spec->stages);
+    spec->n_stages = node->n;
+    bool ok = true;
+    for (size_t i = 0; i < node->n; i++)
+        ok &= rows_read_map(reader, "stages[]", node->items[i], &spec->stages[i]);
+    return ok && check_order(reader, spec, node) && check_acted_on(reader, spec, node);
+}
+
+#define TEXT_SCHEMA "{\"type\": \"string\", \"minLength\": 1}"
+
+const struct row_form form_store = {
+    .read = read_store,
+    .schema = "{\"type\": \"string\", \"pattern\": \"^[a-z][a-z0-9+.-]*:.\"}",
+};
+const struct row_form form_expires = {
+    .read = read_expires,
+    .schema = "{\"oneOf\": [" TEXT_SCHEMA ", {\"type\": \"object\", \"properties\": {\"from\": " TEXT_SCHEMA
+              "}, \"required\": [\"from\"], \"additionalProperties\": false}]}",
+};
+const struct row_form form_scope = {.read = read_scope, .schema = TEXT_SCHEMA};
+const struct row_form form_verify = {.read = read_verify, .schema = "{\"const\": \"full\"}"};
+const struct row_form form_stages = {.read = read_stages};

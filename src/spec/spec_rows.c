@@ -1,0 +1,228 @@
+#include "spec/spec_rows.h"
+
+/* Why a key is refused. Each is a promise that the key would make and this version cannot keep. */
+static const char no_params[] = "a spec has no parameters yet; write the value itself";
+static const char no_ranges[] = "a source is read whole; narrow it with 'where'";
+static const char no_only[] = "it does not run on chosen keys alone; narrow the source with 'where'";
+static const char no_tests[] = "it does not run a transform's fixtures";
+static const char no_windows[] = "partitions by time need a range; use 'size' or 'count'";
+static const char no_approvals[] = "it asks no one for an approval, and knows no roles";
+static const char no_gates[] = "a gate verifies, and nothing else";
+static const char no_samples[] = "a stage is verified in full, never by a sample";
+static const char no_order[] = "partitions are taken in their order in the source";
+static const char no_signals[] = "it watches no signals of a server";
+static const char no_hours[] = "it knows no hours; pause and resume it with `sluice pause` and `sluice resume`";
+static const char no_budget[] = "it knows no budget; pause it with `sluice pause`";
+static const char no_hooks[] = "it runs no hooks; read the lines of `sluice run --json`";
+static const char no_retain[] = "it keeps everything until the run's files are removed";
+static const char no_shadow[] = "it writes in place, or fills";
+
+static const struct row_word duplicates_words[] = {
+    {"newest", DUPLICATES_NEWEST, NULL}, {"error", DUPLICATES_ERROR, NULL}, {"all", DUPLICATES_ALL, NULL}, {NULL}};
+static const struct row_word as_words[] = {
+    {"hash", AS_HASH, NULL}, {"json", AS_JSON, NULL}, {"raw", AS_RAW, NULL}, {NULL}};
+static const struct row_word write_words[] = {
+    {"in-place", WRITE_IN_PLACE, NULL}, {"fill", WRITE_FILL, NULL}, {"shadow", WRITE_SHADOW, no_shadow}, {NULL}};
+static const struct row_word conflict_words[] = {{"newer-wins", CONFLICT_NEWER_WINS, NULL},
+                                                 {"keep-live", CONFLICT_KEEP_LIVE, NULL},
+                                                 {"overwrite", CONFLICT_OVERWRITE, NULL},
+                                                 {NULL}};
+static const struct row_word unversioned_words[] = {
+    {"keep-live", UNVERSIONED_KEEP_LIVE, NULL}, {"overwrite", UNVERSIONED_OVERWRITE, NULL}, {NULL}};
+static const struct row_word ties_words[] = {
+    {"keep-live", TIES_KEEP_LIVE, NULL}, {"repair", TIES_REPAIR, NULL}, {NULL}};
+static const struct row_word on_failure_words[] = {{"pause", ON_FAILURE_PAUSE, NULL},
+                                                   {"rollback-stage", ON_FAILURE_ROLLBACK_STAGE, NULL},
+                                                   {"rollback", ON_FAILURE_ROLLBACK, NULL},
+                                                   {NULL}};
+
+#define AT(member)       .offset = offsetof(struct spec, member)
+#define IN_STAGE(member) .offset = offsetof(struct spec_stage, member)
+#define REFUSED(why)     .acts = (why), .kind = &form_refused
+
+G_STATIC_ASSERT(offsetof(struct spec, transform.n_libs) == offsetof(struct spec, transform.libs) + sizeof(void *));
+
+/* clang-format off */
+static const struct spec_row rows[] = {
+    {.key = "sluice", .form = "1", .required = true, .kind = &form_one,
+     .words = "the version of the spec's own form", .example = "1"},
+    {.key = "name", .form = "name", .required = true, .kind = &form_name, AT(name),
+     .words = "what the backfill is called; its runs are NAME.1, NAME.2 …: small letters, digits and '-', at most 63",
+     .example = "fix-customer-tiers"},
+    {.key = "reason", .form = "text", .kind = &form_words, AT(reason),
+     .words = "why it is done; recorded with every run", .example = "\"INC-1432: importer 4.2 truncated tier names\""},
+    {.key = "owner", .form = "map", .kind = &form_map,
+     .words = "who answers for it; recorded with every run", .example = "{ team: data-platform, contact: oncall@example.com }"},
+    {.key = "owner.team", .form = "text", .kind = &form_words, AT(owner_team),
+     .words = "the team that answers for the backfill", .example = "data-platform"},
+    {.key = "owner.contact", .form = "text", .kind = &form_words, AT(owner_contact),
+     .words = "how to reach it", .example = "data-oncall@example.com"},
+    {.key = "owner.may", .form = "map", REFUSED(no_approvals),
+     .words = "which roles may approve, resume …", .example = "{ approve: [data-lead] }"},
+    {.key = "params", .form = "map", REFUSED(no_params),
+     .words = "values given on the command line and used as ${name}", .example = "{ day: { type: date, default: 2026-07-10 } }"},
+
+    {.key = "source", .form = "map", .required = true, .kind = &form_map,
+     .words = "where the records come from", .example = "{ store: \"file:archive\", dataset: \"customers-*.ndjson\" }"},
+    {.key = "source.store", .form = "store", .required = true, .kind = &form_store, AT(source.store),
+     .words = "the store's URI; a secret in it is written ${env:NAME} or ${file:PATH}", .example = "\"file:archive\""},
+    {.key = "source.dataset", .form = "text", .fallback = "required, except in a store that is one dataset itself (undo:RUN)",
+     .decided = true, .kind = &form_text, AT(source.dataset),
+     .words = "which records of the store: for files a glob, for RocksDB a name", .example = "\"customers-*.ndjson.zst\""},
+    {.key = "source.key", .form = "path, or a list of paths", .fallback = "the store's own keys", .decided = true,
+     .kind = &form_paths, AT(source.key),
+     .words = "the path whose value is the record's key; several are joined by ':'", .example = "username"},
+    {.key = "source.version", .form = "path", .kind = &form_path, AT(source.version),
+     .words = "an integer or datetime that says which of two states of one key is newer", .example = "updated_at"},
+    {.key = "source.duplicates", .form = "newest | error | all", .fallback = "newest where there is a version, else error",
+     .decided = true, .kind = &form_choice, .choices = duplicates_words, AT(source.duplicates),
+     .words = "what becomes of several states of one key in the source", .example = "error"},
+    {.key = "source.range", .form = "map", REFUSED(no_ranges),
+     .words = "the stretch of time that is read, half-open", .example = "{ field: updated_at, from: 2026-07-10, to: 2026-07-12 }"},
+    {.key = "source.range.field", .form = "path", REFUSED(no_ranges), .words = "the datetime that the range is about", .example = "updated_at"},
+    {.key = "source.range.from", .form = "time", REFUSED(no_ranges), .words = "the first moment of the range", .example = "2026-07-10"},
+    {.key = "source.range.to", .form = "time", REFUSED(no_ranges), .words = "the first moment behind the range", .example = "2026-07-12"},
+    {.key = "source.where", .form = "Lua expression", .fallback = "all records", .decided = true,
+     .kind = &form_text, AT(source.where),
+     .words = "takes only records for which it is true; the record is `doc`", .example = "doc.active"},
+    {.key = "source.only", .form = "map", REFUSED(no_only),
+     .words = "the keys, slots, key range or partitions that are taken", .example = "{ keys: keys.txt }"},
+    {.key = "source.only.keys", .form = "file", REFUSED(no_only), .words = "a file of keys, one a line", .example = "keys.txt"},
+    {.key = "source.only.slots", .form = "range", REFUSED(no_only), .words = "hash slots of a cluster", .example = "0-99"},
+    {.key = "source.only.key_range", .form = "list", REFUSED(no_only), .words = "the first key and the first behind the last", .example = "[a, b]"},
+    {.key = "source.only.partitions", .form = "list", REFUSED(no_only), .words = "partitions by number", .example = "[3, 7]"},
+
+    {.key = "transform", .form = "map", .fallback = "records stay as they are", .decided = true, .kind = &form_map,
+     .words = "what makes the wanted record of a source record", .example = "{ lua: fix_tiers.lua }"},
+    {.key = "transform.lua", .form = "file", .required = true, .kind = &form_file, AT(transform.lua),
+     .words = "the Lua file that has `function transform(doc, ctx)`", .example = "fix_tiers.lua"},
+    {.key = "transform.libs", .form = "list of files", .fallback = "[]", .kind = &form_files, AT(transform.libs),
+     .words = "Lua files loaded before it, in this order", .example = "[normalise.lua]"},
+    {.key = "transform.tests", .form = "file", REFUSED(no_tests),
+     .words = "fixtures: record in, record out", .example = "fix_tiers.tests.ndjson"},
+    {.key = "transform.idempotent", .form = "true | false", .fallback = "false", .kind = &form_bool, AT(transform.idempotent),
+     .words = "whether applying it twice is the same as once; only then may a store do without numbered writes", .example = "true"},
+    {.key = "contract", .form = "file", .fallback = "none: records are not checked", .decided = true, .kind = &form_file, AT(contract),
+     .words = "what a record must be like after the transform", .example = "customer.contract.yaml"},
+
+    {.key = "target", .form = "map", .required = true, .kind = &form_map,
+     .words = "where the records go", .example = "{ store: \"rocksdb:data\", dataset: customers }"},
+    {.key = "target.store", .form = "store", .required = true, .kind = &form_store, AT(target.store),
+     .words = "the store's URI; a secret in it is written ${env:NAME} or ${file:PATH}", .example = "\"rocksdb:data\""},
+    {.key = "target.dataset", .form = "text", .required = true, .kind = &form_text, AT(target.dataset),
+     .words = "the dataset that is written", .example = "customers"},
+    {.key = "target.as", .form = "hash | json | raw", .fallback = "as the store keeps documents", .decided = true,
+     .kind = &form_choice, .choices = as_words, AT(target.as),
+     .words = "what a document becomes in the store", .example = "json"},
+    {.key = "target.expires", .form = "keep | never | duration | { from: path }", .fallback = "keep",
+     .kind = &form_expires, AT(target),
+     .words = "when what is written expires: as the live record does, never, that long after the run's planned time, or as the record says",
+     .example = "30d"},
+    {.key = "target.expires.from", .form = "path", .kind = &form_path, AT(target.expires_from),
+     .words = "the datetime in the record at which it expires", .example = "valid_until"},
+    {.key = "target.write", .form = "in-place | fill | shadow",
+     .fallback = "in-place where source and target are the same dataset, else fill", .decided = true,
+     .kind = &form_choice, .choices = write_words, AT(target.write),
+     .words = "over the live record, only where the key is absent, or beside it unseen", .example = "fill"},
+    {.key = "target.conflict", .form = "newer-wins | keep-live | overwrite",
+     .fallback = "newer-wins where source.version is given, else keep-live", .decided = true,
+     .kind = &form_choice, .choices = conflict_words, AT(target.conflict),
+     .words = "which of two records stands where the key is live already; without meaning where source and target are the same dataset",
+     .example = "keep-live"},
+    {.key = "target.unversioned", .form = "keep-live | overwrite", .fallback = "keep-live",
+     .kind = &form_choice, .choices = unversioned_words, AT(target.unversioned),
+     .words = "what newer-wins does with a live record that has no version", .example = "overwrite"},
+    {.key = "target.ties", .form = "keep-live | repair", .fallback = "keep-live",
+     .kind = &form_choice, .choices = ties_words, AT(target.ties),
+     .words = "what newer-wins does with versions closer to each other than protect.skew", .example = "repair"},
+
+    {.key = "partitions", .form = "map", .kind = &form_map,
+     .words = "how the work is cut: the unit of lease, checkpoint and verification", .example = "{ size: 5000 }"},
+    {.key = "partitions.size", .form = "count", .fallback = "5000", .kind = &form_count, AT(partition_records),
+     .min = 1, .max = 100000000, .words = "records of a partition, about", .example = "20000"},
+    {.key = "partitions.count", .form = "count", .fallback = "as 'size' makes them", .decided = true,
+     .kind = &form_count32, AT(partition_count), .min = 1, .max = 1000000,
+     .words = "the number of partitions, in place of their size", .example = "64"},
+    {.key = "partitions.every", .form = "duration", REFUSED(no_windows), .words = "a partition for each stretch of a range", .example = "1h"},
+    {.key = "workers", .form = "count", .fallback = "2", .kind = &form_count32, AT(workers), .min = 1, .max = 64,
+     .words = "threads that work on partitions at the same time, 1 to 64", .example = "4"},
+
+    {.key = "stages", .form = "list of maps", .fallback = "[{ name: full, scope: 100%, gate: { verify: full } }]",
+     .kind = &form_stages, AT(stages),
+     .words = "what is written and then judged as a whole, one after the other; this version runs one stage of 100%",
+     .example = "[{ name: full, scope: 100%, gate: { verify: full } }]"},
+    {.key = "stages[].name", .form = "name", .required = true, .kind = &form_name, IN_STAGE(name),
+     .words = "what the stage is called", .example = "full"},
+    {.key = "stages[].scope", .form = "share | N partitions | N records | { keys: file }", .required = true,
+     .kind = &form_scope, .words = "how much has been written when the stage ends, those before it included", .example = "100%"},
+    {.key = "stages[].scope.keys", .form = "file", REFUSED(no_only), .words = "a file of keys, one a line", .example = "keys.txt"},
+    {.key = "stages[].order", .form = "riskiest | listed", REFUSED(no_order), .words = "which partitions are taken first", .example = "riskiest"},
+    {.key = "stages[].gate", .form = "map", .kind = &form_map, .words = "what stands between this stage and the next", .example = "{ verify: full }"},
+    {.key = "stages[].gate.verify", .form = "full | { confidence: share, below: share }", .fallback = "full",
+     .kind = &form_verify, IN_STAGE(verify_full),
+     .words = "how much of the stage is compared with its source", .example = "full"},
+    {.key = "stages[].gate.verify.confidence", .form = "share", REFUSED(no_samples), .words = "how sure a sample must be", .example = "99.9%"},
+    {.key = "stages[].gate.verify.below", .form = "share", REFUSED(no_samples), .words = "that fewer than this share differ", .example = "0.01%"},
+    {.key = "stages[].gate.soak", .form = "duration", REFUSED(no_gates), .words = "how long to wait and watch before the next stage", .example = "10m"},
+    {.key = "stages[].gate.approve", .form = "role", REFUSED(no_approvals), .words = "who must approve the next stage", .example = "data-lead"},
+
+    {.key = "protect", .form = "map", .kind = &form_map, .words = "what a run may not do to the cluster or to itself", .example = "{ rejects: 1% }"},
+    {.key = "protect.live", .form = "map", REFUSED(no_signals), .words = "how much slower live requests may become", .example = "{ p99: \"+10% or +0.5ms\" }"},
+    {.key = "protect.live.p99", .form = "text", REFUSED(no_signals), .words = "for the slowest hundredth of them", .example = "\"+10% or +0.5ms\""},
+    {.key = "protect.replication_lag", .form = "duration", REFUSED(no_signals), .words = "how far replicas may fall behind", .example = "2s"},
+    {.key = "protect.errors", .form = "share", REFUSED(no_signals), .words = "the share of calls that may fail", .example = "0.1%"},
+    {.key = "protect.rejects", .form = "share", .fallback = "0.1%", .kind = &form_share, AT(protect.rejects),
+     .words = "the share of records that contract and transform may refuse before the run pauses", .example = "1%"},
+    {.key = "protect.kept_live", .form = "share", .fallback = "50%", .kind = &form_share, AT(protect.kept_live),
+     .words = "the share of records that may be kept live before the run pauses", .example = "100%"},
+    {.key = "protect.memory", .form = "share", REFUSED(no_signals), .words = "how full a server may become", .example = "75%"},
+    {.key = "protect.skew", .form = "duration", .fallback = "500ms", .kind = &form_duration, AT(protect.skew_ms),
+     .words = "versions closer to each other than this are a tie: clocks differ", .example = "2s"},
+    {.key = "protect.rate", .form = "map", .kind = &form_map, .words = "how fast a run may write", .example = "{ max: 20000/s }"},
+    {.key = "protect.rate.max", .form = "rate", .fallback = "no limit", .decided = true, .kind = &form_rate, AT(protect.rate_max_per_s),
+     .words = "records written at most, by all workers together", .example = "20000/s"},
+
+    {.key = "hours", .form = "list", REFUSED(no_hours), .words = "when a run may write", .example = "[\"Mon-Fri 22:00-06:00 Europe/Berlin\"]"},
+    {.key = "budget", .form = "map", REFUSED(no_budget), .words = "how much a run may use before it pauses", .example = "{ records: 5000000 }"},
+    {.key = "budget.records", .form = "count", REFUSED(no_budget), .words = "records written", .example = "5000000"},
+    {.key = "budget.bytes", .form = "bytes", REFUSED(no_budget), .words = "bytes written", .example = "20GiB"},
+    {.key = "budget.time", .form = "duration", REFUSED(no_budget), .words = "time spent running", .example = "6h"},
+    {.key = "hooks", .form = "list of maps", REFUSED(no_hooks), .words = "programs that run on events", .example = "[{ on: stage.passed, run: ./notify.sh }]"},
+    {.key = "hooks[].on", .form = "event", REFUSED(no_hooks), .words = "the event", .example = "stage.passed"},
+    {.key = "hooks[].run", .form = "command", REFUSED(no_hooks), .words = "the program", .example = "./notify.sh"},
+    {.key = "hooks[].must", .form = "true | false", REFUSED(no_hooks), .words = "whether its failure pauses the run", .example = "false"},
+    {.key = "retain", .form = "map", REFUSED(no_retain), .words = "how long what a run leaves is kept", .example = "{ undo: 7d }"},
+    {.key = "retain.undo", .form = "duration", REFUSED(no_retain), .words = "pre-images", .example = "7d"},
+    {.key = "retain.quarantine", .form = "duration", REFUSED(no_retain), .words = "refused records", .example = "30d"},
+    {.key = "retain.reports", .form = "duration", REFUSED(no_retain), .words = "verification reports", .example = "90d"},
+    {.key = "on_failure", .form = "pause | rollback-stage | rollback", .fallback = "pause",
+     .kind = &form_choice, .choices = on_failure_words, AT(on_failure),
+     .words = "what happens when a gate fails", .example = "rollback"},
+};
+/* clang-format on */
+
+struct rows spec_table(void)
+{
+    return (struct rows){.row = rows, .n = G_N_ELEMENTS(rows)};
+}
+
+const struct spec_row *spec_rows(size_t *ret_n)
+{
+    *ret_n = G_N_ELEMENTS(rows);
+    return rows;
+}
+
+const struct spec_row *spec_row_find(const char *key)
+{
+    return rows_find(spec_table(), key);
+}
+
+const char *spec_row_nearest(const char *key)
+{
+    return rows_nearest(spec_table(), key);
+}
+
+char *spec_schema_json(void)
+{
+    return rows_schema_json(spec_table(), "sluice spec");
+}

@@ -1,0 +1,341 @@
+#include "kit/kit.h"
+#include "spec/spec.h"
+
+#define HEAD   "sluice: 1\nname: fix-tiers\n"
+#define SOURCE "source: { store: 'file:in', dataset: '*.ndjson' }\n"
+#define TARGET "target: { store: 'rocksdb:data', dataset: customers }\n"
+
+static struct spec *read_text(const char *text, GError **error)
+{
+    struct spec *spec = NULL;
+    return spec_parse(&spec, "dir/s.yaml", slice_of_text(text), error) ? spec : NULL;
+}
+
+static void assert_refused(const char *text, const char *expected)
+{
+    g_autoptr(GError) error = NULL;
+    auto_(spec) spec = read_text(text, &error);
+    if (spec)
+        fail_msg("taken: %s", text);
+    assert_int_equal(error->code, SLUICE_ERROR_SPEC);
+    assert_string_equal(error->message, expected);
+}
+
+static struct spec *assert_taken(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    struct spec *spec = read_text(text, &error);
+    if (!spec)
+        fail_msg("%s", error->message);
+    return spec;
+}
+
+static void the_least_spec_has_all_defaults(void **state)
+{
+    auto_(spec) spec = assert_taken(HEAD SOURCE TARGET);
+    assert_string_equal(spec->path, "dir/s.yaml");
+    assert_string_equal(spec->dir, "dir");
+    assert_string_equal(spec->name, "fix-tiers");
+    assert_null(spec->reason);
+    assert_string_equal(spec->source.store, "file:in");
+    assert_string_equal(spec->source.dataset, "*.ndjson");
+    assert_int_equal(spec->source.key.n, 0);
+    assert_null(spec->source.version);
+    assert_int_equal(spec->source.duplicates, DUPLICATES_ERROR);
+    assert_null(spec->source.where);
+    assert_null(spec->transform.lua);
+    assert_int_equal(spec->transform.n_libs, 0);
+    assert_false(spec->transform.idempotent);
+    assert_null(spec->contract);
+    assert_int_equal(spec->target.as, AS_DEFAULT);
+    assert_int_equal(spec->target.expires, EXPIRES_KEEP);
+    assert_int_equal(spec->target.write, WRITE_FILL);
+    assert_int_equal(spec->target.write_given, SPEC_DEFAULT);
+    assert_int_equal(spec->target.conflict, CONFLICT_KEEP_LIVE);
+    assert_int_equal(spec->target.conflict_given, SPEC_DEFAULT);
+    assert_int_equal(spec->target.unversioned, UNVERSIONED_KEEP_LIVE);
+    assert_int_equal(spec->target.ties, TIES_KEEP_LIVE);
+    assert_int_equal(spec->partition_records, 5000);
+    assert_int_equal(spec->partition_count, 0);
+    assert_int_equal(spec->workers, 2);
+    assert_int_equal(spec->n_stages, 1);
+    assert_string_equal(spec->stages[0].name, "full");
+    assert_true(spec->stages[0].scope_share >= 1);
+    assert_true(spec->stages[0].verify_full);
+    assert_int_equal(spec->protect.skew_ms, 500);
+    assert_true(spec->protect.rejects > 0.00099 && spec->protect.rejects < 0.00101);
+    assert_true(spec->protect.kept_live > 0.499 && spec->protect.kept_live < 0.501);
+    assert_true(spec->protect.rate_max_per_s <= 0);
+    assert_int_equal(spec->on_failure, ON_FAILURE_PAUSE);
+    kit_equal_text(spec->source_text, HEAD SOURCE TARGET);
+}
+
+static void every_key_that_is_acted_on_is_read(void **state)
+{
+    auto_(spec) spec = assert_taken("sluice: 1\n"
+                                    "name: a-1\n"
+                                    "reason: \"INC-1432: ${not a placeholder}\"\n"
+                                    "owner: { team: data-platform, contact: x@example.com }\n"
+                                    "source:\n"
+                                    "  store: 'file:in'\n"
+                                    "  dataset: 'a-*.csv'\n"
+                                    "  key: [tenant, user.id]\n"
+                                    "  version: updated_at\n"
+                                    "  duplicates: newest\n"
+                                    "  where: doc.active and doc.n > 3\n"
+                                    "transform: { lua: t.lua, libs: [a.lua, /abs/b.lua], idempotent: true }\n"
+                                    "contract: sub/c.yaml\n"
+                                    "target:\n"
+                                    "  store: 'valkey://${env:USER}:${file:pw}@h:1'\n"
+                                    "  dataset: 'customer:{username}'\n"
+                                    "  as: json\n"
+                                    "  expires: { from: valid.until }\n"
+                                    "  write: in-place\n"
+                                    "  conflict: newer-wins\n"
+                                    "  unversioned: overwrite\n"
+                                    "  ties: repair\n"
+                                    "partitions: { count: 64 }\n"
+                                    "workers: 64\n"
+                                    "stages: [{ name: all, scope: 100%, gate: { verify: full } }]\n"
+                                    "protect: { rejects: 2.5%, kept_live: 100%, skew: 2s, rate: { max: 20000/s } }\n"
+                                    "on_failure: rollback\n");
+    assert_string_equal(spec->reason, "INC-1432: ${not a placeholder}");
+    assert_string_equal(spec->owner_team, "data-platform");
+    assert_string_equal(spec->owner_contact, "x@example.com");
+    assert_int_equal(spec->source.key.n, 2);
+    assert_string_equal(path_text(spec->source.key.paths[1]), "user.id");
+    assert_string_equal(path_text(spec->source.version), "updated_at");
+    assert_int_equal(spec->source.duplicates, DUPLICATES_NEWEST);
+    assert_string_equal(spec->source.where, "doc.active and doc.n > 3");
+    assert_string_equal(spec->transform.lua, "dir/t.lua");
+    assert_int_equal(spec->transform.n_libs, 2);
+    assert_string_equal(spec->transform.libs[0], "dir/a.lua");
+    assert_string_equal(spec->transform.libs[1], "/abs/b.lua");
+    assert_true(spec->transform.idempotent);
+    assert_string_equal(spec->contract, "dir/sub/c.yaml");
+    assert_string_equal(spec->target.store, "valkey://${env:USER}:${file:pw}@h:1");
+    assert_int_equal(spec->target.as, AS_JSON);
+    assert_int_equal(spec->target.expires, EXPIRES_FROM);
+    assert_string_equal(path_text(spec->target.expires_from), "valid.until");
+    assert_int_equal(spec->target.write, WRITE_IN_PLACE);
+    assert_int_equal(spec->target.write_given, SPEC_GIVEN);
+    assert_int_equal(spec->target.conflict, CONFLICT_NEWER_WINS);
+    assert_int_equal(spec->target.conflict_given, SPEC_GIVEN);
+    assert_int_equal(spec->target.unversioned, UNVERSIONED_OVERWRITE);
+    assert_int_equal(spec->target.ties, TIES_REPAIR);
+    assert_int_equal(spec->partition_count, 64);
+    assert_int_equal(spec->workers, 64);
+    assert_string_equal(spec->stages[0].name, "all");
+    assert_int_equal(spec->protect.skew_ms, 2000);
+    assert_true(spec->protect.rejects > 0.0249 && spec->protect.rejects < 0.0251);
+    assert_true(spec->protect.rate_max_per_s > 19999 && spec->protect.rate_max_per_s < 20001);
+    assert_int_equal(spec->on_failure, ON_FAILURE_ROLLBACK);
+}
+
+static void a_version_makes_the_newest_win(void **state)
+{
+    auto_(spec) spec = assert_taken(HEAD TARGET "source: { store: 'file:in', dataset: a, version: v }\n");
+    assert_int_equal(spec->source.duplicates, DUPLICATES_NEWEST);
+    assert_int_equal(spec->target.conflict, CONFLICT_NEWER_WINS);
+    assert_int_equal(spec->target.conflict_given, SPEC_DEFAULT);
+}
+
+static void expires_has_four_forms(void **state)
+{
+    static const struct {
+        const char *text;
+        enum spec_expires expires;
+        int64_t after_ms;
+    } rows[] = {{"keep", EXPIRES_KEEP, 0},
+                {"never", EXPIRES_NONE, 0},
+                {"30d", EXPIRES_AFTER, INT64_C(30) * 86400 * 1000},
+                {"{ from: until }", EXPIRES_FROM, 0}};
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *text =
+            g_strdup_printf(HEAD SOURCE "target: { store: 'mem:x', dataset: d, expires: %s }\n", rows[i].text);
+        auto_(spec) spec = assert_taken(text);
+        assert_int_equal(spec->target.expires, rows[i].expires);
+        assert_int_equal(spec->target.expires_after_ms, rows[i].after_ms);
+    }
+    assert_refused(HEAD SOURCE "target: { store: 'mem:x', dataset: d, expires: soon }\n",
+                   "dir/s.yaml:4:48: expected keep, never, a duration such as 30d, or { from: path }, found the text "
+                   "'soon'");
+    assert_refused(HEAD SOURCE "target: { store: 'mem:x', dataset: d, expires: { form: a } }\n",
+                   "dir/s.yaml:4:50: unknown key 'form'; did you mean 'from'?");
+    assert_refused(HEAD SOURCE "target: { store: 'mem:x', dataset: d, expires: {} }\n",
+                   "dir/s.yaml:4:48: expected { from: path }, found a map of keys");
+}
+
+static void a_spec_next_to_the_caller_has_plain_paths(void **state)
+{
+    g_autoptr(GError) error = NULL;
+    auto_(spec) spec = NULL;
+    kit_ok(spec_parse(&spec, "s.yaml", slice_of_text(HEAD SOURCE TARGET "contract: c.yaml\n"), &error));
+    assert_string_equal(spec->dir, ".");
+    assert_string_equal(spec->contract, "c.yaml");
+}
+
+static void undo_is_a_store_without_datasets(void **state)
+{
+    auto_(spec) spec = assert_taken(HEAD "source: { store: 'undo:fix.1' }\n" TARGET);
+    assert_string_equal(spec->source.dataset, "");
+    assert_refused(HEAD "source: { store: 'file:in' }\n" TARGET,
+                   "dir/s.yaml:3:9: the key 'source.dataset' is missing: which records of the store: for files a glob, "
+                   "for RocksDB a name; for example \"customers-*.ndjson.zst\"");
+}
+
+static void all_errors_of_a_file_are_told_at_once_in_its_order(void **state)
+{
+    assert_refused("sluice: 2\n"
+                   "name: Fix_Tiers\n"
+                   "soruce: { store: 'file:in' }\n"
+                   "target: { store: data, dataset: 5, wriet: fill, as: jsno }\n"
+                   "workers: 65\n"
+                   "conflict: overwrite\n"
+                   "protect: { rejects: 0.1, skew: soon, rate: { max: 0/s } }\n",
+                   "dir/s.yaml:1:1: the key 'source' is missing: where the records come from; for example { store: "
+                   "\"file:archive\", dataset: \"customers-*.ndjson\" }\n"
+                   "dir/s.yaml:1:9: expected 1, the only version of this file's form there is, found the number 2\n"
+                   "dir/s.yaml:2:7: expected a name of at most 63 small letters, digits and '-', not beginning with "
+                   "'-', found the text 'Fix_Tiers'\n"
+                   "dir/s.yaml:3:1: unknown key 'soruce'; did you mean 'source'?\n"
+                   "dir/s.yaml:4:18: expected the URI of a store, such as file:archive or rocksdb:data (`sluice "
+                   "stores` lists them), found the text 'data'\n"
+                   "dir/s.yaml:4:33: expected a text, found the number 5; put it in quotes if it is meant as text\n"
+                   "dir/s.yaml:4:36: unknown key 'wriet'; did you mean 'write'?\n"
+                   "dir/s.yaml:4:53: unknown value 'jsno'; did you mean 'json'?\n"
+                   "dir/s.yaml:5:10: expected a whole number from 1 to 64, found the number 65\n"
+                   "dir/s.yaml:6:1: unknown key 'conflict' in this place; it is known as 'target.conflict'\n"
+                   "dir/s.yaml:7:21: '0.1': expected a share such as 1% or 99.9%\n"
+                   "dir/s.yaml:7:32: 'soon': expected a duration such as 500ms, 2s, 10m, 6h, 30d or 2w\n"
+                   "dir/s.yaml:7:51: expected a rate above zero; to stop a run there is `sluice pause`");
+}
+
+static void what_is_no_map_is_refused(void **state)
+{
+    assert_refused("", "dir/s.yaml:1:1: expected a map of keys, found nothing");
+    assert_refused("- a\n", "dir/s.yaml:1:1: expected a map of keys, found a list");
+    assert_refused("hello", "dir/s.yaml:1:1: expected a map of keys, found the text 'hello'");
+    assert_refused("\xC3(", "dir/s.yaml:1:1: not UTF-8: byte 0xC3; save the file as UTF-8");
+    assert_refused("a: {", "dir/s.yaml:2:1: not YAML: did not find expected node content");
+    assert_refused(HEAD "source: file\n" TARGET, "dir/s.yaml:3:9: expected a map of keys, found the text 'file'");
+    assert_refused(HEAD SOURCE TARGET "protect:\n", "dir/s.yaml:5:1: expected a map of keys, found nothing");
+}
+
+static void duplicate_keys_are_refused(void **state)
+{
+    assert_refused(HEAD SOURCE TARGET "name: b\n", "dir/s.yaml:5:1: the key 'name' was there already, at 2:1");
+}
+
+static void keys_that_contradict_each_other_are_both_named(void **state)
+{
+    assert_refused(HEAD SOURCE "target: { store: 'mem:x', dataset: d,\n  write: fill,\n  conflict: overwrite }\n",
+                   "dir/s.yaml:6:13: 'target.conflict: overwrite' contradicts 'target.write: fill' on line 5: fill "
+                   "writes only where the key is absent; to write over live records use write: in-place");
+    assert_refused(HEAD SOURCE "target: { store: 'mem:x', dataset: d, unversioned: overwrite, ties: repair,\n"
+                               "  conflict: keep-live }\n",
+                   "dir/s.yaml:4:52: 'target.unversioned: overwrite' contradicts 'target.conflict: keep-live' on line "
+                   "5: only newer-wins asks for it\n"
+                   "dir/s.yaml:4:69: 'target.ties: repair' contradicts 'target.conflict: keep-live' on line 5: only "
+                   "newer-wins has ties");
+    assert_refused(HEAD SOURCE TARGET "partitions: { size: 10, count: 5 }\n",
+                   "dir/s.yaml:5:32: 'partitions.count: 5' contradicts 'partitions.size: 10' on line 5: either the "
+                   "number of partitions is given or their size");
+    assert_refused(HEAD SOURCE "target: { store: 'mem:x', dataset: d, conflict: newer-wins }\n",
+                   "dir/s.yaml:4:49: 'target.conflict: newer-wins' needs 'source.version', the path that says which of "
+                   "two states is newer");
+    assert_refused(HEAD TARGET "source: { store: 'mem:x', dataset: d, duplicates: newest }\n",
+                   "dir/s.yaml:4:51: 'source.duplicates: newest' needs 'source.version', the path that says which of "
+                   "two states is newer");
+}
+
+static void paths_are_checked(void **state)
+{
+    assert_refused(HEAD TARGET "source: { store: 'mem:x', dataset: d, key: [a, a], version: 'a..b' }\n",
+                   "dir/s.yaml:4:48: the path 'a' stands twice in the list\n"
+                   "dir/s.yaml:4:61: the path 'a..b' is wrong at byte 3: expected a name");
+    assert_refused(HEAD TARGET "source: { store: 'mem:x', dataset: d, key: [] }\n",
+                   "dir/s.yaml:4:44: expected a path such as user.id, or a list of paths, found a list");
+}
+
+static void more_stages_than_one_are_read_and_refused(void **state)
+{
+    assert_refused(HEAD SOURCE TARGET "stages:\n"
+                                      "  - { name: canary, scope: 1% }\n"
+                                      "  - { name: full, scope: 100% }\n",
+                   "dir/s.yaml:7:5: 'stages': this version does not act on it: it runs one stage of 100%, and no gates "
+                   "between several; leave the others out");
+    assert_refused(HEAD SOURCE TARGET "stages: [{ name: canary, scope: 5 partitions }]\n",
+                   "dir/s.yaml:5:33: 'stages[].scope': this version does not act on it: it runs one stage of 100%; "
+                   "write scope: 100%");
+    assert_refused(HEAD SOURCE TARGET "stages: [{ name: a, scope: { keys: f } }, { scope: 10 monkeys }, {}]\n",
+                   "dir/s.yaml:5:30: 'stages[].scope.keys': this version does not act on it: it does not run on chosen "
+                   "keys alone; narrow the source with 'where'\n"
+                   "dir/s.yaml:5:43: the key 'stages[].name' is missing: what the stage is called; for example full\n"
+                   "dir/s.yaml:5:52: expected a share such as 25%, '5 partitions', '1000 records' or { keys: FILE }, "
+                   "found the text '10 monkeys'\n"
+                   "dir/s.yaml:5:66: the key 'stages[].name' is missing: what the stage is called; for example full\n"
+                   "dir/s.yaml:5:66: the key 'stages[].scope' is missing: how much has been written when the stage "
+                   "ends, those before it included; for example 100%");
+    assert_refused(HEAD SOURCE TARGET "stages: [{ name: a, scope: 50% }, { name: a, scope: 10% }]\n",
+                   "dir/s.yaml:5:35: a stage 'a' was there already, on line 5\n"
+                   "dir/s.yaml:5:35: the stage 'a' reaches less far than the one before it");
+    assert_refused(HEAD SOURCE TARGET "stages: []\n", "dir/s.yaml:5:9: expected a list of stages such as [{ name: "
+                                                      "full, scope: 100% }], found a list");
+}
+
+static void placeholders_stand_only_in_stores(void **state)
+{
+    assert_refused(
+        HEAD SOURCE "target: { store: 'mem:x', dataset: 'd-${day}' }\n",
+        "dir/s.yaml:4:36: ${…} stands only in 'store', as ${env:NAME} or ${file:PATH}; this version knows no "
+        "params");
+    assert_refused(HEAD SOURCE "target: { store: 'mem:${day}', dataset: d }\n",
+                   "dir/s.yaml:4:18: expected ${env:NAME} or ${file:PATH}; this version knows no params");
+    assert_refused(HEAD SOURCE "target: { store: 'mem:${vault:x}', dataset: d }\n",
+                   "dir/s.yaml:4:18: an unknown kind of secret; known are ${env:NAME} and ${file:PATH}");
+    assert_refused(HEAD SOURCE "target: { store: 'mem:${command:x}', dataset: d }\n",
+                   "dir/s.yaml:4:18: ${command:…}: this version does not act on it: it runs no commands; use "
+                   "${env:NAME} or ${file:PATH}");
+}
+
+static void a_file_that_is_not_there_is_an_error_of_the_spec(void **state)
+{
+    g_autoptr(GError) error = NULL;
+    auto_(spec) spec = NULL;
+    kit_refused(spec_read(&spec, world_real(), "/nonexistent/s.yaml", &error), SPEC, "/nonexistent/s.yaml: cannot");
+    kit_refused(spec_read(&spec, world_real(), "/", &error), SPEC, "/: ");
+}
+
+static void a_file_is_read(void **state)
+{
+    g_autoptr(GError) error = NULL;
+    auto_(spec) spec = NULL;
+    g_autofree char *path = g_build_filename(*state, "s.yaml", NULL);
+    assert_true(g_file_set_contents(path, HEAD SOURCE TARGET, -1, NULL));
+    kit_ok(spec_read(&spec, world_real(), path, &error));
+    assert_string_equal(spec->path, path);
+    assert_string_equal(spec->dir, *state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_least_spec_has_all_defaults),
+        cmocka_unit_test(every_key_that_is_acted_on_is_read),
+        cmocka_unit_test(a_version_makes_the_newest_win),
+        cmocka_unit_test(expires_has_four_forms),
+        cmocka_unit_test(a_spec_next_to_the_caller_has_plain_paths),
+        cmocka_unit_test(undo_is_a_store_without_datasets),
+        cmocka_unit_test(all_errors_of_a_file_are_told_at_once_in_its_order),
+        cmocka_unit_test(what_is_no_map_is_refused),
+        cmocka_unit_test(duplicate_keys_are_refused),
+        cmocka_unit_test(keys_that_contradict_each_other_are_both_named),
+        cmocka_unit_test(paths_are_checked),
+        cmocka_unit_test(more_stages_than_one_are_read_and_refused),
+        cmocka_unit_test(placeholders_stand_only_in_stores),
+        cmocka_unit_test(a_file_that_is_not_there_is_an_error_of_the_spec),
+        cmocka_unit_test_setup_teardown(a_file_is_read, kit_dir_setup, kit_dir_teardown),
+    };
+    return cmocka_run_group_tests_name("spec/spec", tests, NULL, NULL);
+}
