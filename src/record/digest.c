@@ -171,11 +171,16 @@ static bool put_value(struct canon *canon, const struct element *element)
     }
 }
 
-static inline uint64_t name_prefix(struct slice name)
+/* Eight bytes at once where they are there (`end`: of the bytes): what lies behind the name is cut off. */
+static inline uint64_t name_prefix(struct slice name, const uint8_t *end)
 {
     uint64_t prefix = 0;
-    memcpy(&prefix, name.data, MIN(name.len, 8));
-    return GUINT64_FROM_BE(prefix);
+    if (end - name.data < 8)
+        memcpy(&prefix, name.data, MIN(name.len, 8));
+    else
+        memcpy(&prefix, name.data, 8);
+    prefix = GUINT64_FROM_BE(prefix);
+    return name.len >= 8 ? prefix : prefix & ~(UINT64_MAX >> (8 * name.len));
 }
 
 /* Names hold no NUL, so that the prefix, filled up with zeros, and then strcmp() order them bytewise. */
@@ -206,7 +211,7 @@ static void fields_sort(struct field *fields, size_t n)
     }
 }
 
-static bool field_push(struct canon *canon, const uint8_t *at, struct slice name)
+static bool field_push(struct canon *canon, struct field field)
 {
     if (canon->top == canon->cap) {
         bool own = canon->fields == canon->own;
@@ -218,7 +223,7 @@ static bool field_push(struct canon *canon, const uint8_t *at, struct slice name
         canon->fields = fields;
         canon->cap *= 2;
     }
-    canon->fields[canon->top++] = (struct field){.prefix = name_prefix(name), .at = at};
+    canon->fields[canon->top++] = field;
     return true;
 }
 
@@ -234,7 +239,7 @@ static bool fields_push(struct canon *canon, struct elements elements)
             break;
         if (result != ELEMENT_OK)
             return element_fault(result, &element, canon->error);
-        if (!field_push(canon, at, element.name))
+        if (!field_push(canon, (struct field){.prefix = name_prefix(element.name, elements.end), .at = at}))
             return false;
     }
     fields_sort(canon->fields + base, canon->top - base);

@@ -69,12 +69,27 @@ static bool is_foreign_binary(const struct element *element)
     return element_subtype(element) != BSON_SUBTYPE_UUID || element->value.len != UUID_BYTES + 5;
 }
 
+/* Names are short: eight bytes at a time, without a call. NULL where there is none. */
+static inline const uint8_t *find_nul(const uint8_t *at, const uint8_t *end)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    for (; end - at >= 8; at += 8) {
+        uint64_t bytes = element_bits(at, 8), nuls = (bytes - ones) & ~bytes & ones << 7;
+        if (nuls)
+            return at + __builtin_ctzll(nuls) / 8;
+    }
+    for (; at < end; at++)
+        if (!*at)
+            return at;
+    return NULL;
+}
+
 enum element_result element_next(struct elements *elements, struct element *ret)
 {
     const uint8_t *at = elements->at, *end = elements->end;
     if (at == end)
         return ELEMENT_END;
-    const uint8_t *nul = memchr(at + 1, 0, (size_t)(end - at - 1));
+    const uint8_t *nul = find_nul(at + 1, end);
     if (!nul)
         return ELEMENT_DAMAGED;
     ret->type = at[0];

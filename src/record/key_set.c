@@ -4,17 +4,19 @@
 
 #define PLACE UINT64_C(0xffffffff)
 
-/* Enough for the short list, where a false match costs one comparison: length, first and last eight bytes. */
-static uint64_t quick_hash(const uint8_t *key, size_t len)
+/* Enough for the short list, where a false match costs one comparison: length, first and last eight bytes. Of a shorter
+ * key they are read together with what lies before it, which is cut off. */
+static uint64_t quick_hash(const uint8_t *buffer, size_t at, size_t len)
 {
     uint64_t first = 0, last = 0;
-    if (len >= 8) {
-        memcpy(&first, key, 8);
-        memcpy(&last, key + len - 8, 8);
-    } else {
-        for (size_t i = 0; i < len; i++)
-            first = first << 8 | key[i];
-    }
+    if (at + len >= 8)
+        memcpy(&last, buffer + at + len - 8, 8);
+    else
+        memcpy((uint8_t *)&last + 8 - len, buffer + at, len);
+    if (len >= 8)
+        memcpy(&first, buffer + at, 8);
+    else
+        last = len ? GUINT64_FROM_LE(last) >> (64 - 8 * len) : 0;
     return (first ^ (last << 29 | last >> 35) ^ len) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
@@ -75,7 +77,7 @@ static bool widen(struct key_set *set, struct key_frame *frame, const uint8_t *b
 static enum key_added add_to_list(struct key_set *set, struct key_frame *frame, const uint8_t *buffer, size_t at,
                                   size_t len)
 {
-    uint64_t hash = quick_hash(buffer + at, len);
+    uint64_t hash = quick_hash(buffer, at, len);
     for (size_t i = frame->base; i < set->top; i++)
         if (is_same(buffer, set->entries[i], hash, at, len))
             return KEY_TWICE;
