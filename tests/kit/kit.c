@@ -3,31 +3,39 @@
 #include <ftw.h>
 #include <stdio.h>
 
-void kit_ok_at(bool ok, GError **error, const char *call, const char *file, int line)
+void kit_ok_at(bool ok, GError **error, const struct kit_place *place)
 {
     if (ok && !*error)
         return;
-    print_error("%s: %s\n", call, *error ? (*error)->message : "failed without an error");
+    print_error("%s: %s\n", place->call, *error ? (*error)->message : "failed without an error");
     g_clear_error(error);
-    _fail(file, line);
+    _fail(place->file, place->line);
 }
 
-void kit_refused_at(bool ok, GError **error, enum error_code code, const char *part, const char *call, const char *file,
-                    int line)
+void kit_refused_at(bool ok, GError **error, enum error_code code, const char *part, const struct kit_place *place)
 {
     if (!ok && error_is(*error, code) && strstr((*error)->message, part)) {
         g_clear_error(error);
         return;
     }
     if (ok)
-        print_error("%s: succeeded\n", call);
+        print_error("%s: succeeded\n", place->call);
     else if (!*error)
-        print_error("%s: failed without an error\n", call);
+        print_error("%s: failed without an error\n", place->call);
     else
-        print_error("%s: failed with code %d, '%s'\n", call, (*error)->code, (*error)->message);
+        print_error("%s: failed with code %d, '%s'\n", place->call, (*error)->code, (*error)->message);
     print_error("expected: %s, '…%s…'\n", error_row(code)->name, part);
     g_clear_error(error);
-    _fail(file, line);
+    _fail(place->file, place->line);
+}
+
+void kit_reason(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *reason = g_strdup_vprintf(format, args);
+    va_end(args);
+    print_message("# reason: %s\n", reason);
 }
 
 void kit_equal_text_at(struct slice bytes, const char *text, const char *file, int line)

@@ -12,15 +12,27 @@
 #include "base/slice.h"
 
 /* The call succeeds; else its error is the message. The expression names a GError * called `error`, NULL before. */
-#define kit_ok(call) kit_ok_at((call), &error, #call, __FILE__, __LINE__)
+#define kit_ok(call) kit_ok_at((call), &error, &(const struct kit_place){#call, __FILE__, __LINE__})
 
 /* The call fails with the code, and its message contains `part`. *error is cleared for the next call. */
 #define kit_refused(call, code, part)                                                                                  \
-    kit_refused_at((call), &error, SLUICE_ERROR_##code, part, #call, __FILE__, __LINE__)
+    kit_refused_at((call), &error, SLUICE_ERROR_##code, part, &(const struct kit_place){#call, __FILE__, __LINE__})
 
-void kit_ok_at(bool ok, GError **error, const char *call, const char *file, int line);
-void kit_refused_at(bool ok, GError **error, enum error_code code, const char *part, const char *call, const char *file,
-                    int line);
+struct kit_place {
+    const char *call, *file;
+    int line;
+};
+
+void kit_ok_at(bool ok, GError **error, const struct kit_place *place);
+void kit_refused_at(bool ok, GError **error, enum error_code code, const char *part, const struct kit_place *place);
+
+/* Ends the test as skipped; the reason stands in the list of what was skipped. */
+#define kit_skip(...)                                                                                                  \
+    do {                                                                                                               \
+        kit_reason(__VA_ARGS__);                                                                                       \
+        skip();                                                                                                        \
+    } while (0)
+void kit_reason(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 /* Of a slice and a text. */
 #define kit_equal_text(slice, text) kit_equal_text_at((slice), (text), __FILE__, __LINE__)
