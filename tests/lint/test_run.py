@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""tests/run.py counts what ran, and nothing that did not run as passed. Prints TAP."""
+
+import contextlib
+import io
+import sys
+import unittest
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent)]
+import run  # noqa: E402
+import tap  # noqa: E402
+
+
+def outcomes(stdout, result="OK", returncode=0, stderr=""):
+    entry = {"name": "base/x", "stdout": stdout, "stderr": stderr, "result": result, "returncode": returncode}
+    return [(case.name.removeprefix("gcc base/x").removeprefix(": "), case.outcome, case.detail)
+            for case in run.cases_of(entry, "gcc")]
+
+
+class Counting(unittest.TestCase):
+    def test_what_cmocka_prints(self):
+        printed = "1..3\nok 1 - a_holds\nnoise\nnot ok 2 - b_holds t.c:7: error: Failure!\n# reason: no server\nnot ok 3 # SKIP c_holds\n# not ok - tests\n"
+        self.assertEqual(outcomes(printed, "FAIL", 1), [
+            ("a_holds", "passed", ""),
+            ("b_holds", "failed", "noise\nt.c:7: error: Failure!"),
+            ("c_holds", "skipped", "no server")])
+
+    def test_what_others_print(self):
+        printed = "1..2\nok 1 - name of several words\nok 2 - other # SKIP no docker\n"
+        self.assertEqual(outcomes(printed), [
+            ("name of several words", "passed", ""), ("other", "skipped", "no docker")])
+
+    def test_a_plan_that_skips_all(self):
+        self.assertEqual(outcomes("1..0 # SKIP no data\n"), [("all", "skipped", "no data")])
+
+    def test_a_crash_counts_what_was_not_reached(self):
+        found = outcomes("1..3\nok 1 - a\n", "ERROR", -11, "Segmentation fault")
+        self.assertEqual(found[0][1], "passed")
+        self.assertEqual(found[1][0], "2 of 3 tests were not reached")
+        self.assertEqual(found[1][1], "failed")
+        self.assertIn("Segmentation fault", found[1][2])
+
+    def test_a_leak_after_all_tests_is_a_failure(self):
+        found = outcomes("1..1\nok 1 - a\n", "FAIL", 23, "LeakSanitizer: detected memory leaks")
+        self.assertEqual([outcome for _, outcome, _ in found], ["passed", "failed"])
+
+    def test_a_time_out_is_a_failure(self):
+        self.assertEqual([outcome for _, outcome, _ in outcomes("1..1\nok 1 - a\n", "TIMEOUT")], ["passed", "failed"])
+
+    def test_a_program_that_says_nothing_is_one_test(self):
+        self.assertEqual([outcome for _, outcome, _ in outcomes("")], ["passed"])
+        self.assertEqual([outcome for _, outcome, _ in outcomes("", "FAIL", 1)], ["failed"])
+        self.assertEqual([outcome for _, outcome, _ in outcomes("ok 1 - a\n")], ["passed", "failed"]) # TAP without a plan
+
+    def test_which_tests_a_build_runs(self):
+        unit, lint = {"suite": ["sluice:unit", "sluice:promise3"]}, {"suite": ["sluice:lint"]}
+        self.assertTrue(run.chosen(unit, "all,-lint", set()))
+        self.assertFalse(run.chosen(lint, "all,-lint", set()))
+        self.assertFalse(run.chosen(unit, "threads", set()))
+        self.assertTrue(run.chosen(unit, "all", {"promise3"}))
+        self.assertFalse(run.chosen(unit, "all", {"promise30", "lint"}))
+
+    def said(self, cases):
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            good = run.report(cases)
+        return bool(good), out.getvalue().splitlines()
+
+    def test_the_last_line_and_the_verdict(self):
+        passed, failed = run.Case("a", "passed", ""), run.Case("b", "failed", "why")
+        skipped = run.Case("c", "skipped", "no server")
+        good, lines = self.said([passed, passed, skipped])
+        self.assertTrue(good)
+        self.assertEqual(lines[-1], "2 passed, 0 failed, 1 skipped")
+        self.assertIn("c: no server", lines)
+        good, lines = self.said([passed, failed])
+        self.assertFalse(good)
+        self.assertEqual(lines[-1], "1 passed, 1 failed, 0 skipped")
+        good, lines = self.said([skipped])
+        self.assertFalse(good, "a run in which nothing passed is not green")
+
+    def test_what_is_not_built_is_a_failure(self):
+        self.assertEqual([case.outcome for case in run.run_build("nonexistent", "all", set(), False)], ["failed"])
+
+
+if __name__ == "__main__":
+    sys.exit(tap.run(Counting))
