@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""Runs the suites in every build and counts single test functions. `./dev test` calls it; the last line it prints is
+
+    N passed, N failed, N skipped
+
+What does not build, crashes, times out, or ends without having run all it planned counts as failed. Skipped tests are
+listed with their reasons.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# One test function: outcome is "passed", "failed" or "skipped"; detail what it printed, or why it was skipped.
+Case = namedtuple("Case", "name outcome detail")
+
+TAP_PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*SKIP\b\s*(.*))?", re.IGNORECASE)
+TAP_CASE = re.compile(r"^(not )?ok\b\s*(\d+)?\s*(?:-\s*)?(.*)$")
+TAP_SKIP = re.compile(r"^(.*?)\s*#\s*SKIP\b\s*(.*)$", re.IGNORECASE)
+REASON = re.compile(r"^#\s*reason:\s*(.*)$")
+
+
+class Tap:
+    """Reads what one program printed. cmocka writes a skipped test as `not ok N # SKIP name`, and the reason before it
+    as `# reason: …` (kit_skip())."""
+
+    def __init__(self, program):
+        self.program = program
+        self.cases = []
+        self.planned = None
+        self.printed = []
+        self.reason = ""
+
+    def line(self, line):
+        plan, case, reason = TAP_PLAN.match(line), TAP_CASE.match(line), REASON.match(line)
+        if plan:
+            self.planned = int(plan[1])
+            if plan[2] is not None:
+                self.add("all", "skipped", plan[2])
+                self.planned = 1
+        elif case:
+            self.case(bool(case[1]), case[3])
+        elif reason:
+            self.reason = reason[1]
+        else:
+            self.printed.append(line)
+
+    def case(self, failed, text):
+        skip = TAP_SKIP.match(text)
+        if skip:
+            # TAP says `ok 1 - name # SKIP reason`, cmocka `not ok 1 # SKIP name`.
+            name = skip[1] or skip[2]
+            self.add(name, "skipped", self.reason or (skip[2] if skip[1] else "no reason given"))
+            return
+        name, _, said = text.partition(" ")
+        if failed and said:
+            self.printed.append(said)
+        self.add(name if failed else text, "failed" if failed else "passed", "\n".join(self.printed))
+
+    def add(self, name, outcome, detail):
+        self.cases.append(Case(f"{self.program}: {name}", outcome, detail))
+        self.printed = []
+        self.reason = ""
+
+
+def cases_of(entry, build):
+    """The cases of one entry of meson's testlog.json."""
+    program = f"{build} {entry['name'].rpartition(' / ')[2]}" # meson writes `project:suites / name`
+    tap = Tap(program)
+    for line in entry.get("stdout", "").splitlines():
+        tap.line(line)
+    status, result = entry.get("returncode", 0), entry.get("result", "")
+    said = "\n".join(tap.printed + [entry.get("stderr", "")]).strip()
+    if tap.planned is None:
+        good = result == "OK" and not tap.cases
+        return tap.cases + [Case(program, "passed" if good else "failed", said or f"ended as {result}")]
+    if len(tap.cases) < tap.planned:
+        tap.add(f"{tap.planned - len(tap.cases)} of {tap.planned} tests were not reached", "failed",
+                f"ended as {result}, status {status}\n{said}")
+    elif (status != 0 or result == "TIMEOUT") and not any(case.outcome == "failed" for case in tap.cases):
+        tap.add("the program failed after its tests", "failed", f"ended as {result}, status {status}\n{said}")
+    return tap.cases
+
+
+def suites_of(test):
+    """meson writes `project:suite`."""
+    return {name.partition(":")[2] or name for name in test["suite"]}
+
+
+def chosen(test, row, wanted):
+    """Whether the build runs the test (row: all, NAME, -NAME), and whether it was asked for."""
+    have = suites_of(test)
+    words = row.split(",")
+    if any(word[1:] in have for word in words if word.startswith("-")):
+        return False
+    return ("all" in words or have & set(words)) and (not wanted or bool(have & wanted))
+
+
+def run_build(build, row, wanted, narrowed):
+    """Builds, runs what is chosen, returns the cases. All of it is built where all of it is asked for, so that nothing
+    that has no test escapes the compiler."""
+    directory = ROOT / f"build-{build}"
+    listed = subprocess.run(["meson", "introspect", "--tests", directory], capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        return [Case(f"{build}: build", "failed", listed.stdout + listed.stderr)]
+    names = [test["name"] for test in json.loads(listed.stdout) if chosen(test, row, wanted)]
+    if not names:
+        return []
+    print(f"\n== {build}: {len(names)} programs", flush=True)
+    if not narrowed and "all" in row.split(","):
+        if subprocess.run(["ninja", "-k", "0", "-C", directory], check=False).returncode != 0:
+            return [Case(f"{build}: build", "failed", "see the compiler's messages above")]
+    log = directory / "meson-logs" / "testlog.json"
+    log.unlink(missing_ok=True)
+    command = ["meson", "test", "-C", directory, "--timeout-multiplier", "1" if build == "gcc" else "4", *names]
+    subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
+    if not log.exists():
+        return [Case(f"{build}: build", "failed", "see the compiler's messages above")]
+    entries = [json.loads(line) for line in log.read_text(errors="replace").splitlines()]
+    cases = [case for entry in entries for case in cases_of(entry, build)]
+    lost = len(names) - len(entries)
+    if lost:
+        cases.append(Case(f"{build}: {lost} programs were not run", "failed", "interrupted"))
+    return cases
+
+
+def report(cases):
+    """Prints what failed and what was skipped, and the counts. Returns whether all is well."""
+    count = {outcome: [case for case in cases if case.outcome == outcome] for outcome in ("passed", "failed", "skipped")}
+    if count["failed"]:
+        print("\n== failed")
+    for case in count["failed"]:
+        print(f"{case.name}\n" + "".join(f"    {line}\n" for line in case.detail.splitlines()[-60:]), end="")
+    if count["skipped"]:
+        print("\n== skipped")
+    for case in count["skipped"]:
+        print(f"{case.name}: {case.detail}")
+    print(f"\n{len(count['passed'])} passed, {len(count['failed'])} failed, {len(count['skipped'])} skipped", flush=True)
+    return count["passed"] and not count["failed"]
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev test")
+    parser.add_argument("--build", action="append", default=[], help=argparse.SUPPRESS)
+    parser.add_argument("--broken", action="append", default=[], help=argparse.SUPPRESS)
+    parser.add_argument("--promise", action="append", type=int, default=[], help="the tests that try to break promise N")
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="a suite (unit, lint, fuzz …) or a folder of src/")
+    options = parser.parse_args()
+    wanted = set(options.suites) | {f"promise{number}" for number in options.promise}
+    cases = []
+    for row in options.build:
+        build, _, suites = row.partition(":")
+        if build in options.broken:
+            cases.append(Case(f"{build}: meson setup", "failed", "see its messages above"))
+        else:
+            cases += run_build(build, suites, wanted, bool(wanted))
+    if wanted and not cases:
+        print(f"dev: no test is in any of these suites: {' '.join(sorted(wanted))}", file=sys.stderr)
+    return 0 if report(cases) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
