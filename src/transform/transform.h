@@ -22,6 +22,8 @@ AUTO_DEFINE(recipe, recipe_free)
 /* BLAKE2b is catalog's; these are XXH3-128 over what was read, for finding "the same plan". */
 struct digest recipe_transform_digest(const struct recipe *recipe); /* zero without a transform */
 struct digest recipe_contract_digest(const struct recipe *recipe);  /* zero without a contract */
+/* What was read, in loading order: the plan digests it with BLAKE2b. Lives as long as the recipe. */
+size_t recipe_sources(const struct recipe *recipe, const struct sandbox_source **ret);
 bool recipe_has_transform(const struct recipe *recipe);
 const struct contract *recipe_contract(const struct recipe *recipe); /* NULL without */
 
