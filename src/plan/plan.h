@@ -41,6 +41,8 @@ struct plan {
     enum spec_write write;
     enum spec_conflict conflict;
 
+    bool has_skips;
+    const char *target_uri, *target_dir; /* as frozen: for a plan loaded by plan_load_target() */
     const char *listing_path; /* NULL where not listed */
     const char *skip_path;    /* losing states of a file source; NULL: none */
     struct plan_part *parts;

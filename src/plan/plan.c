@@ -1,0 +1,255 @@
+#include "plan/plan_parts.h"
+
+#include "plan/home.h"
+
+#define PLAN_BYTES (256u << 20) /* bounds of partitions; the data itself never comes here */
+
+const char *plan_copy(struct plan *plan, const char *text)
+{
+    const char *copy = arena_text(plan->mem, slice_of_text(text));
+    g_assert(copy != NULL);
+    return copy;
+}
+
+struct plan *plan_new(const struct plan_config *config)
+{
+    struct plan *plan = g_new0(struct plan, 1);
+    plan->mem = arena_new(PLAN_BYTES);
+    plan->registry = config->registry;
+    plan->home = plan_copy(plan, config->home);
+    return plan;
+}
+
+void plan_free(struct plan *plan)
+{
+    if (!plan)
+        return;
+    store_release(plan->registry, plan->source);
+    store_release(plan->registry, plan->target);
+    g_clear_pointer(&plan->recipe, recipe_free);
+    g_clear_pointer(&plan->spec, spec_free);
+    arena_free(plan->mem);
+    g_free(plan);
+}
+
+bool plan_store_open(struct store **ret, const struct plan_config *config, const char *uri, const char *base_dir,
+                     bool read_only, GError **error)
+{
+    g_autofree char *expanded = NULL;
+    if (!spec_secret_expand(config->world, uri, &expanded, error))
+        return false;
+    struct store_config store = {.uri = expanded, .base_dir = base_dir, .read_only = read_only};
+    return store_open(ret, config->registry, &store, error);
+}
+
+/* --- stores ----------------------------------------------------------------------------------------------------------- */
+
+static bool inspect(struct plan *plan, struct store *store, const struct dataset *ds, struct store_info *ret,
+                    GError **error)
+{
+    auto_(session) session = NULL;
+    struct call call = {.ds = ds, .mem = plan->mem};
+    return store_session_open(&session, store, error) && store_inspect(session, &call, ret, error);
+}
+
+static enum dataset_form form_of(enum spec_as as)
+{
+    static const enum dataset_form FORMS[] = {
+        [AS_DEFAULT] = FORM_DEFAULT, [AS_HASH] = FORM_HASH, [AS_JSON] = FORM_JSON, [AS_RAW] = FORM_RAW};
+    return FORMS[as];
+}
+
+/* The target is opened first, for writing; a source in the same place then shares it. */
+static bool open_both(struct plan *plan, const struct plan_config *config, GError **error)
+{
+    const struct spec *spec = plan->spec;
+    plan->target_ds = (struct dataset){.name = spec->target.dataset,
+                                       .form = form_of(spec->target.as),
+                                       .key = spec->source.key.n ? &spec->source.key : NULL};
+    plan->source_ds =
+        (struct dataset){.name = spec->source.dataset, .key = spec->source.key.n ? &spec->source.key : NULL};
+    return plan_store_open(&plan->target, config, spec->target.store, spec->dir, false, error) &&
+           plan_store_open(&plan->source, config, spec->source.store, spec->dir, true, error);
+}
+
+static bool check_source(const struct plan *plan, const struct store_info *source, GError **error)
+{
+    const struct spec *spec = plan->spec;
+    if (!source->dataset_present)
+        return error_set(error, SLUICE_ERROR_NOT_FOUND, "source %s: there is no dataset '%s'", spec->source.store,
+                         spec->source.dataset);
+    if (!source->keyed && spec->source.key.n == 0)
+        return error_set(error, SLUICE_ERROR_SPEC,
+                         "%s: source.key is missing: records of %s have no keys of their own; name the path of the field "
+                         "that makes the key",
+                         spec->path, spec->source.store);
+    return true;
+}
+
+static bool check_target(const struct plan *plan, GError **error)
+{
+    const struct store_driver *driver = store_driver(plan->target);
+    if (driver->write || driver->sink)
+        return true;
+    return error_set(error, SLUICE_ERROR_SPEC, "%s: target.store %s can only be read (driver %s)", plan->spec->path,
+                     plan->spec->target.store, driver->name);
+}
+
+static void decide_defaults(struct plan *plan)
+{
+    const struct spec_target *target = &plan->spec->target;
+    plan->write = target->write_given ? target->write : plan->same_dataset ? WRITE_IN_PLACE : WRITE_FILL;
+    if (target->conflict_given)
+        plan->conflict = target->conflict;
+    else
+        plan->conflict = plan->spec->source.version ? CONFLICT_NEWER_WINS : CONFLICT_KEEP_LIVE;
+}
+
+static bool same_place(const struct plan *plan, const struct store_info *source, const struct store_info *target)
+{
+    return g_strcmp0(source->identity, target->identity) == 0 &&
+           g_strcmp0(plan->source_ds.name, plan->target_ds.name) == 0;
+}
+
+static bool check_same(const struct plan *plan, GError **error)
+{
+    if (plan->same_dataset && plan->write == WRITE_FILL)
+        return error_set(error, SLUICE_ERROR_SPEC,
+                         "%s: target.write: fill cannot fill a dataset from itself; leave it out (in-place)",
+                         plan->spec->path);
+    if (plan->same_dataset && plan->spec->target.conflict_given)
+        return error_set(error, SLUICE_ERROR_SPEC,
+                         "%s: target.conflict: source and target are the same dataset, where no conflict policy applies: "
+                         "every live change is kept and repaired; leave it out",
+                         plan->spec->path);
+    return true;
+}
+
+bool plan_open_stores(struct plan *plan, const struct plan_config *config, GError **error)
+{
+    struct store_info source = {0}, target = {0};
+    if (!open_both(plan, config, error) || !inspect(plan, plan->source, &plan->source_ds, &source, error) ||
+        !check_source(plan, &source, error) || !check_target(plan, error) ||
+        !inspect(plan, plan->target, &plan->target_ds, &target, error))
+        return false;
+    g_autofree char *name = g_strdup_printf("%s#%s", target.identity, plan->target_ds.name);
+    plan->same_dataset = same_place(plan, &source, &target);
+    plan->target_name = plan_copy(plan, name);
+    plan->listed = store_driver(plan->source)->list != NULL;
+    plan->sink = store_driver(plan->target)->write == NULL;
+    decide_defaults(plan);
+    return check_same(plan, error);
+}
+
+/* --- making ----------------------------------------------------------------------------------------------------------- */
+
+static bool make(struct plan *plan, const struct plan_config *config, GError **error)
+{
+    world_random(config->world, plan->uid, sizeof plan->uid);
+    plan->planned_at_ms = world_wall_ms(config->world);
+    return recipe_read(&plan->recipe, config->world, plan->spec, error) &&
+           plan_digests_of(&plan->digests, plan->spec, plan->recipe, error) &&
+           plan_open_stores(plan, config, error) && plan_cut(plan, config, error) && plan_text_write(plan, error);
+}
+
+bool plan_make(struct plan **ret, const struct plan_config *config, struct spec *spec, GError **error)
+{
+    auto_(plan) plan = plan_new(config);
+    plan->spec = spec;
+    if (!make(plan, config, error)) {
+        plan->spec = NULL; /* still the caller's */
+        return false;
+    }
+    *ret = g_steal_pointer(&plan);
+    return true;
+}
+
+/* --- loading ---------------------------------------------------------------------------------------------------------- */
+
+static bool load_text(struct plan *plan, struct catalog *catalog, const struct run_row *run, GError **error)
+{
+    struct slice text;
+    if (!catalog_plan(catalog, run->id, plan->mem, &text, error) || !plan_text_read(plan, text, error))
+        return false;
+    if (memcmp(plan->digests.plan, run->digests.plan, 32) == 0)
+        return true;
+    return error_set(error, SLUICE_ERROR_CORRUPT, "%s: the frozen plan is not the one whose digest the run bears",
+                     run->name);
+}
+
+static bool unmoved(const struct plan_digests *frozen, const struct plan_digests *now, const struct run_row *run,
+                    GError **error)
+{
+    const struct {
+        const uint8_t *a, *b;
+        const char *what;
+    } pairs[] = {{frozen->spec, now->spec, "the spec"},
+                 {frozen->contract, now->contract, "the contract"},
+                 {frozen->transform, now->transform, "the transform"}};
+    for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++)
+        if (memcmp(pairs[i].a, pairs[i].b, 32) != 0)
+            return error_set(error, SLUICE_ERROR_REFUSED,
+                             "%s: %s has changed since the run was planned (%s); put it back, or take the run back with "
+                             "`sluice rollback %s` and run the new one",
+                             run->name, pairs[i].what, run->spec_path, run->name);
+    return true;
+}
+
+static bool parts_from_catalog(struct plan *plan, struct catalog *catalog, const struct run_row *run, GError **error)
+{
+    struct part_row *rows;
+    struct parts_of of = {.run = run->id, .stage = UINT32_MAX};
+    if (!catalog_parts(catalog, &of, plan->mem, &rows, &plan->n_parts, error))
+        return false;
+    plan->parts = arena_alloc0(plan->mem, (plan->n_parts + 1) * sizeof *plan->parts);
+    if (!plan->parts)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "too many partitions");
+    for (size_t i = 0; i < plan->n_parts; i++)
+        plan->parts[i] = (struct plan_part){.bounds = rows[i].bounds, .records = rows[i].records};
+    return true;
+}
+
+static void paths_of(struct plan *plan)
+{
+    g_autoptr(GString) hex = g_string_new(NULL);
+    for (size_t i = 0; i < sizeof plan->uid; i++)
+        g_string_append_printf(hex, "%02x", plan->uid[i]);
+    g_autofree char *listing = home_path(plan->home, HOME_LISTING, hex->str);
+    g_autofree char *skips = home_path(plan->home, HOME_SKIPS, hex->str);
+    plan->listing_path = plan->listed ? plan_copy(plan, listing) : NULL;
+    plan->skip_path = plan->has_skips ? plan_copy(plan, skips) : NULL;
+}
+
+static bool load(struct plan *plan, const struct plan_config *config, struct catalog *catalog,
+                 const struct run_row *run, GError **error)
+{
+    struct plan_digests now = {0};
+    if (!load_text(plan, catalog, run, error) || !spec_read(&plan->spec, config->world, run->spec_path, error) ||
+        !recipe_read(&plan->recipe, config->world, plan->spec, error) ||
+        !plan_digests_of(&now, plan->spec, plan->recipe, error) || !unmoved(&plan->digests, &now, run, error) ||
+        !open_both(plan, config, error))
+        return false;
+    paths_of(plan);
+    return parts_from_catalog(plan, catalog, run, error);
+}
+
+bool plan_load(struct plan **ret, const struct plan_config *config, struct catalog *catalog, const struct run_row *run,
+               GError **error)
+{
+    auto_(plan) plan = plan_new(config);
+    if (!load(plan, config, catalog, run, error))
+        return error_add(error, "%s", run->name);
+    *ret = g_steal_pointer(&plan);
+    return true;
+}
+
+bool plan_load_target(struct plan **ret, const struct plan_config *config, struct catalog *catalog,
+                      const struct run_row *run, GError **error)
+{
+    auto_(plan) plan = plan_new(config);
+    if (!load_text(plan, catalog, run, error) ||
+        !plan_store_open(&plan->target, config, plan->target_uri, plan->target_dir, false, error))
+        return error_add(error, "%s", run->name);
+    *ret = g_steal_pointer(&plan);
+    return true;
+}

@@ -1,0 +1,144 @@
+/* The frozen plan as JSON: what a resume needs and what the digest covers. Field order is fixed, so that equal plans
+ * are equal texts. */
+#include <jansson.h>
+
+#include "plan/plan_parts.h"
+
+static const char *const WRITE_WORDS[] = {[WRITE_IN_PLACE] = "in-place", [WRITE_FILL] = "fill", [WRITE_SHADOW] = "shadow"};
+static const char *const CONFLICT_WORDS[] = {[CONFLICT_NEWER_WINS] = "newer-wins",
+                                             [CONFLICT_KEEP_LIVE] = "keep-live",
+                                             [CONFLICT_OVERWRITE] = "overwrite"};
+
+static json_t *hex_of(const uint8_t *bytes, size_t n)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (size_t i = 0; i < n; i++)
+        g_string_append_printf(text, "%02x", bytes[i]);
+    return json_string(text->str);
+}
+
+static bool hex_into(const char *text, uint8_t *ret, size_t n)
+{
+    if (!text || strlen(text) != 2 * n)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        int high = g_ascii_xdigit_value(text[2 * i]), low = g_ascii_xdigit_value(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        ret[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+static json_t *source_json(const struct plan *plan)
+{
+    uint8_t identity[16];
+    digest_put(plan->source_identity, identity);
+    return json_pack("{s:s, s:s, s:o}", "store", plan->spec->source.store, "dataset", plan->spec->source.dataset,
+                     "identity", hex_of(identity, sizeof identity));
+}
+
+static json_t *target_json(const struct plan *plan)
+{
+    return json_pack("{s:s, s:s, s:s, s:i, s:s}", "store", plan->spec->target.store, "base_dir", plan->spec->dir,
+                     "dataset", plan->spec->target.dataset, "form", (int)plan->target_ds.form, "name",
+                     plan->target_name);
+}
+
+static json_t *decided_json(const struct plan *plan)
+{
+    return json_pack("{s:b, s:b, s:b, s:s, s:s, s:b}", "same_dataset", plan->same_dataset, "listed", plan->listed, "sink",
+                     plan->sink, "write", WRITE_WORDS[plan->write], "conflict", CONFLICT_WORDS[plan->conflict],
+                     "skips", plan->skip_path != NULL);
+}
+
+static json_t *counts_json(const struct plan *plan)
+{
+    return json_pack("{s:I, s:I, s:I}", "partitions", (json_int_t)plan->n_parts, "listed", (json_int_t)plan->n_listed,
+                     "duplicates", (json_int_t)plan->duplicates);
+}
+
+bool plan_text_write(struct plan *plan, GError **error)
+{
+    json_t *root = json_pack("{s:i, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "plan", 1, "name",
+                             plan->spec->name, "uid", hex_of(plan->uid, sizeof plan->uid), "planned_at_ms",
+                             (json_int_t)plan->planned_at_ms, "spec", hex_of(plan->digests.spec, 32), "contract",
+                             hex_of(plan->digests.contract, 32), "transform", hex_of(plan->digests.transform, 32),
+                             "source", source_json(plan), "target", target_json(plan), "decided", decided_json(plan),
+                             "counts", counts_json(plan));
+    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    json_decref(root);
+    if (!text)
+        return error_set(error, SLUICE_ERROR_INTERNAL, "the plan cannot be written as JSON: is a name not UTF-8?");
+    plan->text = slice_of_text(plan_copy(plan, text));
+    free(text);
+    plan_digest_text(plan);
+    return true;
+}
+
+static int word_index(const char *word, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (g_strcmp0(word, words[i]) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* What json_unpack leaves behind points into the document; the plan keeps copies. */
+struct frozen {
+    const char *uid, *spec, *contract, *transform, *identity, *store, *base_dir, *dataset, *name, *write, *conflict;
+    int form, same_dataset, listed, sink, skips;
+    json_int_t planned_at_ms, partitions, keys, duplicates;
+};
+
+static bool unpack(json_t *root, struct frozen *ret)
+{
+    return json_unpack(root, "{s:s, s:I, s:s, s:s, s:s, s:{s:s}, s:{s:s, s:s, s:s, s:i, s:s}}", "uid", &ret->uid,
+                       "planned_at_ms", &ret->planned_at_ms, "spec", &ret->spec, "contract", &ret->contract,
+                       "transform", &ret->transform, "source", "identity", &ret->identity, "target", "store",
+                       &ret->store, "base_dir", &ret->base_dir, "dataset", &ret->dataset, "form", &ret->form, "name",
+                       &ret->name) == 0 &&
+           json_unpack(root, "{s:{s:b, s:b, s:b, s:s, s:s, s:b}, s:{s:I, s:I, s:I}}", "decided", "same_dataset",
+                       &ret->same_dataset, "listed", &ret->listed, "sink", &ret->sink, "write", &ret->write, "conflict",
+                       &ret->conflict, "skips", &ret->skips, "counts", "partitions", &ret->partitions, "listed",
+                       &ret->keys, "duplicates", &ret->duplicates) == 0;
+}
+
+static bool take(struct plan *plan, const struct frozen *frozen)
+{
+    uint8_t identity[16];
+    int write = word_index(frozen->write, WRITE_WORDS, G_N_ELEMENTS(WRITE_WORDS));
+    int conflict = word_index(frozen->conflict, CONFLICT_WORDS, G_N_ELEMENTS(CONFLICT_WORDS));
+    if (write < 0 || conflict < 0 || !hex_into(frozen->identity, identity, 16) ||
+        !hex_into(frozen->uid, plan->uid, sizeof plan->uid) || !hex_into(frozen->spec, plan->digests.spec, 32) ||
+        !hex_into(frozen->contract, plan->digests.contract, 32) ||
+        !hex_into(frozen->transform, plan->digests.transform, 32))
+        return false;
+    plan->source_identity = digest_get(identity);
+    plan->planned_at_ms = frozen->planned_at_ms;
+    plan->same_dataset = frozen->same_dataset;
+    plan->listed = frozen->listed;
+    plan->sink = frozen->sink;
+    plan->write = (enum spec_write)write;
+    plan->conflict = (enum spec_conflict)conflict;
+    plan->has_skips = frozen->skips;
+    plan->n_listed = (uint64_t)frozen->keys;
+    plan->duplicates = (uint64_t)frozen->duplicates;
+    plan->target_uri = plan_copy(plan, frozen->store);
+    plan->target_dir = plan_copy(plan, frozen->base_dir);
+    plan->target_name = plan_copy(plan, frozen->name);
+    plan->target_ds = (struct dataset){.name = plan_copy(plan, frozen->dataset), .form = (enum dataset_form)frozen->form};
+    return true;
+}
+
+bool plan_text_read(struct plan *plan, struct slice text, GError **error)
+{
+    struct frozen frozen = {0};
+    json_error_t fault;
+    json_t *root = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &fault);
+    bool ok = root && unpack(root, &frozen) && take(plan, &frozen);
+    json_decref(root);
+    plan->text = text;
+    plan_digest_text(plan);
+    return ok || error_set(error, SLUICE_ERROR_CORRUPT, "the frozen plan cannot be read; it is of another version or damaged");
+}
