@@ -88,7 +88,8 @@ static bool add_parts(struct check *check, struct hold *hold, bool whole, GError
     struct part_row *rows;
     size_t n;
     check->parts = g_array_new(FALSE, TRUE, sizeof(struct verify_part));
-    if (!catalog_parts(hold->catalog, hold->run.id, UINT32_MAX, false, hold->mem, &rows, &n, error))
+    struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX};
+    if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
         return false;
     for (size_t i = 0; i < n; i++) {
         struct verify_part part = {.part = rows[i].part, .bounds = rows[i].bounds};

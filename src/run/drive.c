@@ -196,12 +196,23 @@ static bool finish(struct hold *hold, struct run_result *ret, GError **error)
 
 /* --- the stage -------------------------------------------------------------------------------------------------------- */
 
+/* There is one stage. Where it stands already, nothing is moved: a resume finds it as its predecessor left it. */
+static bool stage_move(struct hold *hold, enum stage_state to, const char *details, GError **error)
+{
+    struct stage_row *stages;
+    size_t n;
+    struct stage_move move = {.run = hold->run.id, .stage = 0, .to = to, .details = details, .act = hold->config->act};
+    return catalog_stages(hold->catalog, hold->run.id, hold->mem, &stages, &n, error) &&
+           (stages[0].state == to || catalog_stage_move(hold->catalog, &move, error));
+}
+
 static bool parts_verified(struct hold *hold, GError **error)
 {
     struct part_row *rows;
     size_t n;
     g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    if (!catalog_parts(hold->catalog, hold->run.id, UINT32_MAX, false, hold->mem, &rows, &n, error))
+    struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX};
+    if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
         return false;
     for (size_t i = 0; i < n; i++)
         if (rows[i].state == PART_WRITTEN)
@@ -226,7 +237,7 @@ static bool gate_failed(struct hold *hold, struct run_result *ret, GError **erro
     g_autofree char *text = say("verification failed: %s; the report is %s. `sluice resume %s` verifies again, `sluice rollback "
                                 "%s` takes the run back",
                                 ret->verdict, ret->report, hold->run.name, hold->run.name);
-    if (!catalog_stage_move(hold->catalog, hold->run.id, 0, STAGE_FAILED, &hold->config->act, ret->verdict_json, error) ||
+    if (!stage_move(hold, STAGE_FAILED, ret->verdict_json, error) ||
         !hold_move(hold, RUN_PAUSED, text, NULL, error))
         return false;
     hold_result(hold, 4, text, ret);
@@ -236,7 +247,7 @@ static bool gate_failed(struct hold *hold, struct run_result *ret, GError **erro
 static bool verify_stage(struct hold *hold, struct run_result *ret, bool *ret_pass, GError **error)
 {
     struct verify_result result = {0};
-    if (!catalog_stage_move(hold->catalog, hold->run.id, 0, STAGE_VERIFYING, &hold->config->act, NULL, error) ||
+    if (!stage_move(hold, STAGE_VERIFYING, NULL, error) ||
         !hold_move(hold, RUN_VERIFYING, NULL, NULL, error) || !check_parts(hold, false, &result, error))
         return false;
     bool kept = keep_report(hold, &result, error);
@@ -257,9 +268,7 @@ static bool pass_gate(struct hold *hold, struct run_result *ret, GError **error)
     if (!pass)
         return gate_failed(hold, ret, error);
     return parts_verified(hold, error) &&
-           catalog_stage_move(hold->catalog, hold->run.id, 0, STAGE_PASSED, &hold->config->act, ret->verdict_json,
-                              error) &&
-           finish(hold, ret, error);
+           stage_move(hold, STAGE_PASSED, ret->verdict_json, error) && finish(hold, ret, error);
 }
 
 static bool drive(struct hold *hold, struct run_result *ret, GError **error)
@@ -271,7 +280,8 @@ static bool drive(struct hold *hold, struct run_result *ret, GError **error)
         return false;
     if (!check_sample(hold, &failed))
         return end_by_failure(hold, failed, ret, error);
-    catalog_stage_move(hold->catalog, hold->run.id, 0, STAGE_RUNNING, &hold->config->act, NULL, NULL);
+    if (!stage_move(hold, STAGE_RUNNING, NULL, error))
+        return false;
     switch (hold_crew(hold, 0, &wish, &failed)) {
     case CREW_WRITTEN:
         return hold_reload(hold, error) && pass_gate(hold, ret, error);
