@@ -1,4 +1,5 @@
 /* Cutting the work into partitions: stretches of a listing, or ranges of files minus the losing states. */
+#include "base/file.h"
 #include "listing/duplicates.h"
 #include "listing/listing.h"
 #include "plan/home.h"

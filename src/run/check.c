@@ -1,5 +1,6 @@
 #include "run/check.h"
 
+#include "base/file.h"
 #include "plan/home.h"
 
 #define SAMPLE_RECORDS 1000

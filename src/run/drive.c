@@ -92,6 +92,10 @@ static char *say(const char *format, ...)
 /* What stands in the way of going on, with the exit status that says so; NULL: nothing. */
 static char *stands_in_the_way(const struct run_row *run, bool resume, int *ret_status)
 {
+    if (hold_back_parts(run) > 0 && !run_state_over(run->state)) {
+        *ret_status = 7;
+        return say("%s is being rolled back; continue with `sluice rollback %s`", run->name, run->name);
+    }
     switch (run->state) {
     case RUN_PAUSED:
         *ret_status = 3;
@@ -206,6 +210,16 @@ static bool stage_move(struct hold *hold, enum stage_state to, const char *detai
            (stages[0].state == to || catalog_stage_move(hold->catalog, &move, error));
 }
 
+static bool stage_passed(struct hold *hold, bool *ret, GError **error)
+{
+    struct stage_row *stages;
+    size_t n;
+    if (!catalog_stages(hold->catalog, hold->run.id, hold->mem, &stages, &n, error))
+        return false;
+    *ret = stages[0].state == STAGE_PASSED;
+    return true;
+}
+
 static bool parts_verified(struct hold *hold, GError **error)
 {
     struct part_row *rows;
@@ -267,17 +281,21 @@ static bool pass_gate(struct hold *hold, struct run_result *ret, GError **error)
         return end_by_failure(hold, g_steal_pointer(&failed), ret, error);
     if (!pass)
         return gate_failed(hold, ret, error);
-    return parts_verified(hold, error) &&
-           stage_move(hold, STAGE_PASSED, ret->verdict_json, error) && finish(hold, ret, error);
+    return stage_move(hold, STAGE_PASSED, ret->verdict_json, error) && parts_verified(hold, error) &&
+           finish(hold, ret, error);
 }
 
 static bool drive(struct hold *hold, struct run_result *ret, GError **error)
 {
     struct wish wish;
     GError *failed = NULL;
+    bool passed;
     job_init_forward(&hold->job, hold->plan, &hold->run);
-    if (!hold_move(hold, RUN_RUNNING, NULL, NULL, error))
+    if (!hold_move(hold, RUN_RUNNING, NULL, NULL, error) || !stage_passed(hold, &passed, error))
         return false;
+    if (passed) /* died between the gate and the end */
+        return hold_move(hold, RUN_VERIFYING, NULL, NULL, error) && parts_verified(hold, error) &&
+               finish(hold, ret, error);
     if (!check_sample(hold, &failed))
         return end_by_failure(hold, failed, ret, error);
     if (!stage_move(hold, STAGE_RUNNING, NULL, error))

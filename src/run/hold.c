@@ -203,6 +203,14 @@ void hold_result(struct hold *hold, int exit_status, const char *text, struct ru
     hold->mem = arena_new(1 << 20);
 }
 
+uint64_t hold_back_parts(const struct run_row *run)
+{
+    uint64_t n = 0;
+    for (int state = 0; state < PART_STATE_COUNT; state++)
+        n += run->back_parts[state];
+    return n;
+}
+
 void run_result_done(struct run_result *result)
 {
     g_clear_pointer(&result->mem, arena_free);

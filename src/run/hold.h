@@ -45,4 +45,6 @@ bool hold_settle(struct hold *hold, GError **error);
 void hold_event(const struct hold *hold, enum run_event_kind kind, const char *text);
 /* Hands the row, the ledger's head and the words over to the caller. */
 void hold_result(struct hold *hold, int exit_status, const char *text, struct run_result *ret);
+/* How many partitions a rollback of the run has: where there are any, the way is back. */
+uint64_t hold_back_parts(const struct run_row *run);
 struct plan_config hold_plan_config(const struct run_config *config);

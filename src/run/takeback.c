@@ -64,20 +64,12 @@ static bool add_back_parts(struct hold *hold, uint64_t keys, GError **error)
                                                 (const struct part_new *)(void *)parts->data, parts->len, error);
 }
 
-static uint64_t back_parts(const struct run_row *run)
-{
-    uint64_t n = 0;
-    for (int state = 0; state < PART_STATE_COUNT; state++)
-        n += run->back_parts[state];
-    return n;
-}
-
 /* Chains and partitions of the rollback: made once; a rollback that goes on finds them. */
 static bool back_prepare(struct hold *hold, const char *stage, GError **error)
 {
     uint32_t from_stage;
     auto_(undo_chains) chains = NULL;
-    if (back_parts(&hold->run) > 0)
+    if (hold_back_parts(&hold->run) > 0)
         return true;
     if (!hold_settle(hold, error) || !stage_of(hold, stage, &from_stage, error))
         return false;

@@ -147,7 +147,7 @@ static void doubt_next(struct worker *worker, struct op *op)
     size_t n = worker->doubtful->len;
     worker->doubt_images = arena_alloc0(worker->part_mem, n * sizeof *worker->doubt_images);
     if (!worker->doubt_images) {
-        worker_fail_memory(worker, SLUICE_EMPTY);
+        worker_fail_memory(worker, SLICE_EMPTY);
         op->kind = OP_END;
         return;
     }
@@ -305,7 +305,7 @@ static void outcome_next(struct worker *worker, struct op *op)
     size_t n = batch->intents->len;
     uint8_t *bits = arena_alloc0(batch->mem, n / 8 + 1);
     if (!bits) {
-        worker_fail_memory(worker, SLUICE_EMPTY);
+        worker_fail_memory(worker, SLICE_EMPTY);
         op->kind = OP_END;
         return;
     }
@@ -536,7 +536,7 @@ static void checkpoint_next(struct worker *worker, struct op *op)
                              .last = batch->last};
     op->kind = OP_CHECKPOINT;
     if (!batch_outcomes(batch, &row.outcomes)) {
-        worker_fail_memory(worker, SLUICE_EMPTY);
+        worker_fail_memory(worker, SLICE_EMPTY);
         op->kind = OP_END;
         return;
     }
