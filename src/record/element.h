@@ -1,4 +1,5 @@
-/* Inside record/: walks the bytes of BSON documents, checking every length: the one place where they are taken apart.
+/* Inside record/ and contract/: walks the bytes of BSON documents, checking every length: the one place where they are
+ * taken apart.
  * https://bsonspec.org/spec.html */
 #pragma once
 

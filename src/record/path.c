@@ -79,6 +79,17 @@ void path_free(struct path *path)
     g_free(path);
 }
 
+size_t path_count(const struct path *path)
+{
+    return path->n;
+}
+
+struct slice path_name(const struct path *path, size_t i)
+{
+    g_assert(i < path->n);
+    return path->segments[i].name;
+}
+
 const char *path_text(const struct path *path)
 {
     return path->text;
