@@ -6,6 +6,7 @@
 
 #include <bid_conf.h>
 #include <bid_functions.h>
+#include <math.h>
 
 #include "record/decimal_bits.h"
 #include "record/number.h"
@@ -148,6 +149,23 @@ const char *decimal_text(const bson_decimal128_t *decimal, char *into)
     at = plain ? put_plain(at, digits, n, (size_t)-parts.exponent) : put_scientific(at, digits, n, parts.exponent);
     *at = '\0';
     return into;
+}
+
+const char *decimal_double_text(double value, char *into)
+{
+    static const char *const formats[] = {"%.15g", "%.16g", "%.17g"}; /* the last one always does */
+    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
+        g_ascii_formatd(into, DECIMAL_TEXT, formats[i], value);
+        if (g_ascii_strtod(into, NULL) == value)
+            break;
+    }
+    return into;
+}
+
+bool decimal_from_double(double value, bson_decimal128_t *ret)
+{
+    char text[DECIMAL_TEXT];
+    return isfinite(value) && decimal_parse(slice_of_text(decimal_double_text(value, text)), ret, NULL);
 }
 
 void decimal_from_i64(int64_t value, bson_decimal128_t *ret)

@@ -15,6 +15,10 @@ bool decimal_parse(struct slice text, bson_decimal128_t *ret, GError **error); /
 /* Canonical text, which decimal_parse() reads back to the same value and scale: plain digits where the exponent is
  * within -34..0 (0.10, -0, 10), else scientific (1E+40). What is not finite: NaN, Infinity, -Infinity. */
 const char *decimal_text(const bson_decimal128_t *decimal, char *into);
+/* The shortest text that reads back to the same double, which must be finite: 1.19, 5, 1e+22. */
+const char *decimal_double_text(double value, char *into);
+/* A double by that text: 1.19 is 1.19, not the 53 binary digits nearest to it. false: it is not finite. */
+bool decimal_from_double(double value, bson_decimal128_t *ret);
 void decimal_from_i64(int64_t value, bson_decimal128_t *ret);
 bool decimal_to_i64(const bson_decimal128_t *decimal, int64_t *ret); /* false: not an integer, or out of range */
 bool decimal_is_finite(const bson_decimal128_t *decimal);

@@ -90,12 +90,7 @@ static char *put_double(char *at, double value)
 {
     if (!isfinite(value))
         return g_stpcpy(at, isnan(value) ? "\"NaN\"" : value < 0 ? "\"-Infinity\"" : "\"Infinity\"");
-    static const char *const formats[] = {"%.15g", "%.16g", "%.17g"};
-    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
-        g_ascii_formatd(at, LONGEST_SCALAR, formats[i], value);
-        if (g_ascii_strtod(at, NULL) == value)
-            break;
-    }
+    decimal_double_text(value, at);
     bool marked = strpbrk(at, ".e") != NULL;
     return g_stpcpy(at + strlen(at), marked ? "" : ".0");
 }

@@ -1,4 +1,4 @@
-/* Inside record/: the bytes of JSON strings, shared by the reader, the writer and the checker. */
+/* The bytes of texts: what is UTF-8, what stands for itself in JSON, how a message quotes. */
 #pragma once
 
 #include <glib.h>

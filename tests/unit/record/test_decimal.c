@@ -1,3 +1,5 @@
+#include <math.h>
+
 #include "kit/fake_world.h"
 #include "kit/kit.h"
 #include "record/decimal.h"
@@ -275,6 +277,26 @@ static void sums_and_products_are_exact_or_refused(void **state)
     }
 }
 
+static void a_double_is_taken_by_its_shortest_text(void **state)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } rows[] = {{1.19, "1.19"},  {5.0, "5"},     {-0.0, "-0"},    {0.1 + 0.2, "0.30000000000000004"},
+                {1e22, "1E+22"}, {1e-7, "1E-7"}, {1e15, "1E+15"}, {2.0 / 3, "0.6666666666666666"}};
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        char text[DECIMAL_TEXT];
+        bson_decimal128_t decimal;
+        assert_true(decimal_from_double(rows[i].value, &decimal));
+        bson_decimal128_t wanted;
+        assert_true(decimal_parse(slice_of_text(rows[i].text), &wanted, NULL));
+        assert_string_equal(decimal_text(&decimal, text), decimal_text(&wanted, (char[DECIMAL_TEXT]){0}));
+    }
+    bson_decimal128_t decimal;
+    assert_false(decimal_from_double(NAN, &decimal));
+    assert_false(decimal_from_double(-HUGE_VAL, &decimal));
+}
+
 static void rounding_is_half_to_even(void **state)
 {
     static const struct {
@@ -342,6 +364,7 @@ int main(void)
         cmocka_unit_test(only_integers_that_fit_become_integers),
         cmocka_unit_test(values_are_ordered_whatever_their_scale),
         cmocka_unit_test(sums_and_products_are_exact_or_refused),
+        cmocka_unit_test(a_double_is_taken_by_its_shortest_text),
         cmocka_unit_test(rounding_is_half_to_even),
         cmocka_unit_test(a_value_has_one_normal_form),
     };
