@@ -15,6 +15,3 @@
 
 #define auto_(thing) __attribute__((cleanup(thing##_auto_cleanup))) struct thing *
 #define must_use     __attribute__((warn_unused_result))
-
-/* Holds a GMutex until the scope ends: no unlock by hand. (An unused cleanup variable is a warning of clang's.) */
-#define auto_hold(mutex) G_GNUC_UNUSED g_autoptr(GMutexLocker) auto_held = g_mutex_locker_new(mutex)

@@ -1,6 +1,6 @@
 /* A POSIX mutex held until the scope ends. POSIX, not GLib's: the thread sanitizer knows only these.
  *
- *     lock_hold(&registry->lock);
+ *     auto_hold(&registry->lock);
  *
  * holds it from here on to the end of the block. Each mutex says in its struct what it guards and what its rank is; a
  * thread takes them in rising rank, and does no I/O and calls no callback meanwhile. */
@@ -21,5 +21,5 @@ static inline void lock_release(pthread_mutex_t **held)
 
 #define LOCK_NAME_(line) lock_held_##line
 #define LOCK_NAME(line)  LOCK_NAME_(line)
-#define lock_hold(mutex)                                                                                               \
+#define auto_hold(mutex)                                                                                               \
     __attribute__((cleanup(lock_release), unused)) pthread_mutex_t *LOCK_NAME(__LINE__) = lock_take(mutex)

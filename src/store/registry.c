@@ -1,3 +1,4 @@
+#include "base/lock.h"
 #include "base/nearest.h"
 #include "store/calls.h"
 
@@ -13,8 +14,8 @@ struct entry {
 struct store_registry {
     const struct world *world;
     const struct store_driver *const *extra;
-    GMutex lock;
-    GCond changed;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
     GPtrArray *entries;
 };
 
@@ -81,8 +82,8 @@ struct store_registry *store_registry_new(const struct world *world, const struc
     registry->world = world;
     registry->extra = extra ? extra : no_drivers;
     registry->entries = g_ptr_array_new();
-    g_mutex_init(&registry->lock);
-    g_cond_init(&registry->changed);
+    pthread_mutex_init(&registry->lock, NULL);
+    pthread_cond_init(&registry->changed, NULL);
     return registry;
 }
 
@@ -103,8 +104,8 @@ void store_registry_free(struct store_registry *registry)
         entry_free(entry);
     }
     g_ptr_array_unref(registry->entries);
-    g_cond_clear(&registry->changed);
-    g_mutex_clear(&registry->lock);
+    pthread_cond_destroy(&registry->changed);
+    pthread_mutex_destroy(&registry->lock);
     g_free(registry);
 }
 
@@ -133,10 +134,10 @@ static struct entry *entry_find(struct store_registry *registry, const struct st
 
 static void entry_remove(struct store_registry *registry, struct entry *entry)
 {
-    g_mutex_lock(&registry->lock);
+    pthread_mutex_lock(&registry->lock);
     g_ptr_array_remove(registry->entries, entry);
-    g_cond_broadcast(&registry->changed);
-    g_mutex_unlock(&registry->lock);
+    pthread_cond_broadcast(&registry->changed);
+    pthread_mutex_unlock(&registry->lock);
     entry_free(entry);
 }
 
@@ -147,7 +148,7 @@ static struct entry *entry_claim(struct store_registry *registry, const struct s
     auto_hold(&registry->lock);
     struct entry *entry;
     while ((entry = entry_find(registry, driver, place)) && !entry->store)
-        g_cond_wait(&registry->changed, &registry->lock);
+        pthread_cond_wait(&registry->changed, &registry->lock);
     *ret_mine = !entry;
     if (!entry) {
         entry = g_new0(struct entry, 1);
@@ -172,10 +173,10 @@ static bool entry_open(struct store_registry *registry, struct entry *entry, con
     }
     *(struct store_base *)store = (struct store_base){
         .driver = entry->driver, .world = registry->world, .label = entry->label, .read_only = entry->read_only};
-    g_mutex_lock(&registry->lock);
+    pthread_mutex_lock(&registry->lock);
     entry->store = store;
-    g_cond_broadcast(&registry->changed);
-    g_mutex_unlock(&registry->lock);
+    pthread_cond_broadcast(&registry->changed);
+    pthread_mutex_unlock(&registry->lock);
     return true;
 }
 

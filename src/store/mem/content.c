@@ -27,7 +27,7 @@ static void lock_free(void *at)
 struct mem_content *mem_content_new(void)
 {
     struct mem_content *content = g_new0(struct mem_content, 1);
-    g_mutex_init(&content->lock);
+    pthread_mutex_init(&content->lock, NULL);
     content->datasets = g_tree_new_full(compare_names, NULL, g_free, (GDestroyNotify)g_tree_unref);
     content->fences = g_tree_new_full(compare_fences, NULL, g_free, (GDestroyNotify)fence_state_free);
     content->locks = g_tree_new_full(compare_names, NULL, g_free, lock_free);
@@ -39,7 +39,7 @@ void mem_content_free(struct mem_content *content)
     g_tree_unref(content->datasets);
     g_tree_unref(content->fences);
     g_tree_unref(content->locks);
-    g_mutex_clear(&content->lock);
+    pthread_mutex_destroy(&content->lock);
     g_free(content);
 }
 

@@ -1,6 +1,7 @@
 /* What a mem store holds. Callers hold `lock` for as long as they use what these functions return. */
 #pragma once
 
+#include "base/lock.h"
 #include "store/fence.h"
 #include "store/keyed.h"
 
@@ -12,7 +13,7 @@ struct mem_record {
 };
 
 struct mem_content {
-    GMutex lock;
+    pthread_mutex_t lock;
     GTree *datasets; /* char * → GTree of struct mem_record by key */
     GTree *fences;   /* FENCE_KEY_BYTES → struct fence_state */
     GTree *locks;    /* char * (dataset) → struct mem_lock */

@@ -1,6 +1,7 @@
 #include "store/mem/mem.h"
 
 #include "base/int.h"
+#include "base/lock.h"
 #include "store/keyrange.h"
 #include "store/mem/content.h"
 
@@ -23,14 +24,14 @@ struct mem_scan {
 /* --- spaces ------------------------------------------------------------------------------------------------------- */
 
 struct mem_space {
-    GMutex lock;
+    pthread_mutex_t lock;
     GHashTable *contents; /* char * (URI) → struct mem_content */
 };
 
 struct mem_space *mem_space_new(void)
 {
     struct mem_space *space = g_new0(struct mem_space, 1);
-    g_mutex_init(&space->lock);
+    pthread_mutex_init(&space->lock, NULL);
     space->contents = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)mem_content_free);
     return space;
 }
@@ -40,7 +41,7 @@ void mem_space_free(struct mem_space *space)
     if (!space)
         return;
     g_hash_table_unref(space->contents);
-    g_mutex_clear(&space->lock);
+    pthread_mutex_destroy(&space->lock);
     g_free(space);
 }
 

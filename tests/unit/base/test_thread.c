@@ -16,7 +16,7 @@ static void count(void *self)
 {
     struct counter *counter = self;
     for (int i = 0; i < ROUNDS; i++) {
-        lock_hold(&counter->lock);
+        auto_hold(&counter->lock);
         counter->value++;
     }
 }
