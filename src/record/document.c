@@ -34,10 +34,12 @@ static bool check_value(struct check *check, const struct element *element)
     }
 }
 
-static bool check_name(struct check *check, struct key_frame *frame, const struct element *element)
+static bool check_name(struct check *check, struct key_frame *frame, const struct element *element, bool array)
 {
     if (!text_is_utf8(element->name, NULL))
         return refuse(check, element, "the key is not UTF-8");
+    if (array)
+        return true;
     size_t at = (size_t)(element->name.data - check->document.data);
     switch (key_set_add(&check->keys, frame, check->document.data, at, element->name.len)) {
     case KEY_TWICE:
@@ -60,7 +62,7 @@ static bool check_members(struct check *check, struct slice document, bool array
     key_set_open(&check->keys, &frame);
     if (elements_of(document, &elements))
         while ((result = element_next(&elements, &element)) == ELEMENT_OK)
-            if ((!array && !check_name(check, &frame, &element)) || !check_value(check, &element))
+            if (!check_name(check, &frame, &element, array) || !check_value(check, &element))
                 return false;
     if (result != ELEMENT_END)
         return element_fault(result, &element, check->error);

@@ -28,7 +28,7 @@ bool document_from_json(struct slice text, struct arena *mem, struct slice *ret,
 bool document_to_json(struct slice document, GString *into, GError **error);
 
 /* Checks bytes that came from outside (a store): structure, UTF-8, depth, size, duplicate keys, types we carry. The
- * names of array elements do not matter: their place does. Errors: BAD_RECORD, TOO_BIG. */
+ * names of array elements only have to be UTF-8: their place counts. Errors: BAD_RECORD, TOO_BIG. */
 bool document_check(struct slice bytes, GError **error);
 
 static inline bool document_view(struct slice document, bson_t *ret)
