@@ -1,5 +1,6 @@
 #include "run/crew.h"
 
+#include "base/thread.h"
 #include "run/worker.h"
 
 #define WATCH_US (INT64_C(50) * 1000)
@@ -8,7 +9,7 @@
 /* One worker's thread. `stop` and `ended` are shared with the watcher; the rest is the thread's own until it has ended. */
 struct hand {
     struct crew *crew;
-    GThread *thread;
+    struct thread *thread;
     atomic_bool *stop;
     atomic_bool ended;
     GError *error;
@@ -28,7 +29,7 @@ static void hand_steps(struct hand *hand, struct exec *exec, struct worker *work
     }
 }
 
-static void *hand_main(void *data)
+static void hand_main(void *data)
 {
     struct hand *hand = data;
     struct exec_shared *shared = hand->crew->shared;
@@ -42,7 +43,6 @@ static void *hand_main(void *data)
     if (hand->error)
         atomic_store(hand->stop, true);
     atomic_store(&hand->ended, true);
-    return NULL;
 }
 
 /* --- watching --------------------------------------------------------------------------------------------------------- */
@@ -139,7 +139,10 @@ static void hands_begin(struct watch *watch)
         struct hand *hand = &watch->hands[i];
         hand->crew = watch->crew;
         hand->stop = &watch->stop;
-        hand->thread = g_thread_new("worker", hand_main, hand);
+        if (thread_start(&hand->thread, "worker", hand_main, hand, &hand->error))
+            continue;
+        atomic_store(&hand->ended, true);
+        atomic_store(&watch->stop, true);
     }
 }
 
@@ -147,7 +150,7 @@ static GError *hands_end(struct watch *watch)
 {
     GError *first = NULL;
     for (uint32_t i = 0; i < watch->crew->workers; i++) {
-        g_thread_join(watch->hands[i].thread);
+        thread_join(watch->hands[i].thread);
         error_keep_first(&first, g_steal_pointer(&watch->hands[i].error));
     }
     return first;

@@ -4,18 +4,19 @@
  * two kill points, `STEP.before` and `STEP.after`. */
 #pragma once
 
+#include "base/lock.h"
 #include "run/job.h"
 #include "run/op.h"
 
 /* Sequences of the undo log: taken from the catalog in blocks, handed out without a gap in causality. */
 struct sequences {
-    GMutex lock; /* rank: below everything; held over nothing but the catalog's own call when a block is used up */
+    pthread_mutex_t lock; /* rank: below everything; held over nothing but the catalog's own call when a block is used up */
     uint64_t next, end;
 };
 
 /* A token bucket over records per second, shared by all workers. */
 struct rate_limit {
-    GMutex lock;
+    pthread_mutex_t lock;
     double per_s; /* 0: none */
     double tokens;
     int64_t at_us;

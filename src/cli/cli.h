@@ -1,0 +1,108 @@
+/* The command line: parse, call, print. No rule of the product lives here.
+ *
+ * A command is a row of cli/command_rows.h, an option a row of cli/option_rows.h; parser, "did you mean", help and the
+ * manual come from there. Results go to standard output, everything else to standard error. */
+#pragma once
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "run/run.h"
+
+enum option {
+#define OPTION(symbol, name, value, words) OPTION_##symbol,
+#include "cli/option_rows.h"
+#undef OPTION
+    OPTION_COUNT
+};
+
+struct cli {
+    const struct world *world;
+    const atomic_int *signals;
+    struct store_registry *registry;
+    FILE *out, *err;
+    const char *values[OPTION_COUNT]; /* "" for a flag that is set; NULL: not given */
+    const char **args;
+    size_t n_args;
+    char *home, *actor;
+    bool terminal; /* standard error is one: bars, not lines */
+    struct progress *progress;
+};
+
+/* The whole program: exit status. `extra`: drivers for tests, NULL. */
+struct cli_start {
+    const struct world *world;
+    const atomic_int *signals;
+    const struct store_driver *const *extra;
+    int argc;
+    char **argv;
+};
+int cli_main(const struct cli_start *start);
+
+struct command {
+    const char *name, *arguments, *words, *more;
+    const enum option *options; /* ends with OPTION_COUNT */
+    size_t min_args, max_args;
+    int (*call)(struct cli *, GError **); /* exit status, or -1 with *error set */
+};
+const struct command *command_find(const char *name);
+const struct command *command_at(size_t i); /* NULL: no more */
+const char *option_name(enum option option);
+const char *option_value_form(enum option option); /* NULL: a flag */
+const char *option_words(enum option option);
+
+/* Fills in cli->values and args, from the arguments and from SLUICE_… variables. */
+bool cli_parse(struct cli *cli, const struct command *command, int argc, char **argv, GError **error);
+
+static inline bool cli_has(const struct cli *cli, enum option option)
+{
+    return cli->values[option] != NULL;
+}
+bool cli_number(const struct cli *cli, enum option option, uint64_t fallback, uint64_t *ret, GError **error);
+
+struct run_config cli_run_config(struct cli *cli);
+
+/* --- help --------------------------------------------------------------------------------------------------------- */
+
+void help_all(FILE *out);
+void help_command(FILE *out, const struct command *command);
+
+/* --- printing ----------------------------------------------------------------------------------------------------- */
+
+/* One JSON document and a newline on standard output; takes the value over. */
+void print_json(struct cli *cli, json_t *value);
+json_t *json_text_or_null(const char *text);
+json_t *json_tally(const struct tally *tally);
+json_t *json_status(const struct run_row *run);
+json_t *json_time(int64_t wall_ms);
+json_t *json_key(struct slice key);
+/* A table for people: columns are aligned; cells are texts, rows of n. */
+void print_table(FILE *out, const char *const *cells, size_t columns, size_t rows);
+void print_run(struct cli *cli, const struct run_row *run);
+/* How a call on a run ended: summary for people, or a last object with `type: end`. Returns the exit status. */
+int print_result(struct cli *cli, const struct run_result *result);
+
+/* --- progress ----------------------------------------------------------------------------------------------------- */
+
+struct progress *progress_new(struct cli *cli);
+void progress_free(struct progress *progress);
+void progress_event(void *self, const struct run_event *event);
+/* Ends the bar, so that what follows begins on a line of its own. */
+void progress_break(struct progress *progress);
+
+/* --- commands ----------------------------------------------------------------------------------------------------- */
+
+int command_run(struct cli *cli, GError **error);
+int command_status(struct cli *cli, GError **error);
+int command_list(struct cli *cli, GError **error);
+int command_cat(struct cli *cli, GError **error);
+int command_pause(struct cli *cli, GError **error);
+int command_resume(struct cli *cli, GError **error);
+int command_abort(struct cli *cli, GError **error);
+int command_rollback(struct cli *cli, GError **error);
+int command_verify(struct cli *cli, GError **error);
+int command_quarantine(struct cli *cli, GError **error);
+int command_audit(struct cli *cli, GError **error);
+int command_stores(struct cli *cli, GError **error);
+int command_help(struct cli *cli, GError **error);
+int command_version(struct cli *cli, GError **error);

@@ -1,0 +1,98 @@
+/* audit: the ledger. */
+#include "base/units.h"
+#include "catalog/ledger.h"
+#include "cli/cli.h"
+
+#define PAGE 256
+
+static void digest_hex(const uint8_t digest[32], char into[65])
+{
+    for (size_t i = 0; i < 32; i++)
+        g_snprintf(into + 2 * i, 3, "%02x", digest[i]);
+}
+
+static void entry_json(struct cli *cli, const struct ledger_entry *entry)
+{
+    char digest[65], previous[65];
+    digest_hex(entry->digest, digest);
+    digest_hex(entry->previous, previous);
+    json_t *details = entry->details ? json_loads(entry->details, 0, NULL) : NULL;
+    print_json(cli, json_pack("{s:s, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:s, s:s}", "type", "ledger", "number",
+                              (json_int_t)entry->number, "at", json_time(entry->at_ms), "actor", entry->actor, "action",
+                              entry->action, "run", json_text_or_null(entry->run), "reason",
+                              json_text_or_null(entry->reason), "details", details ? details : json_null(), "previous",
+                              previous, "digest", digest));
+}
+
+static void entry_text(struct cli *cli, const struct ledger_entry *entry)
+{
+    char when[UNITS_TEXT], digest[65];
+    digest_hex(entry->digest, digest);
+    fprintf(cli->out, "%5" G_GUINT64_FORMAT "  %s  %.12s  %-16s %-20s %s%s%s\n", entry->number,
+            units_time(entry->at_ms, when), digest, entry->action, entry->run ? entry->run : "", entry->actor,
+            entry->reason ? ": " : "", entry->reason ? entry->reason : "");
+}
+
+static int audit_log(struct cli *cli, struct catalog *catalog, GError **error)
+{
+    auto_(arena) mem = arena_new(64 << 20);
+    struct ledger_entry *entries;
+    size_t n;
+    for (uint64_t from = 1;; from += n) {
+        arena_reset(mem);
+        if (!ledger_read(catalog, from, PAGE, mem, &entries, &n, error))
+            return -1;
+        for (size_t i = 0; i < n; i++)
+            cli_has(cli, OPTION_JSON) ? entry_json(cli, &entries[i]) : entry_text(cli, &entries[i]);
+        if (n < PAGE)
+            return 0;
+    }
+}
+
+static bool head_of(const struct cli *cli, uint8_t ret[32], GError **error)
+{
+    const char *text = cli->values[OPTION_HEAD];
+    bool ok = strlen(text) == 64;
+    for (size_t i = 0; ok && i < 32; i++) {
+        int high = g_ascii_xdigit_value(text[2 * i]), low = g_ascii_xdigit_value(text[2 * i + 1]);
+        ok = high >= 0 && low >= 0;
+        ret[i] = (uint8_t)(high << 4 | low);
+    }
+    return ok || error_set(error, SLUICE_ERROR_USAGE, "--head: 64 hex digits were expected, as a run prints them");
+}
+
+static int audit_verify(struct cli *cli, struct catalog *catalog, GError **error)
+{
+    auto_(arena) mem = arena_new(64 << 20);
+    uint8_t head[32], now[32];
+    char text[65];
+    uint64_t number;
+    struct ledger_verdict verdict = {0};
+    bool given = cli_has(cli, OPTION_HEAD);
+    if ((given && !head_of(cli, head, error)) ||
+        !ledger_verify(catalog, given ? head : NULL, mem, &verdict, error) ||
+        !ledger_head(catalog, &number, now, error))
+        return -1;
+    digest_hex(now, text);
+    if (cli_has(cli, OPTION_JSON))
+        print_json(cli, json_pack("{s:s, s:b, s:I, s:o, s:s}", "type", "audit", "ok", verdict.ok, "entries",
+                                  (json_int_t)verdict.entries, "message", json_text_or_null(verdict.text), "head", text));
+    else if (verdict.ok)
+        fprintf(cli->out, "the ledger is whole: %" G_GUINT64_FORMAT " entries, head %s\n", verdict.entries, text);
+    else
+        fprintf(cli->out, "the ledger is broken at entry %" G_GUINT64_FORMAT ": %s\n", verdict.number, verdict.text);
+    return verdict.ok ? 0 : 4;
+}
+
+int command_audit(struct cli *cli, GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    bool log = strcmp(cli->args[0], "log") == 0;
+    if (!log && strcmp(cli->args[0], "verify") != 0) {
+        error_set(error, SLUICE_ERROR_USAGE, "usage: sluice audit log, or sluice audit verify [--head HEX]");
+        return -1;
+    }
+    if (!catalog_open(&catalog, cli->world, cli->home, CATALOG_READ_ONLY, error))
+        return -1;
+    return log ? audit_log(cli, catalog, error) : audit_verify(cli, catalog, error);
+}

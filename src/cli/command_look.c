@@ -1,0 +1,122 @@
+/* status, list, stores: one look. */
+#include "base/units.h"
+#include "cli/cli.h"
+
+static bool open_catalog(struct cli *cli, struct catalog **ret, GError **error)
+{
+    return catalog_open(ret, cli->world, cli->home, CATALOG_READ_ONLY, error);
+}
+
+static bool newest(struct catalog *catalog, struct arena *mem, struct run_row *ret, GError **error)
+{
+    struct run_row *runs;
+    size_t n;
+    if (!catalog_runs(catalog, mem, &runs, &n, error))
+        return false;
+    if (n == 0)
+        return error_set(error, SLUICE_ERROR_NOT_FOUND, "%s: there is no run yet", catalog_home(catalog));
+    *ret = runs[0];
+    return true;
+}
+
+int command_status(struct cli *cli, GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(64 << 20);
+    struct run_row run;
+    if (!open_catalog(cli, &catalog, error))
+        return -1;
+    bool found = cli->n_args ? catalog_run_get(catalog, cli->args[0], mem, &run, error)
+                             : newest(catalog, mem, &run, error);
+    if (!found)
+        return -1;
+    if (!cli_has(cli, OPTION_JSON)) {
+        print_run(cli, &run);
+        return 0;
+    }
+    struct stage_row *stages;
+    size_t n;
+    json_t *list = json_array(), *status = json_status(&run);
+    if (!catalog_stages(catalog, run.id, mem, &stages, &n, error))
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:s, s:s}", "name", stages[i].name, "state",
+                                              stage_state_word(stages[i].state)));
+    json_object_set_new(status, "stage", json_text_or_null(run.stage < n ? stages[run.stage].name : NULL));
+    json_object_set_new(status, "stages", list);
+    print_json(cli, status);
+    return 0;
+}
+
+static void list_text(struct cli *cli, const struct run_row *runs, size_t n)
+{
+    g_autoptr(GPtrArray) cells = g_ptr_array_new_with_free_func(g_free);
+    const char *const heads[] = {"RUN", "STATE", "STARTED", "LISTED", "WRITTEN", "TARGET"};
+    char text[UNITS_TEXT];
+    for (size_t i = 0; i < G_N_ELEMENTS(heads); i++)
+        g_ptr_array_add(cells, g_strdup(heads[i]));
+    for (size_t i = 0; i < n; i++) {
+        g_ptr_array_add(cells, g_strdup(runs[i].name));
+        g_ptr_array_add(cells, g_strdup(run_state_word(runs[i].state)));
+        g_ptr_array_add(cells, g_strdup(units_time(runs[i].started_ms, text)));
+        g_ptr_array_add(cells, g_strdup(units_count(runs[i].tally.of[OUTCOME_LISTED_], text)));
+        g_ptr_array_add(cells, g_strdup(units_count(runs[i].tally.of[OUTCOME_WRITTEN], text)));
+        g_ptr_array_add(cells, g_strdup(runs[i].target));
+    }
+    print_table(cli->out, (const char *const *)cells->pdata, G_N_ELEMENTS(heads), n + 1);
+}
+
+int command_list(struct cli *cli, GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(64 << 20);
+    struct run_row *runs;
+    size_t n;
+    if (!open_catalog(cli, &catalog, error) || !catalog_runs(catalog, mem, &runs, &n, error))
+        return -1;
+    if (!cli_has(cli, OPTION_JSON)) {
+        list_text(cli, runs, n);
+        return 0;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_status(&runs[i]));
+    print_json(cli, json_pack("{s:s, s:o}", "type", "list", "runs", list));
+    return 0;
+}
+
+static json_t *store_json(const struct store_driver *driver)
+{
+    json_t *schemes = json_array(), *can = json_object();
+    for (const char *const *scheme = driver->schemes; *scheme; scheme++)
+        json_array_append_new(schemes, json_string(*scheme));
+    for (int i = 0; i < CAN_COUNT; i++)
+        json_object_set_new(can, capability_row((enum capability)i)->name,
+                            json_boolean(store_can(driver, (enum capability)i)));
+    return json_pack("{s:s, s:o, s:s, s:o}", "name", driver->name, "schemes", schemes, "words", driver->words, "can", can);
+}
+
+static void store_text(struct cli *cli, const struct store_driver *driver)
+{
+    fprintf(cli->out, "%-10s %s\n%-10s can:", driver->name, driver->words, "");
+    for (int i = 0; i < CAN_COUNT; i++)
+        if (store_can(driver, (enum capability)i))
+            fprintf(cli->out, " %s", capability_row((enum capability)i)->name);
+    fputc('\n', cli->out);
+}
+
+int command_stores(struct cli *cli, GError **error)
+{
+    json_t *list = json_array();
+    for (const struct store_driver *const *driver = store_drivers(); *driver; driver++) {
+        if (cli_has(cli, OPTION_JSON))
+            json_array_append_new(list, store_json(*driver));
+        else
+            store_text(cli, *driver);
+    }
+    if (cli_has(cli, OPTION_JSON))
+        print_json(cli, json_pack("{s:s, s:o}", "type", "stores", "stores", list));
+    else
+        json_decref(list);
+    return 0;
+}

@@ -1,0 +1,49 @@
+#include "cli/cli.h"
+
+#define COMMAND(name, arguments, min, max, words, more, ...)                                                           \
+    static const enum option options_##name[] = {__VA_ARGS__, OPTION_COUNT};
+#include "cli/command_rows.h"
+#undef COMMAND
+
+static const struct command COMMANDS[] = {
+#define COMMAND(command, arguments, min, max, words, more, ...)                                                        \
+    {#command, arguments, words, more, options_##command, min, max, command_##command},
+#include "cli/command_rows.h"
+#undef COMMAND
+};
+
+static const struct {
+    const char *name, *value, *words;
+} OPTIONS[OPTION_COUNT] = {
+#define OPTION(symbol, name, value, words) [OPTION_##symbol] = {name, value, words},
+#include "cli/option_rows.h"
+#undef OPTION
+};
+
+const struct command *command_at(size_t i)
+{
+    return i < G_N_ELEMENTS(COMMANDS) ? &COMMANDS[i] : NULL;
+}
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(COMMANDS); i++)
+        if (strcmp(COMMANDS[i].name, name) == 0)
+            return &COMMANDS[i];
+    return NULL;
+}
+
+const char *option_name(enum option option)
+{
+    return OPTIONS[option].name;
+}
+
+const char *option_value_form(enum option option)
+{
+    return OPTIONS[option].value;
+}
+
+const char *option_words(enum option option)
+{
+    return OPTIONS[option].words;
+}
