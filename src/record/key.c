@@ -3,6 +3,7 @@
 #include "record/datetime.h"
 #include "record/decimal.h"
 #include "record/path_element.h"
+#include "record/text.h"
 
 enum { PART_TEXT = 64 };
 
@@ -133,4 +134,52 @@ void key_paths_done(struct key_paths *paths)
         path_free(paths->paths[i]);
     g_free(paths->paths);
     *paths = (struct key_paths){0};
+}
+
+void key_show(struct slice key, const char *name, bson_t *into)
+{
+    static const char none[1];
+    const char *text = key.len ? (const char *)key.data : none;
+    bson_t hidden;
+    g_assert(key.len <= DOCUMENT_BYTES); /* what bears it is no larger */
+    if (text_is_utf8(key, NULL)) {
+        bson_append_utf8(into, name, -1, text, (int)key.len);
+        return;
+    }
+    BSON_APPEND_DOCUMENT_BEGIN(into, name, &hidden);
+    BSON_APPEND_BINARY(&hidden, "base64", BSON_SUBTYPE_BINARY, key.data, (uint32_t)key.len);
+    bson_append_document_end(into, &hidden);
+}
+
+/* A field that holds base64 as text, or the bytes themselves. */
+static bool bytes_of(const bson_iter_t *at, struct arena *mem, struct slice *ret)
+{
+    uint32_t len;
+    if (BSON_ITER_HOLDS_BINARY(at)) {
+        const uint8_t *data;
+        bson_iter_binary(at, NULL, &len, &data);
+        return arena_copy(mem, slice_of(data, len), ret);
+    }
+    if (!BSON_ITER_HOLDS_UTF8(at))
+        return false;
+    const char *text = bson_iter_utf8(at, &len);
+    gint state = 0;
+    guint save = 0;
+    uint8_t *data = arena_alloc(mem, (size_t)len / 4 * 3 + 3);
+    if (!data)
+        return false;
+    *ret = slice_of(data, g_base64_decode_step(text, len, data, &state, &save));
+    return true;
+}
+
+bool key_shown(const bson_iter_t *at, struct arena *mem, struct slice *ret)
+{
+    bson_iter_t inside;
+    uint32_t len;
+    if (BSON_ITER_HOLDS_DOCUMENT(at))
+        return bson_iter_recurse(at, &inside) && bson_iter_find(&inside, "base64") && bytes_of(&inside, mem, ret);
+    if (!BSON_ITER_HOLDS_UTF8(at))
+        return false;
+    const char *text = bson_iter_utf8(at, &len);
+    return arena_copy(mem, slice_of(text, len), ret);
 }

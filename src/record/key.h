@@ -16,3 +16,9 @@ struct key_paths {
 bool key_make(const struct key_paths *paths, struct slice document, struct arena *mem, struct slice *ret,
               GError **error);
 void key_paths_done(struct key_paths *paths);
+
+/* How JSON shows a key, everywhere: as a string where it is UTF-8, else as {"base64": "…"}. Appended to a BSON document
+ * as its field `name`. */
+void key_show(struct slice key, const char *name, bson_t *into);
+/* The key back from what key_show() or its JSON gave. false: it is neither form, or `mem` is full. */
+bool key_shown(const bson_iter_t *at, struct arena *mem, struct slice *ret) must_use;
