@@ -55,6 +55,18 @@ bool groupsync_durable(struct groupsync *group, uint64_t ticket, const struct gr
     return ok;
 }
 
+bool groupsync_alone(struct groupsync *group, const struct groupsync_way *way, GError **error)
+{
+    pthread_mutex_lock(&group->lock);
+    while (group->led)
+        pthread_cond_wait(&group->changed, &group->lock);
+    if (!group->failed)
+        lead(group, way);
+    bool ok = usable_locked(group, error);
+    pthread_mutex_unlock(&group->lock);
+    return ok;
+}
+
 bool groupsync_usable(struct groupsync *group, GError **error)
 {
     pthread_mutex_lock(&group->lock);

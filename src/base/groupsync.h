@@ -38,6 +38,9 @@ void groupsync_done(struct groupsync *group);
 bool groupsync_durable(struct groupsync *group, uint64_t ticket, const struct groupsync_way *way,
                        GError **error) must_use;
 
+/* Does `way` once, when nobody syncs: for what takes the file's place. It must leave everything appended durable. */
+bool groupsync_alone(struct groupsync *group, const struct groupsync_way *way, GError **error) must_use;
+
 /* false, with the error of the sync that failed: whoever appends asks first. */
 bool groupsync_usable(struct groupsync *group, GError **error) must_use;
 uint64_t groupsync_count(struct groupsync *group);
