@@ -71,7 +71,7 @@ struct quarantine_mark {
 
 /* Removes the rows of these partitions beyond their newest checkpoint; partitions not named are left alone. The file is
  * replaced atomically (fsync of the new one, rename, fsync of the directory), and not touched where no row goes. May be
- * called while others append. */
+ * called while others append: they wait. When it fails, nothing more can be appended. */
 bool quarantine_cut_durable(struct quarantine *quarantine, const struct quarantine_mark *marks, size_t n,
                             GError **error);
 
