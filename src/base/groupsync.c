@@ -1,5 +1,7 @@
 #include "base/groupsync.h"
 
+#include "base/lock.h"
+
 void groupsync_init(struct groupsync *group)
 {
     *group = (struct groupsync){.done = 0};
@@ -43,42 +45,34 @@ static void lead(struct groupsync *group, const struct groupsync_way *way)
 
 bool groupsync_durable(struct groupsync *group, uint64_t ticket, const struct groupsync_way *way, GError **error)
 {
-    pthread_mutex_lock(&group->lock);
+    auto_hold(&group->lock);
     while (group->done < ticket && !group->failed) {
         if (group->led)
             pthread_cond_wait(&group->changed, &group->lock);
         else
             lead(group, way);
     }
-    bool ok = group->done >= ticket || usable_locked(group, error);
-    pthread_mutex_unlock(&group->lock);
-    return ok;
+    return group->done >= ticket || usable_locked(group, error);
 }
 
 bool groupsync_alone(struct groupsync *group, const struct groupsync_way *way, GError **error)
 {
-    pthread_mutex_lock(&group->lock);
+    auto_hold(&group->lock);
     while (group->led)
         pthread_cond_wait(&group->changed, &group->lock);
     if (!group->failed)
         lead(group, way);
-    bool ok = usable_locked(group, error);
-    pthread_mutex_unlock(&group->lock);
-    return ok;
+    return usable_locked(group, error);
 }
 
 bool groupsync_usable(struct groupsync *group, GError **error)
 {
-    pthread_mutex_lock(&group->lock);
-    bool ok = usable_locked(group, error);
-    pthread_mutex_unlock(&group->lock);
-    return ok;
+    auto_hold(&group->lock);
+    return usable_locked(group, error);
 }
 
 uint64_t groupsync_count(struct groupsync *group)
 {
-    pthread_mutex_lock(&group->lock);
-    uint64_t count = group->count;
-    pthread_mutex_unlock(&group->lock);
-    return count;
+    auto_hold(&group->lock);
+    return group->count;
 }

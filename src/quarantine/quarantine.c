@@ -1,6 +1,5 @@
-#include <pthread.h>
-
 #include "base/groupsync.h"
+#include "base/lock.h"
 #include "quarantine/line.h"
 
 /* What is known of a partition's rows. */
@@ -121,10 +120,8 @@ void quarantine_free(struct quarantine *quarantine)
 
 uint64_t quarantine_count(struct quarantine *quarantine)
 {
-    pthread_mutex_lock(&quarantine->append);
-    uint64_t count = quarantine->count;
-    pthread_mutex_unlock(&quarantine->append);
-    return count;
+    auto_hold(&quarantine->append);
+    return quarantine->count;
 }
 
 /* --- appending ---------------------------------------------------------------------------------------------------- */
@@ -132,10 +129,9 @@ uint64_t quarantine_count(struct quarantine *quarantine)
 /* Numbers are taken before the lines are made, so that no JSON is written under the lock. */
 static uint64_t take_numbers(struct quarantine *quarantine, size_t n)
 {
-    pthread_mutex_lock(&quarantine->append);
+    auto_hold(&quarantine->append);
     uint64_t first = quarantine->next_number;
     quarantine->next_number += n;
-    pthread_mutex_unlock(&quarantine->append);
     return first;
 }
 
@@ -173,9 +169,10 @@ static bool append_text(struct quarantine *quarantine, const GString *text, GErr
     return false;
 }
 
-static bool append_locked(struct quarantine *quarantine, const struct quarantine_batch *batch, const GString *text,
-                          GError **error)
+static bool append_lines(struct quarantine *quarantine, const struct quarantine_batch *batch, const GString *text,
+                         GError **error)
 {
+    auto_hold(&quarantine->append);
     struct part_rows *rows = rows_of(quarantine, batch->part);
     if (quarantine->stuck) {
         g_propagate_error(error, g_error_copy(quarantine->stuck));
@@ -199,14 +196,11 @@ bool quarantine_append(struct quarantine *quarantine, const struct quarantine_ba
     if (batch->n == 0)
         return true;
     g_autoptr(GString) text = g_string_new(NULL);
-    if (!make_lines(batch, take_numbers(quarantine, batch->n), text, error))
+    if (!make_lines(batch, take_numbers(quarantine, batch->n), text, error) ||
+        !append_lines(quarantine, batch, text, error))
         return false;
-    pthread_mutex_lock(&quarantine->append);
-    bool ok = append_locked(quarantine, batch, text, error);
-    pthread_mutex_unlock(&quarantine->append);
-    if (ok)
-        world_point(quarantine->world, "quarantine.appended");
-    return ok;
+    world_point(quarantine->world, "quarantine.appended");
+    return true;
 }
 
 /* --- syncing ------------------------------------------------------------------------------------------------------ */
@@ -216,21 +210,26 @@ static bool sync_dir_durable(struct quarantine *quarantine, GError **error)
     g_autofree char *dir = g_path_get_dirname(quarantine->path);
     if (!file_sync_dir_durable(quarantine->world, dir, error))
         return false;
-    pthread_mutex_lock(&quarantine->append);
+    auto_hold(&quarantine->append);
     quarantine->named = true;
-    pthread_mutex_unlock(&quarantine->append);
     return true;
+}
+
+static struct file *file_now(struct quarantine *quarantine, uint64_t *ret_ticket, bool *ret_named)
+{
+    auto_hold(&quarantine->append);
+    *ret_ticket = quarantine->tickets;
+    *ret_named = quarantine->named;
+    return quarantine->file;
 }
 
 /* As leader: only a leader takes the file's place, so it stays while it is synced. */
 static bool sync_appended(void *self, uint64_t *ret_ticket, GError **error)
 {
     struct quarantine *quarantine = self;
-    pthread_mutex_lock(&quarantine->append);
-    struct file *file = quarantine->file;
-    uint64_t ticket = quarantine->tickets;
-    bool named = quarantine->named;
-    pthread_mutex_unlock(&quarantine->append);
+    uint64_t ticket;
+    bool named;
+    struct file *file = file_now(quarantine, &ticket, &named);
     if (!file_sync_durable(file, error) || (!named && !sync_dir_durable(quarantine, error)))
         return false;
     *ret_ticket = ticket;
@@ -240,11 +239,11 @@ static bool sync_appended(void *self, uint64_t *ret_ticket, GError **error)
 bool quarantine_sync_durable(struct quarantine *quarantine, GError **error)
 {
     struct groupsync_way way = {.sync = sync_appended, .self = quarantine};
+    uint64_t ticket;
+    bool named;
     if (!groupsync_usable(&quarantine->group, error))
         return false;
-    pthread_mutex_lock(&quarantine->append);
-    uint64_t ticket = quarantine->tickets;
-    pthread_mutex_unlock(&quarantine->append);
+    file_now(quarantine, &ticket, &named);
     if (!groupsync_durable(&quarantine->group, ticket, &way, error))
         return false;
     if (ticket)
@@ -258,13 +257,12 @@ bool quarantine_sync_durable(struct quarantine *quarantine, GError **error)
 static bool cut_needed(struct quarantine *quarantine, const struct quarantine_mark *marks, size_t n)
 {
     bool needed = false;
-    pthread_mutex_lock(&quarantine->append);
+    auto_hold(&quarantine->append);
     for (size_t i = 0; i < n; i++) {
         struct part_rows *rows = rows_of(quarantine, marks[i].part);
         rows->lane = MAX(rows->lane, marks[i].lane);
         needed = needed || rows->highest > marks[i].checkpoint;
     }
-    pthread_mutex_unlock(&quarantine->append);
     return needed;
 }
 
@@ -359,12 +357,11 @@ static bool cut_alone(void *self, uint64_t *ret_ticket, GError **error)
 {
     struct cut *cut = self;
     struct draft draft = {.text = g_string_new(NULL)};
-    pthread_mutex_lock(&cut->quarantine->append);
+    auto_hold(&cut->quarantine->append);
     bool ok = replace_file_durable(cut, &draft, error);
     if (ok)
         take_draft(cut, &draft);
     *ret_ticket = cut->quarantine->tickets;
-    pthread_mutex_unlock(&cut->quarantine->append);
     file_free(draft.file);
     g_string_free(draft.text, TRUE);
     return ok;

@@ -1,6 +1,5 @@
-#include <pthread.h>
-
 #include "base/groupsync.h"
+#include "base/lock.h"
 #include "undo/manifest.h"
 
 enum { SEGMENT_BYTES = 256 << 20 };
@@ -61,14 +60,13 @@ static bool segment_begin_durable(struct undo_log *log, struct blockfile **ret, 
 /* From here on `made` is what is appended to. Returns the segment before, to be closed; *ret_ticket is its last. */
 static struct blockfile *segment_swap(struct undo_log *log, struct blockfile *made, uint64_t *ret_ticket)
 {
-    pthread_mutex_lock(&log->append);
+    auto_hold(&log->append);
     struct blockfile *old = log->segment;
     log->segment = made;
     log->number++;
     log->durable = blockfile_begin(made);
     if (ret_ticket)
         *ret_ticket = log->tickets;
-    pthread_mutex_unlock(&log->append);
     return old;
 }
 
@@ -83,9 +81,8 @@ static bool segment_close_durable(struct undo_log *log, struct blockfile *old, u
 
 static void stuck(struct undo_log *log, GError *why)
 {
-    pthread_mutex_lock(&log->append);
+    auto_hold(&log->append);
     error_keep_first(&log->stuck, why);
-    pthread_mutex_unlock(&log->append);
 }
 
 /* The leader's: what was appended to the full segment after its sync is synced too before it is closed. Where no new
@@ -107,18 +104,29 @@ static bool rotate(struct undo_log *log, uint64_t *ret_ticket, GError **error)
     return true;
 }
 
+/* What is appended to, up to where, and the last ticket in it. */
+static struct blockfile *segment_now(struct undo_log *log, uint64_t *ret_end, uint64_t *ret_ticket)
+{
+    auto_hold(&log->append);
+    *ret_end = blockfile_end(log->segment);
+    *ret_ticket = log->tickets;
+    return log->segment;
+}
+
+static void know_durable(struct undo_log *log, uint64_t end)
+{
+    auto_hold(&log->append);
+    log->durable = end;
+}
+
 static bool sync_appended(void *self, uint64_t *ret_ticket, GError **error)
 {
     struct undo_log *log = self;
-    pthread_mutex_lock(&log->append);
-    struct blockfile *segment = log->segment;
-    uint64_t end = blockfile_end(segment), ticket = log->tickets;
-    pthread_mutex_unlock(&log->append);
+    uint64_t end, ticket;
+    struct blockfile *segment = segment_now(log, &end, &ticket);
     if (!blockfile_sync_durable(segment, error))
         return false;
-    pthread_mutex_lock(&log->append);
-    log->durable = end;
-    pthread_mutex_unlock(&log->append);
+    know_durable(log, end);
     if (end >= log->config.segment_bytes && !rotate(log, &ticket, error))
         return false;
     *ret_ticket = ticket;
@@ -198,12 +206,12 @@ static bool append(struct undo_log *log, struct piece *piece, struct undo_positi
 {
     if (!groupsync_usable(&log->group, error))
         return false;
-    pthread_mutex_lock(&log->append);
-    bool ok = append_locked(log, piece, &ret->offset, error);
+    auto_hold(&log->append);
     ret->segment = log->number;
+    if (!append_locked(log, piece, &ret->offset, error))
+        return false;
     *ret_ticket = log->tickets;
-    pthread_mutex_unlock(&log->append);
-    return ok;
+    return true;
 }
 
 /* Digests do not pack: it pays where pre-images are a good part of the block. */
@@ -261,28 +269,23 @@ bool undo_outcomes(struct undo_log *log, const struct undo_outcome *outcome, GEr
 
 bool undo_sync_durable(struct undo_log *log, GError **error)
 {
+    uint64_t end, ticket;
     if (!groupsync_usable(&log->group, error))
         return false;
-    pthread_mutex_lock(&log->append);
-    uint64_t ticket = log->tickets;
-    pthread_mutex_unlock(&log->append);
+    segment_now(log, &end, &ticket);
     return log_durable(log, ticket, error);
 }
 
 struct undo_position undo_here(struct undo_log *log)
 {
-    pthread_mutex_lock(&log->append);
-    struct undo_position here = {.segment = log->number, .offset = blockfile_end(log->segment)};
-    pthread_mutex_unlock(&log->append);
-    return here;
+    auto_hold(&log->append);
+    return (struct undo_position){.segment = log->number, .offset = blockfile_end(log->segment)};
 }
 
 uint64_t undo_bytes(struct undo_log *log)
 {
-    pthread_mutex_lock(&log->append);
-    uint64_t bytes = log->bytes;
-    pthread_mutex_unlock(&log->append);
-    return bytes;
+    auto_hold(&log->append);
+    return log->bytes;
 }
 
 uint64_t undo_syncs(struct undo_log *log)
