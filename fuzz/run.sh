@@ -12,21 +12,27 @@ case ${1:-} in
     ;;
 esac
 
-ninja -C build-fuzz
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
-    for program in build-fuzz/fuzz/fuzz_*; do
-        [ -f "$program" ] && [ -x "$program" ] && targets+=("${program##*/fuzz_}")
+    for source in fuzz/fuzz_*.c; do
+        name=${source#fuzz/fuzz_}
+        targets+=("${name%.c}")
     done
 fi
+ninja -C build-fuzz "${targets[@]/#/fuzz/fuzz_}"
 
 failed=0
 for target in "${targets[@]}"; do
     mkdir -p "build-fuzz/corpus/$target"
-    printf '== %s, %s s\n' "$target" "$seconds"
-    build-fuzz/fuzz/"fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
-        -verbosity=0 -artifact_prefix="build-fuzz/$target-" "build-fuzz/corpus/$target" "fuzz/corpus/$target" ||
-        { failed=$((failed + 1)) && printf '== %s: failed; its input is build-fuzz/%s-…\n' "$target" "$target"; }
+    log=build-fuzz/$target.log
+    if build-fuzz/fuzz/"fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+        -artifact_prefix="build-fuzz/$target-" "build-fuzz/corpus/$target" "fuzz/corpus/$target" >"$log" 2>&1; then
+        printf '%-20s ok: %s\n' "$target" "$(grep -o 'Done [0-9]* runs' "$log" | tail -n 1)"
+    else
+        failed=$((failed + 1))
+        tail -n 40 "$log"
+        printf '%-20s FAILED: its input is build-fuzz/%s-…\n' "$target" "$target"
+    fi
 done
 printf '%s targets, %s failed\n' "${#targets[@]}" "$failed"
 [ "$failed" -eq 0 ]

@@ -305,15 +305,21 @@ def prefixes(tree):
 
 def mutable_globals(tree):
     """In what was built: no object of ours stands in a section that can be written."""
-    build = os.environ.get("SLUICE_BUILD")
-    if not build:
-        return
-    for library in sorted(Path(build).glob("src/libsluice_*.a")):
+    for library in sorted(Path(os.environ["SLUICE_BUILD"]).glob("src/libsluice_*.a")):
         dump = subprocess.run(["objdump", "-t", library], capture_output=True, text=True, check=False)
         for match in re.finditer(r"^[0-9a-f]+ .{7}\s*(\.(?:t?data|t?bss)\S*|\*COM\*)\s+([0-9a-f]+)\s+(?:\.hidden )?(\S+)$",
                                  dump.stdout, flags=re.MULTILINE):
             if int(match[2], 16) and not match[1].startswith(".data.rel.ro"):
                 yield Fault(f"{library.name}:{match[3]}", 0, f"{match[3]} can be written, and belongs to nobody: {match[1]}")
+
+
+def shell_scripts(tree):
+    """What shellcheck finds in the files that begin as shell scripts do."""
+    paths = [path for path in tree.paths if path.endswith(".sh") or "." not in Path(path).name]
+    paths = [path for path in paths if re.match(r"#!.*\b(ba)?sh\b", tree.read(path))]
+    run = subprocess.run(["shellcheck", "-f", "gcc", *paths], cwd=tree.root, capture_output=True, text=True, check=False)
+    for match in re.finditer(r"^(\S+?):(\d+):\d+: (.*)$", run.stdout if paths else "", flags=re.MULTILINE):
+        yield Fault(match[1], int(match[2]), match[3])
 
 
 def docs_equal_tables(tree):
@@ -344,7 +350,7 @@ def check(tree, rule, allowed):
 
 RULES = (function_length, function_median, file_length, parameter_count, layout, banned_calls, one_door, library_prints,
          tests_sleep, includes, floors, prefixes, typedef_struct, file_names, header_guards, mutable_globals, open_ends,
-         machine_paths, docs_equal_tables)
+         machine_paths, shell_scripts, docs_equal_tables)
 
 
 def main():
@@ -353,6 +359,9 @@ def main():
     bad = 0
     print(f"1..{len(RULES)}")
     for number, rule in enumerate(RULES, 1):
+        if rule is mutable_globals and "SLUICE_BUILD" not in os.environ:
+            print(f"ok {number} - {rule.__name__} # SKIP looks at what ./dev test builds")
+            continue
         faults = check(tree, rule, allowed)
         for fault in faults:
             path = fault.place.partition(":")[0]

@@ -168,6 +168,10 @@ class Rules(unittest.TestCase):
             faults = self.faults(lint.mutable_globals)
             self.assertEqual(len(faults), int(bad), (text, faults))
 
+    def test_shell_scripts(self):
+        self.finds(lint.shell_scripts, "SC2086", bench__run_sh="#!/bin/sh\nrm $1\n")
+        self.passes(lint.shell_scripts, bench__run_sh='#!/bin/sh\nrm "$1"\n')
+
     def test_docs_equal_tables(self):
         self.write("docs/tables.py", "print('docs/a.md: not as its tables say')\nraise SystemExit(1)\n")
         fault = self.finds(lint.docs_equal_tables, "not as its tables say")

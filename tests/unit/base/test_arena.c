@@ -95,6 +95,8 @@ static void a_reset_keeps_the_largest_block(void **state)
     void *large = arena_alloc(arena, 32 << 20);
     assert_non_null(arena_alloc(arena, 40 << 10));
     arena_reset(arena);
+    g_autofree void *squatter = g_malloc(32 << 20); /* takes the place of the block if it was given back */
+    assert_non_null(squatter);
     assert_ptr_equal(arena_alloc(arena, 32 << 20), large);
 }
 
