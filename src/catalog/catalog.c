@@ -1,0 +1,150 @@
+#include "catalog/catalog.h"
+
+#include <sodium.h>
+
+#include "base/file.h"
+#include "catalog/inside.h"
+#include "catalog/migrations.h"
+
+static const enum db_mode DB_MODES[] = {
+    [CATALOG_CREATE] = DB_CREATE,
+    [CATALOG_EXISTING] = DB_WRITE,
+    [CATALOG_READ_ONLY] = DB_READ,
+};
+
+/* SQLite would say no more than that it cannot open the file. */
+static bool stands(const struct world *world, const char *path, GError **error)
+{
+    struct world_stat found;
+    g_autoptr(GError) failed = NULL;
+    if (file_stat_path(world, path, &found, &failed))
+        return found.regular || error_set(error, SLUICE_ERROR_CATALOG, "catalog %s: not a file", path);
+    if (error_is(failed, SLUICE_ERROR_NOT_FOUND))
+        return error_set(
+            error, SLUICE_ERROR_NOT_FOUND,
+            "%s: no home of sluice (there is no catalog.db); `sluice run SPEC` makes one, --home names another", path);
+    g_propagate_error(error, g_steal_pointer(&failed));
+    return false;
+}
+
+static bool read_home_id(struct catalog *catalog, GError **error)
+{
+    bool row;
+    auto_(arena) mem = arena_new(SMALL_BYTES);
+    auto_(query) query = query_of(catalog->db, SQL_HOME);
+    if (!query_row(query, &row, error))
+        return false;
+    if (!row)
+        return error_set(error, SLUICE_ERROR_CORRUPT, "catalog %s: the row that says which home it is is missing",
+                         db_path(catalog->db));
+    catalog->home_id = g_strdup(query_text(query, mem));
+    return query_ok(query, error);
+}
+
+static bool prepare(struct catalog *catalog, enum catalog_mode mode, GError **error)
+{
+    bool ready = mode == CATALOG_READ_ONLY ? migrations_check(catalog->db, error)
+                                           : migrations_run(catalog->db, catalog->world, error);
+    return ready && read_home_id(catalog, error);
+}
+
+bool catalog_open(struct catalog **ret, const struct world *world, const char *home, enum catalog_mode mode,
+                  GError **error)
+{
+    if (sodium_init() < 0)
+        return error_set(error, SLUICE_ERROR_INTERNAL, "libsodium does not start");
+    auto_(catalog) catalog = g_new0(struct catalog, 1);
+    catalog->world = world;
+    catalog->home = g_canonicalize_filename(home, NULL);
+    g_autofree char *path = g_build_filename(catalog->home, "catalog.db", NULL);
+    bool place = mode == CATALOG_CREATE ? file_make_dirs(world, catalog->home, error) : stands(world, path, error);
+    if (!place || !db_open(&catalog->db, world, path, DB_MODES[mode], error) || !prepare(catalog, mode, error))
+        return false;
+    *ret = g_steal_pointer(&catalog);
+    return true;
+}
+
+void catalog_free(struct catalog *catalog)
+{
+    if (!catalog)
+        return;
+    db_free(catalog->db);
+    g_free(catalog->home);
+    g_free(catalog->home_id);
+    g_free(catalog);
+}
+
+const char *catalog_home_id(const struct catalog *catalog)
+{
+    return catalog->home_id;
+}
+
+const char *catalog_home(const struct catalog *catalog)
+{
+    return catalog->home;
+}
+
+bool catalog_tidy(struct catalog *catalog, GError **error)
+{
+    return db_reads_only(catalog->db) || db_tidy(catalog->db, error);
+}
+
+bool catalog_check(struct catalog *catalog, GError **error)
+{
+    g_autofree char *found = NULL;
+    if (!db_text(catalog->db, "PRAGMA quick_check(1)", &found, error))
+        return false;
+    return g_strcmp0(found, "ok") == 0 ||
+           error_set(error, SLUICE_ERROR_CORRUPT,
+                     "catalog %s: it is damaged: %s; keep it and put a copy of the whole home back",
+                     db_path(catalog->db), found);
+}
+
+/* --- what several files need
+ * ------------------------------------------------------------------------------------------ */
+
+void *rows_add(struct rows *rows, struct arena *mem, GError **error)
+{
+    if (rows->n == rows->room) {
+        size_t room = rows->room ? 2 * rows->room : 8;
+        void *at = rows->at ? arena_grow(mem, rows->at, rows->room * rows->size, room * rows->size)
+                            : arena_alloc(mem, room * rows->size);
+        if (!at) {
+            error_set(error, SLUICE_ERROR_TOO_BIG, "the catalog holds more rows than there is memory for");
+            return NULL;
+        }
+        rows->at = at;
+        rows->room = room;
+    }
+    void *row = (char *)rows->at + rows->n++ * rows->size;
+    memset(row, 0, rows->size);
+    return row;
+}
+
+void plan_digests_put(struct query *query, const struct plan_digests *digests)
+{
+    query_put_bytes(query, slice_of(digests->plan, sizeof digests->plan));
+    query_put_bytes(query, slice_of(digests->spec, sizeof digests->spec));
+    query_put_bytes(query, slice_of(digests->contract, sizeof digests->contract));
+    query_put_bytes(query, slice_of(digests->transform, sizeof digests->transform));
+}
+
+void plan_digests_get(struct query *query, struct plan_digests *ret)
+{
+    query_fixed(query, ret->plan, sizeof ret->plan);
+    query_fixed(query, ret->spec, sizeof ret->spec);
+    query_fixed(query, ret->contract, sizeof ret->contract);
+    query_fixed(query, ret->transform, sizeof ret->transform);
+}
+
+void tally_put(struct query *query, const struct tally *tally)
+{
+    for (int i = 0; i < OUTCOME_COUNT; i++)
+        query_put_u64(query, tally->of[i]);
+}
+
+void tally_get(struct query *query, struct tally *ret)
+{
+    for (int i = 0; i < OUTCOME_COUNT; i++)
+        ret->of[i] = query_u64(query);
+}

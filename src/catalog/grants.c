@@ -1,0 +1,250 @@
+/* Grants and checkpoints: who works on a partition, and how far it has got. */
+#include "catalog/inside.h"
+
+/* --- grants
+ * ----------------------------------------------------------------------------------------------------------- */
+
+/* *ret UINT32_MAX: nothing is left. */
+static bool grant_choose(struct catalog *catalog, const struct grant_wish *wish, uint32_t *ret, GError **error)
+{
+    bool row;
+    auto_(query) query = query_of(catalog->db, wish->only_resumed ? SQL_GRANT_LEFT : SQL_GRANT_FIRST);
+    query_put_i64(query, wish->run);
+    part_range_put(query, wish->stage, wish->back);
+    query_put_text(query, wish->holder);
+    if (!query_row(query, &row, error))
+        return false;
+    bool none = !row || query_is_null(query);
+    *ret = none ? UINT32_MAX : query_u32(query);
+    return query_ok(query, error);
+}
+
+/* The new lane; without a checkpoint, what older ones left lies behind the first grant's place. */
+static bool grant_take(struct catalog *catalog, const struct grant_wish *wish, uint32_t part, struct arena *mem,
+                       struct grant *ret, GError **error)
+{
+    bool row;
+    auto_(query) query = query_of(catalog->db, SQL_GRANT);
+    query_put_i64(query, wish->run);
+    query_put_i64(query, part);
+    query_put_text(query, part_state_word(PART_RUNNING));
+    query_put_text(query, wish->holder);
+    query_put_i64(query, wish->here.segment);
+    query_put_u64(query, wish->here.offset);
+    if (!query_row(query, &row, error))
+        return false;
+    g_assert(row);
+    part_columns(query, mem, &ret->part);
+    ret->old_lane = ret->part.lane - 1;
+    ret->resumed = ret->old_lane > 0;
+    ret->from.segment = query_u32(query);
+    ret->from.offset = query_u64(query);
+    return query_ok(query, error);
+}
+
+/* Where its newest checkpoint says that it goes on. */
+static bool grant_go_on(struct catalog *catalog, int64_t run, struct arena *mem, struct grant *ret, GError **error)
+{
+    bool row;
+    auto_(query) query = query_of(catalog->db, SQL_NEWEST);
+    query_put_i64(query, run);
+    query_put_i64(query, ret->part.part);
+    if (!query_row(query, &row, error) || !row)
+        return !row;
+    ret->checkpoint = query_u64(query);
+    ret->settled_lane = query_u32(query);
+    ret->settled = query_u64(query);
+    ret->index = query_u64(query);
+    ret->from.segment = query_u32(query);
+    ret->from.offset = query_u64(query);
+    ret->cursor = query_bytes(query, mem);
+    return query_ok(query, error);
+}
+
+static bool grant(struct catalog *catalog, const struct grant_wish *wish, struct arena *mem, struct grant *ret,
+                  GError **error)
+{
+    uint32_t part;
+    if (!grant_choose(catalog, wish, &part, error))
+        return false;
+    ret->part.part = part;
+    return part == UINT32_MAX || (grant_take(catalog, wish, part, mem, ret, error) &&
+                                  (!ret->resumed || grant_go_on(catalog, wish->run, mem, ret, error)));
+}
+
+bool catalog_grant(struct catalog *catalog, const struct grant_wish *wish, struct arena *mem, struct grant *ret,
+                   GError **error)
+{
+    struct grant granted = {0};
+    if (!db_begin(catalog->db, error) || !db_end(catalog->db, grant(catalog, wish, mem, &granted, error), error))
+        return false;
+    *ret = granted;
+    return true;
+}
+
+/* --- checkpoints
+ * ------------------------------------------------------------------------------------------------------ */
+
+struct sums {
+    uint8_t read[16], written[16];
+};
+
+static void put_set(struct query *query, const struct set_digest *set, uint8_t sum[16])
+{
+    digest_put(set->sum, sum);
+    query_put_u64(query, set->count);
+    query_put_bytes(query, slice_of(sum, 16));
+}
+
+/* Inserts the row where the lane is the partition's and the number is the next; *ret_rows tells. */
+static bool checkpoint_insert(struct catalog *catalog, const struct checkpoint *checkpoint, uint64_t *ret_rows,
+                              GError **error)
+{
+    struct sums sums;
+    auto_(query) query = query_of(catalog->db, SQL_CHECKPOINT);
+    query_put_i64(query, checkpoint->run);
+    query_put_i64(query, checkpoint->part);
+    query_put_i64(query, world_wall_ms(catalog->world));
+    query_put_u64(query, checkpoint->number);
+    query_put_i64(query, checkpoint->lane);
+    query_put_u64(query, checkpoint->index);
+    query_put_u64(query, checkpoint->settled);
+    query_put_i64(query, checkpoint->undo.segment);
+    query_put_u64(query, checkpoint->undo.offset);
+    query_put_i64(query, checkpoint->last);
+    put_set(query, &checkpoint->read, sums.read);
+    put_set(query, &checkpoint->written, sums.written);
+    query_put_u64(query, checkpoint->bytes_read);
+    query_put_u64(query, checkpoint->bytes_written);
+    query_put_text(query, checkpoint->conditions);
+    query_put_bytes(query, checkpoint->cursor);
+    query_put_bytes(query, checkpoint->outcomes);
+    tally_put(query, &checkpoint->tally);
+    if (!query_run(query, error))
+        return false;
+    *ret_rows = db_changes(catalog->db);
+    return true;
+}
+
+/* Whether the row stands already: its transaction succeeded and the answer was lost. */
+static bool checkpoint_stands(struct catalog *catalog, const struct checkpoint *checkpoint, bool *ret, GError **error)
+{
+    bool row;
+    auto_(query) query = query_of(catalog->db, SQL_NEWEST);
+    *ret = false;
+    query_put_i64(query, checkpoint->run);
+    query_put_i64(query, checkpoint->part);
+    if (!query_row(query, &row, error) || !row)
+        return !row;
+    bool same = query_u64(query) == checkpoint->number && query_u32(query) == checkpoint->lane &&
+                query_u64(query) == checkpoint->settled && query_u64(query) == checkpoint->index;
+    query_i64(query);
+    query_i64(query);
+    *ret = same && slice_equal(query_borrow(query), checkpoint->cursor);
+    return query_ok(query, error);
+}
+
+static bool checkpoint_refused(struct catalog *catalog, const struct checkpoint *checkpoint, GError **error)
+{
+    bool row;
+    auto_(query) query = query_of(catalog->db, SQL_PART_STATE);
+    query_put_i64(query, checkpoint->run);
+    query_put_i64(query, checkpoint->part);
+    if (!query_row(query, &row, error))
+        return false;
+    if (!row)
+        return error_set(error, SLUICE_ERROR_NOT_FOUND, "there is no partition %u in this run", checkpoint->part);
+    enum part_state state = part_state_get(query);
+    uint32_t lane = query_u32(query);
+    if (!query_ok(query, error))
+        return false;
+    if (lane != checkpoint->lane)
+        return error_set(error, SLUICE_ERROR_FENCED,
+                         "partition %u: another holder has taken it over (lane %u, ours is %u)", checkpoint->part, lane,
+                         checkpoint->lane);
+    if (state != PART_RUNNING)
+        return error_set(error, SLUICE_ERROR_FENCED, "partition %u: it is %s, nobody is to write it any more",
+                         checkpoint->part, part_state_word(state));
+    return error_set(error, SLUICE_ERROR_INTERNAL, "partition %u: checkpoint %" G_GUINT64_FORMAT " is not the next one",
+                     checkpoint->part, checkpoint->number);
+}
+
+static bool part_written(struct catalog *catalog, const struct checkpoint *checkpoint, GError **error)
+{
+    auto_(query) query = query_of(catalog->db, SQL_PART_MOVE);
+    query_put_i64(query, checkpoint->run);
+    query_put_i64(query, checkpoint->part);
+    query_put_text(query, part_state_word(PART_WRITTEN));
+    return query_run(query, error);
+}
+
+static bool checkpoint_add(struct catalog *catalog, const struct checkpoint *checkpoint, GError **error)
+{
+    uint64_t rows;
+    bool stands;
+    struct total total = {
+        .tally = &checkpoint->tally, .bytes_read = checkpoint->bytes_read, .bytes_written = checkpoint->bytes_written};
+    if (!checkpoint_insert(catalog, checkpoint, &rows, error))
+        return false;
+    if (rows == 1)
+        return total_add(catalog, checkpoint->run, &total, error) &&
+               (!checkpoint->last || part_written(catalog, checkpoint, error));
+    return checkpoint_stands(catalog, checkpoint, &stands, error) &&
+           (stands || checkpoint_refused(catalog, checkpoint, error));
+}
+
+bool catalog_checkpoint(struct catalog *catalog, const struct checkpoint *checkpoint, GError **error)
+{
+    return db_begin(catalog->db, error) && db_end(catalog->db, checkpoint_add(catalog, checkpoint, error), error);
+}
+
+static void get_set(struct query *query, struct set_digest *ret)
+{
+    uint8_t sum[16] = {0};
+    ret->count = query_u64(query);
+    query_fixed(query, sum, sizeof sum);
+    ret->sum = digest_get(sum);
+}
+
+static void checkpoint_columns(struct query *query, struct arena *mem, struct checkpoint *ret)
+{
+    ret->number = query_u64(query);
+    ret->lane = query_u32(query);
+    ret->index = query_u64(query);
+    ret->settled = query_u64(query);
+    ret->undo.segment = query_u32(query);
+    ret->undo.offset = query_u64(query);
+    ret->last = query_i64(query) != 0;
+    get_set(query, &ret->read);
+    get_set(query, &ret->written);
+    ret->bytes_read = query_u64(query);
+    ret->bytes_written = query_u64(query);
+    ret->conditions = query_text(query, mem);
+    ret->cursor = query_bytes(query, mem);
+    ret->outcomes = query_bytes(query, mem);
+    tally_get(query, &ret->tally);
+}
+
+bool catalog_checkpoints(struct catalog *catalog, int64_t run, uint32_t part, struct arena *mem,
+                         struct checkpoints *ret, GError **error)
+{
+    bool row, ok;
+    struct rows rows = {.size = sizeof(struct checkpoint)};
+    auto_(query) query = query_of(catalog->db, SQL_CHECKPOINTS);
+    query_put_i64(query, run);
+    query_put_i64(query, part);
+    while ((ok = query_row(query, &row, error)) && row) {
+        struct checkpoint *checkpoint = rows_add(&rows, mem, error);
+        if (!checkpoint)
+            return false;
+        checkpoint->run = run;
+        checkpoint->part = part;
+        checkpoint_columns(query, mem, checkpoint);
+        if (!query_ok(query, error))
+            return false;
+    }
+    if (!ok)
+        return false;
+    *ret = (struct checkpoints){.rows = rows.at, .n = rows.n};
+    return true;
+}

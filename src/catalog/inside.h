@@ -1,0 +1,69 @@
+/* What the files of catalog/ share; nobody else includes it. */
+#pragma once
+
+#include <jansson.h>
+
+#include "catalog/catalog.h"
+#include "catalog/db.h"
+#include "catalog/ledger.h"
+
+struct catalog {
+    struct db *db;
+    const struct world *world;
+    char *home, *home_id;
+};
+
+/* What may be read for one's own use: names, states, digests. */
+enum { SMALL_BYTES = 64 * 1024 };
+
+/* The next column, a word of a state; one that is unknown counts as damage. */
+enum run_state run_state_get(struct query *query);
+enum stage_state stage_state_get(struct query *query);
+enum part_state part_state_get(struct query *query);
+
+void plan_digests_put(struct query *query, const struct plan_digests *digests);
+void plan_digests_get(struct query *query, struct plan_digests *ret);
+void tally_put(struct query *query, const struct tally *tally);
+void tally_get(struct query *query, struct tally *ret);
+
+/* What an act on a run needs to know of it. */
+struct run_brief {
+    int64_t id;
+    const char *name;
+    enum run_state state;
+    struct plan_digests digests;
+};
+bool run_brief_read(struct catalog *catalog, int64_t run, struct arena *mem, struct run_brief *ret, GError **error);
+
+/* Adds to the running totals. */
+struct total {
+    const struct tally *tally;
+    uint64_t bytes_read, bytes_written;
+};
+bool total_add(struct catalog *catalog, int64_t run, const struct total *total, GError **error);
+bool run_touch(struct catalog *catalog, int64_t run, GError **error); /* it has changed now */
+
+/* Inside the transaction of the act: the entry of an act on a run. `own` (taken over, may be NULL) are the catalog's
+ * own details; they come after what `given`, a JSON object, says under the same names. */
+struct run_act {
+    const struct run_brief *run;
+    const char *action;
+    const char *reason; /* NULL: the act's */
+    const struct act *act;
+    const char *given; /* NULL */
+    json_t *own;
+};
+bool ledger_act(struct catalog *catalog, const struct run_act *act, GError **error);
+bool ledger_add(struct catalog *catalog, const struct ledger_entry *entry, GError **error);
+
+/* Stage (UINT32_MAX: NULL), and the first and last number of its kind of partitions: three parameters. */
+void part_range_put(struct query *query, uint32_t stage, bool back);
+void part_columns(struct query *query, struct arena *mem, struct part_row *part);
+bool part_add(struct catalog *catalog, int64_t run, const struct part_new *part, GError **error);
+
+/* A growing array in an arena. *io_rows has room for at least one more of `size` bytes after it. TOO_BIG when full. */
+struct rows {
+    void *at;
+    size_t n, room, size;
+};
+void *rows_add(struct rows *rows, struct arena *mem, GError **error);

@@ -1,0 +1,222 @@
+#include "catalog/migrations.h"
+
+/* PRAGMA application_id: "SLUI". */
+#define APPLICATION_ID 0x534c5549
+
+/* Row n brings a database of schema n to schema n + 1. A row that has been released is never changed. docs/formats/
+ * catalog.md says what the tables are for; times are milliseconds since 1970 UTC, digests are blobs. */
+static const char *const MIGRATIONS[] = {
+    /* 1: runs, their plans, stages, partitions, checkpoints; wishes, reports; the ledger. */
+    /* The one row says which home this is. */
+    "CREATE TABLE home (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, made_ms INTEGER NOT NULL) STRICT;"
+
+    /* The number of the newest run of a name: numbers are never given twice, also when runs have been pruned. */
+    "CREATE TABLE spec (name TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE run ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " name TEXT NOT NULL UNIQUE," /* NAME.N */
+    " spec_name TEXT NOT NULL REFERENCES spec (name), spec_path TEXT NOT NULL, target TEXT NOT NULL, uid BLOB NOT NULL,"
+    " plan_digest BLOB NOT NULL, spec_digest BLOB NOT NULL, contract_digest BLOB NOT NULL,"
+    " transform_digest BLOB NOT NULL,"
+    " state TEXT NOT NULL, reason TEXT," /* a word of catalog/state_rows.h, and why */
+    " actor TEXT NOT NULL,"              /* who moved it last */
+    " stage INTEGER NOT NULL,"           /* the current one */
+    " started_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX run_by_spec ON run (spec_name, id);"
+    "CREATE INDEX run_by_target ON run (target, id);"
+
+    /* The frozen plan, apart from the run because it is large and never changes. */
+    "CREATE TABLE plan (run INTEGER PRIMARY KEY REFERENCES run (id), json BLOB NOT NULL) STRICT;"
+
+    /* What is added up while a run is at work, so that no look at it counts rows. n_*: a column a word of
+     * record/outcome_rows.h. */
+    "CREATE TABLE run_total ("
+    " run INTEGER PRIMARY KEY REFERENCES run (id),"
+    " updated_ms INTEGER NOT NULL,"
+    " next_sequence INTEGER NOT NULL," /* of the undo log */
+    " bytes_read INTEGER NOT NULL DEFAULT 0, bytes_written INTEGER NOT NULL DEFAULT 0,"
+    " n_written INTEGER NOT NULL DEFAULT 0, n_unchanged INTEGER NOT NULL DEFAULT 0,"
+    " n_kept_live INTEGER NOT NULL DEFAULT 0, n_rejected INTEGER NOT NULL DEFAULT 0,"
+    " n_filtered INTEGER NOT NULL DEFAULT 0, n_deleted INTEGER NOT NULL DEFAULT 0,"
+    " n_gone INTEGER NOT NULL DEFAULT 0, n_in_doubt INTEGER NOT NULL DEFAULT 0,"
+    " n_listed INTEGER NOT NULL DEFAULT 0, n_read INTEGER NOT NULL DEFAULT 0,"
+    " n_emitted INTEGER NOT NULL DEFAULT 0, n_retried INTEGER NOT NULL DEFAULT 0,"
+    " n_duplicates INTEGER NOT NULL DEFAULT 0, n_appeared INTEGER NOT NULL DEFAULT 0,"
+    " n_restored INTEGER NOT NULL DEFAULT 0, n_left INTEGER NOT NULL DEFAULT 0) STRICT;"
+
+    "CREATE TABLE stage ("
+    " run INTEGER NOT NULL REFERENCES run (id), stage INTEGER NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,"
+    " PRIMARY KEY (run, stage)) STRICT, WITHOUT ROWID;"
+
+    /* Partitions; those of a rollback are numbered from 2147483648 on. */
+    "CREATE TABLE part ("
+    " run INTEGER NOT NULL, part INTEGER NOT NULL, stage INTEGER NOT NULL, state TEXT NOT NULL,"
+    " lane INTEGER NOT NULL DEFAULT 0," /* the newest granted; 0: never granted */
+    " holder TEXT,"                     /* the process that it was granted to last */
+    " records INTEGER NOT NULL,"
+    " from_segment INTEGER NOT NULL DEFAULT 0, from_offset INTEGER NOT NULL DEFAULT 0," /* undo log at its first grant
+                                                                                         */
+    " bounds BLOB NOT NULL,"
+    " PRIMARY KEY (run, part), FOREIGN KEY (run, stage) REFERENCES stage (run, stage)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX part_by_state ON part (run, stage, state, part);"
+    "CREATE INDEX part_given_back ON part (run, stage, part) WHERE state = 'pending' AND lane > 0;"
+
+    /* Partitions by state; kept by the three triggers, so that no path through the program can forget it. */
+    "CREATE TABLE part_count ("
+    " run INTEGER NOT NULL REFERENCES run (id), stage INTEGER NOT NULL, back INTEGER NOT NULL, state TEXT NOT NULL,"
+    " n INTEGER NOT NULL, PRIMARY KEY (run, stage, back, state)) STRICT, WITHOUT ROWID;"
+    "CREATE TRIGGER part_count_more AFTER INSERT ON part BEGIN"
+    " INSERT INTO part_count VALUES (new.run, new.stage, new.part >= 2147483648, new.state, 1)"
+    "  ON CONFLICT DO UPDATE SET n = n + 1;"
+    "END;"
+    "CREATE TRIGGER part_count_move AFTER UPDATE OF state, stage ON part BEGIN"
+    " UPDATE part_count SET n = n - 1"
+    "  WHERE run = old.run AND stage = old.stage AND back = (old.part >= 2147483648) AND state = old.state;"
+    " INSERT INTO part_count VALUES (new.run, new.stage, new.part >= 2147483648, new.state, 1)"
+    "  ON CONFLICT DO UPDATE SET n = n + 1;"
+    "END;"
+    "CREATE TRIGGER part_count_fewer AFTER DELETE ON part BEGIN"
+    " UPDATE part_count SET n = n - 1"
+    "  WHERE run = old.run AND stage = old.stage AND back = (old.part >= 2147483648) AND state = old.state;"
+    "END;"
+
+    /* Rows only ever inserted. Not WITHOUT ROWID: a row of a kilobyte (outcomes) would spill out of the tree's pages.
+     */
+    "CREATE TABLE checkpoint ("
+    " id INTEGER PRIMARY KEY,"
+    " run INTEGER NOT NULL, part INTEGER NOT NULL, number INTEGER NOT NULL," /* from 1, dense in a partition */
+    " lane INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+    " place INTEGER NOT NULL,"   /* listed keys accounted for up to here */
+    " settled INTEGER NOT NULL," /* the highest number of the lane that the row accounts for */
+    " undo_segment INTEGER NOT NULL, undo_offset INTEGER NOT NULL,"
+    " last INTEGER NOT NULL,"
+    " read_count INTEGER NOT NULL, read_sum BLOB NOT NULL, written_count INTEGER NOT NULL, written_sum BLOB NOT NULL,"
+    " bytes_read INTEGER NOT NULL, bytes_written INTEGER NOT NULL,"
+    " n_written INTEGER NOT NULL, n_unchanged INTEGER NOT NULL, n_kept_live INTEGER NOT NULL,"
+    " n_rejected INTEGER NOT NULL, n_filtered INTEGER NOT NULL, n_deleted INTEGER NOT NULL, n_gone INTEGER NOT NULL,"
+    " n_in_doubt INTEGER NOT NULL, n_listed INTEGER NOT NULL, n_read INTEGER NOT NULL, n_emitted INTEGER NOT NULL,"
+    " n_retried INTEGER NOT NULL, n_duplicates INTEGER NOT NULL, n_appeared INTEGER NOT NULL,"
+    " n_restored INTEGER NOT NULL, n_left INTEGER NOT NULL,"
+    " conditions TEXT, cursor BLOB NOT NULL, outcomes BLOB NOT NULL,"
+    " UNIQUE (run, part, number), FOREIGN KEY (run, part) REFERENCES part (run, part)) STRICT;"
+    "CREATE TRIGGER checkpoint_stays BEFORE UPDATE ON checkpoint BEGIN"
+    " SELECT raise(ABORT, 'checkpoints are only ever inserted');"
+    "END;"
+
+    /* What was asked for from another terminal. */
+    "CREATE TABLE wish ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES run (id), kind TEXT NOT NULL, value TEXT,"
+    " actor TEXT NOT NULL, reason TEXT, at_ms INTEGER NOT NULL, taken_ms INTEGER) STRICT;"
+    "CREATE INDEX wish_open ON wish (run, id) WHERE taken_ms IS NULL;"
+
+    /* Verification reports. */
+    "CREATE TABLE report ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES run (id), at_ms INTEGER NOT NULL,"
+    " stage INTEGER," /* NULL: of the whole run */
+    " verdict TEXT NOT NULL CHECK (verdict IN ('pass', 'fail')), path TEXT NOT NULL, summary BLOB NOT NULL) STRICT;"
+    "CREATE INDEX report_by_run ON report (run, id);"
+
+    /* docs/formats/ledger.md. The triggers guard against a slip of a program or a person at a prompt. They are not what
+     * makes tampering evident: who can write the file can drop them; the chain and a head known elsewhere are. */
+    "CREATE TABLE ledger ("
+    " number INTEGER PRIMARY KEY CHECK (number > 0), at_ms INTEGER NOT NULL,"
+    " actor TEXT NOT NULL, action TEXT NOT NULL, reason TEXT, run TEXT,"
+    " plan_digest BLOB NOT NULL, spec_digest BLOB NOT NULL, contract_digest BLOB NOT NULL,"
+    " transform_digest BLOB NOT NULL,"
+    " details TEXT, previous BLOB NOT NULL, digest BLOB NOT NULL) STRICT;"
+    "CREATE TRIGGER ledger_grows BEFORE INSERT ON ledger"
+    " WHEN new.number <> 1 + (SELECT coalesce(max(number), 0) FROM ledger) BEGIN"
+    " SELECT raise(ABORT, 'the ledger only grows at its end');"
+    "END;"
+    "CREATE TRIGGER ledger_unchanged BEFORE UPDATE ON ledger BEGIN"
+    " SELECT raise(ABORT, 'the ledger is append-only');"
+    "END;"
+    "CREATE TRIGGER ledger_kept BEFORE DELETE ON ledger BEGIN"
+    " SELECT raise(ABORT, 'the ledger is append-only');"
+    "END;",
+};
+
+int migrations_known(void)
+{
+    return G_N_ELEMENTS(MIGRATIONS);
+}
+
+struct schema {
+    int64_t version, application, tables;
+};
+
+static bool schema_read(struct db *db, struct schema *ret, GError **error)
+{
+    return db_number(db, "PRAGMA user_version", &ret->version, error) &&
+           db_number(db, "PRAGMA application_id", &ret->application, error) &&
+           db_number(db, "SELECT count(*) FROM sqlite_schema", &ret->tables, error);
+}
+
+static bool schema_accept(struct db *db, const struct schema *schema, GError **error)
+{
+    bool empty = schema->tables == 0 && schema->version == 0;
+    if (!empty && schema->application != APPLICATION_ID)
+        return error_set(error, SLUICE_ERROR_CATALOG,
+                         "catalog %s: a database of another program stands there; name another home with --home",
+                         db_path(db));
+    if (schema->version > migrations_known())
+        return error_set(error, SLUICE_ERROR_CATALOG,
+                         "catalog %s: this home was written by a newer sluice (schema %" G_GINT64_FORMAT
+                         ", this one knows %d); use that one",
+                         db_path(db), schema->version, migrations_known());
+    return true;
+}
+
+bool migrations_check(struct db *db, GError **error)
+{
+    struct schema schema;
+    if (!schema_read(db, &schema, error) || !schema_accept(db, &schema, error))
+        return false;
+    if (schema.version == 0)
+        return error_set(error, SLUICE_ERROR_NOT_FOUND, "catalog %s: it is empty; `sluice run SPEC` makes it",
+                         db_path(db));
+    if (schema.version < migrations_known())
+        return error_set(error, SLUICE_ERROR_CATALOG,
+                         "catalog %s: this home was written by an older sluice (schema %" G_GINT64_FORMAT
+                         ", this one knows %d) and may only be read; make it writable, so that it can be brought up",
+                         db_path(db), schema.version, migrations_known());
+    return true;
+}
+
+static bool home_write(struct db *db, const struct world *world, GError **error)
+{
+    uint8_t random[16];
+    char id[2 * sizeof random + 1];
+    auto_(query) query = query_of(db, SQL_HOME_NEW);
+    world_random(world, random, sizeof random);
+    for (size_t i = 0; i < sizeof random; i++)
+        g_snprintf(id + 2 * i, 3, "%02x", random[i]);
+    query_put_text(query, id);
+    query_put_i64(query, world_wall_ms(world));
+    return query_run(query, error);
+}
+
+/* The version is asked again under the lock: another process may have been faster. */
+static bool bring_up(struct db *db, const struct world *world, GError **error)
+{
+    struct schema schema;
+    if (!schema_read(db, &schema, error) || !schema_accept(db, &schema, error))
+        return false;
+    for (int64_t i = schema.version; i < migrations_known(); i++)
+        if (!db_run(db, MIGRATIONS[i], error))
+            return false;
+    g_autofree char *stamp =
+        g_strdup_printf("PRAGMA application_id=%d; PRAGMA user_version=%d", APPLICATION_ID, migrations_known());
+    return db_run(db, stamp, error) && (schema.version > 0 || home_write(db, world, error));
+}
+
+bool migrations_run(struct db *db, const struct world *world, GError **error)
+{
+    struct schema schema;
+    if (!schema_read(db, &schema, error) || !schema_accept(db, &schema, error))
+        return false;
+    if (schema.version == migrations_known())
+        return true;
+    return db_begin(db, error) && db_end(db, bring_up(db, world, error), error);
+}

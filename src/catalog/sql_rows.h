@@ -1,0 +1,109 @@
+/* SQL(symbol, text): every statement of the catalog, prepared once per connection. Parameters are put in the order of
+ * their numbers; a plain `?` is one higher than the highest before it. Columns are got in their order. */
+/* clang-format off */
+#ifndef CATALOG_TALLY
+/* The columns of a tally, in the order of record/outcome_rows.h. */
+#define CATALOG_TALLY(COLUMN)                                                                                          \
+    COLUMN("n_written") ", " COLUMN("n_unchanged") ", " COLUMN("n_kept_live") ", " COLUMN("n_rejected") ", "           \
+    COLUMN("n_filtered") ", " COLUMN("n_deleted") ", " COLUMN("n_gone") ", " COLUMN("n_in_doubt") ", "                 \
+    COLUMN("n_listed") ", " COLUMN("n_read") ", " COLUMN("n_emitted") ", " COLUMN("n_retried") ", "                    \
+    COLUMN("n_duplicates") ", " COLUMN("n_appeared") ", " COLUMN("n_restored") ", " COLUMN("n_left")
+#define CATALOG_NAME(name) name
+#define CATALOG_MARK(name) "?"
+#define CATALOG_PLUS(name) name " = " name " + ?"
+#define CATALOG_RUN_COLUMNS                                                                                            \
+    "run.id, run.name, run.spec_name, run.spec_path, run.target, run.uid, run.plan_digest, run.spec_digest,"           \
+    " run.contract_digest, run.transform_digest, run.state, run.reason, run.actor, run.stage, run.started_ms,"         \
+    " t.updated_ms, t.bytes_read, t.bytes_written, " CATALOG_TALLY(CATALOG_NAME)
+#define CATALOG_PART_COLUMNS "part, stage, state, lane, records, bounds"
+#define CATALOG_LEDGER_COLUMNS                                                                                         \
+    "number, at_ms, actor, action, reason, run, plan_digest, spec_digest, contract_digest, transform_digest, details," \
+    " previous, digest"
+#define CATALOG_CHECKPOINT_COLUMNS                                                                                     \
+    "number, lane, place, settled, undo_segment, undo_offset, last, read_count, read_sum, written_count,"              \
+    " written_sum, bytes_read, bytes_written, conditions, cursor, outcomes, " CATALOG_TALLY(CATALOG_NAME)
+/* The partitions of one stage, or with ?2 NULL of all, between ?3 and ?4. The pending are asked for stage by stage, so
+ * that each answer is the first entry of an index, however many partitions there are. */
+#define CATALOG_FIRST_PENDING(more)                                                                                    \
+    "SELECT (SELECT part FROM part WHERE run = s.run AND stage = s.stage AND state = 'pending'" more                   \
+    "  AND part BETWEEN ?3 AND ?4 ORDER BY part LIMIT 1) AS part"                                                      \
+    " FROM stage AS s WHERE s.run = ?1 AND (?2 IS NULL OR s.stage = ?2)"
+#define CATALOG_FIRST_LEFT                                                                                             \
+    "SELECT min(p.part) FROM stage AS s CROSS JOIN part AS p ON p.run = s.run AND p.stage = s.stage"                   \
+    "  AND p.state = 'running' WHERE s.run = ?1 AND (?2 IS NULL OR s.stage = ?2)"                                      \
+    "  AND p.part BETWEEN ?3 AND ?4 AND p.holder IS NOT ?5"
+#endif
+
+SQL(BEGIN,         "BEGIN IMMEDIATE")
+SQL(BEGIN_READING, "BEGIN")
+SQL(COMMIT,        "COMMIT")
+SQL(ROLLBACK,      "ROLLBACK")
+
+SQL(HOME_NEW, "INSERT INTO home (one, id, made_ms) VALUES (1, ?, ?)")
+SQL(HOME,     "SELECT id FROM home")
+
+/* runs */
+SQL(SPEC_NUMBER,   "INSERT INTO spec (name, last) VALUES (?, 1) ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last")
+SQL(RUN_NEW,       "INSERT INTO run (name, spec_name, spec_path, target, uid, plan_digest, spec_digest, contract_digest,"
+                   " transform_digest, state, actor, stage, started_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)"
+                   " RETURNING id")
+SQL(PLAN_NEW,      "INSERT INTO plan (run, json) VALUES (?, ?)")
+SQL(PLAN,          "SELECT json FROM plan WHERE run = ?")
+SQL(TOTAL_NEW,     "INSERT INTO run_total (run, updated_ms, next_sequence) VALUES (?, ?, 1)")
+SQL(TOTAL_ADD,     "UPDATE run_total SET updated_ms = ?, bytes_read = bytes_read + ?, bytes_written = bytes_written + ?, "
+                   CATALOG_TALLY(CATALOG_PLUS) " WHERE run = ?")
+SQL(TOTAL_TOUCH,   "UPDATE run_total SET updated_ms = ? WHERE run = ?")
+SQL(SEQUENCES,     "UPDATE run_total SET next_sequence = next_sequence + ?2 WHERE run = ?1 RETURNING next_sequence - ?2")
+SQL(RUN,           "SELECT " CATALOG_RUN_COLUMNS " FROM run JOIN run_total AS t ON t.run = run.id WHERE run.id = ?")
+SQL(RUN_STATE,     "SELECT name, state, plan_digest, spec_digest, contract_digest, transform_digest FROM run WHERE id = ?")
+SQL(RUN_MOVE,      "UPDATE run SET state = ?2, reason = ?3, actor = ?4 WHERE id = ?1")
+SQL(RUN_STAGE,     "UPDATE run SET stage = ?2 WHERE id = ?1")
+SQL(RUN_BY_NAME,   "SELECT id FROM run WHERE name = ?")
+SQL(RUNS_OF_SPEC,  "SELECT id, state, name, spec_digest, contract_digest, transform_digest FROM run WHERE spec_name = ?"
+                   " ORDER BY id DESC")
+SQL(RUNS_ON,       "SELECT id, state, (SELECT coalesce(sum(n), 0) FROM part_count AS c WHERE c.run = run.id AND back = 0"
+                   " AND c.state <> 'pending') FROM run WHERE target = ? ORDER BY id DESC")
+SQL(RUN_IDS,       "SELECT id FROM run ORDER BY id DESC")
+SQL(RUN_NAMES,     "SELECT name FROM spec UNION ALL SELECT name FROM run")
+SQL(PART_COUNTS,   "SELECT stage, back, state, n FROM part_count WHERE run = ?")
+
+/* stages and partitions */
+SQL(STAGE_NEW,     "INSERT INTO stage (run, stage, name, state) VALUES (?, ?, ?, ?)")
+SQL(STAGES,        "SELECT stage, name, state FROM stage WHERE run = ? ORDER BY stage")
+SQL(STAGE_STATE,   "SELECT name, state FROM stage WHERE run = ? AND stage = ?")
+SQL(STAGE_MOVE,    "UPDATE stage SET state = ?3 WHERE run = ?1 AND stage = ?2")
+SQL(PART_NEW,      "INSERT INTO part (run, part, stage, state, records, bounds) VALUES (?, ?, ?, ?, ?, ?)")
+SQL(PART_STATE,    "SELECT state, lane FROM part WHERE run = ? AND part = ?")
+SQL(PART_MOVE,     "UPDATE part SET state = ?3 WHERE run = ?1 AND part = ?2")
+SQL(PARTS,         "SELECT " CATALOG_PART_COLUMNS " FROM part WHERE run = ?1 AND (?2 IS NULL OR stage = ?2)"
+                   " AND part BETWEEN ?3 AND ?4 ORDER BY part")
+
+/* grants and checkpoints */
+SQL(GRANT_FIRST,   "SELECT min(part) FROM (" CATALOG_FIRST_PENDING("") " UNION ALL " CATALOG_FIRST_LEFT ")")
+SQL(GRANT_LEFT,    "SELECT min(part) FROM (" CATALOG_FIRST_PENDING(" AND lane > 0") " UNION ALL " CATALOG_FIRST_LEFT ")")
+SQL(GRANT,         "UPDATE part SET state = ?3, holder = ?4, lane = lane + 1,"
+                   " from_segment = iif(lane = 0, ?5, from_segment), from_offset = iif(lane = 0, ?6, from_offset)"
+                   " WHERE run = ?1 AND part = ?2 RETURNING " CATALOG_PART_COLUMNS ", from_segment, from_offset")
+SQL(NEWEST,        "SELECT number, lane, settled, place, undo_segment, undo_offset, cursor FROM checkpoint"
+                   " WHERE run = ? AND part = ? ORDER BY number DESC LIMIT 1")
+/* Inserts nothing where the lane is closed or the number is not the next. */
+SQL(CHECKPOINT,    "INSERT INTO checkpoint (run, part, at_ms, " CATALOG_CHECKPOINT_COLUMNS ")"
+                   " SELECT ?1, ?2, ?3, ?4, ?5, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, " CATALOG_TALLY(CATALOG_MARK)
+                   " FROM part WHERE run = ?1 AND part = ?2 AND lane = ?5 AND state = 'running' AND ?4 ="
+                   " 1 + (SELECT coalesce(max(number), 0) FROM checkpoint WHERE run = ?1 AND part = ?2)")
+SQL(CHECKPOINTS,   "SELECT " CATALOG_CHECKPOINT_COLUMNS " FROM checkpoint WHERE run = ? AND part = ? ORDER BY number")
+
+/* wishes, reports */
+SQL(WISH_NEW,      "INSERT INTO wish (run, kind, value, actor, reason, at_ms) VALUES (?, ?, ?, ?, ?, ?) RETURNING id")
+SQL(WISH_NEXT,     "SELECT id, kind, value, actor, reason, at_ms FROM wish WHERE run = ? AND taken_ms IS NULL"
+                   " ORDER BY id LIMIT 1")
+SQL(WISH_TAKEN,    "UPDATE wish SET taken_ms = coalesce(taken_ms, ?2) WHERE id = ?1")
+SQL(WISH_IS_TAKEN, "SELECT taken_ms IS NOT NULL FROM wish WHERE id = ?")
+SQL(REPORT_NEW,    "INSERT INTO report (run, at_ms, stage, verdict, path, summary) VALUES (?, ?, ?, ?, ?, ?)")
+SQL(REPORTS,       "SELECT id, at_ms, stage, verdict, path, summary FROM report WHERE run = ? ORDER BY id")
+
+/* the ledger */
+SQL(LEDGER_HEAD,   "SELECT number, digest FROM ledger ORDER BY number DESC LIMIT 1")
+SQL(LEDGER_NEW,    "INSERT INTO ledger (" CATALOG_LEDGER_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+SQL(LEDGER,        "SELECT " CATALOG_LEDGER_COLUMNS " FROM ledger WHERE number >= ? ORDER BY number LIMIT ?")
+/* clang-format on */

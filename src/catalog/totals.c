@@ -1,0 +1,58 @@
+/* What is added up while a run is at work: one row a run. */
+#include "catalog/inside.h"
+
+bool total_add(struct catalog *catalog, int64_t run, const struct total *total, GError **error)
+{
+    auto_(query) query = query_of(catalog->db, SQL_TOTAL_ADD);
+    query_put_i64(query, world_wall_ms(catalog->world));
+    query_put_u64(query, total->bytes_read);
+    query_put_u64(query, total->bytes_written);
+    tally_put(query, total->tally);
+    query_put_i64(query, run);
+    if (!query_run(query, error))
+        return false;
+    return db_changes(catalog->db) == 1 ||
+           error_set(error, SLUICE_ERROR_NOT_FOUND, "catalog %s: there is no run with the id %" G_GINT64_FORMAT,
+                     catalog->home, run);
+}
+
+bool run_touch(struct catalog *catalog, int64_t run, GError **error)
+{
+    auto_(query) query = query_of(catalog->db, SQL_TOTAL_TOUCH);
+    query_put_i64(query, world_wall_ms(catalog->world));
+    query_put_i64(query, run);
+    return query_run(query, error);
+}
+
+bool catalog_tally_add(struct catalog *catalog, int64_t run, const struct tally *tally, GError **error)
+{
+    struct total total = {.tally = tally};
+    return db_begin(catalog->db, error) && db_end(catalog->db, total_add(catalog, run, &total, error), error);
+}
+
+static bool take(struct catalog *catalog, int64_t run, uint64_t n, uint64_t *ret_first, GError **error)
+{
+    bool row;
+    auto_(query) query = query_of(catalog->db, SQL_SEQUENCES);
+    query_put_i64(query, run);
+    query_put_u64(query, n);
+    if (!query_row(query, &row, error))
+        return false;
+    if (!row)
+        return error_set(error, SLUICE_ERROR_NOT_FOUND, "catalog %s: there is no run with the id %" G_GINT64_FORMAT,
+                         catalog->home, run);
+    uint64_t first = query_u64(query);
+    if (!query_ok(query, error))
+        return false;
+    *ret_first = first;
+    return true;
+}
+
+bool catalog_sequences_take(struct catalog *catalog, int64_t run, uint64_t n, uint64_t *ret_first, GError **error)
+{
+    uint64_t first = 0;
+    if (!db_begin(catalog->db, error) || !db_end(catalog->db, take(catalog, run, n, &first, error), error))
+        return false;
+    *ret_first = first;
+    return true;
+}
