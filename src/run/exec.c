@@ -136,7 +136,7 @@ static bool do_look(struct exec *exec, struct op *op, GError **error)
 static bool sequences_take(struct exec *exec, uint64_t n, uint64_t *ret, GError **error)
 {
     struct sequences *sequences = &exec->shared->sequences;
-    lock_hold(&sequences->lock);
+    auto_hold(&sequences->lock);
     if (sequences->end - sequences->next < n) {
         uint64_t block = MAX(SEQUENCE_BLOCK, n);
         if (!catalog_sequences_take(exec->catalog, exec->shared->job->run, block, &sequences->next, error))
@@ -158,7 +158,7 @@ static bool do_log(struct exec *exec, struct op *op, GError **error)
 static int64_t rate_take_us(struct exec_shared *shared, size_t n)
 {
     struct rate_limit *rate = &shared->rate;
-    lock_hold(&rate->lock);
+    auto_hold(&rate->lock);
     if (rate->per_s <= 0)
         return 0;
     int64_t now = world_monotonic_us(shared->world);
