@@ -36,15 +36,14 @@ static void entry_text(struct cli *cli, const struct ledger_entry *entry)
 static int audit_log(struct cli *cli, struct catalog *catalog, GError **error)
 {
     auto_(arena) mem = arena_new(64 << 20);
-    struct ledger_entry *entries;
-    size_t n;
-    for (uint64_t from = 1;; from += n) {
+    struct ledger_entries entries;
+    for (uint64_t from = 1;; from += entries.n) {
         arena_reset(mem);
-        if (!ledger_read(catalog, from, PAGE, mem, &entries, &n, error))
+        if (!ledger_read(catalog, from, PAGE, mem, &entries, error))
             return -1;
-        for (size_t i = 0; i < n; i++)
-            cli_has(cli, OPTION_JSON) ? entry_json(cli, &entries[i]) : entry_text(cli, &entries[i]);
-        if (n < PAGE)
+        for (size_t i = 0; i < entries.n; i++)
+            cli_has(cli, OPTION_JSON) ? entry_json(cli, &entries.rows[i]) : entry_text(cli, &entries.rows[i]);
+        if (entries.n < PAGE)
             return 0;
     }
 }

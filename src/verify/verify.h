@@ -85,7 +85,3 @@ AUTO_DEFINE(verify_sample, verify_sample_free)
 /* false only where it could not be carried out; differences are in the result. A verification that compared nothing does
  * not pass, unless nothing was listed. */
 bool verify_run(const struct verify_input *input, struct verify_result *ret, GError **error);
-
-/* The final verification: the wanted side's set sums, computed by the gate's verifier and kept beside its report, against
- * one scan of the target. Equal sums end it; unequal ones fall back to verify_run(). */
-bool verify_final(const struct verify_input *input, struct verify_result *ret, GError **error);

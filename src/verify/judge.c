@@ -1,0 +1,248 @@
+/* Comparing a batch of keys: one read of the target, a second look at what differs, a class for each. */
+#include "store/undo/undo_store.h"
+#include "verify/verify_parts.h"
+
+#define LOOKS 3
+
+void pass_count(struct pass *pass, enum verify_class class)
+{
+    pass->of[class]++;
+}
+
+static struct subject *subject_at(GArray *subjects, size_t i)
+{
+    return &g_array_index(subjects, struct subject, i);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return slice_compare(((const struct subject *)a)->key, ((const struct subject *)b)->key);
+}
+
+static bool undecided(const struct subject *subject)
+{
+    return !subject->equal;
+}
+
+/* Reads the live records of those that are not equal yet. */
+static bool read_live(struct pass *pass, GArray *subjects, GError **error)
+{
+    struct call call = pass_call(pass, &pass->input->target_ds);
+    g_autoptr(GArray) records = g_array_new(FALSE, TRUE, sizeof(struct record));
+    for (size_t i = 0; i < subjects->len; i++) {
+        struct record record = {.key = subject_at(subjects, i)->key};
+        if (undecided(subject_at(subjects, i)))
+            g_array_append_val(records, record);
+    }
+    if (records->len > 0 &&
+        !store_read(pass->target, &call, (struct record *)(void *)records->data, records->len, error))
+        return false;
+    for (size_t i = 0, at = 0; i < subjects->len; i++)
+        if (undecided(subject_at(subjects, i)))
+            subject_at(subjects, i)->live = g_array_index(records, struct record, at++);
+    return true;
+}
+
+static bool same_expiry(const struct subject *subject)
+{
+    return !subject->expiry_known || subject->live.expires_at_ms == subject->expires_at_ms;
+}
+
+/* Bytes first: equal bytes need no canonical form. */
+static bool compare(struct pass *pass, struct subject *subject, GError **error)
+{
+    bool present = subject->live.presence == RECORD_PRESENT;
+    subject->live_digest = (struct digest){0};
+    subject->live_document = SLICE_EMPTY;
+    if (present && (!store_decode(store_driver(pass->input->target), &pass->input->target_ds, subject->live.raw,
+                                  pass->mem, &subject->live_document, error) ||
+                    !digest_canonical(subject->live_document, 0, &subject->live_digest, error)))
+        return false;
+    if (subject->want_absent || !present)
+        subject->equal = subject->want_absent && !present;
+    else
+        subject->equal = digest_equal(subject->wanted_digest, subject->live_digest) && same_expiry(subject);
+    return true;
+}
+
+static bool compare_all(struct pass *pass, GArray *subjects, size_t *ret_unequal, GError **error)
+{
+    *ret_unequal = 0;
+    for (size_t i = 0; i < subjects->len; i++) {
+        struct subject *subject = subject_at(subjects, i);
+        g_autoptr(GError) failed = NULL;
+        if (subject->equal)
+            continue;
+        if (!compare(pass, subject, &failed) && error_class(failed) != ERROR_RECORD) {
+            g_propagate_error(error, g_steal_pointer(&failed));
+            return false;
+        }
+        *ret_unequal += !subject->equal;
+    }
+    return true;
+}
+
+/* A difference counts only if the same pair of digests persists; what keeps moving is in doubt. */
+static bool look_again(struct pass *pass, GArray *subjects, GError **error)
+{
+    size_t unequal;
+    bool moving = true;
+    for (int look = 0; look < LOOKS && moving; look++) {
+        for (size_t i = 0; i < subjects->len; i++)
+            subject_at(subjects, i)->first_live = subject_at(subjects, i)->live_digest;
+        world_sleep_us(pass->input->world, pass->input->again_after_ms * 1000, pass->input->cancel);
+        if (!read_live(pass, subjects, error) || !compare_all(pass, subjects, &unequal, error))
+            return false;
+        moving = false;
+        for (size_t i = 0; i < subjects->len; i++) {
+            const struct subject *subject = subject_at(subjects, i);
+            moving |= !subject->equal && !digest_equal(subject->first_live, subject->live_digest);
+        }
+    }
+    return true;
+}
+
+/* --- what the run recorded -------------------------------------------------------------------------------------------- */
+
+static struct subject *find(GArray *subjects, struct slice key)
+{
+    size_t low = 0, high = subjects->len;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (slice_compare(subject_at(subjects, middle)->key, key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < subjects->len && slice_equal(subject_at(subjects, low)->key, key) ? subject_at(subjects, low) : NULL;
+}
+
+static bool take_undo(struct pass *pass, const struct record *record, struct subject *subject, GError **error)
+{
+    bool deleted;
+    if (!undo_record_written(record, &subject->written, &deleted))
+        return error_set(error, SLUICE_ERROR_CORRUPT, "undo log: a record without the digest of what was written");
+    if (subject->has_undo)
+        return true; /* the first pre-image is the one from before the run */
+    subject->has_undo = true;
+    subject->pre_present = record->presence == RECORD_PRESENT;
+    subject->pre_expires_at_ms = record->expires_at_ms;
+    return arena_copy(pass->mem, record->raw, &subject->pre_raw) ||
+           error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
+}
+
+/* Only where something differs: what the undo log says of those keys. Subjects are sorted by key. */
+static bool recorded(struct pass *pass, const struct verify_part *part, GArray *subjects, GError **error)
+{
+    auto_(scan) scan = NULL;
+    auto_(arena) mem = arena_new(256 << 20);
+    struct dataset ds = {0};
+    struct batch batch = {0};
+    struct call call = {.ds = &ds, .mem = mem, .cancel = pass->input->cancel};
+    if (!pass->undo || pass->input->same_dataset)
+        return true;
+    struct scan_spec spec = {
+        .ds = &ds, .bounds = undo_part_bounds(part->part, pass->mem), .max_records = 1000, .max_bytes = 1 << 20};
+    if (!store_scan_open(&scan, pass->undo, &spec, error))
+        return false;
+    while (!batch.done) {
+        arena_reset(mem);
+        if (!store_scan_next(scan, &call, &batch, error))
+            return false;
+        for (size_t i = 0; i < batch.n; i++) {
+            struct subject *subject = find(subjects, batch.records[i].key);
+            if (subject && !subject->equal && !take_undo(pass, &batch.records[i], subject, error))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* --- classes ---------------------------------------------------------------------------------------------------------- */
+
+static bool is_pre_image(const struct subject *subject)
+{
+    bool present = subject->live.presence == RECORD_PRESENT;
+    if (!present || !subject->pre_present)
+        return present == subject->pre_present;
+    return subject->live.expires_at_ms == subject->pre_expires_at_ms &&
+           slice_equal(subject->live.raw, subject->pre_raw);
+}
+
+static bool is_newer(const struct pass *pass, const struct subject *subject)
+{
+    struct version live;
+    return pass->input->version && subject->live_document.len > 0 &&
+           version_of(pass->input->version, subject->live_document, &live, NULL) &&
+           version_compare(live, subject->version, pass->input->skew_ms) == VERSION_NEWER;
+}
+
+static bool expired(const struct pass *pass, const struct subject *subject)
+{
+    int64_t now_ms = world_wall_ms(pass->input->world);
+    return subject->expiry_known && subject->expires_at_ms != EXPIRES_NEVER && subject->expires_at_ms <= now_ms &&
+           subject->live.presence != RECORD_PRESENT;
+}
+
+static enum verify_class class_of(const struct pass *pass, const struct subject *subject)
+{
+    bool present = subject->live.presence == RECORD_PRESENT;
+    if (subject->equal)
+        return VERIFY_EQUAL;
+    if (subject->live.presence == RECORD_FAULT || !digest_equal(subject->first_live, subject->live_digest))
+        return VERIFY_IN_DOUBT;
+    if (expired(pass, subject))
+        return VERIFY_EXPIRED;
+    if (subject->has_undo && present &&
+        digest_equal(digest_stored(subject->live.raw, subject->live.expires_at_ms), subject->written))
+        return VERIFY_DIFFERING;
+    if (subject->has_undo ? is_pre_image(subject) : !present)
+        return VERIFY_MISSING;
+    if (is_newer(pass, subject))
+        return VERIFY_SUPERSEDED;
+    /* Without a run there is no record of what was written: what is not equal differs. */
+    return pass->input->catalog ? VERIFY_CHANGED_SINCE : VERIFY_DIFFERING;
+}
+
+static bool judge(struct pass *pass, struct subject *subject, GError **error)
+{
+    enum verify_class class = class_of(pass, subject);
+    struct difference difference = {.class = class,
+                                    .key = subject->key,
+                                    .wanted = subject->document,
+                                    .live = subject->live_document,
+                                    .wanted_expires_at_ms = subject->expiry_known ? subject->expires_at_ms : 0,
+                                    .live_expires_at_ms = subject->live.expires_at_ms};
+    pass_count(pass, class);
+    pass->compared++;
+    if (!subject->want_absent)
+        set_digest_add(&pass->wanted, digest_keyed(subject->key, subject->wanted_digest, 0));
+    if (subject->live.presence == RECORD_PRESENT)
+        set_digest_add(&pass->live, digest_keyed(subject->key, subject->live_digest, 0));
+    return class == VERIFY_EQUAL || report_difference(pass->verification, &difference, error);
+}
+
+static bool wanted_digests(GArray *subjects, GError **error)
+{
+    for (size_t i = 0; i < subjects->len; i++) {
+        struct subject *subject = subject_at(subjects, i);
+        if (!subject->want_absent && !digest_canonical(subject->document, 0, &subject->wanted_digest, error))
+            return false;
+    }
+    return true;
+}
+
+bool subjects_judge(struct pass *pass, const struct verify_part *part, GArray *subjects, GError **error)
+{
+    size_t unequal;
+    g_array_sort(subjects, by_key);
+    if (!wanted_digests(subjects, error) || !read_live(pass, subjects, error) ||
+        !compare_all(pass, subjects, &unequal, error))
+        return false;
+    if (unequal > 0 && (!look_again(pass, subjects, error) || !recorded(pass, part, subjects, error)))
+        return false;
+    for (size_t i = 0; i < subjects->len; i++)
+        if (!judge(pass, subject_at(subjects, i), error))
+            return false;
+    return true;
+}

@@ -1,0 +1,285 @@
+/* One thread of a verification: a partition of a source elsewhere, from its own scan to classes. */
+#include "verify/verify_parts.h"
+
+#define PASS_BYTES (256u << 20)
+#define BATCH_RECORDS 1000u
+
+bool pass_open(struct pass *pass, struct verification *verification, GError **error)
+{
+    const struct verify_input *input = verification->input;
+    *pass = (struct pass){.verification = verification, .input = input};
+    pass->mem = arena_new(PASS_BYTES);
+    pass->part_mem = arena_new(PASS_BYTES);
+    return (!input->catalog || catalog_open(&pass->catalog, input->world, catalog_home(input->catalog),
+                                            CATALOG_READ_ONLY, error)) &&
+           store_session_open(&pass->source, input->source, error) &&
+           store_session_open(&pass->target, input->target, error) &&
+           (!verification->undo || store_session_open(&pass->undo, verification->undo, error)) &&
+           (!input->skip_path || skiplist_open(&pass->skips, input->world, input->skip_path, NULL, error)) &&
+           (!input->listing_path ||
+            listing_reader_open(&pass->listing, input->world, input->listing_path, NULL, error));
+}
+
+void pass_done(struct pass *pass)
+{
+    g_clear_pointer(&pass->transform, transform_free);
+    g_clear_pointer(&pass->source, store_session_close);
+    g_clear_pointer(&pass->target, store_session_close);
+    g_clear_pointer(&pass->undo, store_session_close);
+    g_clear_pointer(&pass->skips, skiplist_free);
+    g_clear_pointer(&pass->listing, listing_reader_free);
+    g_clear_pointer(&pass->catalog, catalog_free);
+    g_clear_pointer(&pass->mem, arena_free);
+    g_clear_pointer(&pass->part_mem, arena_free);
+}
+
+struct call pass_call(const struct pass *pass, const struct dataset *ds)
+{
+    return (struct call){.ds = ds, .mem = pass->mem, .cancel = pass->input->cancel};
+}
+
+/* --- recorded outcomes ------------------------------------------------------------------------------------------------ */
+
+enum outcome pass_outcome(const struct pass *pass, uint64_t i)
+{
+    uint64_t first = 0;
+    for (size_t c = 0; c < pass->checkpoints.n; c++) {
+        const struct checkpoint *row = &pass->checkpoints.rows[c];
+        if (i < row->index) {
+            uint64_t at = i - first;
+            if (at / 2 >= row->outcomes.len)
+                return OUTCOME_COUNT;
+            return (enum outcome)(row->outcomes.data[at / 2] >> (at % 2 ? 4 : 0) & 15);
+        }
+        first = row->index;
+    }
+    return OUTCOME_COUNT;
+}
+
+/* --- wanted ----------------------------------------------------------------------------------------------------------- */
+
+static bool expiry_of(const struct pass *pass, const struct given *given, struct slice document, struct subject *into,
+                      GError **error)
+{
+    struct version at = {0};
+    into->expiry_known = pass->input->expires != EXPIRES_KEEP || pass->input->same_dataset;
+    switch (pass->input->expires) {
+    case EXPIRES_KEEP:
+        into->expires_at_ms = given->expires_at_ms;
+        return true;
+    case EXPIRES_NONE:
+        return true;
+    case EXPIRES_AFTER:
+        into->expires_at_ms = pass->input->planned_at_ms + pass->input->expires_after_ms;
+        return true;
+    case EXPIRES_FROM:
+        if (!version_of(pass->input->expires_from, document, &at, error))
+            return false;
+        into->expires_at_ms = at.kind == VERSION_TIME ? at.value / 1000 : EXPIRES_NEVER;
+        return true;
+    }
+    return true;
+}
+
+static void count_refusal(struct pass *pass)
+{
+    pass_count(pass, VERIFY_REFUSED);
+}
+
+static bool add_wanted(struct pass *pass, const struct given *given, const struct transform_result *result, GArray *into,
+                       GError **error)
+{
+    struct version version = {0};
+    if (pass->input->version && !version_of(pass->input->version, given->document, &version, NULL))
+        version = (struct version){0};
+    for (size_t i = 0; i < result->n; i++) {
+        struct subject subject = {.key = result->wanted[i].key,
+                                  .document = result->wanted[i].document,
+                                  .want_absent = result->verdict == TRANSFORM_DELETE,
+                                  .version = version,
+                                  .outcome = given->outcome};
+        g_autoptr(GError) failed = NULL;
+        if (!subject.want_absent && !expiry_of(pass, given, subject.document, &subject, &failed)) {
+            if (error_class(failed) != ERROR_RECORD) {
+                g_propagate_error(error, g_steal_pointer(&failed));
+                return false;
+            }
+            count_refusal(pass);
+            continue;
+        }
+        g_array_append_val(into, subject);
+    }
+    return true;
+}
+
+bool pass_subjects(struct pass *pass, const struct given *given, GArray *into, GError **error)
+{
+    struct transform_result result;
+    if (!transform_record(pass->transform, given->key, given->document, pass->mem, &result, error))
+        return false;
+    switch (result.verdict) {
+    case TRANSFORM_FILTERED:
+        pass_count(pass, VERIFY_FILTERED);
+        return true;
+    case TRANSFORM_REJECTED:
+        count_refusal(pass);
+        return true;
+    case TRANSFORM_WANTED:
+    case TRANSFORM_DELETE:
+        break;
+    }
+    return add_wanted(pass, given, &result, into, error);
+}
+
+/* --- a source elsewhere ----------------------------------------------------------------------------------------------- */
+
+/* Keys of which the run itself says that nothing was to be written: counted by its word, checked where that can be. */
+static bool set_aside(struct pass *pass, const struct given *given, const struct record *record)
+{
+    static const struct {
+        enum outcome outcome;
+        enum verify_class class;
+    } ASIDE[] = {{OUTCOME_KEPT_LIVE, VERIFY_KEPT}, {OUTCOME_IN_DOUBT, VERIFY_IN_DOUBT}, {OUTCOME_REJECTED, VERIFY_REFUSED}};
+    if (record->presence == RECORD_FAULT || record->presence == RECORD_ABSENT) {
+        pass_count(pass, record->presence == RECORD_FAULT ? VERIFY_REFUSED : VERIFY_GONE);
+        return true;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(ASIDE); i++)
+        if (given->outcome == ASIDE[i].outcome) {
+            pass_count(pass, ASIDE[i].class);
+            return true;
+        }
+    return false;
+}
+
+static bool take_record(struct pass *pass, const struct record *record, uint64_t index, GArray *into, GError **error)
+{
+    struct given given = {.key = record->key,
+                          .expires_at_ms = record->expires_at_ms,
+                          .outcome = pass->catalog ? pass_outcome(pass, index) : OUTCOME_COUNT};
+    if (set_aside(pass, &given, record))
+        return true;
+    return store_decode(store_driver(pass->input->source), &pass->input->source_ds, record->raw, pass->mem,
+                        &given.document, error) &&
+           pass_subjects(pass, &given, into, error);
+}
+
+/* The next batch of source records that take part; *ret_done at the end of the partition. */
+struct source {
+    struct scan *scan;
+    uint64_t index; /* listed keys so far */
+};
+
+static bool next_scanned(struct pass *pass, const struct verify_part *part, struct source *source, GArray *into,
+                         bool *ret_done, GError **error)
+{
+    struct batch batch = {0};
+    struct skip skip = {.reason = SKIP_NOTHING};
+    struct call call = pass_call(pass, &pass->input->source_ds);
+    if (!store_scan_next(source->scan, &call, &batch, error))
+        return false;
+    for (size_t i = 0; i < batch.n; i++) {
+        if (pass->skips && !skiplist_find(pass->skips, part->part, batch.records[i].at.offset, &skip, error))
+            return false;
+        if (skip.reason != SKIP_NOTHING && !skip_reason_row(skip.reason)->refused)
+            continue;
+        if (skip.reason != SKIP_NOTHING)
+            count_refusal(pass);
+        else if (!take_record(pass, &batch.records[i], source->index, into, error))
+            return false;
+        source->index++;
+    }
+    *ret_done = batch.done;
+    return true;
+}
+
+static bool next_listed(struct pass *pass, struct source *source, GArray *into, bool *ret_done, GError **error)
+{
+    struct slice *keys;
+    size_t n;
+    struct call call = pass_call(pass, &pass->input->source_ds);
+    if (!listing_reader_next(pass->listing, BATCH_RECORDS, pass->mem, &keys, &n, error))
+        return false;
+    *ret_done = n == 0;
+    struct record *records = arena_alloc0(pass->mem, (n + 1) * sizeof *records);
+    if (!records)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
+    for (size_t i = 0; i < n; i++)
+        records[i].key = keys[i];
+    if (n > 0 && !store_read(pass->source, &call, records, n, error))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!take_record(pass, &records[i], source->index++, into, error))
+            return false;
+    return true;
+}
+
+static bool open_source(struct pass *pass, const struct verify_part *part, struct scan **ret, GError **error)
+{
+    struct scan_spec spec = {.ds = &pass->input->source_ds,
+                             .bounds = part->bounds,
+                             .max_records = BATCH_RECORDS,
+                             .max_bytes = 1 << 20};
+    if (pass->input->listed)
+        return listing_reader_seek(pass->listing, part->part, 0, error);
+    return store_scan_open(ret, pass->source, &spec, error);
+}
+
+static void show(struct pass *pass)
+{
+    struct verification *verification = pass->verification;
+    auto_hold(&verification->lock);
+    verification->result->compared += pass->compared;
+    pass->compared = 0;
+    if (pass->input->progress)
+        pass->input->progress(pass->input->progress_self, verification->result->compared);
+}
+
+bool pass_elsewhere(struct pass *pass, const struct verify_part *part, GError **error)
+{
+    auto_(scan) scan = NULL;
+    g_autoptr(GArray) subjects = g_array_new(FALSE, TRUE, sizeof(struct subject));
+    struct source source = {0};
+    bool done = false;
+    if (!open_source(pass, part, &scan, error))
+        return false;
+    source.scan = scan;
+    while (!done) {
+        arena_reset(pass->mem);
+        g_array_set_size(subjects, 0);
+        bool got = pass->input->listed ? next_listed(pass, &source, subjects, &done, error)
+                                       : next_scanned(pass, part, &source, subjects, &done, error);
+        if (!got || (subjects->len > 0 && !subjects_judge(pass, part, subjects, error)))
+            return false;
+        show(pass);
+    }
+    return true;
+}
+
+/* --- a partition ------------------------------------------------------------------------------------------------------ */
+
+static bool fresh_transform(struct pass *pass, GError **error)
+{
+    const struct verify_input *input = pass->input;
+    struct transform_config config = {.recipe = input->recipe,
+                                      .key = input->key,
+                                      .where = input->where,
+                                      .run = input->run,
+                                      .spec = input->spec,
+                                      .planned_at_ms = input->planned_at_ms};
+    g_clear_pointer(&pass->transform, transform_free);
+    return transform_new(&pass->transform, &config, error);
+}
+
+bool pass_part(struct pass *pass, const struct verify_part *part, GError **error)
+{
+    arena_reset(pass->part_mem);
+    pass->checkpoints = (struct checkpoints){0};
+    if (!fresh_transform(pass, error) ||
+        (pass->catalog && !catalog_checkpoints(pass->catalog, pass->input->run_id, part->part, pass->part_mem,
+                                               &pass->checkpoints, error)))
+        return false;
+    bool ok = pass->input->same_dataset ? pass_same_dataset(pass, part, error) : pass_elsewhere(pass, part, error);
+    show(pass);
+    return ok || error_add(error, "verifying partition %u", part->part);
+}

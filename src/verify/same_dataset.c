@@ -1,0 +1,196 @@
+/* A run on its own source: what was in the source stands in the undo log, read through `undo:` by its own decoder. The
+ * listing says which keys, the checkpoints how each ended, the log what the written ones were before. */
+#include "store/undo/undo_store.h"
+#include "verify/verify_parts.h"
+
+/* Records of the undo log come in the order of the batches, but not sorted within them, and after a crash those of a
+ * redone batch come late: what is not wanted yet waits here. Bounded by a batch or two. */
+struct undo_feed {
+    struct scan *scan;
+    struct arena *mem; /* of what waits; reset when nothing does */
+    GHashTable *waiting; /* GBytes → struct waiting * */
+    bool done;
+};
+
+struct waiting {
+    struct record record;
+    GBytes *key, *raw;
+};
+
+static void waiting_free(void *data)
+{
+    struct waiting *waiting = data;
+    g_bytes_unref(waiting->raw);
+    g_free(waiting);
+}
+
+static void put_waiting(struct undo_feed *feed, const struct record *record)
+{
+    GBytes *key = g_bytes_new(record->key.data, record->key.len);
+    if (g_hash_table_contains(feed->waiting, key)) {
+        g_bytes_unref(key); /* the first pre-image is the one from before the run */
+        return;
+    }
+    struct waiting *waiting = g_new0(struct waiting, 1);
+    waiting->record = *record;
+    waiting->key = key;
+    waiting->raw = g_bytes_new(record->raw.data, record->raw.len);
+    g_hash_table_insert(feed->waiting, key, waiting);
+}
+
+static bool feed_more(struct pass *pass, struct undo_feed *feed, GError **error)
+{
+    struct batch batch = {0};
+    struct dataset ds = {0};
+    struct call call = {.ds = &ds, .mem = feed->mem, .cancel = pass->input->cancel};
+    arena_reset(feed->mem);
+    if (!store_scan_next(feed->scan, &call, &batch, error))
+        return false;
+    for (size_t i = 0; i < batch.n; i++)
+        put_waiting(feed, &batch.records[i]);
+    feed->done = batch.done;
+    return true;
+}
+
+/* The undo record of one key; *ret NULL where the log holds none. */
+static bool feed_find(struct pass *pass, struct undo_feed *feed, struct slice key, struct waiting **ret, GError **error)
+{
+    g_autoptr(GBytes) bytes = g_bytes_new_static(key.data, key.len);
+    while (!(*ret = g_hash_table_lookup(feed->waiting, bytes)) && !feed->done)
+        if (!feed_more(pass, feed, error))
+            return false;
+    return true;
+}
+
+static bool take_written(struct pass *pass, struct waiting *waiting, struct slice key, enum outcome outcome,
+                         GArray *subjects, GError **error)
+{
+    const struct verify_input *input = pass->input;
+    struct given given = {.key = key, .expires_at_ms = waiting->record.expires_at_ms, .outcome = outcome};
+    struct slice raw;
+    bool deleted, sampled;
+    size_t before = subjects->len, len;
+    const void *data = g_bytes_get_data(waiting->raw, &len);
+    if (!arena_copy(pass->mem, slice_of(data, len), &raw))
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
+    if (!store_decode(store_driver(input->target), &input->target_ds, raw, pass->mem, &given.document, error))
+        return false;
+    pass->sample_held += sample_holds(input->sample, key, given.document, &sampled);
+    pass->sampled += sampled;
+    if (!pass_subjects(pass, &given, subjects, error))
+        return false;
+    for (size_t i = before; i < subjects->len; i++) {
+        struct subject *subject = &g_array_index(subjects, struct subject, i);
+        subject->has_undo = true;
+        subject->pre_present = waiting->record.presence == RECORD_PRESENT;
+        subject->pre_raw = raw;
+        subject->pre_expires_at_ms = waiting->record.expires_at_ms;
+        if (!undo_record_written(&waiting->record, &subject->written, &deleted))
+            return error_set(error, SLUICE_ERROR_CORRUPT, "undo log: a record without the digest of what was written");
+    }
+    return true;
+}
+
+static bool missing_entry(struct pass *pass, struct slice key, GError **error)
+{
+    struct difference difference = {
+        .class = VERIFY_IN_DOUBT, .key = key, .why = "counted as written, but the undo log holds no entry of it"};
+    pass_count(pass, VERIFY_IN_DOUBT);
+    return report_difference(pass->verification, &difference, error);
+}
+
+static bool take_key(struct pass *pass, struct undo_feed *feed, struct slice key, enum outcome outcome, GArray *subjects,
+                     GError **error)
+{
+    static const enum verify_class ASIDE[] = {[OUTCOME_KEPT_LIVE] = VERIFY_KEPT,
+                                              [OUTCOME_REJECTED] = VERIFY_REFUSED,
+                                              [OUTCOME_FILTERED] = VERIFY_FILTERED,
+                                              [OUTCOME_GONE] = VERIFY_GONE,
+                                              [OUTCOME_IN_DOUBT] = VERIFY_IN_DOUBT};
+    struct waiting *waiting;
+    if (outcome != OUTCOME_WRITTEN && outcome != OUTCOME_DELETED) {
+        pass_count(pass, outcome < G_N_ELEMENTS(ASIDE) ? ASIDE[outcome] : VERIFY_IN_DOUBT);
+        return true;
+    }
+    if (!feed_find(pass, feed, key, &waiting, error))
+        return false;
+    if (!waiting)
+        return missing_entry(pass, key, error);
+    bool ok = take_written(pass, waiting, key, outcome, subjects, error);
+    g_hash_table_remove(feed->waiting, waiting->key);
+    return ok;
+}
+
+/* Keys that needed no change: the transform must still find nothing to do, unless the application has written them. */
+static bool take_unchanged(struct pass *pass, GArray *keys, GArray *subjects, GError **error)
+{
+    const struct verify_input *input = pass->input;
+    struct call call = pass_call(pass, &input->target_ds);
+    struct record *records = (struct record *)(void *)keys->data;
+    if (keys->len > 0 && !store_read(pass->target, &call, records, keys->len, error))
+        return false;
+    for (size_t i = 0; i < keys->len; i++) {
+        struct given given = {
+            .key = records[i].key, .expires_at_ms = records[i].expires_at_ms, .outcome = OUTCOME_UNCHANGED};
+        if (records[i].presence != RECORD_PRESENT) {
+            pass_count(pass, VERIFY_CHANGED_SINCE);
+            continue;
+        }
+        if (!store_decode(store_driver(input->target), &input->target_ds, records[i].raw, pass->mem, &given.document,
+                          error) ||
+            !pass_subjects(pass, &given, subjects, error))
+            return false;
+    }
+    return true;
+}
+
+#define BATCH_KEYS 1000u
+
+static bool take_keys(struct pass *pass, struct undo_feed *feed, const struct verify_part *part, GArray *subjects,
+                      GError **error)
+{
+    struct slice *keys;
+    size_t n;
+    g_autoptr(GArray) unchanged = g_array_new(FALSE, TRUE, sizeof(struct record));
+    for (uint64_t index = 0;; index += n) {
+        arena_reset(pass->mem);
+        g_array_set_size(subjects, 0);
+        g_array_set_size(unchanged, 0);
+        if (!listing_reader_next(pass->listing, BATCH_KEYS, pass->mem, &keys, &n, error))
+            return false;
+        if (n == 0)
+            return true;
+        for (size_t i = 0; i < n; i++) {
+            enum outcome outcome = pass_outcome(pass, index + i);
+            struct record record = {.key = keys[i]};
+            if (outcome == OUTCOME_UNCHANGED)
+                g_array_append_val(unchanged, record);
+            else if (!take_key(pass, feed, keys[i], outcome, subjects, error))
+                return false;
+        }
+        if (!take_unchanged(pass, unchanged, subjects, error))
+            return false;
+        if (subjects->len > 0 && !subjects_judge(pass, part, subjects, error))
+            return false;
+    }
+}
+
+bool pass_same_dataset(struct pass *pass, const struct verify_part *part, GError **error)
+{
+    auto_(scan) scan = NULL;
+    struct dataset ds = {0};
+    g_autoptr(GArray) subjects = g_array_new(FALSE, TRUE, sizeof(struct subject));
+    struct scan_spec spec = {.ds = &ds,
+                             .bounds = undo_part_bounds(part->part, pass->part_mem),
+                             .max_records = BATCH_KEYS,
+                             .max_bytes = 1 << 20};
+    if (!store_scan_open(&scan, pass->undo, &spec, error) ||
+        !listing_reader_seek(pass->listing, part->part, 0, error))
+        return false;
+    struct undo_feed feed = {.scan = scan, .mem = arena_new(256 << 20)};
+    feed.waiting = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, waiting_free);
+    bool ok = take_keys(pass, &feed, part, subjects, error);
+    g_hash_table_unref(feed.waiting);
+    arena_free(feed.mem);
+    return ok;
+}

@@ -1,0 +1,231 @@
+#include "verify/verify.h"
+
+#include <jansson.h>
+
+#include "base/thread.h"
+#include "base/units.h"
+#include "verify/verify_parts.h"
+
+static const struct verify_class_row CLASSES[VERIFY_CLASS_COUNT] = {
+#define ROW(symbol, word, words) [VERIFY_##symbol] = {word, words},
+#include "verify/class_rows.h"
+#undef ROW
+};
+
+const struct verify_class_row *verify_class_row(enum verify_class class)
+{
+    return &CLASSES[class];
+}
+
+void verify_result_done(struct verify_result *result)
+{
+    g_clear_pointer(&result->sentence, g_free);
+    g_clear_pointer(&result->report_path, g_free);
+    g_clear_pointer(&result->json, g_free);
+}
+
+/* --- threads ---------------------------------------------------------------------------------------------------------- */
+
+static bool next_part(struct verification *verification, const struct verify_part **ret)
+{
+    auto_hold(&verification->lock);
+    if (verification->error || verification->next_part >= verification->input->n_parts)
+        return false;
+    *ret = &verification->input->parts[verification->next_part++];
+    return true;
+}
+
+static bool passes(struct pass *pass, struct verification *verification, GError **error)
+{
+    const struct verify_part *part;
+    if (!pass_open(pass, verification, error))
+        return false;
+    while (next_part(verification, &part))
+        if (!pass_part(pass, part, error))
+            return false;
+    return true;
+}
+
+static void merge(struct verification *verification, const struct pass *pass)
+{
+    auto_hold(&verification->lock);
+    struct verify_result *result = verification->result;
+    for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
+        result->of[i] += pass->of[i];
+    result->compared += pass->compared;
+    set_digest_merge(&result->wanted, &pass->wanted);
+    set_digest_merge(&result->live, &pass->live);
+    verification->sampled += pass->sampled;
+    verification->sample_held += pass->sample_held;
+}
+
+static void thread_main(void *self)
+{
+    struct verification *verification = self;
+    struct pass pass;
+    GError *failed = NULL;
+    passes(&pass, verification, &failed);
+    merge(verification, &pass);
+    pass_done(&pass);
+    if (!failed)
+        return;
+    auto_hold(&verification->lock);
+    error_keep_first(&verification->error, failed);
+}
+
+static bool run_threads(struct verification *verification, GError **error)
+{
+    uint32_t n = MAX(verification->input->workers, 1u);
+    g_autofree struct thread **threads = g_new0(struct thread *, n);
+    bool started = true;
+    for (uint32_t i = 0; i < n && started; i++)
+        started = thread_start(&threads[i], "verifier", thread_main, verification, error);
+    for (uint32_t i = 0; i < n; i++)
+        thread_join(threads[i]);
+    if (!verification->error)
+        return started;
+    g_clear_error(error);
+    g_propagate_error(error, g_steal_pointer(&verification->error));
+    return false;
+}
+
+/* --- the verdict ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t all_classes(const struct verify_result *result)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
+        sum += result->of[i];
+    return sum;
+}
+
+/* The undo log is held against the verifier's own sample. The application may have written some of the sampled keys
+ * between the two reads; where most do not hold, it is the log that is wrong. */
+static bool sample_agrees(const struct verification *verification)
+{
+    return verification->sampled < 20 || verification->sample_held * 2 >= verification->sampled;
+}
+
+/* Nothing compared proves nothing, unless every key was set aside by its own words. */
+static bool passes_gate(const struct verification *verification)
+{
+    const struct verify_result *result = verification->result;
+    uint64_t settled = result->of[VERIFY_KEPT] + result->of[VERIFY_REFUSED] + result->of[VERIFY_FILTERED] +
+                       result->of[VERIFY_GONE];
+    return result->of[VERIFY_DIFFERING] == 0 && result->of[VERIFY_MISSING] == 0 && result->of[VERIFY_EXTRA] == 0 &&
+           result->of[VERIFY_IN_DOUBT] == 0 && sample_agrees(verification) &&
+           (result->compared > 0 || settled == all_classes(result));
+}
+
+static void add_class(GString *text, const struct verify_result *result, enum verify_class class)
+{
+    char count[UNITS_TEXT];
+    if (result->of[class])
+        g_string_append_printf(text, ", %s %s", units_count(result->of[class], count), verify_class_row(class)->word);
+}
+
+static char *sentence_of(const struct verification *verification)
+{
+    const struct verify_result *result = verification->result;
+    char count[UNITS_TEXT], differ[UNITS_TEXT], when[UNITS_TEXT];
+    GString *text = g_string_new(NULL);
+    uint64_t wrong = result->of[VERIFY_DIFFERING] + result->of[VERIFY_MISSING] + result->of[VERIFY_EXTRA];
+    g_string_printf(text, "all keys of %" G_GSIZE_FORMAT " partitions compared in full: %s of %s differ",
+                    verification->input->n_parts, units_count(wrong, differ), units_count(result->compared, count));
+    for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
+        add_class(text, result, (enum verify_class)i);
+    if (verification->sampled)
+        g_string_append_printf(text,
+                               "; %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                               " pre-images sampled before the first write agree with the undo log",
+                               verification->sample_held, verification->sampled);
+    g_string_append_printf(text, "; as of %s", units_time(world_wall_ms(verification->input->world), when));
+    return g_string_free(text, FALSE);
+}
+
+static json_t *set_json(const struct set_digest *set)
+{
+    char text[DIGEST_TEXT];
+    return json_pack("{s:I, s:s}", "count", (json_int_t)set->count, "sum", digest_text(set->sum, text));
+}
+
+static char *json_of(const struct verify_result *result, const char *run)
+{
+    json_t *root = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s}", "type", "verify", "run", run ? run : "", "compared",
+                             (json_int_t)result->compared, "verdict", result->pass ? "pass" : "fail", "sentence",
+                             result->sentence, "report", result->report_path ? result->report_path : "");
+    for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
+        json_object_set_new(root, verify_class_row((enum verify_class)i)->word, json_integer((json_int_t)result->of[i]));
+    json_object_set_new(root, "confidence", json_real(1));
+    json_object_set_new(root, "below", json_real(0));
+    json_object_set_new(root, "wanted_set", set_json(&result->wanted));
+    json_object_set_new(root, "live_set", set_json(&result->live));
+    char *text = json_dumps(root, JSON_COMPACT);
+    char *copy = g_strdup(text);
+    free(text);
+    json_decref(root);
+    return copy;
+}
+
+/* The report stands also where nothing differs: an empty file says so. */
+static bool finish_report(struct verification *verification, GError **error)
+{
+    const struct verify_input *input = verification->input;
+    g_autofree char *folder = g_path_get_dirname(input->report_path);
+    if (!verification->report &&
+        (!file_make_dirs(input->world, folder, error) ||
+         !file_open(&verification->report, input->world, input->report_path, FILE_REPLACE, error)))
+        return false;
+    return file_sync_durable(verification->report, error);
+}
+
+static bool verdict(struct verification *verification, GError **error)
+{
+    struct verify_result *result = verification->result;
+    if (!finish_report(verification, error))
+        return false;
+    result->pass = passes_gate(verification);
+    result->sentence = sentence_of(verification);
+    result->report_path = g_strdup(verification->input->report_path);
+    result->json = json_of(result, verification->input->run);
+    return true;
+}
+
+static bool open_undo(struct verification *verification, GError **error)
+{
+    const struct verify_input *input = verification->input;
+    if (!input->undo_dir || store_driver(input->target)->write == NULL)
+        return true;
+    g_autofree char *uri = g_strconcat("undo:", input->undo_dir, NULL);
+    struct store_config config = {.uri = uri, .base_dir = "/", .read_only = true};
+    return store_open(&verification->undo, input->registry, &config, error);
+}
+
+static bool unvisited(struct verification *verification, GError **error)
+{
+    struct pass pass;
+    if (!verification->input->whole || !verification->input->same_dataset)
+        return true;
+    bool ok = pass_open(&pass, verification, error) && pass_unvisited(&pass, error);
+    merge(verification, &pass);
+    pass_done(&pass);
+    return ok;
+}
+
+bool verify_run(const struct verify_input *input, struct verify_result *ret, GError **error)
+{
+    struct verify_result result = {0};
+    struct verification verification = {.input = input, .result = &result};
+    pthread_mutex_init(&verification.lock, NULL);
+    bool ok = open_undo(&verification, error) && run_threads(&verification, error) &&
+              unvisited(&verification, error) && verdict(&verification, error);
+    if (verification.undo)
+        store_release(input->registry, verification.undo);
+    g_clear_pointer(&verification.report, file_free);
+    pthread_mutex_destroy(&verification.lock);
+    if (ok)
+        *ret = result;
+    else
+        verify_result_done(&result);
+    return ok;
+}
