@@ -1,8 +1,10 @@
 #include "store/calls.h"
+#include "store/file/file.h"
 #include "store/mem/mem.h"
 
 /* The drivers of this sluice, in the order in which `sluice stores` lists them. */
 static const struct store_driver *const drivers[] = {
+    &file_driver,
     &mem_driver,
     NULL,
 };

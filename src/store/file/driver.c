@@ -1,0 +1,198 @@
+#include <stdlib.h>
+
+#include "store/file/file_store.h"
+#include "store/file/stream.h"
+
+/* --- stores and sessions --------------------------------------------------------------------------------------------
+ */
+
+/* The real path of `path`, of which the end need not exist yet. */
+static char *real_place(const char *path)
+{
+    char *real = realpath(path, NULL);
+    if (real) {
+        char *place = g_strdup(real);
+        free(real);
+        return place;
+    }
+    g_autofree char *parent = g_path_get_dirname(path), *name = g_path_get_basename(path);
+    if (strcmp(parent, path) == 0)
+        return g_strdup(path);
+    g_autofree char *above = real_place(parent);
+    return g_build_filename(above, name, NULL);
+}
+
+static bool file_locate(const struct store_config *config, const struct world *world, char **ret, GError **error)
+{
+    const char *dir = config->uri + strlen("file:");
+    if (*dir == '\0')
+        return error_set(error, SLUICE_ERROR_USAGE, "expected a directory: file:DIR");
+    g_autofree char *path = g_canonicalize_filename(dir, config->base_dir);
+    *ret = real_place(path);
+    return true;
+}
+
+static bool dir_ready(const struct store_config *config, const struct world *world, const char *dir, GError **error)
+{
+    struct world_stat stat;
+    GError *cause = NULL;
+    if (file_stat_path(world, dir, &stat, &cause))
+        return stat.directory || error_set(error, SLUICE_ERROR_REFUSED, "%s: not a directory", dir);
+    if (!config->read_only && error_is(cause, SLUICE_ERROR_NOT_FOUND)) {
+        g_clear_error(&cause);
+        return file_make_dirs(world, dir, error);
+    }
+    g_propagate_error(error, cause);
+    return false;
+}
+
+static bool file_open_store(struct store **ret, const struct store_config *config, const struct world *world,
+                            GError **error)
+{
+    g_autofree char *dir = NULL;
+    if (!file_locate(config, world, &dir, error) || !dir_ready(config, world, dir, error))
+        return false;
+    struct file_store *store = g_new0(struct file_store, 1);
+    store->dir = g_steal_pointer(&dir);
+    g_mutex_init(&store->lock);
+    store->digests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    *ret = (struct store *)store;
+    return true;
+}
+
+static void file_close_store(struct store *base)
+{
+    struct file_store *store = (struct file_store *)base;
+    g_hash_table_unref(store->digests);
+    g_mutex_clear(&store->lock);
+    g_free(store->dir);
+    g_free(store);
+}
+
+static bool file_session_open(struct session **ret, struct store *store, GError **error)
+{
+    *ret = (struct session *)g_new0(struct file_session, 1);
+    return true;
+}
+
+static void file_session_close(struct session *base)
+{
+    struct file_session *session = (struct file_session *)base;
+    file_scan_free(session->parked);
+    g_free(session);
+}
+
+static bool file_inspect(struct session *session, const struct call *call, struct store_info *ret, GError **error)
+{
+    const struct file_store *store = file_store_of(session);
+    g_autoptr(GPtrArray) files = NULL;
+    if (!file_names(store->base.world, store->dir, call->ds->name, &files, error))
+        return false;
+    g_autofree char *place = g_strconcat("file:", store->dir, NULL);
+    const char *identity = arena_text(call->mem, slice_of_text(place));
+    if (!identity)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "the answer does not fit into its memory");
+    *ret = (struct store_info){.identity = identity,
+                               .version = "1",
+                               .clock_ms = world_wall_ms(store->base.world),
+                               .dataset_present = files->len > 0};
+    for (size_t i = 0; i < files->len; i++)
+        ret->bytes += ((const struct file_name *)files->pdata[i])->stat.size;
+    return true;
+}
+
+/* --- identity -------------------------------------------------------------------------------------------------------
+ */
+
+struct known_digest {
+    struct world_stat stat;
+    struct digest digest;
+};
+
+static bool looks_the_same(const struct world_stat *a, const struct world_stat *b)
+{
+    return a->size == b->size && a->mtime_ns == b->mtime_ns && a->inode == b->inode && a->device == b->device;
+}
+
+static bool known_find(struct file_store *store, const struct file_name *file, struct digest *ret)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&store->lock);
+    const struct known_digest *known = g_hash_table_lookup(store->digests, file->name);
+    if (!known || !looks_the_same(&known->stat, &file->stat))
+        return false;
+    *ret = known->digest;
+    return true;
+}
+
+void file_store_digest_known(struct file_store *store, const struct file_name *file, struct digest digest)
+{
+    struct known_digest *known = g_new(struct known_digest, 1);
+    *known = (struct known_digest){.stat = file->stat, .digest = digest};
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&store->lock);
+    g_hash_table_replace(store->digests, g_strdup(file->name), known);
+}
+
+bool file_store_digest(struct file_store *store, const struct file_name *file, struct digest *ret, GError **error)
+{
+    struct stream_range range = {.path = file->path, .to = file->stat.size};
+    struct digest digest;
+    if (!known_find(store, file, &digest)) {
+        if (!file_range_digest(store->base.world, &range, &digest, error))
+            return false;
+        file_store_digest_known(store, file, digest);
+    }
+    *ret = digest;
+    return true;
+}
+
+static void put_file(GByteArray *into, const struct file_name *file, struct digest digest)
+{
+    uint8_t bytes[16];
+    digest_put(digest, bytes);
+    put_prefixed(into, slice_of_text(file->name));
+    put_u64(into, file->stat.size);
+    put_bytes(into, slice_of(bytes, sizeof bytes));
+}
+
+/* XXH3-128 over name, size and content digest of each file, sorted by name. */
+static bool file_identity(struct session *session, const struct call *call, struct digest *ret, uint64_t *ret_bytes,
+                          GError **error)
+{
+    struct file_store *store = file_store_of(session);
+    g_autoptr(GPtrArray) files = NULL;
+    g_autoptr(GByteArray) all = g_byte_array_new();
+    uint64_t bytes = 0;
+    if (!file_names_some(store->base.world, store->dir, call->ds->name, &files, error))
+        return false;
+    for (size_t i = 0; i < files->len; i++) {
+        const struct file_name *file = files->pdata[i];
+        struct digest digest;
+        if (!call_goes_on(call, store->base.world, error) || !file_store_digest(store, file, &digest, error))
+            return false;
+        put_file(all, file, digest);
+        bytes += file->stat.size;
+    }
+    *ret = digest_bytes(slice_of(all->data, all->len), 0);
+    *ret_bytes = bytes;
+    return true;
+}
+
+static const struct identity_ops identity_ops = {.digest = file_identity};
+
+const struct store_driver file_driver = {
+    .name = "file",
+    .schemes = (const char *const[]){"file", NULL},
+    .words = "files below a directory: NDJSON, JSON, CSV, each also gzip or zstd; as a target append-only",
+    .locate = file_locate,
+    .open = file_open_store,
+    .close = file_close_store,
+    .session_open = file_session_open,
+    .session_close = file_session_close,
+    .inspect = file_inspect,
+    .split = file_split,
+    .scan_open = file_scan_open,
+    .scan_next = file_scan_next,
+    .scan_close = file_scan_close,
+    .sink = &file_sink_ops,
+    .identity = &identity_ops,
+};
