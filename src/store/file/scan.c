@@ -250,21 +250,28 @@ static bool next_piece(struct file_scan *scan, struct piece *ret, GError **error
     return true;
 }
 
+static bool hold(struct file_scan *scan, const struct piece *piece)
+{
+    scan->held = *piece;
+    scan->holds = true;
+    return false;
+}
+
 /* false: the piece waits for the next batch. */
 static bool take_piece(struct file_scan *scan, struct filling *filling, const struct piece *piece)
 {
     struct record *record = &filling->records[filling->n];
+    uint64_t bytes = scan->source.cutter.window.offset - piece->offset;
+    if (filling->n > 0 && filling->bytes + bytes > scan->max_bytes)
+        return hold(scan, piece);
     *record = (struct record){.at = {.file = filling->file, .line = piece->line, .offset = piece->offset}};
     if (!record_of(scan, piece, filling->call->mem, record)) {
-        if (filling->n > 0) {
-            scan->held = *piece;
-            scan->holds = true;
-            return false;
-        }
+        if (filling->n > 0)
+            return hold(scan, piece);
         too_big(piece, filling->call->mem, record);
     }
     filling->n++;
-    filling->bytes += scan->source.cutter.window.offset - piece->offset;
+    filling->bytes += bytes;
     source_place(&scan->source, &scan->place);
     return true;
 }
@@ -281,7 +288,7 @@ static bool fill_from_source(struct file_scan *scan, struct filling *filling, bo
     filling->file = arena_text(filling->call->mem, slice_of_text(scan_file(scan, scan->place.file)->name));
     if (!filling->file)
         return no_room(error);
-    while (filling->n < scan->max_records && (filling->n == 0 || filling->bytes < scan->max_bytes)) {
+    while (filling->n < scan->max_records) {
         struct piece piece;
         if (filling->n % ASK_EACH == 0 && !call_goes_on(filling->call, world, error))
             return false;
