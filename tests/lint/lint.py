@@ -285,22 +285,26 @@ def layout(tree):
 
 
 def prefixes(tree):
-    """What a header offers begins with the name of a folder it is in, of a file there, or of a struct declared there."""
+    """What a header offers begins with the name of a folder it is in, of a file there, or of a struct that it can see."""
     name = re.compile(r"^(?!static|typedef|#|extern)[A-Za-z_][\w \*]*?\b(\w+)\(", re.MULTILINE)
-    known = {}
+    places, structs = {}, {}
     for path, text in tree.c_files("src/"):
         folders = path.split("/")[1:-1]
         for depth in range(len(folders)):
-            words = known.setdefault("/".join(folders[:depth + 1]), set(folders[:depth + 1]))
-            words |= {Path(path).stem, *re.findall(r"\b(?:struct|enum)\s+(\w+)\s*[{;]", text)}
+            words = places.setdefault("/".join(folders[:depth + 1]), set(folders[:depth + 1]))
+            words.add(Path(path).stem)
+        structs.setdefault("".join(folders[:1]), set()).update(re.findall(r"\b(?:struct|enum)\s+(\w+)\s*[{;]", text))
+    rows = module_rows(tree)
     for path, text in tree.c_files("src/"):
+        folder = path.split("/")[1]
         if not path.endswith(".h") or path.count("/") < 2:
             continue
-        words = known["/".join(path.split("/")[1:-1])] | known[path.split("/")[1]]
+        words = places["/".join(path.split("/")[1:-1])].union(
+            *(structs.get(below, ()) for below in rows.get(folder, set()) | {folder}))
         for match in name.finditer(text):
             if not match[1].isupper() and not any(f"{match[1]}_".startswith(word + "_") for word in words):
                 yield Fault(f"{path}:{match[1]}", text.count("\n", 0, match.start()) + 1,
-                            f"{match[1]}: begin with the folder, the file, or a struct declared there")
+                            f"{match[1]}: begin with the folder, the file, or a struct that it is for")
 
 
 def mutable_globals(tree):
@@ -311,6 +315,23 @@ def mutable_globals(tree):
                                  dump.stdout, flags=re.MULTILINE):
             if int(match[2], 16) and not match[1].startswith(".data.rel.ro"):
                 yield Fault(f"{library.name}:{match[3]}", 0, f"{match[3]} can be written, and belongs to nobody: {match[1]}")
+
+
+def symbols(library):
+    """(defined, undefined) names of an archive of ours."""
+    dump = subprocess.run(["nm", "-g", library], capture_output=True, text=True, check=False).stdout
+    return (set(re.findall(r"^[0-9a-f]+ [A-TV-Z] (\S+)$", dump, flags=re.MULTILINE)),
+            set(re.findall(r"^ +U (\S+)$", dump, flags=re.MULTILINE)))
+
+
+def reach(tree):
+    """What linkcheck_* cannot see: a folder that calls one which only a folder of its row may call."""
+    built = Path(os.environ["SLUICE_BUILD"])
+    found = {name: symbols(built / f"src/libsluice_{name}.a") for name in module_rows(tree)}
+    for name, below in module_rows(tree).items():
+        for other in found.keys() - below - {name}:
+            for symbol in sorted(found[name][1] & found[other][0]):
+                yield Fault("src/meson.build", 0, f"{name} calls {symbol} of {other}, which is not in its row")
 
 
 def shell_scripts(tree):
@@ -349,8 +370,9 @@ def check(tree, rule, allowed):
 
 
 RULES = (function_length, function_median, file_length, parameter_count, layout, banned_calls, one_door, library_prints,
-         tests_sleep, includes, floors, prefixes, typedef_struct, file_names, header_guards, mutable_globals, open_ends,
+         tests_sleep, includes, floors, prefixes, typedef_struct, file_names, header_guards, mutable_globals, reach, open_ends,
          machine_paths, shell_scripts, docs_equal_tables)
+BUILT = (mutable_globals, reach)
 
 
 def main():
@@ -359,7 +381,7 @@ def main():
     bad = 0
     print(f"1..{len(RULES)}")
     for number, rule in enumerate(RULES, 1):
-        if rule is mutable_globals and "SLUICE_BUILD" not in os.environ:
+        if rule in BUILT and "SLUICE_BUILD" not in os.environ:
             print(f"ok {number} - {rule.__name__} # SKIP looks at what ./dev test builds")
             continue
         faults = check(tree, rule, allowed)

@@ -154,17 +154,29 @@ class Rules(unittest.TestCase):
         self.finds(lint.machine_paths, "crates", docs__a_md="from https://crates" ".io/x\n")
         self.passes(lint.machine_paths, docs__a_md="../home/x and /tmp/x and a.root/x and src/work/x\n")
 
+    def build(self, name, text):
+        """The library of a folder, with the one source."""
+        source = Path(self.dir.name) / "src" / f"{name}.c"
+        archive = source.with_name(f"libsluice_{name}.a")
+        archive.unlink(missing_ok=True)
+        source.write_text(text)
+        subprocess.run(["gcc", "-c", "-fPIC", source, "-o", source.with_suffix(".o")], check=True)
+        subprocess.run(["ar", "rc", archive, source.with_suffix(".o")], check=True)
+        os.environ["SLUICE_BUILD"] = self.dir.name
+
+    def test_reach(self):
+        self.build("base", "int base_f(void) { return 1; }\n")
+        self.build("run", "int base_f(void);\nint run_f(void) { return base_f(); }\n")
+        self.build("store", "int base_f(void);\nint store_f(void) { return base_f(); }\n")
+        self.passes(lint.reach)
+        self.build("store", "int run_f(void);\nint store_f(void) { return run_f(); }\n")
+        self.finds(lint.reach, "store calls run_f of run")
+
     def test_mutable_globals(self):
-        source = Path(self.dir.name) / "src" / "a.c"
         table = "static const char *const names[] = {\"a\"};\nconst char *name(int i) { return names[i]; }\n"
         for bad, text in ((False, table), (True, "static int counter;\nint next(void) { return ++counter; }\n"),
                           (True, "int counter = 7;\n"), (True, "int f(void) { static _Thread_local int n; return n++; }\n")):
-            source.write_text(text)
-            archive = source.with_name("libsluice_a.a")
-            subprocess.run(["gcc", "-c", "-fPIC", source, "-o", source.with_suffix(".o")], check=True)
-            archive.unlink(missing_ok=True)
-            subprocess.run(["ar", "rc", archive, source.with_suffix(".o")], check=True)
-            os.environ["SLUICE_BUILD"] = self.dir.name
+            self.build("a", text)
             faults = self.faults(lint.mutable_globals)
             self.assertEqual(len(faults), int(bad), (text, faults))
 
