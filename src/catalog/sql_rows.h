@@ -22,14 +22,14 @@
 #define CATALOG_CHECKPOINT_COLUMNS                                                                                     \
     "number, lane, place, settled, undo_segment, undo_offset, last, read_count, read_sum, written_count,"              \
     " written_sum, bytes_read, bytes_written, conditions, cursor, outcomes, " CATALOG_TALLY(CATALOG_NAME)
-/* The partitions of one stage, or with ?2 NULL of all, between ?3 and ?4. The pending are asked for stage by stage, so
- * that each answer is the first entry of an index, however many partitions there are. */
-#define CATALOG_FIRST_PENDING(more)                                                                                    \
-    "SELECT (SELECT part FROM part WHERE run = s.run AND stage = s.stage AND state = 'pending'" more                   \
+/* The partitions of one stage, or with ?2 NULL of all, between ?3 and ?4. They are asked for stage by stage in an index
+ * that is named, so that each answer is its first entry, however many partitions there are. */
+#define CATALOG_FIRST_PENDING(by, more)                                                                                    \
+    "SELECT (SELECT part FROM part INDEXED BY " by " WHERE run = s.run AND stage = s.stage AND state = 'pending'" more                   \
     "  AND part BETWEEN ?3 AND ?4 ORDER BY part LIMIT 1) AS part"                                                      \
     " FROM stage AS s WHERE s.run = ?1 AND (?2 IS NULL OR s.stage = ?2)"
 #define CATALOG_FIRST_LEFT                                                                                             \
-    "SELECT min(p.part) FROM stage AS s CROSS JOIN part AS p ON p.run = s.run AND p.stage = s.stage"                   \
+    "SELECT min(p.part) FROM stage AS s CROSS JOIN part AS p INDEXED BY part_by_state ON p.run = s.run AND p.stage = s.stage"                   \
     "  AND p.state = 'running' WHERE s.run = ?1 AND (?2 IS NULL OR s.stage = ?2)"                                      \
     "  AND p.part BETWEEN ?3 AND ?4 AND p.holder IS NOT ?5"
 #endif
@@ -79,8 +79,8 @@ SQL(PARTS,         "SELECT " CATALOG_PART_COLUMNS " FROM part WHERE run = ?1 AND
                    " AND part BETWEEN ?3 AND ?4 ORDER BY part")
 
 /* grants and checkpoints */
-SQL(GRANT_FIRST,   "SELECT min(part) FROM (" CATALOG_FIRST_PENDING("") " UNION ALL " CATALOG_FIRST_LEFT ")")
-SQL(GRANT_LEFT,    "SELECT min(part) FROM (" CATALOG_FIRST_PENDING(" AND lane > 0") " UNION ALL " CATALOG_FIRST_LEFT ")")
+SQL(GRANT_FIRST,   "SELECT min(part) FROM (" CATALOG_FIRST_PENDING("part_by_state", "") " UNION ALL " CATALOG_FIRST_LEFT ")")
+SQL(GRANT_LEFT,    "SELECT min(part) FROM (" CATALOG_FIRST_PENDING("part_given_back", " AND lane > 0") " UNION ALL " CATALOG_FIRST_LEFT ")")
 SQL(GRANT,         "UPDATE part SET state = ?3, holder = ?4, lane = lane + 1,"
                    " from_segment = iif(lane = 0, ?5, from_segment), from_offset = iif(lane = 0, ?6, from_offset)"
                    " WHERE run = ?1 AND part = ?2 RETURNING " CATALOG_PART_COLUMNS ", from_segment, from_offset")
