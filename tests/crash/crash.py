@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+"""Dies at every kill point, goes on, and compares with a run that did not die.
+
+For every point of POINTS × scenario × the 1st, 2nd … time that it is passed: a process of sluice is killed there, another
+program changes some records, the same command goes on; then the target (documents and expiries), the counts and the
+ledger's chain must be what they are without the death. Prints TAP: a test a scenario and point.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--dies", required=True)
+parser.add_argument("--app", required=True)
+parser.add_argument("--random", type=int, default=0, help="instead: so many SIGKILLs from outside at random times")
+parser.add_argument("--only", default="")
+parser.add_argument("--seed", type=int, default=20261120)
+args = parser.parse_args()
+
+RECORDS = 5000
+NTH = (1, 2, 5)
+DONE = (0, 8)
+
+TRANSFORM = """
+function transform(doc, ctx)
+  if doc.kind == "skip" then return nil end
+  if doc.kind == "bad" then return ctx.reject("bad kind") end
+  if doc.kind == "drop" then return ctx.delete() end
+  doc.balance = doc.balance * 1.19
+  doc.times = doc.times + 1
+  return doc
+end
+"""
+
+FILL = """
+sluice: 1
+name: job
+source: {{ store: "file:in", dataset: "*.ndjson", key: id }}
+transform: {{ lua: t.lua }}
+target: {{ store: "rocksdb:live", dataset: items, expires: 30d }}
+partitions: {{ count: 3 }}
+"""
+
+IN_PLACE = """
+sluice: 1
+name: job
+source: {{ store: "rocksdb:live", dataset: items }}
+transform: {{ lua: t.lua }}
+target: {{ store: "rocksdb:live", dataset: items }}
+partitions: {{ count: 3 }}
+"""
+
+
+class Stand:
+    """A directory with a source, a store, a spec and a home."""
+
+    def __init__(self, root, name, spec, seeded):
+        self.dir = Path(root) / name
+        (self.dir / "in").mkdir(parents=True)
+        dice = random.Random(args.seed)
+        kinds = ["plain"] * 94 + ["skip"] * 2 + ["bad"] * 2 + ["drop"] * 2
+        with open(self.dir / "in" / "a.ndjson", "w") as file:
+            for n in range(RECORDS):
+                file.write(json.dumps({"id": f"k{n:06d}", "kind": dice.choice(kinds), "times": 0,
+                                       "balance": dice.randrange(100_000), "pad": "x" * dice.randrange(200)}) + "\n")
+        (self.dir / "t.lua").write_text(TRANSFORM)
+        (self.dir / "job.yaml").write_text(spec.format())
+        if seeded:
+            self.put(self.source_lines())
+
+    def source_lines(self):
+        lines = []
+        for n, line in enumerate((self.dir / "in" / "a.ndjson").read_text().splitlines()):
+            # every tenth has an expiry of its own, far away, that must come through byte for byte
+            expires = 4102444800000 + n if n % 10 == 0 else 0
+            lines.append(f"{json.loads(line)['id']}\t{line}\t{expires}")
+        return lines
+
+    def copy(self, root, name):
+        other = object.__new__(Stand)
+        other.dir = Path(root) / name
+        shutil.copytree(self.dir, other.dir)
+        return other
+
+    def put(self, lines):
+        subprocess.run([args.app, "put", "rocksdb:live", "items"], cwd=self.dir, check=True,
+                       input="\n".join(lines) + "\n", text=True)
+
+    def dump(self):
+        run = subprocess.run([args.app, "dump", "rocksdb:live", "items"], cwd=self.dir, check=True, text=True,
+                             stdout=subprocess.PIPE)
+        return dict(line.split("\t", 1) for line in run.stdout.splitlines())
+
+    def sluice(self, *arguments, dies=None, points=None):
+        environment = dict(os.environ, SLUICE_HOME="home")
+        if dies:
+            environment["SLUICE_DIES_AT"] = dies
+        if points:
+            environment["SLUICE_POINTS_FILE"] = str(points)
+        run = subprocess.run([args.dies, *arguments], cwd=self.dir, env=environment, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.last = run
+        return run.returncode
+
+    def counts(self):
+        self.sluice("status", "job", "--json")
+        return json.loads(self.last.stdout)["records"]
+
+    def ledger_is_whole(self):
+        return self.sluice("audit", "verify") == 0
+
+
+def forget_time(documents):
+    """`expires: 30d` counts from the planned time, which differs between two runs: only that there is one is compared."""
+    return {key: value.rsplit("\t", 1)[0] + ("\texpires" if not value.endswith("\t0") else "\tnever")
+            for key, value in documents.items()}
+
+
+class Scenario:
+    def __init__(self, name, spec, seeded, back):
+        self.name, self.spec, self.seeded, self.back = name, spec, seeded, back
+        self.command = ("rollback", "job", "--yes") if back else ("run", "job.yaml", "--yes")
+
+    def prepare(self, root):
+        stand = Stand(root, self.name + "-base", self.spec, self.seeded)
+        if self.back:
+            code = stand.sluice("run", "job.yaml", "--yes")
+            assert code in DONE, f"forward run ended with {code}: {stand.last.stderr}"
+        return stand
+
+    def look(self, stand):
+        documents = stand.dump()
+        return documents if self.seeded else forget_time(documents)
+
+
+SCENARIOS = [
+    Scenario("fill", FILL, False, False),
+    Scenario("in-place", IN_PLACE, True, False),
+    Scenario("fill-back", FILL, False, True),
+    Scenario("in-place-back", IN_PLACE, True, True),
+]
+
+number = 0
+
+
+def report(ok, name, why=""):
+    global number
+    number += 1
+    print(f"{'ok' if ok else 'not ok'} {number} - {name}")
+    for line in why.splitlines()[:12]:
+        print("# " + line)
+    sys.stdout.flush()
+
+
+def differences(left, right):
+    keys = [key for key in sorted(left.keys() | right.keys()) if left.get(key) != right.get(key)]
+    return "".join(f"{key}: {left.get(key)} | {right.get(key)}\n" for key in keys[:3]) + (
+        f"{len(keys)} differ\n" if keys else "")
+
+
+BESIDE = ("retried", "read")  # a redone batch is read again; that is not an outcome
+
+
+def compare(stand, scenario, wanted, counts):
+    why = differences(wanted, scenario.look(stand))
+    now = stand.counts()
+    for word in now:
+        if word not in BESIDE and now[word] != counts[word]:
+            why += f"{word}: {counts[word]} without a death, {now[word]} with\n"
+    if not stand.ledger_is_whole():
+        why += "the ledger is broken: " + stand.last.stdout
+    return why
+
+
+def points_of(scenario, base, root):
+    stand = base.copy(root, scenario.name + "-points")
+    path = stand.dir / "points"
+    code = stand.sluice(*scenario.command, points=path)
+    assert code in DONE, f"{scenario.name} ended with {code}: {stand.last.stderr}"
+    passed = {}
+    for line in path.read_text().splitlines():
+        passed[line] = passed.get(line, 0) + 1
+    return passed, scenario.look(stand), stand.counts()
+
+
+def die_once(scenario, base, root, point, nth, wanted, counts):
+    stand = base.copy(root, "stand")
+    try:
+        code = stand.sluice(*scenario.command, dies=f"{point}:{nth}")
+        if code != -signal.SIGKILL:
+            return f"it did not die there: {code}\n{stand.last.stderr}"
+        code = stand.sluice(*scenario.command)
+        if code not in DONE and "there is nothing to take back" not in stand.last.stderr:
+            # Died behind the last step: the command finds nothing to do, or it is a new run that changes nothing.
+            return f"going on ended with {code}: {stand.last.stderr}"
+        return compare(stand, scenario, wanted, counts)
+    finally:
+        shutil.rmtree(stand.dir)
+
+
+def die_at_every_point(root):
+    for scenario in SCENARIOS:
+        if args.only not in scenario.name:
+            continue
+        base = scenario.prepare(root)
+        passed, wanted, counts = points_of(scenario, base, root)
+        print(f"# {scenario.name}: {len(passed)} kill points are passed")
+        for point, times in sorted(passed.items()):
+            for nth in sorted({n for n in NTH if n <= times} | {times}):
+                why = die_once(scenario, base, root, point, nth, wanted, counts)
+                report(not why, f"{scenario.name}: dies at {point} number {nth}", why)
+
+
+def die_at_random_times(root):
+    """SIGKILL from outside, again and again, until the command comes through; then as above."""
+    dice = random.Random(args.seed)
+    deaths = 0
+    for scenario in SCENARIOS:
+        base = scenario.prepare(root)
+        _, wanted, counts = points_of(scenario, base, root)
+        lives = 0
+        while deaths < args.random * (SCENARIOS.index(scenario) + 1) // len(SCENARIOS):
+            stand = base.copy(root, "stand")
+            lives += 1
+            died = 0
+            while True:
+                environment = dict(os.environ, SLUICE_HOME="home")
+                process = subprocess.Popen([args.dies, *scenario.command], cwd=stand.dir, env=environment,
+                                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                try:
+                    code = process.wait(timeout=dice.uniform(0.005, 0.25) if died < 6 else 60)
+                    break
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+                    died += 1
+            deaths += died
+            why = "" if code in DONE else f"ended with {code}: {process.stderr.read()}"
+            why += compare(stand, scenario, wanted, counts)
+            report(not why, f"{scenario.name}: life {lives} with {died} deaths", why)
+            shutil.rmtree(stand.dir)
+    print(f"# {deaths} deaths")
+
+
+with tempfile.TemporaryDirectory(prefix="sluice-crash-") as folder:
+    if args.random:
+        die_at_random_times(folder)
+    else:
+        die_at_every_point(folder)
+print(f"1..{number}")
