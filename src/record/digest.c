@@ -45,8 +45,10 @@ static struct digest digest_of(XXH128_hash_t hash)
 
 static void flush(struct canon *canon)
 {
-    if (!canon->streaming)
+    if (!canon->streaming) {
+        XXH3_INITSTATE(&canon->state); /* else a secret left on the stack may be taken for that of the seed */
         XXH3_128bits_reset_withSeed(&canon->state, canon->seed);
+    }
     canon->streaming = true;
     XXH3_128bits_update(&canon->state, canon->buffer, canon->n);
     canon->n = 0;
