@@ -13,7 +13,8 @@ struct run_config cli_run_config(struct cli *cli)
                                .signals = cli->signals,
                                .event = progress_event,
                                .event_self = cli->progress,
-                               .force_unlock = cli_has(cli, OPTION_FORCE_UNLOCK)};
+                               .force_unlock = cli_has(cli, OPTION_FORCE_UNLOCK),
+                               .again = cli_has(cli, OPTION_AGAIN)};
 }
 
 static bool unknown_command(const char *name, GError **error)

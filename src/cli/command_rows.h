@@ -3,7 +3,7 @@
 COMMAND(run,        "SPEC",          1, 1, "plan the spec, ask, and run; an unfinished run of the same plan is resumed",
         "The first Ctrl-C finishes the batches in flight and checkpoints; the second stops at once. Both are safe: the same\n"
         "command goes on. A run that a person has paused is only taken up by `sluice resume`.",
-        OPTION_YES, OPTION_REASON, OPTION_FORCE_UNLOCK)
+        OPTION_YES, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK)
 COMMAND(status,     "[RUN]",         0, 1, "how a run stands",
         "RUN is NAME.N; NAME alone is its newest run; without it the newest run of all.", OPTION_COUNT)
 COMMAND(list,       "",              0, 0, "the runs, newest first", "", OPTION_COUNT)

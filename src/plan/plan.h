@@ -70,6 +70,10 @@ bool plan_load_target(struct plan **ret, const struct plan_config *config, struc
 void plan_free(struct plan *plan);
 AUTO_DEFINE(plan, plan_free)
 
+/* Whether the run's frozen plan found source and target to be the same dataset. */
+bool plan_was_same_dataset(struct catalog *catalog, const struct run_row *run, struct arena *mem, bool *ret,
+                           GError **error);
+
 /* The digests by which `run SPEC` finds an unfinished run, without planning. */
 bool plan_digests_of(struct plan_digests *ret, const struct spec *spec, const struct recipe *recipe, GError **error);
 

@@ -142,3 +142,18 @@ bool plan_text_read(struct plan *plan, struct slice text, GError **error)
     plan_digest_text(plan);
     return ok || error_set(error, SLUICE_ERROR_CORRUPT, "the frozen plan cannot be read; it is of another version or damaged");
 }
+
+bool plan_was_same_dataset(struct catalog *catalog, const struct run_row *run, struct arena *mem, bool *ret,
+                           GError **error)
+{
+    struct slice text;
+    int same;
+    if (!catalog_plan(catalog, run->id, mem, &text, error))
+        return false;
+    json_t *root = json_loadb((const char *)text.data, text.len, 0, NULL);
+    bool ok = root && json_unpack(root, "{s:{s:b}}", "decided", "same_dataset", &same) == 0;
+    json_decref(root);
+    if (ok)
+        *ret = same;
+    return ok || error_set(error, SLUICE_ERROR_CORRUPT, "%s: its frozen plan cannot be read", run->name);
+}

@@ -53,6 +53,36 @@ static bool target_is_free(struct catalog *catalog, const struct plan *plan, str
                      other.name, other.name);
 }
 
+/* The newest run of the spec, where it is done, of these digests, and not to be applied a second time unasked. */
+static bool done_before(struct catalog *catalog, const struct spec *spec, const struct plan_digests *digests,
+                        struct arena *mem, struct run_row *ret, GError **error)
+{
+    struct run_row *runs;
+    size_t n, i = 0;
+    bool same_dataset = false;
+    if (spec->transform.idempotent || !catalog_runs(catalog, mem, &runs, &n, error))
+        return spec->transform.idempotent;
+    while (i < n && strcmp(runs[i].spec_name, spec->name) != 0)
+        i++;
+    if (i == n || runs[i].state != RUN_DONE || memcmp(runs[i].digests.spec, digests->spec, 32) != 0 ||
+        memcmp(runs[i].digests.contract, digests->contract, 32) != 0 ||
+        memcmp(runs[i].digests.transform, digests->transform, 32) != 0)
+        return true;
+    if (!plan_was_same_dataset(catalog, &runs[i], mem, &same_dataset, error))
+        return false;
+    if (same_dataset)
+        *ret = runs[i];
+    return true;
+}
+
+static bool find_run(struct catalog *catalog, const struct run_config *config, const struct spec *spec,
+                     const struct plan_digests *digests, struct run_result *ret, GError **error)
+{
+    if (!catalog_run_unfinished(catalog, spec->name, digests, ret->mem, &ret->run, error))
+        return false;
+    return ret->run.id != 0 || config->again || done_before(catalog, spec, digests, ret->mem, &ret->run, error);
+}
+
 bool run_begin(const struct run_config *config, struct spec *spec, struct run_result *ret, bool *ret_new,
                GError **error)
 {
@@ -65,7 +95,7 @@ bool run_begin(const struct run_config *config, struct spec *spec, struct run_re
     *ret = (struct run_result){.mem = arena_new(1 << 20)};
     if (!catalog_open(&catalog, config->world, config->home, CATALOG_CREATE, error) ||
         !recipe_read(&recipe, config->world, spec, error) || !plan_digests_of(&digests, spec, recipe, error) ||
-        !catalog_run_unfinished(catalog, spec->name, &digests, ret->mem, &ret->run, error))
+        !find_run(catalog, config, spec, &digests, ret, error))
         return false;
     *ret_new = ret->run.id == 0;
     if (!*ret_new) {
@@ -75,6 +105,11 @@ bool run_begin(const struct run_config *config, struct spec *spec, struct run_re
     g_clear_pointer(&ret->mem, arena_free);
     return plan_make(&plan, &plan_config, spec, error) && target_is_free(catalog, plan, mem, error) &&
            create(catalog, config, plan, ret, error);
+}
+
+static int done_status(const struct tally *tally)
+{
+    return tally->of[OUTCOME_REJECTED] || tally->of[OUTCOME_KEPT_LIVE] || tally->of[OUTCOME_IN_DOUBT] ? 8 : 0;
 }
 
 /* --- may it go on? ---------------------------------------------------------------------------------------------------- */
@@ -109,6 +144,8 @@ static char *stands_in_the_way(const struct run_row *run, bool resume, int *ret_
         *ret_status = 7;
         return say("%s is being rolled back; continue with `sluice rollback %s`", run->name, run->name);
     case RUN_DONE:
+        *ret_status = done_status(&run->tally);
+        return say("%s is done already, by this very plan; `sluice run --again` applies it once more", run->name);
     case RUN_ROLLED_BACK:
     case RUN_ABORTED:
         *ret_status = 7;
@@ -178,11 +215,6 @@ static bool reconcile(struct hold *hold, GError **error)
                      "finished, but data is missing: %" G_GUINT64_FORMAT " keys were listed and %" G_GUINT64_FORMAT
                      " are accounted for",
                      tally->of[OUTCOME_LISTED_], tally_sum(tally, OUTCOME_KIND_LISTED));
-}
-
-static int done_status(const struct tally *tally)
-{
-    return tally->of[OUTCOME_REJECTED] || tally->of[OUTCOME_KEPT_LIVE] || tally->of[OUTCOME_IN_DOUBT] ? 8 : 0;
 }
 
 static bool finish(struct hold *hold, struct run_result *ret, GError **error)

@@ -27,6 +27,7 @@ struct run_config {
     void (*event)(void *self, const struct run_event *event);
     void *event_self;
     bool force_unlock;
+    bool again; /* run_begin: also where a run of this very plan is done and would be applied twice */
 };
 
 struct run_result {
@@ -42,7 +43,9 @@ struct run_result {
 void run_result_done(struct run_result *result);
 
 /* Plans a new run of the spec (taken over on success), or finds the unfinished run of the same digests; *ret_new tells.
- * Refuses (exit 7) while another run's writes stand on the same target. */
+ * Where the newest run of these digests is done, works on its own source and has a transform that is not declared
+ * idempotent, that run is found too: a process that died just behind its end, and is started again, must not apply the
+ * transform twice (promise 2). `again` asks for it. Refuses (exit 7) while another run's writes stand on the target. */
 bool run_begin(const struct run_config *config, struct spec *spec, struct run_result *ret, bool *ret_new,
                GError **error);
 

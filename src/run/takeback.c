@@ -181,7 +181,8 @@ static bool back_drive(struct hold *hold, const char *stage, struct run_result *
 /* States from which a run can be taken back; one that is being taken back goes on. */
 static bool back_may(const struct run_row *run, GError **error)
 {
-    if (run->state == RUN_ROLLING_BACK || run_state_may(run->state, RUN_ROLLING_BACK))
+    if (run->state == RUN_ROLLING_BACK || run->state == RUN_ROLLED_BACK ||
+        run_state_may(run->state, RUN_ROLLING_BACK))
         return true;
     if (run->state == RUN_RUNNING || run->state == RUN_VERIFYING)
         return true;
@@ -193,8 +194,13 @@ bool run_back(const struct run_config *config, const char *name, const char *sta
               GError **error)
 {
     auto_(hold) hold = NULL;
-    return hold_take(&hold, config, name, error) && back_may(&hold->run, error) &&
-           hold_open(hold, HOLD_BACK, error) && back_drive(hold, stage, ret, error);
+    if (!hold_take(&hold, config, name, error))
+        return false;
+    if (hold->run.state == RUN_ROLLED_BACK) { /* repeated, or died just behind its end */
+        hold_result(hold, hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, "is rolled back already", ret);
+        return true;
+    }
+    return back_may(&hold->run, error) && hold_open(hold, HOLD_BACK, error) && back_drive(hold, stage, ret, error);
 }
 
 bool run_back_preview(const struct run_config *config, const char *name, const char *stage, struct run_back_plan *ret,
