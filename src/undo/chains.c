@@ -1,0 +1,214 @@
+#include "undo/chains_format.h"
+
+enum { BLOCK_CAP = 1 << 30, DAMAGE_MOST = 1 << 20 };
+
+struct undo_chains {
+    struct undo_config config; /* dir is owned */
+    char *path;
+    struct blockfile *file;
+    struct undo_chains_index index;
+    GArray *damage;    /* of struct undo_damage */
+    struct arena *mem; /* of what is read of `file` */
+
+    struct undo_turn *turns; /* of the block of items read last */
+    uint64_t turns_first;
+    size_t turns_n; /* 0: none */
+
+    uint32_t segment_number;
+    struct blockfile *segment;       /* NULL: none */
+    struct undo_position entries_at; /* of the block of intents read last; segment 0: none */
+    struct arena *entries_mem;
+    struct slice entries;
+    struct undo_head entries_head;
+    struct undo_payload payload; /* where in it the reader stands */
+};
+
+static bool damaged(const struct undo_chains *chains, uint64_t offset, GError **error)
+{
+    return error_set(error, SLUICE_ERROR_CORRUPT,
+                     "%s: damaged at offset %" G_GUINT64_FORMAT "; remove it, and the rollback makes it again",
+                     chains->path, (guint64)offset);
+}
+
+/* --- the file of chains ------------------------------------------------------------------------------------------- */
+
+static bool read_block(struct undo_chains *chains, uint64_t offset, struct block *ret, GError **error)
+{
+    arena_reset(chains->mem);
+    enum block_result result = blockfile_read(chains->file, offset, false, chains->mem, ret, error);
+    if (result == BLOCK_FAILED)
+        return false;
+    return result == BLOCK_OK || damaged(chains, offset, error);
+}
+
+static bool read_damage(struct undo_chains *chains, uint64_t offset, GError **error)
+{
+    struct block block;
+    if (!read_block(chains, offset, &block, error))
+        return false;
+    struct reader reader = reader_of(block.head);
+    uint32_t n = reader_u32(&reader);
+    if (!reader.ok || n > DAMAGE_MOST)
+        return damaged(chains, offset, error);
+    guint have = chains->damage->len;
+    g_array_set_size(chains->damage, have + n);
+    return undo_chains_damage_get(block.payload, &g_array_index(chains->damage, struct undo_damage, have), n) ||
+           damaged(chains, offset, error);
+}
+
+bool undo_chains_open(struct undo_chains **ret, const struct undo_config *config, GError **error)
+{
+    auto_(undo_chains) chains = g_new0(struct undo_chains, 1);
+    chains->config = *config;
+    chains->config.dir = g_strdup(config->dir);
+    chains->path = undo_path(config, UNDO_CHAINS_NAME);
+    chains->mem = arena_new(BLOCK_CAP);
+    chains->entries_mem = arena_new(BLOCK_CAP);
+    chains->damage = g_array_new(FALSE, TRUE, sizeof(struct undo_damage));
+    chains->turns = g_new(struct undo_turn, UNDO_CHAINS_BLOCK);
+    if (!blockfile_open(&chains->file, config->world, chains->path, &UNDO_CHAINS_KIND, false, error))
+        return false;
+    if (memcmp(blockfile_tag(chains->file).data, config->run_uid, UNDO_UID_LEN) != 0)
+        return error_set(error, SLUICE_ERROR_CORRUPT, "%s: of another run", chains->path);
+    if (!undo_chains_index(chains->file, chains->path, &chains->index, error))
+        return false;
+    for (guint i = 0; i < chains->index.damage->len; i++)
+        if (!read_damage(chains, g_array_index(chains->index.damage, uint64_t, i), error))
+            return false;
+    *ret = g_steal_pointer(&chains);
+    return true;
+}
+
+void undo_chains_free(struct undo_chains *chains)
+{
+    if (!chains)
+        return;
+    undo_chains_index_done(&chains->index);
+    blockfile_free(chains->file);
+    blockfile_free(chains->segment);
+    arena_free(chains->mem);
+    arena_free(chains->entries_mem);
+    g_array_unref(chains->damage);
+    g_free(chains->turns);
+    g_free(chains->path);
+    g_free((char *)chains->config.dir);
+    g_free(chains);
+}
+
+uint64_t undo_chains_count(const struct undo_chains *chains)
+{
+    return chains->index.end.items;
+}
+
+const struct undo_damage *undo_chains_damage(const struct undo_chains *chains, size_t *ret_n)
+{
+    *ret_n = chains->damage->len;
+    return (const struct undo_damage *)(const void *)chains->damage->data;
+}
+
+static bool load_turns(struct undo_chains *chains, uint64_t index, GError **error)
+{
+    uint64_t first = index - index % UNDO_CHAINS_BLOCK;
+    uint64_t offset = g_array_index(chains->index.items, uint64_t, first / UNDO_CHAINS_BLOCK);
+    struct block block;
+    struct undo_chains_items_head head;
+    if (chains->turns_n && chains->turns_first == first)
+        return true;
+    chains->turns_n = 0;
+    if (!read_block(chains, offset, &block, error))
+        return false;
+    if (!undo_chains_items_head_get(block.head, &head) || head.first != first ||
+        !undo_turns_get(block.payload, chains->turns, head.count))
+        return damaged(chains, offset, error);
+    chains->turns_first = first;
+    chains->turns_n = head.count;
+    return true;
+}
+
+/* --- the log ------------------------------------------------------------------------------------------------------ */
+
+static bool lost(const struct undo_chains *chains, const struct undo_position *at, GError **error)
+{
+    return error_set(
+        error, SLUICE_ERROR_CORRUPT,
+        "%s/%06u.undo: the block at offset %" G_GUINT64_FORMAT
+        " became unreadable after %s was made; remove %s, and the rollback makes it again without the keys "
+        "of that block",
+        chains->config.dir, at->segment, (guint64)at->offset, chains->path, chains->path);
+}
+
+static bool load_segment(struct undo_chains *chains, uint32_t segment, GError **error)
+{
+    if (chains->segment && chains->segment_number == segment)
+        return true;
+    g_clear_pointer(&chains->segment, blockfile_free);
+    chains->segment_number = segment;
+    return undo_segment_open(&chains->segment, &chains->config, segment, error);
+}
+
+static bool load_entries(struct undo_chains *chains, const struct undo_position *at, GError **error)
+{
+    struct block block;
+    if (chains->entries_at.segment == at->segment && chains->entries_at.offset == at->offset)
+        return true;
+    chains->entries_at.segment = 0;
+    arena_reset(chains->entries_mem);
+    if (!load_segment(chains, at->segment, error))
+        return false;
+    enum block_result result = blockfile_read(chains->segment, at->offset, false, chains->entries_mem, &block, error);
+    if (result == BLOCK_FAILED)
+        return false;
+    if (result != BLOCK_OK || block.type != UNDO_INTENTS || !undo_head_get(block.head, &chains->entries_head))
+        return lost(chains, at, error);
+    chains->entries = block.payload;
+    chains->payload = undo_payload_of(&chains->entries_head, block.payload);
+    chains->entries_at = *at;
+    return true;
+}
+
+/* The entry at a spot. Spots come sorted, so the reader goes forwards; asked for one behind it, it begins again. */
+static bool load_entry(struct undo_chains *chains, const struct undo_spot *spot, struct undo_entry *ret, GError **error)
+{
+    if (!load_entries(chains, &spot->at, error))
+        return false;
+    if (spot->entry < chains->payload.next)
+        chains->payload = undo_payload_of(&chains->entries_head, chains->entries);
+    do {
+        if (!undo_payload_next(&chains->payload, ret))
+            return lost(chains, &spot->at, error);
+    } while (chains->payload.next <= spot->entry);
+    return true;
+}
+
+/* false: no room in `mem`. */
+static bool keep_chain(const struct undo_entry *entry, const struct undo_turn *turn, struct arena *mem,
+                       struct undo_chain *ret)
+{
+    *ret = (struct undo_chain){
+        .written = turn->written, .pre_present = entry->pre_present, .pre_expires_at_ms = entry->pre_expires_at_ms};
+    return arena_copy(mem, entry->key, &ret->key) &&
+           (!entry->pre_present || arena_copy(mem, entry->pre_raw, &ret->pre_raw));
+}
+
+bool undo_chains_read(struct undo_chains *chains, uint64_t first, size_t max, struct arena *mem,
+                      struct undo_chain **ret, size_t *ret_n, GError **error)
+{
+    uint64_t count = undo_chains_count(chains);
+    size_t n = 0, wanted = (size_t)MIN(max, count - MIN(first, count));
+    struct undo_chain *into = arena_alloc(mem, wanted * sizeof *into);
+    for (; into && n < wanted; n++) {
+        struct undo_entry entry;
+        if (!load_turns(chains, first + n, error))
+            return false;
+        const struct undo_turn *turn = &chains->turns[first + n - chains->turns_first];
+        if (!load_entry(chains, &turn->spot, &entry, error))
+            return false;
+        if (!keep_chain(&entry, turn, mem, &into[n]))
+            break;
+    }
+    if (n == 0 && wanted)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "%s: a pre-image is larger than the memory given", chains->path);
+    *ret = into;
+    *ret_n = n;
+    return true;
+}

@@ -1,0 +1,454 @@
+#include <stdlib.h>
+
+#include "base/extsort.h"
+#include "undo/chains_format.h"
+#include "undo/settled.h"
+#include "undo/walk.h"
+
+enum {
+    SORT_BYTES = 12 << 20, /* each of the two sorters */
+    PAYLOAD_CAP = 1 << 30,
+    DAMAGE_AT_ONCE = 4096,
+};
+
+struct build {
+    const struct undo_config *config;
+    const struct undo_filter *filter; /* NULL: all forward partitions */
+    struct undo_settled *settled;
+    struct undo_walk walk;        /* of the second pass */
+    GArray *damage;               /* of struct undo_damage: what the chains say is lost */
+    GArray *unread;               /* of struct undo_block: outcomes that do not verify, though their heads do */
+    struct undo_damage unsettled; /* the first run of unknown entries; keys 0: none */
+    bool unreadable;              /* some damage hides what it was: perhaps outcomes */
+    struct extsort *links, *turns;
+    struct arena *mem;
+};
+
+static int by_part(const void *key, const void *element)
+{
+    uint32_t part = *(const uint32_t *)key, other = *(const uint32_t *)element;
+    return (part > other) - (part < other);
+}
+
+static bool asked(const struct undo_filter *filter, uint32_t part)
+{
+    if (part >= UNDO_ROLLBACK_PART)
+        return false;
+    return !filter || !filter->parts ||
+           bsearch(&part, filter->parts, filter->n, sizeof *filter->parts, by_part) != NULL;
+}
+
+/* --- the first pass: outcomes ------------------------------------------------------------------------------------- */
+
+static bool add_outcomes(struct build *build, struct undo_walk *walk, const struct undo_block *block, GError **error)
+{
+    struct slice applied;
+    bool whole;
+    arena_reset(build->mem);
+    if (!undo_walk_payload(walk, block, build->mem, &applied, &whole, error))
+        return false;
+    if (whole && undo_outcomes_whole(&block->head, applied))
+        undo_settled_add(build->settled, &block->head, applied);
+    else
+        g_array_append_val(build->unread, *block);
+    return true;
+}
+
+static bool read_outcomes(struct build *build, GError **error)
+{
+    struct undo_walk walk;
+    struct undo_block block;
+    if (!undo_walk_open(&walk, build->config, (struct undo_position){0, 0}, error))
+        return false;
+    bool ok = true;
+    for (bool over = false; ok && !over;) {
+        ok = undo_walk_next(&walk, &block, &over, error);
+        if (ok && !over && block.type == UNDO_OUTCOMES)
+            ok = add_outcomes(build, &walk, &block, error);
+    }
+    size_t n;
+    const struct undo_damage *damage = ok ? undo_walk_damage(&walk, &n) : NULL;
+    for (size_t i = 0; ok && i < n; i++)
+        build->unreadable = build->unreadable || (damage[i].part == UINT32_MAX && damage[i].proven);
+    undo_walk_done(&walk);
+    return ok;
+}
+
+/* --- the second pass: entries ------------------------------------------------------------------------------------- */
+
+/* Whether the outcome of this number stood in a block that was lost. */
+static bool outcome_lost(const struct build *build, const struct undo_entry *entry)
+{
+    for (guint i = 0; i < build->unread->len; i++) {
+        const struct undo_head *head = &g_array_index(build->unread, struct undo_block, i).head;
+        if (head->part == entry->part && head->lane == entry->lane && entry->number >= head->first_number &&
+            entry->number - head->first_number < head->count)
+            return true;
+    }
+    return build->unreadable;
+}
+
+static void lose(GArray *into, const struct undo_damage *damage)
+{
+    g_array_append_val(into, *damage);
+}
+
+/* An entry of unknown outcome: lost where the outcome is, else nobody has settled it. */
+static void take_unknown(struct build *build, const struct undo_block *block, const struct undo_entry *entry)
+{
+    struct undo_damage one = {.at = block->at,
+                              .part = entry->part,
+                              .lane = entry->lane,
+                              .first_number = entry->number,
+                              .keys = 1,
+                              .proven = true};
+    if (!outcome_lost(build, entry)) {
+        if (!build->unsettled.keys)
+            build->unsettled = one;
+        return;
+    }
+    struct undo_damage *last =
+        build->damage->len ? &g_array_index(build->damage, struct undo_damage, build->damage->len - 1) : NULL;
+    if (last && last->at.segment == one.at.segment && last->at.offset == one.at.offset &&
+        last->first_number + last->keys == one.first_number)
+        last->keys++;
+    else
+        lose(build->damage, &one);
+}
+
+static bool add_link(struct build *build, const struct undo_block *block, const struct undo_entry *entry, uint32_t i,
+                     GError **error)
+{
+    struct undo_link link = {.key = digest_bytes(entry->key, 0),
+                             .sequence = entry->sequence,
+                             .spot = {.at = block->at, .entry = i},
+                             .written = entry->written};
+    if (entry->pre_present)
+        link.pre = digest_stored(entry->pre_raw, entry->pre_expires_at_ms);
+    if (asked(build->filter, entry->part))
+        link.flags |= UNDO_LINK_ASKED;
+    if (entry->part >= UNDO_ROLLBACK_PART)
+        link.flags |= UNDO_LINK_BACK;
+    if (entry->pre_present && entry->pre_expires_at_ms != EXPIRES_NEVER)
+        link.flags |= UNDO_LINK_PRE_EXPIRES;
+    uint8_t item[UNDO_LINK_LEN];
+    undo_link_put(&link, item);
+    return extsort_add(build->links, item, error);
+}
+
+/* What a rollback of its own left unsettled, or partitions that are not asked for, is not for this one to say. */
+static bool add_entry(struct build *build, const struct undo_block *block, const struct undo_entry *entry, uint32_t i,
+                      GError **error)
+{
+    enum undo_state state = undo_settled_ask(build->settled, entry->part, entry->lane, entry->number);
+    if (state == UNDO_APPLIED)
+        return add_link(build, block, entry, i, error);
+    if (state == UNDO_UNKNOWN && asked(build->filter, entry->part))
+        take_unknown(build, block, entry);
+    return true;
+}
+
+static bool payload_sound(const struct undo_block *block, struct slice bytes)
+{
+    struct undo_payload payload = undo_payload_of(&block->head, bytes);
+    struct undo_entry entry;
+    while (undo_payload_next(&payload, &entry))
+        continue;
+    return undo_payload_whole(&payload);
+}
+
+static bool add_entries(struct build *build, const struct undo_block *block, GError **error)
+{
+    struct slice bytes;
+    bool whole;
+    arena_reset(build->mem);
+    if (!undo_walk_payload(&build->walk, block, build->mem, &bytes, &whole, error))
+        return false;
+    if (!whole)
+        return true;
+    if (!payload_sound(block, bytes)) {
+        undo_walk_damaged(&build->walk, block);
+        return true;
+    }
+    struct undo_payload payload = undo_payload_of(&block->head, bytes);
+    struct undo_entry entry;
+    while (undo_payload_next(&payload, &entry))
+        if (!add_entry(build, block, &entry, payload.next - 1, error))
+            return false;
+    return true;
+}
+
+static bool read_entries(struct build *build, GError **error)
+{
+    struct undo_block block;
+    for (bool over = false; !over;) {
+        if (!undo_walk_next(&build->walk, &block, &over, error))
+            return false;
+        if (!over && block.type == UNDO_INTENTS && !add_entries(build, &block, error))
+            return false;
+    }
+    return true;
+}
+
+/* --- what is lost ------------------------------------------------------------------------------------------------- */
+
+/* Of a block of intents whose head was read: how many of its numbers are known to be applied, or may be. */
+static uint32_t lost_of(struct build *build, const struct undo_damage *damage)
+{
+    uint32_t lost = 0;
+    for (uint32_t i = 0; i < damage->keys; i++) {
+        enum undo_state state = undo_settled_ask(build->settled, damage->part, damage->lane, damage->first_number + i);
+        lost += state == UNDO_APPLIED || (state == UNDO_UNKNOWN && damage->proven);
+    }
+    return lost;
+}
+
+static bool is_unread_outcome(const struct build *build, const struct undo_damage *damage)
+{
+    for (guint i = 0; i < build->unread->len; i++) {
+        const struct undo_position at = g_array_index(build->unread, struct undo_block, i).at;
+        if (at.segment == damage->at.segment && at.offset == damage->at.offset)
+            return true;
+    }
+    return false;
+}
+
+static void lose_left(void *self, uint32_t part, uint32_t lane, uint64_t first_number, uint32_t n)
+{
+    struct build *build = self;
+    struct undo_damage damage = {.part = part, .lane = lane, .first_number = first_number, .keys = n, .proven = true};
+    if (asked(build->filter, part))
+        lose(build->damage, &damage);
+}
+
+/* Blocks that hide what they held are listed where they are proven; what was applied of them is known by number. A
+ * block that a crash tore is no loss: nothing of it was sent. */
+static void list_losses(struct build *build)
+{
+    size_t n;
+    const struct undo_damage *all = undo_walk_damage(&build->walk, &n);
+    for (size_t i = 0; i < n; i++) {
+        struct undo_damage damage = all[i];
+        if (damage.part == UINT32_MAX && damage.proven)
+            lose(build->damage, &damage);
+        if (damage.part == UINT32_MAX || !asked(build->filter, damage.part) || is_unread_outcome(build, &damage))
+            continue;
+        damage.keys = lost_of(build, &damage);
+        if (damage.keys)
+            lose(build->damage, &damage);
+    }
+    struct undo_settled_left left = {.run = lose_left, .self = build};
+    undo_settled_left(build->settled, &left);
+}
+
+static bool all_settled(const struct build *build, GError **error)
+{
+    const struct undo_damage *first = &build->unsettled;
+    if (!first->keys)
+        return true;
+    return error_set(error, SLUICE_ERROR_INTERNAL,
+                     "%s: partition %u: write %" G_GUINT64_FORMAT " of lane %u was never settled; resume the run first",
+                     build->config->dir, first->part, (guint64)first->first_number, first->lane);
+}
+
+/* --- by key, then by place ---------------------------------------------------------------------------------------- */
+
+static bool add_turn(struct build *build, GArray *links, GError **error)
+{
+    struct undo_turn turn;
+    uint8_t item[UNDO_TURN_LEN];
+    bool any = links->len && undo_turn_of((struct undo_link *)(void *)links->data, links->len, &turn);
+    g_array_set_size(links, 0);
+    if (!any)
+        return true;
+    undo_turn_put(&turn, item);
+    return extsort_add(build->turns, item, error);
+}
+
+static bool group_by_key(struct build *build, GError **error)
+{
+    g_autoptr(GArray) links = g_array_new(FALSE, FALSE, sizeof(struct undo_link));
+    if (!extsort_finish(build->links, error))
+        return false;
+    for (const uint8_t *item;;) {
+        struct undo_link link;
+        if (!extsort_next(build->links, &item, error))
+            return false;
+        if (!item)
+            break;
+        undo_link_get(item, &link);
+        if (links->len && !digest_equal(g_array_index(links, struct undo_link, 0).key, link.key) &&
+            !add_turn(build, links, error))
+            return false;
+        g_array_append_val(links, link);
+    }
+    return add_turn(build, links, error) && extsort_finish(build->turns, error);
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+static bool write_block(struct blockfile *file, enum undo_chains_type type, const GByteArray *head,
+                        const GByteArray *payload, GError **error)
+{
+    struct block_draft draft = {.type = (uint16_t)type,
+                                .head = slice_of(head->data, head->len),
+                                .payload = payload ? slice_of(payload->data, payload->len) : SLICE_EMPTY};
+    return blockfile_append(file, &draft, NULL, error);
+}
+
+static bool write_items(struct build *build, struct blockfile *file, GError **error)
+{
+    g_autofree struct undo_turn *turns = g_new(struct undo_turn, UNDO_CHAINS_BLOCK);
+    uint64_t total = extsort_count(build->turns);
+    for (uint64_t first = 0; first < total; first += UNDO_CHAINS_BLOCK) {
+        uint32_t n = (uint32_t)MIN(total - first, UNDO_CHAINS_BLOCK);
+        for (uint32_t i = 0; i < n; i++) {
+            const uint8_t *item;
+            if (!extsort_next(build->turns, &item, error))
+                return false;
+            undo_turn_get(item, &turns[i]);
+        }
+        g_autoptr(GByteArray) head = g_byte_array_new(), payload = g_byte_array_new();
+        undo_chains_items_head_put(&(struct undo_chains_items_head){.first = first, .count = n}, head);
+        undo_turns_put(turns, n, payload);
+        if (!write_block(file, UNDO_CHAINS_ITEMS, head, payload, error))
+            return false;
+    }
+    return true;
+}
+
+static bool write_damage(const struct build *build, struct blockfile *file, GError **error)
+{
+    const struct undo_damage *damage = (const struct undo_damage *)(const void *)build->damage->data;
+    for (guint first = 0; first < build->damage->len; first += DAMAGE_AT_ONCE) {
+        guint n = MIN(build->damage->len - first, DAMAGE_AT_ONCE);
+        g_autoptr(GByteArray) head = g_byte_array_new(), payload = g_byte_array_new();
+        put_u32(head, n);
+        undo_chains_damage_put(damage + first, n, payload);
+        if (!write_block(file, UNDO_CHAINS_DAMAGE, head, payload, error))
+            return false;
+    }
+    return true;
+}
+
+static bool write_end(const struct build *build, struct blockfile *file, GError **error)
+{
+    g_autoptr(GByteArray) head = g_byte_array_new();
+    undo_chains_end_put(&(struct undo_chains_end){extsort_count(build->turns), build->walk.end}, head);
+    return write_block(file, UNDO_CHAINS_END, head, NULL, error) && blockfile_sync_durable(file, error);
+}
+
+static bool write_chains_durable(struct build *build, GError **error)
+{
+    const struct undo_config *config = build->config;
+    g_autofree char *path = undo_path(config, UNDO_CHAINS_NAME), *draft = undo_path(config, UNDO_CHAINS_DRAFT);
+    uint8_t tag[UNDO_CHAINS_TAG_LEN];
+    auto_(blockfile) file = NULL;
+    undo_chains_tag_put(config, build->filter, tag);
+    if (!file_unlink(config->world, draft, error) ||
+        !blockfile_create(&file, config->world, draft, &UNDO_CHAINS_KIND, slice_of(tag, sizeof tag), error) ||
+        !write_items(build, file, error) || !write_damage(build, file, error) || !write_end(build, file, error))
+        return false;
+    world_point(config->world, "undo.chains.draft");
+    if (!file_rename_durable(config->world, draft, path, error))
+        return false;
+    world_point(config->world, "undo.chains.made");
+    return true;
+}
+
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
+
+/* Whether the forward partitions asked for have written since. */
+static bool log_went_on(const struct build *build, struct undo_position upto, bool *ret, GError **error)
+{
+    struct undo_walk walk;
+    struct undo_block block;
+    GError *failed = NULL;
+    *ret = true;
+    if (!undo_walk_open(&walk, build->config, upto, &failed)) {
+        bool shorter = error_is(failed, SLUICE_ERROR_CORRUPT);
+        if (shorter)
+            g_error_free(failed);
+        else
+            g_propagate_error(error, failed);
+        return shorter;
+    }
+    bool ok = true, found = false;
+    for (bool over = false; ok && !over && !found;) {
+        ok = undo_walk_next(&walk, &block, &over, error);
+        found = ok && !over && asked(build->filter, block.head.part);
+    }
+    undo_walk_done(&walk);
+    *ret = found;
+    return ok;
+}
+
+/* Whether chains stand there that are whole, of the same partitions, and of all that these have written. */
+static bool already_made(const struct build *build, bool *ret, GError **error)
+{
+    g_autofree char *path = undo_path(build->config, UNDO_CHAINS_NAME);
+    auto_(blockfile) file = NULL;
+    struct undo_chains_index index;
+    uint8_t tag[UNDO_CHAINS_TAG_LEN];
+    *ret = false;
+    undo_chains_tag_put(build->config, build->filter, tag);
+    if (!blockfile_open(&file, build->config->world, path, &UNDO_CHAINS_KIND, false, NULL) ||
+        memcmp(blockfile_tag(file).data, tag, sizeof tag) != 0 || !undo_chains_index(file, path, &index, NULL))
+        return true;
+    bool went_on;
+    bool ok = log_went_on(build, index.end.upto, &went_on, error);
+    *ret = ok && !went_on;
+    undo_chains_index_done(&index);
+    return ok;
+}
+
+static bool sorters_new(struct build *build, GError **error)
+{
+    static const struct extsort_shape links = {UNDO_LINK_LEN, UNDO_LINK_SORTED, SORT_BYTES};
+    static const struct extsort_shape turns = {UNDO_TURN_LEN, UNDO_TURN_SORTED, SORT_BYTES};
+    const struct undo_config *config = build->config;
+    return extsort_new(&build->links, config->world, config->dir, &links, error) &&
+           extsort_new(&build->turns, config->world, config->dir, &turns, error);
+}
+
+static bool make_chains_durable(struct build *build, GError **error)
+{
+    if (!sorters_new(build, error) || !read_outcomes(build, error) || !read_entries(build, error) ||
+        !all_settled(build, error))
+        return false;
+    list_losses(build);
+    return group_by_key(build, error) && write_chains_durable(build, error);
+}
+
+bool undo_chains_build(const struct undo_config *config, const struct undo_filter *filter, GError **error)
+{
+    struct build build = {.config = config, .filter = filter};
+    bool made;
+    if (!already_made(&build, &made, error))
+        return false;
+    if (made)
+        return true;
+    if (!undo_walk_open(&build.walk, config, (struct undo_position){0, 0}, error))
+        return false;
+    build.settled = undo_settled_new();
+    build.damage = g_array_new(FALSE, FALSE, sizeof(struct undo_damage));
+    build.unread = g_array_new(FALSE, FALSE, sizeof(struct undo_block));
+    build.mem = arena_new(PAYLOAD_CAP);
+    bool ok = make_chains_durable(&build, error);
+    extsort_free(build.links);
+    extsort_free(build.turns);
+    arena_free(build.mem);
+    g_array_unref(build.damage);
+    g_array_unref(build.unread);
+    undo_settled_free(build.settled);
+    undo_walk_done(&build.walk);
+    return ok;
+}
+
+bool undo_chains_drop_durable(const struct undo_config *config, GError **error)
+{
+    g_autofree char *path = undo_path(config, UNDO_CHAINS_NAME);
+    if (!file_exists(config->world, path))
+        return true;
+    return file_unlink(config->world, path, error) && file_sync_dir_durable(config->world, config->dir, error);
+}
