@@ -44,7 +44,7 @@ static bool option_of(const struct command *command, const char *name, enum opti
 /* One argument that begins with `--`; *i moves on where its value is the next one. */
 static bool take_option(struct cli *cli, const struct command *command, char **argv, int argc, int *i, GError **error)
 {
-    enum option option;
+    enum option option = OPTION_COUNT;
     const char *equals = strchr(argv[*i], '=');
     g_autofree char *name = equals ? g_strndup(argv[*i] + 2, (size_t)(equals - argv[*i]) - 2) : g_strdup(argv[*i] + 2);
     if (!option_of(command, name, &option, error))
