@@ -200,6 +200,13 @@ class Rules(unittest.TestCase):
         faults = lint.check(tree, lint.typedef_struct, lint.allowed_rows(tree))
         self.assertEqual([fault.place for fault in faults], ["src/base/c.h", "tests/lint/allowed"]) # c.h: no reason given
 
+    def test_what_is_far_too_long_cannot_be_excused(self):
+        self.write("tests/lint/allowed", "function_length src/base/*.c:f  # a table\n")
+        for lines, left in ((61, 0), (100, 0), (101, 1)):
+            self.write("src/base/a.c", "void f(void)\n{\n" + "    g();\n" * (lines - 1) + "}\n")
+            tree = lint.Tree(self.dir.name)
+            self.assertEqual(len(lint.check(tree, lint.function_length, lint.allowed_rows(tree))), left, lines)
+
     def test_a_git_tree_is_what_git_knows(self):
         subprocess.run(["git", "init", "-q", self.dir.name], check=True)
         self.write(".gitignore", "ignored/\n")
