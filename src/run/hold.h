@@ -45,6 +45,9 @@ bool hold_settle(struct hold *hold, GError **error);
 void hold_event(const struct hold *hold, enum run_event_kind kind, const char *text);
 /* Hands the row, the ledger's head and the words over to the caller. */
 void hold_result(struct hold *hold, int exit_status, const char *text, struct run_result *ret);
+/* takeback.c: settles, and makes chains and partitions of the rollback, once; a rollback that goes on finds them. */
+bool takeback_prepare(struct hold *hold, const char *stage, GError **error);
+
 /* How many partitions a rollback of the run has: where there are any, the way is back. */
 uint64_t hold_back_parts(const struct run_row *run);
 struct plan_config hold_plan_config(const struct run_config *config);

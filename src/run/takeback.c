@@ -64,8 +64,7 @@ static bool add_back_parts(struct hold *hold, uint64_t keys, GError **error)
                                                 (const struct part_new *)(void *)parts->data, parts->len, error);
 }
 
-/* Chains and partitions of the rollback: made once; a rollback that goes on finds them. */
-static bool back_prepare(struct hold *hold, const char *stage, GError **error)
+bool takeback_prepare(struct hold *hold, const char *stage, GError **error)
 {
     uint32_t from_stage;
     auto_(undo_chains) chains = NULL;
@@ -161,7 +160,7 @@ static bool back_drive(struct hold *hold, const char *stage, struct run_result *
         return false;
     if (hold->plan->sink)
         return back_sink(hold, ret, error);
-    if (!back_prepare(hold, stage, error))
+    if (!takeback_prepare(hold, stage, error))
         return false;
     job_init_back(&hold->job, hold->plan, &hold->run);
     switch (hold_crew(hold, UINT32_MAX, &wish, &failed)) {

@@ -61,6 +61,12 @@ static int remove_one(const char *path, const struct stat *found, int kind, stru
     return remove(path);
 }
 
+void kit_dir_remove(const char *path)
+{
+    if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
+        fail_msg("%s cannot be removed", path);
+}
+
 int kit_dir_teardown(void **state)
 {
     int result = nftw(*state, remove_one, 16, FTW_DEPTH | FTW_PHYS);

@@ -41,3 +41,4 @@ void kit_equal_text_at(struct slice bytes, const char *text, const char *file, i
 /* An empty directory below $TMPDIR, as a cmocka setup and teardown: *state is its path. */
 int kit_dir_setup(void **state);
 int kit_dir_teardown(void **state); /* removes it with all that is in it */
+void kit_dir_remove(const char *path);
