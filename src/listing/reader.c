@@ -1,0 +1,235 @@
+#include "listing/blocks.h"
+#include "listing/keys.h"
+#include "listing/listing.h"
+
+struct row {
+    uint64_t offset; /* of the block */
+    uint64_t number; /* of its first key, in the whole listing */
+    struct slice first;
+};
+
+struct listing_reader {
+    struct blocks_reader *blocks;
+    struct listing_totals totals;
+    struct arena *mem; /* the rows' keys */
+    GArray *rows;
+    size_t block; /* the one at hand; rows->len: none */
+    struct reader at;
+    GByteArray *key; /* the one read last of the block at hand */
+    uint64_t next;   /* number of the key that is read next */
+    uint64_t end;    /* of the partition that was sought: the number behind its last key; 0: none was */
+    bool held;       /* the key has been read, but not given out */
+};
+
+enum { INDEX_BYTES = 1 << 30 };
+
+static const struct row *row_at(const struct listing_reader *reader, size_t i)
+{
+    return &g_array_index(reader->rows, struct row, i);
+}
+
+static bool rows_read(struct listing_reader *reader, GError **error)
+{
+    struct reader index = reader_of(blocks_reader_index(reader->blocks));
+    g_autoptr(GByteArray) key = g_byte_array_new();
+    struct row row = {0};
+    while (reader_left(&index) > 0) {
+        row.offset += reader_varint(&index);
+        uint64_t keys = reader_varint(&index);
+        if (!keys_read(&index, key) || keys == 0)
+            return blocks_reader_damaged(reader->blocks, error);
+        if (!arena_copy(reader->mem, slice_of(key->data, key->len), &row.first))
+            return error_set(error, SLUICE_ERROR_INTERNAL, "no memory for the index of a listing");
+        g_array_append_val(reader->rows, row);
+        row.number += keys;
+    }
+    return row.number == reader->totals.keys || blocks_reader_damaged(reader->blocks, error);
+}
+
+static bool totals_read(struct listing_reader *reader, GError **error)
+{
+    struct reader fields = reader_of(blocks_reader_fields(reader->blocks));
+    struct listing_totals totals = {.digest = blocks_reader_digest(reader->blocks)};
+    totals.keys = reader_u64(&fields);
+    totals.bytes = reader_u64(&fields);
+    totals.size = reader_u64(&fields);
+    if (totals.size == 0 ||
+        !int_to_u32(totals.keys / totals.size + (totals.keys % totals.size > 0), &totals.partitions))
+        return blocks_reader_damaged(reader->blocks, error);
+    reader->totals = totals;
+    return true;
+}
+
+bool listing_reader_open(struct listing_reader **ret, const struct world *world, const char *path,
+                         const uint8_t run_uid[16], GError **error)
+{
+    struct blocks_draft of = {.world = world, .path = path, .run_uid = run_uid, .kind = &listing_kind};
+    struct blocks_reader *blocks;
+    if (!blocks_reader_open(&blocks, &of, error))
+        return false;
+    auto_(listing_reader) reader = g_new0(struct listing_reader, 1);
+    reader->blocks = blocks;
+    reader->mem = arena_new(INDEX_BYTES);
+    reader->rows = g_array_new(FALSE, FALSE, sizeof(struct row));
+    reader->key = g_byte_array_new();
+    if (!totals_read(reader, error) || !rows_read(reader, error))
+        return false;
+    reader->block = reader->rows->len;
+    *ret = g_steal_pointer(&reader);
+    return true;
+}
+
+void listing_reader_free(struct listing_reader *reader)
+{
+    if (!reader)
+        return;
+    blocks_reader_free(reader->blocks);
+    arena_free(reader->mem);
+    g_array_unref(reader->rows);
+    g_byte_array_unref(reader->key);
+    g_free(reader);
+}
+
+const struct listing_totals *listing_reader_totals(const struct listing_reader *reader)
+{
+    return &reader->totals;
+}
+
+uint64_t listing_reader_size(const struct listing_reader *reader, uint32_t partition)
+{
+    const struct listing_totals *totals = &reader->totals;
+    return partition < totals->partitions ? MIN(totals->size, totals->keys - partition * totals->size) : 0;
+}
+
+/* --- positions ------------------------------------------------------------------------------------------------------
+ */
+
+static bool block_begin(struct listing_reader *reader, size_t block, GError **error)
+{
+    struct slice payload;
+    reader->block = reader->rows->len;
+    if (!blocks_reader_load(reader->blocks, row_at(reader, block)->offset, &payload, error))
+        return false;
+    reader->block = block;
+    reader->at = reader_of(payload);
+    reader->next = row_at(reader, block)->number;
+    g_byte_array_set_size(reader->key, 0);
+    return true;
+}
+
+/* Reads the next key, of whatever block. There is one. */
+static bool step(struct listing_reader *reader, GError **error)
+{
+    if (reader_left(&reader->at) == 0 && reader->block + 1 < reader->rows->len &&
+        !block_begin(reader, reader->block + 1, error))
+        return false;
+    if (!keys_read(&reader->at, reader->key))
+        return blocks_reader_damaged(reader->blocks, error);
+    reader->next++;
+    return true;
+}
+
+/* The last block for which `before` says that it does not begin behind what is sought; 0 where there is none. */
+static size_t block_find(const struct listing_reader *reader, bool (*before)(const struct row *, const void *),
+                         const void *sought)
+{
+    size_t low = 0, high = reader->rows->len;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (before(row_at(reader, middle), sought))
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool before_number(const struct row *row, const void *number)
+{
+    return row->number <= *(const uint64_t *)number;
+}
+
+static bool before_key(const struct row *row, const void *key)
+{
+    return slice_compare(row->first, *(const struct slice *)key) <= 0;
+}
+
+bool listing_reader_seek(struct listing_reader *reader, uint32_t partition, uint64_t index, GError **error)
+{
+    uint64_t size = listing_reader_size(reader, partition), number = partition * reader->totals.size + index;
+    if (index > size || partition >= MAX(reader->totals.partitions, 1u))
+        return error_set(error, SLUICE_ERROR_CORRUPT,
+                         "the listing has no key %" G_GUINT64_FORMAT " in partition %u; it is not that of this run",
+                         (guint64)index, partition);
+    reader->end = 0;
+    reader->held = false;
+    if (index == size)
+        return true;
+    if (!block_begin(reader, block_find(reader, before_number, &number), error))
+        return false;
+    while (reader->next < number)
+        if (!step(reader, error))
+            return false;
+    reader->end = number - index + size;
+    return true;
+}
+
+/* The next key, copied; false in *ret_fits: it waits. */
+static bool give(struct listing_reader *reader, struct arena *mem, struct slice *ret, bool *ret_fits, GError **error)
+{
+    if (!reader->held && !step(reader, error))
+        return false;
+    *ret_fits = arena_copy(mem, slice_of(reader->key->data, reader->key->len), ret);
+    reader->held = !*ret_fits;
+    return true;
+}
+
+bool listing_reader_next(struct listing_reader *reader, size_t max, struct arena *mem, struct slice **ret_keys,
+                         size_t *ret_n, GError **error)
+{
+    uint64_t given = reader->next - reader->held, left = reader->end > given ? reader->end - given : 0;
+    size_t n = 0, want = (size_t)MIN(max, left);
+    struct slice *keys = arena_alloc(mem, MAX(want, 1) * sizeof *keys);
+    bool fits = keys != NULL;
+    while (fits && n < want) {
+        if (!give(reader, mem, &keys[n], &fits, error))
+            return false;
+        n += fits;
+    }
+    if (!fits && n == 0)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "a listed key does not fit into the memory of a batch");
+    *ret_keys = keys;
+    *ret_n = n;
+    return true;
+}
+
+/* Stands behind the first key that is not below `key`, or at the end of its block. */
+static bool find_in_block(struct listing_reader *reader, struct slice key, bool *ret_found, GError **error)
+{
+    int order = -1;
+    while (order < 0 && reader_left(&reader->at) > 0) {
+        if (!step(reader, error))
+            return false;
+        order = slice_compare(slice_of(reader->key->data, reader->key->len), key);
+    }
+    *ret_found = order == 0;
+    return true;
+}
+
+bool listing_reader_find(struct listing_reader *reader, struct slice key, bool *ret_found, struct listing_place *ret,
+                         GError **error)
+{
+    bool found = false;
+    reader->end = 0;
+    reader->held = false;
+    if (reader->rows->len > 0 && (!block_begin(reader, block_find(reader, before_key, &key), error) ||
+                                  !find_in_block(reader, key, &found, error)))
+        return false;
+    if (found) {
+        uint64_t number = reader->next - 1;
+        ret->partition = (uint32_t)(number / reader->totals.size);
+        ret->index = number % reader->totals.size;
+    }
+    *ret_found = found;
+    return true;
+}

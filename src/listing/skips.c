@@ -1,0 +1,296 @@
+#include "listing/skips.h"
+
+#include "base/int.h"
+
+const struct blockfile_kind skips_kind = {.magic = "SLSKIP1\n", .version = 1, .block_magic = 0x50494b53};
+
+enum { BLOCK_PAYLOAD = 32 * 1024 };
+
+/* --- writing --------------------------------------------------------------------------------------------------------
+ */
+
+struct skips_writer {
+    struct blocks_writer *blocks;
+    GByteArray *payload, *rows;
+    struct skip_entry first, last; /* of the block at hand */
+    uint64_t block_entries, entries, n_rows, offset;
+};
+
+bool skips_writer_new(struct skips_writer **ret, const struct world *world, const char *path, const uint8_t run_uid[16],
+                      GError **error)
+{
+    struct blocks_draft draft = {
+        .world = world, .path = path, .run_uid = run_uid, .kind = &skips_kind, .replaces = true};
+    struct blocks_writer *blocks;
+    if (!blocks_writer_new(&blocks, &draft, error))
+        return false;
+    struct skips_writer *writer = g_new0(struct skips_writer, 1);
+    writer->blocks = blocks;
+    writer->payload = g_byte_array_new();
+    writer->rows = g_byte_array_new();
+    *ret = writer;
+    return true;
+}
+
+void skips_writer_free(struct skips_writer *writer)
+{
+    if (!writer)
+        return;
+    blocks_writer_free(writer->blocks);
+    g_byte_array_unref(writer->payload);
+    g_byte_array_unref(writer->rows);
+    g_free(writer);
+}
+
+static struct slice bytes_of(const GByteArray *bytes)
+{
+    return slice_of(bytes->data, bytes->len);
+}
+
+static bool end_block(struct skips_writer *writer, GError **error)
+{
+    uint64_t offset;
+    if (writer->block_entries == 0)
+        return true;
+    if (!blocks_writer_add(writer->blocks, bytes_of(writer->payload), &offset, error))
+        return false;
+    put_varint(writer->rows, offset - writer->offset);
+    put_varint(writer->rows, writer->first.part);
+    put_varint(writer->rows, writer->first.offset);
+    g_byte_array_set_size(writer->payload, 0);
+    writer->offset = offset;
+    writer->n_rows++;
+    writer->block_entries = 0;
+    writer->last = (struct skip_entry){0};
+    return true;
+}
+
+/* Part from the one before it; the offset too, within one part. */
+bool skips_writer_add(struct skips_writer *writer, const struct skip_entry *entry, GError **error)
+{
+    if (writer->block_entries == 0)
+        writer->first = *entry;
+    put_varint(writer->payload, entry->part - writer->last.part);
+    put_varint(writer->payload, entry->offset - (entry->part == writer->last.part ? writer->last.offset : 0));
+    put_u8(writer->payload, entry->reason);
+    put_varint(writer->payload, entry->file);
+    put_varint(writer->payload, entry->line);
+    writer->last = *entry;
+    writer->block_entries++;
+    writer->entries++;
+    return writer->payload->len < BLOCK_PAYLOAD || end_block(writer, error);
+}
+
+bool skips_writer_finish_durable(struct skips_writer *writer, const GPtrArray *names, struct digest *ret,
+                                 GError **error)
+{
+    if (!end_block(writer, error))
+        return false;
+    g_autoptr(GByteArray) index = g_byte_array_new();
+    g_autoptr(GByteArray) fields = g_byte_array_new();
+    put_varint(index, names->len);
+    for (size_t i = 0; i < names->len; i++)
+        put_prefixed(index, slice_of_text(names->pdata[i]));
+    put_bytes(index, bytes_of(writer->rows));
+    put_u64(fields, writer->entries);
+    put_u64(fields, writer->n_rows);
+    put_u64(fields, 0);
+    put_u64(fields, 0);
+    return blocks_writer_finish_durable(writer->blocks, bytes_of(index), fields->data, ret, error);
+}
+
+/* --- reading --------------------------------------------------------------------------------------------------------
+ */
+
+struct row {
+    uint64_t offset; /* of the block */
+    uint32_t part;   /* of its first entry … */
+    uint64_t at;     /* … and its offset */
+};
+
+/* Where a record stands: by part, then offset. */
+struct spot {
+    uint32_t part;
+    uint64_t offset;
+};
+
+struct skiplist {
+    struct blocks_reader *blocks;
+    GPtrArray *names; /* of char * */
+    GArray *rows;
+    size_t block; /* the one at hand; rows->len: none */
+    struct reader left;
+    struct skip_entry entry; /* the one read last of the block at hand */
+    struct spot asked;       /* all before `entry` is before it */
+    GString *text;
+};
+
+static const char *const place_words[SKIP_REASON_COUNT][2] = {
+    [SKIP_NOTHING] = {"", ""},
+    [SKIP_SUPERSEDED] = {"the state at ", " is newer"},
+    [SKIP_EQUAL] = {"the state at ", " is the same"},
+    [SKIP_CONFLICT] = {"the state at ", " has the same version and other content; nobody can say which is right"},
+    [SKIP_UNORDERED] = {"the state at ", " has a version that cannot be compared with this one's"},
+};
+
+static const struct skip_reason_row reason_rows[SKIP_REASON_COUNT] = {
+    [SKIP_NOTHING] = {"nothing", "it takes part", false},
+    [SKIP_SUPERSEDED] = {"superseded", "another state of the key has a higher version", false},
+    [SKIP_EQUAL] = {"equal", "another state of the key has the same version and content", false},
+    [SKIP_CONFLICT] = {"conflict", "another state of the key has the same version and other content", true},
+    [SKIP_UNORDERED] = {"unordered", "another state of the key has a version that cannot be compared", true},
+};
+
+const struct skip_reason_row *skip_reason_row(enum skip_reason reason)
+{
+    return &reason_rows[reason];
+}
+
+static bool names_read(struct skiplist *list, struct reader *index)
+{
+    for (uint64_t n = reader_varint(index); n > 0 && index->ok; n--) {
+        struct slice name = reader_prefixed(index);
+        g_ptr_array_add(list->names, g_strndup((const char *)name.data, name.len));
+    }
+    return index->ok;
+}
+
+static bool rows_read(struct skiplist *list, struct reader *index)
+{
+    struct row row = {0};
+    while (reader_left(index) > 0) {
+        row.offset += reader_varint(index);
+        if (!int_to_u32(reader_varint(index), &row.part))
+            return false;
+        row.at = reader_varint(index);
+        g_array_append_val(list->rows, row);
+    }
+    return index->ok;
+}
+
+bool skiplist_open(struct skiplist **ret, const struct world *world, const char *path, const uint8_t run_uid[16],
+                   GError **error)
+{
+    struct blocks_draft of = {.world = world, .path = path, .run_uid = run_uid, .kind = &skips_kind};
+    struct blocks_reader *blocks;
+    if (!blocks_reader_open(&blocks, &of, error))
+        return false;
+    auto_(skiplist) list = g_new0(struct skiplist, 1);
+    list->blocks = blocks;
+    list->names = g_ptr_array_new_with_free_func(g_free);
+    list->rows = g_array_new(FALSE, FALSE, sizeof(struct row));
+    list->text = g_string_new(NULL);
+    struct reader index = reader_of(blocks_reader_index(blocks));
+    if (!names_read(list, &index) || !rows_read(list, &index))
+        return blocks_reader_damaged(blocks, error);
+    list->block = list->rows->len;
+    *ret = g_steal_pointer(&list);
+    return true;
+}
+
+void skiplist_free(struct skiplist *list)
+{
+    if (!list)
+        return;
+    blocks_reader_free(list->blocks);
+    g_ptr_array_unref(list->names);
+    g_array_unref(list->rows);
+    g_string_free(list->text, TRUE);
+    g_free(list);
+}
+
+static int compare(uint32_t part, uint64_t offset, const struct spot *spot)
+{
+    return part != spot->part ? (part > spot->part) - (part < spot->part)
+                              : (offset > spot->offset) - (offset < spot->offset);
+}
+
+static const struct row *row_at(const struct skiplist *list, size_t i)
+{
+    return &g_array_index(list->rows, struct row, i);
+}
+
+static bool begins_by(const struct skiplist *list, size_t block, const struct spot *spot)
+{
+    return compare(row_at(list, block)->part, row_at(list, block)->at, spot) <= 0;
+}
+
+/* The last block that begins at the spot or before it; 0 where there is none. */
+static size_t block_find(const struct skiplist *list, const struct spot *spot)
+{
+    size_t low = 0, high = list->rows->len;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (begins_by(list, middle, spot))
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool entry_read(struct skiplist *list, GError **error)
+{
+    struct reader *left = &list->left;
+    uint64_t part = reader_varint(left), offset = reader_varint(left), file;
+    struct skip_entry entry = {.reason = reader_u8(left)};
+    file = reader_varint(left);
+    entry.line = reader_varint(left);
+    entry.offset = offset + (part == 0 ? list->entry.offset : 0);
+    if (!left->ok || part > UINT32_MAX - list->entry.part || file >= list->names->len ||
+        entry.reason >= SKIP_REASON_COUNT)
+        return blocks_reader_damaged(list->blocks, error);
+    entry.part = list->entry.part + (uint32_t)part;
+    entry.file = (uint32_t)file;
+    list->entry = entry;
+    return true;
+}
+
+static bool block_begin(struct skiplist *list, size_t block, GError **error)
+{
+    struct slice payload;
+    list->block = list->rows->len;
+    list->entry = (struct skip_entry){0};
+    if (!blocks_reader_load(list->blocks, row_at(list, block)->offset, &payload, error))
+        return false;
+    list->left = reader_of(payload);
+    if (!entry_read(list, error))
+        return false;
+    list->block = block;
+    return true;
+}
+
+/* Stands at the first entry that is not before the spot, or at the last one of its block. */
+static bool go_to(struct skiplist *list, const struct spot *spot, GError **error)
+{
+    bool onwards = list->block < list->rows->len && compare(list->asked.part, list->asked.offset, spot) <= 0;
+    bool beyond = onwards && list->block + 1 < list->rows->len && begins_by(list, list->block + 1, spot);
+    if ((!onwards || beyond) && !block_begin(list, block_find(list, spot), error))
+        return false;
+    list->asked = *spot;
+    while (compare(list->entry.part, list->entry.offset, spot) < 0 && reader_left(&list->left) > 0)
+        if (!entry_read(list, error))
+            return false;
+    return true;
+}
+
+static void say(struct skiplist *list)
+{
+    const char *const *words = place_words[list->entry.reason];
+    g_string_printf(list->text, "%s%s:%" G_GUINT64_FORMAT "%s", words[0],
+                    (const char *)list->names->pdata[list->entry.file], (guint64)list->entry.line, words[1]);
+}
+
+bool skiplist_find(struct skiplist *list, uint32_t part, uint64_t offset, struct skip *ret, GError **error)
+{
+    const struct spot spot = {.part = part, .offset = offset};
+    struct skip skip = {.reason = SKIP_NOTHING, .text = ""};
+    if (list->rows->len > 0 && !go_to(list, &spot, error))
+        return false;
+    if (list->rows->len > 0 && compare(list->entry.part, list->entry.offset, &spot) == 0) {
+        say(list);
+        skip = (struct skip){.reason = (enum skip_reason)list->entry.reason, .text = list->text->str};
+    }
+    *ret = skip;
+    return true;
+}

@@ -1,0 +1,27 @@
+/* Inside listing/: the skip list on disk, as it is written. duplicates.h has the reader. */
+#pragma once
+
+#include "listing/blocks.h"
+#include "listing/duplicates.h"
+
+extern const struct blockfile_kind skips_kind;
+
+struct skip_entry {
+    uint32_t part;
+    uint64_t offset;
+    uint8_t reason;
+    uint32_t file; /* where the other state stands: of the names, and the line */
+    uint64_t line;
+};
+
+struct skips_writer;
+/* Replaces what stands at `path`. */
+bool skips_writer_new(struct skips_writer **ret, const struct world *world, const char *path, const uint8_t run_uid[16],
+                      GError **error);
+void skips_writer_free(struct skips_writer *writer);
+AUTO_DEFINE(skips_writer, skips_writer_free)
+/* By part, then offset. */
+bool skips_writer_add(struct skips_writer *writer, const struct skip_entry *entry, GError **error);
+/* `names`: of char *, which the entries' files are numbers of. */
+bool skips_writer_finish_durable(struct skips_writer *writer, const GPtrArray *names, struct digest *ret,
+                                 GError **error);

@@ -1,0 +1,217 @@
+#include "listing/states.h"
+
+#include "base/int.h"
+
+enum { HELD_STATES = 16384, READ_STATES = 1024 };
+
+/* --- one state ------------------------------------------------------------------------------------------------------
+ */
+
+uint8_t *states_bits_put(uint8_t *into, uint64_t bits, size_t width)
+{
+    for (size_t i = width; i-- > 0;)
+        *into++ = (uint8_t)(bits >> (8 * i) & 0xff);
+    return into;
+}
+
+uint64_t states_bits_get(const uint8_t **from, size_t width)
+{
+    uint64_t bits = 0;
+    for (size_t i = 0; i < width; i++)
+        bits = bits << 8 | *(*from)++;
+    return bits;
+}
+
+static const uint64_t sign = UINT64_C(1) << 63; /* turned over, so that bytewise order is numeric order */
+
+void state_put(const struct state *state, uint8_t into[STATE_ITEM_BYTES])
+{
+    digest_put(state->key, into);
+    into = states_bits_put(into + 16, state->kind, 1);
+    into = states_bits_put(into, (uint64_t)state->version ^ sign, 8);
+    into = states_bits_put(into, state->part, 4);
+    into = states_bits_put(into, state->offset, 8);
+    into = states_bits_put(into, state->file, 4);
+    into = states_bits_put(into, state->line, 8);
+    states_bits_put(into, state->content, 8);
+}
+
+struct state state_get(const uint8_t from[STATE_ITEM_BYTES])
+{
+    struct state state = {.key = digest_get(from)};
+    from += 16;
+    state.kind = (uint8_t)states_bits_get(&from, 1);
+    state.version = (int64_t)(states_bits_get(&from, 8) ^ sign);
+    state.part = (uint32_t)states_bits_get(&from, 4);
+    state.offset = states_bits_get(&from, 8);
+    state.file = (uint32_t)states_bits_get(&from, 4);
+    state.line = states_bits_get(&from, 8);
+    state.content = states_bits_get(&from, 8);
+    return state;
+}
+
+/* --- all of a key ---------------------------------------------------------------------------------------------------
+ */
+
+struct states {
+    const struct world *world;
+    char *dir;
+    struct state *held; /* the newest HELD_STATES at most */
+    size_t n_held;
+    struct file *spill; /* those before them */
+    uint64_t spilled, count;
+
+    struct state first, second, strange; /* strange: the first of another kind than the first one */
+    struct state top, other;             /* the first at the highest version; one there with other content */
+    bool mixed, conflict;
+};
+
+struct states *states_new(const struct world *world, const char *dir)
+{
+    struct states *states = g_new0(struct states, 1);
+    states->world = world;
+    states->dir = g_strdup(dir);
+    states->held = g_new(struct state, HELD_STATES);
+    return states;
+}
+
+void states_free(struct states *states)
+{
+    if (!states)
+        return;
+    file_free(states->spill);
+    g_free(states->held);
+    g_free(states->dir);
+    g_free(states);
+}
+
+void states_begin(struct states *states)
+{
+    g_clear_pointer(&states->spill, file_free);
+    states->n_held = 0;
+    states->spilled = states->count = 0;
+    states->mixed = states->conflict = false;
+}
+
+static bool spill(struct states *states, GError **error)
+{
+    if (!states->spill && !file_open_unnamed(&states->spill, states->world, states->dir, error))
+        return false;
+    if (!file_append(states->spill, slice_of(states->held, states->n_held * sizeof(struct state)), NULL, error))
+        return false;
+    states->spilled += states->n_held;
+    states->n_held = 0;
+    return true;
+}
+
+static void learn(struct states *states, const struct state *state)
+{
+    if (states->count == 0) {
+        states->first = states->top = *state;
+        return;
+    }
+    if (states->count == 1)
+        states->second = *state;
+    if (state->kind != states->first.kind && !states->mixed) {
+        states->mixed = true;
+        states->strange = *state;
+    }
+    if (state->version != states->top.version) {
+        states->top = *state;
+        states->conflict = false;
+    } else if (state->content != states->top.content && !states->conflict) {
+        states->conflict = true;
+        states->other = *state;
+    }
+}
+
+bool states_add(struct states *states, const struct state *state, GError **error)
+{
+    if (states->n_held == HELD_STATES && !spill(states, error))
+        return false;
+    learn(states, state);
+    states->held[states->n_held++] = *state;
+    states->count++;
+    return true;
+}
+
+uint64_t states_count(const struct states *states)
+{
+    return states->count;
+}
+
+bool states_ordered(const struct states *states)
+{
+    return !states->mixed && states->first.kind != STATE_UNREADABLE;
+}
+
+bool states_equal(const struct states *states)
+{
+    return !states->conflict;
+}
+
+void states_two(const struct states *states, struct state *ret_one, struct state *ret_other)
+{
+    *ret_one = states->conflict ? states->top : states->first;
+    *ret_other = states->mixed ? states->strange : states->conflict ? states->other : states->second;
+}
+
+static bool same_place(const struct state *a, const struct state *b)
+{
+    return a->part == b->part && a->offset == b->offset;
+}
+
+/* Why the state loses, and to which; SKIP_NOTHING: it does not. */
+static enum skip_reason judge(const struct states *states, const struct state *state, const struct state **ret_other)
+{
+    if (states->mixed) {
+        *ret_other = state->kind == states->first.kind ? &states->strange : &states->first;
+        return SKIP_UNORDERED;
+    }
+    if (!states_ordered(states)) {
+        *ret_other = same_place(state, &states->first) ? &states->second : &states->first;
+        return SKIP_UNORDERED;
+    }
+    *ret_other = &states->top;
+    if (state->version != states->top.version)
+        return SKIP_SUPERSEDED;
+    if (states->conflict) {
+        *ret_other = state->content == states->top.content ? &states->other : &states->top;
+        return SKIP_CONFLICT;
+    }
+    return same_place(state, &states->top) ? SKIP_NOTHING : SKIP_EQUAL;
+}
+
+static bool judge_all(const struct states *states, const struct state *some, size_t n, states_each *each, void *user,
+                      GError **error)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct state *other;
+        enum skip_reason reason = judge(states, &some[i], &other);
+        if (reason != SKIP_NOTHING && !each(user, &some[i], reason, other, error))
+            return false;
+    }
+    return true;
+}
+
+static bool judge_spilled(const struct states *states, states_each *each, void *user, GError **error)
+{
+    g_autofree struct state *some = g_new(struct state, READ_STATES);
+    for (uint64_t done = 0; done < states->spilled;) {
+        size_t n = (size_t)MIN(READ_STATES, states->spilled - done), got;
+        if (!file_read_at(states->spill, done * sizeof *some, some, n * sizeof *some, &got, error))
+            return false;
+        if (got != n * sizeof *some)
+            return error_set(error, SLUICE_ERROR_CORRUPT, "%s: a temporary file became shorter", states->dir);
+        if (!judge_all(states, some, n, each, user, error))
+            return false;
+        done += n;
+    }
+    return true;
+}
+
+bool states_losers(struct states *states, states_each *each, void *user, GError **error)
+{
+    return judge_spilled(states, each, user, error) &&
+           judge_all(states, states->held, states->n_held, each, user, error);
+}

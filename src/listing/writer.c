@@ -1,0 +1,160 @@
+#include "listing/blocks.h"
+#include "listing/keys.h"
+#include "listing/listing.h"
+
+enum { BLOCK_PAYLOAD = 64 * 1024, BATCH_RECORDS = 4096, BATCH_BYTES = 1 << 20, BATCH_MEMORY = 64 << 20 };
+
+struct listing_writer {
+    struct blocks_writer *blocks;
+    GByteArray *payload, *last; /* the block at hand, and the newest key of all */
+    GByteArray *index, *index_last;
+    GByteArray *first;   /* the first key of the block at hand */
+    uint64_t block_keys; /* in it */
+    uint64_t offset;     /* of the block before it */
+    struct listing_totals totals;
+};
+
+bool listing_writer_new(struct listing_writer **ret, const struct listing_draft *draft, GError **error)
+{
+    struct blocks_draft blocks = {
+        .world = draft->world, .path = draft->path, .run_uid = draft->run_uid, .kind = &listing_kind};
+    struct blocks_writer *file;
+    if (!blocks_writer_new(&file, &blocks, error))
+        return false;
+    struct listing_writer *writer = g_new0(struct listing_writer, 1);
+    *writer = (struct listing_writer){.blocks = file,
+                                      .payload = g_byte_array_new(),
+                                      .last = g_byte_array_new(),
+                                      .index = g_byte_array_new(),
+                                      .index_last = g_byte_array_new(),
+                                      .first = g_byte_array_new()};
+    *ret = writer;
+    return true;
+}
+
+void listing_writer_free(struct listing_writer *writer)
+{
+    if (!writer)
+        return;
+    blocks_writer_free(writer->blocks);
+    g_byte_array_unref(writer->payload);
+    g_byte_array_unref(writer->last);
+    g_byte_array_unref(writer->index);
+    g_byte_array_unref(writer->index_last);
+    g_byte_array_unref(writer->first);
+    g_free(writer);
+}
+
+static struct slice bytes_of(const GByteArray *bytes)
+{
+    return slice_of(bytes->data, bytes->len);
+}
+
+/* Index row: offset from the block before it, keys, first key. */
+static bool end_block(struct listing_writer *writer, GError **error)
+{
+    uint64_t offset;
+    if (writer->block_keys == 0)
+        return true;
+    if (!blocks_writer_add(writer->blocks, bytes_of(writer->payload), &offset, error))
+        return false;
+    put_varint(writer->index, offset - writer->offset);
+    put_varint(writer->index, writer->block_keys);
+    keys_put(writer->index, writer->index_last, bytes_of(writer->first));
+    g_byte_array_set_size(writer->payload, 0);
+    writer->offset = offset;
+    writer->block_keys = 0;
+    return true;
+}
+
+static bool not_above(const struct listing_writer *writer, struct slice key, GError **error)
+{
+    g_autofree char *last = g_utf8_make_valid((const char *)writer->last->data, (gssize)writer->last->len);
+    g_autofree char *now = g_utf8_make_valid((const char *)key.data, (gssize)key.len);
+    return error_set(error, SLUICE_ERROR_INTERNAL, "keys are not listed in ascending order: '%s' came after '%s'", now,
+                     last);
+}
+
+bool listing_writer_add(struct listing_writer *writer, struct slice key, GError **error)
+{
+    if (writer->totals.keys > 0 && slice_compare(key, bytes_of(writer->last)) <= 0)
+        return not_above(writer, key, error);
+    if (writer->block_keys == 0) {
+        g_byte_array_set_size(writer->last, 0); /* a block stands for itself */
+        g_byte_array_set_size(writer->first, 0);
+        put_bytes(writer->first, key);
+    }
+    keys_put(writer->payload, writer->last, key);
+    writer->block_keys++;
+    writer->totals.keys++;
+    writer->totals.bytes += key.len;
+    return writer->payload->len < BLOCK_PAYLOAD || end_block(writer, error);
+}
+
+static bool cut_partitions(struct listing_totals *totals, const struct listing_cut *cut, GError **error)
+{
+    uint64_t size =
+        cut->size ? cut->size : totals->keys / MAX(cut->count, 1u) + (totals->keys % MAX(cut->count, 1u) > 0);
+    totals->size = MAX(size, 1);
+    return int_to_u32(totals->keys / totals->size + (totals->keys % totals->size > 0), &totals->partitions) ||
+           error_set(error, SLUICE_ERROR_REFUSED,
+                     "%" G_GUINT64_FORMAT " keys in partitions of %" G_GUINT64_FORMAT
+                     " are too many partitions; make them larger",
+                     (guint64)totals->keys, (guint64)totals->size);
+}
+
+bool listing_writer_finish_durable(struct listing_writer *writer, const struct listing_cut *cut,
+                                   struct listing_totals *ret, GError **error)
+{
+    struct listing_totals totals = writer->totals;
+    g_autoptr(GByteArray) fields = g_byte_array_new();
+    if (!end_block(writer, error) || !cut_partitions(&totals, cut, error))
+        return false;
+    put_u64(fields, totals.keys);
+    put_u64(fields, totals.bytes);
+    put_u64(fields, totals.size);
+    put_u64(fields, 0);
+    if (!blocks_writer_finish_durable(writer->blocks, bytes_of(writer->index), fields->data, &totals.digest, error))
+        return false;
+    *ret = totals;
+    return true;
+}
+
+/* --- the whole way --------------------------------------------------------------------------------------------------
+ */
+
+static bool sorted_or_refused(struct session *session, GError **error)
+{
+    const struct store_driver *driver = session_driver(session);
+    return (driver->list && driver->list->sorted) ||
+           error_set(error, SLUICE_ERROR_NOT_PERMITTED,
+                     "a store of driver '%s' does not give its keys in order; it cannot be listed", driver->name);
+}
+
+static bool list_all(const struct listing_wish *wish, struct scan *scan, struct listing_writer *writer, GError **error)
+{
+    auto_(arena) mem = arena_new(BATCH_MEMORY);
+    struct call call = {.cancel = wish->cancel, .ds = wish->ds, .mem = mem};
+    struct batch batch = {0};
+    while (!batch.done) {
+        arena_reset(mem);
+        if (!store_scan_next(scan, &call, &batch, error))
+            return false;
+        for (size_t i = 0; i < batch.n; i++)
+            if (!listing_writer_add(writer, batch.records[i].key, error))
+                return false;
+        if (wish->progress)
+            wish->progress(wish->progress_self, writer->totals.keys);
+    }
+    return true;
+}
+
+bool listing_make_durable(const struct listing_wish *wish, struct listing_totals *ret, GError **error)
+{
+    auto_(listing_writer) writer = NULL;
+    auto_(scan) scan = NULL;
+    struct scan_spec spec = {.ds = wish->ds, .max_records = BATCH_RECORDS, .max_bytes = BATCH_BYTES, .keys_only = true};
+    return sorted_or_refused(wish->session, error) && listing_writer_new(&writer, &wish->draft, error) &&
+           store_scan_open(&scan, wish->session, &spec, error) && list_all(wish, scan, writer, error) &&
+           listing_writer_finish_durable(writer, &wish->cut, ret, error);
+}
