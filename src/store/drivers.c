@@ -1,10 +1,12 @@
 #include "store/calls.h"
 #include "store/file/file.h"
 #include "store/mem/mem.h"
+#include "store/rocksdb/rocksdb.h"
 
 /* The drivers of this sluice, in the order in which `sluice stores` lists them. */
 static const struct store_driver *const drivers[] = {
     &file_driver,
+    &rocksdb_driver,
     &mem_driver,
     NULL,
 };

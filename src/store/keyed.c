@@ -1,5 +1,7 @@
 #include "store/keyed.h"
 
+#include <stdlib.h>
+
 #include "store/keyrange.h"
 
 enum { BSON_LEAST = 5, KEY_SHOWN = 64 };
@@ -46,7 +48,9 @@ void keyed_image(struct slice key, const struct keyed_value *value, struct arena
     ret->etag.len = sizeof(value->tag);
     memcpy(ret->etag.bytes, value->tag, sizeof(value->tag));
     g_autoptr(GError) error = NULL;
-    if (document_check(value->raw, &error))
+    if (value->foreign)
+        error_set(&error, SLUICE_ERROR_BAD_RECORD, "the value was not written by sluice, or by a newer one");
+    else if (document_check(value->raw, &error))
         return;
     const char *text = arena_text(mem, slice_of_text(error->message));
     fault_is(&ret->fault, SLUICE_ERROR_BAD_RECORD, text ? text : "the value is not a BSON document");
@@ -80,6 +84,53 @@ bool keyed_too_big(struct slice key, GError **error)
     return error_set(error, SLUICE_ERROR_TOO_BIG,
                      "key '%s' does not fit into the memory of the call with those before it", text);
 }
+
+/* --- keys in order --------------------------------------------------------------------------------------------------
+ */
+
+struct placed {
+    struct slice key;
+    uint32_t place;
+};
+
+static int compare_placed(const void *a, const void *b)
+{
+    return slice_compare(((const struct placed *)a)->key, ((const struct placed *)b)->key);
+}
+
+static void sort(struct keyed_order *order, size_t n)
+{
+    g_autofree struct placed *all = g_new(struct placed, n);
+    for (size_t i = 0; i < n; i++)
+        all[i] = (struct placed){.key = order->keys[i], .place = (uint32_t)i};
+    qsort(all, n, sizeof(*all), compare_placed);
+    order->places = g_new(uint32_t, n);
+    for (size_t i = 0; i < n; i++) {
+        order->keys[i] = all[i].key;
+        order->places[i] = all[i].place;
+    }
+}
+
+void keyed_order_init(struct keyed_order *ret, const struct slice *first, size_t stride, size_t n)
+{
+    *ret = (struct keyed_order){.keys = g_new(struct slice, n)};
+    bool ascending = true;
+    for (size_t i = 0; i < n; i++) {
+        ret->keys[i] = *(const struct slice *)(const void *)((const char *)first + i * stride);
+        ascending = ascending && (!i || slice_compare(ret->keys[i - 1], ret->keys[i]) <= 0);
+    }
+    if (!ascending)
+        sort(ret, n);
+}
+
+void keyed_order_done(struct keyed_order *order)
+{
+    g_free(order->keys);
+    g_free(order->places);
+}
+
+/* --- a batch of a scan ----------------------------------------------------------------------------------------------
+ */
 
 bool keyed_filling_init(struct keyed_filling *ret, const struct scan_spec *spec, struct arena *mem, GError **error)
 {

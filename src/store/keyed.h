@@ -11,6 +11,7 @@ struct keyed_value {
     struct slice raw;
     int64_t expires_at_ms;
     uint8_t tag[16]; /* covers value and exact expiry */
+    bool foreign;    /* not in the form in which sluice stores: an image of it is a fault */
 };
 
 /* Whether a record of this expiry is gone: from the millisecond of its expiry on. */
@@ -34,6 +35,24 @@ void keyed_live(const struct cas_op *op, const struct keyed_value *value, struct
 
 /* The error of a read that does not fit, naming the key. */
 bool keyed_too_big(struct slice key, GError **error);
+
+/* --- keys in order --------------------------------------------------------------------------------------------------
+ */
+
+/* The keys of an array of structs, ascending, and where each stands in it. */
+struct keyed_order {
+    struct slice *keys;
+    uint32_t *places; /* NULL: they are ascending as they stand */
+};
+
+/* `first` is the key within the first struct, `stride` the struct's size; n below 2^32. */
+void keyed_order_init(struct keyed_order *ret, const struct slice *first, size_t stride, size_t n);
+void keyed_order_done(struct keyed_order *order);
+
+static inline size_t keyed_order_place(const struct keyed_order *order, size_t i)
+{
+    return order->places ? order->places[i] : i;
+}
 
 /* --- a batch of a scan, filled a record at a time ------------------------------------------------------------------
  */

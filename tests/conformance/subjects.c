@@ -22,7 +22,15 @@ static void mem_tear_down(struct stand *stand)
     g_free(driver);
 }
 
+/* --- rocksdb ------------------------------------------------------------------------------------------------------ */
+
+static void rocksdb_set_up(struct stand *stand)
+{
+    stand->uri = g_strdup("rocksdb:db"); /* relative to stand->dir */
+}
+
 const struct subject subjects[] = {
     {"mem", KEYED, mem_set_up, mem_tear_down},
+    {"rocksdb", KEYED, rocksdb_set_up, NULL},
 };
 const size_t subject_count = G_N_ELEMENTS(subjects);

@@ -1,0 +1,151 @@
+#include "store/rocksdb/rocks.h"
+
+/* Keys that lie near each other are found by walking one iterator, which costs a fraction of a search for each of them;
+ * keys that lie far apart by sorted multi-gets. Which it is shows in the first few: an iterator that has to jump more
+ * often than it walks gives the rest to the multi-get. */
+enum { NEAR = 8, WALK_LEAST = 16, JUMPS_FREE = 2, JUMP_SHARE = 8, CHUNK = 128 };
+
+struct walk {
+    const struct rocks_lookup *lookup;
+    rocksdb_iterator_t *at;
+    size_t jumps;
+};
+
+static struct slice iterator_key(const rocksdb_iterator_t *at)
+{
+    size_t len;
+    const char *key = rocksdb_iter_key(at, &len);
+    return rocks_slice(key, len);
+}
+
+static struct slice iterator_value(const rocksdb_iterator_t *at)
+{
+    size_t len;
+    const char *value = rocksdb_iter_value(at, &len);
+    return rocks_slice(value, len);
+}
+
+/* To the first key that is not below `key`; *ret_order is how it stands to it (above where there is none). */
+static void walk_to(struct walk *walk, struct slice key, int *ret_order)
+{
+    for (int steps = 0; rocksdb_iter_valid(walk->at); steps++) {
+        *ret_order = slice_compare(iterator_key(walk->at), key);
+        if (*ret_order >= 0)
+            return;
+        if (steps < NEAR) {
+            rocksdb_iter_next(walk->at);
+            continue;
+        }
+        walk->jumps++;
+        rocksdb_iter_seek(walk->at, (const char *)key.data, key.len);
+    }
+    *ret_order = 1;
+}
+
+static bool walk_error(const struct walk *walk, GError **error)
+{
+    char *message = NULL;
+    rocksdb_iter_get_error(walk->at, &message);
+    return rocks_check(message, walk->lookup->store->path, error);
+}
+
+/* From the first key on, as long as it pays; *ret_done is how many keys were answered. */
+static bool walk_keys(struct walk *walk, size_t *ret_done, GError **error)
+{
+    const struct rocks_lookup *lookup = walk->lookup;
+    rocksdb_iter_seek(walk->at, (const char *)lookup->keys[0].data, lookup->keys[0].len);
+    size_t i = 0;
+    for (; i < lookup->n && walk->jumps <= JUMPS_FREE + i / JUMP_SHARE; i++) {
+        int order;
+        walk_to(walk, lookup->keys[i], &order);
+        if (!rocksdb_iter_valid(walk->at) && !walk_error(walk, error))
+            return false;
+        struct slice stored = order == 0 ? iterator_value(walk->at) : SLICE_EMPTY;
+        if (!lookup->found(lookup->user, i, stored, error))
+            return false;
+    }
+    *ret_done = i;
+    return true;
+}
+
+static bool walk_all(const struct rocks_lookup *lookup, size_t *ret_done, GError **error)
+{
+    struct walk walk = {.lookup = lookup};
+    walk.at = rocksdb_create_iterator_cf(lookup->store->db, lookup->store->options.read, lookup->family);
+    bool ok = walk_keys(&walk, ret_done, error);
+    rocksdb_iter_destroy(walk.at);
+    return ok;
+}
+
+/* What one multi-get gives: released whole, whatever was made of it. */
+struct chunk {
+    const char *keys[CHUNK];
+    size_t lens[CHUNK];
+    rocksdb_pinnableslice_t *values[CHUNK];
+    char *messages[CHUNK];
+};
+
+static void chunk_release(struct chunk *chunk, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (chunk->values[i])
+            rocksdb_pinnableslice_destroy(chunk->values[i]);
+        rocksdb_free(chunk->messages[i]);
+    }
+}
+
+static bool chunk_answer(const struct rocks_lookup *lookup, size_t from, struct chunk *chunk, size_t n, GError **error)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!rocks_check(g_steal_pointer(&chunk->messages[i]), lookup->store->path, error))
+            return false;
+        struct slice stored = SLICE_EMPTY;
+        if (chunk->values[i]) {
+            size_t len;
+            const char *data = rocksdb_pinnableslice_value(chunk->values[i], &len);
+            stored = rocks_slice(data, len);
+        }
+        if (!lookup->found(lookup->user, from + i, stored, error))
+            return false;
+    }
+    return true;
+}
+
+static bool get_chunk(const struct rocks_lookup *lookup, size_t from, size_t n, GError **error)
+{
+    struct chunk chunk;
+    for (size_t i = 0; i < n; i++) {
+        chunk.keys[i] = (const char *)lookup->keys[from + i].data;
+        chunk.lens[i] = lookup->keys[from + i].len;
+        chunk.messages[i] = NULL;
+        chunk.values[i] = NULL;
+    }
+    rocksdb_batched_multi_get_cf(lookup->store->db, lookup->store->options.read, lookup->family, n, chunk.keys,
+                                 chunk.lens, chunk.values, chunk.messages, true);
+    bool ok = chunk_answer(lookup, from, &chunk, n, error);
+    chunk_release(&chunk, n);
+    return ok;
+}
+
+static bool nothing_found(const struct rocks_lookup *lookup, GError **error)
+{
+    for (size_t i = 0; i < lookup->n; i++)
+        if (!lookup->found(lookup->user, i, SLICE_EMPTY, error))
+            return false;
+    return true;
+}
+
+bool rocks_lookup(const struct rocks_lookup *lookup, const struct call *call, GError **error)
+{
+    if (!lookup->family)
+        return nothing_found(lookup, error);
+    size_t done = 0;
+    if (lookup->n >= WALK_LEAST && !walk_all(lookup, &done, error))
+        return false;
+    for (size_t n; done < lookup->n; done += n) {
+        n = MIN(lookup->n - done, (size_t)CHUNK);
+        if (!call_goes_on(call, lookup->store->base.world, error) || !get_chunk(lookup, done, n, error))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,275 @@
+#include "base/file.h"
+#include "store/place.h"
+#include "store/rocksdb/rocks.h"
+
+#define FORMAT "1"
+
+/* --- the directory ------------------------------------------------------------------------------------------------ */
+
+bool rocks_locate(const struct store_config *config, const struct world *world, char **ret, GError **error)
+{
+    return place_of(config, ret, error);
+}
+
+/* What RocksDB leaves behind where it dies while it makes a database. */
+static bool is_beginning(const char *name)
+{
+    static const char *const prefixes[] = {"LOCK", "LOG", "IDENTITY", "MANIFEST-", "OPTIONS-", "lost+found", "0000"};
+    for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++)
+        if (g_str_has_prefix(name, prefixes[i]))
+            return true;
+    return false;
+}
+
+/* A directory that holds something else is somebody's: nothing is made in it. */
+static bool dir_is_free(const char *path, const struct world *world, GError **error)
+{
+    g_autoptr(GPtrArray) names = NULL;
+    if (!file_list(world, path, &names, error))
+        return false;
+    for (size_t i = 0; i < names->len; i++)
+        if (!is_beginning(names->pdata[i]))
+            return error_set(error, SLUICE_ERROR_REFUSED,
+                             "%s is not a RocksDB directory and not empty (it holds '%s'); name a new directory", path,
+                             (const char *)names->pdata[i]);
+    return true;
+}
+
+static bool dir_prepare(const struct store_config *config, const char *path, const struct world *world, bool *ret_new,
+                        GError **error)
+{
+    g_autofree char *current = g_build_filename(path, "CURRENT", NULL);
+    *ret_new = !file_exists(world, current);
+    if (!*ret_new)
+        return true;
+    bool there = file_exists(world, path);
+    struct world_stat stat;
+    if (there && !file_stat_path(world, path, &stat, error))
+        return false;
+    if (there && !stat.directory)
+        return error_set(error, SLUICE_ERROR_REFUSED, "%s is a file; a RocksDB is a directory", path);
+    if (there && !dir_is_free(path, world, error))
+        return false;
+    if (config->read_only)
+        return error_set(error, SLUICE_ERROR_NOT_FOUND, "there is no RocksDB in %s", path);
+    return there || file_make_dirs(world, path, error);
+}
+
+/* RocksDB's own name of the database and the directory's inode: a copy of the directory is another store, the directory
+ * under another path the same. */
+static bool identity_of(const char *path, const struct world *world, char **ret, GError **error)
+{
+    g_autofree char *file = g_build_filename(path, "IDENTITY", NULL);
+    g_autoptr(GBytes) bytes = NULL;
+    struct world_stat stat;
+    if (!file_read_all(world, file, 256, &bytes, error) || !file_stat_path(world, path, &stat, error))
+        return false;
+    size_t len;
+    const char *data = g_bytes_get_data(bytes, &len);
+    g_autofree char *name = g_strndup(data, len);
+    *ret = g_strdup_printf("rocksdb/%s/%" G_GINT64_MODIFIER "x", g_strstrip(name), stat.inode);
+    return true;
+}
+
+/* --- column families ---------------------------------------------------------------------------------------------- */
+
+static bool is_own(const char *name)
+{
+    return g_str_has_prefix(name, ROCKS_OWN);
+}
+
+rocksdb_column_family_handle_t *rocks_family(struct rocks_store *store, const char *name)
+{
+    auto_hold(&store->lock);
+    return g_hash_table_lookup(store->families, name);
+}
+
+static void family_add(struct rocks_store *store, const char *name, rocksdb_column_family_handle_t *family)
+{
+    auto_hold(&store->lock);
+    g_hash_table_insert(store->families, g_strdup(name), family);
+}
+
+bool rocks_dataset_name(const struct dataset *ds, GError **error)
+{
+    if (!*ds->name)
+        return error_set(error, SLUICE_ERROR_USAGE, "expected the name of a dataset (a column family)");
+    if (is_own(ds->name))
+        return error_set(error, SLUICE_ERROR_REFUSED, "'%s' is sluice's own bookkeeping and no dataset", ds->name);
+    return true;
+}
+
+static bool make_family(struct rocks_store *store, const char *name, rocksdb_column_family_handle_t **ret,
+                        GError **error)
+{
+    rocksdb_column_family_handle_t *family = rocks_family(store, name);
+    if (!family) {
+        char *message = NULL;
+        family = rocksdb_create_column_family(store->db, store->options.records, name, &message);
+        if (!rocks_check(message, name, error))
+            return false;
+        family_add(store, name, family);
+    }
+    *ret = family;
+    return true;
+}
+
+bool rocks_family_make(struct rocks_store *store, const struct call *call, rocksdb_column_family_handle_t **ret,
+                       GError **error)
+{
+    *ret = rocks_family(store, call->ds->name);
+    if (*ret)
+        return true;
+    const struct slice key = slice_of_text(call->ds->name);
+    struct latch latch = {.family = ROCKS_META, .keys = &key, .n = 1};
+    if (!latch_take(&store->latches, &latch, call, store->base.world, error))
+        return false;
+    bool ok = make_family(store, call->ds->name, ret, error);
+    latch_release(&store->latches, &latch);
+    return ok;
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------------ */
+
+static void add_name(GPtrArray *names, const char *name)
+{
+    for (size_t i = 0; i < names->len; i++)
+        if (strcmp(names->pdata[i], name) == 0)
+            return;
+    g_ptr_array_add(names, g_strdup(name));
+}
+
+/* All column families there are; "default" is always one, and stands first. */
+static bool names_of(struct rocks_store *store, bool is_new, GPtrArray *names, GError **error)
+{
+    add_name(names, "default");
+    if (is_new)
+        return true;
+    char *message = NULL;
+    size_t n = 0;
+    char **found = rocksdb_list_column_families(store->options.records, store->path, &n, &message);
+    if (!rocks_check(message, store->path, error))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        add_name(names, found[i]);
+    rocksdb_list_column_families_destroy(found, n);
+    return true;
+}
+
+static bool open_families(struct rocks_store *store, bool read_only, GPtrArray *names, GError **error)
+{
+    int n = (int)names->len;
+    g_autofree const rocksdb_options_t **options = g_new(const rocksdb_options_t *, names->len);
+    g_autofree rocksdb_column_family_handle_t **families = g_new0(rocksdb_column_family_handle_t *, names->len);
+    const char *const *list = (const char *const *)names->pdata;
+    for (int i = 0; i < n; i++)
+        options[i] = is_own(list[i]) ? store->options.small : store->options.records;
+    char *message = NULL;
+    store->db = read_only ? rocksdb_open_for_read_only_column_families(store->options.records, store->path, n, list,
+                                                                       options, families, false, &message)
+                          : rocksdb_open_column_families(store->options.records, store->path, n, list, options,
+                                                         families, &message);
+    if (!rocks_check(message, store->path, error))
+        return false;
+    for (int i = 0; i < n; i++)
+        family_add(store, list[i], families[i]);
+    return true;
+}
+
+static bool write_format(struct rocks_store *store, rocksdb_column_family_handle_t *meta, GError **error)
+{
+    char *message = NULL;
+    rocksdb_put_cf(store->db, store->options.write, meta, "format", strlen("format"), FORMAT, strlen(FORMAT), &message);
+    return rocks_check(message, store->path, error);
+}
+
+static bool check_format(struct rocks_store *store, bool read_only, GError **error)
+{
+    rocksdb_column_family_handle_t *meta = rocks_family(store, ROCKS_META);
+    if (!meta)
+        return true;
+    rocksdb_pinnableslice_t *row = NULL;
+    if (!rocks_row(store, ROCKS_META, slice_of_text("format"), &row, error))
+        return false;
+    if (!row)
+        return read_only || write_format(store, meta, error);
+    size_t len;
+    const char *data = rocksdb_pinnableslice_value(row, &len);
+    g_autofree char *format = g_strndup(data, len);
+    rocksdb_pinnableslice_destroy(row);
+    if (strcmp(format, FORMAT) == 0)
+        return true;
+    return error_set(error, SLUICE_ERROR_REFUSED,
+                     "%s: its bookkeeping is of format %s, this sluice knows %s: use the newer one", store->path,
+                     format, FORMAT);
+}
+
+static bool open_in(struct rocks_store *store, const struct store_config *config, const struct world *world,
+                    GError **error)
+{
+    bool is_new;
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    if (!place_of(config, &store->path, error) || !dir_prepare(config, store->path, world, &is_new, error) ||
+        !names_of(store, is_new, names, error))
+        return false;
+    if (!config->read_only) {
+        add_name(names, ROCKS_FENCE);
+        add_name(names, ROCKS_META);
+        rocksdb_options_set_create_if_missing(store->options.records, is_new);
+        rocksdb_options_set_create_missing_column_families(store->options.records, true);
+    }
+    return open_families(store, config->read_only, names, error) && check_format(store, config->read_only, error) &&
+           identity_of(store->path, world, &store->identity, error);
+}
+
+static struct rocks_store *store_new(void)
+{
+    struct rocks_store *store = g_new0(struct rocks_store, 1);
+    rocks_options_init(&store->options);
+    pthread_mutex_init(&store->lock, NULL);
+    latches_init(&store->latches);
+    store->families =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)rocksdb_column_family_handle_destroy);
+    return store;
+}
+
+/* What is in memory only goes to tables, so that the next opening has no log to read. */
+static void flush_all(struct rocks_store *store)
+{
+    GHashTableIter at;
+    void *family;
+    g_hash_table_iter_init(&at, store->families);
+    while (g_hash_table_iter_next(&at, NULL, &family)) {
+        char *message = NULL;
+        rocksdb_flush_cf(store->db, store->options.flush, family, &message);
+        rocksdb_free(message); /* the log has it all */
+    }
+}
+
+void rocks_close(struct store *base)
+{
+    struct rocks_store *store = (struct rocks_store *)base;
+    if (store->db && !store->base.read_only && !atomic_load(&store->broken))
+        flush_all(store);
+    g_hash_table_unref(store->families);
+    if (store->db)
+        rocksdb_close(store->db);
+    rocks_options_done(&store->options);
+    latches_done(&store->latches);
+    pthread_mutex_destroy(&store->lock);
+    g_free(store->identity);
+    g_free(store->path);
+    g_free(store);
+}
+
+bool rocks_open(struct store **ret, const struct store_config *config, const struct world *world, GError **error)
+{
+    struct rocks_store *store = store_new();
+    if (open_in(store, config, world, error)) {
+        *ret = (struct store *)store;
+        return true;
+    }
+    store->base.read_only = true; /* nothing was written that would be worth a flush */
+    rocks_close((struct store *)store);
+    return false;
+}

@@ -1,0 +1,224 @@
+#include "base/int.h"
+#include "store/keyrange.h"
+#include "store/rocksdb/rocks.h"
+
+/* How many records a long loop passes before it asks whether it may go on. */
+enum { ASK_EVERY = 1024 };
+
+static int64_t now_ms(const struct rocks_store *store)
+{
+    return world_wall_ms(store->base.world);
+}
+
+static uint64_t property(struct rocks_store *store, rocksdb_column_family_handle_t *family, const char *name)
+{
+    uint64_t value = 0;
+    return rocksdb_property_int_cf(store->db, family, name, &value) == 0 ? value : 0;
+}
+
+bool rocks_inspect(struct session *session, const struct call *call, struct store_info *ret, GError **error)
+{
+    struct rocks_store *store = rocks_of(session);
+    if (!rocks_dataset_name(call->ds, error))
+        return false;
+    rocksdb_column_family_handle_t *family = rocks_family(store, call->ds->name);
+    *ret = (struct store_info){
+        .identity = store->identity,
+        .version = "RocksDB 7.8",
+        .clock_ms = now_ms(store),
+        .dataset_present = family != NULL,
+        .keyed = true,
+    };
+    if (family) {
+        ret->records = property(store, family, "rocksdb.estimate-num-keys");
+        ret->bytes = property(store, family, "rocksdb.estimate-live-data-size") +
+                     property(store, family, "rocksdb.cur-size-all-mem-tables");
+    }
+    return true;
+}
+
+/* --- by key ------------------------------------------------------------------------------------------------------- */
+
+struct reading {
+    struct record *io;
+    struct keyed_order order;
+    struct arena *mem;
+    int64_t now_ms;
+};
+
+static bool read_one(void *user, size_t i, struct slice stored, GError **error)
+{
+    struct reading *reading = user;
+    struct record *record = &reading->io[keyed_order_place(&reading->order, i)];
+    struct keyed_value value;
+    if (stored.data)
+        value = rocks_value_tagged(stored);
+    bool present = stored.data && !keyed_expired(value.expires_at_ms, reading->now_ms);
+    if (keyed_image_copy(record->key, present ? &value : NULL, reading->mem, record))
+        return true;
+    return keyed_too_big(record->key, error);
+}
+
+bool rocks_read(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
+{
+    struct rocks_store *store = rocks_of(session);
+    if (!rocks_dataset_name(call->ds, error))
+        return false;
+    struct reading reading = {.io = io, .mem = call->mem, .now_ms = now_ms(store)};
+    keyed_order_init(&reading.order, &io->key, sizeof(*io), n);
+    struct rocks_lookup lookup = {
+        .store = store,
+        .family = rocks_family(store, call->ds->name),
+        .keys = reading.order.keys,
+        .n = n,
+        .found = read_one,
+        .user = &reading,
+    };
+    bool ok = rocks_lookup(&lookup, call, error);
+    keyed_order_done(&reading.order);
+    return ok;
+}
+
+/* --- scanning ----------------------------------------------------------------------------------------------------- */
+
+struct rocks_scan {
+    struct scan_base base;
+    struct rocks_store *store;
+    struct scan_spec spec; /* its slices are not used */
+    GByteArray *cursor;    /* where the next batch begins */
+    GByteArray *to;        /* the end; RocksDB refers to it */
+    rocksdb_readoptions_t *options;
+    rocksdb_iterator_t *at; /* NULL: no such dataset. Sees the state of its making until it is closed */
+};
+
+void rocks_scan_close(struct scan *base)
+{
+    struct rocks_scan *scan = (struct rocks_scan *)base;
+    if (scan->at)
+        rocksdb_iter_destroy(scan->at);
+    rocksdb_readoptions_destroy(scan->options);
+    g_byte_array_unref(scan->cursor);
+    g_byte_array_unref(scan->to);
+    g_free(scan);
+}
+
+static rocksdb_iterator_t *iterator_begin(struct rocks_scan *scan, rocksdb_column_family_handle_t *family)
+{
+    rocksdb_iterator_t *at = rocksdb_create_iterator_cf(scan->store->db, scan->options, family);
+    if (scan->cursor->len)
+        rocksdb_iter_seek(at, (const char *)scan->cursor->data, scan->cursor->len);
+    else
+        rocksdb_iter_seek_to_first(at);
+    return at;
+}
+
+bool rocks_scan_open(struct scan **ret, struct session *session, const struct scan_spec *spec, GError **error)
+{
+    struct key_range range;
+    if (!rocks_dataset_name(spec->ds, error) || !key_range_decode(&range, spec->bounds, spec->cursor, error))
+        return false;
+    struct rocks_scan *scan = g_new0(struct rocks_scan, 1);
+    scan->store = rocks_of(session);
+    scan->spec = *spec;
+    scan->cursor = g_byte_array_new();
+    scan->to = g_byte_array_new();
+    put_bytes(scan->cursor, range.from);
+    put_bytes(scan->to, range.to);
+    scan->options = rocksdb_readoptions_create();
+    if (range.has_end)
+        rocksdb_readoptions_set_iterate_upper_bound(scan->options, (const char *)scan->to->data, scan->to->len);
+    rocksdb_column_family_handle_t *family = rocks_family(scan->store, spec->ds->name);
+    if (family)
+        scan->at = iterator_begin(scan, family);
+    *ret = (struct scan *)scan;
+    return true;
+}
+
+static struct slice iterator_key(const rocksdb_iterator_t *at)
+{
+    size_t len;
+    const char *key = rocksdb_iter_key(at, &len);
+    return rocks_slice(key, len);
+}
+
+static struct slice iterator_value(const rocksdb_iterator_t *at)
+{
+    size_t len;
+    const char *value = rocksdb_iter_value(at, &len);
+    return rocks_slice(value, len);
+}
+
+static bool iterator_check(struct rocks_store *store, const rocksdb_iterator_t *at, GError **error)
+{
+    char *message = NULL;
+    rocksdb_iter_get_error(at, &message);
+    return rocks_check(message, store->path, error);
+}
+
+static bool fill(struct rocks_scan *scan, const struct call *call, struct keyed_filling *filling, GError **error)
+{
+    int64_t now = now_ms(scan->store);
+    for (size_t i = 1; scan->at && rocksdb_iter_valid(scan->at); i++, rocksdb_iter_next(scan->at)) {
+        struct slice stored = iterator_value(scan->at);
+        struct keyed_value value = scan->spec.keys_only ? rocks_value(stored) : rocks_value_tagged(stored);
+        if (i % ASK_EVERY == 0 && !call_goes_on(call, scan->store->base.world, error))
+            return false;
+        if (keyed_expired(value.expires_at_ms, now))
+            continue;
+        if (!keyed_filling_add(filling, iterator_key(scan->at), &value, error))
+            return false;
+        if (filling->full)
+            return true;
+    }
+    filling->batch.done = true;
+    return !scan->at || iterator_check(scan->store, scan->at, error);
+}
+
+bool rocks_scan_next(struct scan *base, const struct call *call, struct batch *ret, GError **error)
+{
+    struct rocks_scan *scan = (struct rocks_scan *)base;
+    struct keyed_filling filling;
+    struct batch batch;
+    if (!keyed_filling_init(&filling, &scan->spec, call->mem, error) || !fill(scan, call, &filling, error) ||
+        !keyed_filling_finish(&filling, slice_of(scan->cursor->data, scan->cursor->len), &batch, error))
+        return false;
+    g_byte_array_set_size(scan->cursor, 0);
+    put_bytes(scan->cursor, batch.cursor);
+    *ret = batch;
+    return true;
+}
+
+/* --- splitting ---------------------------------------------------------------------------------------------------- */
+
+static bool split_along(struct rocks_store *store, const struct call *call, rocksdb_iterator_t *at,
+                        struct key_splitter *splitter, GError **error)
+{
+    int64_t now = now_ms(store);
+    rocksdb_iter_seek_to_first(at);
+    for (size_t i = 1; rocksdb_iter_valid(at); i++, rocksdb_iter_next(at)) {
+        struct keyed_value value = rocks_value(iterator_value(at));
+        if (!keyed_expired(value.expires_at_ms, now))
+            key_splitter_add(splitter, iterator_key(at), value.raw.len);
+        if (i % ASK_EVERY == 0 && !call_goes_on(call, store->base.world, error))
+            return false;
+    }
+    return iterator_check(store, at, error);
+}
+
+bool rocks_split(struct session *session, const struct call *call, const struct split_wish *wish,
+                 struct part_list *into, GError **error)
+{
+    struct rocks_store *store = rocks_of(session);
+    if (!rocks_dataset_name(call->ds, error))
+        return false;
+    auto_(key_splitter) splitter = key_splitter_new(wish);
+    rocksdb_column_family_handle_t *family = rocks_family(store, call->ds->name);
+    if (family) {
+        rocksdb_iterator_t *at = rocksdb_create_iterator_cf(store->db, store->options.scan, family);
+        bool ok = split_along(store, call, at, splitter, error);
+        rocksdb_iter_destroy(at);
+        if (!ok)
+            return false;
+    }
+    return key_splitter_finish(splitter, into, error);
+}

@@ -1,0 +1,134 @@
+/* Within the rocksdb driver: an open database, and the steps that its files share. */
+#pragma once
+
+#include <rocksdb/c.h>
+
+#include "store/fence.h"
+#include "store/keyed.h"
+#include "store/rocksdb/latch.h"
+#include "store/rocksdb/rocksdb.h"
+
+#define ROCKS_FENCE "sluice.fence"
+#define ROCKS_META  "sluice.meta"
+#define ROCKS_OWN   "sluice."
+
+/* Everything that is set once and handed to RocksDB again and again. */
+struct rocks_options {
+    rocksdb_options_t *records; /* the database's, and those of a dataset */
+    rocksdb_options_t *small;   /* of sluice's own column families */
+    rocksdb_cache_t *cache;     /* shared by all column families */
+    rocksdb_readoptions_t *read, *scan;
+    rocksdb_writeoptions_t *write;
+    rocksdb_flushoptions_t *flush;
+};
+
+void rocks_options_init(struct rocks_options *ret);
+void rocks_options_done(struct rocks_options *options);
+
+struct rocks_store {
+    struct store_base base;
+    char *path, *identity;
+    rocksdb_t *db;
+    struct rocks_options options;
+    pthread_mutex_t lock; /* leaf; guards `families` */
+    GHashTable *families; /* name → rocksdb_column_family_handle_t; nothing is removed before the store is closed */
+    struct latches latches;
+    /* A write failed in the middle: only the log, read again at the next opening, can say whether it took effect. */
+    atomic_bool broken;
+};
+
+struct rocks_session {
+    struct session_base base;
+    rocksdb_writebatch_t *batch;
+    GByteArray *envelope;
+};
+
+static inline struct rocks_store *rocks_of(struct session *session)
+{
+    return (struct rocks_store *)((struct session_base *)session)->store;
+}
+
+static inline struct slice rocks_slice(const char *data, size_t len)
+{
+    return slice_of(data, len);
+}
+
+/* --- open.c ------------------------------------------------------------------------------------------------------- */
+
+bool rocks_locate(const struct store_config *config, const struct world *world, char **ret, GError **error);
+bool rocks_open(struct store **ret, const struct store_config *config, const struct world *world, GError **error);
+void rocks_close(struct store *store);
+
+/* The column family of a dataset or of sluice's own; *ret NULL: there is none. */
+rocksdb_column_family_handle_t *rocks_family(struct rocks_store *store, const char *name);
+/* That of a dataset, made where it is missing; under a latch of its own, so none may be held. */
+bool rocks_family_make(struct rocks_store *store, const struct call *call, rocksdb_column_family_handle_t **ret,
+                       GError **error);
+/* Names that are sluice's own are refused. */
+bool rocks_dataset_name(const struct dataset *ds, GError **error);
+
+/* --- errors.c ----------------------------------------------------------------------------------------------------- */
+
+/* RocksDB's own message becomes an error of ours, and is freed. NULL: true. */
+bool rocks_check(char *message, const char *what, GError **error);
+
+/* --- value.c: how a record is stored -------------------------------------------------------------------------------
+ */
+
+/* format:u8 [expires_at_ms:u64 big-endian] BSON. Format 1 has no expiry, 2 has one. */
+void rocks_value_put(GByteArray *into, struct slice raw, int64_t expires_at_ms);
+/* Its tag is not taken yet. Bytes of no known format are a value of their own, marked as foreign. */
+struct keyed_value rocks_value(struct slice stored);
+struct keyed_value rocks_value_tagged(struct slice stored); /* the tag covers all of the bytes */
+
+/* --- lookup.c: many keys at once -----------------------------------------------------------------------------------
+ */
+
+struct rocks_lookup {
+    struct rocks_store *store;
+    rocksdb_column_family_handle_t *family; /* NULL: nothing is found */
+    const struct slice *keys;               /* ascending; a key may stand twice */
+    size_t n;
+    /* Called for every key in order. `stored` (data NULL: absent) is good for the call only. false ends the lookup with
+     * the error set. */
+    bool (*found)(void *user, size_t i, struct slice stored, GError **error);
+    void *user;
+};
+
+bool rocks_lookup(const struct rocks_lookup *lookup, const struct call *call, GError **error);
+
+/* --- write.c, fence_ops.c, lock.c ----------------------------------------------------------------------------------
+ */
+
+/* One row of sluice's own; *ret NULL: absent. The caller destroys the slice. */
+bool rocks_row(struct rocks_store *store, const char *family, struct slice key, rocksdb_pinnableslice_t **ret,
+               GError **error);
+/* Writes the session's batch, all of it or nothing. After a failure nobody knows: the store counts as broken. */
+bool rocks_commit(struct session *session, GError **error);
+bool rocks_whole(struct rocks_store *store, GError **error); /* not broken */
+
+/* NULL: no fence. */
+bool rocks_fence_load(struct rocks_store *store, const struct fence_id *id, struct fence_state **ret, GError **error);
+void rocks_fence_save(struct session *session, const struct fence_id *id, const struct fence_state *fence);
+
+bool rocks_cas(struct session *session, const struct call *call, const struct lane *lane, struct cas_op *ops, size_t n,
+               GError **error);
+bool rocks_settle(struct session *session, const struct call *call, GError **error);
+bool rocks_lane_open(struct session *session, const struct call *call, const struct lane *lane,
+                     struct fence *ret_before, GError **error);
+bool rocks_lane_close(struct session *session, const struct call *call, const struct fence_id *id, GError **error);
+bool rocks_fence_read(struct session *session, const struct call *call, const struct fence_id *id, struct fence *ret,
+                      GError **error);
+bool rocks_fence_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);
+bool rocks_lock(struct session *session, const struct call *call, struct store_lock *io, bool force, GError **error);
+bool rocks_unlock(struct session *session, const struct call *call, const uint8_t run_uid[16], GError **error);
+
+/* --- read.c ------------------------------------------------------------------------------------------------------- */
+
+bool rocks_inspect(struct session *session, const struct call *call, struct store_info *ret, GError **error);
+bool rocks_read(struct session *session, const struct call *call, struct record *io, size_t n, GError **error);
+bool rocks_split(struct session *session, const struct call *call, const struct split_wish *wish,
+                 struct part_list *into, GError **error);
+bool rocks_scan_open(struct scan **ret, struct session *session, const struct scan_spec *spec, GError **error);
+bool rocks_scan_next(struct scan *scan, const struct call *call, struct batch *ret, GError **error);
+void rocks_scan_close(struct scan *scan);

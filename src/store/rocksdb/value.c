@@ -1,0 +1,46 @@
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/int.h"
+#include "store/rocksdb/rocks.h"
+
+enum { VALUE_PLAIN = 1, VALUE_EXPIRES = 2, EXPIRY_BYTES = 8 };
+
+void rocks_value_put(GByteArray *into, struct slice raw, int64_t expires_at_ms)
+{
+    uint8_t head[1 + EXPIRY_BYTES] = {VALUE_PLAIN};
+    size_t len = 1;
+    if (expires_at_ms != EXPIRES_NEVER) {
+        uint64_t bits = GUINT64_TO_BE((uint64_t)expires_at_ms);
+        head[0] = VALUE_EXPIRES;
+        memcpy(head + 1, &bits, sizeof(bits));
+        len += sizeof(bits);
+    }
+    g_byte_array_append(into, head, (unsigned)len);
+    g_byte_array_append(into, raw.data, (unsigned)raw.len);
+}
+
+struct keyed_value rocks_value(struct slice stored)
+{
+    struct keyed_value value = {.raw = stored, .foreign = true};
+    if (stored.len >= 1 && stored.data[0] == VALUE_PLAIN) {
+        value.raw = slice_of(stored.data + 1, stored.len - 1);
+        value.foreign = false;
+    } else if (stored.len >= 1 + EXPIRY_BYTES && stored.data[0] == VALUE_EXPIRES) {
+        uint64_t bits;
+        memcpy(&bits, stored.data + 1, sizeof(bits));
+        value.expires_at_ms = (int64_t)GUINT64_FROM_BE(bits);
+        value.raw = slice_of(stored.data + 1 + EXPIRY_BYTES, stored.len - 1 - EXPIRY_BYTES);
+        value.foreign = false;
+    }
+    return value;
+}
+
+struct keyed_value rocks_value_tagged(struct slice stored)
+{
+    struct keyed_value value = rocks_value(stored);
+    XXH128_canonical_t tag;
+    XXH128_canonicalFromHash(&tag, XXH3_128bits(stored.data, stored.len));
+    memcpy(value.tag, tag.digest, sizeof(value.tag));
+    return value;
+}

@@ -1,0 +1,193 @@
+#include "store/rocksdb/rocks.h"
+
+bool rocks_whole(struct rocks_store *store, GError **error)
+{
+    if (!atomic_load(&store->broken))
+        return true;
+    return error_set(error, SLUICE_ERROR_STORE,
+                     "%s: a write failed before; what became of it shows when the store is opened again: run the same "
+                     "command again",
+                     store->path);
+}
+
+bool rocks_row(struct rocks_store *store, const char *family, struct slice key, rocksdb_pinnableslice_t **ret,
+               GError **error)
+{
+    rocksdb_column_family_handle_t *handle = rocks_family(store, family);
+    if (!handle) {
+        *ret = NULL;
+        return true;
+    }
+    char *message = NULL;
+    rocksdb_pinnableslice_t *row =
+        rocksdb_get_pinned_cf(store->db, store->options.read, handle, (const char *)key.data, key.len, &message);
+    if (!rocks_check(message, store->path, error))
+        return false;
+    *ret = row;
+    return true;
+}
+
+bool rocks_commit(struct session *base, GError **error)
+{
+    struct rocks_session *session = (struct rocks_session *)base;
+    struct rocks_store *store = rocks_of(base);
+    char *message = NULL;
+    rocksdb_write(store->db, store->options.write, session->batch, &message);
+    rocksdb_writebatch_clear(session->batch);
+    if (rocks_check(message, store->path, error))
+        return true;
+    atomic_store(&store->broken, true);
+    return false;
+}
+
+bool rocks_settle(struct session *session, const struct call *call, GError **error)
+{
+    struct rocks_store *store = rocks_of(session);
+    char *message = NULL;
+    rocksdb_flush_wal(store->db, true, &message);
+    if (rocks_check(message, store->path, error))
+        return true;
+    atomic_store(&store->broken, true);
+    return false;
+}
+
+/* --- cas ---------------------------------------------------------------------------------------------------------- */
+
+struct cas {
+    struct rocks_session *session;
+    rocksdb_column_family_handle_t *family;
+    struct lane_state *lane;
+    struct cas_op *ops;
+    struct keyed_order order;
+    struct arena *mem;
+    int64_t now_ms;
+    size_t written;
+};
+
+static void put(struct cas *cas, const struct cas_op *op)
+{
+    struct rocks_session *session = cas->session;
+    const char *key = (const char *)op->key.data;
+    if (op->verb == CAS_DELETE) {
+        rocksdb_writebatch_delete_cf(session->batch, cas->family, key, op->key.len);
+        return;
+    }
+    g_byte_array_set_size(session->envelope, 0);
+    rocks_value_put(session->envelope, op->raw, op->expires_at_ms);
+    rocksdb_writebatch_put_cf(session->batch, cas->family, key, op->key.len, (const char *)session->envelope->data,
+                              session->envelope->len);
+}
+
+/* Decides one operation by what is stored. What is to be written stays CAS_UNKNOWN until the batch is in. */
+static bool decide(void *user, size_t i, struct slice stored, GError **error)
+{
+    struct cas *cas = user;
+    struct cas_op *op = &cas->ops[keyed_order_place(&cas->order, i)];
+    struct keyed_value value;
+    if (stored.data)
+        value = rocks_value_tagged(stored);
+    bool present = stored.data && !keyed_expired(value.expires_at_ms, cas->now_ms);
+    if (lane_state_applied(cas->lane, op->number)) {
+        op->outcome = CAS_DONE;
+    } else if (!keyed_takes(op, &op->fault)) {
+        op->outcome = CAS_REFUSED;
+    } else if (!keyed_etag_holds(&op->etag, present ? &value : NULL)) {
+        op->outcome = CAS_CHANGED;
+        keyed_live(op, present ? &value : NULL, cas->mem, &op->live);
+    } else {
+        put(cas, op);
+        lane_state_mark(cas->lane, op->number);
+        op->outcome = CAS_UNKNOWN;
+        cas->written++;
+    }
+    return true;
+}
+
+static void set_all(struct cas_op *ops, size_t n, enum cas_outcome from, enum cas_outcome to)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ops[i].outcome == from)
+            ops[i].outcome = to;
+}
+
+/* Nothing of this call is anywhere yet. */
+static bool nothing_sent(struct cas *cas, size_t n)
+{
+    rocksdb_writebatch_clear(cas->session->batch);
+    for (size_t i = 0; i < n; i++)
+        cas->ops[i].outcome = CAS_NOT_SENT;
+    return false;
+}
+
+static bool decide_all(struct cas *cas, const struct call *call, size_t n, GError **error)
+{
+    struct rocks_lookup lookup = {
+        .store = rocks_of((struct session *)cas->session),
+        .family = cas->family,
+        .keys = cas->order.keys,
+        .n = n,
+        .found = decide,
+        .user = cas,
+    };
+    return rocks_lookup(&lookup, call, error);
+}
+
+static bool numbers_fit(const struct lane_state *lane, const struct cas_op *ops, size_t n, GError **error)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!lane_state_takes(lane, ops[i].number, error))
+            return false;
+    return true;
+}
+
+/* With the latch held: the fence, the records, one batch. */
+static bool cas_latched(struct cas *cas, const struct call *call, const struct lane *on, size_t n, GError **error)
+{
+    struct session *session = (struct session *)cas->session;
+    auto_(fence_state) fence = NULL;
+    if (!rocks_fence_load(rocks_of(session), &on->fence, &fence, error))
+        return false;
+    cas->lane = fence ? fence_state_lane(fence, on->lane) : NULL;
+    if (!cas->lane || !cas->lane->open) {
+        set_all(cas->ops, n, CAS_NOT_SENT, CAS_FENCED);
+        return true;
+    }
+    if (!numbers_fit(cas->lane, cas->ops, n, error))
+        return false;
+    lane_state_rebase(cas->lane, on->base);
+    if (!decide_all(cas, call, n, error))
+        return nothing_sent(cas, n);
+    if (!cas->written)
+        return true;
+    rocks_fence_save(session, &on->fence, fence);
+    if (!rocks_commit(session, error))
+        return false;
+    set_all(cas->ops, n, CAS_UNKNOWN, CAS_WRITTEN);
+    return true;
+}
+
+bool rocks_cas(struct session *session, const struct call *call, const struct lane *lane, struct cas_op *ops, size_t n,
+               GError **error)
+{
+    struct rocks_store *store = rocks_of(session);
+    if (!n)
+        return true;
+    if (!rocks_whole(store, error) || !rocks_dataset_name(call->ds, error))
+        return false;
+    struct cas cas = {.session = (struct rocks_session *)session, .ops = ops, .mem = call->mem};
+    if (!rocks_family_make(store, call, &cas.family, error))
+        return false;
+    cas.now_ms = world_wall_ms(store->base.world);
+    keyed_order_init(&cas.order, &ops->key, sizeof(*ops), n);
+    uint8_t fence[FENCE_KEY_BYTES];
+    fence_key_put(&lane->fence, fence);
+    struct latch latch = {
+        .family = call->ds->name, .keys = cas.order.keys, .n = n, .fence = slice_of(fence, sizeof(fence))};
+    bool ok = latch_take(&store->latches, &latch, call, store->base.world, error);
+    if (ok) {
+        ok = cas_latched(&cas, call, lane, n, error);
+        latch_release(&store->latches, &latch);
+    }
+    keyed_order_done(&cas.order);
+    return ok;
+}
