@@ -57,7 +57,8 @@ bool catalog_open(struct catalog **ret, const struct world *world, const char *h
     catalog->world = world;
     catalog->home = g_canonicalize_filename(home, NULL);
     g_autofree char *path = g_build_filename(catalog->home, "catalog.db", NULL);
-    bool place = mode == CATALOG_CREATE ? file_make_dirs(world, catalog->home, error) : stands(world, path, error);
+    bool made = mode == CATALOG_CREATE && !file_exists(world, path);
+    bool place = made ? file_make_dirs(world, catalog->home, error) : stands(world, path, error);
     if (!place || !db_open(&catalog->db, world, path, DB_MODES[mode], error) || !prepare(catalog, mode, error))
         return false;
     *ret = g_steal_pointer(&catalog);

@@ -176,7 +176,8 @@ static bool open_reading(struct db *db, GError **error)
         rc = sqlite3_exec(db->handle, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         return true;
-    if ((rc & 0xff) == SQLITE_CANTOPEN && file_exists(db->world, db->path) && !file_exists(db->world, log))
+    bool no_log = (rc & 0xff) == SQLITE_CANTOPEN || rc == SQLITE_READONLY_DIRECTORY;
+    if (no_log && !file_exists(db->world, log))
         return open_unchanging(db, error);
     return db_fail(db, rc, error);
 }

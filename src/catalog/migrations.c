@@ -146,11 +146,17 @@ struct schema {
     int64_t version, application, tables;
 };
 
-static bool schema_read(struct db *db, struct schema *ret, GError **error)
+static bool schema_read_now(struct db *db, struct schema *ret, GError **error)
 {
     return db_number(db, "PRAGMA user_version", &ret->version, error) &&
            db_number(db, "PRAGMA application_id", &ret->application, error) &&
            db_number(db, "SELECT count(*) FROM sqlite_schema", &ret->tables, error);
+}
+
+/* All three of one moment: another process may be making them. */
+static bool schema_read(struct db *db, struct schema *ret, GError **error)
+{
+    return db_begin_reading(db, error) && db_end(db, schema_read_now(db, ret, error), error);
 }
 
 static bool schema_accept(struct db *db, const struct schema *schema, GError **error)
@@ -201,7 +207,7 @@ static bool home_write(struct db *db, const struct world *world, GError **error)
 static bool bring_up(struct db *db, const struct world *world, GError **error)
 {
     struct schema schema;
-    if (!schema_read(db, &schema, error) || !schema_accept(db, &schema, error))
+    if (!schema_read_now(db, &schema, error) || !schema_accept(db, &schema, error))
         return false;
     for (int64_t i = schema.version; i < migrations_known(); i++)
         if (!db_run(db, MIGRATIONS[i], error))

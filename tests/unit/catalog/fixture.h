@@ -1,11 +1,42 @@
 /* A home of its own for every test, a run in it, and short ways to do with it what most tests do. */
 #pragma once
 
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "kit/fake_world.h"
 #include "kit/kit.h"
 
 #include "catalog/catalog.h"
 #include "catalog/ledger.h"
+
+/* SQLite's syncs end here: a program's own functions stand before those of its libraries. Counted, and not carried out
+ * unless a test asks for it: no test here turns the power off. */
+static atomic_uint fixture_syncs;
+static atomic_bool fixture_syncs_really, fixture_syncs_fail;
+
+static inline int fixture_sync(long number, int fd)
+{
+    atomic_fetch_add(&fixture_syncs, 1);
+    if (atomic_load(&fixture_syncs_fail)) {
+        errno = EIO;
+        return -1;
+    }
+    return atomic_load(&fixture_syncs_really) ? (int)syscall(number, fd) : 0;
+}
+
+int fdatasync(int fd)
+{
+    return fixture_sync(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    return fixture_sync(SYS_fsync, fd);
+}
 
 struct fixture {
     struct fake_world fake;
@@ -40,6 +71,45 @@ static inline int fixture_teardown(void **state)
     g_free(fx->home);
     g_free(fx);
     return result;
+}
+
+/* Around the catalog, as another program would: no rows. */
+static inline void fixture_sql(struct fixture *fx, const char *sql)
+{
+    sqlite3 *handle;
+    char *fault = NULL;
+    g_autofree char *path = g_build_filename(fx->home, "catalog.db", NULL);
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    sqlite3_exec(handle, sql, NULL, NULL, &fault);
+    if (fault)
+        fail_msg("%s: %s", sql, fault);
+    sqlite3_close(handle);
+}
+
+static inline int fixture_append_row(void *into, int n, char **values, char **names)
+{
+    for (int i = 0; i < n; i++)
+        g_string_append_printf(into, "%s%s", i ? "|" : "", values[i] ? values[i] : "NULL");
+    g_string_append_c(into, '\n');
+    return 0;
+}
+
+/* The rows as text, columns with bars between them; to be freed. */
+static inline char *fixture_rows(struct fixture *fx, const char *sql)
+{
+    sqlite3 *handle;
+    GString *rows = g_string_new(NULL);
+    g_autofree char *path = g_build_filename(fx->home, "catalog.db", NULL);
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(handle, sql, fixture_append_row, rows, NULL), SQLITE_OK);
+    sqlite3_close(handle);
+    return g_string_free(rows, FALSE);
+}
+
+static inline void fixture_rows_are(struct fixture *fx, const char *sql, const char *expected)
+{
+    g_autofree char *rows = fixture_rows(fx, sql);
+    assert_string_equal(rows, expected);
 }
 
 static const struct act FIXTURE_ACT = {.actor = "ann@desk", .reason = "INC-1432"};

@@ -2,32 +2,9 @@
  * the machine's. Asserted are the syncs, which are ours. */
 #include "unit/catalog/fixture.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 enum { PARTS = 10000, ROUNDS = 200, WORKERS = 4 }; /* ROUNDS: fewer pages than make a worker tidy */
-
-/* SQLite's calls end here: a program's own functions stand before those of its libraries. */
-static atomic_uint syncs;
-static atomic_bool without_syncs;
-
-static int sync_counted(long number, int fd)
-{
-    atomic_fetch_add(&syncs, 1);
-    return atomic_load(&without_syncs) ? 0 : (int)syscall(number, fd);
-}
-
-int fdatasync(int fd)
-{
-    return sync_counted(SYS_fdatasync, fd);
-}
-
-int fsync(int fd)
-{
-    return sync_counted(SYS_fsync, fd);
-}
 
 static int64_t now_us(void)
 {
@@ -69,7 +46,7 @@ static unsigned checkpoints(struct series *series, size_t n, const char *what)
 {
     GError *error = NULL;
     int64_t us[ROUNDS];
-    unsigned before = atomic_load(&syncs);
+    unsigned before = atomic_load(&fixture_syncs);
     for (size_t i = 0; i < n; i++) {
         struct checkpoint cp = checkpoint_of(series->run, &series->grant, ++series->number);
         int64_t begin_us = now_us();
@@ -78,7 +55,7 @@ static unsigned checkpoints(struct series *series, size_t n, const char *what)
     }
     if (what)
         tell(what, us, n);
-    return atomic_load(&syncs) - before;
+    return atomic_load(&fixture_syncs) - before;
 }
 
 static void a_checkpoint_is_one_sync(void **state)
@@ -91,14 +68,14 @@ static void a_checkpoint_is_one_sync(void **state)
     assert_int_equal(checkpoints(&series, 1, NULL), 2); /* the log begins again: its head, then the row */
     assert_int_equal(checkpoints(&series, ROUNDS, "a checkpoint"), ROUNDS);
     kit_ok(catalog_tidy(fx->catalog, &error));
-    atomic_store(&without_syncs, true);
+    atomic_store(&fixture_syncs_really, false);
     checkpoints(&series, ROUNDS, "a checkpoint without its sync");
-    atomic_store(&without_syncs, false);
+    atomic_store(&fixture_syncs_really, true);
     struct checkpoint cp = checkpoint_of(run.id, &series.grant, series.number + 1);
     cp.last = true;
-    unsigned before = atomic_load(&syncs);
+    unsigned before = atomic_load(&fixture_syncs);
     kit_ok(catalog_checkpoint(fx->catalog, &cp, &error));
-    assert_int_equal(atomic_load(&syncs) - before, 1);
+    assert_int_equal(atomic_load(&fixture_syncs) - before, 1);
 }
 
 /* What a worker does that nobody tidies up for: once in a few hundred checkpoints it has to do it itself. */
@@ -206,6 +183,7 @@ static void workers_wait_for_each_other_only_briefly(void **state)
 
 int main(void)
 {
+    atomic_store(&fixture_syncs_really, true);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_checkpoint_is_one_sync, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_log_that_nobody_tidies_costs_little, fixture_setup, fixture_teardown),
