@@ -143,8 +143,9 @@ static bool not_found(struct catalog *catalog, const char *name, GError **error)
     if (!ok)
         return false;
     const char *nearest = nearest_word(name, names.at, names.n);
-    return error_set(error, SLUICE_ERROR_NOT_FOUND, "no run '%s' in home %s%s%s%s; `sluice list` shows them", name,
-                     catalog->home, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'" : "");
+    g_autofree char *hint = nearest ? g_strdup_printf("; did you mean '%s'?", nearest) : g_strdup("");
+    return error_set(error, SLUICE_ERROR_NOT_FOUND, "no run '%s' in home %s%s (`sluice list` shows them)", name,
+                     catalog->home, hint);
 }
 
 static bool choose_by_spec(struct catalog *catalog, const char *name, bool one, int64_t *ret, GError **error)

@@ -1,15 +1,49 @@
 /* Grants and checkpoints: who works on a partition, and how far it has got. */
 #include "unit/catalog/fixture.h"
 
+static struct grant grant_by(struct fixture *fx, struct grant_wish wish)
+{
+    GError *error = NULL;
+    struct grant grant;
+    kit_ok(catalog_grant(fx->catalog, &wish, fx->mem, &grant, &error));
+    return grant;
+}
+
+static void keep(struct fixture *fx, int64_t run, const struct grant *grant, uint64_t number)
+{
+    GError *error = NULL;
+    struct checkpoint cp = fixture_checkpoint(run, grant, number);
+    kit_ok(catalog_checkpoint(fx->catalog, &cp, &error));
+}
+
+static void move_one(struct fixture *fx, int64_t run, uint32_t part, enum part_state to)
+{
+    GError *error = NULL;
+    kit_ok(catalog_parts_move(fx->catalog, run, &part, 1, to, &error));
+}
+
+static void finish(struct fixture *fx, int64_t run, const struct grant *grant, uint64_t number)
+{
+    GError *error = NULL;
+    struct checkpoint cp = fixture_checkpoint(run, grant, number);
+    cp.last = true;
+    kit_ok(catalog_checkpoint(fx->catalog, &cp, &error));
+}
+
+/* --- grants
+ * ----------------------------------------------------------------------------------------------------------- */
+
 static void a_first_grant_begins_at_the_beginning(void **state)
 {
     struct fixture *fx = *state;
     struct run_row run = fixture_run(fx, 20);
     struct grant grant = fixture_grant(fx, run.id, 0, "one");
     assert_int_equal(grant.part.part, 0);
+    assert_int_equal(grant.part.stage, 0);
     assert_int_equal(grant.part.lane, 1);
     assert_int_equal(grant.part.state, PART_RUNNING);
     assert_int_equal(grant.part.records, 5000);
+    assert_int_equal(grant.part.bounds.len, 4);
     assert_false(grant.resumed);
     assert_int_equal(grant.checkpoint, 0);
     assert_int_equal(grant.cursor.len, 0);
@@ -19,14 +53,11 @@ static void a_first_grant_begins_at_the_beginning(void **state)
 
 static void a_grant_goes_on_at_the_newest_checkpoint(void **state)
 {
-    GError *error = NULL;
     struct fixture *fx = *state;
     struct run_row run = fixture_run(fx, 20);
     struct grant first = fixture_grant(fx, run.id, 0, "one");
-    for (uint64_t i = 1; i <= 3; i++) {
-        struct checkpoint cp = fixture_checkpoint(run.id, &first, i);
-        kit_ok(catalog_checkpoint(fx->catalog, &cp, &error));
-    }
+    for (uint64_t i = 1; i <= 3; i++)
+        keep(fx, run.id, &first, i);
     struct grant second = fixture_grant(fx, run.id, 0, "two");
     assert_int_equal(second.part.part, 0);
     assert_int_equal(second.part.lane, 2);
@@ -41,11 +72,364 @@ static void a_grant_goes_on_at_the_newest_checkpoint(void **state)
     kit_equal_text(second.cursor, "at-k0042");
 }
 
+/* Two holders died before their first checkpoint: what the first one left is still to be read. */
+static void without_a_checkpoint_the_first_grants_place_stays(void **state)
+{
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 1);
+    grant_by(fx, (struct grant_wish){.run = run.id, .holder = "one", .here = {.segment = 1, .offset = 100}});
+    grant_by(fx, (struct grant_wish){.run = run.id, .holder = "two", .here = {.segment = 2, .offset = 50}});
+    struct grant third =
+        grant_by(fx, (struct grant_wish){.run = run.id, .holder = "three", .here = {.segment = 3, .offset = 10}});
+    assert_int_equal(third.part.lane, 3);
+    assert_int_equal(third.old_lane, 2);
+    assert_true(third.resumed);
+    assert_int_equal(third.checkpoint, 0);
+    assert_int_equal(third.from.segment, 1);
+    assert_int_equal(third.from.offset, 100);
+}
+
+/* The checkpoint is lane 1's, two lanes after it died without one: everything since lies behind its place. */
+static void lanes_after_a_checkpoint_do_not_move_its_place(void **state)
+{
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 1);
+    struct grant first = fixture_grant(fx, run.id, 0, "one");
+    keep(fx, run.id, &first, 1);
+    grant_by(fx, (struct grant_wish){.run = run.id, .holder = "two", .here = {.segment = 7}});
+    struct grant third = grant_by(fx, (struct grant_wish){.run = run.id, .holder = "three", .here = {.segment = 8}});
+    assert_int_equal(third.from.segment, 2);
+    assert_int_equal(third.from.offset, 4096);
+    assert_int_equal(third.settled_lane, 1);
+    assert_int_equal(third.old_lane, 2);
+}
+
+static void a_holder_is_not_granted_what_it_already_has(void **state)
+{
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct grant grant = fixture_grant(fx, run.id, UINT32_MAX, "one");
+        assert_int_equal(grant.part.part, i);
+    }
+    assert_int_equal(fixture_grant(fx, run.id, UINT32_MAX, "one").part.part, UINT32_MAX);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(fixture_grant(fx, run.id, UINT32_MAX, "two").part.part, i);
+    assert_int_equal(fixture_grant(fx, run.id, UINT32_MAX, "two").part.part, UINT32_MAX);
+}
+
+static void a_grant_is_of_the_stage_asked_for(void **state)
+{
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 20); /* 0 and 1 are the canary */
+    fixture_run(fx, 20);
+    assert_int_equal(fixture_grant(fx, run.id, 1, "one").part.part, 2);
+    assert_int_equal(fixture_grant(fx, run.id, 0, "one").part.part, 0);
+    assert_int_equal(fixture_grant(fx, run.id, UINT32_MAX, "one").part.part, 1);
+    assert_int_equal(fixture_grant(fx, run.id, 0, "one").part.part, UINT32_MAX);
+    assert_int_equal(fixture_grant(fx, run.id, UINT32_MAX, "one").part.part, 3);
+}
+
+static void what_is_written_failed_or_rolled_back_is_not_granted(void **state)
+{
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 6);
+    struct grant first = fixture_grant(fx, run.id, UINT32_MAX, "one");
+    finish(fx, run.id, &first, 1);
+    struct grant second = fixture_grant(fx, run.id, UINT32_MAX, "one");
+    finish(fx, run.id, &second, 1);
+    move_one(fx, run.id, 1, PART_VERIFIED);
+    move_one(fx, run.id, 2, PART_FAILED);
+    move_one(fx, run.id, 3, PART_ROLLED_BACK);
+    assert_int_equal(fixture_grant(fx, run.id, UINT32_MAX, "two").part.part, 4);
+}
+
+static void only_what_dead_holders_left(void **state)
+{
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 6);
+    for (int i = 0; i < 3; i++)
+        fixture_grant(fx, run.id, UINT32_MAX, "one");
+    struct grant mine = fixture_grant(fx, run.id, 1, "two"); /* the lowest that is left: partition 1 */
+    assert_int_equal(mine.part.part, 1);
+    move_one(fx, run.id, 2, PART_PENDING); /* given back */
+    struct grant_wish wish = {.run = run.id, .stage = UINT32_MAX, .only_resumed = true, .holder = "two"};
+    struct grant grant = grant_by(fx, wish);
+    assert_int_equal(grant.part.part, 0);
+    assert_true(grant.resumed);
+    grant = grant_by(fx, wish);
+    assert_int_equal(grant.part.part, 2);
+    assert_true(grant.resumed);
+    assert_int_equal(grant_by(fx, wish).part.part, UINT32_MAX);
+}
+
+static void partitions_of_a_rollback_are_granted_apart(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct part_new back[] = {{.part = CATALOG_BACK_PART, .records = 5}, {.part = CATALOG_BACK_PART + 1, .records = 6}};
+    kit_ok(catalog_parts_add(fx->catalog, run.id, back, 2, &error));
+    struct grant_wish wish = {.run = run.id, .stage = UINT32_MAX, .back = true, .holder = "one"};
+    assert_true(grant_by(fx, wish).part.part == CATALOG_BACK_PART);
+    struct grant second = grant_by(fx, wish);
+    assert_true(second.part.part == CATALOG_BACK_PART + 1);
+    assert_int_equal(second.part.records, 6);
+    assert_int_equal(grant_by(fx, wish).part.part, UINT32_MAX);
+    finish(fx, run.id, &second, 1);
+    kit_ok(catalog_run_reload(fx->catalog, fx->mem, &run, &error));
+    assert_int_equal(run.back_parts[PART_RUNNING], 1);
+    assert_int_equal(run.back_parts[PART_WRITTEN], 1);
+    assert_int_equal(run.parts[PART_PENDING], 2);
+    assert_int_equal(fixture_grant(fx, run.id, UINT32_MAX, "one").part.part, 0);
+}
+
+/* --- checkpoints
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void a_checkpoint_comes_back_as_it_was(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct grant grant = fixture_grant(fx, run.id, 0, "one");
+    struct checkpoint first = fixture_checkpoint(run.id, &grant, 1), second = fixture_checkpoint(run.id, &grant, 2);
+    struct checkpoints kept;
+    first.read.sum = (struct digest){.low = UINT64_MAX, .high = UINT64_MAX - 1};
+    second.last = true;
+    second.conditions = NULL;
+    second.cursor = second.outcomes = SLICE_EMPTY;
+    kit_ok(catalog_checkpoint(fx->catalog, &first, &error));
+    kit_ok(catalog_checkpoint(fx->catalog, &second, &error));
+    kit_ok(catalog_checkpoints(fx->catalog, run.id, grant.part.part, fx->mem, &kept, &error));
+    assert_int_equal(kept.n, 2);
+    const struct checkpoint *row = &kept.rows[0];
+    assert_int_equal(row->run, run.id);
+    assert_int_equal(row->part, grant.part.part);
+    assert_int_equal(row->lane, 1);
+    assert_int_equal(row->number, 1);
+    assert_int_equal(row->index, 10);
+    assert_int_equal(row->settled, 9);
+    assert_int_equal(row->undo.segment, 2);
+    assert_int_equal(row->undo.offset, 4096);
+    assert_int_equal(row->bytes_read, 1000);
+    assert_int_equal(row->bytes_written, 500);
+    assert_true(set_digest_equal(&row->read, &first.read));
+    assert_true(set_digest_equal(&row->written, &first.written));
+    assert_true(slice_equal(row->cursor, first.cursor));
+    assert_true(slice_equal(row->outcomes, first.outcomes));
+    assert_string_equal(row->conditions, "{\"worker\":1}");
+    assert_memory_equal(&row->tally, &first.tally, sizeof row->tally);
+    assert_false(row->last);
+    assert_true(kept.rows[1].last);
+    assert_null(kept.rows[1].conditions);
+    assert_int_equal(kept.rows[1].cursor.len, 0);
+    assert_int_equal(kept.rows[1].outcomes.len, 0);
+    kit_ok(catalog_checkpoints(fx->catalog, run.id, 1, fx->mem, &kept, &error));
+    assert_int_equal(kept.n, 0);
+}
+
+static void a_checkpoint_adds_to_the_totals(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct grant grant = fixture_grant(fx, run.id, 0, "one");
+    fx->fake.wall_ms += 1234;
+    for (uint64_t i = 1; i <= 5; i++)
+        keep(fx, run.id, &grant, i);
+    kit_ok(catalog_run_reload(fx->catalog, fx->mem, &run, &error));
+    assert_int_equal(run.tally.of[OUTCOME_WRITTEN], 45);
+    assert_int_equal(run.tally.of[OUTCOME_KEPT_LIVE], 5);
+    assert_int_equal(run.tally.of[OUTCOME_LISTED_], 1000);
+    assert_int_equal(run.bytes_read, 5000);
+    assert_int_equal(run.bytes_written, 2500);
+    assert_int_equal(run.updated_ms, run.started_ms + 1234);
+    assert_int_equal(run.parts[PART_RUNNING], 1);
+}
+
+static void the_last_checkpoint_writes_the_partition(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct grant grant = fixture_grant(fx, run.id, 0, "one");
+    struct part_row *parts;
+    size_t n;
+    struct parts_of all = {.run = run.id, .stage = UINT32_MAX};
+    keep(fx, run.id, &grant, 1);
+    finish(fx, run.id, &grant, 2);
+    kit_ok(catalog_parts(fx->catalog, &all, fx->mem, &parts, &n, &error));
+    assert_int_equal(n, 2);
+    assert_int_equal(parts[0].state, PART_WRITTEN);
+    assert_int_equal(parts[0].lane, 1);
+    assert_int_equal(parts[1].state, PART_PENDING);
+    struct checkpoint cp = fixture_checkpoint(run.id, &grant, 3);
+    kit_refused(catalog_checkpoint(fx->catalog, &cp, &error), FENCED, "partition 0: it is written");
+}
+
+static void an_older_lane_is_fenced(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct grant first = fixture_grant(fx, run.id, 0, "one");
+    keep(fx, run.id, &first, 1);
+    struct grant second = fixture_grant(fx, run.id, 0, "two");
+    struct checkpoint late = fixture_checkpoint(run.id, &first, 2);
+    kit_refused(catalog_checkpoint(fx->catalog, &late, &error), FENCED, "another holder has taken it over (lane 2");
+    kit_ok(catalog_run_reload(fx->catalog, fx->mem, &run, &error));
+    assert_int_equal(run.tally.of[OUTCOME_WRITTEN], 9);
+    keep(fx, run.id, &second, 2);
+}
+
+static void a_partition_that_was_taken_away_is_fenced(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct grant grant = fixture_grant(fx, run.id, 0, "one");
+    struct checkpoint cp = fixture_checkpoint(run.id, &grant, 1);
+    move_one(fx, run.id, grant.part.part, PART_FAILED);
+    kit_refused(catalog_checkpoint(fx->catalog, &cp, &error), FENCED, "it is failed");
+    cp.part = 77;
+    kit_refused(catalog_checkpoint(fx->catalog, &cp, &error), NOT_FOUND, "no partition 77");
+}
+
+/* The answer was lost: once more is the same, and counted once. */
+static void the_newest_checkpoint_once_more_changes_nothing(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct grant grant = fixture_grant(fx, run.id, 0, "one");
+    keep(fx, run.id, &grant, 1);
+    keep(fx, run.id, &grant, 1);
+    finish(fx, run.id, &grant, 2);
+    finish(fx, run.id, &grant, 2);
+    kit_ok(catalog_run_reload(fx->catalog, fx->mem, &run, &error));
+    assert_int_equal(run.tally.of[OUTCOME_WRITTEN], 18);
+    fixture_rows_are(fx, "SELECT count(*) FROM checkpoint", "2\n");
+}
+
+static void numbers_are_dense(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct grant grant = fixture_grant(fx, run.id, 0, "one");
+    struct checkpoint cp = fixture_checkpoint(run.id, &grant, 2);
+    kit_refused(catalog_checkpoint(fx->catalog, &cp, &error), INTERNAL, "not the next one");
+    keep(fx, run.id, &grant, 1);
+    cp = fixture_checkpoint(run.id, &grant, 1);
+    cp.cursor = slice_of_text("elsewhere");
+    kit_refused(catalog_checkpoint(fx->catalog, &cp, &error), INTERNAL, "not the next one");
+    cp.number = UINT64_MAX;
+    kit_refused(catalog_checkpoint(fx->catalog, &cp, &error), CATALOG, "");
+}
+
+static void checkpoints_are_only_ever_inserted(void **state)
+{
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct grant grant = fixture_grant(fx, run.id, 0, "one");
+    sqlite3 *handle;
+    g_autofree char *path = g_build_filename(fx->home, "catalog.db", NULL);
+    keep(fx, run.id, &grant, 1);
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(handle, "UPDATE checkpoint SET settled = 0", NULL, NULL, NULL), SQLITE_CONSTRAINT);
+    sqlite3_close(handle);
+}
+
+/* --- a race
+ * ----------------------------------------------------------------------------------------------------------- */
+
+enum { RACERS = 4, RACED = 300 };
+
+struct racer {
+    const char *home, *holder;
+    int64_t run;
+    bool seen[RACED];
+    unsigned n;
+    char *fault;
+};
+
+static gpointer race(gpointer data)
+{
+    GError *error = NULL;
+    struct racer *racer = data;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct grant_wish wish = {.run = racer->run, .stage = UINT32_MAX, .holder = racer->holder};
+    struct grant grant = {0};
+    bool ok = catalog_open(&catalog, world_real(), racer->home, CATALOG_EXISTING, &error);
+    while (ok && catalog_grant(catalog, &wish, mem, &grant, &error) && grant.part.part != UINT32_MAX) {
+        g_assert_false(racer->seen[grant.part.part]);
+        racer->seen[grant.part.part] = true;
+        racer->n++;
+        struct checkpoint cp = fixture_checkpoint(racer->run, &grant, grant.checkpoint + 1);
+        cp.last = true;
+        ok = catalog_checkpoint(catalog, &cp, &error);
+    }
+    racer->fault = error ? g_strdup(error->message) : NULL;
+    g_clear_error(&error);
+    return NULL;
+}
+
+static void connections_that_race_never_share_a_partition(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, RACED);
+    static struct racer racers[RACERS];
+    GThread *threads[RACERS];
+    unsigned all = 0, busy = 0;
+    for (int i = 0; i < RACERS; i++) {
+        racers[i] = (struct racer){.home = fx->home, .holder = "one", .run = run.id};
+        threads[i] = g_thread_new("racer", race, &racers[i]);
+    }
+    for (int i = 0; i < RACERS; i++) {
+        g_thread_join(threads[i]);
+        if (racers[i].fault)
+            fail_msg("%s", racers[i].fault);
+        all += racers[i].n;
+        busy += racers[i].n > 0;
+    }
+    for (int part = 0; part < RACED; part++) {
+        unsigned owners = 0;
+        for (int i = 0; i < RACERS; i++)
+            owners += racers[i].seen[part];
+        assert_int_equal(owners, 1);
+    }
+    assert_int_equal(all, RACED);
+    assert_true(busy > 1); /* else it was no race */
+    kit_ok(catalog_run_reload(fx->catalog, fx->mem, &run, &error));
+    assert_int_equal(run.parts[PART_WRITTEN], RACED);
+    assert_int_equal(run.tally.of[OUTCOME_WRITTEN], 9 * RACED);
+}
+
 int main(void)
 {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_first_grant_begins_at_the_beginning, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(a_grant_goes_on_at_the_newest_checkpoint, fixture_setup, fixture_teardown),
+        CASE(a_first_grant_begins_at_the_beginning),
+        CASE(a_grant_goes_on_at_the_newest_checkpoint),
+        CASE(without_a_checkpoint_the_first_grants_place_stays),
+        CASE(lanes_after_a_checkpoint_do_not_move_its_place),
+        CASE(a_holder_is_not_granted_what_it_already_has),
+        CASE(a_grant_is_of_the_stage_asked_for),
+        CASE(what_is_written_failed_or_rolled_back_is_not_granted),
+        CASE(only_what_dead_holders_left),
+        CASE(partitions_of_a_rollback_are_granted_apart),
+        CASE(a_checkpoint_comes_back_as_it_was),
+        CASE(a_checkpoint_adds_to_the_totals),
+        CASE(the_last_checkpoint_writes_the_partition),
+        CASE(an_older_lane_is_fenced),
+        CASE(a_partition_that_was_taken_away_is_fenced),
+        CASE(the_newest_checkpoint_once_more_changes_nothing),
+        CASE(numbers_are_dense),
+        CASE(checkpoints_are_only_ever_inserted),
+        CASE(connections_that_race_never_share_a_partition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
