@@ -2,9 +2,9 @@
  *
  * No clock, randomness, io, os, debug, load, collectgarbage, __gc; no address is ever printed; `pairs` goes in sorted
  * order; globals are frozen after loading (assigning one is an error with its line). Limits on instructions, bytes
- * produced and memory hold inside string functions too (patterns run in a matcher of our own with a step budget) and end
- * the state, not the call: no pcall can swallow them. The same source, record and contract give the same bytes on every
- * machine.
+ * produced and memory hold inside string functions too (patterns run in a matcher of our own with a step budget) and
+ * end the state, not the call: no pcall can swallow them. The same source, record and contract give the same bytes on
+ * every machine.
  *
  * What scripts see: `doc` (copy-on-write view of a document: fields not assigned are kept byte for byte), `null` (not
  * nil), lists, exact decimals and datetimes with arithmetic and comparison. docs/transforms.md is the user's page.
@@ -13,17 +13,20 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/world.h"
 #include "record/document.h"
 
 struct sandbox;
 
 struct sandbox_limits {
-    uint64_t instructions;  /* per call; 0: default 10 000 000 */
-    size_t memory_bytes;    /* of the whole state; 0: default 64 MiB */
-    size_t produced_bytes;  /* of strings and documents made per call; 0: default 32 MiB */
+    uint64_t instructions; /* per call; 0: default 10 000 000 */
+    size_t memory_bytes;   /* of the whole state; 0: default 64 MiB */
+    size_t produced_bytes; /* of texts above 40 bytes and documents made per call; 0: default 32 MiB */
+    uint64_t time_ms;      /* per call, far beyond what the others allow to honest scripts; 0: default 10 000 */
 };
 
-/* Sources are read by the caller (their digests are in the plan) and handed in, in loading order: libs, then the script. */
+/* Sources are read by the caller (their digests are in the plan) and handed in, in loading order: libs, then the
+ * script. */
 struct sandbox_source {
     const char *name; /* for messages: the path as the user wrote it */
     struct slice text;
@@ -33,6 +36,7 @@ struct sandbox_source {
  * (where want_transform is set). */
 struct sandbox_config {
     struct sandbox_limits limits;
+    const struct world *world; /* for time_ms; NULL: time is not watched. Scripts never see it. */
     const struct sandbox_source *sources;
     size_t n_sources;
     bool want_transform;
@@ -53,8 +57,8 @@ struct sandbox_result {
     enum sandbox_verdict verdict;
     struct slice *documents; /* in the arena; a document not changed is the very slice that came in */
     size_t n;
-    bool list;           /* a list was given back (1→n), even of one */
-    const char *reason;  /* REJECT */
+    bool list;          /* a list was given back (1→n), even of one */
+    const char *reason; /* REJECT */
 };
 
 /* What `ctx` tells besides delete and reject; all from the plan or the record, so that a redone call sees the same. */
@@ -64,8 +68,8 @@ struct sandbox_context {
     int64_t planned_at_ms; /* ctx.planned_at, a datetime */
 };
 
-/* One call of transform(doc, ctx). Fails with LUA (class record: the script threw on this record: message has file:line)
- * or TRANSFORM (class fatal: a limit was passed; the sandbox is dead and only sandbox_free() may follow). */
+/* One call of transform(doc, ctx). Fails with LUA (class record: the script threw on this record: message has
+ * file:line) or TRANSFORM (class fatal: a limit was passed; the sandbox is dead and only sandbox_free() may follow). */
 bool sandbox_transform(struct sandbox *sandbox, struct slice document, const struct sandbox_context *context,
                        struct arena *mem, struct sandbox_result *ret, GError **error);
 
