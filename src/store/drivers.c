@@ -2,12 +2,14 @@
 #include "store/file/file.h"
 #include "store/mem/mem.h"
 #include "store/rocksdb/rocksdb.h"
+#include "store/undo/undo_store.h"
 
 /* The drivers of this sluice, in the order in which `sluice stores` lists them. */
 static const struct store_driver *const drivers[] = {
     &file_driver,
     &rocksdb_driver,
     &mem_driver,
+    &undo_driver,
     NULL,
 };
 

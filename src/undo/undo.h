@@ -133,9 +133,10 @@ bool undo_tail_read(struct undo_tail *ret, const struct undo_config *config, uin
 
 /* --- looking ------------------------------------------------------------------------------------------------------ */
 
-/* The whole log as NDJSON: a line per segment, block, entry and damage, without newline, in the order of the log. */
+/* The whole log as NDJSON, for people who look for something: a line per segment; then a line per block, with its
+ * entries or outcomes, in the order of the log; then a line per damage. Text without newline, valid during the call. */
 struct undo_lines {
-    bool (*line)(void *self, const char *text, GError **error); /* false ends the dump */
+    bool (*line)(void *self, const char *text, GError **error); /* false, with *error, ends the dump */
     void *self;
 };
 bool undo_dump(const struct undo_config *config, const struct undo_lines *into, GError **error);
