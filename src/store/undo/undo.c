@@ -1,10 +1,9 @@
 #include "store/undo/undo_store.h"
 
 #include "base/int.h"
+#include "store/place.h"
 #include "store/undo/applied.h"
 #include "store/undo/index.h"
-
-#define SCHEME "undo:"
 
 /* The formats of what leaves this driver, all big-endian: bounds are a partition, a cursor is a partition, a block of
  * it and an entry of that, an etag is a digest and a verb. */
@@ -111,11 +110,7 @@ static struct spot cursor_get(struct slice cursor)
 
 static bool undo_locate(const struct store_config *config, const struct world *world, char **ret, GError **error)
 {
-    const char *dir = config->uri + strlen(SCHEME);
-    if (*dir == '\0')
-        return error_set(error, SLUICE_ERROR_USAGE, "expected the directory of a run's undo log: undo:DIR");
-    *ret = g_canonicalize_filename(dir, config->base_dir);
-    return true;
+    return place_of(config, ret, error);
 }
 
 static bool undo_open_store(struct store **ret, const struct store_config *config, const struct world *world,
@@ -125,7 +120,7 @@ static bool undo_open_store(struct store **ret, const struct store_config *confi
     struct undo_listing listing;
     if (!config->read_only)
         return error_set(error, SLUICE_ERROR_REFUSED, "an undo log can only be read");
-    if (!undo_locate(config, world, &dir, error) || !undo_listing_read(&listing, world, dir, error))
+    if (!place_of(config, &dir, error) || !undo_listing_read(&listing, world, dir, error))
         return false;
     undo_listing_done(&listing);
     struct undo_store *store = g_new0(struct undo_store, 1);
