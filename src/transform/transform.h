@@ -14,7 +14,9 @@
 
 struct recipe;
 
-/* Reads the transform, its libs and the contract that the spec names, and checks that they load. */
+/* Reads the transform, its libs and the contract that the spec names, and checks that they load, `where` too. A source
+ * has at most 1 MiB; its name, in messages and digests, is the path as the user wrote it. The world must outlive the
+ * recipe: it watches that no record takes longer than the sandbox allows. */
 bool recipe_read(struct recipe **ret, const struct world *world, const struct spec *spec, GError **error);
 void recipe_free(struct recipe *recipe);
 AUTO_DEFINE(recipe, recipe_free)
@@ -26,11 +28,15 @@ struct digest recipe_contract_digest(const struct recipe *recipe);  /* zero with
 size_t recipe_sources(const struct recipe *recipe, const struct sandbox_source **ret);
 bool recipe_has_transform(const struct recipe *recipe);
 const struct contract *recipe_contract(const struct recipe *recipe); /* NULL without */
+const struct world *recipe_world(const struct recipe *recipe);
 
 struct transform_config {
     const struct recipe *recipe;
     const struct key_paths *key; /* how a wanted document's key is made; n == 0: key in = key out */
-    const char *where;           /* NULL: all */
+    /* Where key in = key out: the paths of which the key is made elsewhere. A document in which they give another key
+     * than in the source is REJECTED. NULL or n == 0: not checked. */
+    const struct key_paths *unchanged;
+    const char *where; /* NULL: all */
     const char *run, *spec;
     int64_t planned_at_ms;
 };
@@ -51,11 +57,16 @@ struct transform_result {
     enum transform_verdict verdict;
     struct wanted *wanted; /* WANTED: n ≥ 1; DELETE: one, with the key only */
     size_t n;
-    bool list;             /* 1→n: the outputs are counted as `emitted` */
-    struct fault_reason { enum error_code code; const char *text; } reason; /* REJECTED */
+    bool list; /* 1→n: the outputs are counted as `emitted` */
+    struct fault_reason {
+        enum error_code code;
+        const char *text;
+    } reason; /* REJECTED */
 };
 
-/* One record. false only for what ends the run (a limit passed); a record that is refused is TRANSFORM_REJECTED with its
- * reason. What comes back lives in `mem`. */
+/* One record. false only for what ends the run (a limit passed); a record that is refused is TRANSFORM_REJECTED with
+ * its reason. What comes back lives in `mem`, or is the key or the document that was handed in. Of several documents of
+ * one record all are wanted or none: one that the contract refuses, or two with one key, refuse the record. DELETE
+ * takes its key from the source document. */
 bool transform_record(struct transform *transform, struct slice key, struct slice document, struct arena *mem,
                       struct transform_result *ret, GError **error);

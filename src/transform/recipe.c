@@ -1,0 +1,142 @@
+#include "base/file.h"
+#include "base/int.h"
+#include "transform/transform.h"
+
+enum { SOURCE_BYTES = 1 << 20 };
+
+struct recipe {
+    const struct world *world;
+    GPtrArray *contents; /* GBytes, of the sources */
+    GPtrArray *names;
+    GArray *sources; /* struct sandbox_source, libs first */
+    bool has_transform;
+    struct contract *contract; /* NULL: none */
+    struct digest transform_digest, contract_digest;
+};
+
+static struct recipe *recipe_new(const struct world *world)
+{
+    struct recipe *recipe = g_new0(struct recipe, 1);
+    recipe->world = world;
+    recipe->contents = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    recipe->names = g_ptr_array_new_with_free_func(g_free);
+    recipe->sources = g_array_new(FALSE, FALSE, sizeof(struct sandbox_source));
+    return recipe;
+}
+
+void recipe_free(struct recipe *recipe)
+{
+    if (!recipe)
+        return;
+    g_ptr_array_free(recipe->contents, TRUE);
+    g_ptr_array_free(recipe->names, TRUE);
+    g_array_free(recipe->sources, TRUE);
+    contract_free(recipe->contract);
+    g_free(recipe);
+}
+
+/* As the user wrote it: the spec has put its own folder before it. */
+static const char *name_as_written(const struct spec *spec, const char *path)
+{
+    size_t len = strlen(spec->dir);
+    return strncmp(path, spec->dir, len) == 0 && path[len] == '/' ? path + len + 1 : path;
+}
+
+static bool read_source(struct recipe *recipe, const struct spec *spec, const char *path, GError **error)
+{
+    GBytes *content;
+    if (!file_read_all(recipe->world, path, SOURCE_BYTES, &content, error))
+        return error_add(error, "transform");
+    g_ptr_array_add(recipe->contents, content);
+    g_ptr_array_add(recipe->names, g_strdup(name_as_written(spec, path)));
+    gsize len;
+    const void *text = g_bytes_get_data(content, &len);
+    struct sandbox_source source = {.name = recipe->names->pdata[recipe->names->len - 1], .text = slice_of(text, len)};
+    g_array_append_val(recipe->sources, source);
+    return true;
+}
+
+static struct digest digest_sources(const struct recipe *recipe)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    if (recipe->sources->len == 0)
+        return (struct digest){0};
+    for (guint i = 0; i < recipe->sources->len; i++) {
+        const struct sandbox_source *source = &g_array_index(recipe->sources, struct sandbox_source, i);
+        put_prefixed(bytes, slice_of_text(source->name));
+        put_prefixed(bytes, source->text);
+    }
+    return digest_bytes(slice_of(bytes->data, bytes->len), 0);
+}
+
+static bool read_sources(struct recipe *recipe, const struct spec *spec, GError **error)
+{
+    for (size_t i = 0; i < spec->transform.n_libs; i++)
+        if (!read_source(recipe, spec, spec->transform.libs[i], error))
+            return false;
+    recipe->has_transform = spec->transform.lua != NULL;
+    if (recipe->has_transform && !read_source(recipe, spec, spec->transform.lua, error))
+        return false;
+    recipe->transform_digest = digest_sources(recipe);
+    return true;
+}
+
+static bool read_contract(struct recipe *recipe, const struct spec *spec, GError **error)
+{
+    if (!spec->contract)
+        return true;
+    if (!contract_read(&recipe->contract, recipe->world, spec->contract, error))
+        return false;
+    recipe->contract_digest = digest_bytes(contract_source_text(recipe->contract), 0);
+    return true;
+}
+
+/* What a worker will do, done once, so that every mistake shows before the first record. */
+static bool try_it(const struct recipe *recipe, const struct spec *spec, GError **error)
+{
+    static const struct key_paths no_key = {0};
+    struct transform_config config = {
+        .recipe = recipe, .key = &no_key, .where = spec->source.where, .run = spec->name, .spec = spec->name};
+    auto_(transform) transform = NULL;
+    return transform_new(&transform, &config, error);
+}
+
+bool recipe_read(struct recipe **ret, const struct world *world, const struct spec *spec, GError **error)
+{
+    auto_(recipe) recipe = recipe_new(world);
+    if (!read_sources(recipe, spec, error) || !read_contract(recipe, spec, error) || !try_it(recipe, spec, error))
+        return false;
+    *ret = g_steal_pointer(&recipe);
+    return true;
+}
+
+struct digest recipe_transform_digest(const struct recipe *recipe)
+{
+    return recipe->transform_digest;
+}
+
+struct digest recipe_contract_digest(const struct recipe *recipe)
+{
+    return recipe->contract_digest;
+}
+
+size_t recipe_sources(const struct recipe *recipe, const struct sandbox_source **ret)
+{
+    *ret = (const struct sandbox_source *)(const void *)recipe->sources->data;
+    return recipe->sources->len;
+}
+
+bool recipe_has_transform(const struct recipe *recipe)
+{
+    return recipe->has_transform;
+}
+
+const struct contract *recipe_contract(const struct recipe *recipe)
+{
+    return recipe->contract;
+}
+
+const struct world *recipe_world(const struct recipe *recipe)
+{
+    return recipe->world;
+}
