@@ -173,19 +173,19 @@ static bool put_value(struct canon *canon, const struct element *element)
     }
 }
 
-/* Eight bytes at once where they are there (`end`: of the bytes): what lies behind the name is cut off. */
+/* Eight bytes at once where they are there (`end`: of the bytes). What is read behind a shorter name decides nothing:
+ * the NUL before it does. */
 static inline uint64_t name_prefix(struct slice name, const uint8_t *end)
 {
     uint64_t prefix = 0;
-    if (end - name.data < 8)
-        memcpy(&prefix, name.data, MIN(name.len, 8));
-    else
+    if (end - name.data >= 8)
         memcpy(&prefix, name.data, 8);
-    prefix = GUINT64_FROM_BE(prefix);
-    return name.len >= 8 ? prefix : prefix & ~(UINT64_MAX >> (8 * name.len));
+    else
+        memcpy(&prefix, name.data, name.len);
+    return GUINT64_FROM_BE(prefix);
 }
 
-/* Names hold no NUL, so that the prefix, filled up with zeros, and then strcmp() order them bytewise. */
+/* Names hold no NUL but the one behind them, so that the prefix and then strcmp() order them bytewise. */
 static inline int field_order(const struct field *a, const struct field *b)
 {
     if (a->prefix != b->prefix)

@@ -4,6 +4,15 @@
 
 enum { SEED = 42 };
 
+/* In place of GLib's: what grows with the number of keys is counted. */
+static size_t heap_calls;
+
+gpointer g_try_realloc_n(gpointer data, gsize n, gsize size)
+{
+    heap_calls++;
+    return g_realloc_n(data, n, size);
+}
+
 static struct digest of_bytes(struct slice document)
 {
     GError *error = NULL;
@@ -193,6 +202,19 @@ static void the_order_of_few_and_of_many_fields_does_not_matter(void **state)
             same(shuffled(counts[i], 0), shuffled(counts[i], seed));
 }
 
+static void only_a_wide_object_takes_from_the_heap(void **state)
+{
+    g_autoptr(GString) text = g_string_new("{\"list\":[{}");
+    for (size_t i = 0; i < 1000; i++)
+        g_string_append(text, ",{\"a\":1,\"b\":{\"c\":2,\"d\":3},\"e\":{\"f\":4}}");
+    g_string_append(text, "]}");
+    heap_calls = 0;
+    of_json(text->str);
+    assert_int_equal(heap_calls, 0);
+    shuffled(1000, 0);
+    assert_true(heap_calls > 0);
+}
+
 static void documents_longer_than_the_buffer_are_digested_as_one(void **state)
 {
     for (size_t len = 400; len < 2200; len += 3) {
@@ -292,6 +314,7 @@ int main(void)
         cmocka_unit_test(other_values_have_other_digests),
         cmocka_unit_test(the_seed_matters),
         cmocka_unit_test(the_order_of_few_and_of_many_fields_does_not_matter),
+        cmocka_unit_test(only_a_wide_object_takes_from_the_heap),
         cmocka_unit_test(documents_longer_than_the_buffer_are_digested_as_one),
         cmocka_unit_test(what_is_no_document_has_no_digest),
         cmocka_unit_test(a_stored_digest_covers_bytes_and_expiry),
