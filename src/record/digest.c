@@ -18,10 +18,10 @@
 
 enum { BUFFER = 1024, OWN_FIELDS = 128, FEW_FIELDS = 64 /* sorted by insertion, which takes no memory */ };
 
-/* A field of an object that is being sorted: the name's first eight bytes as a number, and where the element begins. */
+/* A field of an object that is being sorted, with the name's first eight bytes as a number. */
 struct field {
     uint64_t prefix;
-    const uint8_t *at;
+    struct element element;
 };
 
 struct canon {
@@ -190,7 +190,7 @@ static inline int field_order(const struct field *a, const struct field *b)
 {
     if (a->prefix != b->prefix)
         return a->prefix < b->prefix ? -1 : 1;
-    return strcmp((const char *)a->at + 1, (const char *)b->at + 1);
+    return strcmp((const char *)a->element.name.data, (const char *)b->element.name.data);
 }
 
 static int field_compare(const void *a, const void *b)
@@ -213,20 +213,22 @@ static void fields_sort(struct field *fields, size_t n)
     }
 }
 
-static bool field_push(struct canon *canon, struct field field)
+/* Room for one more on the stack; NULL with *error set. */
+static struct field *field_push(struct canon *canon)
 {
     if (canon->top == canon->cap) {
         bool own = canon->fields == canon->own;
         struct field *fields = g_try_realloc_n(own ? NULL : canon->fields, canon->cap * 2, sizeof *fields);
-        if (!fields)
-            return error_set(canon->error, SLUICE_ERROR_TOO_BIG, "an object has too many keys: memory ran out");
+        if (!fields) {
+            error_set(canon->error, SLUICE_ERROR_TOO_BIG, "an object has too many keys: memory ran out");
+            return NULL;
+        }
         if (own)
             memcpy(fields, canon->own, sizeof canon->own);
         canon->fields = fields;
         canon->cap *= 2;
     }
-    canon->fields[canon->top++] = field;
-    return true;
+    return &canon->fields[canon->top++];
 }
 
 /* The fields of the object onto the stack, sorted. */
@@ -234,18 +236,20 @@ static bool fields_push(struct canon *canon, struct elements elements)
 {
     size_t base = canon->top;
     for (;;) {
-        struct element element;
-        const uint8_t *at = elements.at;
-        enum element_result result = element_next(&elements, &element);
-        if (result == ELEMENT_END)
-            break;
-        if (result != ELEMENT_OK)
-            return element_fault(result, &element, canon->error);
-        if (!field_push(canon, (struct field){.prefix = name_prefix(element.name, elements.end), .at = at}))
+        struct field *field = field_push(canon);
+        if (!field)
             return false;
+        enum element_result result = element_next(&elements, &field->element);
+        if (result == ELEMENT_OK) {
+            field->prefix = name_prefix(field->element.name, elements.end);
+            continue;
+        }
+        canon->top--;
+        if (result != ELEMENT_END)
+            return element_fault(result, &field->element, canon->error);
+        fields_sort(canon->fields + base, canon->top - base);
+        return true;
     }
-    fields_sort(canon->fields + base, canon->top - base);
-    return true;
 }
 
 static bool enter(struct canon *canon, struct slice document, struct elements *ret)
@@ -265,10 +269,7 @@ static bool put_object(struct canon *canon, struct slice document)
     put_tag(canon, '{');
     put_le32(canon, canon->top - base);
     for (size_t i = base, end = canon->top; i < end; i++) {
-        struct element element;
-        elements.at = canon->fields[i].at;
-        enum element_result result = element_next(&elements, &element);
-        g_assert(result == ELEMENT_OK); /* fields_push() has seen it */
+        struct element element = canon->fields[i].element; /* the stack may move */
         put_text(canon, element.name);
         if (!put_value(canon, &element))
             return false;

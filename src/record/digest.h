@@ -27,7 +27,7 @@ static inline bool digest_equal(struct digest a, struct digest b)
 struct digest digest_bytes(struct slice bytes, uint64_t seed);
 struct digest digest_stored(struct slice raw, int64_t expires_at_ms);
 /* BAD_RECORD where the bytes are no document that document_check() would pass in structure, types and depth. No heap
- * per record of up to 128 fields. */
+ * per record of up to a hundred fields. */
 bool digest_canonical(struct slice document, uint64_t seed, struct digest *ret, GError **error);
 /* (key, value) as one: for sets */
 struct digest digest_keyed(struct slice key, struct digest value, uint64_t seed);
