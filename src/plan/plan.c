@@ -38,7 +38,8 @@ bool plan_store_open(struct store **ret, const struct plan_config *config, const
     g_autofree char *expanded = NULL;
     if (!spec_secret_expand(config->world, base_dir, uri, &expanded, error))
         return false;
-    struct store_config store = {.uri = expanded, .base_dir = base_dir, .read_only = read_only};
+    g_autofree char *absolute = g_canonicalize_filename(base_dir, NULL);
+    struct store_config store = {.uri = expanded, .base_dir = absolute, .read_only = read_only};
     return store_open(ret, config->registry, &store, error);
 }
 

@@ -40,7 +40,8 @@ static json_t *source_json(const struct plan *plan)
 
 static json_t *target_json(const struct plan *plan)
 {
-    return json_pack("{s:s, s:s, s:s, s:i, s:s}", "store", plan->spec->target.store, "base_dir", plan->spec->dir,
+    g_autofree char *dir = g_canonicalize_filename(plan->spec->dir, NULL);
+    return json_pack("{s:s, s:s, s:s, s:i, s:s}", "store", plan->spec->target.store, "base_dir", dir,
                      "dataset", plan->spec->target.dataset, "form", (int)plan->target_ds.form, "name",
                      plan->target_name);
 }

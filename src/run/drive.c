@@ -9,7 +9,6 @@ static struct run_new run_new_of(const struct plan *plan, const struct run_confi
 {
     static const struct stage_new WHOLE = {.name = "full"};
     struct run_new new = {.spec_name = plan->spec->name,
-                          .spec_path = plan->spec->path,
                           .digests = plan->digests,
                           .plan = plan->text,
                           .target = plan->target_name,
@@ -34,6 +33,8 @@ static bool create(struct catalog *catalog, const struct run_config *config, con
         g_array_append_val(parts, part);
     }
     struct run_new new = run_new_of(plan, config, parts);
+    g_autofree char *spec_path = g_canonicalize_filename(plan->spec->path, NULL);
+    new.spec_path = spec_path;
     ret->mem = arena_new(1 << 20);
     return catalog_run_create(catalog, &new, ret->mem, &ret->run, error);
 }

@@ -23,7 +23,8 @@ struct app {
 
 static bool app_open(struct app *app, char **argv, bool read_only, GError **error)
 {
-    struct store_config config = {.uri = argv[2], .base_dir = ".", .read_only = read_only};
+    g_autofree char *here = g_get_current_dir();
+    struct store_config config = {.uri = argv[2], .base_dir = here, .read_only = read_only};
     app->registry = store_registry_new(world_real(), NULL);
     app->ds.name = argv[3];
     app->mem = arena_new(256u << 20);
