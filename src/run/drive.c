@@ -104,8 +104,12 @@ bool run_begin(const struct run_config *config, struct spec *spec, struct run_re
         return true;
     }
     g_clear_pointer(&ret->mem, arena_free);
-    return plan_make(&plan, &plan_config, spec, error) && target_is_free(catalog, plan, mem, error) &&
-           create(catalog, config, plan, ret, error);
+    if (!plan_make(&plan, &plan_config, spec, error))
+        return false;
+    bool created = target_is_free(catalog, plan, mem, error) && create(catalog, config, plan, ret, error);
+    if (!created)
+        plan->spec = NULL; /* still the caller's */
+    return created;
 }
 
 static int done_status(const struct tally *tally)

@@ -303,7 +303,8 @@ static void outcome_next(struct worker *worker, struct op *op)
 {
     struct batch_work *batch = &worker->batch;
     size_t n = batch->intents->len;
-    uint8_t *bits = arena_alloc0(batch->mem, n / 8 + 1);
+    size_t len = (n + 7) / 8;
+    uint8_t *bits = arena_alloc0(batch->mem, len + 1);
     if (!bits) {
         worker_fail_memory(worker, SLICE_EMPTY);
         op->kind = OP_END;
@@ -316,7 +317,7 @@ static void outcome_next(struct worker *worker, struct op *op)
                                             .lane = worker->lane.lane,
                                             .first_number = worker->next_number - n,
                                             .n = n,
-                                            .applied = slice_of(bits, n / 8 + 1)};
+                                            .applied = slice_of(bits, len)};
     op->kind = OP_OUTCOME;
     op->outcome.outcomes = &worker->outcome;
     op->outcome.n = 1;

@@ -196,7 +196,8 @@ static bool open_undo(struct verification *verification, GError **error)
     const struct verify_input *input = verification->input;
     if (!input->undo_dir || store_driver(input->target)->write == NULL)
         return true;
-    g_autofree char *uri = g_strconcat("undo:", input->undo_dir, NULL);
+    g_autofree char *dir = g_canonicalize_filename(input->undo_dir, NULL);
+    g_autofree char *uri = g_strconcat("undo:", dir, NULL);
     struct store_config config = {.uri = uri, .base_dir = "/", .read_only = true};
     return store_open(&verification->undo, input->registry, &config, error);
 }
