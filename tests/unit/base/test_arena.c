@@ -53,6 +53,21 @@ static void the_newest_grows_in_place(void **state)
     assert_string_equal(moved, "123456789");
 }
 
+static void the_newest_gives_its_tail_back(void **state)
+{
+    auto_(arena) arena = arena_new(1 << 20);
+    char *older = arena_alloc(arena, 100), *data = arena_alloc(arena, 1000);
+    memset(data, 'x', 1000);
+    arena_trim(arena, data, 1000, 20);
+    assert_int_equal(arena_used(arena), 112 + 32);
+    assert_int_equal(data[19], 'x');
+    arena_trim(arena, older, 100, 1); /* not the newest */
+    assert_int_equal(arena_used(arena), 112 + 32);
+    assert_ptr_equal(arena_alloc(arena, 1), data + 32);
+    arena_trim(arena, data + 32, 1, 0);
+    assert_int_equal(arena_used(arena), 112 + 32);
+}
+
 static void a_refused_growth_leaves_the_old(void **state)
 {
     auto_(arena) arena = arena_new(64);
@@ -125,6 +140,7 @@ int main(void)
         cmocka_unit_test(the_cap_holds_over_the_sum),
         cmocka_unit_test(no_length_wraps_around),
         cmocka_unit_test(the_newest_grows_in_place),
+        cmocka_unit_test(the_newest_gives_its_tail_back),
         cmocka_unit_test(a_refused_growth_leaves_the_old),
         cmocka_unit_test(growth_beyond_a_block_moves_what_was_there),
         cmocka_unit_test(alloc0_is_clear_after_a_reset),

@@ -120,6 +120,53 @@ static void what_makes_no_key_is_refused_naming_its_path(void **state)
     bson_destroy(b);
 }
 
+static void any_key_is_shown_and_read_back_from_bson_and_json(void **state)
+{
+    static const struct {
+        const char *key;
+        size_t len;
+        const char *json;
+    } rows[] = {
+        {"user:7", 6, "{\"key\":\"user:7\"}"},
+        {"", 0, "{\"key\":\"\"}"},
+        {"a\0b", 3, "{\"key\":\"a\\u0000b\"}"},
+        {"é", 2, "{\"key\":\"é\"}"},
+        {"\xff\0x", 3, "{\"key\":{\"base64\":\"/wB4\"}}"},
+        {"\xc3", 1, "{\"key\":{\"base64\":\"ww==\"}}"},
+    };
+    struct arena *mem = *state;
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        GError *error = NULL;
+        g_autoptr(GString) text = g_string_new("");
+        struct slice key = slice_of(rows[i].key, rows[i].len), back = SLICE_EMPTY;
+        bson_t shown = BSON_INITIALIZER, again;
+        bson_iter_t iter;
+        key_show(key, "key", &shown);
+        assert_true(bson_iter_init_find(&iter, &shown, "key") && key_shown(&iter, mem, &back));
+        assert_true(slice_equal(key, back));
+        kit_ok(document_to_json(slice_of(bson_get_data(&shown), shown.len), text, &error));
+        assert_string_equal(text->str, rows[i].json);
+        assert_true(document_view(document_of(mem, text->str), &again));
+        assert_true(bson_iter_init_find(&iter, &again, "key") && key_shown(&iter, mem, &back));
+        assert_true(slice_equal(key, back));
+        bson_destroy(&shown);
+    }
+}
+
+static void what_shows_no_key_is_told(void **state)
+{
+    static const char *const texts[] = {"{\"key\":1}", "{\"key\":null}", "{\"key\":{}}", "{\"key\":{\"base64\":1}}",
+                                        "{\"key\":[\"base64\"]}"};
+    struct arena *mem = *state;
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        struct slice back;
+        bson_t shown;
+        bson_iter_t iter;
+        assert_true(document_view(document_of(mem, texts[i]), &shown) && bson_iter_init_find(&iter, &shown, "key"));
+        assert_false(key_shown(&iter, mem, &back));
+    }
+}
+
 static void a_full_arena_is_too_big(void **state)
 {
     struct arena *mem = *state;
@@ -141,6 +188,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(several_parts_are_joined_so_that_no_two_share_a_key, arena_setup,
                                         arena_teardown),
         cmocka_unit_test_setup_teardown(what_makes_no_key_is_refused_naming_its_path, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(any_key_is_shown_and_read_back_from_bson_and_json, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(what_shows_no_key_is_told, arena_setup, arena_teardown),
         cmocka_unit_test_setup_teardown(a_full_arena_is_too_big, arena_setup, arena_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,17 @@ static void bytes_that_are_no_document_hold_nothing(void **state)
                            &iter));
 }
 
+static void a_path_tells_its_names(void **state)
+{
+    auto_(path) path = NULL;
+    GError *error = NULL;
+    kit_ok(path_parse(&path, "a\\.b.c\\\\d.0", &error));
+    assert_int_equal(path_count(path), 3);
+    kit_equal_text(path_name(path, 0), "a.b");
+    kit_equal_text(path_name(path, 1), "c\\d");
+    kit_equal_text(path_name(path, 2), "0");
+}
+
 static void a_wrong_path_is_refused_where_it_is_wrong(void **state)
 {
     static const char *const rows[][2] = {
@@ -128,6 +139,7 @@ int main(void)
         cmocka_unit_test(the_iterator_goes_on_from_what_was_found),
         cmocka_unit_test(the_place_counts_in_an_array_not_the_name),
         cmocka_unit_test(bytes_that_are_no_document_hold_nothing),
+        cmocka_unit_test(a_path_tells_its_names),
         cmocka_unit_test(a_wrong_path_is_refused_where_it_is_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
