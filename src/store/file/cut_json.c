@@ -135,8 +135,7 @@ static bool pass_blanks(struct cutter *cutter, GError **error)
         size_t n = 0;
         while (n < left.len && is_blank(left.data[n]))
             n++;
-        cutter->state.line += cutter_count_lines(slice_of(left.data, n));
-        window_take(window, n);
+        cutter_pass(cutter, n);
         if (n < left.len || window->ended)
             return true;
         if (!window_more(window, error))
@@ -167,17 +166,9 @@ static const struct step *step_of(const struct cutter *cutter, uint8_t byte)
     return NULL;
 }
 
-static struct piece piece_here(const struct cutter *cutter, enum piece_kind kind, size_t len)
-{
-    return (struct piece){.kind = kind,
-                          .text = slice_of(window_left(&cutter->window).data, len),
-                          .offset = cutter->window.offset,
-                          .line = cutter->state.line};
-}
-
 static void at_end(struct cutter *cutter, struct piece *ret)
 {
-    *ret = piece_here(cutter, PIECE_END, 0);
+    *ret = cutter_piece(cutter, PIECE_END, 0);
     if (cutter->state.expects != EXPECTS_TOP)
         cutter_fault(ret, "the array of records is not closed; has the file been cut off?");
     cutter->state.expects = EXPECTS_TOP;
@@ -210,7 +201,7 @@ static bool json_next(struct cutter *cutter, struct piece *ret, GError **error)
         const struct step *step = step_of(cutter, left.data[0]);
         if (!step)
             return value_next(cutter, ret, error);
-        *ret = piece_here(cutter, PIECE_RECORD, 1);
+        *ret = cutter_piece(cutter, PIECE_RECORD, 1);
         window_take(&cutter->window, 1);
         cutter->state.expects = (uint8_t)step->next;
         if (step->fault) {

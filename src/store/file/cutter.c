@@ -20,6 +20,7 @@ bool cutter_init(struct cutter *cutter, enum file_format format, struct file_str
     struct slice left = window_left(&cutter->window);
     if (offset == 0 && left.len >= 3 && memcmp(left.data, "\xef\xbb\xbf", 3) == 0)
         window_take(&cutter->window, 3);
+    cutter->state.line_at = cutter->window.offset;
     return true;
 }
 
@@ -31,13 +32,23 @@ void cutter_done(struct cutter *cutter)
     *cutter = (struct cutter){0};
 }
 
-uint64_t cutter_count_lines(struct slice text)
+void cutter_pass(struct cutter *cutter, size_t n)
 {
-    uint64_t lines = 0;
-    const uint8_t *end = text.data + text.len;
-    for (const uint8_t *at = text.data; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++)
-        lines++;
-    return lines;
+    const uint8_t *begin = window_left(&cutter->window).data, *end = begin + n;
+    for (const uint8_t *at = begin; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++) {
+        cutter->state.line++;
+        cutter->state.line_at = cutter->window.offset + (size_t)(at + 1 - begin);
+    }
+    window_take(&cutter->window, n);
+}
+
+struct piece cutter_piece(const struct cutter *cutter, enum piece_kind kind, size_t len)
+{
+    return (struct piece){.kind = kind,
+                          .text = slice_of(window_left(&cutter->window).data, len),
+                          .offset = cutter->window.offset,
+                          .line = cutter->state.line,
+                          .column = cutter->window.offset - cutter->state.line_at + 1};
 }
 
 void cutter_fault(struct piece *piece, const char *what)
@@ -50,8 +61,9 @@ void cutter_fault(struct piece *piece, const char *what)
 static void pass(struct cutter *cutter, size_t n)
 {
     if (cutter->kind->counts_lines)
-        cutter->state.line += cutter_count_lines(slice_of(window_left(&cutter->window).data, n));
-    window_take(&cutter->window, n);
+        cutter_pass(cutter, n);
+    else
+        window_take(&cutter->window, n);
 }
 
 /* Too much of one record: its beginning is kept for the quarantine, the rest goes. */
@@ -79,7 +91,7 @@ static void too_big(struct cutter *cutter, struct piece *piece)
 bool cutter_cut(struct cutter *cutter, struct piece *ret, GError **error)
 {
     struct window *window = &cutter->window;
-    *ret = (struct piece){.kind = PIECE_RECORD, .offset = window->offset, .line = cutter->state.line};
+    *ret = cutter_piece(cutter, PIECE_RECORD, 0);
     cutter->search = (struct cutter_search){0};
     size_t seen = 0, end;
     while (!cutter->kind->find_end(cutter, window_left(window), seen, &end)) {
@@ -140,6 +152,7 @@ static bool line_next(struct cutter *cutter, struct piece *ret, GError **error)
             return true;
         }
         cutter->state.line++;
+        cutter->state.line_at = cutter->window.offset;
     } while (ret->kind == PIECE_RECORD && is_blank(ret->text));
     if (ret->text.data[ret->text.len - 1] == '\n')
         ret->text.len--;

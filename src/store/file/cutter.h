@@ -14,7 +14,8 @@ struct piece {
     enum piece_kind kind;
     struct slice text;    /* in the window, until the next call; of a PIECE_FAULT its beginning, or nothing */
     uint64_t offset;      /* of the text in the unpacked data */
-    uint64_t line;        /* on which it begins */
+    uint64_t line;        /* on which it begins, from 1 … */
+    uint64_t column;      /* … and where on it, from 1 */
     enum error_code code; /* of a PIECE_FAULT */
     const char *what;
 };
@@ -27,7 +28,8 @@ struct cutter_kind;
 /* Where a cutter stands; with the window's offset all that it takes to go on. */
 struct cutter_state {
     uint64_t line;
-    uint8_t expects; /* of JSON: what may come next, below CUTTER_EXPECTS */
+    uint64_t line_at; /* the offset at which it begins */
+    uint8_t expects;  /* of JSON: what may come next, below CUTTER_EXPECTS */
 };
 
 /* How far the end of one record has been looked for. */
@@ -77,10 +79,14 @@ bool cutter_document(const struct cutter *cutter, struct slice text, struct aren
  * the end of the data the record ends too. */
 bool cutter_cut(struct cutter *cutter, struct piece *ret, GError **error);
 
+/* A piece of the next `len` bytes in the window. */
+struct piece cutter_piece(const struct cutter *cutter, enum piece_kind kind, size_t len);
+
 /* Makes a fault of the piece. */
 void cutter_fault(struct piece *piece, const char *what);
 
-uint64_t cutter_count_lines(struct slice text);
+/* Passes over `n` bytes of what is left in the window, and counts their lines. */
+void cutter_pass(struct cutter *cutter, size_t n);
 
 bool cutter_json_document(const struct cutter *cutter, struct slice text, struct arena *mem, struct slice *ret,
                           size_t *ret_at, GError **error);

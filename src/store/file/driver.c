@@ -54,7 +54,7 @@ static bool file_open_store(struct store **ret, const struct store_config *confi
         return false;
     struct file_store *store = g_new0(struct file_store, 1);
     store->dir = g_steal_pointer(&dir);
-    g_mutex_init(&store->lock);
+    pthread_mutex_init(&store->lock, NULL);
     store->digests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     *ret = (struct store *)store;
     return true;
@@ -64,7 +64,7 @@ static void file_close_store(struct store *base)
 {
     struct file_store *store = (struct file_store *)base;
     g_hash_table_unref(store->digests);
-    g_mutex_clear(&store->lock);
+    pthread_mutex_destroy(&store->lock);
     g_free(store->dir);
     g_free(store);
 }
@@ -116,7 +116,7 @@ static bool looks_the_same(const struct world_stat *a, const struct world_stat *
 
 static bool known_find(struct file_store *store, const struct file_name *file, struct digest *ret)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&store->lock);
+    auto_hold(&store->lock);
     const struct known_digest *known = g_hash_table_lookup(store->digests, file->name);
     if (!known || !looks_the_same(&known->stat, &file->stat))
         return false;
@@ -128,11 +128,11 @@ void file_store_digest_known(struct file_store *store, const struct file_name *f
 {
     struct known_digest *known = g_new(struct known_digest, 1);
     *known = (struct known_digest){.stat = file->stat, .digest = digest};
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&store->lock);
+    auto_hold(&store->lock);
     g_hash_table_replace(store->digests, g_strdup(file->name), known);
 }
 
-bool file_store_digest(struct file_store *store, const struct file_name *file, struct digest *ret, GError **error)
+static bool digest_of(struct file_store *store, const struct file_name *file, struct digest *ret, GError **error)
 {
     struct stream_range range = {.path = file->path, .to = file->stat.size};
     struct digest digest;
@@ -167,7 +167,7 @@ static bool file_identity(struct session *session, const struct call *call, stru
     for (size_t i = 0; i < files->len; i++) {
         const struct file_name *file = files->pdata[i];
         struct digest digest;
-        if (!call_goes_on(call, store->base.world, error) || !file_store_digest(store, file, &digest, error))
+        if (!call_goes_on(call, store->base.world, error) || !digest_of(store, file, &digest, error))
             return false;
         put_file(all, file, digest);
         bytes += file->stat.size;

@@ -1,13 +1,14 @@
 /* Inside store/file/: the store, its sessions, and the driver's functions by file. */
 #pragma once
 
+#include "base/lock.h"
 #include "store/file/file.h"
 #include "store/file/range.h"
 
 struct file_store {
     struct store_base base;
-    char *dir;   /* its real path */
-    GMutex lock; /* of the digests; a leaf */
+    char *dir;            /* its real path */
+    pthread_mutex_t lock; /* of the digests; a leaf */
     GHashTable
         *digests; /* name → struct known_digest: what was read to the end already, as long as it looks the same */
 };
@@ -24,8 +25,7 @@ static inline struct file_store *file_store_of(struct session *session)
     return (struct file_store *)((struct session_base *)session)->store;
 }
 
-/* The digest of a file's bytes, read only where it is not known. */
-bool file_store_digest(struct file_store *store, const struct file_name *file, struct digest *ret, GError **error);
+/* What has been read of a file to its end: the identity that is asked for next need not read it again. */
 void file_store_digest_known(struct file_store *store, const struct file_name *file, struct digest digest);
 
 /* scan.c */

@@ -66,6 +66,7 @@ void file_place_encode(const struct file_place *place, uint8_t into[FILE_PLACE_B
     put_le(&at, place->name, 8);
     put_le(&at, place->offset, 8);
     put_le(&at, place->line, 8);
+    put_le(&at, place->line_at, 8);
 }
 
 bool file_place_decode(struct file_place *ret, struct slice cursor, GError **error)
@@ -77,6 +78,7 @@ bool file_place_decode(struct file_place *ret, struct slice cursor, GError **err
     place.name = reader_u64(&reader);
     place.offset = reader_u64(&reader);
     place.line = reader_u64(&reader);
+    place.line_at = reader_u64(&reader);
     if (!reader.ok || reader_left(&reader) > 0 || version != CURSOR_VERSION)
         return error_set(error, SLUICE_ERROR_CORRUPT, "a cursor is not a place in a file");
     *ret = place;

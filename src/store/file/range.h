@@ -22,16 +22,17 @@ void file_range_encode(const struct file_range *range, GByteArray *into);
 /* ret->name is copied to *ret_name, which the caller frees. CORRUPT. */
 bool file_range_decode(struct file_range *ret, char **ret_name, struct slice bounds, GError **error);
 
-/* Cursor: version:u8 expects:u8 file:u32 name_digest:u64 offset:u64 line:u64, 30 bytes. */
+/* Cursor: version:u8 expects:u8 file:u32 name_digest:u64 offset:u64 line:u64 line_at:u64, 38 bytes. */
 struct file_place {
     uint32_t file;   /* of those of the scan: 0 for a part */
     uint64_t name;   /* digest of its name */
     uint64_t offset; /* in the unpacked data */
     uint64_t line;
-    uint8_t expects; /* cutter_state */
+    uint64_t line_at; /* offset at which it begins */
+    uint8_t expects;  /* cutter_state */
 };
 
-#define FILE_PLACE_BYTES 30
+#define FILE_PLACE_BYTES 38
 void file_place_encode(const struct file_place *place, uint8_t into[FILE_PLACE_BYTES]);
 bool file_place_decode(struct file_place *ret, struct slice cursor, GError **error);
 

@@ -161,7 +161,8 @@ static void place_of(const struct piece *piece, size_t at, struct origin *io)
     io->line = piece->line;
     for (size_t i = 0; line_end && i < before.len; i++)
         io->line += before.data[i] == '\n';
-    io->column = (uint32_t)(at + 1 - (line_end ? (size_t)(line_end + 1 - before.data) : 0));
+    uint64_t column = line_end ? at + 1 - (size_t)(line_end + 1 - before.data) : piece->column + at;
+    io->column = (uint32_t)MIN(column, UINT32_MAX);
 }
 
 /* document_from_json() says the column, of the record's text; ours is that of the file, and stands beside the message.

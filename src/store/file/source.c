@@ -67,10 +67,11 @@ static bool go_on_from(struct source *source, const struct file_place *place, GE
     struct cutter *cutter = &source->cutter;
     if (!place)
         return true;
-    if (place->offset < cutter->window.offset || place->expects >= CUTTER_EXPECTS)
+    if (place->offset < cutter->window.offset || place->line_at > place->offset || place->expects >= CUTTER_EXPECTS)
         return error_set(error, SLUICE_ERROR_CORRUPT, "%s: the place to go on from is not in the partition",
                          source->path);
-    cutter->state = (struct cutter_state){.line = place->line, .expects = place->expects};
+    struct cutter_state state = {.line = place->line, .line_at = place->line_at, .expects = place->expects};
+    cutter->state = state;
     return window_skip(&cutter->window, place->offset - cutter->window.offset, error) ||
            error_add(error, "%s", source->path);
 }
@@ -152,5 +153,6 @@ void source_place(const struct source *source, struct file_place *ret)
 {
     ret->offset = source->cutter.window.offset;
     ret->line = source->cutter.state.line;
+    ret->line_at = source->cutter.state.line_at;
     ret->expects = source->cutter.state.expects;
 }

@@ -39,8 +39,11 @@ static bool still_the_same(const struct splitter *splitter, const struct file_na
 static bool whole_file(struct splitter *splitter, const struct file_name *file, GError **error)
 {
     struct file_range range = source_whole(file);
-    if (!file_store_digest(splitter->store, file, &range.digest, error) || !still_the_same(splitter, file, error))
+    struct stream_range bytes = {.path = file->path, .to = range.to};
+    if (!file_range_digest(splitter->store->base.world, &bytes, &range.digest, error) ||
+        !still_the_same(splitter, file, error))
         return false;
+    file_store_digest_known(splitter->store, file, range.digest);
     uint64_t each = file->form.packing == PACKING_NONE ? JSON_RECORD_BYTES : PACKED_RECORD_BYTES;
     return part_add(splitter, &range, range.to / each + 1, error);
 }
