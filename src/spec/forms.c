@@ -172,7 +172,7 @@ static struct path *get_path(struct rows_reader *reader, const struct yaml_node 
     if (!get_plain(reader, node, &text))
         return NULL;
     if (!path_parse(&path, text, &error))
-        yaml_fail(reader->yaml, node, "%s", error->message);
+        yaml_diag(reader->yaml, node, "%s", error->message);
     return path;
 }
 

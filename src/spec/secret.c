@@ -105,7 +105,9 @@ bool spec_secret_expand(const struct world *world, const char *base_dir, const c
         bool taken = take_placeholder(at, &placeholder);
         g_assert(taken); /* it was checked */
         from = placeholder.behind;
-        bool ok = find_row(placeholder.kind)->append(world, base_dir, placeholder.argument, into, error);
+        const struct secret_row *row = find_row(placeholder.kind);
+        g_assert(row);
+        bool ok = row->append(world, base_dir, placeholder.argument, into, error);
         placeholder_done(&placeholder);
         if (!ok)
             return false;

@@ -34,7 +34,7 @@ static void check_contradictions(struct rows_reader *reader)
         const struct yaml_node *node = given(reader, contradictions[i].key, contradictions[i].word);
         const struct yaml_node *other = given(reader, contradictions[i].other, contradictions[i].other_word);
         if (node && other)
-            yaml_fail(reader->yaml, node, "'%s: %s' contradicts '%s: %s' on %s: %s", contradictions[i].key, node->text,
+            yaml_diag(reader->yaml, node, "'%s: %s' contradicts '%s: %s' on %s: %s", contradictions[i].key, node->text,
                       contradictions[i].other, other->text, yaml_place(reader->yaml, other), contradictions[i].why);
     }
 }
@@ -44,7 +44,7 @@ static void check_needs(struct rows_reader *reader)
     for (size_t i = 0; i < G_N_ELEMENTS(needs); i++) {
         const struct yaml_node *node = given(reader, needs[i].key, needs[i].word);
         if (node && !rows_seen(reader, needs[i].needs))
-            yaml_fail(reader->yaml, node, "'%s: %s' needs '%s', %s", needs[i].key, node->text, needs[i].needs,
+            yaml_diag(reader->yaml, node, "'%s: %s' needs '%s', %s", needs[i].key, node->text, needs[i].needs,
                       needs[i].why);
     }
 }
@@ -61,7 +61,7 @@ static void check_dataset(struct rows_reader *reader, struct spec *spec)
     }
     const struct spec_row *row = spec_row_find("source.dataset");
     if (!rows_seen(reader, row->key))
-        yaml_fail(reader->yaml, source, "the key '%s' is missing: %s; for example %s", row->key, row->words,
+        yaml_diag(reader->yaml, source, "the key '%s' is missing: %s; for example %s", row->key, row->words,
                   row->example);
 }
 

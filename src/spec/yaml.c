@@ -27,14 +27,13 @@ static char *shown(const char *text)
     return g_strconcat(plain ? begin : escaped, cut < len ? "…" : "", NULL);
 }
 
-bool yaml_fail(struct yaml *yaml, const struct yaml_node *at, const char *format, ...)
+void yaml_diag(struct yaml *yaml, const struct yaml_node *at, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
     diags_add(yaml->diags, yaml->file, at->line, at->column, "%s", text);
-    return false;
 }
 
 const char *yaml_keep(struct yaml *yaml, const char *text)
@@ -196,7 +195,7 @@ static void fail_at(struct yaml *yaml, size_t offset, const char *what)
         at.line += line_ends;
         at.column = line_ends ? 1 : at.column + 1;
     }
-    yaml_fail(yaml, &at, "%s", what);
+    yaml_diag(yaml, &at, "%s", what);
 }
 
 static bool text_is_sound(struct yaml *yaml)

@@ -13,9 +13,10 @@
 #include "base/diags.h"
 #include "base/world.h"
 
-#define YAML_BYTES (1u << 20)
-#define YAML_DEPTH 64
-#define YAML_NODES 100000
+#define YAML_BYTES      (1u << 20)
+#define YAML_DEPTH      64
+#define YAML_NODES      100000
+#define YAML_TEXT_BYTES (4u << 20)
 
 enum yaml_kind { YAML_NULL, YAML_BOOL, YAML_INT, YAML_FLOAT, YAML_TEXT, YAML_LIST, YAML_MAP };
 
@@ -26,7 +27,7 @@ struct yaml_pair {
 struct yaml_node {
     enum yaml_kind kind;
     uint32_t line, column;                /* from 1; the column in bytes */
-    uint32_t weight;                      /* nodes that it stands for, itself included */
+    uint32_t weight, text_weight;         /* nodes that it stands for, itself included; bytes of their texts */
     const char *text;                     /* of a scalar, as it was written but without quotes; never NULL */
     const struct yaml_pair *pairs;        /* of a map, in the order of the file */
     const struct yaml_node *const *items; /* of a list */
@@ -50,8 +51,10 @@ struct slice yaml_text(const struct yaml *yaml); /* the file's bytes */
 /* Memory that lives as long as the yaml. */
 const char *yaml_keep(struct yaml *yaml, const char *text);
 
-/* Adds a diag at the node's place. Returns false, so that a reader can end with it. */
-bool yaml_fail(struct yaml *yaml, const struct yaml_node *at, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* Adds a diag at the node's place. yaml_fail() is false as well, so that a reader can end with it, and the compiler
+ * knows that it is. */
+void yaml_diag(struct yaml *yaml, const struct yaml_node *at, const char *format, ...) G_GNUC_PRINTF(3, 4);
+#define yaml_fail(...) (yaml_diag(__VA_ARGS__), false)
 
 /* "expected EXPECTED, found FOUND". */
 bool yaml_expected(struct yaml *yaml, const struct yaml_node *at, const char *expected);

@@ -16,7 +16,7 @@ struct build {
     bool failed;
 };
 
-static const char too_many[] = "more than 100000 nodes, counting what aliases stand for";
+static const char too_many[] = "more than 100000 nodes or 4 MiB of text, counting what aliases stand for";
 static const char core_tag[] = "tag:yaml.org,2002:";
 
 static bool fail(struct build *build, const struct yaml_node *at, const char *what)
@@ -224,6 +224,7 @@ static bool take_scalar(struct build *build, const struct yaml_node **ret)
     node->text = arena_text(build->yaml->mem, text);
     g_assert(node->text);
     node->n = text.len;
+    node->text_weight = (uint32_t)text.len;
     if (!token || fy_token_scalar_style(token) == FYSS_PLAIN)
         node->kind = plain_kind(node->text);
     *ret = node;
@@ -237,10 +238,10 @@ static bool take_node(struct build *build, unsigned depth, const struct yaml_nod
 
 static bool grow_weight(struct build *build, struct yaml_node *node, const struct yaml_node *child)
 {
-    uint32_t weight = node->weight + child->weight; /* both ≤ YAML_NODES */
-    if (weight > YAML_NODES)
+    node->weight += child->weight; /* neither overflows: each was below its limit */
+    node->text_weight += child->text_weight;
+    if (node->weight > YAML_NODES || node->text_weight > YAML_TEXT_BYTES)
         return fail(build, child, too_many);
-    node->weight = weight;
     return true;
 }
 
@@ -284,7 +285,7 @@ static bool is_duplicate(struct build *build, GHashTable *seen, const struct yam
 {
     const struct yaml_node *first = g_hash_table_lookup(seen, key->text);
     if (first)
-        yaml_fail(build->yaml, key, "the key '%s' was there already, at %" G_GUINT32_FORMAT ":%" G_GUINT32_FORMAT,
+        yaml_diag(build->yaml, key, "the key '%s' was there already, at %" G_GUINT32_FORMAT ":%" G_GUINT32_FORMAT,
                   key->text, first->line, first->column);
     else
         g_hash_table_insert(seen, (void *)(uintptr_t)key->text, (void *)(uintptr_t)key);

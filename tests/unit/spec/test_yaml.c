@@ -193,8 +193,19 @@ static void a_bomb_of_aliases_is_refused(void **state)
     struct parsed parsed = parse(bomb->str);
     assert_null(parsed.yaml);
     assert_int_equal(diags_count(parsed.diags), 1);
-    assert_string_equal(diags_at(parsed.diags, 0)->text, "more than 100000 nodes, counting what aliases stand for");
+    assert_string_equal(diags_at(parsed.diags, 0)->text,
+                        "more than 100000 nodes or 4 MiB of text, counting what aliases stand for");
     done(&parsed);
+}
+
+static void a_bomb_of_one_long_text_is_refused(void **state)
+{
+    g_autofree char *text = g_strnfill(100000, 'x');
+    g_autofree char *first = g_strdup_printf("- &a %s\n", text);
+    g_autoptr(GString) bomb = g_string_new(first);
+    for (int i = 0; i < 50; i++)
+        g_string_append(bomb, "- *a\n");
+    assert_refused(bomb->str, "f.yaml:1:6: more than 100000 nodes or 4 MiB of text, counting what aliases stand for");
 }
 
 static void many_nodes_are_refused_and_deep_ones_too(void **state)
@@ -203,7 +214,8 @@ static void many_nodes_are_refused_and_deep_ones_too(void **state)
     for (int i = 0; i < YAML_NODES; i++)
         g_string_append(wide, "1,");
     g_string_append(wide, "1]");
-    assert_refused(wide->str, "f.yaml:1:200000: more than 100000 nodes, counting what aliases stand for");
+    assert_refused(wide->str,
+                   "f.yaml:1:200000: more than 100000 nodes or 4 MiB of text, counting what aliases stand for");
     g_autofree char *deep = g_strnfill(100000, '[');
     assert_refused(deep, "f.yaml:1:66: nested deeper than 64 levels");
     g_autoptr(GString) stairs = g_string_new(NULL);
@@ -320,6 +332,7 @@ int main(void)
         cmocka_unit_test(only_tags_of_the_core_schema_are_known),
         cmocka_unit_test(aliases_stand_for_what_came_before),
         cmocka_unit_test(a_bomb_of_aliases_is_refused),
+        cmocka_unit_test(a_bomb_of_one_long_text_is_refused),
         cmocka_unit_test(many_nodes_are_refused_and_deep_ones_too),
         cmocka_unit_test(getters_say_what_was_expected_and_found),
         cmocka_unit_test(integers_are_read_in_all_their_forms),
