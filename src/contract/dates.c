@@ -52,7 +52,7 @@ static const char *fault_of_letter(char letter, unsigned *seen)
     return NULL;
 }
 
-const char *date_format_fault(const char *format, bool *ret_has_zone)
+const char *dates_format_fault(const char *format, bool *ret_has_zone)
 {
     unsigned seen = 0;
     for (const char *at = format; *at; at++) {
@@ -138,7 +138,7 @@ static bool take(struct cursor *cursor, char letter, struct taken *taken)
     return take_digits(cursor, directive, taken);
 }
 
-bool date_format_apply(const char *format, struct slice text, char into[DATE_TEXT])
+bool dates_format_apply(const char *format, struct slice text, char into[DATE_TEXT])
 {
     struct taken taken = {.fraction = "0"};
     struct cursor cursor = {.at = text.data, .end = text.data + text.len};

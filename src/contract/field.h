@@ -149,7 +149,7 @@ static inline enum converted value_convert(const struct field *field, const stru
 /* Of two values of the field's type: negative, 0, positive. */
 int value_compare(enum field_type type, const struct value *a, const struct value *b);
 union bound value_bound(enum field_type type, const struct value *value);
-int bound_compare(enum field_type type, union bound a, union bound b);
+int value_compare_bounds(enum field_type type, union bound a, union bound b);
 
 static inline struct element value_element(const struct value *value)
 {
@@ -170,10 +170,10 @@ void value_describe(const struct value *value, GString *into);
  */
 
 /* NULL, or what is wrong with a format. */
-const char *date_format_fault(const char *format, bool *ret_has_zone);
+const char *dates_format_fault(const char *format, bool *ret_has_zone);
 /* A text in that format → RFC 3339, without a zone where the format has none. false: the text is not of the format. */
 #define DATE_TEXT 48
-bool date_format_apply(const char *format, struct slice text, char into[DATE_TEXT]);
+bool dates_format_apply(const char *format, struct slice text, char into[DATE_TEXT]);
 
 /* --- fields.c -------------------------------------------------------------------------------------------------------
  */

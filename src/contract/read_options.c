@@ -224,7 +224,7 @@ static bool check_format(struct reading *reading, const struct field *field, con
                          const char *text)
 {
     bool has_zone = false;
-    const char *fault = date_format_fault(text, &has_zone);
+    const char *fault = dates_format_fault(text, &has_zone);
     if (fault)
         return yaml_fail(reading->yaml, node, "the format '%s' is wrong: %s", text, fault);
     if (!has_zone && field->zone == DATETIME_ZONE_REQUIRED)
@@ -267,7 +267,7 @@ static void read_bounds(struct reading *reading, struct field *field, const stru
         field->has |= FIELD_HAS_MAX;
     }
     bool both = field->has & FIELD_HAS_MIN && field->has & FIELD_HAS_MAX;
-    if (both && bound_compare(field->type, field->min, field->max) > 0)
+    if (both && value_compare_bounds(field->type, field->min, field->max) > 0)
         yaml_diag(reading->yaml, wish->min, "'min: %s' is above 'max: %s' on %s", field->min_text, field->max_text,
                   yaml_place(reading->yaml, wish->max));
 }

@@ -299,7 +299,7 @@ static enum converted to_datetime(const struct field *field, const struct value 
     if (from->type != BSON_TYPE_UTF8)
         return refuse(conversion, "");
     for (size_t i = 0; i < field->n_formats; i++)
-        if (date_format_apply(field->formats[i], text_of(from), text))
+        if (dates_format_apply(field->formats[i], text_of(from), text))
             return datetime_of_text(field, slice_of_text(text), conversion, ret);
     return datetime_of_text(field, text_of(from), conversion, ret);
 }
@@ -446,7 +446,7 @@ union bound value_bound(enum field_type type, const struct value *value)
     return bound;
 }
 
-int bound_compare(enum field_type type, union bound a, union bound b)
+int value_compare_bounds(enum field_type type, union bound a, union bound b)
 {
     if (type == FIELD_DECIMAL)
         return decimal_compare(&a.decimal, &b.decimal);
@@ -458,7 +458,7 @@ int bound_compare(enum field_type type, union bound a, union bound b)
 int value_compare(enum field_type type, const struct value *a, const struct value *b)
 {
     if (rows[type].options & OPTION_BOUNDS)
-        return bound_compare(type, value_bound(type, a), value_bound(type, b));
+        return value_compare_bounds(type, value_bound(type, a), value_bound(type, b));
     return slice_compare(a->bytes, b->bytes);
 }
 

@@ -227,8 +227,8 @@ static void check_bounds(struct walk *walk, const struct frame *frame, const str
 {
     union bound bound = value_bound(field->type, value);
     bool nan = is_nan(field, bound);
-    bool below = field->has & FIELD_HAS_MIN && (nan || bound_compare(field->type, bound, field->min) < 0);
-    bool above = field->has & FIELD_HAS_MAX && (nan || bound_compare(field->type, bound, field->max) > 0);
+    bool below = field->has & FIELD_HAS_MIN && (nan || value_compare_bounds(field->type, bound, field->min) < 0);
+    bool above = field->has & FIELD_HAS_MAX && (nan || value_compare_bounds(field->type, bound, field->max) > 0);
     if (!below && !above)
         return;
     GString *line = refuse(walk, frame);

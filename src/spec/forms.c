@@ -13,7 +13,7 @@ static const char *keep(struct rows_reader *reader, const char *text)
     return kept;
 }
 
-const char *form_resolve(struct rows_reader *reader, const char *path)
+const char *forms_resolve(struct rows_reader *reader, const char *path)
 {
     if (g_path_is_absolute(path) || strcmp(reader->dir, ".") == 0)
         return keep(reader, path);
@@ -81,7 +81,7 @@ static bool read_file(struct rows_reader *reader, const struct spec_row *row, co
     const char *text;
     if (!get_plain(reader, node, &text))
         return false;
-    *(const char **)row_field(row, into) = form_resolve(reader, text);
+    *(const char **)row_field(row, into) = forms_resolve(reader, text);
     return true;
 }
 
@@ -99,7 +99,7 @@ static bool read_list(struct rows_reader *reader, const struct spec_row *row, co
         if (!get_plain(reader, node->items[i], &text))
             ok = false;
         else
-            items[i] = row->kind == &form_files ? form_resolve(reader, text) : keep(reader, text);
+            items[i] = row->kind == &form_files ? forms_resolve(reader, text) : keep(reader, text);
     }
     const char ***field = row_field(row, into);
     *field = items;
@@ -215,7 +215,7 @@ static bool read_paths(struct rows_reader *reader, const struct spec_row *row, c
     return ok;
 }
 
-const char *form_quantity(struct rows_reader *reader, const struct yaml_node *node, const char *expected)
+const char *forms_quantity(struct rows_reader *reader, const struct yaml_node *node, const char *expected)
 {
     if (node->kind == YAML_TEXT || node->kind == YAML_INT || node->kind == YAML_FLOAT)
         return node->text;
@@ -231,7 +231,7 @@ static bool refuse_quantity(struct rows_reader *reader, const struct yaml_node *
 static bool read_share(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
 {
     g_autoptr(GError) error = NULL;
-    const char *text = form_quantity(reader, node, "a share such as 1% or 99.9%");
+    const char *text = forms_quantity(reader, node, "a share such as 1% or 99.9%");
     if (!text)
         return false;
     double share;
@@ -247,7 +247,7 @@ static bool read_duration(struct rows_reader *reader, const struct spec_row *row
                           void *into)
 {
     g_autoptr(GError) error = NULL;
-    const char *text = form_quantity(reader, node, "a duration such as 500ms or 30d");
+    const char *text = forms_quantity(reader, node, "a duration such as 500ms or 30d");
     if (!text)
         return false;
     int64_t ms;
@@ -260,7 +260,7 @@ static bool read_duration(struct rows_reader *reader, const struct spec_row *row
 static bool read_rate(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
 {
     g_autoptr(GError) error = NULL;
-    const char *text = form_quantity(reader, node, "a rate such as 20000/s");
+    const char *text = forms_quantity(reader, node, "a rate such as 20000/s");
     if (!text)
         return false;
     double rate;

@@ -109,7 +109,7 @@ static inline void *row_field(const struct spec_row *row, void *into)
 }
 
 /* A value of a quantity: a text, or a bare number such as 1024. NULL with a diag where it is neither. */
-const char *form_quantity(struct rows_reader *reader, const struct yaml_node *node, const char *expected);
+const char *forms_quantity(struct rows_reader *reader, const struct yaml_node *node, const char *expected);
 
 /* A relative path of a file, resolved against `dir`; in `mem`. */
-const char *form_resolve(struct rows_reader *reader, const char *path);
+const char *forms_resolve(struct rows_reader *reader, const char *path);

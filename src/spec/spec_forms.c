@@ -26,7 +26,7 @@ static bool read_expires_after(struct rows_reader *reader, const struct yaml_nod
 {
     g_autoptr(GError) error = NULL;
     int64_t ms;
-    const char *text = form_quantity(reader, node, "keep, never, a duration such as 30d, or { from: path }");
+    const char *text = forms_quantity(reader, node, "keep, never, a duration such as 30d, or { from: path }");
     if (!text)
         return false;
     if (!units_parse_duration_ms(text, &ms, &error) || ms <= 0)
