@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     auto_(contract_check) check = NULL;
     auto_(arena) mem = arena_new(ARENA_BYTES);
     struct slice document = document_empty();
-    if (!contract_parse(&contract, "f", slice_of(data, head), &error)) {
+    if (!contract_parse(&contract, world_real(), "f", slice_of(data, head), &error)) {
         g_assert(g_utf8_validate(error->message, -1, NULL) && error->message[0]);
         return 0;
     }

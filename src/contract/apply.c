@@ -36,7 +36,7 @@ static bool compile_rules(struct contract_check *check, GError **error)
     const struct contract *contract = check->contract;
     if (contract->n_rules == 0)
         return true;
-    if (!sandbox_new(&check->sandbox, &(struct sandbox_config){0}, error))
+    if (!sandbox_new(&check->sandbox, &(struct sandbox_config){.world = contract->world}, error))
         return false;
     check->rules = g_new0(struct compiled, contract->n_rules);
     for (size_t i = 0; i < contract->n_rules; i++)

@@ -91,11 +91,13 @@ static void read_root(struct reading *reading)
         read_rules(reading, wish.rules);
 }
 
-static bool settle(struct contract **ret, struct yaml *yaml, struct diags *diags, GError **error)
+static bool settle(struct contract **ret, const struct world *world, struct yaml *yaml, struct diags *diags,
+                   GError **error)
 {
     if (!yaml)
         return diags_settle(diags, SLUICE_ERROR_CONTRACT, error);
     auto_(contract) contract = contract_new(yaml_text(yaml));
+    contract->world = world;
     struct reading reading = {.contract = contract, .yaml = yaml, .diags = diags};
     reading.fallbacks = g_array_new(FALSE, FALSE, sizeof(struct fallback_wish));
     rows_init(&reading.rows, yaml, contract_table(), contract->mem, ".");
@@ -112,14 +114,15 @@ bool contract_read(struct contract **ret, const struct world *world, const char 
 {
     auto_(diags) diags = diags_new();
     auto_(yaml) yaml = yaml_read(world, path, diags);
-    return settle(ret, yaml, diags, error);
+    return settle(ret, world, yaml, diags, error);
 }
 
-bool contract_parse(struct contract **ret, const char *path, struct slice text, GError **error)
+bool contract_parse(struct contract **ret, const struct world *world, const char *path, struct slice text,
+                    GError **error)
 {
     auto_(diags) diags = diags_new();
     auto_(yaml) yaml = yaml_parse(path, text, diags);
-    return settle(ret, yaml, diags, error);
+    return settle(ret, world, yaml, diags, error);
 }
 
 struct slice contract_source_text(const struct contract *contract)

@@ -13,10 +13,12 @@
 struct contract;
 struct contract_check;
 
-/* On errors *error (CONTRACT) holds all of them, one a line, in the order of the file. */
+/* `world` must outlive the contract: by its clock rules are given up that run far too long.
+ * On errors *error (CONTRACT) holds all of them, one a line, in the order of the file. */
 bool contract_read(struct contract **ret, const struct world *world, const char *path, GError **error);
 /* The same from memory, for a text that was frozen: `path` is what it was read from. */
-bool contract_parse(struct contract **ret, const char *path, struct slice text, GError **error);
+bool contract_parse(struct contract **ret, const struct world *world, const char *path, struct slice text,
+                    GError **error);
 void contract_free(struct contract *contract);
 AUTO_DEFINE(contract, contract_free)
 

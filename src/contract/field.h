@@ -90,6 +90,7 @@ struct rule {
 };
 
 struct contract {
+    const struct world *world; /* for the time that rules may take; NULL: not watched */
     struct slice source_text;
     const char *name;
     uint64_t version;

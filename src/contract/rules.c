@@ -40,7 +40,7 @@ void read_rules(struct reading *reading, const struct yaml_node *node)
         yaml_expected(reading->yaml, node, "a list of rules such as [{ name: paid, expr: doc.paid <= doc.owed }]");
         return;
     }
-    if (!sandbox_new(&sandbox, &(struct sandbox_config){0}, &error)) {
+    if (!sandbox_new(&sandbox, &(struct sandbox_config){.world = reading->contract->world}, &error)) {
         yaml_diag(reading->yaml, node, "%s", error->message);
         return;
     }

@@ -5,7 +5,7 @@
 #include "contract/field.h"
 #include "record/decimal.h"
 
-enum { SURE_DIGITS = 15, MOST_DIGITS = 17, SHOWN_BYTES = 60, BINARY_HEAD = 5 };
+enum { SURE_DIGITS = 15, SHOWN_BYTES = 60, BINARY_HEAD = 5 };
 
 static enum converted refuse(struct conversion *conversion, const char *why)
 {
@@ -145,26 +145,6 @@ static enum converted to_int(const struct field *field, const struct value *from
     }
 }
 
-/* The shortest text that is read back as the same double. Normal ones keep 15 digits, so that is where to begin. */
-static void shortest(double real, char into[G_ASCII_DTOSTR_BUF_SIZE])
-{
-    for (int digits = isnormal(real) ? SURE_DIGITS : 1; digits <= MOST_DIGITS; digits++) {
-        char format[8];
-        g_snprintf(format, sizeof format, "%%.%dg", digits);
-        g_ascii_formatd(into, G_ASCII_DTOSTR_BUF_SIZE, format, real);
-        double again = g_ascii_strtod(into, NULL);
-        if (!(again < real) && !(again > real))
-            return;
-    }
-}
-
-static bool decimal_of_double(double real, bson_decimal128_t *ret)
-{
-    char text[G_ASCII_DTOSTR_BUF_SIZE];
-    shortest(real, text);
-    return isfinite(real) && decimal_parse(slice_of_text(text), ret, NULL);
-}
-
 static size_t significant_digits(const char *text)
 {
     size_t n = 0;
@@ -188,7 +168,7 @@ static enum converted double_of_decimal(const bson_decimal128_t *decimal, struct
     double real = g_ascii_strtod(decimal_text(decimal, text), NULL);
     if (!decimal_is_finite(decimal))
         return refuse(conversion, "it is not finite");
-    if (survives(text, real) || (decimal_of_double(real, &again) && decimal_compare(decimal, &again) == 0))
+    if (survives(text, real) || (decimal_from_double(real, &again) && decimal_compare(decimal, &again) == 0))
         return made_double(conversion, real, ret);
     return refuse(conversion, "no double is written like that; a decimal holds it");
 }
@@ -241,7 +221,7 @@ static enum converted to_decimal(const struct field *field, const struct value *
         decimal_from_i64(element_i32(&element), &decimal);
         return made_decimal(conversion, &decimal, ret);
     case BSON_TYPE_DOUBLE:
-        if (!decimal_of_double(element_double(&element), &decimal))
+        if (!decimal_from_double(element_double(&element), &decimal))
             return refuse(conversion, "it is not finite");
         return made_decimal(conversion, &decimal, ret);
     case BSON_TYPE_UTF8:
@@ -505,18 +485,22 @@ static void show_text(struct slice text, GString *into)
 
 static void show_number(const struct element *element, GString *into)
 {
-    char text[MAX(DECIMAL_TEXT, G_ASCII_DTOSTR_BUF_SIZE)];
+    char text[DECIMAL_TEXT];
     bson_decimal128_t decimal;
-    if (element->type == BSON_TYPE_DOUBLE) {
-        shortest(element_double(element), text);
-    } else if (element->type == BSON_TYPE_DECIMAL128) {
-        decimal = element_decimal(element);
-        decimal_text(&decimal, text);
-    } else {
-        decimal_from_i64(element->type == BSON_TYPE_INT32 ? element_i32(element) : element_i64(element), &decimal);
-        decimal_text(&decimal, text);
+    double real = element->type == BSON_TYPE_DOUBLE ? element_double(element) : 0;
+    if (!isfinite(real)) {
+        g_string_append(into, isnan(real) ? "NaN" : real < 0 ? "-Infinity" : "Infinity");
+        return;
     }
-    g_string_append(into, text);
+    if (element->type == BSON_TYPE_DOUBLE) {
+        g_string_append(into, decimal_double_text(real, text));
+        return;
+    }
+    if (element->type == BSON_TYPE_DECIMAL128)
+        decimal = element_decimal(element);
+    else
+        decimal_from_i64(element->type == BSON_TYPE_INT32 ? element_i32(element) : element_i64(element), &decimal);
+    g_string_append(into, decimal_text(&decimal, text));
 }
 
 static void show_binary(const struct element *element, GString *into)

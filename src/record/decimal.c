@@ -6,6 +6,7 @@
 
 #include <bid_conf.h>
 #include <bid_functions.h>
+#include <float.h>
 #include <math.h>
 
 #include "record/decimal_bits.h"
@@ -153,9 +154,11 @@ const char *decimal_text(const bson_decimal128_t *decimal, char *into)
 
 const char *decimal_double_text(double value, char *into)
 {
-    static const char *const formats[] = {"%.15g", "%.16g", "%.17g"}; /* the last one always does */
-    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
-        g_ascii_formatd(into, DECIMAL_TEXT, formats[i], value);
+    /* Where doubles have their full precision 15 digits always come back, and 17 always do; below that one may. */
+    for (int digits = isnormal(value) ? DBL_DIG : 1; digits <= DBL_DECIMAL_DIG; digits++) {
+        char format[8];
+        g_snprintf(format, sizeof format, "%%.%dg", digits);
+        g_ascii_formatd(into, DECIMAL_TEXT, format, value);
         if (g_ascii_strtod(into, NULL) == value)
             break;
     }

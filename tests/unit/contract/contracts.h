@@ -14,7 +14,7 @@ static inline struct applied applied_new(const char *yaml)
 {
     g_autoptr(GError) error = NULL;
     struct applied applied = {.mem = arena_new(64 << 20)};
-    kit_ok(contract_parse(&applied.contract, "c.yaml", slice_of_text(yaml), &error));
+    kit_ok(contract_parse(&applied.contract, world_real(), "c.yaml", slice_of_text(yaml), &error));
     kit_ok(contract_check_new(&applied.check, applied.contract, &error));
     return applied;
 }

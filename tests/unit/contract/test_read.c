@@ -6,7 +6,7 @@ static void assert_wrong(const char *yaml, const char *expected)
 {
     g_autoptr(GError) error = NULL;
     auto_(contract) contract = NULL;
-    if (contract_parse(&contract, "c.yaml", slice_of_text(yaml), &error))
+    if (contract_parse(&contract, world_real(), "c.yaml", slice_of_text(yaml), &error))
         fail_msg("taken: %s", yaml);
     assert_int_equal(error->code, SLUICE_ERROR_CONTRACT);
     assert_string_equal(error->message, expected);
@@ -18,7 +18,7 @@ static void a_contract_tells_what_it_is(void **state)
     auto_(contract) contract = NULL;
     static const char yaml[] = "contract: 1\nname: customer\nversion: 3\nfields:\n  username: { type: string }\n"
                                "  address.zip: { type: string }\nunique: [username, address.zip]\n";
-    kit_ok(contract_parse(&contract, "c.yaml", slice_of_text(yaml), &error));
+    kit_ok(contract_parse(&contract, world_real(), "c.yaml", slice_of_text(yaml), &error));
     assert_string_equal(contract_name(contract), "customer");
     assert_int_equal(contract_version(contract), 3);
     kit_equal_text(contract_source_text(contract), yaml);
@@ -46,7 +46,7 @@ static void the_contract_of_the_interface_is_read(void **state)
         "unique: [username]\n"
         "rules:\n"
         "  - { name: gold-has-balance, when: \"doc.tier == 'gold'\", expr: \"doc.balance ~= nil\" }\n";
-    kit_ok(contract_parse(&contract, "c.yaml", slice_of_text(yaml), &error));
+    kit_ok(contract_parse(&contract, world_real(), "c.yaml", slice_of_text(yaml), &error));
 }
 
 static void all_errors_of_a_file_are_told_at_once_in_its_order(void **state)
@@ -255,7 +255,8 @@ static void a_contract_that_is_too_deep_or_too_wide_is_refused(void **state)
     }
     g_autoptr(GError) error = NULL;
     auto_(contract) contract = NULL;
-    kit_refused(contract_parse(&contract, "c.yaml", slice_of_text(many->str), &error), CONTRACT, "or 10000 in all");
+    kit_refused(contract_parse(&contract, world_real(), "c.yaml", slice_of_text(many->str), &error), CONTRACT,
+                "or 10000 in all");
 }
 
 static void defaults_that_multiply_are_refused(void **state)
@@ -271,7 +272,7 @@ static void defaults_that_multiply_are_refused(void **state)
     g_string_append(yaml, "{}]\n");
     g_autoptr(GError) error = NULL;
     auto_(contract) contract = NULL;
-    kit_refused(contract_parse(&contract, "c.yaml", slice_of_text(yaml->str), &error), CONTRACT,
+    kit_refused(contract_parse(&contract, world_real(), "c.yaml", slice_of_text(yaml->str), &error), CONTRACT,
                 "c.yaml:7:14: the default is too large");
 }
 
