@@ -1,0 +1,278 @@
+/* Stages and partitions, and the counters that are kept beside them. */
+#include "unit/catalog/fixture.h"
+
+static void force(struct fixture *fx, const char *table, const char *word)
+{
+    g_autofree char *sql = g_strdup_printf("UPDATE %s SET state = '%s'", table, word);
+    fixture_sql(fx, sql);
+}
+
+static void stages_come_with_their_counts(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 20);
+    struct stage_row *stages;
+    size_t n;
+    fixture_grant(fx, run.id, 0, "one");
+    kit_ok(catalog_stages(fx->catalog, run.id, fx->mem, &stages, &n, &error));
+    assert_int_equal(n, 2);
+    assert_string_equal(stages[0].name, "canary");
+    assert_int_equal(stages[0].state, STAGE_PENDING);
+    assert_int_equal(stages[0].parts[PART_RUNNING], 1);
+    assert_int_equal(stages[0].parts[PART_PENDING], 1);
+    assert_string_equal(stages[1].name, "full");
+    assert_int_equal(stages[1].stage, 1);
+    assert_int_equal(stages[1].parts[PART_PENDING], 18);
+}
+
+static void a_stage_move_shows_in_run_and_ledger(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 20);
+    struct stage_move move = {
+        .run = run.id, .stage = 1, .to = STAGE_RUNNING, .details = "{\"x\":true}", .act = FIXTURE_ACT};
+    kit_ok(catalog_stage_move(fx->catalog, &move, &error));
+    kit_ok(catalog_run_reload(fx->catalog, fx->mem, &run, &error));
+    assert_int_equal(run.stage, 1);
+    fixture_rows_are(fx, "SELECT actor, action, reason, run, details FROM ledger WHERE number = 2",
+                     "ann@desk|stage.running|INC-1432|fix.1|{\"from\":\"pending\",\"stage\":\"full\",\"x\":true}\n");
+    kit_refused(catalog_stage_move(fx->catalog, &move, &error), REFUSED, "stage full of run fix.1 is running");
+    move.stage = 9;
+    kit_refused(catalog_stage_move(fx->catalog, &move, &error), NOT_FOUND, "fix.1 has no stage with the number 9");
+    fixture_rows_are(fx, "SELECT count(*) FROM ledger", "2\n");
+}
+
+static void every_pair_of_stage_states_moves_or_is_refused(void **state)
+{
+    static const bool ALLOWED[STAGE_STATE_COUNT][STAGE_STATE_COUNT] = {
+#define STAGE_MOVE(from, to) [STAGE_##from][STAGE_##to] = true,
+#include "catalog/state_rows.h"
+#undef STAGE_MOVE
+    };
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 1);
+    for (int from = 0; from < STAGE_STATE_COUNT; from++)
+        for (int to = 0; to < STAGE_STATE_COUNT; to++) {
+            struct stage_move move = {.run = run.id, .to = (enum stage_state)to, .act = FIXTURE_ACT};
+            struct stage_row *stages;
+            size_t n;
+            bool may = ALLOWED[from][to];
+            force(fx, "stage", stage_state_word((enum stage_state)from));
+            if (may)
+                kit_ok(catalog_stage_move(fx->catalog, &move, &error));
+            else
+                kit_refused(catalog_stage_move(fx->catalog, &move, &error), REFUSED, "it cannot become");
+            kit_ok(catalog_stages(fx->catalog, run.id, fx->mem, &stages, &n, &error));
+            assert_int_equal(stages[0].state, may ? to : from);
+            assert_int_equal(stage_state_may((enum stage_state)from, (enum stage_state)to), may);
+            assert_false(may && from == to);
+        }
+}
+
+static void every_pair_of_part_states_moves_or_is_refused(void **state)
+{
+    static const bool ALLOWED[PART_STATE_COUNT][PART_STATE_COUNT] = {
+#define PART_MOVE(from, to) [PART_##from][PART_##to] = true,
+#include "catalog/state_rows.h"
+#undef PART_MOVE
+    };
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 1);
+    uint32_t part = 0;
+    for (int from = 0; from < PART_STATE_COUNT; from++)
+        for (int to = 0; to < PART_STATE_COUNT; to++) {
+            bool may = ALLOWED[from][to];
+            force(fx, "part", part_state_word((enum part_state)from));
+            if (may)
+                kit_ok(catalog_parts_move(fx->catalog, run.id, &part, 1, (enum part_state)to, &error));
+            else
+                kit_refused(catalog_parts_move(fx->catalog, run.id, &part, 1, (enum part_state)to, &error), REFUSED,
+                            "partition 0 is");
+            kit_ok(catalog_run_reload(fx->catalog, fx->mem, &run, &error));
+            assert_int_equal(run.parts[may ? to : from], 1);
+            assert_int_equal(part_state_may((enum part_state)from, (enum part_state)to), may);
+            assert_false(may && from == to);
+        }
+}
+
+static void partitions_move_all_or_none(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 5);
+    uint32_t parts[] = {0, 1, 2, 3, 4}, missing[] = {0, 99};
+    fixture_sql(fx, "UPDATE part SET state = 'written' WHERE part <> 3");
+    kit_refused(catalog_parts_move(fx->catalog, run.id, parts, 5, PART_VERIFIED, &error), REFUSED,
+                "partition 3 is pending: it cannot become verified");
+    kit_refused(catalog_parts_move(fx->catalog, run.id, missing, 2, PART_VERIFIED, &error), NOT_FOUND, "99");
+    kit_ok(catalog_run_reload(fx->catalog, fx->mem, &run, &error));
+    assert_int_equal(run.parts[PART_WRITTEN], 4);
+    kit_ok(catalog_parts_move(fx->catalog, run.id, parts, 3, PART_VERIFIED, &error));
+    kit_ok(catalog_run_reload(fx->catalog, fx->mem, &run, &error));
+    assert_int_equal(run.parts[PART_VERIFIED], 3);
+}
+
+static void added_partitions_replace_none(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 5);
+    struct part_new back[] = {{.part = CATALOG_BACK_PART + 1}, {.part = CATALOG_BACK_PART}};
+    struct parts_of of = {.run = run.id, .stage = UINT32_MAX, .back = true};
+    struct part_row *parts;
+    size_t n;
+    kit_ok(catalog_parts_add(fx->catalog, run.id, back, 1, &error));
+    back[0].part = CATALOG_BACK_PART;
+    back[1].part = CATALOG_BACK_PART + 1;
+    kit_refused(catalog_parts_add(fx->catalog, run.id, back, 2, &error), REFUSED, "stands in the catalog already");
+    kit_ok(catalog_parts(fx->catalog, &of, fx->mem, &parts, &n, &error));
+    assert_int_equal(n, 1);
+    assert_true(parts[0].part == CATALOG_BACK_PART + 1);
+}
+
+static void partitions_are_listed_in_order_by_stage_and_kind(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 50);
+    struct part_new back = {.part = CATALOG_BACK_PART, .bounds = slice_of_text("b")};
+    struct parts_of of = {.run = run.id, .stage = 1};
+    struct part_row *parts;
+    size_t n;
+    kit_ok(catalog_parts_add(fx->catalog, run.id, &back, 1, &error));
+    kit_ok(catalog_parts(fx->catalog, &of, fx->mem, &parts, &n, &error));
+    assert_int_equal(n, 45);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bound;
+        assert_int_equal(parts[i].part, i + 5);
+        assert_int_equal(parts[i].bounds.len, sizeof bound);
+        memcpy(&bound, parts[i].bounds.data, sizeof bound);
+        assert_int_equal(bound, i + 5);
+    }
+    of.stage = UINT32_MAX;
+    kit_ok(catalog_parts(fx->catalog, &of, fx->mem, &parts, &n, &error));
+    assert_int_equal(n, 50);
+    of.back = true;
+    kit_ok(catalog_parts(fx->catalog, &of, fx->mem, &parts, &n, &error));
+    assert_int_equal(n, 1);
+    kit_equal_text(parts[0].bounds, "b");
+}
+
+/* --- counters
+ * --------------------------------------------------------------------------------------------------------- */
+
+/* What the counters say, and what counting says; the same text if they agree. */
+static const char COUNTERS[] = "SELECT run, stage, back, state, n FROM part_count WHERE n <> 0 ORDER BY 1, 2, 3, 4";
+static const char COUNTED[] = "SELECT run, stage, part >= 2147483648, state, count(*) FROM part GROUP BY 1, 2, 3, 4 "
+                              "ORDER BY 1, 2, 3, 4";
+static const char TOTALS[] = "SELECT run, n_written, n_kept_live, n_listed, n_appeared, bytes_read, bytes_written "
+                             "FROM run_total ORDER BY run";
+static const char SUMMED[] = "SELECT r.id, coalesce(sum(n_written), 0), coalesce(sum(n_kept_live), 0), 1000, 3 * "
+                             "(SELECT count(*) FROM wish WHERE "
+                             "run = r.id), coalesce(sum(bytes_read), 0), coalesce(sum(bytes_written), 0) FROM run AS r "
+                             "LEFT JOIN checkpoint AS c ON "
+                             "c.run = r.id GROUP BY r.id ORDER BY r.id";
+
+static void rows_agree(struct fixture *fx, const char *kept, const char *counted)
+{
+    g_autofree char *expected = fixture_rows(fx, counted);
+    fixture_rows_are(fx, kept, expected);
+}
+
+struct random_life {
+    struct fixture *fx;
+    int64_t runs[3];
+    uint64_t seed, back, done, refused;
+};
+
+static uint64_t below(struct random_life *life, uint64_t limit)
+{
+    return fake_next(&life->seed) % limit;
+}
+
+static bool random_checkpoint(struct random_life *life, int64_t run)
+{
+    static const char *const HOLDERS[] = {"one", "two"};
+    struct catalog *catalog = life->fx->catalog;
+    struct grant_wish wish = {.run = run,
+                              .stage = below(life, 2) ? 1 : UINT32_MAX,
+                              .back = below(life, 4) == 0,
+                              .holder = HOLDERS[below(life, 2)]};
+    struct grant grant;
+    if (!catalog_grant(catalog, &wish, life->fx->mem, &grant, NULL) || grant.part.part == UINT32_MAX)
+        return false;
+    bool ok = true;
+    for (uint64_t i = below(life, 4); ok && i > 0; i--) {
+        struct checkpoint cp = fixture_checkpoint(run, &grant, ++grant.checkpoint);
+        cp.last = i == 1 && below(life, 2);
+        ok = catalog_checkpoint(catalog, &cp, NULL);
+    }
+    return ok;
+}
+
+static bool random_move(struct random_life *life, int64_t run)
+{
+    uint32_t parts[3];
+    for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
+        parts[i] = (uint32_t)below(life, 30);
+    return catalog_parts_move(life->fx->catalog, run, parts, 1 + below(life, 3),
+                              (enum part_state)below(life, PART_STATE_COUNT), NULL);
+}
+
+static bool random_back(struct random_life *life, int64_t run)
+{
+    struct part_new part = {.part = CATALOG_BACK_PART + (uint32_t)below(life, 20), .stage = (uint32_t)below(life, 2)};
+    return catalog_parts_add(life->fx->catalog, run, &part, 1, NULL);
+}
+
+/* Counted by its wish, since a tally leaves no row. */
+static bool random_tally(struct random_life *life, int64_t run)
+{
+    struct wish wish = {.kind = WISH_SET, .act = FIXTURE_ACT};
+    struct tally tally = {.of = {[OUTCOME_APPEARED] = 3}};
+    int64_t id;
+    return catalog_tally_add(life->fx->catalog, run, &tally, NULL) &&
+           catalog_wish_add(life->fx->catalog, run, &wish, &id, NULL);
+}
+
+static void counters_equal_a_recount_after_anything(void **state)
+{
+    static bool (*const STEPS[])(struct random_life *, int64_t) = {random_checkpoint, random_checkpoint, random_move,
+                                                                   random_back, random_tally};
+    struct fixture *fx = *state;
+    struct random_life life = {.fx = fx, .seed = 42};
+    for (size_t i = 0; i < G_N_ELEMENTS(life.runs); i++)
+        life.runs[i] = fixture_run(fx, 30).id;
+    for (int i = 0; i < 3000; i++) {
+        bool done = STEPS[below(&life, G_N_ELEMENTS(STEPS))](&life, life.runs[below(&life, G_N_ELEMENTS(life.runs))]);
+        *(done ? &life.done : &life.refused) += 1;
+        if (i % 100 != 99)
+            continue;
+        rows_agree(fx, COUNTERS, COUNTED);
+        rows_agree(fx, TOTALS, SUMMED);
+    }
+    assert_true(life.done > 500);
+    assert_true(life.refused > 500);
+    fixture_sql(fx, "DELETE FROM checkpoint; DELETE FROM part WHERE part % 3 = 0");
+    rows_agree(fx, COUNTERS, COUNTED);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(stages_come_with_their_counts),
+        CASE(a_stage_move_shows_in_run_and_ledger),
+        CASE(every_pair_of_stage_states_moves_or_is_refused),
+        CASE(every_pair_of_part_states_moves_or_is_refused),
+        CASE(partitions_move_all_or_none),
+        CASE(added_partitions_replace_none),
+        CASE(partitions_are_listed_in_order_by_stage_and_kind),
+        CASE(counters_equal_a_recount_after_anything),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
