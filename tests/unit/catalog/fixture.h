@@ -73,13 +73,19 @@ static inline int fixture_teardown(void **state)
     return result;
 }
 
-/* Around the catalog, as another program would: no rows. */
-static inline void fixture_sql(struct fixture *fx, const char *sql)
+/* Around the catalog, as another program would. */
+static inline sqlite3 *fixture_handle(struct fixture *fx)
 {
     sqlite3 *handle;
-    char *fault = NULL;
     g_autofree char *path = g_build_filename(fx->home, "catalog.db", NULL);
     assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    return handle;
+}
+
+static inline void fixture_sql(struct fixture *fx, const char *sql)
+{
+    char *fault = NULL;
+    sqlite3 *handle = fixture_handle(fx);
     sqlite3_exec(handle, sql, NULL, NULL, &fault);
     if (fault)
         fail_msg("%s: %s", sql, fault);
@@ -95,15 +101,19 @@ static inline int fixture_append_row(void *into, int n, char **values, char **na
 }
 
 /* The rows as text, columns with bars between them; to be freed. */
+static inline char *fixture_rows_of(sqlite3 *handle, const char *sql)
+{
+    GString *rows = g_string_new(NULL);
+    assert_int_equal(sqlite3_exec(handle, sql, fixture_append_row, rows, NULL), SQLITE_OK);
+    return g_string_free(rows, FALSE);
+}
+
 static inline char *fixture_rows(struct fixture *fx, const char *sql)
 {
-    sqlite3 *handle;
-    GString *rows = g_string_new(NULL);
-    g_autofree char *path = g_build_filename(fx->home, "catalog.db", NULL);
-    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(handle, sql, fixture_append_row, rows, NULL), SQLITE_OK);
+    sqlite3 *handle = fixture_handle(fx);
+    char *rows = fixture_rows_of(handle, sql);
     sqlite3_close(handle);
-    return g_string_free(rows, FALSE);
+    return rows;
 }
 
 static inline void fixture_rows_are(struct fixture *fx, const char *sql, const char *expected)

@@ -152,16 +152,19 @@ static void home_drop(struct fixture *fx)
 static char *home_text(struct fixture *fx)
 {
     GString *text = g_string_new(NULL);
-    g_autofree char *names = fixture_rows(fx, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
+    sqlite3 *handle = fixture_handle(fx);
+    g_autofree char *names =
+        fixture_rows_of(handle, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
     g_auto(GStrv) tables = g_strsplit(g_strstrip(names), "\n", 0);
     for (size_t i = 0; tables[i]; i++) {
         g_autofree char *ask = g_strdup_printf(
             "SELECT group_concat('quote(' || name || ')', ', ') FROM pragma_table_info('%s')", tables[i]);
-        g_autofree char *columns = fixture_rows(fx, ask);
+        g_autofree char *columns = fixture_rows_of(handle, ask);
         g_autofree char *sql = g_strdup_printf("SELECT %s FROM %s", columns, tables[i]);
-        g_autofree char *rows = fixture_rows(fx, sql);
+        g_autofree char *rows = fixture_rows_of(handle, sql);
         g_string_append_printf(text, "%s\n%s", tables[i], rows);
     }
+    sqlite3_close(handle);
     return g_string_free(text, FALSE);
 }
 

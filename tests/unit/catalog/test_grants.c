@@ -333,10 +333,8 @@ static void checkpoints_are_only_ever_inserted(void **state)
     struct fixture *fx = *state;
     struct run_row run = fixture_run(fx, 2);
     struct grant grant = fixture_grant(fx, run.id, 0, "one");
-    sqlite3 *handle;
-    g_autofree char *path = g_build_filename(fx->home, "catalog.db", NULL);
     keep(fx, run.id, &grant, 1);
-    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    sqlite3 *handle = fixture_handle(fx);
     assert_int_equal(sqlite3_exec(handle, "UPDATE checkpoint SET settled = 0", NULL, NULL, NULL), SQLITE_CONSTRAINT);
     sqlite3_close(handle);
 }

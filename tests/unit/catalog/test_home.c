@@ -161,9 +161,7 @@ static void a_word_that_is_unknown_is_damage(void **state)
 
 static sqlite3 *hold(struct fixture *fx, const char *how)
 {
-    sqlite3 *handle;
-    g_autofree char *path = path_in(fx, "catalog.db");
-    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    sqlite3 *handle = fixture_handle(fx);
     assert_int_equal(sqlite3_exec(handle, how, NULL, NULL, NULL), SQLITE_OK);
     return handle;
 }

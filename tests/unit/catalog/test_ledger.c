@@ -222,10 +222,8 @@ static void the_table_refuses_changes_by_itself(void **state)
         "spec_digest, contract_digest, transform_digest, details, previous, digest FROM "
         "ledger WHERE number = 3"};
     struct fixture *fx = *state;
-    sqlite3 *handle;
-    g_autofree char *path = g_build_filename(fx->home, "catalog.db", NULL);
     fill(fx);
-    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    sqlite3 *handle = fixture_handle(fx);
     for (size_t i = 0; i < G_N_ELEMENTS(SLIPS); i++) {
         assert_int_equal(sqlite3_exec(handle, SLIPS[i], NULL, NULL, NULL), SQLITE_CONSTRAINT);
         assert_non_null(strstr(sqlite3_errmsg(handle), "ledger"));
