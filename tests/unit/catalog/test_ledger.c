@@ -307,15 +307,17 @@ static void removed_and_moved_entries_are_found(void **state)
     static const struct {
         const char *sql;
         uint64_t number;
+        const char *text;
     } CASES[] = {
-        {"DELETE FROM ledger WHERE number = 1", 1},
-        {"DELETE FROM ledger WHERE number = 3", 3},
-        {"DELETE FROM ledger WHERE number = 1; UPDATE ledger SET number = number - 1", 1},
-        {"DELETE FROM ledger WHERE number = 3; UPDATE ledger SET number = number - 1 WHERE number > 3", 3},
+        {"DELETE FROM ledger WHERE number = 1", 1, "entries are missing before it"},
+        {"DELETE FROM ledger WHERE number = 3", 3, "entries are missing before it"},
+        {"DELETE FROM ledger WHERE number = 1; UPDATE ledger SET number = number - 1", 1, "does not continue"},
+        {"DELETE FROM ledger WHERE number = 3; UPDATE ledger SET number = number - 1 WHERE number > 3", 3,
+         "does not continue"},
         {"UPDATE ledger SET number = 99 WHERE number = 2; UPDATE ledger SET number = 2 WHERE number = 3; UPDATE ledger "
          "SET "
          "number = 3 WHERE number = 99",
-         2},
+         2, "does not continue"},
     };
     struct fixture *fx = *state;
     fill(fx);
@@ -323,7 +325,9 @@ static void removed_and_moved_entries_are_found(void **state)
     fixture_sql(fx, "CREATE TABLE genuine AS SELECT * FROM ledger");
     for (size_t i = 0; i < G_N_ELEMENTS(CASES); i++) {
         fixture_sql(fx, CASES[i].sql);
-        assert_int_equal(verify(fx, NULL).number, CASES[i].number);
+        struct ledger_verdict verdict = verify(fx, NULL);
+        assert_int_equal(verdict.number, CASES[i].number);
+        assert_non_null(strstr(verdict.text, CASES[i].text));
         fixture_sql(fx, "DELETE FROM ledger; INSERT INTO ledger SELECT * FROM genuine");
     }
 }

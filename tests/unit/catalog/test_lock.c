@@ -115,6 +115,40 @@ static void death_lets_go(void **state)
     run_lock_free(lock);
 }
 
+/* While the one sleeps, the other lets go: the clock of the sleeper does it. */
+struct asker {
+    struct fixture *fx;
+    struct run_lock *lock;
+    int sleeps;
+};
+
+static void sleep_and_let_go(void *self, int64_t us, const atomic_bool *cancel)
+{
+    struct asker *asker = self;
+    if (++asker->sleeps == 3)
+        g_clear_pointer(&asker->lock, run_lock_free);
+}
+
+static int64_t no_time(void *self)
+{
+    return 0;
+}
+
+static void who_only_asks_keeps_no_one_out(void **state)
+{
+    static const struct world_clock CLOCK = {.monotonic_us = no_time, .wall_ms = no_time, .sleep_us = sleep_and_let_go};
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct asker asker = {.fx = fx};
+    struct world world = *fx->world;
+    auto_(run_lock) lock = NULL;
+    kit_ok(run_lock_take(&asker.lock, fx->world, fx->home, "fix.1", &error));
+    world.clock = &CLOCK;
+    world.clock_self = &asker;
+    kit_ok(run_lock_take(&lock, &world, fx->home, "fix.1", &error));
+    assert_int_equal(asker.sleeps, 3);
+}
+
 /* A holder that has only just begun, or a file that someone has written into: held all the same. */
 static void a_holder_that_has_not_said_who_it_is_holds(void **state)
 {
@@ -166,6 +200,7 @@ int main(void)
         CASE(the_holder_is_told_and_not_disturbed),
         CASE(asking_makes_no_file),
         CASE(death_lets_go),
+        CASE(who_only_asks_keeps_no_one_out),
         CASE(a_holder_that_has_not_said_who_it_is_holds),
         CASE(a_name_with_a_slash_is_refused),
         CASE(a_home_that_may_not_be_written_is_told),
