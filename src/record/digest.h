@@ -22,6 +22,12 @@ static inline bool digest_equal(struct digest a, struct digest b)
     return a.low == b.low && a.high == b.high;
 }
 
+/* The digest that stands for "absent". */
+static inline bool digest_is_zero(struct digest digest)
+{
+    return digest.low == 0 && digest.high == 0;
+}
+
 #define EXPIRES_NEVER INT64_C(0)
 
 struct digest digest_bytes(struct slice bytes, uint64_t seed);

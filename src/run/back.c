@@ -16,11 +16,6 @@ void back_row(struct worker *worker, size_t i)
         item_end(item, applied->in_doubt ? OUTCOME_LEFT : OUTCOME_RESTORED);
 }
 
-static bool is_zero(struct digest digest)
-{
-    return digest.low == 0 && digest.high == 0;
-}
-
 /* What the run left still stands: take it back. Anything else: the application has written since. A record that has
  * expired, like the pre-image that would have gone back, needs nothing. */
 void back_decide(struct worker *worker, struct item *item)
@@ -28,7 +23,7 @@ void back_decide(struct worker *worker, struct item *item)
     const struct row *row = batch_row(&worker->batch, item->row);
     bool present = item->image.presence == RECORD_PRESENT;
     bool stands = present ? digest_equal(digest_stored(item->image.raw, item->image.expires_at_ms), row->must)
-                          : is_zero(row->must);
+                          : digest_is_zero(row->must);
     bool both_expired = !present && item->want_delete && row->rec.presence == RECORD_PRESENT;
     if ((stands && !present && item->want_delete) || (!stands && both_expired))
         item_end(item, OUTCOME_RESTORED);

@@ -252,7 +252,7 @@ static struct decide_case case_of(const struct worker *worker, const struct item
                              .wanted = item->version,
                              .live_present = present,
                              .equal = present && equal_live(worker, item),
-                             .was_present = item->was_present};
+                             .was_present = item->was_present || (item->has_ours && !digest_is_zero(item->ours))};
     if (present && item->has_ours)
         of.ours = digest_equal(digest_stored(item->image.raw, item->image.expires_at_ms), item->ours);
     if (present && by_version(&worker->job->rules))

@@ -33,6 +33,7 @@ struct life {
     uint64_t seed;
     enum life_mode mode;
     struct reference target[LIFE_KEYS], source[LIFE_KEYS];
+    bool left_absent[LIFE_KEYS]; /* what the forward run left there was nothing: its last write removed the key */
     int64_t next_value;
     uint64_t app_number;
     /* met: races that were really run */
