@@ -26,12 +26,7 @@ struct blocks_writer {
 static bool clear_the_way(const struct blocks_draft *draft, const char *tmp, GError **error)
 {
     g_autofree char *dir = g_path_get_dirname(draft->path);
-    if (!file_make_dirs(draft->world, dir, error))
-        return false;
-    if (!draft->replaces && file_exists(draft->world, draft->path))
-        return error_set(error, SLUICE_ERROR_REFUSED, "%s: it is there already, and such a file is never replaced",
-                         draft->path);
-    return file_unlink(draft->world, tmp, error);
+    return file_make_dirs(draft->world, dir, error) && file_unlink(draft->world, tmp, error);
 }
 
 bool blocks_writer_new(struct blocks_writer **ret, const struct blocks_draft *draft, GError **error)

@@ -1,7 +1,8 @@
 /* Inside listing/: a file that is written once and then only read: blocks of data, an index of them, an end that says
  * where the index is. What the blocks and the index hold is the caller's. docs/formats/listing.md
  *
- * Written to PATH.tmp and renamed when it is complete, so that a file at PATH is a whole one. */
+ * Written to PATH.tmp and renamed when it is complete, so that a file at PATH is a whole one. What stood there before
+ * is replaced. */
 #pragma once
 
 #include "base/blockfile.h"
@@ -15,7 +16,6 @@ struct blocks_draft {
     const char *path;
     const uint8_t *run_uid;
     const struct blockfile_kind *kind;
-    bool replaces; /* a file that stands at PATH; else it is REFUSED */
 };
 
 struct blocks_writer;

@@ -37,7 +37,7 @@ struct listing_totals {
 
 struct listing_writer;
 
-/* Writes to PATH.tmp, over whatever stands there. A finished listing at PATH is REFUSED: it is never replaced. */
+/* Writes to PATH.tmp. What stands at PATH is replaced in the end: it was left by a plan that never became a run. */
 bool listing_writer_new(struct listing_writer **ret, const struct listing_draft *draft, GError **error);
 /* One that was not finished is removed. */
 void listing_writer_free(struct listing_writer *writer);

@@ -19,8 +19,7 @@ struct skips_writer {
 bool skips_writer_new(struct skips_writer **ret, const struct world *world, const char *path, const uint8_t run_uid[16],
                       GError **error)
 {
-    struct blocks_draft draft = {
-        .world = world, .path = path, .run_uid = run_uid, .kind = &skips_kind, .replaces = true};
+    struct blocks_draft draft = {.world = world, .path = path, .run_uid = run_uid, .kind = &skips_kind};
     struct blocks_writer *blocks;
     if (!blocks_writer_new(&blocks, &draft, error))
         return false;
