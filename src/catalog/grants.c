@@ -10,7 +10,7 @@ static bool grant_choose(struct catalog *catalog, const struct grant_wish *wish,
     bool row;
     auto_(query) query = query_of(catalog->db, wish->only_resumed ? SQL_GRANT_LEFT : SQL_GRANT_FIRST);
     query_put_i64(query, wish->run);
-    part_range_put(query, wish->stage, wish->back);
+    parts_range_put(query, wish->stage, wish->back);
     query_put_text(query, wish->holder);
     if (!query_row(query, &row, error))
         return false;
@@ -34,7 +34,7 @@ static bool grant_take(struct catalog *catalog, const struct grant_wish *wish, u
     if (!query_row(query, &row, error))
         return false;
     g_assert(row);
-    part_columns(query, mem, &ret->part);
+    parts_columns(query, mem, &ret->part);
     ret->old_lane = ret->part.lane - 1;
     ret->resumed = ret->old_lane > 0;
     ret->from.segment = query_u32(query);

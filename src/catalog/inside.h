@@ -41,7 +41,7 @@ struct total {
     uint64_t bytes_read, bytes_written;
 };
 bool total_add(struct catalog *catalog, int64_t run, const struct total *total, GError **error);
-bool run_touch(struct catalog *catalog, int64_t run, GError **error); /* it has changed now */
+bool total_touch(struct catalog *catalog, int64_t run, GError **error); /* it has changed now */
 
 /* Inside the transaction of the act: the entry of an act on a run. `own` (taken over, may be NULL) are the catalog's
  * own details; they come after what `given`, a JSON object, says under the same names. */
@@ -57,9 +57,9 @@ bool ledger_act(struct catalog *catalog, const struct run_act *act, GError **err
 bool ledger_add(struct catalog *catalog, const struct ledger_entry *entry, GError **error);
 
 /* Stage (UINT32_MAX: NULL), and the first and last number of its kind of partitions: three parameters. */
-void part_range_put(struct query *query, uint32_t stage, bool back);
-void part_columns(struct query *query, struct arena *mem, struct part_row *part);
-bool part_add(struct catalog *catalog, int64_t run, const struct part_new *part, GError **error);
+void parts_range_put(struct query *query, uint32_t stage, bool back);
+void parts_columns(struct query *query, struct arena *mem, struct part_row *part);
+bool parts_insert(struct catalog *catalog, int64_t run, const struct part_new *part, GError **error);
 
 /* A growing array in an arena. *io_rows has room for at least one more of `size` bytes after it. TOO_BIG when full. */
 struct rows {

@@ -100,7 +100,7 @@ static bool stage_step(struct catalog *catalog, const struct stage_move *move, G
     struct stage_now now = {0};
     auto_(arena) mem = arena_new(SMALL_BYTES);
     if (!run_brief_read(catalog, move->run, mem, &run, error) || !stage_now(catalog, move, &run, mem, &now, error) ||
-        !stage_write(catalog, move, error) || !run_touch(catalog, move->run, error))
+        !stage_write(catalog, move, error) || !total_touch(catalog, move->run, error))
         return false;
     g_autofree char *action = g_strconcat("stage.", stage_state_word(move->to), NULL);
     struct run_act act = {.run = &run,
@@ -119,7 +119,7 @@ bool catalog_stage_move(struct catalog *catalog, const struct stage_move *move, 
 /* --- partitions
  * ------------------------------------------------------------------------------------------------------- */
 
-bool part_add(struct catalog *catalog, int64_t run, const struct part_new *part, GError **error)
+bool parts_insert(struct catalog *catalog, int64_t run, const struct part_new *part, GError **error)
 {
     auto_(query) query = query_of(catalog->db, SQL_PART_NEW);
     query_put_i64(query, run);
@@ -131,7 +131,7 @@ bool part_add(struct catalog *catalog, int64_t run, const struct part_new *part,
     return query_run(query, error);
 }
 
-void part_columns(struct query *query, struct arena *mem, struct part_row *part)
+void parts_columns(struct query *query, struct arena *mem, struct part_row *part)
 {
     part->part = query_u32(query);
     part->stage = query_u32(query);
@@ -141,7 +141,7 @@ void part_columns(struct query *query, struct arena *mem, struct part_row *part)
     part->bounds = query_bytes(query, mem);
 }
 
-void part_range_put(struct query *query, uint32_t stage, bool back)
+void parts_range_put(struct query *query, uint32_t stage, bool back)
 {
     if (stage == UINT32_MAX)
         query_put_null(query);
@@ -158,12 +158,12 @@ bool catalog_parts(struct catalog *catalog, const struct parts_of *of, struct ar
     struct rows parts = {.size = sizeof(struct part_row)};
     auto_(query) query = query_of(catalog->db, SQL_PARTS);
     query_put_i64(query, of->run);
-    part_range_put(query, of->stage, of->back);
+    parts_range_put(query, of->stage, of->back);
     while ((ok = query_row(query, &row, error)) && row) {
         struct part_row *part = rows_add(&parts, mem, error);
         if (!part)
             return false;
-        part_columns(query, mem, part);
+        parts_columns(query, mem, part);
         if (!query_ok(query, error))
             return false;
     }
@@ -208,7 +208,7 @@ static bool parts_move(struct catalog *catalog, int64_t run, const uint32_t *par
     for (size_t i = 0; i < n; i++)
         if (!part_move(catalog, run, parts[i], to, error))
             return false;
-    return run_touch(catalog, run, error);
+    return total_touch(catalog, run, error);
 }
 
 bool catalog_parts_move(struct catalog *catalog, int64_t run, const uint32_t *parts, size_t n, enum part_state to,
@@ -231,9 +231,9 @@ static bool part_absent(struct catalog *catalog, int64_t run, uint32_t part, GEr
 static bool parts_add(struct catalog *catalog, int64_t run, const struct part_new *parts, size_t n, GError **error)
 {
     for (size_t i = 0; i < n; i++)
-        if (!part_absent(catalog, run, parts[i].part, error) || !part_add(catalog, run, &parts[i], error))
+        if (!part_absent(catalog, run, parts[i].part, error) || !parts_insert(catalog, run, &parts[i], error))
             return false;
-    return run_touch(catalog, run, error);
+    return total_touch(catalog, run, error);
 }
 
 bool catalog_parts_add(struct catalog *catalog, int64_t run, const struct part_new *parts, size_t n, GError **error)

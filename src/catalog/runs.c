@@ -370,7 +370,7 @@ static bool pieces_add(struct catalog *catalog, int64_t id, const struct run_new
         if (!stage_add(catalog, id, (uint32_t)i, run->stages[i].name, error))
             return false;
     for (size_t i = 0; i < run->n_parts; i++)
-        if (!part_add(catalog, id, &run->parts[i], error))
+        if (!parts_insert(catalog, id, &run->parts[i], error))
             return false;
     return true;
 }
@@ -450,7 +450,8 @@ static bool move_run(struct catalog *catalog, const struct run_move *move, GErro
                           .act = &move->act,
                           .given = move->details,
                           .own = json_pack("{s:s}", "from", run_state_word(move->from))};
-    return move_write(catalog, move, error) && run_touch(catalog, move->run, error) && ledger_act(catalog, &act, error);
+    return move_write(catalog, move, error) && total_touch(catalog, move->run, error) &&
+           ledger_act(catalog, &act, error);
 }
 
 bool catalog_run_move(struct catalog *catalog, const struct run_move *move, GError **error)

@@ -16,7 +16,7 @@ bool total_add(struct catalog *catalog, int64_t run, const struct total *total, 
                      catalog->home, run);
 }
 
-bool run_touch(struct catalog *catalog, int64_t run, GError **error)
+bool total_touch(struct catalog *catalog, int64_t run, GError **error)
 {
     auto_(query) query = query_of(catalog->db, SQL_TOTAL_TOUCH);
     query_put_i64(query, world_wall_ms(catalog->world));
