@@ -278,6 +278,7 @@ struct store_driver {
     bool (*encode)(const struct dataset *, struct slice document, struct arena *, struct slice *ret, GError **);
     bool (*split)(struct session *, const struct call *, const struct split_wish *, struct part_list *into, GError **);
     bool (*scan_open)(struct scan **ret, struct session *, const struct scan_spec *, GError **);
+    /* After a failure the scan is closed, and another one opened at the cursor of the last batch that came. */
     bool (*scan_next)(struct scan *, const struct call *, struct batch *ret, GError **);
     void (*scan_close)(struct scan *);
     /* io[i].key is given; presence, raw, etag, expiry or fault come back. Keys sorted ascending read fastest. */
