@@ -26,6 +26,9 @@ bool store_can(const struct store_driver *driver, enum capability capability);
  * call that may have written (`store.cas`, `store.cas.after`). */
 const char *store_point(size_t i);
 
+/* The URI without what may be secret in it, as it stands in messages. The caller frees. */
+char *store_label(const char *uri);
+
 /* The open stores of this process; any thread. A place opened twice is the same store (counted), so that workers and
  * verifier may share a RocksDB. `extra` drivers, NULL-terminated, go before those of store_drivers(): tests give remote
  * and fault. NULL: none.

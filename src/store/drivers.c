@@ -6,11 +6,7 @@
 
 /* The drivers of this sluice, in the order in which `sluice stores` lists them. */
 static const struct store_driver *const drivers[] = {
-    &file_driver,
-    &rocksdb_driver,
-    &mem_driver,
-    &undo_driver,
-    NULL,
+    &file_driver, &rocksdb_driver, &mem_driver, &undo_driver, NULL,
 };
 
 const struct store_driver *const *store_drivers(void)

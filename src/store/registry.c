@@ -110,7 +110,7 @@ void store_registry_free(struct store_registry *registry)
 }
 
 /* scheme://user:password@host?option → scheme://host */
-static char *label_of(const char *uri)
+char *store_label(const char *uri)
 {
     size_t len = strcspn(uri, "?");
     const char *place = strstr(uri, "://");
@@ -164,7 +164,7 @@ static bool entry_open(struct store_registry *registry, struct entry *entry, con
                        GError **error)
 {
     entry->read_only = config->read_only;
-    entry->label = label_of(config->uri);
+    entry->label = store_label(config->uri);
     struct store *store = NULL;
     if (!entry->driver->open(&store, config, registry->world, error)) {
         error_add(error, "store %s", entry->label);

@@ -1,4 +1,5 @@
 #include "conformance/stand.h"
+#include "store/fault/fault.h"
 #include "store/mem/mem.h"
 
 #define KEYED                                                                                                          \
@@ -22,6 +23,40 @@ static void mem_tear_down(struct stand *stand)
     g_free(driver);
 }
 
+/* --- fault, with nothing planned ------------------------------------------------------------------------------------
+ */
+
+struct faulty {
+    struct mem_driver mem;
+    struct fault_driver driver;
+    struct fault_plan plan;
+};
+
+static void fault_set_up(struct stand *stand)
+{
+    struct faulty *faulty = g_new0(struct faulty, 1);
+    mem_driver_init(&faulty->mem, mem_space_new());
+    fault_plan_init(&faulty->plan);
+    fault_driver_init(&faulty->driver, &faulty->mem.table, &faulty->plan);
+    stand->own = faulty;
+    stand->drivers[0] = &faulty->driver.table;
+    stand->uri = g_strdup("mem:conformance");
+}
+
+/* Every call of the suite went through it, and none of them was touched. */
+static void fault_tear_down(struct stand *stand)
+{
+    struct faulty *faulty = stand->own;
+    for (enum fault_op op = 0; op < FAULT_OP_COUNT; op++)
+        if (faulty->plan.fired[op])
+            g_error("a fault fired that nobody planned: %s", fault_op_name(op));
+    if (!faulty->plan.calls[FAULT_CAS])
+        g_error("no cas went through the fault driver");
+    mem_space_free(faulty->mem.space);
+    fault_plan_done(&faulty->plan);
+    g_free(faulty);
+}
+
 /* --- rocksdb ------------------------------------------------------------------------------------------------------ */
 
 static void rocksdb_set_up(struct stand *stand)
@@ -31,6 +66,7 @@ static void rocksdb_set_up(struct stand *stand)
 
 const struct subject subjects[] = {
     {"mem", KEYED, mem_set_up, mem_tear_down},
+    {"fault", KEYED, fault_set_up, fault_tear_down},
     {"rocksdb", KEYED, rocksdb_set_up, NULL},
 };
 const size_t subject_count = G_N_ELEMENTS(subjects);

@@ -7,6 +7,7 @@
 
 struct mem_store {
     struct store_base base;
+    char *identity;
     struct mem_content *content;
     bool owned; /* false: a mem_space keeps it */
 };
@@ -68,6 +69,7 @@ static bool mem_open(struct store **ret, const struct store_config *config, cons
     if (strlen(config->uri) == strlen("mem:"))
         return error_set(error, SLUICE_ERROR_USAGE, "expected a name: mem:NAME");
     struct mem_store *store = g_new0(struct mem_store, 1);
+    store->identity = g_strdup(config->uri);
     store->owned = config->driver == &mem_driver;
     store->content = store->owned ? mem_content_new()
                                   : space_content(((const struct mem_driver *)config->driver)->space, config->uri);
@@ -80,6 +82,7 @@ static void mem_close(struct store *base)
     struct mem_store *store = (struct mem_store *)base;
     if (store->owned)
         mem_content_free(store->content);
+    g_free(store->identity);
     g_free(store);
 }
 
@@ -115,7 +118,7 @@ static bool mem_inspect(struct session *session, const struct call *call, struct
     auto_hold(&store->content->lock);
     GTree *dataset = mem_dataset(store->content, call->ds->name, false);
     *ret = (struct store_info){
-        .identity = store->base.label,
+        .identity = store->identity,
         .version = "1",
         .clock_ms = mem_now_ms(session),
         .records = dataset ? (uint64_t)g_tree_nnodes(dataset) : 0,
