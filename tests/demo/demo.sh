@@ -11,9 +11,10 @@ app=$here/build/tests/tools/app
 PATH=$here/build:$PATH
 cd "$work"
 
-say() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
+exec 3>&1 # what is said goes there, wherever a command's output goes
+say() { printf '\n# %s\n' "$*" >&3; }
 run() {
-    printf '$ %s\n' "$*"
+    printf '$ %s\n' "$*" >&3
     "$@"
 }
 fail() {
@@ -72,7 +73,7 @@ printf '$ sluice run repair.yaml --yes &\n$ kill -9 %%1\n'
 sluice run repair.yaml --yes &
 pid=$!
 for _ in $(seq 2000); do
-    written=$(sluice status add-interest --json 2>/dev/null | sed -n 's/.*"records":{"written":\([0-9]*\).*/\1/p')
+    written=$(sluice status add-interest --json 2>/dev/null | sed -n 's/.*"records":{"written":\([0-9]*\).*/\1/p' || true)
     [ "${written:-0}" -gt $((count / 4)) ] && break
     kill -0 $pid 2>/dev/null || fail "the run ended before it could be killed"
 done
