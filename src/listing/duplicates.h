@@ -21,7 +21,7 @@
  * an error of the whole. ERROR: any key with several states is an error of the whole, also where they are equal. ALL
  * keeps them all, in the order of the parts; the list stays empty and the figures are still right.
  *
- * "Equal content" is the canonical digest: the order of fields and the spelling of numbers do not matter. */
+ * "Equal content" means equal documents, field for field and in the same order: the same text but for blanks. */
 enum states_rule { STATES_NEWEST, STATES_ERROR, STATES_ALL };
 
 /* Why a state does not take part. The first two are counted as `duplicates`, the others are `rejected`. */
@@ -47,14 +47,15 @@ struct duplicates_wish {
     const struct world *world;
     const char *path; /* HOME/listing/RUN.skip; its folder is made when absent, and is where the sort spills */
     uint8_t run_uid[16];
-    struct session *session;
+    struct session *session;    /* of the store; further workers open their own */
+    uint32_t workers;           /* threads over parts; 0: 1, the calling one */
     const struct dataset *ds;   /* with its key paths */
-    const struct slice *bounds; /* of the parts, in their order */
+    const struct slice *bounds; /* of the parts, in their order; each lies within one file */
     size_t n_parts;
     const struct path *version; /* NULL: none */
     enum states_rule rule;
     const atomic_bool *cancel;                                      /* NULL: cannot be cancelled */
-    void (*progress)(void *self, uint64_t records, uint64_t bytes); /* NULL: none; once a batch */
+    void (*progress)(void *self, uint64_t records, uint64_t bytes); /* NULL: none; by the calling thread */
     void *progress_self;
 };
 

@@ -72,7 +72,7 @@ bool skips_writer_add(struct skips_writer *writer, const struct skip_entry *entr
     put_varint(writer->payload, entry->part - writer->last.part);
     put_varint(writer->payload, entry->offset - (entry->part == writer->last.part ? writer->last.offset : 0));
     put_u8(writer->payload, entry->reason);
-    put_varint(writer->payload, entry->file);
+    put_varint(writer->payload, entry->other);
     put_varint(writer->payload, entry->line);
     writer->last = *entry;
     writer->block_entries++;
@@ -115,7 +115,7 @@ struct spot {
 
 struct skiplist {
     struct blocks_reader *blocks;
-    GPtrArray *names; /* of char * */
+    GPtrArray *names; /* of char *: the file of each part */
     GArray *rows;
     size_t block; /* the one at hand; rows->len: none */
     struct reader left;
@@ -231,16 +231,16 @@ static size_t block_find(const struct skiplist *list, const struct spot *spot)
 static bool entry_read(struct skiplist *list, GError **error)
 {
     struct reader *left = &list->left;
-    uint64_t part = reader_varint(left), offset = reader_varint(left), file;
+    uint64_t part = reader_varint(left), offset = reader_varint(left), other;
     struct skip_entry entry = {.reason = reader_u8(left)};
-    file = reader_varint(left);
+    other = reader_varint(left);
     entry.line = reader_varint(left);
     entry.offset = offset + (part == 0 ? list->entry.offset : 0);
-    if (!left->ok || part > UINT32_MAX - list->entry.part || file >= list->names->len ||
+    if (!left->ok || part > UINT32_MAX - list->entry.part || other >= list->names->len ||
         entry.reason >= SKIP_REASON_COUNT)
         return blocks_reader_damaged(list->blocks, error);
     entry.part = list->entry.part + (uint32_t)part;
-    entry.file = (uint32_t)file;
+    entry.other = (uint32_t)other;
     list->entry = entry;
     return true;
 }
@@ -277,7 +277,7 @@ static void say(struct skiplist *list)
 {
     const char *const *words = place_words[list->entry.reason];
     g_string_printf(list->text, "%s%s:%" G_GUINT64_FORMAT "%s", words[0],
-                    (const char *)list->names->pdata[list->entry.file], (guint64)list->entry.line, words[1]);
+                    (const char *)list->names->pdata[list->entry.other], (guint64)list->entry.line, words[1]);
 }
 
 bool skiplist_find(struct skiplist *list, uint32_t part, uint64_t offset, struct skip *ret, GError **error)

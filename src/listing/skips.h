@@ -10,7 +10,7 @@ struct skip_entry {
     uint32_t part;
     uint64_t offset;
     uint8_t reason;
-    uint32_t file; /* where the other state stands: of the names, and the line */
+    uint32_t other; /* where the other state stands: its part, and the line */
     uint64_t line;
 };
 
@@ -22,6 +22,6 @@ void skips_writer_free(struct skips_writer *writer);
 AUTO_DEFINE(skips_writer, skips_writer_free)
 /* By part, then offset. */
 bool skips_writer_add(struct skips_writer *writer, const struct skip_entry *entry, GError **error);
-/* `names`: of char *, which the entries' files are numbers of. */
+/* `names`: of char *, the file of each part. */
 bool skips_writer_finish_durable(struct skips_writer *writer, const GPtrArray *names, struct digest *ret,
                                  GError **error);

@@ -27,11 +27,10 @@ static const uint64_t sign = UINT64_C(1) << 63; /* turned over, so that bytewise
 void state_put(const struct state *state, uint8_t into[STATE_ITEM_BYTES])
 {
     digest_put(state->key, into);
-    into = states_bits_put(into + 16, state->kind, 1);
+    into = states_bits_put(into + STATE_DIGEST_BYTES, state->kind, 1);
     into = states_bits_put(into, (uint64_t)state->version ^ sign, 8);
     into = states_bits_put(into, state->part, 4);
     into = states_bits_put(into, state->offset, 8);
-    into = states_bits_put(into, state->file, 4);
     into = states_bits_put(into, state->line, 8);
     states_bits_put(into, state->content, 8);
 }
@@ -39,12 +38,11 @@ void state_put(const struct state *state, uint8_t into[STATE_ITEM_BYTES])
 struct state state_get(const uint8_t from[STATE_ITEM_BYTES])
 {
     struct state state = {.key = digest_get(from)};
-    from += 16;
+    from += STATE_DIGEST_BYTES;
     state.kind = (uint8_t)states_bits_get(&from, 1);
     state.version = (int64_t)(states_bits_get(&from, 8) ^ sign);
     state.part = (uint32_t)states_bits_get(&from, 4);
     state.offset = states_bits_get(&from, 8);
-    state.file = (uint32_t)states_bits_get(&from, 4);
     state.line = states_bits_get(&from, 8);
     state.content = states_bits_get(&from, 8);
     return state;
@@ -85,7 +83,7 @@ void states_free(struct states *states)
     g_free(states);
 }
 
-void states_begin(struct states *states)
+void states_reset(struct states *states)
 {
     g_clear_pointer(&states->spill, file_free);
     states->n_held = 0;

@@ -7,9 +7,10 @@
 /* How versions of different kinds stand to each other. Durable only for the length of a pass. */
 enum state_kind { STATE_NONE, STATE_INTEGER, STATE_TIME, STATE_UNREADABLE };
 
-/* A state as it is sorted: by key digest, then version, then as they were added. */
-#define STATE_KEY_BYTES  25
-#define STATE_ITEM_BYTES 57
+/* A state as it is sorted: by key digest, then version, then place. */
+#define STATE_DIGEST_BYTES 16
+#define STATE_KEY_BYTES    37
+#define STATE_ITEM_BYTES   53
 
 struct state {
     struct digest key;
@@ -17,7 +18,6 @@ struct state {
     int64_t version;
     uint32_t part;
     uint64_t offset;
-    uint32_t file; /* of the pass's names */
     uint64_t line;
     uint64_t content;
 };
@@ -35,7 +35,7 @@ struct states *states_new(const struct world *world, const char *dir);
 void states_free(struct states *states);
 AUTO_DEFINE(states, states_free)
 
-void states_begin(struct states *states); /* of another key */
+void states_reset(struct states *states); /* for another key */
 /* In their order. */
 bool states_add(struct states *states, const struct state *state, GError **error);
 
