@@ -17,7 +17,7 @@ struct run_config cli_run_config(struct cli *cli)
                                .again = cli_has(cli, OPTION_AGAIN)};
 }
 
-static bool unknown_command(const char *name, GError **error)
+bool cli_unknown_command(const char *name, GError **error)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();
     const struct command *command;
@@ -25,8 +25,8 @@ static bool unknown_command(const char *name, GError **error)
         g_ptr_array_add(names, (void *)command->name);
     const char *nearest = nearest_word(name, (const char *const *)names->pdata, names->len);
     if (nearest)
-        return error_set(error, SLUICE_ERROR_USAGE, "sluice: there is no command '%s'; did you mean '%s'?", name, nearest);
-    return error_set(error, SLUICE_ERROR_USAGE, "sluice: there is no command '%s'; `sluice help` lists them", name);
+        return error_set(error, SLUICE_ERROR_USAGE, "there is no command '%s'; did you mean '%s'?", name, nearest);
+    return error_set(error, SLUICE_ERROR_USAGE, "there is no command '%s'; `sluice help` lists them", name);
 }
 
 /* Errors go to standard error for people; with --json also as the last object of standard output. */
@@ -36,20 +36,21 @@ static int report(struct cli *cli, GError *error)
     if (cli->progress)
         progress_break(cli->progress);
     if (cli_has(cli, OPTION_JSON))
-        print_json(cli, json_pack("{s:s, s:s, s:i, s:o}", "type", "error", "error", error_row((enum error_code)error->code)->name,
-                                  "exit", status, "message", json_text_or_null(error->message)));
+        print_json(cli, json_pack("{s:s, s:s, s:i, s:o}", "type", "error", "error",
+                                  error_row((enum error_code)error->code)->name, "exit", status, "message",
+                                  shape_text(error->message)));
     fprintf(cli->err, "sluice: %s\n", error->message);
     g_error_free(error);
     return status;
 }
 
-static int call(struct cli *cli, const struct command *command)
+static int call(struct cli *cli)
 {
     GError *error = NULL;
     cli->home = g_strdup(cli_has(cli, OPTION_HOME) ? cli->values[OPTION_HOME] : ".sluice");
     cli->actor = g_strdup_printf("%s@%s", g_get_user_name(), g_get_host_name());
     cli->progress = progress_new(cli);
-    int status = command->call(cli, &error);
+    int status = cli->command->call(cli, &error);
     return error ? report(cli, error) : status;
 }
 
@@ -62,6 +63,41 @@ static void cli_done(struct cli *cli)
     g_free(cli->args);
 }
 
+/* No command: what may stand alone asks for one. NULL: a command was expected. */
+static const char *implied_command(int argc, char **argv)
+{
+    static const char *const ALONE[][2] = {
+        {"--version", "version"}, {"--help", "help"}, {"-h", "help"}, {"--json", "help"}};
+    for (size_t i = 0; argc > 1 && i < G_N_ELEMENTS(ALONE); i++)
+        if (strcmp(argv[1], ALONE[i][0]) == 0)
+            return ALONE[i][1];
+    return argc > 1 ? NULL : "help";
+}
+
+static int serve(struct cli *cli, int argc, char **argv)
+{
+    GError *error = NULL;
+    const char *name = cli_find_command(cli, argc, argv);
+    char *implied[] = {argv[0], NULL, NULL};
+    if (!name) {
+        name = implied_command(argc, argv);
+        implied[1] = (char *)name;
+        argc = 2;
+        argv = implied;
+    }
+    cli->command = name ? command_find(name) : NULL;
+    if (!name)
+        error_set(&error, SLUICE_ERROR_USAGE, "a command was expected; `sluice help` lists them");
+    else if (!cli->command)
+        cli_unknown_command(name, &error);
+    if (error || !cli_parse(cli, argc, argv, &error))
+        return report(cli, error);
+    if (!cli_has(cli, OPTION_HELP))
+        return call(cli);
+    help_command(cli, cli->command);
+    return 0;
+}
+
 int cli_main(const struct cli_start *start)
 {
     struct cli cli = {.world = start->world,
@@ -69,23 +105,8 @@ int cli_main(const struct cli_start *start)
                       .registry = store_registry_new(start->world, start->extra),
                       .out = stdout,
                       .err = stderr,
-                      .terminal = isatty(STDERR_FILENO)};
-    GError *error = NULL;
-    int status = 0;
-    const char *name = start->argc > 1 ? start->argv[1] : "help";
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
-        name = "help";
-    if (strcmp(name, "--version") == 0)
-        name = "version";
-    const struct command *command = command_find(name);
-    if (!command)
-        unknown_command(name, &error);
-    if (error || !cli_parse(&cli, command, start->argc > 2 ? start->argc - 2 : 0, start->argv + 2, &error))
-        status = report(&cli, error);
-    else if (cli_has(&cli, OPTION_HELP))
-        help_command(cli.out, command);
-    else
-        status = call(&cli, command);
+                      .terminal = isatty(STDERR_FILENO) && g_strcmp0(g_getenv("TERM"), "dumb") != 0};
+    int status = serve(&cli, start->argc, start->argv);
     cli_done(&cli);
-    return fflush(stdout) == 0 ? status : 1;
+    return fflush(stdout) == 0 && !ferror(stdout) ? status : 1;
 }

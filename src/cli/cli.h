@@ -4,10 +4,9 @@
  * manual come from there. Results go to standard output, everything else to standard error. */
 #pragma once
 
-#include <jansson.h>
 #include <stdio.h>
 
-#include "run/run.h"
+#include "cli/shape.h"
 
 enum option {
 #define OPTION(symbol, name, value, words) OPTION_##symbol,
@@ -18,6 +17,7 @@ enum option {
 
 struct cli {
     const struct world *world;
+    const struct command *command;
     const atomic_int *signals;
     struct store_registry *registry;
     FILE *out, *err;
@@ -39,10 +39,13 @@ struct cli_start {
 };
 int cli_main(const struct cli_start *start);
 
+enum command_json { COMMAND_DOCUMENT, COMMAND_LINES };
+
 struct command {
     const char *name, *arguments, *words, *more;
     const enum option *options; /* ends with OPTION_COUNT */
     size_t min_args, max_args;
+    enum command_json json;
     int (*call)(struct cli *, GError **); /* exit status, or -1 with *error set */
 };
 const struct command *command_find(const char *name);
@@ -51,8 +54,14 @@ const char *option_name(enum option option);
 const char *option_value_form(enum option option); /* NULL: a flag */
 const char *option_words(enum option option);
 
-/* Fills in cli->values and args, from the arguments and from SLUICE_… variables. */
-bool cli_parse(struct cli *cli, const struct command *command, int argc, char **argv, GError **error);
+/* Whether every command takes the option. */
+bool option_is_common(enum option option);
+
+/* The command line in two steps, so that options may stand before the command, and a wrong line too is answered in the
+ * form that it asks for. The first finds the command (NULL: none is named) and whether JSON is wanted; the second fills
+ * in cli->values and args, from the arguments and from SLUICE_… variables. */
+const char *cli_find_command(struct cli *cli, int argc, char **argv);
+bool cli_parse(struct cli *cli, int argc, char **argv, GError **error);
 
 static inline bool cli_has(const struct cli *cli, enum option option)
 {
@@ -61,32 +70,34 @@ static inline bool cli_has(const struct cli *cli, enum option option)
 bool cli_number(const struct cli *cli, enum option option, uint64_t fallback, uint64_t *ret, GError **error);
 
 struct run_config cli_run_config(struct cli *cli);
+bool cli_unknown_command(const char *name, GError **error); /* names the nearest */
 
 /* --- help --------------------------------------------------------------------------------------------------------- */
 
-void help_all(FILE *out);
-void help_command(FILE *out, const struct command *command);
+/* Of one command; NULL: of all. */
+void help_command(struct cli *cli, const struct command *only);
 
 /* --- printing ----------------------------------------------------------------------------------------------------- */
 
-/* One JSON document and a newline on standard output; takes the value over. */
+/* The value and a newline on standard output; takes the value over. */
 void print_json(struct cli *cli, json_t *value);
-json_t *json_text_or_null(const char *text);
-json_t *json_tally(const struct tally *tally);
-json_t *json_status(const struct run_row *run);
-json_t *json_time(int64_t wall_ms);
-json_t *json_key(struct slice key);
 /* A table for people: columns are aligned; cells are texts, rows of n. */
 void print_table(FILE *out, const char *const *cells, size_t columns, size_t rows);
 void print_run(struct cli *cli, const struct run_row *run);
 /* How a call on a run ended: summary for people, or a last object with `type: end`. Returns the exit status. */
 int print_result(struct cli *cli, const struct run_result *result);
 
+/* Asks on the terminal; true: yes. Where nobody is there to be asked, USAGE unless --yes was given: `what` says what
+ * waits for the answer. */
+bool print_ask(struct cli *cli, const char *question, const char *what, bool *ret_yes, GError **error);
+
 /* --- progress ----------------------------------------------------------------------------------------------------- */
 
 struct progress *progress_new(struct cli *cli);
 void progress_free(struct progress *progress);
 void progress_event(void *self, const struct run_event *event);
+/* Whether what has this level (a word of --log-level) is told, beside the results and outside JSON. */
+bool progress_tells(const struct cli *cli, const char *level);
 /* Ends the bar, so that what follows begins on a line of its own. */
 void progress_break(struct progress *progress);
 

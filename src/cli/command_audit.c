@@ -5,39 +5,43 @@
 
 #define PAGE 256
 
-static void digest_hex(const uint8_t digest[32], char into[65])
-{
-    for (size_t i = 0; i < 32; i++)
-        g_snprintf(into + 2 * i, 3, "%02x", digest[i]);
-}
-
 static void entry_json(struct cli *cli, const struct ledger_entry *entry)
 {
-    char digest[65], previous[65];
-    digest_hex(entry->digest, digest);
-    digest_hex(entry->previous, previous);
     json_t *details = entry->details ? json_loads(entry->details, 0, NULL) : NULL;
-    print_json(cli, json_pack("{s:s, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:s, s:s}", "type", "ledger", "number",
-                              (json_int_t)entry->number, "at", json_time(entry->at_ms), "actor", entry->actor, "action",
-                              entry->action, "run", json_text_or_null(entry->run), "reason",
-                              json_text_or_null(entry->reason), "details", details ? details : json_null(), "previous",
-                              previous, "digest", digest));
+    print_json(cli, json_pack("{s:s, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "type", "ledger", "number",
+                              (json_int_t)entry->number, "at", shape_time(entry->at_ms), "actor", entry->actor,
+                              "action", entry->action, "run", shape_text(entry->run), "reason",
+                              shape_text(entry->reason), "details", details ? details : json_null(), "previous",
+                              shape_digest(entry->previous), "digest", shape_digest(entry->digest)));
 }
 
 static void entry_text(struct cli *cli, const struct ledger_entry *entry)
 {
-    char when[UNITS_TEXT], digest[65];
-    digest_hex(entry->digest, digest);
+    char when[UNITS_TEXT], digest[SHAPE_HEX];
     fprintf(cli->out, "%5" G_GUINT64_FORMAT "  %s  %.12s  %-16s %-20s %s%s%s\n", entry->number,
-            units_time(entry->at_ms, when), digest, entry->action, entry->run ? entry->run : "", entry->actor,
-            entry->reason ? ": " : "", entry->reason ? entry->reason : "");
+            units_time(entry->at_ms, when), shape_hex(entry->digest, digest), entry->action,
+            entry->run ? entry->run : "", entry->actor, entry->reason ? ": " : "", entry->reason ? entry->reason : "");
+}
+
+/* The number of the first entry to print: the newest --limit of them, or all. */
+static bool first_entry(const struct cli *cli, struct catalog *catalog, uint64_t *ret, GError **error)
+{
+    uint64_t limit, last;
+    uint8_t head[32];
+    if (!cli_number(cli, OPTION_LIMIT, UINT64_MAX, &limit, error) || !ledger_head(catalog, &last, head, error))
+        return false;
+    *ret = limit < last ? last - limit + 1 : 1;
+    return true;
 }
 
 static int audit_log(struct cli *cli, struct catalog *catalog, GError **error)
 {
     auto_(arena) mem = arena_new(64 << 20);
     struct ledger_entries entries;
-    for (uint64_t from = 1;; from += entries.n) {
+    uint64_t from;
+    if (!first_entry(cli, catalog, &from, error))
+        return -1;
+    for (;; from += entries.n) {
         arena_reset(mem);
         if (!ledger_read(catalog, from, PAGE, mem, &entries, error))
             return -1;
@@ -64,20 +68,21 @@ static int audit_verify(struct cli *cli, struct catalog *catalog, GError **error
 {
     auto_(arena) mem = arena_new(64 << 20);
     uint8_t head[32], now[32];
-    char text[65];
+    char text[SHAPE_HEX];
     uint64_t number;
     struct ledger_verdict verdict = {0};
     bool given = cli_has(cli, OPTION_HEAD);
-    if ((given && !head_of(cli, head, error)) ||
-        !ledger_verify(catalog, given ? head : NULL, mem, &verdict, error) ||
+    if ((given && !head_of(cli, head, error)) || !ledger_verify(catalog, given ? head : NULL, mem, &verdict, error) ||
         !ledger_head(catalog, &number, now, error))
         return -1;
-    digest_hex(now, text);
     if (cli_has(cli, OPTION_JSON))
-        print_json(cli, json_pack("{s:s, s:b, s:I, s:o, s:s}", "type", "audit", "ok", verdict.ok, "entries",
-                                  (json_int_t)verdict.entries, "message", json_text_or_null(verdict.text), "head", text));
+        print_json(cli, json_pack("{s:s, s:b, s:I, s:o, s:o, s:o}", "type", "audit", "ok", verdict.ok, "entries",
+                                  (json_int_t)verdict.entries, "broken_at",
+                                  verdict.ok ? json_null() : json_integer((json_int_t)verdict.number), "message",
+                                  shape_text(verdict.text), "head", shape_digest(now)));
     else if (verdict.ok)
-        fprintf(cli->out, "the ledger is whole: %" G_GUINT64_FORMAT " entries, head %s\n", verdict.entries, text);
+        fprintf(cli->out, "the ledger is whole: %" G_GUINT64_FORMAT " entries, head %s\n", verdict.entries,
+                shape_hex(now, text));
     else
         fprintf(cli->out, "the ledger is broken at entry %" G_GUINT64_FORMAT ": %s\n", verdict.number, verdict.text);
     return verdict.ok ? 0 : 4;

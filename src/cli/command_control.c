@@ -1,22 +1,33 @@
 /* pause, abort, rollback, verify. */
-#include <unistd.h>
-
 #include "base/units.h"
 #include "cli/cli.h"
 
-static int wished(struct cli *cli, enum wish_kind kind, const char *go_on, GError **error)
+/* What a wish does once its holder has taken it; and with what one goes on where nobody holds the run. */
+struct wish_words {
+    enum wish_kind kind;
+    const char *taken, *go_on;
+};
+
+static void wish_text(struct cli *cli, const char *name, const struct wish_words *words, bool taken)
+{
+    if (taken)
+        fprintf(cli->out, "%s: taken; %s\n", name, words->taken);
+    else
+        fprintf(cli->out, "%s: recorded; continue with `sluice %s %s`\n", name, words->go_on, name);
+}
+
+static int wished(struct cli *cli, const struct wish_words *words, GError **error)
 {
     struct run_config config = cli_run_config(cli);
     struct run_result result = {0};
     bool taken = false;
     int status = -1;
-    if (run_wish(&config, cli->args[0], kind, &result, &taken, error)) {
+    if (run_wish(&config, cli->args[0], words->kind, &result, &taken, error)) {
         if (cli_has(cli, OPTION_JSON))
-            print_json(cli, json_pack("{s:s, s:s, s:b}", "type", "wish", "run", result.run.name, "taken", taken));
-        else if (taken)
-            fprintf(cli->out, "%s: taken; its batches in flight are being finished\n", result.run.name);
+            print_json(cli, json_pack("{s:s, s:s, s:s, s:b}", "type", "wish", "run", result.run.name, "wish",
+                                      cli->command->name, "taken", taken));
         else
-            fprintf(cli->out, "%s: recorded; continue with `sluice %s %s`\n", result.run.name, go_on, result.run.name);
+            wish_text(cli, result.run.name, words, taken);
         status = 0;
     }
     run_result_done(&result);
@@ -25,12 +36,14 @@ static int wished(struct cli *cli, enum wish_kind kind, const char *go_on, GErro
 
 int command_pause(struct cli *cli, GError **error)
 {
-    return wished(cli, WISH_PAUSE, "resume", error);
+    static const struct wish_words PAUSE = {WISH_PAUSE, "it pauses when its batches in flight are finished", "resume"};
+    return wished(cli, &PAUSE, error);
 }
 
 /* Where a process holds the run it is asked to end it; otherwise we end it here. */
 int command_abort(struct cli *cli, GError **error)
 {
+    static const struct wish_words ABORT = {WISH_ABORT, "it ends when its batches in flight are finished", "abort"};
     struct run_config config = cli_run_config(cli);
     struct run_result result = {0};
     g_autoptr(GError) failed = NULL;
@@ -38,21 +51,20 @@ int command_abort(struct cli *cli, GError **error)
     if (run_abort(&config, cli->args[0], &result, &failed))
         status = print_result(cli, &result);
     else if (error_is(failed, SLUICE_ERROR_LOCKED))
-        status = wished(cli, WISH_ABORT, "abort", error);
+        status = wished(cli, &ABORT, error);
     else
         g_propagate_error(error, g_steal_pointer(&failed));
     run_result_done(&result);
     return status;
 }
 
-static bool agreed(struct cli *cli, const struct run_back_plan *plan)
+static bool agreed(struct cli *cli, const struct run_back_plan *plan, bool *ret, GError **error)
 {
-    char keys[UNITS_TEXT], line[16] = {0};
-    if (cli_has(cli, OPTION_YES) || !isatty(STDIN_FILENO) || !cli->terminal)
-        return true;
-    fprintf(cli->err, "take back %s keys of %s? [y/N] ", units_count(plan->keys, keys), cli->args[0]);
-    fflush(cli->err);
-    return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
+    char keys[UNITS_TEXT];
+    g_autofree char *question =
+        g_strdup_printf("take back %s keys of %s?", units_count(plan->keys, keys), cli->args[0]);
+    g_autofree char *what = g_strdup_printf("%s keys of %s would be taken back", keys, cli->args[0]);
+    return print_ask(cli, question, what, ret, error);
 }
 
 static int dry_run(struct cli *cli, const struct run_back_plan *plan)
@@ -62,23 +74,17 @@ static int dry_run(struct cli *cli, const struct run_back_plan *plan)
         print_json(cli, json_pack("{s:s, s:s, s:I}", "type", "rollback-plan", "run", cli->args[0], "keys",
                                   (json_int_t)plan->keys));
     else
-        fprintf(cli->out, "%s: about %s keys would be taken back, as far as the application has not written them since\n",
+        fprintf(cli->out,
+                "%s: about %s keys would be taken back, as far as the application has not written them since\n",
                 cli->args[0], units_count(plan->keys, keys));
     return 0;
 }
 
-int command_rollback(struct cli *cli, GError **error)
+static int take_back(struct cli *cli, GError **error)
 {
     struct run_config config = cli_run_config(cli);
-    struct run_back_plan plan = {0};
     struct run_result result = {0};
     int status = -1;
-    if (!run_back_preview(&config, cli->args[0], cli->values[OPTION_STAGE], &plan, error))
-        return -1;
-    if (cli_has(cli, OPTION_DRY_RUN))
-        return dry_run(cli, &plan);
-    if (!agreed(cli, &plan))
-        return 3;
     if (run_back(&config, cli->args[0], cli->values[OPTION_STAGE], &result, error)) {
         status = print_result(cli, &result);
         if (result.run.tally.of[OUTCOME_LEFT] && !cli_has(cli, OPTION_JSON) && !cli_has(cli, OPTION_QUIET))
@@ -86,6 +92,23 @@ int command_rollback(struct cli *cli, GError **error)
     }
     run_result_done(&result);
     return status;
+}
+
+int command_rollback(struct cli *cli, GError **error)
+{
+    struct run_config config = cli_run_config(cli);
+    struct run_back_plan plan = {0};
+    bool go = false;
+    if (!run_back_preview(&config, cli->args[0], cli->values[OPTION_STAGE], &plan, error))
+        return -1;
+    if (cli_has(cli, OPTION_DRY_RUN))
+        return dry_run(cli, &plan);
+    if (plan.keys > 0 && !agreed(cli, &plan, &go, error))
+        return -1;
+    if (go || plan.keys == 0)
+        return take_back(cli, error);
+    fprintf(cli->err, "not taken back\n");
+    return 3;
 }
 
 static bool is_spec(const char *argument)

@@ -19,31 +19,28 @@ static bool newest(struct catalog *catalog, struct arena *mem, struct run_row *r
     return true;
 }
 
+static bool find(struct cli *cli, struct catalog *catalog, struct arena *mem, struct run_row *ret, GError **error)
+{
+    return cli->n_args ? catalog_run_get(catalog, cli->args[0], mem, ret, error) : newest(catalog, mem, ret, error);
+}
+
 int command_status(struct cli *cli, GError **error)
 {
     auto_(catalog) catalog = NULL;
     auto_(arena) mem = arena_new(64 << 20);
     struct run_row run;
-    if (!open_catalog(cli, &catalog, error))
-        return -1;
-    bool found = cli->n_args ? catalog_run_get(catalog, cli->args[0], mem, &run, error)
-                             : newest(catalog, mem, &run, error);
-    if (!found)
+    struct stage_row *stages;
+    size_t n;
+    if (!open_catalog(cli, &catalog, error) || !find(cli, catalog, mem, &run, error) ||
+        !catalog_stages(catalog, run.id, mem, &stages, &n, error))
         return -1;
     if (!cli_has(cli, OPTION_JSON)) {
         print_run(cli, &run);
         return 0;
     }
-    struct stage_row *stages;
-    size_t n;
-    json_t *list = json_array(), *status = json_status(&run);
-    if (!catalog_stages(catalog, run.id, mem, &stages, &n, error))
-        return -1;
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s}", "name", stages[i].name, "state",
-                                              stage_state_word(stages[i].state)));
-    json_object_set_new(status, "stage", json_text_or_null(run.stage < n ? stages[run.stage].name : NULL));
-    json_object_set_new(status, "stages", list);
+    json_t *status = shape_status(&run);
+    json_object_set_new(status, "stage", shape_text(run.stage < n ? stages[run.stage].name : NULL));
+    json_object_set_new(status, "stages", shape_stages(stages, n));
     print_json(cli, status);
     return 0;
 }
@@ -80,7 +77,7 @@ int command_list(struct cli *cli, GError **error)
     }
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_status(&runs[i]));
+        json_array_append_new(list, shape_status(&runs[i]));
     print_json(cli, json_pack("{s:s, s:o}", "type", "list", "runs", list));
     return 0;
 }
@@ -93,7 +90,8 @@ static json_t *store_json(const struct store_driver *driver)
     for (int i = 0; i < CAN_COUNT; i++)
         json_object_set_new(can, capability_row((enum capability)i)->name,
                             json_boolean(store_can(driver, (enum capability)i)));
-    return json_pack("{s:s, s:o, s:s, s:o}", "name", driver->name, "schemes", schemes, "words", driver->words, "can", can);
+    return json_pack("{s:s, s:o, s:s, s:o}", "name", driver->name, "schemes", schemes, "words", driver->words, "can",
+                     can);
 }
 
 static void store_text(struct cli *cli, const struct store_driver *driver)

@@ -5,7 +5,8 @@
 #include "quarantine/quarantine.h"
 #include "sandbox/sandbox.h"
 
-/* --- cat -------------------------------------------------------------------------------------------------------------- */
+/* --- cat
+ * -------------------------------------------------------------------------------------------------------------- */
 
 struct cat {
     struct cli *cli;
@@ -15,7 +16,8 @@ struct cat {
     struct key_paths key;
     struct sandbox *sandbox; /* NULL: no --where */
     int where;
-    uint64_t left; /* records still to print */
+    uint64_t left;   /* records still to print */
+    uint64_t faults; /* records that could not be read */
     struct arena *mem;
 };
 
@@ -53,7 +55,7 @@ static void cat_close(struct cat *cat)
 
 static void cat_key(struct cat *cat, const struct record *record)
 {
-    json_t *key = json_key(record->key);
+    json_t *key = shape_key(record->key);
     json_dumpf(key, cat->cli->out, JSON_COMPACT | JSON_ENCODE_ANY);
     fputc('\n', cat->cli->out);
     json_decref(key);
@@ -66,6 +68,7 @@ static bool cat_record(struct cat *cat, const struct record *record, GError **er
     g_autoptr(GString) text = g_string_new(NULL);
     if (record->presence == RECORD_FAULT) {
         fprintf(cat->cli->err, "sluice: %s\n", record->fault.text);
+        cat->faults++;
         return true;
     }
     if (!store_decode(store_driver(cat->store), &cat->ds, record->raw, cat->mem, &document, error) ||
@@ -116,10 +119,11 @@ int command_cat(struct cli *cli, GError **error)
     struct cat cat = {.cli = cli, .mem = arena_new(256 << 20)};
     bool done = cat_open(&cat, error) && cat_all(&cat, error);
     cat_close(&cat);
-    return done ? 0 : -1;
+    return !done ? -1 : cat.faults ? 8 : 0;
 }
 
-/* --- quarantine ------------------------------------------------------------------------------------------------------- */
+/* --- quarantine
+ * ------------------------------------------------------------------------------------------------------- */
 
 static bool run_of(struct cli *cli, struct arena *mem, struct run_row *ret, GError **error)
 {
@@ -128,17 +132,51 @@ static bool run_of(struct cli *cli, struct arena *mem, struct run_row *ret, GErr
            catalog_run_get(catalog, cli->args[1], mem, ret, error);
 }
 
-static void entry_text(struct cli *cli, const struct quarantine_entry *entry)
+static void put_key(FILE *out, struct slice key)
+{
+    g_autofree char *shown = g_utf8_make_valid((const char *)key.data, (gssize)key.len);
+    fputs(shown, out);
+}
+
+static void entry_line(struct cli *cli, const struct quarantine_entry *entry)
 {
     fprintf(cli->out, "%" G_GUINT64_FORMAT "  ", entry->number);
-    if (entry->key.len)
-        fprintf(cli->out, "%.*s  ", (int)entry->key.len, (const char *)entry->key.data);
+    if (entry->key.len) {
+        put_key(cli->out, entry->key);
+        fputs("  ", cli->out);
+    }
     if (entry->file)
         fprintf(cli->out, "%s:%" G_GUINT64_FORMAT ":%u  ", entry->file, entry->line, entry->column);
     fprintf(cli->out, "%s: %s\n", entry->code, entry->reason);
 }
 
-/* list: a line a row; show: the row as it stands in the file, with its document. */
+static void entry_whole(struct cli *cli, const struct quarantine_entry *entry)
+{
+    fprintf(cli->out, "number    %" G_GUINT64_FORMAT "\n", entry->number);
+    if (entry->key.len) {
+        fputs("key       ", cli->out);
+        put_key(cli->out, entry->key);
+        fputc('\n', cli->out);
+    }
+    if (entry->file)
+        fprintf(cli->out, "read at   %s:%" G_GUINT64_FORMAT ":%u\n", entry->file, entry->line, entry->column);
+    fprintf(cli->out, "refused   %s: %s\n", entry->code, entry->reason);
+    if (entry->document.len)
+        fprintf(cli->out, "document  %.*s\n", (int)entry->document.len, (const char *)entry->document.data);
+    else {
+        fputs("bytes     ", cli->out);
+        put_key(cli->out, entry->raw);
+        fputc('\n', cli->out);
+    }
+}
+
+/* The row as it stands in the file, which is a JSON object, with its type. */
+static void entry_json(struct cli *cli, const struct quarantine_entry *entry)
+{
+    fprintf(cli->out, "{\"type\":\"refused\",%.*s\n", (int)entry->text.len - 1, (const char *)entry->text.data + 1);
+}
+
+/* list: a line a row; show: all of it, with its document. */
 static bool print_entries(struct cli *cli, struct quarantine_reader *reader, bool whole, uint64_t left, GError **error)
 {
     auto_(arena) mem = arena_new(128 << 20);
@@ -151,12 +189,30 @@ static bool print_entries(struct cli *cli, struct quarantine_reader *reader, boo
         if (!entry || left-- == 0)
             break;
         printed++;
-        if (whole || cli_has(cli, OPTION_JSON))
-            fprintf(cli->out, "%.*s\n", (int)entry->text.len, (const char *)entry->text.data);
+        if (cli_has(cli, OPTION_JSON))
+            entry_json(cli, entry);
         else
-            entry_text(cli, entry);
+            whole ? entry_whole(cli, entry) : entry_line(cli, entry);
     }
-    return printed > 0 || !whole || error_set(error, SLUICE_ERROR_NOT_FOUND, "there is no such row in the quarantine");
+    if (quarantine_reader_damaged(reader))
+        return error_set(error, SLUICE_ERROR_CORRUPT,
+                         "%s: %" G_GUINT64_FORMAT " rows of the quarantine are damaged and are not shown", cli->args[1],
+                         quarantine_reader_damaged(reader));
+    return printed > 0 || !whole ||
+           error_set(error, SLUICE_ERROR_NOT_FOUND,
+                     "%s: there is no row %s in the quarantine; `sluice quarantine list %s` shows them", cli->args[1],
+                     cli->args[2], cli->args[1]);
+}
+
+static bool quarantine_words(struct cli *cli, bool *ret_show, uint64_t *ret_number, GError **error)
+{
+    *ret_show = strcmp(cli->args[0], "show") == 0;
+    if ((!*ret_show && strcmp(cli->args[0], "list") != 0) || cli->n_args != (*ret_show ? 3 : 2))
+        return error_set(error, SLUICE_ERROR_USAGE,
+                         "usage: sluice quarantine list RUN, or sluice quarantine show RUN NUMBER");
+    return !*ret_show || int_parse_u64(slice_of_text(cli->args[2]), ret_number) ||
+           error_set(error, SLUICE_ERROR_USAGE,
+                     "'%s': the number of a row was expected, as `sluice quarantine list` shows it", cli->args[2]);
 }
 
 int command_quarantine(struct cli *cli, GError **error)
@@ -166,18 +222,15 @@ int command_quarantine(struct cli *cli, GError **error)
     struct run_row run;
     struct quarantine_filter filter = {0};
     uint64_t number = 0, limit;
-    bool show = strcmp(cli->args[0], "show") == 0;
-    if ((!show && strcmp(cli->args[0], "list") != 0) || (show && cli->n_args != 3))
-        return error_set(error, SLUICE_ERROR_USAGE, "usage: sluice quarantine list RUN, or sluice quarantine show RUN NUMBER") - 1;
-    if (show && !int_parse_u64(slice_of_text(cli->args[2]), &number))
-        return error_set(error, SLUICE_ERROR_USAGE, "'%s': the number of a row was expected, as `quarantine list` shows it", cli->args[2]) - 1;
-    if (!cli_number(cli, OPTION_LIMIT, UINT64_MAX, &limit, error) || !run_of(cli, mem, &run, error))
+    bool show;
+    if (!quarantine_words(cli, &show, &number, error) || !cli_number(cli, OPTION_LIMIT, UINT64_MAX, &limit, error) ||
+        !run_of(cli, mem, &run, error))
         return -1;
     filter.number = show ? &number : NULL;
     g_autofree char *path = home_path(cli->home, HOME_QUARANTINE, run.name);
     struct quarantine_config config = {.world = cli->world, .path = path};
     memcpy(config.run_uid, run.uid, sizeof run.uid);
-    bool done = quarantine_reader_open(&reader, &config, &filter, error) &&
-                print_entries(cli, reader, show, limit, error);
+    bool done =
+        quarantine_reader_open(&reader, &config, &filter, error) && print_entries(cli, reader, show, limit, error);
     return done ? 0 : -1;
 }

@@ -1,6 +1,4 @@
 /* run, resume: plan (or find), ask, drive. */
-#include <unistd.h>
-
 #include "base/units.h"
 #include "cli/cli.h"
 
@@ -15,40 +13,47 @@ static int drive(struct cli *cli, const char *name, bool resume, GError **error)
     return status;
 }
 
-static void summary(struct cli *cli, const struct run_row *run, bool is_new)
+static uint64_t parts_of(const struct run_row *run)
 {
-    char keys[UNITS_TEXT], duplicates[UNITS_TEXT];
     uint64_t parts = 0;
-    if (cli_has(cli, OPTION_JSON) || cli_has(cli, OPTION_QUIET))
-        return;
     for (int i = 0; i < PART_STATE_COUNT; i++)
         parts += run->parts[i];
-    fprintf(cli->err, "%s %s: %s keys in %" G_GUINT64_FORMAT " partitions -> %s (home %s)\n",
-            is_new ? "planned" : "going on with", run->name, units_count(run->tally.of[OUTCOME_LISTED_], keys), parts,
-            run->target, cli->home);
+    return parts;
+}
+
+static void summary_text(struct cli *cli, const struct run_row *run, bool is_new)
+{
+    char keys[UNITS_TEXT], duplicates[UNITS_TEXT];
+    fprintf(cli->err, "%s %s: %s keys in %" G_GUINT64_FORMAT " partition%s -> %s (home %s)\n",
+            is_new ? "planned" : "going on with", run->name, units_count(run->tally.of[OUTCOME_LISTED_], keys),
+            parts_of(run), parts_of(run) == 1 ? "" : "s", run->target, cli->home);
     if (run->tally.of[OUTCOME_DUPLICATES])
         fprintf(cli->err, "  %s superseded states of a key are left out\n",
                 units_count(run->tally.of[OUTCOME_DUPLICATES], duplicates));
 }
 
-/* On a terminal a new run is asked about; elsewhere it needs --yes. An unfinished one was agreed to before. */
-static bool agreed(struct cli *cli, const struct run_row *run, bool *ret, GError **error)
+static void summary(struct cli *cli, const struct run_row *run, bool is_new)
 {
-    char line[16] = {0};
-    *ret = true;
-    if (cli_has(cli, OPTION_YES))
-        return true;
-    if (!isatty(STDIN_FILENO) || !cli->terminal)
-        return error_set(error, SLUICE_ERROR_USAGE,
-                         "%s is planned; nobody is here to be asked: run it with --yes, or drop it with `sluice abort %s`",
-                         run->name, run->name);
-    fprintf(cli->err, "run it? [y/N] ");
-    fflush(cli->err);
-    *ret = fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
-    return true;
+    if (cli_has(cli, OPTION_JSON))
+        print_json(cli, json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:s}", "type", "planned", "run", run->name, "new",
+                                  is_new, "listed", (json_int_t)run->tally.of[OUTCOME_LISTED_], "partitions",
+                                  (json_int_t)parts_of(run), "duplicates",
+                                  (json_int_t)run->tally.of[OUTCOME_DUPLICATES], "target", run->target));
+    else if (!run_state_over(run->state) && progress_tells(cli, "info"))
+        summary_text(cli, run, is_new);
 }
 
-static bool begin(struct cli *cli, struct run_result *planned, bool *ret_agreed, GError **error)
+/* A new run is asked about; an unfinished one was agreed to before. */
+static bool agreed(struct cli *cli, const struct run_row *run, bool *ret, GError **error)
+{
+    *ret = true;
+    if (run->state != RUN_PLANNED)
+        return true;
+    g_autofree char *what = g_strdup_printf("%s is planned, and `sluice abort %s` drops it", run->name, run->name);
+    return print_ask(cli, "run it?", what, ret, error);
+}
+
+static bool begin(struct cli *cli, struct run_result *planned, bool *ret_go, GError **error)
 {
     struct run_config config = cli_run_config(cli);
     auto_(spec) spec = NULL;
@@ -56,9 +61,9 @@ static bool begin(struct cli *cli, struct run_result *planned, bool *ret_agreed,
     if (!spec_read(&spec, cli->world, cli->args[0], error) || !run_begin(&config, spec, planned, &is_new, error))
         return false;
     spec = NULL; /* taken over */
+    progress_break(cli->progress);
     summary(cli, &planned->run, is_new);
-    *ret_agreed = true;
-    return planned->run.state != RUN_PLANNED || agreed(cli, &planned->run, ret_agreed, error);
+    return agreed(cli, &planned->run, ret_go, error);
 }
 
 int command_run(struct cli *cli, GError **error)
@@ -66,12 +71,14 @@ int command_run(struct cli *cli, GError **error)
     struct run_result planned = {0};
     bool go = false;
     int status = -1;
-    if (begin(cli, &planned, &go, error) && !go) {
+    bool began = begin(cli, &planned, &go, error);
+    if (began && go)
+        status = drive(cli, planned.run.name, false, error);
+    else if (began) {
         fprintf(cli->err, "not run; `sluice run %s` asks again, `sluice abort %s` drops it\n", cli->args[0],
                 planned.run.name);
         status = 3;
-    } else if (go)
-        status = drive(cli, planned.run.name, false, error);
+    }
     run_result_done(&planned);
     return status;
 }

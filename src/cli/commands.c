@@ -1,13 +1,13 @@
 #include "cli/cli.h"
 
-#define COMMAND(name, arguments, min, max, words, more, ...)                                                           \
+#define COMMAND(name, arguments, min, max, words, more, json, ...)                                                     \
     static const enum option options_##name[] = {__VA_ARGS__, OPTION_COUNT};
 #include "cli/command_rows.h"
 #undef COMMAND
 
 static const struct command COMMANDS[] = {
-#define COMMAND(command, arguments, min, max, words, more, ...)                                                        \
-    {#command, arguments, words, more, options_##command, min, max, command_##command},
+#define COMMAND(command, arguments, min, max, words, more, json, ...)                                                  \
+    {#command, arguments, words, more, options_##command, min, max, COMMAND_##json, command_##command},
 #include "cli/command_rows.h"
 #undef COMMAND
 };
@@ -46,4 +46,9 @@ const char *option_value_form(enum option option)
 const char *option_words(enum option option)
 {
     return OPTIONS[option].words;
+}
+
+bool option_is_common(enum option option)
+{
+    return option <= OPTION_NO_COLOR || option == OPTION_HELP;
 }

@@ -1,8 +1,10 @@
-/* OPTION(symbol, name, value, words): value NULL is a flag. Each is also an environment variable: SLUICE_ and its name. */
+/* OPTION(symbol, name, value, words): value NULL is a flag. Each is also an environment variable: SLUICE_ and its name.
+ * Those up to NO_COLOR are taken by every command. */
 /* clang-format off */
 OPTION(HOME,         "home",         "DIR",  "where runs, checkpoints and the undo log are kept (default $SLUICE_HOME, else ./.sluice)")
-OPTION(JSON,         "json",         NULL,   "print JSON: one document, or for run one object a line")
+OPTION(JSON,         "json",         NULL,   "print JSON: one document, or an object a line")
 OPTION(QUIET,        "quiet",        NULL,   "print results and errors only")
+OPTION(LOG_LEVEL,    "log-level",    "LEVEL", "what is told beside the results: error, warn, or info (states and progress; the default)")
 OPTION(NO_COLOR,     "no-color",     NULL,   "no colours (NO_COLOR is honoured too)")
 OPTION(REASON,       "reason",       "TEXT", "why; goes into the ledger")
 OPTION(YES,          "yes",          NULL,   "do not ask")

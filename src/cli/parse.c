@@ -2,14 +2,10 @@
 #include "base/nearest.h"
 #include "cli/cli.h"
 
-/* Taken by every command. */
-static const enum option COMMON[] = {OPTION_HOME, OPTION_JSON, OPTION_QUIET, OPTION_NO_COLOR, OPTION_HELP};
-
 static bool takes(const struct command *command, enum option option)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(COMMON); i++)
-        if (COMMON[i] == option)
-            return true;
+    if (option_is_common(option))
+        return true;
     for (size_t i = 0; command->options[i] != OPTION_COUNT; i++)
         if (command->options[i] == option)
             return true;
@@ -25,79 +21,136 @@ static bool unknown_option(const struct command *command, const char *name, GErr
             known[n++] = option_name((enum option)i);
     const char *nearest = nearest_word(name, known, n);
     if (nearest)
-        return error_set(error, SLUICE_ERROR_USAGE, "sluice %s: unknown option '--%s'; did you mean '--%s'?",
-                         command->name, name, nearest);
-    return error_set(error, SLUICE_ERROR_USAGE, "sluice %s: unknown option '--%s'; `sluice help %s` shows what it takes",
+        return error_set(error, SLUICE_ERROR_USAGE, "%s: unknown option '--%s'; did you mean '--%s'?", command->name,
+                         name, nearest);
+    return error_set(error, SLUICE_ERROR_USAGE, "%s: unknown option '--%s'; `sluice help %s` shows what it takes",
                      command->name, name, command->name);
 }
 
-static bool option_of(const struct command *command, const char *name, enum option *ret, GError **error)
+/* The name in `--NAME` or `--NAME=VALUE`; `*ret_value` NULL where there is no `=`. */
+static char *split(const char *argument, const char **ret_value)
 {
-    for (int i = 0; i < OPTION_COUNT; i++)
-        if (strcmp(option_name((enum option)i), name) == 0 && takes(command, (enum option)i)) {
-            *ret = (enum option)i;
-            return true;
+    const char *equals = strchr(argument, '=');
+    *ret_value = equals ? equals + 1 : NULL;
+    return equals ? g_strndup(argument + 2, (size_t)(equals - argument) - 2) : g_strdup(argument + 2);
+}
+
+static enum option option_find(const char *name)
+{
+    int i = 0;
+    while (i < OPTION_COUNT && strcmp(option_name((enum option)i), name) != 0)
+        i++;
+    return (enum option)i;
+}
+
+static bool is_on(const char *value)
+{
+    return value && *value && strcmp(value, "0") != 0;
+}
+
+const char *cli_find_command(struct cli *cli, int argc, char **argv)
+{
+    const char *found = NULL, *value;
+    cli->values[OPTION_JSON] = is_on(g_getenv("SLUICE_JSON")) ? "" : NULL;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (*argv[i] != '-') {
+            found = found ? found : argv[i];
+            continue;
         }
-    return unknown_option(command, name, error);
+        if (!g_str_has_prefix(argv[i], "--"))
+            continue;
+        g_autofree char *name = split(argv[i], &value);
+        enum option option = option_find(name);
+        if (option == OPTION_JSON)
+            cli->values[OPTION_JSON] = "";
+        i += option != OPTION_COUNT && option_value_form(option) && !value;
+    }
+    return found;
 }
 
 /* One argument that begins with `--`; *i moves on where its value is the next one. */
-static bool take_option(struct cli *cli, const struct command *command, char **argv, int argc, int *i, GError **error)
+static bool take_option(struct cli *cli, char **argv, int argc, int *i, GError **error)
 {
-    enum option option = OPTION_COUNT;
-    const char *equals = strchr(argv[*i], '=');
-    g_autofree char *name = equals ? g_strndup(argv[*i] + 2, (size_t)(equals - argv[*i]) - 2) : g_strdup(argv[*i] + 2);
-    if (!option_of(command, name, &option, error))
-        return false;
-    if (!option_value_form(option)) {
+    const char *value;
+    g_autofree char *name = split(argv[*i], &value);
+    enum option option = option_find(name);
+    if (option == OPTION_COUNT || !takes(cli->command, option))
+        return unknown_option(cli->command, name, error);
+    const char *form = option_value_form(option);
+    if (!form) {
         cli->values[option] = "";
-        return !equals || error_set(error, SLUICE_ERROR_USAGE, "--%s takes no value", name);
+        return !value || error_set(error, SLUICE_ERROR_USAGE, "--%s takes no value", name);
     }
-    if (!equals && *i + 1 >= argc)
-        return error_set(error, SLUICE_ERROR_USAGE, "--%s: a value was expected: --%s %s", name, name,
-                         option_value_form(option));
-    cli->values[option] = equals ? equals + 1 : argv[++*i];
+    if (!value && *i + 1 >= argc)
+        return error_set(error, SLUICE_ERROR_USAGE, "--%s: a value was expected: --%s %s", name, name, form);
+    cli->values[option] = value ? value : argv[++*i];
     return true;
 }
 
 /* SLUICE_HOME, SLUICE_NO_COLOR …: what the command line does not say. A flag is set by anything but "" and 0. */
-static void take_environment(struct cli *cli, const struct command *command)
+static void take_environment(struct cli *cli)
 {
     for (int i = 0; i < OPTION_COUNT; i++) {
         enum option option = (enum option)i;
-        if (cli->values[option] || !takes(command, option) || option == OPTION_HELP)
+        if (cli->values[option] || !takes(cli->command, option) || option == OPTION_HELP)
             continue;
         g_autofree char *upper = g_ascii_strup(option_name(option), -1);
         g_strdelimit(upper, "-", '_');
         g_autofree char *variable = g_strconcat("SLUICE_", upper, NULL);
         const char *value = g_getenv(variable);
-        if (!value || !*value || (!option_value_form(option) && strcmp(value, "0") == 0))
-            continue;
-        cli->values[option] = option_value_form(option) ? value : "";
+        bool is_flag = option_value_form(option) == NULL;
+        if (is_flag ? is_on(value) : value && *value)
+            cli->values[option] = is_flag ? "" : value;
     }
-    if (g_getenv("NO_COLOR"))
+    if (is_on(g_getenv("NO_COLOR")))
         cli->values[OPTION_NO_COLOR] = "";
 }
 
-bool cli_parse(struct cli *cli, const struct command *command, int argc, char **argv, GError **error)
+static bool one_argument(struct cli *cli, char **argv, int argc, int *i, bool *io_named, GError **error)
 {
-    bool only_args = false;
-    cli->args = g_new0(const char *, (size_t)argc + 1);
-    for (int i = 0; i < argc; i++) {
-        if (!only_args && strcmp(argv[i], "--") == 0)
-            only_args = true;
-        else if (!only_args && strcmp(argv[i], "-h") == 0)
-            cli->values[OPTION_HELP] = "";
-        else if (only_args || !g_str_has_prefix(argv[i], "--"))
-            cli->args[cli->n_args++] = argv[i];
-        else if (!take_option(cli, command, argv, argc, &i, error))
-            return false;
+    if (strcmp(argv[*i], "-h") == 0) {
+        cli->values[OPTION_HELP] = "";
+        return true;
     }
-    take_environment(cli, command);
+    if (g_str_has_prefix(argv[*i], "--"))
+        return take_option(cli, argv, argc, i, error);
+    if (*argv[*i] == '-' && argv[*i][1])
+        return error_set(error, SLUICE_ERROR_USAGE, "%s: unknown option '%s'; options are written out, as in --%s",
+                         cli->command->name, argv[*i], option_name(OPTION_HELP));
+    if (*io_named)
+        cli->args[cli->n_args++] = argv[*i];
+    *io_named = true; /* the first is the command itself */
+    return true;
+}
+
+static bool check_level(const struct cli *cli, GError **error)
+{
+    static const char *const LEVELS[] = {"error", "warn", "info"};
+    const char *level = cli->values[OPTION_LOG_LEVEL];
+    for (size_t i = 0; i < G_N_ELEMENTS(LEVELS); i++)
+        if (!level || strcmp(level, LEVELS[i]) == 0)
+            return true;
+    return error_set(error, SLUICE_ERROR_USAGE, "--log-level: error, warn or info was expected, not '%s'", level);
+}
+
+bool cli_parse(struct cli *cli, int argc, char **argv, GError **error)
+{
+    const struct command *command = cli->command;
+    bool named = false;
+    int i = 1;
+    cli->args = g_new0(const char *, (size_t)argc + 1);
+    for (; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (!one_argument(cli, argv, argc, &i, &named, error))
+            return false;
+    for (i++; i < argc; i++)
+        cli->args[cli->n_args++] = argv[i];
+    take_environment(cli);
+    if (!check_level(cli, error))
+        return false;
     if (cli_has(cli, OPTION_HELP) || (cli->n_args >= command->min_args && cli->n_args <= command->max_args))
         return true;
-    return error_set(error, SLUICE_ERROR_USAGE, "usage: sluice %s %s; `sluice help %s` says more", command->name,
-                     command->arguments, command->name);
+    return error_set(error, SLUICE_ERROR_USAGE, "usage: sluice %s%s%s; `sluice help %s` says more", command->name,
+                     *command->arguments ? " " : "", command->arguments, command->name);
 }
 
 bool cli_number(const struct cli *cli, enum option option, uint64_t fallback, uint64_t *ret, GError **error)

@@ -1,14 +1,19 @@
 /* Progress: a bar on a terminal, a line every few seconds elsewhere, an object a line with --json. */
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include "base/units.h"
 #include "cli/cli.h"
 
 #define LINE_EVERY_US (INT64_C(5) * 1000 * 1000)
-#define BAR_CELLS 24
+#define BAR_CELLS     24
+#define NARROW        80 /* columns: what a terminal has that does not say */
 
 struct progress {
     struct cli *cli;
     bool open; /* a bar stands on the line */
     int64_t shown_us;
+    char shown[32]; /* what was being done then */
 };
 
 struct progress *progress_new(struct cli *cli)
@@ -32,43 +37,101 @@ void progress_break(struct progress *progress)
     progress->open = false;
 }
 
-static void put_eta(const struct run_event *event, char *into, size_t len)
+bool progress_tells(const struct cli *cli, const char *level)
 {
-    char text[UNITS_TEXT];
-    *into = 0;
-    if (event->of && event->records_per_s > 0 && event->done * 100 >= event->of && event->done < event->of)
-        g_snprintf(into, (gulong)len, ", %s left",
-                   units_duration((int64_t)((double)(event->of - event->done) / event->records_per_s * 1000), text));
+    static const char *const ORDER = "error warn info";
+    const char *wanted = cli->values[OPTION_LOG_LEVEL];
+    if (cli_has(cli, OPTION_QUIET) || cli_has(cli, OPTION_JSON))
+        return false;
+    return !wanted || strstr(ORDER, level) <= strstr(ORDER, wanted);
 }
 
-static void put_bar(const struct run_event *event, char into[BAR_CELLS + 1])
+/* --- words
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static void put_eta(GString *into, const struct run_event *event)
+{
+    char text[UNITS_TEXT];
+    if (event->of && event->records_per_s > 0 && event->done * 100 >= event->of && event->done < event->of)
+        g_string_append_printf(
+            into, ", %s left",
+            units_duration((int64_t)((double)(event->of - event->done) / event->records_per_s * 1000), text));
+}
+
+static void put_counts(GString *into, const struct run_event *event)
+{
+    char done[UNITS_TEXT], of[UNITS_TEXT], rate[UNITS_TEXT];
+    g_string_append(into, units_count(event->done, done));
+    if (event->of)
+        g_string_append_printf(into, " of %s", units_count(event->of, of));
+    if (event->records_per_s > 0)
+        g_string_append_printf(into, ", %s/s", units_count((uint64_t)event->records_per_s, rate));
+    put_eta(into, event);
+}
+
+static void put_bar(GString *into, const struct run_event *event)
 {
     size_t full = event->of ? (size_t)(MIN(event->done, event->of) * BAR_CELLS / event->of) : 0;
+    if (event->of == 0)
+        return;
+    g_string_append_c(into, '[');
     for (size_t i = 0; i < BAR_CELLS; i++)
-        into[i] = i < full ? '#' : '.';
-    into[BAR_CELLS] = 0;
+        g_string_append_c(into, i < full ? '#' : '.');
+    g_string_append(into, "] ");
 }
+
+static glong columns_of(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : NARROW;
+}
+
+static GString *head_of(const struct run_event *event)
+{
+    GString *text = g_string_new(event->run ? event->run->name : NULL);
+    if (event->run)
+        g_string_append_c(text, ' ');
+    return g_string_append(text, event->text);
+}
+
+/* A line that is wider than the terminal could not be drawn over: the bar goes first, then the end of the words. */
+static void show_bar(struct progress *progress, const struct run_event *event)
+{
+    glong columns = columns_of();
+    g_autoptr(GString) line = head_of(event);
+    gsize bar = line->len + 1;
+    g_string_append_c(line, ' ');
+    put_bar(line, event);
+    gsize bar_len = line->len - bar;
+    put_counts(line, event);
+    if (g_utf8_strlen(line->str, -1) >= columns)
+        g_string_erase(line, (gssize)bar, (gssize)bar_len);
+    g_autofree char *fits = g_utf8_substring(line->str, 0, MIN(g_utf8_strlen(line->str, -1), columns - 1));
+    fprintf(progress->cli->err, "\r%s\033[K", fits);
+    progress->open = true;
+}
+
+static void show_line(struct progress *progress, const struct run_event *event)
+{
+    g_autoptr(GString) line = head_of(event);
+    g_string_append(line, ": ");
+    put_counts(line, event);
+    fprintf(progress->cli->err, "%s\n", line->str);
+}
+
+/* --- showing
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void show_text(struct progress *progress, const struct run_event *event)
 {
     struct cli *cli = progress->cli;
-    char bar[BAR_CELLS + 1], eta[64], done[UNITS_TEXT], of[UNITS_TEXT], rate[UNITS_TEXT];
     int64_t now_us = world_monotonic_us(cli->world);
-    if (!cli->terminal && progress->shown_us && now_us - progress->shown_us < LINE_EVERY_US)
+    bool same = strcmp(progress->shown, event->text) == 0;
+    if (!cli->terminal && same && now_us - progress->shown_us < LINE_EVERY_US)
         return;
     progress->shown_us = now_us;
-    put_bar(event, bar);
-    put_eta(event, eta, sizeof eta);
-    units_count(event->done, done);
-    units_count((uint64_t)event->records_per_s, rate);
-    const char *name = event->run ? event->run->name : "";
-    if (cli->terminal)
-        fprintf(cli->err, "\r\033[K%s %s [%s] %s%s%s, %s/s%s", name, event->text, bar, done, event->of ? " of " : "",
-                event->of ? units_count(event->of, of) : "", rate, eta);
-    else
-        fprintf(cli->err, "%s %s: %s%s%s, %s/s%s\n", name, event->text, done, event->of ? " of " : "",
-                event->of ? units_count(event->of, of) : "", rate, eta);
-    progress->open = cli->terminal;
+    g_strlcpy(progress->shown, event->text, sizeof progress->shown);
+    cli->terminal ? show_bar(progress, event) : show_line(progress, event);
     fflush(cli->err);
 }
 
@@ -78,31 +141,36 @@ static void show_json(struct progress *progress, const struct run_event *event)
         [RUN_EVENT_STATE] = "state", [RUN_EVENT_PROGRESS] = "progress", [RUN_EVENT_NOTE] = "note"};
     struct cli *cli = progress->cli;
     print_json(cli, json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:f}", "type", TYPES[event->kind], "run",
-                              json_text_or_null(event->run ? event->run->name : NULL), "state",
-                              json_text_or_null(event->run ? run_state_word(event->run->state) : NULL), "text",
-                              json_text_or_null(event->text), "done", (json_int_t)event->done, "of",
-                              (json_int_t)event->of, "records_per_s", event->records_per_s));
+                              shape_text(event->run ? event->run->name : NULL), "state",
+                              shape_text(event->run ? run_state_word(event->run->state) : NULL), "text",
+                              shape_text(event->text), "done", (json_int_t)event->done, "of", (json_int_t)event->of,
+                              "records_per_s", event->records_per_s));
     fflush(cli->out);
 }
 
+static void show_words(struct progress *progress, const struct run_event *event)
+{
+    FILE *err = progress->cli->err;
+    progress_break(progress);
+    if (event->run)
+        fprintf(err, "%s: ", event->run->name);
+    if (event->run && event->kind == RUN_EVENT_STATE)
+        fprintf(err, "%s%s", run_state_word(event->run->state), event->text ? ": " : "");
+    fprintf(err, "%s\n", event->text ? event->text : "");
+}
+
+/* A command whose answer is one document has no room for events. */
 void progress_event(void *self, const struct run_event *event)
 {
     struct progress *progress = self;
     struct cli *cli = progress->cli;
     if (cli_has(cli, OPTION_JSON)) {
-        show_json(progress, event);
+        if (cli->command->json == COMMAND_LINES)
+            show_json(progress, event);
+    } else if (!progress_tells(cli, event->kind == RUN_EVENT_NOTE ? "warn" : "info"))
         return;
-    }
-    if (cli_has(cli, OPTION_QUIET))
-        return;
-    if (event->kind == RUN_EVENT_PROGRESS) {
+    else if (event->kind == RUN_EVENT_PROGRESS)
         show_text(progress, event);
-        return;
-    }
-    progress_break(progress);
-    if (event->kind == RUN_EVENT_NOTE)
-        fprintf(cli->err, "%s\n", event->text);
     else
-        fprintf(cli->err, "%s: %s%s%s\n", event->run->name, run_state_word(event->run->state),
-                event->text ? ": " : "", event->text ? event->text : "");
+        show_words(progress, event);
 }

@@ -1,0 +1,133 @@
+#include "cli/shape.h"
+
+#include "base/units.h"
+
+json_t *shape_text(const char *text)
+{
+    if (!text)
+        return json_null();
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    return json_string(valid);
+}
+
+json_t *shape_key(struct slice key)
+{
+    if (g_utf8_validate((const char *)key.data, (gssize)key.len, NULL))
+        return json_stringn((const char *)key.data, key.len);
+    g_autofree char *base64 = g_base64_encode(key.data, key.len);
+    return json_pack("{s:s}", "base64", base64);
+}
+
+json_t *shape_time(int64_t wall_ms)
+{
+    char text[UNITS_TEXT];
+    return json_string(units_time(wall_ms, text));
+}
+
+const char *shape_hex(const uint8_t digest[32], char into[SHAPE_HEX])
+{
+    for (size_t i = 0; i < 32; i++)
+        g_snprintf(into + 2 * i, 3, "%02x", digest[i]);
+    return into;
+}
+
+json_t *shape_digest(const uint8_t digest[32])
+{
+    char text[SHAPE_HEX];
+    return json_string(shape_hex(digest, text));
+}
+
+static json_t *tally_json(const struct tally *tally)
+{
+    json_t *object = json_object();
+    for (int i = 0; i < OUTCOME_COUNT; i++)
+        json_object_set_new(object, outcome_row((enum outcome)i)->word, json_integer((json_int_t)tally->of[i]));
+    return object;
+}
+
+/* `written` counts the verified ones too: a partition that is verified has been written. */
+static json_t *parts_json(const uint64_t *parts)
+{
+    uint64_t total = 0;
+    json_t *object = json_object();
+    for (int i = 0; i < PART_STATE_COUNT; i++)
+        total += parts[i];
+    json_object_set_new(object, "total", json_integer((json_int_t)total));
+    for (int i = 0; i < PART_STATE_COUNT; i++)
+        json_object_set_new(object, part_state_word((enum part_state)i), json_integer((json_int_t)parts[i]));
+    json_object_set_new(object, "written", json_integer((json_int_t)(parts[PART_WRITTEN] + parts[PART_VERIFIED])));
+    return object;
+}
+
+json_t *shape_stages(const struct stage_row *stages, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:o}", "name", stages[i].name, "state",
+                                        stage_state_word(stages[i].state), "partitions", parts_json(stages[i].parts)));
+    return list;
+}
+
+/* --- pace
+ * ------------------------------------------------------------------------------------------------------------- */
+
+static bool is_back(const struct run_row *run)
+{
+    for (int i = 0; i < PART_STATE_COUNT; i++)
+        if (run->back_parts[i])
+            return true;
+    return false;
+}
+
+uint64_t shape_done(const struct run_row *run)
+{
+    return tally_sum(&run->tally, is_back(run) ? OUTCOME_KIND_BACK : OUTCOME_KIND_LISTED);
+}
+
+/* Since the run began; nothing where nothing moves. */
+static double rate_of(const struct run_row *run)
+{
+    double seconds = (double)(run->updated_ms - run->started_ms) / 1000;
+    bool moves = run->state == RUN_RUNNING && !is_back(run);
+    return moves && seconds > 0 ? (double)shape_done(run) / seconds : 0;
+}
+
+/* Shown when 1 % is done. */
+static json_t *eta_json(const struct run_row *run)
+{
+    uint64_t done = shape_done(run), of = run->tally.of[OUTCOME_LISTED_];
+    double rate = rate_of(run);
+    if (of == 0 || done * 100 < of || rate <= 0)
+        return json_null();
+    return json_integer((json_int_t)((double)(of - MIN(done, of)) / rate));
+}
+
+static void add_pace(json_t *status, const struct run_row *run)
+{
+    json_object_set_new(
+        status, "rate",
+        json_pack("{s:f, s:n, s:n}", "records_per_s", rate_of(run), "limit_records_per_s", "limited_by"));
+    json_object_set_new(status, "eta_s", eta_json(run));
+}
+
+/* --- a run
+ * ------------------------------------------------------------------------------------------------------------ */
+
+json_t *shape_status(const struct run_row *run)
+{
+    json_t *status = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:n, s:o, s:o, s:o, s:n, s:s}", "type", "status", "run",
+                               run->name, "spec", run->spec_name, "state", run_state_word(run->state), "reason",
+                               shape_text(run->reason), "actor", shape_text(run->actor), "stage", "plan_digest",
+                               shape_digest(run->digests.plan), "started_at", shape_time(run->started_ms), "updated_at",
+                               shape_time(run->updated_ms), "undo_until", "target", run->target);
+    json_object_set_new(status, "stages", json_array());
+    json_object_set_new(status, "partitions", parts_json(run->parts));
+    json_object_set_new(status, "back_partitions", parts_json(run->back_parts));
+    json_object_set_new(status, "records", tally_json(&run->tally));
+    json_object_set_new(
+        status, "bytes",
+        json_pack("{s:I, s:I}", "read", (json_int_t)run->bytes_read, "written", (json_int_t)run->bytes_written));
+    add_pace(status, run);
+    return status;
+}
