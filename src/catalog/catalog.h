@@ -153,7 +153,7 @@ bool catalog_plan(struct catalog *catalog, int64_t run, struct arena *mem, struc
 struct run_move {
     int64_t run;
     enum run_state from, to;
-    const char *reason;  /* of the new state, as `status` shows it; NULL */
+    const char *reason;  /* of the new state, as `status` shows it (`state_reason` in the ledger); NULL */
     const char *details; /* JSON object for the ledger; NULL */
     struct act act;
 };

@@ -48,11 +48,12 @@ bool total_touch(struct catalog *catalog, int64_t run, GError **error); /* it ha
 struct run_act {
     const struct run_brief *run;
     const char *action;
-    const char *reason; /* NULL: the act's */
     const struct act *act;
     const char *given; /* NULL */
     json_t *own;
 };
+/* A JSON string of whatever bytes a person or a path gave; NULL: null. */
+json_t *ledger_json_text(const char *text);
 bool ledger_act(struct catalog *catalog, const struct run_act *act, GError **error);
 bool ledger_add(struct catalog *catalog, const struct ledger_entry *entry, GError **error);
 

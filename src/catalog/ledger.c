@@ -138,6 +138,12 @@ bool ledger_add(struct catalog *catalog, const struct ledger_entry *entry, GErro
     return entry_write(catalog, &next, error);
 }
 
+json_t *ledger_json_text(const char *text)
+{
+    g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
+    return valid ? json_string(valid) : json_null();
+}
+
 /* One form of a JSON object: keys sorted, no blanks. */
 static char *canonical(json_t *object)
 {
@@ -178,7 +184,7 @@ bool ledger_act(struct catalog *catalog, const struct run_act *act, GError **err
         return false;
     struct ledger_entry entry = {.actor = act->act->actor,
                                  .action = act->action,
-                                 .reason = act->reason ? act->reason : act->act->reason,
+                                 .reason = act->act->reason,
                                  .run = act->run->name,
                                  .digests = act->run->digests,
                                  .details = details};

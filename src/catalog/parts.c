@@ -103,11 +103,12 @@ static bool stage_step(struct catalog *catalog, const struct stage_move *move, G
         !stage_write(catalog, move, error) || !total_touch(catalog, move->run, error))
         return false;
     g_autofree char *action = g_strconcat("stage.", stage_state_word(move->to), NULL);
-    struct run_act act = {.run = &run,
-                          .action = action,
-                          .act = &move->act,
-                          .given = move->details,
-                          .own = json_pack("{s:s, s:s}", "from", stage_state_word(now.state), "stage", now.name)};
+    struct run_act act = {
+        .run = &run,
+        .action = action,
+        .act = &move->act,
+        .given = move->details,
+        .own = json_pack("{s:s, s:o}", "from", stage_state_word(now.state), "stage", ledger_json_text(now.name))};
     return ledger_act(catalog, &act, error);
 }
 

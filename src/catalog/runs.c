@@ -379,9 +379,10 @@ static json_t *planned_details(const struct run_new *run)
 {
     json_t *stages = json_array();
     for (size_t i = 0; i < run->n_stages; i++)
-        json_array_append_new(stages, json_string(run->stages[i].name));
-    return json_pack("{s:o, s:I, s:I, s:I, s:s}", "stages", stages, "partitions", (json_int_t)run->n_parts, "listed",
-                     (json_int_t)run->listed, "duplicates", (json_int_t)run->duplicates, "target", run->target);
+        json_array_append_new(stages, ledger_json_text(run->stages[i].name));
+    return json_pack("{s:o, s:I, s:I, s:I, s:o}", "stages", stages, "partitions", (json_int_t)run->n_parts, "listed",
+                     (json_int_t)run->listed, "duplicates", (json_int_t)run->duplicates, "target",
+                     ledger_json_text(run->target));
 }
 
 static bool create(struct catalog *catalog, const struct run_new *run, struct arena *mem, struct run_row *ret,
@@ -438,6 +439,15 @@ static bool move_write(struct catalog *catalog, const struct run_move *move, GEr
     return query_run(query, error);
 }
 
+/* A person's reason for the act and the state's own are two: a halt's, say, under a run begun for an incident. */
+static json_t *move_details(const struct run_move *move)
+{
+    json_t *details = json_pack("{s:s}", "from", run_state_word(move->from));
+    if (move->reason)
+        json_object_set_new(details, "state_reason", ledger_json_text(move->reason));
+    return details;
+}
+
 static bool move_run(struct catalog *catalog, const struct run_move *move, GError **error)
 {
     struct run_brief run;
@@ -446,10 +456,9 @@ static bool move_run(struct catalog *catalog, const struct run_move *move, GErro
         return false;
     struct run_act act = {.run = &run,
                           .action = run_state_word(move->to),
-                          .reason = move->reason,
                           .act = &move->act,
                           .given = move->details,
-                          .own = json_pack("{s:s}", "from", run_state_word(move->from))};
+                          .own = move_details(move)};
     return move_write(catalog, move, error) && total_touch(catalog, move->run, error) &&
            ledger_act(catalog, &act, error);
 }

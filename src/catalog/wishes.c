@@ -28,11 +28,11 @@ static bool wish_add(struct catalog *catalog, int64_t run, const struct wish *wi
     auto_(arena) mem = arena_new(SMALL_BYTES);
     if (!run_brief_read(catalog, run, mem, &brief, error) || !wish_insert(catalog, run, wish, ret_id, error))
         return false;
-    g_autofree char *value = wish->value ? g_utf8_make_valid(wish->value, -1) : NULL;
-    struct run_act act = {.run = &brief,
-                          .action = "wish",
-                          .act = &wish->act,
-                          .own = json_pack("{s:s, s:s?}", "wish", WISH_WORDS[wish->kind], "value", value)};
+    struct run_act act = {
+        .run = &brief,
+        .action = "wish",
+        .act = &wish->act,
+        .own = json_pack("{s:s, s:o}", "wish", WISH_WORDS[wish->kind], "value", ledger_json_text(wish->value))};
     return ledger_act(catalog, &act, error);
 }
 

@@ -204,11 +204,32 @@ static void a_move_shows_in_run_and_ledger(void **state)
     assert_string_equal(run.reason, "the disk hums");
     assert_string_equal(run.actor, "bob@desk");
     assert_int_equal(run.updated_ms, run.started_ms + 5000);
-    fixture_rows_are(
-        fx,
-        "SELECT number, actor, action, reason, run, details, hex(substr(spec_digest, 1, 2)) FROM ledger "
-        "WHERE number = 2",
-        "2|bob@desk|paused|the disk hums|fix.1|{\"a\":{\"b\":3,\"c\":2},\"from\":\"planned\",\"z\":1}|0200\n");
+    fixture_rows_are(fx,
+                     "SELECT number, actor, action, reason, run, details, hex(substr(spec_digest, 1, 2)) FROM ledger "
+                     "WHERE number = 2",
+                     "2|bob@desk|paused|asked|fix.1|{\"a\":{\"b\":3,\"c\":2},\"from\":\"planned\",\"state_reason\":"
+                     "\"the disk hums\",\"z\":1}|0200\n");
+}
+
+static void bytes_that_are_no_text_do_not_stop_an_act(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run_of(fx, "fix", "file:/data/\xff", 1);
+    struct run_move move = {.run = run.id,
+                            .from = RUN_PLANNED,
+                            .to = RUN_PAUSED,
+                            .reason = "\xfe",
+                            .act = {.actor = "\xfd@desk", .reason = "\xfc"}};
+    struct ledger_verdict verdict;
+    kit_ok(catalog_run_move(fx->catalog, &move, &error));
+    kit_ok(catalog_run_reload(fx->catalog, fx->mem, &run, &error));
+    assert_string_equal(run.target, "file:/data/\xff");
+    assert_string_equal(run.reason, "\xfe");
+    fixture_rows_are(fx, "SELECT json_extract(details, '$.from'), json_extract(details, '$.target') FROM ledger",
+                     "NULL|file:/data/\xef\xbf\xbd\nplanned|NULL\n");
+    kit_ok(ledger_verify(fx->catalog, NULL, fx->mem, &verdict, &error));
+    assert_true(verdict.ok);
 }
 
 static void every_pair_of_states_moves_or_is_refused(void **state)
@@ -461,6 +482,7 @@ int main(void)
         CASE(writes_stand_from_the_first_grant_until_the_run_is_over),
         CASE(more_than_the_arena_holds_is_an_error),
         CASE(a_move_shows_in_run_and_ledger),
+        CASE(bytes_that_are_no_text_do_not_stop_an_act),
         CASE(every_pair_of_states_moves_or_is_refused),
         CASE(a_run_may_lead_these_lives),
         CASE(every_state_can_be_reached),
