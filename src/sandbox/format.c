@@ -96,9 +96,26 @@ static void make_integer(lua_State *lua, int arg)
 
 /* --- one directive ------------------------------------------------------------------------------------------------ */
 
+static void prepare_number(lua_State *lua, bool whole, int arg)
+{
+    int is_integer;
+    if (whole && value_kind(lua, arg) == VALUE_DECIMAL)
+        make_integer(lua, arg);
+    if (value_kind(lua, arg) == VALUE_DECIMAL)
+        return;
+    if (!lua_isnumber(lua, arg))
+        luaL_argerror(lua, arg, lua_pushfstring(lua, "number expected, got %s", value_type(lua, arg)));
+    lua_tointegerx(lua, arg, &is_integer);
+    if (whole && !is_integer)
+        luaL_argerror(lua, arg, "number has no integer representation");
+    if (isnan(lua_tonumber(lua, arg))) {
+        lua_pushnumber(lua, (lua_Number)NAN); /* its sign differs between machines */
+        lua_replace(lua, arg);
+    }
+}
+
 static void prepare(lua_State *lua, const struct directive *directive, int arg)
 {
-    bool whole = strchr("dioxXc", directive->conversion) != NULL;
     switch (directive->conversion) {
     case 'p':
         luaL_error(lua, "'%%p' would print an address");
@@ -108,18 +125,11 @@ static void prepare(lua_State *lua, const struct directive *directive, int arg)
         lua_replace(lua, arg);
         break;
     case 'q':
-        if (value_kind(lua, arg) != VALUE_NONE)
+        if (!lua_isstring(lua, arg) && !lua_isboolean(lua, arg) && !lua_isnil(lua, arg))
             luaL_argerror(lua, arg, "value has no literal form");
         break;
     default:
-        if (whole && value_kind(lua, arg) == VALUE_DECIMAL)
-            make_integer(lua, arg);
-        if (!lua_isnumber(lua, arg) && value_kind(lua, arg) != VALUE_DECIMAL)
-            luaL_argerror(lua, arg, lua_pushfstring(lua, "number expected, got %s", value_type(lua, arg)));
-        if (lua_type(lua, arg) == LUA_TNUMBER && isnan(lua_tonumber(lua, arg))) {
-            lua_pushnumber(lua, (lua_Number)NAN); /* its sign differs between machines */
-            lua_replace(lua, arg);
-        }
+        prepare_number(lua, strchr("dioxXc", directive->conversion) != NULL, arg);
         break;
     }
 }

@@ -91,7 +91,7 @@ static size_t count_keys(lua_State *lua, int index)
     lua_pushnil(lua);
     for (; lua_next(lua, index); n++)
         lua_pop(lua, 1);
-    limits_charge(lua, n);
+    limits_charge(lua, 3 * n); /* here, and for what is done with each below */
     return n;
 }
 

@@ -10,6 +10,7 @@
 
 enum {
     HOOK_INSTRUCTIONS = 1000, /* between two calls of the hook */
+    LEAST_GAIN = 16,          /* a part of all memory, between two collections for want of it */
     LONG_STRING = 64,         /* shorter ones may be there already, which must not decide */
     STEP_COUNTS_US = 1000000  /* at most, of one step between two hooks: a process that was stopped is not slow */
 };
@@ -20,18 +21,29 @@ static void note(struct limits *limits, struct sandbox *sandbox)
         limits_place(sandbox->lua, limits->place, sizeof limits->place);
 }
 
-/* Lua tries once more after a full collection, so a refusal for want of memory is not yet the end; one for too much
- * produced is. */
+/* Lua tries once more after a full collection, so a refusal for want of memory is not yet the end. It is where the
+ * collection before it has gained little: a state that is nearly full would do nothing but collect. */
+static void refuse_memory(struct limits *limits)
+{
+    uint64_t gained = limits->allocated - limits->refused_at;
+    if (limits->refused_at && gained < limits->cap.memory_bytes / LEAST_GAIN)
+        limits->passed = LIMIT_MEMORY;
+    limits->refused_at = limits->allocated;
+}
+
 static bool admit(struct sandbox *sandbox, size_t grows, size_t string)
 {
     struct limits *limits = &sandbox->limits;
     if (limits->passed != LIMIT_NONE)
         return false;
     limits->produced += string;
+    limits->allocated += grows;
     if (limits->produced > limits->cap.produced_bytes)
         limits->passed = LIMIT_PRODUCED;
     else if (limits->memory + grows <= limits->cap.memory_bytes)
         return true;
+    else
+        refuse_memory(limits);
     note(limits, sandbox);
     return false;
 }

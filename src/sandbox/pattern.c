@@ -88,6 +88,9 @@ static bool in_class(uint8_t byte, uint8_t class)
     case 'x':
         in = g_ascii_isxdigit(byte);
         break;
+    case 'z': /* no longer in the manual, but still there */
+        in = byte == 0;
+        break;
     default:
         return class == byte;
     }
@@ -138,7 +141,7 @@ static bool in_set(uint8_t byte, const uint8_t *p, const uint8_t *last)
 
 static bool single_fits(struct pattern *pattern, const uint8_t *s, const uint8_t *p, const uint8_t *end)
 {
-    if (!spend(pattern, 1 + (size_t)(end - p) / 4) || s >= subject_end(pattern))
+    if (!spend(pattern, 1 + (size_t)(end - p) / 2) || s >= subject_end(pattern))
         return false;
     switch (*p) {
     case '.':
@@ -248,7 +251,7 @@ static enum step frontier(struct pattern *pattern, struct place *at)
         return STEP_RETURN;
     }
     const uint8_t *end = item_end(pattern, p);
-    if (end && spend(pattern, 1 + (size_t)(end - p) / 4)) {
+    if (end && spend(pattern, 1 + (size_t)(end - p))) {
         uint8_t before = at->s == pattern->subject.data ? 0 : at->s[-1];
         uint8_t here = at->s == subject_end(pattern) ? 0 : *at->s;
         if (!in_set(before, p, end - 1) && in_set(here, p, end - 1)) {
@@ -301,7 +304,7 @@ static enum step special(struct pattern *pattern, struct place *at)
 static enum step single(struct pattern *pattern, struct place *at)
 {
     const uint8_t *end = item_end(pattern, at->p);
-    if (!end) {
+    if (!end || !spend(pattern, (size_t)(end - at->p) / 2)) {
         at->s = NULL;
         return STEP_RETURN;
     }

@@ -41,6 +41,8 @@ struct limits {
     struct sandbox_limits cap;
     const struct world *world; /* NULL: time is not watched */
     size_t memory;             /* in use */
+    uint64_t allocated;        /* bytes, since the state began */
+    uint64_t refused_at;       /* what was allocated when memory was last refused */
     uint64_t produced;         /* in this call */
     int64_t instructions;      /* left in this call */
     int64_t checked_us, spent_us;

@@ -126,6 +126,16 @@ static int text_reverse(lua_State *lua)
     return 1;
 }
 
+/* The first `unit` bytes, again and again until there are `total`. */
+static void repeat(char *into, size_t unit, size_t total)
+{
+    for (size_t done = unit; done < total;) {
+        size_t len = MIN(done, total - done);
+        memcpy(into + done, into, len);
+        done += len;
+    }
+}
+
 static int text_rep(lua_State *lua)
 {
     struct slice text = text_arg(lua, 1), between = {.data = (const uint8_t *)"", .len = 0};
@@ -134,23 +144,20 @@ static int text_rep(lua_State *lua)
     size_t total;
     if (!lua_isnoneornil(lua, 3))
         between = text_arg(lua, 3);
-    if (n <= 0 || text.len + between.len == 0) {
+    size_t unit = text.len + between.len;
+    if (n <= 0 || unit == 0) {
         lua_pushliteral(lua, "");
         return 1;
     }
-    if (__builtin_mul_overflow(text.len + between.len, (size_t)n, &total))
+    if (__builtin_mul_overflow(unit, (size_t)n, &total))
         total = SIZE_MAX;
-    total -= between.len;
-    limits_expect(lua, total);
-    limits_charge(lua, (uint64_t)n + total / BYTES_PER_INSTRUCTION);
+    limits_expect(lua, total - between.len);
+    charge_bytes(lua, total);
     char *into = luaL_buffinitsize(lua, &buffer, total);
-    for (lua_Integer i = 0; i < n; i++) {
-        memcpy(into, text.data, text.len);
-        into += text.len;
-        if (i + 1 < n)
-            memcpy(into, between.data, between.len), into += between.len;
-    }
-    luaL_pushresultsize(&buffer, total);
+    memcpy(into, text.data, text.len);
+    memcpy(into + text.len, between.data, between.len);
+    repeat(into, unit, total);
+    luaL_pushresultsize(&buffer, total - between.len);
     return 1;
 }
 

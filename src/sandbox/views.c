@@ -310,6 +310,7 @@ static int object_newindex(lua_State *lua)
 
 static int object_len(lua_State *lua)
 {
+    view_at(lua, 1);
     return luaL_error(lua, "an object has no length; only a list has one");
 }
 
