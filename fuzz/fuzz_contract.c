@@ -2,6 +2,7 @@
  * it is. The text is the contract, up to the first byte of zero; what follows is the record, as JSON. */
 #include "contract/contract.h"
 #include "fuzz.h"
+#include "yaml_leaks.h"
 
 enum { ARENA_BYTES = 64 << 20 };
 
