@@ -103,6 +103,11 @@ static void defaults_stand_in_for_absent_fields_and_make_the_objects_of_their_pa
     applied_done(&applied);
 }
 
+static void a_default_holds_the_defaults_of_what_is_declared_after_it(void **state)
+{
+    passes(FIELDS("  a: { type: object, default: {} }\n  a.b: { type: int, default: 5 }\n"), "{}", "{\"a\":{\"b\":5}}");
+}
+
 static void a_null_is_no_absence(void **state)
 {
     static const char yaml[] =
@@ -181,6 +186,9 @@ static void a_pattern_that_explodes_refuses_the_record(void **state)
             "{\"a\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaac\"}",
             "a: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaac' takes too many steps to match ^(a+)+$; write a pattern that "
             "tries less");
+    /* Half a million steps, which PCRE2 takes by itself: the limit is ours. */
+    refuses(FIELDS("  a: { type: string, pattern: \"^(a+)+$\" }\n"), "{\"a\":\"aaaaaaaaaaaaaaaaaaac\"}",
+            "a: 'aaaaaaaaaaaaaaaaaaac' takes too many steps to match ^(a+)+$; write a pattern that tries less");
     g_autofree char *text = g_strnfill(1000000, 'a');
     g_autofree char *json = g_strdup_printf("{\"a\":\"%s\"}", text);
     struct applied applied = applied_new(FIELDS("  a: { type: string, pattern: \"^(a|b)*$\" }\n"));
@@ -330,6 +338,7 @@ int main(void)
         cmocka_unit_test(a_refusal_names_everything_that_is_wrong_with_a_record),
         cmocka_unit_test(a_field_below_a_path_is_required_even_where_its_object_is_absent),
         cmocka_unit_test(defaults_stand_in_for_absent_fields_and_make_the_objects_of_their_paths),
+        cmocka_unit_test(a_default_holds_the_defaults_of_what_is_declared_after_it),
         cmocka_unit_test(a_null_is_no_absence),
         cmocka_unit_test(an_empty_text_is_a_string_and_nothing_for_all_others),
         cmocka_unit_test(unknown_fields_are_kept_dropped_or_refused),

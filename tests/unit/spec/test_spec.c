@@ -160,6 +160,9 @@ static void expires_has_four_forms(void **state)
     assert_refused(HEAD SOURCE "target: { store: 'mem:x', dataset: d, expires: soon }\n",
                    "dir/s.yaml:4:48: expected keep, never, a duration such as 30d, or { from: path }, found the text "
                    "'soon'");
+    assert_refused(HEAD SOURCE "target: { store: 'mem:x', dataset: d, expires: 0s }\n",
+                   "dir/s.yaml:4:48: expected keep, never, a duration such as 30d, or { from: path }, found the text "
+                   "'0s'");
     assert_refused(HEAD SOURCE "target: { store: 'mem:x', dataset: d, expires: { form: a } }\n",
                    "dir/s.yaml:4:50: unknown key 'form'; did you mean 'from'?");
     assert_refused(HEAD SOURCE "target: { store: 'mem:x', dataset: d, expires: {} }\n",
@@ -249,6 +252,12 @@ static void keys_that_contradict_each_other_are_both_named(void **state)
                    "two states is newer");
 }
 
+static void a_share_is_at_most_all(void **state)
+{
+    assert_refused(HEAD SOURCE TARGET "protect: { rejects: 100.1% }\n",
+                   "dir/s.yaml:5:21: expected a share of at most 100%, found the text '100.1%'");
+}
+
 static void paths_are_checked(void **state)
 {
     assert_refused(HEAD TARGET "source: { store: 'mem:x', dataset: d, key: [a, a], version: 'a..b' }\n",
@@ -331,6 +340,7 @@ int main(void)
         cmocka_unit_test(what_is_no_map_is_refused),
         cmocka_unit_test(duplicate_keys_are_refused),
         cmocka_unit_test(keys_that_contradict_each_other_are_both_named),
+        cmocka_unit_test(a_share_is_at_most_all),
         cmocka_unit_test(paths_are_checked),
         cmocka_unit_test(more_stages_than_one_are_read_and_refused),
         cmocka_unit_test(placeholders_stand_only_in_stores),
