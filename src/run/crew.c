@@ -5,6 +5,7 @@
 
 #define WATCH_US (INT64_C(50) * 1000)
 #define SHOW_US  (INT64_C(500) * 1000)
+#define TIDY_US  (INT64_C(1000) * 1000)
 
 /* One worker's thread. `stop` and `ended` are shared with the watcher; the rest is the thread's own until it has ended. */
 struct hand {
@@ -120,7 +121,7 @@ static void show(struct watch *watch, int64_t now_us)
 static void watch_all(struct watch *watch)
 {
     const struct world *world = watch->crew->shared->world;
-    int64_t asked_us = 0;
+    int64_t asked_us = 0, tidied_us = world_monotonic_us(world);
     while (!all_ended(watch)) {
         int64_t now_us = world_monotonic_us(world);
         look_at_signals(watch);
@@ -129,6 +130,10 @@ static void watch_all(struct watch *watch)
             look_at_wishes(watch);
         }
         show(watch, now_us);
+        if (now_us - tidied_us > TIDY_US) {
+            tidied_us = now_us;
+            catalog_tidy(watch->crew->catalog, NULL); /* so that no worker has to, in the middle of a batch */
+        }
         world_sleep_us(world, WATCH_US, NULL);
     }
 }

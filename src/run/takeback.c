@@ -24,8 +24,8 @@ static bool stage_of(struct hold *hold, const char *name, uint32_t *ret, GError 
                      name, n ? stages[0].name : "");
 }
 
-/* The forward partitions of a stage and of those after it. */
-static GArray *forward_parts(struct hold *hold, uint32_t from_stage, GError **error)
+/* The forward partitions of a stage and of those after it; `standing`: only those that are not rolled back yet. */
+static GArray *forward_parts(struct hold *hold, uint32_t from_stage, bool standing, GError **error)
 {
     struct part_row *rows;
     size_t n;
@@ -34,7 +34,7 @@ static GArray *forward_parts(struct hold *hold, uint32_t from_stage, GError **er
         return NULL;
     GArray *parts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     for (size_t i = 0; i < n; i++)
-        if (rows[i].stage >= from_stage)
+        if (rows[i].stage >= from_stage && !(standing && rows[i].state == PART_ROLLED_BACK))
             g_array_append_val(parts, rows[i].part);
     return parts;
 }
@@ -72,7 +72,7 @@ bool takeback_prepare(struct hold *hold, const char *stage, GError **error)
         return true;
     if (!hold_settle(hold, error) || !stage_of(hold, stage, &from_stage, error))
         return false;
-    g_autoptr(GArray) parts = forward_parts(hold, from_stage, error);
+    g_autoptr(GArray) parts = forward_parts(hold, from_stage, false, error);
     if (!parts)
         return false;
     struct undo_filter filter = {.parts = (const uint32_t *)(void *)parts->data, .n = parts->len};
@@ -105,15 +105,34 @@ static bool all_taken_back(struct hold *hold, uint64_t keys, GError **error)
                      keys, back);
 }
 
-static bool forward_parts_back(struct hold *hold, const char *stage, GError **error)
+static bool stages_back(struct hold *hold, uint32_t from_stage, GError **error)
+{
+    struct stage_row *stages;
+    size_t n;
+    if (!catalog_stages(hold->catalog, hold->run.id, hold->mem, &stages, &n, error))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct stage_move move = {
+            .run = hold->run.id, .stage = stages[i].stage, .to = STAGE_ROLLED_BACK, .act = hold->config->act};
+        if (stages[i].stage >= from_stage && stages[i].state != STAGE_ROLLED_BACK &&
+            !catalog_stage_move(hold->catalog, &move, error))
+            return false;
+    }
+    return true;
+}
+
+/* Partitions and stages that are back already, from before a death, stay as they are. */
+static bool forward_is_back(struct hold *hold, const char *stage, GError **error)
 {
     uint32_t from_stage;
     if (!stage_of(hold, stage, &from_stage, error))
         return false;
-    g_autoptr(GArray) parts = forward_parts(hold, from_stage, error);
-    return parts && (parts->len == 0 ||
-                     catalog_parts_move(hold->catalog, hold->run.id, (const uint32_t *)(void *)parts->data, parts->len,
-                                        PART_ROLLED_BACK, error));
+    g_autoptr(GArray) parts = forward_parts(hold, from_stage, true, error);
+    return parts &&
+           (parts->len == 0 ||
+            catalog_parts_move(hold->catalog, hold->run.id, (const uint32_t *)(void *)parts->data, parts->len,
+                               PART_ROLLED_BACK, error)) &&
+           stages_back(hold, from_stage, error);
 }
 
 static bool back_finish(struct hold *hold, const char *stage, struct run_result *ret, GError **error)
@@ -121,7 +140,7 @@ static bool back_finish(struct hold *hold, const char *stage, struct run_result 
     auto_(undo_chains) chains = NULL;
     size_t n_damage = 0;
     if (!hold_reload(hold, error) || !undo_chains_open(&chains, &hold->undo_config, error) ||
-        !all_taken_back(hold, undo_chains_count(chains), error) || !forward_parts_back(hold, stage, error) ||
+        !all_taken_back(hold, undo_chains_count(chains), error) || !forward_is_back(hold, stage, error) ||
         !hold_let_go(hold, error))
         return false;
     const struct undo_damage *damage = undo_chains_damage(chains, &n_damage);

@@ -7,8 +7,9 @@ here=$PWD
 count=${1:-200000}
 work=$(mktemp -d "${TMPDIR:-/tmp}/sluice-demo.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-app=$here/build/tests/tools/app
-PATH=$here/build:$PATH
+build=${SLUICE_BUILD:-$here/build}
+app=$build/tests/tools/app
+PATH=$build:$PATH
 cd "$work"
 
 exec 3>&1 # what is said goes there, wherever a command's output goes
