@@ -43,13 +43,16 @@ static const char *take_directive(lua_State *lua, const char *at, const char *en
         at++;
         ret->precision = take_number(&at, end);
     }
-    size_t len = (size_t)(at - begin) + 1;
-    if (at == end || len + 2 > sizeof ret->text || ret->width > MOST_DIGITS || ret->precision > MOST_DIGITS)
-        luaL_error(lua, "invalid conversion '%%%s' to 'format'", begin);
+    size_t len = (size_t)(at - begin) + (at < end);
+    if (len + 2 > sizeof ret->text)
+        luaL_error(lua, "invalid format string to 'format'");
     ret->text[0] = '%';
     memcpy(ret->text + 1, begin, len);
     ret->text[len + 1] = '\0';
-    ret->conversion = *at;
+    ret->conversion = at < end ? *at : '\0';
+    if (!ret->conversion || !strchr("aAcdeEfgGiopqsuxX", ret->conversion) || ret->width > MOST_DIGITS ||
+        ret->precision > MOST_DIGITS)
+        luaL_error(lua, "invalid conversion '%s' to 'format'", ret->text);
     return at + 1;
 }
 
@@ -76,7 +79,7 @@ static void push_decimal(lua_State *lua, const struct directive *directive, int 
     bson_decimal128_t decimal = decimals_at(lua, arg), rounded;
     char text[DECIMAL_TEXT];
     GError *error = NULL;
-    if (directive->conversion != 'f' && directive->conversion != 'F')
+    if (directive->conversion != 'f')
         luaL_argerror(lua, arg, "a decimal is formatted by %s, %d (if it is whole) or %.2f");
     if (!decimal_round(&decimal, directive->precision < 0 ? 6 : directive->precision, &rounded, &error))
         value_raise(lua, error);
@@ -129,7 +132,7 @@ static void prepare(lua_State *lua, const struct directive *directive, int arg)
             luaL_argerror(lua, arg, "value has no literal form");
         break;
     default:
-        prepare_number(lua, strchr("dioxXc", directive->conversion) != NULL, arg);
+        prepare_number(lua, strchr("diouxXc", directive->conversion) != NULL, arg);
         break;
     }
 }

@@ -386,10 +386,20 @@ static void set_string_metatable(lua_State *lua)
     lua_pop(lua, 1);
 }
 
+/* For messages only: where Lua looks for the name of a function that was called without one. */
+static void name_functions(lua_State *lua, const char *library)
+{
+    luaL_getsubtable(lua, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_pushvalue(lua, -2);
+    lua_setfield(lua, -2, library);
+    lua_pop(lua, 1);
+}
+
 static void add_libraries(lua_State *lua)
 {
     for (size_t i = 1; i < G_N_ELEMENTS(libraries); i++) {
         push_library(lua, &libraries[i]);
+        name_functions(lua, libraries[i].name);
         if (libraries[i].lua == luaopen_string)
             set_string_metatable(lua);
         if (libraries[i].lua == luaopen_math) {
@@ -417,6 +427,7 @@ void globals_open(lua_State *lua)
 {
     make_weak_table(lua, SLOT_COPIES);
     push_library(lua, &libraries[0]);
+    name_functions(lua, LUA_GNAME);
     add_libraries(lua);
     views_open(lua);
     context_open(lua);

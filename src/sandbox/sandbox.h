@@ -68,8 +68,10 @@ struct sandbox_context {
     int64_t planned_at_ms; /* ctx.planned_at, a datetime */
 };
 
-/* One call of transform(doc, ctx). Fails with LUA (class record: the script threw on this record: message has
- * file:line) or TRANSFORM (class fatal: a limit was passed; the sandbox is dead and only sandbox_free() may follow). */
+/* One call of transform(doc, ctx). A document that is given back as it came costs one object of Lua's of some 150 bytes
+ * and a slice in the arena; nothing is copied, opened or encoded. Fails with LUA (class record: the script threw on
+ * this record: message has file:line) or TRANSFORM (class fatal: a limit was passed; the sandbox is dead and only
+ * sandbox_free() may follow). */
 bool sandbox_transform(struct sandbox *sandbox, struct slice document, const struct sandbox_context *context,
                        struct arena *mem, struct sandbox_result *ret, GError **error);
 

@@ -1,3 +1,4 @@
+#include "sandbox/state.h"
 #include "unit/sandbox/lua_kit.h"
 
 static void what_is_given_back_decides(void **state)
@@ -222,6 +223,31 @@ static void a_full_arena_is_an_error_of_the_record(void **state)
     lua_kit_done(&kit);
 }
 
+/* What 1 M records cost, most of which a transform leaves alone. */
+static void an_identity_costs_one_small_object(void **state)
+{
+    enum { CALLS = 100000 };
+    struct lua_kit kit = {0};
+    const char *script = "function transform(doc) return doc end";
+    struct sandbox_context context = {.run = "r", .spec = "s"};
+    struct sandbox_result result;
+    GError *error = NULL;
+    kit_ok(lua_kit_load(&kit, script, strlen(script), &error));
+    struct slice document = lua_kit_document(kit.mem, "{\"a\":1,\"b\":[1,2,3],\"c\":\"some text\",\"d\":0.10}");
+    size_t used = arena_used(kit.mem);
+    kit_ok(sandbox_transform(kit.sandbox, document, &context, kit.mem, &result, &error));
+    uint64_t allocated = kit.sandbox->limits.allocated;
+    int64_t begun_us = world_monotonic_us(world_real());
+    for (int i = 1; i < CALLS; i++) {
+        kit_ok(sandbox_transform(kit.sandbox, document, &context, kit.mem, &result, &error));
+        assert_ptr_equal(result.documents[0].data, document.data);
+    }
+    print_message("%.0f ns a call\n", (double)(world_monotonic_us(world_real()) - begun_us) * 1000 / CALLS);
+    assert_in_range((kit.sandbox->limits.allocated - allocated) / (CALLS - 1), 100, 200);
+    assert_int_equal((arena_used(kit.mem) - used) / CALLS, sizeof(struct slice));
+    lua_kit_done(&kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +261,7 @@ int main(void)
         cmocka_unit_test(expressions_look_at_the_document),
         cmocka_unit_test(a_wrong_expression_is_told),
         cmocka_unit_test(a_full_arena_is_an_error_of_the_record),
+        cmocka_unit_test(an_identity_costs_one_small_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
