@@ -57,24 +57,35 @@ static struct mem_content *space_content(struct mem_space *space, const char *ur
     return content;
 }
 
-void mem_driver_init(struct mem_driver *ret, struct mem_space *space)
-{
-    *ret = (struct mem_driver){.table = mem_driver, .space = space};
-}
-
 /* --- stores and sessions ------------------------------------------------------------------------------------------ */
 
-static bool mem_open(struct store **ret, const struct store_config *config, const struct world *world, GError **error)
+static bool open_content(struct store **ret, const struct store_config *config, struct mem_space *space, GError **error)
 {
     if (strlen(config->uri) == strlen("mem:"))
         return error_set(error, SLUICE_ERROR_USAGE, "expected a name: mem:NAME");
     struct mem_store *store = g_new0(struct mem_store, 1);
     store->identity = g_strdup(config->uri);
-    store->owned = config->driver == &mem_driver;
-    store->content = store->owned ? mem_content_new()
-                                  : space_content(((const struct mem_driver *)config->driver)->space, config->uri);
+    store->owned = !space;
+    store->content = space ? space_content(space, config->uri) : mem_content_new();
     *ret = (struct store *)store;
     return true;
+}
+
+static bool mem_open(struct store **ret, const struct store_config *config, const struct world *world, GError **error)
+{
+    return open_content(ret, config, NULL, error);
+}
+
+static bool mem_open_in_space(struct store **ret, const struct store_config *config, const struct world *world,
+                              GError **error)
+{
+    return open_content(ret, config, ((const struct mem_driver *)config->driver)->space, error);
+}
+
+void mem_driver_init(struct mem_driver *ret, struct mem_space *space)
+{
+    *ret = (struct mem_driver){.table = mem_driver, .space = space};
+    ret->table.open = mem_open_in_space;
 }
 
 static void mem_close(struct store *base)
