@@ -66,11 +66,15 @@ static void cli_done(struct cli *cli)
 /* No command: what may stand alone asks for one. NULL: a command was expected. */
 static const char *implied_command(int argc, char **argv)
 {
-    static const char *const ALONE[][2] = {
-        {"--version", "version"}, {"--help", "help"}, {"-h", "help"}, {"--json", "help"}};
-    for (size_t i = 0; argc > 1 && i < G_N_ELEMENTS(ALONE); i++)
-        if (strcmp(argv[1], ALONE[i][0]) == 0)
-            return ALONE[i][1];
+    static const struct {
+        const char *option, *command;
+        bool beside; /* others may stand beside it */
+    } ALONE[] = {
+        {"--version", "version", true}, {"--help", "help", true}, {"-h", "help", true}, {"--json", "help", false}};
+    for (int k = 1; k < argc; k++)
+        for (size_t i = 0; i < G_N_ELEMENTS(ALONE); i++)
+            if (strcmp(argv[k], ALONE[i].option) == 0 && (ALONE[i].beside || argc == 2))
+                return ALONE[i].command;
     return argc > 1 ? NULL : "help";
 }
 

@@ -64,16 +64,14 @@ static bool head_of(const struct cli *cli, uint8_t ret[32], GError **error)
     return ok || error_set(error, SLUICE_ERROR_USAGE, "--head: 64 hex digits were expected, as a run prints them");
 }
 
-static int audit_verify(struct cli *cli, struct catalog *catalog, GError **error)
+static int audit_verify(struct cli *cli, struct catalog *catalog, const uint8_t *head, GError **error)
 {
     auto_(arena) mem = arena_new(64 << 20);
-    uint8_t head[32], now[32];
+    uint8_t now[32];
     char text[SHAPE_HEX];
     uint64_t number;
     struct ledger_verdict verdict = {0};
-    bool given = cli_has(cli, OPTION_HEAD);
-    if ((given && !head_of(cli, head, error)) || !ledger_verify(catalog, given ? head : NULL, mem, &verdict, error) ||
-        !ledger_head(catalog, &number, now, error))
+    if (!ledger_verify(catalog, head, mem, &verdict, error) || !ledger_head(catalog, &number, now, error))
         return -1;
     if (cli_has(cli, OPTION_JSON))
         print_json(cli, json_pack("{s:s, s:b, s:I, s:o, s:o, s:o}", "type", "audit", "ok", verdict.ok, "entries",
@@ -91,12 +89,14 @@ static int audit_verify(struct cli *cli, struct catalog *catalog, GError **error
 int command_audit(struct cli *cli, GError **error)
 {
     auto_(catalog) catalog = NULL;
-    bool log = strcmp(cli->args[0], "log") == 0;
+    uint8_t head[32];
+    bool log = strcmp(cli->args[0], "log") == 0, given = cli_has(cli, OPTION_HEAD);
     if (!log && strcmp(cli->args[0], "verify") != 0) {
         error_set(error, SLUICE_ERROR_USAGE, "usage: sluice audit log, or sluice audit verify [--head HEX]");
         return -1;
     }
-    if (!catalog_open(&catalog, cli->world, cli->home, CATALOG_READ_ONLY, error))
+    if ((given && !head_of(cli, head, error)) ||
+        !catalog_open(&catalog, cli->world, cli->home, CATALOG_READ_ONLY, error))
         return -1;
-    return log ? audit_log(cli, catalog, error) : audit_verify(cli, catalog, error);
+    return log ? audit_log(cli, catalog, error) : audit_verify(cli, catalog, given ? head : NULL, error);
 }

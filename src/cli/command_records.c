@@ -61,14 +61,24 @@ static void cat_key(struct cat *cat, const struct record *record)
     json_decref(key);
 }
 
+static void cat_fault(struct cat *cat, const struct record *record)
+{
+    FILE *err = cat->cli->err;
+    const struct origin *at = &record->at;
+    cat->faults++;
+    fputs("sluice: ", err);
+    if (at->file)
+        fprintf(err, "%s:%" G_GUINT64_FORMAT ":%u: ", at->file, at->line, at->column);
+    fprintf(err, "%s\n", record->fault.text);
+}
+
 static bool cat_record(struct cat *cat, const struct record *record, GError **error)
 {
     struct slice document;
     bool holds = true;
     g_autoptr(GString) text = g_string_new(NULL);
     if (record->presence == RECORD_FAULT) {
-        fprintf(cat->cli->err, "sluice: %s\n", record->fault.text);
-        cat->faults++;
+        cat_fault(cat, record);
         return true;
     }
     if (!store_decode(store_driver(cat->store), &cat->ds, record->raw, cat->mem, &document, error) ||
