@@ -155,7 +155,9 @@ static bool load_entries(struct undo_chains *chains, const struct undo_position 
     arena_reset(chains->entries_mem);
     if (!load_segment(chains, at->segment, error))
         return false;
-    enum block_result result = blockfile_read(chains->segment, at->offset, false, chains->entries_mem, &block, error);
+    enum block_result result =
+        chains->segment ? blockfile_read(chains->segment, at->offset, false, chains->entries_mem, &block, error)
+                        : BLOCK_DAMAGED;
     if (result == BLOCK_FAILED)
         return false;
     if (result != BLOCK_OK || block.type != UNDO_INTENTS || !undo_head_get(block.head, &chains->entries_head))

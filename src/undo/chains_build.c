@@ -195,12 +195,9 @@ static bool read_entries(struct build *build, GError **error)
 /* Of a block of intents whose head was read: how many of its numbers are known to be applied, or may be. */
 static uint32_t lost_of(struct build *build, const struct undo_damage *damage)
 {
-    uint32_t lost = 0;
-    for (uint32_t i = 0; i < damage->keys; i++) {
-        enum undo_state state = undo_settled_ask(build->settled, damage->part, damage->lane, damage->first_number + i);
-        lost += state == UNDO_APPLIED || (state == UNDO_UNKNOWN && damage->proven);
-    }
-    return lost;
+    struct undo_settled_range range = {damage->part, damage->lane, damage->first_number, damage->keys};
+    struct undo_settled_count count = undo_settled_ask_range(build->settled, &range);
+    return count.applied + (damage->proven ? count.unknown : 0);
 }
 
 static bool is_unread_outcome(const struct build *build, const struct undo_damage *damage)

@@ -8,6 +8,7 @@ enum {
     HEAD_LEN = 40,
     DIGEST_LEN = 16,
     ENTRY_MOST = 1 + 10 + DIGEST_LEN + 10 + 10, /* beside key and pre-image */
+    ENTRY_LEAST = 1 + 1 + DIGEST_LEN,
     FLAG_PRE = 1,
     FLAG_DELETE = 2,
     PAYLOAD_MOST = 1 << 30, /* GLib counts with guint, and zstd needs room */
@@ -42,14 +43,19 @@ bool undo_head_get(struct slice bytes, struct undo_head *ret)
     if (bytes.len != HEAD_LEN)
         return false;
     struct reader reader = reader_of(bytes);
-    ret->part = reader_u32(&reader);
-    ret->lane = reader_u32(&reader);
-    ret->first_number = reader_u64(&reader);
-    ret->first_sequence = reader_u64(&reader);
-    ret->count = reader_u32(&reader);
+    struct undo_head head;
+    uint64_t end;
+    head.part = reader_u32(&reader);
+    head.lane = reader_u32(&reader);
+    head.first_number = reader_u64(&reader);
+    head.first_sequence = reader_u64(&reader);
+    head.count = reader_u32(&reader);
     reader_u32(&reader);
-    ret->durable = reader_u64(&reader);
-    return reader.ok;
+    head.durable = reader_u64(&reader);
+    if (!int_add_u64(head.first_number, head.count, &end) || !int_add_u64(head.first_sequence, head.count, &end))
+        return false;
+    *ret = head;
+    return true;
 }
 
 static uint64_t zigzag(int64_t value)
@@ -91,6 +97,11 @@ bool undo_intents_put(const struct undo_intent *intents, size_t n, GByteArray **
         put_entry(payload, &intents[i]);
     *ret = payload;
     return true;
+}
+
+bool undo_payload_possible(const struct undo_head *head, struct slice payload)
+{
+    return head->count <= payload.len / ENTRY_LEAST;
 }
 
 struct undo_payload undo_payload_of(const struct undo_head *head, struct slice payload)

@@ -38,6 +38,8 @@ struct undo_payload {
     uint32_t next;
 };
 
+/* Whether so many entries find room in so few bytes: asked before memory is taken for them. */
+bool undo_payload_possible(const struct undo_head *head, struct slice payload);
 struct undo_payload undo_payload_of(const struct undo_head *head, struct slice payload);
 /* The next entry, of unknown outcome, its slices in the payload; false at the end, or where the bytes make no sense. */
 bool undo_payload_next(struct undo_payload *payload, struct undo_entry *ret);

@@ -86,6 +86,36 @@ enum undo_state undo_settled_ask(struct undo_settled *settled, uint32_t part, ui
     return applied ? UNDO_APPLIED : UNDO_NOT_APPLIED;
 }
 
+/* Which bits of a chunk's word stand for numbers of the range. */
+static uint64_t bits_of(const struct chunk *chunk, unsigned word, const struct undo_settled_range *range)
+{
+    uint64_t first = chunk->index * CHUNK + word * WORD, last = first + WORD - 1;
+    uint64_t from = MAX(first, range->first_number), to = MIN(last, range->first_number + range->n - 1);
+    if (range->n == 0 || from > to)
+        return 0;
+    uint64_t up_to = to - first == WORD - 1 ? UINT64_MAX : (UINT64_C(1) << (to - first + 1)) - 1;
+    return up_to & ~((UINT64_C(1) << (from - first)) - 1);
+}
+
+/* By the chunks there are, not by the numbers: a count that lies costs nothing. */
+struct undo_settled_count undo_settled_ask_range(struct undo_settled *settled, const struct undo_settled_range *range)
+{
+    struct undo_settled_count count = {.unknown = range->n};
+    GHashTableIter iter;
+    gpointer data;
+    g_hash_table_iter_init(&iter, settled->chunks);
+    while (g_hash_table_iter_next(&iter, &data, NULL)) {
+        struct chunk *chunk = data;
+        for (unsigned word = 0; word < WORDS && chunk->part == range->part && chunk->lane == range->lane; word++) {
+            uint64_t bits = bits_of(chunk, word, range);
+            count.unknown -= (uint32_t)__builtin_popcountll(chunk->known[word] & bits);
+            count.applied += (uint32_t)__builtin_popcountll(chunk->applied[word] & bits);
+            chunk->applied[word] &= ~bits;
+        }
+    }
+    return count;
+}
+
 static void left_of(const struct chunk *chunk, const struct undo_settled_left *into)
 {
     uint32_t run = 0;

@@ -16,6 +16,17 @@ void undo_settled_add(struct undo_settled *settled, const struct undo_head *head
 /* The outcome of one number, which now has been asked for. */
 enum undo_state undo_settled_ask(struct undo_settled *settled, uint32_t part, uint32_t lane, uint64_t number);
 
+/* Of a range of numbers that cannot be asked for one by one, because what they stood in is lost. */
+struct undo_settled_range {
+    uint32_t part, lane;
+    uint64_t first_number;
+    uint32_t n;
+};
+struct undo_settled_count {
+    uint32_t applied, unknown;
+};
+struct undo_settled_count undo_settled_ask_range(struct undo_settled *settled, const struct undo_settled_range *range);
+
 /* Every run of numbers that were applied, but never asked for: of intents that nobody could read. */
 struct undo_settled_left {
     void (*run)(void *self, uint32_t part, uint32_t lane, uint64_t first_number, uint32_t n);

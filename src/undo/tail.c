@@ -3,6 +3,8 @@
 /* The entries of one block of intents. */
 struct span {
     struct undo_block block;
+    struct slice payload;
+    bool whole;
     size_t first, n; /* in the tail */
 };
 
@@ -21,10 +23,9 @@ static bool no_room(const struct tail *tail, GError **error)
                      tail->walk.config->dir, tail->part);
 }
 
-/* By heads alone: what belongs to the partition, and how many entries that is at most. */
+/* By heads alone: what belongs to the partition. */
 static bool collect(struct tail *tail, GError **error)
 {
-    uint64_t count = 0;
     struct undo_block block;
     for (bool over = false; !over;) {
         if (!undo_walk_next(&tail->walk, &block, &over, error))
@@ -36,34 +37,52 @@ static bool collect(struct tail *tail, GError **error)
             g_array_append_val(tail->spans, span);
         else
             g_array_append_val(tail->outcomes, block);
-        count += block.type == UNDO_INTENTS ? block.head.count : 0;
     }
-    if (count > SIZE_MAX / sizeof(struct undo_entry))
-        return no_room(tail, error);
-    tail->found.entries = arena_alloc(tail->mem, (size_t)count * sizeof(struct undo_entry));
-    return tail->found.entries || no_room(tail, error);
+    return true;
 }
 
-static bool take_span(struct tail *tail, struct span *span, GError **error)
+static bool read_span(struct tail *tail, struct span *span, GError **error)
 {
-    struct slice bytes;
-    bool whole;
-    if (!undo_walk_payload(&tail->walk, &span->block, tail->mem, &bytes, &whole, error))
+    if (!undo_walk_payload(&tail->walk, &span->block, tail->mem, &span->payload, &span->whole, error))
         return false;
-    if (!whole)
-        return true;
-    struct undo_payload payload = undo_payload_of(&span->block.head, bytes);
+    if (span->whole && !undo_payload_possible(&span->block.head, span->payload)) {
+        undo_walk_damaged(&tail->walk, &span->block);
+        span->whole = false;
+    }
+    return true;
+}
+
+static void take_span(struct tail *tail, struct span *span)
+{
+    struct undo_payload payload = undo_payload_of(&span->block.head, span->payload);
     struct undo_entry *entries = tail->found.entries + tail->found.n;
     size_t n = 0;
     while (undo_payload_next(&payload, &entries[n]))
         n++;
     if (!undo_payload_whole(&payload)) {
         undo_walk_damaged(&tail->walk, &span->block);
-        return true;
+        return;
     }
     span->first = tail->found.n;
     span->n = n;
     tail->found.n += n;
+}
+
+static bool take_spans(struct tail *tail, GError **error)
+{
+    size_t count = 0;
+    struct span *spans = (struct span *)(void *)tail->spans->data;
+    for (guint i = 0; i < tail->spans->len; i++) {
+        if (!read_span(tail, &spans[i], error))
+            return false;
+        count += spans[i].whole ? spans[i].block.head.count : 0;
+    }
+    tail->found.entries = arena_alloc(tail->mem, count * sizeof(struct undo_entry)); /* count: of bytes in memory */
+    if (!tail->found.entries)
+        return no_room(tail, error);
+    for (guint i = 0; i < tail->spans->len; i++)
+        if (spans[i].whole)
+            take_span(tail, &spans[i]);
     return true;
 }
 
@@ -75,8 +94,9 @@ static void settle_span(struct tail *tail, const struct span *span, const struct
     for (size_t i = 0; i < span->n; i++) {
         struct undo_entry *entry = &tail->found.entries[span->first + i];
         uint64_t at = entry->number - head->first_number;
-        if (entry->number >= head->first_number && at < head->count)
-            entry->state = undo_bit(applied, at) ? UNDO_APPLIED : UNDO_NOT_APPLIED;
+        if (entry->number < head->first_number || at >= head->count || entry->state == UNDO_APPLIED)
+            continue;
+        entry->state = undo_bit(applied, at) ? UNDO_APPLIED : UNDO_NOT_APPLIED;
     }
 }
 
@@ -113,11 +133,8 @@ static bool keep_damage(struct tail *tail, GError **error)
 
 static bool read_tail(struct tail *tail, GError **error)
 {
-    if (!collect(tail, error))
+    if (!collect(tail, error) || !take_spans(tail, error))
         return false;
-    for (guint i = 0; i < tail->spans->len; i++)
-        if (!take_span(tail, &g_array_index(tail->spans, struct span, i), error))
-            return false;
     for (guint i = 0; i < tail->outcomes->len; i++)
         if (!take_outcomes(tail, &g_array_index(tail->outcomes, struct undo_block, i), error))
             return false;

@@ -78,16 +78,12 @@ const struct undo_damage *undo_walk_damage(struct undo_walk *walk, size_t *ret_n
 /* A segment that cannot be opened as one is damage as a whole: a manifest names only what was durable. */
 static bool segment_begin(struct undo_walk *walk, GError **error)
 {
-    GError *failed = NULL;
     walk->number++;
     prove(walk, walk->number, g_array_index(walk->manifest.segments, struct undo_segment, walk->number - 1).bytes);
-    if (undo_segment_open(&walk->file, walk->config, walk->number, &failed))
-        return true;
-    if (!error_is(failed, SLUICE_ERROR_CORRUPT) && !error_is(failed, SLUICE_ERROR_NOT_FOUND)) {
-        g_propagate_error(error, failed);
+    if (!undo_segment_open(&walk->file, walk->config, walk->number, error))
         return false;
-    }
-    g_error_free(failed);
+    if (walk->file)
+        return true;
     prove(walk, walk->number, UNDO_SEGMENT_BARE);
     walk->offset = 0;
     add_unreadable(walk);
@@ -178,7 +174,7 @@ static bool file_of(struct undo_walk *walk, uint32_t segment, struct blockfile *
             return false;
         walk->asked_number = segment;
     }
-    *ret = left_behind ? walk->asked : walk->file;
+    *ret = left_behind ? walk->asked : walk->file; /* NULL: gone meanwhile */
     return true;
 }
 
@@ -189,7 +185,7 @@ bool undo_walk_payload(struct undo_walk *walk, const struct undo_block *block, s
     struct block read;
     if (!file_of(walk, block->at.segment, &file, error))
         return false;
-    enum block_result result = blockfile_read(file, block->at.offset, false, mem, &read, error);
+    enum block_result result = file ? blockfile_read(file, block->at.offset, false, mem, &read, error) : BLOCK_DAMAGED;
     if (result == BLOCK_FAILED)
         return false;
     *ret_whole = result == BLOCK_OK;

@@ -72,3 +72,19 @@ enum undo_answer undo_applied_ask(const struct undo_applied *applied, uint32_t l
         return UNDO_NOT_TOLD;
     return cell->applied & bit ? UNDO_WAS_APPLIED : UNDO_WAS_NOT;
 }
+
+bool undo_applied_any(const struct undo_applied *applied, const struct undo_block_head *head)
+{
+    GHashTableIter iter;
+    gpointer data;
+    g_hash_table_iter_init(&iter, applied->cells);
+    while (g_hash_table_iter_next(&iter, &data, NULL)) {
+        const struct cell *cell = data;
+        for (uint64_t i = 0; i < 64 && cell->lane == head->lane; i++) {
+            uint64_t number = cell->place * 64 + i;
+            if (cell->applied >> i & 1 && number >= head->number && number - head->number < head->count)
+                return true;
+        }
+    }
+    return false;
+}

@@ -123,6 +123,8 @@ bool undo_block_head_read(const struct block *block, struct undo_block_head *ret
     bool known = block->type == UNDO_KIND_INTENTS || block->type == UNDO_KIND_OUTCOMES;
     if (!known || block->head.len != HEAD_BYTES || !reader.ok)
         return false;
+    if (head.number > UINT64_MAX - head.count || head.sequence > UINT64_MAX - head.count)
+        return false;
     *ret = head;
     return true;
 }

@@ -329,12 +329,8 @@ static void end_part(struct undo_scan *scan)
  * durable. */
 static bool is_loss(const struct undo_scan *scan, const struct undo_block_place *place)
 {
-    if (undo_index_proven(&session_of(scan)->index, place->segment, place->offset))
-        return true;
-    for (uint32_t i = 0; i < scan->head.count; i++)
-        if (undo_applied_ask(scan->applied, scan->head.lane, scan->head.number + i) == UNDO_WAS_APPLIED)
-            return true;
-    return false;
+    return undo_index_proven(&session_of(scan)->index, place->segment, place->offset) ||
+           undo_applied_any(scan->applied, &scan->head);
 }
 
 static bool payload_sound(const struct undo_scan *scan, struct slice payload)
