@@ -108,10 +108,10 @@ static void end_call(struct sandbox *sandbox)
 
 /* What stands around a source: when it is checked as it was written, and when it is compiled. */
 static const struct form_row {
-    const char *checked_before, *checked_after, *before, *after;
+    const char *checked_before, *checked_after[2], *before, *after;
 } forms[] = {
-    [OPERATORS_CHUNK] = {"", "", OPERATORS_PRELUDE, ""},
-    [OPERATORS_EXPRESSION] = {"return(", "\n)", OPERATORS_PRELUDE "return function(doc)return(", ")end"},
+    [OPERATORS_CHUNK] = {"", {"", ""}, OPERATORS_PRELUDE, ""},
+    [OPERATORS_EXPRESSION] = {"return(", {")", "\n)"}, OPERATORS_PRELUDE "return function(doc)return(", ")end"},
 };
 
 static struct slice without_mark(struct slice text)
@@ -143,13 +143,24 @@ static int load_rewritten(lua_State *lua, const struct sandbox_source *source, e
     return load_text(lua, &rewritten, forms[form].before, forms[form].after);
 }
 
-/* Pushes the function that the source is. It is compiled as it was written first: for the messages. */
+/* Compiles it as it was written, for the messages. The parenthesis of an expression stands in its line, for their line
+ * numbers, or below it, if that ends in a remark. */
+static void check_code(lua_State *lua, const struct sandbox_source *source, enum operators_form form)
+{
+    const char *before = forms[form].checked_before, *const *after = forms[form].checked_after;
+    int top = lua_gettop(lua);
+    if (load_text(lua, source, before, after[0]) != LUA_OK && load_text(lua, source, before, after[1]) != LUA_OK) {
+        lua_settop(lua, top + 1);
+        lua_error(lua);
+    }
+    lua_settop(lua, top);
+}
+
+/* Pushes the function that the source is. */
 static void push_code(lua_State *lua, const struct sandbox_source *given, enum operators_form form)
 {
     struct sandbox_source source = {.name = given->name, .text = without_mark(given->text)};
-    if (load_text(lua, &source, forms[form].checked_before, forms[form].checked_after) != LUA_OK)
-        lua_error(lua);
-    lua_pop(lua, 1);
+    check_code(lua, &source, form);
     int status = load_rewritten(lua, &source, form);
     if (status == NOT_REWRITTEN)
         luaL_error(lua, "%s:1: names that begin with _sluice_ are the sandbox's own", source.name);

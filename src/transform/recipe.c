@@ -98,7 +98,10 @@ static bool try_it(const struct recipe *recipe, const struct spec *spec, GError 
     struct transform_config config = {
         .recipe = recipe, .key = &no_key, .where = spec->source.where, .run = spec->name, .spec = spec->name};
     auto_(transform) transform = NULL;
-    return transform_new(&transform, &config, error);
+    if (transform_new(&transform, &config, error))
+        return true;
+    bool in_spec = error && g_str_has_prefix((*error)->message, TRANSFORM_WHERE ":");
+    return in_spec ? error_add(error, "%s", spec->path) : false;
 }
 
 bool recipe_read(struct recipe **ret, const struct world *world, const struct spec *spec, GError **error)

@@ -25,7 +25,7 @@ static bool open_sandbox(struct transform *transform, GError **error)
     if (!sandbox_new(&transform->sandbox, &sandbox, error))
         return false;
     return !config->where ||
-           sandbox_compile(transform->sandbox, "source.where", config->where, &transform->where, error);
+           sandbox_compile(transform->sandbox, TRANSFORM_WHERE, config->where, &transform->where, error);
 }
 
 static bool open_contract(struct transform *transform, GError **error)

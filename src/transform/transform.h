@@ -30,6 +30,8 @@ bool recipe_has_transform(const struct recipe *recipe);
 const struct contract *recipe_contract(const struct recipe *recipe); /* NULL without */
 const struct world *recipe_world(const struct recipe *recipe);
 
+#define TRANSFORM_WHERE "source.where" /* what messages call the expression */
+
 struct transform_config {
     const struct recipe *recipe;
     const struct key_paths *key; /* how a wanted document's key is made; n == 0: key in = key out */

@@ -194,7 +194,7 @@ static void a_wrong_expression_is_told(void **state)
     int id;
     bool truth;
     kit_ok(sandbox_new(&sandbox, &config, &error));
-    kit_refused(sandbox_compile(sandbox, "where", "doc.a ==", &id, &error), TRANSFORM, "where:2: unexpected symbol");
+    kit_refused(sandbox_compile(sandbox, "where", "doc.a ==", &id, &error), TRANSFORM, "where:1: unexpected symbol");
     kit_refused(sandbox_compile(sandbox, "where", "1); x = (2", &id, &error), TRANSFORM, "where:1: <eof> expected");
     kit_refused(sandbox_compile(sandbox, "where", "_sluice_eq(1, 2)", &id, &error), TRANSFORM, "sandbox's own");
     kit_refused(sandbox_compile(sandbox, "where", "doc.a end, function() return 1", &id, &error), TRANSFORM,
