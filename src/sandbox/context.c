@@ -15,7 +15,7 @@ static const struct sandbox_context *context_of(lua_State *lua)
 
 static void push_verdict(lua_State *lua, bool deletes)
 {
-    struct verdict_value *verdict = value_new(lua, sizeof *verdict, 1, SLOT_VERDICT_META);
+    struct verdict_value *verdict = values_new(lua, sizeof *verdict, 1, SLOT_VERDICT_META);
     *verdict = (struct verdict_value){.kind = VALUE_VERDICT, .deletes = deletes};
     sandbox_of(lua)->verdicts++;
 }
@@ -32,7 +32,7 @@ static int verdict_reject(lua_State *lua)
     int arg = value_kind(lua, 1) == VALUE_CONTEXT ? 2 : 1; /* ctx:reject(…) is meant as well */
     if (lua_type(lua, arg) != LUA_TSTRING)
         return luaL_error(lua, "ctx.reject: the reason must be a text, not a %s",
-                          lua_isnone(lua, arg) ? "nothing" : value_type(lua, arg));
+                          lua_isnone(lua, arg) ? "nothing" : values_type(lua, arg));
     reason.data = (const uint8_t *)lua_tolstring(lua, arg, &reason.len);
     if (reason.len > REASON_BYTES)
         return luaL_error(lua, "ctx.reject: the reason has %I bytes; 1024 are the most", (lua_Integer)reason.len);
@@ -59,7 +59,7 @@ static int context_index(lua_State *lua)
     else if (strcmp(name, "spec") == 0)
         lua_pushstring(lua, context->spec);
     else if (strcmp(name, "planned_at") == 0)
-        value_push_datetime(lua, context->planned_at_ms);
+        values_push_datetime(lua, context->planned_at_ms);
     else
         return luaL_error(lua, "ctx has no '%s'; it has delete, reject, key, run, spec and planned_at", name);
     return 1;
@@ -76,9 +76,9 @@ static const luaL_Reg verdict_functions[] = {{NULL, NULL}};
 
 void context_open(lua_State *lua)
 {
-    value_meta(lua, SLOT_CONTEXT_META, "context", context_functions);
-    value_meta(lua, SLOT_VERDICT_META, "verdict", verdict_functions);
-    enum value_kind *context = value_new(lua, sizeof *context, 0, SLOT_CONTEXT_META);
+    values_meta(lua, SLOT_CONTEXT_META, "context", context_functions);
+    values_meta(lua, SLOT_VERDICT_META, "verdict", verdict_functions);
+    enum value_kind *context = values_new(lua, sizeof *context, 0, SLOT_CONTEXT_META);
     *context = VALUE_CONTEXT;
     slot_set(lua, SLOT_CONTEXT);
 }

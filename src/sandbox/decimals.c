@@ -22,7 +22,7 @@ bson_decimal128_t decimals_at(lua_State *lua, int index)
     if (decimal)
         return *decimal;
     if (lua_type(lua, index) != LUA_TNUMBER)
-        luaL_error(lua, "a decimal and a %s do not go together%s", value_type(lua, index),
+        luaL_error(lua, "a decimal and a %s do not go together%s", values_type(lua, index),
                    lua_type(lua, index) == LUA_TSTRING ? "; make a number of the text: decimal(x)" : "");
     if (lua_isinteger(lua, index))
         decimal_from_i64(lua_tointeger(lua, index), &result);
@@ -38,8 +38,8 @@ static int compute(lua_State *lua, enum decimal_op op)
     GError *error = NULL;
     limits_charge(lua, OPERATION_COST);
     if (!decimal_compute(op, &a, &b, &result, &error))
-        return value_raise(lua, error);
-    value_push_decimal(lua, &result);
+        return values_raise(lua, error);
+    values_push_decimal(lua, &result);
     return 1;
 }
 
@@ -68,7 +68,7 @@ static int decimals_unm(lua_State *lua)
     const uint64_t sign = UINT64_C(1) << 63;
     bson_decimal128_t decimal = decimals_at(lua, 1);
     decimal.high ^= sign;
-    value_push_decimal(lua, &decimal);
+    values_push_decimal(lua, &decimal);
     return 1;
 }
 
@@ -95,7 +95,7 @@ static bool less(lua_State *lua, bool or_equal)
     limits_charge(lua, OPERATION_COST);
     for (int i = 1; i <= 2; i++)
         if (!decimal_at(lua, i) && lua_type(lua, i) != LUA_TNUMBER)
-            return luaL_error(lua, "attempt to compare a decimal with a %s%s", value_type(lua, i),
+            return luaL_error(lua, "attempt to compare a decimal with a %s%s", values_type(lua, i),
                               lua_type(lua, i) == LUA_TSTRING ? "; make a number of the text: decimal(x)" : "");
     bson_decimal128_t a = decimals_at(lua, 1), b = decimals_at(lua, 2);
     int order = decimal_compare(&a, &b);
@@ -142,13 +142,13 @@ static int decimals_make(lua_State *lua) /* __call: the first argument is the ta
         struct slice text;
         text.data = (const uint8_t *)lua_tolstring(lua, 2, &text.len);
         if (!decimal_parse(text, &decimal, &error))
-            return value_raise(lua, error);
+            return values_raise(lua, error);
     } else if (lua_type(lua, 2) == LUA_TNUMBER || decimal_at(lua, 2)) {
         decimal = decimals_at(lua, 2);
     } else {
-        return luaL_error(lua, "decimal: expected a number or a text such as \"0.10\", not a %s", value_type(lua, 2));
+        return luaL_error(lua, "decimal: expected a number or a text such as \"0.10\", not a %s", values_type(lua, 2));
     }
-    value_push_decimal(lua, &decimal);
+    values_push_decimal(lua, &decimal);
     return 1;
 }
 
@@ -161,20 +161,20 @@ static int decimals_round(lua_State *lua)
         return luaL_argerror(lua, 2, "no decimal has so many digits");
     limits_charge(lua, OPERATION_COST);
     if (!decimal_round(&decimal, (int)scale, &result, &error))
-        return value_raise(lua, error);
-    value_push_decimal(lua, &result);
+        return values_raise(lua, error);
+    values_push_decimal(lua, &result);
     return 1;
 }
 
 static const luaL_Reg meta_functions[] = {
-    {"__add", decimals_add},     {"__sub", decimals_sub},      {"__mul", decimals_mul},    {"__div", decimals_div},
-    {"__mod", no_such_operator}, {"__idiv", no_such_operator}, {"__unm", decimals_unm},    {"__eq", decimals_eq},
-    {"__lt", decimals_lt},       {"__le", decimals_le},        {"__concat", value_concat}, {NULL, NULL}};
+    {"__add", decimals_add},     {"__sub", decimals_sub},      {"__mul", decimals_mul},     {"__div", decimals_div},
+    {"__mod", no_such_operator}, {"__idiv", no_such_operator}, {"__unm", decimals_unm},     {"__eq", decimals_eq},
+    {"__lt", decimals_lt},       {"__le", decimals_le},        {"__concat", values_concat}, {NULL, NULL}};
 static const luaL_Reg methods[] = {{"round", decimals_round}, {NULL, NULL}};
 
 void decimals_open(lua_State *lua)
 {
-    value_meta(lua, SLOT_DECIMAL_META, "decimal", meta_functions);
+    values_meta(lua, SLOT_DECIMAL_META, "decimal", meta_functions);
     luaL_newlib(lua, methods);
     slot_push(lua, SLOT_DECIMAL_META);
     lua_pushvalue(lua, -2);

@@ -63,7 +63,7 @@ static const char *problem_of(lua_State *lua, int index, char into[PROBLEM_TEXT]
     default:
         break;
     }
-    g_snprintf(into, PROBLEM_TEXT, "a %s cannot be stored in a document", value_type(lua, index));
+    g_snprintf(into, PROBLEM_TEXT, "a %s cannot be stored in a document", values_type(lua, index));
     return into;
 }
 

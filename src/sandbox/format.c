@@ -82,7 +82,7 @@ static void push_decimal(lua_State *lua, const struct directive *directive, int 
     if (directive->conversion != 'f')
         luaL_argerror(lua, arg, "a decimal is formatted by %s, %d (if it is whole) or %.2f");
     if (!decimal_round(&decimal, directive->precision < 0 ? 6 : directive->precision, &rounded, &error))
-        value_raise(lua, error);
+        values_raise(lua, error);
     push_padded(lua, directive, decimal_text(&rounded, text));
 }
 
@@ -107,7 +107,7 @@ static void prepare_number(lua_State *lua, bool whole, int arg)
     if (value_kind(lua, arg) == VALUE_DECIMAL)
         return;
     if (!lua_isnumber(lua, arg))
-        luaL_argerror(lua, arg, lua_pushfstring(lua, "number expected, got %s", value_type(lua, arg)));
+        luaL_argerror(lua, arg, lua_pushfstring(lua, "number expected, got %s", values_type(lua, arg)));
     lua_tointegerx(lua, arg, &is_integer);
     if (whole && !is_integer)
         luaL_argerror(lua, arg, "number has no integer representation");
@@ -124,7 +124,7 @@ static void prepare(lua_State *lua, const struct directive *directive, int arg)
         luaL_error(lua, "'%%p' would print an address");
         break;
     case 's':
-        value_text(lua, arg);
+        values_text(lua, arg);
         lua_replace(lua, arg);
         break;
     case 'q':

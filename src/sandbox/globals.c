@@ -99,7 +99,7 @@ static int explain_absent_math(lua_State *lua)
 /* While loading, a script defines globals; those of the sandbox stay. */
 static int assign_global(lua_State *lua)
 {
-    const char *name = value_type(lua, 2);
+    const char *name = values_type(lua, 2);
     if (lua_type(lua, 2) == LUA_TSTRING)
         name = lua_tostring(lua, 2);
     if (sandbox_of(lua)->frozen)
@@ -273,14 +273,14 @@ static int global_xpcall(lua_State *lua)
 static int global_type(lua_State *lua)
 {
     luaL_checkany(lua, 1);
-    lua_pushstring(lua, value_type(lua, 1));
+    lua_pushstring(lua, values_type(lua, 1));
     return 1;
 }
 
 static int global_tostring(lua_State *lua)
 {
     luaL_checkany(lua, 1);
-    value_text(lua, 1);
+    values_text(lua, 1);
     return 1;
 }
 

@@ -68,7 +68,7 @@ static struct key key_at(lua_State *lua, int index)
         break;
     default:
         luaL_error(lua, "a table with a %s as a key cannot be walked: there is no order that is the same everywhere",
-                   value_type(lua, index));
+                   values_type(lua, index));
     }
     return key;
 }

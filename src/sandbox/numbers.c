@@ -19,7 +19,7 @@ static int number_abs(lua_State *lua)
         return forward(lua);
     bson_decimal128_t decimal = decimals_at(lua, 1);
     decimal.high &= ~(UINT64_C(1) << 63);
-    value_push_decimal(lua, &decimal);
+    values_push_decimal(lua, &decimal);
     return 1;
 }
 
@@ -30,7 +30,7 @@ static int push_whole(lua_State *lua, const bson_decimal128_t *decimal)
     if (decimal_to_i64(decimal, &integer))
         lua_pushinteger(lua, integer);
     else
-        value_push_decimal(lua, decimal);
+        values_push_decimal(lua, decimal);
     return 1;
 }
 
@@ -46,7 +46,7 @@ static int round_towards(lua_State *lua, int direction)
         return push_whole(lua, &decimal); /* it has no digits behind the point to be taken off */
     if (decimal_compare(&decimal, &rounded) * direction > 0 &&
         !decimal_compute(DECIMAL_ADD, &rounded, &one, &rounded, &error))
-        return value_raise(lua, error);
+        return values_raise(lua, error);
     return push_whole(lua, &rounded);
 }
 

@@ -535,7 +535,7 @@ static int operator_pow(lua_State *lua)
         if (value_kind(lua, i) == VALUE_DECIMAL)
             return luaL_error(lua, "decimals have no '^': write x * x");
         else if (lua_type(lua, i) != LUA_TNUMBER)
-            return luaL_error(lua, "attempt to perform arithmetic on a %s value", value_type(lua, i));
+            return luaL_error(lua, "attempt to perform arithmetic on a %s value", values_type(lua, i));
     lua_Integer exponent = lua_tointegerx(lua, 2, &is_whole);
     if (!is_whole)
         return luaL_error(lua, "'^' takes whole exponents only: of others the last digit differs between machines; "

@@ -48,7 +48,7 @@ static char *raised_text(const struct sandbox *sandbox)
 {
     lua_State *lua = sandbox->lua;
     if (lua_type(lua, -1) != LUA_TSTRING)
-        return g_strdup_printf("an error was raised with a %s instead of a text", value_type(lua, -1));
+        return g_strdup_printf("an error was raised with a %s instead of a text", values_type(lua, -1));
     return with_full_name(sandbox, lua_tostring(lua, -1));
 }
 
@@ -187,7 +187,7 @@ static void find_transform(lua_State *lua, const struct sandbox_config *config)
         luaL_error(lua, "%s:1: there is no function 'transform'; expected: function transform(doc, ctx) … end", name);
     if (type != LUA_TFUNCTION)
         luaL_error(lua, "%s:1: 'transform' is a %s; expected: function transform(doc, ctx) … end", name,
-                   value_type(lua, -1));
+                   values_type(lua, -1));
     slot_set(lua, SLOT_TRANSFORM);
     lua_pop(lua, 1);
 }
@@ -312,7 +312,7 @@ static int refuse_result(lua_State *lua, const char *what)
 /* "a number", "an object" */
 static const char *with_article(lua_State *lua, int index)
 {
-    const char *type = value_type(lua, index);
+    const char *type = values_type(lua, index);
     return lua_pushfstring(lua, "%s %s", strchr("aeiou", type[0]) ? "an" : "a", type);
 }
 

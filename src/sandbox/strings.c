@@ -351,7 +351,7 @@ static bool add_answer(lua_State *lua, const struct search *search, luaL_Buffer 
         lua_pop(lua, 1);
         push_text(lua, search->pattern.subject.data + search->start, search->end - search->start);
     } else if (!lua_isstring(lua, -1))
-        luaL_error(lua, "invalid replacement value (a %s)", value_type(lua, -1));
+        luaL_error(lua, "invalid replacement value (a %s)", values_type(lua, -1));
     luaL_addvalue(buffer);
     return given;
 }

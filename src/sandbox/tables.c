@@ -60,7 +60,7 @@ static int table_concat(lua_State *lua)
         limits_charge(lua, 1);
         lua_geti(lua, 1, i);
         if (!lua_isstring(lua, -1))
-            return luaL_error(lua, "invalid value (a %s at index %I) in table for 'concat'", value_type(lua, -1), i);
+            return luaL_error(lua, "invalid value (a %s at index %I) in table for 'concat'", values_type(lua, -1), i);
         luaL_addvalue(&buffer);
         if (i == last)
             break; /* it may be the greatest integer */

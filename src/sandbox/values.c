@@ -11,7 +11,7 @@ static const char *const kind_names[] = {
     [VALUE_NULL] = "null",       [VALUE_CONTEXT] = "context",   [VALUE_VERDICT] = "verdict",
 };
 
-const char *value_type(lua_State *lua, int index)
+const char *values_type(lua_State *lua, int index)
 {
     enum value_kind kind = value_kind(lua, index);
     if (kind == VALUE_NONE)
@@ -24,7 +24,7 @@ const char *value_type(lua_State *lua, int index)
     return kind_names[kind];
 }
 
-void *value_new(lua_State *lua, size_t size, int user_values, enum slot meta)
+void *values_new(lua_State *lua, size_t size, int user_values, enum slot meta)
 {
     void *value = lua_newuserdatauv(lua, size, user_values);
     slot_push(lua, meta);
@@ -32,7 +32,7 @@ void *value_new(lua_State *lua, size_t size, int user_values, enum slot meta)
     return value;
 }
 
-void value_meta(lua_State *lua, enum slot slot, const char *name, const luaL_Reg *functions)
+void values_meta(lua_State *lua, enum slot slot, const char *name, const luaL_Reg *functions)
 {
     lua_newtable(lua);
     lua_pushstring(lua, name);
@@ -41,7 +41,7 @@ void value_meta(lua_State *lua, enum slot slot, const char *name, const luaL_Reg
     slot_set(lua, slot);
 }
 
-int value_raise(lua_State *lua, GError *error)
+int values_raise(lua_State *lua, GError *error)
 {
     char text[512];
     g_strlcpy(text, error->message, sizeof text);
@@ -49,23 +49,23 @@ int value_raise(lua_State *lua, GError *error)
     return luaL_error(lua, "%s", text);
 }
 
-void value_push_decimal(lua_State *lua, const bson_decimal128_t *decimal)
+void values_push_decimal(lua_State *lua, const bson_decimal128_t *decimal)
 {
-    struct decimal_value *value = value_new(lua, sizeof *value, 0, SLOT_DECIMAL_META);
+    struct decimal_value *value = values_new(lua, sizeof *value, 0, SLOT_DECIMAL_META);
     value->kind = VALUE_DECIMAL;
     value->decimal = *decimal;
 }
 
-void value_push_datetime(lua_State *lua, int64_t ms)
+void values_push_datetime(lua_State *lua, int64_t ms)
 {
-    struct datetime_value *value = value_new(lua, sizeof *value, 0, SLOT_DATETIME_META);
+    struct datetime_value *value = values_new(lua, sizeof *value, 0, SLOT_DATETIME_META);
     value->kind = VALUE_DATETIME;
     value->ms = ms;
 }
 
 static void push_binary(lua_State *lua, uint8_t subtype, struct slice bytes)
 {
-    struct binary_value *value = value_new(lua, sizeof *value + bytes.len, 0, SLOT_BINARY_META);
+    struct binary_value *value = values_new(lua, sizeof *value + bytes.len, 0, SLOT_BINARY_META);
     value->kind = VALUE_BINARY;
     value->subtype = subtype;
     value->len = bytes.len;
@@ -78,7 +78,7 @@ static void push_text(lua_State *lua, struct slice text)
     lua_pushlstring(lua, (const char *)text.data, text.len);
 }
 
-void value_push(lua_State *lua, const struct element *element)
+void values_push(lua_State *lua, const struct element *element)
 {
     bson_decimal128_t decimal;
     switch (element->type) {
@@ -96,13 +96,13 @@ void value_push(lua_State *lua, const struct element *element)
         break;
     case BSON_TYPE_DECIMAL128:
         decimal = element_decimal(element);
-        value_push_decimal(lua, &decimal);
+        values_push_decimal(lua, &decimal);
         break;
     case BSON_TYPE_BOOL:
         lua_pushboolean(lua, element->value.data[0]);
         break;
     case BSON_TYPE_DATE_TIME:
-        value_push_datetime(lua, element_i64(element));
+        values_push_datetime(lua, element_i64(element));
         break;
     case BSON_TYPE_BINARY:
         push_binary(lua, element_subtype(element), element_binary(element));
@@ -157,7 +157,7 @@ static void push_userdata_text(lua_State *lua, int index)
     case VALUE_NULL:
     case VALUE_CONTEXT:
     case VALUE_VERDICT:
-        lua_pushstring(lua, value_type(lua, index));
+        lua_pushstring(lua, values_type(lua, index));
         break;
     }
 }
@@ -172,7 +172,7 @@ static void push_number_text(lua_State *lua, int index)
     lua_tolstring(lua, -1, NULL);
 }
 
-void value_text(lua_State *lua, int index)
+void values_text(lua_State *lua, int index)
 {
     index = lua_absindex(lua, index);
     switch (lua_type(lua, index)) {
@@ -213,7 +213,7 @@ static int binary_index(lua_State *lua)
     const struct binary_value *value = lua_touserdata(lua, 1);
     const char *name = lua_type(lua, 2) == LUA_TSTRING ? lua_tostring(lua, 2) : "";
     if (strcmp(name, "bytes") != 0)
-        return luaL_error(lua, "%s has no '%s'; it has 'bytes'", value_type(lua, 1), name);
+        return luaL_error(lua, "%s has no '%s'; it has 'bytes'", values_type(lua, 1), name);
     lua_pushlstring(lua, (const char *)value->bytes, value->len);
     return 1;
 }
@@ -241,14 +241,14 @@ static bool is_concatenable(lua_State *lua, int index)
            (binary && binary->subtype == BSON_SUBTYPE_UUID);
 }
 
-int value_concat(lua_State *lua)
+int values_concat(lua_State *lua)
 {
     for (int i = 1; i <= 2; i++)
         if (!is_concatenable(lua, i))
-            return luaL_error(lua, "attempt to concatenate a %s value%s", value_type(lua, i),
+            return luaL_error(lua, "attempt to concatenate a %s value%s", values_type(lua, i),
                               binary_at(lua, i) ? "; its bytes are in .bytes" : "");
-    value_text(lua, 1);
-    value_text(lua, 2);
+    values_text(lua, 1);
+    values_text(lua, 2);
     lua_concat(lua, 2);
     return 1;
 }
@@ -305,7 +305,7 @@ static int uuid_make(lua_State *lua)
 static int64_t datetime_at(lua_State *lua, int index)
 {
     if (value_kind(lua, index) != VALUE_DATETIME)
-        luaL_error(lua, "a datetime was expected, not a %s", value_type(lua, index));
+        luaL_error(lua, "a datetime was expected, not a %s", values_type(lua, index));
     return ((const struct datetime_value *)lua_touserdata(lua, index))->ms;
 }
 
@@ -314,7 +314,7 @@ static int64_t milliseconds_at(lua_State *lua, int index)
     int is_integer;
     lua_Integer ms = lua_tointegerx(lua, index, &is_integer);
     if (!is_integer || lua_type(lua, index) != LUA_TNUMBER)
-        luaL_error(lua, "to a datetime milliseconds are added, as an integer, not a %s", value_type(lua, index));
+        luaL_error(lua, "to a datetime milliseconds are added, as an integer, not a %s", values_type(lua, index));
     return ms;
 }
 
@@ -323,7 +323,7 @@ static int push_moved(lua_State *lua, int64_t ms, int64_t by, bool back)
     int64_t moved;
     if (back ? __builtin_sub_overflow(ms, by, &moved) : __builtin_add_overflow(ms, by, &moved))
         return luaL_error(lua, "the result is out of the range of a datetime");
-    value_push_datetime(lua, moved);
+    values_push_datetime(lua, moved);
     return 1;
 }
 
@@ -414,20 +414,20 @@ static int datetime_make(lua_State *lua)
     int is_integer;
     lua_Integer ms = lua_tointegerx(lua, 1, &is_integer);
     if (lua_type(lua, 1) == LUA_TNUMBER && is_integer) {
-        value_push_datetime(lua, ms);
+        values_push_datetime(lua, ms);
         return 1;
     }
     if (lua_type(lua, 1) != LUA_TSTRING)
         return luaL_error(lua,
                           "datetime: expected a text such as 2026-07-10T12:00:00Z, or milliseconds since 1970, "
                           "not a %s",
-                          value_type(lua, 1));
+                          values_type(lua, 1));
     text.data = (const uint8_t *)lua_tolstring(lua, 1, &text.len);
     if (!datetime_parse_us(text, DATETIME_ZONE_REQUIRED, NULL, &us, &error))
-        return value_raise(lua, error);
+        return values_raise(lua, error);
     if (us % 1000 != 0)
         return luaL_error(lua, "'%s' is finer than a millisecond, and nothing is rounded", lua_tostring(lua, 1));
-    value_push_datetime(lua, us / 1000);
+    values_push_datetime(lua, us / 1000);
     return 1;
 }
 
@@ -452,21 +452,21 @@ static int list_make(lua_State *lua)
 }
 
 static const luaL_Reg binary_functions[] = {
-    {"__index", binary_index}, {"__len", binary_len}, {"__eq", binary_eq}, {"__concat", value_concat}, {NULL, NULL}};
+    {"__index", binary_index}, {"__len", binary_len}, {"__eq", binary_eq}, {"__concat", values_concat}, {NULL, NULL}};
 static const luaL_Reg datetime_functions[] = {
-    {"__index", datetime_index}, {"__add", datetime_add}, {"__sub", datetime_sub},    {"__eq", datetime_eq},
-    {"__lt", datetime_lt},       {"__le", datetime_le},   {"__concat", value_concat}, {NULL, NULL}};
+    {"__index", datetime_index}, {"__add", datetime_add}, {"__sub", datetime_sub},     {"__eq", datetime_eq},
+    {"__lt", datetime_lt},       {"__le", datetime_le},   {"__concat", values_concat}, {NULL, NULL}};
 static const luaL_Reg no_functions[] = {{NULL, NULL}};
 static const luaL_Reg makers[] = {
     {"binary", binary_make}, {"uuid", uuid_make}, {"datetime", datetime_make}, {"list", list_make}, {NULL, NULL}};
 
 void values_open(lua_State *lua)
 {
-    value_meta(lua, SLOT_BINARY_META, "binary", binary_functions);
-    value_meta(lua, SLOT_DATETIME_META, "datetime", datetime_functions);
-    value_meta(lua, SLOT_NULL_META, "null", no_functions);
-    value_meta(lua, SLOT_LIST_META, "list", no_functions);
-    enum value_kind *null = value_new(lua, sizeof *null, 0, SLOT_NULL_META);
+    values_meta(lua, SLOT_BINARY_META, "binary", binary_functions);
+    values_meta(lua, SLOT_DATETIME_META, "datetime", datetime_functions);
+    values_meta(lua, SLOT_NULL_META, "null", no_functions);
+    values_meta(lua, SLOT_LIST_META, "list", no_functions);
+    enum value_kind *null = values_new(lua, sizeof *null, 0, SLOT_NULL_META);
     *null = VALUE_NULL;
     lua_pushvalue(lua, -1);
     slot_set(lua, SLOT_NULL);

@@ -44,24 +44,24 @@ static inline enum value_kind value_kind(lua_State *lua, int index)
 }
 
 /* What type() says, and messages. */
-const char *value_type(lua_State *lua, int index);
+const char *values_type(lua_State *lua, int index);
 /* Pushes the text of the value as tostring() gives it; no address is in it. May call __tostring. */
-void value_text(lua_State *lua, int index);
+void values_text(lua_State *lua, int index);
 
 /* A new userdata of `size` bytes with the metatable in `meta`, at the top of the stack. */
-void *value_new(lua_State *lua, size_t size, int user_values, enum slot meta);
+void *values_new(lua_State *lua, size_t size, int user_values, enum slot meta);
 /* Fills the metatable of a slot: `name` is what error messages of Lua call such a value. */
-void value_meta(lua_State *lua, enum slot slot, const char *name, const luaL_Reg *functions);
+void values_meta(lua_State *lua, enum slot slot, const char *name, const luaL_Reg *functions);
 
 /* Pushes what an element of a document is for scripts. */
-void value_push(lua_State *lua, const struct element *element);
-void value_push_decimal(lua_State *lua, const bson_decimal128_t *decimal);
-void value_push_datetime(lua_State *lua, int64_t ms);
+void values_push(lua_State *lua, const struct element *element);
+void values_push_decimal(lua_State *lua, const bson_decimal128_t *decimal);
+void values_push_datetime(lua_State *lua, int64_t ms);
 
 /* Raises the message of the error, and frees it. */
-int value_raise(lua_State *lua, GError *error);
+int values_raise(lua_State *lua, GError *error);
 /* `..` of two values, one of them ours. */
-int value_concat(lua_State *lua);
+int values_concat(lua_State *lua);
 
 /* --- decimals.c --------------------------------------------------------------------------------------------------- */
 

@@ -17,7 +17,7 @@ enum {
 
 void view_push(lua_State *lua, struct slice bytes, bool list)
 {
-    struct view *view = value_new(lua, sizeof *view, 1, list ? SLOT_ITEMS_META : SLOT_OBJECT_META);
+    struct view *view = values_new(lua, sizeof *view, 1, list ? SLOT_ITEMS_META : SLOT_OBJECT_META);
     *view = (struct view){.kind = VALUE_VIEW, .list = list, .bytes = bytes, .generation = sandbox_of(lua)->generation};
 }
 
@@ -191,7 +191,7 @@ void view_push_entry(lua_State *lua, int index, size_t i)
     bool kept = is_kept(entry->type, entry->value_len);
     if (entry->state == ENTRY_RAW) {
         struct element element = {.type = entry->type, .value = slice_of(entry->value, entry->value_len)};
-        value_push(lua, &element);
+        values_push(lua, &element);
         if (!kept)
             return;
         lua_getiuservalue(lua, index, 1);
@@ -267,7 +267,7 @@ static int check_name(lua_State *lua)
         return 0;
     if (lua_type(lua, 2) == LUA_TNUMBER)
         return luaL_error(lua, "an object has names, not numbers; only a list has numbers");
-    return luaL_error(lua, "an object has names: a string was expected, not a %s", value_type(lua, 2));
+    return luaL_error(lua, "an object has names: a string was expected, not a %s", values_type(lua, 2));
 }
 
 static int object_index(lua_State *lua)
@@ -280,7 +280,7 @@ static int object_index(lua_State *lua)
         if (scanned == SCANNED_ABSENT)
             return 0;
         if (scanned == SCANNED_FOUND && !is_kept(element.type, element.value.len)) {
-            value_push(lua, &element);
+            values_push(lua, &element);
             return 1;
         }
     }
@@ -324,7 +324,7 @@ static lua_Integer place_in_list(lua_State *lua)
     if (lua_type(lua, 2) != LUA_TNUMBER || !is_integer) {
         if (lua_type(lua, 2) == LUA_TSTRING)
             luaL_error(lua, "a list has numbers from 1, not names: '%s'", lua_tostring(lua, 2));
-        luaL_error(lua, "a list has numbers from 1: an integer was expected, not a %s", value_type(lua, 2));
+        luaL_error(lua, "a list has numbers from 1: an integer was expected, not a %s", values_type(lua, 2));
     }
     return place;
 }
@@ -426,6 +426,6 @@ static const luaL_Reg items_functions[] = {
 
 void views_open(lua_State *lua)
 {
-    value_meta(lua, SLOT_OBJECT_META, "object", object_functions);
-    value_meta(lua, SLOT_ITEMS_META, "list", items_functions);
+    values_meta(lua, SLOT_OBJECT_META, "object", object_functions);
+    values_meta(lua, SLOT_ITEMS_META, "list", items_functions);
 }
