@@ -96,14 +96,53 @@ static uint64_t accounted_for(const struct run_row *row, enum job_kind kind)
     return tally_sum(&row->tally, kind == JOB_BACK ? OUTCOME_KIND_BACK : OUTCOME_KIND_LISTED);
 }
 
+/* --- limits ------------------------------------------------------------------------------------------------------- */
+
+char *crew_limit_passed(const struct job *job, const struct tally *tally)
+{
+    if (job->kind != JOB_FORWARD)
+        return NULL;
+    const struct {
+        enum outcome outcome;
+        double share;
+        const char *key;
+    } limits[] = {{OUTCOME_REJECTED, job->plan->spec->protect.rejects, "rejects"},
+                  {OUTCOME_KEPT_LIVE, job->plan->spec->protect.kept_live, "kept_live"}};
+    double done = (double)tally_sum(tally, OUTCOME_KIND_LISTED);
+    for (size_t i = 0; i < G_N_ELEMENTS(limits); i++) {
+        double share = done > 0 ? (double)tally->of[limits[i].outcome] / done : 0;
+        if (share > limits[i].share)
+            return g_strdup_printf("%.3g %% of the records so far are %s, more than protect.%s allows (%.3g %%)",
+                                   share * 100, outcome_row(limits[i].outcome)->word, limits[i].key,
+                                   limits[i].share * 100);
+    }
+    return NULL;
+}
+
+/* A share of few records says nothing yet; at the end of the stage it is looked at whatever their number. */
+#define LIMIT_RECORDS 1000u
+
+static void look_at_limits(struct watch *watch, const struct tally *tally)
+{
+    struct crew *crew = watch->crew;
+    if (crew->lift_limits || crew->limit || tally_sum(tally, OUTCOME_KIND_LISTED) < LIMIT_RECORDS)
+        return;
+    crew->limit = crew_limit_passed(crew->shared->job, tally);
+    if (crew->limit)
+        atomic_store(&watch->stop, true);
+}
+
 static void show(struct watch *watch, int64_t now_us)
 {
     struct crew *crew = watch->crew;
-    if (!crew->config->event || now_us - watch->shown_us < SHOW_US)
+    if (now_us - watch->shown_us < SHOW_US)
         return;
     arena_reset(watch->mem);
     struct run_row row = {.id = crew->shared->job->run};
     if (!catalog_run_reload(crew->catalog, watch->mem, &row, NULL))
+        return;
+    look_at_limits(watch, &row.tally);
+    if (!crew->config->event)
         return;
     uint64_t done = accounted_for(&row, crew->shared->job->kind);
     double seconds = (double)(now_us - watch->shown_us) / 1e6;
@@ -178,5 +217,7 @@ enum crew_end crew_run(struct crew *crew, GError **error)
     g_clear_error(&failed);
     if (crew->wish.id)
         return CREW_WISHED;
+    if (crew->limit)
+        return CREW_LIMITED;
     return watch.interrupted ? CREW_INTERRUPTED : CREW_WRITTEN;
 }

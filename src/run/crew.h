@@ -12,6 +12,7 @@ enum crew_end {
     CREW_WRITTEN,     /* nothing is left to grant */
     CREW_INTERRUPTED, /* a signal */
     CREW_WISHED,      /* a person: see `wish` */
+    CREW_LIMITED,     /* a limit of `protect`: see `limit` */
     CREW_FAILED,      /* *error is set: the first worker's that failed */
 };
 
@@ -21,7 +22,12 @@ struct crew {
     struct catalog *catalog; /* of the calling thread */
     struct arena *mem;       /* the wish's strings */
     uint32_t stage, workers;
+    bool lift_limits; /* a person has looked and said go on */
     struct wish wish; /* CREW_WISHED */
+    char *limit;      /* CREW_LIMITED: which, in words; the caller frees */
 };
+
+/* A share of the records accounted for that is beyond what `protect` allows, in words; NULL: none. The caller frees. */
+char *crew_limit_passed(const struct job *job, const struct tally *tally);
 
 enum crew_end crew_run(struct crew *crew, GError **error);

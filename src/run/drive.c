@@ -283,13 +283,26 @@ static bool keep_report(struct hold *hold, const struct verify_result *result, G
     return catalog_report_add(hold->catalog, &report, error);
 }
 
+/* `on_failure: rollback`: with one stage, both ways of it take all of the run back. */
+static bool fail_back(struct hold *hold, struct run_result *ret, GError **error)
+{
+    if (!takeback_drive(hold, NULL, ret, error))
+        return false;
+    if (hold->run.state == RUN_ROLLED_BACK)
+        ret->exit_status = 4;
+    return true;
+}
+
 static bool gate_failed(struct hold *hold, struct run_result *ret, GError **error)
 {
     g_autofree char *text = say("verification failed: %s; the report is %s. `sluice resume %s` verifies again, `sluice rollback "
                                 "%s` takes the run back",
                                 ret->verdict, ret->report, hold->run.name, hold->run.name);
-    if (!stage_move(hold, STAGE_FAILED, ret->verdict_json, error) ||
-        !hold_move(hold, RUN_PAUSED, text, NULL, error))
+    if (!stage_move(hold, STAGE_FAILED, ret->verdict_json, error))
+        return false;
+    if (hold->plan->spec->on_failure != ON_FAILURE_PAUSE)
+        return fail_back(hold, ret, error);
+    if (!hold_move(hold, RUN_PAUSED, text, NULL, error))
         return false;
     hold_result(hold, 4, text, ret);
     return true;
@@ -322,9 +335,29 @@ static bool pass_gate(struct hold *hold, struct run_result *ret, GError **error)
            finish(hold, ret, error);
 }
 
+/* A limit of `protect` that only a person may lift. */
+static bool end_by_limit(struct hold *hold, struct run_result *ret, GError **error)
+{
+    g_autofree char *text = say("%s; look into them, then `sluice resume %s` goes on in spite of it, `sluice rollback %s` takes "
+                                "the run back",
+                                hold->limit, hold->run.name, hold->run.name);
+    if (!hold_move(hold, RUN_PAUSED, text, NULL, error))
+        return false;
+    hold_result(hold, 3, text, ret);
+    return true;
+}
+
+static bool end_of_stage(struct hold *hold, struct run_result *ret, GError **error)
+{
+    if (!hold_reload(hold, error))
+        return false;
+    if (!hold->lift_limits)
+        hold->limit = crew_limit_passed(&hold->job, &hold->run.tally);
+    return hold->limit ? end_by_limit(hold, ret, error) : pass_gate(hold, ret, error);
+}
+
 static bool drive(struct hold *hold, struct run_result *ret, GError **error)
 {
-    struct wish wish;
     GError *failed = NULL;
     bool passed;
     job_init_forward(&hold->job, hold->plan, &hold->run);
@@ -337,11 +370,13 @@ static bool drive(struct hold *hold, struct run_result *ret, GError **error)
         return end_by_failure(hold, failed, ret, error);
     if (!stage_move(hold, STAGE_RUNNING, NULL, error))
         return false;
-    switch (hold_crew(hold, 0, &wish, &failed)) {
+    switch (hold_crew(hold, 0, &failed)) {
     case CREW_WRITTEN:
-        return hold_reload(hold, error) && pass_gate(hold, ret, error);
+        return end_of_stage(hold, ret, error);
+    case CREW_LIMITED:
+        return end_by_limit(hold, ret, error);
     case CREW_WISHED:
-        return end_by_wish(hold, &wish, ret, error);
+        return end_by_wish(hold, &hold->wish, ret, error);
     case CREW_INTERRUPTED:
         if (!hold_move(hold, RUN_INTERRUPTED, "stopped by a signal", NULL, error))
             return false;
@@ -365,6 +400,7 @@ bool run_forward(const struct run_config *config, const char *name, bool resume,
         hold_result(hold, status, way, ret);
         return true;
     }
+    hold->lift_limits = resume;
     return hold_open(hold, HOLD_FORWARD, error) && own_up_to_a_death(hold, error) && drive(hold, ret, error);
 }
 

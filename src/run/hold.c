@@ -42,6 +42,7 @@ void hold_free(struct hold *hold)
     g_clear_pointer(&hold->lock, run_lock_free);
     g_clear_pointer(&hold->catalog, catalog_free);
     exec_shared_done(&hold->shared);
+    g_free(hold->limit);
     g_free(hold->undo_dir);
     g_free(hold->holder);
     arena_free(hold->mem);
@@ -157,7 +158,7 @@ bool hold_move(struct hold *hold, enum run_state to, const char *reason, const c
     return true;
 }
 
-enum crew_end hold_crew(struct hold *hold, uint32_t stage, struct wish *ret_wish, GError **error)
+enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
 {
     uint32_t workers = hold->plan->spec ? hold->plan->spec->workers : 2;
     struct crew crew = {.config = hold->config,
@@ -165,9 +166,12 @@ enum crew_end hold_crew(struct hold *hold, uint32_t stage, struct wish *ret_wish
                         .catalog = hold->catalog,
                         .mem = hold->mem,
                         .stage = stage,
+                        .lift_limits = hold->lift_limits,
                         .workers = workers ? workers : 1};
     enum crew_end end = crew_run(&crew, error);
-    *ret_wish = crew.wish;
+    hold->wish = crew.wish;
+    g_free(hold->limit);
+    hold->limit = crew.limit;
     return end;
 }
 
@@ -182,11 +186,10 @@ bool hold_let_go(struct hold *hold, GError **error)
 
 bool hold_settle(struct hold *hold, GError **error)
 {
-    struct wish wish;
     if (hold->plan->sink)
         return true;
     job_init_settle(&hold->job, hold->plan, &hold->run);
-    return hold_crew(hold, UINT32_MAX, &wish, error) != CREW_FAILED;
+    return hold_crew(hold, UINT32_MAX, error) != CREW_FAILED;
 }
 
 void hold_result(struct hold *hold, int exit_status, const char *text, struct run_result *ret)

@@ -23,6 +23,9 @@ struct hold {
     struct exec_shared shared;
     struct job job;
     atomic_bool cancel;
+    bool lift_limits;
+    struct wish wish;
+    char *limit;
 };
 
 /* Takes the run's lock and reads its row; nothing of the stores is touched. */
@@ -35,8 +38,8 @@ AUTO_DEFINE(hold, hold_free)
 /* Moves the run, with the caller as actor. */
 bool hold_move(struct hold *hold, enum run_state to, const char *reason, const char *details, GError **error);
 bool hold_reload(struct hold *hold, GError **error);
-/* Runs a crew over the stage for the job; restores nothing. */
-enum crew_end hold_crew(struct hold *hold, uint32_t stage, struct wish *ret_wish, GError **error);
+/* Runs a crew over the stage for the job. A wish that ended it is in hold->wish, a limit in hold->limit. */
+enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error);
 /* The run is over: its fences go, and the dataset's lock. */
 bool hold_let_go(struct hold *hold, GError **error);
 /* Settles what dead holders left: afterwards every forward write is known, and every old lane is closed. */
@@ -47,6 +50,9 @@ void hold_event(const struct hold *hold, enum run_event_kind kind, const char *t
 void hold_result(struct hold *hold, int exit_status, const char *text, struct run_result *ret);
 /* takeback.c: settles, and makes chains and partitions of the rollback, once; a rollback that goes on finds them. */
 bool takeback_prepare(struct hold *hold, const char *stage, GError **error);
+
+/* takeback.c: the whole way back, from a run whose gate has failed too. */
+bool takeback_drive(struct hold *hold, const char *stage, struct run_result *ret, GError **error);
 
 /* How many partitions a rollback of the run has: where there are any, the way is back. */
 uint64_t hold_back_parts(const struct run_row *run);

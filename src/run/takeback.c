@@ -171,9 +171,8 @@ static bool stopped(struct hold *hold, enum run_state to, const char *reason, st
     return true;
 }
 
-static bool back_drive(struct hold *hold, const char *stage, struct run_result *ret, GError **error)
+bool takeback_drive(struct hold *hold, const char *stage, struct run_result *ret, GError **error)
 {
-    struct wish wish;
     GError *failed = NULL;
     if (!hold_move(hold, RUN_ROLLING_BACK, hold->config->act.reason, NULL, error))
         return false;
@@ -182,13 +181,14 @@ static bool back_drive(struct hold *hold, const char *stage, struct run_result *
     if (!takeback_prepare(hold, stage, error))
         return false;
     job_init_back(&hold->job, hold->plan, &hold->run);
-    switch (hold_crew(hold, UINT32_MAX, &wish, &failed)) {
+    switch (hold_crew(hold, UINT32_MAX, &failed)) {
     case CREW_WRITTEN:
         return back_finish(hold, stage, ret, error);
     case CREW_WISHED:
         return stopped(hold, RUN_PAUSED, "paused while it was being rolled back", ret, error);
     case CREW_INTERRUPTED:
         return stopped(hold, RUN_INTERRUPTED, "interrupted while it was being rolled back", ret, error);
+    case CREW_LIMITED:
     case CREW_FAILED:
         break;
     }
@@ -218,7 +218,7 @@ bool run_back(const struct run_config *config, const char *name, const char *sta
         hold_result(hold, hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, "is rolled back already", ret);
         return true;
     }
-    return back_may(&hold->run, error) && hold_open(hold, HOLD_BACK, error) && back_drive(hold, stage, ret, error);
+    return back_may(&hold->run, error) && hold_open(hold, HOLD_BACK, error) && takeback_drive(hold, stage, ret, error);
 }
 
 bool run_back_preview(const struct run_config *config, const char *name, const char *stage, struct run_back_plan *ret,

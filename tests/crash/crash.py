@@ -46,6 +46,7 @@ source: {{ store: "file:in", dataset: "*.ndjson", key: id }}
 transform: {{ lua: t.lua }}
 target: {{ store: "rocksdb:live", dataset: items, expires: 30d }}
 partitions: {{ count: 3 }}
+protect: {{ rejects: 50% }}
 """
 
 IN_PLACE = """
@@ -55,6 +56,7 @@ source: {{ store: "rocksdb:live", dataset: items }}
 transform: {{ lua: t.lua }}
 target: {{ store: "rocksdb:live", dataset: items }}
 partitions: {{ count: 3 }}
+protect: {{ rejects: 50% }}
 """
 
 
