@@ -13,6 +13,7 @@ struct file_stream {
     XXH3_state_t *sum;
     struct unpacker *unpacker; /* NULL: none is needed */
     uint8_t *packed;           /* read, not unpacked yet: `left` lies in it */
+    size_t packed_room;
     struct slice left;
     bool packed_ended;
 };
@@ -30,7 +31,8 @@ bool file_stream_open(struct file_stream **ret, const struct world *world, const
     XXH3_128bits_reset(stream->sum);
     if (range->packing != PACKING_NONE) {
         stream->unpacker = unpacker_new(range->packing);
-        stream->packed = g_malloc(PACKED_CHUNK);
+        stream->packed_room = (size_t)CLAMP(range->to - range->from, 1, PACKED_CHUNK);
+        stream->packed = g_malloc(stream->packed_room);
     }
     *ret = stream;
     return true;
@@ -45,6 +47,11 @@ void file_stream_free(struct file_stream *stream)
     unpacker_free(stream->unpacker);
     g_free(stream->packed);
     g_free(stream);
+}
+
+uint64_t file_stream_left(const struct file_stream *stream)
+{
+    return stream->unpacker ? UINT64_MAX : MIN(stream->to, MAX(stream->stat.size, stream->at)) - stream->at;
 }
 
 const struct world_stat *file_stream_stat(const struct file_stream *stream)
@@ -80,7 +87,7 @@ static bool damaged(const struct file_stream *stream, const char *what, GError *
 static bool read_packed(struct file_stream *stream, GError **error)
 {
     size_t got;
-    if (!read_plain(stream, stream->packed, PACKED_CHUNK, &got, error))
+    if (!read_plain(stream, stream->packed, stream->packed_room, &got, error))
         return false;
     stream->left = slice_of(stream->packed, got);
     stream->packed_ended = got == 0;

@@ -19,6 +19,9 @@ bool file_stream_open(struct file_stream **ret, const struct world *world, const
 void file_stream_free(struct file_stream *stream);
 AUTO_DEFINE(file_stream, file_stream_free)
 
+/* What is left to be given out, where that is known; else UINT64_MAX. */
+uint64_t file_stream_left(const struct file_stream *stream);
+
 /* As the file was when it was opened. */
 const struct world_stat *file_stream_stat(const struct file_stream *stream);
 

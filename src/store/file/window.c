@@ -2,7 +2,7 @@
 
 #include <xxhash.h>
 
-enum { FIRST_ROOM = WINDOW_CHUNK + WINDOW_CHUNK / 16, LARGE = 4 * WINDOW_CHUNK };
+enum { LARGE = 4 * WINDOW_CHUNK, MARGIN = 4096 };
 
 struct window_sum {
     XXH3_state_t *state;
@@ -11,7 +11,8 @@ struct window_sum {
 
 void window_init(struct window *window, struct file_stream *stream, uint64_t offset)
 {
-    *window = (struct window){.stream = stream, .offset = offset};
+    size_t first = (size_t)MIN(file_stream_left(stream), WINDOW_CHUNK) + MARGIN;
+    *window = (struct window){.stream = stream, .offset = offset, .first = first};
 }
 
 void window_done(struct window *window)
@@ -33,9 +34,8 @@ static void sum_to(struct window *window, uint64_t offset)
 static bool make_room(struct window *window, GError **error)
 {
     size_t left = window->have - window->at;
-    size_t cap = window->cap > LARGE && left < FIRST_ROOM - WINDOW_CHUNK ? 0 : window->cap;
-    cap = MAX(cap, (size_t)FIRST_ROOM);
-    if (cap - left < WINDOW_CHUNK / 2)
+    size_t cap = MAX(window->cap > LARGE && left < MARGIN ? 0 : window->cap, window->first);
+    if (cap - left < window->first / 2)
         cap = MIN(MAX(cap * 2, left + WINDOW_CHUNK), (size_t)WINDOW_MOST);
     if (left > 0 && window->at > 0)
         memmove(window->data, window->data + window->at, left);

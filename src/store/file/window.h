@@ -15,6 +15,7 @@ struct window {
     struct file_stream *stream; /* borrowed */
     uint8_t *data;
     size_t cap, at, have;   /* data[at … have) is left */
+    size_t first;           /* room made at first */
     uint64_t offset;        /* of data[at] in the unpacked data */
     bool ended;             /* nothing follows data[have] */
     struct window_sum *sum; /* NULL: none */

@@ -156,7 +156,7 @@ static inline void assert_fault_at(const struct record *record, const char *part
     assert_int_equal(record->presence, RECORD_FAULT);
     const char *text = record->fault.text ? record->fault.text : "";
     if (!strstr(text, part))
-        print_error("'%s' does not hold '%s'\n", text, part);
+        print_error("unexpected: '%s'\n", text);
     assert_non_null(strstr(text, part));
     assert_int_equal(record->at.line, line);
     assert_int_equal(record->at.column, column);
