@@ -148,6 +148,13 @@ enum table_form encode_form(lua_State *lua, int index, size_t *ret_n)
     return form;
 }
 
+bool encode_is_list(lua_State *lua, int index)
+{
+    enum table_form form = TABLE_EMPTY;
+    size_t n;
+    return !marked_form(lua, lua_absindex(lua, index), &form, &n) && form == TABLE_LIST;
+}
+
 /* --- bytes -------------------------------------------------------------------------------------------------------- */
 
 /* Raises an error that names the way to where it is: `items[3].price: …`. */

@@ -10,10 +10,10 @@ static const char real_key, original_key; /* the table behind a protected one; t
 
 /* --- protected tables --------------------------------------------------------------------------------------------- */
 
-/* Upvalue: what it is called. */
 static int refuse_library(lua_State *lua)
 {
-    return luaL_error(lua, "the libraries cannot be changed: '%s' was assigned", luaL_tolstring(lua, 2, NULL));
+    values_text(lua, 2);
+    return luaL_error(lua, "the libraries cannot be changed: '%s' was assigned", lua_tostring(lua, -1));
 }
 
 void globals_protect(lua_State *lua)
@@ -306,13 +306,9 @@ static int global_tonumber(lua_State *lua)
 /* Whether it is a list: of a document, by list{…}, or by its keys. */
 static int global_is_list(lua_State *lua)
 {
-    size_t n;
     luaL_checkany(lua, 1);
     const struct view *view = view_at(lua, 1);
-    if (view)
-        lua_pushboolean(lua, view->list);
-    else
-        lua_pushboolean(lua, lua_istable(lua, 1) && encode_form(lua, 1, &n) == TABLE_LIST);
+    lua_pushboolean(lua, view ? view->list : lua_istable(lua, 1) && encode_is_list(lua, 1));
     return 1;
 }
 

@@ -26,7 +26,7 @@ static void note(struct limits *limits, struct sandbox *sandbox)
 static void refuse_memory(struct limits *limits)
 {
     uint64_t gained = limits->allocated - limits->refused_at;
-    if (limits->refused_at && gained < limits->cap.memory_bytes / LEAST_GAIN)
+    if (limits->refused_at && gained < limits->memory_most / LEAST_GAIN)
         limits->passed = LIMIT_MEMORY;
     limits->refused_at = limits->allocated;
 }
@@ -38,9 +38,9 @@ static bool admit(struct sandbox *sandbox, size_t grows, size_t string)
         return false;
     limits->produced += string;
     limits->allocated += grows;
-    if (limits->produced > limits->cap.produced_bytes)
+    if (limits->produced > limits->produced_most)
         limits->passed = LIMIT_PRODUCED;
-    else if (limits->memory + grows <= limits->cap.memory_bytes)
+    else if (limits->memory + grows <= limits->memory_most)
         return true;
     else
         refuse_memory(limits);
@@ -94,10 +94,12 @@ static void hook(lua_State *lua, lua_Debug *event)
     check_time(lua, limits);
 }
 
-void limits_begin(struct sandbox *sandbox)
+void limits_begin(struct sandbox *sandbox, size_t document_bytes)
 {
     struct limits *limits = &sandbox->limits;
-    limits->instructions = (int64_t)limits->cap.instructions;
+    limits->instructions = (int64_t)(limits->cap.instructions + document_bytes * SANDBOX_INSTRUCTIONS_PER_BYTE);
+    limits->memory_most = limits->cap.memory_bytes + document_bytes * SANDBOX_MEMORY_PER_BYTE;
+    limits->produced_most = limits->cap.produced_bytes + document_bytes * SANDBOX_PRODUCED_PER_BYTE;
     limits->produced = 0;
     limits->spent_us = 0;
     limits->checked_us = now_us(limits);
@@ -115,7 +117,7 @@ void limits_charge(lua_State *lua, uint64_t instructions)
 void limits_expect(lua_State *lua, uint64_t bytes)
 {
     const struct limits *limits = &sandbox_of(lua)->limits;
-    if (bytes > limits->cap.produced_bytes || limits->produced > limits->cap.produced_bytes - bytes)
+    if (bytes > limits->produced_most || limits->produced > limits->produced_most - bytes)
         limits_end(lua, LIMIT_PRODUCED);
 }
 

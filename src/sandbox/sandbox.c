@@ -84,14 +84,14 @@ static bool still_alive(const struct sandbox *sandbox, GError **error)
     return error_set(error, SLUICE_ERROR_TRANSFORM, "%sthe sandbox has ended: %s", sandbox->limits.place, words);
 }
 
-static void begin_call(struct sandbox *sandbox, const struct sandbox_context *context, bool read_only)
+static void begin_call(struct sandbox *sandbox, const struct sandbox_context *context, size_t document_bytes)
 {
     sandbox->generation++;
     sandbox->verdicts = 0;
     sandbox->context = context;
-    sandbox->read_only = read_only;
+    sandbox->read_only = !context;
     sandbox->out.len = 0;
-    limits_begin(sandbox);
+    limits_begin(sandbox, document_bytes);
 }
 
 static void end_call(struct sandbox *sandbox)
@@ -239,12 +239,14 @@ bool sandbox_new(struct sandbox **ret, const struct sandbox_config *config, GErr
     for (size_t i = 0; i < config->n_sources; i++)
         g_ptr_array_add(sandbox->names, g_strdup(config->sources[i].name));
     set_limits(&sandbox->limits, config);
+    sandbox->limits.memory_most = sandbox->limits.cap.memory_bytes;
+    sandbox->limits.produced_most = sandbox->limits.cap.produced_bytes;
     sandbox->lua = lua_newstate(limits_allocate, sandbox);
     if (!sandbox->lua)
         return error_set(error, SLUICE_ERROR_TRANSFORM, "%zu bytes of memory are too few for a sandbox",
                          sandbox->limits.cap.memory_bytes);
     *(struct sandbox **)lua_getextraspace(sandbox->lua) = sandbox;
-    begin_call(sandbox, NULL, false);
+    limits_begin(sandbox, 0);
     if (!protected_call(sandbox, load_all, (void *)(uintptr_t)config))
         return report(sandbox, SLUICE_ERROR_TRANSFORM, "while loading: ", error);
     end_call(sandbox);
@@ -425,7 +427,7 @@ bool sandbox_transform(struct sandbox *sandbox, struct slice document, const str
     char origin[PLACE_TEXT];
     if (!still_alive(sandbox, error))
         return false;
-    begin_call(sandbox, context, false);
+    begin_call(sandbox, context, document.len);
     bool ok = protected_call(sandbox, run_transform, &call);
     end_call(sandbox);
     if (ok) {
@@ -457,7 +459,7 @@ bool sandbox_compile(struct sandbox *sandbox, const char *name, const char *expr
     if (!still_alive(sandbox, error))
         return false;
     g_ptr_array_add(sandbox->names, g_strdup(name));
-    begin_call(sandbox, NULL, true);
+    begin_call(sandbox, NULL, 0);
     bool ok = protected_call(sandbox, compile, &source);
     end_call(sandbox);
     if (!ok)
@@ -489,7 +491,7 @@ bool sandbox_evaluate(struct sandbox *sandbox, int id, struct slice document, bo
     g_assert(id >= 1 && id <= sandbox->n_expressions);
     if (!still_alive(sandbox, error))
         return false;
-    begin_call(sandbox, NULL, true);
+    begin_call(sandbox, NULL, document.len);
     bool ok = protected_call(sandbox, evaluate, &evaluation);
     end_call(sandbox);
     if (!ok)

@@ -18,11 +18,14 @@
 
 struct sandbox;
 
+/* 0 stands for the default. A large document is allowed more: each of its bytes adds so much to a limit. */
+enum { SANDBOX_INSTRUCTIONS_PER_BYTE = 4, SANDBOX_MEMORY_PER_BYTE = 4, SANDBOX_PRODUCED_PER_BYTE = 8 };
+
 struct sandbox_limits {
-    uint64_t instructions; /* per call; 0: default 10 000 000 */
-    size_t memory_bytes;   /* of the whole state; 0: default 64 MiB */
-    size_t produced_bytes; /* of texts above 40 bytes and documents made per call; 0: default 32 MiB */
-    uint64_t time_ms;      /* per call, far beyond what the others allow to honest scripts; 0: default 10 000 */
+    uint64_t instructions; /* per call; default 10 000 000 */
+    size_t memory_bytes;   /* of the whole state; default 64 MiB */
+    size_t produced_bytes; /* of texts above 40 bytes and documents made per call; default 32 MiB */
+    uint64_t time_ms;      /* per call, far beyond what the others allow to honest scripts; default 10 000 */
 };
 
 /* Sources are read by the caller (their digests are in the plan) and handed in, in loading order: libs, then the

@@ -40,11 +40,13 @@ enum limit { LIMIT_NONE, LIMIT_INSTRUCTIONS, LIMIT_MEMORY, LIMIT_PRODUCED, LIMIT
 struct limits {
     struct sandbox_limits cap;
     const struct world *world; /* NULL: time is not watched */
-    size_t memory;             /* in use */
-    uint64_t allocated;        /* bytes, since the state began */
-    uint64_t refused_at;       /* what was allocated when memory was last refused */
-    uint64_t produced;         /* in this call */
-    int64_t instructions;      /* left in this call */
+    size_t memory_most;        /* cap and more: a large document is allowed more of everything */
+    uint64_t produced_most;
+    size_t memory;        /* in use */
+    uint64_t allocated;   /* bytes, since the state began */
+    uint64_t refused_at;  /* what was allocated when memory was last refused */
+    uint64_t produced;    /* in this call */
+    int64_t instructions; /* left in this call */
     int64_t checked_us, spent_us;
     enum limit passed;      /* not NONE: the state is dead */
     char place[PLACE_TEXT]; /* "file:line: " of the script when the limit was passed */
@@ -87,7 +89,8 @@ static inline void slot_set(lua_State *lua, enum slot slot) /* pops the value */
 /* --- limits.c ----------------------------------------------------------------------------------------------------- */
 
 void *limits_allocate(void *self, void *old, size_t old_size, size_t new_size); /* the lua_Alloc; self: the sandbox */
-void limits_begin(struct sandbox *sandbox); /* a call begins: all of its allowances are there again */
+/* A call begins, on a document of so many bytes: all of its allowances are there again. */
+void limits_begin(struct sandbox *sandbox, size_t document_bytes);
 /* Takes the cost of a C function off the instructions left; ends the state where there are none. */
 void limits_charge(lua_State *lua, uint64_t instructions);
 void limits_expect(lua_State *lua, uint64_t bytes);  /* a text so long is to be made: ends the state where it may not */

@@ -126,6 +126,7 @@ int keys_next(lua_State *lua);
 enum table_form { TABLE_EMPTY, TABLE_LIST, TABLE_OBJECT };
 /* Raises an error for a table that is neither. *ret_n: how long the list is. */
 enum table_form encode_form(lua_State *lua, int index, size_t *ret_n);
+bool encode_is_list(lua_State *lua, int index); /* raises none */
 /* Appends the document at `index` (a view of an object, or a table) to sandbox->out, and *ret_at is its offset there;
  * false: it is as it came, and *ret_same the very bytes. */
 bool encode_document(lua_State *lua, int index, struct slice *ret_same, size_t *ret_at);

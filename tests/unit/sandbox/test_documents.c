@@ -23,6 +23,8 @@ static void fields_are_read_as_what_they_are(void **state)
          "{\"l\":true,\"n\":3,\"t\":\"table\",\"v\":\"c\"}"},
         {"return {v = doc.deep[2].k[1], w = doc.deep[1][2], x = tostring(doc.tags[4]), y = tostring(doc.tags[0])}", DOC,
          "{\"v\":3,\"w\":2,\"x\":\"nil\",\"y\":\"nil\"}"},
+        {"return {a = is_list({1}), b = is_list({}), c = is_list(list{}), d = is_list({1, x = 2}), e = is_list(7)}",
+         DOC, "{\"a\":true,\"b\":false,\"c\":true,\"d\":false,\"e\":false}"},
         {"return {v = doc.tags[1.0]}", DOC, "{\"v\":\"a\"}"},
         {"return {v = doc.address == doc.address, w = doc.address == doc.tags}", DOC, "{\"v\":true,\"w\":false}"},
     };
@@ -247,6 +249,22 @@ static void a_document_must_not_become_too_large(void **state)
     assert_string_equal(text, "lua: fix.lua:1: b: the document would have more than 16 MiB");
 }
 
+/* The largest there is can be read, changed and written; a small one may not make so much. */
+static void a_large_document_is_allowed_more(void **state)
+{
+    g_autofree char *body = g_strnfill((15 << 20), 'x');
+    g_autofree char *json = g_strdup_printf("{\"body\":\"%s\"}", body);
+    g_autofree char *text = lua_kit_run("function transform(doc)\n"
+                                        "doc.body = doc.body:gsub('x', 'y'):upper() doc.n = #doc.body return doc end",
+                                        json);
+    assert_true(g_str_has_prefix(text, "{\"body\":\"YYYY"));
+    assert_true(g_str_has_suffix(text, "YY\",\"n\":15728640}"));
+    g_autofree char *small = lua_kit_run("function transform(doc)\n"
+                                         "local s = ('x'):rep(15 << 20) s = s:gsub('x', 'y'):upper() end",
+                                         "{}");
+    assert_true(g_str_has_prefix(small, "fatal: "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +279,7 @@ int main(void)
         cmocka_unit_test(large_objects_are_found_by_name),
         cmocka_unit_test(a_moved_value_must_not_become_too_deep),
         cmocka_unit_test(a_document_must_not_become_too_large),
+        cmocka_unit_test(a_large_document_is_allowed_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

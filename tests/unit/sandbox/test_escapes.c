@@ -131,6 +131,11 @@ static const struct escape escapes[] = {
     {"no_address_in_concatenation", T("return {} .. 'x'"), "lua: fix.lua:1: attempt to concatenate a table value"},
     {"no_address_in_a_literal", T("return ('%q'):format({})"),
      "lua: fix.lua:1: bad argument #1 to 'format' (value has no literal form)"},
+    {"no_address_of_a_key", T("string[{}] = 1"),
+     "lua: fix.lua:1: the libraries cannot be changed: 'table' was assigned"},
+    {"no_address_of_a_key_of_globals", T("_ENV[{}] = 1"),
+     "lua: fix.lua:1: globals are frozen once the script is loaded: "
+     "'table' cannot be assigned"},
     {"no_address_by_comparison", T("return {} < {}"), "lua: fix.lua:1: attempt to compare two table values"},
     {"no_address_by_sorting", T("table.sort({{}, {}})"), "lua: fix.lua:1: attempt to compare two table values"},
     {"no_name_of_a_table_in_messages", T("return setmetatable({}, {__name = '0x7f'}) + 1"),
