@@ -182,7 +182,9 @@ static void make_empty(struct stand *stand)
 static void begin(struct stand *stand, const struct conformance_case *row)
 {
     arena_reset(stand->mem);
-    stand->ds = (struct dataset){.name = row->name};
+    g_free(stand->ds_name);
+    stand->ds_name = g_strconcat(row->name, stand->subject->dataset, NULL);
+    stand->ds = (struct dataset){.name = stand->ds_name};
     if (!store_can(session_driver(stand->session), CAN_FENCE))
         return;
     make_empty(stand);

@@ -19,6 +19,7 @@ struct subject {
     /* Makes stand->uri, stand->drivers and whatever stands behind them; below stand->dir. */
     void (*set_up)(struct stand *stand);
     void (*tear_down)(struct stand *stand); /* NULL: nothing */
+    const char *dataset;                    /* a case's dataset is its name and this; NULL: only its name */
 };
 
 struct stand {
@@ -33,6 +34,7 @@ struct stand {
     struct session *session;
     struct arena *mem; /* reset before every case */
     struct dataset ds;
+    char *ds_name;
     struct lane lane;
     uint64_t number; /* the last one used in the lane */
     uint64_t seed;
@@ -47,7 +49,7 @@ struct conformance_case {
 extern const struct subject subjects[];
 extern const size_t subject_count;
 extern const struct conformance_case read_cases[], scan_cases[], cas_cases[], fence_cases[], race_cases[],
-    store_cases[];
+    store_cases[], sink_cases[];
 
 void stand_open(struct stand *stand);
 void stand_close(struct stand *stand); /* the store too; stand_open() may follow */

@@ -64,9 +64,19 @@ static void rocksdb_set_up(struct stand *stand)
     stand->uri = g_strdup("rocksdb:db"); /* relative to stand->dir */
 }
 
+/* --- file --------------------------------------------------------------------------------------------------------- */
+
+#define APPENDED (NEEDS(SCAN) | NEEDS(SPLIT) | NEEDS(IDENTITY) | NEEDS(SINK))
+
+static void file_set_up(struct stand *stand)
+{
+    stand->uri = g_strdup("file:files"); /* relative to stand->dir */
+}
+
 const struct subject subjects[] = {
-    {"mem", KEYED, mem_set_up, mem_tear_down},
-    {"fault", KEYED, fault_set_up, fault_tear_down},
-    {"rocksdb", KEYED, rocksdb_set_up, NULL},
+    {"mem", KEYED, mem_set_up, mem_tear_down, NULL},
+    {"fault", KEYED, fault_set_up, fault_tear_down, NULL},
+    {"rocksdb", KEYED, rocksdb_set_up, NULL, NULL},
+    {"file", APPENDED, file_set_up, NULL, "-*.ndjson"},
 };
 const size_t subject_count = G_N_ELEMENTS(subjects);

@@ -1,8 +1,8 @@
 /* test_conformance SUBJECT: runs every case that the subject's driver has the capabilities for. */
 #include "conformance/stand.h"
 
-static const struct conformance_case *const suites[] = {store_cases, read_cases,  scan_cases,
-                                                        cas_cases,   fence_cases, race_cases};
+static const struct conformance_case *const suites[] = {store_cases, read_cases, scan_cases, cas_cases,
+                                                        fence_cases, race_cases, sink_cases};
 
 /* What one cmocka test is given. */
 struct turn {
@@ -81,6 +81,7 @@ int main(int argc, char **argv)
         stand.subject->tear_down(&stand);
     arena_free(stand.mem);
     g_free(stand.uri);
+    g_free(stand.ds_name);
     kit_dir_teardown((void **)&stand.dir);
     return failed;
 }

@@ -1,35 +1,13 @@
-#include <stdlib.h>
-
 #include "store/file/file_store.h"
 #include "store/file/stream.h"
+#include "store/place.h"
 
 /* --- stores and sessions --------------------------------------------------------------------------------------------
  */
 
-/* The real path of `path`, of which the end need not exist yet. */
-static char *real_place(const char *path)
-{
-    char *real = realpath(path, NULL);
-    if (real) {
-        char *place = g_strdup(real);
-        free(real);
-        return place;
-    }
-    g_autofree char *parent = g_path_get_dirname(path), *name = g_path_get_basename(path);
-    if (strcmp(parent, path) == 0)
-        return g_strdup(path);
-    g_autofree char *above = real_place(parent);
-    return g_build_filename(above, name, NULL);
-}
-
 static bool file_locate(const struct store_config *config, const struct world *world, char **ret, GError **error)
 {
-    const char *dir = config->uri + strlen("file:");
-    if (*dir == '\0')
-        return error_set(error, SLUICE_ERROR_USAGE, "expected a directory: file:DIR");
-    g_autofree char *path = g_canonicalize_filename(dir, config->base_dir);
-    *ret = real_place(path);
-    return true;
+    return place_of(config, ret, error);
 }
 
 static bool dir_ready(const struct store_config *config, const struct world *world, const char *dir, GError **error)
@@ -50,7 +28,7 @@ static bool file_open_store(struct store **ret, const struct store_config *confi
                             GError **error)
 {
     g_autofree char *dir = NULL;
-    if (!file_locate(config, world, &dir, error) || !dir_ready(config, world, dir, error))
+    if (!place_of(config, &dir, error) || !dir_ready(config, world, dir, error))
         return false;
     struct file_store *store = g_new0(struct file_store, 1);
     store->dir = g_steal_pointer(&dir);

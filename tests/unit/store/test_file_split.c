@@ -453,7 +453,7 @@ static void a_directory_that_is_none_is_named(void **state)
     config.uri = "file:a.ndjson";
     kit_refused(store_open(&store, files->registry, &config, &error), REFUSED, "a.ndjson: not a directory");
     config.uri = "file:";
-    kit_refused(store_open(&store, files->registry, &config, &error), USAGE, "file:DIR");
+    kit_refused(store_open(&store, files->registry, &config, &error), USAGE, "expected a path");
     config = (struct store_config){.uri = "file:made/deeper", .base_dir = files->dir};
     kit_ok(store_open(&store, files->registry, &config, &error));
     store_release(files->registry, store);
