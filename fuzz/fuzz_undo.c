@@ -92,13 +92,21 @@ static void bend(struct memory *memory, const char *path, uint16_t at)
 /* --- reading it ----------------------------------------------------------------------------------------------------
  */
 
-static void put_seen(GString *into, struct slice key, struct slice raw, bool present, int64_t expires_at_ms,
-                     struct digest written, bool deleted)
+/* An entry as either decoder tells it. */
+struct seen {
+    struct slice key, raw;
+    bool present, deleted;
+    int64_t expires_at_ms;
+    struct digest written;
+};
+
+static void put_seen(GString *into, const struct seen *seen)
 {
-    g_string_append_len(into, (const char *)key.data, (gssize)key.len);
-    g_string_append_len(into, (const char *)raw.data, (gssize)raw.len);
-    g_string_append_len(into, (const char *)&written, sizeof written);
-    g_string_append_printf(into, "%zu %d %" G_GINT64_FORMAT " %d\n", key.len, present, expires_at_ms, deleted);
+    g_string_append_len(into, (const char *)seen->key.data, (gssize)seen->key.len);
+    g_string_append_len(into, (const char *)seen->raw.data, (gssize)seen->raw.len);
+    g_string_append_len(into, (const char *)&seen->written, sizeof seen->written);
+    g_string_append_printf(into, "%zu %d %" G_GINT64_FORMAT " %d\n", seen->key.len, seen->present, seen->expires_at_ms,
+                           seen->deleted);
 }
 
 static bool see_tail(const struct undo_config *config, uint32_t part, GString *into)
@@ -109,9 +117,14 @@ static bool see_tail(const struct undo_config *config, uint32_t part, GString *i
         return false;
     for (size_t i = 0; i < tail.n; i++) {
         const struct undo_entry *entry = &tail.entries[i];
+        struct seen seen = {.key = entry->key,
+                            .raw = entry->pre_raw,
+                            .present = entry->pre_present,
+                            .deleted = entry->verb == UNDO_DELETE,
+                            .expires_at_ms = entry->pre_expires_at_ms,
+                            .written = entry->written};
         if (entry->state == UNDO_APPLIED)
-            put_seen(into, entry->key, entry->pre_raw, entry->pre_present, entry->pre_expires_at_ms, entry->written,
-                     entry->verb == UNDO_DELETE);
+            put_seen(into, &seen);
     }
     return true;
 }
@@ -125,11 +138,12 @@ static bool see_batches(struct scan *scan, const struct dataset *ds, GString *in
             return false;
         for (size_t i = 0; i < batch.n; i++) {
             const struct record *record = &batch.records[i];
-            struct digest written;
-            bool deleted;
-            g_assert(undo_record_written(record, &written, &deleted));
-            put_seen(into, record->key, record->raw, record->presence == RECORD_PRESENT, record->expires_at_ms, written,
-                     deleted);
+            struct seen seen = {.key = record->key,
+                                .raw = record->raw,
+                                .present = record->presence == RECORD_PRESENT,
+                                .expires_at_ms = record->expires_at_ms};
+            g_assert(undo_record_written(record, &seen.written, &seen.deleted));
+            put_seen(into, &seen);
         }
     }
     return true;
@@ -178,10 +192,9 @@ static void read_chains(const struct undo_config *config, bool made)
         g_assert(!made);
         return;
     }
-    struct undo_chain *found;
-    uint64_t at = 0;
-    for (size_t n = 1; n > 0; at += n, arena_reset(mem))
-        if (!undo_chains_read(chains, at, 100, mem, &found, &n, NULL)) {
+    struct undo_chain_list list = {.n = 1};
+    for (uint64_t at = 0; list.n > 0; at += list.n, arena_reset(mem))
+        if (!undo_chains_read(chains, at, 100, mem, &list, NULL)) {
             g_assert(!made);
             return;
         }

@@ -43,7 +43,8 @@ static bool too_big(GError **error)
     return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
 }
 
-/* --- ranges that are scanned ------------------------------------------------------------------------------------------ */
+/* --- ranges that are scanned
+ * ------------------------------------------------------------------------------------------ */
 
 static bool range_open(struct feed *feed, const struct part_row *part, struct slice cursor, GError **error)
 {
@@ -105,7 +106,8 @@ static bool range_next(struct feed *feed, const struct call *call, struct op_sca
     return true;
 }
 
-/* --- an index into a list as a cursor --------------------------------------------------------------------------------- */
+/* --- an index into a list as a cursor
+ * --------------------------------------------------------------------------------- */
 
 static bool index_get(struct feed *feed, struct slice cursor, GError **error)
 {
@@ -121,7 +123,8 @@ static bool index_put(struct feed *feed, struct op_scan *io, GError **error)
     return arena_copy(io->mem, bytes_of(bytes), &io->cursor) || too_big(error);
 }
 
-/* --- listings, whose keys are read ------------------------------------------------------------------------------------ */
+/* --- listings, whose keys are read
+ * ------------------------------------------------------------------------------------ */
 
 #define CHUNK_MIN 16u
 #define CHUNK_MAX 512u
@@ -175,7 +178,8 @@ static bool listed_next(struct feed *feed, const struct call *call, struct op_sc
     return index_put(feed, io, error);
 }
 
-/* --- chains of the undo log ------------------------------------------------------------------------------------------- */
+/* --- chains of the undo log
+ * ------------------------------------------------------------------------------------------- */
 
 static bool chains_open(struct feed *feed, const struct part_row *part, struct slice cursor, GError **error)
 {
@@ -200,27 +204,27 @@ static struct scanned scanned_of(const struct undo_chain *chain)
 
 static bool chains_next(struct feed *feed, const struct call *call, struct op_scan *io, GError **error)
 {
-    struct undo_chain *chains;
-    size_t n;
+    struct undo_chain_list list;
     size_t max = MIN(io->max_records, (size_t)(feed->count - feed->index));
-    if (!undo_chains_read(feed->chains, feed->first + feed->index, max, io->mem, &chains, &n, error))
+    if (!undo_chains_read(feed->chains, feed->first + feed->index, max, io->mem, &list, error))
         return false;
-    io->rows = arena_alloc0(io->mem, (n + 1) * sizeof *io->rows);
+    io->rows = arena_alloc0(io->mem, (list.n + 1) * sizeof *io->rows);
     if (!io->rows)
         return too_big(error);
-    for (size_t i = 0; i < n; i++) {
-        io->rows[i] = scanned_of(&chains[i]);
-        io->bytes += chains[i].key.len + chains[i].pre_raw.len;
+    for (size_t i = 0; i < list.n; i++) {
+        io->rows[i] = scanned_of(&list.chains[i]);
+        io->bytes += list.chains[i].key.len + list.chains[i].pre_raw.len;
     }
-    if (n == 0 && max > 0)
+    if (list.n == 0 && max > 0)
         return error_set(error, SLUICE_ERROR_CORRUPT, "partition %u: its chains end too early", feed->part);
-    io->n = n;
-    feed->index += n;
+    io->n = list.n;
+    feed->index += list.n;
     io->done = feed->index >= feed->count;
     return index_put(feed, io, error);
 }
 
-/* --- which ------------------------------------------------------------------------------------------------------------ */
+/* --- which
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static const struct feed_kind RANGES = {range_open, range_next};
 static const struct feed_kind LISTED = {listed_open, listed_next};

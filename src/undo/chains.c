@@ -193,24 +193,23 @@ static bool keep_chain(const struct undo_entry *entry, const struct undo_turn *t
 }
 
 bool undo_chains_read(struct undo_chains *chains, uint64_t first, size_t max, struct arena *mem,
-                      struct undo_chain **ret, size_t *ret_n, GError **error)
+                      struct undo_chain_list *ret, GError **error)
 {
     uint64_t count = undo_chains_count(chains);
-    size_t n = 0, wanted = (size_t)MIN(max, count - MIN(first, count));
-    struct undo_chain *into = arena_alloc(mem, wanted * sizeof *into);
-    for (; into && n < wanted; n++) {
+    size_t wanted = (size_t)MIN(max, count - MIN(first, count));
+    struct undo_chain_list list = {.chains = arena_alloc(mem, wanted * sizeof *list.chains)};
+    for (; list.chains && list.n < wanted; list.n++) {
         struct undo_entry entry;
-        if (!load_turns(chains, first + n, error))
+        if (!load_turns(chains, first + list.n, error))
             return false;
-        const struct undo_turn *turn = &chains->turns[first + n - chains->turns_first];
+        const struct undo_turn *turn = &chains->turns[first + list.n - chains->turns_first];
         if (!load_entry(chains, &turn->spot, &entry, error))
             return false;
-        if (!keep_chain(&entry, turn, mem, &into[n]))
+        if (!keep_chain(&entry, turn, mem, &list.chains[list.n]))
             break;
     }
-    if (n == 0 && wanted)
+    if (list.n == 0 && wanted)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "%s: a pre-image is larger than the memory given", chains->path);
-    *ret = into;
-    *ret_n = n;
+    *ret = list;
     return true;
 }

@@ -53,7 +53,12 @@ struct undo_chain {
     int64_t pre_expires_at_ms;
 };
 
+struct undo_chain_list {
+    struct undo_chain *chains;
+    size_t n;
+};
+
 /* Up to max of them from index `first` on, in `mem`; fewer at the end, and where `mem` is full; none only at the end.
  * Read forwards, each block of the log is read once. One thread. CORRUPT names the block that became unreadable. */
 bool undo_chains_read(struct undo_chains *chains, uint64_t first, size_t max, struct arena *mem,
-                      struct undo_chain **ret, size_t *ret_n, GError **error);
+                      struct undo_chain_list *ret, GError **error);

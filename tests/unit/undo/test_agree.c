@@ -365,16 +365,15 @@ static void chains_of_version_1_read_as_they_always_did(void **state)
     golden_config(&logs, &dir);
     auto_(undo_chains) chains = NULL;
     auto_(arena) mem = arena_new(1 << 20);
-    struct undo_chain *found;
-    size_t n;
+    struct undo_chain_list list;
     kit_ok(undo_chains_open(&chains, &logs.config, &error));
-    kit_ok(undo_chains_read(chains, 0, 10, mem, &found, &n, &error));
-    assert_int_equal(n, 4); /* bob was rolled back */
-    kit_equal_text(found[0].key, "alice");
-    assert_true(digest_equal(found[0].written, logs_digest("Y")));
-    kit_equal_text(found[0].pre_raw, "{\"tier\":\"gol\"}");
-    assert_int_equal(found[1].pre_expires_at_ms, 1783700000123);
-    assert_int_equal(found[2].pre_expires_at_ms, -1);
+    kit_ok(undo_chains_read(chains, 0, 10, mem, &list, &error));
+    assert_int_equal(list.n, 4); /* bob was rolled back */
+    kit_equal_text(list.chains[0].key, "alice");
+    assert_true(digest_equal(list.chains[0].written, logs_digest("Y")));
+    kit_equal_text(list.chains[0].pre_raw, "{\"tier\":\"gol\"}");
+    assert_int_equal(list.chains[1].pre_expires_at_ms, 1783700000123);
+    assert_int_equal(list.chains[2].pre_expires_at_ms, -1);
     logs_done(&logs);
 }
 

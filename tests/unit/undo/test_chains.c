@@ -34,11 +34,11 @@ static char *chains_by(struct logs *logs, size_t step)
     GString *text = g_string_new(NULL);
     kit_ok(undo_chains_open(&chains, &logs->config, &error));
     uint64_t at = 0;
-    for (size_t n = 1; n > 0; at += n) {
-        struct undo_chain *found;
+    for (struct undo_chain_list list = {.n = 1}; list.n > 0; at += list.n) {
         arena_reset(mem);
-        kit_ok(undo_chains_read(chains, at, step, mem, &found, &n, &error));
-        for (size_t i = 0; i < n; i++)
+        kit_ok(undo_chains_read(chains, at, step, mem, &list, &error));
+        struct undo_chain *found = list.chains;
+        for (size_t i = 0; i < list.n; i++)
             g_string_append_printf(text, "%s%.*s:%s>%.*s", text->len ? " " : "", (int)found[i].key.len,
                                    (const char *)found[i].key.data, text_of(found[i].written),
                                    found[i].pre_present ? (int)found[i].pre_raw.len : 1,
@@ -194,12 +194,11 @@ static void the_expiry_belongs_to_what_was_written(void **state)
     assert_chains(&logs, "k:C>A n:C>B");
     auto_(undo_chains) chains = NULL;
     auto_(arena) mem = arena_new(1 << 20);
-    struct undo_chain *found;
-    size_t n;
+    struct undo_chain_list list;
     kit_ok(undo_chains_open(&chains, &logs.config, &error));
-    kit_ok(undo_chains_read(chains, 0, 9, mem, &found, &n, &error));
-    assert_int_equal(found[0].pre_expires_at_ms, 777);
-    assert_int_equal(found[1].pre_expires_at_ms, 1000);
+    kit_ok(undo_chains_read(chains, 0, 9, mem, &list, &error));
+    assert_int_equal(list.chains[0].pre_expires_at_ms, 777);
+    assert_int_equal(list.chains[1].pre_expires_at_ms, 1000);
     logs_done(&logs);
 }
 
@@ -354,12 +353,11 @@ static void a_flipped_bit_in_the_chains_is_seen(void **state)
     for (size_t at = 0; at < whole->len; at++) {
         GError *error = NULL;
         auto_(undo_chains) chains = NULL;
-        struct undo_chain *found;
-        size_t n;
+        struct undo_chain_list list;
         logs_put_bytes(path, whole->data, whole->len);
         logs_flip(path, at);
         assert_false(undo_chains_open(&chains, &logs.config, &error) &&
-                     undo_chains_read(chains, 0, 1, mem, &found, &n, &error));
+                     undo_chains_read(chains, 0, 1, mem, &list, &error));
         assert_true(error_is(error, SLUICE_ERROR_CORRUPT));
         g_clear_error(&error);
     }
@@ -523,12 +521,11 @@ static void a_block_lost_after_the_build_is_named(void **state)
     GError *error = NULL;
     auto_(undo_chains) chains = NULL;
     auto_(arena) mem = arena_new(1 << 20);
-    struct undo_chain *found;
-    size_t n;
+    struct undo_chain_list list;
     kit_ok(undo_chains_open(&chains, &logs.config, &error));
-    kit_refused(undo_chains_read(chains, 0, 2, mem, &found, &n, &error), CORRUPT, "offset 56");
-    kit_ok(undo_chains_read(chains, 1, 2, mem, &found, &n, &error));
-    kit_equal_text(found[0].key, "b");
+    kit_refused(undo_chains_read(chains, 0, 2, mem, &list, &error), CORRUPT, "offset 56");
+    kit_ok(undo_chains_read(chains, 1, 2, mem, &list, &error));
+    kit_equal_text(list.chains[0].key, "b");
     logs_done(&logs);
 }
 
@@ -550,19 +547,17 @@ static void where_memory_is_small_fewer_come_back_and_none_is_lost(void **state)
     auto_(arena) mem = arena_new(8000);
     kit_ok(undo_chains_open(&chains, &logs.config, &error));
     uint64_t at = 0;
-    for (size_t n = 1; n > 0; at += n) {
-        struct undo_chain *found;
+    struct undo_chain_list list = {.n = 1};
+    for (; list.n > 0; at += list.n) {
         arena_reset(mem);
-        kit_ok(undo_chains_read(chains, at, 30, mem, &found, &n, &error));
-        assert_true(n < 30);
-        for (size_t i = 0; i < n; i++)
-            assert_int_equal((found[i].key.data[0] - '0') * 10 + found[i].key.data[1] - '0', at + i + 1);
+        kit_ok(undo_chains_read(chains, at, 30, mem, &list, &error));
+        assert_true(list.n < 30);
+        for (size_t i = 0; i < list.n; i++)
+            assert_int_equal((list.chains[i].key.data[0] - '0') * 10 + list.chains[i].key.data[1] - '0', at + i + 1);
     }
     assert_int_equal(at, 30);
     auto_(arena) tiny = arena_new(500);
-    struct undo_chain *found;
-    size_t n;
-    kit_refused(undo_chains_read(chains, 0, 1, tiny, &found, &n, &error), TOO_BIG, "memory");
+    kit_refused(undo_chains_read(chains, 0, 1, tiny, &list, &error), TOO_BIG, "memory");
     logs_done(&logs);
 }
 
