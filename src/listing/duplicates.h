@@ -45,7 +45,7 @@ const struct skip_reason_row *skip_reason_row(enum skip_reason reason);
 
 struct duplicates_wish {
     const struct world *world;
-    const char *path; /* HOME/listing/RUN.skip; its folder is made when absent, and is where the sort spills */
+    const char *path; /* HOME/listing/UID.skip; its folder is made when absent, and is where the sort spills */
     uint8_t run_uid[16];
     struct session *session;    /* of the store; further workers open their own */
     uint32_t workers;           /* threads over parts; 0: 1, the calling one */

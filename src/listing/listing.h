@@ -2,7 +2,7 @@
  *
  * Where a scan cannot be repeated exactly, a dataset's keys are listed first: sorted, without duplicates, durable in
  * the home before any value is read. From then on a partition *is* a stretch of that list, and a cursor is an index
- * into it. One file per run, HOME/listing/RUN.list (docs/formats/listing.md): blocks of sorted, prefix-compressed keys,
+ * into it. One file per run, HOME/listing/UID.list (docs/formats/listing.md): blocks of sorted, prefix-compressed keys,
  * then an index of the blocks. Partition p holds the keys numbered p × size … (p + 1) × size - 1 of the whole listing,
  * so where partitions lie is arithmetic, and a listing may be cut when all keys are known.
  *
@@ -17,7 +17,7 @@
 
 struct listing_draft {
     const struct world *world;
-    const char *path;    /* HOME/listing/RUN.list; its folder is made when it is absent */
+    const char *path;    /* HOME/listing/UID.list; its folder is made when it is absent */
     uint8_t run_uid[16]; /* of whom it is: a reader refuses another run's */
 };
 

@@ -273,11 +273,13 @@ static bool go_to(struct skiplist *list, const struct spot *spot, GError **error
     return true;
 }
 
-static void say(struct skiplist *list)
+/* What stands at the entry at hand. */
+static struct skip skip_here(struct skiplist *list)
 {
     const char *const *words = place_words[list->entry.reason];
     g_string_printf(list->text, "%s%s:%" G_GUINT64_FORMAT "%s", words[0],
                     (const char *)list->names->pdata[list->entry.other], (guint64)list->entry.line, words[1]);
+    return (struct skip){.reason = (enum skip_reason)list->entry.reason, .text = list->text->str};
 }
 
 bool skiplist_find(struct skiplist *list, uint32_t part, uint64_t offset, struct skip *ret, GError **error)
@@ -286,10 +288,33 @@ bool skiplist_find(struct skiplist *list, uint32_t part, uint64_t offset, struct
     struct skip skip = {.reason = SKIP_NOTHING, .text = ""};
     if (list->rows->len > 0 && !go_to(list, &spot, error))
         return false;
-    if (list->rows->len > 0 && compare(list->entry.part, list->entry.offset, &spot) == 0) {
-        say(list);
-        skip = (struct skip){.reason = (enum skip_reason)list->entry.reason, .text = list->text->str};
-    }
+    if (list->rows->len > 0 && compare(list->entry.part, list->entry.offset, &spot) == 0)
+        skip = skip_here(list);
     *ret = skip;
+    return true;
+}
+
+uint64_t skiplist_count(const struct skiplist *list)
+{
+    struct reader fields = reader_of(blocks_reader_fields(list->blocks));
+    return reader_u64(&fields);
+}
+
+bool skiplist_each(struct skiplist *list,
+                   bool (*each)(void *user, const struct skip_entry *, const char *file, GError **), void *user,
+                   GError **error)
+{
+    for (size_t block = 0; block < list->rows->len; block++) {
+        if (!block_begin(list, block, error))
+            return false;
+        for (bool more = true; more;) {
+            if (!each(user, &list->entry, list->names->pdata[list->entry.other], error))
+                return false;
+            more = reader_left(&list->left) > 0;
+            if (more && !entry_read(list, error))
+                return false;
+        }
+        list->block = list->rows->len; /* whatever is sought next is sought anew */
+    }
     return true;
 }

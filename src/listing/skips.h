@@ -25,3 +25,11 @@ bool skips_writer_add(struct skips_writer *writer, const struct skip_entry *entr
 /* `names`: of char *, the file of each part. */
 bool skips_writer_finish_durable(struct skips_writer *writer, const GPtrArray *names, struct digest *ret,
                                  GError **error);
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+uint64_t skiplist_count(const struct skiplist *list);
+/* Every entry, in order, with the file of the other state. Moves the position. */
+bool skiplist_each(struct skiplist *list,
+                   bool (*each)(void *user, const struct skip_entry *, const char *file, GError **), void *user,
+                   GError **error);
