@@ -232,7 +232,7 @@ static bool wanted_digests(GArray *subjects, GError **error)
     return true;
 }
 
-bool subjects_judge(struct pass *pass, const struct verify_part *part, GArray *subjects, GError **error)
+bool judge_subjects(struct pass *pass, const struct verify_part *part, GArray *subjects, GError **error)
 {
     size_t unequal;
     g_array_sort(subjects, by_key);

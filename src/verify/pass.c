@@ -249,7 +249,7 @@ bool pass_elsewhere(struct pass *pass, const struct verify_part *part, GError **
         g_array_set_size(subjects, 0);
         bool got = pass->input->listed ? next_listed(pass, &source, subjects, &done, error)
                                        : next_scanned(pass, part, &source, subjects, &done, error);
-        if (!got || (subjects->len > 0 && !subjects_judge(pass, part, subjects, error)))
+        if (!got || (subjects->len > 0 && !judge_subjects(pass, part, subjects, error)))
             return false;
         show(pass);
     }

@@ -170,7 +170,7 @@ static bool take_keys(struct pass *pass, struct undo_feed *feed, const struct ve
         }
         if (!take_unchanged(pass, unchanged, subjects, error))
             return false;
-        if (subjects->len > 0 && !subjects_judge(pass, part, subjects, error))
+        if (subjects->len > 0 && !judge_subjects(pass, part, subjects, error))
             return false;
     }
 }

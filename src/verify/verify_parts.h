@@ -78,7 +78,7 @@ struct subject {
 };
 
 /* Reads the target for all of them, compares, looks again at what differs, and counts each under its class. */
-bool subjects_judge(struct pass *pass, const struct verify_part *part, GArray *subjects, GError **error);
+bool judge_subjects(struct pass *pass, const struct verify_part *part, GArray *subjects, GError **error);
 
 /* Counts a key that is not compared. */
 void pass_count(struct pass *pass, enum verify_class class);

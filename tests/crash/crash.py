@@ -24,6 +24,7 @@ parser.add_argument("--random", type=int, default=0, help="instead: so many SIGK
 parser.add_argument("--only", default="")
 parser.add_argument("--seed", type=int, default=20261120)
 args = parser.parse_args()
+args.dies, args.app = os.path.abspath(args.dies), os.path.abspath(args.app)
 
 RECORDS = 5000
 DONE = (0, 8)

@@ -11,7 +11,7 @@ static const struct world_clock *fake_clock;
 static void sleep_patiently(void *self, int64_t us, const atomic_bool *cancel)
 {
     fake_clock->sleep_us(self, us, cancel);
-    g_usleep(50);
+    world_sleep_us(world_real(), 50, NULL);
 }
 
 static void clock_init(struct life *life)
