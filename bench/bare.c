@@ -216,8 +216,8 @@ static int by_key(const void *a, const void *b)
 
 static void multi_get(struct part *part, const struct wanted *wanted, size_t n)
 {
-    const char *keys[BATCH];
-    size_t lens[BATCH];
+    const char *keys[BATCH] = {0};
+    size_t lens[BATCH] = {0};
     rocksdb_pinnableslice_t *values[BATCH];
     char *messages[BATCH];
     for (size_t i = 0; i < n; i++) {

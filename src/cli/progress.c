@@ -135,6 +135,17 @@ static void show_text(struct progress *progress, const struct run_event *event)
     fflush(cli->err);
 }
 
+static void show_steps(struct cli *cli, const struct run_event *event)
+{
+    json_t *steps = json_array();
+    for (size_t i = 0; i < event->n_steps; i++)
+        json_array_append_new(steps, json_pack("{s:s, s:I, s:I}", "step", event->steps[i].name, "calls",
+                                               (json_int_t)event->steps[i].calls, "busy_us",
+                                               (json_int_t)event->steps[i].busy_us));
+    print_json(cli, json_pack("{s:s, s:s, s:o}", "type", "steps", "run", event->run->name, "steps", steps));
+    fflush(cli->out);
+}
+
 static void show_json(struct progress *progress, const struct run_event *event)
 {
     static const char *const TYPES[] = {
@@ -166,8 +177,8 @@ void progress_event(void *self, const struct run_event *event)
     struct cli *cli = progress->cli;
     if (cli_has(cli, OPTION_JSON)) {
         if (cli->command->json == COMMAND_LINES)
-            show_json(progress, event);
-    } else if (!progress_tells(cli, event->kind == RUN_EVENT_NOTE ? "warn" : "info"))
+            event->kind == RUN_EVENT_STEPS ? show_steps(cli, event) : show_json(progress, event);
+    } else if (event->kind == RUN_EVENT_STEPS || !progress_tells(cli, event->kind == RUN_EVENT_NOTE ? "warn" : "info"))
         return;
     else if (event->kind == RUN_EVENT_PROGRESS)
         show_text(progress, event);

@@ -9,9 +9,10 @@ struct exec {
     struct session *source, *target;
     struct feed *feed;
     struct arena *scratch;
+    int64_t ended_us; /* the step before; 0: none */
 };
 
-#define SEQUENCE_BLOCK (UINT64_C(1) << 20)
+#define SEQUENCE_BLOCK  (UINT64_C(1) << 20)
 #define RETRY_BUDGET_US (INT64_C(30) * 1000 * 1000)
 
 void exec_shared_init(struct exec_shared *shared)
@@ -73,7 +74,8 @@ static struct call source_call(const struct exec *exec, struct arena *mem)
     return call_of(exec, &exec->shared->job->plan->source_ds, mem);
 }
 
-/* --- one function a step ---------------------------------------------------------------------------------------------- */
+/* --- one function a step
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool do_grant(struct exec *exec, struct op *op, GError **error)
 {
@@ -194,8 +196,7 @@ static bool do_outcome(struct exec *exec, struct op *op, GError **error)
 
 static bool refuse_into(struct quarantine *quarantine, const struct quarantine_batch *batch, GError **error)
 {
-    return batch->n == 0 ||
-           (quarantine_append(quarantine, batch, error) && quarantine_sync_durable(quarantine, error));
+    return batch->n == 0 || (quarantine_append(quarantine, batch, error) && quarantine_sync_durable(quarantine, error));
 }
 
 static bool do_refuse(struct exec *exec, struct op *op, GError **error)
@@ -244,12 +245,15 @@ static bool do_end(struct exec *exec, struct op *op, GError **error)
 }
 
 static bool (*const STEPS[OP_KIND_COUNT])(struct exec *, struct op *, GError **) = {
-    [OP_GRANT] = do_grant,     [OP_LANE_OPEN] = do_lane_open, [OP_TAIL] = do_tail,
-    [OP_CUT] = do_cut,         [OP_OPEN] = do_open,           [OP_SCAN] = do_scan,
-    [OP_READ] = do_read,       [OP_LOOK] = do_look,           [OP_LOG] = do_log,
-    [OP_CAS] = do_cas,         [OP_FENCE] = do_fence,         [OP_OUTCOME] = do_outcome,
-    [OP_REFUSE] = do_refuse,   [OP_SINK] = do_sink,           [OP_PUBLISH] = do_publish,
-    [OP_SETTLE] = do_settle,   [OP_SYNC] = do_sync,           [OP_CHECKPOINT] = do_checkpoint,
+    [OP_GRANT] = do_grant,     [OP_LANE_OPEN] = do_lane_open,
+    [OP_TAIL] = do_tail,       [OP_CUT] = do_cut,
+    [OP_OPEN] = do_open,       [OP_SCAN] = do_scan,
+    [OP_READ] = do_read,       [OP_LOOK] = do_look,
+    [OP_LOG] = do_log,         [OP_CAS] = do_cas,
+    [OP_FENCE] = do_fence,     [OP_OUTCOME] = do_outcome,
+    [OP_REFUSE] = do_refuse,   [OP_SINK] = do_sink,
+    [OP_PUBLISH] = do_publish, [OP_SETTLE] = do_settle,
+    [OP_SYNC] = do_sync,       [OP_CHECKPOINT] = do_checkpoint,
     [OP_WAIT] = do_wait,       [OP_END] = do_end,
 };
 
@@ -270,6 +274,16 @@ static bool perform_retrying(struct exec *exec, struct op *op, GError **error)
     }
 }
 
+static void count_time(struct exec *exec, enum op_kind kind, int64_t began_us, int64_t ended_us)
+{
+    struct step_times *times = &exec->shared->times[kind];
+    atomic_fetch_add(&times->calls, 1);
+    atomic_fetch_add(&times->busy_us, (uint64_t)(ended_us - began_us));
+    if (exec->ended_us)
+        atomic_fetch_add(&exec->shared->core_us, (uint64_t)(began_us - exec->ended_us));
+    exec->ended_us = ended_us;
+}
+
 void exec_perform(struct exec *exec, struct op *op)
 {
     const struct world *world = exec->shared->world;
@@ -279,5 +293,7 @@ void exec_perform(struct exec *exec, struct op *op)
     op->ok = perform_retrying(exec, op, &op->error);
     world_point(world, op_row(op->kind)->after);
     op->now_ms = world_wall_ms(world);
-    op->elapsed_us = world_monotonic_us(world) - began_us;
+    int64_t ended_us = world_monotonic_us(world);
+    op->elapsed_us = ended_us - began_us;
+    count_time(exec, op->kind, began_us, ended_us);
 }

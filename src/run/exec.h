@@ -10,7 +10,8 @@
 
 /* Sequences of the undo log: taken from the catalog in blocks, handed out without a gap in causality. */
 struct sequences {
-    pthread_mutex_t lock; /* rank: below everything; held over nothing but the catalog's own call when a block is used up */
+    pthread_mutex_t
+        lock; /* rank: below everything; held over nothing but the catalog's own call when a block is used up */
     uint64_t next, end;
 };
 
@@ -20,6 +21,11 @@ struct rate_limit {
     double per_s; /* 0: none */
     double tokens;
     int64_t at_us;
+};
+
+/* How often a step was performed and for how long its workers were busy with it, over all threads. */
+struct step_times {
+    atomic_uint_fast64_t calls, busy_us;
 };
 
 struct exec_shared {
@@ -33,6 +39,8 @@ struct exec_shared {
     struct rate_limit rate;
     const atomic_bool *cancel; /* the second Ctrl-C: stop at once */
     int64_t call_timeout_us;
+    struct step_times times[OP_KIND_COUNT];
+    atomic_uint_fast64_t core_us; /* between the steps: transform, contract, decisions */
 };
 
 void exec_shared_init(struct exec_shared *shared);

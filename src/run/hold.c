@@ -66,8 +66,7 @@ static bool holder_is_over(struct hold *hold, const struct store_lock *lock)
 static bool lock_dataset(struct hold *hold, GError **error)
 {
     struct call call = {.ds = &hold->plan->target_ds, .mem = hold->mem};
-    struct store_lock lock = {
-        .run = hold->run.name, .host = g_get_host_name(), .home = catalog_home(hold->catalog)};
+    struct store_lock lock = {.run = hold->run.name, .host = g_get_host_name(), .home = catalog_home(hold->catalog)};
     g_autoptr(GError) failed = NULL;
     memcpy(lock.run_uid, hold->run.uid, sizeof lock.run_uid);
     struct store_lock mine = lock;
@@ -98,8 +97,8 @@ static bool open_files(struct hold *hold, GError **error)
     memcpy(hold->undo_config.run_uid, hold->run.uid, sizeof hold->run.uid);
     memcpy(refused.run_uid, hold->run.uid, sizeof hold->run.uid);
     memcpy(noted.run_uid, hold->run.uid, sizeof hold->run.uid);
-    return undo_open(&hold->undo, &hold->undo_config, error) &&
-           quarantine_open(&hold->quarantine, &refused, error) && quarantine_open(&hold->notes, &noted, error);
+    return undo_open(&hold->undo, &hold->undo_config, error) && quarantine_open(&hold->quarantine, &refused, error) &&
+           quarantine_open(&hold->notes, &noted, error);
 }
 
 static void share(struct hold *hold)
@@ -158,6 +157,24 @@ bool hold_move(struct hold *hold, enum run_state to, const char *reason, const c
     return true;
 }
 
+/* Where the time of this crew went, and the counters back to nothing. */
+static void event_steps(struct hold *hold)
+{
+    struct run_step steps[OP_KIND_COUNT + 1] = {{.name = "core"}};
+    struct run_event event = {.kind = RUN_EVENT_STEPS, .run = &hold->run, .steps = steps, .n_steps = 1};
+    steps[0].busy_us = atomic_exchange(&hold->shared.core_us, 0);
+    for (int kind = 0; kind < OP_KIND_COUNT; kind++) {
+        struct step_times *times = &hold->shared.times[kind];
+        struct run_step step = {.name = op_row((enum op_kind)kind)->name,
+                                .calls = atomic_exchange(&times->calls, 0),
+                                .busy_us = atomic_exchange(&times->busy_us, 0)};
+        if (step.calls > 0)
+            steps[event.n_steps++] = step;
+    }
+    if (hold->config->event)
+        hold->config->event(hold->config->event_self, &event);
+}
+
 enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
 {
     uint32_t workers = hold->plan->spec ? hold->plan->spec->workers : 2;
@@ -172,6 +189,7 @@ enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
     hold->wish = crew.wish;
     g_free(hold->limit);
     hold->limit = crew.limit;
+    event_steps(hold);
     return end;
 }
 

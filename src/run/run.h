@@ -7,22 +7,31 @@
 #include "plan/plan.h"
 #include "verify/verify.h"
 
-enum run_event_kind { RUN_EVENT_STATE, RUN_EVENT_PROGRESS, RUN_EVENT_NOTE };
+enum run_event_kind { RUN_EVENT_STATE, RUN_EVENT_PROGRESS, RUN_EVENT_NOTE, RUN_EVENT_STEPS };
 
-/* What happens while a call is at work: for progress bars and for `--json`. Borrowed for the call of `event`. */
+/* Where the workers' time went: one row a kind of step (run/op.h), and "core" for what lies between the steps. */
+struct run_step {
+    const char *name;
+    uint64_t calls, busy_us; /* over all workers */
+};
+
+/* What happens while a call is at work: for progress bars and for `--json`. Borrowed for the call of `event`. STEPS
+ * comes when the workers have ended. */
 struct run_event {
     enum run_event_kind kind;
-    const struct run_row *run; /* totals as of now */
-    double records_per_s;      /* PROGRESS: over the last seconds */
-    uint64_t done, of;         /* PROGRESS: keys accounted for, keys in all (0: not known) */
-    const char *text;          /* NOTE, STATE: words; PROGRESS: what is being done, e.g. "verifying" */
+    const struct run_row *run;    /* totals as of now */
+    double records_per_s;         /* PROGRESS: over the last seconds */
+    uint64_t done, of;            /* PROGRESS: keys accounted for, keys in all (0: not known) */
+    const char *text;             /* NOTE, STATE: words; PROGRESS: what is being done, e.g. "verifying" */
+    const struct run_step *steps; /* STEPS */
+    size_t n_steps;
 };
 
 struct run_config {
     const struct world *world;
     struct store_registry *registry;
     const char *home;
-    struct act act; /* who asks, and why */
+    struct act act;            /* who asks, and why */
     const atomic_int *signals; /* 0; 1: finish the batches in flight; 2: stop at once */
     void (*event)(void *self, const struct run_event *event);
     void *event_self;
