@@ -1,6 +1,8 @@
 #include "conformance/stand.h"
 #include "store/fault/fault.h"
 #include "store/mem/mem.h"
+#include "storehost/remote.h"
+#include "storehost/serve.h"
 
 #define KEYED                                                                                                          \
     (NEEDS(SCAN) | NEEDS(READ) | NEEDS(SPLIT) | NEEDS(LIST) | NEEDS(CAS) | NEEDS(FENCE) | NEEDS(SETTLE) | NEEDS(LOCK))
@@ -64,6 +66,48 @@ static void rocksdb_set_up(struct stand *stand)
     stand->uri = g_strdup("rocksdb:db"); /* relative to stand->dir */
 }
 
+/* --- remote: a storehost in a thread, with the stand's clock ---------------------------------------------------------- */
+
+struct hosted {
+    struct store_registry *registry;
+    struct store *store;
+    struct server *server;
+};
+
+static void host_set_up(struct stand *stand, const char *uri)
+{
+    GError *error = NULL;
+    struct hosted *hosted = g_new0(struct hosted, 1);
+    g_autofree char *path = g_build_filename(stand->dir, "socket", NULL);
+    struct store_config config = {.uri = uri, .base_dir = stand->dir};
+    hosted->registry = store_registry_new(&stand->fake.world, NULL);
+    if (!store_open(&hosted->store, hosted->registry, &config, &error) ||
+        !server_new(&hosted->server, hosted->store, &stand->fake.world, path, &error))
+        g_error("%s", error->message);
+    stand->own = hosted;
+    stand->drivers[0] = &remote_driver;
+    stand->uri = g_strconcat("host:", path, NULL);
+}
+
+static void remote_mem_set_up(struct stand *stand)
+{
+    host_set_up(stand, "mem:hosted");
+}
+
+static void remote_rocksdb_set_up(struct stand *stand)
+{
+    host_set_up(stand, "rocksdb:hosted");
+}
+
+static void host_tear_down(struct stand *stand)
+{
+    struct hosted *hosted = stand->own;
+    server_free(hosted->server);
+    store_release(hosted->registry, hosted->store);
+    store_registry_free(hosted->registry);
+    g_free(hosted);
+}
+
 /* --- file --------------------------------------------------------------------------------------------------------- */
 
 #define APPENDED (NEEDS(SCAN) | NEEDS(SPLIT) | NEEDS(IDENTITY) | NEEDS(SINK))
@@ -77,6 +121,8 @@ const struct subject subjects[] = {
     {"mem", KEYED, mem_set_up, mem_tear_down, NULL},
     {"fault", KEYED, fault_set_up, fault_tear_down, NULL},
     {"rocksdb", KEYED, rocksdb_set_up, NULL, NULL},
+    {"remote-mem", KEYED, remote_mem_set_up, host_tear_down, NULL},
+    {"remote-rocksdb", KEYED, remote_rocksdb_set_up, host_tear_down, NULL},
     {"file", APPENDED, file_set_up, NULL, "-*.ndjson"},
 };
 const size_t subject_count = G_N_ELEMENTS(subjects);
