@@ -8,8 +8,11 @@
 
 #include "base/int.h"
 #include "store/calls.h"
+#include "storehost/remote.h"
 
 #define BATCH 500u
+
+static const struct store_driver *const drivers[] = {&remote_driver, NULL};
 
 struct app {
     struct store_registry *registry;
@@ -25,7 +28,7 @@ static bool app_open(struct app *app, char **argv, bool read_only, GError **erro
 {
     g_autofree char *here = g_get_current_dir();
     struct store_config config = {.uri = argv[2], .base_dir = here, .read_only = read_only};
-    app->registry = store_registry_new(world_real(), NULL);
+    app->registry = store_registry_new(world_real(), drivers);
     app->ds.name = argv[3];
     app->mem = arena_new(256u << 20);
     return store_open(&app->store, app->registry, &config, error) &&

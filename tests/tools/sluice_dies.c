@@ -8,6 +8,7 @@
 
 #include "base/int.h"
 #include "cli/cli.h"
+#include "storehost/remote.h"
 
 struct death {
     char name[64];
@@ -48,6 +49,7 @@ int main(int argc, char **argv)
     death_init(&death);
     world.point = on_point;
     world.point_self = &death;
-    struct cli_start start = {.world = &world, .argc = argc, .argv = argv};
+    static const struct store_driver *const extra[] = {&remote_driver, NULL};
+    struct cli_start start = {.world = &world, .argc = argc, .argv = argv, .extra = extra};
     return cli_main(&start);
 }
