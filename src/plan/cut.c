@@ -96,6 +96,7 @@ static bool find_duplicates(struct plan *plan, const struct plan_config *config,
     struct duplicates_wish wish = {
         .world = config->world,
         .path = plan->skip_path,
+        .workers = plan->workers,
         .session = session,
         .ds = &plan->source_ds,
         .bounds = bounds,

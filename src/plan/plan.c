@@ -1,5 +1,6 @@
 #include "plan/plan_parts.h"
 
+#include "base/file.h"
 #include "plan/home.h"
 
 #define PLAN_BYTES (256u << 20) /* bounds of partitions; the data itself never comes here */
@@ -30,6 +31,14 @@ void plan_free(struct plan *plan)
     g_clear_pointer(&plan->spec, spec_free);
     arena_free(plan->mem);
     g_free(plan);
+}
+
+void plan_discard(const struct plan *plan, const struct world *world)
+{
+    const char *const paths[] = {plan->listing_path, plan->skip_path};
+    for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
+        if (paths[i])
+            file_unlink(world, paths[i], NULL);
 }
 
 bool plan_store_open(struct store **ret, const struct plan_config *config, const char *uri, const char *base_dir,
@@ -104,6 +113,8 @@ static void decide_defaults(struct plan *plan)
         plan->conflict = target->conflict;
     else
         plan->conflict = plan->spec->source.version ? CONFLICT_NEWER_WINS : CONFLICT_KEEP_LIVE;
+    plan->rate_max_per_s = plan->spec->protect.rate_max_per_s;
+    plan->workers = plan->spec->workers;
 }
 
 static bool same_place(const struct plan *plan, const struct store_info *source, const struct store_info *target)
@@ -158,6 +169,7 @@ bool plan_make(struct plan **ret, const struct plan_config *config, struct spec 
     auto_(plan) plan = plan_new(config);
     plan->spec = spec;
     if (!make(plan, config, error)) {
+        plan_discard(plan, config->world);
         plan->spec = NULL; /* still the caller's */
         return false;
     }

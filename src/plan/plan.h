@@ -41,6 +41,10 @@ struct plan {
     enum spec_write write;
     enum spec_conflict conflict;
 
+    /* The limits of the spec, frozen: a rollback keeps them too. */
+    double rate_max_per_s; /* 0: none */
+    uint32_t workers;
+
     bool has_skips;
     const char *target_uri, *target_dir; /* as frozen: for a plan loaded by plan_load_target() */
     const char *listing_path; /* NULL where not listed */
@@ -68,6 +72,8 @@ bool plan_load(struct plan **ret, const struct plan_config *config, struct catal
 bool plan_load_target(struct plan **ret, const struct plan_config *config, struct catalog *catalog,
                       const struct run_row *run, GError **error);
 void plan_free(struct plan *plan);
+/* Removes the listing files of a plan that never became a run. */
+void plan_discard(const struct plan *plan, const struct world *world);
 AUTO_DEFINE(plan, plan_free)
 
 /* Whether the run's frozen plan found source and target to be the same dataset. */

@@ -59,14 +59,19 @@ static json_t *counts_json(const struct plan *plan)
                      "duplicates", (json_int_t)plan->duplicates);
 }
 
+static json_t *limits_json(const struct plan *plan)
+{
+    return json_pack("{s:f, s:i}", "rate_max_per_s", plan->rate_max_per_s, "workers", (int)plan->workers);
+}
+
 bool plan_text_write(struct plan *plan, GError **error)
 {
-    json_t *root = json_pack("{s:i, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "plan", 1, "name",
+    json_t *root = json_pack("{s:i, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "plan", 1, "name",
                              plan->spec->name, "uid", hex_of(plan->uid, sizeof plan->uid), "planned_at_ms",
                              (json_int_t)plan->planned_at_ms, "spec", hex_of(plan->digests.spec, 32), "contract",
                              hex_of(plan->digests.contract, 32), "transform", hex_of(plan->digests.transform, 32),
                              "source", source_json(plan), "target", target_json(plan), "decided", decided_json(plan),
-                             "counts", counts_json(plan));
+                             "counts", counts_json(plan), "limits", limits_json(plan));
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     if (!text)
@@ -88,7 +93,8 @@ static int word_index(const char *word, const char *const *words, size_t n)
 /* What json_unpack leaves behind points into the document; the plan keeps copies. */
 struct frozen {
     const char *uid, *spec, *contract, *transform, *identity, *store, *base_dir, *dataset, *name, *write, *conflict;
-    int form, same_dataset, listed, sink, skips;
+    int form, same_dataset, listed, sink, skips, workers;
+    double rate_max_per_s;
     json_int_t planned_at_ms, partitions, keys, duplicates;
 };
 
@@ -99,7 +105,8 @@ static bool unpack(json_t *root, struct frozen *ret)
                        "transform", &ret->transform, "source", "identity", &ret->identity, "target", "store",
                        &ret->store, "base_dir", &ret->base_dir, "dataset", &ret->dataset, "form", &ret->form, "name",
                        &ret->name) == 0 &&
-           json_unpack(root, "{s:{s:b, s:b, s:b, s:s, s:s, s:b}, s:{s:I, s:I, s:I}}", "decided", "same_dataset",
+           json_unpack(root, "{s:{s:F, s:i}, s:{s:b, s:b, s:b, s:s, s:s, s:b}, s:{s:I, s:I, s:I}}", "limits",
+                       "rate_max_per_s", &ret->rate_max_per_s, "workers", &ret->workers, "decided", "same_dataset",
                        &ret->same_dataset, "listed", &ret->listed, "sink", &ret->sink, "write", &ret->write, "conflict",
                        &ret->conflict, "skips", &ret->skips, "counts", "partitions", &ret->partitions, "listed",
                        &ret->keys, "duplicates", &ret->duplicates) == 0;
@@ -123,6 +130,8 @@ static bool take(struct plan *plan, const struct frozen *frozen)
     plan->write = (enum spec_write)write;
     plan->conflict = (enum spec_conflict)conflict;
     plan->has_skips = frozen->skips;
+    plan->rate_max_per_s = frozen->rate_max_per_s;
+    plan->workers = (uint32_t)MAX(frozen->workers, 1);
     plan->n_listed = (uint64_t)frozen->keys;
     plan->duplicates = (uint64_t)frozen->duplicates;
     plan->target_uri = plan_copy(plan, frozen->store);

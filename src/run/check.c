@@ -51,17 +51,59 @@ static void input_from_plan(struct verify_input *input, const struct plan *plan)
     };
 }
 
+/* --- watched ---------------------------------------------------------------------------------------------------------- */
+
+struct checking {
+    const struct run_config *config;
+    const struct run_row *run; /* NULL: a spec without a run */
+    const struct verify_input *input;
+    struct verify_result *ret;
+    atomic_uint_fast64_t compared;
+};
+
+static bool verify(void *self, GError **error)
+{
+    struct checking *checking = self;
+    return verify_run(checking->input, checking->ret, error);
+}
+
+/* By the verifier's threads; shown by the one that watches. */
 static void on_progress(void *self, uint64_t compared)
 {
-    const struct hold *hold = self;
-    struct run_event event = {.kind = RUN_EVENT_PROGRESS,
-                              .run = &hold->run,
-                              .done = compared,
-                              .of = hold->run.tally.of[OUTCOME_LISTED_],
-                              .text = "verifying"};
-    if (hold->config->event)
-        hold->config->event(hold->config->event_self, &event);
+    struct checking *checking = self;
+    atomic_store(&checking->compared, compared);
 }
+
+static void show(void *self, struct watch *watch)
+{
+    struct checking *checking = self;
+    uint64_t done = atomic_load(&checking->compared);
+    struct run_event event = {.kind = RUN_EVENT_PROGRESS,
+                              .run = checking->run,
+                              .done = done,
+                              .of = checking->run ? checking->run->tally.of[OUTCOME_LISTED_] : 0,
+                              .records_per_s = watch_rate_per_s(watch, done),
+                              .text = "verifying"};
+    if (checking->config->event)
+        checking->config->event(checking->config->event_self, &event);
+}
+
+/* Signals and, where `watch` has a catalog, wishes end it as CANCELLED; which of them, `watch` says. */
+static bool verify_watched(struct checking *checking, struct verify_input *input, struct watch *watch, GError **error)
+{
+    atomic_bool stop = false;
+    checking->input = input;
+    input->cancel = &stop;
+    input->progress = on_progress;
+    input->progress_self = checking;
+    watch->config = checking->config;
+    watch->stop = &stop;
+    watch->look = show;
+    watch->self = checking;
+    return watch_work(watch, verify, error);
+}
+
+/* --- of a run --------------------------------------------------------------------------------------------------------- */
 
 static void input_from_hold(struct check *check, struct hold *hold)
 {
@@ -79,9 +121,6 @@ static void input_from_hold(struct check *check, struct hold *hold)
     input->run_id = hold->run.id;
     input->undo_dir = check->undo_dir;
     input->report_path = check->report_path;
-    input->cancel = &hold->cancel;
-    input->progress = on_progress;
-    input->progress_self = hold;
 }
 
 static bool add_parts(struct check *check, struct hold *hold, bool whole, GError **error)
@@ -114,19 +153,22 @@ bool check_sample(struct hold *hold, GError **error)
     return ok;
 }
 
-bool check_parts(struct hold *hold, bool whole, struct verify_result *ret, GError **error)
+bool check_parts(struct hold *hold, bool whole, struct watch *watch, struct verify_result *ret, GError **error)
 {
     struct check check = {0};
+    struct checking checking = {.config = hold->config, .run = &hold->run, .ret = ret};
     input_from_hold(&check, hold);
     bool ok = add_parts(&check, hold, whole, error);
     if (ok && hold->plan->same_dataset) {
         ok = verify_sample_open(&check.sample, hold->config->world, check.sample_path, error);
         check.input.sample = check.sample;
     }
-    ok = ok && verify_run(&check.input, ret, error);
+    ok = ok && verify_watched(&checking, &check.input, watch, error);
     check_done(&check);
     return ok;
 }
+
+/* --- of a spec -------------------------------------------------------------------------------------------------------- */
 
 static void input_from_spec(struct check *check, const struct run_config *config, const struct plan *plan)
 {
@@ -159,8 +201,10 @@ bool run_verify_spec(const struct run_config *config, struct spec *spec, struct 
                         "%s: its source is its target, so only a run can be verified: name the run, %s.N", spec->path,
                         spec->name);
     if (ok) {
+        struct checking checking = {.config = config, .ret = ret};
+        struct watch watch = {0};
         input_from_spec(&check, config, plan);
-        ok = verify_run(&check.input, ret, error);
+        ok = verify_watched(&checking, &check.input, &watch, error);
     }
     check_done(&check);
     return ok;

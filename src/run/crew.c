@@ -1,13 +1,11 @@
 #include "run/crew.h"
 
 #include "base/thread.h"
+#include "run/watch.h"
 #include "run/worker.h"
 
-#define WATCH_US (INT64_C(50) * 1000)
-#define SHOW_US  (INT64_C(500) * 1000)
-#define TIDY_US  (INT64_C(1000) * 1000)
-
-/* One worker's thread. `stop` and `ended` are shared with the watcher; the rest is the thread's own until it has ended. */
+/* One worker's thread. `stop` and `ended` are shared with the watcher; the rest is the thread's own until it has ended.
+ */
 struct hand {
     struct crew *crew;
     struct thread *thread;
@@ -46,56 +44,6 @@ static void hand_main(void *data)
     atomic_store(&hand->ended, true);
 }
 
-/* --- watching --------------------------------------------------------------------------------------------------------- */
-
-struct watch {
-    struct crew *crew;
-    struct hand *hands;
-    atomic_bool stop;
-    bool interrupted;
-    int64_t shown_us;
-    uint64_t shown_done;
-    struct arena *mem;
-};
-
-static bool all_ended(const struct watch *watch)
-{
-    for (uint32_t i = 0; i < watch->crew->workers; i++)
-        if (!atomic_load(&watch->hands[i].ended))
-            return false;
-    return true;
-}
-
-static void look_at_signals(struct watch *watch)
-{
-    if (watch->crew->config->signals && atomic_load(watch->crew->config->signals) > 0) {
-        watch->interrupted = true;
-        atomic_store(&watch->stop, true);
-    }
-}
-
-/* A wish that cannot be read now is asked for again at the next look. */
-static void look_at_wishes(struct watch *watch)
-{
-    struct crew *crew = watch->crew;
-    if (crew->wish.id != 0)
-        return;
-    struct wish wish = {0};
-    if (!catalog_wish_next(crew->catalog, crew->shared->job->run, crew->mem, &wish, NULL) || wish.id == 0)
-        return;
-    if (!catalog_wish_taken(crew->catalog, wish.id, NULL))
-        return;
-    if (wish.kind != WISH_PAUSE && wish.kind != WISH_ABORT && wish.kind != WISH_ROLLBACK)
-        return; /* nothing to do for one that already runs */
-    crew->wish = wish;
-    atomic_store(&watch->stop, true);
-}
-
-static uint64_t accounted_for(const struct run_row *row, enum job_kind kind)
-{
-    return tally_sum(&row->tally, kind == JOB_BACK ? OUTCOME_KIND_BACK : OUTCOME_KIND_LISTED);
-}
-
 /* --- limits ------------------------------------------------------------------------------------------------------- */
 
 char *crew_limit_passed(const struct job *job, const struct tally *tally)
@@ -122,94 +70,105 @@ char *crew_limit_passed(const struct job *job, const struct tally *tally)
 /* A share of few records says nothing yet; at the end of the stage it is looked at whatever their number. */
 #define LIMIT_RECORDS 1000u
 
-static void look_at_limits(struct watch *watch, const struct tally *tally)
+static void look_at_limits(struct crew *crew, struct watch *watch, const struct tally *tally)
 {
-    struct crew *crew = watch->crew;
     if (crew->lift_limits || crew->limit || tally_sum(tally, OUTCOME_KIND_LISTED) < LIMIT_RECORDS)
         return;
     crew->limit = crew_limit_passed(crew->shared->job, tally);
     if (crew->limit)
-        atomic_store(&watch->stop, true);
+        atomic_store(watch->stop, true);
 }
 
-static void show(struct watch *watch, int64_t now_us)
+/* --- the thread that watches
+ * ------------------------------------------------------------------------------------------ */
+
+struct hands {
+    struct crew *crew;
+    struct hand *hands;
+    atomic_bool stop;
+    struct arena *mem;
+};
+
+static bool all_ended(void *self)
 {
-    struct crew *crew = watch->crew;
-    if (now_us - watch->shown_us < SHOW_US)
+    const struct hands *hands = self;
+    for (uint32_t i = 0; i < hands->crew->workers; i++)
+        if (!atomic_load(&hands->hands[i].ended))
+            return false;
+    return true;
+}
+
+static void look(void *self, struct watch *watch)
+{
+    static const char *const WORDS[] = {
+        [JOB_FORWARD] = "writing", [JOB_BACK] = "rolling back", [JOB_SETTLE] = "settling what is unknown"};
+    struct hands *hands = self;
+    struct crew *crew = hands->crew;
+    enum job_kind kind = crew->shared->job->kind;
+    struct run_row row = {.id = watch->run};
+    arena_reset(hands->mem);
+    if (!catalog_run_reload(watch->catalog, hands->mem, &row, NULL))
         return;
-    arena_reset(watch->mem);
-    struct run_row row = {.id = crew->shared->job->run};
-    if (!catalog_run_reload(crew->catalog, watch->mem, &row, NULL))
-        return;
-    look_at_limits(watch, &row.tally);
-    if (!crew->config->event)
-        return;
-    uint64_t done = accounted_for(&row, crew->shared->job->kind);
-    double seconds = (double)(now_us - watch->shown_us) / 1e6;
+    look_at_limits(crew, watch, &row.tally);
+    uint64_t done = tally_sum(&row.tally, kind == JOB_BACK ? OUTCOME_KIND_BACK : OUTCOME_KIND_LISTED);
     struct run_event event = {.kind = RUN_EVENT_PROGRESS,
                               .run = &row,
                               .done = done,
-                              .of = crew->shared->job->kind == JOB_FORWARD ? row.tally.of[OUTCOME_LISTED_] : 0,
-                              .records_per_s = watch->shown_us ? (double)(done - watch->shown_done) / seconds : 0,
-                              .text = crew->shared->job->kind == JOB_BACK ? "rolling back" : "writing"};
-    watch->shown_us = now_us;
-    watch->shown_done = done;
-    crew->config->event(crew->config->event_self, &event);
+                              .of = kind == JOB_FORWARD ? row.tally.of[OUTCOME_LISTED_] : crew->of,
+                              .records_per_s = watch_rate_per_s(watch, done),
+                              .text = WORDS[kind]};
+    if (crew->config->event)
+        crew->config->event(crew->config->event_self, &event);
 }
 
-static void watch_all(struct watch *watch)
+static void hands_begin(struct hands *hands)
 {
-    const struct world *world = watch->crew->shared->world;
-    int64_t asked_us = 0, tidied_us = world_monotonic_us(world);
-    while (!all_ended(watch)) {
-        int64_t now_us = world_monotonic_us(world);
-        look_at_signals(watch);
-        if (now_us - asked_us > 4 * WATCH_US) {
-            asked_us = now_us;
-            look_at_wishes(watch);
-        }
-        show(watch, now_us);
-        if (now_us - tidied_us > TIDY_US) {
-            tidied_us = now_us;
-            catalog_tidy(watch->crew->catalog, NULL); /* so that no worker has to, in the middle of a batch */
-        }
-        world_sleep_us(world, WATCH_US, NULL);
-    }
-}
-
-static void hands_begin(struct watch *watch)
-{
-    for (uint32_t i = 0; i < watch->crew->workers; i++) {
-        struct hand *hand = &watch->hands[i];
-        hand->crew = watch->crew;
-        hand->stop = &watch->stop;
+    for (uint32_t i = 0; i < hands->crew->workers; i++) {
+        struct hand *hand = &hands->hands[i];
+        hand->crew = hands->crew;
+        hand->stop = &hands->stop;
         if (thread_start(&hand->thread, "worker", hand_main, hand, &hand->error))
             continue;
         atomic_store(&hand->ended, true);
-        atomic_store(&watch->stop, true);
+        atomic_store(&hands->stop, true);
     }
 }
 
-static GError *hands_end(struct watch *watch)
+static GError *hands_end(struct hands *hands)
 {
     GError *first = NULL;
-    for (uint32_t i = 0; i < watch->crew->workers; i++) {
-        thread_join(watch->hands[i].thread);
-        error_keep_first(&first, g_steal_pointer(&watch->hands[i].error));
+    for (uint32_t i = 0; i < hands->crew->workers; i++) {
+        thread_join(hands->hands[i].thread);
+        error_keep_first(&first, g_steal_pointer(&hands->hands[i].error));
     }
     return first;
 }
 
+/* Works while it watches; returns the first worker's error. */
+static GError *work(struct crew *crew, struct watch *watch)
+{
+    struct hands hands = {.crew = crew, .mem = arena_new(1 << 20), .hands = g_new0(struct hand, crew->workers)};
+    *watch = (struct watch){.config = crew->config,
+                            .catalog = crew->catalog,
+                            .mem = crew->mem,
+                            .run = crew->shared->job->run,
+                            .stop = &hands.stop,
+                            .ended = all_ended,
+                            .look = crew->catalog ? look : NULL,
+                            .self = &hands};
+    hands_begin(&hands);
+    watch_until_ended(watch);
+    GError *failed = hands_end(&hands);
+    g_free(hands.hands);
+    arena_free(hands.mem);
+    return failed;
+}
+
 enum crew_end crew_run(struct crew *crew, GError **error)
 {
-    struct watch watch = {.crew = crew, .mem = arena_new(1 << 20)};
-    watch.hands = g_new0(struct hand, crew->workers);
-    crew->wish = (struct wish){0};
-    hands_begin(&watch);
-    watch_all(&watch);
-    GError *failed = hands_end(&watch);
-    g_free(watch.hands);
-    arena_free(watch.mem);
+    struct watch watch;
+    GError *failed = work(crew, &watch);
+    crew->wish = watch.wish;
     if (failed && !(watch.interrupted && error_is(failed, SLUICE_ERROR_CANCELLED))) {
         g_propagate_error(error, failed);
         return CREW_FAILED;

@@ -19,10 +19,11 @@ enum crew_end {
 struct crew {
     const struct run_config *config;
     struct exec_shared *shared;
-    struct catalog *catalog; /* of the calling thread */
+    struct catalog *catalog; /* of the calling thread; NULL: no wish is heard, nothing is shown */
     struct arena *mem;       /* the wish's strings */
     uint32_t stage, workers;
     bool lift_limits; /* a person has looked and said go on */
+    uint64_t of;      /* records in all, to show; 0: as many as are listed, or unknown */
     struct wish wish; /* CREW_WISHED */
     char *limit;      /* CREW_LIMITED: which, in words; the caller frees */
 };

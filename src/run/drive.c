@@ -84,6 +84,57 @@ static bool find_run(struct catalog *catalog, const struct run_config *config, c
     return ret->run.id != 0 || config->again || done_before(catalog, spec, digests, ret->mem, &ret->run, error);
 }
 
+/* --- planning, watched ------------------------------------------------------------------------------------------------ */
+
+struct planning {
+    const struct run_config *config;
+    struct plan_config plan_config;
+    struct spec *spec;
+    struct plan **ret;
+    _Atomic(const char *) what; /* words of plan/: they live for ever */
+    atomic_uint_fast64_t done;
+};
+
+static void on_planning(void *self, const char *what, uint64_t done, uint64_t of)
+{
+    struct planning *planning = self;
+    atomic_store(&planning->what, what);
+    atomic_store(&planning->done, done);
+}
+
+static void show_planning(void *self, struct watch *watch)
+{
+    struct planning *planning = self;
+    const char *what = atomic_load(&planning->what);
+    uint64_t done = atomic_load(&planning->done);
+    if (!what)
+        return; /* nothing has been counted yet */
+    struct run_event event = {
+        .kind = RUN_EVENT_PROGRESS, .done = done, .records_per_s = watch_rate_per_s(watch, done), .text = what};
+    if (planning->config->event)
+        planning->config->event(planning->config->event_self, &event);
+}
+
+static bool make(void *self, GError **error)
+{
+    struct planning *planning = self;
+    return plan_make(planning->ret, &planning->plan_config, planning->spec, error);
+}
+
+/* The spec is taken over on success. */
+static bool plan_watched(const struct run_config *config, struct spec *spec, struct plan **ret, GError **error)
+{
+    atomic_bool stop = false;
+    struct planning planning = {
+        .config = config, .plan_config = hold_plan_config(config), .spec = spec, .ret = ret};
+    struct watch watch = {.config = config, .stop = &stop, .look = show_planning, .self = &planning};
+    planning.plan_config.cancel = &stop;
+    planning.plan_config.progress = on_planning;
+    planning.plan_config.progress_self = &planning;
+    return watch_work(&watch, make, error) ||
+           (watch.interrupted && error_add(error, "interrupted while it was being planned; the same command begins anew"));
+}
+
 bool run_begin(const struct run_config *config, struct spec *spec, struct run_result *ret, bool *ret_new,
                GError **error)
 {
@@ -92,7 +143,6 @@ bool run_begin(const struct run_config *config, struct spec *spec, struct run_re
     auto_(plan) plan = NULL;
     auto_(arena) mem = arena_new(1 << 20);
     struct plan_digests digests;
-    struct plan_config plan_config = hold_plan_config(config);
     *ret = (struct run_result){.mem = arena_new(1 << 20)};
     if (!catalog_open(&catalog, config->world, config->home, CATALOG_CREATE, error) ||
         !recipe_read(&recipe, config->world, spec, error) || !plan_digests_of(&digests, spec, recipe, error) ||
@@ -104,11 +154,13 @@ bool run_begin(const struct run_config *config, struct spec *spec, struct run_re
         return true;
     }
     g_clear_pointer(&ret->mem, arena_free);
-    if (!plan_make(&plan, &plan_config, spec, error))
+    if (!plan_watched(config, spec, &plan, error))
         return false;
     bool created = target_is_free(catalog, plan, mem, error) && create(catalog, config, plan, ret, error);
-    if (!created)
+    if (!created) {
+        plan_discard(plan, config->world);
         plan->spec = NULL; /* still the caller's */
+    }
     return created;
 }
 
@@ -191,9 +243,18 @@ static bool end_by_wish(struct hold *hold, const struct wish *wish, struct run_r
                             .act = wish->act};
     if (to == RUN_ABORTED && (!hold_settle(hold, error) || !hold_let_go(hold, error)))
         return false;
-    if (!catalog_run_move(hold->catalog, &move, error))
+    if (!catalog_run_move(hold->catalog, &move, error) || !hold_reload(hold, error))
         return false;
+    hold_event(hold, RUN_EVENT_STATE, hold->run.reason);
     hold_result(hold, 3, to == RUN_PAUSED ? text : "aborted: what was written stands", ret);
+    return true;
+}
+
+static bool end_by_signal(struct hold *hold, struct run_result *ret, GError **error)
+{
+    if (!hold_move(hold, RUN_INTERRUPTED, "stopped by a signal", NULL, error))
+        return false;
+    hold_result(hold, 3, "interrupted; everything in flight is checkpointed: the same command goes on", ret);
     return true;
 }
 
@@ -201,9 +262,9 @@ static bool end_by_wish(struct hold *hold, const struct wish *wish, struct run_r
 static bool end_by_failure(struct hold *hold, GError *failed, struct run_result *ret, GError **error)
 {
     int status = error_exit_status(failed);
-    bool halted = status == 5;
-    bool interrupted = error_is(failed, SLUICE_ERROR_CANCELLED);
-    enum run_state to = interrupted ? RUN_INTERRUPTED : halted ? RUN_HALTED : RUN_FAILED;
+    enum run_state to = status == 5 ? RUN_HALTED : RUN_FAILED;
+    if (error_is(failed, SLUICE_ERROR_CANCELLED) || error_is(failed, SLUICE_ERROR_INTERRUPTED))
+        to = RUN_INTERRUPTED;
     bool moved = hold_move(hold, to, failed->message, NULL, NULL);
     hold_result(hold, status, failed->message, ret);
     g_error_free(failed);
@@ -308,11 +369,12 @@ static bool gate_failed(struct hold *hold, struct run_result *ret, GError **erro
     return true;
 }
 
-static bool verify_stage(struct hold *hold, struct run_result *ret, bool *ret_pass, GError **error)
+static bool verify_stage(struct hold *hold, struct watch *watch, struct run_result *ret, bool *ret_pass, GError **error)
 {
     struct verify_result result = {0};
-    if (!stage_move(hold, STAGE_VERIFYING, NULL, error) ||
-        !hold_move(hold, RUN_VERIFYING, NULL, NULL, error) || !check_parts(hold, false, &result, error))
+    *watch = (struct watch){.catalog = hold->catalog, .mem = hold->mem, .run = hold->run.id};
+    if (!stage_move(hold, STAGE_VERIFYING, NULL, error) || !hold_move(hold, RUN_VERIFYING, NULL, NULL, error) ||
+        !check_parts(hold, false, watch, &result, error))
         return false;
     bool kept = keep_report(hold, &result, error);
     ret->verdict = g_strdup(result.sentence);
@@ -323,12 +385,24 @@ static bool verify_stage(struct hold *hold, struct run_result *ret, bool *ret_pa
     return kept;
 }
 
+/* Given up because it was asked for, or failed. */
+static bool gate_not_judged(struct hold *hold, const struct watch *watch, GError *failed, struct run_result *ret,
+                            GError **error)
+{
+    bool cancelled = error_is(failed, SLUICE_ERROR_CANCELLED);
+    if (!cancelled || (!watch->wish.id && !watch->interrupted))
+        return end_by_failure(hold, failed, ret, error);
+    g_error_free(failed);
+    return watch->wish.id ? end_by_wish(hold, &watch->wish, ret, error) : end_by_signal(hold, ret, error);
+}
+
 static bool pass_gate(struct hold *hold, struct run_result *ret, GError **error)
 {
     bool pass;
-    g_autoptr(GError) failed = NULL;
-    if (!verify_stage(hold, ret, &pass, &failed))
-        return end_by_failure(hold, g_steal_pointer(&failed), ret, error);
+    struct watch watch;
+    GError *failed = NULL;
+    if (!verify_stage(hold, &watch, ret, &pass, &failed))
+        return gate_not_judged(hold, &watch, failed, ret, error);
     if (!pass)
         return gate_failed(hold, ret, error);
     return stage_move(hold, STAGE_PASSED, ret->verdict_json, error) && parts_verified(hold, error) &&
@@ -378,10 +452,7 @@ static bool drive(struct hold *hold, struct run_result *ret, GError **error)
     case CREW_WISHED:
         return end_by_wish(hold, &hold->wish, ret, error);
     case CREW_INTERRUPTED:
-        if (!hold_move(hold, RUN_INTERRUPTED, "stopped by a signal", NULL, error))
-            return false;
-        hold_result(hold, 3, "interrupted; everything in flight is checkpointed: the same command goes on", ret);
-        return true;
+        return end_by_signal(hold, ret, error);
     case CREW_FAILED:
         return end_by_failure(hold, failed, ret, error);
     }
@@ -407,6 +478,7 @@ bool run_forward(const struct run_config *config, const char *name, bool resume,
 bool run_verify(const struct run_config *config, const char *name, struct verify_result *ret, GError **error)
 {
     auto_(hold) hold = NULL;
-    return hold_take(&hold, config, name, error) && hold_open(hold, HOLD_FORWARD, error) &&
-           check_parts(hold, true, ret, error) && keep_report(hold, ret, error);
+    struct watch watch = {0}; /* without a catalog: a wish is for whoever goes on with the run */
+    return hold_take(&hold, config, name, error) && hold_open(hold, HOLD_LOOK, error) &&
+           check_parts(hold, true, &watch, ret, error) && keep_report(hold, ret, error);
 }

@@ -114,16 +114,17 @@ static void share(struct hold *hold)
     shared->notes = hold->notes;
     shared->cancel = &hold->cancel;
     shared->call_timeout_us = CALL_TIMEOUT_US;
-    shared->rate.per_s = hold->plan->spec ? hold->plan->spec->protect.rate_max_per_s : 0;
+    shared->rate.per_s = hold->plan->rate_max_per_s;
 }
 
 bool hold_open(struct hold *hold, enum hold_for what, GError **error)
 {
     struct plan_config config = hold_plan_config(hold->config);
-    bool loaded = what == HOLD_FORWARD ? plan_load(&hold->plan, &config, hold->catalog, &hold->run, error)
-                                       : plan_load_target(&hold->plan, &config, hold->catalog, &hold->run, error);
-    if (!loaded || !store_session_open(&hold->target, hold->plan->target, error) || !lock_dataset(hold, error) ||
-        !open_files(hold, error))
+    bool loaded = what == HOLD_BACK ? plan_load_target(&hold->plan, &config, hold->catalog, &hold->run, error)
+                                    : plan_load(&hold->plan, &config, hold->catalog, &hold->run, error);
+    if (!loaded || !store_session_open(&hold->target, hold->plan->target, error))
+        return false;
+    if (what != HOLD_LOOK && (!lock_dataset(hold, error) || !open_files(hold, error)))
         return false;
     share(hold);
     return true;
@@ -175,16 +176,31 @@ static void event_steps(struct hold *hold)
         hold->config->event(hold->config->event_self, &event);
 }
 
+/* Of a rollback: how many keys it takes back. Only to be shown, hence without errors. */
+static uint64_t back_keys(struct hold *hold)
+{
+    struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX, .back = true};
+    struct part_row *rows;
+    size_t n = 0;
+    uint64_t keys = 0;
+    if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, NULL))
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        keys += rows[i].records;
+    return keys;
+}
+
+/* Settling hears no wishes: it is short, and who wishes is heard by the work that follows. */
 enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
 {
-    uint32_t workers = hold->plan->spec ? hold->plan->spec->workers : 2;
     struct crew crew = {.config = hold->config,
                         .shared = &hold->shared,
-                        .catalog = hold->catalog,
+                        .catalog = hold->job.kind == JOB_SETTLE ? NULL : hold->catalog,
                         .mem = hold->mem,
                         .stage = stage,
                         .lift_limits = hold->lift_limits,
-                        .workers = workers ? workers : 1};
+                        .of = hold->job.kind == JOB_BACK ? back_keys(hold) : 0,
+                        .workers = MAX(hold->plan->workers, 1u)};
     enum crew_end end = crew_run(&crew, error);
     hold->wish = crew.wish;
     g_free(hold->limit);
@@ -207,7 +223,10 @@ bool hold_settle(struct hold *hold, GError **error)
     if (hold->plan->sink)
         return true;
     job_init_settle(&hold->job, hold->plan, &hold->run);
-    return hold_crew(hold, UINT32_MAX, error) != CREW_FAILED;
+    enum crew_end end = hold_crew(hold, UINT32_MAX, error);
+    if (end == CREW_INTERRUPTED)
+        return error_set(error, SLUICE_ERROR_INTERRUPTED, "%s: interrupted; the same command goes on", hold->run.name);
+    return end != CREW_FAILED;
 }
 
 void hold_result(struct hold *hold, int exit_status, const char *text, struct run_result *ret)

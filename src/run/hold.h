@@ -6,7 +6,11 @@
 #include "catalog/lock.h"
 #include "run/crew.h"
 
-enum hold_for { HOLD_FORWARD, HOLD_BACK };
+enum hold_for {
+    HOLD_FORWARD,
+    HOLD_BACK, /* needs neither spec nor source */
+    HOLD_LOOK, /* writes nothing: takes no lock of the dataset, opens neither undo log nor quarantine */
+};
 
 struct hold {
     const struct run_config *config;

@@ -6,13 +6,20 @@ static const enum decide_conflict CONFLICTS[] = {
     [CONFLICT_OVERWRITE] = DECIDE_OVERWRITE,
 };
 
+/* Under a limit a batch is what may be written in a tenth of a second: so long, at most, waits who asks for a pause. */
+static size_t records_of_a_batch(double rate_max_per_s)
+{
+    double fits = rate_max_per_s / 10;
+    return rate_max_per_s <= 0 || fits > JOB_BATCH_RECORDS ? JOB_BATCH_RECORDS : fits < 1 ? 1 : (size_t)fits;
+}
+
 static void job_init(struct job *job, enum job_kind kind, const struct plan *plan, const struct run_row *run)
 {
     *job = (struct job){.kind = kind,
                         .plan = plan,
                         .run = run->id,
                         .run_name = run->name,
-                        .batch_records = JOB_BATCH_RECORDS,
+                        .batch_records = records_of_a_batch(plan->rate_max_per_s),
                         .batch_bytes = JOB_BATCH_BYTES,
                         .batch_us = JOB_BATCH_US,
                         .contended_after = JOB_CONTENDED_AFTER};

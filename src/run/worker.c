@@ -549,7 +549,7 @@ static void adapt(struct worker *worker)
 {
     int64_t target = worker->job->batch_us;
     if (worker->batch_us > 2 * target)
-        worker->max_records = MAX(worker->max_records / 2, (size_t)16);
+        worker->max_records = MAX(worker->max_records / 2, MIN((size_t)16, worker->job->batch_records));
     else if (worker->batch_us < target)
         worker->max_records = MIN(worker->max_records * 2, worker->job->batch_records);
     uint64_t retried = worker->batch.tally.of[OUTCOME_RETRIED];

@@ -203,8 +203,7 @@ def _(stand):
     stand.sluice("run", "fix.yaml", "--yes", "--again").ended(8, 0)
     same(stand.status()["run"], "fix.2", "newest run")
     must(stand.dump("items") != once, "nothing was written")
-    status = stand.sluice("run", "load.yaml", "--yes", "--json").ended(8, 0).lines()[-1]["status"]
-    same(status["run"], "load.2", "newest run")
+    same(stand.sluice("run", "load.yaml", "--yes", "--json").ended(3).lines()[-1]["run"], "load.2", "newest run")
 
 
 @test("status: the fields of the interface, of a run by number, by name, and of the newest")
@@ -373,6 +372,22 @@ def _(stand):
     status = stand.sluice("run", "load.yaml", "--yes", "--json").ended(8).lines()[-1]["status"]["records"]
     same((status["kept_live"], status["unchanged"], status["written"]), (5, 1, ROWS - 6), "records")
     same(stand.documents("items")["k00000"]["n"], -1, "what stood there")
+
+
+@test("protect: too many refused, or kept live, pause the run with 3; it names the limit; only resume goes on, ends with 8")
+def _(stand):
+    loaded(stand)
+    stand.write("fix.lua", FIX_LUA.replace("1000 == 7", "100 == 7"))
+    stand.write("fix.yaml", FIX.replace("rejects: 50%", "rejects: 0.5%"))
+    for spec, run, limit, outcome in (("fix.yaml", "fix.1", "protect.rejects", "rejected"),
+                                      ("load.yaml", "load.2", "protect.kept_live", "kept_live")):
+        for _ in range(2):
+            done = stand.sluice("run", spec, "--yes", "--json").ended(3)
+            among([limit, f"sluice resume {run}"], done.err)
+            same(done.lines()[-1]["state"], "paused", "state")
+        must(stand.status(run)["records"][outcome] > 0, "none of them is counted")
+        end = stand.sluice("resume", run, "--reason", "they are known", "--json").ended(8).lines()[-1]
+        same((end["state"], end["exit"]), ("done", 8), "end")
 
 
 @test("audit: the log in words and JSON, its newest entries; the chain verifies, also against a head that a run printed")

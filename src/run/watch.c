@@ -1,0 +1,120 @@
+#include "run/watch.h"
+
+#include "base/thread.h"
+
+#define WATCH_US (INT64_C(50) * 1000)
+#define ASK_US   (INT64_C(200) * 1000)
+#define SHOW_US  (INT64_C(500) * 1000)
+#define TIDY_US  (INT64_C(1000) * 1000)
+
+static void look_at_signals(struct watch *watch)
+{
+    if (watch->config->signals && atomic_load(watch->config->signals) > 0) {
+        watch->interrupted = true;
+        atomic_store(watch->stop, true);
+    }
+}
+
+/* A wish that cannot be read now is asked for again at the next look. */
+static void look_at_wishes(struct watch *watch)
+{
+    struct wish wish = {0};
+    if (watch->wish.id != 0 || !catalog_wish_next(watch->catalog, watch->run, watch->mem, &wish, NULL) ||
+        wish.id == 0 || !catalog_wish_taken(watch->catalog, wish.id, NULL))
+        return;
+    if (wish.kind != WISH_PAUSE && wish.kind != WISH_ABORT && wish.kind != WISH_ROLLBACK)
+        return; /* nothing to do for one that already runs */
+    watch->wish = wish;
+    atomic_store(watch->stop, true);
+}
+
+static bool is_due(const struct watch *watch, int64_t *last_us, int64_t every_us)
+{
+    if (*last_us && watch->now_us - *last_us < every_us)
+        return false;
+    *last_us = watch->now_us;
+    return true;
+}
+
+double watch_rate_per_s(struct watch *watch, uint64_t done)
+{
+    double seconds = (double)(watch->now_us - watch->shown_us) / 1e6;
+    bool first = watch->shown_us == 0 || seconds <= 0 || done < watch->shown_done;
+    double now = first ? 0 : (double)(done - watch->shown_done) / seconds;
+    watch->rate_per_s = first || watch->rate_per_s <= 0 ? now : 0.7 * watch->rate_per_s + 0.3 * now;
+    watch->shown_us = watch->now_us;
+    watch->shown_done = done;
+    return watch->rate_per_s;
+}
+
+static void look(struct watch *watch)
+{
+    look_at_signals(watch);
+    if (watch->catalog && is_due(watch, &watch->asked_us, ASK_US))
+        look_at_wishes(watch);
+    if (watch->look && watch->now_us - watch->shown_us >= SHOW_US)
+        watch->look(watch->self, watch);
+    if (watch->catalog && is_due(watch, &watch->tidied_us, TIDY_US))
+        catalog_tidy(watch->catalog, NULL); /* so that no worker has to, in the middle of a batch */
+}
+
+void watch_until_ended(struct watch *watch)
+{
+    const struct world *world = watch->config->world;
+    watch->tidied_us = world_monotonic_us(world);
+    while (!watch->ended(watch->self)) {
+        watch->now_us = world_monotonic_us(world);
+        look(watch);
+        world_sleep_us(world, WATCH_US, NULL);
+    }
+}
+
+/* --- work on a thread of its own
+ * -------------------------------------------------------------------------------------- */
+
+struct task {
+    struct watch *watch;
+    bool (*work)(void *self, GError **error);
+    void *self;
+    atomic_bool ended;
+    bool ok;
+    GError *error;
+};
+
+static void task_main(void *data)
+{
+    struct task *task = data;
+    task->ok = task->work(task->self, &task->error);
+    atomic_store(&task->ended, true);
+}
+
+static bool task_ended(void *data)
+{
+    struct task *task = data;
+    return atomic_load(&task->ended);
+}
+
+static void task_look(void *data, struct watch *watch)
+{
+    struct task *task = data;
+    task->watch->look(task->self, watch);
+}
+
+bool watch_work(struct watch *watch, bool (*work)(void *self, GError **error), GError **error)
+{
+    auto_(thread) thread = NULL;
+    struct task task = {.watch = watch, .work = work, .self = watch->self};
+    struct watch over = *watch;
+    over.ended = task_ended;
+    over.look = watch->look ? task_look : NULL;
+    over.self = &task;
+    if (!thread_start(&thread, "work", task_main, &task, error))
+        return false;
+    watch_until_ended(&over);
+    g_clear_pointer(&thread, thread_join);
+    watch->interrupted = over.interrupted;
+    watch->wish = over.wish;
+    if (task.error)
+        g_propagate_error(error, task.error);
+    return task.ok;
+}

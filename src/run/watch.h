@@ -1,0 +1,35 @@
+/* Watching: the thread that holds a run waits here while others work for it. It looks for signals, for wishes from
+ * other terminals, shows how far the work has got, and keeps the catalog's log short. Internal to run/. */
+#pragma once
+
+#include "run/run.h"
+
+struct watch {
+    const struct run_config *config;
+    struct catalog *catalog; /* of the calling thread; NULL: there is no run yet, hence no wish */
+    struct arena *mem;       /* the wish's strings */
+    int64_t run;
+    atomic_bool *stop; /* set when a signal or a wish asks for an end */
+    bool (*ended)(void *self);
+    void (*look)(void *self, struct watch *watch); /* about twice a second: shows, judges; NULL: nothing to do */
+    void *self;
+
+    /* What came. */
+    bool interrupted; /* a signal */
+    struct wish wish; /* id 0: none */
+
+    /* Its own. */
+    int64_t now_us, asked_us, tidied_us, shown_us;
+    uint64_t shown_done;
+    double rate_per_s;
+};
+
+/* Returns when `ended` says so; what is asked for meanwhile is in `stop`, `interrupted` and `wish`. */
+void watch_until_ended(struct watch *watch);
+
+/* The work, on a thread of its own, watched until it ends; `ended` is filled in. The work looks at *stop as any call
+ * does at its `cancel`. */
+bool watch_work(struct watch *watch, bool (*work)(void *self, GError **error), GError **error);
+
+/* For `look`: records a second, smoothed over the last few looks. 0 at the first. */
+double watch_rate_per_s(struct watch *watch, uint64_t done);

@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+"""Control from outside: signals, pauses, aborts, who may drive a run, and that each of them loses nothing."""
+
+import signal
+
+from stand import among, must, run_all, same, test
+
+ROWS = 4000
+
+LOAD = """
+sluice: 1
+name: load
+source: {{ store: "file:in", dataset: "*.ndjson", key: id }}
+target: {{ store: "rocksdb:live", dataset: items }}
+partitions: {{ count: 2 }}
+protect: {{ rate: {{ max: {rate}/s }} }}
+"""
+
+FIX = """
+sluice: 1
+name: fix
+source: {{ store: "rocksdb:live", dataset: items }}
+transform: {{ lua: fix.lua }}
+target: {{ store: "rocksdb:live", dataset: items }}
+partitions: {{ count: 2 }}
+protect: {{ rate: {{ max: {rate}/s }} }}
+"""
+
+FIX_LUA = "function transform(doc) doc.n = doc.n * 2 + 1 return doc end\n"
+
+
+def seed(stand, rows=ROWS, rate=2000):
+    stand.records("in/a.ndjson", ({"id": f"k{n:05d}", "n": n} for n in range(rows)))
+    stand.write("load.yaml", LOAD.format(rate=rate))
+    stand.write("fast.yaml", LOAD.format(rate=1000000).replace("name: load", "name: fast"))
+    stand.write("fix.yaml", FIX.format(rate=rate))
+    stand.write("fix.lua", FIX_LUA)
+
+
+def ready(stand, rate=2000):
+    """A store with records, and a repair of them that takes about two seconds."""
+    seed(stand, rate=rate)
+    stand.sluice("run", "fast.yaml", "--yes").ended(0)
+
+
+def writing(line):
+    return line["type"] == "progress" and line["text"] == "writing" and line["done"] > 0
+
+
+def started(stand, *command):
+    process = stand.start(*command, "--json")
+    stand.until(process, writing)
+    return process
+
+
+def ended(stand, process, state, code):
+    done = stand.finish(process).ended(code)
+    end = done.lines()[-1]
+    same((end["type"], end["state"], end["exit"]), ("end", state, code), "how it ended")
+    return end
+
+
+def once(stand, rows=ROWS):
+    same(stand.documents("items"), {f"k{n:05d}": {"id": f"k{n:05d}", "n": n * 2 + 1} for n in range(rows)}, "records")
+
+
+def half_done(stand):
+    records = stand.status("fix.1")["records"]
+    must(0 < records["written"] < ROWS, f"it was not stopped in the middle: {records}")
+
+
+def stop(stand, *signals):
+    ready(stand)
+    process = started(stand, "run", "fix.yaml", "--yes")
+    for number in signals:
+        process.send_signal(number)
+    return process
+
+
+def goes_on(stand):
+    end = stand.sluice("run", "fix.yaml", "--yes", "--json").ended(0).lines()[-1]
+    same((end["run"], end["state"]), ("fix.1", "done"), "the same command")
+    once(stand)
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    once(stand)
+    stand.sluice("audit", "verify").ended(0)
+
+
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    @test(f"{number.name} once: the batches in flight are finished, 3, interrupted; the same command goes on")
+    def _(stand, number=number):
+        end = ended(stand, stop(stand, number), "interrupted", 3)
+        among("the same command goes on", end["message"])
+        half_done(stand)
+        same(stand.status()["state"], "interrupted", "state")
+        goes_on(stand)
+
+
+@test("Ctrl-C twice: it stops at once with 3; the same command goes on, and nothing is done twice")
+def _(stand):
+    done = stand.finish(stop(stand, signal.SIGINT, signal.SIGTERM)).ended(3)
+    must("Assertion" not in done.err, done.err)
+    goes_on(stand)
+
+
+@test("Ctrl-C in a rollback: 3; the same command goes on; run refuses meanwhile with 7")
+def _(stand):
+    ready(stand)
+    before = stand.dump("items")
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    process = stand.start("rollback", "fix", "--yes", "--json")
+    stand.until(process, lambda line: line["type"] == "state" and line["state"] == "rolling-back")
+    process.send_signal(signal.SIGINT)
+    done = stand.finish(process).ended(0, 3)
+    if done.code == 3:
+        among("sluice rollback fix.1", stand.sluice("run", "fix.yaml", "--yes").ended(7).err)
+        among("sluice rollback fix.1", stand.sluice("resume", "fix").ended(7).err)
+    for _ in range(2):
+        stand.sluice("rollback", "fix", "--yes").ended(0)
+        same(stand.dump("items"), before, "records")
+
+
+@test("pause, from another terminal: taken, 3; it holds against run, which says who and why; only resume lifts it")
+def _(stand):
+    ready(stand)
+    process = started(stand, "run", "fix.yaml", "--yes")
+    wish = stand.sluice("pause", "fix", "--reason", "the night shift asked", "--json").ended(0).json()
+    same((wish["type"], wish["run"], wish["wish"], wish["taken"]), ("wish", "fix.1", "pause", True), "wish")
+    end = ended(stand, process, "paused", 3)
+    among(["the night shift asked", "sluice resume fix.1"], end["message"])
+    half_done(stand)
+    status = stand.status()
+    same((status["state"], status["reason"], status["eta_s"]), ("paused", "the night shift asked", None), "status")
+    for _ in range(2):
+        done = stand.sluice("run", "fix.yaml", "--yes").ended(3)
+        among(["the night shift asked", status["actor"], "sluice resume fix.1"], done.err)
+        half_done(stand)
+    among("paused already", stand.sluice("pause", "fix").ended(7).err)
+    stand.sluice("resume", "fix", "--reason", "morning").ended(0)
+    once(stand)
+    actions = [(entry["action"], entry["reason"]) for entry in stand.sluice("audit", "log", "--json").lines()]
+    must(("paused", "the night shift asked") in actions, actions)
+
+
+@test("pause without a process that holds the run: recorded, says how to go on; run does not")
+def _(stand):
+    ended(stand, stop(stand, signal.SIGINT), "interrupted", 3)
+    done = stand.sluice("pause", "fix", "--reason", "wait for me").ended(0)
+    among(["recorded", "sluice resume fix.1"], done.out)
+    among("wait for me", stand.sluice("run", "fix.yaml", "--yes").ended(3).err)
+    half_done(stand)
+    stand.sluice("resume", "fix").ended(0)
+    once(stand)
+
+
+@test("a planned run that was paused waits too")
+def _(stand):
+    ready(stand)
+    stand.sluice("run", "fix.yaml").ended(2)
+    stand.sluice("pause", "fix").ended(0)
+    stand.sluice("run", "fix.yaml", "--yes").ended(3)
+    stand.sluice("resume", "fix").ended(0)
+    once(stand)
+
+
+@test("abort, from another terminal: what was written stands, the dataset is free, and it can still be taken back")
+def _(stand):
+    ready(stand)
+    before = stand.dump("items")
+    process = started(stand, "run", "fix.yaml", "--yes")
+    wish = stand.sluice("abort", "fix", "--reason", "wrong day", "--json").ended(0).json()
+    same((wish["wish"], wish["taken"]), ("abort", True), "wish")
+    among("what was written stands", ended(stand, process, "aborted", 3)["message"])
+    half_done(stand)
+    among("aborted", stand.sluice("resume", "fix.1").ended(7).err)
+    stand.sluice("abort", "fix.1").ended(7)
+    stand.sluice("rollback", "fix.1", "--yes").ended(0)
+    same(stand.dump("items"), before, "records")
+    end = stand.sluice("run", "fix.yaml", "--yes", "--json").ended(0).lines()[-1]
+    same(end["run"], "fix.2", "a new run")
+    once(stand)
+
+
+@test("abort without a process that holds the run: done at once, 0")
+def _(stand):
+    ended(stand, stop(stand, signal.SIGINT), "interrupted", 3)
+    end = stand.sluice("abort", "fix", "--reason", "never mind", "--json").ended(0).lines()[-1]
+    same((end["state"], end["exit"]), ("aborted", 0), "end")
+    stand.sluice("run", "fast.yaml", "--yes").ended(0, 8)
+
+
+@test("one process drives a run: a second one is refused with 7 and names the first")
+def _(stand):
+    ready(stand)
+    process = started(stand, "run", "fix.yaml", "--yes")
+    for command in (["run", "fix.yaml", "--yes"], ["resume", "fix"], ["rollback", "fix", "--yes"]):
+        among(["fix.1", str(process.pid)], stand.sluice(*command).ended(7).err)
+    ended(stand, process, "done", 0)
+    once(stand)
+
+
+@test("while the writes of an unfinished run stand, another plan on its dataset is refused with 7 and told the ways out")
+def _(stand):
+    ended(stand, stop(stand, signal.SIGINT), "interrupted", 3)
+    stand.write("other.yaml", FIX.format(rate=10**6).replace("name: fix", "name: other"))
+    stand.write("fix2.lua", FIX_LUA + "-- another text\n")
+    stand.write("changed.yaml", FIX.format(rate=10**6).replace("fix.lua", "fix2.lua"))
+    for spec in ("other.yaml", "changed.yaml", "fast.yaml"):
+        for _ in range(2):
+            among(["fix.1", "sluice rollback fix.1", "sluice abort fix.1"], stand.sluice("run", spec, "--yes").ended(7).err)
+    half_done(stand)
+    goes_on(stand)
+    stand.sluice("run", "other.yaml", "--yes").ended(0)
+
+
+@test("a spec, transform or contract that changed under an unfinished run: resume refuses with 7 and names it")
+def _(stand):
+    ended(stand, stop(stand, signal.SIGINT), "interrupted", 3)
+    original = stand.read("fix.lua")
+    stand.write("fix.lua", original + "-- later\n")
+    among(["the transform has changed", "sluice rollback fix.1"], stand.sluice("resume", "fix").ended(7).err)
+    stand.write("fix.lua", original)
+    stand.write("fix.yaml", FIX.format(rate=3000))
+    among("the spec has changed", stand.sluice("resume", "fix").ended(7).err)
+    half_done(stand)
+    stand.write("fix.yaml", FIX.format(rate=2000))
+    stand.sluice("resume", "fix").ended(0)
+    once(stand)
+
+
+@test("NAME alone is refused with 7 where several runs of it are open, and they are named")
+def _(stand):
+    ready(stand)
+    stand.sluice("run", "fix.yaml").ended(2)
+    stand.write("fix.lua", FIX_LUA + "-- another\n")
+    stand.sluice("run", "fix.yaml").ended(2)
+    for command in ("pause", "resume", "abort"):
+        among(["fix.1", "fix.2"], stand.sluice(command, "fix").ended(7).err)
+    stand.sluice("abort", "fix.1").ended(0)
+    stand.sluice("resume", "fix").ended(0)
+    once(stand)
+
+
+@test("a pause or Ctrl-C while the run verifies is heard; the verification begins again, nothing is written twice")
+def _(stand):
+    seed(stand, rows=60000, rate=10**6)
+    stand.sluice("run", "fast.yaml", "--yes").ended(0)
+    stand.write("fix.yaml", FIX.format(rate=10**6))
+
+    def verifying(line):
+        return line["type"] == "state" and line["state"] == "verifying"
+
+    process = stand.start("run", "fix.yaml", "--yes", "--json")
+    stand.until(process, verifying)
+    process.send_signal(signal.SIGINT)
+    ended(stand, process, "interrupted", 3)
+    process = stand.start("run", "fix.yaml", "--yes", "--json")
+    stand.until(process, verifying)
+    same(stand.sluice("pause", "fix", "--json").ended(0).json()["taken"], True, "taken")
+    ended(stand, process, "paused", 3)
+    stand.sluice("run", "fix.yaml", "--yes").ended(3)
+    stand.sluice("resume", "fix").ended(0)
+    once(stand, 60000)
+
+
+@test("Ctrl-C while a run is being planned: 3, nothing planned, nothing left; the same command begins anew")
+def _(stand):
+    seed(stand, rate=10**6)
+    stand.records("in/b.ndjson", ({"id": f"b{n:05d}", "pad": "x" * 2000} for n in range(60000)))
+    process = stand.start("run", "fast.yaml", "--yes", "--json")
+    first = stand.until(process, lambda line: True)[0]
+    same((first["type"], first["run"], first["text"]), ("progress", None, "finding duplicates"), "first")
+    process.send_signal(signal.SIGINT)
+    last = stand.finish(process).ended(3).lines()[-1]
+    same((last["type"], last["exit"]), ("error", 3), "last")
+    among("planned", last["message"])
+    same(stand.sluice("list", "--json").ended(0).json()["runs"], [], "runs")
+    left = [path for path in stand.path("home").rglob("*") if path.is_file() and not path.name.startswith("catalog")]
+    same(left, [], "files left")
+
+
+if __name__ == "__main__":
+    run_all()
