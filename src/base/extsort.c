@@ -6,7 +6,7 @@ enum {
     LEAST_MEMORY = 256 * 1024,
     FIRST_ROOM = 1024,        /* items */
     MERGE_BUFFER = 64 * 1024, /* bytes read or written at once */
-    INDEX_PER_ITEM = 2 * 16,  /* struct place, and again as the scratch of qsort_r */
+    INDEX_PER_ITEM = 2 * 16,  /* struct place, and again as the scratch of a sort */
 };
 
 /* An item by the first bytes of its key; most comparisons end here. */
@@ -122,10 +122,75 @@ static const uint8_t *sorted_item(const struct extsort *sort, size_t i)
     return sort->items + sort->places[i].number * sort->item_len;
 }
 
+/* Three bytes of the prefixes, taken where they differ: few items that are not equal agree in them. Fewer items than
+ * RADIX_FROM do not pay for the counting. */
+enum { DIGITS = 3, VALUES = 256, RADIX_FROM = 1024 };
+
+struct radix {
+    uint64_t least;
+    int shift;
+};
+
+static struct radix radix_of(const struct place *places, size_t n)
+{
+    uint64_t least = UINT64_MAX, most = 0;
+    for (size_t i = 0; i < n; i++) {
+        least = MIN(least, places[i].prefix);
+        most = MAX(most, places[i].prefix);
+    }
+    int bits = most > least ? 64 - __builtin_clzll(most - least) : 0;
+    return (struct radix){.least = least, .shift = MAX(bits - 8 * DIGITS, 0)};
+}
+
+static uint64_t radix_key(const struct radix *radix, const struct place *place)
+{
+    return (place->prefix - radix->least) >> radix->shift;
+}
+
+/* One stable pass by one byte of the keys. */
+static void radix_pass(const struct radix *radix, int digit, const struct place *from, struct place *into, size_t n)
+{
+    size_t starts[VALUES] = {0}, at = 0;
+    for (size_t i = 0; i < n; i++)
+        starts[radix_key(radix, &from[i]) >> (8 * digit) & (VALUES - 1)]++;
+    for (size_t i = 0; i < VALUES; i++) {
+        size_t count = starts[i];
+        starts[i] = at;
+        at += count;
+    }
+    for (size_t i = 0; i < n; i++)
+        into[starts[radix_key(radix, &from[i]) >> (8 * digit) & (VALUES - 1)]++] = from[i];
+}
+
+/* What those bytes leave open. */
+static void sort_runs(struct extsort *sort, const struct radix *radix)
+{
+    for (size_t i = 0, n; i < sort->held; i += n) {
+        uint64_t key = radix_key(radix, &sort->places[i]);
+        for (n = 1; i + n < sort->held && radix_key(radix, &sort->places[i + n]) == key;)
+            n++;
+        if (n > 1)
+            qsort_r(sort->places + i, n, sizeof(struct place), by_key, sort);
+    }
+}
+
 static void sort_held(struct extsort *sort)
 {
-    if (sort->held > 1)
-        qsort_r(sort->places, sort->held, sizeof(struct place), by_key, sort);
+    struct place *other = sort->held < RADIX_FROM ? NULL : g_try_malloc_n(sort->room, sizeof *other);
+    if (!other) {
+        if (sort->held > 1)
+            qsort_r(sort->places, sort->held, sizeof(struct place), by_key, sort);
+        return;
+    }
+    struct radix radix = radix_of(sort->places, sort->held);
+    for (int digit = 0; digit < DIGITS; digit++) {
+        radix_pass(&radix, digit, sort->places, other, sort->held);
+        struct place *sorted = other;
+        other = sort->places;
+        sort->places = sorted;
+    }
+    g_free(other);
+    sort_runs(sort, &radix);
 }
 
 static bool no_memory(const struct extsort *sort, GError **error)
