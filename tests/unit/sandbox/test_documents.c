@@ -233,10 +233,11 @@ static void a_moved_value_must_not_become_too_deep(void **state)
     g_string_append(json, "1");
     for (int i = 0; i < 60; i++)
         g_string_append(json, "}");
-    g_autofree char *text = lua_kit_run("function transform(doc) local at = doc for i = 1, 50 do at = at.a end\n"
-                                        "local copy = {x = doc.a} at.b = copy return {y = at, z = {{{{copy}}}}} end",
-                                        json->str);
-    assert_non_null(strstr(text, "nested deeper than 100"));
+    const char *wrapped = "function transform(doc) local t = doc.a for i = 1, %d do t = {x = t} end return t end";
+    g_autofree char *deep_script = g_strdup_printf(wrapped, 42), *flat_script = g_strdup_printf(wrapped, 41);
+    g_autofree char *deep = lua_kit_run(deep_script, json->str), *flat = lua_kit_run(flat_script, json->str);
+    assert_non_null(strstr(deep, "nested deeper than 100 objects and lists"));
+    assert_null(strstr(flat, "nested"));
     g_autofree char *fits = lua_kit_run("function transform(doc) return {a = doc, b = doc.a} end", json->str);
     assert_null(strstr(fits, "nested"));
     g_string_free(json, TRUE);
