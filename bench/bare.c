@@ -1,15 +1,17 @@
-/* The limit: bare loops over the same libraries, on as many threads, in the same order and batches, one sync at the end.
+/* The limit: bare loops over the same libraries, on as many threads, in the same order and batches, one sync at the
+ * end.
  *
- *     bare load FILE DIR THREADS         parse NDJSON, put into the column family `items`
- *     bare load-lua FILE DIR THREADS     the same with one Lua call a document
- *     bare repair COUNT DIR THREADS      read, change and put each record in transactions of get_for_update
+ *     bare load FILE DIR THREADS            parse NDJSON, put into the column family `items`
+ *     bare load-lua FILE DIR THREADS        the same with one call of the sandbox a document
+ *     bare repair COUNT DIR THREADS         read, change and put each record in transactions of get_for_update
  *     bare repair-blind COUNT DIR THREADS   the same with get and put, whatever happens in between
- *     bare verify FILE DIR THREADS       parse NDJSON, sorted multi-get, compare
+ *     bare verify FILE DIR THREADS          parse NDJSON, sorted multi-get, compare
+ *     bare both FILE DIR THREADS            parse NDJSON, then scan all of the column family
+ *     bare open - DIR 1                     open, and say how long it took
  *
- * No undo log, no fences, no checkpoints, no contract: what is left is what a script would do at best. */
+ * No undo log, no fences, no checkpoints, no contract: what is left is what a script would do at best. The line it
+ * prints comes after the sync. */
 #include <fcntl.h>
-#include <lauxlib.h>
-#include <lualib.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -19,15 +21,18 @@
 #include "base/arena.h"
 #include "base/int.h"
 #include "record/document.h"
+#include "sandbox/sandbox.h"
 #include "store/rocksdb/rocks.h"
 
-#define BATCH 2000u
+#define BATCH        2000u
+#define FAMILY       "items"
+#define MAX_FAMILIES 16
 
 struct bare {
     struct rocks_options options;
-    rocksdb_t *db;                  /* plain */
+    rocksdb_t *db;                   /* plain */
     rocksdb_transactiondb_t *txn_db; /* repair */
-    rocksdb_column_family_handle_t *families[2];
+    rocksdb_column_family_handle_t *family;
     const char *text;
     size_t len;
     const char *mode;
@@ -35,8 +40,8 @@ struct bare {
 
 struct part {
     struct bare *bare;
-    const char *from, *to;  /* of the text */
-    uint64_t first, count;  /* of the keys */
+    const char *from, *to; /* of the text */
+    uint64_t first, count; /* of the keys */
     uint64_t records, equal;
 };
 
@@ -74,26 +79,30 @@ static struct slice parse_line(const char **at, const char *to, struct arena *me
     return document;
 }
 
-/* --- load ------------------------------------------------------------------------------------------------------------- */
+/* --- load
+ * ------------------------------------------------------------------------------------------------------------- */
 
-/* A Lua function that is called once a document and gives it back; what the document costs to reach from Lua is sluice's. */
-static lua_State *identity(void)
+static const char IDENTITY[] = "function transform(doc, ctx) return doc end";
+
+static struct sandbox *identity(void)
 {
-    lua_State *lua = luaL_newstate();
-    luaL_openlibs(lua);
-    if (luaL_dostring(lua, "function transform(doc, ctx) return doc end"))
-        die("lua", lua_tostring(lua, -1));
-    return lua;
+    struct sandbox_source source = {.name = "identity.lua", .text = slice_of_text(IDENTITY)};
+    struct sandbox_config config = {.world = world_real(), .sources = &source, .n_sources = 1, .want_transform = true};
+    struct sandbox *sandbox = NULL;
+    GError *error = NULL;
+    if (!sandbox_new(&sandbox, &config, &error))
+        die("lua", error->message);
+    return sandbox;
 }
 
-static void call_identity(lua_State *lua, struct slice document)
+static struct slice call_identity(struct sandbox *sandbox, struct slice key, struct slice document, struct arena *mem)
 {
-    lua_getglobal(lua, "transform");
-    lua_pushlightuserdata(lua, (void *)document.data);
-    lua_newtable(lua);
-    if (lua_pcall(lua, 2, 1, 0))
-        die("lua", lua_tostring(lua, -1));
-    lua_pop(lua, 1);
+    struct sandbox_context context = {.run = "bare", .spec = "bare", .key = key};
+    struct sandbox_result result;
+    GError *error = NULL;
+    if (!sandbox_transform(sandbox, document, &context, mem, &result, &error))
+        die("lua", error->message);
+    return result.documents[0];
 }
 
 static void *load_part(void *self)
@@ -101,17 +110,17 @@ static void *load_part(void *self)
     struct part *part = self;
     struct bare *bare = part->bare;
     struct arena *mem = arena_new(64u << 20);
-    lua_State *lua = strcmp(bare->mode, "load-lua") == 0 ? identity() : NULL;
+    struct sandbox *sandbox = strcmp(bare->mode, "load-lua") == 0 ? identity() : NULL;
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
     const char *at = part->from;
     while (at < part->to) {
         arena_reset(mem);
         for (unsigned i = 0; i < BATCH && at < part->to; i++) {
             struct slice document = parse_line(&at, part->to, mem), key = key_of(document);
-            if (lua)
-                call_identity(lua, document);
-            rocksdb_writebatch_put_cf(batch, bare->families[1], (const char *)key.data, key.len,
-                                      (const char *)document.data, document.len);
+            if (sandbox)
+                document = call_identity(sandbox, key, document, mem);
+            rocksdb_writebatch_put_cf(batch, bare->family, (const char *)key.data, key.len, (const char *)document.data,
+                                      document.len);
             part->records++;
         }
         char *message = NULL;
@@ -120,13 +129,13 @@ static void *load_part(void *self)
         rocksdb_writebatch_clear(batch);
     }
     rocksdb_writebatch_destroy(batch);
-    if (lua)
-        lua_close(lua);
+    sandbox_free(sandbox);
     arena_free(mem);
     return NULL;
 }
 
-/* --- repair ----------------------------------------------------------------------------------------------------------- */
+/* --- repair
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static void key_text(uint64_t n, char into[16])
 {
@@ -154,13 +163,13 @@ static void *repair_part(void *self)
             char key[16];
             size_t len;
             key_text(n, key);
-            char *live = rocksdb_transaction_get_for_update_cf(txn, bare->options.read, bare->families[1], key,
-                                                               strlen(key), &len, true, &message);
+            char *live = rocksdb_transaction_get_for_update_cf(txn, bare->options.read, bare->family, key, strlen(key),
+                                                               &len, true, &message);
             check(message);
             if (!live)
                 die(key, "is not there");
             changed(live, len, value);
-            rocksdb_transaction_put_cf(txn, bare->families[1], key, strlen(key), (const char *)value->data, value->len,
+            rocksdb_transaction_put_cf(txn, bare->family, key, strlen(key), (const char *)value->data, value->len,
                                        &message);
             check(message);
             rocksdb_free(live);
@@ -186,12 +195,12 @@ static void *repair_blind_part(void *self)
             char key[16];
             size_t len;
             key_text(n, key);
-            char *live = rocksdb_get_cf(bare->db, bare->options.read, bare->families[1], key, strlen(key), &len, &message);
+            char *live = rocksdb_get_cf(bare->db, bare->options.read, bare->family, key, strlen(key), &len, &message);
             check(message);
             if (!live)
                 die(key, "is not there");
             changed(live, len, value);
-            rocksdb_writebatch_put_cf(batch, bare->families[1], key, strlen(key), (const char *)value->data, value->len);
+            rocksdb_writebatch_put_cf(batch, bare->family, key, strlen(key), (const char *)value->data, value->len);
             rocksdb_free(live);
             part->records++;
         }
@@ -203,7 +212,8 @@ static void *repair_blind_part(void *self)
     return NULL;
 }
 
-/* --- verify ----------------------------------------------------------------------------------------------------------- */
+/* --- verify
+ * ----------------------------------------------------------------------------------------------------------- */
 
 struct wanted {
     struct slice key, document;
@@ -224,14 +234,15 @@ static void multi_get(struct part *part, const struct wanted *wanted, size_t n)
         keys[i] = (const char *)wanted[i].key.data;
         lens[i] = wanted[i].key.len;
     }
-    rocksdb_batched_multi_get_cf(part->bare->db, part->bare->options.read, part->bare->families[1], n, keys, lens, values,
+    rocksdb_batched_multi_get_cf(part->bare->db, part->bare->options.read, part->bare->family, n, keys, lens, values,
                                  messages, true);
     for (size_t i = 0; i < n; i++) {
         size_t len = 0;
         check(messages[i]);
         const char *live = values[i] ? rocksdb_pinnableslice_value(values[i], &len) : NULL;
         /* sluice stores an envelope of one byte before the document */
-        part->equal += live && len == wanted[i].document.len + 1 && memcmp(live + 1, wanted[i].document.data, len - 1) == 0;
+        part->equal +=
+            live && len == wanted[i].document.len + 1 && memcmp(live + 1, wanted[i].document.data, len - 1) == 0;
         if (values[i])
             rocksdb_pinnableslice_destroy(values[i]);
     }
@@ -260,25 +271,95 @@ static void *verify_part(void *self)
     return NULL;
 }
 
-/* --- all together ------------------------------------------------------------------------------------------------------- */
+/* --- scanning both sides
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static void *parse_part(void *self)
+{
+    struct part *part = self;
+    struct arena *mem = arena_new(64u << 20);
+    for (const char *at = part->from; at < part->to; part->records++) {
+        if (part->records % BATCH == 0)
+            arena_reset(mem);
+        parse_line(&at, part->to, mem);
+    }
+    arena_free(mem);
+    return NULL;
+}
+
+/* Each thread a stretch of the keys, as the records of the bench bear them. */
+static void *both_part(void *self)
+{
+    struct part *part = self;
+    struct bare *bare = part->bare;
+    char from[16], to[16];
+    parse_part(part);
+    key_text(part->first, from);
+    key_text(part->first + part->count, to);
+    rocksdb_iterator_t *at = rocksdb_create_iterator_cf(bare->db, bare->options.scan, bare->family);
+    for (rocksdb_iter_seek(at, from, strlen(from)); rocksdb_iter_valid(at); rocksdb_iter_next(at)) {
+        size_t key_len, value_len;
+        const char *key = rocksdb_iter_key(at, &key_len), *value = rocksdb_iter_value(at, &value_len);
+        if (slice_compare(slice_of(key, key_len), slice_of_text(to)) >= 0)
+            break;
+        part->equal += value_len > 0 && value[0] != 0;
+    }
+    rocksdb_iter_destroy(at);
+    return NULL;
+}
+
+/* --- all together
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* The families of what is there already, which RocksDB wants opened all; of a new directory the two that it needs. */
+static size_t families_of(struct bare *bare, const char *dir, char **names)
+{
+    char *message = NULL;
+    size_t n = 0;
+    g_autofree char *current = g_build_filename(dir, "CURRENT", NULL);
+    if (!g_file_test(current, G_FILE_TEST_EXISTS)) {
+        names[0] = g_strdup("default");
+        names[1] = g_strdup(FAMILY);
+        return 2;
+    }
+    char **found = rocksdb_list_column_families(bare->options.records, dir, &n, &message);
+    check(message);
+    if (n > MAX_FAMILIES)
+        die(dir, "has too many column families");
+    for (size_t i = 0; i < n; i++)
+        names[i] = g_strdup(found[i]);
+    rocksdb_list_column_families_destroy(found, n);
+    return n;
+}
 
 static void open_db(struct bare *bare, const char *dir, bool transactions)
 {
-    const char *names[] = {"default", "items"};
-    const rocksdb_options_t *options[2];
-    char *message = NULL;
+    char *names[MAX_FAMILIES] = {0}, *message = NULL;
+    const rocksdb_options_t *options[MAX_FAMILIES];
+    rocksdb_column_family_handle_t *handles[MAX_FAMILIES];
     rocks_options_init(&bare->options);
-    options[0] = options[1] = bare->options.records;
     rocksdb_options_set_create_if_missing(bare->options.records, true);
     rocksdb_options_set_create_missing_column_families(bare->options.records, true);
+    size_t n = families_of(bare, dir, names);
+    for (size_t i = 0; i < n; i++)
+        options[i] = bare->options.records;
     if (transactions) {
         rocksdb_transactiondb_options_t *txn = rocksdb_transactiondb_options_create();
-        bare->txn_db = rocksdb_transactiondb_open_column_families(bare->options.records, txn, dir, 2, names, options,
-                                                                  bare->families, &message);
+        bare->txn_db = rocksdb_transactiondb_open_column_families(
+            bare->options.records, txn, dir, (int)n, (const char *const *)names, options, handles, &message);
     } else {
-        bare->db = rocksdb_open_column_families(bare->options.records, dir, 2, names, options, bare->families, &message);
+        bare->db = rocksdb_open_column_families(bare->options.records, dir, (int)n, (const char *const *)names, options,
+                                                handles, &message);
     }
     check(message);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(names[i], FAMILY) == 0)
+            bare->family = handles[i];
+        g_free(names[i]);
+    }
+    if (!bare->family)
+        die(dir, "has no column family '" FAMILY "'");
 }
 
 static void map_text(struct bare *bare, const char *path)
@@ -291,7 +372,7 @@ static void map_text(struct bare *bare, const char *path)
     bare->text = mmap(NULL, bare->len, PROT_READ, MAP_PRIVATE, fd, 0);
 }
 
-static void run_parts(struct bare *bare, unsigned threads, uint64_t count, void *(*body)(void *))
+static struct part run_parts(struct bare *bare, unsigned threads, uint64_t count, void *(*body)(void *))
 {
     struct part parts[64] = {0};
     pthread_t ids[64];
@@ -307,13 +388,13 @@ static void run_parts(struct bare *bare, unsigned threads, uint64_t count, void 
         }
         pthread_create(&ids[i], NULL, body, &parts[i]);
     }
-    uint64_t records = 0, equal = 0;
+    struct part sum = {0};
     for (unsigned i = 0; i < threads; i++) {
         pthread_join(ids[i], NULL);
-        records += parts[i].records;
-        equal += parts[i].equal;
+        sum.records += parts[i].records;
+        sum.equal += parts[i].equal;
     }
-    printf("{\"records\": %" PRIu64 ", \"equal\": %" PRIu64 "}\n", records, equal);
+    return sum;
 }
 
 static void sync_all(struct bare *bare)
@@ -321,7 +402,19 @@ static void sync_all(struct bare *bare)
     char *message = NULL;
     if (bare->db)
         rocksdb_flush_wal(bare->db, true, &message);
+    else
+        rocksdb_transactiondb_flush_wal(bare->txn_db, true, &message);
     check(message);
+}
+
+static int64_t now_us(void)
+{
+    return world_monotonic_us(world_real());
+}
+
+static void *open_part(void *self)
+{
+    return self;
 }
 
 static const struct {
@@ -329,29 +422,48 @@ static const struct {
     bool text, transactions;
     void *(*body)(void *);
 } MODES[] = {
-    {"load", true, false, load_part},       {"load-lua", true, false, load_part},
-    {"verify", true, false, verify_part},   {"repair", false, true, repair_part},
-    {"repair-blind", false, false, repair_blind_part},
+    {"load", true, false, load_part},     {"load-lua", true, false, load_part},
+    {"verify", true, false, verify_part}, {"both", true, false, both_part},
+    {"repair", false, true, repair_part}, {"repair-blind", false, false, repair_blind_part},
+    {"open", false, false, open_part},
 };
+
+/* Lines of the text: how many keys there are. */
+static uint64_t lines_of(const struct bare *bare)
+{
+    const char *end = memchr(bare->text, '\n', bare->len);
+    return end ? bare->len / (uint64_t)(end + 1 - bare->text) : 0;
+}
+
+static void run(struct bare *bare, size_t mode, char **argv)
+{
+    uint64_t threads = 0, count = 0;
+    bool counted = MODES[mode].text || strcmp(argv[2], "-") == 0;
+    if (!int_parse_u64(slice_of_text(argv[4]), &threads) || threads == 0 || threads > 64 ||
+        (!counted && !int_parse_u64(slice_of_text(argv[2]), &count)))
+        die(argv[4], "a count and a number of threads were expected");
+    if (MODES[mode].text)
+        map_text(bare, argv[2]);
+    int64_t began_us = now_us();
+    open_db(bare, argv[3], MODES[mode].transactions);
+    int64_t open_us = now_us() - began_us;
+    struct part sum = run_parts(bare, (unsigned)threads, MODES[mode].text ? lines_of(bare) : count, MODES[mode].body);
+    sync_all(bare);
+    printf("{\"records\": %" PRIu64 ", \"equal\": %" PRIu64 ", \"open_ms\": %.1f}\n", sum.records, sum.equal,
+           (double)open_us / 1000);
+}
 
 int main(int argc, char **argv)
 {
     struct bare bare = {.mode = argc > 1 ? argv[1] : ""};
-    uint64_t threads = 0, count = 0;
     for (size_t i = 0; i < G_N_ELEMENTS(MODES); i++) {
         if (strcmp(MODES[i].mode, bare.mode) != 0 || argc != 5)
             continue;
-        bool ok = int_parse_u64(slice_of_text(argv[4]), &threads) &&
-                  (MODES[i].text || int_parse_u64(slice_of_text(argv[2]), &count));
-        if (!ok || threads == 0 || threads > 64)
-            die(argv[4], "a number of threads was expected");
-        if (MODES[i].text)
-            map_text(&bare, argv[2]);
-        open_db(&bare, argv[3], MODES[i].transactions);
-        run_parts(&bare, (unsigned)threads, count, MODES[i].body);
-        sync_all(&bare);
+        run(&bare, i, argv);
         return 0;
     }
-    fprintf(stderr, "usage: bare load|load-lua|verify FILE DIR THREADS, bare repair|repair-blind COUNT DIR THREADS\n");
+    fprintf(stderr,
+            "usage: bare load|load-lua|verify|both FILE DIR THREADS, bare repair|repair-blind COUNT DIR THREADS, "
+            "bare open - DIR 1\n");
     return 2;
 }

@@ -188,6 +188,10 @@ def _(stand):
     has(end, "message", "verdict", "report", "ledger_head", "status")
     has_status(end["status"])
     same([line["state"] for line in lines if line["type"] == "state"], ["running", "verifying", "done"], "states")
+    steps = {step["step"]: step for line in lines if line["type"] == "steps" for step in line["steps"]}
+    must(steps["core"]["busy_us"] > 0, "time between the steps")
+    must(steps["log"]["calls"] == steps["cas"]["calls"] >= 3, "as many intents as writes", steps)
+    must(steps["checkpoint"]["calls"] >= 3 and "tail" not in steps, "checkpoints, and nothing of a dead holder", steps)
     refused = stand.sluice("run", "fix.yaml", "--yes", "--json").ended(8).lines()[-1]
     same((refused["exit"], refused["status"]["records"]["rejected"]), (8, 3), "with refused records")
 
