@@ -11,7 +11,7 @@
 enum {
     HOOK_INSTRUCTIONS = 1000, /* between two calls of the hook */
     LEAST_GAIN = 16,          /* a part of all memory, between two collections for want of it */
-    LONG_STRING = 64,         /* shorter ones may be there already, which must not decide */
+    SHORT_STRING = 65,        /* of Lua's short ones, 40 bytes; they may be there already, which must not decide */
     STEP_COUNTS_US = 1000000  /* at most, of one step between two hooks: a process that was stopped is not slow */
 };
 
@@ -51,7 +51,7 @@ static bool admit(struct sandbox *sandbox, size_t grows, size_t string)
 void *limits_allocate(void *self, void *old, size_t old_size, size_t new_size)
 {
     struct sandbox *sandbox = self;
-    size_t string = !old && old_size == LUA_TSTRING && new_size > LONG_STRING ? new_size : 0;
+    size_t string = !old && old_size == LUA_TSTRING && new_size > SHORT_STRING ? new_size : 0;
     if (!old)
         old_size = 0; /* it was the kind of the new object */
     if (new_size == 0) {

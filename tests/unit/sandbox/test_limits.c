@@ -192,6 +192,20 @@ static void limits_are_the_same_everywhere(void **state)
     }
 }
 
+/* Texts of 40 bytes are shared in Lua: whether one was there already must not decide whether a limit is passed. */
+static void short_texts_do_not_count_as_produced(void **state)
+{
+    struct sandbox_limits limits = {.produced_bytes = 4100};
+    const char *of_40 = "function transform() for i = 1, 1000 do local s = ('%040d'):format(i) end\n"
+                        "return {n = 1} end";
+    const char *of_41 = "function transform() for i = 1, 1000 do local s = ('%041d'):format(i) end\n"
+                        "return {n = 1} end";
+    g_autofree char *within = lua_kit_run_limited(of_40, "{}", limits);
+    g_autofree char *beyond = lua_kit_run_limited(of_41, "{}", limits);
+    assert_string_equal(within, "{\"n\":1}");
+    assert_true(g_str_has_prefix(beyond, "fatal: fix.lua:1: more than 4.0 KiB of text"));
+}
+
 /* --- time: a clock that is turned here ------------------------------------------------------------------------------
  */
 
@@ -243,6 +257,7 @@ int main(void)
         cmocka_unit_test(limits_hold_while_loading),
         cmocka_unit_test(memory_too_small_for_a_state_is_an_error),
         cmocka_unit_test(limits_are_the_same_everywhere),
+        cmocka_unit_test(short_texts_do_not_count_as_produced),
         cmocka_unit_test(instructions_that_take_long_end_the_state),
         cmocka_unit_test(a_process_that_was_stopped_is_not_slow),
     };
