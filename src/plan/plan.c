@@ -69,6 +69,24 @@ static enum dataset_form form_of(enum spec_as as)
     return FORMS[as];
 }
 
+/* What the spec says a store is. The words of whoever refuses it, with the place; a scheme that no driver has is a fault
+ * of the spec. */
+static bool open_named(struct store **ret, const struct plan *plan, const struct plan_config *config, const char *key,
+                       GError **error)
+{
+    bool target = strcmp(key, "target.store") == 0;
+    const char *uri = target ? plan->spec->target.store : plan->spec->source.store;
+    GError *failed = NULL;
+    if (plan_store_open(ret, config, uri, plan->spec->dir, !target, &failed))
+        return true;
+    g_autofree char *place = spec_place(plan->spec, key);
+    if (error_is(failed, SLUICE_ERROR_USAGE))
+        failed->code = SLUICE_ERROR_SPEC;
+    error_add(&failed, "%s: %s", place, key);
+    g_propagate_error(error, failed);
+    return false;
+}
+
 /* The target is opened first, for writing; a source in the same place then shares it. */
 static bool open_both(struct plan *plan, const struct plan_config *config, GError **error)
 {
@@ -78,31 +96,35 @@ static bool open_both(struct plan *plan, const struct plan_config *config, GErro
                                        .key = spec->source.key.n ? &spec->source.key : NULL};
     plan->source_ds =
         (struct dataset){.name = spec->source.dataset, .key = spec->source.key.n ? &spec->source.key : NULL};
-    return plan_store_open(&plan->target, config, spec->target.store, spec->dir, false, error) &&
-           plan_store_open(&plan->source, config, spec->source.store, spec->dir, true, error);
+    return open_named(&plan->target, plan, config, "target.store", error) &&
+           open_named(&plan->source, plan, config, "source.store", error);
+}
+
+/* What is wrong with a key's value, as its place says. */
+static bool refuse(const struct plan *plan, const char *key, enum error_code code, const char *words, GError **error)
+{
+    g_autofree char *place = spec_place(plan->spec, key);
+    return error_set(error, code, "%s: %s: %s", place, key, words);
 }
 
 static bool check_source(const struct plan *plan, const struct store_info *source, GError **error)
 {
     const struct spec *spec = plan->spec;
+    g_autofree char *none = g_strdup_printf("%s: there is no dataset '%s'", spec->source.store, spec->source.dataset);
+    g_autofree char *no_key = g_strdup_printf(
+        "records of %s have no keys of their own: name the path of the field that makes the key",
+        spec->source.store);
     if (!source->dataset_present)
-        return error_set(error, SLUICE_ERROR_NOT_FOUND, "source %s: there is no dataset '%s'", spec->source.store,
-                         spec->source.dataset);
-    if (!source->keyed && spec->source.key.n == 0)
-        return error_set(error, SLUICE_ERROR_SPEC,
-                         "%s: source.key is missing: records of %s have no keys of their own; name the path of the field "
-                         "that makes the key",
-                         spec->path, spec->source.store);
-    return true;
+        return refuse(plan, "source.dataset", SLUICE_ERROR_NOT_FOUND, none, error);
+    return source->keyed || spec->source.key.n > 0 || refuse(plan, "source.key", SLUICE_ERROR_SPEC, no_key, error);
 }
 
 static bool check_target(const struct plan *plan, GError **error)
 {
     const struct store_driver *driver = store_driver(plan->target);
-    if (driver->write || driver->sink)
-        return true;
-    return error_set(error, SLUICE_ERROR_SPEC, "%s: target.store %s can only be read (driver %s)", plan->spec->path,
-                     plan->spec->target.store, driver->name);
+    g_autofree char *words =
+        g_strdup_printf("%s can only be read (driver %s)", plan->spec->target.store, driver->name);
+    return driver->write || driver->sink || refuse(plan, "target.store", SLUICE_ERROR_SPEC, words, error);
 }
 
 static void decide_defaults(struct plan *plan)
@@ -126,14 +148,13 @@ static bool same_place(const struct plan *plan, const struct store_info *source,
 static bool check_same(const struct plan *plan, GError **error)
 {
     if (plan->same_dataset && plan->write == WRITE_FILL)
-        return error_set(error, SLUICE_ERROR_SPEC,
-                         "%s: target.write: fill cannot fill a dataset from itself; leave it out (in-place)",
-                         plan->spec->path);
+        return refuse(plan, "target.write", SLUICE_ERROR_SPEC,
+                      "fill cannot fill a dataset from itself; leave it out (in-place)", error);
     if (plan->same_dataset && plan->spec->target.conflict_given)
-        return error_set(error, SLUICE_ERROR_SPEC,
-                         "%s: target.conflict: source and target are the same dataset, where no conflict policy applies: "
-                         "every live change is kept and repaired; leave it out",
-                         plan->spec->path);
+        return refuse(plan, "target.conflict", SLUICE_ERROR_SPEC,
+                      "source and target are the same dataset, where no conflict policy applies: every live change is kept "
+                      "and repaired; leave it out",
+                      error);
     return true;
 }
 

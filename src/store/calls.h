@@ -6,7 +6,7 @@
 
 /* All drivers, NULL-terminated, in an order one can read: store/drivers.c. */
 const struct store_driver *const *store_drivers(void);
-/* The driver of a URI's scheme; NOT_FOUND names the nearest. */
+/* The driver of a URI's scheme; USAGE names the nearest. */
 const struct store_driver *store_driver_of(const char *uri, GError **error);
 
 /* What a driver can do, told from the pointers of its table. */

@@ -55,7 +55,7 @@ static const struct store_driver *driver_of(const struct store_driver *const *ex
         return driver;
     const char *colon = strchr(uri, ':');
     if (!colon) {
-        error_set(error, SLUICE_ERROR_NOT_FOUND, "store '%s': expected SCHEME:PLACE, such as file:DIR or rocksdb:DIR",
+        error_set(error, SLUICE_ERROR_USAGE, "store '%s': expected SCHEME:PLACE, such as file:DIR or rocksdb:DIR",
                   uri);
         return NULL;
     }
@@ -64,7 +64,7 @@ static const struct store_driver *driver_of(const struct store_driver *const *ex
     add_schemes(schemes, extra);
     add_schemes(schemes, store_drivers());
     const char *near = nearest_word(typed, (const char *const *)schemes->pdata, schemes->len);
-    error_set(error, SLUICE_ERROR_NOT_FOUND, "no driver for a store '%s:…'%s%s%s; `sluice stores` lists them", typed,
+    error_set(error, SLUICE_ERROR_USAGE, "no driver for a store '%s:…'%s%s%s; `sluice stores` lists them", typed,
               near ? "; did you mean '" : "", near ? near : "", near ? ":'?" : "");
     return NULL;
 }

@@ -42,11 +42,21 @@ static const char *name_as_written(const struct spec *spec, const char *path)
     return strncmp(path, spec->dir, len) == 0 && path[len] == '/' ? path + len + 1 : path;
 }
 
+/* A file that is not there is a fault of the spec that names it: `key` tells where it does. */
+static bool not_read(const struct spec *spec, const char *key, enum error_code code, GError **error)
+{
+    g_autofree char *place = spec_place(spec, key);
+    if (error && error_is(*error, SLUICE_ERROR_NOT_FOUND))
+        (*error)->code = code;
+    return error_add(error, "%s: %s", place, key);
+}
+
 static bool read_source(struct recipe *recipe, const struct spec *spec, const char *path, GError **error)
 {
     GBytes *content;
+    const char *key = path == spec->transform.lua ? "transform.lua" : "transform.libs";
     if (!file_read_all(recipe->world, path, SOURCE_BYTES, &content, error))
-        return error_add(error, "transform");
+        return not_read(spec, key, SLUICE_ERROR_TRANSFORM, error);
     g_ptr_array_add(recipe->contents, content);
     g_ptr_array_add(recipe->names, g_strdup(name_as_written(spec, path)));
     gsize len;
@@ -85,6 +95,10 @@ static bool read_contract(struct recipe *recipe, const struct spec *spec, GError
 {
     if (!spec->contract)
         return true;
+    if (!file_exists(recipe->world, spec->contract)) {
+        error_set(error, SLUICE_ERROR_CONTRACT, "%s: there is no such file", spec->contract);
+        return not_read(spec, "contract", SLUICE_ERROR_CONTRACT, error);
+    }
     if (!contract_read(&recipe->contract, recipe->world, spec->contract, error))
         return false;
     recipe->contract_digest = digest_bytes(contract_source_text(recipe->contract), 0);

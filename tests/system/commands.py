@@ -258,7 +258,7 @@ def _(stand):
     same(len(stand.sluice("cat", "file:in", "*.ndjson", "--key", "id").ended(0).lines()), ROWS, "rows")
     among("nothing", stand.sluice("cat", "rocksdb:live", "nothing").ended(9).err)
     stand.sluice("cat", "rocksdb:live", "items", "--where", "doc.n ==").ended(2)
-    among("rocksdb", stand.sluice("cat", "rocksbd:live", "items").ended(9).err)
+    among("rocksdb", stand.sluice("cat", "rocksbd:live", "items").ended(2).err)
     stand.write("in/b.ndjson", '{"id": "x"\n')
     done = stand.sluice("cat", "file:in", "*.ndjson", "--key", "id").ended(8)
     same(len(done.out.splitlines()), ROWS, "good rows")

@@ -155,9 +155,9 @@ static void every_driver_is_named_and_described(void **state)
 static void an_unknown_scheme_is_met_with_the_nearest(void **state)
 {
     GError *error = NULL;
-    kit_refused(store_driver_of("rocksbd:/secret/place", &error), NOT_FOUND, "did you mean 'rocksdb:'");
-    kit_refused(store_driver_of("no-scheme", &error), NOT_FOUND, "SCHEME:PLACE");
-    kit_refused(store_driver_of("zzzzzzzzzzzz:x", &error), NOT_FOUND, "sluice stores");
+    kit_refused(store_driver_of("rocksbd:/secret/place", &error), USAGE, "did you mean 'rocksdb:'");
+    kit_refused(store_driver_of("no-scheme", &error), USAGE, "SCHEME:PLACE");
+    kit_refused(store_driver_of("zzzzzzzzzzzz:x", &error), USAGE, "sluice stores");
     assert_null(store_driver_of("rocksbd:/secret/place", &error));
     assert_null(strstr(error->message, "secret"));
     g_clear_error(&error);
