@@ -264,6 +264,18 @@ static void a_listing_is_there_whole_or_not_at_all(void **state)
     assert_int_equal(listing_reader_totals(reader)->keys, 5);
 }
 
+static void everything_is_on_disk_when_a_listing_is_finished(void **state)
+{
+    GError *error = NULL;
+    struct lists *lists = *state;
+    auto_(listing_writer) writer = writer_new(lists);
+    kit_ok(listing_writer_add(writer, slice_of_text("a"), &error));
+    uint64_t synced = lists->fake.synced;
+    struct listing_totals totals;
+    kit_ok(listing_writer_finish_durable(writer, &(struct listing_cut){.size = 1}, &totals, &error));
+    assert_int_equal(lists->fake.synced - synced, 2); /* the file, and the directory after the rename */
+}
+
 static void a_listing_left_by_a_crash_is_written_over(void **state)
 {
     GError *error = NULL;
@@ -484,6 +496,7 @@ int main(void)
         TEST(keys_are_any_bytes_of_any_length),
         TEST(keys_out_of_order_are_an_error_that_names_both),
         TEST(a_listing_is_there_whole_or_not_at_all),
+        TEST(everything_is_on_disk_when_a_listing_is_finished),
         TEST(a_listing_left_by_a_crash_is_written_over),
         TEST(a_call_that_fails_leaves_a_whole_listing),
         TEST(damage_and_the_listing_of_another_run_are_refused),

@@ -294,6 +294,18 @@ static void csv_rows_become_documents_of_strings(void **state)
     assert_fault_at(&records[2], "'id' is empty", 6, 1);
 }
 
+static void a_doubled_quote_does_not_end_its_cell(void **state)
+{
+    struct files *files = *state;
+    files_put_text(files, "a.csv", "id,name\n1,\"a\"\"\nb\"\n2,\"\"\"\"\n3,\"\"\n");
+    size_t n;
+    struct record *records = files_scan(files, "*.csv", &n);
+    assert_int_equal(n, 3);
+    assert_document(&records[0], "{\"id\":\"1\",\"name\":\"a\\\"\\nb\"}");
+    assert_document(&records[1], "{\"id\":\"2\",\"name\":\"\\\"\"}");
+    assert_document(&records[2], "{\"id\":\"3\",\"name\":\"\"}");
+}
+
 static void a_row_that_is_wrong_is_a_fault(void **state)
 {
     struct files *files = *state;
@@ -610,7 +622,8 @@ static void a_failed_read_is_an_error_after_which_the_scan_goes_on(void **state)
     kit_ok(store_scan_open(&scan, files->session, &spec, &error));
     unsigned seen = 0, failed = 0;
     for (struct batch batch = {0}; !batch.done;) {
-        fake_world_arm(&files->fake, (struct fake_fault){.call = "pread", .nth = failed < 2, .number = EIO});
+        fake_world_arm(&files->fake,
+                       (struct fake_fault){.call = "pread", .nth = seen > 0 && failed < 2, .number = EIO});
         if (!store_scan_next(scan, &call, &batch, &error)) {
             assert_non_null(strstr(error->message, "a.ndjson"));
             g_clear_error(&error);
@@ -661,6 +674,7 @@ int main(void)
         TEST(a_json_file_that_is_cut_off_says_so_once),
         TEST(a_fault_within_a_record_of_several_lines_has_its_own_line),
         TEST(csv_rows_become_documents_of_strings),
+        TEST(a_doubled_quote_does_not_end_its_cell),
         TEST(a_row_that_is_wrong_is_a_fault),
         TEST(a_header_that_is_wrong_ends_the_call),
         TEST(archives_of_several_members_are_one_text),

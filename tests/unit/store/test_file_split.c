@@ -250,6 +250,27 @@ static void not_one_record_of_a_changed_part_of_a_mebibyte_is_given_out(void **s
     kit_refused(store_scan_next(scan, &call, &batch, &error), SOURCE_MOVED, "a.ndjson");
 }
 
+/* Where the time of change is another, the whole range is looked at first, however large. */
+static void not_one_record_of_a_range_is_given_out_that_was_written_since(void **state)
+{
+    GError *error = NULL;
+    struct files *files = *state;
+    GString *text = lines(100000);
+    files_put(files, "a.ndjson", slice_of(text->str, text->len));
+    files->ds.name = "a.ndjson";
+    g_autoptr(GArray) parts = files_split(files, &(struct split_wish){.count = 1});
+    text->str[text->len - 4] ^= 1;
+    files_put(files, "a.ndjson", slice_of(text->str, text->len));
+    g_string_free(text, TRUE);
+    struct scan_spec spec = {
+        .ds = &files->ds, .bounds = part_at(parts, 0)->bounds, .max_records = 1, .max_bytes = 1 << 20};
+    struct call call = files_call(files);
+    auto_(scan) scan = NULL;
+    struct batch batch;
+    kit_ok(store_scan_open(&scan, files->session, &spec, &error));
+    kit_refused(store_scan_next(scan, &call, &batch, &error), SOURCE_MOVED, "a.ndjson");
+}
+
 static void a_file_that_changes_while_it_is_read_ends_the_scan(void **state)
 {
     GError *error = NULL;
@@ -474,6 +495,7 @@ int main(void)
         TEST(a_cursor_into_an_array_goes_on_behind_its_comma),
         TEST(a_file_that_has_changed_since_it_was_split_is_named),
         TEST(not_one_record_of_a_changed_part_of_a_mebibyte_is_given_out),
+        TEST(not_one_record_of_a_range_is_given_out_that_was_written_since),
         TEST(a_file_that_changes_while_it_is_read_ends_the_scan),
         TEST(a_resumed_part_is_verified_from_its_beginning),
         TEST(a_changed_header_moves_every_part),
