@@ -111,7 +111,8 @@ static bool corrupt(const struct blockfile *file, const char *what, GError **err
     return error_set(error, SLUICE_ERROR_CORRUPT, "%s: %s", file_path(file->file), what);
 }
 
-static bool read_file_header(struct blockfile *file, GError **error)
+/* ret_verifies NULL: a header that does not is an error. */
+static bool read_file_header(struct blockfile *file, bool *ret_verifies, GError **error)
 {
     uint8_t bytes[FILE_HEADER];
     size_t len;
@@ -125,9 +126,14 @@ static bool read_file_header(struct blockfile *file, GError **error)
     uint64_t sum = reader_u64(&reader);
     if (!reader.ok)
         return corrupt(file, "ends inside its header; it was never made durable", error);
+    bool verifies = sum == XXH3_64bits(bytes, FILE_HEADER_SUMMED);
+    if (ret_verifies)
+        *ret_verifies = verifies;
+    if (ret_verifies && !verifies)
+        return true;
     if (!slice_equal(magic, slice_of(file->kind.magic, sizeof file->kind.magic)))
         return corrupt(file, "does not begin like a file of this kind", error);
-    if (sum != XXH3_64bits(bytes, FILE_HEADER_SUMMED))
+    if (!verifies)
         return corrupt(file, "the header is damaged", error);
     if (version > file->kind.version)
         return error_set(error, SLUICE_ERROR_CORRUPT, "%s: written by a newer sluice (format %u, this one knows %u)",
@@ -144,8 +150,23 @@ bool blockfile_open(struct blockfile **ret, const struct world *world, const cha
     if (!file_open(&raw, world, path, append ? FILE_UPDATE : FILE_READ, error))
         return false;
     auto_(blockfile) file = blockfile_make(raw, kind, append);
-    if (!read_file_header(file, error) || !file_size(raw, &file->end, error))
+    if (!read_file_header(file, NULL, error) || !file_size(raw, &file->end, error))
         return false;
+    *ret = g_steal_pointer(&file);
+    return true;
+}
+
+bool blockfile_salvage(struct blockfile **ret, const struct world *world, const char *path,
+                       const struct blockfile_kind *kind, bool *ret_header, GError **error)
+{
+    struct file *raw;
+    bool verifies;
+    if (!file_open(&raw, world, path, FILE_READ, error))
+        return false;
+    auto_(blockfile) file = blockfile_make(raw, kind, false);
+    if (!read_file_header(file, &verifies, error) || !file_size(raw, &file->end, error))
+        return false;
+    *ret_header = verifies;
     *ret = g_steal_pointer(&file);
     return true;
 }

@@ -44,6 +44,10 @@ bool blockfile_create(struct blockfile **ret, const struct world *world, const c
  * file shorter than one was never made durable) is SLUICE_ERROR_CORRUPT. */
 bool blockfile_open(struct blockfile **ret, const struct world *world, const char *path,
                     const struct blockfile_kind *kind, bool append, GError **error);
+/* For reading what is left: a header that does not verify is no error, *ret_header tells. (The tag is then zeros, the
+ * version taken for that of the kind.) CORRUPT as above where it verifies, or the file is shorter than one. */
+bool blockfile_salvage(struct blockfile **ret, const struct world *world, const char *path,
+                       const struct blockfile_kind *kind, bool *ret_header, GError **error);
 void blockfile_free(struct blockfile *file);
 AUTO_DEFINE(blockfile, blockfile_free)
 

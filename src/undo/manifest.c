@@ -159,7 +159,8 @@ bool undo_segment_open(struct blockfile **ret, const struct undo_config *config,
     g_autofree char *path = undo_segment_path(config, segment);
     auto_(blockfile) file = NULL;
     GError *failed = NULL;
-    if (!blockfile_open(&file, config->world, path, &UNDO_KIND, false, &failed) &&
+    bool header = false;
+    if (!blockfile_salvage(&file, config->world, path, &UNDO_KIND, &header, &failed) &&
         !error_is(failed, SLUICE_ERROR_CORRUPT) && !error_is(failed, SLUICE_ERROR_NOT_FOUND)) {
         g_propagate_error(error, failed);
         return false;
@@ -167,7 +168,7 @@ bool undo_segment_open(struct blockfile **ret, const struct undo_config *config,
     g_clear_error(&failed);
     uint8_t tag[UNDO_TAG_LEN];
     undo_tag_put(config->run_uid, segment, tag);
-    if (file && memcmp(blockfile_tag(file).data, tag, sizeof tag) != 0)
+    if (header && memcmp(blockfile_tag(file).data, tag, sizeof tag) != 0)
         return error_set(error, SLUICE_ERROR_CORRUPT, "%s: not segment %u of this run's undo log", path, segment);
     *ret = g_steal_pointer(&file);
     return true;

@@ -28,6 +28,6 @@ static inline uint32_t undo_manifest_last(const struct undo_manifest *manifest)
 char *undo_path(const struct undo_config *config, const char *name);
 char *undo_segment_path(const struct undo_config *config, uint32_t segment);
 
-/* Opens a segment for reading; *ret NULL where its header does not verify, or it is gone. CORRUPT when it is not that
- * segment of this run. */
+/* Opens a segment for reading; *ret NULL where it is gone, or too short to be one. A header that does not verify costs
+ * nothing but itself: blocks verify on their own. CORRUPT when it is not that segment of this run. */
 bool undo_segment_open(struct blockfile **ret, const struct undo_config *config, uint32_t segment, GError **error);

@@ -105,13 +105,14 @@ bool undo_index_segment(struct undo_index *index, uint32_t segment, struct block
     index->opened = 0;
     g_autofree char *path = undo_listing_path(index->dir, segment);
     GError *failed = NULL;
-    if (!blockfile_open(&index->file, index->world, path, &undo_segment_kind, false, &failed) &&
+    bool header = false;
+    if (!blockfile_salvage(&index->file, index->world, path, &undo_segment_kind, &header, &failed) &&
         !error_is(failed, SLUICE_ERROR_CORRUPT) && !error_is(failed, SLUICE_ERROR_NOT_FOUND)) {
         g_propagate_error(error, failed);
         return false;
     }
     g_clear_error(&failed);
-    if (index->file && !undo_listing_owns(&index->listing, segment, blockfile_tag(index->file)))
+    if (header && !undo_listing_owns(&index->listing, segment, blockfile_tag(index->file)))
         return error_set(error, SLUICE_ERROR_CORRUPT, "%s: not the segment %u of this undo log", path, segment);
     index->opened = segment;
     *ret = index->file;

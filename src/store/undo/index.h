@@ -46,7 +46,7 @@ bool undo_index_refresh(struct undo_index *index, GError **error);
 /* NULL where the partition has no block. */
 const struct undo_part_index *undo_index_part(const struct undo_index *index, uint32_t part);
 
-/* A segment, opened; *ret NULL where it does not verify as one. Valid until the next call of the index. */
+/* A segment, opened; *ret NULL where it is gone, or too short to be one. Valid until the next call of the index. */
 bool undo_index_segment(struct undo_index *index, uint32_t segment, struct blockfile **ret, GError **error);
 
 /* Whether what stood there is known to have been acknowledged. */

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 
 #include "unit/undo/logs.h"
 
@@ -262,7 +263,7 @@ static void damage_in_a_closed_segment_is_proven_to_its_last_byte(void **state)
     logs_done(&logs);
 }
 
-static void a_segment_that_is_gone_or_headless_is_damage_as_a_whole(void **state)
+static void a_segment_that_is_gone_is_damage_as_a_whole(void **state)
 {
     struct logs logs;
     logs_init(&logs, *state);
@@ -272,8 +273,8 @@ static void a_segment_that_is_gone_or_headless_is_damage_as_a_whole(void **state
     logs_write(&logs, 1, 2, "b", "1", "2");
     logs_close(&logs);
     g_autofree char *path = logs_segment(&logs, 1);
-    logs_flip(path, 20);
     auto_(arena) mem = arena_new(1 << 20);
+    logs_put_bytes(path, (const uint8_t *)"too short", 9);
     for (int i = 0; i < 2; i++) {
         struct undo_tail tail = tail_of(&logs, 1, BEGINNING, mem);
         assert_int_equal(tail.n, 1);
@@ -283,6 +284,50 @@ static void a_segment_that_is_gone_or_headless_is_damage_as_a_whole(void **state
         assert_true(tail.damage[0].proven);
         remove(path);
     }
+    logs_done(&logs);
+}
+
+static void a_bit_flipped_in_a_segments_header_costs_no_key(void **state)
+{
+    struct logs logs;
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    logs_write(&logs, 1, 1, "a", "1", "2");
+    logs_close(&logs);
+    g_autofree char *path = logs_segment(&logs, 1);
+    g_autoptr(GByteArray) whole = logs_bytes(path);
+    auto_(arena) mem = arena_new(1 << 20);
+    for (size_t at = 0; at < 56; at++) {
+        logs_put_bytes(path, whole->data, whole->len);
+        logs_flip(path, at);
+        arena_reset(mem);
+        struct undo_tail tail = tail_of(&logs, 1, BEGINNING, mem);
+        assert_int_equal(tail.n, 1);
+        assert_int_equal(tail.entries[0].state, UNDO_APPLIED);
+        assert_int_equal(tail.n_damage, 0);
+    }
+    logs_done(&logs);
+}
+
+static void a_segment_of_another_run_is_refused(void **state)
+{
+    struct logs logs, other;
+    g_autofree char *dir = g_build_filename(*state, "other", NULL);
+    GError *error = NULL;
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    logs_close(&logs);
+    logs_init(&other, dir);
+    other.config.run_uid[3] ^= 1;
+    logs_open(&other);
+    logs_write(&other, 1, 1, "a", "1", "2");
+    logs_close(&other);
+    g_autofree char *from = logs_segment(&other, 1), *to = logs_segment(&logs, 1);
+    assert_int_equal(rename(from, to), 0);
+    auto_(arena) mem = arena_new(1 << 20);
+    struct undo_tail tail;
+    kit_refused(undo_tail_read(&tail, &logs.config, 1, BEGINNING, mem, &error), CORRUPT, "not segment 1");
+    logs_done(&other);
     logs_done(&logs);
 }
 
@@ -455,6 +500,24 @@ static void whichever_call_fails_what_was_acknowledged_is_there(void **state)
     }
 }
 
+static void a_batch_costs_one_sync_and_its_outcomes_none(void **state)
+{
+    struct logs logs;
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    uint64_t synced = logs.fake.synced;
+    struct move moves[] = {{"a", "1", "2"}, {"b", "1", "2"}};
+    logs_intents(&logs, 1, 1, 1, moves, 2);
+    assert_int_equal(logs.fake.synced, synced + 1);
+    logs_outcomes(&logs, 1, 1, 1, 2, 3);
+    assert_int_equal(logs.fake.synced, synced + 1);
+    logs_sync(&logs);
+    logs_sync(&logs);
+    assert_int_equal(logs.fake.synced, synced + 2);
+    assert_int_equal(undo_syncs(logs.log), 2);
+    logs_done(&logs);
+}
+
 /* --- threads ------------------------------------------------------------------------------------------------------ */
 
 enum { WORKERS = 8, BATCHES = 50 };
@@ -532,7 +595,9 @@ int main(void)
         IN_DIR(a_bit_flipped_below_what_was_durable_is_proven_damage),
         IN_DIR(a_block_that_no_sync_covered_is_not_proven_though_others_follow),
         IN_DIR(damage_in_a_closed_segment_is_proven_to_its_last_byte),
-        IN_DIR(a_segment_that_is_gone_or_headless_is_damage_as_a_whole),
+        IN_DIR(a_segment_that_is_gone_is_damage_as_a_whole),
+        IN_DIR(a_bit_flipped_in_a_segments_header_costs_no_key),
+        IN_DIR(a_segment_of_another_run_is_refused),
         IN_DIR(what_a_crash_left_before_it_was_named_is_replaced),
         IN_DIR(blocks_without_a_manifest_are_not_written_over),
         IN_DIR(a_manifest_that_is_none_or_anothers_is_refused),
@@ -540,6 +605,7 @@ int main(void)
         IN_DIR(after_a_failed_sync_every_call_fails),
         IN_DIR(a_full_disk_refuses_the_block_and_keeps_the_log),
         IN_DIR(whichever_call_fails_what_was_acknowledged_is_there),
+        IN_DIR(a_batch_costs_one_sync_and_its_outcomes_none),
         IN_DIR(one_sync_serves_several_workers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
