@@ -124,6 +124,25 @@ static int compare_edits(const void *one, const void *other)
     return a->kind == EDIT_OPEN ? b->sequence - a->sequence : a->sequence - b->sequence;
 }
 
+/* `if-a == b`: what is put before the operand must not become part of the word before it. */
+static bool follows_a_word(const GString *text)
+{
+    char last = text->len ? text->str[text->len - 1] : ' ';
+    return last == '_' || g_ascii_isalnum(last);
+}
+
+/* `x = a == 1 (f or g)()` are two statements, and `_sluice_eq(a , 1) (f or g)()` would be one: behind the last of
+ * several closing parentheses, an opening one can only begin a statement. */
+static bool needs_semicolon(const struct parse *parse, guint i)
+{
+    const struct edit *edit = &g_array_index(parse->edits, struct edit, i);
+    const struct edit *next = i + 1 < parse->edits->len ? edit + 1 : NULL;
+    if (edit->kind != EDIT_CLOSE || (next && next->kind == EDIT_CLOSE && next->at == edit->at))
+        return false;
+    struct token token = lexer_next(parse->source, edit->at);
+    return lexer_is(&token, "(");
+}
+
 /* Up to `end`. */
 static void apply_edits(struct parse *parse, size_t end, GString *into)
 {
@@ -133,7 +152,9 @@ static void apply_edits(struct parse *parse, size_t end, GString *into)
     for (guint i = 0; i < parse->edits->len; i++) {
         const struct edit *edit = &g_array_index(parse->edits, struct edit, i);
         g_string_append_len(into, source + at, (gssize)(edit->at - at));
+        g_string_append(into, edit->kind == EDIT_OPEN && follows_a_word(into) ? " " : "");
         g_string_append(into, edit->text);
+        g_string_append(into, needs_semicolon(parse, i) ? ";" : "");
         at = edit->at + edit->removed;
     }
     g_string_append_len(into, source + at, (gssize)(end - at));

@@ -233,9 +233,8 @@ static void a_moved_value_must_not_become_too_deep(void **state)
     g_string_append(json, "1");
     for (int i = 0; i < 60; i++)
         g_string_append(json, "}");
-    const char *wrapped = "function transform(doc) local t = doc.a for i = 1, %d do t = {x = t} end return t end";
-    g_autofree char *deep_script = g_strdup_printf(wrapped, 42), *flat_script = g_strdup_printf(wrapped, 41);
-    g_autofree char *deep = lua_kit_run(deep_script, json->str), *flat = lua_kit_run(flat_script, json->str);
+#define WRAPPED(n) "function transform(doc) local t = doc.a for i = 1, " n " do t = {x = t} end return t end"
+    g_autofree char *deep = lua_kit_run(WRAPPED("42"), json->str), *flat = lua_kit_run(WRAPPED("41"), json->str);
     assert_non_null(strstr(deep, "nested deeper than 100 objects and lists"));
     assert_null(strstr(flat, "nested"));
     g_autofree char *fits = lua_kit_run("function transform(doc) return {a = doc, b = doc.a} end", json->str);
