@@ -29,7 +29,8 @@ static uint64_t dice(struct life *life, uint64_t sides)
     return fake_next(&life->seed) % sides;
 }
 
-/* --- the application ---------------------------------------------------------------------------------------------------- */
+/* --- the application
+ * ---------------------------------------------------------------------------------------------------- */
 
 struct hand {
     struct store *store;
@@ -105,7 +106,8 @@ static void app_writes(struct life *life, struct store_registry *registry)
     hand_close(registry, &hand);
 }
 
-/* --- the process -------------------------------------------------------------------------------------------------------- */
+/* --- the process
+ * -------------------------------------------------------------------------------------------------------- */
 
 #define WORKERS 3u
 
@@ -262,11 +264,13 @@ static void until_done(struct life *life, struct met *met, enum hold_for what, e
     }
 }
 
-/* --- a life ------------------------------------------------------------------------------------------------------------- */
+/* --- a life
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static const char *const SPECS[] = {
-    [LIFE_IN_PLACE] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
-                      "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\npartitions: { size: 9 }\n",
+    [LIFE_IN_PLACE] =
+        "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
+        "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\npartitions: { size: 9 }\n",
     [LIFE_FILL] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\n"
                   "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\npartitions: { size: 9 }\n",
     [LIFE_OVERWRITE] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\n"
@@ -381,8 +385,8 @@ static void check_back(const struct life *life, int key, const struct seen *seen
     const struct reference *reference = &life->target[key];
     if (seen->present && seen->times != 0)
         fail_msg("k%03d: still repaired after the rollback", key);
-    /* The limit that 3-semantics tells: an application that leaves exactly what the run left, here nothing where the run
-     * had removed its own write, cannot be told from the run. */
+    /* The limit that 3-semantics tells: an application that leaves exactly what the run left, here nothing where the
+     * run had removed its own write, cannot be told from the run. */
     if (life->left_absent[key] && !reference->present)
         return;
     if (seen->present != reference->present || (seen->present && seen->value != reference->value))
@@ -399,15 +403,14 @@ static void note_left(struct life *life, const struct undo_config *config)
     GError *error = NULL;
     auto_(undo_chains) chains = NULL;
     auto_(arena) mem = arena_new(8 << 20);
-    struct undo_chain *found;
-    size_t n;
+    struct undo_chain_list found;
     kit_ok(undo_chains_open(&chains, config, &error));
-    kit_ok(undo_chains_read(chains, 0, (size_t)undo_chains_count(chains), mem, &found, &n, &error));
-    for (size_t i = 0; i < n; i++) {
-        g_autofree char *name = g_strndup((const char *)found[i].key.data, found[i].key.len);
+    kit_ok(undo_chains_read(chains, 0, (size_t)undo_chains_count(chains), mem, &found, &error));
+    for (size_t i = 0; i < found.n; i++) {
+        g_autofree char *name = g_strndup((const char *)found.chains[i].key.data, found.chains[i].key.len);
         uint64_t key = 0;
         assert_true(int_parse_u64(slice_of_text(name + 1), &key));
-        life->left_absent[key] = digest_is_zero(found[i].written);
+        life->left_absent[key] = digest_is_zero(found.chains[i].written);
     }
 }
 
