@@ -38,10 +38,20 @@ static bool fake_random(void *self, void *into, size_t len)
     return true;
 }
 
+static void tell(const struct fake_world *fake, const char *call, const char *path, int fd)
+{
+    if (!fake->told)
+        return;
+    g_autofree char *link = path ? NULL : g_strdup_printf("/proc/self/fd/%d", fd);
+    g_autofree char *found = link ? g_file_read_link(link, NULL) : NULL;
+    fake->told(fake->told_self, call, path ? path : found ? found : "");
+}
+
 /* Whether this call is to fail; errno is then set. */
-static bool faulty(struct fake_world *fake, const char *call)
+static bool faulty(struct fake_world *fake, const char *call, const char *path, int fd)
 {
     const struct fake_fault *fault = &fake->fault;
+    tell(fake, call, path, fd);
     if (fault->call && strcmp(fault->call, call) != 0)
         return false;
     fake->calls++;
@@ -61,7 +71,7 @@ static const struct world_files *real_files(void)
 static int fake_open(void *self, const char *path, int flags, unsigned mode)
 {
     struct fake_world *fake = self;
-    int fd = faulty(fake, "open") ? -1 : real_files()->open(NULL, path, flags, mode);
+    int fd = faulty(fake, "open", path, -1) ? -1 : real_files()->open(NULL, path, flags, mode);
     fake->opened += fd >= 0;
     return fd;
 }
@@ -70,7 +80,7 @@ static int fake_open(void *self, const char *path, int flags, unsigned mode)
 static int fake_close(void *self, int fd)
 {
     struct fake_world *fake = self;
-    bool fails = faulty(fake, "close");
+    bool fails = faulty(fake, "close", NULL, fd);
     int saved_errno = errno;
     int result = real_files()->close(NULL, fd);
     fake->closed++;
@@ -88,7 +98,7 @@ static size_t cut(const struct fake_world *fake, size_t len)
 static int64_t fake_pread(void *self, int fd, void *into, size_t len, int64_t offset)
 {
     struct fake_world *fake = self;
-    if (faulty(fake, "pread"))
+    if (faulty(fake, "pread", NULL, fd))
         return -1;
     fake->reads++;
     return real_files()->pread(NULL, fd, into, cut(fake, len), offset);
@@ -98,7 +108,7 @@ static int64_t fake_pread(void *self, int fd, void *into, size_t len, int64_t of
 static int64_t fake_pwrite(void *self, int fd, const void *from, size_t len, int64_t offset)
 {
     struct fake_world *fake = self;
-    if (faulty(fake, "pwrite")) {
+    if (faulty(fake, "pwrite", NULL, fd)) {
         int saved_errno = errno;
         real_files()->pwrite(NULL, fd, from, len / 2, offset);
         errno = saved_errno;
@@ -111,7 +121,7 @@ static int64_t fake_pwrite(void *self, int fd, const void *from, size_t len, int
 static int fake_fsync(void *self, int fd, bool data_only)
 {
     struct fake_world *fake = self;
-    if (faulty(fake, "fsync"))
+    if (faulty(fake, "fsync", NULL, fd))
         return -1;
     fake->synced++;
     return 0; /* tests look at the order of calls, not at the disk */
@@ -119,37 +129,37 @@ static int fake_fsync(void *self, int fd, bool data_only)
 
 static int fake_truncate(void *self, int fd, int64_t len)
 {
-    return faulty(self, "truncate") ? -1 : real_files()->truncate(NULL, fd, len);
+    return faulty(self, "truncate", NULL, fd) ? -1 : real_files()->truncate(NULL, fd, len);
 }
 
 static int fake_rename(void *self, const char *from, const char *to)
 {
-    return faulty(self, "rename") ? -1 : real_files()->rename(NULL, from, to);
+    return faulty(self, "rename", to, -1) ? -1 : real_files()->rename(NULL, from, to);
 }
 
 static int fake_unlink(void *self, const char *path)
 {
-    return faulty(self, "unlink") ? -1 : real_files()->unlink(NULL, path);
+    return faulty(self, "unlink", path, -1) ? -1 : real_files()->unlink(NULL, path);
 }
 
 static int fake_mkdir(void *self, const char *path, unsigned mode)
 {
-    return faulty(self, "mkdir") ? -1 : real_files()->mkdir(NULL, path, mode);
+    return faulty(self, "mkdir", path, -1) ? -1 : real_files()->mkdir(NULL, path, mode);
 }
 
 static int fake_lock(void *self, int fd)
 {
-    return faulty(self, "lock") ? -1 : real_files()->lock(NULL, fd);
+    return faulty(self, "lock", NULL, fd) ? -1 : real_files()->lock(NULL, fd);
 }
 
 static int fake_stat(void *self, int fd, struct world_stat *ret)
 {
-    return faulty(self, "stat") ? -1 : real_files()->stat(NULL, fd, ret);
+    return faulty(self, "stat", NULL, fd) ? -1 : real_files()->stat(NULL, fd, ret);
 }
 
 static int fake_list(void *self, const char *path, void (*each)(void *user, const char *name), void *user)
 {
-    return faulty(self, "list") ? -1 : real_files()->list(NULL, path, each, user);
+    return faulty(self, "list", path, -1) ? -1 : real_files()->list(NULL, path, each, user);
 }
 
 static const struct world_clock fake_clock = {

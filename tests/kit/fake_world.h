@@ -25,6 +25,9 @@ struct fake_world {
     uint64_t fired;                                 /* how many failed */
     size_t longest;                                 /* no read or write moves more bytes at once; 0: no limit */
     uint64_t synced, opened, closed, reads, writes; /* successful calls so far */
+    /* Told of every file call before it is made: its name, and the path of its file. NULL: nobody. */
+    void (*told)(void *self, const char *call, const char *path);
+    void *told_self;
 };
 
 void fake_world_init(struct fake_world *fake);
