@@ -21,17 +21,16 @@ static const struct fence_lane *fence_find(const struct fence *fence, uint32_t l
     return NULL;
 }
 
-/* An unknown entry is settled by the fence as it stood when our lane-open closed the old lanes. A lane that the fence
- * does not hold was never opened, so nothing was written in it. No fence at all, though there was a lane: lost. */
+/* The fence as it stood when our lane-open closed the old lanes knows better than the log: a store that lost its newest
+ * writes with its machine lost their marks with them. Settled numbers it has forgotten; of those the log is right.
+ * Without the lane (a holder logs intents only in a lane that it has opened) the fence is lost: UNKNOWN. */
 static enum undo_state ask_fence(const struct fence *before, const struct undo_entry *entry)
 {
-    if (!before->present)
-        return UNDO_UNKNOWN;
-    const struct fence_lane *lane = fence_find(before, entry->lane);
+    const struct fence_lane *lane = before->present ? fence_find(before, entry->lane) : NULL;
     if (!lane)
-        return UNDO_NOT_APPLIED;
-    if (entry->number <= lane->base)
         return UNDO_UNKNOWN;
+    if (entry->number <= lane->base)
+        return entry->state;
     return fence_lane_applied(lane, entry->number) ? UNDO_APPLIED : UNDO_NOT_APPLIED;
 }
 
@@ -44,11 +43,8 @@ static void settle_entry(struct worker *worker, const struct undo_entry *entry)
         return;
     }
     *bit = entry->state == UNDO_APPLIED;
-    struct undo_outcome outcome = {.part = entry->part,
-                                   .lane = entry->lane,
-                                   .first_number = entry->number,
-                                   .n = 1,
-                                   .applied = slice_of(bit, 1)};
+    struct undo_outcome outcome = {
+        .part = entry->part, .lane = entry->lane, .first_number = entry->number, .n = 1, .applied = slice_of(bit, 1)};
     g_array_append_val(worker->settled, outcome);
 }
 
@@ -105,17 +101,26 @@ static void take_known(struct worker *worker)
     }
 }
 
+/* What was found out goes into the log, unless the log knows. */
+static void take_state(struct worker *worker, struct undo_entry *entry, enum undo_state state)
+{
+    bool known = entry->state != UNDO_UNKNOWN;
+    entry->state = state;
+    if (!known)
+        settle_entry(worker, entry);
+}
+
 void tail_take(struct worker *worker)
 {
     for (size_t i = 0; i < worker->tail.n; i++) {
         struct undo_entry *entry = &worker->tail.entries[i];
-        if (entry->state != UNDO_UNKNOWN)
+        if (entry->state == UNDO_NOT_APPLIED || (entry->state == UNDO_APPLIED && accounted(&worker->grant, entry)))
             continue;
-        entry->state = ask_fence(&worker->before, entry);
-        if (entry->state == UNDO_UNKNOWN)
+        enum undo_state told = ask_fence(&worker->before, entry);
+        if (told == UNDO_UNKNOWN)
             g_array_append_val(worker->doubtful, i);
         else
-            settle_entry(worker, entry);
+            take_state(worker, entry, told);
     }
     if (worker->doubtful->len > 0)
         worker->phase = PHASE_DOUBT;
@@ -124,28 +129,32 @@ void tail_take(struct worker *worker)
 }
 
 /* The fence is lost. The live value is the pre-image: not applied. It is what was to be written: applied. Anything else
- * is in doubt: listed, never guessed. (Counted as applied in the undo log: a rollback compares before it touches.) */
+ * the application wrote: over ours, where the log has the outcome; else the key is in doubt: listed, never guessed.
+ * (Counted as applied in the undo log: a rollback compares before it touches.) */
+static void take_doubt(struct worker *worker, struct undo_entry *entry, const struct record *live)
+{
+    bool present = live->presence == RECORD_PRESENT;
+    struct digest now = present ? digest_stored(live->raw, live->expires_at_ms) : (struct digest){0};
+    struct digest pre =
+        entry->pre_present ? digest_stored(entry->pre_raw, entry->pre_expires_at_ms) : (struct digest){0};
+    if (digest_equal(now, entry->written) || entry->state == UNDO_APPLIED) {
+        bool lost = !digest_equal(now, entry->written) && digest_equal(now, pre);
+        take_state(worker, entry, lost ? UNDO_NOT_APPLIED : UNDO_APPLIED);
+        return;
+    }
+    if (digest_equal(now, pre)) {
+        take_state(worker, entry, UNDO_NOT_APPLIED);
+        return;
+    }
+    take_state(worker, entry, UNDO_APPLIED);
+    if (!accounted(&worker->grant, entry))
+        remember(worker, entry, true);
+    entry->state = UNDO_NOT_APPLIED; /* remembered already */
+}
+
 void tail_doubts(struct worker *worker)
 {
-    for (size_t i = 0; i < worker->doubtful->len; i++) {
-        struct undo_entry *entry = &worker->tail.entries[g_array_index(worker->doubtful, size_t, i)];
-        const struct record *live = &worker->doubt_images[i];
-        bool present = live->presence == RECORD_PRESENT;
-        struct digest now = present ? digest_stored(live->raw, live->expires_at_ms) : (struct digest){0};
-        struct digest pre =
-            entry->pre_present ? digest_stored(entry->pre_raw, entry->pre_expires_at_ms) : (struct digest){0};
-        if (digest_equal(now, entry->written))
-            entry->state = UNDO_APPLIED;
-        else if (digest_equal(now, pre))
-            entry->state = UNDO_NOT_APPLIED;
-        else {
-            remember(worker, entry, true);
-            entry->state = UNDO_APPLIED;
-            settle_entry(worker, entry);
-            entry->state = UNDO_NOT_APPLIED; /* remembered already */
-            continue;
-        }
-        settle_entry(worker, entry);
-    }
+    for (size_t i = 0; i < worker->doubtful->len; i++)
+        take_doubt(worker, &worker->tail.entries[g_array_index(worker->doubtful, size_t, i)], &worker->doubt_images[i]);
     take_known(worker);
 }
