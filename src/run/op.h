@@ -78,7 +78,7 @@ struct op {
     int64_t elapsed_us; /* out */
     union {
         struct { uint32_t stage; struct grant ret; struct arena *mem; } grant;
-        struct { struct lane lane; struct fence ret; struct arena *mem; } lane;
+        struct { struct lane lane; struct fence ret; struct arena *mem; bool sent; } lane;
         struct { uint32_t part; struct undo_position from; struct undo_tail ret; struct arena *mem; } tail;
         struct { struct quarantine_mark mark; } cut;
         struct { const struct part_row *part; struct slice cursor; } open;
