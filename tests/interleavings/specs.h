@@ -1,0 +1,21 @@
+/* The specs that the interleavings are driven with. */
+#pragma once
+
+/* Read it, fix it, write it back; the transform counts how often it was applied. */
+#define SAME_DATASET                                                                                                   \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\ntransform: { lua: t.lua }\n"                  \
+    "target: { store: \"mem:s\", dataset: items }\npartitions: { size: 4 }\nworkers: 1\n"
+
+/* From another dataset that is as live as the target: `more` are further keys of `target`. */
+#define ELSEWHERE(more)                                                                                                \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\ntransform: { lua: t.lua }\n"                 \
+    "target: { store: \"mem:s\", dataset: items" more " }\npartitions: { size: 4 }\nworkers: 1\n"
+#define FILL      ELSEWHERE("")
+#define OVERWRITE ELSEWHERE(", write: in-place, conflict: overwrite")
+
+/* From files, of which a record has an `id` and a version `at`. */
+#define FROM_FILES(more)                                                                                               \
+    "sluice: 1\nname: job\nsource: { store: \"file:in\", dataset: \"*.ndjson\", key: id, version: at }\n"              \
+    "target: { store: \"mem:s\", dataset: items" more " }\npartitions: { size: 4 }\nworkers: 1\n"
+
+#define ONCE_MORE "function transform(doc, ctx)\n  doc.times = doc.times + 1\n  return doc\nend\n"

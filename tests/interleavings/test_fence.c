@@ -1,0 +1,347 @@
+/* Late, lost and repeated writes; fences that are lost themselves. */
+#include "interleavings/specs.h"
+#include "kit/scene.h"
+
+static void begin(struct scene *scene, const char *spec)
+{
+    scene_init(scene, spec, ONCE_MORE);
+}
+
+static void put_origin(struct scene *scene)
+{
+    scene_put(scene, "origin", "a", "{\"n\":1,\"times\":0}");
+    scene_put(scene, "origin", "b", "{\"n\":2,\"times\":0}");
+}
+
+static void put_items(struct scene *scene)
+{
+    scene_put(scene, "items", "a", "{\"n\":1,\"times\":0}");
+    scene_put(scene, "items", "b", "{\"n\":2,\"times\":0}");
+}
+
+static void items_once(struct scene *scene)
+{
+    scene_holds(scene, "items", "a", "{\"n\":1,\"times\":1}");
+    scene_holds(scene, "items", "b", "{\"n\":2,\"times\":1}");
+}
+
+static void items_as_before(struct scene *scene)
+{
+    scene_holds(scene, "items", "a", "{\"n\":1,\"times\":0}");
+    scene_holds(scene, "items", "b", "{\"n\":2,\"times\":0}");
+}
+
+/* A process dies with its cas on the way. */
+static void die_before_cas(struct scene *scene, struct late *late)
+{
+    struct process process;
+    scene_plan(scene);
+    process_begin(&process, scene, JOB_FORWARD);
+    late_copy(late, process_until(&process, 0, OP_CAS));
+    process_die(&process);
+}
+
+static void all_fenced(const struct late *late)
+{
+    for (size_t i = 0; i < late->n; i++)
+        assert_int_equal(late->ops[i].outcome, CAS_FENCED);
+}
+
+static void a_late_write_of_a_dead_worker_is_fenced_once_the_next_holder_has_its_lane(void **state)
+{
+    struct scene scene;
+    struct late late;
+    struct process process;
+    begin(&scene, SAME_DATASET);
+    put_items(&scene);
+    die_before_cas(&scene, &late);
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_until(&process, 0, OP_LANE_OPEN);
+    process_step(&process, 0);
+    late_send(&scene, &late, "items");
+    all_fenced(&late);
+    items_as_before(&scene);
+    process_end(&process);
+    process_die(&process);
+    items_once(&scene);
+    late_send(&scene, &late, "items");
+    all_fenced(&late);
+    items_once(&scene);
+    late_done(&late);
+    scene_done(&scene);
+}
+
+static void a_late_write_that_comes_before_the_next_lane_counts_once(void **state)
+{
+    struct scene scene;
+    struct late late;
+    struct process process;
+    begin(&scene, SAME_DATASET);
+    put_items(&scene);
+    die_before_cas(&scene, &late);
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_until(&process, 0, OP_LANE_OPEN);
+    late_send(&scene, &late, "items");
+    assert_int_equal(late.ops[0].outcome, CAS_WRITTEN);
+    process_end(&process);
+    process_die(&process);
+    items_once(&scene);
+    assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 2);
+    late_done(&late);
+    scene_done(&scene);
+}
+
+static void a_lost_answer_is_settled_by_the_fence_not_by_sending_again(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin(&scene, SAME_DATASET);
+    put_items(&scene);
+    scene_plan(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_until(&process, 0, OP_CAS);
+    process_lose(&process, 0);
+    scene_put(&scene, "items", "a", "{\"n\":7,\"times\":0}"); /* meanwhile: not ours any more */
+    assert_int_equal(process_wish(&process, 0)->kind, OP_FENCE);
+    process_end(&process);
+    process_die(&process);
+    scene_holds(&scene, "items", "a", "{\"n\":7,\"times\":0}");
+    scene_holds(&scene, "items", "b", "{\"n\":2,\"times\":1}");
+    assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 2);
+    scene_done(&scene);
+}
+
+static void a_write_that_never_arrived_is_told_by_the_fence_and_sent_under_a_new_number(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin(&scene, SAME_DATASET);
+    put_items(&scene);
+    scene_plan(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    struct op *op = process_until(&process, 0, OP_CAS);
+    uint64_t number = op->cas.ops[0].number;
+    process_drop(&process, 0);
+    process_step(&process, 0); /* the fence */
+    items_as_before(&scene);
+    op = process_until(&process, 0, OP_CAS);
+    assert_true(op->cas.ops[0].number > number);
+    process_end(&process);
+    process_die(&process);
+    items_once(&scene);
+    scene_done(&scene);
+}
+
+static void a_repeated_request_is_answered_with_done(void **state)
+{
+    struct scene scene;
+    struct process process;
+    struct late late;
+    begin(&scene, SAME_DATASET);
+    put_items(&scene);
+    scene_plan(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    late_copy(&late, process_until(&process, 0, OP_CAS));
+    process_step(&process, 0);
+    scene_put(&scene, "items", "a", "{\"n\":1,\"times\":0}"); /* even where the old content is back */
+    late_send(&scene, &late, "items");
+    assert_int_equal(late.ops[0].outcome, CAS_DONE);
+    assert_int_equal(late.ops[1].outcome, CAS_DONE);
+    scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":0}");
+    process_end(&process);
+    process_die(&process);
+    late_done(&late);
+    scene_done(&scene);
+}
+
+/* A store that lost its newest writes with its machine: the undo log may know more than the store does. */
+static void what_the_store_acknowledged_and_lost_is_done_again(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin(&scene, SAME_DATASET);
+    put_items(&scene);
+    scene_plan(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_until(&process, 0, OP_CAS);
+    process_acknowledge(&process, 0);
+    process_until(&process, 0, OP_SETTLE);
+    process_die(&process);
+    items_as_before(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_end(&process);
+    process_die(&process);
+    items_once(&scene);
+    scene_ran(&scene, 0);
+    scene_reconciles(&scene);
+    scene_taken_back(&scene, 0);
+    items_as_before(&scene);
+    scene_done(&scene);
+}
+
+static void the_lost_answer_to_a_lane_open_is_not_taken_for_an_older_catalog(void **state)
+{
+    struct scene scene;
+    begin(&scene, SAME_DATASET);
+    put_items(&scene);
+    scene_fault(&scene, &(struct fault_row){.op = FAULT_LANE_OPEN, .nth = 1, .effect = FAULT_LOST});
+    scene_ran(&scene, 0);
+    items_once(&scene);
+    scene_done(&scene);
+}
+
+/* --- fences that are lost
+ * ----------------------------------------------------------------------------------------------- */
+
+/* Three keys of which the log knows only that they were to be written: not sent, written, and written over. */
+static void lose_the_fence(struct scene *scene)
+{
+    struct process process;
+    begin(scene, SAME_DATASET);
+    put_items(scene);
+    scene_put(scene, "items", "c", "{\"n\":3,\"times\":0}");
+    scene_plan(scene);
+    process_begin(&process, scene, JOB_FORWARD);
+    struct op *op = process_until(&process, 0, OP_CAS);
+    assert_int_equal(op->cas.n, 3);
+    op->cas.ops++, op->cas.n = 2; /* `a` does not arrive */
+    process_step_unheard(&process, 0);
+    scene_drop_fences(scene, process.hold->run.uid);
+    process_die(&process);
+    scene_put(scene, "items", "c", "{\"n\":33,\"times\":0}");
+}
+
+static void check_lost_fence(struct scene *scene)
+{
+    scene_holds(scene, "items", "a", "{\"n\":1,\"times\":1}");
+    scene_holds(scene, "items", "b", "{\"n\":2,\"times\":1}");
+    scene_holds(scene, "items", "c", "{\"n\":33,\"times\":0}");
+    assert_int_equal(scene_count(scene, OUTCOME_WRITTEN), 2);
+    assert_int_equal(scene_count(scene, OUTCOME_IN_DOUBT), 1);
+    assert_true(scene_notes(scene, "c", SLUICE_ERROR_IN_DOUBT));
+    assert_false(scene_notes(scene, "a", SLUICE_ERROR_IN_DOUBT));
+    assert_false(scene_notes(scene, "b", SLUICE_ERROR_IN_DOUBT));
+}
+
+static void a_lost_fence_leaves_in_doubt_what_is_neither_pre_image_nor_written(void **state)
+{
+    struct scene scene;
+    struct process process;
+    lose_the_fence(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_end(&process);
+    process_die(&process);
+    check_lost_fence(&scene);
+    scene_done(&scene);
+}
+
+static void a_holder_that_dies_behind_its_lane_open_does_not_make_a_lost_fence_whole(void **state)
+{
+    struct scene scene;
+    struct process process;
+    lose_the_fence(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_until(&process, 0, OP_TAIL);
+    process_die(&process);
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_end(&process);
+    process_die(&process);
+    check_lost_fence(&scene);
+    scene_done(&scene);
+}
+
+static void what_is_in_doubt_is_taken_back_only_where_it_is_ours(void **state)
+{
+    struct scene scene;
+    struct process process;
+    lose_the_fence(&scene);
+    process_begin(&process, &scene, JOB_BACK);
+    process_end(&process);
+    process_die(&process);
+    items_as_before(&scene);
+    scene_holds(&scene, "items", "c", "{\"n\":33,\"times\":0}");
+    scene_done(&scene);
+}
+
+static void a_fence_lost_under_a_living_worker_ends_it_before_it_guesses(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin(&scene, SAME_DATASET);
+    put_items(&scene);
+    scene_plan(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_until(&process, 0, OP_CAS);
+    process_lose(&process, 0);
+    scene_drop_fences(&scene, process.hold->run.uid);
+    process_fails(&process, 0, STORE);
+    process_die(&process);
+    scene_ran(&scene, 0);
+    items_once(&scene);
+    scene_done(&scene);
+}
+
+static void a_catalog_older_than_the_fence_is_refused(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin(&scene, SAME_DATASET);
+    put_items(&scene);
+    scene_plan(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_until(&process, 0, OP_CAS);
+    process_die(&process);
+    scene_keep_home(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_until(&process, 0, OP_SETTLE);
+    process_die(&process);
+    scene_restore_home(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_fails(&process, 0, BEHIND);
+    process_die(&process);
+    items_once(&scene);
+    scene_done(&scene);
+}
+
+static void a_second_home_is_refused_while_the_first_ones_writes_stand(void **state)
+{
+    struct scene scene;
+    struct ended ended;
+    begin(&scene, FILL);
+    put_origin(&scene);
+    scene_fault(&scene, &(struct fault_row){.op = FAULT_SETTLE, .nth = 1, .effect = FAULT_FATAL});
+    scene_ran(&scene, 6);
+    scene_fault(&scene, NULL);
+    g_autofree char *first = g_steal_pointer(&scene.home);
+    scene.home = g_strconcat(first, "2", NULL);
+    scene_run(&scene, &ended);
+    assert_int_equal(ended.status, 7);
+    assert_non_null(strstr(ended.text, first));
+    assert_non_null(strstr(ended.text, "job.1"));
+    ended_done(&ended);
+    g_free(scene.home);
+    scene.home = g_steal_pointer(&first);
+    scene_ran(&scene, 0);
+    items_once(&scene);
+    scene_done(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_late_write_of_a_dead_worker_is_fenced_once_the_next_holder_has_its_lane),
+        cmocka_unit_test(a_late_write_that_comes_before_the_next_lane_counts_once),
+        cmocka_unit_test(a_lost_answer_is_settled_by_the_fence_not_by_sending_again),
+        cmocka_unit_test(a_write_that_never_arrived_is_told_by_the_fence_and_sent_under_a_new_number),
+        cmocka_unit_test(a_repeated_request_is_answered_with_done),
+        cmocka_unit_test(what_the_store_acknowledged_and_lost_is_done_again),
+        cmocka_unit_test(the_lost_answer_to_a_lane_open_is_not_taken_for_an_older_catalog),
+        cmocka_unit_test(a_lost_fence_leaves_in_doubt_what_is_neither_pre_image_nor_written),
+        cmocka_unit_test(a_holder_that_dies_behind_its_lane_open_does_not_make_a_lost_fence_whole),
+        cmocka_unit_test(what_is_in_doubt_is_taken_back_only_where_it_is_ours),
+        cmocka_unit_test(a_fence_lost_under_a_living_worker_ends_it_before_it_guesses),
+        cmocka_unit_test(a_catalog_older_than_the_fence_is_refused),
+        cmocka_unit_test(a_second_home_is_refused_while_the_first_ones_writes_stand),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

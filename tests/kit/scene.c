@@ -1,0 +1,454 @@
+#include "kit/scene.h"
+
+#include "base/int.h"
+#include "catalog/ledger.h"
+#include "plan/home.h"
+#include "run/check.h"
+
+/* --- the box
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* Virtual time, but other threads are let go on meanwhile: who waits for another connection's lock must not use up its
+ * ten virtual seconds before that one has had its turn. */
+static void scene_sleep(void *self, int64_t us, const atomic_bool *cancel)
+{
+    struct scene *scene = self;
+    if (cancel && atomic_load(cancel))
+        return;
+    scene->fake.now_us += us;
+    scene->fake.wall_ms += us / 1000;
+    g_usleep(50);
+    if (scene->asleep)
+        scene->asleep(scene, us);
+}
+
+/* In memory where there is such a place: what is synced here is synced a million times. */
+static char *scratch_dir(void)
+{
+    GError *error = NULL;
+    if (!g_file_test("/dev/shm", G_FILE_TEST_IS_DIR))
+        return g_dir_make_tmp("sluice-scene-XXXXXX", &error);
+    return g_mkdtemp(g_strdup("/dev/shm/sluice-scene-XXXXXX"));
+}
+
+void scene_init(struct scene *scene, const char *spec, const char *lua)
+{
+    *scene = (struct scene){.space = mem_space_new(), .dir = scratch_dir(), .actor = "someone@test"};
+    assert_non_null(scene->dir);
+    fake_world_init(&scene->fake);
+    scene->clock = *scene->fake.world.clock;
+    scene->clock.sleep_us = scene_sleep;
+    scene->fake.world.clock = &scene->clock;
+    mem_driver_init(&scene->mem, scene->space);
+    fault_plan_init(&scene->plan);
+    fault_driver_init(&scene->faulty_mem, &scene->mem.table, &scene->plan);
+    fault_driver_init(&scene->faulty_file, store_driver_of("file:", NULL), &scene->plan);
+    scene->ours[0] = &scene->faulty_mem.table;
+    scene->ours[1] = &scene->faulty_file.table;
+    scene->theirs[0] = &scene->mem.table;
+    scene->home = g_build_filename(scene->dir, "home", NULL);
+    scene->spec_path = g_build_filename(scene->dir, "job.yaml", NULL);
+    scene_file(scene, "job.yaml", spec);
+    if (lua)
+        scene_file(scene, "t.lua", lua);
+}
+
+void scene_done(struct scene *scene)
+{
+    kit_dir_remove(scene->dir);
+    g_free(scene->dir);
+    g_free(scene->home);
+    g_free(scene->spec_path);
+    fault_plan_done(&scene->plan);
+    mem_space_free(scene->space);
+}
+
+void scene_file(struct scene *scene, const char *name, const char *text)
+{
+    GError *error = NULL;
+    g_autofree char *path = g_build_filename(scene->dir, name, NULL);
+    g_autofree char *folder = g_path_get_dirname(path);
+    assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
+    if (!g_file_set_contents(path, text, -1, &error))
+        fail_msg("%s", error->message);
+}
+
+/* --- the application
+ * ---------------------------------------------------------------------------------------------------- */
+
+struct client {
+    struct store_registry *registry;
+    struct store *store;
+    struct session *session;
+    struct arena *mem;
+    struct dataset ds;
+    struct call call;
+};
+
+static void client_open(struct client *ret, struct scene *scene, const char *dataset)
+{
+    GError *error = NULL;
+    struct store_config config = {.uri = "mem:s", .base_dir = scene->dir};
+    *ret = (struct client){.mem = arena_new(64 << 20), .ds = {.name = dataset}};
+    ret->registry = store_registry_new(&scene->fake.world, scene->theirs);
+    ret->call = (struct call){.ds = &ret->ds, .mem = ret->mem};
+    kit_ok(store_open(&ret->store, ret->registry, &config, &error));
+    kit_ok(store_session_open(&ret->session, ret->store, &error));
+}
+
+static void client_close(struct client *client)
+{
+    store_session_close(client->session);
+    store_release(client->registry, client->store);
+    store_registry_free(client->registry);
+    arena_free(client->mem);
+}
+
+static struct record client_read(struct client *client, const char *key)
+{
+    GError *error = NULL;
+    struct record record = {.key = slice_of_text(key)};
+    kit_ok(store_read(client->session, &client->call, &record, 1, &error));
+    return record;
+}
+
+/* A client that knows nothing of fences: it has one of its own for a moment. */
+static void client_write(struct scene *scene, struct client *client, struct cas_op *op)
+{
+    GError *error = NULL;
+    struct fence before;
+    struct lane lane = {.lane = 1};
+    world_random(&scene->fake.world, lane.fence.run, sizeof lane.fence.run);
+    op->number = 1;
+    kit_ok(store_lane_open(client->session, &client->call, &lane, &before, &error));
+    kit_ok(store_cas(client->session, &client->call, &lane, op, 1, &error));
+    assert_int_equal(op->outcome, CAS_WRITTEN);
+    kit_ok(store_fence_drop(client->session, &client->call, lane.fence.run, &error));
+}
+
+void scene_put_until(struct scene *scene, const char *dataset, const char *key, const char *json, int64_t expires_at_ms)
+{
+    GError *error = NULL;
+    struct client client;
+    client_open(&client, scene, dataset);
+    struct record live = client_read(&client, key);
+    struct cas_op op = {.key = live.key, .etag = live.etag, .expires_at_ms = expires_at_ms, .verb = CAS_PUT};
+    kit_ok(document_from_json(slice_of_text(json), client.mem, &op.raw, NULL, &error));
+    client_write(scene, &client, &op);
+    client_close(&client);
+}
+
+void scene_put(struct scene *scene, const char *dataset, const char *key, const char *json)
+{
+    scene_put_until(scene, dataset, key, json, EXPIRES_NEVER);
+}
+
+void scene_remove(struct scene *scene, const char *dataset, const char *key)
+{
+    struct client client;
+    client_open(&client, scene, dataset);
+    struct record live = client_read(&client, key);
+    struct cas_op op = {.key = live.key, .etag = live.etag, .verb = CAS_DELETE};
+    client_write(scene, &client, &op);
+    client_close(&client);
+}
+
+static void put_line(GString *into, const struct record *record)
+{
+    g_string_append_len(into, (const char *)record->key.data, (gssize)record->key.len);
+    g_string_append_printf(into, " until %" G_GINT64_FORMAT " ", record->expires_at_ms);
+    for (size_t i = 0; i < record->raw.len; i++)
+        g_string_append_printf(into, "%02x", record->raw.data[i]);
+    g_string_append_c(into, '\n');
+}
+
+char *scene_image(struct scene *scene, const char *dataset)
+{
+    GError *error = NULL;
+    struct client client;
+    struct scan *scan;
+    struct batch batch = {0};
+    GString *image = g_string_new(NULL);
+    client_open(&client, scene, dataset);
+    struct scan_spec spec = {.ds = &client.ds, .max_records = 1000, .max_bytes = 1 << 20};
+    kit_ok(store_scan_open(&scan, client.session, &spec, &error));
+    while (!batch.done) {
+        kit_ok(store_scan_next(scan, &client.call, &batch, &error));
+        for (size_t i = 0; i < batch.n; i++)
+            put_line(image, &batch.records[i]);
+    }
+    store_scan_close(scan);
+    client_close(&client);
+    return g_string_free(image, FALSE);
+}
+
+char *scene_json(struct scene *scene, const char *dataset, const char *key, int64_t *ret_expires_at_ms)
+{
+    GError *error = NULL;
+    struct client client;
+    client_open(&client, scene, dataset);
+    struct record live = client_read(&client, key);
+    GString *json = live.presence == RECORD_PRESENT ? g_string_new(NULL) : NULL;
+    if (json)
+        kit_ok(document_to_json(live.raw, json, &error));
+    if (ret_expires_at_ms)
+        *ret_expires_at_ms = live.expires_at_ms;
+    client_close(&client);
+    return json ? g_string_free(json, FALSE) : NULL;
+}
+
+void scene_holds_at(struct scene *scene, const char *dataset, const char *key, const char *json, const char *file,
+                    int line)
+{
+    g_autofree char *live = scene_json(scene, dataset, key, NULL);
+    if (g_strcmp0(live, json) == 0)
+        return;
+    print_error("%s/%s: %s stands, %s was expected\n", dataset, key, live ? live : "nothing", json ? json : "nothing");
+    _fail(file, line);
+}
+
+void scene_expires(struct scene *scene, const char *dataset, const char *key, int64_t expires_at_ms)
+{
+    int64_t live;
+    g_autofree char *json = scene_json(scene, dataset, key, &live);
+    assert_non_null(json);
+    assert_int_equal(live, expires_at_ms);
+}
+
+/* --- late packets
+ * ------------------------------------------------------------------------------------------------------- */
+
+static struct slice keep(struct arena *mem, struct slice bytes)
+{
+    struct slice kept;
+    assert_true(arena_copy(mem, bytes, &kept));
+    return kept;
+}
+
+void late_copy(struct late *ret, const struct op *op)
+{
+    assert_int_equal(op->kind, OP_CAS);
+    *ret = (struct late){.mem = arena_new(16 << 20), .lane = op->cas.lane, .n = op->cas.n};
+    ret->ops = arena_alloc0(ret->mem, ret->n * sizeof *ret->ops);
+    for (size_t i = 0; i < ret->n; i++) {
+        ret->ops[i] = op->cas.ops[i];
+        ret->ops[i].key = keep(ret->mem, op->cas.ops[i].key);
+        ret->ops[i].raw = keep(ret->mem, op->cas.ops[i].raw);
+    }
+}
+
+void late_send(struct scene *scene, struct late *late, const char *dataset)
+{
+    GError *error = NULL;
+    struct client client;
+    client_open(&client, scene, dataset);
+    client.call.mem = late->mem;
+    kit_ok(store_cas(client.session, &client.call, &late->lane, late->ops, late->n, &error));
+    client_close(&client);
+}
+
+void late_done(struct late *late)
+{
+    arena_free(late->mem);
+}
+
+/* --- what goes wrong
+ * ---------------------------------------------------------------------------------------------------- */
+
+void scene_fault(struct scene *scene, const struct fault_row *row)
+{
+    if (row)
+        scene->rows[0] = *row;
+    scene->plan.rows = scene->rows;
+    scene->plan.n = row ? 1 : 0;
+    memset(scene->plan.calls, 0, sizeof scene->plan.calls);
+    memset(scene->plan.fired, 0, sizeof scene->plan.fired);
+}
+
+void scene_drop_fences(struct scene *scene, const uint8_t run[16])
+{
+    GError *error = NULL;
+    struct client client;
+    client_open(&client, scene, "items");
+    kit_ok(store_fence_drop(client.session, &client.call, run, &error));
+    client_close(&client);
+}
+
+static void copy_home(const char *from, const char *to)
+{
+    char *argv[] = {"cp", "-a", (char *)from, (char *)to, NULL};
+    int status;
+    GError *error = NULL;
+    if (g_file_test(to, G_FILE_TEST_EXISTS))
+        kit_dir_remove(to);
+    if (!g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, &status, &error))
+        fail_msg("%s", error->message);
+    assert_int_equal(status, 0);
+}
+
+void scene_keep_home(struct scene *scene)
+{
+    g_autofree char *aside = g_strconcat(scene->home, "-kept", NULL);
+    copy_home(scene->home, aside);
+}
+
+void scene_restore_home(struct scene *scene)
+{
+    g_autofree char *aside = g_strconcat(scene->home, "-kept", NULL);
+    copy_home(aside, scene->home);
+}
+
+/* --- whole runs
+ * --------------------------------------------------------------------------------------------------------- */
+
+static struct run_config config_of(struct scene *scene, struct store_registry *registry)
+{
+    return (struct run_config){
+        .world = &scene->fake.world, .registry = registry, .home = scene->home, .act = {.actor = scene->actor}};
+}
+
+void ended_done(struct ended *ended)
+{
+    g_clear_pointer(&ended->text, g_free);
+}
+
+static void end_with(struct ended *ret, bool ok, struct run_result *result, GError *error)
+{
+    *ret = (struct ended){.status = ok ? result->exit_status : error_exit_status(error),
+                          .by_error = !ok,
+                          .code = ok ? SLUICE_ERROR_INTERNAL : (enum error_code)error->code,
+                          .text = g_strdup(ok ? result->text : error->message)};
+    run_result_done(result);
+    g_clear_error(&error);
+}
+
+void scene_run(struct scene *scene, struct ended *ret)
+{
+    GError *error = NULL;
+    struct spec *spec = NULL;
+    struct run_result planned = {0}, result = {0};
+    bool is_new;
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = config_of(scene, registry);
+    bool ok = spec_read(&spec, &scene->fake.world, scene->spec_path, &error);
+    if (ok && !run_begin(&config, spec, &planned, &is_new, &error)) {
+        spec_free(spec);
+        ok = false;
+    }
+    ok = ok && run_forward(&config, planned.run.name, true, &result, &error);
+    end_with(ret, ok, &result, error);
+    run_result_done(&planned);
+    store_registry_free(registry);
+}
+
+void scene_back(struct scene *scene, struct ended *ret)
+{
+    GError *error = NULL;
+    struct run_result result = {0};
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = config_of(scene, registry);
+    bool ok = run_back(&config, "job.1", NULL, &result, &error);
+    end_with(ret, ok, &result, error);
+    store_registry_free(registry);
+}
+
+void scene_ran_at(struct scene *scene, void (*command)(struct scene *, struct ended *), int status, const char *file,
+                  int line)
+{
+    struct ended ended;
+    command(scene, &ended);
+    if (ended.status != status) {
+        print_error("ended with %d instead of %d: %s\n", ended.status, status, ended.text ? ended.text : "no words");
+        _fail(file, line);
+    }
+    ended_done(&ended);
+}
+
+void scene_plan(struct scene *scene)
+{
+    GError *error = NULL;
+    struct spec *spec;
+    struct run_result planned = {0};
+    bool is_new;
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = config_of(scene, registry);
+    kit_ok(spec_read(&spec, &scene->fake.world, scene->spec_path, &error));
+    kit_ok(run_begin(&config, spec, &planned, &is_new, &error));
+    assert_true(is_new);
+    run_result_done(&planned);
+    store_registry_free(registry);
+}
+
+void scene_verify(struct scene *scene, struct verify_result *ret)
+{
+    GError *error = NULL;
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = config_of(scene, registry);
+    *ret = (struct verify_result){0};
+    kit_ok(run_verify(&config, "job.1", ret, &error));
+    store_registry_free(registry);
+}
+
+/* --- what the home says
+ * ------------------------------------------------------------------------------------------------- */
+
+struct run_row scene_row(struct scene *scene, struct arena *mem)
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    struct run_row row;
+    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, &error));
+    kit_ok(catalog_run_get(catalog, "job.1", mem, &row, &error));
+    return row;
+}
+
+uint64_t scene_count(struct scene *scene, enum outcome outcome)
+{
+    auto_(arena) mem = arena_new(1 << 20);
+    return scene_row(scene, mem).tally.of[outcome];
+}
+
+void scene_reconciles(struct scene *scene)
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(16 << 20);
+    struct ledger_verdict verdict;
+    struct run_row row = scene_row(scene, mem);
+    if (!tally_reconciles(&row.tally))
+        fail_msg("%" PRIu64 " keys listed, %" PRIu64 " accounted for", row.tally.of[OUTCOME_LISTED_],
+                 tally_sum(&row.tally, OUTCOME_KIND_LISTED));
+    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, &error));
+    kit_ok(ledger_verify(catalog, NULL, mem, &verdict, &error));
+    if (!verdict.ok)
+        fail_msg("ledger entry %" PRIu64 ": %s", verdict.number, verdict.text);
+}
+
+static bool names(struct scene *scene, enum home_place place, const char *key, enum error_code code)
+{
+    GError *error = NULL;
+    auto_(arena) mem = arena_new(16 << 20);
+    auto_(quarantine_reader) reader = NULL;
+    struct run_row row = scene_row(scene, mem);
+    g_autofree char *path = home_path(scene->home, place, row.name);
+    struct quarantine_config config = {.world = &scene->fake.world, .path = path};
+    struct slice wanted = slice_of_text(key);
+    struct quarantine_filter filter = {.key = &wanted, .code = error_row(code)->name};
+    struct quarantine_entry *entry;
+    memcpy(config.run_uid, row.uid, sizeof row.uid);
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+        return false;
+    kit_ok(quarantine_reader_open(&reader, &config, &filter, &error));
+    kit_ok(quarantine_next(reader, mem, &entry, &error));
+    return entry != NULL;
+}
+
+bool scene_notes(struct scene *scene, const char *key, enum error_code code)
+{
+    return names(scene, HOME_NOTES, key, code);
+}
+
+bool scene_refused(struct scene *scene, const char *key, enum error_code code)
+{
+    return names(scene, HOME_QUARANTINE, key, code);
+}

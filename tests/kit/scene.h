@@ -1,0 +1,164 @@
+/* A run in a box: stores in memory (or files in a directory), a spec, an application that writes beside it, and
+ * processes that live for as long as a test wants. Everything of the program is real but clock, chance and the store.
+ *
+ *     struct scene scene;
+ *     scene_init(&scene, SPEC, LUA);
+ *     scene_put(&scene, "items", "a", "{\"n\": 1}");
+ *     scene_ran(&scene, 0);                                     a whole run, in one process
+ *     scene_holds(&scene, "items", "a", "{ … }");
+ *     scene_done(&scene);
+ *
+ * or step by step, where what happens between two steps is the test:
+ *
+ *     struct process process;
+ *     process_begin(&process, &scene, JOB_FORWARD);
+ *     process_until(&process, 0, OP_CAS);                       the first worker wishes its cas, nothing is sent
+ *     scene_put(&scene, "items", "a", "{\"n\": 2}");            the application is faster
+ *     process_end(&process);                                    every worker to its end
+ *     process_die(&process);                                    or at any other moment
+ *
+ * One thread at a time, but for the threads of a whole run. */
+#pragma once
+
+#include "kit/fake_world.h"
+#include "kit/kit.h"
+#include "run/hold.h"
+#include "run/worker.h"
+#include "store/fault/fault.h"
+#include "store/mem/mem.h"
+
+struct scene {
+    struct fake_world fake; /* first: its clock's `self` is the scene */
+    struct world_clock clock;
+    /* Called while someone of the run sleeps: the application's chance. NULL: nobody. */
+    void (*asleep)(struct scene *scene, int64_t us);
+    struct mem_space *space;
+    struct mem_driver mem;
+    /* Of what the run does with its stores, never of what the application does. */
+    struct fault_plan plan;
+    struct fault_row rows[2];
+    struct fault_driver faulty_mem, faulty_file;
+    const struct store_driver *ours[3], *theirs[2];
+    char *dir, *home, *spec_path;
+    const char *actor;
+};
+
+/* The spec's stores are `mem:…` or `file:…` below the scene's directory; `lua` is its t.lua, NULL: it has none. */
+void scene_init(struct scene *scene, const char *spec, const char *lua);
+void scene_done(struct scene *scene);
+/* Writes a file below the directory. */
+void scene_file(struct scene *scene, const char *name, const char *text);
+
+/* --- the application: on top of what stands, in the store mem:s ----------------------------------------------------
+ */
+
+void scene_put(struct scene *scene, const char *dataset, const char *key, const char *json);
+void scene_put_until(struct scene *scene, const char *dataset, const char *key, const char *json,
+                     int64_t expires_at_ms);
+void scene_remove(struct scene *scene, const char *dataset, const char *key);
+/* The whole dataset, raw bytes and expiries, a line a key: two that are equal are equal byte for byte. */
+char *scene_image(struct scene *scene, const char *dataset);
+
+/* NULL: absent. The caller frees. */
+char *scene_json(struct scene *scene, const char *dataset, const char *key, int64_t *ret_expires_at_ms);
+/* What stands there: the JSON, or NULL for nothing; and no expiry, unless one is given. */
+#define scene_holds(scene, dataset, key, json) scene_holds_at(scene, dataset, key, json, __FILE__, __LINE__)
+void scene_holds_at(struct scene *scene, const char *dataset, const char *key, const char *json, const char *file,
+                    int line);
+void scene_expires(struct scene *scene, const char *dataset, const char *key, int64_t expires_at_ms);
+
+/* What a late packet brings: the cas of someone who is dead by now. Copied before he dies, sent when it suits. */
+struct late {
+    struct arena *mem;
+    struct lane lane;
+    struct cas_op *ops;
+    size_t n;
+};
+void late_copy(struct late *ret, const struct op *op); /* an OP_CAS that is wished */
+void late_send(struct scene *scene, struct late *late, const char *dataset);
+void late_done(struct late *late);
+
+/* The one planned fault of what the run does with its stores, from the next call on; NULL: none. */
+void scene_fault(struct scene *scene, const struct fault_row *row);
+/* Behind the run's back. */
+void scene_drop_fences(struct scene *scene, const uint8_t run[16]);
+/* A copy of the home is put aside; it takes the place of the home that it was. */
+void scene_keep_home(struct scene *scene);
+void scene_restore_home(struct scene *scene);
+
+/* --- whole runs ----------------------------------------------------------------------------------------------------
+ */
+
+/* How a command ended: by a result or by an error, as the command line would say it. */
+struct ended {
+    int status;
+    bool by_error;
+    enum error_code code; /* by_error */
+    char *text;           /* may be NULL */
+};
+void ended_done(struct ended *ended);
+
+/* Each is one process: opened, driven, closed. scene_run: run_begin and run_forward, lifting pauses and halts. */
+void scene_run(struct scene *scene, struct ended *ret);
+void scene_back(struct scene *scene, struct ended *ret);
+/* The same, and the exit status must be this. */
+#define scene_ran(scene, status)        scene_ran_at(scene, scene_run, status, __FILE__, __LINE__)
+#define scene_taken_back(scene, status) scene_ran_at(scene, scene_back, status, __FILE__, __LINE__)
+void scene_ran_at(struct scene *scene, void (*command)(struct scene *, struct ended *), int status, const char *file,
+                  int line);
+/* Plans the run, drives nothing. */
+void scene_plan(struct scene *scene);
+/* `verify RUN`: the run must not be open in a process. */
+void scene_verify(struct scene *scene, struct verify_result *ret);
+
+/* The run as the catalog has it; strings in `mem`. */
+struct run_row scene_row(struct scene *scene, struct arena *mem);
+uint64_t scene_count(struct scene *scene, enum outcome outcome);
+/* Every listed key in one word; the ledger an unbroken chain. */
+void scene_reconciles(struct scene *scene);
+/* Whether the notes (or the quarantine) of the run name the key with the code. */
+bool scene_notes(struct scene *scene, const char *key, enum error_code code);
+bool scene_refused(struct scene *scene, const char *key, enum error_code code);
+
+/* --- a process, step by step ---------------------------------------------------------------------------------------
+ */
+
+#define PROCESS_WORKERS 3u
+
+struct process {
+    struct scene *scene;
+    struct run_config config;
+    struct hold *hold;
+    struct worker *workers[PROCESS_WORKERS];
+    struct exec *execs[PROCESS_WORKERS];
+    struct op ops[PROCESS_WORKERS]; /* wished and not yet performed */
+    bool wished[PROCESS_WORKERS];
+};
+
+/* Takes the run and stands before the first step of every worker. JOB_BACK: chains and partitions are made. */
+void process_begin(struct process *process, struct scene *scene, enum job_kind kind);
+/* The same, with batches of so many records. */
+void process_begin_small(struct process *process, struct scene *scene, enum job_kind kind, size_t batch_records);
+/* The step that the worker wishes. */
+struct op *process_wish(struct process *process, uint32_t worker);
+/* Performs it, whatever it is, and hands over what came back. */
+void process_step(struct process *process, uint32_t worker);
+/* Steps until the worker wishes a step of this kind; the test fails where it ends before. */
+struct op *process_until(struct process *process, uint32_t worker, enum op_kind kind);
+/* What may become of a cas (or of another step) on its way:
+ *   lose:        performed; the answer is lost: every outcome unknown, timed out
+ *   drop:        not performed; nobody says so: every outcome unknown, timed out
+ *   acknowledge: not performed; the answer says that all was written: what a machine forgets that loses its power
+ *   step_unheard: performed; the worker never hears of it, and must be given up */
+void process_lose(struct process *process, uint32_t worker);
+void process_drop(struct process *process, uint32_t worker);
+void process_acknowledge(struct process *process, uint32_t worker);
+void process_step_unheard(struct process *process, uint32_t worker);
+/* This worker, or all of them in turn, to the end; none may fail. */
+void process_finish(struct process *process, uint32_t worker);
+void process_end(struct process *process);
+/* This worker to an end that is an error of this code. */
+#define process_fails(process, worker, code) process_fails_at(process, worker, SLUICE_ERROR_##code, __FILE__, __LINE__)
+void process_fails_at(struct process *process, uint32_t worker, enum error_code code, const char *file, int line);
+/* As if killed: nothing is finished. */
+void process_die(struct process *process);
