@@ -78,8 +78,8 @@ struct sandbox_context {
 bool sandbox_transform(struct sandbox *sandbox, struct slice document, const struct sandbox_context *context,
                        struct arena *mem, struct sandbox_result *ret, GError **error);
 
-/* Expressions (`where`, contract rules): compiled once, evaluated with `doc` set; truthiness of the result (null is true).
- * `doc` cannot be changed there. Errors begin with `name:line: ` and are TRANSFORM where the expression is no Lua, else as
- * those of sandbox_transform(). */
+/* Expressions (`where`, contract rules): compiled once, evaluated with `doc` set; truthiness of the result (null is
+ * true). `doc` cannot be changed there. Errors begin with `name:line: ` and are TRANSFORM where the expression is no
+ * Lua, else as those of sandbox_transform(). */
 bool sandbox_compile(struct sandbox *sandbox, const char *name, const char *expression, int *ret_id, GError **error);
 bool sandbox_evaluate(struct sandbox *sandbox, int id, struct slice document, bool *ret, GError **error);
