@@ -3,6 +3,7 @@
 #include <glib.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 enum { GZIP_ONLY = 16 };
 
@@ -72,7 +73,9 @@ static bool zstd_step(struct unpacker *unpacker, struct slice *from, uint8_t *in
     size_t result = ZSTD_decompressStream(unpacker->zstd, &out, &in);
     take(from, in.pos);
     if (ZSTD_isError(result)) {
-        *ret_what = ZSTD_getErrorName(result);
+        *ret_what = ZSTD_getErrorCode(result) == ZSTD_error_frameParameter_windowTooLarge
+                        ? "it wants more than 128 MiB to be unpacked; pack it without --long"
+                        : ZSTD_getErrorName(result);
         return false;
     }
     *ret_len = out.pos;

@@ -467,6 +467,16 @@ static void something_behind_an_archive_is_corrupt(void **state)
     files_scan_fails(files, &(struct scan_spec){0}, CORRUPT, "a.ndjson.zst: the archive is damaged at byte");
 }
 
+static void a_zstd_window_beyond_128_mib_is_refused(void **state)
+{
+    GError *error = NULL;
+    struct files *files = *state;
+    static const uint8_t frame[] = {0x28, 0xb5, 0x2f, 0xfd, 0x00, 18 << 3 /* 2^28 */, 0x01, 0x00, 0x00};
+    files_put(files, "a.ndjson.zst", slice_of(frame, sizeof frame));
+    files->ds.name = "*.zst";
+    files_scan_fails(files, &(struct scan_spec){0}, CORRUPT, "without --long");
+}
+
 /* --- datasets -------------------------------------------------------------------------------------------------------
  */
 
@@ -682,6 +692,7 @@ int main(void)
         TEST(zeros_behind_a_gzip_archive_are_padding),
         TEST(a_damaged_archive_is_corrupt_and_never_shorter),
         TEST(something_behind_an_archive_is_corrupt),
+        TEST(a_zstd_window_beyond_128_mib_is_refused),
         TEST(a_glob_finds_files_in_order_and_passes_over_hidden_ones),
         TEST(a_dataset_that_cannot_be_is_refused_by_name),
         TEST(several_files_are_one_scan_with_cursors_everywhere),
