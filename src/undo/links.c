@@ -88,12 +88,10 @@ static bool undone_by(const struct undo_link *link, const struct undo_link *back
     return digest_equal(link->pre, back->written) || (is_absent(back->written) && link->flags & UNDO_LINK_PRE_EXPIRES);
 }
 
-/* How many of the standing entries are left when a rollback has written over the topmost. One that does not continue
- * them leaves none: between the two the application has written. */
+/* How many of the standing entries are left when a rollback has written over the topmost: those below the one whose
+ * undoing gives what it wrote. */
 static size_t left_after(const struct undo_link *standing, size_t n, const struct undo_link *back)
 {
-    if (n == 0 || !digest_equal(standing[n - 1].written, back->pre))
-        return 0;
     while (n > 0 && !undone_by(&standing[n - 1], back))
         n--;
     return n > 0 ? n - 1 : 0;

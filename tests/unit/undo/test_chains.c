@@ -294,6 +294,31 @@ static void a_rollback_of_what_had_expired_counts_as_done(void **state)
     logs_done(&logs);
 }
 
+static void what_had_expired_when_it_went_back_leaves_the_entries_below(void **state)
+{
+    struct logs logs;
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    GError *error = NULL;
+    struct undo_intent first = {.key = slice_of_text("k"), .written = digest_stored(slice_of_text("B"), 777)};
+    struct undo_intent second = {.key = slice_of_text("k"),
+                                 .pre_present = true,
+                                 .pre_raw = slice_of_text("B"),
+                                 .pre_expires_at_ms = 777,
+                                 .written = logs_digest("C")};
+    struct undo_batch batches[] = {{1, 1, 1, 1, &first, 1}, {5, 1, 1, 2, &second, 1}};
+    struct undo_position at;
+    for (size_t i = 0; i < 2; i++) {
+        kit_ok(undo_intents_durable(logs.log, &batches[i], &at, &error));
+        logs_outcomes(&logs, batches[i].part, 1, 1, 1, 1);
+    }
+    logs.sequence = 3;
+    logs_write(&logs, BACK, 1, "k", "C", NULL); /* B had expired */
+    build(&logs, NULL, 0);
+    assert_chains(&logs, "k:?>-"); /* B must stand for it to go back: it will be left, and listed */
+    logs_done(&logs);
+}
+
 /* --- repeating ---------------------------------------------------------------------------------------------------- */
 
 static void chains_stay_while_their_rollback_writes(void **state)
@@ -628,6 +653,7 @@ int main(void)
         IN_DIR(a_stage_rolled_back_and_done_again_goes_back_as_a_whole),
         IN_DIR(what_was_rolled_back_is_not_undone_twice),
         IN_DIR(a_rollback_of_what_had_expired_counts_as_done),
+        IN_DIR(what_had_expired_when_it_went_back_leaves_the_entries_below),
         IN_DIR(chains_stay_while_their_rollback_writes),
         IN_DIR(chains_that_are_not_whole_are_made_anew),
         IN_DIR(a_flipped_bit_in_the_chains_is_seen),

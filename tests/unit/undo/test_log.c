@@ -252,7 +252,7 @@ static void damage_in_a_closed_segment_is_proven_to_its_last_byte(void **state)
     g_autofree char *path = logs_segment(&logs, 1);
     g_autoptr(GByteArray) whole = logs_bytes(path);
     auto_(arena) mem = arena_new(1 << 20);
-    for (size_t len = UINT64_C(0); len < whole->len; len += 13) {
+    for (size_t len = 0; len < whole->len; len++) {
         logs_put_bytes(path, whole->data, len);
         arena_reset(mem);
         struct undo_tail tail = tail_of(&logs, 1, BEGINNING, mem);
@@ -464,6 +464,30 @@ static void a_full_disk_refuses_the_block_and_keeps_the_log(void **state)
     logs_done(&logs);
 }
 
+static void where_no_new_segment_can_be_made_nothing_more_is_appended(void **state)
+{
+    struct logs logs;
+    logs_init(&logs, *state);
+    logs.config.segment_bytes = 100;
+    logs_open(&logs);
+    struct move move = {"b", "1", "2"};
+    struct undo_intent intent = logs_intent(&move);
+    struct undo_batch batch = {1, 1, 2, 2, &intent, 1};
+    struct undo_outcome outcome = {1, 1, 1, 1, slice_of("\1", 1)};
+    struct undo_position at;
+    GError *error = NULL;
+    logs.fake.fault = (struct fake_fault){.call = "open", .nth = 1, .number = ENOSPC, .lasting = true};
+    logs.fake.calls = 0;
+    logs_intents(&logs, 1, 1, 1, &move, 1); /* durable all the same */
+    kit_refused(undo_intents_durable(logs.log, &batch, &at, &error), NO_SPACE, "000002.undo");
+    kit_refused(undo_outcomes(logs.log, &outcome, &error), NO_SPACE, "000002.undo");
+    logs_sync(&logs);
+    logs.fake.fault = (struct fake_fault){.nth = 0};
+    auto_(arena) mem = arena_new(1 << 20);
+    assert_int_equal(tail_of(&logs, 1, BEGINNING, mem).n, 1);
+    logs_done(&logs);
+}
+
 /* Every file call fails once: whatever an intents call acknowledged is in the log, and opening it again works. */
 static void whichever_call_fails_what_was_acknowledged_is_there(void **state)
 {
@@ -604,6 +628,7 @@ int main(void)
         IN_DIR(a_log_shorter_than_the_catalog_says_is_refused),
         IN_DIR(after_a_failed_sync_every_call_fails),
         IN_DIR(a_full_disk_refuses_the_block_and_keeps_the_log),
+        IN_DIR(where_no_new_segment_can_be_made_nothing_more_is_appended),
         IN_DIR(whichever_call_fails_what_was_acknowledged_is_there),
         IN_DIR(a_batch_costs_one_sync_and_its_outcomes_none),
         IN_DIR(one_sync_serves_several_workers),
