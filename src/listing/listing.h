@@ -7,8 +7,8 @@
  * so where partitions lie is arithmetic, and a listing may be cut when all keys are known.
  *
  * A writer and a reader belong to one thread each; a file that is finished never changes, so every thread may open a
- * reader of its own. Memory: one block (up to 64 KiB of keys, or one longer key) and the index, 40 bytes or so per 64
- * KiB of keys. */
+ * reader of its own. Memory: one block (4,096 keys or 64 KiB, or one longer key) and the index, 40 bytes and a key for
+ * each block. */
 #pragma once
 
 #include "store/calls.h"

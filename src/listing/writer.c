@@ -2,7 +2,14 @@
 #include "listing/keys.h"
 #include "listing/listing.h"
 
-enum { BLOCK_PAYLOAD = 64 * 1024, BATCH_RECORDS = 4096, BATCH_BYTES = 1 << 20, BATCH_MEMORY = 64 << 20 };
+/* A block is unpacked as a whole: as many keys as one may read to find one. */
+enum {
+    BLOCK_PAYLOAD = 64 * 1024,
+    BLOCK_KEYS = 4096,
+    BATCH_RECORDS = 4096,
+    BATCH_BYTES = 1 << 20,
+    BATCH_MEMORY = 64 << 20
+};
 
 struct listing_writer {
     struct blocks_writer *blocks;
@@ -88,7 +95,8 @@ bool listing_writer_add(struct listing_writer *writer, struct slice key, GError 
     writer->block_keys++;
     writer->totals.keys++;
     writer->totals.bytes += key.len;
-    return writer->payload->len < BLOCK_PAYLOAD || end_block(writer, error);
+    bool full = writer->payload->len >= BLOCK_PAYLOAD || writer->block_keys == BLOCK_KEYS;
+    return !full || end_block(writer, error);
 }
 
 static bool cut_partitions(struct listing_totals *totals, const struct listing_cut *cut, GError **error)
