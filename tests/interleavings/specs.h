@@ -6,9 +6,12 @@
     "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\ntransform: { lua: t.lua }\n"                  \
     "target: { store: \"mem:s\", dataset: items }\npartitions: { size: 4 }\nworkers: 1\n"
 
-/* From another dataset that is as live as the target: `more` are further keys of `target`. */
-#define ELSEWHERE(more)                                                                                                \
-    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\ntransform: { lua: t.lua }\n"                 \
+/* From another dataset that is as live as the target: `more` are further keys of `target`. KEYED_BY_FIELD: there a
+ * record's key is its field `to`, so that several want one. */
+#define ELSEWHERE(more)      FROM_ORIGIN("", more)
+#define KEYED_BY_FIELD(more) FROM_ORIGIN(", key: to", more)
+#define FROM_ORIGIN(key, more)                                                                                         \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin" key " }\ntransform: { lua: t.lua }\n"          \
     "target: { store: \"mem:s\", dataset: items" more " }\npartitions: { size: 4 }\nworkers: 1\n"
 #define FILL      ELSEWHERE("")
 #define OVERWRITE ELSEWHERE(", write: in-place, conflict: overwrite")
