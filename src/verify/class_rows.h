@@ -7,7 +7,7 @@ ROW(EXTRA,         "extra",         "in the target, wanted by nothing in the sou
 ROW(SUPERSEDED,    "superseded",    "the live record is newer than the run's")
 ROW(CHANGED_SINCE, "changed_since", "the live record is neither the pre-image nor what the run wrote: the application wrote it since")
 ROW(KEPT,          "kept",          "kept live by the policy; its presence was checked")
-ROW(UNVISITED,     "unvisited",     "never listed, though the transform would change it")
+ROW(UNVISITED,     "unvisited",     "never listed, though the run would have changed something for it")
 ROW(REFUSED,       "refused",       "in the quarantine, and the verifier's own pass refuses it too")
 ROW(FILTERED,      "filtered",      "left out by `where` or the transform, and the verifier's own pass leaves it out too")
 ROW(GONE,          "gone",          "listed, then deleted in the source before it was read")

@@ -24,7 +24,8 @@ void verify_result_done(struct verify_result *result)
     g_clear_pointer(&result->json, g_free);
 }
 
-/* --- threads ---------------------------------------------------------------------------------------------------------- */
+/* --- threads
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static bool next_part(struct verification *verification, const struct verify_part **ret)
 {
@@ -89,7 +90,8 @@ static bool run_threads(struct verification *verification, GError **error)
     return false;
 }
 
-/* --- the verdict ------------------------------------------------------------------------------------------------------ */
+/* --- the verdict
+ * ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t all_classes(const struct verify_result *result)
 {
@@ -110,8 +112,8 @@ static bool sample_agrees(const struct verification *verification)
 static bool passes_gate(const struct verification *verification)
 {
     const struct verify_result *result = verification->result;
-    uint64_t settled = result->of[VERIFY_KEPT] + result->of[VERIFY_REFUSED] + result->of[VERIFY_FILTERED] +
-                       result->of[VERIFY_GONE];
+    uint64_t settled =
+        result->of[VERIFY_KEPT] + result->of[VERIFY_REFUSED] + result->of[VERIFY_FILTERED] + result->of[VERIFY_GONE];
     return result->of[VERIFY_DIFFERING] == 0 && result->of[VERIFY_MISSING] == 0 && result->of[VERIFY_EXTRA] == 0 &&
            result->of[VERIFY_IN_DOUBT] == 0 && sample_agrees(verification) &&
            (result->compared > 0 || settled == all_classes(result));
@@ -155,7 +157,8 @@ static char *json_of(const struct verify_result *result, const char *run)
                              (json_int_t)result->compared, "verdict", result->pass ? "pass" : "fail", "sentence",
                              result->sentence, "report", result->report_path ? result->report_path : "");
     for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
-        json_object_set_new(root, verify_class_row((enum verify_class)i)->word, json_integer((json_int_t)result->of[i]));
+        json_object_set_new(root, verify_class_row((enum verify_class)i)->word,
+                            json_integer((json_int_t)result->of[i]));
     json_object_set_new(root, "confidence", json_real(1));
     json_object_set_new(root, "below", json_real(0));
     json_object_set_new(root, "wanted_set", set_json(&result->wanted));
@@ -205,7 +208,7 @@ static bool open_undo(struct verification *verification, GError **error)
 static bool unvisited(struct verification *verification, GError **error)
 {
     struct pass pass;
-    if (!verification->input->whole || !verification->input->same_dataset)
+    if (!verification->input->whole || !verification->input->listed)
         return true;
     bool ok = pass_open(&pass, verification, error) && pass_unvisited(&pass, error);
     merge(verification, &pass);
@@ -218,8 +221,8 @@ bool verify_run(const struct verify_input *input, struct verify_result *ret, GEr
     struct verify_result result = {0};
     struct verification verification = {.input = input, .result = &result};
     pthread_mutex_init(&verification.lock, NULL);
-    bool ok = open_undo(&verification, error) && run_threads(&verification, error) &&
-              unvisited(&verification, error) && verdict(&verification, error);
+    bool ok = open_undo(&verification, error) && run_threads(&verification, error) && unvisited(&verification, error) &&
+              verdict(&verification, error);
     if (verification.undo)
         store_release(input->registry, verification.undo);
     g_clear_pointer(&verification.report, file_free);

@@ -1,0 +1,333 @@
+/* The source lives too: what changes, goes and comes up in it while the run is at work; and states of one key in files.
+ */
+#include "interleavings/specs.h"
+#include "kit/scene.h"
+
+static void finish(struct process *process)
+{
+    process_end(process);
+    process_die(process);
+}
+
+static void begin(struct scene *scene, struct process *process, const char *spec)
+{
+    scene_init(scene, spec, ONCE_MORE);
+    scene_put(scene, "origin", "a", "{\"n\":1,\"times\":0}");
+    scene_put(scene, "origin", "b", "{\"n\":2,\"times\":0}");
+    scene_plan(scene);
+    process_begin(process, scene, JOB_FORWARD);
+}
+
+/* Written, and not yet looked at again. */
+static void begin_written(struct scene *scene, struct process *process, const char *spec)
+{
+    begin(scene, process, spec);
+    process_until(process, 0, OP_LOOK);
+    scene_holds(scene, "items", "a", "{\"n\":1,\"times\":1}");
+}
+
+static void b_is_done(struct scene *scene)
+{
+    scene_holds(scene, "items", "b", "{\"n\":2,\"times\":1}");
+    scene_reconciles(scene);
+}
+
+/* --- elsewhere and alive
+ * ------------------------------------------------------------------------------------------------ */
+
+static void a_source_that_changes_after_its_write_is_carried_over(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin_written(&scene, &process, FILL);
+    scene_put(&scene, "origin", "a", "{\"n\":7,\"times\":0}");
+    finish(&process);
+    scene_holds(&scene, "items", "a", "{\"n\":7,\"times\":1}");
+    b_is_done(&scene);
+    assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 2);
+    scene_taken_back(&scene, 0);
+    scene_holds(&scene, "items", "a", NULL);
+    scene_done(&scene);
+}
+
+static void a_source_that_is_deleted_after_its_write_takes_what_we_wrote_with_it(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin_written(&scene, &process, FILL);
+    scene_remove(&scene, "origin", "a");
+    finish(&process);
+    scene_holds(&scene, "items", "a", NULL);
+    b_is_done(&scene);
+    assert_int_equal(scene_count(&scene, OUTCOME_GONE), 1);
+    scene_taken_back(&scene, 0);
+    scene_holds(&scene, "items", "b", NULL);
+    scene_done(&scene);
+}
+
+static void what_was_there_before_comes_back_when_the_source_takes_its_own_away(void **state)
+{
+    struct scene scene;
+    struct process process;
+    scene_init(&scene, OVERWRITE, ONCE_MORE);
+    scene_put(&scene, "origin", "a", "{\"n\":1,\"times\":0}");
+    scene_put(&scene, "items", "a", "{\"mine\":true}");
+    scene_plan(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_until(&process, 0, OP_LOOK);
+    scene_remove(&scene, "origin", "a");
+    finish(&process);
+    scene_holds(&scene, "items", "a", NULL);
+    scene_taken_back(&scene, 0);
+    scene_holds(&scene, "items", "a", "{\"mine\":true}");
+    scene_done(&scene);
+}
+
+static void what_the_application_made_of_our_write_outlives_its_source(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin_written(&scene, &process, FILL);
+    scene_remove(&scene, "origin", "a");
+    scene_put(&scene, "items", "a", "{\"n\":1,\"times\":1,\"mine\":true}");
+    finish(&process);
+    scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":1,\"mine\":true}");
+    b_is_done(&scene);
+    scene_done(&scene);
+}
+
+static void a_source_that_changes_does_not_overrule_what_the_application_made_of_our_write(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin_written(&scene, &process, FILL);
+    scene_put(&scene, "origin", "a", "{\"n\":7,\"times\":0}");
+    scene_put(&scene, "items", "a", "{\"mine\":true}");
+    finish(&process);
+    scene_holds(&scene, "items", "a", "{\"mine\":true}");
+    b_is_done(&scene);
+    scene_done(&scene);
+}
+
+static void a_source_that_changes_into_something_refused_takes_what_we_wrote_with_it(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin_written(&scene, &process, FILL);
+    scene_put(&scene, "origin", "a", "{\"n\":7,\"times\":\"seven\"}");
+    finish(&process);
+    scene_holds(&scene, "items", "a", NULL);
+    b_is_done(&scene);
+    assert_int_equal(scene_count(&scene, OUTCOME_REJECTED), 1);
+    assert_true(scene_refused(&scene, "a", SLUICE_ERROR_LUA));
+    scene_taken_back(&scene, 0);
+    scene_done(&scene);
+}
+
+static void a_source_that_changes_again_and_again_is_followed_only_so_far(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin(&scene, &process, FILL);
+    uint64_t looks = 0;
+    for (struct op *op; (op = process_wish(&process, 0))->kind != OP_REFUSE; process_step(&process, 0)) {
+        g_autofree char *json = g_strdup_printf("{\"n\":%" PRIu64 ",\"times\":0}", 10 + looks);
+        if (op->kind != OP_LOOK || op->read.n == 0)
+            continue;
+        scene_put(&scene, "origin", "a", json);
+        looks++;
+    }
+    finish(&process);
+    assert_int_equal(looks, 3);
+    scene_holds(&scene, "items", "a", "{\"n\":12,\"times\":1}");
+    b_is_done(&scene);
+    scene_done(&scene);
+}
+
+/* Died between the write and the second look: the source says something else by then. */
+static void a_source_that_changes_between_a_kill_and_the_resume_is_carried_over(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin_written(&scene, &process, FILL);
+    process_die(&process);
+    scene_put(&scene, "origin", "a", "{\"n\":7,\"times\":0}");
+    process_begin(&process, &scene, JOB_FORWARD);
+    finish(&process);
+    scene_holds(&scene, "items", "a", "{\"n\":7,\"times\":1}");
+    b_is_done(&scene);
+    assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 2);
+    scene_taken_back(&scene, 0);
+    scene_holds(&scene, "items", "a", NULL);
+    scene_done(&scene);
+}
+
+static void a_source_that_goes_between_a_kill_and_the_resume_takes_what_we_wrote_with_it(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin_written(&scene, &process, FILL);
+    process_die(&process);
+    scene_remove(&scene, "origin", "a");
+    process_begin(&process, &scene, JOB_FORWARD);
+    finish(&process);
+    scene_holds(&scene, "items", "a", NULL);
+    b_is_done(&scene);
+    assert_int_equal(scene_count(&scene, OUTCOME_GONE), 1);
+    scene_done(&scene);
+}
+
+/* --- after the listing
+ * -------------------------------------------------------------------------------------------------- */
+
+static void a_key_that_goes_after_the_listing_is_gone(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin(&scene, &process, FILL);
+    scene_remove(&scene, "origin", "a");
+    finish(&process);
+    scene_holds(&scene, "items", "a", NULL);
+    b_is_done(&scene);
+    assert_int_equal(scene_count(&scene, OUTCOME_GONE), 1);
+    scene_done(&scene);
+}
+
+static void a_key_of_the_same_dataset_that_goes_after_the_listing_is_gone(void **state)
+{
+    struct scene scene;
+    scene_init(&scene, SAME_DATASET, ONCE_MORE);
+    scene_put(&scene, "items", "a", "{\"n\":1,\"times\":0}");
+    scene_put(&scene, "items", "b", "{\"n\":2,\"times\":0}");
+    scene_plan(&scene);
+    scene_remove(&scene, "items", "a");
+    scene_ran(&scene, 0);
+    scene_holds(&scene, "items", "a", NULL);
+    b_is_done(&scene);
+    assert_int_equal(scene_count(&scene, OUTCOME_GONE), 1);
+    scene_done(&scene);
+}
+
+static void a_key_that_comes_up_after_the_listing_is_not_of_this_run_and_is_counted(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    scene_init(&scene, SAME_DATASET, ONCE_MORE);
+    scene_put(&scene, "items", "a", "{\"n\":1,\"times\":0}");
+    scene_plan(&scene);
+    scene_put(&scene, "items", "late", "{\"n\":2,\"times\":0}");
+    scene_ran(&scene, 0);
+    scene_holds(&scene, "items", "late", "{\"n\":2,\"times\":0}");
+    scene_verify(&scene, &result);
+    assert_int_equal(result.of[VERIFY_UNVISITED], 1);
+    assert_int_equal(result.of[VERIFY_EQUAL], 1);
+    assert_true(result.pass);
+    assert_non_null(strstr(result.sentence, "1 unvisited"));
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+static void a_key_that_comes_up_in_a_source_elsewhere_is_counted_too(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    scene_init(&scene, FILL, ONCE_MORE);
+    scene_put(&scene, "origin", "a", "{\"n\":1,\"times\":0}");
+    scene_plan(&scene);
+    scene_put(&scene, "origin", "late", "{\"n\":2,\"times\":0}");
+    scene_ran(&scene, 0);
+    scene_holds(&scene, "items", "late", NULL);
+    scene_verify(&scene, &result);
+    assert_int_equal(result.of[VERIFY_UNVISITED], 1);
+    assert_true(result.pass);
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+/* --- states of one key in files
+ * ----------------------------------------------------------------------------------------- */
+
+static void of_several_states_in_files_the_newest_is_written(void **state)
+{
+    struct scene scene;
+    scene_init(&scene, FROM_FILES(""), NULL);
+    scene_file(&scene, "in/a.ndjson", "{\"id\":\"k\",\"at\":3}\n{\"id\":\"l\",\"at\":1}\n{\"id\":\"k\",\"at\":9}\n");
+    scene_file(&scene, "in/b.ndjson", "{\"id\":\"k\",\"at\":5}\n");
+    scene_ran(&scene, 0);
+    scene_holds(&scene, "items", "k", "{\"id\":\"k\",\"at\":9}");
+    scene_holds(&scene, "items", "l", "{\"id\":\"l\",\"at\":1}");
+    assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 2);
+    assert_int_equal(scene_count(&scene, OUTCOME_DUPLICATES), 2);
+    assert_int_equal(scene_count(&scene, OUTCOME_LISTED_), 2);
+    scene_reconciles(&scene);
+    scene_done(&scene);
+}
+
+static void an_equal_version_with_other_content_puts_both_into_the_quarantine(void **state)
+{
+    struct scene scene;
+    scene_init(&scene, FROM_FILES(""), NULL);
+    scene_file(&scene, "in/a.ndjson",
+               "{\"id\":\"k\",\"at\":5,\"n\":1}\n{\"id\":\"l\",\"at\":1}\n{\"id\":\"k\",\"at\":4}\n");
+    scene_file(&scene, "in/b.ndjson", "{\"id\":\"k\",\"at\":5,\"n\":2}\n");
+    scene_ran(&scene, 8);
+    scene_holds(&scene, "items", "k", NULL);
+    scene_holds(&scene, "items", "l", "{\"id\":\"l\",\"at\":1}");
+    assert_int_equal(scene_count(&scene, OUTCOME_REJECTED), 2);
+    assert_int_equal(scene_count(&scene, OUTCOME_DUPLICATES), 1);
+    assert_true(scene_refused(&scene, "k", SLUICE_ERROR_BAD_RECORD));
+    scene_reconciles(&scene);
+    scene_done(&scene);
+}
+
+static void an_equal_version_with_equal_content_is_one_state(void **state)
+{
+    struct scene scene;
+    scene_init(&scene, FROM_FILES(""), NULL);
+    scene_file(&scene, "in/a.ndjson", "{\"id\":\"k\",\"at\":5}\n{\"id\":\"k\",\"at\":5}\n");
+    scene_ran(&scene, 0);
+    scene_holds(&scene, "items", "k", "{\"id\":\"k\",\"at\":5}");
+    assert_int_equal(scene_count(&scene, OUTCOME_DUPLICATES), 1);
+    scene_reconciles(&scene);
+    scene_done(&scene);
+}
+
+static void a_file_that_changes_after_the_listing_halts_the_run(void **state)
+{
+    struct scene scene;
+    struct ended ended;
+    scene_init(&scene, FROM_FILES(""), NULL);
+    scene_file(&scene, "in/a.ndjson", "{\"id\":\"k\",\"at\":5}\n");
+    scene_plan(&scene);
+    scene_file(&scene, "in/a.ndjson", "{\"id\":\"k\",\"at\":6}\n");
+    scene_run(&scene, &ended);
+    assert_int_equal(ended.status, 5);
+    assert_non_null(strstr(ended.text, "a.ndjson"));
+    ended_done(&ended);
+    scene_holds(&scene, "items", "k", NULL);
+    scene_done(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_source_that_changes_after_its_write_is_carried_over),
+        cmocka_unit_test(a_source_that_is_deleted_after_its_write_takes_what_we_wrote_with_it),
+        cmocka_unit_test(what_was_there_before_comes_back_when_the_source_takes_its_own_away),
+        cmocka_unit_test(what_the_application_made_of_our_write_outlives_its_source),
+        cmocka_unit_test(a_source_that_changes_does_not_overrule_what_the_application_made_of_our_write),
+        cmocka_unit_test(a_source_that_changes_into_something_refused_takes_what_we_wrote_with_it),
+        cmocka_unit_test(a_source_that_changes_again_and_again_is_followed_only_so_far),
+        cmocka_unit_test(a_source_that_changes_between_a_kill_and_the_resume_is_carried_over),
+        cmocka_unit_test(a_source_that_goes_between_a_kill_and_the_resume_takes_what_we_wrote_with_it),
+        cmocka_unit_test(a_key_that_goes_after_the_listing_is_gone),
+        cmocka_unit_test(a_key_of_the_same_dataset_that_goes_after_the_listing_is_gone),
+        cmocka_unit_test(a_key_that_comes_up_after_the_listing_is_not_of_this_run_and_is_counted),
+        cmocka_unit_test(a_key_that_comes_up_in_a_source_elsewhere_is_counted_too),
+        cmocka_unit_test(of_several_states_in_files_the_newest_is_written),
+        cmocka_unit_test(an_equal_version_with_other_content_puts_both_into_the_quarantine),
+        cmocka_unit_test(an_equal_version_with_equal_content_is_one_state),
+        cmocka_unit_test(a_file_that_changes_after_the_listing_halts_the_run),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
