@@ -47,7 +47,7 @@ static bool not_read(const struct spec *spec, const char *key, enum error_code c
 {
     g_autofree char *place = spec_place(spec, key);
     if (error && error_is(*error, SLUICE_ERROR_NOT_FOUND))
-        (*error)->code = code;
+        (*error)->code = (int)code;
     return error_add(error, "%s: %s", place, key);
 }
 
