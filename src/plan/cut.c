@@ -13,7 +13,8 @@ static char *uid_hex(const struct plan *plan)
     return g_string_free(text, FALSE);
 }
 
-/* --- listed ----------------------------------------------------------------------------------------------------------- */
+/* --- listed
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static void on_keys(void *self, uint64_t keys)
 {
@@ -52,7 +53,8 @@ static bool cut_listed(struct plan *plan, const struct plan_config *config, stru
     return parts_of_listing(plan, &totals) || error_set(error, SLUICE_ERROR_TOO_BIG, "too many partitions");
 }
 
-/* --- ranges of files -------------------------------------------------------------------------------------------------- */
+/* --- ranges of files
+ * -------------------------------------------------------------------------------------------------- */
 
 static void on_records(void *self, uint64_t records, uint64_t bytes)
 {
@@ -61,9 +63,8 @@ static void on_records(void *self, uint64_t records, uint64_t bytes)
         config->progress(config->progress_self, "finding duplicates", records, 0);
 }
 
-static const enum states_rule RULES[] = {[DUPLICATES_NEWEST] = STATES_NEWEST,
-                                         [DUPLICATES_ERROR] = STATES_ERROR,
-                                         [DUPLICATES_ALL] = STATES_ALL};
+static const enum states_rule RULES[] = {
+    [DUPLICATES_NEWEST] = STATES_NEWEST, [DUPLICATES_ERROR] = STATES_ERROR, [DUPLICATES_ALL] = STATES_ALL};
 
 /* A state that does not take part without being refused is not a key to account for. */
 static uint64_t losers_of(const struct duplicates_part *part)

@@ -52,7 +52,8 @@ bool plan_store_open(struct store **ret, const struct plan_config *config, const
     return store_open(ret, config->registry, &store, error);
 }
 
-/* --- stores ----------------------------------------------------------------------------------------------------------- */
+/* --- stores
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static bool inspect(struct plan *plan, struct store *store, const struct dataset *ds, struct store_info *ret,
                     GError **error)
@@ -69,8 +70,8 @@ static enum dataset_form form_of(enum spec_as as)
     return FORMS[as];
 }
 
-/* What the spec says a store is. The words of whoever refuses it, with the place; a scheme that no driver has is a fault
- * of the spec. */
+/* What the spec says a store is. The words of whoever refuses it, with the place; a scheme that no driver has is a
+ * fault of the spec. */
 static bool open_named(struct store **ret, const struct plan *plan, const struct plan_config *config, const char *key,
                        GError **error)
 {
@@ -112,8 +113,7 @@ static bool check_source(const struct plan *plan, const struct store_info *sourc
     const struct spec *spec = plan->spec;
     g_autofree char *none = g_strdup_printf("%s: there is no dataset '%s'", spec->source.store, spec->source.dataset);
     g_autofree char *no_key = g_strdup_printf(
-        "records of %s have no keys of their own: name the path of the field that makes the key",
-        spec->source.store);
+        "records of %s have no keys of their own: name the path of the field that makes the key", spec->source.store);
     if (!source->dataset_present)
         return refuse(plan, "source.dataset", SLUICE_ERROR_NOT_FOUND, none, error);
     return source->keyed || spec->source.key.n > 0 || refuse(plan, "source.key", SLUICE_ERROR_SPEC, no_key, error);
@@ -122,8 +122,7 @@ static bool check_source(const struct plan *plan, const struct store_info *sourc
 static bool check_target(const struct plan *plan, GError **error)
 {
     const struct store_driver *driver = store_driver(plan->target);
-    g_autofree char *words =
-        g_strdup_printf("%s can only be read (driver %s)", plan->spec->target.store, driver->name);
+    g_autofree char *words = g_strdup_printf("%s can only be read (driver %s)", plan->spec->target.store, driver->name);
     return driver->write || driver->sink || refuse(plan, "target.store", SLUICE_ERROR_SPEC, words, error);
 }
 
@@ -151,10 +150,11 @@ static bool check_same(const struct plan *plan, GError **error)
         return refuse(plan, "target.write", SLUICE_ERROR_SPEC,
                       "fill cannot fill a dataset from itself; leave it out (in-place)", error);
     if (plan->same_dataset && plan->spec->target.conflict_given)
-        return refuse(plan, "target.conflict", SLUICE_ERROR_SPEC,
-                      "source and target are the same dataset, where no conflict policy applies: every live change is kept "
-                      "and repaired; leave it out",
-                      error);
+        return refuse(
+            plan, "target.conflict", SLUICE_ERROR_SPEC,
+            "source and target are the same dataset, where no conflict policy applies: every live change is kept "
+            "and repaired; leave it out",
+            error);
     return true;
 }
 
@@ -174,15 +174,16 @@ bool plan_open_stores(struct plan *plan, const struct plan_config *config, GErro
     return check_same(plan, error);
 }
 
-/* --- making ----------------------------------------------------------------------------------------------------------- */
+/* --- making
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static bool make(struct plan *plan, const struct plan_config *config, GError **error)
 {
     world_random(config->world, plan->uid, sizeof plan->uid);
     plan->planned_at_ms = world_wall_ms(config->world);
     return recipe_read(&plan->recipe, config->world, plan->spec, error) &&
-           plan_digests_of(&plan->digests, plan->spec, plan->recipe, error) &&
-           plan_open_stores(plan, config, error) && plan_cut(plan, config, error) && plan_text_write(plan, error);
+           plan_digests_of(&plan->digests, plan->spec, plan->recipe, error) && plan_open_stores(plan, config, error) &&
+           plan_cut(plan, config, error) && plan_text_write(plan, error);
 }
 
 bool plan_make(struct plan **ret, const struct plan_config *config, struct spec *spec, GError **error)
@@ -198,7 +199,8 @@ bool plan_make(struct plan **ret, const struct plan_config *config, struct spec 
     return true;
 }
 
-/* --- loading ---------------------------------------------------------------------------------------------------------- */
+/* --- loading
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static bool load_text(struct plan *plan, struct catalog *catalog, const struct run_row *run, GError **error)
 {
@@ -222,10 +224,11 @@ static bool unmoved(const struct plan_digests *frozen, const struct plan_digests
                  {frozen->transform, now->transform, "the transform"}};
     for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++)
         if (memcmp(pairs[i].a, pairs[i].b, 32) != 0)
-            return error_set(error, SLUICE_ERROR_REFUSED,
-                             "%s: %s has changed since the run was planned (%s); put it back, or take the run back with "
-                             "`sluice rollback %s` and run the new one",
-                             run->name, pairs[i].what, run->spec_path, run->name);
+            return error_set(
+                error, SLUICE_ERROR_REFUSED,
+                "%s: %s has changed since the run was planned (%s); put it back, or take the run back with "
+                "`sluice rollback %s` and run the new one",
+                run->name, pairs[i].what, run->spec_path, run->name);
     return true;
 }
 

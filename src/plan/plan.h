@@ -1,10 +1,10 @@
 /* The plan: everything that a run freezes, made once before the first write and read again by every resume.
  *
- * plan_make() reads the spec and what it names, opens both stores, decides the defaults that depend on them (same dataset
- * or not, `write`, `conflict`), finds duplicate states of a key in a file source, lists the keys where a scan cannot be
- * repeated, and cuts the work into partitions. It writes nothing but its own listing files below HOME/listing/.
- * plan_load() rebuilds the same struct from the catalog for a resume; it does not plan again: it checks that spec,
- * transform, contract and source are still what was frozen, and refuses by name what has moved.
+ * plan_make() reads the spec and what it names, opens both stores, decides the defaults that depend on them (same
+ * dataset or not, `write`, `conflict`), finds duplicate states of a key in a file source, lists the keys where a scan
+ * cannot be repeated, and cuts the work into partitions. It writes nothing but its own listing files below
+ * HOME/listing/. plan_load() rebuilds the same struct from the catalog for a resume; it does not plan again: it checks
+ * that spec, transform, contract and source are still what was frozen, and refuses by name what has moved.
  *
  * A struct plan is immutable once made and shared by all threads. */
 #pragma once
@@ -32,7 +32,7 @@ struct plan {
     struct store *source, *target; /* held open by the plan, released by plan_free() */
     struct store_registry *registry;
     struct dataset source_ds, target_ds;
-    const char *target_name; /* identity of the target dataset: store identity and dataset */
+    const char *target_name;       /* identity of the target dataset: store identity and dataset */
     struct digest source_identity; /* files: of all contents; zero otherwise */
 
     bool same_dataset; /* source and target are one: read it, fix it, write it back */
@@ -47,11 +47,11 @@ struct plan {
 
     bool has_skips;
     const char *target_uri, *target_dir; /* as frozen: for a plan loaded by plan_load_target() */
-    const char *listing_path; /* NULL where not listed */
-    const char *skip_path;    /* losing states of a file source; NULL: none */
+    const char *listing_path;            /* NULL where not listed */
+    const char *skip_path;               /* losing states of a file source; NULL: none */
     struct plan_part *parts;
     size_t n_parts;
-    uint64_t n_listed;    /* keys that the run has to account for; 0 where only the scan tells */
+    uint64_t n_listed; /* keys that the run has to account for; 0 where only the scan tells */
     uint64_t duplicates;
 };
 

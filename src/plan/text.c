@@ -4,10 +4,10 @@
 
 #include "plan/plan_parts.h"
 
-static const char *const WRITE_WORDS[] = {[WRITE_IN_PLACE] = "in-place", [WRITE_FILL] = "fill", [WRITE_SHADOW] = "shadow"};
-static const char *const CONFLICT_WORDS[] = {[CONFLICT_NEWER_WINS] = "newer-wins",
-                                             [CONFLICT_KEEP_LIVE] = "keep-live",
-                                             [CONFLICT_OVERWRITE] = "overwrite"};
+static const char *const WRITE_WORDS[] = {
+    [WRITE_IN_PLACE] = "in-place", [WRITE_FILL] = "fill", [WRITE_SHADOW] = "shadow"};
+static const char *const CONFLICT_WORDS[] = {
+    [CONFLICT_NEWER_WINS] = "newer-wins", [CONFLICT_KEEP_LIVE] = "keep-live", [CONFLICT_OVERWRITE] = "overwrite"};
 
 static json_t *hex_of(const uint8_t *bytes, size_t n)
 {
@@ -41,15 +41,14 @@ static json_t *source_json(const struct plan *plan)
 static json_t *target_json(const struct plan *plan)
 {
     g_autofree char *dir = g_canonicalize_filename(plan->spec->dir, NULL);
-    return json_pack("{s:s, s:s, s:s, s:i, s:s}", "store", plan->spec->target.store, "base_dir", dir,
-                     "dataset", plan->spec->target.dataset, "form", (int)plan->target_ds.form, "name",
-                     plan->target_name);
+    return json_pack("{s:s, s:s, s:s, s:i, s:s}", "store", plan->spec->target.store, "base_dir", dir, "dataset",
+                     plan->spec->target.dataset, "form", (int)plan->target_ds.form, "name", plan->target_name);
 }
 
 static json_t *decided_json(const struct plan *plan)
 {
-    return json_pack("{s:b, s:b, s:b, s:s, s:s, s:b}", "same_dataset", plan->same_dataset, "listed", plan->listed, "sink",
-                     plan->sink, "write", WRITE_WORDS[plan->write], "conflict", CONFLICT_WORDS[plan->conflict],
+    return json_pack("{s:b, s:b, s:b, s:s, s:s, s:b}", "same_dataset", plan->same_dataset, "listed", plan->listed,
+                     "sink", plan->sink, "write", WRITE_WORDS[plan->write], "conflict", CONFLICT_WORDS[plan->conflict],
                      "skips", plan->skip_path != NULL);
 }
 
@@ -66,12 +65,12 @@ static json_t *limits_json(const struct plan *plan)
 
 bool plan_text_write(struct plan *plan, GError **error)
 {
-    json_t *root = json_pack("{s:i, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "plan", 1, "name",
-                             plan->spec->name, "uid", hex_of(plan->uid, sizeof plan->uid), "planned_at_ms",
-                             (json_int_t)plan->planned_at_ms, "spec", hex_of(plan->digests.spec, 32), "contract",
-                             hex_of(plan->digests.contract, 32), "transform", hex_of(plan->digests.transform, 32),
-                             "source", source_json(plan), "target", target_json(plan), "decided", decided_json(plan),
-                             "counts", counts_json(plan), "limits", limits_json(plan));
+    json_t *root =
+        json_pack("{s:i, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "plan", 1, "name", plan->spec->name,
+                  "uid", hex_of(plan->uid, sizeof plan->uid), "planned_at_ms", (json_int_t)plan->planned_at_ms, "spec",
+                  hex_of(plan->digests.spec, 32), "contract", hex_of(plan->digests.contract, 32), "transform",
+                  hex_of(plan->digests.transform, 32), "source", source_json(plan), "target", target_json(plan),
+                  "decided", decided_json(plan), "counts", counts_json(plan), "limits", limits_json(plan));
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     if (!text)
@@ -137,7 +136,8 @@ static bool take(struct plan *plan, const struct frozen *frozen)
     plan->target_uri = plan_copy(plan, frozen->store);
     plan->target_dir = plan_copy(plan, frozen->base_dir);
     plan->target_name = plan_copy(plan, frozen->name);
-    plan->target_ds = (struct dataset){.name = plan_copy(plan, frozen->dataset), .form = (enum dataset_form)frozen->form};
+    plan->target_ds =
+        (struct dataset){.name = plan_copy(plan, frozen->dataset), .form = (enum dataset_form)frozen->form};
     return true;
 }
 
@@ -150,7 +150,8 @@ bool plan_text_read(struct plan *plan, struct slice text, GError **error)
     json_decref(root);
     plan->text = text;
     plan_digest_text(plan);
-    return ok || error_set(error, SLUICE_ERROR_CORRUPT, "the frozen plan cannot be read; it is of another version or damaged");
+    return ok || error_set(error, SLUICE_ERROR_CORRUPT,
+                           "the frozen plan cannot be read; it is of another version or damaged");
 }
 
 bool plan_was_same_dataset(struct catalog *catalog, const struct run_row *run, struct arena *mem, bool *ret,

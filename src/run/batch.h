@@ -13,7 +13,7 @@ struct row {
     enum outcome outcome;
     bool ended;
     bool has_outcome; /* of one of its items, while they are gathered */
-    bool changed; /* same dataset: the live record moved on; transform again */
+    bool changed;     /* same dataset: the live record moved on; transform again */
     uint32_t looks;
     uint32_t tries;
     size_t n_items;
@@ -33,16 +33,16 @@ struct item {
     size_t row;
     struct slice key, raw;
     bool want_delete;
-    bool only_ours;      /* touch it only where what stands is what we wrote */
+    bool only_ours; /* touch it only where what stands is what we wrote */
     int64_t expires_at_ms;
     bool expiry_settled; /* expires_at_ms does not depend on the live record */
     struct version version;
     struct record image;
     bool image_known, was_present;
-    bool must_read;      /* no guessing: another item of the batch wrote this key, or earlier work did */
-    bool unknown;        /* the answer to its write was lost; the fence will tell */
-    bool applied;        /* in this round */
-    bool has_ours;       /* this run wrote it before: its stored digest then */
+    bool must_read; /* no guessing: another item of the batch wrote this key, or earlier work did */
+    bool unknown;   /* the answer to its write was lost; the fence will tell */
+    bool applied;   /* in this round */
+    bool has_ours;  /* this run wrote it before: its stored digest then */
     struct digest ours;
     struct digest written; /* of the write of this round */
     uint64_t number;

@@ -51,7 +51,8 @@ static void input_from_plan(struct verify_input *input, const struct plan *plan)
     };
 }
 
-/* --- watched ---------------------------------------------------------------------------------------------------------- */
+/* --- watched
+ * ---------------------------------------------------------------------------------------------------------- */
 
 struct checking {
     const struct run_config *config;
@@ -103,7 +104,8 @@ static bool verify_watched(struct checking *checking, struct verify_input *input
     return watch_work(watch, verify, error);
 }
 
-/* --- of a run --------------------------------------------------------------------------------------------------------- */
+/* --- of a run
+ * --------------------------------------------------------------------------------------------------------- */
 
 static void input_from_hold(struct check *check, struct hold *hold)
 {
@@ -168,12 +170,13 @@ bool check_parts(struct hold *hold, bool whole, struct watch *watch, struct veri
     return ok;
 }
 
-/* --- of a spec -------------------------------------------------------------------------------------------------------- */
+/* --- of a spec
+ * -------------------------------------------------------------------------------------------------------- */
 
 static void input_from_spec(struct check *check, const struct run_config *config, const struct plan *plan)
 {
-    g_autofree char *name = g_strdup_printf("%s-%" G_GINT64_FORMAT ".ndjson", plan->spec->name,
-                                            world_wall_ms(config->world));
+    g_autofree char *name =
+        g_strdup_printf("%s-%" G_GINT64_FORMAT ".ndjson", plan->spec->name, world_wall_ms(config->world));
     input_from_plan(&check->input, plan);
     check->report_path = home_path(config->home, HOME_REPORTS, name);
     check->input.world = config->world;

@@ -3,7 +3,8 @@
 #include "plan/home.h"
 #include "run/check.h"
 
-/* --- beginning -------------------------------------------------------------------------------------------------------- */
+/* --- beginning
+ * -------------------------------------------------------------------------------------------------------- */
 
 static struct run_new run_new_of(const struct plan *plan, const struct run_config *config, GArray *parts)
 {
@@ -47,11 +48,12 @@ static bool target_is_free(struct catalog *catalog, const struct plan *plan, str
         return false;
     if (other.id == 0)
         return true;
-    return error_set(error, SLUICE_ERROR_REFUSED,
-                     "%s: the writes of %s (%s) stand on %s; go on with it (`sluice resume %s`), take it back (`sluice rollback "
-                     "%s`), or let its writes stand (`sluice abort %s`) first",
-                     plan->spec->name, other.name, run_state_word(other.state), plan->target_name, other.name,
-                     other.name, other.name);
+    return error_set(
+        error, SLUICE_ERROR_REFUSED,
+        "%s: the writes of %s (%s) stand on %s; go on with it (`sluice resume %s`), take it back (`sluice rollback "
+        "%s`), or let its writes stand (`sluice abort %s`) first",
+        plan->spec->name, other.name, run_state_word(other.state), plan->target_name, other.name, other.name,
+        other.name);
 }
 
 /* The newest run of the spec, where it is done, of these digests, and not to be applied a second time unasked. */
@@ -84,7 +86,8 @@ static bool find_run(struct catalog *catalog, const struct run_config *config, c
     return ret->run.id != 0 || config->again || done_before(catalog, spec, digests, ret->mem, &ret->run, error);
 }
 
-/* --- planning, watched ------------------------------------------------------------------------------------------------ */
+/* --- planning, watched
+ * ------------------------------------------------------------------------------------------------ */
 
 struct planning {
     const struct run_config *config;
@@ -125,14 +128,14 @@ static bool make(void *self, GError **error)
 static bool plan_watched(const struct run_config *config, struct spec *spec, struct plan **ret, GError **error)
 {
     atomic_bool stop = false;
-    struct planning planning = {
-        .config = config, .plan_config = hold_plan_config(config), .spec = spec, .ret = ret};
+    struct planning planning = {.config = config, .plan_config = hold_plan_config(config), .spec = spec, .ret = ret};
     struct watch watch = {.config = config, .stop = &stop, .look = show_planning, .self = &planning};
     planning.plan_config.cancel = &stop;
     planning.plan_config.progress = on_planning;
     planning.plan_config.progress_self = &planning;
     return watch_work(&watch, make, error) ||
-           (watch.interrupted && error_add(error, "interrupted while it was being planned; the same command begins anew"));
+           (watch.interrupted &&
+            error_add(error, "interrupted while it was being planned; the same command begins anew"));
 }
 
 bool run_begin(const struct run_config *config, struct spec *spec, struct run_result *ret, bool *ret_new,
@@ -169,7 +172,8 @@ static int done_status(const struct tally *tally)
     return tally->of[OUTCOME_REJECTED] || tally->of[OUTCOME_KEPT_LIVE] || tally->of[OUTCOME_IN_DOUBT] ? 8 : 0;
 }
 
-/* --- may it go on? ---------------------------------------------------------------------------------------------------- */
+/* --- may it go on?
+ * ---------------------------------------------------------------------------------------------------- */
 
 static char *say(const char *format, ...) G_GNUC_PRINTF(1, 2);
 static char *say(const char *format, ...)
@@ -191,12 +195,14 @@ static char *stands_in_the_way(const struct run_row *run, bool resume, int *ret_
     switch (run->state) {
     case RUN_PAUSED:
         *ret_status = 3;
-        return resume ? NULL : say("paused by %s: %s; continue with `sluice resume %s`", run->actor,
-                                   run->reason ? run->reason : "no reason given", run->name);
+        return resume ? NULL
+                      : say("paused by %s: %s; continue with `sluice resume %s`", run->actor,
+                            run->reason ? run->reason : "no reason given", run->name);
     case RUN_HALTED:
         *ret_status = 5;
-        return resume ? NULL : say("halted: %s; look into it, then `sluice resume %s --reason …`",
-                                   run->reason ? run->reason : "no reason given", run->name);
+        return resume ? NULL
+                      : say("halted: %s; look into it, then `sluice resume %s --reason …`",
+                            run->reason ? run->reason : "no reason given", run->name);
     case RUN_ROLLING_BACK:
         *ret_status = 7;
         return say("%s is being rolled back; continue with `sluice rollback %s`", run->name, run->name);
@@ -228,19 +234,16 @@ static bool own_up_to_a_death(struct hold *hold, GError **error)
     return hold_move(hold, RUN_INTERRUPTED, "its process ended without a word", NULL, error);
 }
 
-/* --- ending ----------------------------------------------------------------------------------------------------------- */
+/* --- ending
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static bool end_by_wish(struct hold *hold, const struct wish *wish, struct run_result *ret, GError **error)
 {
     g_autofree char *text = say("paused by %s%s%s; continue with `sluice resume %s`", wish->act.actor,
-                                wish->act.reason ? ": " : "", wish->act.reason ? wish->act.reason : "",
-                                hold->run.name);
+                                wish->act.reason ? ": " : "", wish->act.reason ? wish->act.reason : "", hold->run.name);
     enum run_state to = wish->kind == WISH_PAUSE ? RUN_PAUSED : RUN_ABORTED;
-    struct run_move move = {.run = hold->run.id,
-                            .from = hold->run.state,
-                            .to = to,
-                            .reason = wish->act.reason,
-                            .act = wish->act};
+    struct run_move move = {
+        .run = hold->run.id, .from = hold->run.state, .to = to, .reason = wish->act.reason, .act = wish->act};
     if (to == RUN_ABORTED && (!hold_settle(hold, error) || !hold_let_go(hold, error)))
         return false;
     if (!catalog_run_move(hold->catalog, &move, error) || !hold_reload(hold, error))
@@ -296,7 +299,8 @@ static bool finish(struct hold *hold, struct run_result *ret, GError **error)
     return true;
 }
 
-/* --- the stage -------------------------------------------------------------------------------------------------------- */
+/* --- the stage
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* There is one stage. Where it stands already, nothing is moved: a resume finds it as its predecessor left it. */
 static bool stage_move(struct hold *hold, enum stage_state to, const char *details, GError **error)
@@ -356,9 +360,10 @@ static bool fail_back(struct hold *hold, struct run_result *ret, GError **error)
 
 static bool gate_failed(struct hold *hold, struct run_result *ret, GError **error)
 {
-    g_autofree char *text = say("verification failed: %s; the report is %s. `sluice resume %s` verifies again, `sluice rollback "
-                                "%s` takes the run back",
-                                ret->verdict, ret->report, hold->run.name, hold->run.name);
+    g_autofree char *text =
+        say("verification failed: %s; the report is %s. `sluice resume %s` verifies again, `sluice rollback "
+            "%s` takes the run back",
+            ret->verdict, ret->report, hold->run.name, hold->run.name);
     if (!stage_move(hold, STAGE_FAILED, ret->verdict_json, error))
         return false;
     if (hold->plan->spec->on_failure != ON_FAILURE_PAUSE)
@@ -412,9 +417,10 @@ static bool pass_gate(struct hold *hold, struct run_result *ret, GError **error)
 /* A limit of `protect` that only a person may lift. */
 static bool end_by_limit(struct hold *hold, struct run_result *ret, GError **error)
 {
-    g_autofree char *text = say("%s; look into them, then `sluice resume %s` goes on in spite of it, `sluice rollback %s` takes "
-                                "the run back",
-                                hold->limit, hold->run.name, hold->run.name);
+    g_autofree char *text =
+        say("%s; look into them, then `sluice resume %s` goes on in spite of it, `sluice rollback %s` takes "
+            "the run back",
+            hold->limit, hold->run.name, hold->run.name);
     if (!hold_move(hold, RUN_PAUSED, text, NULL, error))
         return false;
     hold_result(hold, 3, text, ret);
@@ -459,8 +465,7 @@ static bool drive(struct hold *hold, struct run_result *ret, GError **error)
     return false;
 }
 
-bool run_forward(const struct run_config *config, const char *name, bool resume, struct run_result *ret,
-                 GError **error)
+bool run_forward(const struct run_config *config, const char *name, bool resume, struct run_result *ret, GError **error)
 {
     auto_(hold) hold = NULL;
     int status = 0;

@@ -1,5 +1,5 @@
-/* Where a worker's rows come from: ranges that are scanned (minus the losing states of the skip list), keys of a listing
- * that are read, or chains of the undo log. Belongs to one executor. */
+/* Where a worker's rows come from: ranges that are scanned (minus the losing states of the skip list), keys of a
+ * listing that are read, or chains of the undo log. Belongs to one executor. */
 #pragma once
 
 #include "run/job.h"
@@ -10,7 +10,7 @@ struct feed;
 struct feed_config {
     const struct world *world;
     const struct job *job;
-    struct session *source;              /* NULL for a JOB_BACK */
+    struct session *source; /* NULL for a JOB_BACK */
     const struct undo_config *undo_config;
 };
 

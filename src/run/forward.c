@@ -30,15 +30,15 @@ static void refuse_with(struct worker *worker, struct row *row, GError *error)
 /* Same dataset: what a dead holder wrote is not looked at again, whatever stands there now. */
 static bool applied_before(struct worker *worker, struct row *row)
 {
-    const struct applied *applied =
-        worker->job->rules.same_dataset ? tail_claim(worker, row->rec.key) : NULL;
+    const struct applied *applied = worker->job->rules.same_dataset ? tail_claim(worker, row->rec.key) : NULL;
     if (!applied)
         return false;
     if (applied->in_doubt)
-        row->fault = (struct fault){.code = SLUICE_ERROR_IN_DOUBT, .text = "its fence is lost and the live record is neither"};
-    row_end(row, applied->in_doubt                 ? OUTCOME_IN_DOUBT
-                 : applied->verb == UNDO_DELETE    ? OUTCOME_DELETED
-                                                   : OUTCOME_WRITTEN);
+        row->fault =
+            (struct fault){.code = SLUICE_ERROR_IN_DOUBT, .text = "its fence is lost and the live record is neither"};
+    row_end(row, applied->in_doubt              ? OUTCOME_IN_DOUBT
+                 : applied->verb == UNDO_DELETE ? OUTCOME_DELETED
+                                                : OUTCOME_WRITTEN);
     return true;
 }
 
@@ -112,7 +112,8 @@ static bool want(struct worker *worker, size_t i, const struct wanted *wanted, b
     if (delete)
         return true;
     return expiry_of(worker, item, wanted->document, error) &&
-           store_encode(store_driver(plan->target), &plan->target_ds, wanted->document, worker->batch.mem, &item->raw, error);
+           store_encode(store_driver(plan->target), &plan->target_ds, wanted->document, worker->batch.mem, &item->raw,
+                        error);
 }
 
 static void want_all(struct worker *worker, size_t i, const struct transform_result *result)
@@ -120,7 +121,8 @@ static void want_all(struct worker *worker, size_t i, const struct transform_res
     struct row *row = batch_row(&worker->batch, i);
     GError *error = NULL;
     if (worker->job->rules.same_dataset && result->n != 1) {
-        row_refuse(row, SLUICE_ERROR_REJECTED, "the transform makes several records of one; in the same dataset one stays one");
+        row_refuse(row, SLUICE_ERROR_REJECTED,
+                   "the transform makes several records of one; in the same dataset one stays one");
         return;
     }
     if (result->list)
@@ -206,14 +208,16 @@ void forward_row(struct worker *worker, size_t i)
     end_items(worker, i);
 }
 
-/* --- deciding --------------------------------------------------------------------------------------------------------- */
+/* --- deciding
+ * --------------------------------------------------------------------------------------------------------- */
 
 static bool equal_documents(const struct worker *worker, const struct item *item)
 {
     const struct plan *plan = worker->job->plan;
     struct slice live, wanted;
     struct digest a, b;
-    return store_decode(store_driver(plan->target), &plan->target_ds, item->image.raw, worker->batch.mem, &live, NULL) &&
+    return store_decode(store_driver(plan->target), &plan->target_ds, item->image.raw, worker->batch.mem, &live,
+                        NULL) &&
            store_decode(store_driver(plan->target), &plan->target_ds, item->raw, worker->batch.mem, &wanted, NULL) &&
            digest_canonical(live, 0, &a, NULL) && digest_canonical(wanted, 0, &b, NULL) && digest_equal(a, b);
 }
@@ -234,7 +238,8 @@ static struct version live_version(const struct worker *worker, const struct ite
     struct version version = {0}, none = {0};
     struct slice document;
     if (!plan->spec->source.version ||
-        !store_decode(store_driver(plan->target), &plan->target_ds, item->image.raw, worker->batch.mem, &document, NULL) ||
+        !store_decode(store_driver(plan->target), &plan->target_ds, item->image.raw, worker->batch.mem, &document,
+                      NULL) ||
         !version_of(plan->spec->source.version, document, &version, NULL))
         return none;
     return version;
@@ -265,8 +270,9 @@ static void note_tie(struct worker *worker, const struct item *item, const struc
     const struct decide_rules *rules = &worker->job->rules;
     if (!of->live_present || !by_version(rules) || version_compare(of->wanted, of->live, rules->skew_ms) != VERSION_TIE)
         return;
-    struct quarantine_row note = {
-        .key = item->key, .code = SLUICE_ERROR_TIE, .reason = "as old as the live record, with other content; kept live"};
+    struct quarantine_row note = {.key = item->key,
+                                  .code = SLUICE_ERROR_TIE,
+                                  .reason = "as old as the live record, with other content; kept live"};
     g_array_append_val(worker->notes, note);
 }
 
@@ -305,7 +311,8 @@ void forward_decide(struct worker *worker, struct item *item)
     }
 }
 
-/* --- looking again ---------------------------------------------------------------------------------------------------- */
+/* --- looking again
+ * ---------------------------------------------------------------------------------------------------- */
 
 void forward_looked(struct worker *worker, size_t i, const struct record *now)
 {

@@ -16,9 +16,9 @@ struct job {
     int64_t run;
     const char *run_name;
     struct decide_rules rules;
-    size_t batch_records; /* a batch ends at so many records … */
-    size_t batch_bytes;   /* … or so many bytes, … */
-    int64_t batch_us;     /* … and shrinks towards taking about so long */
+    size_t batch_records;     /* a batch ends at so many records … */
+    size_t batch_bytes;       /* … or so many bytes, … */
+    int64_t batch_us;         /* … and shrinks towards taking about so long */
     uint32_t contended_after; /* a key that has changed under us so often is quarantined */
 };
 

@@ -1,7 +1,8 @@
 /* The steps that a worker wishes and an executor performs. One at a time per worker: worker_next() fills one in, the
  * executor performs it and sets `ok`, `error` and what comes back, worker_done() takes it.
  *
- * What an operation points to lives in the worker's arenas, or (what comes back) in the arena that the operation names. */
+ * What an operation points to lives in the worker's arenas, or (what comes back) in the arena that the operation names.
+ */
 #pragma once
 
 #include "catalog/catalog.h"
@@ -12,25 +13,25 @@
 
 /* ROW(symbol, name, repeatable): a repeatable one that fails in a transient way is simply performed again. */
 #define OP_ROWS(ROW)                                                                                                   \
-    ROW(GRANT, "grant", true)           /* the next partition */                                                      \
-    ROW(LANE_OPEN, "lane-open", true)   /* close the old lanes, open ours */                                          \
-    ROW(TAIL, "tail", true)             /* what a dead holder left in the undo log */                                 \
-    ROW(CUT, "cut", true)               /* quarantine rows beyond the checkpoint */                                   \
-    ROW(OPEN, "open", true)             /* position in the source */                                                  \
-    ROW(SCAN, "scan", false)            /* the next records */                                                        \
-    ROW(READ, "read", true)             /* images in the target */                                                    \
-    ROW(LOOK, "look", true)             /* images in the source, again */                                             \
-    ROW(LOG, "log", false)              /* undo intents, durable */                                                   \
-    ROW(CAS, "cas", false)              /* numbered writes */                                                         \
-    ROW(FENCE, "fence", true)           /* which of them were applied */                                              \
-    ROW(OUTCOME, "outcome", false)      /* undo outcomes */                                                           \
-    ROW(REFUSE, "refuse", false)        /* rows for quarantine and notes */                                           \
-    ROW(SINK, "sink", true)             /* an append-only target's part file */                                       \
-    ROW(SETTLE, "settle", true)         /* the store's writes, durable */                                             \
-    ROW(SYNC, "sync", false)            /* the undo log's outcomes, durable */                                        \
-    ROW(CHECKPOINT, "checkpoint", true) /* one catalog transaction */                                                 \
-    ROW(PUBLISH, "publish", true)       /* the part file, renamed into place */                                       \
-    ROW(WAIT, "wait", false)            /* before deciding again */                                                   \
+    ROW(GRANT, "grant", true)           /* the next partition */                                                       \
+    ROW(LANE_OPEN, "lane-open", true)   /* close the old lanes, open ours */                                           \
+    ROW(TAIL, "tail", true)             /* what a dead holder left in the undo log */                                  \
+    ROW(CUT, "cut", true)               /* quarantine rows beyond the checkpoint */                                    \
+    ROW(OPEN, "open", true)             /* position in the source */                                                   \
+    ROW(SCAN, "scan", false)            /* the next records */                                                         \
+    ROW(READ, "read", true)             /* images in the target */                                                     \
+    ROW(LOOK, "look", true)             /* images in the source, again */                                              \
+    ROW(LOG, "log", false)              /* undo intents, durable */                                                    \
+    ROW(CAS, "cas", false)              /* numbered writes */                                                          \
+    ROW(FENCE, "fence", true)           /* which of them were applied */                                               \
+    ROW(OUTCOME, "outcome", false)      /* undo outcomes */                                                            \
+    ROW(REFUSE, "refuse", false)        /* rows for quarantine and notes */                                            \
+    ROW(SINK, "sink", true)             /* an append-only target's part file */                                        \
+    ROW(SETTLE, "settle", true)         /* the store's writes, durable */                                              \
+    ROW(SYNC, "sync", false)            /* the undo log's outcomes, durable */                                         \
+    ROW(CHECKPOINT, "checkpoint", true) /* one catalog transaction */                                                  \
+    ROW(PUBLISH, "publish", true)       /* the part file, renamed into place */                                        \
+    ROW(WAIT, "wait", false)            /* before deciding again */                                                    \
     ROW(END, "end", false)              /* nothing is left, or the worker was asked to stop */
 
 enum op_kind {
@@ -77,20 +78,68 @@ struct op {
     int64_t now_ms;     /* out: wall time when it was done */
     int64_t elapsed_us; /* out */
     union {
-        struct { uint32_t stage; struct grant ret; struct arena *mem; } grant;
-        struct { struct lane lane; struct fence ret; struct arena *mem; bool sent; } lane;
-        struct { uint32_t part; struct undo_position from; struct undo_tail ret; struct arena *mem; } tail;
-        struct { struct quarantine_mark mark; } cut;
-        struct { const struct part_row *part; struct slice cursor; } open;
+        struct {
+            uint32_t stage;
+            struct grant ret;
+            struct arena *mem;
+        } grant;
+        struct {
+            struct lane lane;
+            struct fence ret;
+            struct arena *mem;
+            bool sent;
+        } lane;
+        struct {
+            uint32_t part;
+            struct undo_position from;
+            struct undo_tail ret;
+            struct arena *mem;
+        } tail;
+        struct {
+            struct quarantine_mark mark;
+        } cut;
+        struct {
+            const struct part_row *part;
+            struct slice cursor;
+        } open;
         struct op_scan scan;
-        struct { struct record *io; size_t n; struct arena *mem; } read; /* READ and LOOK */
-        struct { struct undo_batch batch; struct undo_position ret; } log;
-        struct { struct lane lane; struct cas_op *ops; size_t n; struct arena *mem; } cas;
-        struct { struct fence_id id; struct fence ret; struct arena *mem; } fence;
-        struct { const struct undo_outcome *outcomes; size_t n; } outcome;
-        struct { struct quarantine_batch refused, notes; } refuse;
-        struct { struct sink_file file; const struct record *records; size_t n; } sink; /* SINK and PUBLISH */
-        struct { struct checkpoint row; } checkpoint;
-        struct { int64_t us; } wait;
+        struct {
+            struct record *io;
+            size_t n;
+            struct arena *mem;
+        } read; /* READ and LOOK */
+        struct {
+            struct undo_batch batch;
+            struct undo_position ret;
+        } log;
+        struct {
+            struct lane lane;
+            struct cas_op *ops;
+            size_t n;
+            struct arena *mem;
+        } cas;
+        struct {
+            struct fence_id id;
+            struct fence ret;
+            struct arena *mem;
+        } fence;
+        struct {
+            const struct undo_outcome *outcomes;
+            size_t n;
+        } outcome;
+        struct {
+            struct quarantine_batch refused, notes;
+        } refuse;
+        struct {
+            struct sink_file file;
+            const struct record *records;
+            size_t n;
+        } sink; /* SINK and PUBLISH */
+        struct {
+            struct checkpoint row;
+        } checkpoint;
+        struct {
+            int64_t us;
+        } wait;
     };
 };

@@ -1,5 +1,5 @@
-/* One round of a batch: decide what is open, log the intents, send the numbered writes, take what came of them. What has
- * changed meanwhile goes through another round with the live image that the answer brought. */
+/* One round of a batch: decide what is open, log the intents, send the numbered writes, take what came of them. What
+ * has changed meanwhile goes through another round with the live image that the answer brought. */
 #include "run/worker_state.h"
 
 static bool needs_image(const struct worker *worker, const struct item *item)
@@ -122,7 +122,8 @@ void round_logged(struct worker *worker, struct op *op)
     if (!worker->batch.has_undo && worker->applied_left == 0)
         worker->undo_from = op->log.ret;
     worker->batch.has_undo = true;
-    /* Every number before this round has its outcome before this sync in the same log: durable, so the fence may forget. */
+    /* Every number before this round has its outcome before this sync in the same log: durable, so the fence may
+     * forget. */
     worker->lane.base = worker->next_number - 1 - worker->batch.intents->len;
     worker->phase = PHASE_CAS;
 }
@@ -179,7 +180,8 @@ static void take_changed(struct worker *worker, struct item *item, const struct 
     item->state = ITEM_OPEN;
     struct row *row = batch_row(&worker->batch, item->row);
     if (++item->tries >= worker->job->contended_after) {
-        row_refuse(row, SLUICE_ERROR_CONTENDED, "the key changed under sluice again and again; retry it when it is quieter");
+        row_refuse(row, SLUICE_ERROR_CONTENDED,
+                   "the key changed under sluice again and again; retry it when it is quieter");
         item_end(item, OUTCOME_REJECTED);
         return;
     }

@@ -4,7 +4,8 @@
 
 #define BACK_PART_KEYS UINT64_C(5000)
 
-/* --- which partitions, which keys ------------------------------------------------------------------------------------- */
+/* --- which partitions, which keys
+ * ------------------------------------------------------------------------------------- */
 
 static bool stage_of(struct hold *hold, const char *name, uint32_t *ret, GError **error)
 {
@@ -55,9 +56,8 @@ static bool add_back_parts(struct hold *hold, uint64_t keys, GError **error)
     g_autoptr(GArray) parts = g_array_new(FALSE, TRUE, sizeof(struct part_new));
     for (uint64_t first = 0; first < keys; first += BACK_PART_KEYS) {
         uint64_t count = MIN(BACK_PART_KEYS, keys - first);
-        struct part_new part = {.part = UNDO_ROLLBACK_PART + parts->len,
-                                .bounds = back_bounds(hold, first, count),
-                                .records = count};
+        struct part_new part = {
+            .part = UNDO_ROLLBACK_PART + parts->len, .bounds = back_bounds(hold, first, count), .records = count};
         g_array_append_val(parts, part);
     }
     return parts->len == 0 || catalog_parts_add(hold->catalog, hold->run.id,
@@ -81,7 +81,8 @@ bool takeback_prepare(struct hold *hold, const char *stage, GError **error)
            add_back_parts(hold, undo_chains_count(chains), error) && hold_reload(hold, error);
 }
 
-/* --- rollback --------------------------------------------------------------------------------------------------------- */
+/* --- rollback
+ * --------------------------------------------------------------------------------------------------------- */
 
 static char *damage_text(const struct undo_damage *damage, size_t n)
 {
@@ -89,8 +90,9 @@ static char *damage_text(const struct undo_damage *damage, size_t n)
     uint64_t keys = 0;
     for (size_t i = 0; i < n; i++)
         keys += damage[i].keys;
-    g_string_printf(text, "%" G_GSIZE_FORMAT " blocks of the undo log are damaged, with %" G_GUINT64_FORMAT
-                          " keys that could not be taken back; the first is in segment %u at offset %" G_GUINT64_FORMAT,
+    g_string_printf(text,
+                    "%" G_GSIZE_FORMAT " blocks of the undo log are damaged, with %" G_GUINT64_FORMAT
+                    " keys that could not be taken back; the first is in segment %u at offset %" G_GUINT64_FORMAT,
                     n, keys, damage[0].at.segment, damage[0].at.offset);
     return g_string_free(text, FALSE);
 }
@@ -101,7 +103,8 @@ static bool all_taken_back(struct hold *hold, uint64_t keys, GError **error)
     if (back == keys)
         return true;
     return error_set(error, SLUICE_ERROR_INTERNAL,
-                     "rolled back, but %" G_GUINT64_FORMAT " keys were found and %" G_GUINT64_FORMAT " are accounted for",
+                     "rolled back, but %" G_GUINT64_FORMAT " keys were found and %" G_GUINT64_FORMAT
+                     " are accounted for",
                      keys, back);
 }
 
@@ -129,9 +132,8 @@ static bool forward_is_back(struct hold *hold, const char *stage, GError **error
         return false;
     g_autoptr(GArray) parts = forward_parts(hold, from_stage, true, error);
     return parts &&
-           (parts->len == 0 ||
-            catalog_parts_move(hold->catalog, hold->run.id, (const uint32_t *)(void *)parts->data, parts->len,
-                               PART_ROLLED_BACK, error)) &&
+           (parts->len == 0 || catalog_parts_move(hold->catalog, hold->run.id, (const uint32_t *)(void *)parts->data,
+                                                  parts->len, PART_ROLLED_BACK, error)) &&
            stages_back(hold, from_stage, error);
 }
 
@@ -163,8 +165,7 @@ static bool back_sink(struct hold *hold, struct run_result *ret, GError **error)
 
 static bool stopped(struct hold *hold, enum run_state to, const char *reason, struct run_result *ret, GError **error)
 {
-    g_autofree char *text =
-        g_strdup_printf("%s; continue with `sluice rollback %s`", reason, hold->run.name);
+    g_autofree char *text = g_strdup_printf("%s; continue with `sluice rollback %s`", reason, hold->run.name);
     if (!hold_move(hold, to, reason, NULL, error))
         return false;
     hold_result(hold, 3, text, ret);
@@ -199,8 +200,7 @@ bool takeback_drive(struct hold *hold, const char *stage, struct run_result *ret
 /* States from which a run can be taken back; one that is being taken back goes on. */
 static bool back_may(const struct run_row *run, GError **error)
 {
-    if (run->state == RUN_ROLLING_BACK || run->state == RUN_ROLLED_BACK ||
-        run_state_may(run->state, RUN_ROLLING_BACK))
+    if (run->state == RUN_ROLLING_BACK || run->state == RUN_ROLLED_BACK || run_state_may(run->state, RUN_ROLLING_BACK))
         return true;
     if (run->state == RUN_RUNNING || run->state == RUN_VERIFYING)
         return true;
@@ -235,7 +235,8 @@ bool run_back_preview(const struct run_config *config, const char *name, const c
     return true;
 }
 
-/* --- letting it stand ------------------------------------------------------------------------------------------------- */
+/* --- letting it stand
+ * ------------------------------------------------------------------------------------------------- */
 
 bool run_abort(const struct run_config *config, const char *name, struct run_result *ret, GError **error)
 {
@@ -252,7 +253,8 @@ bool run_abort(const struct run_config *config, const char *name, struct run_res
     return true;
 }
 
-/* --- wishes ----------------------------------------------------------------------------------------------------------- */
+/* --- wishes
+ * ----------------------------------------------------------------------------------------------------------- */
 
 #define WISH_WAIT_US (INT64_C(5) * 1000 * 1000)
 #define WISH_LOOK_US (INT64_C(50) * 1000)
@@ -300,6 +302,5 @@ bool run_wish(const struct run_config *config, const char *name, enum wish_kind 
     if (!holder.live)
         return kind != WISH_PAUSE || pause_unheld(catalog, config, &ret->run, error);
     return catalog_wish_add(catalog, ret->run.id, &wish, &id, error) &&
-           wait_taken(catalog, config, id, ret_taken, error) &&
-           catalog_run_reload(catalog, ret->mem, &ret->run, error);
+           wait_taken(catalog, config, id, ret_taken, error) && catalog_run_reload(catalog, ret->mem, &ret->run, error);
 }

@@ -11,7 +11,8 @@ const struct op_row *op_row(enum op_kind kind)
     return &OP_TABLE[kind];
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------- */
+/* --- life
+ * ------------------------------------------------------------------------------------------------------------- */
 
 struct worker *worker_new(const struct job *job, uint32_t stage)
 {
@@ -85,7 +86,8 @@ const struct tally *worker_tally(const struct worker *worker)
     return &worker->total;
 }
 
-/* --- the partition ---------------------------------------------------------------------------------------------------- */
+/* --- the partition
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void grant_next(struct worker *worker, struct op *op)
 {
@@ -203,7 +205,8 @@ static void open_done(struct worker *worker, struct op *op)
         worker_fail(worker, error);
 }
 
-/* --- the batch -------------------------------------------------------------------------------------------------------- */
+/* --- the batch
+ * -------------------------------------------------------------------------------------------------------- */
 
 static void scan_next(struct worker *worker, struct op *op)
 {
@@ -366,7 +369,8 @@ static bool wants_look(const struct worker *worker, size_t i)
     return false;
 }
 
-/* All items have ended. Where source and target are both live, what was written is held against its source once more. */
+/* All items have ended. Where source and target are both live, what was written is held against its source once more.
+ */
 static void look_next(struct worker *worker, struct op *op)
 {
     struct batch_work *batch = &worker->batch;
@@ -391,7 +395,8 @@ static void look_done(struct worker *worker, struct op *op)
 {
     struct batch_work *batch = &worker->batch;
     for (size_t i = 0; i < batch->looked->len && !worker->error; i++)
-        forward_looked(worker, g_array_index(batch->looked, size_t, i), &g_array_index(batch->images, struct record, i));
+        forward_looked(worker, g_array_index(batch->looked, size_t, i),
+                       &g_array_index(batch->images, struct record, i));
     if (worker->error) {
         worker_fail(worker, NULL);
         return;
@@ -427,10 +432,8 @@ static void sink_items(struct worker *worker)
     g_array_set_size(worker->sunk, 0);
     for (size_t i = 0; i < worker->batch.items->len; i++) {
         struct item *item = batch_item(&worker->batch, i);
-        struct record record = {.key = item->key,
-                                .raw = item->raw,
-                                .expires_at_ms = item->expires_at_ms,
-                                .presence = RECORD_PRESENT};
+        struct record record = {
+            .key = item->key, .raw = item->raw, .expires_at_ms = item->expires_at_ms, .presence = RECORD_PRESENT};
         if (item->state == ITEM_ENDED)
             continue;
         if (!item->want_delete)
@@ -575,7 +578,8 @@ static void end_done(struct worker *worker, struct op *op)
 {
 }
 
-/* --- the table -------------------------------------------------------------------------------------------------------- */
+/* --- the table
+ * -------------------------------------------------------------------------------------------------------- */
 
 struct phase_row {
     void (*next)(struct worker *, struct op *);

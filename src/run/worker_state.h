@@ -1,5 +1,5 @@
-/* Internal to run/: the state of a worker, shared by the files that make up its core (worker.c the phases, tail.c what a
- * dead holder left, round.c decide-log-cas, forward.c and back.c the two jobs). */
+/* Internal to run/: the state of a worker, shared by the files that make up its core (worker.c the phases, tail.c what
+ * a dead holder left, round.c decide-log-cas, forward.c and back.c the two jobs). */
 #pragma once
 
 #include "run/batch.h"
@@ -53,10 +53,10 @@ struct worker {
     struct lane lane;
     struct fence before;
     struct undo_tail tail;
-    GHashTable *applied;       /* struct slice * → struct applied *, in part_mem; NULL: none */
-    uint64_t applied_left;     /* writes of earlier lanes that no row has matched yet: the next resume needs them too */
-    GArray *settled;           /* of struct undo_outcome: what tail.c found out */
-    GArray *doubtful;          /* of size_t: entries of the tail that no fence tells of */
+    GHashTable *applied;   /* struct slice * → struct applied *, in part_mem; NULL: none */
+    uint64_t applied_left; /* writes of earlier lanes that no row has matched yet: the next resume needs them too */
+    GArray *settled;       /* of struct undo_outcome: what tail.c found out */
+    GArray *doubtful;      /* of size_t: entries of the tail that no fence tells of */
     struct record *doubt_images;
     struct transform *transform;
     uint64_t next_number, index, checkpoint;

@@ -92,8 +92,8 @@ bool spec_parse(struct spec **ret, const char *path, struct slice text, GError *
 void spec_free(struct spec *spec);
 AUTO_DEFINE(spec, spec_free)
 
-/* `fix.yaml:7:12`, where the value of the key stands, or else of what it belongs to: for messages about what only others
- * can find wrong with it. The caller frees. Cost: reads the text again. */
+/* `fix.yaml:7:12`, where the value of the key stands, or else of what it belongs to: for messages about what only
+ * others can find wrong with it. The caller frees. Cost: reads the text again. */
 char *spec_place(const struct spec *spec, const char *key);
 
 /* Replaces ${env:NAME} and ${file:PATH} (relative to base_dir; without the newline that ends it) in a store's URI.

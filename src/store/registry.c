@@ -55,8 +55,7 @@ static const struct store_driver *driver_of(const struct store_driver *const *ex
         return driver;
     const char *colon = strchr(uri, ':');
     if (!colon) {
-        error_set(error, SLUICE_ERROR_USAGE, "store '%s': expected SCHEME:PLACE, such as file:DIR or rocksdb:DIR",
-                  uri);
+        error_set(error, SLUICE_ERROR_USAGE, "store '%s': expected SCHEME:PLACE, such as file:DIR or rocksdb:DIR", uri);
         return NULL;
     }
     g_autofree char *typed = g_strndup(uri, (size_t)(colon - uri));

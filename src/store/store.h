@@ -69,7 +69,7 @@ struct origin {
     const char *file; /* NULL for a keyed store */
     uint64_t line;    /* from 1 */
     uint64_t offset;  /* byte offset in the uncompressed data */
-    uint32_t column; /* from 1; 0: not known */
+    uint32_t column;  /* from 1; 0: not known */
 };
 
 /* Why one record cannot be read or written; the others of its batch can. */
@@ -82,8 +82,8 @@ enum presence { RECORD_ABSENT, RECORD_PRESENT, RECORD_FAULT };
 
 /* A record as it stands in a store: an image. `raw` is the driver's own bytes in sorted form: equal raw, equal record.
  * expires_at_ms is absolute UTC, EXPIRES_NEVER (0) without. A record whose expiry has passed is RECORD_ABSENT. Of a
- * RECORD_FAULT that has no key yet (it could not be parsed, or no key made of it) raw is what was read, or its beginning:
- * what the quarantine shows. */
+ * RECORD_FAULT that has no key yet (it could not be parsed, or no key made of it) raw is what was read, or its
+ * beginning: what the quarantine shows. */
 struct record {
     struct slice key;
     struct slice raw;

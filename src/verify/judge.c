@@ -102,7 +102,8 @@ static bool look_again(struct pass *pass, GArray *subjects, GError **error)
     return true;
 }
 
-/* --- what the run recorded -------------------------------------------------------------------------------------------- */
+/* --- what the run recorded
+ * -------------------------------------------------------------------------------------------- */
 
 static struct subject *find(GArray *subjects, struct slice key)
 {
@@ -158,7 +159,8 @@ static bool recorded(struct pass *pass, const struct verify_part *part, GArray *
     return true;
 }
 
-/* --- classes ---------------------------------------------------------------------------------------------------------- */
+/* --- classes
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static bool is_pre_image(const struct subject *subject)
 {

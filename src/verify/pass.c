@@ -1,7 +1,7 @@
 /* One thread of a verification: a partition of a source elsewhere, from its own scan to classes. */
 #include "verify/verify_parts.h"
 
-#define PASS_BYTES (256u << 20)
+#define PASS_BYTES    (256u << 20)
 #define BATCH_RECORDS 1000u
 
 bool pass_open(struct pass *pass, struct verification *verification, GError **error)
@@ -10,8 +10,8 @@ bool pass_open(struct pass *pass, struct verification *verification, GError **er
     *pass = (struct pass){.verification = verification, .input = input};
     pass->mem = arena_new(PASS_BYTES);
     pass->part_mem = arena_new(PASS_BYTES);
-    return (!input->catalog || catalog_open(&pass->catalog, input->world, catalog_home(input->catalog),
-                                            CATALOG_READ_ONLY, error)) &&
+    return (!input->catalog ||
+            catalog_open(&pass->catalog, input->world, catalog_home(input->catalog), CATALOG_READ_ONLY, error)) &&
            store_session_open(&pass->source, input->source, error) &&
            store_session_open(&pass->target, input->target, error) &&
            (!verification->undo || store_session_open(&pass->undo, verification->undo, error)) &&
@@ -38,7 +38,8 @@ struct call pass_call(const struct pass *pass, const struct dataset *ds)
     return (struct call){.ds = ds, .mem = pass->mem, .cancel = pass->input->cancel};
 }
 
-/* --- recorded outcomes ------------------------------------------------------------------------------------------------ */
+/* --- recorded outcomes
+ * ------------------------------------------------------------------------------------------------ */
 
 enum outcome pass_outcome(const struct pass *pass, uint64_t i)
 {
@@ -56,7 +57,8 @@ enum outcome pass_outcome(const struct pass *pass, uint64_t i)
     return OUTCOME_COUNT;
 }
 
-/* --- wanted ----------------------------------------------------------------------------------------------------------- */
+/* --- wanted
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static bool expiry_of(const struct pass *pass, const struct given *given, struct slice document, struct subject *into,
                       GError **error)
@@ -86,8 +88,8 @@ static void count_refusal(struct pass *pass)
     pass_count(pass, VERIFY_REFUSED);
 }
 
-static bool add_wanted(struct pass *pass, const struct given *given, const struct transform_result *result, GArray *into,
-                       GError **error)
+static bool add_wanted(struct pass *pass, const struct given *given, const struct transform_result *result,
+                       GArray *into, GError **error)
 {
     struct version version = {0};
     if (pass->input->version && !version_of(pass->input->version, given->document, &version, NULL))
@@ -131,7 +133,8 @@ bool pass_subjects(struct pass *pass, const struct given *given, GArray *into, G
     return add_wanted(pass, given, &result, into, error);
 }
 
-/* --- a source elsewhere ----------------------------------------------------------------------------------------------- */
+/* --- a source elsewhere
+ * ----------------------------------------------------------------------------------------------- */
 
 /* Keys of which the run itself says that nothing was to be written: counted by its word, checked where that can be. */
 static bool set_aside(struct pass *pass, const struct given *given, const struct record *record)
@@ -139,7 +142,8 @@ static bool set_aside(struct pass *pass, const struct given *given, const struct
     static const struct {
         enum outcome outcome;
         enum verify_class class;
-    } ASIDE[] = {{OUTCOME_KEPT_LIVE, VERIFY_KEPT}, {OUTCOME_IN_DOUBT, VERIFY_IN_DOUBT}, {OUTCOME_REJECTED, VERIFY_REFUSED}};
+    } ASIDE[] = {
+        {OUTCOME_KEPT_LIVE, VERIFY_KEPT}, {OUTCOME_IN_DOUBT, VERIFY_IN_DOUBT}, {OUTCOME_REJECTED, VERIFY_REFUSED}};
     if (record->presence == RECORD_FAULT || record->presence == RECORD_ABSENT) {
         pass_count(pass, record->presence == RECORD_FAULT ? VERIFY_REFUSED : VERIFY_GONE);
         return true;
@@ -216,10 +220,8 @@ static bool next_listed(struct pass *pass, struct source *source, GArray *into, 
 
 static bool open_source(struct pass *pass, const struct verify_part *part, struct scan **ret, GError **error)
 {
-    struct scan_spec spec = {.ds = &pass->input->source_ds,
-                             .bounds = part->bounds,
-                             .max_records = BATCH_RECORDS,
-                             .max_bytes = 1 << 20};
+    struct scan_spec spec = {
+        .ds = &pass->input->source_ds, .bounds = part->bounds, .max_records = BATCH_RECORDS, .max_bytes = 1 << 20};
     if (pass->input->listed)
         return listing_reader_seek(pass->listing, part->part, 0, error);
     return store_scan_open(ret, pass->source, &spec, error);
@@ -256,7 +258,8 @@ bool pass_elsewhere(struct pass *pass, const struct verify_part *part, GError **
     return true;
 }
 
-/* --- a partition ------------------------------------------------------------------------------------------------------ */
+/* --- a partition
+ * ------------------------------------------------------------------------------------------------------ */
 
 static bool fresh_transform(struct pass *pass, GError **error)
 {

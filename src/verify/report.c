@@ -94,8 +94,9 @@ static bool report_open(struct verification *verification, GError **error)
 {
     const struct verify_input *input = verification->input;
     g_autofree char *folder = g_path_get_dirname(input->report_path);
-    return verification->report || (file_make_dirs(input->world, folder, error) &&
-                                    file_open(&verification->report, input->world, input->report_path, FILE_REPLACE, error));
+    return verification->report ||
+           (file_make_dirs(input->world, folder, error) &&
+            file_open(&verification->report, input->world, input->report_path, FILE_REPLACE, error));
 }
 
 /* Appends under the lock: lines of several threads do not mix, and differences are few. */

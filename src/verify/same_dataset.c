@@ -7,7 +7,7 @@
  * redone batch come late: what is not wanted yet waits here. Bounded by a batch or two. */
 struct undo_feed {
     struct scan *scan;
-    struct arena *mem; /* of what waits; reset when nothing does */
+    struct arena *mem;   /* of what waits; reset when nothing does */
     GHashTable *waiting; /* GBytes → struct waiting * */
     bool done;
 };
@@ -99,8 +99,8 @@ static bool missing_entry(struct pass *pass, struct slice key, GError **error)
     return report_difference(pass->verification, &difference, error);
 }
 
-static bool take_key(struct pass *pass, struct undo_feed *feed, struct slice key, enum outcome outcome, GArray *subjects,
-                     GError **error)
+static bool take_key(struct pass *pass, struct undo_feed *feed, struct slice key, enum outcome outcome,
+                     GArray *subjects, GError **error)
 {
     static const enum verify_class ASIDE[] = {[OUTCOME_KEPT_LIVE] = VERIFY_KEPT,
                                               [OUTCOME_REJECTED] = VERIFY_REFUSED,
@@ -184,8 +184,7 @@ bool pass_same_dataset(struct pass *pass, const struct verify_part *part, GError
                              .bounds = undo_part_bounds(part->part, pass->part_mem),
                              .max_records = BATCH_KEYS,
                              .max_bytes = 1 << 20};
-    if (!store_scan_open(&scan, pass->undo, &spec, error) ||
-        !listing_reader_seek(pass->listing, part->part, 0, error))
+    if (!store_scan_open(&scan, pass->undo, &spec, error) || !listing_reader_seek(pass->listing, part->part, 0, error))
         return false;
     struct undo_feed feed = {.scan = scan, .mem = arena_new(256 << 20)};
     feed.waiting = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, waiting_free);

@@ -54,8 +54,8 @@ bool verify_sample_take(const struct verify_input *input, size_t n, const char *
     struct block_draft draft = {.type = 1, .payload = slice_of(bytes->data, bytes->len), .pack = true};
     return file_make_dirs(input->world, folder, error) && file_unlink(input->world, aside, error) &&
            blockfile_create(&file, input->world, aside, &SAMPLE_KIND, SLICE_EMPTY, error) &&
-           blockfile_append(file, &draft, NULL, error) &&
-           blockfile_sync_durable(file, error) && file_rename_durable(input->world, aside, path, error);
+           blockfile_append(file, &draft, NULL, error) && blockfile_sync_durable(file, error) &&
+           file_rename_durable(input->world, aside, path, error);
 }
 
 static void take_sampled(struct verify_sample *sample, struct slice bytes)

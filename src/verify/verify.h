@@ -2,12 +2,13 @@
  * it only drivers, records, contract and transform: no policy, no undo, no engine.
  *
  * The verifier opens its own sessions, enumerates the source itself, transforms in fresh sandboxes, and gives every key
- * one class (3-semantics.md, "Verification"; verify/class_rows.h is the table). For a run on its own source the source is
- * the store `undo:RUN`, read by its own decoder and held against a sample that verify_sample_take() read before the first
- * write. A difference is looked at again after `again_after_ms` and counts only if the same pair of digests persists.
+ * one class (3-semantics.md, "Verification"; verify/class_rows.h is the table). For a run on its own source the source
+ * is the store `undo:RUN`, read by its own decoder and held against a sample that verify_sample_take() read before the
+ * first write. A difference is looked at again after `again_after_ms` and counts only if the same pair of digests
+ * persists.
  *
- * Writes nothing but the report: NDJSON, a line per difference: key, kind, what the source gives, what the target holds,
- * the fields that differ. Memory is bounded by batches, never by the size of the data. */
+ * Writes nothing but the report: NDJSON, a line per difference: key, kind, what the source gives, what the target
+ * holds, the fields that differ. Memory is bounded by batches, never by the size of the data. */
 #pragma once
 
 #include "catalog/catalog.h"
@@ -41,7 +42,7 @@ struct verify_input {
     const struct recipe *recipe;
     const struct key_paths *key; /* n == 0: key in = key out */
     const char *where;
-    const struct path *version;  /* of the source's documents; NULL */
+    const struct path *version; /* of the source's documents; NULL */
     const char *run, *spec;
     int64_t planned_at_ms;
     bool same_dataset, listed;
@@ -50,15 +51,16 @@ struct verify_input {
     const struct path *expires_from;
     int64_t skew_ms;
 
-    struct catalog *catalog; /* checkpoints: outcomes, digests. NULL (verify SPEC without a run): all keys are compared */
+    struct catalog
+        *catalog; /* checkpoints: outcomes, digests. NULL (verify SPEC without a run): all keys are compared */
     int64_t run_id;
     const char *listing_path, *skip_path, *undo_dir, *report_path;
     const struct verify_part *parts;
     size_t n_parts;
     const struct verify_sample *sample; /* NULL: none was taken */
-    bool whole;               /* the parts are the whole run: look for unvisited and extra keys too */
+    bool whole;                         /* the parts are the whole run: look for unvisited and extra keys too */
     int64_t again_after_ms;
-    uint32_t workers;         /* threads over partitions; 0: 1 */
+    uint32_t workers; /* threads over partitions; 0: 1 */
     const atomic_bool *cancel;
     void (*progress)(void *self, uint64_t compared);
     void *progress_self;
@@ -66,22 +68,22 @@ struct verify_input {
 
 struct verify_result {
     uint64_t of[VERIFY_CLASS_COUNT];
-    uint64_t compared;   /* equal + differing + missing + superseded + changed_since … */
+    uint64_t compared;              /* equal + differing + missing + superseded + changed_since … */
     struct set_digest wanted, live; /* of the keys compared */
     bool pass;
-    char *sentence;      /* the verdict in words, with numbers */
+    char *sentence; /* the verdict in words, with numbers */
     char *report_path;
-    char *json;          /* the summary, as `verify --json` prints it */
+    char *json; /* the summary, as `verify --json` prints it */
 };
 void verify_result_done(struct verify_result *result);
 
-/* A sample of at most n live records of the parts, read before they are written: (key, canonical digest, expiry). Kept in
- * a file, so that a resumed run still has it. */
+/* A sample of at most n live records of the parts, read before they are written: (key, canonical digest, expiry). Kept
+ * in a file, so that a resumed run still has it. */
 bool verify_sample_take(const struct verify_input *input, size_t n, const char *path, GError **error);
 bool verify_sample_open(struct verify_sample **ret, const struct world *world, const char *path, GError **error);
 void verify_sample_free(struct verify_sample *sample);
 AUTO_DEFINE(verify_sample, verify_sample_free)
 
-/* false only where it could not be carried out; differences are in the result. A verification that compared nothing does
- * not pass, unless nothing was listed. */
+/* false only where it could not be carried out; differences are in the result. A verification that compared nothing
+ * does not pass, unless nothing was listed. */
 bool verify_run(const struct verify_input *input, struct verify_result *ret, GError **error);

@@ -10,7 +10,7 @@
 /* What all threads of one verification share. */
 struct verification {
     const struct verify_input *input;
-    struct store *undo; /* NULL: none */
+    struct store *undo;   /* NULL: none */
     pthread_mutex_t lock; /* guards what follows; a leaf */
     struct verify_result *result;
     struct file *report; /* opened with the first difference */
@@ -63,10 +63,10 @@ struct subject {
     bool want_absent;
     struct slice document; /* wanted */
     int64_t expires_at_ms;
-    bool expiry_known;     /* whether expires_at_ms is what must be there */
+    bool expiry_known; /* whether expires_at_ms is what must be there */
     struct version version;
-    enum outcome outcome;  /* recorded */
-    bool has_undo;         /* what the run recorded: */
+    enum outcome outcome; /* recorded */
+    bool has_undo;        /* what the run recorded: */
     struct slice pre_raw;
     bool pre_present;
     int64_t pre_expires_at_ms;

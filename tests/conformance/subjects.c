@@ -66,7 +66,8 @@ static void rocksdb_set_up(struct stand *stand)
     stand->uri = g_strdup("rocksdb:db"); /* relative to stand->dir */
 }
 
-/* --- remote: a storehost in a thread, with the stand's clock ---------------------------------------------------------- */
+/* --- remote: a storehost in a thread, with the stand's clock
+ * ---------------------------------------------------------- */
 
 struct hosted {
     struct store_registry *registry;

@@ -1,9 +1,9 @@
 /* Random lives of a run against a short reference of the promises.
  *
  * One life: records in a `mem` store, a spec, workers of which one at a time makes a step, an application that writes
- * between the steps, and deaths: between any two steps, in the middle of a cas, or just behind one whose answer is lost.
- * A dead worker's cas may still arrive, late. The seed decides everything; a failing seed is printed and can be replayed
- * with SLUICE_LIFE=SEED. */
+ * between the steps, and deaths: between any two steps, in the middle of a cas, or just behind one whose answer is
+ * lost. A dead worker's cas may still arrive, late. The seed decides everything; a failing seed is printed and can be
+ * replayed with SLUICE_LIFE=SEED. */
 #pragma once
 
 #include "kit/fake_world.h"
@@ -17,9 +17,9 @@ enum life_mode { LIFE_IN_PLACE, LIFE_FILL, LIFE_OVERWRITE, LIFE_MODES };
 
 /* What the application last did to a key, and what the run may have made of it. */
 struct reference {
-    int64_t value;    /* of the newest write by the application, or of the beginning */
+    int64_t value; /* of the newest write by the application, or of the beginning */
     bool present;
-    bool touched;     /* the application has written it while the run was at work */
+    bool touched; /* the application has written it while the run was at work */
     int64_t expires_at_ms;
 };
 

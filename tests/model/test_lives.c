@@ -18,7 +18,8 @@ static void the_promises_hold_in_every_life(void **state)
         print_message("# life %" PRIu64 "\n", seed);
         life_run(seed, &met);
     }
-    print_message("# met: %" PRIu64 " deaths, %" PRIu64 " torn and %" PRIu64 " unanswered writes, %" PRIu64 " changed\n",
+    print_message("# met: %" PRIu64 " deaths, %" PRIu64 " torn and %" PRIu64 " unanswered writes, %" PRIu64
+                  " changed\n",
                   met.deaths, met.torn, met.lost, met.changed);
     if (lives < 100)
         return;

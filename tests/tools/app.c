@@ -40,7 +40,8 @@ static struct call app_call(struct app *app)
     return (struct call){.ds = &app->ds, .mem = app->mem};
 }
 
-/* --- dump ------------------------------------------------------------------------------------------------------------- */
+/* --- dump
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static bool dump_record(struct app *app, const struct record *record, GError **error)
 {
@@ -73,7 +74,8 @@ static bool dump(struct app *app, GError **error)
     return true;
 }
 
-/* --- put -------------------------------------------------------------------------------------------------------------- */
+/* --- put
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static bool take_line(struct app *app, char *line, struct cas_op *ret, GError **error)
 {

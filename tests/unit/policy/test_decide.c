@@ -2,9 +2,18 @@
 #include "kit/kit.h"
 #include "policy/decide.h"
 
-#define AT(ms) {VERSION_TIME, (ms) * INT64_C(1000)}
-#define NUMBER(n) {VERSION_INTEGER, (n)}
-#define NONE {VERSION_NONE, 0}
+#define AT(ms)                                                                                                         \
+    {                                                                                                                  \
+        VERSION_TIME, (ms)*INT64_C(1000)                                                                               \
+    }
+#define NUMBER(n)                                                                                                      \
+    {                                                                                                                  \
+        VERSION_INTEGER, (n)                                                                                           \
+    }
+#define NONE                                                                                                           \
+    {                                                                                                                  \
+        VERSION_NONE, 0                                                                                                \
+    }
 
 static const struct decide_rules NEWER = {.conflict = DECIDE_NEWER_WINS, .skew_ms = 500};
 static const struct decide_rules NEWER_REPAIR = {.conflict = DECIDE_NEWER_WINS, .skew_ms = 500, .repair_ties = true};
@@ -30,7 +39,10 @@ static const struct {
     {"a delete of nothing changes nothing", &OVER, {.want_delete = true}, DECISION_UNCHANGED},
     {"equal is unchanged", &OVER, {.live_present = true, .equal = true}, DECISION_UNCHANGED},
     {"equal is unchanged for fill", &FILL, {.live_present = true, .equal = true}, DECISION_UNCHANGED},
-    {"equal is unchanged whatever the versions", &NEWER, {.live_present = true, .equal = true, .wanted = AT(9)}, DECISION_UNCHANGED},
+    {"equal is unchanged whatever the versions",
+     &NEWER,
+     {.live_present = true, .equal = true, .wanted = AT(9)},
+     DECISION_UNCHANGED},
     {"fill leaves a live record", &FILL, {.live_present = true}, DECISION_KEPT_LIVE},
     {"fill leaves it even where conflicts are overwritten", &FILL_OVER, {.live_present = true}, DECISION_KEPT_LIVE},
     {"keep-live keeps", &KEEP, {.live_present = true}, DECISION_KEPT_LIVE},
@@ -39,20 +51,56 @@ static const struct {
     {"the same dataset writes", &SAME, {.live_present = true}, DECISION_WRITE},
     {"the same dataset deletes", &SAME, {.live_present = true, .want_delete = true}, DECISION_DELETE},
     {"newer wins", &NEWER, {.live_present = true, .wanted = AT(10000), .live = AT(1000)}, DECISION_WRITE},
-    {"a newer tombstone deletes", &NEWER, {.live_present = true, .want_delete = true, .wanted = AT(10000), .live = AT(1000)}, DECISION_DELETE},
+    {"a newer tombstone deletes",
+     &NEWER,
+     {.live_present = true, .want_delete = true, .wanted = AT(10000), .live = AT(1000)},
+     DECISION_DELETE},
     {"older is kept live", &NEWER, {.live_present = true, .wanted = AT(1000), .live = AT(10000)}, DECISION_KEPT_LIVE},
-    {"within the skew is a tie: kept live", &NEWER, {.live_present = true, .wanted = AT(1400), .live = AT(1000)}, DECISION_KEPT_LIVE},
-    {"a tie from the other side is kept live", &NEWER, {.live_present = true, .wanted = AT(1000), .live = AT(1400)}, DECISION_KEPT_LIVE},
-    {"a tie is repaired where asked", &NEWER_REPAIR, {.live_present = true, .wanted = AT(1000), .live = AT(1400)}, DECISION_WRITE},
-    {"older is kept live though ties are repaired", &NEWER_REPAIR, {.live_present = true, .wanted = AT(1000), .live = AT(2000)}, DECISION_KEPT_LIVE},
-    {"just beyond the skew is newer", &NEWER, {.live_present = true, .wanted = AT(1501), .live = AT(1000)}, DECISION_WRITE},
+    {"within the skew is a tie: kept live",
+     &NEWER,
+     {.live_present = true, .wanted = AT(1400), .live = AT(1000)},
+     DECISION_KEPT_LIVE},
+    {"a tie from the other side is kept live",
+     &NEWER,
+     {.live_present = true, .wanted = AT(1000), .live = AT(1400)},
+     DECISION_KEPT_LIVE},
+    {"a tie is repaired where asked",
+     &NEWER_REPAIR,
+     {.live_present = true, .wanted = AT(1000), .live = AT(1400)},
+     DECISION_WRITE},
+    {"older is kept live though ties are repaired",
+     &NEWER_REPAIR,
+     {.live_present = true, .wanted = AT(1000), .live = AT(2000)},
+     DECISION_KEPT_LIVE},
+    {"just beyond the skew is newer",
+     &NEWER,
+     {.live_present = true, .wanted = AT(1501), .live = AT(1000)},
+     DECISION_WRITE},
     {"integers have no skew", &NEWER, {.live_present = true, .wanted = NUMBER(8), .live = NUMBER(7)}, DECISION_WRITE},
-    {"equal integers are a tie", &NEWER, {.live_present = true, .wanted = NUMBER(7), .live = NUMBER(7)}, DECISION_KEPT_LIVE},
-    {"kinds that cannot be compared: kept live", &NEWER, {.live_present = true, .wanted = NUMBER(7), .live = AT(1)}, DECISION_KEPT_LIVE},
-    {"a wanted record without a version: kept live", &NEWER, {.live_present = true, .wanted = NONE, .live = AT(1)}, DECISION_KEPT_LIVE},
-    {"a live record without a version: kept live", &NEWER, {.live_present = true, .wanted = AT(1), .live = NONE}, DECISION_KEPT_LIVE},
-    {"… or written where the spec says so", &NEWER_BOLD, {.live_present = true, .wanted = AT(1), .live = NONE}, DECISION_WRITE},
-    {"what this run wrote for this record is written over", &KEEP, {.live_present = true, .ours = true}, DECISION_WRITE},
+    {"equal integers are a tie",
+     &NEWER,
+     {.live_present = true, .wanted = NUMBER(7), .live = NUMBER(7)},
+     DECISION_KEPT_LIVE},
+    {"kinds that cannot be compared: kept live",
+     &NEWER,
+     {.live_present = true, .wanted = NUMBER(7), .live = AT(1)},
+     DECISION_KEPT_LIVE},
+    {"a wanted record without a version: kept live",
+     &NEWER,
+     {.live_present = true, .wanted = NONE, .live = AT(1)},
+     DECISION_KEPT_LIVE},
+    {"a live record without a version: kept live",
+     &NEWER,
+     {.live_present = true, .wanted = AT(1), .live = NONE},
+     DECISION_KEPT_LIVE},
+    {"… or written where the spec says so",
+     &NEWER_BOLD,
+     {.live_present = true, .wanted = AT(1), .live = NONE},
+     DECISION_WRITE},
+    {"what this run wrote for this record is written over",
+     &KEEP,
+     {.live_present = true, .ours = true},
+     DECISION_WRITE},
     {"… and deleted", &FILL, {.live_present = true, .ours = true, .want_delete = true}, DECISION_DELETE},
 };
 
