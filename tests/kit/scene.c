@@ -17,7 +17,7 @@ static void scene_sleep(void *self, int64_t us, const atomic_bool *cancel)
         return;
     scene->fake.now_us += us;
     scene->fake.wall_ms += us / 1000;
-    g_usleep(50);
+    world_sleep_us(world_real(), 50, NULL); /* other threads have their turn */
     if (scene->asleep)
         scene->asleep(scene, us);
 }
