@@ -8,6 +8,7 @@ bool forward_open(struct worker *worker, GError **error)
     struct transform_config config = {
         .recipe = plan->recipe,
         .key = worker->job->rules.same_dataset ? &KEEP_KEY : &plan->spec->source.key,
+        .unchanged = worker->job->rules.same_dataset && plan->spec->source.key.n > 0 ? &plan->spec->source.key : NULL,
         .where = plan->spec->source.where,
         .run = worker->job->run_name,
         .spec = plan->spec->name,
@@ -188,10 +189,12 @@ static void transform_row(struct worker *worker, size_t i)
         return;
     }
     row->has_document = true;
-    if (transform_record(worker->transform, row->rec.key, row->document, mem, &result, &error))
+    if (transform_record(worker->transform, row->rec.key, row->document, mem, &result, &error)) {
         take_result(worker, i, &result);
-    else
-        worker_fail(worker, error);
+        return;
+    }
+    error_add(&error, "record '%.*s'", (int)MIN(row->rec.key.len, (size_t)80), (const char *)row->rec.key.data);
+    worker_fail(worker, error);
 }
 
 void forward_row(struct worker *worker, size_t i)

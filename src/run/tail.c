@@ -110,8 +110,56 @@ static void take_state(struct worker *worker, struct undo_entry *entry, enum und
         settle_entry(worker, entry);
 }
 
+static bool has_entry(const struct undo_tail *tail, uint32_t lane, uint64_t number)
+{
+    for (size_t i = 0; i < tail->n; i++)
+        if (tail->entries[i].lane == lane && tail->entries[i].number == number)
+            return true;
+    return false;
+}
+
+/* A write that the fence marks, that no checkpoint accounts for, and of which the damaged log holds no entry: its key
+ * would be taken for one that was not written, and changed a second time. */
+static bool lost_write(const struct worker *worker, const struct fence_lane *lane)
+{
+    const struct grant *grant = &worker->grant;
+    if (grant->checkpoint > 0 && lane->lane < grant->settled_lane)
+        return false;
+    for (uint64_t i = 0; i < 8 * (uint64_t)lane->bitmap.len; i++) {
+        uint64_t number = lane->base + 1 + i;
+        bool named = grant->checkpoint > 0 && lane->lane == grant->settled_lane && number <= grant->settled;
+        if (!named && fence_lane_applied(lane, number) && !has_entry(&worker->tail, lane->lane, number))
+            return true;
+    }
+    return false;
+}
+
+/* Damage that a crash may have torn is harmless: nothing of such a block was ever sent, and the fence says so. */
+static bool refuse_damage(struct worker *worker)
+{
+    const struct undo_tail *tail = &worker->tail;
+    GError *error = NULL;
+    bool lost = false;
+    for (size_t i = 0; i < tail->n_damage; i++)
+        lost |= tail->damage[i].proven && !worker->before.present;
+    for (size_t i = 0; tail->n_damage > 0 && i < worker->before.n; i++)
+        lost |= lost_write(worker, &worker->before.lanes[i]);
+    if (!lost)
+        return false;
+    error_set(
+        &error, SLUICE_ERROR_CORRUPT,
+        "partition %u: its undo log is damaged above the checkpoint, in segment %u at offset %" G_GUINT64_FORMAT
+        ": which keys were written there cannot be told, so it is not gone on with; take the run back with `sluice "
+        "rollback`, which lists what it cannot restore",
+        worker->grant.part.part, tail->damage[0].at.segment, tail->damage[0].at.offset);
+    worker_fail(worker, error);
+    return true;
+}
+
 void tail_take(struct worker *worker)
 {
+    if (worker->job->kind == JOB_FORWARD && refuse_damage(worker))
+        return;
     for (size_t i = 0; i < worker->tail.n; i++) {
         struct undo_entry *entry = &worker->tail.entries[i];
         if (entry->state == UNDO_NOT_APPLIED || (entry->state == UNDO_APPLIED && accounted(&worker->grant, entry)))

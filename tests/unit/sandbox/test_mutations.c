@@ -158,7 +158,7 @@ static void mutated_scripts_do_the_same_everywhere(void **state)
         errors += (size_t)g_str_has_prefix(first, "lua: ");
         fatal += (size_t)g_str_has_prefix(first, "fatal: ");
     }
-    print_message("%zu documents, %zu errors of the record, %zu of the script\n", documents, errors, fatal);
+    print_message("# %zu documents, %zu errors of the record, %zu of the script\n", documents, errors, fatal);
     assert_true(documents > 300 && errors > 50 && fatal > 300);
 }
 

@@ -223,7 +223,7 @@ static void whatever_lua_compiles_is_understood_and_does_the_same(void **state)
             fail_msg("%s\n%s\n%s\n%s", text, into->str, plain, rewritten);
     }
     lua_close(lua);
-    print_message("%zu compiled, %zu ran to an end\n", compiled, ended);
+    print_message("# %zu compiled, %zu ran to an end\n", compiled, ended);
     assert_true(compiled > 5000 && ended > 3000);
 }
 

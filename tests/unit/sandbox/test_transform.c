@@ -242,7 +242,7 @@ static void an_identity_costs_one_small_object(void **state)
         kit_ok(sandbox_transform(kit.sandbox, document, &context, kit.mem, &result, &error));
         assert_ptr_equal(result.documents[0].data, document.data);
     }
-    print_message("%.0f ns a call\n", (double)(world_monotonic_us(world_real()) - begun_us) * 1000 / CALLS);
+    print_message("# %.0f ns a call\n", (double)(world_monotonic_us(world_real()) - begun_us) * 1000 / CALLS);
     assert_in_range((kit.sandbox->limits.allocated - allocated) / (CALLS - 1), 100, 200);
     assert_int_equal((arena_used(kit.mem) - used) / CALLS, sizeof(struct slice));
     lua_kit_done(&kit);

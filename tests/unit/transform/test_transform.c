@@ -312,7 +312,7 @@ static void refused(const char *dir, const char *more, enum error_code code, con
 static void what_is_wrong_shows_before_the_first_record(void **state)
 {
     const char *dir = *state;
-    refused(dir, "transform: { lua: none.lua }\n", SLUICE_ERROR_NOT_FOUND, "none.lua");
+    refused(dir, "transform: { lua: none.lua }\n", SLUICE_ERROR_TRANSFORM, "none.lua");
     write_file(dir, "fix.lua", "function transform(doc)\n  return doc +\nend");
     refused(dir, "transform: { lua: fix.lua }\n", SLUICE_ERROR_TRANSFORM, "fix.lua:3: unexpected symbol near 'end'");
     write_file(dir, "fix.lua", "function Transform(doc) return doc end");
