@@ -160,6 +160,8 @@ static void check_code(lua_State *lua, const struct sandbox_source *source, enum
 static void push_code(lua_State *lua, const struct sandbox_source *given, enum operators_form form)
 {
     struct sandbox_source source = {.name = given->name, .text = without_mark(given->text)};
+    if (source.text.len > 0 && source.text.data[0] == (uint8_t)LUA_SIGNATURE[0])
+        luaL_error(lua, "%s:1: a compiled script; only the text of one is read", source.name);
     check_code(lua, &source, form);
     int status = load_rewritten(lua, &source, form);
     if (status == NOT_REWRITTEN)

@@ -47,7 +47,7 @@ source: {{ store: "file:in", dataset: "*.ndjson", key: id }}
 transform: {{ lua: t.lua }}
 target: {{ store: "rocksdb:live", dataset: items, expires: 30d }}
 partitions: {{ count: 3 }}
-protect: {{ rejects: 50% }}
+protect: {{ rejects: 50%, kept_live: 100% }}
 """
 
 IN_PLACE = """
@@ -57,7 +57,7 @@ source: {{ store: "rocksdb:live", dataset: items }}
 transform: {{ lua: t.lua }}
 target: {{ store: "rocksdb:live", dataset: items }}
 partitions: {{ count: 3 }}
-protect: {{ rejects: 50% }}
+protect: {{ rejects: 50%, kept_live: 100% }}
 """
 
 
