@@ -141,7 +141,7 @@ static bool take(struct cursor *cursor, char letter, struct taken *taken)
 bool dates_format_apply(const char *format, struct slice text, char into[DATE_TEXT])
 {
     struct taken taken = {.fraction = "0"};
-    struct cursor cursor = {.at = text.data, .end = text.data + text.len};
+    struct cursor cursor = {.at = text.data, .end = text.len ? text.data + text.len : text.data};
     for (const char *at = format; *at; at++) {
         bool fits = *at == '%' ? take(&cursor, *++at, &taken) : cursor.at < cursor.end && *cursor.at++ == (uint8_t)*at;
         if (!fits)

@@ -13,7 +13,7 @@ static size_t shared_len(struct slice a, struct slice b)
 void keys_put(GByteArray *into, GByteArray *io_last, struct slice key)
 {
     size_t shared = shared_len(slice_of(io_last->data, io_last->len), key);
-    struct slice rest = slice_of(key.data + shared, key.len - shared);
+    struct slice rest = slice_of(shared ? key.data + shared : key.data, key.len - shared);
     put_varint(into, shared);
     put_prefixed(into, rest);
     g_byte_array_set_size(io_last, (guint)shared);

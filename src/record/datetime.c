@@ -151,7 +151,7 @@ static void take_zone(struct cursor *cursor, struct parsed *parsed)
 
 static const char *parse(struct slice text, struct parsed *ret)
 {
-    struct cursor cursor = {.at = text.data, .end = text.data + text.len};
+    struct cursor cursor = {.at = text.data, .end = text.len ? text.data + text.len : text.data};
     struct parsed parsed = {0};
     parsed.local_s = take_date(&cursor);
     if (cursor.at < cursor.end && !cursor.wrong) {

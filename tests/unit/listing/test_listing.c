@@ -119,7 +119,9 @@ static void every_key_comes_back_in_its_partition(void **state)
         assert_int_equal(totals.keys, rows[i].keys);
         assert_int_equal(totals.size, rows[i].size);
         assert_int_equal(totals.partitions, rows[i].partitions);
-        assert_memory_equal(listing_reader_totals(reader), &totals, sizeof totals);
+        assert_int_equal(listing_reader_totals(reader)->partitions, totals.partitions);
+        assert_int_equal(listing_reader_totals(reader)->bytes, totals.bytes);
+        assert_true(digest_equal(listing_reader_totals(reader)->digest, totals.digest));
         unsigned seen = 0;
         for (uint32_t p = 0; p < totals.partitions; p++) {
             kit_ok(listing_reader_seek(reader, p, 0, &error));

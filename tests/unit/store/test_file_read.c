@@ -118,7 +118,7 @@ static void put_large(struct files *files, const char *name, const char *before,
 }
 
 /* The window of a scan. Under the address sanitizer, which keeps what has been freed, the peak says nothing. */
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__clang__)
 enum { MOST_KIB = INT_MAX };
 #else
 enum { MOST_KIB = 24 << 10 };
