@@ -7,7 +7,7 @@ static const char more[] = "…";
 const char *text_quote(struct slice text, char into[TEXT_QUOTE])
 {
     G_STATIC_ASSERT(QUOTED + 4 + sizeof more <= TEXT_QUOTE);
-    const uint8_t *end = text.data + text.len;
+    const uint8_t *end = text.len ? text.data + text.len : text.data;
     size_t n = 0, at = 0;
     while (at < text.len && n < QUOTED) {
         uint8_t byte = text.data[at];

@@ -44,7 +44,7 @@ static const struct escape escapes[] = {
 
     /* compiled code */
     {"bytecode_is_not_loaded", "\x1bLua",
-     "fatal: while loading: fix.lua:1: a compiled script; only the text of one is read"},
+     "fatal: fix.lua:1: a compiled script; only the text of one is read"},
 
     /* metatables */
     {"the_metatable_of_texts_is_out_of_reach", T("return getmetatable('').__index.upper"),
