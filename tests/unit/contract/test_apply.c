@@ -260,7 +260,7 @@ static void a_record_without_change_takes_no_memory(void **state)
 static void a_record_costs_no_heap(void **state)
 {
     if (!HEAP_IS_COUNTED)
-        skip();
+        kit_skip("this build has an allocator of its own: the heap is counted under gcc");
     struct applied applied = applied_new(SIX);
     g_autoptr(GError) error = NULL;
     auto_(arena) mem = arena_new(1 << 20);

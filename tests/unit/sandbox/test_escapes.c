@@ -43,8 +43,7 @@ static const struct escape escapes[] = {
      "{\"s\":\"byte char find format gmatch gsub len lower match rep reverse sub upper\"}"},
 
     /* compiled code */
-    {"bytecode_is_not_loaded", "\x1bLua",
-     "fatal: fix.lua:1: a compiled script; only the text of one is read"},
+    {"bytecode_is_not_loaded", "\x1bLua", "fatal: fix.lua:1: a compiled script; only the text of one is read"},
 
     /* metatables */
     {"the_metatable_of_texts_is_out_of_reach", T("return getmetatable('').__index.upper"),
