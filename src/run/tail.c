@@ -110,55 +110,80 @@ static void take_state(struct worker *worker, struct undo_entry *entry, enum und
         settle_entry(worker, entry);
 }
 
-static bool has_entry(const struct undo_tail *tail, uint32_t lane, uint64_t number)
+/* --- damage
+ * ----------------------------------------------------------------------------------------------------------- */
+
+static bool tail_names(const struct worker *worker, uint32_t lane, uint64_t number)
 {
-    for (size_t i = 0; i < tail->n; i++)
-        if (tail->entries[i].lane == lane && tail->entries[i].number == number)
+    for (size_t i = 0; i < worker->tail.n; i++)
+        if (worker->tail.entries[i].lane == lane && worker->tail.entries[i].number == number)
             return true;
     return false;
 }
 
-/* A write that the fence marks, that no checkpoint accounts for, and of which the damaged log holds no entry: its key
- * would be taken for one that was not written, and changed a second time. */
-static bool lost_write(const struct worker *worker, const struct fence_lane *lane)
+/* Writes of a lane that the fence marks, that no checkpoint accounts for, and of which no entry can be read. Settling
+ * logs them as applied, so that the rollback counts what it cannot take back. */
+static uint64_t nameless_of(struct worker *worker, const struct fence_lane *lane)
 {
-    const struct grant *grant = &worker->grant;
-    if (grant->checkpoint > 0 && lane->lane < grant->settled_lane)
-        return false;
-    for (uint64_t i = 0; i < 8 * (uint64_t)lane->bitmap.len; i++) {
-        uint64_t number = lane->base + 1 + i;
-        bool named = grant->checkpoint > 0 && lane->lane == grant->settled_lane && number <= grant->settled;
-        if (!named && fence_lane_applied(lane, number) && !has_entry(&worker->tail, lane->lane, number))
-            return true;
+    uint64_t nameless = 0;
+    for (uint64_t bit = 0; bit < lane->bitmap.len * 8; bit++) {
+        struct undo_entry entry = {
+            .part = worker->grant.part.part, .lane = lane->lane, .number = lane->base + 1 + bit, .state = UNDO_APPLIED};
+        if (!fence_lane_applied(lane, entry.number) || accounted(&worker->grant, &entry) ||
+            tail_names(worker, entry.lane, entry.number))
+            continue;
+        nameless++;
+        if (worker->job->kind == JOB_SETTLE)
+            settle_entry(worker, &entry);
     }
-    return false;
+    return nameless;
 }
 
-/* Damage that a crash may have torn is harmless: nothing of such a block was ever sent, and the fence says so. */
-static bool refuse_damage(struct worker *worker)
+/* Numbers that the fence has forgotten were applied or not: of a block that cannot be read nobody knows. */
+static uint64_t nameless_below(const struct worker *worker, const struct undo_damage *damage)
+{
+    const struct fence_lane *lane = worker->before.present ? fence_find(&worker->before, damage->lane) : NULL;
+    uint64_t nameless = 0;
+    for (uint64_t i = 0; damage->part != UINT32_MAX && i < damage->keys; i++) {
+        struct undo_entry entry = {.lane = damage->lane, .number = damage->first_number + i};
+        bool forgotten = lane ? entry.number <= lane->base : damage->proven;
+        nameless += forgotten && !accounted(&worker->grant, &entry) && !tail_names(worker, entry.lane, entry.number);
+    }
+    return nameless;
+}
+
+/* A torn tail of which nothing was sent is no loss. But where a write was applied and its entry cannot be read, nobody
+ * can say which key it was: to go on could apply the transform a second time. Lanes below the newest checkpoint's have
+ * been through this already. */
+static bool tail_is_whole(struct worker *worker)
 {
     const struct undo_tail *tail = &worker->tail;
-    GError *error = NULL;
-    bool lost = false;
-    for (size_t i = 0; i < tail->n_damage; i++)
-        lost |= tail->damage[i].proven && !worker->before.present;
+    uint64_t nameless = 0;
     for (size_t i = 0; tail->n_damage > 0 && i < worker->before.n; i++)
-        lost |= lost_write(worker, &worker->before.lanes[i]);
-    if (!lost)
-        return false;
+        if (worker->grant.checkpoint == 0 || worker->before.lanes[i].lane >= worker->grant.settled_lane)
+            nameless += nameless_of(worker, &worker->before.lanes[i]);
+    for (size_t i = 0; i < tail->n_damage; i++)
+        nameless += nameless_below(worker, &tail->damage[i]);
+    if (nameless == 0 || worker->job->kind != JOB_FORWARD) /* a rollback compares before it touches */
+        return true;
+    GError *error = NULL;
     error_set(
         &error, SLUICE_ERROR_CORRUPT,
-        "partition %u: its undo log is damaged above the checkpoint, in segment %u at offset %" G_GUINT64_FORMAT
-        ": which keys were written there cannot be told, so it is not gone on with; take the run back with `sluice "
-        "rollback`, which lists what it cannot restore",
-        worker->grant.part.part, tail->damage[0].at.segment, tail->damage[0].at.offset);
+        "undo log, segment %u, offset %" G_GUINT64_FORMAT ": cannot be read, and %" G_GUINT64_FORMAT
+        " writes of partition %u may have been applied of which it alone says to which keys; `sluice rollback %s` "
+        "takes back everything that can be read",
+        tail->damage[0].at.segment, tail->damage[0].at.offset, nameless, worker->grant.part.part,
+        worker->job->run_name);
     worker_fail(worker, error);
-    return true;
+    return false;
 }
+
+/* --- taking it
+ * -------------------------------------------------------------------------------------------------------- */
 
 void tail_take(struct worker *worker)
 {
-    if (worker->job->kind == JOB_FORWARD && refuse_damage(worker))
+    if (!tail_is_whole(worker))
         return;
     for (size_t i = 0; i < worker->tail.n; i++) {
         struct undo_entry *entry = &worker->tail.entries[i];
