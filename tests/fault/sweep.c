@@ -1,0 +1,193 @@
+#include "fault/sweep.h"
+
+/* Every n up to here, then one in STRIDE. */
+#define EVERY  200u
+#define STRIDE 7u
+
+static const char *const DATASET = "items";
+
+/* --- call sites
+ * --------------------------------------------------------------------------------------------------------- */
+
+static bool is_number(const char *word, size_t len)
+{
+    bool digits = true, hex = true;
+    for (size_t i = 0; i < len; i++) {
+        digits &= g_ascii_isdigit(word[i]);
+        hex &= g_ascii_isxdigit(word[i]);
+    }
+    return digits || (hex && len >= 16);
+}
+
+/* What is called on which file: the same name in every run, wherever the home lies and whatever its numbers are. */
+static char *site_name(const struct scene *scene, const char *call, const char *path)
+{
+    const char *at = g_str_has_prefix(path, scene->dir) ? path + strlen(scene->dir) : path;
+    at += *at == '/';
+    GString *name = g_string_new(call);
+    g_string_append_c(name, ' ');
+    while (*at) {
+        size_t len = 0;
+        while (g_ascii_isalnum(at[len]))
+            len++;
+        if (len == 0)
+            g_string_append_c(name, *at++);
+        else if (is_number(at, len))
+            g_string_append_c(name, '*');
+        else
+            g_string_append_len(name, at, (gssize)len);
+        at += len;
+    }
+    return g_string_free(name, FALSE);
+}
+
+/* One run and what it met. */
+struct life {
+    struct scene scene;
+    GHashTable *sites;
+    uint64_t sent; /* cas calls until the first fault */
+};
+
+static void on_call(void *self, const char *call, const char *path)
+{
+    struct life *life = self;
+    const struct fake_world *fake = &life->scene.fake;
+    const struct fake_fault *fault = &fake->fault;
+    if (!fault->nth || fake->calls + 1 != fault->nth || (fault->call && strcmp(fault->call, call) != 0))
+        return;
+    g_hash_table_add(life->sites, site_name(&life->scene, call, path));
+    life->sent = life->scene.plan.calls[FAULT_CAS];
+}
+
+static void note_store_calls(struct life *life)
+{
+    for (int op = 0; op < FAULT_OP_COUNT; op++)
+        if (life->scene.plan.fired[op])
+            g_hash_table_add(life->sites, g_strconcat("store ", fault_op_name((enum fault_op)op), NULL));
+}
+
+/* --- runs
+ * --------------------------------------------------------------------------------------------------------------- */
+
+static void begin(const struct scenario *scenario, struct scene *scene)
+{
+    scene_init(scene, scenario->spec, scenario->lua);
+    scenario->prepare(scene);
+}
+
+static void reference_make(const struct scenario *scenario, struct reference *ret)
+{
+    struct scene scene;
+    auto_(arena) mem = arena_new(1 << 20);
+    begin(scenario, &scene);
+    ret->before = scene_image(&scene, DATASET);
+    scene_ran(&scene, scenario->status);
+    ret->after = scene_image(&scene, DATASET);
+    ret->tally = scene_row(&scene, mem).tally;
+    assert_string_not_equal(ret->before, ret->after);
+    scene_done(&scene);
+}
+
+static bool is_done(int status)
+{
+    return status == 0 || status == 8;
+}
+
+static void check_counts(struct scene *scene, const struct reference *reference)
+{
+    for (int i = 0; i < OUTCOME_LISTED_; i++)
+        assert_int_equal(scene_count(scene, (enum outcome)i), reference->tally.of[i]);
+}
+
+static void check_same(const char *what, const char *is, const char *should)
+{
+    if (strcmp(is, should) != 0)
+        fail_msg("%s\n--- is ---\n%s--- should be ---\n%s", what, is, should);
+}
+
+static void check_done(struct scene *scene, const struct reference *reference)
+{
+    g_autofree char *after = scene_image(scene, DATASET);
+    check_same("the target differs from that of an undisturbed run", after, reference->after);
+    scene_reconciles(scene);
+    check_counts(scene, reference);
+}
+
+static void check_back(struct scene *scene, const struct reference *reference)
+{
+    g_autofree char *after = scene_image(scene, DATASET);
+    check_same("the rollback has left something behind", after, reference->before);
+    scene_reconciles(scene);
+}
+
+static void say_how(const struct scenario *scenario, const struct trouble *trouble, uint64_t n,
+                    const struct ended *ended)
+{
+    print_message("# %s, %s %" PRIu64 ": ended with %d%s%s\n", scenario->name, trouble->name, n, ended->status,
+                  ended->text ? ": " : "", ended->text ? ended->text : "");
+}
+
+/* The command that meets the n-th, and how it ended; false: there was no n-th. */
+static bool meet(struct life *life, const struct scenario *scenario, const struct trouble *trouble, uint64_t n,
+                 struct ended *ret)
+{
+    struct scene *scene = &life->scene;
+    scene->fake.told = on_call;
+    scene->fake.told_self = life;
+    trouble->arm(scene, n);
+    (scenario->back ? scene_back : scene_run)(scene, ret);
+    bool fired = trouble->fired(scene) > 0;
+    note_store_calls(life);
+    if (fired && trouble->halts) /* nothing is written where the log of it may not last */
+        assert_int_equal(scene->plan.calls[FAULT_CAS], life->sent);
+    trouble->arm(scene, 0);
+    scene->fake.told = NULL;
+    if (ret->status != 1 && (!fired || !trouble->status || ret->status == trouble->status))
+        return fired;
+    say_how(scenario, trouble, n, ret);
+    fail_msg("that is no way to end");
+    return fired;
+}
+
+static void go_on(struct scene *scene, const struct scenario *scenario, const struct ended *ended)
+{
+    if (!is_done(ended->status))
+        scene_ran_at(scene, scenario->back ? scene_back : scene_run, scenario->back ? 0 : scenario->status, __FILE__,
+                     __LINE__);
+}
+
+/* One life that meets the n-th; false: there was none. */
+static bool one(const struct scenario *scenario, const struct trouble *trouble, uint64_t n,
+                const struct reference *reference, struct swept *swept, GHashTable *sites)
+{
+    struct life life = {.sites = sites};
+    struct ended ended;
+    begin(scenario, &life.scene);
+    if (scenario->back)
+        scene_ran(&life.scene, scenario->status);
+    bool fired = meet(&life, scenario, trouble, n, &ended);
+    go_on(&life.scene, scenario, &ended);
+    swept->stopped += !is_done(ended.status);
+    swept->runs += fired;
+    if (!scenario->back) {
+        check_done(&life.scene, reference);
+        scene_taken_back(&life.scene, 0);
+    }
+    check_back(&life.scene, reference);
+    ended_done(&ended);
+    scene_done(&life.scene);
+    return fired;
+}
+
+void sweep(const struct scenario *scenario, const struct trouble *trouble, GHashTable *sites, struct swept *ret)
+{
+    struct reference reference;
+    *ret = (struct swept){0};
+    reference_make(scenario, &reference);
+    uint64_t n = 1;
+    while (one(scenario, trouble, n, &reference, ret, sites))
+        n += n < EVERY ? 1 : STRIDE;
+    ret->last = n;
+    g_free(reference.before);
+    g_free(reference.after);
+}

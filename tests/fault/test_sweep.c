@@ -1,0 +1,261 @@
+#include "fault/sweep.h"
+
+#include <errno.h>
+
+#define KEYS 12
+
+static const char SAME[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
+                           "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\n"
+                           "partitions: { size: 7 }\nworkers: 1\n";
+static const char FILL[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\n"
+                           "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\n"
+                           "partitions: { size: 7 }\nworkers: 1\n";
+static const char FROM_FILE[] = "sluice: 1\nname: job\nsource: { store: \"file:in\", dataset: \"*.ndjson\", key: id, "
+                                "version: at }\n"
+                                "transform: { lua: t.lua }\n"
+                                "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: overwrite }\n"
+                                "partitions: { count: 2 }\nworkers: 1\n";
+
+static const char ONE_MORE[] = "function transform(doc, ctx)\n"
+                               "  if doc.n == 3 then return ctx.reject('three') end\n"
+                               "  if doc.n == 4 then return ctx.delete() end\n"
+                               "  doc.times = doc.times + 1\n"
+                               "  return doc\n"
+                               "end\n";
+
+static void put_all(struct scene *scene, const char *dataset, int first)
+{
+    for (int i = first; i < KEYS; i++) {
+        g_autofree char *key = g_strdup_printf("k%02d", i);
+        g_autofree char *json = g_strdup_printf("{\"n\": %d, \"times\": 0}", i);
+        scene_put_until(scene, dataset, key, json, i % 5 == 0 ? INT64_C(4102444800000) + i : 0);
+    }
+}
+
+static void prepare_same(struct scene *scene)
+{
+    put_all(scene, "items", 0);
+}
+
+static void prepare_fill(struct scene *scene)
+{
+    put_all(scene, "origin", 0);
+    scene_put(scene, "items", "k07", "{\"mine\": true}");
+}
+
+static void prepare_file(struct scene *scene)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (int i = 0; i < KEYS; i++)
+        g_string_append_printf(text, "{\"id\": \"k%02d\", \"n\": %d, \"at\": %d, \"times\": 0}\n", i, i, i);
+    g_string_append(text, "{\"id\": \"k05\", \"n\": 50, \"at\": 1, \"times\": 0}\n");
+    scene_file(scene, "in/a.ndjson", text->str);
+    scene_put(scene, "items", "k04", "{\"mine\": true}");
+    scene_put(scene, "items", "k09", "{\"mine\": true}");
+}
+
+static const struct scenario SCENARIOS[] = {
+    {"in place", SAME, ONE_MORE, prepare_same, false, 8},
+    {"fill", FILL, ONE_MORE, prepare_fill, false, 8},
+    {"from a file", FROM_FILE, ONE_MORE, prepare_file, false, 8},
+    {"rollback in place", SAME, ONE_MORE, prepare_same, true, 8},
+    {"rollback of a fill", FILL, ONE_MORE, prepare_fill, true, 8},
+};
+
+static void arm_file(struct scene *scene, uint64_t nth)
+{
+    fake_world_arm(&scene->fake, (struct fake_fault){.nth = nth, .number = EIO});
+}
+
+static uint64_t file_fired(const struct scene *scene)
+{
+    return scene->fake.fired;
+}
+
+static void arm_fsync(struct scene *scene, uint64_t nth)
+{
+    fake_world_arm(&scene->fake, (struct fake_fault){.call = "fsync", .nth = nth, .number = EIO});
+}
+
+static void arm_full(struct scene *scene, uint64_t nth)
+{
+    fake_world_arm(&scene->fake, (struct fake_fault){.call = "pwrite", .nth = nth, .number = ENOSPC, .lasting = true});
+}
+
+static void arm_store(struct scene *scene, const struct fault_row *row, uint64_t nth)
+{
+    struct fault_row armed = *row;
+    armed.nth = nth;
+    scene_fault(scene, &armed);
+}
+
+static void arm_transient(struct scene *scene, uint64_t nth)
+{
+    arm_store(scene, &(struct fault_row){.op = FAULT_ANY, .effect = FAULT_TRANSIENT}, nth);
+}
+
+static void arm_away(struct scene *scene, uint64_t nth)
+{
+    arm_store(scene, &(struct fault_row){.op = FAULT_ANY, .effect = FAULT_TRANSIENT, .lasting = true}, nth);
+}
+
+static void arm_fatal(struct scene *scene, uint64_t nth)
+{
+    arm_store(scene, &(struct fault_row){.op = FAULT_ANY, .effect = FAULT_FATAL}, nth);
+}
+
+static void arm_lost(struct scene *scene, uint64_t nth)
+{
+    arm_store(scene, &(struct fault_row){.op = FAULT_ANY, .effect = FAULT_LOST}, nth);
+}
+
+static void arm_torn(struct scene *scene, uint64_t nth)
+{
+    arm_store(scene, &(struct fault_row){.op = FAULT_CAS, .effect = FAULT_TORN, .applied = 3, .known = 1}, nth);
+}
+
+static uint64_t store_fired(const struct scene *scene)
+{
+    uint64_t fired = 0;
+    for (int i = 0; i < FAULT_OP_COUNT; i++)
+        fired += scene->plan.fired[i];
+    return fired;
+}
+
+static const struct trouble TROUBLES[] = {
+    {"store call", arm_transient, store_fired, 0},
+    {"store away", arm_away, store_fired, 6},
+    {"store fatal", arm_fatal, store_fired, 6},
+    {"answer lost", arm_lost, store_fired, 0},
+    {"torn", arm_torn, store_fired, 0},
+    {"file call", arm_file, file_fired, 0},
+    {"fsync", arm_fsync, file_fired, 5, true},
+    {"full disk", arm_full, file_fired, 5, true},
+};
+
+/* --- the sweeps
+ * --------------------------------------------------------------------------------------------------------- */
+
+static int sites_setup(void **state)
+{
+    *state = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    return 0;
+}
+
+static int sites_teardown(void **state)
+{
+    g_hash_table_unref(*state);
+    return 0;
+}
+
+static void sweep_with(GHashTable *sites, size_t first, size_t n)
+{
+    for (size_t t = first; t < first + n; t++)
+        for (size_t s = 0; s < G_N_ELEMENTS(SCENARIOS); s++) {
+            struct swept swept;
+            sweep(&SCENARIOS[s], &TROUBLES[t], sites, &swept);
+            print_message("# %s, %s: every n to 200, then each seventh, to %" PRIu64 "; %" PRIu64 " met it, %" PRIu64
+                          " were stopped by it\n",
+                          SCENARIOS[s].name, TROUBLES[t].name, swept.last, swept.runs, swept.stopped);
+            assert_true(swept.runs > 0);
+        }
+}
+
+static void a_store_that_fails_once_or_stays_away_costs_nothing_but_time(void **state)
+{
+    sweep_with(*state, 0, 3);
+}
+
+static void an_answer_that_is_lost_or_comes_half_is_settled(void **state)
+{
+    sweep_with(*state, 3, 2);
+}
+
+static void a_file_call_that_fails_costs_nothing_but_time(void **state)
+{
+    sweep_with(*state, 5, 1);
+}
+
+static void a_failed_fsync_and_a_full_disk_halt_the_run(void **state)
+{
+    sweep_with(*state, 6, 2);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void every_named_call_was_hit(void **state)
+{
+    static const char *const NAMED[] = {"fsync home/undo/job.*/*.undo",
+                                        "fsync home/undo/job.*/MANIFEST.tmp",
+                                        "fsync home/undo/job.*/chains.tmp",
+                                        "fsync home/undo/job.*",
+                                        "fsync home/quarantine/job.*.ndjson",
+                                        "fsync home/quarantine",
+                                        "fsync home/listing/*.list.tmp",
+                                        "fsync home/listing/*.skip.tmp",
+                                        "fsync home/listing",
+                                        "fsync home/reports/job.*/sample.tmp",
+                                        "fsync home/reports/job.*/verify-*.ndjson",
+                                        "pwrite home/undo/job.*/*.undo",
+                                        "pwrite home/undo/job.*/MANIFEST.tmp",
+                                        "pwrite home/undo/job.*/chains.tmp",
+                                        "pwrite home/quarantine/job.*.ndjson",
+                                        "pwrite home/listing/*.list.tmp",
+                                        "pwrite home/listing/*.skip.tmp",
+                                        "pwrite home/reports/job.*/sample.tmp",
+                                        "rename home/undo/job.*/MANIFEST",
+                                        "rename home/undo/job.*/chains",
+                                        "rename home/listing/*.list",
+                                        "rename home/listing/*.skip",
+                                        "rename home/reports/job.*/sample",
+                                        "pread home/undo/job.*/*.undo",
+                                        "pread home/undo/job.*/chains",
+                                        "pread home/listing/*.list",
+                                        "pread home/listing/*.skip",
+                                        "pread in/a.ndjson",
+                                        "pread job.yaml",
+                                        "pread t.lua",
+                                        "lock home/runs/job.*.lock",
+                                        "mkdir home",
+                                        "store open",
+                                        "store session_open",
+                                        "store inspect",
+                                        "store split",
+                                        "store scan_open",
+                                        "store scan_next",
+                                        "store read",
+                                        "store cas",
+                                        "store settle",
+                                        "store lane_open",
+                                        "store fence_read",
+                                        "store fence_drop",
+                                        "store lock",
+                                        "store unlock"};
+    guint n;
+    bool all = true;
+    g_autofree char **sites = (char **)g_hash_table_get_keys_as_array(*state, &n);
+    qsort(sites, n, sizeof *sites, by_text);
+    for (guint i = 0; i < n; i++)
+        print_message("# hit: %s\n", sites[i]);
+    for (size_t i = 0; i < G_N_ELEMENTS(NAMED); i++)
+        if (!g_hash_table_contains(*state, NAMED[i])) {
+            print_error("never hit: %s\n", NAMED[i]);
+            all = false;
+        }
+    assert_true(all);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_store_that_fails_once_or_stays_away_costs_nothing_but_time),
+        cmocka_unit_test(an_answer_that_is_lost_or_comes_half_is_settled),
+        cmocka_unit_test(a_file_call_that_fails_costs_nothing_but_time),
+        cmocka_unit_test(a_failed_fsync_and_a_full_disk_halt_the_run),
+        cmocka_unit_test(every_named_call_was_hit),
+    };
+    return cmocka_run_group_tests(tests, sites_setup, sites_teardown);
+}
