@@ -179,6 +179,26 @@ static void what_the_store_acknowledged_and_lost_is_done_again(void **state)
     scene_done(&scene);
 }
 
+/* A checkpoint is a promise: whatever it counts lasts. */
+static void a_checkpoint_follows_intents_writes_outcomes_and_their_settling(void **state)
+{
+    static const enum op_kind ORDER[] = {OP_LOG, OP_CAS, OP_OUTCOME, OP_SETTLE, OP_SYNC, OP_CHECKPOINT};
+    struct scene scene;
+    struct process process;
+    size_t at = 0;
+    begin(&scene, SAME_DATASET);
+    put_items(&scene);
+    scene_plan(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    for (struct op *op; (op = process_wish(&process, 0))->kind != OP_END; process_step(&process, 0))
+        for (size_t i = 0; i < G_N_ELEMENTS(ORDER); i++)
+            if (op->kind == ORDER[i])
+                assert_int_equal(i, at++);
+    assert_int_equal(at, G_N_ELEMENTS(ORDER));
+    process_die(&process);
+    scene_done(&scene);
+}
+
 static void the_lost_answer_to_a_lane_open_is_not_taken_for_an_older_catalog(void **state)
 {
     struct scene scene;
@@ -335,6 +355,7 @@ int main(void)
         cmocka_unit_test(a_write_that_never_arrived_is_told_by_the_fence_and_sent_under_a_new_number),
         cmocka_unit_test(a_repeated_request_is_answered_with_done),
         cmocka_unit_test(what_the_store_acknowledged_and_lost_is_done_again),
+        cmocka_unit_test(a_checkpoint_follows_intents_writes_outcomes_and_their_settling),
         cmocka_unit_test(the_lost_answer_to_a_lane_open_is_not_taken_for_an_older_catalog),
         cmocka_unit_test(a_lost_fence_leaves_in_doubt_what_is_neither_pre_image_nor_written),
         cmocka_unit_test(a_holder_that_dies_behind_its_lane_open_does_not_make_a_lost_fence_whole),
