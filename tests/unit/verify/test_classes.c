@@ -1,0 +1,268 @@
+/* Every class that a verification gives, provoked by what the application does to a run's target; and its report. */
+#include "kit/scene.h"
+
+#define SAME                                                                                                           \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\ntransform: { lua: t.lua }\n"                  \
+    "target: { store: \"mem:s\", dataset: items }\nworkers: 1\n"
+#define ELSEWHERE                                                                                                      \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin, version: at }\ntransform: { lua: t.lua }\n"    \
+    "target: { store: \"mem:s\", dataset: items, write: in-place }\nworkers: 1\n"
+#define LUA                                                                                                            \
+    "function transform(doc, ctx)\n  if doc.skip then return nil end\n  if doc.bad then return ctx.reject('bad') "     \
+    "end\n"                                                                                                            \
+    "  doc.times = doc.times + 1\n  return doc\nend\n"
+
+static void written(struct scene *scene)
+{
+    struct process process;
+    scene_plan(scene);
+    process_begin(&process, scene, JOB_FORWARD);
+    process_end(&process);
+    process_die(&process);
+}
+
+/* One record of each dataset, and what has been written of it. */
+static void begin(struct scene *scene, const char *spec)
+{
+    scene_init(scene, spec, LUA);
+    scene_put(scene, "items", "k", "{\"at\":1,\"times\":0}");
+    scene_put(scene, "origin", "k", "{\"at\":5,\"times\":0}");
+    written(scene);
+}
+
+static void judge(struct scene *scene, enum verify_class class, bool pass)
+{
+    struct verify_result result;
+    scene_verify(scene, &result);
+    for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
+        if (result.of[i] != (i == (int)class))
+            fail_msg("%s: %" PRIu64 "; %s was expected", verify_class_row((enum verify_class)i)->word, result.of[i],
+                     verify_class_row(class)->word);
+    assert_int_equal(result.pass, pass);
+    assert_non_null(strstr(result.sentence, verify_class_row(class)->word));
+    verify_result_done(&result);
+}
+
+static void equal_is_what_is_wanted(void **state)
+{
+    static const char *const SPECS[] = {SAME, ELSEWHERE};
+    for (size_t i = 0; i < G_N_ELEMENTS(SPECS); i++) {
+        struct scene scene;
+        begin(&scene, SPECS[i]);
+        judge(&scene, VERIFY_EQUAL, true);
+        scene_done(&scene);
+    }
+}
+
+static void missing_is_the_pre_image_or_nothing(void **state)
+{
+    struct scene scene;
+    begin(&scene, SAME);
+    scene_put(&scene, "items", "k", "{\"at\":1,\"times\":0}");
+    judge(&scene, VERIFY_MISSING, false);
+    scene_done(&scene);
+    begin(&scene, ELSEWHERE);
+    scene_put(&scene, "items", "k", "{\"at\":1,\"times\":0}");
+    judge(&scene, VERIFY_MISSING, false);
+    scene_done(&scene);
+}
+
+static void changed_since_is_neither_ours_nor_the_pre_image(void **state)
+{
+    struct scene scene;
+    begin(&scene, SAME);
+    scene_put(&scene, "items", "k", "{\"mine\":true}");
+    judge(&scene, VERIFY_CHANGED_SINCE, true);
+    scene_done(&scene);
+}
+
+static void superseded_is_newer_than_the_source(void **state)
+{
+    struct scene scene;
+    begin(&scene, ELSEWHERE);
+    scene_put(&scene, "items", "k", "{\"at\":9}");
+    judge(&scene, VERIFY_SUPERSEDED, true);
+    scene_done(&scene);
+}
+
+/* What the run wrote still stands, but the source wants something else. */
+static void differing_is_ours_but_not_what_is_wanted(void **state)
+{
+    struct scene scene;
+    begin(&scene, ELSEWHERE);
+    scene_put(&scene, "origin", "k", "{\"at\":5,\"times\":7}");
+    judge(&scene, VERIFY_DIFFERING, false);
+    scene_done(&scene);
+}
+
+static void kept_is_the_policy_s(void **state)
+{
+    struct scene scene;
+    scene_init(&scene, ELSEWHERE, LUA);
+    scene_put(&scene, "items", "k", "{\"at\":9}");
+    scene_put(&scene, "origin", "k", "{\"at\":5,\"times\":0}");
+    written(&scene);
+    judge(&scene, VERIFY_KEPT, true);
+    scene_done(&scene);
+}
+
+static void one_record(struct scene *scene, const char *json)
+{
+    scene_init(scene, SAME, LUA);
+    scene_put(scene, "items", "k", json);
+    written(scene);
+}
+
+static void refused_and_filtered_are_said_by_the_run(void **state)
+{
+    struct scene scene;
+    one_record(&scene, "{\"bad\":true}");
+    judge(&scene, VERIFY_REFUSED, true);
+    scene_done(&scene);
+    one_record(&scene, "{\"skip\":true}");
+    judge(&scene, VERIFY_FILTERED, true);
+    scene_done(&scene);
+}
+
+static void gone_is_listed_and_no_longer_there(void **state)
+{
+    struct scene scene;
+    scene_init(&scene, SAME, LUA);
+    scene_put(&scene, "items", "k", "{\"times\":0}");
+    scene_plan(&scene);
+    scene_remove(&scene, "items", "k");
+    struct process process;
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_end(&process);
+    process_die(&process);
+    judge(&scene, VERIFY_GONE, true);
+    scene_done(&scene);
+}
+
+static void expired_is_no_difference(void **state)
+{
+    struct scene scene;
+    scene_init(&scene, SAME, LUA);
+    scene_put_until(&scene, "items", "k", "{\"times\":0}", scene.fake.wall_ms + 60000);
+    written(&scene);
+    scene.fake.wall_ms += 60000;
+    judge(&scene, VERIFY_EXPIRED, true);
+    scene_done(&scene);
+}
+
+/* --- looking again
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void put_right(struct scene *scene, int64_t us)
+{
+    scene_put(scene, "items", "k", "{\"at\":1,\"times\":1}");
+}
+
+static void a_difference_that_goes_away_is_none(void **state)
+{
+    struct scene scene;
+    begin(&scene, SAME);
+    scene_put(&scene, "items", "k", "{\"at\":1,\"times\":0}");
+    scene.asleep = put_right;
+    judge(&scene, VERIFY_EQUAL, true);
+    scene_done(&scene);
+}
+
+static void put_another(struct scene *scene, int64_t us)
+{
+    g_autofree char *json = g_strdup_printf("{\"moving\":%" PRId64 "}", scene->fake.now_us);
+    scene_put(scene, "items", "k", json);
+}
+
+static void what_never_stands_still_is_in_doubt_and_counts(void **state)
+{
+    struct scene scene;
+    begin(&scene, SAME);
+    scene_put(&scene, "items", "k", "{\"at\":1,\"times\":0}");
+    scene.asleep = put_another;
+    judge(&scene, VERIFY_IN_DOUBT, false);
+    scene_done(&scene);
+}
+
+/* --- report and sample
+ * -------------------------------------------------------------------------------------------------- */
+
+static void the_report_names_the_fields_that_differ(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    g_autofree char *report = NULL;
+    begin(&scene, SAME);
+    scene_put(&scene, "items", "k", "{\"at\":1,\"times\":3,\"new\":true}");
+    scene_verify(&scene, &result);
+    assert_true(g_file_get_contents(result.report_path, &report, NULL, NULL));
+    assert_non_null(strstr(report, "\"key\":\"k\""));
+    assert_non_null(strstr(report, "\"kind\":\"changed_since\""));
+    assert_non_null(strstr(report, "\"wanted\":{\"at\":1,\"times\":1}"));
+    assert_non_null(strstr(report, "\"live\":{\"at\":1,\"times\":3,\"new\":true}"));
+    assert_non_null(strstr(report, "\"fields\":[\"times\",\"new\"]"));
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+static void the_report_of_equal_sides_is_empty(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    g_autofree char *report = NULL;
+    begin(&scene, SAME);
+    scene_verify(&scene, &result);
+    assert_true(g_file_get_contents(result.report_path, &report, NULL, NULL));
+    assert_string_equal(report, "");
+    assert_true(set_digest_equal(&result.wanted, &result.live));
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+/* The sample was taken of other records than those that the undo log claims were there. */
+static void a_sample_that_the_undo_log_contradicts_does_not_pass(void **state)
+{
+    struct scene scene;
+    struct process process;
+    struct verify_result result;
+    scene_init(&scene, SAME, LUA);
+    for (int i = 0; i < 40; i++) {
+        g_autofree char *key = g_strdup_printf("k%02d", i);
+        scene_put(&scene, "items", key, "{\"was\":1,\"times\":0}");
+    }
+    scene_plan(&scene);
+    process_begin(&process, &scene, JOB_FORWARD); /* reads the sample */
+    for (int i = 0; i < 30; i++) {
+        g_autofree char *key = g_strdup_printf("k%02d", i);
+        scene_put(&scene, "items", key, "{\"was\":2,\"times\":0}");
+    }
+    process_end(&process);
+    process_die(&process);
+    scene_verify(&scene, &result);
+    assert_int_equal(result.of[VERIFY_EQUAL], 40);
+    assert_false(result.pass);
+    assert_non_null(strstr(result.sentence, "10 of 40"));
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equal_is_what_is_wanted),
+        cmocka_unit_test(missing_is_the_pre_image_or_nothing),
+        cmocka_unit_test(changed_since_is_neither_ours_nor_the_pre_image),
+        cmocka_unit_test(superseded_is_newer_than_the_source),
+        cmocka_unit_test(differing_is_ours_but_not_what_is_wanted),
+        cmocka_unit_test(kept_is_the_policy_s),
+        cmocka_unit_test(refused_and_filtered_are_said_by_the_run),
+        cmocka_unit_test(gone_is_listed_and_no_longer_there),
+        cmocka_unit_test(expired_is_no_difference),
+        cmocka_unit_test(a_difference_that_goes_away_is_none),
+        cmocka_unit_test(what_never_stands_still_is_in_doubt_and_counts),
+        cmocka_unit_test(the_report_names_the_fields_that_differ),
+        cmocka_unit_test(the_report_of_equal_sides_is_empty),
+        cmocka_unit_test(a_sample_that_the_undo_log_contradicts_does_not_pass),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
