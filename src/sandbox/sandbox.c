@@ -52,6 +52,12 @@ static char *raised_text(const struct sandbox *sandbox)
     return with_full_name(sandbox, lua_tostring(lua, -1));
 }
 
+/* Lua's own limit of depth. Reaching it costs as much as a limit of ours, so it may not be paid record by record. */
+static bool is_too_deep(const char *text)
+{
+    return strstr(text, "stack overflow") != NULL;
+}
+
 /* Takes the value that was raised off the stack. `origin` stands before a message that names no place in a source. */
 static bool report(struct sandbox *sandbox, enum error_code code, const char *origin, GError **error)
 {
@@ -61,7 +67,7 @@ static bool report(struct sandbox *sandbox, enum error_code code, const char *or
     g_autofree char *valid = g_utf8_make_valid(text, (gssize)strnlen(text, LONGEST_MESSAGE));
     const char *before = dead ? (place[0] ? place : origin) : begins_with_a_source(sandbox, text) ? "" : origin;
     lua_settop(sandbox->lua, 0);
-    return error_set(error, dead ? SLUICE_ERROR_TRANSFORM : code, "%s%s", before, valid);
+    return error_set(error, dead || is_too_deep(text) ? SLUICE_ERROR_TRANSFORM : code, "%s%s", before, valid);
 }
 
 /* Calls `function` with `argument` (light) so that every error ends here. */

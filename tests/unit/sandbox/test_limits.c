@@ -169,6 +169,14 @@ static void limits_hold_while_loading(void **state)
     g_string_free(nested, TRUE);
 }
 
+/* Not a record's own fault: half a second a record would be no end either. */
+static void a_recursion_that_is_too_deep_ends_the_run(void **state)
+{
+    g_autofree char *text = lua_kit_run("function transform(doc)\n return transform(doc) + 1 end", "{}");
+    assert_true(g_str_has_prefix(text, "fatal: fix.lua:2: "));
+    assert_non_null(strstr(text, "stack overflow"));
+}
+
 static void memory_too_small_for_a_state_is_an_error(void **state)
 {
     for (size_t bytes = 1; bytes < 200000; bytes += 997) {
@@ -255,6 +263,7 @@ int main(void)
         cmocka_unit_test(what_is_within_the_limits_is_let_through),
         cmocka_unit_test(each_call_has_its_own_allowance),
         cmocka_unit_test(limits_hold_while_loading),
+        cmocka_unit_test(a_recursion_that_is_too_deep_ends_the_run),
         cmocka_unit_test(memory_too_small_for_a_state_is_an_error),
         cmocka_unit_test(limits_are_the_same_everywhere),
         cmocka_unit_test(short_texts_do_not_count_as_produced),
