@@ -61,8 +61,8 @@ static bool grant_go_on(struct catalog *catalog, int64_t run, struct arena *mem,
     return query_ok(query, error);
 }
 
-static bool grant(struct catalog *catalog, const struct grant_wish *wish, struct arena *mem, struct grant *ret,
-                  GError **error)
+bool grant_add(struct catalog *catalog, const struct grant_wish *wish, struct arena *mem, struct grant *ret,
+               GError **error)
 {
     uint32_t part;
     if (!grant_choose(catalog, wish, &part, error))
@@ -76,7 +76,7 @@ bool catalog_grant(struct catalog *catalog, const struct grant_wish *wish, struc
                    GError **error)
 {
     struct grant granted = {0};
-    if (!db_begin(catalog->db, error) || !db_end(catalog->db, grant(catalog, wish, mem, &granted, error), error))
+    if (!db_begin(catalog->db, error) || !db_end(catalog->db, grant_add(catalog, wish, mem, &granted, error), error))
         return false;
     *ret = granted;
     return true;
@@ -178,7 +178,7 @@ static bool part_written(struct catalog *catalog, const struct checkpoint *check
     return query_run(query, error);
 }
 
-static bool checkpoint_add(struct catalog *catalog, const struct checkpoint *checkpoint, GError **error)
+bool checkpoint_add(struct catalog *catalog, const struct checkpoint *checkpoint, GError **error)
 {
     uint64_t rows;
     bool stands;

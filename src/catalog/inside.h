@@ -62,6 +62,11 @@ void parts_range_put(struct query *query, uint32_t stage, bool back);
 void parts_columns(struct query *query, struct arena *mem, struct part_row *part);
 bool parts_insert(struct catalog *catalog, int64_t run, const struct part_new *part, GError **error);
 
+/* Inside a transaction: what catalog_grant() and catalog_checkpoint() do in one of their own. */
+bool grant_add(struct catalog *catalog, const struct grant_wish *wish, struct arena *mem, struct grant *ret,
+               GError **error);
+bool checkpoint_add(struct catalog *catalog, const struct checkpoint *checkpoint, GError **error);
+
 /* A growing array in an arena. *io_rows has room for at least one more of `size` bytes after it. TOO_BIG when full. */
 struct rows {
     void *at;

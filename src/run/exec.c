@@ -19,12 +19,14 @@ void exec_shared_init(struct exec_shared *shared)
 {
     pthread_mutex_init(&shared->sequences.lock, NULL);
     pthread_mutex_init(&shared->rate.lock, NULL);
+    catalog_together_init(&shared->together);
 }
 
 void exec_shared_done(struct exec_shared *shared)
 {
     pthread_mutex_destroy(&shared->sequences.lock);
     pthread_mutex_destroy(&shared->rate.lock);
+    catalog_together_done(&shared->together);
 }
 
 bool exec_new(struct exec **ret, struct exec_shared *shared, GError **error)
@@ -87,7 +89,8 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
                               .holder = exec->shared->holder,
                               .here = {here.segment, here.offset}};
     struct grant grant = {0};
-    if (!catalog_grant(exec->catalog, &wish, op->grant.mem, &grant, error))
+    struct catalog_entry entry = {.wish = &wish, .mem = op->grant.mem, .ret = &grant};
+    if (!catalog_together_commit(&exec->shared->together, exec->catalog, &entry, error))
         return false;
     if (!grant.resumed)
         grant.from = wish.here;
@@ -245,7 +248,8 @@ static bool do_sync(struct exec *exec, struct op *op, GError **error)
 
 static bool do_checkpoint(struct exec *exec, struct op *op, GError **error)
 {
-    return catalog_checkpoint(exec->catalog, &op->checkpoint.row, error);
+    struct catalog_entry entry = {.checkpoint = &op->checkpoint.row};
+    return catalog_together_commit(&exec->shared->together, exec->catalog, &entry, error);
 }
 
 static bool do_wait(struct exec *exec, struct op *op, GError **error)

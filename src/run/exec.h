@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/lock.h"
+#include "catalog/together.h"
 #include "run/job.h"
 #include "run/op.h"
 
@@ -36,6 +37,7 @@ struct exec_shared {
     const struct undo_config *undo_config;
     struct quarantine *quarantine, *notes;
     struct sequences sequences;
+    struct catalog_together together; /* grants and checkpoints of all workers */
     struct rate_limit rate;
     const atomic_bool *cancel; /* the second Ctrl-C: stop at once */
     int64_t call_timeout_us;

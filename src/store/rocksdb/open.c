@@ -228,6 +228,8 @@ static struct rocks_store *store_new(void)
     rocks_options_init(&store->options);
     pthread_mutex_init(&store->lock, NULL);
     latches_init(&store->latches);
+    groupsync_init(&store->syncs);
+    atomic_init(&store->commits, 1);
     store->families =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)rocksdb_column_family_handle_destroy);
     return store;
@@ -256,6 +258,7 @@ void rocks_close(struct store *base)
         rocksdb_close(store->db);
     rocks_options_done(&store->options);
     latches_done(&store->latches);
+    groupsync_done(&store->syncs);
     pthread_mutex_destroy(&store->lock);
     g_free(store->identity);
     g_free(store->path);

@@ -3,6 +3,7 @@
 
 #include <rocksdb/c.h>
 
+#include "base/groupsync.h"
 #include "store/fence.h"
 #include "store/keyed.h"
 #include "store/rocksdb/latch.h"
@@ -33,6 +34,8 @@ struct rocks_store {
     pthread_mutex_t lock; /* leaf; guards `families` */
     GHashTable *families; /* name → rocksdb_column_family_handle_t; nothing is removed before the store is closed */
     struct latches latches;
+    atomic_uint_fast64_t commits; /* batches in the log, from 1: what was read again when it was opened counts as one */
+    struct groupsync syncs;       /* of the log, up to a commit */
     /* A write failed in the middle: only the log, read again at the next opening, can say whether it took effect. */
     atomic_bool broken;
 };

@@ -34,21 +34,32 @@ bool rocks_commit(struct session *base, GError **error)
     char *message = NULL;
     rocksdb_write(store->db, store->options.write, session->batch, &message);
     rocksdb_writebatch_clear(session->batch);
+    if (rocks_check(message, store->path, error)) {
+        atomic_fetch_add(&store->commits, 1);
+        return true;
+    }
+    atomic_store(&store->broken, true);
+    return false;
+}
+
+static bool sync_log(void *self, uint64_t *ret_ticket, GError **error)
+{
+    struct rocks_store *store = self;
+    char *message = NULL;
+    *ret_ticket = atomic_load(&store->commits);
+    rocksdb_flush_wal(store->db, true, &message);
     if (rocks_check(message, store->path, error))
         return true;
     atomic_store(&store->broken, true);
     return false;
 }
 
+/* RocksDB lets those who wait for a sync of its log do one each, one after the other. */
 bool rocks_settle(struct session *session, const struct call *call, GError **error)
 {
     struct rocks_store *store = rocks_of(session);
-    char *message = NULL;
-    rocksdb_flush_wal(store->db, true, &message);
-    if (rocks_check(message, store->path, error))
-        return true;
-    atomic_store(&store->broken, true);
-    return false;
+    struct groupsync_way way = {.sync = sync_log, .self = store};
+    return groupsync_durable(&store->syncs, atomic_load(&store->commits), &way, error);
 }
 
 /* --- cas ---------------------------------------------------------------------------------------------------------- */
