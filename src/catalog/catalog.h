@@ -301,3 +301,17 @@ struct report_row {
 bool catalog_report_add(struct catalog *catalog, const struct report_row *report, GError **error);
 bool catalog_reports(struct catalog *catalog, int64_t run, struct arena *mem, struct report_row **ret, size_t *ret_n,
                      GError **error);
+
+/* --- sums: what the verifier found of a partition when its gate passed -------------------------------------------- */
+
+struct part_sum {
+    uint32_t part;
+    int64_t at_ms;
+    struct set_digest wanted, live;
+    const char *counts; /* JSON: the verifier's own */
+};
+/* One transaction for all; a partition's older row is replaced. */
+bool catalog_part_sums_put(struct catalog *catalog, int64_t run, const struct part_sum *sums, size_t n, GError **error);
+/* In the order of the partitions. */
+bool catalog_part_sums(struct catalog *catalog, int64_t run, struct arena *mem, struct part_sum **ret, size_t *ret_n,
+                       GError **error);

@@ -135,6 +135,14 @@ static const char *const MIGRATIONS[] = {
     "CREATE TRIGGER ledger_kept BEFORE DELETE ON ledger BEGIN"
     " SELECT raise(ABORT, 'the ledger is append-only');"
     "END;",
+
+    /* 2: what the verifier found of each partition when its gate passed; replaced where a gate is judged again. */
+    "CREATE TABLE part_sum ("
+    " run INTEGER NOT NULL, part INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+    " wanted_count INTEGER NOT NULL, wanted_sum BLOB NOT NULL," /* what the source gives */
+    " live_count INTEGER NOT NULL, live_sum BLOB NOT NULL,"     /* what the target held of it */
+    " counts TEXT NOT NULL,"                                    /* JSON: keys by class, as a verification counts them */
+    " PRIMARY KEY (run, part), FOREIGN KEY (run, part) REFERENCES part (run, part)) STRICT, WITHOUT ROWID;",
 };
 
 int migrations_known(void)

@@ -93,7 +93,7 @@ SQL(CHECKPOINT,    "INSERT INTO checkpoint (run, part, at_ms, " CATALOG_CHECKPOI
                    " 1 + (SELECT coalesce(max(number), 0) FROM checkpoint WHERE run = ?1 AND part = ?2)")
 SQL(CHECKPOINTS,   "SELECT " CATALOG_CHECKPOINT_COLUMNS " FROM checkpoint WHERE run = ? AND part = ? ORDER BY number")
 
-/* wishes, reports */
+/* wishes, reports, sums */
 SQL(WISH_NEW,      "INSERT INTO wish (run, kind, value, actor, reason, at_ms) VALUES (?, ?, ?, ?, ?, ?) RETURNING id")
 SQL(WISH_NEXT,     "SELECT id, kind, value, actor, reason, at_ms FROM wish WHERE run = ? AND taken_ms IS NULL"
                    " ORDER BY id LIMIT 1")
@@ -101,6 +101,10 @@ SQL(WISH_TAKEN,    "UPDATE wish SET taken_ms = coalesce(taken_ms, ?2) WHERE id =
 SQL(WISH_IS_TAKEN, "SELECT taken_ms IS NOT NULL FROM wish WHERE id = ?")
 SQL(REPORT_NEW,    "INSERT INTO report (run, at_ms, stage, verdict, path, summary) VALUES (?, ?, ?, ?, ?, ?)")
 SQL(REPORTS,       "SELECT id, at_ms, stage, verdict, path, summary FROM report WHERE run = ? ORDER BY id")
+SQL(PART_SUM_PUT,  "INSERT OR REPLACE INTO part_sum (run, part, at_ms, wanted_count, wanted_sum, live_count, live_sum, counts)"
+                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+SQL(PART_SUMS,     "SELECT part, at_ms, wanted_count, wanted_sum, live_count, live_sum, counts FROM part_sum WHERE run = ?"
+                   " ORDER BY part")
 
 /* the ledger */
 SQL(LEDGER_HEAD,   "SELECT number, digest FROM ledger ORDER BY number DESC LIMIT 1")

@@ -261,6 +261,49 @@ static void counters_equal_a_recount_after_anything(void **state)
     rows_agree(fx, COUNTERS, COUNTED);
 }
 
+/* --- sums
+ * -------------------------------------------------------------------------------------------------------------- */
+
+static void sums_stand_by_partition_and_the_newest_replaces(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct part_sum *found;
+    size_t n;
+    struct run_row run = fixture_run(fx, 3);
+    struct part_sum sums[] = {{.part = 2, .at_ms = 5, .live = {.count = 7, .sum = {1, 2}}, .counts = "{\"equal\":7}"},
+                              {.part = 0, .at_ms = 5, .wanted = {.count = 1, .sum = {3, 4}}, .counts = "{}"}};
+    kit_ok(catalog_part_sums(fx->catalog, run.id, fx->mem, &found, &n, &error));
+    assert_int_equal(n, 0);
+    kit_ok(catalog_part_sums_put(fx->catalog, run.id, sums, G_N_ELEMENTS(sums), &error));
+    sums[0].live.count = 8;
+    kit_ok(catalog_part_sums_put(fx->catalog, run.id, sums, 1, &error));
+    kit_ok(catalog_part_sums(fx->catalog, run.id, fx->mem, &found, &n, &error));
+    assert_int_equal(n, 2);
+    assert_int_equal(found[0].part, 0);
+    assert_true(set_digest_equal(&found[0].wanted, &sums[1].wanted));
+    assert_int_equal(found[1].part, 2);
+    assert_int_equal(found[1].at_ms, 5);
+    assert_true(set_digest_equal(&found[1].live, &sums[0].live));
+    assert_string_equal(found[1].counts, "{\"equal\":7}");
+    sums[0].part = 9;
+    kit_refused(catalog_part_sums_put(fx->catalog, run.id, sums, 1, &error), CATALOG, "FOREIGN KEY");
+}
+
+static void a_home_of_the_first_schema_is_brought_up(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct part_sum *found;
+    size_t n;
+    struct run_row run = fixture_run(fx, 3);
+    g_clear_pointer(&fx->catalog, catalog_free);
+    fixture_sql(fx, "DROP TABLE part_sum; PRAGMA user_version = 1");
+    kit_ok(catalog_open(&fx->catalog, fx->world, fx->home, CATALOG_EXISTING, &error));
+    kit_ok(catalog_part_sums(fx->catalog, run.id, fx->mem, &found, &n, &error));
+    assert_int_equal(n, 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -273,6 +316,8 @@ int main(void)
         CASE(added_partitions_replace_none),
         CASE(partitions_are_listed_in_order_by_stage_and_kind),
         CASE(counters_equal_a_recount_after_anything),
+        CASE(sums_stand_by_partition_and_the_newest_replaces),
+        CASE(a_home_of_the_first_schema_is_brought_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
