@@ -21,6 +21,7 @@ TABLES = {
     "classes": Table("src/verify/class_rows.h", "ROW", (("word", 1), ("meaning", 2))),
     "states": Table("src/catalog/state_rows.h", "STATE", (("state", 1), ("over", 2))),
     "moves": Table("src/catalog/state_rows.h", "MOVE", (("from", 0), ("to", 1))),
+    "faults": Table("src/gen/fault_rows.h", "ROW", (("fault", 1), ("in a million", 2), ("ends", 3), ("what is wrong", 4))),
     "capabilities": Table("src/store/capability_rows.h", "ROW", (("capability", 1), ("what a store can do", 3))),
 }
 

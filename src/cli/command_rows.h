@@ -26,6 +26,10 @@ COMMAND(quarantine, "list|show RUN", 2, 3, "the refused records: `list RUN`, `sh
 COMMAND(cat,        "STORE DATASET", 2, 2, "a dataset as NDJSON",
         "A relative path in STORE is relative to the folder that you are in.", LINES,
         OPTION_LIMIT, OPTION_WHERE, OPTION_KEYS, OPTION_KEY)
+COMMAND(gen,        "NAME",          1, 1, "synthetic data with known faults in it: `gen customers`",
+        "NDJSON, the same on every machine for the same number and seed. With --faults, every fault that was planted is\n"
+        "listed: line, key, fault, what the field should be and what it is, and how such a record ends.",
+        LINES, OPTION_RECORDS, OPTION_SEED, OPTION_OUT, OPTION_FAULTS)
 COMMAND(stores,     "",              0, 0, "the drivers and what each can do", "", DOCUMENT, OPTION_COUNT)
 COMMAND(audit,      "log|verify",    1, 1, "the ledger: print it, or check its chain",
         "`log --limit N` prints the newest N entries. `verify --head HEX` also looks for a head that is known from elsewhere:\n"
