@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 Table = namedtuple("Table", "path macro columns")
 
 TABLES = {
+    "exits": Table("src/base/exit_rows.h", "ROW", (("exit", 0), ("meaning", 1))),
     "errors": Table("src/base/error_rows.h", "ROW", (("error", 1), ("class", 2), ("exit", 3), ("meaning", 4))),
     "outcomes": Table("src/record/outcome_rows.h", "ROW", (("word", 1), ("counted", 2), ("meaning", 3))),
     "classes": Table("src/verify/class_rows.h", "ROW", (("word", 1), ("meaning", 2))),

@@ -42,6 +42,17 @@ GQuark error_domain(void)
     return g_quark_from_static_string("sluice-error");
 }
 
+static const struct exit_row exit_rows[] = {
+#define ROW(status, words) {status, words},
+#include "base/exit_rows.h"
+#undef ROW
+};
+
+const struct exit_row *exit_row_at(size_t i)
+{
+    return i < G_N_ELEMENTS(exit_rows) ? &exit_rows[i] : NULL;
+}
+
 const struct error_row *error_row(enum error_code code)
 {
     g_assert((size_t)code < SLUICE_ERROR_COUNT);

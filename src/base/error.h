@@ -33,6 +33,12 @@ GQuark error_domain(void);
 
 const struct error_row *error_row(enum error_code code);
 
+struct exit_row {
+    int status;
+    const char *words;
+};
+const struct exit_row *exit_row_at(size_t i); /* in ascending order; NULL: no more */
+
 /* Of any GError: one from another domain counts as SLUICE_ERROR_INTERNAL. */
 enum error_class error_class(const GError *error);
 int error_exit_status(const GError *error);

@@ -113,6 +113,7 @@ int command_abort(struct cli *cli, GError **error);
 int command_rollback(struct cli *cli, GError **error);
 int command_verify(struct cli *cli, GError **error);
 int command_quarantine(struct cli *cli, GError **error);
+int command_explain(struct cli *cli, GError **error);
 int command_gen(struct cli *cli, GError **error);
 int command_audit(struct cli *cli, GError **error);
 int command_stores(struct cli *cli, GError **error);

@@ -26,6 +26,10 @@ COMMAND(quarantine, "list|show RUN", 2, 3, "the refused records: `list RUN`, `sh
 COMMAND(cat,        "STORE DATASET", 2, 2, "a dataset as NDJSON",
         "A relative path in STORE is relative to the folder that you are in.", LINES,
         OPTION_LIMIT, OPTION_WHERE, OPTION_KEYS, OPTION_KEY)
+COMMAND(explain,    "[KEY]",         0, 2, "what a key of spec or contract means, an exit code, an error, an outcome, a state",
+        "`sluice explain target.conflict`, or `conflict` alone; `explain exit 8`, `explain kept_live`. The kind may stand before\n"
+        "the name: `explain contract version`. Without a name all of the kind are listed, without a kind all.",
+        DOCUMENT, OPTION_COUNT)
 COMMAND(gen,        "NAME",          1, 1, "synthetic data with known faults in it: `gen customers`",
         "NDJSON, the same on every machine for the same number and seed. With --faults, every fault that was planted is\n"
         "listed: line, key, fault, what the field should be and what it is, and how such a record ends.",

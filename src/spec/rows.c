@@ -29,6 +29,44 @@ const char *rows_nearest(struct rows rows, const char *key)
     return nearest_word(key, words, rows.n);
 }
 
+/* --- keys as users type them
+ * ------------------------------------------------------------------------------------------ */
+
+/* The length of the name at `at`, without its [] or [2]; *ret_next is behind its dot, NULL where nothing follows. */
+static size_t name_at(const char *at, const char **ret_next)
+{
+    const char *dot = strchr(at, '.');
+    size_t len = dot ? (size_t)(dot - at) : strlen(at);
+    *ret_next = dot ? dot + 1 : NULL;
+    return at[len ? len - 1 : 0] == ']' ? strcspn(at, "[") : len;
+}
+
+static bool fits(const char *key, const char *typed)
+{
+    const char *key_next, *typed_next;
+    if (!key || !typed)
+        return !key && !typed;
+    size_t key_len = name_at(key, &key_next), len = name_at(typed, &typed_next);
+    if (len == 0)
+        return false;
+    if (*key == '*')
+        return fits(key_next, typed_next) || (typed_next && fits(key, typed_next));
+    return len == key_len && strncmp(key, typed, len) == 0 && fits(key_next, typed_next);
+}
+
+bool rows_key_fits(const char *key, const char *typed, bool *ret_whole)
+{
+    const char *at = key;
+    bool found = fits(key, typed);
+    if (ret_whole)
+        *ret_whole = found;
+    while (!found && (at = strchr(at, '.'))) {
+        at++;
+        found = *at != '*' && fits(at, typed);
+    }
+    return found;
+}
+
 const struct yaml_node *rows_seen(const struct rows_reader *reader, const char *key)
 {
     const struct spec_row *row = rows_find(reader->rows, key);

@@ -74,6 +74,11 @@ const struct yaml_node *rows_seen(const struct rows_reader *reader, const char *
 const struct spec_row *rows_find(struct rows rows, const char *key);
 const char *rows_nearest(struct rows rows, const char *key); /* the key nearest to what was typed; NULL: none is near */
 
+/* Whether what a user types names the row of this key: `stages[].name` is also `stages.name` and `stages[2].name`, and
+ * `*` stands for any names: `fields.address.zip.type` is `fields.*.type`. Also without what leads to it: `conflict` is
+ * `target.conflict`. *ret_whole (may be NULL): with all that leads to it. */
+bool rows_key_fits(const char *key, const char *typed, bool *ret_whole);
+
 /* `WHAT: this version does not act on it: WHY` at the node. Returns false. */
 bool rows_refuse(struct rows_reader *reader, const struct yaml_node *at, const char *what, const char *why);
 

@@ -84,4 +84,71 @@ def _(stand):
         among(words, stand.sluice("gen", *arguments).ended(code).err)
 
 
+# --- explain
+
+
+def entries(stand, *words):
+    document = stand.sluice("explain", *words, "--json").ended(0).json()
+    same(document["type"], "explain", "type")
+    return document["entries"]
+
+
+@test("explain: every key of spec and contract, whole and without what leads to it, in words and in JSON")
+def _(stand):
+    everything = entries(stand)
+    keys = [row for row in everything if row["kind"] in ("spec", "contract")]
+    must(len(keys) > 100, len(keys))
+    for row in keys:
+        found = [one for one in entries(stand, row["kind"], row["name"]) if one["name"] == row["name"]]
+        same(found, [row], row["name"])
+        must(row["words"] and row["form"] and row["example"], row)
+        must(row["acts"] == (row["why"] is None), row)
+    for row in keys[::7]:
+        words = stand.sluice("explain", row["kind"], row["name"]).ended(0).out
+        among([row["name"], row["words"], row["form"], row["example"], row["default"] or "none"], words)
+        among("no, this version refuses it" if not row["acts"] else "yes", words)
+
+
+@test("explain: keys as they are typed")
+def _(stand):
+    for typed, kind, name in (("conflict", "spec", "target.conflict"), ("stages[2].gate.verify", "spec", "stages[].gate.verify"),
+                              ("stages.name", "spec", "stages[].name"), ("fields.address.zip.type", "contract", "fields.*.type"),
+                              ("fields.tier", "contract", "fields.*"), ("fields.tier.length.max", "contract", "fields.*.length.max")):
+        same([(row["kind"], row["name"]) for row in entries(stand, typed)], [(kind, name)], typed)
+    same({(row["kind"], row["name"]) for row in entries(stand, "version")},
+         {("spec", "source.version"), ("contract", "version")}, "version")
+    among(["source.store", "source.version"], stand.sluice("explain", "source").ended(0).out)
+
+
+@test("explain: exit codes, errors, outcomes, classes, states, capabilities")
+def _(stand):
+    for status in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 124):
+        same([row["kind"] for row in entries(stand, "exit", str(status))], ["exit"], "kind")
+    same(entries(stand, "exit", "5")[0]["errors"], ["halted", "source-moved", "no-space", "sync-failed"], "errors")
+    among("bad-record: the record cannot be read", stand.sluice("explain", "8").ended(0).out)
+    same([(row["kind"], row["class"], row["exit"]) for row in entries(stand, "timed-out")], [("error", "transient", 6)], "error")
+    same([row["kind"] for row in entries(stand, "rejected")], ["error", "outcome"], "two meanings")
+    same([row["kind"] for row in entries(stand, "class", "in_doubt")], ["class"], "one of two meanings")
+    same(entries(stand, "done")[0]["next"], ["rolling-back"], "what a state leads to")
+    among("over      yes", stand.sluice("explain", "done").ended(0).out)
+    same({row["kind"] for row in entries(stand, "capability")}, {"capability"}, "a kind")
+    same([row["kind"] for row in entries(stand, "error")][:2], ["error", "error"], "a kind")
+    among(["error contract (", "contract (a key of the contract)\n  contract  "], stand.sluice("explain", "contract").ended(0).out)
+    for kind in ("spec", "contract", "exit", "error", "outcome", "class", "state", "capability"):
+        among("\n" + kind + " (", "\n" + stand.sluice("explain", kind).ended(0).out)
+
+
+@test("explain: what there is not is refused with 9, and the nearest is named")
+def _(stand):
+    for words, near in ((["conflct"], "'conflict'"), (["target.conflct"], "'target.conflict'"), (["exits"], "'exit'"),
+                        (["kept_alive"], "'kept_live'"), (["contract", "rules[].exrp"], "'rules[].expr'"),
+                        (["spec", "unique"], "there is no spec 'unique'"), (["exit", "11"], "`sluice explain exit` lists"),
+                        (["12345678"], "`sluice explain` lists"), (["frob", "x"], "there is no frob 'x'"), ([""], "`sluice explain` lists")):
+        done = stand.sluice("explain", *words).ended(9)
+        among(near, done.err)
+        same(done.out, "", "standard output")
+        same(stand.sluice("explain", *words, "--json").ended(9).json()["error"], "not-found", "in JSON")
+    among("usage: sluice explain", stand.sluice("explain", "a", "b", "c").ended(2).err)
+
+
 run_all()

@@ -13,6 +13,18 @@ static void every_row_has_a_name_a_status_and_words(void **state)
     }
 }
 
+static void every_exit_status_of_an_error_has_its_row(void **state)
+{
+    for (size_t i = 1; exit_row_at(i); i++)
+        assert_true(exit_row_at(i)->status > exit_row_at(i - 1)->status && *exit_row_at(i)->words);
+    for (int code = 0; code < SLUICE_ERROR_COUNT; code++) {
+        size_t i = 0;
+        while (exit_row_at(i) && exit_row_at(i)->status != error_row((enum error_code)code)->exit_status)
+            i++;
+        assert_non_null(exit_row_at(i));
+    }
+}
+
 static void set_returns_false_and_fills_in(void **state)
 {
     GError *error = NULL;
@@ -95,6 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_has_a_name_a_status_and_words),
+        cmocka_unit_test(every_exit_status_of_an_error_has_its_row),
         cmocka_unit_test(set_returns_false_and_fills_in),
         cmocka_unit_test(class_and_exit_status_come_from_the_row),
         cmocka_unit_test(an_error_of_another_domain_counts_as_internal),

@@ -149,9 +149,43 @@ static void the_schema_has_what_the_rows_have(void **state)
     json_decref(schema);
 }
 
+static void keys_fit_what_users_type(void **state)
+{
+    static const struct {
+        const char *key, *typed;
+        bool fits, whole;
+    } CASES[] = {
+        {"target.conflict", "target.conflict", true, true},
+        {"target.conflict", "conflict", true, false},
+        {"target.conflict", "target", false, false},
+        {"target.conflict", "conflic", false, false},
+        {"target.conflict", "get.conflict", false, false},
+        {"target.conflict", "target.conflict.x", false, false},
+        {"target.conflict", "", false, false},
+        {"target.conflict", "target.", false, false},
+        {"target.conflict", ".conflict", false, false},
+        {"stages[].gate.verify", "stages[].gate.verify", true, true},
+        {"stages[].gate.verify", "stages.gate.verify", true, true},
+        {"stages[].gate.verify", "stages[2].gate.verify", true, true},
+        {"stages[].gate.verify", "gate.verify", true, false},
+        {"fields.*.type", "fields.tier.type", true, true},
+        {"fields.*.type", "fields.address.zip.type", true, true},
+        {"fields.*.type", "fields.type", false, false},
+        {"fields.*.type", "type", true, false},
+        {"fields.*", "fields.tier", true, true},
+        {"fields.*", "tier", false, false},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(CASES); i++) {
+        bool whole = !CASES[i].whole;
+        if (rows_key_fits(CASES[i].key, CASES[i].typed, &whole) != CASES[i].fits || whole != CASES[i].whole)
+            fail_msg("%s as %s", CASES[i].key, CASES[i].typed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_fit_what_users_type),
         cmocka_unit_test(every_row_has_words_and_an_example_that_is_read_or_refused_by_name),
         cmocka_unit_test(a_parent_stands_before_its_children_and_no_key_stands_twice),
         cmocka_unit_test(the_page_has_every_row_as_the_table_has_it),
