@@ -142,17 +142,24 @@ static bool run_of(struct cli *cli, struct arena *mem, struct run_row *ret, GErr
            catalog_run_get(catalog, cli->args[1], mem, ret, error);
 }
 
-static void put_key(FILE *out, struct slice key)
+/* Bytes from outside, on a line of a terminal: none of them moves the cursor or ends the line. */
+static void put_bytes_shown(FILE *out, struct slice bytes)
 {
-    g_autofree char *shown = g_utf8_make_valid((const char *)key.data, (gssize)key.len);
-    fputs(shown, out);
+    g_autofree char *shown = bytes.len ? g_utf8_make_valid((const char *)bytes.data, (gssize)bytes.len) : g_strdup("");
+    for (const char *at = shown; *at; at++)
+        if (*at == '\n')
+            fputs("\\n", out);
+        else if ((uint8_t)*at < 0x20 || *at == 0x7f)
+            fprintf(out, "\\x%02x", (unsigned)*at);
+        else
+            fputc(*at, out);
 }
 
 static void entry_line(struct cli *cli, const struct quarantine_entry *entry)
 {
     fprintf(cli->out, "%" G_GUINT64_FORMAT "  ", entry->number);
     if (entry->key.len) {
-        put_key(cli->out, entry->key);
+        put_bytes_shown(cli->out, entry->key);
         fputs("  ", cli->out);
     }
     if (entry->file)
@@ -165,7 +172,7 @@ static void entry_whole(struct cli *cli, const struct quarantine_entry *entry)
     fprintf(cli->out, "number    %" G_GUINT64_FORMAT "\n", entry->number);
     if (entry->key.len) {
         fputs("key       ", cli->out);
-        put_key(cli->out, entry->key);
+        put_bytes_shown(cli->out, entry->key);
         fputc('\n', cli->out);
     }
     if (entry->file)
@@ -175,7 +182,7 @@ static void entry_whole(struct cli *cli, const struct quarantine_entry *entry)
         fprintf(cli->out, "document  %.*s\n", (int)entry->document.len, (const char *)entry->document.data);
     else {
         fputs("bytes     ", cli->out);
-        put_key(cli->out, entry->raw);
+        put_bytes_shown(cli->out, entry->raw);
         fputc('\n', cli->out);
     }
 }

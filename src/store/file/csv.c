@@ -7,6 +7,7 @@ struct csv_header {
     size_t n;
     GByteArray *fields; /* for each: the type of a string, the name, a NUL: as BSON wants it */
     size_t *ends;       /* n: where each ends in `fields` */
+    GBytes *row;        /* as it stands in the file */
 };
 
 void csv_header_free(struct csv_header *header)
@@ -14,6 +15,7 @@ void csv_header_free(struct csv_header *header)
     if (!header)
         return;
     g_byte_array_unref(header->fields);
+    g_clear_pointer(&header->row, g_bytes_unref);
     g_free(header->ends);
     g_free(header);
 }
@@ -222,8 +224,28 @@ bool csv_header_take(struct cutter *cutter, const char *path, GError **error)
         return header_fault(&names, 0, piece.what, error);
     if (!names_read(&names, piece.text, error))
         return false;
+    header->row = g_bytes_new(piece.text.data, piece.text.len);
     cutter->header = g_steal_pointer(&header);
     return true;
+}
+
+bool csv_header_has(const struct csv_header *header, struct slice name)
+{
+    size_t begin = 0;
+    for (size_t i = 0; i < header->n; i++) {
+        size_t end = header->ends[i] - 1; /* of the name, which a type precedes and a NUL follows */
+        if (slice_equal(name, slice_of(header->fields->data + begin + 1, end - begin - 1)))
+            return true;
+        begin = header->ends[i];
+    }
+    return false;
+}
+
+static bool is_header_again(const struct csv_header *header, struct slice text)
+{
+    size_t len;
+    const void *row = g_bytes_get_data(header->row, &len);
+    return header->n > 1 && slice_equal(text, slice_of(row, len));
 }
 
 /* --- documents ------------------------------------------------------------------------------------------------------
@@ -286,6 +308,8 @@ static bool row_document(const struct cutter *cutter, struct slice text, struct 
     if (!text_is_utf8(text, &bad))
         return row_fault(error, ret_at, bad, "invalid UTF-8");
     *ret_at = 0;
+    if (is_header_again(header, text))
+        return row_fault(error, ret_at, 0, "the header row stands here again, and is no record");
     uint8_t *begin = room <= DOCUMENT_BYTES ? arena_alloc(mem, room) : NULL;
     if (!begin)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "a record of %zu bytes; a record has at most 16 MiB", room);

@@ -3,18 +3,11 @@
  *
  * Objects are cut off by counting brackets outside of strings. Two things keep a broken object from taking the rest of
  * the file along: no string goes on behind the end of a line, and a bracket that closes one of the other kind closes
- * all that was opened since, as well. */
+ * all that was opened since, as well.
+ *
+ * Where the records are a list within an object (FILE#MEMBER), cut_member.c goes to it and past what follows it; within
+ * it there is no difference. */
 #include "store/file/cutter.h"
-
-/* What may come next. Durable: it stands in cursors. */
-enum expects {
-    EXPECTS_TOP,   /* outside of any array */
-    EXPECTS_FIRST, /* an array has just been opened */
-    EXPECTS_COMMA, /* or the end of the array */
-    EXPECTS_VALUE, /* behind a comma */
-};
-
-_Static_assert(EXPECTS_VALUE + 1 == CUTTER_EXPECTS, "a cursor's state is checked against it");
 
 enum { KNOWN_LEVELS = 128 };
 
@@ -126,8 +119,7 @@ static bool value_end(struct cutter *cutter, struct slice left, size_t seen, siz
 /* --- from one value to the next -------------------------------------------------------------------------------------
  */
 
-/* Stands at the first byte that is not blank, or at the end. */
-static bool pass_blanks(struct cutter *cutter, GError **error)
+bool cutter_json_blanks(struct cutter *cutter, GError **error)
 {
     struct window *window = &cutter->window;
     for (;;) {
@@ -160,18 +152,26 @@ static const struct step steps[][3] = {
 
 static const struct step *step_of(const struct cutter *cutter, uint8_t byte)
 {
+    if (cutter->state.expects > EXPECTS_VALUE)
+        return NULL;
     for (const struct step *step = steps[cutter->state.expects]; step->byte; step++)
         if (step->byte == (char)byte)
             return step;
     return NULL;
 }
 
+/* Nothing follows. */
+static uint8_t behind_all(const struct cutter *cutter)
+{
+    return cutter->member ? EXPECTS_NOTHING : EXPECTS_TOP;
+}
+
 static void at_end(struct cutter *cutter, struct piece *ret)
 {
     *ret = cutter_piece(cutter, PIECE_END, 0);
-    if (cutter->state.expects != EXPECTS_TOP)
+    if (cutter->state.expects != behind_all(cutter))
         cutter_fault(ret, "the array of records is not closed; has the file been cut off?");
-    cutter->state.expects = EXPECTS_TOP;
+    cutter->state.expects = behind_all(cutter);
 }
 
 static bool value_next(struct cutter *cutter, struct piece *ret, GError **error)
@@ -184,14 +184,18 @@ static bool value_next(struct cutter *cutter, struct piece *ret, GError **error)
     if (comma_missing && ret->kind == PIECE_RECORD)
         cutter_fault(ret, "expected ',' or ']' before another record");
     if (cutter->search.depth > 0 && cutter->window.ended && window_left(&cutter->window).len == 0)
-        cutter->state.expects = EXPECTS_TOP; /* cut off within a record: one fault is enough */
+        cutter->state.expects = behind_all(cutter); /* cut off within a record: one fault is enough */
     return true;
 }
 
 static bool json_next(struct cutter *cutter, struct piece *ret, GError **error)
 {
+    if (cutter->state.expects == EXPECTS_MEMBER && !cutter_member_seek(cutter, error))
+        return false;
     for (;;) {
-        if (!pass_blanks(cutter, error))
+        if (cutter->member && cutter->state.expects == EXPECTS_TOP)
+            return cutter_member_rest(cutter, ret, error);
+        if (!cutter_json_blanks(cutter, error))
             return false;
         struct slice left = window_left(&cutter->window);
         if (left.len == 0) {

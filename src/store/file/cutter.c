@@ -10,15 +10,17 @@ static const struct cutter_kind *const kinds[] = {
     [FORMAT_CSV] = &cutter_csv,
 };
 
-bool cutter_init(struct cutter *cutter, enum file_format format, struct file_stream *stream, uint64_t offset,
-                 GError **error)
+bool cutter_init(struct cutter *cutter, const struct cutter_wish *wish, GError **error)
 {
-    *cutter = (struct cutter){.kind = kinds[format], .state = {.line = 1}};
-    window_init(&cutter->window, stream, offset);
+    *cutter =
+        (struct cutter){.kind = kinds[wish->format], .state = {.line = 1}, .path = wish->path, .member = wish->member};
+    if (wish->member)
+        cutter->state.expects = EXPECTS_MEMBER;
+    window_init(&cutter->window, wish->stream, wish->offset);
     if (!window_more(&cutter->window, error))
         return false;
     struct slice left = window_left(&cutter->window);
-    if (offset == 0 && left.len >= 3 && memcmp(left.data, "\xef\xbb\xbf", 3) == 0)
+    if (wish->offset == 0 && left.len >= 3 && memcmp(left.data, "\xef\xbb\xbf", 3) == 0)
         window_take(&cutter->window, 3);
     cutter->state.line_at = cutter->window.offset;
     return true;

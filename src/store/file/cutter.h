@@ -22,14 +22,23 @@ struct piece {
 
 struct csv_header;
 struct cutter_kind;
+struct path;
 
-#define CUTTER_EXPECTS 4
+/* JSON: what may come next. Durable: it stands in cursors. Without a member, up to EXPECTS_VALUE. */
+enum expects {
+    EXPECTS_TOP,     /* outside of any array */
+    EXPECTS_FIRST,   /* an array has just been opened */
+    EXPECTS_COMMA,   /* or the end of the array */
+    EXPECTS_VALUE,   /* behind a comma */
+    EXPECTS_MEMBER,  /* before the member */
+    EXPECTS_NOTHING, /* behind all */
+};
 
 /* Where a cutter stands; with the window's offset all that it takes to go on. */
 struct cutter_state {
     uint64_t line;
     uint64_t line_at; /* the offset at which it begins */
-    uint8_t expects;  /* of JSON: what may come next, below CUTTER_EXPECTS */
+    uint8_t expects;  /* enum expects */
 };
 
 /* How far the end of one record has been looked for. */
@@ -45,6 +54,8 @@ struct cutter {
     struct cutter_state state;
     struct cutter_search search;
     struct csv_header *header; /* CSV: owned */
+    const struct path *member; /* JSON: the list that holds the records; NULL: the file itself does; borrowed */
+    const char *path;          /* of the file, for faults of the whole; borrowed */
     uint8_t *kept;             /* the beginning of a record that was too big */
     char said[96];             /* the newest fault */
 };
@@ -61,9 +72,15 @@ struct cutter_kind {
 
 extern const struct cutter_kind cutter_lines, cutter_json, cutter_csv;
 
-/* At the beginning of a stream whose first byte has that offset and line. A BOM at offset 0 is passed over. */
-bool cutter_init(struct cutter *cutter, enum file_format format, struct file_stream *stream, uint64_t offset,
-                 GError **error);
+/* At the beginning of a stream whose first byte has that offset. A BOM at offset 0 is passed over. */
+struct cutter_wish {
+    enum file_format format;
+    const char *path;
+    struct file_stream *stream;
+    uint64_t offset;
+    const struct path *member; /* NULL: none */
+};
+bool cutter_init(struct cutter *cutter, const struct cutter_wish *wish, GError **error);
 void cutter_done(struct cutter *cutter);
 
 /* The next record, fault, or the end. */
@@ -87,6 +104,14 @@ void cutter_fault(struct piece *piece, const char *what);
 
 /* Passes over `n` bytes of what is left in the window, and counts their lines. */
 void cutter_pass(struct cutter *cutter, size_t n);
+
+/* cut_json.c: stands at the first byte that is not blank, or at the end. */
+bool cutter_json_blanks(struct cutter *cutter, GError **error);
+
+/* cut_member.c. Before the list: goes to it, and behind its '['. CORRUPT, with the place, where the file has no such
+ * list. Behind it: passes over the rest, which becomes the end, or a fault where it is not what an object ends with. */
+bool cutter_member_seek(struct cutter *cutter, GError **error);
+bool cutter_member_rest(struct cutter *cutter, struct piece *ret, GError **error);
 
 bool cutter_json_document(const struct cutter *cutter, struct slice text, struct arena *mem, struct slice *ret,
                           size_t *ret_at, GError **error);

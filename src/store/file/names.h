@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/file.h"
+#include "record/path.h"
 #include "store/file/format.h"
 
 struct file_name {
@@ -11,10 +12,14 @@ struct file_name {
     struct world_stat stat;
 };
 
-/* The regular files below `dir` that match the glob, sorted bytewise by name: a GPtrArray of struct file_name *, which
- * frees them. Names that begin with a dot match nothing. None is no error. REFUSED: a glob that leaves the directory,
- * or a file that matches but whose name tells no form. */
-bool file_names(const struct world *world, const char *dir, const char *glob, GPtrArray **ret, GError **error);
+/* A dataset's name is GLOB or GLOB#MEMBER: the records are the list that stands at that path in the object that each of
+ * the files is. Only .json has members. A '#' of a file's name is written `[#]`. */
+bool file_member(const char *dataset, struct path **ret /* NULL: none; the caller's */, GError **error);
+
+/* The regular files below `dir` that are the dataset, sorted bytewise by name: a GPtrArray of struct file_name *, which
+ * frees them. Names that begin with a dot match nothing. None is no error. REFUSED: a glob that leaves the directory; a
+ * file that matches but whose name tells no form, or one that has no members; what matches and is no regular file. */
+bool file_names(const struct world *world, const char *dir, const char *dataset, GPtrArray **ret, GError **error);
 
 /* The same, but NOT_FOUND where nothing matches. */
-bool file_names_some(const struct world *world, const char *dir, const char *glob, GPtrArray **ret, GError **error);
+bool file_names_some(const struct world *world, const char *dir, const char *dataset, GPtrArray **ret, GError **error);

@@ -1,3 +1,4 @@
+#include "store/file/csv.h"
 #include "store/file/file_store.h"
 #include "store/file/source.h"
 
@@ -19,6 +20,7 @@ struct file_scan {
     char *only_name;
     struct file_range range; /* of a part */
     size_t max_records, max_bytes;
+    struct path *member; /* of the dataset; NULL: none */
 
     struct source source;
     bool opened;
@@ -75,6 +77,8 @@ static bool place_open(struct file_scan *scan, struct slice cursor, GError **err
 static bool begin(struct file_scan *scan, const struct scan_spec *spec, GError **error)
 {
     struct file_store *store = file_store_of((struct session *)scan->session);
+    if (!file_member(scan->ds_name, &scan->member, error))
+        return false;
     bool ok = spec->bounds.len > 0
                   ? part_open(scan, spec->bounds, error)
                   : file_names_some(store->base.world, store->dir, spec->ds->name, &scan->files, error);
@@ -126,6 +130,7 @@ void file_scan_free(struct file_scan *scan)
         g_free(scan->only->path);
     g_free(scan->only);
     g_free(scan->only_name);
+    path_free(scan->member);
     g_free(scan->ds_name);
     g_byte_array_unref(scan->bounds);
     g_free(scan);
@@ -216,6 +221,21 @@ static void too_big(const struct piece *piece, struct arena *mem, struct record 
 /* --- batches --------------------------------------------------------------------------------------------------------
  */
 
+/* A file without its header row has its first record's cells there: said at once, and not of every record. */
+static bool key_is_named(const struct file_scan *scan, const struct file_name *file, GError **error)
+{
+    const struct csv_header *header = scan->source.cutter.header;
+    for (size_t i = 0; header && scan->ds->key && i < scan->ds->key->n; i++) {
+        struct slice name = path_name(scan->ds->key->paths[i], 0);
+        if (!csv_header_has(header, name))
+            return error_set(error, SLUICE_ERROR_CORRUPT,
+                             "%s:1:1: the header names no column '%.*s', of which the key is made; is the header row "
+                             "missing? Give the file one, or name another key",
+                             file->path, (int)name.len, (const char *)name.data);
+    }
+    return true;
+}
+
 static bool next_source(struct file_scan *scan, GError **error)
 {
     const struct file_name *file = scan_file(scan, scan->place.file);
@@ -224,9 +244,14 @@ static bool next_source(struct file_scan *scan, GError **error)
                                .form = file->form,
                                .range = scan->files ? source_whole(file) : scan->range,
                                .frozen = !scan->files,
+                               .member = scan->member,
                                .place = scan->resumed ? &scan->place : NULL};
     if (!source_open(&scan->source, &wish, error))
         return false;
+    if (!key_is_named(scan, file, error)) {
+        source_close(&scan->source);
+        return false;
+    }
     scan->opened = true;
     scan->resumed = false;
     scan->place.name = file_name_digest(file->name);
@@ -265,7 +290,10 @@ static bool take_piece(struct file_scan *scan, struct filling *filling, const st
     uint64_t bytes = scan->source.cutter.window.offset - piece->offset;
     if (filling->n > 0 && filling->bytes + bytes > scan->max_bytes)
         return hold(scan, piece);
-    *record = (struct record){.at = {.file = filling->file, .line = piece->line, .offset = piece->offset}};
+    *record = (struct record){.at = {.file = filling->file,
+                                     .line = piece->line,
+                                     .column = (uint32_t)MIN(piece->column, UINT32_MAX),
+                                     .offset = piece->offset}};
     if (!record_of(scan, piece, filling->call->mem, record)) {
         if (filling->n > 0)
             return hold(scan, piece);

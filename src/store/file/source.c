@@ -47,8 +47,10 @@ static bool header_elsewhere(struct source *source, GError **error)
     auto_(file_stream) stream = NULL;
     struct stream_range head = {.path = source->path, .to = range->head};
     struct cutter cutter = {0};
-    bool ok = file_stream_open(&stream, source->world, &head, error) &&
-              cutter_init(&cutter, FORMAT_CSV, stream, 0, error) && csv_header_take(&cutter, source->path, error);
+    if (!file_stream_open(&stream, source->world, &head, error))
+        return false;
+    struct cutter_wish wish = {.format = FORMAT_CSV, .path = source->path, .stream = stream};
+    bool ok = cutter_init(&cutter, &wish, error) && csv_header_take(&cutter, source->path, error);
     source->cutter.header = g_steal_pointer(&cutter.header);
     cutter_done(&cutter);
     return ok;
@@ -67,7 +69,8 @@ static bool go_on_from(struct source *source, const struct file_place *place, GE
     struct cutter *cutter = &source->cutter;
     if (!place)
         return true;
-    if (place->offset < cutter->window.offset || place->line_at > place->offset || place->expects >= CUTTER_EXPECTS)
+    uint8_t last = source->member ? EXPECTS_NOTHING : EXPECTS_VALUE;
+    if (place->offset < cutter->window.offset || place->line_at > place->offset || place->expects > last)
         return error_set(error, SLUICE_ERROR_CORRUPT, "%s: the place to go on from is not in the partition",
                          source->path);
     struct cutter_state state = {.line = place->line, .line_at = place->line_at, .expects = place->expects};
@@ -101,8 +104,12 @@ static bool verify(struct source *source, GError **error)
 static bool begin(struct source *source, const struct source_wish *wish, GError **error)
 {
     const struct file_range *range = &source->range;
-    if (!cutter_init(&source->cutter, source->form.format, source->stream, range->from, error) ||
-        !header_ready(source, error))
+    struct cutter_wish cut = {.format = source->form.format,
+                              .path = source->path,
+                              .stream = source->stream,
+                              .offset = range->from,
+                              .member = source->member};
+    if (!cutter_init(&source->cutter, &cut, error) || !header_ready(source, error))
         return damage(source, error);
     if (range->from > 0)
         source->cutter.state.line = range->line;
@@ -128,8 +135,12 @@ static bool open_stream(struct source *source, GError **error)
 
 bool source_open(struct source *source, const struct source_wish *wish, GError **error)
 {
-    *source = (struct source){
-        .world = wish->world, .path = wish->path, .form = wish->form, .range = wish->range, .frozen = wish->frozen};
+    *source = (struct source){.world = wish->world,
+                              .path = wish->path,
+                              .form = wish->form,
+                              .range = wish->range,
+                              .member = wish->member,
+                              .frozen = wish->frozen};
     if (open_stream(source, error) && stat_check(source, error) && begin(source, wish, error))
         return true;
     source_close(source);

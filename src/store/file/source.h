@@ -10,6 +10,7 @@ struct source {
     const char *path; /* borrowed, as the range's name is */
     struct file_form form;
     struct file_range range;
+    const struct path *member; /* of JSON: NULL, or the list that holds the records */
     bool frozen, verified;
     struct file_stream *stream;
     struct cutter cutter;
@@ -26,6 +27,7 @@ struct source_wish {
     struct file_form form;
     struct file_range range;
     bool frozen;
+    const struct path *member;
     const struct file_place *place;
 };
 bool source_open(struct source *source, const struct source_wish *wish, GError **error);

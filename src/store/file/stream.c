@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include "record/text.h"
 #include "store/file/unpack.h"
 
 enum { PACKED_CHUNK = 256 * 1024, DIGEST_CHUNK = 1024 * 1024 };
@@ -84,14 +85,33 @@ static bool damaged(const struct file_stream *stream, const char *what, GError *
                      file_path(stream->file), (guint64)(stream->at - stream->left.len), what);
 }
 
+/* What an archive of either kind begins with: a gzip member, a zstd frame, or one of zstd's to be skipped. */
+static bool is_archive(struct slice head)
+{
+    static const uint8_t gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
+    return (head.len >= sizeof gzip && memcmp(head.data, gzip, sizeof gzip) == 0) ||
+           (head.len >= sizeof zstd && memcmp(head.data, zstd, sizeof zstd) == 0) ||
+           (head.len >= sizeof zstd && head.data[0] >> 4 == 5 && memcmp(head.data + 1, "\x2a\x4d\x18", 3) == 0);
+}
+
+static bool no_archive(const struct file_stream *stream, GError **error)
+{
+    char quote[TEXT_QUOTE];
+    return error_set(error, SLUICE_ERROR_CORRUPT,
+                     "%s:1:1: its name says that it is packed, and it is not: it begins with '%s'; rename it, or "
+                     "replace it with a whole copy",
+                     file_path(stream->file), text_quote(stream->left, quote));
+}
+
 static bool read_packed(struct file_stream *stream, GError **error)
 {
     size_t got;
     if (!read_plain(stream, stream->packed, stream->packed_room, &got, error))
         return false;
+    bool first = stream->at == got;
     stream->left = slice_of(stream->packed, got);
     stream->packed_ended = got == 0;
-    return true;
+    return !first || got == 0 || is_archive(stream->left) || no_archive(stream, error);
 }
 
 static bool read_unpacked(struct file_stream *stream, uint8_t *into, size_t len, size_t *ret_len, GError **error)
