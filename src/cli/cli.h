@@ -70,6 +70,8 @@ static inline bool cli_has(const struct cli *cli, enum option option)
 bool cli_number(const struct cli *cli, enum option option, uint64_t fallback, uint64_t *ret, GError **error);
 
 struct run_config cli_run_config(struct cli *cli);
+/* What the spec that is the first argument would do, without a write: plan_look(). */
+bool cli_plan_look(struct cli *cli, struct plan **ret, GError **error);
 bool cli_unknown_command(const char *name, GError **error); /* names the nearest */
 
 /* --- help --------------------------------------------------------------------------------------------------------- */
@@ -103,6 +105,7 @@ void progress_break(struct progress *progress);
 
 /* --- commands ----------------------------------------------------------------------------------------------------- */
 
+int command_try(struct cli *cli, GError **error);
 int command_run(struct cli *cli, GError **error);
 int command_status(struct cli *cli, GError **error);
 int command_list(struct cli *cli, GError **error);

@@ -2,6 +2,10 @@
  * of it, DOCUMENT (one, on one line) or LINES (an object a line; where the command drives a run, the last says how it
  * ended). */
 /* clang-format off */
+COMMAND(try,        "SPEC",          1, 1, "what would become of a few records: before, after, the decision; writes nothing",
+        "Records go the whole way by the code of the run: transform, contract, the look at the live target, the policy.\n"
+        "`--key K` takes one record, `--sample N` some. Ends with 8 where some would be refused, with 9 where there is no K.",
+        LINES, OPTION_KEY, OPTION_SAMPLE)
 COMMAND(run,        "SPEC",          1, 1, "plan the spec, ask, and run; an unfinished run of the same plan is resumed",
         "The first Ctrl-C finishes the batches in flight and checkpoints; the second stops at once. Both are safe: the same\n"
         "command goes on. A run that a person has paused is only taken up by `sluice resume`.",

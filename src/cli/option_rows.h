@@ -16,11 +16,12 @@ OPTION(FULL,         "full",         NULL,   "compare every key (the only way in
 OPTION(LIMIT,        "limit",        "N",    "at most N records")
 OPTION(WHERE,        "where",        "LUA",  "only records for which the expression over `doc` holds")
 OPTION(KEYS,         "keys",         NULL,   "keys only")
-OPTION(KEY,          "key",          "PATH", "the path of the field that makes the key, for files")
+OPTION(KEY,          "key",          "PATH", "of `cat`: the path of the field that makes the key, for files; of `try`: the record to take")
 OPTION(HEAD,         "head",         "HEX",  "a ledger head known from elsewhere")
 OPTION(RECORDS,      "records",      "N",    "how many (default 1000)")
 OPTION(SEED,         "seed",         "S",    "another number, other data; the same, the same (default 1)")
 OPTION(OUT,          "out",          "FILE", "write into the file, replacing it; - is standard output (the default)")
 OPTION(FAULTS,       "faults",       "FILE", "write a line into it for every fault that was planted")
+OPTION(SAMPLE,       "sample",       "N",    "so many records")
 OPTION(HELP,         "help",         NULL,   "what the command does")
 /* clang-format on */

@@ -78,7 +78,7 @@ static bool open_named(struct store **ret, const struct plan *plan, const struct
     bool target = strcmp(key, "target.store") == 0;
     const char *uri = target ? plan->spec->target.store : plan->spec->source.store;
     GError *failed = NULL;
-    if (plan_store_open(ret, config, uri, plan->spec->dir, !target, &failed))
+    if (plan_store_open(ret, config, uri, plan->spec->dir, !target || config->look, &failed))
         return true;
     g_autofree char *place = spec_place(plan->spec, key);
     if (error_is(failed, SLUICE_ERROR_USAGE))
@@ -86,6 +86,24 @@ static bool open_named(struct store **ret, const struct plan *plan, const struct
     error_add(&failed, "%s: %s", place, key);
     g_propagate_error(error, failed);
     return false;
+}
+
+/* Where nothing will be written, a target that is not there yet is an empty one. */
+static bool open_target(struct plan *plan, const struct plan_config *config, GError **error)
+{
+    GError *failed = NULL;
+    if (open_named(&plan->target, plan, config, "target.store", &failed)) {
+        plan->target_driver = store_driver(plan->target);
+        return true;
+    }
+    if (config->look && error_is(failed, SLUICE_ERROR_NOT_FOUND))
+        plan->target_driver = store_driver_of(plan->spec->target.store, NULL);
+    if (!plan->target_driver) {
+        g_propagate_error(error, failed);
+        return false;
+    }
+    g_error_free(failed);
+    return true;
 }
 
 /* The target is opened first, for writing; a source in the same place then shares it. */
@@ -97,8 +115,7 @@ static bool open_both(struct plan *plan, const struct plan_config *config, GErro
                                        .key = spec->source.key.n ? &spec->source.key : NULL};
     plan->source_ds =
         (struct dataset){.name = spec->source.dataset, .key = spec->source.key.n ? &spec->source.key : NULL};
-    return open_named(&plan->target, plan, config, "target.store", error) &&
-           open_named(&plan->source, plan, config, "source.store", error);
+    return open_target(plan, config, error) && open_named(&plan->source, plan, config, "source.store", error);
 }
 
 /* What is wrong with a key's value, as its place says. */
@@ -121,7 +138,7 @@ static bool check_source(const struct plan *plan, const struct store_info *sourc
 
 static bool check_target(const struct plan *plan, GError **error)
 {
-    const struct store_driver *driver = store_driver(plan->target);
+    const struct store_driver *driver = plan->target_driver;
     g_autofree char *words = g_strdup_printf("%s can only be read (driver %s)", plan->spec->target.store, driver->name);
     return driver->write || driver->sink || refuse(plan, "target.store", SLUICE_ERROR_SPEC, words, error);
 }
@@ -163,13 +180,14 @@ bool plan_open_stores(struct plan *plan, const struct plan_config *config, GErro
     struct store_info source = {0}, target = {0};
     if (!open_both(plan, config, error) || !inspect(plan, plan->source, &plan->source_ds, &source, error) ||
         !check_source(plan, &source, error) || !check_target(plan, error) ||
-        !inspect(plan, plan->target, &plan->target_ds, &target, error))
+        (plan->target && !inspect(plan, plan->target, &plan->target_ds, &target, error)))
         return false;
-    g_autofree char *name = g_strdup_printf("%s#%s", target.identity, plan->target_ds.name);
+    g_autofree char *name =
+        g_strdup_printf("%s#%s", target.identity ? target.identity : "nothing yet", plan->target_ds.name);
     plan->same_dataset = same_place(plan, &source, &target);
     plan->target_name = plan_copy(plan, name);
     plan->listed = store_driver(plan->source)->list != NULL;
-    plan->sink = store_driver(plan->target)->write == NULL;
+    plan->sink = plan->target_driver->write == NULL;
     decide_defaults(plan);
     return check_same(plan, error);
 }
@@ -184,6 +202,21 @@ static bool make(struct plan *plan, const struct plan_config *config, GError **e
     return recipe_read(&plan->recipe, config->world, plan->spec, error) &&
            plan_digests_of(&plan->digests, plan->spec, plan->recipe, error) && plan_open_stores(plan, config, error) &&
            plan_cut(plan, config, error) && plan_text_write(plan, error);
+}
+
+bool plan_look(struct plan **ret, const struct plan_config *config, struct spec *spec, GError **error)
+{
+    struct plan_config look = *config;
+    look.look = true;
+    auto_(plan) plan = plan_new(config);
+    plan->spec = spec;
+    plan->planned_at_ms = world_wall_ms(config->world);
+    if (!recipe_read(&plan->recipe, config->world, spec, error) || !plan_open_stores(plan, &look, error)) {
+        plan->spec = NULL; /* still the caller's */
+        return false;
+    }
+    *ret = g_steal_pointer(&plan);
+    return true;
 }
 
 bool plan_make(struct plan **ret, const struct plan_config *config, struct spec *spec, GError **error)

@@ -30,6 +30,7 @@ struct plan {
     struct slice text; /* the JSON that is digested */
 
     struct store *source, *target; /* held open by the plan, released by plan_free() */
+    const struct store_driver *target_driver;
     struct store_registry *registry;
     struct dataset source_ds, target_ds;
     const char *target_name;       /* identity of the target dataset: store identity and dataset */
@@ -62,7 +63,13 @@ struct plan_config {
     void (*progress)(void *self, const char *what, uint64_t done, uint64_t of); /* NULL: none */
     void *progress_self;
     const atomic_bool *cancel;
+    bool look; /* opens both stores for reading only; a target that is not there yet stays closed (plan->target NULL) */
 };
+
+/* What a plan decides before it lists anything, and without a write: for `try` and `doctor`. It has no partitions and
+ * no text, and opens its stores for reading whatever config->look says. */
+bool plan_look(struct plan **ret, const struct plan_config *config, struct spec *spec /* taken over on success */,
+               GError **error);
 
 bool plan_make(struct plan **ret, const struct plan_config *config, struct spec *spec /* taken over on success */,
                GError **error);

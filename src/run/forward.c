@@ -113,8 +113,7 @@ static bool want(struct worker *worker, size_t i, const struct wanted *wanted, b
     if (delete)
         return true;
     return expiry_of(worker, item, wanted->document, error) &&
-           store_encode(store_driver(plan->target), &plan->target_ds, wanted->document, worker->batch.mem, &item->raw,
-                        error);
+           store_encode(plan->target_driver, &plan->target_ds, wanted->document, worker->batch.mem, &item->raw, error);
 }
 
 static void want_all(struct worker *worker, size_t i, const struct transform_result *result)
@@ -219,9 +218,8 @@ static bool equal_documents(const struct worker *worker, const struct item *item
     const struct plan *plan = worker->job->plan;
     struct slice live, wanted;
     struct digest a, b;
-    return store_decode(store_driver(plan->target), &plan->target_ds, item->image.raw, worker->batch.mem, &live,
-                        NULL) &&
-           store_decode(store_driver(plan->target), &plan->target_ds, item->raw, worker->batch.mem, &wanted, NULL) &&
+    return store_decode(plan->target_driver, &plan->target_ds, item->image.raw, worker->batch.mem, &live, NULL) &&
+           store_decode(plan->target_driver, &plan->target_ds, item->raw, worker->batch.mem, &wanted, NULL) &&
            digest_canonical(live, 0, &a, NULL) && digest_canonical(wanted, 0, &b, NULL) && digest_equal(a, b);
 }
 
@@ -241,19 +239,18 @@ static struct version live_version(const struct worker *worker, const struct ite
     struct version version = {0}, none = {0};
     struct slice document;
     if (!plan->spec->source.version ||
-        !store_decode(store_driver(plan->target), &plan->target_ds, item->image.raw, worker->batch.mem, &document,
-                      NULL) ||
+        !store_decode(plan->target_driver, &plan->target_ds, item->image.raw, worker->batch.mem, &document, NULL) ||
         !version_of(plan->spec->source.version, document, &version, NULL))
         return none;
     return version;
 }
 
-static bool by_version(const struct decide_rules *rules)
+bool forward_by_version(const struct decide_rules *rules)
 {
     return !rules->same_dataset && !rules->fill && rules->conflict == DECIDE_NEWER_WINS;
 }
 
-static struct decide_case case_of(const struct worker *worker, const struct item *item)
+struct decide_case forward_case(const struct worker *worker, const struct item *item)
 {
     bool present = item->image.presence == RECORD_PRESENT;
     struct decide_case of = {.want_delete = item->want_delete,
@@ -263,7 +260,7 @@ static struct decide_case case_of(const struct worker *worker, const struct item
                              .was_present = item->was_present || (item->has_ours && !digest_is_zero(item->ours))};
     if (present && item->has_ours)
         of.ours = digest_equal(digest_stored(item->image.raw, item->image.expires_at_ms), item->ours);
-    if (present && by_version(&worker->job->rules))
+    if (present && forward_by_version(&worker->job->rules))
         of.live = live_version(worker, item);
     return of;
 }
@@ -271,7 +268,8 @@ static struct decide_case case_of(const struct worker *worker, const struct item
 static void note_tie(struct worker *worker, const struct item *item, const struct decide_case *of)
 {
     const struct decide_rules *rules = &worker->job->rules;
-    if (!of->live_present || !by_version(rules) || version_compare(of->wanted, of->live, rules->skew_ms) != VERSION_TIE)
+    if (!of->live_present || !forward_by_version(rules) ||
+        version_compare(of->wanted, of->live, rules->skew_ms) != VERSION_TIE)
         return;
     struct quarantine_row note = {.key = item->key,
                                   .code = SLUICE_ERROR_TIE,
@@ -293,7 +291,7 @@ void forward_decide(struct worker *worker, struct item *item)
     bool present = item->image.presence == RECORD_PRESENT;
     if (!item->expiry_settled && !item->want_delete)
         item->expires_at_ms = present ? item->image.expires_at_ms : row->rec.expires_at_ms;
-    struct decide_case of = case_of(worker, item);
+    struct decide_case of = forward_case(worker, item);
     if (item->only_ours && !of.ours) {
         item_end(item, OUTCOME_GONE);
         return;

@@ -92,6 +92,10 @@ struct applied *tail_claim(struct worker *worker, struct slice key);
 bool forward_open(struct worker *worker, GError **error);
 void forward_row(struct worker *worker, size_t row);
 void forward_decide(struct worker *worker, struct item *item);
+/* What the decision about the item is made of; its image is known. */
+struct decide_case forward_case(const struct worker *worker, const struct item *item);
+/* Whether versions decide. */
+bool forward_by_version(const struct decide_rules *rules);
 void forward_looked(struct worker *worker, size_t row, const struct record *now);
 void back_row(struct worker *worker, size_t row);
 void back_decide(struct worker *worker, struct item *item);

@@ -151,4 +151,189 @@ def _(stand):
     among("usage: sluice explain", stand.sluice("explain", "a", "b", "c").ended(2).err)
 
 
+# --- try
+
+LOAD = """
+sluice: 1
+name: load
+source: { store: "file:in", dataset: "*.ndjson", key: id, version: v }
+contract: item.contract.yaml
+target: { store: "rocksdb:live", dataset: items }
+protect: { rejects: 100%, kept_live: 100% }
+"""
+
+ITEM = """
+contract: 1
+name: item
+version: 3
+fields:
+  id: { type: string, required: true }
+  n: { type: decimal, min: 0 }
+  v: { type: int, required: true }
+"""
+
+FIX = """
+sluice: 1
+name: fix
+source: { store: "rocksdb:live", dataset: items }
+transform: { lua: fix.lua }
+target: { store: "rocksdb:live", dataset: items }
+protect: { rejects: 100% }
+"""
+
+FIX_LUA = """
+function transform(doc, ctx)
+  if doc.v % 5 == 0 then return nil end
+  if doc.v % 5 == 1 then return ctx.delete() end
+  if doc.v % 5 == 2 then return ctx.reject("two") end
+  if doc.v % 5 == 3 then return doc end
+  doc.n = doc.n * 2
+  doc.tag = { deep = { er = "x" } }
+  return doc
+end
+"""
+
+
+def items(stand, rows=400):
+    stand.records("in/a.ndjson", ({"id": f"k{n:04d}", "n": n - 3, "v": n} for n in range(rows // 2)))
+    stand.records("in/b.ndjson", ({"id": f"k{n:04d}", "n": n - 3, "v": n} for n in range(rows // 2, rows)))
+    for name, text in (("load.yaml", LOAD), ("item.contract.yaml", ITEM), ("fix.yaml", FIX), ("fix.lua", FIX_LUA)):
+        stand.write(name, text)
+
+
+def snapshot(stand):
+    """All that is there, but what RocksDB says of its own opening."""
+    return {str(path.relative_to(stand.dir)): path.read_bytes() for path in sorted(stand.dir.rglob("*"))
+            if path.is_file() and not path.name.startswith("LOG")}
+
+
+def tried(stand, spec, *arguments):
+    """{key: object} and the end of a try that leaves everything as it is."""
+    before = snapshot(stand)
+    lines = stand.sluice("try", spec, *arguments, "--json").ended(0, 8).lines()
+    words = stand.sluice("try", spec, *arguments).ended(0, 8).out
+    same(snapshot(stand), before, "what stands there")
+    end = lines.pop()
+    same((end["type"], end["records"]["read"]), ("end", len(lines)), "the end")
+    same({line["type"] for line in lines} - {"tried"}, set(), "types")
+    same(end["exit"], 8 if end["records"]["rejected"] else 0, "exit")
+    for line in lines:
+        among("would be " + line["outcome"], words)
+    return {line["key"]: line for line in lines}, end
+
+
+def as_run(stand, spec, end, codes=(0, 8)):
+    """The run that follows does what was foretold."""
+    run = stand.sluice("run", spec, "--yes", "--json").ended(*codes).lines()[-1]
+    for word in ("written", "unchanged", "kept_live", "rejected", "filtered", "deleted"):
+        same(run["status"]["records"][word], end["records"][word], word)
+
+
+@test("try: what it foretells of every record is what the run does: into an empty target, over a live one, in place")
+def _(stand):
+    items(stand)
+    records, end = tried(stand, "load.yaml", "--sample", "1000")
+    same((len(records), end["policy"], end["target_present"], end["spread"]), (400, "fill", False, True), "the sample")
+    as_run(stand, "load.yaml", end)
+    wanted = {key: row["items"][0]["wanted"] for key, row in records.items() if row["items"]}
+    same(stand.documents("items"), wanted, "what stands in the target")
+
+    stand.put("items", ['k0010\t{"id":"k0010","n":1,"v":5}', 'k0011\t{"id":"k0011","n":1,"v":99}', 'k0012\t{"id":"k0012","n":1}'])
+    stand.write("over.yaml", LOAD.replace("name: load", "name: over").replace("items }", "items, write: in-place }"))
+    records, end = tried(stand, "over.yaml", "--sample", "1000")
+    same(end["policy"], "newer-wins", "policy")
+    for key, outcome in (("k0010", "written"), ("k0011", "kept_live"), ("k0012", "kept_live"), ("k0013", "unchanged"), ("k0001", "rejected")):
+        same(records[key]["outcome"], outcome, key)
+    same([(change["field"], change["before"], change["after"]) for change in records["k0010"]["items"][0]["changes"]],
+         [("n", 1, 7), ("v", 5, 10)], "changes")
+    as_run(stand, "over.yaml", end)
+
+    records, end = tried(stand, "fix.yaml", "--sample", "1000")
+    same((len(records), end["policy"]), (397, "in-place"), "the sample")
+    same({row["outcome"] for row in records.values()}, {"written", "unchanged", "rejected", "filtered", "deleted"}, "outcomes")
+    live = stand.documents("items")
+    as_run(stand, "fix.yaml", end)
+    for key, row in records.items():
+        live[key] = row["items"][0]["wanted"] if row["items"] else live[key]
+    same(stand.documents("items"), {key: row for key, row in live.items() if row}, "what stands in the target")
+
+
+@test("try: before and after by field, the decision, the contract's verdict")
+def _(stand):
+    items(stand)
+    row = tried(stand, "load.yaml", "--key", "k0100")[0]["k0100"]
+    same((row["outcome"], row["contract"], row["file"], row["line"]), ("written", "passes", "a.ndjson", 101), "the record")
+    among(["k0100  would be written  a.ndjson:101", "contract item 3 passes"], stand.sluice("try", "load.yaml", "--key", "k0100").ended(0).out)
+    row = tried(stand, "load.yaml", "--key", "k0001")[0]["k0001"]
+    same((row["outcome"], row["error"], row["contract"], row["items"]), ("rejected", "contract-says", "refuses", []), "the record")
+    among("n: -2 is below", row["reason"])
+    stand.sluice("run", "load.yaml", "--yes").ended(8)
+    among("fill: there is a live record", stand.sluice("try", "load.yaml", "--key", "k0100").ended(0).out)
+    out = stand.sluice("try", "fix.yaml", "--key", "k0104").ended(0).out
+    among(["k0104  would be written", "  n  101 -> 202\n", '  tag  (none) -> {"deep":{"er":"x"}}\n', "1 written; nothing was written"], out)
+    must("\x1b" not in out, "colours where there is no terminal")
+    among("rejected: two", stand.sluice("try", "fix.yaml", "--key", "k0102").ended(8).out)
+
+
+@test("try: of several states of a key the newest, as the run takes it")
+def _(stand):
+    items(stand)
+    stand.records("in/c.ndjson", [{"id": "k0100", "n": 7, "v": 1000}, {"id": "k0100", "n": 8, "v": 999}])
+    records, end = tried(stand, "load.yaml", "--key", "k0100")
+    same((end["older_states"], records["k0100"]["source"]["v"]), (True, 1000), "the newest")
+    among("older ones are left out", stand.sluice("try", "load.yaml", "--key", "k0100").ended(0).out)
+
+
+@test("try: a sample comes from all over the source, and has as many records as there are")
+def _(stand):
+    items(stand)
+    stand.sluice("run", "load.yaml", "--yes").ended(8)
+    for spec in ("load.yaml", "fix.yaml"):
+        for n in (1, 2, 7, 64, 399):
+            records, _ = tried(stand, spec, "--sample", str(n))
+            same(len(records), min(n, 397 if spec == "fix.yaml" else 400), f"records of --sample {n}")
+            if n == 7:
+                thirds = {int(key[1:]) // 134 for key in records}
+                same(thirds, {0, 1, 2}, "thirds of the source")
+
+
+@test("try: into files, and out of them")
+def _(stand):
+    items(stand)
+    stand.sluice("run", "load.yaml", "--yes").ended(8)
+    stand.write("out.yaml", FIX.replace("name: fix", "name: out").replace('target: { store: "rocksdb:live", dataset: items }',
+                                                                        'target: { store: "file:out", dataset: "o-*.ndjson" }'))
+    records, end = tried(stand, "out.yaml", "--sample", "1000")
+    same((len(records), end["policy"]), (397, "append"), "the sample")
+    must(not stand.path("out").exists(), "a folder was made")
+    as_run(stand, "out.yaml", end, codes=(0, 7, 8)) # whatever its verification says of files: this is about what it wrote
+
+
+@test("try: what is wrong is named: options, specs, files, keys, stores")
+def _(stand):
+    items(stand)
+    stand.write("junk.yaml", b"\x00\x01\x02")
+    stand.write("nostore.yaml", LOAD.replace("file:in", "file:nowhere"))
+    stand.write("nolua.yaml", FIX.replace("fix.lua", "none.lua"))
+    stand.write("badlua.yaml", FIX.replace("fix.lua", "bad.lua"))
+    stand.write("bad.lua", "function transform(doc\n")
+    stand.write("crash.yaml", LOAD + "transform: { lua: crash.lua }\n")
+    stand.write("crash.lua", "function transform(doc) return doc.none.at.all end\n")
+    for arguments, words, code in (
+            (["load.yaml"], "Either --key K, or --sample N", 2), (["load.yaml", "--key", "a", "--sample", "2"], "Either --key K", 2),
+            (["load.yaml", "--sample", "0"], "a number from 1 to 100000", 2), (["load.yaml", "--sample", "100001"], "from 1 to 100000", 2),
+            (["load.yaml", "--sample", "few"], "a number was expected", 2), (["load.yaml", "--key", ""], "a key was expected", 2),
+            (["load.yaml", "--smaple", "2"], "did you mean '--sample'?", 2), ([], "usage: sluice try", 2),
+            (["none.yaml", "--sample", "2"], "none.yaml", 2), (["junk.yaml", "--sample", "2"], "junk.yaml:1:1", 2),
+            (["in", "--sample", "2"], "in", 2), (["load.yaml", "--key", "nobody"], "the key 'nobody' is not in file:in", 9),
+            (["nostore.yaml", "--sample", "2"], "nowhere", 9), (["fix.yaml", "--sample", "2"], "there is no RocksDB in", 9),
+            (["nolua.yaml", "--sample", "2"], "nolua.yaml:5", 2), (["badlua.yaml", "--sample", "2"], "bad.lua:2", 2)):
+        done = stand.sluice("try", *arguments).ended(code)
+        among(words, done.err)
+        same(stand.sluice("try", *arguments, "--json").ended(code).lines()[-1]["type"], "error", "in JSON")
+    among("lua: ", stand.sluice("try", "crash.yaml", "--sample", "3").ended(8).out)
+    stand.sluice("run", "load.yaml", "--yes").ended(8)
+    among("the key 'nobody' is not in rocksdb:live", stand.sluice("try", "fix.yaml", "--key", "nobody").ended(9).err)
+
+
 run_all()

@@ -1,0 +1,353 @@
+#include "run/try.h"
+
+#include <math.h>
+
+#include "run/worker_state.h"
+
+#define PARTS_MAX    64
+#define SPREAD_BYTES (UINT64_C(1) << 30) /* above it a pass over the source is not made for a sample */
+#define SCAN_RECORDS 500
+#define MEMORY_BYTES (256u << 20)
+#define PLAN_BYTES   (64u << 20)
+
+struct trying {
+    const struct plan *plan;
+    const struct world *world;
+    const atomic_int *signals;
+    const struct try_wish *wish;
+    struct try_result *ret;
+    struct session *source, *target; /* target NULL: not there yet, or append-only */
+    struct job job;
+    struct worker *worker;
+    struct arena *mem;   /* of what was scanned */
+    GArray *items;       /* of struct try_item */
+    GArray *states;      /* of struct record: of the key, in a source that is scanned */
+    struct arena *found; /* what they point to */
+};
+
+const char *try_policy(const struct plan *plan)
+{
+    static const char *const CONFLICTS[] = {
+        [CONFLICT_NEWER_WINS] = "newer-wins", [CONFLICT_KEEP_LIVE] = "keep-live", [CONFLICT_OVERWRITE] = "overwrite"};
+    if (plan->sink)
+        return "append";
+    if (plan->same_dataset)
+        return "in-place";
+    return plan->write == WRITE_FILL ? "fill" : CONFLICTS[plan->conflict];
+}
+
+/* --- one record
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* As a round does: what cannot be read at the target refuses the record. */
+static bool look_at_target(struct trying *trying, struct item *item, GError **error)
+{
+    struct record image = {.key = item->key};
+    struct call call = {.ds = &trying->plan->target_ds, .mem = trying->worker->batch.mem};
+    if (item->image_known || item->state == ITEM_ENDED)
+        return true;
+    if (trying->target && !store_read(trying->target, &call, &image, 1, error))
+        return false;
+    if (image.presence == RECORD_FAULT) {
+        row_refuse(batch_row(&trying->worker->batch, item->row), image.fault.code, image.fault.text);
+        item_end(item, OUTCOME_REJECTED);
+        return true;
+    }
+    item->image = image;
+    item->image_known = true;
+    return true;
+}
+
+static bool decide_item(struct trying *trying, struct item *item, GError **error)
+{
+    if (trying->plan->sink) {
+        if (item->state != ITEM_ENDED)
+            item_end(item, item->want_delete ? OUTCOME_UNCHANGED : OUTCOME_WRITTEN);
+        return true;
+    }
+    if (!look_at_target(trying, item, error))
+        return false;
+    if (item->state == ITEM_OPEN)
+        forward_decide(trying->worker, item);
+    if (item->state == ITEM_PENDING)
+        item_end(item, item->want_delete ? OUTCOME_DELETED : OUTCOME_WRITTEN);
+    return true;
+}
+
+static struct slice document_in_target(const struct trying *trying, struct slice raw)
+{
+    struct slice document = SLICE_EMPTY;
+    if (raw.len > 0)
+        store_decode(trying->plan->target_driver, &trying->plan->target_ds, raw, trying->worker->batch.mem, &document,
+                     NULL);
+    return document;
+}
+
+static void tell_item(struct trying *trying, const struct item *item)
+{
+    bool live = item->image_known && item->image.presence == RECORD_PRESENT;
+    struct try_item told = {.key = item->key,
+                            .outcome = item->outcome,
+                            .live = live ? document_in_target(trying, item->image.raw) : SLICE_EMPTY,
+                            .wanted = item->want_delete ? SLICE_EMPTY : document_in_target(trying, item->raw),
+                            .live_expires_at_ms = live ? item->image.expires_at_ms : EXPIRES_NEVER,
+                            .wanted_expires_at_ms = item->expires_at_ms};
+    if (forward_by_version(&trying->job.rules) && !trying->plan->sink) {
+        struct decide_case of = forward_case(trying->worker, item);
+        told.live_version = of.live;
+        told.wanted_version = of.wanted;
+    }
+    g_array_append_val(trying->items, told);
+}
+
+static bool tell(struct trying *trying, GError **error)
+{
+    struct batch_work *batch = &trying->worker->batch;
+    const struct row *row = batch_row(batch, 0);
+    g_array_set_size(trying->items, 0);
+    for (size_t i = 0; i < batch->items->len; i++)
+        tell_item(trying, batch_item(batch, i));
+    struct try_record record = {.key = row->rec.key,
+                                .at = row->rec.at,
+                                .outcome = row->outcome,
+                                .fault = row->fault,
+                                .document = row->has_document ? row->document : SLICE_EMPTY,
+                                .items = (const struct try_item *)(const void *)trying->items->data,
+                                .n_items = trying->items->len};
+    trying->ret->tally.of[row->outcome]++;
+    trying->ret->tally.of[OUTCOME_READ]++;
+    return trying->wish->each(trying->wish->self, &record, error);
+}
+
+static bool give_up(struct worker *worker, GError **error)
+{
+    g_propagate_error(error, g_steal_pointer(&worker->error));
+    return false;
+}
+
+static bool try_record(struct trying *trying, const struct record *record, GError **error)
+{
+    struct worker *worker = trying->worker;
+    struct row row = {.rec = *record};
+    if (trying->signals && atomic_load(trying->signals) > 0)
+        return error_set(error, SLUICE_ERROR_INTERRUPTED, "interrupted; nothing was written");
+    batch_reset(&worker->batch);
+    worker->now_ms = world_wall_ms(trying->world);
+    g_array_append_val(worker->batch.rows, row);
+    forward_row(worker, 0);
+    for (size_t i = 0; i < worker->batch.items->len && !worker->error; i++)
+        if (!decide_item(trying, batch_item(&worker->batch, i), error))
+            return false;
+    if (worker->error)
+        return give_up(worker, error);
+    batch_tally(&worker->batch);
+    return tell(trying, error);
+}
+
+/* --- which
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* Up to `most` records of a part, to `take`, which may end it without an error by *ret_done. */
+struct stretch {
+    struct slice bounds;
+    uint64_t most;
+    bool (*take)(struct trying *trying, const struct record *record, GError **error);
+};
+
+static bool walk(struct trying *trying, const struct stretch *stretch, uint64_t *ret_n, GError **error)
+{
+    auto_(scan) scan = NULL;
+    size_t most = (size_t)MIN(stretch->most, SCAN_RECORDS);
+    struct scan_spec spec = {
+        .ds = &trying->plan->source_ds, .bounds = stretch->bounds, .max_records = most, .max_bytes = 1 << 20};
+    struct call call = {.ds = &trying->plan->source_ds, .mem = trying->mem};
+    struct batch batch = {0};
+    *ret_n = 0;
+    if (!store_scan_open(&scan, trying->source, &spec, error))
+        return false;
+    while (!batch.done && *ret_n < stretch->most) {
+        arena_reset(trying->mem);
+        if (!store_scan_next(scan, &call, &batch, error))
+            return false;
+        for (size_t i = 0; i < batch.n && *ret_n < stretch->most; i++, (*ret_n)++)
+            if (!stretch->take(trying, &batch.records[i], error))
+                return false;
+        if (trying->signals && atomic_load(trying->signals) > 0)
+            return error_set(error, SLUICE_ERROR_INTERRUPTED, "interrupted; nothing was written");
+    }
+    return true;
+}
+
+/* As many parts as there are records to take, so that they come from all over it; none where that costs too much. */
+static bool cut(struct trying *trying, struct arena *mem, GArray *parts, GError **error)
+{
+    struct call call = {.ds = &trying->plan->source_ds, .mem = mem};
+    struct split_wish wish = {.count = (uint32_t)MIN(trying->wish->sample, PARTS_MAX)};
+    struct part_list list = {.parts = parts, .mem = mem};
+    struct store_info info;
+    if (!store_can(store_driver(trying->plan->source), CAN_SPLIT))
+        return true;
+    if (!store_inspect(trying->source, &call, &info, error))
+        return false;
+    return info.bytes > SPREAD_BYTES || store_split(trying->source, &call, &wish, &list, error);
+}
+
+static uint64_t records_of(const GArray *parts)
+{
+    uint64_t records = 0;
+    for (guint i = 0; i < parts->len; i++)
+        records += MAX(g_array_index(parts, struct part_bounds, i).records, 1);
+    return records;
+}
+
+/* Of each part its share of the sample, the share of those before it included; a part that was thought larger than it
+ * is leaves what it lacks to the later ones. */
+static bool try_parts(struct trying *trying, const GArray *parts, GError **error)
+{
+    uint64_t all = records_of(parts), passed = 0, taken = 0, n;
+    for (guint i = 0; i < parts->len; i++, taken += n) {
+        const struct part_bounds *part = &g_array_index(parts, struct part_bounds, i);
+        passed += MAX(part->records, 1);
+        uint64_t due = (uint64_t)ceil((double)trying->wish->sample * (double)passed / (double)all);
+        struct stretch stretch = {
+            .bounds = part->bounds, .most = MIN(due, trying->wish->sample) - taken, .take = try_record};
+        n = 0;
+        if (stretch.most > 0 && !walk(trying, &stretch, &n, error))
+            return false;
+    }
+    return true;
+}
+
+static bool try_sample(struct trying *trying, GError **error)
+{
+    auto_(arena) mem = arena_new(PLAN_BYTES);
+    g_autoptr(GArray) parts = g_array_new(FALSE, TRUE, sizeof(struct part_bounds));
+    struct stretch beginning = {.most = trying->wish->sample, .take = try_record};
+    uint64_t n;
+    if (!cut(trying, mem, parts, error))
+        return false;
+    trying->ret->spread = parts->len > 1;
+    return parts->len ? try_parts(trying, parts, error) : walk(trying, &beginning, &n, error);
+}
+
+static bool not_found(const struct trying *trying, GError **error)
+{
+    const struct spec *spec = trying->plan->spec;
+    return error_set(error, SLUICE_ERROR_NOT_FOUND, "%s: the key '%s' is not in %s, dataset '%s'", spec->path,
+                     trying->wish->key, spec->source.store, spec->source.dataset);
+}
+
+static bool try_read_key(struct trying *trying, GError **error)
+{
+    struct record record = {.key = slice_of_text(trying->wish->key)};
+    struct call call = {.ds = &trying->plan->source_ds, .mem = trying->mem};
+    if (!store_read(trying->source, &call, &record, 1, error))
+        return false;
+    return record.presence == RECORD_ABSENT ? not_found(trying, error) : try_record(trying, &record, error);
+}
+
+static bool keep_slice(struct trying *trying, struct slice *io, GError **error)
+{
+    return arena_copy(trying->found, *io, io) ||
+           error_set(error, SLUICE_ERROR_TOO_BIG, "the states of the key '%s' do not fit into memory",
+                     trying->wish->key);
+}
+
+static bool keep_state(struct trying *trying, const struct record *record, GError **error)
+{
+    struct record kept = *record;
+    if (!slice_equal(record->key, slice_of_text(trying->wish->key)))
+        return true;
+    if (!keep_slice(trying, &kept.key, error) || !keep_slice(trying, &kept.raw, error))
+        return false;
+    if (kept.at.file && !(kept.at.file = arena_text(trying->found, slice_of_text(kept.at.file))))
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "the name of a file does not fit into memory");
+    if (kept.presence == RECORD_FAULT)
+        kept.fault.text = arena_text(trying->found, slice_of_text(kept.fault.text));
+    g_array_append_val(trying->states, kept);
+    return true;
+}
+
+static struct version version_of_state(const struct trying *trying, const struct record *record)
+{
+    const struct plan *plan = trying->plan;
+    struct version version = {0};
+    struct slice document;
+    if (store_decode(store_driver(plan->source), &plan->source_ds, record->raw, trying->found, &document, NULL))
+        version_of(plan->spec->source.version, document, &version, NULL);
+    return version;
+}
+
+/* With `duplicates: newest` only the newest state of the key takes part; the later one of two that are as old. */
+static void keep_newest(struct trying *trying)
+{
+    guint newest = 0;
+    if (trying->plan->spec->source.duplicates != DUPLICATES_NEWEST || trying->states->len < 2)
+        return;
+    for (guint i = 1; i < trying->states->len; i++) {
+        const struct record *best = &g_array_index(trying->states, struct record, newest);
+        const struct record *state = &g_array_index(trying->states, struct record, i);
+        if (version_compare(version_of_state(trying, state), version_of_state(trying, best), 0) == VERSION_NEWER)
+            newest = i;
+    }
+    g_array_index(trying->states, struct record, 0) = g_array_index(trying->states, struct record, newest);
+    g_array_set_size(trying->states, 1);
+    trying->ret->older_states = true;
+}
+
+/* Files have no keys of their own: all of it is read. */
+static bool try_scanned_key(struct trying *trying, GError **error)
+{
+    struct stretch whole = {.most = UINT64_MAX, .take = keep_state};
+    uint64_t n;
+    if (!walk(trying, &whole, &n, error))
+        return false;
+    if (trying->states->len == 0)
+        return not_found(trying, error);
+    keep_newest(trying);
+    for (guint i = 0; i < trying->states->len; i++)
+        if (!try_record(trying, &g_array_index(trying->states, struct record, i), error))
+            return false;
+    return true;
+}
+
+static bool open_sessions(struct trying *trying, GError **error)
+{
+    const struct plan *plan = trying->plan;
+    return store_session_open(&trying->source, plan->source, error) &&
+           (!plan->target || plan->sink || store_session_open(&trying->target, plan->target, error)) &&
+           forward_open(trying->worker, error);
+}
+
+static bool try_all(struct trying *trying, GError **error)
+{
+    if (!open_sessions(trying, error))
+        return false;
+    if (!trying->wish->key)
+        return try_sample(trying, error);
+    return store_can(store_driver(trying->plan->source), CAN_READ) ? try_read_key(trying, error)
+                                                                   : try_scanned_key(trying, error);
+}
+
+bool try_records(const struct plan *plan, const struct world *world, const atomic_int *signals,
+                 const struct try_wish *wish, struct try_result *ret, GError **error)
+{
+    struct trying trying = {.plan = plan, .world = world, .signals = signals, .wish = wish, .ret = ret};
+    const struct run_row run = {.name = plan->spec->name};
+    *ret = (struct try_result){0};
+    job_init_forward(&trying.job, plan, &run);
+    trying.worker = worker_new(&trying.job, 0);
+    trying.mem = arena_new(MEMORY_BYTES);
+    trying.found = arena_new(MEMORY_BYTES);
+    trying.items = g_array_new(FALSE, TRUE, sizeof(struct try_item));
+    trying.states = g_array_new(FALSE, TRUE, sizeof(struct record));
+    bool ok = try_all(&trying, error);
+    g_array_unref(trying.items);
+    g_array_unref(trying.states);
+    worker_free(trying.worker);
+    g_clear_pointer(&trying.source, store_session_close);
+    g_clear_pointer(&trying.target, store_session_close);
+    arena_free(trying.mem);
+    arena_free(trying.found);
+    return ok;
+}
