@@ -21,17 +21,18 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parent / "build"
 SLUICE, BARE, RECORDS = BUILD / "sluice", BUILD / "bench" / "bare", BUILD / "bench" / "records"
-SYNCS, DIES = BUILD / "bench" / "libsyncs.so", BUILD / "tests" / "tools" / "sluice_dies"
+SYNCS, MEMORY = BUILD / "bench" / "libsyncs.so", BUILD / "bench" / "libmemory.so"
+INTENTS, DIES = BUILD / "bench" / "intents", BUILD / "tests" / "tools" / "sluice_dies"
 WORKERS = 4
-CACHE_MIB = 64  # src/store/rocksdb/options.c
-PROTOCOL = ("log", "outcome", "sync", "fence", "lane-open", "checkpoint", "grant", "tail", "cut")
+BATCH = 2000  # src/run/job.h
+MIB = 1 << 20
+PROTOCOL = ("log", "outcome", "sync", "fence", "lane-open", "checkpoint", "grant", "tail", "cut", "settle")
 
 CONTRACT = """contract: 1
 name: customer
@@ -84,7 +85,7 @@ class Timed:
     """How a sluice went: seconds since its start at which each state was reached, and what it said."""
 
     def __init__(self):
-        self.at, self.steps, self.end, self.peak_kib, self.seconds = {}, [], {}, 0, 0.0
+        self.at, self.steps, self.end, self.seconds = {}, [], {}, 0.0
 
 
 def percent(ratio):
@@ -97,20 +98,6 @@ def median(values):
 
 def fresh(directory):
     shutil.rmtree(directory, ignore_errors=True)
-
-
-def anonymous_kib(pid):
-    try:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
-            return next(int(line.split()[1]) for line in rollup if line.startswith("Anonymous:"))
-    except (OSError, StopIteration):
-        return 0
-
-
-def watch_memory(process, timed):
-    while process.poll() is None:
-        timed.peak_kib = max(timed.peak_kib, anonymous_kib(process.pid))
-        time.sleep(0.05)
 
 
 class Bench:
@@ -132,12 +119,10 @@ class Bench:
         with open(self.work / "in.ndjson", "wb") as into:
             subprocess.run([RECORDS, str(count)], stdout=into, check=True)
 
-    def sluice(self, *arguments, memory=False, program=SLUICE, env=None):
+    def sluice(self, *arguments, program=SLUICE, env=None):
         timed, began = Timed(), time.monotonic()
         process = subprocess.Popen([program, *map(str, arguments), "--json"], cwd=self.work, stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, text=True, env={**os.environ, **(env or {})})
-        if memory:
-            threading.Thread(target=watch_memory, args=(process, timed), daemon=True).start()
         for line in process.stdout:
             now, event = time.monotonic() - began, json.loads(line)
             if event.get("state") and event["type"] == "state":
@@ -241,47 +226,65 @@ class Bench:
         self.share("repair", shares)
 
     def share(self, name, shares):
-        found = median([share for share, _ in shares])
-        kinds = {kind: median([of.get(kind, 0) for _, of in shares]) for kind in PROTOCOL}
-        figures = ", ".join(f"{kind} {percent(part)}" for kind, part in sorted(kinds.items(), key=lambda k: -k[1]) if part >= .005)
+        """Of the processor's time that the workers had: what a profile would show. Beside it, of the wall's, waiting included."""
+        found, waited = median([share for share, _, _ in shares]), median([wall for _, wall, _ in shares])
+        kinds = {kind: median([of.get(kind, 0) for _, _, of in shares]) for kind in PROTOCOL}
+        figures = ", ".join(f"{kind} {100 * part:.1f} %" for kind, part in sorted(kinds.items(), key=lambda k: -k[1]) if part >= .0005)
         self.add("share", f"share of undo log, fences, checkpoints, ledger: {name}", "≤ 15 %", percent(found), found <= 0.15,
-                 figures)
+                 f"{figures}; of the wall time {percent(waited)}")
 
     def memory(self):
-        peaks = {}
+        above = {}
         sizes = [self.options.records] + ([] if self.options.quick else [10 * self.options.records])
         for size in sizes:
             self.make_records(size)
             fresh(self.work / "db")
             fresh(self.work / ".sluice")
-            peaks[size] = self.sluice("run", "load.yaml", "--yes", memory=True).peak_kib / 1024
-            above = peaks[size] - CACHE_MIB
-            self.add("memory", f"peak anonymous memory above the block cache, {size:,} records", "≤ 128 MiB", f"{above:.0f} MiB",
-                     above <= 128 if not self.options.quick else None,
-                     f"{peaks[size]:.0f} MiB in all; write buffers not taken off")
+            into = self.work / "memory"
+            into.unlink(missing_ok=True)
+            self.sluice("run", "load.yaml", "--yes", env={"LD_PRELOAD": str(MEMORY), "SLUICE_MEMORY": str(into)})
+            samples = [tuple(map(int, line.split())) for line in into.read_text().splitlines() if line.count(" ") == 2]
+            above[size] = max(all_ - buffers - cache for all_, buffers, cache in samples) / MIB
+            tops = [max(column) / MIB for column in zip(*samples)]
+            self.add("memory", f"peak anonymous memory above cache and write buffers, {size:,} records", "≤ 128 MiB",
+                     f"{above[size]:.0f} MiB", above[size] <= 128,
+                     f"{len(samples)} samples; at most {tops[0]:.0f} MiB in all, {tops[1]:.0f} write buffers, {tops[2]:.0f} cache")
         if len(sizes) == 2:
-            apart = abs(peaks[sizes[1]] - peaks[sizes[0]]) / max(peaks.values())
+            apart = abs(above[sizes[1]] - above[sizes[0]]) / max(above.values())
             self.add("memory", "  the two apart by", "≤ 10 %", percent(apart), apart <= 0.10)
             self.make_records(self.options.records)
 
     def kills(self):
-        """The dead process leaves the names of the points it passed: batches begun and not checkpointed are done again."""
-        worst, dice = 0, random.Random(1)
+        """Work begun and not checkpointed is done again: the undo log says which, the catalog up to where."""
+        worst, most, met, dice = 0, 0, 0, random.Random(1)
         points = self.work / "points"
         for _ in range(self.options.pairs * 2):
             fresh(self.work / "db")
             fresh(self.work / ".sluice")
             points.unlink(missing_ok=True)
             process = self.begin("load.yaml", points)
-            wait_for(process, points, "checkpoint.after", dice.randrange(1, 60) if not self.options.quick else 3)
+            wait_for(process, points, "checkpoint.after", dice.randrange(1, self.options.records // BATCH // 2))
             time.sleep(dice.random() * 0.05)
             process.kill()
             process.wait()
-            passed = points.read_text().splitlines()
-            worst = max(worst, passed.count("scan.before") - passed.count("checkpoint.after"))
+            redone = self.redone("load.1")
+            met += len(redone) > 0
+            worst = max(worst, len(redone))
+            most = max([most] + [count for count in redone])
             self.sluice("run", "load.yaml", "--yes")
-        self.add("kills", "work redone after SIGKILL, batches", f"≤ {WORKERS}", str(worst), worst <= WORKERS,
-                 f"{WORKERS} workers, {self.options.pairs * 2} kills")
+        holds = worst <= WORKERS and most <= BATCH
+        figures = f"{WORKERS} workers, {self.options.pairs * 2} kills, {met} amid a batch; of {most} records at most"
+        self.add("kills", "work redone after SIGKILL, batches", f"≤ {WORKERS}", str(worst), holds and met > 0, figures)
+
+    def redone(self, name):
+        """Of each batch whose intents stand in the undo log behind the last checkpoint of their partition: how many records."""
+        with sqlite3.connect(self.work / ".sluice" / "catalog.db") as catalog:
+            run, uid = catalog.execute("SELECT id, hex(uid) FROM run WHERE name = ?", [name]).fetchone()
+            settled = {(part, lane): upto for part, lane, upto in catalog.execute(
+                "SELECT part, lane, max(settled) FROM checkpoint WHERE run = ? GROUP BY part, lane", [run])}
+        log = subprocess.run([INTENTS, self.work / ".sluice" / "undo" / name, uid], check=True, capture_output=True, text=True)
+        blocks = [tuple(map(int, line.split())) for line in log.stdout.splitlines()]
+        return [count for part, lane, first, count in blocks if first > settled.get((part, lane), 0)]
 
     def begin(self, name, points):
         return subprocess.Popen([DIES, "run", name, "--yes", "--quiet"], cwd=self.work, stderr=subprocess.DEVNULL,
@@ -349,14 +352,11 @@ class Bench:
 
 
 def share_of(timed):
-    """The part of the workers' time that the protocol took, and of each kind of step."""
-    busy = {}
-    for steps in timed.steps:
-        for step in steps:
-            busy[step["step"]] = busy.get(step["step"], 0) + step["busy_us"]
-    total = sum(busy.values())
-    of = {kind: busy.get(kind, 0) / total for kind in PROTOCOL}
-    return sum(of.values()), of
+    """The part of the workers' time that the protocol took: of the processor's, of the wall's; and of each kind of step."""
+    cpu, wall = ({kind: sum(step[clock] for steps in timed.steps for step in steps if step["step"] == kind)
+                  for kind in {step["step"] for steps in timed.steps for step in steps}} for clock in ("cpu_us", "busy_us"))
+    of = {kind: cpu.get(kind, 0) / sum(cpu.values()) for kind in PROTOCOL}
+    return sum(of.values()), sum(wall.get(kind, 0) for kind in PROTOCOL) / sum(wall.values()), of
 
 
 def wait_for(process, points, name, times):

@@ -41,6 +41,13 @@ static void real_sleep_us(void *self, int64_t us, const atomic_bool *cancel)
     }
 }
 
+static int64_t real_thread_cpu_ns(void *self)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (int64_t)used.tv_sec * 1000 * US_PER_S + used.tv_nsec;
+}
+
 static int real_open(void *self, const char *path, int flags, unsigned mode)
 {
     return open(path, flags, mode);
@@ -153,6 +160,11 @@ void world_sleep_us(const struct world *world, int64_t us, const atomic_bool *ca
 }
 
 /* Without random numbers neither names nor seeds are safe, and no caller could do anything about it. */
+int64_t world_thread_cpu_ns(const struct world *world)
+{
+    return world->clock->thread_cpu_ns ? world->clock->thread_cpu_ns(world->clock_self) : 0;
+}
+
 void world_random(const struct world *world, void *into, size_t len)
 {
     if (!world->random(world->random_self, into, len))
@@ -169,6 +181,7 @@ static const struct world_clock real_clock = {
     .monotonic_us = real_monotonic_us,
     .wall_ms = real_wall_ms,
     .sleep_us = real_sleep_us,
+    .thread_cpu_ns = real_thread_cpu_ns,
 };
 
 static const struct world_files real_files = {

@@ -19,6 +19,8 @@ struct world_clock {
     int64_t (*wall_ms)(void *self); /* UTC, milliseconds since 1970 */
     /* Sleeps, or lets virtual time pass. Ends early when *cancel becomes true. */
     void (*sleep_us)(void *self, int64_t us, const atomic_bool *cancel);
+    /* What the calling thread has had of the processor; NULL: no one counts. */
+    int64_t (*thread_cpu_ns)(void *self);
 };
 
 struct world_stat {
@@ -64,6 +66,8 @@ const struct world *world_real(void);
 int64_t world_monotonic_us(const struct world *world);
 int64_t world_wall_ms(const struct world *world);
 void world_sleep_us(const struct world *world, int64_t us, const atomic_bool *cancel);
+/* For profiles only: 0 where the world does not count. */
+int64_t world_thread_cpu_ns(const struct world *world);
 void world_random(const struct world *world, void *into, size_t len);
 
 /* A kill point: `name` is a row of run/kill_points.h or of the module's own list. */

@@ -139,9 +139,10 @@ static void show_steps(struct cli *cli, const struct run_event *event)
 {
     json_t *steps = json_array();
     for (size_t i = 0; i < event->n_steps; i++)
-        json_array_append_new(steps, json_pack("{s:s, s:I, s:I}", "step", event->steps[i].name, "calls",
+        json_array_append_new(steps, json_pack("{s:s, s:I, s:I, s:I}", "step", event->steps[i].name, "calls",
                                                (json_int_t)event->steps[i].calls, "busy_us",
-                                               (json_int_t)event->steps[i].busy_us));
+                                               (json_int_t)event->steps[i].busy_us, "cpu_us",
+                                               (json_int_t)event->steps[i].cpu_us));
     print_json(cli, json_pack("{s:s, s:s, s:o}", "type", "steps", "run", event->run->name, "steps", steps));
     fflush(cli->out);
 }

@@ -20,6 +20,7 @@ static void hand_steps(struct hand *hand, struct exec *exec, struct worker *work
     for (;;) {
         if (atomic_load(hand->stop))
             worker_stop(worker);
+        exec_begin(exec);
         worker_next(worker, &op);
         if (op.kind == OP_END)
             return;

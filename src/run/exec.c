@@ -9,7 +9,9 @@ struct exec {
     struct session *source, *target;
     struct feed *feed;
     struct arena *scratch;
-    int64_t ended_us; /* the step before; 0: none */
+    int64_t ended_us;  /* the step before; 0: none */
+    int64_t cpu_ns;    /* the thread's, accounted for so far */
+    uint64_t fence_ns; /* of it, what the target's session has spent on fences so far */
 };
 
 #define SEQUENCE_BLOCK  (UINT64_C(1) << 20)
@@ -293,14 +295,39 @@ static bool perform_retrying(struct exec *exec, struct op *op, GError **error)
     }
 }
 
+static uint64_t cpu_since_ns(struct exec *exec)
+{
+    int64_t now_ns = world_thread_cpu_ns(exec->shared->world), before_ns = exec->cpu_ns;
+    exec->cpu_ns = now_ns;
+    return (uint64_t)(now_ns - before_ns);
+}
+
+void exec_begin(struct exec *exec)
+{
+    uint64_t since_ns = cpu_since_ns(exec);
+    if (exec->ended_us)
+        atomic_fetch_add(&exec->shared->core.cpu_ns, since_ns);
+}
+
+/* What a driver spent on fences within its writes counts for the fences. */
+static void count_cpu(struct exec *exec, enum op_kind kind)
+{
+    uint64_t all_ns = cpu_since_ns(exec), fences_ns = session_counters(exec->target)->fence_cpu_ns;
+    uint64_t fence_ns = MIN(fences_ns - exec->fence_ns, all_ns);
+    exec->fence_ns = fences_ns;
+    atomic_fetch_add(&exec->shared->times[OP_FENCE].cpu_ns, fence_ns);
+    atomic_fetch_add(&exec->shared->times[kind].cpu_ns, all_ns - fence_ns);
+}
+
 static void count_time(struct exec *exec, enum op_kind kind, int64_t began_us, int64_t ended_us)
 {
     struct step_times *times = &exec->shared->times[kind];
     atomic_fetch_add(&times->calls, 1);
     atomic_fetch_add(&times->busy_us, (uint64_t)(ended_us - began_us));
     if (exec->ended_us)
-        atomic_fetch_add(&exec->shared->core_us, (uint64_t)(began_us - exec->ended_us));
+        atomic_fetch_add(&exec->shared->core.busy_us, (uint64_t)(began_us - exec->ended_us));
     exec->ended_us = ended_us;
+    count_cpu(exec, kind);
 }
 
 void exec_perform(struct exec *exec, struct op *op)

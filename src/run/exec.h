@@ -24,9 +24,10 @@ struct rate_limit {
     int64_t at_us;
 };
 
-/* How often a step was performed and for how long its workers were busy with it, over all threads. */
+/* How often a step was performed, for how long its workers were busy with it (waiting included), and what they had of
+ * the processor for making and performing it, over all threads. */
 struct step_times {
-    atomic_uint_fast64_t calls, busy_us;
+    atomic_uint_fast64_t calls, busy_us, cpu_ns;
 };
 
 struct exec_shared {
@@ -42,7 +43,7 @@ struct exec_shared {
     const atomic_bool *cancel; /* the second Ctrl-C: stop at once */
     int64_t call_timeout_us;
     struct step_times times[OP_KIND_COUNT];
-    atomic_uint_fast64_t core_us; /* between the steps: transform, contract, decisions */
+    struct step_times core; /* between the steps: transform, contract, decisions */
 };
 
 void exec_shared_init(struct exec_shared *shared);
@@ -54,5 +55,8 @@ bool exec_new(struct exec **ret, struct exec_shared *shared, GError **error);
 void exec_free(struct exec *exec);
 AUTO_DEFINE(exec, exec_free)
 
+/* Before a step is made: what the thread did since the last one was performed is taken for the core's, what it does
+ * from here on for the step's. */
+void exec_begin(struct exec *exec);
 /* Performs the step, again and again where it is repeatable and fails in a transient way; fills in what comes back. */
 void exec_perform(struct exec *exec, struct op *op);

@@ -158,18 +158,22 @@ bool hold_move(struct hold *hold, enum run_state to, const char *reason, const c
     return true;
 }
 
+static struct run_step step_take(const char *name, struct step_times *times)
+{
+    return (struct run_step){.name = name,
+                             .calls = atomic_exchange(&times->calls, 0),
+                             .busy_us = atomic_exchange(&times->busy_us, 0),
+                             .cpu_us = atomic_exchange(&times->cpu_ns, 0) / 1000};
+}
+
 /* Where the time of this crew went, and the counters back to nothing. */
 static void event_steps(struct hold *hold)
 {
-    struct run_step steps[OP_KIND_COUNT + 1] = {{.name = "core"}};
+    struct run_step steps[OP_KIND_COUNT + 1] = {step_take("core", &hold->shared.core)};
     struct run_event event = {.kind = RUN_EVENT_STEPS, .run = &hold->run, .steps = steps, .n_steps = 1};
-    steps[0].busy_us = atomic_exchange(&hold->shared.core_us, 0);
     for (int kind = 0; kind < OP_KIND_COUNT; kind++) {
-        struct step_times *times = &hold->shared.times[kind];
-        struct run_step step = {.name = op_row((enum op_kind)kind)->name,
-                                .calls = atomic_exchange(&times->calls, 0),
-                                .busy_us = atomic_exchange(&times->busy_us, 0)};
-        if (step.calls > 0)
+        struct run_step step = step_take(op_row((enum op_kind)kind)->name, &hold->shared.times[kind]);
+        if (step.calls > 0 || step.cpu_us > 0)
             steps[event.n_steps++] = step;
     }
     if (hold->config->event)

@@ -12,7 +12,8 @@ enum run_event_kind { RUN_EVENT_STATE, RUN_EVENT_PROGRESS, RUN_EVENT_NOTE, RUN_E
 /* Where the workers' time went: one row a kind of step (run/op.h), and "core" for what lies between the steps. */
 struct run_step {
     const char *name;
-    uint64_t calls, busy_us; /* over all workers */
+    uint64_t calls, busy_us; /* over all workers; waiting included */
+    uint64_t cpu_us;         /* of the processor */
 };
 
 /* What happens while a call is at work: for progress bars and for `--json`. Borrowed for the call of `event`. STEPS

@@ -303,6 +303,7 @@ struct store_base {
 struct store_counters {
     uint64_t calls, errors, busy_us; /* of every kind, and the time within them */
     uint64_t reads, records_read, bytes_read, cas_calls, cas_ops, settles;
+    uint64_t fence_cpu_ns; /* of the processor, for fences within cas, where a driver counts it */
 };
 
 struct session_base {

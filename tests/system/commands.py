@@ -190,6 +190,7 @@ def _(stand):
     same([line["state"] for line in lines if line["type"] == "state"], ["running", "verifying", "done"], "states")
     steps = {step["step"]: step for line in lines if line["type"] == "steps" for step in line["steps"]}
     must(steps["core"]["busy_us"] > 0, "time between the steps")
+    must(steps["core"]["cpu_us"] > 0 and steps["log"]["cpu_us"] > 0 and steps["fence"]["cpu_us"] > 0, "of the processor", steps)
     must(steps["log"]["calls"] == steps["cas"]["calls"] >= 3, "as many intents as writes", steps)
     must(steps["checkpoint"]["calls"] >= 3 and "tail" not in steps, "checkpoints, and nothing of a dead holder", steps)
     refused = stand.sluice("run", "fix.yaml", "--yes", "--json").ended(8).lines()[-1]

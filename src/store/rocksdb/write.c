@@ -151,12 +151,35 @@ static bool numbers_fit(const struct lane_state *lane, const struct cas_op *ops,
     return true;
 }
 
+static void count_fence(struct cas *cas, int64_t began_ns)
+{
+    const struct world *world = rocks_of((struct session *)cas->session)->base.world;
+    cas->session->base.counters.fence_cpu_ns += (uint64_t)(world_thread_cpu_ns(world) - began_ns);
+}
+
+static bool load_fence(struct cas *cas, const struct fence_id *id, struct fence_state **ret, GError **error)
+{
+    struct rocks_store *store = rocks_of((struct session *)cas->session);
+    int64_t began_ns = world_thread_cpu_ns(store->base.world);
+    bool ok = rocks_fence_load(store, id, ret, error);
+    count_fence(cas, began_ns);
+    return ok;
+}
+
+static void save_fence(struct cas *cas, const struct fence_id *id, const struct fence_state *fence)
+{
+    struct session *session = (struct session *)cas->session;
+    int64_t began_ns = world_thread_cpu_ns(rocks_of(session)->base.world);
+    rocks_fence_save(session, id, fence);
+    count_fence(cas, began_ns);
+}
+
 /* With the latch held: the fence, the records, one batch. */
 static bool cas_latched(struct cas *cas, const struct call *call, const struct lane *on, size_t n, GError **error)
 {
     struct session *session = (struct session *)cas->session;
     auto_(fence_state) fence = NULL;
-    if (!rocks_fence_load(rocks_of(session), &on->fence, &fence, error))
+    if (!load_fence(cas, &on->fence, &fence, error))
         return false;
     cas->lane = fence ? fence_state_lane(fence, on->lane) : NULL;
     if (!cas->lane || !cas->lane->open) {
@@ -170,7 +193,7 @@ static bool cas_latched(struct cas *cas, const struct call *call, const struct l
         return nothing_sent(cas, n);
     if (!cas->written)
         return true;
-    rocks_fence_save(session, &on->fence, fence);
+    save_fence(cas, &on->fence, fence);
     if (!rocks_commit(session, error))
         return false;
     set_all(cas->ops, n, CAS_UNKNOWN, CAS_WRITTEN);
