@@ -139,6 +139,17 @@ static bool log_durable(struct undo_log *log, uint64_t ticket, GError **error)
     return groupsync_durable(&log->group, ticket, &way, error);
 }
 
+/* What a dead process appended and did not sync is read by whoever goes on, and acted on: from now on it has to last.
+ * Only its newest segment can hold such; each of those before was synced by the process that opened the next. */
+static bool settle_last_durable(const struct undo_config *config, const struct undo_manifest *manifest, GError **error)
+{
+    uint32_t last = undo_manifest_last(manifest);
+    auto_(blockfile) segment = NULL;
+    if (last == 0 || g_array_index(manifest->segments, struct undo_segment, last - 1).bytes > 0)
+        return true;
+    return undo_segment_open(&segment, config, last, error) && (!segment || blockfile_sync_durable(segment, error));
+}
+
 bool undo_open(struct undo_log **ret, const struct undo_config *config, GError **error)
 {
     struct undo_manifest manifest;
@@ -152,7 +163,7 @@ bool undo_open(struct undo_log **ret, const struct undo_config *config, GError *
     groupsync_init(&log->group);
     pthread_mutex_init(&log->append, NULL);
     struct blockfile *made;
-    if (!segment_begin_durable(log, &made, error))
+    if (!settle_last_durable(&log->config, &log->manifest, error) || !segment_begin_durable(log, &made, error))
         return false;
     segment_swap(log, made, NULL);
     *ret = g_steal_pointer(&log);

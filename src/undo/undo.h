@@ -73,8 +73,9 @@ struct undo_damage {
     bool proven;
 };
 
-/* Begins a new segment (its header, its directory and the manifest synced) after whatever is there. CORRUPT when what
- * is there belongs to another run, or segments stand there without a manifest. */
+/* Makes durable what a dead process left unsynced (one fdatasync of its segment), then begins a new segment (its
+ * header, its directory and the manifest synced) after whatever is there. CORRUPT when what is there belongs to another
+ * run, or segments stand there without a manifest. */
 bool undo_open(struct undo_log **ret, const struct undo_config *config, GError **error);
 void undo_free(struct undo_log *log);
 AUTO_DEFINE(undo_log, undo_free)

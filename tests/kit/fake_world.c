@@ -1,6 +1,10 @@
 #include "kit/fake_world.h"
 
 #include <errno.h>
+#include <fcntl.h>
+
+#include "kit/fake_disk.h"
+#include "kit/kit.h"
 
 /* Sebastiano Vigna's splitmix64. */
 uint64_t fake_next(uint64_t *seed)
@@ -38,29 +42,72 @@ static bool fake_random(void *self, void *into, size_t len)
     return true;
 }
 
-static void tell(const struct fake_world *fake, const char *call, const char *path, int fd)
+/* One of sluice's own calls names its file by a descriptor, mostly. */
+static char *path_of(const char *path, int fd)
 {
-    if (!fake->told)
-        return;
     g_autofree char *link = path ? NULL : g_strdup_printf("/proc/self/fd/%d", fd);
-    g_autofree char *found = link ? g_file_read_link(link, NULL) : NULL;
-    fake->told(fake->told_self, call, path ? path : found ? found : "");
+    char *found = link ? g_file_read_link(link, NULL) : g_strdup(path);
+    return found ? found : g_strdup("");
+}
+
+static bool fits(const struct fake_fault *fault, const char *call, const char *path, bool sqlite)
+{
+    return fault->sqlite == sqlite && (!fault->call || strcmp(fault->call, call) == 0) &&
+           (!fault->path || strstr(path, fault->path));
+}
+
+static bool changes(const char *call)
+{
+    static const char *const CALLS[] = {"pwrite", "fsync", "truncate", "rename", "unlink", "mkdir"};
+    for (size_t i = 0; i < G_N_ELEMENTS(CALLS); i++)
+        if (strcmp(CALLS[i], call) == 0)
+            return true;
+    return false;
+}
+
+static bool dies(struct fake_world *fake, const char *call)
+{
+    if (fake->dies_in > 0 && changes(call))
+        fake->dead |= --fake->dies_in == 0;
+    return fake->dead;
+}
+
+static bool fires(struct fake_world *fake, const char *call, const char *path, bool sqlite)
+{
+    const struct fake_fault *fault = &fake->fault;
+    bool chosen = fits(fault, call, path, sqlite);
+    if (fake->told)
+        fake->told(fake->told_self, call, path, chosen);
+    if (!chosen)
+        return false;
+    fake->calls++;
+    if (!fault->nth || (fault->lasting ? fake->calls < fault->nth : fake->calls != fault->nth))
+        return false;
+    fake->fired++;
+    return true;
+}
+
+static bool asked(struct fake_world *fake, const char *call, const char *path, int fd, bool sqlite)
+{
+    g_autofree char *found = fake->told || fake->fault.path ? path_of(path, fd) : NULL;
+    g_mutex_lock(&fake->lock);
+    bool dead = dies(fake, call);
+    bool fails = fires(fake, call, found ? found : "", sqlite);
+    g_mutex_unlock(&fake->lock);
+    if (dead || fails)
+        errno = dead ? EIO : fake->fault.number;
+    return dead || fails;
 }
 
 /* Whether this call is to fail; errno is then set. */
 static bool faulty(struct fake_world *fake, const char *call, const char *path, int fd)
 {
-    const struct fake_fault *fault = &fake->fault;
-    tell(fake, call, path, fd);
-    if (fault->call && strcmp(fault->call, call) != 0)
-        return false;
-    fake->calls++;
-    bool fires = fault->nth && (fault->lasting ? fake->calls >= fault->nth : fake->calls == fault->nth);
-    if (!fires)
-        return false;
-    fake->fired++;
-    errno = fault->number;
-    return true;
+    return asked(fake, call, path, fd, false);
+}
+
+bool fake_world_fails_sqlite(struct fake_world *fake, const char *call, const char *path)
+{
+    return asked(fake, call, path, -1, true);
 }
 
 static const struct world_files *real_files(void)
@@ -68,9 +115,67 @@ static const struct world_files *real_files(void)
     return world_real()->files;
 }
 
+/* --- what is not synced
+ * ------------------------------------------------------------------------------------------------ */
+
+static char *file_of(int fd)
+{
+    struct world_stat stat;
+    assert_int_equal(real_files()->stat(NULL, fd, &stat), 0);
+    return g_strdup_printf("%" G_GUINT64_FORMAT, stat.inode);
+}
+
+/* What stands in so many bytes from there on. */
+static GBytes *bytes_of(const char *path, uint64_t offset, uint64_t len, uint64_t size)
+{
+    uint64_t have = offset < size ? MIN(len, size - offset) : 0;
+    uint8_t *bytes = g_malloc(have + 1);
+    int fd = have > 0 ? real_files()->open(NULL, path, O_RDONLY | O_CLOEXEC, 0) : -1;
+    if (have > 0)
+        assert_int_equal(real_files()->pread(NULL, fd, bytes, have, (int64_t)offset), have);
+    if (fd >= 0)
+        real_files()->close(NULL, fd);
+    return g_bytes_new_take(bytes, have);
+}
+
+static void keep_old(struct fake_world *fake, int fd, uint64_t offset, uint64_t len)
+{
+    struct world_stat stat;
+    if (!fake->disk)
+        return;
+    assert_int_equal(real_files()->stat(NULL, fd, &stat), 0);
+    g_autofree char *file = file_of(fd);
+    g_autofree char *path = path_of(NULL, fd);
+    uint64_t reach = len > 0 ? len : stat.size > offset ? stat.size - offset : 0;
+    struct fake_disk_write write = {
+        .offset = offset, .len = len, .old = bytes_of(path, offset, reach, stat.size), .size = stat.size};
+    fake_disk_writes(fake->disk, file, path, &write);
+}
+
+static void keep_made(struct fake_world *fake, const char *path, int flags)
+{
+    if (fake->disk && (flags & O_CREAT) && !g_file_test(path, G_FILE_TEST_EXISTS))
+        fake_disk_makes(fake->disk, path);
+}
+
+static void is_synced(struct fake_world *fake, int fd)
+{
+    struct world_stat stat;
+    if (!fake->disk)
+        return;
+    assert_int_equal(real_files()->stat(NULL, fd, &stat), 0);
+    g_autofree char *file = stat.directory ? path_of(NULL, fd) : file_of(fd);
+    (stat.directory ? fake_disk_dir_synced : fake_disk_synced)(fake->disk, file);
+}
+
+/* --- files
+ * ------------------------------------------------------------------------------------------------------------- */
+
 static int fake_open(void *self, const char *path, int flags, unsigned mode)
 {
     struct fake_world *fake = self;
+    if (!fake->dead)
+        keep_made(fake, path, flags);
     int fd = faulty(fake, "open", path, -1) ? -1 : real_files()->open(NULL, path, flags, mode);
     fake->opened += fd >= 0;
     return fd;
@@ -108,9 +213,12 @@ static int64_t fake_pread(void *self, int fd, void *into, size_t len, int64_t of
 static int64_t fake_pwrite(void *self, int fd, const void *from, size_t len, int64_t offset)
 {
     struct fake_world *fake = self;
+    bool was_dead = fake->dead;
+    if (!was_dead)
+        keep_old(fake, fd, (uint64_t)offset, len);
     if (faulty(fake, "pwrite", NULL, fd)) {
         int saved_errno = errno;
-        real_files()->pwrite(NULL, fd, from, len / 2, offset);
+        real_files()->pwrite(NULL, fd, from, was_dead ? 0 : len / 2, offset);
         errno = saved_errno;
         return -1;
     }
@@ -123,23 +231,37 @@ static int fake_fsync(void *self, int fd, bool data_only)
     struct fake_world *fake = self;
     if (faulty(fake, "fsync", NULL, fd))
         return -1;
+    is_synced(fake, fd);
     fake->synced++;
     return 0; /* tests look at the order of calls, not at the disk */
 }
 
 static int fake_truncate(void *self, int fd, int64_t len)
 {
-    return faulty(self, "truncate", NULL, fd) ? -1 : real_files()->truncate(NULL, fd, len);
+    if (faulty(self, "truncate", NULL, fd))
+        return -1;
+    keep_old(self, fd, (uint64_t)len, 0);
+    return real_files()->truncate(NULL, fd, len);
 }
 
 static int fake_rename(void *self, const char *from, const char *to)
 {
-    return faulty(self, "rename", to, -1) ? -1 : real_files()->rename(NULL, from, to);
+    struct fake_world *fake = self;
+    if (faulty(fake, "rename", to, -1))
+        return -1;
+    if (fake->disk)
+        fake_disk_renames(fake->disk, from, to);
+    return real_files()->rename(NULL, from, to);
 }
 
 static int fake_unlink(void *self, const char *path)
 {
-    return faulty(self, "unlink", path, -1) ? -1 : real_files()->unlink(NULL, path);
+    struct fake_world *fake = self;
+    if (faulty(fake, "unlink", path, -1))
+        return -1;
+    if (fake->disk)
+        fake_disk_removed(fake->disk, path);
+    return real_files()->unlink(NULL, path);
 }
 
 static int fake_mkdir(void *self, const char *path, unsigned mode)

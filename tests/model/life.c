@@ -1,26 +1,34 @@
 #include "model/life.h"
 
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/int.h"
-#include "kit/kit.h"
+#include "kit/fake_disk.h"
+#include "kit/fake_sqlite.h"
+#include "store/rocksdb/rocksdb.h"
 
 /* Virtual time, but other threads are let go on meanwhile: what waits for another connection's lock must not use up its
  * ten virtual seconds before that one has had its turn. */
-static struct world_clock patient_clock;
-static const struct world_clock *fake_clock;
-
 static void sleep_patiently(void *self, int64_t us, const atomic_bool *cancel)
 {
-    fake_clock->sleep_us(self, us, cancel);
+    struct fake_world *fake = self;
+    if (cancel && atomic_load(cancel))
+        return;
+    fake->now_us += us;
+    fake->wall_ms += us / 1000;
     world_sleep_us(world_real(), 50, NULL);
 }
 
 static void clock_init(struct life *life)
 {
-    fake_clock = life->fake.world.clock;
-    patient_clock = *fake_clock;
-    patient_clock.sleep_us = sleep_patiently;
-    life->fake.world.clock = &patient_clock;
+    life->clock = *life->fake.world.clock;
+    life->clock.sleep_us = sleep_patiently;
+    life->fake.world.clock = &life->clock;
 }
+
+static const char *const URIS[] = {[LIFE_ON_MEM] = "mem:s", [LIFE_ON_ROCKSDB] = "rocksdb:live"};
 
 static const char *const TARGET = "items", *const SOURCE = "origin";
 
@@ -42,7 +50,7 @@ struct hand {
 static void hand_open(struct life *life, struct store_registry *registry, struct hand *ret, const char *dataset)
 {
     GError *error = NULL;
-    struct store_config config = {.uri = "mem:s", .base_dir = life->dir};
+    struct store_config config = {.uri = URIS[life->on], .base_dir = life->dir};
     *ret = (struct hand){.mem = arena_new(8 << 20), .ds = {.name = dataset}};
     kit_ok(store_open(&ret->store, registry, &config, &error));
     kit_ok(store_session_open(&ret->session, ret->store, &error));
@@ -109,15 +117,15 @@ static void app_writes(struct life *life, struct store_registry *registry)
 /* --- the process
  * -------------------------------------------------------------------------------------------------------- */
 
-#define WORKERS 3u
-
-struct process {
+struct being {
     struct life *life;
-    struct met *met;
+    struct run_config config;
     struct hold *hold;
-    struct worker *workers[WORKERS];
-    struct exec *execs[WORKERS];
-    bool ended[WORKERS];
+    uint32_t n;
+    struct worker *workers[LIFE_WORKERS];
+    struct exec *execs[LIFE_WORKERS];
+    bool ended[LIFE_WORKERS];
+    bool unsettled[LIFE_WORKERS]; /* it has logged intents that no checkpoint of its own accounts for */
 };
 
 static struct run_config config_of(struct life *life)
@@ -128,139 +136,251 @@ static struct run_config config_of(struct life *life)
                                .act = {.actor = "model@life", .reason = NULL}};
 }
 
-static void process_begin(struct process *process, enum job_kind kind)
+static void being_begin(struct being *being, struct life *life)
 {
+    static void (*const INITS[])(struct job *, const struct plan *, const struct run_row *) = {
+        [JOB_FORWARD] = job_init_forward, [JOB_BACK] = job_init_back};
     GError *error = NULL;
-    for (uint32_t i = 0; i < WORKERS; i++) {
-        process->workers[i] = worker_new(&process->hold->job, UINT32_MAX);
-        kit_ok(exec_new(&process->execs[i], &process->hold->shared, &error));
-        process->ended[i] = false;
+    *being = (struct being){.life = life};
+    life->registry = store_registry_new(&life->fake.world, life->drivers);
+    being->config = config_of(life);
+    kit_ok(hold_take(&being->hold, &being->config, "job", &error));
+    kit_ok(hold_open(being->hold, life->job == JOB_BACK ? HOLD_BACK : HOLD_FORWARD, &error));
+    INITS[life->job](&being->hold->job, being->hold->plan, &being->hold->run);
+    being->hold->job.batch_records = 1 + dice(life, 7);
+    being->n = 1 + (uint32_t)dice(life, LIFE_WORKERS);
+    for (uint32_t i = 0; i < being->n; i++) {
+        being->workers[i] = worker_new(&being->hold->job, UINT32_MAX);
+        kit_ok(exec_new(&being->execs[i], &being->hold->shared, &error));
     }
 }
 
-static void process_end(struct process *process)
+static void being_end(struct being *being)
 {
-    for (uint32_t i = 0; i < WORKERS; i++) {
-        g_clear_pointer(&process->execs[i], exec_free);
-        g_clear_pointer(&process->workers[i], worker_free);
+    for (uint32_t i = 0; i < being->n; i++) {
+        g_clear_pointer(&being->execs[i], exec_free);
+        g_clear_pointer(&being->workers[i], worker_free);
     }
+    hold_free(being->hold);
+    g_clear_pointer(&being->life->registry, store_registry_free);
+}
+
+/* What is on its way when its sender dies. Of one at a time. */
+static void leave_on_the_way(struct life *life, const struct op *op)
+{
+    if (life->on != LIFE_ON_MEM || life->late.mem || dice(life, 2) == 0)
+        return;
+    late_copy(&life->late, op);
+}
+
+/* Whatever the store makes of it: it was logged, and whoever comes after asks the fence. */
+static void arrive_late(struct life *life)
+{
+    GError *error = NULL;
+    struct hand hand;
+    hand_open(life, life->registry, &hand, TARGET);
+    struct call call = {.ds = &hand.ds, .mem = life->late.mem};
+    kit_ok(store_cas(hand.session, &call, &life->late.lane, life->late.ops, life->late.n, &error));
+    for (size_t i = 0; i < life->late.n; i++)
+        life->met.fenced += life->late.ops[i].outcome == CAS_FENCED;
+    hand_close(life->registry, &hand);
+    late_done(&life->late);
+    life->late = (struct late){0};
+    life->met.late++;
 }
 
 /* A cas of which only a beginning arrives, before the process dies. */
-static void tear(struct process *process, uint32_t i, struct op *op)
+static void tear(struct being *being, uint32_t i, struct op *op)
 {
-    op->cas.n = dice(process->life, op->cas.n + 1);
+    leave_on_the_way(being->life, op);
+    op->cas.n = dice(being->life, op->cas.n + 1);
     if (op->cas.n > 0)
-        exec_perform(process->execs[i], op);
+        exec_perform(being->execs[i], op);
     g_clear_error(&op->error);
-    process->met->torn++;
+    being->life->met.torn++;
 }
 
 /* The cas arrives, its answer does not. */
-static void lose(struct process *process, uint32_t i, struct op *op)
+static void lose(struct being *being, uint32_t i, struct op *op)
 {
-    exec_perform(process->execs[i], op);
+    exec_perform(being->execs[i], op);
     for (size_t k = 0; k < op->cas.n; k++)
         op->cas.ops[k].outcome = CAS_UNKNOWN;
     op->ok = false;
     g_clear_error(&op->error);
     error_set(&op->error, SLUICE_ERROR_TIMED_OUT, "the answer is lost");
-    process->met->lost++;
+    being->life->met.lost++;
+}
+
+/* The cas arrives twice, and the second answer is the one that is heard. */
+static void repeat(struct being *being, uint32_t i, struct op *op)
+{
+    exec_perform(being->execs[i], op);
+    g_clear_error(&op->error);
+    exec_perform(being->execs[i], op);
+    being->life->met.twice++;
+}
+
+static void count_outcomes(struct met *met, const struct op *op)
+{
+    for (size_t i = 0; op->kind == OP_CAS && i < op->cas.n; i++) {
+        met->changed += op->cas.ops[i].outcome == CAS_CHANGED;
+        met->done += op->cas.ops[i].outcome == CAS_DONE;
+    }
+}
+
+static void perform(struct being *being, uint32_t i, struct op *op)
+{
+    struct life *life = being->life;
+    if (op->kind == OP_CAS && dice(life, 6) == 0)
+        lose(being, i, op);
+    else if (op->kind == OP_CAS && dice(life, 8) == 0)
+        repeat(being, i, op);
+    else
+        exec_perform(being->execs[i], op);
+    count_outcomes(&life->met, op);
+    if (op->ok && op->kind == OP_LOG)
+        being->unsettled[i] = true;
+    if (op->ok && op->kind == OP_CHECKPOINT)
+        being->unsettled[i] = false;
 }
 
 /* One step of one worker; true: the process dies here. */
-static bool step(struct process *process, uint32_t i)
+static bool step(struct being *being, uint32_t i)
 {
-    struct life *life = process->life;
+    struct life *life = being->life;
     struct op op;
-    worker_next(process->workers[i], &op);
+    worker_next(being->workers[i], &op);
     if (op.kind == OP_END) {
-        process->ended[i] = true;
+        being->ended[i] = true;
         return false;
     }
-    bool dies = dice(life, 60) == 0;
-    if (op.kind == OP_CAS && dice(life, 8) == 0) {
-        tear(process, i, &op);
+    if (op.kind == OP_CAS && dice(life, life->on == LIFE_ON_MEM ? 8 : 20) == 0) {
+        tear(being, i, &op);
         return true;
     }
+    bool dies = dice(life, 80) == 0;
     if (dies && dice(life, 2) == 0)
         return true; /* before it */
-    if (op.kind == OP_CAS && dice(life, 6) == 0)
-        lose(process, i, &op);
-    else
-        exec_perform(process->execs[i], &op);
-    if (dies)
+    if (dice(life, 60) == 0)
+        life->fake.dies_in = 1 + dice(life, 6);
+    perform(being, i, &op);
+    life->fake.dies_in = 0;
+    life->met.in_files += life->fake.dead;
+    if (dies || life->fake.dead) /* behind it, or amid it */
         g_clear_error(&op.error);
     else
-        worker_done(process->workers[i], &op);
-    return dies;
+        worker_done(being->workers[i], &op);
+    return dies || life->fake.dead;
 }
 
-static bool all_ended(const struct process *process)
+static bool all_ended(const struct being *being)
 {
-    for (uint32_t i = 0; i < WORKERS; i++)
-        if (!process->ended[i])
+    for (uint32_t i = 0; i < being->n; i++)
+        if (!being->ended[i])
             return false;
     return true;
+}
+
+static void count_death(struct being *being)
+{
+    bool between = false;
+    for (uint32_t i = 0; i < being->n; i++)
+        between |= being->unsettled[i];
+    being->life->met.deaths++;
+    being->life->met.between += between;
 }
 
 /* Steps until all workers have ended (true) or the process has died (false). */
-static bool process_lives(struct process *process)
+static bool being_lives(struct being *being)
 {
-    while (!all_ended(process)) {
-        uint32_t i = (uint32_t)dice(process->life, WORKERS);
-        if (process->ended[i])
+    struct life *life = being->life;
+    while (!all_ended(being)) {
+        uint32_t i = (uint32_t)dice(life, being->n);
+        if (being->ended[i])
             continue;
-        if (step(process, i)) {
-            process->met->deaths++;
+        if (step(being, i)) {
+            count_death(being);
             return false;
         }
-        if (dice(process->life, 3) == 0)
-            app_writes(process->life, process->life->registry);
+        if (dice(life, 3) == 0)
+            app_writes(life, life->registry);
+        if (life->late.mem && dice(life, 12) == 0)
+            arrive_late(life);
     }
-    for (uint32_t i = 0; i < WORKERS; i++)
-        if (worker_error(process->workers[i]))
-            fail_msg("a worker failed: %s", worker_error(process->workers[i])->message);
+    for (uint32_t i = 0; i < being->n; i++)
+        if (worker_error(being->workers[i]))
+            fail_msg("a worker failed: %s", worker_error(being->workers[i])->message);
     return true;
 }
 
-static void count(struct process *process)
+/* Connections are closed and files let go by a process that can do nothing any more. The index that connections share
+ * lives in memory only. */
+static void bury(struct being *being)
 {
-    GError *error = NULL;
-    kit_ok(hold_reload(process->hold, &error));
-    process->met->changed += process->hold->run.tally.of[OUTCOME_RETRIED];
+    struct life *life = being->life;
+    g_autofree char *shared = g_build_filename(life->home, "catalog.db-shm", NULL);
+    bool power = life->fake.dead && dice(life, 2) == 0;
+    life->fake.dead = true;
+    being_end(being);
+    life->fake.dead = false;
+    if (!power)
+        return;
+    unlink(shared);
+    life->met.forgotten += fake_disk_lose(life->fake.disk, &life->seed);
 }
 
-/* Lives and dies until the work of the job is done. `begin` readies the hold for its job. */
-static void until_done(struct life *life, struct met *met, enum hold_for what, enum job_kind kind)
+/* --- acts: in a child, where a store can only be opened by a process of its own
+ * ---------------------------------------- */
+
+enum { ACT_DONE = 40, ACT_DIED };
+
+static int act_live(struct life *life)
 {
-    for (bool done = false; !done;) {
-        GError *error = NULL;
-        struct run_config config;
-        struct process process = {.life = life, .met = met};
-        life->registry = store_registry_new(&life->fake.world, life->drivers);
-        config = config_of(life);
-        kit_ok(hold_take(&process.hold, &config, "job", &error));
-        kit_ok(hold_open(process.hold, what, &error));
-        if (kind == JOB_FORWARD)
-            job_init_forward(&process.hold->job, process.hold->plan, &process.hold->run);
-        else if (kind == JOB_SETTLE)
-            job_init_settle(&process.hold->job, process.hold->plan, &process.hold->run);
-        else
-            job_init_back(&process.hold->job, process.hold->plan, &process.hold->run);
-        process.hold->job.batch_records = 1 + dice(life, 7);
-        process_begin(&process, kind);
-        done = process_lives(&process);
-        process_end(&process);
-        if (done)
-            count(&process);
-        hold_free(process.hold);
-        g_clear_pointer(&life->registry, store_registry_free);
-        for (uint64_t n = dice(life, 4); n > 0 && !done; n--) {
-            struct store_registry *registry = store_registry_new(&life->fake.world, life->drivers);
-            app_writes(life, registry);
-            store_registry_free(registry);
-        }
+    struct being being;
+    being_begin(&being, life);
+    if (being_lives(&being)) {
+        being_end(&being);
+        return ACT_DONE;
+    }
+    if (life->on != LIFE_ON_MEM)
+        _exit(ACT_DIED);
+    bury(&being);
+    return ACT_DIED;
+}
+
+static int apart(struct life *life, int (*act)(struct life *life))
+{
+    int status;
+    if (life->on == LIFE_ON_MEM)
+        return act(life);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(act(life));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    status = WEXITSTATUS(status);
+    life->fake.dead = false;
+    assert_true(status == ACT_DONE || status == ACT_DIED); /* anything else: a check of the child's failed */
+    return status;
+}
+
+static int act_app(struct life *life)
+{
+    struct store_registry *registry = store_registry_new(&life->fake.world, life->drivers);
+    for (uint64_t n = dice(life, 4); n > 0; n--)
+        app_writes(life, registry);
+    store_registry_free(registry);
+    return ACT_DONE;
+}
+
+static void until_done(struct life *life, enum job_kind job)
+{
+    life->job = job;
+    while (apart(life, act_live) == ACT_DIED) {
+        life->met.resumed++;
+        apart(life, act_app);
     }
 }
 
@@ -269,13 +389,13 @@ static void until_done(struct life *life, struct met *met, enum hold_for what, e
 
 static const char *const SPECS[] = {
     [LIFE_IN_PLACE] =
-        "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
-        "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\npartitions: { size: 9 }\n",
-    [LIFE_FILL] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\n"
-                  "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\npartitions: { size: 9 }\n",
-    [LIFE_OVERWRITE] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\n"
+        "sluice: 1\nname: job\nsource: { store: \"STORE\", dataset: items }\n"
+        "transform: { lua: t.lua }\ntarget: { store: \"STORE\", dataset: items }\npartitions: { size: 9 }\n",
+    [LIFE_FILL] = "sluice: 1\nname: job\nsource: { store: \"STORE\", dataset: origin }\n"
+                  "transform: { lua: t.lua }\ntarget: { store: \"STORE\", dataset: items }\npartitions: { size: 9 }\n",
+    [LIFE_OVERWRITE] = "sluice: 1\nname: job\nsource: { store: \"STORE\", dataset: origin }\n"
                        "transform: { lua: t.lua }\n"
-                       "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: overwrite }\n"
+                       "target: { store: \"STORE\", dataset: items, write: in-place, conflict: overwrite }\n"
                        "partitions: { size: 9 }\n",
 };
 
@@ -286,7 +406,7 @@ static void put_text(const char *path, const char *text)
         fail_msg("%s", error->message);
 }
 
-static void seed_records(struct life *life)
+static int act_seed(struct life *life)
 {
     struct store_registry *registry = store_registry_new(&life->fake.world, life->drivers);
     struct hand target, source;
@@ -306,9 +426,10 @@ static void seed_records(struct life *life)
     hand_close(registry, &target);
     hand_close(registry, &source);
     store_registry_free(registry);
+    return ACT_DONE;
 }
 
-static void begin(struct life *life)
+static int act_plan(struct life *life)
 {
     GError *error = NULL;
     struct spec *spec;
@@ -321,6 +442,7 @@ static void begin(struct life *life)
     assert_true(is_new);
     run_result_done(&planned);
     g_clear_pointer(&life->registry, store_registry_free);
+    return ACT_DONE;
 }
 
 struct seen {
@@ -427,7 +549,7 @@ static void check_all(struct life *life, void (*check)(const struct life *, int,
     store_registry_free(registry);
 }
 
-static void check_counts(struct life *life)
+static int act_check_forward(struct life *life)
 {
     GError *error = NULL;
     auto_(catalog) catalog = NULL;
@@ -438,25 +560,25 @@ static void check_counts(struct life *life)
     if (!tally_reconciles(&run.tally))
         fail_msg("%" PRIu64 " keys listed, %" PRIu64 " accounted for", run.tally.of[OUTCOME_LISTED_],
                  tally_sum(&run.tally, OUTCOME_KIND_LISTED));
-}
-
-static void forward(struct life *life, struct met *met)
-{
-    begin(life);
-    until_done(life, met, HOLD_FORWARD, JOB_FORWARD);
-    check_counts(life);
     check_all(life, life->mode == LIFE_IN_PLACE ? check_in_place : check_filled);
+    return ACT_DONE;
 }
 
-/* The steps of a rollback with deaths between them: back_prepare() and the workers. */
-static void back(struct life *life, struct met *met)
+static int act_check_back(struct life *life)
+{
+    check_all(life, check_back);
+    return ACT_DONE;
+}
+
+/* What a rollback does before its workers: takeback_prepare(). */
+static int act_turn_back(struct life *life)
 {
     GError *error = NULL;
+    struct hold *hold;
     for (int key = 0; key < LIFE_KEYS; key++)
         life->target[key].touched = false;
     life->registry = store_registry_new(&life->fake.world, life->drivers);
     struct run_config config = config_of(life);
-    struct hold *hold;
     kit_ok(hold_take(&hold, &config, "job", &error));
     kit_ok(hold_open(hold, HOLD_BACK, &error));
     kit_ok(hold_move(hold, RUN_RUNNING, NULL, NULL, &error));
@@ -465,27 +587,24 @@ static void back(struct life *life, struct met *met)
     note_left(life, &hold->undo_config);
     hold_free(hold);
     g_clear_pointer(&life->registry, store_registry_free);
-    until_done(life, met, HOLD_BACK, JOB_BACK);
-    check_all(life, check_back);
+    return ACT_DONE;
 }
 
 /* Half of the lives are taken back before they have come to their end. */
-static void forward_a_while(struct life *life, struct met *met)
+static void whole_life(struct life *life)
 {
-    GError *error = NULL;
-    struct process process = {.life = life, .met = met};
-    begin(life);
-    life->registry = store_registry_new(&life->fake.world, life->drivers);
-    struct run_config config = config_of(life);
-    kit_ok(hold_take(&process.hold, &config, "job", &error));
-    kit_ok(hold_open(process.hold, HOLD_FORWARD, &error));
-    job_init_forward(&process.hold->job, process.hold->plan, &process.hold->run);
-    process.hold->job.batch_records = 1 + dice(life, 7);
-    process_begin(&process, JOB_FORWARD);
-    process_lives(&process);
-    process_end(&process);
-    hold_free(process.hold);
-    g_clear_pointer(&life->registry, store_registry_free);
+    apart(life, act_seed);
+    apart(life, act_plan);
+    if (dice(life, 2) == 0) {
+        life->job = JOB_FORWARD;
+        apart(life, act_live);
+    } else {
+        until_done(life, JOB_FORWARD);
+        apart(life, act_check_forward);
+    }
+    apart(life, act_turn_back);
+    until_done(life, JOB_BACK);
+    apart(life, act_check_back);
 }
 
 /* In memory where there is such a place: thousands of lives sync thousands of times. */
@@ -497,30 +616,59 @@ static char *scratch_dir(void)
     return g_mkdtemp(g_strdup("/dev/shm/sluice-life-XXXXXX"));
 }
 
-void life_run(uint64_t seed, struct met *met)
+/* Where children see it too. */
+static struct life *life_new(enum life_store on, uint64_t seed)
 {
-    struct life life = {.seed = seed * 2654435761u + 1, .space = mem_space_new()};
-    fake_world_init(&life.fake);
-    clock_init(&life);
-    life.fake.seed = seed;
-    mem_driver_init(&life.driver, life.space);
-    life.drivers[0] = &life.driver.table;
-    life.dir = scratch_dir();
-    life.home = g_build_filename(life.dir, "home", NULL);
-    life.spec_path = g_build_filename(life.dir, "job.yaml", NULL);
-    g_autofree char *lua = g_build_filename(life.dir, "t.lua", NULL);
-    life.mode = (enum life_mode)dice(&life, LIFE_MODES);
-    put_text(life.spec_path, SPECS[life.mode]);
+    struct life *life = mmap(NULL, sizeof *life, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(life, MAP_FAILED);
+    fake_world_init(&life->fake);
+    clock_init(life);
+    life->on = on;
+    life->seed = seed * 2654435761u + 1;
+    life->fake.seed = seed;
+    life->fake.disk = on == LIFE_ON_MEM ? fake_disk_new() : NULL;
+    life->space = mem_space_new();
+    mem_driver_init(&life->mem, life->space);
+    life->drivers[0] = on == LIFE_ON_MEM ? &life->mem.table : &rocksdb_driver;
+    life->dir = scratch_dir();
+    life->home = g_build_filename(life->dir, "home", NULL);
+    life->spec_path = g_build_filename(life->dir, "job.yaml", NULL);
+    life->mode = (enum life_mode)dice(life, LIFE_MODES);
+    fake_sqlite_attach(&life->fake);
+    return life;
+}
+
+static void life_free(struct life *life)
+{
+    fake_sqlite_attach(NULL);
+    kit_dir_remove(life->dir);
+    if (life->late.mem)
+        late_done(&life->late);
+    g_free(life->dir);
+    g_free(life->home);
+    g_free(life->spec_path);
+    mem_space_free(life->space);
+    fake_disk_free(life->fake.disk);
+    munmap(life, sizeof *life);
+}
+
+static void met_add(struct met *to, const struct met *from)
+{
+    uint64_t *sum = (uint64_t *)(void *)to;
+    const uint64_t *more = (const uint64_t *)(const void *)from;
+    for (size_t i = 0; i < sizeof *to / sizeof *sum; i++)
+        sum[i] += more[i];
+}
+
+void life_run(enum life_store on, uint64_t seed, struct met *met)
+{
+    struct life *life = life_new(on, seed);
+    g_autofree char *lua = g_build_filename(life->dir, "t.lua", NULL);
+    g_autoptr(GString) spec = g_string_new(SPECS[life->mode]);
+    g_string_replace(spec, "STORE", URIS[on], 0);
+    put_text(life->spec_path, spec->str);
     put_text(lua, "function transform(doc, ctx)\n  doc.times = doc.times + 1\n  return doc\nend\n");
-    seed_records(&life);
-    if (dice(&life, 2) == 0)
-        forward_a_while(&life, met);
-    else
-        forward(&life, met);
-    back(&life, met);
-    kit_dir_remove(life.dir);
-    g_free(life.dir);
-    g_free(life.home);
-    g_free(life.spec_path);
-    mem_space_free(life.space);
+    whole_life(life);
+    met_add(met, &life->met);
+    life_free(life);
 }

@@ -4,6 +4,8 @@
 
 #include "unit/undo/logs.h"
 
+#include "kit/fake_disk.h"
+
 static struct undo_tail tail_of(struct logs *logs, uint32_t part, struct undo_position from, struct arena *mem)
 {
     GError *error = NULL;
@@ -606,6 +608,35 @@ static void one_sync_serves_several_workers(void **state)
 
 #define IN_DIR(name) cmocka_unit_test_setup_teardown(name, kit_dir_setup, kit_dir_teardown)
 
+static void lose_power_behind_a_dead_process(const char *dir, uint64_t seed)
+{
+    struct logs logs;
+    auto_(arena) mem = arena_new(1 << 20);
+    logs_init(&logs, dir);
+    logs.fake.disk = fake_disk_new();
+    logs_open(&logs);
+    logs_write(&logs, 7, 1, "a", "1", "2"); /* its outcome is not synced */
+    logs_open(&logs);
+    assert_int_equal(tail_of(&logs, 7, BEGINNING, mem).entries[0].state, UNDO_APPLIED);
+    logs_close(&logs);
+    fake_disk_lose(logs.fake.disk, &seed);
+    struct undo_tail tail = tail_of(&logs, 7, BEGINNING, mem);
+    assert_int_equal(tail.n, 1);
+    assert_int_equal(tail.entries[0].state, UNDO_APPLIED);
+    fake_disk_free(logs.fake.disk);
+    logs_done(&logs);
+}
+
+/* A process that was killed leaves what it had not synced to the system, and the next one acts on it: it must not be
+ * gone when the machine loses its power after that. */
+static void what_a_dead_process_left_is_durable_before_anyone_acts_on_it(void **state)
+{
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        g_autofree char *dir = g_strdup_printf("%s/%u", (const char *)*state, (unsigned)seed);
+        lose_power_behind_a_dead_process(dir, seed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -632,6 +663,7 @@ int main(void)
         IN_DIR(whichever_call_fails_what_was_acknowledged_is_there),
         IN_DIR(a_batch_costs_one_sync_and_its_outcomes_none),
         IN_DIR(one_sync_serves_several_workers),
+        IN_DIR(what_a_dead_process_left_is_durable_before_anyone_acts_on_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
