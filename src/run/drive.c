@@ -270,8 +270,10 @@ static bool end_by_failure(struct hold *hold, GError *failed, struct run_result 
         to = RUN_INTERRUPTED;
     bool moved = hold_move(hold, to, failed->message, NULL, NULL);
     hold_result(hold, status, failed->message, ret);
+    if (!moved) /* what went wrong keeps its exit status: a halt must not look like something to try again */
+        error_set(error, (enum error_code)failed->code, "%s; and the catalog could not record it", failed->message);
     g_error_free(failed);
-    return moved || error_set(error, SLUICE_ERROR_CATALOG, "%s; and the catalog could not record it", ret->text);
+    return moved;
 }
 
 /* Every listed key in exactly one word, or the run is not done. */

@@ -1,9 +1,5 @@
 #include "fault/sweep.h"
 
-/* Every n up to here, then one in STRIDE. */
-#define EVERY  200u
-#define STRIDE 7u
-
 static const char *const DATASET = "items";
 
 /* --- call sites
@@ -48,14 +44,14 @@ struct life {
     uint64_t sent; /* cas calls until the first fault */
 };
 
-static void on_call(void *self, const char *call, const char *path)
+static void on_call(void *self, const char *call, const char *path, bool chosen)
 {
     struct life *life = self;
     const struct fake_world *fake = &life->scene.fake;
-    const struct fake_fault *fault = &fake->fault;
-    if (!fault->nth || fake->calls + 1 != fault->nth || (fault->call && strcmp(fault->call, call) != 0))
+    if (!chosen || !fake->fault.nth || fake->calls + 1 != fake->fault.nth)
         return;
-    g_hash_table_add(life->sites, site_name(&life->scene, call, path));
+    g_autofree char *whose = g_strconcat(fake->fault.sqlite ? "sqlite " : "", call, NULL);
+    g_hash_table_add(life->sites, site_name(&life->scene, whose, path));
     life->sent = life->scene.plan.calls[FAULT_CAS];
 }
 
@@ -69,10 +65,29 @@ static void note_store_calls(struct life *life)
 /* --- runs
  * --------------------------------------------------------------------------------------------------------------- */
 
+static void (*const COMMANDS[])(struct scene *, struct ended *) = {
+    [SWEEP_RUN] = scene_run, [SWEEP_BACK] = scene_back, [SWEEP_VERIFY] = scene_check};
+
 static void begin(const struct scenario *scenario, struct scene *scene)
 {
     scene_init(scene, scenario->spec, scenario->lua);
     scenario->prepare(scene);
+}
+
+/* A process that came so far and no further: the store went away. */
+static void leave_half(struct scene *scene, enum sweep_half half)
+{
+    static const struct fault_row TORN = {.op = FAULT_CAS, .nth = 1, .effect = FAULT_TORN, .applied = 3, .known = 1};
+    static const struct fault_row GONE[] = {[HALF_CAS] = {.op = FAULT_FENCE_READ, .nth = 1, .effect = FAULT_FATAL},
+                                            [HALF_SETTLE] = {.op = FAULT_SETTLE, .nth = 1, .effect = FAULT_FATAL}};
+    struct ended ended;
+    scene_fault(scene, &GONE[half]);
+    scene->rows[1] = TORN;
+    scene->plan.n = half == HALF_CAS ? 2 : 1;
+    scene_run(scene, &ended);
+    assert_int_equal(ended.status, 6);
+    ended_done(&ended);
+    scene_fault(scene, NULL);
 }
 
 static void reference_make(const struct scenario *scenario, struct reference *ret)
@@ -127,6 +142,15 @@ static void say_how(const struct scenario *scenario, const struct trouble *troub
                   ended->text ? ": " : "", ended->text ? ended->text : "");
 }
 
+/* A fault is no difference: what fails does not say that what it looked at is wrong. */
+static bool may_end(const struct trouble *trouble, bool fired, const struct ended *ended)
+{
+    if (ended->status == 1 || ended->status == 4)
+        return false;
+    return !fired || !trouble->status || ended->status == trouble->status ||
+           (trouble->or_done && is_done(ended->status));
+}
+
 /* The command that meets the n-th, and how it ended; false: there was no n-th. */
 static bool meet(struct life *life, const struct scenario *scenario, const struct trouble *trouble, uint64_t n,
                  struct ended *ret)
@@ -135,14 +159,14 @@ static bool meet(struct life *life, const struct scenario *scenario, const struc
     scene->fake.told = on_call;
     scene->fake.told_self = life;
     trouble->arm(scene, n);
-    (scenario->back ? scene_back : scene_run)(scene, ret);
+    COMMANDS[scenario->command](scene, ret);
     bool fired = trouble->fired(scene) > 0;
     note_store_calls(life);
     if (fired && trouble->halts) /* nothing is written where the log of it may not last */
         assert_int_equal(scene->plan.calls[FAULT_CAS], life->sent);
     trouble->arm(scene, 0);
     scene->fake.told = NULL;
-    if (ret->status != 1 && (!fired || !trouble->status || ret->status == trouble->status))
+    if (may_end(trouble, fired, ret))
         return fired;
     say_how(scenario, trouble, n, ret);
     fail_msg("that is no way to end");
@@ -151,9 +175,9 @@ static bool meet(struct life *life, const struct scenario *scenario, const struc
 
 static void go_on(struct scene *scene, const struct scenario *scenario, const struct ended *ended)
 {
+    int status = scenario->command == SWEEP_RUN ? scenario->status : 0;
     if (!is_done(ended->status))
-        scene_ran_at(scene, scenario->back ? scene_back : scene_run, scenario->back ? 0 : scenario->status, __FILE__,
-                     __LINE__);
+        scene_ran_at(scene, COMMANDS[scenario->command], status, __FILE__, __LINE__);
 }
 
 /* One life that meets the n-th; false: there was none. */
@@ -163,13 +187,15 @@ static bool one(const struct scenario *scenario, const struct trouble *trouble, 
     struct life life = {.sites = sites};
     struct ended ended;
     begin(scenario, &life.scene);
-    if (scenario->back)
+    if (scenario->half != HALF_NONE)
+        leave_half(&life.scene, scenario->half);
+    if (scenario->command != SWEEP_RUN)
         scene_ran(&life.scene, scenario->status);
     bool fired = meet(&life, scenario, trouble, n, &ended);
     go_on(&life.scene, scenario, &ended);
     swept->stopped += !is_done(ended.status);
     swept->runs += fired;
-    if (!scenario->back) {
+    if (scenario->command != SWEEP_BACK) {
         check_done(&life.scene, reference);
         scene_taken_back(&life.scene, 0);
     }
@@ -179,14 +205,15 @@ static bool one(const struct scenario *scenario, const struct trouble *trouble, 
     return fired;
 }
 
-void sweep(const struct scenario *scenario, const struct trouble *trouble, GHashTable *sites, struct swept *ret)
+void sweep(const struct scenario *scenario, const struct trouble *trouble, const struct pace *pace, GHashTable *sites,
+           struct swept *ret)
 {
     struct reference reference;
     *ret = (struct swept){0};
     reference_make(scenario, &reference);
     uint64_t n = 1;
     while (one(scenario, trouble, n, &reference, ret, sites))
-        n += n < EVERY ? 1 : STRIDE;
+        n += n < pace->every ? 1 : pace->stride;
     ret->last = n;
     g_free(reference.before);
     g_free(reference.after);

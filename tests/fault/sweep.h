@@ -3,12 +3,19 @@
 
 #include "kit/scene.h"
 
+/* The command that meets the faults. */
+enum sweep_command { SWEEP_RUN, SWEEP_BACK, SWEEP_VERIFY };
+
+/* In the middle of a write; with all of a batch done but its checkpoint. */
+enum sweep_half { HALF_NONE, HALF_CAS, HALF_SETTLE };
+
 /* What is done, and on what. */
 struct scenario {
     const char *name, *spec, *lua;
     void (*prepare)(struct scene *scene);
-    bool back;  /* the faults are in the rollback; the run itself meets none */
-    int status; /* of an undisturbed command */
+    enum sweep_command command; /* before a rollback and a verification, a run meets none */
+    enum sweep_half half;       /* a process before it has ended there; the one that goes on meets them */
+    int status;                 /* of an undisturbed run */
 };
 
 /* What fails. */
@@ -16,8 +23,10 @@ struct trouble {
     const char *name;
     void (*arm)(struct scene *scene, uint64_t nth); /* 0: disarms */
     uint64_t (*fired)(const struct scene *scene);
-    int status; /* the only one that the run may end with once it fired; 0: any but a fault of sluice itself */
-    bool halts; /* and no write is sent after it */
+    int status;   /* the only one that the command may end with once it fired; 0: any but a fault of sluice itself */
+    bool or_done; /* besides, it may have come through */
+    bool halts;   /* and no write was sent after it */
+    bool sparse;  /* not in every scenario, but for one that runs, one that goes on, and one that takes back */
 };
 
 /* What an undisturbed run leaves. */
@@ -31,5 +40,11 @@ struct swept {
     uint64_t last;          /* the n that met none */
 };
 
+/* Every n up to there, then one in so many. */
+struct pace {
+    uint64_t every, stride;
+};
+
 /* `sites`, a set of char *, takes the name of every call that failed: "fsync home/catalog.db", "store cas". */
-void sweep(const struct scenario *scenario, const struct trouble *trouble, GHashTable *sites, struct swept *ret);
+void sweep(const struct scenario *scenario, const struct trouble *trouble, const struct pace *pace, GHashTable *sites,
+           struct swept *ret);

@@ -55,12 +55,19 @@ static void prepare_file(struct scene *scene)
 }
 
 static const struct scenario SCENARIOS[] = {
-    {"in place", SAME, ONE_MORE, prepare_same, false, 8},
-    {"fill", FILL, ONE_MORE, prepare_fill, false, 8},
-    {"from a file", FROM_FILE, ONE_MORE, prepare_file, false, 8},
-    {"rollback in place", SAME, ONE_MORE, prepare_same, true, 8},
-    {"rollback of a fill", FILL, ONE_MORE, prepare_fill, true, 8},
+    {"in place", SAME, ONE_MORE, prepare_same, .status = 8},
+    {"in place, going on", SAME, ONE_MORE, prepare_same, .half = HALF_CAS, .status = 8},
+    {"rollback in place", SAME, ONE_MORE, prepare_same, .command = SWEEP_BACK, .status = 8},
+    /* not for every trouble: */
+    {"fill", FILL, ONE_MORE, prepare_fill, .status = 8},
+    {"from a file", FROM_FILE, ONE_MORE, prepare_file, .status = 8},
+    {"from a file, going on", FROM_FILE, ONE_MORE, prepare_file, .half = HALF_SETTLE, .status = 8},
+    {"rollback of a fill", FILL, ONE_MORE, prepare_fill, .command = SWEEP_BACK, .status = 8},
+    {"verification in place", SAME, ONE_MORE, prepare_same, .command = SWEEP_VERIFY, .status = 8},
+    {"verification of a fill", FILL, ONE_MORE, prepare_fill, .command = SWEEP_VERIFY, .status = 8},
 };
+
+enum { SPARSE = 3 };
 
 static void arm_file(struct scene *scene, uint64_t nth)
 {
@@ -80,6 +87,22 @@ static void arm_fsync(struct scene *scene, uint64_t nth)
 static void arm_full(struct scene *scene, uint64_t nth)
 {
     fake_world_arm(&scene->fake, (struct fake_fault){.call = "pwrite", .nth = nth, .number = ENOSPC, .lasting = true});
+}
+
+static void arm_sqlite(struct scene *scene, uint64_t nth)
+{
+    fake_world_arm(&scene->fake, (struct fake_fault){.sqlite = true, .nth = nth, .number = EIO});
+}
+
+static void arm_sqlite_fsync(struct scene *scene, uint64_t nth)
+{
+    fake_world_arm(&scene->fake, (struct fake_fault){.sqlite = true, .call = "fsync", .nth = nth, .number = EIO});
+}
+
+static void arm_sqlite_full(struct scene *scene, uint64_t nth)
+{
+    fake_world_arm(&scene->fake, (struct fake_fault){
+                                     .sqlite = true, .call = "pwrite", .nth = nth, .number = ENOSPC, .lasting = true});
 }
 
 static void arm_store(struct scene *scene, const struct fault_row *row, uint64_t nth)
@@ -109,6 +132,11 @@ static void arm_lost(struct scene *scene, uint64_t nth)
     arm_store(scene, &(struct fault_row){.op = FAULT_ANY, .effect = FAULT_LOST}, nth);
 }
 
+static void arm_slow(struct scene *scene, uint64_t nth)
+{
+    arm_store(scene, &(struct fault_row){.op = FAULT_ANY, .effect = FAULT_SLOW, .slow_us = INT64_C(61000000)}, nth);
+}
+
 static void arm_torn(struct scene *scene, uint64_t nth)
 {
     arm_store(scene, &(struct fault_row){.op = FAULT_CAS, .effect = FAULT_TORN, .applied = 3, .known = 1}, nth);
@@ -123,14 +151,19 @@ static uint64_t store_fired(const struct scene *scene)
 }
 
 static const struct trouble TROUBLES[] = {
-    {"store call", arm_transient, store_fired, 0},
-    {"store away", arm_away, store_fired, 6},
-    {"store fatal", arm_fatal, store_fired, 6},
-    {"answer lost", arm_lost, store_fired, 0},
-    {"torn", arm_torn, store_fired, 0},
-    {"file call", arm_file, file_fired, 0},
-    {"fsync", arm_fsync, file_fired, 5, true},
-    {"full disk", arm_full, file_fired, 5, true},
+    {"store call", arm_transient, store_fired},
+    {"store away", arm_away, store_fired, .status = 6},
+    {"store fatal", arm_fatal, store_fired, .status = 6},
+    {"answer lost", arm_lost, store_fired},
+    {"answer late", arm_slow, store_fired},
+    {"torn", arm_torn, store_fired},
+    {"file call", arm_file, file_fired},
+    {"fsync", arm_fsync, file_fired, .status = 5, .halts = true},
+    {"full disk", arm_full, file_fired, .status = 5, .halts = true},
+    /* What fails while the last connection is closed costs nothing: the log stays, and the next one reads it. */
+    {"catalog call", arm_sqlite, file_fired, .sparse = true},
+    {"catalog fsync", arm_sqlite_fsync, file_fired, .status = 5, .or_done = true},
+    {"catalog on a full disk", arm_sqlite_full, file_fired, .status = 5, .or_done = true},
 };
 
 /* --- the sweeps
@@ -148,16 +181,23 @@ static int sites_teardown(void **state)
     return 0;
 }
 
+/* Under a sanitizer, which looks for other things and takes its time. */
+static bool is_sparse(void)
+{
+    return g_getenv("SLUICE_SPARSE") != NULL;
+}
+
 static void sweep_with(GHashTable *sites, size_t first, size_t n)
 {
+    struct pace pace = is_sparse() ? (struct pace){.every = 3, .stride = 31} : (struct pace){.every = 200, .stride = 7};
     for (size_t t = first; t < first + n; t++)
-        for (size_t s = 0; s < G_N_ELEMENTS(SCENARIOS); s++) {
+        for (size_t s = 0; s < (TROUBLES[t].sparse ? SPARSE : G_N_ELEMENTS(SCENARIOS)); s++) {
             struct swept swept;
-            sweep(&SCENARIOS[s], &TROUBLES[t], sites, &swept);
-            print_message("# %s, %s: every n to 200, then each seventh, to %" PRIu64 "; %" PRIu64 " met it, %" PRIu64
-                          " were stopped by it\n",
-                          SCENARIOS[s].name, TROUBLES[t].name, swept.last, swept.runs, swept.stopped);
-            assert_true(swept.runs > 0);
+            sweep(&SCENARIOS[s], &TROUBLES[t], &pace, sites, &swept);
+            print_message("# %s, %s: every n to %" PRIu64 ", then each %" PRIu64 "th, to %" PRIu64 "; %" PRIu64
+                          " met it, %" PRIu64 " were stopped by it\n",
+                          SCENARIOS[s].name, TROUBLES[t].name, pace.every, pace.stride, swept.last, swept.runs,
+                          swept.stopped);
         }
 }
 
@@ -166,19 +206,29 @@ static void a_store_that_fails_once_or_stays_away_costs_nothing_but_time(void **
     sweep_with(*state, 0, 3);
 }
 
-static void an_answer_that_is_lost_or_comes_half_is_settled(void **state)
+static void an_answer_that_is_lost_or_late_or_comes_half_is_settled(void **state)
 {
-    sweep_with(*state, 3, 2);
+    sweep_with(*state, 3, 3);
 }
 
 static void a_file_call_that_fails_costs_nothing_but_time(void **state)
 {
-    sweep_with(*state, 5, 1);
+    sweep_with(*state, 6, 1);
 }
 
 static void a_failed_fsync_and_a_full_disk_halt_the_run(void **state)
 {
-    sweep_with(*state, 6, 2);
+    sweep_with(*state, 7, 2);
+}
+
+static void a_catalog_call_that_fails_costs_nothing_but_time(void **state)
+{
+    sweep_with(*state, 9, 1);
+}
+
+static void a_catalog_that_cannot_be_made_durable_halts_the_run(void **state)
+{
+    sweep_with(*state, 10, 2);
 }
 
 static int by_text(const void *a, const void *b)
@@ -186,54 +236,74 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Whatever the sweeps do not meet is not swept. */
+static const char *const NAMED[] = {"fsync home/undo/job.*/*.undo",
+                                    "fsync home/undo/job.*/MANIFEST.tmp",
+                                    "fsync home/undo/job.*/chains.tmp",
+                                    "fsync home/undo/job.*",
+                                    "fsync home/quarantine/job.*.ndjson",
+                                    "fsync home/quarantine",
+                                    "fsync home/listing/*.list.tmp",
+                                    "fsync home/listing/*.skip.tmp",
+                                    "fsync home/listing",
+                                    "fsync home/reports/job.*/sample.tmp",
+                                    "fsync home/reports/job.*/verify-*.ndjson",
+                                    "pwrite home/undo/job.*/*.undo",
+                                    "pwrite home/undo/job.*/MANIFEST.tmp",
+                                    "pwrite home/undo/job.*/chains.tmp",
+                                    "pwrite home/quarantine/job.*.ndjson",
+                                    "pwrite home/listing/*.list.tmp",
+                                    "pwrite home/listing/*.skip.tmp",
+                                    "pwrite home/reports/job.*/sample.tmp",
+                                    "rename home/undo/job.*/MANIFEST",
+                                    "rename home/undo/job.*/chains",
+                                    "rename home/listing/*.list",
+                                    "rename home/listing/*.skip",
+                                    "rename home/reports/job.*/sample",
+                                    "pread home/undo/job.*/*.undo",
+                                    "pread home/undo/job.*/chains",
+                                    "pread home/listing/*.list",
+                                    "pread home/listing/*.skip",
+                                    "pread in/a.ndjson",
+                                    "pread job.yaml",
+                                    "pread t.lua",
+                                    "lock home/runs/job.*.lock",
+                                    "mkdir home",
+                                    "fsync home/undo",
+                                    "fsync home/reports",
+                                    "fsync home/reports/job.*",
+                                    "open home/reports/job.*/verify-*.ndjson",
+                                    "open home/reports/job.*/notes.ndjson",
+                                    "pwrite home/quarantine/job.*.ndjson.tmp",
+                                    "fsync home/quarantine/job.*.ndjson.tmp",
+                                    "rename home/quarantine/job.*.ndjson",
+                                    "sqlite open home/catalog.db",
+                                    "sqlite open home/catalog.db-wal",
+                                    "sqlite pread home/catalog.db",
+                                    "sqlite pread home/catalog.db-wal",
+                                    "sqlite pwrite home/catalog.db",
+                                    "sqlite pwrite home/catalog.db-wal",
+                                    "sqlite fsync home/catalog.db",
+                                    "sqlite fsync home/catalog.db-wal",
+                                    "sqlite stat home/catalog.db-wal",
+                                    "sqlite unlink home/catalog.db-wal",
+                                    "store open",
+                                    "store session_open",
+                                    "store inspect",
+                                    "store split",
+                                    "store scan_open",
+                                    "store scan_next",
+                                    "store read",
+                                    "store cas",
+                                    "store settle",
+                                    "store lane_open",
+                                    "store fence_read",
+                                    "store fence_drop",
+                                    "store lock",
+                                    "store unlock"};
+
 static void every_named_call_was_hit(void **state)
 {
-    static const char *const NAMED[] = {"fsync home/undo/job.*/*.undo",
-                                        "fsync home/undo/job.*/MANIFEST.tmp",
-                                        "fsync home/undo/job.*/chains.tmp",
-                                        "fsync home/undo/job.*",
-                                        "fsync home/quarantine/job.*.ndjson",
-                                        "fsync home/quarantine",
-                                        "fsync home/listing/*.list.tmp",
-                                        "fsync home/listing/*.skip.tmp",
-                                        "fsync home/listing",
-                                        "fsync home/reports/job.*/sample.tmp",
-                                        "fsync home/reports/job.*/verify-*.ndjson",
-                                        "pwrite home/undo/job.*/*.undo",
-                                        "pwrite home/undo/job.*/MANIFEST.tmp",
-                                        "pwrite home/undo/job.*/chains.tmp",
-                                        "pwrite home/quarantine/job.*.ndjson",
-                                        "pwrite home/listing/*.list.tmp",
-                                        "pwrite home/listing/*.skip.tmp",
-                                        "pwrite home/reports/job.*/sample.tmp",
-                                        "rename home/undo/job.*/MANIFEST",
-                                        "rename home/undo/job.*/chains",
-                                        "rename home/listing/*.list",
-                                        "rename home/listing/*.skip",
-                                        "rename home/reports/job.*/sample",
-                                        "pread home/undo/job.*/*.undo",
-                                        "pread home/undo/job.*/chains",
-                                        "pread home/listing/*.list",
-                                        "pread home/listing/*.skip",
-                                        "pread in/a.ndjson",
-                                        "pread job.yaml",
-                                        "pread t.lua",
-                                        "lock home/runs/job.*.lock",
-                                        "mkdir home",
-                                        "store open",
-                                        "store session_open",
-                                        "store inspect",
-                                        "store split",
-                                        "store scan_open",
-                                        "store scan_next",
-                                        "store read",
-                                        "store cas",
-                                        "store settle",
-                                        "store lane_open",
-                                        "store fence_read",
-                                        "store fence_drop",
-                                        "store lock",
-                                        "store unlock"};
     guint n;
     bool all = true;
     g_autofree char **sites = (char **)g_hash_table_get_keys_as_array(*state, &n);
@@ -245,16 +315,18 @@ static void every_named_call_was_hit(void **state)
             print_error("never hit: %s\n", NAMED[i]);
             all = false;
         }
-    assert_true(all);
+    assert_true(all || is_sparse());
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_store_that_fails_once_or_stays_away_costs_nothing_but_time),
-        cmocka_unit_test(an_answer_that_is_lost_or_comes_half_is_settled),
+        cmocka_unit_test(an_answer_that_is_lost_or_late_or_comes_half_is_settled),
         cmocka_unit_test(a_file_call_that_fails_costs_nothing_but_time),
         cmocka_unit_test(a_failed_fsync_and_a_full_disk_halt_the_run),
+        cmocka_unit_test(a_catalog_call_that_fails_costs_nothing_but_time),
+        cmocka_unit_test(a_catalog_that_cannot_be_made_durable_halts_the_run),
         cmocka_unit_test(every_named_call_was_hit),
     };
     return cmocka_run_group_tests(tests, sites_setup, sites_teardown);

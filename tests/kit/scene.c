@@ -2,6 +2,7 @@
 
 #include "base/int.h"
 #include "catalog/ledger.h"
+#include "kit/fake_sqlite.h"
 #include "plan/home.h"
 #include "run/check.h"
 
@@ -39,6 +40,7 @@ void scene_init(struct scene *scene, const char *spec, const char *lua)
     scene->clock = *scene->fake.world.clock;
     scene->clock.sleep_us = scene_sleep;
     scene->fake.world.clock = &scene->clock;
+    fake_sqlite_attach(&scene->fake);
     mem_driver_init(&scene->mem, scene->space);
     fault_plan_init(&scene->plan);
     fault_driver_init(&scene->faulty_mem, &scene->mem.table, &scene->plan);
@@ -55,6 +57,7 @@ void scene_init(struct scene *scene, const char *spec, const char *lua)
 
 void scene_done(struct scene *scene)
 {
+    fake_sqlite_attach(NULL);
     kit_dir_remove(scene->dir);
     g_free(scene->dir);
     g_free(scene->home);
@@ -386,6 +389,19 @@ void scene_verify(struct scene *scene, struct verify_result *ret)
     struct run_config config = config_of(scene, registry);
     *ret = (struct verify_result){0};
     kit_ok(run_verify(&config, "job.1", ret, &error));
+    store_registry_free(registry);
+}
+
+void scene_check(struct scene *scene, struct ended *ret)
+{
+    GError *error = NULL;
+    struct verify_result verdict = {0};
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = config_of(scene, registry);
+    bool ok = run_verify(&config, "job.1", &verdict, &error);
+    struct run_result result = {.exit_status = verdict.pass ? 0 : 4, .text = g_strdup(verdict.sentence)};
+    end_with(ret, ok, &result, error);
+    verify_result_done(&verdict);
     store_registry_free(registry);
 }
 

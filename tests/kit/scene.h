@@ -110,6 +110,8 @@ void scene_ran_at(struct scene *scene, void (*command)(struct scene *, struct en
 void scene_plan(struct scene *scene);
 /* `verify RUN`: the run must not be open in a process. */
 void scene_verify(struct scene *scene, struct verify_result *ret);
+/* The same as a command: ends with 0 where it passes, 4 where it does not, or by an error. */
+void scene_check(struct scene *scene, struct ended *ret);
 
 /* The run as the catalog has it; strings in `mem`. */
 struct run_row scene_row(struct scene *scene, struct arena *mem);
