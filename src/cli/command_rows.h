@@ -2,6 +2,10 @@
  * of it, DOCUMENT (one, on one line) or LINES (an object a line; where the command drives a run, the last says how it
  * ended). */
 /* clang-format off */
+COMMAND(init,       "[DIR]",         0, 1, "write a commented starter spec, its contract and its transform",
+        "Replaces nothing: where one of the files is there, none is written. It prints what to do next, on made-up customers\n"
+        "first and then on your own records.",
+        DOCUMENT, OPTION_TEMPLATE, OPTION_SCHEMA)
 COMMAND(try,        "SPEC",          1, 1, "what would become of a few records: before, after, the decision; writes nothing",
         "Records go the whole way by the code of the run: transform, contract, the look at the live target, the policy.\n"
         "`--key K` takes one record, `--sample N` some. Ends with 8 where some would be refused, with 9 where there is no K.",

@@ -23,5 +23,7 @@ OPTION(SEED,         "seed",         "S",    "another number, other data; the sa
 OPTION(OUT,          "out",          "FILE", "write into the file, replacing it; - is standard output (the default)")
 OPTION(FAULTS,       "faults",       "FILE", "write a line into it for every fault that was planted")
 OPTION(SAMPLE,       "sample",       "N",    "so many records")
+OPTION(TEMPLATE,     "template",     "NAME", "repair (the default), migrate, rehydrate or gap")
+OPTION(SCHEMA,       "schema",       NULL,   "print the JSON Schemas of spec and contract, and write nothing")
 OPTION(HELP,         "help",         NULL,   "what the command does")
 /* clang-format on */

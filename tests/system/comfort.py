@@ -336,4 +336,164 @@ def _(stand):
     among("the key 'nobody' is not in rocksdb:live", stand.sluice("try", "fix.yaml", "--key", "nobody").ended(9).err)
 
 
+# --- init
+
+TEMPLATES = {"repair": ["repair.yaml", "repair.lua", "customer.contract.yaml"],
+             "migrate": ["migrate.yaml", "migrate.lua", "customer-flat.contract.yaml"],
+             "rehydrate": ["rehydrate.yaml", "rehydrate.lua", "archive.contract.yaml"],
+             "gap": ["gap.yaml", "gap.lua", "gap.contract.yaml"]}
+
+
+def shell(stand, command, folder):
+    """A printed command, pasted into a shell."""
+    sluice = str(stand.programs.sluice.parent)
+    environment = dict(stand.environment(), PATH=sluice + ":" + stand.environment()["PATH"])
+    return stand.run(["sh", "-c", f"cd {folder} && {command}"], env=environment)
+
+
+def made_up(stand, template):
+    """A folder with the template, its commands up to the made-up records run; and the faults that were planted."""
+    told = stand.sluice("init", template, "--template", template, "--json").ended(0).json()
+    same((told["type"], told["template"], told["dir"], told["files"]), ("init", template, template, TEMPLATES[template]), "what it says")
+    for command in told["made_up"]:
+        shell(stand, command + (" --faults faults.ndjson" if " gen " in command else ""), template).ended(0, 8)
+    faults = [json.loads(line) for line in stand.read(template + "/faults.ndjson").splitlines()]
+    return told["next"], faults
+
+
+def finish(stand, template, commands):
+    for command in commands:
+        shell(stand, command + (" --yes" if " run " in command else ""), template).ended(0, 8)
+    name = re.search("^name: (.*)$", stand.read(f"{template}/{TEMPLATES[template][0]}"), re.MULTILINE)[1]
+    status = shell(stand, f"sluice status {name} --json", template).ended(0).json()
+    same(status["state"], "done", template)
+    return status["records"]
+
+
+def customers(stand, template, store="live"):
+    return stand.documents("customers", f"rocksdb:{template}/{store}")
+
+
+@test("init: the repair's commands, as they are printed, mend every fault that they say they mend")
+def _(stand):
+    commands, faults = made_up(stand, "repair")
+    before = customers(stand, "repair")
+    records = finish(stand, "repair", commands)
+    after = customers(stand, "repair")
+    met = {"mended": 0, "converted": 0, "refused": 0}
+    same(after.keys(), before.keys(), "keys")
+    broken = {row["key"]: row for row in faults if row["ends"] != "superseded"}
+    for key, record in after.items():
+        row = broken.get(key)
+        if row is None:
+            same(record, before[key], "a record without a fault")
+            continue
+        met[row["ends"]] += 1
+        if row["ends"] == "mended":
+            same(found_at(record, row["field"]), row["right"], row["fault"])
+        elif row["ends"] == "refused":
+            same(record, before[key], row["fault"])
+        elif row["fault"] == "tier-missing":
+            same(record["tier"], "bronze", "the default")
+        else:
+            same(str(record["balance"]).rstrip("0").rstrip("."), row["right"].rstrip("0").rstrip("."), "the balance")
+    must(met["mended"] > 300 and met["converted"] > 100 and met["refused"] > 2, met)
+    same((records["written"], records["rejected"]), (met["mended"] + met["converted"], met["refused"]), "as counted")
+
+
+@test("init: the rehydration's commands fill the dataset with the newest states of those who are active")
+def _(stand):
+    commands, faults = made_up(stand, "rehydrate")
+    finish(stand, "rehydrate", commands)
+    newest = {}
+    for line in stand.read("rehydrate/archive/customers.ndjson").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue # cut: refused
+        if "updated_at" in record and record["updated_at"] > newest.get(record["username"], {"updated_at": ""})["updated_at"]:
+            newest[record["username"]] = record
+    wanted = {key: record for key, record in newest.items() if record["active"]}
+    must(any(row["fault"] == "older-state" for row in faults) and len(wanted) > 17000, len(wanted))
+    same(customers(stand, "rehydrate"), wanted, "what stands there")
+
+
+@test("init: the migration's commands bring every record over, in its new shape, and leave the old dataset as it is")
+def _(stand):
+    commands, _ = made_up(stand, "migrate")
+    before = stand.dump("customers", "rocksdb:migrate/live")
+    finish(stand, "migrate", commands)
+    same(stand.dump("customers", "rocksdb:migrate/live"), before, "the old dataset")
+    wanted = {}
+    for key, record in customers(stand, "migrate").items():
+        address = record.pop("address")
+        wanted[key] = dict(record, **address)
+        wanted[key]["balance"] = float(wanted[key]["balance"]) if "balance" in record else None
+    found = customers(stand, "migrate", "next")
+    for record in found.values():
+        record["balance"] = record.get("balance")
+    same(found, wanted, "the new dataset")
+
+
+@test("init: the gap's commands put back what the stretch of time has lost, and nothing else")
+def _(stand):
+    commands, _ = made_up(stand, "gap")
+    before = customers(stand, "gap")
+    lost = [key for key, record in before.items() if "2026-05-31" <= record["updated_at"] < "2026-06-04"]
+    inside = {key for key in lost if "2026-06-01" <= before[key]["updated_at"] < "2026-06-03"}
+    newer = sorted(inside)[0]
+    changed = dict(before[newer], updated_at="2026-11-01T00:00:00.000Z", visits=-1)
+    stand.put("customers", [f"{key}\t-" for key in lost if key != newer] + [f"{newer}\t{json.dumps(changed)}"], "rocksdb:gap/live")
+    finish(stand, "gap", commands)
+    after = customers(stand, "gap")
+    must(len(inside) > 20 and len(lost) > len(inside), len(inside), len(lost))
+    same(after[newer]["visits"], -1, "a newer record")
+    same({key: after.get(key) for key in inside - {newer}}, {key: before[key] for key in inside - {newer}}, "what was lost inside")
+    same([key for key in lost if key in after and key not in inside], [], "what was lost outside")
+
+
+@test("init: replaces nothing, and says which file is there")
+def _(stand):
+    for template, files in TEMPLATES.items():
+        for name in files:
+            folder = f"{template}-{name}"
+            stand.write(f"{folder}/{name}", "mine")
+            done = stand.sluice("init", folder, "--template", template).ended(7)
+            among([f"{folder}/{name} is there already", "replaces nothing"], done.err)
+            same([path.name for path in stand.path(folder).iterdir()], [name], "files")
+            same(stand.read(f"{folder}/{name}"), "mine", "the file")
+    stand.sluice("init").ended(0)
+    must(all(stand.path(name).exists() for name in TEMPLATES["repair"]), "the default is repair, here")
+    among("repair.yaml is there already", stand.sluice("init", ".").ended(7).err)
+
+
+@test("init: what it prints is what it wrote and what to do next; --quiet prints nothing")
+def _(stand):
+    out = stand.sluice("init", "a/b", "--template", "gap").ended(0).out
+    among(["wrote a/b/gap.yaml\n", "cd a/b\n", "sluice gen customers", "sluice try gap.yaml --sample 20\n", "sluice run gap.yaml\n"], out)
+    same(stand.sluice("init", "c", "--quiet").ended(0).out, "", "standard output")
+
+
+@test("init: the schemas are those of the tables")
+def _(stand):
+    schemas = stand.sluice("init", "--schema", "--json").ended(0).json()
+    same(json.loads(stand.sluice("init", "--schema").ended(0).out), schemas, "in both forms")
+    for name, key in (("spec", "target"), ("contract", "fields")):
+        among("json-schema.org", schemas[name]["$schema"])
+        must(key in schemas[name]["properties"] and key in schemas[name]["required"], schemas[name]["required"])
+    same(list(stand.dir.iterdir()), [], "files")
+
+
+@test("init: what is wrong is named: templates, folders, options")
+def _(stand):
+    stand.write("file", "x")
+    for arguments, words, code in (
+            (["--template", "repiar"], "did you mean 'repair'?", 2), (["--template", "frob"], "rehydrate (fill a lost dataset", 2),
+            (["--template"], "a value was expected", 2), (["a", "b"], "usage: sluice init", 2), (["file"], "file", 7),
+            (["x", "--schema"], "neither a folder nor a template", 2), (["--schema", "--template", "gap"], "neither a folder", 2),
+            (["--shcema"], "did you mean '--schema'?", 2)):
+        among(words, stand.sluice("init", *arguments).ended(code).err)
+    same([path.name for path in stand.dir.iterdir()], ["file"], "files")
+
+
 run_all()
