@@ -90,6 +90,20 @@ static void family_add(struct rocks_store *store, const char *name, rocksdb_colu
     g_hash_table_insert(store->families, g_strdup(name), family);
 }
 
+struct put_keys *rocks_put_keys(struct rocks_store *store, const char *name)
+{
+    auto_hold(&store->lock);
+    return g_hash_table_lookup(store->made, name);
+}
+
+/* Its keys are noted from before the first of them can be put. */
+static void family_made(struct rocks_store *store, const char *name, rocksdb_column_family_handle_t *family)
+{
+    auto_hold(&store->lock);
+    g_hash_table_insert(store->families, g_strdup(name), family);
+    g_hash_table_insert(store->made, g_strdup(name), put_keys_new());
+}
+
 bool rocks_dataset_name(const struct dataset *ds, GError **error)
 {
     if (!*ds->name)
@@ -108,7 +122,7 @@ static bool make_family(struct rocks_store *store, const char *name, rocksdb_col
         family = rocksdb_create_column_family(store->db, store->options.records, name, &message);
         if (!rocks_check(message, name, error))
             return false;
-        family_add(store, name, family);
+        family_made(store, name, family);
     }
     *ret = family;
     return true;
@@ -232,6 +246,7 @@ static struct rocks_store *store_new(void)
     atomic_init(&store->commits, 1);
     store->families =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)rocksdb_column_family_handle_destroy);
+    store->made = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)put_keys_free);
     return store;
 }
 
@@ -254,6 +269,7 @@ void rocks_close(struct store *base)
     if (store->db && !store->base.read_only && !atomic_load(&store->broken))
         flush_all(store);
     g_hash_table_unref(store->families);
+    g_hash_table_unref(store->made);
     if (store->db)
         rocksdb_close(store->db);
     rocks_options_done(&store->options);

@@ -7,6 +7,7 @@
 #include "store/fence.h"
 #include "store/keyed.h"
 #include "store/rocksdb/latch.h"
+#include "store/rocksdb/put_keys.h"
 #include "store/rocksdb/rocksdb.h"
 
 #define ROCKS_FENCE "sluice.fence"
@@ -31,8 +32,9 @@ struct rocks_store {
     char *path, *identity;
     rocksdb_t *db;
     struct rocks_options options;
-    pthread_mutex_t lock; /* leaf; guards `families` */
-    GHashTable *families; /* name → rocksdb_column_family_handle_t; nothing is removed before the store is closed */
+    pthread_mutex_t lock; /* leaf; guards the tables that follow; nothing is removed before the store is closed */
+    GHashTable *families; /* name → rocksdb_column_family_handle_t */
+    GHashTable *made;     /* name → struct put_keys, of the families that were made since the store was opened */
     struct latches latches;
     atomic_uint_fast64_t commits; /* batches in the log, from 1: what was read again when it was opened counts as one */
     struct groupsync syncs;       /* of the log, up to a commit */
@@ -67,6 +69,8 @@ rocksdb_column_family_handle_t *rocks_family(struct rocks_store *store, const ch
 /* That of a dataset, made where it is missing; under a latch of its own, so none may be held. */
 bool rocks_family_make(struct rocks_store *store, const struct call *call, rocksdb_column_family_handle_t **ret,
                        GError **error);
+/* Of a dataset that was made since the store was opened, what has been put into it; else NULL. */
+struct put_keys *rocks_put_keys(struct rocks_store *store, const char *name);
 /* Names that are sluice's own are refused. */
 bool rocks_dataset_name(const struct dataset *ds, GError **error);
 

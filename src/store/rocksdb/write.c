@@ -67,9 +67,12 @@ bool rocks_settle(struct session *session, const struct call *call, GError **err
 struct cas {
     struct rocks_session *session;
     rocksdb_column_family_handle_t *family;
+    struct put_keys *put_keys; /* NULL: anything may be there */
     struct lane_state *lane;
     struct cas_op *ops;
     struct keyed_order order;
+    struct slice *asked; /* the keys that are looked up, in order */
+    size_t *asked_places, n_asked;
     struct arena *mem;
     int64_t now_ms;
     size_t written;
@@ -83,6 +86,8 @@ static void put(struct cas *cas, const struct cas_op *op)
         rocksdb_writebatch_delete_cf(session->batch, cas->family, key, op->key.len);
         return;
     }
+    if (cas->put_keys)
+        put_keys_note(cas->put_keys, op->key);
     g_byte_array_set_size(session->envelope, 0);
     rocks_value_put(session->envelope, op->raw, op->expires_at_ms);
     rocksdb_writebatch_put_cf(session->batch, cas->family, key, op->key.len, (const char *)session->envelope->data,
@@ -90,9 +95,8 @@ static void put(struct cas *cas, const struct cas_op *op)
 }
 
 /* Decides one operation by what is stored. What is to be written stays CAS_UNKNOWN until the batch is in. */
-static bool decide(void *user, size_t i, struct slice stored, GError **error)
+static void decide(struct cas *cas, size_t i, struct slice stored)
 {
-    struct cas *cas = user;
     struct cas_op *op = &cas->ops[keyed_order_place(&cas->order, i)];
     struct keyed_value value;
     if (stored.data)
@@ -111,7 +115,26 @@ static bool decide(void *user, size_t i, struct slice stored, GError **error)
         op->outcome = CAS_UNKNOWN;
         cas->written++;
     }
+}
+
+static bool decide_found(void *user, size_t i, struct slice stored, GError **error)
+{
+    struct cas *cas = user;
+    decide(cas, cas->asked_places[i], stored);
     return true;
+}
+
+/* What cannot be there is decided at once; the rest is to be looked up. */
+static void decide_absent(struct cas *cas, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (cas->put_keys && put_keys_lack(cas->put_keys, cas->order.keys[i])) {
+            decide(cas, i, SLICE_EMPTY);
+            continue;
+        }
+        cas->asked[cas->n_asked] = cas->order.keys[i];
+        cas->asked_places[cas->n_asked++] = i;
+    }
 }
 
 static void set_all(struct cas_op *ops, size_t n, enum cas_outcome from, enum cas_outcome to)
@@ -132,12 +155,17 @@ static bool nothing_sent(struct cas *cas, size_t n)
 
 static bool decide_all(struct cas *cas, const struct call *call, size_t n, GError **error)
 {
+    g_autofree struct slice *asked = g_new(struct slice, n);
+    g_autofree size_t *places = g_new(size_t, n);
+    cas->asked = asked;
+    cas->asked_places = places;
+    decide_absent(cas, n);
     struct rocks_lookup lookup = {
         .store = rocks_of((struct session *)cas->session),
         .family = cas->family,
-        .keys = cas->order.keys,
-        .n = n,
-        .found = decide,
+        .keys = cas->asked,
+        .n = cas->n_asked,
+        .found = decide_found,
         .user = cas,
     };
     return rocks_lookup(&lookup, call, error);
@@ -211,6 +239,7 @@ bool rocks_cas(struct session *session, const struct call *call, const struct la
     struct cas cas = {.session = (struct rocks_session *)session, .ops = ops, .mem = call->mem};
     if (!rocks_family_make(store, call, &cas.family, error))
         return false;
+    cas.put_keys = rocks_put_keys(store, call->ds->name);
     cas.now_ms = world_wall_ms(store->base.world);
     keyed_order_init(&cas.order, &ops->key, sizeof(*ops), n);
     uint8_t fence[FENCE_KEY_BYTES];
