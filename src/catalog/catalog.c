@@ -27,6 +27,50 @@ static bool stands(const struct world *world, const char *path, GError **error)
     return false;
 }
 
+/* What only a home that was used has, and that is worth nothing without its catalog. */
+static const char *used_part(const struct world *world, const char *home)
+{
+    static const char *const PARTS[] = {"undo", "listing", "runs", "quarantine", "reports"};
+    for (size_t i = 0; i < G_N_ELEMENTS(PARTS); i++) {
+        g_autofree char *part = g_build_filename(home, PARTS[i], NULL);
+        if (file_exists(world, part))
+            return PARTS[i];
+    }
+    return NULL;
+}
+
+/* Beside what runs have left, a catalog that is missing or empty is a loss; a new one would know nothing of them.
+ * (Empty alone: whoever made it died before its first page.) */
+static bool is_not_lost(const struct catalog *catalog, const char *path, GError **error)
+{
+    struct world_stat found;
+    bool there = file_stat_path(catalog->world, path, &found, NULL);
+    const char *part = there && found.size > 0 ? NULL : used_part(catalog->world, catalog->home);
+    if (!part)
+        return true;
+    return error_set(
+        error, SLUICE_ERROR_CORRUPT,
+        "catalog %s: it is %s, but %s/ of its runs stands beside it; put a copy of the whole home back, or "
+        "name another home with --home",
+        path, there ? "empty" : "missing", part);
+}
+
+/* A home below something that is no folder cannot be one, whatever the command. */
+static bool may_be_home(const struct world *world, const char *home, GError **error)
+{
+    struct world_stat found;
+    g_autofree char *place = g_strdup(home);
+    while (!file_stat_path(world, place, &found, NULL) && strcmp(place, "/") != 0) {
+        char *above = g_path_get_dirname(place);
+        g_free(place);
+        place = above;
+    }
+    if (!file_stat_path(world, place, &found, NULL) || found.directory)
+        return true;
+    return error_set(error, SLUICE_ERROR_USAGE, "home %s: %s is not a folder; name another home with --home", home,
+                     place);
+}
+
 static bool read_home_id(struct catalog *catalog, GError **error)
 {
     bool row;
@@ -43,9 +87,25 @@ static bool read_home_id(struct catalog *catalog, GError **error)
 
 static bool prepare(struct catalog *catalog, enum catalog_mode mode, GError **error)
 {
-    bool ready = mode == CATALOG_READ_ONLY ? migrations_check(catalog->db, error)
-                                           : migrations_run(catalog->db, catalog->world, error);
+    bool ready = mode == CATALOG_READ_ONLY
+                     ? migrations_check(catalog->db, error)
+                     : migrations_accept(catalog->db, error) && db_log_ahead(catalog->db, error) &&
+                           migrations_run(catalog->db, catalog->world, error);
     return ready && read_home_id(catalog, error);
+}
+
+/* Who only looks brings an older home up too, where it may be written: the answer is the same. */
+static bool bring_up(const struct world *world, const char *home, const char *path, GError **error)
+{
+    auto_(db) db = NULL;
+    auto_(catalog) writing = NULL;
+    bool older;
+    if (!db_open(&db, world, path, DB_READ, error) || !migrations_are_older(db, &older, error))
+        return false;
+    g_clear_pointer(&db, db_free);
+    if (older)
+        catalog_open(&writing, world, home, CATALOG_EXISTING, NULL); /* where it fails, opening it to read says so */
+    return true;
 }
 
 bool catalog_open(struct catalog **ret, const struct world *world, const char *home, enum catalog_mode mode,
@@ -58,8 +118,14 @@ bool catalog_open(struct catalog **ret, const struct world *world, const char *h
     catalog->home = g_canonicalize_filename(home, NULL);
     g_autofree char *path = g_build_filename(catalog->home, "catalog.db", NULL);
     bool made = mode == CATALOG_CREATE && !file_exists(world, path);
+    if (!may_be_home(world, catalog->home, error) || !is_not_lost(catalog, path, error))
+        return false;
     bool place = made ? file_make_dirs(world, catalog->home, error) : stands(world, path, error);
-    if (!place || !db_open(&catalog->db, world, path, DB_MODES[mode], error) || !prepare(catalog, mode, error))
+    if (!place)
+        return made && error_add(error, "a home cannot be made there; name another with --home");
+    if (mode == CATALOG_READ_ONLY && !bring_up(world, home, path, error))
+        return false;
+    if (!db_open(&catalog->db, world, path, DB_MODES[mode], error) || !prepare(catalog, mode, error))
         return false;
     *ret = g_steal_pointer(&catalog);
     return true;

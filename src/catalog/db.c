@@ -1,8 +1,10 @@
 #include "catalog/db.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 
 #include "base/file.h"
+#include "catalog/holder.h"
 
 /* A worker moves the log into the database by itself only where nobody else does so (catalog_tidy): at so many pages,
  * once in some 300 checkpoints. Sixteen times as many saves nothing that can be measured, but makes the log that a
@@ -78,13 +80,23 @@ static size_t result_find(int rc)
     return G_N_ELEMENTS(RESULTS);
 }
 
+static bool is_full(int number)
+{
+    return number == ENOSPC || number == EDQUOT || number == EFBIG;
+}
+
 /* Sets the error that belongs to a result, with words of what to do. */
 static bool db_fail(struct db *db, int rc, GError **error)
 {
-    size_t row = result_find(rc);
     int number = sqlite3_system_errno(db->handle);
     int primary = rc & 0xff;
+    size_t row = result_find(primary == SQLITE_IOERR && is_full(number) ? SQLITE_FULL : rc);
     const char *said = sqlite3_errmsg(db->handle);
+    g_autofree char *holder = primary == SQLITE_BUSY ? holder_text(db->world, db->path) : NULL;
+    if (holder)
+        return error_set(error, SLUICE_ERROR_BUSY,
+                         "catalog %s: %s has kept it locked for ten seconds; end it, or try again (%s)", db->path,
+                         holder, said);
     if (row < G_N_ELEMENTS(RESULTS)) {
         db->poisoned |= RESULTS[row].code == SLUICE_ERROR_SYNC_FAILED;
         return error_set(error, RESULTS[row].code, "catalog %s: %s (%s)", db->path, RESULTS[row].words, said);
@@ -128,7 +140,7 @@ static int handle_open(struct db *db, const char *name, int flags)
 
 /* Going over to the write-ahead log needs the file for oneself; SQLite answers two that do so at once with BUSY and
  * does not call the busy handler. */
-static bool log_ahead(struct db *db, GError **error)
+bool db_log_ahead(struct db *db, GError **error)
 {
     g_autofree char *mode = NULL;
     int rc = SQLITE_BUSY;
@@ -152,7 +164,7 @@ static bool open_writing(struct db *db, enum db_mode mode, GError **error)
         return db_fail(db, rc, error);
     if (sqlite3_db_readonly(db->handle, "main") == 1)
         return db_fail(db, SQLITE_READONLY, error);
-    return log_ahead(db, error) && db_run(db, "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON", error);
+    return db_run(db, "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON", error);
 }
 
 /* A home that nobody may write, and that was left in order, has no log beside it, and SQLite cannot make one: then

@@ -21,6 +21,8 @@ enum db_mode { DB_CREATE, DB_WRITE, DB_READ };
 
 /* The file, with the pragmas of docs/formats/catalog.md; nothing is said yet about its schema. */
 bool db_open(struct db **ret, const struct world *world, const char *path, enum db_mode mode, GError **error);
+/* Once it is known to be ours: from here on changes go into a write-ahead log. Nothing is written before it. */
+bool db_log_ahead(struct db *db, GError **error);
 void db_free(struct db *db);
 AUTO_DEFINE(db, db_free)
 

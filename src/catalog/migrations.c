@@ -182,6 +182,21 @@ static bool schema_accept(struct db *db, const struct schema *schema, GError **e
     return true;
 }
 
+bool migrations_accept(struct db *db, GError **error)
+{
+    struct schema schema;
+    return schema_read(db, &schema, error) && schema_accept(db, &schema, error);
+}
+
+bool migrations_are_older(struct db *db, bool *ret, GError **error)
+{
+    struct schema schema;
+    if (!schema_read(db, &schema, error))
+        return false;
+    *ret = schema.application == APPLICATION_ID && schema.version > 0 && schema.version < migrations_known();
+    return true;
+}
+
 bool migrations_check(struct db *db, GError **error)
 {
     struct schema schema;

@@ -269,9 +269,14 @@ static bool end_by_failure(struct hold *hold, GError *failed, struct run_result 
     if (error_is(failed, SLUICE_ERROR_CANCELLED) || error_is(failed, SLUICE_ERROR_INTERRUPTED))
         to = RUN_INTERRUPTED;
     bool moved = hold_move(hold, to, failed->message, NULL, NULL);
-    hold_result(hold, status, failed->message, ret);
+    bool has_way = to == RUN_INTERRUPTED || strstr(failed->message, "`sluice ");
+    g_autofree char *text = has_way ? g_strdup(failed->message)
+                                    : say("%s; once that is mended, `sluice resume %s --reason …` goes on, and `sluice "
+                                          "rollback %s` takes the run back",
+                                          failed->message, hold->run.name, hold->run.name);
+    hold_result(hold, status, text, ret);
     if (!moved) /* what went wrong keeps its exit status: a halt must not look like something to try again */
-        error_set(error, (enum error_code)failed->code, "%s; and the catalog could not record it", failed->message);
+        error_set(error, (enum error_code)failed->code, "%s; and the catalog could not record it", text);
     g_error_free(failed);
     return moved;
 }

@@ -46,6 +46,16 @@ static bool too_big(GError **error)
 /* --- ranges that are scanned
  * ------------------------------------------------------------------------------------------ */
 
+/* Neither can be made again: the dataset has been written since. */
+static bool is_missing(const char *path, GError **error)
+{
+    if (error && error_is(*error, SLUICE_ERROR_NOT_FOUND)) {
+        g_clear_error(error);
+        error_set(error, SLUICE_ERROR_CORRUPT, "%s: it is missing from the home; put it back from a copy", path);
+    }
+    return false;
+}
+
 static bool range_open(struct feed *feed, const struct part_row *part, struct slice cursor, GError **error)
 {
     const struct plan *plan = feed->config.job->plan;
@@ -53,7 +63,8 @@ static bool range_open(struct feed *feed, const struct part_row *part, struct sl
     bytes_set(feed->cursor, cursor);
     g_clear_pointer(&feed->scan, store_scan_close);
     return feed->skips || !plan->skip_path ||
-           skiplist_open(&feed->skips, feed->config.world, plan->skip_path, plan->uid, error);
+           skiplist_open(&feed->skips, feed->config.world, plan->skip_path, plan->uid, error) ||
+           is_missing(plan->skip_path, error);
 }
 
 /* A batch of another size wants another scan, from where the last one ended. */
@@ -134,7 +145,7 @@ static bool listed_open(struct feed *feed, const struct part_row *part, struct s
     const struct plan *plan = feed->config.job->plan;
     if (!feed->listing &&
         !listing_reader_open(&feed->listing, feed->config.world, plan->listing_path, plan->uid, error))
-        return false;
+        return is_missing(plan->listing_path, error);
     feed->count = listing_reader_size(feed->listing, part->part);
     feed->chunk = CHUNK_MIN;
     return index_get(feed, cursor, error) && listing_reader_seek(feed->listing, part->part, feed->index, error);

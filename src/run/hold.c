@@ -1,5 +1,6 @@
 #include "run/hold.h"
 
+#include <jansson.h>
 #include <unistd.h>
 
 #include "catalog/ledger.h"
@@ -63,6 +64,22 @@ static bool holder_is_over(struct hold *hold, const struct store_lock *lock)
            memcmp(row.uid, lock->run_uid, sizeof row.uid) == 0;
 }
 
+/* Recorded before it is done. `lock` says nothing where what stands in the store cannot be read. */
+static bool record_force(struct hold *hold, const struct store_lock *lock, GError **error)
+{
+    json_t *details =
+        json_pack("{s:{s:s?, s:s?, s:s?}}", "held_by", "run", lock->run, "host", lock->host, "home", lock->home);
+    g_autofree char *text = details ? json_dumps(details, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(details);
+    struct ledger_entry entry = {.actor = hold->config->act.actor,
+                                 .action = "force-unlock",
+                                 .reason = hold->config->act.reason,
+                                 .run = hold->run.name,
+                                 .digests = hold->run.digests,
+                                 .details = text};
+    return ledger_append(hold->catalog, &entry, error);
+}
+
 static bool lock_dataset(struct hold *hold, GError **error)
 {
     struct call call = {.ds = &hold->plan->target_ds, .mem = hold->mem};
@@ -72,11 +89,15 @@ static bool lock_dataset(struct hold *hold, GError **error)
     struct store_lock mine = lock;
     if (!store_driver(hold->plan->target)->write)
         return true; /* an append-only target: every run has files of its own */
-    if (store_lock(hold->target, &call, &lock, hold->config->force_unlock, &failed))
+    if (store_lock(hold->target, &call, &lock, false, &failed))
         return true;
-    if (error_is(failed, SLUICE_ERROR_LOCKED) && holder_is_over(hold, &lock))
+    bool locked = error_is(failed, SLUICE_ERROR_LOCKED);
+    if (locked && holder_is_over(hold, &lock))
         return store_lock(hold->target, &call, &mine, true, error);
-    if (!error_is(failed, SLUICE_ERROR_LOCKED)) {
+    if (hold->config->force_unlock && (locked || error_is(failed, SLUICE_ERROR_CORRUPT)))
+        return record_force(hold, locked ? &lock : &(struct store_lock){0}, error) &&
+               store_lock(hold->target, &call, &mine, true, error);
+    if (!locked) {
         g_propagate_error(error, g_steal_pointer(&failed));
         return false;
     }
@@ -84,6 +105,49 @@ static bool lock_dataset(struct hold *hold, GError **error)
                      "%s: locked by run %s of host %s, home %s; end or roll back that run there, or take the lock with "
                      "--force-unlock once you know that it is dead",
                      hold->run.target, lock.run, lock.host, lock.home);
+}
+
+/* The store knows a higher lane of the partition than the catalog has ever granted. */
+static bool fence_is_ahead(struct hold *hold, const struct part_row *part, struct arena *mem, bool *ret, GError **error)
+{
+    struct call call = {.ds = &hold->plan->target_ds, .mem = mem};
+    struct fence_id id = {.part = part->part};
+    struct fence fence;
+    memcpy(id.run, hold->run.uid, sizeof id.run);
+    arena_reset(mem);
+    if (!store_fence_read(hold->target, &call, &id, &fence, error))
+        return false;
+    *ret = fence.present && fence.highest > part->lane;
+    return true;
+}
+
+/* A home that was restored from an old copy. The first lane that it opens would be refused, but a rollback opens none
+ * of partitions that it has never granted, and would leave what another home wrote there. Going forwards, those may be
+ * left to the lanes: a resume of 10,000 partitions does not ask 10,000 times. */
+static bool catalog_is_not_behind(struct hold *hold, bool forward, GError **error)
+{
+    auto_(arena) mem = arena_new(32 << 20);
+    for (int back = 0; back < 2; back++) {
+        struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX, .back = back};
+        struct part_row *rows;
+        size_t n;
+        if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
+            return false;
+        for (size_t i = 0; i < n; i++) {
+            bool ahead = false;
+            bool left =
+                forward && (rows[i].lane == 0 || (rows[i].state != PART_RUNNING && rows[i].state != PART_PENDING));
+            if (!left && !fence_is_ahead(hold, &rows[i], mem, &ahead, error))
+                return false;
+            if (ahead)
+                return error_set(
+                    error, SLUICE_ERROR_BEHIND,
+                    "%s: the home %s is older than what the store knows of this run (partition %u): it was "
+                    "restored from a copy; use the home that the run last ran in",
+                    hold->run.name, catalog_home(hold->catalog), rows[i].part);
+        }
+    }
+    return true;
 }
 
 static bool open_files(struct hold *hold, GError **error)
@@ -124,7 +188,12 @@ bool hold_open(struct hold *hold, enum hold_for what, GError **error)
                                     : plan_load(&hold->plan, &config, hold->catalog, &hold->run, error);
     if (!loaded || !store_session_open(&hold->target, hold->plan->target, error))
         return false;
-    if (what != HOLD_LOOK && (!lock_dataset(hold, error) || !open_files(hold, error)))
+    if (what != HOLD_LOOK && !lock_dataset(hold, error))
+        return false;
+    if (what != HOLD_LOOK && store_driver(hold->plan->target)->write &&
+        !catalog_is_not_behind(hold, what == HOLD_FORWARD, error))
+        return false;
+    if (what != HOLD_LOOK && !open_files(hold, error))
         return false;
     share(hold);
     return true;

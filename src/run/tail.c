@@ -152,6 +152,40 @@ static uint64_t nameless_below(const struct worker *worker, const struct undo_da
     return nameless;
 }
 
+/* No checkpoint accounts for all of the lane. */
+static bool is_open(const struct worker *worker, const struct fence_lane *lane)
+{
+    return worker->grant.checkpoint == 0 || lane->lane >= worker->grant.settled_lane;
+}
+
+/* Every write has its intent in the log before it is sent, so that the highest number that a lane marks stands in an
+ * undamaged tail. Where it does not, this home is a copy that is older than the store. */
+static bool log_is_behind(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->before.n; i++) {
+        const struct fence_lane *lane = &worker->before.lanes[i];
+        struct undo_entry highest = {.lane = lane->lane, .number = lane->base + lane->bitmap.len * 8};
+        while (highest.number > lane->base && !fence_lane_applied(lane, highest.number))
+            highest.number--;
+        if (is_open(worker, lane) && highest.number > lane->base && !accounted(&worker->grant, &highest) &&
+            !tail_names(worker, highest.lane, highest.number))
+            return true;
+    }
+    return false;
+}
+
+static bool is_a_copy(struct worker *worker)
+{
+    GError *error = NULL;
+    error_set(
+        &error, SLUICE_ERROR_BEHIND,
+        "partition %u: the store knows writes of %s of which the undo log of this home says nothing: the home was "
+        "restored from an older copy; use the home that the run last ran in",
+        worker->grant.part.part, worker->job->run_name);
+    worker_fail(worker, error);
+    return false;
+}
+
 /* A torn tail of which nothing was sent is no loss. But where a write was applied and its entry cannot be read, nobody
  * can say which key it was: to go on could apply the transform a second time. Lanes below the newest checkpoint's have
  * been through this already. */
@@ -159,8 +193,10 @@ static bool tail_is_whole(struct worker *worker)
 {
     const struct undo_tail *tail = &worker->tail;
     uint64_t nameless = 0;
-    for (size_t i = 0; tail->n_damage > 0 && i < worker->before.n; i++)
-        if (worker->grant.checkpoint == 0 || worker->before.lanes[i].lane >= worker->grant.settled_lane)
+    if (tail->n_damage == 0)
+        return !log_is_behind(worker) || is_a_copy(worker);
+    for (size_t i = 0; i < worker->before.n; i++)
+        if (is_open(worker, &worker->before.lanes[i]))
             nameless += nameless_of(worker, &worker->before.lanes[i]);
     for (size_t i = 0; i < tail->n_damage; i++)
         nameless += nameless_below(worker, &tail->damage[i]);

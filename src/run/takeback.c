@@ -1,5 +1,6 @@
 /* Taking a run back, ending one that is to stand, and wishes from other terminals. */
 #include "base/int.h"
+#include "plan/home.h"
 #include "run/hold.h"
 
 #define BACK_PART_KEYS UINT64_C(5000)
@@ -147,7 +148,8 @@ static bool back_finish(struct hold *hold, const char *stage, struct run_result 
         return false;
     const struct undo_damage *damage = undo_chains_damage(chains, &n_damage);
     g_autofree char *text = n_damage ? damage_text(damage, n_damage) : NULL;
-    if (!hold_move(hold, RUN_ROLLED_BACK, text, NULL, error))
+    if (!hold_move(hold, RUN_ROLLED_BACK, text, NULL, error) ||
+        !undo_chains_drop_durable(&hold->undo_config, error)) /* repeating the command drops them */
         return false;
     hold_result(hold, n_damage || hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, text, ret);
     return true;
@@ -215,6 +217,10 @@ bool run_back(const struct run_config *config, const char *name, const char *sta
     if (!hold_take(&hold, config, name, error))
         return false;
     if (hold->run.state == RUN_ROLLED_BACK) { /* repeated, or died just behind its end */
+        g_autofree char *dir = home_path(config->home, HOME_UNDO, hold->run.name);
+        struct undo_config undo = {.world = config->world, .dir = dir};
+        if (!undo_chains_drop_durable(&undo, error))
+            return false;
         hold_result(hold, hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, "is rolled back already", ret);
         return true;
     }

@@ -11,6 +11,7 @@ static const struct {
      "work"},
     {"lock hold by current process", SLUICE_ERROR_LOCKED, ": this process has it open already"},
     {"No space left", SLUICE_ERROR_NO_SPACE, ""},
+    {"File too large", SLUICE_ERROR_NO_SPACE, ""},
     {"Disk quota exceeded", SLUICE_ERROR_NO_SPACE, ""},
     {"File too large", SLUICE_ERROR_NO_SPACE, ""},
     {"Permission denied", SLUICE_ERROR_NOT_PERMITTED, ""},

@@ -46,6 +46,8 @@ static bool sync_log(void *self, uint64_t *ret_ticket, GError **error)
 {
     struct rocks_store *store = self;
     char *message = NULL;
+    if (!rocks_whole(store, error)) /* RocksDB aborts where a log is synced to which it could not append */
+        return false;
     *ret_ticket = atomic_load(&store->commits);
     rocksdb_flush_wal(store->db, true, &message);
     if (rocks_check(message, store->path, error))
