@@ -96,6 +96,11 @@ static bool give_entry(void *user, const struct skip_entry *entry, const char *f
     BSON_APPEND_UTF8(&line, "reason", skip_reason_row((enum skip_reason)entry->reason)->name);
     BSON_APPEND_UTF8(&line, "other_file", file);
     put_number(&line, "other_line", entry->line);
+    if (entry->reason == SKIP_UNIQUE) {
+        g_autofree char *key = g_utf8_make_valid((const char *)entry->key.data, (gssize)entry->key.len);
+        bson_append_utf8(&line, "field", -1, (const char *)entry->field.data, (int)entry->field.len);
+        BSON_APPEND_UTF8(&line, "other_key", key);
+    }
     return give(user, &line, error);
 }
 

@@ -31,12 +31,14 @@ enum skip_reason {
     SKIP_EQUAL,      /* another state of the key has the same version and content */
     SKIP_CONFLICT,   /* another state of the key has the same version and other content */
     SKIP_UNORDERED,  /* another state of the key has a version that cannot be compared with this one's */
+    SKIP_UNIQUE,     /* another record has the same value of a field that is `unique` (listing/unique.h) */
     SKIP_REASON_COUNT
 };
 
 struct skip_reason_row {
     const char *name, *words;
-    bool refused; /* goes to the quarantine */
+    bool refused;         /* goes to the quarantine … */
+    enum error_code code; /* … under this code */
 };
 const struct skip_reason_row *skip_reason_row(enum skip_reason reason);
 

@@ -1,6 +1,7 @@
 #include "listing/skips.h"
 
 #include "base/int.h"
+#include "record/text.h"
 
 const struct blockfile_kind skips_kind = {.magic = "SLSKIP1\n", .version = 1, .block_magic = 0x50494b53};
 
@@ -74,6 +75,10 @@ bool skips_writer_add(struct skips_writer *writer, const struct skip_entry *entr
     put_u8(writer->payload, entry->reason);
     put_varint(writer->payload, entry->other);
     put_varint(writer->payload, entry->line);
+    if (entry->reason == SKIP_UNIQUE) {
+        put_prefixed(writer->payload, entry->field);
+        put_prefixed(writer->payload, entry->key);
+    }
     writer->last = *entry;
     writer->block_entries++;
     writer->entries++;
@@ -130,14 +135,20 @@ static const char *const place_words[SKIP_REASON_COUNT][2] = {
     [SKIP_EQUAL] = {"the state at ", " is the same"},
     [SKIP_CONFLICT] = {"the state at ", " has the same version and other content; nobody can say which is right"},
     [SKIP_UNORDERED] = {"the state at ", " has a version that cannot be compared with this one's"},
+    [SKIP_UNIQUE] = {"", "is taken: of several, the one with the highest version, then the smallest key"},
 };
 
 static const struct skip_reason_row reason_rows[SKIP_REASON_COUNT] = {
-    [SKIP_NOTHING] = {"nothing", "it takes part", false},
-    [SKIP_SUPERSEDED] = {"superseded", "another state of the key has a higher version", false},
-    [SKIP_EQUAL] = {"equal", "another state of the key has the same version and content", false},
-    [SKIP_CONFLICT] = {"conflict", "another state of the key has the same version and other content", true},
-    [SKIP_UNORDERED] = {"unordered", "another state of the key has a version that cannot be compared", true},
+    [SKIP_NOTHING] = {"nothing", "it takes part", false, SLUICE_ERROR_BAD_RECORD},
+    [SKIP_SUPERSEDED] = {"superseded", "another state of the key has a higher version", false, SLUICE_ERROR_BAD_RECORD},
+    [SKIP_EQUAL] = {"equal", "another state of the key has the same version and content", false,
+                    SLUICE_ERROR_BAD_RECORD},
+    [SKIP_CONFLICT] = {"conflict", "another state of the key has the same version and other content", true,
+                       SLUICE_ERROR_BAD_RECORD},
+    [SKIP_UNORDERED] = {"unordered", "another state of the key has a version that cannot be compared", true,
+                        SLUICE_ERROR_BAD_RECORD},
+    [SKIP_UNIQUE] = {"unique", "another record has the same value of a field that is unique", true,
+                     SLUICE_ERROR_CONTRACT_SAYS},
 };
 
 const struct skip_reason_row *skip_reason_row(enum skip_reason reason)
@@ -235,6 +246,10 @@ static bool entry_read(struct skiplist *list, GError **error)
     struct skip_entry entry = {.reason = reader_u8(left)};
     other = reader_varint(left);
     entry.line = reader_varint(left);
+    if (entry.reason == SKIP_UNIQUE) {
+        entry.field = reader_prefixed(left);
+        entry.key = reader_prefixed(left);
+    }
     entry.offset = offset + (part == 0 ? list->entry.offset : 0);
     if (!left->ok || part > UINT32_MAX - list->entry.part || other >= list->names->len ||
         entry.reason >= SKIP_REASON_COUNT)
@@ -273,12 +288,27 @@ static bool go_to(struct skiplist *list, const struct spot *spot, GError **error
     return true;
 }
 
+/* Whose value a field that is unique has already. */
+static void other_record(struct skiplist *list)
+{
+    const struct skip_entry *entry = &list->entry;
+    const char *file = list->names->pdata[entry->other];
+    char field[TEXT_QUOTE], key[TEXT_QUOTE];
+    g_string_printf(list->text, "%s: the record '%s'", text_quote(entry->field, field), text_quote(entry->key, key));
+    if (file[0])
+        g_string_append_printf(list->text, " at %s:%" G_GUINT64_FORMAT, file, (guint64)entry->line);
+    g_string_append_printf(list->text, " has the same value, and %s", place_words[SKIP_UNIQUE][1]);
+}
+
 /* What stands at the entry at hand. */
 static struct skip skip_here(struct skiplist *list)
 {
     const char *const *words = place_words[list->entry.reason];
-    g_string_printf(list->text, "%s%s:%" G_GUINT64_FORMAT "%s", words[0],
-                    (const char *)list->names->pdata[list->entry.other], (guint64)list->entry.line, words[1]);
+    if (list->entry.reason == SKIP_UNIQUE)
+        other_record(list);
+    else
+        g_string_printf(list->text, "%s%s:%" G_GUINT64_FORMAT "%s", words[0],
+                        (const char *)list->names->pdata[list->entry.other], (guint64)list->entry.line, words[1]);
     return (struct skip){.reason = (enum skip_reason)list->entry.reason, .text = list->text->str};
 }
 

@@ -12,6 +12,7 @@ struct skip_entry {
     uint8_t reason;
     uint32_t other; /* where the other state stands: its part, and the line */
     uint64_t line;
+    struct slice field, key; /* of SKIP_UNIQUE: the field, and the (beginning of the) key of the other record */
 };
 
 struct skips_writer;

@@ -49,7 +49,7 @@ struct plan {
     bool has_skips;
     const char *target_uri, *target_dir; /* as frozen: for a plan loaded by plan_load_target() */
     const char *listing_path;            /* NULL where not listed */
-    const char *skip_path;               /* losing states of a file source; NULL: none */
+    const char *skip_path;               /* records that do not take part; NULL: none */
     struct plan_part *parts;
     size_t n_parts;
     uint64_t n_listed; /* keys that the run has to account for; 0 where only the scan tells */
@@ -89,6 +89,9 @@ bool plan_was_same_dataset(struct catalog *catalog, const struct run_row *run, s
 
 /* The digests by which `run SPEC` finds an unfinished run, without planning. */
 bool plan_digests_of(struct plan_digests *ret, const struct spec *spec, const struct recipe *recipe, GError **error);
+
+/* How a record of the source becomes what is wanted: what is borrowed lives as long as plan and `run`. */
+struct transform_config plan_transform(const struct plan *plan, const char *run);
 
 /* Opens the store a spec names, secrets expanded. */
 bool plan_store_open(struct store **ret, const struct plan_config *config, const char *uri, const char *base_dir,

@@ -12,6 +12,9 @@ bool plan_text_read(struct plan *plan, struct slice text, GError **error);
 /* cut.c: listing or duplicates pass, and the partitions. */
 bool plan_cut(struct plan *plan, const struct plan_config *config, GError **error);
 
+/* unique.c: adds to the skip list who loses by the contract's `unique`. */
+bool plan_unique(struct plan *plan, const struct plan_config *config, struct session *session, GError **error);
+
 /* An empty plan with its arena. */
 struct plan *plan_new(const struct plan_config *config);
 /* Opens source and target of the spec, decides same_dataset, sink, write and conflict. */

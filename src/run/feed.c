@@ -56,15 +56,20 @@ static bool is_missing(const char *path, GError **error)
     return false;
 }
 
-static bool range_open(struct feed *feed, const struct part_row *part, struct slice cursor, GError **error)
+static bool skips_ready(struct feed *feed, GError **error)
 {
     const struct plan *plan = feed->config.job->plan;
-    bytes_set(feed->bounds, part->bounds);
-    bytes_set(feed->cursor, cursor);
-    g_clear_pointer(&feed->scan, store_scan_close);
     return feed->skips || !plan->skip_path ||
            skiplist_open(&feed->skips, feed->config.world, plan->skip_path, plan->uid, error) ||
            is_missing(plan->skip_path, error);
+}
+
+static bool range_open(struct feed *feed, const struct part_row *part, struct slice cursor, GError **error)
+{
+    bytes_set(feed->bounds, part->bounds);
+    bytes_set(feed->cursor, cursor);
+    g_clear_pointer(&feed->scan, store_scan_close);
+    return skips_ready(feed, error);
 }
 
 /* A batch of another size wants another scan, from where the last one ended. */
@@ -82,17 +87,19 @@ static bool range_ready(struct feed *feed, const struct op_scan *io, GError **er
     return store_scan_open(&feed->scan, feed->config.source, &spec, error);
 }
 
-static bool skip_of(struct feed *feed, struct scanned *row, struct arena *mem, GError **error)
+/* Of the record at that place: its offset, or its index in the listing. */
+static bool skip_of(struct feed *feed, uint64_t place, struct scanned *row, struct arena *mem, GError **error)
 {
     struct skip skip;
     if (!feed->skips)
         return true;
-    if (!skiplist_find(feed->skips, feed->part, row->rec.at.offset, &skip, error))
+    if (!skiplist_find(feed->skips, feed->part, place, &skip, error))
         return false;
     if (skip.reason == SKIP_NOTHING)
         return true;
     row->kind = skip_reason_row(skip.reason)->refused ? SCANNED_CONFLICT : SCANNED_LOSER;
-    row->rec.fault = (struct fault){.code = SLUICE_ERROR_BAD_RECORD, .text = arena_text(mem, slice_of_text(skip.text))};
+    row->rec.fault =
+        (struct fault){.code = skip_reason_row(skip.reason)->code, .text = arena_text(mem, slice_of_text(skip.text))};
     return row->rec.fault.text || too_big(error);
 }
 
@@ -106,7 +113,7 @@ static bool range_next(struct feed *feed, const struct call *call, struct op_sca
         return too_big(error);
     for (size_t i = 0; i < batch.n; i++) {
         io->rows[i].rec = batch.records[i];
-        if (!skip_of(feed, &io->rows[i], io->mem, error))
+        if (!skip_of(feed, batch.records[i].at.offset, &io->rows[i], io->mem, error))
             return false;
     }
     io->n = batch.n;
@@ -146,6 +153,8 @@ static bool listed_open(struct feed *feed, const struct part_row *part, struct s
     if (!feed->listing &&
         !listing_reader_open(&feed->listing, feed->config.world, plan->listing_path, plan->uid, error))
         return is_missing(plan->listing_path, error);
+    if (!skips_ready(feed, error))
+        return false;
     feed->count = listing_reader_size(feed->listing, part->part);
     feed->chunk = CHUNK_MIN;
     return index_get(feed, cursor, error) && listing_reader_seek(feed->listing, part->part, feed->index, error);
@@ -165,7 +174,10 @@ static bool read_chunk(struct feed *feed, const struct call *call, struct op_sca
     if (n > 0 && !store_read(feed->config.source, call, records, n, error))
         return false;
     for (size_t i = 0; i < n; i++) {
-        io->rows[io->n++].rec = records[i];
+        struct scanned *row = &io->rows[io->n++];
+        row->rec = records[i];
+        if (records[i].presence == RECORD_PRESENT && !skip_of(feed, feed->index + i, row, io->mem, error))
+            return false;
         io->bytes += records[i].key.len + records[i].raw.len;
     }
     feed->index += n;

@@ -4,16 +4,7 @@
 bool forward_open(struct worker *worker, GError **error)
 {
     const struct plan *plan = worker->job->plan;
-    static const struct key_paths KEEP_KEY = {0};
-    struct transform_config config = {
-        .recipe = plan->recipe,
-        .key = worker->job->rules.same_dataset ? &KEEP_KEY : &plan->spec->source.key,
-        .unchanged = worker->job->rules.same_dataset && plan->spec->source.key.n > 0 ? &plan->spec->source.key : NULL,
-        .where = plan->spec->source.where,
-        .run = worker->job->run_name,
-        .spec = plan->spec->name,
-        .planned_at_ms = plan->planned_at_ms,
-    };
+    struct transform_config config = plan_transform(plan, worker->job->run_name);
     return transform_new(&worker->transform, &config, error);
 }
 
@@ -174,6 +165,15 @@ static void gone_after_write(struct worker *worker, size_t i)
     }
     struct item *item = item_of(worker, i, row->rec.key);
     item->want_delete = item->only_ours = true;
+}
+
+void forward_refuse(struct worker *worker, size_t i, const struct fault *fault)
+{
+    const struct plan *plan = worker->job->plan;
+    struct row *row = batch_row(&worker->batch, i);
+    row->has_document = store_decode(store_driver(plan->source), &plan->source_ds, row->rec.raw, worker->batch.mem,
+                                     &row->document, NULL);
+    row_refuse(row, fault->code, fault->text);
 }
 
 static void transform_row(struct worker *worker, size_t i)

@@ -228,7 +228,7 @@ static void take_scanned(struct worker *worker, const struct scanned *scanned)
     size_t i = worker->batch.rows->len - 1;
     set_digest_add(&worker->batch.read, digest_keyed(row.rec.key, digest_bytes(row.rec.raw, 0), 0));
     if (scanned->kind == SCANNED_CONFLICT)
-        row_refuse(batch_row(&worker->batch, i), row.rec.fault.code, row.rec.fault.text);
+        forward_refuse(worker, i, &row.rec.fault);
     else if (worker->job->kind == JOB_BACK)
         back_row(worker, i);
     else

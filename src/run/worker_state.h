@@ -90,6 +90,8 @@ struct applied *tail_claim(struct worker *worker, struct slice key);
 
 /* forward.c, back.c: rows of a scan → items, and one item with a known image → its state. */
 bool forward_open(struct worker *worker, GError **error);
+/* A record that the plan found not to take part: refused, with its document. */
+void forward_refuse(struct worker *worker, size_t row, const struct fault *fault);
 void forward_row(struct worker *worker, size_t row);
 void forward_decide(struct worker *worker, struct item *item);
 /* What the decision about the item is made of; its image is known. */

@@ -197,8 +197,10 @@ static bool next_scanned(struct pass *pass, const struct verify_part *part, stru
     return true;
 }
 
-static bool next_listed(struct pass *pass, struct source *source, GArray *into, bool *ret_done, GError **error)
+static bool next_listed(struct pass *pass, const struct verify_part *part, struct source *source, GArray *into,
+                        bool *ret_done, GError **error)
 {
+    struct skip skip = {.reason = SKIP_NOTHING};
     struct slice *keys;
     size_t n;
     struct call call = pass_call(pass, &pass->input->source_ds);
@@ -212,9 +214,14 @@ static bool next_listed(struct pass *pass, struct source *source, GArray *into, 
         records[i].key = keys[i];
     if (n > 0 && !store_read(pass->source, &call, records, n, error))
         return false;
-    for (size_t i = 0; i < n; i++)
-        if (!take_record(pass, &records[i], source->index++, into, error))
+    for (size_t i = 0; i < n; i++, source->index++) {
+        if (pass->skips && !skiplist_find(pass->skips, part->part, source->index, &skip, error))
             return false;
+        if (skip.reason != SKIP_NOTHING && records[i].presence == RECORD_PRESENT)
+            count_refusal(pass);
+        else if (!take_record(pass, &records[i], source->index, into, error))
+            return false;
+    }
     return true;
 }
 
@@ -249,7 +256,7 @@ bool pass_elsewhere(struct pass *pass, const struct verify_part *part, GError **
     while (!done) {
         arena_reset(pass->mem);
         g_array_set_size(subjects, 0);
-        bool got = pass->input->listed ? next_listed(pass, &source, subjects, &done, error)
+        bool got = pass->input->listed ? next_listed(pass, part, &source, subjects, &done, error)
                                        : next_scanned(pass, part, &source, subjects, &done, error);
         if (!got || (subjects->len > 0 && !judge_subjects(pass, part, subjects, error)))
             return false;

@@ -29,11 +29,11 @@ static void write_listing(const char *path)
 static void write_skips(const char *path)
 {
     static const struct skip_entry entries[] = {
-        {0, 0, SKIP_SUPERSEDED, 1, 7},
-        {0, 300, SKIP_EQUAL, 0, 2},
-        {2, 17, SKIP_CONFLICT, 3, 1},
-        {2, 18, SKIP_UNORDERED, 0, 99},
-        {3, 1ull << 40, SKIP_CONFLICT, 2, 5000000000},
+        {.part = 0, .offset = 0, .reason = SKIP_SUPERSEDED, .other = 1, .line = 7},
+        {.part = 0, .offset = 300, .reason = SKIP_EQUAL, .other = 0, .line = 2},
+        {.part = 2, .offset = 17, .reason = SKIP_CONFLICT, .other = 3, .line = 1},
+        {.part = 2, .offset = 18, .reason = SKIP_UNORDERED, .other = 0, .line = 99},
+        {.part = 3, .offset = 1ull << 40, .reason = SKIP_CONFLICT, .other = 2, .line = 5000000000},
     };
     GError *error = NULL;
     auto_(skips_writer) writer = NULL;
