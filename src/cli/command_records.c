@@ -81,6 +81,8 @@ static bool cat_record(struct cat *cat, const struct record *record, GError **er
         cat_fault(cat, record);
         return true;
     }
+    if (record->presence == RECORD_ABSENT) /* of an undo log: there was nothing */
+        return true;
     if (!store_decode(store_driver(cat->store), &cat->ds, record->raw, cat->mem, &document, error) ||
         (cat->sandbox && !sandbox_evaluate(cat->sandbox, cat->where, document, &holds, error)))
         return false;

@@ -6,7 +6,7 @@ void stand_open(struct stand *stand)
 {
     GError *error = NULL;
     stand->registry = store_registry_new(&stand->fake.world, stand->drivers);
-    struct store_config config = {.uri = stand->uri, .base_dir = stand->dir};
+    struct store_config config = {.uri = stand->uri, .base_dir = stand->dir, .read_only = stand->subject->filled};
     kit_ok(store_open(&stand->store, stand->registry, &config, &error));
     kit_ok(store_session_open(&stand->session, stand->store, &error));
 }

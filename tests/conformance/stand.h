@@ -20,6 +20,7 @@ struct subject {
     void (*set_up)(struct stand *stand);
     void (*tear_down)(struct stand *stand); /* NULL: nothing */
     const char *dataset;                    /* a case's dataset is its name and this; NULL: only its name */
+    bool filled;                            /* can only be read, and set_up() has filled it: gets filled_cases */
 };
 
 struct stand {
@@ -49,7 +50,7 @@ struct conformance_case {
 extern const struct subject subjects[];
 extern const size_t subject_count;
 extern const struct conformance_case read_cases[], scan_cases[], cas_cases[], fence_cases[], race_cases[],
-    store_cases[], sink_cases[];
+    store_cases[], sink_cases[], filled_cases[];
 
 void stand_open(struct stand *stand);
 void stand_close(struct stand *stand); /* the store too; stand_open() may follow */

@@ -118,6 +118,24 @@ static void file_set_up(struct stand *stand)
     stand->uri = g_strdup("file:files"); /* relative to stand->dir */
 }
 
+/* --- undo: the golden log, of five partitions -------------------------------------------------------------------- */
+
+static void undo_set_up(struct stand *stand)
+{
+    static const char *const names[] = {"MANIFEST", "000001.undo", "000002.undo", "000003.undo", "000004.undo"};
+    const char *source = g_getenv("SLUICE_SOURCE");
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *data = NULL;
+        g_autofree char *from =
+            g_build_filename(source ? source : "..", "tests", "golden", "undo", "v1", "undo", names[i], NULL);
+        g_autofree char *to = g_build_filename(stand->dir, names[i], NULL);
+        gsize len;
+        if (!g_file_get_contents(from, &data, &len, NULL) || !g_file_set_contents(to, data, (gssize)len, NULL))
+            g_error("%s: cannot be copied", from);
+    }
+    stand->uri = g_strdup("undo:.");
+}
+
 const struct subject subjects[] = {
     {"mem", KEYED, mem_set_up, mem_tear_down, NULL},
     {"fault", KEYED, fault_set_up, fault_tear_down, NULL},
@@ -125,5 +143,6 @@ const struct subject subjects[] = {
     {"remote-mem", KEYED, remote_mem_set_up, host_tear_down, NULL},
     {"remote-rocksdb", KEYED, remote_rocksdb_set_up, host_tear_down, NULL},
     {"file", APPENDED, file_set_up, NULL, "-*.ndjson"},
+    {"undo", NEEDS(SCAN) | NEEDS(SPLIT), undo_set_up, NULL, NULL, .filled = true},
 };
 const size_t subject_count = G_N_ELEMENTS(subjects);

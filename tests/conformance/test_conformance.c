@@ -2,7 +2,7 @@
 #include "conformance/stand.h"
 
 static const struct conformance_case *const suites[] = {store_cases, read_cases, scan_cases, cas_cases,
-                                                        fence_cases, race_cases, sink_cases};
+                                                        fence_cases, race_cases, sink_cases, filled_cases};
 
 /* What one cmocka test is given. */
 struct turn {
@@ -41,7 +41,8 @@ static int run_all(struct stand *stand)
     g_array_append_val(tests, test);
     for (size_t s = 0; s < G_N_ELEMENTS(suites); s++) {
         for (const struct conformance_case *row = suites[s]; row->name; row++) {
-            if ((row->needs & stand->subject->expected) != row->needs)
+            bool filled = suites[s] == filled_cases;
+            if (filled != stand->subject->filled || (row->needs & stand->subject->expected) != row->needs)
                 continue;
             struct turn *turn = g_new0(struct turn, 1);
             *turn = (struct turn){.stand = stand, .row = row};

@@ -366,6 +366,19 @@ def _(stand):
          {"a": (1, 1), "b": (1, 1), "c": (1, None), "d": ("soon", None)}, "records")
 
 
+@test("cat of an undo log: what stood there before, and nothing for what the run made")
+def _(stand):
+    stand.write("in/x.ndjson", GOOD)
+    spec(stand, "*.ndjson")
+    stand.sluice("run", "load.yaml", "--yes").ended(0)
+    same(stand.sluice("cat", "undo:home/undo/load.1", "x").ended(0).out, "", "pre-images of what was made")
+    stand.write("fix.lua", "function transform(doc) doc.n = doc.n + 1 return doc end\n")
+    stand.write("fix.yaml", 'sluice: 1\nname: fix\nsource: { store: "rocksdb:live", dataset: items }\n'
+                            'target: { store: "rocksdb:live", dataset: items }\ntransform: { lua: fix.lua }\n')
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    same(stand.sluice("cat", "undo:home/undo/fix.1", "x").ended(0).out, GOOD.decode(), "pre-images")
+
+
 # --- `unique` of the contract
 
 UNIQUE = """\

@@ -68,6 +68,8 @@ SPECS = {
     "has a name that cannot be one": (spec(name='"Not Good"'), ["load.yaml:2:7", "Not Good"]),
     "names a store that is none": (spec(source='{ store: "flie:in", dataset: "*", key: id }'), ["load.yaml:3:18", "did you mean 'file:'"]),
     "names a store without a scheme": (spec(source='{ store: "in", dataset: "*", key: id }'), ["load.yaml:3:18", "file:archive"]),
+    "writes to a store that can only be read": (
+        spec(target='{ store: "undo:home/undo/x.1", dataset: x }'), ["load.yaml:4:18", "target.store", "can only be read"]),
     "has a source without keys": (spec(source='{ store: "file:in", dataset: "*.ndjson" }'), ["load.yaml:3:", "source.key"]),
     "names a transform that is not there": (spec("transform: { lua: none.lua }"), ["load.yaml:5:19", "none.lua"]),
     "names a contract that is not there": (spec("contract: none.yaml"), ["load.yaml:5:11", "none.yaml"]),

@@ -119,7 +119,7 @@ static bool undo_open_store(struct store **ret, const struct store_config *confi
     g_autofree char *dir = NULL;
     struct undo_listing listing;
     if (!config->read_only)
-        return error_set(error, SLUICE_ERROR_REFUSED, "an undo log can only be read");
+        return error_set(error, SLUICE_ERROR_USAGE, "an undo log can only be read; name another store as the target");
     if (!place_of(config, &dir, error) || !undo_listing_read(&listing, world, dir, error))
         return false;
     undo_listing_done(&listing);

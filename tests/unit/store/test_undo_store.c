@@ -291,7 +291,7 @@ static void what_is_no_undo_log_is_refused(void **state)
     struct desk desk;
     GError *error = NULL;
     desk_init(&desk, *state);
-    kit_refused(desk_try(&desk, false, &error), REFUSED, "can only be read");
+    kit_refused(desk_try(&desk, false, &error), USAGE, "can only be read");
     g_autofree char *manifest = g_build_filename(desk.dir, "MANIFEST", NULL);
     assert_true(g_file_set_contents(manifest, "{\"undo\": 2}", -1, NULL));
     kit_refused(desk_try(&desk, true, &error), CORRUPT, "MANIFEST");
