@@ -19,7 +19,8 @@ static struct {
     pthread_mutex_t lock;
     rocksdb_t *db;
     rocksdb_cache_t *cache;
-    bool begun;
+    bool begun, closed; /* from the closing of a database to the opening of the next it cannot be asked, and its memory
+                           is on its way back */
 } watched = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void *real(const char *name)
@@ -61,6 +62,10 @@ static uint64_t write_buffers(rocksdb_t *db)
 static void sample(FILE *into)
 {
     pthread_mutex_lock(&watched.lock);
+    if (watched.closed) {
+        pthread_mutex_unlock(&watched.lock);
+        return;
+    }
     uint64_t buffers = watched.db ? write_buffers(watched.db) : 0;
     uint64_t cached = watched.cache ? rocksdb_cache_get_usage(watched.cache) : 0;
     fprintf(into, "%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", anonymous_bytes(), buffers, cached);
@@ -94,6 +99,7 @@ rocksdb_cache_t *rocksdb_cache_create_lru(size_t capacity)
     memcpy(&create, &found, sizeof create);
     pthread_mutex_lock(&watched.lock);
     watched.cache = create(capacity);
+    watched.closed = false;
     begin_locked();
     pthread_mutex_unlock(&watched.lock);
     return watched.cache;
@@ -105,9 +111,8 @@ void rocksdb_cache_destroy(rocksdb_cache_t *cache)
     void *found = real("rocksdb_cache_destroy");
     memcpy(&destroy, &found, sizeof destroy);
     pthread_mutex_lock(&watched.lock);
-    if (watched.cache == cache)
-        watched.cache = NULL;
     destroy(cache);
+    watched.cache = NULL;
     pthread_mutex_unlock(&watched.lock);
 }
 
@@ -129,8 +134,8 @@ void rocksdb_close(rocksdb_t *db)
     void *found = real("rocksdb_close");
     memcpy(&close, &found, sizeof close);
     pthread_mutex_lock(&watched.lock);
-    if (watched.db == db)
-        watched.db = NULL;
+    watched.db = NULL;
+    watched.closed = true;
     pthread_mutex_unlock(&watched.lock);
     close(db);
 }
