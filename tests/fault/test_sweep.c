@@ -163,7 +163,7 @@ static const struct trouble TROUBLES[] = {
     /* What fails while the last connection is closed costs nothing: the log stays, and the next one reads it. */
     {"catalog call", arm_sqlite, file_fired, .sparse = true},
     {"catalog fsync", arm_sqlite_fsync, file_fired, .status = 5, .or_done = true},
-    {"catalog on a full disk", arm_sqlite_full, file_fired, .status = 5, .or_done = true},
+    {"catalog on a full disk", arm_sqlite_full, file_fired, .status = 5, .or_done = true, .sparse = true},
 };
 
 /* --- the sweeps
@@ -189,7 +189,7 @@ static bool is_sparse(void)
 
 static void sweep_with(GHashTable *sites, size_t first, size_t n)
 {
-    struct pace pace = is_sparse() ? (struct pace){.every = 3, .stride = 31} : (struct pace){.every = 200, .stride = 7};
+    struct pace pace = is_sparse() ? (struct pace){.every = 3, .stride = 31} : (struct pace){.every = 100, .stride = 7};
     for (size_t t = first; t < first + n; t++)
         for (size_t s = 0; s < (TROUBLES[t].sparse ? SPARSE : G_N_ELEMENTS(SCENARIOS)); s++) {
             struct swept swept;

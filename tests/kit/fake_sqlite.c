@@ -225,6 +225,7 @@ static int shim_last_error(sqlite3_vfs *vfs, int len, char *into)
 /* What is not written here is the system's own, which looks at nothing of the file system it is called with. */
 static void shim_register(void)
 {
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* no one asks, and it takes a lock for every allocation */
     sqlite3_vfs *real = sqlite3_vfs_find(NULL);
     shim = *real;
     shim.zName = "fake";

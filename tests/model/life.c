@@ -388,15 +388,16 @@ static void until_done(struct life *life, enum job_kind job)
  * ------------------------------------------------------------------------------------------------------------- */
 
 static const char *const SPECS[] = {
-    [LIFE_IN_PLACE] =
-        "sluice: 1\nname: job\nsource: { store: \"STORE\", dataset: items }\n"
-        "transform: { lua: t.lua }\ntarget: { store: \"STORE\", dataset: items }\npartitions: { size: 9 }\n",
+    [LIFE_IN_PLACE] = "sluice: 1\nname: job\nsource: { store: \"STORE\", dataset: items }\n"
+                      "transform: { lua: t.lua }\ntarget: { store: \"STORE\", dataset: items }\npartitions: { size: 9 "
+                      "}\nworkers: 1\n",
     [LIFE_FILL] = "sluice: 1\nname: job\nsource: { store: \"STORE\", dataset: origin }\n"
-                  "transform: { lua: t.lua }\ntarget: { store: \"STORE\", dataset: items }\npartitions: { size: 9 }\n",
+                  "transform: { lua: t.lua }\ntarget: { store: \"STORE\", dataset: items }\npartitions: { size: 9 "
+                  "}\nworkers: 1\n",
     [LIFE_OVERWRITE] = "sluice: 1\nname: job\nsource: { store: \"STORE\", dataset: origin }\n"
                        "transform: { lua: t.lua }\n"
                        "target: { store: \"STORE\", dataset: items, write: in-place, conflict: overwrite }\n"
-                       "partitions: { size: 9 }\n",
+                       "partitions: { size: 9 }\nworkers: 1\n",
 };
 
 static void put_text(const char *path, const char *text)
