@@ -33,6 +33,12 @@ struct blockfile {
     ZSTD_DCtx *unpacker;
 };
 
+struct block_packer {
+    ZSTD_CCtx *context;
+    uint8_t *room;
+    size_t len;
+};
+
 /* The fields of a block's header. */
 struct fields {
     uint32_t magic;
@@ -192,12 +198,41 @@ uint64_t blockfile_end(const struct blockfile *file)
 }
 
 /* The packed length, or 0 where packing fails or saves less than a sixteenth. */
-static size_t pack_into(struct blockfile *file, uint8_t *into, size_t room, struct slice payload)
+static size_t pack_into(ZSTD_CCtx **io_packer, uint8_t *into, size_t room, struct slice payload)
 {
-    if (!file->packer)
-        file->packer = ZSTD_createCCtx();
-    size_t len = ZSTD_compressCCtx(file->packer, into, room, payload.data, payload.len, PACK_LEVEL);
+    if (!*io_packer)
+        *io_packer = ZSTD_createCCtx();
+    size_t len = ZSTD_compressCCtx(*io_packer, into, room, payload.data, payload.len, PACK_LEVEL);
     return !ZSTD_isError(len) && len < payload.len - payload.len / 16 ? len : 0;
+}
+
+struct block_packer *block_packer_new(void)
+{
+    return g_new0(struct block_packer, 1);
+}
+
+void block_packer_free(struct block_packer *packer)
+{
+    if (!packer)
+        return;
+    ZSTD_freeCCtx(packer->context);
+    g_free(packer->room);
+    g_free(packer);
+}
+
+struct slice block_packer_pack(struct block_packer *packer, struct slice payload)
+{
+    size_t room = ZSTD_compressBound(payload.len);
+    if (payload.len < PACK_FROM || payload.len > UINT32_MAX)
+        return SLICE_EMPTY;
+    if (packer->len < room) {
+        uint8_t *grown = g_try_realloc(packer->room, room);
+        if (!grown)
+            return SLICE_EMPTY;
+        packer->room = grown;
+        packer->len = room;
+    }
+    return slice_of(packer->room, pack_into(&packer->context, packer->room, room, payload));
 }
 
 /* Of the fields before it, as they stand in the file, and of the head. */
@@ -230,12 +265,15 @@ static bool assemble(struct blockfile *file, const struct block_draft *draft, si
 {
     struct fields fields = {.magic = file->kind.block_magic, .type = draft->type};
     struct slice head = draft->head, payload = draft->payload;
-    size_t room = draft->pack ? ZSTD_compressBound(payload.len) : payload.len;
+    bool pack = draft->pack && !draft->packed.len && payload.len >= PACK_FROM;
+    size_t room = pack ? ZSTD_compressBound(payload.len) : payload.len;
     if (!int_to_u32(head.len, &fields.head_len) || !int_to_u32(payload.len, &fields.raw_len) ||
         !scratch_fits(file, BLOCK_HEADER + head.len + room))
         return false;
     uint8_t *stored = file->scratch + BLOCK_HEADER + head.len;
-    size_t stored_len = draft->pack && payload.len >= PACK_FROM ? pack_into(file, stored, room, payload) : 0;
+    size_t stored_len = pack ? pack_into(&file->packer, stored, room, payload) : draft->packed.len;
+    if (draft->packed.len)
+        memcpy(stored, draft->packed.data, stored_len);
     if (stored_len)
         fields.flags |= FLAG_PACKED;
     else if ((stored_len = payload.len) > 0)

@@ -28,7 +28,16 @@ struct block_draft {
     uint16_t type;
     bool pack; /* compress where that pays */
     struct slice head, payload;
+    struct slice packed; /* what block_packer_pack() made of the payload; empty: as `pack` says */
 };
+
+/* Packs payloads outside of whatever lock guards the file. Belongs to one thread at a time. */
+struct block_packer;
+struct block_packer *block_packer_new(void);
+void block_packer_free(struct block_packer *packer);
+AUTO_DEFINE(block_packer, block_packer_free)
+/* Lives until the next call; empty where packing does not pay. */
+struct slice block_packer_pack(struct block_packer *packer, struct slice payload);
 
 struct block {
     uint64_t offset, end; /* where it begins, where the next one does */

@@ -15,7 +15,8 @@ struct undo_log {
     uint64_t tickets; /* blocks appended so far */
     uint64_t durable; /* of this segment: up to which offset a sync has returned */
     uint64_t bytes;
-    GError *stuck; /* why no new segment could be begun: no appends any more */
+    GPtrArray *packers; /* of struct block_packer *: those that nobody uses just now */
+    GError *stuck;      /* why no new segment could be begun: no appends any more */
 };
 
 /* A file that no manifest names was left by a crash between its making and its naming, and holds no block. */
@@ -162,6 +163,7 @@ bool undo_open(struct undo_log **ret, const struct undo_config *config, GError *
     log->number = undo_manifest_last(&manifest);
     groupsync_init(&log->group);
     pthread_mutex_init(&log->append, NULL);
+    log->packers = g_ptr_array_new_with_free_func((GDestroyNotify)block_packer_free);
     struct blockfile *made;
     if (!settle_last_durable(&log->config, &log->manifest, error) || !segment_begin_durable(log, &made, error))
         return false;
@@ -178,6 +180,7 @@ void undo_free(struct undo_log *log)
     undo_manifest_done(&log->manifest);
     groupsync_done(&log->group);
     pthread_mutex_destroy(&log->append);
+    g_ptr_array_unref(log->packers);
     g_clear_error(&log->stuck);
     g_free((char *)log->config.dir);
     g_free(log);
@@ -186,8 +189,7 @@ void undo_free(struct undo_log *log)
 struct piece {
     enum undo_block_type type;
     struct undo_head head;
-    struct slice payload;
-    bool pack;
+    struct slice payload, packed;
 };
 
 static bool append_locked(struct undo_log *log, struct piece *piece, uint64_t *ret_offset, GError **error)
@@ -202,7 +204,7 @@ static bool append_locked(struct undo_log *log, struct piece *piece, uint64_t *r
     struct block_draft draft = {.type = (uint16_t)piece->type,
                                 .head = slice_of(head->data, head->len),
                                 .payload = piece->payload,
-                                .pack = piece->pack};
+                                .packed = piece->packed};
     uint64_t before = blockfile_end(log->segment);
     if (!blockfile_append(log->segment, &draft, ret_offset, error))
         return false;
@@ -223,6 +225,33 @@ static bool append(struct undo_log *log, struct piece *piece, struct undo_positi
         return false;
     *ret_ticket = log->tickets;
     return true;
+}
+
+static struct block_packer *packer_take(struct undo_log *log)
+{
+    auto_hold(&log->append);
+    if (log->packers->len == 0)
+        return block_packer_new();
+    return g_ptr_array_steal_index_fast(log->packers, log->packers->len - 1);
+}
+
+static void packer_give_back(struct undo_log *log, struct block_packer *packer)
+{
+    auto_hold(&log->append);
+    g_ptr_array_add(log->packers, packer);
+}
+
+/* Packed before the lock is taken: what is held under it is one write. */
+static bool append_packed(struct undo_log *log, struct piece *piece, bool pack, struct undo_position *ret,
+                          uint64_t *ret_ticket, GError **error)
+{
+    if (!pack)
+        return append(log, piece, ret, ret_ticket, error);
+    struct block_packer *packer = packer_take(log);
+    piece->packed = block_packer_pack(packer, piece->payload);
+    bool done = append(log, piece, ret, ret_ticket, error);
+    packer_give_back(log, packer);
+    return done;
 }
 
 /* Digests do not pack: it pays where pre-images are a good part of the block. */
@@ -248,10 +277,9 @@ bool undo_intents_durable(struct undo_log *log, const struct undo_batch *batch, 
     piece.head.first_number = batch->first_number;
     piece.head.first_sequence = batch->first_sequence;
     piece.payload = slice_of(payload->data, payload->len);
-    piece.pack = pays_to_pack(batch, payload->len);
     struct undo_position at;
     uint64_t ticket;
-    if (!append(log, &piece, &at, &ticket, error))
+    if (!append_packed(log, &piece, pays_to_pack(batch, payload->len), &at, &ticket, error))
         return false;
     world_point(log->config.world, "undo.intents.appended");
     if (!log_durable(log, ticket, error))

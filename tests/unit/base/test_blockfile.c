@@ -158,6 +158,16 @@ static void packing_happens_only_where_asked_and_where_it_pays(void **state)
         struct block block;
         assert_int_equal(read_at(*state, file, offset, &block), BLOCK_OK);
         assert_true(slice_equal(block.payload, slice_of(rows[i].bytes, 1000)));
+        /* Packed beforehand it is the same block. */
+        auto_(block_packer) packer = block_packer_new();
+        uint64_t len = blockfile_end(file) - begin, end = blockfile_end(file);
+        struct block_draft draft = {.type = 1, .payload = slice_of(rows[i].bytes, 1000)};
+        draft.packed = rows[i].pack ? block_packer_pack(packer, draft.payload) : SLICE_EMPTY;
+        assert_int_equal(draft.packed.len > 0, rows[i].smaller);
+        kit_ok(blockfile_append(file, &draft, &offset, &error));
+        assert_int_equal(blockfile_end(file) - end, len);
+        assert_int_equal(read_at(*state, file, offset, &block), BLOCK_OK);
+        assert_true(slice_equal(block.payload, draft.payload));
     }
 }
 
