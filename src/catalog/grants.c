@@ -89,7 +89,7 @@ struct sums {
     uint8_t read[16], written[16];
 };
 
-void set_put(struct query *query, const struct set_digest *set, uint8_t sum[16])
+void set_digest_put(struct query *query, const struct set_digest *set, uint8_t sum[16])
 {
     digest_put(set->sum, sum);
     query_put_u64(query, set->count);
@@ -112,8 +112,8 @@ static bool checkpoint_insert(struct catalog *catalog, const struct checkpoint *
     query_put_i64(query, checkpoint->undo.segment);
     query_put_u64(query, checkpoint->undo.offset);
     query_put_i64(query, checkpoint->last);
-    set_put(query, &checkpoint->read, sums.read);
-    set_put(query, &checkpoint->written, sums.written);
+    set_digest_put(query, &checkpoint->read, sums.read);
+    set_digest_put(query, &checkpoint->written, sums.written);
     query_put_u64(query, checkpoint->bytes_read);
     query_put_u64(query, checkpoint->bytes_written);
     query_put_text(query, checkpoint->conditions);
@@ -198,7 +198,7 @@ bool catalog_checkpoint(struct catalog *catalog, const struct checkpoint *checkp
     return db_begin(catalog->db, error) && db_end(catalog->db, checkpoint_add(catalog, checkpoint, error), error);
 }
 
-void set_get(struct query *query, struct set_digest *ret)
+void set_digest_get(struct query *query, struct set_digest *ret)
 {
     uint8_t sum[16] = {0};
     ret->count = query_u64(query);
@@ -215,8 +215,8 @@ static void checkpoint_columns(struct query *query, struct arena *mem, struct ch
     ret->undo.segment = query_u32(query);
     ret->undo.offset = query_u64(query);
     ret->last = query_i64(query) != 0;
-    set_get(query, &ret->read);
-    set_get(query, &ret->written);
+    set_digest_get(query, &ret->read);
+    set_digest_get(query, &ret->written);
     ret->bytes_read = query_u64(query);
     ret->bytes_written = query_u64(query);
     ret->conditions = query_text(query, mem);

@@ -23,8 +23,9 @@ enum part_state part_state_get(struct query *query);
 
 void plan_digests_put(struct query *query, const struct plan_digests *digests);
 void plan_digests_get(struct query *query, struct plan_digests *ret);
-void set_put(struct query *query, const struct set_digest *set, uint8_t sum[16]); /* `sum` lives as long as the query */
-void set_get(struct query *query, struct set_digest *ret);
+void set_digest_put(struct query *query, const struct set_digest *set,
+                    uint8_t sum[16]); /* `sum` lives as long as the query */
+void set_digest_get(struct query *query, struct set_digest *ret);
 void tally_put(struct query *query, const struct tally *tally);
 void tally_get(struct query *query, struct tally *ret);
 

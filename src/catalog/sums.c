@@ -8,8 +8,8 @@ static bool sum_put(struct catalog *catalog, int64_t run, const struct part_sum 
     query_put_i64(query, run);
     query_put_i64(query, sum->part);
     query_put_i64(query, sum->at_ms);
-    set_put(query, &sum->wanted, wanted);
-    set_put(query, &sum->live, live);
+    set_digest_put(query, &sum->wanted, wanted);
+    set_digest_put(query, &sum->live, live);
     query_put_text(query, sum->counts);
     return query_run(query, error);
 }
@@ -32,8 +32,8 @@ static void sum_columns(struct query *query, struct arena *mem, struct part_sum 
 {
     ret->part = query_u32(query);
     ret->at_ms = query_i64(query);
-    set_get(query, &ret->wanted);
-    set_get(query, &ret->live);
+    set_digest_get(query, &ret->wanted);
+    set_digest_get(query, &ret->live);
     ret->counts = query_text(query, mem);
 }
 
