@@ -142,6 +142,19 @@ bool keyed_filling_init(struct keyed_filling *ret, const struct scan_spec *spec,
     return true;
 }
 
+static bool add_image(const struct scan_spec *spec, struct slice key, const struct keyed_value *value,
+                      struct arena *mem, struct record *ret)
+{
+    if (spec->keys_only || !value) {
+        *ret = (struct record){.key = key, .presence = RECORD_PRESENT};
+        return true;
+    }
+    if (!spec->bytes_only || value->foreign)
+        return keyed_image_copy(key, value, mem, ret);
+    *ret = (struct record){.key = key, .expires_at_ms = value->expires_at_ms, .presence = RECORD_PRESENT};
+    return arena_copy(mem, value->raw, &ret->raw);
+}
+
 bool keyed_filling_add(struct keyed_filling *filling, struct slice key, const struct keyed_value *value, GError **error)
 {
     struct batch *batch = &filling->batch;
@@ -152,11 +165,7 @@ bool keyed_filling_add(struct keyed_filling *filling, struct slice key, const st
         return true;
     struct record *into = &batch->records[batch->n];
     struct slice copy;
-    bool fits = arena_copy(filling->mem, key, &copy);
-    if (fits && value && !filling->spec->keys_only)
-        fits = keyed_image_copy(copy, value, filling->mem, into);
-    else if (fits)
-        *into = (struct record){.key = copy, .presence = RECORD_PRESENT};
+    bool fits = arena_copy(filling->mem, key, &copy) && add_image(filling->spec, copy, value, filling->mem, into);
     if (!fits && !batch->n)
         return keyed_too_big(key, error);
     filling->full = !fits;

@@ -127,7 +127,8 @@ struct scan_spec {
     struct slice cursor; /* empty: from the beginning */
     size_t max_records;  /* of one batch */
     size_t max_bytes;
-    bool keys_only; /* raw, etag and expiry may be left empty; the listing needs keys only */
+    bool keys_only;  /* raw, etag and expiry may be left empty; the listing needs keys only */
+    bool bytes_only; /* the etag may be left empty, and whether raw is a document need not be found out: digests */
 };
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */

@@ -40,6 +40,23 @@ static void a_listing_scan_gives_the_same_keys(struct stand *stand)
     assert_all(stand, records, n);
 }
 
+/* For sums: the same keys, bytes and expiries, whatever else is left out. */
+static void a_scan_of_bytes_gives_the_same_bytes(struct stand *stand)
+{
+    stand_fill(stand, RECORDS);
+    stand_put(stand, slice_of_text("mortal"), 1, stand->fake.wall_ms + 1000);
+    size_t n, n_bytes;
+    struct record *records = stand_scan(stand, &(struct scan_spec){.keys_only = false}, &n);
+    struct record *bytes = stand_scan(stand, &(struct scan_spec){.bytes_only = true, .max_records = 64}, &n_bytes);
+    assert_int_equal(n_bytes, n);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(slice_equal(bytes[i].key, records[i].key));
+        assert_true(slice_equal(bytes[i].raw, records[i].raw));
+        assert_int_equal(bytes[i].presence, RECORD_PRESENT);
+        assert_int_equal(bytes[i].expires_at_ms, records[i].expires_at_ms);
+    }
+}
+
 /* From the cursor of every batch a new scan gives exactly what the first one still had to give. */
 static void a_cursor_resumes_with_exactly_the_rest(struct stand *stand)
 {
@@ -254,6 +271,7 @@ const struct conformance_case scan_cases[] = {
     {"a-scan-gives-every-record-once-and-in-order", SCANS, a_scan_gives_every_record_once_and_in_order},
     {"a-scanned-etag-is-good-for-a-write", SCANS, a_scanned_etag_is_good_for_a_write},
     {"a-listing-scan-gives-the-same-keys", SCANS, a_listing_scan_gives_the_same_keys},
+    {"a-scan-of-bytes-gives-the-same-bytes", SCANS, a_scan_of_bytes_gives_the_same_bytes},
     {"a-cursor-resumes-with-exactly-the-rest", SCANS, a_cursor_resumes_with_exactly_the_rest},
     {"a-batch-keeps-its-limits", SCANS, a_batch_keeps_its_limits},
     {"a-record-larger-than-a-batch-comes-alone", SCANS, a_record_larger_than_a_batch_comes_alone},

@@ -160,7 +160,8 @@ static bool fill(struct rocks_scan *scan, const struct call *call, struct keyed_
     int64_t now = now_ms(scan->store);
     for (size_t i = 1; scan->at && rocksdb_iter_valid(scan->at); i++, rocksdb_iter_next(scan->at)) {
         struct slice stored = iterator_value(scan->at);
-        struct keyed_value value = scan->spec.keys_only ? rocks_value(stored) : rocks_value_tagged(stored);
+        bool tagged = !scan->spec.keys_only && !scan->spec.bytes_only;
+        struct keyed_value value = tagged ? rocks_value_tagged(stored) : rocks_value(stored);
         if (i % ASK_EVERY == 0 && !call_goes_on(call, scan->store->base.world, error))
             return false;
         if (keyed_expired(value.expires_at_ms, now))
