@@ -307,8 +307,9 @@ bool catalog_reports(struct catalog *catalog, int64_t run, struct arena *mem, st
 struct part_sum {
     uint32_t part;
     int64_t at_ms;
-    struct set_digest wanted, live;
-    const char *counts; /* JSON: the verifier's own */
+    struct set_digest wanted, live; /* by canonical digests: what the source gave, what the target held */
+    struct set_digest stored;       /* what the target held, by stored digests: what it must still hold */
+    const char *counts;             /* JSON: the verifier's own */
 };
 /* One transaction for all; a partition's older row is replaced. */
 bool catalog_part_sums_put(struct catalog *catalog, int64_t run, const struct part_sum *sums, size_t n, GError **error);

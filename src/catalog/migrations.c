@@ -140,7 +140,8 @@ static const char *const MIGRATIONS[] = {
     "CREATE TABLE part_sum ("
     " run INTEGER NOT NULL, part INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
     " wanted_count INTEGER NOT NULL, wanted_sum BLOB NOT NULL," /* what the source gives */
-    " live_count INTEGER NOT NULL, live_sum BLOB NOT NULL,"     /* what the target held of it */
+    " live_count INTEGER NOT NULL, live_sum BLOB NOT NULL,"     /* what the target held of it, by canonical digests */
+    " stored_count INTEGER NOT NULL, stored_sum BLOB NOT NULL," /* the same by stored digests */
     " counts TEXT NOT NULL,"                                    /* JSON: keys by class, as a verification counts them */
     " PRIMARY KEY (run, part), FOREIGN KEY (run, part) REFERENCES part (run, part)) STRICT, WITHOUT ROWID;",
 };

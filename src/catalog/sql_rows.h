@@ -19,6 +19,8 @@
 #define CATALOG_LEDGER_COLUMNS                                                                                         \
     "number, at_ms, actor, action, reason, run, plan_digest, spec_digest, contract_digest, transform_digest, details," \
     " previous, digest"
+#define CATALOG_SUM_COLUMNS                                                                                            \
+    "part, at_ms, wanted_count, wanted_sum, live_count, live_sum, stored_count, stored_sum, counts"
 #define CATALOG_CHECKPOINT_COLUMNS                                                                                     \
     "number, lane, place, settled, undo_segment, undo_offset, last, read_count, read_sum, written_count,"              \
     " written_sum, bytes_read, bytes_written, conditions, cursor, outcomes, " CATALOG_TALLY(CATALOG_NAME)
@@ -101,10 +103,8 @@ SQL(WISH_TAKEN,    "UPDATE wish SET taken_ms = coalesce(taken_ms, ?2) WHERE id =
 SQL(WISH_IS_TAKEN, "SELECT taken_ms IS NOT NULL FROM wish WHERE id = ?")
 SQL(REPORT_NEW,    "INSERT INTO report (run, at_ms, stage, verdict, path, summary) VALUES (?, ?, ?, ?, ?, ?)")
 SQL(REPORTS,       "SELECT id, at_ms, stage, verdict, path, summary FROM report WHERE run = ? ORDER BY id")
-SQL(PART_SUM_PUT,  "INSERT OR REPLACE INTO part_sum (run, part, at_ms, wanted_count, wanted_sum, live_count, live_sum, counts)"
-                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
-SQL(PART_SUMS,     "SELECT part, at_ms, wanted_count, wanted_sum, live_count, live_sum, counts FROM part_sum WHERE run = ?"
-                   " ORDER BY part")
+SQL(PART_SUM_PUT,  "INSERT OR REPLACE INTO part_sum (run, " CATALOG_SUM_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+SQL(PART_SUMS,     "SELECT " CATALOG_SUM_COLUMNS " FROM part_sum WHERE run = ? ORDER BY part")
 
 /* the ledger */
 SQL(LEDGER_HEAD,   "SELECT number, digest FROM ledger ORDER BY number DESC LIMIT 1")

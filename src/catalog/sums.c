@@ -3,13 +3,14 @@
 
 static bool sum_put(struct catalog *catalog, int64_t run, const struct part_sum *sum, GError **error)
 {
-    uint8_t wanted[16], live[16];
+    uint8_t wanted[16], live[16], stored[16];
     auto_(query) query = query_of(catalog->db, SQL_PART_SUM_PUT);
     query_put_i64(query, run);
     query_put_i64(query, sum->part);
     query_put_i64(query, sum->at_ms);
     set_digest_put(query, &sum->wanted, wanted);
     set_digest_put(query, &sum->live, live);
+    set_digest_put(query, &sum->stored, stored);
     query_put_text(query, sum->counts);
     return query_run(query, error);
 }
@@ -34,6 +35,7 @@ static void sum_columns(struct query *query, struct arena *mem, struct part_sum 
     ret->at_ms = query_i64(query);
     set_digest_get(query, &ret->wanted);
     set_digest_get(query, &ret->live);
+    set_digest_get(query, &ret->stored);
     ret->counts = query_text(query, mem);
 }
 

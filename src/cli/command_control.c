@@ -125,6 +125,7 @@ static bool verify_spec(struct cli *cli, const struct run_config *config, struct
 int command_verify(struct cli *cli, GError **error)
 {
     struct run_config config = cli_run_config(cli);
+    config.full = cli_has(cli, OPTION_FULL);
     struct verify_result result = {0};
     bool done = is_spec(cli->args[0]) ? verify_spec(cli, &config, &result, error)
                                       : run_verify(&config, cli->args[0], &result, error);

@@ -28,7 +28,9 @@ COMMAND(rollback,   "RUN",           1, 1, "take a run back, exactly",
         "has is left alone and listed. It can be killed, resumed and repeated.",
         LINES, OPTION_STAGE, OPTION_DRY_RUN, OPTION_REASON, OPTION_YES, OPTION_FORCE_UNLOCK)
 COMMAND(verify,     "SPEC|RUN",      1, 1, "compare source and target now",
-        "Prints a verdict and saves a report: a line of JSON per difference. What holds a `/` or ends in .yaml is a spec.",
+        "Prints a verdict and saves a report: a line of JSON per difference. What holds a `/` or ends in .yaml is a spec.\n"
+        "Of a run the target alone is read first: partitions whose sums are still those of their gate are as they were then;\n"
+        "the others are compared with the source, key by key. The verdict says which was done.",
         DOCUMENT, OPTION_FULL)
 COMMAND(quarantine, "list|show RUN", 2, 3, "the refused records: `list RUN`, `show RUN NUMBER`", "", LINES, OPTION_LIMIT)
 COMMAND(cat,        "STORE DATASET", 2, 2, "a dataset as NDJSON",

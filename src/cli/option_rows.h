@@ -12,7 +12,7 @@ OPTION(AGAIN,        "again",        NULL,   "run it although a run of this very
 OPTION(FORCE_UNLOCK, "force-unlock", NULL,   "take the target's lock from a run that is known to be dead; recorded")
 OPTION(STAGE,        "stage",        "NAME", "from this stage on")
 OPTION(DRY_RUN,      "dry-run",      NULL,   "only say what would be done")
-OPTION(FULL,         "full",         NULL,   "compare every key (the only way in this version)")
+OPTION(FULL,         "full",         NULL,   "compare every key with the source, also where sums of the target would do")
 OPTION(LIMIT,        "limit",        "N",    "at most N records")
 OPTION(WHERE,        "where",        "LUA",  "only records for which the expression over `doc` holds")
 OPTION(KEYS,         "keys",         NULL,   "keys only")

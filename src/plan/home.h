@@ -6,7 +6,7 @@ enum home_place {
     HOME_QUARANTINE, /* quarantine/RUN.ndjson */
     HOME_REPORTS,    /* reports/RUN: verification reports */
     HOME_NOTES,      /* reports/RUN/notes.ndjson: keys left alone, ties, doubts */
-    HOME_SAMPLE,     /* reports/RUN/sample: read by the verifier before the first write */
+    HOME_SAMPLE,     /* reports/RUN/sample, and a stage: read by the verifier before the stage is written */
     HOME_LISTING,    /* listing/UID.list */
     HOME_SKIPS,      /* listing/UID.skip */
     HOME_LISTINGS,   /* listing */

@@ -9,9 +9,12 @@
 /* Owns what the input points to. */
 struct check {
     struct verify_input input;
-    GArray *parts; /* of struct verify_part */
+    GArray *parts;         /* of struct verify_part */
+    struct part_sum *sums; /* as the gates left them; in the hold's arena */
+    size_t n_sums;
     struct verify_sample *sample;
-    char *undo_dir, *report_path, *sample_path;
+    char *undo_dir, *reports, *report_path, *sample_path, *owners_path;
+    GPtrArray *owners; /* of char *, as the gates wrote them */
 };
 
 static void check_done(struct check *check)
@@ -19,7 +22,10 @@ static void check_done(struct check *check)
     g_clear_pointer(&check->sample, verify_sample_free);
     g_clear_pointer(&check->parts, g_array_unref);
     g_free(check->undo_dir);
+    g_clear_pointer(&check->owners, g_ptr_array_unref);
+    g_free(check->reports);
     g_free(check->report_path);
+    g_free(check->owners_path);
     g_free(check->sample_path);
 }
 
@@ -112,60 +118,161 @@ static void input_from_hold(struct check *check, struct hold *hold)
     const char *home = hold->config->home;
     struct verify_input *input = &check->input;
     g_autofree char *name = g_strdup_printf("verify-%" G_GINT64_FORMAT ".ndjson", world_wall_ms(hold->config->world));
-    g_autofree char *reports = home_path(home, HOME_REPORTS, hold->run.name);
+    uint64_t seed;
+    memcpy(&seed, hold->run.uid, sizeof seed);
     input_from_plan(input, hold->plan);
     check->undo_dir = home_path(home, HOME_UNDO, hold->run.name);
-    check->report_path = g_build_filename(reports, name, NULL);
+    check->reports = home_path(home, HOME_REPORTS, hold->run.name);
+    check->report_path = g_build_filename(check->reports, name, NULL);
     check->sample_path = home_path(home, HOME_SAMPLE, hold->run.name);
     input->world = hold->config->world;
     input->run = hold->run.name;
     input->catalog = hold->catalog;
     input->run_id = hold->run.id;
+    input->seed = GUINT64_FROM_LE(seed);
     input->undo_dir = check->undo_dir;
     input->report_path = check->report_path;
 }
 
-static bool add_parts(struct check *check, struct hold *hold, bool whole, GError **error)
+/* Both in the order of the partitions: *io_at goes along. */
+static const struct part_sum *sum_of(const struct check *check, uint32_t part, size_t *io_at)
+{
+    while (*io_at < check->n_sums && check->sums[*io_at].part < part)
+        ++*io_at;
+    return *io_at < check->n_sums && check->sums[*io_at].part == part ? &check->sums[*io_at] : NULL;
+}
+
+/* Those of the wish. A partition that is verified may be told by its sum, unless every key is to be compared. */
+static bool add_parts(struct check *check, struct hold *hold, const struct check_wish *wish, GError **error)
 {
     struct part_row *rows;
-    size_t n;
+    size_t n, at = 0, open = 0;
     check->parts = g_array_new(FALSE, TRUE, sizeof(struct verify_part));
     struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX};
-    if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
+    if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error) ||
+        !catalog_part_sums(hold->catalog, hold->run.id, hold->mem, &check->sums, &check->n_sums, error))
         return false;
     for (size_t i = 0; i < n; i++) {
+        bool verified = rows[i].state == PART_VERIFIED;
         struct verify_part part = {.part = rows[i].part, .bounds = rows[i].bounds};
-        if (rows[i].state == PART_WRITTEN || (whole && rows[i].state == PART_VERIFIED))
+        if (verified && !hold->config->full)
+            part.sum = sum_of(check, rows[i].part, &at);
+        bool wanted = (wish->stage == UINT32_MAX || rows[i].stage == wish->stage) &&
+                      (rows[i].state == PART_WRITTEN || (wish->verified_too && verified));
+        if (wanted)
             g_array_append_val(check->parts, part);
+        open += !wanted && !verified;
     }
     check->input.parts = (const struct verify_part *)(void *)check->parts->data;
     check->input.n_parts = check->parts->len;
-    check->input.whole = check->parts->len == n;
+    check->input.whole = open == 0;
+    check->input.all_parts = check->parts->len == n;
     return true;
 }
 
-bool check_sample(struct hold *hold, GError **error)
+static char *sample_path(const struct check *check, uint32_t stage)
+{
+    return g_strdup_printf("%s.%u", check->sample_path, stage);
+}
+
+static bool add_stage(struct check *check, struct hold *hold, uint32_t stage, GError **error)
+{
+    struct part_row *rows;
+    size_t n;
+    struct parts_of of = {.run = hold->run.id, .stage = stage};
+    check->parts = g_array_new(FALSE, TRUE, sizeof(struct verify_part));
+    if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct verify_part part = {.part = rows[i].part};
+        g_array_append_val(check->parts, part);
+    }
+    check->input.parts = (const struct verify_part *)(void *)check->parts->data;
+    check->input.n_parts = check->parts->len;
+    return true;
+}
+
+bool check_sample(struct hold *hold, uint32_t stage, GError **error)
 {
     struct check check = {0};
     bool ok = true;
     input_from_hold(&check, hold);
-    if (hold->plan->same_dataset && !file_exists(hold->config->world, check.sample_path))
-        ok = verify_sample_take(&check.input, SAMPLE_RECORDS, check.sample_path, error);
+    g_autofree char *path = sample_path(&check, stage);
+    if (hold->plan->same_dataset && !file_exists(hold->config->world, path))
+        ok = add_stage(&check, hold, stage, error) && verify_sample_take(&check.input, SAMPLE_RECORDS, path, error);
     check_done(&check);
     return ok;
 }
 
-bool check_parts(struct hold *hold, bool whole, struct watch *watch, struct verify_result *ret, GError **error)
+/* Of every stage that has partitions to verify. */
+static bool add_samples(struct check *check, struct hold *hold, GError **error)
+{
+    struct stage_row *stages;
+    size_t n;
+    if (!hold->plan->same_dataset)
+        return true;
+    check->sample = verify_sample_new();
+    check->input.sample = check->sample;
+    if (!catalog_stages(hold->catalog, hold->run.id, hold->mem, &stages, &n, error))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        g_autofree char *path = sample_path(check, stages[i].stage);
+        bool written = stages[i].parts[PART_WRITTEN] + stages[i].parts[PART_VERIFIED] > 0;
+        if (written && !verify_sample_add(check->sample, hold->config->world, path, error))
+            return false;
+    }
+    return true;
+}
+
+#define OWNERS "owners."
+
+/* A gate writes down whose each key is; a later verification reads what all of them wrote. */
+static bool add_owners(struct check *check, const struct hold *hold, const struct check_wish *wish, GError **error)
+{
+    const struct world *world = hold->config->world;
+    g_autoptr(GPtrArray) names = NULL;
+    if (hold->plan->listed)
+        return true;
+    if (!wish->verified_too) {
+        check->owners_path =
+            g_strdup_printf("%s/" OWNERS "%u", check->reports, wish->stage == UINT32_MAX ? 0 : wish->stage);
+        check->input.owners_path = check->owners_path;
+        return true;
+    }
+    if (!file_exists(world, check->reports))
+        return true;
+    if (!file_list(world, check->reports, &names, error))
+        return false;
+    check->owners = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < names->len; i++) {
+        const char *name = g_ptr_array_index(names, i);
+        if (g_str_has_prefix(name, OWNERS) && !g_str_has_suffix(name, ".tmp"))
+            g_ptr_array_add(check->owners, g_build_filename(check->reports, name, NULL));
+    }
+    check->input.owners = (const char *const *)(void *)check->owners->pdata;
+    check->input.n_owners = check->owners->len;
+    return true;
+}
+
+/* What a later verification can do with instead of the source. */
+static bool keep_sums(struct hold *hold, const struct verify_result *result, GError **error)
+{
+    return !result->pass || catalog_part_sums_put(hold->catalog, hold->run.id, result->sums, result->n_sums, error);
+}
+
+bool check_parts(struct hold *hold, const struct check_wish *wish, struct watch *watch, struct verify_result *ret,
+                 GError **error)
 {
     struct check check = {0};
     struct checking checking = {.config = hold->config, .run = &hold->run, .ret = ret};
     input_from_hold(&check, hold);
-    bool ok = add_parts(&check, hold, whole, error);
-    if (ok && hold->plan->same_dataset) {
-        ok = verify_sample_open(&check.sample, hold->config->world, check.sample_path, error);
-        check.input.sample = check.sample;
-    }
+    bool ok = add_parts(&check, hold, wish, error) && add_owners(&check, hold, wish, error) &&
+              add_samples(&check, hold, error);
     ok = ok && verify_watched(&checking, &check.input, watch, error);
+    if (ok && !wish->verified_too && !keep_sums(hold, ret, error)) {
+        verify_result_done(ret);
+        ok = false;
+    }
     check_done(&check);
     return ok;
 }
@@ -183,6 +290,7 @@ static void input_from_spec(struct check *check, const struct run_config *config
     check->input.run = plan->spec->name;
     check->input.report_path = check->report_path;
     check->input.whole = true;
+    check->input.all_parts = true;
     check->parts = g_array_new(FALSE, TRUE, sizeof(struct verify_part));
     for (size_t i = 0; i < plan->n_parts; i++) {
         struct verify_part part = {.part = (uint32_t)i, .bounds = plan->parts[i].bounds};

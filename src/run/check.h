@@ -4,9 +4,18 @@
 #include "run/hold.h"
 #include "run/watch.h"
 
-/* Before the first write of a run on its own source: the sample against which the undo log will be held. */
-bool check_sample(struct hold *hold, GError **error);
+/* Before the first write of a stage of a run on its own source: the sample of its records against which the undo log
+ * will be held. Once taken it stays: a resume finds it. */
+bool check_sample(struct hold *hold, uint32_t stage, GError **error);
 
-/* Verifies the partitions that are written; `whole`: those that are verified too (`verify RUN`). CANCELLED where a
- * signal, or a wish, if the watch has a catalog, ended it: the watch says which. */
-bool check_parts(struct hold *hold, bool whole, struct watch *watch, struct verify_result *ret, GError **error);
+/* Which partitions: those that are written, of one stage or of all; and those that are verified (`verify RUN`). */
+struct check_wish {
+    uint32_t stage; /* UINT32_MAX: all */
+    bool verified_too;
+};
+
+/* Verifies them; where they are a gate's (not `verified_too`) and pass, their sums are kept. Of other partitions' keys
+ * nothing is said: only where all of the run is verified with these is the dataset looked through for keys that nobody
+ * has visited. CANCELLED where a signal, or a wish, if the watch has a catalog, ended it: the watch says which. */
+bool check_parts(struct hold *hold, const struct check_wish *wish, struct watch *watch, struct verify_result *ret,
+                 GError **error);

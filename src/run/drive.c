@@ -384,9 +384,10 @@ static bool gate_failed(struct hold *hold, struct run_result *ret, GError **erro
 static bool verify_stage(struct hold *hold, struct watch *watch, struct run_result *ret, bool *ret_pass, GError **error)
 {
     struct verify_result result = {0};
+    struct check_wish wish = {.stage = UINT32_MAX};
     *watch = (struct watch){.catalog = hold->catalog, .mem = hold->mem, .run = hold->run.id};
     if (!stage_move(hold, STAGE_VERIFYING, NULL, error) || !hold_move(hold, RUN_VERIFYING, NULL, NULL, error) ||
-        !check_parts(hold, false, watch, &result, error))
+        !check_parts(hold, &wish, watch, &result, error))
         return false;
     bool kept = keep_report(hold, &result, error);
     ret->verdict = g_strdup(result.sentence);
@@ -453,7 +454,7 @@ static bool drive(struct hold *hold, struct run_result *ret, GError **error)
     if (passed) /* died between the gate and the end */
         return hold_move(hold, RUN_VERIFYING, NULL, NULL, error) && parts_verified(hold, error) &&
                finish(hold, ret, error);
-    if (!check_sample(hold, &failed))
+    if (!check_sample(hold, 0, &failed))
         return end_by_failure(hold, failed, ret, error);
     if (!stage_move(hold, STAGE_RUNNING, NULL, error))
         return false;
@@ -490,7 +491,8 @@ bool run_forward(const struct run_config *config, const char *name, bool resume,
 bool run_verify(const struct run_config *config, const char *name, struct verify_result *ret, GError **error)
 {
     auto_(hold) hold = NULL;
+    struct check_wish wish = {.stage = UINT32_MAX, .verified_too = true};
     struct watch watch = {0}; /* without a catalog: a wish is for whoever goes on with the run */
     return hold_take(&hold, config, name, error) && hold_open(hold, HOLD_LOOK, error) &&
-           check_parts(hold, true, &watch, ret, error) && keep_report(hold, ret, error);
+           check_parts(hold, &wish, &watch, ret, error) && keep_report(hold, ret, error);
 }

@@ -37,6 +37,7 @@ struct run_config {
     void (*event)(void *self, const struct run_event *event);
     void *event_self;
     bool force_unlock;
+    bool full;  /* run_verify: compare every key with the source, also where the sums of the gates would do */
     bool again; /* run_begin: also where a run of this very plan is done and would be applied twice */
 };
 
@@ -81,6 +82,7 @@ bool run_abort(const struct run_config *config, const char *name, struct run_res
 bool run_wish(const struct run_config *config, const char *name, enum wish_kind kind, struct run_result *ret,
               bool *ret_taken, GError **error);
 
-/* Compares source and target now: of a run, or of a spec without one. */
+/* Compares source and target now: of a run, or of a spec without one. Of a run the target alone is read wherever its
+ * sums are still those of the gates. */
 bool run_verify(const struct run_config *config, const char *name, struct verify_result *ret, GError **error);
 bool run_verify_spec(const struct run_config *config, struct spec *spec, struct verify_result *ret, GError **error);

@@ -6,7 +6,7 @@
 
 void pass_count(struct pass *pass, enum verify_class class)
 {
-    pass->of[class]++;
+    pass->found.of[class]++;
 }
 
 static struct subject *subject_at(GArray *subjects, size_t i)
@@ -56,7 +56,7 @@ static bool compare(struct pass *pass, struct subject *subject, GError **error)
     subject->live_document = SLICE_EMPTY;
     if (present && (!store_decode(store_driver(pass->input->target), &pass->input->target_ds, subject->live.raw,
                                   pass->mem, &subject->live_document, error) ||
-                    !digest_canonical(subject->live_document, 0, &subject->live_digest, error)))
+                    !digest_canonical(subject->live_document, pass->input->seed, &subject->live_digest, error)))
         return false;
     if (subject->want_absent || !present)
         subject->equal = subject->want_absent && !present;
@@ -206,6 +206,19 @@ static enum verify_class class_of(const struct pass *pass, const struct subject 
     return pass->input->catalog ? VERIFY_CHANGED_SINCE : VERIFY_DIFFERING;
 }
 
+static void add_to_sums(struct pass *pass, const struct subject *subject)
+{
+    struct found *found = &pass->found;
+    uint64_t seed = pass->input->seed;
+    found->compared++;
+    if (!subject->want_absent)
+        set_digest_add(&found->wanted, digest_keyed(subject->key, subject->wanted_digest, seed));
+    if (subject->live.presence != RECORD_PRESENT)
+        return;
+    set_digest_add(&found->live, digest_keyed(subject->key, subject->live_digest, seed));
+    set_digest_add(&found->stored, sums_entry(pass->input, &subject->live));
+}
+
 static bool judge(struct pass *pass, struct subject *subject, GError **error)
 {
     enum verify_class class = class_of(pass, subject);
@@ -216,29 +229,38 @@ static bool judge(struct pass *pass, struct subject *subject, GError **error)
                                     .wanted_expires_at_ms = subject->expiry_known ? subject->expires_at_ms : 0,
                                     .live_expires_at_ms = subject->live.expires_at_ms};
     pass_count(pass, class);
-    pass->compared++;
-    if (!subject->want_absent)
-        set_digest_add(&pass->wanted, digest_keyed(subject->key, subject->wanted_digest, 0));
-    if (subject->live.presence == RECORD_PRESENT)
-        set_digest_add(&pass->live, digest_keyed(subject->key, subject->live_digest, 0));
+    add_to_sums(pass, subject);
     return class == VERIFY_EQUAL || report_difference(pass->verification, &difference, error);
 }
 
-static bool wanted_digests(GArray *subjects, GError **error)
+static bool wanted_digests(const struct pass *pass, GArray *subjects, GError **error)
 {
     for (size_t i = 0; i < subjects->len; i++) {
         struct subject *subject = subject_at(subjects, i);
-        if (!subject->want_absent && !digest_canonical(subject->document, 0, &subject->wanted_digest, error))
+        if (!subject->want_absent &&
+            !digest_canonical(subject->document, pass->input->seed, &subject->wanted_digest, error))
             return false;
     }
     return true;
+}
+
+/* Of ranges: each key is this partition's. */
+static bool own(struct pass *pass, const struct verify_part *part, GArray *subjects, GError **error)
+{
+    struct owners_writer *owners = pass->verification->owners;
+    if (!owners)
+        return true;
+    g_autofree struct digest *keys = g_new(struct digest, subjects->len);
+    for (size_t i = 0; i < subjects->len; i++)
+        keys[i] = digest_bytes(subject_at(subjects, i)->key, pass->input->seed);
+    return owners_writer_add(owners, part->part, keys, subjects->len, error);
 }
 
 bool judge_subjects(struct pass *pass, const struct verify_part *part, GArray *subjects, GError **error)
 {
     size_t unequal;
     g_array_sort(subjects, by_key);
-    if (!wanted_digests(subjects, error) || !read_live(pass, subjects, error) ||
+    if (!wanted_digests(pass, subjects, error) || !read_live(pass, subjects, error) ||
         !compare_all(pass, subjects, &unequal, error))
         return false;
     if (unequal > 0 && (!look_again(pass, subjects, error) || !recorded(pass, part, subjects, error)))
@@ -246,5 +268,5 @@ bool judge_subjects(struct pass *pass, const struct verify_part *part, GArray *s
     for (size_t i = 0; i < subjects->len; i++)
         if (!judge(pass, subject_at(subjects, i), error))
             return false;
-    return true;
+    return own(pass, part, subjects, error);
 }

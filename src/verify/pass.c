@@ -41,20 +41,22 @@ struct call pass_call(const struct pass *pass, const struct dataset *ds)
 /* --- recorded outcomes
  * ------------------------------------------------------------------------------------------------ */
 
-enum outcome pass_outcome(const struct pass *pass, uint64_t i)
+/* The checkpoint of the last answer is where this one is looked for first: a partition of 100,000 checkpoints costs no
+ * more a key than one of ten. */
+enum outcome pass_outcome(struct pass *pass, uint64_t i)
 {
-    uint64_t first = 0;
-    for (size_t c = 0; c < pass->checkpoints.n; c++) {
-        const struct checkpoint *row = &pass->checkpoints.rows[c];
-        if (i < row->index) {
-            uint64_t at = i - first;
-            if (at / 2 >= row->outcomes.len)
-                return OUTCOME_COUNT;
-            return (enum outcome)(row->outcomes.data[at / 2] >> (at % 2 ? 4 : 0) & 15);
-        }
-        first = row->index;
+    const struct checkpoint *rows = pass->checkpoints.rows;
+    if (i < pass->checkpoint_first) {
+        pass->checkpoint = 0;
+        pass->checkpoint_first = 0;
     }
-    return OUTCOME_COUNT;
+    while (pass->checkpoint < pass->checkpoints.n && i >= rows[pass->checkpoint].index)
+        pass->checkpoint_first = rows[pass->checkpoint++].index;
+    if (pass->checkpoint == pass->checkpoints.n)
+        return OUTCOME_COUNT;
+    uint64_t at = i - pass->checkpoint_first;
+    struct slice outcomes = rows[pass->checkpoint].outcomes;
+    return at / 2 < outcomes.len ? (enum outcome)(outcomes.data[at / 2] >> (at % 2 ? 4 : 0) & 15) : OUTCOME_COUNT;
 }
 
 /* --- wanted
@@ -64,7 +66,7 @@ static bool expiry_of(const struct pass *pass, const struct given *given, struct
                       GError **error)
 {
     struct version at = {0};
-    into->expiry_known = pass->input->expires != EXPIRES_KEEP || pass->input->same_dataset;
+    into->expiry_known = sums_know_expiry(pass->input);
     switch (pass->input->expires) {
     case EXPIRES_KEEP:
         into->expires_at_ms = given->expires_at_ms;
@@ -94,6 +96,7 @@ static bool add_wanted(struct pass *pass, const struct given *given, const struc
     struct version version = {0};
     if (pass->input->version && !version_of(pass->input->version, given->document, &version, NULL))
         version = (struct version){0};
+    pass->made_keys |= result->n != 1 || !slice_equal(result->wanted[0].key, given->key);
     for (size_t i = 0; i < result->n; i++) {
         struct subject subject = {.key = result->wanted[i].key,
                                   .document = result->wanted[i].document,
@@ -234,14 +237,19 @@ static bool open_source(struct pass *pass, const struct verify_part *part, struc
     return store_scan_open(ret, pass->source, &spec, error);
 }
 
-static void show(struct pass *pass)
+void pass_show(struct pass *pass, uint64_t compared)
 {
     struct verification *verification = pass->verification;
     auto_hold(&verification->lock);
-    verification->result->compared += pass->compared;
-    pass->compared = 0;
+    verification->seen += compared;
     if (pass->input->progress)
-        pass->input->progress(pass->input->progress_self, verification->result->compared);
+        pass->input->progress(pass->input->progress_self, verification->seen);
+}
+
+static void show(struct pass *pass)
+{
+    pass_show(pass, pass->found.compared - pass->shown);
+    pass->shown = pass->found.compared;
 }
 
 bool pass_elsewhere(struct pass *pass, const struct verify_part *part, GError **error)
@@ -268,7 +276,7 @@ bool pass_elsewhere(struct pass *pass, const struct verify_part *part, GError **
 /* --- a partition
  * ------------------------------------------------------------------------------------------------------ */
 
-static bool fresh_transform(struct pass *pass, GError **error)
+bool pass_fresh_transform(struct pass *pass, GError **error)
 {
     const struct verify_input *input = pass->input;
     struct transform_config config = {.recipe = input->recipe,
@@ -281,15 +289,48 @@ static bool fresh_transform(struct pass *pass, GError **error)
     return transform_new(&pass->transform, &config, error);
 }
 
-bool pass_part(struct pass *pass, const struct verify_part *part, GError **error)
+bool pass_begin(struct pass *pass, const struct verify_part *part, GError **error)
 {
     arena_reset(pass->part_mem);
     pass->checkpoints = (struct checkpoints){0};
-    if (!fresh_transform(pass, error) ||
-        (pass->catalog && !catalog_checkpoints(pass->catalog, pass->input->run_id, part->part, pass->part_mem,
-                                               &pass->checkpoints, error)))
-        return false;
-    bool ok = pass->input->same_dataset ? pass_same_dataset(pass, part, error) : pass_elsewhere(pass, part, error);
+    pass->checkpoint = 0;
+    pass->checkpoint_first = 0;
+    return !pass->catalog || catalog_checkpoints(pass->catalog, pass->input->run_id, part->part, pass->part_mem,
+                                                 &pass->checkpoints, error);
+}
+
+/* Of keys that the listing does not hold nobody could tell later which of them are this partition's. */
+static void keep_sum(struct verification *verification, const struct pass *pass, uint32_t part)
+{
+    struct part_sum sum = {.part = part,
+                           .at_ms = world_wall_ms(pass->input->world),
+                           .wanted = pass->found.wanted,
+                           .live = pass->found.live,
+                           .stored = pass->found.stored};
+    if (pass->input->listed && pass->made_keys)
+        return;
+    sum.counts = found_counts(&pass->found);
+    g_array_append_val(verification->sums, sum);
+}
+
+static void end_part(struct pass *pass, const struct verify_part *part)
+{
+    struct verification *verification = pass->verification;
+    auto_hold(&verification->lock);
+    keep_sum(verification, pass, part->part);
+    found_merge(&verification->found, &pass->found);
+    pass->found = (struct found){0};
+    pass->shown = 0;
+    pass->made_keys = false;
+}
+
+bool pass_part(struct pass *pass, const struct verify_part *part, GError **error)
+{
+    bool ok = pass_begin(pass, part, error) && pass_fresh_transform(pass, error) &&
+              (pass->input->same_dataset ? pass_same_dataset(pass, part, error) : pass_elsewhere(pass, part, error));
+    if (!ok)
+        return error_add(error, "verifying partition %u", part->part);
     show(pass);
-    return ok || error_add(error, "verifying partition %u", part->part);
+    end_part(pass, part);
+    return true;
 }

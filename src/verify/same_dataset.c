@@ -7,58 +7,134 @@
  * redone batch come late: what is not wanted yet waits here. Bounded by a batch or two. */
 struct undo_feed {
     struct scan *scan;
-    struct arena *mem;   /* of what waits; reset when nothing does */
-    GHashTable *waiting; /* GBytes → struct waiting * */
+    struct arena *mem, *spare; /* of what waits; what still does moves from one to the other now and then */
+    size_t room_bytes;         /* in `mem`, until it moves */
+    struct waiting **slots;    /* open addressing, a power of two of them */
+    size_t n_slots, used, waiting;
     bool done;
 };
 
+#define ROOM_BYTES (8u << 20)
+#define SLOTS      4096u
+
 struct waiting {
     struct record record;
-    GBytes *key, *raw;
+    uint64_t hash;
+    bool taken; /* its slot is free only when the table is made anew */
 };
 
-static void waiting_free(void *data)
+static void feed_begin(struct undo_feed *feed, struct scan *scan)
 {
-    struct waiting *waiting = data;
-    g_bytes_unref(waiting->raw);
-    g_free(waiting);
+    *feed = (struct undo_feed){.scan = scan, .room_bytes = ROOM_BYTES, .n_slots = SLOTS};
+    feed->mem = arena_new(256 << 20);
+    feed->spare = arena_new(256 << 20);
+    feed->slots = g_new0(struct waiting *, feed->n_slots);
 }
 
-static void put_waiting(struct undo_feed *feed, const struct record *record)
+static void feed_done(struct undo_feed *feed)
 {
-    GBytes *key = g_bytes_new(record->key.data, record->key.len);
-    if (g_hash_table_contains(feed->waiting, key)) {
-        g_bytes_unref(key); /* the first pre-image is the one from before the run */
-        return;
+    g_free(feed->slots);
+    arena_free(feed->mem);
+    arena_free(feed->spare);
+}
+
+/* Where the key waits, or would. */
+static struct waiting **slot_of(const struct undo_feed *feed, struct slice key, uint64_t hash)
+{
+    size_t at = (size_t)hash & (feed->n_slots - 1);
+    while (feed->slots[at] &&
+           (feed->slots[at]->taken || feed->slots[at]->hash != hash || !slice_equal(feed->slots[at]->record.key, key)))
+        at = (at + 1) & (feed->n_slots - 1);
+    return &feed->slots[at];
+}
+
+/* The table anew, twice as large as what waits needs, without what has been taken. */
+static void make_room(struct undo_feed *feed)
+{
+    size_t n = feed->n_slots;
+    struct waiting **old = feed->slots;
+    while (feed->n_slots < 4 * feed->waiting)
+        feed->n_slots *= 2;
+    feed->slots = g_new0(struct waiting *, feed->n_slots);
+    for (size_t i = 0; i < n; i++)
+        if (old[i] && !old[i]->taken)
+            *slot_of(feed, old[i]->record.key, old[i]->hash) = old[i];
+    feed->used = feed->waiting;
+    g_free(old);
+}
+
+static bool does_not_fit(GError **error)
+{
+    return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
+}
+
+static bool put_waiting(struct undo_feed *feed, const struct record *record, GError **error)
+{
+    uint64_t hash = digest_bytes(record->key, 0).low;
+    struct waiting **slot = slot_of(feed, record->key, hash);
+    if (*slot)
+        return true; /* the first pre-image is the one from before the run */
+    *slot = arena_alloc(feed->mem, sizeof **slot);
+    if (!*slot)
+        return does_not_fit(error);
+    **slot = (struct waiting){.record = *record, .hash = hash};
+    feed->waiting++;
+    if (2 * ++feed->used > feed->n_slots)
+        make_room(feed);
+    return true;
+}
+
+/* What waits, into the other arena; the one it was in begins anew. */
+static bool move_waiting(struct undo_feed *feed, GError **error)
+{
+    struct arena *from = feed->mem, *to = feed->spare;
+    for (size_t i = 0; i < feed->n_slots; i++) {
+        struct waiting *old = feed->slots[i], *copy;
+        if (!old || old->taken)
+            continue;
+        copy = arena_alloc(to, sizeof *copy);
+        if (!copy)
+            return does_not_fit(error);
+        *copy = *old;
+        if (!arena_copy(to, old->record.key, &copy->record.key) || !arena_copy(to, old->record.raw, &copy->record.raw))
+            return does_not_fit(error);
+        feed->slots[i] = copy;
     }
-    struct waiting *waiting = g_new0(struct waiting, 1);
-    waiting->record = *record;
-    waiting->key = key;
-    waiting->raw = g_bytes_new(record->raw.data, record->raw.len);
-    g_hash_table_insert(feed->waiting, key, waiting);
+    make_room(feed);
+    arena_reset(from);
+    feed->mem = to;
+    feed->spare = from;
+    feed->room_bytes = MAX(ROOM_BYTES, 2 * arena_used(to));
+    return true;
 }
 
 static bool feed_more(struct pass *pass, struct undo_feed *feed, GError **error)
 {
     struct batch batch = {0};
     struct dataset ds = {0};
+    if (arena_used(feed->mem) > feed->room_bytes && !move_waiting(feed, error))
+        return false;
     struct call call = {.ds = &ds, .mem = feed->mem, .cancel = pass->input->cancel};
-    arena_reset(feed->mem);
     if (!store_scan_next(feed->scan, &call, &batch, error))
         return false;
     for (size_t i = 0; i < batch.n; i++)
-        put_waiting(feed, &batch.records[i]);
+        if (!put_waiting(feed, &batch.records[i], error))
+            return false;
     feed->done = batch.done;
     return true;
 }
 
-/* The undo record of one key; *ret NULL where the log holds none. */
-static bool feed_find(struct pass *pass, struct undo_feed *feed, struct slice key, struct waiting **ret, GError **error)
+/* The undo record of one key, until the next call; *ret NULL where the log holds none. */
+static bool feed_take(struct pass *pass, struct undo_feed *feed, struct slice key, struct waiting **ret, GError **error)
 {
-    g_autoptr(GBytes) bytes = g_bytes_new_static(key.data, key.len);
-    while (!(*ret = g_hash_table_lookup(feed->waiting, bytes)) && !feed->done)
+    uint64_t hash = digest_bytes(key, 0).low;
+    while (!(*ret = *slot_of(feed, key, hash)) && !feed->done)
         if (!feed_more(pass, feed, error))
             return false;
+    if (*ret) {
+        (*ret)->taken = true;
+        feed->waiting--;
+    }
     return true;
 }
 
@@ -69,10 +145,9 @@ static bool take_written(struct pass *pass, struct waiting *waiting, struct slic
     struct given given = {.key = key, .expires_at_ms = waiting->record.expires_at_ms, .outcome = outcome};
     struct slice raw;
     bool deleted, sampled;
-    size_t before = subjects->len, len;
-    const void *data = g_bytes_get_data(waiting->raw, &len);
-    if (!arena_copy(pass->mem, slice_of(data, len), &raw))
-        return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
+    size_t before = subjects->len;
+    if (!arena_copy(pass->mem, waiting->record.raw, &raw))
+        return does_not_fit(error);
     if (!store_decode(store_driver(input->target), &input->target_ds, raw, pass->mem, &given.document, error))
         return false;
     pass->sample_held += sample_holds(input->sample, key, given.document, &sampled);
@@ -112,13 +187,11 @@ static bool take_key(struct pass *pass, struct undo_feed *feed, struct slice key
         pass_count(pass, outcome < G_N_ELEMENTS(ASIDE) ? ASIDE[outcome] : VERIFY_IN_DOUBT);
         return true;
     }
-    if (!feed_find(pass, feed, key, &waiting, error))
+    if (!feed_take(pass, feed, key, &waiting, error))
         return false;
     if (!waiting)
         return missing_entry(pass, key, error);
-    bool ok = take_written(pass, waiting, key, outcome, subjects, error);
-    g_hash_table_remove(feed->waiting, waiting->key);
-    return ok;
+    return take_written(pass, waiting, key, outcome, subjects, error);
 }
 
 /* Keys that needed no change: the transform must still find nothing to do, unless the application has written them. */
@@ -186,10 +259,9 @@ bool pass_same_dataset(struct pass *pass, const struct verify_part *part, GError
                              .max_bytes = 1 << 20};
     if (!store_scan_open(&scan, pass->undo, &spec, error) || !listing_reader_seek(pass->listing, part->part, 0, error))
         return false;
-    struct undo_feed feed = {.scan = scan, .mem = arena_new(256 << 20)};
-    feed.waiting = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, waiting_free);
+    struct undo_feed feed;
+    feed_begin(&feed, scan);
     bool ok = take_keys(pass, &feed, part, subjects, error);
-    g_hash_table_unref(feed.waiting);
-    arena_free(feed.mem);
+    feed_done(&feed);
     return ok;
 }

@@ -10,36 +10,102 @@ struct verify_sample {
     GHashTable *digests; /* GBytes (key) → struct digest * */
 };
 
+#define NEAR_KEYS    4096u /* what lies nearer is read on to: a seek reads a block of so many from its beginning */
+#define READ_AT_ONCE 500u
+
+struct sampling {
+    struct listing_reader *listing;
+    struct arena *mem, *scratch; /* of the keys that are taken; of those on the way */
+    GArray *records;             /* of struct record */
+    uint64_t step, next;         /* every step-th key; how many keys from here the next one is */
+};
+
+/* The key at `index`; the listing stands there already, or is to be sought. */
+static bool take_key(struct sampling *sampling, uint32_t part, uint64_t index, GError **error)
+{
+    struct slice *keys;
+    size_t n;
+    struct record record = {0};
+    bool near = sampling->step <= NEAR_KEYS;
+    arena_reset(sampling->scratch);
+    if ((!near && !listing_reader_seek(sampling->listing, part, index, error)) ||
+        !listing_reader_next(sampling->listing, near ? (size_t)sampling->step : 1, sampling->scratch, &keys, &n, error))
+        return false;
+    if (n == 0)
+        return true;
+    if (!arena_copy(sampling->mem, keys[0], &record.key))
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "the keys of the sample do not fit into their memory");
+    g_array_append_val(sampling->records, record);
+    return true;
+}
+
+/* One ordered pass along the listing's stretch. */
+static bool take_part(struct sampling *sampling, uint32_t part, GError **error)
+{
+    uint64_t size = listing_reader_size(sampling->listing, part), index = sampling->next;
+    if (index < size && !listing_reader_seek(sampling->listing, part, index, error))
+        return false;
+    for (; index < size; index += sampling->step)
+        if (!take_key(sampling, part, index, error))
+            return false;
+    sampling->next = index - size;
+    return true;
+}
+
+static bool take_keys(const struct verify_input *input, struct sampling *sampling, size_t n, GError **error)
+{
+    uint64_t keys = 0;
+    for (size_t i = 0; i < input->n_parts; i++)
+        keys += listing_reader_size(sampling->listing, input->parts[i].part);
+    sampling->step = MAX(keys / MAX(n, 1), (uint64_t)1);
+    for (size_t i = 0; i < input->n_parts; i++)
+        if (!take_part(sampling, input->parts[i].part, error))
+            return false;
+    return true;
+}
+
+static void put_sampled(const struct verify_input *input, const struct record *record, struct arena *mem,
+                        GByteArray *into)
+{
+    struct slice document;
+    struct digest digest;
+    if (record->presence != RECORD_PRESENT ||
+        !store_decode(store_driver(input->target), &input->target_ds, record->raw, mem, &document, NULL) ||
+        !digest_canonical(document, 0, &digest, NULL))
+        return;
+    put_prefixed(into, record->key);
+    put_u64(into, digest.low);
+    put_u64(into, digest.high);
+}
+
+static bool read_sampled(const struct verify_input *input, struct session *session, struct sampling *sampling,
+                         GByteArray *into, GError **error)
+{
+    struct record *records = (struct record *)(void *)sampling->records->data;
+    size_t n = sampling->records->len;
+    struct call call = {.ds = &input->target_ds, .mem = sampling->scratch, .cancel = input->cancel};
+    for (size_t at = 0; at < n; at += READ_AT_ONCE) {
+        size_t some = MIN(n - at, READ_AT_ONCE);
+        arena_reset(sampling->scratch);
+        if (!store_read(session, &call, records + at, some, error))
+            return false;
+        for (size_t i = at; i < at + some; i++)
+            put_sampled(input, &records[i], sampling->scratch, into);
+    }
+    return true;
+}
+
 static bool sample_keys(const struct verify_input *input, struct session *session, size_t n, GByteArray *into,
                         GError **error)
 {
-    auto_(arena) mem = arena_new(64 << 20);
     auto_(listing_reader) reader = NULL;
+    auto_(arena) mem = arena_new(64 << 20);
+    auto_(arena) scratch = arena_new(256 << 20);
+    g_autoptr(GArray) records = g_array_new(FALSE, TRUE, sizeof(struct record));
     if (!listing_reader_open(&reader, input->world, input->listing_path, NULL, error))
         return false;
-    const struct listing_totals *totals = listing_reader_totals(reader);
-    uint64_t step = MAX(totals->keys / n, (uint64_t)1);
-    for (uint64_t i = 0; i < totals->keys; i += step) {
-        struct slice *keys, document;
-        size_t got;
-        struct digest digest;
-        struct call call = {.ds = &input->target_ds, .mem = mem, .cancel = input->cancel};
-        arena_reset(mem);
-        if (!listing_reader_seek(reader, (uint32_t)(i / totals->size), i % totals->size, error) ||
-            !listing_reader_next(reader, 1, mem, &keys, &got, error))
-            return false;
-        struct record record = {.key = got ? keys[0] : SLICE_EMPTY};
-        if (got == 0 || !store_read(session, &call, &record, 1, error))
-            return got == 0;
-        if (record.presence != RECORD_PRESENT ||
-            !store_decode(store_driver(input->target), &input->target_ds, record.raw, mem, &document, NULL) ||
-            !digest_canonical(document, 0, &digest, NULL))
-            continue;
-        put_prefixed(into, record.key);
-        put_u64(into, digest.low);
-        put_u64(into, digest.high);
-    }
-    return true;
+    struct sampling sampling = {.listing = reader, .mem = mem, .scratch = scratch, .records = records};
+    return take_keys(input, &sampling, n, error) && read_sampled(input, session, &sampling, into, error);
 }
 
 bool verify_sample_take(const struct verify_input *input, size_t n, const char *path, GError **error)
@@ -73,7 +139,14 @@ static void take_sampled(struct verify_sample *sample, struct slice bytes)
     }
 }
 
-bool verify_sample_open(struct verify_sample **ret, const struct world *world, const char *path, GError **error)
+struct verify_sample *verify_sample_new(void)
+{
+    struct verify_sample *sample = g_new0(struct verify_sample, 1);
+    sample->digests = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, g_free);
+    return sample;
+}
+
+bool verify_sample_add(struct verify_sample *sample, const struct world *world, const char *path, GError **error)
 {
     auto_(blockfile) file = NULL;
     auto_(arena) mem = arena_new(64 << 20);
@@ -85,10 +158,7 @@ bool verify_sample_open(struct verify_sample **ret, const struct world *world, c
         return false;
     if (result != BLOCK_OK)
         return error_set(error, SLUICE_ERROR_CORRUPT, "%s: the sample is damaged", path);
-    struct verify_sample *sample = g_new0(struct verify_sample, 1);
-    sample->digests = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, g_free);
     take_sampled(sample, block.payload);
-    *ret = sample;
     return true;
 }
 

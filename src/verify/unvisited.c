@@ -31,55 +31,60 @@ static bool would_change(struct pass *pass, const struct record *record, bool *r
     return true;
 }
 
-static bool look_at(struct pass *pass, struct slice key, GError **error)
+bool pass_unlisted(struct pass *pass, struct slice key, GError **error)
 {
     struct call call = pass_call(pass, &pass->input->source_ds);
     struct record record = {.key = key};
+    struct difference difference = {.class = VERIFY_UNVISITED,
+                                    .key = key,
+                                    .why = "not in the listing; the run would have changed something for it"};
     bool changes;
     if (!store_read(pass->source, &call, &record, 1, error) || !would_change(pass, &record, &changes, error))
         return false;
     if (!changes)
         return true;
-    struct difference difference = {.class = VERIFY_UNVISITED,
-                                    .key = key,
-                                    .why = "not in the listing; the run would have changed something for it"};
     pass_count(pass, VERIFY_UNVISITED);
     return report_difference(pass->verification, &difference, error);
 }
 
-/* The listing's keys in order, one at a time. */
-struct listed {
-    struct arena *mem;
-    struct slice *keys;
-    size_t n, at;
-    uint32_t partition;
-};
+/* --- along the listing
+ * ------------------------------------------------------------------------------------------------ */
 
-static bool listed_next(struct pass *pass, struct listed *listed, GError **error)
+static bool listed_more(struct listed *listed, GError **error)
 {
-    const struct listing_totals *totals = listing_reader_totals(pass->listing);
-    listed->at++;
-    while (listed->at >= listed->n) {
+    const struct listing_totals *totals = listing_reader_totals(listed->listing);
+    listed->first += listed->n;
+    listed->at = 0;
+    do {
         arena_reset(listed->mem);
-        listed->at = 0;
-        if (!listing_reader_next(pass->listing, BATCH_RECORDS, listed->mem, &listed->keys, &listed->n, error))
+        if (!listing_reader_next(listed->listing, BATCH_RECORDS, listed->mem, &listed->keys, &listed->n, error))
             return false;
-        if (listed->n > 0)
-            return true;
-        if (++listed->partition >= totals->partitions)
+        if (listed->n > 0 || listed->part + 1 >= totals->partitions)
             return true; /* n == 0: the end */
-        if (!listing_reader_seek(pass->listing, listed->partition, 0, error))
-            return false;
-    }
-    return true;
+        listed->first = 0;
+    } while (listing_reader_seek(listed->listing, ++listed->part, 0, error));
+    return false;
 }
 
-static bool is_listed(struct pass *pass, struct listed *listed, struct slice key, bool *ret, GError **error)
+bool listed_begin(struct listed *listed, struct listing_reader *listing, GError **error)
 {
-    while (listed->n > 0 && slice_compare(listed->keys[listed->at], key) < 0)
-        if (!listed_next(pass, listed, error))
+    *listed = (struct listed){.listing = listing, .mem = arena_new(64 << 20)};
+    return listing_reader_seek(listing, 0, 0, error) && listed_more(listed, error);
+}
+
+void listed_done(struct listed *listed)
+{
+    g_clear_pointer(&listed->mem, arena_free);
+}
+
+bool listed_find(struct listed *listed, struct slice key, bool *ret_found, uint64_t *ret_index, GError **error)
+{
+    int order = 1;
+    while (listed->n > 0 && (order = slice_compare(listed->keys[listed->at], key)) < 0)
+        if (++listed->at == listed->n && !listed_more(listed, error))
             return false;
-    *ret = listed->n > 0 && slice_equal(listed->keys[listed->at], key);
+    *ret_found = listed->n > 0 && order == 0;
+    *ret_index = listed->first + listed->at;
     return true;
 }
 
@@ -90,13 +95,14 @@ static bool merge_scan(struct pass *pass, struct scan *scan, struct listed *list
     struct call call = {.ds = &pass->input->source_ds, .mem = mem, .cancel = pass->input->cancel};
     while (!batch.done) {
         bool found;
+        uint64_t index;
         arena_reset(mem);
         arena_reset(pass->mem);
         if (!store_scan_next(scan, &call, &batch, error))
             return false;
         for (size_t i = 0; i < batch.n; i++)
-            if (!is_listed(pass, listed, batch.records[i].key, &found, error) ||
-                (!found && !look_at(pass, batch.records[i].key, error)))
+            if (!listed_find(listed, batch.records[i].key, &found, &index, error) ||
+                (!found && !pass_unlisted(pass, batch.records[i].key, error)))
                 return false;
     }
     return true;
@@ -105,19 +111,11 @@ static bool merge_scan(struct pass *pass, struct scan *scan, struct listed *list
 bool pass_unvisited(struct pass *pass, GError **error)
 {
     auto_(scan) scan = NULL;
-    const struct verify_input *input = pass->input;
-    struct transform_config config = {.recipe = input->recipe,
-                                      .key = input->key,
-                                      .where = input->where,
-                                      .run = input->run,
-                                      .spec = input->spec,
-                                      .planned_at_ms = input->planned_at_ms};
+    struct listed listed;
     struct scan_spec spec = {
-        .ds = &input->source_ds, .max_records = BATCH_RECORDS, .max_bytes = 1 << 20, .keys_only = true};
-    struct listed listed = {.mem = arena_new(64 << 20)};
-    bool ok = transform_new(&pass->transform, &config, error) && listing_reader_seek(pass->listing, 0, 0, error) &&
-              listed_next(pass, &listed, error) && store_scan_open(&scan, pass->source, &spec, error) &&
-              merge_scan(pass, scan, &listed, error);
-    arena_free(listed.mem);
+        .ds = &pass->input->source_ds, .max_records = BATCH_RECORDS, .max_bytes = 1 << 20, .keys_only = true};
+    bool ok = listed_begin(&listed, pass->listing, error) && pass_fresh_transform(pass, error) &&
+              store_scan_open(&scan, pass->source, &spec, error) && merge_scan(pass, scan, &listed, error);
+    listed_done(&listed);
     return ok;
 }

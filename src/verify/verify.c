@@ -19,6 +19,10 @@ const struct verify_class_row *verify_class_row(enum verify_class class)
 
 void verify_result_done(struct verify_result *result)
 {
+    for (size_t i = 0; i < result->n_sums; i++)
+        g_free((char *)result->sums[i].counts);
+    g_clear_pointer(&result->sums, g_free);
+    result->n_sums = 0;
     g_clear_pointer(&result->sentence, g_free);
     g_clear_pointer(&result->report_path, g_free);
     g_clear_pointer(&result->json, g_free);
@@ -29,33 +33,30 @@ void verify_result_done(struct verify_result *result)
 
 static bool next_part(struct verification *verification, const struct verify_part **ret)
 {
+    const struct verify_input *input = verification->input;
     auto_hold(&verification->lock);
-    if (verification->error || verification->next_part >= verification->input->n_parts)
+    while (verification->next_part < input->n_parts && verification->settled[verification->next_part])
+        verification->next_part++;
+    if (verification->error || verification->next_part >= input->n_parts)
         return false;
-    *ret = &verification->input->parts[verification->next_part++];
+    *ret = &input->parts[verification->next_part++];
     return true;
 }
 
-static bool passes(struct pass *pass, struct verification *verification, GError **error)
+static bool compare_parts(struct pass *pass, GError **error)
 {
     const struct verify_part *part;
-    if (!pass_open(pass, verification, error))
-        return false;
-    while (next_part(verification, &part))
+    while (next_part(pass->verification, &part))
         if (!pass_part(pass, part, error))
             return false;
     return true;
 }
 
+/* What the pass has found beside partitions, which are merged when they end. */
 static void merge(struct verification *verification, const struct pass *pass)
 {
     auto_hold(&verification->lock);
-    struct verify_result *result = verification->result;
-    for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
-        result->of[i] += pass->of[i];
-    result->compared += pass->compared;
-    set_digest_merge(&result->wanted, &pass->wanted);
-    set_digest_merge(&result->live, &pass->live);
+    found_merge(&verification->found, &pass->found);
     verification->sampled += pass->sampled;
     verification->sample_held += pass->sample_held;
 }
@@ -65,7 +66,8 @@ static void thread_main(void *self)
     struct verification *verification = self;
     struct pass pass;
     GError *failed = NULL;
-    passes(&pass, verification, &failed);
+    if (pass_open(&pass, verification, &failed))
+        verification->work(&pass, &failed);
     merge(verification, &pass);
     pass_done(&pass);
     if (!failed)
@@ -74,11 +76,13 @@ static void thread_main(void *self)
     error_keep_first(&verification->error, failed);
 }
 
-static bool run_threads(struct verification *verification, GError **error)
+bool verification_threads(struct verification *verification, bool (*work)(struct pass *pass, GError **error),
+                          GError **error)
 {
     uint32_t n = MAX(verification->input->workers, 1u);
     g_autofree struct thread **threads = g_new0(struct thread *, n);
     bool started = true;
+    verification->work = work;
     for (uint32_t i = 0; i < n && started; i++)
         started = thread_start(&threads[i], "verifier", thread_main, verification, error);
     for (uint32_t i = 0; i < n; i++)
@@ -126,14 +130,34 @@ static void add_class(GString *text, const struct verify_result *result, enum ve
         g_string_append_printf(text, ", %s %s", units_count(result->of[class], count), verify_class_row(class)->word);
 }
 
+static void add_partitions(GString *text, size_t n)
+{
+    g_string_append_printf(text, "%" G_GSIZE_FORMAT " partition%s", n, n == 1 ? "" : "s");
+}
+
+/* Which of the two ways was gone, for how many partitions. */
+static void add_way(GString *text, const struct verify_result *result)
+{
+    if (result->by_sums) {
+        g_string_append(text, "by sums of ");
+        add_partitions(text, result->by_sums);
+        g_string_append(text, " computed when the gate passed");
+    }
+    if (result->by_sums && !result->in_full)
+        return;
+    g_string_append(text, result->by_sums ? "; all keys of " : "all keys of ");
+    add_partitions(text, result->in_full);
+    g_string_append(text, " compared in full");
+}
+
 static char *sentence_of(const struct verification *verification)
 {
     const struct verify_result *result = verification->result;
     char count[UNITS_TEXT], differ[UNITS_TEXT], when[UNITS_TEXT];
     GString *text = g_string_new(NULL);
     uint64_t wrong = result->of[VERIFY_DIFFERING] + result->of[VERIFY_MISSING] + result->of[VERIFY_EXTRA];
-    g_string_printf(text, "all keys of %" G_GSIZE_FORMAT " partitions compared in full: %s of %s differ",
-                    verification->input->n_parts, units_count(wrong, differ), units_count(result->compared, count));
+    add_way(text, result);
+    g_string_append_printf(text, ": %s of %s differ", units_count(wrong, differ), units_count(result->compared, count));
     for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
         add_class(text, result, (enum verify_class)i);
     if (verification->sampled)
@@ -159,6 +183,8 @@ static char *json_of(const struct verify_result *result, const char *run)
     for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
         json_object_set_new(root, verify_class_row((enum verify_class)i)->word,
                             json_integer((json_int_t)result->of[i]));
+    json_object_set_new(root, "by_sums", json_integer((json_int_t)result->by_sums));
+    json_object_set_new(root, "in_full", json_integer((json_int_t)result->in_full));
     json_object_set_new(root, "confidence", json_real(1));
     json_object_set_new(root, "below", json_real(0));
     json_object_set_new(root, "wanted_set", set_json(&result->wanted));
@@ -182,16 +208,39 @@ static bool finish_report(struct verification *verification, GError **error)
     return file_sync_durable(verification->report, error);
 }
 
+static void take_found(struct verification *verification)
+{
+    struct verify_result *result = verification->result;
+    const struct found *found = &verification->found;
+    memcpy(result->of, found->of, sizeof result->of);
+    result->compared = found->compared;
+    result->wanted = found->wanted;
+    result->live = found->live;
+    result->in_full = verification->input->n_parts - result->by_sums;
+    result->n_sums = verification->sums->len;
+    result->sums = (struct part_sum *)(void *)g_array_free(g_steal_pointer(&verification->sums), FALSE);
+}
+
 static bool verdict(struct verification *verification, GError **error)
 {
     struct verify_result *result = verification->result;
     if (!finish_report(verification, error))
         return false;
+    take_found(verification);
     result->pass = passes_gate(verification);
+    if (result->pass && verification->owners && !owners_writer_finish_durable(verification->owners, error))
+        return false;
     result->sentence = sentence_of(verification);
     result->report_path = g_strdup(verification->input->report_path);
     result->json = json_of(result, verification->input->run);
     return true;
+}
+
+static bool open_owners(struct verification *verification, GError **error)
+{
+    const struct verify_input *input = verification->input;
+    return !input->owners_path || input->listed ||
+           owners_writer_new(&verification->owners, input->world, input->owners_path, error);
 }
 
 static bool open_undo(struct verification *verification, GError **error)
@@ -208,7 +257,7 @@ static bool open_undo(struct verification *verification, GError **error)
 static bool unvisited(struct verification *verification, GError **error)
 {
     struct pass pass;
-    if (!verification->input->whole || !verification->input->listed)
+    if (!verification->input->whole || !verification->input->listed || verification->unlisted_looked_at)
         return true;
     bool ok = pass_open(&pass, verification, error) && pass_unvisited(&pass, error);
     merge(verification, &pass);
@@ -216,17 +265,43 @@ static bool unvisited(struct verification *verification, GError **error)
     return ok;
 }
 
+/* What the sums do not settle is compared in full. */
+static bool compare_rest(struct verification *verification, GError **error)
+{
+    return verification->result->by_sums == verification->input->n_parts ||
+           verification_threads(verification, compare_parts, error);
+}
+
+static void clear_sum(void *data)
+{
+    struct part_sum *sum = data;
+    g_free((char *)sum->counts);
+}
+
+static void verification_done(struct verification *verification)
+{
+    if (verification->undo)
+        store_release(verification->input->registry, verification->undo);
+    if (verification->sums) {
+        g_array_set_clear_func(verification->sums, clear_sum);
+        g_array_unref(verification->sums);
+    }
+    owners_writer_free(verification->owners);
+    g_clear_pointer(&verification->report, file_free);
+    g_free(verification->settled);
+    pthread_mutex_destroy(&verification->lock);
+}
+
 bool verify_run(const struct verify_input *input, struct verify_result *ret, GError **error)
 {
     struct verify_result result = {0};
     struct verification verification = {.input = input, .result = &result};
     pthread_mutex_init(&verification.lock, NULL);
-    bool ok = open_undo(&verification, error) && run_threads(&verification, error) && unvisited(&verification, error) &&
-              verdict(&verification, error);
-    if (verification.undo)
-        store_release(input->registry, verification.undo);
-    g_clear_pointer(&verification.report, file_free);
-    pthread_mutex_destroy(&verification.lock);
+    verification.settled = g_new0(bool, input->n_parts);
+    verification.sums = g_array_new(FALSE, TRUE, sizeof(struct part_sum));
+    bool ok = open_undo(&verification, error) && open_owners(&verification, error) && sweep_run(&verification, error) &&
+              compare_rest(&verification, error) && unvisited(&verification, error) && verdict(&verification, error);
+    verification_done(&verification);
     if (ok)
         *ret = result;
     else

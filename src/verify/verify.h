@@ -7,6 +7,11 @@
  * first write. A difference is looked at again after `again_after_ms` and counts only if the same pair of digests
  * persists.
  *
+ * What the gate's verification found of each partition (verify_result.sums) is kept by the caller in the catalog. Given
+ * back as verify_part.sum it lets a later verification do with one scan of the target: a partition of which the target
+ * still has the same sum is as it was when its gate passed; the others are compared in full. docs/verification.md says
+ * what applies when.
+ *
  * Writes nothing but the report: NDJSON, a line per difference: key, kind, what the source gives, what the target
  * holds, the fields that differ. Memory is bounded by batches, never by the size of the data. */
 #pragma once
@@ -29,7 +34,8 @@ const struct verify_class_row *verify_class_row(enum verify_class class);
 
 struct verify_part {
     uint32_t part;
-    struct slice bounds; /* of the source driver; unused for a listed source */
+    struct slice bounds;        /* of the source driver; unused for a listed source */
+    const struct part_sum *sum; /* of its gate; NULL: every key of it is compared with the source */
 };
 
 struct verify_sample;
@@ -54,11 +60,16 @@ struct verify_input {
     struct catalog
         *catalog; /* checkpoints: outcomes, digests. NULL (verify SPEC without a run): all keys are compared */
     int64_t run_id;
+    uint64_t seed; /* of the run's sums: the same at the gate and later */
     const char *listing_path, *skip_path, *undo_dir, *report_path;
+    /* Of ranges: where to write whose each key is, if they pass (NULL: nowhere), and what the gates wrote of it. */
+    const char *owners_path, *const *owners;
+    size_t n_owners;
     const struct verify_part *parts;
     size_t n_parts;
     const struct verify_sample *sample; /* NULL: none was taken */
-    bool whole;                         /* the parts are the whole run: look for unvisited and extra keys too */
+    bool whole;                         /* with these parts all of the run is verified: look for unvisited keys too */
+    bool all_parts;                     /* the parts are all that the run has */
     int64_t again_after_ms;
     uint32_t workers; /* threads over partitions; 0: 1 */
     const atomic_bool *cancel;
@@ -70,6 +81,9 @@ struct verify_result {
     uint64_t of[VERIFY_CLASS_COUNT];
     uint64_t compared;              /* equal + differing + missing + superseded + changed_since … */
     struct set_digest wanted, live; /* of the keys compared */
+    size_t by_sums, in_full;        /* partitions */
+    struct part_sum *sums;          /* of those compared in full: what to keep where they pass */
+    size_t n_sums;
     bool pass;
     char *sentence; /* the verdict in words, with numbers */
     char *report_path;
@@ -77,10 +91,11 @@ struct verify_result {
 };
 void verify_result_done(struct verify_result *result);
 
-/* A sample of at most n live records of the parts, read before they are written: (key, canonical digest, expiry). Kept
- * in a file, so that a resumed run still has it. */
+/* A sample of about n live records of the parts, read before they are written: (key, canonical digest). Kept in a file,
+ * so that a resumed run still has it. What is verified may have been sampled at several times: stage by stage. */
 bool verify_sample_take(const struct verify_input *input, size_t n, const char *path, GError **error);
-bool verify_sample_open(struct verify_sample **ret, const struct world *world, const char *path, GError **error);
+struct verify_sample *verify_sample_new(void);
+bool verify_sample_add(struct verify_sample *sample, const struct world *world, const char *path, GError **error);
 void verify_sample_free(struct verify_sample *sample);
 AUTO_DEFINE(verify_sample, verify_sample_free)
 

@@ -7,14 +7,31 @@
 #include "listing/listing.h"
 #include "verify/verify.h"
 
+/* What is found of a partition, or of all. */
+struct found {
+    uint64_t of[VERIFY_CLASS_COUNT];
+    uint64_t compared;
+    struct set_digest wanted, live, stored; /* as struct part_sum */
+};
+
 /* What all threads of one verification share. */
+struct sweep;
+struct pass;
 struct verification {
-    const struct verify_input *input;
-    struct store *undo;   /* NULL: none */
-    pthread_mutex_t lock; /* guards what follows; a leaf */
     struct verify_result *result;
-    struct file *report; /* opened with the first difference */
+    const struct verify_input *input;
+    struct store *undo;                              /* NULL: none */
+    bool (*work)(struct pass *pass, GError **error); /* of every thread */
+    bool unlisted_looked_at;                         /* the sweep has seen to the keys that the listing does not hold */
+    struct sweep *sweep;  /* while the target is scanned; has a lock of its own, taken before this one */
+    bool *settled;        /* by part: its sum says it all. Written by one thread, between the two rounds of threads */
+    pthread_mutex_t lock; /* guards what follows; a leaf */
+    struct found found;
+    struct owners_writer *owners; /* NULL: not wanted; has a lock of its own */
+    GArray *sums;                 /* of struct part_sum, `counts` owned */
+    struct file *report;          /* opened with the first difference */
     size_t next_part;
+    uint64_t seen; /* keys, for the one who watches */
     uint64_t sampled, sample_held;
     GError *error; /* the first */
 };
@@ -43,18 +60,23 @@ struct pass {
     /* the partition's recorded outcomes, in listing order */
     struct checkpoints checkpoints;
     uint64_t n_outcomes;
-    /* what has been found, merged into the result when the pass ends */
-    uint64_t of[VERIFY_CLASS_COUNT];
-    uint64_t compared, sampled, sample_held;
-    struct set_digest wanted, live;
+    size_t checkpoint;         /* the one that the last outcome came from, */
+    uint64_t checkpoint_first; /* and its first key */
+    bool made_keys;            /* of the partition: not every key is one of the listing's */
+    struct found found;        /* of the partition; merged when it ends */
+    uint64_t shown;            /* of found.compared */
+    uint64_t sampled, sample_held;
 };
 
 bool pass_open(struct pass *pass, struct verification *verification, GError **error);
 void pass_done(struct pass *pass);
+bool pass_begin(struct pass *pass, const struct verify_part *part, GError **error); /* checkpoints; transform */
 bool pass_part(struct pass *pass, const struct verify_part *part, GError **error);
+bool pass_fresh_transform(struct pass *pass, GError **error);
+void pass_show(struct pass *pass, uint64_t compared); /* keys since the last time */
 
-/* The recorded outcome of the partition's i-th listed key; OUTCOME_COUNT: none is recorded. */
-enum outcome pass_outcome(const struct pass *pass, uint64_t i);
+/* The recorded outcome of the partition's i-th listed key; OUTCOME_COUNT: none is recorded. Asked along the listing. */
+enum outcome pass_outcome(struct pass *pass, uint64_t i);
 struct call pass_call(const struct pass *pass, const struct dataset *ds);
 
 /* One key to compare: what is wanted, and (filled in) what is there. */
@@ -97,5 +119,61 @@ bool pass_subjects(struct pass *pass, const struct given *given, GArray *into, G
 
 /* After the partitions of a whole run: keys that the listing does not hold. */
 bool pass_unvisited(struct pass *pass, GError **error);
+/* A key of the source that is not listed: counted and reported where the run would have changed something for it. */
+bool pass_unlisted(struct pass *pass, struct slice key, GError **error);
+
+/* Along the listing, whose keys ascend. */
+struct listed {
+    struct listing_reader *listing;
+    struct arena *mem;
+    struct slice *keys;
+    size_t n, at;
+    uint32_t part;  /* of keys[at], */
+    uint64_t first; /* and the place of keys[0] in it */
+};
+bool listed_begin(struct listed *listed, struct listing_reader *listing, GError **error);
+void listed_done(struct listed *listed);
+/* Keys are asked for in ascending order. *ret_index: its place in partition listed->part. */
+bool listed_find(struct listed *listed, struct slice key, bool *ret_found, uint64_t *ret_index, GError **error);
+
+/* --- sums.c, sweep.c: what is kept of a partition, and what the target alone says -------------------------------- */
+
+/* What a record of the target adds to the sum `stored`. By its bytes, not by its document: one store is compared with
+ * itself at another time, and other bytes for the same document only cost a comparison in full. */
+struct digest sums_entry(const struct verify_input *input, const struct record *record);
+/* Whether the run says which expiry a record has to have. */
+bool sums_know_expiry(const struct verify_input *input);
+void found_merge(struct found *into, const struct found *from);
+char *found_counts(const struct found *found);
+bool found_of_sum(struct found *ret, const struct part_sum *sum, GError **error);
+
+/* owners.c: whose each key is. Any thread adds; one finishes. */
+struct owners_writer;
+bool owners_writer_new(struct owners_writer **ret, const struct world *world, const char *path, GError **error);
+void owners_writer_free(struct owners_writer *writer);
+bool owners_writer_add(struct owners_writer *writer, uint32_t part, const struct digest *keys, size_t n,
+                       GError **error);
+/* PATH.tmp, fsync, rename, fsync of the directory. */
+bool owners_writer_finish_durable(struct owners_writer *writer, GError **error);
+
+struct owner {
+    const uint8_t *key; /* digest_put(); until the next call */
+    uint32_t part;
+};
+struct owners_reader;
+/* CORRUPT: not one, damaged. In ascending order of the digests. */
+bool owners_reader_open(struct owners_reader **ret, const struct world *world, const char *path, GError **error);
+void owners_reader_free(struct owners_reader *reader);
+AUTO_DEFINE(owners_reader, owners_reader_free)
+bool owners_reader_next(struct owners_reader *reader, struct owner *ret, bool *ret_more, GError **error);
+
+/* Scans the target once, on all threads, and settles the partitions of which the sum is still what it was. Returns at
+ * once where no partition has a sum that can be told by the target alone. */
+bool sweep_run(struct verification *verification, GError **error);
+bool sweep_pass(struct pass *pass, GError **error);
+
+/* verify.c */
+bool verification_threads(struct verification *verification, bool (*work)(struct pass *pass, GError **error),
+                          GError **error);
 
 bool sample_holds(const struct verify_sample *sample, struct slice key, struct slice document, bool *ret_sampled);

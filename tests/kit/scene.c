@@ -306,8 +306,11 @@ void scene_restore_home(struct scene *scene)
 
 static struct run_config config_of(struct scene *scene, struct store_registry *registry)
 {
-    return (struct run_config){
-        .world = &scene->fake.world, .registry = registry, .home = scene->home, .act = {.actor = scene->actor}};
+    return (struct run_config){.world = &scene->fake.world,
+                               .registry = registry,
+                               .home = scene->home,
+                               .full = scene->full,
+                               .act = {.actor = scene->actor}};
 }
 
 void ended_done(struct ended *ended)

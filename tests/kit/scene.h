@@ -41,6 +41,7 @@ struct scene {
     const struct store_driver *ours[3], *theirs[2];
     char *dir, *home, *spec_path;
     const char *actor;
+    bool full; /* scene_verify: every key with the source */
 };
 
 /* The spec's stores are `mem:…` or `file:…` below the scene's directory; `lua` is its t.lua, NULL: it has none. */

@@ -18,7 +18,7 @@ static void ready_forward(struct hold *hold)
     if (hold->run.state == RUN_RUNNING || hold->run.state == RUN_VERIFYING)
         move(hold, RUN_INTERRUPTED);
     move(hold, RUN_RUNNING);
-    kit_ok(check_sample(hold, &error));
+    kit_ok(check_sample(hold, 0, &error));
     job_init_forward(&hold->job, hold->plan, &hold->run);
 }
 

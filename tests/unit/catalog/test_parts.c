@@ -271,7 +271,11 @@ static void sums_stand_by_partition_and_the_newest_replaces(void **state)
     struct part_sum *found;
     size_t n;
     struct run_row run = fixture_run(fx, 3);
-    struct part_sum sums[] = {{.part = 2, .at_ms = 5, .live = {.count = 7, .sum = {1, 2}}, .counts = "{\"equal\":7}"},
+    struct part_sum sums[] = {{.part = 2,
+                               .at_ms = 5,
+                               .live = {.count = 7, .sum = {1, 2}},
+                               .stored = {.count = 7, .sum = {8, 9}},
+                               .counts = "{\"equal\":7}"},
                               {.part = 0, .at_ms = 5, .wanted = {.count = 1, .sum = {3, 4}}, .counts = "{}"}};
     kit_ok(catalog_part_sums(fx->catalog, run.id, fx->mem, &found, &n, &error));
     assert_int_equal(n, 0);
@@ -285,6 +289,7 @@ static void sums_stand_by_partition_and_the_newest_replaces(void **state)
     assert_int_equal(found[1].part, 2);
     assert_int_equal(found[1].at_ms, 5);
     assert_true(set_digest_equal(&found[1].live, &sums[0].live));
+    assert_true(set_digest_equal(&found[1].stored, &sums[0].stored));
     assert_string_equal(found[1].counts, "{\"equal\":7}");
     sums[0].part = 9;
     kit_refused(catalog_part_sums_put(fx->catalog, run.id, sums, 1, &error), CATALOG, "FOREIGN KEY");

@@ -1,0 +1,187 @@
+/* Whose a key of the target is, where no listing tells: digests of keys, sorted, each with its partition. Written at a
+ * gate, so that a later scan of the target alone finds each partition's sum. docs/formats/owners.md */
+#include "base/blockfile.h"
+#include "base/extsort.h"
+#include "base/int.h"
+#include "verify/verify_parts.h"
+
+#define ITEM_BYTES   20u /* digest[16] partition:u32, big-endian: bytewise order is theirs */
+#define BLOCK_ITEMS  4096u
+#define SORT_BYTES   (16u << 20)
+#define TYPE_OWNERS  1
+#define TYPE_THE_END 2
+
+static const struct blockfile_kind KIND = {.magic = "SLOWNR1\n", .version = 1, .block_magic = 0x524e574f};
+
+/* --- writing
+ * ---------------------------------------------------------------------------------------------------------- */
+
+struct owners_writer {
+    const struct world *world;
+    char *path;
+    pthread_mutex_t lock; /* guards the sort, which spills now and then */
+    struct extsort *sort;
+};
+
+bool owners_writer_new(struct owners_writer **ret, const struct world *world, const char *path, GError **error)
+{
+    struct extsort_shape shape = {.item_len = ITEM_BYTES, .key_len = ITEM_BYTES, .memory_bytes = SORT_BYTES};
+    g_autofree char *folder = g_path_get_dirname(path);
+    struct extsort *sort;
+    if (!file_make_dirs(world, folder, error) || !extsort_new(&sort, world, folder, &shape, error))
+        return false;
+    struct owners_writer *writer = g_new0(struct owners_writer, 1);
+    writer->world = world;
+    writer->path = g_strdup(path);
+    writer->sort = sort;
+    pthread_mutex_init(&writer->lock, NULL);
+    *ret = writer;
+    return true;
+}
+
+void owners_writer_free(struct owners_writer *writer)
+{
+    if (!writer)
+        return;
+    extsort_free(writer->sort);
+    pthread_mutex_destroy(&writer->lock);
+    g_free(writer->path);
+    g_free(writer);
+}
+
+bool owners_writer_add(struct owners_writer *writer, uint32_t part, const struct digest *keys, size_t n, GError **error)
+{
+    uint32_t number = GUINT32_TO_BE(part);
+    auto_hold(&writer->lock);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t item[ITEM_BYTES];
+        digest_put(keys[i], item);
+        memcpy(item + 16, &number, sizeof number);
+        if (!extsort_add(writer->sort, item, error))
+            return false;
+    }
+    return true;
+}
+
+static bool put_block(struct blockfile *file, GByteArray *payload, GError **error)
+{
+    struct block_draft draft = {.type = TYPE_OWNERS, .payload = slice_of(payload->data, payload->len)};
+    bool ok = payload->len == 0 || blockfile_append(file, &draft, NULL, error);
+    g_byte_array_set_size(payload, 0);
+    return ok;
+}
+
+static bool put_items(struct blockfile *file, struct extsort *sort, GError **error)
+{
+    const uint8_t *item;
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    bool ok;
+    while ((ok = extsort_next(sort, &item, error)) && item) {
+        g_byte_array_append(payload, item, ITEM_BYTES);
+        if (payload->len == BLOCK_ITEMS * ITEM_BYTES && !put_block(file, payload, error))
+            return false;
+    }
+    return ok && put_block(file, payload, error);
+}
+
+static bool put_end(struct blockfile *file, uint64_t items, GError **error)
+{
+    uint64_t count = GUINT64_TO_LE(items);
+    struct block_draft draft = {.type = TYPE_THE_END, .head = slice_of(&count, sizeof count)};
+    return blockfile_append(file, &draft, NULL, error);
+}
+
+bool owners_writer_finish_durable(struct owners_writer *writer, GError **error)
+{
+    auto_(blockfile) file = NULL;
+    g_autofree char *aside = g_strconcat(writer->path, ".tmp", NULL);
+    return extsort_finish(writer->sort, error) && file_unlink(writer->world, aside, error) &&
+           blockfile_create(&file, writer->world, aside, &KIND, SLICE_EMPTY, error) &&
+           put_items(file, writer->sort, error) && put_end(file, extsort_count(writer->sort), error) &&
+           blockfile_sync_durable(file, error) && file_rename_durable(writer->world, aside, writer->path, error);
+}
+
+/* --- reading
+ * ---------------------------------------------------------------------------------------------------------- */
+
+struct owners_reader {
+    char *path;
+    struct blockfile *file;
+    struct arena *mem;
+    uint64_t offset, given;
+    struct slice payload;
+    size_t at;
+    bool ended;
+};
+
+bool owners_reader_open(struct owners_reader **ret, const struct world *world, const char *path, GError **error)
+{
+    struct blockfile *file;
+    if (!blockfile_open(&file, world, path, &KIND, false, error))
+        return false;
+    struct owners_reader *reader = g_new0(struct owners_reader, 1);
+    reader->path = g_strdup(path);
+    reader->file = file;
+    reader->mem = arena_new(4 << 20);
+    reader->offset = blockfile_begin(file);
+    *ret = reader;
+    return true;
+}
+
+void owners_reader_free(struct owners_reader *reader)
+{
+    if (!reader)
+        return;
+    blockfile_free(reader->file);
+    arena_free(reader->mem);
+    g_free(reader->path);
+    g_free(reader);
+}
+
+static bool damaged(const struct owners_reader *reader, GError **error)
+{
+    return error_set(error, SLUICE_ERROR_CORRUPT, "%s: damaged, or not written to its end", reader->path);
+}
+
+/* The end says how many there must have been. */
+static bool read_end(struct owners_reader *reader, struct slice head, GError **error)
+{
+    struct reader fields = reader_of(head);
+    reader->ended = true;
+    return (reader_u64(&fields) == reader->given && fields.ok) || damaged(reader, error);
+}
+
+static bool read_block(struct owners_reader *reader, GError **error)
+{
+    struct block block;
+    arena_reset(reader->mem);
+    enum block_result result = blockfile_read(reader->file, reader->offset, false, reader->mem, &block, error);
+    if (result == BLOCK_FAILED)
+        return false;
+    if (result != BLOCK_OK)
+        return damaged(reader, error);
+    if (block.type == TYPE_THE_END)
+        return read_end(reader, block.head, error);
+    if (block.type != TYPE_OWNERS || block.payload.len == 0 || block.payload.len % ITEM_BYTES != 0)
+        return damaged(reader, error);
+    reader->offset = block.end;
+    reader->payload = block.payload;
+    reader->at = 0;
+    return true;
+}
+
+bool owners_reader_next(struct owners_reader *reader, struct owner *ret, bool *ret_more, GError **error)
+{
+    uint32_t part;
+    if (reader->at == reader->payload.len && !reader->ended && !read_block(reader, error))
+        return false;
+    *ret_more = !reader->ended;
+    if (reader->ended)
+        return true;
+    ret->key = reader->payload.data + reader->at;
+    memcpy(&part, ret->key + 16, sizeof part);
+    ret->part = GUINT32_FROM_BE(part);
+    reader->at += ITEM_BYTES;
+    reader->given++;
+    return true;
+}

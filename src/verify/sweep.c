@@ -1,0 +1,396 @@
+/* What the target alone says: one scan of it, a sum for each partition, held against the sum of its gate.
+ *
+ * Where partitions are stretches of a listing, the scan and the listing are merged, both in the order of the keys, and
+ * each record falls to its partition. Where they are ranges of files, a key of the target does not tell whose it is:
+ * first one sum of everything is held against that of the whole run, which is all there is to do where the dataset is
+ * nobody else's and nothing has changed. Otherwise a second scan sorts digests of keys and merges them with the owners
+ * that the gates wrote down; keys that have no owner are not of this run. */
+#include "base/extsort.h"
+#include "verify/verify_parts.h"
+
+#define SORT_BYTES    (32u << 20)
+#define SORTED_BYTES  32u /* digest of the key, what it adds to a sum; as digest_put() */
+#define BATCH_RECORDS 1000u
+#define NOT_LISTED    SIZE_MAX
+
+enum sweep_way { SWEEP_LISTED, SWEEP_WHOLE, SWEEP_OWNED };
+
+/* All threads share the scan: whoever has the lock takes the next batch, into an arena of his own, and works on it
+ * without the lock. This lock is held while a batch is read; that is what it is for. */
+struct sweep {
+    pthread_mutex_t lock; /* guards what follows; taken before the verification's */
+    struct session *session;
+    struct scan *scan;
+    struct listing_reader *listing;
+    struct listed keys;
+    bool done;
+    uint64_t seen;           /* records */
+    struct extsort *sort;    /* OWNED: what the scan gave */
+    struct set_digest *sums; /* by place in the input's parts; WHOLE: only the first */
+
+    /* Fixed before the threads begin. */
+    enum sweep_way way;
+    bool looks_at_unlisted;
+    uint64_t most;    /* WHOLE: more records than this are not those of the run */
+    size_t *place_of; /* a partition's place in the input's parts; NOT_LISTED: it has no sum */
+    uint32_t n_places;
+};
+
+struct place {
+    size_t at; /* in the input's parts; NOT_LISTED: the listing does not hold the key */
+    bool judged;
+    uint64_t index;
+};
+
+struct swept {
+    struct batch batch;
+    struct place *places; /* listed; one a record */
+    bool end;
+};
+
+/* --- a batch of the scan
+ * ---------------------------------------------------------------------------------------------- */
+
+static size_t place_of(const struct sweep *sweep, uint32_t part)
+{
+    return part < sweep->n_places ? sweep->place_of[part] : NOT_LISTED;
+}
+
+static bool place_all(struct sweep *sweep, struct swept *swept, struct arena *mem, GError **error)
+{
+    swept->places = arena_alloc(mem, (swept->batch.n + 1) * sizeof *swept->places);
+    if (!swept->places)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
+    for (size_t i = 0; i < swept->batch.n; i++) {
+        struct place *place = &swept->places[i];
+        bool listed;
+        if (!listed_find(&sweep->keys, swept->batch.records[i].key, &listed, &place->index, error))
+            return false;
+        size_t at = listed ? place_of(sweep, sweep->keys.part) : NOT_LISTED;
+        place->judged = at != NOT_LISTED;
+        place->at = listed && !place->judged ? 0 : at;
+    }
+    return true;
+}
+
+static bool read_next(struct sweep *sweep, struct pass *pass, struct swept *ret, GError **error)
+{
+    struct call call = pass_call(pass, &pass->input->target_ds);
+    arena_reset(pass->mem);
+    if (!store_scan_next(sweep->scan, &call, &ret->batch, error))
+        return false;
+    sweep->seen += ret->batch.n;
+    sweep->done = ret->batch.done || (sweep->way == SWEEP_WHOLE && sweep->seen > sweep->most);
+    return sweep->way != SWEEP_LISTED || place_all(sweep, ret, pass->mem, error);
+}
+
+static bool take(struct pass *pass, struct swept *ret, GError **error)
+{
+    struct sweep *sweep = pass->verification->sweep;
+    *ret = (struct swept){0};
+    auto_hold(&sweep->lock);
+    ret->end = sweep->done;
+    if (sweep->done || read_next(sweep, pass, ret, error))
+        return true;
+    sweep->done = true; /* for the others */
+    return false;
+}
+
+/* --- a record
+ * --------------------------------------------------------------------------------------------------------- */
+
+static void add(const struct pass *pass, const struct record *record, struct set_digest *into)
+{
+    if (record->presence == RECORD_PRESENT)
+        set_digest_add(into, sums_entry(pass->input, record));
+}
+
+static bool sort_all(struct pass *pass, const struct swept *swept, GError **error)
+{
+    struct sweep *sweep = pass->verification->sweep;
+    g_autofree uint8_t *items = g_malloc(swept->batch.n * SORTED_BYTES);
+    size_t n = 0;
+    for (size_t i = 0; i < swept->batch.n; i++) {
+        const struct record *record = &swept->batch.records[i];
+        if (record->presence != RECORD_PRESENT)
+            continue;
+        digest_put(digest_bytes(record->key, pass->input->seed), items + n * SORTED_BYTES);
+        digest_put(sums_entry(pass->input, record), items + n++ * SORTED_BYTES + 16);
+    }
+    auto_hold(&sweep->lock);
+    for (size_t i = 0; i < n; i++)
+        if (!extsort_add(sweep->sort, items + i * SORTED_BYTES, error))
+            return false;
+    return true;
+}
+
+/* Keys that the gate compared, by what the run recorded of them. */
+static bool was_compared(enum outcome outcome)
+{
+    return outcome == OUTCOME_WRITTEN || outcome == OUTCOME_UNCHANGED || outcome == OUTCOME_DELETED;
+}
+
+/* The pass holds the checkpoints of the partition at *io_at. */
+static bool add_listed(struct pass *pass, const struct record *record, const struct place *place, size_t *io_at,
+                       struct set_digest *sums, GError **error)
+{
+    if (place->at == NOT_LISTED)
+        return !pass->verification->sweep->looks_at_unlisted || pass_unlisted(pass, record->key, error);
+    if (!place->judged)
+        return true;
+    if (*io_at != place->at && !pass_begin(pass, &pass->input->parts[place->at], error))
+        return false;
+    *io_at = place->at;
+    if (was_compared(pass_outcome(pass, place->index)))
+        add(pass, record, &sums[place->at]);
+    return true;
+}
+
+static bool add_all(struct pass *pass, const struct swept *swept, size_t *io_at, struct set_digest *sums,
+                    GError **error)
+{
+    enum sweep_way way = pass->verification->sweep->way;
+    bool ok = true;
+    if (way == SWEEP_OWNED)
+        return sort_all(pass, swept, error);
+    for (size_t i = 0; ok && way == SWEEP_LISTED && i < swept->batch.n; i++)
+        ok = add_listed(pass, &swept->batch.records[i], &swept->places[i], io_at, sums, error);
+    for (size_t i = 0; way == SWEEP_WHOLE && i < swept->batch.n; i++)
+        add(pass, &swept->batch.records[i], sums);
+    return ok;
+}
+
+bool sweep_pass(struct pass *pass, GError **error)
+{
+    struct sweep *sweep = pass->verification->sweep;
+    size_t n = pass->input->n_parts, at = NOT_LISTED;
+    g_autofree struct set_digest *sums = g_new0(struct set_digest, n);
+    struct swept swept;
+    bool ok = !sweep->looks_at_unlisted || pass_fresh_transform(pass, error);
+    while (ok && (ok = take(pass, &swept, error)) && !swept.end) {
+        ok = add_all(pass, &swept, &at, sums, error);
+        pass_show(pass, swept.batch.n);
+    }
+    auto_hold(&sweep->lock);
+    sweep->done = true;
+    for (size_t i = 0; i < n; i++)
+        set_digest_merge(&sweep->sums[i], &sums[i]);
+    return ok;
+}
+
+/* --- owners
+ * ------------------------------------------------------------------------------------------------------------- */
+
+/* The files of the gates, each at its next key. */
+struct owners {
+    struct owners_reader **readers;
+    struct owner *next;
+    bool *more;
+    size_t n;
+};
+
+static bool owners_open(struct owners *owners, const struct verify_input *input, GError **error)
+{
+    owners->readers = g_new0(struct owners_reader *, input->n_owners);
+    owners->next = g_new0(struct owner, input->n_owners);
+    owners->more = g_new0(bool, input->n_owners);
+    for (; owners->n < input->n_owners; owners->n++)
+        if (!owners_reader_open(&owners->readers[owners->n], input->world, input->owners[owners->n], error) ||
+            !owners_reader_next(owners->readers[owners->n], &owners->next[owners->n], &owners->more[owners->n], error))
+            return false;
+    return true;
+}
+
+static void owners_done(struct owners *owners, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        owners_reader_free(owners->readers[i]);
+    g_free(owners->readers);
+    g_free(owners->next);
+    g_free(owners->more);
+}
+
+/* Asked for in ascending order. *ret_part is left alone where nobody owns the key. */
+static bool owners_find(struct owners *owners, const uint8_t *key, uint32_t *ret_part, bool *ret_found, GError **error)
+{
+    *ret_found = false;
+    for (size_t i = 0; i < owners->n; i++) {
+        int order = 1;
+        while (owners->more[i] && (order = memcmp(owners->next[i].key, key, 16)) < 0)
+            if (!owners_reader_next(owners->readers[i], &owners->next[i], &owners->more[i], error))
+                return false;
+        if (!owners->more[i] || order != 0)
+            continue;
+        *ret_part = owners->next[i].part;
+        *ret_found = true;
+    }
+    return true;
+}
+
+static bool merge_owners(struct sweep *sweep, struct owners *owners, GError **error)
+{
+    const uint8_t *item;
+    bool ok = extsort_finish(sweep->sort, error), found;
+    while (ok && (ok = extsort_next(sweep->sort, &item, error)) && item) {
+        uint32_t part = 0;
+        ok = owners_find(owners, item, &part, &found, error);
+        size_t at = ok && found ? place_of(sweep, part) : NOT_LISTED;
+        if (at != NOT_LISTED)
+            set_digest_add(&sweep->sums[at], digest_get(item + 16));
+    }
+    return ok;
+}
+
+/* Owners that cannot be read say nothing, and everything is compared in full. */
+static bool add_owned(struct sweep *sweep, const struct verify_input *input, GError **error)
+{
+    struct owners owners = {0};
+    g_autoptr(GError) failed = NULL;
+    bool ok = owners_open(&owners, input, &failed) && merge_owners(sweep, &owners, &failed);
+    owners_done(&owners, input->n_owners);
+    if (ok)
+        return true;
+    if (!error_is(failed, SLUICE_ERROR_CORRUPT) && !error_is(failed, SLUICE_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&failed));
+        return false;
+    }
+    memset(sweep->sums, 0, input->n_parts * sizeof *sweep->sums);
+    return true;
+}
+
+/* --- all of it
+ * -------------------------------------------------------------------------------------------------------- */
+
+static size_t count_sums(const struct verify_input *input)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < input->n_parts; i++)
+        n += input->parts[i].sum != NULL;
+    return n;
+}
+
+static bool can_sweep(const struct verify_input *input, enum sweep_way way)
+{
+    const struct store_driver *driver = store_driver(input->target);
+    size_t n = count_sums(input);
+    if (n == 0 || !driver->scan_open || input->listed != (way == SWEEP_LISTED))
+        return false;
+    switch (way) {
+    case SWEEP_LISTED:
+        return driver->list && driver->list->sorted;
+    case SWEEP_WHOLE:
+        return input->all_parts && n == input->n_parts;
+    case SWEEP_OWNED:
+        break;
+    }
+    return input->n_owners > 0;
+}
+
+static void places_of(struct sweep *sweep, const struct verify_input *input)
+{
+    for (size_t i = 0; i < input->n_parts; i++)
+        sweep->n_places = MAX(sweep->n_places, input->parts[i].part + 1);
+    sweep->place_of = g_new(size_t, sweep->n_places);
+    for (uint32_t i = 0; i < sweep->n_places; i++)
+        sweep->place_of[i] = NOT_LISTED;
+    for (size_t i = 0; i < input->n_parts; i++)
+        if (input->parts[i].sum)
+            sweep->place_of[input->parts[i].part] = i;
+}
+
+static bool open_way(struct sweep *sweep, const struct verify_input *input, GError **error)
+{
+    struct extsort_shape shape = {.item_len = SORTED_BYTES, .key_len = 16, .memory_bytes = SORT_BYTES};
+    g_autofree char *folder = g_path_get_dirname(input->report_path);
+    switch (sweep->way) {
+    case SWEEP_LISTED:
+        return listing_reader_open(&sweep->listing, input->world, input->listing_path, NULL, error) &&
+               listed_begin(&sweep->keys, sweep->listing, error);
+    case SWEEP_WHOLE:
+        break;
+    case SWEEP_OWNED:
+        return file_make_dirs(input->world, folder, error) &&
+               extsort_new(&sweep->sort, input->world, folder, &shape, error);
+    }
+    return true;
+}
+
+static bool sweep_open(struct sweep *sweep, const struct verify_input *input, GError **error)
+{
+    struct scan_spec spec = {
+        .ds = &input->target_ds, .max_records = BATCH_RECORDS, .max_bytes = 1 << 20, .bytes_only = true};
+    pthread_mutex_init(&sweep->lock, NULL);
+    sweep->sums = g_new0(struct set_digest, input->n_parts);
+    sweep->looks_at_unlisted = sweep->way == SWEEP_LISTED && input->same_dataset && input->whole;
+    for (size_t i = 0; i < input->n_parts; i++)
+        sweep->most += input->parts[i].sum ? input->parts[i].sum->stored.count : 0;
+    places_of(sweep, input);
+    return store_session_open(&sweep->session, input->target, error) &&
+           store_scan_open(&sweep->scan, sweep->session, &spec, error) && open_way(sweep, input, error);
+}
+
+static void sweep_done(struct sweep *sweep)
+{
+    listed_done(&sweep->keys);
+    g_clear_pointer(&sweep->sort, extsort_free);
+    g_clear_pointer(&sweep->listing, listing_reader_free);
+    g_clear_pointer(&sweep->scan, store_scan_close);
+    g_clear_pointer(&sweep->session, store_session_close);
+    g_free(sweep->place_of);
+    g_free(sweep->sums);
+    pthread_mutex_destroy(&sweep->lock);
+}
+
+static bool settle(struct verification *verification, size_t at, GError **error)
+{
+    struct found found;
+    if (!found_of_sum(&found, verification->input->parts[at].sum, error))
+        return false;
+    found_merge(&verification->found, &found);
+    verification->settled[at] = true;
+    verification->result->by_sums++;
+    return true;
+}
+
+/* All or none. */
+static bool whole_equal(const struct sweep *sweep, const struct verify_input *input)
+{
+    struct set_digest was = {0};
+    for (size_t i = 0; i < input->n_parts; i++)
+        set_digest_merge(&was, &input->parts[i].sum->stored);
+    return set_digest_equal(&was, &sweep->sums[0]);
+}
+
+static bool settle_equal(struct verification *verification, const struct sweep *sweep, GError **error)
+{
+    const struct verify_input *input = verification->input;
+    bool by_part = sweep->way != SWEEP_WHOLE, all = !by_part && whole_equal(sweep, input);
+    for (size_t i = 0; i < input->n_parts; i++) {
+        const struct part_sum *sum = input->parts[i].sum;
+        if (sum && (all || (by_part && set_digest_equal(&sum->stored, &sweep->sums[i]))) &&
+            !settle(verification, i, error))
+            return false;
+    }
+    return true;
+}
+
+static bool sweep_by(struct verification *verification, enum sweep_way way, GError **error)
+{
+    struct sweep sweep = {.way = way};
+    if (verification->result->by_sums > 0 || !can_sweep(verification->input, way))
+        return true;
+    verification->sweep = &sweep;
+    bool ok = sweep_open(&sweep, verification->input, error) && verification_threads(verification, sweep_pass, error) &&
+              (way != SWEEP_OWNED || add_owned(&sweep, verification->input, error)) &&
+              settle_equal(verification, &sweep, error);
+    verification->unlisted_looked_at |= sweep.looks_at_unlisted;
+    verification->sweep = NULL;
+    sweep_done(&sweep);
+    return ok;
+}
+
+bool sweep_run(struct verification *verification, GError **error)
+{
+    return sweep_by(verification, SWEEP_LISTED, error) && sweep_by(verification, SWEEP_WHOLE, error) &&
+           sweep_by(verification, SWEEP_OWNED, error);
+}

@@ -1,0 +1,453 @@
+/* Verification by the sums that a gate leaves: what the target alone tells, what it cannot, and what is then compared.
+ */
+#include <glib/gstdio.h>
+
+#include "kit/scene.h"
+#include "run/check.h"
+
+#define KEYS  40
+#define PARTS 4
+
+#define TARGET                                                                                                         \
+    "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: overwrite }\nworkers: 2\npartitions: { "   \
+    "count: 4 }\n"
+#define SAME                                                                                                           \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\ntransform: { lua: t.lua }\n"                  \
+    "target: { store: \"mem:s\", dataset: items }\nworkers: 2\npartitions: { count: 4 }\n"
+#define ELSEWHERE                                                                                                      \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\ntransform: { lua: t.lua }\n" TARGET
+#define FILES                                                                                                          \
+    "sluice: 1\nname: job\nsource: { store: \"file:.\", dataset: in.ndjson, key: id }\ntransform: { lua: t.lua "       \
+    "}\n" TARGET
+#define LUA                                                                                                            \
+    "function transform(doc, ctx)\n  if doc.skip then return nil end\n  if doc.bad then return ctx.reject('bad') "     \
+    "end\n"                                                                                                            \
+    "  doc.times = doc.times + 1\n  return doc\nend\n"
+
+static const char *const SPECS[] = {SAME, ELSEWHERE, FILES};
+
+static void key_of(int i, char into[16])
+{
+    g_snprintf(into, 16, "k%02d", i);
+}
+
+/* KEYS records wherever the spec reads them. */
+static void fill(struct scene *scene)
+{
+    g_autoptr(GString) lines = g_string_new(NULL);
+    for (int i = 0; i < KEYS; i++) {
+        char key[16];
+        key_of(i, key);
+        g_autofree char *json = g_strdup_printf("{\"id\":\"%s\",\"times\":0}", key);
+        g_string_append_printf(lines, "%s\n", json);
+        scene_put(scene, "items", key, json);
+        scene_put(scene, "origin", key, json);
+    }
+    scene_file(scene, "in.ndjson", lines->str);
+}
+
+/* A run whose gate has passed. */
+static void passed(struct scene *scene, const char *spec)
+{
+    scene_init(scene, spec, LUA);
+    fill(scene);
+    scene_ran(scene, 0);
+}
+
+static void put(struct scene *scene, int i, const char *json)
+{
+    char key[16];
+    key_of(i, key);
+    scene_put(scene, "items", key, json);
+}
+
+/* The lines of the report, each of this class and key. */
+static void reported(const struct verify_result *result, const char *class, const char *key)
+{
+    g_autofree char *report = NULL, *kind = g_strdup_printf("\"kind\":\"%s\"", class),
+                    *name = g_strdup_printf("{\"key\":\"%s\"", key);
+    assert_true(g_file_get_contents(result->report_path, &report, NULL, NULL));
+    assert_ptr_equal(strchr(report, '\n'), report + strlen(report) - 1); /* one line */
+    assert_true(g_str_has_prefix(report, name));
+    assert_non_null(strstr(report, kind));
+}
+
+/* How often the stores were asked. */
+struct asked {
+    uint64_t scans, reads;
+};
+
+static struct asked verify(struct scene *scene, struct verify_result *ret)
+{
+    const uint64_t *calls = scene->plan.calls;
+    struct asked before = {.scans = calls[FAULT_SCAN_OPEN], .reads = calls[FAULT_READ]};
+    scene_verify(scene, ret);
+    return (struct asked){.scans = calls[FAULT_SCAN_OPEN] - before.scans, .reads = calls[FAULT_READ] - before.reads};
+}
+
+static void ways(const struct verify_result *result, size_t by_sums, size_t in_full)
+{
+    assert_int_equal(result->by_sums, by_sums);
+    assert_int_equal(result->in_full, in_full);
+    assert_int_equal(strstr(result->sentence, "by sums of ") != NULL, by_sums > 0);
+    assert_int_equal(strstr(result->sentence, " compared in full") != NULL, in_full > 0);
+}
+
+static size_t parts_of(struct scene *scene)
+{
+    auto_(arena) mem = arena_new(1 << 20);
+    return scene_row(scene, mem).parts[PART_VERIFIED];
+}
+
+/* --- equal
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* The target is scanned once. Of a source elsewhere that has keys, those are scanned too: for ones that came up. */
+static void equal_sums_pass_and_the_source_is_not_read(void **state)
+{
+    static const uint64_t SCANS[] = {1, 2, 1};
+    for (size_t i = 0; i < G_N_ELEMENTS(SPECS); i++) {
+        struct scene scene;
+        struct verify_result result;
+        passed(&scene, SPECS[i]);
+        struct asked asked = verify(&scene, &result);
+        assert_int_equal(asked.reads, 0);
+        assert_int_equal(asked.scans, SCANS[i]);
+        assert_true(result.pass);
+        ways(&result, parts_of(&scene), 0);
+        assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
+        assert_int_equal(result.compared, KEYS);
+        assert_int_equal(result.live.count, KEYS);
+        assert_true(set_digest_equal(&result.wanted, &result.live));
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+static void full_compares_every_key_with_the_source(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(SPECS); i++) {
+        struct scene scene;
+        struct verify_result result;
+        passed(&scene, SPECS[i]);
+        scene.full = true;
+        assert_in_range(verify(&scene, &result).reads, 1, UINT64_MAX);
+        ways(&result, 0, parts_of(&scene));
+        assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+/* What the gate counted beside the equal ones is said again. */
+static void counts_of_the_gate_are_kept(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    scene_init(&scene, SAME, LUA);
+    fill(&scene);
+    put(&scene, 3, "{\"bad\":true}");
+    put(&scene, 33, "{\"skip\":true}");
+    scene_ran(&scene, 8);
+    assert_int_equal(verify(&scene, &result).reads, 0);
+    ways(&result, PARTS, 0);
+    assert_int_equal(result.of[VERIFY_EQUAL], KEYS - 2);
+    assert_int_equal(result.of[VERIFY_REFUSED], 1);
+    assert_int_equal(result.of[VERIFY_FILTERED], 1);
+    assert_true(result.pass);
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+/* Another number type, another order: the same document. Sums go by the bytes; the comparison in full does not. */
+static void the_same_document_in_other_bytes_is_equal(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    passed(&scene, SAME);
+    put(&scene, 7, "{\"times\":1.0,\"id\":\"k07\"}");
+    verify(&scene, &result);
+    ways(&result, PARTS - 1, 1);
+    assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
+    assert_true(set_digest_equal(&result.wanted, &result.live));
+    assert_true(result.pass);
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+/* --- not equal
+ * -------------------------------------------------------------------------------------------------------- */
+
+static void one_record_changed_is_the_one_in_the_report(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(SPECS); i++) {
+        struct scene scene;
+        struct verify_result result;
+        passed(&scene, SPECS[i]);
+        put(&scene, 13, "{\"mine\":true}");
+        verify(&scene, &result);
+        assert_int_equal(result.of[VERIFY_CHANGED_SINCE], 1);
+        assert_int_equal(result.of[VERIFY_EQUAL], KEYS - 1);
+        assert_int_equal(result.compared, KEYS);
+        assert_true(result.pass);
+        assert_int_equal(result.in_full, 1);
+        assert_int_equal(result.by_sums, parts_of(&scene) - 1);
+        reported(&result, "changed_since", "k13");
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+static void a_pre_image_that_is_back_is_missing(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(SPECS); i++) {
+        struct scene scene;
+        struct verify_result result;
+        passed(&scene, SPECS[i]);
+        put(&scene, 39, "{\"id\":\"k39\",\"times\":0}");
+        verify(&scene, &result);
+        assert_int_equal(result.of[VERIFY_MISSING], 1);
+        assert_int_equal(result.of[VERIFY_EQUAL], KEYS - 1);
+        assert_false(result.pass);
+        reported(&result, "missing", "k39");
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+static void created_and_deleted_is_missing(void **state)
+{
+    for (size_t i = 1; i < G_N_ELEMENTS(SPECS); i++) {
+        struct scene scene;
+        struct verify_result result;
+        scene_init(&scene, SPECS[i], LUA);
+        fill(&scene);
+        scene_remove(&scene, "items", "k00");
+        scene_ran(&scene, 0);
+        scene_remove(&scene, "items", "k00");
+        verify(&scene, &result);
+        assert_int_equal(result.of[VERIFY_MISSING], 1);
+        assert_false(result.pass);
+        reported(&result, "missing", "k00");
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+static void another_expiry_is_no_longer_what_was_written(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    scene_init(&scene, SAME, LUA);
+    fill(&scene);
+    scene_put_until(&scene, "items", "k20", "{\"times\":4}", scene.fake.wall_ms + 600000);
+    scene_ran(&scene, 0);
+    scene_put_until(&scene, "items", "k20", "{\"times\":5}", scene.fake.wall_ms + 900000);
+    verify(&scene, &result);
+    ways(&result, PARTS - 1, 1);
+    assert_int_equal(result.of[VERIFY_CHANGED_SINCE], 1);
+    reported(&result, "changed_since", "k20");
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+static void what_expired_since_is_no_difference(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    scene_init(&scene, SAME, LUA);
+    fill(&scene);
+    scene_put_until(&scene, "items", "k20", "{\"times\":4}", scene.fake.wall_ms + 600000);
+    scene_ran(&scene, 0);
+    scene.fake.wall_ms += 600000;
+    verify(&scene, &result);
+    ways(&result, PARTS - 1, 1);
+    assert_int_equal(result.of[VERIFY_EXPIRED], 1);
+    assert_true(result.pass);
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+/* --- keys that are not the run's
+ * --------------------------------------------------------------------------------------- */
+
+static void a_key_that_came_up_in_the_source_is_unvisited(void **state)
+{
+    static const char *const SPEC[] = {SAME, ELSEWHERE}, *const WHERE[] = {"items", "origin"};
+    for (size_t i = 0; i < G_N_ELEMENTS(SPEC); i++) {
+        struct scene scene;
+        struct verify_result result;
+        passed(&scene, SPEC[i]);
+        scene_put(&scene, WHERE[i], "k13b", "{\"times\":0}");
+        scene_put(&scene, WHERE[i], "k99", "{\"skip\":true}"); /* the run would have done nothing with it */
+        verify(&scene, &result);
+        ways(&result, PARTS, 0);
+        assert_int_equal(result.of[VERIFY_UNVISITED], 1);
+        assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
+        reported(&result, "unvisited", "k13b");
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+static void keys_of_others_in_the_target_are_not_judged(void **state)
+{
+    for (size_t i = 1; i < G_N_ELEMENTS(SPECS); i++) {
+        struct scene scene;
+        struct verify_result result;
+        passed(&scene, SPECS[i]);
+        scene_put(&scene, "items", "a-key-of-another", "{\"times\":0}");
+        assert_int_equal(verify(&scene, &result).reads, 0);
+        ways(&result, parts_of(&scene), 0);
+        assert_true(result.pass);
+        assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
+        assert_int_equal(result.compared, KEYS);
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+/* Whose each key is can no longer be told: every key is compared, and the same is found. */
+static void owners_that_are_damaged_or_gone_cost_time_alone(void **state)
+{
+    for (int gone = 0; gone < 2; gone++) {
+        struct scene scene;
+        struct verify_result result;
+        passed(&scene, FILES);
+        put(&scene, 13, "{\"mine\":true}");
+        g_autofree char *path = g_build_filename(scene.home, "reports", "job.1", "owners.0", NULL), *bytes = NULL;
+        gsize len;
+        assert_true(g_file_get_contents(path, &bytes, &len, NULL));
+        bytes[len / 2] ^= 1;
+        if (gone)
+            assert_int_equal(g_unlink(path), 0);
+        else
+            assert_true(g_file_set_contents(path, bytes, (gssize)len, NULL));
+        verify(&scene, &result);
+        ways(&result, 0, parts_of(&scene));
+        assert_int_equal(result.of[VERIFY_CHANGED_SINCE], 1);
+        reported(&result, "changed_since", "k13");
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+/* --- gates
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static size_t sums_kept(struct scene *scene)
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct part_sum *sums;
+    size_t n;
+    struct run_row run = scene_row(scene, mem);
+    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_READ_ONLY, &error));
+    kit_ok(catalog_part_sums(catalog, run.id, mem, &sums, &n, &error));
+    return n;
+}
+
+static void check(struct process *process, struct verify_result *ret)
+{
+    GError *error = NULL;
+    struct check_wish wish = {.stage = 0};
+    struct watch watch = {0};
+    *ret = (struct verify_result){0};
+    kit_ok(check_parts(process->hold, &wish, &watch, ret, &error));
+}
+
+/* One worker writes the first partition; a key comes up; then the gate is judged. */
+static void a_gate_speaks_of_its_partitions_alone(void **state)
+{
+    static const char *const SPEC[] = {SAME, ELSEWHERE};
+    for (size_t i = 0; i < G_N_ELEMENTS(SPEC); i++) {
+        struct scene scene;
+        struct process process;
+        struct verify_result result;
+        auto_(arena) mem = arena_new(1 << 20);
+        scene_init(&scene, SPEC[i], LUA);
+        fill(&scene);
+        scene_plan(&scene);
+        process_begin(&process, &scene, JOB_FORWARD);
+        while (scene_row(&scene, mem).parts[PART_WRITTEN] == 0)
+            process_step(&process, 0);
+        scene_put(&scene, "items", "k05b", "{\"times\":0}");
+        scene_put(&scene, "origin", "k05b", "{\"times\":0}");
+        check(&process, &result);
+        assert_true(result.pass);
+        assert_int_equal(result.compared, KEYS / PARTS);
+        assert_int_equal(result.of[VERIFY_EQUAL], KEYS / PARTS);
+        assert_int_equal(result.of[VERIFY_UNVISITED], 0);
+        assert_int_equal(sums_kept(&scene), 1);
+        verify_result_done(&result);
+        process_end(&process);
+        process_die(&process);
+        scene_done(&scene);
+    }
+}
+
+static void a_gate_that_fails_leaves_no_sums(void **state)
+{
+    struct scene scene;
+    struct process process;
+    struct verify_result result;
+    scene_init(&scene, SAME, LUA);
+    fill(&scene);
+    scene_plan(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_end(&process);
+    put(&scene, 5, "{\"id\":\"k05\",\"times\":0}");
+    check(&process, &result);
+    assert_false(result.pass);
+    assert_int_equal(sums_kept(&scene), 0);
+    verify_result_done(&result);
+    put(&scene, 5, "{\"id\":\"k05\",\"times\":1}");
+    check(&process, &result);
+    assert_true(result.pass);
+    assert_int_equal(sums_kept(&scene), PARTS);
+    verify_result_done(&result);
+    process_die(&process);
+    scene_done(&scene);
+}
+
+/* Keys that a field of the document gives: the listing does not hold them. */
+static void made_keys_are_compared_in_full(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    scene_init(&scene,
+               "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin, key: [id, times] }\n"
+               "transform: { lua: t.lua }\n" TARGET,
+               LUA);
+    fill(&scene);
+    scene_ran(&scene, 0);
+    assert_int_equal(sums_kept(&scene), 0);
+    verify(&scene, &result);
+    ways(&result, 0, PARTS);
+    assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equal_sums_pass_and_the_source_is_not_read),
+        cmocka_unit_test(full_compares_every_key_with_the_source),
+        cmocka_unit_test(counts_of_the_gate_are_kept),
+        cmocka_unit_test(the_same_document_in_other_bytes_is_equal),
+        cmocka_unit_test(one_record_changed_is_the_one_in_the_report),
+        cmocka_unit_test(a_pre_image_that_is_back_is_missing),
+        cmocka_unit_test(created_and_deleted_is_missing),
+        cmocka_unit_test(another_expiry_is_no_longer_what_was_written),
+        cmocka_unit_test(what_expired_since_is_no_difference),
+        cmocka_unit_test(a_key_that_came_up_in_the_source_is_unvisited),
+        cmocka_unit_test(keys_of_others_in_the_target_are_not_judged),
+        cmocka_unit_test(owners_that_are_damaged_or_gone_cost_time_alone),
+        cmocka_unit_test(a_gate_speaks_of_its_partitions_alone),
+        cmocka_unit_test(a_gate_that_fails_leaves_no_sums),
+        cmocka_unit_test(made_keys_are_compared_in_full),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
