@@ -1,4 +1,5 @@
 /* The program: makes the world, takes the signals, and hands over to the command line. */
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <unistd.h>
@@ -34,8 +35,20 @@ static void keep_memory_together(void)
     mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 }
 
+/* A standard file that was closed would be the number of the next one that is opened, and what is printed would stand
+ * in the catalog. In its place stands one with which nothing can be done: what is printed there is missed, and said so.
+ */
+static void stand_in_for_closed(void)
+{
+    static const int MODES[] = {[STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_WRONLY};
+    for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++)
+        if (fcntl(number, F_GETFD) < 0 && open("/dev/null", MODES[number]) < 0)
+            _exit(1);
+}
+
 int main(int argc, char **argv)
 {
+    stand_in_for_closed();
     struct cli_start start = {.world = world_real(), .signals = &asked, .argc = argc, .argv = argv};
     keep_memory_together();
     take_signals();

@@ -113,7 +113,7 @@ bool run_lock_holder(struct run_holder *ret, const struct world *world, const ch
     struct run_holder holder = {0};
     g_autofree char *path = lock_path(home, run);
     if (file_exists(world, path)) {
-        if (!file_open(&file, world, path, FILE_UPDATE, error))
+        if (!file_open(&file, world, path, FILE_READ, error)) /* also where the home may only be read */
             return false;
         holder.live = !file_lock(file, &failed);
     }

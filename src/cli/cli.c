@@ -1,5 +1,7 @@
 #include "cli/cli.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/nearest.h"
@@ -102,6 +104,25 @@ static int serve(struct cli *cli, int argc, char **argv)
     return 0;
 }
 
+/* A reader that has had enough (`sluice cat … | head`) is no fault. */
+static bool reader_has_gone(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
+/* Whether all that was printed has arrived; otherwise a success is none. */
+static int delivered(const struct cli *cli, int status)
+{
+    errno = 0;
+    if ((fflush(cli->out) == 0 && !ferror(cli->out)) || reader_has_gone())
+        return status;
+    g_autoptr(GError) error = NULL;
+    error_set_errno(&error, errno ? errno : ENOSPC, "standard output: what was to be printed is not all there");
+    fprintf(cli->err, "sluice: %s\n", error->message);
+    return status == 0 || status == 8 ? error_exit_status(error) : status;
+}
+
 int cli_main(const struct cli_start *start)
 {
     struct cli cli = {.world = start->world,
@@ -112,5 +133,5 @@ int cli_main(const struct cli_start *start)
                       .terminal = isatty(STDERR_FILENO) && g_strcmp0(g_getenv("TERM"), "dumb") != 0};
     int status = serve(&cli, start->argc, start->argv);
     cli_done(&cli);
-    return fflush(stdout) == 0 && !ferror(stdout) ? status : 1;
+    return delivered(&cli, status);
 }

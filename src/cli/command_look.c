@@ -1,5 +1,6 @@
 /* status, list, stores: one look. */
 #include "base/units.h"
+#include "catalog/lock.h"
 #include "cli/cli.h"
 
 static bool open_catalog(struct cli *cli, struct catalog **ret, GError **error)
@@ -24,6 +25,38 @@ static bool find(struct cli *cli, struct catalog *catalog, struct arena *mem, st
     return cli->n_args ? catalog_run_get(catalog, cli->args[0], mem, ret, error) : newest(catalog, mem, ret, error);
 }
 
+/* Whether a process drives the run at this moment. */
+static bool is_held(struct cli *cli, const struct run_row *run, bool *ret, GError **error)
+{
+    struct run_holder holder;
+    if (!run_lock_holder(&holder, cli->world, cli->home, run->name, error))
+        return false;
+    *ret = holder.live;
+    return true;
+}
+
+/* What goes on with a run that says that it is at work; NULL: its state holds without a process. */
+static const char *goes_on_with(enum run_state state)
+{
+    static const char *const COMMANDS[RUN_STATE_COUNT] = {[RUN_RUNNING] = "resume",
+                                                          [RUN_VERIFYING] = "resume",
+                                                          [RUN_PROMOTING] = "resume",
+                                                          [RUN_ROLLING_BACK] = "rollback"};
+    return COMMANDS[state];
+}
+
+/* Its holder died without a word, or was killed. */
+static void status_text(struct cli *cli, struct run_row *run, bool held)
+{
+    const char *command = held ? NULL : goes_on_with(run->state);
+    g_autofree char *reason =
+        command ? g_strdup_printf("no process holds it; `sluice %s %s` goes on", command, run->name) : NULL;
+    if (reason)
+        run->reason = reason;
+    print_run(cli, run);
+    run->reason = NULL;
+}
+
 int command_status(struct cli *cli, GError **error)
 {
     auto_(catalog) catalog = NULL;
@@ -31,14 +64,16 @@ int command_status(struct cli *cli, GError **error)
     struct run_row run;
     struct stage_row *stages;
     size_t n;
+    bool held = false;
     if (!open_catalog(cli, &catalog, error) || !find(cli, catalog, mem, &run, error) ||
-        !catalog_stages(catalog, run.id, mem, &stages, &n, error))
+        !catalog_stages(catalog, run.id, mem, &stages, &n, error) || !is_held(cli, &run, &held, error))
         return -1;
     if (!cli_has(cli, OPTION_JSON)) {
-        print_run(cli, &run);
+        status_text(cli, &run, held);
         return 0;
     }
     json_t *status = shape_status(&run);
+    json_object_set_new(status, "held", json_boolean(held));
     json_object_set_new(status, "stage", shape_text(run.stage < n ? stages[run.stage].name : NULL));
     json_object_set_new(status, "stages", shape_stages(stages, n));
     print_json(cli, status);

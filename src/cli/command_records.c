@@ -113,7 +113,7 @@ static bool cat_all(struct cat *cat, GError **error)
                          cat->cli->args[1]);
     if (!store_scan_open(&scan, cat->session, &spec, error))
         return false;
-    while (!batch.done && cat->left > 0) {
+    while (!batch.done && cat->left > 0 && !ferror(cat->cli->out)) {
         arena_reset(cat->mem);
         if (!store_scan_next(scan, &call, &batch, error))
             return false;
