@@ -550,6 +550,26 @@ static void check_all(struct life *life, void (*check)(const struct life *, int,
     store_registry_free(registry);
 }
 
+/* Where a partition was gone on with: each checkpoint begins where the one before ends, and the last at its end. */
+static void check_places(struct catalog *catalog, int64_t run)
+{
+    GError *error = NULL;
+    auto_(arena) mem = arena_new(8 << 20);
+    struct parts_of of = {.run = run, .stage = UINT32_MAX};
+    struct part_row *parts;
+    size_t n;
+    kit_ok(catalog_parts(catalog, &of, mem, &parts, &n, &error));
+    for (size_t i = 0; i < n; i++) {
+        struct checkpoints rows;
+        kit_ok(catalog_checkpoints(catalog, run, parts[i].part, mem, &rows, &error));
+        assert_true(rows.n > 0);
+        for (size_t k = 0; k < rows.n; k++)
+            assert_int_equal((rows.rows[k].index - (k > 0 ? rows.rows[k - 1].index : 0) + 1) / 2,
+                             rows.rows[k].outcomes.len);
+        assert_int_equal(rows.rows[rows.n - 1].index, parts[i].records);
+    }
+}
+
 static int act_check_forward(struct life *life)
 {
     GError *error = NULL;
@@ -561,6 +581,7 @@ static int act_check_forward(struct life *life)
     if (!tally_reconciles(&run.tally))
         fail_msg("%" PRIu64 " keys listed, %" PRIu64 " accounted for", run.tally.of[OUTCOME_LISTED_],
                  tally_sum(&run.tally, OUTCOME_KIND_LISTED));
+    check_places(catalog, run.id);
     check_all(life, life->mode == LIFE_IN_PLACE ? check_in_place : check_filled);
     return ACT_DONE;
 }
