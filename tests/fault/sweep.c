@@ -126,6 +126,7 @@ static void check_done(struct scene *scene, const struct reference *reference)
     check_same("the target differs from that of an undisturbed run", after, reference->after);
     scene_reconciles(scene);
     check_counts(scene, reference);
+    assert_int_equal(scene_refusals(scene), reference->tally.of[OUTCOME_REJECTED]); /* each once */
 }
 
 static void check_back(struct scene *scene, const struct reference *reference)

@@ -471,3 +471,23 @@ bool scene_refused(struct scene *scene, const char *key, enum error_code code)
 {
     return names(scene, HOME_QUARANTINE, key, code);
 }
+
+uint64_t scene_refusals(struct scene *scene)
+{
+    GError *error = NULL;
+    auto_(arena) mem = arena_new(16 << 20);
+    auto_(quarantine_reader) reader = NULL;
+    struct run_row row = scene_row(scene, mem);
+    g_autofree char *path = home_path(scene->home, HOME_QUARANTINE, row.name);
+    struct quarantine_config config = {.world = &scene->fake.world, .path = path};
+    struct quarantine_filter all = {0};
+    struct quarantine_entry *entry;
+    uint64_t n = 0;
+    memcpy(config.run_uid, row.uid, sizeof row.uid);
+    kit_ok(quarantine_reader_open(&reader, &config, &all, &error));
+    for (;; n++) {
+        kit_ok(quarantine_next(reader, mem, &entry, &error));
+        if (!entry)
+            return n;
+    }
+}

@@ -122,6 +122,8 @@ void scene_reconciles(struct scene *scene);
 /* Whether the notes (or the quarantine) of the run name the key with the code. */
 bool scene_notes(struct scene *scene, const char *key, enum error_code code);
 bool scene_refused(struct scene *scene, const char *key, enum error_code code);
+/* How many rows the quarantine of the run holds. */
+uint64_t scene_refusals(struct scene *scene);
 
 /* --- a process, step by step ---------------------------------------------------------------------------------------
  */
