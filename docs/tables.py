@@ -23,6 +23,7 @@ TABLES = {
     "states": Table("src/catalog/state_rows.h", "STATE", (("state", 1), ("over", 2))),
     "moves": Table("src/catalog/state_rows.h", "MOVE", (("from", 0), ("to", 1))),
     "faults": Table("src/gen/fault_rows.h", "ROW", (("fault", 1), ("in a million", 2), ("ends", 3), ("what is wrong", 4))),
+    "checks": Table("src/doctor/check_rows.h", "CHECK", (("check", 0), ("ok when, or what it tells", 2))),
     "capabilities": Table("src/store/capability_rows.h", "ROW", (("capability", 1), ("what a store can do", 3))),
 }
 

@@ -364,6 +364,16 @@ bool file_exists(const struct world *world, const char *path)
     return file_stat_path(world, path, &found, NULL);
 }
 
+bool file_room(const struct world *world, const char *path, struct world_room *ret, GError **error)
+{
+    if (world->files->room(world->files_self, path, ret) == 0)
+        return true;
+    g_autofree char *parent = g_path_get_dirname(path);
+    if (errno != ENOENT || strcmp(parent, path) == 0)
+        return error_set_errno(error, errno, "%s: cannot look at the file system", path);
+    return file_room(world, parent, ret, error);
+}
+
 static void keep_name(void *user, const char *name)
 {
     g_ptr_array_add(user, g_strdup(name));

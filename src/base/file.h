@@ -49,5 +49,8 @@ bool file_sync_dir_durable(const struct world *world, const char *path, GError *
 bool file_read_all(const struct world *world, const char *path, size_t cap, GBytes **ret, GError **error);
 bool file_exists(const struct world *world, const char *path); /* whatever it is; false where one may not look */
 bool file_stat_path(const struct world *world, const char *path, struct world_stat *ret, GError **error);
+/* Of the path or, where it is not there yet, of the nearest directory above it that is: how much may still be written.
+ */
+bool file_room(const struct world *world, const char *path, struct world_room *ret, GError **error);
 /* The names in a directory, sorted bytewise; a GPtrArray of char *, which frees them. */
 bool file_list(const struct world *world, const char *dir, GPtrArray **ret, GError **error);

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -129,6 +130,16 @@ static int real_list(void *self, const char *path, void (*each)(void *user, cons
     return saved_errno ? -1 : 0;
 }
 
+static int real_room(void *self, const char *path, struct world_room *ret)
+{
+    struct statvfs found;
+    if (statvfs(path, &found) != 0)
+        return -1;
+    *ret = (struct world_room){.free_bytes = (uint64_t)found.f_bavail * found.f_frsize,
+                               .writable = access(path, W_OK) == 0};
+    return 0;
+}
+
 static bool real_random(void *self, void *into, size_t len)
 {
     uint8_t *at = into;
@@ -197,6 +208,7 @@ static const struct world_files real_files = {
     .lock = real_lock,
     .stat = real_stat,
     .list = real_list,
+    .room = real_room,
 };
 
 static const struct world real = {.clock = &real_clock, .files = &real_files, .random = real_random};

@@ -29,6 +29,11 @@ struct world_stat {
     bool regular, directory;
 };
 
+struct world_room {
+    uint64_t free_bytes; /* that this user may take */
+    bool writable;       /* by this user */
+};
+
 /* The calls of POSIX with its errno, one each, so that a test can make the n-th one fail, be short or tear.
  * They return what the system call does, -1 with errno set. base/file.c is their only caller. */
 struct world_files {
@@ -45,6 +50,7 @@ struct world_files {
     int (*stat)(void *self, int fd, struct world_stat *ret);
     /* Calls each(user, name) for every entry but . and .., in no order. */
     int (*list)(void *self, const char *path, void (*each)(void *user, const char *name), void *user);
+    int (*room)(void *self, const char *path, struct world_room *ret); /* of what is there */
 };
 
 struct world {

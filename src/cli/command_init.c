@@ -131,7 +131,7 @@ static json_t *made_up_commands(const struct starter *starter)
 
 static json_t *next_commands(const struct starter *starter)
 {
-    static const char *const LINES[] = {"sluice try SPEC --sample 20", "sluice run SPEC"};
+    static const char *const LINES[] = {"sluice doctor SPEC", "sluice try SPEC --sample 20", "sluice run SPEC"};
     return commands_of(LINES, G_N_ELEMENTS(LINES), starter->files[0]);
 }
 

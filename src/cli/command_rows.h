@@ -6,6 +6,10 @@ COMMAND(init,       "[DIR]",         0, 1, "write a commented starter spec, its 
         "Replaces nothing: where one of the files is there, none is written. It prints what to do next, on made-up customers\n"
         "first and then on your own records.",
         DOCUMENT, OPTION_TEMPLATE, OPTION_SCHEMA)
+COMMAND(doctor,     "SPEC",          1, 1, "look at everything that a run needs, before it; writes nothing",
+        "A line a check: ok, warn or fail, and what to do. Ends with 0 where nothing fails, else with the first failure's code:\n"
+        "2 the spec, the contract or the transform is wrong, 6 a store is not reached, 7 a run would be refused.",
+        DOCUMENT, OPTION_COUNT)
 COMMAND(try,        "SPEC",          1, 1, "what would become of a few records: before, after, the decision; writes nothing",
         "Records go the whole way by the code of the run: transform, contract, the look at the live target, the policy.\n"
         "`--key K` takes one record, `--sample N` some. Ends with 8 where some would be refused, with 9 where there is no K.",

@@ -297,6 +297,16 @@ bool store_lock(struct session *session, const struct call *call, struct store_l
     return call_end(&attempt, write->lock(session, call, io, force, error), error);
 }
 
+bool store_lock_read(struct session *session, const struct call *call, struct store_lock *ret, bool *ret_held,
+                     GError **error)
+{
+    const struct write_ops *write = session_driver(session)->write;
+    struct attempt attempt;
+    if (!call_begin(&attempt, session, call, OP_INSPECT, write && write->lock_read, error))
+        return false;
+    return call_end(&attempt, write->lock_read(session, call, ret, ret_held, error), error);
+}
+
 bool store_unlock(struct session *session, const struct call *call, const uint8_t run_uid[16], GError **error)
 {
     const struct write_ops *write = session_driver(session)->write;

@@ -76,6 +76,8 @@ bool store_fence_read(struct session *session, const struct call *call, const st
                       GError **error);
 bool store_fence_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);
 bool store_lock(struct session *session, const struct call *call, struct store_lock *io, bool force, GError **error);
+bool store_lock_read(struct session *session, const struct call *call, struct store_lock *ret, bool *ret_held,
+                     GError **error);
 bool store_unlock(struct session *session, const struct call *call, const uint8_t run_uid[16], GError **error);
 bool store_sink_write_durable(struct session *session, const struct call *call, const struct sink_file *file,
                               const struct record *records, size_t n, GError **error);

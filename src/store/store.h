@@ -216,6 +216,9 @@ struct write_ops {
      * in *io with the holder. Already this run's: fine. `force` takes it from whoever has it. */
     bool (*lock)(struct session *, const struct call *, struct store_lock *io, bool force, GError **);
     bool (*unlock)(struct session *, const struct call *, const uint8_t run_uid[16], GError **);
+    /* Who holds the dataset's lock, without taking it; also in a store opened for reading only. NULL: cannot be asked.
+     */
+    bool (*lock_read)(struct session *, const struct call *, struct store_lock *ret, bool *ret_held, GError **);
 };
 
 /* Append-only targets: a part file per partition and checkpoint, written aside, made durable, then renamed. */

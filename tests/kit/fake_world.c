@@ -284,6 +284,11 @@ static int fake_list(void *self, const char *path, void (*each)(void *user, cons
     return faulty(self, "list", path, -1) ? -1 : real_files()->list(NULL, path, each, user);
 }
 
+static int fake_room(void *self, const char *path, struct world_room *ret)
+{
+    return real_files()->room(NULL, path, ret);
+}
+
 static const struct world_clock fake_clock = {
     .monotonic_us = fake_monotonic_us,
     .wall_ms = fake_wall_ms,
@@ -303,6 +308,7 @@ static const struct world_files fake_files = {
     .lock = fake_lock,
     .stat = fake_stat,
     .list = fake_list,
+    .room = fake_room,
 };
 
 void fake_world_init(struct fake_world *fake)

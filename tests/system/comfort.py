@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The commands that stand beside the run: gen, explain, try, init, doctor."""
 
+import hashlib
 import json
 import re
 from decimal import Decimal
@@ -202,9 +203,14 @@ def items(stand, rows=400):
 
 
 def snapshot(stand):
-    """All that is there, but what RocksDB says of its own opening."""
-    return {str(path.relative_to(stand.dir)): path.read_bytes() for path in sorted(stand.dir.rglob("*"))
-            if path.is_file() and not path.name.startswith("LOG")}
+    """All that is there, but what RocksDB says of its own opening and what SQLite's readers share memory by."""
+    return {str(path.relative_to(stand.dir)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(stand.dir.rglob("*"))
+            if path.is_file() and not path.name.startswith("LOG") and not path.name.endswith(("-shm", "-wal"))}
+
+
+def untouched(stand, before):
+    after = snapshot(stand)
+    same([name for name in before | after if before.get(name) != after.get(name)], [], "what was changed")
 
 
 def tried(stand, spec, *arguments):
@@ -212,7 +218,7 @@ def tried(stand, spec, *arguments):
     before = snapshot(stand)
     lines = stand.sluice("try", spec, *arguments, "--json").ended(0, 8).lines()
     words = stand.sluice("try", spec, *arguments).ended(0, 8).out
-    same(snapshot(stand), before, "what stands there")
+    untouched(stand, before)
     end = lines.pop()
     same((end["type"], end["records"]["read"]), ("end", len(lines)), "the end")
     same({line["type"] for line in lines} - {"tried"}, set(), "types")
@@ -470,7 +476,7 @@ def _(stand):
 @test("init: what it prints is what it wrote and what to do next; --quiet prints nothing")
 def _(stand):
     out = stand.sluice("init", "a/b", "--template", "gap").ended(0).out
-    among(["wrote a/b/gap.yaml\n", "cd a/b\n", "sluice gen customers", "sluice try gap.yaml --sample 20\n", "sluice run gap.yaml\n"], out)
+    among(["wrote a/b/gap.yaml\n", "cd a/b\n", "sluice gen customers", "sluice doctor gap.yaml\n", "sluice try gap.yaml --sample 20\n", "sluice run gap.yaml\n"], out)
     same(stand.sluice("init", "c", "--quiet").ended(0).out, "", "standard output")
 
 
@@ -494,6 +500,111 @@ def _(stand):
             (["--shcema"], "did you mean '--schema'?", 2)):
         among(words, stand.sluice("init", *arguments).ended(code).err)
     same([path.name for path in stand.dir.iterdir()], ["file"], "files")
+
+
+# --- doctor
+
+CHECKS = ["spec", "contract", "transform", "source", "target", "lock", "plan", "clock", "home", "runs", "records", "space", "protect"]
+
+
+def examined(stand, spec, status, **more):
+    """{check: what was found}, of an examination that leaves everything as it is."""
+    before = snapshot(stand)
+    told = stand.sluice("doctor", spec, "--json", **more).ended(status).json()
+    words = stand.sluice("doctor", spec, **more).ended(status).out
+    untouched(stand, before)
+    same((told["type"], told["spec"], told["exit"]), ("doctor", spec, status), "what it says of itself")
+    same([row["check"] for row in told["checks"]], CHECKS, "the checks")
+    for row in told["checks"]:
+        among([f"{row['level']:5} {row['check']}", row["text"].splitlines()[0]], words)
+        must(row["todo"] or row["level"] in ("ok", "skip"), row)
+        must(row["exit"] == 0 or row["level"] == "fail", row)
+    failed = [row["exit"] for row in told["checks"] if row["level"] == "fail"]
+    same(status, failed[0] if failed else 0, "exit")
+    return {row["check"]: row for row in told["checks"]}
+
+
+def levels(found, level):
+    return [check for check in CHECKS if found[check]["level"] == level]
+
+
+@test("doctor: what is fit to run has no failure, before the first run and after it")
+def _(stand):
+    items(stand)
+    found = examined(stand, "load.yaml", 0)
+    same((levels(found, "fail"), levels(found, "skip"), levels(found, "warn")), ([], [], ["protect"]), "levels")
+    for check, words in (("source", "file:in#*.ndjson"), ("target", "will be made"), ("plan", "fill"), ("home", "will be made"),
+                         ("records", "of 400 records: 397 written, 3 rejected (3 contract-says: n)"), ("protect", "protect.live")):
+        among(words, found[check]["text"], check)
+    stand.sluice("run", "load.yaml", "--yes").ended(8)
+    found = examined(stand, "fix.yaml", 0)
+    same(levels(found, "warn"), ["contract", "protect"], "warnings")
+    for check, words in (("plan", "the same dataset"), ("lock", "free"), ("runs", "no run's writes"), ("transform", "exactly once")):
+        among(words, found[check]["text"], check)
+    same(stand.sluice("doctor", "fix.yaml", "--quiet").ended(0).out.count("ok "), 0, "quiet")
+
+
+@test("doctor: what is wrong fails with its code, the rest is looked at all the same, and what cannot be is named")
+def _(stand):
+    items(stand)
+    stand.write("bad.contract.yaml", ITEM.replace("decimal", "decimel"))
+    stand.write("bad.lua", "function transform(doc\n")
+    table = (
+        ("sluice: 1\n", "spec", 2, ["'name' is missing", "'source' is missing"]),
+        (LOAD.replace("item.contract", "none"), "contract", 2, ["no such file"]),
+        (LOAD.replace("item.contract", "bad.contract"), "contract", 2, ["did you mean 'decimal'?"]),
+        (LOAD + "transform: { lua: bad.lua }\n", "transform", 2, ["bad.lua:2"]),
+        (LOAD + "transform: { lua: none.lua }\n", "transform", 2, ["none.lua"]),
+        (LOAD.replace("key: id, version: v", 'key: id, version: v, where: "doc.n =="'), "transform", 2, ["where"]),
+        (LOAD.replace('"*.ndjson"', '"*.csv"'), "source", 6, ["there is no dataset '*.csv'"]),
+        (LOAD.replace("file:in", "file:nowhere"), "source", 6, ["nowhere"]),
+        (LOAD.replace("file:in", "rocksdb:none"), "source", 6, ["there is no RocksDB in"]),
+        (LOAD.replace("rocksdb:live", "rocksdb:in"), "target", 7, ["is not a RocksDB directory"]),
+        (LOAD.replace(", key: id", ""), "plan", 2, ["source.key"]))
+    for text, check, status, words in table:
+        stand.write("x.yaml", text)
+        found = examined(stand, "x.yaml", status)
+        same((levels(found, "fail")[0], found[check]["exit"]), (check, status), text)
+        among(words, found[check]["text"], check)
+        must("home" in levels(found, "ok") and "records" in levels(found, "skip"), found)
+    examined(stand, "nothing.yaml", 2)
+    stand.write("dir/y", "")
+    examined(stand, "dir", 2)
+    among("usage: sluice doctor", stand.sluice("doctor").ended(2).err)
+    stand.write("file", "")
+    found = examined(stand, "load.yaml", 6, env=dict(stand.environment(), SLUICE_HOME="file/home"))
+    same(levels(found, "fail")[0], "home", "the first failure")
+
+
+@test("doctor: a sample that the contract refuses, a policy that overwrites, a rate")
+def _(stand):
+    items(stand)
+    stand.write("x.yaml", LOAD.replace("rejects: 100%", "rejects: 0.1%, rate: { max: 100/s }").replace(
+        "items }", "items, write: in-place, conflict: overwrite }"))
+    found = examined(stand, "x.yaml", 0)
+    same(levels(found, "warn"), ["plan", "records"], "warnings")
+    among(["more are refused than protect.rejects allows (0.1 %)", "3 contract-says: n"], found["records"]["text"])
+    among("overwritten", found["plan"]["text"])
+    among("held to 100 records a second", found["protect"]["text"])
+    stand.write("x.yaml", LOAD.replace("items }", "items, write: in-place }"))
+    among("newer-wins: as good as the application's v is", examined(stand, "x.yaml", 0)["plan"]["text"])
+
+
+@test("doctor: an unfinished run of the same plan is no obstacle; one of another plan is, and so is another home's lock")
+def _(stand):
+    items(stand)
+    stand.dies("cas.after:1", "run", "load.yaml", "--yes")
+    found = examined(stand, "load.yaml", 0)
+    among("load.1, an earlier run of this spec", found["lock"]["text"])
+    among("load.1 is running: `sluice run` goes on with it", found["runs"]["text"])
+    stand.write("load.yaml", LOAD + "workers: 3\n")
+    found = examined(stand, "load.yaml", 7)
+    same(levels(found, "fail"), ["runs"], "failures")
+    among("load.1", found["runs"]["text"])
+    among(["sluice rollback load.1", "sluice abort load.1"], found["runs"]["todo"])
+    found = examined(stand, "load.yaml", 7, env=dict(stand.environment(), SLUICE_HOME="other"))
+    same(levels(found, "fail"), ["lock"], "failures")
+    among(["held by run load.1 of home", "/home on "], found["lock"]["text"])
 
 
 run_all()

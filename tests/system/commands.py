@@ -79,7 +79,7 @@ def _(stand):
     for arguments in (["help"], ["--help"], ["-h"], []):
         among("usage: sluice COMMAND", stand.sluice(*arguments).ended(0).out)
     commands = stand.sluice("help", "--json").ended(0).json()["commands"]
-    same([row["name"] for row in commands], ["init", "try", "run", "status", "list", "pause", "resume", "abort", "rollback", "verify",
+    same([row["name"] for row in commands], ["init", "doctor", "try", "run", "status", "list", "pause", "resume", "abort", "rollback", "verify",
                                              "quarantine", "cat", "explain", "gen", "stores", "audit", "version", "help"], "commands")
     for row in commands:
         words = stand.sluice("help", row["name"]).ended(0).out

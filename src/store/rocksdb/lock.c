@@ -85,6 +85,18 @@ static bool unlock_latched(struct session *session, const struct call *call, str
     return rocks_commit(session, error);
 }
 
+static char *lock_key(const struct call *call)
+{
+    return g_strconcat("lock/", call->ds->name, NULL);
+}
+
+bool rocks_lock_read(struct session *session, const struct call *call, struct store_lock *ret, bool *ret_held,
+                     GError **error)
+{
+    g_autofree char *key = lock_key(call);
+    return rocks_dataset_name(call->ds, error) && load(session, slice_of_text(key), call->mem, ret, ret_held, error);
+}
+
 /* The row of the dataset's lock, latched. */
 struct lock_row {
     char *name;
@@ -97,7 +109,7 @@ static bool row_take(struct session *session, const struct call *call, struct lo
     struct rocks_store *store = rocks_of(session);
     if (!rocks_whole(store, error) || !rocks_dataset_name(call->ds, error))
         return false;
-    ret->name = g_strconcat("lock/", call->ds->name, NULL);
+    ret->name = lock_key(call);
     ret->key = slice_of_text(ret->name);
     ret->latch = (struct latch){.family = ROCKS_META, .keys = &ret->key, .n = 1};
     if (latch_take(&store->latches, &ret->latch, call, store->base.world, error))

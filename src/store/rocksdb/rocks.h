@@ -128,6 +128,8 @@ bool rocks_fence_read(struct session *session, const struct call *call, const st
                       GError **error);
 bool rocks_fence_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);
 bool rocks_lock(struct session *session, const struct call *call, struct store_lock *io, bool force, GError **error);
+bool rocks_lock_read(struct session *session, const struct call *call, struct store_lock *ret, bool *ret_held,
+                     GError **error);
 bool rocks_unlock(struct session *session, const struct call *call, const uint8_t run_uid[16], GError **error);
 
 /* --- read.c ------------------------------------------------------------------------------------------------------- */

@@ -26,6 +26,7 @@ static const struct write_ops write_ops = {
     .fence_drop = rocks_fence_drop,
     .lock = rocks_lock,
     .unlock = rocks_unlock,
+    .lock_read = rocks_lock_read,
 };
 
 static const struct list_ops list_ops = {.sorted = true};

@@ -1,0 +1,129 @@
+/* The checks of what stands in files here: spec, contract, transform, home. */
+#include "base/file.h"
+#include "base/units.h"
+#include "doctor/look.h"
+#include "run/run.h"
+
+void look_spec(struct look *look)
+{
+    GError *error = NULL;
+    if (!spec_read(&look->spec, look->config->world, look->config->spec_path, &error))
+        look_fail(look, "mend the spec; `sluice explain KEY` says what a key takes", error);
+    else
+        look_ok(look, "%s: %s", look->spec->name, look->config->spec_path);
+}
+
+void look_contract(struct look *look)
+{
+    GError *error = NULL;
+    auto_(contract) contract = NULL;
+    if (!look->spec)
+        look_skip(look, "spec");
+    else if (!look->spec->contract)
+        look_warn(look, "name a contract: it is what keeps a wrong transform from spreading",
+                  "the spec names none: records are not checked");
+    else if (!file_exists(look->config->world, look->spec->contract)) {
+        error_set(&error, SLUICE_ERROR_CONTRACT, "%s: there is no such file", look->spec->contract);
+        look_fail(look, "name the contract's file in the spec", error);
+    } else if (!contract_read(&contract, look->config->world, look->spec->contract, &error))
+        look_fail(look, "mend the contract; `sluice explain contract KEY` says what a key takes", error);
+    else
+        look_ok(look, "%s, version %" G_GUINT64_FORMAT, contract_name(contract), contract_version(contract));
+}
+
+/* Without the contract, which has a line of its own. */
+void look_transform(struct look *look)
+{
+    GError *error = NULL;
+    auto_(recipe) recipe = NULL;
+    if (!look->spec) {
+        look_skip(look, "spec");
+        return;
+    }
+    struct spec alone = *look->spec;
+    alone.contract = NULL;
+    if (!recipe_read(&recipe, look->config->world, &alone, &error)) {
+        look_fail(look, "mend the Lua at the place named", error);
+        return;
+    }
+    look->recipe_loads = true;
+    if (!look->spec->transform.lua)
+        look_ok(look, "none: records stay as they are");
+    else
+        look_ok(look, "%s loads%s", look->spec->transform.lua,
+                look->spec->transform.idempotent ? "" : "; not declared idempotent: it is applied exactly once");
+}
+
+void look_home(struct look *look)
+{
+    const char *home = look->config->home;
+    GError *error = NULL;
+    struct world_room room;
+    char bytes[UNITS_TEXT];
+    if (!file_room(look->config->world, home, &room, &error)) {
+        look_fail(look, "name another home with --home", error);
+        return;
+    }
+    if (!room.writable) {
+        error_set(&error, SLUICE_ERROR_NOT_PERMITTED, "%s: not writable by this user", home);
+        look_fail(look, "name another home with --home, or change its owner", error);
+        return;
+    }
+    look_ok(look, "%s%s, %s free", home, file_exists(look->config->world, home) ? "" : ": will be made",
+            units_bytes(room.free_bytes, bytes));
+}
+
+/* NULL, without an error: there is no catalog yet. */
+static bool open_catalog(struct look *look, struct catalog **ret, GError **error)
+{
+    GError *failed = NULL;
+    *ret = NULL;
+    if (catalog_open(ret, look->config->world, look->config->home, CATALOG_READ_ONLY, &failed) ||
+        error_is(failed, SLUICE_ERROR_NOT_FOUND)) {
+        g_clear_error(&failed);
+        return true;
+    }
+    g_propagate_error(error, failed);
+    return false;
+}
+
+static bool is_of_this_plan(const struct look *look, const struct run_row *run, GError **error)
+{
+    struct plan_digests now;
+    return plan_digests_of(&now, look->plan->spec, look->plan->recipe, error) &&
+           memcmp(now.spec, run->digests.spec, 32) == 0 && memcmp(now.contract, run->digests.contract, 32) == 0 &&
+           memcmp(now.transform, run->digests.transform, 32) == 0;
+}
+
+static void judge_run(struct look *look, const struct run_row *run)
+{
+    GError *error = NULL;
+    if (run->id == 0) {
+        look_ok(look, "no run's writes stand on it unfinished");
+        return;
+    }
+    if (is_of_this_plan(look, run, &error)) {
+        look_ok(look, "%s is %s: `sluice run` goes on with it", run->name, run_state_word(run->state));
+        return;
+    }
+    g_autofree char *todo = g_strdup_printf(
+        "`sluice rollback %s` takes it back, `sluice abort %s` lets its writes stand", run->name, run->name);
+    if (!error)
+        error_set(&error, SLUICE_ERROR_REFUSED, "the writes of %s (%s), of another plan, stand on %s", run->name,
+                  run_state_word(run->state), run->target);
+    look_fail(look, todo, error);
+}
+
+void look_runs(struct look *look)
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    struct run_row run = {0};
+    if (!look->plan)
+        look_skip(look, "plan");
+    else if (!open_catalog(look, &catalog, &error) ||
+             (catalog && !catalog_run_on_target(catalog, look->plan->target_name, look->mem, &run, &error)))
+        look_fail(look, "is it a home of sluice, and may you read it? Name another with --home", error);
+    else
+        judge_run(look, &run);
+}

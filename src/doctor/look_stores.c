@@ -1,0 +1,223 @@
+/* The checks of the stores: reached, there, writable, locked, and how source and target fit together. */
+#include "base/file.h"
+#include "base/units.h"
+#include "doctor/look.h"
+#include "run/try.h"
+
+/* --- reaching them
+ * ---------------------------------------------------------------------------------------------------- */
+
+static bool open_store(struct look *look, const char *uri, struct store **ret, GError **error)
+{
+    struct plan_config config = {
+        .world = look->config->world, .registry = look->config->registry, .home = look->config->home};
+    return plan_store_open(ret, &config, uri, look->spec->dir, true, error);
+}
+
+static bool inspect(struct look *look, struct store *store, const char *dataset, struct store_info *ret, GError **error)
+{
+    auto_(session) session = NULL;
+    struct dataset ds = {.name = dataset};
+    struct call call = {.ds = &ds, .mem = look->mem};
+    return store_session_open(&session, store, error) && store_inspect(session, &call, ret, error);
+}
+
+static void tell_size(struct look *look, const struct store_info *info, const char *uri, const char *dataset)
+{
+    char records[UNITS_TEXT], bytes[UNITS_TEXT];
+    look_ok(look, "%s#%s: %s%s%s, %s", uri, dataset, info->records ? "about " : "",
+            info->records ? units_count(info->records, records) : "", info->records ? " records" : "there",
+            units_bytes(info->bytes, bytes));
+}
+
+void look_source(struct look *look)
+{
+    GError *error = NULL;
+    if (!look->spec) {
+        look_skip(look, "spec");
+        return;
+    }
+    const struct spec_source *source = &look->spec->source;
+    if (!open_store(look, source->store, &look->source, &error) ||
+        !inspect(look, look->source, source->dataset, &look->source_info, &error)) {
+        look_fail(look, "is source.store right, and may you read it?", error);
+        return;
+    }
+    if (look->source_info.dataset_present) {
+        tell_size(look, &look->source_info, source->store, source->dataset);
+        return;
+    }
+    look->source_info = (struct store_info){0};
+    error_set(&error, SLUICE_ERROR_NOT_FOUND, "%s: there is no dataset '%s'", source->store, source->dataset);
+    look_fail(look, "name what is there in source.dataset", error);
+}
+
+/* Where the store lies in the file system: whether this user may write there. Elsewhere nothing is known. */
+static bool may_write(struct look *look, const struct store_driver *driver, GError **error)
+{
+    g_autofree char *place = NULL, *expanded = NULL;
+    g_autofree char *dir = g_canonicalize_filename(look->spec->dir, NULL);
+    struct store_config config = {.base_dir = dir, .read_only = true, .driver = driver};
+    struct world_room room;
+    if (!driver->locate)
+        return true;
+    if (!spec_secret_expand(look->config->world, look->spec->dir, look->spec->target.store, &expanded, error))
+        return false;
+    config.uri = expanded;
+    if (!driver->locate(&config, look->config->world, &place, error))
+        return false;
+    if (!g_path_is_absolute(place))
+        return true;
+    return file_room(look->config->world, place, &room, error) &&
+           (room.writable ||
+            error_set(error, SLUICE_ERROR_NOT_PERMITTED, "%s: not writable by this user", look->spec->target.store));
+}
+
+static void judge_target(struct look *look, const struct store_driver *driver)
+{
+    const struct spec_target *target = &look->spec->target;
+    GError *error = NULL;
+    if (!driver->write && !driver->sink)
+        error_set(&error, SLUICE_ERROR_SPEC, "%s can only be read", target->store);
+    else
+        may_write(look, driver, &error);
+    if (error)
+        look_fail(look, "name a target that you may write in target.store", error);
+    else if (look->target_new || !look->target_info.dataset_present)
+        look_ok(look, "%s#%s: not there yet, will be made", target->store, target->dataset);
+    else
+        tell_size(look, &look->target_info, target->store, target->dataset);
+}
+
+void look_target(struct look *look)
+{
+    GError *error = NULL;
+    if (!look->spec) {
+        look_skip(look, "spec");
+        return;
+    }
+    const struct spec_target *target = &look->spec->target;
+    if (!open_store(look, target->store, &look->target, &error) && error_is(error, SLUICE_ERROR_NOT_FOUND)) {
+        look->target_new = true;
+        g_clear_error(&error);
+    } else if (!error)
+        inspect(look, look->target, target->dataset, &look->target_info, &error);
+    const struct store_driver *driver = look->target ? store_driver(look->target)
+                                        : error      ? NULL
+                                                     : store_driver_of(target->store, &error);
+    if (error)
+        look_fail(look, "is target.store right, and may you read it?", error);
+    else
+        judge_target(look, driver);
+}
+
+/* --- the lock
+ * ---------------------------------------------------------------------------------------------------------- */
+
+static void judge_lock(struct look *look, const struct store_lock *lock)
+{
+    GError *error = NULL;
+    g_autofree char *absolute = g_canonicalize_filename(look->config->home, NULL);
+    size_t len = strlen(look->spec->name);
+    bool ours = strcmp(lock->home, absolute) == 0;
+    bool same = ours && strncmp(lock->run, look->spec->name, len) == 0 && lock->run[len] == '.';
+    if (same) {
+        look_ok(look, "held by %s, an earlier run of this spec; whether it stands in the way, `runs` says", lock->run);
+        return;
+    }
+    error_set(&error, SLUICE_ERROR_LOCKED, "held by run %s of home %s on %s", lock->run, lock->home, lock->host);
+    look_fail(
+        look,
+        ours ? "`sluice status` shows that run: let it end, take it back, or abort it"
+             : "let that run end; if it is known to be dead, `sluice run --force-unlock` takes the lock, on record",
+        error);
+}
+
+void look_lock(struct look *look)
+{
+    GError *error = NULL;
+    auto_(session) session = NULL;
+    struct store_lock lock = {0};
+    bool held = false;
+    if (!look->spec || (!look->target && !look->target_new)) {
+        look_skip(look, look->spec ? "target" : "spec");
+        return;
+    }
+    struct dataset ds = {.name = look->spec->target.dataset};
+    struct call call = {.ds = &ds, .mem = look->mem};
+    const struct write_ops *write = look->target ? store_driver(look->target)->write : NULL;
+    if (!write || !write->lock_read)
+        look_ok(look, look->target_new ? "the target is new: nobody holds it"
+                                       : "the target keeps no lock: each run writes files of its own");
+    else if (!store_session_open(&session, look->target, &error) ||
+             !store_lock_read(session, &call, &lock, &held, &error))
+        look_fail(look, "may you read the target?", error);
+    else if (held)
+        judge_lock(look, &lock);
+    else
+        look_ok(look, "free");
+}
+
+/* --- the plan
+ * ---------------------------------------------------------------------------------------------------------- */
+
+static void tell_plan(struct look *look)
+{
+    const struct plan *plan = look->plan;
+    const char *policy = try_policy(plan);
+    if (plan->sink)
+        look_ok(look, "new files are written, and none is replaced");
+    else if (plan->same_dataset)
+        look_ok(look,
+                "source and target are the same dataset: what the application writes meanwhile is kept, and mended");
+    else if (plan->write == WRITE_FILL)
+        look_ok(look, "fill: written only where there is no record yet");
+    else if (plan->conflict == CONFLICT_NEWER_WINS)
+        look_ok(look, "newer-wins: as good as the application's %s is", path_text(plan->spec->source.version));
+    else if (plan->conflict == CONFLICT_OVERWRITE)
+        look_warn(look, "give source.version and `conflict: newer-wins` where records have a version",
+                  "%s: a newer record of the application is overwritten", policy);
+    else
+        look_ok(look, "%s: a record that is there stays", policy);
+}
+
+void look_plan(struct look *look)
+{
+    GError *error = NULL;
+    struct plan_config config = {
+        .world = look->config->world, .registry = look->config->registry, .home = look->config->home};
+    if (!look->recipe_loads || !look->source_info.identity || (!look->target && !look->target_new)) {
+        look_skip(look, !look->spec                   ? "spec"
+                        : !look->recipe_loads         ? "transform"
+                        : !look->source_info.identity ? "source"
+                                                      : "target");
+        return;
+    }
+    if (plan_look(&look->plan, &config, look->spec, &error))
+        tell_plan(look);
+    else
+        look_fail(look, "mend the spec at the place named", error);
+}
+
+void look_clock(struct look *look)
+{
+    GError *error = NULL;
+    char text[UNITS_TEXT];
+    int64_t now = world_wall_ms(look->config->world), worst = 0;
+    const struct store_info *infos[] = {&look->source_info, &look->target_info};
+    if (!look->spec || !look->source_info.identity) {
+        look_skip(look, look->spec ? "source" : "spec");
+        return;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(infos); i++)
+        if (infos[i]->identity)
+            worst = MAX(worst, ABS(now - infos[i]->clock_ms));
+    /* They were asked at most a few seconds ago; half a minute apart is another time. */
+    if (worst <= look->spec->protect.skew_ms + 30000) {
+        look_ok(look, "the stores' clocks and this machine's agree");
+        return;
+    }
+    error_set(&error, SLUICE_ERROR_REFUSED, "a store's clock is %s away from this machine's",
+              units_duration(worst, text));
+    look_fail(look, "set the clocks: versions and expiries depend on them", error);
+}
