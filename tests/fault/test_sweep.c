@@ -189,7 +189,7 @@ static bool is_sparse(void)
 
 static void sweep_with(GHashTable *sites, size_t first, size_t n)
 {
-    struct pace pace = is_sparse() ? (struct pace){.every = 3, .stride = 31} : (struct pace){.every = 100, .stride = 7};
+    struct pace pace = is_sparse() ? (struct pace){.every = 3, .stride = 31} : (struct pace){.every = 300, .stride = 7};
     for (size_t t = first; t < first + n; t++)
         for (size_t s = 0; s < (TROUBLES[t].sparse ? SPARSE : G_N_ELEMENTS(SCENARIOS)); s++) {
             struct swept swept;
