@@ -119,9 +119,11 @@ struct run_row {
     enum run_state state;
     const char *reason; /* of the state; NULL */
     const char *actor;  /* of the last move */
+    const char *author; /* who planned it */
     uint32_t stage;     /* current */
     int64_t started_ms, updated_ms;
-    struct tally tally; /* running totals, forward and back */
+    uint32_t back_stage; /* the stages from here on are taken back, or are being; UINT32_MAX: none */
+    struct tally tally;  /* running totals, forward and back */
     uint64_t bytes_read, bytes_written;
     uint64_t parts[PART_STATE_COUNT]; /* forward partitions by state */
     uint64_t back_parts[PART_STATE_COUNT];
@@ -153,8 +155,9 @@ bool catalog_plan(struct catalog *catalog, int64_t run, struct arena *mem, struc
 struct run_move {
     int64_t run;
     enum run_state from, to;
-    const char *reason;  /* of the new state, as `status` shows it (`state_reason` in the ledger); NULL */
-    const char *details; /* JSON object for the ledger; NULL */
+    const char *reason;         /* of the new state, as `status` shows it (`state_reason` in the ledger); NULL */
+    const char *details;        /* JSON object for the ledger; NULL */
+    const uint32_t *back_stage; /* NULL: stays as it is */
     struct act act;
 };
 bool catalog_run_move(struct catalog *catalog, const struct run_move *move, GError **error);
@@ -171,6 +174,9 @@ struct stage_row {
     uint32_t stage;
     const char *name;
     enum stage_state state;
+    uint32_t attempt;   /* how often it was judged; counted up by each move to VERIFYING */
+    int64_t until_ms;   /* WAITING: it soaks until then; 0: it does not */
+    uint8_t report[32]; /* digest of what the last judgement found */
     uint64_t parts[PART_STATE_COUNT];
 };
 bool catalog_stages(struct catalog *catalog, int64_t run, struct arena *mem, struct stage_row **ret, size_t *ret_n,
@@ -179,7 +185,9 @@ struct stage_move {
     int64_t run;
     uint32_t stage;
     enum stage_state to;
-    const char *details; /* JSON object for the ledger; NULL */
+    int64_t until_ms;      /* WAITING for a soak; 0: none */
+    const uint8_t *report; /* NULL: stays as it is */
+    const char *details;   /* JSON object for the ledger; NULL */
     struct act act;
 };
 /* Makes it the run's current stage. REFUSED unless the move is a row (STAGE_MOVE). */
@@ -269,6 +277,35 @@ bool catalog_parts_move(struct catalog *catalog, int64_t run, const uint32_t *pa
                         GError **error);
 /* Adds the partitions of a rollback. Replaces none: refused where they exist already. */
 bool catalog_parts_add(struct catalog *catalog, int64_t run, const struct part_new *parts, size_t n, GError **error);
+
+/* --- gates: approvals, and limits set on the way ------------------------------------------------------------------ */
+
+/* A person's word on a gate. It names what it was given for: a gate that is judged again asks again. */
+struct approval {
+    int64_t run;
+    uint32_t stage, attempt;
+    uint8_t plan[32], report[32]; /* digests */
+    bool granted;                 /* false: denied */
+    struct act act;
+    int64_t at_ms;
+};
+/* With its ledger entry (`approved`, `denied`), in one transaction. Plan and report are taken from the catalog; REFUSED
+ * unless the stage waits, in this attempt. */
+bool catalog_approval_add(struct catalog *catalog, const struct approval *approval, GError **error);
+/* The newest for the attempt whose digests are those of the plan and the report; ret->at_ms == 0: nobody has said
+ * anything. */
+bool catalog_approval(struct catalog *catalog, const struct run_row *run, const struct stage_row *stage,
+                      struct arena *mem, struct approval *ret, GError **error);
+
+/* What was set with `sluice set`: the newest value of each key. */
+struct setting {
+    const char *key, *value, *actor;
+    int64_t at_ms;
+};
+bool catalog_setting_add(struct catalog *catalog, int64_t run, const struct setting *setting, const struct act *act,
+                         GError **error);
+bool catalog_settings(struct catalog *catalog, int64_t run, struct arena *mem, struct setting **ret, size_t *ret_n,
+                      GError **error);
 
 /* --- wishes: control from any terminal --------------------------------------------------------------------------- */
 

@@ -29,6 +29,9 @@ void set_digest_get(struct query *query, struct set_digest *ret);
 void tally_put(struct query *query, const struct tally *tally);
 void tally_get(struct query *query, struct tally *ret);
 
+/* The digest of a report; all zero where none was written yet. */
+void gates_report_get(struct query *query, uint8_t ret[32]);
+
 /* What an act on a run needs to know of it. */
 struct run_brief {
     int64_t id;

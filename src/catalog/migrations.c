@@ -144,6 +144,23 @@ static const char *const MIGRATIONS[] = {
     " stored_count INTEGER NOT NULL, stored_sum BLOB NOT NULL," /* the same by stored digests */
     " counts TEXT NOT NULL,"                                    /* JSON: keys by class, as a verification counts them */
     " PRIMARY KEY (run, part), FOREIGN KEY (run, part) REFERENCES part (run, part)) STRICT, WITHOUT ROWID;",
+    /* 3: stages are judged more than once, wait, and are approved; limits are set while a run is at work; a rollback
+     * knows how far back it goes. */
+    "ALTER TABLE stage ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0;"  /* how often it was judged */
+    "ALTER TABLE stage ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 0;" /* it soaks until then */
+    "ALTER TABLE stage ADD COLUMN report BLOB NOT NULL DEFAULT x'';"    /* digest of what the last judgement found */
+    "ALTER TABLE run ADD COLUMN back_stage INTEGER;" /* the stages from here on are taken back, or are being; NULL: none
+                                                      */
+    "ALTER TABLE run ADD COLUMN author TEXT NOT NULL DEFAULT '';" /* who planned it */
+    "CREATE TABLE approval ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, stage INTEGER NOT NULL, attempt INTEGER NOT NULL,"
+    " plan_digest BLOB NOT NULL, report BLOB NOT NULL, granted INTEGER NOT NULL, actor TEXT NOT NULL, reason TEXT,"
+    " at_ms INTEGER NOT NULL, FOREIGN KEY (run, stage) REFERENCES stage (run, stage)) STRICT;"
+    "CREATE INDEX approval_of ON approval (run, stage, attempt, id);"
+    "CREATE TABLE setting ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES run (id), key TEXT NOT NULL,"
+    " value TEXT NOT NULL, actor TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX setting_of ON setting (run, key, id);",
 };
 
 int migrations_known(void)

@@ -16,6 +16,9 @@ static bool stage_rows(struct catalog *catalog, int64_t run, struct arena *mem, 
         stage->stage = query_u32(query);
         stage->name = query_text(query, mem);
         stage->state = stage_state_get(query);
+        stage->attempt = query_u32(query);
+        stage->until_ms = query_i64(query);
+        gates_report_get(query, stage->report);
         if (!query_ok(query, error))
             return false;
     }
@@ -89,6 +92,12 @@ static bool stage_write(struct catalog *catalog, const struct stage_move *move, 
     query_put_i64(query, move->run);
     query_put_i64(query, move->stage);
     query_put_text(query, stage_state_word(move->to));
+    query_put_i64(query, move->to == STAGE_VERIFYING);
+    query_put_i64(query, move->to == STAGE_WAITING ? move->until_ms : 0);
+    if (move->report)
+        query_put_bytes(query, slice_of(move->report, 32));
+    else
+        query_put_null(query);
     query_put_i64(current, move->run);
     query_put_i64(current, move->stage);
     return query_run(query, error) && query_run(current, error);

@@ -19,6 +19,10 @@ static bool run_columns(struct query *query, struct arena *mem, struct run_row *
     run->actor = query_text(query, mem);
     run->stage = query_u32(query);
     run->started_ms = query_i64(query);
+    bool forwards = query_is_null(query);
+    uint32_t back_stage = query_u32(query);
+    run->back_stage = forwards ? UINT32_MAX : back_stage;
+    run->author = query_text(query, mem);
     run->updated_ms = query_i64(query);
     run->bytes_read = query_u64(query);
     run->bytes_written = query_u64(query);
@@ -439,6 +443,16 @@ static bool move_write(struct catalog *catalog, const struct run_move *move, GEr
     return query_run(query, error);
 }
 
+static bool back_write(struct catalog *catalog, const struct run_move *move, GError **error)
+{
+    if (!move->back_stage)
+        return true;
+    auto_(query) query = query_of(catalog->db, SQL_RUN_BACK);
+    query_put_i64(query, move->run);
+    query_put_i64(query, *move->back_stage);
+    return query_run(query, error);
+}
+
 /* A person's reason for the act and the state's own are two: a halt's, say, under a run begun for an incident. */
 static json_t *move_details(const struct run_move *move)
 {
@@ -459,8 +473,8 @@ static bool move_run(struct catalog *catalog, const struct run_move *move, GErro
                           .act = &move->act,
                           .given = move->details,
                           .own = move_details(move)};
-    return move_write(catalog, move, error) && total_touch(catalog, move->run, error) &&
-           ledger_act(catalog, &act, error);
+    return move_write(catalog, move, error) && back_write(catalog, move, error) &&
+           total_touch(catalog, move->run, error) && ledger_act(catalog, &act, error);
 }
 
 bool catalog_run_move(struct catalog *catalog, const struct run_move *move, GError **error)

@@ -13,7 +13,7 @@
 #define CATALOG_PLUS(name) name " = " name " + ?"
 #define CATALOG_RUN_COLUMNS                                                                                            \
     "run.id, run.name, run.spec_name, run.spec_path, run.target, run.uid, run.plan_digest, run.spec_digest,"           \
-    " run.contract_digest, run.transform_digest, run.state, run.reason, run.actor, run.stage, run.started_ms,"         \
+    " run.contract_digest, run.transform_digest, run.state, run.reason, run.actor, run.stage, run.started_ms, run.back_stage, run.author,"         \
     " t.updated_ms, t.bytes_read, t.bytes_written, " CATALOG_TALLY(CATALOG_NAME)
 #define CATALOG_PART_COLUMNS "part, stage, state, lane, records, bounds"
 #define CATALOG_LEDGER_COLUMNS                                                                                         \
@@ -47,7 +47,8 @@ SQL(HOME,     "SELECT id FROM home")
 /* runs */
 SQL(SPEC_NUMBER,   "INSERT INTO spec (name, last) VALUES (?, 1) ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last")
 SQL(RUN_NEW,       "INSERT INTO run (name, spec_name, spec_path, target, uid, plan_digest, spec_digest, contract_digest,"
-                   " transform_digest, state, actor, stage, started_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)"
+                   " transform_digest, state, actor, author, stage, started_ms)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, 0, ?12)"
                    " RETURNING id")
 SQL(PLAN_NEW,      "INSERT INTO plan (run, json) VALUES (?, ?)")
 SQL(PLAN,          "SELECT json FROM plan WHERE run = ?")
@@ -59,6 +60,7 @@ SQL(SEQUENCES,     "UPDATE run_total SET next_sequence = next_sequence + ?2 WHER
 SQL(RUN,           "SELECT " CATALOG_RUN_COLUMNS " FROM run JOIN run_total AS t ON t.run = run.id WHERE run.id = ?")
 SQL(RUN_STATE,     "SELECT name, state, plan_digest, spec_digest, contract_digest, transform_digest FROM run WHERE id = ?")
 SQL(RUN_MOVE,      "UPDATE run SET state = ?2, reason = ?3, actor = ?4 WHERE id = ?1")
+SQL(RUN_BACK,      "UPDATE run SET back_stage = ?2 WHERE id = ?1")
 SQL(RUN_STAGE,     "UPDATE run SET stage = ?2 WHERE id = ?1")
 SQL(RUN_BY_NAME,   "SELECT id FROM run WHERE name = ?")
 SQL(RUNS_OF_SPEC,  "SELECT id, state, name, spec_digest, contract_digest, transform_digest FROM run WHERE spec_name = ?"
@@ -71,9 +73,11 @@ SQL(PART_COUNTS,   "SELECT stage, back, state, n FROM part_count WHERE run = ?")
 
 /* stages and partitions */
 SQL(STAGE_NEW,     "INSERT INTO stage (run, stage, name, state) VALUES (?, ?, ?, ?)")
-SQL(STAGES,        "SELECT stage, name, state FROM stage WHERE run = ? ORDER BY stage")
+SQL(STAGES,        "SELECT stage, name, state, attempt, until_ms, report FROM stage WHERE run = ? ORDER BY stage")
 SQL(STAGE_STATE,   "SELECT name, state FROM stage WHERE run = ? AND stage = ?")
-SQL(STAGE_MOVE,    "UPDATE stage SET state = ?3 WHERE run = ?1 AND stage = ?2")
+SQL(STAGE_MOVE,    "UPDATE stage SET state = ?3, attempt = attempt + ?4, until_ms = ?5, report = coalesce(?6, report)"
+                   " WHERE run = ?1 AND stage = ?2")
+SQL(STAGE_GATE,    "SELECT name, state, attempt, report FROM stage WHERE run = ? AND stage = ?")
 SQL(PART_NEW,      "INSERT INTO part (run, part, stage, state, records, bounds) VALUES (?, ?, ?, ?, ?, ?)")
 SQL(PART_STATE,    "SELECT state, lane FROM part WHERE run = ? AND part = ?")
 SQL(PART_MOVE,     "UPDATE part SET state = ?3 WHERE run = ?1 AND part = ?2")
@@ -94,6 +98,15 @@ SQL(CHECKPOINT,    "INSERT INTO checkpoint (run, part, at_ms, " CATALOG_CHECKPOI
                    " FROM part WHERE run = ?1 AND part = ?2 AND lane = ?5 AND state = 'running' AND ?4 ="
                    " 1 + (SELECT coalesce(max(number), 0) FROM checkpoint WHERE run = ?1 AND part = ?2)")
 SQL(CHECKPOINTS,   "SELECT " CATALOG_CHECKPOINT_COLUMNS " FROM checkpoint WHERE run = ? AND part = ? ORDER BY number")
+
+/* approvals, settings */
+SQL(APPROVAL_NEW,  "INSERT INTO approval (run, stage, attempt, plan_digest, report, granted, actor, reason, at_ms)"
+                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+SQL(APPROVAL,      "SELECT plan_digest, report, granted, actor, reason, at_ms FROM approval WHERE run = ? AND stage = ?"
+                   " AND attempt = ? ORDER BY id DESC LIMIT 1")
+SQL(SETTING_NEW,   "INSERT INTO setting (run, key, value, actor, at_ms) VALUES (?, ?, ?, ?, ?)")
+SQL(SETTINGS,      "SELECT key, value, actor, at_ms FROM setting AS s WHERE run = ? AND id ="
+                   " (SELECT max(id) FROM setting AS t WHERE t.run = s.run AND t.key = s.key) ORDER BY key")
 
 /* wishes, reports, sums */
 SQL(WISH_NEW,      "INSERT INTO wish (run, kind, value, actor, reason, at_ms) VALUES (?, ?, ?, ?, ?, ?) RETURNING id")

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/nearest.h"
+#include "base/person.h"
 
 struct run_config cli_run_config(struct cli *cli)
 {
@@ -12,10 +13,12 @@ struct run_config cli_run_config(struct cli *cli)
                                .registry = cli->registry,
                                .home = cli->home,
                                .act = {.actor = cli->actor, .reason = cli->values[OPTION_REASON]},
+                               .person = cli->person,
                                .signals = cli->signals,
                                .event = progress_event,
                                .event_self = cli->progress,
                                .force_unlock = cli_has(cli, OPTION_FORCE_UNLOCK),
+                               .exit_on_pause = cli_has(cli, OPTION_EXIT_ON_PAUSE),
                                .again = cli_has(cli, OPTION_AGAIN)};
 }
 
@@ -50,7 +53,8 @@ static int call(struct cli *cli)
 {
     GError *error = NULL;
     cli->home = g_strdup(cli_has(cli, OPTION_HOME) ? cli->values[OPTION_HOME] : ".sluice");
-    cli->actor = g_strdup_printf("%s@%s", g_get_user_name(), g_get_host_name());
+    cli->person = person_here();
+    cli->actor = g_strdup_printf("%s@%s", cli->person->user, g_get_host_name());
     cli->progress = progress_new(cli);
     int status = cli->command->call(cli, &error);
     return error ? report(cli, error) : status;
@@ -62,6 +66,7 @@ static void cli_done(struct cli *cli)
     g_clear_pointer(&cli->registry, store_registry_free);
     g_free(cli->home);
     g_free(cli->actor);
+    person_free(cli->person);
     g_free(cli->args);
 }
 

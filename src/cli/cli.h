@@ -25,6 +25,7 @@ struct cli {
     const char **args;
     size_t n_args;
     char *home, *actor;
+    struct person *person;
     bool terminal; /* standard error is one: bars, not lines */
     struct progress *progress;
 };
@@ -89,6 +90,13 @@ void print_run(struct cli *cli, const struct run_row *run);
 /* How a call on a run ended: summary for people, or a last object with `type: end`. Returns the exit status. */
 int print_result(struct cli *cli, const struct run_result *result);
 
+/* What became of a wish: taken by the process that holds the run (`heard` says what it does now), or recorded for
+ * whoever goes on (`go_on`: the command). Returns 0. */
+struct wish_words {
+    const char *heard, *go_on;
+};
+int print_wish(struct cli *cli, const struct run_row *run, bool taken, const struct wish_words *words);
+
 /* Asks on the terminal; true: yes. Where nobody is there to be asked, USAGE unless --yes was given: `what` says what
  * waits for the answer. */
 bool print_ask(struct cli *cli, const char *question, const char *what, bool *ret_yes, GError **error);
@@ -115,6 +123,11 @@ int command_cat(struct cli *cli, GError **error);
 int command_pause(struct cli *cli, GError **error);
 int command_resume(struct cli *cli, GError **error);
 int command_abort(struct cli *cli, GError **error);
+int command_approve(struct cli *cli, GError **error);
+int command_deny(struct cli *cli, GError **error);
+int command_set(struct cli *cli, GError **error);
+int command_watch(struct cli *cli, GError **error);
+int command_wait(struct cli *cli, GError **error);
 int command_rollback(struct cli *cli, GError **error);
 int command_verify(struct cli *cli, GError **error);
 int command_quarantine(struct cli *cli, GError **error);

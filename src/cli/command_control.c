@@ -2,48 +2,30 @@
 #include "base/units.h"
 #include "cli/cli.h"
 
-/* What a wish does once its holder has taken it; and with what one goes on where nobody holds the run. */
-struct wish_words {
-    enum wish_kind kind;
-    const char *taken, *go_on;
-};
-
-static void wish_text(struct cli *cli, const char *name, const struct wish_words *words, bool taken)
-{
-    if (taken)
-        fprintf(cli->out, "%s: taken; %s\n", name, words->taken);
-    else
-        fprintf(cli->out, "%s: recorded; continue with `sluice %s %s`\n", name, words->go_on, name);
-}
-
-static int wished(struct cli *cli, const struct wish_words *words, GError **error)
+static int wished(struct cli *cli, const struct run_wish *wish, const struct wish_words *words, GError **error)
 {
     struct run_config config = cli_run_config(cli);
     struct run_result result = {0};
     bool taken = false;
     int status = -1;
-    if (run_wish(&config, cli->args[0], words->kind, &result, &taken, error)) {
-        if (cli_has(cli, OPTION_JSON))
-            print_json(cli, json_pack("{s:s, s:s, s:s, s:b}", "type", "wish", "run", result.run.name, "wish",
-                                      cli->command->name, "taken", taken));
-        else
-            wish_text(cli, result.run.name, words, taken);
-        status = 0;
-    }
+    if (run_wish(&config, cli->args[0], wish, &result, &taken, error))
+        status = print_wish(cli, &result.run, taken, words);
     run_result_done(&result);
     return status;
 }
 
 int command_pause(struct cli *cli, GError **error)
 {
-    static const struct wish_words PAUSE = {WISH_PAUSE, "it pauses when its batches in flight are finished", "resume"};
-    return wished(cli, &PAUSE, error);
+    static const struct run_wish PAUSE = {.kind = WISH_PAUSE};
+    static const struct wish_words WORDS = {"it pauses when its batches in flight are finished", "resume"};
+    return wished(cli, &PAUSE, &WORDS, error);
 }
 
 /* Where a process holds the run it is asked to end it; otherwise we end it here. */
 int command_abort(struct cli *cli, GError **error)
 {
-    static const struct wish_words ABORT = {WISH_ABORT, "it ends when its batches in flight are finished", "abort"};
+    static const struct run_wish ABORT = {.kind = WISH_ABORT};
+    static const struct wish_words WORDS = {"it ends when its batches in flight are finished", "abort"};
     struct run_config config = cli_run_config(cli);
     struct run_result result = {0};
     g_autoptr(GError) failed = NULL;
@@ -51,7 +33,7 @@ int command_abort(struct cli *cli, GError **error)
     if (run_abort(&config, cli->args[0], &result, &failed))
         status = print_result(cli, &result);
     else if (error_is(failed, SLUICE_ERROR_LOCKED))
-        status = wished(cli, &ABORT, error);
+        status = wished(cli, &ABORT, &WORDS, error);
     else
         g_propagate_error(error, g_steal_pointer(&failed));
     run_result_done(&result);
@@ -80,16 +62,34 @@ static int dry_run(struct cli *cli, const struct run_back_plan *plan)
     return 0;
 }
 
+/* The process that holds the run takes it back itself. */
+static int ask_holder(struct cli *cli, GError **error)
+{
+    static const struct wish_words WORDS = {"it finishes its batches in flight and takes them back", "rollback"};
+    struct run_wish wish = {.kind = WISH_ROLLBACK, .value = cli->values[OPTION_STAGE]};
+    return wished(cli, &wish, &WORDS, error);
+}
+
+static int taken_back(struct cli *cli, const struct run_result *result)
+{
+    int status = print_result(cli, result);
+    if (result->run.tally.of[OUTCOME_LEFT] && !cli_has(cli, OPTION_JSON) && !cli_has(cli, OPTION_QUIET))
+        fprintf(cli->out, "keys left alone: %s/reports/%s/notes.ndjson\n", cli->home, result->run.name);
+    return status;
+}
+
 static int take_back(struct cli *cli, GError **error)
 {
     struct run_config config = cli_run_config(cli);
     struct run_result result = {0};
+    g_autoptr(GError) failed = NULL;
     int status = -1;
-    if (run_back(&config, cli->args[0], cli->values[OPTION_STAGE], &result, error)) {
-        status = print_result(cli, &result);
-        if (result.run.tally.of[OUTCOME_LEFT] && !cli_has(cli, OPTION_JSON) && !cli_has(cli, OPTION_QUIET))
-            fprintf(cli->out, "keys left alone: %s/reports/%s/notes.ndjson\n", cli->home, result.run.name);
-    }
+    if (run_back(&config, cli->args[0], cli->values[OPTION_STAGE], &result, &failed))
+        status = taken_back(cli, &result);
+    else if (error_is(failed, SLUICE_ERROR_LOCKED))
+        status = ask_holder(cli, error);
+    else
+        g_propagate_error(error, g_steal_pointer(&failed));
     run_result_done(&result);
     return status;
 }

@@ -17,14 +17,31 @@ COMMAND(try,        "SPEC",          1, 1, "what would become of a few records: 
 COMMAND(run,        "SPEC",          1, 1, "plan the spec, ask, and run; an unfinished run of the same plan is resumed",
         "The first Ctrl-C finishes the batches in flight and checkpoints; the second stops at once. Both are safe: the same\n"
         "command goes on. A run that a person has paused is only taken up by `sluice resume`.",
-        LINES, OPTION_YES, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK)
+        LINES, OPTION_YES, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
 COMMAND(status,     "[RUN]",         0, 1, "how a run stands",
         "RUN is NAME.N; NAME alone is its newest run; without it the newest run of all.", DOCUMENT, OPTION_COUNT)
+COMMAND(watch,      "[RUN]",         0, 1, "a run, live: a bar per stage, until it ends or waits for a person",
+        "Reads only; it can be left and taken up again at any time. With --json a status object a line.",
+        LINES, OPTION_COUNT)
+COMMAND(wait,       "RUN",           1, 1, "block until the run is in a state",
+        "Exits 0 in that state (`done` also with quarantined records: 8), 124 on a time-out, 3 when the run has ended in\n"
+        "another state, or waits for a person, so that the one waited for cannot come by itself.",
+        DOCUMENT, OPTION_FOR, OPTION_TIMEOUT)
 COMMAND(list,       "",              0, 0, "the runs, newest first", "", DOCUMENT, OPTION_COUNT)
 COMMAND(pause,      "RUN",           1, 1, "pause a run, from any terminal", "It holds against everything until `sluice resume`.",
         DOCUMENT, OPTION_REASON)
-COMMAND(resume,     "RUN",           1, 1, "go on with a run that was paused, interrupted, halted or failed", "", LINES,
-        OPTION_REASON, OPTION_FORCE_UNLOCK)
+COMMAND(resume,     "RUN",           1, 1, "go on with a run that was paused, interrupted, halted or failed",
+        "A run that was halted needs a --reason.", LINES, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
+COMMAND(approve,    "RUN",           1, 1, "give the approval that a gate of the run waits for",
+        "It names gate, attempt, plan and report by digest, and counts for these alone. Who may is said by the gate's\n"
+        "`approve` and by `owner.may.approve`; who planned the run may not.",
+        DOCUMENT, OPTION_REASON)
+COMMAND(deny,       "RUN",           1, 1, "refuse the approval that a gate of the run waits for: the run pauses", "",
+        DOCUMENT, OPTION_REASON)
+COMMAND(set,        "RUN KEY=VALUE", 2, 2, "change a limit of a run, also while it is at work; KEY=? reads it",
+        "protect.rate.max, protect.errors, protect.rejects, protect.kept_live; workers (from the next stage on). Recorded;\n"
+        "the plan stays as it is.",
+        DOCUMENT, OPTION_REASON)
 COMMAND(abort,      "RUN",           1, 1, "end a run; what it wrote stands",
         "It can still be taken back afterwards, with `sluice rollback`.", LINES, OPTION_REASON, OPTION_FORCE_UNLOCK)
 COMMAND(rollback,   "RUN",           1, 1, "take a run back, exactly",

@@ -93,6 +93,18 @@ static json_t *end_json(const struct run_result *result)
                      shape_status(&result->run));
 }
 
+int print_wish(struct cli *cli, const struct run_row *run, bool taken, const struct wish_words *words)
+{
+    if (cli_has(cli, OPTION_JSON))
+        print_json(cli, json_pack("{s:s, s:s, s:s, s:s, s:b}", "type", "wish", "run", run->name, "wish",
+                                  cli->command->name, "state", run_state_word(run->state), "taken", taken));
+    else if (taken)
+        fprintf(cli->out, "%s: taken; %s\n", run->name, words->heard);
+    else
+        fprintf(cli->out, "%s: recorded; continue with `sluice %s %s`\n", run->name, words->go_on, run->name);
+    return 0;
+}
+
 int print_result(struct cli *cli, const struct run_result *result)
 {
     progress_break(cli->progress);

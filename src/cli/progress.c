@@ -149,8 +149,10 @@ static void show_steps(struct cli *cli, const struct run_event *event)
 
 static void show_json(struct progress *progress, const struct run_event *event)
 {
-    static const char *const TYPES[] = {
-        [RUN_EVENT_STATE] = "state", [RUN_EVENT_PROGRESS] = "progress", [RUN_EVENT_NOTE] = "note"};
+    static const char *const TYPES[] = {[RUN_EVENT_STATE] = "state",
+                                        [RUN_EVENT_STAGE] = "stage",
+                                        [RUN_EVENT_PROGRESS] = "progress",
+                                        [RUN_EVENT_NOTE] = "note"};
     struct cli *cli = progress->cli;
     print_json(cli, json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:f}", "type", TYPES[event->kind], "run",
                               shape_text(event->run ? event->run->name : NULL), "state",

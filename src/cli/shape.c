@@ -93,22 +93,22 @@ static double rate_of(const struct run_row *run)
     return moves && seconds > 0 ? (double)shape_done(run) / seconds : 0;
 }
 
-/* Shown when 1 % is done. */
-static json_t *eta_json(const struct run_row *run)
+struct shape_pace shape_pace(const struct run_row *run)
 {
     uint64_t done = shape_done(run), of = run->tally.of[OUTCOME_LISTED_];
-    double rate = rate_of(run);
-    if (of == 0 || done * 100 < of || rate <= 0)
-        return json_null();
-    return json_integer((json_int_t)((double)(of - MIN(done, of)) / rate));
+    struct shape_pace pace = {.records_per_s = rate_of(run), .eta_s = -1};
+    if (of > 0 && done * 100 >= of && pace.records_per_s > 0)
+        pace.eta_s = (int64_t)((double)(of - MIN(done, of)) / pace.records_per_s);
+    return pace;
 }
 
 static void add_pace(json_t *status, const struct run_row *run)
 {
+    struct shape_pace pace = shape_pace(run);
     json_object_set_new(
         status, "rate",
-        json_pack("{s:f, s:n, s:n}", "records_per_s", rate_of(run), "limit_records_per_s", "limited_by"));
-    json_object_set_new(status, "eta_s", eta_json(run));
+        json_pack("{s:f, s:n, s:n}", "records_per_s", pace.records_per_s, "limit_records_per_s", "limited_by"));
+    json_object_set_new(status, "eta_s", pace.eta_s < 0 ? json_null() : json_integer(pace.eta_s));
 }
 
 /* --- a run

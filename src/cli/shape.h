@@ -17,5 +17,12 @@ json_t *shape_status(const struct run_row *run);
 #define SHAPE_HEX (64 + 1)
 const char *shape_hex(const uint8_t digest[32], char into[SHAPE_HEX]);
 
+/* How fast it goes, and how long it will take: eta_s < 0 where nothing can be said (less than 1 % is done). */
+struct shape_pace {
+    double records_per_s;
+    int64_t eta_s;
+};
+struct shape_pace shape_pace(const struct run_row *run);
+
 /* Records accounted for, on the way that the run is going: forwards or back. */
 uint64_t shape_done(const struct run_row *run);

@@ -78,8 +78,10 @@ static uint64_t losers_of(const struct duplicates_part *part)
 
 static void take_found(struct plan *plan, const struct duplicates_result *found)
 {
-    for (size_t i = 0; i < plan->n_parts; i++)
-        plan->parts[i].records = found->parts[i].records - losers_of(&found->parts[i]);
+    for (size_t i = 0; i < plan->n_parts; i++) {
+        plan->parts[i].superseded = losers_of(&found->parts[i]);
+        plan->parts[i].records = found->parts[i].records - plan->parts[i].superseded;
+    }
     plan->duplicates = losers_of(&found->all);
     plan->n_listed = found->all.records - plan->duplicates;
     plan->has_skips = found->listed;
@@ -97,7 +99,7 @@ static bool find_duplicates(struct plan *plan, const struct plan_config *config,
     struct duplicates_wish wish = {
         .world = config->world,
         .path = plan->skip_path,
-        .workers = plan->workers,
+        .workers = plan->limits.workers,
         .session = session,
         .ds = &plan->source_ds,
         .bounds = bounds,

@@ -42,3 +42,14 @@ void plan_digest_text(struct plan *plan)
 {
     digest_text_of(plan->text, plan->digests.plan);
 }
+
+void plan_digest_deal(const struct plan *plan, uint8_t ret[32])
+{
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, 32);
+    for (size_t i = 0; i < plan->n_parts; i++) {
+        uint32_t stage = GUINT32_TO_LE(plan->parts[i].stage);
+        crypto_generichash_update(&state, (const uint8_t *)&stage, sizeof stage);
+    }
+    crypto_generichash_final(&state, ret, 32);
+}

@@ -151,8 +151,11 @@ static void decide_defaults(struct plan *plan)
         plan->conflict = target->conflict;
     else
         plan->conflict = plan->spec->source.version ? CONFLICT_NEWER_WINS : CONFLICT_KEEP_LIVE;
-    plan->rate_max_per_s = plan->spec->protect.rate_max_per_s;
-    plan->workers = plan->spec->workers;
+    plan->limits = (struct plan_limits){.errors = plan->spec->protect.errors,
+                                        .rejects = plan->spec->protect.rejects,
+                                        .kept_live = plan->spec->protect.kept_live,
+                                        .rate_max_per_s = plan->spec->protect.rate_max_per_s,
+                                        .workers = plan->spec->workers};
 }
 
 static bool same_place(const struct plan *plan, const struct store_info *source, const struct store_info *target)
@@ -201,7 +204,7 @@ static bool make(struct plan *plan, const struct plan_config *config, GError **e
     plan->planned_at_ms = world_wall_ms(config->world);
     return recipe_read(&plan->recipe, config->world, plan->spec, error) &&
            plan_digests_of(&plan->digests, plan->spec, plan->recipe, error) && plan_open_stores(plan, config, error) &&
-           plan_cut(plan, config, error) && plan_text_write(plan, error);
+           plan_cut(plan, config, error) && plan_deal_stages(plan, error) && plan_text_write(plan, error);
 }
 
 bool plan_look(struct plan **ret, const struct plan_config *config, struct spec *spec, GError **error)
@@ -275,7 +278,8 @@ static bool parts_from_catalog(struct plan *plan, struct catalog *catalog, const
     if (!plan->parts)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "too many partitions");
     for (size_t i = 0; i < plan->n_parts; i++)
-        plan->parts[i] = (struct plan_part){.bounds = rows[i].bounds, .records = rows[i].records};
+        plan->parts[i] =
+            (struct plan_part){.bounds = rows[i].bounds, .records = rows[i].records, .stage = rows[i].stage};
     return true;
 }
 

@@ -17,6 +17,24 @@
 struct plan_part {
     struct slice bounds; /* the source driver's; empty for a listed partition */
     uint64_t records;    /* listed: exact; else as counted by the duplicates pass, or the driver's estimate */
+    uint64_t superseded; /* states of a key that another state supersedes: its keys are skewed */
+    uint32_t stage;
+    double risk; /* plan/risk.c; 1 is a partition like any other */
+};
+
+/* A stage as it is frozen. A stage of the default ones that would hold no partition is not there. */
+struct plan_stage {
+    const char *name, *approve; /* approve: a user or group; NULL: no one is asked */
+    int64_t soak_ms;
+    bool sampled; /* a sample was asked for; it is verified in full all the same */
+    uint64_t parts, records;
+};
+
+/* The limits of the spec. `sluice set` overlays them. */
+struct plan_limits {
+    double errors, rejects, kept_live; /* shares */
+    double rate_max_per_s;             /* 0: none */
+    uint32_t workers;
 };
 
 struct plan {
@@ -42,9 +60,7 @@ struct plan {
     enum spec_write write;
     enum spec_conflict conflict;
 
-    /* The limits of the spec, frozen: a rollback keeps them too. */
-    double rate_max_per_s; /* 0: none */
-    uint32_t workers;
+    struct plan_limits limits; /* frozen: a rollback keeps them too */
 
     bool has_skips;
     const char *target_uri, *target_dir; /* as frozen: for a plan loaded by plan_load_target() */
@@ -52,6 +68,8 @@ struct plan {
     const char *skip_path;               /* records that do not take part; NULL: none */
     struct plan_part *parts;
     size_t n_parts;
+    const struct plan_stage *stages;
+    size_t n_stages;
     uint64_t n_listed; /* keys that the run has to account for; 0 where only the scan tells */
     uint64_t duplicates;
 };
@@ -92,6 +110,17 @@ bool plan_digests_of(struct plan_digests *ret, const struct spec *spec, const st
 
 /* How a record of the source becomes what is wanted: what is borrowed lives as long as plan and `run`. */
 struct transform_config plan_transform(const struct plan *plan, const char *run);
+/* The frozen stages and who may do what, without opening anything: for approvals. In `mem`. */
+struct plan_rights {
+    const struct plan_stage *stages;
+    size_t n_stages;
+    struct spec_may may[SPEC_MAY_COUNT];
+};
+bool plan_rights_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_rights *ret,
+                      GError **error);
+
+bool plan_limits_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_limits *ret,
+                      GError **error);
 
 /* Opens the store a spec names, secrets expanded. */
 bool plan_store_open(struct store **ret, const struct plan_config *config, const char *uri, const char *base_dir,

@@ -1,9 +1,13 @@
 /* Internal to plan/: how the files of this folder share the work. */
 #pragma once
 
+#include <jansson.h>
+
 #include "plan/plan.h"
 
 void plan_digest_text(struct plan *plan);
+/* Which partition is in which stage. */
+void plan_digest_deal(const struct plan *plan, uint8_t ret[32]);
 
 /* text.c: the frozen plan as JSON, and back. */
 bool plan_text_write(struct plan *plan, GError **error);
@@ -14,6 +18,13 @@ bool plan_cut(struct plan *plan, const struct plan_config *config, GError **erro
 
 /* unique.c: adds to the skip list who loses by the contract's `unique`. */
 bool plan_unique(struct plan *plan, const struct plan_config *config, struct session *session, GError **error);
+/* stages.c: gives every partition its stage, by the scopes of the spec. */
+bool plan_deal_stages(struct plan *plan, GError **error);
+
+/* rights.c: stages, gates and `owner.may` in the plan's text. */
+json_t *plan_stages_json(const struct plan *plan);
+json_t *plan_may_json(const struct spec *spec);
+bool plan_rights_take(json_t *root, struct arena *mem, struct plan_rights *ret);
 
 /* An empty plan with its arena. */
 struct plan *plan_new(const struct plan_config *config);

@@ -1,13 +1,14 @@
 /* The frozen plan as JSON: what a resume needs and what the digest covers. Field order is fixed, so that equal plans
  * are equal texts. */
-#include <jansson.h>
-
 #include "plan/plan_parts.h"
 
 static const char *const WRITE_WORDS[] = {
     [WRITE_IN_PLACE] = "in-place", [WRITE_FILL] = "fill", [WRITE_SHADOW] = "shadow"};
 static const char *const CONFLICT_WORDS[] = {
     [CONFLICT_NEWER_WINS] = "newer-wins", [CONFLICT_KEEP_LIVE] = "keep-live", [CONFLICT_OVERWRITE] = "overwrite"};
+
+static const char *const FAILURE_WORDS[] = {
+    [ON_FAILURE_PAUSE] = "pause", [ON_FAILURE_ROLLBACK_STAGE] = "rollback-stage", [ON_FAILURE_ROLLBACK] = "rollback"};
 
 static json_t *hex_of(const uint8_t *bytes, size_t n)
 {
@@ -60,17 +61,43 @@ static json_t *counts_json(const struct plan *plan)
 
 static json_t *limits_json(const struct plan *plan)
 {
-    return json_pack("{s:f, s:i}", "rate_max_per_s", plan->rate_max_per_s, "workers", (int)plan->workers);
+    const struct plan_limits *limits = &plan->limits;
+    return json_pack("{s:f, s:i, s:f, s:f, s:f, s:I, s:s}", "rate_max_per_s", limits->rate_max_per_s, "workers",
+                     (int)limits->workers, "errors", limits->errors, "rejects", limits->rejects, "kept_live",
+                     limits->kept_live, "skew_ms", (json_int_t)plan->spec->protect.skew_ms, "on_failure",
+                     FAILURE_WORDS[plan->spec->on_failure]);
+}
+
+static bool limits_take(json_t *root, struct plan_limits *ret)
+{
+    int workers;
+    struct plan_limits limits;
+    if (json_unpack(root, "{s:{s:F, s:i, s:F, s:F, s:F}}", "limits", "rate_max_per_s", &limits.rate_max_per_s,
+                    "workers", &workers, "errors", &limits.errors, "rejects", &limits.rejects, "kept_live",
+                    &limits.kept_live) != 0)
+        return false;
+    limits.workers = (uint32_t)MAX(workers, 1);
+    *ret = limits;
+    return true;
+}
+
+/* Which partition is in which stage: a digest, for the partitions themselves stand in the catalog. */
+static json_t *dealt_json(const struct plan *plan)
+{
+    uint8_t digest[32];
+    plan_digest_deal(plan, digest);
+    return hex_of(digest, sizeof digest);
 }
 
 bool plan_text_write(struct plan *plan, GError **error)
 {
-    json_t *root =
-        json_pack("{s:i, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "plan", 1, "name", plan->spec->name,
-                  "uid", hex_of(plan->uid, sizeof plan->uid), "planned_at_ms", (json_int_t)plan->planned_at_ms, "spec",
-                  hex_of(plan->digests.spec, 32), "contract", hex_of(plan->digests.contract, 32), "transform",
-                  hex_of(plan->digests.transform, 32), "source", source_json(plan), "target", target_json(plan),
-                  "decided", decided_json(plan), "counts", counts_json(plan), "limits", limits_json(plan));
+    json_t *root = json_pack("{s:i, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "plan", 1,
+                             "name", plan->spec->name, "uid", hex_of(plan->uid, sizeof plan->uid), "planned_at_ms",
+                             (json_int_t)plan->planned_at_ms, "spec", hex_of(plan->digests.spec, 32), "contract",
+                             hex_of(plan->digests.contract, 32), "transform", hex_of(plan->digests.transform, 32),
+                             "source", source_json(plan), "target", target_json(plan), "decided", decided_json(plan),
+                             "counts", counts_json(plan), "limits", limits_json(plan), "stages", plan_stages_json(plan),
+                             "dealt", dealt_json(plan), "may", plan_may_json(plan->spec));
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     if (!text)
@@ -92,8 +119,7 @@ static int word_index(const char *word, const char *const *words, size_t n)
 /* What json_unpack leaves behind points into the document; the plan keeps copies. */
 struct frozen {
     const char *uid, *spec, *contract, *transform, *identity, *store, *base_dir, *dataset, *name, *write, *conflict;
-    int form, same_dataset, listed, sink, skips, workers;
-    double rate_max_per_s;
+    int form, same_dataset, listed, sink, skips;
     json_int_t planned_at_ms, partitions, keys, duplicates;
 };
 
@@ -104,8 +130,7 @@ static bool unpack(json_t *root, struct frozen *ret)
                        "transform", &ret->transform, "source", "identity", &ret->identity, "target", "store",
                        &ret->store, "base_dir", &ret->base_dir, "dataset", &ret->dataset, "form", &ret->form, "name",
                        &ret->name) == 0 &&
-           json_unpack(root, "{s:{s:F, s:i}, s:{s:b, s:b, s:b, s:s, s:s, s:b}, s:{s:I, s:I, s:I}}", "limits",
-                       "rate_max_per_s", &ret->rate_max_per_s, "workers", &ret->workers, "decided", "same_dataset",
+           json_unpack(root, "{s:{s:b, s:b, s:b, s:s, s:s, s:b}, s:{s:I, s:I, s:I}}", "decided", "same_dataset",
                        &ret->same_dataset, "listed", &ret->listed, "sink", &ret->sink, "write", &ret->write, "conflict",
                        &ret->conflict, "skips", &ret->skips, "counts", "partitions", &ret->partitions, "listed",
                        &ret->keys, "duplicates", &ret->duplicates) == 0;
@@ -129,8 +154,6 @@ static bool take(struct plan *plan, const struct frozen *frozen)
     plan->write = (enum spec_write)write;
     plan->conflict = (enum spec_conflict)conflict;
     plan->has_skips = frozen->skips;
-    plan->rate_max_per_s = frozen->rate_max_per_s;
-    plan->workers = (uint32_t)MAX(frozen->workers, 1);
     plan->n_listed = (uint64_t)frozen->keys;
     plan->duplicates = (uint64_t)frozen->duplicates;
     plan->target_uri = plan_copy(plan, frozen->store);
@@ -146,7 +169,11 @@ bool plan_text_read(struct plan *plan, struct slice text, GError **error)
     struct frozen frozen = {0};
     json_error_t fault;
     json_t *root = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &fault);
-    bool ok = root && unpack(root, &frozen) && take(plan, &frozen);
+    struct plan_rights rights = {0};
+    bool ok = root && unpack(root, &frozen) && take(plan, &frozen) && limits_take(root, &plan->limits) &&
+              plan_rights_take(root, plan->mem, &rights);
+    plan->stages = rights.stages;
+    plan->n_stages = rights.n_stages;
     json_decref(root);
     plan->text = text;
     plan_digest_text(plan);
@@ -166,5 +193,17 @@ bool plan_was_same_dataset(struct catalog *catalog, const struct run_row *run, s
     json_decref(root);
     if (ok)
         *ret = same;
+    return ok || error_set(error, SLUICE_ERROR_CORRUPT, "%s: its frozen plan cannot be read", run->name);
+}
+
+bool plan_limits_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_limits *ret,
+                      GError **error)
+{
+    struct slice text;
+    if (!catalog_plan(catalog, run->id, mem, &text, error))
+        return false;
+    json_t *root = json_loadb((const char *)text.data, text.len, 0, NULL);
+    bool ok = root && limits_take(root, ret);
+    json_decref(root);
     return ok || error_set(error, SLUICE_ERROR_CORRUPT, "%s: its frozen plan cannot be read", run->name);
 }

@@ -1,5 +1,7 @@
 #include "run/check.h"
 
+#include <sodium.h>
+
 #include "base/file.h"
 #include "plan/home.h"
 
@@ -275,6 +277,45 @@ bool check_parts(struct hold *hold, const struct check_wish *wish, struct watch 
     }
     check_done(&check);
     return ok;
+}
+
+#define LINES_BYTES (64u << 10)
+
+/* The lines of the report; one without differences has no file. */
+static bool digest_lines(crypto_generichash_state *state, const struct world *world, const char *path, GError **error)
+{
+    auto_(file) file = NULL;
+    uint64_t at = 0;
+    size_t got = LINES_BYTES;
+    if (!path || !file_exists(world, path))
+        return true;
+    g_autofree uint8_t *bytes = g_malloc(LINES_BYTES);
+    if (!file_open(&file, world, path, FILE_READ, error))
+        return false;
+    for (; got == LINES_BYTES; at += got) {
+        if (!file_read_at(file, at, bytes, LINES_BYTES, &got, error))
+            return false;
+        crypto_generichash_update(state, bytes, got);
+    }
+    return true;
+}
+
+bool check_keep_report(struct hold *hold, uint32_t stage, const struct verify_result *result, uint8_t ret_digest[32],
+                       GError **error)
+{
+    crypto_generichash_state state;
+    struct report_row report = {.run = hold->run.id,
+                                .at_ms = world_wall_ms(hold->config->world),
+                                .stage = stage,
+                                .verdict = result->pass ? "pass" : "fail",
+                                .path = result->report_path,
+                                .summary = slice_of_text(result->json)};
+    crypto_generichash_init(&state, NULL, 0, 32);
+    crypto_generichash_update(&state, report.summary.data, report.summary.len);
+    if (!digest_lines(&state, hold->config->world, result->report_path, error))
+        return false;
+    crypto_generichash_final(&state, ret_digest, 32);
+    return catalog_report_add(hold->catalog, &report, error);
 }
 
 /* --- of a spec

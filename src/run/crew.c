@@ -47,25 +47,11 @@ static void hand_main(void *data)
 
 /* --- limits ------------------------------------------------------------------------------------------------------- */
 
-char *crew_limit_passed(const struct job *job, const struct tally *tally)
+char *crew_limit_passed(struct exec_shared *shared, const struct tally *tally)
 {
-    if (job->kind != JOB_FORWARD)
-        return NULL;
-    const struct {
-        enum outcome outcome;
-        double share;
-        const char *key;
-    } limits[] = {{OUTCOME_REJECTED, job->plan->spec->protect.rejects, "rejects"},
-                  {OUTCOME_KEPT_LIVE, job->plan->spec->protect.kept_live, "kept_live"}};
-    double done = (double)tally_sum(tally, OUTCOME_KIND_LISTED);
-    for (size_t i = 0; i < G_N_ELEMENTS(limits); i++) {
-        double share = done > 0 ? (double)tally->of[limits[i].outcome] / done : 0;
-        if (share > limits[i].share)
-            return g_strdup_printf("%.3g %% of the records so far are %s, more than protect.%s allows (%.3g %%)",
-                                   share * 100, outcome_row(limits[i].outcome)->word, limits[i].key,
-                                   limits[i].share * 100);
-    }
-    return NULL;
+    struct limits_seen seen = {
+        .tally = tally, .calls = atomic_load(&shared->calls), .failed = atomic_load(&shared->failed)};
+    return shared->job->kind == JOB_FORWARD ? limits_passed(&shared->limits, &seen) : NULL;
 }
 
 /* A share of few records says nothing yet; at the end of the stage it is looked at whatever their number. */
@@ -75,7 +61,7 @@ static void look_at_limits(struct crew *crew, struct watch *watch, const struct 
 {
     if (crew->lift_limits || crew->limit || tally_sum(tally, OUTCOME_KIND_LISTED) < LIMIT_RECORDS)
         return;
-    crew->limit = crew_limit_passed(crew->shared->job, tally);
+    crew->limit = crew_limit_passed(crew->shared, tally);
     if (crew->limit)
         atomic_store(watch->stop, true);
 }
@@ -154,6 +140,7 @@ static GError *work(struct crew *crew, struct watch *watch)
                             .mem = crew->mem,
                             .run = crew->shared->job->run,
                             .stop = &hands.stop,
+                            .limits = &crew->shared->limits,
                             .ended = all_ended,
                             .look = crew->catalog ? look : NULL,
                             .self = &hands};

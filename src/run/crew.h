@@ -29,6 +29,6 @@ struct crew {
 };
 
 /* A share of the records accounted for that is beyond what `protect` allows, in words; NULL: none. The caller frees. */
-char *crew_limit_passed(const struct job *job, const struct tally *tally);
+char *crew_limit_passed(struct exec_shared *shared, const struct tally *tally);
 
 enum crew_end crew_run(struct crew *crew, GError **error);

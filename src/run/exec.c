@@ -21,6 +21,7 @@ void exec_shared_init(struct exec_shared *shared)
 {
     pthread_mutex_init(&shared->sequences.lock, NULL);
     pthread_mutex_init(&shared->rate.lock, NULL);
+    limits_init(&shared->limits);
     catalog_together_init(&shared->together);
 }
 
@@ -28,6 +29,7 @@ void exec_shared_done(struct exec_shared *shared)
 {
     pthread_mutex_destroy(&shared->sequences.lock);
     pthread_mutex_destroy(&shared->rate.lock);
+    limits_done(&shared->limits);
     catalog_together_done(&shared->together);
 }
 
@@ -180,15 +182,16 @@ static bool do_log(struct exec *exec, struct op *op, GError **error)
 static int64_t rate_take_us(struct exec_shared *shared, size_t n)
 {
     struct rate_limit *rate = &shared->rate;
-    auto_hold(&rate->lock);
-    if (rate->per_s <= 0)
+    double per_s = limits_rate_max_per_s(&shared->limits);
+    if (per_s <= 0)
         return 0;
+    auto_hold(&rate->lock);
     int64_t now = world_monotonic_us(shared->world);
     if (rate->at_us)
-        rate->tokens = MIN(rate->tokens + (double)(now - rate->at_us) * rate->per_s / 1e6, rate->per_s / 10);
+        rate->tokens = MIN(rate->tokens + (double)(now - rate->at_us) * per_s / 1e6, per_s / 10);
     rate->at_us = now;
     rate->tokens -= (double)n;
-    return rate->tokens >= 0 ? 0 : (int64_t)(-rate->tokens * 1e6 / rate->per_s);
+    return rate->tokens >= 0 ? 0 : (int64_t)(-rate->tokens * 1e6 / per_s);
 }
 
 static bool do_cas(struct exec *exec, struct op *op, GError **error)
@@ -291,6 +294,7 @@ static bool perform_retrying(struct exec *exec, struct op *op, GError **error)
             g_propagate_error(error, g_steal_pointer(&failed));
             return false;
         }
+        atomic_fetch_add(&exec->shared->failed, 1);
         world_sleep_us(exec->shared->world, wait_us, exec->shared->cancel);
     }
 }
@@ -323,6 +327,7 @@ static void count_time(struct exec *exec, enum op_kind kind, int64_t began_us, i
 {
     struct step_times *times = &exec->shared->times[kind];
     atomic_fetch_add(&times->calls, 1);
+    atomic_fetch_add(&exec->shared->calls, 1);
     atomic_fetch_add(&times->busy_us, (uint64_t)(ended_us - began_us));
     if (exec->ended_us)
         atomic_fetch_add(&exec->shared->core.busy_us, (uint64_t)(began_us - exec->ended_us));

@@ -7,6 +7,7 @@
 #include "base/lock.h"
 #include "catalog/together.h"
 #include "run/job.h"
+#include "run/limits.h"
 #include "run/op.h"
 
 /* Sequences of the undo log: taken from the catalog in blocks, handed out without a gap in causality. */
@@ -16,10 +17,9 @@ struct sequences {
     uint64_t next, end;
 };
 
-/* A token bucket over records per second, shared by all workers. */
+/* A token bucket over records per second, shared by all workers; how fast it fills, the limits say. */
 struct rate_limit {
     pthread_mutex_t lock;
-    double per_s; /* 0: none */
     double tokens;
     int64_t at_us;
 };
@@ -40,7 +40,9 @@ struct exec_shared {
     struct sequences sequences;
     struct catalog_together together; /* grants and checkpoints of all workers */
     struct rate_limit rate;
-    const atomic_bool *cancel; /* the second Ctrl-C: stop at once */
+    struct limits limits;
+    atomic_uint_fast64_t calls, failed; /* steps that call a store; those that failed and were tried again */
+    const atomic_bool *cancel;          /* the second Ctrl-C: stop at once */
     int64_t call_timeout_us;
     struct step_times times[OP_KIND_COUNT];
     struct step_times core; /* between the steps: transform, contract, decisions */

@@ -5,6 +5,7 @@
 
 #include "catalog/ledger.h"
 #include "plan/home.h"
+#include "run/rights.h"
 
 #define CALL_TIMEOUT_US (INT64_C(60) * 1000 * 1000)
 
@@ -178,7 +179,7 @@ static void share(struct hold *hold)
     shared->notes = hold->notes;
     shared->cancel = &hold->cancel;
     shared->call_timeout_us = CALL_TIMEOUT_US;
-    shared->rate.per_s = hold->plan->rate_max_per_s;
+    limits_reset(&shared->limits, &hold->plan->limits);
 }
 
 bool hold_open(struct hold *hold, enum hold_for what, GError **error)
@@ -211,20 +212,28 @@ void hold_event(const struct hold *hold, enum run_event_kind kind, const char *t
         hold->config->event(hold->config->event_self, &event);
 }
 
-bool hold_move(struct hold *hold, enum run_state to, const char *reason, const char *details, GError **error)
+static bool move_on(struct hold *hold, struct run_move move, GError **error)
 {
-    struct run_move move = {.run = hold->run.id,
-                            .from = hold->run.state,
-                            .to = to,
-                            .reason = reason,
-                            .details = details,
-                            .act = hold->config->act};
-    if (hold->run.state == to)
-        return true;
+    move.run = hold->run.id;
+    move.from = hold->run.state;
+    move.act = hold->config->act;
     if (!catalog_run_move(hold->catalog, &move, error) || !hold_reload(hold, error))
         return false;
-    hold_event(hold, RUN_EVENT_STATE, reason);
+    hold_event(hold, RUN_EVENT_STATE, move.reason);
     return true;
+}
+
+bool hold_move(struct hold *hold, enum run_state to, const char *reason, const char *details, GError **error)
+{
+    return hold->run.state == to ||
+           move_on(hold, (struct run_move){.to = to, .reason = reason, .details = details}, error);
+}
+
+bool hold_move_back(struct hold *hold, uint32_t from_stage, GError **error)
+{
+    struct run_move back = {.to = RUN_ROLLING_BACK, .reason = hold->config->act.reason, .back_stage = &from_stage};
+    bool on_the_way = hold->run.state == RUN_ROLLING_BACK && hold->run.back_stage == from_stage;
+    return on_the_way || move_on(hold, back, error);
 }
 
 static struct run_step step_take(const char *name, struct step_times *times)
@@ -273,7 +282,7 @@ enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
                         .stage = stage,
                         .lift_limits = hold->lift_limits,
                         .of = hold->job.kind == JOB_BACK ? back_keys(hold) : 0,
-                        .workers = MAX(hold->plan->workers, 1u)};
+                        .workers = limits_workers(&hold->shared.limits)};
     enum crew_end end = crew_run(&crew, error);
     hold->wish = crew.wish;
     g_free(hold->limit);
@@ -316,12 +325,15 @@ void hold_result(struct hold *hold, int exit_status, const char *text, struct ru
     hold->mem = arena_new(1 << 20);
 }
 
-uint64_t hold_back_parts(const struct run_row *run)
+bool hold_may(struct hold *hold, enum spec_may_what what, GError **error)
 {
-    uint64_t n = 0;
-    for (int state = 0; state < PART_STATE_COUNT; state++)
-        n += run->back_parts[state];
-    return n;
+    return rights_may(hold->config, hold->catalog, &hold->run, what, hold->mem, error);
+}
+
+bool hold_take_settings(struct hold *hold, GError **error)
+{
+    limits_reset(&hold->shared.limits, &hold->plan->limits);
+    return limits_take_settings(&hold->shared.limits, hold->catalog, hold->run.id, hold->mem, error);
 }
 
 void run_result_done(struct run_result *result)

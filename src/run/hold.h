@@ -41,6 +41,8 @@ AUTO_DEFINE(hold, hold_free)
 
 /* Moves the run, with the caller as actor. */
 bool hold_move(struct hold *hold, enum run_state to, const char *reason, const char *details, GError **error);
+/* To rolling-back, from this stage on; one that is on that way already goes on. */
+bool hold_move_back(struct hold *hold, uint32_t from_stage, GError **error);
 bool hold_reload(struct hold *hold, GError **error);
 /* Runs a crew over the stage for the job. A wish that ended it is in hold->wish, a limit in hold->limit. */
 enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error);
@@ -52,12 +54,16 @@ bool hold_settle(struct hold *hold, GError **error);
 void hold_event(const struct hold *hold, enum run_event_kind kind, const char *text);
 /* Hands the row, the ledger's head and the words over to the caller. */
 void hold_result(struct hold *hold, int exit_status, const char *text, struct run_result *ret);
-/* takeback.c: settles, and makes chains and partitions of the rollback, once; a rollback that goes on finds them. */
-bool takeback_prepare(struct hold *hold, const char *stage, GError **error);
+/* NOT_PERMITTED unless the plan lets this person. */
+bool hold_may(struct hold *hold, enum spec_may_what what, GError **error);
+/* The limits as they stand: frozen, and what was set since. */
+bool hold_take_settings(struct hold *hold, GError **error);
 
-/* takeback.c: the whole way back, from a run whose gate has failed too. */
+/* takeback.c: settles, and makes chains and partitions for going back to the stage, once; a rollback that goes on finds
+ * them. */
+bool takeback_prepare(struct hold *hold, uint32_t stage, GError **error);
+/* takeback.c: back to the beginning of the stage (NULL: of the run), also from a run whose gate has failed. Where an
+ * earlier rollback has not come to its end, that one is finished first. */
 bool takeback_drive(struct hold *hold, const char *stage, struct run_result *ret, GError **error);
 
-/* How many partitions a rollback of the run has: where there are any, the way is back. */
-uint64_t hold_back_parts(const struct run_row *run);
 struct plan_config hold_plan_config(const struct run_config *config);

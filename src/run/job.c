@@ -19,7 +19,7 @@ static void job_init(struct job *job, enum job_kind kind, const struct plan *pla
                         .plan = plan,
                         .run = run->id,
                         .run_name = run->name,
-                        .batch_records = records_of_a_batch(plan->rate_max_per_s),
+                        .batch_records = records_of_a_batch(plan->limits.rate_max_per_s),
                         .batch_bytes = JOB_BATCH_BYTES,
                         .batch_us = JOB_BATCH_US,
                         .contended_after = JOB_CONTENDED_AFTER};

@@ -7,7 +7,7 @@
 #include "plan/plan.h"
 #include "verify/verify.h"
 
-enum run_event_kind { RUN_EVENT_STATE, RUN_EVENT_PROGRESS, RUN_EVENT_NOTE, RUN_EVENT_STEPS };
+enum run_event_kind { RUN_EVENT_STATE, RUN_EVENT_STAGE, RUN_EVENT_PROGRESS, RUN_EVENT_NOTE, RUN_EVENT_STEPS };
 
 /* Where the workers' time went: one row a kind of step (run/op.h), and "core" for what lies between the steps. */
 struct run_step {
@@ -32,13 +32,15 @@ struct run_config {
     const struct world *world;
     struct store_registry *registry;
     const char *home;
-    struct act act;            /* who asks, and why */
-    const atomic_int *signals; /* 0; 1: finish the batches in flight; 2: stop at once */
+    struct act act;              /* who asks, and why */
+    const struct person *person; /* whose rights are looked at; NULL: nobody's, who may do only what everyone may */
+    const atomic_int *signals;   /* 0; 1: finish the batches in flight; 2: stop at once */
     void (*event)(void *self, const struct run_event *event);
     void *event_self;
     bool force_unlock;
-    bool full;  /* run_verify: compare every key with the source, also where the sums of the gates would do */
-    bool again; /* run_begin: also where a run of this very plan is done and would be applied twice */
+    bool full;          /* run_verify: compare every key with the source, also where the sums of the gates would do */
+    bool exit_on_pause; /* a pause that would end by itself (a soak) ends the call too */
+    bool again;         /* run_begin: also where a run of this very plan is done and would be applied twice */
 };
 
 struct run_result {
@@ -79,8 +81,24 @@ bool run_abort(const struct run_config *config, const char *name, struct run_res
 
 /* Records the wish and waits up to five seconds for the holder to take it. *ret_taken false: no process holds the run;
  * the wish is recorded, and its effect too where it needs none (pause: the state becomes paused). */
-bool run_wish(const struct run_config *config, const char *name, enum wish_kind kind, struct run_result *ret,
+struct run_wish {
+    enum wish_kind kind;
+    const char *value; /* ROLLBACK: the stage; NULL */
+};
+bool run_wish(const struct run_config *config, const char *name, const struct run_wish *wish, struct run_result *ret,
               bool *ret_taken, GError **error);
+
+/* A person's word on the gate that waits for one: it names gate, attempt, plan and report, and counts for these alone.
+ * REFUSED where nothing waits; NOT_PERMITTED for who may not, the author of the run among them. A run that nobody holds
+ * goes on with the next `run`; a denial takes effect at once. */
+bool run_approve(const struct run_config *config, const char *name, bool granted, struct run_result *ret,
+                 bool *ret_taken, GError **error);
+
+/* Changes a limit of the run (run/limits.h), recorded; one that is at work heeds it at once. */
+bool run_set(const struct run_config *config, const char *name, const struct setting *setting, struct run_result *ret,
+             bool *ret_taken, GError **error);
+/* What stands now; the caller frees. */
+bool run_setting(const struct run_config *config, const char *name, const char *key, char **ret, GError **error);
 
 /* Compares source and target now: of a run, or of a spec without one. Of a run the target alone is read wherever its
  * sums are still those of the gates. */

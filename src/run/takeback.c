@@ -1,29 +1,37 @@
-/* Taking a run back, ending one that is to stand, and wishes from other terminals. */
+/* Taking a run back: all of it, or its stages from one on. */
 #include "base/int.h"
+#include "base/nearest.h"
 #include "plan/home.h"
-#include "run/hold.h"
+#include "run/ending.h"
+#include "run/rights.h"
 
 #define BACK_PART_KEYS UINT64_C(5000)
 
 /* --- which partitions, which keys
  * ------------------------------------------------------------------------------------- */
 
-static bool stage_of(struct hold *hold, const char *name, uint32_t *ret, GError **error)
+static bool stage_of(struct catalog *catalog, const struct run_row *run, const char *name, struct arena *mem,
+                     uint32_t *ret, GError **error)
 {
     struct stage_row *stages;
     size_t n;
     *ret = 0;
     if (!name)
         return true;
-    if (!catalog_stages(hold->catalog, hold->run.id, hold->mem, &stages, &n, error))
+    if (!catalog_stages(catalog, run->id, mem, &stages, &n, error))
         return false;
-    for (size_t i = 0; i < n; i++)
+    g_autofree const char **names = g_new0(const char *, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        names[i] = stages[i].name;
         if (strcmp(stages[i].name, name) == 0) {
             *ret = stages[i].stage;
             return true;
         }
-    return error_set(error, SLUICE_ERROR_NOT_FOUND, "%s: there is no stage '%s'; its first is '%s'", hold->run.name,
-                     name, n ? stages[0].name : "");
+    }
+    g_autofree char *all = g_strjoinv(", ", (char **)names);
+    const char *nearest = nearest_word(name, names, n);
+    return error_set(error, SLUICE_ERROR_NOT_FOUND, "%s: there is no stage '%s'%s%s%s; its stages are %s", run->name,
+                     name, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", all);
 }
 
 /* The forward partitions of a stage and of those after it; `standing`: only those that are not rolled back yet. */
@@ -52,34 +60,65 @@ static struct slice back_bounds(struct hold *hold, uint64_t first, uint64_t coun
     return copy;
 }
 
-static bool add_back_parts(struct hold *hold, uint64_t keys, GError **error)
+/* The partitions of every rollback of this run so far: each generation (`back_stage`) has its own. */
+struct back_parts {
+    uint64_t n, records; /* of all generations */
+    uint64_t of_stage;   /* of the one that goes back to the stage */
+};
+
+static bool back_parts_of(struct hold *hold, uint32_t stage, struct back_parts *ret, GError **error)
+{
+    struct part_row *rows;
+    size_t n;
+    struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX, .back = true};
+    if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
+        return false;
+    *ret = (struct back_parts){.n = n};
+    for (size_t i = 0; i < n; i++) {
+        ret->records += rows[i].records;
+        ret->of_stage += rows[i].stage == stage;
+    }
+    return true;
+}
+
+static bool add_back_parts(struct hold *hold, uint32_t stage, uint64_t first_part, uint64_t keys, GError **error)
 {
     g_autoptr(GArray) parts = g_array_new(FALSE, TRUE, sizeof(struct part_new));
     for (uint64_t first = 0; first < keys; first += BACK_PART_KEYS) {
         uint64_t count = MIN(BACK_PART_KEYS, keys - first);
-        struct part_new part = {
-            .part = UNDO_ROLLBACK_PART + parts->len, .bounds = back_bounds(hold, first, count), .records = count};
+        struct part_new part = {.part = UNDO_ROLLBACK_PART + (uint32_t)first_part + parts->len,
+                                .stage = stage,
+                                .bounds = back_bounds(hold, first, count),
+                                .records = count};
         g_array_append_val(parts, part);
     }
     return parts->len == 0 || catalog_parts_add(hold->catalog, hold->run.id,
                                                 (const struct part_new *)(void *)parts->data, parts->len, error);
 }
 
-bool takeback_prepare(struct hold *hold, const char *stage, GError **error)
+static bool build_chains(struct hold *hold, uint32_t stage, uint64_t *ret_keys, GError **error)
 {
-    uint32_t from_stage;
     auto_(undo_chains) chains = NULL;
-    if (hold_back_parts(&hold->run) > 0)
-        return true;
-    if (!hold_settle(hold, error) || !stage_of(hold, stage, &from_stage, error))
-        return false;
-    g_autoptr(GArray) parts = forward_parts(hold, from_stage, false, error);
+    g_autoptr(GArray) parts = forward_parts(hold, stage, false, error);
     if (!parts)
         return false;
     struct undo_filter filter = {.parts = (const uint32_t *)(void *)parts->data, .n = parts->len};
-    return undo_chains_build(&hold->undo_config, &filter, error) &&
-           undo_chains_open(&chains, &hold->undo_config, error) &&
-           add_back_parts(hold, undo_chains_count(chains), error) && hold_reload(hold, error);
+    if (!undo_chains_build(&hold->undo_config, &filter, error) || !undo_chains_open(&chains, &hold->undo_config, error))
+        return false;
+    *ret_keys = undo_chains_count(chains);
+    return true;
+}
+
+bool takeback_prepare(struct hold *hold, uint32_t stage, GError **error)
+{
+    struct back_parts back;
+    uint64_t keys;
+    if (!back_parts_of(hold, stage, &back, error))
+        return false;
+    if (back.of_stage > 0)
+        return true;
+    return hold_settle(hold, error) && build_chains(hold, stage, &keys, error) &&
+           add_back_parts(hold, stage, back.n, keys, error) && hold_reload(hold, error);
 }
 
 /* --- rollback
@@ -98,9 +137,13 @@ static char *damage_text(const struct undo_damage *damage, size_t n)
     return g_string_free(text, FALSE);
 }
 
-static bool all_taken_back(struct hold *hold, uint64_t keys, GError **error)
+static bool all_taken_back(struct hold *hold, GError **error)
 {
+    struct back_parts parts;
     uint64_t back = tally_sum(&hold->run.tally, OUTCOME_KIND_BACK);
+    if (!back_parts_of(hold, 0, &parts, error))
+        return false;
+    uint64_t keys = parts.records;
     if (back == keys)
         return true;
     return error_set(error, SLUICE_ERROR_INTERNAL,
@@ -126,11 +169,8 @@ static bool stages_back(struct hold *hold, uint32_t from_stage, GError **error)
 }
 
 /* Partitions and stages that are back already, from before a death, stay as they are. */
-static bool forward_is_back(struct hold *hold, const char *stage, GError **error)
+static bool forward_is_back(struct hold *hold, uint32_t from_stage, GError **error)
 {
-    uint32_t from_stage;
-    if (!stage_of(hold, stage, &from_stage, error))
-        return false;
     g_autoptr(GArray) parts = forward_parts(hold, from_stage, true, error);
     return parts &&
            (parts->len == 0 || catalog_parts_move(hold->catalog, hold->run.id, (const uint32_t *)(void *)parts->data,
@@ -138,27 +178,47 @@ static bool forward_is_back(struct hold *hold, const char *stage, GError **error
            stages_back(hold, from_stage, error);
 }
 
-static bool back_finish(struct hold *hold, const char *stage, struct run_result *ret, GError **error)
+/* Of a rollback that leaves earlier stages: they stand, and nothing but a person can say what becomes of them. */
+static bool pause_in_part(struct hold *hold, uint32_t from_stage, const char *damage, GError **error)
+{
+    g_autofree char *text = ending_words(
+        "%s%sthe stages from %s on are taken back; those before it stand: `sluice rollback %s` takes them back too, "
+        "`sluice abort %s` lets them stand",
+        damage ? damage : "", damage ? "; " : "", hold->plan->stages[from_stage].name, hold->run.name, hold->run.name);
+    return hold_move(hold, RUN_PAUSED, text, NULL, error);
+}
+
+static bool back_end(struct hold *hold, uint32_t from_stage, const char *damage, GError **error)
+{
+    if (from_stage > 0)
+        return pause_in_part(hold, from_stage, damage, error);
+    return hold_let_go(hold, error) && hold_move(hold, RUN_ROLLED_BACK, damage, NULL, error);
+}
+
+static bool back_finish(struct hold *hold, uint32_t from_stage, struct run_result *ret, GError **error)
 {
     auto_(undo_chains) chains = NULL;
     size_t n_damage = 0;
     if (!hold_reload(hold, error) || !undo_chains_open(&chains, &hold->undo_config, error) ||
-        !all_taken_back(hold, undo_chains_count(chains), error) || !forward_is_back(hold, stage, error) ||
-        !hold_let_go(hold, error))
+        !all_taken_back(hold, error) || !forward_is_back(hold, from_stage, error))
         return false;
     const struct undo_damage *damage = undo_chains_damage(chains, &n_damage);
     g_autofree char *text = n_damage ? damage_text(damage, n_damage) : NULL;
-    if (!hold_move(hold, RUN_ROLLED_BACK, text, NULL, error) ||
+    if (!back_end(hold, from_stage, text, error) ||
         !undo_chains_drop_durable(&hold->undo_config, error)) /* repeating the command drops them */
         return false;
-    hold_result(hold, n_damage || hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, text, ret);
+    hold_result(hold, n_damage || hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, hold->run.reason, ret);
     return true;
 }
 
-static bool back_sink(struct hold *hold, struct run_result *ret, GError **error)
+static bool back_sink(struct hold *hold, uint32_t from_stage, struct run_result *ret, GError **error)
 {
     struct call call = {.ds = &hold->plan->target_ds, .mem = hold->mem};
-    if (!store_sink_drop(hold->target, &call, hold->run.uid, error) ||
+    if (from_stage > 0)
+        return error_set(error, SLUICE_ERROR_REFUSED,
+                         "%s: its target is append-only, and is taken back as a whole: leave --stage out",
+                         hold->run.name);
+    if (!hold_move_back(hold, 0, error) || !store_sink_drop(hold->target, &call, hold->run.uid, error) ||
         !hold_move(hold, RUN_ROLLED_BACK, "its files are removed", NULL, error))
         return false;
     hold_result(hold, 0, NULL, ret);
@@ -174,19 +234,19 @@ static bool stopped(struct hold *hold, enum run_state to, const char *reason, st
     return true;
 }
 
-bool takeback_drive(struct hold *hold, const char *stage, struct run_result *ret, GError **error)
+/* One generation: the stages from `from_stage` on. *ret_ended false: it was stopped, and the result says how. */
+static bool back_generation(struct hold *hold, uint32_t from_stage, struct run_result *ret, bool *ret_ended,
+                            GError **error)
 {
     GError *failed = NULL;
-    if (!hold_move(hold, RUN_ROLLING_BACK, hold->config->act.reason, NULL, error))
-        return false;
-    if (hold->plan->sink)
-        return back_sink(hold, ret, error);
-    if (!takeback_prepare(hold, stage, error))
+    *ret_ended = false;
+    if (!hold_move_back(hold, from_stage, error) || !takeback_prepare(hold, from_stage, error))
         return false;
     job_init_back(&hold->job, hold->plan, &hold->run);
     switch (hold_crew(hold, UINT32_MAX, &failed)) {
     case CREW_WRITTEN:
-        return back_finish(hold, stage, ret, error);
+        *ret_ended = true;
+        return back_finish(hold, from_stage, ret, error);
     case CREW_WISHED:
         return stopped(hold, RUN_PAUSED, "paused while it was being rolled back", ret, error);
     case CREW_INTERRUPTED:
@@ -199,12 +259,44 @@ bool takeback_drive(struct hold *hold, const char *stage, struct run_result *ret
     return false;
 }
 
+/* Whether the stages from back_stage on have come back already. */
+static bool generation_ended(struct hold *hold, bool *ret, GError **error)
+{
+    struct stage_row *stages;
+    size_t n;
+    if (!catalog_stages(hold->catalog, hold->run.id, hold->mem, &stages, &n, error))
+        return false;
+    *ret = true;
+    for (size_t i = hold->run.back_stage; i < n; i++)
+        *ret &= stages[i].state == STAGE_ROLLED_BACK;
+    return true;
+}
+
+bool takeback_drive(struct hold *hold, const char *stage, struct run_result *ret, GError **error)
+{
+    uint32_t wanted, begun = hold->run.back_stage;
+    bool ended = true;
+    if (!stage_of(hold->catalog, &hold->run, stage, hold->mem, &wanted, error))
+        return false;
+    if (hold->plan->sink)
+        return back_sink(hold, wanted, ret, error);
+    if (begun != UINT32_MAX) {
+        if (!generation_ended(hold, &ended, error))
+            return false;
+        if (!ended && !back_generation(hold, begun, ret, &ended, error))
+            return false;
+        if (ended && begun <= wanted && hold->run.state != RUN_ROLLED_BACK)
+            hold_result(hold, 0, hold->run.reason, ret);
+        if (!ended || begun <= wanted)
+            return true;
+    }
+    return back_generation(hold, wanted, ret, &ended, error);
+}
+
 /* States from which a run can be taken back; one that is being taken back goes on. */
 static bool back_may(const struct run_row *run, GError **error)
 {
     if (run->state == RUN_ROLLING_BACK || run->state == RUN_ROLLED_BACK || run_state_may(run->state, RUN_ROLLING_BACK))
-        return true;
-    if (run->state == RUN_RUNNING || run->state == RUN_VERIFYING)
         return true;
     return error_set(error, SLUICE_ERROR_REFUSED, "%s is %s: there is nothing to take back", run->name,
                      run_state_word(run->state));
@@ -214,7 +306,7 @@ bool run_back(const struct run_config *config, const char *name, const char *sta
               GError **error)
 {
     auto_(hold) hold = NULL;
-    if (!hold_take(&hold, config, name, error))
+    if (!hold_take(&hold, config, name, error) || !hold_may(hold, SPEC_MAY_ROLLBACK, error))
         return false;
     if (hold->run.state == RUN_ROLLED_BACK) { /* repeated, or died just behind its end */
         g_autofree char *dir = home_path(config->home, HOME_UNDO, hold->run.name);
@@ -227,86 +319,46 @@ bool run_back(const struct run_config *config, const char *name, const char *sta
     return back_may(&hold->run, error) && hold_open(hold, HOLD_BACK, error) && takeback_drive(hold, stage, ret, error);
 }
 
-bool run_back_preview(const struct run_config *config, const char *name, const char *stage, struct run_back_plan *ret,
-                      GError **error)
+/* --- what would be taken back ------------------------------------------------------------------------------------- */
+
+/* What its partitions have written, by their checkpoints. */
+static bool written_by(struct catalog *catalog, const struct run_row *run, uint32_t from_stage, struct arena *mem,
+                       uint64_t *ret, GError **error)
 {
-    auto_(hold) hold = NULL;
-    uint32_t from_stage;
-    if (!hold_take(&hold, config, name, error) || !back_may(&hold->run, error) ||
-        !stage_of(hold, stage, &from_stage, error))
+    struct part_row *rows;
+    size_t n;
+    struct parts_of of = {.run = run->id, .stage = UINT32_MAX};
+    *ret = 0;
+    if (!catalog_parts(catalog, &of, mem, &rows, &n, error))
         return false;
-    uint64_t restored = tally_sum(&hold->run.tally, OUTCOME_KIND_BACK);
-    *ret = (struct run_back_plan){.keys = hold->run.tally.of[OUTCOME_WRITTEN] + hold->run.tally.of[OUTCOME_DELETED]};
-    ret->keys -= MIN(restored, ret->keys);
-    return true;
-}
-
-/* --- letting it stand
- * ------------------------------------------------------------------------------------------------- */
-
-bool run_abort(const struct run_config *config, const char *name, struct run_result *ret, GError **error)
-{
-    auto_(hold) hold = NULL;
-    if (!hold_take(&hold, config, name, error))
-        return false;
-    if (!run_state_may(hold->run.state, RUN_ABORTED))
-        return error_set(error, SLUICE_ERROR_REFUSED, "%s is %s: it cannot be aborted", hold->run.name,
-                         run_state_word(hold->run.state));
-    if (!hold_open(hold, HOLD_BACK, error) || !hold_settle(hold, error) || !hold_let_go(hold, error) ||
-        !hold_move(hold, RUN_ABORTED, config->act.reason, NULL, error))
-        return false;
-    hold_result(hold, 0, "aborted: what was written stands, and can be taken back with `sluice rollback`", ret);
-    return true;
-}
-
-/* --- wishes
- * ----------------------------------------------------------------------------------------------------------- */
-
-#define WISH_WAIT_US (INT64_C(5) * 1000 * 1000)
-#define WISH_LOOK_US (INT64_C(50) * 1000)
-
-static bool wait_taken(struct catalog *catalog, const struct run_config *config, int64_t wish, bool *ret,
-                       GError **error)
-{
-    int64_t until = world_monotonic_us(config->world) + WISH_WAIT_US;
-    *ret = false;
-    while (!*ret && world_monotonic_us(config->world) < until) {
-        if (!catalog_wish_is_taken(catalog, wish, ret, error))
+    for (size_t i = 0; i < n; i++) {
+        struct checkpoints checkpoints;
+        auto_(arena) own = arena_new(64 << 20);
+        if (rows[i].stage < from_stage || rows[i].state == PART_ROLLED_BACK || rows[i].lane == 0)
+            continue;
+        if (!catalog_checkpoints(catalog, run->id, rows[i].part, own, &checkpoints, error))
             return false;
-        if (!*ret)
-            world_sleep_us(config->world, WISH_LOOK_US, NULL);
+        for (size_t k = 0; k < checkpoints.n; k++)
+            *ret += checkpoints.rows[k].tally.of[OUTCOME_WRITTEN] + checkpoints.rows[k].tally.of[OUTCOME_DELETED];
     }
     return true;
 }
 
-/* Without a holder the wish takes effect here: the state itself is what holds against a later `run`. */
-static bool pause_unheld(struct catalog *catalog, const struct run_config *config, const struct run_row *row,
-                         GError **error)
-{
-    struct run_move move = {
-        .run = row->id, .from = row->state, .to = RUN_PAUSED, .reason = config->act.reason, .act = config->act};
-    if (row->state == RUN_PAUSED)
-        return error_set(error, SLUICE_ERROR_REFUSED, "%s is paused already, by %s", row->name, row->actor);
-    return catalog_run_move(catalog, &move, error);
-}
-
-bool run_wish(const struct run_config *config, const char *name, enum wish_kind kind, struct run_result *ret,
-              bool *ret_taken, GError **error)
+bool run_back_preview(const struct run_config *config, const char *name, const char *stage, struct run_back_plan *ret,
+                      GError **error)
 {
     auto_(catalog) catalog = NULL;
-    struct run_holder holder;
-    struct wish wish = {.kind = kind, .act = config->act};
-    int64_t id;
-    *ret = (struct run_result){.mem = arena_new(1 << 20)};
+    auto_(arena) mem = arena_new(64 << 20);
+    struct run_row run;
+    uint32_t from_stage;
     if (!catalog_open(&catalog, config->world, config->home, CATALOG_EXISTING, error) ||
-        !catalog_run_get_one(catalog, name, ret->mem, &ret->run, error) ||
-        !run_lock_holder(&holder, config->world, config->home, ret->run.name, error))
+        !catalog_run_get_one(catalog, name, mem, &run, error) || !back_may(&run, error) ||
+        !stage_of(catalog, &run, stage, mem, &from_stage, error))
         return false;
-    if (run_state_over(ret->run.state))
-        return error_set(error, SLUICE_ERROR_REFUSED, "%s is %s", ret->run.name, run_state_word(ret->run.state));
-    *ret_taken = false;
-    if (!holder.live)
-        return kind != WISH_PAUSE || pause_unheld(catalog, config, &ret->run, error);
-    return catalog_wish_add(catalog, ret->run.id, &wish, &id, error) &&
-           wait_taken(catalog, config, id, ret_taken, error) && catalog_run_reload(catalog, ret->mem, &ret->run, error);
+    *ret = (struct run_back_plan){.keys = run.tally.of[OUTCOME_WRITTEN] + run.tally.of[OUTCOME_DELETED]};
+    if (from_stage > 0 && !written_by(catalog, &run, from_stage, mem, &ret->keys, error))
+        return false;
+    uint64_t restored = from_stage > 0 ? 0 : tally_sum(&run.tally, OUTCOME_KIND_BACK);
+    ret->keys -= MIN(restored, ret->keys);
+    return true;
 }

@@ -22,7 +22,10 @@ static void look_at_wishes(struct watch *watch)
     if (watch->wish.id != 0 || !catalog_wish_next(watch->catalog, watch->run, watch->mem, &wish, NULL) ||
         wish.id == 0 || !catalog_wish_taken(watch->catalog, wish.id, NULL))
         return;
-    if (wish.kind != WISH_PAUSE && wish.kind != WISH_ABORT && wish.kind != WISH_ROLLBACK)
+    if (wish.kind == WISH_SET && watch->limits)
+        limits_take_settings(watch->limits, watch->catalog, watch->run, watch->mem, NULL);
+    if (wish.kind != WISH_PAUSE && wish.kind != WISH_ABORT && wish.kind != WISH_ROLLBACK &&
+        !(wish.kind == WISH_DENY && watch->at_gate))
         return; /* nothing to do for one that already runs */
     watch->wish = wish;
     atomic_store(watch->stop, true);

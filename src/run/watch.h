@@ -2,6 +2,7 @@
  * other terminals, shows how far the work has got, and keeps the catalog's log short. Internal to run/. */
 #pragma once
 
+#include "run/limits.h"
 #include "run/run.h"
 
 struct watch {
@@ -9,7 +10,9 @@ struct watch {
     struct catalog *catalog; /* of the calling thread; NULL: there is no run yet, hence no wish */
     struct arena *mem;       /* the wish's strings */
     int64_t run;
-    atomic_bool *stop; /* set when a signal or a wish asks for an end */
+    struct limits *limits; /* what `sluice set` changes at once; NULL: nothing here heeds them */
+    bool at_gate;          /* a denial ends it */
+    atomic_bool *stop;     /* set when a signal or a wish asks for an end */
     bool (*ended)(void *self);
     void (*look)(void *self, struct watch *watch); /* about twice a second: shows, judges; NULL: nothing to do */
     void *self;

@@ -574,7 +574,7 @@ static void end_next(struct worker *worker, struct op *op)
     op->kind = OP_END;
 }
 
-static void end_done(struct worker *worker, struct op *op)
+static void ending_done(struct worker *worker, struct op *op)
 {
 }
 
@@ -609,7 +609,7 @@ static const struct phase_row PHASES[PHASE_COUNT] = {
     [PHASE_SETTLE] = {settle_next, settle_done, false},
     [PHASE_SYNC] = {sync_next, sync_done, false},
     [PHASE_CHECKPOINT] = {checkpoint_next, checkpoint_done, false},
-    [PHASE_END] = {end_next, end_done, false},
+    [PHASE_END] = {end_next, ending_done, false},
 };
 
 void worker_next(struct worker *worker, struct op *ret)

@@ -4,6 +4,16 @@
 
 enum { SPEC_MEMORY = 16 << 20 }; /* texts of a file of at most YAML_BYTES, some of them with the folder before them */
 
+const char *spec_may_word(enum spec_may_what what)
+{
+    static const char *const WORDS[SPEC_MAY_COUNT] = {
+#define MAY(symbol, word) [SPEC_MAY_##symbol] = word,
+#include "spec/may_rows.h"
+#undef MAY
+    };
+    return WORDS[what];
+}
+
 void spec_free(struct spec *spec)
 {
     if (!spec)

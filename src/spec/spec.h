@@ -53,23 +53,45 @@ struct spec_target {
     enum spec_ties ties;
 };
 
+/* Which partitions of those that are left a stage takes first. */
+enum spec_order { ORDER_RISKIEST, ORDER_LISTED };
+
 struct spec_stage {
     const char *name;
     double scope_share;                       /* cumulative, 0..1; 1 where partitions or records are given */
     uint64_t scope_partitions, scope_records; /* 0: not given */
-    bool verify_full;
+    enum spec_order order;
+    bool verify_sampled; /* a sample was asked for: until samples exist the stage is verified in full, and says so */
+    int64_t soak_ms;     /* 0: none */
+    const char *approve; /* a user or a group of the operating system; NULL: no one is asked */
+};
+
+/* What `owner.may` speaks of. */
+enum spec_may_what {
+#define MAY(symbol, word) SPEC_MAY_##symbol,
+#include "spec/may_rows.h"
+#undef MAY
+    SPEC_MAY_COUNT
+};
+const char *spec_may_word(enum spec_may_what what);
+
+/* Who may do what: users and groups of the operating system; n == 0: whoever may write the home. */
+struct spec_may {
+    const char **names;
+    size_t n;
 };
 
 struct spec_protect {
     int64_t skew_ms;
-    double rejects, kept_live; /* shares; 1: no limit */
-    double rate_max_per_s;     /* 0: none */
+    double errors, rejects, kept_live; /* shares; 1: no limit */
+    double rate_max_per_s;             /* 0: none */
 };
 
 struct spec {
     const char *path, *dir;                 /* as given; the folder that relative paths are relative to */
     const char *name, *reason;              /* reason: NULL where not given */
     const char *owner_team, *owner_contact; /* recorded; NULL where not given */
+    struct spec_may may[SPEC_MAY_COUNT];
     struct spec_source source;
     struct spec_transform transform;
     const char *contract; /* path, resolved; NULL: none */
@@ -79,6 +101,7 @@ struct spec {
     uint32_t workers;
     struct spec_stage *stages;
     size_t n_stages;
+    bool stages_given; /* else the default ones, of which those that would hold nothing are left out */
     struct spec_protect protect;
     enum spec_on_failure on_failure;
     struct slice source_text; /* the file's bytes: what is digested */

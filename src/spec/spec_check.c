@@ -78,10 +78,49 @@ static void decide_defaults(const struct rows_reader *reader, struct spec *spec)
         spec->target.write = WRITE_FILL;
 }
 
+static const struct spec_stage default_stages[] = {
+    {.name = "canary", .scope_share = 0.01},
+    {.name = "ramp", .scope_share = 0.25, .order = ORDER_LISTED},
+    {.name = "full", .scope_share = 1, .order = ORDER_LISTED},
+};
+
+static void default_to_stages(const struct rows_reader *reader, struct spec *spec)
+{
+    if (rows_seen(reader, "stages"))
+        return;
+    spec->n_stages = G_N_ELEMENTS(default_stages);
+    spec->stages = arena_alloc0(spec->mem, sizeof default_stages);
+    g_assert(spec->stages);
+    memcpy(spec->stages, default_stages, sizeof default_stages);
+}
+
+static bool is_named(const struct spec_may *may, const char *name)
+{
+    for (size_t i = 0; i < may->n; i++)
+        if (may->names[i] && strcmp(may->names[i], name) == 0)
+            return true;
+    return may->n == 0;
+}
+
+/* An approval that `owner.may.approve` lets nobody give. */
+static void check_approvers(struct rows_reader *reader, const struct spec *spec)
+{
+    const struct yaml_node *list = rows_seen(reader, "stages");
+    for (size_t i = 0; spec->stages_given && i < spec->n_stages; i++) {
+        const char *role = spec->stages[i].approve;
+        if (role && !is_named(&spec->may[SPEC_MAY_APPROVE], role))
+            yaml_diag(reader->yaml, list->items[i],
+                      "the stage '%s' asks '%s' for an approval, whom 'owner.may.approve' does not name",
+                      spec->stages[i].name, role);
+    }
+}
+
 void spec_check(struct rows_reader *reader, struct spec *spec)
 {
     check_contradictions(reader);
     check_needs(reader);
     check_dataset(reader, spec);
     decide_defaults(reader, spec);
+    default_to_stages(reader, spec);
+    check_approvers(reader, spec);
 }

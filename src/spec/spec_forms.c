@@ -54,6 +54,12 @@ static bool read_expires(struct rows_reader *reader, const struct spec_row *row,
     return read_expires_after(reader, node, target);
 }
 
+/* Whether the scope is an amount, and not a share. */
+static bool amount_of(const struct spec_stage *stage)
+{
+    return stage->scope_partitions || stage->scope_records;
+}
+
 static bool refuse_scope(struct rows_reader *reader, const struct yaml_node *node)
 {
     return yaml_expected(reader->yaml, node, "a share such as 25%, '5 partitions', '1000 records' or { keys: FILE }");
@@ -90,12 +96,33 @@ static bool read_scope(struct rows_reader *reader, const struct spec_row *row, c
 static bool read_verify(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node,
                         void *into)
 {
-    if (node->kind == YAML_MAP)
+    bool *sampled = row_field(row, into);
+    *sampled = node->kind == YAML_MAP;
+    if (*sampled)
         return rows_read_map(reader, row->key, node, into);
     if (node->kind != YAML_TEXT || strcmp(node->text, "full") != 0)
-        return yaml_expected(reader->yaml, node, "full");
-    *(bool *)row_field(row, into) = true;
+        return yaml_expected(reader->yaml, node, "full, or { confidence: 99.9%, below: 0.01% }");
     return true;
+}
+
+static bool read_sure(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
+{
+    double share;
+    const struct spec_row into_share = {.key = row->key};
+    if (!form_share.read(reader, &into_share, node, &share))
+        return false;
+    return (share > 0 && share < 1) ||
+           yaml_expected(reader->yaml, node, "a share above 0% and below 100%: no sample is surer than that");
+}
+
+/* How far two stages reach can be compared before the plan where both are said in the same unit. */
+static bool reaches_further(const struct spec_stage *stage, const struct spec_stage *before)
+{
+    if (stage->scope_partitions && before->scope_partitions)
+        return stage->scope_partitions > before->scope_partitions;
+    if (stage->scope_records && before->scope_records)
+        return stage->scope_records > before->scope_records;
+    return stage->scope_share > before->scope_share || amount_of(stage) || amount_of(before);
 }
 
 /* Each stage names itself once, and reaches further than the one before it. */
@@ -108,23 +135,23 @@ static bool check_order(struct rows_reader *reader, const struct spec *spec, con
                 ok = yaml_fail(reader->yaml, list->items[i], "a stage '%s' was there already, on %s",
                                spec->stages[i].name, yaml_place(reader->yaml, list->items[j]));
     for (size_t i = 1; i < spec->n_stages; i++)
-        if (spec->stages[i].scope_share < spec->stages[i - 1].scope_share)
-            ok = yaml_fail(reader->yaml, list->items[i], "the stage '%s' reaches less far than the one before it",
-                           spec->stages[i].name);
+        if (!reaches_further(&spec->stages[i], &spec->stages[i - 1]))
+            ok = yaml_fail(reader->yaml, list->items[i],
+                           "the stage '%s' reaches no further than '%s' before it: scopes are cumulative, and grow",
+                           spec->stages[i].name, spec->stages[i - 1].name);
     return ok;
 }
 
-/* What the engine makes of stages today. */
-static bool check_acted_on(struct rows_reader *reader, const struct spec *spec, const struct yaml_node *list)
+/* What a run leaves unwritten nobody would miss until it is too late. */
+static bool check_whole(struct rows_reader *reader, const struct spec *spec, const struct yaml_node *list)
 {
-    if (spec->n_stages > 1)
-        return rows_refuse(reader, list->items[1], "stages",
-                           "it runs one stage of 100%, and no gates between several; leave the others out");
-    const struct spec_stage *stage = &spec->stages[0];
-    if (stage->scope_share < 1 || stage->scope_partitions || stage->scope_records)
-        return rows_refuse(reader, yaml_find(list->items[0], "scope"), "stages[].scope",
-                           "it runs one stage of 100%; write scope: 100%");
-    return true;
+    const struct spec_stage *last = &spec->stages[spec->n_stages - 1];
+    const struct yaml_node *item = list->items[spec->n_stages - 1];
+    if (last->scope_share >= 1 && !amount_of(last))
+        return true;
+    return yaml_fail(reader->yaml, yaml_find(item, "scope"),
+                     "the last stage '%s' does not reach 100%%: what lies beyond it would never be written",
+                     last->name);
 }
 
 static bool read_stages(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node,
@@ -136,10 +163,13 @@ static bool read_stages(struct rows_reader *reader, const struct spec_row *row, 
     spec->stages = arena_alloc0(reader->mem, node->n * sizeof *spec->stages);
     g_assert(spec->stages);
     spec->n_stages = node->n;
+    spec->stages_given = true;
     bool ok = true;
-    for (size_t i = 0; i < node->n; i++)
+    for (size_t i = 0; i < node->n; i++) {
+        spec->stages[i].order = i == 0 ? ORDER_RISKIEST : ORDER_LISTED;
         ok &= rows_read_map(reader, "stages[]", node->items[i], &spec->stages[i]);
-    return ok && check_order(reader, spec, node) && check_acted_on(reader, spec, node);
+    }
+    return ok && check_order(reader, spec, node) && check_whole(reader, spec, node);
 }
 
 #define TEXT_SCHEMA "{\"type\": \"string\", \"minLength\": 1}"
@@ -154,5 +184,12 @@ const struct row_form form_expires = {
               "}, \"required\": [\"from\"], \"additionalProperties\": false}]}",
 };
 const struct row_form form_scope = {.read = read_scope, .schema = TEXT_SCHEMA};
-const struct row_form form_verify = {.read = read_verify, .schema = "{\"const\": \"full\"}"};
+#define SHARE_SCHEMA "{\"type\": \"string\", \"pattern\": \"^[0-9]+(\\\\.[0-9]+)?%$\"}"
+const struct row_form form_verify = {
+    .read = read_verify,
+    .schema =
+        "{\"oneOf\": [{\"const\": \"full\"}, {\"type\": \"object\", \"properties\": {\"confidence\": " SHARE_SCHEMA
+        ", \"below\": " SHARE_SCHEMA "}, \"required\": [\"confidence\", \"below\"], \"additionalProperties\": false}]}",
+};
+const struct row_form form_sure = {.read = read_sure, .schema = SHARE_SCHEMA};
 const struct row_form form_stages = {.read = read_stages};

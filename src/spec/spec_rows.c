@@ -6,10 +6,6 @@ static const char no_ranges[] = "a source is read whole; narrow it with 'where'"
 static const char no_only[] = "it does not run on chosen keys alone; narrow the source with 'where'";
 static const char no_tests[] = "it does not run a transform's fixtures";
 static const char no_windows[] = "partitions by time need a range; use 'size' or 'count'";
-static const char no_approvals[] = "it asks no one for an approval, and knows no roles";
-static const char no_gates[] = "a gate verifies, and nothing else";
-static const char no_samples[] = "a stage is verified in full, never by a sample";
-static const char no_order[] = "partitions are taken in their order in the source";
 static const char no_signals[] = "it watches no signals of a server";
 static const char no_hours[] = "it knows no hours; pause and resume it with `sluice pause` and `sluice resume`";
 static const char no_budget[] = "it knows no budget; pause it with `sluice pause`";
@@ -36,10 +32,14 @@ static const struct row_word on_failure_words[] = {{"pause", ON_FAILURE_PAUSE, N
                                                    {"rollback", ON_FAILURE_ROLLBACK, NULL},
                                                    {NULL}};
 
+static const struct row_word order_words[] = {
+    {"riskiest", ORDER_RISKIEST, NULL}, {"listed", ORDER_LISTED, NULL}, {NULL}};
+
 #define AT(member)       .offset = offsetof(struct spec, member)
 #define IN_STAGE(member) .offset = offsetof(struct spec_stage, member)
 #define REFUSED(why)     .acts = (why), .kind = &form_refused
 
+G_STATIC_ASSERT(offsetof(struct spec_may, n) == offsetof(struct spec_may, names) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec, transform.n_libs) == offsetof(struct spec, transform.libs) + sizeof(void *));
 
 /* clang-format off */
@@ -57,8 +57,14 @@ static const struct spec_row rows[] = {
      .words = "the team that answers for the backfill", .example = "data-platform"},
     {.key = "owner.contact", .form = "text", .kind = &form_words, AT(owner_contact),
      .words = "how to reach it", .example = "data-oncall@example.com"},
-    {.key = "owner.may", .form = "map", REFUSED(no_approvals),
-     .words = "which roles may approve, resume …", .example = "{ approve: [data-lead] }"},
+    {.key = "owner.may", .form = "map", .kind = &form_map,
+     .words = "which users and groups of the operating system may do what; who is not named here may not, what is not named everyone may who can write the home",
+     .example = "{ approve: [data-lead], resume: [data-platform] }"},
+#define MAY(symbol, word)                                                                                                     \
+    {.key = "owner.may." word, .form = "list of users and groups", .fallback = "everyone", .decided = true, .kind = &form_texts, \
+     AT(may[SPEC_MAY_##symbol].names), .words = "who may `sluice " word "` a run", .example = "[data-lead]"},
+#include "spec/may_rows.h"
+#undef MAY
     {.key = "params", .form = "map", REFUSED(no_params),
      .words = "values given on the command line and used as ${name}", .example = "{ day: { type: date, default: 2026-07-10 } }"},
 
@@ -147,30 +153,36 @@ static const struct spec_row rows[] = {
     {.key = "workers", .form = "count", .fallback = "2", .kind = &form_count32, AT(workers), .min = 1, .max = 64,
      .words = "threads that work on partitions at the same time, 1 to 64", .example = "4"},
 
-    {.key = "stages", .form = "list of maps", .fallback = "[{ name: full, scope: 100%, gate: { verify: full } }]",
+    {.key = "stages", .form = "list of maps",
+     .fallback = "canary 1%, ramp 25%, full 100%, each verified in full; those that would hold no partition are left out", .decided = true,
      .kind = &form_stages, AT(stages),
-     .words = "what is written and then judged as a whole, one after the other; this version runs one stage of 100%",
-     .example = "[{ name: full, scope: 100%, gate: { verify: full } }]"},
+     .words = "what is written and then judged as a whole, one after the other; the last one reaches 100%",
+     .example = "[{ name: canary, scope: 1% }, { name: full, scope: 100%, gate: { approve: data-lead } }]"},
     {.key = "stages[].name", .form = "name", .required = true, .kind = &form_name, IN_STAGE(name),
      .words = "what the stage is called", .example = "full"},
     {.key = "stages[].scope", .form = "share | N partitions | N records | { keys: file }", .required = true,
-     .kind = &form_scope, .words = "how much has been written when the stage ends, those before it included", .example = "100%"},
+     .kind = &form_scope, .words = "how much has been written when the stage ends, those before it included; rounded up to whole partitions", .example = "100%"},
     {.key = "stages[].scope.keys", .form = "file", REFUSED(no_only), .words = "a file of keys, one a line", .example = "keys.txt"},
-    {.key = "stages[].order", .form = "riskiest | listed", REFUSED(no_order), .words = "which partitions are taken first", .example = "riskiest"},
-    {.key = "stages[].gate", .form = "map", .kind = &form_map, .words = "what stands between this stage and the next", .example = "{ verify: full }"},
+    {.key = "stages[].order", .form = "riskiest | listed", .fallback = "riskiest in the first stage, listed in the others", .decided = true,
+     .kind = &form_choice, .choices = order_words, IN_STAGE(order),
+     .words = "which of the partitions that are left the stage takes: those of the highest risk, or those that stand first in the source", .example = "riskiest"},
+    {.key = "stages[].gate", .form = "map", .kind = &form_map, .words = "what stands between this stage and the next", .example = "{ verify: full, soak: 10m }"},
     {.key = "stages[].gate.verify", .form = "full | { confidence: share, below: share }", .fallback = "full",
-     .kind = &form_verify, IN_STAGE(verify_full),
-     .words = "how much of the stage is compared with its source", .example = "full"},
-    {.key = "stages[].gate.verify.confidence", .form = "share", REFUSED(no_samples), .words = "how sure a sample must be", .example = "99.9%"},
-    {.key = "stages[].gate.verify.below", .form = "share", REFUSED(no_samples), .words = "that fewer than this share differ", .example = "0.01%"},
-    {.key = "stages[].gate.soak", .form = "duration", REFUSED(no_gates), .words = "how long to wait and watch before the next stage", .example = "10m"},
-    {.key = "stages[].gate.approve", .form = "role", REFUSED(no_approvals), .words = "who must approve the next stage", .example = "data-lead"},
+     .kind = &form_verify, IN_STAGE(verify_sampled),
+     .words = "how much of the stage is compared with its source; a stage for which a sample is asked is verified in full too, and says so", .example = "full"},
+    {.key = "stages[].gate.verify.confidence", .form = "share", .required = true, .kind = &form_sure, .words = "how sure a sample must be", .example = "99.9%"},
+    {.key = "stages[].gate.verify.below", .form = "share", .required = true, .kind = &form_sure, .words = "that fewer than this share differ", .example = "0.01%"},
+    {.key = "stages[].gate.soak", .form = "duration", .kind = &form_duration, IN_STAGE(soak_ms),
+     .words = "how long to wait, after the stage was verified, before the next one", .example = "10m"},
+    {.key = "stages[].gate.approve", .form = "user or group", .kind = &form_text, IN_STAGE(approve),
+     .words = "who must approve (`sluice approve`) before the run goes on: a user of that name or anyone of that group, but not who began the run", .example = "data-lead"},
 
     {.key = "protect", .form = "map", .kind = &form_map, .words = "what a run may not do to the cluster or to itself", .example = "{ rejects: 1% }"},
     {.key = "protect.live", .form = "map", REFUSED(no_signals), .words = "how much slower live requests may become", .example = "{ p99: \"+10% or +0.5ms\" }"},
     {.key = "protect.live.p99", .form = "text", REFUSED(no_signals), .words = "for the slowest hundredth of them", .example = "\"+10% or +0.5ms\""},
     {.key = "protect.replication_lag", .form = "duration", REFUSED(no_signals), .words = "how far replicas may fall behind", .example = "2s"},
-    {.key = "protect.errors", .form = "share", REFUSED(no_signals), .words = "the share of calls that may fail", .example = "0.1%"},
+    {.key = "protect.errors", .form = "share", .fallback = "0.1%", .kind = &form_share, AT(protect.errors),
+     .words = "the share of calls to the stores that may fail and be tried again before the run pauses", .example = "1%"},
     {.key = "protect.rejects", .form = "share", .fallback = "0.1%", .kind = &form_share, AT(protect.rejects),
      .words = "the share of records that contract and transform may refuse before the run pauses", .example = "1%"},
     {.key = "protect.kept_live", .form = "share", .fallback = "50%", .kind = &form_share, AT(protect.kept_live),

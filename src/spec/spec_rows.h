@@ -6,7 +6,8 @@
 extern const struct row_form form_store;   /* const char *: a URI, its secrets checked but not replaced */
 extern const struct row_form form_expires; /* struct spec_target */
 extern const struct row_form form_scope;   /* struct spec_stage */
-extern const struct row_form form_verify;  /* bool: full */
+extern const struct row_form form_verify;  /* bool: whether a sample is asked for */
+extern const struct row_form form_sure;    /* nothing: a share above 0 and below 100%, of a sample */
 extern const struct row_form form_stages;  /* struct spec: stages and n_stages */
 
 struct rows spec_table(void);

@@ -310,7 +310,7 @@ static struct run_config config_of(struct scene *scene, struct store_registry *r
                                .registry = registry,
                                .home = scene->home,
                                .full = scene->full,
-                               .act = {.actor = scene->actor}};
+                               .act = {.actor = scene->actor, .reason = "a scene"}};
 }
 
 void ended_done(struct ended *ended)

@@ -34,8 +34,8 @@ static void ready_back(struct hold *hold)
 {
     GError *error = NULL;
     kit_ok(hold_open(hold, HOLD_BACK, &error));
-    move(hold, RUN_ROLLING_BACK);
-    kit_ok(takeback_prepare(hold, NULL, &error));
+    kit_ok(hold_move_back(hold, 0, &error));
+    kit_ok(takeback_prepare(hold, 0, &error));
     job_init_back(&hold->job, hold->plan, &hold->run);
 }
 

@@ -604,8 +604,8 @@ static int act_turn_back(struct life *life)
     kit_ok(hold_take(&hold, &config, "job", &error));
     kit_ok(hold_open(hold, HOLD_BACK, &error));
     kit_ok(hold_move(hold, RUN_RUNNING, NULL, NULL, &error));
-    kit_ok(hold_move(hold, RUN_ROLLING_BACK, NULL, NULL, &error));
-    kit_ok(takeback_prepare(hold, NULL, &error));
+    kit_ok(hold_move_back(hold, 0, &error));
+    kit_ok(takeback_prepare(hold, 0, &error));
     note_left(life, &hold->undo_config);
     hold_free(hold);
     g_clear_pointer(&life->registry, store_registry_free);

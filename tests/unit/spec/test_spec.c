@@ -58,10 +58,18 @@ static void the_least_spec_has_all_defaults(void **state)
     assert_int_equal(spec->partition_records, 5000);
     assert_int_equal(spec->partition_count, 0);
     assert_int_equal(spec->workers, 2);
-    assert_int_equal(spec->n_stages, 1);
-    assert_string_equal(spec->stages[0].name, "full");
-    assert_true(spec->stages[0].scope_share >= 1);
-    assert_true(spec->stages[0].verify_full);
+    assert_false(spec->stages_given);
+    assert_int_equal(spec->n_stages, 3);
+    assert_string_equal(spec->stages[0].name, "canary");
+    assert_int_equal(spec->stages[0].order, ORDER_RISKIEST);
+    assert_int_equal(spec->stages[1].order, ORDER_LISTED);
+    assert_true(spec->stages[1].scope_share > 0.249 && spec->stages[1].scope_share < 0.251);
+    assert_string_equal(spec->stages[2].name, "full");
+    assert_true(spec->stages[2].scope_share >= 1);
+    assert_false(spec->stages[2].verify_sampled);
+    for (int what = 0; what < SPEC_MAY_COUNT; what++)
+        assert_int_equal(spec->may[what].n, 0);
+    assert_true(spec->protect.errors > 0.00099 && spec->protect.errors < 0.00101);
     assert_int_equal(spec->protect.skew_ms, 500);
     assert_true(spec->protect.rejects > 0.00099 && spec->protect.rejects < 0.00101);
     assert_true(spec->protect.kept_live > 0.499 && spec->protect.kept_live < 0.501);
@@ -70,38 +78,63 @@ static void the_least_spec_has_all_defaults(void **state)
     kit_equal_text(spec->source_text, HEAD SOURCE TARGET);
 }
 
-static void every_key_that_is_acted_on_is_read(void **state)
+static void assert_stages_and_rights(const struct spec *spec)
 {
-    auto_(spec) spec = assert_taken("sluice: 1\n"
-                                    "name: a-1\n"
-                                    "reason: \"INC-1432: ${not a placeholder}\"\n"
-                                    "owner: { team: data-platform, contact: x@example.com }\n"
-                                    "source:\n"
-                                    "  store: 'file:in'\n"
-                                    "  dataset: 'a-*.csv'\n"
-                                    "  key: [tenant, user.id]\n"
-                                    "  version: updated_at\n"
-                                    "  duplicates: newest\n"
-                                    "  where: doc.active and doc.n > 3\n"
-                                    "transform: { lua: t.lua, libs: [a.lua, /abs/b.lua], idempotent: true }\n"
-                                    "contract: sub/c.yaml\n"
-                                    "target:\n"
-                                    "  store: 'valkey://${env:USER}:${file:pw}@h:1'\n"
-                                    "  dataset: 'customer:{username}'\n"
-                                    "  as: json\n"
-                                    "  expires: { from: valid.until }\n"
-                                    "  write: in-place\n"
-                                    "  conflict: newer-wins\n"
-                                    "  unversioned: overwrite\n"
-                                    "  ties: repair\n"
-                                    "partitions: { count: 64 }\n"
-                                    "workers: 64\n"
-                                    "stages: [{ name: all, scope: 100%, gate: { verify: full } }]\n"
-                                    "protect: { rejects: 2.5%, kept_live: 100%, skew: 2s, rate: { max: 20000/s } }\n"
-                                    "on_failure: rollback\n");
+    assert_int_equal(spec->partition_count, 64);
+    assert_int_equal(spec->workers, 64);
     assert_string_equal(spec->reason, "INC-1432: ${not a placeholder}");
     assert_string_equal(spec->owner_team, "data-platform");
     assert_string_equal(spec->owner_contact, "x@example.com");
+    assert_string_equal(spec->may[SPEC_MAY_APPROVE].names[1], "dba");
+    assert_int_equal(spec->may[SPEC_MAY_APPROVE].n, 2);
+    assert_int_equal(spec->may[SPEC_MAY_SET].n, 1);
+    assert_int_equal(spec->may[SPEC_MAY_ABORT].n, 0);
+    assert_true(spec->stages_given);
+    assert_int_equal(spec->stages[0].scope_partitions, 2);
+    assert_int_equal(spec->stages[0].order, ORDER_LISTED);
+    assert_int_equal(spec->stages[0].soak_ms, 600000);
+    assert_true(spec->stages[0].verify_sampled);
+    assert_null(spec->stages[0].approve);
+    assert_string_equal(spec->stages[1].name, "all");
+    assert_string_equal(spec->stages[1].approve, "dba");
+    assert_false(spec->stages[1].verify_sampled);
+    assert_true(spec->protect.errors > 0.0299 && spec->protect.errors < 0.0301);
+}
+
+static void every_key_that_is_acted_on_is_read(void **state)
+{
+    auto_(spec) spec =
+        assert_taken("sluice: 1\n"
+                     "name: a-1\n"
+                     "reason: \"INC-1432: ${not a placeholder}\"\n"
+                     "owner: { team: data-platform, contact: x@example.com, may: { approve: [lead, dba], set: [x] } "
+                     "}\n"
+                     "source:\n"
+                     "  store: 'file:in'\n"
+                     "  dataset: 'a-*.csv'\n"
+                     "  key: [tenant, user.id]\n"
+                     "  version: updated_at\n"
+                     "  duplicates: newest\n"
+                     "  where: doc.active and doc.n > 3\n"
+                     "transform: { lua: t.lua, libs: [a.lua, /abs/b.lua], idempotent: true }\n"
+                     "contract: sub/c.yaml\n"
+                     "target:\n"
+                     "  store: 'valkey://${env:USER}:${file:pw}@h:1'\n"
+                     "  dataset: 'customer:{username}'\n"
+                     "  as: json\n"
+                     "  expires: { from: valid.until }\n"
+                     "  write: in-place\n"
+                     "  conflict: newer-wins\n"
+                     "  unversioned: overwrite\n"
+                     "  ties: repair\n"
+                     "partitions: { count: 64 }\n"
+                     "workers: 64\n"
+                     "stages:\n"
+                     "  - { name: a, scope: 2 partitions, order: listed, gate: { soak: 10m, verify: { "
+                     "confidence: 99.9%, below: 0.01% } } }\n"
+                     "  - { name: all, scope: 100%, gate: { verify: full, approve: dba } }\n"
+                     "protect: { errors: 3%, rejects: 2.5%, kept_live: 100%, skew: 2s, rate: { max: 20000/s } }\n"
+                     "on_failure: rollback\n");
     assert_int_equal(spec->source.key.n, 2);
     assert_string_equal(path_text(spec->source.key.paths[1]), "user.id");
     assert_string_equal(path_text(spec->source.version), "updated_at");
@@ -123,9 +156,7 @@ static void every_key_that_is_acted_on_is_read(void **state)
     assert_int_equal(spec->target.conflict_given, SPEC_GIVEN);
     assert_int_equal(spec->target.unversioned, UNVERSIONED_OVERWRITE);
     assert_int_equal(spec->target.ties, TIES_REPAIR);
-    assert_int_equal(spec->partition_count, 64);
-    assert_int_equal(spec->workers, 64);
-    assert_string_equal(spec->stages[0].name, "all");
+    assert_stages_and_rights(spec);
     assert_int_equal(spec->protect.skew_ms, 2000);
     assert_true(spec->protect.rejects > 0.0249 && spec->protect.rejects < 0.0251);
     assert_true(spec->protect.rate_max_per_s > 19999 && spec->protect.rate_max_per_s < 20001);
@@ -267,16 +298,32 @@ static void paths_are_checked(void **state)
                    "dir/s.yaml:4:44: expected a path such as user.id, or a list of paths, found a list");
 }
 
-static void more_stages_than_one_are_read_and_refused(void **state)
+static void stages_that_cannot_be_are_refused(void **state)
 {
-    assert_refused(HEAD SOURCE TARGET "stages:\n"
-                                      "  - { name: canary, scope: 1% }\n"
-                                      "  - { name: full, scope: 100% }\n",
-                   "dir/s.yaml:7:5: 'stages': this version does not act on it: it runs one stage of 100%, and no gates "
-                   "between several; leave the others out");
-    assert_refused(HEAD SOURCE TARGET "stages: [{ name: canary, scope: 5 partitions }]\n",
-                   "dir/s.yaml:5:33: 'stages[].scope': this version does not act on it: it runs one stage of 100%; "
-                   "write scope: 100%");
+    assert_refused(
+        HEAD SOURCE TARGET "stages: [{ name: canary, scope: 5 partitions }]\n",
+        "dir/s.yaml:5:33: the last stage 'canary' does not reach 100%: what lies beyond it would never be written");
+    assert_refused(HEAD SOURCE TARGET "stages: [{ name: a, scope: 300% }, { name: b, scope: 0 }]\n",
+                   "dir/s.yaml:5:28: expected a share such as 25%, '5 partitions', '1000 records' or { keys: FILE }, "
+                   "found the text '300%'\ndir/s.yaml:5:54: expected a share such as 25%, '5 partitions', '1000 "
+                   "records' or { keys: FILE }, found the number 0");
+    assert_refused(
+        HEAD SOURCE TARGET "stages: [{ name: a, scope: 25% }, { name: b, scope: 1% }, { name: c, scope: 100% }]\n",
+        "dir/s.yaml:5:35: the stage 'b' reaches no further than 'a' before it: scopes are cumulative, and grow");
+    assert_refused(HEAD SOURCE TARGET
+                   "stages: [{ name: a, scope: 100%, gate: { verify: { confidence: 100%, below: 1% } } }]\n",
+                   "dir/s.yaml:5:64: expected a share above 0% and below 100%: no sample is surer than that, found the "
+                   "text '100%'");
+    assert_refused(HEAD SOURCE TARGET "stages: [{ name: a, scope: 100%, gate: { verify: { confidence: 99% } } }]\n",
+                   "dir/s.yaml:5:50: the key 'stages[].gate.verify.below' is missing: that fewer than this share "
+                   "differ; for example 0.01%");
+    assert_refused(
+        HEAD SOURCE TARGET
+        "owner: { may: { approve: [dba] } }\nstages: [{ name: a, scope: 100%, gate: { approve: lead } }]\n",
+        "dir/s.yaml:6:10: the stage 'a' asks 'lead' for an approval, whom 'owner.may.approve' does not name");
+    assert_refused(HEAD SOURCE TARGET "owner: { may: { approv: [dba], set: dba } }\n",
+                   "dir/s.yaml:5:17: unknown key 'approv'; did you mean 'approve'?\ndir/s.yaml:5:37: expected a list, "
+                   "found the text 'dba'");
     assert_refused(HEAD SOURCE TARGET "stages: [{ name: a, scope: { keys: f } }, { scope: 10 monkeys }, {}]\n",
                    "dir/s.yaml:5:30: 'stages[].scope.keys': this version does not act on it: it does not run on chosen "
                    "keys alone; narrow the source with 'where'\n"
@@ -285,10 +332,11 @@ static void more_stages_than_one_are_read_and_refused(void **state)
                    "found the text '10 monkeys'\n"
                    "dir/s.yaml:5:66: the key 'stages[].name' is missing: what the stage is called; for example full\n"
                    "dir/s.yaml:5:66: the key 'stages[].scope' is missing: how much has been written when the stage "
-                   "ends, those before it included; for example 100%");
-    assert_refused(HEAD SOURCE TARGET "stages: [{ name: a, scope: 50% }, { name: a, scope: 10% }]\n",
-                   "dir/s.yaml:5:35: a stage 'a' was there already, on line 5\n"
-                   "dir/s.yaml:5:35: the stage 'a' reaches less far than the one before it");
+                   "ends, those before it included; rounded up to whole partitions; for example 100%");
+    assert_refused(
+        HEAD SOURCE TARGET "stages: [{ name: a, scope: 50% }, { name: a, scope: 10% }]\n",
+        "dir/s.yaml:5:35: a stage 'a' was there already, on line 5\n"
+        "dir/s.yaml:5:35: the stage 'a' reaches no further than 'a' before it: scopes are cumulative, and grow");
     assert_refused(HEAD SOURCE TARGET "stages: []\n", "dir/s.yaml:5:9: expected a list of stages such as [{ name: "
                                                       "full, scope: 100% }], found a list");
 }
@@ -342,7 +390,7 @@ int main(void)
         cmocka_unit_test(keys_that_contradict_each_other_are_both_named),
         cmocka_unit_test(a_share_is_at_most_all),
         cmocka_unit_test(paths_are_checked),
-        cmocka_unit_test(more_stages_than_one_are_read_and_refused),
+        cmocka_unit_test(stages_that_cannot_be_are_refused),
         cmocka_unit_test(placeholders_stand_only_in_stores),
         cmocka_unit_test(a_file_that_is_not_there_is_an_error_of_the_spec),
         cmocka_unit_test_setup_teardown(a_file_is_read, kit_dir_setup, kit_dir_teardown),

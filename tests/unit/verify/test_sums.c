@@ -9,11 +9,13 @@
 #define PARTS 4
 
 #define TARGET                                                                                                         \
-    "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: overwrite }\nworkers: 2\npartitions: { "   \
+    "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: overwrite }\nstages: [{ name: full, "      \
+    "scope: 100% }]\nworkers: 2\npartitions: { "                                                                       \
     "count: 4 }\n"
 #define SAME                                                                                                           \
     "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\ntransform: { lua: t.lua }\n"                  \
-    "target: { store: \"mem:s\", dataset: items }\nworkers: 2\npartitions: { count: 4 }\n"
+    "target: { store: \"mem:s\", dataset: items }\nstages: [{ name: full, scope: 100% }]\nworkers: 2\npartitions: { "  \
+    "count: 4 }\n"
 #define ELSEWHERE                                                                                                      \
     "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\ntransform: { lua: t.lua }\n" TARGET
 #define FILES                                                                                                          \

@@ -1,0 +1,133 @@
+/* Which partitions a stage holds. Scopes are cumulative shares of the records, rounded up to whole partitions; the
+ * partitions that are left are taken by their risk, or in the order of the source. */
+#include <math.h>
+
+#include "plan/plan_parts.h"
+
+/* What a stage adds to those before it, and how far all of them reach. */
+struct reach {
+    uint64_t parts, records;
+};
+
+static uint64_t records_of(const struct plan *plan)
+{
+    uint64_t records = 0;
+    for (size_t i = 0; i < plan->n_parts; i++)
+        records += plan->parts[i].records;
+    return records;
+}
+
+static bool is_reached(const struct plan *plan, const struct spec_stage *stage, const struct reach *all,
+                       uint64_t records)
+{
+    if (all->parts == plan->n_parts)
+        return true;
+    if (stage->scope_partitions)
+        return all->parts >= stage->scope_partitions;
+    if (stage->scope_records)
+        return all->records >= stage->scope_records;
+    /* Partitions that seem to hold nothing are the last stage's. */
+    return stage->scope_share < 1 && (double)all->records >= ceil(stage->scope_share * (double)records);
+}
+
+static int by_risk(const void *a, const void *b, void *data)
+{
+    const struct plan *plan = data;
+    uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
+    double first = plan->parts[i].risk, second = plan->parts[j].risk;
+    if (first != second)
+        return first > second ? -1 : 1;
+    return i < j ? -1 : i > j;
+}
+
+/* Every partition once, in the order in which stages of this order take them. */
+static uint32_t *order_of(struct plan *plan, enum spec_order order)
+{
+    uint32_t *parts = g_new(uint32_t, plan->n_parts + 1);
+    for (size_t i = 0; i < plan->n_parts; i++)
+        parts[i] = (uint32_t)i;
+    if (order == ORDER_RISKIEST)
+        g_qsort_with_data(parts, (gint)plan->n_parts, sizeof *parts, by_risk, plan);
+    return parts;
+}
+
+struct dealing {
+    struct plan *plan;
+    struct plan_stage *stages;
+    uint64_t records;    /* of all partitions */
+    uint32_t *orders[2]; /* by enum spec_order */
+    size_t next[2];
+    struct reach all;
+};
+
+#define NO_STAGE UINT32_MAX
+
+static void deal(struct dealing *dealing, uint32_t stage, const struct spec_stage *spec, struct reach *ret)
+{
+    struct plan *plan = dealing->plan;
+    size_t *next = &dealing->next[spec->order];
+    for (; *next < plan->n_parts && !is_reached(plan, spec, &dealing->all, dealing->records); (*next)++) {
+        struct plan_part *part = &plan->parts[dealing->orders[spec->order][*next]];
+        if (part->stage != NO_STAGE)
+            continue;
+        part->stage = stage;
+        ret->parts++;
+        ret->records += part->records;
+        dealing->all.parts++;
+        dealing->all.records += part->records;
+    }
+}
+
+/* A gate on nothing says nothing. A stage that somebody wrote is not left out behind their back. */
+static bool refuse_empty(const struct plan *plan, const struct spec_stage *stage, GError **error)
+{
+    g_autofree char *place = spec_place(plan->spec, "stages");
+    return error_set(
+        error, SLUICE_ERROR_SPEC,
+        "%s: stages: the stage '%s' would hold no partition: those before it reach as far already, in whole "
+        "partitions of %" G_GSIZE_FORMAT "; leave it out, or cut finer with partitions.size",
+        place, stage->name, plan->n_parts);
+}
+
+static void add_stage(struct dealing *dealing, const struct spec_stage *stage, const struct reach *reach)
+{
+    dealing->stages[dealing->plan->n_stages++] = (struct plan_stage){.name = stage->name,
+                                                                     .soak_ms = stage->soak_ms,
+                                                                     .approve = stage->approve,
+                                                                     .sampled = stage->verify_sampled,
+                                                                     .parts = reach->parts,
+                                                                     .records = reach->records};
+}
+
+static bool deal_all(struct dealing *dealing, GError **error)
+{
+    struct plan *plan = dealing->plan;
+    const struct spec *spec = plan->spec;
+    for (size_t i = 0; i < spec->n_stages; i++) {
+        const struct spec_stage *stage = &spec->stages[i];
+        bool last = i + 1 == spec->n_stages;
+        struct reach reach = {0};
+        deal(dealing, (uint32_t)plan->n_stages, stage, &reach);
+        if (reach.parts > 0 || (last && plan->n_stages == 0))
+            add_stage(dealing, stage, &reach);
+        else if (spec->stages_given)
+            return refuse_empty(plan, stage, error);
+    }
+    return true;
+}
+
+bool plan_deal_stages(struct plan *plan, GError **error)
+{
+    struct dealing dealing = {.plan = plan, .records = records_of(plan)};
+    plan->stages = dealing.stages = arena_alloc0(plan->mem, plan->spec->n_stages * sizeof *plan->stages);
+    if (!plan->stages)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "too many stages");
+    for (size_t i = 0; i < plan->n_parts; i++)
+        plan->parts[i].stage = NO_STAGE;
+    for (int order = 0; order < 2; order++)
+        dealing.orders[order] = order_of(plan, (enum spec_order)order);
+    bool dealt = deal_all(&dealing, error);
+    for (int order = 0; order < 2; order++)
+        g_free(dealing.orders[order]);
+    return dealt;
+}

@@ -1,0 +1,182 @@
+/* Beginning a run: finding the unfinished one, or planning a new one. */
+#include "catalog/ledger.h"
+#include "plan/home.h"
+#include "run/ending.h"
+#include "run/watch.h"
+
+/* --- beginning
+ * -------------------------------------------------------------------------------------------------------- */
+
+/* What a new run is made of; the arrays are the caller's. */
+struct pieces {
+    GArray *parts, *stages;
+};
+
+static struct run_new run_new_of(const struct plan *plan, const struct run_config *config, const struct pieces *pieces)
+{
+    GArray *parts = pieces->parts, *stages = pieces->stages;
+    struct run_new new = {.spec_name = plan->spec->name,
+                          .digests = plan->digests,
+                          .plan = plan->text,
+                          .target = plan->target_name,
+                          .stages = (const struct stage_new *)(void *)stages->data,
+                          .n_stages = stages->len,
+                          .parts = (const struct part_new *)(void *)parts->data,
+                          .n_parts = parts->len,
+                          .listed = plan->n_listed,
+                          .duplicates = plan->duplicates,
+                          .act = config->act};
+    memcpy(new.uid, plan->uid, sizeof new.uid);
+    return new;
+}
+
+static bool create(struct catalog *catalog, const struct run_config *config, const struct plan *plan,
+                   struct run_result *ret, GError **error)
+{
+    g_autoptr(GArray) parts = g_array_new(FALSE, TRUE, sizeof(struct part_new));
+    g_autoptr(GArray) stages = g_array_new(FALSE, TRUE, sizeof(struct stage_new));
+    for (size_t i = 0; i < plan->n_parts; i++) {
+        struct part_new part = {.part = (uint32_t)i,
+                                .stage = plan->parts[i].stage,
+                                .bounds = plan->parts[i].bounds,
+                                .records = plan->parts[i].records};
+        g_array_append_val(parts, part);
+    }
+    for (size_t i = 0; i < plan->n_stages; i++) {
+        struct stage_new stage = {.name = plan->stages[i].name};
+        g_array_append_val(stages, stage);
+    }
+    struct pieces pieces = {.parts = parts, .stages = stages};
+    struct run_new new = run_new_of(plan, config, &pieces);
+    g_autofree char *spec_path = g_canonicalize_filename(plan->spec->path, NULL);
+    new.spec_path = spec_path;
+    ret->mem = arena_new(1 << 20);
+    return catalog_run_create(catalog, &new, ret->mem, &ret->run, error);
+}
+
+/* While a run's writes are neither complete nor rolled back, no other plan writes its dataset. */
+static bool target_is_free(struct catalog *catalog, const struct plan *plan, struct arena *mem, GError **error)
+{
+    struct run_row other = {0};
+    if (!catalog_run_on_target(catalog, plan->target_name, mem, &other, error))
+        return false;
+    if (other.id == 0)
+        return true;
+    return error_set(
+        error, SLUICE_ERROR_REFUSED,
+        "%s: the writes of %s (%s) stand on %s; go on with it (`sluice resume %s`), take it back (`sluice rollback "
+        "%s`), or let its writes stand (`sluice abort %s`) first",
+        plan->spec->name, other.name, run_state_word(other.state), plan->target_name, other.name, other.name,
+        other.name);
+}
+
+/* The newest run of the spec, where it is done, of these digests, and not to be applied a second time unasked. */
+static bool done_before(struct catalog *catalog, const struct spec *spec, const struct plan_digests *digests,
+                        struct arena *mem, struct run_row *ret, GError **error)
+{
+    struct run_row *runs;
+    size_t n, i = 0;
+    bool same_dataset = false;
+    if (spec->transform.idempotent || !catalog_runs(catalog, mem, &runs, &n, error))
+        return spec->transform.idempotent;
+    while (i < n && strcmp(runs[i].spec_name, spec->name) != 0)
+        i++;
+    if (i == n || runs[i].state != RUN_DONE || memcmp(runs[i].digests.spec, digests->spec, 32) != 0 ||
+        memcmp(runs[i].digests.contract, digests->contract, 32) != 0 ||
+        memcmp(runs[i].digests.transform, digests->transform, 32) != 0)
+        return true;
+    if (!plan_was_same_dataset(catalog, &runs[i], mem, &same_dataset, error))
+        return false;
+    if (same_dataset)
+        *ret = runs[i];
+    return true;
+}
+
+static bool find_run(struct catalog *catalog, const struct run_config *config, const struct spec *spec,
+                     const struct plan_digests *digests, struct run_result *ret, GError **error)
+{
+    if (!catalog_run_unfinished(catalog, spec->name, digests, ret->mem, &ret->run, error))
+        return false;
+    return ret->run.id != 0 || config->again || done_before(catalog, spec, digests, ret->mem, &ret->run, error);
+}
+
+/* --- planning, watched
+ * ------------------------------------------------------------------------------------------------ */
+
+struct planning {
+    const struct run_config *config;
+    struct plan_config plan_config;
+    struct spec *spec;
+    struct plan **ret;
+    _Atomic(const char *) what; /* words of plan/: they live for ever */
+    atomic_uint_fast64_t done;
+};
+
+static void on_planning(void *self, const char *what, uint64_t done, uint64_t of)
+{
+    struct planning *planning = self;
+    atomic_store(&planning->what, what);
+    atomic_store(&planning->done, done);
+}
+
+static void show_planning(void *self, struct watch *watch)
+{
+    struct planning *planning = self;
+    const char *what = atomic_load(&planning->what);
+    uint64_t done = atomic_load(&planning->done);
+    if (!what)
+        return; /* nothing has been counted yet */
+    struct run_event event = {
+        .kind = RUN_EVENT_PROGRESS, .done = done, .records_per_s = watch_rate_per_s(watch, done), .text = what};
+    if (planning->config->event)
+        planning->config->event(planning->config->event_self, &event);
+}
+
+static bool make(void *self, GError **error)
+{
+    struct planning *planning = self;
+    return plan_make(planning->ret, &planning->plan_config, planning->spec, error);
+}
+
+/* The spec is taken over on success. */
+static bool plan_watched(const struct run_config *config, struct spec *spec, struct plan **ret, GError **error)
+{
+    atomic_bool stop = false;
+    struct planning planning = {.config = config, .plan_config = hold_plan_config(config), .spec = spec, .ret = ret};
+    struct watch watch = {.config = config, .stop = &stop, .look = show_planning, .self = &planning};
+    planning.plan_config.cancel = &stop;
+    planning.plan_config.progress = on_planning;
+    planning.plan_config.progress_self = &planning;
+    return watch_work(&watch, make, error) ||
+           (watch.interrupted &&
+            error_add(error, "interrupted while it was being planned; the same command begins anew"));
+}
+
+bool run_begin(const struct run_config *config, struct spec *spec, struct run_result *ret, bool *ret_new,
+               GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    auto_(recipe) recipe = NULL;
+    auto_(plan) plan = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct plan_digests digests;
+    *ret = (struct run_result){.mem = arena_new(1 << 20)};
+    if (!catalog_open(&catalog, config->world, config->home, CATALOG_CREATE, error) ||
+        !recipe_read(&recipe, config->world, spec, error) || !plan_digests_of(&digests, spec, recipe, error) ||
+        !find_run(catalog, config, spec, &digests, ret, error))
+        return false;
+    *ret_new = ret->run.id == 0;
+    if (!*ret_new) {
+        spec_free(spec);
+        return true;
+    }
+    g_clear_pointer(&ret->mem, arena_free);
+    if (!plan_watched(config, spec, &plan, error))
+        return false;
+    bool created = target_is_free(catalog, plan, mem, error) && create(catalog, config, plan, ret, error);
+    if (!created) {
+        plan_discard(plan, config->world);
+        plan->spec = NULL; /* still the caller's */
+    }
+    return created;
+}

@@ -1,0 +1,229 @@
+/* Control from any terminal: ending a run that is to stand, wishes, approvals, limits. What is asked for is durable
+ * with who asked and why before anyone acts on it. */
+#include "catalog/lock.h"
+#include "run/ending.h"
+#include "run/gate.h"
+#include "run/limits.h"
+#include "run/rights.h"
+
+/* --- letting it stand
+ * ------------------------------------------------------------------------------------------------- */
+
+bool run_abort(const struct run_config *config, const char *name, struct run_result *ret, GError **error)
+{
+    auto_(hold) hold = NULL;
+    if (!hold_take(&hold, config, name, error) || !hold_may(hold, SPEC_MAY_ABORT, error))
+        return false;
+    if (!run_state_may(hold->run.state, RUN_ABORTED))
+        return error_set(error, SLUICE_ERROR_REFUSED, "%s is %s: it cannot be aborted", hold->run.name,
+                         run_state_word(hold->run.state));
+    if (!hold_open(hold, HOLD_BACK, error) || !hold_settle(hold, error) || !hold_let_go(hold, error) ||
+        !hold_move(hold, RUN_ABORTED, config->act.reason, NULL, error))
+        return false;
+    hold_result(hold, 0, "aborted: what was written stands, and can be taken back with `sluice rollback`", ret);
+    return true;
+}
+
+/* --- wishes
+ * ----------------------------------------------------------------------------------------------------------- */
+
+#define WISH_WAIT_US (INT64_C(5) * 1000 * 1000)
+#define WISH_LOOK_US (INT64_C(50) * 1000)
+
+static bool wait_taken(struct catalog *catalog, const struct run_config *config, int64_t wish, bool *ret,
+                       GError **error)
+{
+    int64_t until = world_monotonic_us(config->world) + WISH_WAIT_US;
+    *ret = false;
+    while (!*ret && world_monotonic_us(config->world) < until) {
+        if (!catalog_wish_is_taken(catalog, wish, ret, error))
+            return false;
+        if (!*ret)
+            world_sleep_us(config->world, WISH_LOOK_US, NULL);
+    }
+    return true;
+}
+
+/* Without a holder the wish takes effect here: the state itself is what holds against a later `run`. */
+static bool pause_unheld(struct catalog *catalog, const struct run_config *config, const struct run_row *row,
+                         GError **error)
+{
+    struct run_move move = {
+        .run = row->id, .from = row->state, .to = RUN_PAUSED, .reason = config->act.reason, .act = config->act};
+    if (row->state == RUN_PAUSED)
+        return error_set(error, SLUICE_ERROR_REFUSED, "%s is paused already, by %s", row->name, row->actor);
+    return catalog_run_move(catalog, &move, error);
+}
+
+/* Which right a wish needs. */
+static enum spec_may_what right_of(enum wish_kind kind)
+{
+    static const enum spec_may_what RIGHTS[] = {[WISH_NONE] = SPEC_MAY_COUNT,        [WISH_PAUSE] = SPEC_MAY_PAUSE,
+                                                [WISH_RESUME] = SPEC_MAY_RESUME,     [WISH_ABORT] = SPEC_MAY_ABORT,
+                                                [WISH_ROLLBACK] = SPEC_MAY_ROLLBACK, [WISH_APPROVE] = SPEC_MAY_APPROVE,
+                                                [WISH_DENY] = SPEC_MAY_DENY,         [WISH_SET] = SPEC_MAY_SET};
+    return RIGHTS[kind];
+}
+
+/* Opens the catalog and finds the one run that a command may change. */
+static bool find(const struct run_config *config, const char *name, struct catalog **ret_catalog,
+                 struct run_result *ret, GError **error)
+{
+    *ret = (struct run_result){.mem = arena_new(16 << 20)};
+    return catalog_open(ret_catalog, config->world, config->home, CATALOG_EXISTING, error) &&
+           catalog_run_get_one(*ret_catalog, name, ret->mem, &ret->run, error);
+}
+
+/* Tells whoever holds the run; *ret_taken: it has heard. */
+static bool pass_on(struct catalog *catalog, const struct run_config *config, const struct wish *wish,
+                    struct run_result *ret, bool *ret_taken, GError **error)
+{
+    int64_t id;
+    return catalog_wish_add(catalog, ret->run.id, wish, &id, error) &&
+           wait_taken(catalog, config, id, ret_taken, error) && catalog_run_reload(catalog, ret->mem, &ret->run, error);
+}
+
+static bool is_held(const struct run_config *config, const struct run_row *run, bool *ret, GError **error)
+{
+    struct run_holder holder;
+    if (!run_lock_holder(&holder, config->world, config->home, run->name, error))
+        return false;
+    *ret = holder.live;
+    return true;
+}
+
+bool run_wish(const struct run_config *config, const char *name, const struct run_wish *asked, struct run_result *ret,
+              bool *ret_taken, GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    bool held;
+    struct wish wish = {.kind = asked->kind, .value = asked->value, .act = config->act};
+    *ret_taken = false;
+    if (!find(config, name, &catalog, ret, error) ||
+        !rights_may(config, catalog, &ret->run, right_of(asked->kind), ret->mem, error) ||
+        !is_held(config, &ret->run, &held, error))
+        return false;
+    if (run_state_over(ret->run.state))
+        return error_set(error, SLUICE_ERROR_REFUSED, "%s is %s", ret->run.name, run_state_word(ret->run.state));
+    if (held)
+        return pass_on(catalog, config, &wish, ret, ret_taken, error);
+    return asked->kind != WISH_PAUSE || pause_unheld(catalog, config, &ret->run, error);
+}
+
+/* --- approvals ---------------------------------------------------------------------------------------------------- */
+
+/* The stage that waits for somebody's word. */
+static bool waiting_stage(struct catalog *catalog, const struct run_row *run, const struct plan_rights *rights,
+                          struct arena *mem, struct stage_row *ret, GError **error)
+{
+    struct stage_row *stages;
+    size_t n;
+    if (!catalog_stages(catalog, run->id, mem, &stages, &n, error))
+        return false;
+    for (size_t i = 0; i < n && i < rights->n_stages; i++)
+        if (stages[i].state == STAGE_WAITING && rights->stages[i].approve) {
+            *ret = stages[i];
+            return true;
+        }
+    return error_set(error, SLUICE_ERROR_REFUSED, "%s is %s: no stage of it waits for an approval", run->name,
+                     run_state_word(run->state));
+}
+
+/* Nobody holds the run: the denial takes effect here. One that dies in between is carried out by the next `run`. */
+static bool deny_unheld(const struct run_config *config, struct catalog *catalog, const struct stage_row *stage,
+                        struct run_result *ret, GError **error)
+{
+    auto_(run_lock) lock = NULL;
+    g_autofree char *text = NULL;
+    struct gate_denial denial = {.catalog = catalog, .run = &ret->run, .stage = stage, .act = config->act};
+    return run_lock_take(&lock, config->world, config->home, ret->run.name, error) &&
+           catalog_run_reload(catalog, ret->mem, &ret->run, error) && gate_deny(&denial, &text, error) &&
+           catalog_run_reload(catalog, ret->mem, &ret->run, error);
+}
+
+bool run_approve(const struct run_config *config, const char *name, bool granted, struct run_result *ret,
+                 bool *ret_taken, GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    struct plan_rights rights;
+    struct stage_row stage;
+    bool held;
+    struct wish wish = {.kind = granted ? WISH_APPROVE : WISH_DENY, .act = config->act};
+    *ret_taken = false;
+    if (!find(config, name, &catalog, ret, error) || !plan_rights_read(catalog, &ret->run, ret->mem, &rights, error) ||
+        !waiting_stage(catalog, &ret->run, &rights, ret->mem, &stage, error) ||
+        !(granted ? rights_may_approve(config, &ret->run, &rights, &rights.stages[stage.stage], error)
+                  : rights_may(config, catalog, &ret->run, SPEC_MAY_DENY, ret->mem, error)))
+        return false;
+    struct approval word = {
+        .run = ret->run.id, .stage = stage.stage, .attempt = stage.attempt, .granted = granted, .act = config->act};
+    if (!catalog_approval_add(catalog, &word, error) || !is_held(config, &ret->run, &held, error))
+        return false;
+    if (held)
+        return pass_on(catalog, config, &wish, ret, ret_taken, error);
+    return granted || deny_unheld(config, catalog, &stage, ret, error);
+}
+
+/* --- limits ------------------------------------------------------------------------------------------------------- */
+
+static bool limits_now(struct catalog *catalog, const struct run_row *run, struct limits *limits, struct arena *mem,
+                       GError **error)
+{
+    struct plan_limits frozen;
+    if (!plan_limits_read(catalog, run, mem, &frozen, error))
+        return false;
+    limits_reset(limits, &frozen);
+    return limits_take_settings(limits, catalog, run->id, mem, error);
+}
+
+static bool get(const struct run_config *config, const char *name, const char *key, struct limits *limits, char **ret,
+                GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(16 << 20);
+    struct run_row run;
+    if (!catalog_open(&catalog, config->world, config->home, CATALOG_READ_ONLY, error) ||
+        !catalog_run_get(catalog, name, mem, &run, error) || !limits_now(catalog, &run, limits, mem, error))
+        return false;
+    *ret = limits_get(limits, key, error);
+    return *ret != NULL;
+}
+
+bool run_setting(const struct run_config *config, const char *name, const char *key, char **ret, GError **error)
+{
+    struct limits limits;
+    limits_init(&limits);
+    bool got = get(config, name, key, &limits, ret, error);
+    limits_done(&limits);
+    return got;
+}
+
+/* Refused before it is recorded: what a row cannot read would stop every process that takes the run up. */
+static bool is_setting(const struct setting *setting, GError **error)
+{
+    struct limits limits;
+    limits_init(&limits);
+    bool fits = limits_set(&limits, setting->key, setting->value, error);
+    limits_done(&limits);
+    return fits;
+}
+
+bool run_set(const struct run_config *config, const char *name, const struct setting *setting, struct run_result *ret,
+             bool *ret_taken, GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    bool held;
+    g_autofree char *both = g_strdup_printf("%s=%s", setting->key, setting->value);
+    struct wish wish = {.kind = WISH_SET, .value = both, .act = config->act};
+    *ret_taken = false;
+    if (!is_setting(setting, error) || !find(config, name, &catalog, ret, error) ||
+        !rights_may(config, catalog, &ret->run, SPEC_MAY_SET, ret->mem, error))
+        return false;
+    if (run_state_over(ret->run.state))
+        return error_set(error, SLUICE_ERROR_REFUSED, "%s is %s: nothing is left to limit", ret->run.name,
+                         run_state_word(ret->run.state));
+    if (!catalog_setting_add(catalog, ret->run.id, setting, &config->act, error) ||
+        !is_held(config, &ret->run, &held, error))
+        return false;
+    return !held || pass_on(catalog, config, &wish, ret, ret_taken, error);
+}

@@ -1,0 +1,150 @@
+#include "run/ending.h"
+
+#include "run/gate.h"
+
+char *ending_words(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    return text;
+}
+
+int ending_done_status(const struct tally *tally)
+{
+    return tally->of[OUTCOME_REJECTED] || tally->of[OUTCOME_KEPT_LIVE] || tally->of[OUTCOME_IN_DOUBT] ? 8 : 0;
+}
+
+/* --- by a wish ---------------------------------------------------------------------------------------------------- */
+
+static bool move_for(struct hold *hold, const struct wish *wish, enum run_state to, GError **error)
+{
+    struct run_move move = {
+        .run = hold->run.id, .from = hold->run.state, .to = to, .reason = wish->act.reason, .act = wish->act};
+    if (!catalog_run_move(hold->catalog, &move, error) || !hold_reload(hold, error))
+        return false;
+    hold_event(hold, RUN_EVENT_STATE, hold->run.reason);
+    return true;
+}
+
+static bool pause_for(struct hold *hold, const struct wish *wish, struct run_result *ret, GError **error)
+{
+    g_autofree char *text =
+        ending_words("paused by %s%s%s; continue with `sluice resume %s`", wish->act.actor,
+                     wish->act.reason ? ": " : "", wish->act.reason ? wish->act.reason : "", hold->run.name);
+    if (!move_for(hold, wish, RUN_PAUSED, error))
+        return false;
+    hold_result(hold, 3, text, ret);
+    return true;
+}
+
+static bool abort_for(struct hold *hold, const struct wish *wish, struct run_result *ret, GError **error)
+{
+    if (!hold_settle(hold, error) || !hold_let_go(hold, error) || !move_for(hold, wish, RUN_ABORTED, error))
+        return false;
+    hold_result(hold, 3, "aborted: what was written stands", ret);
+    return true;
+}
+
+/* This process holds the run, so it takes it back; the ledger says who asked. */
+static bool take_back_for(struct hold *hold, const struct wish *wish, struct run_result *ret, GError **error)
+{
+    struct run_config config = *hold->config;
+    const struct run_config *own = hold->config;
+    config.act = wish->act;
+    hold->config = &config;
+    bool done = takeback_drive(hold, wish->value, ret, error);
+    hold->config = own;
+    if (done && ret->exit_status == 0)
+        ret->exit_status = 3;
+    return done;
+}
+
+bool ending_by_wish(struct hold *hold, const struct wish *wish, struct run_result *ret, GError **error)
+{
+    switch (wish->kind) {
+    case WISH_PAUSE:
+        return pause_for(hold, wish, ret, error);
+    case WISH_ABORT:
+        return abort_for(hold, wish, ret, error);
+    case WISH_ROLLBACK:
+        return take_back_for(hold, wish, ret, error);
+    case WISH_NONE:
+    case WISH_RESUME:
+    case WISH_APPROVE:
+    case WISH_DENY:
+    case WISH_SET:
+        break;
+    }
+    return error_set(error, SLUICE_ERROR_INTERNAL, "%s: a wish that ends nothing ended it", hold->run.name);
+}
+
+/* --- otherwise ---------------------------------------------------------------------------------------------------- */
+
+bool ending_by_signal(struct hold *hold, struct run_result *ret, GError **error)
+{
+    if (!hold_move(hold, RUN_INTERRUPTED, "stopped by a signal", NULL, error))
+        return false;
+    hold_result(hold, 3, "interrupted; everything in flight is checkpointed: the same command goes on", ret);
+    return true;
+}
+
+bool ending_by_failure(struct hold *hold, GError *failed, struct run_result *ret, GError **error)
+{
+    int status = error_exit_status(failed);
+    enum run_state to = status == 5 ? RUN_HALTED : RUN_FAILED;
+    if (error_is(failed, SLUICE_ERROR_CANCELLED) || error_is(failed, SLUICE_ERROR_INTERRUPTED))
+        to = RUN_INTERRUPTED;
+    bool moved = hold_move(hold, to, failed->message, NULL, NULL);
+    bool has_way = to == RUN_INTERRUPTED || strstr(failed->message, "`sluice ");
+    g_autofree char *text =
+        has_way
+            ? g_strdup(failed->message)
+            : ending_words("%s; once that is mended, `sluice resume %s --reason …` goes on, and `sluice rollback %s` "
+                           "takes the run back",
+                           failed->message, hold->run.name, hold->run.name);
+    hold_result(hold, status, text, ret);
+    if (!moved) /* what went wrong keeps its exit status: a halt must not look like something to try again */
+        error_set(error, (enum error_code)failed->code, "%s; and the catalog could not record it", text);
+    g_error_free(failed);
+    return moved;
+}
+
+bool ending_by_limit(struct hold *hold, struct run_result *ret, GError **error)
+{
+    g_autofree char *text =
+        ending_words("%s; look into them, then `sluice resume %s` goes on in spite of it, `sluice rollback %s` takes "
+                     "the run back",
+                     hold->limit, hold->run.name, hold->run.name);
+    if (!hold_move(hold, RUN_PAUSED, text, NULL, error))
+        return false;
+    hold_result(hold, 3, text, ret);
+    return true;
+}
+
+/* Every listed key in exactly one word, or the run is not done. */
+static bool reconcile(struct hold *hold, GError **error)
+{
+    const struct tally *tally = &hold->run.tally;
+    if (tally_reconciles(tally))
+        return true;
+    return error_set(error, SLUICE_ERROR_INTERNAL,
+                     "finished, but data is missing: %" G_GUINT64_FORMAT " keys were listed and %" G_GUINT64_FORMAT
+                     " are accounted for",
+                     tally->of[OUTCOME_LISTED_], tally_sum(tally, OUTCOME_KIND_LISTED));
+}
+
+bool ending_done(struct hold *hold, struct run_result *ret, GError **error)
+{
+    g_autoptr(GError) failed = NULL;
+    if (!hold_reload(hold, error))
+        return false;
+    if (!reconcile(hold, &failed))
+        return ending_by_failure(hold, g_steal_pointer(&failed), ret, error);
+    bool judged = run_state_may(hold->run.state, RUN_DONE) || hold_move(hold, RUN_VERIFYING, NULL, NULL, error);
+    if (!judged || !hold_let_go(hold, error) || !hold_move(hold, RUN_DONE, NULL, ret->verdict_json, error))
+        return false;
+    hold_result(hold, ending_done_status(&hold->run.tally), NULL, ret);
+    return true;
+}

@@ -1,0 +1,21 @@
+/* How a call on a run ends: each function moves the run, durable with its ledger entry, and fills in the result.
+ * Internal to run/. */
+#pragma once
+
+#include "run/hold.h"
+
+/* The caller frees. */
+char *ending_words(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/* 8 where some records were refused, kept live or are in doubt. */
+int ending_done_status(const struct tally *tally);
+
+/* A person's wish from another terminal: pause, abort, rollback, deny. */
+bool ending_by_wish(struct hold *hold, const struct wish *wish, struct run_result *ret, GError **error);
+bool ending_by_signal(struct hold *hold, struct run_result *ret, GError **error);
+/* By the exit status of what went wrong: 5 is a hard guard, everything else may be tried again. Takes `failed` over. */
+bool ending_by_failure(struct hold *hold, GError *failed, struct run_result *ret, GError **error);
+/* A limit of `protect` that only a person may lift: hold->limit. */
+bool ending_by_limit(struct hold *hold, struct run_result *ret, GError **error);
+/* Everything is written and verified: done, if every listed key is accounted for. */
+bool ending_done(struct hold *hold, struct run_result *ret, GError **error);

@@ -1,0 +1,360 @@
+#include "run/gate.h"
+
+#include "base/units.h"
+#include "run/check.h"
+#include "run/ending.h"
+
+/* One stage on its way; what its functions share. */
+struct gate {
+    struct hold *hold;
+    const struct plan_stage *plan; /* as frozen */
+    struct stage_row row;          /* as it stands now */
+    struct run_result *ret;
+};
+
+/* How a step of the gate came out. */
+enum gate_step { GATE_ON, GATE_STOPPED, GATE_ERROR };
+
+static enum gate_step stopped(bool recorded)
+{
+    return recorded ? GATE_STOPPED : GATE_ERROR;
+}
+
+static bool reload(struct gate *gate, GError **error)
+{
+    struct stage_row *rows;
+    size_t n;
+    if (!catalog_stages(gate->hold->catalog, gate->hold->run.id, gate->hold->mem, &rows, &n, error))
+        return false;
+    gate->row = rows[gate->row.stage];
+    return true;
+}
+
+static bool move(struct gate *gate, struct stage_move move, GError **error)
+{
+    move.run = gate->hold->run.id;
+    move.stage = gate->row.stage;
+    move.act = gate->hold->config->act;
+    if (gate->row.state == move.to)
+        return true;
+    return catalog_stage_move(gate->hold->catalog, &move, error) && reload(gate, error);
+}
+
+static void tell(const struct gate *gate, const char *words)
+{
+    g_autofree char *text = ending_words("stage %s: %s", gate->row.name, words);
+    hold_event(gate->hold, RUN_EVENT_STAGE, text);
+}
+
+/* The stage's partitions that are in one state, into another. */
+static bool move_parts(struct gate *gate, enum part_state from, enum part_state to, GError **error)
+{
+    struct hold *hold = gate->hold;
+    struct part_row *rows;
+    size_t n;
+    g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    struct parts_of of = {.run = hold->run.id, .stage = gate->row.stage};
+    if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].state == from)
+            g_array_append_val(parts, rows[i].part);
+    return parts->len == 0 || catalog_parts_move(hold->catalog, hold->run.id, (const uint32_t *)(void *)parts->data,
+                                                 parts->len, to, error);
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+static enum gate_step look_at_limits(struct gate *gate, GError **error)
+{
+    struct hold *hold = gate->hold;
+    if (!hold_reload(hold, error))
+        return GATE_ERROR;
+    if (!hold->lift_limits)
+        hold->limit = crew_limit_passed(&hold->shared, &hold->run.tally);
+    return hold->limit ? stopped(ending_by_limit(hold, gate->ret, error)) : GATE_ON;
+}
+
+static enum gate_step write_stage(struct gate *gate, GError **error)
+{
+    struct hold *hold = gate->hold;
+    GError *failed = NULL;
+    if (!hold_move(hold, RUN_RUNNING, NULL, NULL, error))
+        return GATE_ERROR;
+    if (!check_sample(hold, gate->row.stage, &failed))
+        return stopped(ending_by_failure(hold, failed, gate->ret, error));
+    /* A stage that was denied is judged again, all of it. */
+    if (!move_parts(gate, PART_VERIFIED, PART_WRITTEN, error) ||
+        !move(gate, (struct stage_move){.to = STAGE_RUNNING}, error))
+        return GATE_ERROR;
+    switch (hold_crew(hold, gate->row.stage, &failed)) {
+    case CREW_WRITTEN:
+        return look_at_limits(gate, error);
+    case CREW_LIMITED:
+        return stopped(ending_by_limit(hold, gate->ret, error));
+    case CREW_WISHED:
+        return stopped(ending_by_wish(hold, &hold->wish, gate->ret, error));
+    case CREW_INTERRUPTED:
+        return stopped(ending_by_signal(hold, gate->ret, error));
+    case CREW_FAILED:
+        break;
+    }
+    return stopped(ending_by_failure(hold, failed, gate->ret, error));
+}
+
+/* --- judging ------------------------------------------------------------------------------------------------------ */
+
+static void take_verdict(struct run_result *ret, const struct verify_result *found)
+{
+    g_free(ret->verdict);
+    g_free(ret->verdict_json);
+    g_free(ret->report);
+    ret->verdict = g_strdup(found->sentence);
+    ret->verdict_json = g_strdup(found->json);
+    ret->report = g_strdup(found->report_path);
+}
+
+/* Given up because it was asked for, or failed. */
+static enum gate_step not_judged(struct gate *gate, const struct watch *watch, GError *failed, GError **error)
+{
+    struct hold *hold = gate->hold;
+    bool cancelled = error_is(failed, SLUICE_ERROR_CANCELLED);
+    if (!cancelled || (!watch->wish.id && !watch->interrupted))
+        return stopped(ending_by_failure(hold, failed, gate->ret, error));
+    g_error_free(failed);
+    return stopped(watch->wish.id ? ending_by_wish(hold, &watch->wish, gate->ret, error)
+                                  : ending_by_signal(hold, gate->ret, error));
+}
+
+static enum gate_step judge(struct gate *gate, struct verify_result *ret, GError **error)
+{
+    struct hold *hold = gate->hold;
+    struct watch watch = {.catalog = hold->catalog, .mem = hold->mem, .run = hold->run.id};
+    struct check_wish wish = {.stage = gate->row.stage};
+    GError *failed = NULL;
+    if (!move(gate, (struct stage_move){.to = STAGE_VERIFYING}, error) ||
+        !hold_move(hold, RUN_VERIFYING, NULL, NULL, error))
+        return GATE_ERROR;
+    return check_parts(hold, &wish, &watch, ret, &failed) ? GATE_ON : not_judged(gate, &watch, failed, error);
+}
+
+/* `on_failure` other than pause: the stage, or all of the run. */
+static enum gate_step fail_back(struct gate *gate, GError **error)
+{
+    struct hold *hold = gate->hold;
+    bool stage_only = hold->plan->spec->on_failure == ON_FAILURE_ROLLBACK_STAGE;
+    if (!takeback_drive(hold, stage_only ? gate->row.name : NULL, gate->ret, error))
+        return GATE_ERROR;
+    if (hold->run.state == RUN_ROLLED_BACK || hold->run.back_stage != UINT32_MAX)
+        gate->ret->exit_status = 4;
+    return GATE_STOPPED;
+}
+
+static enum gate_step fail(struct gate *gate, const uint8_t report[32], GError **error)
+{
+    struct hold *hold = gate->hold;
+    g_autofree char *text =
+        ending_words("the gate of stage %s failed: %s; the report is %s. A transform that is mended takes over with "
+                     "`sluice run SPEC "
+                     "--supersede %s`; `sluice rollback %s` takes the run back; `sluice resume %s` verifies again",
+                     gate->row.name, gate->ret->verdict, gate->ret->report ? gate->ret->report : "empty",
+                     hold->run.name, hold->run.name, hold->run.name);
+    struct stage_move failed = {.to = STAGE_FAILED, .report = report, .details = gate->ret->verdict_json};
+    if (!move(gate, failed, error))
+        return GATE_ERROR;
+    if (hold->plan->spec->on_failure != ON_FAILURE_PAUSE)
+        return fail_back(gate, error);
+    if (!hold_move(hold, RUN_PAUSED, text, NULL, error))
+        return GATE_ERROR;
+    hold_result(hold, 4, text, gate->ret);
+    return GATE_STOPPED;
+}
+
+static int64_t soak_until_ms(const struct gate *gate)
+{
+    return gate->plan->soak_ms > 0 ? world_wall_ms(gate->hold->config->world) + gate->plan->soak_ms : 0;
+}
+
+/* Verified is final from here on. */
+static enum gate_step pass(struct gate *gate, const uint8_t report[32], GError **error)
+{
+    bool waits = gate->plan->soak_ms > 0 || gate->plan->approve;
+    struct stage_move on = {.to = waits ? STAGE_WAITING : STAGE_PASSED,
+                            .until_ms = soak_until_ms(gate),
+                            .report = report,
+                            .details = gate->ret->verdict_json};
+    return move_parts(gate, PART_WRITTEN, PART_VERIFIED, error) && move(gate, on, error) ? GATE_ON : GATE_ERROR;
+}
+
+static enum gate_step verify_stage(struct gate *gate, GError **error)
+{
+    struct verify_result found = {0};
+    uint8_t report[32];
+    enum gate_step step = judge(gate, &found, error);
+    if (step != GATE_ON)
+        return step;
+    bool passed = found.pass;
+    take_verdict(gate->ret, &found);
+    bool kept = check_keep_report(gate->hold, gate->row.stage, &found, report, error);
+    verify_result_done(&found);
+    if (!kept)
+        return GATE_ERROR;
+    if (gate->plan->sampled)
+        tell(gate, "a sample was asked for; it was verified in full: this version takes no samples");
+    return passed ? pass(gate, report, error) : fail(gate, report, error);
+}
+
+/* --- soaking ------------------------------------------------------------------------------------------------------ */
+
+struct soak {
+    struct gate *gate;
+    char *text;
+    atomic_bool stop;
+};
+
+static bool soak_ended(void *self)
+{
+    struct soak *soak = self;
+    return atomic_load(&soak->stop) || world_wall_ms(soak->gate->hold->config->world) >= soak->gate->row.until_ms;
+}
+
+static void soak_look(void *self, struct watch *watch)
+{
+    struct soak *soak = self;
+    const struct hold *hold = soak->gate->hold;
+    watch_rate_per_s(watch, 0); /* it has been shown now */
+    struct run_event event = {.kind = RUN_EVENT_PROGRESS,
+                              .run = &hold->run,
+                              .done = tally_sum(&hold->run.tally, OUTCOME_KIND_LISTED),
+                              .of = hold->run.tally.of[OUTCOME_LISTED_],
+                              .text = soak->text};
+    if (hold->config->event)
+        hold->config->event(hold->config->event_self, &event);
+}
+
+static enum gate_step soak_on(struct gate *gate, GError **error)
+{
+    struct hold *hold = gate->hold;
+    char until[UNITS_TEXT];
+    struct soak soak = {.gate = gate};
+    struct watch watch = {.config = hold->config,
+                          .catalog = hold->catalog,
+                          .mem = hold->mem,
+                          .run = hold->run.id,
+                          .at_gate = true,
+                          .stop = &soak.stop,
+                          .ended = soak_ended,
+                          .look = soak_look,
+                          .self = &soak};
+    soak.text = ending_words("%s soaks until %s", gate->row.name, units_time(gate->row.until_ms, until));
+    if (hold->config->exit_on_pause && !soak_ended(&soak)) {
+        g_autofree char *text = ending_words("stage %s; the same command goes on then", soak.text);
+        hold_result(hold, 3, text, gate->ret);
+        atomic_store(&soak.stop, true);
+    } else
+        watch_until_ended(&watch);
+    g_free(soak.text);
+    if (watch.wish.kind == WISH_DENY)
+        return GATE_ON; /* what was said is read behind the soak */
+    if (watch.wish.id)
+        return stopped(ending_by_wish(hold, &watch.wish, gate->ret, error));
+    if (watch.interrupted)
+        return stopped(ending_by_signal(hold, gate->ret, error));
+    return atomic_load(&soak.stop) ? GATE_STOPPED : GATE_ON;
+}
+
+/* --- approval ----------------------------------------------------------------------------------------------------- */
+
+bool gate_deny(const struct gate_denial *denial, char **ret_text, GError **error)
+{
+    struct stage_move failed = {
+        .run = denial->run->id, .stage = denial->stage->stage, .to = STAGE_FAILED, .act = denial->act};
+    char *text =
+        ending_words("stage %s was denied by %s%s%s; `sluice rollback %s` takes the run back, `sluice resume %s` "
+                     "verifies the stage again and asks again",
+                     denial->stage->name, denial->act.actor, denial->act.reason ? ": " : "",
+                     denial->act.reason ? denial->act.reason : "", denial->run->name, denial->run->name);
+    struct run_move paused = {
+        .run = denial->run->id, .from = denial->run->state, .to = RUN_PAUSED, .reason = text, .act = denial->act};
+    *ret_text = text;
+    return catalog_stage_move(denial->catalog, &failed, error) && catalog_run_move(denial->catalog, &paused, error);
+}
+
+static enum gate_step denied(struct gate *gate, const struct approval *word, GError **error)
+{
+    struct hold *hold = gate->hold;
+    struct gate_denial denial = {.catalog = hold->catalog, .run = &hold->run, .stage = &gate->row, .act = word->act};
+    g_autofree char *text = NULL;
+    if (!gate_deny(&denial, &text, error) || !hold_reload(hold, error))
+        return GATE_ERROR;
+    hold_event(hold, RUN_EVENT_STATE, hold->run.reason);
+    hold_result(hold, 4, text, gate->ret);
+    return GATE_STOPPED;
+}
+
+static enum gate_step ask(struct gate *gate, GError **error)
+{
+    struct hold *hold = gate->hold;
+    struct approval word;
+    if (!catalog_approval(hold->catalog, &hold->run, &gate->row, hold->mem, &word, error))
+        return GATE_ERROR;
+    if (word.at_ms && !word.granted)
+        return denied(gate, &word, error);
+    if (word.at_ms)
+        return GATE_ON;
+    g_autofree char *text =
+        ending_words("stage %s is verified and waits for the approval of %s: `sluice approve %s`, or "
+                     "`sluice deny %s`; then the same command goes on",
+                     gate->row.name, gate->plan->approve, hold->run.name, hold->run.name);
+    hold_result(hold, 3, text, gate->ret);
+    return GATE_STOPPED;
+}
+
+static char *waiting_words(const struct gate *gate)
+{
+    char until[UNITS_TEXT];
+    if (!gate->row.until_ms)
+        return ending_words("stage %s waits for the approval of %s", gate->row.name, gate->plan->approve);
+    return ending_words("stage %s soaks until %s%s%s", gate->row.name, units_time(gate->row.until_ms, until),
+                        gate->plan->approve ? ", then waits for the approval of " : "",
+                        gate->plan->approve ? gate->plan->approve : "");
+}
+
+static enum gate_step wait_stage(struct gate *gate, GError **error)
+{
+    g_autofree char *words = waiting_words(gate);
+    if (!hold_move(gate->hold, RUN_WAITING, words, NULL, error))
+        return GATE_ERROR;
+    enum gate_step step = gate->row.until_ms ? soak_on(gate, error) : GATE_ON;
+    if (step == GATE_ON && gate->plan->approve)
+        step = ask(gate, error);
+    if (step == GATE_ON && !move(gate, (struct stage_move){.to = STAGE_PASSED}, error))
+        step = GATE_ERROR;
+    return step;
+}
+
+/* --- the whole way ------------------------------------------------------------------------------------------------ */
+
+static enum gate_step drive(struct gate *gate, GError **error)
+{
+    enum gate_step step = GATE_ON;
+    if (gate->row.state != STAGE_WAITING) {
+        step = write_stage(gate, error);
+        if (step == GATE_ON)
+            step = verify_stage(gate, error);
+    }
+    if (step == GATE_ON && gate->row.state == STAGE_WAITING)
+        step = wait_stage(gate, error);
+    if (step == GATE_ON)
+        tell(gate, gate->ret->verdict ? gate->ret->verdict : "passed");
+    return step;
+}
+
+bool gate_drive(struct hold *hold, const struct stage_row *stage, struct run_result *ret, bool *ret_passed,
+                GError **error)
+{
+    struct gate gate = {.hold = hold, .plan = &hold->plan->stages[stage->stage], .row = *stage, .ret = ret};
+    enum gate_step step = drive(&gate, error);
+    *ret_passed = step == GATE_ON;
+    return step != GATE_ERROR;
+}

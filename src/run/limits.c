@@ -1,0 +1,185 @@
+#include "run/limits.h"
+
+#include "base/int.h"
+#include "base/nearest.h"
+#include "base/units.h"
+
+/* A share of few calls says nothing: one that fails now and then is what retrying is for. */
+#define FAILED_CALLS 10u
+#define MOST_WORKERS 64u
+
+void limits_init(struct limits *limits)
+{
+    *limits = (struct limits){.now = {.errors = 1, .rejects = 1, .kept_live = 1, .workers = 1}};
+    pthread_mutex_init(&limits->lock, NULL);
+}
+
+void limits_done(struct limits *limits)
+{
+    pthread_mutex_destroy(&limits->lock);
+}
+
+void limits_reset(struct limits *limits, const struct plan_limits *frozen)
+{
+    auto_hold(&limits->lock);
+    limits->now = *frozen;
+}
+
+/* --- forms: a limit's text and its value -------------------------------------------------------------------------- */
+
+struct row;
+
+struct form {
+    const char *expected;
+    bool (*read)(const char *text, void *into);
+    char *(*write)(const void *from);
+};
+
+static bool read_share(const char *text, void *into)
+{
+    double share;
+    if (!units_parse_share(text, &share, NULL) || share > 1)
+        return false;
+    *(double *)into = share;
+    return true;
+}
+
+static char *write_share(const void *from)
+{
+    return g_strdup_printf("%.6g%%", *(const double *)from * 100);
+}
+
+static bool read_rate(const char *text, void *into)
+{
+    double rate = 0;
+    if (strcmp(text, "none") != 0 && (!units_parse_rate_per_s(text, &rate, NULL) || rate <= 0))
+        return false;
+    *(double *)into = rate;
+    return true;
+}
+
+static char *write_rate(const void *from)
+{
+    double rate = *(const double *)from;
+    return rate > 0 ? g_strdup_printf("%.6g/s", rate) : g_strdup("none");
+}
+
+static bool read_workers(const char *text, void *into)
+{
+    uint64_t n;
+    if (!int_parse_u64(slice_of_text(text), &n) || n == 0 || n > MOST_WORKERS)
+        return false;
+    *(uint32_t *)into = (uint32_t)n;
+    return true;
+}
+
+static char *write_workers(const void *from)
+{
+    return g_strdup_printf("%u", *(const uint32_t *)from);
+}
+
+static const struct form SHARE = {"a share such as 1%, at most 100%", read_share, write_share};
+static const struct form RATE = {"a rate such as 20000/s, or none", read_rate, write_rate};
+static const struct form WORKERS = {"a number from 1 to 64", read_workers, write_workers};
+
+static const struct row {
+    const char *key;
+    const struct form *form;
+    size_t offset;
+} ROWS[] = {
+    {"protect.errors", &SHARE, offsetof(struct plan_limits, errors)},
+    {"protect.rejects", &SHARE, offsetof(struct plan_limits, rejects)},
+    {"protect.kept_live", &SHARE, offsetof(struct plan_limits, kept_live)},
+    {"protect.rate.max", &RATE, offsetof(struct plan_limits, rate_max_per_s)},
+    {"workers", &WORKERS, offsetof(struct plan_limits, workers)},
+};
+
+const char *limits_key(size_t i)
+{
+    return i < G_N_ELEMENTS(ROWS) ? ROWS[i].key : NULL;
+}
+
+static const struct row *find(const char *key, GError **error)
+{
+    const char *keys[G_N_ELEMENTS(ROWS)];
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        keys[i] = ROWS[i].key;
+        if (strcmp(ROWS[i].key, key) == 0)
+            return &ROWS[i];
+    }
+    const char *nearest = nearest_word(key, keys, G_N_ELEMENTS(ROWS));
+    g_autofree char *all = g_strjoin(", ", keys[0], keys[1], keys[2], keys[3], keys[4], NULL);
+    error_set(error, SLUICE_ERROR_USAGE, "'%s' cannot be set on a running run%s%s%s; what can be: %s", key,
+              nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", all);
+    return NULL;
+}
+
+bool limits_set(struct limits *limits, const char *key, const char *value, GError **error)
+{
+    const struct row *row = find(key, error);
+    if (!row)
+        return false;
+    auto_hold(&limits->lock);
+    return row->form->read(value, (char *)&limits->now + row->offset) ||
+           error_set(error, SLUICE_ERROR_USAGE, "%s=%s: expected %s", key, value, row->form->expected);
+}
+
+char *limits_get(struct limits *limits, const char *key, GError **error)
+{
+    const struct row *row = find(key, error);
+    if (!row)
+        return NULL;
+    auto_hold(&limits->lock);
+    return row->form->write((const char *)&limits->now + row->offset);
+}
+
+bool limits_take_settings(struct limits *limits, struct catalog *catalog, int64_t run, struct arena *mem,
+                          GError **error)
+{
+    struct setting *settings;
+    size_t n;
+    if (!catalog_settings(catalog, run, mem, &settings, &n, error))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!limits_set(limits, settings[i].key, settings[i].value, error))
+            return false;
+    return true;
+}
+
+double limits_rate_max_per_s(struct limits *limits)
+{
+    auto_hold(&limits->lock);
+    return limits->now.rate_max_per_s;
+}
+
+uint32_t limits_workers(struct limits *limits)
+{
+    auto_hold(&limits->lock);
+    return limits->now.workers;
+}
+
+/* --- beyond a limit ----------------------------------------------------------------------------------------------- */
+
+static char *share_passed(double part, double whole, double limit, const char *what, const char *key)
+{
+    double share = whole > 0 ? part / whole : 0;
+    if (share <= limit)
+        return NULL;
+    return g_strdup_printf("%.3g %% of the %s, more than protect.%s allows (%.3g %%)", share * 100, what, key,
+                           limit * 100);
+}
+
+char *limits_passed(struct limits *limits, const struct limits_seen *seen)
+{
+    auto_hold(&limits->lock);
+    double done = (double)tally_sum(seen->tally, OUTCOME_KIND_LISTED);
+    char *words = share_passed((double)seen->tally->of[OUTCOME_REJECTED], done, limits->now.rejects,
+                               "records so far are rejected", "rejects");
+    if (!words)
+        words = share_passed((double)seen->tally->of[OUTCOME_KEPT_LIVE], done, limits->now.kept_live,
+                             "records so far are kept_live", "kept_live");
+    if (!words && seen->failed >= FAILED_CALLS)
+        words = share_passed((double)seen->failed, (double)seen->calls, limits->now.errors,
+                             "calls to the stores failed and were tried again", "errors");
+    return words;
+}

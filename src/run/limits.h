@@ -1,0 +1,37 @@
+/* The limits of a run that a person may change while it is at work (`sluice set RUN KEY=VALUE`): frozen in the plan,
+ * overlaid by what was set since. One row a limit, in limits.c. Shared by all workers; its lock guards all of it. */
+#pragma once
+
+#include "base/lock.h"
+#include "catalog/catalog.h"
+#include "plan/plan.h"
+
+struct limits {
+    pthread_mutex_t lock;   /* a leaf */
+    struct plan_limits now; /* `workers`: of the next stage */
+};
+
+void limits_init(struct limits *limits);
+void limits_done(struct limits *limits);
+/* As the plan froze them. */
+void limits_reset(struct limits *limits, const struct plan_limits *frozen);
+/* Overlays what was set since. */
+bool limits_take_settings(struct limits *limits, struct catalog *catalog, int64_t run, struct arena *mem,
+                          GError **error);
+
+/* USAGE: no limit has the key (the nearest is named), or the value is none of it. */
+bool limits_set(struct limits *limits, const char *key, const char *value, GError **error);
+/* As `set` takes it: `20000/s`, `1%`, `none`. The caller frees; USAGE as above. */
+char *limits_get(struct limits *limits, const char *key, GError **error);
+const char *limits_key(size_t i); /* NULL: no more */
+
+double limits_rate_max_per_s(struct limits *limits);
+uint32_t limits_workers(struct limits *limits);
+
+/* What the shares are of. */
+struct limits_seen {
+    const struct tally *tally;
+    uint64_t calls, failed; /* calls of the stores by this process */
+};
+/* A share beyond its limit, in words; NULL: none. The caller frees. */
+char *limits_passed(struct limits *limits, const struct limits_seen *seen);
