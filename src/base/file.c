@@ -374,6 +374,12 @@ bool file_room(const struct world *world, const char *path, struct world_room *r
     return file_room(world, parent, ret, error);
 }
 
+bool file_locker(const struct world *world, const char *path, int64_t *ret_pid, GError **error)
+{
+    return world->files->locker(world->files_self, path, ret_pid) == 0 ||
+           error_set_errno(error, errno, "%s: cannot ask who has it locked", path);
+}
+
 static void keep_name(void *user, const char *name)
 {
     g_ptr_array_add(user, g_strdup(name));

@@ -52,5 +52,7 @@ bool file_stat_path(const struct world *world, const char *path, struct world_st
 /* Of the path or, where it is not there yet, of the nearest directory above it that is: how much may still be written.
  */
 bool file_room(const struct world *world, const char *path, struct world_room *ret, GError **error);
+/* As world_files.locker(): never of a file that this process itself has locked. */
+bool file_locker(const struct world *world, const char *path, int64_t *ret_pid, GError **error);
 /* The names in a directory, sorted bytewise; a GPtrArray of char *, which frees them. */
 bool file_list(const struct world *world, const char *dir, GPtrArray **ret, GError **error);

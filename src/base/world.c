@@ -140,6 +140,21 @@ static int real_room(void *self, const char *path, struct world_room *ret)
     return 0;
 }
 
+static int real_locker(void *self, const char *path, int64_t *ret_pid)
+{
+    struct flock found = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int result = fcntl(fd, F_GETLK, &found);
+    int saved_errno = errno;
+    close(fd);
+    errno = saved_errno;
+    if (result == 0)
+        *ret_pid = found.l_type == F_UNLCK ? 0 : found.l_pid;
+    return result;
+}
+
 static bool real_random(void *self, void *into, size_t len)
 {
     uint8_t *at = into;
@@ -209,6 +224,7 @@ static const struct world_files real_files = {
     .stat = real_stat,
     .list = real_list,
     .room = real_room,
+    .locker = real_locker,
 };
 
 static const struct world real = {.clock = &real_clock, .files = &real_files, .random = real_random};

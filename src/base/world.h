@@ -51,6 +51,9 @@ struct world_files {
     /* Calls each(user, name) for every entry but . and .., in no order. */
     int (*list)(void *self, const char *path, void (*each)(void *user, const char *name), void *user);
     int (*room)(void *self, const char *path, struct world_room *ret); /* of what is there */
+    /* The process that has the file locked by fcntl(), other than this one; 0: none. Opens and closes the file, which
+     * lets go of every such lock that this process itself has on it. */
+    int (*locker)(void *self, const char *path, int64_t *ret_pid);
 };
 
 struct world {

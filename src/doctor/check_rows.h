@@ -4,7 +4,7 @@ CHECK(spec,      look_spec,      "the spec is read, and says nothing that this v
 CHECK(contract,  look_contract,  "the contract is read")
 CHECK(transform, look_transform, "transform, libs and `where` load")
 CHECK(source,    look_source,    "the source is reached, and the dataset is there")
-CHECK(target,    look_target,    "the target is reached, and may be written")
+CHECK(target,    look_target,    "the target is reached, and may be written: by this user, and by no other process alone")
 CHECK(lock,      look_lock,      "nobody holds the target's lock")
 CHECK(plan,      look_plan,      "source and target fit together; what would be written where")
 CHECK(clock,     look_clock,     "the clocks of the stores agree with this machine's within protect.skew")

@@ -83,7 +83,12 @@ static void judge_target(struct look *look, const struct store_driver *driver)
         may_write(look, driver, &error);
     if (error)
         look_fail(look, "name a target that you may write in target.store", error);
-    else if (look->target_new || !look->target_info.dataset_present)
+    else if (look->target_info.writer_pid) {
+        error_set(&error, SLUICE_ERROR_LOCKED,
+                  "%s: process %" G_GINT64_FORMAT " has it open, and only one process at a time may write it",
+                  target->store, look->target_info.writer_pid);
+        look_fail(look, "let that process end; a run that goes on in it is shown by `sluice status`", error);
+    } else if (look->target_new || !look->target_info.dataset_present)
         look_ok(look, "%s#%s: not there yet, will be made", target->store, target->dataset);
     else
         tell_size(look, &look->target_info, target->store, target->dataset);

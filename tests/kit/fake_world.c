@@ -289,6 +289,11 @@ static int fake_room(void *self, const char *path, struct world_room *ret)
     return real_files()->room(NULL, path, ret);
 }
 
+static int fake_locker(void *self, const char *path, int64_t *ret_pid)
+{
+    return real_files()->locker(NULL, path, ret_pid);
+}
+
 static const struct world_clock fake_clock = {
     .monotonic_us = fake_monotonic_us,
     .wall_ms = fake_wall_ms,
@@ -309,6 +314,7 @@ static const struct world_files fake_files = {
     .stat = fake_stat,
     .list = fake_list,
     .room = fake_room,
+    .locker = fake_locker,
 };
 
 void fake_world_init(struct fake_world *fake)

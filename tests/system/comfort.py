@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The commands that stand beside the run: gen, explain, try, init, doctor."""
 
+import fcntl
 import hashlib
 import json
+import os
 import re
 from decimal import Decimal
 
@@ -203,9 +205,10 @@ def items(stand, rows=400):
 
 
 def snapshot(stand):
-    """All that is there, but what RocksDB says of its own opening and what SQLite's readers share memory by."""
+    """All that is there, but what RocksDB says of its own opening, its lock (whoever closes it lets go of a lock of his
+    own), and what SQLite's readers share memory by."""
     return {str(path.relative_to(stand.dir)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(stand.dir.rglob("*"))
-            if path.is_file() and not path.name.startswith("LOG") and not path.name.endswith(("-shm", "-wal"))}
+            if path.is_file() and not path.name.startswith(("LOG", "LOCK")) and not path.name.endswith(("-shm", "-wal"))}
 
 
 def untouched(stand, before):
@@ -574,6 +577,18 @@ def _(stand):
     stand.write("file", "")
     found = examined(stand, "load.yaml", 6, env=dict(stand.environment(), SLUICE_HOME="file/home"))
     same(levels(found, "fail")[0], "home", "the first failure")
+
+
+@test("doctor: an embedded store that another process has open, by its number")
+def _(stand):
+    items(stand)
+    stand.sluice("run", "load.yaml", "--yes").ended(8)
+    with open(stand.path("live/LOCK"), "r+b") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        found = examined(stand, "fix.yaml", 7)
+        same(levels(found, "fail"), ["target"], "failures")
+        among(f"process {os.getpid()} has it open", found["target"]["text"])
+    same(levels(examined(stand, "fix.yaml", 0), "fail"), [], "failures afterwards")
 
 
 @test("doctor: a sample that the contract refuses, a policy that overwrites, a rate")

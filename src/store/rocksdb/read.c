@@ -1,3 +1,4 @@
+#include "base/file.h"
 #include "base/int.h"
 #include "store/keyrange.h"
 #include "store/rocksdb/rocks.h"
@@ -16,6 +17,15 @@ static uint64_t property(struct rocks_store *store, rocksdb_column_family_handle
     return rocksdb_property_int_cf(store->db, family, name, &value) == 0 ? value : 0;
 }
 
+/* Who has it open for writing: RocksDB locks a file. Not asked where that is this process itself. */
+static int64_t writer_of(const struct rocks_store *store)
+{
+    g_autofree char *file = g_build_filename(store->path, "LOCK", NULL);
+    int64_t pid = 0;
+    file_locker(store->base.world, file, &pid, NULL);
+    return pid;
+}
+
 bool rocks_inspect(struct session *session, const struct call *call, struct store_info *ret, GError **error)
 {
     struct rocks_store *store = rocks_of(session);
@@ -29,6 +39,8 @@ bool rocks_inspect(struct session *session, const struct call *call, struct stor
         .dataset_present = family != NULL,
         .keyed = true,
     };
+    if (store->base.read_only)
+        ret->writer_pid = writer_of(store);
     if (family) {
         ret->records = property(store, family, "rocksdb.estimate-num-keys");
         ret->bytes = property(store, family, "rocksdb.estimate-live-data-size") +
