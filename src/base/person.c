@@ -60,3 +60,13 @@ bool person_is(const struct person *person, const char *name)
 {
     return strcmp(person->user, name) == 0 || g_strv_contains((const char *const *)person->groups, name);
 }
+
+bool person_known(const char *name)
+{
+    struct passwd user, *found_user = NULL;
+    struct group group, *found_group = NULL;
+    g_autofree char *room = g_malloc(LOOKUP_BYTES);
+    if (getpwnam_r(name, &user, room, LOOKUP_BYTES, &found_user) == 0 && found_user)
+        return true;
+    return getgrnam_r(name, &group, room, LOOKUP_BYTES, &found_group) == 0 && found_group;
+}

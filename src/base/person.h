@@ -19,3 +19,6 @@ AUTO_DEFINE(person, person_free)
 
 /* Whether the name is the person's, or that of one of the groups. */
 bool person_is(const struct person *person, const char *name);
+
+/* Whether a user or a group of this machine is called so. */
+bool person_known(const char *name);

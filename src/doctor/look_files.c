@@ -1,5 +1,6 @@
 /* The checks of what stands in files here: spec, contract, transform, home. */
 #include "base/file.h"
+#include "base/person.h"
 #include "base/units.h"
 #include "doctor/look.h"
 #include "run/run.h"
@@ -126,4 +127,53 @@ void look_runs(struct look *look)
         look_fail(look, "is it a home of sluice, and may you read it? Name another with --home", error);
     else
         judge_run(look, &run);
+}
+
+/* --- approvals
+ * --------------------------------------------------------------------------------------------------------- */
+
+static bool one_is_known(const struct spec_may *may)
+{
+    for (size_t i = 0; i < may->n; i++)
+        if (person_known(may->names[i]))
+            return true;
+    return may->n == 0;
+}
+
+/* What nobody here may give: a gate's approval, or a right that is granted to unknown names only. */
+static char *nobody_may(const struct spec *spec, size_t *ret_asked)
+{
+    GString *text = g_string_new(NULL);
+    for (size_t i = 0; i < spec->n_stages; i++) {
+        const char *approve = spec->stages[i].approve;
+        *ret_asked += approve != NULL;
+        if (approve && !person_known(approve))
+            g_string_append_printf(text, "%sapprove stage %s ('%s')", text->len ? ", " : "", spec->stages[i].name,
+                                   approve);
+    }
+    for (int what = 0; what < SPEC_MAY_COUNT; what++)
+        if (!one_is_known(&spec->may[what]))
+            g_string_append_printf(text, "%s%s ('%s'%s)", text->len ? ", " : "",
+                                   spec_may_word((enum spec_may_what)what), spec->may[what].names[0],
+                                   spec->may[what].n > 1 ? " …" : "");
+    return g_string_free(text, FALSE);
+}
+
+void look_approvals(struct look *look)
+{
+    GError *error = NULL;
+    size_t asked = 0;
+    if (!look->spec) {
+        look_skip(look, "spec");
+        return;
+    }
+    g_autofree char *nobody = nobody_may(look->spec, &asked);
+    if (*nobody) {
+        error_set(&error, SLUICE_ERROR_REFUSED, "no user or group of this machine may %s", nobody);
+        look_fail(look, "name users or groups as this machine's operating system knows them, or make them", error);
+    } else if (asked)
+        look_ok(look, "%zu stage%s wait%s for an approval that somebody here may give", asked, asked == 1 ? "" : "s",
+                asked == 1 ? "s" : "");
+    else
+        look_ok(look, "no stage waits for one");
 }

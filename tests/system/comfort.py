@@ -461,6 +461,17 @@ def _(stand):
     same([key for key in lost if key in after and key not in inside], [], "what was lost outside")
 
 
+@test("init: every choice that stands behind # is one that the program takes")
+def _(stand):
+    for template, files in TEMPLATES.items():
+        stand.sluice("init", template, "--template", template, "--quiet").ended(0)
+        text, n = re.subn(r"^( *)# ((?: *- \{|[a-z_]+:).*)$", r"\1\2", stand.read(f"{template}/{files[0]}"), flags=re.MULTILINE)
+        must(n >= 7, template, n)
+        stand.write(f"{template}/{files[0]}", text)
+        for check in stand.sluice("doctor", f"{template}/{files[0]}", "--json").ended(0, 6).json()["checks"][:3]:
+            same(check["level"], "ok", f"{template}: {check['text']}\n{text}")
+
+
 @test("init: replaces nothing, and says which file is there")
 def _(stand):
     for template, files in TEMPLATES.items():
@@ -507,7 +518,7 @@ def _(stand):
 
 # --- doctor
 
-CHECKS = ["spec", "contract", "transform", "source", "target", "lock", "plan", "clock", "home", "runs", "records", "space", "protect"]
+CHECKS = ["spec", "contract", "transform", "source", "target", "lock", "plan", "clock", "home", "runs", "records", "space", "approvals", "protect"]
 
 
 def examined(stand, spec, status, **more):
@@ -589,6 +600,24 @@ def _(stand):
         same(levels(found, "fail"), ["target"], "failures")
         among(f"process {os.getpid()} has it open", found["target"]["text"])
     same(levels(examined(stand, "fix.yaml", 0), "fail"), [], "failures afterwards")
+
+
+@test("doctor: an approval that nobody may give")
+def _(stand):
+    items(stand)
+    gates = """
+owner: { may: { approve: [WHO, root], pause: [PAUSER] } }
+stages:
+  - { name: first, scope: 50%, gate: { verify: full, approve: WHO } }
+  - { name: full, scope: 100%, gate: { verify: full } }
+"""
+    for who, pauser, words in (("no-such-people", "root", "approve stage first ('no-such-people')"), ("root", "nobody-like-it", "pause ('nobody-like-it')")):
+        stand.write("x.yaml", LOAD + gates.replace("WHO", who).replace("PAUSER", pauser))
+        found = examined(stand, "x.yaml", 7)
+        same(levels(found, "fail"), ["approvals"], "failures")
+        among(words, found["approvals"]["text"])
+    stand.write("x.yaml", LOAD + gates.replace("WHO", "root").replace("PAUSER", "root"))
+    among("1 stage waits for an approval", examined(stand, "x.yaml", 0)["approvals"]["text"])
 
 
 @test("doctor: a sample that the contract refuses, a policy that overwrites, a rate")
