@@ -118,12 +118,37 @@ static bool find_duplicates(struct plan *plan, const struct plan_config *config,
     return true;
 }
 
+struct split_wish plan_split_wish(const struct plan *plan)
+{
+    return (struct split_wish){.records_each = plan->spec->partition_count ? 0 : plan->spec->partition_records,
+                               .count = plan->spec->partition_count};
+}
+
+bool plan_count_keys(const struct plan *plan, const struct plan_config *config, uint64_t *ret, GError **error)
+{
+    auto_(session) session = NULL;
+    auto_(scan) scan = NULL;
+    auto_(arena) mem = arena_new(64 << 20);
+    struct scan_spec spec = {.ds = &plan->source_ds, .max_records = 10000, .max_bytes = 1 << 20, .keys_only = true};
+    struct call call = {.cancel = config->cancel, .ds = &plan->source_ds, .mem = mem};
+    struct batch batch = {0};
+    uint64_t keys = 0;
+    if (!store_session_open(&session, plan->source, error) || !store_scan_open(&scan, session, &spec, error))
+        return false;
+    for (; !batch.done; keys += batch.n) {
+        arena_reset(mem);
+        if (!store_scan_next(scan, &call, &batch, error))
+            return false;
+    }
+    *ret = keys;
+    return true;
+}
+
 static bool cut_ranges(struct plan *plan, const struct plan_config *config, struct session *session, GError **error)
 {
     g_autoptr(GArray) parts = g_array_new(FALSE, TRUE, sizeof(struct part_bounds));
     struct part_list list = {.parts = parts, .mem = plan->mem};
-    struct split_wish wish = {.records_each = plan->spec->partition_count ? 0 : plan->spec->partition_records,
-                              .count = plan->spec->partition_count};
+    struct split_wish wish = plan_split_wish(plan);
     struct call call = {.cancel = config->cancel, .ds = &plan->source_ds, .mem = plan->mem};
     if (!store_split(session, &call, &wish, &list, error))
         return false;

@@ -204,7 +204,8 @@ static bool make(struct plan *plan, const struct plan_config *config, GError **e
     plan->planned_at_ms = world_wall_ms(config->world);
     return recipe_read(&plan->recipe, config->world, plan->spec, error) &&
            plan_digests_of(&plan->digests, plan->spec, plan->recipe, error) && plan_open_stores(plan, config, error) &&
-           plan_cut(plan, config, error) && plan_deal_stages(plan, error) && plan_text_write(plan, error);
+           plan_cut(plan, config, error) && plan_risk(plan, config, error) && plan_deal_stages(plan, error) &&
+           plan_text_write(plan, error);
 }
 
 bool plan_look(struct plan **ret, const struct plan_config *config, struct spec *spec, GError **error)
@@ -283,7 +284,7 @@ static bool parts_from_catalog(struct plan *plan, struct catalog *catalog, const
     return true;
 }
 
-static void paths_of(struct plan *plan)
+void plan_paths(struct plan *plan)
 {
     g_autoptr(GString) hex = g_string_new(NULL);
     for (size_t i = 0; i < sizeof plan->uid; i++)
@@ -303,7 +304,7 @@ static bool load(struct plan *plan, const struct plan_config *config, struct cat
         !plan_digests_of(&now, plan->spec, plan->recipe, error) || !unmoved(&plan->digests, &now, run, error) ||
         !open_both(plan, config, error))
         return false;
-    paths_of(plan);
+    plan_paths(plan);
     return parts_from_catalog(plan, catalog, run, error);
 }
 

@@ -19,7 +19,8 @@ struct plan_part {
     uint64_t records;    /* listed: exact; else as counted by the duplicates pass, or the driver's estimate */
     uint64_t superseded; /* states of a key that another state supersedes: its keys are skewed */
     uint32_t stage;
-    double risk; /* plan/risk.c; 1 is a partition like any other */
+    double size, skewed, refused; /* plan/risk.c: the figures … */
+    double risk;                  /* … and what comes of them: 1 is a partition like any other */
 };
 
 /* A stage as it is frozen. A stage of the default ones that would hold no partition is not there. */

@@ -8,16 +8,28 @@
 void plan_digest_text(struct plan *plan);
 /* Which partition is in which stage. */
 void plan_digest_deal(const struct plan *plan, uint8_t ret[32]);
+/* text.c: whether the partitions' stages are those that the text was written with. */
+bool plan_deal_is(const struct plan *plan);
 
 /* text.c: the frozen plan as JSON, and back. */
 bool plan_text_write(struct plan *plan, GError **error);
 bool plan_text_read(struct plan *plan, struct slice text, GError **error);
+
+/* cut.c: what the source is asked for where it is cut into ranges. */
+struct split_wish plan_split_wish(const struct plan *plan);
+/* cut.c: counts the keys of a listed source as they are now. */
+bool plan_count_keys(const struct plan *plan, const struct plan_config *config, uint64_t *ret, GError **error);
+/* plan.c: where listing and skip list of the uid are. */
+void plan_paths(struct plan *plan);
 
 /* cut.c: listing or duplicates pass, and the partitions. */
 bool plan_cut(struct plan *plan, const struct plan_config *config, GError **error);
 
 /* unique.c: adds to the skip list who loses by the contract's `unique`. */
 bool plan_unique(struct plan *plan, const struct plan_config *config, struct session *session, GError **error);
+/* risk.c: figures and risk of every partition; probes some of them. */
+bool plan_risk(struct plan *plan, const struct plan_config *config, GError **error);
+
 /* stages.c: gives every partition its stage, by the scopes of the spec. */
 bool plan_deal_stages(struct plan *plan, GError **error);
 

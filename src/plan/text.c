@@ -68,6 +68,23 @@ static json_t *limits_json(const struct plan *plan)
                      FAILURE_WORDS[plan->spec->on_failure]);
 }
 
+/* Which partition is in which stage: a digest, for the partitions themselves stand in the catalog. */
+static json_t *dealt_json(const struct plan *plan)
+{
+    uint8_t digest[32];
+    plan_digest_deal(plan, digest);
+    return hex_of(digest, sizeof digest);
+}
+
+bool plan_deal_is(const struct plan *plan)
+{
+    json_t *root = json_loadb((const char *)plan->text.data, plan->text.len, 0, NULL), *now = dealt_json(plan);
+    bool same = root && json_equal(json_object_get(root, "dealt"), now);
+    json_decref(root);
+    json_decref(now);
+    return same;
+}
+
 static bool limits_take(json_t *root, struct plan_limits *ret)
 {
     int workers;
@@ -79,14 +96,6 @@ static bool limits_take(json_t *root, struct plan_limits *ret)
     limits.workers = (uint32_t)MAX(workers, 1);
     *ret = limits;
     return true;
-}
-
-/* Which partition is in which stage: a digest, for the partitions themselves stand in the catalog. */
-static json_t *dealt_json(const struct plan *plan)
-{
-    uint8_t digest[32];
-    plan_digest_deal(plan, digest);
-    return hex_of(digest, sizeof digest);
 }
 
 bool plan_text_write(struct plan *plan, GError **error)
