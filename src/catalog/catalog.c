@@ -27,10 +27,10 @@ static bool stands(const struct world *world, const char *path, GError **error)
     return false;
 }
 
-/* What only a home that was used has, and that is worth nothing without its catalog. */
+/* What only a home that was used has, and that is worth nothing without its catalog: a listing may be a mere plan's. */
 static const char *used_part(const struct world *world, const char *home)
 {
-    static const char *const PARTS[] = {"undo", "listing", "runs", "quarantine", "reports"};
+    static const char *const PARTS[] = {"undo", "runs", "quarantine", "reports"};
     for (size_t i = 0; i < G_N_ELEMENTS(PARTS); i++) {
         g_autofree char *part = g_build_filename(home, PARTS[i], NULL);
         if (file_exists(world, part))

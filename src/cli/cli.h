@@ -87,6 +87,9 @@ void print_json(struct cli *cli, json_t *value);
 /* A table for people: columns are aligned; cells are texts, rows of n. */
 void print_table(FILE *out, const char *const *cells, size_t columns, size_t rows);
 void print_run(struct cli *cli, const struct run_row *run);
+/* A plan with what it would do, in words and as JSON. */
+void print_plan(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast);
+json_t *print_plan_json(const struct plan *plan, const struct forecast *forecast);
 /* How a call on a run ended: summary for people, or a last object with `type: end`. Returns the exit status. */
 int print_result(struct cli *cli, const struct run_result *result);
 
@@ -116,6 +119,7 @@ void progress_break(struct progress *progress);
 int command_doctor(struct cli *cli, GError **error);
 int command_init(struct cli *cli, GError **error);
 int command_try(struct cli *cli, GError **error);
+int command_plan(struct cli *cli, GError **error);
 int command_run(struct cli *cli, GError **error);
 int command_status(struct cli *cli, GError **error);
 int command_list(struct cli *cli, GError **error);

@@ -14,10 +14,15 @@ COMMAND(try,        "SPEC",          1, 1, "what would become of a few records: 
         "Records go the whole way by the code of the run: transform, contract, the look at the live target, the policy.\n"
         "`--key K` takes one record, `--sample N` some. Ends with 8 where some would be refused, with 9 where there is no K.",
         LINES, OPTION_KEY, OPTION_SAMPLE)
-COMMAND(run,        "SPEC",          1, 1, "plan the spec, ask, and run; an unfinished run of the same plan is resumed",
+COMMAND(plan,       "SPEC",          1, 1, "what a run would do: stages, a forecast of every outcome, risk, defaults; nothing is written",
+        "The forecast goes by a sample that takes the whole way of a run. With -o FILE the plan is kept; `sluice run --plan\n"
+        "FILE` then runs exactly that. The listing of its keys stays in the home.",
+        DOCUMENT, OPTION_OUT, OPTION_DETAILED_EXITCODE)
+COMMAND(run,        "[SPEC]",        0, 1, "plan the spec, ask, and run; an unfinished run of the same plan is resumed",
+        "With --plan FILE it runs the plan in the file, without asking, or refuses (7) and names what has moved.\n"
         "The first Ctrl-C finishes the batches in flight and checkpoints; the second stops at once. Both are safe: the same\n"
         "command goes on. A run that a person has paused is only taken up by `sluice resume`.",
-        LINES, OPTION_YES, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
+        LINES, OPTION_PLAN, OPTION_YES, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
 COMMAND(status,     "[RUN]",         0, 1, "how a run stands",
         "RUN is NAME.N; NAME alone is its newest run; without it the newest run of all.", DOCUMENT, OPTION_COUNT)
 COMMAND(watch,      "[RUN]",         0, 1, "a run, live: a bar per stage, until it ends or waits for a person",

@@ -21,15 +21,13 @@ static uint64_t parts_of(const struct run_row *run)
     return parts;
 }
 
+/* Of a run that goes on; a new one was shown with all that it would do. */
 static void summary_text(struct cli *cli, const struct run_row *run, bool is_new)
 {
-    char keys[UNITS_TEXT], duplicates[UNITS_TEXT];
+    char keys[UNITS_TEXT];
     fprintf(cli->err, "%s %s: %s keys in %" G_GUINT64_FORMAT " partition%s -> %s (home %s)\n",
             is_new ? "planned" : "going on with", run->name, units_count(run->tally.of[OUTCOME_LISTED_], keys),
             parts_of(run), parts_of(run) == 1 ? "" : "s", run->target, cli->home);
-    if (run->tally.of[OUTCOME_DUPLICATES])
-        fprintf(cli->err, "  %s superseded states of a key are left out\n",
-                units_count(run->tally.of[OUTCOME_DUPLICATES], duplicates));
 }
 
 static void summary(struct cli *cli, const struct run_row *run, bool is_new)
@@ -43,27 +41,65 @@ static void summary(struct cli *cli, const struct run_row *run, bool is_new)
         summary_text(cli, run, is_new);
 }
 
-/* A new run is asked about; an unfinished one was agreed to before. */
+static void show_plan(void *self, const struct plan *plan, const struct forecast *forecast)
+{
+    struct cli *cli = self;
+    progress_break(cli->progress);
+    if (progress_tells(cli, "info"))
+        print_plan(cli, cli->err, plan, forecast);
+}
+
+/* A new run is asked about; an unfinished one was agreed to before, and whoever hands a plan in has read it. */
 static bool agreed(struct cli *cli, const struct run_row *run, bool *ret, GError **error)
 {
     *ret = true;
-    if (run->state != RUN_PLANNED)
+    if (run->state != RUN_PLANNED || cli_has(cli, OPTION_PLAN))
         return true;
     g_autofree char *what = g_strdup_printf("%s is planned, and `sluice abort %s` drops it", run->name, run->name);
     return print_ask(cli, "run it?", what, ret, error);
 }
 
+static bool find_or_plan(struct cli *cli, const struct run_config *config, struct run_result *planned, bool *ret_new,
+                         GError **error)
+{
+    auto_(spec) spec = NULL;
+    if (cli_has(cli, OPTION_PLAN))
+        return run_begin_file(config, cli->values[OPTION_PLAN], planned, ret_new, error);
+    if (!spec_read(&spec, cli->world, cli->args[0], error) || !run_begin(config, spec, planned, ret_new, error))
+        return false;
+    spec = NULL; /* taken over */
+    return true;
+}
+
+/* Either a spec or a plan. */
+static bool is_named(const struct cli *cli, GError **error)
+{
+    bool plan = cli_has(cli, OPTION_PLAN);
+    if (plan != (cli->n_args == 1))
+        return true;
+    return error_set(error, SLUICE_ERROR_USAGE, "run: %s; `sluice help run` says more",
+                     plan ? "either a spec or --plan FILE, not both" : "a spec was expected, or --plan FILE");
+}
+
 static bool begin(struct cli *cli, struct run_result *planned, bool *ret_go, GError **error)
 {
     struct run_config config = cli_run_config(cli);
-    auto_(spec) spec = NULL;
     bool is_new;
-    if (!spec_read(&spec, cli->world, cli->args[0], error) || !run_begin(&config, spec, planned, &is_new, error))
+    if (!cli_has(cli, OPTION_JSON)) {
+        config.planned = show_plan;
+        config.planned_self = cli;
+    }
+    if (!is_named(cli, error) || !find_or_plan(cli, &config, planned, &is_new, error))
         return false;
-    spec = NULL; /* taken over */
     progress_break(cli->progress);
     summary(cli, &planned->run, is_new);
     return agreed(cli, &planned->run, ret_go, error);
+}
+
+/* The command that asks again. */
+static char *again(const struct cli *cli)
+{
+    return cli_has(cli, OPTION_PLAN) ? g_strconcat("--plan ", cli->values[OPTION_PLAN], NULL) : g_strdup(cli->args[0]);
 }
 
 int command_run(struct cli *cli, GError **error)
@@ -75,8 +111,8 @@ int command_run(struct cli *cli, GError **error)
     if (began && go)
         status = drive(cli, planned.run.name, false, error);
     else if (began) {
-        fprintf(cli->err, "not run; `sluice run %s` asks again, `sluice abort %s` drops it\n", cli->args[0],
-                planned.run.name);
+        g_autofree char *same = again(cli);
+        fprintf(cli->err, "not run; `sluice run %s` asks again, `sluice abort %s` drops it\n", same, planned.run.name);
         status = 3;
     }
     run_result_done(&planned);

@@ -57,7 +57,8 @@ const char *cli_find_command(struct cli *cli, int argc, char **argv)
             found = found ? found : argv[i];
             continue;
         }
-        if (!g_str_has_prefix(argv[i], "--"))
+        i += strcmp(argv[i], "-o") == 0;
+        if (i >= argc || !g_str_has_prefix(argv[i], "--"))
             continue;
         g_autofree char *name = split(argv[i], &value);
         enum option option = option_find(name);
@@ -111,6 +112,10 @@ static bool one_argument(struct cli *cli, char **argv, int argc, int *i, bool *i
     if (strcmp(argv[*i], "-h") == 0) {
         cli->values[OPTION_HELP] = "";
         return true;
+    }
+    if (strcmp(argv[*i], "-o") == 0 && takes(cli->command, OPTION_OUT)) {
+        cli->values[OPTION_OUT] = *i + 1 < argc ? argv[++*i] : NULL;
+        return cli->values[OPTION_OUT] || error_set(error, SLUICE_ERROR_USAGE, "-o: a value was expected: -o FILE");
     }
     if (g_str_has_prefix(argv[*i], "--"))
         return take_option(cli, argv, argc, i, error);

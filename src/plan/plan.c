@@ -261,11 +261,10 @@ static bool unmoved(const struct plan_digests *frozen, const struct plan_digests
                  {frozen->transform, now->transform, "the transform"}};
     for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++)
         if (memcmp(pairs[i].a, pairs[i].b, 32) != 0)
-            return error_set(
-                error, SLUICE_ERROR_REFUSED,
-                "%s: %s has changed since the run was planned (%s); put it back, or take the run back with "
-                "`sluice rollback %s` and run the new one",
-                run->name, pairs[i].what, run->spec_path, run->name);
+            return error_set(error, SLUICE_ERROR_REFUSED,
+                             "%s has changed since the run was planned (%s); put it back, or take the run back with "
+                             "`sluice rollback %s` and run the new one",
+                             pairs[i].what, run->spec_path, run->name);
     return true;
 }
 

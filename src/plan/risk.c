@@ -122,7 +122,8 @@ static void weigh(struct plan *plan)
         double states = (double)(part->records + part->superseded);
         part->size = mean > 0 ? (double)part->records / mean : 0;
         part->skewed = states > 0 ? (double)part->superseded / states : 0;
-        part->risk = part->size + WEIGHT_SKEWED * part->skewed + WEIGHT_REFUSED * part->refused;
+        part->risk =
+            part->records == 0 ? 0 : part->size + WEIGHT_SKEWED * part->skewed + WEIGHT_REFUSED * part->refused;
     }
 }
 

@@ -1,6 +1,10 @@
 /* Beginning a run: finding the unfinished one, or planning a new one. */
+#include <jansson.h>
+
+#include "base/file.h"
 #include "catalog/ledger.h"
 #include "plan/home.h"
+#include "plan/plan_file.h"
 #include "run/ending.h"
 #include "run/watch.h"
 
@@ -152,13 +156,32 @@ static bool plan_watched(const struct run_config *config, struct spec *spec, str
             error_add(error, "interrupted while it was being planned; the same command begins anew"));
 }
 
+static bool tell(const struct run_config *config, const struct plan *plan, struct catalog *catalog, GError **error)
+{
+    struct forecast forecast;
+    if (!config->planned)
+        return true;
+    if (!forecast_make(config, plan, catalog, &forecast, error))
+        return false;
+    config->planned(config->planned_self, plan, &forecast);
+    return true;
+}
+
+/* The plan becomes a run. */
+static bool freeze(struct catalog *catalog, const struct run_config *config, const struct plan *plan,
+                   struct run_result *ret, GError **error)
+{
+    auto_(arena) mem = arena_new(1 << 20);
+    return target_is_free(catalog, plan, mem, error) && tell(config, plan, catalog, error) &&
+           create(catalog, config, plan, ret, error);
+}
+
 bool run_begin(const struct run_config *config, struct spec *spec, struct run_result *ret, bool *ret_new,
                GError **error)
 {
     auto_(catalog) catalog = NULL;
     auto_(recipe) recipe = NULL;
     auto_(plan) plan = NULL;
-    auto_(arena) mem = arena_new(1 << 20);
     struct plan_digests digests;
     *ret = (struct run_result){.mem = arena_new(1 << 20)};
     if (!catalog_open(&catalog, config->world, config->home, CATALOG_CREATE, error) ||
@@ -173,10 +196,104 @@ bool run_begin(const struct run_config *config, struct spec *spec, struct run_re
     g_clear_pointer(&ret->mem, arena_free);
     if (!plan_watched(config, spec, &plan, error))
         return false;
-    bool created = target_is_free(catalog, plan, mem, error) && create(catalog, config, plan, ret, error);
+    bool created = freeze(catalog, config, plan, ret, error);
     if (!created) {
         plan_discard(plan, config->world);
         plan->spec = NULL; /* still the caller's */
     }
     return created;
+}
+
+/* --- a plan from a file ------------------------------------------------------------------------------------------- */
+
+static bool find_by_plan(struct catalog *catalog, const uint8_t digest[32], struct run_result *ret, GError **error)
+{
+    struct run_row *runs;
+    size_t n;
+    ret->mem = arena_new(64 << 20);
+    ret->run = (struct run_row){0};
+    if (!catalog_runs(catalog, ret->mem, &runs, &n, error))
+        return false;
+    for (size_t i = 0; i < n && ret->run.id == 0; i++)
+        if (memcmp(runs[i].digests.plan, digest, 32) == 0)
+            ret->run = runs[i];
+    return true;
+}
+
+bool run_begin_file(const struct run_config *config, const char *path, struct run_result *ret, bool *ret_new,
+                    GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    auto_(plan_file) file = NULL;
+    auto_(plan) plan = NULL;
+    struct plan_config plan_config = hold_plan_config(config);
+    *ret = (struct run_result){0};
+    if (!plan_file_open(&file, config->world, path, error) ||
+        !catalog_open(&catalog, config->world, config->home, CATALOG_CREATE, error) ||
+        !find_by_plan(catalog, plan_file_digest(file), ret, error))
+        return false;
+    *ret_new = ret->run.id == 0;
+    if (!*ret_new)
+        return true;
+    g_clear_pointer(&ret->mem, arena_free);
+    return plan_from_file(&plan, &plan_config, file, error) && freeze(catalog, config, plan, ret, error);
+}
+
+/* --- only planning ------------------------------------------------------------------------------------------------ */
+
+static char *forecast_json(const struct forecast *forecast)
+{
+    json_t *counts = json_object();
+    for (int i = 0; i < OUTCOME_COUNT; i++)
+        if (outcome_row((enum outcome)i)->kind == OUTCOME_KIND_LISTED)
+            json_object_set_new(counts, outcome_row((enum outcome)i)->word, json_integer((json_int_t)forecast->of[i]));
+    json_t *root = json_pack("{s:I, s:o, s:I, s:I}", "sampled", (json_int_t)forecast->sampled, "records", counts,
+                             "bytes", (json_int_t)forecast->bytes, "undo_bytes", (json_int_t)forecast->undo_bytes);
+    char *text = json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    return text;
+}
+
+static bool keep(const struct run_config *config, const struct plan *plan, const char *path,
+                 const struct forecast *forecast, GError **error)
+{
+    char *json = forecast_json(forecast);
+    bool written = plan_file_write_durable(plan, config->world, path, json, error);
+    free(json);
+    return written;
+}
+
+/* A home that has no runs yet has none to learn from. */
+static bool look_back(const struct run_config *config, struct catalog **ret, GError **error)
+{
+    g_autofree char *path = g_build_filename(config->home, "catalog.db", NULL);
+    return !file_exists(config->world, path) ||
+           catalog_open(ret, config->world, config->home, CATALOG_READ_ONLY, error);
+}
+
+static bool show(const struct run_config *config, const struct plan *plan, const char *path, bool *ret_idle,
+                 GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    struct forecast forecast;
+    if (!look_back(config, &catalog, error) || !forecast_make(config, plan, catalog, &forecast, error) ||
+        (path && !keep(config, plan, path, &forecast, error)))
+        return false;
+    *ret_idle = forecast_is_idle(&forecast, plan);
+    if (config->planned)
+        config->planned(config->planned_self, plan, &forecast);
+    return true;
+}
+
+bool run_plan(const struct run_config *config, struct spec *spec, const char *path, bool *ret_idle, GError **error)
+{
+    auto_(plan) plan = NULL;
+    if (!plan_watched(config, spec, &plan, error))
+        return false;
+    bool shown = show(config, plan, path, ret_idle, error);
+    if (!shown || !path)
+        plan_discard(plan, config->world);
+    if (!shown)
+        plan->spec = NULL; /* still the caller's */
+    return shown;
 }

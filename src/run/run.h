@@ -4,7 +4,7 @@
  * call does is durable step by step: it may die anywhere, and the next call goes on. */
 #pragma once
 
-#include "plan/plan.h"
+#include "run/forecast.h"
 #include "verify/verify.h"
 
 enum run_event_kind { RUN_EVENT_STATE, RUN_EVENT_STAGE, RUN_EVENT_PROGRESS, RUN_EVENT_NOTE, RUN_EVENT_STEPS };
@@ -37,6 +37,10 @@ struct run_config {
     const atomic_int *signals;   /* 0; 1: finish the batches in flight; 2: stop at once */
     void (*event)(void *self, const struct run_event *event);
     void *event_self;
+    /* A new plan was made, and this is what it would do; nothing is frozen yet. NULL: nobody wants to know. Borrowed.
+     */
+    void (*planned)(void *self, const struct plan *plan, const struct forecast *forecast);
+    void *planned_self;
     bool force_unlock;
     bool full;          /* run_verify: compare every key with the source, also where the sums of the gates would do */
     bool exit_on_pause; /* a pause that would end by itself (a soak) ends the call too */
@@ -61,6 +65,14 @@ void run_result_done(struct run_result *result);
  * transform twice (promise 2). `again` asks for it. Refuses (exit 7) while another run's writes stand on the target. */
 bool run_begin(const struct run_config *config, struct spec *spec, struct run_result *ret, bool *ret_new,
                GError **error);
+
+/* The same with a plan from a file (plan/plan_file.h): a run of exactly this plan is found, else made of it. */
+bool run_begin_file(const struct run_config *config, const char *path, struct run_result *ret, bool *ret_new,
+                    GError **error);
+/* Only plans (the spec is taken over on success): neither catalog nor target is written. `path` NULL, or the plan file
+ * to write; without one the listing is removed again. config->planned tells of it. *ret_idle: a run would change
+ * nothing. */
+bool run_plan(const struct run_config *config, struct spec *spec, const char *path, bool *ret_idle, GError **error);
 
 /* Drives the run until it is done, or stops for a reason; true whenever the result says how it ended. `resume`: lifts a
  * person's pause, a halt or a failure. */

@@ -105,6 +105,7 @@ struct spec {
     struct spec_protect protect;
     enum spec_on_failure on_failure;
     struct slice source_text; /* the file's bytes: what is digested */
+    const bool *given;        /* by row of spec_rows(): the file says it */
     struct arena *mem;        /* owns the texts above */
 };
 

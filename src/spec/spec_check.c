@@ -78,6 +78,17 @@ static void decide_defaults(const struct rows_reader *reader, struct spec *spec)
         spec->target.write = WRITE_FILL;
 }
 
+/* Of the rows that stand once in a file; those of lists are given where the list is. */
+static void note_given(const struct rows_reader *reader, struct spec *spec)
+{
+    struct rows rows = spec_table();
+    bool *given = arena_alloc0(spec->mem, rows.n * sizeof *given);
+    g_assert(given);
+    for (size_t i = 0; i < rows.n; i++)
+        given[i] = rows_seen(reader, rows.row[i].key) != NULL;
+    spec->given = given;
+}
+
 static const struct spec_stage default_stages[] = {
     {.name = "canary", .scope_share = 0.01},
     {.name = "ramp", .scope_share = 0.25, .order = ORDER_LISTED},
@@ -122,5 +133,6 @@ void spec_check(struct rows_reader *reader, struct spec *spec)
     check_dataset(reader, spec);
     decide_defaults(reader, spec);
     default_to_stages(reader, spec);
+    note_given(reader, spec);
     check_approvers(reader, spec);
 }

@@ -57,7 +57,7 @@ static const struct spec_row rows[] = {
      .words = "the team that answers for the backfill", .example = "data-platform"},
     {.key = "owner.contact", .form = "text", .kind = &form_words, AT(owner_contact),
      .words = "how to reach it", .example = "data-oncall@example.com"},
-    {.key = "owner.may", .form = "map", .kind = &form_map,
+    {.key = "owner.may", .form = "map", .fallback = "everyone may everything", .decided = true, .kind = &form_map,
      .words = "which users and groups of the operating system may do what; who is not named here may not, what is not named everyone may who can write the home",
      .example = "{ approve: [data-lead], resume: [data-platform] }"},
 #define MAY(symbol, word)                                                                                                     \

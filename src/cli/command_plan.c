@@ -1,0 +1,28 @@
+/* plan: what a run would do, and nothing done. */
+#include "cli/cli.h"
+
+static void show(void *self, const struct plan *plan, const struct forecast *forecast)
+{
+    struct cli *cli = self;
+    progress_break(cli->progress);
+    if (cli_has(cli, OPTION_JSON))
+        print_json(cli, print_plan_json(plan, forecast));
+    else
+        print_plan(cli, cli->out, plan, forecast);
+}
+
+int command_plan(struct cli *cli, GError **error)
+{
+    struct run_config config = cli_run_config(cli);
+    auto_(spec) spec = NULL;
+    const char *path = cli->values[OPTION_OUT];
+    bool idle;
+    config.planned = show;
+    config.planned_self = cli;
+    if (!spec_read(&spec, cli->world, cli->args[0], error) || !run_plan(&config, spec, path, &idle, error))
+        return -1;
+    spec = NULL; /* taken over */
+    if (path && !cli_has(cli, OPTION_JSON) && !cli_has(cli, OPTION_QUIET))
+        fprintf(cli->out, "written to %s; `sluice run --plan %s` runs exactly this\n", path, path);
+    return cli_has(cli, OPTION_DETAILED_EXITCODE) && !idle ? 10 : 0;
+}

@@ -1,0 +1,241 @@
+/* A plan and what it would do: for `plan`, and for the question that `run` asks. */
+#include <unistd.h>
+
+#include "base/units.h"
+#include "cli/cli.h"
+#include "run/try.h"
+
+#define RISKIEST 5u
+
+/* --- what is decided where the spec is silent --------------------------------------------------------------------- */
+
+static const char *decided(const struct plan *plan, const char *key)
+{
+    static const char *const WRITES[] = {
+        [WRITE_IN_PLACE] = "in-place", [WRITE_FILL] = "fill", [WRITE_SHADOW] = "shadow"};
+    static const char *const DUPLICATES[] = {
+        [DUPLICATES_NEWEST] = "newest", [DUPLICATES_ERROR] = "error", [DUPLICATES_ALL] = "all"};
+    if (strcmp(key, "target.write") == 0)
+        return plan->sink ? "append" : WRITES[plan->write];
+    if (strcmp(key, "target.conflict") == 0)
+        return plan->same_dataset ? "none: source and target are the same dataset" : try_policy(plan);
+    return strcmp(key, "source.duplicates") == 0 ? DUPLICATES[plan->spec->source.duplicates] : NULL;
+}
+
+/* Below a map that is itself left to its default there is nothing to say. */
+static bool is_below_default(const struct plan *plan, const char *key)
+{
+    size_t n;
+    const struct spec_row *rows = spec_rows(&n);
+    const char *dot = strrchr(key, '.');
+    for (size_t i = 0; dot && i < n; i++)
+        if (strlen(rows[i].key) == (size_t)(dot - key) && strncmp(rows[i].key, key, (size_t)(dot - key)) == 0)
+            return rows[i].fallback && !plan->spec->given[i];
+    return false;
+}
+
+/* A key that stands once, is acted on, and was not given; NULL: another kind. */
+static const char *default_of(const struct plan *plan, const struct spec_row *row, bool given)
+{
+    if (given || is_below_default(plan, row->key) || row->acts || row->required || !row->fallback ||
+        strstr(row->key, "[]"))
+        return NULL;
+    const char *value = decided(plan, row->key);
+    return value ? value : row->fallback;
+}
+
+static json_t *defaults_json(const struct plan *plan)
+{
+    size_t n;
+    const struct spec_row *rows = spec_rows(&n);
+    json_t *object = json_object();
+    for (size_t i = 0; i < n; i++) {
+        const char *value = default_of(plan, &rows[i], plan->spec->given[i]);
+        if (value)
+            json_object_set_new(object, rows[i].key, json_string(value));
+    }
+    return object;
+}
+
+static void put_defaults(FILE *out, const struct plan *plan)
+{
+    size_t n;
+    const struct spec_row *rows = spec_rows(&n);
+    fprintf(out, "  by default\n");
+    for (size_t i = 0; i < n; i++) {
+        const char *value = default_of(plan, &rows[i], plan->spec->given[i]);
+        if (value)
+            fprintf(out, "    %-22s %s\n", rows[i].key, value);
+    }
+}
+
+/* --- stages ------------------------------------------------------------------------------------------------------- */
+
+static char *gate_words(const struct plan_stage *stage)
+{
+    char soak[UNITS_TEXT];
+    GString *text = g_string_new("verified in full");
+    if (stage->sampled)
+        g_string_append(text, " (a sample was asked for: this version takes none)");
+    if (stage->soak_ms)
+        g_string_append_printf(text, ", soaks %s", units_duration(stage->soak_ms, soak));
+    if (stage->approve)
+        g_string_append_printf(text, ", approved by %s", stage->approve);
+    return g_string_free(text, FALSE);
+}
+
+static double share_of(uint64_t part, uint64_t whole)
+{
+    return whole ? (double)part * 100 / (double)whole : 0;
+}
+
+static void put_stages(FILE *out, const struct plan *plan)
+{
+    uint64_t reached = 0;
+    fprintf(out, "  stages\n");
+    for (size_t i = 0; i < plan->n_stages; i++) {
+        char records[UNITS_TEXT];
+        g_autofree char *gate = gate_words(&plan->stages[i]);
+        reached += plan->stages[i].records;
+        fprintf(out, "    %-12s up to %5.1f %%  %s records in %" G_GUINT64_FORMAT " partition%s; %s\n",
+                plan->stages[i].name, share_of(reached, plan->n_listed), units_count(plan->stages[i].records, records),
+                plan->stages[i].parts, plan->stages[i].parts == 1 ? "" : "s", gate);
+    }
+}
+
+static json_t *stages_json(const struct plan *plan)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < plan->n_stages; i++) {
+        const struct plan_stage *stage = &plan->stages[i];
+        json_array_append_new(list,
+                              json_pack("{s:s, s:I, s:I, s:s, s:I, s:s?}", "name", stage->name, "partitions",
+                                        (json_int_t)stage->parts, "records", (json_int_t)stage->records, "verify",
+                                        "full", "soak_ms", (json_int_t)stage->soak_ms, "approve", stage->approve));
+    }
+    return list;
+}
+
+/* --- risk --------------------------------------------------------------------------------------------------------- */
+
+/* The few of the highest risk, highest first. */
+static size_t riskiest(const struct plan *plan, size_t ret[RISKIEST])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < plan->n_parts; i++) {
+        size_t at = n;
+        while (at > 0 && plan->parts[ret[at - 1]].risk < plan->parts[i].risk)
+            at--;
+        if (at >= RISKIEST)
+            continue;
+        size_t last = MIN(n, RISKIEST - 1);
+        memmove(&ret[at + 1], &ret[at], (last - at) * sizeof *ret);
+        ret[at] = i;
+        n = MIN(n + 1, RISKIEST);
+    }
+    return n;
+}
+
+static void put_risk(FILE *out, const struct plan *plan)
+{
+    size_t parts[RISKIEST], n = riskiest(plan, parts);
+    fprintf(out, "  risk (1 is a partition like any other)\n");
+    for (size_t i = 0; i < n; i++) {
+        const struct plan_part *part = &plan->parts[parts[i]];
+        fprintf(out,
+                "    %5.2f  partition %" G_GSIZE_FORMAT ": %.2f of the mean size, %.1f %% superseded states, %.1f %% "
+                "of a probe refused; in stage %s\n",
+                part->risk, parts[i], part->size, part->skewed * 100, part->refused * 100,
+                plan->stages[part->stage].name);
+    }
+}
+
+static json_t *risk_json(const struct plan *plan)
+{
+    size_t parts[RISKIEST], n = riskiest(plan, parts);
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        const struct plan_part *part = &plan->parts[parts[i]];
+        json_array_append_new(list, json_pack("{s:I, s:f, s:f, s:f, s:f, s:s}", "partition", (json_int_t)parts[i],
+                                              "risk", part->risk, "size", part->size, "skewed", part->skewed, "refused",
+                                              part->refused, "stage", plan->stages[part->stage].name));
+    }
+    return list;
+}
+
+/* --- forecast ----------------------------------------------------------------------------------------------------- */
+
+static void put_forecast(FILE *out, const struct plan *plan, const struct forecast *forecast)
+{
+    char count[UNITS_TEXT], bytes[UNITS_TEXT], undo[UNITS_TEXT];
+    fprintf(out, "  forecast (from %s records%s)\n", units_count(forecast->sampled, count),
+            forecast->spread || forecast->sampled >= plan->n_listed ? "" : " at the beginning of the source");
+    for (int i = 0; i < OUTCOME_COUNT; i++)
+        if (forecast->of[i])
+            fprintf(out, "    %-11s about %s (%.1f %%)\n", outcome_row((enum outcome)i)->word,
+                    units_count(forecast->of[i], count), share_of(forecast->of[i], plan->n_listed));
+    fprintf(out, "    writes about %s, and about %s of undo log\n", units_bytes(forecast->bytes, bytes),
+            units_bytes(forecast->undo_bytes, undo));
+    if (forecast->seconds >= 0)
+        fprintf(out, "    takes about %s, at %s records/s (%s)\n", units_duration(forecast->seconds * 1000, bytes),
+                units_count((uint64_t)forecast->records_per_s, count), forecast->rate_from);
+    else
+        fprintf(out, "    how long it takes is not known: no run of this spec has come to an end yet\n");
+}
+
+static json_t *forecast_json(const struct forecast *forecast)
+{
+    json_t *counts = json_object();
+    for (int i = 0; i < OUTCOME_COUNT; i++)
+        if (outcome_row((enum outcome)i)->kind == OUTCOME_KIND_LISTED)
+            json_object_set_new(counts, outcome_row((enum outcome)i)->word, json_integer((json_int_t)forecast->of[i]));
+    json_t *object = json_pack("{s:I, s:b, s:o, s:I, s:I, s:f}", "sampled", (json_int_t)forecast->sampled, "spread",
+                               forecast->spread, "records", counts, "bytes", (json_int_t)forecast->bytes, "undo_bytes",
+                               (json_int_t)forecast->undo_bytes, "records_per_s", forecast->records_per_s);
+    json_object_set_new(object, "seconds", forecast->seconds < 0 ? json_null() : json_integer(forecast->seconds));
+    return object;
+}
+
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
+
+static void put_head(struct cli *cli, FILE *out, const struct plan *plan)
+{
+    char digest[SHAPE_HEX], records[UNITS_TEXT], superseded[UNITS_TEXT];
+    const struct spec *spec = plan->spec;
+    fprintf(out, "plan of %s (%s)\n  digest      %s\n", spec->name, spec->path, shape_hex(plan->digests.plan, digest));
+    if (spec->reason)
+        fprintf(out, "  reason      %s\n", spec->reason);
+    fprintf(out, "  source      %s %s: %s keys in %" G_GSIZE_FORMAT " partitions\n", spec->source.store,
+            spec->source.dataset, units_count(plan->n_listed, records), plan->n_parts);
+    if (plan->duplicates)
+        fprintf(out, "              %s superseded states of a key are left out\n",
+                units_count(plan->duplicates, superseded));
+    fprintf(out, "  target      %s %s%s\n  decides     %s\n  home        %s\n", spec->target.store,
+            spec->target.dataset, plan->same_dataset ? " (the same dataset: read, mended, written back)" : "",
+            try_policy(plan), cli->home);
+    if (spec->transform.lua)
+        fprintf(out, "  transform   %s%s\n", spec->transform.lua,
+                spec->transform.idempotent ? "" : " (not idempotent: it is applied once)");
+    if (spec->contract)
+        fprintf(out, "  contract    %s\n", spec->contract);
+}
+
+void print_plan(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast)
+{
+    put_head(cli, out, plan);
+    put_stages(out, plan);
+    put_forecast(out, plan, forecast);
+    put_risk(out, plan);
+    put_defaults(out, plan);
+}
+
+json_t *print_plan_json(const struct plan *plan, const struct forecast *forecast)
+{
+    const struct spec *spec = plan->spec;
+    return json_pack("{s:s, s:s, s:o, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "type", "plan", "spec",
+                     spec->name, "digest", shape_digest(plan->digests.plan), "source", spec->source.store, "target",
+                     plan->target_name, "same_dataset", plan->same_dataset, "decides", try_policy(plan), "listed",
+                     (json_int_t)plan->n_listed, "partitions", (json_int_t)plan->n_parts, "duplicates",
+                     (json_int_t)plan->duplicates, "stages", stages_json(plan), "forecast", forecast_json(forecast),
+                     "risk", risk_json(plan), "defaults", defaults_json(plan));
+}

@@ -1,0 +1,87 @@
+#include "run/forecast.h"
+
+#include "run/run.h"
+#include "run/try.h"
+
+/* What an entry of the undo log holds beside key and pre-image. */
+#define ENTRY_BYTES 64u
+
+struct sums {
+    uint64_t bytes, undo_bytes;
+};
+
+static bool add(void *self, const struct try_record *record, GError **error)
+{
+    struct sums *sums = self;
+    for (size_t i = 0; i < record->n_items; i++) {
+        const struct try_item *item = &record->items[i];
+        if (item->outcome != OUTCOME_WRITTEN && item->outcome != OUTCOME_DELETED)
+            continue;
+        sums->bytes += item->key.len + item->wanted.len;
+        sums->undo_bytes += item->key.len + item->live.len + ENTRY_BYTES;
+    }
+    return true;
+}
+
+/* The newest run of the spec that is done says how fast the next one will be. */
+static bool earlier_rate(struct catalog *catalog, const char *spec, double *ret, GError **error)
+{
+    auto_(arena) mem = arena_new(64 << 20);
+    struct run_row *runs;
+    size_t n;
+    *ret = 0;
+    if (!catalog_runs(catalog, mem, &runs, &n, error))
+        return false;
+    for (size_t i = 0; i < n && *ret <= 0; i++) {
+        double seconds = (double)(runs[i].updated_ms - runs[i].started_ms) / 1000;
+        if (runs[i].state == RUN_DONE && strcmp(runs[i].spec_name, spec) == 0 && seconds > 0)
+            *ret = (double)tally_sum(&runs[i].tally, OUTCOME_KIND_LISTED) / seconds;
+    }
+    return true;
+}
+
+static bool add_rate(const struct plan *plan, struct catalog *catalog, struct forecast *ret, GError **error)
+{
+    double limit = plan->limits.rate_max_per_s, earlier = 0;
+    if (catalog && !earlier_rate(catalog, plan->spec->name, &earlier, error))
+        return false;
+    bool limited = limit > 0 && (earlier <= 0 || limit < earlier);
+    ret->records_per_s = limited ? limit : earlier;
+    ret->rate_from = limited ? "protect.rate.max" : earlier > 0 ? "its newest run that is done" : NULL;
+    ret->seconds = ret->records_per_s > 0 ? (int64_t)((double)plan->n_listed / ret->records_per_s) : -1;
+    return true;
+}
+
+static void widen(const struct plan *plan, const struct try_result *tried, const struct sums *sums,
+                  struct forecast *ret)
+{
+    ret->sampled = tried->tally.of[OUTCOME_READ];
+    ret->spread = tried->spread;
+    double factor = ret->sampled ? (double)plan->n_listed / (double)ret->sampled : 0;
+    for (int i = 0; i < OUTCOME_COUNT; i++)
+        if (outcome_row((enum outcome)i)->kind == OUTCOME_KIND_LISTED)
+            ret->of[i] = (uint64_t)((double)tried->tally.of[i] * factor + 0.5);
+    ret->bytes = (uint64_t)((double)sums->bytes * factor);
+    ret->undo_bytes = plan->sink ? 0 : (uint64_t)((double)sums->undo_bytes * factor);
+}
+
+bool forecast_make(const struct run_config *config, const struct plan *plan, struct catalog *catalog,
+                   struct forecast *ret, GError **error)
+{
+    struct sums sums = {0};
+    struct try_result tried;
+    struct forecast forecast = {.seconds = -1};
+    struct try_wish wish = {.sample = FORECAST_RECORDS, .each = add, .self = &sums};
+    if (!try_records(plan, config->world, config->signals, &wish, &tried, error) ||
+        !add_rate(plan, catalog, &forecast, error))
+        return false;
+    widen(plan, &tried, &sums, &forecast);
+    *ret = forecast;
+    return true;
+}
+
+bool forecast_is_idle(const struct forecast *forecast, const struct plan *plan)
+{
+    bool nothing = forecast->of[OUTCOME_WRITTEN] == 0 && forecast->of[OUTCOME_DELETED] == 0;
+    return plan->n_listed == 0 || (nothing && forecast->sampled >= plan->n_listed);
+}

@@ -1,0 +1,28 @@
+/* What a run would do, told before it does anything: a sample goes the whole way without writing (run/try.h), and what
+ * became of it is taken for what will become of all. */
+#pragma once
+
+#include "plan/plan.h"
+#include "record/outcome.h"
+
+struct run_config;
+
+#define FORECAST_RECORDS 1000u
+
+struct forecast {
+    uint64_t sampled;           /* records; 0: the source is empty */
+    bool spread;                /* the sample comes from all over the source */
+    uint64_t of[OUTCOME_COUNT]; /* of all keys, about; those that were listed alone */
+    uint64_t bytes, undo_bytes; /* to be written into the target, and into the undo log, about */
+    double
+        records_per_s; /* at the rate of the newest run of the spec that came to an end, or the limit; 0: not known */
+    int64_t seconds;   /* < 0: not known */
+    const char *rate_from; /* where the rate is from, in words */
+};
+
+/* `catalog` NULL: there is none yet. */
+bool forecast_make(const struct run_config *config, const struct plan *plan, struct catalog *catalog,
+                   struct forecast *ret, GError **error);
+
+/* Whether a run would change anything: nothing is listed, or every listed key was sampled and nothing became of it. */
+bool forecast_is_idle(const struct forecast *forecast, const struct plan *plan);
