@@ -61,15 +61,17 @@ static bool take_back_for(struct hold *hold, const struct wish *wish, struct run
     return done;
 }
 
+/* `wish` is most often the hold's own, which the next crew (the one that settles, too) overwrites. */
 bool ending_by_wish(struct hold *hold, const struct wish *wish, struct run_result *ret, GError **error)
 {
-    switch (wish->kind) {
+    const struct wish own = *wish;
+    switch (own.kind) {
     case WISH_PAUSE:
-        return pause_for(hold, wish, ret, error);
+        return pause_for(hold, &own, ret, error);
     case WISH_ABORT:
-        return abort_for(hold, wish, ret, error);
+        return abort_for(hold, &own, ret, error);
     case WISH_ROLLBACK:
-        return take_back_for(hold, wish, ret, error);
+        return take_back_for(hold, &own, ret, error);
     case WISH_NONE:
     case WISH_RESUME:
     case WISH_APPROVE:
