@@ -113,6 +113,16 @@ static bool takes_part(struct deciding *deciding, const struct record *record, c
     return true;
 }
 
+/* Asked for each record: transforms may be slow, and batches are large. */
+static bool cancelled(const struct deciding *deciding, GError **error)
+{
+    const atomic_bool *cancel = deciding->config->cancel;
+    if (!cancel || !atomic_load_explicit(cancel, memory_order_relaxed))
+        return false;
+    error_set(error, SLUICE_ERROR_CANCELLED, "given up on request");
+    return true;
+}
+
 static bool batch_add(struct deciding *deciding, const struct record *records, size_t n, struct unique_value *value,
                       GError **error)
 {
@@ -125,7 +135,7 @@ static bool batch_add(struct deciding *deciding, const struct record *records, s
         }
         value->key = records[i].key;
         value->version = (struct version){0};
-        if (!takes_part(deciding, &records[i], value, &part, error) ||
+        if (cancelled(deciding, error) || !takes_part(deciding, &records[i], value, &part, error) ||
             (part && !record_add(deciding, &records[i], value, error)))
             return false;
         value->offset++;
