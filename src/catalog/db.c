@@ -85,13 +85,23 @@ static bool is_full(int number)
     return number == ENOSPC || number == EDQUOT || number == EFBIG;
 }
 
+/* The system's own number of a failure. SQLite does not keep the one of a write that fails within COMMIT (3.40), but
+ * nothing comes between that and here. */
+static int system_number(struct db *db, int rc, int last)
+{
+    int kept = sqlite3_system_errno(db->handle);
+    return kept == 0 && (rc & 0xff) == SQLITE_IOERR ? last : kept;
+}
+
 /* Sets the error that belongs to a result, with words of what to do. */
 static bool db_fail(struct db *db, int rc, GError **error)
 {
-    int number = sqlite3_system_errno(db->handle);
+    int number = system_number(db, rc, errno);
     int primary = rc & 0xff;
     size_t row = result_find(primary == SQLITE_IOERR && is_full(number) ? SQLITE_FULL : rc);
-    const char *said = sqlite3_errmsg(db->handle);
+    g_autofree char *said = primary == SQLITE_IOERR && number != 0
+                                ? g_strdup_printf("%s: %s", sqlite3_errmsg(db->handle), g_strerror(number))
+                                : g_strdup(sqlite3_errmsg(db->handle));
     g_autofree char *holder = primary == SQLITE_BUSY ? holder_text(db->world, db->path) : NULL;
     if (holder)
         return error_set(error, SLUICE_ERROR_BUSY,
@@ -102,7 +112,7 @@ static bool db_fail(struct db *db, int rc, GError **error)
         return error_set(error, RESULTS[row].code, "catalog %s: %s (%s)", db->path, RESULTS[row].words, said);
     }
     if ((primary == SQLITE_CANTOPEN || primary == SQLITE_IOERR) && number != 0)
-        return error_set_errno(error, number, "catalog %s: %s", db->path, said);
+        return error_set_errno(error, number, "catalog %s: %s", db->path, sqlite3_errmsg(db->handle));
     return error_set(error, SLUICE_ERROR_CATALOG, "catalog %s: %s (SQLite's code %d)", db->path, said, rc);
 }
 
@@ -391,6 +401,7 @@ bool query_row(struct query *query, bool *ret_row, GError **error)
     query->got = 0;
     if (query->rc != SQLITE_OK)
         return db_fail(query->db, query->rc, error);
+    errno = 0;
     int rc = sqlite3_step(query->stmt);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         return db_fail(query->db, rc, error);
