@@ -129,16 +129,32 @@ def _(stand):
     ended(stand, stop(stand, signal.SIGINT), "interrupted", 3)
     end = stand.sluice("abort", "fix", "--reason", "never mind", "--json").ended(0).lines()[-1]
     same((end["state"], end["exit"]), ("aborted", 0), "end")
-    stand.sluice("run", "fast.yaml", "--yes").ended(0, 8)
+    stand.write("fast.yaml", stand.read("fast.yaml").replace("protect: { ", "protect: { kept_live: 100%, "))
+    stand.sluice("run", "fast.yaml", "--yes").ended(8) # what the aborted run wrote is kept
 
 
 @test("one process drives a run: a second one is refused with 7 and names the first")
 def _(stand):
     ready(stand)
     process = started(stand, "run", "fix.yaml", "--yes")
-    for command in (["run", "fix.yaml", "--yes"], ["resume", "fix"], ["rollback", "fix", "--yes"]):
+    for command in (["run", "fix.yaml", "--yes"], ["resume", "fix"]):
         among(["fix.1", str(process.pid)], stand.sluice(*command).ended(7).err)
     ended(stand, process, "done", 0)
+    once(stand)
+
+
+@test("rollback, from another terminal: the process that holds the run takes it back, byte for byte, and ends with 3")
+def _(stand):
+    ready(stand)
+    before = stand.dump("items")
+    process = started(stand, "run", "fix.yaml", "--yes")
+    wish = stand.sluice("rollback", "fix", "--yes", "--reason", "wrong day", "--json").ended(0).json()
+    same((wish["type"], wish["wish"], wish["taken"]), ("wish", "rollback", True), "wish")
+    ended(stand, process, "rolled-back", 3)
+    same(stand.dump("items"), before, "records")
+    actions = [(entry["action"], entry["reason"]) for entry in stand.sluice("audit", "log", "--json").lines()]
+    must(("rolling-back", "wrong day") in actions, actions)
+    same(stand.sluice("run", "fix.yaml", "--yes", "--json").ended(0).lines()[-1]["run"], "fix.2", "a new run")
     once(stand)
 
 
@@ -209,10 +225,13 @@ def _(stand):
 @test("Ctrl-C while a run is being planned: 3, nothing planned, nothing left; the same command begins anew")
 def _(stand):
     seed(stand, rate=10**6)
-    stand.records("in/b.ndjson", ({"id": f"b{n:05d}", "pad": "x" * 2000} for n in range(60000)))
-    process = stand.start("run", "fast.yaml", "--yes", "--json")
+    stand.write("slow.lua", "function transform(doc) for i = 1, 300000 do doc.n = i end return doc end\n")
+    stand.write("slow.yaml", stand.read("fast.yaml") + "transform: { lua: slow.lua }\ncontract: c.yaml\n")
+    stand.write("c.yaml", "contract: 1\nname: c\nfields: { id: { type: string } }\nunique: [id]\n")
+    process = stand.start("run", "slow.yaml", "--yes", "--json")
     first = stand.until(process, lambda line: True)[0]
-    same((first["type"], first["run"], first["text"]), ("progress", None, "finding duplicates"), "first")
+    same((first["type"], first["run"]), ("progress", None), "first")
+    among(["finding duplicates", "deciding what is unique"][first["text"] != "finding duplicates"], first["text"])
     process.send_signal(signal.SIGINT)
     last = stand.finish(process).ended(3).lines()[-1]
     same((last["type"], last["exit"]), ("error", 3), "last")
