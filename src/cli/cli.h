@@ -90,6 +90,8 @@ void print_run(struct cli *cli, const struct run_row *run);
 /* A plan with what it would do, in words and as JSON. */
 void print_plan(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast);
 json_t *print_plan_json(const struct plan *plan, const struct forecast *forecast);
+/* The first few lines of a report, in words. */
+void print_differences(struct cli *cli, FILE *out, const char *path);
 /* How a call on a run ended: summary for people, or a last object with `type: end`. Returns the exit status. */
 int print_result(struct cli *cli, const struct run_result *result);
 

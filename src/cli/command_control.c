@@ -134,8 +134,12 @@ int command_verify(struct cli *cli, GError **error)
     progress_break(cli->progress);
     if (cli_has(cli, OPTION_JSON))
         fprintf(cli->out, "%s\n", result.json);
-    else
-        fprintf(cli->out, "%s: %s\nreport: %s\n", result.pass ? "pass" : "fail", result.sentence, result.report_path);
+    else {
+        fprintf(cli->out, "%s: %s\n", result.pass ? "pass" : "fail", result.sentence);
+        if (!result.pass)
+            print_differences(cli, cli->out, result.report_path);
+        fprintf(cli->out, "report: %s\n", result.report_path);
+    }
     int status = result.pass ? 0 : 4;
     verify_result_done(&result);
     return status;

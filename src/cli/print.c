@@ -78,6 +78,8 @@ static void print_end(struct cli *cli, const struct run_result *result)
     char head[SHAPE_HEX];
     if (result->verdict)
         fprintf(cli->out, "verified: %s\n", result->verdict);
+    if (result->exit_status == 4 && result->report)
+        print_differences(cli, cli->out, result->report);
     print_run(cli, &result->run);
     if (result->run.tally.of[OUTCOME_REJECTED])
         fprintf(cli->out, "refused records: sluice quarantine list %s\n", result->run.name);

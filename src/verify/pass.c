@@ -10,6 +10,7 @@ bool pass_open(struct pass *pass, struct verification *verification, GError **er
     *pass = (struct pass){.verification = verification, .input = input};
     pass->mem = arena_new(PASS_BYTES);
     pass->part_mem = arena_new(PASS_BYTES);
+    pass->given = g_array_new(FALSE, TRUE, sizeof(struct given));
     return (!input->catalog ||
             catalog_open(&pass->catalog, input->world, catalog_home(input->catalog), CATALOG_READ_ONLY, error)) &&
            store_session_open(&pass->source, input->source, error) &&
@@ -31,6 +32,7 @@ void pass_done(struct pass *pass)
     g_clear_pointer(&pass->catalog, catalog_free);
     g_clear_pointer(&pass->mem, arena_free);
     g_clear_pointer(&pass->part_mem, arena_free);
+    g_clear_pointer(&pass->given, g_array_unref);
 }
 
 struct call pass_call(const struct pass *pass, const struct dataset *ds)
@@ -102,7 +104,12 @@ static bool add_wanted(struct pass *pass, const struct given *given, const struc
                                   .document = result->wanted[i].document,
                                   .want_absent = result->verdict == TRANSFORM_DELETE,
                                   .version = version,
-                                  .outcome = given->outcome};
+                                  .outcome = given->outcome,
+                                  .has_undo = given->has_undo,
+                                  .pre_present = given->pre_present,
+                                  .pre_raw = given->pre_raw,
+                                  .pre_expires_at_ms = given->pre_expires_at_ms,
+                                  .written = given->written};
         g_autoptr(GError) failed = NULL;
         if (!subject.want_absent && !expiry_of(pass, given, subject.document, &subject, &failed)) {
             if (error_class(failed) != ERROR_RECORD) {
@@ -117,7 +124,7 @@ static bool add_wanted(struct pass *pass, const struct given *given, const struc
     return true;
 }
 
-bool pass_subjects(struct pass *pass, const struct given *given, GArray *into, GError **error)
+static bool transform_given(struct pass *pass, const struct given *given, GArray *into, GError **error)
 {
     struct transform_result result;
     if (!transform_record(pass->transform, given->key, given->document, pass->mem, &result, error))
@@ -134,6 +141,33 @@ bool pass_subjects(struct pass *pass, const struct given *given, GArray *into, G
         break;
     }
     return add_wanted(pass, given, &result, into, error);
+}
+
+void pass_give(struct pass *pass, const struct given *given)
+{
+    g_array_append_val(pass->given, *given);
+}
+
+static void reverse(GArray *subjects, guint from)
+{
+    for (guint i = from, j = subjects->len; i + 1 < j; i++) {
+        struct subject *first = &g_array_index(subjects, struct subject, i);
+        struct subject *last = &g_array_index(subjects, struct subject, --j);
+        struct subject kept = *first;
+        *first = *last;
+        *last = kept;
+    }
+}
+
+bool pass_transform(struct pass *pass, GArray *into, GError **error)
+{
+    guint from = into->len;
+    for (guint i = pass->given->len; i-- > 0;)
+        if (!transform_given(pass, &g_array_index(pass->given, struct given, i), into, error))
+            return false;
+    reverse(into, from); /* keys that ascend read fastest */
+    g_array_set_size(pass->given, 0);
+    return true;
 }
 
 /* --- a source elsewhere
@@ -159,16 +193,18 @@ static bool set_aside(struct pass *pass, const struct given *given, const struct
     return false;
 }
 
-static bool take_record(struct pass *pass, const struct record *record, uint64_t index, GArray *into, GError **error)
+static bool take_record(struct pass *pass, const struct record *record, uint64_t index, GError **error)
 {
     struct given given = {.key = record->key,
                           .expires_at_ms = record->expires_at_ms,
                           .outcome = pass->catalog ? pass_outcome(pass, index) : OUTCOME_COUNT};
     if (set_aside(pass, &given, record))
         return true;
-    return store_decode(store_driver(pass->input->source), &pass->input->source_ds, record->raw, pass->mem,
-                        &given.document, error) &&
-           pass_subjects(pass, &given, into, error);
+    if (!store_decode(store_driver(pass->input->source), &pass->input->source_ds, record->raw, pass->mem,
+                      &given.document, error))
+        return false;
+    pass_give(pass, &given);
+    return true;
 }
 
 /* The next batch of source records that take part; *ret_done at the end of the partition. */
@@ -177,8 +213,8 @@ struct source {
     uint64_t index; /* listed keys so far */
 };
 
-static bool next_scanned(struct pass *pass, const struct verify_part *part, struct source *source, GArray *into,
-                         bool *ret_done, GError **error)
+static bool next_scanned(struct pass *pass, const struct verify_part *part, struct source *source, bool *ret_done,
+                         GError **error)
 {
     struct batch batch = {0};
     struct skip skip = {.reason = SKIP_NOTHING};
@@ -192,7 +228,7 @@ static bool next_scanned(struct pass *pass, const struct verify_part *part, stru
             continue;
         if (skip.reason != SKIP_NOTHING)
             count_refusal(pass);
-        else if (!take_record(pass, &batch.records[i], source->index, into, error))
+        else if (!take_record(pass, &batch.records[i], source->index, error))
             return false;
         source->index++;
     }
@@ -200,8 +236,8 @@ static bool next_scanned(struct pass *pass, const struct verify_part *part, stru
     return true;
 }
 
-static bool next_listed(struct pass *pass, const struct verify_part *part, struct source *source, GArray *into,
-                        bool *ret_done, GError **error)
+static bool next_listed(struct pass *pass, const struct verify_part *part, struct source *source, bool *ret_done,
+                        GError **error)
 {
     struct skip skip = {.reason = SKIP_NOTHING};
     struct slice *keys;
@@ -222,7 +258,7 @@ static bool next_listed(struct pass *pass, const struct verify_part *part, struc
             return false;
         if (skip.reason != SKIP_NOTHING && records[i].presence == RECORD_PRESENT)
             count_refusal(pass);
-        else if (!take_record(pass, &records[i], source->index, into, error))
+        else if (!take_record(pass, &records[i], source->index, error))
             return false;
     }
     return true;
@@ -264,9 +300,10 @@ bool pass_elsewhere(struct pass *pass, const struct verify_part *part, GError **
     while (!done) {
         arena_reset(pass->mem);
         g_array_set_size(subjects, 0);
-        bool got = pass->input->listed ? next_listed(pass, part, &source, subjects, &done, error)
-                                       : next_scanned(pass, part, &source, subjects, &done, error);
-        if (!got || (subjects->len > 0 && !judge_subjects(pass, part, subjects, error)))
+        bool got = pass->input->listed ? next_listed(pass, part, &source, &done, error)
+                                       : next_scanned(pass, part, &source, &done, error);
+        if (!got || !pass_transform(pass, subjects, error) ||
+            (subjects->len > 0 && !judge_subjects(pass, part, subjects, error)))
             return false;
         show(pass);
     }

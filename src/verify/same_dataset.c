@@ -138,31 +138,27 @@ static bool feed_take(struct pass *pass, struct undo_feed *feed, struct slice ke
     return true;
 }
 
-static bool take_written(struct pass *pass, struct waiting *waiting, struct slice key, enum outcome outcome,
-                         GArray *subjects, GError **error)
+static bool take_written(struct pass *pass, const struct waiting *waiting, struct slice key, enum outcome outcome,
+                         GError **error)
 {
     const struct verify_input *input = pass->input;
-    struct given given = {.key = key, .expires_at_ms = waiting->record.expires_at_ms, .outcome = outcome};
-    struct slice raw;
+    const struct record *record = &waiting->record;
+    struct given given = {.key = key,
+                          .expires_at_ms = record->expires_at_ms,
+                          .outcome = outcome,
+                          .has_undo = true,
+                          .pre_present = record->presence == RECORD_PRESENT,
+                          .pre_expires_at_ms = record->expires_at_ms};
     bool deleted, sampled;
-    size_t before = subjects->len;
-    if (!arena_copy(pass->mem, waiting->record.raw, &raw))
+    if (!arena_copy(pass->mem, record->raw, &given.pre_raw))
         return does_not_fit(error);
-    if (!store_decode(store_driver(input->target), &input->target_ds, raw, pass->mem, &given.document, error))
+    if (!store_decode(store_driver(input->target), &input->target_ds, given.pre_raw, pass->mem, &given.document, error))
         return false;
+    if (!undo_record_written(record, &given.written, &deleted))
+        return error_set(error, SLUICE_ERROR_CORRUPT, "undo log: a record without the digest of what was written");
     pass->sample_held += sample_holds(input->sample, key, given.document, &sampled);
     pass->sampled += sampled;
-    if (!pass_subjects(pass, &given, subjects, error))
-        return false;
-    for (size_t i = before; i < subjects->len; i++) {
-        struct subject *subject = &g_array_index(subjects, struct subject, i);
-        subject->has_undo = true;
-        subject->pre_present = waiting->record.presence == RECORD_PRESENT;
-        subject->pre_raw = raw;
-        subject->pre_expires_at_ms = waiting->record.expires_at_ms;
-        if (!undo_record_written(&waiting->record, &subject->written, &deleted))
-            return error_set(error, SLUICE_ERROR_CORRUPT, "undo log: a record without the digest of what was written");
-    }
+    pass_give(pass, &given);
     return true;
 }
 
@@ -174,8 +170,7 @@ static bool missing_entry(struct pass *pass, struct slice key, GError **error)
     return report_difference(pass->verification, &difference, error);
 }
 
-static bool take_key(struct pass *pass, struct undo_feed *feed, struct slice key, enum outcome outcome,
-                     GArray *subjects, GError **error)
+static bool take_key(struct pass *pass, struct undo_feed *feed, struct slice key, enum outcome outcome, GError **error)
 {
     static const enum verify_class ASIDE[] = {[OUTCOME_KEPT_LIVE] = VERIFY_KEPT,
                                               [OUTCOME_REJECTED] = VERIFY_REFUSED,
@@ -191,11 +186,11 @@ static bool take_key(struct pass *pass, struct undo_feed *feed, struct slice key
         return false;
     if (!waiting)
         return missing_entry(pass, key, error);
-    return take_written(pass, waiting, key, outcome, subjects, error);
+    return take_written(pass, waiting, key, outcome, error);
 }
 
 /* Keys that needed no change: the transform must still find nothing to do, unless the application has written them. */
-static bool take_unchanged(struct pass *pass, GArray *keys, GArray *subjects, GError **error)
+static bool take_unchanged(struct pass *pass, GArray *keys, GError **error)
 {
     const struct verify_input *input = pass->input;
     struct call call = pass_call(pass, &input->target_ds);
@@ -210,9 +205,9 @@ static bool take_unchanged(struct pass *pass, GArray *keys, GArray *subjects, GE
             continue;
         }
         if (!store_decode(store_driver(input->target), &input->target_ds, records[i].raw, pass->mem, &given.document,
-                          error) ||
-            !pass_subjects(pass, &given, subjects, error))
+                          error))
             return false;
+        pass_give(pass, &given);
     }
     return true;
 }
@@ -238,10 +233,10 @@ static bool take_keys(struct pass *pass, struct undo_feed *feed, const struct ve
             struct record record = {.key = keys[i]};
             if (outcome == OUTCOME_UNCHANGED)
                 g_array_append_val(unchanged, record);
-            else if (!take_key(pass, feed, keys[i], outcome, subjects, error))
+            else if (!take_key(pass, feed, keys[i], outcome, error))
                 return false;
         }
-        if (!take_unchanged(pass, unchanged, subjects, error))
+        if (!take_unchanged(pass, unchanged, error) || !pass_transform(pass, subjects, error))
             return false;
         if (subjects->len > 0 && !judge_subjects(pass, part, subjects, error))
             return false;

@@ -55,6 +55,7 @@ struct pass {
     struct skiplist *skips;
     struct listing_reader *listing;
     struct transform *transform; /* of the partition */
+    GArray *given;               /* of struct given: of the batch */
     struct arena *mem;           /* of the batch */
     struct arena *part_mem;      /* of the partition */
     /* the partition's recorded outcomes, in listing order */
@@ -109,13 +110,22 @@ void pass_count(struct pass *pass, enum verify_class class);
 bool pass_same_dataset(struct pass *pass, const struct verify_part *part, GError **error);
 bool pass_elsewhere(struct pass *pass, const struct verify_part *part, GError **error);
 
-/* Transforms and fills in subjects for one source document; false only for what ends the verification. */
+/* One source document of a batch, and what the undo log says was there before. */
 struct given {
     struct slice key, document;
     int64_t expires_at_ms;
     enum outcome outcome;
+    bool has_undo, pre_present;
+    struct slice pre_raw;
+    int64_t pre_expires_at_ms;
+    struct digest written;
 };
-bool pass_subjects(struct pass *pass, const struct given *given, GArray *into, GError **error);
+/* Waits until the batch is whole. */
+void pass_give(struct pass *pass, const struct given *given);
+/* Transforms all that was given, last first, and fills in subjects in the order of the batch. The other way round than
+ * the run went: a transform whose result depends on the records that it saw before, and is no function of one record,
+ * comes out otherwise here, and the gate shows it. false only for what ends the verification. */
+bool pass_transform(struct pass *pass, GArray *into, GError **error);
 
 /* After the partitions of a whole run: keys that the listing does not hold. */
 bool pass_unvisited(struct pass *pass, GError **error);
