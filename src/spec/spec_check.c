@@ -10,6 +10,9 @@ static const struct {
     {"target.unversioned", NULL, "target.conflict", "overwrite", "only newer-wins asks for it"},
     {"target.ties", NULL, "target.conflict", "keep-live", "only newer-wins has ties"},
     {"target.ties", NULL, "target.conflict", "overwrite", "only newer-wins has ties"},
+    {"source.duplicates", "all", "target.conflict", "overwrite",
+     "each state of a key would write over the one before it, and only the last could be verified; duplicates: newest "
+     "writes that one"},
     {"partitions.count", NULL, "partitions.size", NULL, "either the number of partitions is given or their size"},
 };
 

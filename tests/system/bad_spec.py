@@ -60,6 +60,10 @@ SPECS = {
         spec("partitions: { size: 5, count: 5 }"), ["load.yaml:5:", "count: 5", "size: 5", "on line 5"]),
     "says overwrite to fill": (
         spec(target='{ store: "rocksdb:live", dataset: items, write: fill, conflict: overwrite }'), ["load.yaml:4:", "fill"]),
+    "overwrites each state of a key by the next": (
+        spec(source='{ store: "file:in", dataset: "*.ndjson", key: id, duplicates: all }',
+             target='{ store: "rocksdb:live", dataset: items, write: in-place, conflict: overwrite }'),
+        ["load.yaml:", "duplicates: all", "conflict: overwrite", "only the last could be verified"]),
     "wants the newest without a version": (
         spec(source='{ store: "file:in", dataset: "*.ndjson", key: id, duplicates: newest }'), ["load.yaml:3:", "version"]),
     "has a key that this version does not act on": (
