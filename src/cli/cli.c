@@ -49,10 +49,48 @@ static int report(struct cli *cli, GError *error)
     return status;
 }
 
+#define CATALOG_FILE "catalog.db"
+
+/* The home whose catalog the URI names. */
+static char *home_of_catalog(const char *uri, GError **error)
+{
+    g_autofree char *scheme = g_uri_parse_scheme(uri);
+    if (g_strcmp0(scheme, "sqlite") != 0) {
+        error_set(error, SLUICE_ERROR_USAGE, "--catalog %s: %s%s%s; sqlite:DIR/" CATALOG_FILE " was expected", uri,
+                  scheme ? "this version keeps no catalog in '" : "it names no kind of catalog", scheme ? scheme : "",
+                  scheme ? ":'" : "");
+        return NULL;
+    }
+    const char *path = uri + strlen("sqlite:");
+    g_autofree char *name = g_path_get_basename(path);
+    if (strcmp(name, CATALOG_FILE) == 0)
+        return g_path_get_dirname(path);
+    error_set(error, SLUICE_ERROR_USAGE,
+              "--catalog %s: the catalog of a home is its " CATALOG_FILE ": sqlite:DIR/" CATALOG_FILE, uri);
+    return NULL;
+}
+
+static bool find_home(struct cli *cli, GError **error)
+{
+    const char *home = cli->values[OPTION_HOME];
+    if (!cli_has(cli, OPTION_CATALOG)) {
+        cli->home = g_strdup(home ? home : ".sluice");
+        return true;
+    }
+    cli->home = home_of_catalog(cli->values[OPTION_CATALOG], error);
+    if (!cli->home || !home)
+        return cli->home != NULL;
+    g_autofree char *one = g_canonicalize_filename(home, NULL), *other = g_canonicalize_filename(cli->home, NULL);
+    return strcmp(one, other) == 0 ||
+           error_set(error, SLUICE_ERROR_USAGE, "--home %s and --catalog %s name two homes; one of them is enough",
+                     home, cli->values[OPTION_CATALOG]);
+}
+
 static int call(struct cli *cli)
 {
     GError *error = NULL;
-    cli->home = g_strdup(cli_has(cli, OPTION_HOME) ? cli->values[OPTION_HOME] : ".sluice");
+    if (!find_home(cli, &error))
+        return report(cli, error);
     cli->person = person_here();
     cli->actor = g_strdup_printf("%s@%s", cli->person->user, g_get_host_name());
     cli->progress = progress_new(cli);

@@ -2,6 +2,7 @@
  * Those up to NO_COLOR are taken by every command. */
 /* clang-format off */
 OPTION(HOME,         "home",         "DIR",  "where runs, checkpoints and the undo log are kept (default $SLUICE_HOME, else ./.sluice)")
+OPTION(CATALOG,      "catalog",      "URI",  "the home by its catalog instead: sqlite:DIR/catalog.db (other catalogs are a later capability)")
 OPTION(JSON,         "json",         NULL,   "print JSON: one document, or an object a line")
 OPTION(QUIET,        "quiet",        NULL,   "print results and errors only")
 OPTION(LOG_LEVEL,    "log-level",    "LEVEL", "what is told beside the results: error, warn, or info (states and progress; the default)")

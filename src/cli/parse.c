@@ -88,12 +88,15 @@ static bool take_option(struct cli *cli, char **argv, int argc, int *i, GError *
     return true;
 }
 
-/* SLUICE_HOME, SLUICE_NO_COLOR …: what the command line does not say. A flag is set by anything but "" and 0. */
+/* SLUICE_HOME, SLUICE_NO_COLOR …: what the command line does not say. A flag is set by anything but "" and 0. Home and
+ * catalog are two ways to say one thing: where the command line says it, no variable does. */
 static void take_environment(struct cli *cli)
 {
+    bool has_place = cli_has(cli, OPTION_HOME) || cli_has(cli, OPTION_CATALOG);
     for (int i = 0; i < OPTION_COUNT; i++) {
         enum option option = (enum option)i;
-        if (cli->values[option] || !takes(cli->command, option) || option == OPTION_HELP)
+        bool said = cli->values[option] || (has_place && (option == OPTION_HOME || option == OPTION_CATALOG));
+        if (said || !takes(cli->command, option) || option == OPTION_HELP)
             continue;
         g_autofree char *upper = g_ascii_strup(option_name(option), -1);
         g_strdelimit(upper, "-", '_');

@@ -79,15 +79,15 @@ def _(stand):
     for arguments in (["help"], ["--help"], ["-h"], []):
         among("usage: sluice COMMAND", stand.sluice(*arguments).ended(0).out)
     commands = stand.sluice("help", "--json").ended(0).json()["commands"]
-    same([row["name"] for row in commands], ["init", "doctor", "try", "run", "status", "watch", "wait", "list", "pause",
+    same([row["name"] for row in commands], ["init", "doctor", "try", "plan", "run", "status", "watch", "wait", "list", "pause",
                                              "resume", "approve", "deny", "set", "abort", "rollback", "verify", "quarantine", "cat", "explain", "gen", "stores", "audit", "version", "help"], "commands")
     for row in commands:
         words = stand.sluice("help", row["name"]).ended(0).out
         same(stand.sluice(row["name"], "--help").ended(0).out, words, "help by option")
         for option in row["options"]:
             among("--" + option["name"], words, "help of " + row["name"])
-        same([option["name"] for option in row["options"]][-6:],
-             ["home", "json", "quiet", "log-level", "no-color", "help"], "what every command takes")
+        same([option["name"] for option in row["options"]][-7:],
+             ["home", "catalog", "json", "quiet", "log-level", "no-color", "help"], "what every command takes")
 
 
 @test("version: in words and in JSON")
@@ -151,6 +151,22 @@ def _(stand):
     same(len(stand.sluice("audit", "log", env=environment).ended(0).lines()), 2, "entries")
     del environment["SLUICE_HOME"]
     among(".sluice", stand.sluice("list", env={**environment, "SLUICE_JSON": ""}).ended(9).err)
+
+
+@test("a home by its catalog: sqlite: is this version's; another one, and one beside another home, are refused")
+def _(stand):
+    loaded(stand)
+    bare = {name: value for name, value in stand.environment().items() if name != "SLUICE_HOME"}
+    for arguments, env in ((["--catalog", "sqlite:home/catalog.db"], bare), ([], dict(bare, SLUICE_CATALOG="sqlite:home/catalog.db")),
+                           (["--catalog", "sqlite:home/catalog.db", "--home", "./home"], bare),
+                           (["--catalog", f"sqlite:{stand.path('home/catalog.db')}"], dict(bare, SLUICE_HOME="elsewhere"))):
+        same(stand.sluice("status", "--json", *arguments, env=env).ended(0).json()["run"], "load.1", arguments)
+    stand.sluice("status", "--home", "home", env=dict(bare, SLUICE_CATALOG="sqlite:elsewhere/catalog.db")).ended(0)
+    stand.sluice("run", "fix.yaml", "--yes", "--catalog", "sqlite:other/catalog.db", env=bare).ended(7, 8)
+    for uri, word in (("postgresql://db/sluice", "'postgresql:'"), ("catalog.db", "sqlite:DIR/catalog.db"),
+                      ("sqlite:home", "catalog.db"), ("sqlite:home/live.db", "catalog.db")):
+        among([uri, word], stand.sluice("status", "--catalog", uri, env=bare).ended(2).err)
+    among("two homes", stand.sluice("status", "--catalog", "sqlite:a/catalog.db", "--home", "home").ended(2).err)
 
 
 @test("without a home, and with one that has no runs, status and list say so")
