@@ -125,6 +125,7 @@ struct run_row {
     uint32_t back_stage; /* the stages from here on are taken back, or are being; UINT32_MAX: none */
     struct tally tally;  /* running totals, forward and back */
     uint64_t bytes_read, bytes_written;
+    int64_t limited_ms;               /* when its writes last waited for protect.rate.max; 0: never */
     uint64_t parts[PART_STATE_COUNT]; /* forward partitions by state */
     uint64_t back_parts[PART_STATE_COUNT];
 };
@@ -243,6 +244,7 @@ struct checkpoint {
     uint64_t index;     /* listed keys accounted for up to here */
     struct tally tally; /* of this batch alone */
     uint64_t bytes_read, bytes_written;
+    int64_t limited_ms;              /* when writes of this process last waited for the rate; 0: never */
     struct set_digest read, written; /* of this batch */
     uint64_t settled;                /* the highest number of the lane that this row accounts for */
     struct undo_place undo;          /* where its intents begin; the next resume reads the tail from here */

@@ -182,8 +182,10 @@ bool checkpoint_add(struct catalog *catalog, const struct checkpoint *checkpoint
 {
     uint64_t rows;
     bool stands;
-    struct total total = {
-        .tally = &checkpoint->tally, .bytes_read = checkpoint->bytes_read, .bytes_written = checkpoint->bytes_written};
+    struct total total = {.tally = &checkpoint->tally,
+                          .bytes_read = checkpoint->bytes_read,
+                          .bytes_written = checkpoint->bytes_written,
+                          .limited_ms = checkpoint->limited_ms};
     if (!checkpoint_insert(catalog, checkpoint, &rows, error))
         return false;
     if (rows == 1)

@@ -45,6 +45,7 @@ bool run_brief_read(struct catalog *catalog, int64_t run, struct arena *mem, str
 struct total {
     const struct tally *tally;
     uint64_t bytes_read, bytes_written;
+    int64_t limited_ms; /* 0: stays as it is */
 };
 bool total_add(struct catalog *catalog, int64_t run, const struct total *total, GError **error);
 bool total_touch(struct catalog *catalog, int64_t run, GError **error); /* it has changed now */

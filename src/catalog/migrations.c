@@ -161,6 +161,8 @@ static const char *const MIGRATIONS[] = {
     " id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES run (id), key TEXT NOT NULL,"
     " value TEXT NOT NULL, actor TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;"
     "CREATE INDEX setting_of ON setting (run, key, id);",
+    /* 4: `status` says what limits a run. */
+    "ALTER TABLE run_total ADD COLUMN limited_ms INTEGER NOT NULL DEFAULT 0;", /* its writes last waited for the rate */
 };
 
 int migrations_known(void)

@@ -7,6 +7,7 @@ bool total_add(struct catalog *catalog, int64_t run, const struct total *total, 
     query_put_i64(query, world_wall_ms(catalog->world));
     query_put_u64(query, total->bytes_read);
     query_put_u64(query, total->bytes_written);
+    query_put_i64(query, total->limited_ms);
     tally_put(query, total->tally);
     query_put_i64(query, run);
     if (!query_run(query, error))

@@ -45,15 +45,46 @@ static const char *goes_on_with(enum run_state state)
     return COMMANDS[state];
 }
 
-/* Its holder died without a word, or was killed. */
-static void status_text(struct cli *cli, struct run_row *run, bool held)
+/* Whether a process drives it, and what limits that one. A run that is over asks for no look at its lock. */
+struct driven {
+    bool held;
+    struct run_limit limit;
+};
+
+static bool look_at_drive(struct cli *cli, struct catalog *catalog, const struct run_row *run, struct driven *ret,
+                          GError **error)
 {
-    const char *command = held ? NULL : goes_on_with(run->state);
+    *ret = (struct driven){0};
+    if (run_state_over(run->state))
+        return true;
+    if (!is_held(cli, run, &ret->held, error) || !run_limit_now(catalog, run, &ret->limit, error))
+        return false;
+    if (!ret->held)
+        ret->limit.by = NULL;
+    return true;
+}
+
+static json_t *driven_json(const struct run_row *run, const struct driven *driven)
+{
+    json_t *status = shape_status(run);
+    json_object_set_new(status, "held", json_boolean(driven->held));
+    shape_limit(status, &driven->limit);
+    return status;
+}
+
+/* Its holder died without a word, or was killed. */
+static void status_text(struct cli *cli, struct run_row *run, const struct driven *driven)
+{
+    char rate[UNITS_TEXT];
+    const char *command = driven->held ? NULL : goes_on_with(run->state);
     g_autofree char *reason =
         command ? g_strdup_printf("no process holds it; `sluice %s %s` goes on", command, run->name) : NULL;
     if (reason)
         run->reason = reason;
     print_run(cli, run);
+    if (driven->limit.by)
+        fprintf(cli->out, "  slowed by   %s, %s/s\n", driven->limit.by,
+                units_count((uint64_t)driven->limit.rate_max_per_s, rate));
     run->reason = NULL;
 }
 
@@ -64,16 +95,15 @@ int command_status(struct cli *cli, GError **error)
     struct run_row run;
     struct stage_row *stages;
     size_t n;
-    bool held = false;
+    struct driven driven;
     if (!open_catalog(cli, &catalog, error) || !find(cli, catalog, mem, &run, error) ||
-        !catalog_stages(catalog, run.id, mem, &stages, &n, error) || !is_held(cli, &run, &held, error))
+        !catalog_stages(catalog, run.id, mem, &stages, &n, error) || !look_at_drive(cli, catalog, &run, &driven, error))
         return -1;
     if (!cli_has(cli, OPTION_JSON)) {
-        status_text(cli, &run, held);
+        status_text(cli, &run, &driven);
         return 0;
     }
-    json_t *status = shape_status(&run);
-    json_object_set_new(status, "held", json_boolean(held));
+    json_t *status = driven_json(&run, &driven);
     json_object_set_new(status, "stage", shape_text(run.stage < n ? stages[run.stage].name : NULL));
     json_object_set_new(status, "stages", shape_stages(stages, n));
     print_json(cli, status);
@@ -98,6 +128,20 @@ static void list_text(struct cli *cli, const struct run_row *runs, size_t n)
     print_table(cli->out, (const char *const *)cells->pdata, G_N_ELEMENTS(heads), n + 1);
 }
 
+static json_t *list_json(struct cli *cli, struct catalog *catalog, const struct run_row *runs, size_t n, GError **error)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        struct driven driven;
+        if (!look_at_drive(cli, catalog, &runs[i], &driven, error)) {
+            json_decref(list);
+            return NULL;
+        }
+        json_array_append_new(list, driven_json(&runs[i], &driven));
+    }
+    return list;
+}
+
 int command_list(struct cli *cli, GError **error)
 {
     auto_(catalog) catalog = NULL;
@@ -110,9 +154,9 @@ int command_list(struct cli *cli, GError **error)
         list_text(cli, runs, n);
         return 0;
     }
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, shape_status(&runs[i]));
+    json_t *list = list_json(cli, catalog, runs, n, error);
+    if (!list)
+        return -1;
     print_json(cli, json_pack("{s:s, s:o}", "type", "list", "runs", list));
     return 0;
 }

@@ -17,6 +17,7 @@ struct view {
     struct run_row run;
     struct stage_row *stages;
     size_t n_stages;
+    struct run_limit limit;
 };
 
 static bool view_open(struct cli *cli, struct view *view, GError **error)
@@ -46,7 +47,8 @@ static bool view_look(struct view *view, GError **error)
 {
     arena_reset(view->mem);
     return catalog_run_reload(view->catalog, view->mem, &view->run, error) &&
-           catalog_stages(view->catalog, view->run.id, view->mem, &view->stages, &view->n_stages, error);
+           catalog_stages(view->catalog, view->run.id, view->mem, &view->stages, &view->n_stages, error) &&
+           run_limit_now(view->catalog, &view->run, &view->limit, error);
 }
 
 /* What goes on without anybody. */
@@ -95,8 +97,9 @@ static void put_stage(GString *into, const struct stage_row *stage)
 }
 
 /* What holds it up, first; a run that is at work says how fast it is. */
-static void put_pace(GString *into, const struct cli *cli, const struct run_row *run)
+static void put_pace(GString *into, const struct cli *cli, const struct view *view)
 {
+    const struct run_row *run = &view->run;
     char done[UNITS_TEXT], of[UNITS_TEXT], rate[UNITS_TEXT];
     struct shape_pace pace = shape_pace(run);
     g_string_append_printf(into, "  %s of %s records", units_count(shape_done(run), done),
@@ -110,6 +113,9 @@ static void put_pace(GString *into, const struct cli *cli, const struct run_row 
         g_string_append(into, "  no process holds it\n");
     else if (run->reason)
         g_string_append_printf(into, "  because: %s\n", run->reason);
+    else if (view->limit.by)
+        g_string_append_printf(into, "  slowed by %s, %s/s\n", view->limit.by,
+                               units_count((uint64_t)view->limit.rate_max_per_s, rate));
 }
 
 static char *screen_of(const struct cli *cli, const struct view *view)
@@ -118,7 +124,7 @@ static char *screen_of(const struct cli *cli, const struct view *view)
     g_string_append_printf(text, "%s  %s\n", view->run.name, run_state_word(view->run.state));
     for (size_t i = 0; i < view->n_stages; i++)
         put_stage(text, &view->stages[i]);
-    put_pace(text, cli, &view->run);
+    put_pace(text, cli, view);
     return g_string_free(text, FALSE);
 }
 
@@ -149,6 +155,7 @@ static void show(struct cli *cli, const struct view *view, char **io_last, size_
     if (cli_has(cli, OPTION_JSON)) {
         json_t *status = shape_status(&view->run);
         json_object_set_new(status, "stages", shape_stages(view->stages, view->n_stages));
+        shape_limit(status, &view->limit);
         print_json(cli, status);
         fflush(cli->out);
         return;
@@ -173,7 +180,7 @@ static int watch(struct cli *cli, struct view *view, GError **error)
     while (goes_on) {
         if (!view_look(view, error))
             return -1;
-        goes_on = moves_by_itself(cli, &view->run) && !interrupted(cli);
+        goes_on = moves_by_itself(cli, &view->run) && !interrupted(cli) && !ferror(cli->out); /* nobody reads it */
         if (seen_ms != view->run.updated_ms || !goes_on)
             show(cli, view, &last, &lines);
         seen_ms = view->run.updated_ms;

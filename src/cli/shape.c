@@ -111,6 +111,14 @@ static void add_pace(json_t *status, const struct run_row *run)
     json_object_set_new(status, "eta_s", pace.eta_s < 0 ? json_null() : json_integer(pace.eta_s));
 }
 
+void shape_limit(json_t *status, const struct run_limit *limit)
+{
+    json_t *rate = json_object_get(status, "rate");
+    json_object_set_new(rate, "limit_records_per_s",
+                        limit->rate_max_per_s > 0 ? json_real(limit->rate_max_per_s) : json_null());
+    json_object_set_new(rate, "limited_by", shape_text(limit->by));
+}
+
 /* --- a run
  * ------------------------------------------------------------------------------------------------------------ */
 

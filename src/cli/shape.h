@@ -11,8 +11,9 @@ json_t *shape_time(int64_t wall_ms);
 json_t *shape_digest(const uint8_t digest[32]);
 json_t *shape_key(struct slice key); /* a string, or {"base64": …} where it is not UTF-8 */
 json_t *shape_stages(const struct stage_row *stages, size_t n);
-/* A run without its stages: `status` adds them. */
+/* A run without its stages, and without what limits it: `status` adds them. */
 json_t *shape_status(const struct run_row *run);
+void shape_limit(json_t *status, const struct run_limit *limit);
 
 #define SHAPE_HEX (64 + 1)
 const char *shape_hex(const uint8_t digest[32], char into[SHAPE_HEX]);

@@ -176,6 +176,31 @@ static bool limits_now(struct catalog *catalog, const struct run_row *run, struc
     return limits_take_settings(limits, catalog, run->id, mem, error);
 }
 
+#define LATELY_MS 5000
+
+/* Of the totals: a checkpoint that follows a wait for the rate says when that was. */
+static bool waited_lately(const struct run_row *run)
+{
+    bool at_work = run->state == RUN_RUNNING || run->state == RUN_ROLLING_BACK;
+    return at_work && run->limited_ms > 0 && run->updated_ms - run->limited_ms <= LATELY_MS;
+}
+
+bool run_limit_now(struct catalog *catalog, const struct run_row *run, struct run_limit *ret, GError **error)
+{
+    struct limits limits;
+    auto_(arena) mem = arena_new(16 << 20);
+    *ret = (struct run_limit){0};
+    if (run_state_over(run->state))
+        return true;
+    limits_init(&limits);
+    bool ok = limits_now(catalog, run, &limits, mem, error);
+    if (ok)
+        ret->rate_max_per_s = limits_rate_max_per_s(&limits);
+    ret->by = ret->rate_max_per_s > 0 && waited_lately(run) ? LIMITS_RATE : NULL;
+    limits_done(&limits);
+    return ok;
+}
+
 static bool get(const struct run_config *config, const char *name, const char *key, struct limits *limits, char **ret,
                 GError **error)
 {

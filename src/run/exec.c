@@ -197,8 +197,10 @@ static int64_t rate_take_us(struct exec_shared *shared, size_t n)
 static bool do_cas(struct exec *exec, struct op *op, GError **error)
 {
     int64_t wait_us = rate_take_us(exec->shared, op->cas.n);
-    if (wait_us > 0)
+    if (wait_us > 0) {
         world_sleep_us(exec->shared->world, wait_us, exec->shared->cancel);
+        atomic_store(&exec->shared->rate.waited_ms, world_wall_ms(exec->shared->world));
+    }
     struct call call = target_call(exec, op->cas.mem);
     return store_cas(exec->target, &call, &op->cas.lane, op->cas.ops, op->cas.n, error);
 }
@@ -254,6 +256,7 @@ static bool do_sync(struct exec *exec, struct op *op, GError **error)
 static bool do_checkpoint(struct exec *exec, struct op *op, GError **error)
 {
     struct catalog_entry entry = {.checkpoint = &op->checkpoint.row};
+    op->checkpoint.row.limited_ms = atomic_load(&exec->shared->rate.waited_ms);
     return catalog_together_commit(&exec->shared->together, exec->catalog, &entry, error);
 }
 

@@ -22,6 +22,7 @@ struct rate_limit {
     pthread_mutex_t lock;
     double tokens;
     int64_t at_us;
+    atomic_int_fast64_t waited_ms; /* wall time: when a worker last waited for it; 0: never */
 };
 
 /* How often a step was performed, for how long its workers were busy with it (waiting included), and what they had of

@@ -90,7 +90,7 @@ static const struct row {
     {"protect.errors", &SHARE, offsetof(struct plan_limits, errors)},
     {"protect.rejects", &SHARE, offsetof(struct plan_limits, rejects)},
     {"protect.kept_live", &SHARE, offsetof(struct plan_limits, kept_live)},
-    {"protect.rate.max", &RATE, offsetof(struct plan_limits, rate_max_per_s)},
+    {LIMITS_RATE, &RATE, offsetof(struct plan_limits, rate_max_per_s)},
     {"workers", &WORKERS, offsetof(struct plan_limits, workers)},
 };
 

@@ -6,6 +6,8 @@
 #include "catalog/catalog.h"
 #include "plan/plan.h"
 
+#define LIMITS_RATE "protect.rate.max"
+
 struct limits {
     pthread_mutex_t lock;   /* a leaf */
     struct plan_limits now; /* `workers`: of the next stage */

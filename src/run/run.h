@@ -109,6 +109,12 @@ bool run_approve(const struct run_config *config, const char *name, bool granted
 /* Changes a limit of the run (run/limits.h), recorded; one that is at work heeds it at once. */
 bool run_set(const struct run_config *config, const char *name, const struct setting *setting, struct run_result *ret,
              bool *ret_taken, GError **error);
+/* What holds the pace of a run that is not over; `catalog` may be one for reading. */
+struct run_limit {
+    double rate_max_per_s; /* protect.rate.max as it stands; 0: none */
+    const char *by;        /* the key of what its writes waited for in the last seconds; NULL: nothing */
+};
+bool run_limit_now(struct catalog *catalog, const struct run_row *run, struct run_limit *ret, GError **error);
 /* What stands now; the caller frees. */
 bool run_setting(const struct run_config *config, const char *name, const char *key, char **ret, GError **error);
 

@@ -369,7 +369,8 @@ def _(stand):
 OF_LATER_SCHEMAS = (
     "DROP TABLE part_sum",
     *(f"ALTER TABLE {table} DROP COLUMN {column}" for table, column in (
-        ("stage", "attempt"), ("stage", "until_ms"), ("stage", "report"), ("run", "back_stage"), ("run", "author"))),
+        ("stage", "attempt"), ("stage", "until_ms"), ("stage", "report"), ("run", "back_stage"), ("run", "author"),
+        ("run_total", "limited_ms"))),
     "DROP TABLE approval", "DROP TABLE setting")
 
 

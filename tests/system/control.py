@@ -106,6 +106,27 @@ def _(stand):
     once(stand)
 
 
+@test("what limits a run is named while it does, by status, list and watch; a limit that is lifted no longer is")
+def _(stand):
+    ready(stand, rate=150)
+    process = started(stand, "run", "fix.yaml", "--yes")
+    limit = {"limit_records_per_s": 150, "limited_by": "protect.rate.max"}
+    while (status := stand.status())["rate"].items() < limit.items():
+        same((status["state"], status["held"]), ("running", True), "status")
+    [first, other] = stand.sluice("list", "--json").ended(0).json()["runs"]
+    must(limit.items() <= first["rate"].items() and first["held"], first["rate"])
+    same((other["rate"]["limit_records_per_s"], other["rate"]["limited_by"], other["held"]), (None, None, False), "a run that is done")
+    among("slowed by   protect.rate.max, 150/s", stand.sluice("status").ended(0).out)
+    watch = stand.start("watch", "--json")
+    must(limit.items() <= stand.until(watch, lambda line: True)[0]["rate"].items(), "watch")
+    watch.send_signal(signal.SIGINT)
+    among("slowed by protect.rate.max, 150/s", stand.run(["bash", "-c", f"{stand.programs.sluice} watch | head -n 5"]).out)
+    stand.sluice("set", "fix", "protect.rate.max=none").ended(0)
+    ended(stand, process, "done", 0)
+    same(stand.status()["rate"]["limited_by"], None, "limited by")
+    once(stand)
+
+
 @test("abort, from another terminal: what was written stands, the dataset is free, and it can still be taken back")
 def _(stand):
     ready(stand)

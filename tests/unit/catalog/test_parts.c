@@ -306,7 +306,8 @@ static void a_home_of_the_first_schema_is_brought_up(void **state)
     fixture_sql(fx,
                 "DROP TABLE part_sum; DROP TABLE approval; DROP TABLE setting; ALTER TABLE stage DROP COLUMN attempt;"
                 "ALTER TABLE stage DROP COLUMN until_ms; ALTER TABLE stage DROP COLUMN report;"
-                "ALTER TABLE run DROP COLUMN back_stage; ALTER TABLE run DROP COLUMN author; PRAGMA user_version = 1");
+                "ALTER TABLE run DROP COLUMN back_stage; ALTER TABLE run DROP COLUMN author; "
+                "ALTER TABLE run_total DROP COLUMN limited_ms; PRAGMA user_version = 1");
     kit_ok(catalog_open(&fx->catalog, fx->world, fx->home, CATALOG_EXISTING, &error));
     kit_ok(catalog_part_sums(fx->catalog, run.id, fx->mem, &found, &n, &error));
     assert_int_equal(n, 0);
