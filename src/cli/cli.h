@@ -87,7 +87,8 @@ void print_json(struct cli *cli, json_t *value);
 /* A table for people: columns are aligned; cells are texts, rows of n. */
 void print_table(FILE *out, const char *const *cells, size_t columns, size_t rows);
 void print_run(struct cli *cli, const struct run_row *run);
-/* A plan with what it would do, in words and as JSON. */
+/* A plan with what it would do, in words and as JSON; brief: what one must know to say yes. */
+void print_plan_brief(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast);
 void print_plan(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast);
 json_t *print_plan_json(const struct plan *plan, const struct forecast *forecast);
 /* The first few lines of a report, in words. */

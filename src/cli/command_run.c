@@ -46,7 +46,7 @@ static void show_plan(void *self, const struct plan *plan, const struct forecast
     struct cli *cli = self;
     progress_break(cli->progress);
     if (progress_tells(cli, "info"))
-        print_plan(cli, cli->err, plan, forecast);
+        print_plan_brief(cli, cli->err, plan, forecast);
 }
 
 /* A new run is asked about; an unfinished one was agreed to before, and whoever hands a plan in has read it. */

@@ -220,11 +220,16 @@ static void put_head(struct cli *cli, FILE *out, const struct plan *plan)
         fprintf(out, "  contract    %s\n", spec->contract);
 }
 
-void print_plan(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast)
+void print_plan_brief(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast)
 {
     put_head(cli, out, plan);
     put_stages(out, plan);
     put_forecast(out, plan, forecast);
+}
+
+void print_plan(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast)
+{
+    print_plan_brief(cli, out, plan, forecast);
     put_risk(out, plan);
     put_defaults(out, plan);
 }
