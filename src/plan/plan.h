@@ -102,9 +102,12 @@ void plan_free(struct plan *plan);
 void plan_discard(const struct plan *plan, const struct world *world);
 AUTO_DEFINE(plan, plan_free)
 
-/* Whether the run's frozen plan found source and target to be the same dataset. */
-bool plan_was_same_dataset(struct catalog *catalog, const struct run_row *run, struct arena *mem, bool *ret,
-                           GError **error);
+/* What the run's frozen plan found: source and target are the same dataset; the target is append-only. */
+struct plan_was {
+    bool same_dataset, sink;
+};
+bool plan_was_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_was *ret,
+                   GError **error);
 
 /* The digests by which `run SPEC` finds an unfinished run, without planning. */
 bool plan_digests_of(struct plan_digests *ret, const struct spec *spec, const struct recipe *recipe, GError **error);

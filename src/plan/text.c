@@ -190,18 +190,18 @@ bool plan_text_read(struct plan *plan, struct slice text, GError **error)
                            "the frozen plan cannot be read; it is of another version or damaged");
 }
 
-bool plan_was_same_dataset(struct catalog *catalog, const struct run_row *run, struct arena *mem, bool *ret,
-                           GError **error)
+bool plan_was_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_was *ret,
+                   GError **error)
 {
     struct slice text;
-    int same;
+    int same, sink;
     if (!catalog_plan(catalog, run->id, mem, &text, error))
         return false;
     json_t *root = json_loadb((const char *)text.data, text.len, 0, NULL);
-    bool ok = root && json_unpack(root, "{s:{s:b}}", "decided", "same_dataset", &same) == 0;
+    bool ok = root && json_unpack(root, "{s:{s:b, s:b}}", "decided", "same_dataset", &same, "sink", &sink) == 0;
     json_decref(root);
     if (ok)
-        *ret = same;
+        *ret = (struct plan_was){.same_dataset = same, .sink = sink};
     return ok || error_set(error, SLUICE_ERROR_CORRUPT, "%s: its frozen plan cannot be read", run->name);
 }
 

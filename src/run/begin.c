@@ -74,24 +74,25 @@ static bool target_is_free(struct catalog *catalog, const struct plan *plan, str
         other.name);
 }
 
-/* The newest run of the spec, where it is done, of these digests, and not to be applied a second time unasked. */
+/* The newest run of the spec, where it is done, of these digests, and not to be applied a second time unasked: on its
+ * own source, where the transform is not idempotent; to an append-only target, where all would stand there twice. */
 static bool done_before(struct catalog *catalog, const struct spec *spec, const struct plan_digests *digests,
                         struct arena *mem, struct run_row *ret, GError **error)
 {
     struct run_row *runs;
     size_t n, i = 0;
-    bool same_dataset = false;
-    if (spec->transform.idempotent || !catalog_runs(catalog, mem, &runs, &n, error))
-        return spec->transform.idempotent;
+    struct plan_was was;
+    if (!catalog_runs(catalog, mem, &runs, &n, error))
+        return false;
     while (i < n && strcmp(runs[i].spec_name, spec->name) != 0)
         i++;
     if (i == n || runs[i].state != RUN_DONE || memcmp(runs[i].digests.spec, digests->spec, 32) != 0 ||
         memcmp(runs[i].digests.contract, digests->contract, 32) != 0 ||
         memcmp(runs[i].digests.transform, digests->transform, 32) != 0)
         return true;
-    if (!plan_was_same_dataset(catalog, &runs[i], mem, &same_dataset, error))
+    if (!plan_was_read(catalog, &runs[i], mem, &was, error))
         return false;
-    if (same_dataset)
+    if (was.sink || (was.same_dataset && !spec->transform.idempotent))
         *ret = runs[i];
     return true;
 }

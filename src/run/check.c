@@ -129,6 +129,7 @@ static void input_from_hold(struct check *check, struct hold *hold)
     check->sample_path = home_path(home, HOME_SAMPLE, hold->run.name);
     input->world = hold->config->world;
     input->run = hold->run.name;
+    input->run_uid = hold->run.uid;
     input->catalog = hold->catalog;
     input->run_id = hold->run.id;
     input->seed = GUINT64_FROM_LE(seed);
@@ -348,10 +349,11 @@ bool run_verify_spec(const struct run_config *config, struct spec *spec, struct 
     if (!plan_make(&plan, &plan_config, spec, error))
         return false;
     struct check check = {0};
-    bool ok = !plan->same_dataset ||
-              error_set(error, SLUICE_ERROR_USAGE,
-                        "%s: its source is its target, so only a run can be verified: name the run, %s.N", spec->path,
-                        spec->name);
+    const char *why = plan->same_dataset ? "its source is its target"
+                      : plan->sink       ? "its target is append-only, where a run's files bear its name"
+                                         : NULL;
+    bool ok = !why || error_set(error, SLUICE_ERROR_USAGE, "%s: %s, so only a run can be verified: name the run, %s.N",
+                                spec->path, why, spec->name);
     if (ok) {
         struct checking checking = {.config = config, .ret = ret};
         struct watch watch = {0};

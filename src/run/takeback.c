@@ -219,7 +219,7 @@ static bool back_sink(struct hold *hold, uint32_t from_stage, struct run_result 
                          "%s: its target is append-only, and is taken back as a whole: leave --stage out",
                          hold->run.name);
     if (!hold_move_back(hold, 0, error) || !store_sink_drop(hold->target, &call, hold->run.uid, error) ||
-        !hold_move(hold, RUN_ROLLED_BACK, "its files are removed", NULL, error))
+        !forward_is_back(hold, 0, error) || !hold_move(hold, RUN_ROLLED_BACK, "its files are removed", NULL, error))
         return false;
     hold_result(hold, 0, NULL, ret);
     return true;

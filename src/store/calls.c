@@ -4,7 +4,7 @@
  * what a driver without it cannot do; whether it needs a store opened for writing. */
 /* clang-format off */
 enum op { OP_SESSION, OP_INSPECT, OP_SPLIT, OP_SCAN_OPEN, OP_SCAN_NEXT, OP_READ, OP_CAS, OP_SETTLE, OP_LANE_OPEN, OP_LANE_CLOSE,
-          OP_FENCE_READ, OP_FENCE_DROP, OP_LOCK, OP_UNLOCK, OP_SINK_WRITE, OP_SINK_PUBLISH, OP_SINK_DROP, OP_IDENTITY, OP_COUNT };
+          OP_FENCE_READ, OP_FENCE_DROP, OP_LOCK, OP_UNLOCK, OP_SINK_WRITE, OP_SINK_PUBLISH, OP_SINK_LIST, OP_SINK_DROP, OP_IDENTITY, OP_COUNT };
 
 static const struct op_row {
     const char *before, *after, *cannot;
@@ -26,6 +26,7 @@ static const struct op_row {
     [OP_UNLOCK]       = {"store.unlock",       "store.unlock.after",       "keep a lock", true},
     [OP_SINK_WRITE]   = {"store.sink_write",   "store.sink_write.after",   "be written as files", true},
     [OP_SINK_PUBLISH] = {"store.sink_publish", "store.sink_publish.after", "be written as files", true},
+    [OP_SINK_LIST]    = {"store.sink_list",    NULL,                       "be written as files", false},
     [OP_SINK_DROP]    = {"store.sink_drop",    "store.sink_drop.after",    "be written as files", true},
     [OP_IDENTITY]     = {"store.identity",     NULL,                       "be frozen by a digest", false},
 };
@@ -334,6 +335,26 @@ bool store_sink_publish_durable(struct session *session, const struct call *call
     if (!call_begin(&attempt, session, call, OP_SINK_PUBLISH, sink && sink->publish_durable, error))
         return false;
     return call_end(&attempt, sink->publish_durable(session, call, file, error), error);
+}
+
+bool store_sink_published(struct session *session, const struct call *call, const uint8_t run[16], GArray *into,
+                          GError **error)
+{
+    const struct sink_ops *sink = session_driver(session)->sink;
+    struct attempt attempt;
+    if (!call_begin(&attempt, session, call, OP_SINK_LIST, sink && sink->published, error))
+        return false;
+    return call_end(&attempt, sink->published(session, call, run, into, error), error);
+}
+
+bool store_sink_bounds(struct session *session, const struct call *call, const struct sink_file *file,
+                       struct slice *ret, GError **error)
+{
+    const struct sink_ops *sink = session_driver(session)->sink;
+    struct attempt attempt;
+    if (!call_begin(&attempt, session, call, OP_SINK_LIST, sink && sink->bounds, error))
+        return false;
+    return call_end(&attempt, sink->bounds(session, call, file, ret, error), error);
 }
 
 bool store_sink_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error)

@@ -83,6 +83,10 @@ bool store_sink_write_durable(struct session *session, const struct call *call, 
                               const struct record *records, size_t n, GError **error);
 bool store_sink_publish_durable(struct session *session, const struct call *call, const struct sink_file *file,
                                 GError **error);
+bool store_sink_published(struct session *session, const struct call *call, const uint8_t run[16], GArray *into,
+                          GError **error);
+bool store_sink_bounds(struct session *session, const struct call *call, const struct sink_file *file,
+                       struct slice *ret, GError **error);
 bool store_sink_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);
 bool store_identity_digest(struct session *session, const struct call *call, struct digest *ret, uint64_t *ret_bytes,
                            GError **error);

@@ -11,6 +11,6 @@ ROW(FENCE,    "fence",    driver->write && driver->write->lane_open && driver->w
                                                                                         "tell which numbered writes were applied")
 ROW(SETTLE,   "settle",   driver->write && driver->write->settle,                       "make writes durable on request")
 ROW(LOCK,     "lock",     driver->write && driver->write->lock && driver->write->unlock, "keep other runs from the same dataset")
-ROW(SINK,     "sink",     driver->sink && driver->sink->write_durable && driver->sink->publish_durable && driver->sink->drop,
+ROW(SINK,     "sink",     driver->sink && driver->sink->write_durable && driver->sink->publish_durable && driver->sink->published && driver->sink->bounds && driver->sink->drop,
                                                                                         "be written as new files")
 /* clang-format on */

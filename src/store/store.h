@@ -221,7 +221,8 @@ struct write_ops {
     bool (*lock_read)(struct session *, const struct call *, struct store_lock *ret, bool *ret_held, GError **);
 };
 
-/* Append-only targets: a part file per partition and checkpoint, written aside, made durable, then renamed. */
+/* Append-only targets: a part file per partition and checkpoint, written aside, made durable, then renamed. All that is
+ * there before the checkpoint: after a death a file without one is replaced by what the same batch gives again. */
 struct sink_file {
     struct fence_id id;
     uint64_t number; /* of the checkpoint that will name it */
@@ -231,8 +232,13 @@ struct sink_ops {
     /* Writes and fsyncs the hidden file of (run, part, number); an older one of that name is replaced. */
     bool (*write_durable)(struct session *, const struct call *, const struct sink_file *, const struct record *records,
                           size_t n, GError **);
-    /* Renames it into place and fsyncs the directory; safe to repeat. Called after the checkpoint that names it. */
+    /* Renames it into place, over one of that name, and fsyncs the directory; safe to repeat. */
     bool (*publish_durable)(struct session *, const struct call *, const struct sink_file *, GError **);
+    /* Appends the published files of the run, each a struct sink_file, ascending by partition and number. What holds
+     * no more than these names is bounded by the run's checkpoints, not by its records. None there is no error. */
+    bool (*published)(struct session *, const struct call *, const uint8_t run[16], GArray *into, GError **);
+    /* The bounds by which scan_open() reads a published file as it stands now; in call->mem. */
+    bool (*bounds)(struct session *, const struct call *, const struct sink_file *, struct slice *ret, GError **);
     /* Removes every file, hidden or not, of the run: rollback. Safe to repeat. */
     bool (*drop)(struct session *, const struct call *, const uint8_t run[16], GError **);
 };

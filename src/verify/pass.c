@@ -207,14 +207,7 @@ static bool take_record(struct pass *pass, const struct record *record, uint64_t
     return true;
 }
 
-/* The next batch of source records that take part; *ret_done at the end of the partition. */
-struct source {
-    struct scan *scan;
-    uint64_t index; /* listed keys so far */
-};
-
-static bool next_scanned(struct pass *pass, const struct verify_part *part, struct source *source, bool *ret_done,
-                         GError **error)
+static bool next_scanned(struct pass *pass, const struct verify_part *part, struct pass_source *source, GError **error)
 {
     struct batch batch = {0};
     struct skip skip = {.reason = SKIP_NOTHING};
@@ -232,12 +225,11 @@ static bool next_scanned(struct pass *pass, const struct verify_part *part, stru
             return false;
         source->index++;
     }
-    *ret_done = batch.done;
+    source->done = batch.done;
     return true;
 }
 
-static bool next_listed(struct pass *pass, const struct verify_part *part, struct source *source, bool *ret_done,
-                        GError **error)
+static bool next_listed(struct pass *pass, const struct verify_part *part, struct pass_source *source, GError **error)
 {
     struct skip skip = {.reason = SKIP_NOTHING};
     struct slice *keys;
@@ -245,7 +237,7 @@ static bool next_listed(struct pass *pass, const struct verify_part *part, struc
     struct call call = pass_call(pass, &pass->input->source_ds);
     if (!listing_reader_next(pass->listing, BATCH_RECORDS, pass->mem, &keys, &n, error))
         return false;
-    *ret_done = n == 0;
+    source->done = n == 0;
     struct record *records = arena_alloc0(pass->mem, (n + 1) * sizeof *records);
     if (!records)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
@@ -264,13 +256,28 @@ static bool next_listed(struct pass *pass, const struct verify_part *part, struc
     return true;
 }
 
-static bool open_source(struct pass *pass, const struct verify_part *part, struct scan **ret, GError **error)
+bool pass_source_open(struct pass *pass, const struct verify_part *part, struct pass_source *ret, GError **error)
 {
     struct scan_spec spec = {
         .ds = &pass->input->source_ds, .bounds = part->bounds, .max_records = BATCH_RECORDS, .max_bytes = 1 << 20};
+    *ret = (struct pass_source){0};
     if (pass->input->listed)
         return listing_reader_seek(pass->listing, part->part, 0, error);
-    return store_scan_open(ret, pass->source, &spec, error);
+    return store_scan_open(&ret->scan, pass->source, &spec, error);
+}
+
+void pass_source_close(struct pass_source *source)
+{
+    g_clear_pointer(&source->scan, store_scan_close);
+}
+
+bool pass_source_next(struct pass *pass, const struct verify_part *part, struct pass_source *source, GArray *into,
+                      GError **error)
+{
+    arena_reset(pass->mem);
+    g_array_set_size(into, 0);
+    bool got = pass->input->listed ? next_listed(pass, part, source, error) : next_scanned(pass, part, source, error);
+    return got && pass_transform(pass, into, error);
 }
 
 void pass_show(struct pass *pass, uint64_t compared)
@@ -282,32 +289,30 @@ void pass_show(struct pass *pass, uint64_t compared)
         pass->input->progress(pass->input->progress_self, verification->seen);
 }
 
-static void show(struct pass *pass)
+void pass_show_found(struct pass *pass)
 {
     pass_show(pass, pass->found.compared - pass->shown);
     pass->shown = pass->found.compared;
 }
 
-bool pass_elsewhere(struct pass *pass, const struct verify_part *part, GError **error)
+static bool judge_source(struct pass *pass, const struct verify_part *part, struct pass_source *source, GError **error)
 {
-    auto_(scan) scan = NULL;
     g_autoptr(GArray) subjects = g_array_new(FALSE, TRUE, sizeof(struct subject));
-    struct source source = {0};
-    bool done = false;
-    if (!open_source(pass, part, &scan, error))
-        return false;
-    source.scan = scan;
-    while (!done) {
-        arena_reset(pass->mem);
-        g_array_set_size(subjects, 0);
-        bool got = pass->input->listed ? next_listed(pass, part, &source, &done, error)
-                                       : next_scanned(pass, part, &source, &done, error);
-        if (!got || !pass_transform(pass, subjects, error) ||
+    while (!source->done) {
+        if (!pass_source_next(pass, part, source, subjects, error) ||
             (subjects->len > 0 && !judge_subjects(pass, part, subjects, error)))
             return false;
-        show(pass);
+        pass_show_found(pass);
     }
     return true;
+}
+
+bool pass_elsewhere(struct pass *pass, const struct verify_part *part, GError **error)
+{
+    struct pass_source source;
+    bool ok = pass_source_open(pass, part, &source, error) && judge_source(pass, part, &source, error);
+    pass_source_close(&source);
+    return ok;
 }
 
 /* --- a partition
@@ -344,7 +349,7 @@ static void keep_sum(struct verification *verification, const struct pass *pass,
                            .wanted = pass->found.wanted,
                            .live = pass->found.live,
                            .stored = pass->found.stored};
-    if (pass->input->listed && pass->made_keys)
+    if (pass->input->listed && pass->made_keys && !verify_appends(pass->input))
         return;
     sum.counts = found_counts(&pass->found);
     g_array_append_val(verification->sums, sum);
@@ -363,11 +368,13 @@ static void end_part(struct pass *pass, const struct verify_part *part)
 
 bool pass_part(struct pass *pass, const struct verify_part *part, GError **error)
 {
-    bool ok = pass_begin(pass, part, error) && pass_fresh_transform(pass, error) &&
-              (pass->input->same_dataset ? pass_same_dataset(pass, part, error) : pass_elsewhere(pass, part, error));
-    if (!ok)
+    bool (*compare)(struct pass *, const struct verify_part *, GError **) = verify_appends(pass->input) ? pass_appended
+                                                                            : pass->input->same_dataset
+                                                                                ? pass_same_dataset
+                                                                                : pass_elsewhere;
+    if (!pass_begin(pass, part, error) || !pass_fresh_transform(pass, error) || !compare(pass, part, error))
         return error_add(error, "verifying partition %u", part->part);
-    show(pass);
+    pass_show_found(pass);
     end_part(pass, part);
     return true;
 }

@@ -273,7 +273,7 @@ static bool can_sweep(const struct verify_input *input, enum sweep_way way)
 {
     const struct store_driver *driver = store_driver(input->target);
     size_t n = count_sums(input);
-    if (n == 0 || !driver->scan_open || input->listed != (way == SWEEP_LISTED))
+    if (n == 0 || !driver->scan_open || verify_appends(input) || input->listed != (way == SWEEP_LISTED))
         return false;
     switch (way) {
     case SWEEP_LISTED:

@@ -239,7 +239,7 @@ static bool verdict(struct verification *verification, GError **error)
 static bool open_owners(struct verification *verification, GError **error)
 {
     const struct verify_input *input = verification->input;
-    return !input->owners_path || input->listed ||
+    return !input->owners_path || input->listed || verify_appends(input) ||
            owners_writer_new(&verification->owners, input->world, input->owners_path, error);
 }
 
@@ -260,6 +260,17 @@ static bool unvisited(struct verification *verification, GError **error)
     if (!verification->input->whole || !verification->input->listed || verification->unlisted_looked_at)
         return true;
     bool ok = pass_open(&pass, verification, error) && pass_unvisited(&pass, error);
+    merge(verification, &pass);
+    pass_done(&pass);
+    return ok;
+}
+
+static bool strays(struct verification *verification, GError **error)
+{
+    struct pass pass;
+    if (!verification->input->all_parts || !verification->published)
+        return true;
+    bool ok = pass_open(&pass, verification, error) && appended_strays(&pass, error);
     merge(verification, &pass);
     pass_done(&pass);
     return ok;
@@ -286,6 +297,7 @@ static void verification_done(struct verification *verification)
         g_array_set_clear_func(verification->sums, clear_sum);
         g_array_unref(verification->sums);
     }
+    g_clear_pointer(&verification->published, g_array_unref);
     owners_writer_free(verification->owners);
     g_clear_pointer(&verification->report, file_free);
     g_free(verification->settled);
@@ -300,7 +312,8 @@ bool verify_run(const struct verify_input *input, struct verify_result *ret, GEr
     verification.settled = g_new0(bool, input->n_parts);
     verification.sums = g_array_new(FALSE, TRUE, sizeof(struct part_sum));
     bool ok = open_undo(&verification, error) && open_owners(&verification, error) && sweep_run(&verification, error) &&
-              compare_rest(&verification, error) && unvisited(&verification, error) && verdict(&verification, error);
+              appended_list(&verification, error) && compare_rest(&verification, error) &&
+              strays(&verification, error) && unvisited(&verification, error) && verdict(&verification, error);
     verification_done(&verification);
     if (ok)
         *ret = result;

@@ -50,6 +50,7 @@ struct verify_input {
     const char *where;
     const struct path *version; /* of the source's documents; NULL */
     const char *run, *spec;
+    const uint8_t *run_uid; /* by which an append-only target names the run's files */
     int64_t planned_at_ms;
     bool same_dataset, listed;
     enum spec_expires expires; /* what the run does with expiries, from the spec */

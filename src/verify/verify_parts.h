@@ -24,6 +24,7 @@ struct verification {
     bool (*work)(struct pass *pass, GError **error); /* of every thread */
     bool unlisted_looked_at;                         /* the sweep has seen to the keys that the listing does not hold */
     struct sweep *sweep;  /* while the target is scanned; has a lock of its own, taken before this one */
+    GArray *published;    /* of struct sink_file, ascending: the files of an append-only target; NULL */
     bool *settled;        /* by part: its sum says it all. Written by one thread, between the two rounds of threads */
     pthread_mutex_t lock; /* guards what follows; a leaf */
     struct found found;
@@ -75,6 +76,7 @@ bool pass_begin(struct pass *pass, const struct verify_part *part, GError **erro
 bool pass_part(struct pass *pass, const struct verify_part *part, GError **error);
 bool pass_fresh_transform(struct pass *pass, GError **error);
 void pass_show(struct pass *pass, uint64_t compared); /* keys since the last time */
+void pass_show_found(struct pass *pass);              /* those of pass->found */
 
 /* The recorded outcome of the partition's i-th listed key; OUTCOME_COUNT: none is recorded. Asked along the listing. */
 enum outcome pass_outcome(struct pass *pass, uint64_t i);
@@ -109,6 +111,18 @@ void pass_count(struct pass *pass, enum verify_class class);
 /* Reads records of `undo:` for a partition until the wanted keys are found; same_dataset.c */
 bool pass_same_dataset(struct pass *pass, const struct verify_part *part, GError **error);
 bool pass_elsewhere(struct pass *pass, const struct verify_part *part, GError **error);
+bool pass_appended(struct pass *pass, const struct verify_part *part, GError **error);
+
+/* What the source gives of a partition: a batch of subjects a call, in pass->mem, in the source's order. */
+struct pass_source {
+    struct scan *scan;
+    uint64_t index; /* listed keys so far */
+    bool done;      /* nothing follows */
+};
+bool pass_source_open(struct pass *pass, const struct verify_part *part, struct pass_source *ret, GError **error);
+bool pass_source_next(struct pass *pass, const struct verify_part *part, struct pass_source *source, GArray *into,
+                      GError **error);
+void pass_source_close(struct pass_source *source);
 
 /* One source document of a batch, and what the undo log says was there before. */
 struct given {
@@ -145,6 +159,18 @@ bool listed_begin(struct listed *listed, struct listing_reader *listing, GError 
 void listed_done(struct listed *listed);
 /* Keys are asked for in ascending order. *ret_index: its place in partition listed->part. */
 bool listed_find(struct listed *listed, struct slice key, bool *ret_found, uint64_t *ret_index, GError **error);
+
+/* --- appended.c: a target that is files of the run --------------------------------------------------------------- */
+
+static inline bool verify_appends(const struct verify_input *input)
+{
+    return store_driver(input->target)->write == NULL;
+}
+
+/* Which files the run has published: verification->published. Nothing where the target is no such one. */
+bool appended_list(struct verification *verification, GError **error);
+/* Files of partitions that the run does not have; where all of its partitions are looked at. */
+bool appended_strays(struct pass *pass, GError **error);
 
 /* --- sums.c, sweep.c: what is kept of a partition, and what the target alone says -------------------------------- */
 

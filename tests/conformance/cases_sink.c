@@ -203,6 +203,66 @@ static void the_identity_changes_with_what_is_there(struct stand *stand)
     drop(stand, &stand->lane.fence);
 }
 
+static GArray *published(struct stand *stand, const struct fence_id *id)
+{
+    GError *error = NULL;
+    struct call call = stand_call(stand);
+    GArray *files = g_array_new(false, false, sizeof(struct sink_file));
+    kit_ok(store_sink_published(stand->session, &call, id->run, files, &error));
+    return files;
+}
+
+/* By number, whatever the order in which they came: an engine counts to 10 and further. */
+static void what_is_published_is_listed_in_order_and_nothing_of_another_run(struct stand *stand)
+{
+    static const uint64_t numbers[] = {10, 2, 1};
+    begin(stand);
+    struct sink_file others = file_of(stand, 0, 1);
+    sink(stand, &others, 0, 1);
+    publish(stand, &others);
+    begin(stand);
+    for (uint32_t part = 0; part < 2; part++)
+        for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
+            struct sink_file file = file_of(stand, 1 - part, numbers[i]);
+            sink(stand, &file, 0, 1);
+            publish(stand, &file);
+        }
+    struct sink_file hidden = file_of(stand, 0, 3);
+    sink(stand, &hidden, 0, 1);
+    g_autoptr(GArray) files = published(stand, &stand->lane.fence);
+    assert_int_equal(files->len, 6);
+    for (guint i = 0; i < files->len; i++) {
+        const struct sink_file *file = &g_array_index(files, struct sink_file, i);
+        assert_int_equal(file->id.part, i / 3);
+        assert_int_equal(file->number, numbers[2 - i % 3]);
+        assert_memory_equal(file->id.run, stand->lane.fence.run, sizeof file->id.run);
+    }
+    drop(stand, &stand->lane.fence);
+    drop(stand, &others.id);
+    g_autoptr(GArray) none = published(stand, &stand->lane.fence);
+    assert_int_equal(none->len, 0);
+}
+
+static void a_published_file_is_scanned_by_its_bounds_as_it_stands(struct stand *stand)
+{
+    GError *error = NULL;
+    put_files(stand);
+    g_autoptr(GArray) files = published(stand, &stand->lane.fence);
+    assert_int_equal(files->len, 3);
+    for (guint i = 0; i < files->len; i++) {
+        struct call call = stand_call(stand);
+        struct scan_spec spec = {.max_records = 70};
+        size_t n;
+        kit_ok(
+            store_sink_bounds(stand->session, &call, &g_array_index(files, struct sink_file, i), &spec.bounds, &error));
+        struct record *records = stand_scan(stand, &spec, &n);
+        assert_int_equal(n, RECORDS);
+        for (unsigned j = 0; j < n; j++)
+            assert_int_equal(stand_value(records[j].raw), i * RECORDS + j);
+    }
+    drop(stand, &stand->lane.fence);
+}
+
 #define SINKS (NEEDS(SINK) | NEEDS(SCAN))
 
 const struct conformance_case sink_cases[] = {
@@ -211,6 +271,10 @@ const struct conformance_case sink_cases[] = {
      a_write_that_is_repeated_before_it_is_published_replaces_the_first},
     {"a-publish-may-be-repeated-also-by-another-process", SINKS, a_publish_may_be_repeated_also_by_another_process},
     {"a-drop-takes-back-its-run-and-no-other", SINKS, a_drop_takes_back_its_run_and_no_other},
+    {"what-is-published-is-listed-in-order-and-nothing-of-another-run", SINKS,
+     what_is_published_is_listed_in_order_and_nothing_of_another_run},
+    {"a-published-file-is-scanned-by-its-bounds-as-it-stands", SINKS,
+     a_published_file_is_scanned_by_its_bounds_as_it_stands},
     {"every-cursor-goes-on-with-exactly-the-rest", SINKS, every_cursor_goes_on_with_exactly_the_rest},
     {"parts-cover-everything-exactly-once", SINKS | NEEDS(SPLIT), parts_cover_everything_exactly_once},
     {"the-identity-changes-with-what-is-there", SINKS | NEEDS(IDENTITY), the_identity_changes_with_what_is_there},

@@ -344,6 +344,21 @@ static bool fault_sink_publish(struct session *session, const struct call *call,
                     error);
 }
 
+static bool fault_sink_published(struct session *session, const struct call *call, const uint8_t run[16], GArray *into,
+                                 GError **error)
+{
+    struct passage passage;
+    return session_go_in(&passage, session, call, FAULT_SINK_LIST, error) &&
+           come_out(&passage, passage.driver->inner->sink->published(inner_of(session), call, run, into, error), error);
+}
+
+/* A matter of names: nothing that could go wrong for a while. */
+static bool fault_sink_bounds(struct session *session, const struct call *call, const struct sink_file *file,
+                              struct slice *ret, GError **error)
+{
+    return store_of(session)->driver->inner->sink->bounds(inner_of(session), call, file, ret, error);
+}
+
 static bool fault_sink_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error)
 {
     struct passage passage;
@@ -390,6 +405,8 @@ static void wrap_rest(struct fault_driver *driver)
         driver->sink = (struct sink_ops){
             .write_durable = WRAP(sink->write_durable, fault_sink_write),
             .publish_durable = WRAP(sink->publish_durable, fault_sink_publish),
+            .published = WRAP(sink->published, fault_sink_published),
+            .bounds = WRAP(sink->bounds, fault_sink_bounds),
             .drop = WRAP(sink->drop, fault_sink_drop),
         };
         driver->table.sink = &driver->sink;

@@ -116,6 +116,18 @@ bool file_names(const struct world *world, const char *dir, const char *dataset,
     return true;
 }
 
+bool file_names_one(const struct world *world, const char *dir, const char *name, GPtrArray **ret, GError **error)
+{
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(file_name_free);
+    struct search search = {.world = world, .dir = dir, .found = found};
+    struct world_stat stat;
+    if (!file_stat_path(world, path, &stat, error) || !file_found(&search, g_strdup(name), &stat, error))
+        return false;
+    *ret = g_steal_pointer(&found);
+    return true;
+}
+
 bool file_names_some(const struct world *world, const char *dir, const char *dataset, GPtrArray **ret, GError **error)
 {
     g_autoptr(GPtrArray) found = NULL;

@@ -23,3 +23,6 @@ bool file_names(const struct world *world, const char *dir, const char *dataset,
 
 /* The same, but NOT_FOUND where nothing matches. */
 bool file_names_some(const struct world *world, const char *dir, const char *dataset, GPtrArray **ret, GError **error);
+
+/* The one file of that name, as an array of one. NOT_FOUND; REFUSED as above. */
+bool file_names_one(const struct world *world, const char *dir, const char *name, GPtrArray **ret, GError **error);

@@ -1,6 +1,6 @@
 #include "store/file/range.h"
 
-enum { BOUNDS_VERSION = 1, CURSOR_VERSION = 1, DIGEST_BYTES = 16 };
+enum { BOUNDS_VERSION = 1, WHOLE_VERSION = 2, CURSOR_VERSION = 1, DIGEST_BYTES = 16 };
 
 static void put_digest(GByteArray *into, struct digest digest)
 {
@@ -48,6 +48,24 @@ bool file_range_decode(struct file_range *ret, char **ret_name, struct slice bou
     *ret_name = g_strndup((const char *)name.data, name.len);
     range.name = *ret_name;
     *ret = range;
+    return true;
+}
+
+void file_whole_encode(const char *name, GByteArray *into)
+{
+    put_u8(into, WHOLE_VERSION);
+    put_prefixed(into, slice_of_text(name));
+}
+
+bool file_whole_decode(char **ret_name, struct slice bounds)
+{
+    struct reader reader = reader_of(bounds);
+    uint8_t version = reader_u8(&reader);
+    struct slice name = reader_prefixed(&reader);
+    if (!reader.ok || reader_left(&reader) > 0 || version != WHOLE_VERSION || name.len == 0 ||
+        memchr(name.data, '\0', name.len))
+        return false;
+    *ret_name = g_strndup((const char *)name.data, name.len);
     return true;
 }
 

@@ -22,6 +22,13 @@ void file_range_encode(const struct file_range *range, GByteArray *into);
 /* ret->name is copied to *ret_name, which the caller frees. CORRUPT. */
 bool file_range_decode(struct file_range *ret, char **ret_name, struct slice bounds, GError **error);
 
+/* Bounds of another version: version:u8 name:bytes. All of a file as it stands when the scan is opened; nothing is
+ * frozen.
+ */
+void file_whole_encode(const char *name, GByteArray *into);
+/* false: they are bounds of a range, or none at all. The caller frees *ret_name. */
+bool file_whole_decode(char **ret_name, struct slice bounds);
+
 /* Cursor: version:u8 expects:u8 file:u32 name_digest:u64 offset:u64 line:u64 line_at:u64, 38 bytes. */
 struct file_place {
     uint32_t file;   /* of those of the scan: 0 for a part */

@@ -8,14 +8,14 @@ enum {
     FAULT_RAW_BYTES = 4096,
 };
 
-/* Goes over one part, or over all files of the dataset as they are when it is opened. */
+/* Goes over one part, one file as it stands, or over all files of the dataset as they are when it is opened. */
 struct file_scan {
     struct scan_base base;
     struct file_session *session;
     const struct dataset *ds;
     char *ds_name;
-    GByteArray *bounds;     /* as asked for */
-    GPtrArray *files;       /* of struct file_name *: of the whole dataset; NULL for a part */
+    GByteArray *bounds; /* as asked for */
+    GPtrArray *files;   /* of struct file_name *: of the whole dataset, or one as it stands; NULL for a frozen part */
     struct file_name *only; /* of a part */
     char *only_name;
     struct file_range range; /* of a part */
@@ -77,11 +77,14 @@ static bool place_open(struct file_scan *scan, struct slice cursor, GError **err
 static bool begin(struct file_scan *scan, const struct scan_spec *spec, GError **error)
 {
     struct file_store *store = file_store_of((struct session *)scan->session);
-    if (!file_member(scan->ds_name, &scan->member, error))
-        return false;
-    bool ok = spec->bounds.len > 0
-                  ? part_open(scan, spec->bounds, error)
-                  : file_names_some(store->base.world, store->dir, spec->ds->name, &scan->files, error);
+    g_autofree char *whole = NULL;
+    bool ok = file_member(scan->ds_name, &scan->member, error);
+    if (ok && spec->bounds.len == 0)
+        ok = file_names_some(store->base.world, store->dir, spec->ds->name, &scan->files, error);
+    else if (ok && file_whole_decode(&whole, spec->bounds))
+        ok = file_names_one(store->base.world, store->dir, whole, &scan->files, error);
+    else if (ok)
+        ok = part_open(scan, spec->bounds, error);
     return ok && place_open(scan, spec->cursor, error);
 }
 

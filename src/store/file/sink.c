@@ -1,6 +1,6 @@
 /* As a target: one file a partition and checkpoint. `out-*.ndjson` becomes `out-RUN-PARTITION-NUMBER.ndjson`, written
- * as
- * `.out-….ndjson.tmp` and renamed when the checkpoint that names it stands. */
+ * as `.out-….ndjson.tmp` and renamed before the checkpoint that names it. */
+#include "base/int.h"
 #include "store/file/file_store.h"
 #include "store/file/pack.h"
 
@@ -33,6 +33,8 @@ static bool target_check(const char *dataset, const char *name, struct target *t
         g_autofree char *what = g_strdup_printf("expected a name that ends in %s", file_form_words);
         return refuse(dataset, what, error);
     }
+    if (strchr(dataset, '#'))
+        return refuse(dataset, "expected no '#', behind which a member of what is read would stand", error);
     if (target->form.format == FORMAT_CSV)
         return refuse(dataset, "CSV keeps neither types nor nested fields; use .ndjson", error);
     const char *star = strchr(name, '*');
@@ -138,6 +140,89 @@ static bool sink_publish_durable(struct session *session, const struct call *cal
     return error_set(error, SLUICE_ERROR_STORE, "%s: neither it nor what it was to be renamed from is there", path);
 }
 
+/* --- what is there
+ * ---------------------------------------------------------------------------------------------------- */
+
+static bool number_of(const char **io_at, char end, uint64_t most, uint64_t *ret)
+{
+    size_t len = strspn(*io_at, "0123456789");
+    if (!int_parse_u64(slice_of(*io_at, len), ret) || *ret > most || (*io_at)[len] != end)
+        return false;
+    *io_at += len + 1;
+    return true;
+}
+
+/* The file that the run gave this name; the name that it would get must be this one. */
+static bool file_of_name(const struct target *target, const char *prefix, const char *name, struct sink_file *io)
+{
+    const char *at = name + strlen(prefix);
+    size_t len = strspn(at, "0123456789-");
+    uint64_t part;
+    g_autofree char *numbers = g_strdup_printf("%.*s-", (int)len, at);
+    const char *number = numbers;
+    if (!number_of(&number, '-', UINT32_MAX, &part) || !number_of(&number, '-', UINT64_MAX, &io->number))
+        return false;
+    io->id.part = (uint32_t)part;
+    g_autofree char *given = file_name_of(target, io);
+    return strcmp(given, name) == 0;
+}
+
+static int by_place(const void *left, const void *right)
+{
+    const struct sink_file *a = left, *b = right;
+    if (a->id.part != b->id.part)
+        return a->id.part < b->id.part ? -1 : 1;
+    return a->number < b->number ? -1 : a->number > b->number;
+}
+
+static bool list_published(const struct target *target, const uint8_t run[16], GArray *into, GError **error)
+{
+    const struct world *world = target->store->base.world;
+    g_autofree char *prefix = run_prefix(target, run);
+    g_autoptr(GPtrArray) names = NULL;
+    struct sink_file file = {0};
+    memcpy(file.id.run, run, sizeof file.id.run);
+    if (!file_exists(world, target->dir))
+        return true;
+    if (!file_list(world, target->dir, &names, error))
+        return false;
+    for (size_t i = 0; i < names->len; i++)
+        if (g_str_has_prefix(names->pdata[i], prefix) && file_of_name(target, prefix, names->pdata[i], &file))
+            g_array_append_val(into, file);
+    g_array_sort(into, by_place);
+    return true;
+}
+
+static bool sink_published(struct session *session, const struct call *call, const uint8_t run[16], GArray *into,
+                           GError **error)
+{
+    struct target target;
+    if (!target_of(&target, session, call, error))
+        return false;
+    bool ok = list_published(&target, run, into, error);
+    target_done(&target);
+    return ok;
+}
+
+static bool sink_bounds(struct session *session, const struct call *call, const struct sink_file *file,
+                        struct slice *ret, GError **error)
+{
+    const char *dataset = call->ds->name, *slash = strrchr(dataset, '/');
+    g_autoptr(GByteArray) bounds = g_byte_array_new();
+    struct target target;
+    if (!target_of(&target, session, call, error))
+        return false;
+    g_autofree char *below = g_strndup(dataset, slash ? (size_t)(slash + 1 - dataset) : 0);
+    g_autofree char *name = file_name_of(&target, file), *all = g_strconcat(below, name, NULL);
+    target_done(&target);
+    file_whole_encode(all, bounds);
+    return arena_copy(call->mem, slice_of(bounds->data, bounds->len), ret) ||
+           error_set(error, SLUICE_ERROR_TOO_BIG, "the answer does not fit into its memory");
+}
+
+/* --- taking it back
+ * --------------------------------------------------------------------------------------------------- */
+
 static bool of_run(const char *name, const char *prefix)
 {
     return g_str_has_prefix(name[0] == '.' ? name + 1 : name, prefix);
@@ -169,4 +254,9 @@ static bool sink_drop(struct session *session, const struct call *call, const ui
 }
 
 const struct sink_ops file_sink_ops = {
-    .write_durable = sink_write_durable, .publish_durable = sink_publish_durable, .drop = sink_drop};
+    .write_durable = sink_write_durable,
+    .publish_durable = sink_publish_durable,
+    .published = sink_published,
+    .bounds = sink_bounds,
+    .drop = sink_drop,
+};

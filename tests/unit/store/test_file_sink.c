@@ -113,6 +113,30 @@ static void a_drop_removes_all_of_the_run_and_nothing_else(void **state)
     kit_ok(store_sink_drop(files->session, &call, first.id.run, &error));
 }
 
+static void names_that_the_run_did_not_give_are_not_listed(void **state)
+{
+    static const char *const others[] = {
+        "out-abcd010203040506-7-00000013.ndjson",          "out-abcd010203040506-000007-13.ndjson",
+        "out-abcd010203040506-000007-00000013.jsonl",      "out-abcd010203040506-000007.ndjson",
+        "out-abcd010203040506-000007-00000013-1.ndjson",   "out-abcd010203040506-5000000000-00000013.ndjson",
+        "out-abcd010203040506-000007-00000013.ndjson.tmp", "out-abcd010203040506-mine.ndjson"};
+    GError *error = NULL;
+    struct files *files = *state;
+    files->ds.name = "out-*.ndjson";
+    g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(struct sink_file));
+    for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+        files_put_text(files, others[i], "");
+    struct call call = files_call(files);
+    write_two(files, &first);
+    publish(files, &first);
+    kit_ok(store_sink_published(files->session, &call, first.id.run, found, &error));
+    assert_int_equal(found->len, 1);
+    assert_int_equal(g_array_index(found, struct sink_file, 0).number, first.number);
+    files->ds.name = "nowhere/out-*.ndjson";
+    kit_ok(store_sink_published(files->session, &call, first.id.run, found, &error));
+    assert_int_equal(found->len, 1);
+}
+
 static void a_publish_of_what_was_never_written_fails(void **state)
 {
     GError *error = NULL;
@@ -134,6 +158,7 @@ static void a_dataset_that_cannot_be_written_says_why(void **state)
         {"out-*.txt", "expected a name that ends in .ndjson"},
         {"../out-*.ndjson", "below the store's directory"},
         {".out-*.ndjson", "expected one '*'"},
+        {"a#b-*.ndjson", "expected no '#'"},
     };
     struct files *files = *state;
     struct call call = files_call(files);
@@ -170,8 +195,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_written_is_seen_once_it_is_published),   TEST(everything_is_on_disk_when_the_call_returns),
         TEST(an_attempt_that_is_repeated_replaces_the_first), TEST(a_drop_removes_all_of_the_run_and_nothing_else),
-        TEST(a_publish_of_what_was_never_written_fails),      TEST(a_dataset_that_cannot_be_written_says_why),
-        TEST(a_write_that_fails_leaves_nothing_behind),
+        TEST(names_that_the_run_did_not_give_are_not_listed), TEST(a_publish_of_what_was_never_written_fails),
+        TEST(a_dataset_that_cannot_be_written_says_why),      TEST(a_write_that_fails_leaves_nothing_behind),
     };
     return cmocka_run_group_tests_name("store/file_sink", tests, NULL, NULL);
 }
