@@ -265,6 +265,10 @@ struct checkpoints {
 bool catalog_checkpoints(struct catalog *catalog, int64_t run, uint32_t part, struct arena *mem,
                          struct checkpoints *ret, GError **error);
 
+/* How many writes the checkpoints of each of these partitions count: ret[i] of parts[i], which are sorted. */
+bool catalog_part_writes(struct catalog *catalog, int64_t run, const uint32_t *parts, size_t n, uint64_t *ret,
+                         GError **error);
+
 struct parts_of {
     int64_t run;
     uint32_t stage; /* UINT32_MAX: of the whole run */

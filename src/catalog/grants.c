@@ -250,3 +250,24 @@ bool catalog_checkpoints(struct catalog *catalog, int64_t run, uint32_t part, st
     *ret = (struct checkpoints){.rows = rows.at, .n = rows.n};
     return true;
 }
+
+bool catalog_part_writes(struct catalog *catalog, int64_t run, const uint32_t *parts, size_t n, uint64_t *ret,
+                         GError **error)
+{
+    bool row, ok;
+    size_t i = 0;
+    auto_(query) query = query_of(catalog->db, SQL_PART_WRITES);
+    query_put_i64(query, run);
+    memset(ret, 0, n * sizeof *ret);
+    while ((ok = query_row(query, &row, error)) && row) {
+        uint32_t part = query_u32(query);
+        uint64_t written = query_u64(query);
+        if (!query_ok(query, error))
+            return false;
+        while (i < n && parts[i] < part)
+            i++;
+        if (i < n && parts[i] == part)
+            ret[i] = written;
+    }
+    return ok;
+}

@@ -102,7 +102,10 @@ static bool build_chains(struct hold *hold, uint32_t stage, uint64_t *ret_keys, 
     g_autoptr(GArray) parts = forward_parts(hold, stage, false, error);
     if (!parts)
         return false;
-    struct undo_filter filter = {.parts = (const uint32_t *)(void *)parts->data, .n = parts->len};
+    g_autofree uint64_t *written = g_new0(uint64_t, parts->len + 1);
+    struct undo_filter filter = {.parts = (const uint32_t *)(void *)parts->data, .n = parts->len, .written = written};
+    if (!catalog_part_writes(hold->catalog, hold->run.id, filter.parts, filter.n, written, error))
+        return false;
     if (!undo_chains_build(&hold->undo_config, &filter, error) || !undo_chains_open(&chains, &hold->undo_config, error))
         return false;
     *ret_keys = undo_chains_count(chains);
@@ -126,15 +129,20 @@ bool takeback_prepare(struct hold *hold, uint32_t stage, GError **error)
 
 static char *damage_text(const struct undo_damage *damage, size_t n)
 {
-    GString *text = g_string_new(NULL);
     uint64_t keys = 0;
-    for (size_t i = 0; i < n; i++)
+    const struct undo_damage *first = NULL;
+    for (size_t i = 0; i < n; i++) {
         keys += damage[i].keys;
-    g_string_printf(text,
-                    "%" G_GSIZE_FORMAT " blocks of the undo log are damaged, with %" G_GUINT64_FORMAT
-                    " keys that could not be taken back; the first is in segment %u at offset %" G_GUINT64_FORMAT,
-                    n, keys, damage[0].at.segment, damage[0].at.offset);
-    return g_string_free(text, FALSE);
+        if (!first && damage[i].at.segment)
+            first = &damage[i];
+    }
+    if (!first)
+        return ending_words("the undo log is damaged, with %" G_GUINT64_FORMAT
+                            " keys that could not be taken back: no segment holds their entries any more",
+                            keys);
+    return ending_words("%" G_GSIZE_FORMAT " blocks of the undo log are damaged, with %" G_GUINT64_FORMAT
+                        " keys that could not be taken back; the first is in segment %u at offset %" G_GUINT64_FORMAT,
+                        n, keys, first->at.segment, first->at.offset);
 }
 
 static bool all_taken_back(struct hold *hold, GError **error)

@@ -21,6 +21,8 @@ struct undo_chains;
 struct undo_filter {
     const uint32_t *parts; /* sorted; NULL: all forward partitions */
     size_t n;
+    const uint64_t *written; /* of each of the parts: how many applied writes are known elsewhere (the catalog counts
+                                them); NULL: not known. Where the log shows fewer, it has lost them. */
 };
 
 /* Durable when it returns (written aside, fsync, rename, fsync of the directory). Safe to repeat: chains of the same
@@ -39,7 +41,8 @@ void undo_chains_free(struct undo_chains *chains);
 AUTO_DEFINE(undo_chains, undo_chains_free)
 uint64_t undo_chains_count(const struct undo_chains *chains);
 /* What cannot be undone, of the partitions asked for: blocks that do not verify, by position; entries whose outcome was
- * in such a block; and applied writes of which no intent can be read (position in segment 0, known by number). `keys`:
+ * in such a block, or was cut off; and applied writes of which no intent can be read (position in segment 0, known by
+ * number, or by how many there are). `keys`:
  * of a block whose head can be read, how many of its writes were applied or may have been. Torn blocks of which nothing
  * was sent are no loss and not listed. */
 const struct undo_damage *undo_chains_damage(const struct undo_chains *chains, size_t *ret_n);

@@ -18,7 +18,10 @@ struct build {
     struct undo_walk walk;        /* of the second pass */
     GArray *damage;               /* of struct undo_damage: what the chains say is lost */
     GArray *unread;               /* of struct undo_block: outcomes that do not verify, though their heads do */
-    struct undo_damage unsettled; /* the first run of unknown entries; keys 0: none */
+    GArray *unknown;              /* of struct undo_damage: entries of which nothing tells the outcome */
+    uint64_t *applied;            /* of each part asked for: entries that were applied; NULL: filter->written is */
+    uint64_t *counts;             /* of them, that of the block at hand; NULL: none */
+    struct undo_damage unsettled; /* the first entries that nobody has settled; keys 0: none */
     bool unreadable;              /* some damage hides what it was: perhaps outcomes */
     struct extsort *links, *turns;
     struct arena *mem;
@@ -30,12 +33,16 @@ static int by_part(const void *key, const void *element)
     return (part > other) - (part < other);
 }
 
+static const uint32_t *find_part(const struct undo_filter *filter, uint32_t part)
+{
+    return bsearch(&part, filter->parts, filter->n, sizeof *filter->parts, by_part);
+}
+
 static bool asked(const struct undo_filter *filter, uint32_t part)
 {
     if (part >= UNDO_ROLLBACK_PART)
         return false;
-    return !filter || !filter->parts ||
-           bsearch(&part, filter->parts, filter->n, sizeof *filter->parts, by_part) != NULL;
+    return !filter || !filter->parts || find_part(filter, part) != NULL;
 }
 
 /* --- the first pass: outcomes ------------------------------------------------------------------------------------- */
@@ -93,7 +100,18 @@ static void lose(GArray *into, const struct undo_damage *damage)
     g_array_append_val(into, *damage);
 }
 
-/* An entry of unknown outcome: lost where the outcome is, else nobody has settled it. */
+/* Entries that follow one another are one row. */
+static void lose_one(GArray *into, const struct undo_damage *one)
+{
+    struct undo_damage *last = into->len ? &g_array_index(into, struct undo_damage, into->len - 1) : NULL;
+    if (last && last->at.segment == one->at.segment && last->at.offset == one->at.offset &&
+        last->first_number + last->keys == one->first_number)
+        last->keys++;
+    else
+        lose(into, one);
+}
+
+/* An entry of unknown outcome: lost where the outcome is, else decided by how many writes are known elsewhere. */
 static void take_unknown(struct build *build, const struct undo_block *block, const struct undo_entry *entry)
 {
     struct undo_damage one = {.at = block->at,
@@ -102,18 +120,14 @@ static void take_unknown(struct build *build, const struct undo_block *block, co
                               .first_number = entry->number,
                               .keys = 1,
                               .proven = true};
-    if (!outcome_lost(build, entry)) {
-        if (!build->unsettled.keys)
-            build->unsettled = one;
-        return;
-    }
-    struct undo_damage *last =
-        build->damage->len ? &g_array_index(build->damage, struct undo_damage, build->damage->len - 1) : NULL;
-    if (last && last->at.segment == one.at.segment && last->at.offset == one.at.offset &&
-        last->first_number + last->keys == one.first_number)
-        last->keys++;
-    else
-        lose(build->damage, &one);
+    lose_one(outcome_lost(build, entry) ? build->damage : build->unknown, &one);
+}
+
+/* A part's number of applied entries; NULL: they are not counted. */
+static uint64_t *applied_of(const struct build *build, uint32_t part)
+{
+    const uint32_t *at = build->applied ? find_part(build->filter, part) : NULL;
+    return at ? &build->applied[at - build->filter->parts] : NULL;
 }
 
 static bool add_link(struct build *build, const struct undo_block *block, const struct undo_entry *entry, uint32_t i,
@@ -141,6 +155,8 @@ static bool add_entry(struct build *build, const struct undo_block *block, const
                       GError **error)
 {
     enum undo_state state = undo_settled_ask(build->settled, entry->part, entry->lane, entry->number);
+    if (state == UNDO_APPLIED && build->counts)
+        ++*build->counts;
     if (state == UNDO_APPLIED)
         return add_link(build, block, entry, i, error);
     if (state == UNDO_UNKNOWN && asked(build->filter, entry->part))
@@ -172,6 +188,7 @@ static bool add_entries(struct build *build, const struct undo_block *block, GEr
     }
     struct undo_payload payload = undo_payload_of(&block->head, bytes);
     struct undo_entry entry;
+    build->counts = applied_of(build, block->head.part);
     while (undo_payload_next(&payload, &entry))
         if (!add_entry(build, block, &entry, payload.next - 1, error))
             return false;
@@ -236,6 +253,50 @@ static void list_losses(struct build *build)
     }
     struct undo_settled_left left = {.run = lose_left, .self = build};
     undo_settled_left(build->settled, &left);
+}
+
+/* --- what is known elsewhere -------------------------------------------------------------------------------------- */
+
+/* How many applied writes of the part at this place the log has lost without a trace so far. */
+static uint64_t missing_of(const struct build *build, size_t at)
+{
+    uint64_t shown = build->applied[at];
+    for (guint i = 0; i < build->damage->len; i++) {
+        const struct undo_damage *damage = &g_array_index(build->damage, struct undo_damage, i);
+        shown += damage->part == build->filter->parts[at] ? damage->keys : 0;
+    }
+    return build->filter->written[at] - MIN(shown, build->filter->written[at]);
+}
+
+/* A log that was cut off where a block ends looks whole. Entries whose outcomes are gone were applied as far as writes
+ * are missing; what is missing beyond them went with its entries. */
+static void lose_cut_off(struct build *build, size_t at)
+{
+    uint32_t part = build->filter->parts[at];
+    uint64_t missing = missing_of(build, at);
+    for (guint i = 0; i < build->unknown->len && missing > 0; i++) {
+        struct undo_damage *unknown = &g_array_index(build->unknown, struct undo_damage, i);
+        if (unknown->part != part)
+            continue;
+        struct undo_damage lost = *unknown;
+        lost.keys = (uint32_t)MIN(missing, lost.keys);
+        missing -= lost.keys;
+        unknown->keys = 0;
+        lose(build->damage, &lost);
+    }
+    struct undo_damage rest = {.part = part, .keys = (uint32_t)MIN(missing, UINT32_MAX), .proven = true};
+    if (missing > 0)
+        lose(build->damage, &rest);
+}
+
+static void compare_counts(struct build *build)
+{
+    for (size_t i = 0; build->applied && i < build->filter->n; i++)
+        if (build->applied[i] < build->filter->written[i])
+            lose_cut_off(build, i);
+    for (guint i = build->unknown->len; i-- > 0;)
+        if (g_array_index(build->unknown, struct undo_damage, i).keys > 0)
+            build->unsettled = g_array_index(build->unknown, struct undo_damage, i);
 }
 
 static bool all_settled(const struct build *build, GError **error)
@@ -410,11 +471,11 @@ static bool sorters_new(struct build *build, GError **error)
 
 static bool make_chains_durable(struct build *build, GError **error)
 {
-    if (!sorters_new(build, error) || !read_outcomes(build, error) || !read_entries(build, error) ||
-        !all_settled(build, error))
+    if (!sorters_new(build, error) || !read_outcomes(build, error) || !read_entries(build, error))
         return false;
     list_losses(build);
-    return group_by_key(build, error) && write_chains_durable(build, error);
+    compare_counts(build);
+    return all_settled(build, error) && group_by_key(build, error) && write_chains_durable(build, error);
 }
 
 bool undo_chains_build(const struct undo_config *config, const struct undo_filter *filter, GError **error)
@@ -430,6 +491,8 @@ bool undo_chains_build(const struct undo_config *config, const struct undo_filte
     build.settled = undo_settled_new();
     build.damage = g_array_new(FALSE, FALSE, sizeof(struct undo_damage));
     build.unread = g_array_new(FALSE, FALSE, sizeof(struct undo_block));
+    build.unknown = g_array_new(FALSE, FALSE, sizeof(struct undo_damage));
+    build.applied = filter && filter->written ? g_new0(uint64_t, filter->n + 1) : NULL;
     build.mem = arena_new(PAYLOAD_CAP);
     bool ok = make_chains_durable(&build, error);
     extsort_free(build.links);
@@ -437,6 +500,8 @@ bool undo_chains_build(const struct undo_config *config, const struct undo_filte
     arena_free(build.mem);
     g_array_unref(build.damage);
     g_array_unref(build.unread);
+    g_array_unref(build.unknown);
+    g_free(build.applied);
     undo_settled_free(build.settled);
     undo_walk_done(&build.walk);
     return ok;

@@ -8,9 +8,11 @@ what can go on goes on. Disks are mounted in a mount namespace of the script's o
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 
@@ -412,6 +414,7 @@ def damaged_rollback(stand, damage):
     among(["damaged", "segment"], done.err)
     now = stand.dump("items")
     lost = [key for key in now if now[key] != before[key]]
+    same(set(re.findall(r"with (\d+) keys that could not be taken back", done.err)), {str(len(lost))}, "keys that are counted")
     must(0 < len(lost) < ROWS, f"{len(lost)} keys could not be taken back")
     same([key for key in lost if now[key] != after[key]], [], "keys that are neither")
     same(stand.status("fix")["state"], "rolled-back", "state")
@@ -425,6 +428,24 @@ def _(stand):
 @test("an undo log that was cut off: what is missing is counted and left as it is, 8; the rest is taken back exactly")
 def _(stand):
     damaged_rollback(stand, lambda path: os.truncate(path, path.stat().st_size // 2))
+
+
+INTENTS, OUTCOMES = 1, 2
+
+
+def blocks(path):
+    """Where the blocks of a segment begin and end, and their types."""
+    data, at = path.read_bytes(), 56
+    while at < len(data):
+        _, kind, _, _, stored, head, _, _ = struct.unpack_from("<IHHIIIQQ", data, at)
+        yield at, at + 36 + head + stored, kind
+        at += 36 + head + stored
+
+
+for what, kind in (("with the outcomes of its last entries", INTENTS), ("with entries and outcomes", OUTCOMES)):
+    @test(f"an undo log that was cut off where a block ends, {what}: what is missing is counted, 8; the rest is taken back")
+    def _(stand, kind=kind):
+        damaged_rollback(stand, lambda path: os.truncate(path, [end for _, end, found in blocks(path) if found == kind][-2]))
 
 
 @test("a torn end of the undo log, which no checkpoint covers, is cut; the run goes on and is taken back exactly")

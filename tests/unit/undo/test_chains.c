@@ -9,7 +9,7 @@ static const uint32_t BACK = UNDO_ROLLBACK_PART;
 static void build(struct logs *logs, const uint32_t *parts, size_t n)
 {
     GError *error = NULL;
-    struct undo_filter filter = {parts, n};
+    struct undo_filter filter = {.parts = parts, .n = n};
     kit_ok(undo_chains_build(&logs->config, &filter, &error));
 }
 
@@ -509,6 +509,43 @@ static void entries_whose_outcome_is_lost_are_listed_not_guessed(void **state)
     logs_done(&logs);
 }
 
+/* At every border of the last three blocks, with 4 writes of the part known elsewhere: what the log lost is counted. */
+static void a_log_cut_off_where_a_block_ends_is_told_by_the_writes_that_are_known(void **state)
+{
+    struct logs logs;
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    logs_write(&logs, 1, 1, "a", "A", "B");
+    struct move moves[] = {{"b", "A", "B"}, {"c", "A", "B"}, {"d", "A", "B"}, {"e", "A", "B"}};
+    uint64_t borders[3] = {undo_here(logs.log).offset};
+    logs_intents(&logs, 1, 1, 2, moves, 4);
+    borders[1] = undo_here(logs.log).offset;
+    logs_outcomes(&logs, 1, 1, 2, 4, 7);
+    borders[2] = undo_here(logs.log).offset;
+    logs_close(&logs);
+    g_autofree char *path = logs_segment(&logs, 1);
+    g_autoptr(GByteArray) whole = logs_bytes(path);
+    static const uint32_t part = 1;
+    static const uint64_t written = 4;
+    struct undo_filter filter = {.parts = &part, .n = 1, .written = &written};
+    static const char *const left[] = {"a:B>A", "a:B>A", "a:B>A b:B>A c:B>A d:B>A"};
+    for (size_t i = 0; i < G_N_ELEMENTS(borders); i++) {
+        struct undo_damage damage[4];
+        GError *error = NULL;
+        logs_put_bytes(path, whole->data, borders[i]);
+        kit_ok(undo_chains_drop_durable(&logs.config, &error));
+        kit_ok(undo_chains_build(&logs.config, &filter, &error));
+        assert_chains(&logs, left[i]);
+        size_t n = damage_of(&logs, damage, 4);
+        assert_int_equal(n, i < 2);
+        if (n) {
+            assert_int_equal(damage[0].keys, 3);
+            assert_int_equal(damage[0].at.segment, i); /* cut off with its entries, or without */
+        }
+    }
+    logs_done(&logs);
+}
+
 static void a_torn_tail_is_no_loss(void **state)
 {
     struct logs logs;
@@ -661,6 +698,7 @@ int main(void)
         IN_DIR(an_unsettled_entry_is_refused_by_name),
         IN_DIR(the_keys_of_a_damaged_block_are_listed_and_the_rest_goes_back),
         IN_DIR(entries_whose_outcome_is_lost_are_listed_not_guessed),
+        IN_DIR(a_log_cut_off_where_a_block_ends_is_told_by_the_writes_that_are_known),
         IN_DIR(a_torn_tail_is_no_loss),
         IN_DIR(a_block_lost_after_the_build_is_named),
         IN_DIR(where_memory_is_small_fewer_come_back_and_none_is_lost),
