@@ -202,7 +202,7 @@ static void read_chains(const struct undo_config *config, bool made)
 
 static void read_all(const struct undo_config *config)
 {
-    struct undo_lines lines = {.line = take_line};
+    struct document_lines lines = {.line = take_line};
     undo_dump(config, &lines, NULL);
     read_chains(config, undo_chains_build(config, NULL, NULL));
 }

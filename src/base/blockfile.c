@@ -495,3 +495,53 @@ enum block_result blockfile_find(struct blockfile *file, uint64_t from, struct a
             return result;
     }
 }
+
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
+
+struct visited {
+    struct blockfile *file;
+    const struct block_visit *visit;
+    uint64_t at, damaged, first;
+};
+
+/* Behind a block whose lengths are not believed, the next one is looked for. */
+static bool visit_damage(struct visited *visited, GError **error)
+{
+    uint64_t here = visited->at;
+    enum block_result found = blockfile_find(visited->file, here + 1, visited->visit->mem, &visited->at, error);
+    if (found == BLOCK_FAILED)
+        return false;
+    if (found != BLOCK_OK)
+        visited->at = blockfile_end(visited->file);
+    visited->first = visited->damaged++ ? visited->first : here;
+    return visited->visit->damage(visited->visit->self, here, error);
+}
+
+static bool visit_one(struct visited *visited, bool *ret_over, GError **error)
+{
+    struct block block;
+    bool sound = false;
+    arena_reset(visited->visit->mem);
+    enum block_result result = blockfile_read(visited->file, visited->at, false, visited->visit->mem, &block, error);
+    *ret_over = result == BLOCK_END;
+    if (result == BLOCK_FAILED || result == BLOCK_END)
+        return result == BLOCK_END;
+    if (result == BLOCK_OK && !visited->visit->block(visited->visit->self, &block, &sound, error))
+        return false;
+    if (!sound)
+        return visit_damage(visited, error);
+    visited->at = block.end;
+    return true;
+}
+
+bool blockfile_visit(struct blockfile *file, const struct block_visit *visit, GError **error)
+{
+    struct visited visited = {.file = file, .visit = visit, .at = blockfile_begin(file)};
+    for (bool over = false; !over;)
+        if (!visit_one(&visited, &over, error))
+            return false;
+    return visited.damaged == 0 ||
+           error_set(error, SLUICE_ERROR_CORRUPT,
+                     "%s: damaged in %" G_GUINT64_FORMAT " place%s, the first at offset %" G_GUINT64_FORMAT,
+                     file_path(file->file), visited.damaged, visited.damaged == 1 ? "" : "s", visited.first);
+}

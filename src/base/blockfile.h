@@ -81,6 +81,16 @@ enum block_result { BLOCK_OK, BLOCK_END, BLOCK_DAMAGED, BLOCK_FAILED /* *error s
 enum block_result blockfile_read(struct blockfile *file, uint64_t offset, bool head_only, struct arena *mem,
                                  struct block *ret, GError **error);
 
+/* Every block of a file that may be damaged, and every place that is. */
+struct block_visit {
+    bool (*block)(void *self, const struct block *block, bool *ret_sound, GError **error); /* unsound: damage too */
+    bool (*damage)(void *self, uint64_t offset, GError **error);
+    void *self;
+    struct arena *mem; /* reset before each block */
+};
+/* CORRUPT at the end where there was damage: how many places, and where the first is. */
+bool blockfile_visit(struct blockfile *file, const struct block_visit *visit, GError **error);
+
 /* Past damage that took the lengths along: the first offset from `from` on at which a block's head verifies. Never
  * BLOCK_DAMAGED. `mem` is needed for the heads tried. */
 enum block_result blockfile_find(struct blockfile *file, uint64_t from, struct arena *mem, uint64_t *ret_offset,

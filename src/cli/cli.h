@@ -120,6 +120,7 @@ void progress_break(struct progress *progress);
 /* --- commands ----------------------------------------------------------------------------------------------------- */
 
 int command_doctor(struct cli *cli, GError **error);
+int command_dump(struct cli *cli, GError **error);
 int command_init(struct cli *cli, GError **error);
 int command_try(struct cli *cli, GError **error);
 int command_plan(struct cli *cli, GError **error);

@@ -62,6 +62,11 @@ COMMAND(quarantine, "list|show RUN", 2, 3, "the refused records: `list RUN`, `sh
 COMMAND(cat,        "STORE DATASET", 2, 2, "a dataset as NDJSON",
         "A relative path in STORE is relative to the folder that you are in.", LINES,
         OPTION_LIMIT, OPTION_WHERE, OPTION_KEYS, OPTION_KEY)
+COMMAND(dump,       "FILE",          1, 1, "a file of the home as lines of JSON, whatever it is",
+        "Segments of undo logs, chains, listings, skip lists, samples, owners, quarantines: the file says which it is. What does\n"
+        "not verify is named by its place, the rest is printed all the same; it then ends with 6. docs/formats/ says what the\n"
+        "lines mean.",
+        LINES, OPTION_COUNT)
 COMMAND(explain,    "[KEY]",         0, 2, "what a key of spec or contract means, an exit code, an error, an outcome, a state",
         "`sluice explain target.conflict`, or `conflict` alone; `explain exit 8`, `explain kept_live`. The kind may stand before\n"
         "the name: `explain contract version`. Without a name all of the kind are listed, without a kind all.",

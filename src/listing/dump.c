@@ -9,7 +9,7 @@ enum { KEYS_AT_ONCE = 1024, DUMP_MEMORY = 512 << 20 };
 struct dump {
     const struct world *world;
     const char *path;
-    const struct listing_lines *into;
+    const struct document_lines *into;
     GString *text;
 };
 
@@ -117,7 +117,7 @@ static bool dump_skips(struct dump *dump, GError **error)
     return give(dump, &line, error) && skiplist_each(list, give_entry, dump, error);
 }
 
-bool listing_dump(const struct world *world, const char *path, const struct listing_lines *into, GError **error)
+bool listing_dump(const struct world *world, const char *path, const struct document_lines *into, GError **error)
 {
     auto_(blockfile) skips = NULL;
     g_autoptr(GString) text = g_string_new(NULL);

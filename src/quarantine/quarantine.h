@@ -113,4 +113,8 @@ AUTO_DEFINE(quarantine_reader, quarantine_reader_free)
  * and counted, except a torn last one. TOO_BIG when `mem` is too small for it. */
 bool quarantine_next(struct quarantine_reader *reader, struct arena *mem, struct quarantine_entry **ret,
                      GError **error);
+/* A whole file of any run, line by line, those that verify as they are. CORRUPT at the end where others do not: the
+ * first of them is named; each has a line that says where it stands. */
+bool quarantine_dump(const struct world *world, const char *path, const struct document_lines *into, GError **error);
+
 uint64_t quarantine_reader_damaged(const struct quarantine_reader *reader);

@@ -138,3 +138,61 @@ bool quarantine_next(struct quarantine_reader *reader, struct arena *mem, struct
     *ret = entry;
     return true;
 }
+
+/* --- all of a file ------------------------------------------------------------------------------------------------ */
+
+struct dump {
+    const struct document_lines *into;
+    struct line_feed feed;
+    uint64_t line, damaged, first;
+};
+
+static bool give_damaged_line(struct dump *dump, bool torn, GError **error)
+{
+    g_autofree char *text = g_strdup_printf("{\"type\":\"damage\",\"line\":%" G_GUINT64_FORMAT ",\"torn\":%s}",
+                                            dump->line, torn ? "true" : "false");
+    dump->first = dump->damaged++ ? dump->first : dump->line;
+    return dump->into->line(dump->into->self, text, error);
+}
+
+/* The first line has no check of its own. */
+static bool give_line(struct dump *dump, struct slice line, GError **error)
+{
+    static const char FIRST[] = "{\"quarantine\":";
+    struct line_head head;
+    bool first = dump->line == 1 && line.len > strlen(FIRST) && memcmp(line.data, FIRST, strlen(FIRST)) == 0;
+    if (!first && !line_get(line, &head))
+        return give_damaged_line(dump, false, error);
+    g_autofree char *text = g_strndup((const char *)line.data, line.len);
+    return dump->into->line(dump->into->self, text, error);
+}
+
+static bool give_lines(struct dump *dump, GError **error)
+{
+    for (;;) {
+        struct slice line;
+        enum line_result result = line_next(&dump->feed, &line, error);
+        dump->line++;
+        if (result == LINE_FAILED || result == LINE_END)
+            return result == LINE_END;
+        if (result == LINE_TORN)
+            return give_damaged_line(dump, true, error);
+        if (!give_line(dump, line, error))
+            return false;
+    }
+}
+
+bool quarantine_dump(const struct world *world, const char *path, const struct document_lines *into, GError **error)
+{
+    auto_(file) file = NULL;
+    struct dump dump = {.into = into};
+    if (!file_open(&file, world, path, FILE_READ, error))
+        return false;
+    line_feed_init(&dump.feed, file);
+    bool ok = give_lines(&dump, error);
+    line_feed_done(&dump.feed);
+    return ok && (dump.damaged == 0 ||
+                  error_set(error, SLUICE_ERROR_CORRUPT,
+                            "%s: damaged in %" G_GUINT64_FORMAT " places, the first at line %" G_GUINT64_FORMAT, path,
+                            dump.damaged, dump.first));
+}

@@ -31,6 +31,12 @@ bool document_to_json(struct slice document, GString *into, GError **error);
  * names of array elements only have to be UTF-8: their place counts. Errors: BAD_RECORD, TOO_BIG. */
 bool document_check(struct slice bytes, GError **error);
 
+/* Where dumps of files go, a line of JSON each: text without newline, valid during the call. */
+struct document_lines {
+    bool (*line)(void *self, const char *text, GError **error); /* false, with *error, ends the dump */
+    void *self;
+};
+
 static inline bool document_view(struct slice document, bson_t *ret)
 {
     return bson_init_static(ret, document.data, document.len);

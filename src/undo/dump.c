@@ -1,11 +1,12 @@
 #include "record/key.h"
+#include "undo/chains_format.h"
 #include "undo/walk.h"
 
 enum { PAYLOAD_CAP = 1 << 30 };
 
 struct dump {
     struct undo_walk walk;
-    const struct undo_lines *into;
+    const struct document_lines *into;
     struct arena *mem;
     GString *text;
 };
@@ -166,7 +167,7 @@ static bool give_all(struct dump *dump, GError **error)
     return give_damage(dump, error);
 }
 
-bool undo_dump(const struct undo_config *config, const struct undo_lines *into, GError **error)
+bool undo_dump(const struct undo_config *config, const struct document_lines *into, GError **error)
 {
     struct dump dump = {.into = into};
     if (!undo_walk_open(&dump.walk, config, (struct undo_position){0, 0}, error))
@@ -178,4 +179,147 @@ bool undo_dump(const struct undo_config *config, const struct undo_lines *into, 
     g_string_free(dump.text, TRUE);
     undo_walk_done(&dump.walk);
     return ok;
+}
+
+/* --- one file by itself ------------------------------------------------------------------------------------------- */
+
+/* A segment without its log, or chains: the walk only keeps what its functions find damaged. */
+struct alone {
+    struct dump dump;
+    uint32_t segment; /* 0: chains */
+    uint64_t index;   /* of the next chain */
+};
+
+static bool give_damaged_place(void *self, uint64_t offset, GError **error)
+{
+    struct alone *alone = self;
+    bson_t line = BSON_INITIALIZER;
+    BSON_APPEND_UTF8(&line, "type", "damage");
+    if (alone->segment)
+        put_u64_field(&line, "segment", alone->segment);
+    put_u64_field(&line, "offset", offset);
+    return give(&alone->dump, &line, error);
+}
+
+static bool give_segment_block(void *self, const struct block *block, bool *ret_sound, GError **error)
+{
+    struct alone *alone = self;
+    struct undo_block found = {.at = {alone->segment, block->offset}, .end = block->end, .type = block->type};
+    guint damage = alone->dump.walk.damage->len;
+    bool known = block->type == UNDO_INTENTS || block->type == UNDO_OUTCOMES;
+    if (!undo_head_get(block->head, &found.head) || !known)
+        return true;
+    bool given = block->type == UNDO_INTENTS ? give_intents(&alone->dump, &found, block->payload, error)
+                                             : give_outcomes(&alone->dump, &found, block->payload, error);
+    *ret_sound = alone->dump.walk.damage->len == damage;
+    return given;
+}
+
+static bool give_chain_items(struct alone *alone, const struct block *block, bool *ret_sound, GError **error)
+{
+    struct undo_chains_items_head head;
+    g_autofree struct undo_turn *turns = g_new(struct undo_turn, UNDO_CHAINS_BLOCK);
+    char written[DIGEST_TEXT];
+    *ret_sound = undo_chains_items_head_get(block->head, &head) && head.count <= UNDO_CHAINS_BLOCK &&
+                 undo_turns_get(block->payload, turns, head.count);
+    for (uint32_t i = 0; *ret_sound && i < head.count; i++) {
+        bson_t line = BSON_INITIALIZER;
+        put_place(&line, "chain", &turns[i].spot.at);
+        put_u64_field(&line, "index", head.first + i);
+        put_u64_field(&line, "entry", turns[i].spot.entry);
+        BSON_APPEND_UTF8(&line, "written", digest_text(turns[i].written, written));
+        if (!give(&alone->dump, &line, error))
+            return false;
+    }
+    return true;
+}
+
+static bool give_lost(struct alone *alone, const struct block *block, bool *ret_sound, GError **error)
+{
+    struct reader head = reader_of(block->head);
+    uint32_t n = reader_u32(&head);
+    bool fits = head.ok && n <= block->payload.len; /* before memory is taken for them */
+    g_autofree struct undo_damage *lost = fits ? g_new0(struct undo_damage, n + 1) : NULL;
+    *ret_sound = fits && undo_chains_damage_get(block->payload, lost, n);
+    for (uint32_t i = 0; *ret_sound && i < n; i++) {
+        bson_t line = BSON_INITIALIZER;
+        put_place(&line, "lost", &lost[i].at);
+        put_u64_field(&line, "part", lost[i].part);
+        put_u64_field(&line, "lane", lost[i].lane);
+        put_u64_field(&line, "first_number", lost[i].first_number);
+        put_u64_field(&line, "keys", lost[i].keys);
+        if (!give(&alone->dump, &line, error))
+            return false;
+    }
+    return true;
+}
+
+static bool give_chains_end(struct alone *alone, const struct block *block, bool *ret_sound, GError **error)
+{
+    struct undo_chains_end end;
+    bson_t line = BSON_INITIALIZER;
+    *ret_sound = undo_chains_end_get(block->head, &end);
+    if (!*ret_sound) {
+        bson_destroy(&line);
+        return true;
+    }
+    put_place(&line, "end", &end.upto);
+    put_u64_field(&line, "chains", end.items);
+    return give(&alone->dump, &line, error);
+}
+
+static bool give_chains_block(void *self, const struct block *block, bool *ret_sound, GError **error)
+{
+    static bool (*const GIVE[])(struct alone *, const struct block *, bool *, GError **) = {
+        [UNDO_CHAINS_ITEMS] = give_chain_items, [UNDO_CHAINS_DAMAGE] = give_lost, [UNDO_CHAINS_END] = give_chains_end};
+    bool known = block->type < G_N_ELEMENTS(GIVE) && GIVE[block->type];
+    return !known || GIVE[block->type](self, block, ret_sound, error);
+}
+
+/* What the file says it is. */
+static bool give_kind(struct alone *alone, const struct blockfile *file, GError **error)
+{
+    struct slice tag = blockfile_tag(file);
+    char run[2 * UNDO_UID_LEN + 1];
+    bson_t line = BSON_INITIALIZER;
+    for (size_t i = 0; i < UNDO_UID_LEN; i++)
+        g_snprintf(run + 2 * i, 3, "%02x", tag.data[i]);
+    BSON_APPEND_UTF8(&line, "type", alone->segment ? "segment" : "chains");
+    BSON_APPEND_UTF8(&line, "run", run);
+    if (alone->segment)
+        put_u64_field(&line, "segment", alone->segment);
+    return give(&alone->dump, &line, error);
+}
+
+static bool dump_alone(struct alone *alone, struct blockfile *file, const struct document_lines *into, GError **error)
+{
+    alone->dump = (struct dump){.into = into, .mem = arena_new(PAYLOAD_CAP), .text = g_string_new(NULL)};
+    alone->dump.walk.damage = g_array_new(FALSE, FALSE, sizeof(struct undo_damage));
+    struct block_visit visit = {.block = alone->segment ? give_segment_block : give_chains_block,
+                                .damage = give_damaged_place,
+                                .self = alone,
+                                .mem = alone->dump.mem};
+    bool ok = give_kind(alone, file, error) && blockfile_visit(file, &visit, error);
+    g_array_unref(alone->dump.walk.damage);
+    g_string_free(alone->dump.text, TRUE);
+    arena_free(alone->dump.mem);
+    return ok;
+}
+
+bool undo_dump_segment(const struct world *world, const char *path, const struct document_lines *into, GError **error)
+{
+    auto_(blockfile) file = NULL;
+    if (!blockfile_open(&file, world, path, &UNDO_KIND, false, error))
+        return false;
+    struct slice tag = blockfile_tag(file);
+    struct reader number = reader_of(slice_of(tag.data + UNDO_UID_LEN, sizeof(uint32_t)));
+    struct alone alone = {.segment = reader_u32(&number)};
+    return dump_alone(&alone, file, into, error);
+}
+
+bool undo_dump_chains(const struct world *world, const char *path, const struct document_lines *into, GError **error)
+{
+    auto_(blockfile) file = NULL;
+    struct alone alone = {0};
+    return blockfile_open(&file, world, path, &UNDO_CHAINS_KIND, false, error) && dump_alone(&alone, file, into, error);
 }

@@ -21,6 +21,7 @@
 
 #include "base/world.h"
 #include "record/digest.h"
+#include "record/document.h"
 
 struct undo_log;
 
@@ -136,8 +137,8 @@ bool undo_tail_read(struct undo_tail *ret, const struct undo_config *config, uin
 
 /* The whole log as NDJSON, for people who look for something: a line per segment; then a line per block, with its
  * entries or outcomes, in the order of the log; then a line per damage. Text without newline, valid during the call. */
-struct undo_lines {
-    bool (*line)(void *self, const char *text, GError **error); /* false, with *error, ends the dump */
-    void *self;
-};
-bool undo_dump(const struct undo_config *config, const struct undo_lines *into, GError **error);
+bool undo_dump(const struct undo_config *config, const struct document_lines *into, GError **error);
+/* One segment, or the chains of a rollback, by itself. CORRUPT at the end where some of it does not verify: the first
+ * place is named; the rest has been given, with a line for each place. */
+bool undo_dump_segment(const struct world *world, const char *path, const struct document_lines *into, GError **error);
+bool undo_dump_chains(const struct world *world, const char *path, const struct document_lines *into, GError **error);

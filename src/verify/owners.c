@@ -5,13 +5,13 @@
 #include "base/int.h"
 #include "verify/verify_parts.h"
 
-#define ITEM_BYTES   20u /* digest[16] partition:u32, big-endian: bytewise order is theirs */
+#define ITEM_BYTES   OWNERS_ITEM_BYTES
 #define BLOCK_ITEMS  4096u
 #define SORT_BYTES   (16u << 20)
 #define TYPE_OWNERS  1
 #define TYPE_THE_END 2
 
-static const struct blockfile_kind KIND = {.magic = "SLOWNR1\n", .version = 1, .block_magic = 0x524e574f};
+const struct blockfile_kind owners_kind = {.magic = "SLOWNR1\n", .version = 1, .block_magic = 0x524e574f};
 
 /* --- writing
  * ---------------------------------------------------------------------------------------------------------- */
@@ -96,7 +96,7 @@ bool owners_writer_finish_durable(struct owners_writer *writer, GError **error)
     auto_(blockfile) file = NULL;
     g_autofree char *aside = g_strconcat(writer->path, ".tmp", NULL);
     return extsort_finish(writer->sort, error) && file_unlink(writer->world, aside, error) &&
-           blockfile_create(&file, writer->world, aside, &KIND, SLICE_EMPTY, error) &&
+           blockfile_create(&file, writer->world, aside, &owners_kind, SLICE_EMPTY, error) &&
            put_items(file, writer->sort, error) && put_end(file, extsort_count(writer->sort), error) &&
            blockfile_sync_durable(file, error) && file_rename_durable(writer->world, aside, writer->path, error);
 }
@@ -117,7 +117,7 @@ struct owners_reader {
 bool owners_reader_open(struct owners_reader **ret, const struct world *world, const char *path, GError **error)
 {
     struct blockfile *file;
-    if (!blockfile_open(&file, world, path, &KIND, false, error))
+    if (!blockfile_open(&file, world, path, &owners_kind, false, error))
         return false;
     struct owners_reader *reader = g_new0(struct owners_reader, 1);
     reader->path = g_strdup(path);
@@ -170,17 +170,21 @@ static bool read_block(struct owners_reader *reader, GError **error)
     return true;
 }
 
-bool owners_reader_next(struct owners_reader *reader, struct owner *ret, bool *ret_more, GError **error)
+void owners_item_get(const uint8_t *item, struct owner *ret)
 {
     uint32_t part;
+    memcpy(&part, item + 16, sizeof part);
+    *ret = (struct owner){.key = item, .part = GUINT32_FROM_BE(part)};
+}
+
+bool owners_reader_next(struct owners_reader *reader, struct owner *ret, bool *ret_more, GError **error)
+{
     if (reader->at == reader->payload.len && !reader->ended && !read_block(reader, error))
         return false;
     *ret_more = !reader->ended;
     if (reader->ended)
         return true;
-    ret->key = reader->payload.data + reader->at;
-    memcpy(&part, ret->key + 16, sizeof part);
-    ret->part = GUINT32_FROM_BE(part);
+    owners_item_get(reader->payload.data + reader->at, ret);
     reader->at += ITEM_BYTES;
     reader->given++;
     return true;

@@ -4,7 +4,7 @@
 #include "base/int.h"
 #include "verify/verify_parts.h"
 
-static const struct blockfile_kind SAMPLE_KIND = {.magic = "SLSAMP1\n", .version = 1, .block_magic = 0x504d4153};
+const struct blockfile_kind sample_kind = {.magic = "SLSAMP1\n", .version = 1, .block_magic = 0x504d4153};
 
 struct verify_sample {
     GHashTable *digests; /* GBytes (key) → struct digest * */
@@ -119,24 +119,27 @@ bool verify_sample_take(const struct verify_input *input, size_t n, const char *
         return false;
     struct block_draft draft = {.type = 1, .payload = slice_of(bytes->data, bytes->len), .pack = true};
     return file_make_dirs(input->world, folder, error) && file_unlink(input->world, aside, error) &&
-           blockfile_create(&file, input->world, aside, &SAMPLE_KIND, SLICE_EMPTY, error) &&
+           blockfile_create(&file, input->world, aside, &sample_kind, SLICE_EMPTY, error) &&
            blockfile_append(file, &draft, NULL, error) && blockfile_sync_durable(file, error) &&
            file_rename_durable(input->world, aside, path, error);
+}
+
+bool sample_item_get(struct reader *reader, struct sampled_key *ret)
+{
+    ret->key = reader_prefixed(reader);
+    ret->digest.low = reader_u64(reader);
+    ret->digest.high = reader_u64(reader);
+    return reader->ok;
 }
 
 static void take_sampled(struct verify_sample *sample, struct slice bytes)
 {
     struct reader reader = reader_of(bytes);
-    while (reader.ok && reader_left(&reader) > 0) {
-        struct slice key = reader_prefixed(&reader);
-        struct digest *digest = g_new0(struct digest, 1);
-        digest->low = reader_u64(&reader);
-        digest->high = reader_u64(&reader);
-        if (reader.ok)
-            g_hash_table_insert(sample->digests, g_bytes_new(key.data, key.len), digest);
-        else
-            g_free(digest);
-    }
+    struct sampled_key item;
+    while (reader.ok && reader_left(&reader) > 0)
+        if (sample_item_get(&reader, &item))
+            g_hash_table_insert(sample->digests, g_bytes_new(item.key.data, item.key.len),
+                                g_memdup2(&item.digest, sizeof item.digest));
 }
 
 struct verify_sample *verify_sample_new(void)
@@ -151,7 +154,7 @@ bool verify_sample_add(struct verify_sample *sample, const struct world *world, 
     auto_(blockfile) file = NULL;
     auto_(arena) mem = arena_new(64 << 20);
     struct block block;
-    if (!blockfile_open(&file, world, path, &SAMPLE_KIND, false, error))
+    if (!blockfile_open(&file, world, path, &sample_kind, false, error))
         return false;
     enum block_result result = blockfile_read(file, blockfile_begin(file), false, mem, &block, error);
     if (result == BLOCK_FAILED)

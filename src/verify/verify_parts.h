@@ -196,6 +196,9 @@ struct owner {
     const uint8_t *key; /* digest_put(); until the next call */
     uint32_t part;
 };
+extern const struct blockfile_kind owners_kind, sample_kind;
+#define OWNERS_ITEM_BYTES 20u /* digest[16] partition:u32, big-endian: bytewise order is theirs */
+void owners_item_get(const uint8_t *item, struct owner *ret);
 struct owners_reader;
 /* CORRUPT: not one, damaged. In ascending order of the digests. */
 bool owners_reader_open(struct owners_reader **ret, const struct world *world, const char *path, GError **error);
@@ -212,4 +215,11 @@ bool sweep_pass(struct pass *pass, GError **error);
 bool verification_threads(struct verification *verification, bool (*work)(struct pass *pass, GError **error),
                           GError **error);
 
+struct reader;
+struct sampled_key {
+    struct slice key;
+    struct digest digest; /* canonical, of the document */
+};
+/* The next item of a block; false: the bytes make no sense. */
+bool sample_item_get(struct reader *reader, struct sampled_key *ret);
 bool sample_holds(const struct verify_sample *sample, struct slice key, struct slice document, bool *ret_sampled);

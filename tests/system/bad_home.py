@@ -102,6 +102,93 @@ def resumed(stand, *codes):
     return done
 
 
+# --- dump
+
+
+def dumped(stand, path, code=0):
+    """The lines by their types, and what was said."""
+    done = stand.sluice("dump", path, "--json").ended(code)
+    lines = {}
+    for line in done.lines():
+        lines.setdefault(line.get("type"), []).append(line)
+    return lines, done.err
+
+
+def dump_damaged(stand, path, at, *kinds):
+    """Bits are flipped at an offset: the place is named, and what lies elsewhere is still there."""
+    flip(path, at, 4)
+    lines, said = dumped(stand, path, 6)
+    among([str(path), "damaged"], said)
+    for kind in kinds:
+        must(lines.get(kind), f"no line of {kind} in {list(lines)}")
+    stand.path("magic").write_bytes(b"?" + path.read_bytes()[1:])
+    among(["magic", "damaged at offset 0"], stand.sluice("dump", "magic").ended(6).err)
+    return lines, said
+
+
+@test("dump: a segment of the undo log and the chains; where they are damaged")
+def _(stand):
+    ready(stand, rate=10**6)
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    path = max(segments(stand), key=lambda path: path.stat().st_size)
+    whole, _ = dumped(stand, path)
+    same(len(whole["entry"]), ROWS, "entries")
+    same(sum(line["applied"].count("1") for line in whole["outcomes"]), ROWS, "applied")
+    same([line["offset"] for kind in ("intents", "outcomes") for line in whole[kind]],
+         [begin for wanted in (INTENTS, OUTCOMES) for begin, _, kind in blocks(path) if kind == wanted], "offsets")
+    stand.dies("undo.chains.made:1", "rollback", "fix", "--yes")
+    chains = stand.path("home/undo/fix.1/chains")
+    lines, _ = dumped(stand, chains)
+    same((len(lines["chain"]), lines["end"][0]["chains"]), (ROWS, ROWS), "chains")
+    dump_damaged(stand, chains, 100, "chains", "end", "damage")
+    begin = whole["intents"][1]["offset"]
+    lines, said = dump_damaged(stand, path, begin + 200, "segment", "entry", "outcomes")
+    same([line["offset"] for line in lines["damage"]], [begin], "damage")
+    among(f"the first at offset {begin}", said)
+
+
+@test("dump: listing, skip list, sample, owners, quarantine; where they are damaged")
+def _(stand):
+    ready(stand, rate=10**6)
+    stand.write("fix.yaml", FIX.format(rate=10**6).replace("protect: {", "protect: { rejects: 100%,"))
+    stand.write("fix.lua", "function transform(doc, ctx) if doc.n < 9 then return ctx.reject('no') end doc.n = 1 return doc end\n")
+    stand.sluice("run", "fix.yaml", "--yes").ended(8)
+    [listing] = stand.path("home/listing").glob("*.list")
+    lines, _ = dumped(stand, listing)
+    same((len(lines["key"]), lines["listing"][0]["keys"]), (ROWS, ROWS), "keys")
+    among(str(listing), (flip(listing, listing.stat().st_size // 2, 4), stand.sluice("dump", listing).ended(6))[1].err)
+    samples = [dumped(stand, path)[0]["sampled"] for path in stand.path("home/reports/fix.1").glob("sample.*")]
+    must(samples and all("digest" in line and line["key"][0] == "k" for sample in samples for line in sample), "samples")
+    sample = next(stand.path("home/reports/fix.1").glob("sample.*"))
+    dump_damaged(stand, sample, sample.stat().st_size - 9, "damage")
+    [owners] = stand.path("home/reports/fast.1").glob("owners.0")
+    must({line["partition"] for line in dumped(stand, owners)[0]["owner"]} <= {0, 1}, "partitions of the owners")
+    dump_damaged(stand, owners, 200, "damage")
+    quarantine = stand.path("home/quarantine/fix.1.ndjson")
+    lines, _ = dumped(stand, quarantine)
+    same(sorted(line["document"]["n"] for line in lines[None] if "reason" in line), list(range(9)), "refused")
+    flip(quarantine, quarantine.stat().st_size - 40, 2)
+    lines, said = dumped(stand, quarantine, 6)
+    same((len(lines[None]), [line["line"] for line in lines["damage"]]), (9, [10]), "a damaged last row")
+    among("the first at line 10", said)
+    stand.records("in/a.ndjson", ({"id": f"k{n % 7}", "v": n} for n in range(9)))
+    stand.write("skip.yaml", stand.read("load.yaml").replace("name: load", "name: skip").replace("key: id", "key: id, version: v").replace(
+        "dataset: items", "dataset: others"))
+    stand.sluice("run", "skip.yaml", "--yes").ended(0)
+    [skips] = stand.path("home/listing").glob("*.skip")
+    same([line["reason"] for line in dumped(stand, skips)[0]["state"]], ["superseded"] * 2, "losing states")
+    among(str(skips), (flip(skips, skips.stat().st_size - 20, 4), stand.sluice("dump", skips).ended(6))[1].err)
+
+
+@test("dump: what is no file of a home, or not there")
+def _(stand):
+    ready(stand, rate=10**6)
+    among("a segment of an undo log", stand.sluice("dump", "home/catalog.db").ended(6).err)
+    among("nowhere", stand.sluice("dump", "nowhere").ended(9).err)
+    stand.write("empty", "")
+    among("empty", stand.sluice("dump", "empty").ended(6).err)
+
+
 # --- a full disk
 
 

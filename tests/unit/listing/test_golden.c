@@ -60,7 +60,7 @@ static char *dump_of(const char *path)
 {
     GError *error = NULL;
     GString *text = g_string_new(NULL);
-    kit_ok(listing_dump(world_real(), path, &(struct listing_lines){keep_line, text}, &error));
+    kit_ok(listing_dump(world_real(), path, &(struct document_lines){keep_line, text}, &error));
     return g_string_free(text, FALSE);
 }
 
@@ -108,7 +108,7 @@ static void a_file_that_is_neither_is_refused(void **state)
     GError *error = NULL;
     g_autofree char *path = g_build_filename(*state, "other", NULL);
     assert_true(g_file_set_contents(path, "neither", -1, NULL));
-    kit_refused(listing_dump(world_real(), path, &(struct listing_lines){keep_line, NULL}, &error), CORRUPT, "other");
+    kit_refused(listing_dump(world_real(), path, &(struct document_lines){keep_line, NULL}, &error), CORRUPT, "other");
 }
 
 int main(void)

@@ -304,7 +304,7 @@ static char *dump_of(const struct undo_config *config)
 {
     GError *error = NULL;
     GString *text = g_string_new(NULL);
-    struct undo_lines lines = {.line = keep_line, .self = text};
+    struct document_lines lines = {.line = keep_line, .self = text};
     kit_ok(undo_dump(config, &lines, &error));
     return g_string_free(text, FALSE);
 }
@@ -427,7 +427,7 @@ static void the_dump_ends_when_its_reader_does(void **state)
 {
     struct logs logs;
     GError *error = NULL;
-    struct undo_lines lines = {.line = refuse_line};
+    struct document_lines lines = {.line = refuse_line};
     logs_init(&logs, *state);
     logs_open(&logs);
     kit_refused(undo_dump(&logs.config, &lines, &error), CANCELLED, "enough");

@@ -1,0 +1,98 @@
+/* The verifier's own files, for people who look for something: each is a header, blocks of items, nothing else. */
+#include "verify/dump.h"
+
+#include "base/blockfile.h"
+#include "base/int.h"
+#include "record/key.h"
+#include "verify/verify_parts.h"
+
+struct dump {
+    const struct document_lines *into;
+    GString *text;
+};
+
+/* Takes the line over. */
+static bool give(const struct dump *dump, bson_t *line, GError **error)
+{
+    g_string_truncate(dump->text, 0);
+    bool ok = document_to_json(slice_of(bson_get_data(line), line->len), dump->text, error);
+    bson_destroy(line);
+    return ok && dump->into->line(dump->into->self, dump->text->str, error);
+}
+
+static bool give_damage(void *self, uint64_t offset, GError **error)
+{
+    bson_t line = BSON_INITIALIZER;
+    BSON_APPEND_UTF8(&line, "type", "damage");
+    BSON_APPEND_INT64(&line, "offset", (int64_t)MIN(offset, INT64_MAX));
+    return give(self, &line, error);
+}
+
+static bool give_sampled(void *self, const struct block *block, bool *ret_sound, GError **error)
+{
+    struct reader reader = reader_of(block->payload);
+    while (reader.ok && reader_left(&reader) > 0) {
+        struct sampled_key sampled;
+        char digest[DIGEST_TEXT];
+        bson_t line = BSON_INITIALIZER;
+        if (!sample_item_get(&reader, &sampled)) {
+            bson_destroy(&line);
+            break;
+        }
+        BSON_APPEND_UTF8(&line, "type", "sampled");
+        key_show(sampled.key, "key", &line);
+        BSON_APPEND_UTF8(&line, "digest", digest_text(sampled.digest, digest));
+        if (!give(self, &line, error))
+            return false;
+    }
+    *ret_sound = reader.ok;
+    return true;
+}
+
+static bool give_owner(const struct dump *dump, const struct owner *owner, GError **error)
+{
+    char digest[DIGEST_TEXT];
+    bson_t line = BSON_INITIALIZER;
+    BSON_APPEND_UTF8(&line, "type", "owner");
+    BSON_APPEND_UTF8(&line, "key_digest", digest_text(digest_get(owner->key), digest));
+    BSON_APPEND_INT64(&line, "partition", owner->part);
+    return give(dump, &line, error);
+}
+
+static bool give_owners(void *self, const struct block *block, bool *ret_sound, GError **error)
+{
+    struct owner owner;
+    *ret_sound = block->payload.len % OWNERS_ITEM_BYTES == 0;
+    for (size_t at = 0; *ret_sound && at < block->payload.len; at += OWNERS_ITEM_BYTES) {
+        owners_item_get(block->payload.data + at, &owner);
+        if (!give_owner(self, &owner, error))
+            return false;
+    }
+    return true;
+}
+
+static bool dump_file(struct blockfile *file, struct block_visit visit, const struct document_lines *into,
+                      GError **error)
+{
+    auto_(arena) mem = arena_new(256 << 20);
+    g_autoptr(GString) text = g_string_new(NULL);
+    struct dump dump = {.into = into, .text = text};
+    visit.damage = give_damage;
+    visit.self = &dump;
+    visit.mem = mem;
+    return blockfile_visit(file, &visit, error);
+}
+
+bool sample_dump(const struct world *world, const char *path, const struct document_lines *into, GError **error)
+{
+    auto_(blockfile) file = NULL;
+    return blockfile_open(&file, world, path, &sample_kind, false, error) &&
+           dump_file(file, (struct block_visit){.block = give_sampled}, into, error);
+}
+
+bool owners_dump(const struct world *world, const char *path, const struct document_lines *into, GError **error)
+{
+    auto_(blockfile) file = NULL;
+    return blockfile_open(&file, world, path, &owners_kind, false, error) &&
+           dump_file(file, (struct block_visit){.block = give_owners}, into, error);
+}
