@@ -1,0 +1,288 @@
+/* What stands on disk before what: the order of the durable steps, looked at from outside, call by call. */
+#include <sqlite3.h>
+
+#include "interleavings/specs.h"
+#include "kit/scene.h"
+#include "run/worker_state.h"
+
+/* --- files that are written and not synced -------------------------------------------------------------------------
+ */
+
+/* Below the home, but for the catalog, which SQLite sees to, and what only living processes lock. */
+struct ledger {
+    struct scene *scene;
+    GHashTable *files, *folders; /* written, or something made or renamed in them, since their last sync */
+    GHashTable *absent;          /* opened before they were there */
+    bool synced;                 /* anything at all */
+};
+
+static bool is_ours(const struct ledger *ledger, const char *path)
+{
+    return g_str_has_prefix(path, ledger->scene->home) && !strstr(path, "/catalog.db") && !strstr(path, "/runs");
+}
+
+static void in_folder(struct ledger *ledger, const char *path)
+{
+    g_hash_table_add(ledger->folders, g_path_get_dirname(path));
+}
+
+static void on_rename(struct ledger *ledger, const char *to)
+{
+    g_autofree char *from = g_strconcat(to, ".tmp", NULL);
+    if (g_hash_table_contains(ledger->files, from))
+        fail_msg("%s is renamed before it is synced", from);
+    in_folder(ledger, to);
+}
+
+static void on_call(void *self, const char *call, const char *path, bool chosen)
+{
+    struct ledger *ledger = self;
+    if (!is_ours(ledger, path))
+        return;
+    if (strcmp(call, "open") == 0 && !g_file_test(path, G_FILE_TEST_EXISTS))
+        g_hash_table_add(ledger->absent, g_strdup(path));
+    if (strcmp(call, "pwrite") == 0) {
+        if (g_hash_table_remove(ledger->absent, path))
+            in_folder(ledger, path);
+        g_hash_table_add(ledger->files, g_strdup(path));
+    } else if (strcmp(call, "rename") == 0) {
+        on_rename(ledger, path);
+    } else if (strcmp(call, "mkdir") == 0 && strcmp(path, ledger->scene->home) != 0) {
+        in_folder(ledger, path);
+    } else if (strcmp(call, "fsync") == 0) {
+        ledger->synced |= g_hash_table_remove(ledger->files, path) || g_hash_table_remove(ledger->folders, path);
+    }
+}
+
+static GHashTable *names_new(void)
+{
+    return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+}
+
+static void ledger_begin(struct ledger *ledger, struct scene *scene)
+{
+    *ledger = (struct ledger){.scene = scene, .files = names_new(), .folders = names_new(), .absent = names_new()};
+    scene->fake.told = on_call;
+    scene->fake.told_self = ledger;
+}
+
+static void ledger_done(struct ledger *ledger)
+{
+    assert_true(ledger->synced);
+    ledger->scene->fake.told = NULL;
+    g_hash_table_unref(ledger->files);
+    g_hash_table_unref(ledger->folders);
+    g_hash_table_unref(ledger->absent);
+}
+
+static void all_synced_of(const struct ledger *ledger, GHashTable *names, const char *but, const char *when)
+{
+    GHashTableIter iter;
+    gpointer name;
+    g_hash_table_iter_init(&iter, names);
+    while (g_hash_table_iter_next(&iter, &name, NULL))
+        if (!but || !g_str_has_suffix(name, but))
+            fail_msg("%s is not synced when %s", (const char *)name + strlen(ledger->scene->home), when);
+}
+
+static void all_synced(const struct ledger *ledger, const char *but, const char *when)
+{
+    all_synced_of(ledger, ledger->files, but, when);
+    all_synced_of(ledger, ledger->folders, NULL, when);
+}
+
+/* --- runs
+ * --------------------------------------------------------------------------------------------------------------- */
+
+#define REFUSES                                                                                                        \
+    "function transform(doc, ctx)\n  if doc.n % 3 == 1 then return ctx.reject('third') end\n"                          \
+    "  doc.times = doc.times + 1\n  return doc\nend\n"
+
+enum { KEYS = 8 };
+
+static void begin(struct scene *scene, const char *spec, const char *lua)
+{
+    scene_init(scene, spec, lua);
+    for (int i = 0; i < KEYS; i++) {
+        g_autofree char *key = g_strdup_printf("k%d", i);
+        g_autofree char *json = g_strdup_printf("{\"n\":%d,\"times\":0,\"to\":\"t%d\"}", i, i / 3);
+        scene_put(scene, "items", key, json);
+        scene_put(scene, "origin", key, json);
+    }
+}
+
+static void what_a_checkpoint_names_and_a_write_rests_on_is_synced_before_it(void **state)
+{
+    static const char *const SPECS[] = {SAME_DATASET, FILL, OVERWRITE};
+    for (size_t i = 0; i < G_N_ELEMENTS(SPECS); i++) {
+        struct scene scene;
+        struct process process;
+        struct ledger ledger;
+        uint64_t checkpoints = 0, writes = 0;
+        begin(&scene, SPECS[i], REFUSES);
+        ledger_begin(&ledger, &scene);
+        scene_plan(&scene);
+        all_synced(&ledger, NULL, "a plan is frozen");
+        process_begin_small(&process, &scene, JOB_FORWARD, 2);
+        all_synced(&ledger, NULL, "the first partition is granted");
+        for (struct op *op; (op = process_wish(&process, 0))->kind != OP_END; process_step(&process, 0)) {
+            if (op->kind == OP_CAS && ++writes)
+                all_synced(&ledger, NULL, "a write is sent");
+            if (op->kind == OP_CHECKPOINT && ++checkpoints) /* of outcomes the fence tells until the next intents */
+                all_synced(&ledger, op->checkpoint.row.last ? NULL : ".undo", "a checkpoint is taken");
+        }
+        assert_int_equal(checkpoints, KEYS / 2);
+        assert_true(writes > 0);
+        process_die(&process);
+        ledger_done(&ledger);
+        scene_done(&scene);
+    }
+}
+
+/* Of what a batch does: the steps in the order in which they must be durable. */
+static void the_outcomes_of_a_batch_are_in_the_log_and_settled_before_its_checkpoint(void **state)
+{
+    static const enum op_kind ORDER[] = {OP_LOG, OP_CAS, OP_OUTCOME, OP_SETTLE, OP_CHECKPOINT};
+    struct scene scene;
+    struct process process;
+    size_t at = 0, batches = 0;
+    begin(&scene, SAME_DATASET, ONCE_MORE);
+    scene_plan(&scene);
+    process_begin_small(&process, &scene, JOB_FORWARD, 2);
+    for (struct op *op; (op = process_wish(&process, 0))->kind != OP_END; process_step(&process, 0)) {
+        bool durable = false;
+        for (size_t i = 0; i < G_N_ELEMENTS(ORDER); i++)
+            durable |= op->kind == ORDER[i];
+        if (!durable)
+            continue;
+        assert_int_equal(op->kind, ORDER[at]);
+        at = (at + 1) % G_N_ELEMENTS(ORDER);
+        batches += at == 0;
+    }
+    assert_int_equal(batches, KEYS / 2);
+    process_die(&process);
+    scene_done(&scene);
+}
+
+static void assert_keys_differ(const struct op *op)
+{
+    for (size_t i = 0; i < op->cas.n; i++)
+        for (size_t k = 0; k < i; k++)
+            assert_false(slice_equal(op->cas.ops[i].key, op->cas.ops[k].key));
+}
+
+/* A store may apply the operations of one call in any order, or together. */
+static void two_writes_of_one_key_never_go_out_in_one_call(void **state)
+{
+    static const char *const SPECS[] = {KEYED_BY_FIELD(", write: in-place, conflict: overwrite"),
+                                        KEYED_BY_FIELD(", write: fill")};
+    for (size_t i = 0; i < G_N_ELEMENTS(SPECS); i++) {
+        struct scene scene;
+        struct process process;
+        size_t calls = 0;
+        begin(&scene, SPECS[i], ONCE_MORE);
+        scene_plan(&scene);
+        process_begin(&process, &scene, JOB_FORWARD);
+        for (struct op *op; (op = process_wish(&process, 0))->kind != OP_END; process_step(&process, 0))
+            if (op->kind == OP_CAS && ++calls)
+                assert_keys_differ(op);
+        assert_true(calls > 0);
+        process_die(&process);
+        scene_done(&scene);
+    }
+}
+
+/* --- what a resume takes for its own -------------------------------------------------------------------------------
+ */
+
+/* A process that has taken so many checkpoints and dies with the writes of one more batch done (or, `idle`, with none),
+ * and the next one when it has read the log. */
+static void die_behind(struct scene *scene, struct process *process, size_t checkpoints, bool idle)
+{
+    process_begin_small(process, scene, JOB_FORWARD, 2);
+    for (size_t i = 0; i < checkpoints; i++) {
+        process_until(process, 0, OP_CHECKPOINT);
+        process_step(process, 0);
+    }
+    if (!idle)
+        process_until(process, 0, OP_CHECKPOINT);
+    process_die(process);
+    process_begin_small(process, scene, JOB_FORWARD, 2);
+    process_until(process, 0, OP_SCAN);
+}
+
+static void a_resume_remembers_exactly_the_writes_that_no_checkpoint_accounts_for(void **state)
+{
+    static const struct {
+        size_t checkpoints;
+        bool idle, again; /* the next one dies too, with writes of its own lane done */
+        uint64_t left;
+    } ROWS[] = {{1, true, false, 0}, {1, false, false, 2}, {0, false, false, 2}, {1, true, true, 2}};
+    for (size_t r = 0; r < G_N_ELEMENTS(ROWS); r++) {
+        struct scene scene;
+        struct process process;
+        begin(&scene, SAME_DATASET, ONCE_MORE);
+        scene_plan(&scene);
+        die_behind(&scene, &process, ROWS[r].checkpoints, ROWS[r].idle);
+        if (ROWS[r].again) {
+            process_die(&process);
+            die_behind(&scene, &process, 0, false);
+        }
+        assert_true(process.workers[0]->tail.n > 0);
+        assert_int_equal(process.workers[0]->applied_left, ROWS[r].left);
+        process_end(&process);
+        process_die(&process);
+        for (int i = 0; i < KEYS; i++) {
+            g_autofree char *key = g_strdup_printf("k%d", i);
+            g_autofree char *json = g_strdup_printf("{\"n\":%d,\"times\":1,\"to\":\"t%d\"}", i, i / 3);
+            scene_holds(&scene, "items", key, json);
+        }
+        scene_done(&scene);
+    }
+}
+
+/* --- the end
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static void lose_a_count(struct scene *scene)
+{
+    sqlite3 *db;
+    g_autofree char *path = g_build_filename(scene->home, "catalog.db", NULL);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "UPDATE run_total SET n_written = n_written - 1", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+}
+
+/* Everything is written, and of one key nobody can say what became of it. */
+static void a_run_that_does_not_account_for_every_listed_key_does_not_say_done(void **state)
+{
+    auto_(arena) mem = arena_new(1 << 20);
+    struct scene scene;
+    struct process process;
+    struct ended ended;
+    begin(&scene, OVERWRITE, ONCE_MORE);
+    scene_plan(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_end(&process);
+    process_die(&process);
+    lose_a_count(&scene);
+    scene_run(&scene, &ended);
+    assert_int_not_equal(ended.status, 0);
+    assert_non_null(strstr(ended.text, "finished, but data is missing: 8 keys were listed and 7"));
+    assert_int_not_equal(scene_row(&scene, mem).state, RUN_DONE);
+    ended_done(&ended);
+    scene_done(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_checkpoint_names_and_a_write_rests_on_is_synced_before_it),
+        cmocka_unit_test(the_outcomes_of_a_batch_are_in_the_log_and_settled_before_its_checkpoint),
+        cmocka_unit_test(two_writes_of_one_key_never_go_out_in_one_call),
+        cmocka_unit_test(a_resume_remembers_exactly_the_writes_that_no_checkpoint_accounts_for),
+        cmocka_unit_test(a_run_that_does_not_account_for_every_listed_key_does_not_say_done),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
