@@ -128,6 +128,7 @@ int command_run(struct cli *cli, GError **error);
 int command_status(struct cli *cli, GError **error);
 int command_list(struct cli *cli, GError **error);
 int command_cat(struct cli *cli, GError **error);
+bool cat_fences(struct cli *cli, GError **error); /* of --fences */
 int command_pause(struct cli *cli, GError **error);
 int command_resume(struct cli *cli, GError **error);
 int command_abort(struct cli *cli, GError **error);

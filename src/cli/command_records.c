@@ -128,6 +128,8 @@ static bool cat_all(struct cat *cat, GError **error)
 
 int command_cat(struct cli *cli, GError **error)
 {
+    if (cli_has(cli, OPTION_FENCES))
+        return cat_fences(cli, error) ? 0 : -1;
     struct cat cat = {.cli = cli, .mem = arena_new(256 << 20)};
     bool done = cat_open(&cat, error) && cat_all(&cat, error);
     cat_close(&cat);

@@ -61,7 +61,7 @@ COMMAND(verify,     "SPEC|RUN",      1, 1, "compare source and target now",
 COMMAND(quarantine, "list|show RUN", 2, 3, "the refused records: `list RUN`, `show RUN NUMBER`", "", LINES, OPTION_LIMIT)
 COMMAND(cat,        "STORE DATASET", 2, 2, "a dataset as NDJSON",
         "A relative path in STORE is relative to the folder that you are in.", LINES,
-        OPTION_LIMIT, OPTION_WHERE, OPTION_KEYS, OPTION_KEY)
+        OPTION_LIMIT, OPTION_WHERE, OPTION_KEYS, OPTION_KEY, OPTION_FENCES)
 COMMAND(dump,       "FILE",          1, 1, "a file of the home as lines of JSON, whatever it is",
         "Segments of undo logs, chains, listings, skip lists, samples, owners, quarantines: the file says which it is. What does\n"
         "not verify is named by its place, the rest is printed all the same; it then ends with 6. docs/formats/ says what the\n"

@@ -180,6 +180,22 @@ def _(stand):
     among(str(skips), (flip(skips, skips.stat().st_size - 20, 4), stand.sluice("dump", skips).ended(6))[1].err)
 
 
+@test("cat --fences: which writes of an unfinished run the store holds, by lane; of one that is over nothing")
+def _(stand):
+    ready(stand, rate=10**6)
+    stand.dies("cas.after:2", "run", "fix.yaml", "--yes")
+    fences = stand.sluice("cat", "--fences", "rocksdb:live", "items").ended(0).lines()
+    same({(line["type"], line["run"]) for line in fences}, {("fence", "fix.1")}, "fences")
+    lanes = [lane for line in fences for lane in line["lanes"]]
+    same({(lane["lane"], lane["open"]) for lane in lanes}, {(1, True)}, "lanes")
+    left = sum(document["n"] != 2 * int(key[1:]) + 1 for key, document in stand.documents("items").items())
+    same(sum(lane["base"] + len(lane["applied_above"]) for lane in lanes), ROWS - left, "writes that the store notes")
+    same(stand.sluice("cat", "--fences", "rocksdb:live", "others").ended(0).out, "", "of another dataset")
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    same(stand.sluice("cat", "--fences", "rocksdb:live", "items").ended(0).out, "", "fences of a run that is over")
+    among("keeps no fences", stand.sluice("cat", "--fences", "file:in", "*.ndjson").ended(2).err)
+
+
 @test("dump: what is no file of a home, or not there")
 def _(stand):
     ready(stand, rate=10**6)
