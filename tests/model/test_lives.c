@@ -1,5 +1,6 @@
-/* Random lives: SLUICE_LIVES of them (300), from SLUICE_LIFE on, on SLUICE_STORE (mem, rocksdb); a single one with
- * SLUICE_LIVES=1 SLUICE_LIFE=SEED. One that fails leaves a file; moved to tests/model/lives/ it is lived for ever. */
+/* Random lives: SLUICE_LIVES of them (else SLUICE_LIVES_USUAL, which the build says, else 300), from SLUICE_LIFE on, on
+ * SLUICE_STORE (mem, rocksdb); a single one with SLUICE_LIVES=1 SLUICE_LIFE=SEED. One that fails leaves a file; moved
+ * to tests/model/lives/ it is lived for ever. */
 #include "base/int.h"
 #include "model/life.h"
 
@@ -62,7 +63,8 @@ static void the_promises_hold_in_every_life(void **state)
 {
     const char *name = g_getenv("SLUICE_STORE");
     enum life_store on = store_of(name ? name : "mem");
-    uint64_t first = from_environment("SLUICE_LIFE", 1), lives = from_environment("SLUICE_LIVES", 300);
+    uint64_t usual = from_environment("SLUICE_LIVES_USUAL", 300);
+    uint64_t first = from_environment("SLUICE_LIFE", 1), lives = from_environment("SLUICE_LIVES", usual);
     struct met met = {0};
     for (uint64_t seed = first; seed < first + lives; seed++)
         live(*state, on, seed, &met);
