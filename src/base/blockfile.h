@@ -7,7 +7,7 @@
  *
  * All integers little-endian. head_sum = XXH3-64 of the fields before it and of head; body_sum = XXH3-64 of the stored
  * payload; the file header's checksum = XXH3-64 of the 48 bytes before it.
- * `head` is what an index wants to know without unpacking the payload; the payload is zstd level 1 where flags bit 0 is
+ * `head` is what an index wants to know without unpacking the payload; the payload is zstd where flags bit 0 is
  * set. A block that does not verify is damage; whether that is a torn tail or a loss is for the caller to say, who
  * knows up to which offset everything was durable. */
 #pragma once

@@ -2,8 +2,6 @@
 
 #include <limits.h>
 
-enum { VARINT_MAX = 10 };
-
 struct reader reader_of(struct slice bytes)
 {
     static const uint8_t nothing[1];
@@ -70,11 +68,11 @@ int64_t reader_i64(struct reader *reader)
 uint64_t reader_varint(struct reader *reader)
 {
     uint64_t value = 0;
-    for (unsigned i = 0; i < VARINT_MAX; i++) {
+    for (unsigned i = 0; i < VARINT_MOST; i++) {
         uint8_t byte = reader_u8(reader);
         if (!reader->ok)
             return 0;
-        if (i == VARINT_MAX - 1 && byte > 1) /* the tenth byte has room for one bit, and ends the number */
+        if (i == VARINT_MOST - 1 && byte > 1) /* the tenth byte has room for one bit, and ends the number */
             break;
         value |= (uint64_t)(byte & 0x7f) << (7 * i);
         if (byte < 0x80)
@@ -127,14 +125,18 @@ void put_i64(GByteArray *into, int64_t value)
     put_fixed(into, (uint64_t)value, 8);
 }
 
+uint8_t *int_put_varint(uint8_t *into, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *into++ = (uint8_t)(value | 0x80);
+    *into++ = (uint8_t)value;
+    return into;
+}
+
 void put_varint(GByteArray *into, uint64_t value)
 {
-    uint8_t bytes[VARINT_MAX];
-    unsigned len = 0;
-    for (; value >= 0x80; value >>= 7)
-        bytes[len++] = (uint8_t)(value | 0x80);
-    bytes[len++] = (uint8_t)value;
-    g_byte_array_append(into, bytes, len);
+    uint8_t bytes[VARINT_MOST];
+    g_byte_array_append(into, bytes, (guint)(int_put_varint(bytes, value) - bytes));
 }
 
 void put_bytes(GByteArray *into, struct slice bytes)

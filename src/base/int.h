@@ -30,6 +30,9 @@ void put_u32(GByteArray *into, uint32_t value);
 void put_u64(GByteArray *into, uint64_t value);
 void put_i64(GByteArray *into, int64_t value);
 void put_varint(GByteArray *into, uint64_t value);
+/* Where there is room for VARINT_MOST bytes; returns what follows them. */
+#define VARINT_MOST 10
+uint8_t *int_put_varint(uint8_t *into, uint64_t value);
 void put_bytes(GByteArray *into, struct slice bytes);
 void put_prefixed(GByteArray *into, struct slice bytes);
 

@@ -7,7 +7,7 @@ const struct blockfile_kind UNDO_KIND = {.magic = "SLUNDO1\n", .version = 1, .bl
 enum {
     HEAD_LEN = 40,
     DIGEST_LEN = 16,
-    ENTRY_MOST = 1 + 10 + DIGEST_LEN + 10 + 10, /* beside key and pre-image */
+    ENTRY_MOST = 1 + VARINT_MOST + DIGEST_LEN + VARINT_MOST + VARINT_MOST, /* beside key and pre-image */
     ENTRY_LEAST = 1 + 1 + DIGEST_LEN,
     FLAG_PRE = 1,
     FLAG_DELETE = 2,
@@ -68,21 +68,28 @@ static int64_t unzigzag(uint64_t coded)
     return (int64_t)(coded >> 1 ^ (coded & 1 ? UINT64_MAX : 0));
 }
 
-static void put_entry(GByteArray *into, const struct undo_intent *intent)
+static uint8_t *prefixed_at(uint8_t *into, struct slice bytes)
 {
-    bool deletes = intent->verb == UNDO_DELETE;
-    uint8_t written[DIGEST_LEN];
-    digest_put(intent->written, written);
-    put_u8(into, (uint8_t)((intent->pre_present ? FLAG_PRE : 0) | (deletes ? FLAG_DELETE : 0)));
-    put_prefixed(into, intent->key);
-    put_bytes(into, slice_of(written, sizeof written));
-    if (!intent->pre_present)
-        return;
-    put_varint(into, zigzag(intent->pre_expires_at_ms));
-    put_prefixed(into, intent->pre_raw);
+    into = int_put_varint(into, bytes.len);
+    if (bytes.len)
+        memcpy(into, bytes.data, bytes.len);
+    return into + bytes.len;
 }
 
-bool undo_intents_put(const struct undo_intent *intents, size_t n, GByteArray **ret, GError **error)
+/* There is room for all of it. Every write of a run passes here, hence no appending field by field. */
+static uint8_t *entry_at(uint8_t *into, const struct undo_intent *intent)
+{
+    bool deletes = intent->verb == UNDO_DELETE;
+    *into++ = (uint8_t)((intent->pre_present ? FLAG_PRE : 0) | (deletes ? FLAG_DELETE : 0));
+    into = prefixed_at(into, intent->key);
+    digest_put(intent->written, into);
+    into += DIGEST_LEN;
+    if (!intent->pre_present)
+        return into;
+    return prefixed_at(int_put_varint(into, zigzag(intent->pre_expires_at_ms)), intent->pre_raw);
+}
+
+bool undo_intents_put(const struct undo_intent *intents, size_t n, GByteArray *into, GError **error)
 {
     size_t room = 0;
     for (size_t i = 0; i < n; i++) {
@@ -92,10 +99,11 @@ bool undo_intents_put(const struct undo_intent *intents, size_t n, GByteArray **
     }
     if (room > PAYLOAD_MOST)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch of %zu pre-images is larger than an undo block", n);
-    GByteArray *payload = g_byte_array_sized_new((guint)room);
+    g_byte_array_set_size(into, (guint)room);
+    uint8_t *at = into->data;
     for (size_t i = 0; i < n; i++)
-        put_entry(payload, &intents[i]);
-    *ret = payload;
+        at = entry_at(at, &intents[i]);
+    g_byte_array_set_size(into, (guint)(at - into->data));
     return true;
 }
 

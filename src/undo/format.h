@@ -28,8 +28,8 @@ const char *undo_segment_name(uint32_t segment, char into[UNDO_SEGMENT_TEXT]);
 void undo_head_put(const struct undo_head *head, GByteArray *into);
 bool undo_head_get(struct slice bytes, struct undo_head *ret);
 
-/* The payload of the intents. TOO_BIG above what one block can hold. */
-bool undo_intents_put(const struct undo_intent *intents, size_t n, GByteArray **ret, GError **error);
+/* The payload of the intents, in place of what `into` held. TOO_BIG above what one block can hold. */
+bool undo_intents_put(const struct undo_intent *intents, size_t n, GByteArray *into, GError **error);
 
 /* A cursor over the entries of a block of intents. */
 struct undo_payload {

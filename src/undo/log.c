@@ -2,7 +2,13 @@
 #include "base/lock.h"
 #include "undo/manifest.h"
 
-enum { SEGMENT_BYTES = 256 << 20 };
+enum { SEGMENT_BYTES = 256 << 20, PARCEL_BYTES = 4 << 20 };
+
+/* What a batch is laid out and packed in; kept for the next, so that no batch waits for fresh pages. */
+struct parcel {
+    GByteArray *payload;
+    struct block_packer *packer;
+};
 
 struct undo_log {
     struct undo_config config; /* dir is owned */
@@ -15,9 +21,17 @@ struct undo_log {
     uint64_t tickets; /* blocks appended so far */
     uint64_t durable; /* of this segment: up to which offset a sync has returned */
     uint64_t bytes;
-    GPtrArray *packers; /* of struct block_packer *: those that nobody uses just now */
+    GPtrArray *parcels; /* of struct parcel *: those that nobody uses just now */
     GError *stuck;      /* why no new segment could be begun: no appends any more */
 };
+
+static void parcel_free(void *data)
+{
+    struct parcel *parcel = data;
+    g_byte_array_unref(parcel->payload);
+    block_packer_free(parcel->packer);
+    g_free(parcel);
+}
 
 /* A file that no manifest names was left by a crash between its making and its naming, and holds no block. */
 static bool remove_unnamed(const struct undo_config *config, const char *path, GError **error)
@@ -163,7 +177,7 @@ bool undo_open(struct undo_log **ret, const struct undo_config *config, GError *
     log->number = undo_manifest_last(&manifest);
     groupsync_init(&log->group);
     pthread_mutex_init(&log->append, NULL);
-    log->packers = g_ptr_array_new_with_free_func((GDestroyNotify)block_packer_free);
+    log->parcels = g_ptr_array_new_with_free_func(parcel_free);
     struct blockfile *made;
     if (!settle_last_durable(&log->config, &log->manifest, error) || !segment_begin_durable(log, &made, error))
         return false;
@@ -180,7 +194,7 @@ void undo_free(struct undo_log *log)
     undo_manifest_done(&log->manifest);
     groupsync_done(&log->group);
     pthread_mutex_destroy(&log->append);
-    g_ptr_array_unref(log->packers);
+    g_ptr_array_unref(log->parcels);
     g_clear_error(&log->stuck);
     g_free((char *)log->config.dir);
     g_free(log);
@@ -227,31 +241,28 @@ static bool append(struct undo_log *log, struct piece *piece, struct undo_positi
     return true;
 }
 
-static struct block_packer *packer_take(struct undo_log *log)
+static struct parcel *parcel_new(void)
 {
-    auto_hold(&log->append);
-    if (log->packers->len == 0)
-        return block_packer_new();
-    return g_ptr_array_steal_index_fast(log->packers, log->packers->len - 1);
+    struct parcel *parcel = g_new0(struct parcel, 1);
+    parcel->payload = g_byte_array_new();
+    parcel->packer = block_packer_new();
+    return parcel;
 }
 
-static void packer_give_back(struct undo_log *log, struct block_packer *packer)
+static struct parcel *parcel_take(struct undo_log *log)
 {
     auto_hold(&log->append);
-    g_ptr_array_add(log->packers, packer);
+    return log->parcels->len > 0 ? g_ptr_array_steal_index_fast(log->parcels, log->parcels->len - 1) : parcel_new();
 }
 
-/* Packed before the lock is taken: what is held under it is one write. */
-static bool append_packed(struct undo_log *log, struct piece *piece, bool pack, struct undo_position *ret,
-                          uint64_t *ret_ticket, GError **error)
+static void parcel_give_back(struct undo_log *log, struct parcel *parcel)
 {
-    if (!pack)
-        return append(log, piece, ret, ret_ticket, error);
-    struct block_packer *packer = packer_take(log);
-    piece->packed = block_packer_pack(packer, piece->payload);
-    bool done = append(log, piece, ret, ret_ticket, error);
-    packer_give_back(log, packer);
-    return done;
+    if (parcel->payload->len > PARCEL_BYTES) { /* one large batch need not be held on to for ever */
+        parcel_free(parcel);
+        return;
+    }
+    auto_hold(&log->append);
+    g_ptr_array_add(log->parcels, parcel);
 }
 
 /* Digests do not pack: it pays where pre-images are a good part of the block. */
@@ -263,23 +274,34 @@ static bool pays_to_pack(const struct undo_batch *batch, size_t payload_len)
     return pre >= payload_len / 2;
 }
 
+/* Laid out and packed before the lock is taken: what is held under it is one write. */
+static bool append_intents(struct undo_log *log, const struct undo_batch *batch, struct parcel *parcel,
+                           struct undo_position *ret, uint64_t *ret_ticket, GError **error)
+{
+    struct piece piece = {.type = UNDO_INTENTS,
+                          .head = {.part = batch->part,
+                                   .lane = batch->lane,
+                                   .first_number = batch->first_number,
+                                   .first_sequence = batch->first_sequence}};
+    if (!int_to_u32(batch->n, &piece.head.count))
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch of %zu intents is larger than an undo block", batch->n);
+    if (!undo_intents_put(batch->intents, batch->n, parcel->payload, error))
+        return false;
+    piece.payload = slice_of(parcel->payload->data, parcel->payload->len);
+    if (pays_to_pack(batch, piece.payload.len))
+        piece.packed = block_packer_pack(parcel->packer, piece.payload);
+    return append(log, &piece, ret, ret_ticket, error);
+}
+
 bool undo_intents_durable(struct undo_log *log, const struct undo_batch *batch, struct undo_position *ret,
                           GError **error)
 {
-    g_autoptr(GByteArray) payload = NULL;
-    struct piece piece = {.type = UNDO_INTENTS};
-    if (!int_to_u32(batch->n, &piece.head.count))
-        return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch of %zu intents is larger than an undo block", batch->n);
-    if (!undo_intents_put(batch->intents, batch->n, &payload, error))
-        return false;
-    piece.head.part = batch->part;
-    piece.head.lane = batch->lane;
-    piece.head.first_number = batch->first_number;
-    piece.head.first_sequence = batch->first_sequence;
-    piece.payload = slice_of(payload->data, payload->len);
+    struct parcel *parcel = parcel_take(log);
     struct undo_position at;
-    uint64_t ticket;
-    if (!append_packed(log, &piece, pays_to_pack(batch, payload->len), &at, &ticket, error))
+    uint64_t ticket = 0;
+    bool appended = append_intents(log, batch, parcel, &at, &ticket, error);
+    parcel_give_back(log, parcel);
+    if (!appended)
         return false;
     world_point(log->config.world, "undo.intents.appended");
     if (!log_durable(log, ticket, error))

@@ -83,7 +83,7 @@ AUTO_DEFINE(undo_log, undo_free)
 
 /* Appends and syncs (group commit: one fdatasync may serve several callers). *ret is where the block begins: the undo
  * position of the batch's checkpoint. After a failed sync every call fails with SYNC_FAILED; after a failed append
- * (NO_SPACE …) that call's block is not in the log, and others may go on. Cost: one allocation of the batch's size. */
+ * (NO_SPACE …) that call's block is not in the log, and others may go on. */
 bool undo_intents_durable(struct undo_log *log, const struct undo_batch *batch, struct undo_position *ret,
                           GError **error);
 
