@@ -43,6 +43,17 @@ bool key_range_cursor(struct arena *mem, struct slice last, struct slice *ret)
     return true;
 }
 
+bool key_range_encode(struct arena *mem, struct slice from, const struct slice *to, struct slice *ret)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    put_u8(bytes, RANGE_VERSION);
+    put_u8(bytes, to ? RANGE_HAS_END : 0);
+    put_prefixed(bytes, from);
+    if (to)
+        put_prefixed(bytes, *to);
+    return arena_copy(mem, slice_of(bytes->data, bytes->len), ret);
+}
+
 /* --- splitting ---------------------------------------------------------------------------------------------------- */
 
 /* A key at which a part may begin, and what came before it. */
@@ -131,17 +142,14 @@ static bool part_bounds_make(const struct key_splitter *splitter, size_t begin, 
                              struct part_bounds *ret)
 {
     bool last = end >= splitter->marks->len;
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-    put_u8(bytes, RANGE_VERSION);
-    put_u8(bytes, last ? 0 : RANGE_HAS_END);
-    put_prefixed(bytes, begin ? bytes_slice(mark_at(splitter, begin)->key) : SLICE_EMPTY);
+    struct slice from = begin ? bytes_slice(mark_at(splitter, begin)->key) : SLICE_EMPTY, to = SLICE_EMPTY;
     if (!last)
-        put_prefixed(bytes, bytes_slice(mark_at(splitter, end)->key));
+        to = bytes_slice(mark_at(splitter, end)->key);
     uint64_t records_before = splitter->marks->len ? mark_at(splitter, begin)->records : 0;
     uint64_t bytes_before = splitter->marks->len ? mark_at(splitter, begin)->bytes : 0;
     ret->records = (last ? splitter->records : mark_at(splitter, end)->records) - records_before;
     ret->bytes = (last ? splitter->bytes : mark_at(splitter, end)->bytes) - bytes_before;
-    return arena_copy(mem, slice_of(bytes->data, bytes->len), &ret->bounds);
+    return key_range_encode(mem, from, last ? NULL : &to, &ret->bounds);
 }
 
 bool key_splitter_finish(struct key_splitter *splitter, struct part_list *into, GError **error)

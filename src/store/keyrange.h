@@ -16,6 +16,9 @@ bool key_range_decode(struct key_range *ret, struct slice bounds, struct slice c
 bool key_range_holds(const struct key_range *range, struct slice key);
 bool key_range_cursor(struct arena *mem, struct slice last, struct slice *ret) must_use; /* false: does not fit */
 
+/* The bounds of the keys from `from` on, up to `to` (NULL: up to the last there is). false: does not fit. */
+bool key_range_encode(struct arena *mem, struct slice from, const struct slice *to, struct slice *ret) must_use;
+
 /* Fed every key of a dataset in order, it gives parts that cover all keys there are and will be, exactly once. With
  * records_each every part but the last has so many; with a count all have about as many, and what is kept meanwhile is
  * bounded whatever the dataset's size: marks at a stride that doubles. */

@@ -119,6 +119,8 @@ struct part_list {
 struct split_wish {
     uint64_t records_each; /* about; 0: see count */
     uint32_t count;
+    bool rough; /* with a count: without reading the dataset; parts of any size, one too, and how much each holds may be
+                   left out */
 };
 
 struct scan_spec {

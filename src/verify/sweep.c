@@ -1,10 +1,13 @@
-/* What the target alone says: one scan of it, a sum for each partition, held against the sum of its gate.
+/* What the target alone says: one scan of it, in stretches side by side, a sum for each partition, held against the sum
+ * of its gate.
  *
  * Where partitions are stretches of a listing, the scan and the listing are merged, both in the order of the keys, and
  * each record falls to its partition. Where they are ranges of files, a key of the target does not tell whose it is:
  * first one sum of everything is held against that of the whole run, which is all there is to do where the dataset is
  * nobody else's and nothing has changed. Otherwise a second scan sorts digests of keys and merges them with the owners
  * that the gates wrote down; keys that have no owner are not of this run. */
+#include <stdatomic.h>
+
 #include "base/extsort.h"
 #include "verify/verify_parts.h"
 
@@ -13,27 +16,37 @@
 #define BATCH_RECORDS 1000u
 #define NOT_LISTED    SIZE_MAX
 
+enum { STRETCHES_EACH = 8, STRETCHES_MEMORY = 64 << 20 };
+
 enum sweep_way { SWEEP_LISTED, SWEEP_WHOLE, SWEEP_OWNED };
 
-/* All threads share the scan: whoever has the lock takes the next batch, into an arena of his own, and works on it
- * without the lock. This lock is held while a batch is read; that is what it is for. */
+/* The target is cut roughly into stretches; each thread scans one after the other. */
 struct sweep {
-    pthread_mutex_t lock; /* guards what follows; taken before the verification's */
-    struct session *session;
-    struct scan *scan;
-    struct listing_reader *listing;
-    struct listed keys;
-    bool done;
-    uint64_t seen;           /* records */
-    struct extsort *sort;    /* OWNED: what the scan gave */
+    pthread_mutex_t lock;    /* guards what follows; taken before the verification's */
+    struct extsort *sort;    /* OWNED: what the scans gave */
     struct set_digest *sums; /* by place in the input's parts; WHOLE: only the first */
+
+    atomic_size_t next;        /* the stretch that nobody has taken yet */
+    atomic_uint_fast64_t seen; /* records */
+    atomic_bool done;          /* one has failed, or there are too many */
 
     /* Fixed before the threads begin. */
     enum sweep_way way;
     bool looks_at_unlisted;
-    uint64_t most;    /* WHOLE: more records than this are not those of the run */
-    size_t *place_of; /* a partition's place in the input's parts; NOT_LISTED: it has no sum */
+    GArray *stretches; /* of struct part_bounds */
+    struct arena *mem; /* their bounds' */
+    uint64_t most;     /* WHOLE: more records than this are not those of the run */
+    size_t *place_of;  /* a partition's place in the input's parts; NOT_LISTED: it has no sum */
     uint32_t n_places;
+};
+
+/* One thread's way through its stretches. */
+struct sweeper {
+    struct sweep *sweep;
+    struct scan *scan;       /* of the stretch */
+    struct listed keys;      /* LISTED: along the listing, from the stretch's first key on */
+    struct set_digest *sums; /* as the sweep's */
+    size_t checkpoints_of;   /* the place of the partition whose checkpoints the pass holds */
 };
 
 struct place {
@@ -45,7 +58,6 @@ struct place {
 struct swept {
     struct batch batch;
     struct place *places; /* listed; one a record */
-    bool end;
 };
 
 /* --- a batch of the scan
@@ -56,44 +68,39 @@ static size_t place_of(const struct sweep *sweep, uint32_t part)
     return part < sweep->n_places ? sweep->place_of[part] : NOT_LISTED;
 }
 
-static bool place_all(struct sweep *sweep, struct swept *swept, struct arena *mem, GError **error)
+static bool place_all(struct sweeper *sweeper, struct pass *pass, struct swept *swept, GError **error)
 {
-    swept->places = arena_alloc(mem, (swept->batch.n + 1) * sizeof *swept->places);
+    const struct record *records = swept->batch.records;
+    swept->places = arena_alloc(pass->mem, (swept->batch.n + 1) * sizeof *swept->places);
     if (!swept->places)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
+    if (swept->batch.n > 0 && !sweeper->keys.mem &&
+        !listed_begin_at(&sweeper->keys, pass->listing, records[0].key, error))
+        return false;
     for (size_t i = 0; i < swept->batch.n; i++) {
         struct place *place = &swept->places[i];
         bool listed;
-        if (!listed_find(&sweep->keys, swept->batch.records[i].key, &listed, &place->index, error))
+        if (!listed_find(&sweeper->keys, records[i].key, &listed, &place->index, error))
             return false;
-        size_t at = listed ? place_of(sweep, sweep->keys.part) : NOT_LISTED;
+        size_t at = listed ? place_of(sweeper->sweep, sweeper->keys.part) : NOT_LISTED;
         place->judged = at != NOT_LISTED;
         place->at = listed && !place->judged ? 0 : at;
     }
     return true;
 }
 
-static bool read_next(struct sweep *sweep, struct pass *pass, struct swept *ret, GError **error)
+static bool read_next(struct sweeper *sweeper, struct pass *pass, struct swept *ret, GError **error)
 {
+    struct sweep *sweep = sweeper->sweep;
     struct call call = pass_call(pass, &pass->input->target_ds);
-    arena_reset(pass->mem);
-    if (!store_scan_next(sweep->scan, &call, &ret->batch, error))
-        return false;
-    sweep->seen += ret->batch.n;
-    sweep->done = ret->batch.done || (sweep->way == SWEEP_WHOLE && sweep->seen > sweep->most);
-    return sweep->way != SWEEP_LISTED || place_all(sweep, ret, pass->mem, error);
-}
-
-static bool take(struct pass *pass, struct swept *ret, GError **error)
-{
-    struct sweep *sweep = pass->verification->sweep;
     *ret = (struct swept){0};
-    auto_hold(&sweep->lock);
-    ret->end = sweep->done;
-    if (sweep->done || read_next(sweep, pass, ret, error))
-        return true;
-    sweep->done = true; /* for the others */
-    return false;
+    arena_reset(pass->mem);
+    if (!store_scan_next(sweeper->scan, &call, &ret->batch, error))
+        return false;
+    uint64_t seen = atomic_fetch_add(&sweep->seen, ret->batch.n) + ret->batch.n;
+    if (sweep->way == SWEEP_WHOLE && seen > sweep->most)
+        atomic_store(&sweep->done, true);
+    return sweep->way != SWEEP_LISTED || place_all(sweeper, pass, ret, error);
 }
 
 /* --- a record
@@ -130,49 +137,65 @@ static bool was_compared(enum outcome outcome)
     return outcome == OUTCOME_WRITTEN || outcome == OUTCOME_UNCHANGED || outcome == OUTCOME_DELETED;
 }
 
-/* The pass holds the checkpoints of the partition at *io_at. */
-static bool add_listed(struct pass *pass, const struct record *record, const struct place *place, size_t *io_at,
-                       struct set_digest *sums, GError **error)
+static bool add_listed(struct pass *pass, struct sweeper *sweeper, const struct record *record,
+                       const struct place *place, GError **error)
 {
     if (place->at == NOT_LISTED)
-        return !pass->verification->sweep->looks_at_unlisted || pass_unlisted(pass, record->key, error);
+        return !sweeper->sweep->looks_at_unlisted || pass_unlisted(pass, record->key, error);
     if (!place->judged)
         return true;
-    if (*io_at != place->at && !pass_begin(pass, &pass->input->parts[place->at], error))
+    if (sweeper->checkpoints_of != place->at && !pass_begin(pass, &pass->input->parts[place->at], error))
         return false;
-    *io_at = place->at;
+    sweeper->checkpoints_of = place->at;
     if (was_compared(pass_outcome(pass, place->index)))
-        add(pass, record, &sums[place->at]);
+        add(pass, record, &sweeper->sums[place->at]);
     return true;
 }
 
-static bool add_all(struct pass *pass, const struct swept *swept, size_t *io_at, struct set_digest *sums,
-                    GError **error)
+static bool add_all(struct pass *pass, struct sweeper *sweeper, const struct swept *swept, GError **error)
 {
-    enum sweep_way way = pass->verification->sweep->way;
+    enum sweep_way way = sweeper->sweep->way;
     bool ok = true;
     if (way == SWEEP_OWNED)
         return sort_all(pass, swept, error);
     for (size_t i = 0; ok && way == SWEEP_LISTED && i < swept->batch.n; i++)
-        ok = add_listed(pass, &swept->batch.records[i], &swept->places[i], io_at, sums, error);
+        ok = add_listed(pass, sweeper, &swept->batch.records[i], &swept->places[i], error);
     for (size_t i = 0; way == SWEEP_WHOLE && i < swept->batch.n; i++)
-        add(pass, &swept->batch.records[i], sums);
+        add(pass, &swept->batch.records[i], sweeper->sums);
+    return ok;
+}
+
+static bool sweep_stretch(struct pass *pass, struct sweeper *sweeper, struct slice bounds, GError **error)
+{
+    struct scan_spec spec = {.ds = &pass->input->target_ds,
+                             .bounds = bounds,
+                             .max_records = BATCH_RECORDS,
+                             .max_bytes = 1 << 20,
+                             .bytes_only = true};
+    struct swept swept = {0};
+    bool ok = store_scan_open(&sweeper->scan, pass->target, &spec, error);
+    while (ok && !swept.batch.done && !atomic_load(&sweeper->sweep->done)) {
+        ok = read_next(sweeper, pass, &swept, error) && add_all(pass, sweeper, &swept, error);
+        if (ok)
+            pass_show(pass, swept.batch.n);
+    }
+    g_clear_pointer(&sweeper->scan, store_scan_close);
+    listed_done(&sweeper->keys);
     return ok;
 }
 
 bool sweep_pass(struct pass *pass, GError **error)
 {
     struct sweep *sweep = pass->verification->sweep;
-    size_t n = pass->input->n_parts, at = NOT_LISTED;
+    size_t n = pass->input->n_parts, next;
     g_autofree struct set_digest *sums = g_new0(struct set_digest, n);
-    struct swept swept;
+    struct sweeper sweeper = {.sweep = sweep, .sums = sums, .checkpoints_of = NOT_LISTED};
     bool ok = !sweep->looks_at_unlisted || pass_fresh_transform(pass, error);
-    while (ok && (ok = take(pass, &swept, error)) && !swept.end) {
-        ok = add_all(pass, &swept, &at, sums, error);
-        pass_show(pass, swept.batch.n);
-    }
+    while (ok && !atomic_load(&sweep->done) && (next = atomic_fetch_add(&sweep->next, 1)) < sweep->stretches->len)
+        ok = sweep_stretch(pass, &sweeper, g_array_index(sweep->stretches, struct part_bounds, next).bounds, error);
+    if (!ok)
+        atomic_store(&sweep->done, true); /* for the others */
     auto_hold(&sweep->lock);
-    sweep->done = true;
     for (size_t i = 0; i < n; i++)
         set_digest_merge(&sweep->sums[i], &sums[i]);
     return ok;
@@ -302,40 +325,42 @@ static bool open_way(struct sweep *sweep, const struct verify_input *input, GErr
 {
     struct extsort_shape shape = {.item_len = SORTED_BYTES, .key_len = 16, .memory_bytes = SORT_BYTES};
     g_autofree char *folder = g_path_get_dirname(input->report_path);
-    switch (sweep->way) {
-    case SWEEP_LISTED:
-        return listing_reader_open(&sweep->listing, input->world, input->listing_path, NULL, error) &&
-               listed_begin(&sweep->keys, sweep->listing, error);
-    case SWEEP_WHOLE:
-        break;
-    case SWEEP_OWNED:
-        return file_make_dirs(input->world, folder, error) &&
-               extsort_new(&sweep->sort, input->world, folder, &shape, error);
-    }
+    return sweep->way != SWEEP_OWNED || (file_make_dirs(input->world, folder, error) &&
+                                         extsort_new(&sweep->sort, input->world, folder, &shape, error));
+}
+
+/* Several for each thread, so that none of them waits long for one that has got a large one. */
+static bool cut(struct sweep *sweep, const struct verify_input *input, GError **error)
+{
+    auto_(session) session = NULL;
+    struct call call = {.ds = &input->target_ds, .mem = sweep->mem, .cancel = input->cancel};
+    struct split_wish wish = {.count = STRETCHES_EACH * MAX(input->workers, 1u), .rough = true};
+    struct part_list list = {.parts = sweep->stretches, .mem = sweep->mem};
+    struct part_bounds all = {.records = 0};
+    if (store_driver(input->target)->split)
+        return store_session_open(&session, input->target, error) && store_split(session, &call, &wish, &list, error);
+    g_array_append_val(sweep->stretches, all);
     return true;
 }
 
 static bool sweep_open(struct sweep *sweep, const struct verify_input *input, GError **error)
 {
-    struct scan_spec spec = {
-        .ds = &input->target_ds, .max_records = BATCH_RECORDS, .max_bytes = 1 << 20, .bytes_only = true};
+    sweep->stretches = g_array_new(FALSE, FALSE, sizeof(struct part_bounds));
+    sweep->mem = arena_new(STRETCHES_MEMORY);
     pthread_mutex_init(&sweep->lock, NULL);
     sweep->sums = g_new0(struct set_digest, input->n_parts);
     sweep->looks_at_unlisted = sweep->way == SWEEP_LISTED && input->same_dataset && input->whole;
     for (size_t i = 0; i < input->n_parts; i++)
         sweep->most += input->parts[i].sum ? input->parts[i].sum->stored.count : 0;
     places_of(sweep, input);
-    return store_session_open(&sweep->session, input->target, error) &&
-           store_scan_open(&sweep->scan, sweep->session, &spec, error) && open_way(sweep, input, error);
+    return cut(sweep, input, error) && open_way(sweep, input, error);
 }
 
 static void sweep_done(struct sweep *sweep)
 {
-    listed_done(&sweep->keys);
     g_clear_pointer(&sweep->sort, extsort_free);
-    g_clear_pointer(&sweep->listing, listing_reader_free);
-    g_clear_pointer(&sweep->scan, store_scan_close);
-    g_clear_pointer(&sweep->session, store_session_close);
+    g_array_unref(sweep->stretches);
+    arena_free(sweep->mem);
     g_free(sweep->place_of);
     g_free(sweep->sums);
     pthread_mutex_destroy(&sweep->lock);

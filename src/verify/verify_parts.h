@@ -156,6 +156,8 @@ struct listed {
     uint64_t first; /* and the place of keys[0] in it */
 };
 bool listed_begin(struct listed *listed, struct listing_reader *listing, GError **error);
+/* So that keys from this one on can be asked for. */
+bool listed_begin_at(struct listed *listed, struct listing_reader *listing, struct slice key, GError **error);
 void listed_done(struct listed *listed);
 /* Keys are asked for in ascending order. *ret_index: its place in partition listed->part. */
 bool listed_find(struct listed *listed, struct slice key, bool *ret_found, uint64_t *ret_index, GError **error);

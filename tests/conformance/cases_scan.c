@@ -179,9 +179,18 @@ static void assert_parts_cover(struct stand *stand, const struct part_list *list
 
 static void a_split_covers_everything_exactly_once(struct stand *stand)
 {
-    static const struct split_wish wishes[] = {{.records_each = 100}, {.records_each = 1},   {.records_each = 10000},
-                                               {.count = 1},          {.count = 7},          {.count = 64},
-                                               {.count = 10000},      {.records_each = 537}, {.count = 0}};
+    static const struct split_wish wishes[] = {{.records_each = 100},
+                                               {.records_each = 1},
+                                               {.records_each = 10000},
+                                               {.count = 1},
+                                               {.count = 7},
+                                               {.count = 64},
+                                               {.count = 10000},
+                                               {.records_each = 537},
+                                               {.count = 0},
+                                               {.count = 1, .rough = true},
+                                               {.count = 7, .rough = true},
+                                               {.count = 1000, .rough = true}};
     stand_fill(stand, RECORDS);
     for (size_t i = 0; i < G_N_ELEMENTS(wishes); i++) {
         struct part_list list = split(stand, &wishes[i]);

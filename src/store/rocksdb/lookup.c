@@ -11,25 +11,11 @@ struct walk {
     size_t jumps;
 };
 
-static struct slice iterator_key(const rocksdb_iterator_t *at)
-{
-    size_t len;
-    const char *key = rocksdb_iter_key(at, &len);
-    return rocks_slice(key, len);
-}
-
-static struct slice iterator_value(const rocksdb_iterator_t *at)
-{
-    size_t len;
-    const char *value = rocksdb_iter_value(at, &len);
-    return rocks_slice(value, len);
-}
-
 /* To the first key that is not below `key`; *ret_order is how it stands to it (above where there is none). */
 static void walk_to(struct walk *walk, struct slice key, int *ret_order)
 {
     for (int steps = 0; rocksdb_iter_valid(walk->at); steps++) {
-        *ret_order = slice_compare(iterator_key(walk->at), key);
+        *ret_order = slice_compare(rocks_iterator_key(walk->at), key);
         if (*ret_order >= 0)
             return;
         if (steps < NEAR) {
@@ -42,13 +28,6 @@ static void walk_to(struct walk *walk, struct slice key, int *ret_order)
     *ret_order = 1;
 }
 
-static bool walk_error(const struct walk *walk, GError **error)
-{
-    char *message = NULL;
-    rocksdb_iter_get_error(walk->at, &message);
-    return rocks_check(message, walk->lookup->store->path, error);
-}
-
 /* From the first key on, as long as it pays; *ret_done is how many keys were answered. */
 static bool walk_keys(struct walk *walk, size_t *ret_done, GError **error)
 {
@@ -58,9 +37,9 @@ static bool walk_keys(struct walk *walk, size_t *ret_done, GError **error)
     for (; i < lookup->n && walk->jumps <= JUMPS_FREE + i / JUMP_SHARE; i++) {
         int order;
         walk_to(walk, lookup->keys[i], &order);
-        if (!rocksdb_iter_valid(walk->at) && !walk_error(walk, error))
+        if (!rocksdb_iter_valid(walk->at) && !rocks_iterator_check(lookup->store, walk->at, error))
             return false;
-        struct slice stored = order == 0 ? iterator_value(walk->at) : SLICE_EMPTY;
+        struct slice stored = order == 0 ? rocks_iterator_value(walk->at) : SLICE_EMPTY;
         if (!lookup->found(lookup->user, i, stored, error))
             return false;
     }

@@ -6,7 +6,7 @@
 /* How many records a long loop passes before it asks whether it may go on. */
 enum { ASK_EVERY = 1024 };
 
-static int64_t now_ms(const struct rocks_store *store)
+int64_t rocks_now_ms(const struct rocks_store *store)
 {
     return world_wall_ms(store->base.world);
 }
@@ -35,7 +35,7 @@ bool rocks_inspect(struct session *session, const struct call *call, struct stor
     *ret = (struct store_info){
         .identity = store->identity,
         .version = "RocksDB 7.8",
-        .clock_ms = now_ms(store),
+        .clock_ms = rocks_now_ms(store),
         .dataset_present = family != NULL,
         .keyed = true,
     };
@@ -76,7 +76,7 @@ bool rocks_read(struct session *session, const struct call *call, struct record 
     struct rocks_store *store = rocks_of(session);
     if (!rocks_dataset_name(call->ds, error))
         return false;
-    struct reading reading = {.io = io, .mem = call->mem, .now_ms = now_ms(store)};
+    struct reading reading = {.io = io, .mem = call->mem, .now_ms = rocks_now_ms(store)};
     keyed_order_init(&reading.order, &io->key, sizeof(*io), n);
     struct rocks_lookup lookup = {
         .store = store,
@@ -146,21 +146,21 @@ bool rocks_scan_open(struct scan **ret, struct session *session, const struct sc
     return true;
 }
 
-static struct slice iterator_key(const rocksdb_iterator_t *at)
+struct slice rocks_iterator_key(const rocksdb_iterator_t *at)
 {
     size_t len;
     const char *key = rocksdb_iter_key(at, &len);
     return rocks_slice(key, len);
 }
 
-static struct slice iterator_value(const rocksdb_iterator_t *at)
+struct slice rocks_iterator_value(const rocksdb_iterator_t *at)
 {
     size_t len;
     const char *value = rocksdb_iter_value(at, &len);
     return rocks_slice(value, len);
 }
 
-static bool iterator_check(struct rocks_store *store, const rocksdb_iterator_t *at, GError **error)
+bool rocks_iterator_check(struct rocks_store *store, const rocksdb_iterator_t *at, GError **error)
 {
     char *message = NULL;
     rocksdb_iter_get_error(at, &message);
@@ -169,22 +169,22 @@ static bool iterator_check(struct rocks_store *store, const rocksdb_iterator_t *
 
 static bool fill(struct rocks_scan *scan, const struct call *call, struct keyed_filling *filling, GError **error)
 {
-    int64_t now = now_ms(scan->store);
+    int64_t now = rocks_now_ms(scan->store);
     for (size_t i = 1; scan->at && rocksdb_iter_valid(scan->at); i++, rocksdb_iter_next(scan->at)) {
-        struct slice stored = iterator_value(scan->at);
+        struct slice stored = rocks_iterator_value(scan->at);
         bool tagged = !scan->spec.keys_only && !scan->spec.bytes_only;
         struct keyed_value value = tagged ? rocks_value_tagged(stored) : rocks_value(stored);
         if (i % ASK_EVERY == 0 && !call_goes_on(call, scan->store->base.world, error))
             return false;
         if (keyed_expired(value.expires_at_ms, now))
             continue;
-        if (!keyed_filling_add(filling, iterator_key(scan->at), &value, error))
+        if (!keyed_filling_add(filling, rocks_iterator_key(scan->at), &value, error))
             return false;
         if (filling->full)
             return true;
     }
     filling->batch.done = true;
-    return !scan->at || iterator_check(scan->store, scan->at, error);
+    return !scan->at || rocks_iterator_check(scan->store, scan->at, error);
 }
 
 bool rocks_scan_next(struct scan *base, const struct call *call, struct batch *ret, GError **error)
@@ -199,39 +199,4 @@ bool rocks_scan_next(struct scan *base, const struct call *call, struct batch *r
     put_bytes(scan->cursor, batch.cursor);
     *ret = batch;
     return true;
-}
-
-/* --- splitting ---------------------------------------------------------------------------------------------------- */
-
-static bool split_along(struct rocks_store *store, const struct call *call, rocksdb_iterator_t *at,
-                        struct key_splitter *splitter, GError **error)
-{
-    int64_t now = now_ms(store);
-    rocksdb_iter_seek_to_first(at);
-    for (size_t i = 1; rocksdb_iter_valid(at); i++, rocksdb_iter_next(at)) {
-        struct keyed_value value = rocks_value(iterator_value(at));
-        if (!keyed_expired(value.expires_at_ms, now))
-            key_splitter_add(splitter, iterator_key(at), value.raw.len);
-        if (i % ASK_EVERY == 0 && !call_goes_on(call, store->base.world, error))
-            return false;
-    }
-    return iterator_check(store, at, error);
-}
-
-bool rocks_split(struct session *session, const struct call *call, const struct split_wish *wish,
-                 struct part_list *into, GError **error)
-{
-    struct rocks_store *store = rocks_of(session);
-    if (!rocks_dataset_name(call->ds, error))
-        return false;
-    auto_(key_splitter) splitter = key_splitter_new(wish);
-    rocksdb_column_family_handle_t *family = rocks_family(store, call->ds->name);
-    if (family) {
-        rocksdb_iterator_t *at = rocksdb_create_iterator_cf(store->db, store->options.scan, family);
-        bool ok = split_along(store, call, at, splitter, error);
-        rocksdb_iter_destroy(at);
-        if (!ok)
-            return false;
-    }
-    return key_splitter_finish(splitter, into, error);
 }

@@ -136,8 +136,15 @@ bool rocks_unlock(struct session *session, const struct call *call, const uint8_
 
 bool rocks_inspect(struct session *session, const struct call *call, struct store_info *ret, GError **error);
 bool rocks_read(struct session *session, const struct call *call, struct record *io, size_t n, GError **error);
-bool rocks_split(struct session *session, const struct call *call, const struct split_wish *wish,
-                 struct part_list *into, GError **error);
 bool rocks_scan_open(struct scan **ret, struct session *session, const struct scan_spec *spec, GError **error);
 bool rocks_scan_next(struct scan *scan, const struct call *call, struct batch *ret, GError **error);
 void rocks_scan_close(struct scan *scan);
+struct slice rocks_iterator_key(const rocksdb_iterator_t *at);
+struct slice rocks_iterator_value(const rocksdb_iterator_t *at);
+bool rocks_iterator_check(struct rocks_store *store, const rocksdb_iterator_t *at, GError **error);
+int64_t rocks_now_ms(const struct rocks_store *store);
+
+/* --- split.c ------------------------------------------------------------------------------------------------------ */
+
+bool rocks_split(struct session *session, const struct call *call, const struct split_wish *wish,
+                 struct part_list *into, GError **error);

@@ -449,6 +449,41 @@ static void every_way_to_a_directory_is_one_store_and_a_copy_is_another(void **s
     desk_done(&desk);
 }
 
+/* Keys of digits, of which a byte has ten values only: the middle is looked for again and again. */
+static void a_rough_split_finds_parts_of_some_size_without_reading_the_dataset(void **state)
+{
+    enum { KEYS = 4096, PARTS = 16 };
+    GError *error = NULL;
+    struct desk desk;
+    desk_init(&desk, *state);
+    desk_open(&desk, false);
+    open_lane(&desk);
+    for (unsigned i = 0; i < KEYS; i++) {
+        struct cas_op op;
+        char key[16];
+        g_snprintf(key, sizeof key, "key%08u", i);
+        kit_ok(try_put(&desk, slice_of_text(key), &op, &error));
+    }
+    struct call call = desk_call(&desk);
+    struct part_list list = {.parts = g_array_new(false, false, sizeof(struct part_bounds)), .mem = desk.mem};
+    kit_ok(store_split(desk.session, &call, &(struct split_wish){.count = PARTS, .rough = true}, &list, &error));
+    assert_in_range(list.parts->len, PARTS / 2, PARTS);
+    for (unsigned i = 0; i < list.parts->len; i++) {
+        struct scan *scan;
+        struct batch batch;
+        struct scan_spec spec = {.ds = &desk.ds,
+                                 .bounds = g_array_index(list.parts, struct part_bounds, i).bounds,
+                                 .max_records = KEYS,
+                                 .max_bytes = 1 << 20};
+        kit_ok(store_scan_open(&scan, desk.session, &spec, &error));
+        kit_ok(store_scan_next(scan, &call, &batch, &error));
+        assert_in_range(batch.n, 1, KEYS / 4);
+        store_scan_close(scan);
+    }
+    g_array_unref(list.parts);
+    desk_done(&desk);
+}
+
 static void sluices_own_families_are_no_datasets(void **state)
 {
     GError *error = NULL;
@@ -688,6 +723,7 @@ int main(int argc, char **argv)
         TEST(reading_makes_nothing),
         TEST(a_foreign_database_can_be_read),
         TEST(every_way_to_a_directory_is_one_store_and_a_copy_is_another),
+        TEST(a_rough_split_finds_parts_of_some_size_without_reading_the_dataset),
         TEST(sluices_own_families_are_no_datasets),
         TEST(values_that_are_no_documents_are_faults_of_their_keys_only),
         TEST(a_damaged_fence_is_named_and_nothing_is_written),
