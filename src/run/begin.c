@@ -173,8 +173,11 @@ static bool freeze(struct catalog *catalog, const struct run_config *config, con
                    struct run_result *ret, GError **error)
 {
     auto_(arena) mem = arena_new(1 << 20);
-    return target_is_free(catalog, plan, mem, error) && tell(config, plan, catalog, error) &&
-           create(catalog, config, plan, ret, error);
+    if (!target_is_free(catalog, plan, mem, error) || !tell(config, plan, catalog, error) ||
+        !create(catalog, config, plan, ret, error))
+        return false;
+    store_linger(config->registry, plan->target); /* whoever drives it opens it next */
+    return true;
 }
 
 bool run_begin(const struct run_config *config, struct spec *spec, struct run_result *ret, bool *ret_new,

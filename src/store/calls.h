@@ -39,6 +39,9 @@ void store_registry_free(struct store_registry *registry); /* closes what is sti
 AUTO_DEFINE(store_registry, store_registry_free)
 bool store_open(struct store **ret, struct store_registry *registry, const struct store_config *config, GError **error);
 void store_release(struct store_registry *registry, struct store *store); /* NULL: nothing */
+/* Its last release does not close it: it waits for who opens the place next, and is his as any other. For whoever
+ * knows that the same process goes on with it at once. */
+void store_linger(struct store_registry *registry, const struct store *store);
 
 /* The driver through which it was opened. */
 static inline const struct store_driver *store_driver(const struct store *store)

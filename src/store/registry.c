@@ -7,6 +7,7 @@ struct entry {
     const struct store_driver *driver;
     char *place, *label;
     bool read_only;
+    bool lingers;        /* its last release leaves it open for whoever opens it next */
     struct store *store; /* NULL while it is being opened or closed by one thread; others wait */
     unsigned refs;
 };
@@ -156,6 +157,7 @@ static struct entry *entry_claim(struct store_registry *registry, const struct s
         g_ptr_array_add(registry->entries, entry);
     }
     entry->refs++;
+    entry->lingers = false;
     return entry;
 }
 
@@ -211,12 +213,22 @@ static struct entry *entry_release(struct store_registry *registry, struct store
         struct entry *entry = registry->entries->pdata[i];
         if (entry->store != store)
             continue;
-        if (--entry->refs > 0)
+        if (--entry->refs > 0 || entry->lingers)
             return NULL;
         entry->store = NULL; /* whoever opens it now waits until it is closed */
         return entry;
     }
     g_assert_not_reached();
+}
+
+void store_linger(struct store_registry *registry, const struct store *store)
+{
+    auto_hold(&registry->lock);
+    for (size_t i = 0; i < registry->entries->len; i++) {
+        struct entry *entry = registry->entries->pdata[i];
+        if (entry->store == store)
+            entry->lingers = true;
+    }
 }
 
 void store_release(struct store_registry *registry, struct store *store)

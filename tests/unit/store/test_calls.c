@@ -199,6 +199,42 @@ static void a_store_stays_open_until_its_last_release(void **state)
     desk_done(&desk);
 }
 
+static bool fence_stands(struct desk *desk)
+{
+    GError *error = NULL;
+    struct call call = desk_call(desk);
+    struct fence fence;
+    kit_ok(store_fence_read(desk->session, &call, &desk->lane.fence, &fence, &error));
+    return fence.present;
+}
+
+static void desk_again(struct desk *desk)
+{
+    GError *error = NULL;
+    store_session_close(g_steal_pointer(&desk->session));
+    store_release(desk->registry, g_steal_pointer(&desk->store));
+    kit_ok(store_open(&desk->store, desk->registry, &(struct store_config){.uri = "mem:x"}, &error));
+    kit_ok(store_session_open(&desk->session, desk->store, &error));
+}
+
+/* What mem holds is gone with its closing: that shows which opening it is. */
+static void a_store_that_lingers_is_taken_over_by_the_next_opening_alone(void **state)
+{
+    GError *error = NULL;
+    struct desk desk;
+    desk_init(&desk, NULL, "mem:x", false);
+    struct call call = desk_call(&desk);
+    struct fence before;
+    kit_ok(store_lane_open(desk.session, &call, &desk.lane, &before, &error));
+    store_linger(desk.registry, desk.store);
+    desk_again(&desk);
+    assert_true(fence_stands(&desk));
+    desk_again(&desk);
+    assert_false(fence_stands(&desk));
+    store_linger(desk.registry, desk.store); /* and is closed with the registry */
+    desk_done(&desk);
+}
+
 static void writing_must_be_opened_before_reading(void **state)
 {
     GError *error = NULL;
@@ -277,6 +313,7 @@ int main(void)
         cmocka_unit_test(an_unknown_scheme_is_met_with_the_nearest),
         cmocka_unit_test(a_label_holds_no_secret),
         cmocka_unit_test(a_store_stays_open_until_its_last_release),
+        cmocka_unit_test(a_store_that_lingers_is_taken_over_by_the_next_opening_alone),
         cmocka_unit_test(writing_must_be_opened_before_reading),
         cmocka_unit_test(threads_that_open_one_place_get_one_store),
         cmocka_unit_test(a_failed_opening_may_be_repeated),
