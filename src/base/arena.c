@@ -1,6 +1,7 @@
 #include "base/arena.h"
 
 #include <glib.h>
+#include <malloc.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ARENA_ASAN 1
@@ -191,4 +192,9 @@ void arena_reset(struct arena *arena)
 size_t arena_used(const struct arena *arena)
 {
     return arena->used;
+}
+
+void arena_give_back(void)
+{
+    malloc_trim(0);
 }

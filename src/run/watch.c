@@ -57,7 +57,10 @@ static void look(struct watch *watch)
         look_at_wishes(watch);
     if (watch->look && watch->now_us - watch->shown_us >= SHOW_US)
         watch->look(watch->self, watch);
-    if (watch->catalog && is_due(watch, &watch->tidied_us, TIDY_US))
+    if (!is_due(watch, &watch->tidied_us, TIDY_US))
+        return;
+    arena_give_back();
+    if (watch->catalog)
         catalog_tidy(watch->catalog, NULL); /* so that no worker has to, in the middle of a batch */
 }
 
