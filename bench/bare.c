@@ -7,6 +7,8 @@
  *     bare repair-blind COUNT DIR THREADS   the same with get and put, whatever happens in between
  *     bare verify FILE DIR THREADS          parse NDJSON, sorted multi-get, compare
  *     bare both FILE DIR THREADS            parse NDJSON, then scan all of the column family
+ *     bare list FILE DIR THREADS            parse NDJSON, sort the keys, write them to DIR/keys
+ *     bare list-db - DIR 1                  write the keys of the column family to DIR/keys
  *     bare open - DIR 1                     open, and say how long it took
  *
  * No undo log, no fences, no checkpoints, no contract: what is left is what a script would do at best. The line it
@@ -35,7 +37,7 @@ struct bare {
     rocksdb_column_family_handle_t *family;
     const char *text;
     size_t len;
-    const char *mode;
+    const char *mode, *dir;
 };
 
 struct part {
@@ -43,6 +45,8 @@ struct part {
     const char *from, *to; /* of the text */
     uint64_t first, count; /* of the keys */
     uint64_t records, equal;
+    GArray *keys; /* of struct slice, in `mem` */
+    struct arena *mem;
 };
 
 static void die(const char *what, const char *why)
@@ -309,6 +313,95 @@ static void *both_part(void *self)
     return NULL;
 }
 
+/* --- listing
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static FILE *keys_file(const struct bare *bare)
+{
+    g_autofree char *path = g_build_filename(bare->dir, "keys", NULL);
+    FILE *into = fopen(path, "we");
+    if (!into)
+        die(path, "cannot be written");
+    return into;
+}
+
+static void key_write(FILE *into, struct slice key)
+{
+    uint32_t len = (uint32_t)key.len;
+    if (fwrite(&len, sizeof len, 1, into) != 1 || fwrite(key.data, key.len, 1, into) != 1)
+        die("keys", "cannot be written");
+}
+
+static void keys_end(FILE *into)
+{
+    if (fflush(into) != 0 || fsync(fileno(into)) != 0 || fclose(into) != 0)
+        die("keys", "cannot be written");
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+/* Each thread its stretch of the file, its keys sorted. */
+static void *list_part(void *self)
+{
+    struct part *part = self;
+    struct arena *mem = arena_new(64u << 20);
+    part->keys = g_array_new(FALSE, FALSE, sizeof(struct slice));
+    part->mem = arena_new((size_t)4 << 30);
+    for (const char *at = part->from; at < part->to; part->records++) {
+        struct slice key;
+        if (part->records % BATCH == 0)
+            arena_reset(mem);
+        if (!arena_copy(part->mem, key_of(parse_line(&at, part->to, mem)), &key))
+            die("keys", "do not fit into memory");
+        g_array_append_val(part->keys, key);
+    }
+    g_array_sort(part->keys, by_bytes);
+    arena_free(mem);
+    return NULL;
+}
+
+static void list_merge(struct bare *bare, struct part *parts, unsigned n)
+{
+    guint at[64] = {0};
+    FILE *into = keys_file(bare);
+    for (;;) {
+        const struct slice *least = NULL;
+        unsigned of = 0;
+        for (unsigned i = 0; i < n; i++) {
+            const struct slice *key =
+                at[i] < parts[i].keys->len ? &g_array_index(parts[i].keys, struct slice, at[i]) : NULL;
+            if (key && (!least || slice_compare(*key, *least) < 0)) {
+                least = key;
+                of = i;
+            }
+        }
+        if (!least)
+            break;
+        key_write(into, *least);
+        at[of]++;
+    }
+    keys_end(into);
+}
+
+static void *list_db_part(void *self)
+{
+    struct part *part = self;
+    struct bare *bare = part->bare;
+    FILE *into = keys_file(bare);
+    rocksdb_iterator_t *at = rocksdb_create_iterator_cf(bare->db, bare->options.scan, bare->family);
+    for (rocksdb_iter_seek_to_first(at); rocksdb_iter_valid(at); rocksdb_iter_next(at), part->records++) {
+        size_t len;
+        const char *key = rocksdb_iter_key(at, &len);
+        key_write(into, slice_of(key, len));
+    }
+    rocksdb_iter_destroy(at);
+    keys_end(into);
+    return NULL;
+}
+
 /* --- all together
  * ------------------------------------------------------------------------------------------------------- */
 
@@ -389,8 +482,11 @@ static struct part run_parts(struct bare *bare, unsigned threads, uint64_t count
         pthread_create(&ids[i], NULL, body, &parts[i]);
     }
     struct part sum = {0};
-    for (unsigned i = 0; i < threads; i++) {
+    for (unsigned i = 0; i < threads; i++)
         pthread_join(ids[i], NULL);
+    if (parts[0].keys)
+        list_merge(bare, parts, threads);
+    for (unsigned i = 0; i < threads; i++) {
         sum.records += parts[i].records;
         sum.equal += parts[i].equal;
     }
@@ -425,6 +521,7 @@ static const struct {
     {"load", true, false, load_part},     {"load-lua", true, false, load_part},
     {"verify", true, false, verify_part}, {"both", true, false, both_part},
     {"repair", false, true, repair_part}, {"repair-blind", false, false, repair_blind_part},
+    {"list", true, false, list_part},     {"list-db", false, false, list_db_part},
     {"open", false, false, open_part},
 };
 
@@ -455,7 +552,7 @@ static void run(struct bare *bare, size_t mode, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct bare bare = {.mode = argc > 1 ? argv[1] : ""};
+    struct bare bare = {.mode = argc > 1 ? argv[1] : "", .dir = argc > 3 ? argv[3] : ""};
     for (size_t i = 0; i < G_N_ELEMENTS(MODES); i++) {
         if (strcmp(MODES[i].mode, bare.mode) != 0 || argc != 5)
             continue;
@@ -463,7 +560,7 @@ int main(int argc, char **argv)
         return 0;
     }
     fprintf(stderr,
-            "usage: bare load|load-lua|verify|both FILE DIR THREADS, bare repair|repair-blind COUNT DIR THREADS, "
-            "bare open - DIR 1\n");
+            "usage: bare load|load-lua|verify|both|list FILE DIR THREADS, bare repair|repair-blind COUNT DIR THREADS, "
+            "bare open|list-db - DIR 1\n");
     return 2;
 }

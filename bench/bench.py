@@ -62,7 +62,8 @@ IDENTITY = "function transform(doc, ctx) return doc end\n"
 
 def spec(name, source, more=""):
     return (f"sluice: 1\nname: {name}\nsource: {source}\n"
-            f'target: {{ store: "rocksdb:db", dataset: items }}\nworkers: {{workers}}\n{more}')
+            f'target: {{ store: "rocksdb:db", dataset: items }}\nworkers: {{workers}}\n'
+            f"stages: [{{ name: all, scope: 100% }}]\n{more}")
 
 
 FILE = '{ store: "file:.", dataset: in.ndjson, key: id }'
@@ -254,6 +255,48 @@ class Bench:
             self.add("memory", "  the two apart by", "≤ 10 %", percent(apart), apart <= 0.10)
             self.make_records(self.options.records)
 
+    def until_running(self, name):
+        """How long the planning takes, from the start of the program: up to the first state of the run, which is then killed."""
+        fresh(self.work / ".sluice")
+        began = time.monotonic()
+        process = subprocess.Popen([SLUICE, "run", f"{name}.yaml", "--yes", "--json"], cwd=self.work, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL)
+        for line in process.stdout:
+            if json.loads(line).get("state") == "running":
+                break
+        took = time.monotonic() - began
+        process.kill()
+        process.stdout.close()
+        process.wait()
+        return took
+
+    def plan(self):
+        """Of a file the duplicates pass, of RocksDB the listing; against a bare loop that writes the keys in order."""
+        planned, bare = [], []
+        for _ in self.pairs():
+            fresh(self.work / "db")
+            planned.append(self.until_running("load"))
+            fresh(self.work / "bare")
+            (self.work / "bare").mkdir()
+            bare.append(self.bare("list", "in.ndjson", "bare")[0])
+        self.times("plan", f"plan of {self.options.records:,} records in a file; a bare listing pass", 1.3, planned, bare)
+        records = self.options.records * (1 if self.options.quick else 10)
+        self.make_records(records)
+        fresh(self.work / "bare")
+        (self.work / "bare").mkdir()
+        self.bare("load", "in.ndjson", "bare")
+        planned, bare = [], []
+        for _ in self.pairs():
+            self.copy("bare", "db")
+            planned.append(self.until_running("repair"))
+            bare.append(self.bare("list-db", "-", "bare")[0])
+        self.times("plan", f"plan of {records:,} records in RocksDB; a bare listing pass", 1.3, planned, bare)
+        self.make_records(self.options.records)
+
+    def times(self, name, what, most, sluice_s, bare_s):
+        ratio = median([s / b for s, b in zip(sluice_s, bare_s)])
+        self.add(name, what, f"≤ {most} ×", f"{ratio:.2f} ×", ratio <= most, f"{median(sluice_s):.2f} s to {median(bare_s):.2f} s")
+
     def kills(self):
         """Work begun and not checkpointed is done again: the undo log says which, the catalog up to where."""
         worst, most, met, dice = 0, 0, 0, random.Random(1)
@@ -379,7 +422,7 @@ def machine():
     return f"{os.cpu_count()} × {model}, {memory:.0f} GiB, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}"
 
 
-ROWS = ["load", "load_lua", "repair", "kills", "many", "syncs", "memory"]
+ROWS = ["load", "plan", "load_lua", "repair", "kills", "many", "syncs", "memory"]
 
 
 def main():
