@@ -59,7 +59,7 @@ int main(int argc, char **argv)
         return 2;
     }
     struct arena *mem = arena_new(1 << 20);
-    struct undo_lines lines = {.line = take_line, .self = mem};
+    struct document_lines lines = {.line = take_line, .self = mem};
     bool ok = undo_dump(&config, &lines, &error);
     arena_free(mem);
     if (!ok)
