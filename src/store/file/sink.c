@@ -123,21 +123,36 @@ static bool sink_write_durable(struct session *session, const struct call *call,
     return ok;
 }
 
+/* Whether it is there; what cannot be looked at is no absence. */
+static bool look(const struct target *target, const char *path, bool *ret, GError **error)
+{
+    struct world_stat stat;
+    GError *failed = NULL;
+    *ret = file_stat_path(target->store->base.world, path, &stat, &failed);
+    if (*ret || error_is(failed, SLUICE_ERROR_NOT_FOUND)) {
+        g_clear_error(&failed);
+        return true;
+    }
+    g_propagate_error(error, failed);
+    return false;
+}
+
 static bool sink_publish_durable(struct session *session, const struct call *call, const struct sink_file *file,
                                  GError **error)
 {
     struct target target;
     if (!target_of(&target, session, call, error))
         return false;
-    const struct world *world = target.store->base.world;
     g_autofree char *hidden = hidden_path(&target, file), *name = file_name_of(&target, file);
     g_autofree char *path = g_build_filename(target.dir, name, NULL);
+    bool is_hidden, is_there;
+    bool ok = look(&target, hidden, &is_hidden, error) && look(&target, path, &is_there, error);
+    if (ok && is_hidden)
+        ok = file_rename_durable(target.store->base.world, hidden, path, error);
+    else if (ok && !is_there)
+        ok = error_set(error, SLUICE_ERROR_STORE, "%s: neither it nor what it was to be renamed from is there", path);
     target_done(&target);
-    if (file_exists(world, hidden))
-        return file_rename_durable(world, hidden, path, error);
-    if (file_exists(world, path))
-        return true;
-    return error_set(error, SLUICE_ERROR_STORE, "%s: neither it nor what it was to be renamed from is there", path);
+    return ok;
 }
 
 /* --- what is there
@@ -181,8 +196,11 @@ static bool list_published(const struct target *target, const uint8_t run[16], G
     g_autofree char *prefix = run_prefix(target, run);
     g_autoptr(GPtrArray) names = NULL;
     struct sink_file file = {0};
+    bool there;
     memcpy(file.id.run, run, sizeof file.id.run);
-    if (!file_exists(world, target->dir))
+    if (!look(target, target->dir, &there, error))
+        return false;
+    if (!there)
         return true;
     if (!file_list(world, target->dir, &names, error))
         return false;
@@ -248,7 +266,7 @@ static bool sink_drop(struct session *session, const struct call *call, const ui
     if (!target_of(&target, session, call, error))
         return false;
     g_autofree char *prefix = run_prefix(&target, run);
-    bool ok = !file_exists(target.store->base.world, target.dir) || remove_all(&target, prefix, error);
+    bool there, ok = look(&target, target.dir, &there, error) && (!there || remove_all(&target, prefix, error));
     target_done(&target);
     return ok;
 }

@@ -188,15 +188,39 @@ static void a_write_that_fails_leaves_nothing_behind(void **state)
     }
 }
 
+/* A fault is no absence: nothing was said to be published, or to be gone, that could not be looked at. */
+static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)
+{
+    GError *error = NULL;
+    struct files *files = *state;
+    files->ds.name = "out-*.ndjson";
+    struct call call = files_call(files);
+    g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(struct sink_file));
+    write_two(files, &first);
+    publish(files, &first);
+    write_two(files, &first);
+    for (int i = 0; i < 3; i++) {
+        fake_world_arm(&files->fake, (struct fake_fault){.call = "stat", .nth = 1, .number = EIO});
+        bool ok = i == 0   ? store_sink_published(files->session, &call, first.id.run, found, &error)
+                  : i == 1 ? store_sink_publish_durable(files->session, &call, &first, &error)
+                           : store_sink_drop(files->session, &call, first.id.run, &error);
+        assert_false(ok);
+        assert_int_equal(files->fake.fired, 1);
+        g_clear_error(&error);
+    }
+    assert_int_equal(names_in(files, "."), 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, files_setup, files_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_is_written_is_seen_once_it_is_published),   TEST(everything_is_on_disk_when_the_call_returns),
-        TEST(an_attempt_that_is_repeated_replaces_the_first), TEST(a_drop_removes_all_of_the_run_and_nothing_else),
-        TEST(names_that_the_run_did_not_give_are_not_listed), TEST(a_publish_of_what_was_never_written_fails),
-        TEST(a_dataset_that_cannot_be_written_says_why),      TEST(a_write_that_fails_leaves_nothing_behind),
+        TEST(what_is_written_is_seen_once_it_is_published),     TEST(everything_is_on_disk_when_the_call_returns),
+        TEST(an_attempt_that_is_repeated_replaces_the_first),   TEST(a_drop_removes_all_of_the_run_and_nothing_else),
+        TEST(names_that_the_run_did_not_give_are_not_listed),   TEST(a_publish_of_what_was_never_written_fails),
+        TEST(a_dataset_that_cannot_be_written_says_why),        TEST(a_write_that_fails_leaves_nothing_behind),
+        TEST(what_cannot_be_looked_at_is_not_taken_for_absent),
     };
     return cmocka_run_group_tests_name("store/file_sink", tests, NULL, NULL);
 }
