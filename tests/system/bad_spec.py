@@ -167,7 +167,7 @@ LUA_LIMITS = {
     "never ends": ("while true do end", "instructions for one record"),
     "never ends, and catches errors": ("while true do pcall(function() while true do end end) end", "instructions for one record"),
     "calls itself for ever": ("local function f() return f() + 1 end f()", "of memory in use"),
-    "eats memory": ("local t = {} for i = 1, 1e12 do t[i] = 'x' .. i end", "of memory in use"),
+    "eats memory": ("local t = {} for i = 1, 1e12 do t[i] = {i, i, i, i, i, i, i, i} end", "of memory in use"),
     "makes a text of 10 GB": ("doc.x = string.rep('x', 1e10)", "of text and documents made"),
     "doubles a text for ever": ("local s = 'x' while true do s = s .. s end", "of text and documents made"),
     "explodes in a pattern": ("string.find(string.rep('a', 10000), 'a*a*a*a*a*a*b')", "instructions for one record"),

@@ -109,7 +109,7 @@ def _(stand):
 
 @test("a wrong command line ends with 2 and says what was expected")
 def _(stand):
-    for arguments, word in ((["run"], "SPEC"), (["run", "a", "b"], "SPEC"), (["status", "--home"], "--home DIR"),
+    for arguments, word in ((["run"], "a spec was expected, or --plan FILE"), (["run", "a", "b"], "SPEC"), (["status", "--home"], "--home DIR"),
                             (["status", "--quiet=1"], "takes no value"), (["cat", "x"], "STORE DATASET"),
                             (["cat", "file:in", "*", "--limit", "many"], "a number was expected"),
                             (["audit", "burn"], "audit log"), (["quarantine", "eat", "x"], "quarantine list"),
