@@ -21,8 +21,9 @@ COMMAND(plan,       "SPEC",          1, 1, "what a run would do: stages, a forec
 COMMAND(run,        "[SPEC]",        0, 1, "plan the spec, ask, and run; an unfinished run of the same plan is resumed",
         "With --plan FILE it runs the plan in the file, without asking, or refuses (7) and names what has moved.\n"
         "The first Ctrl-C finishes the batches in flight and checkpoints; the second stops at once. Both are safe: the same\n"
-        "command goes on. A run that a person has paused is only taken up by `sluice resume`.",
-        LINES, OPTION_PLAN, OPTION_YES, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
+        "command goes on. A run that a person has paused is only taken up by `sluice resume`. While the writes of another\n"
+        "run stand on the target it refuses with 7; `--supersede RUN` takes over from that run (docs/mending.md).",
+        LINES, OPTION_PLAN, OPTION_YES, OPTION_AGAIN, OPTION_SUPERSEDE, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
 COMMAND(status,     "[RUN]",         0, 1, "how a run stands",
         "RUN is NAME.N; NAME alone is its newest run; without it the newest run of all.", DOCUMENT, OPTION_COUNT)
 COMMAND(watch,      "[RUN]",         0, 1, "a run, live: a bar per stage, until it ends or waits for a person",

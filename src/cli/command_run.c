@@ -1,6 +1,7 @@
 /* run, resume: plan (or find), ask, drive. */
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/shape.h"
 
 static int drive(struct cli *cli, const char *name, bool resume, GError **error)
 {
@@ -22,23 +23,31 @@ static uint64_t parts_of(const struct run_row *run)
 }
 
 /* Of a run that goes on; a new one was shown with all that it would do. */
-static void summary_text(struct cli *cli, const struct run_row *run, bool is_new)
+static void summary_text(struct cli *cli, const struct run_result *planned, bool is_new)
 {
+    const struct run_row *run = &planned->run;
     char keys[UNITS_TEXT];
     fprintf(cli->err, "%s %s: %s keys in %" G_GUINT64_FORMAT " partition%s -> %s (home %s)\n",
             is_new ? "planned" : "going on with", run->name, units_count(run->tally.of[OUTCOME_LISTED_], keys),
             parts_of(run), parts_of(run) == 1 ? "" : "s", run->target, cli->home);
+    if (planned->supersedes)
+        fprintf(cli->err,
+                "  supersedes %s: what that run wrote is taken back first, and the transform sees what was "
+                "there before it\n",
+                planned->supersedes);
 }
 
-static void summary(struct cli *cli, const struct run_row *run, bool is_new)
+static void summary(struct cli *cli, const struct run_result *planned, bool is_new)
 {
+    const struct run_row *run = &planned->run;
     if (cli_has(cli, OPTION_JSON))
-        print_json(cli, json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:s}", "type", "planned", "run", run->name, "new",
-                                  is_new, "listed", (json_int_t)run->tally.of[OUTCOME_LISTED_], "partitions",
-                                  (json_int_t)parts_of(run), "duplicates",
-                                  (json_int_t)run->tally.of[OUTCOME_DUPLICATES], "target", run->target));
+        print_json(cli,
+                   json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:s, s:o}", "type", "planned", "run", run->name, "new",
+                             is_new, "listed", (json_int_t)run->tally.of[OUTCOME_LISTED_], "partitions",
+                             (json_int_t)parts_of(run), "duplicates", (json_int_t)run->tally.of[OUTCOME_DUPLICATES],
+                             "target", run->target, "supersedes", shape_text(planned->supersedes)));
     else if (!run_state_over(run->state) && progress_tells(cli, "info"))
-        summary_text(cli, run, is_new);
+        summary_text(cli, planned, is_new);
 }
 
 static void show_plan(void *self, const struct plan *plan, const struct forecast *forecast)
@@ -92,7 +101,7 @@ static bool begin(struct cli *cli, struct run_result *planned, bool *ret_go, GEr
     if (!is_named(cli, error) || !find_or_plan(cli, &config, planned, &is_new, error))
         return false;
     progress_break(cli->progress);
-    summary(cli, &planned->run, is_new);
+    summary(cli, planned, is_new);
     return agreed(cli, &planned->run, ret_go, error);
 }
 

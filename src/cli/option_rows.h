@@ -10,6 +10,7 @@ OPTION(NO_COLOR,     "no-color",     NULL,   "no colours (NO_COLOR is honoured t
 OPTION(REASON,       "reason",       "TEXT", "why; goes into the ledger")
 OPTION(YES,          "yes",          NULL,   "do not ask")
 OPTION(AGAIN,        "again",        NULL,   "run it although a run of this very plan is done and its transform would be applied, or its files written, twice")
+OPTION(SUPERSEDE,    "supersede",    "RUN",  "take the writes of that run back first, key by key, and begin from what stood before it")
 OPTION(FORCE_UNLOCK, "force-unlock", NULL,   "take the target's lock from a run that is known to be dead; recorded")
 OPTION(EXIT_ON_PAUSE,"exit-on-pause",NULL,  "exit with 3 where the run would wait by itself (a soak), instead of waiting")
 OPTION(FOR,          "for",          "STATE", "the state that is waited for, e.g. done")

@@ -57,6 +57,8 @@ struct listing_wish {
     struct listing_cut cut;
     struct session *session;
     const struct dataset *ds;
+    const struct slice *also; /* sorted, without duplicates: listed too, whether the scan finds them or not */
+    size_t n_also;
     const atomic_bool *cancel;                   /* NULL: cannot be cancelled */
     void (*progress)(void *self, uint64_t keys); /* NULL: none; once a batch */
     void *progress_self;

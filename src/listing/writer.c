@@ -139,22 +139,38 @@ static bool sorted_or_refused(struct session *session, GError **error)
                      "a store of driver '%s' does not give its keys in order; it cannot be listed", driver->name);
 }
 
+/* Those below the key; without one, all that are left. *at: how many have been met. */
+static bool add_also(const struct listing_wish *wish, const struct slice *key, size_t *at,
+                     struct listing_writer *writer, GError **error)
+{
+    for (; *at < wish->n_also; ++*at) {
+        int order = key ? slice_compare(wish->also[*at], *key) : -1;
+        if (order > 0)
+            return true;
+        if (order < 0 && !listing_writer_add(writer, wish->also[*at], error))
+            return false;
+    }
+    return true;
+}
+
 static bool list_all(const struct listing_wish *wish, struct scan *scan, struct listing_writer *writer, GError **error)
 {
     auto_(arena) mem = arena_new(BATCH_MEMORY);
     struct call call = {.cancel = wish->cancel, .ds = wish->ds, .mem = mem};
     struct batch batch = {0};
+    size_t also = 0;
     while (!batch.done) {
         arena_reset(mem);
         if (!store_scan_next(scan, &call, &batch, error))
             return false;
         for (size_t i = 0; i < batch.n; i++)
-            if (!listing_writer_add(writer, batch.records[i].key, error))
+            if (!add_also(wish, &batch.records[i].key, &also, writer, error) ||
+                !listing_writer_add(writer, batch.records[i].key, error))
                 return false;
         if (wish->progress)
             wish->progress(wish->progress_self, writer->totals.keys);
     }
-    return true;
+    return add_also(wish, NULL, &also, writer, error);
 }
 
 bool listing_make_durable(const struct listing_wish *wish, struct listing_totals *ret, GError **error)

@@ -43,6 +43,8 @@ static bool cut_listed(struct plan *plan, const struct plan_config *config, stru
                 .count = plan->spec->partition_count},
         .session = session,
         .ds = &plan->source_ds,
+        .also = plan->same_dataset ? config->deleted : NULL,
+        .n_also = plan->same_dataset ? config->n_deleted : 0,
         .cancel = config->cancel,
         .progress = on_keys,
         .progress_self = (void *)config,

@@ -18,6 +18,7 @@ struct plan *plan_new(const struct plan_config *config)
     plan->mem = arena_new(PLAN_BYTES);
     plan->registry = config->registry;
     plan->home = plan_copy(plan, config->home);
+    plan->supersedes = config->supersedes ? plan_copy(plan, config->supersedes) : NULL;
     return plan;
 }
 
@@ -204,8 +205,8 @@ static bool make(struct plan *plan, const struct plan_config *config, GError **e
     plan->planned_at_ms = world_wall_ms(config->world);
     return recipe_read(&plan->recipe, config->world, plan->spec, error) &&
            plan_digests_of(&plan->digests, plan->spec, plan->recipe, error) && plan_open_stores(plan, config, error) &&
-           plan_cut(plan, config, error) && plan_risk(plan, config, error) && plan_deal_stages(plan, error) &&
-           plan_text_write(plan, error);
+           plan_supersedes_check(plan, error) && plan_cut(plan, config, error) && plan_risk(plan, config, error) &&
+           plan_deal_stages(plan, error) && plan_text_write(plan, error);
 }
 
 bool plan_look(struct plan **ret, const struct plan_config *config, struct spec *spec, GError **error)

@@ -61,6 +61,8 @@ struct plan {
     enum spec_write write;
     enum spec_conflict conflict;
 
+    const char *supersedes; /* the run that is taken back before this one writes; NULL: none */
+
     struct plan_limits limits; /* frozen: a rollback keeps them too */
 
     bool has_skips;
@@ -82,6 +84,9 @@ struct plan_config {
     void (*progress)(void *self, const char *what, uint64_t done, uint64_t of); /* NULL: none */
     void *progress_self;
     const atomic_bool *cancel;
+    const char *supersedes;      /* plan_make: a run whose writes go before this one's come; NULL: none */
+    const struct slice *deleted; /* the keys that it deleted, sorted: they will be there again */
+    size_t n_deleted;
     bool look; /* opens both stores for reading only; a target that is not there yet stays closed (plan->target NULL) */
 };
 
@@ -108,6 +113,10 @@ struct plan_was {
 };
 bool plan_was_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_was *ret,
                    GError **error);
+
+/* The run that this one supersedes, by its frozen plan, in `mem`; *ret NULL: none. */
+bool plan_supersedes_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, const char **ret,
+                          GError **error);
 
 /* The digests by which `run SPEC` finds an unfinished run, without planning. */
 bool plan_digests_of(struct plan_digests *ret, const struct spec *spec, const struct recipe *recipe, GError **error);

@@ -38,6 +38,12 @@ json_t *plan_stages_json(const struct plan *plan);
 json_t *plan_may_json(const struct spec *spec);
 bool plan_rights_take(json_t *root, struct arena *mem, struct plan_rights *ret);
 
+/* supersedes.c: the run that this one supersedes, in the plan's text. */
+void plan_supersedes_put(const struct plan *plan, json_t *root);
+void plan_supersedes_take(struct plan *plan, const json_t *root);
+/* What cannot be planned before that run is taken back. */
+bool plan_supersedes_check(const struct plan *plan, GError **error);
+
 /* An empty plan with its arena. */
 struct plan *plan_new(const struct plan_config *config);
 /* Opens source and target of the spec, decides same_dataset, sink, write and conflict. */

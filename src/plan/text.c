@@ -107,6 +107,7 @@ bool plan_text_write(struct plan *plan, GError **error)
                              "source", source_json(plan), "target", target_json(plan), "decided", decided_json(plan),
                              "counts", counts_json(plan), "limits", limits_json(plan), "stages", plan_stages_json(plan),
                              "dealt", dealt_json(plan), "may", plan_may_json(plan->spec));
+    plan_supersedes_put(plan, root);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     if (!text)
@@ -183,6 +184,7 @@ bool plan_text_read(struct plan *plan, struct slice text, GError **error)
               plan_rights_take(root, plan->mem, &rights);
     plan->stages = rights.stages;
     plan->n_stages = rights.n_stages;
+    plan_supersedes_take(plan, root);
     json_decref(root);
     plan->text = text;
     plan_digest_text(plan);

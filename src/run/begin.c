@@ -6,6 +6,7 @@
 #include "plan/home.h"
 #include "plan/plan_file.h"
 #include "run/ending.h"
+#include "run/supersede.h"
 #include "run/watch.h"
 
 /* --- beginning
@@ -58,20 +59,39 @@ static bool create(struct catalog *catalog, const struct run_config *config, con
     return catalog_run_create(catalog, &new, ret->mem, &ret->run, error);
 }
 
-/* While a run's writes are neither complete nor rolled back, no other plan writes its dataset. */
-static bool target_is_free(struct catalog *catalog, const struct plan *plan, struct arena *mem, GError **error)
+/* Both ways out of a bad run, and the two others. */
+static bool stands(const struct plan *plan, const struct run_row *other, GError **error)
 {
-    struct run_row other = {0};
-    if (!catalog_run_on_target(catalog, plan->target_name, mem, &other, error))
-        return false;
-    if (other.id == 0)
-        return true;
+    g_autofree char *supersede =
+        supersede_may(other, NULL)
+            ? ending_words("take its writes back before yours (`sluice run %s --supersede %s`), ", plan->spec->path,
+                           other->name)
+            : g_strdup("");
     return error_set(
         error, SLUICE_ERROR_REFUSED,
         "%s: the writes of %s (%s) stand on %s; go on with it (`sluice resume %s`), take it back (`sluice rollback "
-        "%s`), or let its writes stand (`sluice abort %s`) first",
-        plan->spec->name, other.name, run_state_word(other.state), plan->target_name, other.name, other.name,
-        other.name);
+        "%s`), %sor let its writes stand (`sluice abort %s`) first",
+        plan->spec->name, other->name, run_state_word(other->state), plan->target_name, other->name, other->name,
+        supersede, other->name);
+}
+
+static bool same_target(const struct plan *plan, const struct run_row *old, GError **error)
+{
+    return !plan->supersedes || strcmp(old->target, plan->target_name) == 0 ||
+           error_set(error, SLUICE_ERROR_REFUSED,
+                     "%s writes %s, and %s would write %s: only a run on the same dataset can be superseded", old->name,
+                     old->target, plan->spec->name, plan->target_name);
+}
+
+/* While a run's writes are neither complete nor rolled back, no other plan writes its dataset, but for one that takes
+ * them back first. */
+static bool target_is_free(struct catalog *catalog, const struct plan *plan, const struct run_row *old,
+                           struct arena *mem, GError **error)
+{
+    struct run_row other = {0};
+    if (!same_target(plan, old, error) || !catalog_run_on_target(catalog, plan->target_name, mem, &other, error))
+        return false;
+    return other.id == 0 || (plan->supersedes && other.id == old->id) || stands(plan, &other, error);
 }
 
 /* The newest run of the spec, where it is done, of these digests, and not to be applied a second time unasked: on its
@@ -144,11 +164,15 @@ static bool make(void *self, GError **error)
 }
 
 /* The spec is taken over on success. */
-static bool plan_watched(const struct run_config *config, struct spec *spec, struct plan **ret, GError **error)
+static bool plan_watched(const struct run_config *config, struct spec *spec, const struct supersede *supersede,
+                         struct plan **ret, GError **error)
 {
     atomic_bool stop = false;
     struct planning planning = {.config = config, .plan_config = hold_plan_config(config), .spec = spec, .ret = ret};
     struct watch watch = {.config = config, .stop = &stop, .look = show_planning, .self = &planning};
+    planning.plan_config.supersedes = supersede->old.name;
+    planning.plan_config.deleted = supersede->deleted.keys;
+    planning.plan_config.n_deleted = supersede->deleted.n;
     planning.plan_config.cancel = &stop;
     planning.plan_config.progress = on_planning;
     planning.plan_config.progress_self = &planning;
@@ -170,43 +194,66 @@ static bool tell(const struct run_config *config, const struct plan *plan, struc
 
 /* The plan becomes a run. */
 static bool freeze(struct catalog *catalog, const struct run_config *config, const struct plan *plan,
-                   struct run_result *ret, GError **error)
+                   const struct run_row *old, struct run_result *ret, GError **error)
 {
     auto_(arena) mem = arena_new(1 << 20);
-    if (!target_is_free(catalog, plan, mem, error) || !tell(config, plan, catalog, error) ||
+    if (!target_is_free(catalog, plan, old, mem, error) || !tell(config, plan, catalog, error) ||
         !create(catalog, config, plan, ret, error))
         return false;
     store_linger(config->registry, plan->target); /* whoever drives it opens it next */
     return true;
 }
 
-bool run_begin(const struct run_config *config, struct spec *spec, struct run_result *ret, bool *ret_new,
-               GError **error)
+/* The unfinished run, or what a new one is planned with. */
+static bool find(struct catalog *catalog, const struct run_config *config, const struct spec *spec,
+                 struct supersede *ret_supersede, struct arena *mem, struct run_result *ret, GError **error)
 {
-    auto_(catalog) catalog = NULL;
     auto_(recipe) recipe = NULL;
+    struct run_new wish = {.spec_name = spec->name};
+    return recipe_read(&recipe, config->world, spec, error) && plan_digests_of(&wish.digests, spec, recipe, error) &&
+           find_run(catalog, config, spec, &wish.digests, ret, error) &&
+           (!config->supersede || supersede_ask(ret_supersede, config, catalog, &wish, mem, ret, error));
+}
+
+static bool begin_new(struct catalog *catalog, const struct run_config *config, struct spec *spec,
+                      const struct supersede *supersede, struct run_result *ret, GError **error)
+{
     auto_(plan) plan = NULL;
-    struct plan_digests digests;
-    *ret = (struct run_result){.mem = arena_new(1 << 20)};
-    if (!catalog_open(&catalog, config->world, config->home, CATALOG_CREATE, error) ||
-        !recipe_read(&recipe, config->world, spec, error) || !plan_digests_of(&digests, spec, recipe, error) ||
-        !find_run(catalog, config, spec, &digests, ret, error))
+    if (!plan_watched(config, spec, supersede, &plan, error))
         return false;
-    *ret_new = ret->run.id == 0;
-    if (!*ret_new) {
-        spec_free(spec);
-        return true;
-    }
-    g_clear_pointer(&ret->mem, arena_free);
-    if (!plan_watched(config, spec, &plan, error))
-        return false;
-    bool created = freeze(catalog, config, plan, ret, error);
+    bool created = freeze(catalog, config, plan, &supersede->old, ret, error);
+    if (created && plan->supersedes)
+        ret->supersedes = arena_text(ret->mem, slice_of_text(plan->supersedes));
     if (!created) {
         plan_discard(plan, config->world);
         plan->spec = NULL; /* still the caller's */
     }
     return created;
 }
+
+bool run_begin(const struct run_config *config, struct spec *spec, struct run_result *ret, bool *ret_new,
+               GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(256 << 20);
+    struct supersede supersede = {0};
+    *ret = (struct run_result){.mem = arena_new(1 << 20)};
+    if (!catalog_open(&catalog, config->world, config->home, CATALOG_CREATE, error) ||
+        !find(catalog, config, spec, &supersede, mem, ret, error))
+        return false;
+    *ret_new = ret->run.id == 0;
+    if (*ret_new) {
+        g_clear_pointer(&ret->mem, arena_free);
+        return begin_new(catalog, config, spec, &supersede, ret, error);
+    }
+    if (!plan_supersedes_read(catalog, &ret->run, ret->mem, &ret->supersedes, error))
+        return false;
+    spec_free(spec);
+    return true;
+}
+
+/* Of a plan that supersedes no run. */
+static const struct supersede NOTHING = {0};
 
 /* --- a plan from a file ------------------------------------------------------------------------------------------- */
 
@@ -240,7 +287,7 @@ bool run_begin_file(const struct run_config *config, const char *path, struct ru
     if (!*ret_new)
         return true;
     g_clear_pointer(&ret->mem, arena_free);
-    return plan_from_file(&plan, &plan_config, file, error) && freeze(catalog, config, plan, ret, error);
+    return plan_from_file(&plan, &plan_config, file, error) && freeze(catalog, config, plan, &NOTHING.old, ret, error);
 }
 
 /* --- only planning ------------------------------------------------------------------------------------------------ */
@@ -292,7 +339,7 @@ static bool show(const struct run_config *config, const struct plan *plan, const
 bool run_plan(const struct run_config *config, struct spec *spec, const char *path, bool *ret_idle, GError **error)
 {
     auto_(plan) plan = NULL;
-    if (!plan_watched(config, spec, &plan, error))
+    if (!plan_watched(config, spec, &NOTHING, &plan, error))
         return false;
     bool shown = show(config, plan, path, ret_idle, error);
     if (!shown || !path)

@@ -2,6 +2,7 @@
 #include "run/check.h"
 #include "run/ending.h"
 #include "run/gate.h"
+#include "run/supersede.h"
 
 /* --- may it go on? ------------------------------------------------------------------------------------------------ */
 
@@ -95,7 +96,8 @@ static bool drive(struct hold *hold, struct run_result *ret, GError **error)
 {
     bool passed;
     job_init_forward(&hold->job, hold->plan, &hold->run);
-    if (!hold_take_settings(hold, error) || !drive_stages(hold, ret, &passed, error))
+    if (!supersede_left(hold, &hold->job.left, error) || !hold_take_settings(hold, error) ||
+        !drive_stages(hold, ret, &passed, error))
         return false;
     return !passed || ending_done(hold, ret, error);
 }
@@ -104,9 +106,12 @@ bool run_forward(const struct run_config *config, const char *name, bool resume,
 {
     auto_(hold) hold = NULL;
     int status = 0;
+    bool go = true;
     if (!hold_take(&hold, config, name, error))
         return false;
     g_autofree char *way = stands_in_the_way(&hold->run, resume, &status);
+    if (!way && !supersede_waits(hold, &way, &status, error))
+        return false;
     if (way) {
         hold_result(hold, status, way, ret);
         return true;
@@ -114,7 +119,9 @@ bool run_forward(const struct run_config *config, const char *name, bool resume,
     if (resume && (!hold_may(hold, SPEC_MAY_RESUME, error) || !may_resume(&hold->run, config, error)))
         return false;
     hold->lift_limits = resume;
-    return hold_open(hold, HOLD_FORWARD, error) && own_up_to_a_death(hold, error) && drive(hold, ret, error);
+    if (!supersede_first(hold, ret, &go, error))
+        return false;
+    return !go || (hold_open(hold, HOLD_FORWARD, error) && own_up_to_a_death(hold, error) && drive(hold, ret, error));
 }
 
 bool run_verify(const struct run_config *config, const char *name, struct verify_result *ret, GError **error)

@@ -34,6 +34,20 @@ static bool applied_before(struct worker *worker, struct row *row)
     return true;
 }
 
+/* What the application wrote after a run that this one supersedes may rest on what that run wrote: the transform would
+ * be applied to it twice. */
+static bool left_alone(struct worker *worker, struct row *row)
+{
+    struct quarantine_row note = {.key = row->rec.key,
+                                  .code = SLUICE_ERROR_LEFT,
+                                  .reason = "written after the run that this one supersedes: kept live"};
+    if (!job_leaves(worker->job, row->rec.key))
+        return false;
+    g_array_append_val(worker->notes, note);
+    row_end(row, OUTCOME_KEPT_LIVE);
+    return true;
+}
+
 static struct item *item_of(struct worker *worker, size_t row, struct slice key)
 {
     struct batch_work *batch = &worker->batch;
@@ -199,7 +213,7 @@ static void transform_row(struct worker *worker, size_t i)
 void forward_row(struct worker *worker, size_t i)
 {
     struct row *row = batch_row(&worker->batch, i);
-    if (applied_before(worker, row))
+    if (applied_before(worker, row) || left_alone(worker, row))
         return;
     if (row->rec.presence == RECORD_ABSENT)
         gone_after_write(worker, i);

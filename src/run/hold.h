@@ -66,4 +66,11 @@ bool takeback_prepare(struct hold *hold, uint32_t stage, GError **error);
  * earlier rollback has not come to its end, that one is finished first. */
 bool takeback_drive(struct hold *hold, const char *stage, struct run_result *ret, GError **error);
 
+/* takeback.c: the chains of the stage and of those after it; everything must be settled. */
+bool takeback_chains(struct hold *hold, uint32_t stage, struct undo_chains **ret, GError **error);
+/* takeback.c: REFUSED in a state from which a run cannot be taken back; one that is being taken back goes on. */
+bool takeback_may(const struct run_row *run, GError **error);
+/* takeback.c: what cannot be taken back, in words; the caller frees. */
+char *takeback_damage(const struct undo_damage *damage, size_t n);
+
 struct plan_config hold_plan_config(const struct run_config *config);

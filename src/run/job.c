@@ -46,6 +46,17 @@ void job_init_settle(struct job *job, const struct plan *plan, const struct run_
     job_init(job, JOB_SETTLE, plan, run);
 }
 
+int job_keys_compare(const void *a, const void *b)
+{
+    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+bool job_leaves(const struct job *job, struct slice key)
+{
+    const struct job_keys *left = &job->left;
+    return left->n > 0 && bsearch(&key, left->keys, left->n, sizeof key, job_keys_compare) != NULL;
+}
+
 bool job_looks_again(const struct job *job)
 {
     return job->kind == JOB_FORWARD && job->plan->listed && !job->rules.same_dataset && !job->plan->sink;

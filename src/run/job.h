@@ -10,12 +10,19 @@ enum job_kind {
     JOB_SETTLE,  /* no records: closes the lanes that dead holders left open and settles their unknown writes */
 };
 
+/* Keys, sorted. */
+struct job_keys {
+    const struct slice *keys;
+    size_t n;
+};
+
 struct job {
     enum job_kind kind;
     const struct plan *plan; /* of a JOB_BACK only the target and what names the run are filled in */
     int64_t run;
     const char *run_name;
     struct decide_rules rules;
+    struct job_keys left;     /* same dataset: what the application wrote after a run that this one supersedes */
     size_t batch_records;     /* a batch ends at so many records … */
     size_t batch_bytes;       /* … or so many bytes, … */
     int64_t batch_us;         /* … and shrinks towards taking about so long */
@@ -32,6 +39,9 @@ struct job {
 void job_init_forward(struct job *job, const struct plan *plan, const struct run_row *run);
 void job_init_back(struct job *job, const struct plan *plan, const struct run_row *run);
 void job_init_settle(struct job *job, const struct plan *plan, const struct run_row *run);
+
+int job_keys_compare(const void *a, const void *b); /* of two struct slice */
+bool job_leaves(const struct job *job, struct slice key);
 
 /* Source and target are different stores that are both alive: after its write each source key is looked at again. */
 bool job_looks_again(const struct job *job);

@@ -44,12 +44,15 @@ struct run_config {
     bool force_unlock;
     bool full;          /* run_verify: compare every key with the source, also where the sums of the gates would do */
     bool exit_on_pause; /* a pause that would end by itself (a soak) ends the call too */
-    bool again;         /* run_begin: also where a run of this very plan is done and would be applied twice */
+    const char *supersede;     /* run_begin: the run that the new one is to supersede; NULL: none */
+    const char *superseded_by; /* run_back: the run for which it is taken back; NULL: somebody asked */
+    bool again;                /* run_begin: also where a run of this very plan is done and would be applied twice */
 };
 
 struct run_result {
     struct arena *mem;
     struct run_row run;
+    const char *supersedes; /* run_begin: the run that this one supersedes, in `mem`; NULL: none */
     int exit_status;
     char *text;         /* why it ended so, and what to do; NULL: done */
     char *verdict;      /* of the last verification; NULL: none */
@@ -62,7 +65,8 @@ void run_result_done(struct run_result *result);
 /* Plans a new run of the spec (taken over on success), or finds the unfinished run of the same digests; *ret_new tells.
  * Where the newest run of these digests is done, works on its own source and has a transform that is not declared
  * idempotent, that run is found too: a process that died just behind its end, and is started again, must not apply the
- * transform twice (promise 2). `again` asks for it. Refuses (exit 7) while another run's writes stand on the target. */
+ * transform twice (promise 2). `again` asks for it. Refuses (exit 7) while another run's writes stand on the target,
+ * unless `supersede` names that run: the new run then takes it back, key by key, before its own first write. */
 bool run_begin(const struct run_config *config, struct spec *spec, struct run_result *ret, bool *ret_new,
                GError **error);
 

@@ -4,6 +4,7 @@
 #include "plan/home.h"
 #include "run/ending.h"
 #include "run/rights.h"
+#include "run/supersede.h"
 
 #define BACK_PART_KEYS UINT64_C(5000)
 
@@ -96,38 +97,33 @@ static bool add_back_parts(struct hold *hold, uint32_t stage, uint64_t first_par
                                                 (const struct part_new *)(void *)parts->data, parts->len, error);
 }
 
-static bool build_chains(struct hold *hold, uint32_t stage, uint64_t *ret_keys, GError **error)
+bool takeback_chains(struct hold *hold, uint32_t stage, struct undo_chains **ret, GError **error)
 {
-    auto_(undo_chains) chains = NULL;
     g_autoptr(GArray) parts = forward_parts(hold, stage, false, error);
     if (!parts)
         return false;
     g_autofree uint64_t *written = g_new0(uint64_t, parts->len + 1);
     struct undo_filter filter = {.parts = (const uint32_t *)(void *)parts->data, .n = parts->len, .written = written};
-    if (!catalog_part_writes(hold->catalog, hold->run.id, filter.parts, filter.n, written, error))
-        return false;
-    if (!undo_chains_build(&hold->undo_config, &filter, error) || !undo_chains_open(&chains, &hold->undo_config, error))
-        return false;
-    *ret_keys = undo_chains_count(chains);
-    return true;
+    return catalog_part_writes(hold->catalog, hold->run.id, filter.parts, filter.n, written, error) &&
+           undo_chains_build(&hold->undo_config, &filter, error) && undo_chains_open(ret, &hold->undo_config, error);
 }
 
 bool takeback_prepare(struct hold *hold, uint32_t stage, GError **error)
 {
+    auto_(undo_chains) chains = NULL;
     struct back_parts back;
-    uint64_t keys;
     if (!back_parts_of(hold, stage, &back, error))
         return false;
     if (back.of_stage > 0)
         return true;
-    return hold_settle(hold, error) && build_chains(hold, stage, &keys, error) &&
-           add_back_parts(hold, stage, back.n, keys, error) && hold_reload(hold, error);
+    return hold_settle(hold, error) && takeback_chains(hold, stage, &chains, error) &&
+           add_back_parts(hold, stage, back.n, undo_chains_count(chains), error) && hold_reload(hold, error);
 }
 
 /* --- rollback
  * --------------------------------------------------------------------------------------------------------- */
 
-static char *damage_text(const struct undo_damage *damage, size_t n)
+char *takeback_damage(const struct undo_damage *damage, size_t n)
 {
     uint64_t keys = 0;
     const struct undo_damage *first = NULL;
@@ -200,7 +196,8 @@ static bool back_end(struct hold *hold, uint32_t from_stage, const char *damage,
 {
     if (from_stage > 0)
         return pause_in_part(hold, from_stage, damage, error);
-    return hold_let_go(hold, error) && hold_move(hold, RUN_ROLLED_BACK, damage, NULL, error);
+    g_autofree char *text = supersede_reason(hold->config->superseded_by, damage);
+    return hold_let_go(hold, error) && hold_move(hold, RUN_ROLLED_BACK, text, NULL, error);
 }
 
 static bool back_finish(struct hold *hold, uint32_t from_stage, struct run_result *ret, GError **error)
@@ -211,7 +208,7 @@ static bool back_finish(struct hold *hold, uint32_t from_stage, struct run_resul
         !all_taken_back(hold, error) || !forward_is_back(hold, from_stage, error))
         return false;
     const struct undo_damage *damage = undo_chains_damage(chains, &n_damage);
-    g_autofree char *text = n_damage ? damage_text(damage, n_damage) : NULL;
+    g_autofree char *text = n_damage ? takeback_damage(damage, n_damage) : NULL;
     if (!back_end(hold, from_stage, text, error) ||
         !undo_chains_drop_durable(&hold->undo_config, error)) /* repeating the command drops them */
         return false;
@@ -226,8 +223,9 @@ static bool back_sink(struct hold *hold, uint32_t from_stage, struct run_result 
         return error_set(error, SLUICE_ERROR_REFUSED,
                          "%s: its target is append-only, and is taken back as a whole: leave --stage out",
                          hold->run.name);
+    g_autofree char *text = supersede_reason(hold->config->superseded_by, "its files are removed");
     if (!hold_move_back(hold, 0, error) || !store_sink_drop(hold->target, &call, hold->run.uid, error) ||
-        !forward_is_back(hold, 0, error) || !hold_move(hold, RUN_ROLLED_BACK, "its files are removed", NULL, error))
+        !forward_is_back(hold, 0, error) || !hold_move(hold, RUN_ROLLED_BACK, text, NULL, error))
         return false;
     hold_result(hold, 0, NULL, ret);
     return true;
@@ -302,7 +300,7 @@ bool takeback_drive(struct hold *hold, const char *stage, struct run_result *ret
 }
 
 /* States from which a run can be taken back; one that is being taken back goes on. */
-static bool back_may(const struct run_row *run, GError **error)
+bool takeback_may(const struct run_row *run, GError **error)
 {
     if (run->state == RUN_ROLLING_BACK || run->state == RUN_ROLLED_BACK || run_state_may(run->state, RUN_ROLLING_BACK))
         return true;
@@ -324,7 +322,8 @@ bool run_back(const struct run_config *config, const char *name, const char *sta
         hold_result(hold, hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, "is rolled back already", ret);
         return true;
     }
-    return back_may(&hold->run, error) && hold_open(hold, HOLD_BACK, error) && takeback_drive(hold, stage, ret, error);
+    return takeback_may(&hold->run, error) && hold_open(hold, HOLD_BACK, error) &&
+           takeback_drive(hold, stage, ret, error);
 }
 
 /* --- what would be taken back ------------------------------------------------------------------------------------- */
@@ -360,7 +359,7 @@ bool run_back_preview(const struct run_config *config, const char *name, const c
     struct run_row run;
     uint32_t from_stage;
     if (!catalog_open(&catalog, config->world, config->home, CATALOG_EXISTING, error) ||
-        !catalog_run_get_one(catalog, name, mem, &run, error) || !back_may(&run, error) ||
+        !catalog_run_get_one(catalog, name, mem, &run, error) || !takeback_may(&run, error) ||
         !stage_of(catalog, &run, stage, mem, &from_stage, error))
         return false;
     *ret = (struct run_back_plan){.keys = run.tally.of[OUTCOME_WRITTEN] + run.tally.of[OUTCOME_DELETED]};

@@ -34,7 +34,7 @@ static char *scratch_dir(void)
 
 void scene_init(struct scene *scene, const char *spec, const char *lua)
 {
-    *scene = (struct scene){.space = mem_space_new(), .dir = scratch_dir(), .actor = "someone@test"};
+    *scene = (struct scene){.space = mem_space_new(), .dir = scratch_dir(), .actor = "someone@test", .run = "job.1"};
     assert_non_null(scene->dir);
     fake_world_init(&scene->fake);
     scene->clock = *scene->fake.world.clock;
@@ -310,6 +310,7 @@ static struct run_config config_of(struct scene *scene, struct store_registry *r
                                .registry = registry,
                                .home = scene->home,
                                .full = scene->full,
+                               .supersede = scene->supersede,
                                .act = {.actor = scene->actor, .reason = "a scene"}};
 }
 
@@ -353,7 +354,7 @@ void scene_back(struct scene *scene, struct ended *ret)
     struct run_result result = {0};
     struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
     struct run_config config = config_of(scene, registry);
-    bool ok = run_back(&config, "job.1", NULL, &result, &error);
+    bool ok = run_back(&config, scene->run, NULL, &result, &error);
     end_with(ret, ok, &result, error);
     store_registry_free(registry);
 }
@@ -391,7 +392,7 @@ void scene_verify(struct scene *scene, struct verify_result *ret)
     struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
     struct run_config config = config_of(scene, registry);
     *ret = (struct verify_result){0};
-    kit_ok(run_verify(&config, "job.1", ret, &error));
+    kit_ok(run_verify(&config, scene->run, ret, &error));
     store_registry_free(registry);
 }
 
@@ -401,7 +402,7 @@ void scene_check(struct scene *scene, struct ended *ret)
     struct verify_result verdict = {0};
     struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
     struct run_config config = config_of(scene, registry);
-    bool ok = run_verify(&config, "job.1", &verdict, &error);
+    bool ok = run_verify(&config, scene->run, &verdict, &error);
     struct run_result result = {.exit_status = verdict.pass ? 0 : 4, .text = g_strdup(verdict.sentence)};
     end_with(ret, ok, &result, error);
     verify_result_done(&verdict);
@@ -417,7 +418,7 @@ struct run_row scene_row(struct scene *scene, struct arena *mem)
     auto_(catalog) catalog = NULL;
     struct run_row row;
     kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, &error));
-    kit_ok(catalog_run_get(catalog, "job.1", mem, &row, &error));
+    kit_ok(catalog_run_get(catalog, scene->run, mem, &row, &error));
     return row;
 }
 

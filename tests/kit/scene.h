@@ -41,6 +41,8 @@ struct scene {
     const struct store_driver *ours[3], *theirs[2];
     char *dir, *home, *spec_path;
     const char *actor;
+    const char *run;       /* of whom the functions below speak: job.1, unless a test says otherwise */
+    const char *supersede; /* scene_run, scene_plan: the run to be superseded; NULL: none */
     bool full; /* scene_verify: every key with the source */
 };
 

@@ -1,5 +1,6 @@
 #include "kit/scene.h"
 #include "run/check.h"
+#include "run/supersede.h"
 
 /* --- taking the run
  * ----------------------------------------------------------------------------------------------------- */
@@ -20,6 +21,7 @@ static void ready_forward(struct hold *hold)
     move(hold, RUN_RUNNING);
     kit_ok(check_sample(hold, 0, &error));
     job_init_forward(&hold->job, hold->plan, &hold->run);
+    kit_ok(supersede_left(hold, &hold->job.left, &error));
 }
 
 static void ready_settle(struct hold *hold)
@@ -49,7 +51,7 @@ void process_begin_small(struct process *process, struct scene *scene, enum job_
                                           .registry = store_registry_new(&scene->fake.world, scene->ours),
                                           .home = scene->home,
                                           .act = {.actor = scene->actor}};
-    kit_ok(hold_take(&process->hold, &process->config, "job.1", &error));
+    kit_ok(hold_take(&process->hold, &process->config, scene->run, &error));
     READY[kind](process->hold);
     if (batch_records)
         process->hold->job.batch_records = batch_records;

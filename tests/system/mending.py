@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Mending a run: both ways out of a bad one, and the mended transform applied once."""
+
+import signal
+
+from repair import FIX_LUA, ROWS, ended, ready, started
+from stand import among, must, run_all, same, test
+
+MENDED_LUA = FIX_LUA.replace("* 2 + 1", "* 3")
+GATE = 'contract: 1\nname: small\nversion: 1\nunknown: allow\nfields: { n: { type: int, range: [0, 5000] } }\n'
+
+
+def half_done(stand):
+    """fix.1, interrupted in the middle; then its transform is mended."""
+    ready(stand)
+    process = started(stand, "run", "fix.yaml", "--yes")
+    process.send_signal(signal.SIGINT)
+    ended(stand, process, "interrupted", 3)
+    stand.write("fix.lua", MENDED_LUA)
+
+
+def mended(stand, but=()):
+    found = {key: value for key, value in stand.documents("items").items() if key not in but}
+    wanted = {f"k{n:05d}": {"id": f"k{n:05d}", "n": n * 3} for n in range(ROWS)}
+    same(found, {key: value for key, value in wanted.items() if key not in but}, "records")
+
+
+def state(stand, run):
+    status = stand.status(run)
+    return status["state"], status["reason"]
+
+
+SUPERSEDE = ("run", "fix.yaml", "--yes", "--supersede", "fix.1")
+
+
+@test("run refuses with 7 and offers both ways out; each of them, as it is printed, leads there")
+def _(stand):
+    half_done(stand)
+    words = stand.sluice("run", "fix.yaml", "--yes").ended(7).err
+    among(["sluice rollback fix.1", "--supersede fix.1", "sluice abort fix.1", "sluice resume fix.1"], words)
+    command = next(part for part in words.split("`") if "--supersede" in part).split()
+    same(command[0], "sluice", "what is offered")
+    stand.copy("home", "home-kept")
+    stand.copy("live", "live-kept")
+    end = stand.sluice(*command[1:], "--yes", "--json").ended(0).lines()[-1]
+    same((end["run"], end["state"]), ("fix.2", "done"), "how it ended")
+    mended(stand)
+    stand.copy("home-kept", "home")
+    stand.copy("live-kept", "live")
+    stand.sluice("rollback", "fix.1", "--yes").ended(0)
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    mended(stand)
+
+
+@test("a superseding run says so: in the summary, in JSON, in the state of the other; the same command changes nothing")
+def _(stand):
+    half_done(stand)
+    lines = stand.sluice(*SUPERSEDE, "--json", "--reason", "the mended one").ended(0).lines()
+    planned = next(line for line in lines if line["type"] == "planned")
+    same((planned["run"], planned["supersedes"]), ("fix.2", "fix.1"), "planned")
+    must(any(line["type"] == "note" and "fix.1" in line["text"] for line in lines), "no note")
+    same(state(stand, "fix.1"), ("rolled-back", "superseded by fix.2"), "fix.1")
+    reasons = [entry["reason"] for entry in stand.sluice("audit", "log", "--json").lines()]
+    must("superseded by fix.2; the mended one" in reasons, reasons)
+    done = stand.sluice(*SUPERSEDE).ended(0)
+    among("fix.2", done.out + done.err)
+    mended(stand)
+    stand.sluice("verify", "fix.2").ended(0)
+    stand.sluice("audit", "verify").ended(0)
+
+
+@test("a done run is superseded; one rollback of the new one brings back what stood before both, expiries included")
+def _(stand):
+    ready(stand)
+    stand.put("items", ['k00007\t{"id": "k00007", "n": 7}\t4102444800000'])
+    before = stand.dump("items")
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    stand.write("fix.lua", MENDED_LUA)
+    stand.sluice(*SUPERSEDE).ended(0)
+    mended(stand)
+    stand.sluice("rollback", "fix.2", "--yes").ended(0)
+    same(stand.dump("items"), before, "records")
+
+
+@test("what the application wrote since is kept live and counted: 8")
+def _(stand):
+    half_done(stand)
+    written = next(key for key, value in sorted(stand.documents("items").items()) if value["n"] != int(key[1:]))
+    mine = {"id": written, "n": 5, "mine": True}
+    stand.put("items", [f'{written}\t{{"id": "{written}", "n": 5, "mine": true}}\t0'])
+    end = stand.sluice(*SUPERSEDE, "--json").ended(8).lines()[-1]
+    same(stand.status("fix.2")["records"]["kept_live"], 1, "kept live")
+    same(end["state"], "done", "state")
+    same(stand.documents("items")[written], mine, "the application's record")
+    mended(stand, but=[written])
+
+
+@test("Ctrl-C while the other run is taken back: 3; plain run goes on with both")
+def _(stand):
+    ready(stand)
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    stand.write("fix.lua", MENDED_LUA)
+    process = stand.start(*SUPERSEDE, "--json")
+    stand.until(process, lambda line: line["type"] == "state" and line["state"] == "rolling-back")
+    process.send_signal(signal.SIGINT)
+    done = stand.finish(process).ended(0, 3)
+    if done.code == 3:
+        among("fix.1", stand.sluice("resume", "fix.1").ended(7).err)
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    mended(stand)
+
+
+@test("a gate fails, the run pauses; the mended transform supersedes it")
+def _(stand):
+    ready(stand, rate=10**6)
+    stand.write("fix.lua", "function transform(doc) doc.n = ctx_n(doc) return doc end\n"
+                           "function ctx_n(doc) return doc.n * 2 end\n")
+    stand.write("fix.yaml", stand.read("fix.yaml") + "hours: []\n" if False else stand.read("fix.yaml"))
+    process = stand.start("run", "fix.yaml", "--yes", "--json")
+    stand.until(process, lambda line: line["type"] == "state" and line["state"] in ("verifying", "running"))
+    stand.finish(process).ended(0, 4)
+    stand.write("fix.lua", MENDED_LUA)
+    stand.sluice(*SUPERSEDE).ended(0)
+    mended(stand)
+
+
+@test("bad names: the nearest is named (9); a rolled back run, a held one and the run itself are refused by name (7)")
+def _(stand):
+    half_done(stand)
+    among("fix.1", stand.sluice("run", "fix.yaml", "--yes", "--supersede", "fxi.1").ended(9).err)
+    stand.sluice("run", "fix.yaml", "--yes", "--supersede").ended(2)
+    stand.write("fix.lua", FIX_LUA)
+    among("this very plan", stand.sluice(*SUPERSEDE).ended(7).err)
+    process = started(stand, "run", "fix.yaml", "--yes")
+    stand.write("fix.lua", MENDED_LUA)
+    among(["fix.1", str(process.pid)], stand.sluice(*SUPERSEDE).ended(7).err)
+    process.send_signal(signal.SIGINT)
+    stand.finish(process).ended(3)
+    stand.sluice("rollback", "fix.1", "--yes").ended(0)
+    among("rolled back", stand.sluice(*SUPERSEDE).ended(7).err)
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    mended(stand)
+
+
+run_all()
