@@ -206,13 +206,13 @@ static bool freeze(struct catalog *catalog, const struct run_config *config, con
 
 /* The unfinished run, or what a new one is planned with. */
 static bool find(struct catalog *catalog, const struct run_config *config, const struct spec *spec,
-                 struct supersede *ret_supersede, struct arena *mem, struct run_result *ret, GError **error)
+                 struct supersede *io_supersede, struct run_result *ret, GError **error)
 {
     auto_(recipe) recipe = NULL;
     struct run_new wish = {.spec_name = spec->name};
     return recipe_read(&recipe, config->world, spec, error) && plan_digests_of(&wish.digests, spec, recipe, error) &&
            find_run(catalog, config, spec, &wish.digests, ret, error) &&
-           (!config->supersede || supersede_ask(ret_supersede, config, catalog, &wish, mem, ret, error));
+           (!config->supersede || supersede_ask(io_supersede, config, catalog, &wish, ret, error));
 }
 
 static bool begin_new(struct catalog *catalog, const struct run_config *config, struct spec *spec,
@@ -236,10 +236,10 @@ bool run_begin(const struct run_config *config, struct spec *spec, struct run_re
 {
     auto_(catalog) catalog = NULL;
     auto_(arena) mem = arena_new(256 << 20);
-    struct supersede supersede = {0};
+    struct supersede supersede = {.mem = mem};
     *ret = (struct run_result){.mem = arena_new(1 << 20)};
     if (!catalog_open(&catalog, config->world, config->home, CATALOG_CREATE, error) ||
-        !find(catalog, config, spec, &supersede, mem, ret, error))
+        !find(catalog, config, spec, &supersede, ret, error))
         return false;
     *ret_new = ret->run.id == 0;
     if (*ret_new) {

@@ -166,10 +166,11 @@ static bool look_at(struct supersede *supersede, const struct run_config *config
     return ok;
 }
 
-bool supersede_ask(struct supersede *ret, const struct run_config *config, struct catalog *catalog,
-                   const struct run_new *wish, struct arena *mem, struct run_result *io, GError **error)
+bool supersede_ask(struct supersede *io_supersede, const struct run_config *config, struct catalog *catalog,
+                   const struct run_new *wish, struct run_result *io, GError **error)
 {
-    struct supersede supersede = {0};
+    struct arena *mem = io_supersede->mem;
+    struct supersede supersede = {.mem = mem};
     if (!catalog_run_get_one(catalog, config->supersede, mem, &supersede.old, error))
         return false;
     if (io->run.id == 0 && supersede.old.state == RUN_ROLLED_BACK &&
@@ -178,7 +179,7 @@ bool supersede_ask(struct supersede *ret, const struct run_config *config, struc
     bool ok = io->run.id != 0 ? agrees(catalog, &io->run, &supersede.old, mem, error)
                               : supersede_may(&supersede.old, error) && look_at(&supersede, config, mem, error);
     if (ok)
-        *ret = supersede;
+        *io_supersede = supersede;
     return ok;
 }
 

@@ -13,6 +13,7 @@
 
 /* What the new run is planned with. */
 struct supersede {
+    struct arena *mem; /* the caller's: everything below lives there */
     struct run_row old;
     struct job_keys deleted; /* by the old run: they are not there yet when the new one lists its keys */
 };
@@ -20,9 +21,9 @@ struct supersede {
 /* Whether config->supersede may be superseded by a new run of the spec: it exists, its writes stand, no rollback of it
  * has begun, no process holds it, the caller may roll it back, and its undo log is whole. Settles what dead holders of
  * it left; moves nothing. An unfinished run of these digests (io->run) must be one that supersedes it already; the very
- * run that did so and is done is found too, so that the command may be repeated. Everything in `mem`. */
-bool supersede_ask(struct supersede *ret, const struct run_config *config, struct catalog *catalog,
-                   const struct run_new *wish, struct arena *mem, struct run_result *io, GError **error);
+ * run that did so and is done is found too, so that the command may be repeated. Everything in io_supersede->mem. */
+bool supersede_ask(struct supersede *io_supersede, const struct run_config *config, struct catalog *catalog,
+                   const struct run_new *wish, struct run_result *io, GError **error);
 
 /* Whether the run's writes may be superseded, by its state alone: for offering it. */
 bool supersede_may(const struct run_row *run, GError **error);

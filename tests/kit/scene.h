@@ -43,7 +43,7 @@ struct scene {
     const char *actor;
     const char *run;       /* of whom the functions below speak: job.1, unless a test says otherwise */
     const char *supersede; /* scene_run, scene_plan: the run to be superseded; NULL: none */
-    bool full; /* scene_verify: every key with the source */
+    bool full;             /* scene_verify: every key with the source */
 };
 
 /* The spec's stores are `mem:…` or `file:…` below the scene's directory; `lua` is its t.lua, NULL: it has none. */
