@@ -123,7 +123,10 @@ static bool stage_step(struct catalog *catalog, const struct stage_move *move, G
 
 bool catalog_stage_move(struct catalog *catalog, const struct stage_move *move, GError **error)
 {
-    return db_begin(catalog->db, error) && db_end(catalog->db, stage_step(catalog, move, error), error);
+    world_point(catalog->world, "stage.move");
+    bool moved = db_begin(catalog->db, error) && db_end(catalog->db, stage_step(catalog, move, error), error);
+    world_point(catalog->world, "stage.moved");
+    return moved;
 }
 
 /* --- partitions
@@ -224,7 +227,11 @@ static bool parts_move(struct catalog *catalog, int64_t run, const uint32_t *par
 bool catalog_parts_move(struct catalog *catalog, int64_t run, const uint32_t *parts, size_t n, enum part_state to,
                         GError **error)
 {
-    return db_begin(catalog->db, error) && db_end(catalog->db, parts_move(catalog, run, parts, n, to, error), error);
+    world_point(catalog->world, "parts.move");
+    bool moved =
+        db_begin(catalog->db, error) && db_end(catalog->db, parts_move(catalog, run, parts, n, to, error), error);
+    world_point(catalog->world, "parts.moved");
+    return moved;
 }
 
 static bool part_absent(struct catalog *catalog, int64_t run, uint32_t part, GError **error)

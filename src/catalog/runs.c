@@ -480,5 +480,8 @@ static bool move_run(struct catalog *catalog, const struct run_move *move, GErro
 
 bool catalog_run_move(struct catalog *catalog, const struct run_move *move, GError **error)
 {
-    return db_begin(catalog->db, error) && db_end(catalog->db, move_run(catalog, move, error), error);
+    world_point(catalog->world, "run.move");
+    bool moved = db_begin(catalog->db, error) && db_end(catalog->db, move_run(catalog, move, error), error);
+    world_point(catalog->world, "run.moved");
+    return moved;
 }

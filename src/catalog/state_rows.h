@@ -62,6 +62,7 @@ MOVE(HALTED,       WAITING)
 MOVE(HALTED,       ROLLING_BACK)
 MOVE(HALTED,       ABORTED)
 MOVE(FAILED,       RUNNING)
+MOVE(FAILED,       PAUSED)      /* a person: `run` would take it up again */
 MOVE(FAILED,       VERIFYING)
 MOVE(FAILED,       WAITING)
 MOVE(FAILED,       ROLLING_BACK)

@@ -44,15 +44,34 @@ static bool wait_taken(struct catalog *catalog, const struct run_config *config,
     return true;
 }
 
-/* Without a holder the wish takes effect here: the state itself is what holds against a later `run`. */
-static bool pause_unheld(struct catalog *catalog, const struct run_config *config, const struct run_row *row,
-                         GError **error)
+static bool pause_now(struct catalog *catalog, const struct run_config *config, struct run_result *ret, GError **error)
 {
-    struct run_move move = {
-        .run = row->id, .from = row->state, .to = RUN_PAUSED, .reason = config->act.reason, .act = config->act};
+    struct run_row *row = &ret->run;
+    if (!catalog_run_reload(catalog, ret->mem, row, error))
+        return false;
     if (row->state == RUN_PAUSED)
         return error_set(error, SLUICE_ERROR_REFUSED, "%s is paused already, by %s", row->name, row->actor);
-    return catalog_run_move(catalog, &move, error);
+    struct run_move move = {
+        .run = row->id, .from = row->state, .to = RUN_PAUSED, .reason = config->act.reason, .act = config->act};
+    return catalog_run_move(catalog, &move, error) && catalog_run_reload(catalog, ret->mem, row, error);
+}
+
+/* Without a holder the wish takes effect here: the state itself is what holds against a later `run`. The lock is held
+ * meanwhile, so that a `run` that begins at this moment finds the pause, or is found at work: *ret_held. */
+static bool pause_unheld(struct catalog *catalog, const struct run_config *config, struct run_result *ret,
+                         bool *ret_held, GError **error)
+{
+    auto_(run_lock) lock = NULL;
+    GError *failed = NULL;
+    *ret_held = false;
+    if (run_lock_take(&lock, config->world, config->home, ret->run.name, &failed))
+        return pause_now(catalog, config, ret, error);
+    *ret_held = error_is(failed, SLUICE_ERROR_LOCKED);
+    if (!*ret_held)
+        g_propagate_error(error, failed);
+    else
+        g_error_free(failed);
+    return *ret_held;
 }
 
 /* Which right a wish needs. */
@@ -105,9 +124,13 @@ bool run_wish(const struct run_config *config, const char *name, const struct ru
         return false;
     if (run_state_over(ret->run.state))
         return error_set(error, SLUICE_ERROR_REFUSED, "%s is %s", ret->run.name, run_state_word(ret->run.state));
-    if (held)
-        return pass_on(catalog, config, &wish, ret, ret_taken, error);
-    return asked->kind != WISH_PAUSE || pause_unheld(catalog, config, &ret->run, error);
+    if (held && ret->run.state == RUN_ROLLING_BACK && asked->kind != WISH_PAUSE)
+        return error_set(error, SLUICE_ERROR_REFUSED,
+                         "%s is being taken back, by %s: that has to end first, or to be paused", ret->run.name,
+                         ret->run.actor);
+    if (!held && asked->kind == WISH_PAUSE && !pause_unheld(catalog, config, ret, &held, error))
+        return false;
+    return !held || pass_on(catalog, config, &wish, ret, ret_taken, error);
 }
 
 /* --- approvals ---------------------------------------------------------------------------------------------------- */

@@ -139,6 +139,7 @@ static GError *work(struct crew *crew, struct watch *watch)
                             .catalog = crew->catalog,
                             .mem = crew->mem,
                             .run = crew->shared->job->run,
+                            .back = crew->shared->job->kind == JOB_BACK,
                             .stop = &hands.stop,
                             .limits = &crew->shared->limits,
                             .ended = all_ended,

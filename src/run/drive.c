@@ -106,9 +106,11 @@ bool run_forward(const struct run_config *config, const char *name, bool resume,
 {
     auto_(hold) hold = NULL;
     int status = 0;
-    bool go = true;
-    if (!hold_take(&hold, config, name, error))
+    bool go = true, owed;
+    if (!hold_take(&hold, config, name, error) || !takeback_is_owed(hold, &owed, error))
         return false;
+    if (owed)
+        return takeback_by_failure(hold, hold->plan->stages[hold->run.back_stage].name, ret, error);
     g_autofree char *way = stands_in_the_way(&hold->run, resume, &status);
     if (!way && !supersede_waits(hold, &way, &status, error))
         return false;
@@ -117,6 +119,8 @@ bool run_forward(const struct run_config *config, const char *name, bool resume,
         return true;
     }
     if (resume && (!hold_may(hold, SPEC_MAY_RESUME, error) || !may_resume(&hold->run, config, error)))
+        return false;
+    if (resume && !hold_drop_wishes(hold, error))
         return false;
     hold->lift_limits = resume;
     if (!supersede_first(hold, ret, &go, error))

@@ -141,13 +141,8 @@ static enum gate_step judge(struct gate *gate, struct verify_result *ret, GError
 /* `on_failure` other than pause: the stage, or all of the run. */
 static enum gate_step fail_back(struct gate *gate, GError **error)
 {
-    struct hold *hold = gate->hold;
-    bool stage_only = hold->plan->spec->on_failure == ON_FAILURE_ROLLBACK_STAGE;
-    if (!takeback_drive(hold, stage_only ? gate->row.name : NULL, gate->ret, error))
-        return GATE_ERROR;
-    if (hold->run.state == RUN_ROLLED_BACK || hold->run.back_stage != UINT32_MAX)
-        gate->ret->exit_status = 4;
-    return GATE_STOPPED;
+    bool stage_only = gate->hold->plan->spec->on_failure == ON_FAILURE_ROLLBACK_STAGE;
+    return stopped(takeback_by_failure(gate->hold, stage_only ? gate->row.name : NULL, gate->ret, error));
 }
 
 static enum gate_step fail(struct gate *gate, const uint8_t report[32], GError **error)
@@ -277,7 +272,9 @@ bool gate_deny(const struct gate_denial *denial, char **ret_text, GError **error
     struct run_move paused = {
         .run = denial->run->id, .from = denial->run->state, .to = RUN_PAUSED, .reason = text, .act = denial->act};
     *ret_text = text;
-    return catalog_stage_move(denial->catalog, &failed, error) && catalog_run_move(denial->catalog, &paused, error);
+    if (!catalog_stage_move(denial->catalog, &failed, error))
+        return false;
+    return paused.from == RUN_PAUSED || catalog_run_move(denial->catalog, &paused, error); /* somebody's pause stands */
 }
 
 static enum gate_step denied(struct gate *gate, const struct approval *word, GError **error)

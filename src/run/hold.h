@@ -44,6 +44,8 @@ bool hold_move(struct hold *hold, enum run_state to, const char *reason, const c
 /* To rolling-back, from this stage on; one that is on that way already goes on. */
 bool hold_move_back(struct hold *hold, uint32_t from_stage, GError **error);
 bool hold_reload(struct hold *hold, GError **error);
+/* A person has had the last word: wishes that nobody has heard are of before it. */
+bool hold_drop_wishes(struct hold *hold, GError **error);
 /* Runs a crew over the stage for the job. A wish that ended it is in hold->wish, a limit in hold->limit. */
 enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error);
 /* The run is over: its fences go, and the dataset's lock. */
@@ -65,6 +67,10 @@ bool takeback_prepare(struct hold *hold, uint32_t stage, GError **error);
 /* takeback.c: back to the beginning of the stage (NULL: of the run), also from a run whose gate has failed. Where an
  * earlier rollback has not come to its end, that one is finished first. */
 bool takeback_drive(struct hold *hold, const char *stage, struct run_result *ret, GError **error);
+/* The same for `on_failure`: the call ends with 4. */
+bool takeback_by_failure(struct hold *hold, const char *stage, struct run_result *ret, GError **error);
+/* Whether a rollback that `on_failure` began has not come to its end: whoever takes the run up goes on with it. */
+bool takeback_is_owed(struct hold *hold, bool *ret, GError **error);
 
 /* takeback.c: the chains of the stage and of those after it; everything must be settled. */
 bool takeback_chains(struct hold *hold, uint32_t stage, struct undo_chains **ret, GError **error);

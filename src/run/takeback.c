@@ -265,14 +265,14 @@ static bool back_generation(struct hold *hold, uint32_t from_stage, struct run_r
     return false;
 }
 
-/* Whether the stages from back_stage on have come back already. */
+/* Whether the stages from back_stage on have come back already, and the run says so. */
 static bool generation_ended(struct hold *hold, bool *ret, GError **error)
 {
     struct stage_row *stages;
     size_t n;
     if (!catalog_stages(hold->catalog, hold->run.id, hold->mem, &stages, &n, error))
         return false;
-    *ret = true;
+    *ret = hold->run.state != RUN_ROLLING_BACK; /* it may have died between its stages' last move and its own */
     for (size_t i = hold->run.back_stage; i < n; i++)
         *ret &= stages[i].state == STAGE_ROLLED_BACK;
     return true;
@@ -299,6 +299,33 @@ bool takeback_drive(struct hold *hold, const char *stage, struct run_result *ret
     return back_generation(hold, wanted, ret, &ended, error);
 }
 
+bool takeback_by_failure(struct hold *hold, const char *stage, struct run_result *ret, GError **error)
+{
+    if (!takeback_drive(hold, stage, ret, error))
+        return false;
+    ret->exit_status = 4;
+    return true;
+}
+
+/* Not one that a person has paused. A stage that has failed under such a rollback was its reason (or was denied, and a
+ * person began it: the way is the same). */
+bool takeback_is_owed(struct hold *hold, bool *ret, GError **error)
+{
+    struct stage_row *stages;
+    size_t n;
+    bool on_the_way = hold->run.back_stage != UINT32_MAX &&
+                      (hold->run.state == RUN_ROLLING_BACK || hold->run.state == RUN_INTERRUPTED);
+    *ret = false;
+    if (!on_the_way)
+        return true;
+    if (!hold_open(hold, HOLD_FORWARD, error) ||
+        !catalog_stages(hold->catalog, hold->run.id, hold->mem, &stages, &n, error))
+        return false;
+    for (size_t i = hold->run.back_stage; i < n; i++)
+        *ret |= stages[i].state == STAGE_FAILED && hold->plan->spec->on_failure != ON_FAILURE_PAUSE;
+    return true;
+}
+
 /* States from which a run can be taken back; one that is being taken back goes on. */
 bool takeback_may(const struct run_row *run, GError **error)
 {
@@ -322,7 +349,7 @@ bool run_back(const struct run_config *config, const char *name, const char *sta
         hold_result(hold, hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, "is rolled back already", ret);
         return true;
     }
-    return takeback_may(&hold->run, error) && hold_open(hold, HOLD_BACK, error) &&
+    return takeback_may(&hold->run, error) && hold_drop_wishes(hold, error) && hold_open(hold, HOLD_BACK, error) &&
            takeback_drive(hold, stage, ret, error);
 }
 

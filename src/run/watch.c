@@ -15,6 +15,12 @@ static void look_at_signals(struct watch *watch)
     }
 }
 
+static bool ends(const struct watch *watch, enum wish_kind kind)
+{
+    bool away = kind == WISH_ABORT || kind == WISH_ROLLBACK;
+    return kind == WISH_PAUSE || (away && !watch->back) || (kind == WISH_DENY && watch->at_gate);
+}
+
 /* A wish that cannot be read now is asked for again at the next look. */
 static void look_at_wishes(struct watch *watch)
 {
@@ -24,8 +30,7 @@ static void look_at_wishes(struct watch *watch)
         return;
     if (wish.kind == WISH_SET && watch->limits)
         limits_take_settings(watch->limits, watch->catalog, watch->run, watch->mem, NULL);
-    if (wish.kind != WISH_PAUSE && wish.kind != WISH_ABORT && wish.kind != WISH_ROLLBACK &&
-        !(wish.kind == WISH_DENY && watch->at_gate))
+    if (!ends(watch, wish.kind))
         return; /* nothing to do for one that already runs */
     watch->wish = wish;
     atomic_store(watch->stop, true);

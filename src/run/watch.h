@@ -12,6 +12,7 @@ struct watch {
     int64_t run;
     struct limits *limits; /* what `sluice set` changes at once; NULL: nothing here heeds them */
     bool at_gate;          /* a denial ends it */
+    bool back;             /* of all wishes only a pause ends it: the run is on its way back already */
     atomic_bool *stop;     /* set when a signal or a wish asks for an end */
     bool (*ended)(void *self);
     void (*look)(void *self, struct watch *watch); /* about twice a second: shows, judges; NULL: nothing to do */
