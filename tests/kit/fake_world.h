@@ -6,6 +6,8 @@
  *     … hand &fake.world down … */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/world.h"
 
 struct fake_disk;
@@ -30,9 +32,9 @@ struct fake_world {
     uint64_t fired;   /* how many failed */
     bool dead;        /* the machine or the process is gone: every file call fails, and leaves nothing */
     uint64_t dies_in; /* so many calls that change something from now; the one it dies in is half done. 0: never */
-    struct fake_disk *disk;                         /* keeps what is not synced; NULL: nobody does */
-    size_t longest;                                 /* no read or write moves more bytes at once; 0: no limit */
-    uint64_t synced, opened, closed, reads, writes; /* successful calls so far */
+    struct fake_disk *disk; /* keeps what is not synced; NULL: nobody does */
+    size_t longest;         /* no read or write moves more bytes at once; 0: no limit */
+    atomic_uint_fast64_t synced, opened, closed, reads, writes; /* successful calls so far, of all threads */
     /* Told of every file call before it is made, under the lock: its name, the path of its file, and whether it is of
      * the kind that `fault` names. NULL: nobody. */
     void (*told)(void *self, const char *call, const char *path, bool chosen);
