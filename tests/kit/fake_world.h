@@ -23,14 +23,14 @@ struct fake_fault {
 
 struct fake_world {
     struct world world;
-    int64_t now_us;  /* what the monotonic clock shows; moves only by sleeping */
-    int64_t wall_ms; /* moves with it; a test may make it jump */
-    uint64_t seed;   /* of the next random numbers */
+    atomic_int_fast64_t now_us;  /* what the monotonic clock shows; moves only by sleeping */
+    atomic_int_fast64_t wall_ms; /* moves with it; a test may make it jump */
+    uint64_t seed;               /* of the next random numbers */
     struct fake_fault fault;
-    GMutex lock;      /* guards the faults and their counts */
-    uint64_t calls;   /* file calls so far of the kind that `fault` names */
-    uint64_t fired;   /* how many failed */
-    bool dead;        /* the machine or the process is gone: every file call fails, and leaves nothing */
+    GMutex lock;                /* guards the faults and their counts */
+    atomic_uint_fast64_t calls; /* file calls so far of the kind that `fault` names */
+    atomic_uint_fast64_t fired; /* how many failed */
+    bool dead;                  /* the machine or the process is gone: every file call fails, and leaves nothing */
     uint64_t dies_in; /* so many calls that change something from now; the one it dies in is half done. 0: never */
     struct fake_disk *disk; /* keeps what is not synced; NULL: nobody does */
     size_t longest;         /* no read or write moves more bytes at once; 0: no limit */
