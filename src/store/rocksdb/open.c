@@ -218,13 +218,29 @@ static bool check_format(struct rocks_store *store, bool read_only, GError **err
                      format, FORMAT);
 }
 
+/* RocksDB writes while it opens (manifest, log, options), and aborts where the disk is full in the middle of that. */
+#define OPENING_BYTES (UINT64_C(512) << 10)
+
+static bool has_room(const char *path, const struct world *world, GError **error)
+{
+    struct world_room room;
+    if (!file_room(world, path, &room, error))
+        return false;
+    return room.free_bytes >= OPENING_BYTES ||
+           error_set(error, SLUICE_ERROR_NO_SPACE,
+                     "%s: no space left on device: %" G_GUINT64_FORMAT
+                     " KiB are free, and opening it for writing takes "
+                     "up to %" G_GUINT64_FORMAT " KiB; make room, and run the same command again",
+                     path, room.free_bytes >> 10, OPENING_BYTES >> 10);
+}
+
 static bool open_in(struct rocks_store *store, const struct store_config *config, const struct world *world,
                     GError **error)
 {
     bool is_new;
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     if (!place_of(config, &store->path, error) || !dir_prepare(config, store->path, world, &is_new, error) ||
-        !names_of(store, is_new, names, error))
+        (!config->read_only && !has_room(store->path, world, error)) || !names_of(store, is_new, names, error))
         return false;
     if (!config->read_only) {
         add_name(names, ROCKS_FENCE);
