@@ -84,6 +84,9 @@ static bool find_or_plan(struct cli *cli, const struct run_config *config, struc
 static bool is_named(const struct cli *cli, GError **error)
 {
     bool plan = cli_has(cli, OPTION_PLAN);
+    if (plan && cli_has(cli, OPTION_SUPERSEDE))
+        return error_set(error, SLUICE_ERROR_USAGE,
+                         "run: a plan file is run as it is; --supersede goes with a spec, which is then planned anew");
     if (plan != (cli->n_args == 1))
         return true;
     return error_set(error, SLUICE_ERROR_USAGE, "run: %s; `sluice help run` says more",

@@ -75,6 +75,9 @@ protect: {{ rejects: 50% }}
 class Stand:
     """A directory with a source, a store, a spec and a home."""
 
+    run = "job.1"  # whose counts are compared
+    begin = staticmethod(lambda stand: None)  # what every life begins with
+
     def __init__(self, root, name, spec, seeded):
         self.dir = Path(root) / name
         (self.dir / "in").mkdir(parents=True)
@@ -105,6 +108,7 @@ class Stand:
     def renew(self):
         shutil.rmtree(self.dir, ignore_errors=True)
         shutil.copytree(self.kept, self.dir)
+        self.begin(self)
         return self
 
     def put(self, lines):
@@ -136,7 +140,7 @@ class Stand:
         return run.returncode
 
     def counts(self):
-        self.sluice("status", "job.1", "--json")
+        self.sluice("status", self.run, "--json")
         return json.loads(self.last.stdout)["records"]
 
     def ledger_is_whole(self):
@@ -169,6 +173,26 @@ class Scenario:
         return documents if self.seeded else forget_time(documents)
 
 
+class Superseding(Scenario):
+    """job.1 died in the middle, or is done; its transform is mended, and job.2 takes it back first."""
+
+    def __init__(self, name, spec, seeded, dies):
+        super().__init__(name, spec, seeded, False)
+        self.dies = dies
+        self.command = ("run", "job.yaml", "--yes", "--supersede", "job.1")
+
+    # A copy of a store is another store, and what job.1 wrote would not stand in it: each life has a job.1 of its own.
+    def begin(self, stand):
+        code = stand.sluice("run", "job.yaml", "--yes", dies=self.dies)
+        assert code in ((-signal.SIGKILL,) if self.dies else DONE), f"job.1 ended with {code}: {stand.last.stderr}"
+        (stand.dir / "t.lua").write_text(TRANSFORM.replace("1.19", "1.07"))
+
+    def prepare(self, root):
+        stand = super().prepare(root)
+        stand.run, stand.begin = "job.2", self.begin
+        return stand
+
+
 SCENARIOS = [
     Scenario("fill", FILL, False, False),
     Scenario("in-place", IN_PLACE, True, False),
@@ -176,6 +200,8 @@ SCENARIOS = [
     Scenario("in-place-back", IN_PLACE, True, True),
     Scenario("sink", SINK, False, False),
     Scenario("sink-back", SINK, False, True),
+    Superseding("in-place-superseded", IN_PLACE, True, "cas.after:3"),
+    Superseding("fill-superseded", FILL, False, None),
 ]
 
 number = 0
