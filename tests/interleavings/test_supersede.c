@@ -217,6 +217,28 @@ static void it_stays_alone_when_the_second_run_is_superseded_too(void **state)
     scene_done(&scene);
 }
 
+/* Only the notes of the first run name it. */
+static void it_stays_alone_although_the_second_run_never_came_to_it(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin(&scene);
+    scene_ran(&scene, 0);
+    scene_put(&scene, "items", "a", "{\"n\":2,\"mine\":true}");
+    supersede(&scene, BY_TEN, "job.1", "job.1");
+    scene_plan(&scene);
+    scene_taken_back(&scene, 8);
+    scene.run = "job.2";
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_die(&process);
+    supersede(&scene, BY_HUNDRED, "job.2", "job.3");
+    scene_ran(&scene, 8);
+    scene_holds(&scene, "items", "a", "{\"n\":2,\"mine\":true}");
+    scene_holds(&scene, "items", "c", "{\"n\":300,\"drop\":true}");
+    assert_int_equal(scene_count(&scene, OUTCOME_KEPT_LIVE), 1);
+    scene_done(&scene);
+}
+
 static void one_rollback_of_the_new_run_brings_back_what_stood_before_both(void **state)
 {
     struct scene scene;
@@ -348,6 +370,7 @@ int main(void)
         cmocka_unit_test(the_other_run_does_not_go_on_while_it_is_to_be_superseded),
         cmocka_unit_test(what_the_application_wrote_since_is_kept_live_and_noted),
         cmocka_unit_test(it_stays_alone_when_the_second_run_is_superseded_too),
+        cmocka_unit_test(it_stays_alone_although_the_second_run_never_came_to_it),
         cmocka_unit_test(one_rollback_of_the_new_run_brings_back_what_stood_before_both),
         cmocka_unit_test(a_fill_is_taken_back_and_filled_again),
         cmocka_unit_test(what_cannot_be_superseded_is_refused_by_name),
