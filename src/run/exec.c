@@ -284,6 +284,16 @@ static bool (*const STEPS[OP_KIND_COUNT])(struct exec *, struct op *, GError **)
     [OP_WAIT] = do_wait,       [OP_END] = do_end,
 };
 
+/* Every try is a call; one that failed for good ends the process anyway. */
+static void count_call(struct exec *exec, enum op_kind kind, const GError *failed)
+{
+    if (!op_row(kind)->store)
+        return;
+    atomic_fetch_add(&exec->shared->calls, 1);
+    if (failed && error_class(failed) == ERROR_TRANSIENT)
+        atomic_fetch_add(&exec->shared->failed, 1);
+}
+
 static bool perform_retrying(struct exec *exec, struct op *op, GError **error)
 {
     struct retry retry;
@@ -291,13 +301,14 @@ static bool perform_retrying(struct exec *exec, struct op *op, GError **error)
     for (;;) {
         g_autoptr(GError) failed = NULL;
         int64_t wait_us;
-        if (STEPS[op->kind](exec, op, &failed))
+        bool ok = STEPS[op->kind](exec, op, &failed);
+        count_call(exec, op->kind, failed);
+        if (ok)
             return true;
         if (!op_row(op->kind)->repeatable || !retry_again(&retry, exec->shared->world, failed, &wait_us)) {
             g_propagate_error(error, g_steal_pointer(&failed));
             return false;
         }
-        atomic_fetch_add(&exec->shared->failed, 1);
         world_sleep_us(exec->shared->world, wait_us, exec->shared->cancel);
     }
 }
@@ -330,7 +341,6 @@ static void count_time(struct exec *exec, enum op_kind kind, int64_t began_us, i
 {
     struct step_times *times = &exec->shared->times[kind];
     atomic_fetch_add(&times->calls, 1);
-    atomic_fetch_add(&exec->shared->calls, 1);
     atomic_fetch_add(&times->busy_us, (uint64_t)(ended_us - began_us));
     if (exec->ended_us)
         atomic_fetch_add(&exec->shared->core.busy_us, (uint64_t)(began_us - exec->ended_us));

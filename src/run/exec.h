@@ -42,7 +42,7 @@ struct exec_shared {
     struct catalog_together together; /* grants and checkpoints of all workers */
     struct rate_limit rate;
     struct limits limits;
-    atomic_uint_fast64_t calls, failed; /* steps that call a store; those that failed and were tried again */
+    atomic_uint_fast64_t calls, failed; /* of the stores, every try; those that failed in a transient way */
     const atomic_bool *cancel;          /* the second Ctrl-C: stop at once */
     int64_t call_timeout_us;
     struct step_times times[OP_KIND_COUNT];

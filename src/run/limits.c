@@ -180,6 +180,6 @@ char *limits_passed(struct limits *limits, const struct limits_seen *seen)
                              "records so far are kept_live", "kept_live");
     if (!words && seen->failed >= FAILED_CALLS)
         words = share_passed((double)seen->failed, (double)seen->calls, limits->now.errors,
-                             "calls to the stores failed and were tried again", "errors");
+                             "calls to the stores failed", "errors");
     return words;
 }

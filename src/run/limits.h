@@ -33,7 +33,7 @@ uint32_t limits_workers(struct limits *limits);
 /* What the shares are of. */
 struct limits_seen {
     const struct tally *tally;
-    uint64_t calls, failed; /* calls of the stores by this process */
+    uint64_t calls, failed; /* tries of this process to call a store (op_row()->store); those that failed */
 };
 /* A share beyond its limit, in words; NULL: none. The caller frees. */
 char *limits_passed(struct limits *limits, const struct limits_seen *seen);

@@ -11,31 +11,32 @@
 #include "undo/chains.h"
 #include "undo/undo.h"
 
-/* ROW(symbol, name, repeatable): a repeatable one that fails in a transient way is simply performed again. */
+/* ROW(symbol, name, repeatable, store): a repeatable one that fails in a transient way is simply performed again; those
+ * of a store are the calls that `protect.errors` is a share of. */
 #define OP_ROWS(ROW)                                                                                                   \
-    ROW(GRANT, "grant", true)           /* the next partition */                                                       \
-    ROW(LANE_OPEN, "lane-open", true)   /* close the old lanes, open ours */                                           \
-    ROW(TAIL, "tail", true)             /* what a dead holder left in the undo log */                                  \
-    ROW(CUT, "cut", true)               /* quarantine rows beyond the checkpoint */                                    \
-    ROW(OPEN, "open", true)             /* position in the source */                                                   \
-    ROW(SCAN, "scan", false)            /* the next records */                                                         \
-    ROW(READ, "read", true)             /* images in the target */                                                     \
-    ROW(LOOK, "look", true)             /* images in the source, again */                                              \
-    ROW(LOG, "log", false)              /* undo intents, durable */                                                    \
-    ROW(CAS, "cas", false)              /* numbered writes */                                                          \
-    ROW(FENCE, "fence", true)           /* which of them were applied */                                               \
-    ROW(OUTCOME, "outcome", false)      /* undo outcomes */                                                            \
-    ROW(REFUSE, "refuse", false)        /* rows for quarantine and notes */                                            \
-    ROW(SINK, "sink", true)             /* an append-only target's part file */                                        \
-    ROW(SETTLE, "settle", true)         /* the store's writes, durable */                                              \
-    ROW(SYNC, "sync", false)            /* the undo log's outcomes, durable */                                         \
-    ROW(CHECKPOINT, "checkpoint", true) /* one catalog transaction */                                                  \
-    ROW(PUBLISH, "publish", true)       /* the part file, renamed into place */                                        \
-    ROW(WAIT, "wait", false)            /* before deciding again */                                                    \
-    ROW(END, "end", false)              /* nothing is left, or the worker was asked to stop */
+    ROW(GRANT, "grant", true, false)           /* the next partition */                                                \
+    ROW(LANE_OPEN, "lane-open", true, true)    /* close the old lanes, open ours */                                    \
+    ROW(TAIL, "tail", true, false)             /* what a dead holder left in the undo log */                           \
+    ROW(CUT, "cut", true, false)               /* quarantine rows beyond the checkpoint */                             \
+    ROW(OPEN, "open", true, false)             /* position in the source */                                            \
+    ROW(SCAN, "scan", false, true)             /* the next records */                                                  \
+    ROW(READ, "read", true, true)              /* images in the target */                                              \
+    ROW(LOOK, "look", true, true)              /* images in the source, again */                                       \
+    ROW(LOG, "log", false, false)              /* undo intents, durable */                                             \
+    ROW(CAS, "cas", false, true)               /* numbered writes */                                                   \
+    ROW(FENCE, "fence", true, true)            /* which of them were applied */                                        \
+    ROW(OUTCOME, "outcome", false, false)      /* undo outcomes */                                                     \
+    ROW(REFUSE, "refuse", false, false)        /* rows for quarantine and notes */                                     \
+    ROW(SINK, "sink", true, true)              /* an append-only target's part file */                                 \
+    ROW(SETTLE, "settle", true, true)          /* the store's writes, durable */                                       \
+    ROW(SYNC, "sync", false, false)            /* the undo log's outcomes, durable */                                  \
+    ROW(CHECKPOINT, "checkpoint", true, false) /* one catalog transaction */                                           \
+    ROW(PUBLISH, "publish", true, true)        /* the part file, renamed into place */                                 \
+    ROW(WAIT, "wait", false, false)            /* before deciding again */                                             \
+    ROW(END, "end", false, false)              /* nothing is left, or the worker was asked to stop */
 
 enum op_kind {
-#define ROW(symbol, name, repeatable) OP_##symbol,
+#define ROW(symbol, name, repeatable, store) OP_##symbol,
     OP_ROWS(ROW)
 #undef ROW
         OP_KIND_COUNT
@@ -44,7 +45,7 @@ enum op_kind {
 struct op_row {
     const char *name;
     const char *before, *after; /* kill points */
-    bool repeatable;
+    bool repeatable, store;
 };
 const struct op_row *op_row(enum op_kind kind);
 

@@ -1,7 +1,7 @@
 #include "run/worker_state.h"
 
 static const struct op_row OP_TABLE[OP_KIND_COUNT] = {
-#define ROW(symbol, name, repeatable) [OP_##symbol] = {name, name ".before", name ".after", repeatable},
+#define ROW(symbol, name, repeatable, store) [OP_##symbol] = {name, name ".before", name ".after", repeatable, store},
     OP_ROWS(ROW)
 #undef ROW
 };

@@ -182,7 +182,7 @@ static const struct spec_row rows[] = {
     {.key = "protect.live.p99", .form = "text", REFUSED(no_signals), .words = "for the slowest hundredth of them", .example = "\"+10% or +0.5ms\""},
     {.key = "protect.replication_lag", .form = "duration", REFUSED(no_signals), .words = "how far replicas may fall behind", .example = "2s"},
     {.key = "protect.errors", .form = "share", .fallback = "0.1%", .kind = &form_share, AT(protect.errors),
-     .words = "the share of calls to the stores that may fail and be tried again before the run pauses", .example = "1%"},
+     .words = "the share of calls to the stores that may fail before the run pauses; every try is a call, and steps of sluice's own are none", .example = "1%"},
     {.key = "protect.rejects", .form = "share", .fallback = "0.1%", .kind = &form_share, AT(protect.rejects),
      .words = "the share of records that contract and transform may refuse before the run pauses", .example = "1%"},
     {.key = "protect.kept_live", .form = "share", .fallback = "50%", .kind = &form_share, AT(protect.kept_live),

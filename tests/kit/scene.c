@@ -304,12 +304,14 @@ void scene_restore_home(struct scene *scene)
 /* --- whole runs
  * --------------------------------------------------------------------------------------------------------- */
 
-static struct run_config config_of(struct scene *scene, struct store_registry *registry)
+struct run_config scene_config(struct scene *scene, struct store_registry *registry)
 {
     return (struct run_config){.world = &scene->fake.world,
                                .registry = registry,
                                .home = scene->home,
                                .full = scene->full,
+                               .exit_on_pause = scene->exit_on_pause,
+                               .person = scene->person,
                                .supersede = scene->supersede,
                                .act = {.actor = scene->actor, .reason = "a scene"}};
 }
@@ -336,13 +338,13 @@ void scene_run(struct scene *scene, struct ended *ret)
     struct run_result planned = {0}, result = {0};
     bool is_new;
     struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
-    struct run_config config = config_of(scene, registry);
+    struct run_config config = scene_config(scene, registry);
     bool ok = spec_read(&spec, &scene->fake.world, scene->spec_path, &error);
     if (ok && !run_begin(&config, spec, &planned, &is_new, &error)) {
         spec_free(spec);
         ok = false;
     }
-    ok = ok && run_forward(&config, planned.run.name, true, &result, &error);
+    ok = ok && run_forward(&config, planned.run.name, !scene->lifts_nothing, &result, &error);
     end_with(ret, ok, &result, error);
     run_result_done(&planned);
     store_registry_free(registry);
@@ -353,7 +355,7 @@ void scene_back(struct scene *scene, struct ended *ret)
     GError *error = NULL;
     struct run_result result = {0};
     struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
-    struct run_config config = config_of(scene, registry);
+    struct run_config config = scene_config(scene, registry);
     bool ok = run_back(&config, scene->run, NULL, &result, &error);
     end_with(ret, ok, &result, error);
     store_registry_free(registry);
@@ -378,7 +380,7 @@ void scene_plan(struct scene *scene)
     struct run_result planned = {0};
     bool is_new;
     struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
-    struct run_config config = config_of(scene, registry);
+    struct run_config config = scene_config(scene, registry);
     kit_ok(spec_read(&spec, &scene->fake.world, scene->spec_path, &error));
     kit_ok(run_begin(&config, spec, &planned, &is_new, &error));
     assert_true(is_new);
@@ -390,7 +392,7 @@ void scene_verify(struct scene *scene, struct verify_result *ret)
 {
     GError *error = NULL;
     struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
-    struct run_config config = config_of(scene, registry);
+    struct run_config config = scene_config(scene, registry);
     *ret = (struct verify_result){0};
     kit_ok(run_verify(&config, scene->run, ret, &error));
     store_registry_free(registry);
@@ -401,7 +403,7 @@ void scene_check(struct scene *scene, struct ended *ret)
     GError *error = NULL;
     struct verify_result verdict = {0};
     struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
-    struct run_config config = config_of(scene, registry);
+    struct run_config config = scene_config(scene, registry);
     bool ok = run_verify(&config, scene->run, &verdict, &error);
     struct run_result result = {.exit_status = verdict.pass ? 0 : 4, .text = g_strdup(verdict.sentence)};
     end_with(ret, ok, &result, error);

@@ -41,9 +41,12 @@ struct scene {
     const struct store_driver *ours[3], *theirs[2];
     char *dir, *home, *spec_path;
     const char *actor;
-    const char *run;       /* of whom the functions below speak: job.1, unless a test says otherwise */
-    const char *supersede; /* scene_run, scene_plan: the run to be superseded; NULL: none */
-    bool full;             /* scene_verify: every key with the source */
+    const char *run;             /* of whom the functions below speak: job.1, unless a test says otherwise */
+    const char *supersede;       /* scene_run, scene_plan: the run to be superseded; NULL: none */
+    bool full;                   /* scene_verify: every key with the source */
+    bool lifts_nothing;          /* scene_run: as `run` does it, that a pause and a limit hold up; else as `resume` */
+    bool exit_on_pause;          /* scene_run: does not wait for a soak to end */
+    const struct person *person; /* whose rights are looked at; NULL: nobody's */
 };
 
 /* The spec's stores are `mem:…` or `file:…` below the scene's directory; `lua` is its t.lua, NULL: it has none. */
@@ -109,6 +112,8 @@ void scene_back(struct scene *scene, struct ended *ret);
 #define scene_taken_back(scene, status) scene_ran_at(scene, scene_back, status, __FILE__, __LINE__)
 void scene_ran_at(struct scene *scene, void (*command)(struct scene *, struct ended *), int status, const char *file,
                   int line);
+/* As all of them see it, for commands that a test gives by itself. */
+struct run_config scene_config(struct scene *scene, struct store_registry *registry);
 /* Plans the run, drives nothing. */
 void scene_plan(struct scene *scene);
 /* `verify RUN`: the run must not be open in a process. */

@@ -1,0 +1,280 @@
+/* The limits of a run: how they are set and read, when one is passed, and what protect.errors is a share of. */
+#include "kit/scene.h"
+#include "run/limits.h"
+
+/* --- set and read ------------------------------------------------------------------------------------------------- */
+
+static void a_limit_is_read_back_as_it_was_set(void **state)
+{
+    static const struct {
+        const char *key, *value, *read;
+    } ROWS[] = {
+        {"protect.errors", "1%", "1%"},
+        {"protect.errors", "0.5%", "0.5%"},
+        {"protect.rejects", "100%", "100%"},
+        {"protect.rejects", "0%", "0%"},
+        {"protect.kept_live", "12.5%", "12.5%"},
+        {"protect.rate.max", "20000/s", "20000/s"},
+        {"protect.rate.max", "60/m", "1/s"},
+        {"protect.rate.max", "none", "none"},
+        {"workers", "1", "1"},
+        {"workers", "64", "64"},
+    };
+    GError *error = NULL;
+    struct limits limits;
+    limits_init(&limits);
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        kit_ok(limits_set(&limits, ROWS[i].key, ROWS[i].value, &error));
+        g_autofree char *read = limits_get(&limits, ROWS[i].key, &error);
+        assert_string_equal(read, ROWS[i].read);
+    }
+    limits_done(&limits);
+}
+
+static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(void **state)
+{
+    static const struct {
+        const char *key, *value, *words;
+    } ROWS[] = {
+        {"protect.error", "1%", "did you mean 'protect.errors'"},
+        {"wrokers", "2", "did you mean 'workers'"},
+        {"stages", "2", "what can be: protect.errors, protect.rejects, protect.kept_live, protect.rate.max, workers"},
+        {"protect.errors", "101%", "at most 100%"},
+        {"protect.errors", "-1%", "a share such as 1%"},
+        {"protect.errors", "", "a share such as 1%"},
+        {"protect.rate.max", "0/s", "a rate such as 20000/s"},
+        {"protect.rate.max", "20000", "a rate such as 20000/s"},
+        {"workers", "0", "a number from 1 to 64"},
+        {"workers", "65", "a number from 1 to 64"},
+        {"workers", "1.5", "a number from 1 to 64"},
+    };
+    static const struct plan_limits FROZEN = {
+        .errors = 0.25, .rejects = 0.5, .kept_live = 0.75, .rate_max_per_s = 3, .workers = 7};
+    GError *error = NULL;
+    struct limits limits;
+    limits_init(&limits);
+    limits_reset(&limits, &FROZEN);
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        kit_refused(limits_set(&limits, ROWS[i].key, ROWS[i].value, &error), USAGE, ROWS[i].words);
+        assert_memory_equal(&limits.now, &FROZEN, sizeof FROZEN);
+    }
+    assert_null(limits_get(&limits, "wrokers", NULL));
+    limits_done(&limits);
+}
+
+static void every_limit_can_be_read_before_anything_is_set(void **state)
+{
+    static const struct plan_limits FROZEN = {.errors = 0.001, .rejects = 0.01, .kept_live = 0.5, .workers = 2};
+    static const char *const READ[] = {"0.1%", "1%", "50%", "none", "2"};
+    GError *error = NULL;
+    struct limits limits;
+    size_t n = 0;
+    limits_init(&limits);
+    limits_reset(&limits, &FROZEN);
+    for (; limits_key(n); n++) {
+        g_autofree char *read = limits_get(&limits, limits_key(n), &error);
+        assert_string_equal(read, READ[n]);
+    }
+    assert_int_equal(n, G_N_ELEMENTS(READ));
+    limits_done(&limits);
+}
+
+/* --- passed ------------------------------------------------------------------------------------------------------- */
+
+static void a_share_passes_its_limit_only_beyond_it(void **state)
+{
+    static const struct {
+        uint64_t written, rejected, kept, calls, failed;
+        const char *words; /* NULL: within all limits */
+    } ROWS[] = {
+        {.words = NULL},
+        {.written = 990, .rejected = 10},
+        {.written = 989,
+         .rejected = 11,
+         .words = "1.1 % of the records so far are rejected, more than protect.rejects"},
+        {.written = 800, .kept = 200},
+        {.written = 799, .kept = 201, .words = "20.1 % of the records so far are kept_live"},
+        {.written = 780, .rejected = 11, .kept = 209, .words = "protect.rejects allows (1 %)"},
+        {.rejected = 1, .words = "100 % of the records so far are rejected"},
+        {.written = 100, .calls = 100, .failed = 5},
+        {.written = 100, .calls = 9, .failed = 9},
+        {.written = 100, .calls = 10, .failed = 10, .words = "100 % of the calls to the stores failed"},
+        {.written = 100, .calls = 200, .failed = 10},
+        {.written = 100, .calls = 199, .failed = 10, .words = "more than protect.errors allows (5 %)"},
+        {.calls = 199, .failed = 10, .words = "protect.errors"},
+    };
+    static const struct plan_limits FROZEN = {.errors = 0.05, .rejects = 0.01, .kept_live = 0.2};
+    struct limits limits;
+    limits_init(&limits);
+    limits_reset(&limits, &FROZEN);
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct tally tally = {0};
+        tally.of[OUTCOME_WRITTEN] = ROWS[i].written;
+        tally.of[OUTCOME_REJECTED] = ROWS[i].rejected;
+        tally.of[OUTCOME_KEPT_LIVE] = ROWS[i].kept;
+        struct limits_seen seen = {.tally = &tally, .calls = ROWS[i].calls, .failed = ROWS[i].failed};
+        g_autofree char *words = limits_passed(&limits, &seen);
+        if (!ROWS[i].words != !words || (words && !strstr(words, ROWS[i].words)))
+            fail_msg("row %zu: '%s', not '%s'", i, words ? words : "", ROWS[i].words ? ROWS[i].words : "");
+    }
+    limits_done(&limits);
+}
+
+/* --- what protect.errors is a share of ---------------------------------------------------------------------------- */
+
+static const char SPEC[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
+                           "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\n"
+                           "partitions: { size: 5 }\nworkers: 1\nprotect: { errors: %s }\n";
+static const char LUA[] = "function transform(doc) doc.n = doc.n + 1 return doc end\n";
+
+#define KEYS     50
+#define FAILURES 12u
+
+static void scene_of(struct scene *scene, double limit)
+{
+    g_autofree char *text = g_strdup_printf("%.6f%%", limit * 100);
+    g_autofree char *spec = g_strdup_printf(SPEC, text);
+    scene_init(scene, spec, LUA);
+    scene->lifts_nothing = true;
+    for (int i = 0; i < KEYS; i++) {
+        g_autofree char *key = g_strdup_printf("k%02d", i);
+        scene_put(scene, "items", key, "{\"n\": 1}");
+    }
+}
+
+/* The first FAILURES tries to settle or to open a lane fail, each after one that did not. */
+static struct fault_row fail_some(void *self, enum fault_op op, size_t ops)
+{
+    unsigned *tries = self;
+    bool chosen = (op == FAULT_SETTLE || op == FAULT_LANE_OPEN) && *tries < 2 * FAILURES;
+    struct fault_row fault = {.op = op, .effect = FAULT_NONE};
+    if (chosen && (*tries)++ % 2 == 1)
+        fault.effect = FAULT_TRANSIENT;
+    return fault;
+}
+
+static void fail_from_here(struct scene *scene, unsigned *tries)
+{
+    *tries = 0;
+    scene->plan.decide = fail_some;
+    scene->plan.decide_self = tries;
+}
+
+static bool is_of_a_store(enum op_kind kind)
+{
+    static const enum op_kind OF_A_STORE[] = {OP_LANE_OPEN, OP_SCAN, OP_READ,   OP_LOOK,   OP_CAS,
+                                              OP_FENCE,     OP_SINK, OP_SETTLE, OP_PUBLISH};
+    for (size_t i = 0; i < G_N_ELEMENTS(OF_A_STORE); i++)
+        if (OF_A_STORE[i] == kind)
+            return true;
+    return false;
+}
+
+static void only_steps_that_reach_a_store_are_its_calls(void **state)
+{
+    for (int kind = 0; kind < OP_KIND_COUNT; kind++)
+        assert_int_equal(op_row((enum op_kind)kind)->store, is_of_a_store((enum op_kind)kind));
+}
+
+/* Step by step, one worker: how often a store was called and how often that failed, as the executor counts it. */
+static uint64_t count(struct scene *scene, uint64_t *ret_failed)
+{
+    struct process process;
+    unsigned tries;
+    uint64_t steps = 0;
+    scene_plan(scene);
+    process_begin(&process, scene, JOB_FORWARD);
+    fail_from_here(scene, &tries);
+    for (struct op *op = process_wish(&process, 0); op->kind != OP_END; op = process_wish(&process, 0)) {
+        steps += is_of_a_store(op->kind);
+        process_step(&process, 0);
+    }
+    assert_int_equal(process.hold->shared.calls, steps + FAILURES);
+    *ret_failed = process.hold->shared.failed;
+    process_die(&process);
+    return steps + FAILURES;
+}
+
+static void every_try_to_reach_a_store_is_a_call_and_nothing_else_is(void **state)
+{
+    struct scene scene;
+    uint64_t failed;
+    scene_of(&scene, 1);
+    uint64_t calls = count(&scene, &failed);
+    assert_int_equal(failed, FAILURES);
+    assert_int_equal(calls, 10 * 5 + FAILURES); /* of each partition: its lane, a scan, a read, a cas, a settle */
+    scene_done(&scene);
+}
+
+static void an_answer_to_a_write_that_is_lost_is_a_call_that_failed(void **state)
+{
+    static const struct fault_row LOST = {.op = FAULT_CAS, .nth = 2, .effect = FAULT_LOST};
+    struct process process;
+    struct scene scene;
+    scene_of(&scene, 1);
+    scene_plan(&scene);
+    process_begin(&process, &scene, JOB_FORWARD);
+    scene_fault(&scene, &LOST);
+    process_finish(&process, 0);
+    assert_int_equal(process.hold->shared.failed, 1);
+    process_die(&process);
+    scene_done(&scene);
+}
+
+static void ends(double limit, int status, const char *words)
+{
+    struct scene scene;
+    struct ended ended;
+    unsigned tries;
+    scene_of(&scene, limit);
+    scene_plan(&scene);
+    fail_from_here(&scene, &tries);
+    scene_run(&scene, &ended);
+    assert_int_equal(tries, 2 * FAILURES);
+    if (ended.status != status || (words && !strstr(ended.text, words)))
+        fail_msg("ended with %d: %s", ended.status, ended.text);
+    ended_done(&ended);
+    scene_done(&scene);
+}
+
+static void a_run_pauses_beyond_protect_errors_and_not_below(void **state)
+{
+    struct scene scene;
+    uint64_t failed;
+    scene_of(&scene, 1);
+    double share = (double)FAILURES / (double)count(&scene, &failed);
+    scene_done(&scene);
+    ends(share * 0.99, 3, "of the calls to the stores failed, more than protect.errors allows");
+    ends(share * 1.01, 0, NULL);
+}
+
+static void whoever_lifts_the_limit_goes_on_in_spite_of_it(void **state)
+{
+    struct scene scene;
+    unsigned tries;
+    scene_of(&scene, 0.001);
+    scene_plan(&scene);
+    fail_from_here(&scene, &tries);
+    scene_ran(&scene, 3);
+    scene_ran(&scene, 3); /* as `run`: the pause holds */
+    scene.lifts_nothing = false;
+    scene_ran(&scene, 0);
+    scene_reconciles(&scene);
+    scene_done(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_limit_is_read_back_as_it_was_set),
+        cmocka_unit_test(what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing),
+        cmocka_unit_test(every_limit_can_be_read_before_anything_is_set),
+        cmocka_unit_test(a_share_passes_its_limit_only_beyond_it),
+        cmocka_unit_test(only_steps_that_reach_a_store_are_its_calls),
+        cmocka_unit_test(every_try_to_reach_a_store_is_a_call_and_nothing_else_is),
+        cmocka_unit_test(an_answer_to_a_write_that_is_lost_is_a_call_that_failed),
+        cmocka_unit_test(a_run_pauses_beyond_protect_errors_and_not_below),
+        cmocka_unit_test(whoever_lifts_the_limit_goes_on_in_spite_of_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
