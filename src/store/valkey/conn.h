@@ -1,0 +1,43 @@
+/* One connection to one server: handshake, commands out, replies in, in order. One thread at a time.
+ *
+ * Commands are queued by conn_put() and go out while replies are waited for, so that a pipeline of any length cannot
+ * lock up. A reply borrows from the connection's buffer: it and its slices are valid until the next conn_next().
+ * Memory: the queued output, and one receive buffer that is as large as the largest reply at hand, given back when it
+ * was large. */
+#pragma once
+
+#include "base/net.h"
+#include "store/store.h"
+#include "store/valkey/resp.h"
+#include "store/valkey/uri.h"
+
+struct conn;
+
+/* Connects and shakes hands: HELLO with AUTH and SETNAME (`sluice-RUNNER`), RESP2 with AUTH where the server has no
+ * HELLO; SELECT where the URI has a db. Errors: NOT_PERMITTED (WRONGPASS, NOAUTH, NOPERM: says what to check), BUSY
+ * (LOADING, too many clients), UNREACHABLE, TIMED_OUT. */
+bool conn_open(struct conn **ret, const struct world *world, const struct valkey_uri *uri, const struct valkey_host *at,
+               const struct net_wait *wait, GError **error);
+void conn_close(struct conn *conn); /* takes NULL */
+AUTO_DEFINE(conn, conn_close)
+
+const struct valkey_host *conn_host(const struct conn *conn);
+bool conn_broken(const struct conn *conn); /* after an error: only conn_close() may follow */
+
+void conn_put(struct conn *conn, const struct slice *args, size_t n);
+size_t conn_waiting(const struct conn *conn); /* replies still to come */
+/* Of those, how many may have reached the server: the first so many; the rest has not been handed to the system. */
+size_t conn_sent(const struct conn *conn);
+
+/* Sends what goes without waiting. */
+bool conn_push(struct conn *conn, GError **error);
+/* The next reply if it is whole without waiting, else *ret_there false. */
+bool conn_try(struct conn *conn, struct reply *ret, bool *ret_there, GError **error);
+/* Waits for it. */
+bool conn_next(struct conn *conn, const struct net_wait *wait, struct reply *ret, GError **error);
+/* What to poll for, so that several connections can be waited for together. */
+struct net_poll conn_poll(struct conn *conn);
+
+/* One command and its reply; an error reply is a reply. */
+bool conn_call(struct conn *conn, const struct net_wait *wait, const struct slice *args, size_t n, struct reply *ret,
+               GError **error);

@@ -1,0 +1,39 @@
+/* Which servers there are, which of them is asked for which slot, and what tells that one is another process than
+ * before.
+ *
+ * A topology is immutable and counted: sessions hold the one they work by, a refresh makes another. Asked of the
+ * server: INFO server, INFO replication, CLUSTER SHARDS (or SLOTS, NODES for slots on the move), SENTINEL. */
+#pragma once
+
+#include "store/valkey/conn.h"
+#include "store/valkey/slot.h"
+
+enum valkey_kind { VALKEY_STANDALONE, VALKEY_CLUSTER };
+
+struct valkey_node {
+    struct valkey_host at;
+    char *id;     /* the cluster's name of it; NULL standalone */
+    char *run_id; /* NULL: not asked, or hidden by a managed service */
+    char *replid; /* replication id */
+    bool primary;
+    uint32_t replicas; /* of a primary: connected ones */
+    uint32_t shard;
+};
+
+struct topology {
+    enum valkey_kind kind;
+    struct valkey_node *nodes;
+    size_t n;
+    int32_t owner[SLOTS];   /* node that has the slot; -1: nobody. Standalone: 0 for all */
+    uint64_t epoch;         /* cluster_current_epoch; 0 standalone */
+    char *version, *server; /* "7.0.15", "redis"; "8.0.1", "valkey" */
+    gatomicrefcount refs;
+};
+
+struct topology *topology_ref(struct topology *topology);
+void topology_unref(struct topology *topology); /* takes NULL */
+
+/* Asks the hosts of the URI in turn (and then `known`, NULL: none) until one answers. Through Sentinel: asks the
+ * sentinels for the master and checks its ROLE. UNREACHABLE lists every host that was tried and what it said. */
+bool topology_ask(struct topology **ret, const struct world *world, const struct valkey_uri *uri,
+                  const struct topology *known, const struct net_wait *wait, GError **error);
