@@ -72,7 +72,8 @@ bool takeback_by_failure(struct hold *hold, const char *stage, struct run_result
 /* Whether a rollback that `on_failure` began has not come to its end: whoever takes the run up goes on with it. */
 bool takeback_is_owed(struct hold *hold, bool *ret, GError **error);
 
-/* takeback.c: the chains of the stage and of those after it; everything must be settled. */
+/* takeback.c: the chains of the stage and of those after it, as far as an earlier rollback has not dealt with them
+ * (what that one left alone is not left a second time); everything must be settled. */
 bool takeback_chains(struct hold *hold, uint32_t stage, struct undo_chains **ret, GError **error);
 /* takeback.c: REFUSED in a state from which a run cannot be taken back; one that is being taken back goes on. */
 bool takeback_may(const struct run_row *run, GError **error);

@@ -35,19 +35,37 @@ static bool stage_of(struct catalog *catalog, const struct run_row *run, const c
                      name, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", all);
 }
 
-/* The forward partitions of a stage and of those after it; `standing`: only those that are not rolled back yet. */
-static GArray *forward_parts(struct hold *hold, uint32_t from_stage, bool standing, GError **error)
+/* The forward partitions of a stage and of those after it. */
+struct forward_parts {
+    size_t n, n_standing;
+    uint32_t *parts;    /* sorted */
+    bool *back;         /* of each: rolled back already */
+    uint32_t *standing; /* those that are not, sorted */
+};
+
+static bool forward_parts(struct hold *hold, uint32_t from_stage, struct forward_parts *ret, GError **error)
 {
     struct part_row *rows;
     size_t n;
     struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX};
     if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
-        return NULL;
-    GArray *parts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    for (size_t i = 0; i < n; i++)
-        if (rows[i].stage >= from_stage && !(standing && rows[i].state == PART_ROLLED_BACK))
-            g_array_append_val(parts, rows[i].part);
-    return parts;
+        return false;
+    struct forward_parts found = {.parts = arena_alloc0(hold->mem, (n + 1) * sizeof *found.parts),
+                                  .back = arena_alloc0(hold->mem, (n + 1) * sizeof *found.back),
+                                  .standing = arena_alloc0(hold->mem, (n + 1) * sizeof *found.standing)};
+    if (!found.parts || !found.back || !found.standing)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "%s: its partitions do not fit into memory", hold->run.name);
+    for (size_t i = 0; i < n; i++) {
+        bool back = rows[i].state == PART_ROLLED_BACK;
+        if (rows[i].stage < from_stage)
+            continue;
+        found.back[found.n] = back;
+        found.parts[found.n++] = rows[i].part;
+        if (!back)
+            found.standing[found.n_standing++] = rows[i].part;
+    }
+    *ret = found;
+    return true;
 }
 
 static struct slice back_bounds(struct hold *hold, uint64_t first, uint64_t count)
@@ -99,11 +117,11 @@ static bool add_back_parts(struct hold *hold, uint32_t stage, uint64_t first_par
 
 bool takeback_chains(struct hold *hold, uint32_t stage, struct undo_chains **ret, GError **error)
 {
-    g_autoptr(GArray) parts = forward_parts(hold, stage, false, error);
-    if (!parts)
+    struct forward_parts parts;
+    if (!forward_parts(hold, stage, &parts, error))
         return false;
-    g_autofree uint64_t *written = g_new0(uint64_t, parts->len + 1);
-    struct undo_filter filter = {.parts = (const uint32_t *)(void *)parts->data, .n = parts->len, .written = written};
+    g_autofree uint64_t *written = g_new0(uint64_t, parts.n + 1);
+    struct undo_filter filter = {.parts = parts.parts, .n = parts.n, .back = parts.back, .written = written};
     return catalog_part_writes(hold->catalog, hold->run.id, filter.parts, filter.n, written, error) &&
            undo_chains_build(&hold->undo_config, &filter, error) && undo_chains_open(ret, &hold->undo_config, error);
 }
@@ -175,10 +193,10 @@ static bool stages_back(struct hold *hold, uint32_t from_stage, GError **error)
 /* Partitions and stages that are back already, from before a death, stay as they are. */
 static bool forward_is_back(struct hold *hold, uint32_t from_stage, GError **error)
 {
-    g_autoptr(GArray) parts = forward_parts(hold, from_stage, true, error);
-    return parts &&
-           (parts->len == 0 || catalog_parts_move(hold->catalog, hold->run.id, (const uint32_t *)(void *)parts->data,
-                                                  parts->len, PART_ROLLED_BACK, error)) &&
+    struct forward_parts parts;
+    return forward_parts(hold, from_stage, &parts, error) &&
+           (parts.n_standing == 0 || catalog_parts_move(hold->catalog, hold->run.id, parts.standing, parts.n_standing,
+                                                        PART_ROLLED_BACK, error)) &&
            stages_back(hold, from_stage, error);
 }
 

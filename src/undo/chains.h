@@ -19,15 +19,18 @@
 struct undo_chains;
 
 struct undo_filter {
-    const uint32_t *parts; /* sorted; NULL: all forward partitions */
+    const uint32_t *parts; /* sorted */
     size_t n;
+    const bool *back;        /* of each of the parts: an earlier rollback is through with it. What it has lost is listed
+                                once more, but no key goes back a second time. NULL: none of them */
     const uint64_t *written; /* of each of the parts: how many applied writes are known elsewhere (the catalog counts
                                 them); NULL: not known. Where the log shows fewer, it has lost them. */
 };
 
 /* Durable when it returns (written aside, fsync, rename, fsync of the directory). Safe to repeat: chains of the same
  * partitions stay as they are, with all their indexes, unless these have written since; what a kill left unfinished is
- * made anew. Every entry of the partitions must be settled, else INTERNAL names the first one that is not. */
+ * made anew. Every entry of the partitions must be settled, else INTERNAL names the first one that is not. `filter`
+ * NULL: all forward partitions. */
 bool undo_chains_build(const struct undo_config *config, const struct undo_filter *filter, GError **error);
 
 /* When a rollback is over: a later one of the same partitions begins from what then stands. Made anew in the middle of

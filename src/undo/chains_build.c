@@ -35,14 +35,22 @@ static int by_part(const void *key, const void *element)
 
 static const uint32_t *find_part(const struct undo_filter *filter, uint32_t part)
 {
-    return bsearch(&part, filter->parts, filter->n, sizeof *filter->parts, by_part);
+    return filter->n == 0 ? NULL : bsearch(&part, filter->parts, filter->n, sizeof *filter->parts, by_part);
 }
 
 static bool asked(const struct undo_filter *filter, uint32_t part)
 {
     if (part >= UNDO_ROLLBACK_PART)
         return false;
-    return !filter || !filter->parts || find_part(filter, part) != NULL;
+    return !filter || find_part(filter, part) != NULL;
+}
+
+/* Whether keys of the partition go back: of one that is back already none do, what became of them. */
+static bool stands(const struct undo_filter *filter, uint32_t part)
+{
+    if (!asked(filter, part))
+        return false;
+    return !filter || !filter->back || !filter->back[find_part(filter, part) - filter->parts];
 }
 
 /* --- the first pass: outcomes ------------------------------------------------------------------------------------- */
@@ -139,7 +147,7 @@ static bool add_link(struct build *build, const struct undo_block *block, const 
                              .written = entry->written};
     if (entry->pre_present)
         link.pre = digest_stored(entry->pre_raw, entry->pre_expires_at_ms);
-    if (asked(build->filter, entry->part))
+    if (stands(build->filter, entry->part))
         link.flags |= UNDO_LINK_ASKED;
     if (entry->part >= UNDO_ROLLBACK_PART)
         link.flags |= UNDO_LINK_BACK;

@@ -9,11 +9,11 @@ void undo_chains_tag_put(const struct undo_config *config, const struct undo_fil
 {
     memset(into, 0, UNDO_CHAINS_TAG_LEN);
     memcpy(into, config->run_uid, UNDO_UID_LEN);
-    if (!filter || !filter->parts)
+    if (!filter)
         return;
     g_autoptr(GByteArray) parts = g_byte_array_new();
     for (size_t i = 0; i < filter->n; i++)
-        put_u32(parts, filter->parts[i]);
+        put_u32(parts, filter->parts[i] + (filter->back && filter->back[i] ? UNDO_ROLLBACK_PART : 0));
     digest_put(digest_bytes(slice_of(parts->data, parts->len), 0), into + UNDO_UID_LEN);
 }
 

@@ -10,7 +10,7 @@ static void build(struct logs *logs, const uint32_t *parts, size_t n)
 {
     GError *error = NULL;
     struct undo_filter filter = {.parts = parts, .n = n};
-    kit_ok(undo_chains_build(&logs->config, &filter, &error));
+    kit_ok(undo_chains_build(&logs->config, parts ? &filter : NULL, &error));
 }
 
 /* What stands for the texts of the tests: the one whose digest it is. */
@@ -266,6 +266,37 @@ static void what_was_rolled_back_is_not_undone_twice(void **state)
     static const uint32_t late[] = {5};
     build(&logs, late, 1);
     assert_chains(&logs, "left:B>A");
+    logs_done(&logs);
+}
+
+/* "left" was written over by the application, and left alone: so it would be once more, and be counted twice. */
+static void a_partition_that_is_back_gives_no_keys_but_tells_what_it_lost(void **state)
+{
+    struct logs logs;
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    logs_write(&logs, 1, 1, "k", "A", "B");
+    logs_write(&logs, 1, 2, "first", "A", "B");
+    logs_write(&logs, 5, 1, "k", "B", "C");
+    logs_write(&logs, 5, 2, "left", "A", "B");
+    logs_write(&logs, BACK, 1, "k", "C", "B");
+    static const uint32_t parts[] = {1, 5};
+    static const bool back[] = {false, true}, both[] = {true, true};
+    static const uint64_t written[] = {2, 3};
+    struct undo_filter filter = {.parts = parts, .n = 2, .written = written, .back = back};
+    struct undo_damage damage[4];
+    GError *error = NULL;
+    kit_ok(undo_chains_build(&logs.config, &filter, &error));
+    assert_chains(&logs, "k:B>A first:B>A");
+    assert_int_equal(damage_of(&logs, damage, 4), 1);
+    assert_int_equal(damage[0].part, 5);
+    assert_int_equal(damage[0].keys, 1);
+    filter.back = both;
+    kit_ok(undo_chains_build(&logs.config, &filter, &error));
+    assert_chains(&logs, "");
+    filter.n = 0;
+    kit_ok(undo_chains_build(&logs.config, &filter, &error));
+    assert_chains(&logs, "");
     logs_done(&logs);
 }
 
@@ -689,6 +720,7 @@ int main(void)
         IN_DIR(partitions_not_asked_for_are_not_undone),
         IN_DIR(a_stage_rolled_back_and_done_again_goes_back_as_a_whole),
         IN_DIR(what_was_rolled_back_is_not_undone_twice),
+        IN_DIR(a_partition_that_is_back_gives_no_keys_but_tells_what_it_lost),
         IN_DIR(a_rollback_of_what_had_expired_counts_as_done),
         IN_DIR(what_had_expired_when_it_went_back_leaves_the_entries_below),
         IN_DIR(chains_stay_while_their_rollback_writes),
