@@ -27,8 +27,6 @@ void limits_reset(struct limits *limits, const struct plan_limits *frozen)
 
 /* --- forms: a limit's text and its value -------------------------------------------------------------------------- */
 
-struct row;
-
 struct form {
     const char *expected;
     bool (*read)(const char *text, void *into);
