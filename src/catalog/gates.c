@@ -1,6 +1,8 @@
 /* Gates: what people said of them, and limits set while a run is at work. */
 #include "catalog/inside.h"
 
+#include "base/hex.h"
+
 void gates_report_get(struct query *query, uint8_t ret[32])
 {
     struct slice bytes = query_borrow(query);
@@ -50,18 +52,11 @@ static bool approval_insert(struct catalog *catalog, const struct approval *appr
     return query_run(query, error);
 }
 
-static json_t *hex_text(const uint8_t digest[32])
-{
-    char text[2 * 32 + 1];
-    for (size_t i = 0; i < 32; i++)
-        g_snprintf(text + 2 * i, 3, "%02x", digest[i]);
-    return json_string(text);
-}
-
 static bool approve(struct catalog *catalog, const struct approval *approval, GError **error)
 {
     struct run_brief run;
     struct gate_now gate = {0};
+    char report[HEX_TEXT(sizeof gate.report)];
     auto_(arena) mem = arena_new(SMALL_BYTES);
     if (!run_brief_read(catalog, approval->run, mem, &run, error) || !gate_now(catalog, approval, mem, &gate, error))
         return false;
@@ -71,8 +66,9 @@ static bool approve(struct catalog *catalog, const struct approval *approval, GE
     struct run_act act = {.run = &run,
                           .action = approval->granted ? "approved" : "denied",
                           .act = &approval->act,
-                          .own = json_pack("{s:o, s:I, s:o}", "stage", ledger_json_text(gate.name), "attempt",
-                                           (json_int_t)gate.attempt, "report", hex_text(gate.report))};
+                          .own = json_pack("{s:o, s:I, s:s}", "stage", ledger_json_text(gate.name), "attempt",
+                                           (json_int_t)gate.attempt, "report",
+                                           hex_text(gate.report, sizeof gate.report, report))};
     return approval_insert(catalog, approval, &run, &gate, error) && total_touch(catalog, approval->run, error) &&
            ledger_act(catalog, &act, error);
 }

@@ -1,5 +1,7 @@
 #include "catalog/migrations.h"
 
+#include "base/hex.h"
+
 /* PRAGMA application_id: "SLUI". */
 #define APPLICATION_ID 0x534c5549
 
@@ -236,12 +238,10 @@ bool migrations_check(struct db *db, GError **error)
 static bool home_write(struct db *db, const struct world *world, GError **error)
 {
     uint8_t random[16];
-    char id[2 * sizeof random + 1];
+    char id[HEX_TEXT(sizeof random)];
     auto_(query) query = query_of(db, SQL_HOME_NEW);
     world_random(world, random, sizeof random);
-    for (size_t i = 0; i < sizeof random; i++)
-        g_snprintf(id + 2 * i, 3, "%02x", random[i]);
-    query_put_text(query, id);
+    query_put_text(query, hex_text(random, sizeof random, id));
     query_put_i64(query, world_wall_ms(world));
     return query_run(query, error);
 }

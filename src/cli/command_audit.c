@@ -1,4 +1,5 @@
 /* audit: the ledger. */
+#include "base/hex.h"
 #include "base/units.h"
 #include "catalog/ledger.h"
 #include "cli/cli.h"
@@ -17,9 +18,9 @@ static void entry_json(struct cli *cli, const struct ledger_entry *entry)
 
 static void entry_text(struct cli *cli, const struct ledger_entry *entry)
 {
-    char when[UNITS_TEXT], digest[SHAPE_HEX];
+    char when[UNITS_TEXT], digest[HEX_TEXT(32)];
     fprintf(cli->out, "%5" G_GUINT64_FORMAT "  %s  %.12s  %-16s %-20s %s%s%s\n", entry->number,
-            units_time(entry->at_ms, when), shape_hex(entry->digest, digest), entry->action,
+            units_time(entry->at_ms, when), hex_text(entry->digest, 32, digest), entry->action,
             entry->run ? entry->run : "", entry->actor, entry->reason ? ": " : "", entry->reason ? entry->reason : "");
 }
 
@@ -54,21 +55,15 @@ static int audit_log(struct cli *cli, struct catalog *catalog, GError **error)
 
 static bool head_of(const struct cli *cli, uint8_t ret[32], GError **error)
 {
-    const char *text = cli->values[OPTION_HEAD];
-    bool ok = strlen(text) == 64;
-    for (size_t i = 0; ok && i < 32; i++) {
-        int high = g_ascii_xdigit_value(text[2 * i]), low = g_ascii_xdigit_value(text[2 * i + 1]);
-        ok = high >= 0 && low >= 0;
-        ret[i] = (uint8_t)(high << 4 | low);
-    }
-    return ok || error_set(error, SLUICE_ERROR_USAGE, "--head: 64 hex digits were expected, as a run prints them");
+    return hex_parse(slice_of_text(cli->values[OPTION_HEAD]), ret, 32) ||
+           error_set(error, SLUICE_ERROR_USAGE, "--head: 64 hex digits were expected, as a run prints them");
 }
 
 static int audit_verify(struct cli *cli, struct catalog *catalog, const uint8_t *head, GError **error)
 {
     auto_(arena) mem = arena_new(64 << 20);
     uint8_t now[32];
-    char text[SHAPE_HEX];
+    char text[HEX_TEXT(32)];
     uint64_t number;
     struct ledger_verdict verdict = {0};
     if (!ledger_verify(catalog, head, mem, &verdict, error) || !ledger_head(catalog, &number, now, error))
@@ -80,7 +75,7 @@ static int audit_verify(struct cli *cli, struct catalog *catalog, const uint8_t 
                                   shape_text(verdict.text), "head", shape_digest(now)));
     else if (verdict.ok)
         fprintf(cli->out, "the ledger is whole: %" G_GUINT64_FORMAT " entries, head %s\n", verdict.entries,
-                shape_hex(now, text));
+                hex_text(now, 32, text));
     else
         fprintf(cli->out, "the ledger is broken at entry %" G_GUINT64_FORMAT ": %s\n", verdict.number, verdict.text);
     return verdict.ok ? 0 : 4;

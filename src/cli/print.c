@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/units.h"
 #include "cli/cli.h"
 
@@ -75,7 +76,7 @@ void print_run(struct cli *cli, const struct run_row *run)
 
 static void print_end(struct cli *cli, const struct run_result *result)
 {
-    char head[SHAPE_HEX];
+    char head[HEX_TEXT(32)];
     if (result->verdict)
         fprintf(cli->out, "verified: %s\n", result->verdict);
     if (result->exit_status == 4 && result->report)
@@ -83,7 +84,7 @@ static void print_end(struct cli *cli, const struct run_result *result)
     print_run(cli, &result->run);
     if (result->run.tally.of[OUTCOME_REJECTED])
         fprintf(cli->out, "refused records: sluice quarantine list %s\n", result->run.name);
-    fprintf(cli->out, "ledger head %s\n", shape_hex(result->ledger_head, head));
+    fprintf(cli->out, "ledger head %s\n", hex_text(result->ledger_head, 32, head));
 }
 
 static json_t *end_json(const struct run_result *result)

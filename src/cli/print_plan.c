@@ -1,6 +1,7 @@
 /* A plan and what it would do: for `plan`, and for the question that `run` asks. */
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/units.h"
 #include "cli/cli.h"
 #include "run/try.h"
@@ -200,9 +201,10 @@ static json_t *forecast_json(const struct forecast *forecast)
 
 static void put_head(struct cli *cli, FILE *out, const struct plan *plan)
 {
-    char digest[SHAPE_HEX], records[UNITS_TEXT], superseded[UNITS_TEXT];
+    char digest[HEX_TEXT(32)], records[UNITS_TEXT], superseded[UNITS_TEXT];
     const struct spec *spec = plan->spec;
-    fprintf(out, "plan of %s (%s)\n  digest      %s\n", spec->name, spec->path, shape_hex(plan->digests.plan, digest));
+    fprintf(out, "plan of %s (%s)\n  digest      %s\n", spec->name, spec->path,
+            hex_text(plan->digests.plan, 32, digest));
     if (spec->reason)
         fprintf(out, "  reason      %s\n", spec->reason);
     fprintf(out, "  source      %s %s: %s keys in %" G_GSIZE_FORMAT " partitions\n", spec->source.store,

@@ -1,5 +1,6 @@
 #include "cli/shape.h"
 
+#include "base/hex.h"
 #include "base/units.h"
 
 json_t *shape_text(const char *text)
@@ -24,17 +25,10 @@ json_t *shape_time(int64_t wall_ms)
     return json_string(units_time(wall_ms, text));
 }
 
-const char *shape_hex(const uint8_t digest[32], char into[SHAPE_HEX])
-{
-    for (size_t i = 0; i < 32; i++)
-        g_snprintf(into + 2 * i, 3, "%02x", digest[i]);
-    return into;
-}
-
 json_t *shape_digest(const uint8_t digest[32])
 {
-    char text[SHAPE_HEX];
-    return json_string(shape_hex(digest, text));
+    char text[HEX_TEXT(32)];
+    return json_string(hex_text(digest, 32, text));
 }
 
 static json_t *tally_json(const struct tally *tally)

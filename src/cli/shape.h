@@ -15,9 +15,6 @@ json_t *shape_stages(const struct stage_row *stages, size_t n);
 json_t *shape_status(const struct run_row *run);
 void shape_limit(json_t *status, const struct run_limit *limit);
 
-#define SHAPE_HEX (64 + 1)
-const char *shape_hex(const uint8_t digest[32], char into[SHAPE_HEX]);
-
 /* How fast it goes, and how long it will take: eta_s < 0 where nothing can be said (less than 1 % is done). */
 struct shape_pace {
     double records_per_s;

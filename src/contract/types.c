@@ -350,31 +350,13 @@ static enum converted to_binary(const struct field *field, const struct value *f
     return CONVERTED_MADE;
 }
 
-static bool decode_uuid(struct slice text, uint8_t into[UUID_BYTES])
-{
-    size_t n = 0;
-    if (text.len != UUID_TEXT - 1)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        int digit = g_ascii_xdigit_value((gchar)text.data[i]);
-        if (dash ? text.data[i] != '-' : digit < 0)
-            return false;
-        if (dash)
-            continue;
-        into[n / 2] = (uint8_t)(n % 2 ? into[n / 2] | digit : digit << 4);
-        n++;
-    }
-    return true;
-}
-
 static enum converted to_uuid(const struct field *field, const struct value *from, struct conversion *conversion,
                               struct value *ret)
 {
     struct element element = value_element(from);
     if (from->type == BSON_TYPE_BINARY)
         return element_subtype(&element) == BSON_SUBTYPE_UUID ? CONVERTED_SAME : refuse(conversion, "");
-    if (from->type != BSON_TYPE_UTF8 || !decode_uuid(text_of(from), conversion->room + BINARY_HEAD))
+    if (from->type != BSON_TYPE_UTF8 || !element_uuid_parse(text_of(from), conversion->room + BINARY_HEAD))
         return refuse(conversion, "");
     *ret = binary_value(conversion->room, UUID_BYTES, BSON_SUBTYPE_UUID);
     return CONVERTED_MADE;

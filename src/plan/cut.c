@@ -1,17 +1,10 @@
 /* Cutting the work into partitions: stretches of a listing, or ranges of files minus the losing states. */
 #include "base/file.h"
+#include "base/hex.h"
 #include "listing/duplicates.h"
 #include "listing/listing.h"
 #include "plan/home.h"
 #include "plan/plan_parts.h"
-
-static char *uid_hex(const struct plan *plan)
-{
-    GString *text = g_string_new(NULL);
-    for (size_t i = 0; i < sizeof plan->uid; i++)
-        g_string_append_printf(text, "%02x", plan->uid[i]);
-    return g_string_free(text, FALSE);
-}
 
 /* --- listed
  * ----------------------------------------------------------------------------------------------------------- */
@@ -166,10 +159,11 @@ static bool cut_ranges(struct plan *plan, const struct plan_config *config, stru
 bool plan_cut(struct plan *plan, const struct plan_config *config, GError **error)
 {
     auto_(session) session = NULL;
-    g_autofree char *hex = uid_hex(plan);
+    char uid[HEX_TEXT(sizeof plan->uid)];
+    hex_text(plan->uid, sizeof plan->uid, uid);
     g_autofree char *folder = home_path(config->home, HOME_LISTINGS, "");
-    g_autofree char *listing = home_path(config->home, HOME_LISTING, hex);
-    g_autofree char *skips = home_path(config->home, HOME_SKIPS, hex);
+    g_autofree char *listing = home_path(config->home, HOME_LISTING, uid);
+    g_autofree char *skips = home_path(config->home, HOME_SKIPS, uid);
     plan->listing_path = plan_copy(plan, listing);
     plan->skip_path = plan_copy(plan, skips);
     if (!file_make_dirs(config->world, folder, error) || !store_session_open(&session, plan->source, error))

@@ -1,6 +1,7 @@
 #include "plan/plan_parts.h"
 
 #include "base/file.h"
+#include "base/hex.h"
 #include "plan/home.h"
 
 #define PLAN_BYTES (256u << 20) /* bounds of partitions; the data itself never comes here */
@@ -286,11 +287,10 @@ static bool parts_from_catalog(struct plan *plan, struct catalog *catalog, const
 
 void plan_paths(struct plan *plan)
 {
-    g_autoptr(GString) hex = g_string_new(NULL);
-    for (size_t i = 0; i < sizeof plan->uid; i++)
-        g_string_append_printf(hex, "%02x", plan->uid[i]);
-    g_autofree char *listing = home_path(plan->home, HOME_LISTING, hex->str);
-    g_autofree char *skips = home_path(plan->home, HOME_SKIPS, hex->str);
+    char uid[HEX_TEXT(sizeof plan->uid)];
+    hex_text(plan->uid, sizeof plan->uid, uid);
+    g_autofree char *listing = home_path(plan->home, HOME_LISTING, uid);
+    g_autofree char *skips = home_path(plan->home, HOME_SKIPS, uid);
     plan->listing_path = plan->listed ? plan_copy(plan, listing) : NULL;
     plan->skip_path = plan->has_skips ? plan_copy(plan, skips) : NULL;
 }

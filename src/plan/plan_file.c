@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/file.h"
+#include "base/hex.h"
 #include "listing/listing.h"
 #include "plan/plan_parts.h"
 
@@ -31,23 +32,17 @@ static json_t *parts_json(const struct plan *plan)
     return parts;
 }
 
-static json_t *digest_json(const uint8_t digest[32])
-{
-    char hex[2 * 32 + 1];
-    for (size_t i = 0; i < 32; i++)
-        g_snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    return json_string(hex);
-}
-
 bool plan_file_write_durable(const struct plan *plan, const struct world *world, const char *path, const char *forecast,
                              GError **error)
 {
     g_autofree char *spec = g_canonicalize_filename(plan->spec->path, NULL);
     g_autofree char *home = g_canonicalize_filename(plan->home, NULL);
     g_autofree char *text = g_strndup((const char *)plan->text.data, plan->text.len);
-    json_t *root = json_pack("{s:i, s:o, s:s, s:s, s:s, s:o, s:o*}", "sluice_plan", 1, "digest",
-                             digest_json(plan->digests.plan), "spec", spec, "home", home, "plan", text, "partitions",
-                             parts_json(plan), "forecast", forecast ? json_loads(forecast, 0, NULL) : NULL);
+    char digest[HEX_TEXT(sizeof plan->digests.plan)];
+    json_t *root =
+        json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:o*}", "sluice_plan", 1, "digest",
+                  hex_text(plan->digests.plan, sizeof plan->digests.plan, digest), "spec", spec, "home", home, "plan",
+                  text, "partitions", parts_json(plan), "forecast", forecast ? json_loads(forecast, 0, NULL) : NULL);
     char *json = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
     json_decref(root);
     if (!json)
@@ -72,17 +67,15 @@ static bool unpack(struct plan_file *file, GError **error)
 {
     const char *digest;
     struct plan of = {.digests = {{0}}};
-    g_autofree char *now = NULL;
+    char hex[HEX_TEXT(sizeof file->digest)];
     if (json_unpack(file->root, "{s:s, s:s, s:s, s:s}", "digest", &digest, "spec", &file->spec, "home", &file->home,
                     "plan", &file->text) != 0)
         return not_a_plan(file->path, "a key is missing", error);
     of.text = slice_of_text(file->text);
     plan_digest_text(&of);
     memcpy(file->digest, of.digests.plan, sizeof file->digest);
-    json_t *hex = digest_json(file->digest);
-    bool same = strcmp(json_string_value(hex), digest) == 0;
-    json_decref(hex);
-    return same || not_a_plan(file->path, "its text is not that of its digest", error);
+    return strcmp(hex_text(file->digest, sizeof file->digest, hex), digest) == 0 ||
+           not_a_plan(file->path, "its text is not that of its digest", error);
 }
 
 bool plan_file_open(struct plan_file **ret, const struct world *world, const char *path, GError **error)

@@ -2,6 +2,8 @@
  * are equal texts. */
 #include "plan/plan_parts.h"
 
+#include "base/hex.h"
+
 static const char *const WRITE_WORDS[] = {
     [WRITE_IN_PLACE] = "in-place", [WRITE_FILL] = "fill", [WRITE_SHADOW] = "shadow"};
 static const char *const CONFLICT_WORDS[] = {
@@ -10,25 +12,16 @@ static const char *const CONFLICT_WORDS[] = {
 static const char *const FAILURE_WORDS[] = {
     [ON_FAILURE_PAUSE] = "pause", [ON_FAILURE_ROLLBACK_STAGE] = "rollback-stage", [ON_FAILURE_ROLLBACK] = "rollback"};
 
-static json_t *hex_of(const uint8_t *bytes, size_t n)
+static json_t *hex_json(const uint8_t *bytes, size_t n)
 {
-    g_autoptr(GString) text = g_string_new(NULL);
-    for (size_t i = 0; i < n; i++)
-        g_string_append_printf(text, "%02x", bytes[i]);
-    return json_string(text->str);
+    char text[HEX_TEXT(32)];
+    g_assert(n <= 32);
+    return json_string(hex_text(bytes, n, text));
 }
 
 static bool hex_into(const char *text, uint8_t *ret, size_t n)
 {
-    if (!text || strlen(text) != 2 * n)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        int high = g_ascii_xdigit_value(text[2 * i]), low = g_ascii_xdigit_value(text[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        ret[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
+    return text && hex_parse(slice_of_text(text), ret, n);
 }
 
 static json_t *source_json(const struct plan *plan)
@@ -36,7 +29,7 @@ static json_t *source_json(const struct plan *plan)
     uint8_t identity[16];
     digest_put(plan->source_identity, identity);
     return json_pack("{s:s, s:s, s:o}", "store", plan->spec->source.store, "dataset", plan->spec->source.dataset,
-                     "identity", hex_of(identity, sizeof identity));
+                     "identity", hex_json(identity, sizeof identity));
 }
 
 static json_t *target_json(const struct plan *plan)
@@ -73,7 +66,7 @@ static json_t *dealt_json(const struct plan *plan)
 {
     uint8_t digest[32];
     plan_digest_deal(plan, digest);
-    return hex_of(digest, sizeof digest);
+    return hex_json(digest, sizeof digest);
 }
 
 bool plan_deal_is(const struct plan *plan)
@@ -101,9 +94,9 @@ static bool limits_take(json_t *root, struct plan_limits *ret)
 bool plan_text_write(struct plan *plan, GError **error)
 {
     json_t *root = json_pack("{s:i, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "plan", 1,
-                             "name", plan->spec->name, "uid", hex_of(plan->uid, sizeof plan->uid), "planned_at_ms",
-                             (json_int_t)plan->planned_at_ms, "spec", hex_of(plan->digests.spec, 32), "contract",
-                             hex_of(plan->digests.contract, 32), "transform", hex_of(plan->digests.transform, 32),
+                             "name", plan->spec->name, "uid", hex_json(plan->uid, sizeof plan->uid), "planned_at_ms",
+                             (json_int_t)plan->planned_at_ms, "spec", hex_json(plan->digests.spec, 32), "contract",
+                             hex_json(plan->digests.contract, 32), "transform", hex_json(plan->digests.transform, 32),
                              "source", source_json(plan), "target", target_json(plan), "decided", decided_json(plan),
                              "counts", counts_json(plan), "limits", limits_json(plan), "stages", plan_stages_json(plan),
                              "dealt", dealt_json(plan), "may", plan_may_json(plan->spec));

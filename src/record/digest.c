@@ -13,6 +13,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/hex.h"
 #include "record/decimal.h"
 #include "record/element.h"
 
@@ -383,15 +384,9 @@ bool set_digest_equal(const struct set_digest *a, const struct set_digest *b)
 
 const char *digest_text(struct digest digest, char *into)
 {
-    static const char hex[] = "0123456789abcdef";
     uint8_t bytes[16];
     digest_put(digest, bytes);
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        into[2 * i] = hex[bytes[i] >> 4];
-        into[2 * i + 1] = hex[bytes[i] & 15];
-    }
-    into[32] = '\0';
-    return into;
+    return hex_text(bytes, sizeof bytes, into);
 }
 
 void digest_put(struct digest digest, uint8_t into[16])

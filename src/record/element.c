@@ -1,5 +1,6 @@
 #include "record/element.h"
 
+#include "base/hex.h"
 #include "record/text.h"
 
 /* How the length of a value is found. */
@@ -129,17 +130,35 @@ const char *element_type_name(const struct element *element)
     return rows[element->type].name;
 }
 
+/* The bytes of each group of a uuid's text. */
+static const size_t UUID_GROUPS[] = {4, 2, 2, 2, 6};
+
 const char *element_uuid_text(const struct element *element, char into[UUID_TEXT])
 {
-    static const char digits[] = "0123456789abcdef";
     const uint8_t *bytes = element_binary(element).data;
     char *at = into;
-    for (size_t i = 0; i < UUID_BYTES; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
+    for (size_t i = 0; i < G_N_ELEMENTS(UUID_GROUPS); bytes += UUID_GROUPS[i++]) {
+        if (i > 0)
             *at++ = '-';
-        *at++ = digits[bytes[i] >> 4];
-        *at++ = digits[bytes[i] & 15];
+        at = hex_put(bytes, UUID_GROUPS[i], at);
     }
     *at = '\0';
     return into;
+}
+
+bool element_uuid_parse(struct slice text, uint8_t ret[UUID_BYTES])
+{
+    uint8_t bytes[UUID_BYTES], *into = bytes;
+    const uint8_t *at = text.data;
+    if (text.len != UUID_TEXT - 1)
+        return false;
+    for (size_t i = 0; i < G_N_ELEMENTS(UUID_GROUPS); into += UUID_GROUPS[i++]) {
+        if (i > 0 && *at++ != '-')
+            return false;
+        if (!hex_parse(slice_of(at, 2 * UUID_GROUPS[i]), into, UUID_GROUPS[i]))
+            return false;
+        at += 2 * UUID_GROUPS[i];
+    }
+    memcpy(ret, bytes, sizeof bytes);
+    return true;
 }

@@ -87,3 +87,5 @@ static inline struct slice element_binary(const struct element *element)
 #define UUID_BYTES 16
 #define UUID_TEXT  37
 const char *element_uuid_text(const struct element *element, char into[UUID_TEXT]);
+/* 36 characters: groups of 8, 4, 4, 4 and 12 hex digits; false: `ret` is as it was. */
+bool element_uuid_parse(struct slice text, uint8_t ret[UUID_BYTES]);

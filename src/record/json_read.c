@@ -5,6 +5,7 @@
  * step from one member to the next looks at the room. */
 #include <glib.h>
 
+#include "base/hex.h"
 #include "record/decimal_bits.h"
 #include "record/document.h"
 #include "record/key_set.h"
@@ -124,16 +125,10 @@ static void frame_close(struct json_read *read)
 
 static bool hex4(const uint8_t *at, const uint8_t *end, unsigned *ret)
 {
-    if (end - at < 4)
+    uint8_t bytes[2];
+    if (end - at < 4 || !hex_parse(slice_of(at, 4), bytes, sizeof bytes))
         return false;
-    unsigned value = 0;
-    for (size_t i = 0; i < 4; i++) {
-        int digit = g_ascii_xdigit_value((char)at[i]);
-        if (digit < 0)
-            return false;
-        value = value << 4 | (unsigned)digit;
-    }
-    *ret = value;
+    *ret = (unsigned)bytes[0] << 8 | bytes[1];
     return true;
 }
 

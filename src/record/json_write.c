@@ -2,6 +2,7 @@
  * without further checks. */
 #include <math.h>
 
+#include "base/hex.h"
 #include "record/datetime.h"
 #include "record/decimal.h"
 #include "record/decimal_bits.h"
@@ -42,7 +43,6 @@ static inline void put_byte(GString *into, char byte)
 
 static size_t put_escape(char *at, uint8_t byte)
 {
-    static const char hex[] = "0123456789abcdef";
     static const char letters[256] = {
         ['"'] = '"', ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
     *at++ = '\\';
@@ -51,8 +51,7 @@ static size_t put_escape(char *at, uint8_t byte)
         return 2;
     }
     memcpy(at, "u00", 3);
-    at[3] = hex[byte >> 4];
-    at[4] = hex[byte & 15];
+    hex_put(&byte, 1, at + 3);
     return 6;
 }
 

@@ -264,25 +264,6 @@ static int binary_make(lua_State *lua)
     return 1;
 }
 
-/* 36 characters: groups of 8, 4, 4, 4 and 12 hex digits. */
-static bool uuid_parse(struct slice text, uint8_t into[UUID_BYTES])
-{
-    size_t n = 0;
-    if (text.len != UUID_TEXT - 1)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash != (text.data[i] == '-') || (!dash && !g_ascii_isxdigit(text.data[i])))
-            return false;
-        if (dash)
-            continue;
-        uint8_t digit = (uint8_t)g_ascii_xdigit_value((char)text.data[i]);
-        into[n / 2] = (uint8_t)(n % 2 ? into[n / 2] | digit : digit << 4);
-        n++;
-    }
-    return true;
-}
-
 static int uuid_make(lua_State *lua)
 {
     struct slice text;
@@ -290,7 +271,7 @@ static int uuid_make(lua_State *lua)
     if (lua_type(lua, 1) != LUA_TSTRING)
         return luaL_typeerror(lua, 1, "string");
     text.data = (const uint8_t *)lua_tolstring(lua, 1, &text.len);
-    if (!uuid_parse(text, bytes)) {
+    if (!element_uuid_parse(text, bytes)) {
         char quote[TEXT_QUOTE];
         return luaL_error(lua, "'%s' is not a uuid such as 123e4567-e89b-12d3-a456-426614174000",
                           text_quote(text, quote));

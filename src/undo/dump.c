@@ -1,3 +1,4 @@
+#include "base/hex.h"
 #include "record/key.h"
 #include "undo/chains_format.h"
 #include "undo/walk.h"
@@ -280,12 +281,10 @@ static bool give_chains_block(void *self, const struct block *block, bool *ret_s
 static bool give_kind(struct alone *alone, const struct blockfile *file, GError **error)
 {
     struct slice tag = blockfile_tag(file);
-    char run[2 * UNDO_UID_LEN + 1];
+    char run[HEX_TEXT(UNDO_UID_LEN)];
     bson_t line = BSON_INITIALIZER;
-    for (size_t i = 0; i < UNDO_UID_LEN; i++)
-        g_snprintf(run + 2 * i, 3, "%02x", tag.data[i]);
     BSON_APPEND_UTF8(&line, "type", alone->segment ? "segment" : "chains");
-    BSON_APPEND_UTF8(&line, "run", run);
+    BSON_APPEND_UTF8(&line, "run", hex_text(tag.data, UNDO_UID_LEN, run));
     if (alone->segment)
         put_u64_field(&line, "segment", alone->segment);
     return give(&alone->dump, &line, error);

@@ -1,8 +1,9 @@
 #include "undo/manifest.h"
 
+#include "base/hex.h"
 #include "record/document.h"
 
-enum { MANIFEST_MOST = 8 << 20, MANIFEST_VERSION = 1, UID_TEXT = 2 * UNDO_UID_LEN };
+enum { MANIFEST_MOST = 8 << 20, MANIFEST_VERSION = 1 };
 
 char *undo_path(const struct undo_config *config, const char *name)
 {
@@ -15,16 +16,6 @@ char *undo_segment_path(const struct undo_config *config, uint32_t segment)
     return undo_path(config, undo_segment_name(segment, name));
 }
 
-static void uid_text(const uint8_t uid[UNDO_UID_LEN], char into[UID_TEXT + 1])
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < UNDO_UID_LEN; i++) {
-        into[2 * i] = digits[uid[i] >> 4];
-        into[2 * i + 1] = digits[uid[i] & 15];
-    }
-    into[UID_TEXT] = '\0';
-}
-
 void undo_manifest_done(struct undo_manifest *manifest)
 {
     g_clear_pointer(&manifest->segments, g_array_unref);
@@ -32,8 +23,8 @@ void undo_manifest_done(struct undo_manifest *manifest)
 
 bool undo_manifest_write_durable(const struct undo_manifest *manifest, const struct undo_config *config, GError **error)
 {
-    char uid[UID_TEXT + 1];
-    uid_text(config->run_uid, uid);
+    char uid[HEX_TEXT(UNDO_UID_LEN)];
+    hex_text(config->run_uid, UNDO_UID_LEN, uid);
     g_autoptr(GString) text = g_string_new(NULL);
     g_string_append_printf(text, "{\"undo\": %d, \"run\": \"%s\", \"segments\": [", MANIFEST_VERSION, uid);
     for (uint32_t i = 0; i < manifest->segments->len; i++) {
@@ -105,8 +96,8 @@ static bool manifest_take(struct slice document, const struct undo_config *confi
 {
     bson_t view;
     int64_t version;
-    char uid[UID_TEXT + 1];
-    uid_text(config->run_uid, uid);
+    char uid[HEX_TEXT(UNDO_UID_LEN)];
+    hex_text(config->run_uid, UNDO_UID_LEN, uid);
     if (!document_view(document, &view) || !take_i64(&view, "undo", &version))
         return error_set(error, SLUICE_ERROR_CORRUPT, "%s: not the manifest of an undo log", path);
     if (version > MANIFEST_VERSION)

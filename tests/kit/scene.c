@@ -1,5 +1,6 @@
 #include "kit/scene.h"
 
+#include "base/hex.h"
 #include "base/int.h"
 #include "catalog/ledger.h"
 #include "kit/fake_sqlite.h"
@@ -160,8 +161,8 @@ static void put_line(GString *into, const struct record *record)
 {
     g_string_append_len(into, (const char *)record->key.data, (gssize)record->key.len);
     g_string_append_printf(into, " until %" G_GINT64_FORMAT " ", record->expires_at_ms);
-    for (size_t i = 0; i < record->raw.len; i++)
-        g_string_append_printf(into, "%02x", record->raw.data[i]);
+    g_autofree char *raw = g_malloc(HEX_TEXT(record->raw.len));
+    g_string_append(into, hex_text(record->raw.data, record->raw.len, raw));
     g_string_append_c(into, '\n');
 }
 

@@ -1,5 +1,6 @@
 /* As a target: one file a partition and checkpoint. `out-*.ndjson` becomes `out-RUN-PARTITION-NUMBER.ndjson`, written
  * as `.out-….ndjson.tmp` and renamed before the checkpoint that names it. */
+#include "base/hex.h"
 #include "base/int.h"
 #include "store/file/file_store.h"
 #include "store/file/pack.h"
@@ -62,11 +63,8 @@ static bool target_of(struct target *ret, struct session *session, const struct 
 /* PREFIX RUN - : what every file of the run begins with. */
 static char *run_prefix(const struct target *target, const uint8_t run[16])
 {
-    GString *prefix = g_string_new(target->prefix);
-    for (size_t i = 0; i < RUN_BYTES; i++)
-        g_string_append_printf(prefix, "%02x", run[i]);
-    g_string_append_c(prefix, '-');
-    return g_string_free(prefix, FALSE);
+    char text[HEX_TEXT(RUN_BYTES)];
+    return g_strconcat(target->prefix, hex_text(run, RUN_BYTES, text), "-", NULL);
 }
 
 static char *file_name_of(const struct target *target, const struct sink_file *file)

@@ -1,11 +1,10 @@
+#include "base/hex.h"
 #include "store/rocksdb/rocks.h"
 
 static bool name_fence(const struct fence_id *id, GError **error)
 {
-    g_autoptr(GString) run = g_string_new(NULL);
-    for (size_t i = 0; i < sizeof(id->run); i++)
-        g_string_append_printf(run, "%02x", id->run[i]);
-    return error_add(error, "fence of run %s, partition %u", run->str, id->part);
+    char run[HEX_TEXT(sizeof(id->run))];
+    return error_add(error, "fence of run %s, partition %u", hex_text(id->run, sizeof(id->run), run), id->part);
 }
 
 bool rocks_fence_load(struct rocks_store *store, const struct fence_id *id, struct fence_state **ret, GError **error)

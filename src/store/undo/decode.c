@@ -1,5 +1,6 @@
 #include "store/undo/decode.h"
 
+#include "base/hex.h"
 #include "base/int.h"
 
 enum { MANIFEST_BYTES = 8 << 20, FORMAT = 1, HEAD_BYTES = 40, PRESENT = 1, DELETES = 2, VARINT_BITS = 63 };
@@ -23,15 +24,7 @@ static bool uid_of(const bson_iter_t *at, uint8_t into[16])
 {
     uint32_t len;
     const char *text = BSON_ITER_HOLDS_UTF8(at) ? bson_iter_utf8(at, &len) : NULL;
-    if (!text || len != 32)
-        return false;
-    for (size_t i = 0; i < 16; i++) {
-        int high = g_ascii_xdigit_value(text[2 * i]), low = g_ascii_xdigit_value(text[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        into[i] = (uint8_t)(high * 16 + low);
-    }
-    return true;
+    return text && hex_parse(slice_of(text, len), into, 16);
 }
 
 /* {"name": "000001.undo", "bytes": N}: the name is what its place makes it, the length may be missing. */

@@ -1,6 +1,8 @@
 /* The ledger: a chain that tells every change to what stood before a head that is known. */
 #include "unit/catalog/fixture.h"
 
+#include "base/hex.h"
+
 #include <sodium.h>
 
 static void append(struct fixture *fx, const char *action, const char *details)
@@ -136,14 +138,6 @@ static void put(GByteArray *into, const void *bytes, uint32_t len)
     g_byte_array_append(into, bytes, len);
 }
 
-static char *hex(const uint8_t *bytes, size_t len)
-{
-    GString *text = g_string_new(NULL);
-    for (size_t i = 0; i < len; i++)
-        g_string_append_printf(text, "%02x", bytes[i]);
-    return g_string_free(text, FALSE);
-}
-
 static char *page(void)
 {
     GError *error = NULL;
@@ -188,7 +182,8 @@ static void the_worked_example_of_the_page_holds(void **state)
     put(bytes, zeros, 32);
     crypto_generichash(digest, sizeof digest, bytes->data, bytes->len, NULL, 0);
     assert_memory_equal(entries.rows[0].digest, digest, 32);
-    g_autofree char *digest_hex = hex(digest, 32);
+    char digest_hex[HEX_TEXT(32)];
+    hex_text(digest, 32, digest_hex);
     g_autofree char *size = g_strdup_printf("%u bytes", bytes->len);
     print_message("# %s, %s\n", digest_hex, size);
     assert_non_null(strstr(text, digest_hex));
