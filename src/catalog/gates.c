@@ -60,9 +60,13 @@ static bool approve(struct catalog *catalog, const struct approval *approval, GE
     auto_(arena) mem = arena_new(SMALL_BYTES);
     if (!run_brief_read(catalog, approval->run, mem, &run, error) || !gate_now(catalog, approval, mem, &gate, error))
         return false;
-    if (gate.state != STAGE_WAITING || gate.attempt != approval->attempt)
+    if (gate.state != STAGE_WAITING)
         return error_set(error, SLUICE_ERROR_REFUSED, "stage %s of run %s is %s: it waits for no word", gate.name,
                          run.name, stage_state_word(gate.state));
+    if (gate.attempt != approval->attempt)
+        return error_set(error, SLUICE_ERROR_REFUSED,
+                         "stage %s of run %s has been judged again since: look at its report, then say it again",
+                         gate.name, run.name);
     struct run_act act = {.run = &run,
                           .action = approval->granted ? "approved" : "denied",
                           .act = &approval->act,

@@ -1,5 +1,6 @@
 /* Which partitions a stage holds. Scopes are cumulative shares of the records, rounded up to whole partitions; the
  * partitions that are left are taken by their risk, or in the order of the source. */
+#include <float.h>
 #include <math.h>
 
 #include "plan/plan_parts.h"
@@ -17,6 +18,12 @@ static uint64_t records_of(const struct plan *plan)
     return records;
 }
 
+/* A tenth of a record more than none is a record; what a product of two doubles is too much is not: 0.07 times 100. */
+static double share_of(double share, uint64_t records)
+{
+    return ceil(share * (double)records * (1 - 4 * DBL_EPSILON));
+}
+
 static bool is_reached(const struct plan *plan, const struct spec_stage *stage, const struct reach *all,
                        uint64_t records)
 {
@@ -27,7 +34,7 @@ static bool is_reached(const struct plan *plan, const struct spec_stage *stage, 
     if (stage->scope_records)
         return all->records >= stage->scope_records;
     /* Partitions that seem to hold nothing are the last stage's. */
-    return stage->scope_share < 1 && (double)all->records >= ceil(stage->scope_share * (double)records);
+    return stage->scope_share < 1 && (double)all->records >= share_of(stage->scope_share, records);
 }
 
 static int by_risk(const void *a, const void *b, void *data)
