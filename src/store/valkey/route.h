@@ -1,7 +1,7 @@
 /* Commands to the servers that own their slots, pipelined, many at once; redirections and refusals handled by one table
  * (reply_rows.h). One router a session; one thread at a time.
  *
- * Each command has one key's slot (or a node by number). route_run() sends all, at most `depth` at once to each node,
+ * Each command has one key's slot (or names a server). router_run() sends all, at most `depth` at once to each node,
  * and calls `answer` once for every command that got its final reply, in any order; the reply is valid during the call.
  */
 #pragma once
@@ -13,23 +13,27 @@ struct router;
 enum route_fate {
     ROUTE_NOT_SENT, /* it certainly did nothing */
     ROUTE_ANSWERED, /* answer() was called */
-    ROUTE_UNKNOWN,  /* it may have been executed, and nobody knows */
+    ROUTE_UNKNOWN,  /* a write whose reply was lost: it may have been executed, and nobody knows */
 };
 
 struct command {
     const struct slice *args;
     size_t n_args;
-    int32_t slot; /* -1: to `node` */
-    size_t node;
+    int32_t slot; /* -1: to the server at `at`, whatever it owns */
+    const struct valkey_host
+        *at;         /* for instance of a node of a topology that the caller holds; borrowed for the call */
     bool repeatable; /* reads: sent again after a lost connection; a write never is: its fate is then ROUTE_UNKNOWN */
-    enum route_fate fate; /* valid whatever route_run() returned */
+    /* EVALSHA: what SCRIPT LOAD gives to a server that answers NOSCRIPT, before the command goes there again. NULL: the
+     * answer goes to the caller. Borrowed for the call. */
+    const char *script;
+    enum route_fate fate; /* valid whatever router_run() returned */
 };
 
 struct route_wish {
     struct command *commands;
     size_t n;
     size_t depth; /* 0: 512 */
-    /* Error replies that no row of the table takes care of come here as well. false ends route_run(). */
+    /* Error replies that no row of the table takes care of come here as well. false ends router_run(). */
     bool (*answer)(void *self, size_t i, const struct reply *reply, GError **error);
     void *self;
 };
@@ -39,16 +43,30 @@ struct routes;
 struct routes *routes_new(const struct world *world, const struct valkey_uri *uri, struct topology *first);
 void routes_free(struct routes *routes);
 struct topology *routes_topology(struct routes *routes); /* a reference */
-/* Asks anew, unless another thread has since `seen`. */
+/* Asks anew, unless another thread has since `seen`, or is asking at this moment. */
 bool routes_refresh(struct routes *routes, const struct topology *seen, const struct net_wait *wait, GError **error);
 
 struct router *router_new(struct routes *routes);
 void router_free(struct router *router);
 
-/* false: the call as a whole failed (the deadline, a slot without owner, a refusal that stops): every command's fate
- * says what became of it. TRYAGAIN, CLUSTERDOWN, LOADING, MASTERDOWN and the like are waited out until the deadline;
- * the error then names slot, node and what the server said. */
+/* true: every command was answered, or is a write that was lost with its connection (ROUTE_UNKNOWN). false: the call as
+ * a whole failed (the deadline, a slot without owner, a refusal that stops): every command's fate says what became of
+ * it. TRYAGAIN, CLUSTERDOWN, LOADING, MASTERDOWN and the like are waited out until the deadline; the error then names
+ * slot, node and what the server said. */
 bool router_run(struct router *router, const struct call *call, const struct route_wish *wish, GError **error);
 
-/* The connections that have been written on since the last time: for WAIT. */
-bool router_settle(struct router *router, const struct call *call, GError **error);
+/* What a server says of itself (INFO), asked anew. Texts are empty where it does not say. */
+struct node_state {
+    char run_id[48], replid[48];
+    int64_t offset; /* of its replication stream */
+    bool primary, append_only;
+    uint32_t replicas; /* connected to it and in step */
+};
+bool router_look(struct router *router, const struct call *call, const struct valkey_host *at, struct node_state *ret,
+                 GError **error);
+
+/* Waits for the replicas (and, where there is one, the append-only file) of every server that this router has written
+ * on since the last time. TIMED_OUT names the servers and how many of their replicas answered; it may be repeated.
+ * *ret_lost: one of those servers is gone, has been started anew or is no longer a primary, so that writes it had
+ * acknowledged may be lost: read the fences again. It is told once, with the first success. */
+bool router_settle(struct router *router, const struct call *call, bool *ret_lost, GError **error);

@@ -13,10 +13,10 @@ enum valkey_kind { VALKEY_STANDALONE, VALKEY_CLUSTER };
 struct valkey_node {
     struct valkey_host at;
     char *id;     /* the cluster's name of it; NULL standalone */
-    char *run_id; /* NULL: not asked, or hidden by a managed service */
-    char *replid; /* replication id */
+    char *run_id; /* of the node that was asked (see router_look() for the others); NULL: hidden by a managed service */
+    char *replid; /* replication id; like run_id */
     bool primary;
-    uint32_t replicas; /* of a primary: connected ones */
+    uint32_t replicas; /* of a primary: connected ones; in a cluster those that it counts as online */
     uint32_t shard;
 };
 
@@ -24,6 +24,7 @@ struct topology {
     enum valkey_kind kind;
     struct valkey_node *nodes;
     size_t n;
+    size_t asked;           /* the node whose view this is */
     int32_t owner[SLOTS];   /* node that has the slot; -1: nobody. Standalone: 0 for all */
     uint64_t epoch;         /* cluster_current_epoch; 0 standalone */
     char *version, *server; /* "7.0.15", "redis"; "8.0.1", "valkey" */
@@ -33,7 +34,10 @@ struct topology {
 struct topology *topology_ref(struct topology *topology);
 void topology_unref(struct topology *topology); /* takes NULL */
 
-/* Asks the hosts of the URI in turn (and then `known`, NULL: none) until one answers. Through Sentinel: asks the
- * sentinels for the master and checks its ROLE. UNREACHABLE lists every host that was tried and what it said. */
+/* Asks the nodes that are known (`known`, NULL: none), then the hosts of the URI, until one answers whose view can
+ * hold: a cluster's that is up, has an owner for every slot and no older an epoch than `known`; standalone a primary.
+ * Where none is such, the newest of the views. Through Sentinel: asks the sentinels for the master and checks its role.
+ * No host may take longer than the URI's timeout. UNREACHABLE lists every host that was tried and what it said;
+ * NOT_PERMITTED where one of them refuses the user. */
 bool topology_ask(struct topology **ret, const struct world *world, const struct valkey_uri *uri,
                   const struct topology *known, const struct net_wait *wait, GError **error);
