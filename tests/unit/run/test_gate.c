@@ -1,0 +1,272 @@
+/* A stage and the gate behind it: every arrow from written to verified, soaked, approved and passed, and what a gate
+ * does that fails. What is compared are the ledger's actions: each arrow is a transaction with its entry. */
+#include "base/person.h"
+#include "catalog/ledger.h"
+#include "kit/scene.h"
+
+static const char SPEC[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
+                           "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\n"
+                           "partitions: { size: 2 }\nworkers: 1\non_failure: %s\n"
+                           "stages:\n"
+                           "  - { name: canary, scope: 1 partitions, order: listed, gate: { verify: full%s } }\n"
+                           "  - { name: full, scope: 100%% }\n";
+static const char LUA[] = "function transform(doc) doc.n = doc.n + 1 return doc end\n";
+
+/* What somebody does, and how the command ends. */
+enum deed { NOTHING, RUN, RUN_EXIT, RESUME, BACK, APPROVE, DENY, PAUSE };
+struct step {
+    enum deed act;
+    int status; /* of those that drive the run */
+};
+
+struct way {
+    const char *gate;       /* of the first stage, besides its verification */
+    const char *on_failure; /* NULL: pause */
+    int spoils;           /* before that stage (from 1) is judged, the application puts back a record of it; 0: never */
+    enum deed asleep;     /* done while somebody first sleeps through a soak */
+    struct step steps[8]; /* up to NOTHING */
+    const char *state, *stages, *actions;
+};
+
+/* Arrows that most ways have in common. */
+#define JUDGED   "running stage.running stage.verifying verifying "
+#define WAITED   JUDGED "stage.waiting waiting "
+#define FAILED   JUDGED "stage.failed "
+#define ALL_BACK "rolling-back stage.rolled-back stage.rolled-back rolled-back"
+#define THE_REST "stage.passed " JUDGED "stage.passed done"
+#define DONE     .state = "done", .stages = "passed passed"
+#define BACKED   .state = "rolled-back", .stages = "rolled-back rolled-back"
+
+static const struct way WAYS[] = {
+    {.steps = {{RUN, 0}, {RUN, 0}}, DONE, .actions = JUDGED THE_REST},
+    /* a soak, waited for or left */
+    {.gate = ", soak: 10s", .steps = {{RUN, 0}}, DONE, .actions = WAITED THE_REST},
+    {.gate = ", soak: 10s", .steps = {{RUN_EXIT, 3}, {RUN_EXIT, 3}, {RUN, 0}}, DONE, .actions = WAITED THE_REST},
+    /* an approval, given at the gate or before it has soaked */
+    {.gate = ", approve: root",
+     .steps = {{RUN, 3}, {RUN, 3}, {APPROVE}, {RUN, 0}},
+     DONE,
+     .actions = WAITED "approved " THE_REST},
+    {.gate = ", soak: 10s, approve: root",
+     .steps = {{RUN, 3}, {APPROVE}, {RUN, 0}},
+     DONE,
+     .actions = WAITED "approved " THE_REST},
+    {.gate = ", soak: 10s, approve: root",
+     .asleep = APPROVE,
+     .steps = {{RUN, 0}},
+     DONE,
+     .actions = WAITED "approved wish " THE_REST},
+    /* a denial: all of the stage is judged again, and asked again */
+    {.gate = ", soak: 1h, approve: root",
+     .asleep = DENY,
+     .steps = {{RUN, 4}, {RUN, 3}},
+     .state = "paused",
+     .stages = "failed pending",
+     .actions = WAITED "denied wish stage.failed paused"},
+    {.gate = ", approve: root",
+     .steps = {{RUN, 3}, {DENY}, {RUN, 3}, {RESUME, 3}, {APPROVE}, {RUN, 0}},
+     DONE,
+     .actions = WAITED "denied stage.failed paused " WAITED "approved " THE_REST},
+    {.gate = ", approve: root",
+     .steps = {{RUN, 3}, {APPROVE}, {DENY}, {RESUME, 3}, {RUN, 3}},
+     .state = "waiting",
+     .stages = "waiting pending",
+     .actions = WAITED "approved denied stage.failed paused " JUDGED "stage.waiting waiting"},
+    /* a pause: what was verified is not judged again */
+    {.gate = ", soak: 60s",
+     .asleep = PAUSE,
+     .steps = {{RUN, 3}, {RUN, 3}, {RESUME, 0}},
+     DONE,
+     .actions = WAITED "wish paused waiting " THE_REST},
+    {.gate = ", approve: root",
+     .steps = {{RUN, 3}, {PAUSE}, {RUN, 3}, {RESUME, 3}, {APPROVE}, {RUN, 0}},
+     DONE,
+     .actions = WAITED "paused waiting approved " THE_REST},
+    {.gate = ", approve: root",
+     .steps = {{RUN, 3}, {PAUSE}, {APPROVE}, {RUN, 3}, {RESUME, 0}},
+     DONE,
+     .actions = WAITED "paused approved waiting " THE_REST},
+    {.gate = ", approve: root",
+     .steps = {{RUN, 3}, {PAUSE}, {DENY}, {RUN, 3}, {RESUME, 3}},
+     .state = "waiting",
+     .stages = "waiting pending",
+     .actions = WAITED "paused denied stage.failed " JUDGED "stage.waiting waiting"},
+    {.gate = ", approve: root", .steps = {{RUN, 3}, {BACK, 0}}, BACKED, .actions = WAITED ALL_BACK},
+    /* a gate that fails: nobody is asked and nothing soaks, and each on_failure has its way */
+    {.spoils = 1,
+     .steps = {{RUN, 4}, {RUN, 3}, {RESUME, 4}},
+     .state = "paused",
+     .stages = "failed pending",
+     .actions = FAILED "paused " FAILED "paused"},
+    {.spoils = 2,
+     .steps = {{RUN, 4}, {RESUME, 4}},
+     .state = "paused",
+     .stages = "passed failed",
+     .actions = JUDGED "stage.passed " FAILED "paused " FAILED "paused"},
+    {.spoils = 1,
+     .gate = ", soak: 1h, approve: root",
+     .steps = {{RUN, 4}, {BACK, 8}},
+     BACKED,
+     .actions = FAILED "paused " ALL_BACK},
+    {.spoils = 1, .on_failure = "rollback-stage", .steps = {{RUN, 4}}, BACKED, .actions = FAILED ALL_BACK},
+    {.spoils = 2,
+     .on_failure = "rollback-stage",
+     .steps = {{RUN, 4}, {RUN, 7}, {RESUME, 7}},
+     .state = "paused",
+     .stages = "passed rolled-back",
+     .actions = JUDGED "stage.passed " FAILED "rolling-back stage.rolled-back paused"},
+    {.spoils = 2,
+     .on_failure = "rollback-stage",
+     .steps = {{RUN, 4}, {BACK, 8}},
+     BACKED,
+     .actions = JUDGED "stage.passed " FAILED "rolling-back stage.rolled-back paused rolling-back stage.rolled-back "
+                       "rolled-back"},
+    {.spoils = 1, .on_failure = "rollback", .steps = {{RUN, 4}}, BACKED, .actions = FAILED ALL_BACK},
+    {.spoils = 2,
+     .on_failure = "rollback",
+     .steps = {{RUN, 4}},
+     BACKED,
+     .actions = JUDGED "stage.passed " FAILED ALL_BACK},
+};
+
+/* --- one way through ---------------------------------------------------------------------------------------------- */
+
+static char *NO_GROUPS[] = {NULL};
+static const struct person ROOT = {.user = "root", .groups = NO_GROUPS};
+
+struct walk {
+    struct scene scene; /* first: the world's clock has it as its self */
+    const struct way *way;
+    int moves;  /* of stages */
+    bool acted; /* while somebody slept */
+};
+
+/* The first stage's move to waiting is its third. */
+#define WAITS 3
+
+/* A stage is about to be judged at its second move: the canary's at the second of all, the next one's at the fifth. */
+static void on_point(void *self, const char *name)
+{
+    struct walk *walk = self;
+    if (strcmp(name, "stage.moved") != 0 || ++walk->moves != 3 * walk->way->spoils - 1)
+        return;
+    scene_put(&walk->scene, "items", walk->way->spoils == 1 ? "k0" : "k5", "{\"n\":1}");
+}
+
+static void command(struct walk *walk, enum deed act)
+{
+    GError *error = NULL;
+    bool taken;
+    struct run_result result = {0};
+    struct run_wish pause = {.kind = WISH_PAUSE};
+    struct store_registry *registry = store_registry_new(&walk->scene.fake.world, walk->scene.ours);
+    struct run_config config = scene_config(&walk->scene, registry);
+    if (act == PAUSE)
+        kit_ok(run_wish(&config, walk->scene.run, &pause, &result, &taken, &error));
+    else
+        kit_ok(run_approve(&config, walk->scene.run, act == APPROVE, &result, &taken, &error));
+    run_result_done(&result);
+    store_registry_free(registry);
+}
+
+static void on_sleep(struct scene *scene, int64_t us)
+{
+    struct walk *walk = (struct walk *)scene;
+    if (walk->acted || walk->way->asleep == NOTHING || walk->moves < WAITS)
+        return;
+    walk->acted = true;
+    command(walk, walk->way->asleep);
+}
+
+static void walk_init(struct walk *walk, const struct way *way)
+{
+    g_autofree char *spec =
+        g_strdup_printf(SPEC, way->on_failure ? way->on_failure : "pause", way->gate ? way->gate : "");
+    *walk = (struct walk){.way = way};
+    scene_init(&walk->scene, spec, LUA);
+    walk->scene.person = &ROOT;
+    walk->scene.asleep = on_sleep;
+    walk->scene.fake.world.point = on_point;
+    walk->scene.fake.world.point_self = walk;
+    for (int i = 0; i < 6; i++) {
+        char key[3] = {'k', (char)('0' + i), 0};
+        scene_put(&walk->scene, "items", key, "{\"n\":1}");
+    }
+}
+
+static void walk_step(struct walk *walk, const struct step *step)
+{
+    walk->scene.lifts_nothing = step->act != RESUME;
+    walk->scene.exit_on_pause = step->act == RUN_EXIT;
+    if (step->act == BACK)
+        scene_taken_back(&walk->scene, step->status);
+    else if (step->act == APPROVE || step->act == DENY || step->act == PAUSE)
+        command(walk, step->act);
+    else
+        scene_ran(&walk->scene, step->status);
+}
+
+static char *actions_of(struct scene *scene)
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct ledger_entries entries;
+    struct ledger_verdict verdict;
+    GString *actions = g_string_new(NULL);
+    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, &error));
+    kit_ok(ledger_verify(catalog, NULL, mem, &verdict, &error));
+    assert_true(verdict.ok);
+    kit_ok(ledger_read(catalog, 2, 1000, mem, &entries, &error)); /* behind `planned` */
+    for (size_t i = 0; i < entries.n; i++)
+        g_string_append_printf(actions, "%s%s", i ? " " : "", entries.rows[i].action);
+    return g_string_free(actions, FALSE);
+}
+
+static char *stages_of(struct scene *scene)
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct stage_row *rows;
+    size_t n;
+    GString *stages = g_string_new(NULL);
+    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, &error));
+    kit_ok(catalog_stages(catalog, scene_row(scene, mem).id, mem, &rows, &n, &error));
+    for (size_t i = 0; i < n; i++)
+        g_string_append_printf(stages, "%s%s", i ? " " : "", stage_state_word(rows[i].state));
+    return g_string_free(stages, FALSE);
+}
+
+static void same(size_t row, const char *what, const char *found, const char *wanted)
+{
+    if (strcmp(found, wanted) != 0)
+        fail_msg("way %zu: %s\n  found  %s\n  wanted %s", row, what, found, wanted);
+}
+
+static void every_way_through_a_gate_is_the_tables(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(WAYS); i++) {
+        struct walk walk;
+        auto_(arena) mem = arena_new(1 << 20);
+        walk_init(&walk, &WAYS[i]);
+        for (const struct step *step = WAYS[i].steps; step->act != NOTHING; step++)
+            walk_step(&walk, step);
+        g_autofree char *actions = actions_of(&walk.scene), *stages = stages_of(&walk.scene);
+        same(i, "actions", actions, WAYS[i].actions);
+        same(i, "stages", stages, WAYS[i].stages);
+        same(i, "state", run_state_word(scene_row(&walk.scene, mem).state), WAYS[i].state);
+        assert_int_equal(walk.acted, WAYS[i].asleep != NOTHING);
+        if (strcmp(WAYS[i].state, "done") == 0)
+            scene_reconciles(&walk.scene);
+        scene_done(&walk.scene);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_way_through_a_gate_is_the_tables),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
