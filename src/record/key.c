@@ -88,28 +88,81 @@ static bool too_big(GError **error)
     return error_set(error, SLUICE_ERROR_TOO_BIG, "the key does not fit into the memory of a batch");
 }
 
+/* `io` is the newest allocation of `mem`, or empty before the first part. */
+static bool join_part(struct slice *io, bool first, struct slice part, struct arena *mem, GError **error)
+{
+    size_t longer = io->len + !first + joined_len(part);
+    uint8_t *key = first ? arena_alloc(mem, longer) : arena_grow(mem, (void *)(uintptr_t)io->data, io->len, longer);
+    if (!key)
+        return too_big(error);
+    if (!first)
+        key[io->len] = ':';
+    put_joined(key + io->len + !first, part);
+    *io = slice_of(key, longer);
+    return true;
+}
+
 static bool join(const struct key_paths *paths, struct slice document, struct arena *mem, struct slice *ret,
                  GError **error)
 {
-    uint8_t *key = NULL;
-    size_t len = 0;
+    struct slice key = SLICE_EMPTY;
     for (size_t i = 0; i < paths->n; i++) {
         char text[PART_TEXT];
         struct slice part;
-        if (!part_find(paths->paths[i], document, text, &part, error))
+        if (!part_find(paths->paths[i], document, text, &part, error) || !join_part(&key, i == 0, part, mem, error))
             return false;
-        size_t longer = len + (i > 0) + joined_len(part);
-        uint8_t *grown = key ? arena_grow(mem, key, len, longer) : arena_alloc(mem, longer);
-        if (!grown)
-            return too_big(error);
-        key = grown;
-        if (i > 0)
-            key[len++] = ':';
-        put_joined(key + len, part);
-        len = longer;
     }
-    *ret = slice_of(key, len);
+    *ret = key;
     return true;
+}
+
+bool key_join(const struct slice *parts, size_t n, struct arena *mem, struct slice *ret, GError **error)
+{
+    struct slice key = SLICE_EMPTY;
+    for (size_t i = 0; i < n; i++)
+        if (!join_part(&key, i == 0, parts[i], mem, error))
+            return false;
+    *ret = key;
+    return true;
+}
+
+/* Undoes put_joined(); `part` has no ':'. false: it was not written so. */
+static bool part_split(struct slice part, struct arena *mem, struct slice *ret, bool *ret_fits)
+{
+    *ret = part;
+    if (part.len == 0 || !memchr(part.data, '%', part.len))
+        return true;
+    uint8_t *into = arena_alloc(mem, part.len);
+    size_t len = 0;
+    if (!into)
+        return *ret_fits = false;
+    for (size_t i = 0; i < part.len; i++) {
+        bool escape = part.data[i] == '%', colon = escape && part.len - i > 2 && memcmp(part.data + i, "%3A", 3) == 0;
+        if (escape && !colon && !(part.len - i > 2 && memcmp(part.data + i, "%25", 3) == 0))
+            return false;
+        into[len++] = colon ? ':' : part.data[i];
+        i += escape ? 2 : 0;
+    }
+    *ret = slice_of(into, len);
+    return true;
+}
+
+bool key_split(struct slice key, struct arena *mem, struct slice *parts, size_t n, GError **error)
+{
+    struct slice rest = key;
+    bool fits = true, whole = true;
+    for (size_t i = 0; i < n && whole; i++) {
+        const uint8_t *colon = rest.len ? memchr(rest.data, ':', rest.len) : NULL;
+        struct slice part = colon ? slice_of(rest.data, (size_t)(colon - rest.data)) : rest;
+        whole = (colon != NULL) == (i + 1 < n) && part_split(part, mem, &parts[i], &fits);
+        rest = colon ? slice_of(colon + 1, rest.len - part.len - 1) : SLICE_EMPTY;
+    }
+    if (!fits)
+        return too_big(error);
+    char quoted[TEXT_QUOTE];
+    return whole || error_set(error, SLUICE_ERROR_BAD_RECORD,
+                              "key '%s' is not %zu parts joined by ':' with ':' written %%3A and '%%' written %%25",
+                              text_quote(key, quoted), n);
 }
 
 bool key_make(const struct key_paths *paths, struct slice document, struct arena *mem, struct slice *ret,

@@ -17,6 +17,11 @@ bool key_make(const struct key_paths *paths, struct slice document, struct arena
               GError **error);
 void key_paths_done(struct key_paths *paths);
 
+/* Of two parts or more, by that rule; and taken apart again. Parts borrow from the key where nothing was escaped, else
+ * they lie in `mem`. What is no key of `n` parts is BAD_RECORD; TOO_BIG where `mem` is full. */
+bool key_join(const struct slice *parts, size_t n, struct arena *mem, struct slice *ret, GError **error);
+bool key_split(struct slice key, struct arena *mem, struct slice *parts, size_t n, GError **error);
+
 /* How JSON shows a key, everywhere: as a string where it is UTF-8, else as {"base64": "…"}. Appended to a BSON document
  * as its field `name`. */
 void key_show(struct slice key, const char *name, bson_t *into);
