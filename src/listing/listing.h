@@ -50,8 +50,8 @@ bool listing_writer_add(struct listing_writer *writer, struct slice key, GError 
 bool listing_writer_finish_durable(struct listing_writer *writer, const struct listing_cut *cut,
                                    struct listing_totals *ret, GError **error);
 
-/* The whole way: lists the keys of a dataset with a keys_only scan. A driver that does not give them sorted is refused
- * (NOT_PERMITTED) by name. */
+/* The whole way: lists the keys of a dataset in their order (listing/ordered.h), as the store gives it or sorted on
+ * disk beside the draft. A driver that cannot list is refused (NOT_PERMITTED) by name. */
 struct listing_wish {
     struct listing_draft draft;
     struct listing_cut cut;

@@ -1,15 +1,10 @@
 #include "listing/blocks.h"
 #include "listing/keys.h"
 #include "listing/listing.h"
+#include "listing/ordered.h"
 
 /* A block is unpacked as a whole: as many keys as one may read to find one. */
-enum {
-    BLOCK_PAYLOAD = 64 * 1024,
-    BLOCK_KEYS = 4096,
-    BATCH_RECORDS = 4096,
-    BATCH_BYTES = 1 << 20,
-    BATCH_MEMORY = 64 << 20
-};
+enum { BLOCK_PAYLOAD = 64 * 1024, BLOCK_KEYS = 4096 };
 
 struct listing_writer {
     struct blocks_writer *blocks;
@@ -131,14 +126,6 @@ bool listing_writer_finish_durable(struct listing_writer *writer, const struct l
 /* --- the whole way --------------------------------------------------------------------------------------------------
  */
 
-static bool sorted_or_refused(struct session *session, GError **error)
-{
-    const struct store_driver *driver = session_driver(session);
-    return (driver->list && driver->list->sorted) ||
-           error_set(error, SLUICE_ERROR_NOT_PERMITTED,
-                     "a store of driver '%s' does not give its keys in order; it cannot be listed", driver->name);
-}
-
 /* Those below the key; without one, all that are left. *at: how many have been met. */
 static bool add_also(const struct listing_wish *wish, const struct slice *key, size_t *at,
                      struct listing_writer *writer, GError **error)
@@ -153,32 +140,32 @@ static bool add_also(const struct listing_wish *wish, const struct slice *key, s
     return true;
 }
 
-static bool list_all(const struct listing_wish *wish, struct scan *scan, struct listing_writer *writer, GError **error)
+static bool list_all(const struct listing_wish *wish, struct ordered_keys *ordered, struct listing_writer *writer,
+                     GError **error)
 {
-    auto_(arena) mem = arena_new(BATCH_MEMORY);
-    struct call call = {.cancel = wish->cancel, .ds = wish->ds, .mem = mem};
-    struct batch batch = {0};
-    size_t also = 0;
-    while (!batch.done) {
-        arena_reset(mem);
-        if (!store_scan_next(scan, &call, &batch, error))
+    const struct slice *keys;
+    size_t n = 0, also = 0;
+    do {
+        if (!ordered_keys_next(ordered, &keys, &n, error))
             return false;
-        for (size_t i = 0; i < batch.n; i++)
-            if (!add_also(wish, &batch.records[i].key, &also, writer, error) ||
-                !listing_writer_add(writer, batch.records[i].key, error))
+        for (size_t i = 0; i < n; i++)
+            if (!add_also(wish, &keys[i], &also, writer, error) || !listing_writer_add(writer, keys[i], error))
                 return false;
-        if (wish->progress)
-            wish->progress(wish->progress_self, writer->totals.keys);
-    }
+    } while (n > 0);
     return add_also(wish, NULL, &also, writer, error);
 }
 
 bool listing_make_durable(const struct listing_wish *wish, struct listing_totals *ret, GError **error)
 {
     auto_(listing_writer) writer = NULL;
-    auto_(scan) scan = NULL;
-    struct scan_spec spec = {.ds = wish->ds, .max_records = BATCH_RECORDS, .max_bytes = BATCH_BYTES, .keys_only = true};
-    return sorted_or_refused(wish->session, error) && listing_writer_new(&writer, &wish->draft, error) &&
-           store_scan_open(&scan, wish->session, &spec, error) && list_all(wish, scan, writer, error) &&
-           listing_writer_finish_durable(writer, &wish->cut, ret, error);
+    auto_(ordered_keys) ordered = NULL;
+    struct ordered_wish keys = {.world = wish->draft.world,
+                                .scratch = wish->draft.path,
+                                .session = wish->session,
+                                .ds = wish->ds,
+                                .cancel = wish->cancel,
+                                .progress = wish->progress,
+                                .progress_self = wish->progress_self};
+    return ordered_keys_open(&ordered, &keys, error) && listing_writer_new(&writer, &wish->draft, error) &&
+           list_all(wish, ordered, writer, error) && listing_writer_finish_durable(writer, &wish->cut, ret, error);
 }

@@ -72,6 +72,13 @@ static enum dataset_form form_of(enum spec_as as)
     return FORMS[as];
 }
 
+/* A repair names the form once: with the target. */
+static enum dataset_form source_form(const struct spec *spec)
+{
+    bool same_name = g_strcmp0(spec->source.dataset, spec->target.dataset) == 0;
+    return form_of(spec->source.as == AS_DEFAULT && same_name ? spec->target.as : spec->source.as);
+}
+
 /* What the spec says a store is. The words of whoever refuses it, with the place; a scheme that no driver has is a
  * fault of the spec. */
 static bool open_named(struct store **ret, const struct plan *plan, const struct plan_config *config, const char *key,
@@ -115,8 +122,8 @@ static bool open_both(struct plan *plan, const struct plan_config *config, GErro
     plan->target_ds = (struct dataset){.name = spec->target.dataset,
                                        .form = form_of(spec->target.as),
                                        .key = spec->source.key.n ? &spec->source.key : NULL};
-    plan->source_ds =
-        (struct dataset){.name = spec->source.dataset, .key = spec->source.key.n ? &spec->source.key : NULL};
+    plan->source_ds = (struct dataset){
+        .name = spec->source.dataset, .form = source_form(spec), .key = spec->source.key.n ? &spec->source.key : NULL};
     return open_target(plan, config, error) && open_named(&plan->source, plan, config, "source.store", error);
 }
 
@@ -160,13 +167,43 @@ static void decide_defaults(struct plan *plan)
                                         .workers = plan->spec->workers};
 }
 
-static bool same_place(const struct plan *plan, const struct store_info *source, const struct store_info *target)
+/* By what the stores say of themselves, however they were reached: the same place, or the same process now. */
+static bool same_store(const struct store_info *source, const struct store_info *target)
 {
-    return g_strcmp0(source->identity, target->identity) == 0 &&
-           g_strcmp0(plan->source_ds.name, plan->target_ds.name) == 0;
+    return g_strcmp0(source->identity, target->identity) == 0 ||
+           (source->run_id && g_strcmp0(source->run_id, target->run_id) == 0);
 }
 
-static bool check_same(const struct plan *plan, GError **error)
+static bool takes(const struct plan *plan, GError **error)
+{
+    const struct {
+        const char *key;
+        const struct store_driver *driver;
+        const struct dataset *ds;
+    } asked[] = {{"source.dataset", store_driver(plan->source), &plan->source_ds},
+                 {"target.dataset", plan->target_driver, &plan->target_ds}};
+    for (size_t i = 0; i < G_N_ELEMENTS(asked); i++)
+        if (!store_takes(asked[i].driver, asked[i].ds, error)) {
+            g_autofree char *place = spec_place(plan->spec, asked[i].key);
+            return error_add(error, "%s: %s", place, asked[i].key);
+        }
+    return true;
+}
+
+static bool check_overlap(const struct plan *plan, const struct store_info *source, const struct store_info *target,
+                          GError **error)
+{
+    if (plan->same_dataset || !plan->target || !same_store(source, target) ||
+        !store_overlap(plan->target_driver, &plan->source_ds, &plan->target_ds))
+        return true;
+    return refuse(plan, "target.dataset", SLUICE_ERROR_SPEC,
+                  "source and target are in the same store and may have keys in common without being the same dataset: "
+                  "name the same dataset, in the same form, in both",
+                  error);
+}
+
+static bool check_same(const struct plan *plan, const struct store_info *source, const struct store_info *target,
+                       GError **error)
 {
     if (plan->same_dataset && plan->write == WRITE_FILL)
         return refuse(plan, "target.write", SLUICE_ERROR_SPEC,
@@ -177,7 +214,7 @@ static bool check_same(const struct plan *plan, GError **error)
             "source and target are the same dataset, where no conflict policy applies: every live change is kept "
             "and repaired; leave it out",
             error);
-    return true;
+    return check_overlap(plan, source, target, error);
 }
 
 bool plan_open_stores(struct plan *plan, const struct plan_config *config, GError **error)
@@ -189,12 +226,13 @@ bool plan_open_stores(struct plan *plan, const struct plan_config *config, GErro
         return false;
     g_autofree char *name =
         g_strdup_printf("%s#%s", target.identity ? target.identity : "nothing yet", plan->target_ds.name);
-    plan->same_dataset = same_place(plan, &source, &target);
+    plan->same_dataset = same_store(&source, &target) && plan->source_ds.form == plan->target_ds.form &&
+                         g_strcmp0(plan->source_ds.name, plan->target_ds.name) == 0;
     plan->target_name = plan_copy(plan, name);
-    plan->listed = store_driver(plan->source)->list != NULL;
+    plan->listed = store_can(store_driver(plan->source), CAN_LIST);
     plan->sink = plan->target_driver->write == NULL;
     decide_defaults(plan);
-    return check_same(plan, error);
+    return takes(plan, error) && check_same(plan, &source, &target, error);
 }
 
 /* --- making

@@ -29,6 +29,8 @@ struct spec_source {
     struct key_paths key;        /* n == 0: not given: the store's own keys */
     struct path *version;        /* NULL: none */
     enum spec_duplicates duplicates;
+    enum spec_as
+        as; /* AS_DEFAULT: as the target where the dataset has the same name, else as the store keeps documents */
     const char *where; /* Lua expression over `doc`; NULL: all */
 };
 

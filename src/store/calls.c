@@ -149,6 +149,16 @@ bool store_inspect(struct session *session, const struct call *call, struct stor
     return call_end(&attempt, driver->inspect(session, call, ret, error), error);
 }
 
+bool store_takes(const struct store_driver *driver, const struct dataset *ds, GError **error)
+{
+    return !driver->takes || driver->takes(ds, error);
+}
+
+bool store_overlap(const struct store_driver *driver, const struct dataset *one, const struct dataset *other)
+{
+    return driver->overlap ? driver->overlap(one, other) : g_strcmp0(one->name, other->name) == 0;
+}
+
 bool store_decode(const struct store_driver *driver, const struct dataset *ds, struct slice raw, struct arena *mem,
                   struct slice *ret, GError **error)
 {

@@ -4,7 +4,7 @@
 ROW(SCAN,     "scan",     driver->scan_open && driver->scan_next && driver->scan_close, "read from beginning to end, and go on from a cursor")
 ROW(READ,     "read",     driver->read,                                                 "read records by key")
 ROW(SPLIT,    "split",    driver->split,                                                "divide a dataset into partitions")
-ROW(LIST,     "list",     driver->list && driver->list->sorted,                         "list keys in order, each once")
+ROW(LIST,     "list",     driver->list,                                                 "list its keys, so that a partition is a fixed list of them")
 ROW(IDENTITY, "identity", driver->identity && driver->identity->digest,                 "freeze what it holds by a digest")
 ROW(CAS,      "cas",      driver->write && driver->write->cas,                          "write by key, numbered, where nothing has changed")
 ROW(FENCE,    "fence",    driver->write && driver->write->lane_open && driver->write->lane_close && driver->write->fence_read && driver->write->fence_drop,

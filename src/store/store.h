@@ -245,10 +245,11 @@ struct sink_ops {
     bool (*drop)(struct session *, const struct call *, const uint8_t run[16], GError **);
 };
 
-/* Where a scan cannot be repeated exactly, a partition's keys are listed first (listing/listing.h). */
+/* Where a scan cannot be repeated exactly, a partition's keys are listed first (listing/ordered.h). */
 struct list_ops {
-    bool sorted; /* a keys_only scan of the whole dataset gives keys sorted and without duplicates */
-    /* Pins the listing to one state of the store: what the id was while listing must be what it is after. */
+    /* A keys_only scan of the whole dataset gives keys sorted and without duplicates. false: in any order, a key more
+     * than once where the store cannot tell, and each that was there from the beginning to the end at least once. */
+    bool sorted;
 };
 
 /* What identifies the dataset's content where it can be frozen: files. Stands in the plan; checked on every scan. */
@@ -279,6 +280,11 @@ struct store_driver {
     const char *const *schemes; /* NULL-terminated; the URI's, without ':' */
     const char *words;          /* one line for `sluice stores` */
     const struct option_row *options;
+    /* Whether a dataset can be one of this driver's: its name, its form, its key. Pure; SPEC says what not. NULL: any.
+     */
+    bool (*takes)(const struct dataset *, GError **error);
+    /* Whether two datasets of one store may have a record in common. Pure. NULL: where they have the same name. */
+    bool (*overlap)(const struct dataset *, const struct dataset *);
     /* What the URI leads to, as a text that is the same for every way to write it (a real path), found out before
      * anything is opened: two URIs of one place are one store of this process. NULL: the URI itself. The caller frees.
      */

@@ -296,11 +296,12 @@ static bool can_sweep(const struct verify_input *input, enum sweep_way way)
 {
     const struct store_driver *driver = store_driver(input->target);
     size_t n = count_sums(input);
-    if (n == 0 || !driver->scan_open || verify_appends(input) || input->listed != (way == SWEEP_LISTED))
+    bool each_once = driver->scan_open && driver->list && driver->list->sorted;
+    if (n == 0 || !each_once || verify_appends(input) || input->listed != (way == SWEEP_LISTED))
         return false;
     switch (way) {
     case SWEEP_LISTED:
-        return driver->list && driver->list->sorted;
+        return true;
     case SWEEP_WHOLE:
         return input->all_parts && n == input->n_parts;
     case SWEEP_OWNED:

@@ -114,34 +114,35 @@ bool listed_find(struct listed *listed, struct slice key, bool *ret_found, uint6
     return true;
 }
 
-static bool merge_scan(struct pass *pass, struct scan *scan, struct listed *listed, GError **error)
+static bool merge_keys(struct pass *pass, struct ordered_keys *ordered, struct listed *listed, GError **error)
 {
-    struct batch batch = {0};
-    auto_(arena) mem = arena_new(64 << 20);
-    struct call call = {.ds = &pass->input->source_ds, .mem = mem, .cancel = pass->input->cancel};
-    while (!batch.done) {
+    const struct slice *keys;
+    size_t n;
+    do {
         bool found;
         uint64_t index;
-        arena_reset(mem);
         arena_reset(pass->mem);
-        if (!store_scan_next(scan, &call, &batch, error))
+        if (!ordered_keys_next(ordered, &keys, &n, error))
             return false;
-        for (size_t i = 0; i < batch.n; i++)
-            if (!listed_find(listed, batch.records[i].key, &found, &index, error) ||
-                (!found && !pass_unlisted(pass, batch.records[i].key, error)))
+        for (size_t i = 0; i < n; i++)
+            if (!listed_find(listed, keys[i], &found, &index, error) ||
+                (!found && !pass_unlisted(pass, keys[i], error)))
                 return false;
-    }
+    } while (n > 0);
     return true;
 }
 
 bool pass_unvisited(struct pass *pass, GError **error)
 {
-    auto_(scan) scan = NULL;
+    auto_(ordered_keys) ordered = NULL;
     struct listed listed;
-    struct scan_spec spec = {
-        .ds = &pass->input->source_ds, .max_records = BATCH_RECORDS, .max_bytes = 1 << 20, .keys_only = true};
+    struct ordered_wish wish = {.world = pass->input->world,
+                                .scratch = pass->input->report_path,
+                                .session = pass->source,
+                                .ds = &pass->input->source_ds,
+                                .cancel = pass->input->cancel};
     bool ok = listed_begin(&listed, pass->listing, error) && pass_fresh_transform(pass, error) &&
-              store_scan_open(&scan, pass->source, &spec, error) && merge_scan(pass, scan, &listed, error);
+              ordered_keys_open(&ordered, &wish, error) && merge_keys(pass, ordered, &listed, error);
     listed_done(&listed);
     return ok;
 }

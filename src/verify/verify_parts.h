@@ -5,6 +5,7 @@
 #include "base/lock.h"
 #include "listing/duplicates.h"
 #include "listing/listing.h"
+#include "listing/ordered.h"
 #include "verify/verify.h"
 
 /* What is found of a partition, or of all. */

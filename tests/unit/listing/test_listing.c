@@ -1,4 +1,4 @@
-#include "listing/listing.h"
+#include "listing/ordered.h"
 
 #include "base/file.h"
 #include "kit/fake_world.h"
@@ -381,13 +381,49 @@ struct stand {
     struct session *session;
 };
 
-static void stand_up(struct stand *stand, struct lists *lists, bool sorted)
+enum { SHUFFLED = 20000 };
+
+/* As a server gives its keys: in no order, and every third one twice. */
+struct shuffled_scan {
+    struct scan_base base;
+    unsigned next;
+};
+
+static bool shuffled_open(struct scan **ret, struct session *session, const struct scan_spec *spec, GError **error)
 {
-    static const struct list_ops unsorted = {.sorted = false};
+    *ret = (struct scan *)g_new0(struct shuffled_scan, 1);
+    return true;
+}
+
+static bool shuffled_next(struct scan *base, const struct call *call, struct batch *ret, GError **error)
+{
+    struct shuffled_scan *scan = (struct shuffled_scan *)base;
+    *ret = (struct batch){.records = arena_alloc0(call->mem, 1000 * sizeof *ret->records)};
+    for (; ret->n < 999 && scan->next < SHUFFLED; scan->next++)
+        for (unsigned again = 0; again <= (scan->next % 3 == 0); again++) {
+            char text[64];
+            struct slice key = key_of((scan->next + again * (SHUFFLED - 6)) * 7919 % SHUFFLED, text);
+            assert_true(arena_copy(call->mem, key, &ret->records[ret->n++].key));
+        }
+    ret->done = scan->next == SHUFFLED;
+    return true;
+}
+
+static void shuffled_close(struct scan *scan)
+{
+    g_free(scan);
+}
+
+static void stand_up(struct stand *stand, struct lists *lists, const struct list_ops *list)
+{
     GError *error = NULL;
     mem_driver_init(&stand->driver, mem_space_new());
-    if (!sorted)
-        stand->driver.table.list = &unsorted;
+    if (!list || !list->sorted) {
+        stand->driver.table.list = list;
+        stand->driver.table.scan_open = shuffled_open;
+        stand->driver.table.scan_next = shuffled_next;
+        stand->driver.table.scan_close = shuffled_close;
+    }
     const struct store_driver *drivers[] = {&stand->driver.table, NULL};
     stand->registry = store_registry_new(&lists->fake.world, drivers);
     struct store_config config = {.uri = "mem:x", .base_dir = lists->dir};
@@ -440,7 +476,7 @@ static void a_dataset_is_listed_in_key_order(void **state)
     struct stand stand;
     const struct dataset ds = {.name = "d"};
     enum { KEYS = 9000 };
-    stand_up(&stand, lists, true);
+    stand_up(&stand, lists, mem_driver.list);
     put_keys(&stand, lists, &ds, KEYS);
     uint64_t listed = 0;
     struct listing_wish wish = wish_of(lists, &stand, &ds);
@@ -463,7 +499,7 @@ static void a_listing_given_up_leaves_nothing(void **state)
     struct lists *lists = *state;
     struct stand stand;
     const struct dataset ds = {.name = "d"};
-    stand_up(&stand, lists, true);
+    stand_up(&stand, lists, mem_driver.list);
     const atomic_bool cancel = true;
     struct listing_wish wish = wish_of(lists, &stand, &ds);
     wish.cancel = &cancel;
@@ -473,16 +509,68 @@ static void a_listing_given_up_leaves_nothing(void **state)
     stand_down(&stand);
 }
 
-static void a_driver_that_does_not_sort_is_refused(void **state)
+static void a_driver_that_cannot_list_is_refused(void **state)
 {
     GError *error = NULL;
     struct lists *lists = *state;
     struct stand stand;
     const struct dataset ds = {.name = "d"};
-    stand_up(&stand, lists, false);
+    stand_up(&stand, lists, NULL);
     struct listing_wish wish = wish_of(lists, &stand, &ds);
     struct listing_totals totals;
     kit_refused(listing_make_durable(&wish, &totals, &error), NOT_PERMITTED, "driver 'mem'");
+    stand_down(&stand);
+}
+
+static void keys_in_any_order_are_listed_once_and_sorted(void **state)
+{
+    static const struct list_ops unsorted = {.sorted = false};
+    GError *error = NULL;
+    struct lists *lists = *state;
+    struct stand stand;
+    const struct dataset ds = {.name = "d"};
+    stand_up(&stand, lists, &unsorted);
+    struct listing_wish wish = wish_of(lists, &stand, &ds);
+    struct listing_totals totals;
+    kit_ok(listing_make_durable(&wish, &totals, &error));
+    assert_int_equal(totals.keys, SHUFFLED);
+    auto_(listing_reader) reader = reader_of_lists(lists);
+    kit_ok(listing_reader_seek(reader, 0, 0, &error));
+    assert_keys(lists, reader, 0, 1000, 500);
+    kit_ok(listing_reader_seek(reader, 19, 0, &error));
+    assert_keys(lists, reader, 19000, 1000, 500);
+    stand_down(&stand);
+    assert_int_equal(files_there(lists), 1);
+}
+
+/* Many small runs, merged: the same keys as from one, and no file is left of them. */
+static void runs_are_merged(void **state)
+{
+    static const struct list_ops unsorted = {.sorted = false};
+    GError *error = NULL;
+    struct lists *lists = *state;
+    struct stand stand;
+    const struct dataset ds = {.name = "d"};
+    stand_up(&stand, lists, &unsorted);
+    struct ordered_wish wish = {.world = &lists->fake.world,
+                                .scratch = lists->path,
+                                .session = stand.session,
+                                .ds = &ds,
+                                .run_bytes = 32 << 10};
+    auto_(ordered_keys) ordered = NULL;
+    kit_ok(ordered_keys_open(&ordered, &wish, &error));
+    assert_int_equal(files_there(lists), 0);
+    const struct slice *keys;
+    size_t n = 0;
+    unsigned seen = 0;
+    do {
+        kit_ok(ordered_keys_next(ordered, &keys, &n, &error));
+        for (size_t i = 0; i < n; i++) {
+            char text[64];
+            assert_true(slice_equal(keys[i], key_of(seen++, text)));
+        }
+    } while (n > 0);
+    assert_int_equal(seen, SHUFFLED);
     stand_down(&stand);
 }
 
@@ -505,7 +593,9 @@ int main(void)
         TEST(a_listing_of_10_000_partitions_opens_with_few_reads),
         TEST(a_dataset_is_listed_in_key_order),
         TEST(a_listing_given_up_leaves_nothing),
-        TEST(a_driver_that_does_not_sort_is_refused),
+        TEST(keys_in_any_order_are_listed_once_and_sorted),
+        TEST(runs_are_merged),
+        TEST(a_driver_that_cannot_list_is_refused),
     };
     return cmocka_run_group_tests_name("listing/listing", tests, NULL, NULL);
 }

@@ -1,0 +1,257 @@
+#include "listing/ordered.h"
+
+#include "base/file.h"
+#include "base/int.h"
+#include "store/keyed.h"
+
+enum {
+    RUN_BYTES = 16 << 20,
+    SCAN_RECORDS = 4096,
+    SCAN_BYTES = 1 << 20,
+    SCAN_MEMORY = 64 << 20,
+    GIVEN_KEYS = 1024,
+    RUN_KEYS = 256, /* of a run at a time while runs are merged */
+    RUN_MEMORY = 256 << 10,
+};
+
+/* One sorted run on its way through the merge. */
+struct key_run {
+    struct listing_reader *reader;
+    struct arena *mem;
+    struct slice *keys; /* those read, in mem */
+    size_t n, at;
+};
+
+struct ordered_keys {
+    struct ordered_wish wish;
+    struct arena *mem; /* of the batch given out */
+    struct slice *given;
+    uint64_t seen; /* by the scan */
+    /* sorted by the store */
+    struct scan *scan;
+    bool done;
+    /* sorted here */
+    GPtrArray *runs; /* of struct key_run */
+    GByteArray *last;
+    bool any; /* last is a key */
+};
+
+static void run_free(gpointer pointer)
+{
+    struct key_run *run = pointer;
+    listing_reader_free(run->reader);
+    arena_free(run->mem);
+    g_free(run);
+}
+
+void ordered_keys_free(struct ordered_keys *ordered)
+{
+    if (!ordered)
+        return;
+    store_scan_close(ordered->scan);
+    g_ptr_array_unref(ordered->runs);
+    g_byte_array_unref(ordered->last);
+    arena_free(ordered->mem);
+    g_free(ordered->given);
+    g_free(ordered);
+}
+
+static bool scan_open(struct scan **ret, const struct ordered_wish *wish, GError **error)
+{
+    struct scan_spec spec = {.ds = wish->ds, .max_records = SCAN_RECORDS, .max_bytes = SCAN_BYTES, .keys_only = true};
+    return store_scan_open(ret, wish->session, &spec, error);
+}
+
+static bool scan_next(struct ordered_keys *ordered, struct scan *scan, struct batch *ret, GError **error)
+{
+    const struct ordered_wish *wish = &ordered->wish;
+    struct call call = {.cancel = wish->cancel, .ds = wish->ds, .mem = ordered->mem};
+    arena_reset(ordered->mem);
+    if (!store_scan_next(scan, &call, ret, error))
+        return false;
+    ordered->seen += ret->n;
+    if (wish->progress)
+        wish->progress(wish->progress_self, ordered->seen);
+    return true;
+}
+
+/* --- sorting --------------------------------------------------------------------------------------------------------
+ */
+
+static int by_key(const void *a, const void *b)
+{
+    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+/* Keys that are gathered until they make a run. */
+struct gathering {
+    struct arena *mem;
+    GArray *keys; /* of struct slice */
+};
+
+static bool run_write(struct ordered_keys *ordered, const struct gathering *gathering, const char *path, GError **error)
+{
+    auto_(listing_writer) writer = NULL;
+    struct listing_draft draft = {.world = ordered->wish.world, .path = path};
+    struct listing_cut all = {.count = 1};
+    struct listing_totals totals;
+    const struct slice *keys = (const struct slice *)(const void *)gathering->keys->data;
+    g_array_sort(gathering->keys, by_key);
+    if (!listing_writer_new(&writer, &draft, error))
+        return false;
+    for (guint i = 0; i < gathering->keys->len; i++)
+        if ((i == 0 || !slice_equal(keys[i - 1], keys[i])) && !listing_writer_add(writer, keys[i], error))
+            return false;
+    return listing_writer_finish_durable(writer, &all, &totals, error);
+}
+
+/* Writes a run, opens it, and takes its name away. */
+static bool run_add(struct ordered_keys *ordered, struct gathering *gathering, GError **error)
+{
+    if (gathering->keys->len == 0)
+        return true;
+    g_autofree char *path = g_strdup_printf("%s.keys%u", ordered->wish.scratch, ordered->runs->len);
+    struct key_run *run = g_new0(struct key_run, 1);
+    run->mem = arena_new(RUN_MEMORY + KEYED_KEY_BYTES);
+    g_ptr_array_add(ordered->runs, run);
+    bool ok = run_write(ordered, gathering, path, error) &&
+              listing_reader_open(&run->reader, ordered->wish.world, path, NULL, error) &&
+              file_unlink(ordered->wish.world, path, error) && listing_reader_seek(run->reader, 0, 0, error);
+    g_array_set_size(gathering->keys, 0);
+    arena_reset(gathering->mem);
+    return ok;
+}
+
+static bool gather_batch(struct ordered_keys *ordered, struct gathering *gathering, const struct batch *batch,
+                         GError **error)
+{
+    size_t most = ordered->wish.run_bytes ? ordered->wish.run_bytes : RUN_BYTES;
+    for (size_t i = 0; i < batch->n; i++) {
+        struct slice key;
+        if (arena_used(gathering->mem) + gathering->keys->len * sizeof key >= most &&
+            !run_add(ordered, gathering, error))
+            return false;
+        if (!arena_copy(gathering->mem, batch->records[i].key, &key))
+            return error_set(error, SLUICE_ERROR_TOO_BIG, "a key does not fit into the memory for sorting");
+        g_array_append_val(gathering->keys, key);
+    }
+    return true;
+}
+
+static bool gather_all(struct ordered_keys *ordered, struct gathering *gathering, GError **error)
+{
+    auto_(scan) scan = NULL;
+    struct batch batch = {0};
+    bool ok = scan_open(&scan, &ordered->wish, error);
+    while (ok && !batch.done)
+        ok = scan_next(ordered, scan, &batch, error) && gather_batch(ordered, gathering, &batch, error);
+    return ok && run_add(ordered, gathering, error);
+}
+
+static bool sort_keys(struct ordered_keys *ordered, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(ordered->wish.scratch);
+    struct gathering gathering = {.mem = arena_new(2 * RUN_BYTES),
+                                  .keys = g_array_new(FALSE, FALSE, sizeof(struct slice))};
+    bool ok = file_make_dirs(ordered->wish.world, folder, error) && gather_all(ordered, &gathering, error);
+    g_array_unref(gathering.keys);
+    arena_free(gathering.mem);
+    return ok;
+}
+
+/* --- merging --------------------------------------------------------------------------------------------------------
+ */
+
+static bool run_fill(struct key_run *run, GError **error)
+{
+    if (run->at < run->n)
+        return true;
+    run->at = 0;
+    arena_reset(run->mem);
+    return listing_reader_next(run->reader, RUN_KEYS, run->mem, &run->keys, &run->n, error);
+}
+
+/* The run with the least key; NULL: all are at their end. Runs are few: 16 MiB of keys each. */
+static bool least_run(struct ordered_keys *ordered, struct key_run **ret, GError **error)
+{
+    *ret = NULL;
+    for (guint i = 0; i < ordered->runs->len; i++) {
+        struct key_run *run = ordered->runs->pdata[i];
+        if (!run_fill(run, error))
+            return false;
+        if (run->n > 0 && (!*ret || slice_compare(run->keys[run->at], (*ret)->keys[(*ret)->at]) < 0))
+            *ret = run;
+    }
+    return true;
+}
+
+static bool is_last(const struct ordered_keys *ordered, struct slice key)
+{
+    return ordered->any && slice_equal(slice_of(ordered->last->data, ordered->last->len), key);
+}
+
+static bool merge_next(struct ordered_keys *ordered, size_t *ret_n, GError **error)
+{
+    size_t n = 0;
+    arena_reset(ordered->mem);
+    while (n < GIVEN_KEYS) {
+        struct key_run *run;
+        if (!least_run(ordered, &run, error))
+            return false;
+        if (!run)
+            break;
+        struct slice key = run->keys[run->at];
+        if (!is_last(ordered, key)) {
+            if (!arena_copy(ordered->mem, key, &ordered->given[n]))
+                break; /* the key comes first next time */
+            n++;
+            g_byte_array_set_size(ordered->last, 0);
+            put_bytes(ordered->last, key);
+            ordered->any = true;
+        }
+        run->at++;
+    }
+    *ret_n = n;
+    return true;
+}
+
+/* --- both ways
+ * -------------------------------------------------------------------------------------------------------- */
+
+static bool pass_on(struct ordered_keys *ordered, size_t *ret_n, GError **error)
+{
+    struct batch batch = {0};
+    while (!ordered->done && batch.n == 0) {
+        if (!scan_next(ordered, ordered->scan, &batch, error))
+            return false;
+        ordered->done = batch.done;
+    }
+    for (size_t i = 0; i < batch.n; i++)
+        ordered->given[i] = batch.records[i].key;
+    *ret_n = batch.n;
+    return true;
+}
+
+bool ordered_keys_open(struct ordered_keys **ret, const struct ordered_wish *wish, GError **error)
+{
+    const struct store_driver *driver = session_driver(wish->session);
+    if (!driver->list)
+        return error_set(error, SLUICE_ERROR_NOT_PERMITTED, "a store of driver '%s' cannot list its keys",
+                         driver->name);
+    auto_(ordered_keys) ordered = g_new0(struct ordered_keys, 1);
+    *ordered = (struct ordered_keys){.wish = *wish,
+                                     .mem = arena_new(SCAN_MEMORY),
+                                     .given = g_new(struct slice, SCAN_RECORDS),
+                                     .runs = g_ptr_array_new_with_free_func(run_free),
+                                     .last = g_byte_array_new()};
+    if (!(driver->list->sorted ? scan_open(&ordered->scan, wish, error) : sort_keys(ordered, error)))
+        return false;
+    *ret = g_steal_pointer(&ordered);
+    return true;
+}
+
+bool ordered_keys_next(struct ordered_keys *ordered, const struct slice **ret_keys, size_t *ret_n, GError **error)
+{
+    *ret_keys = ordered->given;
+    return ordered->scan ? pass_on(ordered, ret_n, error) : merge_next(ordered, ret_n, error);
+}

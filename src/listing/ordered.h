@@ -1,0 +1,30 @@
+/* The keys of a dataset in ascending order, each once, whatever order the store gives them in.
+ *
+ * Where the store lists in order, its scan is passed on. Where it does not (a server that is asked slot by slot), keys
+ * are sorted on disk: runs of 16 MiB are written as listings below `scratch` and merged. The files have no name any
+ * more as soon as they are read, so that they go with the process; their folder is made when it is absent. Memory: a
+ * batch of the scan, or one run and a block for each run. One thread. */
+#pragma once
+
+#include "listing/listing.h"
+
+struct ordered_wish {
+    const struct world *world;
+    const char *scratch; /* what names of files begin with; not touched where the store sorts */
+    struct session *session;
+    const struct dataset *ds;
+    const atomic_bool *cancel;                   /* NULL: cannot be cancelled */
+    void (*progress)(void *self, uint64_t keys); /* NULL: none; once a batch of the scan */
+    void *progress_self;
+    size_t run_bytes; /* 0: 16 MiB */
+};
+
+struct ordered_keys;
+
+/* NOT_PERMITTED where the store cannot list. An unsorted store is read to its end here. `wish` is copied. */
+bool ordered_keys_open(struct ordered_keys **ret, const struct ordered_wish *wish, GError **error);
+void ordered_keys_free(struct ordered_keys *ordered);
+AUTO_DEFINE(ordered_keys, ordered_keys_free)
+
+/* The next keys, valid until the next call; *ret_n == 0: the end. */
+bool ordered_keys_next(struct ordered_keys *ordered, const struct slice **ret_keys, size_t *ret_n, GError **error);
