@@ -6,12 +6,6 @@
 #include "catalog/inside.h"
 #include "catalog/migrations.h"
 
-static const enum db_mode DB_MODES[] = {
-    [CATALOG_CREATE] = DB_CREATE,
-    [CATALOG_EXISTING] = DB_WRITE,
-    [CATALOG_READ_ONLY] = DB_READ,
-};
-
 /* SQLite would say no more than that it cannot open the file. */
 static bool stands(const struct world *world, const char *path, GError **error)
 {
@@ -85,27 +79,30 @@ static bool read_home_id(struct catalog *catalog, GError **error)
     return query_ok(query, error);
 }
 
-static bool prepare(struct catalog *catalog, enum catalog_mode mode, GError **error)
-{
-    bool ready = mode == CATALOG_READ_ONLY
-                     ? migrations_check(catalog->db, error)
-                     : migrations_accept(catalog->db, error) && db_log_ahead(catalog->db, error) &&
-                           migrations_run(catalog->db, catalog->world, error);
-    return ready && read_home_id(catalog, error);
-}
-
 /* Who only looks brings an older home up too, where it may be written: the answer is the same. */
-static bool bring_up(const struct world *world, const char *home, const char *path, GError **error)
+static bool open_to_read(struct catalog *catalog, const char *path, GError **error)
 {
-    auto_(db) db = NULL;
     auto_(catalog) writing = NULL;
     bool older;
-    if (!db_open(&db, world, path, DB_READ, error) || !migrations_are_older(db, &older, error))
+    if (!db_open(&catalog->db, catalog->world, path, DB_READ, error) ||
+        !migrations_are_older(catalog->db, &older, error))
         return false;
-    g_clear_pointer(&db, db_free);
-    if (older)
-        catalog_open(&writing, world, home, CATALOG_EXISTING, NULL); /* where it fails, opening it to read says so */
-    return true;
+    if (older) {
+        g_clear_pointer(&catalog->db, db_free);
+        /* Where it fails, opening it to read says so. */
+        catalog_open(&writing, catalog->world, catalog->home, CATALOG_EXISTING, NULL);
+        if (!db_open(&catalog->db, catalog->world, path, DB_READ, error))
+            return false;
+    }
+    return migrations_check(catalog->db, error);
+}
+
+static bool open_to_write(struct catalog *catalog, const char *path, enum catalog_mode mode, GError **error)
+{
+    bool current;
+    return db_open(&catalog->db, catalog->world, path, mode == CATALOG_CREATE ? DB_CREATE : DB_WRITE, error) &&
+           migrations_accept(catalog->db, &current, error) && db_log_ahead(catalog->db, error) &&
+           (current || migrations_run(catalog->db, catalog->world, error));
 }
 
 bool catalog_open(struct catalog **ret, const struct world *world, const char *home, enum catalog_mode mode,
@@ -123,9 +120,9 @@ bool catalog_open(struct catalog **ret, const struct world *world, const char *h
     bool place = made ? file_make_dirs(world, catalog->home, error) : stands(world, path, error);
     if (!place)
         return made && error_add(error, "a home cannot be made there; name another with --home");
-    if (mode == CATALOG_READ_ONLY && !bring_up(world, home, path, error))
-        return false;
-    if (!db_open(&catalog->db, world, path, DB_MODES[mode], error) || !prepare(catalog, mode, error))
+    bool opened =
+        mode == CATALOG_READ_ONLY ? open_to_read(catalog, path, error) : open_to_write(catalog, path, mode, error);
+    if (!opened || !read_home_id(catalog, error))
         return false;
     *ret = g_steal_pointer(&catalog);
     return true;

@@ -148,6 +148,15 @@ static int handle_open(struct db *db, const char *name, int flags)
     return SQLITE_OK;
 }
 
+/* What sqlite3_exec() calls with a row: the first column of the first one is kept. */
+static int take_first(void *self, int n, char **values, char **names)
+{
+    char **text = self;
+    if (!*text)
+        *text = g_strdup(values[0]);
+    return 0;
+}
+
 /* Going over to the write-ahead log needs the file for oneself; SQLite answers two that do so at once with BUSY and
  * does not call the busy handler. */
 bool db_log_ahead(struct db *db, GError **error)
@@ -155,11 +164,9 @@ bool db_log_ahead(struct db *db, GError **error)
     g_autofree char *mode = NULL;
     int rc = SQLITE_BUSY;
     for (int tries = 0; (rc & 0xff) == SQLITE_BUSY && (tries == 0 || on_busy(db, tries - 1)); tries++)
-        rc = sqlite3_exec(db->handle, "PRAGMA journal_mode=WAL", NULL, NULL, NULL);
+        rc = sqlite3_exec(db->handle, "PRAGMA journal_mode=WAL", take_first, &mode, NULL); /* gives what it is now */
     if (rc != SQLITE_OK)
         return db_fail(db, rc, error);
-    if (!db_text(db, "PRAGMA journal_mode", &mode, error))
-        return false;
     if (g_strcmp0(mode, "wal") != 0)
         return error_set(error, SLUICE_ERROR_CATALOG,
                          "catalog %s: this file system cannot carry a write-ahead log; put the home on a local disk",
@@ -246,14 +253,6 @@ bool db_run(struct db *db, const char *sql, GError **error)
 {
     int rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
     return rc == SQLITE_OK || db_fail(db, rc, error);
-}
-
-static int take_first(void *self, int n, char **values, char **names)
-{
-    char **text = self;
-    if (!*text)
-        *text = g_strdup(values[0]);
-    return 0;
 }
 
 bool db_text(struct db *db, const char *sql, char **ret, GError **error)

@@ -204,10 +204,13 @@ static bool schema_accept(struct db *db, const struct schema *schema, GError **e
     return true;
 }
 
-bool migrations_accept(struct db *db, GError **error)
+bool migrations_accept(struct db *db, bool *ret_current, GError **error)
 {
     struct schema schema;
-    return schema_read(db, &schema, error) && schema_accept(db, &schema, error);
+    if (!schema_read(db, &schema, error) || !schema_accept(db, &schema, error))
+        return false;
+    *ret_current = schema.version == migrations_known();
+    return true;
 }
 
 bool migrations_are_older(struct db *db, bool *ret, GError **error)
@@ -265,7 +268,5 @@ bool migrations_run(struct db *db, const struct world *world, GError **error)
     struct schema schema;
     if (!schema_read(db, &schema, error) || !schema_accept(db, &schema, error))
         return false;
-    if (schema.version == migrations_known())
-        return true;
     return db_begin(db, error) && db_end(db, bring_up(db, world, error), error);
 }

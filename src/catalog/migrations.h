@@ -10,8 +10,9 @@ int migrations_known(void);
  * it is of a newer sluice, or of another program. Another process may do the same at the same moment. */
 bool migrations_run(struct db *db, const struct world *world, GError **error);
 
-/* Says, without writing anything, whether it is ours and not of a newer sluice: CATALOG otherwise. Empty: fine. */
-bool migrations_accept(struct db *db, GError **error);
+/* Says, without writing anything, whether it is ours and not of a newer sluice: CATALOG otherwise. Empty: fine.
+ * *ret_current: it has the known schema already, and there is nothing to run. */
+bool migrations_accept(struct db *db, bool *ret_current, GError **error);
 bool migrations_are_older(struct db *db, bool *ret, GError **error);
 
 /* Whether a database that is only read has the known schema; NOT_FOUND: it has none yet. */
