@@ -26,6 +26,7 @@ struct trouble {
     int status;   /* the only one that the command may end with once it fired; 0: any but a fault of sluice itself */
     bool or_done; /* besides, it may have come through */
     bool halts;   /* and no write was sent after it */
+    bool making;  /* it may meet the making of the home */
     bool sparse;  /* not in every scenario, but for one that runs, one that goes on, and one that takes back */
 };
 

@@ -157,13 +157,14 @@ static const struct trouble TROUBLES[] = {
     {"answer lost", arm_lost, store_fired},
     {"answer late", arm_slow, store_fired},
     {"torn", arm_torn, store_fired},
-    {"file call", arm_file, file_fired},
-    {"fsync", arm_fsync, file_fired, .status = 5, .halts = true},
-    {"full disk", arm_full, file_fired, .status = 5, .halts = true},
+    {"file call", arm_file, file_fired, .making = true},
+    {"fsync", arm_fsync, file_fired, .status = 5, .halts = true, .making = true},
+    {"full disk", arm_full, file_fired, .status = 5, .halts = true, .making = true},
     /* What fails while the last connection is closed costs nothing: the log stays, and the next one reads it. */
-    {"catalog call", arm_sqlite, file_fired, .sparse = true},
-    {"catalog fsync", arm_sqlite_fsync, file_fired, .status = 5, .or_done = true},
-    {"catalog on a full disk", arm_sqlite_full, file_fired, .status = 5, .or_done = true, .sparse = true},
+    {"catalog call", arm_sqlite, file_fired, .making = true, .sparse = true},
+    {"catalog fsync", arm_sqlite_fsync, file_fired, .status = 5, .or_done = true, .making = true},
+    {"catalog on a full disk", arm_sqlite_full, file_fired, .status = 5, .or_done = true, .making = true,
+     .sparse = true},
 };
 
 /* --- the sweeps

@@ -7,6 +7,7 @@
 #include "base/int.h"
 #include "kit/fake_disk.h"
 #include "kit/fake_sqlite.h"
+#include "kit/fresh_home.h"
 #include "store/rocksdb/rocksdb.h"
 
 /* Virtual time, but other threads are let go on meanwhile: what waits for another connection's lock must not use up its
@@ -656,7 +657,7 @@ static struct life *life_new(enum life_store on, uint64_t seed)
     life->home = g_build_filename(life->dir, "home", NULL);
     life->spec_path = g_build_filename(life->dir, "job.yaml", NULL);
     life->mode = (enum life_mode)dice(life, LIFE_MODES);
-    fake_sqlite_attach(&life->fake);
+    fresh_home_put(&life->fake, life->home);
     return life;
 }
 
