@@ -25,6 +25,7 @@ ROW(REFUSED,       "refused",       ERROR_FATAL,     7, "refused for safety; the
 ROW(LOCKED,        "locked",        ERROR_FATAL,     7, "another run or another process holds the lock named")
 ROW(BEHIND,        "behind",        ERROR_FATAL,     7, "the catalog is older than what the store knows of this run")
 ROW(FENCED,        "fenced",        ERROR_FATAL,     7, "another holder has taken the partition over")
+ROW(UNSETTLED,     "unsettled",     ERROR_FATAL,     6, "a server was replaced before it was known that its writes outlive it; run the same command again: what was lost is done again")
 ROW(NOT_FOUND,     "not-found",     ERROR_FATAL,     9, "there is no such run, stage, key, dataset or file")
 ROW(BAD_RECORD,    "bad-record",    ERROR_RECORD,    8, "the record cannot be read at the place named")
 ROW(TOO_BIG,       "too-big",       ERROR_RECORD,    8, "the record is larger than a record may be")

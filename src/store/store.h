@@ -203,7 +203,9 @@ struct write_ops {
     /* All operations, each on its own or together, atomically with their marks in the fence. Returns false only when
      * the call as a whole failed; outcomes are valid either way. No two ops of one call have the same key. */
     bool (*cas)(struct session *, const struct call *, const struct lane *, struct cas_op *ops, size_t n, GError **);
-    /* Makes every acknowledged write of this store as durable as the store can. */
+    /* Makes every acknowledged write of this session as durable as the store can. UNSETTLED: some of them may be lost (a
+     * server was replaced between the write and this); only the fences tell which, so that the caller takes its partitions
+     * in a new lane. */
     bool (*settle)(struct session *, const struct call *, GError **);
     /* Closes every lower lane of the fence and opens `lane->lane`, atomically; *ret_before is the fence as it stood.
      * A lane not above `highest` is SLUICE_ERROR_BEHIND (the catalog is older than the store): after a lost reply it is
@@ -211,6 +213,7 @@ struct write_ops {
     bool (*lane_open)(struct session *, const struct call *, const struct lane *, struct fence *ret_before, GError **);
     /* Closes all lanes of the fence; none there: fine. */
     bool (*lane_close)(struct session *, const struct call *, const struct fence_id *, GError **);
+    /* What it says stays true: a cas of this process whose answer was lost is marked, or will never be applied. */
     bool (*fence_read)(struct session *, const struct call *, const struct fence_id *, struct fence *ret, GError **);
     /* Removes all fences of a run that is over. Safe to repeat. */
     bool (*fence_drop)(struct session *, const struct call *, const uint8_t run[16], GError **);
