@@ -10,14 +10,17 @@
 struct form {
     enum dataset_form form;
     const char *name;
-    /* The commands that read a record, pipelined: `n_reads` of them, argument 0 the command, then the key, then what
-     * else there is. The last is always PEXPIRETIME. */
-    size_t n_reads;
-    const char *const *reads;
-    /* The replies, in that order → raw, etag, expiry, presence; a wrong type is RECORD_FAULT (BAD_RECORD, naming it).
-     */
+    /* The command that reads a record: HGETALL, GET or DUMP, with the key as its only argument. cas.lua reads by the
+     * same one. PEXPIRETIME of the key is always sent with it. The etag's T is this command's first letter. */
+    const char *probe;
+    /* Both replies, the probe's first → raw, etag, expiry, presence. A wrong type (the probe's reply is an error) is
+     * RECORD_FAULT (BAD_RECORD, naming it). In the live image of a cas the probe's reply is an array that cas.lua
+     * gives, the same in RESP2 and RESP3; a reply of HGETALL may be a map. */
     bool (*image)(const struct reply *replies, struct slice key, struct arena *mem, struct record *ret, GError **error);
-    /* The arguments with which cas.lua writes `raw`, appended (slices into raw or mem). */
+    /* How cas.lua writes `raw` to a key at which nothing stands, appended as arguments (slices into raw or mem): one
+     * command after another, each as its name, the decimal number of its arguments, and those that follow the key:
+     * "HSET" "4" f v g w; "SET" "1" v; "RPUSH" …; "RESTORE" "2" "0" payload. No command has more than 4,000 (what Lua
+     * can unpack). The expiry is none of theirs. At least one command. */
     bool (*write_args)(struct slice raw, struct arena *mem, GArray *into, GError **error);
     bool (*decode)(const struct dataset *, struct slice raw, struct arena *, struct slice *ret, GError **);
     bool (*encode)(const struct dataset *, struct slice document, struct arena *, struct slice *ret, GError **);
