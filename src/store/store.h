@@ -203,9 +203,9 @@ struct write_ops {
     /* All operations, each on its own or together, atomically with their marks in the fence. Returns false only when
      * the call as a whole failed; outcomes are valid either way. No two ops of one call have the same key. */
     bool (*cas)(struct session *, const struct call *, const struct lane *, struct cas_op *ops, size_t n, GError **);
-    /* Makes every acknowledged write of this session as durable as the store can. UNSETTLED: some of them may be lost (a
-     * server was replaced between the write and this); only the fences tell which, so that the caller takes its partitions
-     * in a new lane. */
+    /* Makes every acknowledged write of this session as durable as the store can. UNSETTLED: some of them may be lost
+     * (a server was replaced between the write and this); only the fences tell which, so that the caller takes its
+     * partitions in a new lane. */
     bool (*settle)(struct session *, const struct call *, GError **);
     /* Closes every lower lane of the fence and opens `lane->lane`, atomically; *ret_before is the fence as it stood.
      * A lane not above `highest` is SLUICE_ERROR_BEHIND (the catalog is older than the store): after a lost reply it is

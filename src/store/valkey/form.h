@@ -7,6 +7,12 @@
 
 #define VALKEY_ETAG_BYTES 32u
 
+/* What images are made with beside memory: the digest's state. One a session. */
+struct form_work;
+struct form_work *form_work_new(void);
+void form_work_free(struct form_work *work); /* takes NULL */
+AUTO_DEFINE(form_work, form_work_free)
+
 struct form {
     enum dataset_form form;
     const char *name;
@@ -15,8 +21,10 @@ struct form {
     const char *probe;
     /* Both replies, the probe's first → raw, etag, expiry, presence. A wrong type (the probe's reply is an error) is
      * RECORD_FAULT (BAD_RECORD, naming it). In the live image of a cas the probe's reply is an array that cas.lua
-     * gives, the same in RESP2 and RESP3; a reply of HGETALL may be a map. */
-    bool (*image)(const struct reply *replies, struct slice key, struct arena *mem, struct record *ret, GError **error);
+     * gives, the same in RESP2 and RESP3; a reply of HGETALL may be a map. `key` is borrowed by *ret; raw is a copy in
+     * `mem`. False: TOO_BIG (`mem` is full; names the key), STORE (no such reply can be). */
+    bool (*image)(const struct reply *replies, struct slice key, struct form_work *work, struct arena *mem,
+                  struct record *ret, GError **error);
     /* How cas.lua writes `raw` to a key at which nothing stands, appended as arguments (slices into raw or mem): one
      * command after another, each as its name, the decimal number of its arguments, and those that follow the key:
      * "HSET" "4" f v g w; "SET" "1" v; "RPUSH" …; "RESTORE" "2" "0" payload. No command has more than 4,000 (what Lua
