@@ -67,6 +67,6 @@ bool router_look(struct router *router, const struct call *call, const struct va
 
 /* Waits for the replicas (and, where there is one, the append-only file) of every server that this router has written
  * on since the last time. TIMED_OUT names the servers and how many of their replicas answered; it may be repeated.
- * *ret_lost: one of those servers is gone, has been started anew or is no longer a primary, so that writes it had
- * acknowledged may be lost: read the fences again. It is told once, with the first success. */
-bool router_settle(struct router *router, const struct call *call, bool *ret_lost, GError **error);
+ * UNSETTLED: one of those servers is gone, has been started anew or is no longer a primary, so that writes it had
+ * acknowledged may be lost; everything else is settled. It is told once. */
+bool router_settle(struct router *router, const struct call *call, GError **error);

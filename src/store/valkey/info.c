@@ -1,0 +1,89 @@
+#include "store/valkey/info.h"
+
+#include "base/int.h"
+
+/* The next line without its end; false: none. */
+static bool info_line(struct slice *rest, struct slice *ret)
+{
+    if (rest->len == 0)
+        return false;
+    const uint8_t *end = memchr(rest->data, '\n', rest->len);
+    size_t len = end ? (size_t)(end - rest->data) : rest->len, taken = end ? len + 1 : len;
+    *ret = slice_of(rest->data, len > 0 && rest->data[len - 1] == '\r' ? len - 1 : len);
+    *rest = slice_of(rest->data + taken, rest->len - taken);
+    return true;
+}
+
+/* What follows `name` and a sign in the text, if it begins so. */
+static bool info_behind(struct slice text, const char *name, char sign, struct slice *ret)
+{
+    size_t len = strlen(name);
+    if (text.len <= len || memcmp(text.data, name, len) != 0 || text.data[len] != sign)
+        return false;
+    *ret = slice_of(text.data + len + 1, text.len - len - 1);
+    return true;
+}
+
+bool info_text(struct slice info, const char *name, struct slice *ret)
+{
+    for (struct slice line; info_line(&info, &line);) {
+        if (info_behind(line, name, ':', ret))
+            return true;
+    }
+    return false;
+}
+
+int64_t info_number(struct slice info, const char *name)
+{
+    struct slice text;
+    int64_t number;
+    return info_text(info, name, &text) && int_parse_i64(text, &number) ? number : 0;
+}
+
+bool info_says(struct slice info, const char *name, const char *value)
+{
+    struct slice text;
+    return info_text(info, name, &text) && slice_equal(text, slice_of_text(value));
+}
+
+/* `ip=…,port=…,state=online,offset=…,lag=…`: what one of them says. */
+static bool info_part(struct slice parts, const char *name, struct slice *ret)
+{
+    while (parts.len > 0) {
+        const uint8_t *end = memchr(parts.data, ',', parts.len);
+        size_t len = end ? (size_t)(end - parts.data) : parts.len;
+        if (info_behind(slice_of(parts.data, len), name, '=', ret))
+            return true;
+        parts = end ? slice_of(end + 1, parts.len - len - 1) : SLICE_EMPTY;
+    }
+    return false;
+}
+
+/* slave0:…, slave1:…; there are other lines that begin with `slave`. */
+static bool info_replica(struct slice line, struct slice *ret)
+{
+    size_t at = strlen("slave");
+    if (line.len <= at || memcmp(line.data, "slave", at) != 0 || !g_ascii_isdigit(line.data[at]))
+        return false;
+    while (at < line.len && g_ascii_isdigit(line.data[at]))
+        at++;
+    *ret = at < line.len && line.data[at] == ':' ? slice_of(line.data + at + 1, line.len - at - 1) : SLICE_EMPTY;
+    return ret->len > 0;
+}
+
+uint32_t info_replicas(struct slice info, int64_t *ret_offset)
+{
+    uint32_t online = 0;
+    *ret_offset = INT64_MAX;
+    for (struct slice line, parts, text; info_line(&info, &line);) {
+        int64_t offset = 0;
+        if (!info_replica(line, &parts) || !info_part(parts, "state", &text) ||
+            !slice_equal(text, slice_of_text("online")))
+            continue;
+        if (!info_part(parts, "offset", &text) || !int_parse_i64(text, &offset))
+            offset = 0;
+        *ret_offset = MIN(*ret_offset, offset);
+        online++;
+    }
+    return online;
+}

@@ -1,0 +1,15 @@
+/* The text of a reply to INFO: lines `name:value`. Pure; what is given back borrows from the text. */
+#pragma once
+
+#include "base/slice.h"
+
+/* false: no such line. */
+bool info_text(struct slice info, const char *name, struct slice *ret);
+/* Of a line that is a whole number; else 0. */
+int64_t info_number(struct slice info, const char *name);
+/* Whether there is such a line, and it says exactly this. */
+bool info_says(struct slice info, const char *name, const char *value);
+
+/* The replicas that are connected and in step, of INFO replication; *ret_offset the smallest that one of them has
+ * acknowledged, INT64_MAX where there is none. */
+uint32_t info_replicas(struct slice info, int64_t *ret_offset);
