@@ -2,21 +2,25 @@
 #include "interleavings/specs.h"
 #include "kit/scene.h"
 
-static void begin(struct scene *scene, const char *spec)
+/* Two records where the run reads them. */
+static void begin_from(struct scene *scene, const char *spec, const char *dataset)
 {
     scene_init(scene, spec, ONCE_MORE);
+    scene_put(scene, dataset, "a", "{\"n\":1,\"times\":0}");
+    scene_put(scene, dataset, "b", "{\"n\":2,\"times\":0}");
 }
 
-static void put_origin(struct scene *scene)
+static void begin(struct scene *scene)
 {
-    scene_put(scene, "origin", "a", "{\"n\":1,\"times\":0}");
-    scene_put(scene, "origin", "b", "{\"n\":2,\"times\":0}");
+    begin_from(scene, SAME_DATASET, "items");
 }
 
-static void put_items(struct scene *scene)
+/* The first process of a run wishes to write both. */
+static struct op *begin_at_cas(struct scene *scene, struct process *process)
 {
-    scene_put(scene, "items", "a", "{\"n\":1,\"times\":0}");
-    scene_put(scene, "items", "b", "{\"n\":2,\"times\":0}");
+    begin(scene);
+    process_first(process, scene);
+    return process_until(process, 0, OP_CAS);
 }
 
 static void items_once(struct scene *scene)
@@ -35,8 +39,7 @@ static void items_as_before(struct scene *scene)
 static void die_before_cas(struct scene *scene, struct late *late)
 {
     struct process process;
-    scene_plan(scene);
-    process_begin(&process, scene, JOB_FORWARD);
+    process_first(&process, scene);
     late_copy(late, process_until(&process, 0, OP_CAS));
     process_die(&process);
 }
@@ -52,8 +55,7 @@ static void a_late_write_of_a_dead_worker_is_fenced_once_the_next_holder_has_its
     struct scene scene;
     struct late late;
     struct process process;
-    begin(&scene, SAME_DATASET);
-    put_items(&scene);
+    begin(&scene);
     die_before_cas(&scene, &late);
     process_begin(&process, &scene, JOB_FORWARD);
     process_until(&process, 0, OP_LANE_OPEN);
@@ -61,8 +63,7 @@ static void a_late_write_of_a_dead_worker_is_fenced_once_the_next_holder_has_its
     late_send(&scene, &late, "items");
     all_fenced(&late);
     items_as_before(&scene);
-    process_end(&process);
-    process_die(&process);
+    process_done(&process);
     items_once(&scene);
     late_send(&scene, &late, "items");
     all_fenced(&late);
@@ -76,15 +77,13 @@ static void a_late_write_that_comes_before_the_next_lane_counts_once(void **stat
     struct scene scene;
     struct late late;
     struct process process;
-    begin(&scene, SAME_DATASET);
-    put_items(&scene);
+    begin(&scene);
     die_before_cas(&scene, &late);
     process_begin(&process, &scene, JOB_FORWARD);
     process_until(&process, 0, OP_LANE_OPEN);
     late_send(&scene, &late, "items");
     assert_int_equal(late.ops[0].outcome, CAS_WRITTEN);
-    process_end(&process);
-    process_die(&process);
+    process_done(&process);
     items_once(&scene);
     assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 2);
     late_done(&late);
@@ -95,16 +94,11 @@ static void a_lost_answer_is_settled_by_the_fence_not_by_sending_again(void **st
 {
     struct scene scene;
     struct process process;
-    begin(&scene, SAME_DATASET);
-    put_items(&scene);
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
-    process_until(&process, 0, OP_CAS);
+    begin_at_cas(&scene, &process);
     process_lose(&process, 0);
     scene_put(&scene, "items", "a", "{\"n\":7,\"times\":0}"); /* meanwhile: not ours any more */
     assert_int_equal(process_wish(&process, 0)->kind, OP_FENCE);
-    process_end(&process);
-    process_die(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "a", "{\"n\":7,\"times\":0}");
     scene_holds(&scene, "items", "b", "{\"n\":2,\"times\":1}");
     assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 2);
@@ -115,19 +109,14 @@ static void a_write_that_never_arrived_is_told_by_the_fence_and_sent_under_a_new
 {
     struct scene scene;
     struct process process;
-    begin(&scene, SAME_DATASET);
-    put_items(&scene);
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
-    struct op *op = process_until(&process, 0, OP_CAS);
+    struct op *op = begin_at_cas(&scene, &process);
     uint64_t number = op->cas.ops[0].number;
     process_drop(&process, 0);
     process_step(&process, 0); /* the fence */
     items_as_before(&scene);
     op = process_until(&process, 0, OP_CAS);
     assert_true(op->cas.ops[0].number > number);
-    process_end(&process);
-    process_die(&process);
+    process_done(&process);
     items_once(&scene);
     scene_done(&scene);
 }
@@ -137,19 +126,14 @@ static void a_repeated_request_is_answered_with_done(void **state)
     struct scene scene;
     struct process process;
     struct late late;
-    begin(&scene, SAME_DATASET);
-    put_items(&scene);
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
-    late_copy(&late, process_until(&process, 0, OP_CAS));
+    late_copy(&late, begin_at_cas(&scene, &process));
     process_step(&process, 0);
     scene_put(&scene, "items", "a", "{\"n\":1,\"times\":0}"); /* even where the old content is back */
     late_send(&scene, &late, "items");
     assert_int_equal(late.ops[0].outcome, CAS_DONE);
     assert_int_equal(late.ops[1].outcome, CAS_DONE);
     scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":0}");
-    process_end(&process);
-    process_die(&process);
+    process_done(&process);
     late_done(&late);
     scene_done(&scene);
 }
@@ -159,18 +143,12 @@ static void what_the_store_acknowledged_and_lost_is_done_again(void **state)
 {
     struct scene scene;
     struct process process;
-    begin(&scene, SAME_DATASET);
-    put_items(&scene);
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
-    process_until(&process, 0, OP_CAS);
+    begin_at_cas(&scene, &process);
     process_acknowledge(&process, 0);
     process_until(&process, 0, OP_SETTLE);
     process_die(&process);
     items_as_before(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
-    process_end(&process);
-    process_die(&process);
+    process_whole(&scene, JOB_FORWARD);
     items_once(&scene);
     scene_ran(&scene, 0);
     scene_reconciles(&scene);
@@ -186,10 +164,8 @@ static void a_checkpoint_follows_intents_writes_outcomes_and_their_settling(void
     struct scene scene;
     struct process process;
     size_t at = 0;
-    begin(&scene, SAME_DATASET);
-    put_items(&scene);
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
+    begin(&scene);
+    process_first(&process, &scene);
     for (struct op *op; (op = process_wish(&process, 0))->kind != OP_END; process_step(&process, 0))
         for (size_t i = 0; i < G_N_ELEMENTS(ORDER); i++)
             if (op->kind == ORDER[i])
@@ -202,8 +178,7 @@ static void a_checkpoint_follows_intents_writes_outcomes_and_their_settling(void
 static void the_lost_answer_to_a_lane_open_is_not_taken_for_an_older_catalog(void **state)
 {
     struct scene scene;
-    begin(&scene, SAME_DATASET);
-    put_items(&scene);
+    begin(&scene);
     scene_fault(&scene, &(struct fault_row){.op = FAULT_LANE_OPEN, .nth = 1, .effect = FAULT_LOST});
     scene_ran(&scene, 0);
     items_once(&scene);
@@ -217,11 +192,9 @@ static void the_lost_answer_to_a_lane_open_is_not_taken_for_an_older_catalog(voi
 static void lose_the_fence(struct scene *scene)
 {
     struct process process;
-    begin(scene, SAME_DATASET);
-    put_items(scene);
+    begin(scene);
     scene_put(scene, "items", "c", "{\"n\":3,\"times\":0}");
-    scene_plan(scene);
-    process_begin(&process, scene, JOB_FORWARD);
+    process_first(&process, scene);
     struct op *op = process_until(&process, 0, OP_CAS);
     assert_int_equal(op->cas.n, 3);
     op->cas.ops++, op->cas.n = 2; /* `a` does not arrive */
@@ -246,11 +219,8 @@ static void check_lost_fence(struct scene *scene)
 static void a_lost_fence_leaves_in_doubt_what_is_neither_pre_image_nor_written(void **state)
 {
     struct scene scene;
-    struct process process;
     lose_the_fence(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
-    process_end(&process);
-    process_die(&process);
+    process_whole(&scene, JOB_FORWARD);
     check_lost_fence(&scene);
     scene_done(&scene);
 }
@@ -263,9 +233,7 @@ static void a_holder_that_dies_behind_its_lane_open_does_not_make_a_lost_fence_w
     process_begin(&process, &scene, JOB_FORWARD);
     process_until(&process, 0, OP_TAIL);
     process_die(&process);
-    process_begin(&process, &scene, JOB_FORWARD);
-    process_end(&process);
-    process_die(&process);
+    process_whole(&scene, JOB_FORWARD);
     check_lost_fence(&scene);
     scene_done(&scene);
 }
@@ -273,11 +241,8 @@ static void a_holder_that_dies_behind_its_lane_open_does_not_make_a_lost_fence_w
 static void what_is_in_doubt_is_taken_back_only_where_it_is_ours(void **state)
 {
     struct scene scene;
-    struct process process;
     lose_the_fence(&scene);
-    process_begin(&process, &scene, JOB_BACK);
-    process_end(&process);
-    process_die(&process);
+    process_whole(&scene, JOB_BACK);
     items_as_before(&scene);
     scene_holds(&scene, "items", "c", "{\"n\":33,\"times\":0}");
     scene_done(&scene);
@@ -287,11 +252,7 @@ static void a_fence_lost_under_a_living_worker_ends_it_before_it_guesses(void **
 {
     struct scene scene;
     struct process process;
-    begin(&scene, SAME_DATASET);
-    put_items(&scene);
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
-    process_until(&process, 0, OP_CAS);
+    begin_at_cas(&scene, &process);
     process_lose(&process, 0);
     scene_drop_fences(&scene, process.hold->run.uid);
     process_fails(&process, 0, STORE);
@@ -306,11 +267,7 @@ static void a_catalog_older_than_the_fence_is_refused(void **state)
     struct scene scene;
     struct process process;
     struct ended ended;
-    begin(&scene, SAME_DATASET);
-    put_items(&scene);
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
-    process_until(&process, 0, OP_CAS);
+    begin_at_cas(&scene, &process);
     process_die(&process);
     scene_keep_home(&scene);
     process_begin(&process, &scene, JOB_FORWARD);
@@ -331,8 +288,7 @@ static void a_second_home_is_refused_while_the_first_ones_writes_stand(void **st
 {
     struct scene scene;
     struct ended ended;
-    begin(&scene, FILL);
-    put_origin(&scene);
+    begin_from(&scene, FILL, "origin");
     scene_fault(&scene, &(struct fault_row){.op = FAULT_SETTLE, .nth = 1, .effect = FAULT_FATAL});
     scene_ran(&scene, 6);
     scene_fault(&scene, NULL);

@@ -181,8 +181,7 @@ static void two_writes_of_one_key_never_go_out_in_one_call(void **state)
         struct process process;
         size_t calls = 0;
         begin(&scene, SPECS[i], ONCE_MORE);
-        scene_plan(&scene);
-        process_begin(&process, &scene, JOB_FORWARD);
+        process_first(&process, &scene);
         for (struct op *op; (op = process_wish(&process, 0))->kind != OP_END; process_step(&process, 0))
             if (op->kind == OP_CAS && ++calls)
                 assert_keys_differ(op);
@@ -230,8 +229,7 @@ static void a_resume_remembers_exactly_the_writes_that_no_checkpoint_accounts_fo
         }
         assert_true(process.workers[0]->tail.n > 0);
         assert_int_equal(process.workers[0]->applied_left, ROWS[r].left);
-        process_end(&process);
-        process_die(&process);
+        process_done(&process);
         for (int i = 0; i < KEYS; i++) {
             g_autofree char *key = g_strdup_printf("k%d", i);
             g_autofree char *json = g_strdup_printf("{\"n\":%d,\"times\":1,\"to\":\"t%d\"}", i, i / 3);
@@ -262,10 +260,8 @@ static void a_run_that_does_not_account_for_every_listed_key_does_not_say_done(v
     struct process process;
     struct ended ended;
     begin(&scene, OVERWRITE, ONCE_MORE);
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
-    process_end(&process);
-    process_die(&process);
+    process_first(&process, &scene);
+    process_done(&process);
     lose_a_count(&scene);
     scene_run(&scene, &ended);
     assert_int_not_equal(ended.status, 0);

@@ -2,20 +2,12 @@
 #include "interleavings/specs.h"
 #include "kit/scene.h"
 
-/* Everything to its end; the run is not judged. */
-static void finish(struct process *process)
-{
-    process_end(process);
-    process_die(process);
-}
-
 static void begin(struct scene *scene, struct process *process, const char *spec)
 {
     scene_init(scene, spec, ONCE_MORE);
     scene_put(scene, "items", "k", "{\"n\":1,\"times\":0}");
     scene_put(scene, "origin", "k", "{\"n\":100,\"times\":0}");
-    scene_plan(scene);
-    process_begin(process, scene, JOB_FORWARD);
+    process_first(process, scene);
 }
 
 /* --- the same dataset
@@ -28,7 +20,7 @@ static void a_write_between_scan_and_cas_is_kept_and_repaired_once(void **state)
     begin(&scene, &process, SAME_DATASET);
     process_until(&process, 0, OP_CAS);
     scene_put(&scene, "items", "k", "{\"n\":2,\"times\":0}");
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "k", "{\"n\":2,\"times\":1}");
     assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 1);
     assert_int_equal(scene_count(&scene, OUTCOME_RETRIED), 1);
@@ -44,7 +36,7 @@ static void a_delete_between_scan_and_cas_is_not_undone(void **state)
     begin(&scene, &process, SAME_DATASET);
     process_until(&process, 0, OP_CAS);
     scene_remove(&scene, "items", "k");
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "k", NULL);
     assert_int_equal(scene_count(&scene, OUTCOME_KEPT_LIVE), 1);
     scene_done(&scene);
@@ -58,7 +50,7 @@ static void a_key_that_is_deleted_and_written_anew_is_repaired_once(void **state
     process_until(&process, 0, OP_CAS);
     scene_remove(&scene, "items", "k");
     scene_put(&scene, "items", "k", "{\"n\":5,\"times\":0}");
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "k", "{\"n\":5,\"times\":1}");
     scene_done(&scene);
 }
@@ -72,7 +64,7 @@ static void a_record_that_changed_and_changed_back_is_the_record_that_was_read(v
     process_until(&process, 0, OP_CAS);
     scene_put(&scene, "items", "k", "{\"n\":2,\"times\":0}");
     scene_put(&scene, "items", "k", "{\"n\":1,\"times\":0}");
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "k", "{\"n\":1,\"times\":1}");
     scene_taken_back(&scene, 0);
     scene_holds(&scene, "items", "k", "{\"n\":1,\"times\":0}");
@@ -89,8 +81,7 @@ static void a_record_that_the_application_puts_back_after_our_write_is_not_repai
     process_step(&process, 0);
     process_die(&process); /* before the outcome is logged */
     scene_put(&scene, "items", "k", "{\"n\":1,\"times\":0}");
-    process_begin(&process, &scene, JOB_FORWARD);
-    finish(&process);
+    process_whole(&scene, JOB_FORWARD);
     scene_holds(&scene, "items", "k", "{\"n\":1,\"times\":0}");
     assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 1);
     scene_done(&scene);
@@ -105,8 +96,7 @@ static void a_change_between_a_kill_and_the_resume_is_kept_and_not_repaired_twic
     process_step(&process, 0);
     process_die(&process);
     scene_put(&scene, "items", "k", "{\"n\":1,\"times\":1,\"mine\":true}"); /* on top of ours */
-    process_begin(&process, &scene, JOB_FORWARD);
-    finish(&process);
+    process_whole(&scene, JOB_FORWARD);
     scene_holds(&scene, "items", "k", "{\"n\":1,\"times\":1,\"mine\":true}");
     scene_done(&scene);
 }
@@ -118,7 +108,7 @@ static void only_the_expiry_changes_and_is_kept(void **state)
     begin(&scene, &process, SAME_DATASET);
     process_until(&process, 0, OP_CAS);
     scene_put_until(&scene, "items", "k", "{\"n\":1,\"times\":0}", INT64_C(4102444800000));
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "k", "{\"n\":1,\"times\":1}");
     scene_expires(&scene, "items", "k", INT64_C(4102444800000));
     scene_taken_back(&scene, 0);
@@ -132,11 +122,10 @@ static void a_record_that_expires_between_scan_and_cas_does_not_rise_again(void 
     struct process process;
     scene_init(&scene, SAME_DATASET, ONCE_MORE);
     scene_put_until(&scene, "items", "k", "{\"n\":1,\"times\":0}", scene.fake.wall_ms + 60000);
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
+    process_first(&process, &scene);
     process_until(&process, 0, OP_CAS);
     scene.fake.wall_ms += 60000;
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "k", NULL);
     assert_int_equal(scene_count(&scene, OUTCOME_KEPT_LIVE), 1);
     scene_done(&scene);
@@ -155,7 +144,7 @@ static void a_hot_key_is_refused_in_the_end_and_its_neighbours_are_not(void **st
         scene_put(&scene, "items", "k", json);
         writes++;
     }
-    finish(&process);
+    process_done(&process);
     assert_int_equal(writes, JOB_CONTENDED_AFTER);
     scene_holds(&scene, "items", "k", "{\"n\":25,\"times\":0}");
     assert_int_equal(scene_count(&scene, OUTCOME_REJECTED), 1);
@@ -175,7 +164,7 @@ static void what_the_application_deletes_between_look_and_write_is_not_written_a
     process_step(&process, 0); /* changed: now it is known that a record stands there */
     process_until(&process, 0, OP_CAS);
     scene_remove(&scene, "items", "k");
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "k", NULL);
     assert_int_equal(scene_count(&scene, OUTCOME_KEPT_LIVE), 1);
     scene_done(&scene);
@@ -187,11 +176,10 @@ static void what_the_application_fills_in_first_stands(void **state)
     struct process process;
     scene_init(&scene, FILL, ONCE_MORE);
     scene_put(&scene, "origin", "k", "{\"n\":100,\"times\":0}");
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
+    process_first(&process, &scene);
     process_until(&process, 0, OP_CAS);
     scene_put(&scene, "items", "k", "{\"n\":3}");
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "k", "{\"n\":3}");
     assert_int_equal(scene_count(&scene, OUTCOME_KEPT_LIVE), 1);
     scene_taken_back(&scene, 0);
@@ -206,14 +194,12 @@ static void what_was_filled_and_deleted_before_the_resume_stays_deleted(void **s
     struct process process;
     scene_init(&scene, FILL, ONCE_MORE);
     scene_put(&scene, "origin", "k", "{\"n\":100,\"times\":0}");
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
+    process_first(&process, &scene);
     process_until(&process, 0, OP_CAS);
     process_step(&process, 0);
     process_die(&process);
     scene_remove(&scene, "items", "k");
-    process_begin(&process, &scene, JOB_FORWARD);
-    finish(&process);
+    process_whole(&scene, JOB_FORWARD);
     scene_holds(&scene, "items", "k", NULL);
     assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 1);
     scene_done(&scene);
@@ -261,7 +247,7 @@ static void records_of_a_batch_and_of_two_partitions_write_one_key_one_after_the
     for (uint32_t turn = 0; turn < 400; turn++)
         if (process_wish(&process, turn % 2)->kind != OP_END)
             process_step(&process, turn % 2);
-    finish(&process);
+    process_done(&process);
     assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 5);
     scene_reconciles(&scene);
     scene_taken_back(&scene, 0);
@@ -322,13 +308,12 @@ static void a_live_record_that_becomes_newer_between_look_and_write_stands(void 
     scene_init(&scene, FROM_FILES(", write: in-place"), NULL);
     scene_file(&scene, "in/a.ndjson", "{\"id\":\"k\",\"at\":5,\"n\":1}\n");
     scene_put(&scene, "items", "k", "{\"at\":4}");
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
+    process_first(&process, &scene);
     process_until(&process, 0, OP_CAS);
     process_step(&process, 0);
     process_until(&process, 0, OP_CAS); /* 4 is older than 5 */
     scene_put(&scene, "items", "k", "{\"at\":6}");
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "k", "{\"at\":6}");
     assert_int_equal(scene_count(&scene, OUTCOME_KEPT_LIVE), 1);
     scene_done(&scene);

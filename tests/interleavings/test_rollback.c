@@ -2,12 +2,6 @@
 #include "interleavings/specs.h"
 #include "kit/scene.h"
 
-static void finish(struct process *process)
-{
-    process_end(process);
-    process_die(process);
-}
-
 static void begin(struct scene *scene)
 {
     scene_init(scene, SAME_DATASET, ONCE_MORE);
@@ -20,9 +14,8 @@ static void written(struct scene *scene)
 {
     struct process process;
     begin(scene);
-    scene_plan(scene);
-    process_begin(&process, scene, JOB_FORWARD);
-    finish(&process);
+    process_first(&process, scene);
+    process_done(&process);
 }
 
 static void as_before(struct scene *scene)
@@ -45,13 +38,12 @@ static void a_late_write_of_a_dead_worker_finds_its_lane_closed_by_the_rollback(
     struct process process;
     struct late late;
     begin(&scene);
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
+    process_first(&process, &scene);
     late_copy(&late, process_until(&process, 0, OP_CAS));
     process_die(&process);
     process_begin(&process, &scene, JOB_BACK);
     fenced(&scene, &late);
-    finish(&process);
+    process_done(&process);
     as_before(&scene);
     scene_done(&scene);
 }
@@ -64,14 +56,12 @@ static void a_request_that_was_lost_before_its_partition_was_written_does_not_ar
     struct process process;
     struct late late;
     begin(&scene);
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
+    process_first(&process, &scene);
     late_copy(&late, process_until(&process, 0, OP_CAS));
     process_drop(&process, 0);
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":1}");
-    process_begin(&process, &scene, JOB_BACK);
-    finish(&process);
+    process_whole(&scene, JOB_BACK);
     as_before(&scene);
     late_send(&scene, &late, "items");
     assert_int_not_equal(late.ops[0].outcome, CAS_WRITTEN); /* settled: the number is behind the lane's base */
@@ -89,8 +79,7 @@ static void a_late_write_of_a_dead_rollback_is_fenced(void **state)
     process_begin(&process, &scene, JOB_BACK);
     late_copy(&late, process_until(&process, 0, OP_CAS));
     process_die(&process);
-    process_begin(&process, &scene, JOB_BACK);
-    finish(&process);
+    process_whole(&scene, JOB_BACK);
     as_before(&scene);
     scene_put(&scene, "items", "a", "{\"n\":1,\"times\":1}"); /* the very content that the late write waits for */
     fenced(&scene, &late);
@@ -147,7 +136,7 @@ static void what_the_application_writes_under_the_rollback_stands(void **state)
     process_begin(&process, &scene, JOB_BACK);
     process_until(&process, 0, OP_CAS);
     scene_put(&scene, "items", "a", "{\"mine\":true}");
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "a", "{\"mine\":true}");
     scene_holds(&scene, "items", "b", "{\"n\":2,\"times\":0}");
     assert_int_equal(scene_count(&scene, OUTCOME_LEFT), 1);
@@ -166,8 +155,7 @@ static void what_the_application_writes_between_a_killed_rollback_and_its_resume
     process_step(&process, 0);
     process_die(&process);
     scene_put(&scene, "items", "a", "{\"n\":1,\"times\":1}"); /* what the run had left: no longer ours */
-    process_begin(&process, &scene, JOB_BACK);
-    finish(&process);
+    process_whole(&scene, JOB_BACK);
     scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":1}");
     scene_holds(&scene, "items", "b", "{\"n\":2,\"times\":0}");
     scene_done(&scene);
@@ -241,11 +229,9 @@ static void what_several_lanes_wrote_over_each_other_goes_back_to_the_beginning(
         process_die(&process);
         scene_put(&scene, "origin", "a", json);
     }
-    process_begin(&process, &scene, JOB_FORWARD);
-    finish(&process);
+    process_whole(&scene, JOB_FORWARD);
     scene_holds(&scene, "items", "a", "{\"n\":4,\"times\":1}");
-    process_begin(&process, &scene, JOB_BACK);
-    finish(&process);
+    process_whole(&scene, JOB_BACK);
     scene_holds(&scene, "items", "a", "{\"before\":true}");
     scene_done(&scene);
 }
@@ -258,16 +244,13 @@ static void a_chain_goes_back_to_what_the_application_wrote_in_its_middle(void *
     scene_init(&scene, OVERWRITE, ONCE_MORE);
     scene_put(&scene, "items", "a", "{\"before\":true}");
     scene_put(&scene, "origin", "a", "{\"n\":1,\"times\":0}");
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
+    process_first(&process, &scene);
     process_until(&process, 0, OP_LOOK);
     process_die(&process);
     scene_put(&scene, "items", "a", "{\"mine\":true}");
-    process_begin(&process, &scene, JOB_FORWARD);
-    finish(&process);
+    process_whole(&scene, JOB_FORWARD);
     scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":1}");
-    process_begin(&process, &scene, JOB_BACK);
-    finish(&process);
+    process_whole(&scene, JOB_BACK);
     scene_holds(&scene, "items", "a", "{\"mine\":true}");
     scene_done(&scene);
 }
@@ -284,15 +267,13 @@ static void a_chain_crosses_partitions(void **state)
         scene_put(&scene, "origin", KEYS[i], json);
     }
     scene_put(&scene, "items", "one", "{\"before\":true}");
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
+    process_first(&process, &scene);
     process_until(&process, 0, OP_CHECKPOINT); /* a to d; e is the other partition's */
     scene_put(&scene, "items", "one", "{\"mine\":true}");
     process_finish(&process, 1);
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "one", "{\"to\":\"one\",\"n\":4,\"times\":1}");
-    process_begin(&process, &scene, JOB_BACK);
-    finish(&process);
+    process_whole(&scene, JOB_BACK);
     scene_holds(&scene, "items", "one", "{\"mine\":true}");
     scene_done(&scene);
 }
@@ -330,8 +311,7 @@ static void what_a_damaged_log_does_not_tell_is_not_repaired_a_second_time(void 
         g_autofree char *key = g_strdup_printf("k%02d", i);
         scene_put(&scene, "items", key, "{\"n\":3,\"times\":0}");
     }
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
+    process_first(&process, &scene);
     process_until(&process, 0, OP_CAS);
     process_step(&process, 0);
     process_die(&process);
@@ -354,17 +334,14 @@ static void a_torn_end_of_the_log_is_no_loss(void **state)
     struct scene scene;
     struct process process;
     begin(&scene);
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
+    process_first(&process, &scene);
     process_until(&process, 0, OP_CAS);
     process_die(&process);
     cut_the_end(&scene, "000001.undo");
-    process_begin(&process, &scene, JOB_FORWARD);
-    finish(&process);
+    process_whole(&scene, JOB_FORWARD);
     scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":1}");
     scene_holds(&scene, "items", "b", "{\"n\":2,\"times\":1}");
-    process_begin(&process, &scene, JOB_BACK);
-    finish(&process);
+    process_whole(&scene, JOB_BACK);
     as_before(&scene);
     scene_done(&scene);
 }

@@ -3,19 +3,12 @@
 #include "interleavings/specs.h"
 #include "kit/scene.h"
 
-static void finish(struct process *process)
-{
-    process_end(process);
-    process_die(process);
-}
-
 static void begin(struct scene *scene, struct process *process, const char *spec)
 {
     scene_init(scene, spec, ONCE_MORE);
     scene_put(scene, "origin", "a", "{\"n\":1,\"times\":0}");
     scene_put(scene, "origin", "b", "{\"n\":2,\"times\":0}");
-    scene_plan(scene);
-    process_begin(process, scene, JOB_FORWARD);
+    process_first(process, scene);
 }
 
 /* Written, and not yet looked at again. */
@@ -41,7 +34,7 @@ static void a_source_that_changes_after_its_write_is_carried_over(void **state)
     struct process process;
     begin_written(&scene, &process, FILL);
     scene_put(&scene, "origin", "a", "{\"n\":7,\"times\":0}");
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "a", "{\"n\":7,\"times\":1}");
     b_is_done(&scene);
     assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 2);
@@ -56,7 +49,7 @@ static void a_source_that_is_deleted_after_its_write_takes_what_we_wrote_with_it
     struct process process;
     begin_written(&scene, &process, FILL);
     scene_remove(&scene, "origin", "a");
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "a", NULL);
     b_is_done(&scene);
     assert_int_equal(scene_count(&scene, OUTCOME_GONE), 1);
@@ -72,11 +65,10 @@ static void what_was_there_before_comes_back_when_the_source_takes_its_own_away(
     scene_init(&scene, OVERWRITE, ONCE_MORE);
     scene_put(&scene, "origin", "a", "{\"n\":1,\"times\":0}");
     scene_put(&scene, "items", "a", "{\"mine\":true}");
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
+    process_first(&process, &scene);
     process_until(&process, 0, OP_LOOK);
     scene_remove(&scene, "origin", "a");
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "a", NULL);
     scene_taken_back(&scene, 0);
     scene_holds(&scene, "items", "a", "{\"mine\":true}");
@@ -90,7 +82,7 @@ static void what_the_application_made_of_our_write_outlives_its_source(void **st
     begin_written(&scene, &process, FILL);
     scene_remove(&scene, "origin", "a");
     scene_put(&scene, "items", "a", "{\"n\":1,\"times\":1,\"mine\":true}");
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":1,\"mine\":true}");
     b_is_done(&scene);
     scene_done(&scene);
@@ -103,7 +95,7 @@ static void a_source_that_changes_does_not_overrule_what_the_application_made_of
     begin_written(&scene, &process, FILL);
     scene_put(&scene, "origin", "a", "{\"n\":7,\"times\":0}");
     scene_put(&scene, "items", "a", "{\"mine\":true}");
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "a", "{\"mine\":true}");
     b_is_done(&scene);
     scene_done(&scene);
@@ -115,7 +107,7 @@ static void a_source_that_changes_into_something_refused_takes_what_we_wrote_wit
     struct process process;
     begin_written(&scene, &process, FILL);
     scene_put(&scene, "origin", "a", "{\"n\":7,\"times\":\"seven\"}");
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "a", NULL);
     b_is_done(&scene);
     assert_int_equal(scene_count(&scene, OUTCOME_REJECTED), 1);
@@ -137,7 +129,7 @@ static void a_source_that_changes_again_and_again_is_followed_only_so_far(void *
         scene_put(&scene, "origin", "a", json);
         looks++;
     }
-    finish(&process);
+    process_done(&process);
     assert_int_equal(looks, 3);
     scene_holds(&scene, "items", "a", "{\"n\":12,\"times\":1}");
     b_is_done(&scene);
@@ -152,8 +144,7 @@ static void a_source_that_changes_between_a_kill_and_the_resume_is_carried_over(
     begin_written(&scene, &process, FILL);
     process_die(&process);
     scene_put(&scene, "origin", "a", "{\"n\":7,\"times\":0}");
-    process_begin(&process, &scene, JOB_FORWARD);
-    finish(&process);
+    process_whole(&scene, JOB_FORWARD);
     scene_holds(&scene, "items", "a", "{\"n\":7,\"times\":1}");
     b_is_done(&scene);
     assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 2);
@@ -169,8 +160,7 @@ static void a_source_that_goes_between_a_kill_and_the_resume_takes_what_we_wrote
     begin_written(&scene, &process, FILL);
     process_die(&process);
     scene_remove(&scene, "origin", "a");
-    process_begin(&process, &scene, JOB_FORWARD);
-    finish(&process);
+    process_whole(&scene, JOB_FORWARD);
     scene_holds(&scene, "items", "a", NULL);
     b_is_done(&scene);
     assert_int_equal(scene_count(&scene, OUTCOME_GONE), 1);
@@ -186,7 +176,7 @@ static void a_key_that_goes_after_the_listing_is_gone(void **state)
     struct process process;
     begin(&scene, &process, FILL);
     scene_remove(&scene, "origin", "a");
-    finish(&process);
+    process_done(&process);
     scene_holds(&scene, "items", "a", NULL);
     b_is_done(&scene);
     assert_int_equal(scene_count(&scene, OUTCOME_GONE), 1);

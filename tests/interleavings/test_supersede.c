@@ -289,8 +289,7 @@ static void what_cannot_be_superseded_is_refused_by_name(void **state)
     process_begin(&process, &scene, JOB_FORWARD);
     scene_file(&scene, "t.lua", BY_TEN);
     refused(&scene, 7, "job.1");
-    process_end(&process);
-    process_die(&process);
+    process_done(&process);
     scene.supersede = NULL;
     refused(&scene, 7, "--supersede job.1");
     refused(&scene, 7, "`sluice rollback job.1`");

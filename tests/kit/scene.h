@@ -151,6 +151,8 @@ struct process {
 void process_begin(struct process *process, struct scene *scene, enum job_kind kind);
 /* The same, with batches of so many records. */
 void process_begin_small(struct process *process, struct scene *scene, enum job_kind kind, size_t batch_records);
+/* The first of a run: plans it, and takes it forwards. */
+void process_first(struct process *process, struct scene *scene);
 /* The step that the worker wishes. */
 struct op *process_wish(struct process *process, uint32_t worker);
 /* Performs it, whatever it is, and hands over what came back. */
@@ -174,3 +176,7 @@ void process_end(struct process *process);
 void process_fails_at(struct process *process, uint32_t worker, enum error_code code, const char *file, int line);
 /* As if killed: nothing is finished. */
 void process_die(struct process *process);
+/* Every worker to its end, and the process with them; the run is not judged. */
+void process_done(struct process *process);
+/* One of which nothing else is wanted: begun and done. */
+void process_whole(struct scene *scene, enum job_kind kind);

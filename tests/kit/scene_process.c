@@ -188,3 +188,22 @@ void process_fails_at(struct process *process, uint32_t worker, enum error_code 
     print_error("worker %u: %s\n", worker, end_of(process, worker));
     _fail(file, line);
 }
+
+void process_first(struct process *process, struct scene *scene)
+{
+    scene_plan(scene);
+    process_begin(process, scene, JOB_FORWARD);
+}
+
+void process_done(struct process *process)
+{
+    process_end(process);
+    process_die(process);
+}
+
+void process_whole(struct scene *scene, enum job_kind kind)
+{
+    struct process process;
+    process_begin(&process, scene, kind);
+    process_done(&process);
+}

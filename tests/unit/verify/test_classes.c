@@ -15,10 +15,8 @@
 static void written(struct scene *scene)
 {
     struct process process;
-    scene_plan(scene);
-    process_begin(&process, scene, JOB_FORWARD);
-    process_end(&process);
-    process_die(&process);
+    process_first(&process, scene);
+    process_done(&process);
 }
 
 /* One record of each dataset, and what has been written of it. */
@@ -131,10 +129,7 @@ static void gone_is_listed_and_no_longer_there(void **state)
     scene_put(&scene, "items", "k", "{\"times\":0}");
     scene_plan(&scene);
     scene_remove(&scene, "items", "k");
-    struct process process;
-    process_begin(&process, &scene, JOB_FORWARD);
-    process_end(&process);
-    process_die(&process);
+    process_whole(&scene, JOB_FORWARD);
     judge(&scene, VERIFY_GONE, true);
     scene_done(&scene);
 }
@@ -230,14 +225,12 @@ static void a_sample_that_the_undo_log_contradicts_does_not_pass(void **state)
         g_autofree char *key = g_strdup_printf("k%02d", i);
         scene_put(&scene, "items", key, "{\"was\":1,\"times\":0}");
     }
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD); /* reads the sample */
+    process_first(&process, &scene); /* reads the sample */
     for (int i = 0; i < 30; i++) {
         g_autofree char *key = g_strdup_printf("k%02d", i);
         scene_put(&scene, "items", key, "{\"was\":2,\"times\":0}");
     }
-    process_end(&process);
-    process_die(&process);
+    process_done(&process);
     scene_verify(&scene, &result);
     assert_int_equal(result.of[VERIFY_EQUAL], 40);
     assert_false(result.pass);

@@ -48,12 +48,23 @@ static void fill(struct scene *scene)
     scene_file(scene, "in.ndjson", lines->str);
 }
 
-/* A run whose gate has passed. */
-static void passed(struct scene *scene, const char *spec)
+static void begin(struct scene *scene, const char *spec)
 {
     scene_init(scene, spec, LUA);
     fill(scene);
+}
+
+/* A run whose gate has passed. */
+static void passed(struct scene *scene, const char *spec)
+{
+    begin(scene, spec);
     scene_ran(scene, 0);
+}
+
+static void done(struct scene *scene, struct verify_result *result)
+{
+    verify_result_done(result);
+    scene_done(scene);
 }
 
 static void put(struct scene *scene, int i, const char *json)
@@ -63,11 +74,12 @@ static void put(struct scene *scene, int i, const char *json)
     scene_put(scene, "items", key, json);
 }
 
-/* The lines of the report, each of this class and key. */
-static void reported(const struct verify_result *result, const char *class, const char *key)
+/* The one key of this class, and the one line of the report. */
+static void reported(const struct verify_result *result, enum verify_class class, const char *key)
 {
-    g_autofree char *report = NULL, *kind = g_strdup_printf("\"kind\":\"%s\"", class),
+    g_autofree char *report = NULL, *kind = g_strdup_printf("\"kind\":\"%s\"", verify_class_row(class)->word),
                     *name = g_strdup_printf("{\"key\":\"%s\"", key);
+    assert_int_equal(result->of[class], 1);
     assert_true(g_file_get_contents(result->report_path, &report, NULL, NULL));
     assert_ptr_equal(strchr(report, '\n'), report + strlen(report) - 1); /* one line */
     assert_true(g_str_has_prefix(report, name));
@@ -122,8 +134,7 @@ static void equal_sums_pass_and_the_source_is_not_read(void **state)
         assert_int_equal(result.compared, KEYS);
         assert_int_equal(result.live.count, KEYS);
         assert_true(set_digest_equal(&result.wanted, &result.live));
-        verify_result_done(&result);
-        scene_done(&scene);
+        done(&scene, &result);
     }
 }
 
@@ -137,8 +148,7 @@ static void full_compares_every_key_with_the_source(void **state)
         assert_in_range(verify(&scene, &result).reads, 1, UINT64_MAX);
         ways(&result, 0, parts_of(&scene));
         assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
-        verify_result_done(&result);
-        scene_done(&scene);
+        done(&scene, &result);
     }
 }
 
@@ -147,8 +157,7 @@ static void counts_of_the_gate_are_kept(void **state)
 {
     struct scene scene;
     struct verify_result result;
-    scene_init(&scene, SAME, LUA);
-    fill(&scene);
+    begin(&scene, SAME);
     put(&scene, 3, "{\"bad\":true}");
     put(&scene, 33, "{\"skip\":true}");
     scene_ran(&scene, 8);
@@ -158,8 +167,7 @@ static void counts_of_the_gate_are_kept(void **state)
     assert_int_equal(result.of[VERIFY_REFUSED], 1);
     assert_int_equal(result.of[VERIFY_FILTERED], 1);
     assert_true(result.pass);
-    verify_result_done(&result);
-    scene_done(&scene);
+    done(&scene, &result);
 }
 
 /* Another number type, another order: the same document. Sums go by the bytes; the comparison in full does not. */
@@ -174,8 +182,7 @@ static void the_same_document_in_other_bytes_is_equal(void **state)
     assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
     assert_true(set_digest_equal(&result.wanted, &result.live));
     assert_true(result.pass);
-    verify_result_done(&result);
-    scene_done(&scene);
+    done(&scene, &result);
 }
 
 /* --- not equal
@@ -189,15 +196,13 @@ static void one_record_changed_is_the_one_in_the_report(void **state)
         passed(&scene, SPECS[i]);
         put(&scene, 13, "{\"mine\":true}");
         verify(&scene, &result);
-        assert_int_equal(result.of[VERIFY_CHANGED_SINCE], 1);
         assert_int_equal(result.of[VERIFY_EQUAL], KEYS - 1);
         assert_int_equal(result.compared, KEYS);
         assert_true(result.pass);
         assert_int_equal(result.in_full, 1);
         assert_int_equal(result.by_sums, parts_of(&scene) - 1);
-        reported(&result, "changed_since", "k13");
-        verify_result_done(&result);
-        scene_done(&scene);
+        reported(&result, VERIFY_CHANGED_SINCE, "k13");
+        done(&scene, &result);
     }
 }
 
@@ -209,12 +214,10 @@ static void a_pre_image_that_is_back_is_missing(void **state)
         passed(&scene, SPECS[i]);
         put(&scene, 39, "{\"id\":\"k39\",\"times\":0}");
         verify(&scene, &result);
-        assert_int_equal(result.of[VERIFY_MISSING], 1);
         assert_int_equal(result.of[VERIFY_EQUAL], KEYS - 1);
         assert_false(result.pass);
-        reported(&result, "missing", "k39");
-        verify_result_done(&result);
-        scene_done(&scene);
+        reported(&result, VERIFY_MISSING, "k39");
+        done(&scene, &result);
     }
 }
 
@@ -223,17 +226,14 @@ static void created_and_deleted_is_missing(void **state)
     for (size_t i = 1; i < G_N_ELEMENTS(SPECS); i++) {
         struct scene scene;
         struct verify_result result;
-        scene_init(&scene, SPECS[i], LUA);
-        fill(&scene);
+        begin(&scene, SPECS[i]);
         scene_remove(&scene, "items", "k00");
         scene_ran(&scene, 0);
         scene_remove(&scene, "items", "k00");
         verify(&scene, &result);
-        assert_int_equal(result.of[VERIFY_MISSING], 1);
         assert_false(result.pass);
-        reported(&result, "missing", "k00");
-        verify_result_done(&result);
-        scene_done(&scene);
+        reported(&result, VERIFY_MISSING, "k00");
+        done(&scene, &result);
     }
 }
 
@@ -241,25 +241,21 @@ static void another_expiry_is_no_longer_what_was_written(void **state)
 {
     struct scene scene;
     struct verify_result result;
-    scene_init(&scene, SAME, LUA);
-    fill(&scene);
+    begin(&scene, SAME);
     scene_put_until(&scene, "items", "k20", "{\"times\":4}", scene.fake.wall_ms + 600000);
     scene_ran(&scene, 0);
     scene_put_until(&scene, "items", "k20", "{\"times\":5}", scene.fake.wall_ms + 900000);
     verify(&scene, &result);
     ways(&result, PARTS - 1, 1);
-    assert_int_equal(result.of[VERIFY_CHANGED_SINCE], 1);
-    reported(&result, "changed_since", "k20");
-    verify_result_done(&result);
-    scene_done(&scene);
+    reported(&result, VERIFY_CHANGED_SINCE, "k20");
+    done(&scene, &result);
 }
 
 static void what_expired_since_is_no_difference(void **state)
 {
     struct scene scene;
     struct verify_result result;
-    scene_init(&scene, SAME, LUA);
-    fill(&scene);
+    begin(&scene, SAME);
     scene_put_until(&scene, "items", "k20", "{\"times\":4}", scene.fake.wall_ms + 600000);
     scene_ran(&scene, 0);
     scene.fake.wall_ms += 600000;
@@ -267,8 +263,7 @@ static void what_expired_since_is_no_difference(void **state)
     ways(&result, PARTS - 1, 1);
     assert_int_equal(result.of[VERIFY_EXPIRED], 1);
     assert_true(result.pass);
-    verify_result_done(&result);
-    scene_done(&scene);
+    done(&scene, &result);
 }
 
 /* --- keys that are not the run's
@@ -285,11 +280,9 @@ static void a_key_that_came_up_in_the_source_is_unvisited(void **state)
         scene_put(&scene, WHERE[i], "k99", "{\"skip\":true}"); /* the run would have done nothing with it */
         verify(&scene, &result);
         ways(&result, PARTS, 0);
-        assert_int_equal(result.of[VERIFY_UNVISITED], 1);
         assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
-        reported(&result, "unvisited", "k13b");
-        verify_result_done(&result);
-        scene_done(&scene);
+        reported(&result, VERIFY_UNVISITED, "k13b");
+        done(&scene, &result);
     }
 }
 
@@ -305,8 +298,7 @@ static void keys_of_others_in_the_target_are_not_judged(void **state)
         assert_true(result.pass);
         assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
         assert_int_equal(result.compared, KEYS);
-        verify_result_done(&result);
-        scene_done(&scene);
+        done(&scene, &result);
     }
 }
 
@@ -328,10 +320,8 @@ static void owners_that_are_damaged_or_gone_cost_time_alone(void **state)
             assert_true(g_file_set_contents(path, bytes, (gssize)len, NULL));
         verify(&scene, &result);
         ways(&result, 0, parts_of(&scene));
-        assert_int_equal(result.of[VERIFY_CHANGED_SINCE], 1);
-        reported(&result, "changed_since", "k13");
-        verify_result_done(&result);
-        scene_done(&scene);
+        reported(&result, VERIFY_CHANGED_SINCE, "k13");
+        done(&scene, &result);
     }
 }
 
@@ -369,10 +359,8 @@ static void a_gate_speaks_of_its_partitions_alone(void **state)
         struct process process;
         struct verify_result result;
         auto_(arena) mem = arena_new(1 << 20);
-        scene_init(&scene, SPEC[i], LUA);
-        fill(&scene);
-        scene_plan(&scene);
-        process_begin(&process, &scene, JOB_FORWARD);
+        begin(&scene, SPEC[i]);
+        process_first(&process, &scene);
         while (scene_row(&scene, mem).parts[PART_WRITTEN] == 0)
             process_step(&process, 0);
         scene_put(&scene, "items", "k05b", "{\"times\":0}");
@@ -384,8 +372,7 @@ static void a_gate_speaks_of_its_partitions_alone(void **state)
         assert_int_equal(result.of[VERIFY_UNVISITED], 0);
         assert_int_equal(sums_kept(&scene), 1);
         verify_result_done(&result);
-        process_end(&process);
-        process_die(&process);
+        process_done(&process);
         scene_done(&scene);
     }
 }
@@ -395,10 +382,8 @@ static void a_gate_that_fails_leaves_no_sums(void **state)
     struct scene scene;
     struct process process;
     struct verify_result result;
-    scene_init(&scene, SAME, LUA);
-    fill(&scene);
-    scene_plan(&scene);
-    process_begin(&process, &scene, JOB_FORWARD);
+    begin(&scene, SAME);
+    process_first(&process, &scene);
     process_end(&process);
     put(&scene, 5, "{\"id\":\"k05\",\"times\":0}");
     check(&process, &result);
@@ -429,8 +414,7 @@ static void made_keys_are_compared_in_full(void **state)
     verify(&scene, &result);
     ways(&result, 0, PARTS);
     assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
-    verify_result_done(&result);
-    scene_done(&scene);
+    done(&scene, &result);
 }
 
 int main(void)
