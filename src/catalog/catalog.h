@@ -226,9 +226,11 @@ struct grant {
 };
 struct grant_wish {
     int64_t run;
-    uint32_t stage;     /* UINT32_MAX: any */
-    bool back;          /* partitions of a rollback */
-    bool only_resumed;  /* pass over partitions that were never granted: for settling what dead holders left */
+    uint32_t stage;    /* UINT32_MAX: any */
+    bool back;         /* partitions of a rollback */
+    bool only_resumed; /* pass over partitions that were never granted: for settling what dead holders left */
+    bool anew;         /* `part`, which this holder has, once more in a new lane */
+    uint32_t part;
     const char *holder; /* host:pid:boot:random of this process */
     struct undo_place here;
 };

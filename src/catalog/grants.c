@@ -64,8 +64,8 @@ static bool grant_go_on(struct catalog *catalog, int64_t run, struct arena *mem,
 bool grant_add(struct catalog *catalog, const struct grant_wish *wish, struct arena *mem, struct grant *ret,
                GError **error)
 {
-    uint32_t part;
-    if (!grant_choose(catalog, wish, &part, error))
+    uint32_t part = wish->part;
+    if (!wish->anew && !grant_choose(catalog, wish, &part, error))
         return false;
     ret->part.part = part;
     return part == UINT32_MAX || (grant_take(catalog, wish, part, mem, ret, error) &&

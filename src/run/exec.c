@@ -90,6 +90,8 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
                               .stage = op->grant.stage,
                               .back = exec->shared->job->kind == JOB_BACK,
                               .only_resumed = exec->shared->job->kind == JOB_SETTLE,
+                              .anew = op->grant.anew,
+                              .part = op->grant.part,
                               .holder = exec->shared->holder,
                               .here = {here.segment, here.offset}};
     struct grant grant = {0};

@@ -81,6 +81,8 @@ struct op {
     union {
         struct {
             uint32_t stage;
+            bool anew; /* the partition that the worker has, in a new lane */
+            uint32_t part;
             struct grant ret;
             struct arena *mem;
         } grant;

@@ -94,6 +94,8 @@ static void grant_next(struct worker *worker, struct op *op)
     part_reset(worker);
     op->kind = OP_GRANT;
     op->grant.stage = worker->stage;
+    op->grant.anew = worker->unsettled > 0;
+    op->grant.part = worker->grant.part.part;
     op->grant.mem = worker->part_mem;
 }
 
@@ -506,9 +508,20 @@ static void settle_next(struct worker *worker, struct op *op)
     op->kind = OP_SETTLE;
 }
 
+#define MAX_UNSETTLED 5
+
+/* Some of the batch may be lost with the server that answered for it. Which of it the fence tells him who takes the
+ * partition in a new lane, as after a death. */
 static void settle_done(struct worker *worker, struct op *op)
 {
-    worker->phase = worker->batch.last ? PHASE_SYNC : PHASE_CHECKPOINT;
+    if (op->ok) {
+        worker->unsettled = 0;
+        worker->phase = worker->batch.last ? PHASE_SYNC : PHASE_CHECKPOINT;
+    } else if (error_is(op->error, SLUICE_ERROR_UNSETTLED) && ++worker->unsettled < MAX_UNSETTLED) {
+        worker->phase = PHASE_GRANT;
+    } else {
+        worker_fail(worker, g_steal_pointer(&op->error));
+    }
 }
 
 static void sync_next(struct worker *worker, struct op *op)
@@ -606,7 +619,7 @@ static const struct phase_row PHASES[PHASE_COUNT] = {
     [PHASE_REFUSE] = {refuse_next, refuse_done, false},
     [PHASE_SINK] = {sink_next, sink_done, false},
     [PHASE_PUBLISH] = {sink_next, sink_done, false},
-    [PHASE_SETTLE] = {settle_next, settle_done, false},
+    [PHASE_SETTLE] = {settle_next, settle_done, true},
     [PHASE_SYNC] = {sync_next, sync_done, false},
     [PHASE_CHECKPOINT] = {checkpoint_next, checkpoint_done, false},
     [PHASE_END] = {end_next, ending_done, false},

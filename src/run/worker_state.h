@@ -71,6 +71,7 @@ struct worker {
     int64_t now_ms;
     int64_t batch_us;
     uint32_t waits;
+    uint32_t unsettled;      /* times in a row that a batch could not be settled */
     GArray *refused, *notes; /* of struct quarantine_row */
     GArray *sunk;            /* of struct record */
 

@@ -284,6 +284,58 @@ static void a_catalog_older_than_the_fence_is_refused(void **state)
     scene_done(&scene);
 }
 
+/* A server answered for all of a batch and was replaced by one that knows half of it, or all, or none. */
+static void unsettled(bool performed)
+{
+    struct scene scene;
+    struct process process;
+    begin(&scene, SAME_DATASET);
+    put_items(&scene);
+    scene_plan(&scene);
+    process_begin_small(&process, &scene, JOB_FORWARD, 2);
+    process_until(&process, 0, OP_CAS);
+    if (performed)
+        process_step(&process, 0);
+    else
+        process_acknowledge(&process, 0);
+    scene_fault(&scene, &(struct fault_row){.op = FAULT_SETTLE, .nth = 1, .effect = FAULT_UNSETTLED});
+    process_until(&process, 0, OP_SETTLE);
+    process_step(&process, 0);
+    assert_int_equal(process_wish(&process, 0)->kind, OP_GRANT);
+    scene_fault(&scene, NULL);
+    process_end(&process);
+    process_die(&process);
+    items_once(&scene);
+    assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 2);
+    scene_reconciles(&scene);
+    scene_taken_back(&scene, 0);
+    items_as_before(&scene);
+    scene_done(&scene);
+}
+
+static void what_was_lost_with_a_server_before_it_was_settled_is_done_again(void **state)
+{
+    unsettled(false);
+}
+
+static void what_was_not_lost_with_it_is_not_done_twice(void **state)
+{
+    unsettled(true);
+}
+
+static void a_store_that_never_settles_ends_the_run(void **state)
+{
+    struct scene scene;
+    begin(&scene, SAME_DATASET);
+    put_items(&scene);
+    scene_fault(&scene, &(struct fault_row){.op = FAULT_SETTLE, .nth = 1, .lasting = true, .effect = FAULT_UNSETTLED});
+    scene_ran(&scene, 6);
+    scene_fault(&scene, NULL);
+    scene_ran(&scene, 0);
+    items_once(&scene);
+    scene_done(&scene);
+}
+
 static void a_second_home_is_refused_while_the_first_ones_writes_stand(void **state)
 {
     struct scene scene;
@@ -322,6 +374,9 @@ int main(void)
         cmocka_unit_test(what_is_in_doubt_is_taken_back_only_where_it_is_ours),
         cmocka_unit_test(a_fence_lost_under_a_living_worker_ends_it_before_it_guesses),
         cmocka_unit_test(a_catalog_older_than_the_fence_is_refused),
+        cmocka_unit_test(what_was_lost_with_a_server_before_it_was_settled_is_done_again),
+        cmocka_unit_test(what_was_not_lost_with_it_is_not_done_twice),
+        cmocka_unit_test(a_store_that_never_settles_ends_the_run),
         cmocka_unit_test(a_second_home_is_refused_while_the_first_ones_writes_stand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
