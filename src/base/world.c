@@ -3,9 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -155,6 +158,54 @@ static int real_locker(void *self, const char *path, int64_t *ret_pid)
     return result;
 }
 
+static int real_resolve(void *self, const char *host, const char *port, struct addrinfo **ret)
+{
+    const struct addrinfo wish = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    return getaddrinfo(host, port, &wish, ret);
+}
+
+static void real_resolved(void *self, struct addrinfo *list)
+{
+    freeaddrinfo(list);
+}
+
+static int real_socket(void *self, int family)
+{
+    return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+static int real_connect(void *self, int fd, const struct sockaddr *address, unsigned len)
+{
+    return connect(fd, address, len);
+}
+
+static int real_option(void *self, int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof value);
+}
+
+static int real_fate(void *self, int fd)
+{
+    int fate = 0;
+    socklen_t len = sizeof fate;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &fate, &len) == 0 ? fate : errno;
+}
+
+static int64_t real_send(void *self, int fd, const void *from, size_t len)
+{
+    return send(fd, from, len, MSG_NOSIGNAL);
+}
+
+static int64_t real_recv(void *self, int fd, void *into, size_t len)
+{
+    return recv(fd, into, len, 0);
+}
+
+static int real_poll(void *self, struct pollfd *polls, size_t n, int timeout_ms)
+{
+    return poll(polls, n, timeout_ms);
+}
+
 static bool real_random(void *self, void *into, size_t len)
 {
     uint8_t *at = into;
@@ -227,7 +278,20 @@ static const struct world_files real_files = {
     .locker = real_locker,
 };
 
-static const struct world real = {.clock = &real_clock, .files = &real_files, .random = real_random};
+static const struct world_net real_net = {
+    .resolve = real_resolve,
+    .resolved = real_resolved,
+    .socket = real_socket,
+    .connect = real_connect,
+    .option = real_option,
+    .fate = real_fate,
+    .send = real_send,
+    .recv = real_recv,
+    .poll = real_poll,
+    .close = real_close,
+};
+
+static const struct world real = {.clock = &real_clock, .files = &real_files, .net = &real_net, .random = real_random};
 
 const struct world *world_real(void)
 {

@@ -1,5 +1,5 @@
-/* The one door to the outside: clock, random source, files. Made in `main`, handed down; nothing else asks the time,
- * rolls a die or opens a file. (RocksDB has files and threads of its own; the crash and fault suites cover it.)
+/* The one door to the outside: clock, random source, files, sockets. Made in `main`, handed down; nothing else asks the
+ * time, rolls a die or opens a file. (RocksDB has files and threads of its own; the crash and fault suites cover it.)
  *
  * A test makes its own: a clock that it turns, a seed, files that fail at the n-th call or forget what was not synced.
  */
@@ -56,11 +56,34 @@ struct world_files {
     int (*locker)(void *self, const char *path, int64_t *ret_pid);
 };
 
+struct addrinfo;
+struct pollfd;
+struct sockaddr;
+
+/* The calls of POSIX with its errno, one each, so that a test can refuse, cut, tear and lose. base/net.c is their only
+ * caller. */
+struct world_net {
+    /* getaddrinfo() for streams: 0, or its EAI_… with errno. Where it asks a name server it takes as long as the
+     * system's resolver is set to; nothing shortens that. */
+    int (*resolve)(void *self, const char *host, const char *port, struct addrinfo **ret);
+    void (*resolved)(void *self, struct addrinfo *list); /* freeaddrinfo() */
+    int (*socket)(void *self, int family);               /* a stream; does not block, is not inherited */
+    int (*connect)(void *self, int fd, const struct sockaddr *address, unsigned len);
+    int (*option)(void *self, int fd, int level, int name, int value);
+    int (*fate)(void *self, int fd); /* what became of a connect() in progress: an errno, 0: connected */
+    int64_t (*send)(void *self, int fd, const void *from, size_t len); /* never raises SIGPIPE */
+    int64_t (*recv)(void *self, int fd, void *into, size_t len);
+    int (*poll)(void *self, struct pollfd *polls, size_t n, int timeout_ms);
+    int (*close)(void *self, int fd);
+};
+
 struct world {
     const struct world_clock *clock;
     void *clock_self;
     const struct world_files *files;
     void *files_self;
+    const struct world_net *net; /* NULL: nothing may be reached */
+    void *net_self;
     bool (*random)(void *self, void *into, size_t len);
     void *random_self;
     /* A named place in the program. Production: nothing. The crash suite dies here; the fault suite counts. NULL: none
