@@ -189,9 +189,12 @@ struct stage_move {
     int64_t until_ms;      /* WAITING for a soak; 0: none */
     const uint8_t *report; /* NULL: stays as it is */
     const char *details;   /* JSON object for the ledger; NULL */
+    /* What the run becomes by it, in the same transaction: no one finds a gate that has failed and a run that goes on.
+     * NULL: stays as it is. */
+    const struct run_move *with;
     struct act act;
 };
-/* Makes it the run's current stage. REFUSED unless the move is a row (STAGE_MOVE). */
+/* Makes it the run's current stage. REFUSED unless the move is a row (STAGE_MOVE; of `with`: MOVE). */
 bool catalog_stage_move(struct catalog *catalog, const struct stage_move *move, GError **error);
 
 struct part_row {

@@ -62,6 +62,9 @@ struct run_act {
 /* A JSON string of whatever bytes a person or a path gave; NULL: null. */
 json_t *ledger_json_text(const char *text);
 bool ledger_act(struct catalog *catalog, const struct run_act *act, GError **error);
+
+/* catalog_run_move() within a transaction of the caller. */
+bool run_move_within(struct catalog *catalog, const struct run_move *move, GError **error);
 bool ledger_add(struct catalog *catalog, const struct ledger_entry *entry, GError **error);
 
 /* Stage (UINT32_MAX: NULL), and the first and last number of its kind of partitions: three parameters. */

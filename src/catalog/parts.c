@@ -118,7 +118,7 @@ static bool stage_step(struct catalog *catalog, const struct stage_move *move, G
         .act = &move->act,
         .given = move->details,
         .own = json_pack("{s:s, s:o}", "from", stage_state_word(now.state), "stage", ledger_json_text(now.name))};
-    return ledger_act(catalog, &act, error);
+    return ledger_act(catalog, &act, error) && (!move->with || run_move_within(catalog, move->with, error));
 }
 
 bool catalog_stage_move(struct catalog *catalog, const struct stage_move *move, GError **error)

@@ -463,7 +463,7 @@ static json_t *move_details(const struct run_move *move)
     return details;
 }
 
-static bool move_run(struct catalog *catalog, const struct run_move *move, GError **error)
+bool run_move_within(struct catalog *catalog, const struct run_move *move, GError **error)
 {
     struct run_brief run;
     auto_(arena) mem = arena_new(SMALL_BYTES);
@@ -481,7 +481,7 @@ static bool move_run(struct catalog *catalog, const struct run_move *move, GErro
 bool catalog_run_move(struct catalog *catalog, const struct run_move *move, GError **error)
 {
     world_point(catalog->world, "run.move");
-    bool moved = db_begin(catalog->db, error) && db_end(catalog->db, move_run(catalog, move, error), error);
+    bool moved = db_begin(catalog->db, error) && db_end(catalog->db, run_move_within(catalog, move, error), error);
     world_point(catalog->world, "run.moved");
     return moved;
 }

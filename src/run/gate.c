@@ -145,6 +145,12 @@ static enum gate_step fail_back(struct gate *gate, GError **error)
     return stopped(takeback_by_failure(gate->hold, stage_only ? gate->row.name : NULL, gate->ret, error));
 }
 
+/* Together with the stage's own move: who finds the gate failed finds the run paused, whenever a process dies. */
+static struct run_move paused_from(const struct run_row *run, const char *reason, const struct act *act)
+{
+    return (struct run_move){.run = run->id, .from = run->state, .to = RUN_PAUSED, .reason = reason, .act = *act};
+}
+
 static enum gate_step fail(struct gate *gate, const uint8_t report[32], GError **error)
 {
     struct hold *hold = gate->hold;
@@ -155,12 +161,17 @@ static enum gate_step fail(struct gate *gate, const uint8_t report[32], GError *
                      gate->row.name, gate->ret->verdict, gate->ret->report ? gate->ret->report : "empty",
                      hold->run.name, hold->run.name, hold->run.name);
     struct stage_move failed = {.to = STAGE_FAILED, .report = report, .details = gate->ret->verdict_json};
+    struct run_move paused = paused_from(&hold->run, text, &hold->config->act);
+    bool pauses = hold->plan->spec->on_failure == ON_FAILURE_PAUSE;
+    if (pauses)
+        failed.with = &paused;
     if (!move(gate, failed, error))
         return GATE_ERROR;
-    if (hold->plan->spec->on_failure != ON_FAILURE_PAUSE)
+    if (!pauses)
         return fail_back(gate, error);
-    if (!hold_move(hold, RUN_PAUSED, text, NULL, error))
+    if (!hold_reload(hold, error))
         return GATE_ERROR;
+    hold_event(hold, RUN_EVENT_STATE, text);
     hold_result(hold, 4, text, gate->ret);
     return GATE_STOPPED;
 }
@@ -262,19 +273,19 @@ static enum gate_step soak_on(struct gate *gate, GError **error)
 
 bool gate_deny(const struct gate_denial *denial, char **ret_text, GError **error)
 {
-    struct stage_move failed = {
-        .run = denial->run->id, .stage = denial->stage->stage, .to = STAGE_FAILED, .act = denial->act};
     char *text =
         ending_words("stage %s was denied by %s%s%s; `sluice rollback %s` takes the run back, `sluice resume %s` "
                      "verifies the stage again and asks again",
                      denial->stage->name, denial->act.actor, denial->act.reason ? ": " : "",
                      denial->act.reason ? denial->act.reason : "", denial->run->name, denial->run->name);
-    struct run_move paused = {
-        .run = denial->run->id, .from = denial->run->state, .to = RUN_PAUSED, .reason = text, .act = denial->act};
+    struct run_move paused = paused_from(denial->run, text, &denial->act);
+    struct stage_move failed = {.run = denial->run->id,
+                                .stage = denial->stage->stage,
+                                .to = STAGE_FAILED,
+                                .with = denial->run->state == RUN_PAUSED ? NULL : &paused, /* somebody's pause stands */
+                                .act = denial->act};
     *ret_text = text;
-    if (!catalog_stage_move(denial->catalog, &failed, error))
-        return false;
-    return paused.from == RUN_PAUSED || catalog_run_move(denial->catalog, &paused, error); /* somebody's pause stands */
+    return catalog_stage_move(denial->catalog, &failed, error);
 }
 
 static enum gate_step denied(struct gate *gate, const struct approval *word, GError **error)

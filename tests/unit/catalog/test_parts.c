@@ -44,6 +44,23 @@ static void a_stage_move_shows_in_run_and_ledger(void **state)
     fixture_rows_are(fx, "SELECT count(*) FROM ledger", "2\n");
 }
 
+static void a_stage_and_its_run_move_together_or_not_at_all(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct run_move with = {.run = run.id, .from = RUN_PLANNED, .to = RUN_DONE, .reason = "why", .act = FIXTURE_ACT};
+    struct stage_move move = {.run = run.id, .to = STAGE_RUNNING, .with = &with, .act = FIXTURE_ACT};
+    kit_refused(catalog_stage_move(fx->catalog, &move, &error), REFUSED, "run fix.1 is planned: it cannot become done");
+    fixture_rows_are(fx, "SELECT state FROM stage", "pending\npending\n");
+    fixture_rows_are(fx, "SELECT group_concat(action) FROM ledger", "planned\n");
+    with.to = RUN_PAUSED;
+    kit_ok(catalog_stage_move(fx->catalog, &move, &error));
+    fixture_rows_are(fx, "SELECT state FROM stage", "running\npending\n");
+    fixture_rows_are(fx, "SELECT state, reason FROM run", "paused|why\n");
+    fixture_rows_are(fx, "SELECT group_concat(action) FROM ledger", "planned,stage.running,paused\n");
+}
+
 static void every_pair_of_stage_states_moves_or_is_refused(void **state)
 {
     static const bool ALLOWED[STAGE_STATE_COUNT][STAGE_STATE_COUNT] = {
@@ -319,6 +336,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(stages_come_with_their_counts),
         CASE(a_stage_move_shows_in_run_and_ledger),
+        CASE(a_stage_and_its_run_move_together_or_not_at_all),
         CASE(every_pair_of_stage_states_moves_or_is_refused),
         CASE(every_pair_of_part_states_moves_or_is_refused),
         CASE(partitions_move_all_or_none),
