@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Dies at every kill point, goes on, and compares with a run that did not die.
 
-For every point of POINTS × scenario × the 1st, 2nd … time that it is passed: a process of sluice is killed there, another
-program changes some records, the same command goes on; then the target (documents and expiries), the counts and the
-ledger's chain must be what they are without the death. Prints TAP: a test a scenario and point.
+For every kill point × scenario × the first and the last time that it is passed: a process of sluice is killed there and the
+same command goes on; then the target (documents and expiries), the counts and the ledger's chain must be what they are
+without the death, and before and after the states of run and stages must be those that the ledger tells. Prints TAP: a test
+a scenario and point.
 """
 
 import argparse
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +26,7 @@ parser.add_argument("--random", type=int, default=0, help="instead: so many SIGK
 parser.add_argument("--only", default="")
 parser.add_argument("--seed", type=int, default=20261120)
 args = parser.parse_args()
+SOURCE = Path(__file__).resolve().parent.parent.parent
 args.dies, args.app = os.path.abspath(args.dies), os.path.abspath(args.app)
 
 RECORDS = 5000
@@ -72,19 +75,30 @@ protect: {{ rejects: 50% }}
 """
 
 
+# One stage that soaks and waits for somebody's word,, and one behind it.
+GATED = IN_PLACE + """
+stages:
+  - {{ name: canary, scope: 1 partition, gate: {{ soak: 20ms, approve: daemon }} }}
+  - {{ name: full, scope: 100%, gate: {{ soak: 20ms }} }}
+"""
+
+MOVES = re.findall(r"^(MOVE|STAGE_MOVE)\((\w+), *(\w+)\)", (SOURCE / "src" / "catalog" / "state_rows.h").read_text(), re.M)
+MOVES = {(kind, was.lower().replace("_", "-"), now.lower().replace("_", "-")) for kind, was, now in MOVES}
+
+
 class Stand:
     """A directory with a source, a store, a spec and a home."""
 
     run = "job.1"  # whose counts are compared
     begin = staticmethod(lambda stand: None)  # what every life begins with
 
-    def __init__(self, root, name, spec, seeded):
+    def __init__(self, root, name, spec, seeded, records=RECORDS):
         self.dir = Path(root) / name
         (self.dir / "in").mkdir(parents=True)
         dice = random.Random(args.seed)
         kinds = ["plain"] * 94 + ["skip"] * 2 + ["bad"] * 2 + ["drop"] * 2
         with open(self.dir / "in" / "a.ndjson", "w") as file:
-            for n in range(RECORDS):
+            for n in range(records):
                 file.write(json.dumps({"id": f"k{n:06d}", "kind": dice.choice(kinds), "times": 0,
                                        "balance": dice.randrange(100_000), "pad": "x" * dice.randrange(200)}) + "\n")
         (self.dir / "t.lua").write_text(TRANSFORM)
@@ -128,16 +142,24 @@ class Stand:
                 found[line] = found.get(line, 0) + 1
         return found
 
-    def sluice(self, *arguments, dies=None, points=None):
+    def sluice(self, *arguments, user=None, dies=None, points=None):
         environment = dict(os.environ, SLUICE_HOME="home")
         if dies:
             environment["SLUICE_DIES_AT"] = dies
         if points:
             environment["SLUICE_POINTS_FILE"] = str(points)
-        run = subprocess.run([args.dies, *arguments], cwd=self.dir, env=environment, text=True,
+        other = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"] if user else []
+        if other:
+            self.open_to_all()
+        run = subprocess.run([*other, args.dies, *arguments], cwd=self.dir, env=environment, text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.last = run
         return run.returncode
+
+    def open_to_all(self):
+        self.dir.parent.chmod(0o755)
+        for path in [self.dir, *self.dir.rglob("*")]:
+            path.chmod(0o777 if path.is_dir() else 0o666)
 
     def counts(self):
         self.sluice("status", self.run, "--json")
@@ -146,6 +168,41 @@ class Stand:
     def ledger_is_whole(self):
         return self.sluice("audit", "verify") == 0
 
+    def entries(self):
+        code = self.sluice("audit", "log", "--json")
+        return [json.loads(line) for line in self.last.stdout.splitlines()] if code == 0 else []
+
+    def unexplained(self):
+        """What of the states of run and stages the ledger does not tell, entry by entry; no home yet: nothing to tell."""
+        told, why = told_states([entry for entry in self.entries() if entry["run"] == self.run])
+        if self.sluice("status", self.run, "--json") != 0:
+            return why + (f"the ledger tells of {told}, and there is no run\n" if told else "")
+        status = json.loads(self.last.stdout)
+        found = {"": status["state"], **{stage["name"]: stage["state"] for stage in status["stages"]}}
+        pending = {stage: "pending" for stage in found if stage}
+        if found != {**pending, **told}:
+            why += f"states are {found}, and the ledger tells of {told}\n"
+        if not self.ledger_is_whole():
+            why += "the ledger is broken: " + self.last.stdout
+        return why
+
+
+def told_states(entries):
+    """The states of a run ("") and its stages that its ledger entries lead to, each move of which must be an allowed one."""
+    states, why = {}, ""
+    for entry in entries:
+        details = entry["details"] or {}
+        kind, stage, state = ("STAGE_MOVE", details.get("stage"), entry["action"][6:]) if entry["action"].startswith("stage.") else \
+            ("MOVE", "", entry["action"])
+        if entry["action"] == "planned":
+            states[""] = "planned"
+        elif "from" in details:
+            was = states.get(stage, "pending")
+            if was != details["from"] or (kind, was, state) not in MOVES:
+                why += f"entry {entry['number']}: {stage or 'the run'} was {was}, and moves from {details['from']} to {state}\n"
+            states[stage] = state
+    return states, why
+
 
 def forget_time(documents):
     """`expires: 30d` counts from the planned time, which differs between two runs: only that there is one is compared."""
@@ -153,13 +210,30 @@ def forget_time(documents):
             for key, value in documents.items()}
 
 
+class Step:
+    """A command, how it ends, and how it may end where it is given again after a death; `user`: somebody else gives it."""
+
+    def __init__(self, command, codes, again=None, user=None):
+        self.command, self.codes, self.again, self.user = command, codes, again or codes, user
+
+
 class Scenario:
+    records = RECORDS
+
     def __init__(self, name, spec, seeded, back):
         self.name, self.spec, self.seeded, self.back = name, spec, seeded, back
         self.command = ("rollback", "job.1", "--yes") if back else ("run", "job.yaml", "--yes")
+        self.steps = [Step(self.command, DONE)]
+
+    def skipped(self):
+        return ""
+
+    def places(self, passed):
+        """Where to die: (step, point, number)."""
+        return [(step, point, nth) for (step, point), times in sorted(passed.items()) for nth in sorted({1, times})]
 
     def prepare(self, root):
-        stand = Stand(root, self.name, self.spec, self.seeded)
+        stand = Stand(root, self.name, self.spec, self.seeded, self.records)
         if self.back:
             code = stand.sluice("run", "job.yaml", "--yes")
             assert code in DONE, f"forward run ended with {code}: {stand.last.stderr}"
@@ -180,6 +254,7 @@ class Superseding(Scenario):
         super().__init__(name, spec, seeded, False)
         self.dies = dies
         self.command = ("run", "job.yaml", "--yes", "--supersede", "job.1")
+        self.steps = [Step(self.command, DONE)]
 
     # A copy of a store is another store, and what job.1 wrote would not stand in it: each life has a job.1 of its own.
     def begin(self, stand):
@@ -193,6 +268,31 @@ class Superseding(Scenario):
         return stand
 
 
+class Gated(Scenario):
+    """A run goes through its gates: one soaks, is denied, judged again and approved. It dies at every single transition; what
+    lies between them is the same as without gates."""
+
+    records = 300
+
+    def __init__(self, name, spec):
+        super().__init__(name, spec, True, False)
+        run = ("run", "job.yaml", "--yes")
+        self.steps = [Step(run, (3,)), Step(("deny", "job", "--reason", "not on a Friday"), (0,), (0, 7), "daemon"),
+                      Step(("resume", "job"), (3,)), Step(("approve", "job"), (0,), user="daemon"), Step(run, DONE)]
+
+    def skipped(self):
+        return "" if os.geteuid() == 0 and shutil.which("setpriv") else "needs root and setpriv, to be other users"
+
+    def places(self, passed):
+        found = []
+        for (step, point), times in sorted(passed.items()):
+            if point.split(".")[0] in ("run", "stage", "parts"):
+                found += [(step, point, nth) for nth in range(1, times + 1)]
+            elif point.split(".")[0] == "catalog":
+                found += [(step, point, nth) for nth in sorted({1, times})]
+        return found
+
+
 SCENARIOS = [
     Scenario("fill", FILL, False, False),
     Scenario("in-place", IN_PLACE, True, False),
@@ -202,6 +302,7 @@ SCENARIOS = [
     Scenario("sink-back", SINK, False, True),
     Superseding("in-place-superseded", IN_PLACE, True, "cas.after:3"),
     Superseding("fill-superseded", FILL, False, None),
+    Gated("gated", GATED),
 ]
 
 number = 0
@@ -237,55 +338,74 @@ def compare(stand, scenario, wanted, counts):
 
 
 def points_of(scenario, base):
+    """How often each (step, point) is passed without a death, and what then stands."""
     stand = base.renew()
-    path = stand.dir / "points"
-    code = stand.sluice(*scenario.command, points=path)
-    assert code in DONE, f"{scenario.name} ended with {code}: {stand.last.stderr}"
     passed = {}
-    for line in path.read_text().splitlines():
-        passed[line] = passed.get(line, 0) + 1
+    for number, step in enumerate(scenario.steps):
+        path = stand.dir / f"points-{number}"
+        code = stand.sluice(*step.command, user=step.user, points=path)
+        assert code in step.codes, f"{scenario.name} ended with {code}: {stand.last.stderr}"
+        for line in path.read_text().splitlines():
+            passed[number, line] = passed.get((number, line), 0) + 1
     return passed, scenario.look(stand), stand.counts()
 
 
-def die_once(scenario, base, place, wanted, counts):
-    point, nth = place
+def lives(stand, step, dies):
+    return stand.sluice(*step.command, user=step.user, dies=dies)
+
+
+def dies_in(scenario, base, place):
+    """A life up to the death; None where the point was not passed so often."""
+    number, point, nth = place
     for fewer in range(3):  # workers commit together when it so happens: the last time may come a little earlier
         stand = base.renew()
-        code = stand.sluice(*scenario.command, dies=f"{point}:{max(nth - fewer, 1)}")
-        if code == -signal.SIGKILL:
-            break
-    if code != -signal.SIGKILL:
-        return f"it did not die there: {code}\n{stand.last.stderr}"
-    code = stand.sluice(*scenario.command)
-    if code not in DONE:
-        return f"going on ended with {code}: {stand.last.stderr}"
-    return compare(stand, scenario, wanted, counts)
+        for step in scenario.steps[:number]:
+            lives(stand, step, None)
+        if lives(stand, scenario.steps[number], f"{point}:{max(nth - fewer, 1)}") == -signal.SIGKILL:
+            return stand
+    return None
+
+
+def die_once(scenario, base, place, wanted, counts):
+    stand = dies_in(scenario, base, place)
+    if not stand:
+        return "it did not die there"
+    why = stand.unexplained()
+    for step in scenario.steps[place[0]:]:
+        code = lives(stand, step, None)
+        if code not in (step.again if step is scenario.steps[place[0]] else step.codes):
+            return f"{why}going on with {' '.join(step.command)} ended with {code}: {stand.last.stderr}"
+    return why + compare(stand, scenario, wanted, counts) + stand.unexplained()
 
 
 def die_at_every_point(root):
     for scenario in SCENARIOS:
         if args.only and args.only != scenario.name:
             continue
+        if scenario.skipped():
+            report(True, f"{scenario.name} # SKIP {scenario.skipped()}")
+            continue
         base = scenario.prepare(root)
         passed, wanted, counts = points_of(scenario, base)
         print(f"# {scenario.name}: {len(passed)} kill points are passed")
-        for point, times in sorted(passed.items()):
-            for nth in sorted({1, times}):
-                why = die_once(scenario, base, (point, nth), wanted, counts)
-                report(not why, f"{scenario.name}: dies at {point} number {nth}", why)
+        for place in scenario.places(passed):
+            step, point, nth = place
+            why = die_once(scenario, base, place, wanted, counts)
+            of = f" of step {step + 1}, {scenario.steps[step].command[0]}" if len(scenario.steps) > 1 else ""
+            report(not why, f"{scenario.name}: dies at {point} number {nth}{of}", why)
 
 
 def die_at_random_times(root):
     """SIGKILL from outside, again and again, until the command comes through; then as above."""
     dice = random.Random(args.seed)
     deaths = 0
-    for scenario in SCENARIOS:
+    for scenario in [scenario for scenario in SCENARIOS if len(scenario.steps) == 1]:
         base = scenario.prepare(root)
         _, wanted, counts = points_of(scenario, base)
-        lives = 0
+        life = 0
         while deaths < args.random * (SCENARIOS.index(scenario) + 1) // len(SCENARIOS):
             stand = base.renew()
-            lives += 1
+            life += 1
             died = 0
             while True:
                 environment = dict(os.environ, SLUICE_HOME="home")
@@ -301,7 +421,7 @@ def die_at_random_times(root):
             deaths += died
             why = "" if code in DONE else f"ended with {code}: {process.stderr.read()}"
             why += compare(stand, scenario, wanted, counts)
-            report(not why, f"{scenario.name}: life {lives} with {died} deaths", why)
+            report(not why, f"{scenario.name}: life {life} with {died} deaths", why)
     print(f"# {deaths} deaths")
 
 
