@@ -26,6 +26,8 @@ bool document_from_json(struct slice text, struct arena *mem, struct slice *ret,
  * keep value and scale; datetimes, binary, uuid and what JSON lacks are written as docs/formats/documents.md says.
  * Fails with BAD_RECORD on what document_check() refuses, but for size and duplicate keys. */
 bool document_to_json(struct slice document, GString *into, GError **error);
+/* The same of an array's bytes, as they stand inside of a document. */
+bool document_array_to_json(struct slice array, GString *into, GError **error);
 
 /* Checks bytes that came from outside (a store): structure, UTF-8, depth, size, duplicate keys, types we carry. The
  * names of array elements only have to be UTF-8: their place counts. Errors: BAD_RECORD, TOO_BIG. */

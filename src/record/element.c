@@ -1,6 +1,10 @@
 #include "record/element.h"
 
+#include <math.h>
+
 #include "base/hex.h"
+#include "record/datetime.h"
+#include "record/decimal.h"
 #include "record/text.h"
 
 /* How the length of a value is found. */
@@ -160,5 +164,57 @@ bool element_uuid_parse(struct slice text, uint8_t ret[UUID_BYTES])
         at += 2 * UUID_GROUPS[i];
     }
     memcpy(ret, bytes, sizeof bytes);
+    return true;
+}
+
+static void double_text(double value, char text[ELEMENT_TEXT])
+{
+    if (isfinite(value))
+        decimal_double_text(value, text);
+    else
+        g_strlcpy(text, isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity", ELEMENT_TEXT);
+}
+
+/* Of what has no bytes of its own in the document. false: no text is written. */
+static bool text_written(const struct element *element, char text[ELEMENT_TEXT])
+{
+    bson_decimal128_t decimal;
+    switch (element->type) {
+    case BSON_TYPE_INT32:
+    case BSON_TYPE_INT64:
+        g_snprintf(text, ELEMENT_TEXT, "%" G_GINT64_FORMAT,
+                   element->type == BSON_TYPE_INT32 ? element_i32(element) : element_i64(element));
+        return true;
+    case BSON_TYPE_DECIMAL128:
+        decimal = element_decimal(element);
+        decimal_text(&decimal, text);
+        return true;
+    case BSON_TYPE_DOUBLE:
+        double_text(element_double(element), text);
+        return true;
+    case BSON_TYPE_DATE_TIME:
+        datetime_text(element_i64(element), text);
+        return true;
+    case BSON_TYPE_BOOL:
+        g_strlcpy(text, element->value.data[0] ? "true" : "false", ELEMENT_TEXT);
+        return true;
+    case BSON_TYPE_BINARY:
+        element_uuid_text(element, text);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool element_as_text(const struct element *element, char text[ELEMENT_TEXT], struct slice *ret)
+{
+    bool binary = element->type == BSON_TYPE_BINARY && element_subtype(element) != BSON_SUBTYPE_UUID;
+    if (element->type == BSON_TYPE_UTF8 || binary) {
+        *ret = binary ? element_binary(element) : element_string(element);
+        return true;
+    }
+    if (!text_written(element, text))
+        return false;
+    *ret = slice_of_text(text);
     return true;
 }

@@ -1,5 +1,5 @@
-/* Inside record/ and contract/: walks the bytes of BSON documents, checking every length: the one place where they are
- * taken apart.
+/* Inside record/, contract/ and store/: walks the bytes of BSON documents, checking every length: the one place where
+ * they are taken apart.
  * https://bsonspec.org/spec.html */
 #pragma once
 
@@ -89,3 +89,9 @@ static inline struct slice element_binary(const struct element *element)
 const char *element_uuid_text(const struct element *element, char into[UUID_TEXT]);
 /* 36 characters: groups of 8, 4, 4, 4 and 12 hex digits; false: `ret` is as it was. */
 bool element_uuid_parse(struct slice text, uint8_t ret[UUID_BYTES]);
+
+#define ELEMENT_TEXT 64
+/* What stands for the value where there is only text: a string and binary are their bytes, a number its canonical text
+ * (a double the shortest that reads back), a datetime RFC 3339 in UTC, a bool `true` or `false`, a uuid its text.
+ * Borrowed from the document, or written to `text`. false: null, object, array. */
+bool element_as_text(const struct element *element, char text[ELEMENT_TEXT], struct slice *ret);

@@ -208,13 +208,23 @@ static bool put_members(struct json_write *write, struct slice document, bool ar
     return true;
 }
 
-bool document_to_json(struct slice document, GString *into, GError **error)
+static bool write_json(struct slice members, bool array, GString *into, GError **error)
 {
     struct json_write write = {.into = into, .error = error};
     size_t before = into->len;
-    bool ok = put_members(&write, document, false);
+    bool ok = put_members(&write, members, array);
     if (!ok)
         into->len = before;
     into->str[into->len] = '\0';
     return ok;
+}
+
+bool document_to_json(struct slice document, GString *into, GError **error)
+{
+    return write_json(document, false, into, error);
+}
+
+bool document_array_to_json(struct slice array, GString *into, GError **error)
+{
+    return write_json(array, true, into, error);
 }

@@ -1,50 +1,26 @@
 #include "record/key.h"
 
-#include "record/datetime.h"
 #include "record/decimal.h"
 #include "record/path_element.h"
 #include "record/text.h"
 
-enum { PART_TEXT = 64 };
-
 /* The bytes of one part: borrowed from the document, or written to `text`. false: no key can be made of it. */
-static bool part_of(const struct element *element, char text[PART_TEXT], struct slice *ret)
+static bool part_of(const struct element *element, char text[ELEMENT_TEXT], struct slice *ret)
 {
     bson_decimal128_t decimal;
-    switch (element->type) {
-    case BSON_TYPE_UTF8:
-        *ret = element_string(element);
-        return true;
-    case BSON_TYPE_INT32:
-    case BSON_TYPE_INT64:
-        g_snprintf(text, PART_TEXT, "%" G_GINT64_FORMAT,
-                   element->type == BSON_TYPE_INT32 ? element_i32(element) : element_i64(element));
-        break;
-    case BSON_TYPE_DECIMAL128:
+    if (element->type == BSON_TYPE_DOUBLE)
+        return false;
+    if (element->type == BSON_TYPE_BINARY && element_subtype(element) != BSON_SUBTYPE_UUID)
+        return false;
+    if (element->type == BSON_TYPE_DECIMAL128) {
         decimal = element_decimal(element);
         if (!decimal_is_finite(&decimal))
             return false;
-        decimal_text(&decimal, text);
-        break;
-    case BSON_TYPE_DATE_TIME:
-        datetime_text(element_i64(element), text);
-        break;
-    case BSON_TYPE_BOOL:
-        g_strlcpy(text, element->value.data[0] ? "true" : "false", PART_TEXT);
-        break;
-    case BSON_TYPE_BINARY:
-        if (element_subtype(element) != BSON_SUBTYPE_UUID)
-            return false;
-        element_uuid_text(element, text);
-        break;
-    default:
-        return false;
     }
-    *ret = slice_of_text(text);
-    return true;
+    return element_as_text(element, text, ret);
 }
 
-static bool part_find(const struct path *path, struct slice document, char text[PART_TEXT], struct slice *ret,
+static bool part_find(const struct path *path, struct slice document, char text[ELEMENT_TEXT], struct slice *ret,
                       GError **error)
 {
     struct element element;
@@ -107,7 +83,7 @@ static bool join(const struct key_paths *paths, struct slice document, struct ar
 {
     struct slice key = SLICE_EMPTY;
     for (size_t i = 0; i < paths->n; i++) {
-        char text[PART_TEXT];
+        char text[ELEMENT_TEXT];
         struct slice part;
         if (!part_find(paths->paths[i], document, text, &part, error) || !join_part(&key, i == 0, part, mem, error))
             return false;
@@ -168,7 +144,7 @@ bool key_split(struct slice key, struct arena *mem, struct slice *parts, size_t 
 bool key_make(const struct key_paths *paths, struct slice document, struct arena *mem, struct slice *ret,
               GError **error)
 {
-    char text[PART_TEXT];
+    char text[ELEMENT_TEXT];
     struct slice part;
     g_assert(paths->n > 0);
     if (paths->n > 1)

@@ -235,6 +235,17 @@ bool key_template_parse(struct key_template **ret, const char *dataset, GError *
     return true;
 }
 
+bool valkey_name_is_template(const char *dataset)
+{
+    for (const char *at = dataset; *at; at++) {
+        bool doubled = *at == '{' && at[1] == '{', escape = *at == '\\' && at[1];
+        if (*at == '{' && !doubled)
+            return true;
+        at += doubled || escape;
+    }
+    return false;
+}
+
 void key_template_free(struct key_template *template)
 {
     if (!template)

@@ -14,6 +14,9 @@ bool key_template_parse(struct key_template **ret, const char *dataset, GError *
 void key_template_free(struct key_template *template);
 AUTO_DEFINE(key_template, key_template_free)
 
+/* Whether a dataset's name, which parses, has placeholders. */
+bool valkey_name_is_template(const char *dataset);
+
 size_t key_template_places(const struct key_template *template);               /* placeholders; 0: a glob */
 const char *key_template_place(const struct key_template *template, size_t i); /* the path it names */
 /* The glob for MATCH that finds at least all of its keys: text escaped, placeholders as `*`. */

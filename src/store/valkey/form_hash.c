@@ -1,0 +1,270 @@
+/* A hash, a field per top-level field of the document. raw: 'H', then name and value of each field in the order of the
+ * names, a varint length before each. */
+#include "base/int.h"
+#include "record/element.h"
+#include "record/text.h"
+#include "store/valkey/form_parts.h"
+
+static const uint8_t BEGIN[] = {FORM_RAW_HASH};
+
+/* --- the server's ------------------------------------------------------------------------------------------------- */
+
+static bool is_string(const struct reply *reply)
+{
+    return reply->type == REPLY_BYTES;
+}
+
+static bool pairs_of(const struct reply *reply, struct form_work *work, struct form_pairs *pairs)
+{
+    form_etag_array(work, reply->n);
+    for (size_t i = 0; i < reply->n; i += 2) {
+        const struct reply *name = &reply->items[i], *value = name + 1;
+        if (!is_string(name) || !is_string(value))
+            return false;
+        form_etag_string(work, name->bytes);
+        form_etag_string(work, value->bytes);
+        pairs->at[pairs->n++] = (struct form_pair){name->bytes, value->bytes};
+    }
+    return true;
+}
+
+static bool hash_image(const struct reply *replies, struct slice key, struct form_work *work, struct arena *mem,
+                       struct record *ret, GError **error)
+{
+    const struct reply *probe = &replies[0];
+    struct form_pairs pairs;
+    struct record image;
+    bool more;
+    if (!form_image_begin(replies, key, "what stands there is no hash", &image, &more, error))
+        return false;
+    if (more && ((probe->type != REPLY_ARRAY && probe->type != REPLY_MAP) || probe->n % 2))
+        return form_strange_reply(key, probe, error);
+    if (more && probe->n) {
+        if (!form_pairs_init(&pairs, probe->n / 2, error))
+            return false;
+        form_etag_begin(work, 'H', replies[1].integer);
+        bool ok = pairs_of(probe, work, &pairs) || form_strange_reply(key, probe, error);
+        ok = ok && (form_pairs_write(&pairs, slice_of(BEGIN, sizeof BEGIN), mem, &image.raw, NULL) ||
+                    form_too_big(key, error));
+        form_pairs_done(&pairs);
+        if (!ok)
+            return false;
+        form_etag_end(work, &image.etag);
+        image.presence = RECORD_PRESENT;
+    } else if (more)
+        image.expires_at_ms = EXPIRES_NEVER; /* it was not there yet when its fields were asked for */
+    *ret = image;
+    return true;
+}
+
+/* --- raw and commands --------------------------------------------------------------------------------------------- */
+
+enum { MOST_ARGS = 4000 };
+
+static bool hash_begin(struct slice raw, struct reader *ret, GError **error)
+{
+    *ret = reader_of(raw);
+    return reader_u8(ret) == FORM_RAW_HASH ||
+           error_set(error, SLUICE_ERROR_BAD_RECORD, "these are not the bytes of a hash");
+}
+
+static bool hash_next(struct reader *raw, struct form_pair *ret)
+{
+    if (!raw->ok || reader_left(raw) == 0)
+        return false;
+    ret->name = reader_prefixed(raw);
+    ret->value = reader_prefixed(raw);
+    return raw->ok;
+}
+
+static bool damaged(GError **error)
+{
+    return error_set(error, SLUICE_ERROR_BAD_RECORD, "the bytes of the hash are damaged");
+}
+
+static bool count_fields(struct slice raw, size_t *ret, size_t *ret_bytes, GError **error)
+{
+    struct reader reader;
+    struct form_pair pair;
+    size_t n = 0, bytes = 0;
+    if (!hash_begin(raw, &reader, error))
+        return false;
+    for (; hash_next(&reader, &pair); n++)
+        bytes += pair.name.len + pair.value.len;
+    *ret = n;
+    *ret_bytes = bytes;
+    return (reader.ok && n > 0) || damaged(error);
+}
+
+static bool put_count(GArray *into, size_t n, struct arena *mem, GError **error)
+{
+    char *text = arena_alloc(mem, 24);
+    if (!text)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "the record does not fit into the memory of a batch");
+    struct slice count = slice_of(text, (size_t)g_snprintf(text, 24, "%zu", n));
+    g_array_append_val(into, count);
+    return true;
+}
+
+static bool hash_write_args(struct slice raw, struct arena *mem, GArray *into, GError **error)
+{
+    static const struct slice HSET = {(const uint8_t *)"HSET", 4};
+    struct reader reader;
+    struct form_pair pair;
+    size_t left, bytes;
+    if (!count_fields(raw, &left, &bytes, error) || !hash_begin(raw, &reader, error))
+        return false;
+    for (size_t at = 0; hash_next(&reader, &pair); at = (at + 2) % MOST_ARGS, left--) {
+        if (at == 0) {
+            g_array_append_val(into, HSET);
+            if (!put_count(into, MIN(2 * left, (size_t)MOST_ARGS), mem, error))
+                return false;
+        }
+        g_array_append_val(into, pair.name);
+        g_array_append_val(into, pair.value);
+    }
+    return true;
+}
+
+/* --- documents ---------------------------------------------------------------------------------------------------- */
+
+static uint8_t *put_u32le(uint8_t *into, size_t value)
+{
+    uint32_t little = GUINT32_TO_LE((uint32_t)value);
+    memcpy(into, &little, sizeof little);
+    return into + sizeof little;
+}
+
+static uint8_t *put_bytes_at(uint8_t *into, struct slice bytes)
+{
+    if (bytes.len)
+        memcpy(into, bytes.data, bytes.len);
+    return into + bytes.len;
+}
+
+/* A field of BSON, of the same size whether it is a string or binary. */
+enum { FIELD_MORE = 7, DOCUMENT_MORE = 5 };
+
+static uint8_t *put_field(uint8_t *into, const struct form_pair *pair)
+{
+    bool string = text_is_utf8(pair->value, NULL);
+    *into++ = string ? BSON_TYPE_UTF8 : BSON_TYPE_BINARY;
+    into = put_bytes_at(into, pair->name);
+    *into++ = '\0';
+    into = put_u32le(into, pair->value.len + string);
+    if (!string)
+        *into++ = BSON_SUBTYPE_BINARY;
+    into = put_bytes_at(into, pair->value);
+    if (string)
+        *into++ = '\0';
+    return into;
+}
+
+static bool name_fits(struct slice name, GError **error)
+{
+    char quoted[TEXT_QUOTE];
+    return (text_is_utf8(name, NULL) && (name.len == 0 || !memchr(name.data, '\0', name.len))) ||
+           error_set(error, SLUICE_ERROR_BAD_RECORD,
+                     "the name of the field '%s' is not UTF-8 or has a NUL, so that no document can hold it; `as: raw` "
+                     "copies it",
+                     text_quote(name, quoted));
+}
+
+static bool hash_decode(const struct dataset *ds, struct slice raw, struct arena *mem, struct slice *ret,
+                        GError **error)
+{
+    struct reader reader;
+    struct form_pair pair;
+    size_t n, bytes;
+    if (!count_fields(raw, &n, &bytes, error) || !hash_begin(raw, &reader, error))
+        return false;
+    size_t len = bytes + n * FIELD_MORE + DOCUMENT_MORE;
+    if (len > DOCUMENT_BYTES)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "the hash is %zu bytes as a document; at most %u are allowed",
+                         len, DOCUMENT_BYTES);
+    uint8_t *document = arena_alloc(mem, len);
+    if (!document)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "the record does not fit into the memory of a batch");
+    uint8_t *at = put_u32le(document, len);
+    while (hash_next(&reader, &pair)) {
+        if (!name_fits(pair.name, error))
+            return false;
+        at = put_field(at, &pair);
+    }
+    *at = '\0';
+    *ret = slice_of(document, len);
+    return true;
+}
+
+static bool as_json(const struct element *element, struct arena *mem, struct slice *ret, GError **error)
+{
+    g_autoptr(GString) text = g_string_sized_new(element->value.len);
+    bool array = element->type == BSON_TYPE_ARRAY;
+    if (!(array ? document_array_to_json : document_to_json)(element->value, text, error))
+        return false;
+    return arena_copy(mem, slice_of(text->str, text->len), ret) ||
+           error_set(error, SLUICE_ERROR_TOO_BIG, "the record does not fit into the memory of a batch");
+}
+
+/* What stands in the field; a number's text is written to `mem`. */
+static bool value_of(const struct element *element, struct arena *mem, struct slice *ret, GError **error)
+{
+    char text[ELEMENT_TEXT];
+    struct slice value;
+    if (!element_as_text(element, text, &value))
+        return as_json(element, mem, ret, error);
+    if (value.data != (const uint8_t *)text) {
+        *ret = value;
+        return true;
+    }
+    return arena_copy(mem, value, ret) ||
+           error_set(error, SLUICE_ERROR_TOO_BIG, "the record does not fit into the memory of a batch");
+}
+
+static bool fields_of(struct elements elements, struct form_pairs *pairs, struct arena *mem, GError **error)
+{
+    struct element element;
+    enum element_result result;
+    while ((result = element_next(&elements, &element)) == ELEMENT_OK) {
+        struct form_pair *pair = &pairs->at[pairs->n];
+        if (element.type == BSON_TYPE_NULL)
+            continue;
+        pair->name = element.name;
+        if (!value_of(&element, mem, &pair->value, error))
+            return false;
+        pairs->n++;
+    }
+    if (result != ELEMENT_END)
+        return element_fault(result, &element, error);
+    return pairs->n > 0 ||
+           error_set(error, SLUICE_ERROR_BAD_RECORD, "nothing is left of the document: a hash has at least one field");
+}
+
+static bool hash_encode(const struct dataset *ds, struct slice document, struct arena *mem, struct slice *ret,
+                        GError **error)
+{
+    struct elements elements, counted;
+    struct element element;
+    struct form_pairs pairs;
+    size_t n = 0;
+    if (!elements_of(document, &elements))
+        return element_fault(ELEMENT_DAMAGED, NULL, error);
+    for (counted = elements; element_next(&counted, &element) == ELEMENT_OK; n++)
+        ;
+    if (!form_pairs_init(&pairs, n, error))
+        return false;
+    bool ok = fields_of(elements, &pairs, mem, error) &&
+              form_pairs_write(&pairs, slice_of(BEGIN, sizeof BEGIN), mem, ret, error);
+    form_pairs_done(&pairs);
+    return ok;
+}
+
+const struct form form_hash = {
+    .form = FORM_HASH,
+    .name = "hash",
+    .probe = "HGETALL",
+    .image = hash_image,
+    .write_args = hash_write_args,
+    .decode = hash_decode,
+    .encode = hash_encode,
+};
