@@ -74,6 +74,13 @@ void look_fail(struct look *look, const char *todo, GError *error)
     g_error_free(error);
 }
 
+void look_again(struct look *look)
+{
+    struct doctor_finding next = {.check = look->finding->check, .words = look->finding->words};
+    g_array_append_val(look->findings, *look->finding);
+    *look->finding = next;
+}
+
 void look_skip(struct look *look, const char *need)
 {
     settle(look, DOCTOR_SKIP, g_strdup_printf("not looked at: it needs the %s", need), NULL);
@@ -102,8 +109,8 @@ static void finding_clear(void *at)
 
 GArray *doctor_examine(const struct doctor_config *config)
 {
-    struct look look = {.config = config, .mem = arena_new(LOOK_BYTES)};
     GArray *findings = g_array_new(FALSE, TRUE, sizeof(struct doctor_finding));
+    struct look look = {.config = config, .mem = arena_new(LOOK_BYTES), .findings = findings};
     g_array_set_clear_func(findings, finding_clear);
     for (size_t i = 0; i < G_N_ELEMENTS(CHECKS); i++) {
         struct doctor_finding finding = {.check = CHECKS[i].name, .words = CHECKS[i].words};

@@ -9,6 +9,7 @@
 struct look {
     const struct doctor_config *config;
     struct doctor_finding *finding; /* of the check at hand */
+    GArray *findings;               /* those that are complete */
     struct arena *mem;
     struct spec *spec; /* NULL: it is wrong */
     bool recipe_loads; /* contract and transform do */
@@ -24,6 +25,8 @@ struct look {
 void look_ok(struct look *look, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void look_warn(struct look *look, const char *todo, const char *format, ...) G_GNUC_PRINTF(3, 4);
 void look_fail(struct look *look, const char *todo, GError *error); /* owns the error */
+/* The check has found that; what follows is one more finding of it. */
+void look_again(struct look *look);
 /* What the check needs is missing: `need` is the check that found it so. */
 void look_skip(struct look *look, const char *need);
 

@@ -116,6 +116,64 @@ void look_target(struct look *look)
         judge_target(look, driver);
 }
 
+/* --- their servers
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void tell_remark(struct look *look, const char *uri, const struct store_remark *remark)
+{
+    GError *error = NULL;
+    switch (remark->level) {
+    case REMARK_OK:
+        look_ok(look, "%s: %s", uri, remark->text);
+        break;
+    case REMARK_WARN:
+        look_warn(look, remark->todo, "%s: %s", uri, remark->text);
+        break;
+    case REMARK_FAIL:
+        error_set(&error, SLUICE_ERROR_REFUSED, "%s: %s", uri, remark->text);
+        look_fail(look, remark->todo, error);
+        break;
+    }
+}
+
+/* Whether anything was found: each but the last is a finding of its own. */
+static bool look_server(struct look *look, struct store *store, const struct dataset *ds, const char *uri, bool writes,
+                        bool found)
+{
+    GError *error = NULL;
+    auto_(session) session = NULL;
+    g_autoptr(GArray) remarks = g_array_new(FALSE, FALSE, sizeof(struct store_remark));
+    struct call call = {.ds = ds, .mem = look->mem};
+    bool ok = !store ||
+              (store_session_open(&session, store, &error) && store_examine(session, &call, writes, remarks, &error));
+    for (guint i = 0; i < remarks->len; i++, found = true) {
+        if (found)
+            look_again(look);
+        tell_remark(look, uri, &g_array_index(remarks, struct store_remark, i));
+    }
+    if (!ok) {
+        if (found)
+            look_again(look);
+        look_fail(look, "is the store reached, and may you read it?", error);
+    }
+    return found || !ok;
+}
+
+void look_servers(struct look *look)
+{
+    if (!look->spec || (!look->source && !look->target)) {
+        look_skip(look, look->spec ? "source" : "spec");
+        return;
+    }
+    const struct spec *spec = look->spec;
+    struct dataset source = {.name = spec->source.dataset}, target = {.name = spec->target.dataset};
+    bool found = look_server(look, look->target, &target, spec->target.store, true, false);
+    if (look->source && look->source != look->target)
+        found = look_server(look, look->source, &source, spec->source.store, false, found);
+    if (!found)
+        look_ok(look, "source and target are no servers");
+}
+
 /* --- the lock
  * ---------------------------------------------------------------------------------------------------------- */
 

@@ -149,6 +149,16 @@ bool store_inspect(struct session *session, const struct call *call, struct stor
     return call_end(&attempt, driver->inspect(session, call, ret, error), error);
 }
 
+bool store_examine(struct session *session, const struct call *call, bool writes, GArray *into, GError **error)
+{
+    const struct store_driver *driver = session_driver(session);
+    struct attempt attempt;
+    if (!driver->examine)
+        return true;
+    return call_begin(&attempt, session, call, OP_INSPECT, true, error) &&
+           call_end(&attempt, driver->examine(session, call, writes, into, error), error);
+}
+
 bool store_takes(const struct store_driver *driver, const struct dataset *ds, GError **error)
 {
     return !driver->takes || driver->takes(ds, error);

@@ -56,6 +56,9 @@ const struct store_driver *session_driver(const struct session *session);
 const struct store_counters *session_counters(const struct session *session);
 
 bool store_inspect(struct session *session, const struct call *call, struct store_info *ret, GError **error);
+/* Nothing is appended where the driver has nothing to find out. */
+bool store_examine(struct session *session, const struct call *call, bool writes, GArray *into, GError **error);
+
 /* Whether the dataset can be one of this driver's, and whether two of one store may have a record in common. */
 bool store_takes(const struct store_driver *driver, const struct dataset *ds, GError **error);
 bool store_overlap(const struct store_driver *driver, const struct dataset *one, const struct dataset *other);

@@ -274,6 +274,13 @@ struct store_info {
     bool keyed; /* records have keys of the store's own; false: the key is made from the document */
 };
 
+/* What a look at a store's servers found that whoever runs a backfill should know before. */
+enum remark_level { REMARK_OK, REMARK_WARN, REMARK_FAIL /* a run would be refused, or could not keep its promises */ };
+struct store_remark {
+    enum remark_level level;
+    const char *text, *todo; /* in call->mem; todo NULL: nothing is to be done */
+};
+
 struct option_row {
     const char *name, *value_form, *words; /* of a URI's ?name=value */
 };
@@ -297,6 +304,9 @@ struct store_driver {
     bool (*session_open)(struct session **ret, struct store *, GError **);
     void (*session_close)(struct session *);
     bool (*inspect)(struct session *, const struct call *, struct store_info *ret, GError **);
+    /* Appends struct store_remark: versions, rights (each missing one by name), what stands in the way of a promise;
+     * `writes`: for a target. Writes nothing. NULL: there is nothing to find out. */
+    bool (*examine)(struct session *, const struct call *, bool writes, GArray *into, GError **);
     /* raw ⇄ document; pure. decode may return a slice of raw itself. NULL, NULL: raw is BSON already. */
     bool (*decode)(const struct dataset *, struct slice raw, struct arena *, struct slice *ret, GError **);
     bool (*encode)(const struct dataset *, struct slice document, struct arena *, struct slice *ret, GError **);

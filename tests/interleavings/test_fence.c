@@ -289,11 +289,7 @@ static void unsettled(bool performed)
 {
     struct scene scene;
     struct process process;
-    begin(&scene, SAME_DATASET);
-    put_items(&scene);
-    scene_plan(&scene);
-    process_begin_small(&process, &scene, JOB_FORWARD, 2);
-    process_until(&process, 0, OP_CAS);
+    begin_at_cas(&scene, &process);
     if (performed)
         process_step(&process, 0);
     else
@@ -326,8 +322,7 @@ static void what_was_not_lost_with_it_is_not_done_twice(void **state)
 static void a_store_that_never_settles_ends_the_run(void **state)
 {
     struct scene scene;
-    begin(&scene, SAME_DATASET);
-    put_items(&scene);
+    begin(&scene);
     scene_fault(&scene, &(struct fault_row){.op = FAULT_SETTLE, .nth = 1, .lasting = true, .effect = FAULT_UNSETTLED});
     scene_ran(&scene, 6);
     scene_fault(&scene, NULL);
