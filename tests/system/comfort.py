@@ -518,7 +518,7 @@ def _(stand):
 
 # --- doctor
 
-CHECKS = ["spec", "contract", "transform", "source", "target", "lock", "plan", "clock", "home", "runs", "records", "space", "approvals", "protect"]
+CHECKS = ["spec", "contract", "transform", "source", "target", "servers", "lock", "plan", "clock", "home", "runs", "records", "space", "approvals", "protect"]
 
 
 def examined(stand, spec, status, **more):
