@@ -332,10 +332,18 @@ struct wish {
 };
 /* Records the wish (and its ledger entry). */
 bool catalog_wish_add(struct catalog *catalog, int64_t run, const struct wish *wish, int64_t *ret_id, GError **error);
-/* The oldest not yet taken; ret->id == 0: none. Cheap enough to ask several times a second. */
+/* The oldest neither taken nor over; ret->id == 0: none. Cheap enough to ask several times a second. */
 bool catalog_wish_next(struct catalog *catalog, int64_t run, struct arena *mem, struct wish *ret, GError **error);
 bool catalog_wish_taken(struct catalog *catalog, int64_t wish, GError **error); /* acknowledges */
-bool catalog_wish_is_taken(struct catalog *catalog, int64_t wish, bool *ret, GError **error);
+/* The run does what all the open wishes of this kind ask for: acknowledges them together. */
+bool catalog_wishes_taken(struct catalog *catalog, int64_t run, enum wish_kind kind, GError **error);
+/* The oldest that asks for an end, was taken and is not over: what its holder had heard. ret->id == 0: none. */
+bool catalog_wish_heard(struct catalog *catalog, int64_t run, struct arena *mem, struct wish *ret, GError **error);
+/* One is over, or all of a run, taken or not: somebody has had the last word since. */
+bool catalog_wish_end(struct catalog *catalog, int64_t wish, GError **error);
+bool catalog_wishes_end(struct catalog *catalog, int64_t run, GError **error);
+enum wish_fate { WISH_IS_OPEN, WISH_IS_TAKEN, WISH_IS_SET_ASIDE };
+bool catalog_wish_fate(struct catalog *catalog, int64_t wish, enum wish_fate *ret, GError **error);
 
 /* --- reports ----------------------------------------------------------------------------------------------------- */
 

@@ -165,6 +165,12 @@ static const char *const MIGRATIONS[] = {
     "CREATE INDEX setting_of ON setting (run, key, id);",
     /* 4: `status` says what limits a run. */
     "ALTER TABLE run_total ADD COLUMN limited_ms INTEGER NOT NULL DEFAULT 0;", /* its writes last waited for the rate */
+    /* 5: a wish is over when somebody has had the last word since, whether it was taken or not. One that was taken and
+     * is not over holds, also where the process that took it died before it acted on it. */
+    "ALTER TABLE wish ADD COLUMN over_ms INTEGER;"
+    "UPDATE wish SET over_ms = taken_ms;"
+    "DROP INDEX wish_open;"
+    "CREATE INDEX wish_open ON wish (run, id) WHERE over_ms IS NULL;",
 };
 
 int migrations_known(void)

@@ -460,6 +460,8 @@ static json_t *move_details(const struct run_move *move)
     json_t *details = json_pack("{s:s}", "from", run_state_word(move->from));
     if (move->reason)
         json_object_set_new(details, "state_reason", ledger_json_text(move->reason));
+    if (move->back_stage)
+        json_object_set_new(details, "back_stage", json_integer(*move->back_stage));
     return details;
 }
 

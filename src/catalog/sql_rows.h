@@ -112,9 +112,15 @@ SQL(SETTINGS,      "SELECT key, value, actor, at_ms FROM setting AS s WHERE run 
 /* wishes, reports, sums */
 SQL(WISH_NEW,      "INSERT INTO wish (run, kind, value, actor, reason, at_ms) VALUES (?, ?, ?, ?, ?, ?) RETURNING id")
 SQL(WISH_NEXT,     "SELECT id, kind, value, actor, reason, at_ms FROM wish WHERE run = ? AND taken_ms IS NULL"
-                   " ORDER BY id LIMIT 1")
+                   " AND over_ms IS NULL ORDER BY id LIMIT 1")
+SQL(WISH_HEARD,    "SELECT id, kind, value, actor, reason, at_ms FROM wish WHERE run = ? AND taken_ms IS NOT NULL"
+                   " AND over_ms IS NULL AND kind IN ('pause', 'abort', 'rollback') ORDER BY id LIMIT 1")
 SQL(WISH_TAKEN,    "UPDATE wish SET taken_ms = coalesce(taken_ms, ?2) WHERE id = ?1")
-SQL(WISH_IS_TAKEN, "SELECT taken_ms IS NOT NULL FROM wish WHERE id = ?")
+SQL(WISHES_TAKEN,  "UPDATE wish SET taken_ms = ?3 WHERE run = ?1 AND kind = ?2 AND taken_ms IS NULL AND over_ms IS NULL")
+SQL(WISH_OVER,     "UPDATE wish SET over_ms = ?2 WHERE id = ?1 AND over_ms IS NULL")
+SQL(WISHES_OVER,   "UPDATE wish SET over_ms = ?2 WHERE run = ?1 AND over_ms IS NULL")
+SQL(WISH_FATE,     "SELECT CASE WHEN taken_ms IS NOT NULL THEN 1 WHEN over_ms IS NOT NULL THEN 2 ELSE 0 END FROM wish"
+                   " WHERE id = ?")
 SQL(REPORT_NEW,    "INSERT INTO report (run, at_ms, stage, verdict, path, summary) VALUES (?, ?, ?, ?, ?, ?)")
 SQL(REPORTS,       "SELECT id, at_ms, stage, verdict, path, summary FROM report WHERE run = ? ORDER BY id")
 SQL(PART_SUM_PUT,  "INSERT OR REPLACE INTO part_sum (run, " CATALOG_SUM_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")

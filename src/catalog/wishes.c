@@ -46,11 +46,12 @@ bool catalog_wish_add(struct catalog *catalog, int64_t run, const struct wish *w
     return true;
 }
 
-bool catalog_wish_next(struct catalog *catalog, int64_t run, struct arena *mem, struct wish *ret, GError **error)
+static bool wish_first(struct catalog *catalog, enum sql sql, int64_t run, struct arena *mem, struct wish *ret,
+                       GError **error)
 {
     bool row;
     struct wish wish = {0};
-    auto_(query) query = query_of(catalog->db, SQL_WISH_NEXT);
+    auto_(query) query = query_of(catalog->db, sql);
     query_put_i64(query, run);
     if (!query_row(query, &row, error))
         return false;
@@ -66,6 +67,16 @@ bool catalog_wish_next(struct catalog *catalog, int64_t run, struct arena *mem, 
     }
     *ret = wish;
     return true;
+}
+
+bool catalog_wish_next(struct catalog *catalog, int64_t run, struct arena *mem, struct wish *ret, GError **error)
+{
+    return wish_first(catalog, SQL_WISH_NEXT, run, mem, ret, error);
+}
+
+bool catalog_wish_heard(struct catalog *catalog, int64_t run, struct arena *mem, struct wish *ret, GError **error)
+{
+    return wish_first(catalog, SQL_WISH_HEARD, run, mem, ret, error);
 }
 
 static bool no_wish(struct catalog *catalog, int64_t wish, GError **error)
@@ -87,16 +98,48 @@ bool catalog_wish_taken(struct catalog *catalog, int64_t wish, GError **error)
     return db_begin(catalog->db, error) && db_end(catalog->db, wish_take(catalog, wish, error), error);
 }
 
-bool catalog_wish_is_taken(struct catalog *catalog, int64_t wish, bool *ret, GError **error)
+static bool similar_take(struct catalog *catalog, int64_t run, enum wish_kind kind, GError **error)
+{
+    auto_(query) query = query_of(catalog->db, SQL_WISHES_TAKEN);
+    query_put_i64(query, run);
+    query_put_text(query, WISH_WORDS[kind]);
+    query_put_i64(query, world_wall_ms(catalog->world));
+    return query_run(query, error);
+}
+
+bool catalog_wishes_taken(struct catalog *catalog, int64_t run, enum wish_kind kind, GError **error)
+{
+    return db_begin(catalog->db, error) && db_end(catalog->db, similar_take(catalog, run, kind, error), error);
+}
+
+static bool end_of(struct catalog *catalog, enum sql sql, int64_t id, GError **error)
+{
+    auto_(query) query = query_of(catalog->db, sql);
+    query_put_i64(query, id);
+    query_put_i64(query, world_wall_ms(catalog->world));
+    return query_run(query, error);
+}
+
+bool catalog_wish_end(struct catalog *catalog, int64_t wish, GError **error)
+{
+    return db_begin(catalog->db, error) && db_end(catalog->db, end_of(catalog, SQL_WISH_OVER, wish, error), error);
+}
+
+bool catalog_wishes_end(struct catalog *catalog, int64_t run, GError **error)
+{
+    return db_begin(catalog->db, error) && db_end(catalog->db, end_of(catalog, SQL_WISHES_OVER, run, error), error);
+}
+
+bool catalog_wish_fate(struct catalog *catalog, int64_t wish, enum wish_fate *ret, GError **error)
 {
     bool row;
-    auto_(query) query = query_of(catalog->db, SQL_WISH_IS_TAKEN);
+    auto_(query) query = query_of(catalog->db, SQL_WISH_FATE);
     query_put_i64(query, wish);
     if (!query_row(query, &row, error))
         return false;
     if (!row)
         return no_wish(catalog, wish, error);
-    *ret = query_i64(query) != 0;
+    *ret = (enum wish_fate)query_i64(query);
     return true;
 }
 

@@ -2,42 +2,70 @@
 #include "base/units.h"
 #include "cli/cli.h"
 
-static int wished(struct cli *cli, const struct run_wish *wish, const struct wish_words *words, GError **error)
+struct wished {
+    struct run_wish wish;
+    struct wish_words words;
+};
+
+static int wished(struct cli *cli, const struct wished *wished, enum run_heard *ret, GError **error)
 {
     struct run_config config = cli_run_config(cli);
     struct run_result result = {0};
-    bool taken = false;
     int status = -1;
-    if (run_wish(&config, cli->args[0], wish, &result, &taken, error))
-        status = print_wish(cli, &result.run, taken, words);
+    if (run_wish(&config, cli->args[0], &wished->wish, &result, ret, error))
+        status = 0;
+    if (status == 0 && (*ret != RUN_UNHELD || wished->wish.kind == WISH_PAUSE))
+        print_wish(cli, &result.run, *ret == RUN_HEARD, &wished->words);
     run_result_done(&result);
     return status;
+}
+
+#define TURNS 3
+
+/* Here, or where a process holds the run, by that one. It may end just then, and another take its place: hence some
+ * turns. A lock of which no holder of the run knows is the store's. */
+static int here_or_there(struct cli *cli, int (*here)(struct cli *, GError **), const struct wished *there,
+                         GError **error)
+{
+    for (int turn = 1;; turn++) {
+        GError *failed = NULL;
+        enum run_heard heard = RUN_UNHELD;
+        int status = here(cli, &failed);
+        if (status >= 0)
+            return status;
+        if (turn == TURNS || !error_is(failed, SLUICE_ERROR_LOCKED)) {
+            g_propagate_error(error, failed);
+            return -1;
+        }
+        g_error_free(failed);
+        status = wished(cli, there, &heard, error);
+        if (status < 0 || heard != RUN_UNHELD)
+            return status;
+    }
 }
 
 int command_pause(struct cli *cli, GError **error)
 {
-    static const struct run_wish PAUSE = {.kind = WISH_PAUSE};
-    static const struct wish_words WORDS = {"it pauses when its batches in flight are finished", "resume"};
-    return wished(cli, &PAUSE, &WORDS, error);
+    static const struct wished PAUSE = {{.kind = WISH_PAUSE},
+                                        {"it pauses when its batches in flight are finished", "resume"}};
+    enum run_heard heard;
+    return wished(cli, &PAUSE, &heard, error);
 }
 
-/* Where a process holds the run it is asked to end it; otherwise we end it here. */
-int command_abort(struct cli *cli, GError **error)
+static int abort_here(struct cli *cli, GError **error)
 {
-    static const struct run_wish ABORT = {.kind = WISH_ABORT};
-    static const struct wish_words WORDS = {"it ends when its batches in flight are finished", "abort"};
     struct run_config config = cli_run_config(cli);
     struct run_result result = {0};
-    g_autoptr(GError) failed = NULL;
-    int status = -1;
-    if (run_abort(&config, cli->args[0], &result, &failed))
-        status = print_result(cli, &result);
-    else if (error_is(failed, SLUICE_ERROR_LOCKED))
-        status = wished(cli, &ABORT, &WORDS, error);
-    else
-        g_propagate_error(error, g_steal_pointer(&failed));
+    int status = run_abort(&config, cli->args[0], &result, error) ? print_result(cli, &result) : -1;
     run_result_done(&result);
     return status;
+}
+
+int command_abort(struct cli *cli, GError **error)
+{
+    static const struct wished ABORT = {{.kind = WISH_ABORT},
+                                        {"it ends when its batches in flight are finished", "abort"}};
+    return here_or_there(cli, abort_here, &ABORT, error);
 }
 
 static bool agreed(struct cli *cli, const struct run_back_plan *plan, bool *ret, GError **error)
@@ -62,14 +90,6 @@ static int dry_run(struct cli *cli, const struct run_back_plan *plan)
     return 0;
 }
 
-/* The process that holds the run takes it back itself. */
-static int ask_holder(struct cli *cli, GError **error)
-{
-    static const struct wish_words WORDS = {"it finishes its batches in flight and takes them back", "rollback"};
-    struct run_wish wish = {.kind = WISH_ROLLBACK, .value = cli->values[OPTION_STAGE]};
-    return wished(cli, &wish, &WORDS, error);
-}
-
 static int taken_back(struct cli *cli, const struct run_result *result)
 {
     int status = print_result(cli, result);
@@ -78,20 +98,22 @@ static int taken_back(struct cli *cli, const struct run_result *result)
     return status;
 }
 
-static int take_back(struct cli *cli, GError **error)
+static int back_here(struct cli *cli, GError **error)
 {
     struct run_config config = cli_run_config(cli);
     struct run_result result = {0};
-    g_autoptr(GError) failed = NULL;
     int status = -1;
-    if (run_back(&config, cli->args[0], cli->values[OPTION_STAGE], &result, &failed))
+    if (run_back(&config, cli->args[0], cli->values[OPTION_STAGE], &result, error))
         status = taken_back(cli, &result);
-    else if (error_is(failed, SLUICE_ERROR_LOCKED))
-        status = ask_holder(cli, error);
-    else
-        g_propagate_error(error, g_steal_pointer(&failed));
     run_result_done(&result);
     return status;
+}
+
+static int take_back(struct cli *cli, GError **error)
+{
+    struct wished back = {{.kind = WISH_ROLLBACK, .value = cli->values[OPTION_STAGE]},
+                          {"it finishes its batches in flight and takes them back", "rollback"}};
+    return here_or_there(cli, back_here, &back, error);
 }
 
 int command_rollback(struct cli *cli, GError **error)

@@ -5,10 +5,10 @@ static int say(struct cli *cli, bool granted, const struct wish_words *words, GE
 {
     struct run_config config = cli_run_config(cli);
     struct run_result result = {0};
-    bool taken = false;
+    enum run_heard heard;
     int status = -1;
-    if (run_approve(&config, cli->args[0], granted, &result, &taken, error))
-        status = print_wish(cli, &result.run, taken, words);
+    if (run_approve(&config, cli->args[0], granted, &result, &heard, error))
+        status = print_wish(cli, &result.run, heard == RUN_HEARD, words);
     run_result_done(&result);
     return status;
 }
@@ -45,10 +45,10 @@ static int change(struct cli *cli, const char *key, const char *value, GError **
     struct run_config config = cli_run_config(cli);
     struct run_result result = {0};
     struct setting setting = {.key = key, .value = value};
-    bool taken = false;
+    enum run_heard heard;
     int status = -1;
-    if (run_set(&config, cli->args[0], &setting, &result, &taken, error))
-        status = print_wish(cli, &result.run, taken, &WORDS);
+    if (run_set(&config, cli->args[0], &setting, &result, &heard, error))
+        status = print_wish(cli, &result.run, heard == RUN_HEARD, &WORDS);
     run_result_done(&result);
     return status;
 }

@@ -30,18 +30,34 @@ bool run_abort(const struct run_config *config, const char *name, struct run_res
 #define WISH_WAIT_US (INT64_C(5) * 1000 * 1000)
 #define WISH_LOOK_US (INT64_C(50) * 1000)
 
-static bool wait_taken(struct catalog *catalog, const struct run_config *config, int64_t wish, bool *ret,
-                       GError **error)
+static bool is_held(const struct run_config *config, const struct run_row *run, bool *ret, GError **error)
+{
+    struct run_holder holder;
+    if (!run_lock_holder(&holder, config->world, config->home, run->name, error))
+        return false;
+    *ret = holder.live;
+    return true;
+}
+
+/* What has become of a wish: heard, set aside, or left alone by a holder that is slow, or gone. */
+struct awaited {
+    int64_t wish;
+    enum wish_fate fate;
+    bool held;
+};
+
+/* The holder is asked after before the wish is, so that what it heard last is seen. */
+static bool wait_heard(struct catalog *catalog, const struct run_config *config, const struct run_row *run,
+                       struct awaited *io, GError **error)
 {
     int64_t until = world_monotonic_us(config->world) + WISH_WAIT_US;
-    *ret = false;
-    while (!*ret && world_monotonic_us(config->world) < until) {
-        if (!catalog_wish_is_taken(catalog, wish, ret, error))
+    for (;;) {
+        if (!is_held(config, run, &io->held, error) || !catalog_wish_fate(catalog, io->wish, &io->fate, error))
             return false;
-        if (!*ret)
-            world_sleep_us(config->world, WISH_LOOK_US, NULL);
+        if (io->fate != WISH_IS_OPEN || !io->held || world_monotonic_us(config->world) >= until)
+            return true;
+        world_sleep_us(config->world, WISH_LOOK_US, NULL);
     }
-    return true;
 }
 
 static bool pause_now(struct catalog *catalog, const struct run_config *config, struct run_result *ret, GError **error)
@@ -93,44 +109,67 @@ static bool find(const struct run_config *config, const char *name, struct catal
            catalog_run_get_one(*ret_catalog, name, ret->mem, &ret->run, error);
 }
 
-/* Tells whoever holds the run; *ret_taken: it has heard. */
-static bool pass_on(struct catalog *catalog, const struct run_config *config, const struct wish *wish,
-                    struct run_result *ret, bool *ret_taken, GError **error)
+static bool set_aside(const struct run_row *run, GError **error)
 {
-    int64_t id;
-    return catalog_wish_add(catalog, ret->run.id, wish, &id, error) &&
-           wait_taken(catalog, config, id, ret_taken, error) && catalog_run_reload(catalog, ret->mem, &ret->run, error);
+    return error_set(error, SLUICE_ERROR_REFUSED,
+                     "%s is %s: %s has had the last word meanwhile, and this came to nothing", run->name,
+                     run_state_word(run->state), run->actor);
 }
 
-static bool is_held(const struct run_config *config, const struct run_row *run, bool *ret, GError **error)
+/* Tells whoever holds the run. An approval and a limit stand by themselves; of another wish nothing is left once it is
+ * set aside. */
+static bool pass_on(struct catalog *catalog, const struct run_config *config, const struct wish *wish,
+                    struct run_result *ret, enum run_heard *ret_heard, GError **error)
 {
-    struct run_holder holder;
-    if (!run_lock_holder(&holder, config->world, config->home, run->name, error))
+    struct awaited awaited;
+    bool stands = wish->kind == WISH_SET || wish->kind == WISH_APPROVE || wish->kind == WISH_DENY;
+    if (!catalog_wish_add(catalog, ret->run.id, wish, &awaited.wish, error) ||
+        !wait_heard(catalog, config, &ret->run, &awaited, error) ||
+        !catalog_run_reload(catalog, ret->mem, &ret->run, error))
         return false;
-    *ret = holder.live;
-    return true;
+    *ret_heard = awaited.fate == WISH_IS_TAKEN ? RUN_HEARD : awaited.held ? RUN_RECORDED : RUN_UNHELD;
+    bool ours = *ret_heard == RUN_UNHELD && (wish->kind == WISH_ABORT || wish->kind == WISH_ROLLBACK);
+    if (ours && !catalog_wish_end(catalog, awaited.wish, error)) /* the caller does it */
+        return false;
+    return awaited.fate != WISH_IS_SET_ASIDE || stands || set_aside(&ret->run, error);
+}
+
+/* Its holder ended without having heard. One that is held again by now hears the pause, which is open still. */
+static bool pause_ended(struct catalog *catalog, const struct run_config *config, struct run_result *ret,
+                        GError **error)
+{
+    bool held;
+    return run_state_over(ret->run.state)
+               ? error_set(error, SLUICE_ERROR_REFUSED, "%s is %s: it came to its end before it heard of the pause",
+                           ret->run.name, run_state_word(ret->run.state))
+               : pause_unheld(catalog, config, ret, &held, error);
 }
 
 bool run_wish(const struct run_config *config, const char *name, const struct run_wish *asked, struct run_result *ret,
-              bool *ret_taken, GError **error)
+              enum run_heard *ret_heard, GError **error)
 {
     auto_(catalog) catalog = NULL;
     bool held;
     struct wish wish = {.kind = asked->kind, .value = asked->value, .act = config->act};
-    *ret_taken = false;
+    *ret_heard = RUN_UNHELD;
     if (!find(config, name, &catalog, ret, error) ||
         !rights_may(config, catalog, &ret->run, right_of(asked->kind), ret->mem, error) ||
         !is_held(config, &ret->run, &held, error))
         return false;
-    if (run_state_over(ret->run.state))
-        return error_set(error, SLUICE_ERROR_REFUSED, "%s is %s", ret->run.name, run_state_word(ret->run.state));
+    if (run_state_over(ret->run.state)) /* also such a one can be taken back, by the caller */
+        return asked->kind == WISH_ROLLBACK ||
+               error_set(error, SLUICE_ERROR_REFUSED, "%s is %s", ret->run.name, run_state_word(ret->run.state));
     if (held && ret->run.state == RUN_ROLLING_BACK && asked->kind != WISH_PAUSE)
         return error_set(error, SLUICE_ERROR_REFUSED,
                          "%s is being taken back, by %s: that has to end first, or to be paused", ret->run.name,
                          ret->run.actor);
     if (!held && asked->kind == WISH_PAUSE && !pause_unheld(catalog, config, ret, &held, error))
         return false;
-    return !held || pass_on(catalog, config, &wish, ret, ret_taken, error);
+    if (!held || !pass_on(catalog, config, &wish, ret, ret_heard, error))
+        return !held;
+    if (*ret_heard != RUN_UNHELD || asked->kind != WISH_PAUSE)
+        return true;
+    return pause_ended(catalog, config, ret, error);
 }
 
 /* --- approvals ---------------------------------------------------------------------------------------------------- */
@@ -165,14 +204,14 @@ static bool deny_unheld(const struct run_config *config, struct catalog *catalog
 }
 
 bool run_approve(const struct run_config *config, const char *name, bool granted, struct run_result *ret,
-                 bool *ret_taken, GError **error)
+                 enum run_heard *ret_heard, GError **error)
 {
     auto_(catalog) catalog = NULL;
     struct plan_rights rights;
     struct stage_row stage;
     bool held;
     struct wish wish = {.kind = granted ? WISH_APPROVE : WISH_DENY, .act = config->act};
-    *ret_taken = false;
+    *ret_heard = RUN_UNHELD;
     if (!find(config, name, &catalog, ret, error) || !plan_rights_read(catalog, &ret->run, ret->mem, &rights, error) ||
         !waiting_stage(catalog, &ret->run, &rights, ret->mem, &stage, error) ||
         !(granted ? rights_may_approve(config, &ret->run, &rights, &rights.stages[stage.stage], error)
@@ -183,7 +222,7 @@ bool run_approve(const struct run_config *config, const char *name, bool granted
     if (!catalog_approval_add(catalog, &word, error) || !is_held(config, &ret->run, &held, error))
         return false;
     if (held)
-        return pass_on(catalog, config, &wish, ret, ret_taken, error);
+        return pass_on(catalog, config, &wish, ret, ret_heard, error);
     return granted || deny_unheld(config, catalog, &stage, ret, error);
 }
 
@@ -257,13 +296,13 @@ static bool is_setting(const struct setting *setting, GError **error)
 }
 
 bool run_set(const struct run_config *config, const char *name, const struct setting *setting, struct run_result *ret,
-             bool *ret_taken, GError **error)
+             enum run_heard *ret_heard, GError **error)
 {
     auto_(catalog) catalog = NULL;
     bool held;
     g_autofree char *both = g_strdup_printf("%s=%s", setting->key, setting->value);
     struct wish wish = {.kind = WISH_SET, .value = both, .act = config->act};
-    *ret_taken = false;
+    *ret_heard = RUN_UNHELD;
     if (!is_setting(setting, error) || !find(config, name, &catalog, ret, error) ||
         !rights_may(config, catalog, &ret->run, SPEC_MAY_SET, ret->mem, error))
         return false;
@@ -273,5 +312,5 @@ bool run_set(const struct run_config *config, const char *name, const struct set
     if (!catalog_setting_add(catalog, ret->run.id, setting, &config->act, error) ||
         !is_held(config, &ret->run, &held, error))
         return false;
-    return !held || pass_on(catalog, config, &wish, ret, ret_taken, error);
+    return !held || pass_on(catalog, config, &wish, ret, ret_heard, error);
 }

@@ -77,6 +77,16 @@ static bool own_up_to_a_death(struct hold *hold, GError **error)
     return hold_move(hold, RUN_INTERRUPTED, "its process ended without a word", NULL, error);
 }
 
+/* What its last holder had heard, and whoever asked been told so, when it died or failed: it holds. */
+static bool obey_what_was_heard(struct hold *hold, struct run_result *ret, bool *ret_go, GError **error)
+{
+    struct wish wish;
+    if (!catalog_wish_heard(hold->catalog, hold->run.id, hold->mem, &wish, error))
+        return false;
+    *ret_go = wish.id == 0;
+    return *ret_go || ending_by_wish(hold, &wish, ret, error);
+}
+
 /* --- the stages --------------------------------------------------------------------------------------------------- */
 
 static bool drive_stages(struct hold *hold, struct run_result *ret, bool *ret_passed, GError **error)
@@ -120,12 +130,15 @@ bool run_forward(const struct run_config *config, const char *name, bool resume,
     }
     if (resume && (!hold_may(hold, SPEC_MAY_RESUME, error) || !may_resume(&hold->run, config, error)))
         return false;
-    if (resume && !hold_drop_wishes(hold, error))
+    if (resume && !hold_end_wishes(hold, error))
         return false;
     hold->lift_limits = resume;
     if (!supersede_first(hold, ret, &go, error))
         return false;
-    return !go || (hold_open(hold, HOLD_FORWARD, error) && own_up_to_a_death(hold, error) && drive(hold, ret, error));
+    if (!go)
+        return true;
+    return hold_open(hold, HOLD_FORWARD, error) && own_up_to_a_death(hold, error) &&
+           obey_what_was_heard(hold, ret, &go, error) && (!go || drive(hold, ret, error));
 }
 
 bool run_verify(const struct run_config *config, const char *name, struct verify_result *ret, GError **error)

@@ -33,7 +33,8 @@ static bool pause_for(struct hold *hold, const struct wish *wish, struct run_res
     g_autofree char *text =
         ending_words("paused by %s%s%s; continue with `sluice resume %s`", wish->act.actor,
                      wish->act.reason ? ": " : "", wish->act.reason ? wish->act.reason : "", hold->run.name);
-    if (!move_for(hold, wish, RUN_PAUSED, error))
+    if (!move_for(hold, wish, RUN_PAUSED, error) ||
+        !catalog_wishes_taken(hold->catalog, hold->run.id, WISH_PAUSE, error))
         return false;
     hold_result(hold, 3, text, ret);
     return true;

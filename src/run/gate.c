@@ -135,7 +135,12 @@ static enum gate_step judge(struct gate *gate, struct verify_result *ret, GError
     if (!move(gate, (struct stage_move){.to = STAGE_VERIFYING}, error) ||
         !hold_move(hold, RUN_VERIFYING, NULL, NULL, error))
         return GATE_ERROR;
-    return check_parts(hold, &wish, &watch, ret, &failed) ? GATE_ON : not_judged(gate, &watch, failed, error);
+    if (!check_parts(hold, &wish, &watch, ret, &failed))
+        return not_judged(gate, &watch, failed, error);
+    if (!watch.wish.id)
+        return GATE_ON;
+    verify_result_done(ret); /* heard when nothing was left to stop: it holds all the same */
+    return stopped(ending_by_wish(hold, &watch.wish, gate->ret, error));
 }
 
 /* `on_failure` other than pause: the stage, or all of the run. */

@@ -330,15 +330,9 @@ bool hold_may(struct hold *hold, enum spec_may_what what, GError **error)
     return rights_may(hold->config, hold->catalog, &hold->run, what, hold->mem, error);
 }
 
-bool hold_drop_wishes(struct hold *hold, GError **error)
+bool hold_end_wishes(struct hold *hold, GError **error)
 {
-    struct wish wish;
-    do {
-        if (!catalog_wish_next(hold->catalog, hold->run.id, hold->mem, &wish, error) ||
-            (wish.id && !catalog_wish_taken(hold->catalog, wish.id, error)))
-            return false;
-    } while (wish.id);
-    return true;
+    return catalog_wishes_end(hold->catalog, hold->run.id, error);
 }
 
 bool hold_take_settings(struct hold *hold, GError **error)

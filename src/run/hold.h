@@ -44,8 +44,8 @@ bool hold_move(struct hold *hold, enum run_state to, const char *reason, const c
 /* To rolling-back, from this stage on; one that is on that way already goes on. */
 bool hold_move_back(struct hold *hold, uint32_t from_stage, GError **error);
 bool hold_reload(struct hold *hold, GError **error);
-/* A person has had the last word: wishes that nobody has heard are of before it. */
-bool hold_drop_wishes(struct hold *hold, GError **error);
+/* A person has had the last word: all wishes are of before it. */
+bool hold_end_wishes(struct hold *hold, GError **error);
 /* Runs a crew over the stage for the job. A wish that ended it is in hold->wish, a limit in hold->limit. */
 enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error);
 /* The run is over: its fences go, and the dataset's lock. */

@@ -95,24 +95,32 @@ bool run_back_preview(const struct run_config *config, const char *name, const c
 /* Ends a run whose writes are to stand: settles what is unknown, lets the lock go. */
 bool run_abort(const struct run_config *config, const char *name, struct run_result *ret, GError **error);
 
-/* Records the wish and waits up to five seconds for the holder to take it. *ret_taken false: no process holds the run;
- * the wish is recorded, and its effect too where it needs none (pause: the state becomes paused). */
+/* What became of something that was asked of a run from another terminal. */
+enum run_heard {
+    RUN_UNHELD,   /* no process holds it, or none any more */
+    RUN_RECORDED, /* whoever holds it has not looked for five seconds */
+    RUN_HEARD,    /* it is done as soon as the batches in flight are finished, also if the holder dies before that */
+};
+
+/* Records the wish and waits up to five seconds for the holder to take it. RUN_UNHELD: a pause has taken effect (the
+ * state is paused); rollback and abort are to be done by the caller itself. REFUSED where somebody else had the last
+ * word meanwhile. */
 struct run_wish {
     enum wish_kind kind;
     const char *value; /* ROLLBACK: the stage; NULL */
 };
 bool run_wish(const struct run_config *config, const char *name, const struct run_wish *wish, struct run_result *ret,
-              bool *ret_taken, GError **error);
+              enum run_heard *ret_heard, GError **error);
 
 /* A person's word on the gate that waits for one: it names gate, attempt, plan and report, and counts for these alone.
  * REFUSED where nothing waits; NOT_PERMITTED for who may not, the author of the run among them. A run that nobody holds
  * goes on with the next `run`; a denial takes effect at once. */
 bool run_approve(const struct run_config *config, const char *name, bool granted, struct run_result *ret,
-                 bool *ret_taken, GError **error);
+                 enum run_heard *ret_heard, GError **error);
 
 /* Changes a limit of the run (run/limits.h), recorded; one that is at work heeds it at once. */
 bool run_set(const struct run_config *config, const char *name, const struct setting *setting, struct run_result *ret,
-             bool *ret_taken, GError **error);
+             enum run_heard *ret_heard, GError **error);
 /* What holds the pace of a run that is not over; `catalog` may be one for reading. */
 struct run_limit {
     double rate_max_per_s; /* protect.rate.max as it stands; 0: none */

@@ -258,6 +258,19 @@ static bool stopped(struct hold *hold, enum run_state to, const char *reason, st
     return true;
 }
 
+/* By the person who wished it. */
+static bool paused(struct hold *hold, struct run_result *ret, GError **error)
+{
+    const struct run_config *own = hold->config;
+    struct run_config config = *own;
+    config.act = hold->wish.act;
+    hold->config = &config;
+    bool done = catalog_wishes_taken(hold->catalog, hold->run.id, WISH_PAUSE, error) &&
+                stopped(hold, RUN_PAUSED, "paused while it was being rolled back", ret, error);
+    hold->config = own;
+    return done;
+}
+
 /* One generation: the stages from `from_stage` on. *ret_ended false: it was stopped, and the result says how. */
 static bool back_generation(struct hold *hold, uint32_t from_stage, struct run_result *ret, bool *ret_ended,
                             GError **error)
@@ -272,7 +285,7 @@ static bool back_generation(struct hold *hold, uint32_t from_stage, struct run_r
         *ret_ended = true;
         return back_finish(hold, from_stage, ret, error);
     case CREW_WISHED:
-        return stopped(hold, RUN_PAUSED, "paused while it was being rolled back", ret, error);
+        return paused(hold, ret, error);
     case CREW_INTERRUPTED:
         return stopped(hold, RUN_INTERRUPTED, "interrupted while it was being rolled back", ret, error);
     case CREW_LIMITED:
@@ -367,7 +380,7 @@ bool run_back(const struct run_config *config, const char *name, const char *sta
         hold_result(hold, hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, "is rolled back already", ret);
         return true;
     }
-    return takeback_may(&hold->run, error) && hold_drop_wishes(hold, error) && hold_open(hold, HOLD_BACK, error) &&
+    return takeback_may(&hold->run, error) && hold_end_wishes(hold, error) && hold_open(hold, HOLD_BACK, error) &&
            takeback_drive(hold, stage, ret, error);
 }
 

@@ -17,23 +17,35 @@ static void look_at_signals(struct watch *watch)
 
 static bool ends(const struct watch *watch, enum wish_kind kind)
 {
-    bool away = kind == WISH_ABORT || kind == WISH_ROLLBACK;
-    return kind == WISH_PAUSE || (away && !watch->back) || (kind == WISH_DENY && watch->at_gate);
+    return kind == WISH_PAUSE || kind == WISH_ABORT || kind == WISH_ROLLBACK || (kind == WISH_DENY && watch->at_gate);
 }
 
-/* A wish that cannot be read now is asked for again at the next look. */
-static void look_at_wishes(struct watch *watch)
+static void heed(struct watch *watch, struct wish wish)
 {
-    struct wish wish = {0};
-    if (watch->wish.id != 0 || !catalog_wish_next(watch->catalog, watch->run, watch->mem, &wish, NULL) ||
-        wish.id == 0 || !catalog_wish_taken(watch->catalog, wish.id, NULL))
-        return;
     if (wish.kind == WISH_SET && watch->limits)
         limits_take_settings(watch->limits, watch->catalog, watch->run, watch->mem, NULL);
     if (!ends(watch, wish.kind))
         return; /* nothing to do for one that already runs */
     watch->wish = wish;
     atomic_store(watch->stop, true);
+}
+
+/* What a run that is on its way back is too late for: whoever asked is told so. */
+static bool is_late(const struct watch *watch, enum wish_kind kind)
+{
+    return watch->back && (kind == WISH_ABORT || kind == WISH_ROLLBACK);
+}
+
+/* A wish that cannot be read now is asked for again at the next look. */
+static void look_at_wishes(struct watch *watch)
+{
+    struct wish wish = {0};
+    if (watch->wish.id != 0 || !catalog_wish_next(watch->catalog, watch->run, watch->mem, &wish, NULL) || wish.id == 0)
+        return;
+    if (is_late(watch, wish.kind))
+        catalog_wish_end(watch->catalog, wish.id, NULL);
+    else if (catalog_wish_taken(watch->catalog, wish.id, NULL))
+        heed(watch, wish);
 }
 
 static bool is_due(const struct watch *watch, int64_t *last_us, int64_t every_us)

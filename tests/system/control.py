@@ -3,7 +3,7 @@
 
 import signal
 
-from repair import FIX, FIX_LUA, ROWS, ended, once, ready, seed, started
+from repair import FIX, FIX_LUA, ROWS, ended, once, ready, seed, started, writing
 from stand import among, must, run_all, same, test
 
 
@@ -83,6 +83,56 @@ def _(stand):
     once(stand)
     actions = [(entry["action"], entry["reason"]) for entry in stand.sluice("audit", "log", "--json").lines()]
     must(("paused", "the night shift asked") in actions, actions)
+
+
+def heard_and_died(stand, *wish):
+    """The process that holds the run hears the wish, and is killed before it has moved the run."""
+    ready(stand)
+    before = stand.dump("items")
+    process = stand.start("run", "fix.yaml", "--yes", "--json", program=stand.programs.dies,
+                          env=stand.environment(SLUICE_DIES_AT="run.move:2")) # the first one: to running
+    stand.until(process, writing)
+    same(stand.sluice(*wish, "--json").ended(0).json()["taken"], True, "taken")
+    same(stand.finish(process).code, -9, "how it ended")
+    same(stand.status("fix")["state"], "running", "state")
+    return before
+
+
+@test("pause that was taken by a process that dies before it pauses: it holds against run; only resume lifts it")
+def _(stand):
+    heard_and_died(stand, "pause", "fix", "--reason", "the night shift asked")
+    for _ in range(2):
+        among("the night shift asked", stand.sluice("run", "fix.yaml", "--yes").ended(3).err)
+    half_done(stand)
+    same(stand.status("fix")["reason"], "the night shift asked", "reason")
+    stand.sluice("resume", "fix").ended(0)
+    once(stand)
+
+
+@test("rollback that was taken by a process that dies before it begins: whoever takes the run up takes it back")
+def _(stand):
+    before = heard_and_died(stand, "rollback", "fix", "--yes", "--reason", "wrong day")
+    end = stand.sluice("run", "fix.yaml", "--yes", "--json").ended(3).lines()[-1]
+    same((end["run"], end["state"]), ("fix.1", "rolled-back"), "end")
+    same(stand.dump("items"), before, "records")
+    same(stand.sluice("run", "fix.yaml", "--yes", "--json").ended(0).lines()[-1]["run"], "fix.2", "a new run")
+    once(stand)
+
+
+@test("pause in a rollback: the ledger says who asked and why; rollback goes on")
+def _(stand):
+    ready(stand)
+    before = stand.dump("items")
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    process = stand.start("rollback", "fix", "--yes", "--json")
+    stand.until(process, lambda line: line["type"] == "state" and line["state"] == "rolling-back")
+    same(stand.sluice("pause", "fix", "--reason", "lunch", "--json").ended(0).json()["taken"], True, "taken")
+    ended(stand, process, "paused", 3)
+    [paused] = [entry for entry in stand.sluice("audit", "log", "--json").lines() if entry["action"] == "paused"]
+    same(paused["reason"], "lunch", "reason")
+    stand.sluice("run", "fix.yaml", "--yes").ended(7)
+    stand.sluice("rollback", "fix", "--yes").ended(0)
+    same(stand.dump("items"), before, "records")
 
 
 @test("pause without a process that holds the run: recorded, says how to go on; run does not")

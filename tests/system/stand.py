@@ -122,9 +122,9 @@ class Stand:
         done = self.run([self.programs.dies, *arguments], env=self.environment(SLUICE_DIES_AT=point))
         same(done.code, -9, f"{' '.join(done.command)}, to die at {point}: {done.err}")
 
-    def start(self, *arguments, env=None, **more):
+    def start(self, *arguments, env=None, program=None, **more):
         """sluice in the background; ended by the stand if the test does not."""
-        process = subprocess.Popen([str(self.programs.sluice), *arguments], cwd=self.dir, env=env or self.environment(),
+        process = subprocess.Popen([str(program or self.programs.sluice), *arguments], cwd=self.dir, env=env or self.environment(),
                                    text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, **more)
         self.started.append(process)

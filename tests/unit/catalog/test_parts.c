@@ -320,11 +320,12 @@ static void a_home_of_the_first_schema_is_brought_up(void **state)
     size_t n;
     struct run_row run = fixture_run(fx, 3);
     g_clear_pointer(&fx->catalog, catalog_free);
-    fixture_sql(fx,
-                "DROP TABLE part_sum; DROP TABLE approval; DROP TABLE setting; ALTER TABLE stage DROP COLUMN attempt;"
-                "ALTER TABLE stage DROP COLUMN until_ms; ALTER TABLE stage DROP COLUMN report;"
-                "ALTER TABLE run DROP COLUMN back_stage; ALTER TABLE run DROP COLUMN author; "
-                "ALTER TABLE run_total DROP COLUMN limited_ms; PRAGMA user_version = 1");
+    fixture_sql(
+        fx, "DROP TABLE part_sum; DROP TABLE approval; DROP TABLE setting; ALTER TABLE stage DROP COLUMN attempt;"
+            "ALTER TABLE stage DROP COLUMN until_ms; ALTER TABLE stage DROP COLUMN report;"
+            "ALTER TABLE run DROP COLUMN back_stage; ALTER TABLE run DROP COLUMN author; "
+            "ALTER TABLE run_total DROP COLUMN limited_ms; DROP INDEX wish_open; ALTER TABLE wish DROP COLUMN over_ms;"
+            "CREATE INDEX wish_open ON wish (run, id) WHERE taken_ms IS NULL; PRAGMA user_version = 1");
     kit_ok(catalog_open(&fx->catalog, fx->world, fx->home, CATALOG_EXISTING, &error));
     kit_ok(catalog_part_sums(fx->catalog, run.id, fx->mem, &found, &n, &error));
     assert_int_equal(n, 0);

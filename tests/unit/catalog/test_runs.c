@@ -398,7 +398,7 @@ static void wishes_are_taken_in_order(void **state)
     struct fixture *fx = *state;
     struct run_row run = fixture_run(fx, 1), other = fixture_run(fx, 1);
     struct wish next;
-    bool taken;
+    enum wish_fate fate;
     kit_ok(catalog_wish_next(fx->catalog, run.id, fx->mem, &next, &error));
     assert_int_equal(next.id, 0);
     int64_t set = wish(fx, run.id, WISH_SET, "protect.rate.max=500/s");
@@ -411,20 +411,59 @@ static void wishes_are_taken_in_order(void **state)
     assert_string_equal(next.act.actor, "eve@desk");
     assert_string_equal(next.act.reason, "incident");
     assert_int_equal(next.at_ms, now_in(fx));
-    kit_ok(catalog_wish_is_taken(fx->catalog, set, &taken, &error));
-    assert_false(taken);
+    kit_ok(catalog_wish_fate(fx->catalog, set, &fate, &error));
+    assert_int_equal(fate, WISH_IS_OPEN);
     kit_ok(catalog_wish_taken(fx->catalog, set, &error));
-    kit_ok(catalog_wish_is_taken(fx->catalog, set, &taken, &error));
-    assert_true(taken);
+    kit_ok(catalog_wish_fate(fx->catalog, set, &fate, &error));
+    assert_int_equal(fate, WISH_IS_TAKEN);
     kit_ok(catalog_wish_next(fx->catalog, run.id, fx->mem, &next, &error));
     assert_int_equal(next.id, pause);
     assert_null(next.value);
     kit_refused(catalog_wish_taken(fx->catalog, 99, &error), NOT_FOUND, "99");
-    kit_refused(catalog_wish_is_taken(fx->catalog, 99, &taken, &error), NOT_FOUND, "99");
+    kit_refused(catalog_wish_fate(fx->catalog, 99, &fate, &error), NOT_FOUND, "99");
     fixture_rows_are(fx, "SELECT actor, action, reason, run, details FROM ledger WHERE number > 2",
                      "eve@desk|wish|incident|fix.1|{\"value\":\"protect.rate.max=500/s\",\"wish\":\"set\"}\n"
                      "eve@desk|wish|incident|fix.1|{\"value\":null,\"wish\":\"pause\"}\n"
                      "eve@desk|wish|incident|fix.2|{\"value\":null,\"wish\":\"abort\"}\n");
+}
+
+static void fate_is(struct fixture *fx, int64_t wish, enum wish_fate wanted)
+{
+    GError *error = NULL;
+    enum wish_fate fate;
+    kit_ok(catalog_wish_fate(fx->catalog, wish, &fate, &error));
+    assert_int_equal(fate, wanted);
+}
+
+static void a_wish_that_was_heard_holds_until_somebody_has_the_last_word(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 1), other = fixture_run(fx, 1);
+    struct wish found;
+    int64_t set = wish(fx, run.id, WISH_SET, "protect.rate.max=500/s"), pause = wish(fx, run.id, WISH_PAUSE, NULL);
+    int64_t again = wish(fx, run.id, WISH_PAUSE, NULL), back = wish(fx, run.id, WISH_ROLLBACK, NULL);
+    int64_t others = wish(fx, other.id, WISH_PAUSE, NULL);
+    kit_ok(catalog_wish_taken(fx->catalog, set, &error));
+    kit_ok(catalog_wish_heard(fx->catalog, run.id, fx->mem, &found, &error));
+    assert_int_equal(found.id, 0); /* a limit asks for no end */
+    kit_ok(catalog_wish_taken(fx->catalog, pause, &error));
+    kit_ok(catalog_wishes_taken(fx->catalog, run.id, WISH_PAUSE, &error));
+    fate_is(fx, again, WISH_IS_TAKEN);
+    fate_is(fx, back, WISH_IS_OPEN);
+    fate_is(fx, others, WISH_IS_OPEN);
+    kit_ok(catalog_wish_heard(fx->catalog, run.id, fx->mem, &found, &error));
+    assert_int_equal(found.id, pause);
+    kit_ok(catalog_wishes_end(fx->catalog, run.id, &error));
+    fate_is(fx, pause, WISH_IS_TAKEN);
+    fate_is(fx, back, WISH_IS_SET_ASIDE);
+    fate_is(fx, others, WISH_IS_OPEN);
+    kit_ok(catalog_wish_heard(fx->catalog, run.id, fx->mem, &found, &error));
+    assert_int_equal(found.id, 0);
+    kit_ok(catalog_wish_next(fx->catalog, run.id, fx->mem, &found, &error));
+    assert_int_equal(found.id, 0);
+    kit_ok(catalog_wish_end(fx->catalog, others, &error));
+    fate_is(fx, others, WISH_IS_SET_ASIDE);
 }
 
 static void every_kind_of_wish_comes_back(void **state)
@@ -491,6 +530,7 @@ int main(void)
         CASE(every_outcome_has_its_column),
         CASE(what_is_added_outside_of_checkpoints_counts),
         CASE(sequences_are_never_given_twice),
+        CASE(a_wish_that_was_heard_holds_until_somebody_has_the_last_word),
         CASE(wishes_are_taken_in_order),
         CASE(every_kind_of_wish_comes_back),
         CASE(reports_come_back),
