@@ -23,6 +23,20 @@ struct run_config cli_run_config(struct cli *cli)
                                .again = cli_has(cli, OPTION_AGAIN)};
 }
 
+bool cli_find_run(struct cli *cli, struct catalog *catalog, struct arena *mem, struct run_row *ret, GError **error)
+{
+    struct run_row *runs;
+    size_t n;
+    if (cli->n_args)
+        return catalog_run_get(catalog, cli->args[0], mem, ret, error);
+    if (!catalog_runs(catalog, mem, &runs, &n, error))
+        return false;
+    if (n == 0)
+        return error_set(error, SLUICE_ERROR_NOT_FOUND, "%s: there is no run yet", catalog_home(catalog));
+    *ret = runs[0];
+    return true;
+}
+
 bool cli_unknown_command(const char *name, GError **error)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();

@@ -73,6 +73,8 @@ bool cli_number(const struct cli *cli, enum option option, uint64_t fallback, ui
 struct run_config cli_run_config(struct cli *cli);
 /* What the spec that is the first argument would do, without a write: plan_look(). */
 bool cli_plan_look(struct cli *cli, struct plan **ret, GError **error);
+/* The run that the first argument names; without one the newest. */
+bool cli_find_run(struct cli *cli, struct catalog *catalog, struct arena *mem, struct run_row *ret, GError **error);
 bool cli_unknown_command(const char *name, GError **error); /* names the nearest */
 
 /* --- help --------------------------------------------------------------------------------------------------------- */
@@ -87,6 +89,15 @@ void print_json(struct cli *cli, json_t *value);
 /* A table for people: columns are aligned; cells are texts, rows of n. */
 void print_table(FILE *out, const char *const *cells, size_t columns, size_t rows);
 void print_run(struct cli *cli, const struct run_row *run);
+/* How wide the terminal is that this leads to. */
+long print_columns(FILE *out);
+/* Whether results can be drawn over: on a terminal that knows how to, and not as JSON. */
+bool print_is_screen(const struct cli *cli);
+/* A bar of so many cells between brackets: what is sure, then what is done beside it. */
+struct bar {
+    uint64_t sure, done, of;
+};
+void print_bar(GString *into, size_t cells, const struct bar *bar);
 /* A plan with what it would do, in words and as JSON; brief: what one must know to say yes. */
 void print_plan_brief(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast);
 void print_plan(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast);

@@ -8,23 +8,6 @@ static bool open_catalog(struct cli *cli, struct catalog **ret, GError **error)
     return catalog_open(ret, cli->world, cli->home, CATALOG_READ_ONLY, error);
 }
 
-static bool newest(struct catalog *catalog, struct arena *mem, struct run_row *ret, GError **error)
-{
-    struct run_row *runs;
-    size_t n;
-    if (!catalog_runs(catalog, mem, &runs, &n, error))
-        return false;
-    if (n == 0)
-        return error_set(error, SLUICE_ERROR_NOT_FOUND, "%s: there is no run yet", catalog_home(catalog));
-    *ret = runs[0];
-    return true;
-}
-
-static bool find(struct cli *cli, struct catalog *catalog, struct arena *mem, struct run_row *ret, GError **error)
-{
-    return cli->n_args ? catalog_run_get(catalog, cli->args[0], mem, ret, error) : newest(catalog, mem, ret, error);
-}
-
 /* Whether a process drives the run at this moment. */
 static bool is_held(struct cli *cli, const struct run_row *run, bool *ret, GError **error)
 {
@@ -96,7 +79,7 @@ int command_status(struct cli *cli, GError **error)
     struct stage_row *stages;
     size_t n;
     struct driven driven;
-    if (!open_catalog(cli, &catalog, error) || !find(cli, catalog, mem, &run, error) ||
+    if (!open_catalog(cli, &catalog, error) || !cli_find_run(cli, catalog, mem, &run, error) ||
         !catalog_stages(catalog, run.id, mem, &stages, &n, error) || !look_at_drive(cli, catalog, &run, &driven, error))
         return -1;
     if (!cli_has(cli, OPTION_JSON)) {

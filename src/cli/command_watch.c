@@ -1,7 +1,4 @@
 /* watch, wait: looking at a run until something has become of it. Both only read the catalog. */
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include "base/units.h"
 #include "catalog/lock.h"
 #include "cli/cli.h"
@@ -22,19 +19,9 @@ struct view {
 
 static bool view_open(struct cli *cli, struct view *view, GError **error)
 {
-    struct run_row *runs;
-    size_t n;
     view->mem = arena_new(MEM_ROOM);
-    if (!catalog_open(&view->catalog, cli->world, cli->home, CATALOG_READ_ONLY, error))
-        return false;
-    if (cli->n_args)
-        return catalog_run_get(view->catalog, cli->args[0], view->mem, &view->run, error);
-    if (!catalog_runs(view->catalog, view->mem, &runs, &n, error))
-        return false;
-    if (n == 0)
-        return error_set(error, SLUICE_ERROR_NOT_FOUND, "%s: there is no run yet", cli->home);
-    view->run = runs[0];
-    return true;
+    return catalog_open(&view->catalog, cli->world, cli->home, CATALOG_READ_ONLY, error) &&
+           cli_find_run(cli, view->catalog, view->mem, &view->run, error);
 }
 
 static void view_done(struct view *view)
@@ -65,125 +52,205 @@ static bool interrupted(const struct cli *cli)
     return cli->signals && atomic_load(cli->signals) > 0;
 }
 
-/* --- watch: the screen -------------------------------------------------------------------------------------------- */
+/* --- watch: words ------------------------------------------------------------------------------------------------- */
 
-#define BAR_CELLS 30u
-
-static void put_bar(GString *into, uint64_t done, uint64_t verified, uint64_t of)
-{
-    uint64_t full = of ? done * BAR_CELLS / of : 0, sure = of ? verified * BAR_CELLS / of : 0;
-    g_string_append_c(into, '[');
-    for (uint64_t i = 0; i < BAR_CELLS; i++)
-        g_string_append_c(into, i < sure ? '#' : i < full ? '=' : '.');
-    g_string_append(into, "]");
-}
-
-static uint64_t parts_of(const struct stage_row *stage)
-{
-    uint64_t n = 0;
-    for (int i = 0; i < PART_STATE_COUNT; i++)
-        n += stage->parts[i];
-    return n;
-}
-
-static void put_stage(GString *into, const struct stage_row *stage)
-{
-    uint64_t of = parts_of(stage), verified = stage->parts[PART_VERIFIED];
-    char done[UNITS_TEXT], all[UNITS_TEXT];
-    g_string_append_printf(into, "  %-12s ", stage->name);
-    put_bar(into, verified + stage->parts[PART_WRITTEN], verified, of);
-    g_string_append_printf(into, " %s of %s partitions, %s\n", units_count(verified + stage->parts[PART_WRITTEN], done),
-                           units_count(of, all), stage_state_word(stage->state));
-}
-
-/* What holds it up, first; a run that is at work says how fast it is. */
-static void put_pace(GString *into, const struct cli *cli, const struct view *view)
+/* What holds it up, first; NULL: nothing does. The caller frees. */
+static char *slowness(const struct cli *cli, const struct view *view)
 {
     const struct run_row *run = &view->run;
+    char rate[UNITS_TEXT];
+    if (!run_state_over(run->state) && !moves_by_itself(cli, run))
+        return g_strdup_printf("no process holds it%s%s", run->reason ? "; because: " : "",
+                               run->reason ? run->reason : "");
+    if (run->reason)
+        return g_strdup_printf("because: %s", run->reason);
+    return view->limit.by ? g_strdup_printf("slowed by %s, %s/s", view->limit.by,
+                                            units_count((uint64_t)view->limit.rate_max_per_s, rate))
+                          : NULL;
+}
+
+/* How far it is, and how fast. */
+static void put_pace(GString *into, const struct run_row *run)
+{
     char done[UNITS_TEXT], of[UNITS_TEXT], rate[UNITS_TEXT];
     struct shape_pace pace = shape_pace(run);
-    g_string_append_printf(into, "  %s of %s records", units_count(shape_done(run), done),
+    g_string_append_printf(into, "%s of %s records", units_count(shape_done(run), done),
                            units_count(run->tally.of[OUTCOME_LISTED_], of));
     if (pace.records_per_s > 0)
         g_string_append_printf(into, ", %s/s", units_count((uint64_t)pace.records_per_s, rate));
     if (pace.eta_s >= 0)
         g_string_append_printf(into, ", about %s left", units_duration(pace.eta_s * 1000, rate));
-    g_string_append_c(into, '\n');
-    if (!run_state_over(run->state) && !moves_by_itself(cli, run))
-        g_string_append(into, "  no process holds it\n");
-    else if (run->reason)
-        g_string_append_printf(into, "  because: %s\n", run->reason);
-    else if (view->limit.by)
-        g_string_append_printf(into, "  slowed by %s, %s/s\n", view->limit.by,
-                               units_count((uint64_t)view->limit.rate_max_per_s, rate));
 }
 
-static char *screen_of(const struct cli *cli, const struct view *view)
+/* --- on a terminal: a screen -------------------------------------------------------------------------------------- */
+
+#define BAR_CELLS  30u
+#define NAME_CELLS 12u
+#define FEW_CELLS  4u
+#define WORD_CELLS 30u /* of what stands behind a bar, where there is room for both */
+
+/* What is drawn, how much of it stands, and how wide the terminal was then. */
+struct screen {
+    size_t lines;
+    long columns;
+};
+
+static size_t name_cells(const struct view *view)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < view->n_stages; i++)
+        longest = MAX(longest, (size_t)g_utf8_strlen(view->stages[i].name, -1));
+    return MIN(longest, NAME_CELLS);
+}
+
+/* Of a narrow terminal the bar gets what the words would have. */
+static size_t bar_cells(const struct view *view, long columns)
+{
+    size_t besides = 2 + name_cells(view) + 1 + 2 + 1, room = (size_t)MAX(columns, 0);
+    size_t words = room >= besides + WORD_CELLS + FEW_CELLS ? WORD_CELLS : 0;
+    return MIN(BAR_CELLS, MAX(FEW_CELLS, room > besides + words ? room - besides - words : 0));
+}
+
+static void put_stage(GString *into, const struct view *view, const struct stage_row *stage, size_t cells)
+{
+    struct bar bar = {.sure = stage->parts[PART_VERIFIED], .done = stage->parts[PART_WRITTEN]};
+    char done[UNITS_TEXT], all[UNITS_TEXT];
+    int name = (int)name_cells(view);
+    for (int i = 0; i < PART_STATE_COUNT; i++)
+        bar.of += stage->parts[i];
+    g_string_append_printf(into, "  %-*s ", name, stage->name);
+    print_bar(into, cells, &bar);
+    g_string_append_printf(into, " %s of %s partitions, %s\n", units_count(bar.sure + bar.done, done),
+                           units_count(bar.of, all), stage_state_word(stage->state));
+}
+
+static char *screen_of(const struct cli *cli, const struct view *view, long columns)
 {
     GString *text = g_string_new(NULL);
+    g_autofree char *why = slowness(cli, view);
     g_string_append_printf(text, "%s  %s\n", view->run.name, run_state_word(view->run.state));
     for (size_t i = 0; i < view->n_stages; i++)
-        put_stage(text, &view->stages[i]);
-    put_pace(text, cli, view);
+        put_stage(text, view, &view->stages[i], bar_cells(view, columns));
+    g_string_append(text, "  ");
+    put_pace(text, &view->run);
+    if (why)
+        g_string_append_printf(text, "\n  %s", why);
     return g_string_free(text, FALSE);
 }
 
-static size_t columns_of(void)
+/* Over itself: every line is cut to the width, so that the number of lines is known. After the width has changed,
+ * below: who knows how the terminal has wrapped what stands. */
+static void draw(struct cli *cli, const char *text, struct screen *io)
 {
-    struct winsize size;
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
-}
-
-/* Drawn over itself; every line is cut to the width, so that the number of lines is known. Returns how many. */
-static size_t draw(struct cli *cli, const char *screen, size_t lines_before)
-{
-    g_auto(GStrv) lines = g_strsplit(screen, "\n", -1);
-    size_t n = 0, columns = columns_of();
-    if (lines_before)
-        fprintf(cli->out, "\033[%" G_GSIZE_FORMAT "A", lines_before);
-    for (; lines[n] && lines[n][0]; n++) {
-        glong wide = g_utf8_strlen(lines[n], -1);
-        g_autofree char *fits = g_utf8_substring(lines[n], 0, MIN(wide, (glong)columns - 1));
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    long columns = print_columns(cli->out);
+    size_t n = 0;
+    if (io->lines && io->columns == columns)
+        fprintf(cli->out, "\033[%" G_GSIZE_FORMAT "A", io->lines);
+    for (; lines[n]; n++) {
+        g_autofree char *fits = g_utf8_substring(lines[n], 0, MIN(g_utf8_strlen(lines[n], -1), columns - 1));
         fprintf(cli->out, "\r%s\033[K\n", fits);
     }
-    fflush(cli->out);
-    return n;
+    fprintf(cli->out, "\033[J"); /* a line less than before */
+    *io = (struct screen){.lines = n, .columns = columns};
 }
 
-static void show(struct cli *cli, const struct view *view, char **io_last, size_t *io_lines)
+static void show_screen(struct cli *cli, const struct view *view, struct screen *io)
 {
-    if (cli_has(cli, OPTION_JSON)) {
-        json_t *status = shape_status(&view->run);
-        json_object_set_new(status, "stages", shape_stages(view->stages, view->n_stages));
-        shape_limit(status, &view->limit);
-        print_json(cli, status);
-        fflush(cli->out);
-        return;
-    }
-    g_autofree char *screen = screen_of(cli, view);
-    bool same = g_strcmp0(screen, *io_last) == 0;
-    if (isatty(STDOUT_FILENO))
-        *io_lines = draw(cli, screen, *io_lines);
-    else if (!same)
-        fprintf(cli->out, "%s", screen);
-    fflush(cli->out);
-    g_free(*io_last);
-    *io_last = g_steal_pointer(&screen);
+    g_autofree char *text = screen_of(cli, view, print_columns(cli->out));
+    draw(cli, text, io);
 }
 
+/* --- elsewhere: a line every few seconds -------------------------------------------------------------------------- */
+
+#define LINE_EVERY_US (INT64_C(5) * 1000 * 1000)
+
+/* The stage that it is at: the last that has begun. */
+static const struct stage_row *stage_now(const struct view *view)
+{
+    return view->run.stage < view->n_stages ? &view->stages[view->run.stage] : NULL;
+}
+
+static void show_line(struct cli *cli, const struct view *view)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autofree char *why = slowness(cli, view);
+    const struct stage_row *stage = stage_now(view);
+    put_pace(text, &view->run);
+    fprintf(cli->out, "%s %s: ", view->run.name, run_state_word(view->run.state));
+    if (stage && !run_state_over(view->run.state))
+        fprintf(cli->out, "stage %s %s, ", stage->name, stage_state_word(stage->state));
+    fprintf(cli->out, "%s%s%s\n", text->str, why ? "; " : "", why ? why : "");
+}
+
+static void show_json(struct cli *cli, const struct view *view)
+{
+    json_t *status = shape_status(&view->run);
+    const struct stage_row *stage = stage_now(view);
+    json_object_set_new(status, "stage", shape_text(stage ? stage->name : NULL));
+    json_object_set_new(status, "stages", shape_stages(view->stages, view->n_stages));
+    shape_limit(status, &view->limit);
+    print_json(cli, status);
+}
+
+/* --- watch -------------------------------------------------------------------------------------------------------- */
+
+/* What has been shown last, and when. */
+struct shown {
+    struct screen screen;
+    int64_t at_us, updated_ms;
+    enum run_state state;
+    enum stage_state stage_state;
+    uint32_t stage;
+};
+
+/* Another state, of the run or of its stage. */
+static bool moved_on(const struct view *view, const struct shown *shown)
+{
+    const struct stage_row *stage = stage_now(view);
+    return shown->at_us == 0 || view->run.state != shown->state || view->run.stage != shown->stage ||
+           (stage && stage->state != shown->stage_state);
+}
+
+static bool is_due(struct cli *cli, const struct view *view, const struct shown *shown, bool screen)
+{
+    bool news = moved_on(view, shown) || view->run.updated_ms != shown->updated_ms;
+    if (screen)
+        return news || print_columns(cli->out) != shown->screen.columns;
+    if (cli_has(cli, OPTION_JSON))
+        return news;
+    return moved_on(view, shown) || world_monotonic_us(cli->world) - shown->at_us >= LINE_EVERY_US;
+}
+
+static void show(struct cli *cli, const struct view *view, struct shown *io, bool screen)
+{
+    const struct stage_row *stage = stage_now(view);
+    if (cli_has(cli, OPTION_JSON))
+        show_json(cli, view);
+    else if (screen)
+        show_screen(cli, view, &io->screen);
+    else
+        show_line(cli, view);
+    fflush(cli->out);
+    io->at_us = world_monotonic_us(cli->world);
+    io->updated_ms = view->run.updated_ms;
+    io->state = view->run.state;
+    io->stage = view->run.stage;
+    io->stage_state = stage ? stage->state : STAGE_PENDING;
+}
+
+/* Whether it goes on by itself is asked before the look: what it does last is seen. */
 static int watch(struct cli *cli, struct view *view, GError **error)
 {
-    g_autofree char *last = NULL;
-    size_t lines = 0;
-    int64_t seen_ms = -1;
-    bool goes_on = true;
+    struct shown shown = {0};
+    bool goes_on = true, screen = print_is_screen(cli);
     while (goes_on) {
+        goes_on = moves_by_itself(cli, &view->run) && !interrupted(cli) && !ferror(cli->out); /* nobody reads it */
         if (!view_look(view, error))
             return -1;
-        goes_on = moves_by_itself(cli, &view->run) && !interrupted(cli) && !ferror(cli->out); /* nobody reads it */
-        if (seen_ms != view->run.updated_ms || !goes_on)
-            show(cli, view, &last, &lines);
-        seen_ms = view->run.updated_ms;
+        goes_on = goes_on && !run_state_over(view->run.state);
+        if (!goes_on || is_due(cli, view, &shown, screen))
+            show(cli, view, &shown, screen);
         if (goes_on)
             world_sleep_us(cli->world, LOOK_US, NULL);
     }
@@ -231,13 +298,6 @@ static int ended(struct cli *cli, const struct view *view, int status, const cha
     return status;
 }
 
-static int done_status(const struct run_row *run)
-{
-    const struct tally *tally = &run->tally;
-    bool refused = tally->of[OUTCOME_REJECTED] || tally->of[OUTCOME_KEPT_LIVE] || tally->of[OUTCOME_IN_DOUBT];
-    return run->state == RUN_DONE && refused ? 8 : 0;
-}
-
 static int wait_for(struct cli *cli, struct view *view, enum run_state wanted, int64_t timeout_ms, GError **error)
 {
     int64_t began_us = world_monotonic_us(cli->world);
@@ -246,7 +306,7 @@ static int wait_for(struct cli *cli, struct view *view, enum run_state wanted, i
         if (!view_look(view, error))
             return -1;
         if (view->run.state == wanted)
-            return ended(cli, view, done_status(&view->run), "");
+            return ended(cli, view, run_done_status(&view->run), "");
         if (run_state_over(view->run.state) || (!moves && view->run.state != RUN_PLANNED))
             return ended(cli, view, 3, ", and will not change by itself");
         if (interrupted(cli))

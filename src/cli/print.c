@@ -1,3 +1,4 @@
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/hex.h"
@@ -25,6 +26,29 @@ bool print_ask(struct cli *cli, const char *question, const char *what, bool *re
     fflush(cli->err);
     *ret_yes = fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
     return true;
+}
+
+#define NARROW 80 /* columns: what a terminal has that does not say */
+
+long print_columns(FILE *out)
+{
+    struct winsize size;
+    return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : NARROW;
+}
+
+bool print_is_screen(const struct cli *cli)
+{
+    return isatty(STDOUT_FILENO) && g_strcmp0(g_getenv("TERM"), "dumb") != 0 && !cli_has(cli, OPTION_JSON);
+}
+
+void print_bar(GString *into, size_t cells, const struct bar *bar)
+{
+    uint64_t of = MAX(bar->of, 1), sure = MIN(bar->sure, of) * cells / of;
+    uint64_t full = MIN(bar->sure + bar->done, of) * cells / of;
+    g_string_append_c(into, '[');
+    for (uint64_t i = 0; i < cells; i++)
+        g_string_append_c(into, i < sure ? '#' : i < full ? '=' : '.');
+    g_string_append_c(into, ']');
 }
 
 void print_table(FILE *out, const char *const *cells, size_t columns, size_t rows)

@@ -184,19 +184,6 @@ static void put_forecast(FILE *out, const struct plan *plan, const struct foreca
         fprintf(out, "    how long it takes is not known: no run of this spec has come to an end yet\n");
 }
 
-static json_t *forecast_json(const struct forecast *forecast)
-{
-    json_t *counts = json_object();
-    for (int i = 0; i < OUTCOME_COUNT; i++)
-        if (outcome_row((enum outcome)i)->kind == OUTCOME_KIND_LISTED)
-            json_object_set_new(counts, outcome_row((enum outcome)i)->word, json_integer((json_int_t)forecast->of[i]));
-    json_t *object = json_pack("{s:I, s:b, s:o, s:I, s:I, s:f}", "sampled", (json_int_t)forecast->sampled, "spread",
-                               forecast->spread, "records", counts, "bytes", (json_int_t)forecast->bytes, "undo_bytes",
-                               (json_int_t)forecast->undo_bytes, "records_per_s", forecast->records_per_s);
-    json_object_set_new(object, "seconds", forecast->seconds < 0 ? json_null() : json_integer(forecast->seconds));
-    return object;
-}
-
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 static void put_head(struct cli *cli, FILE *out, const struct plan *plan)

@@ -1,13 +1,9 @@
 /* Progress: a bar on a terminal, a line every few seconds elsewhere, an object a line with --json. */
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include "base/units.h"
 #include "cli/cli.h"
 
 #define LINE_EVERY_US (INT64_C(5) * 1000 * 1000)
 #define BAR_CELLS     24
-#define NARROW        80 /* columns: what a terminal has that does not say */
 
 struct progress {
     struct cli *cli;
@@ -71,19 +67,10 @@ static void put_counts(GString *into, const struct run_event *event)
 
 static void put_bar(GString *into, const struct run_event *event)
 {
-    size_t full = event->of ? (size_t)(MIN(event->done, event->of) * BAR_CELLS / event->of) : 0;
     if (event->of == 0)
         return;
-    g_string_append_c(into, '[');
-    for (size_t i = 0; i < BAR_CELLS; i++)
-        g_string_append_c(into, i < full ? '#' : '.');
-    g_string_append(into, "] ");
-}
-
-static glong columns_of(void)
-{
-    struct winsize size;
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : NARROW;
+    print_bar(into, BAR_CELLS, &(struct bar){.sure = event->done, .of = event->of});
+    g_string_append_c(into, ' ');
 }
 
 static GString *head_of(const struct run_event *event)
@@ -97,7 +84,7 @@ static GString *head_of(const struct run_event *event)
 /* A line that is wider than the terminal could not be drawn over: the bar goes first, then the end of the words. */
 static void show_bar(struct progress *progress, const struct run_event *event)
 {
-    glong columns = columns_of();
+    glong columns = print_columns(progress->cli->err);
     g_autoptr(GString) line = head_of(event);
     gsize bar = line->len + 1;
     g_string_append_c(line, ' ');

@@ -292,26 +292,13 @@ bool run_begin_file(const struct run_config *config, const char *path, struct ru
 
 /* --- only planning ------------------------------------------------------------------------------------------------ */
 
-static char *forecast_json(const struct forecast *forecast)
-{
-    json_t *counts = json_object();
-    for (int i = 0; i < OUTCOME_COUNT; i++)
-        if (outcome_row((enum outcome)i)->kind == OUTCOME_KIND_LISTED)
-            json_object_set_new(counts, outcome_row((enum outcome)i)->word, json_integer((json_int_t)forecast->of[i]));
-    json_t *root = json_pack("{s:I, s:o, s:I, s:I}", "sampled", (json_int_t)forecast->sampled, "records", counts,
-                             "bytes", (json_int_t)forecast->bytes, "undo_bytes", (json_int_t)forecast->undo_bytes);
-    char *text = json_dumps(root, JSON_COMPACT);
-    json_decref(root);
-    return text;
-}
-
 static bool keep(const struct run_config *config, const struct plan *plan, const char *path,
                  const struct forecast *forecast, GError **error)
 {
-    char *json = forecast_json(forecast);
-    bool written = plan_file_write_durable(plan, config->world, path, json, error);
-    free(json);
-    return written;
+    json_t *object = forecast_json(forecast);
+    g_autofree char *text = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    return plan_file_write_durable(plan, config->world, path, text, error);
 }
 
 /* A home that has no runs yet has none to learn from. */

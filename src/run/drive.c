@@ -38,7 +38,7 @@ static char *stands_in_the_way(const struct run_row *run, bool resume, int *ret_
                       : ending_words("halted: %s; look into it, then `sluice resume %s --reason …`", reason_of(run),
                                      run->name);
     case RUN_DONE:
-        *ret_status = ending_done_status(&run->tally);
+        *ret_status = run_done_status(run);
         return ending_words("%s is done already, by this very plan; `sluice run --again` applies it once more",
                             run->name);
     case RUN_ROLLING_BACK:

@@ -11,9 +11,11 @@ char *ending_words(const char *format, ...)
     return text;
 }
 
-int ending_done_status(const struct tally *tally)
+int run_done_status(const struct run_row *run)
 {
-    return tally->of[OUTCOME_REJECTED] || tally->of[OUTCOME_KEPT_LIVE] || tally->of[OUTCOME_IN_DOUBT] ? 8 : 0;
+    const struct tally *tally = &run->tally;
+    bool refused = tally->of[OUTCOME_REJECTED] || tally->of[OUTCOME_KEPT_LIVE] || tally->of[OUTCOME_IN_DOUBT];
+    return run->state == RUN_DONE && refused ? 8 : 0;
 }
 
 /* --- by a wish ---------------------------------------------------------------------------------------------------- */
@@ -148,6 +150,6 @@ bool ending_done(struct hold *hold, struct run_result *ret, GError **error)
     bool judged = run_state_may(hold->run.state, RUN_DONE) || hold_move(hold, RUN_VERIFYING, NULL, NULL, error);
     if (!judged || !hold_let_go(hold, error) || !hold_move(hold, RUN_DONE, NULL, ret->verdict_json, error))
         return false;
-    hold_result(hold, ending_done_status(&hold->run.tally), NULL, ret);
+    hold_result(hold, run_done_status(&hold->run), NULL, ret);
     return true;
 }

@@ -7,9 +7,6 @@
 /* The caller frees. */
 char *ending_words(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
-/* 8 where some records were refused, kept live or are in doubt. */
-int ending_done_status(const struct tally *tally);
-
 /* A person's wish from another terminal: pause, abort, rollback, deny. */
 bool ending_by_wish(struct hold *hold, const struct wish *wish, struct run_result *ret, GError **error);
 bool ending_by_signal(struct hold *hold, struct run_result *ret, GError **error);

@@ -85,3 +85,16 @@ bool forecast_is_idle(const struct forecast *forecast, const struct plan *plan)
     bool nothing = forecast->of[OUTCOME_WRITTEN] == 0 && forecast->of[OUTCOME_DELETED] == 0;
     return plan->n_listed == 0 || (nothing && forecast->sampled >= plan->n_listed);
 }
+
+json_t *forecast_json(const struct forecast *forecast)
+{
+    json_t *counts = json_object();
+    for (int i = 0; i < OUTCOME_COUNT; i++)
+        if (outcome_row((enum outcome)i)->kind == OUTCOME_KIND_LISTED)
+            json_object_set_new(counts, outcome_row((enum outcome)i)->word, json_integer((json_int_t)forecast->of[i]));
+    json_t *object = json_pack("{s:I, s:b, s:o, s:I, s:I, s:f}", "sampled", (json_int_t)forecast->sampled, "spread",
+                               forecast->spread, "records", counts, "bytes", (json_int_t)forecast->bytes, "undo_bytes",
+                               (json_int_t)forecast->undo_bytes, "records_per_s", forecast->records_per_s);
+    json_object_set_new(object, "seconds", forecast->seconds < 0 ? json_null() : json_integer(forecast->seconds));
+    return object;
+}

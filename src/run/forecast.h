@@ -2,6 +2,8 @@
  * became of it is taken for what will become of all. */
 #pragma once
 
+#include <jansson.h>
+
 #include "plan/plan.h"
 #include "record/outcome.h"
 
@@ -23,6 +25,8 @@ struct forecast {
 /* `catalog` NULL: there is none yet. */
 bool forecast_make(const struct run_config *config, const struct plan *plan, struct catalog *catalog,
                    struct forecast *ret, GError **error);
+
+json_t *forecast_json(const struct forecast *forecast);
 
 /* Whether a run would change anything: nothing is listed, or every listed key was sampled and nothing became of it. */
 bool forecast_is_idle(const struct forecast *forecast, const struct plan *plan);

@@ -62,6 +62,10 @@ struct run_result {
 };
 void run_result_done(struct run_result *result);
 
+/* The exit status of a run that has ended: 8 where it is done, and some records were refused, kept live or are in
+ * doubt; otherwise 0. */
+int run_done_status(const struct run_row *run);
+
 /* Plans a new run of the spec (taken over on success), or finds the unfinished run of the same digests; *ret_new tells.
  * Where the newest run of these digests is done, works on its own source and has a transform that is not declared
  * idempotent, that run is found too: a process that died just behind its end, and is started again, must not apply the

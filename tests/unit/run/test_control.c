@@ -19,9 +19,11 @@ struct terminal {
     struct store_registry *registry;
     struct run_config config;
     struct run_result result;
-    bool taken;
+    enum run_heard heard;
     struct run_lock *lock; /* of the process that holds the run, where one does */
     bool hears;            /* that process takes wishes */
+    bool ends;             /* that process ends without having heard */
+    bool yields;           /* somebody else has the last word */
     int64_t slept_us;
 };
 
@@ -33,12 +35,14 @@ static void on_sleep(struct scene *scene, int64_t us)
     auto_(arena) mem = arena_new(1 << 20);
     struct wish wish;
     at->slept_us += us;
+    if (at->ends)
+        g_clear_pointer(&at->lock, run_lock_free);
     if (!at->hears || at->slept_us < 1000000)
         return;
     kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, &error));
     kit_ok(catalog_wish_next(catalog, scene_row(scene, mem).id, mem, &wish, &error));
     if (wish.id)
-        kit_ok(catalog_wish_taken(catalog, wish.id, &error));
+        kit_ok((at->yields ? catalog_wish_end : catalog_wish_taken)(catalog, wish.id, &error));
 }
 
 static void terminal_init(struct terminal *at, const char *may)
@@ -74,20 +78,20 @@ static bool wish(struct terminal *at, enum wish_kind kind, GError **error)
 {
     struct run_wish asked = {.kind = kind};
     begin_command(at);
-    return run_wish(&at->config, "job.1", &asked, &at->result, &at->taken, error);
+    return run_wish(&at->config, "job.1", &asked, &at->result, &at->heard, error);
 }
 
 static bool say(struct terminal *at, bool granted, GError **error)
 {
     begin_command(at);
-    return run_approve(&at->config, "job.1", granted, &at->result, &at->taken, error);
+    return run_approve(&at->config, "job.1", granted, &at->result, &at->heard, error);
 }
 
 static bool set(struct terminal *at, const char *key, const char *value, GError **error)
 {
     struct setting setting = {.key = key, .value = value};
     begin_command(at);
-    return run_set(&at->config, "job.1", &setting, &at->result, &at->taken, error);
+    return run_set(&at->config, "job.1", &setting, &at->result, &at->heard, error);
 }
 
 static bool drop(struct terminal *at, GError **error)
@@ -128,7 +132,7 @@ static void a_pause_takes_effect_at_once_and_holds_until_it_is_lifted(void **sta
     struct terminal at;
     terminal_init(&at, "");
     kit_ok(wish(&at, WISH_PAUSE, &error));
-    assert_false(at.taken);
+    assert_int_equal(at.heard, RUN_UNHELD);
     assert_int_equal(at.slept_us, 0);
     assert_int_equal(at.result.run.state, RUN_PAUSED);
     kit_refused(wish(&at, WISH_PAUSE, &error), REFUSED, "job.1 is paused already, by someone@test");
@@ -149,7 +153,7 @@ static void an_end_is_a_command_of_its_own_and_leaves_no_wish_behind(void **stat
     terminal_init(&at, "");
     for (size_t i = 0; i < G_N_ELEMENTS(KINDS); i++) {
         kit_ok(wish(&at, KINDS[i], &error));
-        assert_false(at.taken);
+        assert_int_equal(at.heard, RUN_UNHELD);
         assert_int_equal(state_of(&at), RUN_PLANNED);
     }
     scene_ran(&at.scene, 3); /* not aborted by what was said before it began */
@@ -159,7 +163,7 @@ static void an_end_is_a_command_of_its_own_and_leaves_no_wish_behind(void **stat
 
 static void what_is_over_takes_no_wish_no_word_and_no_limit(void **state)
 {
-    static const enum wish_kind KINDS[] = {WISH_PAUSE, WISH_RESUME, WISH_ABORT, WISH_ROLLBACK};
+    static const enum wish_kind KINDS[] = {WISH_PAUSE, WISH_RESUME, WISH_ABORT};
     GError *error = NULL;
     struct terminal at;
     terminal_init(&at, "");
@@ -167,6 +171,8 @@ static void what_is_over_takes_no_wish_no_word_and_no_limit(void **state)
     assert_int_equal(state_of(&at), RUN_ABORTED);
     for (size_t i = 0; i < G_N_ELEMENTS(KINDS); i++)
         kit_refused(wish(&at, KINDS[i], &error), REFUSED, "job.1 is aborted");
+    kit_ok(wish(&at, WISH_ROLLBACK, &error)); /* by a command of its own */
+    assert_int_equal(at.heard, RUN_UNHELD);
     kit_refused(say(&at, true, &error), REFUSED, "no stage of it waits for an approval");
     kit_refused(set(&at, "workers", "2", &error), REFUSED, "nothing is left to limit");
     kit_refused(drop(&at, &error), REFUSED, "job.1 is aborted: it cannot be aborted");
@@ -180,11 +186,11 @@ static void a_run_that_there_is_not_is_named_with_the_nearest(void **state)
     struct run_wish asked = {.kind = WISH_PAUSE};
     struct setting setting = {.key = "workers", .value = "2"};
     terminal_init(&at, "");
-    kit_refused(run_wish(&at.config, "jbo.1", &asked, &at.result, &at.taken, &error), NOT_FOUND, "'job.1'");
+    kit_refused(run_wish(&at.config, "jbo.1", &asked, &at.result, &at.heard, &error), NOT_FOUND, "'job.1'");
     run_result_done(&at.result);
-    kit_refused(run_approve(&at.config, "jbo", true, &at.result, &at.taken, &error), NOT_FOUND, "'job'");
+    kit_refused(run_approve(&at.config, "jbo", true, &at.result, &at.heard, &error), NOT_FOUND, "'job'");
     run_result_done(&at.result);
-    kit_refused(run_set(&at.config, "jbo.1", &setting, &at.result, &at.taken, &error), NOT_FOUND, "'job.1'");
+    kit_refused(run_set(&at.config, "jbo.1", &setting, &at.result, &at.heard, &error), NOT_FOUND, "'job.1'");
     run_result_done(&at.result);
     kit_refused(run_abort(&at.config, "jbo.1", &at.result, &error), NOT_FOUND, "'job.1'");
     at.result = (struct run_result){0};
@@ -201,7 +207,7 @@ static void only_a_stage_that_waits_takes_a_word(void **state)
     kit_refused(say(&at, true, &error), REFUSED, "job.1 is planned: no stage of it waits for an approval");
     scene_ran(&at.scene, 3);
     kit_ok(say(&at, true, &error));
-    assert_false(at.taken);
+    assert_int_equal(at.heard, RUN_UNHELD);
     assert_int_equal(state_of(&at), RUN_WAITING); /* nobody has gone on with it yet */
     scene_ran(&at.scene, 0);
     kit_refused(say(&at, true, &error), REFUSED, "no stage of it waits");
@@ -240,12 +246,48 @@ static void a_holder_that_hears_is_told_and_one_that_does_not_is_waited_for_five
         for (int hears = 0; hears < 2; hears++) {
             at.hears = hears;
             kit_ok(wish(&at, KINDS[i], &error));
-            assert_int_equal(at.taken, hears);
+            assert_int_equal(at.heard, hears ? RUN_HEARD : RUN_RECORDED);
             assert_in_range(at.slept_us, hears ? 1000000 : 5000000, hears ? 1200000 : 5200000);
             assert_int_equal(state_of(&at), RUN_PLANNED); /* what follows is the holder's */
             at.hears = true;
             on_sleep(&at.scene, 1000000);
         }
+    terminal_done(&at);
+}
+
+static void a_holder_that_ends_is_not_waited_for(void **state)
+{
+    static const enum wish_kind KINDS[] = {WISH_ABORT, WISH_ROLLBACK, WISH_PAUSE};
+    GError *error = NULL;
+    struct terminal at;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct wish left;
+    terminal_init(&at, "");
+    at.ends = true;
+    for (size_t i = 0; i < G_N_ELEMENTS(KINDS); i++) {
+        hold_it(&at);
+        kit_ok(wish(&at, KINDS[i], &error));
+        assert_int_equal(at.heard, RUN_UNHELD);
+        assert_in_range(at.slept_us, 0, 100000);
+    }
+    assert_int_equal(state_of(&at), RUN_PAUSED);
+    kit_ok(catalog_open(&catalog, &at.scene.fake.world, at.scene.home, CATALOG_EXISTING, &error));
+    kit_ok(catalog_wish_next(catalog, at.result.run.id, mem, &left, &error));
+    assert_int_equal(left.kind, WISH_PAUSE); /* the others are their callers' */
+    terminal_done(&at);
+}
+
+static void a_wish_that_is_set_aside_is_refused_but_a_limit_stands(void **state)
+{
+    GError *error = NULL;
+    struct terminal at;
+    terminal_init(&at, "");
+    hold_it(&at);
+    at.yields = true;
+    kit_refused(wish(&at, WISH_PAUSE, &error), REFUSED, "had the last word meanwhile");
+    kit_ok(set(&at, "workers", "2", &error));
+    assert_int_equal(at.heard, RUN_RECORDED);
     terminal_done(&at);
 }
 
@@ -261,7 +303,7 @@ static void while_it_is_taken_back_only_a_pause_is_passed_on(void **state)
     for (size_t i = 0; i < G_N_ELEMENTS(KINDS); i++)
         kit_refused(wish(&at, KINDS[i], &error), REFUSED, "job.1 is being taken back, by someone@test");
     kit_ok(wish(&at, WISH_PAUSE, &error));
-    assert_true(at.taken);
+    assert_int_equal(at.heard, RUN_HEARD);
     terminal_done(&at);
 }
 
@@ -278,13 +320,13 @@ static void a_limit_that_was_set_overlays_the_plans(void **state)
     kit_refused(set(&at, "protect.rate.max", "fast", &error), USAGE, "a rate such as");
     kit_refused(set(&at, "protect.rate", "1/s", &error), USAGE, "did you mean 'protect.rate.max'");
     kit_ok(set(&at, "protect.rate.max", "5/s", &error));
-    assert_false(at.taken);
+    assert_int_equal(at.heard, RUN_UNHELD);
     kit_ok(set(&at, "protect.rate.max", "7/s", &error));
     kit_ok(run_setting(&at.config, "job.1", "protect.rate.max", &now, &error));
     assert_string_equal(now, "7/s");
     hold_it(&at);
     kit_ok(set(&at, "workers", "2", &error));
-    assert_true(at.taken);
+    assert_int_equal(at.heard, RUN_HEARD);
     terminal_done(&at);
 }
 
@@ -356,6 +398,8 @@ int main(void)
         cmocka_unit_test(a_denial_takes_effect_at_once_and_a_pause_of_before_it_stands),
         cmocka_unit_test(a_holder_that_hears_is_told_and_one_that_does_not_is_waited_for_five_seconds),
         cmocka_unit_test(while_it_is_taken_back_only_a_pause_is_passed_on),
+        cmocka_unit_test(a_holder_that_ends_is_not_waited_for),
+        cmocka_unit_test(a_wish_that_is_set_aside_is_refused_but_a_limit_stands),
         cmocka_unit_test(a_limit_that_was_set_overlays_the_plans),
         cmocka_unit_test(what_limits_a_run_is_said_only_of_one_that_waited_for_it_lately),
         cmocka_unit_test(every_command_asks_for_its_own_right),

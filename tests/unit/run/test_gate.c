@@ -156,15 +156,15 @@ static void on_point(void *self, const char *name)
 static void command(struct walk *walk, enum deed act)
 {
     GError *error = NULL;
-    bool taken;
+    enum run_heard heard;
     struct run_result result = {0};
     struct run_wish pause = {.kind = WISH_PAUSE};
     struct store_registry *registry = store_registry_new(&walk->scene.fake.world, walk->scene.ours);
     struct run_config config = scene_config(&walk->scene, registry);
     if (act == PAUSE)
-        kit_ok(run_wish(&config, walk->scene.run, &pause, &result, &taken, &error));
+        kit_ok(run_wish(&config, walk->scene.run, &pause, &result, &heard, &error));
     else
-        kit_ok(run_approve(&config, walk->scene.run, act == APPROVE, &result, &taken, &error));
+        kit_ok(run_approve(&config, walk->scene.run, act == APPROVE, &result, &heard, &error));
     run_result_done(&result);
     store_registry_free(registry);
 }
