@@ -40,6 +40,7 @@ struct route_wish {
 
 /* `shared` is the store's: topology under a lock, refreshed by whoever meets a MOVED first. */
 struct routes;
+/* `uri` is borrowed for as long; of `first` it takes a reference of its own. */
 struct routes *routes_new(const struct world *world, const struct valkey_uri *uri, struct topology *first);
 void routes_free(struct routes *routes);
 struct topology *routes_topology(struct routes *routes); /* a reference */
@@ -58,7 +59,7 @@ bool router_run(struct router *router, const struct call *call, const struct rou
 /* What a server says of itself (INFO), asked anew. Texts are empty where it does not say. */
 struct node_state {
     char run_id[48], replid[48];
-    int64_t offset; /* of its replication stream */
+    int64_t offset, acknowledged; /* of its replication stream; how much of it every replica in step has */
     bool primary, append_only;
     uint32_t replicas; /* connected to it and in step */
 };
