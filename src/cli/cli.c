@@ -162,8 +162,7 @@ static int serve(struct cli *cli, int argc, char **argv)
     return 0;
 }
 
-/* A reader that has had enough (`sluice cat … | head`) is no fault. */
-static bool reader_has_gone(void)
+bool cli_reader_has_gone(void)
 {
     struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
     return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
@@ -173,7 +172,7 @@ static bool reader_has_gone(void)
 static int delivered(const struct cli *cli, int status)
 {
     errno = 0;
-    if ((fflush(cli->out) == 0 && !ferror(cli->out)) || reader_has_gone())
+    if ((fflush(cli->out) == 0 && !ferror(cli->out)) || cli_reader_has_gone())
         return status;
     g_autoptr(GError) error = NULL;
     error_set_errno(&error, errno ? errno : ENOSPC, "standard output: what was to be printed is not all there");

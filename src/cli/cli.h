@@ -73,6 +73,8 @@ bool cli_number(const struct cli *cli, enum option option, uint64_t fallback, ui
 struct run_config cli_run_config(struct cli *cli);
 /* What the spec that is the first argument would do, without a write: plan_look(). */
 bool cli_plan_look(struct cli *cli, struct plan **ret, GError **error);
+/* Whoever read the results has had enough (`sluice cat … | head`): no fault, and an end of `watch | grep -m 1 …`. */
+bool cli_reader_has_gone(void);
 /* The run that the first argument names; without one the newest. */
 bool cli_find_run(struct cli *cli, struct catalog *catalog, struct arena *mem, struct run_row *ret, GError **error);
 bool cli_unknown_command(const char *name, GError **error); /* names the nearest */

@@ -78,7 +78,7 @@ static void put_pace(GString *into, const struct run_row *run)
                            units_count(run->tally.of[OUTCOME_LISTED_], of));
     if (pace.records_per_s > 0)
         g_string_append_printf(into, ", %s/s", units_count((uint64_t)pace.records_per_s, rate));
-    if (pace.eta_s >= 0)
+    if (pace.eta_s > 0)
         g_string_append_printf(into, ", about %s left", units_duration(pace.eta_s * 1000, rate));
 }
 
@@ -245,7 +245,7 @@ static int watch(struct cli *cli, struct view *view, GError **error)
     struct shown shown = {0};
     bool goes_on = true, screen = print_is_screen(cli);
     while (goes_on) {
-        goes_on = moves_by_itself(cli, &view->run) && !interrupted(cli) && !ferror(cli->out); /* nobody reads it */
+        goes_on = moves_by_itself(cli, &view->run) && !interrupted(cli) && !ferror(cli->out) && !cli_reader_has_gone();
         if (!view_look(view, error))
             return -1;
         goes_on = goes_on && !run_state_over(view->run.state);

@@ -88,10 +88,12 @@ END
 sluice run fix.yaml --yes
 
 # It takes over instead: from the records as they were before the first run, so that the interest is applied once.
-# The process dies in the middle.
-sluice run fix.yaml --supersede fix-customers.1 --yes &
+# Its ramp passes its gate, the stage that follows is watched from another terminal; then the process dies.
+mkfifo news
 
-until sluice wait fix-customers.2 --for running --timeout 60s 2>/dev/null; do sleep 0.1; done; sleep 3; kill -9 $!
+sluice run fix.yaml --supersede fix-customers.1 --yes 2>news &
+
+grep -m 1 'stage ramp' news; sluice watch fix-customers.2 | grep -m 1 'stage full running'; kill -9 $!
 
 sluice status fix-customers
 

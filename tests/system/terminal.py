@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What is printed where: a bar on a terminal of any width, lines elsewhere, results that did not arrive."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -12,7 +13,7 @@ import subprocess
 import termios
 import time
 
-from repair import ready, started
+from repair import ended, ready, started
 from stand import among, must, run_all, same, test
 
 
@@ -88,6 +89,164 @@ def _(stand):
     must("\x1b" not in done.err + done.out and "\r" not in done.err + done.out, repr(done.err))
     writing = len([line for line in done.err.splitlines() if line.startswith("fix.1 writing")])
     must(1 < writing <= most, f"{writing} lines for two stages, at most {most}")
+
+
+# --- watch: what stands on the screen, by a terminal of our own
+
+
+class Screen:
+    """A terminal that keeps what stands on it: as much of one as `watch` asks for, and nothing besides."""
+
+    PIECE = re.compile(r"\x1b\[(\d*)([AKJ])|(\r)|(\n)|([^\x1b\r\n])", re.S)
+
+    def __init__(self, columns):
+        self.columns, self.rows, self.row, self.column, self.widest = columns, [""], 0, 0, 0
+        self.drawn = [] # what stood each time that it was drawn over
+
+    def take(self, text):
+        at = 0
+        while match := self.PIECE.match(text, at):
+            at = match.end()
+            number, letter, back, down, glyph = match.groups()
+            if letter == "A":
+                self.drawn.append("\n".join(self.rows))
+                self.row = max(0, self.row - int(number or 1))
+            elif letter == "K":
+                self.rows[self.row] = self.rows[self.row][:self.column]
+            elif letter == "J":
+                del self.rows[self.row + 1:]
+                self.rows[self.row] = self.rows[self.row][:self.column]
+            elif back:
+                self.column = 0
+            elif down:
+                self.row, self.column = self.row + 1, 0
+                self.rows += [""] * (self.row + 1 - len(self.rows))
+            else:
+                line = self.rows[self.row].ljust(self.column)
+                self.rows[self.row] = line[:self.column] + glyph + line[self.column + 1:]
+                self.column += 1
+                self.widest = max(self.widest, self.column)
+        return text[at:] # an escape of which the rest is still to come, or one that it does not know
+
+    def lines(self):
+        return [line for line in self.rows if line]
+
+
+def watched(stand, columns, until, *, then=None, **environment):
+    """`sluice watch` on a terminal so wide, until what stands there is as wanted; `then(process, terminal)` is done at that
+    moment. Returns the screen once the program has ended, and its exit status."""
+    ours, theirs = pty.openpty()
+    resize(ours, columns)
+    variables = dict(stand.environment(**environment))
+    variables.setdefault("TERM", "xterm")
+    process = subprocess.Popen([str(stand.programs.sluice), "watch"], cwd=stand.dir, env=variables,
+                               stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+                               preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    stand.started.append(process)
+    os.close(theirs)
+    screen, left, text, decoder = Screen(columns), "", "", codecs.getincrementaldecoder("utf-8")()
+    while select.select([ours], [], [], 60)[0]:
+        try:
+            piece = decoder.decode(os.read(ours, 65536))
+        except OSError: # the other end is closed
+            break
+        text += piece
+        left = screen.take(left + piece)
+        if until and until(screen):
+            until = None
+            then(process, ours)
+    same(left, "", "escapes that are none of up, clear to the end of the line, clear below")
+    must(until is None, f"it never stood on the screen: {text!r}")
+    screen.text = text
+    return screen, process.wait(timeout=60)
+
+
+STAGES = "stages: [{ name: canary, scope: 1 partition }, { name: all, scope: 100% }]\n"
+
+
+def at_work(stand, rate=1500):
+    """A repair in two stages that is at work, at a rate that limits it."""
+    ready(stand, rate=rate)
+    stand.write("fix.yaml", stand.read("fix.yaml") + STAGES)
+    return started(stand, "run", "fix.yaml", "--yes")
+
+
+def is_limited(screen):
+    return any("slowed by protect" in line for line in screen.lines()) and len(screen.drawn) > 2
+
+
+for columns, cells in ((100, 30), (20, 8)):
+    @test(f"watch on {columns} columns: drawn over itself, a bar a stage, the first reason for slowness, the end; NO_COLOR")
+    def _(stand, columns=columns, cells=cells):
+        process = at_work(stand)
+        seen = []
+        screen, code = watched(stand, columns, is_limited, then=lambda *_: seen.append(True), NO_COLOR="1")
+        ended(stand, process, "done", 0)
+        same((code, seen), (0, [True]), "exit, and whether it was seen")
+        wanted = ["fix.1  done", f"  canary [{'#' * cells}] 1 of 1 partitions, passed",
+                  f"  all    [{'#' * cells}] 1 of 1 partitions, passed", "  4 000 of 4 000 records"]
+        same(screen.lines(), [line[:columns - 1] for line in wanted], "the last screen")
+        must(screen.widest < columns, f"{screen.widest} columns wide")
+        must(any(re.search(r"\[=+\.+\]|\[\.+\]", drawn) for drawn in screen.drawn), screen.drawn)
+        if columns == 100:
+            among("slowed by protect.rate.max, 1 500/s", "\n".join(screen.drawn), "the screens")
+
+
+@test("watch while its terminal becomes narrower: it is drawn below, and fits again")
+def _(stand):
+    process = at_work(stand)
+    widths = []
+
+    def narrower(_, terminal):
+        widths.append(40)
+        resize(terminal, 40)
+
+    screen, code = watched(stand, 100, is_limited, then=narrower)
+    ended(stand, process, "done", 0)
+    same((code, widths), (0, [40]), "exit, widths")
+    last = screen.lines()[-4:]
+    same((last[0], max(map(len, last)) < 40), ("fix.1  done", True), f"{last}")
+    must(len(screen.lines()) >= 8, f"what stood before stands above: {screen.lines()}")
+
+
+@test("watch and Ctrl-C on its terminal: it ends with 0, the run goes on; so it does where watch is killed")
+def _(stand):
+    process = at_work(stand, rate=400)
+    for end in (lambda _, terminal: os.write(terminal, b"\x03"), lambda watch, _: watch.kill()):
+        _, code = watched(stand, 80, is_limited, then=end)
+        must(code in (0, -9), code)
+        same((stand.status("fix")["state"] in ("running", "verifying"), process.poll()), (True, None), "the run")
+    stand.sluice("set", "fix", "protect.rate.max=none").ended(0)
+    ended(stand, process, "done", 0)
+
+
+@test("watch of a run that pauses, and of one that nobody holds: it ends, and says why")
+def _(stand):
+    process = at_work(stand)
+    screen, code = watched(stand, 80, is_limited,
+                           then=lambda *_: stand.sluice("pause", "fix", "--reason", "the night shift asked").ended(0))
+    ended(stand, process, "paused", 3)
+    same(code, 0, "exit")
+    among(["fix.1  paused", "no process holds it; because: the night shift asked"], "\n".join(screen.lines()))
+    among("no process holds it; because: the night shift asked", stand.sluice("watch").ended(0).out)
+
+
+@test("watch where there is no terminal, or a dumb one: a line at each move and every few seconds, no escape")
+def _(stand):
+    process = at_work(stand, rate=700)
+    began = time.monotonic()
+    watch = stand.start("watch")
+    done = stand.finish(watch).ended(0)
+    ended(stand, process, "done", 0)
+    lines = done.out.splitlines()
+    must("\x1b" not in done.out and "\r" not in done.out, repr(done.out))
+    must(all(line.startswith("fix.1 ") for line in lines), done.out)
+    most = 8 + int((time.monotonic() - began) / 5) # two stages are written and verified, the run ends; and time goes by
+    must(3 <= len(lines) <= most, f"{len(lines)} lines, at most {most}: {done.out}")
+    must(any(re.search(r"stage all running, .* of 4 000 records, .*; slowed by protect.rate.max, 700/s$", line) for line in lines), done.out)
+    same(re.sub(r":.*", "", lines[-1]), "fix.1 done", "the last line")
+    text = on_terminal(stand, 80, "watch", TERM="dumb")
+    must("\x1b" not in text and text.startswith("fix.1 done: 4 000 of 4 000 records"), repr(text))
 
 
 @test("a reader that has had enough: cat stops quietly, a run goes on to its end")
