@@ -1,5 +1,6 @@
 #include "record/version.h"
 
+#include "base/int.h"
 #include "record/datetime.h"
 #include "record/decimal.h"
 #include "record/path_element.h"
@@ -38,6 +39,8 @@ bool version_of(const struct path *path, struct slice document, struct version *
             return refuse(path, error, "a datetime too far from 1970");
         break;
     case BSON_TYPE_UTF8:
+        if (int_parse_i64(element_string(&element), &version.value))
+            break;
         version.kind = VERSION_TIME;
         if (!datetime_parse_us(element_string(&element), DATETIME_ZONE_REQUIRED, NULL, &version.value, error))
             return error_add(error, "the version '%s'", path_text(path));

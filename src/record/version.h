@@ -1,4 +1,5 @@
-/* What orders two states of one key: an integer, or a point in time (a datetime, or a string in RFC 3339 form). */
+/* What orders two states of one key: an integer (also its decimal text: some stores hold nothing but text), or a point
+ * in time (a datetime, or a string in RFC 3339 form). */
 #pragma once
 
 #include "record/path.h"

@@ -187,6 +187,13 @@ bool store_encode(const struct store_driver *driver, const struct dataset *ds, s
     return true;
 }
 
+bool store_keeps(const struct store_driver *driver, const struct dataset *ds, struct slice document, struct arena *mem,
+                 struct slice *ret, GError **error)
+{
+    struct slice raw;
+    return store_encode(driver, ds, document, mem, &raw, error) && store_decode(driver, ds, raw, mem, ret, error);
+}
+
 bool store_split(struct session *session, const struct call *call, const struct split_wish *wish,
                  struct part_list *into, GError **error)
 {

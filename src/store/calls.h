@@ -67,6 +67,10 @@ bool store_decode(const struct store_driver *driver, const struct dataset *ds, s
                   struct slice *ret, GError **error);
 bool store_encode(const struct store_driver *driver, const struct dataset *ds, struct slice document, struct arena *mem,
                   struct slice *ret, GError **error);
+/* The document as the store gives it back once it was put in: encoded and decoded; itself where the driver keeps
+ * documents as they are. Whoever compares a wanted document with a live one compares this. */
+bool store_keeps(const struct store_driver *driver, const struct dataset *ds, struct slice document, struct arena *mem,
+                 struct slice *ret, GError **error);
 bool store_split(struct session *session, const struct call *call, const struct split_wish *wish,
                  struct part_list *into, GError **error);
 bool store_scan_open(struct scan **ret, struct session *session, const struct scan_spec *spec, GError **error);

@@ -41,14 +41,18 @@ struct comparing {
 /* --- reading both sides
  * ----------------------------------------------------------------------------------------------- */
 
-static bool see_subject(struct comparing *comparing, const struct subject *subject, uint64_t *io_place, GError **error)
+static bool see_subject(struct comparing *comparing, struct subject *subject, uint64_t *io_place, GError **error)
 {
-    struct entry entry = {.side = SIDE_WANTED, .place = *io_place, .key = subject->key, .document = subject->document};
     if (subject->want_absent)
         return true; /* nothing is written for it; were it there, it would be extra */
-    ++*io_place;
-    return digest_canonical(entry.document, comparing->pass->input->seed, &entry.digest, error) &&
-           comparing->see(comparing, &entry, error);
+    if (!judge_wanted(comparing->pass, subject, error))
+        return false;
+    struct entry entry = {.side = SIDE_WANTED,
+                          .place = (*io_place)++,
+                          .key = subject->key,
+                          .document = subject->document,
+                          .digest = subject->wanted_digest};
+    return comparing->see(comparing, &entry, error);
 }
 
 static bool see_subjects(struct comparing *comparing, struct pass_source *source, GError **error)

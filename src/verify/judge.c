@@ -233,14 +233,26 @@ static bool judge(struct pass *pass, struct subject *subject, GError **error)
     return class == VERIFY_EQUAL || report_difference(pass->verification, &difference, error);
 }
 
+bool judge_wanted(const struct pass *pass, struct subject *subject, GError **error)
+{
+    const struct verify_input *input = pass->input;
+    g_autoptr(GError) failed = NULL;
+    if (subject->want_absent)
+        return true;
+    if (!store_keeps(store_driver(input->target), &input->target_ds, subject->document, pass->mem, &subject->document,
+                     &failed) &&
+        error_class(failed) != ERROR_RECORD) {
+        g_propagate_error(error, g_steal_pointer(&failed));
+        return false;
+    }
+    return digest_canonical(subject->document, input->seed, &subject->wanted_digest, error);
+}
+
 static bool wanted_digests(const struct pass *pass, GArray *subjects, GError **error)
 {
-    for (size_t i = 0; i < subjects->len; i++) {
-        struct subject *subject = subject_at(subjects, i);
-        if (!subject->want_absent &&
-            !digest_canonical(subject->document, pass->input->seed, &subject->wanted_digest, error))
+    for (size_t i = 0; i < subjects->len; i++)
+        if (!judge_wanted(pass, subject_at(subjects, i), error))
             return false;
-    }
     return true;
 }
 

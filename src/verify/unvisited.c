@@ -4,11 +4,15 @@
 
 #define BATCH_RECORDS 1000u
 
-static bool makes_another(struct slice wanted, struct slice document)
+/* Of a run whose source is its target. */
+static bool makes_another(const struct pass *pass, struct slice wanted, struct slice document)
 {
+    const struct verify_input *input = pass->input;
     struct digest now, then;
-    return !slice_equal(wanted, document) && digest_canonical(wanted, 0, &now, NULL) &&
-           digest_canonical(document, 0, &then, NULL) && !digest_equal(now, then);
+    return !slice_equal(wanted, document) &&
+           store_keeps(store_driver(input->target), &input->target_ds, wanted, pass->mem, &wanted, NULL) &&
+           digest_canonical(wanted, 0, &now, NULL) && digest_canonical(document, 0, &then, NULL) &&
+           !digest_equal(now, then);
 }
 
 static bool would_change(struct pass *pass, const struct record *record, bool *ret, GError **error)
@@ -25,7 +29,7 @@ static bool would_change(struct pass *pass, const struct record *record, bool *r
     if (result.verdict == TRANSFORM_DELETE)
         *ret = true;
     else if (result.verdict == TRANSFORM_WANTED && input->same_dataset)
-        *ret = result.n == 1 && makes_another(result.wanted[0].document, document);
+        *ret = result.n == 1 && makes_another(pass, result.wanted[0].document, document);
     else if (result.verdict == TRANSFORM_WANTED)
         *ret = result.n > 0;
     return true;

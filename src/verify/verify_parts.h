@@ -103,6 +103,9 @@ struct subject {
     bool equal;
 };
 
+/* The wanted document becomes what the target gives back of it, and gets its digest. One that the target cannot hold
+ * stays as it is: it equals nothing that stands there. */
+bool judge_wanted(const struct pass *pass, struct subject *subject, GError **error);
 /* Reads the target for all of them, compares, looks again at what differs, and counts each under its class. */
 bool judge_subjects(struct pass *pass, const struct verify_part *part, GArray *subjects, GError **error);
 

@@ -1,5 +1,6 @@
 /* Every class that a verification gives, provoked by what the application does to a run's target; and its report. */
 #include "kit/scene.h"
+#include "record/element.h"
 
 #define SAME                                                                                                           \
     "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\ntransform: { lua: t.lua }\n"                  \
@@ -90,6 +91,49 @@ static void differing_is_ours_but_not_what_is_wanted(void **state)
     begin(&scene, ELSEWHERE);
     scene_put(&scene, "origin", "k", "{\"at\":5,\"times\":7}");
     judge(&scene, VERIFY_DIFFERING, false);
+    scene_done(&scene);
+}
+
+/* --- a store that holds nothing but text ---------------------------------------------------------------------------
+ */
+
+static bool encode_texts(const struct dataset *ds, struct slice document, struct arena *mem, struct slice *ret,
+                         GError **error)
+{
+    struct elements elements;
+    struct element element;
+    bson_t texts = BSON_INITIALIZER;
+    assert_true(elements_of(document, &elements));
+    while (element_next(&elements, &element) == ELEMENT_OK) {
+        char text[ELEMENT_TEXT];
+        struct slice value;
+        if (element_as_text(&element, text, &value))
+            bson_append_utf8(&texts, (const char *)element.name.data, -1, (const char *)value.data, (int)value.len);
+    }
+    bool fits = arena_copy(mem, slice_of(bson_get_data(&texts), texts.len), ret);
+    bson_destroy(&texts);
+    assert_true(fits);
+    return true;
+}
+
+static void begin_in_texts(struct scene *scene)
+{
+    scene_init(scene, ELSEWHERE, LUA);
+    scene->faulty_mem.table.encode = encode_texts;
+    scene_put(scene, "origin", "k", "{\"at\":5,\"times\":0}");
+    written(scene);
+}
+
+static void what_a_store_of_texts_gives_back_is_what_is_wanted(void **state)
+{
+    struct scene scene;
+    begin_in_texts(&scene);
+    scene_holds(&scene, "items", "k", "{\"at\":\"5\",\"times\":\"1\"}");
+    judge(&scene, VERIFY_EQUAL, true);
+    scene_put(&scene, "origin", "k", "{\"at\":5,\"times\":7}");
+    judge(&scene, VERIFY_DIFFERING, false);
+    scene_put(&scene, "items", "k", "{\"at\":\"9\"}"); /* and its versions are texts */
+    judge(&scene, VERIFY_SUPERSEDED, true);
     scene_done(&scene);
 }
 
@@ -267,6 +311,7 @@ int main(void)
         cmocka_unit_test(changed_since_is_neither_ours_nor_the_pre_image),
         cmocka_unit_test(superseded_is_newer_than_the_source),
         cmocka_unit_test(differing_is_ours_but_not_what_is_wanted),
+        cmocka_unit_test(what_a_store_of_texts_gives_back_is_what_is_wanted),
         cmocka_unit_test(kept_is_the_policy_s),
         cmocka_unit_test(refused_and_filtered_are_said_by_the_run),
         cmocka_unit_test(gone_is_listed_and_no_longer_there),
