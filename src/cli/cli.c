@@ -20,6 +20,7 @@ struct run_config cli_run_config(struct cli *cli)
                                .force_unlock = cli_has(cli, OPTION_FORCE_UNLOCK),
                                .exit_on_pause = cli_has(cli, OPTION_EXIT_ON_PAUSE),
                                .supersede = cli->values[OPTION_SUPERSEDE],
+                               .report = cli->values[OPTION_REPORT],
                                .again = cli_has(cli, OPTION_AGAIN)};
 }
 

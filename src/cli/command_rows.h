@@ -39,11 +39,12 @@ COMMAND(pause,      "RUN",           1, 1, "pause a run, from any terminal", "It
 COMMAND(resume,     "RUN",           1, 1, "go on with a run that was paused, interrupted, halted or failed",
         "A run that was halted needs a --reason.", LINES, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
 COMMAND(approve,    "RUN",           1, 1, "give the approval that a gate of the run waits for",
-        "It names gate, attempt, plan and report by digest, and counts for these alone. Who may is said by the gate's\n"
-        "`approve` and by `owner.may.approve`; who planned the run may not.",
-        DOCUMENT, OPTION_REASON)
+        "It names gate, attempt, plan and report by digest, and counts for these alone; with --report it is refused where\n"
+        "the stage was judged again since somebody looked. Who may is said by the gate's `approve` and by\n"
+        "`owner.may.approve`; who planned the run may not.",
+        DOCUMENT, OPTION_REPORT, OPTION_REASON)
 COMMAND(deny,       "RUN",           1, 1, "refuse the approval that a gate of the run waits for: the run pauses", "",
-        DOCUMENT, OPTION_REASON)
+        DOCUMENT, OPTION_REPORT, OPTION_REASON)
 COMMAND(set,        "RUN KEY=VALUE", 2, 2, "change a limit of a run, also while it is at work; KEY=? reads it",
         "protect.rate.max, protect.errors, protect.rejects, protect.kept_live; workers (from the next stage on). Recorded;\n"
         "the plan stays as it is.",

@@ -15,6 +15,7 @@ OPTION(FORCE_UNLOCK, "force-unlock", NULL,   "take the target's lock from a run 
 OPTION(EXIT_ON_PAUSE,"exit-on-pause",NULL,  "exit with 3 where the run would wait by itself (a soak), instead of waiting")
 OPTION(FOR,          "for",          "STATE", "the state that is waited for, e.g. done")
 OPTION(TIMEOUT,      "timeout",      "TIME", "give up after this long, with exit 124, e.g. 10m")
+OPTION(REPORT,       "report",       "HEX",  "only if this is still the report of the stage: its digest, or the first 8 digits of it or more")
 OPTION(STAGE,        "stage",        "NAME", "from this stage on")
 OPTION(DRY_RUN,      "dry-run",      NULL,   "only say what would be done")
 OPTION(FULL,         "full",         NULL,   "compare every key with the source, also where sums of the target would do")

@@ -53,15 +53,22 @@ static json_t *parts_json(const uint64_t *parts)
     return object;
 }
 
+/* Of what was judged; what never was has none. */
+static json_t *report_json(const uint8_t digest[32])
+{
+    static const uint8_t NONE[32];
+    return memcmp(digest, NONE, 32) == 0 ? json_null() : shape_digest(digest);
+}
+
 json_t *shape_stages(const struct stage_row *stages, size_t n)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:o, s:o}", "name", stages[i].name, "state",
-                                              stage_state_word(stages[i].state), "attempt",
-                                              (json_int_t)stages[i].attempt, "soaks_until",
-                                              stages[i].until_ms ? shape_time(stages[i].until_ms) : json_null(),
-                                              "partitions", parts_json(stages[i].parts)));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "name", stages[i].name, "state",
+                            stage_state_word(stages[i].state), "attempt", (json_int_t)stages[i].attempt, "soaks_until",
+                            stages[i].until_ms ? shape_time(stages[i].until_ms) : json_null(), "report",
+                            report_json(stages[i].report), "partitions", parts_json(stages[i].parts)));
     return list;
 }
 

@@ -1,5 +1,6 @@
 /* Control from any terminal: ending a run that is to stand, wishes, approvals, limits. What is asked for is durable
  * with who asked and why before anyone acts on it. */
+#include "base/hex.h"
 #include "catalog/lock.h"
 #include "run/ending.h"
 #include "run/gate.h"
@@ -191,6 +192,27 @@ static bool waiting_stage(struct catalog *catalog, const struct run_row *run, co
                      run_state_word(run->state));
 }
 
+#define REPORT_DIGITS 8 /* of its digest, at least: as many as tell two reports of a stage apart */
+
+/* Who says which report was looked at is heard only while that one stands. */
+static bool is_report(const struct run_config *config, const struct run_row *run, const struct stage_row *stage,
+                      GError **error)
+{
+    char digest[HEX_TEXT(32)];
+    const char *said = config->report;
+    size_t len = said ? strlen(said) : 0;
+    hex_text(stage->report, 32, digest);
+    if (!said)
+        return true;
+    if (len < REPORT_DIGITS || len >= sizeof digest || strspn(said, "0123456789abcdefABCDEF") != len)
+        return error_set(error, SLUICE_ERROR_USAGE, "--report %s: expected the digest of a report, %d to 64 hex digits",
+                         said, REPORT_DIGITS);
+    return g_ascii_strncasecmp(digest, said, len) == 0 ||
+           error_set(error, SLUICE_ERROR_REFUSED,
+                     "%s: the report of stage %s is %.12s, not %s: it was judged again since; look at that one first",
+                     run->name, stage->name, digest, said);
+}
+
 /* Nobody holds the run: the denial takes effect here. One that dies in between is carried out by the next `run`. */
 static bool deny_unheld(const struct run_config *config, struct catalog *catalog, const struct stage_row *stage,
                         struct run_result *ret, GError **error)
@@ -214,6 +236,7 @@ bool run_approve(const struct run_config *config, const char *name, bool granted
     *ret_heard = RUN_UNHELD;
     if (!find(config, name, &catalog, ret, error) || !plan_rights_read(catalog, &ret->run, ret->mem, &rights, error) ||
         !waiting_stage(catalog, &ret->run, &rights, ret->mem, &stage, error) ||
+        !is_report(config, &ret->run, &stage, error) ||
         !(granted ? rights_may_approve(config, &ret->run, &rights, &rights.stages[stage.stage], error)
                   : rights_may(config, catalog, &ret->run, SPEC_MAY_DENY, ret->mem, error)))
         return false;

@@ -1,5 +1,6 @@
 #include "run/gate.h"
 
+#include "base/hex.h"
 #include "base/units.h"
 #include "run/check.h"
 #include "run/ending.h"
@@ -305,6 +306,8 @@ static enum gate_step denied(struct gate *gate, const struct approval *word, GEr
     return GATE_STOPPED;
 }
 
+#define REPORT_BYTES 6 /* of the digest, to be copied by hand */
+
 static enum gate_step ask(struct gate *gate, GError **error)
 {
     struct hold *hold = gate->hold;
@@ -315,10 +318,12 @@ static enum gate_step ask(struct gate *gate, GError **error)
         return denied(gate, &word, error);
     if (word.at_ms)
         return GATE_ON;
+    char report[HEX_TEXT(REPORT_BYTES)];
     g_autofree char *text =
-        ending_words("stage %s is verified and waits for the approval of %s: `sluice approve %s`, or "
+        ending_words("stage %s is verified and waits for the approval of %s: `sluice approve %s --report %s`, or "
                      "`sluice deny %s`; then the same command goes on",
-                     gate->row.name, gate->plan->approve, hold->run.name, hold->run.name);
+                     gate->row.name, gate->plan->approve, hold->run.name,
+                     hex_text(gate->row.report, REPORT_BYTES, report), hold->run.name);
     hold_result(hold, 3, text, gate->ret);
     return GATE_STOPPED;
 }

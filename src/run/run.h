@@ -46,7 +46,8 @@ struct run_config {
     bool exit_on_pause; /* a pause that would end by itself (a soak) ends the call too */
     const char *supersede;     /* run_begin: the run that the new one is to supersede; NULL: none */
     const char *superseded_by; /* run_back: the run for which it is taken back; NULL: somebody asked */
-    bool again;                /* run_begin: also where a run of this very plan is done and would be applied twice */
+    const char *report; /* run_approve: the digest of the report that was looked at, or its beginning; NULL: not said */
+    bool again;         /* run_begin: also where a run of this very plan is done and would be applied twice */
 };
 
 struct run_result {
@@ -117,8 +118,9 @@ bool run_wish(const struct run_config *config, const char *name, const struct ru
               enum run_heard *ret_heard, GError **error);
 
 /* A person's word on the gate that waits for one: it names gate, attempt, plan and report, and counts for these alone.
- * REFUSED where nothing waits; NOT_PERMITTED for who may not, the author of the run among them. A run that nobody holds
- * goes on with the next `run`; a denial takes effect at once. */
+ * REFUSED where nothing waits, or where the report is not the one that config->report names (USAGE: it names none);
+ * NOT_PERMITTED for who may not, the author of the run among them. A run that nobody holds goes on with the next `run`;
+ * a denial takes effect at once. */
 bool run_approve(const struct run_config *config, const char *name, bool granted, struct run_result *ret,
                  enum run_heard *ret_heard, GError **error);
 

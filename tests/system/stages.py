@@ -4,7 +4,7 @@
 import json
 import signal
 
-from staged import ROWS, after, as_user, before, fails_at, others, ready, run, stands_so, states, three, write
+from staged import ROWS, after, as_user, before, fails_at, others, ready, run, stands_so, states, three, write, written
 from stand import among, must, run_all, same, test
 
 BACK = "rolled-back"
@@ -331,6 +331,31 @@ def _(stand):
     stands_so(stand, "waiting", "waiting", "pending", "pending")
 
 
+@test("an approval that names the report somebody looked at is refused with 7 once the stage was judged again; the new one is named")
+def _(stand):
+    waits(stand)
+    seen, other = (stage["report"] for stage in stand.status("fix")["stages"][:2])
+    same((len(seen), other), (64, None), "reports of a stage that was judged, and of one that was not")
+    among(f"sluice approve fix.1 --report {seen[:12]}`", as_user(stand, "bin", "run", "fix.yaml", "--yes").ended(3).err)
+    as_user(stand, "daemon", "deny", "fix", "--report", seen, "--reason", "look again").ended(0)
+    key = min(written(stand))
+    stand.put("items", [f"{key}\t{json.dumps(dict(after()[key], mine=True))}\t0"]) # the report has something to tell
+    others(stand)
+    as_user(stand, "bin", "resume", "fix").ended(3)
+    now = stand.status("fix")["stages"][0]["report"]
+    must(now != seen, "the same report")
+    said = len(actions(stand))
+    for verb in ("approve", "deny"):
+        for report, code, words in ((seen, 7, [f"the report of stage canary is {now[:12]}", "judged again since"]), (seen[:8], 7, now[:12]),
+                                    (now[:7], 2, "8 to 64 hex digits"), (now + "0", 2, "8 to 64"), ("the-last-one", 2, "8 to 64")):
+            among(words, as_user(stand, "daemon", verb, "fix", "--report", report).ended(code).err)
+    same((states(stand), len(actions(stand))), (("waiting", ["waiting", "pending", "pending"]), said), "what stands")
+    as_user(stand, "daemon", "approve", "fix", "--report", now[:8].upper()).ended(0)
+    as_user(stand, "bin", "run", "fix.yaml", "--yes").ended(0)
+    same(stand.documents("items"), {**after(), key: dict(after()[key], mine=True)}, "records")
+    whole(stand)
+
+
 @test("a denial of a run that a person has paused meanwhile: it stays paused, the stage has failed")
 def _(stand):
     waits(stand)
@@ -472,7 +497,8 @@ def _(stand):
 
 
 SCOPES = {
-    "0%": "expected a share", "300%": "expected a share", "-5%": "expected a share", "0 partitions": "expected a share",
+    "-1 partitions": "expected a share", "1.5 partitions": "expected a share", "0 records": "expected a share", "1e3%": "expected a share",
+    "{ keys: keys.txt }": "chosen keys", "0%": "expected a share", "300%": "expected a share", "-5%": "expected a share", "0 partitions": "expected a share",
     "5 stages": "expected a share", '""': "expected a share", "all": "expected a share",
 }
 GATES = {
@@ -481,6 +507,10 @@ GATES = {
 }
 LISTS = {
     "stages: [{ name: a, scope: 50% }, { name: b, scope: 20% }, { name: c, scope: 100% }]": "reaches no further than 'a'",
+    "stages: [{ name: a, scope: 50% }, { name: b, scope: 50% }, { name: c, scope: 100% }]": "reaches no further than 'a'",
+    "stages: [{ name: a, scope: 2 partitions }, { name: b, scope: 1 partition }, { name: c, scope: 100% }]": "reaches no further than 'a'",
+    "stages: [{ name: a, scope: 300 records }, { name: b, scope: 200 records }, { name: c, scope: 100% }]": "reaches no further than 'a'",
+    "stages: [{ name: a, scope: 100% }, { name: b, scope: 100% }]": "reaches no further than 'a'",
     "stages: [{ name: a, scope: 50% }, { name: a, scope: 100% }]": "a stage 'a' was there already",
     "stages: [{ name: a, scope: 50% }]": "does not reach 100%",
     "stages: []": "expected a list of stages",

@@ -1,4 +1,5 @@
 /* Control from another terminal: what is recorded, what takes effect at once, and what is refused. */
+#include "base/hex.h"
 #include "base/person.h"
 #include "catalog/lock.h"
 #include "kit/scene.h"
@@ -197,6 +198,18 @@ static void a_run_that_there_is_not_is_named_with_the_nearest(void **state)
     terminal_done(&at);
 }
 
+static void report_of(struct terminal *at, char digest[HEX_TEXT(32)])
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct stage_row *stages;
+    size_t n;
+    kit_ok(catalog_open(&catalog, &at->scene.fake.world, at->scene.home, CATALOG_READ_ONLY, &error));
+    kit_ok(catalog_stages(catalog, scene_row(&at->scene, mem).id, mem, &stages, &n, &error));
+    hex_text(stages[0].report, 32, digest);
+}
+
 /* --- words on a gate ---------------------------------------------------------------------------------------------- */
 
 static void only_a_stage_that_waits_takes_a_word(void **state)
@@ -211,6 +224,39 @@ static void only_a_stage_that_waits_takes_a_word(void **state)
     assert_int_equal(state_of(&at), RUN_WAITING); /* nobody has gone on with it yet */
     scene_ran(&at.scene, 0);
     kit_refused(say(&at, true, &error), REFUSED, "no stage of it waits");
+    terminal_done(&at);
+}
+
+static void a_word_that_names_a_report_is_heard_while_that_one_stands(void **state)
+{
+    static const struct {
+        int digits; /* of the report's digest; 0: `text` */
+        const char *text, *words;
+        enum error_code code;
+    } ROWS[] = {
+        {0, "00000000", "it was judged again since", SLUICE_ERROR_REFUSED},
+        {7, NULL, "8 to 64 hex digits", SLUICE_ERROR_USAGE},
+        {0, "", "8 to 64 hex digits", SLUICE_ERROR_USAGE},
+        {0, "approved", "8 to 64 hex digits", SLUICE_ERROR_USAGE},
+        {8, NULL, NULL, SLUICE_ERROR_INTERNAL},
+        {12, NULL, NULL, SLUICE_ERROR_INTERNAL},
+        {64, NULL, NULL, SLUICE_ERROR_INTERNAL},
+    };
+    GError *error = NULL;
+    struct terminal at;
+    char digest[HEX_TEXT(32)];
+    terminal_init(&at, "");
+    scene_ran(&at.scene, 3);
+    report_of(&at, digest);
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        g_autofree char *said = ROWS[i].text ? g_strdup(ROWS[i].text) : g_strndup(digest, (size_t)ROWS[i].digits);
+        at.config.report = said;
+        const struct kit_place place = {said, __FILE__, __LINE__};
+        if (ROWS[i].words)
+            kit_refused_at(say(&at, true, &error), &error, ROWS[i].code, ROWS[i].words, &place);
+        else
+            kit_ok_at(say(&at, true, &error), &error, &place);
+    }
     terminal_done(&at);
 }
 
@@ -395,6 +441,7 @@ int main(void)
         cmocka_unit_test(what_is_over_takes_no_wish_no_word_and_no_limit),
         cmocka_unit_test(a_run_that_there_is_not_is_named_with_the_nearest),
         cmocka_unit_test(only_a_stage_that_waits_takes_a_word),
+        cmocka_unit_test(a_word_that_names_a_report_is_heard_while_that_one_stands),
         cmocka_unit_test(a_denial_takes_effect_at_once_and_a_pause_of_before_it_stands),
         cmocka_unit_test(a_holder_that_hears_is_told_and_one_that_does_not_is_waited_for_five_seconds),
         cmocka_unit_test(while_it_is_taken_back_only_a_pause_is_passed_on),
