@@ -1,5 +1,6 @@
-/* The states of a run, a stage and a partition, and every move that is allowed. A move that is not a row is refused by
- * name. The words stand in the catalog and in JSON: they are durable, the order is not. */
+/* The states of a run, a stage and a partition, and every move that is allowed: no more than the engine takes. A move
+ * that is not a row is refused by name. The words stand in the catalog and in JSON: they are durable, the order is not.
+ */
 /* clang-format off */
 #ifdef STATE
 STATE(PLANNED,      "planned",      false)  /* symbol, word, whether the run is over */
@@ -20,13 +21,11 @@ STATE(FAILED,       "failed",       false)
 MOVE(PLANNED,      RUNNING)
 MOVE(PLANNED,      ABORTED)
 MOVE(PLANNED,      PAUSED)
-MOVE(PLANNED,      FAILED)
 MOVE(WAITING,      RUNNING)
 MOVE(WAITING,      DONE)       /* the last gate is passed */
 MOVE(WAITING,      PAUSED)
 MOVE(WAITING,      INTERRUPTED)
-MOVE(WAITING,      HALTED)
-MOVE(WAITING,      FAILED)
+MOVE(WAITING,      FAILED)      /* its last gate is passed, but keys are not accounted for */
 MOVE(WAITING,      ROLLING_BACK)
 MOVE(WAITING,      ABORTED)
 MOVE(RUNNING,      VERIFYING)
@@ -57,20 +56,17 @@ MOVE(INTERRUPTED,  PAUSED)
 MOVE(INTERRUPTED,  ROLLING_BACK)
 MOVE(INTERRUPTED,  ABORTED)
 MOVE(HALTED,       RUNNING)
-MOVE(HALTED,       VERIFYING)
-MOVE(HALTED,       WAITING)
 MOVE(HALTED,       ROLLING_BACK)
 MOVE(HALTED,       ABORTED)
 MOVE(FAILED,       RUNNING)
 MOVE(FAILED,       PAUSED)      /* a person: `run` would take it up again */
-MOVE(FAILED,       VERIFYING)
-MOVE(FAILED,       WAITING)
+MOVE(FAILED,       VERIFYING)   /* of these: accounted for after all */
 MOVE(FAILED,       ROLLING_BACK)
 MOVE(FAILED,       ABORTED)
 MOVE(DONE,         ROLLING_BACK)
 MOVE(ABORTED,      ROLLING_BACK)
 MOVE(ROLLING_BACK, ROLLED_BACK)
-MOVE(ROLLING_BACK, PAUSED)
+MOVE(ROLLING_BACK, PAUSED)      /* by a person, or with earlier stages that stand */
 MOVE(ROLLING_BACK, INTERRUPTED)
 MOVE(ROLLING_BACK, FAILED)
 MOVE(ROLLING_BACK, HALTED)
@@ -88,23 +84,17 @@ STAGE(ROLLED_BACK, "rolled-back")
 STAGE_MOVE(PENDING,   RUNNING)
 STAGE_MOVE(PENDING,   ROLLED_BACK)
 STAGE_MOVE(RUNNING,   VERIFYING)
-STAGE_MOVE(RUNNING,   FAILED)
 STAGE_MOVE(RUNNING,   ROLLED_BACK)
-STAGE_MOVE(VERIFYING, RUNNING)     /* partitions went back to be written again */
+STAGE_MOVE(VERIFYING, RUNNING)     /* its process died, or was stopped: what it lacks is written, then it is judged */
 STAGE_MOVE(VERIFYING, WAITING)     /* soak, approval */
 STAGE_MOVE(VERIFYING, PASSED)
 STAGE_MOVE(VERIFYING, FAILED)
 STAGE_MOVE(VERIFYING, ROLLED_BACK)
-STAGE_MOVE(WAITING,   VERIFYING)
 STAGE_MOVE(WAITING,   PASSED)
-STAGE_MOVE(WAITING,   FAILED)
+STAGE_MOVE(WAITING,   FAILED)      /* denied */
 STAGE_MOVE(WAITING,   ROLLED_BACK)
-STAGE_MOVE(PASSED,    RUNNING)     /* a primary was lost: written again, verified again */
-STAGE_MOVE(PASSED,    VERIFYING)
-STAGE_MOVE(PASSED,    FAILED)      /* a difference found later */
 STAGE_MOVE(PASSED,    ROLLED_BACK)
-STAGE_MOVE(FAILED,    RUNNING)
-STAGE_MOVE(FAILED,    VERIFYING)
+STAGE_MOVE(FAILED,    RUNNING)     /* judged again, after a resume */
 STAGE_MOVE(FAILED,    ROLLED_BACK)
 #endif
 #ifdef PART
@@ -112,24 +102,15 @@ PART(PENDING,     "pending")  /* symbol, word */
 PART(RUNNING,     "running")
 PART(WRITTEN,     "written")
 PART(VERIFIED,    "verified")
-PART(FAILED,      "failed")
+PART(FAILED,      "failed")       /* JSON has its count; nothing makes a partition fail by itself yet */
 PART(ROLLED_BACK, "rolled-back")
 #endif
 #ifdef PART_MOVE  /* by catalog_parts_move(); a grant (pending to running) and a last checkpoint (running to written) are not */
-PART_MOVE(PENDING,  FAILED)
 PART_MOVE(PENDING,  ROLLED_BACK)
-PART_MOVE(RUNNING,  PENDING)       /* given back */
-PART_MOVE(RUNNING,  FAILED)
 PART_MOVE(RUNNING,  ROLLED_BACK)
 PART_MOVE(WRITTEN,  VERIFIED)
-PART_MOVE(WRITTEN,  PENDING)       /* its writes were lost with a primary: its tail is read and done again */
-PART_MOVE(WRITTEN,  FAILED)
 PART_MOVE(WRITTEN,  ROLLED_BACK)
-PART_MOVE(VERIFIED, WRITTEN)
-PART_MOVE(VERIFIED, FAILED)
+PART_MOVE(VERIFIED, WRITTEN)       /* its stage was denied: all of it is judged again */
 PART_MOVE(VERIFIED, ROLLED_BACK)
-PART_MOVE(FAILED,   PENDING)
-PART_MOVE(FAILED,   WRITTEN)       /* to be verified again */
-PART_MOVE(FAILED,   ROLLED_BACK)
 #endif
 /* clang-format on */

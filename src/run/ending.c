@@ -95,20 +95,29 @@ bool ending_by_signal(struct hold *hold, struct run_result *ret, GError **error)
     return true;
 }
 
+/* What goes on once the cause is mended; NULL where the message says so itself, or whoever asked does. */
+static char *way_on(const struct hold *hold, enum run_state to, const char *message)
+{
+    const char *name = hold->run.name;
+    if (to == RUN_INTERRUPTED || hold->config->superseded_by || strstr(message, "`sluice "))
+        return NULL;
+    if (hold->run.state == RUN_ROLLING_BACK)
+        return ending_words("once that is mended, `sluice rollback %s` goes on", name);
+    return ending_words("once that is mended, `sluice resume %s --reason …` goes on, and `sluice rollback %s` "
+                        "takes the run back",
+                        name, name);
+}
+
 bool ending_by_failure(struct hold *hold, GError *failed, struct run_result *ret, GError **error)
 {
     int status = error_exit_status(failed);
+    bool back = hold->run.state == RUN_ROLLING_BACK;
     enum run_state to = status == 5 ? RUN_HALTED : RUN_FAILED;
     if (error_is(failed, SLUICE_ERROR_CANCELLED) || error_is(failed, SLUICE_ERROR_INTERRUPTED))
         to = RUN_INTERRUPTED;
-    bool moved = hold_move(hold, to, failed->message, NULL, NULL);
-    bool has_way = to == RUN_INTERRUPTED || strstr(failed->message, "`sluice ");
-    g_autofree char *text =
-        has_way
-            ? g_strdup(failed->message)
-            : ending_words("%s; once that is mended, `sluice resume %s --reason …` goes on, and `sluice rollback %s` "
-                           "takes the run back",
-                           failed->message, hold->run.name, hold->run.name);
+    g_autofree char *way = way_on(hold, to, failed->message);
+    g_autofree char *text = way ? ending_words("%s; %s", failed->message, way) : g_strdup(failed->message);
+    bool moved = hold_move(hold, to, back ? text : failed->message, NULL, NULL);
     hold_result(hold, status, text, ret);
     if (!moved) /* what went wrong keeps its exit status: a halt must not look like something to try again */
         error_set(error, (enum error_code)failed->code, "%s; and the catalog could not record it", text);

@@ -10,7 +10,8 @@ char *ending_words(const char *format, ...) G_GNUC_PRINTF(1, 2);
 /* A person's wish from another terminal: pause, abort, rollback, deny. */
 bool ending_by_wish(struct hold *hold, const struct wish *wish, struct run_result *ret, GError **error);
 bool ending_by_signal(struct hold *hold, struct run_result *ret, GError **error);
-/* By the exit status of what went wrong: 5 is a hard guard, everything else may be tried again. Takes `failed` over. */
+/* By the exit status of what went wrong: 5 is a hard guard, everything else may be tried again. Of a run that is being
+ * taken back the reason says that `rollback` goes on. Takes `failed` over. */
 bool ending_by_failure(struct hold *hold, GError *failed, struct run_result *ret, GError **error);
 /* A limit of `protect` that only a person may lift: hold->limit. */
 bool ending_by_limit(struct hold *hold, struct run_result *ret, GError **error);

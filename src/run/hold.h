@@ -65,9 +65,10 @@ bool hold_take_settings(struct hold *hold, GError **error);
  * them. */
 bool takeback_prepare(struct hold *hold, uint32_t stage, GError **error);
 /* takeback.c: back to the beginning of the stage (NULL: of the run), also from a run whose gate has failed. Where an
- * earlier rollback has not come to its end, that one is finished first. */
+ * earlier rollback has not come to its end, that one is finished first. What goes wrong is recorded (failed or halted,
+ * with what to do), and the result says so. */
 bool takeback_drive(struct hold *hold, const char *stage, struct run_result *ret, GError **error);
-/* The same for `on_failure`: the call ends with 4. */
+/* The same for `on_failure`: the call ends with 4, unless taking back fails itself. */
 bool takeback_by_failure(struct hold *hold, const char *stage, struct run_result *ret, GError **error);
 /* Whether a rollback that `on_failure` began has not come to its end: whoever takes the run up goes on with it. */
 bool takeback_is_owed(struct hold *hold, bool *ret, GError **error);

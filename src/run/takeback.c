@@ -234,24 +234,23 @@ static bool back_finish(struct hold *hold, uint32_t from_stage, struct run_resul
     return true;
 }
 
-static bool back_sink(struct hold *hold, uint32_t from_stage, struct run_result *ret, GError **error)
+static bool back_sink(struct hold *hold, uint32_t from_stage, struct run_result *ret, bool *ret_ended, GError **error)
 {
     struct call call = {.ds = &hold->plan->target_ds, .mem = hold->mem};
-    if (from_stage > 0)
-        return error_set(error, SLUICE_ERROR_REFUSED,
-                         "%s: its target is append-only, and is taken back as a whole: leave --stage out",
-                         hold->run.name);
     g_autofree char *text = supersede_reason(hold->config->superseded_by, "its files are removed");
-    if (!hold_move_back(hold, 0, error) || !store_sink_drop(hold->target, &call, hold->run.uid, error) ||
-        !forward_is_back(hold, 0, error) || !hold_move(hold, RUN_ROLLED_BACK, text, NULL, error))
+    if (!store_sink_drop(hold->target, &call, hold->run.uid, error) || !forward_is_back(hold, from_stage, error) ||
+        !hold_move(hold, RUN_ROLLED_BACK, text, NULL, error))
         return false;
+    *ret_ended = true;
     hold_result(hold, 0, NULL, ret);
     return true;
 }
 
 static bool stopped(struct hold *hold, enum run_state to, const char *reason, struct run_result *ret, GError **error)
 {
-    g_autofree char *text = g_strdup_printf("%s; continue with `sluice rollback %s`", reason, hold->run.name);
+    g_autofree char *text = hold->config->superseded_by
+                                ? g_strdup(reason)
+                                : ending_words("%s; continue with `sluice rollback %s`", reason, hold->run.name);
     if (!hold_move(hold, to, reason, NULL, error))
         return false;
     hold_result(hold, 3, text, ret);
@@ -271,13 +270,10 @@ static bool paused(struct hold *hold, struct run_result *ret, GError **error)
     return done;
 }
 
-/* One generation: the stages from `from_stage` on. *ret_ended false: it was stopped, and the result says how. */
-static bool back_generation(struct hold *hold, uint32_t from_stage, struct run_result *ret, bool *ret_ended,
-                            GError **error)
+static bool back_keys(struct hold *hold, uint32_t from_stage, struct run_result *ret, bool *ret_ended, GError **error)
 {
     GError *failed = NULL;
-    *ret_ended = false;
-    if (!hold_move_back(hold, from_stage, error) || !takeback_prepare(hold, from_stage, error))
+    if (!takeback_prepare(hold, from_stage, error))
         return false;
     job_init_back(&hold->job, hold->plan, &hold->run);
     switch (hold_crew(hold, UINT32_MAX, &failed)) {
@@ -296,14 +292,34 @@ static bool back_generation(struct hold *hold, uint32_t from_stage, struct run_r
     return false;
 }
 
-/* Whether the stages from back_stage on have come back already, and the run says so. */
+/* One generation: the stages from `from_stage` on. *ret_ended false: it was stopped or has failed, and the result says
+ * how. Behind its last move nothing is left to be recorded. */
+static bool back_generation(struct hold *hold, uint32_t from_stage, struct run_result *ret, bool *ret_ended,
+                            GError **error)
+{
+    GError *failed = NULL;
+    *ret_ended = false;
+    if (!hold_move_back(hold, from_stage, error))
+        return false;
+    if ((hold->plan->sink ? back_sink : back_keys)(hold, from_stage, ret, ret_ended, &failed))
+        return true;
+    *ret_ended = false;
+    if (hold->run.state == RUN_ROLLING_BACK)
+        return ending_by_failure(hold, failed, ret, error);
+    g_propagate_error(error, failed);
+    return false;
+}
+
+/* Whether the stages from back_stage on have come back already, and the run says so; with all of them it is over, and
+ * is not asked. It may have died, or failed, between its stages' last move and its own. */
 static bool generation_ended(struct hold *hold, bool *ret, GError **error)
 {
     struct stage_row *stages;
     size_t n;
     if (!catalog_stages(hold->catalog, hold->run.id, hold->mem, &stages, &n, error))
         return false;
-    *ret = hold->run.state != RUN_ROLLING_BACK; /* it may have died between its stages' last move and its own */
+    *ret = hold->run.back_stage > 0 && hold->run.state != RUN_ROLLING_BACK && hold->run.state != RUN_FAILED &&
+           hold->run.state != RUN_HALTED;
     for (size_t i = hold->run.back_stage; i < n; i++)
         *ret &= stages[i].state == STAGE_ROLLED_BACK;
     return true;
@@ -315,8 +331,10 @@ bool takeback_drive(struct hold *hold, const char *stage, struct run_result *ret
     bool ended = true;
     if (!stage_of(hold->catalog, &hold->run, stage, hold->mem, &wanted, error))
         return false;
-    if (hold->plan->sink)
-        return back_sink(hold, wanted, ret, error);
+    if (hold->plan->sink && wanted > 0)
+        return error_set(error, SLUICE_ERROR_REFUSED,
+                         "%s: its target is append-only, and is taken back as a whole: leave --stage out",
+                         hold->run.name);
     if (begun != UINT32_MAX) {
         if (!generation_ended(hold, &ended, error))
             return false;
@@ -334,7 +352,8 @@ bool takeback_by_failure(struct hold *hold, const char *stage, struct run_result
 {
     if (!takeback_drive(hold, stage, ret, error))
         return false;
-    ret->exit_status = 4;
+    bool failed = ret->run.state == RUN_FAILED || ret->run.state == RUN_HALTED;
+    ret->exit_status = failed ? ret->exit_status : 4;
     return true;
 }
 
@@ -344,8 +363,9 @@ bool takeback_is_owed(struct hold *hold, bool *ret, GError **error)
 {
     struct stage_row *stages;
     size_t n;
-    bool on_the_way = hold->run.back_stage != UINT32_MAX &&
-                      (hold->run.state == RUN_ROLLING_BACK || hold->run.state == RUN_INTERRUPTED);
+    bool on_the_way =
+        hold->run.back_stage != UINT32_MAX &&
+        (hold->run.state == RUN_ROLLING_BACK || hold->run.state == RUN_INTERRUPTED || hold->run.state == RUN_FAILED);
     *ret = false;
     if (!on_the_way)
         return true;

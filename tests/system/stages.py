@@ -216,7 +216,11 @@ def _(stand):
         among("is being taken back", stand.sluice(*command).ended(7).err)
     pause = stand.start("pause", "fix", "--reason", "too loud", "--json")
     while not [entry for entry in stand.sluice("audit", "log", "--json").lines() if entry["reason"] == "too loud"]:
-        pass
+        if pause.poll() is None:
+            continue
+        process.send_signal(signal.SIGCONT) # it was stopped while it held the catalog
+        pause = stand.start("pause", "fix", "--reason", "too loud", "--json")
+        process.send_signal(signal.SIGSTOP)
     process.send_signal(signal.SIGCONT)
     stand.finish(pause).ended(0)
     stand.finish(process).ended(0, 3)

@@ -125,6 +125,22 @@ static inline void fixture_rows_are(struct fixture *fx, const char *sql, const c
 static const struct act FIXTURE_ACT = {.actor = "ann@desk", .reason = "INC-1432"};
 
 /* Two stages; the first tenth of the partitions (one at least) is the first stage's. */
+/* All that states and moves are: what a refused move leaves as it is. */
+#define FIXTURE_STATES                                                                                                 \
+    "SELECT id, state, reason, actor, back_stage FROM run UNION ALL SELECT stage, state, attempt, until_ms, report "   \
+    "FROM stage UNION ALL SELECT part, state, lane, holder, NULL FROM part UNION ALL "                                 \
+    "SELECT count(*), NULL, NULL, NULL, NULL FROM ledger"
+
+/* The newest entry of the ledger is of this move. */
+static inline void fixture_ledger_says(struct fixture *fx, const char *action, const char *from)
+{
+    g_autofree char *expected = g_strdup_printf("ann@desk|%s|INC-1432|fix.1|%s\n", action, from);
+    fixture_rows_are(fx,
+                     "SELECT actor, action, reason, run, json_extract(details, '$.from') FROM ledger "
+                     "ORDER BY number DESC LIMIT 1",
+                     expected);
+}
+
 static inline struct run_row fixture_run_of(struct fixture *fx, const char *spec, const char *target, size_t n_parts)
 {
     static const struct stage_new STAGES[] = {{"canary"}, {"full"}};

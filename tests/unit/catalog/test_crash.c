@@ -61,7 +61,7 @@ static bool act_checkpoint(struct catalog *catalog, struct arena *mem)
 static bool act_parts_move(struct catalog *catalog, struct arena *mem)
 {
     static const uint32_t PARTS[] = {1, 2, 3};
-    return catalog_parts_move(catalog, RUN, PARTS, 3, PART_FAILED, NULL);
+    return catalog_parts_move(catalog, RUN, PARTS, 3, PART_ROLLED_BACK, NULL);
 }
 
 static bool act_parts_add(struct catalog *catalog, struct arena *mem)

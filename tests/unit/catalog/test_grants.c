@@ -139,7 +139,7 @@ static void what_is_written_failed_or_rolled_back_is_not_granted(void **state)
     struct grant second = fixture_grant(fx, run.id, UINT32_MAX, "one");
     finish(fx, run.id, &second, 1);
     move_one(fx, run.id, 1, PART_VERIFIED);
-    move_one(fx, run.id, 2, PART_FAILED);
+    fixture_sql(fx, "UPDATE part SET state = 'failed' WHERE part = 2");
     move_one(fx, run.id, 3, PART_ROLLED_BACK);
     assert_int_equal(fixture_grant(fx, run.id, UINT32_MAX, "two").part.part, 4);
 }
@@ -152,7 +152,7 @@ static void only_what_dead_holders_left(void **state)
         fixture_grant(fx, run.id, UINT32_MAX, "one");
     struct grant mine = fixture_grant(fx, run.id, 1, "two"); /* the lowest that is left: partition 1 */
     assert_int_equal(mine.part.part, 1);
-    move_one(fx, run.id, 2, PART_PENDING); /* given back */
+    fixture_sql(fx, "UPDATE part SET state = 'pending' WHERE part = 2"); /* granted once, and held by nobody */
     struct grant_wish wish = {.run = run.id, .stage = UINT32_MAX, .only_resumed = true, .holder = "two"};
     struct grant grant = grant_by(fx, wish);
     assert_int_equal(grant.part.part, 0);
@@ -290,8 +290,8 @@ static void a_partition_that_was_taken_away_is_fenced(void **state)
     struct run_row run = fixture_run(fx, 2);
     struct grant grant = fixture_grant(fx, run.id, 0, "one");
     struct checkpoint cp = fixture_checkpoint(run.id, &grant, 1);
-    move_one(fx, run.id, grant.part.part, PART_FAILED);
-    kit_refused(catalog_checkpoint(fx->catalog, &cp, &error), FENCED, "it is failed");
+    move_one(fx, run.id, grant.part.part, PART_ROLLED_BACK);
+    kit_refused(catalog_checkpoint(fx->catalog, &cp, &error), FENCED, "it is rolled-back");
     cp.part = 77;
     kit_refused(catalog_checkpoint(fx->catalog, &cp, &error), NOT_FOUND, "no partition 77");
 }

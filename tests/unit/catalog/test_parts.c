@@ -78,10 +78,15 @@ static void every_pair_of_stage_states_moves_or_is_refused(void **state)
             size_t n;
             bool may = ALLOWED[from][to];
             force(fx, "stage", stage_state_word((enum stage_state)from));
-            if (may)
+            g_autofree char *was = fixture_rows(fx, FIXTURE_STATES);
+            g_autofree char *action = g_strconcat("stage.", stage_state_word(move.to), NULL);
+            if (may) {
                 kit_ok(catalog_stage_move(fx->catalog, &move, &error));
-            else
+                fixture_ledger_says(fx, action, stage_state_word((enum stage_state)from));
+            } else {
                 kit_refused(catalog_stage_move(fx->catalog, &move, &error), REFUSED, "it cannot become");
+                fixture_rows_are(fx, FIXTURE_STATES, was);
+            }
             kit_ok(catalog_stages(fx->catalog, run.id, fx->mem, &stages, &n, &error));
             assert_int_equal(stages[0].state, may ? to : from);
             assert_int_equal(stage_state_may((enum stage_state)from, (enum stage_state)to), may);
@@ -104,11 +109,14 @@ static void every_pair_of_part_states_moves_or_is_refused(void **state)
         for (int to = 0; to < PART_STATE_COUNT; to++) {
             bool may = ALLOWED[from][to];
             force(fx, "part", part_state_word((enum part_state)from));
+            g_autofree char *was = fixture_rows(fx, FIXTURE_STATES);
             if (may)
                 kit_ok(catalog_parts_move(fx->catalog, run.id, &part, 1, (enum part_state)to, &error));
             else
                 kit_refused(catalog_parts_move(fx->catalog, run.id, &part, 1, (enum part_state)to, &error), REFUSED,
                             "partition 0 is");
+            if (!may)
+                fixture_rows_are(fx, FIXTURE_STATES, was);
             kit_ok(catalog_run_reload(fx->catalog, fx->mem, &run, &error));
             assert_int_equal(run.parts[may ? to : from], 1);
             assert_int_equal(part_state_may((enum part_state)from, (enum part_state)to), may);

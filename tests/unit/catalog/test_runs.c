@@ -250,11 +250,15 @@ static void every_pair_of_states_moves_or_is_refused(void **state)
                 .run = run.id, .from = (enum run_state)from, .to = (enum run_state)to, .act = FIXTURE_ACT};
             bool may = ALLOWED[from][to];
             force_state(fx, run.id, move.from);
+            g_autofree char *was = fixture_rows(fx, FIXTURE_STATES);
             assert_int_equal(run_state_may(move.from, move.to), may);
-            if (may)
+            if (may) {
                 kit_ok(catalog_run_move(fx->catalog, &move, &error));
-            else
+                fixture_ledger_says(fx, run_state_word(move.to), run_state_word(move.from));
+            } else {
                 kit_refused(catalog_run_move(fx->catalog, &move, &error), REFUSED, "it cannot become");
+                fixture_rows_are(fx, FIXTURE_STATES, was);
+            }
             kit_ok(catalog_run_reload(fx->catalog, fx->mem, &run, &error));
             assert_int_equal(run.state, may ? to : from);
             kit_ok(ledger_head(fx->catalog, &number, digest, &error));
