@@ -37,23 +37,27 @@ struct resp_limits {
     size_t elements; /* of one reply in all, 0: 64 M */
 };
 
+#define RESP_DEPTH 16u /* how deep arrays may stand in arrays */
+
 /* Where scanning has got to within one reply; zeroed it is at a beginning. */
 struct resp_scan {
-    size_t at;       /* bytes looked at */
+    size_t at;       /* where the first element that is not whole begins; at the end: where the reply ends */
+    size_t seen;     /* no line that begins at `at` ends before this */
+    size_t need;     /* with fewer bytes than these there is no use in scanning on */
     size_t elements; /* begun */
     uint32_t depth;
-    uint64_t left[16]; /* elements still to come, per level */
+    uint64_t left[RESP_DEPTH + 1]; /* elements still to come, per level */
 };
 
 /* Walks on in `bytes` (the reply from its first byte; what was seen before is the same). *ret_whole: the reply ends at
- * scan->at. */
+ * scan->at, and the next one wants a zeroed scan. Each byte is looked at once, but for the beginning of an element. */
 bool resp_scan(struct resp_scan *scan, struct slice bytes, const struct resp_limits *limits, bool *ret_whole,
                GError **error);
 
 /* Of a whole reply as resp_scan() found it; items live in `mem`, slices in `bytes`. TOO_BIG where `mem` is full. */
 bool resp_read(struct slice bytes, struct arena *mem, struct reply *ret, GError **error);
 
-/* A command as the server takes it, appended. */
+/* A command as the server takes it, appended. `into` stays below 2 GiB: who writes large values sends as it goes. */
 void resp_put(GByteArray *into, const struct slice *args, size_t n);
 
 /* Error replies: whether it begins with this word (`MOVED`, `ASK`, …). */
