@@ -102,5 +102,5 @@ void world_sleep_us(const struct world *world, int64_t us, const atomic_bool *ca
 int64_t world_thread_cpu_ns(const struct world *world);
 void world_random(const struct world *world, void *into, size_t len);
 
-/* A kill point: `name` is a row of run/kill_points.h or of the module's own list. */
+/* A kill point: `name` is a row of the module's points.h, or made of one of run/op.h or of store_point(). */
 void world_point(const struct world *world, const char *name);
