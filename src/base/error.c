@@ -80,6 +80,16 @@ bool error_is(const GError *error, enum error_code code)
     return g_error_matches(error, SLUICE_ERROR, (int)code);
 }
 
+bool error_forgive(GError *failed, enum error_code code, GError **error)
+{
+    if (!error_is(failed, code)) {
+        g_propagate_error(error, failed);
+        return false;
+    }
+    g_error_free(failed);
+    return true;
+}
+
 bool error_set(GError **error, enum error_code code, const char *format, ...)
 {
     if (!error)

@@ -43,6 +43,8 @@ const struct exit_row *exit_row_at(size_t i); /* in ascending order; NULL: no mo
 enum error_class error_class(const GError *error);
 int error_exit_status(const GError *error);
 bool error_is(const GError *error, enum error_code code);
+/* Takes a failure that is none where it has this code: true, and it is forgotten. Any other becomes *error: false. */
+bool error_forgive(GError *failed, enum error_code code, GError **error);
 
 /* Set *error and return false, so that a function can end with `return error_set(error, SLUICE_ERROR_X, "…")`. */
 bool error_set(GError **error, enum error_code code, const char *format, ...) G_GNUC_PRINTF(3, 4);

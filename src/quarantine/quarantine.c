@@ -93,14 +93,9 @@ bool quarantine_open(struct quarantine **ret, const struct quarantine_config *co
     quarantine->parts = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     groupsync_init(&quarantine->group);
     pthread_mutex_init(&quarantine->append, NULL);
-    if (file_open(&quarantine->file, config->world, config->path, FILE_UPDATE, &failed)) {
-        if (!take_file(quarantine, quarantine->file, error))
-            return false;
-    } else if (!error_is(failed, SLUICE_ERROR_NOT_FOUND)) {
-        g_propagate_error(error, failed);
+    bool there = file_open(&quarantine->file, config->world, config->path, FILE_UPDATE, &failed);
+    if (there ? !take_file(quarantine, quarantine->file, error) : !error_forgive(failed, SLUICE_ERROR_NOT_FOUND, error))
         return false;
-    }
-    g_clear_error(&failed);
     *ret = g_steal_pointer(&quarantine);
     return true;
 }

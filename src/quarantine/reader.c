@@ -28,14 +28,9 @@ bool quarantine_reader_open(struct quarantine_reader **ret, const struct quarant
     reader->scratch = arena_new(SCRATCH_TIMES * LINE_MOST);
     if (filter)
         reader->filter = *filter;
-    if (file_open(&reader->file, config->world, config->path, FILE_READ, &failed)) {
-        if (!reader_begin(reader, config, error))
-            return false;
-    } else if (!error_is(failed, SLUICE_ERROR_NOT_FOUND)) {
-        g_propagate_error(error, failed);
+    bool there = file_open(&reader->file, config->world, config->path, FILE_READ, &failed);
+    if (there ? !reader_begin(reader, config, error) : !error_forgive(failed, SLUICE_ERROR_NOT_FOUND, error))
         return false;
-    }
-    g_clear_error(&failed);
     *ret = g_steal_pointer(&reader);
     return true;
 }

@@ -132,15 +132,10 @@ bool undo_manifest_read(struct undo_manifest *ret, const struct undo_config *con
     g_autofree char *path = undo_path(config, UNDO_MANIFEST);
     g_autoptr(GBytes) text = NULL;
     GError *failed = NULL;
-    if (!file_read_all(config->world, path, MANIFEST_MOST, &text, &failed)) {
-        if (!error_is(failed, SLUICE_ERROR_NOT_FOUND)) {
-            g_propagate_error(error, failed);
-            return false;
-        }
-        g_error_free(failed);
-    } else if (!manifest_parse(text, config, path, segments, error)) {
+    bool there = file_read_all(config->world, path, MANIFEST_MOST, &text, &failed);
+    if (there ? !manifest_parse(text, config, path, segments, error)
+              : !error_forgive(failed, SLUICE_ERROR_NOT_FOUND, error))
         return false;
-    }
     ret->segments = g_steal_pointer(&segments);
     return true;
 }

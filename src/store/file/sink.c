@@ -127,12 +127,7 @@ static bool look(const struct target *target, const char *path, bool *ret, GErro
     struct world_stat stat;
     GError *failed = NULL;
     *ret = file_stat_path(target->store->base.world, path, &stat, &failed);
-    if (*ret || error_is(failed, SLUICE_ERROR_NOT_FOUND)) {
-        g_clear_error(&failed);
-        return true;
-    }
-    g_propagate_error(error, failed);
-    return false;
+    return *ret || error_forgive(failed, SLUICE_ERROR_NOT_FOUND, error);
 }
 
 static bool sink_publish_durable(struct session *session, const struct call *call, const struct sink_file *file,

@@ -103,6 +103,19 @@ static void the_first_error_wins(void **state)
     error_keep_first(NULL, g_error_new_literal(SLUICE_ERROR, SLUICE_ERROR_STORE, "freed"));
 }
 
+static void one_code_alone_is_forgiven(void **state)
+{
+    GError *failed = NULL, *error = NULL;
+    error_set(&failed, SLUICE_ERROR_NOT_FOUND, "gone");
+    assert_true(error_forgive(failed, SLUICE_ERROR_NOT_FOUND, &error));
+    assert_null(error);
+    failed = NULL;
+    error_set(&failed, SLUICE_ERROR_STORE, "broken");
+    assert_false(error_forgive(failed, SLUICE_ERROR_NOT_FOUND, &error));
+    assert_true(error_is(error, SLUICE_ERROR_STORE));
+    g_clear_error(&error);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +127,7 @@ int main(void)
         cmocka_unit_test(errno_chooses_the_code_and_ends_the_message),
         cmocka_unit_test(add_puts_what_is_known_before_the_message),
         cmocka_unit_test(the_first_error_wins),
+        cmocka_unit_test(one_code_alone_is_forgiven),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
