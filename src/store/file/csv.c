@@ -71,12 +71,10 @@ static void strip_line_end(struct slice *text)
 static bool row_next(struct cutter *cutter, struct piece *ret, GError **error)
 {
     do {
-        if (!cutter_cut(cutter, ret, error))
+        if (!cutter_cut_more(cutter, ret, error))
             return false;
-        if (ret->text.len == 0) {
-            ret->kind = PIECE_END;
+        if (ret->kind == PIECE_END)
             return true;
-        }
         strip_line_end(&ret->text);
     } while (ret->text.len == 0);
     return true;

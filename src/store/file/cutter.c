@@ -115,6 +115,15 @@ bool cutter_cut(struct cutter *cutter, struct piece *ret, GError **error)
     return true;
 }
 
+bool cutter_cut_more(struct cutter *cutter, struct piece *ret, GError **error)
+{
+    if (!cutter_cut(cutter, ret, error))
+        return false;
+    if (ret->text.len == 0)
+        ret->kind = PIECE_END;
+    return true;
+}
+
 bool cutter_next(struct cutter *cutter, struct piece *ret, GError **error)
 {
     return cutter->kind->next(cutter, ret, error);
@@ -147,12 +156,10 @@ static bool is_blank(struct slice text)
 static bool line_next(struct cutter *cutter, struct piece *ret, GError **error)
 {
     do {
-        if (!cutter_cut(cutter, ret, error))
+        if (!cutter_cut_more(cutter, ret, error))
             return false;
-        if (ret->text.len == 0) {
-            ret->kind = PIECE_END;
+        if (ret->kind == PIECE_END)
             return true;
-        }
         cutter->state.line++;
         cutter->state.line_at = cutter->window.offset;
     } while (ret->kind == PIECE_RECORD && is_blank(ret->text));

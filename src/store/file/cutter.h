@@ -95,6 +95,8 @@ bool cutter_document(const struct cutter *cutter, struct slice text, struct aren
 /* Cuts off the record at the front, terminator included, with find_end(); one above DOCUMENT_BYTES is a PIECE_FAULT. At
  * the end of the data the record ends too. */
 bool cutter_cut(struct cutter *cutter, struct piece *ret, GError **error);
+/* The same; where nothing is left, it is a PIECE_END. */
+bool cutter_cut_more(struct cutter *cutter, struct piece *ret, GError **error);
 
 /* A piece of the next `len` bytes in the window. */
 struct piece cutter_piece(const struct cutter *cutter, enum piece_kind kind, size_t len);
