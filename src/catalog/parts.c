@@ -187,19 +187,28 @@ bool catalog_parts(struct catalog *catalog, const struct parts_of *of, struct ar
     return true;
 }
 
-static bool part_check(struct catalog *catalog, int64_t run, uint32_t part, enum part_state to, GError **error)
+/* *ret is its state, where the catalog has it. */
+static bool part_look(struct catalog *catalog, int64_t run, uint32_t part, bool *ret_there, enum part_state *ret,
+                      GError **error)
 {
-    bool row;
     auto_(query) query = query_of(catalog->db, SQL_PART_STATE);
     query_put_i64(query, run);
     query_put_i64(query, part);
-    if (!query_row(query, &row, error))
+    if (!query_row(query, ret_there, error))
         return false;
-    if (!row)
+    if (*ret_there)
+        *ret = part_state_get(query);
+    return query_ok(query, error);
+}
+
+static bool part_check(struct catalog *catalog, int64_t run, uint32_t part, enum part_state to, GError **error)
+{
+    bool there;
+    enum part_state from;
+    if (!part_look(catalog, run, part, &there, &from, error))
+        return false;
+    if (!there)
         return error_set(error, SLUICE_ERROR_NOT_FOUND, "there is no partition %u in this run", part);
-    enum part_state from = part_state_get(query);
-    if (!query_ok(query, error))
-        return false;
     return part_state_may(from, to) || error_set(error, SLUICE_ERROR_REFUSED, "partition %u is %s: it cannot become %s",
                                                  part, part_state_word(from), part_state_word(to));
 }
@@ -236,13 +245,11 @@ bool catalog_parts_move(struct catalog *catalog, int64_t run, const uint32_t *pa
 
 static bool part_absent(struct catalog *catalog, int64_t run, uint32_t part, GError **error)
 {
-    bool row;
-    auto_(query) query = query_of(catalog->db, SQL_PART_STATE);
-    query_put_i64(query, run);
-    query_put_i64(query, part);
-    if (!query_row(query, &row, error))
+    bool there;
+    enum part_state state;
+    if (!part_look(catalog, run, part, &there, &state, error))
         return false;
-    return !row || error_set(error, SLUICE_ERROR_REFUSED, "partition %u stands in the catalog already", part);
+    return !there || error_set(error, SLUICE_ERROR_REFUSED, "partition %u stands in the catalog already", part);
 }
 
 static bool parts_add(struct catalog *catalog, int64_t run, const struct part_new *parts, size_t n, GError **error)
