@@ -163,6 +163,7 @@ static void decide_defaults(struct plan *plan)
     plan->limits = (struct plan_limits){.errors = plan->spec->protect.errors,
                                         .rejects = plan->spec->protect.rejects,
                                         .kept_live = plan->spec->protect.kept_live,
+                                        .topology_halts = plan->spec->protect.topology == TOPOLOGY_HALT,
                                         .rate_max_per_s = plan->spec->protect.rate_max_per_s,
                                         .workers = plan->spec->workers};
 }
@@ -229,6 +230,7 @@ bool plan_open_stores(struct plan *plan, const struct plan_config *config, GErro
     plan->same_dataset = same_store(&source, &target) && plan->source_ds.form == plan->target_ds.form &&
                          g_strcmp0(plan->source_ds.name, plan->target_ds.name) == 0;
     plan->target_name = plan_copy(plan, name);
+    plan->target_topology = target.topology;
     plan->listed = store_can(store_driver(plan->source), CAN_LIST);
     plan->sink = plan->target_driver->write == NULL;
     decide_defaults(plan);

@@ -36,6 +36,7 @@ struct plan_limits {
     double errors, rejects, kept_live; /* shares */
     double rate_max_per_s;             /* 0: none */
     uint32_t workers;
+    bool topology_halts;
 };
 
 struct plan {
@@ -63,7 +64,8 @@ struct plan {
 
     const char *supersedes; /* the run that is taken back before this one writes; NULL: none */
 
-    struct plan_limits limits; /* frozen: a rollback keeps them too */
+    const char *target_topology; /* as the store told it when the run was planned; NULL: it has none */
+    struct plan_limits limits;   /* frozen: a rollback keeps them too */
 
     bool has_skips;
     const char *target_uri, *target_dir; /* as frozen: for a plan loaded by plan_load_target() */

@@ -35,8 +35,9 @@ static json_t *source_json(const struct plan *plan)
 static json_t *target_json(const struct plan *plan)
 {
     g_autofree char *dir = g_canonicalize_filename(plan->spec->dir, NULL);
-    return json_pack("{s:s, s:s, s:s, s:i, s:s}", "store", plan->spec->target.store, "base_dir", dir, "dataset",
-                     plan->spec->target.dataset, "form", (int)plan->target_ds.form, "name", plan->target_name);
+    return json_pack("{s:s, s:s, s:s, s:i, s:s, s:s*}", "store", plan->spec->target.store, "base_dir", dir, "dataset",
+                     plan->spec->target.dataset, "form", (int)plan->target_ds.form, "name", plan->target_name,
+                     "topology", plan->target_topology);
 }
 
 static json_t *decided_json(const struct plan *plan)
@@ -55,10 +56,10 @@ static json_t *counts_json(const struct plan *plan)
 static json_t *limits_json(const struct plan *plan)
 {
     const struct plan_limits *limits = &plan->limits;
-    return json_pack("{s:f, s:i, s:f, s:f, s:f, s:I, s:s}", "rate_max_per_s", limits->rate_max_per_s, "workers",
+    return json_pack("{s:f, s:i, s:f, s:f, s:f, s:b, s:I, s:s}", "rate_max_per_s", limits->rate_max_per_s, "workers",
                      (int)limits->workers, "errors", limits->errors, "rejects", limits->rejects, "kept_live",
-                     limits->kept_live, "skew_ms", (json_int_t)plan->spec->protect.skew_ms, "on_failure",
-                     FAILURE_WORDS[plan->spec->on_failure]);
+                     limits->kept_live, "topology_halts", limits->topology_halts, "skew_ms",
+                     (json_int_t)plan->spec->protect.skew_ms, "on_failure", FAILURE_WORDS[plan->spec->on_failure]);
 }
 
 /* Which partition is in which stage: a digest, for the partitions themselves stand in the catalog. */
@@ -80,13 +81,14 @@ bool plan_deal_is(const struct plan *plan)
 
 static bool limits_take(json_t *root, struct plan_limits *ret)
 {
-    int workers;
+    int workers, halts;
     struct plan_limits limits;
-    if (json_unpack(root, "{s:{s:F, s:i, s:F, s:F, s:F}}", "limits", "rate_max_per_s", &limits.rate_max_per_s,
+    if (json_unpack(root, "{s:{s:F, s:i, s:F, s:F, s:F, s:b}}", "limits", "rate_max_per_s", &limits.rate_max_per_s,
                     "workers", &workers, "errors", &limits.errors, "rejects", &limits.rejects, "kept_live",
-                    &limits.kept_live) != 0)
+                    &limits.kept_live, "topology_halts", &halts) != 0)
         return false;
     limits.workers = (uint32_t)MAX(workers, 1);
+    limits.topology_halts = halts;
     *ret = limits;
     return true;
 }
@@ -121,18 +123,19 @@ static int word_index(const char *word, const char *const *words, size_t n)
 
 /* What json_unpack leaves behind points into the document; the plan keeps copies. */
 struct frozen {
-    const char *uid, *spec, *contract, *transform, *identity, *store, *base_dir, *dataset, *name, *write, *conflict;
+    const char *uid, *spec, *contract, *transform, *identity, *store, *base_dir, *dataset, *name, *write, *conflict,
+        *topology;
     int form, same_dataset, listed, sink, skips;
     json_int_t planned_at_ms, partitions, keys, duplicates;
 };
 
 static bool unpack(json_t *root, struct frozen *ret)
 {
-    return json_unpack(root, "{s:s, s:I, s:s, s:s, s:s, s:{s:s}, s:{s:s, s:s, s:s, s:i, s:s}}", "uid", &ret->uid,
+    return json_unpack(root, "{s:s, s:I, s:s, s:s, s:s, s:{s:s}, s:{s:s, s:s, s:s, s:i, s:s, s?s}}", "uid", &ret->uid,
                        "planned_at_ms", &ret->planned_at_ms, "spec", &ret->spec, "contract", &ret->contract,
                        "transform", &ret->transform, "source", "identity", &ret->identity, "target", "store",
                        &ret->store, "base_dir", &ret->base_dir, "dataset", &ret->dataset, "form", &ret->form, "name",
-                       &ret->name) == 0 &&
+                       &ret->name, "topology", &ret->topology) == 0 &&
            json_unpack(root, "{s:{s:b, s:b, s:b, s:s, s:s, s:b}, s:{s:I, s:I, s:I}}", "decided", "same_dataset",
                        &ret->same_dataset, "listed", &ret->listed, "sink", &ret->sink, "write", &ret->write, "conflict",
                        &ret->conflict, "skips", &ret->skips, "counts", "partitions", &ret->partitions, "listed",
@@ -162,6 +165,7 @@ static bool take(struct plan *plan, const struct frozen *frozen)
     plan->target_uri = plan_copy(plan, frozen->store);
     plan->target_dir = plan_copy(plan, frozen->base_dir);
     plan->target_name = plan_copy(plan, frozen->name);
+    plan->target_topology = frozen->topology ? plan_copy(plan, frozen->topology) : NULL;
     plan->target_ds =
         (struct dataset){.name = plan_copy(plan, frozen->dataset), .form = (enum dataset_form)frozen->form};
     return true;

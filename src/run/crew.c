@@ -66,6 +66,43 @@ static void look_at_limits(struct crew *crew, struct watch *watch, const struct 
         atomic_store(watch->stop, true);
 }
 
+/* --- who has the data -------------------------------------------------------------------------------------------- */
+
+#define TOPOLOGY_US      (INT64_C(2000) * 1000)
+#define TOPOLOGY_WAIT_US (INT64_C(1000) * 1000)
+
+/* Whether other servers have the target's data than when the run was planned, and that is to halt it. A store that does
+ * not answer now has not moved for all that is known; its workers will say so. */
+static bool topology_moved(struct crew *crew, GError **error)
+{
+    const struct plan *plan = crew->shared->job->plan;
+    auto_(session) session = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct store_info now = {0};
+    struct call call = {
+        .ds = &plan->target_ds, .mem = mem, .deadline_us = world_monotonic_us(crew->shared->world) + TOPOLOGY_WAIT_US};
+    if (!plan->target_topology || crew->shared->job->kind != JOB_FORWARD ||
+        !limits_topology_halts(&crew->shared->limits) || !store_session_open(&session, plan->target, NULL) ||
+        !store_inspect(session, &call, &now, NULL) || g_strcmp0(now.topology, plan->target_topology) == 0)
+        return false;
+    error_set(
+        error, SLUICE_ERROR_HALTED,
+        "other servers have the data of %s than when the run was planned, and the spec says `protect: { topology: "
+        "halt }`; `sluice set %s " LIMITS_TOPOLOGY
+        "=follow`, then `sluice resume %s --reason …` goes on with the new ones",
+        plan->target_name, crew->shared->job->run_name, crew->shared->job->run_name);
+    return true;
+}
+
+static void look_at_topology(struct crew *crew, struct watch *watch)
+{
+    if (watch->now_us - crew->topology_us < TOPOLOGY_US || crew->moved)
+        return;
+    crew->topology_us = watch->now_us;
+    if (topology_moved(crew, &crew->moved))
+        atomic_store(watch->stop, true);
+}
+
 /* --- the thread that watches
  * ------------------------------------------------------------------------------------------ */
 
@@ -97,6 +134,7 @@ static void look(void *self, struct watch *watch)
     if (!catalog_run_reload(watch->catalog, hands->mem, &row, NULL))
         return;
     look_at_limits(crew, watch, &row.tally);
+    look_at_topology(crew, watch);
     uint64_t done = tally_sum(&row.tally, kind == JOB_BACK ? OUTCOME_KIND_BACK : OUTCOME_KIND_LISTED);
     struct run_event event = {.kind = RUN_EVENT_PROGRESS,
                               .run = &row,
@@ -156,7 +194,10 @@ static GError *work(struct crew *crew, struct watch *watch)
 enum crew_end crew_run(struct crew *crew, GError **error)
 {
     struct watch watch;
+    if (topology_moved(crew, error))
+        return CREW_FAILED;
     GError *failed = work(crew, &watch);
+    error_keep_first(&failed, g_steal_pointer(&crew->moved));
     crew->wish = watch.wish;
     if (failed && !(watch.interrupted && error_is(failed, SLUICE_ERROR_CANCELLED))) {
         g_propagate_error(error, failed);

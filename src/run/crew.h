@@ -26,6 +26,9 @@ struct crew {
     uint64_t of;      /* records in all, to show; 0: as many as are listed, or unknown */
     struct wish wish; /* CREW_WISHED */
     char *limit;      /* CREW_LIMITED: which, in words; the caller frees */
+    /* its own */
+    int64_t topology_us; /* when the target was last asked who has its data */
+    GError *moved;       /* others have it, which is to halt the run */
 };
 
 /* A share of the records accounted for that is beyond what `protect` allows, in words; NULL: none. The caller frees. */

@@ -76,8 +76,25 @@ static char *write_workers(const void *from)
     return g_strdup_printf("%u", *(const uint32_t *)from);
 }
 
+static const char *const TOPOLOGY_WORDS[] = {"follow", "halt"};
+
+static bool read_topology(const char *text, void *into)
+{
+    bool halts = strcmp(text, TOPOLOGY_WORDS[true]) == 0;
+    if (!halts && strcmp(text, TOPOLOGY_WORDS[false]) != 0)
+        return false;
+    *(bool *)into = halts;
+    return true;
+}
+
+static char *write_topology(const void *from)
+{
+    return g_strdup(TOPOLOGY_WORDS[*(const bool *)from]);
+}
+
 static const struct form SHARE = {"a share such as 1%, at most 100%", read_share, write_share};
 static const struct form RATE = {"a rate such as 20000/s, or none", read_rate, write_rate};
+static const struct form TOPOLOGY = {"follow or halt", read_topology, write_topology};
 static const struct form WORKERS = {"a number from 1 to 64", read_workers, write_workers};
 
 static const struct row {
@@ -89,6 +106,7 @@ static const struct row {
     {"protect.rejects", &SHARE, offsetof(struct plan_limits, rejects)},
     {"protect.kept_live", &SHARE, offsetof(struct plan_limits, kept_live)},
     {LIMITS_RATE, &RATE, offsetof(struct plan_limits, rate_max_per_s)},
+    {LIMITS_TOPOLOGY, &TOPOLOGY, offsetof(struct plan_limits, topology_halts)},
     {"workers", &WORKERS, offsetof(struct plan_limits, workers)},
 };
 
@@ -99,14 +117,14 @@ const char *limits_key(size_t i)
 
 static const struct row *find(const char *key, GError **error)
 {
-    const char *keys[G_N_ELEMENTS(ROWS)];
+    const char *keys[G_N_ELEMENTS(ROWS) + 1] = {NULL};
     for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
         keys[i] = ROWS[i].key;
         if (strcmp(ROWS[i].key, key) == 0)
             return &ROWS[i];
     }
     const char *nearest = nearest_word(key, keys, G_N_ELEMENTS(ROWS));
-    g_autofree char *all = g_strjoin(", ", keys[0], keys[1], keys[2], keys[3], keys[4], NULL);
+    g_autofree char *all = g_strjoinv(", ", (char **)keys);
     error_set(error, SLUICE_ERROR_USAGE, "'%s' cannot be set on a running run%s%s%s; what can be: %s", key,
               nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", all);
     return NULL;
@@ -142,6 +160,12 @@ bool limits_take_settings(struct limits *limits, struct catalog *catalog, int64_
         if (!limits_set(limits, settings[i].key, settings[i].value, error))
             return false;
     return true;
+}
+
+bool limits_topology_halts(struct limits *limits)
+{
+    auto_hold(&limits->lock);
+    return limits->now.topology_halts;
 }
 
 double limits_rate_max_per_s(struct limits *limits)

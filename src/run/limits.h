@@ -6,7 +6,8 @@
 #include "catalog/catalog.h"
 #include "plan/plan.h"
 
-#define LIMITS_RATE "protect.rate.max"
+#define LIMITS_RATE     "protect.rate.max"
+#define LIMITS_TOPOLOGY "protect.topology"
 
 struct limits {
     pthread_mutex_t lock;   /* a leaf */
@@ -27,6 +28,7 @@ bool limits_set(struct limits *limits, const char *key, const char *value, GErro
 char *limits_get(struct limits *limits, const char *key, GError **error);
 const char *limits_key(size_t i); /* NULL: no more */
 
+bool limits_topology_halts(struct limits *limits);
 double limits_rate_max_per_s(struct limits *limits);
 uint32_t limits_workers(struct limits *limits);
 

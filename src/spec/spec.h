@@ -83,7 +83,10 @@ struct spec_may {
     size_t n;
 };
 
+enum spec_topology { TOPOLOGY_FOLLOW, TOPOLOGY_HALT };
+
 struct spec_protect {
+    enum spec_topology topology;
     int64_t skew_ms;
     double errors, rejects, kept_live; /* shares; 1: no limit */
     double rate_max_per_s;             /* 0: none */

@@ -27,6 +27,8 @@ static const struct row_word unversioned_words[] = {
     {"keep-live", UNVERSIONED_KEEP_LIVE, NULL}, {"overwrite", UNVERSIONED_OVERWRITE, NULL}, {NULL}};
 static const struct row_word ties_words[] = {
     {"keep-live", TIES_KEEP_LIVE, NULL}, {"repair", TIES_REPAIR, NULL}, {NULL}};
+static const struct row_word topology_words[] = {
+    {"follow", TOPOLOGY_FOLLOW, NULL}, {"halt", TOPOLOGY_HALT, NULL}, {NULL}};
 static const struct row_word on_failure_words[] = {{"pause", ON_FAILURE_PAUSE, NULL},
                                                    {"rollback-stage", ON_FAILURE_ROLLBACK_STAGE, NULL},
                                                    {"rollback", ON_FAILURE_ROLLBACK, NULL},
@@ -194,6 +196,9 @@ static const struct spec_row rows[] = {
     {.key = "protect.memory", .form = "share", REFUSED(no_signals), .words = "how full a server may become", .example = "75%"},
     {.key = "protect.skew", .form = "duration", .fallback = "500ms", .kind = &form_duration, AT(protect.skew_ms),
      .words = "versions closer to each other than this are a tie: clocks differ", .example = "2s"},
+    {.key = "protect.topology", .form = "follow | halt", .fallback = "follow", .kind = &form_choice, .choices = topology_words,
+     AT(protect.topology), .words = "what a run does when servers of the target take over each other's data: goes on with the new owner, or halts",
+     .example = "halt"},
     {.key = "protect.rate", .form = "map", .kind = &form_map, .words = "how fast a run may write", .example = "{ max: 20000/s }"},
     {.key = "protect.rate.max", .form = "rate", .fallback = "no limit", .decided = true, .kind = &form_rate, AT(protect.rate_max_per_s),
      .words = "records written at most, by all workers together", .example = "20000/s"},

@@ -269,6 +269,7 @@ struct store_info {
     const char *version;
     int64_t clock_ms;        /* the server's own, or the world's */
     uint64_t records, bytes; /* of the dataset, estimated; 0 when unknown */
+    const char *topology;    /* changes when other servers have the dataset's data than before; NULL: there are none */
     int64_t writer_pid;      /* another process that alone may write the store, as long as it lives; 0: none is known */
     bool dataset_present;
     bool keyed; /* records have keys of the store's own; false: the key is made from the document */

@@ -38,7 +38,8 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
     } ROWS[] = {
         {"protect.error", "1%", "did you mean 'protect.errors'"},
         {"wrokers", "2", "did you mean 'workers'"},
-        {"stages", "2", "what can be: protect.errors, protect.rejects, protect.kept_live, protect.rate.max, workers"},
+        {"stages", "2", "what can be: protect.errors, protect.rejects, protect.kept_live, protect.rate.max, protect.topology, workers"},
+        {"protect.topology", "stop", "follow or halt"},
         {"protect.errors", "101%", "at most 100%"},
         {"protect.errors", "-1%", "a share such as 1%"},
         {"protect.errors", "", "a share such as 1%"},
@@ -65,7 +66,7 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
 static void every_limit_can_be_read_before_anything_is_set(void **state)
 {
     static const struct plan_limits FROZEN = {.errors = 0.001, .rejects = 0.01, .kept_live = 0.5, .workers = 2};
-    static const char *const READ[] = {"0.1%", "1%", "50%", "none", "2"};
+    static const char *const READ[] = {"0.1%", "1%", "50%", "none", "follow", "2"};
     GError *error = NULL;
     struct limits limits;
     size_t n = 0;
