@@ -38,7 +38,9 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
     } ROWS[] = {
         {"protect.error", "1%", "did you mean 'protect.errors'"},
         {"wrokers", "2", "did you mean 'workers'"},
-        {"stages", "2", "what can be: protect.errors, protect.rejects, protect.kept_live, protect.rate.max, protect.topology, workers"},
+        {"stages", "2",
+         "what can be: protect.errors, protect.rejects, protect.kept_live, protect.rate.max, protect.topology, "
+         "workers"},
         {"protect.topology", "stop", "follow or halt"},
         {"protect.errors", "101%", "at most 100%"},
         {"protect.errors", "-1%", "a share such as 1%"},
