@@ -4,8 +4,9 @@
  * where owner, epoch and run id of the server were the same before and after; what does not count is done again by
  * itself, so that keys may come twice, in any order. Of sluice's own keys none comes. One thread at a time.
  *
- * The cursor names the next slot, and within a slot or a server that is read by SCAN where that stands and under which
- * run id: gone on with on another process it begins that slot (or that server) anew. */
+ * In a cluster each slot is one bounded GETKEYSINSLOT; a server with a slot too large for that is read by SCAN, all
+ * slots that are left in the part at once. The cursor names the first slot that is not done; on a standalone server it
+ * says where SCAN stands and under which run id: gone on with on another process, it begins anew. */
 #pragma once
 
 #include "store/valkey/route.h"
@@ -17,6 +18,7 @@ struct list_wish {
     const struct key_template *template; /* borrowed as long as the list */
     struct slice bounds, cursor;         /* of a part; empty: everything, from the beginning. Copied */
     size_t max_keys;                     /* of one list_next(), about: a slot that is read in one call comes whole */
+    size_t slot_most;                    /* keys of a slot that one call may read, else SCAN; 0: 10,000 */
 };
 
 /* CORRUPT: bounds or cursor that no list_…() has given. */
@@ -25,7 +27,8 @@ void list_close(struct list *list); /* takes NULL */
 AUTO_DEFINE(list, list_close)
 
 /* The next keys as the server has them (all of the dataset: key_template_from_server() says so), in call->mem. `cursor`
- * is where another list may go on behind them. Possibly none although there is more. */
+ * is where another list may go on behind them; keys that it would give again may have come already. Possibly none
+ * although there is more. What moves, restarts or fails over is waited out until the deadline. */
 struct list_keys {
     struct slice *keys;
     size_t n;

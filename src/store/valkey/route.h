@@ -49,6 +49,8 @@ bool routes_refresh(struct routes *routes, const struct topology *seen, const st
 
 struct router *router_new(struct routes *routes);
 void router_free(struct router *router);
+struct topology *router_topology(struct router *router); /* as all routers of the store have it now; a reference */
+bool router_refresh(struct router *router, const struct call *call, GError **error); /* asks anew */
 
 /* true: every command was answered, or is a write that was lost with its connection (ROUTE_UNKNOWN). false: the call as
  * a whole failed (the deadline, a slot without owner, a refusal that stops): every command's fate says what became of

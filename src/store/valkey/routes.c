@@ -58,3 +58,17 @@ bool routes_refresh(struct routes *routes, const struct topology *seen, const st
     topology_unref(known);
     return asked;
 }
+
+struct topology *router_topology(struct router *router)
+{
+    return routes_topology(router->routes);
+}
+
+bool router_refresh(struct router *router, const struct call *call, GError **error)
+{
+    struct net_wait wait = link_wait(router, call, router->uri->timeout_ms * 1000);
+    struct topology *seen = routes_topology(router->routes);
+    bool asked = routes_refresh(router->routes, seen, &wait, error);
+    topology_unref(seen);
+    return asked;
+}
