@@ -178,6 +178,7 @@ static GError *work(struct crew *crew, struct watch *watch)
                             .mem = crew->mem,
                             .run = crew->shared->job->run,
                             .back = crew->shared->job->kind == JOB_BACK,
+                            .beside = crew->config->superseding,
                             .stop = &hands.stop,
                             .limits = &crew->shared->limits,
                             .ended = all_ended,

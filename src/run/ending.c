@@ -35,7 +35,8 @@ static bool pause_for(struct hold *hold, const struct wish *wish, struct run_res
     g_autofree char *text =
         ending_words("paused by %s%s%s; continue with `sluice resume %s`", wish->act.actor,
                      wish->act.reason ? ": " : "", wish->act.reason ? wish->act.reason : "", hold->run.name);
-    if (!move_for(hold, wish, RUN_PAUSED, error) ||
+    bool is_paused = hold->run.state == RUN_PAUSED; /* it was resumed, and has not begun yet */
+    if ((!is_paused && !move_for(hold, wish, RUN_PAUSED, error)) ||
         !catalog_wishes_taken(hold->catalog, hold->run.id, WISH_PAUSE, error))
         return false;
     hold_result(hold, 3, text, ret);
@@ -44,7 +45,10 @@ static bool pause_for(struct hold *hold, const struct wish *wish, struct run_res
 
 static bool abort_for(struct hold *hold, const struct wish *wish, struct run_result *ret, GError **error)
 {
-    if (!hold_settle(hold, error) || !hold_let_go(hold, error) || !move_for(hold, wish, RUN_ABORTED, error))
+    bool has_begun = hold->plan != NULL; /* else nothing of it is open, nor anything to be settled */
+    if (has_begun && (!hold_settle(hold, error) || !hold_let_go(hold, error)))
+        return false;
+    if (!move_for(hold, wish, RUN_ABORTED, error))
         return false;
     hold_result(hold, 3, "aborted: what was written stands", ret);
     return true;

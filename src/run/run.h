@@ -46,6 +46,7 @@ struct run_config {
     bool exit_on_pause; /* a pause that would end by itself (a soak) ends the call too */
     const char *supersede;     /* run_begin: the run that the new one is to supersede; NULL: none */
     const char *superseded_by; /* run_back: the run for which it is taken back; NULL: somebody asked */
+    int64_t superseding; /* its id: a wish that is to pause or to abort that one interrupts this, and stays open */
     const char *report; /* run_approve: the digest of the report that was looked at, or its beginning; NULL: not said */
     bool again;         /* run_begin: also where a run of this very plan is done and would be applied twice */
 };

@@ -195,6 +195,34 @@ char *supersede_reason(const char *by, const char *beside)
     return g_strdup_printf(BY "%s%s%s", by, beside ? "; " : "", beside ? beside : "");
 }
 
+/* What it was to supersede is taken back in part, or not yet. */
+static void aborted(struct hold *hold, struct run_row *old, struct run_result *ret)
+{
+    bool begun = catalog_run_reload(hold->catalog, hold->mem, old, NULL) && old->back_stage != UINT32_MAX;
+    g_autofree char *text = ending_words("aborted; %s stands %s: `sluice rollback %s` takes it back", old->name,
+                                         begun ? "in part" : "as it was", old->name);
+    hold_result(hold, 3, text, ret);
+}
+
+/* Somebody wishes the run that supersedes to pause or to end, before it has begun itself. One that a dead process had
+ * heard holds, too. */
+static bool heed(struct hold *hold, struct run_row *old, struct run_result *ret, bool *ret_heeded, GError **error)
+{
+    struct wish wish;
+    *ret_heeded = false;
+    if (!catalog_wish_heard(hold->catalog, hold->run.id, hold->mem, &wish, error) ||
+        (wish.id == 0 && !catalog_wish_next(hold->catalog, hold->run.id, hold->mem, &wish, error)))
+        return false;
+    if (wish.kind != WISH_PAUSE && wish.kind != WISH_ABORT)
+        return true;
+    *ret_heeded = true;
+    if (!catalog_wish_taken(hold->catalog, wish.id, error) || !ending_by_wish(hold, &wish, ret, error))
+        return false;
+    if (wish.kind == WISH_ABORT)
+        aborted(hold, old, ret);
+    return true;
+}
+
 static bool stopped(struct hold *hold, const struct run_row *old, const struct run_result *back, struct run_result *ret)
 {
     g_autofree char *text =
@@ -204,22 +232,29 @@ static bool stopped(struct hold *hold, const struct run_row *old, const struct r
     return true;
 }
 
-static bool take_back(struct hold *hold, const struct run_row *old, struct run_result *ret, bool *ret_go,
-                      GError **error)
+static bool take_back(struct hold *hold, struct run_row *old, struct run_result *ret, bool *ret_go, GError **error)
 {
     struct run_config config = *hold->config;
     struct run_result back = {0};
+    bool heeded;
+    *ret_go = false;
+    if (!heed(hold, old, ret, &heeded, error) || heeded)
+        return heeded;
     g_autofree char *why = supersede_reason(hold->run.name, hold->config->act.reason);
     g_autofree char *note = ending_words("takes back %s, which it supersedes", old->name);
     config.superseded_by = hold->run.name;
+    config.superseding = hold->run.id;
     config.act.reason = why;
     hold_event(hold, RUN_EVENT_NOTE, note);
     bool ok = run_back(&config, old->name, NULL, &back, error);
     bool go = ok && back.run.state == RUN_ROLLED_BACK;
-    if (ok && !go)
+    bool heard = !ok || go || heed(hold, old, ret, &heeded, error);
+    if (ok && !go && heard && !heeded)
         stopped(hold, old, &back, ret);
     run_result_done(&back);
     *ret_go = go;
+    if (!heard)
+        return false;
     return ok || error_add(error, "%s: taking back %s, which it supersedes", hold->run.name, old->name);
 }
 

@@ -48,6 +48,22 @@ static void look_at_wishes(struct watch *watch)
         heed(watch, wish);
 }
 
+/* Left open for whoever holds that run, who acts upon it; what asks for nothing now is heard here. */
+static void look_beside(struct watch *watch)
+{
+    struct wish wish = {0};
+    if (!watch->beside || !catalog_wish_next(watch->catalog, watch->beside, watch->mem, &wish, NULL) || wish.id == 0)
+        return;
+    if (wish.kind == WISH_ROLLBACK) /* it has written nothing */
+        catalog_wish_end(watch->catalog, wish.id, NULL);
+    else if (wish.kind != WISH_PAUSE && wish.kind != WISH_ABORT)
+        catalog_wish_taken(watch->catalog, wish.id, NULL);
+    else {
+        watch->interrupted = true;
+        atomic_store(watch->stop, true);
+    }
+}
+
 static bool is_due(const struct watch *watch, int64_t *last_us, int64_t every_us)
 {
     if (*last_us && watch->now_us - *last_us < every_us)
@@ -70,8 +86,10 @@ double watch_rate_per_s(struct watch *watch, uint64_t done)
 static void look(struct watch *watch)
 {
     look_at_signals(watch);
-    if (watch->catalog && is_due(watch, &watch->asked_us, ASK_US))
+    if (watch->catalog && is_due(watch, &watch->asked_us, ASK_US)) {
         look_at_wishes(watch);
+        look_beside(watch);
+    }
     if (watch->look && watch->now_us - watch->shown_us >= SHOW_US)
         watch->look(watch->self, watch);
     if (!is_due(watch, &watch->tidied_us, TIDY_US))

@@ -11,6 +11,7 @@ struct watch {
     struct arena *mem;       /* the wish's strings */
     int64_t run;
     struct limits *limits; /* what `sluice set` changes at once; NULL: nothing here heeds them */
+    int64_t beside;        /* a run for which this one is taken back: a wish to pause or abort it is an interruption */
     bool at_gate;          /* a denial ends it */
     bool back;             /* of all wishes only a pause ends it: the run is on its way back already */
     atomic_bool *stop;     /* set when a signal or a wish asks for an end */

@@ -109,6 +109,66 @@ def _(stand):
     mended(stand)
 
 
+def taking_back(stand, *command, **more):
+    """fix.2, while it takes back fix.1."""
+    process = stand.start(*command, "--json", **more)
+    stand.until(process, lambda line: line["type"] == "progress" and line["run"] == "fix.1")
+    return process
+
+
+def to_be_superseded(stand):
+    """fix.1 is done, and takes two seconds to be taken back; its transform is mended."""
+    ready(stand)
+    before = stand.dump("items")
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    stand.write("fix.lua", MENDED_LUA)
+    return before
+
+
+@test("a pause of the new run is heard while the other one is taken back, and once more after a resume; then it goes on with both")
+def _(stand):
+    to_be_superseded(stand)
+    for command, why in ((SUPERSEDE, "lunch"), (("resume", "fix.2"), "tea")):
+        process = taking_back(stand, *command)
+        stand.sluice("set", "fix.2", "workers=1").ended(0)
+        among("taken", stand.sluice("pause", "fix.2", "--reason", why).ended(0).out)
+        among("sluice resume fix.2", stand.finish(process).ended(3).lines()[-1]["message"])
+        same((state(stand, "fix.1")[0], state(stand, "fix.2")), ("interrupted", ("paused", "lunch")), "states")
+        among("lunch", stand.sluice("run", "fix.yaml", "--yes").ended(3).err)
+        among("fix.1", stand.sluice("resume", "fix.1").ended(7).err)
+    stand.sluice("resume", "fix.2").ended(0)
+    same((state(stand, "fix.1"), state(stand, "fix.2")[0]), (("rolled-back", "superseded by fix.2"), "done"), "states")
+    mended(stand)
+    stand.sluice("audit", "verify").ended(0)
+
+
+@test("a pause that was heard holds also where the process dies before it has recorded it")
+def _(stand):
+    to_be_superseded(stand)
+    dying = stand.environment(SLUICE_DIES_AT="run.move:3") # after rolling-back and interrupted of the other one
+    process = taking_back(stand, *SUPERSEDE, program=stand.programs.dies, env=dying)
+    stand.sluice("pause", "fix.2", "--reason", "lunch").ended(0)
+    same(stand.finish(process).code, -signal.SIGKILL, "how it ended")
+    same((state(stand, "fix.1")[0], state(stand, "fix.2")[0]), ("interrupted", "planned"), "states")
+    among("lunch", stand.sluice("run", "fix.yaml", "--yes").ended(3).err)
+    same((state(stand, "fix.1")[0], state(stand, "fix.2")), ("interrupted", ("paused", "lunch")), "states")
+    stand.sluice("resume", "fix.2").ended(0)
+    mended(stand)
+
+
+@test("an abort of the new run is heard while the other one is taken back, and says what stands; rollback takes back the rest")
+def _(stand):
+    before = to_be_superseded(stand)
+    process = taking_back(stand, *SUPERSEDE)
+    stand.sluice("abort", "fix.2").ended(0)
+    among(["stands in part", "sluice rollback fix.1"], stand.finish(process).ended(3).lines()[-1]["message"])
+    same((state(stand, "fix.1")[0], state(stand, "fix.2")[0]), ("interrupted", "aborted"), "states")
+    stand.sluice("rollback", "fix.1", "--yes").ended(0)
+    same(stand.dump("items"), before, "records")
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    mended(stand)
+
+
 @test("a gate fails and pauses the run with 4; the mended transform supersedes it and is applied once")
 def _(stand):
     ready(stand, rate=10**6)
