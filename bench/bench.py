@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import pty
 import random
 import select
 import shutil
@@ -73,6 +74,11 @@ SPECS = {
     "repair": spec("repair", '{ store: "rocksdb:db", dataset: items }', "contract: repair.contract.yaml\n"),
     "many": spec("many", FILE, "partitions: { count: 10000 }\n"),
 }
+
+
+GATE = ('sluice: 1\nname: gate\nsource: { store: "file:few", dataset: in.ndjson, key: id }\n'
+        'target: { store: "rocksdb:db", dataset: items }\npartitions: { count: 10 }\nworkers: 1\nstages:\n'
+        + "".join(f"  - {{ name: s{n}, scope: {n} partitions }}\n" for n in range(1, 10)) + "  - { name: all, scope: 100% }\n")
 
 
 class Row:
@@ -358,6 +364,66 @@ class Bench:
             looks.append((time.monotonic() - began) * 1000)
         self.add("status", "sluice status, 10,000 partitions", "≤ 20 ms", f"{median(looks):.1f} ms", median(looks) <= 20)
 
+    def gate(self):
+        """What lies between the last checkpoint of a stage and the first scan of the next, in a run whose stages are so small
+        that verifying them is next to nothing: of it, what is spent before the verification and behind it."""
+        (self.work / "few").mkdir(exist_ok=True)
+        with open(self.work / "few" / "in.ndjson", "wb") as into:
+            subprocess.run([RECORDS, "1000"], stdout=into, check=True)
+        (self.work / "gate.yaml").write_text(GATE)
+        whole, apart = [], []
+        for _ in self.pairs():
+            fresh(self.work / "db")
+            fresh(self.work / ".sluice")
+            points = self.timed_points("gate.yaml")
+            at = {name: [when for when, point in points if point == name] for name in ("checkpoint.after", "run.moved", "scan.before",
+                                                                                      "parts.moved", "store.scan_open")}
+            for judged in at["parts.moved"][:-1]:
+                last = max(when for when in at["checkpoint.after"] if when < judged)
+                begun = min(when for when in at["store.scan_open"] if when > last)
+                next_ = min(when for when in at["scan.before"] if when > judged)
+                done = max(when for when, point in points if point == "store.scan_next" and when < judged)
+                whole.append((next_ - last) * 1000)
+                apart.append((next_ - done + begun - last) * 1000)
+        self.add("gate", "a gate between two stages, verification apart", "≤ 50 ms", f"{median(apart):.0f} ms", median(apart) <= 50,
+                 f"{len(apart)} gates, {max(apart):.0f} ms at most; {median(whole):.0f} ms with the verification of 100 records")
+
+    def timed_points(self, name):
+        """The points that a run passes, each with the time at which it was read from a pipe."""
+        pipe, found, left = self.work / "pipe", [], b""
+        pipe.unlink(missing_ok=True)
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        process = self.begin(name, pipe)
+        while process.poll() is None:
+            if select.select([reader], [], [], 0.1)[0]:
+                *lines, left = (left + os.read(reader, 1 << 16)).split(b"\n")
+                found += [(time.monotonic(), line.decode()) for line in lines]
+        os.close(reader)
+        if process.returncode != 0:
+            raise SystemExit(f"bench: {name} ended with {process.returncode}")
+        return found
+
+    def watch(self):
+        """The processor's time that `sluice watch` takes on a terminal, of a run of 10,000 partitions that is at work."""
+        fresh(self.work / "db")
+        fresh(self.work / ".sluice")
+        rate = self.options.records // 60
+        (self.work / "slow.yaml").write_text((self.work / "many.yaml").read_text() + f"protect: {{ rate: {{ max: {rate}/s }} }}\n")
+        run = self.begin("slow.yaml", self.work / "points")
+        wait_for(run, self.work / "points", "checkpoint.after", 10)
+        shares, drawn = [], []
+        for _ in self.pairs():
+            share, screens = watched(self.work, 5)
+            shares.append(share)
+            drawn.append(screens)
+        if run.poll() is not None:
+            raise SystemExit("bench: the run ended before it was watched")
+        run.kill()
+        run.wait()
+        self.add("watch", "sluice watch, 10,000 partitions, of a core", "≤ 5 %", f"{100 * median(shares):.1f} %", median(shares) <= 0.05,
+                 f"{median(drawn) / 5:.1f} screens a second, 5 s a look")
+
     def until_first_write(self, name):
         """Milliseconds from the start to the first write; the points come through a pipe, so that they bear no delay."""
         pipe = self.work / "pipe"
@@ -394,6 +460,23 @@ class Bench:
         self.add("syncs", "syncs a batch", "≥ 3", f"{sum(of.values()) / batches:.2f}", holds, figures)
 
 
+def watched(directory, seconds):
+    """The share of a core that a `sluice watch` takes on a terminal, over so many seconds, and how often it was drawn."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([SLUICE, "watch"], cwd=directory, stdin=theirs, stdout=theirs, stderr=theirs,
+                               env={**os.environ, "TERM": "xterm"})
+    os.close(theirs)
+    screens, until = 0, time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        if select.select([ours], [], [], left)[0]:
+            screens += os.read(ours, 1 << 16).count(b"\x1b[J")
+    process.kill()
+    _, _, used = os.wait4(process.pid, 0)
+    process.returncode = 0
+    os.close(ours)
+    return (used.ru_utime + used.ru_stime) / seconds, screens
+
+
 def share_of(timed):
     """The part of the workers' time that the protocol took: of the processor's, of the wall's; and of each kind of step."""
     cpu, wall = ({kind: sum(step[clock] for steps in timed.steps for step in steps if step["step"] == kind)
@@ -422,7 +505,7 @@ def machine():
     return f"{os.cpu_count()} × {model}, {memory:.0f} GiB, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}"
 
 
-ROWS = ["load", "plan", "load_lua", "repair", "kills", "many", "syncs", "memory"]
+ROWS = ["load", "plan", "load_lua", "repair", "kills", "gate", "many", "watch", "syncs", "memory"]
 
 
 def main():
