@@ -200,4 +200,46 @@ def _(stand):
     mended(stand)
 
 
+# --- an append-only target
+
+OUT = """
+sluice: 1
+name: out
+source: { store: "file:in", dataset: "*.ndjson", key: id }
+transform: { lua: fix.lua }
+target: { store: "file:out", dataset: "part-*.ndjson" }
+partitions: { count: 4 }
+workers: 1
+"""
+
+
+def lines_of(stand):
+    return sorted(line for path in stand.path("out").glob("part-*") for line in path.read_text().splitlines())
+
+
+@test("an append-only target: the files of the other run are gone before the first of the new one stands, whenever it dies; one rollback removes all")
+def _(stand):
+    stand.records("in/a.ndjson", ({"id": f"k{n:05d}", "n": n} for n in range(400)))
+    stand.write("out.yaml", OUT)
+    stand.write("fix.lua", FIX_LUA)
+    stand.dies("checkpoint.after:3", "run", "out.yaml", "--yes")
+    must(0 < len(lines_of(stand)) < 400, "it did not die in the middle")
+    stand.write("fix.lua", MENDED_LUA)
+    among("--supersede out.1", stand.sluice("run", "out.yaml", "--yes").ended(7).err)
+    for name in ("home", "out"):
+        stand.copy(name, "kept-" + name)
+    wanted = sorted(f'{{"id":"k{n:05d}","n":{n * 3}}}' for n in range(400))
+    for point in ("run.moved:1", "parts.moved:1", "stage.moved:1", "run.moved:2", "run.moved:3", "checkpoint.after:2", "run.moved:4"):
+        for name in ("home", "out"):
+            stand.copy("kept-" + name, name)
+        stand.dies(point, "run", "out.yaml", "--yes", "--supersede", "out.1")
+        stand.sluice("run", "out.yaml", "--yes").ended(0)
+        same(lines_of(stand), wanted, f"lines after a death at {point}")
+        same((state(stand, "out.1")[0], state(stand, "out.2")[0]), ("rolled-back", "done"), "states")
+    stand.sluice("verify", "out.2").ended(0)
+    stand.sluice("rollback", "out.2", "--yes").ended(0)
+    same(lines_of(stand), [], "lines after the rollback")
+    stand.sluice("audit", "verify").ended(0)
+
+
 run_all()
