@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""Ratios to what redis-benchmark gets out of the same server, run in turn in one session.
+
+    valkey.py [--quick] [--records N] [--pairs N] [--only NAME[,NAME]] [--server redis|valkey] [--keep]
+
+The limit of a write is redis-benchmark calling the very script that sluice calls, once a record, at the best of several
+pipeline depths; of a read the same with the command that sluice reads by. docs/performance.md says what the rows mean.
+"""
+
+import argparse
+import hashlib
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "system")]
+
+from bench import SLUICE, Bench, fresh, machine, percent  # noqa: E402
+from servers import Servers, need_client  # noqa: E402
+
+CAS = HERE.parent / "src" / "store" / "valkey" / "scripts" / "cas.lua"
+DEPTHS = (32, 64, 128, 256)
+FIELDS = ("name", "tier", "city", "zip", "visits", "score")
+MARK = b"\x01\x01\x01\x01" * 3 + b"\x02\x01\x01\x01" * 2  # no zero bytes: it stands in a command line
+MIB = 1 << 20
+
+SPECS = {
+    "fill": """sluice: 1
+name: fill
+source: {{ store: "file:.", dataset: in.ndjson, key: id }}
+target: {{ store: "valkey://127.0.0.1:{port}", dataset: "c:{{id}}", as: hash }}
+workers: 4
+stages: [{{ name: all, scope: 100% }}]
+""",
+    "repair": """sluice: 1
+name: repair
+source: {{ store: "valkey://127.0.0.1:{port}", dataset: "c:{{id}}" }}
+transform: {{ lua: repair.lua, idempotent: false }}
+target: {{ store: "valkey://127.0.0.1:{port}", dataset: "c:{{id}}", as: hash }}
+workers: 4
+stages: [{{ name: all, scope: 100% }}]
+""",
+    "raw": """sluice: 1
+name: raw
+source: {{ store: "valkey://127.0.0.1:{port}", dataset: "s:*", as: raw }}
+target: {{ store: "valkey://127.0.0.1:{other}", dataset: "s:*", as: raw }}
+workers: 4
+stages: [{{ name: all, scope: 100% }}]
+""",
+}
+REPAIR = 'function transform(doc, ctx)\n  doc.tier = doc.tier == "gold" and "silver" or "gold"\n  return doc\nend\n'
+
+
+def record(i):
+    return {"name": f"name of {i:012d}", "tier": ("bronze", "silver", "gold")[i % 3], "city": f"city {i % 5000:04d}",
+            "zip": f"{i % 100000:05d}", "visits": str(i % 1000), "score": str(i % 101)}
+
+
+def spent():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+class Valkey(Bench):
+    def __init__(self, options, work, servers):
+        super().__init__(options, work)
+        self.servers = servers
+
+    # --- the limit -------------------------------------------------------------------------------------------------
+
+    def asked(self, port, *command, keys=0, options=()):
+        return ["redis-benchmark", "-p", str(port), "-n", str(self.options.records), "-r", str(keys or self.options.records), "-c", "4",
+                "-q", *options, "-P", "{depth}", *command]
+
+    def benchmark(self, *commands, last=None):
+        """Seconds for one request a record, at the best depth; several commands at once where they go to different servers."""
+        best = None
+        for depth in DEPTHS:
+            began = time.monotonic()
+            running = [subprocess.Popen([word.replace(b"{depth}", str(depth).encode()) if isinstance(word, bytes) else
+                                         word.replace("{depth}", str(depth)) for word in command],
+                                        stdin=open(last, "rb") if "-x" in command else subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for command in commands]
+            if any(process.wait() for process in running):
+                raise SystemExit("bench: redis-benchmark failed")
+            took = time.monotonic() - began
+            best = took if best is None else min(best, took)
+        return best
+
+    def script(self, server, etag, *writes):
+        text = CAS.read_bytes()
+        client = server.client()
+        client.script_load(text.decode())
+        fence = "sluice:fence:bench"
+        client.delete(fence)
+        client.hset(fence, "e", "1-bench")
+        sha = hashlib.sha1(text).hexdigest()
+        return self.asked(server.port, "EVALSHA", sha, "2", "c:__rand_int__", fence, "1-bench", "__rand_int__", MARK, etag, "HGETALL",
+                          "p", "0", "0", *writes)
+
+    def hset(self, of):
+        pairs = [word for item in of.items() for word in item]
+        return ["HSET", str(len(pairs)), *pairs]
+
+    # --- rows ------------------------------------------------------------------------------------------------------
+
+    def write_spec(self, name, **more):
+        (self.work / f"{name}.yaml").write_text(SPECS[name].format(**more))
+        (self.work / "repair.lua").write_text(REPAIR)
+
+    def make_records(self, count):
+        with open(self.work / "in.ndjson", "w", encoding="utf-8") as into:
+            for i in range(count):
+                fields = ",".join(f'"{name}":"{value}"' for name, value in record(i).items())
+                into.write(f'{{"id":"{i:012d}",{fields}}}\n')
+
+    def seed(self, server, count, what):
+        client = server.client()
+        client.flushall()
+        pipe = client.pipeline(transaction=False)
+        for i in range(count):
+            what(pipe, i)
+            if i % 5000 == 4999:
+                pipe.execute()
+        pipe.execute()
+
+    def ran(self, name):
+        """A run: its seconds until all is written, the processor's time of the client a record, the most memory it had."""
+        fresh(self.work / ".sluice")
+        before = spent()
+        timed = self.sluice("run", f"{name}.yaml", "--yes")
+        return timed.at["verifying"], (spent() - before) / self.options.records * 1e6
+
+    def cpu(self, what, found, most):
+        value = statistics.median(found)
+        self.add("cpu", f"  client CPU a record, verification included: {what}", f"≤ {most} µs", f"{value:.1f} µs", value <= most)
+
+    def fill(self):
+        whole, limit, cpu = [], [], []
+        server = self.servers.standalone(save="")
+        self.write_spec("fill", port=server.port)
+        self.make_records(self.options.records)
+        for _ in self.pairs():
+            server.client().flushall()
+            seconds, used = self.ran("fill")
+            whole.append(seconds)
+            cpu.append(used)
+            server.client().flushall()
+            limit.append(self.benchmark(self.script(server, "", *self.hset({"id": f"{0:012d}", **record(0)}))))
+        server.stop()
+        self.ratio("fill", "fill of hashes with 7 fields; the same script by redis-benchmark", 70, whole, limit)
+        self.cpu("fill", cpu, 6)
+
+    def repair(self):
+        whole, limit, cpu = [], [], []
+        server = self.servers.standalone(save="")
+        self.write_spec("repair", port=server.port)
+        same = record(0)
+        for _ in self.pairs():
+            self.seed(server, self.options.records, lambda pipe, i: pipe.hset(f"c:{i:012d}", mapping=record(i)))
+            seconds, used = self.ran("repair")
+            whole.append(seconds)
+            cpu.append(used)
+            self.seed(server, self.options.records, lambda pipe, i: pipe.hset(f"c:{i:012d}", mapping=same))
+            read = self.benchmark(self.asked(server.port, "HGETALL", "c:__rand_int__"))
+            limit.append(read + self.benchmark(self.script(server, self.etag(server), *self.hset(same))))
+        server.stop()
+        self.ratio("repair", "repair of hashes in place; HGETALL and the same script by redis-benchmark", 60, whole, limit)
+        self.cpu("repair", cpu, 6)
+
+    def etag(self, server):
+        return server.client().eval("local i = redis.call('HGETALL', KEYS[1]) return string.sub(redis.sha1hex('H-1:' .. cmsgpack.pack(i)), 1, 32)",
+                                    1, f"c:{0:012d}")
+
+    def raw(self):
+        whole, limit, cpu = [], [], []
+        server, other = self.servers.standalone(save=""), self.servers.standalone(save="")
+        self.write_spec("raw", port=server.port, other=other.port)
+        value = "v" * 200
+        self.seed(server, self.options.records, lambda pipe, i: pipe.set(f"s:{i:012d}", value))
+        (self.work / "payload").write_bytes(server.client().dump(f"s:{0:012d}"))
+        for _ in self.pairs():
+            other.client().flushall()
+            seconds, used = self.ran("raw")
+            whole.append(seconds)
+            cpu.append(used)
+            other.client().flushall()
+            # Keys from a range so wide that hardly one is there already, which RESTORE would refuse.
+            restore = self.asked(other.port, "RESTORE", "s:__rand_int__", "0", keys=10**11, options=["-x"])
+            limit.append(self.benchmark(self.asked(server.port, "DUMP", "s:__rand_int__"), restore, last=self.work / "payload"))
+        server.stop()
+        other.stop()
+        self.ratio("raw", "raw copy of strings of 200 bytes; DUMP and RESTORE by redis-benchmark at once", 60, whole, limit)
+        self.cpu("raw copy", cpu, 3)
+
+    def memory(self):
+        server = self.servers.standalone(save="")
+        found = {}
+        for count in [self.options.records] + ([] if self.options.quick else [10 * self.options.records]):
+            self.write_spec("repair", port=server.port)
+            self.seed(server, count, lambda pipe, i: pipe.hset(f"c:{i:012d}", mapping=record(i)))
+            fresh(self.work / ".sluice")
+            process = subprocess.Popen([SLUICE, "run", "repair.yaml", "--yes", "--quiet"], cwd=self.work, stderr=subprocess.DEVNULL)
+            _, _, used = os.wait4(process.pid, 0)
+            found[count] = used.ru_maxrss / 1024
+            self.add("memory", f"resident memory, repair of {count:,} hashes", "≤ 64 MiB", f"{found[count]:.0f} MiB", found[count] <= 64)
+        server.stop()
+
+    def verify(self):
+        whole, limit = [], []
+        cluster = self.servers.cluster(primaries=3, replicas=0, save="")
+        nodes = cluster.primaries()
+        spec = SPECS["fill"].format(port=nodes[0].port)
+        (self.work / "fill.yaml").write_text(spec)
+        self.make_records(self.options.records)
+        fresh(self.work / ".sluice")
+        self.sluice("run", "fill.yaml", "--yes")
+        for _ in self.pairs():
+            whole.append(self.sluice("verify", "fill.1", "--full").seconds)
+            limit.append(self.benchmark(self.asked(nodes[0].port, "HGETALL", "c:__rand_int__", options=["--cluster"])))
+        self.ratio("verify", "a cluster of 3 shards verified, every record; HGETALL of each by redis-benchmark", 60, whole, limit)
+
+
+ROWS = ["fill", "repair", "raw", "memory", "verify"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Ratios to what redis-benchmark gets out of the same server.")
+    parser.add_argument("--quick", action="store_true", help="100,000 records, three pairs, no run of ten times the size")
+    parser.add_argument("--records", type=int)
+    parser.add_argument("--pairs", type=int)
+    parser.add_argument("--only", default=",".join(ROWS), help=f"some of {', '.join(ROWS)}")
+    parser.add_argument("--server", default="redis", choices=["redis", "valkey"])
+    parser.add_argument("--keep", action="store_true", help="leaves the working directory")
+    options = parser.parse_args()
+    options.records = options.records or (100_000 if options.quick else 1_000_000)
+    options.pairs = options.pairs or (3 if options.quick else 5)
+    need_client()
+    work = tempfile.mkdtemp(prefix="sluice-bench-")
+    print(f"{options.records:,} records, {options.pairs} pairs; {machine()}", flush=True)
+    try:
+        with Servers(Path(work) / "servers", options.server) as servers:
+            print(f"{options.server} {servers.version()}", flush=True)
+            bench = Valkey(options, work, servers)
+            for name in options.only.split(","):
+                getattr(bench, name)()
+    finally:
+        if not options.keep:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
