@@ -144,17 +144,36 @@ static enum gate_step judge(struct gate *gate, struct verify_result *ret, GError
     return stopped(ending_by_wish(hold, &watch.wish, gate->ret, error));
 }
 
-/* `on_failure` other than pause: the stage, or all of the run. */
-static enum gate_step fail_back(struct gate *gate, GError **error)
-{
-    bool stage_only = gate->hold->plan->spec->on_failure == ON_FAILURE_ROLLBACK_STAGE;
-    return stopped(takeback_by_failure(gate->hold, stage_only ? gate->row.name : NULL, gate->ret, error));
-}
-
-/* Together with the stage's own move: who finds the gate failed finds the run paused, whenever a process dies. */
+/* What becomes of the run goes together with the stage's own move: who finds the gate failed finds the run paused, or
+ * on its way back, whenever a process dies. */
 static struct run_move paused_from(const struct run_row *run, const char *reason, const struct act *act)
 {
     return (struct run_move){.run = run->id, .from = run->state, .to = RUN_PAUSED, .reason = reason, .act = *act};
+}
+
+static bool fail_with(struct gate *gate, const uint8_t report[32], const struct run_move *with, GError **error)
+{
+    struct stage_move failed = {.to = STAGE_FAILED, .report = report, .details = gate->ret->verdict_json, .with = with};
+    if (!move(gate, failed, error) || !hold_reload(gate->hold, error))
+        return false;
+    if (with)
+        hold_event(gate->hold, RUN_EVENT_STATE, with->reason);
+    return true;
+}
+
+/* `on_failure` other than pause: the stage, or all of the run. An append-only target is taken back as a whole, and
+ * refuses a part of it before anything has moved. */
+static enum gate_step fail_back(struct gate *gate, const uint8_t report[32], GError **error)
+{
+    struct hold *hold = gate->hold;
+    bool stage_only = hold->plan->spec->on_failure == ON_FAILURE_ROLLBACK_STAGE;
+    uint32_t from = stage_only ? gate->row.stage : 0;
+    struct run_move back = paused_from(&hold->run, hold->config->act.reason, &hold->config->act);
+    back.to = RUN_ROLLING_BACK;
+    back.back_stage = &from;
+    if (!fail_with(gate, report, hold->plan->sink ? NULL : &back, error))
+        return GATE_ERROR;
+    return stopped(takeback_by_failure(hold, stage_only ? gate->row.name : NULL, gate->ret, error));
 }
 
 static enum gate_step fail(struct gate *gate, const uint8_t report[32], GError **error)
@@ -166,18 +185,11 @@ static enum gate_step fail(struct gate *gate, const uint8_t report[32], GError *
                      "--supersede %s`; `sluice rollback %s` takes the run back; `sluice resume %s` verifies again",
                      gate->row.name, gate->ret->verdict, gate->ret->report ? gate->ret->report : "empty",
                      hold->run.name, hold->run.name, hold->run.name);
-    struct stage_move failed = {.to = STAGE_FAILED, .report = report, .details = gate->ret->verdict_json};
     struct run_move paused = paused_from(&hold->run, text, &hold->config->act);
-    bool pauses = hold->plan->spec->on_failure == ON_FAILURE_PAUSE;
-    if (pauses)
-        failed.with = &paused;
-    if (!move(gate, failed, error))
+    if (hold->plan->spec->on_failure != ON_FAILURE_PAUSE)
+        return fail_back(gate, report, error);
+    if (!fail_with(gate, report, &paused, error))
         return GATE_ERROR;
-    if (!pauses)
-        return fail_back(gate, error);
-    if (!hold_reload(hold, error))
-        return GATE_ERROR;
-    hold_event(hold, RUN_EVENT_STATE, text);
     hold_result(hold, 4, text, gate->ret);
     return GATE_STOPPED;
 }

@@ -357,6 +357,22 @@ bool takeback_by_failure(struct hold *hold, const char *stage, struct run_result
     return true;
 }
 
+/* Whether the last judgement of a stage was that it failed: that stands also when the stage is taken back already. */
+static bool was_judged_bad(struct hold *hold, uint32_t from_stage, bool *ret, GError **error)
+{
+    struct report_row *reports;
+    size_t n;
+    g_autofree bool *bad = g_new0(bool, hold->plan->n_stages + 1);
+    if (!catalog_reports(hold->catalog, hold->run.id, hold->mem, &reports, &n, error))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (reports[i].stage < hold->plan->n_stages)
+            bad[reports[i].stage] = strcmp(reports[i].verdict, "fail") == 0;
+    for (size_t i = from_stage; i < hold->plan->n_stages; i++)
+        *ret |= bad[i];
+    return true;
+}
+
 /* Not one that a person has paused. A stage that has failed under such a rollback was its reason (or was denied, and a
  * person began it: the way is the same). */
 bool takeback_is_owed(struct hold *hold, bool *ret, GError **error)
@@ -372,9 +388,11 @@ bool takeback_is_owed(struct hold *hold, bool *ret, GError **error)
     if (!hold_open(hold, HOLD_FORWARD, error) ||
         !catalog_stages(hold->catalog, hold->run.id, hold->mem, &stages, &n, error))
         return false;
+    if (hold->plan->spec->on_failure == ON_FAILURE_PAUSE)
+        return true;
     for (size_t i = hold->run.back_stage; i < n; i++)
-        *ret |= stages[i].state == STAGE_FAILED && hold->plan->spec->on_failure != ON_FAILURE_PAUSE;
-    return true;
+        *ret |= stages[i].state == STAGE_FAILED;
+    return was_judged_bad(hold, hold->run.back_stage, ret, error);
 }
 
 /* States from which a run can be taken back; one that is being taken back goes on. */

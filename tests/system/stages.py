@@ -141,8 +141,8 @@ for policy in ("rollback-stage", "rollback"):
         fails_at(stand, 1)
         stand.copy("live", "kept-live")
         stand.copy("home", "kept-home")
-        for point in ("run.move:3", "run.moved:3", "cas.before:1", "cas.after:1", "parts.move:1", "parts.moved:1",
-                      "stage.moved:3", "run.move:4"):
+        for point in ("stage.move:3", "stage.moved:3", "cas.before:1", "cas.after:1", "parts.move:1", "parts.moved:1",
+                      "stage.moved:4", "stage.moved:5", "run.move:3", "run.moved:3", "run.move:4"):
             for name in ("live", "home"):
                 stand.copy(f"kept-{name}", name)
             stand.dies(point, "run", "fix.yaml", "--yes")
