@@ -269,7 +269,7 @@ int command_watch(struct cli *cli, GError **error)
 
 static bool state_of(const char *word, enum run_state *ret, GError **error)
 {
-    const char *words[RUN_STATE_COUNT];
+    const char *words[RUN_STATE_COUNT + 1] = {0};
     for (int state = 0; state < RUN_STATE_COUNT; state++) {
         words[state] = run_state_word((enum run_state)state);
         if (word && strcmp(words[state], word) == 0) {

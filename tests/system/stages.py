@@ -447,7 +447,7 @@ def _(stand):
     stand.sluice("wait", "load", "--for=done").ended(8)
 
 
-@test("watch: a bar per stage and the first reason, text once a change; --json a status a line; ends where a person is needed")
+@test("watch, not on a terminal: the stage and the first reason, a line at each move; --json a status a line; ends where a person is needed")
 def _(stand):
     ready(stand, three(canary="soak: 1h"))
     process = stand.start("run", "fix.yaml", "--yes", "--json")
@@ -459,8 +459,8 @@ def _(stand):
     last = stand.finish(lines).ended(0).lines()[-1]
     same((last["state"], [stage["state"] for stage in last["stages"]]), ("paused", ["waiting", "pending", "pending"]), "last")
     out = stand.finish(text).ended(0).out
-    among(["fix.1  waiting", "because: stage canary soaks until", "canary", "[####", "1 of 1 partitions, waiting",
-           "0 of 2 partitions, pending", "fix.1  paused"], out)
+    among(["fix.1 waiting: stage canary waiting, 100 of 400 records; because: stage canary soaks until",
+           "fix.1 paused: stage canary waiting, 100 of 400 records; no process holds it; because: enough"], out)
     must("\x1b" not in out, out)
     stand.sluice("watch", "fix.9").ended(9)
 
