@@ -7,13 +7,17 @@
  *                                          answered, unknown and not sent; which (numbers) were unknown
  *     get PREFIX FROM N DEADLINE_MS        reads the first of them back: how many were answered, their sum
  *     settle DEADLINE_MS
+ *     open DATASET MAX MOST                begins to list a dataset's keys: MAX at a time, slots above MOST by SCAN
+ *     next FILE DEADLINE_MS                the next of them, appended to the file, a line each; whether it is done
+ *     again                                goes on at the cursor with a list of its own
+ *     split COUNT ROUGH                    parts: their estimates
  *
  * A call that fails says its error's name and message. */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/int.h"
-#include "store/valkey/route.h"
+#include "store/valkey/list.h"
 
 enum { MEM_BYTES = 64 << 20, US_PER_MS = 1000, LINE_BYTES = 4096, MOST_WORDS = 6, TEXT_BYTES = 96 };
 
@@ -28,6 +32,10 @@ struct tool {
     struct router *router;
     struct arena *mem;
     char sha[41];
+    struct key_template *template;
+    struct list *list;
+    struct list_wish listing;
+    GByteArray *cursor; /* of the listing */
 };
 
 /* The commands of one line, and what came of them. */
@@ -192,13 +200,89 @@ static void do_topology(struct tool *tool, char **words)
     topology_unref(topology);
 }
 
+/* --- listing ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t number_of(const char *text)
+{
+    uint64_t number = 0;
+    g_assert(int_parse_u64(slice_of_text(text), &number));
+    return number;
+}
+
+static void open_list(struct tool *tool)
+{
+    g_autoptr(GError) error = NULL;
+    list_close(g_steal_pointer(&tool->list));
+    tool->listing.cursor = slice_of(tool->cursor->data, tool->cursor->len);
+    list_open(&tool->list, tool->router, &tool->listing, &error);
+    printf("{");
+    print_error(error);
+    printf("}\n");
+}
+
+static void do_open(struct tool *tool, char **words)
+{
+    g_autoptr(GError) error = NULL;
+    key_template_free(g_steal_pointer(&tool->template));
+    g_byte_array_set_size(tool->cursor, 0);
+    if (!key_template_parse(&tool->template, words[1], &error))
+        g_error("%s", error->message);
+    tool->listing = (struct list_wish){
+        .template = tool->template,
+        .max_keys = number_of(words[2]),
+        .slot_most = number_of(words[3]),
+    };
+    open_list(tool);
+}
+
+static void do_again(struct tool *tool, char **words)
+{
+    open_list(tool);
+}
+
+static void do_next(struct tool *tool, char **words)
+{
+    g_autoptr(GError) error = NULL;
+    struct call call = call_of(tool, words[2]);
+    struct list_keys keys = {0};
+    if (list_next(tool->list, &call, &keys, &error)) {
+        FILE *file = fopen(words[1], "a");
+        g_assert(file);
+        for (size_t i = 0; i < keys.n; i++)
+            fprintf(file, "%.*s\n", (int)keys.keys[i].len, (const char *)keys.keys[i].data);
+        fclose(file);
+        g_byte_array_set_size(tool->cursor, 0);
+        put_bytes(tool->cursor, keys.cursor);
+    }
+    printf("{\"n\": %zu, \"done\": %s, ", keys.n, keys.done ? "true" : "false");
+    print_error(error);
+    printf("}\n");
+}
+
+static void do_split(struct tool *tool, char **words)
+{
+    g_autoptr(GError) error = NULL;
+    struct part_list parts = {.parts = g_array_new(FALSE, FALSE, sizeof(struct part_bounds)), .mem = tool->mem};
+    struct split_wish wish = {.count = (uint32_t)number_of(words[1]), .rough = number_of(words[2]) != 0};
+    struct call call = call_of(tool, "5000");
+    list_split(tool->router, &call, &wish, &parts, &error);
+    printf("{\"records\": [");
+    for (guint i = 0; i < parts.parts->len; i++)
+        printf("%s%" PRIu64, i ? ", " : "", g_array_index(parts.parts, struct part_bounds, i).records);
+    printf("], ");
+    print_error(error);
+    printf("}\n");
+    g_array_free(parts.parts, TRUE);
+}
+
 /* --- lines -------------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
     guint words;
     void (*do_it)(struct tool *tool, char **words);
-} VERBS[] = {{"topology", 1, do_topology}, {"incr", 5, do_incr}, {"get", 5, do_get}, {"settle", 2, do_settle}};
+} VERBS[] = {{"topology", 1, do_topology}, {"incr", 5, do_incr}, {"get", 5, do_get},     {"settle", 2, do_settle},
+             {"open", 4, do_open},         {"next", 3, do_next}, {"again", 1, do_again}, {"split", 3, do_split}};
 
 static bool do_line(struct tool *tool, char *line)
 {
@@ -227,12 +311,17 @@ static bool tool_open(struct tool *tool, const char *uri, GError **error)
     tool->routes = routes_new(tool->world, tool->uri, topology);
     tool->router = router_new(tool->routes);
     tool->mem = arena_new(MEM_BYTES);
+    tool->cursor = g_byte_array_new();
     topology_unref(topology);
     return true;
 }
 
 static void tool_close(struct tool *tool)
 {
+    list_close(tool->list);
+    key_template_free(tool->template);
+    if (tool->cursor)
+        g_byte_array_free(tool->cursor, TRUE);
     router_free(tool->router);
     routes_free(tool->routes);
     if (tool->mem)
