@@ -194,9 +194,10 @@ def attempt(words, function, number, arguments):
     return True
 
 
-def run_all():
+def run_all(*programs):
+    """`programs`: what the script is given, other than the three of most."""
     parser = argparse.ArgumentParser()
-    for name in ("sluice", "app", "dies"):
+    for name in programs or ("sluice", "app", "dies"):
         parser.add_argument("--" + name, required=True, type=lambda path: Path(path).resolve())
     parser.add_argument("--only", default="")
     arguments = parser.parse_args()
