@@ -23,7 +23,7 @@ class Life:
     def __init__(self, stand, seed):
         self.stand, self.dice, self.story = stand, random.Random(seed), []
         self.wrote = {} # by the application: its last value of each key
-        self.runs = 0   # of the spec, so far
+        self.rests = set() # its keys that rest on what a run wrote: no transform may see them any more
         stand.records("in/a.ndjson", ({"id": self.key(n), "n": n + 1} for n in range(ROWS)))
         stand.write("load.yaml", LOAD)
         stand.write("fix.yaml", STAGED.format(stages=three(), more=""))
@@ -42,10 +42,13 @@ class Life:
         """A number that no transform makes of another one, a multiple of a prime; or what stood there before any run, which
         makes a gate fail."""
         reverts = self.dice.random() < 0.4
-        rows = []
+        rows, live = [], self.stand.documents("items")
         for _ in range(self.dice.choice((0, 0, 1, 3)) * (8 if reverts else 1)):
             key, number = self.key(self.dice.randrange(ROWS)), self.dice.randrange(1, 1000000)
+            if live[key]["n"] != self.base(key):
+                self.rests.add(key)
             self.wrote[key] = self.base(key) if reverts else 1000003 * number
+            live[key]["n"] = self.wrote[key]
             rows.append(f'{key}\t{json.dumps({"id": key, "n": self.wrote[key]})}\t0')
         if rows:
             self.stand.put("items", rows)
@@ -85,8 +88,10 @@ class Life:
             must(row["n"] in allowed(key), f"{key}: {row['n']}, not one of {sorted(allowed(key))}", "\n" + "\n".join(self.story))
 
     def done(self, factor):
-        """Whatever the application has not written is transformed once; its last value stands, at most transformed once."""
-        self.check(lambda key: {self.base(key) * factor} | ({self.base(key)} if key in self.wrote else set()))
+        """Whatever the application has not written is transformed once; its last value stands, at most transformed once, and
+        not at all where it was written over what a run had written."""
+        self.check(lambda key: ({self.base(key) * factor} if key not in self.rests else set()) |
+                   ({self.base(key)} if key in self.wrote else set()))
         MET["runs done"] += 1
         for key, row in self.stand.documents("items").items():
             if key in self.wrote:
