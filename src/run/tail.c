@@ -23,7 +23,8 @@ static const struct fence_lane *fence_find(const struct fence *fence, uint32_t l
 
 /* The fence as it stood when our lane-open closed the old lanes knows better than the log: a store that lost its newest
  * writes with its machine lost their marks with them. Settled numbers it has forgotten; of those the log is right.
- * Without the lane (a holder logs intents only in a lane that it has opened) the fence is lost: UNKNOWN. */
+ * Without the lane (a holder logs intents only in a lane that it has opened) the fence is lost, and where a part of it
+ * is gone so is what it does not mark: UNKNOWN. */
 static enum undo_state ask_fence(const struct fence *before, const struct undo_entry *entry)
 {
     const struct fence_lane *lane = before->present ? fence_find(before, entry->lane) : NULL;
@@ -31,7 +32,9 @@ static enum undo_state ask_fence(const struct fence *before, const struct undo_e
         return UNDO_UNKNOWN;
     if (entry->number <= lane->base)
         return entry->state;
-    return fence_lane_applied(lane, entry->number) ? UNDO_APPLIED : UNDO_NOT_APPLIED;
+    if (fence_lane_applied(lane, entry->number))
+        return UNDO_APPLIED;
+    return lane->partial ? UNDO_UNKNOWN : UNDO_NOT_APPLIED;
 }
 
 /* One outcome entry for the undo log; runs of one lane could share a block, but a tail is a batch or two. */

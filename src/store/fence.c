@@ -134,6 +134,11 @@ struct lane_state *fence_state_lane(struct fence_state *fence, uint32_t lane)
     return NULL;
 }
 
+uint32_t fence_state_highest(const struct fence_state *fence)
+{
+    return fence->highest;
+}
+
 bool fence_state_open(struct fence_state *fence, const struct lane *lane, GError **error)
 {
     if (lane->lane <= fence->highest)

@@ -31,6 +31,8 @@ void fence_state_encode(const struct fence_state *fence, GByteArray *into);
 /* NULL where the fence has no such lane. Valid until the next fence_state_open(). */
 struct lane_state *fence_state_lane(struct fence_state *fence, uint32_t lane);
 
+uint32_t fence_state_highest(const struct fence_state *fence); /* the highest lane ever opened; 0: none */
+
 /* Closes every lane and opens this one; BEHIND when it is not above the highest. */
 bool fence_state_open(struct fence_state *fence, const struct lane *lane, GError **error);
 void fence_state_close(struct fence_state *fence);

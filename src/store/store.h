@@ -180,6 +180,7 @@ struct fence_lane {
     bool open;
     uint64_t base;
     struct slice bitmap; /* least significant bit first; numbers beyond it were not applied */
+    bool partial;        /* marks of it were lost: of a number that is not marked nobody knows */
 };
 
 struct fence {

@@ -4,7 +4,7 @@ static void assert_stands(struct stand *stand, struct slice key, int64_t value)
 {
     struct record record = stand_read(stand, key);
     assert_int_equal(record.presence, RECORD_PRESENT);
-    assert_int_equal(stand_value(record.raw), value);
+    assert_int_equal(stand_value(stand, record.raw), value);
 }
 
 static bool applied(struct stand *stand, uint64_t number)
@@ -17,10 +17,10 @@ static bool applied(struct stand *stand, uint64_t number)
 static void absent_creates_only_where_nothing_is(struct stand *stand)
 {
     struct slice key = slice_of_text("key");
-    struct cas_op op = {.key = key, .raw = stand_document(stand, 1, 0), .number = ++stand->number};
+    struct cas_op op = {.key = key, .raw = stand_raw(stand, 1, 0), .number = ++stand->number};
     assert_int_equal(stand_cas(stand, &op), CAS_WRITTEN);
     assert_stands(stand, key, 1);
-    struct cas_op second = {.key = key, .raw = stand_document(stand, 2, 0), .number = ++stand->number};
+    struct cas_op second = {.key = key, .raw = stand_raw(stand, 2, 0), .number = ++stand->number};
     assert_int_equal(stand_cas(stand, &second), CAS_CHANGED);
     assert_stands(stand, key, 1);
 }
@@ -39,7 +39,7 @@ static void a_change_is_met_with_the_live_image(struct stand *stand)
     struct slice key = slice_of_text("key");
     stand_put(stand, key, 1, EXPIRES_NEVER);
     struct cas_op op = stand_op(stand, key, 2);
-    stand_put(stand, key, 50, stand->fake.wall_ms + 1000);
+    stand_put(stand, key, 50, stand_now_ms(stand) + 1000);
     struct record live = stand_read(stand, key);
     assert_int_equal(stand_cas(stand, &op), CAS_CHANGED);
     assert_true(slice_equal(op.live.key, key));
@@ -158,7 +158,8 @@ static void what_the_store_cannot_hold_is_refused(struct stand *stand)
     assert_int_equal(stand_cas(stand, &op), CAS_REFUSED);
     assert_int_equal(op.fault.code, SLUICE_ERROR_TOO_BIG);
     op = stand_op(stand, slice_of_text("key"), 1);
-    op.raw = stand_document(stand, 1, DOCUMENT_BYTES + 100);
+    g_autofree char *much = g_malloc0(DOCUMENT_BYTES + 100);
+    op.raw = slice_of(much, DOCUMENT_BYTES + 100);
     assert_int_equal(stand_cas(stand, &op), CAS_REFUSED);
     assert_int_equal(op.fault.code, SLUICE_ERROR_TOO_BIG);
     op.raw = slice_of("\x07\0\0\0\0", 5);
@@ -186,11 +187,11 @@ static void a_live_image_without_room_is_a_fault(struct stand *stand)
     GError *error = NULL;
     struct slice key = slice_of_text("key");
     struct cas_op op = stand_op(stand, key, 1);
-    op.raw = stand_document(stand, 1, 300 << 10);
+    op.raw = stand_raw(stand, 1, 300 << 10);
     assert_int_equal(stand_cas(stand, &op), CAS_WRITTEN);
     auto_(arena) small = arena_new(100 << 10);
     struct call call = {.ds = &stand->ds, .mem = small};
-    struct cas_op stale = {.key = key, .raw = stand_document(stand, 2, 0), .number = ++stand->number};
+    struct cas_op stale = {.key = key, .raw = stand_raw(stand, 2, 0), .number = ++stand->number};
     kit_ok(store_cas(stand->session, &call, &stand->lane, &stale, 1, &error));
     assert_int_equal(stale.outcome, CAS_CHANGED);
     assert_int_equal(stale.live.presence, RECORD_FAULT);

@@ -114,7 +114,7 @@ static void the_fence_tells_exactly_what_was_applied(struct stand *stand)
     for (unsigned i = 0; i < 120; i++) {
         uint64_t number = fake_next(&stand->seed) % HIGHEST + 1;
         struct cas_op op = {.key = stand_key(stand, (unsigned)number), .number = number};
-        op.raw = stand_document(stand, 1, 0);
+        op.raw = stand_raw(stand, 1, 0);
         kit_ok(store_cas(stand->session, &call, &stand->lane, &op, 1, &error));
         assert_int_equal(op.outcome, wrote[number] ? CAS_DONE : CAS_WRITTEN);
         wrote[number] = true;

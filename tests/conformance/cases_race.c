@@ -22,17 +22,6 @@ static struct slice counter_key(struct arena *mem, uint64_t i)
     return slice_of(text, (size_t)g_snprintf(text, 16, "c%03u", (unsigned)i));
 }
 
-static struct slice counter(struct arena *mem, int64_t value)
-{
-    bson_t document = BSON_INITIALIZER;
-    BSON_APPEND_INT64(&document, "n", value);
-    struct slice kept = SLICE_EMPTY;
-    if (!arena_copy(mem, slice_of(bson_get_data(&document), document.len), &kept))
-        g_error("the arena of a race is too small");
-    bson_destroy(&document);
-    return kept;
-}
-
 static struct call writer_call(struct writer *writer)
 {
     arena_reset(writer->mem);
@@ -90,9 +79,10 @@ static bool count_up(struct writer *writer, uint64_t *number)
         return false;
     g_thread_yield();
     for (size_t i = 0; i < KEYS_AT_ONCE; i++) {
-        int64_t value = images[i].presence == RECORD_PRESENT ? stand_value(images[i].raw) : 0;
+        int64_t value =
+            images[i].presence == RECORD_PRESENT ? stand_value_in(writer->stand, writer->mem, images[i].raw) : 0;
         ops[i] = (struct cas_op){.key = images[i].key, .etag = images[i].etag, .number = ++*number};
-        ops[i].raw = counter(writer->mem, value + 1);
+        ops[i].raw = stand_raw_in(writer->stand, writer->mem, value + 1);
     }
     if (!store_cas(writer->session, &call, &writer->lane, ops, KEYS_AT_ONCE, NULL))
         return false;
@@ -130,7 +120,7 @@ static void no_update_is_lost_among_writers(struct stand *stand)
     }
     int64_t sum = 0;
     for (unsigned i = 0; i < KEYS; i++)
-        sum += stand_value(stand_read(stand, counter_key(stand->mem, i)).raw);
+        sum += stand_value(stand, stand_read(stand, counter_key(stand->mem, i)).raw);
     assert_int_equal(sum, written);
     assert_true(atomic_load(&changed) >= CHANGED_WANTED);
     writers_end(writers, WRITERS);
@@ -150,7 +140,7 @@ static void *send_all_numbers(void *at)
         for (unsigned i = 0; i < TWICE_OPS; i++) {
             uint64_t number = c * TWICE_OPS + i + 1;
             ops[i] = (struct cas_op){.key = counter_key(writer->mem, number), .number = number};
-            ops[i].raw = counter(writer->mem, 1);
+            ops[i].raw = stand_raw_in(writer->stand, writer->mem, 1);
         }
         writer->odd += !store_cas(writer->session, &call, &writer->lane, ops, TWICE_OPS, NULL);
         for (unsigned i = 0; i < TWICE_OPS; i++)
@@ -192,7 +182,7 @@ static void *write_until_fenced(void *at)
         struct record image = {.key = op.key};
         writer->odd += !store_read(writer->session, &call, &image, 1, NULL);
         op.etag = image.etag;
-        op.raw = counter(writer->mem, (int64_t)number);
+        op.raw = stand_raw_in(writer->stand, writer->mem, (int64_t)number);
         writer->odd += !store_cas(writer->session, &call, &writer->lane, &op, 1, NULL);
         count(writer, &op);
         uint8_t outcome = (uint8_t)op.outcome;

@@ -10,12 +10,12 @@ static void an_absent_key_is_absent(struct stand *stand)
 static void what_was_written_is_read_back(struct stand *stand)
 {
     struct slice key = slice_of_text("key");
-    int64_t expires_at_ms = stand->fake.wall_ms + 60000;
+    int64_t expires_at_ms = stand_now_ms(stand) + 60000;
     stand_put(stand, key, 42, expires_at_ms);
     struct record record = stand_read(stand, key);
     assert_int_equal(record.presence, RECORD_PRESENT);
     assert_int_equal(record.expires_at_ms, expires_at_ms);
-    assert_int_equal(stand_value(record.raw), 42);
+    assert_int_equal(stand_value(stand, record.raw), 42);
     assert_true(record.etag.len > 0 && record.etag.len <= sizeof(record.etag.bytes));
 }
 
@@ -33,7 +33,7 @@ static void each_key_gets_its_own_answer_in_any_order(struct stand *stand)
         assert_true(slice_equal(records[i].key, stand_key(stand, key)));
         assert_int_equal(records[i].presence, key < 50 ? RECORD_PRESENT : RECORD_ABSENT);
         if (key < 50)
-            assert_int_equal(stand_value(records[i].raw), key);
+            assert_int_equal(stand_value(stand, records[i].raw), key);
     }
 }
 
@@ -51,18 +51,19 @@ static void sorted_keys_are_all_answered(struct stand *stand)
         unsigned key = i < 200 ? i : i < 300 ? 200 + (i - 200) * 7 : 5000 + i;
         assert_int_equal(records[i].presence, key < 1000 ? RECORD_PRESENT : RECORD_ABSENT);
         if (key < 1000)
-            assert_int_equal(stand_value(records[i].raw), key);
+            assert_int_equal(stand_value(stand, records[i].raw), key);
     }
 }
 
 static void a_record_past_its_expiry_is_absent(struct stand *stand)
 {
     struct slice key = slice_of_text("mortal");
-    stand_put(stand, key, 1, stand->fake.wall_ms + 1000);
+    int64_t expires_at_ms = stand_now_ms(stand) + 1000;
+    stand_put(stand, key, 1, expires_at_ms);
     struct etag before = stand_read(stand, key).etag;
-    stand->fake.wall_ms += 999;
+    stand_pass(stand, stand->subject->own_time ? 0 : expires_at_ms - 1);
     assert_int_equal(stand_read(stand, key).presence, RECORD_PRESENT);
-    stand->fake.wall_ms += 1;
+    stand_pass(stand, expires_at_ms + stand->subject->own_time); /* a server of its own keeps it to the end of it */
     struct record gone = stand_read(stand, key);
     assert_int_equal(gone.presence, RECORD_ABSENT);
     assert_int_equal(gone.etag.len, 0);
@@ -74,7 +75,7 @@ static void a_record_past_its_expiry_is_absent(struct stand *stand)
     assert_int_equal(stand_cas(stand, &op), CAS_CHANGED);
     assert_int_equal(op.live.presence, RECORD_ABSENT);
     stand_put(stand, key, 3, EXPIRES_NEVER);
-    assert_int_equal(stand_value(stand_read(stand, key).raw), 3);
+    assert_int_equal(stand_value(stand, stand_read(stand, key).raw), 3);
 }
 
 static void assert_etags_differ(const struct etag *a, const struct etag *b)
@@ -98,7 +99,8 @@ static void the_etag_changes_with_the_expiry_alone(struct stand *stand)
 {
     struct slice key = slice_of_text("key");
     struct etag etags[3];
-    int64_t expiries[3] = {EXPIRES_NEVER, stand->fake.wall_ms + 5000, stand->fake.wall_ms + 5001};
+    int64_t now_ms = stand_now_ms(stand);
+    int64_t expiries[3] = {EXPIRES_NEVER, now_ms + 5000, now_ms + 5001};
     for (int i = 0; i < 3; i++) {
         stand_put(stand, key, 1, expiries[i]);
         etags[i] = stand_read(stand, key).etag;
@@ -114,13 +116,14 @@ static void empty_binary_and_long_keys_are_keys(struct stand *stand)
         SLICE_EMPTY,         slice_of("\0", 1),   slice_of("\0\0", 2),     slice_of("a\0b", 3),
         slice_of("a\0c", 3), slice_of("\xff", 1), slice_of("\xff\xff", 2), slice_of(thousands, 60000),
         slice_of_text("a")};
-    for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+    size_t first = stand->subject->no_empty_key ? 1 : 0;
+    for (size_t i = first; i < G_N_ELEMENTS(keys); i++)
         stand_put(stand, keys[i], (int64_t)i, EXPIRES_NEVER);
-    for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
-        assert_int_equal(stand_value(stand_read(stand, keys[i]).raw), i);
+    for (size_t i = first; i < G_N_ELEMENTS(keys); i++)
+        assert_int_equal(stand_value(stand, stand_read(stand, keys[i]).raw), i);
     size_t n;
     struct record *records = stand_scan(stand, &(struct scan_spec){.max_records = 1}, &n);
-    assert_int_equal(n, G_N_ELEMENTS(keys));
+    assert_int_equal(n, G_N_ELEMENTS(keys) - first);
     for (size_t i = 1; i < n; i++)
         assert_true(slice_compare(records[i - 1].key, records[i].key) < 0);
 }
@@ -129,7 +132,7 @@ static void values_of_megabytes_are_kept(struct stand *stand)
 {
     struct slice key = slice_of_text("big");
     struct cas_op op = stand_op(stand, key, 1);
-    op.raw = stand_document(stand, 7, 5 << 20);
+    op.raw = stand_raw(stand, 7, 5 << 20);
     assert_int_equal(stand_cas(stand, &op), CAS_WRITTEN);
     struct record record = stand_read(stand, key);
     assert_int_equal(record.presence, RECORD_PRESENT);
@@ -141,7 +144,7 @@ static void what_does_not_fit_into_the_arena_is_named(struct stand *stand)
     GError *error = NULL;
     struct slice key = slice_of_text("wide");
     struct cas_op op = stand_op(stand, key, 1);
-    op.raw = stand_document(stand, 7, 300 << 10);
+    op.raw = stand_raw(stand, 7, 300 << 10);
     assert_int_equal(stand_cas(stand, &op), CAS_WRITTEN);
     auto_(arena) small = arena_new(100 << 10);
     struct call call = {.ds = &stand->ds, .mem = small};
@@ -153,7 +156,7 @@ static void raw_and_document_are_one(struct stand *stand)
 {
     GError *error = NULL;
     const struct store_driver *driver = session_driver(stand->session);
-    struct slice document = stand_document(stand, 11, 100), raw, back;
+    struct slice document = stand_document(stand, 11, 100), raw, back, again;
     kit_ok(store_encode(driver, &stand->ds, document, stand->mem, &raw, &error));
     struct cas_op op = stand_op(stand, slice_of_text("key"), 0);
     op.raw = raw;
@@ -161,7 +164,11 @@ static void raw_and_document_are_one(struct stand *stand)
     struct record record = stand_read(stand, slice_of_text("key"));
     assert_true(slice_equal(record.raw, raw));
     kit_ok(store_decode(driver, &stand->ds, record.raw, stand->mem, &back, &error));
-    assert_true(slice_equal(back, document));
+    assert_int_equal(stand_value(stand, record.raw), 11);
+    kit_ok(store_encode(driver, &stand->ds, back, stand->mem, &again, &error));
+    assert_true(slice_equal(again, raw));
+    if (!driver->decode)
+        assert_true(slice_equal(back, document));
 }
 
 static void a_dataset_never_written_is_empty(struct stand *stand)
@@ -190,7 +197,7 @@ const struct conformance_case read_cases[] = {
     {"a-record-past-its-expiry-is-absent", WRITES, a_record_past_its_expiry_is_absent},
     {"the-etag-changes-with-the-value", WRITES, the_etag_changes_with_the_value},
     {"the-etag-changes-with-the-expiry-alone", WRITES, the_etag_changes_with_the_expiry_alone},
-    {"empty-binary-and-long-keys-are-keys", WRITES | NEEDS(LIST), empty_binary_and_long_keys_are_keys},
+    {"empty-binary-and-long-keys-are-keys", WRITES, empty_binary_and_long_keys_are_keys},
     {"values-of-megabytes-are-kept", WRITES, values_of_megabytes_are_kept},
     {"what-does-not-fit-into-the-arena-is-named", WRITES, what_does_not_fit_into_the_arena_is_named},
     {"raw-and-document-are-one", WRITES, raw_and_document_are_one},

@@ -59,7 +59,7 @@ static void assert_values(struct stand *stand, unsigned n)
     assert_int_equal(found, n);
     g_autofree bool *seen = g_new0(bool, n);
     for (size_t i = 0; i < found; i++) {
-        int64_t value = stand_value(records[i].raw);
+        int64_t value = stand_value(stand, records[i].raw);
         assert_in_range(value, 0, n - 1);
         assert_false(seen[value]);
         seen[value] = true;
@@ -151,7 +151,7 @@ static void every_cursor_goes_on_with_exactly_the_rest(struct stand *stand)
         struct record *rest = stand_scan(stand, &(struct scan_spec){.cursor = batch.cursor}, &n);
         assert_int_equal(n, 3 * RECORDS - seen);
         for (unsigned i = 0; i < n; i++)
-            assert_int_equal(stand_value(rest[i].raw), seen + i);
+            assert_int_equal(stand_value(stand, rest[i].raw), seen + i);
     }
     drop(stand, &stand->lane.fence);
 }
@@ -172,7 +172,7 @@ static void parts_cover_everything_exactly_once(struct stand *stand)
             struct slice bounds = g_array_index(parts, struct part_bounds, p).bounds;
             struct record *part = stand_scan(stand, &(struct scan_spec){.bounds = bounds}, &n);
             for (size_t j = 0; j < n; j++)
-                assert_int_equal(stand_value(part[j].raw), seen++);
+                assert_int_equal(stand_value(stand, part[j].raw), seen++);
         }
         assert_int_equal(seen, 3 * RECORDS);
     }
@@ -258,7 +258,7 @@ static void a_published_file_is_scanned_by_its_bounds_as_it_stands(struct stand 
         struct record *records = stand_scan(stand, &spec, &n);
         assert_int_equal(n, RECORDS);
         for (unsigned j = 0; j < n; j++)
-            assert_int_equal(stand_value(records[j].raw), i * RECORDS + j);
+            assert_int_equal(stand_value(stand, records[j].raw), i * RECORDS + j);
     }
     drop(stand, &stand->lane.fence);
 }

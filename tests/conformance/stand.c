@@ -1,5 +1,7 @@
 #include "conformance/stand.h"
 
+#include "base/int.h"
+
 enum { BATCH_RECORDS = 100, BATCH_BYTES = 1 << 20 };
 
 void stand_open(struct stand *stand)
@@ -32,7 +34,7 @@ struct slice stand_key(struct stand *stand, unsigned i)
     return slice_of(text, (size_t)g_snprintf(text, 16, "k%06u", i));
 }
 
-struct slice stand_document(struct stand *stand, int64_t value, size_t bytes)
+static struct slice document_in(struct arena *mem, int64_t value, size_t bytes)
 {
     bson_t document = BSON_INITIALIZER;
     BSON_APPEND_INT64(&document, "n", value);
@@ -40,18 +42,71 @@ struct slice stand_document(struct stand *stand, int64_t value, size_t bytes)
     if (pad)
         BSON_APPEND_UTF8(&document, "pad", pad);
     struct slice kept;
-    assert_true(arena_copy(stand->mem, slice_of(bson_get_data(&document), document.len), &kept));
+    if (!arena_copy(mem, slice_of(bson_get_data(&document), document.len), &kept))
+        g_error("the arena is too small");
     bson_destroy(&document);
     return kept;
 }
 
-int64_t stand_value(struct slice raw)
+struct slice stand_document(struct stand *stand, int64_t value, size_t bytes)
 {
-    bson_t document;
+    return document_in(stand->mem, value, bytes);
+}
+
+static struct slice raw_in(struct stand *stand, struct arena *mem, struct slice document)
+{
+    GError *error = NULL;
+    struct slice raw;
+    if (!store_encode(session_driver(stand->session), &stand->ds, document, mem, &raw, &error))
+        g_error("%s", error->message);
+    return raw;
+}
+
+struct slice stand_raw(struct stand *stand, int64_t value, size_t bytes)
+{
+    return raw_in(stand, stand->mem, stand_document(stand, value, bytes));
+}
+
+struct slice stand_raw_in(struct stand *stand, struct arena *mem, int64_t value)
+{
+    return raw_in(stand, mem, document_in(mem, value, 0));
+}
+
+/* A store of texts gives a number back as one. */
+int64_t stand_value_in(struct stand *stand, struct arena *mem, struct slice raw)
+{
+    GError *error = NULL;
+    bson_t view;
     bson_iter_t at;
-    assert_true(document_view(raw, &document));
-    assert_true(bson_iter_init_find(&at, &document, "n"));
-    return bson_iter_as_int64(&at);
+    struct slice document;
+    int64_t value;
+    if (!store_decode(session_driver(stand->session), &stand->ds, raw, mem, &document, &error))
+        g_error("%s", error->message);
+    if (!document_view(document, &view) || !bson_iter_init_find(&at, &view, "n"))
+        g_error("no document of the suite");
+    if (!BSON_ITER_HOLDS_UTF8(&at))
+        return bson_iter_as_int64(&at);
+    if (!int_parse_i64(slice_of_text(bson_iter_utf8(&at, NULL)), &value))
+        g_error("no number: %s", bson_iter_utf8(&at, NULL));
+    return value;
+}
+
+int64_t stand_value(struct stand *stand, struct slice raw)
+{
+    return stand_value_in(stand, stand->mem, raw);
+}
+
+int64_t stand_now_ms(const struct stand *stand)
+{
+    return world_wall_ms(&stand->fake.world);
+}
+
+void stand_pass(struct stand *stand, int64_t until_ms)
+{
+    if (!stand->subject->own_time)
+        stand->fake.wall_ms = until_ms;
+    while (stand_now_ms(stand) < until_ms)
+        g_thread_yield();
 }
 
 struct record stand_read(struct stand *stand, struct slice key)
@@ -68,7 +123,7 @@ struct cas_op stand_op(struct stand *stand, struct slice key, int64_t value)
 {
     return (struct cas_op){
         .key = key,
-        .raw = stand_document(stand, value, 0),
+        .raw = stand_raw(stand, value, 0),
         .etag = stand_read(stand, key).etag,
         .number = ++stand->number,
     };
@@ -95,8 +150,8 @@ void stand_fill(struct stand *stand, unsigned n)
     struct call call = stand_call(stand);
     g_autofree struct cas_op *ops = g_new0(struct cas_op, n);
     for (unsigned i = 0; i < n; i++) {
-        struct slice document = stand_document(stand, i, 0);
-        ops[i] = (struct cas_op){.key = stand_key(stand, i), .raw = document, .number = ++stand->number};
+        struct slice raw = stand_raw(stand, i, 0);
+        ops[i] = (struct cas_op){.key = stand_key(stand, i), .raw = raw, .number = ++stand->number};
     }
     kit_ok(store_cas(stand->session, &call, &stand->lane, ops, n, &error));
     for (unsigned i = 0; i < n; i++)
@@ -120,6 +175,23 @@ struct fence_id stand_other_run(struct stand *stand)
     return id;
 }
 
+static int by_key(const void *a, const void *b)
+{
+    return slice_compare(((const struct record *)a)->key, ((const struct record *)b)->key);
+}
+
+/* What is not listed in order may come twice. */
+static void put_in_order(GArray *records)
+{
+    size_t kept = 0;
+    struct record *at = (struct record *)(void *)records->data;
+    g_array_sort(records, by_key);
+    for (size_t i = 0; i < records->len; i++)
+        if (!kept || !slice_equal(at[kept - 1].key, at[i].key))
+            at[kept++] = at[i];
+    g_array_set_size(records, (unsigned)kept);
+}
+
 struct record *stand_scan(struct stand *stand, const struct scan_spec *spec, size_t *ret_n)
 {
     GError *error = NULL;
@@ -138,6 +210,9 @@ struct record *stand_scan(struct stand *stand, const struct scan_spec *spec, siz
         assert_true(batch.n || batch.done);
         g_array_append_vals(records, batch.records, (unsigned)batch.n);
     }
+    const struct store_driver *driver = session_driver(stand->session);
+    if (driver->list && !driver->list->sorted)
+        put_in_order(records);
     struct record *all = arena_alloc(stand->mem, records->len * sizeof(*all) + 1);
     for (size_t i = 0; i < records->len; i++)
         all[i] = g_array_index(records, struct record, i);

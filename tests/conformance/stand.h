@@ -10,6 +10,7 @@
 #include "store/calls.h"
 
 #define NEEDS(capability) (1u << CAN_##capability)
+#define IN_ORDER          (1u << 31) /* its scans give keys in order, each once */
 
 struct stand;
 
@@ -21,6 +22,9 @@ struct subject {
     void (*tear_down)(struct stand *stand); /* NULL: nothing */
     const char *dataset;                    /* a case's dataset is its name and this; NULL: only its name */
     bool filled;                            /* can only be read, and set_up() has filled it: gets filled_cases */
+    bool own_time;                          /* the store's clock is its own: time passes, and no test turns it */
+    bool no_empty_key;                      /* a record's key has at least a byte */
+    bool (*there)(void);                    /* whether what it needs is installed; NULL: it needs nothing */
 };
 
 struct stand {
@@ -62,9 +66,17 @@ void stand_run(struct stand *stand, const struct conformance_case *row);
 struct call stand_call(struct stand *stand);
 /* The keys "k000000", "k000001", …, in the arena. */
 struct slice stand_key(struct stand *stand, unsigned i);
-/* A document { n: value }, of about `bytes` bytes where that is more. */
+/* A document { n: value }, of about `bytes` bytes where that is more; and the bytes that the store keeps of it. */
 struct slice stand_document(struct stand *stand, int64_t value, size_t bytes);
-int64_t stand_value(struct slice raw); /* of such a document */
+struct slice stand_raw(struct stand *stand, int64_t value, size_t bytes);
+int64_t stand_value(struct stand *stand, struct slice raw); /* of such a record */
+/* The same for a thread of its own. */
+struct slice stand_raw_in(struct stand *stand, struct arena *mem, int64_t value);
+int64_t stand_value_in(struct stand *stand, struct arena *mem, struct slice raw);
+
+/* The time by which the store lets records expire; lets so much of it pass, or waits for that. */
+int64_t stand_now_ms(const struct stand *stand);
+void stand_pass(struct stand *stand, int64_t until_ms);
 
 /* The image that stands. */
 struct record stand_read(struct stand *stand, struct slice key);
@@ -81,5 +93,6 @@ enum cas_outcome stand_cas(struct stand *stand, struct cas_op *op);
 struct fence stand_fence(struct stand *stand);
 struct fence_id stand_other_run(struct stand *stand);
 
-/* Scans all of `spec` (ds, batch sizes filled in where they are 0) and gives the records of all batches. */
+/* Scans all of `spec` (ds, batch sizes filled in where they are 0) and gives the records of all batches; of a store
+ * that does not list in order, sorted and each once. */
 struct record *stand_scan(struct stand *stand, const struct scan_spec *spec, size_t *ret_n);

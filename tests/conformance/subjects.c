@@ -5,7 +5,8 @@
 #include "storehost/serve.h"
 
 #define KEYED                                                                                                          \
-    (NEEDS(SCAN) | NEEDS(READ) | NEEDS(SPLIT) | NEEDS(LIST) | NEEDS(CAS) | NEEDS(FENCE) | NEEDS(SETTLE) | NEEDS(LOCK))
+    (NEEDS(SCAN) | NEEDS(READ) | NEEDS(SPLIT) | NEEDS(LIST) | NEEDS(CAS) | NEEDS(FENCE) | NEEDS(SETTLE) |              \
+     NEEDS(LOCK) | IN_ORDER)
 
 /* --- mem ---------------------------------------------------------------------------------------------------------- */
 

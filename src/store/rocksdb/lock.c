@@ -1,40 +1,8 @@
-#include <xxhash.h>
+#include "store/lock.h"
 
-#include "base/int.h"
 #include "store/rocksdb/rocks.h"
 
-enum { LOCK_VERSION = 1, RUN_UID = 16, CHECKSUM_BYTES = 8 };
-
-/* version:u8 run_uid[16] run:prefixed host:prefixed home:prefixed checksum:u64 (XXH3-64 of all before it) */
-static void lock_encode(const struct store_lock *lock, GByteArray *into)
-{
-    put_u8(into, LOCK_VERSION);
-    put_bytes(into, slice_of(lock->run_uid, RUN_UID));
-    put_prefixed(into, slice_of_text(lock->run));
-    put_prefixed(into, slice_of_text(lock->host));
-    put_prefixed(into, slice_of_text(lock->home));
-    put_u64(into, XXH3_64bits(into->data, into->len));
-}
-
-static bool lock_decode(struct slice bytes, struct arena *mem, struct store_lock *ret, GError **error)
-{
-    struct reader from = reader_of(bytes);
-    uint8_t version = reader_u8(&from);
-    struct slice uid = reader_bytes(&from, RUN_UID);
-    struct slice run = reader_prefixed(&from), host = reader_prefixed(&from), home = reader_prefixed(&from);
-    uint64_t sum = reader_u64(&from);
-    if (!from.ok || reader_left(&from) || version != LOCK_VERSION ||
-        sum != XXH3_64bits(bytes.data, bytes.len - CHECKSUM_BYTES))
-        return error_set(error, SLUICE_ERROR_CORRUPT,
-                         "the lock is damaged or of a newer sluice; --force-unlock removes it");
-    memcpy(ret->run_uid, uid.data, RUN_UID);
-    ret->run = arena_text(mem, run);
-    ret->host = arena_text(mem, host);
-    ret->home = arena_text(mem, home);
-    if (ret->run && ret->host && ret->home)
-        return true;
-    return error_set(error, SLUICE_ERROR_TOO_BIG, "the lock's holder does not fit into the memory of the call");
-}
+enum { RUN_UID = 16 };
 
 static bool load(struct session *session, struct slice key, struct arena *mem, struct store_lock *ret, bool *ret_held,
                  GError **error)
@@ -47,7 +15,7 @@ static bool load(struct session *session, struct slice key, struct arena *mem, s
         return true;
     size_t len;
     const char *data = rocksdb_pinnableslice_value(row, &len);
-    bool ok = lock_decode(rocks_slice(data, len), mem, ret, error);
+    bool ok = store_lock_decode(rocks_slice(data, len), mem, ret, error);
     rocksdb_pinnableslice_destroy(row);
     return ok;
 }
@@ -65,7 +33,7 @@ static bool lock_latched(struct session *session, const struct call *call, struc
                          call->ds->name, holder.run, holder.home, holder.host);
     }
     g_autoptr(GByteArray) row = g_byte_array_new();
-    lock_encode(io, row);
+    store_lock_encode(io, row);
     rocksdb_writebatch_put_cf(((struct rocks_session *)session)->batch, rocks_family(rocks_of(session), ROCKS_META),
                               (const char *)key.data, key.len, (const char *)row->data, row->len);
     return rocks_commit(session, error);

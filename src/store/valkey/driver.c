@@ -1,0 +1,229 @@
+/* The driver's table: opening, sessions, datasets, places. */
+#include "store/valkey/refusal.h"
+#include "store/valkey/valkey_store.h"
+
+#define CALL_BYTES ((size_t)1 << 30) /* what one call may need beside its answer: a bound, never taken at once */
+#define OPEN_TRIES 2
+
+static bool parse_uri(const struct store_config *config, struct valkey_uri **ret, GError **error)
+{
+    return valkey_uri_parse(ret, config->uri, config->base_dir, error);
+}
+
+static bool locate(const struct store_config *config, const struct world *world, char **ret, GError **error)
+{
+    auto_(valkey_uri) uri = NULL;
+    if (!parse_uri(config, &uri, error))
+        return false;
+    *ret = valkey_uri_place(uri);
+    return true;
+}
+
+static void store_free(struct valkey_store *store)
+{
+    fences_free(store->fences);
+    if (store->routes)
+        routes_free(store->routes);
+    valkey_uri_free(store->uri);
+    g_free(store->place);
+    g_free(store);
+}
+
+static bool open_store(struct store **ret, const struct store_config *config, const struct world *world, GError **error)
+{
+    struct topology *topology = NULL;
+    auto_(valkey_uri) uri = NULL;
+    if (!parse_uri(config, &uri, error))
+        return false;
+    int64_t patience_us = uri->timeout_ms * 1000 * (int64_t)uri->n_hosts * OPEN_TRIES;
+    struct net_wait wait = {.deadline_us = world_monotonic_us(world) + patience_us};
+    if (!topology_ask(&topology, world, uri, NULL, &wait, error))
+        return false;
+    struct valkey_store *store = g_new0(struct valkey_store, 1);
+    store->cluster = topology->kind == VALKEY_CLUSTER;
+    store->place = valkey_uri_place(uri);
+    store->uri = g_steal_pointer(&uri);
+    store->routes = routes_new(world, store->uri, topology);
+    topology_unref(topology);
+    store->fences = fences_new(world, store->cluster ? SLOTS : 1);
+    *ret = (struct store *)store;
+    return true;
+}
+
+static void close_store(struct store *store)
+{
+    store_free((struct valkey_store *)store);
+}
+
+/* --- sessions ----------------------------------------------------------------------------------------------------- */
+
+static void dataset_free(void *at)
+{
+    struct valkey_dataset *dataset = at;
+    key_template_free(dataset->template);
+    g_free(dataset);
+}
+
+static bool session_open(struct session **ret, struct store *store, GError **error)
+{
+    struct valkey_session *session = g_new0(struct valkey_session, 1);
+    session->router = router_new(((struct valkey_store *)store)->routes);
+    session->datasets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, dataset_free);
+    session->written = g_hash_table_new(g_direct_hash, g_direct_equal);
+    session->due = g_hash_table_new(g_direct_hash, g_direct_equal);
+    session->recorded = g_array_new(false, false, sizeof(struct valkey_recorded));
+    session->mem = arena_new(CALL_BYTES);
+    session->work = form_work_new();
+    *ret = (struct session *)session;
+    return true;
+}
+
+static void session_close(struct session *base)
+{
+    struct valkey_session *session = valkey_session_of(base);
+    router_free(session->router);
+    g_hash_table_unref(session->datasets);
+    g_hash_table_unref(session->written);
+    g_hash_table_unref(session->due);
+    g_array_unref(session->recorded);
+    arena_free(session->mem);
+    form_work_free(session->work);
+    g_free(session);
+}
+
+static bool dataset_make(const struct dataset *ds, struct valkey_dataset **ret, GError **error)
+{
+    auto_(key_template) template = NULL;
+    if (!key_template_parse(&template, ds->name, error))
+        return false;
+    const struct form *form = form_of(ds);
+    if (!form)
+        return error_set(error, SLUICE_ERROR_SPEC,
+                         "dataset '%s': there are no records of this form here; `as` is hash, json or raw", ds->name);
+    *ret = g_new0(struct valkey_dataset, 1);
+    (*ret)->template = g_steal_pointer(&template);
+    (*ret)->form = form;
+    return true;
+}
+
+bool valkey_dataset_of(struct session *session, const struct dataset *ds, const struct valkey_dataset **ret,
+                       GError **error)
+{
+    GHashTable *all = valkey_session_of(session)->datasets;
+    g_autofree char *name = g_strdup_printf("%d/%s", (int)ds->form, ds->name);
+    struct valkey_dataset *dataset = g_hash_table_lookup(all, name);
+    if (!dataset) {
+        if (!dataset_make(ds, &dataset, error))
+            return false;
+        g_hash_table_insert(all, g_steal_pointer(&name), dataset);
+    }
+    *ret = dataset;
+    return true;
+}
+
+uint32_t valkey_place_of(const struct valkey_store *store, struct slice server_key)
+{
+    return store->cluster ? slot_of(server_key) : 0;
+}
+
+bool valkey_refused(const struct reply *reply, const char *what, GError **error)
+{
+    const struct refusal *row = refusal_of(reply);
+    return error_set(error, row ? row->code : SLUICE_ERROR_STORE, "%s: the server answers: %.*s", what,
+                     (int)MIN(reply->bytes.len, 300u), (const char *)reply->bytes.data);
+}
+
+static bool takes(const struct dataset *ds, GError **error)
+{
+    struct valkey_dataset *dataset = NULL;
+    if (!dataset_make(ds, &dataset, error))
+        return false;
+    size_t places = key_template_places(dataset->template);
+    dataset_free(dataset);
+    return !places || !ds->key || ds->key->n == places ||
+           error_set(error, SLUICE_ERROR_SPEC,
+                     "dataset '%s': it has %zu placeholders, and `key` has %zu paths: they stand for each other in "
+                     "their order",
+                     ds->name, places, ds->key->n);
+}
+
+static bool overlap(const struct dataset *one, const struct dataset *other)
+{
+    auto_(key_template) a = NULL;
+    auto_(key_template) b = NULL;
+    bool both = key_template_parse(&a, one->name, NULL) && key_template_parse(&b, other->name, NULL);
+    return !both || key_template_overlap(a, b);
+}
+
+/* --- documents ---------------------------------------------------------------------------------------------------- */
+
+static bool decode(const struct dataset *ds, struct slice raw, struct arena *mem, struct slice *ret, GError **error)
+{
+    const struct form *form = form_of(ds);
+    return form ? form->decode(ds, raw, mem, ret, error)
+                : error_set(error, SLUICE_ERROR_SPEC, "dataset '%s' has no form that there is here", ds->name);
+}
+
+static bool encode(const struct dataset *ds, struct slice document, struct arena *mem, struct slice *ret,
+                   GError **error)
+{
+    const struct form *form = form_of(ds);
+    return form ? form->encode(ds, document, mem, ret, error)
+                : error_set(error, SLUICE_ERROR_SPEC, "dataset '%s' has no form that there is here", ds->name);
+}
+
+/* --- the table ---------------------------------------------------------------------------------------------------- */
+
+static const char *const schemes[] = {"valkey", "redis", "valkeys", "rediss", NULL};
+
+static const struct option_row options[] = {
+    {"sentinel", "NAME", "the hosts are Sentinels; the name under which they know the primary"},
+    {"sentinel_user", "USER", "who asks the Sentinels; none: nobody in particular"},
+    {"sentinel_password", "SECRET", "with which password"},
+    {"timeout", "5000", "milliseconds that one call to one server may take"},
+    {"protocol", "2|3", "RESP2 or RESP3; none: 3 where the server speaks it"},
+    {"ca", "FILE", "TLS: whose certificates are trusted; none: the system's"},
+    {"cert", "FILE", "TLS: sluice's own certificate"},
+    {"key", "FILE", "TLS: its key"},
+    {"server_name", "NAME", "TLS: the name in the server's certificate; none: the host"},
+    {"insecure", "1", "TLS: any certificate is taken"},
+    {NULL, NULL, NULL},
+};
+
+static const struct write_ops write_ops = {
+    .cas = valkey_cas,
+    .settle = valkey_settle,
+    .lane_open = valkey_lane_open,
+    .lane_close = valkey_lane_close,
+    .fence_read = valkey_fence_read,
+    .fence_drop = valkey_fence_drop,
+    .lock = valkey_lock,
+    .unlock = valkey_unlock,
+    .lock_read = valkey_lock_read,
+};
+
+static const struct list_ops list_ops = {.sorted = false};
+
+const struct store_driver valkey_driver = {
+    .name = "valkey",
+    .schemes = schemes,
+    .words = "Valkey and Redis: standalone, Sentinel or Cluster",
+    .options = options,
+    .takes = takes,
+    .overlap = overlap,
+    .locate = locate,
+    .open = open_store,
+    .close = close_store,
+    .session_open = session_open,
+    .session_close = session_close,
+    .inspect = valkey_inspect,
+    .decode = decode,
+    .encode = encode,
+    .split = valkey_split,
+    .scan_open = valkey_scan_open,
+    .scan_next = valkey_scan_next,
+    .scan_close = valkey_scan_close,
+    .read = valkey_read,
+    .write = &write_ops,
+    .list = &list_ops,
+};

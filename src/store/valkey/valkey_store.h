@@ -1,0 +1,120 @@
+/* What the files of the driver share. */
+#pragma once
+
+#include "store/valkey/fence.h"
+#include "store/valkey/form.h"
+#include "store/valkey/list.h"
+#include "store/valkey/script.h"
+#include "store/valkey/valkey.h"
+
+struct valkey_store {
+    struct store_base base;
+    struct valkey_uri *uri;
+    struct routes *routes;
+    struct fences *fences;
+    char *place;
+    bool cluster;
+};
+
+/* What a value may measure: what one command of a server takes, less its frame. */
+#define VALKEY_RAW_BYTES (512u << 20)
+
+/* A dataset as a session has met it. */
+struct valkey_dataset {
+    struct key_template *template;
+    const struct form *form;
+};
+
+struct valkey_session {
+    struct session_base base;
+    struct router *router;
+    GHashTable *datasets; /* form and name → struct valkey_dataset */
+    GHashTable *written;  /* struct fence_part → how many numbers of it are not settled */
+    GArray *recorded;     /* of struct valkey_recorded: records written and not settled */
+    GHashTable *due;      /* set of struct fence_part: settled since their record was written */
+    bool lost;            /* a server was replaced; settle has yet to say so */
+    struct form_work *work;
+    struct arena *mem; /* of one call */
+};
+
+/* A record that has all marks up to an event. */
+struct valkey_recorded {
+    struct fence_part *part;
+    uint64_t event;
+};
+
+static inline struct valkey_store *valkey_store_of(const struct session *session)
+{
+    return (struct valkey_store *)((const struct session_base *)session)->store;
+}
+
+static inline struct valkey_session *valkey_session_of(struct session *session)
+{
+    return (struct valkey_session *)session;
+}
+
+/* SPEC where it is no pattern of keys, or of a form that there is not here. Lives as long as the session. */
+bool valkey_dataset_of(struct session *session, const struct dataset *ds, const struct valkey_dataset **ret,
+                       GError **error);
+/* The place in which the fence of a server's key lies, and what a command says of where it goes. */
+uint32_t valkey_place_of(const struct valkey_store *store, struct slice server_key);
+
+/* What a refusal of the server means: NOT_PERMITTED with the command where its user lacks a right, else STORE. */
+bool valkey_refused(const struct reply *reply, const char *what, GError **error);
+
+/* --- fences on the wire (take.c): one thread at a time takes a run over; no lock is held by the caller -------------
+ */
+
+/* Until this process holds the run: all places, every partition as it stands there. FENCED where another process has
+ * taken it since this one did: only opening a lane takes it back (`again`). */
+bool fence_take_run(struct session *session, const struct call *call, struct fence_run *run, bool again,
+                    GError **error);
+/* All places once more, for one partition that may have lost marks with a server. */
+bool fence_take_part(struct session *session, const struct call *call, struct fence_run *run, struct fence_part *part,
+                     GError **error);
+/* Some places once more, with an epoch of their own: what was under way there will never take effect. */
+bool fence_take_places(struct session *session, const struct call *call, struct fence_run *run, const GArray *places,
+                       GError **error);
+/* All places, without taking anything. */
+bool fence_look(struct session *session, const struct call *call, struct fence_run *run, struct fence_intake **ret,
+                GError **error);
+/* What stands in the home of a partition. */
+struct fence_seen {
+    uint32_t highest; /* lane of the partition's record; 0: none */
+    uint64_t epoch;
+};
+bool fence_look_record(struct session *session, const struct call *call, struct fence_run *run, uint32_t part,
+                       struct fence_seen *ret, GError **error);
+/* Writes the partition's record as `state`. FENCED: the run is another's. */
+bool fence_write_record(struct session *session, const struct call *call, struct fence_run *run,
+                        struct fence_part *part, const struct fence_state *state, GError **error);
+/* An answer { 3, epoch } of a script, sent with `sent`: whether it may go there again, with the place's new epoch. */
+enum fence_answer { FENCE_AGAIN, FENCE_ANOTHERS, FENCE_LOST };
+enum fence_answer fence_answered(struct fences *fences, struct fence_run *run, uint32_t place, uint64_t sent,
+                                 struct slice epoch);
+/* The fence of a place is not what this process left there: UNSETTLED, and all partitions are read anew. Lock held. */
+bool fence_lost(struct fences *fences, struct fence_run *run, uint32_t place, GError **error);
+
+/* Whether the store has a fence of the lane's partition; where it has, this process holds the run (*ret, else NULL). */
+bool fence_join(struct session *session, const struct call *call, const struct lane *lane, struct fence_run **ret,
+                GError **error);
+/* What this session has written outlives a server; *ret_lost: perhaps not, and valkey_settle() has yet to say so. */
+bool valkey_session_settle(struct session *session, const struct call *call, bool *ret_lost, GError **error);
+
+/* --- the contract's operations ------------------------------------------------------------------------------------ */
+
+bool valkey_lane_open(struct session *, const struct call *, const struct lane *, struct fence *ret_before, GError **);
+bool valkey_lane_close(struct session *, const struct call *, const struct fence_id *, GError **);
+bool valkey_fence_read(struct session *, const struct call *, const struct fence_id *, struct fence *ret, GError **);
+bool valkey_fence_drop(struct session *, const struct call *, const uint8_t run[16], GError **);
+bool valkey_cas(struct session *, const struct call *, const struct lane *, struct cas_op *ops, size_t n, GError **);
+bool valkey_settle(struct session *, const struct call *, GError **);
+bool valkey_lock(struct session *, const struct call *, struct store_lock *io, bool force, GError **);
+bool valkey_unlock(struct session *, const struct call *, const uint8_t run_uid[16], GError **);
+bool valkey_lock_read(struct session *, const struct call *, struct store_lock *ret, bool *ret_held, GError **);
+bool valkey_inspect(struct session *, const struct call *, struct store_info *ret, GError **);
+bool valkey_read(struct session *, const struct call *, struct record *io, size_t n, GError **);
+bool valkey_split(struct session *, const struct call *, const struct split_wish *, struct part_list *into, GError **);
+bool valkey_scan_open(struct scan **ret, struct session *, const struct scan_spec *, GError **);
+bool valkey_scan_next(struct scan *, const struct call *, struct batch *ret, GError **);
+void valkey_scan_close(struct scan *);
