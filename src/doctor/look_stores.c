@@ -136,6 +136,46 @@ static void tell_remark(struct look *look, const char *uri, const struct store_r
     }
 }
 
+static void put_number(GString *into, const char *before, int64_t number, const char *behind)
+{
+    char text[UNITS_TEXT];
+    if (number >= 0)
+        g_string_append_printf(into, "%s%s%s", before, units_count((uint64_t)number, text), behind);
+}
+
+static void put_memory(GString *into, const struct node_health *health)
+{
+    char used[UNITS_TEXT], most[UNITS_TEXT];
+    if (health->memory_bytes < 0)
+        return;
+    g_string_append_printf(into, ", %s", units_bytes((uint64_t)health->memory_bytes, used));
+    if (health->memory_limit_bytes > 0)
+        g_string_append_printf(into, " of %s", units_bytes((uint64_t)health->memory_limit_bytes, most));
+}
+
+/* A remark for each server: how it feels now. */
+static bool remark_health(struct session *session, const struct call *call, GArray *into, GError **error)
+{
+    g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(struct node_health));
+    if (!store_health(session, call, nodes, error))
+        return false;
+    for (guint i = 0; i < nodes->len; i++) {
+        const struct node_health *health = &g_array_index(nodes, struct node_health, i);
+        g_autoptr(GString) text = g_string_new(NULL);
+        g_string_append_printf(text, "%s answers in %.2f ms", health->node, (double)health->round_trip_us / 1000);
+        put_number(text, ", ", health->ops_per_s, " calls/s");
+        put_number(text, ", ", health->clients, " clients");
+        put_memory(text, health);
+        put_number(text, ", ", health->replicas, " replicas in step");
+        put_number(text, ", ", health->slow_calls, " slow calls logged");
+        struct store_remark remark = {.level = REMARK_OK, .text = arena_text(call->mem, slice_of_text(text->str))};
+        if (!remark.text)
+            return error_set(error, SLUICE_ERROR_TOO_BIG, "what the servers say does not fit into memory");
+        g_array_append_val(into, remark);
+    }
+    return true;
+}
+
 /* Whether anything was found: each but the last is a finding of its own. */
 static bool look_server(struct look *look, struct store *store, const struct dataset *ds, const char *uri, bool writes,
                         bool found)
@@ -144,8 +184,9 @@ static bool look_server(struct look *look, struct store *store, const struct dat
     auto_(session) session = NULL;
     g_autoptr(GArray) remarks = g_array_new(FALSE, FALSE, sizeof(struct store_remark));
     struct call call = {.ds = ds, .mem = look->mem};
-    bool ok = !store ||
-              (store_session_open(&session, store, &error) && store_examine(session, &call, writes, remarks, &error));
+    bool ok = !store || (store_session_open(&session, store, &error) &&
+                         store_examine(session, &call, writes, remarks, &error) &&
+                         remark_health(session, &call, remarks, &error));
     for (guint i = 0; i < remarks->len; i++, found = true) {
         if (found)
             look_again(look);

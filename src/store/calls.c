@@ -159,6 +159,16 @@ bool store_examine(struct session *session, const struct call *call, bool writes
            call_end(&attempt, driver->examine(session, call, writes, into, error), error);
 }
 
+bool store_health(struct session *session, const struct call *call, GArray *into, GError **error)
+{
+    const struct store_driver *driver = session_driver(session);
+    struct attempt attempt;
+    if (!driver->health)
+        return true;
+    return call_begin(&attempt, session, call, OP_INSPECT, true, error) &&
+           call_end(&attempt, driver->health(session, call, into, error), error);
+}
+
 bool store_takes(const struct store_driver *driver, const struct dataset *ds, GError **error)
 {
     return !driver->takes || driver->takes(ds, error);

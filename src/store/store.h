@@ -283,6 +283,20 @@ struct store_remark {
     const char *text, *todo; /* in call->mem; todo NULL: nothing is to be done */
 };
 
+/* How one server of a store feels at a moment; -1: it does not say. */
+struct node_health {
+    const char *node;      /* in call->mem */
+    int64_t round_trip_us; /* of the smallest request */
+    int64_t ops_per_s, clients;
+    int64_t memory_bytes, memory_limit_bytes; /* limit 0: none */
+    int64_t evicted;                          /* keys, since the server was started */
+    int64_t replicas;                         /* connected and in step */
+    int64_t lag_bytes;                        /* of the replica that is farthest behind */
+    int64_t slow_calls;                       /* in its log of slow calls */
+    int64_t clock_ms;
+};
+#define NODE_HEALTH_UNKNOWN ((struct node_health){NULL, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1})
+
 struct option_row {
     const char *name, *value_form, *words; /* of a URI's ?name=value */
 };
@@ -309,6 +323,8 @@ struct store_driver {
     /* Appends struct store_remark: versions, rights (each missing one by name), what stands in the way of a promise;
      * `writes`: for a target. Writes nothing. NULL: there is nothing to find out. */
     bool (*examine)(struct session *, const struct call *, bool writes, GArray *into, GError **);
+    /* Appends a struct node_health for every server that takes writes. NULL: there are none. */
+    bool (*health)(struct session *, const struct call *, GArray *into, GError **);
     /* raw ⇄ document; pure. decode may return a slice of raw itself. NULL, NULL: raw is BSON already. */
     bool (*decode)(const struct dataset *, struct slice raw, struct arena *, struct slice *ret, GError **);
     bool (*encode)(const struct dataset *, struct slice document, struct arena *, struct slice *ret, GError **);
