@@ -33,7 +33,8 @@ static void summary_text(struct cli *cli, const struct run_result *planned, bool
     if (planned->supersedes)
         fprintf(cli->err,
                 "  supersedes %s: what that run wrote is taken back first, and the transform sees what was "
-                "there before it\n",
+                "there before it\n"
+                "  risk and forecast describe what stands now, with what that run wrote\n",
                 planned->supersedes);
 }
 
