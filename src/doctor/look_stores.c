@@ -184,9 +184,9 @@ static bool look_server(struct look *look, struct store *store, const struct dat
     auto_(session) session = NULL;
     g_autoptr(GArray) remarks = g_array_new(FALSE, FALSE, sizeof(struct store_remark));
     struct call call = {.ds = ds, .mem = look->mem};
-    bool ok = !store || (store_session_open(&session, store, &error) &&
-                         store_examine(session, &call, writes, remarks, &error) &&
-                         remark_health(session, &call, remarks, &error));
+    bool ok = !store ||
+              (store_session_open(&session, store, &error) && store_examine(session, &call, writes, remarks, &error) &&
+               remark_health(session, &call, remarks, &error));
     for (guint i = 0; i < remarks->len; i++, found = true) {
         if (found)
             look_again(look);
