@@ -25,9 +25,9 @@ static bool inspect(struct look *look, struct store *store, const char *dataset,
 static void tell_size(struct look *look, const struct store_info *info, const char *uri, const char *dataset)
 {
     char records[UNITS_TEXT], bytes[UNITS_TEXT];
-    look_ok(look, "%s#%s: %s%s%s, %s", uri, dataset, info->records ? "about " : "",
+    look_ok(look, "%s#%s: %s%s%s%s%s", uri, dataset, info->records ? "about " : "",
             info->records ? units_count(info->records, records) : "", info->records ? " records" : "there",
-            units_bytes(info->bytes, bytes));
+            info->bytes ? ", " : "", info->bytes ? units_bytes(info->bytes, bytes) : "");
 }
 
 void look_source(struct look *look)

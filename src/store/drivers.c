@@ -3,10 +3,11 @@
 #include "store/mem/mem.h"
 #include "store/rocksdb/rocksdb.h"
 #include "store/undo/undo_store.h"
+#include "store/valkey/valkey.h"
 
 /* The drivers of this sluice, in the order in which `sluice stores` lists them. */
 static const struct store_driver *const drivers[] = {
-    &file_driver, &rocksdb_driver, &mem_driver, &undo_driver, NULL,
+    &file_driver, &rocksdb_driver, &valkey_driver, &mem_driver, &undo_driver, NULL,
 };
 
 const struct store_driver *const *store_drivers(void)

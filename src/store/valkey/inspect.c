@@ -53,6 +53,23 @@ static bool clock_of(struct session *session, const struct call *call, const str
     return router_run(valkey_session_of(session)->router, call, &wish, error);
 }
 
+/* Which node has which slots: a digest of their ids in the order of the slots. */
+static const char *topology_text(const struct topology *topology, struct arena *mem)
+{
+    GString *owners = g_string_new(NULL);
+    char text[17];
+    for (size_t slot = 0; slot < SLOTS; slot++) {
+        int32_t owner = topology->owner[slot];
+        bool same = slot > 0 && owner == topology->owner[slot - 1];
+        if (!same)
+            g_string_append_printf(owners, "%zu %s\n", slot, owner < 0 ? "-" : topology->nodes[owner].id);
+    }
+    g_snprintf(text, sizeof text, "%016" G_GINT64_MODIFIER "x",
+               digest_bytes(slice_of(owners->str, owners->len), 0).low);
+    g_string_free(owners, TRUE);
+    return arena_text(mem, slice_of_text(text));
+}
+
 /* Of a cluster the node that owns slot 0 stands for all of it. */
 static bool inspect_node(struct session *session, const struct call *call, const struct topology *topology,
                          struct store_info *info, GError **error)
@@ -68,6 +85,8 @@ static bool inspect_node(struct session *session, const struct call *call, const
     const char *run_id = valkey_store_of(session)->cluster ? node->id : state.run_id;
     info->run_id = run_id && *run_id ? arena_text(call->mem, slice_of_text(run_id)) : NULL;
     g_autofree char *version = g_strdup_printf("%s %s", topology->server, topology->version);
+    if (topology->kind == VALKEY_CLUSTER)
+        info->topology = topology_text(topology, call->mem);
     info->version = arena_text(call->mem, slice_of_text(version));
     return true;
 }

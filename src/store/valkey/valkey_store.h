@@ -113,6 +113,8 @@ bool valkey_lock(struct session *, const struct call *, struct store_lock *io, b
 bool valkey_unlock(struct session *, const struct call *, const uint8_t run_uid[16], GError **);
 bool valkey_lock_read(struct session *, const struct call *, struct store_lock *ret, bool *ret_held, GError **);
 bool valkey_inspect(struct session *, const struct call *, struct store_info *ret, GError **);
+bool valkey_examine(struct session *, const struct call *, bool writes, GArray *into, GError **);
+bool valkey_health(struct session *, const struct call *, GArray *into, GError **);
 bool valkey_read(struct session *, const struct call *, struct record *io, size_t n, GError **);
 bool valkey_split(struct session *, const struct call *, const struct split_wish *, struct part_list *into, GError **);
 bool valkey_scan_open(struct scan **ret, struct session *, const struct scan_spec *, GError **);

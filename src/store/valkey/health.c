@@ -1,0 +1,126 @@
+#include "store/valkey/health.h"
+
+#include "base/int.h"
+#include "store/valkey/info.h"
+#include "store/valkey/refusal.h"
+
+/* The questions to one node, in the order in which they are sent. */
+enum question { ASK_PING, ASK_INFO, ASK_SLOWLOG, ASK_TIME, ASK_COUNT };
+
+static const struct {
+    const char *words[2];
+    size_t n;
+} QUESTIONS[ASK_COUNT] = {
+    [ASK_PING] = {{"PING"}, 1},
+    [ASK_INFO] = {{"INFO"}, 1},
+    [ASK_SLOWLOG] = {{"SLOWLOG", "LEN"}, 2},
+    [ASK_TIME] = {{"TIME"}, 1},
+};
+
+static int64_t number_or_unknown(struct slice info, const char *name)
+{
+    struct slice text;
+    return info_text(info, name, &text) ? info_number(info, name) : -1;
+}
+
+static void take_info(struct node_health *health, struct slice info)
+{
+    int64_t acknowledged;
+    health->ops_per_s = number_or_unknown(info, "instantaneous_ops_per_sec");
+    health->clients = number_or_unknown(info, "connected_clients");
+    health->memory_bytes = number_or_unknown(info, "used_memory");
+    health->memory_limit_bytes = number_or_unknown(info, "maxmemory");
+    health->evicted = number_or_unknown(info, "evicted_keys");
+    health->replicas = info_replicas(info, &acknowledged);
+    int64_t offset = number_or_unknown(info, "master_repl_offset");
+    if (acknowledged != INT64_MAX && offset >= 0)
+        health->lag_bytes = MAX(offset - acknowledged, 0);
+}
+
+static void take_time(struct node_health *health, const struct reply *reply)
+{
+    uint64_t s, us;
+    if (reply_is_array(reply, 2) && int_parse_u64(reply->items[0].bytes, &s) &&
+        int_parse_u64(reply->items[1].bytes, &us) && s < (uint64_t)INT64_MAX / 1000)
+        health->clock_ms = (int64_t)(s * 1000 + us / 1000);
+}
+
+/* One question on its way; a refusal is an answer that says nothing. */
+struct asking {
+    struct node_health *health;
+    enum question question;
+};
+
+static bool take(void *self, size_t i, const struct reply *reply, GError **error)
+{
+    struct asking *asking = self;
+    switch (asking->question) {
+    case ASK_INFO:
+        if (reply->type == REPLY_BYTES)
+            take_info(asking->health, reply->bytes);
+        break;
+    case ASK_SLOWLOG:
+        if (reply->type == REPLY_INTEGER)
+            asking->health->slow_calls = reply->integer;
+        break;
+    case ASK_TIME:
+        take_time(asking->health, reply);
+        break;
+    case ASK_PING:
+    case ASK_COUNT:
+        break;
+    }
+    return true;
+}
+
+static bool ask(struct router *router, const struct valkey_host *at, struct asking *asking, const struct call *call,
+                GError **error)
+{
+    struct slice args[2];
+    struct command command = {
+        .args = args, .n_args = QUESTIONS[asking->question].n, .slot = -1, .at = at, .repeatable = true};
+    struct route_wish wish = {.commands = &command, .n = 1, .answer = take, .self = asking};
+    GError *failed = NULL;
+    for (size_t i = 0; i < command.n_args; i++)
+        args[i] = slice_of_text(QUESTIONS[asking->question].words[i]);
+    if (router_run(router, call, &wish, &failed))
+        return true;
+    if (error_is(failed, SLUICE_ERROR_NOT_PERMITTED)) {
+        g_error_free(failed);
+        return true;
+    }
+    g_propagate_error(error, failed);
+    return false;
+}
+
+static bool ask_node(const struct health_wish *wish, const struct valkey_host *at, const struct call *call,
+                     GArray *into, GError **error)
+{
+    struct router *router = wish->router;
+    struct node_health health = NODE_HEALTH_UNKNOWN;
+    g_autofree char *name = g_strdup_printf("%s:%u", at->host, at->port);
+    struct asking asking = {.health = &health, .question = ASK_PING};
+    if (!ask(router, at, &asking, call, error)) /* the connection is open behind it */
+        return error_add(error, "%s", name);
+    int64_t began_us = world_monotonic_us(wish->world);
+    if (!ask(router, at, &asking, call, error))
+        return error_add(error, "%s", name);
+    health.round_trip_us = world_monotonic_us(wish->world) - began_us;
+    for (asking.question = ASK_INFO; asking.question < ASK_COUNT; asking.question++)
+        if (!ask(router, at, &asking, call, error))
+            return error_add(error, "%s", name);
+    health.node = arena_text(call->mem, slice_of_text(name));
+    if (!health.node)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "the names of the servers do not fit into memory");
+    g_array_append_val(into, health);
+    return true;
+}
+
+bool health_ask(const struct health_wish *wish, const struct call *call, GArray *into, GError **error)
+{
+    const struct topology *topology = wish->topology;
+    for (size_t i = 0; i < topology->n; i++)
+        if (topology->nodes[i].primary && !ask_node(wish, &topology->nodes[i].at, call, into, error))
+            return false;
+    return true;
+}

@@ -1,0 +1,43 @@
+/* What doctor and a governor ask of the servers, as the contract has it. */
+#include "store/valkey/examine.h"
+#include "store/valkey/health.h"
+#include "store/valkey/valkey_store.h"
+
+/* A key that a record of the dataset could have: of a template one with `sluice` in its places, of a glob the glob
+ * itself. */
+static const char *some_key(const struct valkey_dataset *ds, struct arena *mem)
+{
+    struct slice key = slice_of_text("sluice"), server;
+    if (key_template_places(ds->template) == 1 && key_template_to_server(ds->template, key, mem, &server, NULL))
+        return arena_text(mem, server);
+    return key_template_glob(ds->template);
+}
+
+bool valkey_examine(struct session *session, const struct call *call, bool writes, GArray *into, GError **error)
+{
+    struct valkey_store *store = valkey_store_of(session);
+    const struct valkey_dataset *ds;
+    if (!valkey_dataset_of(session, call->ds, &ds, error))
+        return false;
+    struct topology *topology = routes_topology(store->routes);
+    struct examine_wish wish = {.router = valkey_session_of(session)->router,
+                                .topology = topology,
+                                .user = store->uri->user,
+                                .key = some_key(ds, call->mem),
+                                .glob = key_template_glob(ds->template),
+                                .writes = writes};
+    bool ok = examine_servers(&wish, call, into, error);
+    topology_unref(topology);
+    return ok;
+}
+
+bool valkey_health(struct session *session, const struct call *call, GArray *into, GError **error)
+{
+    struct valkey_store *store = valkey_store_of(session);
+    struct topology *topology = routes_topology(store->routes);
+    struct health_wish wish = {
+        .router = valkey_session_of(session)->router, .topology = topology, .world = store->base.world};
+    bool ok = health_ask(&wish, call, into, error);
+    topology_unref(topology);
+    return ok;
+}
