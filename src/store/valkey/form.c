@@ -10,12 +10,13 @@ const struct form *form_of(const struct dataset *ds)
 {
     switch (ds->form) {
     case FORM_DEFAULT:
-        return valkey_name_is_template(ds->name) ? &form_hash : NULL;
+        return valkey_name_is_template(ds->name) ? &form_hash : &form_raw;
     case FORM_HASH:
         return &form_hash;
     case FORM_JSON:
         return &form_json;
     case FORM_RAW:
+        return &form_raw;
     case FORM_BSON:
         break;
     }
@@ -139,20 +140,13 @@ bool form_strange_reply(struct slice key, const struct reply *reply, GError **er
                      text_quote(key, quoted));
 }
 
-static bool is_wrong_type(const struct reply *reply)
-{
-    static const char word[] = "WRONGTYPE";
-    return reply->type == REPLY_ERROR && reply->bytes.len >= strlen(word) &&
-           memcmp(reply->bytes.data, word, strlen(word)) == 0;
-}
-
 bool form_image_begin(const struct reply *replies, struct slice key, const char *no_such, struct record *ret,
                       bool *ret_more, GError **error)
 {
     const struct reply *probe = &replies[0], *expiry = &replies[1];
     *ret = (struct record){.key = key, .presence = RECORD_ABSENT};
     *ret_more = false;
-    if (is_wrong_type(probe)) {
+    if (reply_is_error(probe, "WRONGTYPE")) {
         ret->presence = RECORD_FAULT;
         ret->fault = (struct fault){SLUICE_ERROR_BAD_RECORD, no_such};
         return true;
@@ -178,6 +172,17 @@ bool form_pairs_init(struct form_pairs *pairs, size_t n, GError **error)
     return pairs->at || error_set(error, SLUICE_ERROR_TOO_BIG, "there is no memory for %zu fields", n);
 }
 
+bool form_pairs_grow(struct form_pairs *pairs, size_t n)
+{
+    struct form_pair *grown = g_try_renew(struct form_pair, pairs->many, n);
+    if (!grown)
+        return false;
+    if (!pairs->many)
+        memcpy(grown, pairs->few, pairs->n * sizeof *grown);
+    pairs->many = pairs->at = grown;
+    return true;
+}
+
 void form_pairs_done(struct form_pairs *pairs)
 {
     g_free(pairs->many);
@@ -189,13 +194,14 @@ static int by_name(const void *a, const void *b)
 }
 
 /* What a document was written as comes back sorted; and most have a handful of fields. */
-static void sort(struct form_pair *at, size_t n)
+void form_pairs_sort(struct form_pairs *pairs)
 {
-    if (n > FORM_FEW) {
-        qsort(at, n, sizeof *at, by_name);
+    struct form_pair *at = pairs->at;
+    if (pairs->n > FORM_FEW) {
+        qsort(at, pairs->n, sizeof *at, by_name);
         return;
     }
-    for (size_t i = 1; i < n; i++) {
+    for (size_t i = 1; i < pairs->n; i++) {
         struct form_pair pair = at[i];
         size_t to = i;
         for (; to > 0 && slice_compare(at[to - 1].name, pair.name) > 0; to--)
@@ -204,12 +210,22 @@ static void sort(struct form_pair *at, size_t n)
     }
 }
 
-static uint8_t *put(uint8_t *into, struct slice bytes)
+uint8_t *form_put(uint8_t *into, struct slice bytes)
 {
-    into = int_put_varint(into, bytes.len);
     if (bytes.len)
         memcpy(into, bytes.data, bytes.len);
     return into + bytes.len;
+}
+
+uint8_t *form_put_u32(uint8_t *into, size_t value)
+{
+    uint32_t little = GUINT32_TO_LE((uint32_t)value);
+    return form_put(into, slice_of(&little, sizeof little));
+}
+
+uint8_t *form_put_prefixed(uint8_t *into, struct slice bytes)
+{
+    return form_put(int_put_varint(into, bytes.len), bytes);
 }
 
 bool form_pairs_write(struct form_pairs *pairs, struct slice begin, struct arena *mem, struct slice *ret,
@@ -221,11 +237,10 @@ bool form_pairs_write(struct form_pairs *pairs, struct slice begin, struct arena
     uint8_t *raw = arena_alloc(mem, room), *at = raw;
     if (!raw)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "the record does not fit into the memory of a batch");
-    sort(pairs->at, pairs->n);
-    memcpy(at, begin.data, begin.len);
-    at += begin.len;
+    form_pairs_sort(pairs);
+    at = form_put(at, begin);
     for (size_t i = 0; i < pairs->n; i++)
-        at = put(put(at, pairs->at[i].name), pairs->at[i].value);
+        at = form_put_prefixed(form_put_prefixed(at, pairs->at[i].name), pairs->at[i].value);
     *ret = slice_of(raw, (size_t)(at - raw));
     arena_trim(mem, raw, room, ret->len);
     return true;

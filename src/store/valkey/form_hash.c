@@ -128,20 +128,6 @@ static bool hash_write_args(struct slice raw, struct arena *mem, GArray *into, G
 
 /* --- documents ---------------------------------------------------------------------------------------------------- */
 
-static uint8_t *put_u32le(uint8_t *into, size_t value)
-{
-    uint32_t little = GUINT32_TO_LE((uint32_t)value);
-    memcpy(into, &little, sizeof little);
-    return into + sizeof little;
-}
-
-static uint8_t *put_bytes_at(uint8_t *into, struct slice bytes)
-{
-    if (bytes.len)
-        memcpy(into, bytes.data, bytes.len);
-    return into + bytes.len;
-}
-
 /* A field of BSON, of the same size whether it is a string or binary. */
 enum { FIELD_MORE = 7, DOCUMENT_MORE = 5 };
 
@@ -149,12 +135,12 @@ static uint8_t *put_field(uint8_t *into, const struct form_pair *pair)
 {
     bool string = text_is_utf8(pair->value, NULL);
     *into++ = string ? BSON_TYPE_UTF8 : BSON_TYPE_BINARY;
-    into = put_bytes_at(into, pair->name);
+    into = form_put(into, pair->name);
     *into++ = '\0';
-    into = put_u32le(into, pair->value.len + string);
+    into = form_put_u32(into, pair->value.len + string);
     if (!string)
         *into++ = BSON_SUBTYPE_BINARY;
-    into = put_bytes_at(into, pair->value);
+    into = form_put(into, pair->value);
     if (string)
         *into++ = '\0';
     return into;
@@ -185,7 +171,7 @@ static bool hash_decode(const struct dataset *ds, struct slice raw, struct arena
     uint8_t *document = arena_alloc(mem, len);
     if (!document)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "the record does not fit into the memory of a batch");
-    uint8_t *at = put_u32le(document, len);
+    uint8_t *at = form_put_u32(document, len);
     while (hash_next(&reader, &pair)) {
         if (!name_fits(pair.name, error))
             return false;

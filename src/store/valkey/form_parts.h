@@ -4,10 +4,10 @@
 #include "store/valkey/form.h"
 
 /* The table's rows, each in a file of its own. */
-extern const struct form form_hash, form_json;
+extern const struct form form_hash, form_json, form_raw;
 
 /* Raw bytes begin with one of these. */
-enum { FORM_RAW_HASH = 'H', FORM_RAW_JSON = 'J' };
+enum { FORM_RAW_HASH = 'H', FORM_RAW_JSON = 'J', FORM_RAW_OPAQUE = 'R' };
 
 /* --- the etag ----------------------------------------------------------------------------------------------------- */
 
@@ -46,7 +46,14 @@ struct form_pairs {
     struct form_pair few[FORM_FEW];
 };
 bool form_pairs_init(struct form_pairs *pairs, size_t n, GError **error) must_use;
+/* Room for more of them, which stay. */
+bool form_pairs_grow(struct form_pairs *pairs, size_t n) must_use;
 void form_pairs_done(struct form_pairs *pairs);
+void form_pairs_sort(struct form_pairs *pairs);
+/* Where there is room: returns what follows. */
+uint8_t *form_put(uint8_t *into, struct slice bytes);
+uint8_t *form_put_u32(uint8_t *into, size_t value); /* little-endian, as BSON's lengths */
+uint8_t *form_put_prefixed(uint8_t *into, struct slice bytes);
 /* Sorts them by name, and writes `begin`, then name and value of each with their lengths before them. */
 bool form_pairs_write(struct form_pairs *pairs, struct slice begin, struct arena *mem, struct slice *ret,
                       GError **error);
