@@ -9,6 +9,7 @@ pipeline depths; of a read the same with the command that sluice reads by. docs/
 
 import argparse
 import hashlib
+import json
 import os
 import resource
 import shutil
@@ -22,11 +23,12 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "system")]
 
-from bench import SLUICE, Bench, fresh, machine, percent  # noqa: E402
+from bench import BUILD, SLUICE, Bench, fresh, machine, percent  # noqa: E402
 from servers import Servers, need_client  # noqa: E402
 
+PIPELINE = BUILD / "bench" / "pipeline"
 CAS = HERE.parent / "src" / "store" / "valkey" / "scripts" / "cas.lua"
-DEPTHS = (32, 64, 128, 256)
+DEPTHS = (32, 64, 128, 256, 512)
 FIELDS = ("name", "tier", "city", "zip", "visits", "score")
 MARK = b"\x01\x01\x01\x01" * 3 + b"\x02\x01\x01\x01" * 2  # no zero bytes: it stands in a command line
 MIB = 1 << 20
@@ -110,6 +112,24 @@ class Valkey(Bench):
         return ["HSET", str(len(pairs)), *pairs]
 
     # --- rows ------------------------------------------------------------------------------------------------------
+
+    def pipeline(self):
+        """One connection, with nothing of sluice above it."""
+        server = self.servers.standalone(save="")
+        count = 2 * self.options.records
+        for verb, command in (("set", ("SET", "key:__rand_int__", "v" * 200)), ("get", ("GET", "key:__rand_int__"))):
+            ours, limit, cpu = [], [], []
+            for _ in self.pairs():
+                run = subprocess.run([PIPELINE, f"valkey://{server.address}", verb, str(count), "512", "200"], check=True,
+                                     capture_output=True, text=True)
+                found = json.loads(run.stdout)
+                ours.append(found["seconds"] / 2)
+                cpu.append(found["own_us"] + found["system_us"])
+                limit.append(self.benchmark(self.asked(server.port, *command, keys=100000, options=["-c", "1"])))
+            self.ratio("pipeline", f"{verb.upper()} of 200 bytes on one connection, 512 at a time; redis-benchmark -c 1", 80, ours, limit)
+            value = statistics.median(cpu)
+            self.add("cpu", f"  client CPU a {verb.upper()} and its reply", "≤ 1 µs", f"{value:.2f} µs", value <= 1)
+        server.stop()
 
     def write_spec(self, name, **more):
         (self.work / f"{name}.yaml").write_text(SPECS[name].format(**more))
@@ -228,7 +248,7 @@ class Valkey(Bench):
         self.ratio("verify", "a cluster of 3 shards verified, every record; HGETALL of each by redis-benchmark", 60, whole, limit)
 
 
-ROWS = ["fill", "repair", "raw", "memory", "verify"]
+ROWS = ["pipeline", "fill", "repair", "raw", "memory", "verify"]
 
 
 def main():
