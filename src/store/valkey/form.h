@@ -25,10 +25,11 @@ struct form {
      * `mem`. False: TOO_BIG (`mem` is full; names the key), STORE (no such reply can be). */
     bool (*image)(const struct reply *replies, struct slice key, struct form_work *work, struct arena *mem,
                   struct record *ret, GError **error);
-    /* How cas.lua writes `raw` to a key at which nothing stands, appended as arguments (slices into raw or mem): one
-     * command after another, each as its name, the decimal number of its arguments, and those that follow the key:
-     * "HSET" "4" f v g w; "SET" "1" v; "RPUSH" …; "RESTORE" "2" "0" payload. No command has more than 4,000 (what Lua
-     * can unpack). The expiry is none of theirs. At least one command. */
+    /* How cas.lua writes `raw` to a key at which nothing stands (or, where the command replaces: SET, RESTORE),
+     * appended as arguments (slices into raw or mem): one command after another, each as its name, the decimal number
+     * of its arguments, and those that follow the key: "HSET" "4" f v g w; "SET" "1" v; "RPUSH" …; "RESTORE" "3" "0"
+     * payload "REPLACE". No command has more than 4,000 (what Lua can unpack). The expiry is none of theirs. At least
+     * one command. */
     bool (*write_args)(struct slice raw, struct arena *mem, GArray *into, GError **error);
     bool (*decode)(const struct dataset *, struct slice raw, struct arena *, struct slice *ret, GError **);
     bool (*encode)(const struct dataset *, struct slice document, struct arena *, struct slice *ret, GError **);

@@ -38,12 +38,14 @@ static bool raw_image(const struct reply *replies, struct slice key, struct form
 static bool raw_write_args(struct slice raw, struct arena *mem, GArray *into, GError **error)
 {
     static const struct slice RESTORE[] = {
-        {(const uint8_t *)"RESTORE", 7}, {(const uint8_t *)"2", 1}, {(const uint8_t *)"0", 1}};
+        {(const uint8_t *)"RESTORE", 7}, {(const uint8_t *)"3", 1}, {(const uint8_t *)"0", 1}};
+    static const struct slice REPLACE = {(const uint8_t *)"REPLACE", 7};
     struct slice payload;
     if (!dump_write(raw, mem, &payload, error))
         return false;
     g_array_append_vals(into, RESTORE, G_N_ELEMENTS(RESTORE));
     g_array_append_val(into, payload);
+    g_array_append_val(into, REPLACE);
     return true;
 }
 

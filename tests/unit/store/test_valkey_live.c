@@ -298,12 +298,11 @@ static void restore(struct live *live, struct slice raw, const char *key)
     g_autoptr(GArray) args = g_array_new(FALSE, FALSE, sizeof(struct slice));
     kit_ok(form_of(&RAW)->write_args(raw, live->mem, args, &error));
     kit_equal_text(g_array_index(args, struct slice, 0), "RESTORE");
-    kit_equal_text(g_array_index(args, struct slice, 1), "2");
+    kit_equal_text(g_array_index(args, struct slice, 1), "3");
     GArray *command = words("RESTORE", key, NULL);
     for (guint i = 2; i < args->len; i++)
         put_arg(command, g_array_index(args, struct slice, i));
-    run(live, words("DEL", key, NULL));
-    run(live, command);
+    run(live, command); /* in the place of what stands there */
 }
 
 static void append_text(GString *into, const redisReply *reply)
