@@ -177,16 +177,9 @@ static const struct option {
     bool (*take)(struct parsing *parsing, const char *value, GError **error);
     bool tls; /* means something with TLS only */
 } OPTIONS[] = {
-    {"sentinel", take_sentinel, false},
-    {"sentinel_user", take_sentinel_user, false},
-    {"sentinel_password", take_sentinel_password, false},
-    {"ca", take_ca, true},
-    {"cert", take_cert, true},
-    {"key", take_key, true},
-    {"server_name", take_server_name, true},
-    {"insecure", take_insecure, true},
-    {"timeout", take_timeout, false},
-    {"protocol", take_protocol, false},
+#define ROW(name, value, take, tls, words) {name, take, tls},
+#include "store/valkey/uri_rows.h"
+#undef ROW
 };
 
 static bool unknown_option(const char *name, GError **error)
