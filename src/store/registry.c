@@ -109,15 +109,18 @@ void store_registry_free(struct store_registry *registry)
     g_free(registry);
 }
 
-/* scheme://user:password@host?option → scheme://host */
+/* scheme://user:password@host?option → scheme://host. Where the only @ stands behind a ?, that may be a password's, and
+ * nothing before it is shown. */
 char *store_label(const char *uri)
 {
     size_t len = strcspn(uri, "?");
     const char *place = strstr(uri, "://");
     const char *at = g_strrstr_len(uri, (gssize)len, "@");
-    if (!place || !at || at < place)
+    if (!place)
         return g_strndup(uri, len);
     g_autofree char *scheme = g_strndup(uri, (size_t)(place - uri) + 3);
+    if (!at || at < place)
+        return strchr(uri + len, '@') ? g_strconcat(scheme, "…", NULL) : g_strndup(uri, len);
     g_autofree char *host = g_strndup(at + 1, (size_t)(uri + len - (at + 1)));
     return g_strconcat(scheme, host, NULL);
 }

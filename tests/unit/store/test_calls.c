@@ -168,7 +168,8 @@ static void a_label_holds_no_secret(void **state)
     static const char *const rows[][2] = {
         {"valkey://user:password@host:1/2", "valkey://host:1/2"},
         {"valkey://:p@ss@host:1", "valkey://host:1"},
-        {"valkey://host:1?password=x@y", "valkey://host:1"},
+        {"valkey://host:1?password=x%40y", "valkey://host:1"},
+        {"valkey://user:pass?word@host:1", "valkey://…"},
         {"file:a@b", "file:a@b"},
         {"rocksdb:/x/y", "rocksdb:/x/y"},
     };
