@@ -291,17 +291,23 @@ static void garbage_in_place_of_a_reply_names_the_server(void **state)
     assert_true(conn_broken(conn));
 }
 
-/* Answers every command with its own argument, and reads nothing while it writes. */
+/* Says back what one command says; false: nobody asks or hears any more. */
+static bool echo_one(int fd)
+{
+    g_autofree char *asked = peer_command(fd);
+    if (!asked)
+        return false;
+    g_autofree char *head = g_strdup_printf("$%zu\r\n", strlen(asked));
+    return peer_say_text(fd, head) && peer_say_text(fd, asked) && peer_say_text(fd, "\r\n");
+}
+
+/* Reads nothing while it writes. */
 static void echo(struct peer *peer, int fd)
 {
     g_autofree char *hello = peer_command(fd);
-    if (!hello || !peer_say_text(fd, HELLO_3))
-        return;
-    for (char *asked; (asked = peer_command(fd)); g_free(asked)) {
-        g_autofree char *head = g_strdup_printf("$%zu\r\n", strlen(asked));
-        if (!peer_say_text(fd, head) || !peer_say_text(fd, asked) || !peer_say_text(fd, "\r\n"))
-            break;
-    }
+    bool heard = hello && peer_say_text(fd, HELLO_3);
+    while (heard)
+        heard = echo_one(fd);
 }
 
 static char *long_word(size_t i)
@@ -463,6 +469,66 @@ static void giving_up_breaks_off(void **state)
     conn_close(NULL);
 }
 
+/* --- every call that can fail ------------------------------------------------------------------------------------ */
+
+enum { SWEPT = 40 };
+
+/* A conversation of SWEPT commands; *ret_right: so many replies came, each the right one. */
+static bool converse(struct fake_net *fake, struct peer *peer, size_t *ret_right, GError **error)
+{
+    auto_(conn) conn = NULL;
+    struct net_wait wait = patience();
+    struct reply reply;
+    if (!opens(&conn, &fake->world, PLAIN, peer, error))
+        return false;
+    for (size_t i = 0; i < SWEPT; i++) {
+        g_autofree char *word = g_strdup_printf("%0*zu", 500, i);
+        put(conn, "ECHO", word);
+    }
+    for (size_t i = 0; i < SWEPT; i++) {
+        g_autofree char *expected = g_strdup_printf("ECHO %0*zu", 500, i);
+        size_t waiting = conn_waiting(conn);
+        if (!conn_next(conn, &wait, &reply, error)) {
+            assert_true(conn_broken(conn) && conn_waiting(conn) == waiting && conn_sent(conn) <= waiting);
+            return false;
+        }
+        assert_true(slice_equal(reply.bytes, slice_of_text(expected)));
+        ++*ret_right;
+    }
+    return true;
+}
+
+static void whichever_call_fails_the_replies_before_are_right_and_nothing_stays_open(void **state)
+{
+    static const struct {
+        const char *call;
+        int number;
+    } ROWS[] = {{"resolve", -2}, {"socket", 24}, {"connect", 111}, {"send", 104}, {"recv", 104}, {"poll", 12}};
+    size_t broken = 0, all = 0;
+    auto_(peer) peer = peer_start(echo, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++)
+        for (uint64_t nth = 1;; nth++) {
+            g_autoptr(GError) error = NULL;
+            struct fake_net fake;
+            size_t right = 0;
+            fake_net_init(&fake);
+            fake.call = ROWS[i].call;
+            fake.nth = nth;
+            fake.number = ROWS[i].number;
+            fake.longest = 700; /* many calls */
+            bool done = converse(&fake, peer, &right, &error);
+            assert_int_equal(fake.opened, fake.closed);
+            assert_int_equal(done, right == SWEPT);
+            if (!fake.fired)
+                break; /* it has met every call of that kind */
+            assert_true(!done || right == SWEPT);
+            all++;
+            broken += !done;
+        }
+    assert_in_range(all, 60, 100000);
+    assert_in_range(broken, 60, all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -479,6 +545,7 @@ int main(void)
         cmocka_unit_test(who_cannot_send_still_hears),
         cmocka_unit_test(what_nobody_asked_for_is_nobodys_reply),
         cmocka_unit_test(giving_up_breaks_off),
+        cmocka_unit_test(whichever_call_fails_the_replies_before_are_right_and_nothing_stays_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
