@@ -94,6 +94,15 @@ def is_free(port):
     return True
 
 
+def wait_in_step(replica, primary):
+    """In the view of both: the primary learns later than the replica that it has all."""
+    def in_step():
+        rows = [row for name, row in primary.info("replication").items() if name.startswith("slave") and isinstance(row, dict)]
+        return (replica.info("replication").get("master_link_status") == "up" and
+                any(row["port"] == replica.port and row["state"] == "online" for row in rows))
+    wait_for(in_step, "a replica in step")
+
+
 class Server:
     """One process. Its data, its log and its configuration lie in its directory."""
 
@@ -230,7 +239,7 @@ class Cluster:
                 if any(line[0] == key and line[3] == mine for line in self.view(node))]
 
     def wait_whole(self, limit=60):
-        """Every running node sees every slot owned and the cluster well, and they agree about the owners."""
+        """Every running node sees every slot owned and the cluster well, and they agree about owners and replicas."""
         def whole():
             views = set()
             for node in self.running():
@@ -238,9 +247,8 @@ class Cluster:
                 info = info if isinstance(info, dict) else dict(line.split(":") for line in info.decode().split())
                 if info["cluster_state"] != "ok":
                     return False
-                views.add(tuple(sorted((line[0], *line[8:]) for line in self.view(node)
-                                       if "master" in line[2] and "fail" not in line[2] and len(line) > 8
-                                       and not any(word.startswith("[") for word in line[8:]))))
+                views.add(tuple(sorted((line[0], line[3], *(word for word in line[8:] if not word.startswith("[")))
+                                       for line in self.view(node) if "fail" not in line[2])))
             return len(views) == 1
         wait_for(whole, "a whole cluster", limit)
 
@@ -425,7 +433,7 @@ class Servers:
 
     def replica_of(self, primary, **settings):
         server = self.standalone(replicaof=f"127.0.0.1 {primary.port}", **settings)
-        wait_for(lambda: server.info("replication").get("master_link_status") == "up", "a replica in step")
+        wait_in_step(server, primary)
         return server
 
     def sentinels(self, name="main", replicas=1, watchers=3):
@@ -463,7 +471,7 @@ class Servers:
                              for node in nodes), "nodes that know each other")
         for i, node in enumerate(nodes[primaries:]):
             node.call("CLUSTER", "REPLICATE", nodes[i % primaries].call("CLUSTER", "MYID"))
-        for node in nodes[primaries:]:
-            wait_for(lambda node=node: node.info("replication").get("master_link_status") == "up", "a replica in step")
+        for i, node in enumerate(nodes[primaries:]):
+            wait_in_step(node, nodes[i % primaries])
         cluster.wait_whole()
         return cluster

@@ -302,8 +302,9 @@ static bool do_line(struct tool *tool, char *line)
 static bool tool_open(struct tool *tool, const char *uri, GError **error)
 {
     struct net_wait wait = {.deadline_us = world_monotonic_us(tool->world) + 20000 * US_PER_MS};
+    g_autofree char *here = g_get_current_dir();
     struct topology *topology;
-    if (!valkey_uri_parse(&tool->uri, uri, ".", error) ||
+    if (!valkey_uri_parse(&tool->uri, uri, here, error) ||
         !topology_ask(&topology, tool->world, tool->uri, NULL, &wait, error))
         return false;
     g_autofree char *sha = g_compute_checksum_for_string(G_CHECKSUM_SHA1, SCRIPT, -1);

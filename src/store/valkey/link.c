@@ -5,6 +5,8 @@
 
 enum { FIRST_ROOM = 64 };
 
+#define NO_ID "0000000000000000000000000000000000000000"
+
 #define WORD(text)                                                                                                     \
     {                                                                                                                  \
         .data = (const uint8_t *)(text), .len = sizeof(text) - 1                                                       \
@@ -99,6 +101,7 @@ void link_state(struct slice info, struct node_state *ret)
         .append_only = info_says(info, "aof_enabled", "1"),
         .replicas = info_replicas(info, &acknowledged),
     };
+    ret->followed = !info_says(info, "master_replid2", NO_ID);
     ret->acknowledged = MIN(acknowledged, ret->offset);
     copy_text(info, "run_id", ret->run_id, sizeof ret->run_id);
     copy_text(info, "master_replid", ret->replid, sizeof ret->replid);
@@ -141,12 +144,14 @@ void link_lose(struct router *router, struct link *link)
     link->dirty = link->torn = false;
 }
 
-/* A service that hides who it is cannot tell, once a connection broke. */
+/* A process gets another replication id with its first replica, too; not then does it keep the one it had before as the
+ * second. A service that hides who it is cannot tell, once a connection broke. */
 bool link_holds(struct router *router, struct link *link, const struct node_state *now)
 {
     if (!link->dirty)
         return true;
-    bool same = g_str_equal(link->wrote_run_id, now->run_id) && g_str_equal(link->wrote_replid, now->replid);
+    bool same = g_str_equal(link->wrote_run_id, now->run_id) &&
+                (g_str_equal(link->wrote_replid, now->replid) || !now->followed);
     bool hidden = link->torn && now->run_id[0] == 0 && now->replid[0] == 0;
     if (now->primary && same && !hidden)
         return true;

@@ -33,7 +33,8 @@ struct link {
     uint32_t fails;     /* to connect, one after the other */
     int64_t due_us;     /* not tried before */
     int64_t heard_us;   /* since when nothing came although replies are awaited */
-    const char *loaded; /* the script that was loaded last through this connection */
+    const char *loaded; /* the script that was loaded last through this connection, and is still there */
+    uint32_t loads;     /* scripts that were loaded so far */
 };
 
 struct router {

@@ -20,8 +20,9 @@ struct pending {
     int64_t due_us; /* not sent before */
     uint32_t tries; /* refusals so far that it waits out */
     uint8_t hops;   /* redirections since it last waited */
-    uint8_t loads;  /* of its script */
-    bool asking, load;
+    uint8_t loads;  /* refusals because the script was not there */
+    bool asking;
+    uint32_t link_loads; /* of its link, when it went out */
 };
 
 /* One router_run(). */
@@ -249,20 +250,17 @@ static bool do_ask(struct run *run, const struct event *event, GError **error)
     return redirect(run, event, true, error);
 }
 
-/* Commands that were on their way already are refused as well, so that the script is loaded once for all of them; one
- * that went out behind it and is refused has it loaded again. */
+/* The script is loaded once for all commands that were on their way already, and again for one that went out behind it
+ * and is refused. */
 static bool do_load(struct run *run, const struct event *event, GError **error)
 {
     struct pending *pending = &run->pending[event->i];
-    const char *script = run->wish->commands[event->i].script;
-    if (!script)
+    if (!run->wish->commands[event->i].script)
         return do_caller(run, event, error);
-    if (pending->loads >= LOADS)
+    if (pending->loads++ >= LOADS)
         return do_stop(run, event, error);
-    if (pending->load)
+    if (pending->link_loads == event->link->loads)
         event->link->loaded = NULL;
-    pending->loads++;
-    pending->load = true;
     link_queue_push(&event->link->todo, event->i);
     return true;
 }
@@ -336,12 +334,14 @@ static void put_before(struct run *run, struct link *link, uint32_t i)
 {
     struct pending *pending = &run->pending[i];
     const char *script = run->wish->commands[i].script;
-    if (pending->load && link->loaded != script) {
+    if (pending->loads > 0 && link->loaded != script) {
         struct slice args[] = {slice_of_text("SCRIPT"), slice_of_text("LOAD"), slice_of_text(script)};
         conn_put(link->conn, args, G_N_ELEMENTS(args));
         link_queue_push(&link->flight, LINK_LOAD);
         link->loaded = script;
+        link->loads++;
     }
+    pending->link_loads = link->loads;
     if (pending->asking) {
         struct slice args[] = {slice_of_text("ASKING")};
         conn_put(link->conn, args, G_N_ELEMENTS(args));

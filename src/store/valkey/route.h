@@ -63,6 +63,7 @@ struct node_state {
     char run_id[48], replid[48];
     int64_t offset, acknowledged; /* of its replication stream; how much of it every replica in step has */
     bool primary, append_only;
+    bool followed;     /* another server's data, once in its life: it was a replica before it became what it is */
     uint32_t replicas; /* connected to it and in step */
 };
 bool router_look(struct router *router, const struct call *call, const struct valkey_host *at, struct node_state *ret,

@@ -1,7 +1,7 @@
 #include "store/valkey/link.h"
 #include "store/valkey/refusal.h"
 
-enum { LOOK_US = 20000, LOOK_MOST_US = 250000, GRACE_US = 50000, US_PER_MS = 1000 };
+enum { LOOK_US = 20000, LOOK_MOST_US = 250000, GRACE_US = 300000, US_PER_MS = 1000 };
 
 /* One server of a settling. */
 struct settling {
@@ -96,12 +96,12 @@ static bool settle_look(struct settle *settle, GError **error)
 
 /* --- 2: replicas and file ----------------------------------------------------------------------------------------- */
 
-/* How long the server is to wait: a little less than we wait for it. */
+/* How long the server is to wait: less than we wait for it, because it looks at its clock ten times a second. */
 static int64_t server_wait_ms(const struct settle *settle)
 {
     struct net_wait wait = settle_wait(settle);
-    int64_t left_us = wait.deadline_us - world_monotonic_us(settle->router->world) - GRACE_US;
-    return MAX(left_us / US_PER_MS, 1); /* 0 would be for ever */
+    int64_t left_us = wait.deadline_us - world_monotonic_us(settle->router->world);
+    return MAX(MAX(left_us - GRACE_US, left_us / 2) / US_PER_MS, 1); /* 0 would be for ever */
 }
 
 static void put_wait(const struct settle *settle, struct settling *row)
@@ -198,8 +198,8 @@ static bool settle_take(struct settle *settle, GError **error)
         if (!take_wait(settle, row, &wait, error) || !take_aof(settle, row, &wait, error) ||
             (row->link->torn && !wait_offsets(settle, row, error)))
             return false;
-        if (row->link->dirty)
-            row->link->dirty = row->link->torn = settle->behind->len > behind;
+        row->link->dirty = row->link->dirty && settle->behind->len > behind;
+        row->link->torn = row->link->torn && row->link->dirty;
     }
     return true;
 }
@@ -227,6 +227,17 @@ static bool settle_tell(struct settle *settle, GError **error)
     return false;
 }
 
+static bool settle_once(struct settle *settle, GError **error)
+{
+    g_array_set_size(settle->rows, 0);
+    g_string_truncate(settle->behind, 0);
+    bool asked = settle_gather(settle, error) && settle_look(settle, error) && settle_ask(settle, error) &&
+                 settle_take(settle, error);
+    settle_drop(settle);
+    return asked && settle_tell(settle, error);
+}
+
+/* A connection that is found broken is made anew, once. */
 bool router_settle(struct router *router, const struct call *call, GError **error)
 {
     struct settle settle = {
@@ -235,10 +246,12 @@ bool router_settle(struct router *router, const struct call *call, GError **erro
         .rows = g_array_new(FALSE, FALSE, sizeof(struct settling)),
         .behind = g_string_new(NULL),
     };
-    bool asked = settle_gather(&settle, error) && settle_look(&settle, error) && settle_ask(&settle, error) &&
-                 settle_take(&settle, error);
-    settle_drop(&settle);
-    bool settled = asked && settle_tell(&settle, error);
+    g_autoptr(GError) failed = NULL;
+    bool settled = settle_once(&settle, &failed);
+    if (error_is(failed, SLUICE_ERROR_UNREACHABLE))
+        settled = settle_once(&settle, error);
+    else if (failed)
+        g_propagate_error(error, g_steal_pointer(&failed));
     g_array_free(settle.rows, TRUE);
     g_string_free(settle.behind, TRUE);
     return settled;
