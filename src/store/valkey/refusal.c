@@ -32,7 +32,7 @@ const struct refusal *refusal_of(const struct reply *reply)
 
 const struct refusal *refusal_lost(void)
 {
-    return refusal_row(SLICE_EMPTY);
+    return refusal_row(slice_of_text("(nothing)"));
 }
 
 bool refusal_place(const struct reply *reply, const struct valkey_host *asked, struct arena *mem,

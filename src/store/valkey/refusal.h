@@ -16,8 +16,6 @@ enum refusal_action {
     REFUSAL_STOP,
 };
 
-#define REFUSAL_LOST "" /* the word of the row of a lost connection */
-
 struct refusal {
     const char *word;
     enum refusal_action action;

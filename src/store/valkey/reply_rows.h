@@ -29,5 +29,5 @@ ROW("NOSCRIPT",    LOAD,    STORE,         "the server does not keep the scripts
 ROW("NOAUTH",      STOP,    NOT_PERMITTED, "the server wants a user and a password")
 ROW("NOPERM",      STOP,    NOT_PERMITTED, "the user may not do this; `sluice doctor` lists the rights it needs")
 ROW("WRONGTYPE",   CALLER,  BAD_RECORD,    "the key holds another type")
-ROW(REFUSAL_LOST,  REFRESH, UNREACHABLE,   "the connection was lost")
+ROW("(nothing)",   REFRESH, UNREACHABLE,   "the connection was lost")
 /* clang-format on */
