@@ -24,6 +24,8 @@ import threading
 import time
 from pathlib import Path
 
+from stand import Skip, test
+
 SLOTS = 16384
 
 
@@ -475,3 +477,21 @@ class Servers:
             wait_in_step(node, nodes[i % primaries])
         cluster.wait_whole()
         return cluster
+
+
+KINDS = ("redis", "valkey")
+
+
+def each_kind(words):
+    """The test for both servers, each by its name."""
+    def keep(function):
+        for kind in KINDS:
+            def body(stand, kind=kind):
+                try:
+                    with Servers(stand.dir, kind) as servers:
+                        function(stand, servers)
+                except Unavailable as error:
+                    raise Skip(str(error)) from error
+            test(f"{kind}: {words}")(body)
+        return function
+    return keep

@@ -6,26 +6,8 @@ import json
 import random
 import subprocess
 
-from servers import Servers, Unavailable, need_client, wait_for
-from stand import Skip, among, must, run_all, same, test
-
-KINDS = ("redis", "valkey")
-
-
-def each_kind(words):
-    """The test for both servers, each by its name."""
-    def keep(function):
-        for kind in KINDS:
-            def body(stand, kind=kind):
-                try:
-                    with Servers(stand.dir, kind) as servers:
-                        function(stand, servers)
-                except Unavailable as error:
-                    raise Skip(str(error)) from error
-            test(f"{kind}: {words}")(body)
-        return function
-    return keep
-
+from servers import each_kind, need_client, wait_for
+from stand import among, must, run_all, same, test
 
 def talk(stand, uri, *lines):
     """(replies, how it ended)"""

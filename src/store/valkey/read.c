@@ -1,4 +1,4 @@
-/* Records by key: when it expires, then what it is, pipelined. */
+/* Records by key: how large it is; then when it expires and what it is, pipelined. */
 #include "store/keyed.h"
 #include "store/valkey/valkey_store.h"
 
@@ -99,6 +99,10 @@ bool valkey_read(struct session *session, const struct call *call, struct record
     for (size_t i = 0; i < n; i++)
         if (server_key(&reading, &io[i], own->mem, &keys[i], error))
             asked[left++] = i;
+    struct valkey_reads reads = {.io = io, .keys = keys, .asked = asked, .n = left};
+    if (!valkey_weigh(session, call, &reads, error))
+        return false;
+    left = reads.n;
     for (unsigned round = 0; left && round < READ_ROUNDS; round++)
         if (!read_round(&reading, keys, &left, error))
             return false;

@@ -4,6 +4,7 @@
 /* clang-format off */
 ROW("hgetall",              "%",           RECORD, false)
 ROW("get",                  "%",           RECORD, false)
+ROW("memory|usage",         "%",           RECORD, false)
 ROW("pexpiretime",          "%",           RECORD, false)
 ROW("scan",                 "0",           NONE,   false)
 ROW("info",                 "",            NONE,   false)

@@ -59,6 +59,17 @@ bool valkey_dataset_of(struct session *session, const struct dataset *ds, const 
 /* The place in which the fence of a server's key lies, and what a command says of where it goes. */
 uint32_t valkey_place_of(const struct valkey_store *store, struct slice server_key);
 
+/* Records that are to be read: where they stand in `io`. */
+struct valkey_reads {
+    struct record *io;
+    const struct slice *keys; /* the servers' keys of io */
+    size_t *asked;            /* places in io and keys, `n` of them */
+    size_t n;
+};
+/* Takes out of `asked` what need not or must not be read: the absent, and those whose value is too big, which become
+ * faults that say so. (weigh.c) */
+bool valkey_weigh(struct session *session, const struct call *call, struct valkey_reads *reads, GError **error);
+
 /* What a refusal of the server means: NOT_PERMITTED with the command where its user lacks a right, else STORE. */
 bool valkey_refused(const struct reply *reply, const char *what, GError **error);
 

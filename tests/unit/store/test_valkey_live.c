@@ -42,7 +42,8 @@ static void die_with_parent(gpointer unused)
 
 static void live_begin(struct live *live, const char *program)
 {
-    g_autofree char *path = g_find_program_in_path(program);
+    const char *given = g_str_equal(program, "valkey-server") ? g_getenv("SLUICE_VALKEY") : NULL;
+    g_autofree char *path = given ? g_build_filename(given, program, NULL) : g_find_program_in_path(program);
     *live = (struct live){0};
     if (!path)
         kit_skip("%s is not installed", program);
