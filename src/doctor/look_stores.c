@@ -25,7 +25,8 @@ static bool inspect(struct look *look, struct store *store, const char *dataset,
 static void tell_size(struct look *look, const struct store_info *info, const char *uri, const char *dataset)
 {
     char records[UNITS_TEXT], bytes[UNITS_TEXT];
-    look_ok(look, "%s#%s: %s%s%s%s%s", uri, dataset, info->records ? "about " : "",
+    g_autofree char *label = store_label(uri);
+    look_ok(look, "%s#%s: %s%s%s%s%s", label, dataset, info->records ? "about " : "",
             info->records ? units_count(info->records, records) : "", info->records ? " records" : "there",
             info->bytes ? ", " : "", info->bytes ? units_bytes(info->bytes, bytes) : "");
 }
@@ -119,18 +120,18 @@ void look_target(struct look *look)
 /* --- their servers
  * ------------------------------------------------------------------------------------------------------ */
 
-static void tell_remark(struct look *look, const char *uri, const struct store_remark *remark)
+static void tell_remark(struct look *look, const char *label, const struct store_remark *remark)
 {
     GError *error = NULL;
     switch (remark->level) {
     case REMARK_OK:
-        look_ok(look, "%s: %s", uri, remark->text);
+        look_ok(look, "%s: %s", label, remark->text);
         break;
     case REMARK_WARN:
-        look_warn(look, remark->todo, "%s: %s", uri, remark->text);
+        look_warn(look, remark->todo, "%s: %s", label, remark->text);
         break;
     case REMARK_FAIL:
-        error_set(&error, SLUICE_ERROR_REFUSED, "%s: %s", uri, remark->text);
+        error_set(&error, SLUICE_ERROR_REFUSED, "%s: %s", label, remark->text);
         look_fail(look, remark->todo, error);
         break;
     }
@@ -182,6 +183,7 @@ static bool look_server(struct look *look, struct store *store, const struct dat
 {
     GError *error = NULL;
     auto_(session) session = NULL;
+    g_autofree char *label = store_label(uri);
     g_autoptr(GArray) remarks = g_array_new(FALSE, FALSE, sizeof(struct store_remark));
     struct call call = {.ds = ds, .mem = look->mem};
     bool ok = !store ||
@@ -190,7 +192,7 @@ static bool look_server(struct look *look, struct store *store, const struct dat
     for (guint i = 0; i < remarks->len; i++, found = true) {
         if (found)
             look_again(look);
-        tell_remark(look, uri, &g_array_index(remarks, struct store_remark, i));
+        tell_remark(look, label, &g_array_index(remarks, struct store_remark, i));
     }
     if (!ok) {
         if (found)

@@ -115,6 +115,24 @@ static bool open_target(struct plan *plan, const struct plan_config *config, GEr
     return true;
 }
 
+/* Asked before anything is opened. */
+static bool takes(const struct plan *plan, GError **error)
+{
+    const struct {
+        const char *key, *uri;
+        const struct dataset *ds;
+    } asked[] = {{"source.dataset", plan->spec->source.store, &plan->source_ds},
+                 {"target.dataset", plan->spec->target.store, &plan->target_ds}};
+    for (size_t i = 0; i < G_N_ELEMENTS(asked); i++) {
+        const struct store_driver *driver = store_driver_of(asked[i].uri, NULL); /* NULL: opening it says so */
+        if (driver && !store_takes(driver, asked[i].ds, error)) {
+            g_autofree char *place = spec_place(plan->spec, asked[i].key);
+            return error_add(error, "%s: %s", place, asked[i].key);
+        }
+    }
+    return true;
+}
+
 /* The target is opened first, for writing; a source in the same place then shares it. */
 static bool open_both(struct plan *plan, const struct plan_config *config, GError **error)
 {
@@ -124,7 +142,8 @@ static bool open_both(struct plan *plan, const struct plan_config *config, GErro
                                        .key = spec->source.key.n ? &spec->source.key : NULL};
     plan->source_ds = (struct dataset){
         .name = spec->source.dataset, .form = source_form(spec), .key = spec->source.key.n ? &spec->source.key : NULL};
-    return open_target(plan, config, error) && open_named(&plan->source, plan, config, "source.store", error);
+    return takes(plan, error) && open_target(plan, config, error) &&
+           open_named(&plan->source, plan, config, "source.store", error);
 }
 
 /* What is wrong with a key's value, as its place says. */
@@ -175,22 +194,6 @@ static bool same_store(const struct store_info *source, const struct store_info 
            (source->run_id && g_strcmp0(source->run_id, target->run_id) == 0);
 }
 
-static bool takes(const struct plan *plan, GError **error)
-{
-    const struct {
-        const char *key;
-        const struct store_driver *driver;
-        const struct dataset *ds;
-    } asked[] = {{"source.dataset", store_driver(plan->source), &plan->source_ds},
-                 {"target.dataset", plan->target_driver, &plan->target_ds}};
-    for (size_t i = 0; i < G_N_ELEMENTS(asked); i++)
-        if (!store_takes(asked[i].driver, asked[i].ds, error)) {
-            g_autofree char *place = spec_place(plan->spec, asked[i].key);
-            return error_add(error, "%s: %s", place, asked[i].key);
-        }
-    return true;
-}
-
 static bool check_overlap(const struct plan *plan, const struct store_info *source, const struct store_info *target,
                           GError **error)
 {
@@ -234,7 +237,7 @@ bool plan_open_stores(struct plan *plan, const struct plan_config *config, GErro
     plan->listed = store_can(store_driver(plan->source), CAN_LIST);
     plan->sink = plan->target_driver->write == NULL;
     decide_defaults(plan);
-    return takes(plan, error) && check_same(plan, &source, &target, error);
+    return check_same(plan, &source, &target, error);
 }
 
 /* --- making

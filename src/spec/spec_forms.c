@@ -9,6 +9,19 @@ static bool has_scheme(const char *text)
     return len > 0 && g_ascii_islower(text[0]) && text[len] == ':' && text[len + 1];
 }
 
+/* user:password@ with a password that is written out. The message does not repeat it. */
+static bool holds_password(const char *uri)
+{
+    const char *place = strstr(uri, "://");
+    if (!place)
+        return false;
+    place += strlen("://");
+    size_t len = strcspn(place, "/?");
+    g_autofree char *authority = g_strndup(place, len);
+    const char *at = strrchr(authority, '@'), *colon = strchr(authority, ':');
+    return at && colon && colon + 1 < at && colon[1] != '$';
+}
+
 static bool read_store(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
 {
     const char *text, *why;
@@ -19,6 +32,10 @@ static bool read_store(struct rows_reader *reader, const struct spec_row *row, c
                              "the URI of a store, such as file:archive or rocksdb:data (`sluice stores` lists them)");
     if (!spec_secret_check(text, &why))
         return yaml_fail(reader->yaml, node, "%s", why);
+    if (holds_password(text))
+        return yaml_fail(reader->yaml, node,
+                         "a password stands in it, and a spec is kept, copied and shown: write ${env:NAME} or "
+                         "${file:PATH} in its place");
     return form_words.read(reader, row, node, into);
 }
 

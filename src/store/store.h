@@ -289,13 +289,14 @@ struct node_health {
     int64_t round_trip_us; /* of the smallest request */
     int64_t ops_per_s, clients;
     int64_t memory_bytes, memory_limit_bytes; /* limit 0: none */
+    int64_t evicts;                           /* 1: any key may go when memory is full, sluice's own too */
     int64_t evicted;                          /* keys, since the server was started */
     int64_t replicas;                         /* connected and in step */
     int64_t lag_bytes;                        /* of the replica that is farthest behind */
     int64_t slow_calls;                       /* in its log of slow calls */
     int64_t clock_ms;
 };
-#define NODE_HEALTH_UNKNOWN ((struct node_health){NULL, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1})
+#define NODE_HEALTH_UNKNOWN ((struct node_health){NULL, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1})
 
 struct option_row {
     const char *name, *value_form, *words; /* of a URI's ?name=value */

@@ -74,6 +74,12 @@ SPECS = {
     "names a store without a scheme": (spec(source='{ store: "in", dataset: "*", key: id }'), ["load.yaml:3:18", "file:archive"]),
     "writes to a store that can only be read": (
         spec(target='{ store: "undo:home/undo/x.1", dataset: x }'), ["load.yaml:4:18", "target.store", "can only be read"]),
+    "has a password in it": (spec(target='{ store: "valkey://app:geheim@127.0.0.1:1", dataset: "x:{id}" }'),
+                             ["load.yaml:4:18", "a password stands in it", "${env:NAME}"]),
+    "has a template of other paths than the key": (
+        spec(target='{ store: "valkey://127.0.0.1:1", dataset: "x:{id}:{name}" }'), ["load.yaml:4:", "2 placeholders"]),
+    "has a template of another path than the key": (
+        spec(target='{ store: "valkey://127.0.0.1:1", dataset: "x:{name}" }'), ["load.yaml:4:", "{name}", "'id'"]),
     "has a source without keys": (spec(source='{ store: "file:in", dataset: "*.ndjson" }'), ["load.yaml:3:", "source.key"]),
     "names a transform that is not there": (spec("transform: { lua: none.lua }"), ["load.yaml:5:19", "none.lua"]),
     "names a contract that is not there": (spec("contract: none.yaml"), ["load.yaml:5:11", "none.yaml"]),

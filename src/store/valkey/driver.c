@@ -133,18 +133,34 @@ bool valkey_refused(const struct reply *reply, const char *what, GError **error)
                      (int)MIN(reply->bytes.len, 300u), (const char *)reply->bytes.data);
 }
 
+/* The places of a template are the paths that make the key, in their order. */
+static bool places_agree(const struct key_template *template, const struct dataset *ds, GError **error)
+{
+    size_t places = key_template_places(template);
+    if (!places || !ds->key)
+        return true;
+    if (ds->key->n != places)
+        return error_set(error, SLUICE_ERROR_SPEC,
+                         "dataset '%s': it has %zu placeholders, and `key` has %zu paths: they stand for each other in "
+                         "their order",
+                         ds->name, places, ds->key->n);
+    for (size_t i = 0; i < places; i++)
+        if (strcmp(path_text(ds->key->paths[i]), key_template_place(template, i)) != 0)
+            return error_set(
+                error, SLUICE_ERROR_SPEC,
+                "dataset '%s': its placeholder {%s} stands where `key` has '%s'; name the same field in both", ds->name,
+                key_template_place(template, i), path_text(ds->key->paths[i]));
+    return true;
+}
+
 static bool takes(const struct dataset *ds, GError **error)
 {
     struct valkey_dataset *dataset = NULL;
     if (!dataset_make(ds, &dataset, error))
         return false;
-    size_t places = key_template_places(dataset->template);
+    bool ok = places_agree(dataset->template, ds, error);
     dataset_free(dataset);
-    return !places || !ds->key || ds->key->n == places ||
-           error_set(error, SLUICE_ERROR_SPEC,
-                     "dataset '%s': it has %zu placeholders, and `key` has %zu paths: they stand for each other in "
-                     "their order",
-                     ds->name, places, ds->key->n);
+    return ok;
 }
 
 static bool overlap(const struct dataset *one, const struct dataset *other)

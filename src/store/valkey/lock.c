@@ -145,6 +145,8 @@ bool valkey_lock(struct session *session, const struct call *call, struct store_
 {
     struct locks locks = {.session = session, .call = call};
     bool done = false;
+    if (!valkey_keeps(session, call, error))
+        return false;
     for (unsigned round = 0; round < LOCK_ROUNDS && !done; round++)
         if (!lock_step(&locks, io, force, &done, error))
             return false;

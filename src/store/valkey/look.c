@@ -41,3 +41,21 @@ bool valkey_health(struct session *session, const struct call *call, GArray *int
     topology_unref(topology);
     return ok;
 }
+
+bool valkey_keeps(struct session *session, const struct call *call, GError **error)
+{
+    g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(struct node_health));
+    if (!valkey_health(session, call, nodes, error))
+        return false;
+    for (guint i = 0; i < nodes->len; i++) {
+        const struct node_health *node = &g_array_index(nodes, struct node_health, i);
+        if (node->evicts == 1)
+            return error_set(
+                error, SLUICE_ERROR_REFUSED,
+                "%s evicts any key when its memory is full (maxmemory-policy allkeys-…): fences could go, and "
+                "with them what tells a write from its repetition; set it to noeviction, or to one of "
+                "volatile-*, while a run works",
+                node->node);
+    }
+    return true;
+}

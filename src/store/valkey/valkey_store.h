@@ -126,6 +126,8 @@ bool valkey_lock_read(struct session *, const struct call *, struct store_lock *
 bool valkey_inspect(struct session *, const struct call *, struct store_info *ret, GError **);
 bool valkey_examine(struct session *, const struct call *, bool writes, GArray *into, GError **);
 bool valkey_health(struct session *, const struct call *, GArray *into, GError **);
+/* REFUSED where a server may evict fences. */
+bool valkey_keeps(struct session *, const struct call *, GError **);
 bool valkey_read(struct session *, const struct call *, struct record *io, size_t n, GError **);
 bool valkey_split(struct session *, const struct call *, const struct split_wish *, struct part_list *into, GError **);
 bool valkey_scan_open(struct scan **ret, struct session *, const struct scan_spec *, GError **);
