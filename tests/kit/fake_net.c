@@ -45,6 +45,8 @@ static int fake_socket(void *self, int family)
     struct fake_net *fake = self;
     int fd = faulty(fake, "socket") ? -1 : real_net()->socket(NULL, family);
     fake->opened += fd >= 0;
+    if (fd >= 0 && fake->send_buffer)
+        real_net()->option(NULL, fd, SOL_SOCKET, SO_SNDBUF, fake->send_buffer);
     return fd;
 }
 
@@ -72,7 +74,9 @@ static int64_t fake_send(void *self, int fd, const void *from, size_t len)
 {
     struct fake_net *fake = self;
     fake->sends++;
-    return faulty(fake, "send") ? -1 : real_net()->send(NULL, fd, from, cut(fake, len));
+    int64_t sent = faulty(fake, "send") ? -1 : real_net()->send(NULL, fd, from, cut(fake, len));
+    fake->sent_bytes += sent > 0 ? (uint64_t)sent : 0;
+    return sent;
 }
 
 static int64_t fake_recv(void *self, int fd, void *into, size_t len)

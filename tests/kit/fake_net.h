@@ -19,9 +19,10 @@ struct fake_net {
     bool lasting;     /* every later one fails too */
     const char *also; /* every name has this address too, behind what it has; NULL: none */
     size_t longest;   /* no call moves more bytes at once; 0: no limit */
+    int send_buffer;  /* what the system keeps of what is sent, about; 0: as it likes */
     bool jumps;       /* nothing is waited for: what is not there at once never comes, and the clock goes on */
     atomic_int_fast64_t now_us;
-    atomic_uint_fast64_t calls, fired, opened, closed, sends, receives;
+    atomic_uint_fast64_t calls, fired, opened, closed, sends, receives, sent_bytes;
     void (*waits)(void *self); /* told of every poll(); NULL: nobody */
     void *waits_self;
 };

@@ -340,29 +340,54 @@ static void a_pipeline_larger_than_all_buffers_does_not_lock_up(void **state)
     assert_int_equal(sent, COMMANDS);
 }
 
-/* A queue that is never empty: each reply brings another command. */
-static void a_pipeline_that_never_drains_keeps_its_order(void **state)
+static char *padded(size_t i)
 {
-    enum { COMMANDS = 4000, DEPTH = 200 };
+    return g_strdup_printf("%0*zu", (int)(1 + i * 7 % 9000), i);
+}
+
+/* The length of the command on the wire. */
+static uint64_t wire_bytes(const char *word)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    const struct slice args[] = {slice_of_text("ECHO"), slice_of_text(word)};
+    resp_put(out, args, 2);
+    return out->len;
+}
+
+/* A queue that is never empty, since each reply brings another command; which of them are sent is known all the time.
+ */
+static void a_pipeline_that_never_drains_keeps_its_order_and_its_counts(void **state)
+{
+    enum { COMMANDS = 5000, DEPTH = 2000 };
     GError *error = NULL;
     struct fake_net fake;
     fake_net_init(&fake);
-    fake.longest = 5000;
+    fake.send_buffer = 16 * 1024;
     auto_(peer) peer = peer_start(echo, NULL);
     auto_(conn) conn = opened(peer, &fake.world);
     struct net_wait wait = patience();
     struct reply reply;
+    g_autofree uint64_t *ends = g_new0(uint64_t, COMMANDS + 1);
+    ends[0] = fake.sent_bytes;
+    size_t sent = 0, behind = 0;
     for (size_t i = 0; i < COMMANDS + DEPTH; i++) {
-        g_autofree char *word = g_strdup_printf("%0*zu", (int)(1 + i % 2000), i);
-        if (i < COMMANDS)
+        g_autofree char *word = padded(i);
+        if (i < COMMANDS) {
             put(conn, "ECHO", word);
+            ends[i + 1] = ends[i] + wire_bytes(word);
+        }
         if (i < DEPTH)
             continue;
-        g_autofree char *expected = g_strdup_printf("ECHO %0*zu", (int)(1 + (i - DEPTH) % 2000), i - DEPTH);
+        g_autofree char *answered = padded(i - DEPTH), *expected = g_strconcat("ECHO ", answered, NULL);
         kit_ok(conn_next(conn, &wait, &reply, &error));
         assert_true(slice_equal(reply.bytes, slice_of_text(expected)));
+        while (sent < MIN(i + 1, COMMANDS) && ends[sent + 1] <= fake.sent_bytes)
+            sent++;
+        assert_int_equal(conn_sent(conn), sent - (i - DEPTH + 1));
+        behind += sent < MIN(i + 1, COMMANDS);
     }
     assert_int_equal(conn_waiting(conn), 0);
+    assert_in_range(behind, 500, COMMANDS); /* else nothing was tried */
 }
 
 /* Of 512 commands and replies the system hears a few times only. */
@@ -540,7 +565,7 @@ int main(void)
         cmocka_unit_test(a_connection_that_breaks_in_the_middle_of_a_reply_is_broken),
         cmocka_unit_test(garbage_in_place_of_a_reply_names_the_server),
         cmocka_unit_test(a_pipeline_larger_than_all_buffers_does_not_lock_up),
-        cmocka_unit_test(a_pipeline_that_never_drains_keeps_its_order),
+        cmocka_unit_test(a_pipeline_that_never_drains_keeps_its_order_and_its_counts),
         cmocka_unit_test(many_commands_are_few_calls),
         cmocka_unit_test(who_cannot_send_still_hears),
         cmocka_unit_test(what_nobody_asked_for_is_nobodys_reply),
