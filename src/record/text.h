@@ -67,10 +67,22 @@ static inline size_t text_utf8(const uint8_t *at, const uint8_t *end)
     return left >= 4 && at[1] >= least && at[1] <= most && text_continues(at + 2, 2) ? 4 : 0;
 }
 
+/* Whether eight bytes are all of ASCII. */
+static inline bool text_eight_ascii(const uint8_t *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return (word & UINT64_C(0x8080808080808080)) == 0;
+}
+
 /* Whether the whole slice is well-formed UTF-8; *ret_at (may be NULL) is where it is not. */
 static inline bool text_is_utf8(struct slice text, size_t *ret_at)
 {
     for (size_t at = 0, len; at < text.len; at += len) {
+        if (text.len - at >= 8 && text_eight_ascii(text.data + at)) {
+            len = 8;
+            continue;
+        }
         len = text.data[at] < 0x80 ? 1 : text_utf8(text.data + at, text.data + text.len);
         if (len == 0) {
             if (ret_at)

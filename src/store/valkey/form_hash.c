@@ -68,12 +68,25 @@ static bool hash_begin(struct slice raw, struct reader *ret, GError **error)
            error_set(error, SLUICE_ERROR_BAD_RECORD, "these are not the bytes of a hash");
 }
 
+/* The length of most is one byte. */
+static inline bool part_next(const uint8_t **at, const uint8_t *end, struct slice *ret)
+{
+    if (*at < end && **at < 0x80 && end - *at > **at) {
+        *ret = slice_of(*at + 1, **at);
+        *at += 1 + ret->len;
+        return true;
+    }
+    struct reader slow = reader_of(slice_of(*at, (size_t)(end - *at)));
+    *ret = reader_prefixed(&slow);
+    *at = slow.at;
+    return slow.ok;
+}
+
 static bool hash_next(struct reader *raw, struct form_pair *ret)
 {
-    if (!raw->ok || reader_left(raw) == 0)
+    if (!raw->ok || raw->at == raw->end)
         return false;
-    ret->name = reader_prefixed(raw);
-    ret->value = reader_prefixed(raw);
+    raw->ok = part_next(&raw->at, raw->end, &ret->name) && part_next(&raw->at, raw->end, &ret->value);
     return raw->ok;
 }
 

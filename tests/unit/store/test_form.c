@@ -223,6 +223,8 @@ static void what_no_hash_and_no_document_can_hold_is_refused(void **state)
     kit_refused(hash->decode(&HASHES, slice_of("H\1\xff\1x", 5), *state, &ret, &error), BAD_RECORD, "not UTF-8");
     kit_refused(hash->decode(&HASHES, slice_of("H\2a\0\1x", 6), *state, &ret, &error), BAD_RECORD, "a NUL");
     kit_refused(hash->decode(&HASHES, slice_of("H\1a\2x", 5), *state, &ret, &error), BAD_RECORD, "damaged");
+    g_autofree uint8_t *short_of_a_value = g_memdup2("H\1a", 3); /* whose end is seen where bounds are checked */
+    kit_refused(hash->decode(&HASHES, slice_of(short_of_a_value, 3), *state, &ret, &error), BAD_RECORD, "damaged");
     kit_refused(hash->decode(&HASHES, slice_of("H", 1), *state, &ret, &error), BAD_RECORD, "damaged");
     kit_refused(hash->decode(&HASHES, slice_of("J{}", 3), *state, &ret, &error), BAD_RECORD, "not the bytes of a hash");
     kit_refused(json->decode(&JSONS, slice_of("Jx", 2), *state, &ret, &error), BAD_RECORD, "column 1");
