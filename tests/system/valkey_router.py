@@ -242,6 +242,18 @@ def said(server, *words):
         return f"LOADING {error}".encode() if "loading" in str(error).lower() else str(error).encode()
 
 
+@each_kind("a connection that was closed while nobody used it costs no write")
+def closed(bench):
+    server = bench.servers.standalone()
+    router = bench.router(uri_of(server))
+    all_answered(router.incr("k", 1000), 1000)
+    server.call("SAVE")
+    server.kill()
+    server.start()
+    all_answered(router.incr("k", 1000), 1000)
+    same(router.get("k", 1000)["sum"], 2000, "sum")
+
+
 # --- what servers refuse
 
 

@@ -403,6 +403,15 @@ static bool connect_link(struct run *run, struct link *link, GError **error)
     return link_connect(run->router, link, &wait, &failed) || lose(run, link, failed, error);
 }
 
+/* A connection that nobody used for a while, and that has something to say: it was closed. Better found before a write
+ * is handed to it than after, when nobody knows its fate. */
+static bool is_stale(const struct run *run, const struct link *link)
+{
+    struct net_poll poll = conn_poll(link->conn);
+    struct net_wait none = {.deadline_us = world_monotonic_us(run->router->world)};
+    return link_queue_count(&link->flight) == 0 && net_poll(run->router->world, &poll, 1, &none, NULL);
+}
+
 /* Moves one server's work on as far as it goes without waiting (a connection is waited for). */
 static bool step(struct run *run, struct link *link, GError **error)
 {
@@ -410,6 +419,8 @@ static bool step(struct run *run, struct link *link, GError **error)
     bool lost = false;
     if (link_queue_count(&link->todo) + link_queue_count(&link->flight) == 0)
         return true;
+    if (link->conn && is_stale(run, link))
+        link_close(link);
     if (!link->conn && !connect_link(run, link, error))
         return false;
     if (!link->conn)
