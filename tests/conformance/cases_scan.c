@@ -45,7 +45,7 @@ static void a_listing_scan_gives_the_same_keys(struct stand *stand)
 static void a_scan_of_bytes_gives_the_same_bytes(struct stand *stand)
 {
     stand_fill(stand, RECORDS);
-    stand_put(stand, slice_of_text("mortal"), 1, stand_now_ms(stand) + 1000);
+    stand_put(stand, slice_of_text("mortal"), 1, stand_now_ms(stand) + 60000);
     size_t n, n_bytes;
     struct record *records = stand_scan(stand, &(struct scan_spec){.keys_only = false}, &n);
     struct record *bytes = stand_scan(stand, &(struct scan_spec){.bytes_only = true, .max_records = 64}, &n_bytes);

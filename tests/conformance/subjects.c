@@ -1,4 +1,5 @@
 #include "conformance/stand.h"
+#include "kit/servers.h"
 #include "store/fault/fault.h"
 #include "store/mem/mem.h"
 #include "storehost/remote.h"
@@ -137,6 +138,85 @@ static void undo_set_up(struct stand *stand)
     stand->uri = g_strdup("undo:.");
 }
 
+/* --- valkey: servers of our own ----------------------------------------------------------------------------------- */
+
+#define LIVE  (KEYED & ~IN_ORDER)
+#define REDIS "redis-server"
+
+enum { PRIMARIES = 3 };
+
+static bool has_redis(void)
+{
+    g_autofree char *program = servers_find(REDIS, NULL);
+    return program != NULL;
+}
+
+static bool has_valkey(void)
+{
+    g_autofree char *program = servers_find("valkey-server", "SLUICE_VALKEY");
+    return program != NULL;
+}
+
+static struct servers *servers_set_up(struct stand *stand, bool redis)
+{
+    struct servers *servers = g_new0(struct servers, 1);
+    servers->program = redis ? servers_find(REDIS, NULL) : servers_find("valkey-server", "SLUICE_VALKEY");
+    servers->dir = stand->dir;
+    stand->own = servers;
+    stand->fake.world.clock = world_real()->clock;
+    stand->fake.world.clock_self = world_real()->clock_self;
+    stand->fake.world.net = world_real()->net;
+    stand->fake.world.net_self = world_real()->net_self;
+    return servers;
+}
+
+static void uri_set_up(struct stand *stand, const struct servers *servers)
+{
+    stand->uri = g_strdup_printf("valkey://127.0.0.1:%u", servers->ports[0]);
+}
+
+static void standalone_set_up(struct stand *stand, bool redis)
+{
+    struct servers *servers = servers_set_up(stand, redis);
+    servers_start(servers, NULL);
+    uri_set_up(stand, servers);
+}
+
+static void cluster_set_up(struct stand *stand, bool redis)
+{
+    struct servers *servers = servers_set_up(stand, redis);
+    servers_start_cluster(servers, PRIMARIES);
+    uri_set_up(stand, servers);
+}
+
+static void redis_standalone_set_up(struct stand *stand)
+{
+    standalone_set_up(stand, true);
+}
+
+static void valkey_standalone_set_up(struct stand *stand)
+{
+    standalone_set_up(stand, false);
+}
+
+static void redis_cluster_set_up(struct stand *stand)
+{
+    cluster_set_up(stand, true);
+}
+
+static void valkey_cluster_set_up(struct stand *stand)
+{
+    cluster_set_up(stand, false);
+}
+
+static void servers_tear_down(struct stand *stand)
+{
+    struct servers *servers = stand->own;
+    servers_stop(servers);
+    g_free((char *)servers->program);
+    g_free(servers);
+}
+
 const struct subject subjects[] = {
     {"mem", KEYED, mem_set_up, mem_tear_down, NULL},
     {"fault", KEYED, fault_set_up, fault_tear_down, NULL},
@@ -144,6 +224,14 @@ const struct subject subjects[] = {
     {"remote-mem", KEYED, remote_mem_set_up, host_tear_down, NULL},
     {"remote-rocksdb", KEYED, remote_rocksdb_set_up, host_tear_down, NULL},
     {"file", APPENDED, file_set_up, NULL, "-*.ndjson"},
+    {"redis-standalone", LIVE, redis_standalone_set_up, servers_tear_down, ":{key}", .own_time = true,
+     .no_empty_key = true, .there = has_redis},
+    {"redis-cluster", LIVE, redis_cluster_set_up, servers_tear_down, ":{key}", .own_time = true, .no_empty_key = true,
+     .there = has_redis},
+    {"valkey-standalone", LIVE, valkey_standalone_set_up, servers_tear_down, ":{key}", .own_time = true,
+     .no_empty_key = true, .there = has_valkey},
+    {"valkey-cluster", LIVE, valkey_cluster_set_up, servers_tear_down, ":{key}", .own_time = true, .no_empty_key = true,
+     .there = has_valkey},
     {"undo", NEEDS(SCAN) | NEEDS(SPLIT), undo_set_up, NULL, NULL, .filled = true},
 };
 const size_t subject_count = G_N_ELEMENTS(subjects);

@@ -96,14 +96,16 @@ static bool dataset_make(const struct dataset *ds, struct valkey_dataset **ret, 
     auto_(key_template) template = NULL;
     if (!key_template_parse(&template, ds->name, error))
         return false;
-    const struct form *form = form_of(ds);
-    if (!form)
-        return error_set(error, SLUICE_ERROR_SPEC,
-                         "dataset '%s': there are no records of this form here; `as` is hash, json or raw", ds->name);
     *ret = g_new0(struct valkey_dataset, 1);
     (*ret)->template = g_steal_pointer(&template);
-    (*ret)->form = form;
+    (*ret)->form = form_of(ds);
     return true;
+}
+
+static bool formless(const struct dataset *ds, GError **error)
+{
+    return error_set(error, SLUICE_ERROR_SPEC,
+                     "dataset '%s': there are no records of this form here; `as` is hash, json or raw", ds->name);
 }
 
 bool valkey_dataset_of(struct session *session, const struct dataset *ds, const struct valkey_dataset **ret,
@@ -117,6 +119,18 @@ bool valkey_dataset_of(struct session *session, const struct dataset *ds, const 
             return false;
         g_hash_table_insert(all, g_steal_pointer(&name), dataset);
     }
+    *ret = dataset;
+    return true;
+}
+
+bool valkey_records_of(struct session *session, const struct dataset *ds, const struct valkey_dataset **ret,
+                       GError **error)
+{
+    const struct valkey_dataset *dataset;
+    if (!valkey_dataset_of(session, ds, &dataset, error))
+        return false;
+    if (!dataset->form)
+        return formless(ds, error);
     *ret = dataset;
     return true;
 }
@@ -158,7 +172,7 @@ static bool takes(const struct dataset *ds, GError **error)
     struct valkey_dataset *dataset = NULL;
     if (!dataset_make(ds, &dataset, error))
         return false;
-    bool ok = places_agree(dataset->template, ds, error);
+    bool ok = (dataset->form || formless(ds, error)) && places_agree(dataset->template, ds, error);
     dataset_free(dataset);
     return ok;
 }
@@ -176,16 +190,14 @@ static bool overlap(const struct dataset *one, const struct dataset *other)
 static bool decode(const struct dataset *ds, struct slice raw, struct arena *mem, struct slice *ret, GError **error)
 {
     const struct form *form = form_of(ds);
-    return form ? form->decode(ds, raw, mem, ret, error)
-                : error_set(error, SLUICE_ERROR_SPEC, "dataset '%s' has no form that there is here", ds->name);
+    return form ? form->decode(ds, raw, mem, ret, error) : formless(ds, error);
 }
 
 static bool encode(const struct dataset *ds, struct slice document, struct arena *mem, struct slice *ret,
                    GError **error)
 {
     const struct form *form = form_of(ds);
-    return form ? form->encode(ds, document, mem, ret, error)
-                : error_set(error, SLUICE_ERROR_SPEC, "dataset '%s' has no form that there is here", ds->name);
+    return form ? form->encode(ds, document, mem, ret, error) : formless(ds, error);
 }
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */

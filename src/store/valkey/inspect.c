@@ -2,13 +2,15 @@
 #include "base/int.h"
 #include "store/valkey/valkey_store.h"
 
-/* For so many listings a dataset's first key is looked for; what is rarer counts as present. */
-enum { LOOKS = 64, LOOK_KEYS = 1000 };
+/* For so long a dataset's first key is looked for; what is rarer counts as present. */
+#define LOOK_US INT64_C(3000000)
+enum { LOOK_KEYS = 1000 };
 
 static bool any_key(const struct call *call, struct list *list, const struct world *world, bool *ret, GError **error)
 {
     struct list_keys listed = {.done = false};
-    for (unsigned look = 0; look < LOOKS && !listed.done; look++) {
+    int64_t until_us = world_monotonic_us(world) + LOOK_US;
+    while (!listed.done && world_monotonic_us(world) < until_us) {
         if (!call_goes_on(call, world, error) || !list_next(list, call, &listed, error))
             return false;
         if (listed.n)

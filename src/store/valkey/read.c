@@ -93,7 +93,7 @@ bool valkey_read(struct session *session, const struct call *call, struct record
                               .expires_known = known,
                               .again = again};
     size_t left = 0;
-    if (!valkey_dataset_of(session, call->ds, &reading.ds, error))
+    if (!valkey_records_of(session, call->ds, &reading.ds, error))
         return false;
     arena_reset(own->mem);
     for (size_t i = 0; i < n; i++)

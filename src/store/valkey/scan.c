@@ -37,7 +37,7 @@ bool valkey_scan_open(struct scan **ret, struct session *session, const struct s
 {
     const struct valkey_dataset *ds;
     struct list *list = NULL;
-    if (!valkey_dataset_of(session, spec->ds, &ds, error))
+    if (!valkey_records_of(session, spec->ds, &ds, error))
         return false;
     struct list_wish wish = {
         .template = ds->template, .bounds = spec->bounds, .cursor = spec->cursor, .max_keys = spec->max_records};
@@ -170,8 +170,6 @@ bool valkey_scan_next(struct scan *base, const struct call *call, struct batch *
     while (!filling.full && (scan->at < scan->n || !scan->listed)) {
         if (!call_goes_on(call, valkey_store_of(scan->base.session)->base.world, error))
             return false;
-        if (scan->at == scan->n && filling.batch.n)
-            break; /* the cursor is exact between listings */
         if (scan->at == scan->n && !list_more(scan, call, error))
             return false;
         if (scan->at < scan->n && !read_some(scan, call, &filling, error))
@@ -179,6 +177,8 @@ bool valkey_scan_next(struct scan *base, const struct call *call, struct batch *
     }
     const GByteArray *cursor = scan->at < scan->n ? scan->before : scan->behind;
     filling.batch.done = scan->listed && scan->at == scan->n;
+    if (!filling.batch.n)
+        arena_trim(call->mem, filling.batch.records, scan->spec.max_records * sizeof *filling.batch.records, 0);
     *ret = filling.batch;
     return arena_copy(call->mem, slice_of(cursor->data, cursor->len), &ret->cursor) ||
            error_set(error, SLUICE_ERROR_TOO_BIG, "a cursor does not fit into the memory of the call");

@@ -22,7 +22,7 @@ struct valkey_store {
 /* A dataset as a session has met it. */
 struct valkey_dataset {
     struct key_template *template;
-    const struct form *form;
+    const struct form *form; /* NULL: none that there is here */
 };
 
 struct valkey_session {
@@ -53,8 +53,11 @@ static inline struct valkey_session *valkey_session_of(struct session *session)
     return (struct valkey_session *)session;
 }
 
-/* SPEC where it is no pattern of keys, or of a form that there is not here. Lives as long as the session. */
+/* SPEC where it is no pattern of keys. Lives as long as the session. */
 bool valkey_dataset_of(struct session *session, const struct dataset *ds, const struct valkey_dataset **ret,
+                       GError **error);
+/* The same for who wants records: SPEC too where they are of a form that there is not here. */
+bool valkey_records_of(struct session *session, const struct dataset *ds, const struct valkey_dataset **ret,
                        GError **error);
 /* The place in which the fence of a server's key lies, and what a command says of where it goes. */
 uint32_t valkey_place_of(const struct valkey_store *store, struct slice server_key);

@@ -545,7 +545,7 @@ bool valkey_cas(struct session *session, const struct call *call, const struct l
     struct cas cas = {.session = session, .store = store, .call = call, .lane = lane, .ops = ops};
     if (!n)
         return true;
-    if (!valkey_dataset_of(session, call->ds, &cas.ds, error) || !fence_join(session, call, lane, &cas.run, error))
+    if (!valkey_records_of(session, call->ds, &cas.ds, error) || !fence_join(session, call, lane, &cas.run, error))
         return false;
     if (!cas.run) {
         set_all(ops, n, CAS_FENCED);
