@@ -174,7 +174,8 @@ static void raw_and_document_are_one(struct stand *stand)
 static void a_dataset_never_written_is_empty(struct stand *stand)
 {
     GError *error = NULL;
-    stand->ds.name = "never-written";
+    g_autofree char *name = g_strconcat("never-written", stand->subject->dataset, NULL);
+    stand->ds.name = name;
     struct call call = stand_call(stand);
     struct store_info info;
     kit_ok(store_inspect(stand->session, &call, &info, &error));

@@ -145,7 +145,8 @@ static void a_lock_is_of_one_dataset(struct stand *stand)
     struct store_lock first = holder(stand, "fix.1"), second = holder(stand, "other.7");
     kit_ok(take(stand, &first, false, &error));
     const char *name = stand->ds.name;
-    stand->ds.name = "another";
+    g_autofree char *another = g_strconcat("another", stand->subject->dataset, NULL);
+    stand->ds.name = another;
     kit_ok(take(stand, &second, false, &error));
     let_go(stand, &second);
     stand->ds.name = name;

@@ -205,16 +205,9 @@ static bool encode(const struct dataset *ds, struct slice document, struct arena
 static const char *const schemes[] = {"valkey", "redis", "valkeys", "rediss", NULL};
 
 static const struct option_row options[] = {
-    {"sentinel", "NAME", "the hosts are Sentinels; the name under which they know the primary"},
-    {"sentinel_user", "USER", "who asks the Sentinels; none: nobody in particular"},
-    {"sentinel_password", "SECRET", "with which password"},
-    {"timeout", "5000", "milliseconds that one call to one server may take"},
-    {"protocol", "2|3", "RESP2 or RESP3; none: 3 where the server speaks it"},
-    {"ca", "FILE", "TLS: whose certificates are trusted; none: the system's"},
-    {"cert", "FILE", "TLS: sluice's own certificate"},
-    {"key", "FILE", "TLS: its key"},
-    {"server_name", "NAME", "TLS: the name in the server's certificate; none: the host"},
-    {"insecure", "1", "TLS: any certificate is taken"},
+#define ROW(name, value, take, tls, words) {name, value, words},
+#include "store/valkey/uri_rows.h"
+#undef ROW
     {NULL, NULL, NULL},
 };
 
