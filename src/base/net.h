@@ -25,19 +25,23 @@ struct net_place {
     const struct net_tls *tls; /* NULL: plain */
 };
 
-/* Until when a call may take. */
+/* Until when a call may take. Only the looking up of a name takes what the system's resolver takes for it. */
 struct net_wait {
     int64_t deadline_us;       /* world's monotonic clock; 0: none */
     const atomic_bool *cancel; /* NULL: cannot be cancelled; noticed within 50 ms */
 };
 
-/* Connects, TLS handshake included. TCP_NODELAY and keepalive are set. All addresses of the name are tried in turn. */
+/* Connects, TLS handshake included. TCP_NODELAY and keepalive are set. All addresses of the name are tried in turn,
+ * each with its share of the time; the error says what each of them said. OpenSSL reads the files of `tls` by itself.
+ */
 bool net_connect(struct net_stream **ret, const struct world *world, const struct net_place *place,
                  const struct net_wait *wait, GError **error);
 void net_close(struct net_stream *stream); /* takes NULL */
 AUTO_DEFINE(net_stream, net_close)
 
-/* As much as goes without waiting; *ret 0: nothing at present. A closed peer is an error. */
+/* As much as goes without waiting; *ret 0: nothing at present. What did not go is sent again, from its first byte on
+ * (TLS has begun a record with it), more behind it perhaps. A closed peer is an error; what it said before it went can
+ * still be received after sending has failed. */
 bool net_send(struct net_stream *stream, struct slice bytes, size_t *ret, GError **error);
 bool net_receive(struct net_stream *stream, void *into, size_t len, size_t *ret, GError **error);
 

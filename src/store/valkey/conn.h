@@ -3,7 +3,11 @@
  * Commands are queued by conn_put() and go out while replies are waited for, so that a pipeline of any length cannot
  * lock up. A reply borrows from the connection's buffer: it and its slices are valid until the next conn_next().
  * Memory: the queued output, and one receive buffer that is as large as the largest reply at hand, given back when it
- * was large. */
+ * was large. Cost of a small command and its reply at a depth of 512: no allocation, a share of one send() and of a few
+ * recv() and poll(), 0.2 µs of the processor (bench/pipeline.c).
+ *
+ * What a server says before it goes is heard, also when nothing can be sent to it any more. An answer that nobody asked
+ * for breaks the connection; an error that comes so is the reply of the first who waits, and nothing else is sent. */
 #pragma once
 
 #include "base/net.h"
