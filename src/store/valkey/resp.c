@@ -171,8 +171,32 @@ static enum progress read_items(struct slice bytes, size_t at, struct element *r
     return progress;
 }
 
+/* Nearly all elements are short whole bulks: these without the steps of read_bulk(). false: whatever else it is, wrong
+ * ones included. */
+static inline bool read_quick(struct slice bytes, size_t at, struct element *ret)
+{
+    enum { MARK = 1, DIGITS = 6, BREAK = 2 };
+    const uint8_t *from = bytes.data + at, *digit = from + MARK, *end = bytes.data + bytes.len;
+    size_t len = 0;
+    if (end - from < MARK + DIGITS + 2 * BREAK || *from != '$')
+        return false;
+    for (; digit < from + MARK + DIGITS && is_digit(*digit); digit++)
+        len = len * 10 + (size_t)(*digit - '0');
+    const uint8_t *body = digit + BREAK;
+    if (digit == from + MARK || digit[0] != '\r' || digit[1] != '\n' || (size_t)(end - body) < len + BREAK ||
+        body[len] != '\r' || body[len + 1] != '\n')
+        return false;
+    ret->type = REPLY_BYTES;
+    ret->shape = SHAPE_BULK;
+    ret->bytes = slice_of(body, len);
+    ret->integer = 0;
+    ret->children = 0;
+    ret->end = (size_t)(body - bytes.data) + len + BREAK;
+    return true;
+}
+
 /* The element that begins at `at`. */
-static enum progress read_element(struct slice bytes, size_t at, size_t *seen, struct element *ret, struct fault *fault)
+static enum progress read_any(struct slice bytes, size_t at, size_t *seen, struct element *ret, struct fault *fault)
 {
     uint8_t mark = at < bytes.len ? bytes.data[at] : 0;
     const struct kind *kind = &KINDS[mark & 127];
@@ -201,6 +225,12 @@ static enum progress read_element(struct slice bytes, size_t at, size_t *seen, s
     if (progress == WHOLE && ret->integer < 0)
         *ret = (struct element){.type = REPLY_NULL, .shape = SHAPE_NONE, .end = ret->end};
     return progress;
+}
+
+static inline enum progress read_element(struct slice bytes, size_t at, size_t *seen, struct element *ret,
+                                         struct fault *fault)
+{
+    return at < bytes.len && read_quick(bytes, at, ret) ? WHOLE : read_any(bytes, at, seen, ret, fault);
 }
 
 /* --- scanning ----------------------------------------------------------------------------------------------------- */
@@ -277,34 +307,33 @@ struct reading {
     struct arena *mem;
 };
 
-static struct element next_element(struct reading *reading)
+static void next_element(struct reading *reading, struct element *ret)
 {
-    struct element element;
     struct fault fault;
     size_t seen = 0;
-    enum progress progress = read_element(reading->bytes, reading->at, &seen, &element, &fault);
+    enum progress progress = read_element(reading->bytes, reading->at, &seen, ret, &fault);
     g_assert(progress == WHOLE); /* resp_scan() has been there */
-    reading->at = element.end;
-    return element;
+    reading->at = ret->end;
 }
 
 /* The next element that is not, and does not stand in, an attribute. */
-static struct element next_value(struct reading *reading)
+static void next_value(struct reading *reading, struct element *ret)
 {
-    struct element element = next_element(reading);
-    while (element.shape == SHAPE_ATTRIBUTE) {
-        for (uint64_t left = element.children; left > 0; left--) {
-            struct element inner = next_element(reading);
+    next_element(reading, ret);
+    while (ret->shape == SHAPE_ATTRIBUTE) {
+        for (uint64_t left = ret->children; left > 0; left--) {
+            struct element inner;
+            next_element(reading, &inner);
             left += inner.children + (inner.shape == SHAPE_ATTRIBUTE);
         }
-        element = next_element(reading);
+        next_element(reading, ret);
     }
-    return element;
 }
 
 static bool read_value(struct reading *reading, struct reply *ret)
 {
-    struct element element = next_value(reading);
+    struct element element;
+    next_value(reading, &element);
     *ret = (struct reply){
         .type = element.type, .bytes = element.bytes, .integer = element.integer, .n = (size_t)element.children};
     if (element.children == 0)
