@@ -1,0 +1,504 @@
+/* A connection that is cut before or after every write of a batch, and a write that reaches the server late: whatever
+ * becomes of it, the fence tells exactly what was applied, and what it tells stays true. */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "kit/kit.h"
+#include "kit/servers.h"
+#include "store/calls.h"
+#include "store/valkey/script.h"
+
+enum { OPS = 6, BUFFER = 1 << 16, MODES = 3 };
+
+enum mode {
+    CUT_BEFORE, /* the n-th write does not reach the server */
+    CUT_AFTER,  /* its answer does not come back */
+    CUT_LATE,   /* as CUT_BEFORE, but the server gets it when the test says so */
+};
+
+/* Between driver and server: one thread, connections one after the other or side by side. */
+struct proxy {
+    uint16_t server;
+    int listens;
+    uint16_t port;
+    pthread_t thread;
+    atomic_bool stop;
+    atomic_uint nth; /* of the writes from now on; 0: nothing is cut */
+    enum mode mode;
+    atomic_bool release, released; /* CUT_LATE */
+    GByteArray *late;
+    int late_fd;
+    unsigned seen;
+};
+
+struct link {
+    int client, server;
+    GByteArray *up; /* of a command that is not whole */
+    unsigned answers_left;
+    bool counts;
+};
+
+static int socket_to(uint16_t port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void send_all(int fd, const uint8_t *data, size_t len)
+{
+    for (ssize_t n; len > 0 && (n = send(fd, data, len, MSG_NOSIGNAL)) > 0; len -= (size_t)n)
+        data += n;
+}
+
+/* The length of the first whole command; 0: there is none yet. */
+static size_t command_len(const GByteArray *bytes)
+{
+    const char *at = (const char *)bytes->data, *end = at + bytes->len;
+    if (bytes->len < 4 || !memchr(at, '\n', bytes->len))
+        return 0;
+    long n = strtol(at + 1, NULL, 10);
+    at = (const char *)memchr(at, '\n', bytes->len) + 1;
+    for (; n > 0; n--) {
+        const char *line = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+        if (!line)
+            return 0;
+        at = line + 1 + strtol(at + 1, NULL, 10) + 2;
+    }
+    return at <= end ? (size_t)(at - (const char *)bytes->data) : 0;
+}
+
+static bool is_write(const GByteArray *bytes, size_t len)
+{
+    return g_strstr_len((const char *)bytes->data, (gssize)len, script_cas.sha) != NULL;
+}
+
+static void link_close(struct link *link)
+{
+    close(link->client);
+    if (link->server >= 0)
+        close(link->server);
+    g_byte_array_unref(link->up);
+    g_free(link);
+}
+
+/* Whether the link goes on. */
+static bool pass_command(struct proxy *proxy, struct link *link, size_t len)
+{
+    unsigned nth = atomic_load(&proxy->nth);
+    bool here = nth && is_write(link->up, len) && ++proxy->seen == nth;
+    if (here && proxy->mode == CUT_LATE) {
+        g_byte_array_set_size(proxy->late, 0);
+        g_byte_array_append(proxy->late, link->up->data, (unsigned)len);
+        proxy->late_fd = link->server;
+        link->server = -1;
+    }
+    if (here && proxy->mode != CUT_AFTER) {
+        atomic_store(&proxy->nth, 0);
+        return false;
+    }
+    send_all(link->server, link->up->data, len);
+    if (here) { /* its answer is the last thing that the server gives, and stays here */
+        uint8_t answers[BUFFER];
+        unsigned wanted = nth;
+        atomic_store(&proxy->nth, 0);
+        for (ssize_t n; wanted && (n = recv(link->server, answers, sizeof answers, 0)) > 0;)
+            for (ssize_t i = 0; i < n; i++)
+                wanted -= wanted && answers[i] == '\n';
+        return false;
+    }
+    g_byte_array_remove_range(link->up, 0, (unsigned)len);
+    return true;
+}
+
+static bool pass_up(struct proxy *proxy, struct link *link)
+{
+    uint8_t data[BUFFER];
+    ssize_t n = recv(link->client, data, sizeof data, 0);
+    if (n <= 0)
+        return false;
+    g_byte_array_append(link->up, data, (unsigned)n);
+    for (size_t len; (len = command_len(link->up)) > 0;)
+        if (!pass_command(proxy, link, len))
+            return false;
+    return true;
+}
+
+static bool pass_down(struct link *link)
+{
+    uint8_t data[BUFFER];
+    ssize_t n = recv(link->server, data, sizeof data, 0);
+    if (n <= 0)
+        return false;
+    send_all(link->client, data, (size_t)n);
+    return true;
+}
+
+static void deliver_late(struct proxy *proxy)
+{
+    uint8_t data[BUFFER];
+    if (proxy->late_fd < 0 || !atomic_load(&proxy->release))
+        return;
+    send_all(proxy->late_fd, proxy->late->data, proxy->late->len);
+    assert_true(recv(proxy->late_fd, data, sizeof data, 0) > 0);
+    close(proxy->late_fd);
+    proxy->late_fd = -1;
+    atomic_store(&proxy->release, false);
+    atomic_store(&proxy->released, true);
+}
+
+static void turn(struct proxy *proxy, GPtrArray *links)
+{
+    enum { MOST = 64, WAIT_MS = 5 };
+    struct pollfd polls[MOST] = {{.fd = proxy->listens, .events = POLLIN}};
+    unsigned n = links->len;
+    for (unsigned i = 0; i < n; i++) {
+        const struct link *link = links->pdata[i];
+        polls[1 + 2 * i] = (struct pollfd){.fd = link->client, .events = POLLIN};
+        polls[2 + 2 * i] = (struct pollfd){.fd = link->server, .events = POLLIN};
+    }
+    poll(polls, 1 + 2 * n, WAIT_MS);
+    for (unsigned i = n; i > 0; i--) {
+        struct link *link = links->pdata[i - 1];
+        bool on = !polls[2 * i].revents || pass_down(link);
+        on = on && (!polls[2 * i - 1].revents || pass_up(proxy, link));
+        if (on)
+            continue;
+        link_close(link);
+        g_ptr_array_remove_index_fast(links, i - 1);
+    }
+    if (polls[0].revents) {
+        struct link *link = g_new0(struct link, 1);
+        link->client = accept(proxy->listens, NULL, NULL);
+        link->server = socket_to(proxy->server);
+        link->up = g_byte_array_new();
+        g_ptr_array_add(links, link);
+    }
+    deliver_late(proxy);
+}
+
+static void *serve(void *at)
+{
+    struct proxy *proxy = at;
+    g_autoptr(GPtrArray) links = g_ptr_array_new();
+    while (!atomic_load(&proxy->stop))
+        turn(proxy, links);
+    for (unsigned i = 0; i < links->len; i++)
+        link_close(links->pdata[i]);
+    return NULL;
+}
+
+static void proxy_start(struct proxy *proxy, uint16_t server)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t len = sizeof address;
+    *proxy = (struct proxy){.server = server, .late = g_byte_array_new(), .late_fd = -1};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    proxy->listens = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(proxy->listens, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(proxy->listens, SOMAXCONN), 0);
+    assert_int_equal(getsockname(proxy->listens, (struct sockaddr *)&address, &len), 0);
+    proxy->port = ntohs(address.sin_port);
+    assert_int_equal(pthread_create(&proxy->thread, NULL, serve, proxy), 0);
+}
+
+static void proxy_stop(struct proxy *proxy)
+{
+    atomic_store(&proxy->stop, true);
+    pthread_join(proxy->thread, NULL);
+    close(proxy->listens);
+    if (proxy->late_fd >= 0)
+        close(proxy->late_fd);
+    g_byte_array_unref(proxy->late);
+}
+
+/* --- the box ------------------------------------------------------------------------------------------------------ */
+
+struct box {
+    char *dir;
+    struct servers servers;
+    struct proxy proxy;
+    struct store_registry *registry;
+    struct store *store, *direct; /* through the proxy, and beside it */
+    struct session *session, *beside;
+    struct arena *mem;
+    struct dataset ds;
+    struct lane lane;
+    uint64_t turns;
+};
+
+static int set_up(void **state)
+{
+    struct box *box = g_new0(struct box, 1);
+    *state = box;
+    box->servers.program = servers_find("redis-server", NULL);
+    if (!box->servers.program)
+        return 0;
+    assert_int_equal(kit_dir_setup((void **)&box->dir), 0);
+    box->servers.dir = box->dir;
+    servers_start(&box->servers, NULL);
+    proxy_start(&box->proxy, box->servers.ports[0]);
+    box->mem = arena_new(64 << 20);
+    box->ds = (struct dataset){.name = "cut:{key}"};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct box *box = *state;
+    if (box->servers.program) {
+        proxy_stop(&box->proxy);
+        servers_stop(&box->servers);
+        arena_free(box->mem);
+        kit_dir_teardown((void **)&box->dir);
+    }
+    g_free((char *)box->servers.program);
+    g_free(box);
+    return 0;
+}
+
+static struct call call_of(struct box *box)
+{
+    return (struct call){.ds = &box->ds, .mem = box->mem};
+}
+
+static void opened(struct box *box, uint16_t port, struct store **ret, struct session **ret_session)
+{
+    GError *error = NULL;
+    g_autofree char *uri = g_strdup_printf("valkey://127.0.0.1:%u", port);
+    struct store_config config = {.uri = uri, .base_dir = box->dir};
+    kit_ok(store_open(ret, box->registry, &config, &error));
+    kit_ok(store_session_open(ret_session, *ret, &error));
+}
+
+/* Everything anew: a process that holds a run of its own, in an empty server. */
+static void begin(struct box *box)
+{
+    GError *error = NULL;
+    struct fence before;
+    struct call call = call_of(box);
+    g_free(servers_ask(&box->servers, 0, "FLUSHALL", false));
+    box->registry = store_registry_new(world_real(), NULL);
+    opened(box, box->proxy.port, &box->store, &box->session);
+    opened(box, box->servers.ports[0], &box->direct, &box->beside);
+    box->lane = (struct lane){.lane = 1, .fence = {.part = 3}};
+    memcpy(box->lane.fence.run, &(uint64_t){++box->turns}, sizeof(uint64_t));
+    kit_ok(store_lane_open(box->session, &call, &box->lane, &before, &error));
+    assert_false(before.present);
+}
+
+static void end(struct box *box)
+{
+    store_session_close(box->session);
+    store_session_close(box->beside);
+    store_release(box->registry, box->store);
+    store_release(box->registry, box->direct);
+    store_registry_free(box->registry);
+    arena_reset(box->mem);
+}
+
+static struct slice key_of(struct box *box, unsigned i)
+{
+    g_autofree char *text = g_strdup_printf("k%u", i);
+    struct slice key;
+    assert_true(arena_copy(box->mem, slice_of_text(text), &key));
+    return key;
+}
+
+static void make_ops(struct box *box, struct cas_op *ops)
+{
+    GError *error = NULL;
+    bson_t document = BSON_INITIALIZER;
+    struct slice raw;
+    BSON_APPEND_UTF8(&document, "a", "b");
+    struct slice bytes = slice_of(bson_get_data(&document), document.len);
+    kit_ok(store_encode(session_driver(box->session), &box->ds, bytes, box->mem, &raw, &error));
+    bson_destroy(&document);
+    for (unsigned i = 0; i < OPS; i++)
+        ops[i] = (struct cas_op){.key = key_of(box, i), .raw = raw, .number = i + 1};
+}
+
+static bool stands(struct box *box, unsigned i)
+{
+    GError *error = NULL;
+    struct call call = call_of(box);
+    struct record record = {.key = key_of(box, i)};
+    kit_ok(store_read(box->beside, &call, &record, 1, &error));
+    return record.presence == RECORD_PRESENT;
+}
+
+static unsigned assert_fence_is_right(struct box *box, const struct cas_op *ops)
+{
+    GError *error = NULL;
+    struct call call = call_of(box);
+    struct fence fence;
+    unsigned applied = 0;
+    kit_ok(store_fence_read(box->session, &call, &box->lane.fence, &fence, &error));
+    assert_int_equal(fence.n, 1);
+    assert_true(fence.lanes[0].open);
+    for (unsigned i = 0; i < OPS; i++) {
+        bool marked = fence_lane_applied(&fence.lanes[0], i + 1);
+        assert_int_equal(marked, stands(box, i));
+        assert_true(marked || ops[i].outcome != CAS_WRITTEN);
+        assert_true(!marked || ops[i].outcome != CAS_NOT_SENT);
+        applied += marked;
+    }
+    return applied;
+}
+
+static void let_the_late_one_arrive(struct box *box)
+{
+    atomic_store(&box->proxy.released, false);
+    atomic_store(&box->proxy.release, true);
+    while (!atomic_load(&box->proxy.released))
+        g_thread_yield();
+}
+
+static unsigned run_mode(struct box *box, enum mode mode, unsigned nth)
+{
+    GError *error = NULL;
+    struct cas_op ops[OPS];
+    struct call call = call_of(box);
+    begin(box);
+    make_ops(box, ops);
+    box->proxy.mode = mode;
+    box->proxy.seen = 0;
+    atomic_store(&box->proxy.nth, nth);
+    bool whole = store_cas(box->session, &call, &box->lane, ops, OPS, &error);
+    assert_false(whole);
+    assert_true(error_class(error) == ERROR_TRANSIENT);
+    g_clear_error(&error);
+    unsigned applied = assert_fence_is_right(box, ops);
+    if (mode == CUT_LATE) {
+        let_the_late_one_arrive(box);
+        assert_int_equal(assert_fence_is_right(box, ops), applied);
+    }
+    kit_ok(store_cas(box->session, &call, &box->lane, ops, OPS, &error));
+    for (unsigned i = 0; i < OPS; i++)
+        assert_true(ops[i].outcome == CAS_WRITTEN || ops[i].outcome == CAS_DONE);
+    assert_int_equal(assert_fence_is_right(box, ops), OPS);
+    end(box);
+    return applied;
+}
+
+static void every_cut(void **state, enum mode mode)
+{
+    struct box *box = *state;
+    if (!box->servers.program)
+        skip();
+    for (unsigned nth = 1; nth <= OPS; nth++)
+        assert_int_equal(run_mode(box, mode, nth), mode == CUT_AFTER ? nth : nth - 1);
+}
+
+static void a_write_that_does_not_arrive_is_not_marked(void **state)
+{
+    every_cut(state, CUT_BEFORE);
+}
+
+static void a_write_whose_answer_is_lost_is_marked(void **state)
+{
+    every_cut(state, CUT_AFTER);
+}
+
+static void a_write_that_arrives_after_the_fence_was_read_does_nothing(void **state)
+{
+    every_cut(state, CUT_LATE);
+}
+
+/* --- two processes ------------------------------------------------------------------------------------------------ */
+
+/* Each opening of a store in a registry of its own is a process to the servers. */
+static void a_process_that_wakes_writes_nothing(void **state)
+{
+    struct box *box = *state;
+    GError *error = NULL;
+    struct cas_op ops[OPS];
+    struct fence before;
+    if (!box->servers.program)
+        skip();
+    begin(box);
+    make_ops(box, ops);
+    struct call call = call_of(box);
+    kit_ok(store_cas(box->session, &call, &box->lane, ops, 2, &error));
+    struct lane next = box->lane;
+    next.lane = 2;
+    kit_ok(store_lane_open(box->beside, &call, &next, &before, &error));
+    assert_true(before.present && before.n == 1 && before.lanes[0].open && !before.lanes[0].partial);
+    for (unsigned i = 0; i < OPS; i++)
+        assert_int_equal(fence_lane_applied(&before.lanes[0], i + 1), i < 2);
+    kit_ok(store_cas(box->session, &call, &box->lane, ops + 2, 2, &error));
+    assert_int_equal(ops[2].outcome, CAS_FENCED);
+    assert_int_equal(ops[3].outcome, CAS_FENCED);
+    assert_false(stands(box, 2) || stands(box, 3));
+    struct lane old = box->lane;
+    kit_refused(store_lane_open(box->session, &call, &old, &before, &error), BEHIND, "older");
+    ops[2].number = 1;
+    kit_ok(store_cas(box->beside, &call, &next, ops + 2, 1, &error));
+    assert_int_equal(ops[2].outcome, CAS_WRITTEN);
+    end(box);
+}
+
+static void an_older_home_is_refused_and_disturbs_nobody(void **state)
+{
+    struct box *box = *state;
+    GError *error = NULL;
+    struct cas_op ops[OPS];
+    struct fence before;
+    if (!box->servers.program)
+        skip();
+    begin(box);
+    make_ops(box, ops);
+    struct call call = call_of(box);
+    struct lane same = box->lane;
+    kit_refused(store_lane_open(box->beside, &call, &same, &before, &error), BEHIND, "older");
+    kit_ok(store_cas(box->session, &call, &box->lane, ops, 1, &error));
+    assert_int_equal(ops[0].outcome, CAS_WRITTEN);
+    end(box);
+}
+
+/* Whose marks are gone while its records stand: nobody may take what is not marked for not applied. */
+static void a_fence_deleted_by_hand_is_told(void **state)
+{
+    struct box *box = *state;
+    GError *error = NULL;
+    struct cas_op ops[OPS];
+    struct fence before;
+    if (!box->servers.program)
+        skip();
+    begin(box);
+    make_ops(box, ops);
+    struct call call = call_of(box);
+    kit_ok(store_cas(box->session, &call, &box->lane, ops, 2, &error));
+    char key[64] = "DEL sluice:fence:";
+    for (size_t i = 0; i < 16; i++)
+        g_snprintf(key + strlen(key), 3, "%02x", box->lane.fence.run[i]);
+    g_free(servers_ask(&box->servers, 0, key, false));
+    kit_refused(store_cas(box->session, &call, &box->lane, ops + 2, 1, &error), UNSETTLED, "deleted");
+    assert_int_equal(ops[2].outcome, CAS_NOT_SENT);
+    struct lane next = box->lane;
+    next.lane = 2;
+    kit_ok(store_lane_open(box->session, &call, &next, &before, &error));
+    for (size_t i = 0; i < before.n; i++)
+        assert_true(before.lanes[i].partial);
+    ops[2].number = 1;
+    kit_ok(store_cas(box->session, &call, &next, ops + 2, 1, &error));
+    assert_int_equal(ops[2].outcome, CAS_WRITTEN);
+    end(box);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_write_that_does_not_arrive_is_not_marked),
+        cmocka_unit_test(a_write_whose_answer_is_lost_is_marked),
+        cmocka_unit_test(a_write_that_arrives_after_the_fence_was_read_does_nothing),
+        cmocka_unit_test(a_process_that_wakes_writes_nothing),
+        cmocka_unit_test(an_older_home_is_refused_and_disturbs_nobody),
+        cmocka_unit_test(a_fence_deleted_by_hand_is_told),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
