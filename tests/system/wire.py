@@ -143,6 +143,23 @@ def tls(stand, servers):
     among("TLS", talk(stand, uri_of(plain, "", whole + "&timeout=1s", "valkeys"), "PING")[1].ended(6).err)
 
 
+@each_kind("doctor reaches a server through TLS, and warns where any certificate is taken")
+def doctor(stand, servers):
+    server = servers.standalone(tls=True)
+    certificates = servers.certificates()
+    stand.records("in.ndjson", [{"id": "a", "name": "x"}])
+    for options, warned in ((f"ca={certificates}/ca.crt", False), ("insecure=1", True)):
+        uri = uri_of(server, "", f"?{options}&cert={certificates}/client.crt&key={certificates}/client.key", "valkeys")
+        stand.write("x.yaml", f"""sluice: 1
+name: x
+source: {{ store: "file:.", dataset: in.ndjson, key: id }}
+target: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
+""")
+        said = stand.sluice("doctor", "x.yaml").ended(0)
+        same("insecure=1" in said.out, warned, said.out)
+        among(server.address, said.out)
+
+
 @each_kind("values of 64 MB and a pipeline of 100,000 commands go both ways")
 def large(stand, servers):
     server = servers.standalone()
@@ -206,4 +223,4 @@ def killed(stand, servers):
     must(all(line.startswith('["bytes"') and line.endswith('"]') for line in replies), "a reply that is none")
 
 
-run_all("talk")
+run_all("talk", "sluice")

@@ -268,12 +268,21 @@ static bool look_at_server(struct examining *examining, const struct valkey_host
     return true;
 }
 
+static void judge_secrecy(struct examining *examining)
+{
+    if (examining->wish->insecure)
+        remark(examining, REMARK_WARN,
+               g_strdup("TLS takes any certificate (insecure=1): whoever sits between may read and change everything"),
+               g_strdup("name who signed the servers' certificates: ca=FILE in the URI, without insecure"));
+}
+
 bool examine_servers(const struct examine_wish *wish, const struct call *call, GArray *into, GError **error)
 {
     struct examining examining = {.wish = wish, .call = call, .into = into};
     const struct topology *topology = wish->topology;
     bool ok = true;
     tell_version(&examining);
+    judge_secrecy(&examining);
     for (size_t i = 0; ok && i < topology->n; i++)
         if (topology->nodes[i].primary)
             ok = look_at_rights(&examining, &topology->nodes[i].at, error) &&

@@ -23,6 +23,7 @@ bool valkey_examine(struct session *session, const struct call *call, bool write
     struct examine_wish wish = {.router = valkey_session_of(session)->router,
                                 .topology = topology,
                                 .user = store->uri->user,
+                                .insecure = store->uri->tls_files.insecure,
                                 .key = some_key(ds, call->mem),
                                 .glob = key_template_glob(ds->template),
                                 .writes = writes};
