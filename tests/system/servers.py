@@ -232,6 +232,12 @@ class Cluster:
             client.close()
         return [line.split() for line in text.decode().splitlines()]
 
+    @staticmethod
+    def info(node):
+        """CLUSTER INFO of the node: texts by name."""
+        found = node.call("CLUSTER", "INFO")
+        return found if isinstance(found, dict) else dict(line.split(":") for line in found.decode().split())
+
     def owner(self, slot):
         return next(node for node in self.primaries() if slot in self.slots(node))
 
@@ -245,9 +251,7 @@ class Cluster:
         def whole():
             views = set()
             for node in self.running():
-                info = node.call("CLUSTER", "INFO")
-                info = info if isinstance(info, dict) else dict(line.split(":") for line in info.decode().split())
-                if info["cluster_state"] != "ok":
+                if self.info(node)["cluster_state"] != "ok":
                     return False
                 views.add(tuple(sorted((line[0], line[3], *(word for word in line[8:] if not word.startswith("[")))
                                        for line in self.view(node) if "fail" not in line[2])))
