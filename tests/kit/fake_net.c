@@ -83,6 +83,7 @@ static int64_t fake_recv(void *self, int fd, void *into, size_t len)
 {
     struct fake_net *fake = self;
     fake->receives++;
+    fake->room = len;
     return faulty(fake, "recv") ? -1 : real_net()->recv(NULL, fd, into, cut(fake, len));
 }
 

@@ -23,6 +23,7 @@ struct fake_net {
     bool jumps;       /* nothing is waited for: what is not there at once never comes, and the clock goes on */
     atomic_int_fast64_t now_us;
     atomic_uint_fast64_t calls, fired, opened, closed, sends, receives, sent_bytes;
+    atomic_size_t room;        /* that the last recv() was given */
     void (*waits)(void *self); /* told of every poll(); NULL: nobody */
     void *waits_self;
 };

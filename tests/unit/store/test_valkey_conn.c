@@ -390,6 +390,35 @@ static void a_pipeline_that_never_drains_keeps_its_order_and_its_counts(void **s
     assert_in_range(behind, 500, COMMANDS); /* else nothing was tried */
 }
 
+/* The buffer is hardly larger than the reply, and small again behind it. */
+static void what_a_large_reply_took_is_given_back(void **state)
+{
+    enum { MIB = 1 << 20, LARGE = 17 * MIB };
+    GError *error = NULL;
+    struct fake_net fake;
+    fake_net_init(&fake);
+    auto_(peer) peer = peer_start(echo, NULL);
+    auto_(conn) conn = opened(peer, &fake.world);
+    struct net_wait wait = patience();
+    struct reply reply;
+    g_autofree char *word = g_strnfill(LARGE, 'x');
+    size_t most = 0;
+    put(conn, "ECHO", word);
+    for (bool there = false; !there;) {
+        struct net_poll poll = conn_poll(conn);
+        kit_ok(net_poll(&fake.world, &poll, 1, &wait, &error));
+        kit_ok(conn_try(conn, &reply, &there, &error));
+        most = MAX(most, fake.room);
+    }
+    assert_int_equal(reply.bytes.len, LARGE + 5);
+    assert_in_range(most, MIB, 9 * MIB); /* it was doubled up to 16, then grew by what was missing */
+    for (int i = 0; i < 3; i++) {
+        put(conn, "ECHO", "small");
+        kit_ok(conn_next(conn, &wait, &reply, &error));
+    }
+    assert_in_range(fake.room, 16 * 1024, 256 * 1024);
+}
+
 /* Of 512 commands and replies the system hears a few times only. */
 static void many_commands_are_few_calls(void **state)
 {
@@ -566,6 +595,7 @@ int main(void)
         cmocka_unit_test(garbage_in_place_of_a_reply_names_the_server),
         cmocka_unit_test(a_pipeline_larger_than_all_buffers_does_not_lock_up),
         cmocka_unit_test(a_pipeline_that_never_drains_keeps_its_order_and_its_counts),
+        cmocka_unit_test(what_a_large_reply_took_is_given_back),
         cmocka_unit_test(many_commands_are_few_calls),
         cmocka_unit_test(who_cannot_send_still_hears),
         cmocka_unit_test(what_nobody_asked_for_is_nobodys_reply),

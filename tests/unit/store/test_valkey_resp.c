@@ -177,6 +177,8 @@ static void what_is_no_reply_is_told_with_its_place(void **state)
         {":1\n", "byte 2: expected the end of the line"},
         {"$-2\r\n", "byte 1: expected a length"},
         {"*-2\r\n", "byte 1: expected a length"},
+        {"$18446744073709551616\r\n\r\n", "byte 1: expected a number of 64 bits"},
+        {"$18446744073709551615\r\n\r\n", "byte 1: expected a number of 64 bits"},
         {"$3\r\nabcd\r\n", "byte 7: expected the end of the line"},
         {"$3\r\nabc\rd", "byte 8: expected the end of the line"},
         {"+a\nb\r\n", "byte 2: expected no line feed"},
