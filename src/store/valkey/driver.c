@@ -140,11 +140,36 @@ uint32_t valkey_place_of(const struct valkey_store *store, struct slice server_k
     return store->cluster ? slot_of(server_key) : 0;
 }
 
+bool valkey_is_right(const struct reply *reply)
+{
+    static const char *const says[] = {"user executing the script can't", "ACL failure in script", "NOPERM"};
+    for (size_t i = 0; i < G_N_ELEMENTS(says); i++)
+        if (g_strstr_len((const char *)reply->bytes.data, (gssize)reply->bytes.len, says[i]))
+            return true;
+    return false;
+}
+
 bool valkey_refused(const struct reply *reply, const char *what, GError **error)
 {
     const struct refusal *row = refusal_of(reply);
-    return error_set(error, row ? row->code : SLUICE_ERROR_STORE, "%s: the server answers: %.*s", what,
-                     (int)MIN(reply->bytes.len, 300u), (const char *)reply->bytes.data);
+    enum error_code code = row ? row->code : SLUICE_ERROR_STORE;
+    return error_set(error, valkey_is_right(reply) ? SLUICE_ERROR_NOT_PERMITTED : code, "%s: the server answers: %.*s",
+                     what, (int)MIN(reply->bytes.len, 300u), (const char *)reply->bytes.data);
+}
+
+bool valkey_name_right(struct session *session, const struct call *call, GError **error)
+{
+    g_autoptr(GArray) remarks = g_array_new(false, false, sizeof(struct store_remark));
+    if (!error || !error_is(*error, SLUICE_ERROR_NOT_PERMITTED) || !valkey_examine(session, call, true, remarks, NULL))
+        return false;
+    for (size_t i = 0; i < remarks->len; i++) {
+        const struct store_remark *remark = &g_array_index(remarks, struct store_remark, i);
+        if (remark->level != REMARK_FAIL || !remark->todo || !strstr(remark->todo, "ACL SETUSER"))
+            continue;
+        g_autoptr(GError) failed = g_steal_pointer(error);
+        return error_set(error, SLUICE_ERROR_NOT_PERMITTED, "%s; %s: %s", failed->message, remark->text, remark->todo);
+    }
+    return false;
 }
 
 /* The places of a template are the paths that make the key, in their order. */

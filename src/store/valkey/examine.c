@@ -51,7 +51,8 @@ static bool take_answer(void *self, size_t i, const struct reply *reply, GError 
 static bool ask(struct examining *examining, const struct valkey_host *at, const struct slice *args, size_t n,
                 struct answer *ret, GError **error)
 {
-    struct command command = {.args = args, .n_args = n, .slot = -1, .at = at, .repeatable = true};
+    struct command command = {
+        .args = args, .n_args = n, .slot = -1, .at = at, .repeatable = true, .script = script_rights.text};
     struct route_wish wish = {.commands = &command, .n = 1, .answer = take_answer, .self = ret};
     GError *failed = NULL;
     *ret = (struct answer){.mem = examining->call->mem};
@@ -137,7 +138,7 @@ static bool ask_rights(struct examining *examining, const struct valkey_host *at
 {
     g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GArray) args = g_array_new(FALSE, FALSE, sizeof(struct slice));
-    const char *const head[] = {"EVAL", script_rights.text, "0"};
+    const char *const head[] = {"EVALSHA", script_rights.sha, "0"};
     for (size_t i = 0; i < G_N_ELEMENTS(head); i++)
         g_ptr_array_add(texts, g_strdup(head[i]));
     for (size_t i = 0; i < G_N_ELEMENTS(rights); i++)
@@ -202,7 +203,7 @@ static bool look_at_rights(struct examining *examining, const struct valkey_host
            g_strdup_printf("%s:%u: scripts are not allowed: %.*s", at->host, at->port, (int)answer.bytes.len,
                            (const char *)answer.bytes.data),
            g_strdup(examining->wish->writes
-                        ? "every write is a script that looks and writes at once: allow EVAL, EVALSHA and SCRIPT LOAD"
+                        ? "every write is a script that looks and writes at once: allow EVALSHA and SCRIPT LOAD"
                         : "reading goes without them; which rights are missing cannot be asked"));
     return true;
 }

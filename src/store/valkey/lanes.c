@@ -188,7 +188,7 @@ bool valkey_lane_open(struct session *session, const struct call *call, const st
     struct fence_run *run = run_of(session, lane->fence.run);
     struct fence before;
     if (!hold_run(session, call, run, lane, error))
-        return false;
+        return valkey_name_right(session, call, error);
     struct fence_part *part = part_begin(fences, run, lane->fence.part);
     bool ok = part_settle(session, call, run, part, error) &&
               part_view(fences, part, false, call->mem, &before, error) &&
@@ -196,7 +196,7 @@ bool valkey_lane_open(struct session *session, const struct call *call, const st
     part_end(fences, part);
     if (ok)
         *ret_before = before;
-    return ok;
+    return ok || valkey_name_right(session, call, error);
 }
 
 /* What stands without taking the run over: a partition of its own, in no run. */

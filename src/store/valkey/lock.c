@@ -149,7 +149,7 @@ bool valkey_lock(struct session *session, const struct call *call, struct store_
         return false;
     for (unsigned round = 0; round < LOCK_ROUNDS && !done; round++)
         if (!lock_step(&locks, io, force, &done, error))
-            return false;
+            return valkey_name_right(session, call, error);
     return done || busy(error);
 }
 
@@ -177,7 +177,7 @@ bool valkey_unlock(struct session *session, const struct call *call, const uint8
     bool done = false;
     for (unsigned round = 0; round < LOCK_ROUNDS && !done; round++)
         if (!unlock_step(&locks, run_uid, &done, error))
-            return false;
+            return valkey_name_right(session, call, error);
     return done || busy(error);
 }
 

@@ -73,8 +73,12 @@ struct valkey_reads {
  * faults that say so. (weigh.c) */
 bool valkey_weigh(struct session *session, const struct call *call, struct valkey_reads *reads, GError **error);
 
-/* What a refusal of the server means: NOT_PERMITTED with the command where its user lacks a right, else STORE. */
+/* What a refusal of the server means: NOT_PERMITTED where its user lacks a right, else STORE. */
 bool valkey_refused(const struct reply *reply, const char *what, GError **error);
+/* Whether it is a script that was refused, or something within it: the server may not say what. */
+bool valkey_is_right(const struct reply *reply);
+/* Adds to such an error which rights are missing; returns false. Not from within an answer. */
+bool valkey_name_right(struct session *session, const struct call *call, GError **error);
 
 /* --- fences on the wire (take.c): one thread at a time takes a run over; no lock is held by the caller -------------
  */

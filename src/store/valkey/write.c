@@ -245,7 +245,7 @@ static void changed(struct cas *cas, struct cas_op *op, const struct reply *imag
 static void refused_by_server(struct cas *cas, struct cas_op *op, const struct reply *reply)
 {
     GError *failed = NULL;
-    if (reply_is_error(reply, "ERR") && !strstr((const char *)reply->bytes.data, "ACL")) {
+    if (reply_is_error(reply, "ERR") && !valkey_is_right(reply)) {
         error_set(&failed, SLUICE_ERROR_UNWRITABLE, "the server refuses it: %.*s", (int)MIN(reply->bytes.len, 200u),
                   (const char *)reply->bytes.data);
         refuse_with(cas, op, failed);
@@ -563,7 +563,7 @@ bool valkey_cas(struct session *session, const struct call *call, const struct l
     g_array_unref(cas.args);
     g_array_unref(cas.flying);
     g_free(cas.server_keys);
-    return ok;
+    return ok || valkey_name_right(session, call, error);
 }
 
 /* --- settling ----------------------------------------------------------------------------------------------------- */

@@ -5,7 +5,7 @@ local version = redis.call('HGET', KEYS[1], 'v') or '0'
 if version ~= ARGV[1] then
     return 0
 end
-redis.call('HINCRBY', KEYS[1], 'v', 1)
+redis.call('HSET', KEYS[1], 'v', version + 1)
 if ARGV[3] == '' then
     redis.call('HDEL', KEYS[1], ARGV[2])
 else
