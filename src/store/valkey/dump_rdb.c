@@ -84,8 +84,13 @@ static bool expand(struct slice packed, uint8_t *into, size_t len)
         size_t back = ((first & 0x1f) << 8 | reader_u8(&at)) + 1;
         if (!at.ok || back > n || copied > len - n)
             return false;
-        for (; copied > 0; copied--, n++)
-            into[n] = into[n - back];
+        for (size_t some; copied > 0; copied -= some, n += some) { /* what it writes may be what it copies next */
+            some = MIN(copied, back);
+            if (back == 1)
+                memset(into + n, into[n - 1], some = copied);
+            else
+                memcpy(into + n, into + n - back, some);
+        }
     }
     return at.ok && n == len;
 }
