@@ -21,10 +21,10 @@ static int by_key(const void *a, const void *b)
 
 static bool undecided(const struct subject *subject)
 {
-    return !subject->equal;
+    return !subject->equal && !subject->stood;
 }
 
-/* Reads the live records of those that are not equal yet. */
+/* Reads the live records of those that are neither equal nor stood still. */
 static bool read_live(struct pass *pass, GArray *subjects, GError **error)
 {
     struct call call = pass_call(pass, &pass->input->target_ds);
@@ -71,7 +71,7 @@ static bool compare_all(struct pass *pass, GArray *subjects, size_t *ret_unequal
     for (size_t i = 0; i < subjects->len; i++) {
         struct subject *subject = subject_at(subjects, i);
         g_autoptr(GError) failed = NULL;
-        if (subject->equal)
+        if (!undecided(subject))
             continue;
         if (!compare(pass, subject, &failed) && error_class(failed) != ERROR_RECORD) {
             g_propagate_error(error, g_steal_pointer(&failed));
@@ -82,7 +82,8 @@ static bool compare_all(struct pass *pass, GArray *subjects, size_t *ret_unequal
     return true;
 }
 
-/* A difference counts only if the same pair of digests persists; what keeps moving is in doubt. */
+/* A difference counts only if the same pair of digests persists, from one look to the next; what keeps moving is in
+ * doubt. */
 static bool look_again(struct pass *pass, GArray *subjects, GError **error)
 {
     size_t unequal;
@@ -95,8 +96,9 @@ static bool look_again(struct pass *pass, GArray *subjects, GError **error)
             return false;
         moving = false;
         for (size_t i = 0; i < subjects->len; i++) {
-            const struct subject *subject = subject_at(subjects, i);
-            moving |= !subject->equal && !digest_equal(subject->first_live, subject->live_digest);
+            struct subject *subject = subject_at(subjects, i);
+            subject->stood = !subject->equal && digest_equal(subject->first_live, subject->live_digest);
+            moving |= undecided(subject);
         }
     }
     return true;
@@ -191,7 +193,7 @@ static enum verify_class class_of(const struct pass *pass, const struct subject 
     bool present = subject->live.presence == RECORD_PRESENT;
     if (subject->equal)
         return VERIFY_EQUAL;
-    if (subject->live.presence == RECORD_FAULT || !digest_equal(subject->first_live, subject->live_digest))
+    if (subject->live.presence == RECORD_FAULT || !subject->stood)
         return VERIFY_IN_DOUBT;
     if (expired(pass, subject))
         return VERIFY_EXPIRED;
