@@ -7,6 +7,7 @@ enum { LOOK_US = 20000, LOOK_MOST_US = 250000, GRACE_US = 300000, US_PER_MS = 10
 struct settling {
     struct link *link;
     struct node_state now;
+    uint32_t replicas; /* that must have it */
     bool waits_aof;
 };
 
@@ -15,6 +16,7 @@ struct settle {
     const struct call *call;
     GArray *rows;    /* of struct settling */
     GString *behind; /* the servers whose replicas did not answer in time */
+    struct topology *topology;
 };
 
 static struct settling *row_at(const struct settle *settle, guint i)
@@ -78,6 +80,19 @@ static bool settle_next(struct settle *settle, struct link *link, const struct n
     return false;
 }
 
+/* Replicas that the cluster takes for well: one that has lost its primary's stream is not connected, but may well be
+ * promoted, without what it lacks. One that is gone for good counts until the cluster has noticed. */
+static uint32_t promotable(const struct settle *settle, const struct valkey_host *at)
+{
+    const struct topology *topology = settle->topology;
+    for (size_t i = 0; topology->kind == VALKEY_CLUSTER && i < topology->n; i++) {
+        const struct valkey_node *node = &topology->nodes[i];
+        if (node->primary && node->at.port == at->port && g_str_equal(node->at.host, at->host))
+            return node->replicas;
+    }
+    return 0;
+}
+
 static bool settle_look(struct settle *settle, GError **error)
 {
     struct net_wait wait = settle_wait(settle);
@@ -90,6 +105,7 @@ static bool settle_look(struct settle *settle, GError **error)
             return refusal_set(&reply, &row->link->at, "INFO", error);
         link_state(reply.bytes, &row->now);
         link_holds(settle->router, row->link, &row->now);
+        row->replicas = MAX(row->now.replicas, promotable(settle, &row->link->at));
     }
     return true;
 }
@@ -108,8 +124,8 @@ static void put_wait(const struct settle *settle, struct settling *row)
 {
     char ms[24], replicas[12];
     g_snprintf(ms, sizeof ms, "%" PRId64, server_wait_ms(settle));
-    g_snprintf(replicas, sizeof replicas, "%u", row->now.replicas);
-    if (row->now.replicas > 0) {
+    g_snprintf(replicas, sizeof replicas, "%u", row->replicas);
+    if (row->replicas > 0) {
         struct slice args[] = {slice_of_text("WAIT"), slice_of_text(replicas), slice_of_text(ms)};
         conn_put(row->link->conn, args, G_N_ELEMENTS(args));
     }
@@ -123,14 +139,14 @@ static void put_wait(const struct settle *settle, struct settling *row)
 static bool take_wait(struct settle *settle, struct settling *row, const struct net_wait *wait, GError **error)
 {
     struct reply reply;
-    if (row->now.replicas == 0)
+    if (row->replicas == 0)
         return true;
     if (!settle_next(settle, row->link, wait, &reply, error))
         return false;
     if (reply.type != REPLY_INTEGER)
         return refusal_set(&reply, &row->link->at, "WAIT", error);
-    if (reply.integer < row->now.replicas) {
-        g_autofree char *of = g_strdup_printf("of %u replicas", row->now.replicas);
+    if (reply.integer < row->replicas) {
+        g_autofree char *of = g_strdup_printf("of %u replicas", row->replicas);
         is_behind(settle, row->link, reply.integer, of);
     }
     return true;
@@ -217,8 +233,12 @@ static void settle_drop(struct settle *settle)
 static bool settle_tell(struct settle *settle, GError **error)
 {
     GString *lost = settle->router->lost;
-    if (settle->behind->len > 0)
+    if (settle->behind->len > 0) {
+        struct net_wait wait = settle_wait(settle);
+        routes_refresh(settle->router->routes, settle->topology, &wait,
+                       NULL); /* a replica may be known to be gone by now */
         return error_set(error, SLUICE_ERROR_TIMED_OUT, "writes are not with every replica: %s", settle->behind->str);
+    }
     if (lost->len == 0)
         return true;
     error_set(error, SLUICE_ERROR_UNSETTLED, "%s was replaced, started anew or lost before its writes were settled",
@@ -245,6 +265,7 @@ bool router_settle(struct router *router, const struct call *call, GError **erro
         .call = call,
         .rows = g_array_new(FALSE, FALSE, sizeof(struct settling)),
         .behind = g_string_new(NULL),
+        .topology = routes_topology(router->routes),
     };
     g_autoptr(GError) failed = NULL;
     bool settled = settle_once(&settle, &failed);
@@ -254,5 +275,6 @@ bool router_settle(struct router *router, const struct call *call, GError **erro
         g_propagate_error(error, g_steal_pointer(&failed));
     g_array_free(settle.rows, TRUE);
     g_string_free(settle.behind, TRUE);
+    topology_unref(settle.topology);
     return settled;
 }
