@@ -247,11 +247,17 @@ static void release(struct fences *fences, struct fence_run *run)
     pthread_cond_broadcast(&fences->changed);
 }
 
+static uint64_t epoch_chosen(struct fences *fences, const struct fence_run *run)
+{
+    auto_hold(&fences->lock);
+    return run->epoch;
+}
+
 static bool take_run_claimed(struct session *session, const struct call *call, struct fence_run *run, GError **error)
 {
     struct fences *fences = valkey_store_of(session)->fences;
     auto_(fence_intake) intake = NULL;
-    uint64_t epoch = run->epoch;
+    uint64_t epoch = epoch_chosen(fences, run);
     bool lost;
     if (!take_all(session, call, run, &epoch, &intake, error) || !valkey_session_settle(session, call, &lost, error))
         return false;
@@ -287,11 +293,7 @@ bool fence_take_part(struct session *session, const struct call *call, struct fe
 {
     struct fences *fences = valkey_store_of(session)->fences;
     auto_(fence_intake) intake = NULL;
-    uint64_t epoch;
-    {
-        auto_hold(&fences->lock);
-        epoch = run->epoch;
-    }
+    uint64_t epoch = epoch_chosen(fences, run);
     if (!take_all(session, call, run, &epoch, &intake, error))
         return false;
     auto_hold(&fences->lock);
