@@ -114,22 +114,24 @@ class Valkey(Bench):
     # --- rows ------------------------------------------------------------------------------------------------------
 
     def pipeline(self):
-        """One connection, with nothing of sluice above it."""
+        """One connection, with nothing of sluice above it; the best of as many tries as the limit has."""
         server = self.servers.standalone(save="")
-        count = 2 * self.options.records
         for verb, command in (("set", ("SET", "key:__rand_int__", "v" * 200)), ("get", ("GET", "key:__rand_int__"))):
             ours, limit, cpu = [], [], []
             for _ in self.pairs():
-                run = subprocess.run([PIPELINE, f"valkey://{server.address}", verb, str(count), "512", "200"], check=True,
-                                     capture_output=True, text=True)
-                found = json.loads(run.stdout)
-                ours.append(found["seconds"] / 2)
-                cpu.append(found["own_us"] + found["system_us"])
+                tries = [self.piped(server, verb) for _ in DEPTHS]
+                ours.append(min(found["seconds"] for found in tries))
+                cpu += [found["own_us"] + found["system_us"] for found in tries]
                 limit.append(self.benchmark(self.asked(server.port, *command, keys=100000, options=["-c", "1"])))
             self.ratio("pipeline", f"{verb.upper()} of 200 bytes on one connection, 512 at a time; redis-benchmark -c 1", 80, ours, limit)
             value = statistics.median(cpu)
             self.add("cpu", f"  client CPU a {verb.upper()} and its reply", "≤ 1 µs", f"{value:.2f} µs", value <= 1)
         server.stop()
+
+    def piped(self, server, verb):
+        run = subprocess.run([PIPELINE, f"valkey://{server.address}", verb, str(self.options.records), "512", "200"], check=True,
+                             capture_output=True, text=True)
+        return json.loads(run.stdout)
 
     def write_spec(self, name, **more):
         (self.work / f"{name}.yaml").write_text(SPECS[name].format(**more))
