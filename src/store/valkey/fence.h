@@ -26,6 +26,7 @@ struct fence_field {
 struct fence_place {
     uint64_t epoch; /* under which this process may write here; 0: none */
     GArray *fields; /* of struct fence_field; NULL: none */
+    bool pruning;   /* a call that prunes some of them is under way */
 };
 
 /* A write that may be under way although nobody waits for it any more. */

@@ -42,6 +42,7 @@ struct cas {
     GArray *flying; /* of struct flying */
     GArray *args;   /* of struct slice */
     struct fence_flight flight;
+    GArray *pruning;    /* places in which this call prunes */
     GPtrArray *records; /* of struct record_flight: what goes along */
     GError *refused;    /* by the server, the call as a whole */
 };
@@ -341,6 +342,25 @@ static bool record_args(struct cas *cas, GString *key)
     return fits;
 }
 
+/* One write of a call prunes for all that go to the same place. */
+static void prune_in(struct cas *cas, struct flying *flying)
+{
+    struct fence_place *place = &cas->run->places[flying->place];
+    if (place->pruning)
+        return;
+    fence_prunable(cas->run, flying->place, cas->part->part, flying->pruned);
+    place->pruning = flying->pruned->len > 0;
+    if (place->pruning)
+        g_array_append_val(cas->pruning, flying->place);
+}
+
+static void prune_done(struct cas *cas)
+{
+    for (size_t i = 0; i < cas->pruning->len; i++)
+        cas->run->places[g_array_index(cas->pruning, uint32_t, i)].pruning = false;
+    g_array_set_size(cas->pruning, 0);
+}
+
 /* Under the lock: epochs, what may be pruned, and the flight is known to whoever changes lanes. */
 static bool take_off(struct cas *cas, uint32_t *ret_base)
 {
@@ -361,7 +381,7 @@ static bool take_off(struct cas *cas, uint32_t *ret_base)
         if (!flying->pruned)
             flying->pruned = g_array_new(false, false, sizeof(struct fence_field));
         g_array_set_size(flying->pruned, 0);
-        fence_prunable(cas->run, flying->place, cas->part->part, flying->pruned);
+        prune_in(cas, flying);
     }
     g_ptr_array_add(cas->part->flights, &cas->flight);
     records_take_off(cas);
@@ -407,6 +427,7 @@ static bool sort_out(struct cas *cas, const struct command *commands, GError **e
     auto_hold(&fences->lock);
     g_ptr_array_remove_fast(cas->part->flights, &cas->flight);
     records_land(cas, commands + cas->flying->len);
+    prune_done(cas);
     for (size_t i = 0; i < cas->flying->len; i++) {
         struct flying *flying = flying_at(cas, i);
         struct cas_op *op = &cas->ops[flying->op];
@@ -435,6 +456,7 @@ static bool fits_not(struct cas *cas, GError **error)
     auto_hold(&cas->store->fences->lock);
     g_ptr_array_remove_fast(cas->part->flights, &cas->flight);
     records_land(cas, NULL);
+    prune_done(cas);
     return error_set(error, SLUICE_ERROR_TOO_BIG, "the batch does not fit into the memory of the call");
 }
 
@@ -557,10 +579,12 @@ bool valkey_cas(struct session *session, const struct call *call, const struct l
     cas.flying = g_array_new(false, true, sizeof(struct flying));
     g_array_set_clear_func(cas.flying, flying_done);
     cas.args = g_array_new(false, false, sizeof(struct slice));
+    cas.pruning = g_array_new(false, false, sizeof(uint32_t));
     cas.records = g_ptr_array_new_with_free_func(record_flight_free);
     bool ok = cas_joined(&cas, n, error);
     g_ptr_array_unref(cas.records);
     g_array_unref(cas.args);
+    g_array_unref(cas.pruning);
     g_array_unref(cas.flying);
     g_free(cas.server_keys);
     return ok || valkey_name_right(session, call, error);
