@@ -495,6 +495,58 @@ static void a_fence_deleted_by_hand_is_told(void **state)
     end(box);
 }
 
+static bool place_has(struct box *box, const char *field)
+{
+    g_autoptr(GString) command = g_string_new("HEXISTS sluice:fence:");
+    for (size_t i = 0; i < sizeof box->lane.fence.run; i++)
+        g_string_append_printf(command, "%02x", box->lane.fence.run[i]);
+    g_string_append_printf(command, " %s", field);
+    g_autofree char *said = servers_ask(&box->servers, 0, command->str, false);
+    return strcmp(said, ":1\r\n") == 0;
+}
+
+static void write_and_settle(struct box *box, const struct lane *lane, struct cas_op *op, size_t n)
+{
+    GError *error = NULL;
+    struct call call = call_of(box);
+    kit_ok(store_cas(box->session, &call, lane, op, n, &error));
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(op[i].outcome, CAS_WRITTEN);
+    kit_ok(store_settle(box->session, &call, &error));
+}
+
+/* Of a partition that is through, marks go from its places once its record has them: no sooner, and none is lost. */
+static void what_is_pruned_stands_in_the_record(void **state)
+{
+    struct box *box = *state;
+    GError *error = NULL;
+    struct cas_op ops[OPS];
+    struct fence before;
+    if (!box->servers.program)
+        skip();
+    begin(box);
+    make_ops(box, ops);
+    struct call call = call_of(box);
+    struct lane next = box->lane;
+    next.fence.part = 4;
+    kit_ok(store_lane_open(box->session, &call, &next, &before, &error));
+    write_and_settle(box, &box->lane, ops, 3);
+    for (unsigned i = 0; i < 3; i++)
+        ops[3 + i].number = i + 1;
+    write_and_settle(box, &next, ops + 3, 1);
+    assert_true(place_has(box, "3"));
+    write_and_settle(box, &next, ops + 4, 1);
+    assert_false(place_has(box, "3"));
+    assert_true(place_has(box, "4"));
+    struct lane again = box->lane;
+    again.lane = 2;
+    kit_ok(store_lane_open(box->beside, &call, &again, &before, &error));
+    assert_true(before.n == 1 && !before.lanes[0].partial);
+    for (unsigned number = 1; number <= OPS; number++)
+        assert_int_equal(fence_lane_applied(&before.lanes[0], number), number <= 3);
+    end(box);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -504,6 +556,7 @@ int main(void)
         cmocka_unit_test(a_process_that_wakes_writes_nothing),
         cmocka_unit_test(an_older_home_is_refused_and_disturbs_nobody),
         cmocka_unit_test(a_fence_deleted_by_hand_is_told),
+        cmocka_unit_test(what_is_pruned_stands_in_the_record),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
