@@ -2,6 +2,7 @@
  * becomes of it, the fence tells exactly what was applied, and what it tells stays true. */
 #include <arpa/inet.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,19 +26,22 @@ struct proxy {
     uint16_t port;
     pthread_t thread;
     atomic_bool stop;
-    atomic_uint nth; /* of the writes from now on; 0: nothing is cut */
+    const char *sha; /* of the script whose calls are counted */
+    atomic_uint nth; /* of them from now on; 0: nothing is cut */
     enum mode mode;
     atomic_bool release, released; /* CUT_LATE */
     GByteArray *late;
     int late_fd;
     unsigned seen;
+    atomic_bool mutes, muted; /* the answer to a takeover stays here while this holds; one does */
 };
 
 struct link {
     int client, server;
     GByteArray *up; /* of a command that is not whole */
     unsigned answers_left;
-    bool counts;
+    bool muted;
+    bool asked; /* something of what came together with this */
 };
 
 static int socket_to(uint16_t port)
@@ -72,9 +76,18 @@ static size_t command_len(const GByteArray *bytes)
     return at <= end ? (size_t)(at - (const char *)bytes->data) : 0;
 }
 
-static bool is_write(const GByteArray *bytes, size_t len)
+static bool calls(const GByteArray *bytes, size_t len, const char *sha)
 {
-    return g_strstr_len((const char *)bytes->data, (gssize)len, script_cas.sha) != NULL;
+    return g_strstr_len((const char *)bytes->data, (gssize)len, sha) != NULL;
+}
+
+/* What was sent before is answered before: nothing but the late command is lost with the connection. */
+static void pass_answer(struct link *link)
+{
+    uint8_t data[BUFFER];
+    ssize_t n = recv(link->server, data, sizeof data, 0);
+    if (n > 0)
+        send_all(link->client, data, (size_t)n);
 }
 
 static void link_close(struct link *link)
@@ -90,8 +103,10 @@ static void link_close(struct link *link)
 static bool pass_command(struct proxy *proxy, struct link *link, size_t len)
 {
     unsigned nth = atomic_load(&proxy->nth);
-    bool here = nth && is_write(link->up, len) && ++proxy->seen == nth;
+    bool here = nth && calls(link->up, len, proxy->sha) && ++proxy->seen == nth;
     if (here && proxy->mode == CUT_LATE) {
+        if (link->asked)
+            pass_answer(link);
         g_byte_array_set_size(proxy->late, 0);
         g_byte_array_append(proxy->late, link->up->data, (unsigned)len);
         proxy->late_fd = link->server;
@@ -102,6 +117,13 @@ static bool pass_command(struct proxy *proxy, struct link *link, size_t len)
         return false;
     }
     send_all(link->server, link->up->data, len);
+    link->asked = true;
+    if (atomic_load(&proxy->mutes) && calls(link->up, len, script_take.sha)) {
+        uint8_t first;
+        assert_int_equal(recv(link->server, &first, 1, MSG_PEEK), 1);
+        link->muted = true;
+        atomic_store(&proxy->muted, true);
+    }
     if (here) { /* its answer is the last thing that the server gives, and stays here */
         uint8_t answers[BUFFER];
         unsigned wanted = nth;
@@ -119,6 +141,7 @@ static bool pass_up(struct proxy *proxy, struct link *link)
 {
     uint8_t data[BUFFER];
     ssize_t n = recv(link->client, data, sizeof data, 0);
+    link->asked = false;
     if (n <= 0)
         return false;
     g_byte_array_append(link->up, data, (unsigned)n);
@@ -160,9 +183,10 @@ static void turn(struct proxy *proxy, GPtrArray *links)
     struct pollfd polls[MOST] = {{.fd = proxy->listens, .events = POLLIN}};
     unsigned n = links->len;
     for (unsigned i = 0; i < n; i++) {
-        const struct link *link = links->pdata[i];
+        struct link *link = links->pdata[i];
+        link->muted = link->muted && atomic_load(&proxy->mutes);
         polls[1 + 2 * i] = (struct pollfd){.fd = link->client, .events = POLLIN};
-        polls[2 + 2 * i] = (struct pollfd){.fd = link->server, .events = POLLIN};
+        polls[2 + 2 * i] = (struct pollfd){.fd = link->muted ? -1 : link->server, .events = POLLIN};
     }
     poll(polls, 1 + 2 * n, WAIT_MS);
     for (unsigned i = n; i > 0; i--) {
@@ -199,7 +223,7 @@ static void proxy_start(struct proxy *proxy, uint16_t server)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t len = sizeof address;
-    *proxy = (struct proxy){.server = server, .late = g_byte_array_new(), .late_fd = -1};
+    *proxy = (struct proxy){.server = server, .sha = script_cas.sha, .late = g_byte_array_new(), .late_fd = -1};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     proxy->listens = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(proxy->listens, (struct sockaddr *)&address, sizeof address), 0);
@@ -361,6 +385,14 @@ static void let_the_late_one_arrive(struct box *box)
         g_thread_yield();
 }
 
+static void arm(struct box *box, enum mode mode, const char *sha, unsigned nth)
+{
+    box->proxy.mode = mode;
+    box->proxy.sha = sha;
+    box->proxy.seen = 0;
+    atomic_store(&box->proxy.nth, nth);
+}
+
 static unsigned run_mode(struct box *box, enum mode mode, unsigned nth)
 {
     GError *error = NULL;
@@ -368,9 +400,7 @@ static unsigned run_mode(struct box *box, enum mode mode, unsigned nth)
     struct call call = call_of(box);
     begin(box);
     make_ops(box, ops);
-    box->proxy.mode = mode;
-    box->proxy.seen = 0;
-    atomic_store(&box->proxy.nth, nth);
+    arm(box, mode, script_cas.sha, nth);
     bool whole = store_cas(box->session, &call, &box->lane, ops, OPS, &error);
     assert_false(whole);
     assert_true(error_class(error) == ERROR_TRANSIENT);
@@ -547,6 +577,202 @@ static void what_is_pruned_stands_in_the_record(void **state)
     end(box);
 }
 
+/* --- what arrives behind its time --------------------------------------------------------------------------------- */
+
+static struct lane lane_of_part(const struct box *box, uint32_t part)
+{
+    struct lane lane = box->lane;
+    lane.fence.part = part;
+    return lane;
+}
+
+static void open_lane(struct box *box, struct session *session, const struct lane *lane)
+{
+    GError *error = NULL;
+    struct fence before;
+    struct call call = call_of(box);
+    kit_ok(store_lane_open(session, &call, lane, &before, &error));
+}
+
+static void write_one(struct box *box, const struct lane *lane, struct cas_op *op, uint64_t number)
+{
+    op->number = number;
+    write_and_settle(box, lane, op, 1);
+}
+
+/* A partition's record goes along with the writes of another one; marks that a newer one has are removed. */
+static void a_record_that_arrives_late_takes_no_marks_away(void **state)
+{
+    struct box *box = *state;
+    GError *error = NULL;
+    struct cas_op ops[OPS];
+    struct fence before;
+    if (!box->servers.program)
+        skip();
+    begin(box);
+    make_ops(box, ops);
+    struct call call = call_of(box);
+    struct lane other = lane_of_part(box, 4), next = box->lane;
+    open_lane(box, box->session, &other);
+    write_one(box, &box->lane, &ops[0], 1);
+    arm(box, CUT_LATE, script_record.sha, 1);
+    write_one(box, &other, &ops[1], 1);
+    write_one(box, &box->lane, &ops[2], 2);
+    write_one(box, &other, &ops[3], 2);
+    write_one(box, &other, &ops[4], 3);
+    let_the_late_one_arrive(box);
+    next.lane = 2;
+    kit_ok(store_lane_open(box->beside, &call, &next, &before, &error));
+    assert_true(before.present && before.n == 1);
+    assert_true(fence_lane_applied(&before.lanes[0], 1) && fence_lane_applied(&before.lanes[0], 2));
+    end(box);
+}
+
+struct reading {
+    struct box *box;
+    struct arena *mem;
+};
+
+static void *read_fence(void *at)
+{
+    struct reading *reading = at;
+    GError *error = NULL;
+    struct fence fence;
+    struct call call = {.ds = &reading->box->ds, .mem = reading->mem};
+    bool ok = store_fence_read(reading->box->session, &call, &reading->box->lane.fence, &fence, &error);
+    g_clear_error(&error);
+    return ok ? reading : NULL;
+}
+
+/* Two threads of a process. The place got its new epoch for the one's lost write; the other's was sent with it already,
+ * before the first had heard of it: that takeover says nothing of this write. */
+static void a_takeover_vouches_for_older_writes_only(void **state)
+{
+    struct box *box = *state;
+    GError *error = NULL;
+    struct cas_op ops[OPS];
+    struct fence fence;
+    struct session *second;
+    pthread_t thread;
+    void *read;
+    if (!box->servers.program)
+        skip();
+    begin(box);
+    make_ops(box, ops);
+    struct call call = call_of(box);
+    struct lane other = lane_of_part(box, 4);
+    kit_ok(store_session_open(&second, box->store, &error));
+    open_lane(box, second, &other);
+    write_one(box, &box->lane, &ops[0], 1);
+    arm(box, CUT_BEFORE, script_cas.sha, 1);
+    ops[1].number = 2;
+    assert_false(store_cas(box->session, &call, &box->lane, ops + 1, 1, &error));
+    g_clear_error(&error);
+    struct reading reading = {.box = box, .mem = arena_new(1 << 20)};
+    atomic_store(&box->proxy.muted, false);
+    atomic_store(&box->proxy.mutes, true);
+    assert_int_equal(pthread_create(&thread, NULL, read_fence, &reading), 0);
+    while (!atomic_load(&box->proxy.muted))
+        g_thread_yield();
+    arm(box, CUT_LATE, script_cas.sha, 2); /* the first meets the new epoch */
+    ops[2].number = 1;
+    assert_false(store_cas(second, &call, &other, ops + 2, 1, &error));
+    g_clear_error(&error);
+    assert_int_equal(ops[2].outcome, CAS_UNKNOWN);
+    atomic_store(&box->proxy.mutes, false);
+    pthread_join(thread, &read);
+    assert_non_null(read);
+    kit_ok(store_fence_read(second, &call, &other.fence, &fence, &error));
+    assert_false(fence_lane_applied(&fence.lanes[0], 1));
+    let_the_late_one_arrive(box);
+    assert_false(stands(box, 2));
+    store_session_close(second);
+    arena_free(reading.mem);
+    end(box);
+}
+
+/* --- what outlives a server --------------------------------------------------------------------------------------- */
+
+static void wait_until(struct box *box, const char *command, const char *says)
+{
+    for (bool there = false; !there;) {
+        g_autofree char *reply = servers_ask(&box->servers, 0, command, true);
+        there = strstr(reply, says) != NULL;
+    }
+}
+
+/* A replica that is promoted without it would let the holder before write on. */
+static void a_takeover_is_with_the_replicas(void **state)
+{
+    struct box *box = *state;
+    GError *error = NULL;
+    struct fence before;
+    if (!box->servers.program)
+        skip();
+    begin(box);
+    g_autofree char *primary = g_strdup_printf("127.0.0.1 %u", box->servers.ports[0]);
+    const char *more[] = {"--replicaof", primary, NULL};
+    unsigned replica = servers_start(&box->servers, more);
+    wait_until(box, "INFO replication", "state=online");
+    kill(box->servers.pids[replica], SIGSTOP);
+    struct lane other = lane_of_part(box, 4);
+    struct call call = call_of(box);
+    call.deadline_us = world_monotonic_us(world_real()) + 500000;
+    kit_refused(store_lane_open(box->beside, &call, &other, &before, &error), TIMED_OUT, "replica");
+    kill(box->servers.pids[replica], SIGCONT);
+    call.deadline_us = 0;
+    kit_ok(store_lane_open(box->beside, &call, &other, &before, &error));
+    end(box);
+}
+
+/* --- rights and locks --------------------------------------------------------------------------------------------- */
+
+static void a_right_that_is_missing_leaves_no_mark(void **state)
+{
+    struct box *box = *state;
+    GError *error = NULL;
+    struct cas_op ops[OPS];
+    struct fence fence;
+    if (!box->servers.program)
+        skip();
+    begin(box);
+    make_ops(box, ops);
+    struct call call = call_of(box);
+    write_one(box, &box->lane, &ops[0], 1);
+    struct record record = {.key = ops[0].key};
+    kit_ok(store_read(box->beside, &call, &record, 1, &error));
+    ops[0].etag = record.etag;
+    ops[0].verb = CAS_DELETE;
+    ops[0].number = 2;
+    g_free(servers_ask(&box->servers, 0, "ACL SETUSER default -unlink", false));
+    kit_refused(store_cas(box->session, &call, &box->lane, ops, 1, &error), NOT_PERMITTED, "UNLINK");
+    g_free(servers_ask(&box->servers, 0, "ACL SETUSER default +unlink", false));
+    kit_ok(store_fence_read(box->session, &call, &box->lane.fence, &fence, &error));
+    assert_false(fence_lane_applied(&fence.lanes[0], 2));
+    assert_true(stands(box, 0));
+    end(box);
+}
+
+static void nothing_stays_behind_the_last_lock(void **state)
+{
+    struct box *box = *state;
+    GError *error = NULL;
+    struct store_lock lock = {.run = "r.1", .host = "h", .home = "/h", .run_uid = {7}};
+    if (!box->servers.program)
+        skip();
+    begin(box);
+    struct call call = call_of(box);
+    kit_ok(store_lock(box->session, &call, &lock, false, &error));
+    kit_ok(store_unlock(box->session, &call, lock.run_uid, &error));
+    arm(box, CUT_LATE, script_lock.sha, 2);
+    kit_ok(store_lock(box->session, &call, &lock, false, &error));
+    kit_ok(store_unlock(box->session, &call, lock.run_uid, &error));
+    let_the_late_one_arrive(box);
+    g_autofree char *left = servers_ask(&box->servers, 0, "EXISTS sluice:locks", false);
+    assert_string_equal(g_strchomp(left), ":0");
+    end(box);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -557,6 +783,11 @@ int main(void)
         cmocka_unit_test(an_older_home_is_refused_and_disturbs_nobody),
         cmocka_unit_test(a_fence_deleted_by_hand_is_told),
         cmocka_unit_test(what_is_pruned_stands_in_the_record),
+        cmocka_unit_test(a_record_that_arrives_late_takes_no_marks_away),
+        cmocka_unit_test(a_takeover_vouches_for_older_writes_only),
+        cmocka_unit_test(a_takeover_is_with_the_replicas),
+        cmocka_unit_test(a_right_that_is_missing_leaves_no_mark),
+        cmocka_unit_test(nothing_stays_behind_the_last_lock),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -31,8 +31,8 @@ struct fence_place {
 
 /* A write that may be under way although nobody waits for it any more. */
 struct fence_unknown {
-    uint32_t part, lane, place;
-    uint64_t number;
+    uint32_t part, place;
+    uint64_t number, epoch; /* that it was sent with: it is dead once the place has a higher one */
 };
 
 /* A call that is under way in a lane, and where. */

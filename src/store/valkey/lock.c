@@ -1,5 +1,6 @@
 /* Who may write which dataset: all locks of a server in one hash, so that patterns that overlap are seen. */
 #include "store/lock.h"
+#include "base/hex.h"
 #include "store/valkey/valkey_store.h"
 
 #define LOCKS_KEY "sluice:locks"
@@ -69,13 +70,13 @@ static bool take_changed(void *self, size_t i, const struct reply *reply, GError
 static bool locks_change(struct locks *locks, struct slice name, struct slice value, bool *ret_changed, GError **error)
 {
     g_autofree char *field = g_strdup_printf("d%.*s", (int)name.len, (const char *)name.data);
-    struct slice args[] = {slice_of_text("EVALSHA"),
-                           slice_of_text(script_lock.sha),
-                           slice_of_text("1"),
-                           slice_of_text(LOCKS_KEY),
-                           slice_of_text(locks->version),
-                           slice_of_text(field),
-                           value};
+    char after[VERSION_BYTES];
+    uint8_t random[8];
+    world_random(valkey_store_of(locks->session)->base.world, random, sizeof random);
+    hex_text(random, sizeof random, after);
+    struct slice args[] = {
+        slice_of_text("EVALSHA"),      slice_of_text(script_lock.sha), slice_of_text("1"),   slice_of_text(LOCKS_KEY),
+        slice_of_text(locks->version), slice_of_text(after),           slice_of_text(field), value};
     struct command command = locks_command(locks, args, G_N_ELEMENTS(args), script_lock.text);
     struct route_wish wish = {.commands = &command, .n = 1, .answer = take_changed, .self = ret_changed};
     *ret_changed = false;

@@ -359,7 +359,7 @@ static bool fill(struct run *run, struct link *link, GError **error)
         uint32_t i = link_queue_pop(&link->todo);
         const struct command *command = &run->wish->commands[i];
         put_before(run, link, i);
-        if (!command->repeatable)
+        if (!command->repeatable || command->script)
             link_writes(link);
         conn_put(link->conn, command->args, command->n_args);
         link_queue_push(&link->flight, i);

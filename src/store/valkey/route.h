@@ -21,8 +21,10 @@ struct command {
     size_t n_args;
     int32_t slot; /* -1: to the server at `at`, whatever it owns */
     const struct valkey_host
-        *at;         /* for instance of a node of a topology that the caller holds; borrowed for the call */
-    bool repeatable; /* reads: sent again after a lost connection; a write never is: its fate is then ROUTE_UNKNOWN */
+        *at; /* for instance of a node of a topology that the caller holds; borrowed for the call */
+    /* Sent again after a lost connection: reads, and scripts that may run twice. Of any other its fate is then
+     * ROUTE_UNKNOWN. What is settled: all that is not repeatable, and all scripts. */
+    bool repeatable;
     /* EVALSHA: what SCRIPT LOAD gives to a server that answers NOSCRIPT, before the command goes there again. NULL: the
      * answer goes to the caller. Borrowed for the call. */
     const char *script;

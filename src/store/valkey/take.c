@@ -306,13 +306,14 @@ bool fence_take_part(struct session *session, const struct call *call, struct fe
 
 /* --- some places -------------------------------------------------------------------------------------------------- */
 
-static void forget_unknown(struct valkey_session *session, struct fence_run *run, const GArray *places)
+static void forget_unknown(struct valkey_session *session, struct fence_run *run, const GArray *places,
+                           const uint64_t *numbers)
 {
     for (size_t i = run->unknown->len; i > 0; i--) {
         const struct fence_unknown *unknown = &g_array_index(run->unknown, struct fence_unknown, i - 1);
         bool there = false;
         for (size_t k = 0; k < places->len && !there; k++)
-            there = g_array_index(places, uint32_t, k) == unknown->place;
+            there = g_array_index(places, uint32_t, k) == unknown->place && unknown->epoch < numbers[k];
         if (!there)
             continue;
         struct fence_part *part = fence_run_find(run, unknown->part);
@@ -347,7 +348,7 @@ static bool took_places(struct session *session, struct fence_run *run, const GA
     }
     if (!fence_intake_merge(intake, run, error))
         return false;
-    forget_unknown(valkey_session_of(session), run, places);
+    forget_unknown(valkey_session_of(session), run, places, numbers);
     return true;
 }
 

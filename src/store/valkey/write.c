@@ -292,6 +292,8 @@ static void records_take_off(struct cas *cas)
         struct fence_part *part = key;
         if (fence_run_find(cas->run, part->part) != part || part->busy || part->recording || part->stale)
             continue;
+        if (part->record_unknown) /* it could still arrive behind a newer one, whose marks are pruned by then */
+            continue;
         struct record_flight *record = g_new0(struct record_flight, 1);
         record->part = part;
         record->event = part->events;
@@ -393,7 +395,7 @@ static void landed(struct cas *cas, struct flying *flying, enum route_fate fate)
     struct cas_op *op = &cas->ops[flying->op];
     if (fate == ROUTE_UNKNOWN) {
         struct fence_unknown unknown = {
-            .part = cas->part->part, .lane = cas->lane->lane, .place = flying->place, .number = op->number};
+            .part = cas->part->part, .place = flying->place, .number = op->number, .epoch = flying->epoch};
         op->outcome = CAS_UNKNOWN;
         g_array_append_val(cas->run->unknown, unknown);
         return;

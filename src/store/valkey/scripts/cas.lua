@@ -70,13 +70,17 @@ end
 local pruned = tonumber(ARGV[8])
 local at, put, expiry = 9 + 2 * pruned, ARGV[6] == 'p', ARGV[7]
 local writer = ARGV[at]
+local unlinks = etag ~= '' and (not put or (writer ~= 'SET' and writer ~= 'RESTORE')) -- these two replace what stands
+if unlinks and not redis.acl_check_cmd('UNLINK', key) then
+    return redis.error_reply('NOPERM this user has no permissions to run the \'UNLINK\' command')
+end
 if put and writer ~= 'HSET' and not redis.acl_check_cmd(writer, key) then
     return redis.error_reply('NOPERM this user has no permissions to run the \'' .. writer .. '\' command')
 elseif put and expiry ~= '0' and not redis.acl_check_cmd('PEXPIREAT', key, expiry) then
     return redis.error_reply('NOPERM this user has no permissions to run the \'PEXPIREAT\' command')
 end
 call('HSET', fence, part, mark)
-if etag ~= '' and (not put or (writer ~= 'SET' and writer ~= 'RESTORE')) then -- these two replace what stands
+if unlinks then
     call('UNLINK', key)
 end
 while put and at < #ARGV do
