@@ -133,6 +133,22 @@ uint8_t *int_put_varint(uint8_t *into, uint64_t value)
     return into;
 }
 
+uint8_t *int_put_decimal(uint8_t *into, int64_t value)
+{
+    uint8_t digits[DECIMAL_MOST];
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    size_t n = 0;
+    do {
+        digits[n++] = (uint8_t)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0)
+        *into++ = '-';
+    while (n > 0)
+        *into++ = digits[--n];
+    return into;
+}
+
 void put_varint(GByteArray *into, uint64_t value)
 {
     uint8_t bytes[VARINT_MOST];

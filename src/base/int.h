@@ -33,6 +33,9 @@ void put_varint(GByteArray *into, uint64_t value);
 /* Where there is room for VARINT_MOST bytes; returns what follows them. */
 #define VARINT_MOST 10
 uint8_t *int_put_varint(uint8_t *into, uint64_t value);
+/* Decimal, where there is room for DECIMAL_MOST bytes; returns what follows it. */
+#define DECIMAL_MOST 20
+uint8_t *int_put_decimal(uint8_t *into, int64_t value);
 void put_bytes(GByteArray *into, struct slice bytes);
 void put_prefixed(GByteArray *into, struct slice bytes);
 

@@ -207,7 +207,8 @@ void fence_note(struct fence_run *run, const struct fence_part *part, uint32_t p
 void fence_prunable(const struct fence_run *run, uint32_t place, uint32_t but, GArray *into)
 {
     const GArray *fields = run->places[place].fields;
-    for (size_t i = 0; fields && i < fields->len && into->len < PRUNED_MOST; i++) {
+    size_t most = into->len + PRUNED_MOST;
+    for (size_t i = 0; fields && i < fields->len && into->len < most; i++) {
         const struct fence_field *field = &g_array_index(fields, struct fence_field, i);
         const struct fence_part *part = fence_run_find(run, field->part);
         if (field->part != but && part && field->event <= part->durable)

@@ -113,7 +113,7 @@ void fence_part_rebase(struct fence_part *part);
 /* A number of a lane was applied; then in which place. seen->count 0: one more there, else what the field says. */
 void fence_mark(struct fence_part *part, uint32_t lane, uint64_t number);
 void fence_note(struct fence_run *run, const struct fence_part *part, uint32_t place, const struct fence_field *seen);
-/* The fields of a place that its fence may lose, other than `but`'s; appended. */
+/* The fields of a place that its fence may lose, other than `but`'s, a few of them; appended. */
 void fence_prunable(const struct fence_run *run, uint32_t place, uint32_t but, GArray *into);
 void fence_pruned(struct fence_run *run, uint32_t place, const struct fence_field *field);
 

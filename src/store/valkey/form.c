@@ -77,11 +77,12 @@ static void gather(struct form_work *work, const void *bytes, size_t len)
 
 void form_etag_begin(struct form_work *work, char letter, int64_t expires_at_ms)
 {
-    char text[32];
-    int len = g_snprintf(text, sizeof text, "%c%" G_GINT64_FORMAT ":", letter, expires_at_ms);
+    uint8_t text[DECIMAL_MOST + 2] = {(uint8_t)letter};
+    uint8_t *end = int_put_decimal(text + 1, expires_at_ms);
+    *end++ = ':';
     checked(EVP_DigestInit_ex2(work->context, work->sha1, NULL));
     work->n = 0;
-    gather(work, text, (size_t)len);
+    gather(work, text, (size_t)(end - text));
 }
 
 /* A length in `width` bytes, the high one first, behind what says so: as lua-cmsgpack puts it. */

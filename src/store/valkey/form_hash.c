@@ -111,10 +111,10 @@ static bool count_fields(struct slice raw, size_t *ret, size_t *ret_bytes, GErro
 
 static bool put_count(GArray *into, size_t n, struct arena *mem, GError **error)
 {
-    char *text = arena_alloc(mem, 24);
+    uint8_t *text = arena_alloc(mem, DECIMAL_MOST);
     if (!text)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "the record does not fit into the memory of a batch");
-    struct slice count = slice_of(text, (size_t)g_snprintf(text, 24, "%zu", n));
+    struct slice count = slice_of(text, (size_t)(int_put_decimal(text, (int64_t)n) - text));
     g_array_append_val(into, count);
     return true;
 }

@@ -363,15 +363,8 @@ bool resp_read(struct slice bytes, struct arena *mem, struct reply *ret, GError 
 /* `*3\r\n`; returns what follows it. */
 static uint8_t *put_head(uint8_t *at, uint8_t mark, size_t number)
 {
-    uint8_t digits[DIGITS_MOST];
-    size_t n = 0;
-    do {
-        digits[n++] = (uint8_t)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
     *at++ = mark;
-    while (n > 0)
-        *at++ = digits[--n];
+    at = int_put_decimal(at, (int64_t)number);
     *at++ = '\r';
     *at++ = '\n';
     return at;
@@ -379,7 +372,7 @@ static uint8_t *put_head(uint8_t *at, uint8_t mark, size_t number)
 
 void resp_put(GByteArray *into, const struct slice *args, size_t n)
 {
-    enum { HEAD_MOST = DIGITS_MOST + 3, BREAK = 2 };
+    enum { HEAD_MOST = DECIMAL_MOST + 3, BREAK = 2 };
     size_t room = HEAD_MOST, before = into->len;
     for (size_t i = 0; i < n; i++)
         room += args[i].len + HEAD_MOST + BREAK;

@@ -30,4 +30,5 @@ def main():
     output.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -6,14 +6,21 @@
 
 enum { CAS_HEAD_ARGS = 13, CAS_ROUNDS = 16, NUMBER_BYTES = 24 };
 
+/* Arguments that say which fence: most operations in a row have the same. */
+struct fence_words {
+    uint32_t place;
+    uint64_t epoch;
+    struct slice key, text; /* of the epoch; data NULL: none yet */
+};
+
 /* One operation on its way. */
 struct flying {
     size_t op;
     uint32_t place;
-    uint64_t epoch;      /* it is sent with */
-    struct slice answer; /* the epoch that the script met instead; data NULL: none */
-    GArray *pruned;      /* of struct fence_field; NULL: none */
-    size_t first, n;     /* its arguments */
+    uint64_t epoch;          /* it is sent with */
+    struct slice answer;     /* the epoch that the script met instead; data NULL: none */
+    size_t pruned, n_pruned; /* which of cas->pruned it takes along */
+    size_t first, n;         /* its arguments */
 };
 
 /* The record of a partition, with the marks that were settled since it was last written: once it outlives a server as
@@ -41,18 +48,14 @@ struct cas {
     struct arena *mem;
     GArray *flying; /* of struct flying */
     GArray *args;   /* of struct slice */
+    GArray *pruned; /* of struct fence_field */
+    struct fence_words words;
+    struct slice part_text; /* the partition's number; data NULL: none yet */
     struct fence_flight flight;
     GArray *pruning;    /* places in which this call prunes */
     GPtrArray *records; /* of struct record_flight: what goes along */
     GError *refused;    /* by the server, the call as a whole */
 };
-
-static void flying_done(void *at)
-{
-    struct flying *flying = at;
-    if (flying->pruned)
-        g_array_unref(flying->pruned);
-}
 
 static void record_flight_free(void *at)
 {
@@ -150,17 +153,6 @@ static bool choose(struct cas *cas, size_t n, GError **error)
 
 /* --- arguments ---------------------------------------------------------------------------------------------------- */
 
-static bool number_arg(struct cas *cas, int64_t number)
-{
-    char text[NUMBER_BYTES];
-    struct slice arg;
-    int len = g_snprintf(text, sizeof text, "%" G_GINT64_FORMAT, number);
-    if (!arena_copy(cas->mem, slice_of(text, (size_t)len), &arg))
-        return false;
-    g_array_append_val(cas->args, arg);
-    return true;
-}
-
 static void text_arg(struct cas *cas, const char *text)
 {
     struct slice arg = slice_of_text(text);
@@ -176,20 +168,46 @@ static bool bytes_arg(struct cas *cas, const void *bytes, size_t len)
     return true;
 }
 
+static bool number_arg(struct cas *cas, int64_t number)
+{
+    uint8_t text[DECIMAL_MOST];
+    return bytes_arg(cas, text, (size_t)(int_put_decimal(text, number) - text));
+}
+
 static bool fence_args(struct cas *cas, uint32_t place, uint64_t epoch, GString *key)
 {
+    struct fence_words *words = &cas->words;
     char text[FENCE_EPOCH_BYTES];
-    fence_key(cas->store->fences, cas->run, place, key);
-    fence_epoch_put(cas->store->fences, epoch, text);
-    return bytes_arg(cas, key->str, key->len) && bytes_arg(cas, text, strlen(text));
+    if (!words->text.data || words->place != place || words->epoch != epoch) {
+        words->text = SLICE_EMPTY;
+        fence_key(cas->store->fences, cas->run, place, key);
+        fence_epoch_put(cas->store->fences, epoch, text);
+        if (!arena_copy(cas->mem, slice_of(key->str, key->len), &words->key) ||
+            !arena_copy(cas->mem, slice_of_text(text), &words->text))
+            return false;
+        words->place = place;
+        words->epoch = epoch;
+    }
+    g_array_append_val(cas->args, words->key);
+    g_array_append_val(cas->args, words->text);
+    return true;
+}
+
+static bool part_arg(struct cas *cas)
+{
+    uint8_t text[DECIMAL_MOST];
+    size_t len = (size_t)(int_put_decimal(text, cas->lane->fence.part) - text);
+    if (!cas->part_text.data && !arena_copy(cas->mem, slice_of(text, len), &cas->part_text))
+        return false;
+    g_array_append_val(cas->args, cas->part_text);
+    return true;
 }
 
 static bool prune_args(struct cas *cas, const struct flying *flying)
 {
-    size_t n = flying->pruned ? flying->pruned->len : 0;
-    bool fits = number_arg(cas, (int64_t)n);
-    for (size_t i = 0; i < n && fits; i++) {
-        const struct fence_field *field = &g_array_index(flying->pruned, struct fence_field, i);
+    bool fits = number_arg(cas, (int64_t)flying->n_pruned);
+    for (size_t i = 0; i < flying->n_pruned && fits; i++) {
+        const struct fence_field *field = &g_array_index(cas->pruned, struct fence_field, flying->pruned + i);
         uint8_t head[MARKS_HEAD_BYTES];
         marks_head(field->lane, field->count, head);
         fits = number_arg(cas, field->part) && bytes_arg(cas, head, sizeof head);
@@ -209,8 +227,8 @@ static bool op_args(struct cas *cas, struct flying *flying, uint32_t base, GStri
     text_arg(cas, "2");
     g_array_append_val(cas->args, cas->server_keys[flying->op]);
     marks_one(cas->lane->lane, base, (uint32_t)op->number, mark);
-    *ret_fits = fence_args(cas, flying->place, flying->epoch, key) && number_arg(cas, cas->lane->fence.part) &&
-                bytes_arg(cas, mark, sizeof mark);
+    *ret_fits =
+        fence_args(cas, flying->place, flying->epoch, key) && part_arg(cas) && bytes_arg(cas, mark, sizeof mark);
     struct slice etag = slice_of(op->etag.bytes, op->etag.len);
     g_array_append_val(cas->args, etag);
     text_arg(cas, cas->ds->form->probe);
@@ -348,10 +366,13 @@ static bool record_args(struct cas *cas, GString *key)
 static void prune_in(struct cas *cas, struct flying *flying)
 {
     struct fence_place *place = &cas->run->places[flying->place];
+    flying->pruned = cas->pruned->len;
+    flying->n_pruned = 0;
     if (place->pruning)
         return;
-    fence_prunable(cas->run, flying->place, cas->part->part, flying->pruned);
-    place->pruning = flying->pruned->len > 0;
+    fence_prunable(cas->run, flying->place, cas->part->part, cas->pruned);
+    flying->n_pruned = cas->pruned->len - flying->pruned;
+    place->pruning = flying->n_pruned > 0;
     if (place->pruning)
         g_array_append_val(cas->pruning, flying->place);
 }
@@ -375,14 +396,12 @@ static bool take_off(struct cas *cas, uint32_t *ret_base)
         return false;
     *ret_base = (uint32_t)MIN(open->base, UINT32_MAX);
     cas->flight.n = 0;
+    g_array_set_size(cas->pruned, 0);
     for (size_t i = 0; i < cas->flying->len; i++) {
         struct flying *flying = flying_at(cas, i);
         flying->epoch = cas->run->places[flying->place].epoch;
         flying->answer = SLICE_EMPTY;
         cas->flight.places[cas->flight.n++] = flying->place;
-        if (!flying->pruned)
-            flying->pruned = g_array_new(false, false, sizeof(struct fence_field));
-        g_array_set_size(flying->pruned, 0);
         prune_in(cas, flying);
     }
     g_ptr_array_add(cas->part->flights, &cas->flight);
@@ -407,8 +426,8 @@ static void landed(struct cas *cas, struct flying *flying, enum route_fate fate)
         return;
     struct fence_field seen = {.part = cas->part->part, .lane = cas->lane->lane};
     fence_note(cas->run, cas->part, flying->place, &seen);
-    for (size_t i = 0; i < flying->pruned->len; i++)
-        fence_pruned(cas->run, flying->place, &g_array_index(flying->pruned, struct fence_field, i));
+    for (size_t i = 0; i < flying->n_pruned; i++)
+        fence_pruned(cas->run, flying->place, &g_array_index(cas->pruned, struct fence_field, flying->pruned + i));
 }
 
 static void count_written(struct cas *cas, size_t written)
@@ -579,7 +598,7 @@ bool valkey_cas(struct session *session, const struct call *call, const struct l
     arena_reset(cas.mem);
     cas.server_keys = g_new0(struct slice, n);
     cas.flying = g_array_new(false, true, sizeof(struct flying));
-    g_array_set_clear_func(cas.flying, flying_done);
+    cas.pruned = g_array_new(false, false, sizeof(struct fence_field));
     cas.args = g_array_new(false, false, sizeof(struct slice));
     cas.pruning = g_array_new(false, false, sizeof(uint32_t));
     cas.records = g_ptr_array_new_with_free_func(record_flight_free);
@@ -587,6 +606,7 @@ bool valkey_cas(struct session *session, const struct call *call, const struct l
     g_ptr_array_unref(cas.records);
     g_array_unref(cas.args);
     g_array_unref(cas.pruning);
+    g_array_unref(cas.pruned);
     g_array_unref(cas.flying);
     g_free(cas.server_keys);
     return ok || valkey_name_right(session, call, error);

@@ -126,6 +126,19 @@ static void decimal_text_is_parsed_whole_or_not_at_all(void **state)
     assert_true(int_parse_i64(slice_of_text("-0"), &i) && i == 0);
 }
 
+static void decimals_are_written_as_they_are_read(void **state)
+{
+    static const char *const texts[] = {
+        "0", "7", "-1", "10", "1795245275850", "9223372036854775807", "-9223372036854775808"};
+    for (size_t n = 0; n < G_N_ELEMENTS(texts); n++) {
+        uint8_t into[DECIMAL_MOST];
+        int64_t i;
+        assert_true(int_parse_i64(slice_of_text(texts[n]), &i));
+        size_t len = (size_t)(int_put_decimal(into, i) - into);
+        assert_true(slice_equal(slice_of(into, len), slice_of_text(texts[n])));
+    }
+}
+
 static void sums_and_products_say_when_they_overflow(void **state)
 {
     uint64_t ret = 7;
@@ -147,6 +160,7 @@ int main(void)
         cmocka_unit_test(a_length_beyond_the_bytes_is_refused),
         cmocka_unit_test(narrowing_refuses_and_leaves_ret),
         cmocka_unit_test(decimal_text_is_parsed_whole_or_not_at_all),
+        cmocka_unit_test(decimals_are_written_as_they_are_read),
         cmocka_unit_test(sums_and_products_say_when_they_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
