@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-BUILD = HERE.parent / "build"
+BUILD = Path(os.environ.get("SLUICE_BUILD") or HERE.parent / "build")
 SLUICE, BARE, RECORDS = BUILD / "sluice", BUILD / "bench" / "bare", BUILD / "bench" / "records"
 SYNCS, MEMORY = BUILD / "bench" / "libsyncs.so", BUILD / "bench" / "libmemory.so"
 INTENTS, DIES = BUILD / "bench" / "intents", BUILD / "tests" / "tools" / "sluice_dies"
@@ -93,6 +93,7 @@ class Timed:
 
     def __init__(self):
         self.at, self.steps, self.end, self.seconds = {}, [], {}, 0.0
+        self.used = {}  # seconds of the processor's time up to each state
 
 
 def percent(ratio):
@@ -101,6 +102,12 @@ def percent(ratio):
 
 def median(values):
     return statistics.median(values)
+
+
+def used_by(pid):
+    """Of a process that runs, or that nobody has waited for yet."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def fresh(directory):
@@ -134,6 +141,7 @@ class Bench:
             now, event = time.monotonic() - began, json.loads(line)
             if event.get("state") and event["type"] == "state":
                 timed.at.setdefault(event["state"], now)
+                timed.used.setdefault(event["state"], used_by(process.pid))
             if event["type"] == "steps":
                 timed.steps.append(event["steps"])
             timed.end = event
