@@ -244,10 +244,11 @@ void round_fence(struct worker *worker, const struct fence *fence)
     for (size_t i = 0; i < fence->n; i++)
         if (fence->lanes[i].lane == worker->lane.lane)
             lane = &fence->lanes[i];
-    if (!lane || !lane->open) {
+    bool closed = lane && !lane->open;
+    if (!lane || closed || lane->partial) {
         GError *error = NULL;
-        error_set(&error, lane ? SLUICE_ERROR_FENCED : SLUICE_ERROR_STORE, "partition %u: its fence is %s",
-                  worker->grant.part.part, lane ? "closed: another holder has taken it over" : "lost");
+        error_set(&error, closed ? SLUICE_ERROR_FENCED : SLUICE_ERROR_STORE, "partition %u: its fence is %s",
+                  worker->grant.part.part, closed ? "closed: another holder has taken it over" : "lost");
         worker_fail(worker, error);
         return;
     }

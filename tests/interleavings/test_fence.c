@@ -262,6 +262,40 @@ static void a_fence_lost_under_a_living_worker_ends_it_before_it_guesses(void **
     scene_done(&scene);
 }
 
+/* A store of many places has lost one of them. */
+struct partly {
+    struct scene scene;
+    bool (*read)(struct session *, const struct call *, const struct fence_id *, struct fence *, GError **);
+};
+
+static bool read_partly(struct session *session, const struct call *call, const struct fence_id *id, struct fence *ret,
+                        GError **error)
+{
+    const char *table = (const char *)session_driver(session);
+    struct partly *partly = (struct partly *)(gpointer)(table - offsetof(struct partly, scene.faulty_mem.table));
+    if (!partly->read(session, call, id, ret, error))
+        return false;
+    for (size_t i = 0; i < ret->n; i++)
+        ret->lanes[i].partial = true;
+    return true;
+}
+
+static void of_a_fence_lost_in_part_nobody_guesses_what_is_not_marked(void **state)
+{
+    struct partly partly;
+    struct process process;
+    begin_at_cas(&partly.scene, &process);
+    partly.read = partly.scene.faulty_mem.write.fence_read;
+    partly.scene.faulty_mem.write.fence_read = read_partly;
+    process_lose(&process, 0);
+    process_fails(&process, 0, STORE);
+    process_die(&process);
+    partly.scene.faulty_mem.write.fence_read = partly.read;
+    scene_ran(&partly.scene, 0);
+    items_once(&partly.scene);
+    scene_done(&partly.scene);
+}
+
 static void a_catalog_older_than_the_fence_is_refused(void **state)
 {
     struct scene scene;
@@ -409,6 +443,7 @@ int main(void)
         cmocka_unit_test(a_holder_that_dies_behind_its_lane_open_does_not_make_a_lost_fence_whole),
         cmocka_unit_test(what_is_in_doubt_is_taken_back_only_where_it_is_ours),
         cmocka_unit_test(a_fence_lost_under_a_living_worker_ends_it_before_it_guesses),
+        cmocka_unit_test(of_a_fence_lost_in_part_nobody_guesses_what_is_not_marked),
         cmocka_unit_test(a_catalog_older_than_the_fence_is_refused),
         cmocka_unit_test(what_was_lost_with_a_server_before_it_was_settled_is_done_again),
         cmocka_unit_test(what_was_not_lost_with_it_is_not_done_twice),
