@@ -29,6 +29,18 @@ static void store_free(struct valkey_store *store)
     g_free(store);
 }
 
+/* One server alone that is a replica: nobody knows of its primary. Through Sentinel it is none. */
+static bool can_write(const struct topology *topology, GError **error)
+{
+    const struct valkey_node *node = &topology->nodes[topology->asked];
+    if (topology->kind == VALKEY_CLUSTER || node->primary)
+        return true;
+    return error_set(error, SLUICE_ERROR_UNREACHABLE,
+                     "%s:%u is a replica, which takes no writes; name its primary (INFO replication has it), or the "
+                     "sentinels with ?sentinel=NAME",
+                     node->at.host, node->at.port);
+}
+
 static bool open_store(struct store **ret, const struct store_config *config, const struct world *world, GError **error)
 {
     struct topology *topology = NULL;
@@ -39,6 +51,10 @@ static bool open_store(struct store **ret, const struct store_config *config, co
     struct net_wait wait = {.deadline_us = world_monotonic_us(world) + patience_us};
     if (!topology_ask(&topology, world, uri, NULL, &wait, error))
         return false;
+    if (!config->read_only && !can_write(topology, error)) {
+        topology_unref(topology);
+        return false;
+    }
     struct valkey_store *store = g_new0(struct valkey_store, 1);
     store->cluster = topology->kind == VALKEY_CLUSTER;
     store->place = valkey_uri_place(uri);

@@ -99,6 +99,16 @@ static void tell_version(struct examining *examining)
                : NULL);
 }
 
+static void tell_role(struct examining *examining)
+{
+    const struct topology *topology = examining->wish->topology;
+    const struct valkey_node *node = &topology->nodes[topology->asked];
+    if (examining->wish->writes && topology->kind != VALKEY_CLUSTER && !node->primary)
+        remark(examining, REMARK_FAIL,
+               g_strdup_printf("%s:%u is a replica, which takes no writes", node->at.host, node->at.port),
+               g_strdup("name its primary (INFO replication has it), or the sentinels with ?sentinel=NAME"));
+}
+
 /* --- rights ---------------------------------------------------------------------------------------------------------
  */
 
@@ -282,6 +292,7 @@ bool examine_servers(const struct examine_wish *wish, const struct call *call, G
     struct examining examining = {.wish = wish, .call = call, .into = into};
     const struct topology *topology = wish->topology;
     bool ok = true;
+    tell_role(&examining);
     tell_version(&examining);
     judge_secrecy(&examining);
     for (size_t i = 0; ok && i < topology->n; i++)

@@ -11,6 +11,7 @@ enum {
     STRAIGHT = 5,           /* redirections that are followed without a pause */
     LOADS = 8,              /* times that a script is loaded for one command */
     SILENT_US = 500000,
+    PATIENCE_US = 30000000, /* of a call without a deadline: what holds it up is told after that */
     US_PER_MS = 1000,
     MEM_BYTES = 1 << 20,
 };
@@ -585,7 +586,10 @@ static void run_done(struct run *run)
 
 bool router_run(struct router *router, const struct call *call, const struct route_wish *wish, GError **error)
 {
-    struct run run = {.router = router, .call = call, .wish = wish, .left = wish->n, .due_us = INT64_MAX};
+    struct call patient = *call;
+    if (patient.deadline_us == 0)
+        patient.deadline_us = world_monotonic_us(router->world) + PATIENCE_US;
+    struct run run = {.router = router, .call = &patient, .wish = wish, .left = wish->n, .due_us = INT64_MAX};
     run.pending = g_new0(struct pending, wish->n);
     router_renew(router);
     for (size_t i = 0; i < wish->n; i++)
