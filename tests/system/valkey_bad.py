@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""What a Valkey or Redis can be that is not as it should be: each is told by its name with what to do, ends with its exit
+code and in time, and no password stands in a message, in the home or in `ps`."""
+
+import os
+import socket
+import threading
+
+from livedata import FIX_LUA, rows, seed
+from servers import each_kind
+from stand import among, must, run_all, same, test
+
+SPEC = """
+sluice: 1
+name: fix
+source: {{ store: "{uri}", dataset: "{dataset}", as: hash }}
+transform: {{ lua: fix.lua }}
+target: {{ store: "{uri}", dataset: "{dataset}", as: hash }}
+protect: {{ rejects: 100%, errors: 50% }}
+"""
+PASSWORD = "geheim-7781"
+
+
+def spec(stand, uri, dataset="c:{id}"):
+    stand.write("fix.lua", FIX_LUA)
+    stand.write("fix.yaml", SPEC.format(uri=uri, dataset=dataset))
+
+
+def doctor_and_run(stand, uri, code, words, env=None, run_code=None):
+    """Both say it."""
+    spec(stand, uri)
+    for command, wanted in ((("doctor", "fix.yaml"), code), (("run", "fix.yaml", "--yes"), run_code or code)):
+        done = stand.sluice(*command, env=env, timeout=60).ended(wanted)
+        among(words, done.out + done.err)
+        must(PASSWORD not in done.out + done.err, "the password is shown:", done.out, done.err)
+
+
+def nothing_kept(stand):
+    for path, _, names in os.walk(stand.dir):
+        for name in names:
+            if "servers-" not in path:
+                must(PASSWORD.encode() not in (stand.dir / path / name).read_bytes(), "the password stands in", path, name)
+
+
+@each_kind("a password that is missing, wrong or written into the spec; a right one stands nowhere afterwards")
+def _(stand, servers):
+    server = servers.standalone(requirepass=f'"{PASSWORD}"')
+    seed(server, rows(100))
+    uri = f"valkey://:${{env:PW}}@{server.address}"
+    doctor_and_run(stand, f"valkey://{server.address}", 7, ["NOAUTH", "user and a password", server.address])
+    doctor_and_run(stand, uri, 7, ["check user and password", server.address], stand.environment(PW="wrong"))
+    doctor_and_run(stand, f"valkey://:{PASSWORD}@{server.address}", 2, ["${env:NAME}"])
+    spec(stand, uri)
+    env = stand.environment(PW=PASSWORD)
+    process = stand.start("run", "fix.yaml", "--yes", "--json", env=env)
+    among("sluice", stand.run(["ps", "-o", "args=", "-p", str(process.pid)]).out)
+    must(PASSWORD not in stand.run(["ps", "-o", "args=", "-p", str(process.pid)]).out, "ps shows it")
+    done = stand.finish(process).ended(0)
+    must(PASSWORD not in done.out + done.err, "the password is shown")
+    nothing_kept_but_spec(stand)
+
+
+def nothing_kept_but_spec(stand):
+    stand.write("fix.yaml", "")
+    nothing_kept(stand)
+
+
+@each_kind("a right that the user lacks is named, with the command that gives it")
+def _(stand, servers):
+    server = servers.standalone()
+    seed(server, rows(50))
+    env = stand.environment(PW=PASSWORD)
+    for command in ("hgetall", "evalsha", "scan", "hset", "unlink", "pexpireat", "pexpiretime", "info"):
+        server.call("ACL", "SETUSER", "worker", "reset", "on", ">" + PASSWORD, "~*", "+@all", "-" + command)
+        spec(stand, f"valkey://worker:${{env:PW}}@{server.address}")
+        among(command, stand.sluice("doctor", "fix.yaml", env=env).ended(7).out, command)
+    server.call("ACL", "SETUSER", "worker", "reset", "on", ">" + PASSWORD, "~c:*", "+@all")
+    among("sluice:*", stand.sluice("doctor", "fix.yaml", env=env).ended(7).out, "keys")
+    nothing_kept(stand)
+
+
+@each_kind("other types and other people's keys below the dataset's names are refused by name, and stay as they are")
+def _(stand, servers):
+    server = servers.standalone()
+    seed(server, rows(200))
+    server.call("SET", "c:text", "x")
+    server.call("RPUSH", "c:list", "1", "2")
+    server.call("HSET", "c:0000007:orders", "theirs", "1")
+    server.call("HSET", "order:1", "theirs", "1")
+    spec(stand, f"valkey://{server.address}")
+    stand.sluice("run", "fix.yaml", "--yes").ended(8)
+    refused = {row["key"]: row["code"] for row in stand.sluice("quarantine", "list", "fix", "--json").ended(0).lines()}
+    same(refused, {"text": "bad-record", "list": "bad-record", "0000007:orders": "lua"}, "refused")
+    same((server.call("GET", "c:text"), server.call("LRANGE", "c:list", 0, -1)), (b"x", [b"1", b"2"]), "other types")
+    same(server.client().hgetall("order:1"), {b"theirs": b"1"}, "a key of no dataset")
+    same(server.client().hget("c:0000199", "times"), b"1", "the others")
+
+
+@each_kind("a replica, a server that evicts, one that hangs, TLS where there is none and none where there is")
+def _(stand, servers):
+    server = servers.standalone(maxmemory="100mb")
+    seed(server, rows(50))
+    replica = servers.replica_of(server)
+    doctor_and_run(stand, f"valkey://{replica.address}", 7, [replica.address, "is a replica", "takes no writes"], run_code=6)
+    server.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    doctor_and_run(stand, f"valkey://{server.address}", 7, ["evicts any key", "fences could go"])
+    server.call("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    doctor_and_run(stand, f"valkeys://{server.address}?timeout=1s", 6, ["TLS handshake"])
+    server.freeze()
+    doctor_and_run(stand, f"valkey://{server.address}?timeout=1s", 6, ["no answer in time", server.address])
+    server.thaw()
+    doctor_and_run(stand, f"valkey://{servers.standalone(tls=True).address}?timeout=1s", 6, ["127.0.0.1"])
+
+
+class Fake:
+    """A server that answers each connection with these bytes, and no more."""
+
+    def __init__(self, answer):
+        self.answer, self.socket = answer, socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.socket.accept()
+                with client:
+                    client.recv(4096)
+                    client.sendall(self.answer)
+            except OSError:
+                return
+
+
+WRONG = (("HTTP", b"HTTP/1.1 400 Bad Request\r\n\r\n", "not the protocol"), ("noise", bytes(range(255, 0, -1)) * 20, "not the protocol"),
+         ("half an answer", b"*3\r\n$4\r\nab", "closed the connection"), ("a length without measure", b"$99999999999999\r\n", "more than"),
+         ("an answer without bottom", b"*1\r\n" * 50000, "levels"))
+for NAME, ANSWER, WORDS in WRONG:
+    @test(f"what answers with {NAME} is told by its address: 6")
+    def _(stand, answer=ANSWER, words=WORDS):
+        fake = Fake(answer)
+        try:
+            doctor_and_run(stand, f"valkey://{fake.address}", 6, [fake.address, words])
+        finally:
+            fake.socket.close()
+
+
+@test("a host that is not there and a port where nobody listens are told as such: 6")
+def _(stand):
+    doctor_and_run(stand, "valkey://nowhere.invalid:6379", 6, ["nowhere.invalid:6379", "not found"])
+    doctor_and_run(stand, "valkey://127.0.0.1:1", 6, ["127.0.0.1:1", "refused"])
+
+
+if __name__ == "__main__":
+    run_all()
