@@ -95,6 +95,8 @@ class Application:
         self.client.delete(key)
         self.tokens[key] = ""
         self.dead.add(key)
+        if self.config["once"]: # deleted, brought and deleted again looks as if it had never been brought
+            self.alone.add(key)
         return {"mended": mended}
 
     def expire(self, key, n):

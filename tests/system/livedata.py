@@ -157,7 +157,7 @@ def repaired(fields):
 class Busy:
     """Processes of the application, and what they wrote into their logs."""
 
-    def __init__(self, stand, place, keys, processes=2, rate=250, seed_of=1, mark=False, kind=None, first=0, name=None):
+    def __init__(self, stand, place, keys, processes=2, rate=250, seed_of=1, mark=False, kind=None, first=0, name=None, once=False):
         self.processes, self.logs = [], []
         nodes = place.nodes if isinstance(place, Cluster) else getattr(place, "sentinels", [place])
         kind = kind or ("cluster" if isinstance(place, Cluster) else "sentinel" if hasattr(place, "sentinels") else "alone")
@@ -166,7 +166,7 @@ class Busy:
             config = stand.write(f"app-{seed_of}-{me}.json", json.dumps({
                 "kind": kind, "ports": [node.port for node in nodes if node.is_running()], "me": me, "of": processes,
                 "prefix": PREFIX, "first": first, "keys": keys, "seed": seed_of * 100 + me, "rate": rate, "log": str(log),
-                "mark": mark, "ready": str(ready), "version": BASE + 1_000_000 * seed_of, "name": name}))
+                "mark": mark, "ready": str(ready), "version": BASE + 1_000_000 * seed_of, "name": name, "once": once}))
             errors = open(stand.path(f"app-{seed_of}-{me}.err"), "wb")
             self.processes.append(subprocess.Popen([sys.executable, str(Path(__file__).parent / "application.py"), str(config)],
                                                    stdin=subprocess.DEVNULL, stdout=errors, stderr=errors))

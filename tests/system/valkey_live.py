@@ -143,7 +143,7 @@ def _(stand, cluster):
             file.write(json.dumps(fields, ensure_ascii=False) + "\n")
             archive[key] = as_state({name: str(value) for name, value in fields.items()}, NEVER).fields
     stand.write("bring.yaml", spec(BRING, cluster, seconds=6))
-    with busy(stand, cluster, KEYS, seed_of=SEED % 1000 + 1) as box:
+    with busy(stand, cluster, KEYS, seed_of=SEED % 1000 + 1, once=True) as box:
         run_begin = time.time()
         process = began(stand, "bring")
         end = finish(stand, process, 0, 8)
