@@ -23,7 +23,7 @@ name: copy
 source: {{ store: "{source}", dataset: "*", as: raw }}
 target: {{ store: "{target}", dataset: "*", as: raw, write: fill }}
 stages: [{{ name: full, scope: 100% }}]
-protect: {{ errors: 50% }}
+protect: {{ errors: 50%, rate: {{ max: {rate}/s }} }}
 """
 
 
@@ -192,7 +192,7 @@ def servers(stand, kind):
 
 
 def copies(stand, source, target, want):
-    stand.write("copy.yaml", SPEC.format(source=uri(source), target=uri(target)))
+    stand.write("copy.yaml", SPEC.format(source=uri(source), target=uri(target), rate=SMALL // 3))
     begin = time.monotonic()
     end = stand.sluice("run", "copy.yaml", "--yes", "--json", timeout=300 + BIG_MB).ended(8).lines()[-1]
     took = time.monotonic() - begin
@@ -230,7 +230,7 @@ for KIND in KINDS:
             three, one = started.cluster(3, 0), started.standalone()
             fill(three, 2)
             want, _ = content(three)
-            stand.write("copy.yaml", SPEC.format(source=uri(three), target=uri(one)))
+            stand.write("copy.yaml", SPEC.format(source=uri(three), target=uri(one), rate=SMALL // 3))
             dice, deaths = random.Random(5), 0
             for _ in range(8):
                 process = stand.start("run", "copy.yaml", "--yes", "--json")
