@@ -278,7 +278,7 @@ static void end(struct stand *stand)
 
 void stand_run(struct stand *stand, const struct conformance_case *row)
 {
-    for (int round = 0; round < 2; round++) {
+    for (int round = stand->subject->once; round < 2; round++) {
         begin(stand, row);
         row->run(stand);
         end(stand);

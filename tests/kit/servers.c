@@ -17,6 +17,10 @@ enum { SLOTS = 16384, TRIES = 20000, ARGS_MOST = 64, REPLY_MOST = 1 << 20 };
 char *servers_find(const char *name, const char *variable)
 {
     const char *told = variable ? g_getenv(variable) : NULL;
+    if (told && g_file_test(told, G_FILE_TEST_IS_DIR)) {
+        g_autofree char *within = g_build_filename(told, name, NULL);
+        return g_find_program_in_path(within);
+    }
     return g_find_program_in_path(told && *told ? told : name);
 }
 

@@ -16,7 +16,8 @@ struct servers {
     unsigned n;
 };
 
-/* The program: `name`, or what the environment variable says (NULL: none is asked). NULL: there is none; free it. */
+/* The program: `name`, or what the environment variable says (NULL: none is asked):
+ * a program, or the folder that has it. NULL: there is none; free it. */
 char *servers_find(const char *name, const char *variable);
 
 /* Starts one more, and waits until it answers; `more` are further arguments, NULL-terminated (NULL: none). Its number.

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "kit/kit.h"
+#include "kit/servers.h"
 #include "store/valkey/dump.h"
 #include "store/valkey/form.h"
 #include "store/valkey/template.h"
@@ -43,8 +44,7 @@ static void die_with_parent(gpointer unused)
 /* Skips the test where there is none; the caller frees. */
 static char *path_of(const char *program)
 {
-    const char *given = g_str_equal(program, "valkey-server") ? g_getenv("SLUICE_VALKEY") : NULL;
-    char *path = given ? g_build_filename(given, program, NULL) : g_find_program_in_path(program);
+    char *path = servers_find(program, g_str_equal(program, "valkey-server") ? "SLUICE_VALKEY" : NULL);
     if (!path)
         kit_skip("%s is not installed", program);
     return path;
