@@ -9,6 +9,16 @@ static bool has_scheme(const char *text)
     return len > 0 && g_ascii_islower(text[0]) && text[len] == ':' && text[len + 1];
 }
 
+/* The colon that ends the user's name, not one within ${…}; `end` where there is none. */
+static const char *name_end(const char *at, const char *end)
+{
+    while (at < end && *at != ':') {
+        bool secret = strncmp(at, "${", 2) == 0;
+        at += secret ? strcspn(at, "}") : 1;
+    }
+    return MIN(at, end);
+}
+
 /* user:password@ with a password that is written out. The message does not repeat it. */
 static bool holds_password(const char *uri)
 {
@@ -16,10 +26,9 @@ static bool holds_password(const char *uri)
     if (!place)
         return false;
     place += strlen("://");
-    size_t len = strcspn(place, "/?");
-    g_autofree char *authority = g_strndup(place, len);
-    const char *at = strrchr(authority, '@'), *colon = strchr(authority, ':');
-    return at && colon && colon + 1 < at && colon[1] != '$';
+    const char *at = g_strrstr_len(place, (gssize)strcspn(place, "/?"), "@");
+    const char *colon = at ? name_end(place, at) : NULL;
+    return at && colon + 1 < at && strncmp(colon + 1, "${", 2) != 0;
 }
 
 static bool read_store(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
