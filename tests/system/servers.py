@@ -294,13 +294,14 @@ class Cluster:
         return moved
 
     @contextlib.contextmanager
-    def moving(self, slots=None, seed=1):
-        """Slots move from primary to primary for as long as the block lasts; gives a list that grows by each slot moved."""
+    def moving(self, slots=None, seed=1, every=0.0):
+        """Slots move from primary to primary for as long as the block lasts, one in `every` seconds at most; gives a list
+        that grows by each slot moved."""
         done, stop, failed = [], threading.Event(), []
 
         def body():
             dice = random.Random(seed)
-            while not stop.is_set():
+            while not stop.wait(every):
                 try:
                     slot = dice.choice(slots) if slots else dice.randrange(SLOTS)
                     owner = self.owner(slot)
