@@ -271,6 +271,7 @@ static void begin(struct stand *stand, const struct conformance_case *row)
 static void end(struct stand *stand)
 {
     GError *error = NULL;
+    stand->ds.name = stand->ds_name; /* a case's own names are gone */
     struct call call = stand_call(stand);
     if (store_can(session_driver(stand->session), CAN_FENCE))
         kit_ok(store_fence_drop(stand->session, &call, stand->lane.fence.run, &error));
