@@ -369,10 +369,13 @@ def dies_in(scenario, base, place):
     return None
 
 
+NOT_THERE = "it did not die there"
+
+
 def die_once(scenario, base, place, wanted, counts):
     stand = dies_in(scenario, base, place)
     if not stand:
-        return "it did not die there"
+        return NOT_THERE
     why = stand.unexplained()
     for step in scenario.steps[place[0]:]:
         code = lives(stand, step, None)
@@ -395,7 +398,11 @@ def die_at_every_point(root):
             step, point, nth = place
             why = die_once(scenario, base, place, wanted, counts)
             of = f" of step {step + 1}, {scenario.steps[step].command[0]}" if len(scenario.steps) > 1 else ""
-            report(not why, f"{scenario.name}: dies at {point} number {nth}{of}", why)
+            name = f"{scenario.name}: dies at {point} number {nth}{of}"
+            if why == NOT_THERE and (step, point) not in points_of(scenario, base)[0]:
+                report(True, f"{name} # SKIP passed by chance once, and in four more lives not")
+                continue
+            report(not why, name, why)
 
 
 def die_at_random_times(root):
