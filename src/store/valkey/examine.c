@@ -253,8 +253,9 @@ static void judge_durability(struct examining *examining, const char *name, stru
             g_strdup_printf("%s: has no replica in step and no append-only file: what it acknowledges is lost with its "
                             "process",
                             name),
-            g_strdup("a run notices what was lost and does it again; the application cannot. Give it a replica, or "
-                     "`appendonly yes`"));
+            g_strdup(
+                "what is lost after its checkpoint a run does not do again: its gate tells, or `sluice verify`. Give "
+                "it a replica, or `appendonly yes`"));
     int64_t offset = info_number(info, "master_repl_offset");
     if (acknowledged != INT64_MAX && offset - acknowledged > (16 << 20))
         remark(examining, REMARK_WARN,
