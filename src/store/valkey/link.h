@@ -30,6 +30,7 @@ struct link {
     /* Writes that were not settled: on which process, with which history; whether a connection broke since. */
     bool dirty, torn;
     char wrote_run_id[sizeof((struct node_state *)0)->run_id], wrote_replid[sizeof((struct node_state *)0)->replid];
+    uint32_t replicas;  /* the most that were connected when it was settled, since the cluster was last asked */
     uint32_t fails;     /* to connect, one after the other */
     int64_t due_us;     /* not tried before */
     int64_t heard_us;   /* since when nothing came although replies are awaited */

@@ -105,6 +105,33 @@ static bool settle_look(struct settle *settle, GError **error)
             return refusal_set(&reply, &row->link->at, "INFO", error);
         link_state(reply.bytes, &row->now);
         link_holds(settle->router, row->link, &row->now);
+    }
+    return true;
+}
+
+/* Whether a server has fewer replicas than it had, once: the cluster may have got them after it was last asked. */
+static bool misses_some(struct settle *settle)
+{
+    bool some = false;
+    for (guint i = 0; i < settle->rows->len; i++) {
+        const struct settling *row = row_at(settle, i);
+        some |= row->now.replicas < row->link->replicas;
+        row->link->replicas = row->now.replicas;
+    }
+    return some;
+}
+
+static bool settle_count(struct settle *settle, GError **error)
+{
+    struct net_wait wait = settle_wait(settle);
+    if (misses_some(settle) && settle->topology->kind == VALKEY_CLUSTER) {
+        if (!routes_refresh(settle->router->routes, settle->topology, &wait, error))
+            return false;
+        topology_unref(settle->topology);
+        settle->topology = routes_topology(settle->router->routes);
+    }
+    for (guint i = 0; i < settle->rows->len; i++) {
+        struct settling *row = row_at(settle, i);
         row->replicas = MAX(row->now.replicas, promotable(settle, &row->link->at));
     }
     return true;
@@ -170,14 +197,14 @@ static bool take_aof(struct settle *settle, struct settling *row, const struct n
 static bool wait_offsets(struct settle *settle, struct settling *row, GError **error)
 {
     int64_t target = row->now.offset, pause_us = LOOK_US;
-    while (row->now.replicas > 0 && row->now.acknowledged < target) {
+    while (row->now.replicas < row->replicas || (row->now.replicas > 0 && row->now.acknowledged < target)) {
         struct net_wait wait = settle_wait(settle);
         struct reply reply;
         world_sleep_us(settle->router->world, pause_us, settle->call->cancel);
         pause_us = MIN(2 * pause_us, LOOK_MOST_US);
         if (!call_goes_on(settle->call, settle->router->world, error))
-            return error_add(error, "%s:%u: %u replicas are behind offset %" PRId64, row->link->at.host,
-                             row->link->at.port, row->now.replicas, target);
+            return error_add(error, "%s:%u: of %u replicas some are behind offset %" PRId64, row->link->at.host,
+                             row->link->at.port, row->replicas, target);
         conn_put(row->link->conn, LINK_LOOK, G_N_ELEMENTS(LINK_LOOK));
         if (!settle_next(settle, row->link, &wait, &reply, error))
             return false;
@@ -251,8 +278,8 @@ static bool settle_once(struct settle *settle, GError **error)
 {
     g_array_set_size(settle->rows, 0);
     g_string_truncate(settle->behind, 0);
-    bool asked = settle_gather(settle, error) && settle_look(settle, error) && settle_ask(settle, error) &&
-                 settle_take(settle, error);
+    bool asked = settle_gather(settle, error) && settle_look(settle, error) && settle_count(settle, error) &&
+                 settle_ask(settle, error) && settle_take(settle, error);
     settle_drop(settle);
     return asked && settle_tell(settle, error);
 }

@@ -16,7 +16,7 @@ struct valkey_node {
     char *run_id; /* of the node that was asked (see router_look() for the others); NULL: hidden by a managed service */
     char *replid; /* replication id; like run_id */
     bool primary;
-    uint32_t replicas; /* of a primary: connected ones; in a cluster those that it counts as online */
+    uint32_t replicas; /* of a primary: connected ones; in a cluster those that it has not given up */
     uint32_t shard;
 };
 

@@ -79,7 +79,7 @@ static bool takes_my_id(struct view *view, const struct reply *reply, GError **e
 struct node_words {
     struct slice id, host;
     uint16_t port;
-    bool primary, online;
+    bool primary, online, failed;
     uint32_t shard;
 };
 
@@ -164,6 +164,7 @@ static bool shard_node(const struct view *view, const struct reply *node, uint32
                                  : tls,
         .primary = member_says(node, "role", "master"),
         .online = member_says(node, "health", "online"),
+        .failed = member_says(node, "health", "fail") || member_says(node, "health", "failed"),
         .shard = shard,
     };
     return ret->id.len > 0 && ret->port > 0;
@@ -189,7 +190,7 @@ static bool shard_nodes(struct view *view, const struct reply *nodes, uint32_t s
             found = true;
             found_online = words.online;
         }
-        replicas += !words.primary && words.online;
+        replicas += !words.primary && !words.failed; /* one that is `loading` may be promoted, too */
         add_node(view, &words);
     }
     for (uint32_t i = 0; i < replicas; i++)

@@ -31,9 +31,10 @@ static bool view_of(const char *const *replies, bool tls, struct topology **ret,
 #define INFO_NO_CLUSTER "$18\r\ncluster_enabled:0\n\r\n"
 #define CLUSTER_INFO    "$40\r\ncluster_state:ok\ncluster_current_epoch:6\r\n"
 #define REFUSED         "-ERR This instance has cluster support disabled\r\n"
-#define NODE(id, host, role)                                                                                           \
+#define NODE_IN(id, host, role, health)                                                                                \
     "*14\r\n$2\r\nid\r\n$1\r\n" id "\r\n$4\r\nport\r\n:7001\r\n$8\r\ntls-port\r\n:8001\r\n$2\r\nip\r\n$1\r\nx\r\n"     \
-    "$8\r\nendpoint\r\n" host "\r\n$4\r\nrole\r\n" role "\r\n$6\r\nhealth\r\n$6\r\nonline\r\n"
+    "$8\r\nendpoint\r\n" host "\r\n$4\r\nrole\r\n" role "\r\n$6\r\nhealth\r\n" health "\r\n"
+#define NODE(id, host, role)   NODE_IN(id, host, role, "$6\r\nonline")
 #define MASTER                 "$6\r\nmaster"
 #define REPLICA                "$7\r\nreplica"
 #define SHARD(from, to, nodes) "*4\r\n$5\r\nslots\r\n*2\r\n:" from "\r\n:" to "\r\n$5\r\nnodes\r\n" nodes
@@ -76,6 +77,26 @@ static void a_cluster_is_read_from_its_shards(void **state)
     kit_ok(view_of(replies, true, &topology, &error));
     assert_int_equal(topology->nodes[1].at.port, 8001);
     topology_unref(topology);
+}
+
+/* One that has just come, or whose stream broke, is `loading`, and may be promoted all the same. */
+static void a_replica_counts_until_the_cluster_has_given_it_up(void **state)
+{
+    static const struct {
+        const char *health;
+        uint32_t replicas;
+    } rows[] = {{"$6\r\nonline", 1}, {"$7\r\nloading", 1}, {"$4\r\nfail", 0}, {"$6\r\nfailed", 0}};
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *said = g_strdup_printf(
+            "*1\r\n" SHARD("0", "16383", "*2\r\n" NODE("b", "$1\r\n?", MASTER) NODE_IN("r", "$2\r\nh1", REPLICA, "%s")),
+            rows[i].health);
+        const char *const replies[] = {INFO_SERVER, INFO_MASTER, INFO_CLUSTER, CLUSTER_INFO, "$1\r\nb\r\n", said, NULL};
+        g_autoptr(GError) error = NULL;
+        struct topology *topology;
+        kit_ok(view_of(replies, false, &topology, &error));
+        assert_int_equal(topology->nodes[0].replicas, rows[i].replicas);
+        topology_unref(topology);
+    }
 }
 
 static void a_server_without_a_cluster_is_a_topology_of_one(void **state)
@@ -167,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cluster_is_read_from_its_shards),
+        cmocka_unit_test(a_replica_counts_until_the_cluster_has_given_it_up),
         cmocka_unit_test(a_server_without_a_cluster_is_a_topology_of_one),
         cmocka_unit_test(a_sentinel_is_no_store),
         cmocka_unit_test(what_no_cluster_would_say_is_refused),
