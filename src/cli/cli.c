@@ -67,8 +67,7 @@ static int report(struct cli *cli, GError *error)
 
 #define CATALOG_FILE "catalog.db"
 
-/* The home whose catalog the URI names. */
-static char *home_of_catalog(const char *uri, GError **error)
+char *cli_home_of_catalog(const char *uri, GError **error)
 {
     g_autofree char *scheme = g_uri_parse_scheme(uri);
     if (g_strcmp0(scheme, "sqlite") != 0) {
@@ -93,7 +92,7 @@ static bool find_home(struct cli *cli, GError **error)
         cli->home = g_strdup(home ? home : ".sluice");
         return true;
     }
-    cli->home = home_of_catalog(cli->values[OPTION_CATALOG], error);
+    cli->home = cli_home_of_catalog(cli->values[OPTION_CATALOG], error);
     if (!cli->home || !home)
         return cli->home != NULL;
     g_autofree char *one = g_canonicalize_filename(home, NULL), *other = g_canonicalize_filename(cli->home, NULL);

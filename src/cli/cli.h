@@ -54,6 +54,13 @@ const struct command *command_at(size_t i); /* NULL: no more */
 const char *option_name(enum option option);
 const char *option_value_form(enum option option); /* NULL: a flag */
 const char *option_words(enum option option);
+/* The variable that gives it; the caller frees. */
+char *option_variable(enum option option);
+bool option_taken(const struct command *command, enum option option);
+enum option option_find(const char *name); /* OPTION_COUNT: there is none */
+
+const char *option_log_level(size_t i); /* the words of --log-level; NULL: no more */
+const char *starter_name(size_t i);     /* the templates of `init`; NULL: no more */
 
 /* Whether every command takes the option. */
 bool option_is_common(enum option option);
@@ -68,6 +75,8 @@ static inline bool cli_has(const struct cli *cli, enum option option)
 {
     return cli->values[option] != NULL;
 }
+/* The home whose catalog the URI names; the caller frees. NULL: USAGE. */
+char *cli_home_of_catalog(const char *uri, GError **error);
 bool cli_number(const struct cli *cli, enum option option, uint64_t fallback, uint64_t *ret, GError **error);
 
 struct run_config cli_run_config(struct cli *cli);
@@ -83,6 +92,18 @@ bool cli_unknown_command(const char *name, GError **error); /* names the nearest
 
 /* Of one command; NULL: of all. */
 void help_command(struct cli *cli, const struct command *only);
+/* sluice(1) as roff, from the tables of commands, options and exit codes. */
+void help_manual(FILE *out);
+
+/* --- completion --------------------------------------------------------------------------------------------------- */
+
+/* What may stand in place of the last of the words, a word each, and `:files` and the like where the shell knows
+ * better; freed with the array. Where something is wrong (no home, no such command) there is nothing to offer. */
+GPtrArray *complete_words(struct cli *cli, const char *const *words, size_t n);
+/* Whether completion has a row for what a value or an argument is called in the tables: RUN, FILE, list|show … */
+bool complete_knows(const char *form);
+/* The forms of a command's arguments, `[RUN…]` as RUN; freed with g_strfreev(). */
+char **complete_forms(const struct command *command);
 
 /* --- printing ----------------------------------------------------------------------------------------------------- */
 
@@ -132,6 +153,7 @@ void progress_break(struct progress *progress);
 
 /* --- commands ----------------------------------------------------------------------------------------------------- */
 
+int command_completion(struct cli *cli, GError **error);
 int command_doctor(struct cli *cli, GError **error);
 int command_dump(struct cli *cli, GError **error);
 int command_init(struct cli *cli, GError **error);

@@ -35,6 +35,11 @@ static const struct starter STARTERS[] = {
     {"gap", "put back what a stretch of time has lost", {"gap.yaml", "gap.lua", "gap.contract.yaml"}, true},
 };
 
+const char *starter_name(size_t i)
+{
+    return i < G_N_ELEMENTS(STARTERS) ? STARTERS[i].name : NULL;
+}
+
 static const char *text_of(const char *name)
 {
     size_t i = 0;

@@ -82,6 +82,11 @@ COMMAND(audit,      "log|verify",    1, 1, "the ledger: print it, or check its c
         "`log --limit N` prints the newest N entries. `verify --head HEX` also looks for a head that is known from elsewhere:\n"
         "each run prints the one it leaves.",
         LINES, OPTION_HEAD, OPTION_LIMIT)
+COMMAND(completion, "bash|zsh|words [WORD…]", 1, 1000, "tab completion: a script for the shell, or what may stand next",
+        "`source <(sluice completion bash)` in ~/.bashrc; for zsh `sluice completion zsh > _sluice` in a folder of its fpath.\n"
+        "The scripts ask `sluice completion words -- WORD…`: a line for each word that may stand in place of the last one;\n"
+        "runs are those of the home. A line with a colon before it asks the shell for names: :files, :dirs, :specs.",
+        DOCUMENT, OPTION_COUNT)
 COMMAND(version,    "",              0, 0, "the version of sluice", "", DOCUMENT, OPTION_COUNT)
-COMMAND(help,       "[COMMAND]",     0, 1, "this, or what a command takes", "", DOCUMENT, OPTION_COUNT)
+COMMAND(help,       "[COMMAND]",     0, 1, "this, or what a command takes", "", DOCUMENT, OPTION_MAN)
 /* clang-format on */

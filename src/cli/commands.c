@@ -52,3 +52,28 @@ bool option_is_common(enum option option)
 {
     return option <= OPTION_NO_COLOR || option == OPTION_HELP;
 }
+
+bool option_taken(const struct command *command, enum option option)
+{
+    if (option_is_common(option))
+        return true;
+    for (size_t i = 0; command->options[i] != OPTION_COUNT; i++)
+        if (command->options[i] == option)
+            return true;
+    return false;
+}
+
+enum option option_find(const char *name)
+{
+    int i = 0;
+    while (i < OPTION_COUNT && strcmp(OPTIONS[i].name, name) != 0)
+        i++;
+    return (enum option)i;
+}
+
+char *option_variable(enum option option)
+{
+    g_autofree char *upper = g_ascii_strup(OPTIONS[option].name, -1);
+    g_strdelimit(upper, "-", '_');
+    return g_strconcat("SLUICE_", upper, NULL);
+}

@@ -39,9 +39,7 @@ static void command_text(FILE *out, const struct command *command)
 
 static json_t *option_json(enum option option)
 {
-    g_autofree char *upper = g_ascii_strup(option_name(option), -1);
-    g_strdelimit(upper, "-", '_');
-    g_autofree char *variable = g_strconcat("SLUICE_", upper, NULL);
+    g_autofree char *variable = option_variable(option);
     return json_pack("{s:s, s:o, s:s, s:s}", "name", option_name(option), "value",
                      shape_text(option_value_form(option)), "variable", variable, "words", option_words(option));
 }
@@ -75,6 +73,10 @@ void help_command(struct cli *cli, const struct command *only)
 int command_help(struct cli *cli, GError **error)
 {
     const struct command *command = cli->n_args ? command_find(cli->args[0]) : NULL;
+    if (cli_has(cli, OPTION_MAN)) {
+        help_manual(cli->out);
+        return 0;
+    }
     if (cli->n_args && !command) {
         cli_unknown_command(cli->args[0], error);
         return -1;

@@ -16,7 +16,7 @@ OPTION(EXIT_ON_PAUSE,"exit-on-pause",NULL,  "exit with 3 where the run would wai
 OPTION(FOR,          "for",          "STATE", "the state that is waited for, e.g. done")
 OPTION(TIMEOUT,      "timeout",      "TIME", "give up after this long, with exit 124, e.g. 10m")
 OPTION(REPORT,       "report",       "HEX",  "only if this is still the report of the stage: its digest, or the first 8 digits of it or more")
-OPTION(STAGE,        "stage",        "NAME", "from this stage on")
+OPTION(STAGE,        "stage",        "STAGE", "from this stage on")
 OPTION(DRY_RUN,      "dry-run",      NULL,   "only say what would be done")
 OPTION(FULL,         "full",         NULL,   "compare every key with the source, also where sums of the target would do")
 OPTION(LIMIT,        "limit",        "N",    "at most N records")
@@ -32,7 +32,8 @@ OPTION(PLAN,         "plan",         "FILE", "run exactly the plan in the file, 
 OPTION(DETAILED_EXITCODE, "detailed-exitcode", NULL, "exit 0 where a run would change nothing, 10 where it would")
 OPTION(FAULTS,       "faults",       "FILE", "write a line into it for every fault that was planted")
 OPTION(SAMPLE,       "sample",       "N",    "so many records")
-OPTION(TEMPLATE,     "template",     "NAME", "repair (the default), migrate, rehydrate or gap")
+OPTION(TEMPLATE,     "template",     "TEMPLATE", "repair (the default), migrate, rehydrate or gap")
 OPTION(SCHEMA,       "schema",       NULL,   "print the JSON Schemas of spec and contract, and write nothing")
+OPTION(MAN,          "man",          NULL,   "print the manual page, sluice(1), as man(1) reads it")
 OPTION(HELP,         "help",         NULL,   "what the command does")
 /* clang-format on */

@@ -2,22 +2,12 @@
 #include "base/nearest.h"
 #include "cli/cli.h"
 
-static bool takes(const struct command *command, enum option option)
-{
-    if (option_is_common(option))
-        return true;
-    for (size_t i = 0; command->options[i] != OPTION_COUNT; i++)
-        if (command->options[i] == option)
-            return true;
-    return false;
-}
-
 static bool unknown_option(const struct command *command, const char *name, GError **error)
 {
     const char *known[OPTION_COUNT];
     size_t n = 0;
     for (int i = 0; i < OPTION_COUNT; i++)
-        if (takes(command, (enum option)i))
+        if (option_taken(command, (enum option)i))
             known[n++] = option_name((enum option)i);
     const char *nearest = nearest_word(name, known, n);
     if (nearest)
@@ -33,14 +23,6 @@ static char *split(const char *argument, const char **ret_value)
     const char *equals = strchr(argument, '=');
     *ret_value = equals ? equals + 1 : NULL;
     return equals ? g_strndup(argument + 2, (size_t)(equals - argument) - 2) : g_strdup(argument + 2);
-}
-
-static enum option option_find(const char *name)
-{
-    int i = 0;
-    while (i < OPTION_COUNT && strcmp(option_name((enum option)i), name) != 0)
-        i++;
-    return (enum option)i;
 }
 
 static bool is_on(const char *value)
@@ -75,7 +57,7 @@ static bool take_option(struct cli *cli, char **argv, int argc, int *i, GError *
     const char *value;
     g_autofree char *name = split(argv[*i], &value);
     enum option option = option_find(name);
-    if (option == OPTION_COUNT || !takes(cli->command, option))
+    if (option == OPTION_COUNT || !option_taken(cli->command, option))
         return unknown_option(cli->command, name, error);
     const char *form = option_value_form(option);
     if (!form) {
@@ -96,11 +78,9 @@ static void take_environment(struct cli *cli)
     for (int i = 0; i < OPTION_COUNT; i++) {
         enum option option = (enum option)i;
         bool said = cli->values[option] || (has_place && (option == OPTION_HOME || option == OPTION_CATALOG));
-        if (said || !takes(cli->command, option) || option == OPTION_HELP)
+        if (said || !option_taken(cli->command, option) || option == OPTION_HELP)
             continue;
-        g_autofree char *upper = g_ascii_strup(option_name(option), -1);
-        g_strdelimit(upper, "-", '_');
-        g_autofree char *variable = g_strconcat("SLUICE_", upper, NULL);
+        g_autofree char *variable = option_variable(option);
         const char *value = g_getenv(variable);
         bool is_flag = option_value_form(option) == NULL;
         if (is_flag ? is_on(value) : value && *value)
@@ -116,7 +96,7 @@ static bool one_argument(struct cli *cli, char **argv, int argc, int *i, bool *i
         cli->values[OPTION_HELP] = "";
         return true;
     }
-    if (strcmp(argv[*i], "-o") == 0 && takes(cli->command, OPTION_OUT)) {
+    if (strcmp(argv[*i], "-o") == 0 && option_taken(cli->command, OPTION_OUT)) {
         cli->values[OPTION_OUT] = *i + 1 < argc ? argv[++*i] : NULL;
         return cli->values[OPTION_OUT] || error_set(error, SLUICE_ERROR_USAGE, "-o: a value was expected: -o FILE");
     }
@@ -131,12 +111,17 @@ static bool one_argument(struct cli *cli, char **argv, int argc, int *i, bool *i
     return true;
 }
 
-static bool check_level(const struct cli *cli, GError **error)
+const char *option_log_level(size_t i)
 {
     static const char *const LEVELS[] = {"error", "warn", "info"};
+    return i < G_N_ELEMENTS(LEVELS) ? LEVELS[i] : NULL;
+}
+
+static bool check_level(const struct cli *cli, GError **error)
+{
     const char *level = cli->values[OPTION_LOG_LEVEL];
-    for (size_t i = 0; i < G_N_ELEMENTS(LEVELS); i++)
-        if (!level || strcmp(level, LEVELS[i]) == 0)
+    for (size_t i = 0; option_log_level(i); i++)
+        if (!level || strcmp(level, option_log_level(i)) == 0)
             return true;
     return error_set(error, SLUICE_ERROR_USAGE, "--log-level: error, warn or info was expected, not '%s'", level);
 }
