@@ -166,8 +166,9 @@ bool catalog_run_move(struct catalog *catalog, const struct run_move *move, GErr
 /* A number of sequences for the undo log, durable before it returns: [*ret_first, *ret_first + n). The first is 1. */
 bool catalog_sequences_take(struct catalog *catalog, int64_t run, uint64_t n, uint64_t *ret_first, GError **error);
 
-/* Adds to the running totals outside any checkpoint (appeared, gone at the end …). */
-bool catalog_tally_add(struct catalog *catalog, int64_t run, const struct tally *tally, GError **error);
+/* How many keys a look at the whole source found that the listing does not hold. The newest look's number stands:
+ * whoever looks again may say it again. */
+bool catalog_appeared_put(struct catalog *catalog, int64_t run, uint64_t n, GError **error);
 
 /* --- stages and partitions --------------------------------------------------------------------------------------- */
 

@@ -171,6 +171,11 @@ static const char *const MIGRATIONS[] = {
     "UPDATE wish SET over_ms = taken_ms;"
     "DROP INDEX wish_open;"
     "CREATE INDEX wish_open ON wish (run, id) WHERE over_ms IS NULL;",
+    /* 6: keys that went after they were read, told apart by why. */
+    "ALTER TABLE run_total ADD COLUMN n_expired INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE run_total ADD COLUMN n_removed INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE checkpoint ADD COLUMN n_expired INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE checkpoint ADD COLUMN n_removed INTEGER NOT NULL DEFAULT 0;",
 };
 
 int migrations_known(void)

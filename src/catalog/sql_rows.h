@@ -7,7 +7,8 @@
     COLUMN("n_written") ", " COLUMN("n_unchanged") ", " COLUMN("n_kept_live") ", " COLUMN("n_rejected") ", "           \
     COLUMN("n_filtered") ", " COLUMN("n_deleted") ", " COLUMN("n_gone") ", " COLUMN("n_in_doubt") ", "                 \
     COLUMN("n_listed") ", " COLUMN("n_read") ", " COLUMN("n_emitted") ", " COLUMN("n_retried") ", "                    \
-    COLUMN("n_duplicates") ", " COLUMN("n_appeared") ", " COLUMN("n_restored") ", " COLUMN("n_left")
+    COLUMN("n_duplicates") ", " COLUMN("n_appeared") ", " COLUMN("n_restored") ", " COLUMN("n_left") ", "      \
+    COLUMN("n_expired") ", " COLUMN("n_removed")
 #define CATALOG_NAME(name) name
 #define CATALOG_MARK(name) "?"
 #define CATALOG_PLUS(name) name " = " name " + ?"
@@ -55,6 +56,7 @@ SQL(PLAN,          "SELECT json FROM plan WHERE run = ?")
 SQL(TOTAL_NEW,     "INSERT INTO run_total (run, updated_ms, next_sequence) VALUES (?, ?, 1)")
 SQL(TOTAL_ADD,     "UPDATE run_total SET updated_ms = ?, bytes_read = bytes_read + ?, bytes_written = bytes_written + ?,"
                    " limited_ms = max(limited_ms, ?), " CATALOG_TALLY(CATALOG_PLUS) " WHERE run = ?")
+SQL(APPEARED_PUT,  "UPDATE run_total SET updated_ms = ?, n_appeared = ? WHERE run = ?")
 SQL(TOTAL_TOUCH,   "UPDATE run_total SET updated_ms = ? WHERE run = ?")
 SQL(SEQUENCES,     "UPDATE run_total SET next_sequence = next_sequence + ?2 WHERE run = ?1 RETURNING next_sequence - ?2")
 SQL(RUN,           "SELECT " CATALOG_RUN_COLUMNS " FROM run JOIN run_total AS t ON t.run = run.id WHERE run.id = ?")

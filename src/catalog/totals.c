@@ -1,6 +1,17 @@
 /* What is added up while a run is at work: one row a run. */
 #include "catalog/inside.h"
 
+static bool no_such(const struct catalog *catalog, int64_t run, GError **error)
+{
+    return error_set(error, SLUICE_ERROR_NOT_FOUND, "catalog %s: there is no run with the id %" G_GINT64_FORMAT,
+                     catalog->home, run);
+}
+
+static bool one_run(struct catalog *catalog, struct query *query, int64_t run, GError **error)
+{
+    return query_run(query, error) && (db_changes(catalog->db) == 1 || no_such(catalog, run, error));
+}
+
 bool total_add(struct catalog *catalog, int64_t run, const struct total *total, GError **error)
 {
     auto_(query) query = query_of(catalog->db, SQL_TOTAL_ADD);
@@ -10,11 +21,7 @@ bool total_add(struct catalog *catalog, int64_t run, const struct total *total, 
     query_put_i64(query, total->limited_ms);
     tally_put(query, total->tally);
     query_put_i64(query, run);
-    if (!query_run(query, error))
-        return false;
-    return db_changes(catalog->db) == 1 ||
-           error_set(error, SLUICE_ERROR_NOT_FOUND, "catalog %s: there is no run with the id %" G_GINT64_FORMAT,
-                     catalog->home, run);
+    return one_run(catalog, query, run, error);
 }
 
 bool total_touch(struct catalog *catalog, int64_t run, GError **error)
@@ -25,10 +32,18 @@ bool total_touch(struct catalog *catalog, int64_t run, GError **error)
     return query_run(query, error);
 }
 
-bool catalog_tally_add(struct catalog *catalog, int64_t run, const struct tally *tally, GError **error)
+static bool appeared_put(struct catalog *catalog, int64_t run, uint64_t n, GError **error)
 {
-    struct total total = {.tally = tally};
-    return db_begin(catalog->db, error) && db_end(catalog->db, total_add(catalog, run, &total, error), error);
+    auto_(query) query = query_of(catalog->db, SQL_APPEARED_PUT);
+    query_put_i64(query, world_wall_ms(catalog->world));
+    query_put_u64(query, n);
+    query_put_i64(query, run);
+    return one_run(catalog, query, run, error);
+}
+
+bool catalog_appeared_put(struct catalog *catalog, int64_t run, uint64_t n, GError **error)
+{
+    return db_begin(catalog->db, error) && db_end(catalog->db, appeared_put(catalog, run, n, error), error);
 }
 
 static bool take(struct catalog *catalog, int64_t run, uint64_t n, uint64_t *ret_first, GError **error)
@@ -40,8 +55,7 @@ static bool take(struct catalog *catalog, int64_t run, uint64_t n, uint64_t *ret
     if (!query_row(query, &row, error))
         return false;
     if (!row)
-        return error_set(error, SLUICE_ERROR_NOT_FOUND, "catalog %s: there is no run with the id %" G_GINT64_FORMAT,
-                         catalog->home, run);
+        return no_such(catalog, run, error);
     uint64_t first = query_u64(query);
     if (!query_ok(query, error))
         return false;

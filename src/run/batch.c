@@ -75,6 +75,14 @@ void item_end(struct item *item, enum outcome outcome)
     item->outcome = outcome;
 }
 
+void item_note_present(struct item *item)
+{
+    if (!item->image_known || item->image.presence != RECORD_PRESENT)
+        return;
+    item->was_present = true;
+    item->seen_expires_at_ms = item->image.expires_at_ms;
+}
+
 /* Of a row with several items: the outcome that a person would want to know of, first. */
 static int outcome_weight(enum outcome outcome)
 {

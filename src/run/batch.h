@@ -39,10 +39,11 @@ struct item {
     struct version version;
     struct record image;
     bool image_known, was_present;
-    bool must_read; /* no guessing: another item of the batch wrote this key, or earlier work did */
-    bool unknown;   /* the answer to its write was lost; the fence will tell */
-    bool applied;   /* in this round */
-    bool has_ours;  /* this run wrote it before: its stored digest then */
+    int64_t seen_expires_at_ms; /* was_present: the expiry of the image that stood before this one */
+    bool must_read;             /* no guessing: another item of the batch wrote this key, or earlier work did */
+    bool unknown;               /* the answer to its write was lost; the fence will tell */
+    bool applied;               /* in this round */
+    bool has_ours;              /* this run wrote it before: its stored digest then */
     struct digest ours;
     struct digest written; /* of the write of this round */
     uint64_t number;
@@ -80,6 +81,8 @@ struct item *batch_item_add(struct batch_work *batch, size_t row, struct slice k
 void row_end(struct row *row, enum outcome outcome);
 void row_refuse(struct row *row, enum error_code code, const char *text);
 void item_end(struct item *item, enum outcome outcome);
+/* Before another image takes the place of the known one. */
+void item_note_present(struct item *item);
 
 /* Gives each row whose items have all ended its own outcome, and counts everything: once, before the checkpoint. */
 void batch_tally(struct batch_work *batch);

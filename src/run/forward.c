@@ -111,7 +111,7 @@ static bool want(struct worker *worker, size_t i, const struct wanted *wanted, b
     item->want_delete = delete;
     item->only_ours = false;
     if (worker->job->rules.same_dataset) {
-        item->was_present |= item->image_known;
+        item_note_present(item);
         item->image = row->rec;
         item->image_known = true;
     }
@@ -297,6 +297,14 @@ static enum outcome outcome_applied_word(const struct item *item)
     return item->want_delete ? OUTCOME_DELETED : OUTCOME_WRITTEN;
 }
 
+/* A key that was read and is there no more. What is sure to within the clocks' skew is that its expiry has not passed.
+ */
+static void count_vanished(struct worker *worker, int64_t expires_at_ms)
+{
+    bool expired = expires_at_ms != EXPIRES_NEVER && expires_at_ms <= worker->now_ms + worker->job->rules.skew_ms;
+    worker->batch.tally.of[expired ? OUTCOME_EXPIRED : OUTCOME_REMOVED]++;
+}
+
 void forward_decide(struct worker *worker, struct item *item)
 {
     const struct row *row = batch_row(&worker->batch, item->row);
@@ -321,6 +329,8 @@ void forward_decide(struct worker *worker, struct item *item)
         break;
     case DECISION_KEPT_LIVE:
         note_tie(worker, item, &of);
+        if (!present && item->was_present && !item->has_ours)
+            count_vanished(worker, item->seen_expires_at_ms);
         item_end(item, item->has_ours ? outcome_applied_word(item) : OUTCOME_KEPT_LIVE);
         break;
     }
@@ -337,6 +347,8 @@ void forward_looked(struct worker *worker, size_t i, const struct record *now)
     row->looks++;
     if (same)
         return;
+    if (now->presence == RECORD_ABSENT)
+        count_vanished(worker, row->rec.expires_at_ms);
     for (size_t k = 0; k < worker->batch.items->len; k++) {
         struct item *item = batch_item(&worker->batch, k);
         if (item->row != i || !item->has_ours)

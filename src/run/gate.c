@@ -210,6 +210,14 @@ static enum gate_step pass(struct gate *gate, const uint8_t report[32], GError *
     return move_parts(gate, PART_WRITTEN, PART_VERIFIED, error) && move(gate, on, error) ? GATE_ON : GATE_ERROR;
 }
 
+/* Keys that the listing does not hold, as a look at the whole source found them. */
+static bool keep_appeared(struct gate *gate, const struct verify_result *found, GError **error)
+{
+    struct hold *hold = gate->hold;
+    uint64_t n = found->of[VERIFY_UNVISITED] + found->of[VERIFY_APPEARED];
+    return n == hold->run.tally.of[OUTCOME_APPEARED] || catalog_appeared_put(hold->catalog, hold->run.id, n, error);
+}
+
 static enum gate_step verify_stage(struct gate *gate, GError **error)
 {
     struct verify_result found = {0};
@@ -219,7 +227,8 @@ static enum gate_step verify_stage(struct gate *gate, GError **error)
         return step;
     bool passed = found.pass;
     take_verdict(gate->ret, &found);
-    bool kept = check_keep_report(gate->hold, gate->row.stage, &found, report, error);
+    bool kept =
+        check_keep_report(gate->hold, gate->row.stage, &found, report, error) && keep_appeared(gate, &found, error);
     verify_result_done(&found);
     if (!kept)
         return GATE_ERROR;

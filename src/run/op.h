@@ -68,7 +68,7 @@ struct op_scan {
     struct scanned *rows; /* out */
     size_t n;
     struct slice cursor; /* out: where it goes on */
-    uint64_t bytes, appeared;
+    uint64_t bytes;
     bool done;
 };
 

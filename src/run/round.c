@@ -174,7 +174,7 @@ static void take_applied(struct worker *worker, struct item *item)
 static void take_changed(struct worker *worker, struct item *item, const struct record *live)
 {
     worker->batch.tally.of[OUTCOME_RETRIED]++;
-    item->was_present |= item->image_known && item->image.presence == RECORD_PRESENT;
+    item_note_present(item);
     item->image = *live;
     item->image_known = true;
     item->state = ITEM_OPEN;

@@ -240,11 +240,9 @@ static void take_scanned(struct worker *worker, const struct scanned *scanned)
 static void scan_done(struct worker *worker, struct op *op)
 {
     struct batch_work *batch = &worker->batch;
-    worker->now_ms = op->now_ms;
     batch->cursor = op->scan.cursor;
     batch->last = op->scan.done;
     batch->bytes_read = op->scan.bytes;
-    batch->tally.of[OUTCOME_APPEARED] += op->scan.appeared;
     for (size_t i = 0; i < op->scan.n && !worker->error; i++)
         take_scanned(worker, &op->scan.rows[i]);
     if (worker->error)
@@ -272,7 +270,6 @@ static void read_next(struct worker *worker, struct op *op)
 static void read_done(struct worker *worker, struct op *op)
 {
     struct batch_work *batch = &worker->batch;
-    worker->now_ms = op->now_ms;
     for (size_t i = 0; i < batch->order->len; i++) {
         struct item *item = batch_item(batch, g_array_index(batch->order, size_t, i));
         const struct record *image = &g_array_index(batch->images, struct record, i);
@@ -637,6 +634,7 @@ void worker_next(struct worker *worker, struct op *ret)
 void worker_done(struct worker *worker, struct op *op)
 {
     worker->batch_us += op->elapsed_us;
+    worker->now_ms = op->now_ms;
     if (op->ok || PHASES[worker->phase].takes_failure)
         PHASES[worker->phase].done(worker, op);
     else

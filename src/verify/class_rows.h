@@ -12,5 +12,6 @@ ROW(REFUSED,       "refused",       "in the quarantine, and the verifier's own p
 ROW(FILTERED,      "filtered",      "left out by `where` or the transform, and the verifier's own pass leaves it out too")
 ROW(GONE,          "gone",          "listed, then deleted in the source before it was read")
 ROW(EXPIRED,       "expired",       "expired between the reads")
+ROW(APPEARED,      "appeared",      "came up after the listing, and the run would have changed nothing for it")
 ROW(IN_DOUBT,      "in_doubt",      "never still long enough, or the run itself does not know; counts against the gate")
 /* clang-format on */

@@ -1,5 +1,5 @@
 /* Keys that the listing does not hold: they came up after it, or it missed them. Counted as unvisited where the run
- * would have changed something for them; what the run is not about is not judged. */
+ * would have changed something for them, else as appeared; neither is judged. */
 #include "verify/verify_parts.h"
 
 #define BATCH_RECORDS 1000u
@@ -45,10 +45,8 @@ bool pass_unlisted(struct pass *pass, struct slice key, GError **error)
     bool changes;
     if (!store_read(pass->source, &call, &record, 1, error) || !would_change(pass, &record, &changes, error))
         return false;
-    if (!changes)
-        return true;
-    pass_count(pass, VERIFY_UNVISITED);
-    return report_difference(pass->verification, &difference, error);
+    pass_count(pass, changes ? VERIFY_UNVISITED : VERIFY_APPEARED);
+    return !changes || report_difference(pass->verification, &difference, error);
 }
 
 /* --- along the listing

@@ -116,8 +116,8 @@ static bool sample_agrees(const struct verification *verification)
 static bool passes_gate(const struct verification *verification)
 {
     const struct verify_result *result = verification->result;
-    uint64_t settled =
-        result->of[VERIFY_KEPT] + result->of[VERIFY_REFUSED] + result->of[VERIFY_FILTERED] + result->of[VERIFY_GONE];
+    uint64_t settled = result->of[VERIFY_KEPT] + result->of[VERIFY_REFUSED] + result->of[VERIFY_FILTERED] +
+                       result->of[VERIFY_GONE] + result->of[VERIFY_APPEARED];
     return result->of[VERIFY_DIFFERING] == 0 && result->of[VERIFY_MISSING] == 0 && result->of[VERIFY_EXTRA] == 0 &&
            result->of[VERIFY_IN_DOUBT] == 0 && sample_agrees(verification) &&
            (result->compared > 0 || settled == all_classes(result));

@@ -29,6 +29,13 @@ static void a_write_between_scan_and_cas_is_kept_and_repaired_once(void **state)
     scene_done(&scene);
 }
 
+/* How many keys that had been read went since, by why. */
+static void vanished(struct scene *scene, uint64_t removed, uint64_t expired)
+{
+    assert_int_equal(scene_count(scene, OUTCOME_REMOVED), removed);
+    assert_int_equal(scene_count(scene, OUTCOME_EXPIRED), expired);
+}
+
 static void a_delete_between_scan_and_cas_is_not_undone(void **state)
 {
     struct scene scene;
@@ -39,6 +46,21 @@ static void a_delete_between_scan_and_cas_is_not_undone(void **state)
     process_done(&process);
     scene_holds(&scene, "items", "k", NULL);
     assert_int_equal(scene_count(&scene, OUTCOME_KEPT_LIVE), 1);
+    vanished(&scene, 1, 0);
+    scene_done(&scene);
+}
+
+static void a_key_that_is_deleted_long_before_its_expiry_has_not_expired(void **state)
+{
+    struct scene scene;
+    struct process process;
+    scene_init(&scene, SAME_DATASET, ONCE_MORE);
+    scene_put_until(&scene, "items", "k", "{\"n\":1,\"times\":0}", scene.fake.wall_ms + 60000);
+    process_first(&process, &scene);
+    process_until(&process, 0, OP_CAS);
+    scene_remove(&scene, "items", "k");
+    process_done(&process);
+    vanished(&scene, 1, 0);
     scene_done(&scene);
 }
 
@@ -128,6 +150,7 @@ static void a_record_that_expires_between_scan_and_cas_does_not_rise_again(void 
     process_done(&process);
     scene_holds(&scene, "items", "k", NULL);
     assert_int_equal(scene_count(&scene, OUTCOME_KEPT_LIVE), 1);
+    vanished(&scene, 0, 1);
     scene_done(&scene);
 }
 
@@ -167,6 +190,7 @@ static void what_the_application_deletes_between_look_and_write_is_not_written_a
     process_done(&process);
     scene_holds(&scene, "items", "k", NULL);
     assert_int_equal(scene_count(&scene, OUTCOME_KEPT_LIVE), 1);
+    vanished(&scene, 1, 0);
     scene_done(&scene);
 }
 
@@ -324,6 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_write_between_scan_and_cas_is_kept_and_repaired_once),
         cmocka_unit_test(a_delete_between_scan_and_cas_is_not_undone),
+        cmocka_unit_test(a_key_that_is_deleted_long_before_its_expiry_has_not_expired),
         cmocka_unit_test(a_key_that_is_deleted_and_written_anew_is_repaired_once),
         cmocka_unit_test(a_record_that_changed_and_changed_back_is_the_record_that_was_read),
         cmocka_unit_test(a_record_that_the_application_puts_back_after_our_write_is_not_repaired_again),

@@ -53,6 +53,7 @@ static void a_source_that_is_deleted_after_its_write_takes_what_we_wrote_with_it
     scene_holds(&scene, "items", "a", NULL);
     b_is_done(&scene);
     assert_int_equal(scene_count(&scene, OUTCOME_GONE), 1);
+    assert_int_equal(scene_count(&scene, OUTCOME_REMOVED), 1);
     scene_taken_back(&scene, 0);
     scene_holds(&scene, "items", "b", NULL);
     scene_done(&scene);
@@ -183,6 +184,12 @@ static void a_key_that_goes_after_the_listing_is_gone(void **state)
     scene_done(&scene);
 }
 
+/* Nothing is known of it but that it had been there. */
+static void neither_removed_nor_expired(struct scene *scene)
+{
+    assert_int_equal(scene_count(scene, OUTCOME_REMOVED) + scene_count(scene, OUTCOME_EXPIRED), 0);
+}
+
 static void a_key_of_the_same_dataset_that_goes_after_the_listing_is_gone(void **state)
 {
     struct scene scene;
@@ -195,6 +202,7 @@ static void a_key_of_the_same_dataset_that_goes_after_the_listing_is_gone(void *
     scene_holds(&scene, "items", "a", NULL);
     b_is_done(&scene);
     assert_int_equal(scene_count(&scene, OUTCOME_GONE), 1);
+    neither_removed_nor_expired(&scene);
     scene_done(&scene);
 }
 
@@ -208,6 +216,7 @@ static void a_key_that_comes_up_after_the_listing_is_not_of_this_run_and_is_coun
     scene_put(&scene, "items", "late", "{\"n\":2,\"times\":0}");
     scene_ran(&scene, 0);
     scene_holds(&scene, "items", "late", "{\"n\":2,\"times\":0}");
+    assert_int_equal(scene_count(&scene, OUTCOME_APPEARED), 1);
     scene_verify(&scene, &result);
     assert_int_equal(result.of[VERIFY_UNVISITED], 1);
     assert_int_equal(result.of[VERIFY_EQUAL], 1);

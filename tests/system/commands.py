@@ -34,7 +34,7 @@ end
 """
 
 OUTCOMES = ("listed", "read", "written", "unchanged", "kept_live", "rejected", "filtered", "deleted", "gone", "in_doubt",
-            "emitted", "retried")
+            "emitted", "retried", "appeared", "expired", "removed")
 CLASSES = ("compared", "equal", "differing", "missing", "extra", "superseded", "changed_since", "kept", "unvisited",
            "expired", "in_doubt", "confidence", "below", "verdict", "report")
 STATES = ("planned", "waiting", "running", "verifying", "paused", "interrupted", "halted", "promoting", "rolling-back",

@@ -281,6 +281,7 @@ static void a_key_that_came_up_in_the_source_is_unvisited(void **state)
         verify(&scene, &result);
         ways(&result, PARTS, 0);
         assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
+        assert_int_equal(result.of[VERIFY_APPEARED], 1);
         reported(&result, VERIFY_UNVISITED, "k13b");
         done(&scene, &result);
     }
