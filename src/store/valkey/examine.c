@@ -112,7 +112,7 @@ static void tell_role(struct examining *examining)
 /* --- rights ---------------------------------------------------------------------------------------------------------
  */
 
-enum key_of { NONE, RECORD, OWN };
+enum key_of { NONE, RECORD, OWN, CLUSTER };
 
 static const struct right {
     const char *command, *words;
@@ -126,7 +126,8 @@ static const struct right {
 
 static bool is_asked(const struct examining *examining, const struct right *right)
 {
-    return examining->wish->writes || !right->writes;
+    bool here = right->key != CLUSTER || examining->wish->topology->kind == VALKEY_CLUSTER;
+    return here && (examining->wish->writes || !right->writes);
 }
 
 /* The words of a right as rights.lua takes them, appended. */

@@ -41,7 +41,7 @@ static bool read_bounds(struct list *list, struct slice bounds, GError **error)
 static bool read_cursor(struct list *list, struct slice cursor, GError **error)
 {
     struct reader reader = reader_of(cursor);
-    struct claim *before = &list->scan.before;
+    struct node_state *before = &list->scan.before;
     if (cursor.len == 0)
         return true;
     bool version = reader_u8(&reader) == VERSION;
@@ -104,7 +104,6 @@ bool list_open(struct list **ret, struct router *router, const struct list_wish 
     list->found = g_array_new(FALSE, FALSE, sizeof(struct list_found));
     list->mem = arena_new(MEM_BYTES);
     list->key = arena_new(SIZE_MAX);
-    claim_init(&list->scan.before);
     if (!read_bounds(list, wish->bounds, error))
         return false;
     narrow(list);
@@ -122,7 +121,6 @@ void list_close(struct list *list)
     if (!list)
         return;
     list_scan_end(list);
-    claim_done(&list->scan.before);
     g_byte_array_free(list->bytes, TRUE);
     g_array_free(list->found, TRUE);
     arena_free(list->mem);
@@ -243,7 +241,8 @@ bool list_next(struct list *list, const struct call *call, struct list_keys *ret
     return give(list, cluster, call->mem, ret, error);
 }
 
-/* --- batches ------------------------------------------------------------------------------------------------------ */
+/* --- questions ------------------------------------------------------------------------------------------------------
+ */
 
 struct slice list_number(struct list *list, uint64_t number)
 {
@@ -251,46 +250,4 @@ struct slice list_number(struct list *list, uint64_t number)
     struct slice copy = SLICE_EMPTY;
     g_snprintf(text, sizeof text, "%" PRIu64, number);
     return arena_copy(list->mem, slice_of_text(text), &copy) ? copy : SLICE_EMPTY;
-}
-
-bool list_put(struct list_batch *batch, const struct valkey_host *at, const struct slice *args, size_t n,
-              GError **error)
-{
-    struct slice copy;
-    if (!arena_copy(batch->list->mem, slice_of(args, n * sizeof *args), &copy))
-        return error_set(error, SLUICE_ERROR_INTERNAL, "listing keys: too many commands at once");
-    struct command command = {
-        .args = (const struct slice *)(const void *)copy.data,
-        .n_args = n,
-        .slot = -1,
-        .at = at,
-        .repeatable = true,
-    };
-    if (!batch->commands)
-        batch->commands = g_array_new(FALSE, FALSE, sizeof command);
-    g_array_append_val(batch->commands, command);
-    return true;
-}
-
-bool list_send(struct list_batch *batch, GError **error)
-{
-    if (!batch->commands)
-        return true;
-    struct route_wish wish = {
-        .commands = (struct command *)(void *)batch->commands->data,
-        .n = batch->commands->len,
-        .answer = batch->answer,
-        .self = batch->self,
-    };
-    bool sent = router_run(batch->list->router, batch->call, &wish, error);
-    g_array_free(g_steal_pointer(&batch->commands), TRUE);
-    return sent;
-}
-
-bool list_refuse(const struct list_batch *batch, size_t i, const struct reply *reply, GError **error)
-{
-    const struct command *command = &g_array_index(batch->commands, struct command, i);
-    g_autofree char *what = g_strdup_printf("%.*s %.*s", (int)command->args[0].len, (const char *)command->args[0].data,
-                                            (int)command->args[1].len, (const char *)command->args[1].data);
-    return refusal_set(reply, command->at, what, error);
 }

@@ -1,12 +1,14 @@
 /* The keys of a dataset, listed by hash slot where there is a cluster, else by SCAN.
  *
- * A part's bounds are a range of slots (a standalone server has one part, which is everything). A listing counts only
- * where owner, epoch and run id of the server were the same before and after; what does not count is done again by
- * itself, so that keys may come twice, in any order. Of sluice's own keys none comes. One thread at a time.
+ * A part's bounds are a range of slots (a standalone server has one part, which is everything). Every key of the
+ * dataset that there is all the time is listed, whatever moves meanwhile; keys may come twice, in any order. Of
+ * sluice's own keys none comes. One thread at a time.
  *
- * In a cluster each slot is one bounded GETKEYSINSLOT; a server with a slot too large for that is read by SCAN, all
- * slots that are left in the part at once. The cursor names the first slot that is not done; on a standalone server it
- * says where SCAN stands and under which run id: gone on with on another process, it begins anew. */
+ * In a cluster each slot is one bounded GETKEYSINSLOT, in a moment in which its owner says that it has all of the slot;
+ * a slot on the move waits until the others are done. Of a server with slots too large for that all of them are read by
+ * SCAN at once; those that did not stay there are read again. The cursor names the first slot that is not done; on a
+ * standalone server it says where SCAN stands and under which run id: gone on with on another process, it begins anew.
+ */
 #pragma once
 
 #include "store/valkey/route.h"

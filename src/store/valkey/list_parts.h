@@ -1,5 +1,5 @@
 /* The inside of a list. list.c opens it, reads cursors and goes on until something came; list_slots.c reads slots by
- * GETKEYSINSLOT, list_scan.c servers by SCAN, list_look.c what the servers say of themselves. */
+ * GETKEYSINSLOT, list_scan.c servers by SCAN, list_look.c what the servers say in one moment. */
 #pragma once
 
 #include "store/valkey/claim.h"
@@ -11,15 +11,26 @@ struct list_place {
     uint64_t wanted[CLAIM_WORDS];
 };
 
+/* A server of a cluster in one moment: who it is, which slots it has, and what it answers about slots. */
+struct list_moment {
+    const struct valkey_host *at; /* borrowed from a topology */
+    struct claim claim;
+    uint64_t arrived;  /* keys that other servers, or clients, have put there whole so far: RESTORE */
+    GArray *questions; /* of struct command */
+    GArray *about;     /* of size_t: what each question is about, for whom it is answered */
+};
+
 /* A SCAN that goes from place to place: the owner, then where slots of it are moving to. */
 struct list_scan {
     bool on;
-    size_t owner; /* the node in `topology` that had all of them */
     struct topology *topology;
     GPtrArray *places; /* of struct list_place */
     size_t place;      /* the one it is at */
     uint64_t cursor;
-    struct claim before; /* of the owner */
+    struct node_state before; /* standalone: who it was */
+    struct list_moment owner; /* cluster: which had all the slots when the scan began, as it was last seen */
+    uint64_t *keys;           /* that each slot had then, at least 1; 0 of one that did not stay */
+    size_t calls;             /* since it was last seen */
 };
 
 struct list {
@@ -51,19 +62,30 @@ struct list_found {
 bool list_slots_try(struct list *list, const struct call *call, GError **error);
 bool list_scan_try(struct list *list, const struct call *call, GError **error);
 
-/* The owner's slots that are left in the part, by SCAN from now on. `before` is taken over. */
-void list_scan_begin(struct list *list, struct topology *topology, size_t owner, struct claim *before);
+/* The large slots of the topology's node that are left in the part, by SCAN from now on. */
+bool list_scan_begin(struct list *list, const struct call *call, struct topology *topology, size_t owner,
+                     GError **error);
 void list_scan_end(struct list *list);
 
-/* Some nodes of a topology, by number. */
-struct list_nodes {
-    const struct topology *topology;
-    const size_t *nodes;
+void list_moment_init(struct list_moment *moment, const struct valkey_host *at);
+void list_moment_done(struct list_moment *moment);
+/* Forgets what was asked and said. */
+void list_moment_reset(struct list_moment *moment);
+/* Arguments are copied into list->mem. */
+bool list_moment_put(struct list *list, struct list_moment *moment, size_t about, const struct slice *args, size_t n,
+                     GError **error);
+
+struct list_moments {
+    struct list *list;
+    const struct call *call;
+    struct list_moment *moments;
     size_t n;
+    /* Called for each question; NULL where there are none. */
+    bool (*answer)(void *self, size_t moment, size_t about, const struct reply *reply, GError **error);
+    void *self;
 };
-/* What they say of themselves, asked at once; claims[i] is that of nodes[i]. On a standalone server only who it is. */
-bool list_look(struct list *list, const struct call *call, const struct list_nodes *of, struct claim *claims,
-               GError **error);
+/* All servers at once; what one of them says and answers holds for one and the same moment (MULTI). */
+bool list_ask(const struct list_moments *of, GError **error);
 
 /* Where a slot moves to; NULL: it does not move, or nobody knows the server. */
 const struct valkey_host *list_target(const struct topology *topology, const struct claim_move *move);
@@ -71,17 +93,6 @@ const struct valkey_host *list_target(const struct topology *topology, const str
 /* A key that was read, if it is of the dataset. */
 bool list_keep(struct list *list, struct slice server, uint16_t slot, GError **error);
 
-/* Commands of one kind to be sent at once; the arguments live in list->mem until the attempt ends. */
-struct list_batch {
-    struct list *list;
-    const struct call *call;
-    GArray *commands; /* of struct command */
-    bool (*answer)(void *self, size_t i, const struct reply *reply, GError **error);
-    void *self;
-};
-bool list_put(struct list_batch *batch, const struct valkey_host *at, const struct slice *args, size_t n,
-              GError **error);
-bool list_send(struct list_batch *batch, GError **error);     /* and frees the commands */
 struct slice list_number(struct list *list, uint64_t number); /* its decimal text */
-/* For an answer that is not as it should be. Returns false. */
-bool list_refuse(const struct list_batch *batch, size_t i, const struct reply *reply, GError **error);
+/* COUNTKEYSINSLOT, or GETKEYSINSLOT of so many; the number of arguments. */
+size_t list_question(struct list *list, uint32_t slot, bool keys, uint64_t most, struct slice args[4]);

@@ -1,12 +1,13 @@
 #include "base/int.h"
 #include "store/valkey/list_parts.h"
+#include "store/valkey/refusal.h"
 
 enum { CALLS_MOST = 64 };
 
 #define SCAN_COUNT "1000" /* keys looked at in one call: a fraction of a millisecond */
 
 struct scanning {
-    struct list_batch batch;
+    struct list *list;
     const struct list_place *place;
 };
 
@@ -31,29 +32,63 @@ static struct list_place *place_of(GPtrArray *places, const struct valkey_host *
 }
 
 /* Slots whose target is not known yet stay for a later time. */
-static void add_slot(struct list_scan *scan, uint32_t slot)
+static void add_slot(struct list *list, uint32_t slot)
 {
-    const struct valkey_node *owner = &scan->topology->nodes[scan->owner];
-    const struct claim_move *move = claim_moving(&scan->before, slot);
+    struct list_scan *scan = &list->scan;
+    const struct claim_move *move = claim_moving(&scan->owner.claim, slot);
     const struct valkey_host *target = list_target(scan->topology, move);
-    if (!claim_bit(scan->before.owned, slot) || (move && !target))
+    bool large = scan->keys[slot] > list->slot_most || move; /* of one that moves, its other keys count too */
+    if (!claim_bit(scan->owner.claim.owned, slot) || (move && !target) || !large)
         return;
-    claim_bit_set(place_of(scan->places, &owner->at)->wanted, slot);
+    claim_bit_set(place_of(scan->places, scan->owner.at)->wanted, slot);
     if (target)
         claim_bit_set(place_of(scan->places, target)->wanted, slot);
 }
 
-void list_scan_begin(struct list *list, struct topology *topology, size_t owner, struct claim *before)
+static bool take_keys(void *self, size_t moment, size_t slot, const struct reply *reply, GError **error)
+{
+    struct list_scan *scan = self;
+    if (reply->type != REPLY_INTEGER || reply->integer < 0)
+        return refusal_set(reply, scan->owner.at, "CLUSTER COUNTKEYSINSLOT", error);
+    scan->keys[slot] = MAX((uint64_t)reply->integer, 1);
+    return true;
+}
+
+static bool look_at_owner(struct list *list, const struct call *call, struct list_moment *owner, GError **error)
+{
+    struct list_moments of = {
+        .list = list, .call = call, .moments = owner, .n = 1, .answer = take_keys, .self = &list->scan};
+    return list_ask(&of, error);
+}
+
+static bool count_keys(struct list *list, const struct call *call, size_t node, GError **error)
 {
     struct list_scan *scan = &list->scan;
-    claim_done(&scan->before);
-    *scan = (struct list_scan){.on = true, .owner = owner, .topology = topology, .before = *before};
-    claim_init(before);
+    struct slice args[4];
+    for (uint32_t slot = list->next; slot < list->to; slot++) {
+        bool left = !claim_bit(list->done, slot) && scan->topology->owner[slot] == (int32_t)node;
+        size_t n = left ? list_question(list, slot, false, 0, args) : 0;
+        if (n && !list_moment_put(list, &scan->owner, slot, args, n, error))
+            return false;
+    }
+    return look_at_owner(list, call, &scan->owner, error);
+}
+
+bool list_scan_begin(struct list *list, const struct call *call, struct topology *topology, size_t node, GError **error)
+{
+    struct list_scan *scan = &list->scan;
+    *scan = (struct list_scan){.on = true, .topology = topology_ref(topology), .keys = g_new0(uint64_t, SLOTS)};
     scan->places = g_ptr_array_new_with_free_func((GDestroyNotify)place_free);
+    list_moment_init(&scan->owner, &scan->topology->nodes[node].at);
+    if (!count_keys(list, call, node, error)) {
+        list_scan_end(list);
+        return false;
+    }
     for (uint32_t slot = list->next; slot < list->to; slot++) {
         if (!claim_bit(list->done, slot))
-            add_slot(scan, slot);
+            add_slot(list, slot);
     }
+    return true;
 }
 
 void list_scan_end(struct list *list)
@@ -61,20 +96,23 @@ void list_scan_end(struct list *list)
     struct list_scan *scan = &list->scan;
     g_clear_pointer(&scan->places, g_ptr_array_unref);
     g_clear_pointer(&scan->topology, topology_unref);
+    g_clear_pointer(&scan->keys, g_free);
+    list_moment_done(&scan->owner);
     scan->on = false;
     scan->place = 0;
     scan->cursor = 0;
+    scan->calls = 0;
 }
 
 /* --- SCAN --------------------------------------------------------------------------------------------------------- */
 
 static bool take_scan(void *self, size_t i, const struct reply *reply, GError **error)
 {
-    struct scanning *scanning = self;
-    struct list *list = scanning->batch.list;
+    const struct scanning *scanning = self;
+    struct list *list = scanning->list;
     if (!reply_is_array(reply, 2) || reply->items[1].type != REPLY_ARRAY ||
         !int_parse_u64(reply->items[0].bytes, &list->scan.cursor))
-        return list_refuse(&scanning->batch, i, reply, error);
+        return refusal_set(reply, &scanning->place->at, "SCAN", error);
     const struct reply *keys = &reply->items[1];
     for (size_t k = 0; k < keys->n; k++) {
         uint16_t slot = slot_of(keys->items[k].bytes);
@@ -89,9 +127,12 @@ static bool scan_once(struct list *list, const struct call *call, const struct l
     struct slice args[] = {slice_of_text("SCAN"),  list_number(list, list->scan.cursor),
                            slice_of_text("MATCH"), slice_of_text(key_template_glob(list->template)),
                            slice_of_text("COUNT"), slice_of_text(SCAN_COUNT)};
-    struct scanning scanning = {.place = place};
-    scanning.batch = (struct list_batch){.list = list, .call = call, .answer = take_scan, .self = &scanning};
-    return list_put(&scanning.batch, &place->at, args, G_N_ELEMENTS(args), error) && list_send(&scanning.batch, error);
+    struct scanning scanning = {.list = list, .place = place};
+    struct command command = {
+        .args = args, .n_args = G_N_ELEMENTS(args), .slot = -1, .at = &place->at, .repeatable = true};
+    struct route_wish wish = {.commands = &command, .n = 1, .answer = take_scan, .self = &scanning};
+    list->scan.calls++;
+    return router_run(list->router, call, &wish, error);
 }
 
 /* Until there is enough for one list_next(), or the place is at its end: then *ret_end. */
@@ -109,23 +150,55 @@ static bool scan_some(struct list *list, const struct call *call, bool *ret_end,
 
 /* --- a server of a cluster ---------------------------------------------------------------------------------------- */
 
-/* All places have been read: the slots that were the owner's all the time are done, the others are left. */
-static bool scan_judge(struct list *list, const struct call *call, GError **error)
+/* Where slots move by other ways than MIGRATE, which calls RESTORE for each key. */
+static bool moves_unseen(const struct topology *topology)
+{
+    bool valkey = g_str_equal(topology->server, "valkey");
+    guint64 major = topology->version ? g_ascii_strtoull(topology->version, NULL, 10) : UINT64_MAX;
+    return major >= (valkey ? 9 : 8);
+}
+
+/* Whether the slot was the owner's all the time between two looks. The owner's epoch stays where it was given no slot
+ * at all; and where it was given some, a large one that had left would have come back key by key: it did not where
+ * fewer keys came than half of what it has (the other half may have been deleted). */
+static bool stayed(const struct list_scan *scan, const struct list_moment *now, uint32_t slot)
+{
+    const struct list_moment *then = &scan->owner;
+    struct claim was = then->claim; /* its moves stay the moment's */
+    bool counted = now->arrived >= then->arrived && !moves_unseen(scan->topology);
+    if (counted && now->arrived - then->arrived < scan->keys[slot] / 2)
+        was.config_epoch = now->claim.config_epoch;
+    return claim_held(&was, &now->claim, slot);
+}
+
+/* The slots that did not stay are no longer wanted: they are for another pass. */
+static bool look_again(struct list *list, const struct call *call, GError **error)
 {
     struct list_scan *scan = &list->scan;
-    const struct list_place *first = g_ptr_array_index(scan->places, 0);
-    struct list_nodes of = {.topology = scan->topology, .nodes = &scan->owner, .n = 1};
-    struct claim after;
-    claim_init(&after);
-    bool looked = list_look(list, call, &of, &after, error);
-    for (uint32_t slot = 0; looked && slot < SLOTS; slot++) {
-        if (claim_bit(first->wanted, slot) && claim_held(&scan->before, &after, slot))
+    struct list_moment now;
+    list_moment_init(&now, scan->owner.at);
+    bool looked = look_at_owner(list, call, &now, error);
+    for (uint32_t slot = list->next; looked && slot < list->to; slot++) {
+        if (!stayed(scan, &now, slot))
+            scan->keys[slot] = 0;
+    }
+    list_moment_done(looked ? &scan->owner : &now);
+    if (looked)
+        scan->owner = now;
+    scan->calls = 0;
+    return looked;
+}
+
+/* All places have been read: the slots that were the owner's all the time are done, the others are left. */
+static void scan_judge(struct list *list)
+{
+    const struct list_place *first = g_ptr_array_index(list->scan.places, 0);
+    for (uint32_t slot = list->next; slot < list->to; slot++) {
+        if (claim_bit(first->wanted, slot) && list->scan.keys[slot] > 0)
             claim_bit_set(list->done, slot);
     }
-    while (looked && list->next < list->to && claim_bit(list->done, list->next))
+    while (list->next < list->to && claim_bit(list->done, list->next))
         list->next++;
-    claim_done(&after);
-    return looked;
 }
 
 /* A scan that fails begins anew: who owns what is asked again before it. */
@@ -133,11 +206,12 @@ static bool scan_cluster(struct list *list, const struct call *call, GError **er
 {
     struct list_scan *scan = &list->scan;
     bool end = false, good = scan->places->len > 0 && scan_some(list, call, &end, error);
-    if (good && end && ++scan->place == scan->places->len) {
-        good = scan_judge(list, call, error);
-        list_scan_end(list);
-    }
-    if (!good)
+    bool last = good && end && ++scan->place == scan->places->len;
+    if (good && (last || scan->calls >= CALLS_MOST))
+        good = look_again(list, call, error);
+    if (good && last)
+        scan_judge(list);
+    if (!good || last)
         list_scan_end(list);
     return good;
 }
@@ -145,39 +219,31 @@ static bool scan_cluster(struct list *list, const struct call *call, GError **er
 /* --- a standalone server ------------------------------------------------------------------------------------------ */
 
 /* The whole server is one place. A cursor of another process, or of another history, is worth nothing. */
-static bool scan_resume(struct list *list, const struct call *call, struct topology *topology, GError **error)
+static bool scan_resume(struct list *list, const struct call *call, const struct valkey_host *at, GError **error)
 {
     struct list_scan *scan = &list->scan;
-    struct list_nodes of = {.topology = topology, .nodes = &(const size_t){0}, .n = 1};
-    struct claim now;
-    claim_init(&now);
-    if (!list_look(list, call, &of, &now, error)) {
-        claim_done(&now);
+    struct node_state now;
+    if (!router_look(list->router, call, at, &now, error))
         return false;
-    }
     bool same = g_str_equal(now.run_id, scan->before.run_id) && g_str_equal(now.replid, scan->before.replid);
     uint64_t cursor = same ? scan->cursor : 0;
     list_scan_end(list);
-    claim_done(&scan->before);
     scan->before = now;
     scan->cursor = cursor;
     scan->places = g_ptr_array_new_with_free_func((GDestroyNotify)place_free);
-    struct list_place *place = place_of(scan->places, &topology->nodes[0].at);
+    struct list_place *place = place_of(scan->places, at);
     for (uint32_t slot = list->from; slot < list->to; slot++)
         claim_bit_set(place->wanted, slot);
     return true;
 }
 
 /* Whether it is still the process, and the history, that it was before the keys were read. */
-static bool scan_same(struct list *list, const struct call *call, const struct topology *topology, GError **error)
+static bool scan_same(struct list *list, const struct call *call, const struct valkey_host *at, GError **error)
 {
-    const struct claim *before = &list->scan.before;
-    struct list_nodes of = {.topology = topology, .nodes = &(const size_t){0}, .n = 1};
-    struct claim after;
-    claim_init(&after);
-    bool looked = list_look(list, call, &of, &after, error);
+    const struct node_state *before = &list->scan.before;
+    struct node_state after;
+    bool looked = router_look(list->router, call, at, &after, error);
     bool same = looked && g_str_equal(after.run_id, before->run_id) && g_str_equal(after.replid, before->replid);
-    claim_done(&after);
     if (looked && !same) {
         g_clear_error(&list->why);
         error_set(&list->why, SLUICE_ERROR_BUSY, "the server was started anew while its keys were listed");
@@ -188,9 +254,11 @@ static bool scan_same(struct list *list, const struct call *call, const struct t
 static bool scan_standalone(struct list *list, const struct call *call, GError **error)
 {
     struct topology *topology = router_topology(list->router);
-    bool end = false, good = scan_resume(list, call, topology, error);
+    bool end = false, good;
+    const struct valkey_host *at = &topology->nodes[0].at;
+    good = scan_resume(list, call, at, error);
     uint64_t from = list->scan.cursor;
-    if (good && !(scan_some(list, call, &end, error) && scan_same(list, call, topology, error))) {
+    if (good && !(scan_some(list, call, &end, error) && scan_same(list, call, at, error))) {
         list->scan.cursor = from; /* what came meanwhile does not count */
         good = false;
     }

@@ -1,4 +1,5 @@
 #include "store/valkey/list_parts.h"
+#include "store/valkey/refusal.h"
 
 enum { SLACK = 64, AHEAD_LEAST = 8, AHEAD_MOST = 1024 };
 
@@ -6,11 +7,19 @@ enum { SLACK = 64, AHEAD_LEAST = 8, AHEAD_MOST = 1024 };
 struct slot_row {
     uint16_t slot;
     bool held;                        /* its owner says that it has it */
+    bool picked;                      /* its keys are asked for */
     bool whole;                       /* all that was asked for came: nothing was cut off */
-    size_t owner;                     /* of `nodes` of the attempt */
+    size_t owner;                     /* of `owners` of the attempt */
+    size_t node;                      /* the owner's, in the topology */
     const struct valkey_host *target; /* where it is moving to; NULL: it stays */
     uint64_t count, arrived;          /* keys at the owner, and at the target */
     uint64_t asked;
+};
+
+/* Servers that are asked about rows, each once. */
+struct servers {
+    struct list_moment *moments;
+    size_t n;
 };
 
 struct attempt {
@@ -19,24 +28,32 @@ struct attempt {
     struct topology *topology;
     struct slot_row *rows;
     size_t n;
-    size_t *nodes; /* of the topology: the owners */
-    size_t n_nodes;
-    struct claim *before, *after;
-    struct list_batch batch;
-    size_t *places; /* the row of each command of the batch */
-    bool targets;   /* the batch goes to the targets, not to the owners */
+    struct servers owners, targets;
+    struct servers after; /* the owners, once more: of slots that move */
+    bool keys;            /* what is asked for: keys, or how many there are */
+    bool arrived;         /* of the targets */
+    size_t picked;
+    bool emptied;                 /* some slots have no keys, and are done */
+    const struct slot_row *large; /* too much for one call, and nothing is picked that would come first */
 };
 
 /* --- which slots, whose ------------------------------------------------------------------------------------------- */
 
-static size_t node_place(struct attempt *attempt, size_t node)
+static size_t server_place(struct servers *servers, const struct valkey_host *at)
 {
-    for (size_t i = 0; i < attempt->n_nodes; i++) {
-        if (attempt->nodes[i] == node)
-            return i;
-    }
-    attempt->nodes[attempt->n_nodes] = node;
-    return attempt->n_nodes++;
+    size_t i = 0;
+    while (i < servers->n && servers->moments[i].at != at)
+        i++;
+    if (i == servers->n)
+        list_moment_init(&servers->moments[servers->n++], at);
+    return i;
+}
+
+static void servers_done(struct servers *servers)
+{
+    for (size_t i = 0; i < servers->n; i++)
+        list_moment_done(&servers->moments[i]);
+    g_free(servers->moments);
 }
 
 static void no_owner(struct list *list, uint32_t slot)
@@ -45,15 +62,22 @@ static void no_owner(struct list *list, uint32_t slot)
     error_set(&list->why, SLUICE_ERROR_UNREACHABLE, "no server owns slot %u", slot);
 }
 
+static void changes(struct list *list, uint32_t slot)
+{
+    g_clear_error(&list->why);
+    error_set(&list->why, SLUICE_ERROR_BUSY, "slot %u changes while it is listed", slot);
+}
+
 /* The next slots that are not done and have an owner. */
 static void choose(struct attempt *attempt)
 {
     struct list *list = attempt->list;
+    const struct topology *topology = attempt->topology;
     attempt->rows = g_new0(struct slot_row, list->ahead);
-    attempt->nodes = g_new0(size_t, attempt->topology->n);
-    attempt->places = g_new0(size_t, list->ahead);
+    attempt->owners.moments = g_new0(struct list_moment, topology->n);
+    attempt->targets.moments = g_new0(struct list_moment, topology->n);
     for (uint32_t slot = list->next; slot < list->to && attempt->n < list->ahead; slot++) {
-        int32_t owner = attempt->topology->owner[slot];
+        int32_t owner = topology->owner[slot];
         if (claim_bit(list->done, slot))
             continue;
         if (owner < 0) {
@@ -61,28 +85,24 @@ static void choose(struct attempt *attempt)
             continue;
         }
         attempt->rows[attempt->n++] =
-            (struct slot_row){.slot = (uint16_t)slot, .owner = node_place(attempt, (size_t)owner)};
-    }
-    attempt->before = g_new0(struct claim, attempt->n_nodes);
-    attempt->after = g_new0(struct claim, attempt->n_nodes);
-    for (size_t i = 0; i < attempt->n_nodes; i++) {
-        claim_init(&attempt->before[i]);
-        claim_init(&attempt->after[i]);
+            (struct slot_row){.slot = (uint16_t)slot,
+                              .node = (size_t)owner,
+                              .owner = server_place(&attempt->owners, &topology->nodes[owner].at)};
     }
 }
 
 static void attempt_done(struct attempt *attempt)
 {
-    for (size_t i = 0; i < attempt->n_nodes; i++) {
-        claim_done(&attempt->before[i]);
-        claim_done(&attempt->after[i]);
-    }
+    servers_done(&attempt->owners);
+    servers_done(&attempt->targets);
+    servers_done(&attempt->after);
     g_free(attempt->rows);
-    g_free(attempt->nodes);
-    g_free(attempt->places);
-    g_free(attempt->before);
-    g_free(attempt->after);
     topology_unref(attempt->topology);
+}
+
+static const struct claim *claim_of(const struct attempt *attempt, const struct slot_row *row)
+{
+    return &attempt->owners.moments[row->owner].claim;
 }
 
 /* By the owners' own words. A slot whose target nobody knows yet waits for a newer topology. */
@@ -90,41 +110,31 @@ static void judge_owners(struct attempt *attempt)
 {
     for (size_t i = 0; i < attempt->n; i++) {
         struct slot_row *row = &attempt->rows[i];
-        const struct claim *claim = &attempt->before[row->owner];
+        const struct claim *claim = claim_of(attempt, row);
         const struct claim_move *move = claim_moving(claim, row->slot);
         row->target = list_target(attempt->topology, move);
         row->held = claim_bit(claim->owned, row->slot) && (!move || row->target);
+        if (!row->held)
+            changes(attempt->list, row->slot);
     }
 }
 
 /* --- questions about slots ---------------------------------------------------------------------------------------- */
 
-static bool put_question(struct attempt *attempt, struct slot_row *row, const struct valkey_host *at, bool keys,
-                         GError **error)
+static bool put_question(struct attempt *attempt, size_t i, GError **error)
 {
-    struct list *list = attempt->list;
-    struct slice args[] = {slice_of_text("CLUSTER"), slice_of_text(keys ? "GETKEYSINSLOT" : "COUNTKEYSINSLOT"),
-                           list_number(list, row->slot), list_number(list, row->asked)};
-    attempt->places[attempt->batch.commands ? attempt->batch.commands->len : 0] = (size_t)(row - attempt->rows);
-    return list_put(&attempt->batch, at, args, keys ? 4 : 3, error);
+    struct slot_row *row = &attempt->rows[i];
+    struct list_moment *moment = attempt->arrived
+                                     ? &attempt->targets.moments[server_place(&attempt->targets, row->target)]
+                                     : &attempt->owners.moments[row->owner];
+    struct slice args[4];
+    row->asked = row->count + row->arrived + SLACK; /* all of it may have arrived meanwhile */
+    size_t n = list_question(attempt->list, row->slot, attempt->keys, row->asked, args);
+    return list_moment_put(attempt->list, moment, i, args, n, error);
 }
 
-static bool take_count(void *self, size_t i, const struct reply *reply, GError **error)
+static bool take_keys(struct attempt *attempt, struct slot_row *row, const struct reply *reply, GError **error)
 {
-    struct attempt *attempt = self;
-    if (reply->type != REPLY_INTEGER || reply->integer < 0)
-        return list_refuse(&attempt->batch, i, reply, error);
-    struct slot_row *row = &attempt->rows[attempt->places[i]];
-    *(attempt->targets ? &row->arrived : &row->count) = (uint64_t)reply->integer;
-    return true;
-}
-
-static bool take_keys(void *self, size_t i, const struct reply *reply, GError **error)
-{
-    struct attempt *attempt = self;
-    struct slot_row *row = &attempt->rows[attempt->places[i]];
-    if (reply->type != REPLY_ARRAY)
-        return list_refuse(&attempt->batch, i, reply, error);
     row->whole = row->whole && reply->n < row->asked;
     for (size_t k = 0; k < reply->n; k++) {
         if (!list_keep(attempt->list, reply->items[k].bytes, row->slot, error))
@@ -133,61 +143,41 @@ static bool take_keys(void *self, size_t i, const struct reply *reply, GError **
     return true;
 }
 
-static const struct valkey_host *owner_of(const struct attempt *attempt, const struct slot_row *row)
+static bool take_answer(void *self, size_t server, size_t i, const struct reply *reply, GError **error)
 {
-    return &attempt->topology->nodes[attempt->nodes[row->owner]].at;
+    struct attempt *attempt = self;
+    struct slot_row *row = &attempt->rows[i];
+    const struct servers *servers = attempt->arrived ? &attempt->targets : &attempt->owners;
+    if (attempt->keys && reply->type == REPLY_ARRAY)
+        return take_keys(attempt, row, reply, error);
+    if (attempt->keys || reply->type != REPLY_INTEGER || reply->integer < 0)
+        return refusal_set(reply, servers->moments[server].at,
+                           attempt->keys ? "CLUSTER GETKEYSINSLOT" : "CLUSTER COUNTKEYSINSLOT", error);
+    *(attempt->arrived ? &row->arrived : &row->count) = (uint64_t)reply->integer;
+    return true;
 }
 
-/* Of every slot of the attempt that is held, at its owner; or, of those that move, at the target. */
-static bool ask_slots(struct attempt *attempt, bool keys, bool targets, GError **error)
+/* Of all slots, or of those that are picked: of their owners, or of the targets of those that move. */
+static bool ask(struct attempt *attempt, bool keys, bool arrived, GError **error)
 {
-    attempt->batch = (struct list_batch){
-        .list = attempt->list, .call = attempt->call, .answer = keys ? take_keys : take_count, .self = attempt};
+    struct servers *servers = arrived ? &attempt->targets : &attempt->owners;
     bool put = true;
-    attempt->targets = targets;
+    attempt->keys = keys;
+    attempt->arrived = arrived;
+    for (size_t i = 0; i < servers->n; i++)
+        list_moment_reset(&servers->moments[i]);
     for (size_t i = 0; put && i < attempt->n; i++) {
-        struct slot_row *row = &attempt->rows[i];
-        if (!row->held || (targets && !row->target))
-            continue;
-        row->asked = row->count + (targets ? row->arrived : 0) + SLACK; /* all of it may have arrived meanwhile */
-        if (!keys || row->count > 0 || row->target)                     /* an empty one is read by its count */
-            put = put_question(attempt, row, targets ? row->target : owner_of(attempt, row), keys, error);
+        const struct slot_row *row = &attempt->rows[i];
+        if ((!keys || row->picked) && (!arrived || row->target))
+            put = put_question(attempt, i, error);
     }
-    return list_send(&attempt->batch, put ? error : NULL) && put;
-}
-
-/* --- how much ----------------------------------------------------------------------------------------------------- */
-
-/* Cuts the attempt behind what one call is to give. *ret_large: its first slot is too much for one call; then it stays
- * the only one. */
-static void cut(struct attempt *attempt, bool *ret_large)
-{
-    uint64_t sum = 0;
-    size_t n = 0;
-    *ret_large = false;
-    for (; n < attempt->n; n++) {
-        const struct slot_row *row = &attempt->rows[n];
-        bool large = row->held && MAX(row->count, row->arrived) > attempt->list->slot_most;
-        if (sum > 0 && (large || sum + row->count > attempt->list->max_keys))
-            break;
-        if (large) {
-            *ret_large = true;
-            attempt->rows[0] = *row;
-            n = 1;
-            break;
-        }
-        sum += row->held ? row->count : 0;
-    }
-    attempt->n = n;
-}
-
-/* As many at a time as give about one call's keys. */
-static void adapt(struct list *list, size_t asked, size_t used)
-{
-    if (used >= asked)
-        list->ahead = MIN(list->ahead * 2, AHEAD_MOST);
-    else
-        list->ahead = CLAMP((uint32_t)used * 2, AHEAD_LEAST, AHEAD_MOST);
+    struct list_moments of = {.list = attempt->list,
+                              .call = attempt->call,
+                              .moments = servers->moments,
+                              .n = servers->n,
+                              .answer = take_answer,
+                              .self = attempt};
+    return put && list_ask(&of, error);
 }
 
 /* --- what counts -------------------------------------------------------------------------------------------------- */
@@ -203,62 +193,153 @@ static void drop_keys(struct list *list, uint16_t slot)
     g_array_set_size(list->found, kept);
 }
 
-/* Marks the slots that were the same before and after; the others' keys are dropped. Whether there is one. */
-static bool judge(struct attempt *attempt)
+/* Marks the slots whose keys count; the others' are dropped. Whether there is one. */
+static bool judge(struct attempt *attempt, bool (*counts)(const struct attempt *attempt, const struct slot_row *row))
 {
-    struct list *list = attempt->list;
     bool any = false;
     for (size_t i = 0; i < attempt->n; i++) {
         const struct slot_row *row = &attempt->rows[i];
-        if (row->held && row->whole &&
-            claim_held(&attempt->before[row->owner], &attempt->after[row->owner], row->slot)) {
-            claim_bit_set(list->done, row->slot);
+        if (!row->picked)
+            continue;
+        if (row->whole && counts(attempt, row)) {
+            claim_bit_set(attempt->list->done, row->slot);
             any = true;
             continue;
         }
-        drop_keys(list, row->slot);
-        g_clear_error(&list->why);
-        error_set(&list->why, SLUICE_ERROR_BUSY, "slot %u changes while it is listed", row->slot);
+        drop_keys(attempt->list, row->slot);
+        changes(attempt->list, row->slot);
     }
-    while (list->next < list->to && claim_bit(list->done, list->next))
-        list->next++;
     return any;
 }
 
-static bool look(struct attempt *attempt, struct claim *claims, GError **error)
+/* --- slots that stay ---------------------------------------------------------------------------------------------- */
+
+/* As many at a time as give about one call's keys. */
+static void adapt(struct list *list, size_t asked, size_t used)
 {
-    struct list_nodes of = {.topology = attempt->topology, .nodes = attempt->nodes, .n = attempt->n_nodes};
-    return list_look(attempt->list, attempt->call, &of, claims, error);
+    if (used >= asked)
+        list->ahead = MIN(list->ahead * 2, AHEAD_MOST);
+    else
+        list->ahead = CLAMP((uint32_t)used * 2, AHEAD_LEAST, AHEAD_MOST);
+}
+
+static void pick_row(struct attempt *attempt, struct slot_row *row, bool large)
+{
+    if (large) {
+        attempt->large = row;
+        return;
+    }
+    row->picked = row->whole = true;
+    attempt->picked++;
+}
+
+/* As many as one call is to give; those without keys are done. Slots that move are put aside. */
+static void pick_staying(struct attempt *attempt)
+{
+    struct list *list = attempt->list;
+    uint64_t sum = 0;
+    size_t i = 0;
+    for (; i < attempt->n && !attempt->large; i++) {
+        struct slot_row *row = &attempt->rows[i];
+        bool large = row->count > list->slot_most;
+        if (sum > 0 && (large || sum + row->count > list->max_keys))
+            break;
+        if (!row->held || row->target)
+            continue;
+        sum += row->count;
+        if (row->count > 0) {
+            pick_row(attempt, row, large);
+            continue;
+        }
+        claim_bit_set(list->done, row->slot);
+        attempt->emptied = true;
+    }
+    adapt(list, attempt->n, i);
+}
+
+/* In the moment in which its keys were read the owner had all of them. */
+static bool stays(const struct attempt *attempt, const struct slot_row *row)
+{
+    const struct claim *claim = claim_of(attempt, row);
+    return claim_bit(claim->owned, row->slot) && !claim_moving(claim, row->slot);
+}
+
+static bool read_staying(struct attempt *attempt, GError **error)
+{
+    return ask(attempt, true, false, error) && (judge(attempt, stays) || attempt->emptied);
+}
+
+/* --- slots that move ---------------------------------------------------------------------------------------------- */
+
+static void pick_moving(struct attempt *attempt)
+{
+    struct list *list = attempt->list;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < attempt->n && !attempt->large; i++) {
+        struct slot_row *row = &attempt->rows[i];
+        uint64_t count = row->count + row->arrived;
+        bool large = MAX(row->count, row->arrived) > list->slot_most;
+        if (!row->held || !row->target || (sum > 0 && (large || sum + count > list->max_keys)))
+            continue;
+        sum += count;
+        pick_row(attempt, row, large);
+    }
+}
+
+/* Whether it was the owner's all the time, on its way to where its other keys were read. */
+static bool moves_on(const struct attempt *attempt, const struct slot_row *row)
+{
+    return row->held &&
+           (!row->target || claim_held(claim_of(attempt, row), &attempt->after.moments[row->owner].claim, row->slot));
+}
+
+static bool look_again(struct attempt *attempt, GError **error)
+{
+    struct servers *after = &attempt->after;
+    after->moments = g_new0(struct list_moment, attempt->owners.n);
+    for (after->n = 0; after->n < attempt->owners.n; after->n++)
+        list_moment_init(&after->moments[after->n], attempt->owners.moments[after->n].at);
+    struct list_moments of = {.list = attempt->list, .call = attempt->call, .moments = after->moments, .n = after->n};
+    return list_ask(&of, error);
 }
 
 /* Source first, then target: a key moves in this direction only. */
-static bool read_keys(struct attempt *attempt, GError **error)
+static bool read_moving(struct attempt *attempt, GError **error)
 {
-    for (size_t i = 0; i < attempt->n; i++)
-        attempt->rows[i].whole = true;
-    return ask_slots(attempt, true, false, error) && ask_slots(attempt, true, true, error) &&
-           look(attempt, attempt->after, error);
+    if (!ask(attempt, true, false, error))
+        return false;
+    judge_owners(attempt);
+    return ask(attempt, true, true, error) && look_again(attempt, error) && judge(attempt, moves_on);
+}
+
+/* --- an attempt --------------------------------------------------------------------------------------------------- */
+
+static bool scan_instead(struct attempt *attempt, GError **error)
+{
+    return list_scan_begin(attempt->list, attempt->call, attempt->topology, attempt->large->node, error) &&
+           list_scan_try(attempt->list, attempt->call, error);
 }
 
 static bool go(struct attempt *attempt, GError **error)
 {
-    struct list *list = attempt->list;
-    size_t asked = attempt->n;
-    bool large;
-    if (!look(attempt, attempt->before, error))
+    if (!ask(attempt, false, false, error))
         return false;
     judge_owners(attempt);
-    if (!ask_slots(attempt, false, false, error) || !ask_slots(attempt, false, true, error))
+    pick_staying(attempt);
+    if (attempt->picked > 0)
+        return read_staying(attempt, error);
+    if (attempt->large || attempt->emptied)
+        return attempt->large ? scan_instead(attempt, error) : true;
+    if (!ask(attempt, false, true, error))
         return false;
-    cut(attempt, &large);
-    adapt(list, asked, attempt->n);
-    if (large) {
-        const struct slot_row *row = &attempt->rows[0];
-        list_scan_begin(list, topology_ref(attempt->topology), attempt->nodes[row->owner],
-                        &attempt->before[row->owner]);
-        return list_scan_try(list, attempt->call, error);
-    }
-    return read_keys(attempt, error) && judge(attempt);
+    pick_moving(attempt);
+    return attempt->large ? scan_instead(attempt, error) : read_moving(attempt, error);
+}
+
+static void go_on(struct list *list)
+{
+    while (list->next < list->to && claim_bit(list->done, list->next))
+        list->next++;
 }
 
 bool list_slots_try(struct list *list, const struct call *call, GError **error)
@@ -266,6 +347,7 @@ bool list_slots_try(struct list *list, const struct call *call, GError **error)
     struct attempt attempt = {.list = list, .call = call, .topology = router_topology(list->router)};
     choose(&attempt);
     bool came = attempt.n > 0 && go(&attempt, error);
+    go_on(list);
     attempt_done(&attempt);
     return came;
 }

@@ -1,6 +1,6 @@
 /* ROW(command, words, key, writes): a right that a run needs. `words` are the arguments it is asked for with, separated
  * by blanks; a `%` is the key: of the dataset (RECORD) or sluice's own (OWN). What scripts call needs the right as
- * well. */
+ * well. CLUSTER: only a cluster is asked. */
 /* clang-format off */
 ROW("hgetall",              "%",           RECORD, false)
 ROW("get",                  "%",           RECORD, false)
@@ -10,6 +10,13 @@ ROW("scan",                 "0",           NONE,   false)
 ROW("info",                 "",            NONE,   false)
 ROW("time",                 "",            NONE,   false)
 ROW("dbsize",               "",            NONE,   false)
+ROW("multi",                "",            CLUSTER, false)
+ROW("exec",                 "",            CLUSTER, false)
+ROW("cluster|info",         "",            CLUSTER, false)
+ROW("cluster|myid",         "",            CLUSTER, false)
+ROW("cluster|nodes",        "",            CLUSTER, false)
+ROW("cluster|countkeysinslot", "0",        CLUSTER, false)
+ROW("cluster|getkeysinslot", "0 1",        CLUSTER, false)
 ROW("script|load",          "x",           NONE,   true)
 ROW("evalsha",              "x 0",         NONE,   true)
 ROW("hset",                 "% f v",       RECORD, true)

@@ -280,13 +280,21 @@ static enum refusal_action action_of(const struct run *run, const struct event *
     return leads && run->wish->commands[event->i].slot < 0 ? REFUSAL_CALLER : action;
 }
 
+/* What is only in the way of a part for a while is in the way of its EXEC, which waits it out. */
+static bool take_own(const struct event *event, GError **error)
+{
+    const char *what = event->i == LINK_LOAD ? "SCRIPT LOAD" : "a command between MULTI and EXEC";
+    if (event->i == LINK_OWN || event->reply->type != REPLY_ERROR)
+        return true;
+    bool waits = event->row && event->row->action != REFUSAL_STOP;
+    return waits || refusal_set(event->reply, &event->link->at, what, error);
+}
+
 static bool take_reply(struct run *run, struct link *link, const struct reply *reply, GError **error)
 {
     struct event event = {.link = link, .i = link_queue_pop(&link->flight), .reply = reply, .row = refusal_of(reply)};
-    if (event.i == LINK_LOAD && reply->type == REPLY_ERROR && (!event.row || event.row->action == REFUSAL_STOP))
-        return refusal_set(reply, &link->at, "SCRIPT LOAD", error);
-    if (event.i == LINK_LOAD || event.i == LINK_OWN)
-        return true;
+    if (event.i >= LINK_PART)
+        return take_own(&event, error);
     return ACTIONS[action_of(run, &event)](run, &event, error);
 }
 
@@ -298,7 +306,7 @@ static void abandon(struct run *run, struct link *link, bool again)
     size_t sent = link->conn ? conn_sent(link->conn) : 0;
     for (size_t k = 0; link_queue_count(&link->flight) > 0; k++) {
         uint32_t i = link_queue_pop(&link->flight);
-        if (i == LINK_OWN || i == LINK_LOAD)
+        if (i >= LINK_PART)
             continue;
         struct command *command = &run->wish->commands[i];
         if (k < sent && !command->repeatable) {
@@ -351,6 +359,19 @@ static void put_before(struct run *run, struct link *link, uint32_t i)
     }
 }
 
+static void put_parts(struct link *link, const struct command *command)
+{
+    const struct slice multi = slice_of_text("MULTI");
+    if (command->n_parts == 0)
+        return;
+    conn_put(link->conn, &multi, 1);
+    link_queue_push(&link->flight, LINK_PART);
+    for (size_t i = 0; i < command->n_parts; i++) {
+        conn_put(link->conn, command->parts[i].args, command->parts[i].n_args);
+        link_queue_push(&link->flight, LINK_PART);
+    }
+}
+
 static bool fill(struct run *run, struct link *link, GError **error)
 {
     size_t depth = run->wish->depth ? run->wish->depth : DEPTH;
@@ -360,6 +381,7 @@ static bool fill(struct run *run, struct link *link, GError **error)
         uint32_t i = link_queue_pop(&link->todo);
         const struct command *command = &run->wish->commands[i];
         put_before(run, link, i);
+        put_parts(link, command);
         if (!command->repeatable || command->script)
             link_writes(link);
         conn_put(link->conn, command->args, command->n_args);

@@ -28,6 +28,10 @@ struct command {
     /* EVALSHA: what SCRIPT LOAD gives to a server that answers NOSCRIPT, before the command goes there again. NULL: the
      * answer goes to the caller. Borrowed for the call. */
     const char *script;
+    /* Executed with nothing in between, in this order, by a server that `at` names: then the answer is an array of
+     * their replies, and `args` are EXEC. Of a part only `args` counts. One that is refused refuses all of them. */
+    const struct command *parts;
+    size_t n_parts;
     enum route_fate fate; /* valid whatever router_run() returned */
 };
 
