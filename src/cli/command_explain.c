@@ -384,8 +384,29 @@ static void print_chosen(struct cli *cli, const struct chosen *chosen)
     print_list(cli, chosen->listed);
 }
 
+static bool print_schema(struct cli *cli, GError **error)
+{
+    static const struct {
+        const char *kind;
+        char *(*schema)(void);
+    } SCHEMAS[] = {{"spec", spec_schema_json}, {"contract", contract_schema_json}};
+    for (size_t i = 0; i < G_N_ELEMENTS(SCHEMAS); i++) {
+        if (cli->n_args != 1 || strcmp(cli->args[0], SCHEMAS[i].kind) != 0)
+            continue;
+        g_autofree char *text = SCHEMAS[i].schema();
+        if (cli_has(cli, OPTION_JSON))
+            print_json(cli, json_loads(text, 0, NULL));
+        else
+            fprintf(cli->out, "%s\n", text);
+        return true;
+    }
+    return error_set(error, SLUICE_ERROR_USAGE, "explain --schema: spec or contract was expected");
+}
+
 int command_explain(struct cli *cli, GError **error)
 {
+    if (cli_has(cli, OPTION_SCHEMA))
+        return print_schema(cli, error) ? 0 : -1;
     g_autoptr(GPtrArray) owned = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GArray) entries = all_entries(owned);
     g_autoptr(GArray) named = g_array_new(FALSE, FALSE, sizeof(struct entry));

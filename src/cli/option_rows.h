@@ -33,7 +33,7 @@ OPTION(DETAILED_EXITCODE, "detailed-exitcode", NULL, "exit 0 where a run would c
 OPTION(FAULTS,       "faults",       "FILE", "write a line into it for every fault that was planted")
 OPTION(SAMPLE,       "sample",       "N",    "so many records")
 OPTION(TEMPLATE,     "template",     "TEMPLATE", "repair (the default), migrate, rehydrate or gap")
-OPTION(SCHEMA,       "schema",       NULL,   "print the JSON Schemas of spec and contract, and write nothing")
+OPTION(SCHEMA,       "schema",       NULL,   "print the JSON Schema: of `explain` that of spec or contract, of `init` both; nothing is written")
 OPTION(MAN,          "man",          NULL,   "print the manual page, sluice(1), as man(1) reads it")
 OPTION(HELP,         "help",         NULL,   "what the command does")
 /* clang-format on */

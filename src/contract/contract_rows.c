@@ -1,4 +1,5 @@
 #include "contract/read.h"
+#include "spec/schema_forms.h"
 
 static bool store_node(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
 {
@@ -6,29 +7,42 @@ static bool store_node(struct rows_reader *reader, const struct spec_row *row, c
     return true;
 }
 
-#define ANY_FIELD "{\"$ref\": \"#/properties/fields/additionalProperties\"}"
+#define ANY_FIELD     "{\"$ref\": \"#/properties/fields/additionalProperties\"}"
+#define LENGTH        "{\"type\": \"integer\", \"minimum\": 0, \"maximum\": 4294967295}"
+#define SOME_OF(more) "{\"type\": \"array\", \"minItems\": 1" more "}"
+#define FIELD_NAMES   "{\"maxLength\": 1024, \"pattern\": \"^" SCHEMA_PATH_NAMES "$\"}"
 
 /* Read in a second look, when it is known of which type the field is. */
 static const struct row_form form_literal = {.read = store_node, .schema = "{}"};
-static const struct row_form form_literals = {.read = store_node, .schema = "{\"type\": \"array\", \"minItems\": 1}"};
-static const struct row_form form_pattern = {.read = store_node, .schema = "{\"type\": \"string\", \"minLength\": 1}"};
+static const struct row_form form_literals = {.read = store_node, .schema = SOME_OF("")};
+static const struct row_form form_unique = {
+    .read = store_node,
+    .schema = SOME_OF(", \"uniqueItems\": true, \"items\": " SCHEMA_TEXT),
+};
+static const struct row_form form_pattern = {
+    .read = store_node,
+    .schema = "{\"type\": \"string\", \"minLength\": 1, \"maxLength\": 4096}",
+};
+static const struct row_form form_plain_text = {.read = store_node, .schema = SCHEMA_TEXT};
 static const struct row_form form_length = {
     .read = store_node,
-    .schema = "{\"oneOf\": [{\"type\": \"integer\", \"minimum\": 0}, {\"type\": \"object\", \"properties\": "
-              "{\"min\": {\"type\": \"integer\", \"minimum\": 0}, \"max\": {\"type\": \"integer\", \"minimum\": 0}}, "
-              "\"additionalProperties\": false}]}",
+    .schema = "{\"anyOf\": [" LENGTH ", {\"type\": \"object\", \"properties\": {\"min\": " LENGTH ", \"max\": " LENGTH
+              "}, \"additionalProperties\": false}]}",
 };
 static const struct row_form form_formats = {
     .read = store_node,
-    .schema = "{\"oneOf\": [{\"type\": \"string\"}, {\"type\": \"array\", \"items\": {\"type\": \"string\"}, "
-              "\"minItems\": 1}]}",
+    .schema = "{\"anyOf\": [" SCHEMA_TEXT ", " SOME_OF(", \"maxItems\": 16, \"items\": " SCHEMA_TEXT) "]}",
 };
 static const struct row_form form_items = {.read = store_node, .schema = ANY_FIELD};
 static const struct row_form form_inner = {
     .read = store_node,
-    .schema = "{\"type\": \"object\", \"additionalProperties\": " ANY_FIELD "}",
+    .schema = "{\"type\": \"object\", \"minProperties\": 1, \"propertyNames\": " FIELD_NAMES
+              ", \"additionalProperties\": " ANY_FIELD "}",
 };
-static const struct row_form form_fields = {.read = store_node};
+static const struct row_form form_fields = {
+    .read = store_node,
+    .schema_beside = "{\"minProperties\": 1, \"propertyNames\": " FIELD_NAMES "}",
+};
 static const struct row_form form_rules = {.read = store_node};
 
 static const struct row_word types[] = {
@@ -89,7 +103,7 @@ static const struct spec_row rows[] = {
     {.key = "fields.*.length.max", .form = "count", .fallback = "4294967295", .kind = &form_count, IN_LENGTH(max),
      .max = UINT32_MAX, .words = "at most so many", .example = "80"},
     {.key = "fields.*.zone", .form = "required | UTC | Europe/Berlin …", .fallback = "required", .decided = true,
-     .kind = &form_pattern, IN_FIELD(zone),
+     .kind = &form_plain_text, IN_FIELD(zone),
      .words = "how a time without a zone is taken", .example = "UTC"},
     {.key = "fields.*.format", .form = "text, or a list of texts", .fallback = "RFC 3339", .decided = true,
      .kind = &form_formats, IN_FIELD(format),
@@ -100,15 +114,15 @@ static const struct spec_row rows[] = {
      .words = "what stands in an object", .example = "{ zip: { type: string } }"},
     {.key = "unknown", .form = "keep | drop | reject", .fallback = "keep", .kind = &form_choice, .choices = unknowns,
      AT(unknown), .words = "what becomes of a field that the contract does not name", .example = "reject"},
-    {.key = "unique", .form = "list of paths", .kind = &form_literals, AT(unique),
+    {.key = "unique", .form = "list of paths", .kind = &form_unique, AT(unique),
      .words = "fields of which no two records have the same value", .example = "[username]"},
     {.key = "rules", .form = "list of maps", .kind = &form_rules, AT(rules),
      .words = "what must hold between fields", .example = "[{ name: paid, expr: doc.paid <= doc.owed }]"},
     {.key = "rules[].name", .form = "name", .required = true, .kind = &form_name, IN_RULE(name),
      .words = "what the rule is called in a refusal", .example = "gold-has-balance"},
-    {.key = "rules[].when", .form = "Lua expression", .kind = &form_literal, IN_RULE(when),
+    {.key = "rules[].when", .form = "Lua expression", .kind = &form_plain_text, IN_RULE(when),
      .words = "for which records it must hold; the record is `doc`", .example = "\"doc.tier == 'gold'\""},
-    {.key = "rules[].expr", .form = "Lua expression", .required = true, .kind = &form_literal, IN_RULE(expr),
+    {.key = "rules[].expr", .form = "Lua expression", .required = true, .kind = &form_plain_text, IN_RULE(expr),
      .words = "what must be true", .example = "\"doc.balance ~= nil\""},
 };
 /* clang-format on */

@@ -3,6 +3,7 @@
 #include "base/units.h"
 #include "record/key.h"
 #include "spec/rows.h"
+#include "spec/schema_forms.h"
 
 enum { NAME_LONGEST = 63, LIST_LONGEST = 1000 };
 
@@ -279,38 +280,25 @@ static bool read_refused(struct rows_reader *reader, const struct spec_row *row,
     return rows_refuse(reader, node, row->key, "it has no reader");
 }
 
-#define TEXT_SCHEMA "{\"type\": \"string\", \"minLength\": 1}"
-#define LIST_SCHEMA "{\"type\": \"array\", \"items\": " TEXT_SCHEMA "}"
-
 const struct row_form form_map = {.read = read_map};
 const struct row_form form_one = {.read = read_one, .schema = "{\"const\": 1}"};
-const struct row_form form_text = {.read = read_text, .schema = TEXT_SCHEMA};
-const struct row_form form_name = {.read = read_name,
-                                   .schema = "{\"type\": \"string\", \"pattern\": \"^[a-z0-9][a-z0-9-]{0,62}$\"}"};
-const struct row_form form_words = {.read = read_words, .schema = TEXT_SCHEMA};
-const struct row_form form_file = {.read = read_file, .schema = TEXT_SCHEMA};
-const struct row_form form_files = {.read = read_list, .schema = LIST_SCHEMA};
-const struct row_form form_texts = {.read = read_list, .schema = LIST_SCHEMA};
+const struct row_form form_text = {.read = read_text, .schema = SCHEMA_PLAIN};
+const struct row_form form_name = {.read = read_name, .schema = SCHEMA_PATTERN("[a-z0-9][a-z0-9-]{0,62}")};
+const struct row_form form_words = {.read = read_words, .schema = SCHEMA_TEXT};
+const struct row_form form_file = {.read = read_file, .schema = SCHEMA_PLAIN};
+const struct row_form form_files = {.read = read_list, .schema = SCHEMA_LIST(SCHEMA_PLAIN)};
+const struct row_form form_texts = {.read = read_list, .schema = SCHEMA_LIST(SCHEMA_PLAIN)};
 const struct row_form form_bool = {.read = read_bool, .schema = "{\"type\": \"boolean\"}"};
 const struct row_form form_count = {.read = read_count, .schema = "{\"type\": \"integer\"}"};
 const struct row_form form_count32 = {.read = read_count32, .schema = "{\"type\": \"integer\"}"};
 const struct row_form form_choice = {.read = read_choice};
-const struct row_form form_path = {.read = read_path, .schema = TEXT_SCHEMA};
+const struct row_form form_path = {.read = read_path, .schema = SCHEMA_PATH};
 const struct row_form form_paths = {
     .read = read_paths,
-    .schema = "{\"oneOf\": [" TEXT_SCHEMA
-              ", {\"type\": \"array\", \"items\": {\"type\": \"string\"}, \"minItems\": 1, \"uniqueItems\": true}]}",
+    .schema = "{\"anyOf\": [" SCHEMA_PATH ", {\"type\": \"array\", \"items\": " SCHEMA_PATH
+              ", \"minItems\": 1, \"uniqueItems\": true}]}",
 };
-const struct row_form form_share = {
-    .read = read_share,
-    .schema = "{\"type\": \"string\", \"pattern\": \"^[0-9]+(\\\\.[0-9]+)?%$\"}",
-};
-const struct row_form form_duration = {
-    .read = read_duration,
-    .schema = "{\"type\": \"string\", \"pattern\": \"^[0-9]+(\\\\.[0-9]+)?(ms|s|m|h|d|w)$\"}",
-};
-const struct row_form form_rate = {
-    .read = read_rate,
-    .schema = "{\"type\": \"string\", \"pattern\": \"^[0-9]+(\\\\.[0-9]+)?/(s|m|h|d)$\"}",
-};
+const struct row_form form_share = {.read = read_share, .schema = SCHEMA_SHARE};
+const struct row_form form_duration = {.read = read_duration, .schema = SCHEMA_DURATION};
+const struct row_form form_rate = {.read = read_rate, .schema = SCHEMA_RATE};
 const struct row_form form_refused = {.read = read_refused};

@@ -22,6 +22,7 @@ typedef bool row_read(struct rows_reader *reader, const struct spec_row *row, co
 struct row_form {
     row_read *read;
     const char *schema; /* JSON Schema of a value, as text; NULL: made of the row's words, or of the rows below it */
+    const char *schema_beside; /* what is added to one that is made; NULL: nothing */
 };
 
 struct row_word {

@@ -63,6 +63,10 @@ static void add_default(json_t *schema, const struct spec_row *row)
 static json_t *schema_of_row(struct rows rows, const struct spec_row *row)
 {
     json_t *schema = schema_of_value(rows, row);
+    json_t *beside = row->kind->schema_beside ? json_loads(row->kind->schema_beside, 0, NULL) : NULL;
+    if (beside)
+        json_object_update(schema, beside);
+    json_decref(beside);
     g_autofree char *words = row->acts
                                  ? g_strdup_printf("%s (this version does not act on it: %s)", row->words, row->acts)
                              : row->fallback ? g_strdup_printf("%s (default: %s)", row->words, row->fallback)

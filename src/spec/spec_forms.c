@@ -1,5 +1,6 @@
 #include "base/int.h"
 #include "base/units.h"
+#include "spec/schema_forms.h"
 #include "spec/spec_rows.h"
 
 /* SCHEME:…, as RFC 3986 writes schemes; which of them there are, the drivers know. */
@@ -198,24 +199,20 @@ static bool read_stages(struct rows_reader *reader, const struct spec_row *row, 
     return ok && check_order(reader, spec, node) && check_whole(reader, spec, node);
 }
 
-#define TEXT_SCHEMA "{\"type\": \"string\", \"minLength\": 1}"
-
-const struct row_form form_store = {
-    .read = read_store,
-    .schema = "{\"type\": \"string\", \"pattern\": \"^[a-z][a-z0-9+.-]*:.\"}",
-};
+const struct row_form form_store = {.read = read_store,
+                                    .schema = "{\"type\": \"string\", \"pattern\": \"^[a-z][a-z0-9+.-]*:.\"}"};
 const struct row_form form_expires = {
     .read = read_expires,
-    .schema = "{\"oneOf\": [" TEXT_SCHEMA ", {\"type\": \"object\", \"properties\": {\"from\": " TEXT_SCHEMA
+    .schema = "{\"anyOf\": [{\"enum\": [\"keep\", \"never\"]}, " SCHEMA_AFTER
+              ", {\"type\": \"object\", \"properties\": {\"from\": " SCHEMA_PATH
               "}, \"required\": [\"from\"], \"additionalProperties\": false}]}",
 };
-const struct row_form form_scope = {.read = read_scope, .schema = TEXT_SCHEMA};
-#define SHARE_SCHEMA "{\"type\": \"string\", \"pattern\": \"^[0-9]+(\\\\.[0-9]+)?%$\"}"
+const struct row_form form_scope = {.read = read_scope, .schema = SCHEMA_SCOPE};
 const struct row_form form_verify = {
     .read = read_verify,
     .schema =
-        "{\"oneOf\": [{\"const\": \"full\"}, {\"type\": \"object\", \"properties\": {\"confidence\": " SHARE_SCHEMA
-        ", \"below\": " SHARE_SCHEMA "}, \"required\": [\"confidence\", \"below\"], \"additionalProperties\": false}]}",
+        "{\"anyOf\": [{\"const\": \"full\"}, {\"type\": \"object\", \"properties\": {\"confidence\": " SCHEMA_SURE
+        ", \"below\": " SCHEMA_SURE "}, \"required\": [\"confidence\", \"below\"], \"additionalProperties\": false}]}",
 };
-const struct row_form form_sure = {.read = read_sure, .schema = SHARE_SCHEMA};
+const struct row_form form_sure = {.read = read_sure, .schema = SCHEMA_SURE};
 const struct row_form form_stages = {.read = read_stages};

@@ -1,0 +1,37 @@
+/* How values are written, as JSON Schema: what the readers of forms.c, spec_forms.c and contract/ take by its shape
+ * alone. tests/system/schemas.py holds the two against each other. */
+#pragma once
+
+#define SCHEMA_TEXT "{\"type\": \"string\", \"minLength\": 1}"
+
+/* Without ${…}. */
+#define SCHEMA_PLAIN "{\"type\": \"string\", \"minLength\": 1, \"not\": {\"pattern\": \"\\\\$\\\\{\"}}"
+
+#define SCHEMA_LIST(of) "{\"type\": \"array\", \"maxItems\": 1000, \"items\": " of "}"
+
+#define SCHEMA_PATTERN(pattern) "{\"type\": \"string\", \"pattern\": \"^" pattern "$\"}"
+#define SCHEMA_NUMBER           "[0-9]+(\\\\.[0-9]+)?"
+#define SCHEMA_ABOVE_ZERO       "(?=[^1-9]*[1-9])"
+
+/* Names joined by dots; a backslash before a dot or a backslash that is part of a name. */
+#define SCHEMA_PATH_NAME  "([^.\\\\\\\\]|\\\\\\\\[.\\\\\\\\])+"
+#define SCHEMA_PATH_NAMES SCHEMA_PATH_NAME "(\\\\." SCHEMA_PATH_NAME ")*"
+#define SCHEMA_PATH                                                                                                    \
+    "{\"type\": \"string\", \"pattern\": \"^" SCHEMA_PATH_NAMES "$\", \"not\": "                                       \
+    "{\"pattern\": \"\\\\$\\\\{\"}}"
+
+#define SCHEMA_HUNDRED  "0*100(\\\\.0+)?"
+#define SCHEMA_PER_CENT "0*[0-9]{1,2}(\\\\.[0-9]+)?"
+#define SCHEMA_SHARE    SCHEMA_PATTERN("(" SCHEMA_HUNDRED "|" SCHEMA_PER_CENT ")%")
+#define SCHEMA_SURE     SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO SCHEMA_PER_CENT "%")
+
+/* Each term of a smaller unit than the one before it. */
+#define SCHEMA_TERM(unit) "(" SCHEMA_NUMBER unit ")?"
+#define SCHEMA_TERMS                                                                                                   \
+    SCHEMA_TERM("w") SCHEMA_TERM("d") SCHEMA_TERM("h") SCHEMA_TERM("m") SCHEMA_TERM("s") SCHEMA_TERM("ms")
+#define SCHEMA_DURATION SCHEMA_PATTERN("(?=.)" SCHEMA_TERMS)
+#define SCHEMA_AFTER    SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO SCHEMA_TERMS)
+
+#define SCHEMA_RATE SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO SCHEMA_NUMBER "/(s|m|h|d)")
+#define SCHEMA_SCOPE                                                                                                   \
+    SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO "((" SCHEMA_HUNDRED "|" SCHEMA_PER_CENT ")%|[0-9]+ +(partition|record)s?)")
