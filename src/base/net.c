@@ -315,7 +315,7 @@ static bool shake_hands(struct net_stream *stream, const struct net_place *place
         return false;
     do {
         if (event && !wait_for_one(stream, event, wait, error))
-            return error_add(error, "TLS handshake");
+            return error_add(error, "TLS handshake (does this port take TLS?)");
         if (!net_tls_shake(stream->tls, &event, error))
             return false;
     } while (event);

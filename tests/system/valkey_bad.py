@@ -107,9 +107,27 @@ def _(stand, servers):
     server.call("CONFIG", "SET", "maxmemory-policy", "noeviction")
     doctor_and_run(stand, f"valkeys://{server.address}?timeout=1s", 6, ["TLS handshake"])
     server.freeze()
-    doctor_and_run(stand, f"valkey://{server.address}?timeout=1s", 6, ["no answer in time", server.address])
+    doctor_and_run(stand, f"valkey://{server.address}?timeout=1s", 6, ["no answer in time", server.address, "stopped, or busy"])
     server.thaw()
-    doctor_and_run(stand, f"valkey://{servers.standalone(tls=True).address}?timeout=1s", 6, ["127.0.0.1"])
+    doctor_and_run(stand, f"valkey://{servers.standalone(tls=True).address}?timeout=1s", 6, ["127.0.0.1", "valkeys://"])
+
+
+@each_kind("a server that takes no writes, full or without its replicas, fails doctor where the job writes there, and warns where it reads")
+def _(stand, servers):
+    server = servers.standalone(maxmemory="100mb")
+    seed(server, rows(50))
+    uri = f"valkey://{server.address}"
+    spec(stand, uri)
+    server.call("CONFIG", "SET", "maxmemory", "1mb")
+    among(["it is full", "takes no writes", "give it more memory", server.address], stand.sluice("doctor", "fix.yaml").ended(7).out)
+    stand.write("read.yaml", f'sluice: 1\nname: read\nsource: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}\n'
+                             f'target: {{ store: "file:out", dataset: "*.ndjson" }}\n')
+    among(["it is full"], stand.sluice("doctor", "read.yaml").ended(0).out)
+    server.call("CONFIG", "SET", "maxmemory", "0")
+    server.call("CONFIG", "SET", "min-replicas-to-write", "1")
+    among(["takes no writes while too few replicas", "bring its replicas back"], stand.sluice("doctor", "fix.yaml").ended(7).out)
+    server.call("CONFIG", "SET", "min-replicas-to-write", "0")
+    stand.sluice("doctor", "fix.yaml").ended(0)
 
 
 class Fake:
@@ -131,7 +149,7 @@ class Fake:
                 return
 
 
-WRONG = (("HTTP", b"HTTP/1.1 400 Bad Request\r\n\r\n", "not the protocol"), ("noise", bytes(range(255, 0, -1)) * 20, "not the protocol"),
+WRONG = (("HTTP", b"HTTP/1.1 400 Bad Request\r\n\r\n", "no Valkey or Redis: check host and port"), ("noise", bytes(range(255, 0, -1)) * 20, "not the protocol"),
          ("half an answer", b"*3\r\n$4\r\nab", "closed the connection"), ("a length without measure", b"$99999999999999\r\n", "more than"),
          ("an answer without bottom", b"*1\r\n" * 50000, "levels"))
 for NAME, ANSWER, WORDS in WRONG:

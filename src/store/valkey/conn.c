@@ -322,12 +322,13 @@ bool conn_broken(const struct conn *conn)
 
 struct handshake {
     struct conn *conn;
+    bool heard; /* a reply has come that was one */
     const struct valkey_uri *uri;
     struct net_wait wait;
 };
 
 /* One command: its words, NULL ends them. */
-static bool ask(const struct handshake *handshake, const char *const *words, struct reply *ret, GError **error)
+static bool ask(struct handshake *handshake, const char *const *words, struct reply *ret, GError **error)
 {
     struct slice args[8];
     size_t n = 0;
@@ -335,7 +336,9 @@ static bool ask(const struct handshake *handshake, const char *const *words, str
         g_assert(n < G_N_ELEMENTS(args));
         args[n] = slice_of_text(words[n]);
     }
-    return conn_call(handshake->conn, &handshake->wait, args, n, ret, error);
+    bool heard = conn_call(handshake->conn, &handshake->wait, args, n, ret, error);
+    handshake->heard |= heard;
+    return heard;
 }
 
 /* Refusals that only a handshake meets; by how they begin. All others are those of reply_rows.h. */
@@ -377,7 +380,7 @@ static bool speaks_only_2(const struct reply *reply)
     return false;
 }
 
-static bool hello(const struct handshake *handshake, bool *ret_done, GError **error)
+static bool hello(struct handshake *handshake, bool *ret_done, GError **error)
 {
     const struct valkey_uri *uri = handshake->uri;
     const char *words[8] = {"HELLO", "3"};
@@ -397,7 +400,7 @@ static bool hello(const struct handshake *handshake, bool *ret_done, GError **er
 }
 
 /* In RESP2, whose words are as old as the server may be. The name is a comfort that a user may be without. */
-static bool introduce(const struct handshake *handshake, GError **error)
+static bool introduce(struct handshake *handshake, GError **error)
 {
     const struct valkey_uri *uri = handshake->uri;
     const char *const with_user[] = {"AUTH", uri->user, uri->password, NULL};
@@ -413,7 +416,7 @@ static bool introduce(const struct handshake *handshake, GError **error)
            reply_is_error(&reply, "ERR Unknown subcommand") || refused(handshake, &reply, "CLIENT SETNAME", error);
 }
 
-static bool choose_db(const struct handshake *handshake, GError **error)
+static bool choose_db(struct handshake *handshake, GError **error)
 {
     char number[12];
     const char *const words[] = {"SELECT", number, NULL};
@@ -423,11 +426,36 @@ static bool choose_db(const struct handshake *handshake, GError **error)
            (ask(handshake, words, &reply, error) && refused(handshake, &reply, "SELECT", error));
 }
 
-static bool shake_hands(const struct handshake *handshake, GError **error)
+static bool shake_hands(struct handshake *handshake, GError **error)
 {
     bool done = false;
     return (handshake->uri->protocol == 2 || hello(handshake, &done, error)) && (done || introduce(handshake, error)) &&
            choose_db(handshake, error);
+}
+
+/* What it mostly means that the first answer did not come, or is none. */
+static const struct {
+    enum error_code code;
+    bool without_tls; /* says something only where we came without */
+    const char *words;
+} SILENCES[] = {
+    {SLUICE_ERROR_STORE, false, "what answers there is no Valkey or Redis: check host and port"},
+    {SLUICE_ERROR_UNREACHABLE, true, "check host and port; a port that takes TLS only wants valkeys:// (rediss://)"},
+    {SLUICE_ERROR_TIMED_OUT, true,
+     "the server is stopped, or busy, or the port takes TLS only (valkeys://); ?timeout= waits longer"},
+    {SLUICE_ERROR_TIMED_OUT, false, "the server is stopped, or busy; ?timeout= waits longer"},
+};
+
+static bool explain(const struct handshake *handshake, GError *failed, GError **error)
+{
+    for (size_t i = 0; !handshake->heard && i < G_N_ELEMENTS(SILENCES); i++)
+        if (error_is(failed, SILENCES[i].code) && !(SILENCES[i].without_tls && handshake->uri->tls)) {
+            error_set(error, SILENCES[i].code, "%s: %s", failed->message, SILENCES[i].words);
+            g_error_free(failed);
+            return false;
+        }
+    g_propagate_error(error, failed);
+    return false;
 }
 
 bool conn_open(struct conn **ret, const struct world *world, const struct valkey_uri *uri, const struct valkey_host *at,
@@ -444,8 +472,11 @@ bool conn_open(struct conn **ret, const struct world *world, const struct valkey
     conn->ends = g_array_new(FALSE, FALSE, sizeof(size_t));
     conn->tree = arena_new(TREE_MOST_BYTES);
     handshake.conn = conn;
-    if (!net_connect(&conn->stream, world, &place, &handshake.wait, error) || !shake_hands(&handshake, error))
+    GError *failed = NULL;
+    if (!net_connect(&conn->stream, world, &place, &handshake.wait, error))
         return false;
+    if (!shake_hands(&handshake, &failed))
+        return explain(&handshake, failed, error);
     *ret = g_steal_pointer(&conn);
     return true;
 }

@@ -237,11 +237,32 @@ static void judge_memory(struct examining *examining, const char *name, struct s
                             "with them what tells a write from its repetition",
                             name, (int)policy.len, (const char *)policy.data),
             g_strdup("set maxmemory-policy to noeviction, or to one of volatile-*, while a run works"));
+    bool full = used >= most && policy.len == 10 && memcmp(policy.data, "noeviction", 10) == 0;
     if (used > most / 4 * 3)
+        remark(examining, full && examining->wish->writes ? REMARK_FAIL : REMARK_WARN,
+               g_strdup_printf("%s: %s of %s are used%s", name, units_bytes((uint64_t)used, used_text),
+                               units_bytes((uint64_t)most, most_text),
+                               full ? ": it is full, and takes no writes (maxmemory-policy noeviction)" : ""),
+               g_strdup("give it more memory (maxmemory), or run when it holds less"));
+}
+
+/* What makes a server refuse every write, as far as INFO tells it. */
+static void judge_writable(struct examining *examining, const char *name, struct slice info)
+{
+    if (info_says(info, "min_slaves_good_slaves", "0")) /* there only where min-replicas-to-write is above 0 */
+        remark(examining, REMARK_FAIL,
+               g_strdup_printf("%s: takes no writes while too few replicas are in step (min-replicas-to-write)", name),
+               g_strdup("bring its replicas back, or lower min-replicas-to-write"));
+    if (info_says(info, "aof_last_write_status", "err"))
+        remark(examining, REMARK_FAIL,
+               g_strdup_printf("%s: takes no writes, since it cannot write its append-only file", name),
+               g_strdup("its log says why; mostly its disk is full"));
+    if (info_says(info, "rdb_last_bgsave_status", "err"))
         remark(examining, REMARK_WARN,
-               g_strdup_printf("%s: %s of %s are used", name, units_bytes((uint64_t)used, used_text),
-                               units_bytes((uint64_t)most, most_text)),
-               g_strdup("give it more memory, or run when it holds less"));
+               g_strdup_printf("%s: could not save its data the last time; unless stop-writes-on-bgsave-error is off, "
+                               "it takes no writes",
+                               name),
+               g_strdup("its log says why; BGSAVE tries again"));
 }
 
 static void judge_durability(struct examining *examining, const char *name, struct slice info)
@@ -278,6 +299,8 @@ static bool look_at_server(struct examining *examining, const struct valkey_host
     }
     judge_memory(examining, name, answer.bytes);
     judge_durability(examining, name, answer.bytes);
+    if (examining->wish->writes)
+        judge_writable(examining, name, answer.bytes);
     return true;
 }
 

@@ -689,7 +689,7 @@ static void a_silent_handshake_ends_at_the_deadline(void **state)
     struct net_place place = {.host = "127.0.0.1", .port = peer_port(peer), .tls = &tls};
     struct net_wait wait = {.deadline_us = world_monotonic_us(world_real()) + 20 * 1000};
     kit_refused(net_connect(&stream, world_real(), &place, &wait, &error), TIMED_OUT,
-                "TLS handshake: no answer in time");
+                "TLS handshake (does this port take TLS?): no answer in time");
 }
 
 /* Each call moves few bytes, so that records come and go in pieces and every call waits in the middle of one. */
