@@ -22,6 +22,7 @@ struct cli {
     struct store_registry *registry;
     FILE *out, *err;
     const char *values[OPTION_COUNT]; /* "" for a flag that is set; NULL: not given */
+    bool by_variable[OPTION_COUNT];   /* the environment says it, and not the command line */
     const char **args;
     size_t n_args;
     char *home, *actor;
@@ -125,6 +126,11 @@ void print_bar(GString *into, size_t cells, const struct bar *bar);
 void print_plan_brief(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast);
 void print_plan(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast);
 json_t *print_plan_json(const struct plan *plan, const struct forecast *forecast);
+/* What a key is where the spec is silent, as the plan decided it; NULL: as its row says. */
+const char *print_decided(const struct plan *plan, const char *key);
+/* Every value in force and its origin (--show-spec): of the spec, and of the options of the call. */
+void print_spec(struct cli *cli, FILE *out, const struct plan *plan);
+json_t *print_spec_json(struct cli *cli, const struct plan *plan);
 /* The first few lines of a report, in words. */
 void print_differences(struct cli *cli, FILE *out, const char *path);
 /* How a call on a run ended: summary for people, or a last object with `type: end`. Returns the exit status. */

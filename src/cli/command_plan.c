@@ -5,10 +5,17 @@ static void show(void *self, const struct plan *plan, const struct forecast *for
 {
     struct cli *cli = self;
     progress_break(cli->progress);
-    if (cli_has(cli, OPTION_JSON))
-        print_json(cli, print_plan_json(plan, forecast));
-    else
+    bool all = cli_has(cli, OPTION_SHOW_SPEC);
+    if (!cli_has(cli, OPTION_JSON)) {
         print_plan(cli, cli->out, plan, forecast);
+        if (all)
+            print_spec(cli, cli->out, plan);
+        return;
+    }
+    json_t *shown = print_plan_json(plan, forecast);
+    if (all)
+        json_object_set_new(shown, "values", print_spec_json(cli, plan));
+    print_json(cli, shown);
 }
 
 int command_plan(struct cli *cli, GError **error)

@@ -17,7 +17,7 @@ COMMAND(try,        "SPEC",          1, 1, "what would become of a few records: 
 COMMAND(plan,       "SPEC",          1, 1, "what a run would do: stages, a forecast of every outcome, risk, defaults; nothing is written",
         "The forecast goes by a sample that takes the whole way of a run. With -o FILE the plan is kept; `sluice run --plan\n"
         "FILE` then runs exactly that. The listing of its keys stays in the home.",
-        DOCUMENT, OPTION_OUT, OPTION_DETAILED_EXITCODE)
+        DOCUMENT, OPTION_OUT, OPTION_DETAILED_EXITCODE, OPTION_SHOW_SPEC)
 COMMAND(run,        "[SPEC]",        0, 1, "plan the spec, ask, and run; an unfinished run of the same plan is resumed",
         "With --plan FILE it runs the plan in the file, without asking, or refuses (7) and names what has moved.\n"
         "The first Ctrl-C finishes the batches in flight and checkpoints; the second stops at once. Both are safe: the same\n"

@@ -85,6 +85,7 @@ static void take_environment(struct cli *cli)
         bool is_flag = option_value_form(option) == NULL;
         if (is_flag ? is_on(value) : value && *value)
             cli->values[option] = is_flag ? "" : value;
+        cli->by_variable[option] = cli_has(cli, option);
     }
     if (is_on(g_getenv("NO_COLOR")))
         cli->values[OPTION_NO_COLOR] = "";

@@ -10,7 +10,7 @@
 
 /* --- what is decided where the spec is silent --------------------------------------------------------------------- */
 
-static const char *decided(const struct plan *plan, const char *key)
+const char *print_decided(const struct plan *plan, const char *key)
 {
     static const char *const WRITES[] = {
         [WRITE_IN_PLACE] = "in-place", [WRITE_FILL] = "fill", [WRITE_SHADOW] = "shadow"};
@@ -20,6 +20,8 @@ static const char *decided(const struct plan *plan, const char *key)
         return plan->sink ? "append" : WRITES[plan->write];
     if (strcmp(key, "target.conflict") == 0)
         return plan->same_dataset ? "none: source and target are the same dataset" : try_policy(plan);
+    if (strcmp(key, "partitions.size") == 0 && plan->spec->partition_count)
+        return "none: partitions.count says how many there are";
     return strcmp(key, "source.duplicates") == 0 ? DUPLICATES[plan->spec->source.duplicates] : NULL;
 }
 
@@ -41,7 +43,7 @@ static const char *default_of(const struct plan *plan, const struct spec_row *ro
     if (given || is_below_default(plan, row->key) || row->acts || row->required || !row->fallback ||
         strstr(row->key, "[]"))
         return NULL;
-    const char *value = decided(plan, row->key);
+    const char *value = print_decided(plan, row->key);
     return value ? value : row->fallback;
 }
 

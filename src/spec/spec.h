@@ -125,6 +125,17 @@ AUTO_DEFINE(spec, spec_free)
  * others can find wrong with it. The caller frees. Cost: reads the text again. */
 char *spec_place(const struct spec *spec, const char *key);
 
+/* A value that a spec may say, and what it says. */
+struct spec_value {
+    const struct spec_row *row;
+    char *key;     /* with its place in a list: stages[1].gate.soak */
+    char *text;    /* as the file writes it, on one line, secrets not replaced; NULL: the file does not say it */
+    uint32_t line; /* of the file; 0 */
+};
+/* All of them, in the order of the table; what this version refuses is not among them. Of a map that is there, what
+ * stands in it. Cost: reads the text again. */
+GArray *spec_values(const struct spec *spec);
+
 /* Replaces ${env:NAME} and ${file:PATH} (relative to base_dir; without the newline that ends it) in a store's URI.
  * Asked when the store is opened, and again when it refuses the credentials. The caller frees *ret and neither logs nor
  * keeps it; no message holds a secret. What is put in must be fit for a URI. */

@@ -2,6 +2,7 @@
 """plan, plan files, and runs of them: what is forecast, what is frozen, and what a run of it refuses to run on."""
 
 import json
+import re
 
 from stand import among, must, run_all, same, test
 
@@ -181,6 +182,30 @@ def _(stand):
     stand.write("add.yaml", ADD[:ADD.index("stages:")].replace("size: 100", "count: 2"))
     planned = stand.sluice("plan", "add.yaml", "--json").ended(0).json()
     same([stage["name"] for stage in planned["stages"]], ["canary", "full"], "stages")
+
+
+@test("plan --show-spec: every value in force with its origin: the line of the spec, the default, an option, a variable")
+def _(stand):
+    loaded(stand)
+    env = dict(stand.environment(), SLUICE_LOG_LEVEL="warn")
+    values = stand.sluice("plan", "add.yaml", "--show-spec", "--json", "--out", "p.json", env=env).ended(0).json()["values"]
+    found = {row["key"]: (row["value"], row["origin"], row["where"]) for row in values}
+    same(len(found), len(values), "keys that stand once")
+    for key, wanted in {"name": ("add", "spec", "add.yaml:2"), "partitions.size": ("100", "spec", "add.yaml:6"),
+                        "stages[1].gate.soak": ("10ms", "spec", "add.yaml:9"), "stages[1].gate.verify": ("full", "default", None),
+                        "workers": ("2", "default", None), "target.write": ("in-place", "default", None), "reason": (None, "default", None),
+                        "protect.skew": ("500ms", "default", None), "source.duplicates": ("error", "default", None),
+                        "--home": ("home", "variable", "SLUICE_HOME"), "--log-level": ("warn", "variable", "SLUICE_LOG_LEVEL"),
+                        "--out": ("p.json", "option", "--out"), "--json": ("on", "option", "--json")}.items():
+        same(found[key], wanted, key)
+    known = [row for row in stand.sluice("explain", "spec", "--json").ended(0).json()["entries"] if row["kind"] == "spec" and row["acts"]]
+    shown = {re.sub(r"\[[0-9]+\]", "[]", key) for key in found}
+    for row in known: # a map shows what stands in it, or that it is not there
+        must(row["name"] in shown or any(key.startswith(row["name"]) or row["name"].startswith(key + ".") for key in shown), row["name"])
+    words = stand.sluice("plan", "add.yaml", "--show-spec", "--home", "./home").ended(0).out
+    among(["in force", "add.yaml:9", "--home "], words)
+    must(words.rstrip().endswith("--show-spec"), words)
+    must("in force" not in stand.sluice("plan", "add.yaml").ended(0).out, "unasked")
 
 
 run_all()
