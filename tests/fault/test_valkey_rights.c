@@ -4,14 +4,36 @@
 #include "kit/servers.h"
 #include "store/calls.h"
 
-static const char *const NEEDED[] = {"info",        "time",        "dbsize",  "scan",   "hgetall",
-                                     "pexpiretime", "script|load", "evalsha", "exists", "unlink",
-                                     "hset",        "pexpireat",   "hmget",   "hget",   "hdel"};
+enum { WORDS_MOST = 32 };
+
+/* What a run needs of each kind of store and form, blanks between; without one of `needed` it names that. `always` are
+ * rights that it can do without for a while, or that are asked for before there is anybody to tell. */
+static const struct subject {
+    const char *name;
+    enum dataset_form form;
+    unsigned primaries; /* 0: a server alone */
+    const char *dataset, *needed;
+} SUBJECTS[] = {
+#define ALONE                                                                                                          \
+    "info time dbsize scan pexpiretime script|load evalsha exists unlink pexpireat hmget hget hdel hset hgetall"
+#define CLUSTER "info time pexpiretime script|load evalsha exists unlink pexpireat hmget hget hdel hset hgetall"
+    {"a server alone, hashes", FORM_HASH, 0, "customer:{key}", ALONE},
+    {"a server alone, JSON", FORM_JSON, 0, "customer:{key}", ALONE " get set"},
+    {"a server alone, raw", FORM_RAW, 0, "customer:*", ALONE " dump restore"},
+    {"a cluster, hashes", FORM_HASH, 2, "customer:{key}", CLUSTER},
+    {"a cluster, JSON", FORM_JSON, 2, "customer:{key}", CLUSTER " get set"},
+    {"a cluster, raw", FORM_RAW, 2, "customer:*", CLUSTER " dump restore"},
+};
 #define ALWAYS "+hello +auth +client|setname +ping +wait +memory|usage"
+#define SLOTTED                                                                                                        \
+    " +multi +exec +scan +dbsize +cluster|info +cluster|myid +cluster|shards +cluster|slots +cluster|nodes"            \
+    " +cluster|countkeysinslot +cluster|getkeysinslot"
 
 struct box {
     char *dir;
-    struct servers servers;
+    struct servers alone, cluster;
+    struct servers *servers; /* of the subject */
+    const struct subject *subject;
     struct arena *mem;
     struct dataset ds;
     unsigned turns;
@@ -21,40 +43,60 @@ static int set_up(void **state)
 {
     struct box *box = g_new0(struct box, 1);
     *state = box;
-    box->servers.program = servers_find("redis-server", NULL);
-    if (!box->servers.program)
+    box->alone.program = box->cluster.program = servers_find("redis-server", NULL);
+    if (!box->alone.program)
         return 0;
     assert_int_equal(kit_dir_setup((void **)&box->dir), 0);
-    box->servers.dir = box->dir;
-    servers_start(&box->servers, NULL);
+    box->alone.dir = box->cluster.dir = box->dir;
+    servers_start(&box->alone, NULL);
+    servers_start_cluster(&box->cluster, 2);
     box->mem = arena_new(64 << 20);
-    box->ds = (struct dataset){.name = "customer:{key}"};
     return 0;
 }
 
 static int tear_down(void **state)
 {
     struct box *box = *state;
-    if (box->servers.program) {
-        servers_stop(&box->servers);
+    if (box->alone.program) {
+        servers_stop(&box->alone);
+        servers_stop(&box->cluster);
         arena_free(box->mem);
         kit_dir_teardown((void **)&box->dir);
     }
-    g_free((char *)box->servers.program);
+    g_free((char *)box->alone.program);
     g_free(box);
     return 0;
+}
+
+static void begin(struct box *box, const struct subject *subject)
+{
+    box->subject = subject;
+    box->servers = subject->primaries ? &box->cluster : &box->alone;
+    box->ds = (struct dataset){.name = subject->dataset, .form = subject->form};
+}
+
+/* To every server of the subject. */
+static void tell(struct box *box, const char *command)
+{
+    for (unsigned i = 0; i < box->servers->n; i++)
+        g_free(servers_ask(box->servers, i, command, false));
 }
 
 /* A user of its own for every turn: rights that change under a connection are another test's. */
 static void user_make(struct box *box, const char *without)
 {
     g_autoptr(GString) command = g_string_new(NULL);
+    g_auto(GStrv) needed = g_strsplit(box->subject->needed, " ", WORDS_MOST);
     g_string_printf(command, "ACL SETUSER u%u on >secret ~customer:* ~sluice:* -@all " ALWAYS, ++box->turns);
-    for (size_t i = 0; i < G_N_ELEMENTS(NEEDED); i++)
-        if (g_strcmp0(NEEDED[i], without) != 0)
-            g_string_append_printf(command, " +%s", NEEDED[i]);
-    g_autofree char *said = servers_ask(&box->servers, 0, command->str, false);
-    assert_string_equal(said, "+OK\r\n");
+    if (box->subject->primaries)
+        g_string_append(command, SLOTTED);
+    for (size_t i = 0; needed[i]; i++)
+        if (g_strcmp0(needed[i], without) != 0)
+            g_string_append_printf(command, " +%s", needed[i]);
+    for (unsigned i = 0; i < box->servers->n; i++) {
+        g_autofree char *said = servers_ask(box->servers, i, command->str, false);
+        assert_string_equal(said, "+OK\r\n");
+    }
 }
 
 struct turn {
@@ -121,34 +163,59 @@ static bool all_of_a_run(struct turn *turn, GError **error)
            store_settle(turn->session, &turn->call, error);
 }
 
-static struct slice some_raw(struct box *box, const struct session *session)
+/* A raw one is read from what the server was given, and goes again; the others are made of a document. */
+static bool some_raw(struct turn *turn, GError **error)
 {
-    GError *error = NULL;
+    struct box *box = turn->box;
+    struct record record = {.key = slice_of_text("customer:anna")};
     bson_t document = BSON_INITIALIZER;
-    struct slice raw;
+    if (box->ds.form == FORM_RAW) {
+        tell(box, "SET customer:anna there");
+        bool read = store_read(turn->session, &turn->call, &record, 1, error);
+        turn->op = (struct cas_op){.key = record.key, .raw = record.raw};
+        tell(box, "DEL customer:anna");
+        return read;
+    }
     BSON_APPEND_UTF8(&document, "a", "b");
     struct slice bytes = slice_of(bson_get_data(&document), document.len);
-    kit_ok(store_encode(session_driver(session), &box->ds, bytes, box->mem, &raw, &error));
+    turn->op.key = slice_of_text("anna");
+    bool encoded = store_encode(session_driver(turn->session), &box->ds, bytes, box->mem, &turn->op.raw, error);
     bson_destroy(&document);
-    return raw;
+    return encoded;
 }
 
-static bool run_as_user(struct box *box, GError **error)
+/* What doctor finds wrong, in lower case; NULL: nothing. */
+static bool examine(struct turn *turn, char **ret_lacks, GError **error)
 {
-    g_autofree char *uri = g_strdup_printf("valkey://u%u:secret@127.0.0.1:%u", box->turns, box->servers.ports[0]);
+    g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(struct store_remark));
+    g_autoptr(GString) lacks = g_string_new(NULL);
+    if (!store_examine(turn->session, &turn->call, true, found, error))
+        return false;
+    for (size_t i = 0; i < found->len; i++) {
+        const struct store_remark *remark = &g_array_index(found, struct store_remark, i);
+        if (remark->level == REMARK_FAIL)
+            g_string_append_printf(lacks, "%s: %s\n", remark->text, remark->todo);
+    }
+    *ret_lacks = lacks->len ? g_ascii_strdown(lacks->str, -1) : NULL;
+    return true;
+}
+
+/* As the turn's user; doctor looks first, and what it says is in *ret_lacks. */
+static bool run_as_user(struct box *box, char **ret_lacks, GError **error)
+{
+    g_autofree char *uri = g_strdup_printf("valkey://u%u:secret@127.0.0.1:%u", box->turns, box->servers->ports[0]);
     struct store_registry *registry = store_registry_new(world_real(), NULL);
     struct store_config config = {.uri = uri, .base_dir = box->dir};
     struct store *store = NULL;
     struct turn turn = {.box = box, .lane = {.lane = 1, .fence = {.part = 1}}};
-    g_free(servers_ask(&box->servers, 0, "FLUSHALL", false));
-    g_free(servers_ask(&box->servers, 0, "SCRIPT FLUSH", false));
+    tell(box, "FLUSHALL");
+    tell(box, "SCRIPT FLUSH");
     bool ok = store_open(&store, registry, &config, error);
     if (ok && (ok = store_session_open(&turn.session, store, error))) {
         turn.call = (struct call){.ds = &box->ds, .mem = box->mem};
         turn.lane.fence.run[0] = (uint8_t)box->turns;
         turn.lock = (struct store_lock){.run = "fix.1", .host = "here", .home = "/home"};
-        turn.op = (struct cas_op){.key = slice_of_text("anna"), .raw = some_raw(box, turn.session)};
-        ok = all_of_a_run(&turn, error);
+        ok = examine(&turn, ret_lacks, error) && some_raw(&turn, error) && all_of_a_run(&turn, error);
         store_session_close(turn.session);
     }
     store_release(registry, store);
@@ -160,29 +227,47 @@ static bool run_as_user(struct box *box, GError **error)
 static void the_rights_of_the_page_are_enough(void **state)
 {
     struct box *box = *state;
-    GError *error = NULL;
-    if (!box->servers.program)
+    if (!box->alone.program)
         skip();
-    user_make(box, NULL);
-    kit_ok(run_as_user(box, &error));
+    for (size_t i = 0; i < G_N_ELEMENTS(SUBJECTS); i++) {
+        GError *error = NULL;
+        g_autofree char *lacks = NULL;
+        begin(box, &SUBJECTS[i]);
+        user_make(box, NULL);
+        bool ok = run_as_user(box, &lacks, &error);
+        if (!ok || lacks)
+            fail_msg("%s: %s; doctor: %s", SUBJECTS[i].name, ok ? "it runs" : error->message,
+                     lacks ? lacks : "nothing");
+    }
 }
 
-static void a_right_that_is_missing_is_named(void **state)
+static void is_named(struct box *box, const char *right)
+{
+    GError *error = NULL;
+    g_autofree char *lacks = NULL, *command = g_strdup(right);
+    command[strcspn(command, "|")] = '\0';
+    user_make(box, right);
+    if (run_as_user(box, &lacks, &error))
+        fail_msg("%s: a run needs no right to %s", box->subject->name, right);
+    g_autofree char *message = g_ascii_strdown(error->message, -1);
+    if (!error_is(error, SLUICE_ERROR_NOT_PERMITTED) || !strstr(message, command))
+        fail_msg("%s, without %s: %s", box->subject->name, right, error->message);
+    /* Without INFO it cannot ask the servers anything, without scripts not what else is missing. */
+    if (lacks ? !strstr(lacks, command) : strcmp(right, "info") != 0)
+        fail_msg("%s, without %s doctor says: %s", box->subject->name, right, lacks ? lacks : "nothing");
+    g_clear_error(&error);
+}
+
+static void a_right_that_is_missing_is_named_by_doctor_and_by_the_run(void **state)
 {
     struct box *box = *state;
-    if (!box->servers.program)
+    if (!box->alone.program)
         skip();
-    for (size_t i = 0; i < G_N_ELEMENTS(NEEDED); i++) {
-        GError *error = NULL;
-        g_autofree char *command = g_strdelimit(g_strdup(NEEDED[i]), "|", ' ');
-        command[strcspn(command, " ")] = '\0';
-        user_make(box, NEEDED[i]);
-        if (run_as_user(box, &error))
-            fail_msg("a run needs no right to %s", NEEDED[i]);
-        g_autofree char *message = g_ascii_strdown(error->message, -1);
-        if (!error_is(error, SLUICE_ERROR_NOT_PERMITTED) || !strstr(message, command))
-            fail_msg("without %s: %s", NEEDED[i], error->message);
-        g_clear_error(&error);
+    for (size_t i = 0; i < G_N_ELEMENTS(SUBJECTS); i++) {
+        g_auto(GStrv) needed = g_strsplit(SUBJECTS[i].needed, " ", WORDS_MOST);
+        begin(box, &SUBJECTS[i]);
+        for (size_t k = 0; needed[k]; k++)
+            is_named(box, needed[k]);
     }
 }
 
@@ -190,7 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_rights_of_the_page_are_enough),
-        cmocka_unit_test(a_right_that_is_missing_is_named),
+        cmocka_unit_test(a_right_that_is_missing_is_named_by_doctor_and_by_the_run),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -112,7 +112,7 @@ static void tell_role(struct examining *examining)
 /* --- rights ---------------------------------------------------------------------------------------------------------
  */
 
-enum key_of { NONE, RECORD, OWN, CLUSTER };
+enum key_of { NONE, OWN, CLUSTER, RECORD, HASH, JSON, RAW };
 
 static const struct right {
     const char *command, *words;
@@ -126,7 +126,9 @@ static const struct right {
 
 static bool is_asked(const struct examining *examining, const struct right *right)
 {
+    static const enum dataset_form FORMS[] = {[HASH] = FORM_HASH, [JSON] = FORM_JSON, [RAW] = FORM_RAW};
     bool here = right->key != CLUSTER || examining->wish->topology->kind == VALKEY_CLUSTER;
+    here = here && (right->key < HASH || FORMS[right->key] == examining->wish->form);
     return here && (examining->wish->writes || !right->writes);
 }
 
@@ -165,7 +167,7 @@ static bool ask_rights(struct examining *examining, const struct valkey_host *at
 /* As an ACL says it: +command, ~keys; each once. */
 static void name_missing(const struct examining *examining, const struct right *right, GString *into)
 {
-    const char *keys = right->key == OWN ? "sluice:*" : right->key == RECORD ? examining->wish->glob : NULL;
+    const char *keys = right->key == OWN ? "sluice:*" : right->key >= RECORD ? examining->wish->glob : NULL;
     g_autofree char *command = g_strdup_printf(" +%s", right->command);
     g_autofree char *pattern = g_strdup_printf(" ~%s", keys ? keys : "");
     if (!strstr(into->str, command))
@@ -194,9 +196,12 @@ static void judge_rights(struct examining *examining, const struct valkey_host *
                                examining->wish->writes ? "a run needs" : "reading needs"),
                g_strdup_printf("ACL SETUSER %s%s", user, missing->str));
     if (unknown->len > 0)
-        remark(examining, REMARK_FAIL,
-               g_strdup_printf("%s:%u: the server has no command%s", at->host, at->port, unknown->str),
-               g_strdup("a managed service may have taken it away: ask for it, or take a copy of the data elsewhere"));
+        remark(
+            examining, REMARK_FAIL,
+            g_strdup_printf("%s:%u: the server has no command%s", at->host, at->port, unknown->str),
+            g_strconcat("a managed service may have taken it away: ask for it, or take a copy of the data elsewhere",
+                        examining->wish->form == FORM_RAW ? "; hashes and JSON can do without: as: hash, as: json" : "",
+                        NULL));
     examining->lacks |= missing->len > 0 || unknown->len > 0;
 }
 

@@ -10,6 +10,7 @@ struct examine_wish {
     const char *user; /* whom the connections speak as; NULL: default */
     bool insecure;    /* TLS takes any certificate */
     const char *key;  /* one that a record of the dataset could have */
+    enum dataset_form form;
     const char *glob; /* of the dataset's keys, for messages */
     bool writes;      /* the dataset is a target */
 };

@@ -25,6 +25,7 @@ bool valkey_examine(struct session *session, const struct call *call, bool write
                                 .user = store->uri->user,
                                 .insecure = store->uri->tls_files.insecure,
                                 .key = some_key(ds, call->mem),
+                                .form = ds->form ? ds->form->form : FORM_DEFAULT,
                                 .glob = key_template_glob(ds->template),
                                 .writes = writes};
     bool ok = examine_servers(&wish, call, into, error);

@@ -1,9 +1,10 @@
 /* ROW(command, words, key, writes): a right that a run needs. `words` are the arguments it is asked for with, separated
  * by blanks; a `%` is the key: of the dataset (RECORD) or sluice's own (OWN). What scripts call needs the right as
- * well. CLUSTER: only a cluster is asked. */
+ * well. HASH, JSON, RAW: a key of the dataset, where it is of this form. CLUSTER: only a cluster is asked. */
 /* clang-format off */
-ROW("hgetall",              "%",           RECORD, false)
-ROW("get",                  "%",           RECORD, false)
+ROW("hgetall",              "%",           HASH,   false)
+ROW("get",                  "%",           JSON,   false)
+ROW("dump",                 "%",           RAW,    false)
 ROW("memory|usage",         "%",           RECORD, false)
 ROW("pexpiretime",          "%",           RECORD, false)
 ROW("scan",                 "0",           NONE,   false)
@@ -19,8 +20,9 @@ ROW("cluster|countkeysinslot", "0",        CLUSTER, false)
 ROW("cluster|getkeysinslot", "0 1",        CLUSTER, false)
 ROW("script|load",          "x",           NONE,   true)
 ROW("evalsha",              "x 0",         NONE,   true)
-ROW("hset",                 "% f v",       RECORD, true)
-ROW("set",                  "% v",         RECORD, true)
+ROW("hset",                 "% f v",       HASH,   true)
+ROW("set",                  "% v",         JSON,   true)
+ROW("restore",              "% 0 x",       RAW,    true)
 ROW("exists",               "%",           RECORD, true)
 ROW("unlink",               "%",           RECORD, true)
 ROW("pexpireat",            "% 1",         RECORD, true)
