@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Random lives of a repair of hashes that is not idempotent: sluice killed, its connections cut, the application writing the
-same keys; then every key was changed exactly once, a rollback is exact, and nothing of sluice's is left. The seed is in each
-test's name; SLUICE_LIVES=N asks for so many, SLUICE_SEED=S for those from S on."""
+"""Random lives of a repair of hashes that is not idempotent, on a server alone and on a cluster: sluice killed, its
+connections cut, the application writing the same keys; then every key was changed exactly once, a rollback is exact, and
+nothing of sluice's is left. The seed is in each test's name; SLUICE_LIVES=N asks for so many, SLUICE_SEED=S for those from S
+on. And one that sleeps while its run is taken over: it writes nothing when it wakes."""
 
 import os
 import random
+import shutil
+import signal
 import threading
 import time
 
@@ -37,21 +40,22 @@ def numbers(client):
 
 
 class Disturber:
-    """Writes as the application, and cuts everybody's connections, until it is stopped."""
+    """Writes as the application, and cuts everybody's connections, until it is stopped. `server`: alone, or a cluster of these
+    nodes."""
 
-    def __init__(self, server, dice):
-        self.server, self.dice, self.wrote, self.stop = server, dice, {}, threading.Event()
+    def __init__(self, server, nodes, dice):
+        self.server, self.nodes, self.dice, self.wrote, self.stop = server, nodes, dice, {}, threading.Event()
         self.thread = threading.Thread(target=self.body)
 
     def body(self):
-        client, other = self.server.client(), self.server.client()
+        client, others = self.server.client(), [node.client() for node in self.nodes]
         while not self.stop.wait(self.dice.random() * 0.02):
             key, value = f"k:{self.dice.randrange(ROWS)}", 1000000 + 2 * self.dice.randrange(10**6)
             client.hset(key, "n", value)
             self.wrote[key] = value
             MET["application's writes"] += 1
             if self.dice.random() < 0.01:
-                MET["cuts"] += other.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+                MET["cuts"] += self.dice.choice(others).execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
                 client = self.server.client()
 
 
@@ -72,23 +76,36 @@ def ended_at_last(stand, dice, command):
     return done.ended(0, 8)
 
 
-def life(stand, seed):
-    dice = random.Random(seed)
+def begun(stand, servers, clustered):
+    """The application's server with its keys, and the nodes that it is made of."""
+    server = servers.cluster(3, 0) if clustered else servers.standalone()
+    nodes = server.nodes if clustered else [server]
+    pipe = server.client().pipeline(transaction=False)
+    for n in range(ROWS):
+        pipe.hset(f"k:{n}", mapping={"id": n, "n": n})
+        pipe.pexpireat(f"k:{n}", 4102444800000 + n)
+    pipe.execute()
+    stand.write("fix.yaml", SPEC.format(at=nodes[0].address))
+    stand.write("fix.lua", LUA)
+    return server, nodes
+
+
+def started(stand):
     try:
-        servers = Servers(stand.dir)
+        return Servers(stand.dir)
     except Unavailable as error:
         raise Skip(str(error)) from error
-    with servers:
-        server = servers.standalone()
-        client = server.client()
-        pipe = client.pipeline(transaction=False)
-        for n in range(ROWS):
-            pipe.hset(f"k:{n}", mapping={"id": n, "n": n})
-            pipe.pexpireat(f"k:{n}", 4102444800000 + n)
-        pipe.execute()
-        stand.write("fix.yaml", SPEC.format(at=server.address))
-        stand.write("fix.lua", LUA)
-        disturber = Disturber(server, dice)
+
+
+def left_of_sluice(nodes):
+    return [key for node in nodes for key in node.client().scan_iter("sluice:*")]
+
+
+def life(stand, seed, clustered=False):
+    dice = random.Random(seed)
+    with started(stand) as servers:
+        server, nodes = begun(stand, servers, clustered)
+        disturber = Disturber(server, nodes, dice)
         disturber.thread.start()
         try:
             ended_at_last(stand, dice, ("run", "fix.yaml", "--yes"))
@@ -106,12 +123,49 @@ def life(stand, seed):
         for key, (number, expires) in numbers(server.client()).items():
             n = int(key[2:])
             same((number, expires), (wrote.get(key, n), 4102444800000 + n), f"{key} after the rollback")
-        same(list(server.client().scan_iter("sluice:*")), [], "what sluice left")
+        same(left_of_sluice(nodes), [], "what sluice left")
 
 
 for each in range(FIRST, FIRST + LIVES):
     test(f"life {each}: each key once, the application's writes stand, a rollback is exact")(
         lambda stand, seed=each: life(stand, seed))
+
+
+for each in range(FIRST, FIRST + (LIVES + 2) // 3):
+    test(f"life {each} on a cluster: each key once, the application's writes stand, a rollback is exact")(
+        lambda stand, seed=each: life(stand, seed, clustered=True))
+
+
+def asleep(stand, clustered, ends_before):
+    """The whole process is stopped in the middle. Its run is taken over by another one with a copy of its home, which ends it
+    before the first one wakes, or while it is awake again."""
+    with started(stand) as servers:
+        server, nodes = begun(stand, servers, clustered)
+        first = stand.start("run", "fix.yaml", "--yes", "--json")
+        while sum(number != n for n, (number, _) in enumerate(numbers(server.client()).values())) < ROWS // 10:
+            must(first.poll() is None, "it has ended too soon")
+        first.send_signal(signal.SIGSTOP)
+        shutil.copytree(stand.dir / "home", stand.dir / "copy")
+        second = stand.start("run", "fix.yaml", "--yes", "--json", "--home", "copy", "--force-unlock")
+        if ends_before:
+            stand.finish(second).ended(0)
+        else:
+            stood = numbers(server.client())
+            while numbers(server.client()) == stood:
+                must(second.poll() is None, "nothing has been taken over")
+        first.send_signal(signal.SIGCONT)
+        done = stand.finish(first)
+        must(done.code not in (0, 8), "the one that slept has ended the run")
+        if not ends_before:
+            stand.finish(second).ended(0)
+        same({key: number for key, (number, _) in numbers(server.client()).items()},
+             {f"k:{n}": 2 * n + 1 for n in range(ROWS)}, "each key once")
+
+
+for on in (False, True):
+    for before in (False, True):
+        test(f"one that sleeps while its run is taken over{' on a cluster' * on}, and wakes {'behind its end' if before else 'meanwhile'}"
+             ", writes nothing")(lambda stand, on=on, before=before: asleep(stand, on, before))
 
 
 @test("what was met is enough")
