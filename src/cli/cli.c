@@ -51,7 +51,7 @@ bool cli_unknown_command(const char *name, GError **error)
 }
 
 /* Errors go to standard error for people; with --json also as the last object of standard output. */
-static int report(struct cli *cli, GError *error)
+int cli_report(struct cli *cli, GError *error)
 {
     int status = error_exit_status(error);
     if (cli->progress)
@@ -63,6 +63,26 @@ static int report(struct cli *cli, GError *error)
     fprintf(cli->err, "sluice: %s\n", error->message);
     g_error_free(error);
     return status;
+}
+
+int cli_each(struct cli *cli, int (*one)(struct cli *, GError **), GError **error)
+{
+    const char **args = cli->args;
+    size_t n = cli->n_args;
+    int worst = 0;
+    if (n <= 1)
+        return one(cli, error);
+    for (size_t i = 0; i < n && atomic_load(cli->signals) == 0; i++) {
+        GError *failed = NULL;
+        cli->args = args + i;
+        cli->n_args = 1;
+        int status = one(cli, &failed);
+        status = failed ? cli_report(cli, failed) : status;
+        worst = worst ? worst : status;
+    }
+    cli->args = args;
+    cli->n_args = n;
+    return worst;
 }
 
 #define CATALOG_FILE "catalog.db"
@@ -105,12 +125,12 @@ static int call(struct cli *cli)
 {
     GError *error = NULL;
     if (!find_home(cli, &error))
-        return report(cli, error);
+        return cli_report(cli, error);
     cli->person = person_here();
     cli->actor = g_strdup_printf("%s@%s", cli->person->user, g_get_host_name());
     cli->progress = progress_new(cli);
     int status = cli->command->call(cli, &error);
-    return error ? report(cli, error) : status;
+    return error ? cli_report(cli, error) : status;
 }
 
 static void cli_done(struct cli *cli)
@@ -155,7 +175,7 @@ static int serve(struct cli *cli, int argc, char **argv)
     else if (!cli->command)
         cli_unknown_command(name, &error);
     if (error || !cli_parse(cli, argc, argv, &error))
-        return report(cli, error);
+        return cli_report(cli, error);
     if (!cli_has(cli, OPTION_HELP))
         return call(cli);
     help_command(cli, cli->command);

@@ -76,6 +76,10 @@ static inline bool cli_has(const struct cli *cli, enum option option)
 {
     return cli->values[option] != NULL;
 }
+/* Prints the error, takes it over; its exit status. */
+int cli_report(struct cli *cli, GError *error);
+/* `one` for each of the runs that are named, whatever becomes of the others; the first status that is not 0. */
+int cli_each(struct cli *cli, int (*one)(struct cli *, GError **), GError **error);
 /* The home whose catalog the URI names; the caller frees. NULL: USAGE. */
 char *cli_home_of_catalog(const char *uri, GError **error);
 bool cli_number(const struct cli *cli, enum option option, uint64_t fallback, uint64_t *ret, GError **error);
@@ -165,6 +169,8 @@ int command_dump(struct cli *cli, GError **error);
 int command_init(struct cli *cli, GError **error);
 int command_try(struct cli *cli, GError **error);
 int command_plan(struct cli *cli, GError **error);
+/* Another process drives the run from here on, in a session of its own: `verb` is run or resume. */
+int detach_run(struct cli *cli, const char *verb, const char *run, GError **error);
 int command_run(struct cli *cli, GError **error);
 int command_status(struct cli *cli, GError **error);
 int command_list(struct cli *cli, GError **error);

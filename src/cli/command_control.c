@@ -1,5 +1,6 @@
 /* pause, abort, rollback, verify. */
 #include "base/units.h"
+#include "catalog/lock.h"
 #include "cli/cli.h"
 
 struct wished {
@@ -44,12 +45,65 @@ static int here_or_there(struct cli *cli, int (*here)(struct cli *, GError **), 
     }
 }
 
-int command_pause(struct cli *cli, GError **error)
+static int pause_one(struct cli *cli, GError **error)
 {
     static const struct wished PAUSE = {{.kind = WISH_PAUSE},
                                         {"it pauses when its batches in flight are finished", "resume"}};
     enum run_heard heard;
     return wished(cli, &PAUSE, &heard, error);
+}
+
+/* What is paused already may be about to go on: then somebody holds it. */
+static bool to_pause(struct cli *cli, const struct run_row *run)
+{
+    struct run_holder holder;
+    if (run_state_over(run->state))
+        return false;
+    return run_state_may(run->state, RUN_PAUSED) ||
+           (run_lock_holder(&holder, cli->world, cli->home, run->name, NULL) && holder.live);
+}
+
+static bool find_open(struct cli *cli, struct arena *mem, GPtrArray *into, GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    struct run_row *runs;
+    size_t n;
+    if (!catalog_open(&catalog, cli->world, cli->home, CATALOG_READ_ONLY, error) ||
+        !catalog_runs(catalog, mem, &runs, &n, error))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (to_pause(cli, &runs[i]))
+            g_ptr_array_add(into, (void *)runs[i].name);
+    return true;
+}
+
+static int pause_all(struct cli *cli, GError **error)
+{
+    auto_(arena) mem = arena_new(64 << 20);
+    g_autoptr(GPtrArray) open = g_ptr_array_new();
+    if (!find_open(cli, mem, open, error))
+        return -1;
+    if (open->len == 0 && !cli_has(cli, OPTION_JSON) && !cli_has(cli, OPTION_QUIET))
+        fprintf(cli->out, "%s: no run is to be paused\n", cli->home);
+    if (open->len == 0)
+        return 0;
+    const char **args = cli->args;
+    cli->args = (const char **)open->pdata;
+    cli->n_args = open->len;
+    int status = cli_each(cli, pause_one, error);
+    cli->args = args;
+    cli->n_args = 0;
+    return status;
+}
+
+int command_pause(struct cli *cli, GError **error)
+{
+    bool all = cli_has(cli, OPTION_ALL);
+    if (all != (cli->n_args > 0))
+        return all ? pause_all(cli, error) : cli_each(cli, pause_one, error);
+    error_set(error, SLUICE_ERROR_USAGE, "pause: %s; `sluice help pause` says more",
+              all ? "either runs or --all, not both" : "a run was expected, or --all");
+    return -1;
 }
 
 static int abort_here(struct cli *cli, GError **error)
@@ -61,11 +115,16 @@ static int abort_here(struct cli *cli, GError **error)
     return status;
 }
 
-int command_abort(struct cli *cli, GError **error)
+static int abort_one(struct cli *cli, GError **error)
 {
     static const struct wished ABORT = {{.kind = WISH_ABORT},
                                         {"it ends when its batches in flight are finished", "abort"}};
     return here_or_there(cli, abort_here, &ABORT, error);
+}
+
+int command_abort(struct cli *cli, GError **error)
+{
+    return cli_each(cli, abort_one, error);
 }
 
 static bool agreed(struct cli *cli, const struct run_back_plan *plan, bool *ret, GError **error)

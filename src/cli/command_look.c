@@ -71,7 +71,7 @@ static void status_text(struct cli *cli, struct run_row *run, const struct drive
     run->reason = NULL;
 }
 
-int command_status(struct cli *cli, GError **error)
+static int status_of(struct cli *cli, GError **error)
 {
     auto_(catalog) catalog = NULL;
     auto_(arena) mem = arena_new(64 << 20);
@@ -91,6 +91,11 @@ int command_status(struct cli *cli, GError **error)
     json_object_set_new(status, "stages", shape_stages(stages, n));
     print_json(cli, status);
     return 0;
+}
+
+int command_status(struct cli *cli, GError **error)
+{
+    return cli_each(cli, status_of, error);
 }
 
 static void list_text(struct cli *cli, const struct run_row *runs, size_t n)

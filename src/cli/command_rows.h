@@ -18,15 +18,19 @@ COMMAND(plan,       "SPEC",          1, 1, "what a run would do: stages, a forec
         "The forecast goes by a sample that takes the whole way of a run. With -o FILE the plan is kept; `sluice run --plan\n"
         "FILE` then runs exactly that. The listing of its keys stays in the home.",
         DOCUMENT, OPTION_OUT, OPTION_DETAILED_EXITCODE, OPTION_SHOW_SPEC)
-COMMAND(run,        "[SPEC]",        0, 1, "plan the spec, ask, and run; an unfinished run of the same plan is resumed",
+COMMAND(run,        "[SPEC|RUN]",    0, 1, "plan the spec, ask, and run; an unfinished run of the same plan is resumed",
         "With --plan FILE it runs the plan in the file, without asking, or refuses (7) and names what has moved.\n"
         "The first Ctrl-C finishes the batches in flight and checkpoints; the second stops at once. Both are safe: the same\n"
         "command goes on. A run that a person has paused is only taken up by `sluice resume`. While the writes of another\n"
-        "run stand on the target it refuses with 7; `--supersede RUN` takes over from that run (docs/mending.md).",
-        LINES, OPTION_PLAN, OPTION_YES, OPTION_AGAIN, OPTION_SUPERSEDE, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
-COMMAND(status,     "[RUN]",         0, 1, "how a run stands",
-        "RUN is NAME.N; NAME alone is its newest run; without it the newest run of all.", DOCUMENT, OPTION_COUNT)
-COMMAND(watch,      "[RUN]",         0, 1, "a run, live: a bar per stage, until it ends or waits for a person",
+        "run stand on the target it refuses with 7; `--supersede RUN` takes over from that run (docs/mending.md).\n"
+        "NAME.N in place of a spec goes on with exactly that run, and plans nothing. --detach leaves it running when the\n"
+        "terminal closes; `sluice watch` shows it.",
+        LINES, OPTION_DETACH, OPTION_PLAN, OPTION_YES, OPTION_AGAIN, OPTION_SUPERSEDE, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
+COMMAND(status,     "[RUN…]",        0, 1000, "how a run stands",
+        "RUN is NAME.N; NAME alone is its newest run; without it the newest run of all. Of several, --json prints an object a\n"
+        "line.",
+        DOCUMENT, OPTION_COUNT)
+COMMAND(watch,      "[RUN…]",        0, 1000, "a run, live: a bar per stage, until it ends or waits for a person",
         "Reads only; it can be left and taken up again at any time. With --json a status object a line.",
         LINES, OPTION_COUNT)
 COMMAND(wait,       "RUN",           1, 1, "block until the run is in a state",
@@ -34,10 +38,13 @@ COMMAND(wait,       "RUN",           1, 1, "block until the run is in a state",
         "another state, or waits for a person, so that the one waited for cannot come by itself.",
         DOCUMENT, OPTION_FOR, OPTION_TIMEOUT)
 COMMAND(list,       "",              0, 0, "the runs, newest first", "", DOCUMENT, OPTION_COUNT)
-COMMAND(pause,      "RUN",           1, 1, "pause a run, from any terminal", "It holds against everything until `sluice resume`.",
-        DOCUMENT, OPTION_REASON)
-COMMAND(resume,     "RUN",           1, 1, "go on with a run that was paused, interrupted, halted or failed",
-        "A run that was halted needs a --reason.", LINES, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
+COMMAND(pause,      "RUN…",          0, 1000, "pause runs, from any terminal",
+        "It holds against everything until `sluice resume`. --all pauses every run of the home that is not at its end.",
+        LINES, OPTION_ALL, OPTION_REASON)
+COMMAND(resume,     "RUN…",          1, 1000, "go on with a run that was paused, interrupted, halted or failed",
+        "A run that was halted needs a --reason. Of several each goes to its end before the next one; with --detach all go on\n"
+        "at the same time.",
+        LINES, OPTION_DETACH, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
 COMMAND(approve,    "RUN",           1, 1, "give the approval that a gate of the run waits for",
         "It names gate, attempt, plan and report by digest, and counts for these alone; with --report it is refused where\n"
         "the stage was judged again since somebody looked. Who may is said by the gate's `approve` and by\n"
@@ -49,7 +56,7 @@ COMMAND(set,        "RUN KEY=VALUE", 2, 2, "change a limit of a run, also while 
         "protect.rate.max, protect.errors, protect.rejects, protect.kept_live; workers (from the next stage on). Recorded;\n"
         "the plan stays as it is.",
         DOCUMENT, OPTION_REASON)
-COMMAND(abort,      "RUN",           1, 1, "end a run; what it wrote stands",
+COMMAND(abort,      "RUN…",          1, 1000, "end a run; what it wrote stands",
         "It can still be taken back afterwards, with `sluice rollback`.", LINES, OPTION_REASON, OPTION_FORCE_UNLOCK)
 COMMAND(rollback,   "RUN",           1, 1, "take a run back, exactly",
         "Every key that the application has not written since is restored byte for byte, its expiry included; every key it\n"

@@ -115,14 +115,44 @@ static char *again(const struct cli *cli)
     return cli_has(cli, OPTION_PLAN) ? g_strconcat("--plan ", cli->values[OPTION_PLAN], NULL) : g_strdup(cli->args[0]);
 }
 
+/* NAME.N, and no path of a file. */
+static bool is_run(const char *argument)
+{
+    const char *dot = strrchr(argument, '.');
+    return dot && dot[1] && !strchr(argument, '/') && !dot[1 + strspn(dot + 1, "0123456789")];
+}
+
+static int go_on(struct cli *cli, const char *verb, const char *run, GError **error)
+{
+    if (cli_has(cli, OPTION_DETACH))
+        return detach_run(cli, verb, run, error);
+    return drive(cli, run, strcmp(verb, "resume") == 0, error);
+}
+
+/* A planned one is asked about, as when it was planned. */
+static int run_named(struct cli *cli, GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct run_row run;
+    bool go;
+    if (!catalog_open(&catalog, cli->world, cli->home, CATALOG_EXISTING, error) ||
+        !catalog_run_get(catalog, cli->args[0], mem, &run, error) || !agreed(cli, &run, &go, error))
+        return -1;
+    g_clear_pointer(&catalog, catalog_free);
+    return go ? go_on(cli, "run", run.name, error) : 3;
+}
+
 int command_run(struct cli *cli, GError **error)
 {
     struct run_result planned = {0};
     bool go = false;
     int status = -1;
+    if (cli->n_args == 1 && is_run(cli->args[0]) && !cli_has(cli, OPTION_PLAN))
+        return run_named(cli, error);
     bool began = begin(cli, &planned, &go, error);
     if (began && go)
-        status = drive(cli, planned.run.name, false, error);
+        status = go_on(cli, "run", planned.run.name, error);
     else if (began) {
         g_autofree char *same = again(cli);
         fprintf(cli->err, "not run; `sluice run %s` asks again, `sluice abort %s` drops it\n", same, planned.run.name);
@@ -132,7 +162,12 @@ int command_run(struct cli *cli, GError **error)
     return status;
 }
 
+static int resume_one(struct cli *cli, GError **error)
+{
+    return go_on(cli, "resume", cli->args[0], error);
+}
+
 int command_resume(struct cli *cli, GError **error)
 {
-    return drive(cli, cli->args[0], true, error);
+    return cli_each(cli, resume_one, error);
 }

@@ -155,12 +155,6 @@ static void draw(struct cli *cli, const char *text, struct screen *io)
     *io = (struct screen){.lines = n, .columns = columns};
 }
 
-static void show_screen(struct cli *cli, const struct view *view, struct screen *io)
-{
-    g_autofree char *text = screen_of(cli, view, print_columns(cli->out));
-    draw(cli, text, io);
-}
-
 /* --- elsewhere: a line every few seconds -------------------------------------------------------------------------- */
 
 #define LINE_EVERY_US (INT64_C(5) * 1000 * 1000)
@@ -222,16 +216,9 @@ static bool is_due(struct cli *cli, const struct view *view, const struct shown 
     return moved_on(view, shown) || world_monotonic_us(cli->world) - shown->at_us >= LINE_EVERY_US;
 }
 
-static void show(struct cli *cli, const struct view *view, struct shown *io, bool screen)
+static void note_shown(const struct cli *cli, const struct view *view, struct shown *io)
 {
     const struct stage_row *stage = stage_now(view);
-    if (cli_has(cli, OPTION_JSON))
-        show_json(cli, view);
-    else if (screen)
-        show_screen(cli, view, &io->screen);
-    else
-        show_line(cli, view);
-    fflush(cli->out);
     io->at_us = world_monotonic_us(cli->world);
     io->updated_ms = view->run.updated_ms;
     io->state = view->run.state;
@@ -239,19 +226,75 @@ static void show(struct cli *cli, const struct view *view, struct shown *io, boo
     io->stage_state = stage ? stage->state : STAGE_PENDING;
 }
 
-/* Whether it goes on by itself is asked before the look: what it does last is seen. */
-static int watch(struct cli *cli, struct view *view, GError **error)
+static void show(struct cli *cli, const struct view *view, struct shown *io)
 {
-    struct shown shown = {0};
-    bool goes_on = true, screen = print_is_screen(cli);
-    while (goes_on) {
-        goes_on = moves_by_itself(cli, &view->run) && !interrupted(cli) && !ferror(cli->out) && !cli_reader_has_gone();
-        if (!view_look(view, error))
+    if (cli_has(cli, OPTION_JSON))
+        show_json(cli, view);
+    else
+        show_line(cli, view);
+    fflush(cli->out);
+    note_shown(cli, view, io);
+}
+
+/* One of the runs that are watched. */
+struct watched {
+    struct view view;
+    struct shown shown;
+    bool ended;
+};
+
+/* Whether it goes on by itself is asked before the look: what it does last is seen. *ret_due: there is something to
+ * show. */
+static bool look(struct cli *cli, struct watched *watched, bool screen, bool *ret_due, GError **error)
+{
+    struct view *view = &watched->view;
+    *ret_due = false;
+    if (watched->ended)
+        return true;
+    bool goes_on = moves_by_itself(cli, &view->run) && !interrupted(cli) && !ferror(cli->out) && !cli_reader_has_gone();
+    if (!view_look(view, error))
+        return false;
+    watched->ended = !goes_on || run_state_over(view->run.state);
+    *ret_due = watched->ended || is_due(cli, view, &watched->shown, screen);
+    return true;
+}
+
+/* All of them in one screen, one below the other. */
+static void show_screens(struct cli *cli, struct watched *all, size_t n)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (size_t i = 0; i < n; i++) {
+        g_autofree char *one = screen_of(cli, &all[i].view, print_columns(cli->out));
+        g_string_append_printf(text, "%s%s", i ? "\n" : "", one);
+        note_shown(cli, &all[i].view, &all[i].shown);
+    }
+    draw(cli, text->str, &all[0].shown.screen);
+    fflush(cli->out);
+}
+
+static bool look_at_all(struct cli *cli, struct watched *all, size_t n, bool *ret_ended, GError **error)
+{
+    bool any = false, due, screen = print_is_screen(cli);
+    *ret_ended = true;
+    for (size_t i = 0; i < n; i++) {
+        if (!look(cli, &all[i], screen, &due, error))
+            return false;
+        if (due && !screen)
+            show(cli, &all[i].view, &all[i].shown);
+        any |= due;
+        *ret_ended &= all[i].ended;
+    }
+    if (any && screen)
+        show_screens(cli, all, n);
+    return true;
+}
+
+static int watch(struct cli *cli, struct watched *all, size_t n, GError **error)
+{
+    for (bool ended = false; !ended;) {
+        if (!look_at_all(cli, all, n, &ended, error))
             return -1;
-        goes_on = goes_on && !run_state_over(view->run.state);
-        if (!goes_on || is_due(cli, view, &shown, screen))
-            show(cli, view, &shown, screen);
-        if (goes_on)
+        if (!ended)
             world_sleep_us(cli->world, LOOK_US, NULL);
     }
     return 0;
@@ -259,9 +302,20 @@ static int watch(struct cli *cli, struct view *view, GError **error)
 
 int command_watch(struct cli *cli, GError **error)
 {
-    struct view view = {0};
-    int status = view_open(cli, &view, error) ? watch(cli, &view, error) : -1;
-    view_done(&view);
+    size_t n = MAX(cli->n_args, 1);
+    g_autofree struct watched *all = g_new0(struct watched, n);
+    bool ok = true;
+    int status = -1;
+    for (size_t i = 0; ok && i < n; i++) {
+        struct cli one = *cli;
+        one.args = cli->args + i;
+        one.n_args = MIN(cli->n_args, 1);
+        ok = view_open(&one, &all[i].view, error);
+    }
+    if (ok)
+        status = watch(cli, all, n, error);
+    for (size_t i = 0; i < n; i++)
+        view_done(&all[i].view);
     return status;
 }
 
