@@ -3,8 +3,8 @@
 
     valkey.py [--quick] [--records N] [--pairs N] [--only NAME[,NAME]] [--server redis|valkey] [--keep]
 
-The limit of a write is redis-benchmark calling the very script that sluice calls, once a record, at the best of several
-pipeline depths; of a read the same with the command that sluice reads by. docs/performance.md says what the rows mean.
+The limit of a write is redis-benchmark calling a script that does for one record what sluice's does for several
+(one.lua), once a record, at the best of several pipeline depths; of a read the same with the command that sluice reads by. docs/performance.md says what the rows mean.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from servers import Servers, need_client  # noqa: E402
 key_slot = need_client().crc.key_slot
 
 PIPELINE = BUILD / "bench" / "pipeline"
-CAS = SCRIPTS / "scripts" / "cas.lua"
+CAS = HERE / "one.lua"
 # redis-benchmark cannot count: its calls take the number behind the last one that is marked.
 MARKED = "unpack4('<I4I4I4I4', mark)"
 COUNTED = f"{MARKED} number = unpack4('<I4', marks, #marks - 3) + 1"

@@ -139,6 +139,35 @@ static void values_of_megabytes_are_kept(struct stand *stand)
     assert_true(slice_equal(record.raw, op.raw));
 }
 
+/* However much of them has to be looked at before. */
+static void large_records_give_way_to_small_ones(struct stand *stand)
+{
+    enum { KEYS = 8, STALE = 5 };
+    GError *error = NULL;
+    struct call call = stand_call(stand);
+    struct cas_op ops[KEYS];
+    struct slice stale = SLICE_EMPTY;
+    for (unsigned i = 0; i < KEYS; i++) {
+        ops[i] = stand_op(stand, stand_key(stand, i), (int64_t)i);
+        ops[i].raw = stand_raw(stand, (int64_t)i, 100 << 10);
+        stale = i == STALE ? ops[i].raw : stale;
+    }
+    kit_ok(store_cas(stand->session, &call, &stand->lane, ops, KEYS, &error));
+    for (unsigned i = 0; i < KEYS; i++) {
+        struct etag etag = stand_read(stand, ops[i].key).etag;
+        ops[i] = stand_op(stand, ops[i].key, 100 + (int64_t)i);
+        ops[i].etag = etag;
+    }
+    ops[STALE].etag.bytes[0] ^= 1;
+    kit_ok(store_cas(stand->session, &call, &stand->lane, ops, KEYS, &error));
+    for (unsigned i = 0; i < KEYS; i++) {
+        assert_int_equal(ops[i].outcome, i == STALE ? CAS_CHANGED : CAS_WRITTEN);
+        assert_int_equal(stand_value(stand, stand_read(stand, ops[i].key).raw), i == STALE ? i : 100 + i);
+    }
+    assert_int_equal(ops[STALE].live.presence, RECORD_PRESENT);
+    assert_true(slice_equal(ops[STALE].live.raw, stale));
+}
+
 static void what_does_not_fit_into_the_arena_is_named(struct stand *stand)
 {
     GError *error = NULL;
@@ -200,6 +229,7 @@ const struct conformance_case read_cases[] = {
     {"the-etag-changes-with-the-expiry-alone", WRITES, the_etag_changes_with_the_expiry_alone},
     {"empty-binary-and-long-keys-are-keys", WRITES, empty_binary_and_long_keys_are_keys},
     {"values-of-megabytes-are-kept", WRITES, values_of_megabytes_are_kept},
+    {"large-records-give-way-to-small-ones", WRITES, large_records_give_way_to_small_ones},
     {"what-does-not-fit-into-the-arena-is-named", WRITES, what_does_not_fit_into_the_arena_is_named},
     {"raw-and-document-are-one", WRITES, raw_and_document_are_one},
     {"a-dataset-never-written-is-empty", WRITES, a_dataset_never_written_is_empty},

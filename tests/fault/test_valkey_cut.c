@@ -368,7 +368,7 @@ static unsigned assert_fence_is_right(struct box *box, const struct cas_op *ops)
     assert_int_equal(fence.n, 1);
     assert_true(fence.lanes[0].open);
     for (unsigned i = 0; i < OPS; i++) {
-        bool marked = fence_lane_applied(&fence.lanes[0], i + 1);
+        bool marked = fence_lane_applied(&fence.lanes[0], ops[i].number);
         assert_int_equal(marked, stands(box, i));
         assert_true(marked || ops[i].outcome != CAS_WRITTEN);
         assert_true(!marked || ops[i].outcome != CAS_NOT_SENT);
@@ -393,13 +393,16 @@ static void arm(struct box *box, enum mode mode, const char *sha, unsigned nth)
     atomic_store(&box->proxy.nth, nth);
 }
 
-static unsigned run_mode(struct box *box, enum mode mode, unsigned nth)
+/* Writes share a call as long as their numbers ascend: `each` of them do. */
+static unsigned run_mode(struct box *box, enum mode mode, unsigned nth, unsigned each)
 {
     GError *error = NULL;
     struct cas_op ops[OPS];
     struct call call = call_of(box);
     begin(box);
     make_ops(box, ops);
+    for (unsigned i = 0; i < OPS; i++)
+        ops[i].number = OPS - each - i / each * each + i % each + 1;
     arm(box, mode, script_cas.sha, nth);
     bool whole = store_cas(box->session, &call, &box->lane, ops, OPS, &error);
     assert_false(whole);
@@ -423,10 +426,12 @@ static void every_cut(void **state, enum mode mode)
     struct box *box = *state;
     if (!box->servers.program)
         skip();
-    for (unsigned nth = 1; nth <= OPS; nth++) {
-        unsigned applied = run_mode(box, mode, nth);
-        assert_in_range(applied, mode == CUT_AFTER ? nth : 0, mode == CUT_AFTER ? nth : nth - 1);
-    }
+    for (unsigned each = 1; each <= OPS; each *= each == 2 ? 3 : 2)
+        for (unsigned nth = 1; nth <= OPS / each; nth++) {
+            unsigned applied = run_mode(box, mode, nth, each);
+            assert_in_range(applied, mode == CUT_AFTER ? nth * each : 0, (mode == CUT_AFTER ? nth : nth - 1) * each);
+            assert_int_equal(applied % each, 0);
+        }
 }
 
 static void a_write_that_does_not_arrive_is_not_marked(void **state)

@@ -50,8 +50,8 @@ void marks_head(uint32_t lane, uint32_t count, uint8_t into[MARKS_HEAD_BYTES])
     little(count, little(lane, into));
 }
 
-void marks_one(uint32_t lane, uint32_t base, uint32_t number, uint8_t into[MARKS_ONE_BYTES])
+void marks_begin(uint32_t lane, uint32_t count, uint32_t base, uint8_t into[MARKS_LEAST_BYTES])
 {
-    marks_head(lane, 1, into);
-    little(number, little(number, little(base, into + MARKS_HEAD_BYTES)));
+    marks_head(lane, count, into);
+    little(base, into + MARKS_HEAD_BYTES);
 }

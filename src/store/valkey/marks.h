@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 
-enum { MARKS_ONE_BYTES = 20, MARKS_HEAD_BYTES = 8, MARKS_LEAST_BYTES = 12, MARKS_PAIR_BYTES = 8 };
+enum { MARKS_HEAD_BYTES = 8, MARKS_LEAST_BYTES = 12, MARKS_PAIR_BYTES = 8 };
 
 struct marks {
     uint32_t lane, count, base;
@@ -21,7 +21,7 @@ bool marks_read(struct slice field, struct marks *ret, GError **error);
 size_t marks_pairs(const struct marks *marks);
 void marks_pair(const struct marks *marks, size_t i, uint32_t *ret_first, uint32_t *ret_last);
 
-/* A field of one number. */
-void marks_one(uint32_t lane, uint32_t base, uint32_t number, uint8_t into[MARKS_ONE_BYTES]);
+/* A field up to its pairs. */
+void marks_begin(uint32_t lane, uint32_t count, uint32_t base, uint8_t into[MARKS_LEAST_BYTES]);
 /* How a field of this lane and count begins. */
 void marks_head(uint32_t lane, uint32_t count, uint8_t into[MARKS_HEAD_BYTES]);

@@ -1,72 +1,14 @@
-/* Numbered writes: each operation one call of cas.lua, all of them pipelined to the servers that own their slots. */
-#include "base/hex.h"
-#include "base/int.h"
+/* Numbered writes: operations of one place in calls of cas.lua, pipelined to the servers that own their slots. */
 #include "store/keyed.h"
-#include "store/valkey/valkey_store.h"
+#include "store/valkey/write_parts.h"
 
-enum { CAS_HEAD_ARGS = 13, CAS_ROUNDS = 16, NUMBER_BYTES = 24 };
-
-/* Arguments that say which fence: most operations in a row have the same. */
-struct fence_words {
-    uint32_t place;
-    uint64_t epoch;
-    struct slice key, text; /* of the epoch; data NULL: none yet */
-};
-
-/* One operation on its way. */
-struct flying {
-    size_t op;
-    uint32_t place;
-    uint64_t epoch;          /* it is sent with */
-    struct slice answer;     /* the epoch that the script met instead; data NULL: none */
-    size_t pruned, n_pruned; /* which of cas->pruned it takes along */
-    size_t first, n;         /* its arguments */
-};
-
-/* The record of a partition, with the marks that were settled since it was last written: once it outlives a server as
- * well, places may lose theirs. */
-struct record_flight {
-    struct fence_part *part;
-    uint64_t event, epoch;
-    uint32_t home;
-    struct fence_flight flight;
-    GByteArray *bytes;
-    size_t first; /* of its arguments */
-    bool written;
-};
-
-struct cas {
-    struct session *session;
-    struct valkey_store *store;
-    const struct call *call;
-    const struct valkey_dataset *ds;
-    const struct lane *lane;
-    struct fence_run *run;
-    struct fence_part *part;
-    struct cas_op *ops;
-    struct slice *server_keys; /* one an operation */
-    struct arena *mem;
-    GArray *flying; /* of struct flying */
-    GArray *args;   /* of struct slice */
-    GArray *pruned; /* of struct fence_field */
-    struct fence_words words;
-    struct slice part_text; /* the partition's number; data NULL: none yet */
-    struct fence_flight flight;
-    GArray *pruning;    /* places in which this call prunes */
-    GPtrArray *records; /* of struct record_flight: what goes along */
-    GError *refused;    /* by the server, the call as a whole */
-};
+enum { CAS_ROUNDS = 16 };
 
 static void record_flight_free(void *at)
 {
     struct record_flight *record = at;
     g_byte_array_unref(record->bytes);
     g_free(record);
-}
-
-static struct flying *flying_at(const struct cas *cas, size_t i)
-{
-    return &g_array_index(cas->flying, struct flying, i);
 }
 
 static bool refuse(struct cas_op *op, enum error_code code, const char *text)
@@ -76,7 +18,7 @@ static bool refuse(struct cas_op *op, enum error_code code, const char *text)
     return false;
 }
 
-static bool refuse_with(struct cas *cas, struct cas_op *op, GError *failed)
+bool cas_refuse_with(struct cas *cas, struct cas_op *op, GError *failed)
 {
     const char *text = arena_text(cas->call->mem, slice_of_text(failed->message));
     bool big = error_is(failed, SLUICE_ERROR_TOO_BIG);
@@ -123,11 +65,17 @@ static bool takes(struct cas *cas, size_t i)
     if (op->verb == CAS_PUT && op->raw.len > (cas->ds->form->form == FORM_RAW ? VALKEY_RAW_BYTES : DOCUMENT_BYTES))
         return refuse(op, SLUICE_ERROR_TOO_BIG, "the value is larger than a record may be");
     if (!key_template_to_server(cas->ds->template, op->key, cas->mem, &cas->server_keys[i], &failed))
-        return refuse_with(cas, op, failed);
+        return cas_refuse_with(cas, op, failed);
     return true;
 }
 
-/* Those that are to be sent, and where; waits while the partition's lanes are being changed. */
+static int by_place(const void *a, const void *b)
+{
+    const struct flying *x = a, *y = b;
+    return x->place != y->place ? (x->place > y->place) - (x->place < y->place) : (x->op > y->op) - (x->op < y->op);
+}
+
+/* Those that are to be sent, and where, place by place; waits while the partition's lanes are being changed. */
 static bool choose(struct cas *cas, size_t n, GError **error)
 {
     struct fences *fences = cas->store->fences;
@@ -148,98 +96,9 @@ static bool choose(struct cas *cas, size_t n, GError **error)
         flying.place = valkey_place_of(cas->store, cas->server_keys[i]);
         g_array_append_val(cas->flying, flying);
     }
+    if (cas->store->cluster)
+        g_array_sort(cas->flying, by_place);
     return true;
-}
-
-/* --- arguments ---------------------------------------------------------------------------------------------------- */
-
-static void text_arg(struct cas *cas, const char *text)
-{
-    struct slice arg = slice_of_text(text);
-    g_array_append_val(cas->args, arg);
-}
-
-static bool bytes_arg(struct cas *cas, const void *bytes, size_t len)
-{
-    struct slice arg;
-    if (!arena_copy(cas->mem, slice_of(bytes, len), &arg))
-        return false;
-    g_array_append_val(cas->args, arg);
-    return true;
-}
-
-static bool number_arg(struct cas *cas, int64_t number)
-{
-    uint8_t text[DECIMAL_MOST];
-    return bytes_arg(cas, text, (size_t)(int_put_decimal(text, number) - text));
-}
-
-static bool fence_args(struct cas *cas, uint32_t place, uint64_t epoch, GString *key)
-{
-    struct fence_words *words = &cas->words;
-    char text[FENCE_EPOCH_BYTES];
-    if (!words->text.data || words->place != place || words->epoch != epoch) {
-        words->text = SLICE_EMPTY;
-        fence_key(cas->store->fences, cas->run, place, key);
-        fence_epoch_put(cas->store->fences, epoch, text);
-        if (!arena_copy(cas->mem, slice_of(key->str, key->len), &words->key) ||
-            !arena_copy(cas->mem, slice_of_text(text), &words->text))
-            return false;
-        words->place = place;
-        words->epoch = epoch;
-    }
-    g_array_append_val(cas->args, words->key);
-    g_array_append_val(cas->args, words->text);
-    return true;
-}
-
-static bool part_arg(struct cas *cas)
-{
-    uint8_t text[DECIMAL_MOST];
-    size_t len = (size_t)(int_put_decimal(text, cas->lane->fence.part) - text);
-    if (!cas->part_text.data && !arena_copy(cas->mem, slice_of(text, len), &cas->part_text))
-        return false;
-    g_array_append_val(cas->args, cas->part_text);
-    return true;
-}
-
-static bool prune_args(struct cas *cas, const struct flying *flying)
-{
-    bool fits = number_arg(cas, (int64_t)flying->n_pruned);
-    for (size_t i = 0; i < flying->n_pruned && fits; i++) {
-        const struct fence_field *field = &g_array_index(cas->pruned, struct fence_field, flying->pruned + i);
-        uint8_t head[MARKS_HEAD_BYTES];
-        marks_head(field->lane, field->count, head);
-        fits = number_arg(cas, field->part) && bytes_arg(cas, head, sizeof head);
-    }
-    return fits;
-}
-
-/* The arguments of one operation; CAS_REFUSED where its value cannot be written. *ret_fits false: the arena is full. */
-static bool op_args(struct cas *cas, struct flying *flying, uint32_t base, GString *key, bool *ret_fits)
-{
-    struct cas_op *op = &cas->ops[flying->op];
-    uint8_t mark[MARKS_ONE_BYTES];
-    GError *failed = NULL;
-    flying->first = cas->args->len;
-    text_arg(cas, "EVALSHA");
-    text_arg(cas, script_cas.sha);
-    text_arg(cas, "2");
-    g_array_append_val(cas->args, cas->server_keys[flying->op]);
-    marks_one(cas->lane->lane, base, (uint32_t)op->number, mark);
-    *ret_fits =
-        fence_args(cas, flying->place, flying->epoch, key) && part_arg(cas) && bytes_arg(cas, mark, sizeof mark);
-    struct slice etag = slice_of(op->etag.bytes, op->etag.len);
-    g_array_append_val(cas->args, etag);
-    text_arg(cas, cas->ds->form->probe);
-    text_arg(cas, op->verb == CAS_PUT ? "p" : "d");
-    *ret_fits = *ret_fits && number_arg(cas, op->verb == CAS_PUT ? op->expires_at_ms : 0) && prune_args(cas, flying);
-    if (*ret_fits && op->verb == CAS_PUT && !cas->ds->form->write_args(op->raw, cas->mem, cas->args, &failed)) {
-        g_array_set_size(cas->args, (unsigned)flying->first);
-        return refuse_with(cas, op, failed);
-    }
-    flying->n = cas->args->len - flying->first;
-    return *ret_fits;
 }
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
@@ -267,32 +126,80 @@ static void refused_by_server(struct cas *cas, struct cas_op *op, const struct r
     if (reply_is_error(reply, "ERR") && !valkey_is_right(reply)) {
         error_set(&failed, SLUICE_ERROR_UNWRITABLE, "the server refuses it: %.*s", (int)MIN(reply->bytes.len, 200u),
                   (const char *)reply->bytes.data);
-        refuse_with(cas, op, failed);
+        cas_refuse_with(cas, op, failed);
         return;
     }
     valkey_refused(reply, "a numbered write", cas->refused ? NULL : &cas->refused);
 }
 
+static void fly_alone(struct cas *cas, const struct volley *volley)
+{
+    for (size_t i = 0; i < volley->n; i++) {
+        struct flying *flying = flying_at(cas, volley->from + i);
+        flying->alone = flying->again = true;
+    }
+}
+
+/* 0 written, 1 done, 4 not looked at; { image, expiry } changed; an error. */
+static bool take_one(struct cas *cas, struct flying *flying, const struct reply *reply, GError **error)
+{
+    enum { WRITTEN, DONE, UNSEEN = 4 };
+    struct cas_op *op = &cas->ops[flying->op];
+    if (reply->type == REPLY_ERROR)
+        refused_by_server(cas, op, reply);
+    else if (reply_is_array(reply, 2))
+        changed(cas, op, reply->items);
+    else if (reply->type != REPLY_INTEGER)
+        return error_set(error, SLUICE_ERROR_STORE, "the server answers a script with something else");
+    else if (reply->integer == UNSEEN)
+        flying->alone = flying->again = true;
+    else
+        op->outcome = reply->integer == DONE ? CAS_DONE : CAS_WRITTEN;
+    return true;
+}
+
+static bool take_each(struct cas *cas, struct volley *volley, const struct reply *answers, GError **error)
+{
+    if (answers->type != REPLY_ARRAY || answers->n != volley->n)
+        return error_set(error, SLUICE_ERROR_STORE, "the server answers a script with something else");
+    volley->through = true;
+    for (size_t i = 0; i < volley->n; i++)
+        if (!take_one(cas, flying_at(cas, volley->from + i), &answers->items[i], error))
+            return false;
+    return true;
+}
+
+static void take_all_written(struct cas *cas, struct volley *volley)
+{
+    volley->through = true;
+    for (size_t i = 0; i < volley->n; i++)
+        cas->ops[flying_at(cas, volley->from + i)->op].outcome = CAS_WRITTEN;
+}
+
 static bool take_answer(void *self, size_t i, const struct reply *reply, GError **error)
 {
+    enum { EACH = 2 };
     struct cas *cas = self;
-    if (i >= cas->flying->len) { /* one that is fenced or refused is written another time */
-        ((struct record_flight *)cas->records->pdata[i - cas->flying->len])->written = reply->type == REPLY_INTEGER;
+    if (i >= cas->volleys->len) { /* one that is fenced or refused is written another time */
+        ((struct record_flight *)cas->records->pdata[i - cas->volleys->len])->written = reply->type == REPLY_INTEGER;
         return true;
     }
-    struct flying *flying = flying_at(cas, i);
-    struct cas_op *op = &cas->ops[flying->op];
+    struct volley *volley = volley_at(cas, i);
     if (reply->type == REPLY_INTEGER) {
-        op->outcome = reply->integer ? CAS_DONE : CAS_WRITTEN;
-    } else if (reply_is_array(reply, 3)) {
-        changed(cas, op, reply->items + 1);
-    } else if (reply_is_array(reply, 2)) {
-        if (!arena_copy(cas->mem, reply->items[1].bytes, &flying->answer))
-            flying->answer = SLICE_EMPTY;
-        if (!flying->answer.data)
-            flying->answer.data = (const uint8_t *)"";
+        take_all_written(cas, volley);
+    } else if (reply->type == REPLY_ERROR && volley->n > 1 && !valkey_is_right(reply)) {
+        fly_alone(cas, volley);
+    } else if (reply->type == REPLY_ERROR) {
+        refused_by_server(cas, &cas->ops[flying_at(cas, volley->from)->op], reply);
+    } else if (!reply_is_array(reply, 2)) {
+        return error_set(error, SLUICE_ERROR_STORE, "the server answers a script with something else");
+    } else if (reply->items[0].integer == EACH) {
+        return take_each(cas, volley, &reply->items[1], error);
     } else {
-        refused_by_server(cas, op, reply);
+        if (!arena_copy(cas->mem, reply->items[1].bytes, &volley->answer))
+            volley->answer = SLICE_EMPTY;
+        if (!volley->answer.data)
+            volley->answer.data = (const uint8_t *)"";
     }
     return true;
 }
@@ -344,24 +251,6 @@ static void records_land(struct cas *cas, const struct command *commands)
     g_ptr_array_set_size(cas->records, 0);
 }
 
-static bool record_args(struct cas *cas, GString *key)
-{
-    bool fits = true;
-    for (size_t i = 0; i < cas->records->len && fits; i++) {
-        struct record_flight *record = cas->records->pdata[i];
-        char field[NUMBER_BYTES];
-        g_snprintf(field, sizeof field, "l%u", record->part->part);
-        record->first = cas->args->len;
-        text_arg(cas, "EVALSHA");
-        text_arg(cas, script_record.sha);
-        text_arg(cas, "1");
-        fits = fence_args(cas, record->home, record->epoch, key) && bytes_arg(cas, field, strlen(field));
-        struct slice bytes = slice_of(record->bytes->data, record->bytes->len);
-        g_array_append_val(cas->args, bytes);
-    }
-    return fits;
-}
-
 /* One write of a call prunes for all that go to the same place. */
 static void prune_in(struct cas *cas, struct flying *flying)
 {
@@ -400,7 +289,7 @@ static bool take_off(struct cas *cas, uint32_t *ret_base)
     for (size_t i = 0; i < cas->flying->len; i++) {
         struct flying *flying = flying_at(cas, i);
         flying->epoch = cas->run->places[flying->place].epoch;
-        flying->answer = SLICE_EMPTY;
+        flying->again = false;
         cas->flight.places[cas->flight.n++] = flying->place;
         prune_in(cas, flying);
     }
@@ -409,7 +298,7 @@ static bool take_off(struct cas *cas, uint32_t *ret_base)
     return true;
 }
 
-static void landed(struct cas *cas, struct flying *flying, enum route_fate fate)
+static void landed(struct cas *cas, const struct flying *flying, enum route_fate fate)
 {
     struct cas_op *op = &cas->ops[flying->op];
     if (fate == ROUTE_UNKNOWN) {
@@ -426,8 +315,35 @@ static void landed(struct cas *cas, struct flying *flying, enum route_fate fate)
         return;
     struct fence_field seen = {.part = cas->part->part, .lane = cas->lane->lane};
     fence_note(cas->run, cas->part, flying->place, &seen);
-    for (size_t i = 0; i < flying->n_pruned; i++)
-        fence_pruned(cas->run, flying->place, &g_array_index(cas->pruned, struct fence_field, flying->pruned + i));
+}
+
+/* What the script said of the place as a whole. */
+static bool volley_fenced(struct cas *cas, const struct volley *volley, GError **error)
+{
+    enum fence_answer answer =
+        fence_answered(cas->store->fences, cas->run, volley->place, volley->epoch, volley->answer);
+    for (size_t i = 0; i < volley->n; i++) {
+        struct flying *flying = flying_at(cas, volley->from + i);
+        if (answer == FENCE_ANOTHERS)
+            cas->ops[flying->op].outcome = CAS_FENCED;
+        flying->again = answer == FENCE_AGAIN;
+    }
+    return answer != FENCE_LOST || fence_lost(cas->store->fences, cas->run, volley->place, error);
+}
+
+static bool volley_landed(struct cas *cas, const struct volley *volley, enum route_fate fate, size_t *io_written,
+                          GError **error)
+{
+    for (size_t i = 0; i < volley->n; i++) {
+        const struct flying *flying = flying_at(cas, volley->from + i);
+        enum cas_outcome outcome;
+        landed(cas, flying, fate);
+        outcome = cas->ops[flying->op].outcome;
+        *io_written += outcome == CAS_WRITTEN || outcome == CAS_DONE;
+    }
+    for (size_t i = 0; i < volley->n_pruned && volley->through; i++)
+        fence_pruned(cas->run, volley->place, &g_array_index(cas->pruned, struct fence_field, volley->pruned + i));
+    return fate != ROUTE_ANSWERED || !volley->answer.data || volley_fenced(cas, volley, error);
 }
 
 static void count_written(struct cas *cas, size_t written)
@@ -439,34 +355,21 @@ static void count_written(struct cas *cas, size_t written)
     cas->part->unsettled += written;
 }
 
-/* Those that met an epoch of this process fly once more; the others are through. */
+/* Those that met an epoch of this process, or were not looked at, fly once more; the others are through. */
 static bool sort_out(struct cas *cas, const struct command *commands, GError **error)
 {
     size_t kept = 0, written = 0;
     bool ok = true;
-    struct fences *fences = cas->store->fences;
-    auto_hold(&fences->lock);
+    auto_hold(&cas->store->fences->lock);
     g_ptr_array_remove_fast(cas->part->flights, &cas->flight);
-    records_land(cas, commands + cas->flying->len);
+    records_land(cas, commands + cas->volleys->len);
     prune_done(cas);
-    for (size_t i = 0; i < cas->flying->len; i++) {
-        struct flying *flying = flying_at(cas, i);
-        struct cas_op *op = &cas->ops[flying->op];
-        landed(cas, flying, commands[i].fate);
-        written += op->outcome == CAS_WRITTEN || op->outcome == CAS_DONE;
-        if (commands[i].fate != ROUTE_ANSWERED || !flying->answer.data)
-            continue;
-        enum fence_answer answer = fence_answered(fences, cas->run, flying->place, flying->epoch, flying->answer);
-        if (answer == FENCE_ANOTHERS)
-            op->outcome = CAS_FENCED;
-        else if (answer == FENCE_LOST && ok)
-            ok = fence_lost(fences, cas->run, flying->place, error);
-        else if (answer == FENCE_AGAIN) {
-            struct flying again = *flying;
-            *flying = *flying_at(cas, kept);
-            *flying_at(cas, kept++) = again;
-        }
-    }
+    for (size_t i = 0; i < cas->volleys->len; i++)
+        if (!volley_landed(cas, volley_at(cas, i), commands[i].fate, &written, ok ? error : NULL))
+            ok = false;
+    for (size_t i = 0; i < cas->flying->len; i++)
+        if (flying_at(cas, i)->again)
+            *flying_at(cas, kept++) = *flying_at(cas, i);
     count_written(cas, written);
     g_array_set_size(cas->flying, (unsigned)kept);
     return ok;
@@ -479,25 +382,6 @@ static bool fits_not(struct cas *cas, GError **error)
     records_land(cas, NULL);
     prune_done(cas);
     return error_set(error, SLUICE_ERROR_TOO_BIG, "the batch does not fit into the memory of the call");
-}
-
-/* Arguments of all that fly; what cannot be written is taken out. */
-static bool all_args(struct cas *cas, uint32_t base)
-{
-    g_autoptr(GString) key = g_string_new(NULL);
-    size_t kept = 0;
-    for (size_t i = 0; i < cas->flying->len; i++) {
-        struct flying flying = *flying_at(cas, i);
-        bool fits;
-        bool made = op_args(cas, &flying, base, key, &fits);
-        if (!fits)
-            return false;
-        *flying_at(cas, i) = *flying_at(cas, kept);
-        *flying_at(cas, kept) = flying;
-        kept += made;
-    }
-    g_array_set_size(cas->flying, (unsigned)kept);
-    return record_args(cas, key);
 }
 
 static void op_command(const struct cas *cas, size_t first, size_t n, uint32_t place,
@@ -514,21 +398,20 @@ enum { RECORD_ARGS = 7 };
 /* What stays as it was when something goes wrong is CAS_NOT_SENT. */
 static bool fly(struct cas *cas, GError **error)
 {
-    size_t n = cas->flying->len + cas->records->len;
+    size_t volleys = cas->volleys->len, n = volleys + cas->records->len;
     g_autofree struct command *commands = g_new0(struct command, n + 1);
-    for (size_t i = 0; i < cas->flying->len; i++) {
-        const struct flying *flying = flying_at(cas, i);
-        op_command(cas, flying->first, flying->n, flying->place, &script_cas, &commands[i]);
+    for (size_t i = 0; i < volleys; i++) {
+        const struct volley *volley = volley_at(cas, i);
+        op_command(cas, volley->first, volley->n_args, volley->place, &script_cas, &commands[i]);
     }
     for (size_t i = 0; i < cas->records->len; i++) {
         const struct record_flight *record = cas->records->pdata[i];
-        op_command(cas, record->first, RECORD_ARGS, record->home, &script_record, &commands[cas->flying->len + i]);
+        op_command(cas, record->first, RECORD_ARGS, record->home, &script_record, &commands[volleys + i]);
     }
     struct route_wish wish = {.commands = commands, .n = n, .answer = take_answer, .self = cas};
     bool ran = router_run(valkey_session_of(cas->session)->router, cas->call, &wish, error);
-    size_t flew = cas->flying->len;
     bool unknown = false;
-    for (size_t i = 0; i < flew && ran; i++)
+    for (size_t i = 0; i < volleys && ran; i++)
         unknown = unknown || commands[i].fate == ROUTE_UNKNOWN;
     bool sorted = sort_out(cas, commands, ran ? error : NULL);
     if (ran && sorted && unknown)
@@ -545,8 +428,7 @@ static bool rounds(struct cas *cas, GError **error)
                 cas->ops[flying_at(cas, i)->op].outcome = CAS_FENCED;
             return true;
         }
-        g_array_set_size(cas->args, 0);
-        if (!all_args(cas, base))
+        if (!cas_volleys(cas, base))
             return fits_not(cas, error);
         if (!fly(cas, error))
             return false;
@@ -598,6 +480,7 @@ bool valkey_cas(struct session *session, const struct call *call, const struct l
     arena_reset(cas.mem);
     cas.server_keys = g_new0(struct slice, n);
     cas.flying = g_array_new(false, true, sizeof(struct flying));
+    cas.volleys = g_array_new(false, false, sizeof(struct volley));
     cas.pruned = g_array_new(false, false, sizeof(struct fence_field));
     cas.args = g_array_new(false, false, sizeof(struct slice));
     cas.pruning = g_array_new(false, false, sizeof(uint32_t));
@@ -607,6 +490,7 @@ bool valkey_cas(struct session *session, const struct call *call, const struct l
     g_array_unref(cas.args);
     g_array_unref(cas.pruning);
     g_array_unref(cas.pruned);
+    g_array_unref(cas.volleys);
     g_array_unref(cas.flying);
     g_free(cas.server_keys);
     return ok || valkey_name_right(session, call, error);

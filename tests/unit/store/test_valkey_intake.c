@@ -40,8 +40,10 @@ static struct slice kept(struct box *box, GByteArray *bytes)
 static struct slice mark(struct box *box, uint32_t lane, uint32_t base, uint32_t number)
 {
     GByteArray *bytes = g_byte_array_new();
-    g_byte_array_set_size(bytes, MARKS_ONE_BYTES);
-    marks_one(lane, base, number, bytes->data);
+    g_byte_array_set_size(bytes, MARKS_LEAST_BYTES);
+    marks_begin(lane, 1, base, bytes->data);
+    put_u32(bytes, number);
+    put_u32(bytes, number);
     return kept(box, bytes);
 }
 

@@ -42,20 +42,17 @@ static void one_without_numbers_is_a_field(void **state)
     assert_int_equal(marks_pairs(&marks), 0);
 }
 
-static void a_field_of_one_number_is_one(void **state)
+static void a_field_begins_as_the_script_writes_it(void **state)
 {
-    uint8_t bytes[MARKS_ONE_BYTES], head[MARKS_HEAD_BYTES];
-    GError *error = NULL;
-    struct marks marks;
-    uint32_t first, last;
-    marks_one(0x01020304, 5, 0xfffffffe, bytes);
-    kit_ok(marks_read(slice_of(bytes, sizeof bytes), &marks, &error));
-    marks_pair(&marks, 0, &first, &last);
-    assert_true(marks.lane == 0x01020304 && marks.count == 1 && marks.base == 5);
-    assert_true(first == 0xfffffffe && last == 0xfffffffe);
+    static const uint32_t FIELD[3 + 2 * PAIRS_MOST] = {0x01020304, 1, 5, 0xfffffffe, 0xfffffffe};
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    uint8_t begin[MARKS_LEAST_BYTES], head[MARKS_HEAD_BYTES];
+    struct slice field = field_of(bytes, FIELD);
+    marks_begin(0x01020304, 1, 5, begin);
+    assert_memory_equal(field.data, begin, sizeof begin);
     marks_head(0x01020304, 1, head);
-    assert_memory_equal(bytes, head, sizeof head);
-    assert_int_equal(bytes[0], 4); /* little-endian, as cas.lua writes it */
+    assert_memory_equal(begin, head, sizeof head);
+    assert_int_equal(begin[0], 4); /* little-endian, as cas.lua writes it */
 }
 
 static void what_does_not_ascend_is_no_marks(void **state)
@@ -75,22 +72,23 @@ static void what_does_not_ascend_is_no_marks(void **state)
 
 static void number_zero_is_no_mark(void **state)
 {
-    uint8_t bytes[MARKS_ONE_BYTES];
+    static const uint32_t FIELD[3 + 2 * PAIRS_MOST] = {1, 1, 0};
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
     GError *error = NULL;
     struct marks marks;
-    marks_one(1, 0, 0, bytes);
-    kit_refused(marks_read(slice_of(bytes, sizeof bytes), &marks, &error), CORRUPT, "do not ascend");
+    field_of(bytes, FIELD);
+    put_u64(bytes, 0);
+    kit_refused(marks_read(slice_of(bytes->data, bytes->len), &marks, &error), CORRUPT, "do not ascend");
 }
 
 static void a_length_that_no_marks_have_is_refused(void **state)
 {
-    uint8_t bytes[MARKS_ONE_BYTES];
-    marks_one(1, 0, 1, bytes);
-    for (size_t len = 0; len < sizeof bytes; len++) {
+    static const uint8_t BYTES[MARKS_LEAST_BYTES + MARKS_PAIR_BYTES] = {1};
+    for (size_t len = 0; len < sizeof BYTES; len++) {
         GError *error = NULL;
         struct marks marks;
         if (len != MARKS_LEAST_BYTES)
-            kit_refused(marks_read(slice_of(bytes, len), &marks, &error), CORRUPT, "length");
+            kit_refused(marks_read(slice_of(BYTES, len), &marks, &error), CORRUPT, "length");
     }
 }
 
@@ -99,7 +97,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_field_is_read_as_it_was_written),
         cmocka_unit_test(one_without_numbers_is_a_field),
-        cmocka_unit_test(a_field_of_one_number_is_one),
+        cmocka_unit_test(a_field_begins_as_the_script_writes_it),
         cmocka_unit_test(what_does_not_ascend_is_no_marks),
         cmocka_unit_test(number_zero_is_no_mark),
         cmocka_unit_test(a_length_that_no_marks_have_is_refused),

@@ -1,109 +1,189 @@
--- One numbered write (docs/drivers/valkey.md, "Numbered writes on a cluster").
--- KEYS: the record, the fence of its place.
--- ARGV: 1 epoch  2 partition  3 the number as marks of its own: lane, 1, base, number, number  4 etag; empty: absent
---       5 the command that reads the record  6 "p" put, "d" delete  7 expiry in ms; "0": none
---       8 how many fields are to be pruned, then the name of each and the eight bytes with which it begins
---       then the commands that write: of each its name, how many arguments follow, and those behind the key.
--- Gives 0 written; 1 done; { 2, what the reading command gives, expiry } changed; { 3, epoch or empty } fenced or lost.
--- The mark is written first: where memory is full, nothing at all has happened yet.
-local call, pcall, unpack4 = redis.call, redis.pcall, struct.unpack
-local key, fence, part, mark, etag, reader = KEYS[1], KEYS[2], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+-- Numbered writes to records of one place, in order (docs/drivers/valkey.md, "Numbered writes on a cluster").
+-- KEYS: the fence of the place, then the records, each once.
+-- ARGV: 1 epoch  2 partition  3 what marks of its own begin with: lane, 0, base  4 the command that reads a record
+--       5 of each record, packed: number, ascending; how many commands write it, 0: it is deleted; expiry in ms, 0: none
+--       6 how many bytes of live records are looked at, about: the rest stays as it is, but for the first
+--       7 how many fields are to be pruned, then the name of each and the eight bytes with which it begins
+--       then of each record its etag, empty: absent; and the commands that write it: of each its name, how many
+--       arguments follow, and those behind the key.
+-- Gives 0 all written; { 3, epoch or empty } fenced or lost; else { 2, answers }, one a record: 0 written; 1 done;
+-- { what the reading command gives, expiry } changed; an error of this record alone; 4 not looked at.
+-- The marks are written first: where memory is full, nothing at all has happened yet.
+local call, pcall, pack4, unpack4 = redis.call, redis.pcall, struct.pack, struct.unpack
+local fence, part, reader, heads = KEYS[1], ARGV[2], ARGV[4], ARGV[5]
+local letter, sha, may = string.sub(reader, 1, 1), redis.sha1hex, redis.acl_check_cmd
 local stands = call('HMGET', fence, 'e', part)
 local marks = stands[2]
 if stands[1] ~= ARGV[1] then
     return { 3, stands[1] or '' }
 end
 
--- The number put into the marks that stand. A lower lane's give way: whoever opened this one has read them.
+-- Which numbers stand: `last` of a range by its `first`. A lower lane's give way: whoever opened this one has read them.
+local lane, _, base = unpack4('<I4I4I4', ARGV[3])
+local count, floor, first, last = 0, 0, {}, {}
 if marks then
-    local lane, count, base = unpack4('<I4I4I4', marks)
-    local mine, _, floor, number = unpack4('<I4I4I4I4', mark)
-    if lane > mine then
+    local above, n, settled = unpack4('<I4I4I4', marks)
+    if above > lane then
         return { 3, stands[1] }
-    elseif lane == mine then
-        base = math.max(base, floor)
-        if number <= base then
-            return 1
-        end
-        local out, n, first, last, put = { '' }, 1, number, number, false
+    elseif above == lane then
+        base = math.max(base, settled)
+        count, floor = n, base
         for at = 13, #marks, 8 do
             local from, to = unpack4('<I4I4', marks, at)
-            if from <= number and number <= to then
-                return 1
-            elseif to > base then -- what is not, is settled
-                if to + 1 == first then
-                    first = from
-                elseif last + 1 == from then
-                    last = to
-                else
-                    if not put and from > last then
-                        n, put = n + 1, true
-                        out[n] = struct.pack('<I4I4', first, last)
-                    end
-                    n = n + 1
-                    out[n] = struct.pack('<I4I4', from, to)
-                end
+            if to > base then -- what is not, is settled
+                first[#first + 1], last[#last + 1] = from, to
             end
         end
-        if not put then
-            n = n + 1
-            out[n] = struct.pack('<I4I4', first, last)
-        end
-        out[1] = struct.pack('<I4I4I4', lane, count + 1, base)
-        mark = table.concat(out)
     end
 end
 
-if etag == '' then
-    if call('EXISTS', key) == 1 then
-        return { 2, pcall(reader, key), call('PEXPIRETIME', key) }
-    end
-else
-    local image, expires = pcall(reader, key), call('PEXPIRETIME', key)
-    local now = string.sub(reader, 1, 1) .. expires .. ':' .. cmsgpack.pack(image)
-    if string.sub(redis.sha1hex(now), 1, 32) ~= etag then
-        return { 2, image, expires }
-    end
-end
-
--- No command may fail once the old record is gone: what the user may not do shows here. HSET shows with the mark.
-local pruned = tonumber(ARGV[8])
-local at, put, expiry = 9 + 2 * pruned, ARGV[6] == 'p', ARGV[7]
-local writer = ARGV[at]
-local unlinks = etag ~= '' and (not put or (writer ~= 'SET' and writer ~= 'RESTORE')) -- these two replace what stands
-if unlinks and not redis.acl_check_cmd('UNLINK', key) then
-    return redis.error_reply('NOPERM this user has no permissions to run the \'UNLINK\' command')
-end
-if put and writer ~= 'HSET' and not redis.acl_check_cmd(writer, key) then
-    return redis.error_reply('NOPERM this user has no permissions to run the \'' .. writer .. '\' command')
-elseif put and expiry ~= '0' and not redis.acl_check_cmd('PEXPIREAT', key, expiry) then
-    return redis.error_reply('NOPERM this user has no permissions to run the \'PEXPIREAT\' command')
-end
-call('HSET', fence, part, mark)
-if unlinks then
-    call('UNLINK', key)
-end
-while put and at < #ARGV do
-    local n = tonumber(ARGV[at + 1])
-    local said = pcall(ARGV[at], key, unpack(ARGV, at + 2, at + 1 + n))
-    if type(said) == 'table' and said.err then -- a value that the server does not take
-        if marks then
-            call('HSET', fence, part, marks)
+-- The marks that stand, and these: numbers, ascending, none of which stands. false are those that are none.
+local function marked(numbers)
+    local out, at, n, from, to = { '' }, 1, count, nil, nil
+    local function put(a, b)
+        if from and a == to + 1 then
+            to = b
         else
-            call('HDEL', fence, part)
+            if from then
+                out[#out + 1] = pack4('<I4I4', from, to)
+            end
+            from, to = a, b
         end
-        return said
     end
-    at = at + 2 + n
+    for i = 1, #numbers do
+        local number = numbers[i]
+        if number then
+            while first[at] and first[at] < number do
+                put(first[at], last[at])
+                at = at + 1
+            end
+            put(number, number)
+            n = n + 1
+        end
+    end
+    for i = at, #first do
+        put(first[i], last[i])
+    end
+    if from then
+        out[#out + 1] = pack4('<I4I4', from, to)
+    end
+    out[1] = pack4('<I4I4I4', lane, n, base)
+    return table.concat(out)
 end
-if put and expiry ~= '0' then
-    call('PEXPIREAT', key, expiry) -- deletes where it has passed
+
+local function none(what)
+    return redis.error_reply("NOPERM this user has no permissions to run the '" .. what .. "' command")
 end
-for i = 1, pruned do
-    local name = ARGV[7 + 2 * i]
+
+-- Whether nothing stands at any record that is to be absent: one question for all of them, as a rule.
+local answers, numbers, starts, absent = {}, {}, {}, {}
+local at, step = 8 + 2 * ARGV[7], 1
+for i = 2, #KEYS do
+    local _, commands = unpack4('<I4I4', heads, step)
+    if ARGV[at] == '' then
+        absent[#absent + 1] = KEYS[i]
+    end
+    at, step, starts[i] = at + 1, step + 16, at + 1
+    for _ = 1, commands do
+        at = at + 2 + ARGV[at + 1]
+    end
+end
+local clear = #absent > 0 and call('EXISTS', unpack(absent)) == 0
+
+-- What is to be done. No command may fail once an old record is gone: what the user may not do shows here, with the
+-- first record that wants it. HSET shows with the marks; SET and RESTORE leave what stands where they fail.
+local room, due, range, rights = tonumber(ARGV[6]), false, 1, {}
+step = 1
+for i = 2, #KEYS do
+    local key, number, commands, expiry = KEYS[i], unpack4('<I4I4i8', heads, step)
+    local answer, etag, writer = 0, ARGV[starts[i] - 1], commands > 0 and ARGV[starts[i]] or ''
+    step = step + 16
+    while first[range] and last[range] < number do
+        range = range + 1
+    end
+    if number <= floor or (first[range] and first[range] <= number) then
+        answer = 1
+    elseif room <= 0 then
+        answer = 4
+    elseif etag ~= '' then
+        local image, expires = pcall(reader, key), call('PEXPIRETIME', key)
+        local packed = cmsgpack.pack(image)
+        room = room - #packed
+        if string.sub(sha(letter .. expires .. ':' .. packed), 1, 32) ~= etag then
+            answer = { image, expires }
+        end
+    elseif not clear and call('EXISTS', key) == 1 then
+        answer = { pcall(reader, key), call('PEXPIRETIME', key) }
+        room = room - #cmsgpack.pack(answer)
+    end
+    if answer == 0 then
+        local wants = etag ~= '' and (commands == 0 or (writer ~= 'SET' and writer ~= 'RESTORE')) and 'UNLINK'
+        if wants and not rights[wants] and not may(wants, key) then
+            return none(wants)
+        elseif commands > 0 and writer ~= 'HSET' and not rights[writer] and not may(writer, key) then
+            return none(writer)
+        elseif expiry ~= 0 and not may('PEXPIREAT', key, '1') then
+            return none('PEXPIREAT')
+        end
+        due, rights[wants], rights[writer] = true, true, true
+    end
+    answers[i - 1], numbers[i - 1] = answer, answer == 0 and number
+end
+if due then
+    call('HSET', fence, part, marked(numbers))
+end
+
+-- Writes one record; gives the error of what the server does not take.
+local function write(key, from, commands)
+    local writer = ARGV[from]
+    if ARGV[from - 1] ~= '' and (commands == 0 or (writer ~= 'SET' and writer ~= 'RESTORE')) then
+        local said = pcall('UNLINK', key)
+        if type(said) == 'table' then
+            return said
+        end
+    end
+    for _ = 1, commands do
+        local n = ARGV[from + 1]
+        local said = pcall(ARGV[from], key, unpack(ARGV, from + 2, from + 1 + n))
+        if type(said) == 'table' and said.err then
+            return said
+        end
+        from = from + 2 + n
+    end
+end
+
+local all, failed = true, false
+step = 1
+for i = 2, #KEYS do
+    if answers[i - 1] == 0 then
+        local _, commands, expiry = unpack4('<I4I4i8', heads, step)
+        local said = write(KEYS[i], starts[i], commands)
+        if said then
+            answers[i - 1], numbers[i - 1], all, failed = said, false, false, true
+        elseif expiry ~= 0 then
+            call('PEXPIREAT', KEYS[i], string.format('%.0f', expiry)) -- deletes where it has passed
+        end
+    else
+        all = false
+    end
+    step = step + 16
+end
+if failed then
+    local some = false
+    for i = 1, #numbers do
+        some = some or numbers[i]
+    end
+    if some or marks then
+        call('HSET', fence, part, some and marked(numbers) or marks)
+    else
+        call('HDEL', fence, part)
+    end
+end
+for i = 1, tonumber(ARGV[7]) do
+    local name = ARGV[6 + 2 * i]
     local old = call('HGET', fence, name)
-    if old and string.sub(old, 1, 8) == ARGV[8 + 2 * i] then
+    if old and string.sub(old, 1, 8) == ARGV[7 + 2 * i] then
         call('HDEL', fence, name)
     end
 end
-return 0
+return all and 0 or { 2, answers }
