@@ -11,6 +11,7 @@ ROW(INTERRUPTED,   "interrupted",   ERROR_FATAL,     3, "stopped by a signal; th
 ROW(DIFFERS,       "differs",       ERROR_FATAL,     4, "verification found differences")
 ROW(HALTED,        "halted",        ERROR_FATAL,     5, "a hard guard halted the run")
 ROW(SOURCE_MOVED,  "source-moved",  ERROR_FATAL,     5, "the source changed after it was listed")
+ROW(SHARD_LOST,    "shard-lost",    ERROR_FATAL,     5, "a part of a cluster has had no server for longer than a failover takes; mend the cluster, then resume")
 ROW(NO_SPACE,      "no-space",      ERROR_FATAL,     5, "a disk is full; free space and run the same command again")
 ROW(SYNC_FAILED,   "sync-failed",   ERROR_FATAL,     5, "the system could not make a write durable; nothing after it can be trusted to the disk")
 ROW(UNREACHABLE,   "unreachable",   ERROR_TRANSIENT, 6, "a store or the catalog could not be reached")

@@ -127,7 +127,7 @@ def _(stand):
 def _(stand):
     for status in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 124):
         same([row["kind"] for row in entries(stand, "exit", str(status))], ["exit"], "kind")
-    same(entries(stand, "exit", "5")[0]["errors"], ["halted", "source-moved", "no-space", "sync-failed"], "errors")
+    same(entries(stand, "exit", "5")[0]["errors"], ["halted", "source-moved", "shard-lost", "no-space", "sync-failed"], "errors")
     among("bad-record: the record cannot be read", stand.sluice("explain", "8").ended(0).out)
     same([(row["kind"], row["class"], row["exit"]) for row in entries(stand, "timed-out")], [("error", "transient", 6)], "error")
     same([row["kind"] for row in entries(stand, "rejected")], ["error", "outcome"], "two meanings")

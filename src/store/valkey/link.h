@@ -56,6 +56,8 @@ struct routes {
     pthread_mutex_t lock; /* guards the rest; a leaf */
     struct topology *topology;
     bool asking;
+    uint64_t epoch;          /* the highest that was seen */
+    int64_t ill_us, seen_us; /* since when slots have been without a server, as far as is known, and last seen so; 0 */
 };
 
 struct link *link_of(struct router *router, const struct valkey_host *at); /* made where there is none */

@@ -205,7 +205,8 @@ static bool attempt(struct list *list, const struct call *call, bool cluster, GE
 static bool wait_out(struct list *list, const struct call *call, GError *failed, uint32_t tries, GError **error)
 {
     const struct world *world = list->router->world;
-    g_autoptr(GError) over = NULL, vain = NULL;
+    g_autoptr(GError) over = NULL;
+    GError *vain = NULL;
     if (failed && error_class(failed) != ERROR_TRANSIENT) {
         g_propagate_error(error, failed);
         return false;
@@ -221,8 +222,12 @@ static bool wait_out(struct list *list, const struct call *call, GError *failed,
                          "listing keys: %s%s", told ? list->why->message : over->message,
                          told ? "; waited until the deadline" : "");
     }
-    router_refresh(list->router, call, &vain); /* in vain: the next attempt says so, too */
-    return true;
+    if (router_refresh(list->router, call, &vain) || error_class(vain) == ERROR_TRANSIENT) {
+        g_clear_error(&vain); /* in vain: the next attempt says so, too */
+        return true;
+    }
+    g_propagate_error(error, vain);
+    return false;
 }
 
 bool list_next(struct list *list, const struct call *call, struct list_keys *ret, GError **error)

@@ -50,7 +50,9 @@ struct routes;
 struct routes *routes_new(const struct world *world, const struct valkey_uri *uri, struct topology *first);
 void routes_free(struct routes *routes);
 struct topology *routes_topology(struct routes *routes); /* a reference */
-/* Asks anew, unless another thread has since `seen`, or is asking at this moment. */
+/* Asks anew, unless another thread has since `seen`, or is asking at this moment. SHARD_LOST: for longer than the URI
+ * gives a failover slots have had no owner, or one that the cluster gives up, or the cluster's epoch has been an older
+ * one. */
 bool routes_refresh(struct routes *routes, const struct topology *seen, const struct net_wait *wait, GError **error);
 
 struct router *router_new(struct routes *routes);

@@ -1,5 +1,6 @@
 #include "base/lock.h"
 #include "store/valkey/link.h"
+#include "store/valkey/view.h"
 
 struct routes *routes_new(const struct world *world, const struct valkey_uri *uri, struct topology *first)
 {
@@ -8,6 +9,7 @@ struct routes *routes_new(const struct world *world, const struct valkey_uri *ur
     routes->uri = uri;
     pthread_mutex_init(&routes->lock, NULL);
     routes->topology = topology_ref(first);
+    routes->epoch = first->epoch;
     return routes;
 }
 
@@ -48,15 +50,77 @@ static void routes_end(struct routes *routes, struct topology *found)
     routes->topology = found;
 }
 
+/* --- a cluster that no failover mends ----------------------------------------------------------------------------- */
+
+static char *unowned_text(const struct topology *topology, uint32_t n)
+{
+    uint32_t slot = 0;
+    while (topology->owner[slot] >= 0)
+        slot++;
+    return n == 1 ? g_strdup_printf("no server owns slot %u", slot)
+                  : g_strdup_printf("no server owns slot %u and %u others", slot, n - 1);
+}
+
+static char *lost_text(const struct topology *topology)
+{
+    for (size_t i = 0; i < topology->n; i++) {
+        const struct valkey_node *node = &topology->nodes[i];
+        if (node->primary && !node->online)
+            return g_strdup_printf("%s:%u is lost, no replica has taken its place, and %u slots are without a server",
+                                   node->at.host, node->at.port, topology->lost);
+    }
+    return g_strdup_printf("%u slots are without a server", topology->lost);
+}
+
+/* NULL: nothing. The caller frees. */
+static char *what_is_wrong(const struct routes *routes, const struct topology *topology)
+{
+    uint32_t unowned = topology->kind == VALKEY_CLUSTER ? view_unowned(topology) : 0;
+    if (unowned > 0)
+        return unowned_text(topology, unowned);
+    if (topology->lost > 0)
+        return lost_text(topology);
+    if (topology->epoch < routes->epoch)
+        return g_strdup_printf("the cluster's epoch is %" PRIu64 " and was %" PRIu64
+                               ": it was made anew, put back from a copy, or is one half of two",
+                               topology->epoch, routes->epoch);
+    return NULL;
+}
+
+/* Whether it is well, or has not been ill for longer than a failover takes. Illness that nobody looked at for so long
+ * is another one. */
+static bool routes_well(struct routes *routes, const struct topology *topology, GError **error)
+{
+    auto_hold(&routes->lock);
+    g_autofree char *wrong = what_is_wrong(routes, topology);
+    int64_t now_us = world_monotonic_us(routes->world), patience_us = routes->uri->failover_ms * 1000;
+    routes->epoch = MAX(routes->epoch, topology->epoch);
+    if (!wrong) {
+        routes->ill_us = 0;
+        return true;
+    }
+    if (routes->ill_us == 0 || now_us - routes->seen_us > patience_us)
+        routes->ill_us = now_us;
+    routes->seen_us = now_us;
+    return now_us - routes->ill_us < patience_us ||
+           error_set(error, SLUICE_ERROR_SHARD_LOST,
+                     "%s, for %" PRId64
+                     " s now, which is more than a failover takes (?failover=): start the lost server again, "
+                     "promote its replica (CLUSTER FAILOVER TAKEOVER), or give the slots to another (CLUSTER ADDSLOTS)",
+                     wrong, (now_us - routes->ill_us) / 1000000);
+}
+
 bool routes_refresh(struct routes *routes, const struct topology *seen, const struct net_wait *wait, GError **error)
 {
     struct topology *known, *found = NULL;
     if (!routes_begin(routes, seen, &known))
         return true;
     bool asked = topology_ask(&found, routes->world, routes->uri, known, wait, error);
-    routes_end(routes, asked ? found : NULL);
+    routes_end(routes, asked ? topology_ref(found) : NULL);
+    bool good = asked && routes_well(routes, found, error);
     topology_unref(known);
-    return asked;
+    topology_unref(found);
+    return good;
 }
 
 struct topology *router_topology(struct router *router)

@@ -16,6 +16,7 @@ struct valkey_node {
     char *run_id; /* of the node that was asked (see router_look() for the others); NULL: hidden by a managed service */
     char *replid; /* replication id; like run_id */
     bool primary;
+    bool online;       /* the cluster takes it for well; true where it does not say */
     uint32_t replicas; /* of a primary: connected ones; in a cluster those that it has not given up */
     uint32_t shard;
 };
@@ -27,6 +28,7 @@ struct topology {
     size_t asked;           /* the node whose view this is */
     int32_t owner[SLOTS];   /* node that has the slot; -1: nobody. Standalone: 0 for all */
     uint64_t epoch;         /* cluster_current_epoch; 0 standalone */
+    uint32_t lost;          /* slots of servers that the cluster gives up (cluster_slots_fail) */
     char *version, *server; /* "7.0.15", "redis"; "8.0.1", "valkey" */
     gatomicrefcount refs;
 };

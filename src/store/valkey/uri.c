@@ -4,7 +4,7 @@
 #include "base/nearest.h"
 #include "base/units.h"
 
-enum { PORT = 6379, SENTINEL_PORT = 26379, TIMEOUT_MS = 5000, DB_MOST = INT32_MAX };
+enum { PORT = 6379, SENTINEL_PORT = 26379, TIMEOUT_MS = 5000, FAILOVER_MS = 30000, DB_MOST = INT32_MAX };
 
 static const struct {
     const char *name;
@@ -157,13 +157,23 @@ static bool take_insecure(struct parsing *parsing, const char *value, GError **e
     return g_str_equal(value, "1") || g_str_equal(value, "0") || bad(error, "insecure", "expected 0 or 1");
 }
 
-static bool take_timeout(struct parsing *parsing, const char *value, GError **error)
+static bool take_duration(const char *name, const char *value, int64_t *ret_ms, GError **error)
 {
     int64_t ms;
     if (!units_parse_duration_ms(value, &ms, NULL) || ms < 1 || ms > INT64_C(3600) * 1000)
-        return bad(error, "timeout", "expected a duration from 1ms to 1h, such as 500ms or 5s");
-    parsing->uri->timeout_ms = ms;
+        return bad(error, name, "expected a duration from 1ms to 1h, such as 500ms or 5s");
+    *ret_ms = ms;
     return true;
+}
+
+static bool take_timeout(struct parsing *parsing, const char *value, GError **error)
+{
+    return take_duration("timeout", value, &parsing->uri->timeout_ms, error);
+}
+
+static bool take_failover(struct parsing *parsing, const char *value, GError **error)
+{
+    return take_duration("failover", value, &parsing->uri->failover_ms, error);
 }
 
 static bool take_protocol(struct parsing *parsing, const char *value, GError **error)
@@ -284,6 +294,7 @@ bool valkey_uri_parse(struct valkey_uri **ret, const char *uri, const char *base
     struct parsing parsing = {.uri = made, .base_dir = base_dir};
     const char *text = after_scheme(made, uri);
     made->timeout_ms = TIMEOUT_MS;
+    made->failover_ms = FAILOVER_MS;
     made->client_name = g_strdup("sluice");
     if (!text)
         return bad(error, "its beginning", "expected valkey://, redis://, valkeys:// or rediss://");

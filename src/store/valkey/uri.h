@@ -20,6 +20,7 @@ struct valkey_uri {
     char *sentinel_user, *sentinel_password;
     struct net_tls tls_files; /* ?ca=, ?cert=, ?key=, ?server_name=, ?insecure=1; relative to base_dir */
     int64_t timeout_ms;       /* ?timeout=: of one call to one node; 5,000 */
+    int64_t failover_ms;      /* ?failover=: how long a failover may take; 30,000 */
     uint32_t protocol;        /* ?protocol=2|3; 0: 3 where the server speaks it */
     char *client_name;        /* what CLIENT LIST shows; "sluice" unless whoever opens the store knows better */
 };

@@ -10,5 +10,6 @@ ROW("key",               "FILE",     take_key,               true,  "its key; wh
 ROW("server_name",       "NAME",     take_server_name,       true,  "what the certificate must be for, where that is not the host's name or address")
 ROW("insecure",          "0|1",      take_insecure,          true,  "1: any certificate is taken, and whoever sits between may read and change everything")
 ROW("timeout",           "DURATION", take_timeout,           false, "how long one call to one server may take, the handshake included; 5s")
+ROW("failover",          "DURATION", take_failover,          false, "for how long slots of a cluster may be without a server before that halts a run; 30s")
 ROW("protocol",          "2|3",      take_protocol,          false, "the version of the protocol; else 3 where the server speaks it")
 /* clang-format on */

@@ -65,6 +65,7 @@ static bool takes_cluster(struct view *view, const struct reply *reply, GError *
 {
     view->up = info_says(reply->bytes, "cluster_state", "ok");
     view->topology->epoch = (uint64_t)MAX(info_number(reply->bytes, "cluster_current_epoch"), 0);
+    view->topology->lost = (uint32_t)CLAMP(info_number(reply->bytes, "cluster_slots_fail"), 0, SLOTS);
     return true;
 }
 
@@ -93,6 +94,7 @@ static void add_node(struct view *view, const struct node_words *words)
         .at = {.host = same ? g_strdup(view->at->host) : view_text(words->host), .port = words->port},
         .id = view_text(words->id),
         .primary = words->primary,
+        .online = words->online,
         .shard = words->shard,
     };
 }
@@ -249,6 +251,7 @@ static bool slots_node(struct view *view, const struct reply *node, bool primary
         .host = node->items[0].type == REPLY_NULL ? SLICE_EMPTY : node->items[0].bytes,
         .port = (uint16_t)node->items[1].integer,
         .primary = primary,
+        .online = true,
         .shard = *shard,
     };
     add_node(view, &words);
@@ -314,6 +317,7 @@ static void finish_standalone(struct view *view)
     topology->nodes[0] = (struct valkey_node){
         .at = {.host = g_strdup(view->at->host), .port = view->at->port},
         .primary = view->primary,
+        .online = true,
         .replicas = view->replicas,
     };
     topology->n = 1;

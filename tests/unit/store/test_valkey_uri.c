@@ -17,6 +17,7 @@ static void a_host_alone_has_defaults(void **state)
     assert_int_equal(uri->hosts[0].port, 6379);
     assert_true(!uri->user && !uri->password && !uri->tls && !uri->sentinel && uri->db == 0 && uri->protocol == 0);
     assert_int_equal(uri->timeout_ms, 5000);
+    assert_int_equal(uri->failover_ms, 30000);
     assert_string_equal(uri->client_name, "sluice");
 }
 
@@ -24,7 +25,7 @@ static void everything_that_can_be_said_is_understood(void **state)
 {
     auto_(valkey_uri) uri = parsed("RedisS://an%20a:p%40ss%2f:w@a:7000,[::1]:7001,[fe80::2],b/3?sentinel=my%20master&"
                                    "sentinel_user=su&sentinel_password=sp%26&ca=tls/ca.crt&cert=/abs/me.crt&key=me.key&"
-                                   "server_name=db.example&insecure=1&timeout=1500ms&protocol=2");
+                                   "server_name=db.example&insecure=1&timeout=1500ms&failover=45s&protocol=2");
     static const struct valkey_host HOSTS[] = {
         {(char *)"a", 7000}, {(char *)"::1", 7001}, {(char *)"fe80::2", 26379}, {(char *)"b", 26379}};
     assert_int_equal(uri->n_hosts, 4);
@@ -35,6 +36,7 @@ static void everything_that_can_be_said_is_understood(void **state)
     assert_string_equal(uri->user, "an a");
     assert_string_equal(uri->password, "p@ss/:w");
     assert_true(uri->tls && uri->tls_files.insecure && uri->db == 3 && uri->protocol == 2 && uri->timeout_ms == 1500);
+    assert_int_equal(uri->failover_ms, 45000);
     assert_string_equal(uri->sentinel, "my master");
     assert_string_equal(uri->sentinel_user, "su");
     assert_string_equal(uri->sentinel_password, "sp&");
@@ -96,6 +98,7 @@ static void what_is_wrong_is_told_without_telling_secrets(void **state)
         {"valkey://h?timeout=3s&timeout=4s", "timeout: is given twice"},
         {"valkey://h?timeout=0ms", "timeout: expected a duration"},
         {"valkey://h?timeout=soon", "timeout: expected a duration"},
+        {"valkey://h?failover=2h", "failover: expected a duration"},
         {"valkey://h?timeout=2h", "timeout: expected a duration"},
         {"valkey://h?timeout", "expected name=value"},
         {"valkey://h?sentinel=", "sentinel: is empty"},

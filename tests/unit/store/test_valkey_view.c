@@ -99,6 +99,26 @@ static void a_replica_counts_until_the_cluster_has_given_it_up(void **state)
     }
 }
 
+static void a_server_that_is_lost_is_told_with_its_slots(void **state)
+{
+    static const char *const replies[] = {
+        INFO_SERVER,
+        INFO_MASTER,
+        INFO_CLUSTER,
+        "$65\r\ncluster_state:fail\ncluster_slots_fail:77\ncluster_current_epoch:6\n\r\n",
+        "$1\r\nb\r\n",
+        "*2\r\n" SHARD("0", "9", "*1\r\n" NODE("b", "$1\r\n?", MASTER))
+            SHARD("10", "86", "*1\r\n" NODE_IN("a", "$2\r\nh1", MASTER, "$4\r\nfail")),
+        NULL};
+    g_autoptr(GError) error = NULL;
+    struct topology *topology;
+    kit_ok(view_of(replies, false, &topology, &error));
+    assert_int_equal(topology->lost, 77);
+    assert_true(topology->nodes[0].online);
+    assert_false(topology->nodes[1].online);
+    topology_unref(topology);
+}
+
 static void a_server_without_a_cluster_is_a_topology_of_one(void **state)
 {
     static const char *const replies[] = {INFO_SERVER, INFO_MASTER, INFO_NO_CLUSTER, REFUSED, REFUSED, REFUSED, NULL};
@@ -189,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cluster_is_read_from_its_shards),
         cmocka_unit_test(a_replica_counts_until_the_cluster_has_given_it_up),
+        cmocka_unit_test(a_server_that_is_lost_is_told_with_its_slots),
         cmocka_unit_test(a_server_without_a_cluster_is_a_topology_of_one),
         cmocka_unit_test(a_sentinel_is_no_store),
         cmocka_unit_test(what_no_cluster_would_say_is_refused),

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""A cluster that no failover mends: a slot that nobody owns, a primary that is gone and has no replica. A run waits for as long
+as a failover may take, is halted, says why and what to do, and goes on once the cluster is whole."""
+
+import contextlib
+import time
+
+from livedata import FIX_LUA, Judge, Story, owners, read, rows, seed
+from servers import each_kind, need_client, wait_for
+from stand import among, must, run_all, same
+
+KEYS = 3000
+PATIENCE = 4 # seconds
+
+SPEC = """
+sluice: 1
+name: fix
+source: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
+transform: {{ lua: fix.lua }}
+target: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
+partitions: {{ size: 250 }}
+stages: [{{ name: full, scope: 100% }}]
+protect: {{ errors: 50%, rate: {{ max: 1000/s }} }}
+"""
+
+
+def halts(stand, cluster, harm, says, mend):
+    """Harmed while it writes, it is halted; mended, it goes on, and every key is repaired once."""
+    seed(cluster, rows(KEYS))
+    begin = read(cluster)
+    stand.write("fix.lua", FIX_LUA)
+    hosts = ",".join(node.address for node in cluster.nodes)
+    stand.write("fix.yaml", SPEC.format(uri=f"valkey://{hosts}/?failover={PATIENCE}s"))
+    run_begin = time.time()
+    process = stand.start("run", "fix.yaml", "--yes", "--json")
+    stand.until(process, lambda line: line["type"] == "progress" and line["text"] == "writing" and line["done"] > 0)
+    harm()
+    harmed = time.monotonic()
+    done = stand.finish(process).ended(5)
+    must(time.monotonic() - harmed > PATIENCE, "it did not wait for a failover")
+    among([*says, "CLUSTER ADDSLOTS", "sluice resume fix.1"], done.out + done.err)
+    now = stand.status("fix")
+    same(now["state"], "halted", "state")
+    among(says, now["reason"], "reason")
+    among(says, stand.sluice("run", "fix.yaml", "--yes").ended(5).err, "what run says")
+    mend()
+    cluster.wait_whole()
+    stand.sluice("resume", "fix.1", "--reason", "mended", timeout=120).ended(0, 8)
+    judge = Judge(cluster, begin, Story([]), run_begin)
+    counts = judge.each(judge.repair).must_hold()
+    must(counts["repaired"] > KEYS * 9 // 10, dict(counts))
+
+
+@each_kind("a slot that nobody owns halts a run once a failover would be over; given an owner again, the run goes on")
+def slot_without_owner(stand, servers):
+    cluster = servers.cluster(primaries=3, replicas=0)
+    slot, owner = next((slot, node) for slot, node in owners(cluster).items() if slot > 9000)
+
+    def nobody():
+        for node in cluster.nodes:
+            with contextlib.suppress(need_client().ResponseError): # it has heard that there is no owner
+                node.call("CLUSTER", "DELSLOTS", slot)
+        return all(cluster.info(node)["cluster_slots_assigned"] == "16383" for node in cluster.nodes)
+    halts(stand, cluster, lambda: wait_for(nobody, "a slot without owner"), [f"no server owns slot {slot}"],
+          lambda: owner.call("CLUSTER", "ADDSLOTS", slot))
+
+
+@each_kind("a primary that is killed and has no replica halts a run once a failover would be over; started again, the run goes on")
+def lost_shard(stand, servers):
+    cluster = servers.cluster(primaries=3, replicas=0, appendonly="yes", appendfsync="always")
+    victim = cluster.nodes[1]
+    halts(stand, cluster, victim.kill, [victim.address, "without a server"], victim.start)
+
+
+if __name__ == "__main__":
+    run_all()
