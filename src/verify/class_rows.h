@@ -13,5 +13,5 @@ ROW(FILTERED,      "filtered",      "left out by `where` or the transform, and t
 ROW(GONE,          "gone",          "listed, then deleted in the source before it was read")
 ROW(EXPIRED,       "expired",       "expired between the reads")
 ROW(APPEARED,      "appeared",      "came up after the listing, and the run would have changed nothing for it")
-ROW(IN_DOUBT,      "in_doubt",      "never still long enough, or the run itself does not know; counts against the gate")
+ROW(IN_DOUBT,      "in_doubt",      "never still, and not in every reading the application's own; or the run itself does not know. Counts against the gate")
 /* clang-format on */

@@ -82,28 +82,6 @@ static bool compare_all(struct pass *pass, GArray *subjects, size_t *ret_unequal
     return true;
 }
 
-/* A difference counts only if the same pair of digests persists, from one look to the next; what keeps moving is in
- * doubt. */
-static bool look_again(struct pass *pass, GArray *subjects, GError **error)
-{
-    size_t unequal;
-    bool moving = true;
-    for (int look = 0; look < LOOKS && moving; look++) {
-        for (size_t i = 0; i < subjects->len; i++)
-            subject_at(subjects, i)->first_live = subject_at(subjects, i)->live_digest;
-        world_sleep_us(pass->input->world, pass->input->again_after_ms * 1000, pass->input->cancel);
-        if (!read_live(pass, subjects, error) || !compare_all(pass, subjects, &unequal, error))
-            return false;
-        moving = false;
-        for (size_t i = 0; i < subjects->len; i++) {
-            struct subject *subject = subject_at(subjects, i);
-            subject->stood = !subject->equal && digest_equal(subject->first_live, subject->live_digest);
-            moving |= undecided(subject);
-        }
-    }
-    return true;
-}
-
 /* --- what the run recorded
  * -------------------------------------------------------------------------------------------- */
 
@@ -188,12 +166,11 @@ static bool expired(const struct pass *pass, const struct subject *subject)
            subject->live.presence != RECORD_PRESENT;
 }
 
-static enum verify_class class_of(const struct pass *pass, const struct subject *subject)
+/* What the newest reading says by itself; not equal. */
+static enum verify_class class_of_reading(const struct pass *pass, const struct subject *subject)
 {
     bool present = subject->live.presence == RECORD_PRESENT;
-    if (subject->equal)
-        return VERIFY_EQUAL;
-    if (subject->live.presence == RECORD_FAULT || !subject->stood)
+    if (subject->live.presence == RECORD_FAULT)
         return VERIFY_IN_DOUBT;
     if (expired(pass, subject))
         return VERIFY_EXPIRED;
@@ -206,6 +183,54 @@ static enum verify_class class_of(const struct pass *pass, const struct subject 
         return VERIFY_SUPERSEDED;
     /* Without a run there is no record of what was written: what is not equal differs. */
     return pass->input->catalog ? VERIFY_CHANGED_SINCE : VERIFY_DIFFERING;
+}
+
+/* --- looking again
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* Neither what the run wrote nor what stood there before. */
+static bool is_theirs(enum verify_class class)
+{
+    return class == VERIFY_CHANGED_SINCE || class == VERIFY_SUPERSEDED;
+}
+
+static void note_reading(const struct pass *pass, struct subject *subject)
+{
+    subject->first_live = subject->live_digest;
+    subject->theirs = subject->theirs && is_theirs(class_of_reading(pass, subject));
+}
+
+/* A difference counts only if the same pair of digests persists, from one look to the next. What keeps moving is the
+ * application's where every reading showed a write of its own, and in doubt else. */
+static bool look_again(struct pass *pass, GArray *subjects, GError **error)
+{
+    size_t unequal;
+    bool moving = true;
+    for (size_t i = 0; i < subjects->len; i++)
+        subject_at(subjects, i)->theirs = true;
+    for (int look = 0; look < LOOKS && moving; look++) {
+        for (size_t i = 0; i < subjects->len; i++)
+            if (undecided(subject_at(subjects, i)))
+                note_reading(pass, subject_at(subjects, i));
+        world_sleep_us(pass->input->world, pass->input->again_after_ms * 1000, pass->input->cancel);
+        if (!read_live(pass, subjects, error) || !compare_all(pass, subjects, &unequal, error))
+            return false;
+        moving = false;
+        for (size_t i = 0; i < subjects->len; i++) {
+            struct subject *subject = subject_at(subjects, i);
+            subject->stood = !subject->equal && digest_equal(subject->first_live, subject->live_digest);
+            moving |= undecided(subject);
+        }
+    }
+    return true;
+}
+
+static enum verify_class class_of(const struct pass *pass, const struct subject *subject)
+{
+    if (subject->equal)
+        return VERIFY_EQUAL;
+    enum verify_class class = class_of_reading(pass, subject);
+    return subject->stood || (subject->theirs && is_theirs(class)) ? class : VERIFY_IN_DOUBT;
 }
 
 static void add_to_sums(struct pass *pass, const struct subject *subject)
@@ -277,7 +302,7 @@ bool judge_subjects(struct pass *pass, const struct verify_part *part, GArray *s
     if (!wanted_digests(pass, subjects, error) || !read_live(pass, subjects, error) ||
         !compare_all(pass, subjects, &unequal, error))
         return false;
-    if (unequal > 0 && (!look_again(pass, subjects, error) || !recorded(pass, part, subjects, error)))
+    if (unequal > 0 && (!recorded(pass, part, subjects, error) || !look_again(pass, subjects, error)))
         return false;
     for (size_t i = 0; i < subjects->len; i++)
         if (!judge(pass, subject_at(subjects, i), error))

@@ -101,7 +101,8 @@ struct subject {
     struct slice live_document;
     struct digest wanted_digest, live_digest, first_live;
     bool equal;
-    bool stood; /* not equal, and the same in two looks: it is not read again */
+    bool stood;  /* not equal, and the same in two looks: it is not read again */
+    bool theirs; /* every reading so far showed a write of the application */
 };
 
 /* The wanted document becomes what the target gives back of it, and gets its digest. One that the target cannot hold

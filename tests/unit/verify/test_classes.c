@@ -207,18 +207,46 @@ static void a_difference_that_goes_away_is_none(void **state)
     scene_done(&scene);
 }
 
+#define AGAIN_US 200000 /* between two looks; whoever watches the run sleeps too */
+
 static void put_another(struct scene *scene, int64_t us)
 {
+    if (us != AGAIN_US)
+        return;
     g_autofree char *json = g_strdup_printf("{\"moving\":%" PRId64 "}", scene->fake.now_us);
     scene_put(scene, "items", "k", json);
 }
 
-static void what_never_stands_still_is_in_doubt_and_counts(void **state)
+static void what_the_application_writes_all_the_time_is_the_applications(void **state)
+{
+    static const char *const SPEC[] = {SAME, ELSEWHERE};
+    for (size_t i = 0; i < G_N_ELEMENTS(SPEC); i++) {
+        struct scene scene;
+        begin(&scene, SPEC[i]);
+        scene_put(&scene, "items", "k", "{\"at\":1,\"times\":7}");
+        scene.asleep = put_another;
+        judge(&scene, VERIFY_CHANGED_SINCE, true);
+        scene_done(&scene);
+    }
+}
+
+/* Every other time what stood there before the run. */
+static void put_another_or_the_pre_image(struct scene *scene, int64_t us)
+{
+    int64_t expires_at_ms;
+    g_autofree char *now = scene_json(scene, "items", "k", &expires_at_ms);
+    if (us == AGAIN_US && strstr(now, "moving"))
+        scene_put(scene, "items", "k", "{\"at\":1,\"times\":0}");
+    else
+        put_another(scene, us);
+}
+
+static void what_never_stands_still_and_was_once_not_theirs_is_in_doubt_and_counts(void **state)
 {
     struct scene scene;
     begin(&scene, SAME);
     scene_put(&scene, "items", "k", "{\"at\":1,\"times\":0}");
-    scene.asleep = put_another;
+    scene.asleep = put_another_or_the_pre_image;
     judge(&scene, VERIFY_IN_DOUBT, false);
     scene_done(&scene);
 }
@@ -317,7 +345,8 @@ int main(void)
         cmocka_unit_test(gone_is_listed_and_no_longer_there),
         cmocka_unit_test(expired_is_no_difference),
         cmocka_unit_test(a_difference_that_goes_away_is_none),
-        cmocka_unit_test(what_never_stands_still_is_in_doubt_and_counts),
+        cmocka_unit_test(what_the_application_writes_all_the_time_is_the_applications),
+        cmocka_unit_test(what_never_stands_still_and_was_once_not_theirs_is_in_doubt_and_counts),
         cmocka_unit_test(the_report_names_the_fields_that_differ),
         cmocka_unit_test(the_report_of_equal_sides_is_empty),
         cmocka_unit_test(a_transform_that_remembers_is_found),
