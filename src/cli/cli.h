@@ -130,6 +130,8 @@ void print_bar(GString *into, size_t cells, const struct bar *bar);
 void print_plan_brief(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast);
 void print_plan(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast);
 json_t *print_plan_json(const struct plan *plan, const struct forecast *forecast);
+/* What lies between two runs, in words: the document of `diff --json`. */
+void print_diff(FILE *out, const json_t *diff);
 /* What a key is where the spec is silent, as the plan decided it; NULL: as its row says. */
 const char *print_decided(const struct plan *plan, const char *key);
 /* Every value in force and its origin (--show-spec): of the spec, and of the options of the call. */
@@ -164,6 +166,7 @@ void progress_break(struct progress *progress);
 /* --- commands ----------------------------------------------------------------------------------------------------- */
 
 int command_completion(struct cli *cli, GError **error);
+int command_diff(struct cli *cli, GError **error);
 int command_doctor(struct cli *cli, GError **error);
 int command_dump(struct cli *cli, GError **error);
 int command_init(struct cli *cli, GError **error);

@@ -38,6 +38,10 @@ COMMAND(wait,       "RUN",           1, 1, "block until the run is in a state",
         "another state, or waits for a person, so that the one waited for cannot come by itself.",
         DOCUMENT, OPTION_FOR, OPTION_TIMEOUT)
 COMMAND(list,       "",              0, 0, "the runs, newest first", "", DOCUMENT, OPTION_COUNT)
+COMMAND(diff,       "RUN RUN",       2, 2, "what lies between two runs: what they were made from, what was planned, what came of it",
+        "Texts line by line, the frozen plan figure by figure, stages, outcomes; and where both have listed their keys, which\n"
+        "of them ended otherwise, with examples (--limit, 10).",
+        DOCUMENT, OPTION_LIMIT)
 COMMAND(pause,      "RUN…",          0, 1000, "pause runs, from any terminal",
         "It holds against everything until `sluice resume`. --all pauses every run of the home that is not at its end.",
         LINES, OPTION_ALL, OPTION_REASON)

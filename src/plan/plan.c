@@ -37,7 +37,9 @@ void plan_free(struct plan *plan)
 
 void plan_discard(const struct plan *plan, const struct world *world)
 {
-    const char *const paths[] = {plan->listing_path, plan->skip_path};
+    char uid[HEX_TEXT(sizeof plan->uid)];
+    g_autofree char *texts = home_path(plan->home, HOME_TEXTS, hex_text(plan->uid, sizeof plan->uid, uid));
+    const char *const paths[] = {plan->listing_path, plan->skip_path, texts};
     for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
         if (paths[i])
             file_unlink(world, paths[i], NULL);

@@ -5,6 +5,7 @@
 #include "catalog/ledger.h"
 #include "plan/home.h"
 #include "plan/plan_file.h"
+#include "plan/texts.h"
 #include "run/ending.h"
 #include "run/supersede.h"
 #include "run/watch.h"
@@ -56,7 +57,7 @@ static bool create(struct catalog *catalog, const struct run_config *config, con
     g_autofree char *spec_path = g_canonicalize_filename(plan->spec->path, NULL);
     new.spec_path = spec_path;
     ret->mem = arena_new(1 << 20);
-    return catalog_run_create(catalog, &new, ret->mem, &ret->run, error);
+    return plan_texts_keep_durable(plan, error) && catalog_run_create(catalog, &new, ret->mem, &ret->run, error);
 }
 
 /* Both ways out of a bad run, and the two others. */

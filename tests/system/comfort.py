@@ -154,6 +154,65 @@ def _(stand):
     among("usage: sluice explain", stand.sluice("explain", "a", "b", "c").ended(2).err)
 
 
+# --- diff
+
+
+def between(stand, *arguments):
+    return stand.sluice("diff", *arguments, "--json").ended(0).json()
+
+
+@test("diff: texts line by line, the plan figure by figure, stages, outcomes, and the keys that ended otherwise")
+def _(stand):
+    items(stand)
+    stand.sluice("run", "load.yaml", "--yes").ended(8)
+    stand.sluice("run", "fix.yaml", "--yes").ended(8)
+    stand.sluice("rollback", "fix.1", "--yes").ended(0)
+    stand.write("fix.lua", FIX_LUA.replace('if doc.v % 5 == 3 then return doc end', 'if doc.v % 5 == 3 then return nil end'))
+    stand.write("fix.yaml", FIX + "workers: 3\n")
+    stand.put("items", ['zz\t{"id":"zz","n":1,"v":4}'])
+    stand.sluice("run", "fix.yaml", "--yes").ended(8)
+    found = between(stand, "fix.1", "fix.2")
+    same((found["type"], found["a"]["run"], found["b"]["run"], found["b"]["state"]), ("diff", "fix.1", "fix.2", "done"), "runs")
+    texts = {text["what"]: text for text in found["texts"]}
+    same({what: text["same"] for what, text in texts.items()}, {"spec": False, "contract": True, "transform": False}, "texts")
+    same([(line["op"], line["text"]) for line in texts["spec"]["files"][0]["lines"]], [("+", "workers: 3")], "the spec's lines")
+    same([(line["op"], line["line"]) for line in texts["transform"]["files"][0]["lines"]], [("-", 6), ("+", 6)], "the transform's")
+    same({row["key"]: (row["a"], row["b"]) for row in found["plan"] if row["key"] in ("limits.workers", "counts.listed")},
+         {"limits.workers": (2, 3), "counts.listed": (397, 398)}, "the plan")
+    records = {row["outcome"]: (row["a"], row["b"]) for row in found["records"]}
+    before, after = stand.status("fix.1")["records"], stand.status("fix.2")["records"]
+    for word in ("filtered", "unchanged", "listed", "restored"):
+        same(records[word], (before[word], after[word]), word)
+    keys = found["keys"]
+    same((keys["both"], keys["only_a"], keys["only_b"]), (397, 0, 1), "keys")
+    same([(move["a"], move["b"], move["keys"]) for move in keys["moves"]], [("unchanged", "filtered", keys["other_outcome"])], "moves")
+    must(keys["other_outcome"] == before["unchanged"] and len(keys["examples"]) == 10, keys)
+    must(all(int(row["key"][1:]) % 5 == 3 for row in keys["examples"]), keys["examples"])
+    same(len(between(stand, "fix.1", "fix.2", "--limit", "3")["keys"]["examples"]), 3, "examples")
+    words = stand.sluice("diff", "fix.1", "fix.2").ended(0).out
+    among(["fix.1 (rolled-back", "+    8  workers: 3", "contract   the same", "limits.workers", "2 -> 3", "unchanged -> filtered", "k0003"], words)
+
+
+@test("diff: a run and itself differ in nothing; other specs, no listing, no texts, no run")
+def _(stand):
+    items(stand)
+    stand.sluice("run", "load.yaml", "--yes").ended(8)
+    stand.sluice("run", "fix.yaml", "--yes").ended(8)
+    itself = between(stand, "fix.1", "fix")
+    same((itself["plan"], itself["records"], itself["stages"], itself["keys"]["other_outcome"], itself["keys"]["both"]), ([], [], [], 0, 397), "itself")
+    must(all(text["same"] and text["files"] == [] for text in itself["texts"]), itself["texts"])
+    other = between(stand, "load", "fix")
+    same(other["keys"], None, "keys of files")
+    among("not compared", stand.sluice("diff", "load", "fix").ended(0).out)
+    for path in stand.path("home/texts").iterdir():
+        path.unlink()
+    old = between(stand, "load", "fix")
+    same([text["files"] for text in old["texts"]], [None] * 3, "texts that were not kept")
+    among("its text was not kept", stand.sluice("diff", "load", "fix").ended(0).out)
+    stand.sluice("diff", "load", "none.1").ended(9)
+    stand.sluice("diff", "load").ended(2)
+
+
 # --- try
 
 LOAD = """
