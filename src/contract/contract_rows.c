@@ -17,7 +17,7 @@ static const struct row_form form_literal = {.read = store_node, .schema = "{}"}
 static const struct row_form form_literals = {.read = store_node, .schema = SOME_OF("")};
 static const struct row_form form_unique = {
     .read = store_node,
-    .schema = SOME_OF(", \"uniqueItems\": true, \"items\": " SCHEMA_TEXT),
+    .schema = SOME_OF(", \"uniqueItems\": true, \"items\": " SCHEMA_PATTERN(SCHEMA_PATH_NAMES)),
 };
 static const struct row_form form_pattern = {
     .read = store_node,
