@@ -156,6 +156,7 @@ static bool do_read(struct exec *exec, struct op *op, GError **error)
 static bool do_look(struct exec *exec, struct op *op, GError **error)
 {
     struct call call = source_call(exec, op->read.mem);
+    call.small = op->read.small;
     return op->read.n == 0 || store_read(exec->source, &call, op->read.io, op->read.n, error);
 }
 

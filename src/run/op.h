@@ -110,7 +110,8 @@ struct op {
             struct record *io;
             size_t n;
             struct arena *mem;
-        } read; /* READ and LOOK */
+            bool small; /* LOOK: as struct call has it */
+        } read;         /* READ and LOOK */
         struct {
             struct undo_batch batch;
             struct undo_position ret;

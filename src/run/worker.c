@@ -354,18 +354,24 @@ static void wait_done(struct worker *worker, struct op *op)
 }
 
 #define MAX_LOOKS 3
+/* Of a record that was no larger than this, and no longer ago, nobody asks the size again. */
+#define LOOK_SMALL_BYTES (64u << 10)
+#define LOOK_SOON_US     2000000
 
-static bool wants_look(const struct worker *worker, size_t i)
+static bool may_look(const struct row *row)
 {
-    const struct row *row = &g_array_index(worker->batch.rows, struct row, i);
-    if (row->looks >= MAX_LOOKS || row->rec.presence != RECORD_PRESENT)
-        return false;
-    for (size_t k = 0; k < worker->batch.items->len; k++) {
-        const struct item *item = &g_array_index(worker->batch.items, struct item, k);
-        if (item->row == i && item->applied)
-            return true;
+    return row->looks < MAX_LOOKS && row->rec.presence == RECORD_PRESENT;
+}
+
+/* Rows of which something was written in this round. */
+static bool *rows_written(const struct batch_work *batch)
+{
+    bool *written = g_new0(bool, batch->rows->len + 1);
+    for (size_t k = 0; k < batch->items->len; k++) {
+        const struct item *item = &g_array_index(batch->items, struct item, k);
+        written[item->row] = written[item->row] || item->applied;
     }
-    return false;
+    return written;
 }
 
 /* All items have ended. Where source and target are both live, what was written is held against its source once more.
@@ -373,14 +379,18 @@ static bool wants_look(const struct worker *worker, size_t i)
 static void look_next(struct worker *worker, struct op *op)
 {
     struct batch_work *batch = &worker->batch;
+    g_autofree bool *written = rows_written(batch);
     g_array_set_size(batch->looked, 0);
     g_array_set_size(batch->images, 0);
+    op->read.small = worker->batch_us < LOOK_SOON_US;
     for (size_t i = 0; job_looks_again(worker->job) && i < batch->rows->len; i++) {
-        if (!wants_look(worker, i))
+        const struct row *row = batch_row(batch, i);
+        if (!written[i] || !may_look(row))
             continue;
-        struct record image = {.key = batch_row(batch, i)->rec.key};
+        struct record image = {.key = row->rec.key};
         g_array_append_val(batch->looked, i);
         g_array_append_val(batch->images, image);
+        op->read.small = op->read.small && row->rec.raw.len <= LOOK_SMALL_BYTES;
     }
     op->kind = OP_LOOK;
     op->read.io = (struct record *)(void *)batch->images->data;

@@ -49,6 +49,8 @@ struct call {
     const atomic_bool *cancel; /* NULL: cannot be cancelled */
     const struct dataset *ds;
     struct arena *mem;
+    /* store_read(): each of these records was small a moment ago, so that a driver need not ask for its size first. */
+    bool small;
 };
 
 /* Whether the call may go on: TIMED_OUT past its deadline, CANCELLED when given up. The wrappers of calls.h ask once

@@ -100,7 +100,7 @@ bool valkey_read(struct session *session, const struct call *call, struct record
         if (server_key(&reading, &io[i], own->mem, &keys[i], error))
             asked[left++] = i;
     struct valkey_reads reads = {.io = io, .keys = keys, .asked = asked, .n = left};
-    if (!valkey_weigh(session, call, &reads, error))
+    if (!call->small && !valkey_weigh(session, call, &reads, error))
         return false;
     left = reads.n;
     for (unsigned round = 0; left && round < READ_ROUNDS; round++)
