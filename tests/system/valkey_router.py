@@ -480,8 +480,9 @@ def lists_moving(bench):
         keys |= filled(client, 3000, prefix=f"key:{{{tag}}}")
     router, file = bench.router(uri_of(cluster.nodes[0])), bench.stand.path("keys")
     lists(router, file, keys, "at rest")
-    for most in (0, 1000, 8): # 8: nearly every slot is too large for one call
-        with cluster.moving(seed=most) as moved:
+    large = [client.keyslot(f"key:{{{tag}}}") for tag in range(10)]
+    for most, slots in ((0, None), (1000, None), (1000, large), (8, None)): # 8: nearly every slot is too large for one call
+        with cluster.moving(slots=slots, seed=most) as moved:
             wait_for(lambda: moved, "a slot that moved")
             before = len(moved)
             found, _ = router.listing(file, most=most, each=lambda number: number % 20 or wait_more(moved))
