@@ -251,16 +251,20 @@ class Scenario:
 class Superseding(Scenario):
     """job.1 died in the middle, or is done; its transform is mended, and job.2 takes it back first."""
 
-    def __init__(self, name, spec, seeded, dies):
+    def __init__(self, name, spec, seeded, dies, records=RECORDS):
         super().__init__(name, spec, seeded, False)
-        self.dies = dies
+        self.dies, self.records = dies, records
         self.command = ("run", "job.yaml", "--yes", "--supersede", "job.1")
         self.steps = [Step(self.command, DONE)]
 
-    # A copy of a store is another store, and what job.1 wrote would not stand in it: each life has a job.1 of its own.
+    # A copy of a store is another store, and what job.1 wrote would not stand in it: each life has a job.1 of its own. It has
+    # one worker, so that it leaves the same in every life.
     def begin(self, stand):
+        spec = (stand.dir / "job.yaml").read_text()
+        (stand.dir / "job.yaml").write_text(spec + "workers: 1\n")
         code = stand.sluice("run", "job.yaml", "--yes", dies=self.dies)
         assert code in ((-signal.SIGKILL,) if self.dies else DONE), f"job.1 ended with {code}: {stand.last.stderr}"
+        (stand.dir / "job.yaml").write_text(spec)
         (stand.dir / "t.lua").write_text(TRANSFORM.replace("1.19", "1.07"))
 
     def prepare(self, root):
@@ -304,7 +308,7 @@ SCENARIOS = [
     Scenario("sink", SINK, False, False),
     Scenario("sink-back", SINK, False, True),
     Superseding("in-place-superseded", IN_PLACE, True, "cas.after:3"),
-    Superseding("fill-superseded", FILL, False, None),
+    Superseding("fill-superseded", FILL, False, None, records=1500),
     Gated("gated", GATED),
 ]
 
@@ -353,6 +357,19 @@ def points_of(scenario, base):
     return passed, scenario.look(stand), stand.counts()
 
 
+UNDISTURBED = 3
+
+
+def certain_points(scenario, base):
+    """The same, of several lives: a point that was passed in one of them only was passed by chance (a catalog that was busy
+    just then), and no death can be asked for there."""
+    found = [points_of(scenario, base) for _ in range(UNDISTURBED)]
+    always = set.intersection(*(set(passed) for passed, _, _ in found))
+    by_chance = set().union(*(passed for passed, _, _ in found)) - always
+    print("# passed by chance:", ", ".join(sorted(point for _, point in by_chance)) or "none")
+    return {place: min(passed[place] for passed, _, _ in found) for place in always}, *found[0][1:]
+
+
 def lives(stand, step, dies):
     return stand.sluice(*step.command, user=step.user, dies=dies)
 
@@ -369,13 +386,10 @@ def dies_in(scenario, base, place):
     return None
 
 
-NOT_THERE = "it did not die there"
-
-
 def die_once(scenario, base, place, wanted, counts):
     stand = dies_in(scenario, base, place)
     if not stand:
-        return NOT_THERE
+        return "it did not die there"
     why = stand.unexplained()
     for step in scenario.steps[place[0]:]:
         code = lives(stand, step, None)
@@ -392,17 +406,13 @@ def die_at_every_point(root):
             report(True, f"{scenario.name} # SKIP {scenario.skipped()}")
             continue
         base = scenario.prepare(root)
-        passed, wanted, counts = points_of(scenario, base)
+        passed, wanted, counts = certain_points(scenario, base)
         print(f"# {scenario.name}: {len(passed)} kill points are passed")
         for place in scenario.places(passed):
             step, point, nth = place
             why = die_once(scenario, base, place, wanted, counts)
             of = f" of step {step + 1}, {scenario.steps[step].command[0]}" if len(scenario.steps) > 1 else ""
-            name = f"{scenario.name}: dies at {point} number {nth}{of}"
-            if why == NOT_THERE and (step, point) not in points_of(scenario, base)[0]:
-                report(True, f"{name} # SKIP passed by chance once, and in four more lives not")
-                continue
-            report(not why, name, why)
+            report(not why, f"{scenario.name}: dies at {point} number {nth}{of}", why)
 
 
 def die_at_random_times(root):
