@@ -251,6 +251,22 @@ static void judge_memory(struct examining *examining, const char *name, struct s
                g_strdup("give it more memory (maxmemory), or run when it holds less"));
 }
 
+/* A hash is written as a whole, and neither HGETALL nor the etag shows when a field of it expires. Which hashes have
+ * such fields a server does not say; a copy as `raw` refuses each by name. */
+static void judge_field_expiries(struct examining *examining, const char *name, struct slice info)
+{
+    uint64_t n = info_field_expiries(info);
+    char count[UNITS_TEXT];
+    if (n == 0 || examining->wish->form != FORM_HASH || !examining->wish->writes)
+        return;
+    remark(
+        examining, REMARK_WARN,
+        g_strdup_printf("%s: %s hashes have fields that expire; one that a run writes would keep them for ever", name,
+                        units_count(n, count)),
+        g_strdup("do not write hashes of the dataset that have such fields (HPEXPIRETIME tells): leave them out with "
+                 "`where`, or by their keys"));
+}
+
 /* What makes a server refuse every write, as far as INFO tells it. */
 static void judge_writable(struct examining *examining, const char *name, struct slice info)
 {
@@ -304,6 +320,7 @@ static bool look_at_server(struct examining *examining, const struct valkey_host
     }
     judge_memory(examining, name, answer.bytes);
     judge_durability(examining, name, answer.bytes);
+    judge_field_expiries(examining, name, answer.bytes);
     if (examining->wish->writes)
         judge_writable(examining, name, answer.bytes);
     return true;

@@ -71,6 +71,24 @@ static bool info_replica(struct slice line, struct slice *ret)
     return ret->len > 0;
 }
 
+uint64_t info_field_expiries(struct slice info)
+{
+    static const char *const NAMES[] = {"subexpiry", "keys_with_volatile_items"}; /* Redis, Valkey */
+    uint64_t sum = 0;
+    for (struct slice line, text; info_line(&info, &line);) {
+        const uint8_t *colon = line.len ? memchr(line.data, ':', line.len) : NULL;
+        if (!colon || line.len < 3 || memcmp(line.data, "db", 2) != 0 || !g_ascii_isdigit(line.data[2]))
+            continue;
+        struct slice parts = slice_of(colon + 1, line.len - (size_t)(colon + 1 - line.data));
+        for (size_t i = 0; i < G_N_ELEMENTS(NAMES); i++) {
+            uint64_t hashes;
+            if (info_part(parts, NAMES[i], &text) && int_parse_u64(text, &hashes))
+                sum += hashes;
+        }
+    }
+    return sum;
+}
+
 uint32_t info_replicas(struct slice info, int64_t *ret_offset)
 {
     uint32_t online = 0;

@@ -10,6 +10,10 @@ int64_t info_number(struct slice info, const char *name);
 /* Whether there is such a line, and it says exactly this. */
 bool info_says(struct slice info, const char *name, const char *value);
 
+/* How many hashes have fields that expire, of INFO keyspace (Redis 7.4, Valkey 9), over all databases; older servers,
+ * which know no such fields, say nothing: 0. */
+uint64_t info_field_expiries(struct slice info);
+
 /* The replicas that are connected and in step, of INFO replication; *ret_offset the smallest that one of them has
  * acknowledged, INT64_MAX where there is none. */
 uint32_t info_replicas(struct slice info, int64_t *ret_offset);

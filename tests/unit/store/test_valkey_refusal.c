@@ -105,6 +105,17 @@ static void info_is_read_line_by_line(void **state)
     assert_true(offset == INT64_MAX);
 }
 
+static void hashes_whose_fields_expire_are_counted_over_all_databases(void **state)
+{
+    static const char REDIS[] = "# Keyspace\r\ndb0:keys=9,expires=1,avg_ttl=0,subexpiry=4\r\n"
+                                "db12:keys=3,expires=0,avg_ttl=0,subexpiry=2\r\ndbsize:subexpiry=100\r\n";
+    static const char VALKEY[] = "db0:keys=9,expires=1,avg_ttl=0,keys_with_volatile_items=3\r\n";
+    static const char OLDER[] = "db0:keys=9,expires=1,avg_ttl=0\r\n";
+    assert_int_equal(info_field_expiries(slice_of_text(REDIS)), 6);
+    assert_int_equal(info_field_expiries(slice_of_text(VALKEY)), 3);
+    assert_int_equal(info_field_expiries(slice_of_text(OLDER)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +125,7 @@ int main(void)
         cmocka_unit_test(a_redirection_to_nowhere_leads_nowhere),
         cmocka_unit_test(a_refusal_that_nobody_gets_over_says_where_what_and_why),
         cmocka_unit_test(info_is_read_line_by_line),
+        cmocka_unit_test(hashes_whose_fields_expire_are_counted_over_all_databases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
