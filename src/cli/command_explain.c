@@ -2,12 +2,15 @@
 #include "base/nearest.h"
 #include "cli/cli.h"
 #include "contract/contract.h"
+#include "gen/gen.h"
 
 /* One word of one table. */
 struct entry {
     const char *kind, *name, *words;
-    const struct spec_row *row; /* a key of spec or contract */
-    int number;                 /* of an error, outcome or state: its place in its table; of an exit: the status */
+    const struct spec_row *row;      /* a key of spec or contract */
+    int number;                      /* of an error, outcome or state: its place in its table; of an exit: the status */
+    const struct gen_row *generator; /* of a fault */
+    const struct gen_fault_row *fault;
 };
 
 static const char *const CLASSES[] = {
@@ -58,6 +61,15 @@ static void add_words(GArray *entries)
     }
 }
 
+static void add_faults(GArray *entries)
+{
+    for (size_t i = 0; gen_at(i); i++)
+        for (size_t j = 0; gen_at(i)->fault_at(j); j++) {
+            const struct gen_fault_row *row = gen_at(i)->fault_at(j);
+            add(entries, (struct entry){"fault", row->word, row->words, .generator = gen_at(i), .fault = row});
+        }
+}
+
 static GArray *all_entries(GPtrArray *owned)
 {
     GArray *entries = g_array_new(FALSE, FALSE, sizeof(struct entry));
@@ -68,6 +80,7 @@ static GArray *all_entries(GPtrArray *owned)
     add_keys(entries, "contract", rows, n);
     add_results(entries, owned);
     add_words(entries);
+    add_faults(entries);
     return entries;
 }
 
@@ -249,6 +262,17 @@ static void state_text(struct cli *cli, const struct entry *entry)
     line(cli, "next", next->len ? next->str : "none");
 }
 
+static void fault_text(struct cli *cli, const struct entry *entry)
+{
+    g_autofree char *share = entry->fault->per_million
+                                 ? g_strdup_printf("%" G_GUINT32_FORMAT " in a million", entry->fault->per_million)
+                                 : g_strdup("by rule: whatever fits the words");
+    g_autofree char *of = g_strconcat("sluice gen ", entry->generator->name, NULL);
+    line(cli, "of", of);
+    line(cli, "share", share);
+    line(cli, "ends", entry->fault->ends);
+}
+
 /* --- as JSON
  * ----------------------------------------------------------------------------------------------------------- */
 
@@ -307,6 +331,14 @@ static void state_json(json_t *into, const struct entry *entry)
     json_object_set_new(into, "next", next);
 }
 
+static void fault_json(json_t *into, const struct entry *entry)
+{
+    json_object_set_new(into, "gen", json_string(entry->generator->name));
+    json_object_set_new(into, "per_million",
+                        entry->fault->per_million ? json_integer(entry->fault->per_million) : json_null());
+    json_object_set_new(into, "ends", json_string(entry->fault->ends));
+}
+
 /* --- printing
  * ---------------------------------------------------------------------------------------------------------- */
 
@@ -324,6 +356,7 @@ static const struct kind {
     {"class", "what a verification finds of a key", NULL, NULL},
     {"state", "of a run", state_text, state_json},
     {"capability", "what a store can do", NULL, NULL},
+    {"fault", "planted in synthetic data", fault_text, fault_json},
 };
 
 static const struct kind *kind_of(const struct entry *entry)

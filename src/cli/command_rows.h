@@ -85,9 +85,10 @@ COMMAND(explain,    "[KEY]",         0, 2, "what a key of spec or contract means
         "the name: `explain contract version`. Without a name all of the kind are listed, without a kind all.\n"
         "`explain --schema spec` and `explain --schema contract` print the JSON Schema that an editor wants.",
         DOCUMENT, OPTION_SCHEMA)
-COMMAND(gen,        "NAME",          1, 1, "synthetic data with known faults in it: `gen customers`",
+COMMAND(gen,        "NAME",          1, 1, "synthetic data with known faults in it: `gen customers`, `gen events`",
         "NDJSON, the same on every machine for the same number and seed. With --faults, every fault that was planted is\n"
-        "listed: line, key, fault, what the field should be and what it is, and how such a record ends.",
+        "listed: line, key, fault, what the field should be and what it is, and how such a record ends. `sluice explain fault`\n"
+        "has the faults of each.",
         LINES, OPTION_RECORDS, OPTION_SEED, OPTION_OUT, OPTION_FAULTS)
 COMMAND(stores,     "",              0, 0, "the drivers and what each can do", "", DOCUMENT, OPTION_COUNT)
 COMMAND(audit,      "log|verify",    1, 1, "the ledger: print it, or check its chain",

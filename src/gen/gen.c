@@ -3,7 +3,8 @@
 #include "base/nearest.h"
 
 static const struct gen_row GENERATORS[] = {
-    {"customers", "customers with tiers, balances and addresses, as NDJSON", gen_customers},
+    {"customers", "customers with tiers, balances and addresses, as NDJSON", gen_customers, gen_customers_fault_at},
+    {"events", "payments of those customers as they come in, in a month, as NDJSON", gen_events, gen_events_fault_at},
 };
 
 const struct gen_row *gen_at(size_t i)

@@ -26,33 +26,32 @@ struct gen_sinks {
     struct gen_sink faults; /* put NULL: nowhere */
 };
 
+/* A fault that is planted; per_million 0: not drawn by chance, but wherever its rule says. */
+struct gen_fault_row {
+    const char *word, *ends, *words;
+    uint32_t per_million;
+};
+
 struct gen_row {
     const char *name, *words;
     bool (*run)(const struct gen_wish *wish, const struct gen_sinks *sinks, GError **error);
+    const struct gen_fault_row *(*fault_at)(size_t i); /* NULL: no more */
 };
 
 const struct gen_row *gen_at(size_t i);               /* NULL: no more */
 const struct gen_row *gen_find(const char *name);     /* NULL: there is none */
 const struct gen_row *gen_nearest(const char *typed); /* for "did you mean"; NULL: none is near */
 
-/* --- customers -----------------------------------------------------------------------------------------------------
- */
+/* Each line of a manifest: line, key, fault, ends (what becomes of such a record under the spec that the docs give),
+ * field, right (what should stand there), found (what does), and `of` where the line repeats another. */
 
-/* What becomes of a record with the fault under the starter spec (`sluice init`). */
-enum gen_fault {
-#define ROW(symbol, word, per_million, ends, words) GEN_FAULT_##symbol,
-#include "gen/fault_rows.h"
-#undef ROW
-    GEN_FAULT_COUNT,
-    GEN_FAULT_NONE = GEN_FAULT_COUNT
-};
-
-struct gen_fault_row {
-    const char *word, *ends, *words;
-    uint32_t per_million;
-};
-const struct gen_fault_row *gen_fault_row(enum gen_fault fault);
-
-/* Customers as NDJSON, in the order of a hash as an export gives them; keys (`username`) differ, but for the older
- * states that are planted. A line of the manifest: line, key, fault, ends, field, right (what stood there), found. */
+/* Customers, in the order of a hash as an export gives them; keys (`username`) differ, but for the older states that
+ * are planted. */
 bool gen_customers(const struct gen_wish *wish, const struct gen_sinks *sinks, GError **error);
+const struct gen_fault_row *gen_customers_fault_at(size_t i);
+
+/* What the customers of `gen customers` (of the same seed, a tenth of the number) paid in a month, in the order in
+ * which it was received; the busiest of them by Zipf's law with the exponent 9/8. Keys (`event`) differ, but for copies
+ * and later states that are planted. */
+bool gen_events(const struct gen_wish *wish, const struct gen_sinks *sinks, GError **error);
+const struct gen_fault_row *gen_events_fault_at(size_t i);

@@ -1,5 +1,7 @@
 #include "gen/pen.h"
 
+#include "record/datetime.h"
+
 enum { PEN_BYTES = 1 << 20 };
 
 void pen_init(struct pen *pen, const struct gen_sink *sink)
@@ -48,4 +50,17 @@ void pen_number(struct pen *pen, uint64_t value)
     for (uint64_t rest = value; rest >= 10; rest /= 10)
         width++;
     pen_digits(pen, value, width);
+}
+
+void pen_cents(struct pen *pen, uint64_t cents)
+{
+    pen_number(pen, cents / 100);
+    pen_text(pen, ".");
+    pen_digits(pen, cents % 100, 2);
+}
+
+void pen_time(struct pen *pen, int64_t ms)
+{
+    char text[DATETIME_TEXT];
+    pen_text(pen, datetime_text(ms, text));
 }

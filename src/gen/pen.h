@@ -21,3 +21,5 @@ void pen_text(struct pen *pen, const char *text);
 void pen_bytes(struct pen *pen, struct slice bytes);
 void pen_number(struct pen *pen, uint64_t value);
 void pen_digits(struct pen *pen, uint64_t value, unsigned width); /* with leading zeros; more digits are not shown */
+void pen_cents(struct pen *pen, uint64_t cents);                  /* 1250: 12.50 */
+void pen_time(struct pen *pen, int64_t ms);                       /* 2026-07-10T12:00:00.000Z */

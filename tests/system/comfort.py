@@ -137,7 +137,7 @@ def _(stand):
     same({row["kind"] for row in entries(stand, "capability")}, {"capability"}, "a kind")
     same([row["kind"] for row in entries(stand, "error")][:2], ["error", "error"], "a kind")
     among(["error contract (", "contract (a key of the contract)\n  contract  "], stand.sluice("explain", "contract").ended(0).out)
-    for kind in ("spec", "contract", "exit", "error", "outcome", "class", "state", "capability"):
+    for kind in ("spec", "contract", "exit", "error", "outcome", "class", "state", "capability", "fault"):
         among("\n" + kind + " (", "\n" + stand.sluice("explain", kind).ended(0).out)
 
 

@@ -1,54 +1,15 @@
 /* Generated customers: the same for the same wish, whole lines, faults as planned. What each fault does to its record
  * is looked at from outside, by tests/system/comfort.py. */
-#include "kit/kit.h"
-
-#include "gen/gen.h"
-
-struct gathered {
-    GString *text;
-    size_t puts, fail_at; /* 0: never */
-};
-
-static bool gather(void *self, struct slice bytes, GError **error)
-{
-    struct gathered *into = self;
-    g_string_append_len(into->text, (const char *)bytes.data, (gssize)bytes.len);
-    return ++into->puts != into->fail_at || error_set(error, SLUICE_ERROR_NO_SPACE, "the disk is full");
-}
+#include "made.h"
 
 static char *made(uint64_t records, uint64_t seed, char **ret_faults)
 {
-    GError *error = NULL;
-    struct gathered lines = {.text = g_string_new(NULL)}, faults = {.text = g_string_new(NULL)};
-    struct gen_wish wish = {.records = records, .seed = seed};
-    struct gen_sinks sinks = {.records = {gather, &lines}};
-    if (ret_faults)
-        sinks.faults = (struct gen_sink){gather, &faults};
-    kit_ok(gen_find("customers")->run(&wish, &sinks, &error));
-    char *unused = g_string_free(faults.text, ret_faults == NULL);
-    if (ret_faults)
-        *ret_faults = unused;
-    return g_string_free(lines.text, FALSE);
-}
-
-static size_t count(const char *text, const char *part)
-{
-    size_t n = 0;
-    for (const char *at = text; (at = strstr(at, part)); at++)
-        n++;
-    return n;
+    return made_by("customers", (struct gen_wish){.records = records, .seed = seed}, ret_faults);
 }
 
 static void the_same_wish_gives_the_same_bytes(void **state)
 {
-    g_autofree char *faults = NULL, *faults_again = NULL;
-    g_autofree char *first = made(20000, 7, &faults), *again = made(20000, 7, &faults_again);
-    g_autofree char *other = made(20000, 8, NULL), *alone = made(20000, 7, NULL);
-    assert_string_equal(first, again);
-    assert_string_equal(faults, faults_again);
-    assert_string_equal(first, alone);
-    assert_string_not_equal(first, other);
-    assert_int_equal(count(first, "\n"), 20000);
+    same_wish_same_bytes("customers");
 }
 
 /* A change of the bytes changes what people have written down: it is made on purpose or not at all. */
@@ -63,10 +24,7 @@ static void the_bytes_of_a_seed_stay(void **state)
 
 static void none_gives_nothing(void **state)
 {
-    g_autofree char *faults = NULL;
-    g_autofree char *text = made(0, 1, &faults);
-    assert_string_equal(text, "");
-    assert_string_equal(faults, "");
+    none_gives_none("customers");
 }
 
 static void every_fault_is_planted_about_as_often_as_its_row_says(void **state)
@@ -74,17 +32,7 @@ static void every_fault_is_planted_about_as_often_as_its_row_says(void **state)
     enum { N = 400000 };
     g_autofree char *faults = NULL;
     g_autofree char *text = made(N, 3, &faults);
-    size_t all = 0, refused = 0;
-    for (int i = 0; i < GEN_FAULT_COUNT; i++) {
-        const struct gen_fault_row *row = gen_fault_row((enum gen_fault)i);
-        g_autofree char *part = g_strdup_printf("\"fault\": \"%s\", \"ends\": \"%s\"", row->word, row->ends);
-        size_t found = count(faults, part), wanted = (size_t)((uint64_t)N * row->per_million / 1000000);
-        assert_in_range(found, wanted / 2, wanted * 2);
-        all += found;
-        refused += strcmp(row->ends, "refused") == 0 ? found : 0;
-    }
-    assert_int_equal(all, count(faults, "\n"));
-    assert_true(refused * 1000 < N); /* protect.rejects: 0.1% */
+    assert_true(count_drawn(gen_find("customers"), faults, N) * 1000 < N); /* protect.rejects: 0.1% */
 }
 
 static void keys_differ_but_for_older_states(void **state)
