@@ -26,6 +26,7 @@ static void store_free(struct valkey_store *store)
         routes_free(store->routes);
     valkey_uri_free(store->uri);
     g_free(store->place);
+    g_free(store->history);
     g_free(store);
 }
 
@@ -264,6 +265,8 @@ static const struct write_ops write_ops = {
     .lock_read = valkey_lock_read,
 };
 
+static const struct history_ops history_ops = {.look = valkey_history, .compare = valkey_history_compare};
+
 static const struct list_ops list_ops = {.sorted = false};
 
 const struct store_driver valkey_driver = {
@@ -290,4 +293,5 @@ const struct store_driver valkey_driver = {
     .read = valkey_read,
     .write = &write_ops,
     .list = &list_ops,
+    .history = &history_ops,
 };
