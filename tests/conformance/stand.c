@@ -249,8 +249,10 @@ static void make_empty(struct stand *stand)
         ops[i] = (struct cas_op){
             .key = records[i].key, .etag = records[i].etag, .verb = CAS_DELETE, .number = ++stand->number};
     kit_ok(store_cas(stand->session, &call, &stand->lane, ops, n, &error));
-    for (size_t i = 0; i < n; i++)
-        assert_int_equal(ops[i].outcome, CAS_WRITTEN);
+    for (size_t i = 0; i < n; i++) { /* one that expires may have done so since it was scanned */
+        bool expired = ops[i].outcome == CAS_CHANGED && records[i].expires_at_ms != EXPIRES_NEVER;
+        assert_true(ops[i].outcome == CAS_WRITTEN || expired);
+    }
 }
 
 /* An empty dataset, and a lane of a run of its own in which nothing is numbered yet. */
@@ -279,7 +281,7 @@ static void end(struct stand *stand)
 
 void stand_run(struct stand *stand, const struct conformance_case *row)
 {
-    for (int round = stand->subject->once; round < 2; round++) {
+    for (int round = 0; round < 2; round++) {
         begin(stand, row);
         row->run(stand);
         end(stand);

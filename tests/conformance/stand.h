@@ -21,7 +21,6 @@ struct subject {
     void (*set_up)(struct stand *stand);
     void (*tear_down)(struct stand *stand); /* NULL: nothing */
     const char *dataset;                    /* a case's dataset is its name and this; NULL: only its name */
-    bool once;                              /* each case once: it stands beside a subject of its kind, and is slow */
     bool filled;                            /* can only be read, and set_up() has filled it: gets filled_cases */
     bool own_time;                          /* the store's clock is its own: time passes, and no test turns it */
     bool no_empty_key;                      /* a record's key has at least a byte */
