@@ -117,8 +117,9 @@ void print_json(struct cli *cli, json_t *value);
 /* A table for people: columns are aligned; cells are texts, rows of n. */
 void print_table(FILE *out, const char *const *cells, size_t columns, size_t rows);
 void print_run(struct cli *cli, const struct run_row *run);
-/* How wide the terminal is that this leads to. */
+/* How wide the terminal is that this leads to, and how high. */
 long print_columns(FILE *out);
+size_t print_rows(FILE *out);
 /* Whether results can be drawn over: on a terminal that knows how to, and not as JSON. */
 bool print_is_screen(const struct cli *cli);
 /* A bar of so many cells between brackets: what is sure, then what is done beside it. */

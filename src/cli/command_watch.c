@@ -260,15 +260,48 @@ static bool look(struct cli *cli, struct watched *watched, bool screen, bool *re
 }
 
 /* All of them in one screen, one below the other. */
-static void show_screens(struct cli *cli, struct watched *all, size_t n)
+static char *screens_of(struct cli *cli, const struct watched *all, size_t n)
 {
-    g_autoptr(GString) text = g_string_new(NULL);
+    GString *text = g_string_new(NULL);
     for (size_t i = 0; i < n; i++) {
         g_autofree char *one = screen_of(cli, &all[i].view, print_columns(cli->out));
         g_string_append_printf(text, "%s%s", i ? "\n" : "", one);
-        note_shown(cli, &all[i].view, &all[i].shown);
     }
-    draw(cli, text->str, &all[0].shown.screen);
+    return g_string_free(text, FALSE);
+}
+
+static size_t lines_in(const char *text)
+{
+    size_t lines = 1;
+    for (; *text; text++)
+        lines += *text == '\n';
+    return lines;
+}
+
+/* A line a run, as many as there is room for. */
+static char *brief_of(const struct watched *all, size_t n, size_t rows)
+{
+    GString *text = g_string_new(NULL);
+    size_t shown = n < rows ? n : MAX(rows, 3) - 2;
+    for (size_t i = 0; i < shown; i++) {
+        g_string_append_printf(text, "%s%s  %s  ", i ? "\n" : "", all[i].view.run.name,
+                               run_state_word(all[i].view.run.state));
+        put_pace(text, &all[i].view.run);
+    }
+    if (shown < n)
+        g_string_append_printf(text, "\n… and %" G_GSIZE_FORMAT " more", n - shown);
+    return g_string_free(text, FALSE);
+}
+
+/* What is drawn over itself must not be higher than the terminal. */
+static void show_screens(struct cli *cli, struct watched *all, size_t n)
+{
+    size_t rows = print_rows(cli->out);
+    g_autofree char *whole = screens_of(cli, all, n);
+    g_autofree char *brief = n > 1 && lines_in(whole) >= rows ? brief_of(all, n, rows) : NULL;
+    for (size_t i = 0; i < n; i++)
+        note_shown(cli, &all[i].view, &all[i].shown);
+    draw(cli, brief ? brief : whole, &all[0].shown.screen);
     fflush(cli->out);
 }
 

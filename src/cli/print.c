@@ -28,12 +28,19 @@ bool print_ask(struct cli *cli, const char *question, const char *what, bool *re
     return true;
 }
 
-#define NARROW 80 /* columns: what a terminal has that does not say */
+#define NARROW 80 /* columns and rows: what a terminal has that does not say */
+#define SHORT  24
 
 long print_columns(FILE *out)
 {
     struct winsize size;
     return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : NARROW;
+}
+
+size_t print_rows(FILE *out)
+{
+    struct winsize size;
+    return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_row > 1 ? size.ws_row : SHORT;
 }
 
 bool print_is_screen(const struct cli *cli)

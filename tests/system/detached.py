@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Runs that go on by themselves, and commands on several runs: run and resume --detach, watch, pause --all."""
 
+import fcntl
 import json
 import os
 import pty
+import struct
 import subprocess
+import termios
 
 from stand import among, must, run_all, same, test
 
@@ -154,6 +157,28 @@ def _(stand):
     same(stand.sluice("pause", "--all", "--json").ended(0).out, "", "nothing to pause")
     for words in ([], ["one", "--all"]):
         stand.sluice("pause", *words).ended(2)
+
+
+@test("watch of more runs than the terminal has rows: a line each, and how many more there are")
+def _(stand):
+    names = ("one", "two", "three", "four", "five")
+    seed(stand, *names)
+    for name in names:
+        stand.sluice("run", f"{name}.yaml").ended(2) # planned, and nobody drives it
+    for rows, wanted in ((60, ["one.1  planned", "[", "five.1  planned"]), (6, ["one.1  planned", "five.1  planned"]),
+                         (4, ["one.1  planned", "two.1  planned", "… and 3 more"])):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 70, 0, 0))
+        process = subprocess.Popen([stand.programs.sluice, "watch", *names], cwd=stand.dir, stdin=subprocess.DEVNULL, stdout=theirs,
+                                   stderr=theirs, env=stand.environment(TERM="xterm"), start_new_session=True)
+        stand.started.append(process)
+        os.close(theirs)
+        same(process.wait(timeout=60), 0, "exit")
+        text = os.read(ours, 65536).decode()
+        os.close(ours)
+        among(wanted, text)
+        must(text.count("\n") < rows, text)
+        must(rows == 60 or "[" not in text.replace("\x1b[", ""), text)
 
 
 run_all()
