@@ -451,6 +451,22 @@ class Bench:
         os.close(reader)
         return took
 
+    def gen(self):
+        """Synthetic events into a file, to writing the same bytes."""
+        made, bare = [], []
+        for _ in self.pairs():
+            into, again = self.work / "events.ndjson", self.work / "again.ndjson"
+            for path in (into, again):
+                path.unlink(missing_ok=True)
+            made.append(self.sluice("gen", "events", "--records", self.options.records, "--out", into.name).seconds)
+            content = into.read_bytes()
+            began = time.monotonic()
+            with open(again, "wb", buffering=0) as file:
+                for at in range(0, len(content), MIB):
+                    file.write(content[at:at + MIB])
+            bare.append(time.monotonic() - began)
+        self.ratio("gen", "gen events (300,000 records/s are wanted); writing its bytes", 0, made, bare)
+
     def syncs(self):
         fresh(self.work / "db")
         fresh(self.work / ".sluice")
@@ -513,7 +529,7 @@ def machine():
     return f"{os.cpu_count()} × {model}, {memory:.0f} GiB, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}"
 
 
-ROWS = ["load", "plan", "load_lua", "repair", "kills", "gate", "many", "watch", "syncs", "memory"]
+ROWS = ["load", "plan", "load_lua", "repair", "kills", "gate", "many", "watch", "gen", "syncs", "memory"]
 
 
 def main():
