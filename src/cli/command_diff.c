@@ -158,7 +158,7 @@ static json_t *stages_json(const struct pair *pair)
     for (size_t i = 0; i < MAX(pair->a.n_stages, pair->b.n_stages); i++) {
         json_t *a = stage_json(&pair->a, i), *b = stage_json(&pair->b, i);
         if (!json_equal(a, b))
-            json_array_append(list, json_pack("{s:O, s:O}", "a", a, "b", b));
+            json_array_append_new(list, json_pack("{s:O, s:O}", "a", a, "b", b));
         json_decref(a);
         json_decref(b);
     }
