@@ -117,6 +117,18 @@ static bool open_target(struct plan *plan, const struct plan_config *config, GEr
     return true;
 }
 
+/* What is copied as it is, by one driver, from one dataset to another may be larger than a batch. What stands in the
+ * target may be so in any case. */
+static void may_be_in_pieces(struct plan *plan)
+{
+    const struct store_driver *driver = plan->target ? store_driver(plan->target) : plan->target_driver;
+    plan->target_ds.in_pieces = driver && driver->big && !plan->same_dataset && plan->target_ds.form == FORM_RAW;
+    if (plan->source)
+        plan->source_ds.in_pieces = plan->target_ds.in_pieces && store_driver(plan->source) == driver &&
+                                    plan->source_ds.form == FORM_RAW && !recipe_has_transform(plan->recipe) &&
+                                    !recipe_contract(plan->recipe);
+}
+
 /* Asked before anything is opened. */
 static bool takes(const struct plan *plan, GError **error)
 {
@@ -239,6 +251,7 @@ bool plan_open_stores(struct plan *plan, const struct plan_config *config, GErro
     plan->listed = store_can(store_driver(plan->source), CAN_LIST);
     plan->sink = plan->target_driver->write == NULL;
     decide_defaults(plan);
+    may_be_in_pieces(plan);
     return check_same(plan, &source, &target, error);
 }
 
@@ -349,6 +362,7 @@ static bool load(struct plan *plan, const struct plan_config *config, struct cat
         !plan_digests_of(&now, plan->spec, plan->recipe, error) || !unmoved(&plan->digests, &now, run, error) ||
         !open_both(plan, config, error))
         return false;
+    may_be_in_pieces(plan);
     plan_paths(plan);
     return parts_from_catalog(plan, catalog, run, error);
 }
@@ -370,6 +384,7 @@ bool plan_load_target(struct plan **ret, const struct plan_config *config, struc
     if (!load_text(plan, catalog, run, error) ||
         !plan_store_open(&plan->target, config, plan->target_uri, plan->target_dir, false, error))
         return error_add(error, "%s", run->name);
+    may_be_in_pieces(plan);
     *ret = g_steal_pointer(&plan);
     return true;
 }

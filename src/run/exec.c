@@ -247,6 +247,7 @@ static bool do_cas(struct exec *exec, struct op *op, GError **error)
         atomic_store(&exec->shared->rate.waited_ms, world_wall_ms(exec->shared->world));
     }
     struct call call = target_call(exec, op->cas.mem);
+    call.from = exec->shared->job->plan->source_ds.in_pieces ? exec->source : NULL;
     return store_cas(exec->target, &call, &op->cas.lane, op->cas.ops, op->cas.n, error);
 }
 

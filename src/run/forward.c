@@ -305,6 +305,21 @@ static void count_vanished(struct worker *worker, int64_t expires_at_ms)
     worker->batch.tally.of[expired ? OUTCOME_EXPIRED : OUTCOME_REMOVED]++;
 }
 
+/* No pre-image can be logged of a value too big to be held: only what this run has put there itself goes again. */
+static bool cannot_be_taken_back(const struct worker *worker, const struct item *item, const struct decide_case *of)
+{
+    const struct big_ops *big = worker->job->plan->target_driver->big;
+    return of->live_present && !of->ours && big && big->stands_for(item->image.raw);
+}
+
+static void refuse_big(struct worker *worker, struct item *item)
+{
+    row_refuse(batch_row(&worker->batch, item->row), SLUICE_ERROR_TOO_BIG,
+               "in the target stands a value that is too big for the undo log: it is not overwritten; remove it there "
+               "first, or keep it (conflict: keep-live)");
+    item_end(item, OUTCOME_REJECTED);
+}
+
 void forward_decide(struct worker *worker, struct item *item)
 {
     const struct row *row = batch_row(&worker->batch, item->row);
@@ -321,6 +336,10 @@ void forward_decide(struct worker *worker, struct item *item)
     switch (decide(&worker->job->rules, &of)) {
     case DECISION_WRITE:
     case DECISION_DELETE:
+        if (cannot_be_taken_back(worker, item, &of)) {
+            refuse_big(worker, item);
+            break;
+        }
         item->written = digest_stored(item->raw, item->expires_at_ms);
         item->state = ITEM_PENDING;
         break;

@@ -32,6 +32,9 @@ struct dataset {
     const char *name;            /* a glob for files, a column family for rocksdb, … */
     enum dataset_form form;      /* `as:` */
     const struct key_paths *key; /* NULL: the store's own keys (a keyed store as a source) */
+    /* A value that is too big to be held whole comes as bytes that stand for it (struct big_ops) and is copied in
+     * pieces; else it is RECORD_FAULT, TOO_BIG. */
+    bool in_pieces;
 };
 
 struct store_config {
@@ -51,6 +54,9 @@ struct call {
     struct arena *mem;
     /* store_read(): each of these records was small a moment ago, so that a driver need not ask for its size first. */
     bool small;
+    /* Of a cas: who reads the values that bytes stand for, under the same keys, through the same driver; NULL: nobody.
+     */
+    struct session *from;
 };
 
 /* Whether the call may go on: TIMED_OUT past its deadline, CANCELLED when given up. The wrappers of calls.h ask once
@@ -279,6 +285,15 @@ struct identity_ops {
     bool (*digest)(struct session *, const struct call *, struct digest *ret, uint64_t *ret_bytes, GError **);
 };
 
+/* Values too big to be held whole. In their place stand a few bytes: type, size and a digest of the whole content, so
+ * that equal bytes still are equal values, in whichever store. Of such a value no pre-image can be logged: who has not
+ * written it himself does not overwrite it. A cas with such bytes fetches the value in pieces from call->from, puts it
+ * together out of sight, and in its place at once; where it is not what the bytes say any more, the op is CAS_REFUSED.
+ */
+struct big_ops {
+    bool (*stands_for)(struct slice raw); /* whether the bytes stand for a value; pure */
+};
+
 /* --- what a store says of itself ---------------------------------------------------------------------------------- */
 
 struct store_info {
@@ -358,6 +373,7 @@ struct store_driver {
     const struct list_ops *list;
     const struct identity_ops *identity;
     const struct history_ops *history; /* NULL: what is settled stays */
+    const struct big_ops *big;
 };
 
 /* What every driver's `struct store`, `struct session` and `struct scan` begin with. The wrappers of calls.h fill them

@@ -262,7 +262,9 @@ static bool fault_cas(struct session *session, const struct call *call, const st
         return false;
     bool torn = passage.fault.effect == FAULT_TORN;
     size_t sent = torn ? MIN(passage.fault.applied, n) : n;
-    bool ok = passage.driver->inner->write->cas(inner_of(session), call, lane, ops, sent, error);
+    struct call inner = *call;
+    inner.from = call->from ? inner_of(call->from) : NULL;
+    bool ok = passage.driver->inner->write->cas(inner_of(session), &inner, lane, ops, sent, error);
     if (!ok)
         return false;
     if (passage.fault.effect == FAULT_LOST)

@@ -300,6 +300,72 @@ bool conn_next(struct conn *conn, const struct net_wait *wait, struct reply *ret
     return true;
 }
 
+/* --- a command in parts ------------------------------------------------------------------------------------------- */
+
+static void put_line(struct conn *conn, char what, uint64_t number)
+{
+    char line[32];
+    int len = g_snprintf(line, sizeof line, "%c%" G_GUINT64_FORMAT "\r\n", what, number);
+    g_byte_array_append(conn->out, (const uint8_t *)line, (guint)len);
+}
+
+static void put_args(struct conn *conn, const struct slice *args, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        put_line(conn, '$', args[i].len);
+        g_byte_array_append(conn->out, args[i].data, (guint)args[i].len);
+        g_byte_array_append(conn->out, (const uint8_t *)"\r\n", 2);
+    }
+}
+
+void conn_put_head(struct conn *conn, const struct slice *args, size_t n, uint64_t len, size_t n_behind)
+{
+    g_assert(conn->waiting == 0);
+    put_line(conn, '*', n + 1 + n_behind);
+    put_args(conn, args, n);
+    put_line(conn, '$', len);
+    conn->waiting++;
+}
+
+/* A server that answers now refuses it. */
+static bool no_answer_yet(struct conn *conn, GError **error)
+{
+    struct reply reply;
+    bool there;
+    if (!conn_try(conn, &reply, &there, error))
+        return false;
+    if (!there)
+        return true;
+    error_set(error, reply_is_error(&reply, "ERR") ? SLUICE_ERROR_UNWRITABLE : SLUICE_ERROR_STORE,
+              "%s:%u does not take it: %.*s", conn->at.host, conn->at.port, (int)MIN(reply.bytes.len, 200u),
+              (const char *)reply.bytes.data);
+    return break_off(conn);
+}
+
+bool conn_put_part(struct conn *conn, const struct net_wait *wait, struct slice part, GError **error)
+{
+    g_byte_array_append(conn->out, part.data, (guint)part.len);
+    for (;;) {
+        if (!no_answer_yet(conn, error))
+            return false;
+        if (conn->unsendable)
+            return dried_up(conn, error);
+        if (conn->out->len - conn->out_sent <= OUT_CUT_BYTES)
+            return true;
+        struct net_poll poll = conn_poll(conn);
+        if (!net_poll(conn->world, &poll, 1, wait, error)) {
+            error_add(error, "%s:%u", conn->at.host, conn->at.port);
+            return break_off(conn);
+        }
+    }
+}
+
+void conn_put_behind(struct conn *conn, const struct slice *args, size_t n)
+{
+    g_byte_array_append(conn->out, (const uint8_t *)"\r\n", 2);
+    put_args(conn, args, n);
+}
+
 bool conn_call(struct conn *conn, const struct net_wait *wait, const struct slice *args, size_t n, struct reply *ret,
                GError **error)
 {

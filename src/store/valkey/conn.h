@@ -33,6 +33,13 @@ size_t conn_waiting(const struct conn *conn); /* replies still to come */
 /* Of those, how many may have reached the server: the first so many; the rest has not been handed to the system. */
 size_t conn_sent(const struct conn *conn);
 
+/* A command one of whose arguments comes in parts, which are sent as they come: those before it, how long it is, and
+ * how many follow it; then that many bytes in parts; then the others. Nothing may wait for a reply before. Memory: a
+ * part and a little more. */
+void conn_put_head(struct conn *conn, const struct slice *args, size_t n, uint64_t len, size_t n_behind);
+bool conn_put_part(struct conn *conn, const struct net_wait *wait, struct slice part, GError **error);
+void conn_put_behind(struct conn *conn, const struct slice *args, size_t n);
+
 /* Sends what goes without waiting. */
 bool conn_push(struct conn *conn, GError **error);
 /* The next reply if it is whole without waiting, else *ret_there false. */

@@ -1,6 +1,6 @@
 /* The driver's table: opening, sessions, datasets, places. */
+#include "store/valkey/pieces.h"
 #include "store/valkey/refusal.h"
-#include "store/valkey/valkey_store.h"
 
 #define CALL_BYTES ((size_t)1 << 30) /* what one call may need beside its answer: a bound, never taken at once */
 #define OPEN_TRIES 2
@@ -269,6 +269,8 @@ static const struct history_ops history_ops = {.look = valkey_history, .compare 
 
 static const struct list_ops list_ops = {.sorted = false};
 
+static const struct big_ops big_ops = {.stands_for = pieces_stand_for};
+
 const struct store_driver valkey_driver = {
     .name = "valkey",
     .schemes = schemes,
@@ -294,4 +296,5 @@ const struct store_driver valkey_driver = {
     .write = &write_ops,
     .list = &list_ops,
     .history = &history_ops,
+    .big = &big_ops,
 };

@@ -177,6 +177,13 @@ static bool write_parts(struct dump *dump, uint8_t letter, struct parts *parts, 
     return true;
 }
 
+bool dump_join(uint8_t letter, struct form_pairs *pairs, struct arena *mem, struct slice *ret)
+{
+    struct dump dump = {.mem = mem};
+    struct parts parts = {.pairs = *pairs};
+    return write_parts(&dump, letter, &parts, ret);
+}
+
 static bool read_collection(struct dump *dump, uint8_t type, uint8_t letter, struct slice *ret)
 {
     struct parts parts = {.room = FORM_FEW};

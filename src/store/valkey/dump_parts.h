@@ -66,6 +66,9 @@ void dump_listpack_put_integer(GByteArray *into, int64_t value);
 void dump_listpack_put_string(GByteArray *into, struct slice bytes);
 void dump_put_listpack(GByteArray *into, struct slice items, uint32_t n);
 
+/* A value from what it holds, sorted as its type has it; not of strings and streams. */
+bool dump_join(uint8_t letter, struct form_pairs *pairs, struct arena *mem, struct slice *ret);
+
 /* --- streams: dump_stream.c --------------------------------------------------------------------------------------- */
 
 /* Appends the content behind the 'x'. */

@@ -113,13 +113,15 @@ static void tell_role(struct examining *examining)
  */
 
 enum key_of { NONE, OWN, CLUSTER, RECORD, HASH, JSON, RAW };
+enum need { ALWAYS, COPIES, PIECES, NEEDS };
 
 static const struct right {
     const char *command, *words;
     enum key_of key;
     bool writes;
+    enum need need;
 } rights[] = {
-#define ROW(command, words, key, writes) {command, words, key, writes},
+#define ROW(command, words, key, writes, need) {command, words, key, writes, need},
 #include "store/valkey/right_rows.h"
 #undef ROW
 };
@@ -128,6 +130,7 @@ static bool is_asked(const struct examining *examining, const struct right *righ
 {
     static const enum dataset_form FORMS[] = {[HASH] = FORM_HASH, [JSON] = FORM_JSON, [RAW] = FORM_RAW};
     bool here = right->key != CLUSTER || examining->wish->topology->kind == VALKEY_CLUSTER;
+    here = here && (right->need == ALWAYS || examining->wish->form == FORM_RAW);
     here = here && (right->key < HASH || FORMS[right->key] == examining->wish->form);
     return here && (examining->wish->writes || !right->writes);
 }
@@ -176,33 +179,65 @@ static void name_missing(const struct examining *examining, const struct right *
         g_string_append(into, pattern);
 }
 
-static void judge_rights(struct examining *examining, const struct valkey_host *at, struct slice answers)
+/* Of raw records: what goes without, and what does not. */
+static void judge_raw(struct examining *examining, const struct valkey_host *at, const GString *copies,
+                      const GString *pieces)
 {
-    g_autoptr(GString) missing = g_string_new(NULL);
-    g_autoptr(GString) unknown = g_string_new(NULL);
     const char *user = examining->wish->user ? examining->wish->user : "default";
-    for (size_t i = 0, k = 0; i < G_N_ELEMENTS(rights) && k < answers.len; i++) {
-        if (!is_asked(examining, &rights[i]))
-            continue;
-        uint8_t answer = answers.data[k++];
-        if (answer == '0')
-            name_missing(examining, &rights[i], missing);
-        else if (answer == '?')
-            g_string_append_printf(unknown, " %s", rights[i].command);
-    }
+    if (copies->len > 0 && pieces->len > 0)
+        remark(
+            examining, REMARK_FAIL,
+            g_strdup_printf("%s:%u: user '%s' lacks rights that raw records need", at->host, at->port, user),
+            g_strdup_printf("ACL SETUSER %s%s; or, to go by their types instead:%s", user, copies->str, pieces->str));
+    else if (copies->len > 0)
+        remark(
+            examining, REMARK_WARN,
+            g_strdup_printf("%s:%u: user '%s' may not%s: raw records are %s by their types, a few round trips each",
+                            at->host, at->port, user, copies->str, examining->wish->writes ? "written" : "read"),
+            g_strdup_printf("ACL SETUSER %s%s; where a managed service has taken it away: nothing", user, copies->str));
+    else if (pieces->len > 0)
+        remark(examining, REMARK_WARN,
+               g_strdup_printf("%s:%u: user '%s' lacks rights to copy values of more than 1 MiB, which go in pieces",
+                               at->host, at->port, user),
+               g_strdup_printf("ACL SETUSER %s%s", user, pieces->str));
+    examining->lacks |= copies->len > 0 || pieces->len > 0;
+}
+
+static void judge_needed(struct examining *examining, const struct valkey_host *at, const GString *missing,
+                         const GString *unknown)
+{
+    const char *user = examining->wish->user ? examining->wish->user : "default";
     if (missing->len > 0)
         remark(examining, REMARK_FAIL,
                g_strdup_printf("%s:%u: user '%s' lacks rights that %s", at->host, at->port, user,
                                examining->wish->writes ? "a run needs" : "reading needs"),
                g_strdup_printf("ACL SETUSER %s%s", user, missing->str));
     if (unknown->len > 0)
-        remark(
-            examining, REMARK_FAIL,
-            g_strdup_printf("%s:%u: the server has no command%s", at->host, at->port, unknown->str),
-            g_strconcat("a managed service may have taken it away: ask for it, or take a copy of the data elsewhere",
-                        examining->wish->form == FORM_RAW ? "; hashes and JSON can do without: as: hash, as: json" : "",
-                        NULL));
+        remark(examining, REMARK_FAIL,
+               g_strdup_printf("%s:%u: the server has no command%s", at->host, at->port, unknown->str),
+               g_strdup("a managed service may have taken it away: ask for it, or take a copy of the data elsewhere"));
     examining->lacks |= missing->len > 0 || unknown->len > 0;
+}
+
+static void judge_rights(struct examining *examining, const struct valkey_host *at, struct slice answers)
+{
+    g_autoptr(GString) unknown = g_string_new(NULL);
+    GString *missing[NEEDS];
+    for (size_t i = 0; i < NEEDS; i++)
+        missing[i] = g_string_new(NULL);
+    for (size_t i = 0, k = 0; i < G_N_ELEMENTS(rights) && k < answers.len; i++) {
+        if (!is_asked(examining, &rights[i]))
+            continue;
+        uint8_t answer = answers.data[k++];
+        if (answer == '0' || (answer == '?' && rights[i].need != ALWAYS))
+            name_missing(examining, &rights[i], missing[rights[i].need]);
+        else if (answer == '?')
+            g_string_append_printf(unknown, " %s", rights[i].command);
+    }
+    judge_needed(examining, at, missing[ALWAYS], unknown);
+    judge_raw(examining, at, missing[COPIES], missing[PIECES]);
+    for (size_t i = 0; i < NEEDS; i++)
+        g_string_free(missing[i], TRUE);
 }
 
 static bool look_at_rights(struct examining *examining, const struct valkey_host *at, GError **error)

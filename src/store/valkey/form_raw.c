@@ -1,7 +1,9 @@
-/* Any type, opaque. raw: 'R', then a value as dump.h has it. The document: {"type": its name, "value": its content}. */
+/* Any type, opaque. raw: 'R', then a value as dump.h has it. The document: {"type": its name, "value": its content}. Of
+ * a value that is moved in pieces: 'P' and what pieces.h has; {"type": its name, "pieces": the rest}. */
 #include "record/element.h"
 #include "store/valkey/dump.h"
 #include "store/valkey/form_parts.h"
+#include "store/valkey/pieces.h"
 
 static bool as_fault(GError *failed, struct arena *mem, struct record *ret)
 {
@@ -55,7 +57,10 @@ enum { LETTER_ROOM = 2 };
 
 static bool raw_decode(const struct dataset *ds, struct slice raw, struct arena *mem, struct slice *ret, GError **error)
 {
-    const char *name = raw.len >= LETTER_ROOM && raw.data[0] == FORM_RAW_OPAQUE ? dump_type_name(raw.data[1]) : NULL;
+    bool pieces = pieces_stand_for(raw), opaque = raw.len >= LETTER_ROOM && raw.data[0] == FORM_RAW_OPAQUE;
+    const char *name = opaque || pieces ? dump_type_name(raw.data[1]) : NULL;
+    struct slice field =
+        pieces ? slice_of("\x05pieces", sizeof "\x05pieces") : slice_of("\x05value", sizeof "\x05value");
     size_t len = raw.len + 64;
     if (!name)
         return error_set(error, SLUICE_ERROR_BAD_RECORD, "these are not the bytes of a value");
@@ -68,7 +73,7 @@ static bool raw_decode(const struct dataset *ds, struct slice raw, struct arena 
     at = form_put(at + 4, slice_of("\x02type", sizeof "\x02type"));
     at = form_put_u32(at, strlen(name) + 1);
     at = form_put(at, slice_of(name, strlen(name) + 1));
-    at = form_put(at, slice_of("\x05value", sizeof "\x05value"));
+    at = form_put(at, field);
     at = form_put_u32(at, raw.len - LETTER_ROOM);
     *at++ = BSON_SUBTYPE_BINARY;
     at = form_put(at, slice_of(raw.data + LETTER_ROOM, raw.len - LETTER_ROOM));
@@ -98,42 +103,56 @@ static bool content_of(const struct element *value, struct arena *mem, struct sl
     return true;
 }
 
-static bool raw_fields(struct slice document, struct arena *mem, uint8_t *ret_letter, struct slice *ret_content)
+struct fields {
+    uint8_t letter;
+    struct slice content;
+    bool pieces;
+};
+
+static bool raw_fields(struct slice document, struct arena *mem, struct fields *ret)
 {
     struct elements elements;
     struct element element;
     bool there = false;
-    *ret_letter = 0;
+    *ret = (struct fields){0};
     if (!elements_of(document, &elements))
         return false;
     while (element_next(&elements, &element) == ELEMENT_OK)
         if (slice_equal(element.name, slice_of_text("type")) && element.type == BSON_TYPE_UTF8)
-            *ret_letter = dump_type_letter(element_string(&element));
-        else if (slice_equal(element.name, slice_of_text("value")))
-            there = content_of(&element, mem, ret_content);
+            ret->letter = dump_type_letter(element_string(&element));
+        else if (slice_equal(element.name, slice_of_text("value")) ||
+                 (ret->pieces = slice_equal(element.name, slice_of_text("pieces"))))
+            there = content_of(&element, mem, &ret->content);
         else
             return false;
-    return there && *ret_letter != 0;
+    return there && ret->letter != 0;
+}
+
+static bool check(const struct dataset *ds, struct slice value, bool pieces, GError **error)
+{
+    if (!pieces)
+        return dump_check(value, error);
+    return (ds->in_pieces && pieces_stand_for(value)) ||
+           error_set(error, SLUICE_ERROR_BAD_RECORD, "what stands for a large value is no copy of it");
 }
 
 static bool raw_encode(const struct dataset *ds, struct slice document, struct arena *mem, struct slice *ret,
                        GError **error)
 {
-    struct slice content;
-    uint8_t letter;
-    if (!raw_fields(document, mem, &letter, &content))
+    struct fields fields;
+    if (!raw_fields(document, mem, &fields))
         return error_set(
             error, SLUICE_ERROR_BAD_RECORD,
             "it is no copy of a record: {\"type\": \"hash\", \"value\": base64}, and nothing else; `as: hash` and "
             "`as: json` write documents");
-    uint8_t *raw = arena_alloc(mem, LETTER_ROOM + content.len);
+    uint8_t *raw = arena_alloc(mem, LETTER_ROOM + fields.content.len);
     if (!raw)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "the record does not fit into the memory of a batch");
-    raw[0] = FORM_RAW_OPAQUE;
-    raw[1] = letter;
-    form_put(raw + LETTER_ROOM, content);
-    struct slice value = slice_of(raw, LETTER_ROOM + content.len);
-    if (!dump_check(value, error))
+    raw[0] = fields.pieces ? FORM_RAW_PIECES : FORM_RAW_OPAQUE;
+    raw[1] = fields.letter;
+    form_put(raw + LETTER_ROOM, fields.content);
+    struct slice value = slice_of(raw, LETTER_ROOM + fields.content.len);
+    if (!check(ds, value, fields.pieces, error))
         return false;
     *ret = value;
     return true;

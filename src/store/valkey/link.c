@@ -116,6 +116,7 @@ bool link_connect(struct router *router, struct link *link, const struct net_wai
     if (!conn_open(&conn, router->world, router->uri, &link->at, wait, error))
         return false;
     link->conn = conn;
+    link->serial++;
     bool looked = conn_call(conn, wait, LINK_LOOK, G_N_ELEMENTS(LINK_LOOK), &reply, error);
     if (looked && reply.type == REPLY_ERROR)
         looked = refusal_set(&reply, &link->at, "INFO", error);

@@ -25,6 +25,7 @@ uint32_t link_queue_pop(struct link_queue *queue); /* not of an empty one */
 struct link {
     struct valkey_host at; /* its own */
     struct conn *conn;     /* NULL: not connected */
+    uint64_t serial;       /* how many there were, this one included */
     struct link_queue todo;
     struct link_queue flight; /* as many as the connection waits for */
     struct node_state state;  /* as it was when the connection was made */

@@ -85,6 +85,7 @@ bool valkey_read(struct session *session, const struct call *call, struct record
     g_autofree int64_t *expiries = g_new0(int64_t, n + 1);
     g_autofree bool *known = g_new0(bool, n + 1);
     g_autofree bool *again = g_new0(bool, n + 1);
+    g_autofree size_t *apart = g_new0(size_t, n + 1);
     struct reading reading = {.session = session,
                               .call = call,
                               .io = io,
@@ -99,12 +100,15 @@ bool valkey_read(struct session *session, const struct call *call, struct record
     for (size_t i = 0; i < n; i++)
         if (server_key(&reading, &io[i], own->mem, &keys[i], error))
             asked[left++] = i;
-    struct valkey_reads reads = {.io = io, .keys = keys, .asked = asked, .n = left};
-    if (!call->small && !valkey_weigh(session, call, &reads, error))
+    struct valkey_reads reads = {.io = io, .keys = keys, .asked = asked, .n = left, .apart = apart};
+    bool small = call->small && !own->lingered && !own->no_dump; /* what is read in pieces stays so */
+    if (!small && !valkey_weigh(session, call, &reads, error))
         return false;
     left = reads.n;
     for (unsigned round = 0; left && round < READ_ROUNDS; round++)
         if (!read_round(&reading, keys, &left, error))
             return false;
-    return !left || error_set(error, SLUICE_ERROR_BUSY, "the slots of what is read are moving again and again");
+    if (left)
+        return error_set(error, SLUICE_ERROR_BUSY, "the slots of what is read are moving again and again");
+    return valkey_read_apart(session, call, &reads, error);
 }

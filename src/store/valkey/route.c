@@ -277,6 +277,8 @@ static enum refusal_action action_of(const struct run *run, const struct event *
 {
     enum refusal_action action = event->row ? event->row->action : REFUSAL_CALLER;
     bool leads = action == REFUSAL_THERE || action == REFUSAL_ASK;
+    if (run->wish->bound)
+        return REFUSAL_CALLER;
     return leads && run->wish->commands[event->i].slot < 0 ? REFUSAL_CALLER : action;
 }
 
@@ -444,6 +446,9 @@ static bool step(struct run *run, struct link *link, GError **error)
         return true;
     if (link->conn && is_stale(run, link))
         link_close(link);
+    if (run->wish->bound && (!link->conn || link->serial != run->wish->bound))
+        return error_set(error, SLUICE_ERROR_UNREACHABLE, "%s:%u: the connection was lost", link->at.host,
+                         link->at.port);
     if (!link->conn && !connect_link(run, link, error))
         return false;
     if (!link->conn)
@@ -621,6 +626,26 @@ bool router_run(struct router *router, const struct call *call, const struct rou
     bool went = go(&run, error);
     run_done(&run);
     return went;
+}
+
+/* --- one connection ----------------------------------------------------------------------------------------------- */
+
+static bool bind_answer(void *self, size_t i, const struct reply *reply, GError **error)
+{
+    return reply->type != REPLY_ERROR || refusal_set(reply, self, "PING", error);
+}
+
+bool router_bind(struct router *router, const struct call *call, const struct valkey_host *at, uint64_t *ret,
+                 GError **error)
+{
+    struct slice args[] = {slice_of_text("PING")};
+    struct valkey_host host = *at;
+    struct command command = {.args = args, .n_args = G_N_ELEMENTS(args), .slot = -1, .at = at, .repeatable = true};
+    struct route_wish wish = {.commands = &command, .n = 1, .answer = bind_answer, .self = &host};
+    if (!router_run(router, call, &wish, error))
+        return false;
+    *ret = link_of(router, at)->serial;
+    return true;
 }
 
 /* --- a look at one server ----------------------------------------------------------------------------------------- */

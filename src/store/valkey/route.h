@@ -39,6 +39,9 @@ struct route_wish {
     struct command *commands;
     size_t n;
     size_t depth; /* 0: 512 */
+    /* What router_bind() gave: commands to that server go through the connection that it was then, or not at all; every
+     * error reply is the caller's. 0: through any. */
+    uint64_t bound;
     /* Error replies that no row of the table takes care of come here as well. false ends router_run(). */
     bool (*answer)(void *self, size_t i, const struct reply *reply, GError **error);
     void *self;
@@ -65,6 +68,10 @@ bool router_refresh(struct router *router, const struct call *call, GError **err
  * it. TRYAGAIN, CLUSTERDOWN, LOADING, MASTERDOWN and the like are waited out until the deadline; the error then names
  * slot, node and what the server said. */
 bool router_run(struct router *router, const struct call *call, const struct route_wish *wish, GError **error);
+
+/* The server's connection as it is now, made where there is none: what WATCH and MULTI last for. */
+bool router_bind(struct router *router, const struct call *call, const struct valkey_host *at, uint64_t *ret,
+                 GError **error);
 
 /* What a server says of itself (INFO), asked anew. Texts are empty where it does not say. */
 struct node_state {

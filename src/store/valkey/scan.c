@@ -167,7 +167,9 @@ bool valkey_scan_next(struct scan *base, const struct call *call, struct batch *
     struct keyed_filling filling;
     if (!keyed_filling_init(&filling, &scan->spec, call->mem, error))
         return false;
-    while (!filling.full && (scan->at < scan->n || !scan->listed)) {
+    struct valkey_session *session = valkey_session_of(scan->base.session);
+    session->lingered = false;
+    while (!filling.full && !(session->lingered && filling.batch.n) && (scan->at < scan->n || !scan->listed)) {
         if (!call_goes_on(call, valkey_store_of(scan->base.session)->base.world, error))
             return false;
         if (scan->at == scan->n && !list_more(scan, call, error))

@@ -29,11 +29,16 @@ struct valkey_dataset {
 struct valkey_session {
     struct session_base base;
     struct router *router;
-    GHashTable *datasets; /* form and name → struct valkey_dataset */
-    GHashTable *written;  /* struct fence_part → how many numbers of it are not settled */
-    GArray *recorded;     /* of struct valkey_recorded: records written and not settled */
-    GHashTable *due;      /* set of struct fence_part: settled since their record was written */
-    bool lost;            /* a server was replaced; settle has yet to say so */
+    GHashTable *datasets;           /* form and name → struct valkey_dataset */
+    GHashTable *written;            /* struct fence_part → how many numbers of it are not settled */
+    GArray *recorded;               /* of struct valkey_recorded: records written and not settled */
+    GHashTable *due;                /* set of struct fence_part: settled since their record was written */
+    bool lost;                      /* a server was replaced; settle has yet to say so */
+    bool no_dump;                   /* a server does not permit DUMP: raw records are read in pieces */
+    bool no_restore;                /* nor RESTORE: they are written in pieces */
+    bool asked_dump, asked_restore; /* whether it does, it was asked */
+    bool lingered;                  /* something was read in pieces, and took its time: a scan ends its batch */
+    uint32_t builds;                /* values put together so far */
     struct form_work *work;
     struct arena *mem; /* of one call */
 };
@@ -69,10 +74,15 @@ struct valkey_reads {
     const struct slice *keys; /* the servers' keys of io */
     size_t *asked;            /* places in io and keys, `n` of them */
     size_t n;
+    size_t *apart; /* room for as many; what is read in pieces */
+    size_t n_apart;
 };
-/* Takes out of `asked` what need not or must not be read: the absent, and those whose value is too big, which become
- * faults that say so. (weigh.c) */
+/* Takes out of `asked` what need not or must not be read so: the absent, those that are read in pieces, and those whose
+ * value is too big, which become faults that say so. (weigh.c) */
 bool valkey_weigh(struct session *session, const struct call *call, struct valkey_reads *reads, GError **error);
+/* Those, each with as much time as it takes. */
+bool valkey_read_apart(struct session *session, const struct call *call, const struct valkey_reads *reads,
+                       GError **error);
 
 /* What a refusal of the server means: NOT_PERMITTED where its user lacks a right, else STORE. */
 bool valkey_refused(const struct reply *reply, const char *what, GError **error);

@@ -103,13 +103,16 @@ static bool loading_end(struct loading *loading)
     volley->first = cas->args->len;
     text_arg(cas->args, "EVALSHA");
     text_arg(cas->args, script_cas.sha);
-    bool fits = number_arg(cas, (int64_t)volley->n + 1) && fence_arg(cas, volley->place, loading->key);
+    bool moves = cas->apart && cas->apart->hidden.len;
+    bool fits = number_arg(cas, (int64_t)volley->n + 1 + moves) && fence_arg(cas, volley->place, loading->key);
     for (size_t i = 0; i < volley->n; i++)
         g_array_append_val(cas->args, cas->server_keys[flying_at(cas, volley->from + i)->op]);
+    if (moves)
+        g_array_append_val(cas->args, cas->apart->hidden);
     marks_begin(cas->lane->lane, 0, loading->base, marks);
     fits = fits && epoch_arg(cas, volley->epoch) && number_arg(cas, cas->lane->fence.part) &&
            bytes_arg(cas, marks, sizeof marks);
-    text_arg(cas->args, cas->ds->form->probe);
+    text_arg(cas->args, cas->apart ? cas->apart->probe : cas->ds->form->probe);
     fits = fits && bytes_arg(cas, loading->heads->data, loading->heads->len) && number_arg(cas, IMAGE_BYTES) &&
            prune_args(cas, volley);
     g_array_append_vals(cas->args, loading->body->data, loading->body->len);
@@ -139,16 +142,30 @@ static void put_head(struct loading *loading, const struct cas_op *op, uint32_t 
     put_u64(loading->heads, op->verb == CAS_PUT ? (uint64_t)op->expires_at_ms : 0);
 }
 
+/* The commands that write it, or what stands for them where its value is there already. */
+static bool put_commands(struct loading *loading, const struct cas_op *op, GError **error)
+{
+    struct cas *cas = loading->cas;
+    if (op->verb != CAS_PUT)
+        return true;
+    if (!cas->apart || !cas->apart->hidden.len)
+        return cas->ds->form->write_args(op->raw, cas->mem, loading->body, error);
+    text_arg(loading->body, "RENAME");
+    text_arg(loading->body, "0");
+    return true;
+}
+
 /* False: its value cannot be written; nothing of it was added. */
 static bool loading_add(struct loading *loading, const struct flying *flying, uint32_t hash)
 {
     struct cas *cas = loading->cas;
     struct cas_op *op = &cas->ops[flying->op];
-    struct slice etag = slice_of(op->etag.bytes, op->etag.len);
+    bool watched = cas->apart && cas->apart->watch;
+    struct slice etag = watched ? slice_of_text("*") : slice_of(op->etag.bytes, op->etag.len);
     GError *failed = NULL;
     size_t before = loading->body->len;
     g_array_append_val(loading->body, etag);
-    if (op->verb == CAS_PUT && !cas->ds->form->write_args(op->raw, cas->mem, loading->body, &failed)) {
+    if (!put_commands(loading, op, &failed)) {
         g_array_set_size(loading->body, (unsigned)before);
         return cas_refuse_with(cas, op, failed);
     }

@@ -62,7 +62,8 @@ static bool takes(struct cas *cas, size_t i)
     GError *failed = NULL;
     if (op->key.len > KEYED_KEY_BYTES)
         return refuse(op, SLUICE_ERROR_TOO_BIG, "the key is longer than 64 KiB");
-    if (op->verb == CAS_PUT && op->raw.len > (cas->ds->form->form == FORM_RAW ? VALKEY_RAW_BYTES : DOCUMENT_BYTES))
+    if (!cas->apart && op->verb == CAS_PUT &&
+        op->raw.len > (cas->ds->form->form == FORM_RAW ? VALKEY_RAW_BYTES : DOCUMENT_BYTES))
         return refuse(op, SLUICE_ERROR_TOO_BIG, "the value is larger than a record may be");
     if (!key_template_to_server(cas->ds->template, op->key, cas->mem, &cas->server_keys[i], &failed))
         return cas_refuse_with(cas, op, failed);
@@ -108,6 +109,8 @@ static void changed(struct cas *cas, struct cas_op *op, const struct reply *imag
     g_autoptr(GError) failed = NULL;
     op->outcome = CAS_CHANGED;
     op->live = (struct record){.key = op->key};
+    if (cas->apart)
+        return;
     if (cas->ds->form->image(image, op->key, valkey_session_of(cas->session)->work, cas->call->mem, &op->live,
                              &failed)) {
         struct slice key;
@@ -212,6 +215,8 @@ static void records_take_off(struct cas *cas)
     GHashTable *due = valkey_session_of(cas->session)->due;
     GHashTableIter at;
     void *key;
+    if (cas->apart && cas->apart->watch) /* nothing else goes into the transaction */
+        return;
     g_hash_table_iter_init(&at, due);
     while (g_hash_table_iter_next(&at, &key, NULL)) {
         struct fence_part *part = key;
@@ -395,6 +400,42 @@ static void op_command(const struct cas *cas, size_t first, size_t n, uint32_t p
 
 enum { RECORD_ARGS = 7 };
 
+/* The reply to EXEC: what the script gave, or nothing where the record has changed. */
+struct transaction {
+    struct cas *cas;
+    bool (*answer)(void *self, size_t i, const struct reply *reply, GError **error);
+};
+enum { MULTI, SCRIPT, EXEC, TRANSACTION };
+
+static bool transaction_answer(void *self, size_t i, const struct reply *reply, GError **error)
+{
+    const struct transaction *transaction = self;
+    if (i != EXEC || reply->type == REPLY_NULL)
+        return true;
+    return transaction->answer(transaction->cas, 0, reply_is_array(reply, 1) ? &reply->items[0] : reply, error);
+}
+
+static bool run_transaction(struct cas *cas, struct command *command, GError **error)
+{
+    const struct pieces_watch *watch = cas->apart->watch;
+    const struct slice multi[] = {slice_of_text("MULTI")}, exec[] = {slice_of_text("EXEC")};
+    struct command commands[TRANSACTION] = {
+        [MULTI] = {.args = multi, .n_args = 1}, [SCRIPT] = *command, [EXEC] = {.args = exec, .n_args = 1}};
+    for (size_t i = 0; i < TRANSACTION; i++) {
+        commands[i].slot = -1;
+        commands[i].at = &watch->at;
+    }
+    struct transaction transaction = {.cas = cas, .answer = take_answer};
+    struct route_wish wish = {.commands = commands,
+                              .n = TRANSACTION,
+                              .bound = watch->bound,
+                              .answer = transaction_answer,
+                              .self = &transaction};
+    bool ran = router_run(valkey_session_of(cas->session)->router, cas->call, &wish, error);
+    command->fate = commands[EXEC].fate;
+    return ran;
+}
+
 /* What stays as it was when something goes wrong is CAS_NOT_SENT. */
 static bool fly(struct cas *cas, GError **error)
 {
@@ -409,7 +450,9 @@ static bool fly(struct cas *cas, GError **error)
         op_command(cas, record->first, RECORD_ARGS, record->home, &script_record, &commands[volleys + i]);
     }
     struct route_wish wish = {.commands = commands, .n = n, .answer = take_answer, .self = cas};
-    bool ran = router_run(valkey_session_of(cas->session)->router, cas->call, &wish, error);
+    bool ran = cas->apart && cas->apart->watch
+                   ? run_transaction(cas, commands, error)
+                   : router_run(valkey_session_of(cas->session)->router, cas->call, &wish, error);
     bool unknown = false;
     for (size_t i = 0; i < volleys && ran; i++)
         unknown = unknown || commands[i].fate == ROUTE_UNKNOWN;
@@ -432,6 +475,8 @@ static bool rounds(struct cas *cas, GError **error)
             return fits_not(cas, error);
         if (!fly(cas, error))
             return false;
+        if (cas->apart && cas->apart->watch) /* which was over with the transaction: the caller looks again */
+            return true;
     }
     return !cas->flying->len ||
            error_set(error, SLUICE_ERROR_BUSY, "partition %u: its places are being taken over again and again",
@@ -463,17 +508,22 @@ static bool cas_joined(struct cas *cas, size_t n, GError **error)
     return ok;
 }
 
-bool valkey_cas(struct session *session, const struct call *call, const struct lane *lane, struct cas_op *ops, size_t n,
-                GError **error)
+bool valkey_cas_as(struct session *session, const struct call *call, const struct valkey_writes *writes, GError **error)
 {
     struct valkey_store *store = valkey_store_of(session);
-    struct cas cas = {.session = session, .store = store, .call = call, .lane = lane, .ops = ops};
+    struct cas cas = {.session = session,
+                      .store = store,
+                      .call = call,
+                      .lane = writes->lane,
+                      .ops = writes->ops,
+                      .apart = writes->apart};
+    size_t n = writes->n;
     if (!n)
         return true;
-    if (!valkey_records_of(session, call->ds, &cas.ds, error) || !fence_join(session, call, lane, &cas.run, error))
+    if (!valkey_records_of(session, call->ds, &cas.ds, error) || !fence_join(session, call, cas.lane, &cas.run, error))
         return false;
     if (!cas.run) {
-        set_all(ops, n, CAS_FENCED);
+        set_all(cas.ops, n, CAS_FENCED);
         return true;
     }
     cas.mem = valkey_session_of(session)->mem;

@@ -2,7 +2,7 @@
  */
 #pragma once
 
-#include "store/valkey/valkey_store.h"
+#include "store/valkey/apart.h"
 
 /* One operation on its way. */
 struct flying {
@@ -53,9 +53,10 @@ struct cas {
     GArray *args;    /* of struct slice */
     GArray *pruned;  /* of struct fence_field */
     struct fence_flight flight;
-    GArray *pruning;    /* places in which this call prunes */
-    GPtrArray *records; /* of struct record_flight: what goes along */
-    GError *refused;    /* by the server, the call as a whole */
+    GArray *pruning;                  /* places in which this call prunes */
+    GPtrArray *records;               /* of struct record_flight: what goes along */
+    GError *refused;                  /* by the server, the call as a whole */
+    const struct valkey_apart *apart; /* what is special with the one operation; NULL: nothing */
 };
 
 static inline struct flying *flying_at(const struct cas *cas, size_t i)

@@ -1,10 +1,11 @@
 -- Numbered writes to records of one place, in order (docs/drivers/valkey.md, "Numbered writes on a cluster").
--- KEYS: the fence of the place, then the records, each once.
+-- KEYS: the fence of the place, then the records, each once; one more behind a single record: a key in which its value
+--       stands already, to be renamed; its command is RENAME, without arguments.
 -- ARGV: 1 epoch  2 partition  3 what marks of its own begin with: lane, 0, base  4 the command that reads a record
 --       5 of each record, packed: number, ascending; how many commands write it, 0: it is deleted; expiry in ms, 0: none
 --       6 how many bytes of live records are looked at, about: the rest stays as it is, but for the first
 --       7 how many fields are to be pruned, then the name of each and the eight bytes with which it begins
---       then of each record its etag, empty: absent; and the commands that write it: of each its name, how many
+--       then of each record its etag, empty: absent, "*": the caller watches it; and the commands that write it: of each its name, how many
 --       arguments follow, and those behind the key.
 -- Gives 0 all written; { 3, epoch or empty } fenced or lost; else { 2, answers }, one a record: 0 written; 1 done;
 -- { what the reading command gives, expiry } changed; an error of this record alone; 4 not looked at.
@@ -76,9 +77,11 @@ local function none(what)
 end
 
 -- Whether nothing stands at any record that is to be absent: one question for all of them, as a rule.
+local records = 1 + #heads / 16
+local hidden = KEYS[records + 1]
 local answers, numbers, starts, absent = {}, {}, {}, {}
 local at, step = 8 + 2 * ARGV[7], 1
-for i = 2, #KEYS do
+for i = 2, records do
     local _, commands = unpack4('<I4I4', heads, step)
     if ARGV[at] == '' then
         absent[#absent + 1] = KEYS[i]
@@ -94,7 +97,7 @@ local clear = #absent > 0 and call('EXISTS', unpack(absent)) == 0
 -- first record that wants it. HSET shows with the marks; SET and RESTORE leave what stands where they fail.
 local room, due, range, rights = tonumber(ARGV[6]), false, 1, {}
 step = 1
-for i = 2, #KEYS do
+for i = 2, records do
     local key, number, commands, expiry = KEYS[i], unpack4('<I4I4i8', heads, step)
     local answer, etag, writer = 0, ARGV[starts[i] - 1], commands > 0 and ARGV[starts[i]] or ''
     step = step + 16
@@ -103,8 +106,10 @@ for i = 2, #KEYS do
     end
     if number <= floor or (first[range] and first[range] <= number) then
         answer = 1
-    elseif room <= 0 then
+    elseif room <= 0 or (hidden and call('EXISTS', hidden) == 0) then
         answer = 4
+    elseif etag == '*' then
+        answer = 0
     elseif etag ~= '' then
         local image, expires = pcall(reader, key), call('PEXPIRETIME', key)
         local packed = cmsgpack.pack(image)
@@ -120,7 +125,9 @@ for i = 2, #KEYS do
         local wants = etag ~= '' and (commands == 0 or (writer ~= 'SET' and writer ~= 'RESTORE')) and 'UNLINK'
         if wants and not rights[wants] and not may(wants, key) then
             return none(wants)
-        elseif commands > 0 and writer ~= 'HSET' and not rights[writer] and not may(writer, key) then
+        elseif hidden and not (may('RENAME', hidden, key) and may('PERSIST', key)) then
+            return none('RENAME or PERSIST')
+        elseif commands > 0 and writer ~= 'HSET' and not hidden and not rights[writer] and not may(writer, key) then
             return none(writer)
         elseif expiry ~= 0 and not may('PEXPIREAT', key, '1') then
             return none('PEXPIREAT')
@@ -142,6 +149,11 @@ local function write(key, from, commands)
             return said
         end
     end
+    if hidden and commands > 0 then
+        call('RENAME', hidden, key)
+        call('PERSIST', key)
+        return
+    end
     for _ = 1, commands do
         local n = ARGV[from + 1]
         local said = pcall(ARGV[from], key, unpack(ARGV, from + 2, from + 1 + n))
@@ -154,7 +166,7 @@ end
 
 local all, failed = true, false
 step = 1
-for i = 2, #KEYS do
+for i = 2, records do
     if answers[i - 1] == 0 then
         local _, commands, expiry = unpack4('<I4I4i8', heads, step)
         local said = write(KEYS[i], starts[i], commands)

@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""Keys that no process should hold whole: raw copies in pieces, while an independent client feels for stalls, and what
+becomes of them when sluice dies, the application writes, the user may neither DUMP nor RESTORE, or the run is taken back.
+SLUICE_HUGE_MB says how large the keys are."""
+
+import os
+import random
+import threading
+import time
+
+from livedata import Pipes
+from servers import Servers, Unavailable
+from stand import Skip, must, run_all, same, test
+from valkey_copy import content, must_equal, uri
+
+HUGE_MB = int(os.environ.get("SLUICE_HUGE_MB", "24"))
+KINDS = os.environ.get("SLUICE_SERVERS", "redis,valkey").split(",")
+STALL_MS = float(os.environ.get("SLUICE_STALL_MS", "40")) # of the tenth slowest command: a machine with other work stops a server in its midst
+
+SPEC = """
+sluice: 1
+name: big
+source: {{ store: "{source}", dataset: "*", as: raw }}
+target: {{ store: "{target}", dataset: "*", as: raw, write: {write} }}
+stages: [{{ name: full, scope: 100% }}]
+protect: {{ errors: 50% }}
+"""
+
+
+def servers(stand, kind):
+    try:
+        return Servers(stand.dir, kind)
+    except Unavailable as why:
+        raise Skip(str(why)) from why
+
+
+def huge(dice, most=HUGE_MB, kinds="string hash list set zset stream small"):
+    """(key, commands) of each type, about as many MiB."""
+    rounds = most * 4
+    calls = {
+        "string": lambda: [("SET", b"huge:string", dice.randbytes(1 << 20) * most)],
+        "hash": lambda: (("HSET", b"huge:hash", *(p for i in range(256) for p in (f"f{a}-{i}", dice.randbytes(1000)))) for a in range(rounds)),
+        "list": lambda: (("RPUSH", b"huge:list", *(dice.randbytes(1000) for _ in range(256))) for _ in range(rounds)),
+        "set": lambda: (("SADD", b"huge:set", *(dice.randbytes(1000) for _ in range(256))) for _ in range(rounds)),
+        "zset": lambda: (("ZADD", b"huge:zset", *(p for _ in range(256) for p in (dice.choice((dice.random(), "inf", "-inf", -0.0, 1e300, 5e-324)),
+                                                                                  dice.randbytes(1000)))) for _ in range(rounds)),
+        "stream": lambda: [("XADD", b"huge:stream", f"{i + 1}-{i % 3}", "n", i, dice.randbytes(5), dice.randbytes(1000))
+                           for i in range(rounds * 256)] + [
+            ("XGROUP", "CREATE", b"huge:stream", "g", "0"), ("XGROUP", "CREATE", b"huge:stream", b"bin\xff", "7-0"),
+            ("XREADGROUP", "GROUP", "g", "ann", "COUNT", 3000, "STREAMS", b"huge:stream", ">"),
+            ("XREADGROUP", "GROUP", "g", b"b\xfe", "COUNT", 40, "STREAMS", b"huge:stream", ">"),
+            ("XACK", b"huge:stream", "g", "5-1"), ("XDEL", b"huge:stream", "2-1", "3-2", "900-2", "3010-1"),
+            ("XTRIM", b"huge:stream", "MINID", "30-2"), ("XGROUP", "CREATECONSUMER", b"huge:stream", "g", "idle")],
+        "small": lambda: [("SET", b"k:%d" % i, b"v%d" % i) for i in range(200)],
+    }
+    for kind in kinds.split():
+        yield from calls[kind]()
+
+
+def fill(place, seed=1, **more):
+    pipes = Pipes(place)
+    for call in huge(random.Random(seed), **more):
+        key = next(part for part in call[1:] if isinstance(part, bytes) and part[:2] in (b"hu", b"k:"))
+        pipes.pipe(key).execute_command(*call)
+    now = int(time.time() * 1000)
+    for key in (b"huge:string", b"huge:zset", b"k:7"):
+        pipes.pipe(key).execute_command("PEXPIREAT", key, now + 7_200_000)
+    pipes.end()
+
+
+class Probe:
+    """How long a server keeps another client waiting."""
+
+    def __init__(self, *nodes):
+        self.worst, self.over, self.ends = 0.0, [], threading.Event()
+        self.threads = [threading.Thread(target=self.feel, args=(node,)) for node in nodes]
+        for thread in self.threads:
+            thread.start()
+
+    def feel(self, node):
+        client = node.client()
+        while not self.ends.is_set():
+            begin = time.perf_counter()
+            client.ping()
+            took = (time.perf_counter() - begin) * 1000
+            self.worst = max(self.worst, took)
+            if took > 5:
+                self.over.append(round(took, 1))
+            time.sleep(0.0005)
+        client.close()
+
+    def end(self):
+        self.ends.set()
+        for thread in self.threads:
+            thread.join()
+        return self
+
+
+def slowest(*nodes):
+    """(ms, command) by what the servers themselves have measured, the slowest first."""
+    found = []
+    for node in nodes:
+        found += [(entry["duration"] / 1000, entry["command"][:24]) for entry in node.client().slowlog_get(1000)]
+    return sorted(found, reverse=True)
+
+
+def peak_mib(process):
+    """Of the resident memory, read while it runs."""
+    peak = 0
+    while process.poll() is None:
+        try:
+            with open(f"/proc/{process.pid}/status", encoding="utf-8") as status:
+                peak = max(peak, *(int(line.split()[1]) for line in status if line.startswith("VmHWM")), 0)
+        except (OSError, TypeError):
+            pass
+        time.sleep(0.02)
+    return peak / 1024
+
+
+def spec(stand, source, target, write="fill"):
+    stand.write("big.yaml", SPEC.format(source=uri(source), target=uri(target), write=write))
+
+
+def own_left(own):
+    return [key for key in own if b"fence" not in key and b"lock" not in key]
+
+
+for KIND in KINDS:
+    @test(f"{KIND}: keys of {HUGE_MB} MiB of every type are copied without a stall and without being held; taken back nothing is left")
+    def _(stand, kind=KIND):
+        with servers(stand, kind) as started:
+            one, other = started.standalone(), started.standalone()
+            fill(one)
+            want, _ = content(one)
+            for node in (one, other):
+                node.call("CONFIG", "SET", "slowlog-log-slower-than", "1000", "slowlog-max-len", "1000")
+                node.call("SLOWLOG", "RESET")
+            same(len({kind for kind, _, _ in want.values()}), 6, "types")
+            spec(stand, one, other)
+            probe, begin = Probe(one, other), time.monotonic()
+            process = stand.start("run", "big.yaml", "--yes", "--json")
+            peak = peak_mib(process)
+            out, err = process.communicate()
+            took = time.monotonic() - begin
+            probe.end()
+            slow = slowest(one, other)
+            must(process.returncode == 0, out[-2000:], err)
+            have, own = content(other)
+            must_equal(have, want)
+            same(own_left(own), [], "keys of sluice's own that are left")
+            print(f"# {len(want)} keys in {took:.1f} s; longest wait of another client {probe.worst:.1f} ms, {len(probe.over)} over 5 ms; slowest "
+                  f"commands, ms: {slow[:8]}; peak memory of sluice {peak:.0f} MiB", flush=True)
+            must(peak <= 64, "peak memory", peak)
+            must(len(slow) < 10 or slow[9][0] <= STALL_MS, "ten commands took so long", slow[:10])
+            stand.sluice("verify", "big", "--full", timeout=300).ended(0)
+            stand.sluice("rollback", "big", "--yes", timeout=300).ended(0)
+            same(content(other)[0], {}, "what is left after the rollback")
+
+
+    @test(f"{KIND}: between clusters, killed again and again, with large keys in it: whole in the end, and nothing hidden stays")
+    def _(stand, kind=KIND):
+        with servers(stand, kind) as started:
+            two, three = started.cluster(2, 0), started.cluster(3, 0)
+            fill(two, 2)
+            want, _ = content(two)
+            spec(stand, two, three)
+            dice, deaths = random.Random(7), 0
+            for _ in range(12):
+                process = stand.start("run", "big.yaml", "--yes", "--json")
+                try:
+                    process.wait(timeout=dice.uniform(0.3, 2.5))
+                    break
+                except Exception:  # pylint: disable=broad-except
+                    process.kill()
+                    process.communicate()
+                    deaths += 1
+            stand.sluice("run", "big.yaml", "--yes", "--json", timeout=300).ended(0)
+            have, own = content(three)
+            must_equal(have, want)
+            must(deaths >= 3, "died only", deaths, "times")
+            same(own_left(own), [], "keys of sluice's own that are left")
+
+    @test(f"{KIND}: what the application writes into a large key while it is copied is neither lost nor mixed with what was there")
+    def _(stand, kind=KIND):
+        with servers(stand, kind) as started:
+            one, other = started.standalone(), started.standalone()
+            fill(one, 3, kinds="hash string")
+            spec(stand, one, other)
+            client, ends = one.client(), threading.Event()
+
+            def write():
+                i = 0
+                while not ends.is_set():
+                    client.hset(b"huge:hash", "f0-0", b"now %d" % i)
+                    i += 1
+                    time.sleep(0.05)
+
+            writer = threading.Thread(target=write)
+            writer.start()
+            stand.sluice("run", "big.yaml", "--yes", "--json", timeout=300).ended(3, 4, 8)
+            ends.set()
+            writer.join()
+            have, _ = content(other)
+            same(sorted(have), [b"huge:string"], "what was copied: a value that never stood there as a whole is none")
+            row = stand.sluice("quarantine", "list", "big", "--json").ended(0).lines()[0]
+            same((row["key"], row["code"]), ("huge:hash", "contended"), "the reason")
+
+    @test(f"{KIND}: a large value that stands in the target is not overwritten, and is told; what the application made of a copy stays at the rollback")
+    def _(stand, kind=KIND):
+        with servers(stand, kind) as started:
+            one, other = started.standalone(), started.standalone()
+            fill(one, 4, kinds="list set small")
+            fill(other, 5, kinds="set")
+            there = content(other)[0]
+            spec(stand, one, other, "in-place, conflict: overwrite")
+            stand.sluice("run", "big.yaml", "--yes", "--json", timeout=300).ended(3, 4, 8)
+            have, _ = content(other)
+            want, _ = content(one)
+            must_equal(have, {**want, **there})
+            row = stand.sluice("quarantine", "list", "big", "--json").ended(0).lines()[0]
+            same((row["key"], row["code"]), ("huge:set", "too-big"), "the reason")
+            other.client().rpush(b"huge:list", b"written since")
+            mine = {**there, b"huge:list": content(other)[0][b"huge:list"]}
+            stand.sluice("rollback", "big", "--yes", timeout=300).ended(8)
+            must_equal(content(other)[0], mine)
+
+    @test(f"{KIND}: who may neither DUMP nor RESTORE copies by types, and is told so by doctor; taken back nothing is left")
+    def _(stand, kind=KIND):
+        with servers(stand, kind) as started:
+            one, other = started.standalone(), started.standalone()
+            fill(one, 6, kinds="string hash list set zset small")
+            for node in (one, other):
+                node.call("ACL", "SETUSER", "default", "-dump", "-restore")
+            client = one.client()
+            for call in (("RPUSH", "l", "a", "", "b"), ("SADD", "s", 1, 2, "x"), ("ZADD", "z", "inf", "a", 0.1, "b"), ("HSET", "h", "f", "v"),
+                         ("SET", "empty", ""), ("XADD", "x", "1-1", "f", "v"), ("XGROUP", "CREATE", "x", "g", "0"), ("PEXPIRE", "h", 7_000_000)):
+                client.execute_command(*call)
+            want, _ = content(one)
+            spec(stand, one, other)
+            told = stand.sluice("doctor", "big.yaml").ended(0).out
+            must("+dump" in told and "+restore" in told and "by their types" in told, told)
+            stand.sluice("run", "big.yaml", "--yes", "--json", timeout=300).ended(0)
+            have, own = content(other)
+            must_equal(have, want)
+            same(own_left(own), [], "keys of sluice's own that are left")
+            stand.sluice("rollback", "big", "--yes", timeout=300).ended(0)
+            same(content(other)[0], {}, "what is left after the rollback")
+
+
+if __name__ == "__main__":
+    run_all()
