@@ -28,7 +28,7 @@ static bool wrong(const char *text, const char *part, const char *what, GError *
 static bool day_of(const char *word, int *ret)
 {
     for (int i = 0; i < WEEK; i++)
-        if (g_ascii_strcasecmp(word, DAYS[i]) == 0) {
+        if (strcmp(word, DAYS[i]) == 0) {
             *ret = i;
             return true;
         }

@@ -19,6 +19,7 @@ STATE(FAILED,       "failed",       false)
 #endif
 #ifdef MOVE
 MOVE(PLANNED,      RUNNING)
+MOVE(PLANNED,      WAITING)     /* for its hours, as below */
 MOVE(PLANNED,      ABORTED)
 MOVE(PLANNED,      PAUSED)
 MOVE(WAITING,      RUNNING)
@@ -29,6 +30,7 @@ MOVE(WAITING,      FAILED)      /* its last gate is passed, but keys are not acc
 MOVE(WAITING,      ROLLING_BACK)
 MOVE(WAITING,      ABORTED)
 MOVE(RUNNING,      VERIFYING)
+MOVE(RUNNING,      WAITING)
 MOVE(RUNNING,      PAUSED)
 MOVE(RUNNING,      INTERRUPTED)
 MOVE(RUNNING,      HALTED)
@@ -56,9 +58,11 @@ MOVE(INTERRUPTED,  PAUSED)
 MOVE(INTERRUPTED,  ROLLING_BACK)
 MOVE(INTERRUPTED,  ABORTED)
 MOVE(HALTED,       RUNNING)
+MOVE(HALTED,       WAITING)
 MOVE(HALTED,       ROLLING_BACK)
 MOVE(HALTED,       ABORTED)
 MOVE(FAILED,       RUNNING)
+MOVE(FAILED,       WAITING)
 MOVE(FAILED,       PAUSED)      /* a person: `run` would take it up again */
 MOVE(FAILED,       VERIFYING)   /* of these: accounted for after all */
 MOVE(FAILED,       ROLLING_BACK)

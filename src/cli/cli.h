@@ -172,6 +172,8 @@ int command_doctor(struct cli *cli, GError **error);
 int command_dump(struct cli *cli, GError **error);
 int command_init(struct cli *cli, GError **error);
 int command_try(struct cli *cli, GError **error);
+/* explain_hours.c: the part of explain that is of one spec. */
+bool explain_hours(struct cli *cli, GError **error);
 int command_plan(struct cli *cli, GError **error);
 /* Another process drives the run from here on, in a session of its own: `verb` is run or resume. */
 int detach_run(struct cli *cli, const char *verb, const char *run, GError **error);

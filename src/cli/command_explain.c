@@ -440,6 +440,8 @@ int command_explain(struct cli *cli, GError **error)
 {
     if (cli_has(cli, OPTION_SCHEMA))
         return print_schema(cli, error) ? 0 : -1;
+    if (cli_has(cli, OPTION_NEXT))
+        return explain_hours(cli, error) ? 0 : -1;
     g_autoptr(GPtrArray) owned = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GArray) entries = all_entries(owned);
     g_autoptr(GArray) named = g_array_new(FALSE, FALSE, sizeof(struct entry));

@@ -83,8 +83,9 @@ COMMAND(dump,       "FILE",          1, 1, "a file of the home as lines of JSON,
 COMMAND(explain,    "[KEY]",         0, 2, "what a key of spec or contract means, an exit code, an error, an outcome, a state",
         "`sluice explain target.conflict`, or `conflict` alone; `explain exit 8`, `explain kept_live`. The kind may stand before\n"
         "the name: `explain contract version`. Without a name all of the kind are listed, without a kind all.\n"
-        "`explain --schema spec` and `explain --schema contract` print the JSON Schema that an editor wants.",
-        DOCUMENT, OPTION_SCHEMA)
+        "`explain --schema spec` and `explain --schema contract` print the JSON Schema that an editor wants;\n"
+        "`explain hours SPEC --next 5` says when the hours of a spec begin and end, from now on.",
+        DOCUMENT, OPTION_SCHEMA, OPTION_NEXT)
 COMMAND(gen,        "NAME",          1, 1, "synthetic data with known faults in it: `gen customers`, `gen events`",
         "NDJSON, the same on every machine for the same number and seed. With --faults, every fault that was planted is\n"
         "listed: line, key, fault, what the field should be and what it is, and how such a record ends. `sluice explain fault`\n"

@@ -37,6 +37,7 @@ OPTION(FAULTS,       "faults",       "FILE", "write a line into it for every fau
 OPTION(SAMPLE,       "sample",       "N",    "so many records")
 OPTION(TEMPLATE,     "template",     "TEMPLATE", "repair (the default), migrate, rehydrate or gap")
 OPTION(SCHEMA,       "schema",       NULL,   "print the JSON Schema: of `explain` that of spec or contract, of `init` both; nothing is written")
+OPTION(NEXT,         "next",         "N",    "of `explain hours SPEC`: when its hours begin and end, the next N times")
 OPTION(MAN,          "man",          NULL,   "print the manual page, sluice(1), as man(1) reads it")
 OPTION(HELP,         "help",         NULL,   "what the command does")
 /* clang-format on */

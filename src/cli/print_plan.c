@@ -104,6 +104,8 @@ static void put_stages(FILE *out, const struct plan *plan)
                 plan->stages[i].name, share_of(reached, plan->n_listed), units_count(plan->stages[i].records, records),
                 plan->stages[i].parts, plan->stages[i].parts == 1 ? "" : "s", gate);
     }
+    for (size_t i = 0; i < plan->spec->n_hours; i++)
+        fprintf(out, "    %-12s %s\n", i ? "" : "at hours", plan->spec->hours[i]);
 }
 
 static json_t *stages_json(const struct plan *plan)

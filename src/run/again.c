@@ -135,6 +135,7 @@ static bool write_again(struct hold *hold, uint32_t stage, struct run_result *re
         *ret_go = true;
         return hold_reload(hold, error);
     case CREW_LIMITED:
+    case CREW_CLOSED:
         return ending_by_limit(hold, ret, error);
     case CREW_WISHED:
         return ending_by_wish(hold, &hold->wish, ret, error);

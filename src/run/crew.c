@@ -103,6 +103,16 @@ static void look_at_topology(struct crew *crew, struct watch *watch)
         atomic_store(watch->stop, true);
 }
 
+/* --- hours -------------------------------------------------------------------------------------------------------- */
+
+static void look_at_hours(struct crew *crew, struct watch *watch)
+{
+    int64_t now_ms = world_wall_ms(crew->shared->world);
+    crew->closed |= crew->closes_ms && (now_ms < crew->opens_ms || now_ms >= crew->closes_ms);
+    if (crew->closed)
+        atomic_store(watch->stop, true);
+}
+
 /* --- the thread that watches
  * ------------------------------------------------------------------------------------------ */
 
@@ -135,6 +145,7 @@ static void look(void *self, struct watch *watch)
         return;
     look_at_limits(crew, watch, &row.tally);
     look_at_topology(crew, watch);
+    look_at_hours(crew, watch);
     uint64_t done = tally_sum(&row.tally, kind == JOB_BACK ? OUTCOME_KIND_BACK : OUTCOME_KIND_LISTED);
     struct run_event event = {.kind = RUN_EVENT_PROGRESS,
                               .run = &row,
@@ -209,5 +220,7 @@ enum crew_end crew_run(struct crew *crew, GError **error)
         return CREW_WISHED;
     if (crew->limit)
         return CREW_LIMITED;
-    return watch.interrupted ? CREW_INTERRUPTED : CREW_WRITTEN;
+    if (watch.interrupted)
+        return CREW_INTERRUPTED;
+    return crew->closed ? CREW_CLOSED : CREW_WRITTEN;
 }

@@ -13,6 +13,7 @@ enum crew_end {
     CREW_INTERRUPTED, /* a signal */
     CREW_WISHED,      /* a person: see `wish` */
     CREW_LIMITED,     /* a limit of `protect`: see `limit` */
+    CREW_CLOSED,      /* its hours are over */
     CREW_FAILED,      /* *error is set: the first worker's that failed */
 };
 
@@ -22,13 +23,15 @@ struct crew {
     struct catalog *catalog; /* of the calling thread; NULL: no wish is heard, nothing is shown */
     struct arena *mem;       /* the wish's strings */
     uint32_t stage, workers;
-    bool lift_limits; /* a person has looked and said go on */
-    uint64_t of;      /* records in all, to show; 0: as many as are listed, or unknown */
-    struct wish wish; /* CREW_WISHED */
-    char *limit;      /* CREW_LIMITED: which, in words; the caller frees */
+    bool lift_limits;            /* a person has looked and said go on */
+    int64_t opens_ms, closes_ms; /* its hours, by the wall clock, [opens, closes); closes_ms 0: always */
+    uint64_t of;                 /* records in all, to show; 0: as many as are listed, or unknown */
+    struct wish wish;            /* CREW_WISHED */
+    char *limit;                 /* CREW_LIMITED: which, in words; the caller frees */
     /* its own */
     int64_t topology_us; /* when the target was last asked who has its data */
-    GError *moved;       /* others have it, which is to halt the run */
+    bool closed;
+    GError *moved; /* others have it, which is to halt the run */
 };
 
 /* A share of the records accounted for that is beyond what `protect` allows, in words; NULL: none. The caller frees. */

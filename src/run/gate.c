@@ -1,6 +1,7 @@
 #include "run/gate.h"
 
 #include "base/hex.h"
+#include "base/hours.h"
 #include "base/units.h"
 #include "run/again.h"
 #include "run/check.h"
@@ -65,6 +66,99 @@ static bool move_parts(struct gate *gate, enum part_state from, enum part_state 
                                                  parts->len, to, error);
 }
 
+/* --- waiting for a moment ----------------------------------------------------------------------------------------- */
+
+struct until {
+    struct gate *gate;
+    int64_t ms;       /* by the wall clock */
+    const char *text; /* what the run does meanwhile */
+    bool at_gate;     /* a denial ends it */
+    atomic_bool stop;
+};
+
+static bool until_ended(void *self)
+{
+    struct until *until = self;
+    return atomic_load(&until->stop) || world_wall_ms(until->gate->hold->config->world) >= until->ms;
+}
+
+static void until_look(void *self, struct watch *watch)
+{
+    struct until *until = self;
+    const struct hold *hold = until->gate->hold;
+    watch_rate_per_s(watch, 0); /* it has been shown now */
+    struct run_event event = {.kind = RUN_EVENT_PROGRESS,
+                              .run = &hold->run,
+                              .done = tally_sum(&hold->run.tally, OUTCOME_KIND_LISTED),
+                              .of = hold->run.tally.of[OUTCOME_LISTED_],
+                              .text = until->text};
+    if (hold->config->event)
+        hold->config->event(hold->config->event_self, &event);
+}
+
+static enum gate_step wait_until(struct until *until, GError **error)
+{
+    struct hold *hold = until->gate->hold;
+    struct watch watch = {.config = hold->config,
+                          .catalog = hold->catalog,
+                          .mem = hold->mem,
+                          .run = hold->run.id,
+                          .at_gate = until->at_gate,
+                          .stop = &until->stop,
+                          .ended = until_ended,
+                          .look = until_look,
+                          .self = until};
+    if (hold->config->exit_on_pause && !until_ended(until)) {
+        g_autofree char *text = ending_words("%s; the same command goes on then", until->text);
+        hold_result(hold, 3, text, until->gate->ret);
+        return GATE_STOPPED;
+    }
+    watch_until_ended(&watch);
+    if (watch.wish.kind == WISH_DENY)
+        return GATE_ON; /* what was said is read behind the wait */
+    if (watch.wish.id)
+        return stopped(ending_by_wish(hold, &watch.wish, until->gate->ret, error));
+    if (watch.interrupted)
+        return stopped(ending_by_signal(hold, until->gate->ret, error));
+    return GATE_ON;
+}
+
+/* --- hours -------------------------------------------------------------------------------------------------------- */
+
+/* Until the run may write; the hold then says how long. */
+static enum gate_step wait_for_hours(struct gate *gate, GError **error)
+{
+    struct hold *hold = gate->hold;
+    const struct spec *spec = hold->plan->spec;
+    const struct world *world = hold->config->world;
+    struct hours *made = NULL;
+    struct hours_span span;
+    if (spec->n_hours && !hours_parse(&made, spec->hours, spec->n_hours, error))
+        return GATE_ERROR;
+    auto_(hours) hours = made;
+    hold->closes_ms = 0;
+    for (;;) {
+        if (!hours)
+            return GATE_ON;
+        if (!hours_span(hours, world_wall_ms(world), &span)) {
+            GError *never = NULL;
+            error_set(&never, SLUICE_ERROR_SPEC, "no window of its hours opens within a year");
+            return stopped(ending_by_failure(hold, never, gate->ret, error));
+        }
+        hold->opens_ms = span.from_ms;
+        hold->closes_ms = span.to_ms;
+        if (world_wall_ms(world) >= span.from_ms)
+            return GATE_ON;
+        g_autofree char *opens = hours_time(hours, span.from_ms);
+        g_autofree char *text =
+            ending_words("stage %s waits for the hours of the run, which begin %s", gate->row.name, opens);
+        struct until until = {.gate = gate, .ms = span.from_ms, .text = text};
+        enum gate_step step = hold_move(hold, RUN_WAITING, text, NULL, error) ? wait_until(&until, error) : GATE_ERROR;
+        if (step != GATE_ON)
+            return step;
+    }
+}
+
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static enum gate_step look_at_limits(struct gate *gate, GError **error)
@@ -77,19 +171,17 @@ static enum gate_step look_at_limits(struct gate *gate, GError **error)
     return hold->limit ? stopped(ending_by_limit(hold, gate->ret, error)) : GATE_ON;
 }
 
-static enum gate_step write_stage(struct gate *gate, GError **error)
+/* A stage that was denied is judged again, all of it. */
+static bool begin_stage(struct gate *gate, GError **error)
+{
+    return move_parts(gate, PART_VERIFIED, PART_WRITTEN, error) &&
+           move(gate, (struct stage_move){.to = STAGE_RUNNING}, error);
+}
+
+static enum gate_step crew_ended(struct gate *gate, enum crew_end end, GError *failed, GError **error)
 {
     struct hold *hold = gate->hold;
-    GError *failed = NULL;
-    if (!hold_move(hold, RUN_RUNNING, NULL, NULL, error))
-        return GATE_ERROR;
-    if (!check_sample(hold, gate->row.stage, &failed))
-        return stopped(ending_by_failure(hold, failed, gate->ret, error));
-    /* A stage that was denied is judged again, all of it. */
-    if (!move_parts(gate, PART_VERIFIED, PART_WRITTEN, error) ||
-        !move(gate, (struct stage_move){.to = STAGE_RUNNING}, error))
-        return GATE_ERROR;
-    switch (hold_crew(hold, gate->row.stage, &failed)) {
+    switch (end) {
     case CREW_WRITTEN:
         return look_at_limits(gate, error);
     case CREW_LIMITED:
@@ -98,10 +190,31 @@ static enum gate_step write_stage(struct gate *gate, GError **error)
         return stopped(ending_by_wish(hold, &hold->wish, gate->ret, error));
     case CREW_INTERRUPTED:
         return stopped(ending_by_signal(hold, gate->ret, error));
+    case CREW_CLOSED: /* goes on when its hours begin again */
     case CREW_FAILED:
         break;
     }
     return stopped(ending_by_failure(hold, failed, gate->ret, error));
+}
+
+static enum gate_step write_stage(struct gate *gate, GError **error)
+{
+    struct hold *hold = gate->hold;
+    for (;;) {
+        GError *failed = NULL;
+        enum gate_step step = wait_for_hours(gate, error);
+        if (step != GATE_ON)
+            return step;
+        if (!hold_move(hold, RUN_RUNNING, NULL, NULL, error))
+            return GATE_ERROR;
+        if (!check_sample(hold, gate->row.stage, &failed))
+            return stopped(ending_by_failure(hold, failed, gate->ret, error));
+        if (!begin_stage(gate, error))
+            return GATE_ERROR;
+        enum crew_end end = hold_crew(hold, gate->row.stage, &failed);
+        if (end != CREW_CLOSED)
+            return crew_ended(gate, end, failed, error);
+    }
 }
 
 /* What was written is there still, or was lost with a server: then the stage is written again, as far as it was. */
@@ -255,65 +368,6 @@ static enum gate_step verify_stage(struct gate *gate, GError **error)
     return passed ? pass(gate, report, error) : fail(gate, report, error);
 }
 
-/* --- soaking ------------------------------------------------------------------------------------------------------ */
-
-struct soak {
-    struct gate *gate;
-    char *text;
-    atomic_bool stop;
-};
-
-static bool soak_ended(void *self)
-{
-    struct soak *soak = self;
-    return atomic_load(&soak->stop) || world_wall_ms(soak->gate->hold->config->world) >= soak->gate->row.until_ms;
-}
-
-static void soak_look(void *self, struct watch *watch)
-{
-    struct soak *soak = self;
-    const struct hold *hold = soak->gate->hold;
-    watch_rate_per_s(watch, 0); /* it has been shown now */
-    struct run_event event = {.kind = RUN_EVENT_PROGRESS,
-                              .run = &hold->run,
-                              .done = tally_sum(&hold->run.tally, OUTCOME_KIND_LISTED),
-                              .of = hold->run.tally.of[OUTCOME_LISTED_],
-                              .text = soak->text};
-    if (hold->config->event)
-        hold->config->event(hold->config->event_self, &event);
-}
-
-static enum gate_step soak_on(struct gate *gate, GError **error)
-{
-    struct hold *hold = gate->hold;
-    char until[UNITS_TEXT];
-    struct soak soak = {.gate = gate};
-    struct watch watch = {.config = hold->config,
-                          .catalog = hold->catalog,
-                          .mem = hold->mem,
-                          .run = hold->run.id,
-                          .at_gate = true,
-                          .stop = &soak.stop,
-                          .ended = soak_ended,
-                          .look = soak_look,
-                          .self = &soak};
-    soak.text = ending_words("%s soaks until %s", gate->row.name, units_time(gate->row.until_ms, until));
-    if (hold->config->exit_on_pause && !soak_ended(&soak)) {
-        g_autofree char *text = ending_words("stage %s; the same command goes on then", soak.text);
-        hold_result(hold, 3, text, gate->ret);
-        atomic_store(&soak.stop, true);
-    } else
-        watch_until_ended(&watch);
-    g_free(soak.text);
-    if (watch.wish.kind == WISH_DENY)
-        return GATE_ON; /* what was said is read behind the soak */
-    if (watch.wish.id)
-        return stopped(ending_by_wish(hold, &watch.wish, gate->ret, error));
-    if (watch.interrupted)
-        return stopped(ending_by_signal(hold, gate->ret, error));
-    return atomic_load(&soak.stop) ? GATE_STOPPED : GATE_ON;
-}
-
 /* --- approval ----------------------------------------------------------------------------------------------------- */
 
 bool gate_deny(const struct gate_denial *denial, char **ret_text, GError **error)
@@ -382,7 +436,11 @@ static enum gate_step wait_stage(struct gate *gate, GError **error)
     g_autofree char *words = waiting_words(gate);
     if (!hold_move(gate->hold, RUN_WAITING, words, NULL, error))
         return GATE_ERROR;
-    enum gate_step step = gate->row.until_ms ? soak_on(gate, error) : GATE_ON;
+    char until_text[UNITS_TEXT];
+    g_autofree char *soaks =
+        ending_words("stage %s soaks until %s", gate->row.name, units_time(gate->row.until_ms, until_text));
+    struct until soak = {.gate = gate, .ms = gate->row.until_ms, .text = soaks, .at_gate = true};
+    enum gate_step step = gate->row.until_ms ? wait_until(&soak, error) : GATE_ON;
     if (step == GATE_ON && gate->plan->approve)
         step = ask(gate, error);
     if (step == GATE_ON && !move(gate, (struct stage_move){.to = STAGE_PASSED}, error))

@@ -281,6 +281,8 @@ enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
                         .mem = hold->mem,
                         .stage = stage,
                         .lift_limits = hold->lift_limits,
+                        .opens_ms = hold->opens_ms,
+                        .closes_ms = hold->job.kind == JOB_FORWARD ? hold->closes_ms : 0,
                         .of = hold->job.kind == JOB_BACK ? back_keys(hold) : 0,
                         .workers = limits_workers(&hold->shared.limits)};
     enum crew_end end = crew_run(&crew, error);

@@ -28,6 +28,7 @@ struct hold {
     struct job job;
     atomic_bool cancel;
     bool lift_limits;
+    int64_t opens_ms, closes_ms; /* as in struct crew */
     struct wish wish;
     char *limit;
     int losses; /* how often this process found that servers were replaced (again.c) */

@@ -32,6 +32,13 @@
 #define SCHEMA_DURATION SCHEMA_PATTERN("(?=.)" SCHEMA_TERMS)
 #define SCHEMA_AFTER    SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO SCHEMA_TERMS)
 
-#define SCHEMA_RATE SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO SCHEMA_NUMBER "/(s|m|h|d)")
+#define SCHEMA_RATE  SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO SCHEMA_NUMBER "/(s|m|h|d)")
+#define SCHEMA_DAY   "(Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+#define SCHEMA_DAYS  SCHEMA_DAY "(-" SCHEMA_DAY ")?"
+#define SCHEMA_CLOCK "([01][0-9]|2[0-3]):[0-5][0-9]"
+#define SCHEMA_WINDOW                                                                                                  \
+    SCHEMA_PATTERN("(" SCHEMA_DAYS "(," SCHEMA_DAYS ")* )?" SCHEMA_CLOCK "-(" SCHEMA_CLOCK "|24:00) [^ ]+")
+#define SCHEMA_HOURS "{\"type\": \"array\", \"minItems\": 1, \"maxItems\": 1000, \"items\": " SCHEMA_WINDOW "}"
+
 #define SCHEMA_SCOPE                                                                                                   \
     SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO "((" SCHEMA_HUNDRED "|" SCHEMA_PER_CENT ")%|[0-9]+ +(partition|record)s?)")

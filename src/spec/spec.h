@@ -108,6 +108,8 @@ struct spec {
     size_t n_stages;
     bool stages_given; /* else the default ones, of which those that would hold nothing are left out */
     struct spec_protect protect;
+    const char **hours; /* windows of base/hours.h, checked */
+    size_t n_hours;     /* 0: always */
     enum spec_on_failure on_failure;
     struct slice source_text; /* the file's bytes: what is digested */
     const bool *given;        /* by row of spec_rows(): the file says it */

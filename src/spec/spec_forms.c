@@ -1,3 +1,4 @@
+#include "base/hours.h"
 #include "base/int.h"
 #include "base/units.h"
 #include "spec/schema_forms.h"
@@ -47,6 +48,24 @@ static bool read_store(struct rows_reader *reader, const struct spec_row *row, c
                          "a password stands in it, and a spec is kept, copied and shown: write ${env:NAME} or "
                          "${file:PATH} in its place");
     return form_words.read(reader, row, node, into);
+}
+
+static bool read_hours(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
+{
+    bool ok = form_texts.read(reader, row, node, into);
+    const char ***texts = row_field(row, into);
+    if (ok && node->n == 0)
+        return yaml_expected(reader->yaml, node, "at least one window such as Mon-Fri 22:00-06:00 Europe/Berlin");
+    for (size_t i = 0; ok && i < node->n; i++) {
+        g_autoptr(GError) error = NULL;
+        struct hours *hours = NULL;
+        if (hours_parse(&hours, *texts + i, 1, &error))
+            hours_free(hours);
+        else
+            yaml_diag(reader->yaml, node->items[i], "%s", error->message);
+        ok = !error;
+    }
+    return ok;
 }
 
 static bool read_expires_after(struct rows_reader *reader, const struct yaml_node *node, struct spec_target *target)
@@ -207,6 +226,7 @@ const struct row_form form_expires = {
               ", {\"type\": \"object\", \"properties\": {\"from\": " SCHEMA_PATH
               "}, \"required\": [\"from\"], \"additionalProperties\": false}]}",
 };
+const struct row_form form_hours = {.read = read_hours, .schema = SCHEMA_HOURS};
 const struct row_form form_scope = {.read = read_scope, .schema = SCHEMA_SCOPE};
 const struct row_form form_verify = {
     .read = read_verify,

@@ -7,7 +7,6 @@ static const char no_only[] = "it does not run on chosen keys alone; narrow the 
 static const char no_tests[] = "it does not run a transform's fixtures";
 static const char no_windows[] = "partitions by time need a range; use 'size' or 'count'";
 static const char no_signals[] = "it watches no signals of a server";
-static const char no_hours[] = "it knows no hours; pause and resume it with `sluice pause` and `sluice resume`";
 static const char no_budget[] = "it knows no budget; pause it with `sluice pause`";
 static const char no_hooks[] = "it runs no hooks; read the lines of `sluice run --json`";
 static const char no_retain[] = "it keeps everything until the run's files are removed";
@@ -42,6 +41,7 @@ static const struct row_word order_words[] = {
 #define REFUSED(why)     .acts = (why), .kind = &form_refused
 
 G_STATIC_ASSERT(offsetof(struct spec_may, n) == offsetof(struct spec_may, names) + sizeof(void *));
+G_STATIC_ASSERT(offsetof(struct spec, n_hours) == offsetof(struct spec, hours) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec, transform.n_libs) == offsetof(struct spec, transform.libs) + sizeof(void *));
 
 /* clang-format off */
@@ -203,7 +203,8 @@ static const struct spec_row rows[] = {
     {.key = "protect.rate.max", .form = "rate", .fallback = "no limit", .decided = true, .kind = &form_rate, AT(protect.rate_max_per_s),
      .words = "records written at most, by all workers together", .example = "20000/s"},
 
-    {.key = "hours", .form = "list", REFUSED(no_hours), .words = "when a run may write", .example = "[\"Mon-Fri 22:00-06:00 Europe/Berlin\"]"},
+    {.key = "hours", .form = "list of windows", .fallback = "always", .decided = true, .kind = &form_hours, AT(hours),
+     .words = "when a run may write: `DAYS HH:MM-HH:MM ZONE` each; outside of them it waits. What is taken back does not wait", .example = "[\"Mon-Fri 22:00-06:00 Europe/Berlin\"]"},
     {.key = "budget", .form = "map", REFUSED(no_budget), .words = "how much a run may use before it pauses", .example = "{ records: 5000000 }"},
     {.key = "budget.records", .form = "count", REFUSED(no_budget), .words = "records written", .example = "5000000"},
     {.key = "budget.bytes", .form = "bytes", REFUSED(no_budget), .words = "bytes written", .example = "20GiB"},

@@ -18,6 +18,7 @@ import sys
 
 from repair import FIX, ROWS, ended, once, ready, seed, started, writing
 from stand import Skip, among, must, run_all, same, test
+from wallclock import faked, jump_by
 
 OWN_NAMESPACE = "SYSTEM_TEST_MOUNTS"
 
@@ -668,27 +669,15 @@ def _(stand):
 # --- the clock
 
 
-def jumping(stand):
-    library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
-    for folder in os.scandir("/usr/lib"):
-        path = os.path.join(folder.path, "faketime", "libfaketimeMT.so.1")
-        library = path if os.path.exists(path) else library
-    if not os.path.exists(library):
-        raise Skip("libfaketime is not installed")
-    stand.write("clock", "+0")
-    return {"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": stand.path("clock"), "FAKETIME_NO_CACHE": 1,
-            "DONT_FAKE_MONOTONIC": 1, "FAKETIME_DONT_FAKE_MONOTONIC": 1, "ASAN_OPTIONS": "verify_asan_link_order=0"}
-
-
 for first, second in (("-400d", "+400d"), ("+400d", "-400d")):
     @test(f"the clock jumps by {first} and then by {second} while a run works: it ends as if it had not")
     def _(stand, first=first, second=second):
         ready(stand)
-        process = stand.start("run", "fix.yaml", "--yes", "--json", env=stand.environment(**jumping(stand)))
+        process = stand.start("run", "fix.yaml", "--yes", "--json", env=faked(stand))
         seen = []
         for jump in (first, second):
             seen += stand.until(process, lambda line: writing(line) and line["done"] > (1000 if jump == first else 2500))
-            stand.write("clock", jump)
+            jump_by(stand, jump)
         done = stand.finish(process).ended(0)
         rates = [line["records_per_s"] for line in seen + done.lines() if line["type"] == "progress"]
         same([rate for rate in rates if not 0 <= rate < 100000], [], "rates")

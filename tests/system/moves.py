@@ -9,6 +9,7 @@ import sqlite3
 from staged import before, fails_at, ready, run, states, three, write
 from stand import SOURCE, TESTS, Skip, among, must, run_all, same
 from stand import test as plain_test
+from wallclock import faked, jump_to
 
 TAKEN = {"run": set(), "stage": set(), "part": set()}
 WALKED = []
@@ -232,6 +233,54 @@ def _(stand):
     same(states(stand, "load")[0], "failed", "state")
     stand.path("home/reports/load.1").unlink()
     run(stand, 0, command=load(RUN))
+
+
+HOURS, SLOWLY = 'hours: ["Mon-Fri 22:00-06:00 Europe/Berlin"]', "protect: { rate: { max: 200/s } }"
+DAY, NIGHT = "2026-11-20 11:00:00", "2026-11-20 21:30:00"
+
+
+def waits_by_day(stand, command, clock):
+    """From where the run stands."""
+    jump_to(stand, DAY)
+    stand.sluice(*command, "--exit-on-pause", "--json", env=clock).ended(3)
+    same(states(stand, command[1].partition(".")[0])[0], "waiting", "state")
+
+
+@test("outside its hours a run waits: one that is planned, and one that runs")
+def _(stand):
+    ready(stand, ONE, more=f"{HOURS}\n{SLOWLY}")
+    clock = faked(stand, DAY)
+    waits_by_day(stand, RUN, clock)
+    jump_to(stand, NIGHT)
+    process = stand.start(*RUN, "--json", env=clock)
+    stand.until(process, lambda line: line["type"] == "progress" and line["text"] == "writing" and 0 < line["done"] < 300)
+    jump_to(stand, DAY)
+    stand.until(process, lambda line: line["type"] == "progress" and "waits for the hours" in line["text"])
+    process.kill()
+    process.wait()
+
+
+@test("outside its hours a run waits that was halted, or has failed")
+def _(stand):
+    stand.records("in/a.ndjson", before(1000).values())
+    stand.write("load.yaml", __import__("staged").LOAD + f"{HOURS}\n{SLOWLY}\n")
+    clock = faked(stand, NIGHT)
+    process = stand.start(*load(RUN), "--json", env=clock)
+    stand.until(process, lambda line: line["type"] == "progress" and line["text"] == "writing")
+    process.kill()
+    process.wait()
+    kept = stand.read("in/a.ndjson")
+    changed(stand)
+    stand.sluice(*load(RUN), env=clock).ended(5)
+    stand.write("in/a.ndjson", kept)
+    waits_by_day(stand, load(RESUME), clock)
+    jump_to(stand, NIGHT)
+    stand.sluice("set", "load", "protect.rate.max=none").ended(0)
+    stand.write("home/reports/load.1", "in the way")
+    stand.sluice(*load(RUN), env=clock).ended(7)
+    stand.path("home/reports/load.1").unlink()
+    same(states(stand, "load")[0], "failed", "state")
+    waits_by_day(stand, load(RUN), clock)
 
 
 # --- on the way back

@@ -49,7 +49,7 @@ static void days_are_lists_and_ranges_or_all(void **state)
 {
     check_span("09:00-10:00 UTC", "2026-11-21T09:30", "2026-11-21T09:00", "2026-11-21T10:00");
     check_span("Sat,Mon 09:00-10:00 UTC", "2026-11-21T10:00", "2026-11-23T09:00", "2026-11-23T10:00");
-    check_span("fri-mon 09:00-10:00 UTC", "2026-11-22T10:00", "2026-11-23T09:00", "2026-11-23T10:00");
+    check_span("Fri-Mon 09:00-10:00 UTC", "2026-11-22T10:00", "2026-11-23T09:00", "2026-11-23T10:00");
     check_span("Wed 18:00-24:00 UTC", "2026-11-21T10:00", "2026-11-25T18:00", "2026-11-26T00:00");
 }
 
@@ -109,6 +109,7 @@ static void what_is_no_window_is_refused_by_name(void **state)
         {"22:00-06:00", "expected hours such as"},
         {"Mon 22:00-06:00 Europe/Berlin now", "expected hours such as"},
         {"Mo 22:00-06:00 UTC", "'Mo'"},
+        {"mon 22:00-06:00 UTC", "'mon'"},
         {"Mon- 22:00-06:00 UTC", "'Mon-'"},
         {"Mon,,Tue 22:00-06:00 UTC", "''"},
         {"Mon 22-06 UTC", "'22-06'"},

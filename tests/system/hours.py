@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""A run that may write at certain hours only: it waits for them, stops when they are over, goes on when they come again, and
+says so; what is asked of it meanwhile is heard, and what is taken back does not wait."""
+
+import signal
+
+from staged import after, before, ready, run, states, three
+from stand import among, must, run_all, same, test
+from wallclock import faked, jump_to
+
+HOURS = 'hours: ["Mon-Fri 22:00-06:00 Europe/Berlin"]'
+FRIDAY_NOON, FRIDAY_NIGHT, SATURDAY_NOON, MONDAY_NIGHT = (
+    "2026-11-20 11:00:00", "2026-11-20 21:30:00", "2026-11-21 11:00:00", "2026-11-23 21:30:00")
+NEXT = {FRIDAY_NOON: "Fri 2026-11-20 22:00 Europe/Berlin", SATURDAY_NOON: "Mon 2026-11-23 22:00 Europe/Berlin"}
+RUN = ("run", "fix.yaml", "--yes", "--json")
+
+
+def waits(line):
+    return line["type"] == "progress" and "waits for the hours" in line["text"]
+
+
+def writes(line):
+    return line["type"] == "progress" and line["text"] == "writing" and 0 < line["done"] < 300
+
+
+def is_repaired(stand):
+    same(stand.documents("items"), after(), "records")
+    stand.sluice("audit", "verify").ended(0)
+
+
+@test("outside its hours it waits and says until when; --exit-on-pause leaves with 3; nothing is written before they begin")
+def _(stand):
+    was = ready(stand, more=HOURS)
+    clock = faked(stand, FRIDAY_NOON)
+    among("Mon-Fri 22:00-06:00 Europe/Berlin", stand.sluice("plan", "fix.yaml", env=clock).ended(0).out)
+    for _ in range(2):
+        end = stand.sluice(*RUN, "--exit-on-pause", env=clock).ended(3).lines()[-1]
+        among(["stage canary waits for the hours", NEXT[FRIDAY_NOON], "the same command goes on then"], end["message"])
+        among(NEXT[FRIDAY_NOON], stand.status("fix")["reason"])
+        same(states(stand)[0], "waiting", "state")
+    same(stand.dump("items"), was, "records")
+    process = stand.start(*RUN, env=clock)
+    stand.until(process, waits)
+    jump_to(stand, FRIDAY_NIGHT)
+    stand.finish(process).ended(0)
+    is_repaired(stand)
+
+
+@test("hours that are over stop it within a moment; in the next ones it goes on where it was, and nothing is done twice")
+def _(stand):
+    ready(stand, more=HOURS + "\nprotect: { rate: { max: 200/s } }")
+    process = stand.start(*RUN, env=faked(stand, FRIDAY_NIGHT))
+    stand.until(process, writes)
+    jump_to(stand, SATURDAY_NOON)
+    among(NEXT[SATURDAY_NOON], stand.until(process, waits)[-1]["text"])
+    same(states(stand)[0], "waiting", "state")
+    written = stand.documents("items")
+    must(written != after() and any(written[key] != row for key, row in before().items()), "it was in the middle")
+    jump_to(stand, MONDAY_NIGHT)
+    done = stand.finish(process).ended(0)
+    must(any(line["type"] == "state" and line["state"] == "running" for line in done.lines()), "it never said that it runs")
+    is_repaired(stand)
+
+
+@test("while it waits a pause, a signal, an abort are heard; killed it is taken up again; it is taken back without waiting")
+def _(stand):
+    was = ready(stand, three(canary="soak: 1ms"), more=HOURS + "\nprotect: { rate: { max: 200/s } }")
+    clock = faked(stand, FRIDAY_NIGHT)
+
+    def waiting(*command):
+        process = stand.start(*command, env=clock)
+        stand.until(process, waits)
+        return process
+
+    process = stand.start(*RUN, env=clock)
+    stand.until(process, writes)
+    jump_to(stand, SATURDAY_NOON)
+    stand.until(process, waits)
+    stand.sluice("pause", "fix", "--reason", "wait").ended(0)
+    stand.finish(process).ended(3)
+    same(states(stand)[0], "paused", "state")
+    process = waiting("resume", "fix", "--reason", "on", "--json")
+    process.send_signal(signal.SIGTERM)
+    stand.finish(process).ended(3)
+    same(states(stand)[0], "interrupted", "state")
+    process = waiting(*RUN)
+    process.kill()
+    process.wait()
+    same(states(stand)[0], "waiting", "state")
+    process = waiting(*RUN)
+    stand.sluice("abort", "fix").ended(0)
+    stand.finish(process).ended(3)
+    stand.sluice("rollback", "fix", "--yes", env=clock).ended(0)
+    same(stand.dump("items"), was, "records")
+
+
+@test("windows that are none are refused where they stand; `explain hours` says when a spec's begin")
+def _(stand):
+    ready(stand, more="hours: [22:00-06:00 Europe/Berlin, Mo 22:00-06:00 UTC]")
+    among(["fix.yaml:", "'Mo'", "such as Mon-Fri 22:00-06:00 Europe/Berlin"], stand.sluice("plan", "fix.yaml").ended(2).err)
+    ready_again = stand.read("fix.yaml").replace("hours: [22:00-06:00 Europe/Berlin, Mo 22:00-06:00 UTC]", "hours: []")
+    stand.write("fix.yaml", ready_again)
+    among("at least one window", stand.sluice("plan", "fix.yaml").ended(2).err)
+    stand.write("fix.yaml", ready_again.replace("hours: []", HOURS))
+    clock = faked(stand, FRIDAY_NOON)
+    said = stand.sluice("explain", "hours", "fix.yaml", "--next", "3", env=clock).ended(0).out
+    among([NEXT[FRIDAY_NOON], "Sat 2026-11-21 06:00", NEXT[SATURDAY_NOON], "Tue 2026-11-24 22:00"], said)
+    rows = stand.sluice("explain", "hours", "fix.yaml", "--next", "3", "--json", env=clock).ended(0).json()["next"]
+    same([row["from"] for row in rows],
+         ["2026-11-20T21:00:00.000Z", "2026-11-23T21:00:00.000Z", "2026-11-24T21:00:00.000Z"], "from")
+
+
+run_all()
