@@ -128,6 +128,7 @@ static bool write_again(struct hold *hold, uint32_t stage, struct run_result *re
 {
     GError *failed = NULL;
     *ret_go = false;
+    hold->closes_ms = 0; /* what was written already does not wait for its hours */
     if (!hold_move(hold, RUN_RUNNING, NULL, NULL, error))
         return false;
     switch (hold_crew(hold, stage, &failed)) {
@@ -135,12 +136,12 @@ static bool write_again(struct hold *hold, uint32_t stage, struct run_result *re
         *ret_go = true;
         return hold_reload(hold, error);
     case CREW_LIMITED:
-    case CREW_CLOSED:
         return ending_by_limit(hold, ret, error);
     case CREW_WISHED:
         return ending_by_wish(hold, &hold->wish, ret, error);
     case CREW_INTERRUPTED:
         return ending_by_signal(hold, ret, error);
+    case CREW_CLOSED:
     case CREW_FAILED:
         break;
     }
