@@ -4,13 +4,14 @@
  * primary that was a replica keeps its old primary's id as its second, and how far its own history is the same: what
  * was written before that point it has. */
 #include "base/int.h"
+#include "store/valkey/link.h"
 #include "store/valkey/valkey_store.h"
 
 #define HIDDEN  "-"
 #define NO_ID   "0000000000000000000000000000000000000000"
 #define ID_ROOM 48
 
-enum { TRIES = 2, FIELDS = 5 };
+enum { FIELDS = 5, LOOK_US = 1000 * 1000, PAUSE_US = 50 * 1000 };
 
 struct line {
     char run_id[ID_ROOM], replid[ID_ROOM], replid2[ID_ROOM];
@@ -73,18 +74,29 @@ static void notice(struct valkey_store *store, const char *now)
     store->history = g_strdup(now);
 }
 
+/* A server that is gone would be waited for until the deadline, although another has its place. */
+static struct call short_call(const struct router *router, const struct call *call)
+{
+    struct call one = *call;
+    one.deadline_us = link_wait(router, call, LOOK_US).deadline_us;
+    return one;
+}
+
 bool valkey_history(struct session *session, const struct call *call, const char **ret, GError **error)
 {
     struct router *router = valkey_session_of(session)->router;
     g_autoptr(GString) text = g_string_new(NULL);
-    for (int i = 0; i < TRIES; i++) {
+    for (;;) {
         g_autoptr(GError) failed = NULL;
-        if (look_at_all(router, call, text, &failed))
+        struct call one = short_call(router, call);
+        if (look_at_all(router, &one, text, &failed))
             break;
-        if (i + 1 == TRIES || !error_is(failed, SLUICE_ERROR_UNREACHABLE) || !router_refresh(router, call, NULL)) {
+        world_sleep_us(router->world, PAUSE_US, call->cancel);
+        if (error_class(failed) != ERROR_TRANSIENT || !call_goes_on(call, router->world, NULL)) {
             g_propagate_error(error, g_steal_pointer(&failed));
             return false;
         }
+        router_refresh(router, call, NULL); /* another may have its place by now; in vain: the next look says so, too */
     }
     *ret = arena_text(call->mem, slice_of(text->str, text->len));
     if (!*ret)

@@ -9,6 +9,7 @@ enum {
     CURSOR_SCAN = 1,
     SLOT_MOST = 10000,
     FIRST_AHEAD = 64,
+    LEAST_KEYS = 1000, /* of one call, sluice's own among them: each slot of a run at work has one */
     MEM_BYTES = 64 << 20,
     PAUSE_US = 5000,
     PAUSE_MOST_US = 250000,
@@ -97,7 +98,7 @@ bool list_open(struct list **ret, struct router *router, const struct list_wish 
     auto_(list) list = g_new0(struct list, 1);
     list->router = router;
     list->template = wish->template;
-    list->max_keys = MAX(wish->max_keys, 1);
+    list->max_keys = MAX(wish->max_keys, LEAST_KEYS);
     list->slot_most = wish->slot_most ? wish->slot_most : SLOT_MOST;
     list->ahead = FIRST_AHEAD;
     list->bytes = g_byte_array_new();
