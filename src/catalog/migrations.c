@@ -176,15 +176,6 @@ static const char *const MIGRATIONS[] = {
     "ALTER TABLE run_total ADD COLUMN n_removed INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE checkpoint ADD COLUMN n_expired INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE checkpoint ADD COLUMN n_removed INTEGER NOT NULL DEFAULT 0;",
-    /* 7: checkpoints whose writes a server may have lost since stand here instead, and count no longer. */
-    "CREATE TABLE checkpoint_lost ("
-    " id INTEGER PRIMARY KEY,"
-    " run INTEGER NOT NULL, part INTEGER NOT NULL, number INTEGER NOT NULL,"
-    " lane INTEGER NOT NULL, at_ms INTEGER NOT NULL, place INTEGER NOT NULL, settled INTEGER NOT NULL,"
-    " n_written INTEGER NOT NULL, n_deleted INTEGER NOT NULL, conditions TEXT,"
-    " lost_ms INTEGER NOT NULL," /* when it was taken back */
-    " FOREIGN KEY (run, part) REFERENCES part (run, part)) STRICT;"
-    "CREATE INDEX checkpoint_lost_of ON checkpoint_lost (run, part, lane, settled);",
 };
 
 int migrations_known(void)

@@ -16,17 +16,18 @@ void back_row(struct worker *worker, size_t i)
         item_end(item, applied->in_doubt ? OUTCOME_LEFT : OUTCOME_RESTORED);
 }
 
-/* What the run left still stands: take it back. What would go back stands already (its server has lost the write; it
- * has expired, like the pre-image): nothing to do. Anything else: the application has written since. */
+/* What the run left still stands: take it back. Anything else: the application has written since. A record that has
+ * expired, like the pre-image that would have gone back, needs nothing. */
 void back_decide(struct worker *worker, struct item *item)
 {
     const struct row *row = batch_row(&worker->batch, item->row);
     bool present = item->image.presence == RECORD_PRESENT;
-    struct digest now = present ? digest_stored(item->image.raw, item->image.expires_at_ms) : (struct digest){0};
-    bool is_back = present ? !item->want_delete && digest_equal(now, item->written) : item->want_delete;
-    if (is_back && item->image.presence != RECORD_FAULT)
+    bool stands = present ? digest_equal(digest_stored(item->image.raw, item->image.expires_at_ms), row->must)
+                          : digest_is_zero(row->must);
+    bool both_expired = !present && item->want_delete && row->rec.presence == RECORD_PRESENT;
+    if ((stands && !present && item->want_delete) || (!stands && both_expired))
         item_end(item, OUTCOME_RESTORED);
-    else if (digest_equal(now, row->must))
+    else if (stands)
         item->state = ITEM_PENDING;
     else
         item_end(item, OUTCOME_LEFT);

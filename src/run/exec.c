@@ -1,7 +1,6 @@
 #include "run/exec.h"
 
 #include "base/retry.h"
-#include "run/again.h"
 #include "run/feed.h"
 
 struct exec {
@@ -10,7 +9,6 @@ struct exec {
     struct session *source, *target;
     struct feed *feed;
     struct arena *scratch;
-    char *history; /* who had the target's data when the lane was opened, or at the last settle; NULL: it cannot tell */
     int64_t ended_us;  /* the step before; 0: none */
     int64_t cpu_ns;    /* the thread's, accounted for so far */
     uint64_t fence_ns; /* of it, what the target's session has spent on fences so far */
@@ -61,7 +59,6 @@ void exec_free(struct exec *exec)
     g_clear_pointer(&exec->target, store_session_close);
     g_clear_pointer(&exec->catalog, catalog_free);
     arena_free(exec->scratch);
-    g_free(exec->history);
     g_free(exec);
 }
 
@@ -107,43 +104,6 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
     return true;
 }
 
-/* --- who has the data: the same servers from before the first write to behind its settle, and written down with the
- * checkpoint, so that a later look tells whether any of it can be lost ----------------------------------------------
- */
-
-static bool look_at_history(struct exec *exec, const struct call *call, const char **ret, GError **error)
-{
-    *ret = NULL;
-    return !store_driver(exec->shared->job->plan->target)->history || store_history(exec->target, call, ret, error);
-}
-
-static void keep_history(struct exec *exec, const char *now)
-{
-    g_free(exec->history);
-    exec->history = g_strdup(now);
-}
-
-static bool history_before(struct exec *exec, const struct call *call, GError **error)
-{
-    const char *now;
-    if (!look_at_history(exec, call, &now, error))
-        return false;
-    keep_history(exec, now);
-    return true;
-}
-
-static bool history_behind(struct exec *exec, const struct call *call, const char **ret, GError **error)
-{
-    if (!look_at_history(exec, call, ret, error))
-        return false;
-    const struct history_ops *history = store_driver(exec->shared->job->plan->target)->history;
-    if (exec->history && *ret && history->compare(slice_of_text(exec->history), slice_of_text(*ret)) != HISTORY_SAME)
-        return error_set(error, SLUICE_ERROR_UNSETTLED,
-                         "a server was replaced or started anew while its writes were settled");
-    keep_history(exec, *ret);
-    return true;
-}
-
 static bool lane_stands(const struct fence *fence, uint32_t lane)
 {
     for (size_t i = 0; i < fence->n; i++)
@@ -157,8 +117,6 @@ static bool lane_stands(const struct fence *fence, uint32_t lane)
 static bool do_lane_open(struct exec *exec, struct op *op, GError **error)
 {
     struct call call = target_call(exec, op->lane.mem);
-    if (!history_before(exec, &call, error))
-        return false;
     if (op->lane.sent && !store_fence_read(exec->target, &call, &op->lane.lane.fence, &op->lane.ret, error))
         return false;
     if (op->lane.sent && lane_stands(&op->lane.ret, op->lane.lane.lane))
@@ -290,13 +248,8 @@ static bool do_publish(struct exec *exec, struct op *op, GError **error)
 
 static bool do_settle(struct exec *exec, struct op *op, GError **error)
 {
-    struct call call = target_call(exec, op->settle.mem);
-    const char *now = NULL;
-    if (!store_settle(exec->target, &call, error) || !history_behind(exec, &call, &now, error))
-        return false;
-    op->settle.conditions = now ? again_conditions(now, op->settle.mem) : NULL;
-    return !now || op->settle.conditions ||
-           error_set(error, SLUICE_ERROR_TOO_BIG, "a checkpoint's conditions do not fit into memory");
+    struct call call = target_call(exec, exec->scratch);
+    return store_settle(exec->target, &call, error);
 }
 
 static bool do_sync(struct exec *exec, struct op *op, GError **error)

@@ -140,10 +140,6 @@ struct op {
             size_t n;
         } sink; /* SINK and PUBLISH */
         struct {
-            struct arena *mem;
-            const char *conditions; /* out: the checkpoint's (run/again.h); NULL: none */
-        } settle;
-        struct {
             struct checkpoint row;
         } checkpoint;
         struct {

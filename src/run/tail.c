@@ -1,6 +1,5 @@
 /* What a dead holder left: the undo log's tail and the fence of its lanes tell, together, exactly which of its writes
- * were applied. Those are counted when their key comes by; nothing is repeated and nothing compared. What was
- * checkpointed and may have been lost by a server since is lost.c's. */
+ * were applied. Those are counted when their key comes by; nothing is repeated and nothing compared. */
 #include "run/worker_state.h"
 
 static guint slice_hash(gconstpointer pointer)
@@ -22,31 +21,24 @@ static const struct fence_lane *fence_find(const struct fence *fence, uint32_t l
     return NULL;
 }
 
-/* A server was replaced while the lane was at work: what it was told to forget it may never have had. */
-static bool may_have_forgotten(const struct worker *worker, const struct undo_entry *entry)
-{
-    return worker->unsettled > 0 && worker->job->kind == JOB_FORWARD && entry->state == UNDO_APPLIED;
-}
-
 /* The fence as it stood when our lane-open closed the old lanes knows better than the log: a store that lost its newest
  * writes with its machine lost their marks with them. Settled numbers it has forgotten; of those the log is right.
  * Without the lane (a holder logs intents only in a lane that it has opened) the fence is lost, and where a part of it
  * is gone so is what it does not mark: UNKNOWN. */
-static enum undo_state ask_fence(const struct worker *worker, const struct undo_entry *entry)
+static enum undo_state ask_fence(const struct fence *before, const struct undo_entry *entry)
 {
-    const struct fence *before = &worker->before;
     const struct fence_lane *lane = before->present ? fence_find(before, entry->lane) : NULL;
     if (!lane)
         return UNDO_UNKNOWN;
     if (entry->number <= lane->base)
-        return may_have_forgotten(worker, entry) ? UNDO_UNKNOWN : entry->state;
+        return entry->state;
     if (fence_lane_applied(lane, entry->number))
         return UNDO_APPLIED;
     return lane->partial ? UNDO_UNKNOWN : UNDO_NOT_APPLIED;
 }
 
 /* One outcome entry for the undo log; runs of one lane could share a block, but a tail is a batch or two. */
-void tail_settle(struct worker *worker, const struct undo_entry *entry)
+static void settle_entry(struct worker *worker, const struct undo_entry *entry)
 {
     uint8_t *bit = arena_alloc0(worker->part_mem, 1);
     if (!bit) {
@@ -65,7 +57,7 @@ static bool accounted(const struct grant *grant, const struct undo_entry *entry)
     return grant->checkpoint > 0 && entry->lane == grant->settled_lane && entry->number <= grant->settled;
 }
 
-void tail_remember(struct worker *worker, const struct undo_entry *entry, bool in_doubt)
+static void remember(struct worker *worker, const struct undo_entry *entry, bool in_doubt)
 {
     if (!worker->applied)
         worker->applied = g_hash_table_new(slice_hash, slice_same);
@@ -102,15 +94,14 @@ struct applied *tail_claim(struct worker *worker, struct slice key)
     return applied;
 }
 
-/* What is known is counted when its key comes by; then what was checkpointed once is looked at again. */
 static void take_known(struct worker *worker)
 {
+    worker->phase = worker->settled->len > 0 ? PHASE_TAIL_OUTCOME : PHASE_CUT;
     for (size_t i = 0; i < worker->tail.n; i++) {
         const struct undo_entry *entry = &worker->tail.entries[i];
-        if (entry->state == UNDO_APPLIED && !accounted(&worker->grant, entry) && !lost_may_be(&worker->grant, entry))
-            tail_remember(worker, entry, false);
+        if (entry->state == UNDO_APPLIED && !accounted(&worker->grant, entry))
+            remember(worker, entry, false);
     }
-    lost_begin(worker);
 }
 
 /* What was found out goes into the log, unless the log knows. */
@@ -119,7 +110,7 @@ static void take_state(struct worker *worker, struct undo_entry *entry, enum und
     bool known = entry->state != UNDO_UNKNOWN;
     entry->state = state;
     if (!known)
-        tail_settle(worker, entry);
+        settle_entry(worker, entry);
 }
 
 /* --- damage
@@ -146,7 +137,7 @@ static uint64_t nameless_of(struct worker *worker, const struct fence_lane *lane
             continue;
         nameless++;
         if (worker->job->kind == JOB_SETTLE)
-            tail_settle(worker, &entry);
+            settle_entry(worker, &entry);
     }
     return nameless;
 }
@@ -235,12 +226,9 @@ void tail_take(struct worker *worker)
         return;
     for (size_t i = 0; i < worker->tail.n; i++) {
         struct undo_entry *entry = &worker->tail.entries[i];
-        bool known = entry->state != UNDO_UNKNOWN;
-        if (entry->state == UNDO_NOT_APPLIED || (known && accounted(&worker->grant, entry)))
+        if (entry->state == UNDO_NOT_APPLIED || (entry->state == UNDO_APPLIED && accounted(&worker->grant, entry)))
             continue;
-        if (lost_may_be(&worker->grant, entry) && (known || worker->job->kind == JOB_FORWARD))
-            continue;
-        enum undo_state told = ask_fence(worker, entry);
+        enum undo_state told = ask_fence(&worker->before, entry);
         if (told == UNDO_UNKNOWN)
             g_array_append_val(worker->doubtful, i);
         else
@@ -272,7 +260,7 @@ static void take_doubt(struct worker *worker, struct undo_entry *entry, const st
     }
     take_state(worker, entry, UNDO_APPLIED);
     if (!accounted(&worker->grant, entry))
-        tail_remember(worker, entry, true);
+        remember(worker, entry, true);
     entry->state = UNDO_NOT_APPLIED; /* remembered already */
 }
 

@@ -10,7 +10,6 @@ enum phase {
     PHASE_LANE,
     PHASE_TAIL,
     PHASE_DOUBT,
-    PHASE_LOST,
     PHASE_TAIL_OUTCOME,
     PHASE_CUT,
     PHASE_OPEN,
@@ -59,9 +58,6 @@ struct worker {
     GArray *settled;       /* of struct undo_outcome: what tail.c found out */
     GArray *doubtful;      /* of size_t: entries of the tail that no fence tells of */
     struct record *doubt_images;
-    GArray *lost;        /* of size_t: entries of the tail that a server may have lost, by key */
-    size_t lost_from;    /* of these, what is not yet looked at */
-    GArray *lost_images; /* of struct record: a key each */
     struct transform *transform;
     uint64_t next_number, index, checkpoint;
     struct undo_position undo_from; /* of the newest batch that logged anything: where the next resume begins to read */
@@ -75,7 +71,6 @@ struct worker {
     int64_t now_ms;
     int64_t batch_us;
     uint32_t waits;
-    const char *conditions;  /* under which it was settled, in its memory; NULL */
     uint32_t unsettled;      /* times in a row that a batch could not be settled */
     GArray *refused, *notes; /* of struct quarantine_row */
     GArray *sunk;            /* of struct record */
@@ -93,17 +88,6 @@ void tail_doubts(struct worker *worker);
 /* What earlier lanes did to the key and no row has claimed yet; NULL: nothing. tail_claim() also claims it. */
 struct applied *tail_find(struct worker *worker, struct slice key);
 struct applied *tail_claim(struct worker *worker, struct slice key);
-
-/* A write of an earlier lane was applied: it is counted when its key comes by. */
-void tail_remember(struct worker *worker, const struct undo_entry *entry, bool in_doubt);
-/* What became of it goes into the undo log. */
-void tail_settle(struct worker *worker, const struct undo_entry *entry);
-
-/* lost.c: a write that was checkpointed once, and that its server may have lost since. */
-bool lost_may_be(const struct grant *grant, const struct undo_entry *entry);
-void lost_begin(struct worker *worker); /* decides the next phase: PHASE_LOST, or beyond */
-void lost_next(struct worker *worker, struct op *op);
-void lost_done(struct worker *worker, struct op *op);
 
 /* forward.c, back.c: rows of a scan → items, and one item with a known image → its state. */
 bool forward_open(struct worker *worker, GError **error);

@@ -149,15 +149,6 @@ bool store_inspect(struct session *session, const struct call *call, struct stor
     return call_end(&attempt, driver->inspect(session, call, ret, error), error);
 }
 
-bool store_history(struct session *session, const struct call *call, const char **ret, GError **error)
-{
-    const struct history_ops *history = session_driver(session)->history;
-    struct attempt attempt;
-    if (!call_begin(&attempt, session, call, OP_INSPECT, history && history->look, error))
-        return false;
-    return call_end(&attempt, history->look(session, call, ret, error), error);
-}
-
 bool store_examine(struct session *session, const struct call *call, bool writes, GArray *into, GError **error)
 {
     const struct store_driver *driver = session_driver(session);

@@ -58,7 +58,6 @@ const struct store_counters *session_counters(const struct session *session);
 bool store_inspect(struct session *session, const struct call *call, struct store_info *ret, GError **error);
 /* Nothing is appended where there are no servers. */
 bool store_health(struct session *session, const struct call *call, GArray *into, GError **error);
-bool store_history(struct session *session, const struct call *call, const char **ret, GError **error);
 /* Nothing is appended where the driver has nothing to find out. */
 bool store_examine(struct session *session, const struct call *call, bool writes, GArray *into, GError **error);
 

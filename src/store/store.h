@@ -264,21 +264,6 @@ struct list_ops {
     bool sorted;
 };
 
-/* Where servers may lose what was settled: one without replica and file that is killed, a replica that was not in step
- * and is promoted, a restored backup. */
-enum history_fate {
-    HISTORY_SAME,      /* the servers are the same processes with the same data */
-    HISTORY_CONTINUED, /* others have the data, with all that `was` names */
-    HISTORY_BROKEN,    /* what `was` names may be gone */
-};
-
-struct history_ops {
-    /* Which servers have the data now, with which history and how much of it: one line of text, in call->mem. */
-    bool (*look)(struct session *, const struct call *, const char **ret, GError **);
-    /* What a later look says of an earlier one; pure. */
-    enum history_fate (*compare)(struct slice was, struct slice now);
-};
-
 /* What identifies the dataset's content where it can be frozen: files. Stands in the plan; checked on every scan. */
 struct identity_ops {
     /* The digest of everything the dataset holds now (names, sizes, contents). Reads it all. */
@@ -372,7 +357,6 @@ struct store_driver {
     const struct sink_ops *sink;
     const struct list_ops *list;
     const struct identity_ops *identity;
-    const struct history_ops *history; /* NULL: what is settled stays */
     const struct big_ops *big;
 };
 

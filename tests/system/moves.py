@@ -181,7 +181,7 @@ def _(stand):
     write(stand)
     fails_at(stand, 0)
     run(stand, 4)
-    run(stand, 0, command=ROLLBACK)
+    run(stand, 8, command=ROLLBACK)
 
 
 @test("the transform fails the run: it goes on, or is paused, aborted, taken back")

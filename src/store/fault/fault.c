@@ -379,13 +379,6 @@ static bool fault_identity(struct session *session, const struct call *call, str
                     error);
 }
 
-static bool fault_history(struct session *session, const struct call *call, const char **ret, GError **error)
-{
-    struct passage passage;
-    return session_go_in(&passage, session, call, FAULT_INSPECT, error) &&
-           come_out(&passage, passage.driver->inner->history->look(inner_of(session), call, ret, error), error);
-}
-
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
 /* A capability that the inner driver lacks is lacking here too. */
@@ -425,10 +418,6 @@ static void wrap_rest(struct fault_driver *driver)
     if (driver->inner->identity) {
         driver->identity.digest = WRAP(driver->inner->identity->digest, fault_identity);
         driver->table.identity = &driver->identity;
-    }
-    if (driver->inner->history) {
-        driver->history = (struct history_ops){.look = fault_history, .compare = driver->inner->history->compare};
-        driver->table.history = &driver->history;
     }
 }
 

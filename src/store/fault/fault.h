@@ -67,7 +67,6 @@ struct fault_driver {
     struct write_ops write;
     struct sink_ops sink;
     struct identity_ops identity;
-    struct history_ops history;
     const struct store_driver *inner;
     struct fault_plan *plan;
 };

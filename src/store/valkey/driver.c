@@ -26,7 +26,6 @@ static void store_free(struct valkey_store *store)
         routes_free(store->routes);
     valkey_uri_free(store->uri);
     g_free(store->place);
-    g_free(store->history);
     g_free(store);
 }
 
@@ -265,8 +264,6 @@ static const struct write_ops write_ops = {
     .lock_read = valkey_lock_read,
 };
 
-static const struct history_ops history_ops = {.look = valkey_history, .compare = valkey_history_compare};
-
 static const struct list_ops list_ops = {.sorted = false};
 
 static const struct big_ops big_ops = {.stands_for = pieces_stand_for};
@@ -295,6 +292,5 @@ const struct store_driver valkey_driver = {
     .read = valkey_read,
     .write = &write_ops,
     .list = &list_ops,
-    .history = &history_ops,
     .big = &big_ops,
 };

@@ -87,18 +87,6 @@ void fences_drop(struct fences *fences, struct fence_run *run)
     g_ptr_array_add(fences->dropped, run);
 }
 
-void fences_suspect(struct fences *fences)
-{
-    GHashTableIter runs, parts;
-    void *run, *part;
-    g_hash_table_iter_init(&runs, fences->runs);
-    while (g_hash_table_iter_next(&runs, NULL, &run)) {
-        g_hash_table_iter_init(&parts, ((struct fence_run *)run)->parts);
-        while (g_hash_table_iter_next(&parts, NULL, &part))
-            ((struct fence_part *)part)->stale = true;
-    }
-}
-
 struct fence_part *fence_run_find(const struct fence_run *run, uint32_t part)
 {
     return g_hash_table_lookup(run->parts, GUINT_TO_POINTER(part));

@@ -88,9 +88,6 @@ AUTO_DEFINE(fences, fences_free)
 
 /* The functions below want the lock held, and do no I/O. */
 
-/* A server is another one than before: what is known of partitions may be gone there, and is read anew. */
-void fences_suspect(struct fences *fences);
-
 struct fence_run *fences_run(struct fences *fences, const uint8_t uid[16]); /* made where there is none */
 void fences_drop(struct fences *fences, struct fence_run *run);
 struct fence_part *fence_run_part(struct fence_run *run, uint32_t part);

@@ -13,7 +13,6 @@ struct valkey_store {
     struct routes *routes;
     struct fences *fences;
     char *place;
-    char *history; /* the newest look at who has the data; under the lock of `fences`; NULL: none */
     bool cluster;
 };
 
@@ -142,8 +141,6 @@ bool valkey_lock(struct session *, const struct call *, struct store_lock *io, b
 bool valkey_unlock(struct session *, const struct call *, const uint8_t run_uid[16], GError **);
 bool valkey_lock_read(struct session *, const struct call *, struct store_lock *ret, bool *ret_held, GError **);
 bool valkey_inspect(struct session *, const struct call *, struct store_info *ret, GError **);
-bool valkey_history(struct session *, const struct call *, const char **ret, GError **);
-enum history_fate valkey_history_compare(struct slice was, struct slice now);
 bool valkey_examine(struct session *, const struct call *, bool writes, GArray *into, GError **);
 bool valkey_health(struct session *, const struct call *, GArray *into, GError **);
 /* REFUSED where a server may evict fences. */

@@ -75,7 +75,7 @@ static void a_newer_home_is_refused_by_its_number(void **state)
     struct catalog *catalog;
     fixture_sql(fx, "PRAGMA user_version = 8");
     kit_refused(catalog_open(&catalog, fx->world, fx->home, CATALOG_EXISTING, &error), CATALOG,
-                "written by a newer sluice (schema 8, this one knows 7)");
+                "written by a newer sluice (schema 8, this one knows 6)");
     kit_refused(catalog_open(&catalog, fx->world, fx->home, CATALOG_READ_ONLY, &error), CATALOG, "newer sluice");
     fixture_rows_are(fx, "PRAGMA user_version", "8\n");
 }

@@ -105,7 +105,7 @@ static const struct way WAYS[] = {
      .actions = JUDGED "stage.passed " FAILED "paused " FAILED "paused"},
     {.spoils = 1,
      .gate = ", soak: 1h, approve: root",
-     .steps = {{RUN, 4}, {BACK, 0}},
+     .steps = {{RUN, 4}, {BACK, 8}},
      BACKED,
      .actions = FAILED "paused " ALL_BACK},
     {.spoils = 1, .on_failure = "rollback-stage", .steps = {{RUN, 4}}, BACKED, .actions = FAILED ALL_BACK},
@@ -117,7 +117,7 @@ static const struct way WAYS[] = {
      .actions = JUDGED "stage.passed " FAILED "rolling-back stage.rolled-back paused"},
     {.spoils = 2,
      .on_failure = "rollback-stage",
-     .steps = {{RUN, 4}, {BACK, 0}},
+     .steps = {{RUN, 4}, {BACK, 8}},
      BACKED,
      .actions = JUDGED "stage.passed " FAILED "rolling-back stage.rolled-back paused rolling-back stage.rolled-back "
                        "rolled-back"},
