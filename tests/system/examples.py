@@ -88,20 +88,15 @@ def cluster_copy(stand, servers):
     same(values(target.client()), wanted, "what was copied")
 
 
-@each_kind("a key that is too big is refused by name and never read; the others are copied")
-def too_big(stand, servers):
+@each_kind("a key of any size is copied, in pieces")
+def large(stand, servers):
     source, target = servers.standalone(), servers.standalone()
     source.client().set("huge", b"x" * (17 << 20))
     source.client().rpush("long", *[b"y" * 100_000] * 200)
     source.client().set("small", "1")
     take(stand, "cluster-copy", source.address, target.address)
-    source.client().config_resetstat()
-    stand.sluice("run", "cluster-copy/copy.yaml", "--yes").ended(0, 3, 8)
-    out = stand.sluice("quarantine", "list", "copy.1").ended(0).out
-    among(["huge", "long", "too-big", "16"], out, "quarantine")
-    same(set(values(target.client())), {b"small"}, "what was copied")
-    sent = source.info("stats")["total_net_output_bytes"]
-    must(int(sent) < 1 << 20, "bytes that the source gave:", sent)
+    stand.sluice("run", "cluster-copy/copy.yaml", "--yes").ended(0)
+    same(values(target.client()), values(source.client()), "what was copied")
 
 
 @each_kind("examples/archive writes NDJSON and puts it back")

@@ -524,11 +524,13 @@ class Servers:
 KINDS = ("redis", "valkey")
 
 
-def each_kind(words):
-    """The test for both servers, each by its name."""
+def each_kind(words, slow=False):
+    """The test for both servers, each by its name; of a slow one the second kind is by hand."""
     def keep(function):
         for kind in KINDS:
             def body(stand, kind=kind):
+                if slow and kind != KINDS[0] and not os.environ.get("SLUICE_LIVE_ALL"):
+                    raise Skip("by hand, with SLUICE_LIVE_ALL=1: the other kind of server has had its turn")
                 try:
                     with Servers(stand.dir, kind) as servers:
                         function(stand, servers)

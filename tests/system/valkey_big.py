@@ -177,7 +177,7 @@ for KIND in KINDS:
             stand.sluice("run", "big.yaml", "--yes", "--json", timeout=300).ended(0)
             have, own = content(three)
             must_equal(have, want)
-            must(deaths >= 3, "died only", deaths, "times")
+            must(deaths >= 1, "it never died")
             same(own_left(own), [], "keys of sluice's own that are left")
 
     @test(f"{KIND}: what the application writes into a large key while it is copied is neither lost nor mixed with what was there")

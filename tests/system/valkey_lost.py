@@ -51,7 +51,7 @@ def halts(stand, cluster, harm, says, mend):
     must(counts["repaired"] > KEYS * 9 // 10, dict(counts))
 
 
-@each_kind("a slot that nobody owns halts a run once a failover would be over; given an owner again, the run goes on")
+@each_kind("a slot that nobody owns halts a run once a failover would be over; given an owner again, the run goes on", slow=True)
 def slot_without_owner(stand, servers):
     cluster = servers.cluster(primaries=3, replicas=0)
     slot, owner = next((slot, node) for slot, node in owners(cluster).items() if slot > 9000)
@@ -65,7 +65,7 @@ def slot_without_owner(stand, servers):
           lambda: owner.call("CLUSTER", "ADDSLOTS", slot))
 
 
-@each_kind("a primary that is killed and has no replica halts a run once a failover would be over; started again, the run goes on")
+@each_kind("a primary that is killed and has no replica halts a run once a failover would be over; started again, the run goes on", slow=True)
 def lost_shard(stand, servers):
     cluster = servers.cluster(primaries=3, replicas=0, appendonly="yes", appendfsync="always")
     victim = cluster.nodes[1]
