@@ -107,6 +107,7 @@ struct run_new {
     size_t n_parts;
     uint64_t listed;
     uint64_t duplicates;
+    const char *details; /* JSON object for the ledger; NULL */
     struct act act;
 };
 

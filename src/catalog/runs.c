@@ -404,8 +404,11 @@ static bool create(struct catalog *catalog, const struct run_new *run, struct ar
     tally.of[OUTCOME_LISTED_] = run->listed;
     tally.of[OUTCOME_DUPLICATES] = run->duplicates;
     struct run_brief brief = {.id = id, .name = name, .digests = run->digests};
-    struct run_act act = {
-        .run = &brief, .action = run_state_word(RUN_PLANNED), .act = &run->act, .own = planned_details(run)};
+    struct run_act act = {.run = &brief,
+                          .action = run_state_word(RUN_PLANNED),
+                          .act = &run->act,
+                          .given = run->details,
+                          .own = planned_details(run)};
     return total_add(catalog, id, &(struct total){.tally = &tally}, error) && ledger_act(catalog, &act, error) &&
            run_read(catalog, id, mem, ret, error);
 }

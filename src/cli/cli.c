@@ -65,6 +65,18 @@ int cli_report(struct cli *cli, GError *error)
     return status;
 }
 
+bool cli_spec_read(struct cli *cli, const char *path, struct spec **ret, GError **error)
+{
+    return spec_read_with(ret, cli->world, path, (const char *const *)cli->params->pdata, error);
+}
+
+bool cli_no_params(const struct cli *cli, const char *what, GError **error)
+{
+    return !cli_has(cli, OPTION_PARAM) || cli->by_variable[OPTION_PARAM] ||
+           error_set(error, SLUICE_ERROR_USAGE,
+                     "--param: %s has the values that it was planned with; plan it anew from its spec", what);
+}
+
 int cli_each(struct cli *cli, int (*one)(struct cli *, GError **), GError **error)
 {
     const char **args = cli->args;
@@ -141,6 +153,9 @@ static void cli_done(struct cli *cli)
     g_free(cli->actor);
     person_free(cli->person);
     g_free(cli->args);
+    g_strfreev(cli->lines);
+    if (cli->params)
+        g_ptr_array_unref(cli->params);
 }
 
 /* No command: what may stand alone asks for one. NULL: a command was expected. */

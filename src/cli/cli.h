@@ -23,6 +23,8 @@ struct cli {
     FILE *out, *err;
     const char *values[OPTION_COUNT]; /* "" for a flag that is set; NULL: not given */
     bool by_variable[OPTION_COUNT];   /* the environment says it, and not the command line */
+    char **lines;                     /* of a variable that has several values; NULL */
+    GPtrArray *params;                /* of --param, NAME=VALUE, ends with NULL */
     const char **args;
     size_t n_args;
     char *home, *actor;
@@ -85,6 +87,9 @@ char *cli_home_of_catalog(const char *uri, GError **error);
 bool cli_number(const struct cli *cli, enum option option, uint64_t fallback, uint64_t *ret, GError **error);
 
 struct run_config cli_run_config(struct cli *cli);
+/* The spec, with the values that --param gives. Of a run or a plan there are none: its params are frozen. */
+bool cli_spec_read(struct cli *cli, const char *path, struct spec **ret, GError **error);
+bool cli_no_params(const struct cli *cli, const char *what, GError **error);
 /* What the spec that is the first argument would do, without a write: plan_look(). */
 bool cli_plan_look(struct cli *cli, struct plan **ret, GError **error);
 /* Whoever read the results has had enough (`sluice cat … | head`): no fault, and an end of `watch | grep -m 1 …`. */

@@ -200,7 +200,7 @@ static bool is_spec(const char *argument)
 static bool verify_spec(struct cli *cli, const struct run_config *config, struct verify_result *ret, GError **error)
 {
     struct spec *spec = NULL;
-    return spec_read(&spec, cli->world, cli->args[0], error) && run_verify_spec(config, spec, ret, error);
+    return cli_spec_read(cli, cli->args[0], &spec, error) && run_verify_spec(config, spec, ret, error);
 }
 
 int command_verify(struct cli *cli, GError **error)
@@ -208,8 +208,9 @@ int command_verify(struct cli *cli, GError **error)
     struct run_config config = cli_run_config(cli);
     config.full = cli_has(cli, OPTION_FULL);
     struct verify_result result = {0};
-    bool done = is_spec(cli->args[0]) ? verify_spec(cli, &config, &result, error)
-                                      : run_verify(&config, cli->args[0], &result, error);
+    bool done = is_spec(cli->args[0])
+                    ? verify_spec(cli, &config, &result, error)
+                    : cli_no_params(cli, cli->args[0], error) && run_verify(&config, cli->args[0], &result, error);
     if (!done)
         return -1;
     progress_break(cli->progress);

@@ -25,6 +25,7 @@ int command_doctor(struct cli *cli, GError **error)
                                    .registry = cli->registry,
                                    .home = cli->home,
                                    .spec_path = cli->args[0],
+                                   .params = (const char *const *)cli->params->pdata,
                                    .signals = cli->signals};
     g_autoptr(GArray) findings = doctor_examine(&config);
     json_t *checks = json_array();

@@ -71,6 +71,17 @@ static void status_text(struct cli *cli, struct run_row *run, const struct drive
     run->reason = NULL;
 }
 
+static void params_text(struct cli *cli, const json_t *said)
+{
+    json_t *params = json_object_get(said, "params"), *value;
+    const char *name, *head = "params";
+    json_object_foreach(params, name, value)
+    {
+        fprintf(cli->out, "  %-11s %s=%s\n", head, name, json_string_value(value));
+        head = "";
+    }
+}
+
 static int status_of(struct cli *cli, GError **error)
 {
     auto_(catalog) catalog = NULL;
@@ -79,14 +90,20 @@ static int status_of(struct cli *cli, GError **error)
     struct stage_row *stages;
     size_t n;
     struct driven driven;
+    json_t *said;
     if (!open_catalog(cli, &catalog, error) || !cli_find_run(cli, catalog, mem, &run, error) ||
-        !catalog_stages(catalog, run.id, mem, &stages, &n, error) || !look_at_drive(cli, catalog, &run, &driven, error))
+        !catalog_stages(catalog, run.id, mem, &stages, &n, error) ||
+        !look_at_drive(cli, catalog, &run, &driven, error) || !plan_said_read(catalog, &run, mem, &said, error))
         return -1;
     if (!cli_has(cli, OPTION_JSON)) {
         status_text(cli, &run, &driven);
+        params_text(cli, said);
+        json_decref(said);
         return 0;
     }
     json_t *status = driven_json(&run, &driven);
+    json_object_update(status, said);
+    json_decref(said);
     json_object_set_new(status, "stage", shape_text(run.stage < n ? stages[run.stage].name : NULL));
     json_object_set_new(status, "stages", shape_stages(stages, n));
     print_json(cli, status);

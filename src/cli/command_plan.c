@@ -26,7 +26,7 @@ int command_plan(struct cli *cli, GError **error)
     bool idle;
     config.planned = show;
     config.planned_self = cli;
-    if (!spec_read(&spec, cli->world, cli->args[0], error) || !run_plan(&config, spec, path, &idle, error))
+    if (!cli_spec_read(cli, cli->args[0], &spec, error) || !run_plan(&config, spec, path, &idle, error))
         return -1;
     spec = NULL; /* taken over */
     if (path && !cli_has(cli, OPTION_JSON) && !cli_has(cli, OPTION_QUIET))

@@ -9,15 +9,15 @@ COMMAND(init,       "[DIR]",         0, 1, "write a commented starter spec, its 
 COMMAND(doctor,     "SPEC",          1, 1, "look at everything that a run needs, before it; writes nothing",
         "A line a check: ok, warn or fail, and what to do. Ends with 0 where nothing fails, else with the first failure's code:\n"
         "2 the spec, the contract or the transform is wrong, 6 a store is not reached, 7 a run would be refused.",
-        DOCUMENT, OPTION_COUNT)
+        DOCUMENT, OPTION_PARAM)
 COMMAND(try,        "SPEC",          1, 1, "what would become of a few records: before, after, the decision; writes nothing",
         "Records go the whole way by the code of the run: transform, contract, the look at the live target, the policy.\n"
         "`--key K` takes one record, `--sample N` some. Ends with 8 where some would be refused, with 9 where there is no K.",
-        LINES, OPTION_KEY, OPTION_SAMPLE)
+        LINES, OPTION_KEY, OPTION_SAMPLE, OPTION_PARAM)
 COMMAND(plan,       "SPEC",          1, 1, "what a run would do: stages, a forecast of every outcome, risk, defaults; nothing is written",
         "The forecast goes by a sample that takes the whole way of a run. With -o FILE the plan is kept; `sluice run --plan\n"
         "FILE` then runs exactly that. The listing of its keys stays in the home.",
-        DOCUMENT, OPTION_OUT, OPTION_DETAILED_EXITCODE, OPTION_SHOW_SPEC)
+        DOCUMENT, OPTION_PARAM, OPTION_OUT, OPTION_DETAILED_EXITCODE, OPTION_SHOW_SPEC)
 COMMAND(run,        "[SPEC|RUN]",    0, 1, "plan the spec, ask, and run; an unfinished run of the same plan is resumed",
         "With --plan FILE it runs the plan in the file, without asking, or refuses (7) and names what has moved.\n"
         "The first Ctrl-C finishes the batches in flight and checkpoints; the second stops at once. Both are safe: the same\n"
@@ -25,7 +25,7 @@ COMMAND(run,        "[SPEC|RUN]",    0, 1, "plan the spec, ask, and run; an unfi
         "run stand on the target it refuses with 7; `--supersede RUN` takes over from that run (docs/mending.md).\n"
         "NAME.N in place of a spec goes on with exactly that run, and plans nothing. --detach leaves it running when the\n"
         "terminal closes; `sluice watch` shows it.",
-        LINES, OPTION_DETACH, OPTION_PLAN, OPTION_YES, OPTION_AGAIN, OPTION_SUPERSEDE, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
+        LINES, OPTION_PARAM, OPTION_DETACH, OPTION_PLAN, OPTION_YES, OPTION_AGAIN, OPTION_SUPERSEDE, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
 COMMAND(status,     "[RUN…]",        0, 1000, "how a run stands",
         "RUN is NAME.N; NAME alone is its newest run; without it the newest run of all. Of several, --json prints an object a\n"
         "line.",
@@ -70,7 +70,7 @@ COMMAND(verify,     "SPEC|RUN",      1, 1, "compare source and target now",
         "Prints a verdict and saves a report: a line of JSON per difference. What holds a `/` or ends in .yaml is a spec.\n"
         "Of a run the target alone is read first: partitions whose sums are still those of their gate are as they were then;\n"
         "the others are compared with the source, key by key. The verdict says which was done.",
-        DOCUMENT, OPTION_FULL)
+        DOCUMENT, OPTION_FULL, OPTION_PARAM)
 COMMAND(quarantine, "list|show RUN", 2, 3, "the refused records: `list RUN`, `show RUN NUMBER`", "", LINES, OPTION_LIMIT)
 COMMAND(cat,        "STORE DATASET", 2, 2, "a dataset as NDJSON",
         "A relative path in STORE is relative to the folder that you are in.", LINES,
@@ -85,7 +85,7 @@ COMMAND(explain,    "[KEY]",         0, 2, "what a key of spec or contract means
         "the name: `explain contract version`. Without a name all of the kind are listed, without a kind all.\n"
         "`explain --schema spec` and `explain --schema contract` print the JSON Schema that an editor wants;\n"
         "`explain hours SPEC --next 5` says when the hours of a spec begin and end, from now on.",
-        DOCUMENT, OPTION_SCHEMA, OPTION_NEXT)
+        DOCUMENT, OPTION_SCHEMA, OPTION_NEXT, OPTION_PARAM)
 COMMAND(gen,        "NAME",          1, 1, "synthetic data with known faults in it: `gen customers`, `gen events`",
         "NDJSON, the same on every machine for the same number and seed. With --faults, every fault that was planted is\n"
         "listed: line, key, fault, what the field should be and what it is, and how such a record ends. `sluice explain fault`\n"

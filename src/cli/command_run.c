@@ -74,8 +74,9 @@ static bool find_or_plan(struct cli *cli, const struct run_config *config, struc
 {
     auto_(spec) spec = NULL;
     if (cli_has(cli, OPTION_PLAN))
-        return run_begin_file(config, cli->values[OPTION_PLAN], planned, ret_new, error);
-    if (!spec_read(&spec, cli->world, cli->args[0], error) || !run_begin(config, spec, planned, ret_new, error))
+        return cli_no_params(cli, "a plan file", error) &&
+               run_begin_file(config, cli->values[OPTION_PLAN], planned, ret_new, error);
+    if (!cli_spec_read(cli, cli->args[0], &spec, error) || !run_begin(config, spec, planned, ret_new, error))
         return false;
     spec = NULL; /* taken over */
     return true;
@@ -136,7 +137,8 @@ static int run_named(struct cli *cli, GError **error)
     auto_(arena) mem = arena_new(1 << 20);
     struct run_row run;
     bool go;
-    if (!catalog_open(&catalog, cli->world, cli->home, CATALOG_EXISTING, error) ||
+    if (!cli_no_params(cli, cli->args[0], error) ||
+        !catalog_open(&catalog, cli->world, cli->home, CATALOG_EXISTING, error) ||
         !catalog_run_get(catalog, cli->args[0], mem, &run, error) || !agreed(cli, &run, &go, error))
         return -1;
     g_clear_pointer(&catalog, catalog_free);

@@ -319,7 +319,7 @@ bool cli_plan_look(struct cli *cli, struct plan **ret, GError **error)
 {
     struct plan_config config = {.world = cli->world, .registry = cli->registry, .home = cli->home};
     auto_(spec) spec = NULL;
-    if (!spec_read(&spec, cli->world, cli->args[0], error) || !plan_look(ret, &config, spec, error))
+    if (!cli_spec_read(cli, cli->args[0], &spec, error) || !plan_look(ret, &config, spec, error))
         return false;
     spec = NULL; /* taken over */
     return true;

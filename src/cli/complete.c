@@ -148,6 +148,7 @@ static const struct {
     {"LUA", NULL},
     {"N", NULL},
     {"NAME", add_data},
+    {"NAME=VALUE", NULL},
     {"PATH", NULL},
     {"RUN", add_runs},
     {"S", NULL},

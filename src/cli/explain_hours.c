@@ -9,7 +9,7 @@ static bool read_hours(struct cli *cli, struct hours **ret, GError **error)
     struct spec *read;
     if (cli->n_args != 2 || strcmp(cli->args[0], "hours") != 0)
         return error_set(error, SLUICE_ERROR_USAGE, "explain --next: `explain hours SPEC --next N` was expected");
-    if (!spec_read(&read, cli->world, cli->args[1], error))
+    if (!cli_spec_read(cli, cli->args[1], &read, error))
         return false;
     auto_(spec) spec = read;
     if (spec->n_hours == 0)

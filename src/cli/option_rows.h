@@ -12,6 +12,7 @@ OPTION(ALL,          "all",          NULL,   "every run of the home that is not 
 OPTION(DETACH,       "detach",       NULL,   "leave it running by itself, in a session of its own, when the command ends; what it tells stands in the home")
 OPTION(YES,          "yes",          NULL,   "do not ask")
 OPTION(AGAIN,        "again",        NULL,   "run it although a run of this very plan is done and its transform would be applied, or its files written, twice")
+OPTION(PARAM,        "param",        "NAME=VALUE", "the value of a param of the spec; may be said again for each (docs/params.md)")
 OPTION(SUPERSEDE,    "supersede",    "RUN",  "take the writes of that run back first, key by key, and begin from what stood before it")
 OPTION(FORCE_UNLOCK, "force-unlock", NULL,   "take the target's lock from a run that is known to be dead; recorded")
 OPTION(EXIT_ON_PAUSE,"exit-on-pause",NULL,  "exit with 3 where the run would wait by itself (a soak), instead of waiting")

@@ -67,7 +67,18 @@ static bool take_option(struct cli *cli, char **argv, int argc, int *i, GError *
     if (!value && *i + 1 >= argc)
         return error_set(error, SLUICE_ERROR_USAGE, "--%s: a value was expected: --%s %s", name, name, form);
     cli->values[option] = value ? value : argv[++*i];
+    if (option == OPTION_PARAM)
+        g_ptr_array_add(cli->params, (char *)cli->values[option]);
     return true;
+}
+
+/* A variable has one value: the params are lines of it. */
+static void take_lines(struct cli *cli, const char *text)
+{
+    cli->lines = g_strsplit(text, "\n", -1);
+    for (size_t i = 0; cli->lines[i]; i++)
+        if (*cli->lines[i])
+            g_ptr_array_add(cli->params, cli->lines[i]);
 }
 
 /* SLUICE_HOME, SLUICE_NO_COLOR …: what the command line does not say. A flag is set by anything but "" and 0. Home and
@@ -86,6 +97,8 @@ static void take_environment(struct cli *cli)
         if (is_flag ? is_on(value) : value && *value)
             cli->values[option] = is_flag ? "" : value;
         cli->by_variable[option] = cli_has(cli, option);
+        if (option == OPTION_PARAM && cli_has(cli, option))
+            take_lines(cli, value);
     }
     if (is_on(g_getenv("NO_COLOR")))
         cli->values[OPTION_NO_COLOR] = "";
@@ -133,12 +146,14 @@ bool cli_parse(struct cli *cli, int argc, char **argv, GError **error)
     bool named = false;
     int i = 1;
     cli->args = g_new0(const char *, (size_t)argc + 1);
+    cli->params = g_ptr_array_new();
     for (; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (!one_argument(cli, argv, argc, &i, &named, error))
             return false;
     for (i++; i < argc; i++)
         cli->args[cli->n_args++] = argv[i];
     take_environment(cli);
+    g_ptr_array_add(cli->params, NULL);
     if (!check_level(cli, error))
         return false;
     if (cli_has(cli, OPTION_HELP) || (cli->n_args >= command->min_args && cli->n_args <= command->max_args))

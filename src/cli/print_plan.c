@@ -41,7 +41,7 @@ static bool is_below_default(const struct plan *plan, const char *key)
 static const char *default_of(const struct plan *plan, const struct spec_row *row, bool given)
 {
     if (given || is_below_default(plan, row->key) || row->acts || row->required || !row->fallback ||
-        strstr(row->key, "[]"))
+        strpbrk(row->key, "[*"))
         return NULL;
     const char *value = print_decided(plan, row->key);
     return value ? value : row->fallback;
@@ -196,6 +196,8 @@ static void put_head(struct cli *cli, FILE *out, const struct plan *plan)
     const struct spec *spec = plan->spec;
     fprintf(out, "plan of %s (%s)\n  digest      %s\n", spec->name, spec->path,
             hex_text(plan->digests.plan, 32, digest));
+    for (size_t i = 0; i < spec->n_params; i++)
+        fprintf(out, "  %-11s %s=%s\n", i ? "" : "params", spec->params[i].name, spec->params[i].value);
     if (spec->reason)
         fprintf(out, "  reason      %s\n", spec->reason);
     fprintf(out, "  source      %s %s: %s keys in %" G_GSIZE_FORMAT " partitions\n", spec->source.store,
@@ -230,10 +232,16 @@ void print_plan(struct cli *cli, FILE *out, const struct plan *plan, const struc
 json_t *print_plan_json(const struct plan *plan, const struct forecast *forecast)
 {
     const struct spec *spec = plan->spec;
-    return json_pack("{s:s, s:s, s:o, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "type", "plan", "spec",
-                     spec->name, "digest", shape_digest(plan->digests.plan), "source", spec->source.store, "target",
-                     plan->target_name, "same_dataset", plan->same_dataset, "decides", try_policy(plan), "listed",
-                     (json_int_t)plan->n_listed, "partitions", (json_int_t)plan->n_parts, "duplicates",
-                     (json_int_t)plan->duplicates, "stages", stages_json(plan), "forecast", forecast_json(forecast),
-                     "risk", risk_json(plan), "defaults", defaults_json(plan));
+    json_t *shown =
+        json_pack("{s:s, s:s, s:o, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "type", "plan", "spec",
+                  spec->name, "digest", shape_digest(plan->digests.plan), "source", spec->source.store, "target",
+                  plan->target_name, "same_dataset", plan->same_dataset, "decides", try_policy(plan), "listed",
+                  (json_int_t)plan->n_listed, "partitions", (json_int_t)plan->n_parts, "duplicates",
+                  (json_int_t)plan->duplicates, "stages", stages_json(plan), "forecast", forecast_json(forecast),
+                  "risk", risk_json(plan), "defaults", defaults_json(plan));
+    json_t *said = plan_said_json(plan);
+    if (said)
+        json_object_update(shown, said);
+    json_decref(said);
+    return shown;
 }

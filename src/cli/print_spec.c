@@ -19,13 +19,21 @@ static const char *value_of(const struct plan *plan, const struct spec_value *va
     return value->text ? value->text : decided ? decided : value->row->fallback;
 }
 
-static void show_spec(const struct plan *plan, const struct shower *shower)
+static struct provenance param_origin(const struct cli *cli)
+{
+    return cli->by_variable[OPTION_PARAM] ? (struct provenance){"variable", "SLUICE_PARAM"}
+                                          : (struct provenance){"option", "--param"};
+}
+
+static void show_spec(const struct cli *cli, const struct plan *plan, const struct shower *shower)
 {
     g_autoptr(GArray) values = spec_values(plan->spec);
     for (guint i = 0; i < values->len; i++) {
         const struct spec_value *value = &g_array_index(values, struct spec_value, i);
         g_autofree char *line = g_strdup_printf("%s:%" G_GUINT32_FORMAT, plan->spec->path, value->line);
         struct provenance origin = {value->line ? "spec" : "default", value->line ? line : NULL};
+        if (value->given)
+            origin = param_origin(cli);
         shower->show(shower->self, value->key, value_of(plan, value), &origin);
     }
 }
@@ -35,7 +43,7 @@ static void show_options(struct cli *cli, const struct shower *shower)
 {
     for (int i = 0; i < OPTION_COUNT; i++) {
         enum option option = (enum option)i;
-        if (!cli_has(cli, option) && option != OPTION_HOME)
+        if ((!cli_has(cli, option) && option != OPTION_HOME) || option == OPTION_PARAM)
             continue;
         g_autofree char *name = g_strconcat("--", option_name(option), NULL), *variable = option_variable(option);
         struct provenance origin = {cli->by_variable[option] ? "variable" : "option",
@@ -57,7 +65,7 @@ void print_spec(struct cli *cli, FILE *out, const struct plan *plan)
 {
     struct shower shower = {put_line, out};
     fprintf(out, "  in force\n");
-    show_spec(plan, &shower);
+    show_spec(cli, plan, &shower);
     show_options(cli, &shower);
 }
 
@@ -71,7 +79,7 @@ json_t *print_spec_json(struct cli *cli, const struct plan *plan)
 {
     json_t *list = json_array();
     struct shower shower = {put_object, list};
-    show_spec(plan, &shower);
+    show_spec(cli, plan, &shower);
     show_options(cli, &shower);
     return list;
 }

@@ -21,6 +21,7 @@ struct doctor_config {
     const struct world *world;
     struct store_registry *registry;
     const char *home, *spec_path;
+    const char *const *params; /* NAME=VALUE, ends with NULL; NULL: none */
     const atomic_int *signals;
 };
 

@@ -8,7 +8,7 @@
 void look_spec(struct look *look)
 {
     GError *error = NULL;
-    if (!spec_read(&look->spec, look->config->world, look->config->spec_path, &error))
+    if (!spec_read_with(&look->spec, look->config->world, look->config->spec_path, look->config->params, &error))
         look_fail(look, "mend the spec; `sluice explain KEY` says what a key takes", error);
     else
         look_ok(look, "%s: %s", look->spec->name, look->config->spec_path);

@@ -25,12 +25,35 @@ static void digest_sources(const struct recipe *recipe, uint8_t ret[32])
     crypto_generichash_final(&state, ret, 32);
 }
 
+static void digest_prefixed(crypto_generichash_state *state, const char *text)
+{
+    uint64_t len = GUINT64_TO_LE((uint64_t)strlen(text));
+    crypto_generichash_update(state, (const uint8_t *)&len, sizeof len);
+    crypto_generichash_update(state, (const uint8_t *)text, strlen(text));
+}
+
+/* The text, and the values that stand for its params: the same text with other values is another spec. */
+static void digest_spec(const struct spec *spec, uint8_t ret[32])
+{
+    crypto_generichash_state state;
+    digest_text_of(spec->source_text, ret);
+    if (spec->n_params == 0)
+        return;
+    crypto_generichash_init(&state, NULL, 0, 32);
+    crypto_generichash_update(&state, ret, 32);
+    for (size_t i = 0; i < spec->n_params; i++) {
+        digest_prefixed(&state, spec->params[i].name);
+        digest_prefixed(&state, spec->params[i].value);
+    }
+    crypto_generichash_final(&state, ret, 32);
+}
+
 bool plan_digests_of(struct plan_digests *ret, const struct spec *spec, const struct recipe *recipe, GError **error)
 {
     struct plan_digests digests = {0};
     if (sodium_init() < 0)
         return error_set(error, SLUICE_ERROR_INTERNAL, "libsodium does not start");
-    digest_text_of(spec->source_text, digests.spec);
+    digest_spec(spec, digests.spec);
     digest_sources(recipe, digests.transform);
     if (recipe_contract(recipe))
         digest_text_of(contract_source_text(recipe_contract(recipe)), digests.contract);

@@ -357,7 +357,8 @@ static bool load(struct plan *plan, const struct plan_config *config, struct cat
                  const struct run_row *run, GError **error)
 {
     struct plan_digests now = {0};
-    if (!load_text(plan, catalog, run, error) || !spec_read(&plan->spec, config->world, run->spec_path, error) ||
+    if (!load_text(plan, catalog, run, error) ||
+        !spec_read_with(&plan->spec, config->world, run->spec_path, plan->params, error) ||
         !recipe_read(&plan->recipe, config->world, plan->spec, error) ||
         !plan_digests_of(&now, plan->spec, plan->recipe, error) || !unmoved(&plan->digests, &now, run, error) ||
         !open_both(plan, config, error))

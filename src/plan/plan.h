@@ -9,6 +9,8 @@
  * A struct plan is immutable once made and shared by all threads. */
 #pragma once
 
+#include <jansson.h>
+
 #include "catalog/catalog.h"
 #include "spec/spec.h"
 #include "store/calls.h"
@@ -62,7 +64,8 @@ struct plan {
     enum spec_write write;
     enum spec_conflict conflict;
 
-    const char *supersedes; /* the run that is taken back before this one writes; NULL: none */
+    const char *const *params; /* as frozen, NAME=VALUE each, ends with NULL */
+    const char *supersedes;    /* the run that is taken back before this one writes; NULL: none */
 
     const char *target_topology; /* as the store told it when the run was planned; NULL: it has none */
     struct plan_limits limits;   /* frozen: a rollback keeps them too */
@@ -133,6 +136,13 @@ struct plan_rights {
 };
 bool plan_rights_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_rights *ret,
                       GError **error);
+
+/* What `planned` adds to the ledger: an object, or NULL where there is nothing to add. The caller's. */
+json_t *plan_said_json(const struct plan *plan);
+/* What a run was asked to do beside its spec, as its frozen plan says it: an object with `params` (values by name),
+ * where there are any. The caller's. */
+bool plan_said_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, json_t **ret,
+                    GError **error);
 
 bool plan_limits_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_limits *ret,
                       GError **error);

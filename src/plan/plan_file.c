@@ -239,7 +239,8 @@ static bool load(struct plan *plan, const struct plan_config *config, const stru
     struct slice text = SLICE_EMPTY;
     if (!arena_copy(plan->mem, slice_of_text(file->text), &text))
         return error_set(error, SLUICE_ERROR_TOO_BIG, "%s: the plan is too large", file->path);
-    return plan_text_read(plan, text, error) && spec_read(&plan->spec, config->world, file->spec, error) &&
+    return plan_text_read(plan, text, error) &&
+           spec_read_with(&plan->spec, config->world, file->spec, plan->params, error) &&
            recipe_read(&plan->recipe, config->world, plan->spec, error) && same_inputs(file, plan, error) &&
            same_stores(file, plan, config, error) && take_parts(plan, file, error) &&
            (plan_paths(plan), same_listing(file, plan, config, error)) &&

@@ -38,6 +38,11 @@ json_t *plan_stages_json(const struct plan *plan);
 json_t *plan_may_json(const struct spec *spec);
 bool plan_rights_take(json_t *root, struct arena *mem, struct plan_rights *ret);
 
+/* params.c: the values of the spec's params, in the plan's text. */
+json_t *plan_params_json(const struct spec *spec);
+void plan_params_put(const struct plan *plan, json_t *root);
+void plan_params_take(struct plan *plan, const json_t *root);
+
 /* supersedes.c: the run that this one supersedes, in the plan's text. */
 void plan_supersedes_put(const struct plan *plan, json_t *root);
 void plan_supersedes_take(struct plan *plan, const json_t *root);

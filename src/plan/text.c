@@ -103,6 +103,7 @@ bool plan_text_write(struct plan *plan, GError **error)
                              "counts", counts_json(plan), "limits", limits_json(plan), "stages", plan_stages_json(plan),
                              "dealt", dealt_json(plan), "may", plan_may_json(plan->spec));
     plan_supersedes_put(plan, root);
+    plan_params_put(plan, root);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     if (!text)
@@ -182,6 +183,7 @@ bool plan_text_read(struct plan *plan, struct slice text, GError **error)
     plan->stages = rights.stages;
     plan->n_stages = rights.n_stages;
     plan_supersedes_take(plan, root);
+    plan_params_take(plan, root);
     json_decref(root);
     plan->text = text;
     plan_digest_text(plan);

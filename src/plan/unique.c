@@ -34,6 +34,7 @@ struct transform_config plan_transform(const struct plan *plan, const char *run)
         .key = plan->same_dataset ? &KEEP_KEY : &spec->source.key,
         .unchanged = plan->same_dataset && spec->source.key.n > 0 ? &spec->source.key : NULL,
         .where = spec->source.where,
+        .range = &spec->source.range,
         .run = run,
         .spec = spec->name,
         .planned_at_ms = plan->planned_at_ms,

@@ -56,8 +56,14 @@ static bool create(struct catalog *catalog, const struct run_config *config, con
     struct run_new new = run_new_of(plan, config, &pieces);
     g_autofree char *spec_path = g_canonicalize_filename(plan->spec->path, NULL);
     new.spec_path = spec_path;
+    json_t *said = plan_said_json(plan);
+    char *details = said ? json_dumps(said, JSON_COMPACT) : NULL;
+    json_decref(said);
+    new.details = details;
     ret->mem = arena_new(1 << 20);
-    return plan_texts_keep_durable(plan, error) && catalog_run_create(catalog, &new, ret->mem, &ret->run, error);
+    bool made = plan_texts_keep_durable(plan, error) && catalog_run_create(catalog, &new, ret->mem, &ret->run, error);
+    free(details);
+    return made;
 }
 
 /* Both ways out of a bad run, and the two others. */

@@ -43,6 +43,7 @@ static void input_from_plan(struct verify_input *input, const struct plan *plan)
         .recipe = plan->recipe,
         .key = plan->same_dataset ? &KEEP_KEY : &plan->spec->source.key,
         .where = plan->spec->source.where,
+        .range = &plan->spec->source.range,
         .version = plan->spec->source.version,
         .spec = plan->spec->name,
         .planned_at_ms = plan->planned_at_ms,

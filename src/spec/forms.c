@@ -50,7 +50,7 @@ static bool get_plain(struct rows_reader *reader, const struct yaml_node *node, 
         return false;
     if (strstr(text, "${"))
         return yaml_fail(reader->yaml, node,
-                         "${…} stands only in 'store', as ${env:NAME} or ${file:PATH}; this version knows no params");
+                         "expected ${NAME}, a param of the spec; ${env:NAME} and ${file:PATH} stand only in 'store'");
     *ret = text;
     return true;
 }

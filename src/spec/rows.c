@@ -134,6 +134,8 @@ static bool read_pair(struct rows_reader *reader, const char *prefix, const stru
     reader->seen[row - reader->rows.row] = pair->value;
     if (row->acts)
         return rows_refuse(reader, pair->key, row->key, row->acts);
+    if (pair->value->broken)
+        return false;
     return row->kind->read(reader, row, pair->value, into);
 }
 

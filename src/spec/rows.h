@@ -50,6 +50,7 @@ struct spec_row {
 struct rows {
     const struct spec_row *row;
     size_t n;
+    bool params; /* ${name} may stand for any scalar (spec/params.h) */
 };
 
 struct rows_reader {

@@ -1,6 +1,7 @@
 #include <jansson.h>
 
 #include "spec/rows.h"
+#include "spec/schema_forms.h"
 
 static json_t *schema_of_map(struct rows rows, const char *prefix);
 
@@ -48,6 +49,42 @@ static json_t *schema_of_value(struct rows rows, const struct spec_row *row)
     return schema_of_map(rows, row->key);
 }
 
+static json_t *with_param(json_t *schema);
+
+/* Of what a list or a map holds. */
+static void params_within(json_t *schema)
+{
+    json_t *items = json_object_get(schema, "items"), *properties = json_object_get(schema, "properties"), *one;
+    const char *name;
+    if (items)
+        json_object_set_new(schema, "items", with_param(json_deep_copy(items)));
+    void *next;
+    json_object_foreach_safe(properties, next, name, one)
+        json_object_set_new(properties, name, with_param(json_deep_copy(one)));
+}
+
+/* A scalar may be ${name}, or have it in it. Takes the schema over. */
+static json_t *with_param(json_t *schema)
+{
+    const char *type = json_string_value(json_object_get(schema, "type"));
+    json_t *any = json_object_get(schema, "anyOf"), *one;
+    size_t i;
+    if (any && !type) {
+        json_array_foreach(any, i, one) params_within(one);
+        json_array_append_new(any, json_loads(SCHEMA_PARAM, 0, NULL));
+        return schema;
+    }
+    params_within(schema);
+    bool scalar = !type || (strcmp(type, "array") != 0 && strcmp(type, "object") != 0);
+    return scalar ? json_pack("{s:[o, o]}", "anyOf", schema, json_loads(SCHEMA_PARAM, 0, NULL)) : schema;
+}
+
+/* Where a value of the file itself is meant: its version, its name, and how params are declared. */
+static bool is_fixed(const struct spec_row *row)
+{
+    return row->kind == &form_one || strcmp(row->key, "name") == 0 || g_str_has_prefix(row->key, "params");
+}
+
 /* A default that is a sentence, or is written as YAML only, is left to the description. */
 static void add_default(json_t *schema, const struct spec_row *row)
 {
@@ -67,6 +104,8 @@ static json_t *schema_of_row(struct rows rows, const struct spec_row *row)
     if (beside)
         json_object_update(schema, beside);
     json_decref(beside);
+    if (rows.params && !row->acts && (row->kind->schema || row->choices) && !is_fixed(row))
+        schema = with_param(schema);
     g_autofree char *words = row->acts
                                  ? g_strdup_printf("%s (this version does not act on it: %s)", row->words, row->acts)
                              : row->fallback ? g_strdup_printf("%s (default: %s)", row->words, row->fallback)

@@ -40,5 +40,12 @@
     SCHEMA_PATTERN("(" SCHEMA_DAYS "(," SCHEMA_DAYS ")* )?" SCHEMA_CLOCK "-(" SCHEMA_CLOCK "|24:00) [^ ]+")
 #define SCHEMA_HOURS "{\"type\": \"array\", \"minItems\": 1, \"maxItems\": 1000, \"items\": " SCHEMA_WINDOW "}"
 
+#define SCHEMA_TIME                                                                                                    \
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\\\\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})?)?"
+#define SCHEMA_MOMENT SCHEMA_PATTERN(" *" SCHEMA_TIME "( +[A-Za-z][^ ]*)?( *[+-] *[0-9][^ ]*)* *")
+
+/* ${name} in place of any scalar. */
+#define SCHEMA_PARAM "{\"type\": \"string\", \"pattern\": \"\\\\$\\\\{[A-Za-z][A-Za-z0-9_-]*\\\\}\"}"
+
 #define SCHEMA_SCOPE                                                                                                   \
     SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO "((" SCHEMA_HUNDRED "|" SCHEMA_PER_CENT ")%|[0-9]+ +(partition|record)s?)")

@@ -74,7 +74,7 @@ bool spec_secret_check(const char *text, const char **ret_why)
     for (const char *at = strstr(text, "${"); at; at = strstr(at, "${")) {
         struct placeholder placeholder;
         if (!take_placeholder(at, &placeholder)) {
-            *ret_why = "expected ${env:NAME} or ${file:PATH}; this version knows no params";
+            *ret_why = "expected ${env:NAME} or ${file:PATH}, or ${NAME}, a param of the spec";
             return false;
         }
         bool command = strcmp(placeholder.kind, "command") == 0;

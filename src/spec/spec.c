@@ -1,8 +1,9 @@
 #include "spec/spec.h"
 
+#include "spec/params.h"
 #include "spec/spec_rows.h"
 
-enum { SPEC_MEMORY = 16 << 20 }; /* texts of a file of at most YAML_BYTES, some of them with the folder before them */
+enum { SPEC_MEMORY = 32 << 20 }; /* texts of a file of at most YAML_BYTES, some of them with the folder before them */
 
 const char *spec_may_word(enum spec_may_what what)
 {
@@ -20,6 +21,7 @@ void spec_free(struct spec *spec)
         return;
     key_paths_done(&spec->source.key);
     path_free(spec->source.version);
+    path_free(spec->source.range.field);
     path_free(spec->target.expires_from);
     arena_free(spec->mem);
     g_free(spec);
@@ -37,32 +39,53 @@ static struct spec *spec_new(const char *path, struct slice text)
     return spec;
 }
 
-static bool settle(struct spec **ret, struct yaml *yaml, const struct diags *diags, GError **error)
+/* With the values of its params in it. */
+static void read_all(struct rows_reader *reader, struct spec *spec, const char *const *params)
+{
+    auto_(arena) mem = arena_new(TREE_MEMORY);
+    params_read(reader, spec, params);
+    const struct yaml_node *root = params_put(reader->yaml, spec, mem);
+    if (rows_read_map(reader, "", root, spec) || root->kind == YAML_MAP)
+        spec_check(reader, spec);
+    rows_done(reader);
+}
+
+static bool settle(struct spec **ret, struct yaml *yaml, const char *const *params, const struct diags *diags,
+                   GError **error)
 {
     if (!yaml)
         return diags_settle(diags, SLUICE_ERROR_SPEC, error);
     auto_(spec) spec = spec_new(yaml_file(yaml), yaml_text(yaml));
     struct rows_reader reader;
     rows_init(&reader, yaml, spec_table(), spec->mem, spec->dir);
-    if (rows_read_map(&reader, "", yaml_root(yaml), spec) || yaml_root(yaml)->kind == YAML_MAP)
-        spec_check(&reader, spec);
-    rows_done(&reader);
+    read_all(&reader, spec, params);
     if (!diags_settle(diags, SLUICE_ERROR_SPEC, error))
         return false;
     *ret = g_steal_pointer(&spec);
     return true;
 }
 
-bool spec_read(struct spec **ret, const struct world *world, const char *path, GError **error)
+bool spec_read_with(struct spec **ret, const struct world *world, const char *path, const char *const *params,
+                    GError **error)
 {
     auto_(diags) diags = diags_new();
     auto_(yaml) yaml = yaml_read(world, path, diags);
-    return settle(ret, yaml, diags, error);
+    return settle(ret, yaml, params, diags, error);
+}
+
+bool spec_read(struct spec **ret, const struct world *world, const char *path, GError **error)
+{
+    return spec_read_with(ret, world, path, NULL, error);
+}
+
+bool spec_parse_with(struct spec **ret, const char *path, struct slice text, const char *const *params, GError **error)
+{
+    auto_(diags) diags = diags_new();
+    auto_(yaml) yaml = yaml_parse(path, text, diags);
+    return settle(ret, yaml, params, diags, error);
 }
 
 bool spec_parse(struct spec **ret, const char *path, struct slice text, GError **error)
 {
-    auto_(diags) diags = diags_new();
-    auto_(yaml) yaml = yaml_parse(path, text, diags);
-    return settle(ret, yaml, diags, error);
+    return spec_parse_with(ret, path, text, NULL, error);
 }

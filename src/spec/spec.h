@@ -24,6 +24,31 @@ enum spec_on_failure { ON_FAILURE_PAUSE, ON_FAILURE_ROLLBACK_STAGE, ON_FAILURE_R
  * plan decides when it knows whether source and target are the same dataset. */
 enum spec_given { SPEC_DEFAULT, SPEC_GIVEN };
 
+enum spec_param_type {
+    PARAM_STRING,
+    PARAM_INTEGER,
+    PARAM_DECIMAL,
+    PARAM_DATE,
+    PARAM_DATETIME,
+    PARAM_DURATION,
+    PARAM_BOOLEAN
+};
+
+/* A parameter and its value. */
+struct spec_param {
+    const char *name;
+    enum spec_param_type type;
+    const char *value; /* in its one form */
+    bool given;        /* by NAME=VALUE; else it is the default */
+    uint32_t line;     /* of the default; 0: it has none */
+};
+
+/* A stretch of time, half-open. */
+struct spec_range {
+    struct path *field;     /* NULL: there is no range */
+    int64_t from_us, to_us; /* INT64_MIN, INT64_MAX: open */
+};
+
 struct spec_source {
     const char *store, *dataset; /* secrets not replaced; dataset "" where the store is itself one (undo:RUN) */
     struct key_paths key;        /* n == 0: not given: the store's own keys */
@@ -32,6 +57,7 @@ struct spec_source {
     enum spec_as
         as; /* AS_DEFAULT: as the target where the dataset has the same name, else as the store keeps documents */
     const char *where; /* Lua expression over `doc`; NULL: all */
+    struct spec_range range;
 };
 
 struct spec_transform {
@@ -97,6 +123,8 @@ struct spec {
     const char *name, *reason;              /* reason: NULL where not given */
     const char *owner_team, *owner_contact; /* recorded; NULL where not given */
     struct spec_may may[SPEC_MAY_COUNT];
+    const struct spec_param *params; /* in the order of the file */
+    size_t n_params;
     struct spec_source source;
     struct spec_transform transform;
     const char *contract; /* path, resolved; NULL: none */
@@ -118,8 +146,12 @@ struct spec {
 
 /* Reads and checks the file. On errors *error (SPEC) holds all of them, one a line, in the order of the file. */
 bool spec_read(struct spec **ret, const struct world *world, const char *path, GError **error);
-/* The same from memory, for a text that was frozen: `path` is what it was read from. */
+/* The same with values of its parameters: NAME=VALUE each, ends with NULL; NULL: none. */
+bool spec_read_with(struct spec **ret, const struct world *world, const char *path, const char *const *params,
+                    GError **error);
+/* The same from memory: `path` is what it was read from. */
 bool spec_parse(struct spec **ret, const char *path, struct slice text, GError **error);
+bool spec_parse_with(struct spec **ret, const char *path, struct slice text, const char *const *params, GError **error);
 void spec_free(struct spec *spec);
 AUTO_DEFINE(spec, spec_free)
 
@@ -131,8 +163,10 @@ char *spec_place(const struct spec *spec, const char *key);
 struct spec_value {
     const struct spec_row *row;
     char *key;     /* with its place in a list: stages[1].gate.soak */
-    char *text;    /* as the file writes it, on one line, secrets not replaced; NULL: the file does not say it */
+    char *text;    /* as the file writes it, with the values of its params, on one line, secrets not replaced; NULL: the
+                    * file does not say it */
     uint32_t line; /* of the file; 0 */
+    bool given;    /* a param whose value is not the file's */
 };
 /* All of them, in the order of the table; what this version refuses is not among them. Of a map that is there, what
  * stands in it. Cost: reads the text again. */

@@ -1,6 +1,7 @@
 #include "base/hours.h"
 #include "base/int.h"
 #include "base/units.h"
+#include "spec/moment.h"
 #include "spec/schema_forms.h"
 #include "spec/spec_rows.h"
 
@@ -218,6 +219,53 @@ static bool read_stages(struct rows_reader *reader, const struct spec_row *row, 
     return ok && check_order(reader, spec, node) && check_whole(reader, spec, node);
 }
 
+/* --- params and ranges ---------------------------------------------------------------------------------------------
+ */
+
+/* They are there already: spec/params.h. */
+static bool read_params(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node,
+                        void *into)
+{
+    return true;
+}
+
+static bool read_node(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
+{
+    *(const struct yaml_node **)row_field(row, into) = node;
+    return true;
+}
+
+static bool read_moment(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node,
+                        void *into)
+{
+    g_autoptr(GError) error = NULL;
+    const char *text = forms_quantity(reader, node, "a time such as 2026-07-10");
+    return text &&
+           (moment_parse_us(text, row_field(row, into), &error) || yaml_fail(reader->yaml, node, "%s", error->message));
+}
+
+static bool read_range(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
+{
+    struct spec_range *range = row_field(row, into);
+    *range = (struct spec_range){.from_us = INT64_MIN, .to_us = INT64_MAX};
+    if (!rows_read_map(reader, row->key, node, range))
+        return false;
+    const struct yaml_node *from = yaml_find(node, "from"), *to = yaml_find(node, "to");
+    if (!from && !to)
+        return yaml_fail(reader->yaml, node, "a range needs 'from', 'to' or both");
+    return range->from_us < range->to_us ||
+           yaml_fail(reader->yaml, to, "'to: %s' is not after 'from: %s' on %s: no record lies between them", to->text,
+                     from->text, yaml_place(reader->yaml, from));
+}
+
+const struct row_form form_params = {
+    .read = read_params,
+    .schema_beside = "{\"propertyNames\": " SCHEMA_PATTERN("[A-Za-z][A-Za-z0-9_-]{0,62}") "}",
+};
+const struct row_form form_node = {.read = read_node, .schema = "{\"type\": [\"string\", \"number\", \"boolean\"]}"};
+const struct row_form form_range = {
+    .read = read_range, .schema_beside = "{\"anyOf\": [{\"required\": [\"from\"]}, {\"required\": [\"to\"]}]}"};
+const struct row_form form_moment = {.read = read_moment, .schema = SCHEMA_MOMENT};
 const struct row_form form_store = {.read = read_store,
                                     .schema = "{\"type\": \"string\", \"pattern\": \"^[a-z][a-z0-9+.-]*:.\"}"};
 const struct row_form form_expires = {

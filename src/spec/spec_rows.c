@@ -1,17 +1,19 @@
 #include "spec/spec_rows.h"
 
 /* Why a key is refused. Each is a promise that the key would make and this version cannot keep. */
-static const char no_params[] = "a spec has no parameters yet; write the value itself";
-static const char no_ranges[] = "a source is read whole; narrow it with 'where'";
 static const char no_only[] = "it does not run on chosen keys alone; narrow the source with 'where'";
 static const char no_tests[] = "it does not run a transform's fixtures";
-static const char no_windows[] = "partitions by time need a range; use 'size' or 'count'";
+static const char no_windows[] = "records of one stretch of time lie anywhere in a source; use 'size' or 'count'";
 static const char no_signals[] = "it watches no signals of a server";
 static const char no_budget[] = "it knows no budget; pause it with `sluice pause`";
 static const char no_hooks[] = "it runs no hooks; read the lines of `sluice run --json`";
 static const char no_retain[] = "it keeps everything until the run's files are removed";
 static const char no_shadow[] = "it writes in place, or fills";
 
+static const struct row_word param_words[] = {{"string", PARAM_STRING, NULL},     {"integer", PARAM_INTEGER, NULL},
+                                              {"decimal", PARAM_DECIMAL, NULL},   {"date", PARAM_DATE, NULL},
+                                              {"datetime", PARAM_DATETIME, NULL}, {"duration", PARAM_DURATION, NULL},
+                                              {"boolean", PARAM_BOOLEAN, NULL},   {NULL}};
 static const struct row_word duplicates_words[] = {
     {"newest", DUPLICATES_NEWEST, NULL}, {"error", DUPLICATES_ERROR, NULL}, {"all", DUPLICATES_ALL, NULL}, {NULL}};
 static const struct row_word as_words[] = {
@@ -38,6 +40,8 @@ static const struct row_word order_words[] = {
 
 #define AT(member)       .offset = offsetof(struct spec, member)
 #define IN_STAGE(member) .offset = offsetof(struct spec_stage, member)
+#define IN_PARAM(member) .offset = offsetof(struct param_wish, member)
+#define IN_RANGE(member) .offset = offsetof(struct spec_range, member)
 #define REFUSED(why)     .acts = (why), .kind = &form_refused
 
 G_STATIC_ASSERT(offsetof(struct spec_may, n) == offsetof(struct spec_may, names) + sizeof(void *));
@@ -67,8 +71,14 @@ static const struct spec_row rows[] = {
      AT(may[SPEC_MAY_##symbol].names), .words = "who may `sluice " word "` a run", .example = "[data-lead]"},
 #include "spec/may_rows.h"
 #undef MAY
-    {.key = "params", .form = "map", REFUSED(no_params),
-     .words = "values given on the command line and used as ${name}", .example = "{ day: { type: date, default: 2026-07-10 } }"},
+    {.key = "params", .form = "map of params, by name", .kind = &form_params,
+     .words = "values that the command line may give (`--param NAME=VALUE`), used as ${NAME} in any value of the spec; docs/params.md",
+     .example = "{ day: { type: date, default: 2026-07-10 } }"},
+    {.key = "params.*", .form = "map", .kind = &form_map, .words = "one of them: what it is, and its default", .example = "{ type: date, default: 2026-07-10 }"},
+    {.key = "params.*.type", .form = "string | integer | decimal | date | datetime | duration | boolean", .fallback = "string",
+     .kind = &form_choice, .choices = param_words, IN_PARAM(type), .words = "what its value has to be", .example = "date"},
+    {.key = "params.*.default", .form = "value", .fallback = "none: it must be given", .decided = true, .kind = &form_node, IN_PARAM(fallback),
+     .words = "its value where none is given; may hold other params, and reckon with dates", .example = "2026-07-10"},
 
     {.key = "source", .form = "map", .required = true, .kind = &form_map,
      .words = "where the records come from", .example = "{ store: \"file:archive\", dataset: \"customers-*.ndjson\" }"},
@@ -89,11 +99,14 @@ static const struct spec_row rows[] = {
      .fallback = "target.as where the target's dataset has the same name, else as the store keeps documents", .decided = true,
      .kind = &form_choice, .choices = as_words, AT(source.as),
      .words = "what a document is in the store", .example = "json"},
-    {.key = "source.range", .form = "map", REFUSED(no_ranges),
-     .words = "the stretch of time that is read, half-open", .example = "{ field: updated_at, from: 2026-07-10, to: 2026-07-12 }"},
-    {.key = "source.range.field", .form = "path", REFUSED(no_ranges), .words = "the datetime that the range is about", .example = "updated_at"},
-    {.key = "source.range.from", .form = "time", REFUSED(no_ranges), .words = "the first moment of the range", .example = "2026-07-10"},
-    {.key = "source.range.to", .form = "time", REFUSED(no_ranges), .words = "the first moment behind the range", .example = "2026-07-12"},
+    {.key = "source.range", .form = "map", .fallback = "all records", .decided = true, .kind = &form_range, AT(source.range),
+     .words = "takes only records of a stretch of time, half-open", .example = "{ field: updated_at, from: 2026-07-10, to: 2026-07-12 }"},
+    {.key = "source.range.field", .form = "path", .required = true, .kind = &form_path, IN_RANGE(field),
+     .words = "the datetime that the range is about", .example = "updated_at"},
+    {.key = "source.range.from", .form = "time", .fallback = "since ever", .decided = true, .kind = &form_moment, IN_RANGE(from_us),
+     .words = "the first moment of the range: TIME [ZONE] [± DURATION], UTC unless an offset or a zone is given", .example = "2026-07-10"},
+    {.key = "source.range.to", .form = "time", .fallback = "for ever", .decided = true, .kind = &form_moment, IN_RANGE(to_us),
+     .words = "the first moment behind the range", .example = "\"2026-07-10 + 2d\""},
     {.key = "source.where", .form = "Lua expression", .fallback = "all records", .decided = true,
      .kind = &form_text, AT(source.where),
      .words = "takes only records for which it is true; the record is `doc`", .example = "doc.active"},
@@ -225,7 +238,7 @@ static const struct spec_row rows[] = {
 
 struct rows spec_table(void)
 {
-    return (struct rows){.row = rows, .n = G_N_ELEMENTS(rows)};
+    return (struct rows){.row = rows, .n = G_N_ELEMENTS(rows), .params = true};
 }
 
 const struct spec_row *spec_rows(size_t *ret_n)

@@ -9,7 +9,17 @@ extern const struct row_form form_hours;   /* const char ** and, right behind it
 extern const struct row_form form_scope;   /* struct spec_stage */
 extern const struct row_form form_verify;  /* bool: whether a sample is asked for */
 extern const struct row_form form_sure;    /* nothing: a share above 0 and below 100%, of a sample */
+extern const struct row_form form_params;  /* nothing: spec/params.h has read them */
+extern const struct row_form form_node;    /* const struct yaml_node *: a scalar */
+extern const struct row_form form_range;   /* struct spec_range: a map whose ends are in their order */
+extern const struct row_form form_moment;  /* int64_t microseconds, of a range's end */
 extern const struct row_form form_stages;  /* struct spec: stages and n_stages */
+
+/* A param as it is declared; values are spec/params.h. */
+struct param_wish {
+    enum spec_param_type type;
+    const struct yaml_node *fallback; /* NULL: none */
+};
 
 struct rows spec_table(void);
 

@@ -1,6 +1,7 @@
 /* Every value of a spec, whether the file says it or not: for whoever asks what is in force, and since where. */
 #include <string.h>
 
+#include "spec/params.h"
 #include "spec/spec.h"
 #include "spec/spec_rows.h"
 #include "spec/yaml.h"
@@ -8,6 +9,7 @@
 struct collecting {
     GArray *values;
     struct rows rows;
+    const struct spec *spec;
 };
 
 static void free_value(void *value)
@@ -72,12 +74,32 @@ static void collect_items(struct collecting *to, const char *key, const char *sh
     }
 }
 
+/* Values, not how they are declared. */
+static void add_params(struct collecting *to, const struct spec_row *row)
+{
+    if (to->spec->n_params == 0)
+        add(to, row, row->key, NULL);
+    for (size_t i = 0; i < to->spec->n_params; i++) {
+        const struct spec_param *param = &to->spec->params[i];
+        struct spec_value value = {.row = row,
+                                   .key = g_strconcat(row->key, ".", param->name, NULL),
+                                   .text = g_strdup(param->value),
+                                   .line = param->given ? 0 : param->line,
+                                   .given = param->given};
+        g_array_append_val(to->values, value);
+    }
+}
+
 /* A map or a list of maps says what stands in it. A map that is not there, and whose own default is a sentence
  * (`transform`), has nothing below it. */
 static void collect_row(struct collecting *to, const struct spec_row *row, const char *shown,
                         const struct yaml_node *node)
 {
     bool map = leads_on(to->rows, row->key, '.');
+    if (row->kind == &form_params) {
+        add_params(to, row);
+        return;
+    }
     if (map && (node ? node->kind == YAML_MAP : !row->fallback))
         collect(to, row->key, shown, node);
     else if (node && node->kind == YAML_LIST && leads_on(to->rows, row->key, '['))
@@ -105,9 +127,11 @@ GArray *spec_values(const struct spec *spec)
 {
     auto_(diags) diags = diags_new();
     auto_(yaml) yaml = yaml_parse(spec->path, spec->source_text, diags);
-    struct collecting to = {.values = g_array_new(FALSE, FALSE, sizeof(struct spec_value)), .rows = spec_table()};
+    auto_(arena) mem = arena_new(TREE_MEMORY);
+    struct collecting to = {
+        .values = g_array_new(FALSE, FALSE, sizeof(struct spec_value)), .rows = spec_table(), .spec = spec};
     g_array_set_clear_func(to.values, free_value);
     if (yaml)
-        collect(&to, "", "", yaml_root(yaml));
+        collect(&to, "", "", params_put(yaml, spec, mem));
     return to.values;
 }

@@ -32,6 +32,7 @@ struct yaml_node {
     const struct yaml_pair *pairs;        /* of a map, in the order of the file */
     const struct yaml_node *const *items; /* of a list */
     size_t n;
+    bool broken; /* its value could not be found (spec/params.h): it was told, and is not read on */
 };
 
 struct yaml;

@@ -81,6 +81,22 @@ static bool passes_where(struct job *job, bool *ret, GError **error)
            sandbox_evaluate(job->transform->sandbox, job->transform->where, job->document, ret, error);
 }
 
+static bool passes_range(struct job *job, bool *ret, GError **error)
+{
+    const struct spec_range *range = job->transform->config.range;
+    struct version at = {0};
+    *ret = true;
+    if (!range || !range->field)
+        return true;
+    if (!version_of(range->field, job->document, &at, NULL) || at.kind == VERSION_INTEGER)
+        return error_set(error, SLUICE_ERROR_BAD_RECORD,
+                         "source.range: '%s' is no point in time; expected a datetime, or a text in RFC 3339 form with "
+                         "its zone",
+                         path_text(range->field));
+    *ret = at.kind == VERSION_TIME && at.value >= range->from_us && at.value < range->to_us;
+    return true;
+}
+
 /* The document as it came, as if a transform had given it back. */
 static bool keep_document(struct job *job, struct sandbox_result *ret, GError **error)
 {
@@ -208,7 +224,7 @@ static bool do_record(struct job *job, GError **error)
 {
     struct sandbox_result given;
     bool passes;
-    if (!passes_where(job, &passes, error))
+    if (!passes_range(job, &passes, error) || (passes && !passes_where(job, &passes, error)))
         return false;
     job->result->verdict = TRANSFORM_FILTERED;
     return !passes || (run_script(job, &given, error) && take(job, &given, error));

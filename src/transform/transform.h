@@ -1,5 +1,5 @@
-/* From a source record to what is wanted in the target: where → transform → contract → key. Pure: the same record gives
- * the same result on every machine.
+/* From a source record to what is wanted in the target: range, where → transform → contract → key. Pure: the same
+ * record gives the same result on every machine.
  *
  * A struct recipe is what the plan froze (sources, contract, digests): immutable, shared. A struct transform is one
  * thread's fresh sandbox over it, made anew for every partition. */
@@ -39,6 +39,9 @@ struct transform_config {
      * than in the source is REJECTED. NULL or n == 0: not checked. */
     const struct key_paths *unchanged;
     const char *where; /* NULL: all */
+    /* A record outside of it is FILTERED, one without the field too; one whose field is no point in time REJECTED.
+     * NULL, or without a field: all. */
+    const struct spec_range *range;
     const char *run, *spec;
     int64_t planned_at_ms;
 };

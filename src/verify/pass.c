@@ -324,6 +324,7 @@ bool pass_fresh_transform(struct pass *pass, GError **error)
     struct transform_config config = {.recipe = input->recipe,
                                       .key = input->key,
                                       .where = input->where,
+                                      .range = input->range,
                                       .run = input->run,
                                       .spec = input->spec,
                                       .planned_at_ms = input->planned_at_ms};

@@ -48,7 +48,8 @@ struct verify_input {
     const struct recipe *recipe;
     const struct key_paths *key; /* n == 0: key in = key out */
     const char *where;
-    const struct path *version; /* of the source's documents; NULL */
+    const struct spec_range *range; /* NULL, or without a field: all */
+    const struct path *version;     /* of the source's documents; NULL */
     const char *run, *spec;
     const uint8_t *run_uid; /* by which an append-only target names the run's files */
     int64_t planned_at_ms;

@@ -345,10 +345,12 @@ static void placeholders_stand_only_in_stores(void **state)
 {
     assert_refused(
         HEAD SOURCE "target: { store: 'mem:x', dataset: 'd-${day}' }\n",
-        "dir/s.yaml:4:36: ${…} stands only in 'store', as ${env:NAME} or ${file:PATH}; this version knows no "
-        "params");
-    assert_refused(HEAD SOURCE "target: { store: 'mem:${day}', dataset: d }\n",
-                   "dir/s.yaml:4:18: expected ${env:NAME} or ${file:PATH}; this version knows no params");
+        "dir/s.yaml:4:36: there is no param 'day'; this file declares none (`params: { NAME: { type: string } }`)");
+    assert_refused(HEAD SOURCE "target: { store: 'mem:x', dataset: 'd-${env:HOME}' }\n",
+                   "dir/s.yaml:4:36: expected ${NAME}, a param of the spec; ${env:NAME} and ${file:PATH} stand only in "
+                   "'store'");
+    assert_refused(HEAD SOURCE "target: { store: 'mem:${d y}', dataset: d }\n",
+                   "dir/s.yaml:4:18: expected ${env:NAME} or ${file:PATH}, or ${NAME}, a param of the spec");
     assert_refused(HEAD SOURCE "target: { store: 'mem:${vault:x}', dataset: d }\n",
                    "dir/s.yaml:4:18: an unknown kind of secret; known are ${env:NAME} and ${file:PATH}");
     assert_refused(HEAD SOURCE "target: { store: 'mem:${command:x}', dataset: d }\n",
