@@ -29,7 +29,7 @@ args = parser.parse_args()
 SOURCE = Path(__file__).resolve().parent.parent.parent
 args.dies, args.app = os.path.abspath(args.dies), os.path.abspath(args.app)
 
-RECORDS = 5000
+RECORDS = 3000
 DONE = (0, 8)
 
 TRANSFORM = """
