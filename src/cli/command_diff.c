@@ -190,8 +190,9 @@ static const char *fate_word(int outcome)
     return outcome == OUTCOME_COUNT ? "not reached" : outcome_row((enum outcome)outcome)->word;
 }
 
-static void take_both(struct keys *keys, struct slice key, enum outcome a, enum outcome b)
+static void take_both(const struct pair *pair, struct keys *keys, struct slice ranked, enum outcome a, enum outcome b)
 {
+    struct slice key = listing_key(fates_ranked(&pair->a.fates), ranked);
     keys->both++;
     if (a == b)
         return;
@@ -202,7 +203,7 @@ static void take_both(struct keys *keys, struct slice key, enum outcome a, enum 
                                                         fate_word((int)a), "b", fate_word((int)b)));
 }
 
-/* Both listings are sorted: one walk over the two of them. */
+/* Both listings are sorted alike: one walk over the two of them. */
 static bool merge(struct pair *pair, struct keys *keys, GError **error)
 {
     struct slice a_key = {0}, b_key = {0};
@@ -214,7 +215,7 @@ static bool merge(struct pair *pair, struct keys *keys, GError **error)
     while (a_more || b_more) {
         int order = !a_more ? 1 : !b_more ? -1 : slice_compare(a_key, b_key);
         if (order == 0)
-            take_both(keys, a_key, a, b);
+            take_both(pair, keys, a_key, a, b);
         keys->only_a += order < 0;
         keys->only_b += order > 0;
         if ((order <= 0 && !fates_next(&pair->a.fates, &a_key, &a, &a_more, error)) ||
@@ -237,13 +238,21 @@ static json_t *keys_json(const struct keys *keys)
                      "moves", moves, "examples", keys->examples);
 }
 
-/* null where not both have listed their keys. */
+/* Keys have their ranks by the dataset. */
+static bool same_order(const struct pair *pair)
+{
+    bool a = fates_ranked(&pair->a.fates), b = fates_ranked(&pair->b.fates);
+    const char *of_a = json_string_value(json_object_get(pair->a.plan, "source.dataset"));
+    return a == b && (!a || g_strcmp0(of_a, json_string_value(json_object_get(pair->b.plan, "source.dataset"))) == 0);
+}
+
+/* null where not both have listed their keys, in one order. */
 static bool compare_keys(struct pair *pair, json_t **ret, GError **error)
 {
     struct keys *keys = g_new0(struct keys, 1);
     *ret = json_null();
     bool ok = cli_number(pair->cli, OPTION_LIMIT, EXAMPLES_MOST, &keys->most, error);
-    if (ok && pair->a.listed && pair->b.listed) {
+    if (ok && pair->a.listed && pair->b.listed && same_order(pair)) {
         keys->examples = json_array();
         ok = merge(pair, keys, error);
         *ret = keys_json(keys);

@@ -44,7 +44,7 @@ static bool fill(struct fates *fates, GError **error)
     for (;;) {
         arena_reset(fates->mem);
         if (fates->part != UINT32_MAX &&
-            !listing_reader_next(fates->reader, KEYS_AT_ONCE, fates->mem, &fates->keys, &fates->n_keys, error))
+            !listing_reader_next_ranked(fates->reader, KEYS_AT_ONCE, fates->mem, &fates->keys, &fates->n_keys, error))
             return false;
         if (fates->n_keys > 0 || fates->part + 1 >= parts)
             return true;
@@ -64,6 +64,11 @@ static enum outcome outcome_of(struct fates *fates)
     uint64_t at = fates->index - fates->checkpoint_first;
     struct slice outcomes = rows[fates->checkpoint].outcomes;
     return at / 2 < outcomes.len ? (enum outcome)(outcomes.data[at / 2] >> (at % 2 ? 4 : 0) & 15) : OUTCOME_COUNT;
+}
+
+bool fates_ranked(const struct fates *fates)
+{
+    return listing_reader_totals(fates->reader)->ranked;
 }
 
 bool fates_next(struct fates *fates, struct slice *ret_key, enum outcome *ret, bool *ret_more, GError **error)

@@ -22,6 +22,7 @@ struct fates {
 bool fates_open(struct fates *fates, const struct world *world, const char *home, const struct run_row *run,
                 bool *ret_listed, GError **error);
 void fates_done(struct fates *fates);
-/* In ascending order; *ret_more false: no more. `outcome` is OUTCOME_COUNT for what no checkpoint tells. The key lives
- * until the next call. */
+bool fates_ranked(const struct fates *fates); /* whether its keys have ranks; of one that is listed */
+/* Ranked keys (listing/listing.h), ascending; *ret_more false: no more. `outcome` is OUTCOME_COUNT for what no
+ * checkpoint tells. The key lives until the next call. */
 bool fates_next(struct fates *fates, struct slice *ret_key, enum outcome *ret, bool *ret_more, GError **error);

@@ -91,7 +91,7 @@ static void put_keys(FILE *out, const json_t *keys, const char *const runs[2])
     size_t i;
     json_t *one;
     if (json_is_null(keys)) {
-        fprintf(out, "  %-10s not compared: not both runs have a listing of theirs\n", "keys");
+        fprintf(out, "  %-10s not compared: not both runs have a listing of theirs, in the same order\n", "keys");
         return;
     }
     fprintf(out, "  %-10s %s in both, %s of them ended otherwise; %s only in %s, %s only in %s\n", "keys",

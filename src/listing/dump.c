@@ -39,17 +39,22 @@ static bool give_totals(const struct dump *dump, const struct listing_totals *to
     put_number(&line, "bytes", totals->bytes);
     put_number(&line, "partitions", totals->partitions);
     put_number(&line, "partition_keys", totals->size);
+    if (totals->ranked)
+        BSON_APPEND_BOOL(&line, "ranked", true);
     BSON_APPEND_UTF8(&line, "digest", digest_text(totals->digest, digest));
     return give(dump, &line, error);
 }
 
-static bool give_key(const struct dump *dump, const struct listing_place *place, struct slice key, GError **error)
+static bool give_key(const struct dump *dump, const struct listing_place *place, bool ranked, struct slice key,
+                     GError **error)
 {
     bson_t line = BSON_INITIALIZER;
     BSON_APPEND_UTF8(&line, "type", "key");
     put_number(&line, "partition", place->partition);
     put_number(&line, "index", place->index);
-    key_show(key, "key", &line);
+    if (ranked)
+        put_number(&line, "rank", (uint64_t)key.data[0] << 8 | key.data[1]);
+    key_show(listing_key(ranked, key), "key", &line);
     return give(dump, &line, error);
 }
 
@@ -62,10 +67,10 @@ static bool give_partition(const struct dump *dump, struct listing_reader *reade
         return false;
     for (size_t n = 1; n > 0;) {
         arena_reset(mem);
-        if (!listing_reader_next(reader, KEYS_AT_ONCE, mem, &keys, &n, error))
+        if (!listing_reader_next_ranked(reader, KEYS_AT_ONCE, mem, &keys, &n, error))
             return false;
         for (size_t i = 0; i < n; i++, place.index++)
-            if (!give_key(dump, &place, keys[i], error))
+            if (!give_key(dump, &place, listing_reader_totals(reader)->ranked, keys[i], error))
                 return false;
     }
     return true;

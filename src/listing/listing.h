@@ -1,5 +1,10 @@
 /* Listings: the keys that a run has to account for, fixed before its first write (3-semantics, "Partitions").
  *
+ * They stand in the order in which the store wants to be asked for them: by rank (store_rank()), then bytewise. Where a
+ * store has ranks, a *ranked key* is the rank in LISTING_RANK_BYTES, big-endian, and the key behind it, so that ranked
+ * keys ascend bytewise; where it has none, a ranked key is the key alone. Whoever merges does it by ranked keys; all
+ * others get the keys.
+ *
  * Where a scan cannot be repeated exactly, a dataset's keys are listed first: sorted, without duplicates, durable in
  * the home before any value is read. From then on a partition *is* a stretch of that list, and a cursor is an index
  * into it. One file per run, HOME/listing/UID.list (docs/formats/listing.md): blocks of sorted, prefix-compressed keys,
@@ -13,12 +18,22 @@
 
 #include "store/calls.h"
 
+#define LISTING_RANK_BYTES 2
+
+/* The key of a ranked key. */
+static inline struct slice listing_key(bool ranked, struct slice key)
+{
+    size_t rank = ranked ? LISTING_RANK_BYTES : 0;
+    return slice_of(key.data + rank, key.len - rank);
+}
+
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 struct listing_draft {
     const struct world *world;
     const char *path;    /* HOME/listing/UID.list; its folder is made when it is absent */
     uint8_t run_uid[16]; /* of whom it is: a reader refuses another run's */
+    bool ranked;         /* its keys have ranks */
 };
 
 /* How the keys are cut: partitions of `size` keys, or, where size is 0, `count` partitions of equal size. Both 0: one.
@@ -32,6 +47,7 @@ struct listing_totals {
     uint64_t keys, bytes; /* bytes: of all keys */
     uint64_t size;        /* keys of a partition, but for the last */
     uint32_t partitions;  /* 0 where there is no key */
+    bool ranked;
     struct digest digest; /* of all keys in order and of the cut: what a plan freezes */
 };
 
@@ -43,7 +59,8 @@ bool listing_writer_new(struct listing_writer **ret, const struct listing_draft 
 void listing_writer_free(struct listing_writer *writer);
 AUTO_DEFINE(listing_writer, listing_writer_free)
 
-/* Keys in strictly ascending bytewise order; one that is not above the one before it is an error that names both. */
+/* Ranked keys in strictly ascending bytewise order; one that is not above the one before it is an error that names
+ * both. */
 bool listing_writer_add(struct listing_writer *writer, struct slice key, GError **error);
 
 /* Ends the file, fsyncs it, renames it to PATH and fsyncs the directory. Nothing but _free may follow. */
@@ -87,8 +104,11 @@ bool listing_reader_seek(struct listing_reader *reader, uint32_t partition, uint
  * Fewer than max where the cap of `mem` would be passed; if not even one fits, TOO_BIG. */
 bool listing_reader_next(struct listing_reader *reader, size_t max, struct arena *mem, struct slice **ret_keys,
                          size_t *ret_n, GError **error);
+/* The same, but ranked keys. */
+bool listing_reader_next_ranked(struct listing_reader *reader, size_t max, struct arena *mem, struct slice **ret_keys,
+                                size_t *ret_n, GError **error);
 
-/* Where a key stands. Moves the position: seek before the next listing_reader_next(). One block is read. */
+/* Where a ranked key stands. Moves the position: seek before the next listing_reader_next(). One block is read. */
 struct listing_place {
     uint32_t partition;
     uint64_t index;

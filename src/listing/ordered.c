@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/int.h"
+#include "listing/ranks.h"
 #include "store/keyed.h"
 
 enum {
@@ -78,12 +79,7 @@ static bool scan_next(struct ordered_keys *ordered, struct scan *scan, struct ba
 /* --- sorting --------------------------------------------------------------------------------------------------------
  */
 
-static int by_key(const void *a, const void *b)
-{
-    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
-}
-
-/* Keys that are gathered until they make a run. */
+/* Ranked keys that are gathered until they make a run. */
 struct gathering {
     struct arena *mem;
     GArray *keys; /* of struct slice */
@@ -92,11 +88,11 @@ struct gathering {
 static bool run_write(struct ordered_keys *ordered, const struct gathering *gathering, const char *path, GError **error)
 {
     auto_(listing_writer) writer = NULL;
-    struct listing_draft draft = {.world = ordered->wish.world, .path = path};
+    struct listing_draft draft = {.world = ordered->wish.world, .path = path, .ranked = ordered_keys_ranked(ordered)};
     struct listing_cut all = {.count = 1};
     struct listing_totals totals;
     const struct slice *keys = (const struct slice *)(const void *)gathering->keys->data;
-    g_array_sort(gathering->keys, by_key);
+    g_array_sort(gathering->keys, ranks_compare);
     if (!listing_writer_new(&writer, &draft, error))
         return false;
     for (guint i = 0; i < gathering->keys->len; i++)
@@ -122,16 +118,31 @@ static bool run_add(struct ordered_keys *ordered, struct gathering *gathering, G
     return ok;
 }
 
+/* The batch's ranked keys, in the memory of the batch. */
+static bool batch_ranked(struct ordered_keys *ordered, const struct batch *batch, struct slice **ret, GError **error)
+{
+    struct slice *keys = arena_alloc(ordered->mem, (batch->n + 1) * sizeof *keys);
+    if (!keys)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch of keys does not fit into its memory");
+    for (size_t i = 0; i < batch->n; i++)
+        keys[i] = batch->records[i].key;
+    *ret = keys;
+    return ranks_put(session_driver(ordered->wish.session), ordered->wish.ds, keys, batch->n, ordered->mem, error);
+}
+
 static bool gather_batch(struct ordered_keys *ordered, struct gathering *gathering, const struct batch *batch,
                          GError **error)
 {
     size_t most = ordered->wish.run_bytes ? ordered->wish.run_bytes : RUN_BYTES;
+    struct slice *keys = NULL;
+    if (!batch_ranked(ordered, batch, &keys, error))
+        return false;
     for (size_t i = 0; i < batch->n; i++) {
         struct slice key;
         if (arena_used(gathering->mem) + gathering->keys->len * sizeof key >= most &&
             !run_add(ordered, gathering, error))
             return false;
-        if (!arena_copy(gathering->mem, batch->records[i].key, &key))
+        if (!arena_copy(gathering->mem, keys[i], &key))
             return error_set(error, SLUICE_ERROR_TOO_BIG, "a key does not fit into the memory for sorting");
         g_array_append_val(gathering->keys, key);
     }
@@ -168,7 +179,7 @@ static bool run_fill(struct key_run *run, GError **error)
         return true;
     run->at = 0;
     arena_reset(run->mem);
-    return listing_reader_next(run->reader, RUN_KEYS, run->mem, &run->keys, &run->n, error);
+    return listing_reader_next_ranked(run->reader, RUN_KEYS, run->mem, &run->keys, &run->n, error);
 }
 
 /* The run with the least key; NULL: all are at their end. Runs are few: 16 MiB of keys each. */
@@ -244,10 +255,16 @@ bool ordered_keys_open(struct ordered_keys **ret, const struct ordered_wish *wis
                                      .given = g_new(struct slice, SCAN_RECORDS),
                                      .runs = g_ptr_array_new_with_free_func(run_free),
                                      .last = g_byte_array_new()};
-    if (!(driver->list->sorted ? scan_open(&ordered->scan, wish, error) : sort_keys(ordered, error)))
+    bool as_given = driver->list->sorted && !driver->list->rank;
+    if (!(as_given ? scan_open(&ordered->scan, wish, error) : sort_keys(ordered, error)))
         return false;
     *ret = g_steal_pointer(&ordered);
     return true;
+}
+
+bool ordered_keys_ranked(const struct ordered_keys *ordered)
+{
+    return store_ranks(session_driver(ordered->wish.session));
 }
 
 bool ordered_keys_next(struct ordered_keys *ordered, const struct slice **ret_keys, size_t *ret_n, GError **error)

@@ -1,9 +1,10 @@
-/* The keys of a dataset in ascending order, each once, whatever order the store gives them in.
+/* The ranked keys (listing/listing.h) of a dataset in ascending order, each once, whatever order the store gives them
+ * in.
  *
- * Where the store lists in order, its scan is passed on. Where it does not (a server that is asked slot by slot), keys
- * are sorted on disk: runs of 16 MiB are written as listings below `scratch` and merged. The files have no name any
- * more as soon as they are read, so that they go with the process; their folder is made when it is absent. Memory: a
- * batch of the scan, or one run and a block for each run. One thread. */
+ * Where the store lists in their order, its scan is passed on. Where it does not (a server that is asked slot by slot),
+ * or has ranks, keys are sorted on disk: runs of 16 MiB are written as listings below `scratch` and merged. The files
+ * have no name any more as soon as they are read, so that they go with the process; their folder is made when it is
+ * absent. Memory: a batch of the scan, or one run and a block for each run. One thread. */
 #pragma once
 
 #include "listing/listing.h"
@@ -26,5 +27,7 @@ bool ordered_keys_open(struct ordered_keys **ret, const struct ordered_wish *wis
 void ordered_keys_free(struct ordered_keys *ordered);
 AUTO_DEFINE(ordered_keys, ordered_keys_free)
 
-/* The next keys, valid until the next call; *ret_n == 0: the end. */
+bool ordered_keys_ranked(const struct ordered_keys *ordered); /* whether they have ranks */
+
+/* The next ranked keys, valid until the next call; *ret_n == 0: the end. */
 bool ordered_keys_next(struct ordered_keys *ordered, const struct slice **ret_keys, size_t *ret_n, GError **error);

@@ -19,6 +19,7 @@ struct listing_reader {
     uint64_t next;   /* number of the key that is read next */
     uint64_t end;    /* of the partition that was sought: the number behind its last key; 0: none was */
     bool held;       /* the key has been read, but not given out */
+    bool rank_off;   /* keys are given out without their ranks */
 };
 
 enum { INDEX_BYTES = 1 << 30 };
@@ -53,7 +54,9 @@ static bool totals_read(struct listing_reader *reader, GError **error)
     totals.keys = reader_u64(&fields);
     totals.bytes = reader_u64(&fields);
     totals.size = reader_u64(&fields);
-    if (totals.size == 0 ||
+    uint64_t ranked = reader_u64(&fields);
+    totals.ranked = ranked == 1;
+    if (totals.size == 0 || ranked > 1 ||
         !int_to_u32(totals.keys / totals.size + (totals.keys % totals.size > 0), &totals.partitions))
         return blocks_reader_damaged(reader->blocks, error);
     reader->totals = totals;
@@ -125,6 +128,8 @@ static bool step(struct listing_reader *reader, GError **error)
         return false;
     if (!keys_read(&reader->at, reader->key))
         return blocks_reader_damaged(reader->blocks, error);
+    if (reader->totals.ranked && reader->key->len < LISTING_RANK_BYTES)
+        return blocks_reader_damaged(reader->blocks, error);
     reader->next++;
     return true;
 }
@@ -179,13 +184,13 @@ static bool give(struct listing_reader *reader, struct arena *mem, struct slice 
 {
     if (!reader->held && !step(reader, error))
         return false;
-    *ret_fits = arena_copy(mem, slice_of(reader->key->data, reader->key->len), ret);
+    *ret_fits = arena_copy(mem, listing_key(reader->rank_off, slice_of(reader->key->data, reader->key->len)), ret);
     reader->held = !*ret_fits;
     return true;
 }
 
-bool listing_reader_next(struct listing_reader *reader, size_t max, struct arena *mem, struct slice **ret_keys,
-                         size_t *ret_n, GError **error)
+static bool next(struct listing_reader *reader, size_t max, struct arena *mem, struct slice **ret_keys, size_t *ret_n,
+                 GError **error)
 {
     uint64_t given = reader->next - reader->held, left = reader->end > given ? reader->end - given : 0;
     size_t n = 0, want = (size_t)MIN(max, left);
@@ -201,6 +206,20 @@ bool listing_reader_next(struct listing_reader *reader, size_t max, struct arena
     *ret_keys = keys;
     *ret_n = n;
     return true;
+}
+
+bool listing_reader_next(struct listing_reader *reader, size_t max, struct arena *mem, struct slice **ret_keys,
+                         size_t *ret_n, GError **error)
+{
+    reader->rank_off = reader->totals.ranked;
+    return next(reader, max, mem, ret_keys, ret_n, error);
+}
+
+bool listing_reader_next_ranked(struct listing_reader *reader, size_t max, struct arena *mem, struct slice **ret_keys,
+                                size_t *ret_n, GError **error)
+{
+    reader->rank_off = false;
+    return next(reader, max, mem, ret_keys, ret_n, error);
 }
 
 /* Stands behind the first key that is not below `key`, or at the end of its block. */

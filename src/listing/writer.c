@@ -2,9 +2,12 @@
 #include "listing/keys.h"
 #include "listing/listing.h"
 #include "listing/ordered.h"
+#include "listing/ranks.h"
 
 /* A block is unpacked as a whole: as many keys as one may read to find one. */
 enum { BLOCK_PAYLOAD = 64 * 1024, BLOCK_KEYS = 4096 };
+
+enum { ALSO_MEMORY = 1 << 30 };
 
 struct listing_writer {
     struct blocks_writer *blocks;
@@ -29,7 +32,8 @@ bool listing_writer_new(struct listing_writer **ret, const struct listing_draft 
                                       .last = g_byte_array_new(),
                                       .index = g_byte_array_new(),
                                       .index_last = g_byte_array_new(),
-                                      .first = g_byte_array_new()};
+                                      .first = g_byte_array_new(),
+                                      .totals = {.ranked = draft->ranked}};
     *ret = writer;
     return true;
 }
@@ -71,7 +75,9 @@ static bool end_block(struct listing_writer *writer, GError **error)
 
 static bool not_above(const struct listing_writer *writer, struct slice key, GError **error)
 {
-    g_autofree char *last = g_utf8_make_valid((const char *)writer->last->data, (gssize)writer->last->len);
+    struct slice before = listing_key(writer->totals.ranked, bytes_of(writer->last));
+    key = listing_key(writer->totals.ranked, key);
+    g_autofree char *last = g_utf8_make_valid((const char *)before.data, (gssize)before.len);
     g_autofree char *now = g_utf8_make_valid((const char *)key.data, (gssize)key.len);
     return error_set(error, SLUICE_ERROR_INTERNAL, "keys are not listed in ascending order: '%s' came after '%s'", now,
                      last);
@@ -89,7 +95,7 @@ bool listing_writer_add(struct listing_writer *writer, struct slice key, GError 
     keys_put(writer->payload, writer->last, key);
     writer->block_keys++;
     writer->totals.keys++;
-    writer->totals.bytes += key.len;
+    writer->totals.bytes += listing_key(writer->totals.ranked, key).len;
     bool full = writer->payload->len >= BLOCK_PAYLOAD || writer->block_keys == BLOCK_KEYS;
     return !full || end_block(writer, error);
 }
@@ -116,7 +122,7 @@ bool listing_writer_finish_durable(struct listing_writer *writer, const struct l
     put_u64(fields, totals.keys);
     put_u64(fields, totals.bytes);
     put_u64(fields, totals.size);
-    put_u64(fields, 0);
+    put_u64(fields, totals.ranked);
     if (!blocks_writer_finish_durable(writer->blocks, bytes_of(writer->index), fields->data, &totals.digest, error))
         return false;
     *ret = totals;
@@ -126,39 +132,62 @@ bool listing_writer_finish_durable(struct listing_writer *writer, const struct l
 /* --- the whole way --------------------------------------------------------------------------------------------------
  */
 
-/* Those below the key; without one, all that are left. *at: how many have been met. */
-static bool add_also(const struct listing_wish *wish, const struct slice *key, size_t *at,
-                     struct listing_writer *writer, GError **error)
+/* What is listed too: ranked keys, ascending. */
+struct also {
+    struct arena *mem;
+    struct slice *keys;
+    size_t n, at; /* at: how many have been met */
+};
+
+static bool also_init(struct also *also, const struct listing_wish *wish, GError **error)
 {
-    for (; *at < wish->n_also; ++*at) {
-        int order = key ? slice_compare(wish->also[*at], *key) : -1;
+    also->n = wish->n_also;
+    also->keys = arena_alloc(also->mem, (also->n + 1) * sizeof *also->keys);
+    if (!also->keys)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "%zu keys that are to be there again do not fit into memory",
+                         also->n);
+    if (also->n)
+        memcpy(also->keys, wish->also, also->n * sizeof *also->keys);
+    if (!ranks_put(session_driver(wish->session), wish->ds, also->keys, also->n, also->mem, error))
+        return false;
+    qsort(also->keys, also->n, sizeof *also->keys, ranks_compare);
+    return true;
+}
+
+/* Those below the key; without one, all that are left. */
+static bool add_also(struct also *also, const struct slice *key, struct listing_writer *writer, GError **error)
+{
+    for (; also->at < also->n; also->at++) {
+        int order = key ? slice_compare(also->keys[also->at], *key) : -1;
         if (order > 0)
             return true;
-        if (order < 0 && !listing_writer_add(writer, wish->also[*at], error))
+        if (order < 0 && !listing_writer_add(writer, also->keys[also->at], error))
             return false;
     }
     return true;
 }
 
-static bool list_all(const struct listing_wish *wish, struct ordered_keys *ordered, struct listing_writer *writer,
-                     GError **error)
+static bool list_all(struct also *also, struct ordered_keys *ordered, struct listing_writer *writer, GError **error)
 {
     const struct slice *keys;
-    size_t n = 0, also = 0;
+    size_t n = 0;
     do {
         if (!ordered_keys_next(ordered, &keys, &n, error))
             return false;
         for (size_t i = 0; i < n; i++)
-            if (!add_also(wish, &keys[i], &also, writer, error) || !listing_writer_add(writer, keys[i], error))
+            if (!add_also(also, &keys[i], writer, error) || !listing_writer_add(writer, keys[i], error))
                 return false;
     } while (n > 0);
-    return add_also(wish, NULL, &also, writer, error);
+    return add_also(also, NULL, writer, error);
 }
 
 bool listing_make_durable(const struct listing_wish *wish, struct listing_totals *ret, GError **error)
 {
     auto_(listing_writer) writer = NULL;
     auto_(ordered_keys) ordered = NULL;
+    auto_(arena) mem = arena_new(ALSO_MEMORY);
+    struct also also = {.mem = mem};
+    struct listing_draft draft = wish->draft;
     struct ordered_wish keys = {.world = wish->draft.world,
                                 .scratch = wish->draft.path,
                                 .session = wish->session,
@@ -166,6 +195,9 @@ bool listing_make_durable(const struct listing_wish *wish, struct listing_totals
                                 .cancel = wish->cancel,
                                 .progress = wish->progress,
                                 .progress_self = wish->progress_self};
-    return ordered_keys_open(&ordered, &keys, error) && listing_writer_new(&writer, &wish->draft, error) &&
-           list_all(wish, ordered, writer, error) && listing_writer_finish_durable(writer, &wish->cut, ret, error);
+    if (!also_init(&also, wish, error) || !ordered_keys_open(&ordered, &keys, error))
+        return false;
+    draft.ranked = ordered_keys_ranked(ordered);
+    return listing_writer_new(&writer, &draft, error) && list_all(&also, ordered, writer, error) &&
+           listing_writer_finish_durable(writer, &wish->cut, ret, error);
 }

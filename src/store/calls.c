@@ -204,6 +204,20 @@ bool store_keeps(const struct store_driver *driver, const struct dataset *ds, st
     return store_encode(driver, ds, document, mem, &raw, error) && store_decode(driver, ds, raw, mem, ret, error);
 }
 
+bool store_ranks(const struct store_driver *driver)
+{
+    return driver->list && driver->list->rank;
+}
+
+bool store_rank(const struct store_driver *driver, const struct dataset *ds, const struct slice *keys, size_t n,
+                uint16_t *ret, GError **error)
+{
+    if (store_ranks(driver))
+        return driver->list->rank(ds, keys, n, ret, error);
+    memset(ret, 0, n * sizeof *ret);
+    return true;
+}
+
 bool store_split(struct session *session, const struct call *call, const struct split_wish *wish,
                  struct part_list *into, GError **error)
 {

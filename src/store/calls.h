@@ -73,6 +73,11 @@ bool store_encode(const struct store_driver *driver, const struct dataset *ds, s
  * documents as they are. Whoever compares a wanted document with a live one compares this. */
 bool store_keeps(const struct store_driver *driver, const struct dataset *ds, struct slice document, struct arena *mem,
                  struct slice *ret, GError **error);
+/* Whether the driver's listings have an order other than the keys' own. */
+bool store_ranks(const struct store_driver *driver);
+/* The keys' ranks (struct list_ops); all 0 where the driver has none. */
+bool store_rank(const struct store_driver *driver, const struct dataset *ds, const struct slice *keys, size_t n,
+                uint16_t *ret, GError **error);
 bool store_split(struct session *session, const struct call *call, const struct split_wish *wish,
                  struct part_list *into, GError **error);
 bool store_scan_open(struct scan **ret, struct session *session, const struct scan_spec *spec, GError **error);

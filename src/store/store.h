@@ -262,6 +262,9 @@ struct list_ops {
     /* A keys_only scan of the whole dataset gives keys sorted and without duplicates. false: in any order, a key more
      * than once where the store cannot tell, and each that was there from the beginning to the end at least once. */
     bool sorted;
+    /* By what keys are listed before they are listed bytewise, so that neighbours are records that the store takes
+     * together. Pure; of any keys, also of such as the dataset cannot have. NULL: by nothing. */
+    bool (*rank)(const struct dataset *, const struct slice *keys, size_t n, uint16_t *ret, GError **);
 };
 
 /* What identifies the dataset's content where it can be frozen: files. Stands in the plan; checked on every scan. */

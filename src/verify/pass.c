@@ -350,7 +350,7 @@ static void keep_sum(struct verification *verification, const struct pass *pass,
                            .wanted = pass->found.wanted,
                            .live = pass->found.live,
                            .stored = pass->found.stored};
-    if (pass->input->listed && pass->made_keys && !verify_appends(pass->input))
+    if (verify_in_key_order(pass->input) && pass->made_keys && !verify_appends(pass->input))
         return;
     sum.counts = found_counts(&pass->found);
     g_array_append_val(verification->sums, sum);

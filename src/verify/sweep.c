@@ -1,11 +1,11 @@
 /* What the target alone says: one scan of it, in stretches side by side, a sum for each partition, held against the sum
  * of its gate.
  *
- * Where partitions are stretches of a listing, the scan and the listing are merged, both in the order of the keys, and
- * each record falls to its partition. Where they are ranges of files, a key of the target does not tell whose it is:
- * first one sum of everything is held against that of the whole run, which is all there is to do where the dataset is
- * nobody else's and nothing has changed. Otherwise a second scan sorts digests of keys and merges them with the owners
- * that the gates wrote down; keys that have no owner are not of this run. */
+ * Where partitions are stretches of a listing in the order of its keys, the scan and the listing are merged, and each
+ * record falls to its partition. Where they are ranges of files, or the listing has ranks, a key of the target does not
+ * tell whose it is: first one sum of everything is held against that of the whole run, which is all there is to do
+ * where the dataset is nobody else's and nothing has changed. Otherwise a second scan sorts digests of keys and merges
+ * them with the owners that the gates wrote down; keys that have no owner are not of this run. */
 #include <stdatomic.h>
 
 #include "base/extsort.h"
@@ -284,6 +284,17 @@ static bool add_owned(struct sweep *sweep, const struct verify_input *input, GEr
 /* --- all of it
  * -------------------------------------------------------------------------------------------------------- */
 
+bool verify_in_key_order(const struct verify_input *input)
+{
+    return input->listed && !store_ranks(store_driver(input->source));
+}
+
+bool verify_scans_once(const struct verify_input *input)
+{
+    const struct store_driver *driver = store_driver(input->target);
+    return driver->scan_open && driver->list && driver->list->sorted;
+}
+
 static size_t count_sums(const struct verify_input *input)
 {
     size_t n = 0;
@@ -294,10 +305,9 @@ static size_t count_sums(const struct verify_input *input)
 
 static bool can_sweep(const struct verify_input *input, enum sweep_way way)
 {
-    const struct store_driver *driver = store_driver(input->target);
     size_t n = count_sums(input);
-    bool each_once = driver->scan_open && driver->list && driver->list->sorted;
-    if (n == 0 || !each_once || verify_appends(input) || input->listed != (way == SWEEP_LISTED))
+    if (n == 0 || !verify_scans_once(input) || verify_appends(input) ||
+        verify_in_key_order(input) != (way == SWEEP_LISTED))
         return false;
     switch (way) {
     case SWEEP_LISTED:

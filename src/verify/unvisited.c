@@ -59,7 +59,7 @@ static bool listed_more(struct listed *listed, GError **error)
     listed->at = 0;
     do {
         arena_reset(listed->mem);
-        if (!listing_reader_next(listed->listing, BATCH_RECORDS, listed->mem, &listed->keys, &listed->n, error))
+        if (!listing_reader_next_ranked(listed->listing, BATCH_RECORDS, listed->mem, &listed->keys, &listed->n, error))
             return false;
         if (listed->n > 0 || listed->part + 1 >= totals->partitions)
             return true; /* n == 0: the end */
@@ -128,7 +128,7 @@ static bool merge_keys(struct pass *pass, struct ordered_keys *ordered, struct l
             return false;
         for (size_t i = 0; i < n; i++)
             if (!listed_find(listed, keys[i], &found, &index, error) ||
-                (!found && !pass_unlisted(pass, keys[i], error)))
+                (!found && !pass_unlisted(pass, listing_key(ordered_keys_ranked(ordered), keys[i]), error)))
                 return false;
     } while (n > 0);
     return true;

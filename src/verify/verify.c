@@ -239,7 +239,7 @@ static bool verdict(struct verification *verification, GError **error)
 static bool open_owners(struct verification *verification, GError **error)
 {
     const struct verify_input *input = verification->input;
-    return !input->owners_path || input->listed || verify_appends(input) ||
+    return !input->owners_path || verify_in_key_order(input) || verify_appends(input) ||
            owners_writer_new(&verification->owners, input->world, input->owners_path, error);
 }
 

@@ -101,6 +101,11 @@ bool verify_sample_add(struct verify_sample *sample, const struct world *world, 
 void verify_sample_free(struct verify_sample *sample);
 AUTO_DEFINE(verify_sample, verify_sample_free)
 
+/* How a verification by sums finds out whose a key of the target is: along the listing where that is in the order of
+ * the keys, else by what the gates wrote down; and whether at all: where a scan of the target gives each key once. */
+bool verify_in_key_order(const struct verify_input *input);
+bool verify_scans_once(const struct verify_input *input);
+
 /* false only where it could not be carried out; differences are in the result. A verification that compared nothing
  * does not pass, unless nothing was listed. */
 bool verify_run(const struct verify_input *input, struct verify_result *ret, GError **error);

@@ -152,20 +152,20 @@ bool pass_unvisited(struct pass *pass, GError **error);
 /* A key of the source that is not listed: counted and reported where the run would have changed something for it. */
 bool pass_unlisted(struct pass *pass, struct slice key, GError **error);
 
-/* Along the listing, whose keys ascend. */
+/* Along the listing, whose ranked keys ascend. */
 struct listed {
     struct listing_reader *listing;
     struct arena *mem;
-    struct slice *keys;
+    struct slice *keys; /* ranked */
     size_t n, at;
     uint32_t part;  /* of keys[at], */
     uint64_t first; /* and the place of keys[0] in it */
 };
 bool listed_begin(struct listed *listed, struct listing_reader *listing, GError **error);
-/* So that keys from this one on can be asked for. */
+/* So that ranked keys from this one on can be asked for. */
 bool listed_begin_at(struct listed *listed, struct listing_reader *listing, struct slice key, GError **error);
 void listed_done(struct listed *listed);
-/* Keys are asked for in ascending order. *ret_index: its place in partition listed->part. */
+/* Ranked keys are asked for in ascending order. *ret_index: its place in partition listed->part. */
 bool listed_find(struct listed *listed, struct slice key, bool *ret_found, uint64_t *ret_index, GError **error);
 
 /* --- appended.c: a target that is files of the run --------------------------------------------------------------- */

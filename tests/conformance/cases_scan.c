@@ -149,6 +149,25 @@ static void an_empty_dataset_is_done_at_once(struct stand *stand)
     assert_int_equal(batch.n, 0);
 }
 
+/* A listing's order is the keys' own affair: whatever stands in the store, and whatever else is asked for with them. */
+static void a_key_has_one_rank(struct stand *stand)
+{
+    GError *error = NULL;
+    const struct store_driver *driver = session_driver(stand->session);
+    g_autofree struct slice *keys = g_new(struct slice, RECORDS);
+    g_autofree uint16_t *ranks = g_new(uint16_t, RECORDS);
+    for (unsigned i = 0; i < RECORDS; i++)
+        keys[i] = stand_key(stand, i);
+    kit_ok(store_rank(driver, &stand->ds, keys, RECORDS, ranks, &error));
+    stand_fill(stand, RECORDS);
+    for (unsigned i = 0; i < RECORDS; i++) {
+        uint16_t rank;
+        kit_ok(store_rank(driver, &stand->ds, &keys[i], 1, &rank, &error));
+        assert_int_equal(rank, ranks[i]);
+        assert_true(rank == 0 || store_ranks(driver));
+    }
+}
+
 /* --- splitting ---------------------------------------------------------------------------------------------------- */
 
 static struct part_list split(struct stand *stand, const struct split_wish *wish)
@@ -292,6 +311,7 @@ const struct conformance_case scan_cases[] = {
     {"a-scan-gives-every-record-once-and-in-order", SCANS, a_scan_gives_every_record_once_and_in_order},
     {"a-scanned-etag-is-good-for-a-write", SCANS, a_scanned_etag_is_good_for_a_write},
     {"a-listing-scan-gives-the-same-keys", SCANS, a_listing_scan_gives_the_same_keys},
+    {"a-key-has-one-rank", SCANS, a_key_has_one_rank},
     {"a-scan-of-bytes-gives-the-same-bytes", SCANS, a_scan_of_bytes_gives_the_same_bytes},
     {"a-cursor-resumes-with-exactly-the-rest", SCANS | IN_ORDER, a_cursor_resumes_with_exactly_the_rest},
     {"a-batch-keeps-its-limits", SCANS, a_batch_keeps_its_limits},

@@ -264,7 +264,7 @@ static const struct write_ops write_ops = {
     .lock_read = valkey_lock_read,
 };
 
-static const struct list_ops list_ops = {.sorted = false};
+static const struct list_ops list_ops = {.sorted = false, .rank = valkey_rank};
 
 static const struct big_ops big_ops = {.stands_for = pieces_stand_for};
 

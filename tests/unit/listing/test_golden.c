@@ -26,6 +26,21 @@ static void write_listing(const char *path)
     kit_ok(listing_writer_finish_durable(writer, &(struct listing_cut){.size = 4}, &totals, &error));
 }
 
+static void write_ranked(const char *path)
+{
+    GError *error = NULL;
+    struct listing_draft draft = {.world = world_real(), .path = path, .ranked = true};
+    memcpy(draft.run_uid, uid, sizeof uid);
+    auto_(listing_writer) writer = NULL;
+    struct listing_totals totals;
+    kit_ok(listing_writer_new(&writer, &draft, &error));
+    kit_ok(listing_writer_add(writer, slice_of("\0\0z", 3), &error));
+    kit_ok(listing_writer_add(writer, slice_of("\0\1", 2), &error)); /* the empty key */
+    kit_ok(listing_writer_add(writer, slice_of("\0\1b", 3), &error));
+    kit_ok(listing_writer_add(writer, slice_of("\x3f\xff\0\xff", 4), &error));
+    kit_ok(listing_writer_finish_durable(writer, &(struct listing_cut){.size = 3}, &totals, &error));
+}
+
 static void write_skips(const char *path)
 {
     static const struct skip_entry entries[] = {
@@ -83,6 +98,7 @@ static void assert_golden(const char *name, void (*write)(const char *path))
 static void listings_of_version_1_read_as_they_always_did(void **state)
 {
     assert_golden("keys.list", write_listing);
+    assert_golden("ranked.list", write_ranked);
 }
 
 static void skip_lists_of_version_1_read_as_they_always_did(void **state)

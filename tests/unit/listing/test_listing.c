@@ -574,6 +574,105 @@ static void runs_are_merged(void **state)
     stand_down(&stand);
 }
 
+/* By a key's last digit, the nines first. */
+static bool last_digit(const struct dataset *ds, const struct slice *keys, size_t n, uint16_t *ret, GError **error)
+{
+    for (size_t i = 0; i < n; i++)
+        ret[i] = (uint16_t)('9' - keys[i].data[keys[i].len - 1]);
+    return true;
+}
+
+static const struct list_ops by_digit = {.rank = last_digit};
+
+static bool ranked_before(struct slice a, struct slice b)
+{
+    uint16_t ranks[2];
+    return last_digit(NULL, (struct slice[]){a, b}, 2, ranks, NULL) &&
+           (ranks[0] < ranks[1] || (ranks[0] == ranks[1] && slice_compare(a, b) < 0));
+}
+
+/* Those that the store takes together stand together; what is listed too (ascending by itself) finds its place. */
+static void keys_are_listed_by_rank_and_given_without(void **state)
+{
+    GError *error = NULL;
+    struct lists *lists = *state;
+    struct stand stand;
+    const struct dataset ds = {.name = "d"};
+    const struct slice also[] = {slice_of_text("a9"), slice_of_text("b0"), slice_of_text("c5")};
+    stand_up(&stand, lists, &by_digit);
+    struct listing_wish wish = wish_of(lists, &stand, &ds);
+    wish.also = also;
+    wish.n_also = G_N_ELEMENTS(also);
+    struct listing_totals totals;
+    kit_ok(listing_make_durable(&wish, &totals, &error));
+    assert_true(totals.ranked);
+    assert_int_equal(totals.keys, SHUFFLED + G_N_ELEMENTS(also));
+    auto_(listing_reader) reader = reader_of_lists(lists);
+    assert_true(listing_reader_totals(reader)->ranked);
+    assert_int_equal(listing_reader_totals(reader)->bytes, totals.bytes);
+    uint64_t bytes = 0, seen = 0, too = 0;
+    GString *last = g_string_new(NULL);
+    for (uint32_t part = 0; part < totals.partitions; part++) {
+        struct slice *keys;
+        size_t n;
+        arena_reset(lists->mem);
+        kit_ok(listing_reader_seek(reader, part, 0, &error));
+        kit_ok(listing_reader_next(reader, 1000, lists->mem, &keys, &n, &error));
+        for (size_t i = 0; i < n; i++, seen++) {
+            assert_true(seen == 0 || ranked_before(slice_of(last->str, last->len), keys[i]));
+            for (size_t k = 0; k < G_N_ELEMENTS(also); k++)
+                too += slice_equal(also[k], keys[i]);
+            g_string_truncate(last, 0);
+            g_string_append_len(last, (const char *)keys[i].data, (gssize)keys[i].len);
+            bytes += keys[i].len;
+        }
+    }
+    assert_int_equal(seen, totals.keys);
+    assert_int_equal(bytes, totals.bytes);
+    assert_int_equal(too, G_N_ELEMENTS(also));
+    g_string_free(last, TRUE);
+    stand_down(&stand);
+}
+
+/* Whoever merges does it by ranked keys: in the listing and along the store they are the same. */
+static void ranked_keys_are_the_same_in_a_listing_and_along_the_store(void **state)
+{
+    GError *error = NULL;
+    struct lists *lists = *state;
+    struct stand stand;
+    const struct dataset ds = {.name = "d"};
+    stand_up(&stand, lists, &by_digit);
+    struct listing_wish listing = wish_of(lists, &stand, &ds);
+    struct listing_totals totals;
+    listing.cut = (struct listing_cut){.count = 1};
+    kit_ok(listing_make_durable(&listing, &totals, &error));
+    struct ordered_wish wish = {.world = &lists->fake.world,
+                                .scratch = lists->path,
+                                .session = stand.session,
+                                .ds = &ds,
+                                .run_bytes = 32 << 10};
+    auto_(ordered_keys) ordered = NULL;
+    auto_(listing_reader) reader = reader_of_lists(lists);
+    kit_ok(listing_reader_seek(reader, 0, 0, &error));
+    kit_ok(ordered_keys_open(&ordered, &wish, &error));
+    assert_true(ordered_keys_ranked(ordered));
+    const struct slice *keys;
+    size_t n = 0, seen = 0;
+    do {
+        struct slice *listed;
+        size_t n_listed;
+        arena_reset(lists->mem);
+        kit_ok(ordered_keys_next(ordered, &keys, &n, &error));
+        kit_ok(listing_reader_next_ranked(reader, n, lists->mem, &listed, &n_listed, &error));
+        assert_int_equal(n_listed, n);
+        for (size_t i = 0; i < n; i++)
+            assert_true(slice_equal(keys[i], listed[i]));
+        seen += n;
+    } while (n > 0);
+    assert_int_equal(seen, SHUFFLED);
+    stand_down(&stand);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -595,6 +694,8 @@ int main(void)
         TEST(a_listing_given_up_leaves_nothing),
         TEST(keys_in_any_order_are_listed_once_and_sorted),
         TEST(runs_are_merged),
+        TEST(keys_are_listed_by_rank_and_given_without),
+        TEST(ranked_keys_are_the_same_in_a_listing_and_along_the_store),
         TEST(a_driver_that_cannot_list_is_refused),
     };
     return cmocka_run_group_tests_name("listing/listing", tests, NULL, NULL);

@@ -1,5 +1,6 @@
 #include "kit/kit.h"
 #include "store/valkey/slot.h"
+#include "store/valkey/valkey.h"
 
 /* What `CLUSTER KEYSLOT` of a Redis 7.0.15 answers. */
 static const struct {
@@ -46,12 +47,60 @@ static void the_tags_are_those_of_every_version_of_sluice(void **state)
     assert_string_equal(digest, "14bad0920caafae27c3c5b89f72260a6484e2878258190e618df370f41846174");
 }
 
+/* --- the order of listings ---------------------------------------------------------------------------------------- */
+
+static uint16_t rank_of(const char *dataset, const char *key)
+{
+    GError *error = NULL;
+    struct dataset ds = {.name = dataset};
+    struct slice of = slice_of_text(key);
+    uint16_t rank;
+    kit_ok(valkey_driver.list->rank(&ds, &of, 1, &rank, &error));
+    return rank;
+}
+
+static uint16_t backwards(uint16_t slot)
+{
+    uint16_t rank = 0;
+    for (unsigned bit = 0; bit < 14; bit++)
+        rank = (uint16_t)(rank | (slot >> bit & 1) << (13 - bit));
+    return rank;
+}
+
+static void records_of_one_slot_have_one_rank(void **state)
+{
+    for (size_t i = 1; i < G_N_ELEMENTS(KNOWN); i++)
+        assert_int_equal(rank_of("*", KNOWN[i].key), backwards(KNOWN[i].slot));
+    /* By the server's key, not by the record's. */
+    assert_int_equal(rank_of("{{{user}}}.following", "user1000"), backwards(3443));
+    assert_int_equal(rank_of("foo{{{x}}}zap", "bar"), backwards(5061));
+}
+
+/* A batch is for all servers: they have ranges of slots. */
+static void slots_that_follow_each_other_in_a_listing_lie_apart(void **state)
+{
+    for (uint16_t rank = 1; rank < SLOTS; rank++) {
+        int apart = backwards(rank) - backwards((uint16_t)(rank - 1));
+        assert_true(abs(apart) >= (int)SLOTS / 4 || rank % 4 == 0);
+    }
+}
+
+static void what_is_no_key_of_the_dataset_has_a_rank_too(void **state)
+{
+    assert_int_equal(rank_of("foo*", "bar"), backwards(5061));
+    assert_int_equal(rank_of("*", "sluice:locks"), backwards(slot_of(slice_of_text("sluice:locks"))));
+    assert_int_equal(rank_of("c:{id}", ""), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_has_the_slot_that_the_server_says),
         cmocka_unit_test(the_tag_of_each_slot_hashes_to_it_with_and_without_braces),
         cmocka_unit_test(the_tags_are_those_of_every_version_of_sluice),
+        cmocka_unit_test(records_of_one_slot_have_one_rank),
+        cmocka_unit_test(slots_that_follow_each_other_in_a_listing_lie_apart),
+        cmocka_unit_test(what_is_no_key_of_the_dataset_has_a_rank_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

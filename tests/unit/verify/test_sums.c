@@ -326,6 +326,73 @@ static void owners_that_are_damaged_or_gone_cost_time_alone(void **state)
     }
 }
 
+/* --- listings in an order of the store's own
+ * --------------------------------------------------------------------------------------- */
+
+/* By the last byte, backwards. */
+static bool backwards(const struct dataset *ds, const struct slice *keys, size_t n, uint16_t *ret, GError **error)
+{
+    for (size_t i = 0; i < n; i++)
+        ret[i] = (uint16_t)(255 - keys[i].data[keys[i].len - 1]);
+    return true;
+}
+
+static void passed_ranked(struct scene *scene, const char *spec)
+{
+    static const struct list_ops ranked = {.sorted = true, .rank = backwards};
+    begin(scene, spec);
+    scene->faulty_mem.table.list = &ranked;
+    scene_ran(scene, 0);
+}
+
+/* A scan of the target does not go along such a listing: whose a key is, the gates wrote down. */
+static void ranked_listings_are_told_by_owners(void **state)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct scene scene;
+        struct verify_result result;
+        passed_ranked(&scene, SPECS[i]);
+        assert_int_equal(verify(&scene, &result).reads, 0);
+        ways(&result, PARTS, 0);
+        assert_true(result.pass);
+        assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
+        done(&scene, &result);
+    }
+}
+
+static void a_change_below_a_ranked_listing_is_found_in_its_partition(void **state)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct scene scene;
+        struct verify_result result;
+        passed_ranked(&scene, SPECS[i]);
+        put(&scene, 13, "{\"mine\":true}");
+        verify(&scene, &result);
+        ways(&result, PARTS - 1, 1);
+        assert_int_equal(result.of[VERIFY_EQUAL], KEYS - 1);
+        assert_int_equal(result.compared, KEYS);
+        reported(&result, VERIFY_CHANGED_SINCE, "k13");
+        done(&scene, &result);
+    }
+}
+
+static void keys_that_a_ranked_listing_lacks_are_found(void **state)
+{
+    static const char *const WHERE[] = {"items", "origin"};
+    for (size_t i = 0; i < 2; i++) {
+        struct scene scene;
+        struct verify_result result;
+        passed_ranked(&scene, SPECS[i]);
+        scene_put(&scene, WHERE[i], "k13b", "{\"times\":0}");
+        scene_put(&scene, WHERE[i], "k99", "{\"skip\":true}");
+        verify(&scene, &result);
+        ways(&result, PARTS, 0);
+        assert_int_equal(result.of[VERIFY_APPEARED], 1);
+        reported(&result, VERIFY_UNVISITED, "k13b");
+        done(&scene, &result);
+    }
+}
+
 /* --- gates
  * ------------------------------------------------------------------------------------------------------------ */
 
@@ -436,6 +503,9 @@ int main(void)
         cmocka_unit_test(a_gate_speaks_of_its_partitions_alone),
         cmocka_unit_test(a_gate_that_fails_leaves_no_sums),
         cmocka_unit_test(made_keys_are_compared_in_full),
+        cmocka_unit_test(ranked_listings_are_told_by_owners),
+        cmocka_unit_test(a_change_below_a_ranked_listing_is_found_in_its_partition),
+        cmocka_unit_test(keys_that_a_ranked_listing_lacks_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
