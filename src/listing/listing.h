@@ -23,8 +23,7 @@
 /* The key of a ranked key. */
 static inline struct slice listing_key(bool ranked, struct slice key)
 {
-    size_t rank = ranked ? LISTING_RANK_BYTES : 0;
-    return slice_of(key.data + rank, key.len - rank);
+    return ranked ? slice_of(key.data + LISTING_RANK_BYTES, key.len - LISTING_RANK_BYTES) : key;
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
