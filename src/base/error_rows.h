@@ -6,6 +6,7 @@ ROW(USAGE,         "usage",         ERROR_FATAL,     2, "the command line is wro
 ROW(SPEC,          "spec",          ERROR_FATAL,     2, "the spec is wrong at the place named")
 ROW(CONTRACT,      "contract",      ERROR_FATAL,     2, "the contract is wrong at the place named")
 ROW(TRANSFORM,     "transform",     ERROR_FATAL,     2, "the transform does not compile, or broke a limit that ends the run")
+ROW(FIXTURES,      "fixtures",      ERROR_FATAL,     2, "a fixture of the transform is wrong at the place named, or fails; `sluice test SPEC` shows it")
 ROW(PAUSED,        "paused",        ERROR_FATAL,     3, "the run waits for a person")
 ROW(INTERRUPTED,   "interrupted",   ERROR_FATAL,     3, "stopped by a signal; the same command goes on where it stopped")
 ROW(DIFFERS,       "differs",       ERROR_FATAL,     4, "verification found differences")

@@ -176,6 +176,7 @@ int command_diff(struct cli *cli, GError **error);
 int command_doctor(struct cli *cli, GError **error);
 int command_dump(struct cli *cli, GError **error);
 int command_init(struct cli *cli, GError **error);
+int command_test(struct cli *cli, GError **error);
 int command_try(struct cli *cli, GError **error);
 /* explain_hours.c: the part of explain that is of one spec. */
 bool explain_hours(struct cli *cli, GError **error);

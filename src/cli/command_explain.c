@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "contract/contract.h"
 #include "gen/gen.h"
+#include "transform/fixture.h"
 
 /* One word of one table. */
 struct entry {
@@ -78,6 +79,8 @@ static GArray *all_entries(GPtrArray *owned)
     add_keys(entries, "spec", rows, n);
     rows = contract_rows(&n);
     add_keys(entries, "contract", rows, n);
+    rows = fixture_rows(&n);
+    add_keys(entries, "fixture", rows, n);
     add_results(entries, owned);
     add_words(entries);
     add_faults(entries);
@@ -184,7 +187,9 @@ static void line(struct cli *cli, const char *what, const char *value)
 static void keys_below(struct cli *cli, const struct entry *of)
 {
     size_t n, len = strlen(of->name);
-    const struct spec_row *rows = strcmp(of->kind, "spec") == 0 ? spec_rows(&n) : contract_rows(&n);
+    const struct spec_row *rows = strcmp(of->kind, "spec") == 0      ? spec_rows(&n)
+                                  : strcmp(of->kind, "fixture") == 0 ? fixture_rows(&n)
+                                                                     : contract_rows(&n);
     const char *what = "keys";
     for (size_t i = 0; i < n; i++) {
         const char *rest = rows[i].key + len;
@@ -350,6 +355,7 @@ static const struct kind {
 } KINDS[] = {
     {"spec", "a key of the spec", key_text, key_json},
     {"contract", "a key of the contract", key_text, key_json},
+    {"fixture", "a key of a fixture", key_text, key_json},
     {"exit", "an exit code", exit_text, exit_json},
     {"error", "an error", error_text, error_json},
     {"outcome", "how a record ends, or what else is counted", outcome_text, outcome_json},
@@ -422,7 +428,7 @@ static bool print_schema(struct cli *cli, GError **error)
     static const struct {
         const char *kind;
         char *(*schema)(void);
-    } SCHEMAS[] = {{"spec", spec_schema_json}, {"contract", contract_schema_json}};
+    } SCHEMAS[] = {{"spec", spec_schema_json}, {"contract", contract_schema_json}, {"fixture", fixture_schema_json}};
     for (size_t i = 0; i < G_N_ELEMENTS(SCHEMAS); i++) {
         if (cli->n_args != 1 || strcmp(cli->args[0], SCHEMAS[i].kind) != 0)
             continue;
@@ -433,7 +439,7 @@ static bool print_schema(struct cli *cli, GError **error)
             fprintf(cli->out, "%s\n", text);
         return true;
     }
-    return error_set(error, SLUICE_ERROR_USAGE, "explain --schema: spec or contract was expected");
+    return error_set(error, SLUICE_ERROR_USAGE, "explain --schema: spec, contract or fixture was expected");
 }
 
 int command_explain(struct cli *cli, GError **error)

@@ -3,6 +3,7 @@
 #include "base/nearest.h"
 #include "cli/cli.h"
 #include "contract/contract.h"
+#include "transform/fixture.h"
 
 static const struct {
     const char *name, *text;
@@ -176,9 +177,9 @@ static void print_starter(struct cli *cli, const char *dir, const struct starter
 
 static void print_schemas(struct cli *cli)
 {
-    g_autofree char *spec = spec_schema_json(), *contract = contract_schema_json();
-    json_t *schemas = json_pack("{s:s, s:o, s:o}", "type", "schemas", "spec", json_loads(spec, 0, NULL), "contract",
-                                json_loads(contract, 0, NULL));
+    g_autofree char *spec = spec_schema_json(), *contract = contract_schema_json(), *fixture = fixture_schema_json();
+    json_t *schemas = json_pack("{s:s, s:o, s:o, s:o}", "type", "schemas", "spec", json_loads(spec, 0, NULL),
+                                "contract", json_loads(contract, 0, NULL), "fixture", json_loads(fixture, 0, NULL));
     if (cli_has(cli, OPTION_JSON)) {
         print_json(cli, schemas);
         return;

@@ -14,6 +14,10 @@ COMMAND(try,        "SPEC",          1, 1, "what would become of a few records: 
         "Records go the whole way by the code of the run: transform, contract, the look at the live target, the policy.\n"
         "`--key K` takes one record, `--sample N` some. Ends with 8 where some would be refused, with 9 where there is no K.",
         LINES, OPTION_KEY, OPTION_SAMPLE, OPTION_PARAM)
+COMMAND(test,       "SPEC",          1, 1, "run the fixtures of the transform: record in, record out; opens no store",
+        "By the code of a run, in the sandbox, contract included. What fails is shown field by field and ends with 4;\n"
+        "`--update` writes what came as what is expected, after asking. docs/fixtures.md has the format.",
+        LINES, OPTION_UPDATE, OPTION_YES, OPTION_PARAM)
 COMMAND(plan,       "SPEC",          1, 1, "what a run would do: stages, a forecast of every outcome, risk, defaults; nothing is written",
         "The forecast goes by a sample that takes the whole way of a run. With -o FILE the plan is kept; `sluice run --plan\n"
         "FILE` then runs exactly that. The listing of its keys stays in the home.",
@@ -80,10 +84,10 @@ COMMAND(dump,       "FILE",          1, 1, "a file of the home as lines of JSON,
         "not verify is named by its place, the rest is printed all the same; it then ends with 6. docs/formats/ says what the\n"
         "lines mean.",
         LINES, OPTION_COUNT)
-COMMAND(explain,    "[KEY]",         0, 2, "what a key of spec or contract means, an exit code, an error, an outcome, a state",
+COMMAND(explain,    "[KEY]",         0, 2, "what a key of spec, contract or fixture means, an exit code, an error, an outcome, a state",
         "`sluice explain target.conflict`, or `conflict` alone; `explain exit 8`, `explain kept_live`. The kind may stand before\n"
         "the name: `explain contract version`. Without a name all of the kind are listed, without a kind all.\n"
-        "`explain --schema spec` and `explain --schema contract` print the JSON Schema that an editor wants;\n"
+        "`explain --schema spec`, `contract` and `fixture` print the JSON Schema that an editor wants;\n"
         "`explain hours SPEC --next 5` says when the hours of a spec begin and end, from now on.",
         DOCUMENT, OPTION_SCHEMA, OPTION_NEXT, OPTION_PARAM)
 COMMAND(gen,        "NAME",          1, 1, "synthetic data with known faults in it: `gen customers`, `gen events`",

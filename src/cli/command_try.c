@@ -184,17 +184,9 @@ static void put_document(GString *line, const char *name, struct slice document)
         g_string_append(line, "null");
 }
 
-static void put_value(GString *line, const char *name, json_t *value)
-{
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-    g_string_append_printf(line, "%s\"%s\":%s", g_str_has_suffix(line->str, "{") ? "" : ",", name, text);
-    free(text);
-    json_decref(value);
-}
-
 static void put_time(GString *line, const char *name, int64_t ms)
 {
-    put_value(line, name, ms ? shape_time(ms) : json_null());
+    shape_put(line, name, ms ? shape_time(ms) : json_null());
 }
 
 /* Without its article. */
@@ -206,11 +198,11 @@ static json_t *type_json(const char *type)
 static void put_change(GString *line, const struct diff_change *change)
 {
     g_string_append(line, g_str_has_suffix(line->str, "[") ? "{" : ",{");
-    put_value(line, "field", json_string(change->path));
+    shape_put(line, "field", json_string(change->path));
     g_string_append_printf(line, ",\"before\":%s,\"after\":%s", change->before ? change->before : "null",
                            change->after ? change->after : "null");
-    put_value(line, "before_type", type_json(change->before_type));
-    put_value(line, "after_type", type_json(change->after_type));
+    shape_put(line, "before_type", type_json(change->before_type));
+    shape_put(line, "after_type", type_json(change->after_type));
     g_string_append_c(line, '}');
 }
 
@@ -218,8 +210,8 @@ static bool put_item(struct show *show, GString *line, const struct try_record *
                      GError **error)
 {
     g_string_append(line, g_str_has_suffix(line->str, "[") ? "{" : ",{");
-    put_value(line, "key", shape_key(item->key));
-    put_value(line, "outcome", json_string(outcome_row(item->outcome)->word));
+    shape_put(line, "key", shape_key(item->key));
+    shape_put(line, "outcome", json_string(outcome_row(item->outcome)->word));
     put_document(line, "live", item->live);
     put_document(line, "wanted", item->wanted);
     put_time(line, "live_expires_at", item->live_expires_at_ms);
@@ -237,20 +229,20 @@ static void put_origin(GString *line, const struct origin *at)
 {
     if (!at->file)
         return;
-    put_value(line, "file", shape_text(at->file));
-    put_value(line, "line", json_integer((json_int_t)at->line));
+    shape_put(line, "file", shape_text(at->file));
+    shape_put(line, "line", json_integer((json_int_t)at->line));
 }
 
 static bool record_json(struct show *show, const struct try_record *record, GError **error)
 {
     g_autoptr(GString) line = g_string_new("{");
     bool bad = record->outcome == OUTCOME_REJECTED;
-    put_value(line, "type", json_string("tried"));
-    put_value(line, "key", record->key.len ? shape_key(record->key) : json_null());
-    put_value(line, "outcome", json_string(outcome_row(record->outcome)->word));
-    put_value(line, "error", bad ? json_string(error_row(record->fault.code)->name) : json_null());
-    put_value(line, "reason", bad ? shape_text(record->fault.text) : json_null());
-    put_value(line, "contract", shape_text(contract_verdict(show->plan, record)));
+    shape_put(line, "type", json_string("tried"));
+    shape_put(line, "key", record->key.len ? shape_key(record->key) : json_null());
+    shape_put(line, "outcome", json_string(outcome_row(record->outcome)->word));
+    shape_put(line, "error", bad ? json_string(error_row(record->fault.code)->name) : json_null());
+    shape_put(line, "reason", bad ? shape_text(record->fault.text) : json_null());
+    shape_put(line, "contract", shape_text(contract_verdict(show->plan, record)));
     put_origin(line, &record->at);
     put_document(line, "source", record->document);
     g_string_append(line, ",\"items\":[");

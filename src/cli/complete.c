@@ -4,6 +4,7 @@
 #include "contract/contract.h"
 #include "gen/gen.h"
 #include "run/limits.h"
+#include "transform/fixture.h"
 
 #define MEM_ROOM (64u << 20)
 
@@ -120,6 +121,8 @@ static void add_keys(struct completion *into)
     const struct spec_row *rows = spec_rows(&n);
     add_rows(into, rows, n);
     rows = contract_rows(&n);
+    add_rows(into, rows, n);
+    rows = fixture_rows(&n);
     add_rows(into, rows, n);
 }
 

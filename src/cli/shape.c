@@ -60,6 +60,14 @@ static json_t *report_json(const uint8_t digest[32])
     return memcmp(digest, NONE, 32) == 0 ? json_null() : shape_digest(digest);
 }
 
+void shape_put(GString *object, const char *name, json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    g_string_append_printf(object, "%s\"%s\":%s", g_str_has_suffix(object->str, "{") ? "" : ",", name, text);
+    free(text);
+    json_decref(value);
+}
+
 json_t *shape_stages(const struct stage_row *stages, size_t n)
 {
     json_t *list = json_array();

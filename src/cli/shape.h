@@ -10,6 +10,9 @@ shape_text(const char *text); /* NULL: null; bytes that are not UTF-8 are replac
 json_t *shape_time(int64_t wall_ms);
 json_t *shape_digest(const uint8_t digest[32]);
 json_t *shape_key(struct slice key); /* a string, or {"base64": …} where it is not UTF-8 */
+/* A field of an object that is being written as text - for documents, whose numbers jansson would not keep - with the
+ * comma before it where one is needed; takes the value over. */
+void shape_put(GString *object, const char *name, json_t *value);
 json_t *shape_stages(const struct stage_row *stages, size_t n);
 /* A run without its stages, and without what limits it: `status` adds them. */
 json_t *shape_status(const struct run_row *run);

@@ -3,6 +3,7 @@
 CHECK(spec,      look_spec,      "the spec is read, and says nothing that this version refuses")
 CHECK(contract,  look_contract,  "the contract is read")
 CHECK(transform, look_transform, "transform, libs and `where` load")
+CHECK(tests,     look_tests,     "the fixtures of the transform are green")
 CHECK(source,    look_source,    "the source is reached, and the dataset is there")
 CHECK(target,    look_target,    "the target is reached, and may be written: by this user, and by no other process alone")
 CHECK(servers,   look_servers,   "what the servers of source and target allow, and whether they keep what they are given")

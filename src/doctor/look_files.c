@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "doctor/look.h"
 #include "run/run.h"
+#include "transform/fixture.h"
 
 void look_spec(struct look *look)
 {
@@ -53,6 +54,28 @@ void look_transform(struct look *look)
     else
         look_ok(look, "%s loads%s", look->spec->transform.lua,
                 look->spec->transform.idempotent ? "" : "; not declared idempotent: it is applied exactly once");
+}
+
+void look_tests(struct look *look)
+{
+    GError *error = NULL;
+    auto_(recipe) recipe = NULL;
+    auto_(fixtures) fixtures = NULL;
+    if (!look->spec)
+        look_skip(look, "spec");
+    else if (!look->spec->transform.tests)
+        look_ok(look, "%s",
+                look->spec->transform.lua ? "none: `sluice try SPEC --sample 20 -o FILE` makes some of records"
+                                          : "none needed: there is no transform");
+    else if (!look->recipe_loads || !recipe_read(&recipe, look->config->world, look->spec, &error)) {
+        g_clear_error(&error);
+        look_skip(look, look->recipe_loads ? "contract" : "transform");
+    } else if (!fixtures_read(&fixtures, look->config->world, look->spec->transform.tests, &error) ||
+               !fixtures_check(fixtures, recipe, look->spec, &error))
+        look_fail(look, "mend transform or fixture; `sluice test` shows all that fail, `--update` accepts what came",
+                  error);
+    else
+        look_ok(look, "%zu of %s, all green", fixtures->n, fixtures->path);
 }
 
 void look_home(struct look *look)

@@ -263,9 +263,10 @@ static bool make(struct plan *plan, const struct plan_config *config, GError **e
     world_random(config->world, plan->uid, sizeof plan->uid);
     plan->planned_at_ms = world_wall_ms(config->world);
     return recipe_read(&plan->recipe, config->world, plan->spec, error) &&
-           plan_digests_of(&plan->digests, plan->spec, plan->recipe, error) && plan_open_stores(plan, config, error) &&
-           plan_supersedes_check(plan, error) && plan_cut(plan, config, error) && plan_risk(plan, config, error) &&
-           plan_deal_stages(plan, error) && plan_text_write(plan, error);
+           plan_digests_of(&plan->digests, plan->spec, plan->recipe, error) && plan_tests_check(plan, config, error) &&
+           plan_open_stores(plan, config, error) && plan_supersedes_check(plan, error) &&
+           plan_cut(plan, config, error) && plan_risk(plan, config, error) && plan_deal_stages(plan, error) &&
+           plan_text_write(plan, error);
 }
 
 bool plan_look(struct plan **ret, const struct plan_config *config, struct spec *spec, GError **error)

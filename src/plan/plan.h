@@ -49,7 +49,9 @@ struct plan {
     uint8_t uid[16];
     int64_t planned_at_ms;
     struct plan_digests digests;
-    struct slice text; /* the JSON that is digested */
+    struct slice text;       /* the JSON that is digested */
+    struct slice tests_text; /* of the file that `transform.tests` names, green when it was planned; empty: none */
+    uint8_t tests[32];       /* its digest; zero: none */
 
     struct store *source, *target; /* held open by the plan, released by plan_free() */
     const struct store_driver *target_driver;

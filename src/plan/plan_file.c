@@ -168,6 +168,14 @@ static bool same_inputs(const struct plan_file *file, const struct plan *plan, G
     return true;
 }
 
+static bool same_tests(const struct plan_file *file, struct plan *plan, const struct plan_config *config,
+                       GError **error)
+{
+    bool same;
+    return plan_tests_are(plan, config->world, &same, error) &&
+           (same || moved(file, "the transform's fixtures have changed", error));
+}
+
 /* What is decided from the stores themselves must come out as it did. */
 static bool same_stores(const struct plan_file *file, struct plan *plan, const struct plan_config *config,
                         GError **error)
@@ -242,8 +250,8 @@ static bool load(struct plan *plan, const struct plan_config *config, const stru
     return plan_text_read(plan, text, error) &&
            spec_read_with(&plan->spec, config->world, file->spec, plan->params, error) &&
            recipe_read(&plan->recipe, config->world, plan->spec, error) && same_inputs(file, plan, error) &&
-           same_stores(file, plan, config, error) && take_parts(plan, file, error) &&
-           (plan_paths(plan), same_listing(file, plan, config, error)) &&
+           same_tests(file, plan, config, error) && same_stores(file, plan, config, error) &&
+           take_parts(plan, file, error) && (plan_paths(plan), same_listing(file, plan, config, error)) &&
            (plan->listed ? same_size(file, plan, config, error) : same_files(file, plan, config, error));
 }
 

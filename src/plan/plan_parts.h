@@ -6,6 +6,10 @@
 #include "plan/plan.h"
 
 void plan_digest_text(struct plan *plan);
+/* tests.c: where the spec names fixtures, they are green, and the plan has their digest. */
+bool plan_tests_check(struct plan *plan, const struct plan_config *config, GError **error);
+/* Whether the file of fixtures is the one whose digest the plan has; then the plan has its text. */
+bool plan_tests_are(struct plan *plan, const struct world *world, bool *ret, GError **error);
 /* Which partition is in which stage. */
 void plan_digest_deal(const struct plan *plan, uint8_t ret[32]);
 /* text.c: whether the partitions' stages are those that the text was written with. */

@@ -104,6 +104,8 @@ bool plan_text_write(struct plan *plan, GError **error)
                              "dealt", dealt_json(plan), "may", plan_may_json(plan->spec));
     plan_supersedes_put(plan, root);
     plan_params_put(plan, root);
+    if (plan->tests_text.data)
+        json_object_set_new(root, "tests", hex_json(plan->tests, sizeof plan->tests));
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     if (!text)
@@ -184,6 +186,7 @@ bool plan_text_read(struct plan *plan, struct slice text, GError **error)
     plan->n_stages = rights.n_stages;
     plan_supersedes_take(plan, root);
     plan_params_take(plan, root);
+    hex_into(json_string_value(json_object_get(root, "tests")), plan->tests, sizeof plan->tests);
     json_decref(root);
     plan->text = text;
     plan_digest_text(plan);

@@ -35,6 +35,8 @@ bool plan_texts_keep_durable(const struct plan *plan, GError **error)
         add(list, "contract", plan->spec->contract, contract_source_text(recipe_contract(plan->recipe)));
     for (size_t i = 0; i < n; i++)
         add(list, "transform", sources[i].name, sources[i].text);
+    if (plan->tests_text.data)
+        add(list, "tests", plan->spec->transform.tests, plan->tests_text);
     char *text = json_dumps(list, JSON_INDENT(1));
     json_decref(list);
     bool ok = text ? file_make_dirs(world, dir, error) && file_replace_durable(world, path, slice_of_text(text), error)

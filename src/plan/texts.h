@@ -9,7 +9,7 @@
 bool plan_texts_keep_durable(const struct plan *plan, GError **error) must_use;
 
 struct plan_text {
-    const char *what; /* spec, contract, transform */
+    const char *what; /* spec, contract, transform, tests */
     const char *name; /* the path as it was given */
     struct slice text;
 };

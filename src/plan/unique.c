@@ -27,18 +27,11 @@ struct deciding {
 
 struct transform_config plan_transform(const struct plan *plan, const char *run)
 {
-    static const struct key_paths KEEP_KEY = {0};
-    const struct spec *spec = plan->spec;
-    return (struct transform_config){
-        .recipe = plan->recipe,
-        .key = plan->same_dataset ? &KEEP_KEY : &spec->source.key,
-        .unchanged = plan->same_dataset && spec->source.key.n > 0 ? &spec->source.key : NULL,
-        .where = spec->source.where,
-        .range = &spec->source.range,
-        .run = run,
-        .spec = spec->name,
-        .planned_at_ms = plan->planned_at_ms,
-    };
+    struct transform_config config = transform_config_of(plan->recipe, plan->spec, plan->same_dataset);
+    config.run = run;
+    config.spec = plan->spec->name;
+    config.planned_at_ms = plan->planned_at_ms;
+    return config;
 }
 
 /* --- one record -----------------------------------------------------------------------------------------------------

@@ -50,7 +50,8 @@ struct spec_row {
 struct rows {
     const struct spec_row *row;
     size_t n;
-    bool params; /* ${name} may stand for any scalar (spec/params.h) */
+    bool params;               /* ${name} may stand for any scalar (spec/params.h) */
+    const char *schema_beside; /* what is added to the schema of the whole; NULL: nothing */
 };
 
 struct rows_reader {

@@ -148,7 +148,10 @@ char *rows_schema_json(struct rows rows, const char *title)
 {
     json_t *schema = json_pack("{s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title", title);
     json_t *map = schema_of_map(rows, "");
+    json_t *beside = rows.schema_beside ? json_loads(rows.schema_beside, 0, NULL) : NULL;
     json_object_update(schema, map);
+    json_object_update(schema, beside);
+    json_decref(beside);
     char *dumped = json_dumps(schema, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     char *text = g_strdup(dumped);
     free(dumped);

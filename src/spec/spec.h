@@ -64,6 +64,7 @@ struct spec_transform {
     const char *lua; /* path, resolved against the spec's folder; NULL: none */
     const char **libs;
     size_t n_libs;
+    const char *tests; /* NULL: none */
     bool idempotent;
 };
 

@@ -2,7 +2,6 @@
 
 /* Why a key is refused. Each is a promise that the key would make and this version cannot keep. */
 static const char no_only[] = "it does not run on chosen keys alone; narrow the source with 'where'";
-static const char no_tests[] = "it does not run a transform's fixtures";
 static const char no_windows[] = "records of one stretch of time lie anywhere in a source; use 'size' or 'count'";
 static const char no_signals[] = "it watches no signals of a server";
 static const char no_budget[] = "it knows no budget; pause it with `sluice pause`";
@@ -123,8 +122,8 @@ static const struct spec_row rows[] = {
      .words = "the Lua file that has `function transform(doc, ctx)`", .example = "fix_tiers.lua"},
     {.key = "transform.libs", .form = "list of files", .fallback = "[]", .kind = &form_files, AT(transform.libs),
      .words = "Lua files loaded before it, in this order", .example = "[normalise.lua]"},
-    {.key = "transform.tests", .form = "file", REFUSED(no_tests),
-     .words = "fixtures: record in, record out", .example = "fix_tiers.tests.ndjson"},
+    {.key = "transform.tests", .form = "file", .kind = &form_file, AT(transform.tests),
+     .words = "fixtures, a line each: record in, record out; a plan needs them green (docs/fixtures.md)", .example = "fix_tiers.tests.ndjson"},
     {.key = "transform.idempotent", .form = "true | false", .fallback = "false", .kind = &form_bool, AT(transform.idempotent),
      .words = "whether applying it twice is the same as once; only then may a store do without numbered writes", .example = "true"},
     {.key = "contract", .form = "file", .fallback = "none: records are not checked", .decided = true, .kind = &form_file, AT(contract),

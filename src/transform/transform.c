@@ -13,6 +13,18 @@ struct transform {
     char *run, *spec;
 };
 
+struct transform_config transform_config_of(const struct recipe *recipe, const struct spec *spec, bool same_dataset)
+{
+    static const struct key_paths KEEP_KEY = {0};
+    return (struct transform_config){
+        .recipe = recipe,
+        .key = same_dataset ? &KEEP_KEY : &spec->source.key,
+        .unchanged = same_dataset && spec->source.key.n > 0 ? &spec->source.key : NULL,
+        .where = spec->source.where,
+        .range = &spec->source.range,
+    };
+}
+
 static bool open_sandbox(struct transform *transform, GError **error)
 {
     const struct transform_config *config = &transform->config;

@@ -46,6 +46,10 @@ struct transform_config {
     int64_t planned_at_ms;
 };
 
+/* As a spec says it, but for `run`, `spec` and the time. `same_dataset`: what is read is written back, so that a record
+ * keeps its key. Lives as long as the spec. */
+struct transform_config transform_config_of(const struct recipe *recipe, const struct spec *spec, bool same_dataset);
+
 struct transform;
 bool transform_new(struct transform **ret, const struct transform_config *config, GError **error);
 void transform_free(struct transform *transform);

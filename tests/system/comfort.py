@@ -99,7 +99,7 @@ def entries(stand, *words):
 @test("explain: every key of spec and contract, whole and without what leads to it, in words and in JSON")
 def _(stand):
     everything = entries(stand)
-    keys = [row for row in everything if row["kind"] in ("spec", "contract")]
+    keys = [row for row in everything if row["kind"] in ("spec", "contract", "fixture")]
     must(len(keys) > 100, len(keys))
     for row in keys:
         found = [one for one in entries(stand, row["kind"], row["name"]) if one["name"] == row["name"]]
@@ -130,14 +130,14 @@ def _(stand):
     same(entries(stand, "exit", "5")[0]["errors"], ["halted", "source-moved", "shard-lost", "no-space", "sync-failed"], "errors")
     among("bad-record: the record cannot be read", stand.sluice("explain", "8").ended(0).out)
     same([(row["kind"], row["class"], row["exit"]) for row in entries(stand, "timed-out")], [("error", "transient", 6)], "error")
-    same([row["kind"] for row in entries(stand, "rejected")], ["error", "outcome"], "two meanings")
+    same([row["kind"] for row in entries(stand, "rejected")], ["fixture", "error", "outcome"], "three meanings")
     same([row["kind"] for row in entries(stand, "class", "in_doubt")], ["class"], "one of two meanings")
     same(entries(stand, "done")[0]["next"], ["rolling-back"], "what a state leads to")
     among("over      yes", stand.sluice("explain", "done").ended(0).out)
     same({row["kind"] for row in entries(stand, "capability")}, {"capability"}, "a kind")
-    same([row["kind"] for row in entries(stand, "error")][:2], ["error", "error"], "a kind")
+    same({row["kind"] for row in entries(stand, "error")}, {"fixture", "error"}, "a kind that is also a key")
     among(["error contract (", "contract (a key of the contract)\n  contract  "], stand.sluice("explain", "contract").ended(0).out)
-    for kind in ("spec", "contract", "exit", "error", "outcome", "class", "state", "capability", "fault"):
+    for kind in ("spec", "contract", "fixture", "exit", "error", "outcome", "class", "state", "capability", "fault"):
         among("\n" + kind + " (", "\n" + stand.sluice("explain", kind).ended(0).out)
 
 
@@ -577,7 +577,7 @@ def _(stand):
 
 # --- doctor
 
-CHECKS = ["spec", "contract", "transform", "source", "target", "servers", "lock", "plan", "clock", "home", "runs", "records", "space", "approvals", "protect"]
+CHECKS = ["spec", "contract", "transform", "tests", "source", "target", "servers", "lock", "plan", "clock", "home", "runs", "records", "space", "approvals", "protect"]
 
 
 def examined(stand, spec, status, **more):

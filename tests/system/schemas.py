@@ -239,13 +239,13 @@ def _(stand):
     same(sorted(words for words, _ in EXCEPTIONS if words not in met), [], "exceptions that nothing needs")
 
 
-@test("explain --schema: spec or contract, and nothing else; init --schema has both")
+@test("explain --schema: spec, contract or fixture, and nothing else; init --schema has all")
 def _(stand):
     both = stand.sluice("init", "--schema", "--json").ended(0).json()
-    for kind in ("spec", "contract"):
+    for kind in ("spec", "contract", "fixture"):
         same(stand.sluice("explain", "--schema", kind, "--json").ended(0).json(), both[kind], kind)
     for words in ([], ["weather"], ["spec", "name"]):
-        among("spec or contract was expected", stand.sluice("explain", "--schema", *words).ended(2).err)
+        among("spec, contract or fixture was expected", stand.sluice("explain", "--schema", *words).ended(2).err)
 
 
 run_all("sluice", "shapes")
