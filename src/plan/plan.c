@@ -122,10 +122,10 @@ static bool open_target(struct plan *plan, const struct plan_config *config, GEr
 static void may_be_in_pieces(struct plan *plan)
 {
     const struct store_driver *driver = plan->target ? store_driver(plan->target) : plan->target_driver;
-    plan->target_ds.in_pieces = driver && driver->big && !plan->same_dataset && plan->target_ds.form == FORM_RAW;
+    plan->target_ds.in_pieces = driver && driver->big && !plan->same_dataset && driver->big->copies(&plan->target_ds);
     if (plan->source)
         plan->source_ds.in_pieces = plan->target_ds.in_pieces && store_driver(plan->source) == driver &&
-                                    plan->source_ds.form == FORM_RAW && !recipe_has_transform(plan->recipe) &&
+                                    driver->big->copies(&plan->source_ds) && !recipe_has_transform(plan->recipe) &&
                                     !recipe_contract(plan->recipe);
 }
 

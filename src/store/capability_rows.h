@@ -13,5 +13,5 @@ ROW(SETTLE,   "settle",   driver->write && driver->write->settle,               
 ROW(LOCK,     "lock",     driver->write && driver->write->lock && driver->write->unlock, "keep other runs from the same dataset")
 ROW(SINK,     "sink",     driver->sink && driver->sink->write_durable && driver->sink->publish_durable && driver->sink->published && driver->sink->bounds && driver->sink->drop,
                                                                                         "be written as new files")
-ROW(BIG,      "big",      driver->big && driver->big->stands_for,                       "copy values too big to be held whole, from one such store to another")
+ROW(BIG,      "big",      driver->big && driver->big->stands_for && driver->big->copies, "copy values too big to be held whole, from one such store to another")
 /* clang-format on */

@@ -280,6 +280,8 @@ struct identity_ops {
  */
 struct big_ops {
     bool (*stands_for)(struct slice raw); /* whether the bytes stand for a value; pure */
+    /* Whether the dataset's records are copies as they are, by its form or, where none is given, by its name; pure. */
+    bool (*copies)(const struct dataset *ds);
 };
 
 /* --- what a store says of itself ---------------------------------------------------------------------------------- */

@@ -266,7 +266,12 @@ static const struct write_ops write_ops = {
 
 static const struct list_ops list_ops = {.sorted = false, .rank = valkey_rank};
 
-static const struct big_ops big_ops = {.stands_for = pieces_stand_for};
+static bool copies(const struct dataset *ds)
+{
+    return form_of(ds) == &form_raw;
+}
+
+static const struct big_ops big_ops = {.stands_for = pieces_stand_for, .copies = copies};
 
 const struct store_driver valkey_driver = {
     .name = "valkey",
