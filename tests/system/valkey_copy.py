@@ -143,8 +143,8 @@ def short(value):
     return whole if len(whole) < 200 else f"{len(whole)} bytes, {hashlib.sha256(whole.encode()).hexdigest()}"
 
 
-def content(place):
-    """{key: (type, what it holds, expiry)} without sluice's own keys; {} names those apart."""
+def content(place, own_only=False):
+    """{key: (type, what it holds, expiry)} without sluice's own keys; those are named apart."""
     found, own = {}, []
     for node in primaries(place):
         client = node.client(socket_timeout=60)
@@ -153,7 +153,8 @@ def content(place):
         while True:
             cursor, keys = client.execute_command("SCAN", cursor, "COUNT", 1000)
             own += [key for key in keys if key.startswith(b"sluice:")]
-            read_keys(client, [key for key in keys if not key.startswith(b"sluice:")], found)
+            if not own_only:
+                read_keys(client, [key for key in keys if not key.startswith(b"sluice:")], found)
             if cursor == b"0":
                 break
         client.close()

@@ -10,8 +10,7 @@ enum { TRIES = 6, PATIENCE_S = 30, US_PER_S = 1000000 };
 
 static bool large(struct slice raw)
 {
-    bool stream = raw.len > 1 && raw.data[1] == 'x'; /* what only RESTORE can write of it counts more */
-    return pieces_stand_for(raw) || (raw.len > PIECES_FROM_BYTES && !stream);
+    return pieces_stand_for(raw) || raw.len > PIECES_FROM_BYTES;
 }
 
 static bool goes_apart(const struct valkey_session *session, const struct cas_op *op)
@@ -202,10 +201,15 @@ static bool write_apart(struct apart_write *write, GError **error)
                                  .key = write->key,
                                  .raw = op->raw,
                                  .mem = write->mem};
+    struct valkey_writes writes = {.lane = write->lane, .ops = op, .n = 1};
     GError *failed = NULL;
-    bool there = false;
-    if (op->verb == CAS_PUT && op->etag.len == 0 && !exists(write, &there, error))
+    bool there = false, settled;
+    if (!valkey_cas_settled(write->session, &write->call, &writes, &settled, error))
         return false;
+    if (!settled && op->verb == CAS_PUT && op->etag.len == 0 && !exists(write, &there, error))
+        return false;
+    if (settled)
+        return true;
     if (there)
         return changed(write, error);
     if (op->verb == CAS_PUT && !pieces_build(&build, &hidden, &failed))

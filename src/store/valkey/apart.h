@@ -19,3 +19,5 @@ struct valkey_writes {
 /* As the contract's cas. Of CAS_CHANGED with `apart` the live image is the caller's to read; CAS_NOT_SENT: under WATCH
  * it changed meanwhile, or the hidden key is gone. */
 bool valkey_cas_as(struct session *, const struct call *, const struct valkey_writes *writes, GError **);
+/* Whether the one operation is CAS_FENCED or CAS_DONE already, by what this process knows: before a value is moved. */
+bool valkey_cas_settled(struct session *, const struct call *, const struct valkey_writes *, bool *ret, GError **);

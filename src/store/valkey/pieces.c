@@ -9,7 +9,7 @@
 
 struct pieces_sum {
     uint8_t letter;
-    uint64_t bytes, count;
+    uint64_t bytes, count, pending;
     struct set_digest members; /* sets, hashes, sorted sets: in any order */
     XXH3_state_t *inside;      /* the others: in order */
     GByteArray *work;
@@ -36,7 +36,7 @@ void pieces_sum_free(struct pieces_sum *sum)
 void pieces_sum_begin(struct pieces_sum *sum, uint8_t letter)
 {
     sum->letter = letter;
-    sum->bytes = sum->count = 0;
+    sum->bytes = sum->count = sum->pending = 0;
     sum->members = (struct set_digest){0};
     XXH3_128bits_reset(sum->inside);
 }
@@ -78,8 +78,9 @@ void pieces_sum_add(struct pieces_sum *sum, const struct form_pair *pairs, size_
     }
 }
 
-void pieces_sum_tail(struct pieces_sum *sum, struct slice tail)
+void pieces_sum_tail(struct pieces_sum *sum, struct slice tail, uint64_t pending)
 {
+    sum->pending = pending;
     if (tail.len)
         XXH3_128bits_update(sum->inside, tail.data, tail.len);
     sum->bytes += tail.len;
@@ -97,7 +98,7 @@ uint64_t pieces_sum_count(const struct pieces_sum *sum)
 
 bool pieces_sum_is_whole(const struct pieces_sum *sum)
 {
-    return sum->bytes + sum->count * PIECES_ELEMENT_BYTES <= PIECES_WHOLE_BYTES;
+    return sum->bytes + sum->count * PIECES_ELEMENT_BYTES <= PIECES_WHOLE_BYTES && sum->pending <= PIECES_WHOLE_PENDING;
 }
 
 static void put_fixed(uint8_t *into, uint64_t value)

@@ -7,7 +7,7 @@
  *   'h' name and value                 'z' name: the member; value: the score, a double, 8 bytes, little-endian
  *   'x' name: an entry, as dump_stream.c has it. What a stream has beside its entries is its `tail`
  *
- * A value whose content is larger than what is kept whole is stood for by PIECES_BYTES bytes: 'P', letter, bytes and
+ * A value whose content is more than what is kept whole is stood for by PIECES_BYTES bytes: 'P', letter, bytes and
  * number of what it holds (u64), XXH3-128 of it. Members of sets, hashes and sorted sets count in any order. */
 #pragma once
 
@@ -23,6 +23,8 @@ enum { FORM_RAW_PIECES = 'P', PIECES_BYTES = 34 };
  * it. Decided by the value alone, so that it is the same on every server. */
 #define PIECES_WHOLE_BYTES   (DOCUMENT_BYTES - 128u)
 #define PIECES_ELEMENT_BYTES 32u
+/* Pending entries of a stream, of all its groups: they are put into a stream by one command, some 0.5 us each. */
+#define PIECES_WHOLE_PENDING 10000u
 
 /* --- telling values apart (pieces.c) ------------------------------------------------------------------------------ */
 
@@ -32,7 +34,7 @@ void pieces_sum_free(struct pieces_sum *sum);
 AUTO_DEFINE(pieces_sum, pieces_sum_free)
 void pieces_sum_begin(struct pieces_sum *sum, uint8_t letter);
 void pieces_sum_add(struct pieces_sum *sum, const struct form_pair *pairs, size_t n);
-void pieces_sum_tail(struct pieces_sum *sum, struct slice tail);
+void pieces_sum_tail(struct pieces_sum *sum, struct slice tail, uint64_t pending);
 uint64_t pieces_sum_bytes(const struct pieces_sum *sum);
 uint64_t pieces_sum_count(const struct pieces_sum *sum);
 bool pieces_sum_is_whole(const struct pieces_sum *sum); /* so far */
@@ -52,7 +54,9 @@ struct pieces_head {
     uint8_t letter;
     uint64_t n; /* bytes of a string, else how many it holds */
     int64_t expires_at_ms;
-    struct slice tail, whole_tail; /* of a stream; the second also tells when a consumer was last seen */
+    struct slice tail,
+        whole_tail; /* of a stream; the second also tells when a consumer was last seen; empty: too long */
+    uint64_t pending;
 };
 
 struct pieces_taker {

@@ -1,11 +1,12 @@
 /* Putting a value together under a hidden key of the record's slot. The key expires by itself when nobody works on it
- * any more, and whoever puts the same value together again first takes away what is left of earlier tries. */
+ * any more, and whoever puts the same value together again first takes away what is left of earlier tries, of so many
+ * lanes: a process that is killed again and again opens a lane each time. */
 #include "base/hex.h"
 #include "record/text.h"
 #include "store/valkey/pieces_write.h"
 #include "store/valkey/refusal.h"
 
-enum { EXPIRES_MS = 120000, NAMES = 4, LANES = 4, PAGE = 500, US_PER_MS = 1000 };
+enum { EXPIRES_MS = 120000, NAMES = 4, LANES = 64, US_PER_MS = 1000 };
 
 /* A server hands its replicas, or its file, a command as a whole: above this a string goes in pieces. */
 #define WITH_REPLICAS_BYTES (UINT64_C(64) << 20)
@@ -38,9 +39,21 @@ static bool build_answer(void *self, size_t i, const struct reply *reply, GError
     return pieces_refused(&building->ask, reply, error);
 }
 
-static bool send_all(struct building *building, GError **error)
+/* As long as somebody works on it, it does not expire. */
+static void put_expiry(struct building *building)
 {
+    pieces_commands_text(&building->commands, "PEXPIRE");
+    pieces_commands_bytes(&building->commands, building->hidden);
+    pieces_commands_number(&building->commands, EXPIRES_MS);
+    pieces_commands_end(&building->commands);
+}
+
+static bool send_some(void *self, GError **error)
+{
+    struct building *building = self;
     const struct pieces_commands *commands = &building->commands;
+    if (building->hidden.data)
+        put_expiry(building);
     size_t n = commands->ends->len, from = 0;
     g_autofree struct pieces_command *list = g_new0(struct pieces_command, n + 1);
     if (commands->full)
@@ -50,15 +63,21 @@ static bool send_all(struct building *building, GError **error)
         list[i] = (struct pieces_command){.args = &g_array_index(commands->args, struct slice, from), .n = to - from};
         from = to;
     }
-    return n == 0 || pieces_ask(&building->ask, list, n, error);
+    return pieces_ask(&building->ask, list, n, error);
 }
 
-static void put_expiry(struct building *building)
+static bool send_all(struct building *building, GError **error)
 {
-    pieces_commands_text(&building->commands, "PEXPIRE");
-    pieces_commands_bytes(&building->commands, building->hidden);
-    pieces_commands_number(&building->commands, EXPIRES_MS);
-    pieces_commands_end(&building->commands);
+    struct pieces_commands *commands = &building->commands;
+    if (commands->failed) {
+        g_propagate_error(error, g_steal_pointer(&commands->failed));
+        return false;
+    }
+    commands->sending = true;
+    bool sent = send_some(building, error);
+    commands->sending = false;
+    pieces_commands_reset(commands);
+    return sent;
 }
 
 /* --- names -------------------------------------------------------------------------------------------------------- */
@@ -132,7 +151,6 @@ static bool add_string(struct building *building, struct slice part, GError **er
     pieces_commands_bytes(&building->commands, building->hidden);
     pieces_commands_bytes(&building->commands, part);
     pieces_commands_end(&building->commands);
-    put_expiry(building);
     return send_all(building, error);
 }
 
@@ -153,6 +171,23 @@ static bool end_string(struct building *building, GError **error)
     return build_answer(building, 0, &reply, error);
 }
 
+/* --- streams ------------------------------------------------------------------------------------------------------ */
+
+static bool begin_stream(struct building *building, GError **error)
+{
+    const struct valkey_session *session = valkey_session_of(building->build->session);
+    building->stream = pieces_stream_new(&building->head, error);
+    if (!building->stream)
+        return false;
+    if (!session->no_restore && building->head.whole_tail.len)
+        return pieces_write_shell(building->stream, &building->commands, building->hidden, EXPIRES_MS, error) &&
+               send_all(building, error);
+    return !building->from_memory || !pieces_stream_has_consumers(building->stream) ||
+           error_set(error, SLUICE_ERROR_UNWRITABLE,
+                     "when the consumers of a stream were last seen can only be written by RESTORE, which the server "
+                     "does not permit");
+}
+
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
 
 static bool build_begin(void *self, const struct pieces_head *head, GError **error)
@@ -166,12 +201,7 @@ static bool build_begin(void *self, const struct pieces_head *head, GError **err
         return false;
     if (head->letter == 's')
         return begin_string(building, error);
-    if (head->letter == 'x' && !(building->stream = pieces_stream_new(head->tail, error)))
-        return false;
-    return !building->stream || !building->from_memory || !pieces_stream_has_consumers(building->stream) ||
-           error_set(error, SLUICE_ERROR_UNWRITABLE,
-                     "when the consumers of a stream were last seen can only be written by RESTORE, which the server "
-                     "does not permit");
+    return head->letter != 'x' || begin_stream(building, error);
 }
 
 static bool build_take(void *self, const struct form_pair *pairs, size_t n, GError **error)
@@ -189,7 +219,6 @@ static bool build_take(void *self, const struct form_pair *pairs, size_t n, GErr
         pieces_write_entries(building->stream, &building->commands, building->hidden, pairs, n);
     else
         pieces_write_members(&building->commands, building->hidden, building->head.letter, pairs, n);
-    put_expiry(building);
     return send_all(building, error);
 }
 
@@ -201,7 +230,6 @@ static bool build_end(struct building *building, GError **error)
         return true;
     pieces_commands_reset(&building->commands);
     pieces_write_tail(building->stream, &building->commands, building->hidden);
-    put_expiry(building);
     return send_all(building, error);
 }
 
@@ -215,7 +243,8 @@ static bool is_whole(struct building *building, GError **error)
     call.mem = building->build->mem;
     if (!pieces_read(&wish, &found, error))
         return false;
-    pieces_sum_tail(building->sum, building->stream ? pieces_stream_told(building->stream) : SLICE_EMPTY);
+    if (building->stream)
+        pieces_sum_tail(building->sum, pieces_stream_told(building->stream), pieces_stream_pending(building->stream));
     pieces_sum_end(building->sum, wanted);
     return (found.present && memcmp(found.stands_for, wanted, sizeof wanted) == 0) ||
            error_set(error, SLUICE_ERROR_UNWRITABLE,
@@ -252,6 +281,8 @@ bool pieces_build(const struct pieces_build *build, struct slice *ret_hidden, GE
                                        .self = &building};
     struct router *router = valkey_session_of(build->session)->router;
     pieces_commands_init(&building.commands, mem);
+    building.commands.send = send_some;
+    building.commands.self = &building;
     bool built = pieces_bind(build->session, build->call, build->key, &building.at, error) &&
                  router_look(router, build->call, &building.at.at, &building.state, error) &&
                  (building.from_memory ? pieces_walk(build->raw, &taker, error) : fetch(build, &taker, error)) &&

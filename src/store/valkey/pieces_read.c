@@ -398,7 +398,7 @@ static bool read_value(struct reading *reading, GError **error)
         return true;
     if (!pieces_stream_tail(&reading->ask, reading->wish->key, mem, &now, error))
         return false;
-    pieces_sum_tail(reading->sum, now.tail);
+    pieces_sum_tail(reading->sum, now.tail, now.pending);
     reading->changed |= now.n != reading->head.n || !slice_equal(now.tail, reading->head.tail);
     return true;
 }

@@ -2,6 +2,8 @@
 
 #include "base/int.h"
 
+enum { CLAIMED_AT_ONCE = 100 };
+
 /* --- commands ----------------------------------------------------------------------------------------------------- */
 
 void pieces_commands_init(struct pieces_commands *commands, struct arena *mem)
@@ -15,6 +17,7 @@ void pieces_commands_done(struct pieces_commands *commands)
 {
     g_array_unref(commands->args);
     g_array_unref(commands->ends);
+    g_clear_error(&commands->failed);
 }
 
 void pieces_commands_reset(struct pieces_commands *commands)
@@ -48,6 +51,12 @@ void pieces_commands_end(struct pieces_commands *commands)
 {
     size_t end = commands->args->len;
     g_array_append_val(commands->ends, end);
+    if (!commands->send || commands->sending || commands->ends->len < PIECES_PIPELINE)
+        return;
+    commands->sending = true;
+    (void)!(commands->failed || commands->send(commands->self, &commands->failed));
+    commands->sending = false;
+    pieces_commands_reset(commands);
 }
 
 static void begin(struct pieces_commands *into, const char *name, struct slice hidden)
@@ -86,8 +95,10 @@ struct id {
 };
 
 struct pieces_stream {
-    struct slice tail; /* from the groups on; in `kept` */
-    GBytes *kept;
+    GByteArray *told;
+    size_t groups;                  /* where in `told` they begin */
+    GByteArray *whole;              /* the groups, with when a consumer was seen */
+    bool shell;                     /* they are in it already */
     struct id last, deleted, first; /* first: of the entries; none yet: all ones */
     uint64_t added, n, n_consumers;
     GArray *pending; /* of struct id, sorted, each once */
@@ -118,54 +129,91 @@ static void put_id(struct pieces_commands *into, struct id id)
     pieces_commands_text(into, text);
 }
 
-static void gather_pending(struct pieces_stream *stream, struct reader *tail)
+/* What stands between two places of a reader, appended. */
+static void copy(GByteArray *into, const uint8_t *from, const struct reader *to)
 {
+    put_bytes(into, slice_of(from, (size_t)(to->at - from)));
+}
+
+static void gather_consumer(struct pieces_stream *stream, struct reader *tail)
+{
+    const uint8_t *from = tail->at;
+    reader_prefixed(tail);
+    copy(stream->told, from, tail);
+    reader_varint(tail); /* when it was last seen */
+    put_varint(stream->told, 0);
+    from = tail->at;
+    for (uint64_t n = reader_varint(tail); n > 0 && tail->ok; n--) {
+        struct id id = take_id(tail);
+        reader_varint(tail);
+        reader_varint(tail);
+        g_array_append_val(stream->pending, id);
+    }
+    copy(stream->told, from, tail);
+}
+
+static void gather_groups(struct pieces_stream *stream, struct reader *tail)
+{
+    const uint8_t *from = tail->at;
     uint64_t groups = reader_varint(tail);
+    copy(stream->told, from, tail);
     for (uint64_t g = 0; g < groups && tail->ok; g++) {
+        from = tail->at;
         reader_prefixed(tail);
         take_id(tail);
         reader_varint(tail);
         uint64_t consumers = reader_varint(tail);
+        copy(stream->told, from, tail);
         stream->n_consumers += consumers;
-        for (uint64_t c = 0; c < consumers && tail->ok; c++) {
-            reader_prefixed(tail);
-            reader_varint(tail);
-            for (uint64_t n = reader_varint(tail); n > 0 && tail->ok; n--) {
-                struct id id = take_id(tail);
-                reader_varint(tail);
-                reader_varint(tail);
-                g_array_append_val(stream->pending, id);
-            }
-        }
+        for (uint64_t c = 0; c < consumers && tail->ok; c++)
+            gather_consumer(stream, tail);
     }
 }
 
-struct pieces_stream *pieces_stream_new(struct slice bytes, GError **error)
+static bool gather(struct pieces_stream *stream, struct slice bytes)
 {
-    auto_(pieces_stream) stream = g_new0(struct pieces_stream, 1);
-    stream->kept = g_bytes_new(bytes.data, bytes.len);
-    struct reader tail = reader_of(slice_of(g_bytes_get_data(stream->kept, NULL), bytes.len));
-    stream->pending = g_array_new(FALSE, FALSE, sizeof(struct id));
-    stream->ghosts = g_array_new(FALSE, FALSE, sizeof(struct id));
+    struct reader tail = reader_of(bytes);
     stream->last = take_id(&tail);
     stream->deleted = take_id(&tail);
     stream->added = reader_varint(&tail);
-    stream->tail = slice_of(tail.at, reader_left(&tail));
-    stream->first = (struct id){UINT64_MAX, UINT64_MAX};
-    gather_pending(stream, &tail);
-    if (!tail.ok || reader_left(&tail) > 0) {
-        error_set(error, SLUICE_ERROR_BAD_RECORD, "these are not the groups of a stream");
-        return NULL;
-    }
+    copy(stream->told, bytes.data, &tail);
+    stream->groups = stream->told->len;
+    gather_groups(stream, &tail);
     g_array_sort(stream->pending, by_id);
-    return g_steal_pointer(&stream);
+    return tail.ok && reader_left(&tail) == 0;
+}
+
+/* From the groups on. */
+static void keep_whole(struct pieces_stream *stream, struct slice bytes)
+{
+    struct reader tail = reader_of(bytes);
+    take_id(&tail);
+    take_id(&tail);
+    reader_varint(&tail);
+    put_bytes(stream->whole, reader_bytes(&tail, reader_left(&tail)));
+}
+
+struct pieces_stream *pieces_stream_new(const struct pieces_head *head, GError **error)
+{
+    auto_(pieces_stream) stream = g_new0(struct pieces_stream, 1);
+    stream->told = g_byte_array_new();
+    stream->whole = g_byte_array_new();
+    stream->pending = g_array_new(FALSE, FALSE, sizeof(struct id));
+    stream->ghosts = g_array_new(FALSE, FALSE, sizeof(struct id));
+    stream->first = (struct id){UINT64_MAX, UINT64_MAX};
+    keep_whole(stream, head->whole_tail);
+    if (gather(stream, head->tail))
+        return g_steal_pointer(&stream);
+    error_set(error, SLUICE_ERROR_BAD_RECORD, "these are not the groups of a stream");
+    return NULL;
 }
 
 void pieces_stream_free(struct pieces_stream *stream)
 {
     if (!stream)
         return;
-    g_bytes_unref(stream->kept);
+    g_byte_array_unref(stream->told);
+    g_byte_array_unref(stream->whole);
     g_array_unref(stream->pending);
     g_array_unref(stream->ghosts);
     g_free(stream);
@@ -173,14 +221,34 @@ void pieces_stream_free(struct pieces_stream *stream)
 
 struct slice pieces_stream_told(const struct pieces_stream *stream)
 {
-    gsize len;
-    const void *data = g_bytes_get_data(stream->kept, &len);
-    return slice_of(data, len);
+    return slice_of(stream->told->data, stream->told->len);
+}
+
+uint64_t pieces_stream_pending(const struct pieces_stream *stream)
+{
+    return stream->pending->len;
 }
 
 bool pieces_stream_has_consumers(const struct pieces_stream *stream)
 {
     return stream->n_consumers > 0;
+}
+
+bool pieces_write_shell(struct pieces_stream *stream, struct pieces_commands *into, struct slice hidden,
+                        uint64_t expires_ms, GError **error)
+{
+    static const uint8_t NOTHING[] = {FORM_RAW_OPAQUE, 'x', 0, 0, 0, 0, 0, 0}; /* entries, last, deleted, added */
+    g_autoptr(GByteArray) raw = g_byte_array_new();
+    struct slice payload;
+    put_bytes(raw, slice_of(NOTHING, sizeof NOTHING));
+    put_bytes(raw, slice_of(stream->whole->data, stream->whole->len));
+    if (!dump_write(slice_of(raw->data, raw->len), into->mem, &payload, error))
+        return false;
+    begin(into, "RESTORE", hidden);
+    pieces_commands_number(into, expires_ms);
+    pieces_commands_bytes(into, payload);
+    pieces_commands_end(into);
+    return stream->shell = true;
 }
 
 static void put_ghost(struct pieces_stream *stream, struct pieces_commands *into, struct slice hidden, struct id id)
@@ -197,7 +265,8 @@ static void put_ghost(struct pieces_stream *stream, struct pieces_commands *into
 static void put_ghosts(struct pieces_stream *stream, struct pieces_commands *into, struct slice hidden, struct id below)
 {
     const struct id *ghosts = (const struct id *)(const void *)stream->pending->data;
-    for (; stream->at < stream->pending->len && compare(ghosts[stream->at], below) <= 0; stream->at++) {
+    for (; !stream->shell && stream->at < stream->pending->len && compare(ghosts[stream->at], below) <= 0;
+         stream->at++) {
         struct id id = ghosts[stream->at];
         bool again = stream->at > 0 && compare(ghosts[stream->at - 1], id) == 0;
         if (compare(id, below) < 0 && !again)
@@ -222,21 +291,34 @@ void pieces_write_entries(struct pieces_stream *stream, struct pieces_commands *
     }
 }
 
-static void write_pending(struct pieces_commands *into, struct slice hidden, struct slice group, struct slice consumer,
-                          struct reader *tail)
+/* Those that follow each other and were delivered at the same moment, as often. */
+static uint64_t write_pending(struct pieces_commands *into, struct slice hidden, const struct slice names[2],
+                              uint64_t left, struct reader *tail)
 {
+    uint64_t n = 0, delivered_ms = 0, times = 0;
     begin(into, "XCLAIM", hidden);
-    pieces_commands_bytes(into, group);
-    pieces_commands_bytes(into, consumer);
+    pieces_commands_bytes(into, names[0]);
+    pieces_commands_bytes(into, names[1]);
     pieces_commands_text(into, "0");
-    put_id(into, take_id(tail));
+    for (; n < MIN(left, (uint64_t)CLAIMED_AT_ONCE) && tail->ok; n++) {
+        struct reader next = *tail;
+        struct id id = take_id(&next);
+        uint64_t at = reader_varint(&next), often = reader_varint(&next);
+        if (n > 0 && (at != delivered_ms || often != times))
+            break;
+        delivered_ms = at;
+        times = often;
+        put_id(into, id);
+        *tail = next;
+    }
     pieces_commands_text(into, "TIME");
-    pieces_commands_number(into, reader_varint(tail));
+    pieces_commands_number(into, delivered_ms);
     pieces_commands_text(into, "RETRYCOUNT");
-    pieces_commands_number(into, reader_varint(tail));
+    pieces_commands_number(into, times);
     pieces_commands_text(into, "FORCE");
     pieces_commands_text(into, "JUSTID");
     pieces_commands_end(into);
+    return n;
 }
 
 static void write_consumer(struct pieces_commands *into, struct slice hidden, struct slice group, struct reader *tail)
@@ -249,8 +331,9 @@ static void write_consumer(struct pieces_commands *into, struct slice hidden, st
     pieces_commands_bytes(into, group);
     pieces_commands_bytes(into, name);
     pieces_commands_end(into);
-    for (uint64_t n = reader_varint(tail); n > 0; n--)
-        write_pending(into, hidden, group, name, tail);
+    const struct slice names[] = {group, name};
+    for (uint64_t n = reader_varint(tail); n > 0 && tail->ok;)
+        n -= write_pending(into, hidden, names, n, tail);
 }
 
 static void write_group(struct pieces_commands *into, struct slice hidden, struct reader *tail)
@@ -298,11 +381,11 @@ static void remove_ghosts(struct pieces_stream *stream, struct pieces_commands *
 
 void pieces_write_tail(struct pieces_stream *stream, struct pieces_commands *into, struct slice hidden)
 {
-    struct reader tail = reader_of(stream->tail);
+    struct reader tail = reader_of(slice_of(stream->told->data + stream->groups, stream->told->len - stream->groups));
     put_ghosts(stream, into, hidden, (struct id){UINT64_MAX, UINT64_MAX});
-    if (stream->n == 0 && stream->ghosts->len == 0) /* nothing else makes a stream without entries */
+    if (!stream->shell && stream->n == 0 && stream->ghosts->len == 0) /* nothing else makes one without entries */
         put_ghost(stream, into, hidden, (struct id){0, 1});
-    for (uint64_t n = reader_varint(&tail); n > 0; n--)
+    for (uint64_t n = stream->shell ? 0 : reader_varint(&tail); n > 0; n--)
         write_group(into, hidden, &tail);
     remove_ghosts(stream, into, hidden);
     begin(into, "XSETID", hidden);

@@ -79,6 +79,12 @@ struct valkey_reads {
 /* Takes out of `asked` what need not or must not be read so: the absent, those that are read in pieces, and those whose
  * value is too big, which become faults that say so. (weigh.c) */
 bool valkey_weigh(struct session *session, const struct call *call, struct valkey_reads *reads, GError **error);
+/* How much of a server's memory a record takes at most that is read by one command. What takes more is a fault of the
+ * record, or, of raw records, read in pieces. */
+size_t valkey_most_bytes(const struct valkey_dataset *ds);
+/* What stands under a server's key and takes so much; into call->mem. */
+bool valkey_image_of_large(struct session *session, const struct call *call, struct slice server_key, int64_t bytes,
+                           struct record *io, GError **error);
 /* Those, each with as much time as it takes. */
 bool valkey_read_apart(struct session *session, const struct call *call, const struct valkey_reads *reads,
                        GError **error);

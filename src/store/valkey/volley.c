@@ -114,7 +114,7 @@ static bool loading_end(struct loading *loading)
            bytes_arg(cas, marks, sizeof marks);
     text_arg(cas->args, cas->apart ? cas->apart->probe : cas->ds->form->probe);
     fits = fits && bytes_arg(cas, loading->heads->data, loading->heads->len) && number_arg(cas, IMAGE_BYTES) &&
-           prune_args(cas, volley);
+           number_arg(cas, (int64_t)valkey_most_bytes(cas->ds)) && prune_args(cas, volley);
     g_array_append_vals(cas->args, loading->body->data, loading->body->len);
     volley->n_args = cas->args->len - volley->first;
     g_array_append_val(cas->volleys, *volley);

@@ -13,12 +13,17 @@ struct weighing {
     bool *dropped;
 };
 
-static void too_big(const struct weighing *weighing, struct record *record, int64_t bytes)
+size_t valkey_most_bytes(const struct valkey_dataset *ds)
+{
+    return ds->form->form == FORM_RAW ? PIECES_FROM_BYTES : DOCUMENT_BYTES;
+}
+
+static void too_big(struct arena *mem, struct record *record, int64_t bytes)
 {
     char size[UNITS_TEXT], most[UNITS_TEXT];
     g_autofree char *words = g_strdup_printf("it takes %s of the server's memory; at most %s make a document",
                                              units_bytes((uint64_t)bytes, size), units_bytes(DOCUMENT_BYTES, most));
-    const char *text = arena_text(weighing->call->mem, slice_of_text(words));
+    const char *text = arena_text(mem, slice_of_text(words));
     record->presence = RECORD_FAULT;
     record->fault = (struct fault){SLUICE_ERROR_TOO_BIG, text ? text : "it takes too much of the server's memory"};
 }
@@ -40,7 +45,7 @@ static bool weigh_answer(void *self, size_t i, const struct reply *reply, GError
     } else if (weighing->raw && reply->type == REPLY_INTEGER && reply->integer > PIECES_FROM_BYTES) {
         set_apart(weighing, i);
     } else if (reply->type == REPLY_INTEGER && reply->integer > DOCUMENT_BYTES) {
-        too_big(weighing, record, reply->integer);
+        too_big(weighing->call->mem, record, reply->integer);
         weighing->dropped[i] = true;
     }
     return true;
@@ -165,8 +170,10 @@ static bool keep(struct collecting *collecting, const struct form_pair *pair)
 static bool over_size(GError **error)
 {
     return error_set(error, SLUICE_ERROR_TOO_BIG,
-                     "the value is larger than 16 MiB; such values are copied in pieces, as they are, from server to "
-                     "server: `as: raw` in both, neither transform nor contract, another dataset");
+                     "the value is larger than 16 MiB, or a stream with more than %u pending entries; such values are "
+                     "copied in pieces, as they are, from server to server: `as: raw` in both, neither transform nor "
+                     "contract, another dataset",
+                     PIECES_WHOLE_PENDING);
 }
 
 static bool collect_take(void *self, const struct form_pair *pairs, size_t n, GError **error)
@@ -248,6 +255,15 @@ bool pieces_image(struct session *session, const struct call *call, struct slice
     bool read = pieces_read(&wish, &found, &failed) && take_image(&collecting, &found, call->mem, io, &failed);
     form_pairs_done(&collecting.pairs);
     return read || as_fault(failed, call->mem, io, error);
+}
+
+bool valkey_image_of_large(struct session *session, const struct call *call, struct slice server_key, int64_t bytes,
+                           struct record *io, GError **error)
+{
+    if (form_of(call->ds)->form == FORM_RAW)
+        return pieces_image(session, call, server_key, NULL, io, error);
+    too_big(call->mem, io, bytes);
+    return true;
 }
 
 bool valkey_read_apart(struct session *session, const struct call *call, const struct valkey_reads *reads,

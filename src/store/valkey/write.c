@@ -143,7 +143,14 @@ static void fly_alone(struct cas *cas, const struct volley *volley)
     }
 }
 
-/* 0 written, 1 done, 4 not looked at; { image, expiry } changed; an error. */
+static void too_large(struct cas *cas, const struct flying *flying, int64_t bytes)
+{
+    struct large_record large = {flying->op, bytes};
+    cas->ops[flying->op].outcome = CAS_CHANGED;
+    g_array_append_val(cas->large, large);
+}
+
+/* 0 written, 1 done, 4 not looked at; { image, expiry } changed; { bytes } too large; an error. */
 static bool take_one(struct cas *cas, struct flying *flying, const struct reply *reply, GError **error)
 {
     enum { WRITTEN, DONE, UNSEEN = 4 };
@@ -152,6 +159,8 @@ static bool take_one(struct cas *cas, struct flying *flying, const struct reply 
         refused_by_server(cas, op, reply);
     else if (reply_is_array(reply, 2))
         changed(cas, op, reply->items);
+    else if (reply_is_array(reply, 1) && reply->items[0].type == REPLY_INTEGER)
+        too_large(cas, flying, reply->items[0].integer);
     else if (reply->type != REPLY_INTEGER)
         return error_set(error, SLUICE_ERROR_STORE, "the server answers a script with something else");
     else if (reply->integer == UNSEEN)
@@ -489,6 +498,22 @@ static void set_all(struct cas_op *ops, size_t n, enum cas_outcome outcome)
         ops[i].outcome = outcome;
 }
 
+/* What a script met that would have kept its server from others. With `apart` the caller reads it. */
+static bool read_large(struct cas *cas, GError **error)
+{
+    for (guint i = 0; i < cas->large->len && !cas->apart; i++) {
+        const struct large_record *large = &g_array_index(cas->large, struct large_record, i);
+        struct cas_op *op = &cas->ops[large->op];
+        op->live = (struct record){0};
+        if (!arena_copy(cas->call->mem, op->key, &op->live.key))
+            return error_set(error, SLUICE_ERROR_TOO_BIG, "the batch does not fit into the memory of the call");
+        if (!valkey_image_of_large(cas->session, cas->call, cas->server_keys[large->op], large->bytes, &op->live,
+                                   error))
+            return false;
+    }
+    return true;
+}
+
 static bool cas_joined(struct cas *cas, size_t n, GError **error)
 {
     {
@@ -499,7 +524,7 @@ static bool cas_joined(struct cas *cas, size_t n, GError **error)
         return false;
     g_autofree uint32_t *places = g_new(uint32_t, n);
     cas->flight.places = places;
-    bool ok = rounds(cas, error);
+    bool ok = rounds(cas, error) && read_large(cas, error);
     if (ok && cas->refused) {
         g_propagate_error(error, g_steal_pointer(&cas->refused));
         ok = false;
@@ -535,8 +560,10 @@ bool valkey_cas_as(struct session *session, const struct call *call, const struc
     cas.args = g_array_new(false, false, sizeof(struct slice));
     cas.pruning = g_array_new(false, false, sizeof(uint32_t));
     cas.records = g_ptr_array_new_with_free_func(record_flight_free);
+    cas.large = g_array_new(false, false, sizeof(struct large_record));
     bool ok = cas_joined(&cas, n, error);
     g_ptr_array_unref(cas.records);
+    g_array_unref(cas.large);
     g_array_unref(cas.args);
     g_array_unref(cas.pruning);
     g_array_unref(cas.pruned);
@@ -544,6 +571,22 @@ bool valkey_cas_as(struct session *session, const struct call *call, const struc
     g_array_unref(cas.flying);
     g_free(cas.server_keys);
     return ok || valkey_name_right(session, call, error);
+}
+
+bool valkey_cas_settled(struct session *session, const struct call *call, const struct valkey_writes *writes, bool *ret,
+                        GError **error)
+{
+    struct cas cas = {.store = valkey_store_of(session), .call = call, .lane = writes->lane};
+    if (!fence_join(session, call, cas.lane, &cas.run, error))
+        return false;
+    if (!cas.run) {
+        set_all(writes->ops, 1, CAS_FENCED);
+        return *ret = true;
+    }
+    auto_hold(&cas.store->fences->lock);
+    cas.part = fence_run_part(cas.run, cas.lane->fence.part);
+    *ret = !decide_here(&cas, writes->ops);
+    return true;
 }
 
 /* --- settling ----------------------------------------------------------------------------------------------------- */

@@ -4,6 +4,12 @@
 
 #include "store/valkey/apart.h"
 
+/* One over a record that no script may read. */
+struct large_record {
+    size_t op;
+    int64_t bytes;
+};
+
 /* One operation on its way. */
 struct flying {
     size_t op;
@@ -55,6 +61,7 @@ struct cas {
     struct fence_flight flight;
     GArray *pruning;                  /* places in which this call prunes */
     GPtrArray *records;               /* of struct record_flight: what goes along */
+    GArray *large;                    /* of struct large_record: CAS_CHANGED, their live images are yet to be read */
     GError *refused;                  /* by the server, the call as a whole */
     const struct valkey_apart *apart; /* what is special with the one operation; NULL: nothing */
 };

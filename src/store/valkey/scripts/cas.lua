@@ -4,11 +4,13 @@
 -- ARGV: 1 epoch  2 partition  3 what marks of its own begin with: lane, 0, base  4 the command that reads a record
 --       5 of each record, packed: number, ascending; how many commands write it, 0: it is deleted; expiry in ms, 0: none
 --       6 how many bytes of live records are looked at, about: the rest stays as it is, but for the first
---       7 how many fields are to be pruned, then the name of each and the eight bytes with which it begins
+--       7 how much of the server's memory a record takes at most that is read
+--       8 how many fields are to be pruned, then the name of each and the eight bytes with which it begins
 --       then of each record its etag, empty: absent, "*": the caller watches it; and the commands that write it: of each its name, how many
 --       arguments follow, and those behind the key.
 -- Gives 0 all written; { 3, epoch or empty } fenced or lost; else { 2, answers }, one a record: 0 written; 1 done;
--- { what the reading command gives, expiry } changed; an error of this record alone; 4 not looked at.
+-- { what the reading command gives, expiry } changed; { bytes } too large to be read: changed, as a rule; an error of this
+-- record alone; 4 not looked at.
 -- The marks are written first: where memory is full, nothing at all has happened yet.
 local call, pcall, pack4, unpack4 = redis.call, redis.pcall, struct.pack, struct.unpack
 local fence, part, reader, heads = KEYS[1], ARGV[2], ARGV[4], ARGV[5]
@@ -80,7 +82,7 @@ end
 local records = 1 + #heads / 16
 local hidden = KEYS[records + 1]
 local answers, numbers, starts, absent = {}, {}, {}, {}
-local at, step = 8 + 2 * ARGV[7], 1
+local at, step = 9 + 2 * ARGV[8], 1
 for i = 2, records do
     local _, commands = unpack4('<I4I4', heads, step)
     if ARGV[at] == '' then
@@ -95,7 +97,16 @@ local clear = #absent > 0 and call('EXISTS', unpack(absent)) == 0
 
 -- What is to be done. No command may fail once an old record is gone: what the user may not do shows here, with the
 -- first record that wants it. HSET shows with the marks; SET and RESTORE leave what stands where they fail.
-local room, due, range, rights = tonumber(ARGV[6]), false, 1, {}
+local room, most, due, range, rights = tonumber(ARGV[6]), tonumber(ARGV[7]), false, 1, {}
+
+-- What stands there and its expiry; a value that would keep the server from others: how large it is. Who may not ask that, reads.
+local function look(key)
+    local size = reader ~= 'TYPE' and pcall('MEMORY', 'USAGE', key, 'SAMPLES', '1')
+    if type(size) == 'number' and size > most then
+        return { size }
+    end
+    return { pcall(reader, key), call('PEXPIRETIME', key) }
+end
 step = 1
 for i = 2, records do
     local key, number, commands, expiry = KEYS[i], unpack4('<I4I4i8', heads, step)
@@ -111,14 +122,14 @@ for i = 2, records do
     elseif etag == '*' then
         answer = 0
     elseif etag ~= '' then
-        local image, expires = pcall(reader, key), call('PEXPIRETIME', key)
-        local packed = cmsgpack.pack(image)
+        local live = look(key)
+        local packed = live[2] and cmsgpack.pack(live[1]) or ''
         room = room - #packed
-        if string.sub(sha(letter .. expires .. ':' .. packed), 1, 32) ~= etag then
-            answer = { image, expires }
+        if not live[2] or string.sub(sha(letter .. live[2] .. ':' .. packed), 1, 32) ~= etag then
+            answer = live
         end
     elseif not clear and call('EXISTS', key) == 1 then
-        answer = { pcall(reader, key), call('PEXPIRETIME', key) }
+        answer = look(key)
         room = room - #cmsgpack.pack(answer)
     end
     if answer == 0 then
@@ -191,10 +202,10 @@ if failed then
         call('HDEL', fence, part)
     end
 end
-for i = 1, tonumber(ARGV[7]) do
-    local name = ARGV[6 + 2 * i]
+for i = 1, tonumber(ARGV[8]) do
+    local name = ARGV[7 + 2 * i]
     local old = call('HGET', fence, name)
-    if old and string.sub(old, 1, 8) == ARGV[7 + 2 * i] then
+    if old and string.sub(old, 1, 8) == ARGV[8 + 2 * i] then
         call('HDEL', fence, name)
     end
 end
