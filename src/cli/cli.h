@@ -122,6 +122,10 @@ void print_json(struct cli *cli, json_t *value);
 /* A table for people: columns are aligned; cells are texts, rows of n. */
 void print_table(FILE *out, const char *const *cells, size_t columns, size_t rows);
 void print_run(struct cli *cli, const struct run_row *run);
+/* What plan_said_read() gives, for people. */
+void print_said(FILE *out, const json_t *said);
+/* Of a run; empty where its home cannot say. The caller's. */
+json_t *print_said_of(struct cli *cli, const struct run_row *run);
 /* How wide the terminal is that this leads to, and how high. */
 long print_columns(FILE *out);
 size_t print_rows(FILE *out);

@@ -71,17 +71,6 @@ static void status_text(struct cli *cli, struct run_row *run, const struct drive
     run->reason = NULL;
 }
 
-static void params_text(struct cli *cli, const json_t *said)
-{
-    json_t *params = json_object_get(said, "params"), *value;
-    const char *name, *head = "params";
-    json_object_foreach(params, name, value)
-    {
-        fprintf(cli->out, "  %-11s %s=%s\n", head, name, json_string_value(value));
-        head = "";
-    }
-}
-
 static int status_of(struct cli *cli, GError **error)
 {
     auto_(catalog) catalog = NULL;
@@ -97,7 +86,7 @@ static int status_of(struct cli *cli, GError **error)
         return -1;
     if (!cli_has(cli, OPTION_JSON)) {
         status_text(cli, &run, &driven);
-        params_text(cli, said);
+        print_said(cli->out, said);
         json_decref(said);
         return 0;
     }

@@ -112,19 +112,24 @@ static void print_end(struct cli *cli, const struct run_result *result)
         fprintf(cli->out, "verified: %s\n", result->verdict);
     if (result->exit_status == 4 && result->report)
         print_differences(cli, cli->out, result->report);
+    json_t *said = print_said_of(cli, &result->run);
     print_run(cli, &result->run);
+    print_said(cli->out, said);
+    json_decref(said);
     if (result->run.tally.of[OUTCOME_REJECTED])
         fprintf(cli->out, "refused records: sluice quarantine list %s\n", result->run.name);
     fprintf(cli->out, "ledger head %s\n", hex_text(result->ledger_head, 32, head));
 }
 
-static json_t *end_json(const struct run_result *result)
+static json_t *end_json(struct cli *cli, const struct run_result *result)
 {
+    json_t *status = shape_status(&result->run), *said = print_said_of(cli, &result->run);
+    json_object_update(status, said);
+    json_decref(said);
     return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "type", "end", "run", result->run.name, "state",
                      run_state_word(result->run.state), "exit", result->exit_status, "message",
                      shape_text(result->text), "verdict", shape_text(result->verdict), "report",
-                     shape_text(result->report), "ledger_head", shape_digest(result->ledger_head), "status",
-                     shape_status(&result->run));
+                     shape_text(result->report), "ledger_head", shape_digest(result->ledger_head), "status", status);
 }
 
 int print_wish(struct cli *cli, const struct run_row *run, bool taken, const struct wish_words *words)
@@ -143,7 +148,7 @@ int print_result(struct cli *cli, const struct run_result *result)
 {
     progress_break(cli->progress);
     if (cli_has(cli, OPTION_JSON))
-        print_json(cli, end_json(result));
+        print_json(cli, end_json(cli, result));
     else if (!cli_has(cli, OPTION_QUIET))
         print_end(cli, result);
     if (result->text && g_str_has_prefix(result->text, result->run.name))

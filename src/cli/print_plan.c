@@ -196,8 +196,9 @@ static void put_head(struct cli *cli, FILE *out, const struct plan *plan)
     const struct spec *spec = plan->spec;
     fprintf(out, "plan of %s (%s)\n  digest      %s\n", spec->name, spec->path,
             hex_text(plan->digests.plan, 32, digest));
-    for (size_t i = 0; i < spec->n_params; i++)
-        fprintf(out, "  %-11s %s=%s\n", i ? "" : "params", spec->params[i].name, spec->params[i].value);
+    json_t *said = plan_said_json(plan);
+    print_said(out, said);
+    json_decref(said);
     if (spec->reason)
         fprintf(out, "  reason      %s\n", spec->reason);
     fprintf(out, "  source      %s %s: %s keys in %" G_GSIZE_FORMAT " partitions\n", spec->source.store,

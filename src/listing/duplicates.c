@@ -22,6 +22,8 @@ struct pass {
     struct gather *gather;
     struct gather_part *parts;
     struct extsort *skips;
+    uint32_t *number; /* of each part, without those that are not kept: these come behind the others */
+    size_t n_kept;
     uint64_t keys;
     GArray *named;     /* of struct pair */
     uint64_t too_many; /* keys of that kind */
@@ -197,12 +199,32 @@ static bool too_many(const struct pass *pass, GError **error)
 /* --- the list -------------------------------------------------------------------------------------------------------
  */
 
-/* Of the parts, by number. */
+/* The kept ones first: what the others superseded still names their files. */
+static void number_parts(struct pass *pass)
+{
+    const struct duplicates_wish *wish = pass->wish;
+    uint32_t next = 0;
+    pass->number = g_new(uint32_t, wish->n_parts + 1);
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < wish->n_parts; i++)
+            if ((!wish->keep || wish->keep(wish->keep_self, i, &pass->parts[i].counts)) == (round == 0))
+                pass->number[i] = next++;
+        pass->n_kept = round == 0 ? next : pass->n_kept;
+    }
+}
+
+static bool is_kept(const struct pass *pass, uint32_t part)
+{
+    return pass->number[part] < pass->n_kept;
+}
+
+/* Of the parts, by their numbers. */
 static GPtrArray *names_of(const struct pass *pass)
 {
-    GPtrArray *names = g_ptr_array_sized_new((guint)pass->wish->n_parts);
+    GPtrArray *names = g_ptr_array_new();
+    g_ptr_array_set_size(names, (gint)pass->wish->n_parts);
     for (uint32_t i = 0; i < pass->wish->n_parts; i++)
-        g_ptr_array_add(names, (char *)(uintptr_t)file_of(pass, i));
+        names->pdata[pass->number[i]] = (char *)(uintptr_t)file_of(pass, i);
     return names;
 }
 
@@ -223,6 +245,10 @@ static bool write_list(const struct pass *pass, struct digest *ret, GError **err
         entry.reason = (uint8_t)states_bits_get(&item, 1);
         entry.other = (uint32_t)states_bits_get(&item, 4);
         entry.line = states_bits_get(&item, 8);
+        if (!is_kept(pass, entry.part))
+            continue;
+        entry.part = pass->number[entry.part];
+        entry.other = pass->number[entry.other];
         if (!skips_writer_add(writer, &entry, error))
             return false;
     }
@@ -231,10 +257,15 @@ static bool write_list(const struct pass *pass, struct digest *ret, GError **err
 static void sum_up(const struct pass *pass, struct duplicates_result *ret)
 {
     ret->keys = pass->keys;
-    ret->parts = g_new(struct duplicates_part, ret->n_parts);
-    for (size_t i = 0; i < ret->n_parts; i++) {
+    ret->n_parts = pass->n_kept;
+    ret->parts = g_new(struct duplicates_part, ret->n_parts + 1);
+    ret->kept = g_new(uint32_t, ret->n_parts + 1);
+    for (uint32_t i = 0; i < pass->wish->n_parts; i++) {
         const struct duplicates_part *part = &pass->parts[i].counts;
-        ret->parts[i] = *part;
+        if (!is_kept(pass, i))
+            continue;
+        ret->parts[pass->number[i]] = *part;
+        ret->kept[pass->number[i]] = i;
         ret->all.records += part->records;
         ret->all.faults += part->faults;
         ret->all.bytes += part->bytes;
@@ -246,13 +277,23 @@ static void sum_up(const struct pass *pass, struct duplicates_result *ret)
 /* --- the pass -------------------------------------------------------------------------------------------------------
  */
 
+static uint64_t skips_of_kept(const struct pass *pass)
+{
+    uint64_t skips = 0;
+    for (uint32_t i = 0; i < pass->wish->n_parts; i++)
+        for (size_t reason = SKIP_SUPERSEDED; is_kept(pass, i) && reason < SKIP_REASON_COUNT; reason++)
+            skips += pass->parts[i].counts.skipped[reason];
+    return skips;
+}
+
 /* A list of an earlier attempt would be taken for this one's. */
 static bool finish(struct pass *pass, struct duplicates_result *ret, GError **error)
 {
     const struct duplicates_wish *wish = pass->wish;
     if (pass->too_many > 0)
         return too_many(pass, error);
-    ret->listed = extsort_count(pass->skips) > 0;
+    number_parts(pass);
+    ret->listed = skips_of_kept(pass) > 0;
     return ret->listed ? write_list(pass, &ret->digest, error) : file_unlink(wish->world, wish->path, error);
 }
 
@@ -269,7 +310,7 @@ static bool pass_all(struct pass *pass, struct duplicates_result *ret, GError **
 bool duplicates_find_durable(const struct duplicates_wish *wish, struct duplicates_result *ret, GError **error)
 {
     struct pass pass = {.wish = wish, .named = g_array_new(FALSE, FALSE, sizeof(struct pair))};
-    struct duplicates_result result = {.n_parts = wish->n_parts};
+    struct duplicates_result result = {0};
     bool ok = pass_all(&pass, &result, error);
     if (ok) {
         sum_up(&pass, &result);
@@ -277,6 +318,7 @@ bool duplicates_find_durable(const struct duplicates_wish *wish, struct duplicat
     }
     gather_free(pass.gather);
     extsort_free(pass.skips);
+    g_free(pass.number);
     g_array_unref(pass.named);
     return ok;
 }
@@ -284,5 +326,6 @@ bool duplicates_find_durable(const struct duplicates_wish *wish, struct duplicat
 void duplicates_result_done(struct duplicates_result *result)
 {
     g_free(result->parts);
+    g_free(result->kept);
     *result = (struct duplicates_result){0};
 }

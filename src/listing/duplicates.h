@@ -45,6 +45,13 @@ const struct skip_reason_row *skip_reason_row(enum skip_reason reason);
 /* --- the pass ------------------------------------------------------------------------------------------------------
  */
 
+struct duplicates_part {
+    uint64_t records;                    /* states and faults together: what a scan of the part gives */
+    uint64_t faults;                     /* of them, those that cannot be read */
+    uint64_t bytes;                      /* read */
+    uint64_t skipped[SKIP_REASON_COUNT]; /* of them, those that do not take part */
+};
+
 struct duplicates_wish {
     const struct world *world;
     const char *path; /* HOME/listing/UID.skip; its folder is made when absent, and is where the sort spills */
@@ -55,21 +62,19 @@ struct duplicates_wish {
     const struct slice *bounds; /* of the parts, in their order; each lies within one file */
     size_t n_parts;
     const struct path *version; /* NULL: none */
+    /* Which parts are of the run, when all is decided: the list holds the losers of these alone, numbered anew without
+     * the others. NULL: all. */
+    bool (*keep)(void *self, uint32_t part, const struct duplicates_part *counts);
+    void *keep_self;
     enum states_rule rule;
     const atomic_bool *cancel;                                      /* NULL: cannot be cancelled */
     void (*progress)(void *self, uint64_t records, uint64_t bytes); /* NULL: none; by the calling thread */
     void *progress_self;
 };
 
-struct duplicates_part {
-    uint64_t records;                    /* states and faults together: what a scan of the part gives */
-    uint64_t faults;                     /* of them, those that cannot be read */
-    uint64_t bytes;                      /* read */
-    uint64_t skipped[SKIP_REASON_COUNT]; /* of them, those that do not take part */
-};
-
 struct duplicates_result {
-    struct duplicates_part *parts; /* n_parts of them, in the order of the bounds */
+    struct duplicates_part *parts; /* of those kept, in the order of the bounds */
+    uint32_t *kept;                /* what their numbers were */
     size_t n_parts;
     struct duplicates_part all; /* the sums */
     uint64_t keys;              /* that differ */

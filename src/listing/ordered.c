@@ -4,6 +4,7 @@
 #include "base/int.h"
 #include "listing/ranks.h"
 #include "store/keyed.h"
+#include "store/only.h"
 
 enum {
     RUN_BYTES = 16 << 20,
@@ -11,6 +12,8 @@ enum {
     SCAN_BYTES = 1 << 20,
     SCAN_MEMORY = 64 << 20,
     GIVEN_KEYS = 1024,
+    LOOKED_UP = 256,
+    RANKED_MEMORY = 1 << 30, /* of keys of at most 64 MiB */
     RUN_KEYS = 256, /* of a run at a time while runs are merged */
     RUN_MEMORY = 256 << 10,
 };
@@ -31,6 +34,10 @@ struct ordered_keys {
     /* sorted by the store */
     struct scan *scan;
     bool done;
+    struct slice *ranked; /* the keys that are given, in the order of a listing; theirs: in ranked_mem */
+    struct arena *ranked_mem;
+    bool has_ranks;
+    size_t next; /* of them */
     /* sorted here */
     GPtrArray *runs; /* of struct key_run */
     GByteArray *last;
@@ -54,6 +61,7 @@ void ordered_keys_free(struct ordered_keys *ordered)
     g_byte_array_unref(ordered->last);
     arena_free(ordered->mem);
     g_free(ordered->given);
+    arena_free(ordered->ranked_mem);
     g_free(ordered);
 }
 
@@ -226,6 +234,82 @@ static bool merge_next(struct ordered_keys *ordered, size_t *ret_n, GError **err
     return true;
 }
 
+/* --- keys that are given: looked up, not scanned for
+ * ------------------------------------------------------------------- */
+
+static bool gives_keys(const struct dataset *ds)
+{
+    return ds->only && ds->only->n_keys;
+}
+
+static bool rank_given(struct ordered_keys *ordered, const struct store_driver *driver, GError **error)
+{
+    const struct dataset *ds = ordered->wish.ds;
+    size_t n = ds->only->n_keys;
+    ordered->has_ranks = store_ranks(driver);
+    ordered->ranked_mem = arena_new(RANKED_MEMORY);
+    ordered->ranked = arena_alloc(ordered->ranked_mem, n * sizeof *ordered->ranked);
+    if (!ordered->ranked)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "%zu keys do not fit into memory", n);
+    memcpy(ordered->ranked, ds->only->keys, n * sizeof *ordered->ranked);
+    if (!ranks_put(driver, ds, ordered->ranked, n, ordered->ranked_mem, error))
+        return false;
+    qsort(ordered->ranked, n, sizeof *ordered->ranked, ranks_compare);
+    return true;
+}
+
+/* Which of the next `n` there are. */
+static bool look_up(struct ordered_keys *ordered, size_t n, size_t *ret_n, GError **error)
+{
+    const struct ordered_wish *wish = &ordered->wish;
+    const struct store_only *only = wish->ds->only;
+    struct call call = {.cancel = wish->cancel, .ds = wish->ds, .mem = ordered->mem};
+    arena_reset(ordered->mem);
+    struct record *records = arena_alloc0(ordered->mem, n * sizeof *records);
+    g_assert(records);
+    for (size_t i = 0; i < n; i++)
+        records[i].key = listing_key(ordered->has_ranks, ordered->ranked[ordered->next + i]);
+    if (!store_read(wish->session, &call, records, n, error))
+        return false;
+    bool takes = true; /* asked, it is seen */
+    for (size_t i = 0; i < n && takes; i++) {
+        if (records[i].presence == RECORD_ABSENT)
+            continue;
+        ordered->given[(*ret_n)++] = ordered->ranked[ordered->next + i];
+        if (!store_only_takes(only, wish->session, wish->ds, records[i].key, &takes, error))
+            return false;
+    }
+    g_assert(takes);
+    return true;
+}
+
+/* Values come with their keys: where they are too large for so many, fewer are looked up at once. */
+static bool look_up_next(struct ordered_keys *ordered, size_t *ret_n, GError **error)
+{
+    const struct ordered_wish *wish = &ordered->wish;
+    size_t left, n = LOOKED_UP;
+    *ret_n = 0;
+    while (*ret_n == 0 && (left = wish->ds->only->n_keys - ordered->next) > 0) {
+        GError *failed = NULL;
+        n = MIN(n, left);
+        bool ok = look_up(ordered, n, ret_n, &failed);
+        if (!ok && error_is(failed, SLUICE_ERROR_TOO_BIG) && n > 1) {
+            g_error_free(failed);
+            n /= 2;
+            continue;
+        }
+        if (!ok) {
+            g_propagate_error(error, failed);
+            return false;
+        }
+        ordered->next += n;
+        ordered->seen += n;
+        if (wish->progress)
+            wish->progress(wish->progress_self, ordered->seen);
+    }
+    return true;
+}
+
 /* --- both ways
  * -------------------------------------------------------------------------------------------------------- */
 
@@ -255,8 +339,12 @@ bool ordered_keys_open(struct ordered_keys **ret, const struct ordered_wish *wis
                                      .given = g_new(struct slice, SCAN_RECORDS),
                                      .runs = g_ptr_array_new_with_free_func(run_free),
                                      .last = g_byte_array_new()};
-    bool as_given = driver->list->sorted && !driver->list->rank;
-    if (!(as_given ? scan_open(&ordered->scan, wish, error) : sort_keys(ordered, error)))
+    bool ok, as_given = driver->list->sorted && !driver->list->rank;
+    if (gives_keys(wish->ds))
+        ok = rank_given(ordered, driver, error);
+    else
+        ok = as_given ? scan_open(&ordered->scan, wish, error) : sort_keys(ordered, error);
+    if (!ok)
         return false;
     *ret = g_steal_pointer(&ordered);
     return true;
@@ -270,5 +358,7 @@ bool ordered_keys_ranked(const struct ordered_keys *ordered)
 bool ordered_keys_next(struct ordered_keys *ordered, const struct slice **ret_keys, size_t *ret_n, GError **error)
 {
     *ret_keys = ordered->given;
+    if (gives_keys(ordered->wish.ds))
+        return look_up_next(ordered, ret_n, error);
     return ordered->scan ? pass_on(ordered, ret_n, error) : merge_next(ordered, ret_n, error);
 }

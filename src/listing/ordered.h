@@ -1,5 +1,5 @@
 /* The ranked keys (listing/listing.h) of a dataset in ascending order, each once, whatever order the store gives them
- * in.
+ * in. Of a dataset of which only given keys are meant (store/only.h) these are looked up, and the store is not scanned.
  *
  * Where the store lists in their order, its scan is passed on. Where it does not (a server that is asked slot by slot),
  * or has ranks, keys are sorted on disk: runs of 16 MiB are written as listings below `scratch` and merged. The files

@@ -1,4 +1,4 @@
-/* Inside listing/: ranked keys (listing.h). */
+/* Ranked keys (listing.h): how they are made of keys. */
 #pragma once
 
 #include "listing/listing.h"

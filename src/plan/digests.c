@@ -1,6 +1,7 @@
 /* The digests that name a plan and what it was made from: BLAKE2b-256 (they stand in the ledger). */
 #include <sodium.h>
 
+#include "base/file.h"
 #include "plan/plan_parts.h"
 
 static void digest_text_of(struct slice text, uint8_t ret[32])
@@ -32,20 +33,50 @@ static void digest_prefixed(crypto_generichash_state *state, const char *text)
     crypto_generichash_update(state, (const uint8_t *)text, strlen(text));
 }
 
-/* The text, and the values that stand for its params: the same text with other values is another spec. */
-static void digest_spec(const struct spec *spec, uint8_t ret[32])
+/* The text, the values that stand for its params, and the files of keys: the same text with others is another spec. */
+static bool digest_keys(crypto_generichash_state *state, const struct world *world, const char *path, GError **error)
+{
+    g_autoptr(GBytes) bytes = NULL;
+    uint8_t digest[32];
+    gsize len;
+    if (!file_read_all(world, path, KEYS_BYTES, &bytes, error))
+        return error_add(error, "a file of keys");
+    const void *data = g_bytes_get_data(bytes, &len);
+    digest_text_of(slice_of(data, len), digest);
+    crypto_generichash_update(state, digest, sizeof digest);
+    return true;
+}
+
+/* The files of keys that it names. */
+static GPtrArray *keys_of(const struct spec *spec)
+{
+    GPtrArray *paths = g_ptr_array_new();
+    if (spec->source.only.keys)
+        g_ptr_array_add(paths, (char *)spec->source.only.keys);
+    for (size_t i = 0; i < spec->n_stages; i++)
+        if (spec->stages[i].scope_keys)
+            g_ptr_array_add(paths, (char *)spec->stages[i].scope_keys);
+    return paths;
+}
+
+static bool digest_spec(const struct spec *spec, const struct world *world, uint8_t ret[32], GError **error)
 {
     crypto_generichash_state state;
+    g_autoptr(GPtrArray) keys = keys_of(spec);
     digest_text_of(spec->source_text, ret);
-    if (spec->n_params == 0)
-        return;
+    if (spec->n_params == 0 && keys->len == 0)
+        return true;
     crypto_generichash_init(&state, NULL, 0, 32);
     crypto_generichash_update(&state, ret, 32);
     for (size_t i = 0; i < spec->n_params; i++) {
         digest_prefixed(&state, spec->params[i].name);
         digest_prefixed(&state, spec->params[i].value);
     }
+    for (guint i = 0; i < keys->len; i++)
+        if (!digest_keys(&state, world, keys->pdata[i], error))
+            return false;
     crypto_generichash_final(&state, ret, 32);
+    return true;
 }
 
 bool plan_digests_of(struct plan_digests *ret, const struct spec *spec, const struct recipe *recipe, GError **error)
@@ -53,7 +84,8 @@ bool plan_digests_of(struct plan_digests *ret, const struct spec *spec, const st
     struct plan_digests digests = {0};
     if (sodium_init() < 0)
         return error_set(error, SLUICE_ERROR_INTERNAL, "libsodium does not start");
-    digest_spec(spec, digests.spec);
+    if (!digest_spec(spec, recipe_world(recipe), digests.spec, error))
+        return false;
     digest_sources(recipe, digests.transform);
     if (recipe_contract(recipe))
         digest_text_of(contract_source_text(recipe_contract(recipe)), digests.contract);

@@ -12,6 +12,7 @@ static const struct {
     [HOME_SAMPLE] = {"reports/", "/sample"},
     [HOME_LISTING] = {"listing/", ".list"},
     [HOME_SKIPS] = {"listing/", ".skip"},
+    [HOME_UNMATCHED] = {"listing/", ".unmatched.ndjson"},
     [HOME_TEXTS] = {"texts/", ".json"},
     [HOME_LISTINGS] = {"listing", ""},
 };

@@ -9,6 +9,7 @@ enum home_place {
     HOME_SAMPLE,     /* reports/RUN/sample, and a stage: read by the verifier before the stage is written */
     HOME_LISTING,    /* listing/UID.list */
     HOME_SKIPS,      /* listing/UID.skip */
+    HOME_UNMATCHED,  /* listing/UID.unmatched.ndjson: what `source.only` asks for and the source does not have */
     HOME_TEXTS,      /* texts/UID.json: what the run was made from, word for word */
     HOME_LISTINGS,   /* listing */
 };

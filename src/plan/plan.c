@@ -39,7 +39,8 @@ void plan_discard(const struct plan *plan, const struct world *world)
 {
     char uid[HEX_TEXT(sizeof plan->uid)];
     g_autofree char *texts = home_path(plan->home, HOME_TEXTS, hex_text(plan->uid, sizeof plan->uid, uid));
-    const char *const paths[] = {plan->listing_path, plan->skip_path, texts};
+    g_autofree char *unmatched = home_path(plan->home, HOME_UNMATCHED, uid);
+    const char *const paths[] = {plan->listing_path, plan->skip_path, texts, unmatched};
     for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
         if (paths[i])
             file_unlink(world, paths[i], NULL);
@@ -252,7 +253,7 @@ bool plan_open_stores(struct plan *plan, const struct plan_config *config, GErro
     plan->sink = plan->target_driver->write == NULL;
     decide_defaults(plan);
     may_be_in_pieces(plan);
-    return check_same(plan, &source, &target, error);
+    return check_same(plan, &source, &target, error) && plan_only_set(plan, config, error);
 }
 
 /* --- making
@@ -265,7 +266,7 @@ static bool make(struct plan *plan, const struct plan_config *config, GError **e
     return recipe_read(&plan->recipe, config->world, plan->spec, error) &&
            plan_digests_of(&plan->digests, plan->spec, plan->recipe, error) && plan_tests_check(plan, config, error) &&
            plan_open_stores(plan, config, error) && plan_supersedes_check(plan, error) &&
-           plan_cut(plan, config, error) && plan_risk(plan, config, error) && plan_deal_stages(plan, error) &&
+           plan_cut(plan, config, error) && plan_risk(plan, config, error) && plan_deal_stages(plan, config, error) &&
            plan_text_write(plan, error);
 }
 
@@ -317,7 +318,7 @@ static bool unmoved(const struct plan_digests *frozen, const struct plan_digests
     const struct {
         const uint8_t *a, *b;
         const char *what;
-    } pairs[] = {{frozen->spec, now->spec, "the spec"},
+    } pairs[] = {{frozen->spec, now->spec, "the spec, or a file of keys that it names,"},
                  {frozen->contract, now->contract, "the contract"},
                  {frozen->transform, now->transform, "the transform"}};
     for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++)
@@ -366,7 +367,7 @@ static bool load(struct plan *plan, const struct plan_config *config, struct cat
         return false;
     may_be_in_pieces(plan);
     plan_paths(plan);
-    return parts_from_catalog(plan, catalog, run, error);
+    return plan_only_set(plan, config, error) && parts_from_catalog(plan, catalog, run, error);
 }
 
 bool plan_load(struct plan **ret, const struct plan_config *config, struct catalog *catalog, const struct run_row *run,

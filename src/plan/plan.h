@@ -66,8 +66,11 @@ struct plan {
     enum spec_write write;
     enum spec_conflict conflict;
 
-    const char *const *params; /* as frozen, NAME=VALUE each, ends with NULL */
-    const char *supersedes;    /* the run that is taken back before this one writes; NULL: none */
+    const char *const *params;     /* as frozen, NAME=VALUE each, ends with NULL */
+    const struct store_only *only; /* the part of the source that is meant; NULL: all, or given partitions of files */
+    const char *only_said;   /* what matched and what did not: JSON, as `plan --json` shows it; NULL: all is meant */
+    const char *scopes_said; /* the same of stages whose scope is a file of keys, by name; NULL: there is none */
+    const char *supersedes;  /* the run that is taken back before this one writes; NULL: none */
 
     const char *target_topology; /* as the store told it when the run was planned; NULL: it has none */
     struct plan_limits limits;   /* frozen: a rollback keeps them too */
@@ -141,8 +144,8 @@ bool plan_rights_read(struct catalog *catalog, const struct run_row *run, struct
 
 /* What `planned` adds to the ledger: an object, or NULL where there is nothing to add. The caller's. */
 json_t *plan_said_json(const struct plan *plan);
-/* What a run was asked to do beside its spec, as its frozen plan says it: an object with `params` (values by name),
- * where there are any. The caller's. */
+/* What a run was asked to do beside its spec, as its frozen plan says it: an object with `only` (what `source.only`
+ * matched) and `params` (values by name), where there are any. The caller's. */
 bool plan_said_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, json_t **ret,
                     GError **error);
 

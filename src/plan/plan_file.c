@@ -159,7 +159,7 @@ static bool same_inputs(const struct plan_file *file, const struct plan *plan, G
     const struct {
         const uint8_t *then, *now;
         const char *what;
-    } inputs[] = {{then->spec, now.spec, "the spec has changed"},
+    } inputs[] = {{then->spec, now.spec, "the spec, or a file of keys that it names, has changed"},
                   {then->contract, now.contract, "the contract has changed"},
                   {then->transform, now.transform, "the transform has changed"}};
     for (size_t i = 0; i < G_N_ELEMENTS(inputs); i++)
@@ -222,9 +222,11 @@ static bool same_files(const struct plan_file *file, struct plan *plan, const st
     struct call call = {.cancel = config->cancel, .ds = &plan->source_ds, .mem = mem};
     if (!store_session_open(&session, plan->source, error) || !store_split(session, &call, &wish, &list, error))
         return false;
-    bool same = parts->len == plan->n_parts;
-    for (guint i = 0; same && i < parts->len; i++)
-        same = slice_equal(g_array_index(parts, struct part_bounds, i).bounds, plan->parts[i].bounds);
+    bool same = plan->only_said ? parts->len >= plan->n_parts : parts->len == plan->n_parts;
+    size_t found = 0; /* of a part of the source, only some are of the plan */
+    for (guint i = 0; same && i < parts->len && found < plan->n_parts; i++)
+        found += slice_equal(g_array_index(parts, struct part_bounds, i).bounds, plan->parts[found].bounds);
+    same = same && found == plan->n_parts;
     return same || moved(file, "the source's files have changed", error);
 }
 

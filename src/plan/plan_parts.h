@@ -35,12 +35,37 @@ bool plan_unique(struct plan *plan, const struct plan_config *config, struct ses
 bool plan_risk(struct plan *plan, const struct plan_config *config, GError **error);
 
 /* stages.c: gives every partition its stage, by the scopes of the spec. */
-bool plan_deal_stages(struct plan *plan, GError **error);
+bool plan_deal_stages(struct plan *plan, const struct plan_config *config, GError **error);
 
 /* rights.c: stages, gates and `owner.may` in the plan's text. */
 json_t *plan_stages_json(const struct plan *plan);
 json_t *plan_may_json(const struct spec *spec);
 bool plan_rights_take(json_t *root, struct arena *mem, struct plan_rights *ret);
+
+enum { KEYS_BYTES = 64 << 20 }; /* of a file of keys */
+
+/* only.c: a file of keys, sorted and without duplicates; in plan->mem. */
+struct plan_keys {
+    const struct slice *keys;
+    size_t n;
+};
+bool plan_keys_read(struct plan *plan, const struct world *world, const char *path, struct plan_keys *ret,
+                    GError **error);
+/* What `source.only` means, into plan->only and the source's dataset; what it means by partitions is known when they
+ * are cut, or was frozen. */
+bool plan_only_set(struct plan *plan, const struct plan_config *config, GError **error);
+struct listing_reader;
+bool plan_only_of_listing(struct plan *plan, struct listing_reader *all, GError **error);
+bool plan_only_has_part(const struct plan *plan, uint32_t part);
+/* What of it matched nothing, when all is cut: n_parts of the whole. NOT_FOUND where nothing matched at all. */
+bool plan_only_tell(struct plan *plan, const struct plan_config *config, uint32_t n_parts, GError **error);
+json_t *plan_key_json(struct slice key);
+enum { PLAN_EXAMPLES = 100 }; /* of what matched nothing */
+/* stage_keys.c: which partitions hold keys of a stage, into has[part]. NOT_FOUND: none does. */
+bool plan_stage_keys(struct plan *plan, const struct plan_config *config, const struct spec_stage *stage, bool *has,
+                     GError **error);
+void plan_only_put(const struct plan *plan, json_t *root);
+bool plan_only_take(struct plan *plan, const json_t *root);
 
 /* params.c: the values of the spec's params, in the plan's text. */
 json_t *plan_params_json(const struct spec *spec);

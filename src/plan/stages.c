@@ -60,6 +60,7 @@ static uint32_t *order_of(struct plan *plan, enum spec_order order)
 
 struct dealing {
     struct plan *plan;
+    const struct plan_config *config;
     struct plan_stage *stages;
     uint64_t records;    /* of all partitions */
     uint32_t *orders[2]; /* by enum spec_order */
@@ -69,19 +70,38 @@ struct dealing {
 
 #define NO_STAGE UINT32_MAX
 
+static void give(struct dealing *dealing, size_t part, uint32_t stage, struct reach *ret)
+{
+    struct plan_part *given = &dealing->plan->parts[part];
+    given->stage = stage;
+    ret->parts++;
+    ret->records += given->records;
+    dealing->all.parts++;
+    dealing->all.records += given->records;
+}
+
+/* The partitions that hold given keys. */
+static bool deal_keys(struct dealing *dealing, uint32_t stage, const struct spec_stage *spec, struct reach *ret,
+                      GError **error)
+{
+    struct plan *plan = dealing->plan;
+    g_autofree bool *has = g_new0(bool, plan->n_parts + 1);
+    if (!plan_stage_keys(plan, dealing->config, spec, has, error))
+        return false;
+    for (size_t i = 0; i < plan->n_parts; i++)
+        if (has[i] && plan->parts[i].stage == NO_STAGE)
+            give(dealing, i, stage, ret);
+    return true;
+}
+
 static void deal(struct dealing *dealing, uint32_t stage, const struct spec_stage *spec, struct reach *ret)
 {
     struct plan *plan = dealing->plan;
     size_t *next = &dealing->next[spec->order];
     for (; *next < plan->n_parts && !is_reached(plan, spec, &dealing->all, dealing->records); (*next)++) {
-        struct plan_part *part = &plan->parts[dealing->orders[spec->order][*next]];
-        if (part->stage != NO_STAGE)
-            continue;
-        part->stage = stage;
-        ret->parts++;
-        ret->records += part->records;
-        dealing->all.parts++;
-        dealing->all.records += part->records;
+        size_t part = dealing->orders[spec->order][*next];
+        if (plan->parts[part].stage == NO_STAGE)
+            give(dealing, part, stage, ret);
     }
 }
 
@@ -114,7 +134,10 @@ static bool deal_all(struct dealing *dealing, GError **error)
         const struct spec_stage *stage = &spec->stages[i];
         bool last = i + 1 == spec->n_stages;
         struct reach reach = {0};
-        deal(dealing, (uint32_t)plan->n_stages, stage, &reach);
+        if (!stage->scope_keys)
+            deal(dealing, (uint32_t)plan->n_stages, stage, &reach);
+        else if (!deal_keys(dealing, (uint32_t)plan->n_stages, stage, &reach, error))
+            return false;
         if (reach.parts > 0 || (last && plan->n_stages == 0))
             add_stage(dealing, stage, &reach);
         else if (spec->stages_given)
@@ -123,9 +146,9 @@ static bool deal_all(struct dealing *dealing, GError **error)
     return true;
 }
 
-bool plan_deal_stages(struct plan *plan, GError **error)
+bool plan_deal_stages(struct plan *plan, const struct plan_config *config, GError **error)
 {
-    struct dealing dealing = {.plan = plan, .records = records_of(plan)};
+    struct dealing dealing = {.plan = plan, .config = config, .records = records_of(plan)};
     plan->stages = dealing.stages = arena_alloc0(plan->mem, plan->spec->n_stages * sizeof *plan->stages);
     if (!plan->stages)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "too many stages");

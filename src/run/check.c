@@ -44,6 +44,7 @@ static void input_from_plan(struct verify_input *input, const struct plan *plan)
         .key = plan->same_dataset ? &KEEP_KEY : &plan->spec->source.key,
         .where = plan->spec->source.where,
         .range = &plan->spec->source.range,
+        .only = plan->only_said,
         .version = plan->spec->source.version,
         .spec = plan->spec->name,
         .planned_at_ms = plan->planned_at_ms,

@@ -2,13 +2,16 @@
 
 #include <math.h>
 
+#include "listing/listing.h"
 #include "run/worker_state.h"
+#include "store/only.h"
 
-#define PARTS_MAX    64
-#define SPREAD_BYTES (UINT64_C(1) << 30) /* above it a pass over the source is not made for a sample */
-#define SCAN_RECORDS 500
-#define MEMORY_BYTES (256u << 20)
-#define PLAN_BYTES   (64u << 20)
+#define PARTS_MAX     64
+#define SPREAD_BYTES  (UINT64_C(1) << 30) /* above it a pass over the source is not made for a sample */
+#define SCAN_RECORDS  500
+#define KNOWN_AT_ONCE 100u
+#define MEMORY_BYTES  (256u << 20)
+#define PLAN_BYTES    (64u << 20)
 
 struct trying {
     const struct plan *plan;
@@ -218,8 +221,79 @@ static bool try_parts(struct trying *trying, const GArray *parts, GError **error
     return true;
 }
 
+/* --- of a part of the source whose keys are known --------------------------------------------------------------- */
+
+/* Keys from all over the listing, or over those that are given. */
+struct known_keys {
+    const struct plan *plan;
+    struct listing_reader *listing; /* NULL: given keys */
+    uint64_t n;
+};
+
+static bool known_key(const struct known_keys *known, uint64_t at, struct arena *mem, struct slice *ret, GError **error)
+{
+    struct slice *keys;
+    size_t n = 0;
+    if (!known->listing) {
+        *ret = known->plan->only->keys[at];
+        return true;
+    }
+    uint64_t size = listing_reader_totals(known->listing)->size;
+    if (!listing_reader_seek(known->listing, (uint32_t)(at / size), at % size, error) ||
+        !listing_reader_next(known->listing, 1, mem, &keys, &n, error))
+        return false;
+    *ret = n ? keys[0] : SLICE_EMPTY;
+    return n > 0 || error_set(error, SLUICE_ERROR_CORRUPT, "the listing ends too early");
+}
+
+/* Of `most` keys those from number `first` on; *ret_n of them. */
+static bool try_some(struct trying *trying, const struct known_keys *known, uint64_t first, uint64_t most,
+                     uint64_t *ret_n, GError **error)
+{
+    struct record records[KNOWN_AT_ONCE] = {0};
+    struct call call = {.ds = &trying->plan->source_ds, .mem = trying->mem};
+    size_t n = (size_t)MIN(most - first, KNOWN_AT_ONCE);
+    arena_reset(trying->mem);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t at = (uint64_t)((double)(first + i) * (double)known->n / (double)most);
+        if (!known_key(known, MIN(at, known->n - 1), trying->mem, &records[i].key, error))
+            return false;
+    }
+    if (!store_read(trying->source, &call, records, n, error))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (records[i].presence != RECORD_ABSENT && !try_record(trying, &records[i], error))
+            return false;
+    *ret_n = n;
+    return true;
+}
+
+static bool try_known(struct trying *trying, GError **error)
+{
+    const struct plan *plan = trying->plan;
+    auto_(listing_reader) listing = NULL;
+    struct known_keys known = {.plan = plan, .n = plan->n_parts ? plan->n_listed : plan->only->n_keys};
+    if (plan->n_parts && !listing_reader_open(&listing, trying->world, plan->listing_path, plan->uid, error))
+        return false;
+    known.listing = listing;
+    uint64_t most = MIN(trying->wish->sample, known.n), n;
+    for (uint64_t i = 0; i < most; i += n)
+        if (!try_some(trying, &known, i, most, &n, error))
+            return false;
+    trying->ret->spread = true;
+    return true;
+}
+
+/* To scan for them would be to read all of the source for a few. */
+static bool knows_keys(const struct plan *plan)
+{
+    return plan->only && plan->listed && (plan->n_parts > 0 || plan->only->n_keys > 0);
+}
+
 static bool try_sample(struct trying *trying, GError **error)
 {
+    if (knows_keys(trying->plan))
+        return try_known(trying, error);
     auto_(arena) mem = arena_new(PLAN_BYTES);
     g_autoptr(GArray) parts = g_array_new(FALSE, TRUE, sizeof(struct part_bounds));
     struct stretch beginning = {.most = trying->wish->sample, .take = try_record};

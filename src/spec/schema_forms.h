@@ -48,4 +48,8 @@
 #define SCHEMA_PARAM "{\"type\": \"string\", \"pattern\": \"\\\\$\\\\{[A-Za-z][A-Za-z0-9_-]*\\\\}\"}"
 
 #define SCHEMA_SCOPE                                                                                                   \
-    SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO "((" SCHEMA_HUNDRED "|" SCHEMA_PER_CENT ")%|[0-9]+ +(partition|record)s?)")
+    "{\"anyOf\": [" SCHEMA_PATTERN(                                                                                    \
+        SCHEMA_ABOVE_ZERO                                                                                              \
+        "((" SCHEMA_HUNDRED "|" SCHEMA_PER_CENT                                                                        \
+        ")%|[0-9]+ +(partition|record)s?)") ", {\"type\": \"object\", \"properties\": {\"keys\": " SCHEMA_PLAIN        \
+                                            "}, \"required\": [\"keys\"], \"additionalProperties\": false}]}"

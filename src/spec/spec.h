@@ -43,6 +43,20 @@ struct spec_param {
     uint32_t line;     /* of the default; 0: it has none */
 };
 
+/* `source.only`: one of four. */
+struct spec_span {
+    uint32_t from, to; /* both within */
+};
+struct spec_only {
+    const char *keys;              /* path of a file; NULL: not given */
+    const struct spec_span *slots; /* n_slots == 0: not given */
+    size_t n_slots;
+    bool ranged;
+    const char *from, *to; /* of keys; NULL: open */
+    const struct spec_span *parts;
+    size_t n_parts;
+};
+
 /* A stretch of time, half-open. */
 struct spec_range {
     struct path *field;     /* NULL: there is no range */
@@ -58,6 +72,7 @@ struct spec_source {
         as; /* AS_DEFAULT: as the target where the dataset has the same name, else as the store keeps documents */
     const char *where; /* Lua expression over `doc`; NULL: all */
     struct spec_range range;
+    struct spec_only only;
 };
 
 struct spec_transform {
@@ -87,7 +102,8 @@ enum spec_order { ORDER_RISKIEST, ORDER_LISTED };
 
 struct spec_stage {
     const char *name;
-    double scope_share;                       /* cumulative, 0..1; 1 where partitions or records are given */
+    double scope_share;                       /* cumulative, 0..1; 1 where partitions, records or keys are given */
+    const char *scope_keys;                   /* path of a file; NULL: not given */
     uint64_t scope_partitions, scope_records; /* 0: not given */
     enum spec_order order;
     bool verify_sampled; /* a sample was asked for: until samples exist the stage is verified in full, and says so */

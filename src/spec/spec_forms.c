@@ -104,7 +104,7 @@ static bool read_expires(struct rows_reader *reader, const struct spec_row *row,
 /* Whether the scope is an amount, and not a share. */
 static bool amount_of(const struct spec_stage *stage)
 {
-    return stage->scope_partitions || stage->scope_records;
+    return stage->scope_partitions || stage->scope_records || stage->scope_keys;
 }
 
 static bool refuse_scope(struct rows_reader *reader, const struct yaml_node *node)
@@ -131,8 +131,10 @@ static bool read_scope(struct rows_reader *reader, const struct spec_row *row, c
 {
     g_autoptr(GError) error = NULL;
     struct spec_stage *stage = into;
-    if (node->kind == YAML_MAP)
+    if (node->kind == YAML_MAP) {
+        stage->scope_share = 1;
         return rows_read_map(reader, row->key, node, into);
+    }
     if (node->kind != YAML_TEXT)
         return refuse_scope(reader, node);
     if (units_parse_share(node->text, &stage->scope_share, &error))

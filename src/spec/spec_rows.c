@@ -1,7 +1,6 @@
 #include "spec/spec_rows.h"
 
 /* Why a key is refused. Each is a promise that the key would make and this version cannot keep. */
-static const char no_only[] = "it does not run on chosen keys alone; narrow the source with 'where'";
 static const char no_windows[] = "records of one stretch of time lie anywhere in a source; use 'size' or 'count'";
 static const char no_signals[] = "it watches no signals of a server";
 static const char no_budget[] = "it knows no budget; pause it with `sluice pause`";
@@ -40,10 +39,13 @@ static const struct row_word order_words[] = {
 #define AT(member)       .offset = offsetof(struct spec, member)
 #define IN_STAGE(member) .offset = offsetof(struct spec_stage, member)
 #define IN_PARAM(member) .offset = offsetof(struct param_wish, member)
+#define IN_ONLY(member)  .offset = offsetof(struct spec_only, member)
 #define IN_RANGE(member) .offset = offsetof(struct spec_range, member)
 #define REFUSED(why)     .acts = (why), .kind = &form_refused
 
 G_STATIC_ASSERT(offsetof(struct spec_may, n) == offsetof(struct spec_may, names) + sizeof(void *));
+G_STATIC_ASSERT(offsetof(struct spec_only, n_slots) == offsetof(struct spec_only, slots) + sizeof(void *));
+G_STATIC_ASSERT(offsetof(struct spec_only, n_parts) == offsetof(struct spec_only, parts) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec, n_hours) == offsetof(struct spec, hours) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec, transform.n_libs) == offsetof(struct spec, transform.libs) + sizeof(void *));
 
@@ -109,12 +111,17 @@ static const struct spec_row rows[] = {
     {.key = "source.where", .form = "Lua expression", .fallback = "all records", .decided = true,
      .kind = &form_text, AT(source.where),
      .words = "takes only records for which it is true; the record is `doc`", .example = "doc.active"},
-    {.key = "source.only", .form = "map", REFUSED(no_only),
-     .words = "the keys, slots, key range or partitions that are taken", .example = "{ keys: keys.txt }"},
-    {.key = "source.only.keys", .form = "file", REFUSED(no_only), .words = "a file of keys, one a line", .example = "keys.txt"},
-    {.key = "source.only.slots", .form = "range", REFUSED(no_only), .words = "hash slots of a cluster", .example = "0-99"},
-    {.key = "source.only.key_range", .form = "list", REFUSED(no_only), .words = "the first key and the first behind the last", .example = "[a, b]"},
-    {.key = "source.only.partitions", .form = "list", REFUSED(no_only), .words = "partitions by number", .example = "[3, 7]"},
+    {.key = "source.only", .form = "map", .fallback = "all of the source", .decided = true, .kind = &form_only, AT(source.only),
+     .words = "takes only a part of the source: given keys, slots, a range of keys, or partitions; what matches nothing is listed (docs/scope.md)",
+     .example = "{ keys: keys.txt }"},
+    {.key = "source.only.keys", .form = "file", .kind = &form_file, IN_ONLY(keys),
+     .words = "a file of keys, one a line; looked up where the store has keys of its own", .example = "keys.txt"},
+    {.key = "source.only.slots", .form = "N, N-M, or a list of them", .kind = &form_spans, IN_ONLY(slots),
+     .words = "hash slots, in a store that has them", .example = "0-99"},
+    {.key = "source.only.key_range", .form = "[from, to]", .kind = &form_ends, IN_ONLY(from),
+     .words = "the first key and the first behind the last, bytewise; null for an open end", .example = "[a, b]"},
+    {.key = "source.only.partitions", .form = "N, N-M, or a list of them", .kind = &form_spans, IN_ONLY(parts),
+     .words = "partitions by the numbers that a plan of the whole source gives them", .example = "[3, 7]"},
 
     {.key = "transform", .form = "map", .fallback = "records stay as they are", .decided = true, .kind = &form_map,
      .words = "what makes the wanted record of a source record", .example = "{ lua: fix_tiers.lua }"},
@@ -180,7 +187,8 @@ static const struct spec_row rows[] = {
      .words = "what the stage is called", .example = "full"},
     {.key = "stages[].scope", .form = "share | N partitions | N records | { keys: file }", .required = true,
      .kind = &form_scope, .words = "how much has been written when the stage ends, those before it included; rounded up to whole partitions", .example = "100%"},
-    {.key = "stages[].scope.keys", .form = "file", REFUSED(no_only), .words = "a file of keys, one a line", .example = "keys.txt"},
+    {.key = "stages[].scope.keys", .form = "file", .required = true, .kind = &form_file, IN_STAGE(scope_keys),
+     .words = "a file of keys, one a line: the stage has the partitions that hold them", .example = "keys.txt"},
     {.key = "stages[].order", .form = "riskiest | listed", .fallback = "riskiest in the first stage, listed in the others", .decided = true,
      .kind = &form_choice, .choices = order_words, IN_STAGE(order),
      .words = "which of the partitions that are left the stage takes: those of the highest risk, or those that stand first in the source", .example = "riskiest"},

@@ -12,6 +12,9 @@ extern const struct row_form form_sure;    /* nothing: a share above 0 and below
 extern const struct row_form form_params;  /* nothing: spec/params.h has read them */
 extern const struct row_form form_node;    /* const struct yaml_node *: a scalar */
 extern const struct row_form form_range;   /* struct spec_range: a map whose ends are in their order */
+extern const struct row_form form_only;    /* struct spec_only */
+extern const struct row_form form_spans;   /* const struct spec_span * and, right behind it, size_t */
+extern const struct row_form form_ends;    /* struct spec_only: from and to */
 extern const struct row_form form_moment;  /* int64_t microseconds, of a range's end */
 extern const struct row_form form_stages;  /* struct spec: stages and n_stages */
 

@@ -1,5 +1,7 @@
 #include "store/calls.h"
 
+#include "store/only.h"
+
 /* The kinds of call: the point of world_point() before it and, where something may have been written, the one after it;
  * what a driver without it cannot do; whether it needs a store opened for writing. */
 /* clang-format off */
@@ -238,9 +240,35 @@ bool store_scan_open(struct scan **ret, struct session *session, const struct sc
     bool ok = driver->scan_open(&scan, session, spec, error);
     if (ok) {
         ((struct scan_base *)scan)->session = session;
+        ((struct scan_base *)scan)->narrowed = spec->ds->only ? spec->ds : NULL;
         *ret = scan;
     }
     return call_end(&attempt, ok, error);
+}
+
+bool store_slot_of(struct session *session, const struct dataset *ds, struct slice key, uint32_t *ret, GError **error)
+{
+    const struct slot_ops *slots = session_driver(session)->slots;
+    if (slots)
+        return slots->of(session, ds, key, ret, error);
+    return error_set(error, SLUICE_ERROR_NOT_PERMITTED, "store %s: keys of a store of driver '%s' lie in no slots",
+                     base_of(session)->label, session_driver(session)->name);
+}
+
+/* Drops what is not of the part. */
+static bool narrow(struct session *session, const struct dataset *ds, struct batch *io, GError **error)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < io->n; i++) {
+        bool takes = false;
+        const struct record *record = &io->records[i];
+        if (record->key.len && !store_only_takes(ds->only, session, ds, record->key, &takes, error))
+            return false;
+        if (takes)
+            io->records[kept++] = *record;
+    }
+    io->n = kept;
+    return true;
 }
 
 bool store_scan_next(struct scan *scan, const struct call *call, struct batch *ret, GError **error)
@@ -253,6 +281,8 @@ bool store_scan_next(struct scan *scan, const struct call *call, struct batch *r
     if (ok) {
         session_base(session)->counters.records_read += ret->n;
         session_base(session)->counters.bytes_read += ret->bytes;
+        const struct dataset *narrowed = ((struct scan_base *)scan)->narrowed;
+        ok = !narrowed || narrow(session, narrowed, ret, error);
     }
     return call_end(&attempt, ok, error);
 }

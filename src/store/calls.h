@@ -80,6 +80,10 @@ bool store_rank(const struct store_driver *driver, const struct dataset *ds, con
                 uint16_t *ret, GError **error);
 bool store_split(struct session *session, const struct call *call, const struct split_wish *wish,
                  struct part_list *into, GError **error);
+/* The slot of a record's key; NOT_PERMITTED where keys lie in none. */
+bool store_slot_of(struct session *session, const struct dataset *ds, struct slice key, uint32_t *ret, GError **error);
+/* A dataset that is narrowed (store/only.h) gives records of its part alone: batches of none may come before the last.
+ */
 bool store_scan_open(struct scan **ret, struct session *session, const struct scan_spec *spec, GError **error);
 bool store_scan_next(struct scan *scan, const struct call *call, struct batch *ret, GError **error);
 void store_scan_close(struct scan *scan);

@@ -19,6 +19,7 @@
 #include "record/key.h"
 
 struct store;
+struct store_only;
 struct session;
 struct scan;
 struct store_driver;
@@ -35,6 +36,8 @@ struct dataset {
     /* A value that is too big to be held whole comes as bytes that stand for it (struct big_ops) and is copied in
      * pieces; else it is RECORD_FAULT, TOO_BIG. */
     bool in_pieces;
+    /* Of a source: the part of it that is meant (store/only.h); it outlives the scans. NULL: all. */
+    const struct store_only *only;
 };
 
 struct store_config {
@@ -267,6 +270,13 @@ struct list_ops {
     bool (*rank)(const struct dataset *, const struct slice *keys, size_t n, uint16_t *ret, GError **);
 };
 
+/* Stores whose keys lie in numbered slots. */
+struct slot_ops {
+    uint32_t count;
+    /* The slot of a record's key. */
+    bool (*of)(struct session *, const struct dataset *, struct slice key, uint32_t *ret, GError **);
+};
+
 /* What identifies the dataset's content where it can be frozen: files. Stands in the plan; checked on every scan. */
 struct identity_ops {
     /* The digest of everything the dataset holds now (names, sizes, contents). Reads it all. */
@@ -361,6 +371,7 @@ struct store_driver {
     const struct write_ops *write;
     const struct sink_ops *sink;
     const struct list_ops *list;
+    const struct slot_ops *slots;
     const struct identity_ops *identity;
     const struct big_ops *big;
 };
@@ -387,4 +398,5 @@ struct session_base {
 
 struct scan_base {
     struct session *session;
+    const struct dataset *narrowed; /* the wrappers': a dataset of which only a part is meant; NULL: all of it */
 };

@@ -150,6 +150,20 @@ static void add_way(GString *text, const struct verify_result *result)
     g_string_append(text, " compared in full");
 }
 
+/* What was asked for and is not in the source was compared with nothing. */
+static void add_unmatched(GString *text, const char *only)
+{
+    const char *by;
+    json_int_t given, unmatched;
+    json_t *root = only ? json_loads(only, 0, NULL) : NULL;
+    if (root && json_unpack(root, "{s:s, s:I, s:I}", "by", &by, "given", &given, "unmatched", &unmatched) == 0 &&
+        unmatched > 0)
+        g_string_append_printf(
+            text, "; %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " %s that were asked for match nothing",
+            unmatched, given, by);
+    json_decref(root);
+}
+
 static char *sentence_of(const struct verification *verification)
 {
     const struct verify_result *result = verification->result;
@@ -165,6 +179,7 @@ static char *sentence_of(const struct verification *verification)
                                "; %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
                                " pre-images sampled before the first write agree with the undo log",
                                verification->sample_held, verification->sampled);
+    add_unmatched(text, verification->input->only);
     g_string_append_printf(text, "; as of %s", units_time(world_wall_ms(verification->input->world), when));
     return g_string_free(text, FALSE);
 }
@@ -175,11 +190,11 @@ static json_t *set_json(const struct set_digest *set)
     return json_pack("{s:I, s:s}", "count", (json_int_t)set->count, "sum", digest_text(set->sum, text));
 }
 
-static char *json_of(const struct verify_result *result, const char *run)
+static char *json_of(const struct verify_result *result, const struct verify_input *input)
 {
-    json_t *root = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s}", "type", "verify", "run", run ? run : "", "compared",
-                             (json_int_t)result->compared, "verdict", result->pass ? "pass" : "fail", "sentence",
-                             result->sentence, "report", result->report_path ? result->report_path : "");
+    json_t *root = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s}", "type", "verify", "run", input->run ? input->run : "",
+                             "compared", (json_int_t)result->compared, "verdict", result->pass ? "pass" : "fail",
+                             "sentence", result->sentence, "report", result->report_path ? result->report_path : "");
     for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
         json_object_set_new(root, verify_class_row((enum verify_class)i)->word,
                             json_integer((json_int_t)result->of[i]));
@@ -189,6 +204,8 @@ static char *json_of(const struct verify_result *result, const char *run)
     json_object_set_new(root, "below", json_real(0));
     json_object_set_new(root, "wanted_set", set_json(&result->wanted));
     json_object_set_new(root, "live_set", set_json(&result->live));
+    if (input->only)
+        json_object_set_new(root, "only", json_loads(input->only, 0, NULL));
     char *text = json_dumps(root, JSON_COMPACT);
     char *copy = g_strdup(text);
     free(text);
@@ -232,7 +249,7 @@ static bool verdict(struct verification *verification, GError **error)
         return false;
     result->sentence = sentence_of(verification);
     result->report_path = g_strdup(verification->input->report_path);
-    result->json = json_of(result, verification->input->run);
+    result->json = json_of(result, verification->input);
     return true;
 }
 

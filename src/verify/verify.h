@@ -48,6 +48,7 @@ struct verify_input {
     const struct recipe *recipe;
     const struct key_paths *key; /* n == 0: key in = key out */
     const char *where;
+    const char *only; /* what of the source was meant, and matched nothing: JSON (struct plan); NULL: all was meant */
     const struct spec_range *range; /* NULL, or without a field: all */
     const struct path *version;     /* of the source's documents; NULL */
     const char *run, *spec;

@@ -264,7 +264,23 @@ static const struct write_ops write_ops = {
     .lock_read = valkey_lock_read,
 };
 
+enum { SLOT_MEMORY = 64 << 20 }; /* of one key */
+
+static bool slot_of_record(struct session *session, const struct dataset *ds, struct slice key, uint32_t *ret,
+                           GError **error)
+{
+    const struct valkey_dataset *met;
+    struct slice server;
+    auto_(arena) mem = arena_new(SLOT_MEMORY);
+    if (!valkey_dataset_of(session, ds, &met, error) ||
+        !key_template_to_server(met->template, key, mem, &server, error))
+        return false;
+    *ret = slot_of(server);
+    return true;
+}
+
 static const struct list_ops list_ops = {.sorted = false, .rank = valkey_rank};
+static const struct slot_ops slot_ops = {.count = SLOTS, .of = slot_of_record};
 
 static bool copies(const struct dataset *ds)
 {
@@ -297,5 +313,6 @@ const struct store_driver valkey_driver = {
     .read = valkey_read,
     .write = &write_ops,
     .list = &list_ops,
+    .slots = &slot_ops,
     .big = &big_ops,
 };

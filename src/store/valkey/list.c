@@ -1,4 +1,5 @@
 #include "base/int.h"
+#include "store/only.h"
 #include "store/valkey/link.h"
 #include "store/valkey/list_parts.h"
 #include "store/valkey/refusal.h"
@@ -93,6 +94,16 @@ static void narrow(struct list *list)
     list->to = within ? slot + 1 : list->to;
 }
 
+/* Slots of which nothing is wanted are done before they begin. */
+static void leave_out(struct list *list, const struct store_only *only)
+{
+    for (uint32_t slot = list->next; only && slot < list->to; slot++)
+        if (!store_only_slot(only, slot))
+            claim_bit_set(list->done, slot);
+    while (only && list->next < list->to && claim_bit(list->done, list->next))
+        list->next++;
+}
+
 bool list_open(struct list **ret, struct router *router, const struct list_wish *wish, GError **error)
 {
     auto_(list) list = g_new0(struct list, 1);
@@ -113,6 +124,7 @@ bool list_open(struct list **ret, struct router *router, const struct list_wish 
         return false;
     for (uint32_t slot = list->from; slot < list->next; slot++)
         claim_bit_set(list->done, slot);
+    leave_out(list, wish->only);
     *ret = g_steal_pointer(&list);
     return true;
 }

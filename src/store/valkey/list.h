@@ -20,6 +20,7 @@ struct list_wish {
     const struct key_template *template; /* borrowed as long as the list */
     struct slice bounds, cursor;         /* of a part; empty: everything, from the beginning. Copied */
     size_t max_keys;                     /* of one list_next(), about: a slot that is read in one call comes whole */
+    const struct store_only *only;       /* slots of which nothing is wanted are left out; NULL: none */
     size_t slot_most;                    /* keys of a slot that one call may read, else SCAN; 0: 10,000 */
 };
 

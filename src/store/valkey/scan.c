@@ -39,8 +39,11 @@ bool valkey_scan_open(struct scan **ret, struct session *session, const struct s
     struct list *list = NULL;
     if (!valkey_records_of(session, spec->ds, &ds, error))
         return false;
-    struct list_wish wish = {
-        .template = ds->template, .bounds = spec->bounds, .cursor = spec->cursor, .max_keys = spec->max_records};
+    struct list_wish wish = {.template = ds->template,
+                             .bounds = spec->bounds,
+                             .cursor = spec->cursor,
+                             .max_keys = spec->max_records,
+                             .only = spec->ds->only};
     if (!list_open(&list, valkey_session_of(session)->router, &wish, error))
         return false;
     struct valkey_scan *scan = g_new0(struct valkey_scan, 1);

@@ -325,8 +325,6 @@ static void stages_that_cannot_be_are_refused(void **state)
                    "dir/s.yaml:5:17: unknown key 'approv'; did you mean 'approve'?\ndir/s.yaml:5:37: expected a list, "
                    "found the text 'dba'");
     assert_refused(HEAD SOURCE TARGET "stages: [{ name: a, scope: { keys: f } }, { scope: 10 monkeys }, {}]\n",
-                   "dir/s.yaml:5:30: 'stages[].scope.keys': this version does not act on it: it does not run on chosen "
-                   "keys alone; narrow the source with 'where'\n"
                    "dir/s.yaml:5:43: the key 'stages[].name' is missing: what the stage is called; for example full\n"
                    "dir/s.yaml:5:52: expected a share such as 25%, '5 partitions', '1000 records' or { keys: FILE }, "
                    "found the text '10 monkeys'\n"
