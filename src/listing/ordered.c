@@ -14,7 +14,7 @@ enum {
     GIVEN_KEYS = 1024,
     LOOKED_UP = 256,
     RANKED_MEMORY = 1 << 30, /* of keys of at most 64 MiB */
-    RUN_KEYS = 256, /* of a run at a time while runs are merged */
+    RUN_KEYS = 256,          /* of a run at a time while runs are merged */
     RUN_MEMORY = 256 << 10,
 };
 

@@ -209,8 +209,7 @@ static bool first_key(struct plan *plan, struct listing_reader *all, uint32_t pa
     *ret = SLICE_EMPTY;
     if (part == 0 || part >= listing_reader_totals(all)->partitions)
         return true;
-    if (!listing_reader_seek(all, part, 0, error) ||
-        !listing_reader_next_ranked(all, 1, plan->mem, &keys, &n, error))
+    if (!listing_reader_seek(all, part, 0, error) || !listing_reader_next_ranked(all, 1, plan->mem, &keys, &n, error))
         return false;
     *ret = keys[0];
     return true;

@@ -312,21 +312,22 @@ static bool load_text(struct plan *plan, struct catalog *catalog, const struct r
                      run->name);
 }
 
-static bool unmoved(const struct plan_digests *frozen, const struct plan_digests *now, const struct run_row *run,
-                    GError **error)
+static bool unmoved(const struct plan *plan, const struct plan_digests *now, const struct run_row *run, GError **error)
 {
+    const struct plan_digests *frozen = &plan->digests;
+    const char *keys = plan->spec->source.only.keys ? ", with a file of keys" : "";
     const struct {
         const uint8_t *a, *b;
         const char *what;
-    } pairs[] = {{frozen->spec, now->spec, "the spec, or a file of keys that it names,"},
+    } pairs[] = {{frozen->spec, now->spec, "the spec"},
                  {frozen->contract, now->contract, "the contract"},
                  {frozen->transform, now->transform, "the transform"}};
     for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++)
         if (memcmp(pairs[i].a, pairs[i].b, 32) != 0)
             return error_set(error, SLUICE_ERROR_REFUSED,
-                             "%s has changed since the run was planned (%s); put it back, or take the run back with "
+                             "%s has changed since the run was planned (%s%s); put it back, or take the run back with "
                              "`sluice rollback %s` and run the new one",
-                             pairs[i].what, run->spec_path, run->name);
+                             pairs[i].what, run->spec_path, keys, run->name);
     return true;
 }
 
@@ -362,7 +363,7 @@ static bool load(struct plan *plan, const struct plan_config *config, struct cat
     if (!load_text(plan, catalog, run, error) ||
         !spec_read_with(&plan->spec, config->world, run->spec_path, plan->params, error) ||
         !recipe_read(&plan->recipe, config->world, plan->spec, error) ||
-        !plan_digests_of(&now, plan->spec, plan->recipe, error) || !unmoved(&plan->digests, &now, run, error) ||
+        !plan_digests_of(&now, plan->spec, plan->recipe, error) || !unmoved(plan, &now, run, error) ||
         !open_both(plan, config, error))
         return false;
     may_be_in_pieces(plan);

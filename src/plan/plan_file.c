@@ -159,7 +159,7 @@ static bool same_inputs(const struct plan_file *file, const struct plan *plan, G
     const struct {
         const uint8_t *then, *now;
         const char *what;
-    } inputs[] = {{then->spec, now.spec, "the spec, or a file of keys that it names, has changed"},
+    } inputs[] = {{then->spec, now.spec, "the spec has changed, or a file of keys that it names,"},
                   {then->contract, now.contract, "the contract has changed"},
                   {then->transform, now.transform, "the transform has changed"}};
     for (size_t i = 0; i < G_N_ELEMENTS(inputs); i++)

@@ -54,6 +54,27 @@ def _(stand, servers):
     among(["fix.yaml:3:", f"there is no slot {SLOTS}: they are numbered from 0 to {SLOTS - 1}"], stand.sluice("plan", "fix.yaml").ended(2).err)
 
 
+@each_kind("partitions of a listing by slots: two runs of one half each write every key once, with a stage of given keys")
+def _(stand, servers):
+    server = servers.standalone()
+    uri = f"valkey://{server.address}"
+    ready(stand, server, uri, "{ partitions: 0-6 }")
+    was = values(server)
+    stand.dies("checkpoint.after:2", "run", "fix.yaml", "--yes")
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    half = written(server, was)
+    same(len(half), 140, "keys of seven partitions of twenty")
+    same(stand.sluice("verify", "fix", "--json").ended(0).json()["unvisited"], 0, "unvisited")
+    late = next(key for key in KEYS if key not in half)
+    stand.write("keys.txt", late[2:] + "\n")
+    stand.write("fix.yaml", SPEC.format(uri=uri, only="{ partitions: 7-14 }").replace(
+        "stages: [{ name: full,", "stages: [{ name: these, scope: { keys: keys.txt } }, { name: full,"))
+    stages = stand.sluice("plan", "fix.yaml", "--json").ended(0).json()["stages"]
+    same([stage["partitions"] for stage in stages], [1, 7], "partitions of the stages")
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    same(written(server, was), set(KEYS), "written, each once")
+
+
 @each_kind("one server: slots are sieved, given keys are looked up without a SCAN")
 def _(stand, servers):
     server = servers.standalone()

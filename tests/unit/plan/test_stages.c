@@ -119,7 +119,7 @@ static void every_stage_holds_what_its_scope_reaches(void **state)
     for (size_t i = 0; i < G_N_ELEMENTS(DEALS); i++) {
         struct table table;
         lay(&table, &DEALS[i], !DEALS[i].names);
-        kit_ok(plan_deal_stages(&table.plan, &error));
+        kit_ok(plan_deal_stages(&table.plan, NULL, &error));
         g_autofree char *found = dealt(&table.plan), *left = names(&table.plan), *all = all_names(&table);
         if (strcmp(found, DEALS[i].dealt) != 0 || strcmp(left, DEALS[i].names ? DEALS[i].names : all) != 0)
             fail_msg("row %zu: dealt as %s to %s, not as %s", i, found, left, DEALS[i].dealt);
@@ -134,7 +134,7 @@ static void a_stage_counts_what_it_holds(void **state)
         struct table table;
         struct plan_stage held[3] = {0};
         lay(&table, &DEALS[i], !DEALS[i].names);
-        kit_ok(plan_deal_stages(&table.plan, &error));
+        kit_ok(plan_deal_stages(&table.plan, NULL, &error));
         for (size_t p = 0; p < table.plan.n_parts; p++) {
             held[table.parts[p].stage].parts++;
             held[table.parts[p].stage].records += table.parts[p].records;
@@ -156,7 +156,7 @@ static void a_gate_is_the_specs(void **state)
     table.stages[0].soak_ms = 600000;
     table.stages[0].approve = "data-lead";
     table.stages[0].verify_sampled = true;
-    kit_ok(plan_deal_stages(&table.plan, &error));
+    kit_ok(plan_deal_stages(&table.plan, NULL, &error));
     assert_int_equal(table.plan.stages[0].soak_ms, 600000);
     assert_string_equal(table.plan.stages[0].approve, "data-lead");
     assert_true(table.plan.stages[0].sampled);
@@ -183,10 +183,10 @@ static void a_stage_that_somebody_wrote_and_that_holds_nothing_is_refused(void *
     for (size_t i = 0; i < G_N_ELEMENTS(EMPTY); i++) {
         struct table table;
         lay(&table, &EMPTY[i].deal, true);
-        kit_refused(plan_deal_stages(&table.plan, &error), SPEC, EMPTY[i].words);
+        kit_refused(plan_deal_stages(&table.plan, NULL, &error), SPEC, EMPTY[i].words);
         arena_free(table.plan.mem);
         lay(&table, &EMPTY[i].deal, true);
-        kit_refused(plan_deal_stages(&table.plan, &error), SPEC, "job.yaml:2:");
+        kit_refused(plan_deal_stages(&table.plan, NULL, &error), SPEC, "job.yaml:2:");
         arena_free(table.plan.mem);
     }
 }
