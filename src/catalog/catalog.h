@@ -127,6 +127,7 @@ struct run_row {
     struct tally tally;  /* running totals, forward and back */
     uint64_t bytes_read, bytes_written;
     int64_t limited_ms;               /* when its writes last waited for protect.rate.max; 0: never */
+    int64_t worked_ms;                /* how long its workers were at work on the stages */
     uint64_t parts[PART_STATE_COUNT]; /* forward partitions by state */
     uint64_t back_parts[PART_STATE_COUNT];
 };
@@ -170,6 +171,20 @@ bool catalog_sequences_take(struct catalog *catalog, int64_t run, uint64_t n, ui
 /* How many keys a look at the whole source found that the listing does not hold. The newest look's number stands:
  * whoever looks again may say it again. */
 bool catalog_appeared_put(struct catalog *catalog, int64_t run, uint64_t n, GError **error);
+
+/* Adds to run_row.worked_ms what no checkpoint will count. */
+bool catalog_worked_add(struct catalog *catalog, int64_t run, int64_t worked_ms, GError **error);
+
+/* Something that a run is told once, whoever holds it by then: `what` is remembered, and the ledger gets its entry, in
+ * one transaction. *ret_new false: it was told before, and nothing is written. */
+struct catalog_telling {
+    int64_t run;
+    const char *what;    /* what makes it the same */
+    const char *action;  /* of the ledger's entry */
+    const char *details; /* JSON object; NULL */
+    struct act act;
+};
+bool catalog_tell_once(struct catalog *catalog, const struct catalog_telling *telling, bool *ret_new, GError **error);
 
 /* --- stages and partitions --------------------------------------------------------------------------------------- */
 
@@ -252,6 +267,7 @@ struct checkpoint {
     struct tally tally; /* of this batch alone */
     uint64_t bytes_read, bytes_written;
     int64_t limited_ms;              /* when writes of this process last waited for the rate; 0: never */
+    int64_t worked_ms;               /* time that the run's workers were at work and no row before this one counts */
     struct set_digest read, written; /* of this batch */
     uint64_t settled;                /* the highest number of the lane that this row accounts for */
     struct undo_place undo;          /* where its intents begin; the next resume reads the tail from here */

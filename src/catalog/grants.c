@@ -185,7 +185,8 @@ bool checkpoint_add(struct catalog *catalog, const struct checkpoint *checkpoint
     struct total total = {.tally = &checkpoint->tally,
                           .bytes_read = checkpoint->bytes_read,
                           .bytes_written = checkpoint->bytes_written,
-                          .limited_ms = checkpoint->limited_ms};
+                          .limited_ms = checkpoint->limited_ms,
+                          .worked_ms = checkpoint->worked_ms};
     if (!checkpoint_insert(catalog, checkpoint, &rows, error))
         return false;
     if (rows == 1)

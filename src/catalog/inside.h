@@ -46,6 +46,7 @@ struct total {
     const struct tally *tally;
     uint64_t bytes_read, bytes_written;
     int64_t limited_ms; /* 0: stays as it is */
+    int64_t worked_ms;
 };
 bool total_add(struct catalog *catalog, int64_t run, const struct total *total, GError **error);
 bool total_touch(struct catalog *catalog, int64_t run, GError **error); /* it has changed now */

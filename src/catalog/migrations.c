@@ -176,6 +176,10 @@ static const char *const MIGRATIONS[] = {
     "ALTER TABLE run_total ADD COLUMN n_removed INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE checkpoint ADD COLUMN n_expired INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE checkpoint ADD COLUMN n_removed INTEGER NOT NULL DEFAULT 0;",
+    /* 7: budgets: how long workers were at work, and what was told once. */
+    "ALTER TABLE run_total ADD COLUMN worked_ms INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE told ("
+    " run INTEGER NOT NULL REFERENCES run (id), what TEXT NOT NULL, PRIMARY KEY (run, what)) STRICT, WITHOUT ROWID;",
 };
 
 int migrations_known(void)

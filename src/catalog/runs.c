@@ -27,6 +27,7 @@ static bool run_columns(struct query *query, struct arena *mem, struct run_row *
     run->bytes_read = query_u64(query);
     run->bytes_written = query_u64(query);
     run->limited_ms = query_i64(query);
+    run->worked_ms = query_i64(query);
     tally_get(query, &run->tally);
     return query_ok(query, error);
 }

@@ -15,7 +15,7 @@
 #define CATALOG_RUN_COLUMNS                                                                                            \
     "run.id, run.name, run.spec_name, run.spec_path, run.target, run.uid, run.plan_digest, run.spec_digest,"           \
     " run.contract_digest, run.transform_digest, run.state, run.reason, run.actor, run.stage, run.started_ms, run.back_stage, run.author,"         \
-    " t.updated_ms, t.bytes_read, t.bytes_written, t.limited_ms, " CATALOG_TALLY(CATALOG_NAME)
+    " t.updated_ms, t.bytes_read, t.bytes_written, t.limited_ms, t.worked_ms, " CATALOG_TALLY(CATALOG_NAME)
 #define CATALOG_PART_COLUMNS "part, stage, state, lane, records, bounds"
 #define CATALOG_LEDGER_COLUMNS                                                                                         \
     "number, at_ms, actor, action, reason, run, plan_digest, spec_digest, contract_digest, transform_digest, details," \
@@ -55,8 +55,10 @@ SQL(PLAN_NEW,      "INSERT INTO plan (run, json) VALUES (?, ?)")
 SQL(PLAN,          "SELECT json FROM plan WHERE run = ?")
 SQL(TOTAL_NEW,     "INSERT INTO run_total (run, updated_ms, next_sequence) VALUES (?, ?, 1)")
 SQL(TOTAL_ADD,     "UPDATE run_total SET updated_ms = ?, bytes_read = bytes_read + ?, bytes_written = bytes_written + ?,"
-                   " limited_ms = max(limited_ms, ?), " CATALOG_TALLY(CATALOG_PLUS) " WHERE run = ?")
+                   " limited_ms = max(limited_ms, ?), worked_ms = worked_ms + ?, " CATALOG_TALLY(CATALOG_PLUS) " WHERE run = ?")
 SQL(APPEARED_PUT,  "UPDATE run_total SET updated_ms = ?, n_appeared = ? WHERE run = ?")
+SQL(WORKED_ADD,    "UPDATE run_total SET worked_ms = worked_ms + ? WHERE run = ?")
+SQL(TOLD_NEW,      "INSERT OR IGNORE INTO told (run, what) VALUES (?, ?)")
 SQL(TOTAL_TOUCH,   "UPDATE run_total SET updated_ms = ? WHERE run = ?")
 SQL(SEQUENCES,     "UPDATE run_total SET next_sequence = next_sequence + ?2 WHERE run = ?1 RETURNING next_sequence - ?2")
 SQL(RUN,           "SELECT " CATALOG_RUN_COLUMNS " FROM run JOIN run_total AS t ON t.run = run.id WHERE run.id = ?")

@@ -19,6 +19,7 @@ bool total_add(struct catalog *catalog, int64_t run, const struct total *total, 
     query_put_u64(query, total->bytes_read);
     query_put_u64(query, total->bytes_written);
     query_put_i64(query, total->limited_ms);
+    query_put_i64(query, total->worked_ms);
     tally_put(query, total->tally);
     query_put_i64(query, run);
     return one_run(catalog, query, run, error);
@@ -44,6 +45,49 @@ static bool appeared_put(struct catalog *catalog, int64_t run, uint64_t n, GErro
 bool catalog_appeared_put(struct catalog *catalog, int64_t run, uint64_t n, GError **error)
 {
     return db_begin(catalog->db, error) && db_end(catalog->db, appeared_put(catalog, run, n, error), error);
+}
+
+static bool worked_add(struct catalog *catalog, int64_t run, int64_t worked_ms, GError **error)
+{
+    auto_(query) query = query_of(catalog->db, SQL_WORKED_ADD);
+    query_put_i64(query, worked_ms);
+    query_put_i64(query, run);
+    return one_run(catalog, query, run, error);
+}
+
+bool catalog_worked_add(struct catalog *catalog, int64_t run, int64_t worked_ms, GError **error)
+{
+    return db_begin(catalog->db, error) && db_end(catalog->db, worked_add(catalog, run, worked_ms, error), error);
+}
+
+static bool told_add(struct catalog *catalog, const struct catalog_telling *telling, bool *ret_new, GError **error)
+{
+    auto_(query) query = query_of(catalog->db, SQL_TOLD_NEW);
+    query_put_i64(query, telling->run);
+    query_put_text(query, telling->what);
+    if (!query_run(query, error))
+        return false;
+    *ret_new = db_changes(catalog->db) == 1;
+    return true;
+}
+
+static bool tell(struct catalog *catalog, const struct catalog_telling *telling, bool *ret_new, GError **error)
+{
+    struct run_brief brief;
+    auto_(arena) mem = arena_new(SMALL_BYTES);
+    if (!run_brief_read(catalog, telling->run, mem, &brief, error) || !told_add(catalog, telling, ret_new, error))
+        return false;
+    struct run_act act = {.run = &brief, .action = telling->action, .act = &telling->act, .given = telling->details};
+    return !*ret_new || ledger_act(catalog, &act, error);
+}
+
+bool catalog_tell_once(struct catalog *catalog, const struct catalog_telling *telling, bool *ret_new, GError **error)
+{
+    bool told_now = false;
+    if (!db_begin(catalog->db, error) || !db_end(catalog->db, tell(catalog, telling, &told_now, error), error))
+        return false;
+    *ret_new = told_now;
+    return true;
 }
 
 static bool take(struct catalog *catalog, int64_t run, uint64_t n, uint64_t *ret_first, GError **error)

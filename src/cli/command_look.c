@@ -2,6 +2,7 @@
 #include "base/units.h"
 #include "catalog/lock.h"
 #include "cli/cli.h"
+#include "run/budget.h"
 
 static bool open_catalog(struct cli *cli, struct catalog **ret, GError **error)
 {
@@ -42,7 +43,7 @@ static bool look_at_drive(struct cli *cli, struct catalog *catalog, const struct
         return true;
     if (!is_held(cli, run, &ret->held, error) || !run_limit_now(catalog, run, &ret->limit, error))
         return false;
-    if (!ret->held)
+    if (!ret->held && run->state != RUN_PAUSED)
         ret->limit.by = NULL;
     return true;
 }
@@ -55,6 +56,16 @@ static json_t *driven_json(const struct run_row *run, const struct driven *drive
     return status;
 }
 
+static void put_budget(struct cli *cli, const struct run_limit *limit)
+{
+    struct budget_share shares[BUDGET_KEYS];
+    size_t n = budget_shares(&limit->budget, &limit->used, shares);
+    for (size_t i = 0; i < n; i++)
+        fprintf(cli->out, "  %-10s  %s%s\n", i ? "" : "budget", shares[i].words,
+                shares[i].used >= shares[i].limit ? ": spent" : "");
+    budget_shares_done(shares, n);
+}
+
 /* Its holder died without a word, or was killed. */
 static void status_text(struct cli *cli, struct run_row *run, const struct driven *driven)
 {
@@ -65,7 +76,8 @@ static void status_text(struct cli *cli, struct run_row *run, const struct drive
     if (reason)
         run->reason = reason;
     print_run(cli, run);
-    if (driven->limit.by)
+    put_budget(cli, &driven->limit);
+    if (driven->limit.by && driven->held)
         fprintf(cli->out, "  slowed by   %s, %s/s\n", driven->limit.by,
                 units_count((uint64_t)driven->limit.rate_max_per_s, rate));
     run->reason = NULL;

@@ -64,9 +64,10 @@ static char *slowness(const struct cli *cli, const struct view *view)
                                run->reason ? run->reason : "");
     if (run->reason)
         return g_strdup_printf("because: %s", run->reason);
-    return view->limit.by ? g_strdup_printf("slowed by %s, %s/s", view->limit.by,
-                                            units_count((uint64_t)view->limit.rate_max_per_s, rate))
-                          : NULL;
+    return view->limit.by && view->limit.rate_max_per_s > 0
+               ? g_strdup_printf("slowed by %s, %s/s", view->limit.by,
+                                 units_count((uint64_t)view->limit.rate_max_per_s, rate))
+               : NULL;
 }
 
 /* How far it is, and how fast. */

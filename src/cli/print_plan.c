@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "run/budget.h"
 #include "run/try.h"
 
 #define RISKIEST 5u
@@ -188,6 +189,46 @@ static void put_forecast(FILE *out, const struct plan *plan, const struct foreca
         fprintf(out, "    how long it takes is not known: no run of this spec has come to an end yet\n");
 }
 
+/* --- budget ------------------------------------------------------------------------------------------------------- */
+
+/* What the run is forecast to use; a time that is not known is none. */
+static struct spec_budget forecast_use(const struct forecast *forecast)
+{
+    return (struct spec_budget){.records = forecast->of[OUTCOME_WRITTEN] + forecast->of[OUTCOME_DELETED],
+                                .bytes = forecast->bytes,
+                                .time_ms = MAX(forecast->seconds, 0) * 1000};
+}
+
+static void put_budget(FILE *out, const struct plan *plan, const struct forecast *forecast)
+{
+    struct spec_budget use = forecast_use(forecast);
+    struct budget_share shares[BUDGET_KEYS];
+    size_t n = budget_shares(&plan->limits.budget, &use, shares);
+    for (size_t i = 0; i < n; i++) {
+        bool known = strcmp(shares[i].key, BUDGET_TIME) != 0 || forecast->seconds >= 0;
+        const char *fits = !known                              ? "how long it takes is not known"
+                           : shares[i].used <= shares[i].limit ? "the forecast fits"
+                                                               : "the forecast does not fit: the run will pause";
+        fprintf(out, "  %-11s %s: %s of %s; %s\n", i ? "" : "budget", shares[i].key, known ? shares[i].use : "?",
+                shares[i].most, fits);
+    }
+    budget_shares_done(shares, n);
+}
+
+static json_t *budget_json(const struct plan *plan, const struct forecast *forecast)
+{
+    struct spec_budget use = forecast_use(forecast);
+    struct budget_share shares[BUDGET_KEYS];
+    size_t n = budget_shares(&plan->limits.budget, &use, shares);
+    bool fits = true;
+    for (size_t i = 0; i < n; i++)
+        fits &= shares[i].used <= shares[i].limit;
+    budget_shares_done(shares, n);
+    json_t *object = shape_budget(&plan->limits.budget, "forecast", &use);
+    json_object_set_new(object, "fits", json_boolean(fits));
+    return object;
+}
+
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 static void put_head(struct cli *cli, FILE *out, const struct plan *plan)
@@ -221,6 +262,7 @@ void print_plan_brief(struct cli *cli, FILE *out, const struct plan *plan, const
     put_head(cli, out, plan);
     put_stages(out, plan);
     put_forecast(out, plan, forecast);
+    put_budget(out, plan, forecast);
 }
 
 void print_plan(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast)
@@ -240,6 +282,7 @@ json_t *print_plan_json(const struct plan *plan, const struct forecast *forecast
                   (json_int_t)plan->n_listed, "partitions", (json_int_t)plan->n_parts, "duplicates",
                   (json_int_t)plan->duplicates, "stages", stages_json(plan), "forecast", forecast_json(forecast),
                   "risk", risk_json(plan), "defaults", defaults_json(plan));
+    json_object_set_new(shown, "budget", budget_json(plan, forecast));
     json_t *said = plan_said_json(plan);
     if (said)
         json_object_update(shown, said);

@@ -122,12 +122,29 @@ static void add_pace(json_t *status, const struct run_row *run)
     json_object_set_new(status, "eta_s", pace.eta_s < 0 ? json_null() : json_integer(pace.eta_s));
 }
 
+static json_t *budget_key(double limit, const char *name, double value, bool whole)
+{
+    if (limit <= 0)
+        return json_null();
+    return whole ? json_pack("{s:I, s:I}", "limit", (json_int_t)limit, name, (json_int_t)value)
+                 : json_pack("{s:f, s:f}", "limit", limit, name, value);
+}
+
+json_t *shape_budget(const struct spec_budget *limit, const char *name, const struct spec_budget *value)
+{
+    return json_pack("{s:o, s:o, s:o}", "records",
+                     budget_key((double)limit->records, name, (double)value->records, true), "bytes",
+                     budget_key((double)limit->bytes, name, (double)value->bytes, true), "time_s",
+                     budget_key((double)limit->time_ms / 1000, name, (double)value->time_ms / 1000, false));
+}
+
 void shape_limit(json_t *status, const struct run_limit *limit)
 {
     json_t *rate = json_object_get(status, "rate");
     json_object_set_new(rate, "limit_records_per_s",
                         limit->rate_max_per_s > 0 ? json_real(limit->rate_max_per_s) : json_null());
     json_object_set_new(rate, "limited_by", shape_text(limit->by));
+    json_object_set_new(status, "budget", shape_budget(&limit->budget, "used", &limit->used));
 }
 
 /* --- a run

@@ -17,6 +17,8 @@ json_t *shape_stages(const struct stage_row *stages, size_t n);
 /* A run without its stages, and without what limits it: `status` adds them. */
 json_t *shape_status(const struct run_row *run);
 void shape_limit(json_t *status, const struct run_limit *limit);
+/* Each key of a budget, { "limit", <name> }; null where there is no limit. Time in seconds. */
+json_t *shape_budget(const struct spec_budget *limit, const char *name, const struct spec_budget *value);
 
 /* How fast it goes, and how long it will take: eta_s < 0 where nothing can be said (less than 1 % is done). */
 struct shape_pace {

@@ -199,7 +199,8 @@ static void decide_defaults(struct plan *plan)
                                         .kept_live = plan->spec->protect.kept_live,
                                         .topology_halts = plan->spec->protect.topology == TOPOLOGY_HALT,
                                         .rate_max_per_s = plan->spec->protect.rate_max_per_s,
-                                        .workers = plan->spec->workers};
+                                        .workers = plan->spec->workers,
+                                        .budget = plan->spec->budget};
 }
 
 /* By what the stores say of themselves, however they were reached: the same place, or the same process now. */

@@ -39,6 +39,7 @@ struct plan_limits {
     double rate_max_per_s;             /* 0: none */
     uint32_t workers;
     bool topology_halts;
+    struct spec_budget budget;
 };
 
 struct plan {

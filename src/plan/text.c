@@ -53,13 +53,31 @@ static json_t *counts_json(const struct plan *plan)
                      "duplicates", (json_int_t)plan->duplicates);
 }
 
+static json_t *budget_json(const struct spec_budget *budget)
+{
+    return json_pack("{s:I, s:I, s:I}", "records", (json_int_t)budget->records, "bytes", (json_int_t)budget->bytes,
+                     "time_ms", (json_int_t)budget->time_ms);
+}
+
+/* A plan of an earlier version has none. */
+static bool budget_take(json_t *object, struct spec_budget *ret)
+{
+    json_int_t records = 0, bytes = 0, time_ms = 0;
+    if (object &&
+        json_unpack(object, "{s:I, s:I, s:I}", "records", &records, "bytes", &bytes, "time_ms", &time_ms) != 0)
+        return false;
+    *ret = (struct spec_budget){.records = (uint64_t)records, .bytes = (uint64_t)bytes, .time_ms = time_ms};
+    return true;
+}
+
 static json_t *limits_json(const struct plan *plan)
 {
     const struct plan_limits *limits = &plan->limits;
-    return json_pack("{s:f, s:i, s:f, s:f, s:f, s:b, s:I, s:s}", "rate_max_per_s", limits->rate_max_per_s, "workers",
-                     (int)limits->workers, "errors", limits->errors, "rejects", limits->rejects, "kept_live",
+    return json_pack("{s:f, s:i, s:f, s:f, s:f, s:b, s:I, s:s, s:o}", "rate_max_per_s", limits->rate_max_per_s,
+                     "workers", (int)limits->workers, "errors", limits->errors, "rejects", limits->rejects, "kept_live",
                      limits->kept_live, "topology_halts", limits->topology_halts, "skew_ms",
-                     (json_int_t)plan->spec->protect.skew_ms, "on_failure", FAILURE_WORDS[plan->spec->on_failure]);
+                     (json_int_t)plan->spec->protect.skew_ms, "on_failure", FAILURE_WORDS[plan->spec->on_failure],
+                     "budget", budget_json(&limits->budget));
 }
 
 /* Which partition is in which stage: a digest, for the partitions themselves stand in the catalog. */
@@ -82,10 +100,12 @@ bool plan_deal_is(const struct plan *plan)
 static bool limits_take(json_t *root, struct plan_limits *ret)
 {
     int workers, halts;
+    json_t *budget = NULL;
     struct plan_limits limits;
-    if (json_unpack(root, "{s:{s:F, s:i, s:F, s:F, s:F, s:b}}", "limits", "rate_max_per_s", &limits.rate_max_per_s,
+    if (json_unpack(root, "{s:{s:F, s:i, s:F, s:F, s:F, s:b, s?o}}", "limits", "rate_max_per_s", &limits.rate_max_per_s,
                     "workers", &workers, "errors", &limits.errors, "rejects", &limits.rejects, "kept_live",
-                    &limits.kept_live, "topology_halts", &halts) != 0)
+                    &limits.kept_live, "topology_halts", &halts, "budget", &budget) != 0 ||
+        !budget_take(budget, &limits.budget))
         return false;
     limits.workers = (uint32_t)MAX(workers, 1);
     limits.topology_halts = halts;

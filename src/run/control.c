@@ -2,6 +2,7 @@
  * with who asked and why before anyone acts on it. */
 #include "base/hex.h"
 #include "catalog/lock.h"
+#include "run/budget.h"
 #include "run/ending.h"
 #include "run/gate.h"
 #include "run/limits.h"
@@ -261,6 +262,17 @@ static bool limits_now(struct catalog *catalog, const struct run_row *run, struc
     return limits_take_settings(limits, catalog, run->id, mem, error);
 }
 
+/* The key of the budget that a paused run has used up: nothing but `set` lets it go on. */
+static const char *spent_key(const struct run_row *run, const struct run_limit *limit)
+{
+    struct budget_share shares[BUDGET_KEYS];
+    size_t n = budget_shares(&limit->budget, &limit->used, shares);
+    const struct budget_share *reached = run->state == RUN_PAUSED ? budget_reached(shares, n) : NULL;
+    const char *key = reached ? reached->key : NULL;
+    budget_shares_done(shares, n);
+    return key;
+}
+
 #define LATELY_MS 5000
 
 /* Of the totals: a checkpoint that follows a wait for the rate says when that was. */
@@ -279,9 +291,12 @@ bool run_limit_now(struct catalog *catalog, const struct run_row *run, struct ru
         return true;
     limits_init(&limits);
     bool ok = limits_now(catalog, run, &limits, mem, error);
-    if (ok)
+    if (ok) {
         ret->rate_max_per_s = limits_rate_max_per_s(&limits);
-    ret->by = ret->rate_max_per_s > 0 && waited_lately(run) ? LIMITS_RATE : NULL;
+        ret->budget = limits_budget(&limits);
+        ret->used = budget_used_by(run);
+        ret->by = ret->rate_max_per_s > 0 && waited_lately(run) ? LIMITS_RATE : spent_key(run, ret);
+    }
     limits_done(&limits);
     return ok;
 }

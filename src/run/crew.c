@@ -113,6 +113,48 @@ static void look_at_hours(struct crew *crew, struct watch *watch)
         atomic_store(watch->stop, true);
 }
 
+/* --- budget ------------------------------------------------------------------------------------------------------- */
+
+static const unsigned TOLD_PER_CENT[] = {50, 80};
+
+static void tell_share(struct crew *crew, const struct budget_share *share, unsigned per_cent)
+{
+    const struct job *job = crew->shared->job;
+    struct run_row row = {.id = job->run, .name = job->run_name, .state = RUN_RUNNING};
+    bool is_new = false;
+    g_autofree char *what = g_strdup_printf("%s %u%% of %" G_GUINT64_FORMAT, share->key, per_cent, share->limit);
+    g_autofree char *details = g_strdup_printf("{\"key\":\"%s\",\"per_cent\":%u,\"used\":%" G_GUINT64_FORMAT
+                                               ",\"limit\":%" G_GUINT64_FORMAT "}",
+                                               share->key, per_cent, share->used, share->limit);
+    g_autofree char *text =
+        g_strdup_printf("%u %% of its budget is spent: %s (%s)", per_cent, share->words, share->key);
+    struct catalog_telling telling = {
+        .run = job->run, .what = what, .action = "budget-warning", .details = details, .act = crew->config->act};
+    struct run_event event = {.kind = RUN_EVENT_NOTE, .run = &row, .text = text};
+    if (catalog_tell_once(crew->catalog, &telling, &is_new, NULL) && is_new && crew->config->event)
+        crew->config->event(crew->config->event_self, &event);
+}
+
+/* A bit a share and key, so that the catalog is asked once a crew; a budget that is changed meanwhile is told of by the
+ * next. */
+void crew_tell_budget(struct crew *crew)
+{
+    struct exec_shared *shared = crew->shared;
+    struct spec_budget limit = limits_budget(&shared->limits);
+    struct spec_budget used = budget_used(&shared->budget, world_monotonic_us(shared->world));
+    struct budget_share shares[BUDGET_KEYS];
+    size_t n = budget_shares(&limit, &used, shares);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < G_N_ELEMENTS(TOLD_PER_CENT); k++) {
+            unsigned bit = 1u << (i * G_N_ELEMENTS(TOLD_PER_CENT) + k);
+            bool reached = (double)shares[i].used >= (double)shares[i].limit * TOLD_PER_CENT[k] / 100;
+            if (reached && !(crew->told & bit))
+                tell_share(crew, &shares[i], TOLD_PER_CENT[k]);
+            crew->told |= reached ? bit : 0;
+        }
+    budget_shares_done(shares, n);
+}
+
 /* --- the thread that watches
  * ------------------------------------------------------------------------------------------ */
 
@@ -146,6 +188,8 @@ static void look(void *self, struct watch *watch)
     look_at_limits(crew, watch, &row.tally);
     look_at_topology(crew, watch);
     look_at_hours(crew, watch);
+    if (kind == JOB_FORWARD)
+        crew_tell_budget(crew);
     uint64_t done = tally_sum(&row.tally, kind == JOB_BACK ? OUTCOME_KIND_BACK : OUTCOME_KIND_LISTED);
     struct run_event event = {.kind = RUN_EVENT_PROGRESS,
                               .run = &row,
@@ -222,5 +266,7 @@ enum crew_end crew_run(struct crew *crew, GError **error)
         return CREW_LIMITED;
     if (watch.interrupted)
         return CREW_INTERRUPTED;
+    if (crew->shared->job->kind == JOB_FORWARD && budget_is_spent(&crew->shared->budget))
+        return CREW_SPENT;
     return crew->closed ? CREW_CLOSED : CREW_WRITTEN;
 }

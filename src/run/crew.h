@@ -14,6 +14,7 @@ enum crew_end {
     CREW_WISHED,      /* a person: see `wish` */
     CREW_LIMITED,     /* a limit of `protect`: see `limit` */
     CREW_CLOSED,      /* its hours are over */
+    CREW_SPENT,       /* its budget is */
     CREW_FAILED,      /* *error is set: the first worker's that failed */
 };
 
@@ -31,10 +32,14 @@ struct crew {
     /* its own */
     int64_t topology_us; /* when the target was last asked who has its data */
     bool closed;
+    unsigned told; /* of the budget, see crew.c */
     GError *moved; /* others have it, which is to halt the run */
 };
 
 /* A share of the records accounted for that is beyond what `protect` allows, in words; NULL: none. The caller frees. */
 char *crew_limit_passed(struct exec_shared *shared, const struct tally *tally);
+
+/* Says what of the budget is used up to certain shares: once each, however many processes the run has. */
+void crew_tell_budget(struct crew *crew);
 
 enum crew_end crew_run(struct crew *crew, GError **error);

@@ -141,6 +141,27 @@ bool ending_by_limit(struct hold *hold, struct run_result *ret, GError **error)
     return true;
 }
 
+/* What stands in the way is a limit that nothing but `set` moves: `resume` alone comes back here. */
+bool ending_by_budget(struct hold *hold, struct run_result *ret, GError **error)
+{
+    struct budget_share shares[BUDGET_KEYS];
+    if (!hold_reload(hold, error))
+        return false;
+    struct spec_budget limit = limits_budget(&hold->shared.limits), used = budget_used_by(&hold->run);
+    size_t n = budget_shares(&limit, &used, shares);
+    const struct budget_share *share = budget_reached(shares, n);
+    g_autofree char *text =
+        ending_words("the budget is spent: %s (%s); `sluice set %s %s=…`, then `sluice resume %s` goes on, `sluice "
+                     "rollback %s` takes the run back",
+                     share ? share->words : "it was changed meanwhile", share ? share->key : "budget", hold->run.name,
+                     share ? share->key : BUDGET_RECORDS, hold->run.name, hold->run.name);
+    budget_shares_done(shares, n);
+    if (!hold_move(hold, RUN_PAUSED, text, NULL, error))
+        return false;
+    hold_result(hold, 3, text, ret);
+    return true;
+}
+
 /* Every listed key in exactly one word, or the run is not done. */
 static bool reconcile(struct hold *hold, GError **error)
 {

@@ -15,5 +15,7 @@ bool ending_by_signal(struct hold *hold, struct run_result *ret, GError **error)
 bool ending_by_failure(struct hold *hold, GError *failed, struct run_result *ret, GError **error);
 /* A limit of `protect` that only a person may lift: hold->limit. */
 bool ending_by_limit(struct hold *hold, struct run_result *ret, GError **error);
+/* Its budget is spent: paused until `set` raises it, with everything that was written checkpointed. */
+bool ending_by_budget(struct hold *hold, struct run_result *ret, GError **error);
 /* Everything is written and verified: done, if every listed key is accounted for. */
 bool ending_done(struct hold *hold, struct run_result *ret, GError **error);

@@ -9,9 +9,10 @@ struct exec {
     struct session *source, *target;
     struct feed *feed;
     struct arena *scratch;
-    int64_t ended_us;  /* the step before; 0: none */
-    int64_t cpu_ns;    /* the thread's, accounted for so far */
-    uint64_t fence_ns; /* of it, what the target's session has spent on fences so far */
+    int64_t ended_us;        /* the step before; 0: none */
+    int64_t cpu_ns;          /* the thread's, accounted for so far */
+    struct budget_room room; /* of the budget, reserved for the batch */
+    uint64_t fence_ns;       /* of it, what the target's session has spent on fences so far */
 };
 
 #define SEQUENCE_BLOCK  (UINT64_C(1) << 20)
@@ -22,6 +23,7 @@ void exec_shared_init(struct exec_shared *shared)
     pthread_mutex_init(&shared->sequences.lock, NULL);
     pthread_mutex_init(&shared->rate.lock, NULL);
     limits_init(&shared->limits);
+    budget_init(&shared->budget);
     catalog_together_init(&shared->together);
 }
 
@@ -30,6 +32,7 @@ void exec_shared_done(struct exec_shared *shared)
     pthread_mutex_destroy(&shared->sequences.lock);
     pthread_mutex_destroy(&shared->rate.lock);
     limits_done(&shared->limits);
+    budget_done(&shared->budget);
     catalog_together_done(&shared->together);
 }
 
@@ -50,10 +53,17 @@ bool exec_new(struct exec **ret, struct exec_shared *shared, GError **error)
     return true;
 }
 
+static void room_give(struct exec *exec, const struct budget_room *used)
+{
+    budget_give(&exec->shared->budget, &exec->room, used);
+    exec->room = (struct budget_room){0};
+}
+
 void exec_free(struct exec *exec)
 {
     if (!exec)
         return;
+    room_give(exec, NULL);
     g_clear_pointer(&exec->feed, feed_free);
     g_clear_pointer(&exec->source, store_session_close);
     g_clear_pointer(&exec->target, store_session_close);
@@ -141,8 +151,33 @@ static bool do_open(struct exec *exec, struct op *op, GError **error)
     return feed_open(exec->feed, op->open.part, op->open.cursor, error);
 }
 
+#define ROOM_WAIT_US 2000
+
+/* A batch that came to nothing has its room still. */
+static enum budget_answer room_take(struct exec *exec, struct op_scan *scan)
+{
+    struct exec_shared *shared = exec->shared;
+    struct spec_budget limit = limits_budget(&shared->limits);
+    struct budget_room room = {.records = scan->max_records, .bytes = scan->max_bytes};
+    if (shared->job->kind != JOB_FORWARD)
+        return BUDGET_TAKEN;
+    room_give(exec, NULL);
+    enum budget_answer answer = budget_take(&shared->budget, &limit, world_monotonic_us(shared->world), &room);
+    if (answer == BUDGET_TAKEN) {
+        exec->room = room;
+        scan->max_records = room.records;
+        scan->max_bytes = room.bytes;
+    } else if (answer == BUDGET_LATER) {
+        world_sleep_us(shared->world, ROOM_WAIT_US, shared->cancel);
+    }
+    return answer;
+}
+
 static bool do_scan(struct exec *exec, struct op *op, GError **error)
 {
+    op->scan.budget = room_take(exec, &op->scan);
+    if (op->scan.budget != BUDGET_TAKEN)
+        return true;
     struct call call = source_call(exec, op->scan.mem);
     return feed_next(exec->feed, &call, &op->scan, error);
 }
@@ -260,8 +295,17 @@ static bool do_sync(struct exec *exec, struct op *op, GError **error)
 static bool do_checkpoint(struct exec *exec, struct op *op, GError **error)
 {
     struct catalog_entry entry = {.checkpoint = &op->checkpoint.row};
-    op->checkpoint.row.limited_ms = atomic_load(&exec->shared->rate.waited_ms);
-    return catalog_together_commit(&exec->shared->together, exec->catalog, &entry, error);
+    struct checkpoint *row = &op->checkpoint.row;
+    const struct tally *tally = &row->tally;
+    struct budget_room used = {.records = tally->of[OUTCOME_WRITTEN] + tally->of[OUTCOME_DELETED],
+                               .bytes = row->bytes_written};
+    row->limited_ms = atomic_load(&exec->shared->rate.waited_ms);
+    if (exec->shared->job->kind == JOB_FORWARD)
+        row->worked_ms += budget_worked_ms(&exec->shared->budget, world_monotonic_us(exec->shared->world));
+    if (!catalog_together_commit(&exec->shared->together, exec->catalog, &entry, error))
+        return false;
+    room_give(exec, &used);
+    return true;
 }
 
 static bool do_wait(struct exec *exec, struct op *op, GError **error)

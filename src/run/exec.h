@@ -7,7 +7,6 @@
 #include "base/lock.h"
 #include "catalog/together.h"
 #include "run/job.h"
-#include "run/limits.h"
 #include "run/op.h"
 
 /* Sequences of the undo log: taken from the catalog in blocks, handed out without a gap in causality. */
@@ -42,6 +41,7 @@ struct exec_shared {
     struct catalog_together together; /* grants and checkpoints of all workers */
     struct rate_limit rate;
     struct limits limits;
+    struct budget budget;               /* of a forward job */
     atomic_uint_fast64_t calls, failed; /* of the stores, every try; those that failed in a transient way */
     const atomic_bool *cancel;          /* the second Ctrl-C: stop at once */
     int64_t call_timeout_us;

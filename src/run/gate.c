@@ -183,6 +183,8 @@ static enum gate_step crew_ended(struct gate *gate, enum crew_end end, GError *f
     switch (end) {
     case CREW_WRITTEN:
         return look_at_limits(gate, error);
+    case CREW_SPENT:
+        return stopped(ending_by_budget(hold, gate->ret, error));
     case CREW_LIMITED:
         return stopped(ending_by_limit(hold, gate->ret, error));
     case CREW_WISHED:

@@ -272,6 +272,23 @@ static uint64_t back_keys(struct hold *hold)
     return keys;
 }
 
+static bool begin_work(struct hold *hold, GError **error)
+{
+    if (!hold_reload(hold, error))
+        return false;
+    budget_begin(&hold->shared.budget, &hold->run, world_monotonic_us(hold->config->world));
+    return true;
+}
+
+/* What is not recorded here is less than a batch takes. */
+static void end_work(struct hold *hold, struct crew *crew)
+{
+    int64_t worked_ms = budget_end(&hold->shared.budget, world_monotonic_us(hold->config->world));
+    if (worked_ms > 0)
+        catalog_worked_add(hold->catalog, hold->run.id, worked_ms, NULL);
+    crew_tell_budget(crew);
+}
+
 /* Settling hears no wishes: it is short, and who wishes is heard by the work that follows. */
 enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
 {
@@ -285,7 +302,12 @@ enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
                         .closes_ms = hold->job.kind == JOB_FORWARD ? hold->closes_ms : 0,
                         .of = hold->job.kind == JOB_BACK ? back_keys(hold) : 0,
                         .workers = limits_workers(&hold->shared.limits)};
+    bool forward = hold->job.kind == JOB_FORWARD;
+    if (forward && !begin_work(hold, error))
+        return CREW_FAILED;
     enum crew_end end = crew_run(&crew, error);
+    if (forward)
+        end_work(hold, &crew);
     hold->wish = crew.wish;
     g_free(hold->limit);
     hold->limit = crew.limit;

@@ -33,6 +33,8 @@ struct form {
     char *(*write)(const void *from);
 };
 
+static const char NONE[] = "none";
+
 static bool read_share(const char *text, void *into)
 {
     double share;
@@ -50,7 +52,7 @@ static char *write_share(const void *from)
 static bool read_rate(const char *text, void *into)
 {
     double rate = 0;
-    if (strcmp(text, "none") != 0 && (!units_parse_rate_per_s(text, &rate, NULL) || rate <= 0))
+    if (strcmp(text, NONE) != 0 && (!units_parse_rate_per_s(text, &rate, NULL) || rate <= 0))
         return false;
     *(double *)into = rate;
     return true;
@@ -59,7 +61,7 @@ static bool read_rate(const char *text, void *into)
 static char *write_rate(const void *from)
 {
     double rate = *(const double *)from;
-    return rate > 0 ? g_strdup_printf("%.6g/s", rate) : g_strdup("none");
+    return rate > 0 ? g_strdup_printf("%.6g/s", rate) : g_strdup(NONE);
 }
 
 static bool read_workers(const char *text, void *into)
@@ -92,10 +94,62 @@ static char *write_topology(const void *from)
     return g_strdup(TOPOLOGY_WORDS[*(const bool *)from]);
 }
 
+static bool is_none(const char *text)
+{
+    return strcmp(text, NONE) == 0;
+}
+
+static bool read_count(const char *text, void *into)
+{
+    uint64_t n = 0;
+    if (!is_none(text) && (!int_parse_u64(slice_of_text(text), &n) || n == 0 || n > INT64_MAX))
+        return false;
+    *(uint64_t *)into = n;
+    return true;
+}
+
+static char *write_count(const void *from)
+{
+    uint64_t n = *(const uint64_t *)from;
+    return n ? g_strdup_printf("%" G_GUINT64_FORMAT, n) : g_strdup(NONE);
+}
+
+static bool read_bytes(const char *text, void *into)
+{
+    uint64_t bytes = 0;
+    if (!is_none(text) && (!units_parse_bytes(text, &bytes, NULL) || bytes == 0))
+        return false;
+    *(uint64_t *)into = bytes;
+    return true;
+}
+
+static bool read_time(const char *text, void *into)
+{
+    int64_t ms = 0;
+    if (!is_none(text) && (!units_parse_duration_ms(text, &ms, NULL) || ms <= 0))
+        return false;
+    *(int64_t *)into = ms;
+    return true;
+}
+
+/* In full: what `set` is given again must be what stands. */
+static char *write_time(const void *from)
+{
+    int64_t ms = *(const int64_t *)from;
+    if (ms == 0)
+        return g_strdup(NONE);
+    return ms % 1000 ? g_strdup_printf("%" G_GINT64_FORMAT "ms", ms)
+                     : g_strdup_printf("%" G_GINT64_FORMAT "s", ms / 1000);
+}
+
 static const struct form SHARE = {"a share such as 1%, at most 100%", read_share, write_share};
 static const struct form RATE = {"a rate such as 20000/s, or none", read_rate, write_rate};
 static const struct form TOPOLOGY = {"follow or halt", read_topology, write_topology};
 static const struct form WORKERS = {"a number from 1 to 64", read_workers, write_workers};
+
+static const struct form COUNT = {"a number of records above zero, or none", read_count, write_count};
+static const struct form BYTES = {"an amount such as 20GiB, above zero, or none", read_bytes, write_count};
+static const struct form TIME = {"a duration such as 6h, above zero, or none", read_time, write_time};
 
 static const struct row {
     const char *key;
@@ -107,6 +161,9 @@ static const struct row {
     {"protect.kept_live", &SHARE, offsetof(struct plan_limits, kept_live)},
     {LIMITS_RATE, &RATE, offsetof(struct plan_limits, rate_max_per_s)},
     {LIMITS_TOPOLOGY, &TOPOLOGY, offsetof(struct plan_limits, topology_halts)},
+    {BUDGET_RECORDS, &COUNT, offsetof(struct plan_limits, budget.records)},
+    {BUDGET_BYTES, &BYTES, offsetof(struct plan_limits, budget.bytes)},
+    {BUDGET_TIME, &TIME, offsetof(struct plan_limits, budget.time_ms)},
     {"workers", &WORKERS, offsetof(struct plan_limits, workers)},
 };
 
@@ -166,6 +223,12 @@ bool limits_topology_halts(struct limits *limits)
 {
     auto_hold(&limits->lock);
     return limits->now.topology_halts;
+}
+
+struct spec_budget limits_budget(struct limits *limits)
+{
+    auto_hold(&limits->lock);
+    return limits->now.budget;
 }
 
 double limits_rate_max_per_s(struct limits *limits)

@@ -8,6 +8,9 @@
 
 #define LIMITS_RATE     "protect.rate.max"
 #define LIMITS_TOPOLOGY "protect.topology"
+#define BUDGET_RECORDS  "budget.records"
+#define BUDGET_BYTES    "budget.bytes"
+#define BUDGET_TIME     "budget.time"
 
 struct limits {
     pthread_mutex_t lock;   /* a leaf */
@@ -29,6 +32,7 @@ char *limits_get(struct limits *limits, const char *key, GError **error);
 const char *limits_key(size_t i); /* NULL: no more */
 
 bool limits_topology_halts(struct limits *limits);
+struct spec_budget limits_budget(struct limits *limits);
 double limits_rate_max_per_s(struct limits *limits);
 uint32_t limits_workers(struct limits *limits);
 

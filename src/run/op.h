@@ -7,6 +7,7 @@
 
 #include "catalog/catalog.h"
 #include "quarantine/quarantine.h"
+#include "run/budget.h"
 #include "store/calls.h"
 #include "undo/chains.h"
 #include "undo/undo.h"
@@ -64,6 +65,7 @@ struct scanned {
 
 struct op_scan {
     size_t max_records, max_bytes; /* in */
+    enum budget_answer budget;     /* out: unless there was room for it, nothing was read */
     struct arena *mem;
     struct scanned *rows; /* out */
     size_t n;

@@ -131,7 +131,9 @@ bool run_set(const struct run_config *config, const char *name, const struct set
 /* What holds the pace of a run that is not over; `catalog` may be one for reading. */
 struct run_limit {
     double rate_max_per_s; /* protect.rate.max as it stands; 0: none */
-    const char *by;        /* the key of what its writes waited for in the last seconds; NULL: nothing */
+    const char *by; /* the key of what its writes waited for in the last seconds, or of the budget that a paused run has
+                     * spent; NULL: nothing */
+    struct spec_budget budget, used; /* as they stand; 0 in `budget`: no limit */
 };
 bool run_limit_now(struct catalog *catalog, const struct run_row *run, struct run_limit *ret, GError **error);
 /* What stands now; the caller frees. */

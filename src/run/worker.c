@@ -240,6 +240,11 @@ static void take_scanned(struct worker *worker, const struct scanned *scanned)
 static void scan_done(struct worker *worker, struct op *op)
 {
     struct batch_work *batch = &worker->batch;
+    bool ends = op->scan.budget == BUDGET_SPENT || (op->scan.budget == BUDGET_LATER && worker->stopping);
+    if (ends)
+        worker->phase = PHASE_END;
+    if (op->scan.budget != BUDGET_TAKEN)
+        return;
     batch->cursor = op->scan.cursor;
     batch->last = op->scan.done;
     batch->bytes_read = op->scan.bytes;

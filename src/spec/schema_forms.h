@@ -32,6 +32,11 @@
 #define SCHEMA_DURATION SCHEMA_PATTERN("(?=.)" SCHEMA_TERMS)
 #define SCHEMA_AFTER    SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO SCHEMA_TERMS)
 
+/* A bare number of bytes may be an integer of YAML too. */
+#define SCHEMA_BYTES                                                                                                   \
+    "{\"anyOf\": [{\"type\": \"integer\", \"minimum\": 1}, " SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO SCHEMA_NUMBER            \
+                                                                            "(B|[kKMGTP]B|[KMGTP]iB)?") "]}"
+
 #define SCHEMA_RATE  SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO SCHEMA_NUMBER "/(s|m|h|d)")
 #define SCHEMA_DAY   "(Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 #define SCHEMA_DAYS  SCHEMA_DAY "(-" SCHEMA_DAY ")?"

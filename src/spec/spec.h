@@ -135,6 +135,12 @@ struct spec_protect {
     double rate_max_per_s;             /* 0: none */
 };
 
+/* How much a run may use; 0: no limit. */
+struct spec_budget {
+    uint64_t records, bytes;
+    int64_t time_ms;
+};
+
 struct spec {
     const char *path, *dir;                 /* as given; the folder that relative paths are relative to */
     const char *name, *reason;              /* reason: NULL where not given */
@@ -153,6 +159,7 @@ struct spec {
     size_t n_stages;
     bool stages_given; /* else the default ones, of which those that would hold nothing are left out */
     struct spec_protect protect;
+    struct spec_budget budget;
     const char **hours; /* windows of base/hours.h, checked */
     size_t n_hours;     /* 0: always */
     enum spec_on_failure on_failure;

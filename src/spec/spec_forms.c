@@ -164,6 +164,24 @@ static bool read_sure(struct rows_reader *reader, const struct spec_row *row, co
            yaml_expected(reader->yaml, node, "a share above 0% and below 100%: no sample is surer than that");
 }
 
+static bool read_bytes(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
+{
+    static const char EXPECTED[] = "an amount of bytes above zero, such as 20GiB or 500MB";
+    uint64_t *bytes = row_field(row, into);
+    const char *text = forms_quantity(reader, node, EXPECTED);
+    if (!text)
+        return false;
+    return (units_parse_bytes(text, bytes, NULL) && *bytes > 0) || yaml_expected(reader->yaml, node, EXPECTED);
+}
+
+static bool read_length(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node,
+                        void *into)
+{
+    return form_duration.read(reader, row, node, into) &&
+           (*(int64_t *)row_field(row, into) > 0 ||
+            yaml_expected(reader->yaml, node, "a duration above zero, such as 30s or 6h"));
+}
+
 /* How far two stages reach can be compared before the plan where both are said in the same unit. */
 static bool reaches_further(const struct spec_stage *stage, const struct spec_stage *before)
 {
@@ -285,4 +303,6 @@ const struct row_form form_verify = {
         ", \"below\": " SCHEMA_SURE "}, \"required\": [\"confidence\", \"below\"], \"additionalProperties\": false}]}",
 };
 const struct row_form form_sure = {.read = read_sure, .schema = SCHEMA_SURE};
+const struct row_form form_bytes = {.read = read_bytes, .schema = SCHEMA_BYTES};
+const struct row_form form_length = {.read = read_length, .schema = SCHEMA_AFTER};
 const struct row_form form_stages = {.read = read_stages};

@@ -3,7 +3,6 @@
 /* Why a key is refused. Each is a promise that the key would make and this version cannot keep. */
 static const char no_windows[] = "records of one stretch of time lie anywhere in a source; use 'size' or 'count'";
 static const char no_signals[] = "it watches no signals of a server";
-static const char no_budget[] = "it knows no budget; pause it with `sluice pause`";
 static const char no_hooks[] = "it runs no hooks; read the lines of `sluice run --json`";
 static const char no_retain[] = "it keeps everything until the run's files are removed";
 static const char no_shadow[] = "it writes in place, or fills";
@@ -225,10 +224,14 @@ static const struct spec_row rows[] = {
 
     {.key = "hours", .form = "list of windows", .fallback = "always", .decided = true, .kind = &form_hours, AT(hours),
      .words = "when a run may write: `DAYS HH:MM-HH:MM ZONE` each; outside of them it waits. What is taken back does not wait", .example = "[\"Mon-Fri 22:00-06:00 Europe/Berlin\"]"},
-    {.key = "budget", .form = "map", REFUSED(no_budget), .words = "how much a run may use before it pauses", .example = "{ records: 5000000 }"},
-    {.key = "budget.records", .form = "count", REFUSED(no_budget), .words = "records written", .example = "5000000"},
-    {.key = "budget.bytes", .form = "bytes", REFUSED(no_budget), .words = "bytes written", .example = "20GiB"},
-    {.key = "budget.time", .form = "duration", REFUSED(no_budget), .words = "time spent running", .example = "6h"},
+    {.key = "budget", .form = "map", .kind = &form_map, .words = "how much a run may use before it pauses and waits for a person",
+     .example = "{ records: 5000000, time: 6h }"},
+    {.key = "budget.records", .form = "count", .fallback = "no limit", .decided = true, .kind = &form_count, AT(budget.records),
+     .min = 1, .max = INT64_MAX, .words = "records written and deleted in the target, as `status` counts them", .example = "5000000"},
+    {.key = "budget.bytes", .form = "bytes", .fallback = "no limit", .decided = true, .kind = &form_bytes, AT(budget.bytes),
+     .words = "bytes of the records written to the target, as `status` counts them", .example = "20GiB"},
+    {.key = "budget.time", .form = "duration", .fallback = "no limit", .decided = true, .kind = &form_length, AT(budget.time_ms),
+     .words = "how long its workers may be at work on the stages; waiting, verifying and taking back do not count", .example = "6h"},
     {.key = "hooks", .form = "list of maps", REFUSED(no_hooks), .words = "programs that run on events", .example = "[{ on: stage.passed, run: ./notify.sh }]"},
     {.key = "hooks[].on", .form = "event", REFUSED(no_hooks), .words = "the event", .example = "stage.passed"},
     {.key = "hooks[].run", .form = "command", REFUSED(no_hooks), .words = "the program", .example = "./notify.sh"},

@@ -334,6 +334,7 @@ static void a_home_of_the_first_schema_is_brought_up(void **state)
             "ALTER TABLE run_total DROP COLUMN limited_ms; DROP INDEX wish_open; ALTER TABLE wish DROP COLUMN over_ms;"
             "ALTER TABLE run_total DROP COLUMN n_expired; ALTER TABLE run_total DROP COLUMN n_removed;"
             "ALTER TABLE checkpoint DROP COLUMN n_expired; ALTER TABLE checkpoint DROP COLUMN n_removed;"
+            "ALTER TABLE run_total DROP COLUMN worked_ms; DROP TABLE told;"
             "CREATE INDEX wish_open ON wish (run, id) WHERE taken_ms IS NULL; PRAGMA user_version = 1");
     kit_ok(catalog_open(&fx->catalog, fx->world, fx->home, CATALOG_EXISTING, &error));
     kit_ok(catalog_part_sums(fx->catalog, run.id, fx->mem, &found, &n, &error));

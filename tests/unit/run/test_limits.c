@@ -17,6 +17,12 @@ static void a_limit_is_read_back_as_it_was_set(void **state)
         {"protect.rate.max", "20000/s", "20000/s"},
         {"protect.rate.max", "60/m", "1/s"},
         {"protect.rate.max", "none", "none"},
+        {"budget.records", "5000000", "5000000"},
+        {"budget.records", "none", "none"},
+        {"budget.bytes", "20GiB", "21474836480"},
+        {"budget.time", "1h30m", "5400s"},
+        {"budget.time", "1500ms", "1500ms"},
+        {"budget.time", "none", "none"},
         {"workers", "1", "1"},
         {"workers", "64", "64"},
     };
@@ -40,7 +46,11 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
         {"wrokers", "2", "did you mean 'workers'"},
         {"stages", "2",
          "what can be: protect.errors, protect.rejects, protect.kept_live, protect.rate.max, protect.topology, "
-         "workers"},
+         "budget.records, budget.bytes, budget.time, workers"},
+        {"budget.records", "0", "above zero, or none"},
+        {"budget.records", "-1", "above zero, or none"},
+        {"budget.bytes", "20GiBs", "such as 20GiB"},
+        {"budget.time", "0s", "such as 6h"},
         {"protect.topology", "stop", "follow or halt"},
         {"protect.errors", "101%", "at most 100%"},
         {"protect.errors", "-1%", "a share such as 1%"},
@@ -68,7 +78,7 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
 static void every_limit_can_be_read_before_anything_is_set(void **state)
 {
     static const struct plan_limits FROZEN = {.errors = 0.001, .rejects = 0.01, .kept_live = 0.5, .workers = 2};
-    static const char *const READ[] = {"0.1%", "1%", "50%", "none", "follow", "2"};
+    static const char *const READ[] = {"0.1%", "1%", "50%", "none", "follow", "none", "none", "none", "2"};
     GError *error = NULL;
     struct limits limits;
     size_t n = 0;

@@ -1,0 +1,66 @@
+/* The budget of a run: how many records and bytes it may write, and for how long its workers may be at work.
+ *
+ * Shared by all workers. Before a batch is read, room for it is reserved: so many records as are left and as nobody
+ * else has reserved, and as many bytes as a batch may read. Its checkpoint gives back what it did not use. Records
+ * therefore never pass their budget; bytes by no more than what a transform adds to the batches reserved; time by no
+ * more than the batches in flight.
+ *
+ * What is used comes from the run's totals, which only checkpoints move: it is the same after any death. Time is that
+ * of the world's monotonic clock, kept with each checkpoint. docs/budgets.md is the user's page. */
+#pragma once
+
+#include "base/lock.h"
+#include "base/units.h"
+#include "run/limits.h"
+
+struct budget {
+    pthread_mutex_t lock;                      /* a leaf; guards what follows */
+    uint64_t records, bytes;                   /* used, by the checkpoints */
+    uint64_t reserved_records, reserved_bytes; /* of batches in flight */
+    int64_t worked_ms;                         /* by the checkpoints */
+    int64_t since_us;                          /* at work, and not in worked_ms, since then; 0: not at work */
+    bool spent;                                /* somebody asked in vain: it stays so until budget_begin() */
+};
+
+void budget_init(struct budget *budget);
+void budget_done(struct budget *budget);
+/* A crew begins: what is used is what the run's row says. */
+void budget_begin(struct budget *budget, const struct run_row *run, int64_t now_us);
+/* It has ended: what worked_ms does not count yet, in milliseconds. */
+int64_t budget_end(struct budget *budget, int64_t now_us);
+/* What worked_ms does not count yet; from now on it does. */
+int64_t budget_worked_ms(struct budget *budget, int64_t now_us);
+
+enum budget_answer {
+    BUDGET_TAKEN,
+    BUDGET_LATER, /* others have reserved what is left */
+    BUDGET_SPENT, /* and so has every later call */
+};
+struct budget_room {
+    size_t records, bytes; /* 0, 0: none */
+};
+/* Room for at most so many; *io says how much there is. Records that are wished for beyond the room are not read. */
+enum budget_answer budget_take(struct budget *budget, const struct spec_budget *limit, int64_t now_us,
+                               struct budget_room *io);
+/* Gives the room back; `used` (NULL: nothing) is what a checkpoint counts of it. */
+void budget_give(struct budget *budget, const struct budget_room *room, const struct budget_room *used);
+
+bool budget_is_spent(struct budget *budget);
+/* What is used as of now, without what is reserved. */
+struct spec_budget budget_used(struct budget *budget, int64_t now_us);
+struct spec_budget budget_used_by(const struct run_row *run);
+
+/* One of the budget's keys that has a limit. */
+struct budget_share {
+    const char *key;
+    uint64_t used, limit;                   /* time: milliseconds */
+    char use[UNITS_TEXT], most[UNITS_TEXT]; /* the same for people */
+    char *words;                            /* `4 000 of 5 000 records are written`; freed by budget_shares_done() */
+};
+#define BUDGET_KEYS 3
+/* Those that have a limit, in the order of the spec; how many. */
+size_t budget_shares(const struct spec_budget *limit, const struct spec_budget *used,
+                     struct budget_share ret[BUDGET_KEYS]);
+void budget_shares_done(struct budget_share *shares, size_t n);
+/* The first whose limit is reached; NULL: none. */
+const struct budget_share *budget_reached(const struct budget_share *shares, size_t n);

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""A run with a budget: it is shared by all workers, never passed, kept across deaths, warned of, and raised with `set`."""
+
+import os
+import signal
+
+from staged import after, before, ready, run, states
+from stand import among, must, run_all, same, test
+from wallclock import faked
+
+RUN = ("run", "fix.yaml", "--yes", "--json")
+FULL = "stages: [{ name: full, scope: 100% }]\n"
+WARNING = "budget-warning"
+
+
+def prepare(stand, budget, more="", rows=400, workers=3):
+    was = ready(stand, FULL, more=f"budget: {budget}\n{more}", rows=rows)
+    spec = stand.read("fix.yaml").replace("partitions: { count: 4 }\nworkers: 1", f"partitions: {{ count: 8 }}\nworkers: {workers}")
+    stand.write("fix.yaml", spec)
+    return was
+
+
+def changed(stand, rows=400):
+    live, wanted, old = stand.documents("items"), after(rows), before(rows)
+    for key, row in live.items():
+        must(row in (wanted[key], old[key]), f"{key} is {row}")
+    return sum(live[key] != old[key] for key in live)
+
+
+def warnings(stand):
+    entries = stand.sluice("audit", "log", "--json").ended(0).lines()
+    return [(entry["details"]["key"], entry["details"]["per_cent"]) for entry in entries if entry.get("action") == WARNING]
+
+
+@test("records: several workers write exactly so many, it pauses with 3 and says which key; set and resume go on to the end")
+def _(stand):
+    prepare(stand, "{ records: 130 }")
+    done = stand.sluice(*RUN).ended(3)
+    end = done.lines()[-1]
+    among(["the budget is spent", "130 of 130 records are written", "budget.records", "sluice set fix.1 budget.records="], end["message"])
+    same(changed(stand), 130, "records changed")
+    notes = [line["text"] for line in done.lines() if line["type"] == "note"]
+    among(["50 % of its budget is spent", "80 % of its budget is spent"], "\n".join(notes))
+    status = stand.status("fix")
+    same((status["state"], status["rate"]["limited_by"], status["budget"]["records"]),
+         ("paused", "budget.records", {"limit": 130, "used": 130}), "status")
+    among("130 of 130 records are written: spent", stand.sluice("status", "fix").ended(0).out)
+    among("paused by", run(stand, 3)["message"])
+    among("the budget is spent", run(stand, 3, command=("resume", "fix"))["message"])
+    same(changed(stand), 130, "records changed by a resume alone")
+    stand.sluice("set", "fix", "budget.records=300").ended(0)
+    same(stand.status("fix")["rate"]["limited_by"], None, "limited by")
+    run(stand, 3, command=("resume", "fix"))
+    same(changed(stand), 300, "records changed")
+    stand.sluice("set", "fix", "budget.records=none").ended(0)
+    run(stand, 0, command=("resume", "fix"))
+    same(stand.documents("items"), after(), "records")
+    same(stand.status("fix")["records"]["written"], 400, "written")
+    same(warnings(stand), [("budget.records", 50), ("budget.records", 80)] * 2, "warnings")
+    stand.sluice("audit", "verify").ended(0)
+
+
+@test("a budget that is just enough stops nothing; one that is spent does not keep a run from being taken back")
+def _(stand):
+    was = prepare(stand, "{ records: 400, bytes: 1GiB, time: 1h }")
+    run(stand, 0)
+    same(stand.documents("items"), after(), "records")
+    stand.sluice("rollback", "fix", "--yes").ended(0)
+    same(stand.dump("items"), was, "records")
+    stand.write("fix.yaml", stand.read("fix.yaml").replace("records: 400", "records: 10"))
+    run(stand, 3)
+    same(changed(stand), 10, "records changed")
+    stand.sluice("rollback", "fix", "--yes").ended(0)
+    same(stand.dump("items"), was, "records")
+
+
+@test("bytes: passed by no more than the batches reserved; what the transform leaves alone costs nothing")
+def _(stand):
+    prepare(stand, "{ bytes: 1000 }", more="protect: { rate: { max: 1000/s } }")
+    run(stand, 3)
+    status = stand.status("fix")
+    same(status["rate"]["limited_by"], "budget.bytes", "limited by")
+    must(1000 <= status["budget"]["bytes"]["used"] < 1000 * 2, f"bytes used: {status['budget']}")
+    stand.sluice("set", "fix", "budget.bytes=none").ended(0)
+    stand.sluice("set", "fix", "budget.records=400").ended(0)
+    run(stand, 0, command=("resume", "fix"))
+    same(stand.documents("items"), after(), "records")
+
+
+@test("time: what workers have worked is kept with the checkpoints; waiting for a person costs nothing; no clock that is set moves it")
+def _(stand):
+    prepare(stand, "{ time: 1s }", more="protect: { rate: { max: 100/s } }")
+    done = stand.sluice(*RUN, env=faked(stand)).ended(3)
+    among(["the budget is spent", "are worked (budget.time)"], done.lines()[-1]["message"])
+    used = stand.status("fix")["budget"]["time_s"]["used"]
+    must(1 <= used < 3, f"time used: {used}")
+    changes = changed(stand)
+    must(50 <= changes < 400, f"records changed: {changes}")
+    same(stand.status("fix")["budget"]["time_s"]["used"], used, "time used while it waits")
+    stand.sluice("set", "fix", "budget.time=1h").ended(0)
+    stand.sluice("set", "fix", "protect.rate.max=none").ended(0)
+    run(stand, 0, command=("resume", "fix"))
+    same(stand.documents("items"), after(), "records")
+
+
+@test("killed at every step of a batch, and from outside, several workers together never write more than the budget")
+def _(stand):
+    was = prepare(stand, "{ records: 200 }", more="protect: { rate: { max: 400/s } }")
+    for point in ("scan.after:2", "log.after:2", "cas.after:2", "outcome.before:1", "settle.after:1", "checkpoint.before:1", "checkpoint.after:1"):
+        stand.dies(point, "run", "fix.yaml", "--yes")
+        must(changed(stand) <= 200, f"{changed(stand)} records changed after a death at {point}")
+    for _ in range(3):
+        process = stand.start(*RUN)
+        stand.until(process, lambda line: line["type"] == "progress")
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        must(changed(stand) <= 200, f"{changed(stand)} records changed after a kill")
+    run(stand, 3)
+    same(changed(stand), 200, "records changed")
+    same(stand.status("fix")["records"]["written"], 200, "written")
+    same(warnings(stand), [("budget.records", 50), ("budget.records", 80)], "warnings, once each over all deaths")
+    stand.sluice("set", "fix", "budget.records=none").ended(0)
+    run(stand, 0, command=("resume", "fix"))
+    same(stand.documents("items"), after(), "records")
+    stand.sluice("rollback", "fix", "--yes").ended(0)
+    same(stand.dump("items"), was, "records")
+
+
+@test("plan says whether the forecast fits; explain knows the keys; what is no budget is refused where it stands")
+def _(stand):
+    prepare(stand, "{ records: 100, bytes: 1GiB }")
+    out = stand.sluice("plan", "fix.yaml").ended(0).out
+    among(["budget.records: 400 of 100; the forecast does not fit", "budget.bytes:", "the forecast fits"], out)
+    plan = stand.sluice("plan", "fix.yaml", "--json").ended(0).lines()[-1]["budget"]
+    same((plan["fits"], plan["records"], plan["time_s"]), (False, {"limit": 100, "forecast": 400}, None), "budget")
+    among("records written and deleted", stand.sluice("explain", "budget.records").ended(0).out)
+    spec = stand.read("fix.yaml")
+    for wrong, words in (("{ records: 0 }", "from 1"), ("{ records: -5 }", "from 1"), ("{ bytes: 0 }", "20GiB"),
+                         ("{ bytes: 5 parsecs }", "20GiB"), ("{ time: 0s }", "above zero"), ("{ time: soon }", "duration"),
+                         ("{ recods: 5 }", "did you mean 'records'"), ("5", "map")):
+        stand.write("fix.yaml", spec.replace("budget: { records: 100, bytes: 1GiB }", f"budget: {wrong}"))
+        among(["fix.yaml:", words], stand.sluice("plan", "fix.yaml").ended(2).err)
+    stand.write("fix.yaml", spec)
+    run(stand, 3)
+    for wrong in ("budget.records=0", "budget.records=-1", "budget.bytes=x", "budget.time=0s"):
+        among("or none", stand.sluice("set", "fix", wrong).ended(2).err)
+    same(stand.sluice("set", "fix", "budget.records=?").ended(0).out.strip().split()[-1].split("=")[-1], "100", "set")
+
+
+run_all()
