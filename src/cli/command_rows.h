@@ -12,8 +12,10 @@ COMMAND(doctor,     "SPEC",          1, 1, "look at everything that a run needs,
         DOCUMENT, OPTION_PARAM)
 COMMAND(try,        "SPEC",          1, 1, "what would become of a few records: before, after, the decision; writes nothing",
         "Records go the whole way by the code of the run: transform, contract, the look at the live target, the policy.\n"
-        "`--key K` takes one record, `--sample N` some. Ends with 8 where some would be refused, with 9 where there is no K.",
-        LINES, OPTION_KEY, OPTION_SAMPLE, OPTION_PARAM)
+        "`--key K` takes one record, `--sample N` some, `--keys-from RUN` those that a run refused or got wrong. -o FILE makes\n"
+        "fixtures of them, for `sluice test`; --mask hides what must not leave. Ends with 8 where some would be refused, with 9\n"
+        "where there is no K.",
+        LINES, OPTION_KEY, OPTION_SAMPLE, OPTION_KEYS_FROM, OPTION_OUT, OPTION_MASK, OPTION_PARAM)
 COMMAND(test,       "SPEC",          1, 1, "run the fixtures of the transform: record in, record out; opens no store",
         "By the code of a run, in the sandbox, contract included. What fails is shown field by field and ends with 4;\n"
         "`--update` writes what came as what is expected, after asking. docs/fixtures.md has the format.",

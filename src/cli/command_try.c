@@ -3,6 +3,7 @@
 
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/harvest.h"
 #include "record/datetime.h"
 #include "record/diff.h"
 #include "run/try.h"
@@ -15,6 +16,7 @@ struct show {
     struct arena *mem; /* of one record */
     GArray *changes;   /* of struct diff_change */
     bool colour;
+    struct harvest *harvest; /* NULL: no fixtures are made */
 };
 
 enum colour { COLOUR_OLD, COLOUR_NEW, COLOUR_BAD, COLOUR_FAINT, COLOUR_HEAD };
@@ -258,9 +260,8 @@ static bool record_json(struct show *show, const struct try_record *record, GErr
 
 static void end_text(struct show *show, const struct try_result *result)
 {
-    const char *sep = "", *where = show->cli->values[OPTION_KEY] ? ""
-                                   : result->spread              ? " from all over it"
-                                                                 : " from its beginning";
+    bool named = cli_has(show->cli, OPTION_KEY) || cli_has(show->cli, OPTION_KEYS_FROM);
+    const char *sep = "", *where = named ? "" : result->spread ? " from all over it" : " from its beginning";
     fprintf(show->cli->out, "%" G_GUINT64_FORMAT " of %s#%s%s: ", result->tally.of[OUTCOME_READ],
             show->plan->spec->source.store, show->plan->spec->source.dataset, where);
     for (int i = 0; i < OUTCOME_COUNT; i++) {
@@ -271,8 +272,10 @@ static void end_text(struct show *show, const struct try_result *result)
         sep = ", ";
     }
     fprintf(show->cli->out, "%s; nothing was written\n", *sep ? "" : "no record");
+    if (result->lacking)
+        fprintf(show->cli->out, "%" G_GUINT64_FORMAT " of the keys are not in the source any more\n", result->lacking);
     if (result->older_states)
-        fprintf(show->cli->out, "the newest state of the key; its older ones are left out (duplicates: newest)\n");
+        fprintf(show->cli->out, "the newest state of a key; its older ones are left out (duplicates: newest)\n");
 }
 
 static json_t *end_json(const struct show *show, const struct try_result *result, int status)
@@ -290,21 +293,43 @@ static json_t *end_json(const struct show *show, const struct try_result *result
 static bool show_record(void *self, const struct try_record *record, GError **error)
 {
     struct show *show = self;
+    if (show->harvest && !harvest_record(show->harvest, record, error))
+        return false;
     return cli_has(show->cli, OPTION_JSON) ? record_json(show, record, error) : record_text(show, record, error);
 }
 
-static bool read_wish(const struct cli *cli, struct try_wish *ret, GError **error)
+static bool which(const struct cli *cli, GError **error)
 {
-    ret->key = cli->values[OPTION_KEY];
-    if (cli_has(cli, OPTION_KEY) == cli_has(cli, OPTION_SAMPLE))
-        return error_set(error, SLUICE_ERROR_USAGE, "which records? Either --key K, or --sample N");
-    if (ret->key && !*ret->key)
+    int n = cli_has(cli, OPTION_KEY) + cli_has(cli, OPTION_KEYS_FROM);
+    bool sampled = cli_has(cli, OPTION_SAMPLE);
+    if (n > 1 || (n == 0 && !sampled) || (cli_has(cli, OPTION_KEY) && sampled))
+        return error_set(
+            error, SLUICE_ERROR_USAGE,
+            "which records? Either --key K, or --sample N, or --keys-from RUN (of which --sample N takes the "
+            "first N)");
+    if (cli_has(cli, OPTION_KEY) && !*cli->values[OPTION_KEY])
         return error_set(error, SLUICE_ERROR_USAGE, "--key: a key was expected; no record has an empty one");
-    if (!cli_number(cli, OPTION_SAMPLE, 1, &ret->sample, error))
+    return !cli_has(cli, OPTION_MASK) || cli_has(cli, OPTION_OUT) ||
+           error_set(error, SLUICE_ERROR_USAGE, "--mask masks fixtures: name their file with -o FILE");
+}
+
+/* `keys` owns the array that the wish borrows; what the keys point to is in `mem`. */
+static bool read_wish(struct cli *cli, struct try_wish *ret, GArray *keys, struct arena *mem, GError **error)
+{
+    if (!which(cli, error) || !cli_number(cli, OPTION_SAMPLE, HARVEST_DEFAULT, &ret->sample, error))
         return false;
-    return (ret->sample > 0 && ret->sample <= TRY_SAMPLE_MAX) ||
-           error_set(error, SLUICE_ERROR_USAGE, "--sample: a number from 1 to %d was expected, not '%s'",
-                     TRY_SAMPLE_MAX, cli->values[OPTION_SAMPLE]);
+    if (ret->sample == 0 || ret->sample > TRY_SAMPLE_MAX)
+        return error_set(error, SLUICE_ERROR_USAGE, "--sample: a number from 1 to %d was expected, not '%s'",
+                         TRY_SAMPLE_MAX, cli->values[OPTION_SAMPLE]);
+    if (cli_has(cli, OPTION_KEY)) {
+        struct slice key = slice_of_text(cli->values[OPTION_KEY]);
+        g_array_append_val(keys, key);
+    } else if (cli_has(cli, OPTION_KEYS_FROM) && !harvest_keys(cli, ret->sample, keys, mem, error))
+        return false;
+    ret->may_lack = cli_has(cli, OPTION_KEYS_FROM);
+    ret->keys = keys->len ? (const struct slice *)(const void *)keys->data : NULL;
+    ret->n_keys = keys->len;
+    return true;
 }
 
 bool cli_plan_look(struct cli *cli, struct plan **ret, GError **error)
@@ -317,24 +342,38 @@ bool cli_plan_look(struct cli *cli, struct plan **ret, GError **error)
     return true;
 }
 
+static int try_wished(struct cli *cli, struct plan *plan, struct show *show, struct try_wish *wish, GError **error)
+{
+    struct try_result result;
+    wish->self = show;
+    if (!try_records(plan, cli->world, cli->signals, wish, &result, error) ||
+        (show->harvest && !harvest_write(show->harvest, error)))
+        return -1;
+    int status = result.tally.of[OUTCOME_REJECTED] ? 8 : 0;
+    if (cli_has(cli, OPTION_JSON))
+        print_json(cli, end_json(show, &result, status));
+    else if (!cli_has(cli, OPTION_QUIET))
+        end_text(show, &result);
+    if (show->harvest)
+        harvest_tell(show->harvest);
+    return status;
+}
+
 int command_try(struct cli *cli, GError **error)
 {
     auto_(plan) plan = NULL;
     auto_(arena) mem = arena_new(TRY_BYTES);
+    auto_(arena) kept = arena_new(TRY_BYTES);
     g_autoptr(GArray) changes = g_array_new(FALSE, FALSE, sizeof(struct diff_change));
+    g_autoptr(GArray) keys = g_array_new(FALSE, FALSE, sizeof(struct slice));
     struct try_wish wish = {.each = show_record};
-    struct try_result result;
-    if (!read_wish(cli, &wish, error) || !cli_plan_look(cli, &plan, error))
+    if (!read_wish(cli, &wish, keys, kept, error) || !cli_plan_look(cli, &plan, error))
         return -1;
     struct show show = {.cli = cli, .plan = plan, .mem = mem, .changes = changes};
     show.colour = isatty(STDOUT_FILENO) && cli->terminal && !cli_has(cli, OPTION_NO_COLOR);
-    wish.self = &show;
-    if (!try_records(plan, cli->world, cli->signals, &wish, &result, error))
+    if (cli_has(cli, OPTION_OUT) && !harvest_new(&show.harvest, cli, plan, error))
         return -1;
-    int status = result.tally.of[OUTCOME_REJECTED] ? 8 : 0;
-    if (cli_has(cli, OPTION_JSON))
-        print_json(cli, end_json(&show, &result, status));
-    else if (!cli_has(cli, OPTION_QUIET))
-        end_text(&show, &result);
+    int status = try_wished(cli, plan, &show, &wish, error);
+    harvest_free(show.harvest);
     return status;
 }

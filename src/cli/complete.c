@@ -143,6 +143,7 @@ static const struct {
     {"COMMAND", add_commands},
     {"DATASET", NULL},
     {"DIR", add_dirs},
+    {"FIELDS", NULL},
     {"FILE", add_files},
     {"HEX", NULL},
     {"KEY", add_keys},

@@ -118,6 +118,9 @@ static void print_end(struct cli *cli, const struct run_result *result)
     json_decref(said);
     if (result->run.tally.of[OUTCOME_REJECTED])
         fprintf(cli->out, "refused records: sluice quarantine list %s\n", result->run.name);
+    if (result->run.tally.of[OUTCOME_REJECTED] || (result->exit_status == 4 && result->report))
+        fprintf(cli->out, "fixtures of them: sluice try %s --keys-from %s -o FILE --mask FIELD,FIELD\n",
+                result->run.spec_path, result->run.name);
     fprintf(cli->out, "ledger head %s\n", hex_text(result->ledger_head, 32, head));
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "listing/listing.h"
+#include "record/text.h"
 #include "run/worker_state.h"
 #include "store/only.h"
 
@@ -24,7 +25,7 @@ struct trying {
     struct worker *worker;
     struct arena *mem;   /* of what was scanned */
     GArray *items;       /* of struct try_item */
-    GArray *states;      /* of struct record: of the key, in a source that is scanned */
+    GArray *states;      /* of struct record: of the keys, in a source that is scanned */
     struct arena *found; /* what they point to */
 };
 
@@ -304,33 +305,47 @@ static bool try_sample(struct trying *trying, GError **error)
     return parts->len ? try_parts(trying, parts, error) : walk(trying, &beginning, &n, error);
 }
 
-static bool not_found(const struct trying *trying, GError **error)
+static bool lacks(struct trying *trying, struct slice key, GError **error)
 {
     const struct spec *spec = trying->plan->spec;
-    return error_set(error, SLUICE_ERROR_NOT_FOUND, "%s: the key '%s' is not in %s, dataset '%s'", spec->path,
-                     trying->wish->key, spec->source.store, spec->source.dataset);
+    char quote[TEXT_QUOTE];
+    trying->ret->lacking++;
+    return trying->wish->may_lack ||
+           error_set(error, SLUICE_ERROR_NOT_FOUND, "%s: the key '%s' is not in %s, dataset '%s'", spec->path,
+                     text_quote(key, quote), spec->source.store, spec->source.dataset);
 }
 
-static bool try_read_key(struct trying *trying, GError **error)
+static bool try_read_keys(struct trying *trying, GError **error)
 {
-    struct record record = {.key = slice_of_text(trying->wish->key)};
     struct call call = {.ds = &trying->plan->source_ds, .mem = trying->mem};
-    if (!store_read(trying->source, &call, &record, 1, error))
-        return false;
-    return record.presence == RECORD_ABSENT ? not_found(trying, error) : try_record(trying, &record, error);
+    for (size_t i = 0; i < trying->wish->n_keys; i++) {
+        struct record record = {.key = trying->wish->keys[i]};
+        arena_reset(trying->mem);
+        if (!store_read(trying->source, &call, &record, 1, error) ||
+            !(record.presence == RECORD_ABSENT ? lacks(trying, record.key, error) : try_record(trying, &record, error)))
+            return false;
+    }
+    return true;
 }
 
 static bool keep_slice(struct trying *trying, struct slice *io, GError **error)
 {
     return arena_copy(trying->found, *io, io) ||
-           error_set(error, SLUICE_ERROR_TOO_BIG, "the states of the key '%s' do not fit into memory",
-                     trying->wish->key);
+           error_set(error, SLUICE_ERROR_TOO_BIG, "the states of the keys do not fit into memory");
+}
+
+static bool is_wished(const struct trying *trying, struct slice key)
+{
+    for (size_t i = 0; i < trying->wish->n_keys; i++)
+        if (slice_equal(trying->wish->keys[i], key))
+            return true;
+    return false;
 }
 
 static bool keep_state(struct trying *trying, const struct record *record, GError **error)
 {
     struct record kept = *record;
-    if (!slice_equal(record->key, slice_of_text(trying->wish->key)))
+    if (!is_wished(trying, record->key))
         return true;
     if (!keep_slice(trying, &kept.key, error) || !keep_slice(trying, &kept.raw, error))
         return false;
@@ -352,35 +367,37 @@ static struct version version_of_state(const struct trying *trying, const struct
     return version;
 }
 
-/* With `duplicates: newest` only the newest state of the key takes part; the later one of two that are as old. */
-static void keep_newest(struct trying *trying)
+/* The states of a key, in the order in which they were read. With `duplicates: newest` only the newest one takes part;
+ * the first of two that are as old. */
+static bool try_states(struct trying *trying, struct slice key, GError **error)
 {
-    guint newest = 0;
-    if (trying->plan->spec->source.duplicates != DUPLICATES_NEWEST || trying->states->len < 2)
-        return;
-    for (guint i = 1; i < trying->states->len; i++) {
-        const struct record *best = &g_array_index(trying->states, struct record, newest);
+    bool newest = trying->plan->spec->source.duplicates == DUPLICATES_NEWEST;
+    const struct record *best = NULL;
+    for (guint i = 0; i < trying->states->len; i++) {
         const struct record *state = &g_array_index(trying->states, struct record, i);
-        if (version_compare(version_of_state(trying, state), version_of_state(trying, best), 0) == VERSION_NEWER)
-            newest = i;
+        if (!slice_equal(state->key, key))
+            continue;
+        trying->ret->older_states |= newest && best;
+        if (!newest && !try_record(trying, state, error))
+            return false;
+        if (!best ||
+            version_compare(version_of_state(trying, state), version_of_state(trying, best), 0) == VERSION_NEWER)
+            best = state;
     }
-    g_array_index(trying->states, struct record, 0) = g_array_index(trying->states, struct record, newest);
-    g_array_set_size(trying->states, 1);
-    trying->ret->older_states = true;
+    if (!best)
+        return lacks(trying, key, error);
+    return !newest || try_record(trying, best, error);
 }
 
-/* Files have no keys of their own: all of it is read. */
-static bool try_scanned_key(struct trying *trying, GError **error)
+/* Files have no keys of their own: all of it is read, once. */
+static bool try_scanned_keys(struct trying *trying, GError **error)
 {
     struct stretch whole = {.most = UINT64_MAX, .take = keep_state};
     uint64_t n;
     if (!walk(trying, &whole, &n, error))
         return false;
-    if (trying->states->len == 0)
-        return not_found(trying, error);
-    keep_newest(trying);
-    for (guint i = 0; i < trying->states->len; i++)
-        if (!try_record(trying, &g_array_index(trying->states, struct record, i), error))
+    for (size_t i = 0; i < trying->wish->n_keys; i++)
+        if (!try_states(trying, trying->wish->keys[i], error))
             return false;
     return true;
 }
@@ -397,10 +414,10 @@ static bool try_all(struct trying *trying, GError **error)
 {
     if (!open_sessions(trying, error))
         return false;
-    if (!trying->wish->key)
+    if (!trying->wish->keys)
         return try_sample(trying, error);
-    return store_can(store_driver(trying->plan->source), CAN_READ) ? try_read_key(trying, error)
-                                                                   : try_scanned_key(trying, error);
+    return store_can(store_driver(trying->plan->source), CAN_READ) ? try_read_keys(trying, error)
+                                                                   : try_scanned_keys(trying, error);
 }
 
 bool try_records(const struct plan *plan, const struct world *world, const atomic_int *signals,

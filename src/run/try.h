@@ -31,7 +31,9 @@ struct try_record {
 };
 
 struct try_wish {
-    const char *key; /* NULL: a sample */
+    const struct slice *keys; /* NULL: a sample */
+    size_t n_keys;
+    bool may_lack;   /* keys that the source does not have are counted, and no error */
     uint64_t sample; /* 1 to TRY_SAMPLE_MAX */
     bool (*each)(void *self, const struct try_record *record, GError **error);
     void *self;
@@ -40,7 +42,8 @@ struct try_wish {
 struct try_result {
     struct tally tally; /* LISTED outcomes, and READ */
     bool spread;        /* the sample comes from all over the source, not from its beginning */
-    bool older_states;  /* of the key; left out by `duplicates` */
+    bool older_states;  /* of a key; left out by `duplicates` */
+    uint64_t lacking;   /* keys that the source does not have */
 };
 
 /* What decides, in a word: `in-place`, `fill`, `append`, or the conflict policy. */

@@ -388,7 +388,7 @@ def _(stand):
     stand.write("crash.yaml", LOAD + "transform: { lua: crash.lua }\n")
     stand.write("crash.lua", "function transform(doc) return doc.none.at.all end\n")
     for arguments, words, code in (
-            (["load.yaml"], "Either --key K, or --sample N", 2), (["load.yaml", "--key", "a", "--sample", "2"], "Either --key K", 2),
+            (["load.yaml"], "Either --key K, or --sample N", 2), (["load.yaml", "--sample", "2", "--mask", "a"], "name their file with -o", 2), (["load.yaml", "--key", "a", "--sample", "2"], "Either --key K", 2),
             (["load.yaml", "--sample", "0"], "a number from 1 to 100000", 2), (["load.yaml", "--sample", "100001"], "from 1 to 100000", 2),
             (["load.yaml", "--sample", "few"], "a number was expected", 2), (["load.yaml", "--key", ""], "a key was expected", 2),
             (["load.yaml", "--smaple", "2"], "did you mean '--sample'?", 2), ([], "usage: sluice try", 2),

@@ -196,4 +196,153 @@ def _(stand):
     same(kept[3]["text"].splitlines(), [json.dumps(line) for line in GREEN], "the fixtures of then")
 
 
+
+# --- fixtures of records
+
+PEOPLE = """
+sluice: 1
+name: people
+source: { store: "file:in", dataset: "*.ndjson", key: id }
+transform: { lua: people.lua, tests: made.ndjson }
+contract: people.contract.yaml
+target: { store: "rocksdb:live", dataset: people }
+protect: { rejects: 100% }
+"""
+
+PEOPLE_CONTRACT = """
+contract: 1
+name: people
+version: 1
+fields:
+  id: { type: string, required: true }
+  born: { type: datetime }
+  zip: { type: string, length: 5 }
+"""
+
+PEOPLE_LUA = """
+function transform(doc)
+  if doc.refuse then return ctx.reject(doc.name) end
+  doc.seen = true
+  return doc
+end
+""".replace("(doc)", "(doc, ctx)", 1)
+
+
+def people(stand, n=30):
+    for name, text in (("people.yaml", PEOPLE), ("people.contract.yaml", PEOPLE_CONTRACT), ("people.lua", PEOPLE_LUA)):
+        stand.write(name, text)
+    stand.write("in/p.ndjson", "".join(
+        '{"id":"u%03d","name":"Rosa %s-Íñigo %d","mail":"rosa%d@example.com","born":"1987-0%d-12T08:30:00.250Z","zip":"0%04d",'
+        '"balance":%d.50,"none":null,"list":[{"phone":"+49 30 %07d","n":%d}]%s}\n'
+        % (i, chr(65 + i % 3), i % 4, i % 4, 1 + i % 9, i, 1000 + i, i, i, ',"refuse":1' if i % 10 == 7 else "") for i in range(n)))
+
+
+def made(stand, name="made.ndjson"):
+    return [json.loads(line) for line in stand.read(name).splitlines()]
+
+
+@test("try -o: fixtures of records pass at once, none stands twice, and types that JSON does not tell are told")
+def _(stand):
+    people(stand)
+    done = stand.sluice("try", "people.yaml", "--sample", "30", "-o", "made.ndjson").ended(8)
+    among("30 fixtures added to made.ndjson", done.err)
+    stand.sluice("test", "people.yaml").ended(0)
+    same(len([line for line in made(stand) if "rejected" in line]), 3, "refused ones")
+    among("0 fixtures added to made.ndjson; 30 stood there already", stand.sluice("try", "people.yaml", "--sample", "30", "-o", "made.ndjson").ended(8).err)
+    same(len(made(stand)), 30, "lines")
+    stand.sluice("run", "people.yaml", "--yes").ended(8)
+    stand.write("live.yaml", PEOPLE.replace("name: people", "name: live").replace('store: "file:in", dataset: "*.ndjson", key: id',
+                'store: "rocksdb:live", dataset: people').replace("made.ndjson", "live.ndjson"))
+    stand.sluice("try", "live.yaml", "--sample", "5", "--json", "-o", "live.ndjson").ended(0).lines()
+    same([line["types"] for line in made(stand, "live.ndjson")], [{"born": "datetime"}] * 5, "types")
+    must(all(line["ctx"]["key"] == line["in"]["id"] for line in made(stand, "live.ndjson")), "keys")
+    stand.sluice("test", "live.yaml").ended(0)
+    stand.write("text", "not fixtures\n")
+    among("fixtures are added to a file of fixtures only", stand.sluice("try", "live.yaml", "--sample", "5", "-o", "text").ended(2).err)
+    same(stand.read("text"), "not fixtures\n", "the file")
+
+
+def shape(text):
+    return "".join("9" if c.isdigit() else "A" if c.isupper() else "a" if c.islower() else c for c in text)
+
+
+@test("try --mask: shape and type stay, equal values stay equal, nothing else changes, no value stays; each export has its own key")
+def _(stand):
+    people(stand)
+    fields = "name,mail,born,zip,balance,list.phone,none"
+    stand.sluice("try", "people.yaml", "--sample", "30", "-o", "plain.ndjson").ended(8)
+    stand.sluice("try", "people.yaml", "--sample", "30", "-o", "made.ndjson", "--mask", fields).ended(8)
+    stand.sluice("test", "people.yaml").ended(0)
+    plain, masked = made(stand, "plain.ndjson"), made(stand)
+    same(len(masked), 30, "fixtures")
+    maps = {}
+    for before, after in zip(plain, masked):
+        a, b = before["in"], after["in"]
+        same(list(a), list(b), "fields")
+        same((a["id"], a["none"], a["list"][0]["n"]), (b["id"], b["none"], b["list"][0]["n"]), "what is not masked")
+        for field in ("name", "mail", "zip", "born"):
+            same(shape(b[field]), shape(a[field]), field)
+            must(a[field] != b[field], field, "stays")
+            same(maps.setdefault((field, a[field]), b[field]), b[field], "equal values")
+        same(b["born"][:4], "1987", "the year")
+        same((len(str(int(b["balance"]))), b["balance"] != a["balance"]), (4, True), "balance")
+        same(shape(b["list"][0]["phone"]), shape(a["list"][0]["phone"]), "phone")
+        same({k for k in after}, {k for k in before}, "what comes of it")
+        if "rejected" in after:
+            same(after["rejected"], b["name"], "the reason of the masked record")
+    text = stand.read("made.ndjson")
+    for before in plain:
+        for secret in (before["in"]["name"], before["in"]["mail"], before["in"]["list"][0]["phone"], before["in"]["born"]):
+            must(secret not in text, secret, "stands in the file")
+    stand.sluice("try", "people.yaml", "--sample", "30", "-o", "other.ndjson", "--mask", fields).ended(8)
+    must(made(stand, "other.ndjson") != masked, "two exports have one key")
+
+
+@test("try --mask: a name that no record has, keys that hold what is masked, and outcomes that masking changes")
+def _(stand):
+    files(stand)
+    stand.put("items", ['user:ann\t{"id":"ann","tier":"gol"}', 'user:bob\t{"id":"bob","tier":"silv"}'])
+    done = stand.sluice("try", "fix.yaml", "--sample", "9", "-o", "made.ndjson", "--mask", "id,teir").ended(2)
+    among("none of the records has the field 'teir'; nothing was written", done.err)
+    must(not stand.path("made.ndjson").exists(), "it was written")
+    stand.sluice("try", "fix.yaml", "--sample", "9", "-o", "made.ndjson", "--mask", "id").ended(0)
+    for line in made(stand):
+        must(line["ctx"]["key"] == "user:" + line["in"]["id"] and line["in"]["id"] not in ("ann", "bob"), line)
+    done = stand.sluice("try", "fix.yaml", "--sample", "9", "-o", "tier.ndjson", "--mask", "tier,ctx.key").ended(0)
+    among("masking changes what comes of 2 of them", done.err)
+    for line in made(stand, "tier.ndjson"):
+        must("rejected" in line and shape(line["ctx"]["key"]) == "aaaa:aaa" and not line["ctx"]["key"].startswith("user"), line)
+    stand.write("fix.yaml", SPEC.replace("fix.tests", "tier"))
+    stand.sluice("test", "fix.yaml").ended(0)
+    among("--mask: the path", stand.sluice("try", "fix.yaml", "--sample", "9", "-o", "m", "--mask", "a..b").ended(2).err)
+
+
+@test("a run that refused records prints the command that makes fixtures of them, and it works; so does one whose gate failed")
+def _(stand):
+    people(stand)
+    stand.sluice("try", "people.yaml", "--sample", "1", "-o", "made.ndjson").ended(0)
+    stand.path("made.ndjson").unlink()
+    stand.write("made.ndjson", "")
+    out = stand.sluice("run", "people.yaml", "--yes").ended(8).out
+    command = next(line for line in out.splitlines() if line.startswith("fixtures of them: sluice ")).split()[4:]
+    command = [{"FILE": "made.ndjson", "FIELD,FIELD": "name,mail"}.get(word, word) for word in command]
+    done = stand.sluice(*command).ended(8)
+    among("3 fixtures added to made.ndjson", done.err)
+    must(all("rejected" in line and line["in"]["refuse"] == 1 for line in made(stand)), made(stand))
+    stand.sluice("test", "people.yaml").ended(0)
+    stand.write("people.lua", PEOPLE_LUA.replace("doc.refuse then", "false then"))
+    among("expected rejected with rejected", stand.sluice("test", "people.yaml").ended(4).out)
+    same(len(stand.sluice("try", "people.yaml", "--keys-from", "people.1", "--json").ended(0).lines()), 4, "the records of the run")
+    stand.put("people", ["u001\t-", "u002\t-"])
+    stand.write("people.lua", PEOPLE_LUA)
+    stand.sluice("verify", "people.1", "--full").ended(4)
+    found = stand.sluice("try", "people.yaml", "--keys-from", "people.1", "--json").ended(8).lines()
+    keys = {line["key"] for line in found[:-1]}
+    same(keys, {"u007", "u017", "u027", "u001", "u002"}, "refused, and found different")
+    same(len(stand.sluice("try", "people.yaml", "--keys-from", "people.1", "--sample", "2", "--json").ended(8).lines()), 3, "the first two")
+    stand.path("in/p.ndjson").write_text("".join(stand.read("in/p.ndjson").splitlines(True)[:20]))
+    among("1 of the keys are not in the source any more", stand.sluice("try", "people.yaml", "--keys-from", "people.1").ended(8).out)
+    stand.sluice("try", "people.yaml", "--keys-from", "nobody.1").ended(9)
+
+
 run_all()
