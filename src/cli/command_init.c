@@ -13,27 +13,45 @@ static const struct {
 #undef TEMPLATE_FILE
 };
 
-#define STARTER_FILES 3
+#define STARTER_FILES 4
 
-/* Its files stand in templates/, the spec first. `lives`: it is about a live dataset, which made-up customers have to
- * be put into first. */
+/* What puts made-up records where the spec looks for them. */
+static const char *const MADE_ARCHIVE[] = {"mkdir -p archive",
+                                           "sluice gen customers --records 20000 --out archive/customers.ndjson", NULL};
+static const char *const MADE_LIVE[] = {
+    "mkdir -p archive", "sluice gen customers --records 20000 --out archive/customers.ndjson",
+    "sluice init --template rehydrate --quiet", "sluice run rehydrate.yaml --yes", NULL};
+static const char *const MADE_EVENTS[] = {"mkdir -p archive",
+                                          "sluice gen events --records 20000 --out archive/events.ndjson", NULL};
+
+/* Its files stand in templates/, the spec first. */
 struct starter {
     const char *name, *words;
     const char *files[STARTER_FILES];
-    bool lives;
+    const char *const *made_up;
 };
 
 static const struct starter STARTERS[] = {
-    {"repair", "mend the records of a live dataset", {"repair.yaml", "repair.lua", "customer.contract.yaml"}, true},
+    {"repair",
+     "mend the records of a live dataset",
+     {"repair.yaml", "repair.lua", "repair.tests.ndjson", "customer.contract.yaml"},
+     MADE_LIVE},
+    {"recompute",
+     "derive records anew from an archive of events",
+     {"recompute.yaml", "recompute.lua", "recompute.tests.ndjson", "fee.contract.yaml"},
+     MADE_EVENTS},
     {"migrate",
      "from one dataset to another, into another shape",
-     {"migrate.yaml", "migrate.lua", "customer-flat.contract.yaml"},
-     true},
+     {"migrate.yaml", "migrate.lua", "migrate.tests.ndjson", "customer-flat.contract.yaml"},
+     MADE_LIVE},
     {"rehydrate",
      "fill a lost dataset from an archive",
-     {"rehydrate.yaml", "rehydrate.lua", "archive.contract.yaml"},
-     false},
-    {"gap", "put back what a stretch of time has lost", {"gap.yaml", "gap.lua", "gap.contract.yaml"}, true},
+     {"rehydrate.yaml", "rehydrate.lua", "rehydrate.tests.ndjson", "archive.contract.yaml"},
+     MADE_ARCHIVE},
+    {"gap",
+     "put back what a stretch of time has lost",
+     {"gap.yaml", "gap.lua", "gap.tests.ndjson", "gap.contract.yaml"},
+     MADE_LIVE},
 };
 
 const char *starter_name(size_t i)
@@ -119,26 +137,24 @@ static void add_command(json_t *list, const char *format, const char *spec)
     json_array_append_new(list, json_string(command));
 }
 
-static json_t *commands_of(const char *const *lines, size_t n, const char *spec)
+static json_t *commands_of(const char *const *lines, const char *spec)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; lines[i]; i++)
         add_command(list, lines[i], spec);
     return list;
 }
 
 static json_t *made_up_commands(const struct starter *starter)
 {
-    static const char *const LINES[] = {"mkdir -p archive",
-                                        "sluice gen customers --records 20000 --out archive/customers.ndjson",
-                                        "sluice init --template rehydrate --quiet", "sluice run rehydrate.yaml --yes"};
-    return commands_of(LINES, starter->lives ? G_N_ELEMENTS(LINES) : 2, "");
+    return commands_of(starter->made_up, "");
 }
 
 static json_t *next_commands(const struct starter *starter)
 {
-    static const char *const LINES[] = {"sluice doctor SPEC", "sluice try SPEC --sample 20", "sluice run SPEC"};
-    return commands_of(LINES, G_N_ELEMENTS(LINES), starter->files[0]);
+    static const char *const LINES[] = {"sluice test SPEC", "sluice doctor SPEC", "sluice try SPEC --sample 20",
+                                        "sluice plan SPEC", "sluice run SPEC",    NULL};
+    return commands_of(LINES, starter->files[0]);
 }
 
 static void put_commands(struct cli *cli, const char *head, json_t *commands)
@@ -156,7 +172,7 @@ static void print_text(struct cli *cli, const char *dir, const struct starter *s
         fprintf(cli->out, "wrote %s%s%s\n", here ? "" : dir, here ? "" : "/", starter->files[i]);
     if (!here)
         fprintf(cli->out, "\nthe commands below are for that folder:\n    cd %s\n", dir);
-    put_commands(cli, "on made-up customers first:", made_up_commands(starter));
+    put_commands(cli, "on made-up records first:", made_up_commands(starter));
     g_autofree char *head = g_strdup_printf("then, and on your own records once %s names them:", starter->files[0]);
     put_commands(cli, head, next_commands(starter));
     fprintf(cli->out, "\n`sluice explain KEY` says what a key of the spec or the contract means.\n");

@@ -2,9 +2,9 @@
  * of it, DOCUMENT (one, on one line) or LINES (an object a line; where the command drives a run, the last says how it
  * ended). */
 /* clang-format off */
-COMMAND(init,       "[DIR]",         0, 1, "write a commented starter spec, its contract and its transform",
-        "Replaces nothing: where one of the files is there, none is written. It prints what to do next, on made-up customers\n"
-        "first and then on your own records.",
+COMMAND(init,       "[DIR]",         0, 1, "write a commented starter spec, its contract, its transform and fixtures of it",
+        "Replaces nothing: where one of the files is there, none is written. It prints what to do next, on made-up records\n"
+        "first and then on your own.",
         DOCUMENT, OPTION_TEMPLATE, OPTION_SCHEMA)
 COMMAND(doctor,     "SPEC",          1, 1, "look at everything that a run needs, before it; writes nothing",
         "A line a check: ok, warn or fail, and what to do. Ends with 0 where nothing fails, else with the first failure's code:\n"

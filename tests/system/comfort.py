@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from stand import among, must, run_all, same, test
 
@@ -406,10 +406,11 @@ def _(stand):
 
 # --- init
 
-TEMPLATES = {"repair": ["repair.yaml", "repair.lua", "customer.contract.yaml"],
-             "migrate": ["migrate.yaml", "migrate.lua", "customer-flat.contract.yaml"],
-             "rehydrate": ["rehydrate.yaml", "rehydrate.lua", "archive.contract.yaml"],
-             "gap": ["gap.yaml", "gap.lua", "gap.contract.yaml"]}
+TEMPLATES = {"repair": ["repair.yaml", "repair.lua", "repair.tests.ndjson", "customer.contract.yaml"],
+             "recompute": ["recompute.yaml", "recompute.lua", "recompute.tests.ndjson", "fee.contract.yaml"],
+             "migrate": ["migrate.yaml", "migrate.lua", "migrate.tests.ndjson", "customer-flat.contract.yaml"],
+             "rehydrate": ["rehydrate.yaml", "rehydrate.lua", "rehydrate.tests.ndjson", "archive.contract.yaml"],
+             "gap": ["gap.yaml", "gap.lua", "gap.tests.ndjson", "gap.contract.yaml"]}
 
 
 def shell(stand, command, folder):
@@ -430,8 +431,14 @@ def made_up(stand, template):
 
 
 def finish(stand, template, commands):
+    """What is printed as the next steps, in their order; all but try and run end with 0."""
+    same([command.split()[1] for command in commands], ["test", "doctor", "try", "plan", "run"], "the next steps")
     for command in commands:
-        shell(stand, command + (" --yes" if " run " in command else ""), template).ended(0, 8)
+        may = (0, 8) if command.split()[1] in ("try", "run") else (0,)
+        done = shell(stand, command + (" --yes" if " run " in command else ""), template).ended(*may)
+        if " doctor " in command:
+            must(not any(line.startswith("fail") for line in done.out.splitlines()), done.out)
+            among(" all green", done.out)
     name = re.search("^name: (.*)$", stand.read(f"{template}/{TEMPLATES[template][0]}"), re.MULTILINE)[1]
     status = shell(stand, f"sluice status {name} --json", template).ended(0).json()
     same(status["state"], "done", template)
@@ -484,6 +491,33 @@ def _(stand):
     wanted = {key: record for key, record in newest.items() if record["active"]}
     must(any(row["fault"] == "older-state" for row in faults) and len(wanted) > 17000, len(wanted))
     same(customers(stand, "rehydrate"), wanted, "what stands there")
+
+
+@test("init: the recomputation's commands derive every fee of the range anew, over a wrong one too, and no other")
+def _(stand):
+    commands, _ = made_up(stand, "recompute")
+    finish(stand, "recompute", commands)
+    rates = {"EUR": "0.012", "USD": "0.019", "GBP": "0.015", "CHF": "0.015", "JPY": "0.021"}
+    newest = {}
+    for line in stand.path("recompute/archive/events.ndjson").read_bytes().splitlines():
+        try:
+            event = json.loads(line, parse_float=Decimal)
+        except ValueError:
+            continue
+        if "event" in event and event["received_at"] >= newest.get(event["event"], {"received_at": ""})["received_at"]:
+            newest[event["event"]] = event
+    wanted = {}
+    for key, event in newest.items():
+        money = event.get("money", event)
+        if event["kind"] == "payment" and "2026-06-15" <= event["received_at"] < "2026-07-01" and money["amount"] != "n/a":
+            wanted[key] = (money["amount"] * Decimal(rates[money["currency"]])).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+    fees = stand.documents("fees", "rocksdb:recompute/live")
+    same({key: Decimal(str(row["fee"])) for key, row in fees.items()}, wanted, "the fees")
+    must(len(wanted) > 8000, len(wanted))
+    one = next(iter(wanted))
+    stand.put("fees", [f"{one}\t{json.dumps(dict(fees[one], fee=1))}"], "rocksdb:recompute/live")
+    shell(stand, "sluice run recompute.yaml --yes", "recompute").ended(0, 8)
+    same(Decimal(str(stand.documents("fees", "rocksdb:recompute/live")[one]["fee"])), wanted[one], "what was derived wrongly")
 
 
 @test("init: the migration's commands bring every record over, in its new shape, and leave the old dataset as it is")
@@ -549,7 +583,7 @@ def _(stand):
 @test("init: what it prints is what it wrote and what to do next; --quiet prints nothing")
 def _(stand):
     out = stand.sluice("init", "a/b", "--template", "gap").ended(0).out
-    among(["wrote a/b/gap.yaml\n", "cd a/b\n", "sluice gen customers", "sluice doctor gap.yaml\n", "sluice try gap.yaml --sample 20\n", "sluice run gap.yaml\n"], out)
+    among(["wrote a/b/gap.yaml\n", "cd a/b\n", "sluice gen customers", "sluice test gap.yaml\n", "sluice doctor gap.yaml\n", "sluice try gap.yaml --sample 20\n", "sluice run gap.yaml\n"], out)
     same(stand.sluice("init", "c", "--quiet").ended(0).out, "", "standard output")
 
 

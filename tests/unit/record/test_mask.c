@@ -122,7 +122,8 @@ static void what_is_not_masked_keeps_its_bytes(void **state)
 
 static void types_that_json_does_not_tell_come_back(void **state)
 {
-    static const char *const WANTED[] = {"datetime", "double", NULL, NULL, "decimal", "binary", "uuid", NULL, NULL, NULL};
+    static const char *const WANTED[] = {"datetime", "double", NULL, NULL, "decimal",
+                                         "binary",   "uuid",   NULL, NULL, NULL};
     bson_t document = BSON_INITIALIZER;
     bson_iter_t at;
     fill(&document);
