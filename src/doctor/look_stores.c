@@ -158,6 +158,8 @@ static void put_memory(GString *into, const struct node_health *health)
 static bool remark_health(struct session *session, const struct call *call, GArray *into, GError **error)
 {
     g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(struct node_health));
+    if (!store_can(session_driver(session), CAN_HEALTH))
+        return true;
     if (!store_health(session, call, nodes, error))
         return false;
     for (guint i = 0; i < nodes->len; i++) {

@@ -14,4 +14,5 @@ ROW(LOCK,     "lock",     driver->write && driver->write->lock && driver->write-
 ROW(SINK,     "sink",     driver->sink && driver->sink->write_durable && driver->sink->publish_durable && driver->sink->published && driver->sink->bounds && driver->sink->drop,
                                                                                         "be written as new files")
 ROW(BIG,      "big",      driver->big && driver->big->stands_for && driver->big->copies, "copy values too big to be held whole, from one such store to another")
+ROW(HEALTH,   "health",   driver->health,                                               "say how each of its servers feels: round trip, load, memory, replicas")
 /* clang-format on */
