@@ -69,6 +69,9 @@ bool part_state_may(enum part_state from, enum part_state to); /* by catalog_par
 
 /* Partitions from here on are those of a rollback, "back". (undo/undo.h: UNDO_ROLLBACK_PART; not visible from here.) */
 #define CATALOG_BACK_PART UINT32_C(0x80000000)
+/* … and from here on those of the promotion of a shadow. (undo/undo.h: UNDO_PROMOTION_PART.) */
+#define CATALOG_PROMOTION_PART UINT32_C(0xc0000000)
+enum parts_kind { PARTS_FORWARD, PARTS_BACK, PARTS_PROMOTION, PARTS_KIND_COUNT };
 
 /* --- runs -------------------------------------------------------------------------------------------------------- */
 
@@ -78,7 +81,7 @@ struct plan_digests {
 };
 
 struct part_new {
-    uint32_t part; /* 0 … n-1; rollback: from CATALOG_BACK_PART on */
+    uint32_t part; /* 0 … n-1; of rollback and promotion: from their numbers on */
     uint32_t stage;
     struct slice bounds; /* the driver's, or empty where a listing tells */
     uint64_t records;    /* listed keys, or an estimate */
@@ -129,7 +132,7 @@ struct run_row {
     int64_t limited_ms;               /* when its writes last waited for protect.rate.max; 0: never */
     int64_t worked_ms;                /* how long its workers were at work on the stages */
     uint64_t parts[PART_STATE_COUNT]; /* forward partitions by state */
-    uint64_t back_parts[PART_STATE_COUNT];
+    uint64_t back_parts[PART_STATE_COUNT], promotion_parts[PART_STATE_COUNT];
 };
 
 /* Freezes a plan as run NAME.N with its stages and partitions, in one transaction with ledger entry `planned`. */
@@ -246,8 +249,8 @@ struct grant {
 };
 struct grant_wish {
     int64_t run;
-    uint32_t stage;    /* UINT32_MAX: any */
-    bool back;         /* partitions of a rollback */
+    uint32_t stage; /* UINT32_MAX: any */
+    enum parts_kind kind;
     bool only_resumed; /* pass over partitions that were never granted: for settling what dead holders left */
     bool anew;         /* `part`, which this holder has, once more in a new lane */
     uint32_t part;
@@ -295,7 +298,7 @@ bool catalog_part_writes(struct catalog *catalog, int64_t run, const uint32_t *p
 struct parts_of {
     int64_t run;
     uint32_t stage; /* UINT32_MAX: of the whole run */
-    bool back;
+    enum parts_kind kind;
 };
 /* In order. */
 bool catalog_parts(struct catalog *catalog, const struct parts_of *of, struct arena *mem, struct part_row **ret,
@@ -304,7 +307,7 @@ bool catalog_parts(struct catalog *catalog, const struct parts_of *of, struct ar
  * of which the move is no PART_MOVE row, and then none has moved. */
 bool catalog_parts_move(struct catalog *catalog, int64_t run, const uint32_t *parts, size_t n, enum part_state to,
                         GError **error);
-/* Adds the partitions of a rollback. Replaces none: refused where they exist already. */
+/* Adds the partitions of a rollback or a promotion. Replaces none: refused where they exist already. */
 bool catalog_parts_add(struct catalog *catalog, int64_t run, const struct part_new *parts, size_t n, GError **error);
 
 /* --- gates: approvals, and limits set on the way ------------------------------------------------------------------ */

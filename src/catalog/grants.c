@@ -10,7 +10,7 @@ static bool grant_choose(struct catalog *catalog, const struct grant_wish *wish,
     bool row;
     auto_(query) query = query_of(catalog->db, wish->only_resumed ? SQL_GRANT_LEFT : SQL_GRANT_FIRST);
     query_put_i64(query, wish->run);
-    parts_range_put(query, wish->stage, wish->back);
+    parts_range_put(query, wish->stage, wish->kind);
     query_put_text(query, wish->holder);
     if (!query_row(query, &row, error))
         return false;

@@ -69,7 +69,7 @@ bool run_move_within(struct catalog *catalog, const struct run_move *move, GErro
 bool ledger_add(struct catalog *catalog, const struct ledger_entry *entry, GError **error);
 
 /* Stage (UINT32_MAX: NULL), and the first and last number of its kind of partitions: three parameters. */
-void parts_range_put(struct query *query, uint32_t stage, bool back);
+void parts_range_put(struct query *query, uint32_t stage, enum parts_kind kind);
 void parts_columns(struct query *query, struct arena *mem, struct part_row *part);
 bool parts_insert(struct catalog *catalog, int64_t run, const struct part_new *part, GError **error);
 

@@ -7,6 +7,9 @@
 
 /* Row n brings a database of schema n to schema n + 1. A row that has been released is never changed. docs/formats/
  * catalog.md says what the tables are for; times are milliseconds since 1970 UTC, digests are blobs. */
+#define KIND_NOW  "((new.part >= 2147483648) + (new.part >= 3221225472))"
+#define KIND_THEN "((old.part >= 2147483648) + (old.part >= 3221225472))"
+
 static const char *const MIGRATIONS[] = {
     /* 1: runs, their plans, stages, partitions, checkpoints; wishes, reports; the ledger. */
     /* The one row says which home this is. */
@@ -180,6 +183,27 @@ static const char *const MIGRATIONS[] = {
     "ALTER TABLE run_total ADD COLUMN worked_ms INTEGER NOT NULL DEFAULT 0;"
     "CREATE TABLE told ("
     " run INTEGER NOT NULL REFERENCES run (id), what TEXT NOT NULL, PRIMARY KEY (run, what)) STRICT, WITHOUT ROWID;",
+    /* 8: what became of the keys of a shadow. Partitions of a promotion are numbered from 3221225472 on, and are
+     * counted with a `back` of 2. */
+    "DROP TRIGGER part_count_more; DROP TRIGGER part_count_move; DROP TRIGGER part_count_fewer;"
+    "CREATE TRIGGER part_count_more AFTER INSERT ON part BEGIN"
+    " INSERT INTO part_count VALUES (new.run, new.stage, " KIND_NOW ", new.state, 1)"
+    "  ON CONFLICT DO UPDATE SET n = n + 1;"
+    "END;"
+    "CREATE TRIGGER part_count_move AFTER UPDATE OF state, stage ON part BEGIN"
+    " UPDATE part_count SET n = n - 1"
+    "  WHERE run = old.run AND stage = old.stage AND back = " KIND_THEN " AND state = old.state;"
+    " INSERT INTO part_count VALUES (new.run, new.stage, " KIND_NOW ", new.state, 1)"
+    "  ON CONFLICT DO UPDATE SET n = n + 1;"
+    "END;"
+    "CREATE TRIGGER part_count_fewer AFTER DELETE ON part BEGIN"
+    " UPDATE part_count SET n = n - 1"
+    "  WHERE run = old.run AND stage = old.stage AND back = " KIND_THEN " AND state = old.state;"
+    "END;"
+    "ALTER TABLE run_total ADD COLUMN n_promoted INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE run_total ADD COLUMN n_passed_over INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE checkpoint ADD COLUMN n_promoted INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE checkpoint ADD COLUMN n_passed_over INTEGER NOT NULL DEFAULT 0;",
 };
 
 int migrations_known(void)

@@ -154,14 +154,19 @@ void parts_columns(struct query *query, struct arena *mem, struct part_row *part
     part->bounds = query_bytes(query, mem);
 }
 
-void parts_range_put(struct query *query, uint32_t stage, bool back)
+void parts_range_put(struct query *query, uint32_t stage, enum parts_kind kind)
 {
+    static const uint32_t FIRST[PARTS_KIND_COUNT] = {
+        [PARTS_BACK] = CATALOG_BACK_PART, [PARTS_PROMOTION] = CATALOG_PROMOTION_PART};
+    static const uint32_t LAST[PARTS_KIND_COUNT] = {[PARTS_FORWARD] = CATALOG_BACK_PART - 1,
+                                                    [PARTS_BACK] = CATALOG_PROMOTION_PART - 1,
+                                                    [PARTS_PROMOTION] = UINT32_MAX};
     if (stage == UINT32_MAX)
         query_put_null(query);
     else
         query_put_i64(query, stage);
-    query_put_i64(query, back ? CATALOG_BACK_PART : 0);
-    query_put_i64(query, back ? UINT32_MAX : CATALOG_BACK_PART - 1);
+    query_put_i64(query, FIRST[kind]);
+    query_put_i64(query, LAST[kind]);
 }
 
 bool catalog_parts(struct catalog *catalog, const struct parts_of *of, struct arena *mem, struct part_row **ret,
@@ -171,7 +176,7 @@ bool catalog_parts(struct catalog *catalog, const struct parts_of *of, struct ar
     struct rows parts = {.size = sizeof(struct part_row)};
     auto_(query) query = query_of(catalog->db, SQL_PARTS);
     query_put_i64(query, of->run);
-    parts_range_put(query, of->stage, of->back);
+    parts_range_put(query, of->stage, of->kind);
     while ((ok = query_row(query, &row, error)) && row) {
         struct part_row *part = rows_add(&parts, mem, error);
         if (!part)

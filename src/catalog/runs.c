@@ -39,9 +39,10 @@ static bool run_counts(struct catalog *catalog, struct run_row *run, GError **er
     query_put_i64(query, run->id);
     while ((ok = query_row(query, &row, error)) && row) {
         query_u32(query); /* the stage */
-        bool back = query_i64(query) != 0;
+        uint64_t *of_kind[PARTS_KIND_COUNT] = {run->parts, run->back_parts, run->promotion_parts};
+        uint32_t kind = query_u32(query);
         enum part_state state = part_state_get(query);
-        *(back ? &run->back_parts[state] : &run->parts[state]) += query_u64(query);
+        of_kind[kind < PARTS_KIND_COUNT ? kind : PARTS_BACK][state] += query_u64(query);
         if (!query_ok(query, error))
             return false;
     }

@@ -8,7 +8,7 @@
     COLUMN("n_filtered") ", " COLUMN("n_deleted") ", " COLUMN("n_gone") ", " COLUMN("n_in_doubt") ", "                 \
     COLUMN("n_listed") ", " COLUMN("n_read") ", " COLUMN("n_emitted") ", " COLUMN("n_retried") ", "                    \
     COLUMN("n_duplicates") ", " COLUMN("n_appeared") ", " COLUMN("n_restored") ", " COLUMN("n_left") ", "      \
-    COLUMN("n_expired") ", " COLUMN("n_removed")
+    COLUMN("n_expired") ", " COLUMN("n_removed") ", " COLUMN("n_promoted") ", " COLUMN("n_passed_over")
 #define CATALOG_NAME(name) name
 #define CATALOG_MARK(name) "?"
 #define CATALOG_PLUS(name) name " = " name " + ?"

@@ -194,6 +194,7 @@ int command_cat(struct cli *cli, GError **error);
 bool cat_fences(struct cli *cli, GError **error); /* of --fences */
 int command_pause(struct cli *cli, GError **error);
 int command_resume(struct cli *cli, GError **error);
+int command_promote(struct cli *cli, GError **error);
 int command_abort(struct cli *cli, GError **error);
 int command_approve(struct cli *cli, GError **error);
 int command_deny(struct cli *cli, GError **error);

@@ -67,8 +67,8 @@ static bool give_part(struct fences *fences, const struct run_row *run, const st
 
 static bool give_run(struct fences *fences, const struct run_row *run, GError **error)
 {
-    for (int back = 0; back < 2; back++) {
-        struct parts_of of = {.run = run->id, .stage = UINT32_MAX, .back = back};
+    for (enum parts_kind kind = 0; kind < PARTS_KIND_COUNT; kind++) {
+        struct parts_of of = {.run = run->id, .stage = UINT32_MAX, .kind = kind};
         struct part_row *rows;
         size_t n;
         if (!catalog_parts(fences->catalog, &of, fences->mem, &rows, &n, error))

@@ -66,6 +66,11 @@ COMMAND(set,        "RUN KEY=VALUE", 2, 2, "change a limit of a run, also while 
         "protect.rate.max, protect.errors, protect.rejects, protect.kept_live; workers (from the next stage on). Recorded;\n"
         "the plan stays as it is.",
         DOCUMENT, OPTION_REASON)
+COMMAND(promote,    "RUN",           1, 1, "make the shadow of a run live, once its gates have passed",
+        "Key by key, paced and journalled like any write: it can be killed, resumed and repeated, and `sluice rollback` takes\n"
+        "it back. What the application has written, deleted or let expire since is left to the policy of the spec, and listed\n"
+        "where that keeps it. Until it ends readers see old and new records side by side.",
+        LINES, OPTION_REASON, OPTION_YES, OPTION_DRY_RUN, OPTION_FORCE_UNLOCK)
 COMMAND(abort,      "RUN…",          1, 1000, "end a run; what it wrote stands",
         "It can still be taken back afterwards, with `sluice rollback`.", LINES, OPTION_REASON, OPTION_FORCE_UNLOCK)
 COMMAND(rollback,   "RUN",           1, 1, "take a run back, exactly",

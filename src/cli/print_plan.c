@@ -20,7 +20,8 @@ const char *print_decided(const struct plan *plan, const char *key)
     if (strcmp(key, "target.write") == 0)
         return plan->sink ? "append" : WRITES[plan->write];
     if (strcmp(key, "target.conflict") == 0)
-        return plan->same_dataset ? "none: source and target are the same dataset" : try_policy(plan);
+        return plan->same_dataset && plan->write != WRITE_SHADOW ? "none: source and target are the same dataset"
+                                                                 : try_policy(plan);
     if (strcmp(key, "partitions.size") == 0 && plan->spec->partition_count)
         return "none: partitions.count says how many there are";
     return strcmp(key, "source.duplicates") == 0 ? DUPLICATES[plan->spec->source.duplicates] : NULL;
@@ -250,6 +251,12 @@ static void put_head(struct cli *cli, FILE *out, const struct plan *plan)
     fprintf(out, "  target      %s %s%s\n  decides     %s\n  home        %s\n", spec->target.store,
             spec->target.dataset, plan->same_dataset ? " (the same dataset: read, mended, written back)" : "",
             try_policy(plan), cli->home);
+    if (plan->write == WRITE_SHADOW)
+        fputs("  writes      a shadow beside the target; `sluice promote RUN` makes it live, record by record: readers "
+              "see old "
+              "and new\n"
+              "              side by side until that ends, and the target needs room for both\n",
+              out);
     if (spec->transform.lua)
         fprintf(out, "  transform   %s%s\n", spec->transform.lua,
                 spec->transform.idempotent ? "" : " (not idempotent: it is applied once)");

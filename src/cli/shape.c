@@ -93,7 +93,9 @@ static bool is_back(const struct run_row *run)
 
 uint64_t shape_done(const struct run_row *run)
 {
-    return tally_sum(&run->tally, is_back(run) ? OUTCOME_KIND_BACK : OUTCOME_KIND_LISTED);
+    if (is_back(run))
+        return tally_sum(&run->tally, OUTCOME_KIND_BACK);
+    return tally_sum(&run->tally, run->state == RUN_PROMOTING ? OUTCOME_KIND_PROMOTED : OUTCOME_KIND_LISTED);
 }
 
 /* Since the run began; nothing where nothing moves. */
@@ -160,6 +162,7 @@ json_t *shape_status(const struct run_row *run)
     json_object_set_new(status, "stages", json_array());
     json_object_set_new(status, "partitions", parts_json(run->parts));
     json_object_set_new(status, "back_partitions", parts_json(run->back_parts));
+    json_object_set_new(status, "promotion_partitions", parts_json(run->promotion_parts));
     json_object_set_new(status, "records", tally_json(&run->tally));
     json_object_set_new(
         status, "bytes",

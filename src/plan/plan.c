@@ -126,8 +126,8 @@ static void may_be_in_pieces(struct plan *plan)
     plan->target_ds.in_pieces = driver && driver->big && !plan->same_dataset && driver->big->copies(&plan->target_ds);
     if (plan->source)
         plan->source_ds.in_pieces = plan->target_ds.in_pieces && store_driver(plan->source) == driver &&
-                                    driver->big->copies(&plan->source_ds) && !recipe_has_transform(plan->recipe) &&
-                                    !recipe_contract(plan->recipe);
+                                    driver->big->copies(&plan->source_ds) && plan->write != WRITE_SHADOW &&
+                                    !recipe_has_transform(plan->recipe) && !recipe_contract(plan->recipe);
 }
 
 /* Asked before anything is opened. */
@@ -183,7 +183,26 @@ static bool check_target(const struct plan *plan, GError **error)
 {
     const struct store_driver *driver = plan->target_driver;
     g_autofree char *words = g_strdup_printf("%s can only be read (driver %s)", plan->spec->target.store, driver->name);
-    return driver->write || driver->sink || refuse(plan, "target.store", SLUICE_ERROR_SPEC, words, error);
+    g_autofree char *no_shadow =
+        g_strdup_printf("a store of driver '%s' can keep no shadow; `sluice stores` shows which "
+                        "can: leave it out",
+                        driver->name);
+    if (!driver->write && !driver->sink)
+        return refuse(plan, "target.store", SLUICE_ERROR_SPEC, words, error);
+    return plan->spec->target.write != WRITE_SHADOW || store_can(driver, CAN_SHADOW) ||
+           refuse(plan, "target.write", SLUICE_ERROR_SPEC, no_shadow, error);
+}
+
+struct dataset plan_written_ds(const struct plan *plan)
+{
+    struct dataset ds = plan->target_ds;
+    ds.shadow = plan->write == WRITE_SHADOW ? plan->uid : NULL;
+    return ds;
+}
+
+bool plan_is_one_piece(const struct plan *plan)
+{
+    return plan->sink || plan->write == WRITE_SHADOW;
 }
 
 static void decide_defaults(struct plan *plan)
@@ -228,7 +247,7 @@ static bool check_same(const struct plan *plan, const struct store_info *source,
     if (plan->same_dataset && plan->write == WRITE_FILL)
         return refuse(plan, "target.write", SLUICE_ERROR_SPEC,
                       "fill cannot fill a dataset from itself; leave it out (in-place)", error);
-    if (plan->same_dataset && plan->spec->target.conflict_given)
+    if (plan->same_dataset && plan->spec->target.conflict_given && plan->write != WRITE_SHADOW)
         return refuse(
             plan, "target.conflict", SLUICE_ERROR_SPEC,
             "source and target are the same dataset, where no conflict policy applies: every live change is kept "

@@ -118,9 +118,10 @@ void plan_free(struct plan *plan);
 void plan_discard(const struct plan *plan, const struct world *world);
 AUTO_DEFINE(plan, plan_free)
 
-/* What the run's frozen plan found: source and target are the same dataset; the target is append-only. */
+/* What the run's frozen plan found: source and target are the same dataset; the target is append-only; it writes a
+ * shadow. */
 struct plan_was {
-    bool same_dataset, sink;
+    bool same_dataset, sink, shadow;
 };
 bool plan_was_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_was *ret,
                    GError **error);
@@ -128,6 +129,11 @@ bool plan_was_read(struct catalog *catalog, const struct run_row *run, struct ar
 /* The run that this one supersedes, by its frozen plan, in `mem`; *ret NULL: none. */
 bool plan_supersedes_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, const char **ret,
                           GError **error);
+
+/* The dataset that the run's stages write and that their gates verify: the target, of a shadow with it over. */
+struct dataset plan_written_ds(const struct plan *plan);
+/* Whether it can only be taken back as a whole, not stage by stage. */
+bool plan_is_one_piece(const struct plan *plan);
 
 /* The digests by which `run SPEC` finds an unfinished run, without planning. */
 bool plan_digests_of(struct plan_digests *ret, const struct spec *spec, const struct recipe *recipe, GError **error);

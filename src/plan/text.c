@@ -220,13 +220,16 @@ bool plan_was_read(struct catalog *catalog, const struct run_row *run, struct ar
 {
     struct slice text;
     int same, sink;
+    const char *write = NULL;
     if (!catalog_plan(catalog, run->id, mem, &text, error))
         return false;
     json_t *root = json_loadb((const char *)text.data, text.len, 0, NULL);
-    bool ok = root && json_unpack(root, "{s:{s:b, s:b}}", "decided", "same_dataset", &same, "sink", &sink) == 0;
-    json_decref(root);
+    bool ok = root && json_unpack(root, "{s:{s:b, s:b, s:s}}", "decided", "same_dataset", &same, "sink", &sink, "write",
+                                  &write) == 0;
     if (ok)
-        *ret = (struct plan_was){.same_dataset = same, .sink = sink};
+        *ret = (struct plan_was){
+            .same_dataset = same, .sink = sink, .shadow = strcmp(write, WRITE_WORDS[WRITE_SHADOW]) == 0};
+    json_decref(root);
     return ok || error_set(error, SLUICE_ERROR_CORRUPT, "%s: its frozen plan cannot be read", run->name);
 }
 

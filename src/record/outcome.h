@@ -11,7 +11,7 @@ enum outcome {
     OUTCOME_COUNT
 };
 
-enum outcome_kind { OUTCOME_KIND_LISTED, OUTCOME_KIND_BESIDE, OUTCOME_KIND_BACK };
+enum outcome_kind { OUTCOME_KIND_LISTED, OUTCOME_KIND_BESIDE, OUTCOME_KIND_BACK, OUTCOME_KIND_PROMOTED };
 
 struct outcome_row {
     const char *word, *words;

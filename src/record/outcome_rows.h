@@ -1,7 +1,7 @@
 /* ROW(symbol, word, kind, words): how a record ends, and what else is counted. One table gives enum, JSON, docs.
  * LISTED: every listed key ends in exactly one of these, and their sum is `listed`. BESIDE: counted apart. BACK: how a
- * key ends in a rollback; their sum is the number of keys the rollback found. The order is durable (four bits of a
- * checkpoint; those beside need none): append only. */
+ * key ends in a rollback; their sum is the number of keys the rollback found. PROMOTED: how a key of a shadow ends in
+ * its promotion, likewise. The order is durable (four bits of a checkpoint; those beside need none): append only. */
 /* clang-format off */
 ROW(WRITTEN,   "written",   LISTED, "written by this run, or what it wanted was written by this very run before a crash")
 ROW(UNCHANGED, "unchanged", LISTED, "the target already held exactly what was wanted")
@@ -21,4 +21,6 @@ ROW(RESTORED,  "restored",  BACK,   "taken back byte for byte, its expiry includ
 ROW(LEFT,      "left",      BACK,   "written by the application since: left alone and listed")
 ROW(EXPIRED,   "expired",   BESIDE, "of those gone or kept live: read with an expiry, and it has passed since")
 ROW(REMOVED,   "removed",   BESIDE, "of those gone or kept live: read, and deleted by the application since, not by an expiry")
+ROW(PROMOTED,  "promoted",  PROMOTED, "of a shadow: made live by promotion, or the live record was it already")
+ROW(PASSED_OVER,"passed_over",PROMOTED,"of a shadow: not made live, for the application wrote, deleted or let expire the record since and the policy keeps that; listed")
 /* clang-format on */

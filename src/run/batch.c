@@ -86,9 +86,9 @@ void item_note_present(struct item *item)
 /* Of a row with several items: the outcome that a person would want to know of, first. */
 static int outcome_weight(enum outcome outcome)
 {
-    static const enum outcome BY_WEIGHT[] = {OUTCOME_UNCHANGED, OUTCOME_KEPT_LIVE, OUTCOME_LEFT,
-                                             OUTCOME_RESTORED,  OUTCOME_GONE,      OUTCOME_DELETED,
-                                             OUTCOME_WRITTEN,   OUTCOME_REJECTED,  OUTCOME_IN_DOUBT};
+    static const enum outcome BY_WEIGHT[] = {OUTCOME_UNCHANGED, OUTCOME_KEPT_LIVE, OUTCOME_LEFT,       OUTCOME_RESTORED,
+                                             OUTCOME_GONE,      OUTCOME_DELETED,   OUTCOME_WRITTEN,    OUTCOME_REJECTED,
+                                             OUTCOME_IN_DOUBT,  OUTCOME_PROMOTED,  OUTCOME_PASSED_OVER};
     for (size_t i = 0; i < G_N_ELEMENTS(BY_WEIGHT); i++)
         if (BY_WEIGHT[i] == outcome)
             return (int)i + 1;

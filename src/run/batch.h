@@ -9,7 +9,7 @@
 /* A listed key. It has ended when all its items have. */
 struct row {
     struct record rec; /* its image in the source; replaced when a live source is looked at again */
-    struct digest must;
+    struct digest must, noted;
     enum outcome outcome;
     bool ended;
     bool has_outcome; /* of one of its items, while they are gathered */

@@ -39,7 +39,7 @@ static void input_from_plan(struct verify_input *input, const struct plan *plan)
         .target = plan->target,
         .registry = plan->registry,
         .source_ds = plan->source_ds,
-        .target_ds = plan->target_ds,
+        .target_ds = plan_written_ds(plan), /* of a shadow: by key alone */
         .recipe = plan->recipe,
         .key = plan->same_dataset ? &KEEP_KEY : &plan->spec->source.key,
         .where = plan->spec->source.where,
@@ -125,6 +125,8 @@ static void input_from_hold(struct check *check, struct hold *hold)
     uint64_t seed;
     memcpy(&seed, hold->run.uid, sizeof seed);
     input_from_plan(input, hold->plan);
+    if (hold->run.state == RUN_DONE)
+        input->target_ds = hold->plan->target_ds; /* a shadow is live */
     check->undo_dir = home_path(home, HOME_UNDO, hold->run.name);
     check->reports = home_path(home, HOME_REPORTS, hold->run.name);
     check->report_path = g_build_filename(check->reports, name, NULL);
@@ -160,7 +162,7 @@ static bool add_parts(struct check *check, struct hold *hold, const struct check
     for (size_t i = 0; i < n; i++) {
         bool verified = rows[i].state == PART_VERIFIED;
         struct verify_part part = {.part = rows[i].part, .bounds = rows[i].bounds};
-        if (verified && !hold->config->full)
+        if (verified && !hold->config->full && !check->input.target_ds.shadow)
             part.sum = sum_of(check, rows[i].part, &at);
         bool wanted = (wish->stage == UINT32_MAX || rows[i].stage == wish->stage) &&
                       (rows[i].state == PART_WRITTEN || (wish->verified_too && verified));

@@ -176,8 +176,10 @@ static bool all_ended(void *self)
 
 static void look(void *self, struct watch *watch)
 {
-    static const char *const WORDS[] = {
-        [JOB_FORWARD] = "writing", [JOB_BACK] = "rolling back", [JOB_SETTLE] = "settling what is unknown"};
+    static const char *const WORDS[] = {[JOB_FORWARD] = "writing",
+                                        [JOB_BACK] = "rolling back",
+                                        [JOB_PROMOTE] = "promoting",
+                                        [JOB_SETTLE] = "settling what is unknown"};
     struct hands *hands = self;
     struct crew *crew = hands->crew;
     enum job_kind kind = crew->shared->job->kind;
@@ -190,7 +192,11 @@ static void look(void *self, struct watch *watch)
     look_at_hours(crew, watch);
     if (kind == JOB_FORWARD)
         crew_tell_budget(crew);
-    uint64_t done = tally_sum(&row.tally, kind == JOB_BACK ? OUTCOME_KIND_BACK : OUTCOME_KIND_LISTED);
+    static const enum outcome_kind KINDS[] = {[JOB_FORWARD] = OUTCOME_KIND_LISTED,
+                                              [JOB_BACK] = OUTCOME_KIND_BACK,
+                                              [JOB_PROMOTE] = OUTCOME_KIND_PROMOTED,
+                                              [JOB_SETTLE] = OUTCOME_KIND_LISTED};
+    uint64_t done = tally_sum(&row.tally, KINDS[kind]);
     struct run_event event = {.kind = RUN_EVENT_PROGRESS,
                               .run = &row,
                               .done = done,

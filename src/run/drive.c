@@ -72,7 +72,7 @@ static bool may_resume(const struct run_row *run, const struct run_config *confi
 /* Found running although no process holds it: its process died. The ledger says so before anything else happens. */
 static bool own_up_to_a_death(struct hold *hold, GError **error)
 {
-    if (hold->run.state != RUN_RUNNING && hold->run.state != RUN_VERIFYING)
+    if (hold->run.state != RUN_RUNNING && hold->run.state != RUN_VERIFYING && hold->run.state != RUN_PROMOTING)
         return true;
     return hold_move(hold, RUN_INTERRUPTED, "its process ended without a word", NULL, error);
 }

@@ -1,6 +1,7 @@
 #include "run/ending.h"
 
 #include "run/gate.h"
+#include "run/promotion.h"
 
 char *ending_words(const char *format, ...)
 {
@@ -14,7 +15,8 @@ char *ending_words(const char *format, ...)
 int run_done_status(const struct run_row *run)
 {
     const struct tally *tally = &run->tally;
-    bool refused = tally->of[OUTCOME_REJECTED] || tally->of[OUTCOME_KEPT_LIVE] || tally->of[OUTCOME_IN_DOUBT];
+    bool refused = tally->of[OUTCOME_REJECTED] || tally->of[OUTCOME_KEPT_LIVE] || tally->of[OUTCOME_IN_DOUBT] ||
+                   tally->of[OUTCOME_PASSED_OVER];
     return run->state == RUN_DONE && refused ? 8 : 0;
 }
 
@@ -181,6 +183,8 @@ bool ending_done(struct hold *hold, struct run_result *ret, GError **error)
         return false;
     if (!reconcile(hold, &failed))
         return ending_by_failure(hold, g_steal_pointer(&failed), ret, error);
+    if (hold->plan->write == WRITE_SHADOW)
+        return promotion_reached(hold, ret, error);
     bool judged = run_state_may(hold->run.state, RUN_DONE) || hold_move(hold, RUN_VERIFYING, NULL, NULL, error);
     if (!judged || !hold_let_go(hold, error) || !hold_move(hold, RUN_DONE, NULL, ret->verdict_json, error))
         return false;

@@ -8,6 +8,8 @@ struct exec {
     struct catalog *catalog;
     struct session *source, *target;
     struct feed *feed;
+    uint32_t part;          /* the one that is worked on */
+    struct dataset written; /* what the run's stages write */
     struct arena *scratch;
     int64_t ended_us;        /* the step before; 0: none */
     int64_t cpu_ns;          /* the thread's, accounted for so far */
@@ -42,12 +44,15 @@ bool exec_new(struct exec **ret, struct exec_shared *shared, GError **error)
     const struct plan *plan = shared->job->plan;
     exec->shared = shared;
     exec->scratch = arena_new(1 << 20);
+    exec->written = plan_written_ds(plan);
     if (!catalog_open(&exec->catalog, shared->world, shared->home, CATALOG_EXISTING, error) ||
         !store_session_open(&exec->target, plan->target, error) ||
         (shared->job->kind == JOB_FORWARD && !store_session_open(&exec->source, plan->source, error)))
         return false;
     struct feed_config config = {
         .world = shared->world, .job = shared->job, .source = exec->source, .undo_config = shared->undo_config};
+    if (shared->job->kind == JOB_PROMOTE)
+        config.source = exec->target;
     exec->feed = feed_new(&config);
     *ret = g_steal_pointer(&exec);
     return true;
@@ -82,12 +87,14 @@ static struct call call_of(const struct exec *exec, const struct dataset *ds, st
 
 static struct call target_call(const struct exec *exec, struct arena *mem)
 {
-    return call_of(exec, &exec->shared->job->plan->target_ds, mem);
+    bool forward = exec->part < UNDO_ROLLBACK_PART;
+    return call_of(exec, forward ? &exec->written : &exec->shared->job->plan->target_ds, mem);
 }
 
 static struct call source_call(const struct exec *exec, struct arena *mem)
 {
-    return call_of(exec, &exec->shared->job->plan->source_ds, mem);
+    bool promotes = exec->shared->job->kind == JOB_PROMOTE;
+    return call_of(exec, promotes ? &exec->written : &exec->shared->job->plan->source_ds, mem);
 }
 
 /* --- one function a step
@@ -98,7 +105,7 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
     struct undo_position here = undo_here(exec->shared->undo);
     struct grant_wish wish = {.run = exec->shared->job->run,
                               .stage = op->grant.stage,
-                              .back = exec->shared->job->kind == JOB_BACK,
+                              .kind = exec->shared->job->parts,
                               .only_resumed = exec->shared->job->kind == JOB_SETTLE,
                               .anew = op->grant.anew,
                               .part = op->grant.part,
@@ -111,6 +118,7 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
     if (!grant.resumed)
         grant.from = wish.here;
     op->grant.ret = grant;
+    exec->part = grant.part.part;
     return true;
 }
 
@@ -241,6 +249,7 @@ static bool do_cas(struct exec *exec, struct op *op, GError **error)
     }
     struct call call = target_call(exec, op->cas.mem);
     call.from = exec->shared->job->plan->source_ds.in_pieces ? exec->source : NULL;
+    call.promotes = exec->shared->job->kind == JOB_PROMOTE ? exec->shared->job->plan->uid : NULL;
     return store_cas(exec->target, &call, &op->cas.lane, op->cas.ops, op->cas.n, error);
 }
 

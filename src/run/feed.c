@@ -246,12 +246,39 @@ static bool chains_next(struct feed *feed, const struct call *call, struct op_sc
     return index_put(feed, io, error);
 }
 
+/* --- the shadow, whose keys are those of the chains
+ * ------------------------------------------------------------------- */
+
+/* What the run wrote last of a key, and what stood live when it first did: the pre-image of its chain. */
+static bool shadow_next(struct feed *feed, const struct call *call, struct op_scan *io, GError **error)
+{
+    if (!chains_next(feed, call, io, error))
+        return false;
+    struct record *records = arena_alloc0(io->mem, (io->n + 1) * sizeof *records);
+    if (!records)
+        return too_big(error);
+    for (size_t i = 0; i < io->n; i++) {
+        const struct record *pre = &io->rows[i].rec;
+        if (pre->presence == RECORD_PRESENT)
+            io->rows[i].noted = digest_stored(pre->raw, pre->expires_at_ms);
+        records[i].key = pre->key;
+    }
+    if (io->n > 0 && !store_read(feed->config.source, call, records, io->n, error))
+        return false;
+    for (size_t i = 0; i < io->n; i++) {
+        io->rows[i].rec = records[i];
+        io->bytes += records[i].raw.len;
+    }
+    return true;
+}
+
 /* --- which
  * ------------------------------------------------------------------------------------------------------------ */
 
 static const struct feed_kind RANGES = {range_open, range_next};
 static const struct feed_kind LISTED = {listed_open, listed_next};
 static const struct feed_kind CHAINS = {chains_open, chains_next};
+static const struct feed_kind SHADOW = {chains_open, shadow_next};
 
 struct feed *feed_new(const struct feed_config *config)
 {
@@ -261,6 +288,8 @@ struct feed *feed_new(const struct feed_config *config)
     feed->cursor = g_byte_array_new();
     if (config->job->kind == JOB_BACK)
         feed->kind = &CHAINS;
+    else if (config->job->kind == JOB_PROMOTE)
+        feed->kind = &SHADOW;
     else
         feed->kind = config->job->plan->listed ? &LISTED : &RANGES;
     return feed;

@@ -10,7 +10,7 @@ struct feed;
 struct feed_config {
     const struct world *world;
     const struct job *job;
-    struct session *source; /* NULL for a JOB_BACK */
+    struct session *source; /* NULL for a JOB_BACK; of the target for a JOB_PROMOTE */
     const struct undo_config *undo_config;
 };
 

@@ -246,14 +246,13 @@ static bool equal_live(const struct worker *worker, const struct item *item)
     return !worker->job->rules.same_dataset && equal_documents(worker, item);
 }
 
-/* A live record whose version cannot be read has none. */
-static struct version live_version(const struct worker *worker, const struct item *item)
+struct version forward_live_version(const struct worker *worker, const struct record *image)
 {
     const struct plan *plan = worker->job->plan;
     struct version version = {0}, none = {0};
     struct slice document;
     if (!plan->spec->source.version ||
-        !store_decode(plan->target_driver, &plan->target_ds, item->image.raw, worker->batch.mem, &document, NULL) ||
+        !store_decode(plan->target_driver, &plan->target_ds, image->raw, worker->batch.mem, &document, NULL) ||
         !version_of(plan->spec->source.version, document, &version, NULL))
         return none;
     return version;
@@ -275,7 +274,7 @@ struct decide_case forward_case(const struct worker *worker, const struct item *
     if (present && item->has_ours)
         of.ours = digest_equal(digest_stored(item->image.raw, item->image.expires_at_ms), item->ours);
     if (present && forward_by_version(&worker->job->rules))
-        of.live = live_version(worker, item);
+        of.live = forward_live_version(worker, &item->image);
     return of;
 }
 

@@ -281,7 +281,7 @@ static bool fail_with(struct gate *gate, const uint8_t report[32], const struct 
 static enum gate_step fail_back(struct gate *gate, const uint8_t report[32], GError **error)
 {
     struct hold *hold = gate->hold;
-    bool stage_only = hold->plan->spec->on_failure == ON_FAILURE_ROLLBACK_STAGE;
+    bool stage_only = hold->plan->spec->on_failure == ON_FAILURE_ROLLBACK_STAGE && hold->plan->write != WRITE_SHADOW;
     uint32_t from = stage_only ? gate->row.stage : 0;
     struct run_move back = paused_from(&hold->run, hold->config->act.reason, &hold->config->act);
     back.to = RUN_ROLLING_BACK;

@@ -128,8 +128,8 @@ static bool fence_is_ahead(struct hold *hold, const struct part_row *part, struc
 static bool catalog_is_not_behind(struct hold *hold, bool forward, GError **error)
 {
     auto_(arena) mem = arena_new(32 << 20);
-    for (int back = 0; back < 2; back++) {
-        struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX, .back = back};
+    for (enum parts_kind kind = 0; kind < PARTS_KIND_COUNT; kind++) {
+        struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX, .kind = kind};
         struct part_row *rows;
         size_t n;
         if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
@@ -258,10 +258,10 @@ static void event_steps(struct hold *hold)
         hold->config->event(hold->config->event_self, &event);
 }
 
-/* Of a rollback: how many keys it takes back. Only to be shown, hence without errors. */
-static uint64_t back_keys(struct hold *hold)
+/* Of a rollback or a promotion: how many keys it is about. Only to be shown, hence without errors. */
+static uint64_t keys_of(struct hold *hold)
 {
-    struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX, .back = true};
+    struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX, .kind = hold->job.parts};
     struct part_row *rows;
     size_t n = 0;
     uint64_t keys = 0;
@@ -300,7 +300,7 @@ enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
                         .lift_limits = hold->lift_limits,
                         .opens_ms = hold->opens_ms,
                         .closes_ms = hold->job.kind == JOB_FORWARD ? hold->closes_ms : 0,
-                        .of = hold->job.kind == JOB_BACK ? back_keys(hold) : 0,
+                        .of = hold->job.kind == JOB_FORWARD ? 0 : keys_of(hold),
                         .workers = limits_workers(&hold->shared.limits)};
     bool forward = hold->job.kind == JOB_FORWARD;
     if (forward && !begin_work(hold, error))
@@ -320,19 +320,25 @@ bool hold_let_go(struct hold *hold, GError **error)
     struct call call = {.ds = &hold->plan->target_ds, .mem = hold->mem};
     if (!store_driver(hold->plan->target)->write)
         return true;
+    if (hold->plan->write == WRITE_SHADOW && !store_shadow_drop(hold->target, &call, hold->run.uid, error))
+        return false;
     return store_fence_drop(hold->target, &call, hold->run.uid, error) &&
            store_unlock(hold->target, &call, hold->run.uid, error) && store_settle(hold->target, &call, error);
 }
 
-bool hold_settle(struct hold *hold, GError **error)
+static bool settle(struct hold *hold, enum parts_kind parts, GError **error)
 {
-    if (hold->plan->sink)
-        return true;
-    job_init_settle(&hold->job, hold->plan, &hold->run);
+    job_init_settle(&hold->job, parts, hold->plan, &hold->run);
     enum crew_end end = hold_crew(hold, UINT32_MAX, error);
     if (end == CREW_INTERRUPTED)
         return error_set(error, SLUICE_ERROR_INTERRUPTED, "%s: interrupted; the same command goes on", hold->run.name);
     return end != CREW_FAILED;
+}
+
+bool hold_settle(struct hold *hold, GError **error)
+{
+    return hold->plan->sink || (settle(hold, PARTS_FORWARD, error) &&
+                                (hold->plan->write != WRITE_SHADOW || settle(hold, PARTS_PROMOTION, error)));
 }
 
 void hold_result(struct hold *hold, int exit_status, const char *text, struct run_result *ret)

@@ -49,9 +49,10 @@ bool hold_reload(struct hold *hold, GError **error);
 bool hold_end_wishes(struct hold *hold, GError **error);
 /* Runs a crew over the stage for the job. A wish that ended it is in hold->wish, a limit in hold->limit. */
 enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error);
-/* The run is over: its fences go, and the dataset's lock. */
+/* The run is over: its shadow goes, its fences, and the dataset's lock. */
 bool hold_let_go(struct hold *hold, GError **error);
-/* Settles what dead holders left: afterwards every forward write is known, and every old lane is closed. */
+/* Settles what dead holders left: afterwards every write forwards or of a promotion is known, and every old lane is
+ * closed. */
 bool hold_settle(struct hold *hold, GError **error);
 
 void hold_event(const struct hold *hold, enum run_event_kind kind, const char *text);
@@ -77,6 +78,12 @@ bool takeback_is_owed(struct hold *hold, bool *ret, GError **error);
 /* takeback.c: the chains of the stage and of those after it, as far as an earlier rollback has not dealt with them
  * (what that one left alone is not left a second time); everything must be settled. */
 bool takeback_chains(struct hold *hold, uint32_t stage, struct undo_chains **ret, GError **error);
+/* takeback.c: partitions over the keys of chains, so many each. */
+struct takeback_parts {
+    uint32_t first_part, stage;
+    uint64_t keys;
+};
+bool takeback_add_parts(struct hold *hold, const struct takeback_parts *of, GError **error);
 /* takeback.c: REFUSED in a state from which a run cannot be taken back; one that is being taken back goes on. */
 bool takeback_may(const struct run_row *run, GError **error);
 /* takeback.c: what cannot be taken back, in words; the caller frees. */

@@ -15,7 +15,12 @@ static size_t records_of_a_batch(double rate_max_per_s)
 
 static void job_init(struct job *job, enum job_kind kind, const struct plan *plan, const struct run_row *run)
 {
+    static const enum parts_kind PARTS[] = {[JOB_FORWARD] = PARTS_FORWARD,
+                                            [JOB_BACK] = PARTS_BACK,
+                                            [JOB_PROMOTE] = PARTS_PROMOTION,
+                                            [JOB_SETTLE] = PARTS_FORWARD};
     *job = (struct job){.kind = kind,
+                        .parts = PARTS[kind],
                         .plan = plan,
                         .run = run->id,
                         .run_name = run->name,
@@ -25,15 +30,29 @@ static void job_init(struct job *job, enum job_kind kind, const struct plan *pla
                         .contended_after = JOB_CONTENDED_AFTER};
 }
 
+static struct decide_rules rules_of(const struct plan *plan)
+{
+    return (struct decide_rules){.same_dataset = plan->same_dataset,
+                                 .fill = plan->write == WRITE_FILL,
+                                 .conflict = CONFLICTS[plan->conflict],
+                                 .write_unversioned = plan->spec->target.unversioned == UNVERSIONED_OVERWRITE,
+                                 .repair_ties = plan->spec->target.ties == TIES_REPAIR,
+                                 .skew_ms = plan->spec->protect.skew_ms};
+}
+
 void job_init_forward(struct job *job, const struct plan *plan, const struct run_row *run)
 {
     job_init(job, JOB_FORWARD, plan, run);
-    job->rules = (struct decide_rules){.same_dataset = plan->same_dataset,
-                                       .fill = plan->write == WRITE_FILL,
-                                       .conflict = CONFLICTS[plan->conflict],
-                                       .write_unversioned = plan->spec->target.unversioned == UNVERSIONED_OVERWRITE,
-                                       .repair_ties = plan->spec->target.ties == TIES_REPAIR,
-                                       .skew_ms = plan->spec->protect.skew_ms};
+    job->rules = rules_of(plan);
+}
+
+/* What was noted decides; where that does not hold any more, the policy does, also where source and target are the same
+ * dataset. */
+void job_init_promote(struct job *job, const struct plan *plan, const struct run_row *run)
+{
+    job_init(job, JOB_PROMOTE, plan, run);
+    job->rules = rules_of(plan);
+    job->rules.same_dataset = false;
 }
 
 void job_init_back(struct job *job, const struct plan *plan, const struct run_row *run)
@@ -41,9 +60,10 @@ void job_init_back(struct job *job, const struct plan *plan, const struct run_ro
     job_init(job, JOB_BACK, plan, run);
 }
 
-void job_init_settle(struct job *job, const struct plan *plan, const struct run_row *run)
+void job_init_settle(struct job *job, enum parts_kind parts, const struct plan *plan, const struct run_row *run)
 {
     job_init(job, JOB_SETTLE, plan, run);
+    job->parts = parts;
 }
 
 int job_keys_compare(const void *a, const void *b)

@@ -7,6 +7,7 @@
 enum job_kind {
     JOB_FORWARD, /* from the source into the target */
     JOB_BACK,    /* from the undo log into the target: rollback */
+    JOB_PROMOTE, /* from the run's shadow into the target: its keys by the undo log */
     JOB_SETTLE,  /* no records: closes the lanes that dead holders left open and settles their unknown writes */
 };
 
@@ -18,6 +19,7 @@ struct job_keys {
 
 struct job {
     enum job_kind kind;
+    enum parts_kind parts;   /* which it works on */
     const struct plan *plan; /* of a JOB_BACK only the target and what names the run are filled in */
     int64_t run;
     const char *run_name;
@@ -38,7 +40,8 @@ struct job {
 /* The rules and limits of a forward job follow from the plan. */
 void job_init_forward(struct job *job, const struct plan *plan, const struct run_row *run);
 void job_init_back(struct job *job, const struct plan *plan, const struct run_row *run);
-void job_init_settle(struct job *job, const struct plan *plan, const struct run_row *run);
+void job_init_promote(struct job *job, const struct plan *plan, const struct run_row *run);
+void job_init_settle(struct job *job, enum parts_kind parts, const struct plan *plan, const struct run_row *run);
 
 int job_keys_compare(const void *a, const void *b); /* of two struct slice */
 bool job_leaves(const struct job *job, struct slice key);

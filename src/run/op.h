@@ -59,8 +59,10 @@ enum scanned_kind {
 
 struct scanned {
     enum scanned_kind kind;
-    struct record rec;  /* back: the pre-image */
-    struct digest must; /* back: the stored digest that must stand now; zero: the key must be absent */
+    struct record rec;   /* back: the pre-image; promotion: the shadow's */
+    struct digest must;  /* back: the stored digest that must stand now; zero: the key must be absent. Promotion: the
+                          * shadow's; zero: a deletion */
+    struct digest noted; /* promotion: the live record's when the shadow's was written; zero: there was none */
 };
 
 struct op_scan {

@@ -49,6 +49,8 @@ static bool decide_open(struct worker *worker)
         struct item *item = batch_item(&worker->batch, i);
         if (item->state == ITEM_OPEN && worker->job->kind == JOB_BACK)
             back_decide(worker, item);
+        else if (item->state == ITEM_OPEN && worker->job->kind == JOB_PROMOTE)
+            promote_decide(worker, item);
         else if (item->state == ITEM_OPEN)
             forward_decide(worker, item);
         pending |= item->state == ITEM_PENDING;
@@ -155,6 +157,8 @@ static enum outcome outcome_applied(const struct worker *worker, const struct it
 {
     if (worker->job->kind == JOB_BACK)
         return OUTCOME_RESTORED;
+    if (worker->job->kind == JOB_PROMOTE)
+        return OUTCOME_PROMOTED;
     if (item->only_ours)
         return OUTCOME_GONE;
     return item->want_delete ? OUTCOME_DELETED : OUTCOME_WRITTEN;
@@ -171,6 +175,18 @@ static void take_applied(struct worker *worker, struct item *item)
     item_end(item, outcome_applied(worker, item));
 }
 
+void round_refuse(struct worker *worker, struct item *item, const struct fault *fault)
+{
+    struct row *row = batch_row(&worker->batch, item->row);
+    if (worker->job->kind == JOB_PROMOTE) {
+        row->fault = *fault;
+        item_end(item, OUTCOME_PASSED_OVER);
+        return;
+    }
+    row_refuse(row, fault->code, fault->text);
+    item_end(item, OUTCOME_REJECTED);
+}
+
 static void take_changed(struct worker *worker, struct item *item, const struct record *live)
 {
     worker->batch.tally.of[OUTCOME_RETRIED]++;
@@ -180,9 +196,9 @@ static void take_changed(struct worker *worker, struct item *item, const struct 
     item->state = ITEM_OPEN;
     struct row *row = batch_row(&worker->batch, item->row);
     if (++item->tries >= worker->job->contended_after) {
-        row_refuse(row, SLUICE_ERROR_CONTENDED,
-                   "the key changed under sluice again and again; retry it when it is quieter");
-        item_end(item, OUTCOME_REJECTED);
+        struct fault contended = {.code = SLUICE_ERROR_CONTENDED,
+                                  .text = "the key changed under sluice again and again; retry it when it is quieter"};
+        round_refuse(worker, item, &contended);
         return;
     }
     if (worker->job->kind == JOB_FORWARD && worker->job->rules.same_dataset && live->presence == RECORD_PRESENT) {
@@ -202,8 +218,7 @@ static void take_op(struct worker *worker, struct item *item, const struct cas_o
         take_changed(worker, item, &op->live);
         break;
     case CAS_REFUSED:
-        row_refuse(batch_row(&worker->batch, item->row), op->fault.code, op->fault.text);
-        item_end(item, OUTCOME_REJECTED);
+        round_refuse(worker, item, &op->fault);
         break;
     case CAS_UNKNOWN:
         item->unknown = true;

@@ -89,6 +89,17 @@ bool run_plan(const struct run_config *config, struct spec *spec, const char *pa
 bool run_forward(const struct run_config *config, const char *name, bool resume, struct run_result *ret,
                  GError **error);
 
+/* Makes the shadow of a run live, once its gates have passed; goes on where an earlier call died or was stopped. A run
+ * whose shadow is live is left as it is. */
+bool run_promote(const struct run_config *config, const char *name, struct run_result *ret, GError **error);
+
+/* What a promotion would do; false as run_promote() would refuse it. */
+struct run_promotion_plan {
+    uint64_t keys; /* of the shadow that are not live yet */
+};
+bool run_promotion_preview(const struct run_config *config, const char *name, struct run_promotion_plan *ret,
+                           GError **error);
+
 /* Takes the run back, key by key. `stage` NULL: all of it. dry_run: only counts what would be taken back. */
 struct run_back_plan {
     uint64_t keys, damaged;

@@ -35,7 +35,8 @@ static bool stage_of(struct catalog *catalog, const struct run_row *run, const c
                      name, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", all);
 }
 
-/* The forward partitions of a stage and of those after it. */
+/* The partitions whose writes are live: forward those of a stage and of those after it; of a shadow those of its
+ * promotion. */
 struct forward_parts {
     size_t n, n_standing;
     uint32_t *parts;    /* sorted */
@@ -43,11 +44,12 @@ struct forward_parts {
     uint32_t *standing; /* those that are not, sorted */
 };
 
-static bool forward_parts(struct hold *hold, uint32_t from_stage, struct forward_parts *ret, GError **error)
+static bool parts_from(struct hold *hold, uint32_t from_stage, enum parts_kind kind, struct forward_parts *ret,
+                       GError **error)
 {
     struct part_row *rows;
     size_t n;
-    struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX};
+    struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX, .kind = kind};
     if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
         return false;
     struct forward_parts found = {.parts = arena_alloc0(hold->mem, (n + 1) * sizeof *found.parts),
@@ -89,7 +91,7 @@ static bool back_parts_of(struct hold *hold, uint32_t stage, struct back_parts *
 {
     struct part_row *rows;
     size_t n;
-    struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX, .back = true};
+    struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX, .kind = PARTS_BACK};
     if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
         return false;
     *ret = (struct back_parts){.n = n};
@@ -100,13 +102,13 @@ static bool back_parts_of(struct hold *hold, uint32_t stage, struct back_parts *
     return true;
 }
 
-static bool add_back_parts(struct hold *hold, uint32_t stage, uint64_t first_part, uint64_t keys, GError **error)
+bool takeback_add_parts(struct hold *hold, const struct takeback_parts *of, GError **error)
 {
     g_autoptr(GArray) parts = g_array_new(FALSE, TRUE, sizeof(struct part_new));
-    for (uint64_t first = 0; first < keys; first += BACK_PART_KEYS) {
-        uint64_t count = MIN(BACK_PART_KEYS, keys - first);
-        struct part_new part = {.part = UNDO_ROLLBACK_PART + (uint32_t)first_part + parts->len,
-                                .stage = stage,
+    for (uint64_t first = 0; first < of->keys; first += BACK_PART_KEYS) {
+        uint64_t count = MIN(BACK_PART_KEYS, of->keys - first);
+        struct part_new part = {.part = of->first_part + parts->len,
+                                .stage = of->stage,
                                 .bounds = back_bounds(hold, first, count),
                                 .records = count};
         g_array_append_val(parts, part);
@@ -118,7 +120,8 @@ static bool add_back_parts(struct hold *hold, uint32_t stage, uint64_t first_par
 bool takeback_chains(struct hold *hold, uint32_t stage, struct undo_chains **ret, GError **error)
 {
     struct forward_parts parts;
-    if (!forward_parts(hold, stage, &parts, error))
+    enum parts_kind live = hold->plan->write == WRITE_SHADOW ? PARTS_PROMOTION : PARTS_FORWARD;
+    if (!parts_from(hold, stage, live, &parts, error))
         return false;
     g_autofree uint64_t *written = g_new0(uint64_t, parts.n + 1);
     struct undo_filter filter = {.parts = parts.parts, .n = parts.n, .back = parts.back, .written = written};
@@ -134,8 +137,11 @@ bool takeback_prepare(struct hold *hold, uint32_t stage, GError **error)
         return false;
     if (back.of_stage > 0)
         return true;
-    return hold_settle(hold, error) && takeback_chains(hold, stage, &chains, error) &&
-           add_back_parts(hold, stage, back.n, undo_chains_count(chains), error) && hold_reload(hold, error);
+    if (!hold_settle(hold, error) || !takeback_chains(hold, stage, &chains, error))
+        return false;
+    struct takeback_parts parts = {
+        .first_part = UNDO_ROLLBACK_PART + (uint32_t)back.n, .stage = stage, .keys = undo_chains_count(chains)};
+    return takeback_add_parts(hold, &parts, error) && hold_reload(hold, error);
 }
 
 /* --- rollback
@@ -191,13 +197,18 @@ static bool stages_back(struct hold *hold, uint32_t from_stage, GError **error)
 }
 
 /* Partitions and stages that are back already, from before a death, stay as they are. */
-static bool forward_is_back(struct hold *hold, uint32_t from_stage, GError **error)
+static bool parts_are_back(struct hold *hold, uint32_t from_stage, enum parts_kind kind, GError **error)
 {
     struct forward_parts parts;
-    return forward_parts(hold, from_stage, &parts, error) &&
-           (parts.n_standing == 0 || catalog_parts_move(hold->catalog, hold->run.id, parts.standing, parts.n_standing,
-                                                        PART_ROLLED_BACK, error)) &&
-           stages_back(hold, from_stage, error);
+    return parts_from(hold, from_stage, kind, &parts, error) &&
+           (parts.n_standing == 0 ||
+            catalog_parts_move(hold->catalog, hold->run.id, parts.standing, parts.n_standing, PART_ROLLED_BACK, error));
+}
+
+static bool forward_is_back(struct hold *hold, uint32_t from_stage, GError **error)
+{
+    return parts_are_back(hold, from_stage, PARTS_FORWARD, error) &&
+           parts_are_back(hold, from_stage, PARTS_PROMOTION, error) && stages_back(hold, from_stage, error);
 }
 
 /* Of a rollback that leaves earlier stages: they stand, and nothing but a person can say what becomes of them. */
@@ -333,10 +344,10 @@ bool takeback_drive(struct hold *hold, const char *stage, struct run_result *ret
     bool ended = true;
     if (!stage_of(hold->catalog, &hold->run, stage, hold->mem, &wanted, error))
         return false;
-    if (hold->plan->sink && wanted > 0)
-        return error_set(error, SLUICE_ERROR_REFUSED,
-                         "%s: its target is append-only, and is taken back as a whole: leave --stage out",
-                         hold->run.name);
+    if (plan_is_one_piece(hold->plan) && wanted > 0)
+        return error_set(error, SLUICE_ERROR_REFUSED, "%s: %s taken back as a whole: leave --stage out", hold->run.name,
+                         hold->plan->sink ? "its target is append-only, and is"
+                                          : "a shadow, and what was promoted, is");
     if (begun != UINT32_MAX) {
         if (!generation_ended(hold, &ended, error))
             return false;
@@ -461,6 +472,8 @@ bool run_back_preview(const struct run_config *config, const char *name, const c
         !stage_of(catalog, &run, stage, mem, &from_stage, error))
         return false;
     *ret = (struct run_back_plan){.keys = run.tally.of[OUTCOME_WRITTEN] + run.tally.of[OUTCOME_DELETED]};
+    if (run.tally.of[OUTCOME_PROMOTED])
+        ret->keys = run.tally.of[OUTCOME_PROMOTED];
     if (from_stage > 0 && !written_by(catalog, &run, from_stage, mem, &ret->keys, error))
         return false;
     uint64_t restored = from_stage > 0 ? 0 : tally_sum(&run.tally, OUTCOME_KIND_BACK);

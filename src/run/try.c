@@ -35,7 +35,7 @@ const char *try_policy(const struct plan *plan)
         [CONFLICT_NEWER_WINS] = "newer-wins", [CONFLICT_KEEP_LIVE] = "keep-live", [CONFLICT_OVERWRITE] = "overwrite"};
     if (plan->sink)
         return "append";
-    if (plan->same_dataset)
+    if (plan->same_dataset && plan->write != WRITE_SHADOW)
         return "in-place";
     return plan->write == WRITE_FILL ? "fill" : CONFLICTS[plan->conflict];
 }

@@ -225,7 +225,7 @@ static void take_scanned(struct worker *worker, const struct scanned *scanned)
 {
     if (scanned->kind == SCANNED_LOSER)
         return; /* counted when the run was planned */
-    struct row row = {.rec = scanned->rec, .must = scanned->must};
+    struct row row = {.rec = scanned->rec, .must = scanned->must, .noted = scanned->noted};
     g_array_append_val(worker->batch.rows, row);
     size_t i = worker->batch.rows->len - 1;
     set_digest_add(&worker->batch.read, digest_keyed(row.rec.key, digest_bytes(row.rec.raw, 0), 0));
@@ -233,6 +233,8 @@ static void take_scanned(struct worker *worker, const struct scanned *scanned)
         forward_refuse(worker, i, &row.rec.fault);
     else if (worker->job->kind == JOB_BACK)
         back_row(worker, i);
+    else if (worker->job->kind == JOB_PROMOTE)
+        promote_row(worker, i);
     else
         forward_row(worker, i);
 }
@@ -279,8 +281,7 @@ static void read_done(struct worker *worker, struct op *op)
         struct item *item = batch_item(batch, g_array_index(batch->order, size_t, i));
         const struct record *image = &g_array_index(batch->images, struct record, i);
         if (image->presence == RECORD_FAULT) {
-            row_refuse(batch_row(batch, item->row), image->fault.code, image->fault.text);
-            item_end(item, OUTCOME_REJECTED);
+            round_refuse(worker, item, &image->fault);
             continue;
         }
         item->image = *image;
@@ -441,6 +442,12 @@ static void note(struct worker *worker, const struct row *row, enum error_code c
     g_array_append_val(worker->notes, note);
 }
 
+static void note_passed_over(struct worker *worker, const struct row *row)
+{
+    struct quarantine_row note = {.key = row->rec.key, .code = row->fault.code, .reason = row->fault.text};
+    g_array_append_val(worker->notes, note);
+}
+
 static void sink_items(struct worker *worker)
 {
     g_array_set_size(worker->sunk, 0);
@@ -473,6 +480,8 @@ static void batch_end(struct worker *worker)
             note(worker, row, SLUICE_ERROR_LEFT);
         else if (row->outcome == OUTCOME_IN_DOUBT)
             note(worker, row, SLUICE_ERROR_IN_DOUBT);
+        else if (row->outcome == OUTCOME_PASSED_OVER)
+            note_passed_over(worker, row);
     }
     worker->phase = PHASE_REFUSE;
 }
@@ -564,7 +573,7 @@ static void checkpoint_next(struct worker *worker, struct op *op)
                              .settled = worker->next_number - 1,
                              .last = batch->last};
     op->kind = OP_CHECKPOINT;
-    if (!batch_outcomes(batch, &row.outcomes)) {
+    if (worker->job->kind != JOB_PROMOTE && !batch_outcomes(batch, &row.outcomes)) {
         worker_fail_memory(worker, SLICE_EMPTY);
         op->kind = OP_END;
         return;

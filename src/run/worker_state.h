@@ -1,5 +1,5 @@
 /* Internal to run/: the state of a worker, shared by the files that make up its core (worker.c the phases, tail.c what
- * a dead holder left, round.c decide-log-cas, forward.c and back.c the two jobs). */
+ * a dead holder left, round.c decide-log-cas, forward.c, back.c and promote.c the jobs). */
 #pragma once
 
 #include "run/batch.h"
@@ -89,6 +89,9 @@ void tail_doubts(struct worker *worker);
 struct applied *tail_find(struct worker *worker, struct slice key);
 struct applied *tail_claim(struct worker *worker, struct slice key);
 
+/* A live record whose version cannot be read has none; forward.c. */
+struct version forward_live_version(const struct worker *worker, const struct record *image);
+
 /* forward.c, back.c: rows of a scan → items, and one item with a known image → its state. */
 bool forward_open(struct worker *worker, GError **error);
 /* A record that the plan found not to take part: refused, with its document. */
@@ -102,6 +105,9 @@ bool forward_by_version(const struct decide_rules *rules);
 void forward_looked(struct worker *worker, size_t row, const struct record *now);
 void back_row(struct worker *worker, size_t row);
 void back_decide(struct worker *worker, struct item *item);
+/* promote.c */
+void promote_row(struct worker *worker, size_t row);
+void promote_decide(struct worker *worker, struct item *item);
 
 /* round.c */
 void round_begin(struct worker *worker); /* decides the next phase: READ, LOG, or beyond */
@@ -111,3 +117,5 @@ void round_cas(struct worker *worker, struct op *op);
 void round_written(struct worker *worker, struct op *op);
 void round_fence(struct worker *worker, const struct fence *fence);
 bool round_is_applied(const struct item *item);
+/* The item cannot be written, and ends so: its row is refused, of a shadow passed over. */
+void round_refuse(struct worker *worker, struct item *item, const struct fault *fault);

@@ -5,6 +5,7 @@ MAY(DENY,     "deny")
 MAY(PAUSE,    "pause")
 MAY(RESUME,   "resume")
 MAY(SET,      "set")
+MAY(PROMOTE,  "promote")
 MAY(ABORT,    "abort")
 MAY(ROLLBACK, "rollback")
 /* clang-format on */

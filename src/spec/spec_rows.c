@@ -5,7 +5,6 @@ static const char no_windows[] = "records of one stretch of time lie anywhere in
 static const char no_signals[] = "it watches no signals of a server";
 static const char no_hooks[] = "it runs no hooks; read the lines of `sluice run --json`";
 static const char no_retain[] = "it keeps everything until the run's files are removed";
-static const char no_shadow[] = "it writes in place, or fills";
 
 static const struct row_word param_words[] = {{"string", PARAM_STRING, NULL},     {"integer", PARAM_INTEGER, NULL},
                                               {"decimal", PARAM_DECIMAL, NULL},   {"date", PARAM_DATE, NULL},
@@ -16,7 +15,7 @@ static const struct row_word duplicates_words[] = {
 static const struct row_word as_words[] = {
     {"hash", AS_HASH, NULL}, {"json", AS_JSON, NULL}, {"raw", AS_RAW, NULL}, {NULL}};
 static const struct row_word write_words[] = {
-    {"in-place", WRITE_IN_PLACE, NULL}, {"fill", WRITE_FILL, NULL}, {"shadow", WRITE_SHADOW, no_shadow}, {NULL}};
+    {"in-place", WRITE_IN_PLACE, NULL}, {"fill", WRITE_FILL, NULL}, {"shadow", WRITE_SHADOW, NULL}, {NULL}};
 static const struct row_word conflict_words[] = {{"newer-wins", CONFLICT_NEWER_WINS, NULL},
                                                  {"keep-live", CONFLICT_KEEP_LIVE, NULL},
                                                  {"overwrite", CONFLICT_OVERWRITE, NULL},
@@ -153,11 +152,11 @@ static const struct spec_row rows[] = {
     {.key = "target.write", .form = "in-place | fill | shadow",
      .fallback = "in-place where source and target are the same dataset, else fill", .decided = true,
      .kind = &form_choice, .choices = write_words, AT(target.write),
-     .words = "over the live record, only where the key is absent, or beside it unseen", .example = "fill"},
+     .words = "over the live record; only where the key is absent; or beside it, unseen until `sluice promote` makes it live", .example = "fill"},
     {.key = "target.conflict", .form = "newer-wins | keep-live | overwrite",
      .fallback = "newer-wins where source.version is given, else keep-live", .decided = true,
      .kind = &form_choice, .choices = conflict_words, AT(target.conflict),
-     .words = "which of two records stands where the key is live already; without meaning where source and target are the same dataset",
+     .words = "which of two records stands where the key is live already; where source and target are the same dataset only for what changed between a shadow and its promotion",
      .example = "keep-live"},
     {.key = "target.unversioned", .form = "keep-live | overwrite", .fallback = "keep-live",
      .kind = &form_choice, .choices = unversioned_words, AT(target.unversioned),

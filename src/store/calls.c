@@ -6,7 +6,8 @@
  * what a driver without it cannot do; whether it needs a store opened for writing. */
 /* clang-format off */
 enum op { OP_SESSION, OP_INSPECT, OP_SPLIT, OP_SCAN_OPEN, OP_SCAN_NEXT, OP_READ, OP_CAS, OP_SETTLE, OP_LANE_OPEN, OP_LANE_CLOSE,
-          OP_FENCE_READ, OP_FENCE_DROP, OP_LOCK, OP_UNLOCK, OP_SINK_WRITE, OP_SINK_PUBLISH, OP_SINK_LIST, OP_SINK_DROP, OP_IDENTITY, OP_COUNT };
+          OP_FENCE_READ, OP_FENCE_DROP, OP_LOCK, OP_UNLOCK, OP_SINK_WRITE, OP_SINK_PUBLISH, OP_SINK_LIST, OP_SINK_DROP, OP_IDENTITY,
+          OP_SHADOW_DROP, OP_COUNT };
 
 static const struct op_row {
     const char *before, *after, *cannot;
@@ -31,6 +32,7 @@ static const struct op_row {
     [OP_SINK_LIST]    = {"store.sink_list",    NULL,                       "be written as files", false},
     [OP_SINK_DROP]    = {"store.sink_drop",    "store.sink_drop.after",    "be written as files", true},
     [OP_IDENTITY]     = {"store.identity",     NULL,                       "be frozen by a digest", false},
+    [OP_SHADOW_DROP]  = {"store.shadow_drop",  "store.shadow_drop.after",  "keep a shadow", true},
 };
 /* clang-format on */
 
@@ -455,4 +457,13 @@ bool store_identity_digest(struct session *session, const struct call *call, str
     if (!call_begin(&attempt, session, call, OP_IDENTITY, identity && identity->digest, error))
         return false;
     return call_end(&attempt, identity->digest(session, call, ret, ret_bytes, error), error);
+}
+
+bool store_shadow_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error)
+{
+    const struct shadow_ops *shadow = session_driver(session)->shadow;
+    struct attempt attempt;
+    if (!call_begin(&attempt, session, call, OP_SHADOW_DROP, shadow && shadow->drop, error))
+        return false;
+    return call_end(&attempt, shadow->drop(session, call, run, error), error);
 }

@@ -115,3 +115,4 @@ bool store_sink_bounds(struct session *session, const struct call *call, const s
 bool store_sink_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);
 bool store_identity_digest(struct session *session, const struct call *call, struct digest *ret, uint64_t *ret_bytes,
                            GError **error);
+bool store_shadow_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);

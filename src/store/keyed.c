@@ -11,6 +11,13 @@ bool keyed_expired(int64_t expires_at_ms, int64_t now_ms)
     return expires_at_ms != EXPIRES_NEVER && expires_at_ms <= now_ms;
 }
 
+const struct keyed_value *keyed_shown(const struct keyed_value *shadow, const struct keyed_value *live, int64_t now_ms)
+{
+    if (shadow)
+        return shadow->deleted ? NULL : shadow;
+    return live && !keyed_expired(live->expires_at_ms, now_ms) ? live : NULL;
+}
+
 static bool fault_is(struct fault *ret, enum error_code code, const char *text)
 {
     *ret = (struct fault){.code = code, .text = text};
@@ -31,11 +38,22 @@ bool keyed_takes(const struct cas_op *op, struct fault *ret)
     return true;
 }
 
+/* A shadow's has a byte more, so that the same content beside and in the dataset are two things. */
+static struct etag etag_of(const struct keyed_value *value)
+{
+    struct etag etag = {.len = sizeof(value->tag) + value->shadow};
+    memcpy(etag.bytes, value->tag, sizeof(value->tag));
+    if (value->shadow)
+        etag.bytes[sizeof(value->tag)] = 'S';
+    return etag;
+}
+
 bool keyed_etag_holds(const struct etag *etag, const struct keyed_value *value)
 {
     if (!value || !etag->len)
         return !value && !etag->len;
-    return etag->len == sizeof(value->tag) && memcmp(etag->bytes, value->tag, sizeof(value->tag)) == 0;
+    struct etag now = etag_of(value);
+    return etag->len == now.len && memcmp(etag->bytes, now.bytes, now.len) == 0;
 }
 
 void keyed_image(struct slice key, const struct keyed_value *value, struct arena *mem, struct record *ret)
@@ -45,8 +63,7 @@ void keyed_image(struct slice key, const struct keyed_value *value, struct arena
         return;
     ret->raw = value->raw;
     ret->expires_at_ms = value->expires_at_ms;
-    ret->etag.len = sizeof(value->tag);
-    memcpy(ret->etag.bytes, value->tag, sizeof(value->tag));
+    ret->etag = etag_of(value);
     g_autoptr(GError) error = NULL;
     if (value->foreign)
         error_set(&error, SLUICE_ERROR_BAD_RECORD, "the value was not written by sluice, or by a newer one");

@@ -12,10 +12,16 @@ struct keyed_value {
     int64_t expires_at_ms;
     uint8_t tag[16]; /* covers value and exact expiry */
     bool foreign;    /* not in the form in which sluice stores: an image of it is a fault */
+    bool shadow;     /* of a run's shadow: its etag is no live record's, and it does not expire */
+    bool deleted;    /* shadow: a deletion stands there */
 };
 
 /* Whether a record of this expiry is gone: from the millisecond of its expiry on. */
 bool keyed_expired(int64_t expires_at_ms, int64_t now_ms);
+
+/* What a key shows: the shadow's value where there is one, else the live one, where it has not expired; NULL: absent.
+ */
+const struct keyed_value *keyed_shown(const struct keyed_value *shadow, const struct keyed_value *live, int64_t now_ms);
 
 /* Whether such a store takes the operation; false fills in *ret (texts are static). */
 bool keyed_takes(const struct cas_op *op, struct fault *ret);

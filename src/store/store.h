@@ -38,6 +38,8 @@ struct dataset {
     bool in_pieces;
     /* Of a source: the part of it that is meant (store/only.h); it outlives the scans. NULL: all. */
     const struct store_only *only;
+    /* The dataset with the shadow of a run (its 16 bytes) over it: struct shadow_ops. NULL: as it is. Borrowed. */
+    const uint8_t *shadow;
 };
 
 struct store_config {
@@ -60,6 +62,9 @@ struct call {
     /* Of a cas: who reads the values that bytes stand for, under the same keys, through the same driver; NULL: nobody.
      */
     struct session *from;
+    /* Of a cas on the dataset itself: the value of each put stands in this run's shadow of the key as well. A driver
+     * may move it from there instead of sending it, where it still is what the op says. NULL: nothing is said. */
+    const uint8_t *promotes;
 };
 
 /* Whether the call may go on: TIMED_OUT past its deadline, CANCELLED when given up. The wrappers of calls.h ask once
@@ -294,6 +299,22 @@ struct big_ops {
     bool (*copies)(const struct dataset *ds);
 };
 
+/* A place beside a dataset in which a run writes unseen: no dataset's pattern matches what lies there, and no scan
+ * gives it. A dataset that names a run (`shadow`) is read and written **by key** with its shadow over it, and nothing
+ * else is done to it:
+ *
+ *   read  gives the shadow's record of a key where there is one (a deletion: absent), else the live one. A record of
+ * the shadow does not expire: it is there with whatever expiry it has, which promotion looks at. cas   asks the same of
+ * etags, and writes to the shadow alone: a put makes, or replaces, the shadow's record; a delete puts a deletion in its
+ * place. So whoever gave the live record's etag knows that this very record stood there at the moment at which the
+ * shadow's was first made.
+ *
+ * Lanes, numbers and fences are the run's own, as ever. docs/shadow.md */
+struct shadow_ops {
+    /* Removes all of the run's shadow of the dataset. Safe to repeat. */
+    bool (*drop)(struct session *, const struct call *, const uint8_t run[16], GError **);
+};
+
 /* --- what a store says of itself ---------------------------------------------------------------------------------- */
 
 struct store_info {
@@ -374,6 +395,7 @@ struct store_driver {
     const struct slot_ops *slots;
     const struct identity_ops *identity;
     const struct big_ops *big;
+    const struct shadow_ops *shadow;
 };
 
 /* What every driver's `struct store`, `struct session` and `struct scan` begin with. The wrappers of calls.h fill them

@@ -40,7 +40,7 @@ static const uint32_t *find_part(const struct undo_filter *filter, uint32_t part
 
 static bool asked(const struct undo_filter *filter, uint32_t part)
 {
-    if (part >= UNDO_ROLLBACK_PART)
+    if (undo_part_is_back(part) || (!filter && part >= UNDO_PROMOTION_PART))
         return false;
     return !filter || find_part(filter, part) != NULL;
 }
@@ -149,7 +149,7 @@ static bool add_link(struct build *build, const struct undo_block *block, const 
         link.pre = digest_stored(entry->pre_raw, entry->pre_expires_at_ms);
     if (stands(build->filter, entry->part))
         link.flags |= UNDO_LINK_ASKED;
-    if (entry->part >= UNDO_ROLLBACK_PART)
+    if (undo_part_is_back(entry->part))
         link.flags |= UNDO_LINK_BACK;
     if (entry->pre_present && entry->pre_expires_at_ms != EXPIRES_NEVER)
         link.flags |= UNDO_LINK_PRE_EXPIRES;

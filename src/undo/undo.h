@@ -33,6 +33,13 @@ struct undo_position {
 
 /* Rollback has partitions of its own, numbered from here on; their entries are journalled in the same log. */
 #define UNDO_ROLLBACK_PART UINT32_C(0x80000000)
+/* So has the promotion of a shadow, above them; what it wrote is taken back like what a run writes in place. */
+#define UNDO_PROMOTION_PART UINT32_C(0xc0000000)
+
+static inline bool undo_part_is_back(uint32_t part)
+{
+    return part >= UNDO_ROLLBACK_PART && part < UNDO_PROMOTION_PART;
+}
 
 enum undo_verb { UNDO_PUT, UNDO_DELETE };
 

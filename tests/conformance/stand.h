@@ -54,7 +54,7 @@ struct conformance_case {
 extern const struct subject subjects[];
 extern const size_t subject_count;
 extern const struct conformance_case read_cases[], scan_cases[], cas_cases[], fence_cases[], race_cases[],
-    store_cases[], sink_cases[], filled_cases[];
+    store_cases[], sink_cases[], shadow_cases[], filled_cases[];
 
 void stand_open(struct stand *stand);
 void stand_close(struct stand *stand); /* the store too; stand_open() may follow */

@@ -7,7 +7,7 @@
 
 #define KEYED                                                                                                          \
     (NEEDS(SCAN) | NEEDS(READ) | NEEDS(SPLIT) | NEEDS(LIST) | NEEDS(CAS) | NEEDS(FENCE) | NEEDS(SETTLE) |              \
-     NEEDS(LOCK) | IN_ORDER)
+     NEEDS(LOCK) | NEEDS(SHADOW) | IN_ORDER)
 
 /* --- mem ---------------------------------------------------------------------------------------------------------- */
 
@@ -140,7 +140,7 @@ static void undo_set_up(struct stand *stand)
 
 /* --- valkey: servers of our own ----------------------------------------------------------------------------------- */
 
-#define LIVE  ((KEYED & ~IN_ORDER) | NEEDS(BIG) | NEEDS(HEALTH))
+#define LIVE  ((KEYED & ~(IN_ORDER | NEEDS(SHADOW))) | NEEDS(BIG) | NEEDS(HEALTH))
 #define REDIS "redis-server"
 
 enum { PRIMARIES = 3 };

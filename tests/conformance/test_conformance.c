@@ -1,8 +1,8 @@
 /* test_conformance SUBJECT: runs every case that the subject's driver has the capabilities for. */
 #include "conformance/stand.h"
 
-static const struct conformance_case *const suites[] = {store_cases, read_cases, scan_cases, cas_cases,
-                                                        fence_cases, race_cases, sink_cases, filled_cases};
+static const struct conformance_case *const suites[] = {store_cases, read_cases, scan_cases,   cas_cases,   fence_cases,
+                                                        race_cases,  sink_cases, shadow_cases, filled_cases};
 
 /* What one cmocka test is given. */
 struct turn {

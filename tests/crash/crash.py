@@ -82,6 +82,8 @@ stages:
   - {{ name: full, scope: 100%, gate: {{ soak: 20ms }} }}
 """
 
+SHADOW = IN_PLACE.replace("dataset: items }}\npart", "dataset: items, write: shadow }}\npart")
+
 MOVE_POINTS = re.findall(r'^MOVE_POINT\("([\w.]+)"', (SOURCE / "src" / "catalog" / "points.h").read_text(), re.M)
 MOVES = re.findall(r"^(MOVE|STAGE_MOVE)\((\w+), *(\w+)\)", (SOURCE / "src" / "catalog" / "state_rows.h").read_text(), re.M)
 MOVES = {(kind, was.lower().replace("_", "-"), now.lower().replace("_", "-")) for kind, was, now in MOVES}
@@ -300,6 +302,37 @@ class Gated(Scenario):
         return found
 
 
+class Shadow(Scenario):
+    """A run writes a shadow, which is promoted. `before`: what every life has behind it, and where the last of it died."""
+
+    records = 1000
+
+    def __init__(self, name, before, steps, dies=None):
+        super().__init__(name, SHADOW, True, False)
+        self.before, self.dies, self.steps = before, dies, steps
+
+    def begin(self, stand):
+        spec = (stand.dir / "job.yaml").read_text()
+        (stand.dir / "job.yaml").write_text(spec + ("workers: 1\n" if self.dies else ""))
+        for at, command in enumerate(self.before):
+            dies = self.dies if at == len(self.before) - 1 else None
+            code = stand.sluice(*command, dies=dies)
+            assert code == (-signal.SIGKILL if dies else code) and (dies or code in (0, 3, 8)), f"{command}: {code}: {stand.last.stderr}"
+
+    def places(self, passed):
+        """A shadow is written as a run in place writes: of that, where something becomes of it."""
+        of_run = ("log", "cas", "outcome", "settle", "checkpoint", "store", "run", "stage")
+        return [place for place in super().places(passed)
+                if self.steps[place[0]].command is not RUN or place[1].split(".")[0] in of_run]
+
+    def prepare(self, root):
+        stand = super().prepare(root)
+        stand.begin = self.begin
+        return stand
+
+
+RUN, PROMOTE, BACK = ("run", "job.yaml", "--yes"), ("promote", "job", "--yes"), ("rollback", "job.1", "--yes")
+
 SCENARIOS = [
     Scenario("fill", FILL, False, False),
     Scenario("in-place", IN_PLACE, True, False),
@@ -310,6 +343,10 @@ SCENARIOS = [
     Superseding("in-place-superseded", IN_PLACE, True, "cas.after:3"),
     Superseding("fill-superseded", FILL, False, None, records=1500),
     Gated("gated", GATED),
+    Shadow("shadow", [], [Step(RUN, (3,)), Step(PROMOTE, DONE)]),
+    Shadow("shadow-dropped", [RUN], [Step(BACK, DONE)]),
+    Shadow("shadow-back", [RUN, PROMOTE], [Step(BACK, DONE)]),
+    Shadow("shadow-half-back", [RUN, PROMOTE], [Step(BACK, DONE)], dies="cas.after:1"),
 ]
 
 number = 0

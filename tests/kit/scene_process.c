@@ -28,7 +28,7 @@ static void ready_settle(struct hold *hold)
 {
     GError *error = NULL;
     kit_ok(hold_open(hold, HOLD_BACK, &error));
-    job_init_settle(&hold->job, hold->plan, &hold->run);
+    job_init_settle(&hold->job, PARTS_FORWARD, hold->plan, &hold->run);
 }
 
 /* … and run_back(). */

@@ -91,6 +91,7 @@ static struct exchange exchange_begin(struct session *base, const struct call *c
     put_u8(session->request, (uint8_t)op);
     put_prefixed(session->request, call->ds ? slice_of_text(call->ds->name) : SLICE_EMPTY);
     put_u8(session->request, call->ds ? (uint8_t)call->ds->form : 0);
+    put_prefixed(session->request, call->ds && call->ds->shadow ? slice_of(call->ds->shadow, 16) : SLICE_EMPTY);
     put_u64(session->request, (uint64_t)left_us);
     return (struct exchange){.session = session, .call = call};
 }
@@ -463,6 +464,14 @@ static const struct write_ops write_ops = {
     .unlock = remote_unlock,
 };
 
+static bool remote_shadow_drop(struct session *base, const struct call *call, const uint8_t run[16], GError **error)
+{
+    struct exchange exchange = exchange_begin(base, call, WIRE_SHADOW_DROP);
+    put_bytes(exchange.session->request, slice_of(run, 16));
+    return exchange_run(&exchange, error);
+}
+
+static const struct shadow_ops shadow_ops = {.drop = remote_shadow_drop};
 static const struct list_ops list_ops = {.sorted = true};
 
 const struct store_driver remote_driver = {
@@ -481,4 +490,5 @@ const struct store_driver remote_driver = {
     .read = remote_read,
     .write = &write_ops,
     .list = &list_ops,
+    .shadow = &shadow_ops,
 };

@@ -235,6 +235,12 @@ static bool do_unlock(struct turn *turn, GError **error)
     return turn->from.ok ? store_unlock(turn->connection->session, &turn->call, uid.data, error) : garbled(error);
 }
 
+static bool do_shadow_drop(struct turn *turn, GError **error)
+{
+    struct slice run = reader_bytes(&turn->from, 16);
+    return turn->from.ok ? store_shadow_drop(turn->connection->session, &turn->call, run.data, error) : garbled(error);
+}
+
 static bool (*const calls[WIRE_OPS])(struct turn *turn, GError **error) = {
     [WIRE_INSPECT] = do_inspect,
     [WIRE_SPLIT] = do_split,
@@ -250,6 +256,7 @@ static bool (*const calls[WIRE_OPS])(struct turn *turn, GError **error) = {
     [WIRE_FENCE_DROP] = do_fence_drop,
     [WIRE_LOCK] = do_lock,
     [WIRE_UNLOCK] = do_unlock,
+    [WIRE_SHADOW_DROP] = do_shadow_drop,
 };
 
 /* --- connections -----------------------------------------------------------------------------------------------------
@@ -264,6 +271,8 @@ static bool answer(struct turn *turn, GError **error)
                          version);
     turn->ds.name = arena_text(connection->mem, reader_prefixed(&turn->from));
     turn->ds.form = (enum dataset_form)reader_u8(&turn->from);
+    struct slice shadow = reader_prefixed(&turn->from);
+    turn->ds.shadow = shadow.len == 16 ? shadow.data : NULL;
     uint64_t left_us = reader_u64(&turn->from);
     if (!turn->from.ok || !turn->ds.name || op >= WIRE_OPS || left_us > INT64_MAX / 2)
         return garbled(error);

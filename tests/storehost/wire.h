@@ -1,7 +1,8 @@
 /* What a storehost and its clients say to each other on a Unix socket, and how each side reads it with distrust.
  *
  *     message = len:u32 body          at most WIRE_BYTES
- *     request = version:u8 op:u8 call …          call = dataset:prefixed form:u8 left_us:u64 (0: no deadline)
+ *     request = version:u8 op:u8 call …          call = dataset:prefixed form:u8 shadow:prefixed
+ *                                                          left_us:u64 (0: no deadline)
  *     reply   = version:u8 ok:u8 [code:u32 message:prefixed] …      brackets: where ok is 0
  *
  * What follows is the op's (wire_put_…, wire_get_…). After a failure a reply still has what is valid then: the outcomes
@@ -12,7 +13,7 @@
 #include "store/store.h"
 
 #define WIRE_BYTES   (256u << 20)
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 
 enum wire_op {
     WIRE_INSPECT,
@@ -29,6 +30,7 @@ enum wire_op {
     WIRE_FENCE_DROP,
     WIRE_LOCK,
     WIRE_UNLOCK,
+    WIRE_SHADOW_DROP,
     WIRE_OPS,
 };
 

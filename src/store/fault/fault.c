@@ -379,6 +379,13 @@ static bool fault_identity(struct session *session, const struct call *call, str
                     error);
 }
 
+static bool fault_shadow_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error)
+{
+    struct passage passage;
+    return session_go_in(&passage, session, call, FAULT_SHADOW_DROP, error) &&
+           come_out(&passage, passage.driver->inner->shadow->drop(inner_of(session), call, run, error), error);
+}
+
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
 /* A capability that the inner driver lacks is lacking here too. */
@@ -418,6 +425,10 @@ static void wrap_rest(struct fault_driver *driver)
     if (driver->inner->identity) {
         driver->identity.digest = WRAP(driver->inner->identity->digest, fault_identity);
         driver->table.identity = &driver->identity;
+    }
+    if (driver->inner->shadow) {
+        driver->shadow.drop = WRAP(driver->inner->shadow->drop, fault_shadow_drop);
+        driver->table.shadow = &driver->shadow;
     }
 }
 

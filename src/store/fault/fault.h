@@ -67,6 +67,7 @@ struct fault_driver {
     struct write_ops write;
     struct sink_ops sink;
     struct identity_ops identity;
+    struct shadow_ops shadow;
     const struct store_driver *inner;
     struct fault_plan *plan;
 };

@@ -1,5 +1,7 @@
 #include "store/mem/content.h"
 
+#include "base/hex.h"
+
 static int compare_names(const void *a, const void *b, void *user)
 {
     return strcmp(a, b);
@@ -53,14 +55,7 @@ GTree *mem_dataset(struct mem_content *content, const char *name, bool make)
     return dataset;
 }
 
-const struct mem_record *mem_find(GTree *dataset, struct slice key, int64_t now_ms)
-{
-    const struct mem_record wanted = {.key = key};
-    const struct mem_record *record = dataset ? g_tree_lookup(dataset, &wanted) : NULL;
-    return record && !keyed_expired(record->value.expires_at_ms, now_ms) ? record : NULL;
-}
-
-void mem_put(GTree *dataset, struct slice key, struct slice raw, int64_t expires_at_ms)
+static struct mem_record *put(GTree *dataset, struct slice key, struct slice raw, int64_t expires_at_ms)
 {
     struct mem_record *record = g_malloc(sizeof(*record) + key.len + raw.len);
     *record = (struct mem_record){
@@ -69,10 +64,66 @@ void mem_put(GTree *dataset, struct slice key, struct slice raw, int64_t expires
     };
     if (key.len)
         memcpy(record->bytes, key.data, key.len);
-    memcpy(record->bytes + key.len, raw.data, raw.len);
+    if (raw.len)
+        memcpy(record->bytes + key.len, raw.data, raw.len);
     digest_put(digest_stored(raw, expires_at_ms), record->value.tag);
     g_tree_replace(dataset, record, record);
+    return record;
 }
+
+void mem_put(GTree *dataset, struct slice key, struct slice raw, int64_t expires_at_ms)
+{
+    put(dataset, key, raw, expires_at_ms);
+}
+
+void mem_put_shadow(GTree *shadow, struct slice key, const struct slice *raw, int64_t expires_at_ms)
+{
+    struct mem_record *record = put(shadow, key, raw ? *raw : SLICE_EMPTY, expires_at_ms);
+    record->value.shadow = true;
+    record->value.deleted = !raw;
+}
+
+/* --- views -------------------------------------------------------------------------------------------------------- */
+
+/* A dataset of the tree that no name of a spec can be. */
+static char *shadow_name(const uint8_t run[16], const char *dataset)
+{
+    char hex[HEX_TEXT(16)];
+    return g_strdup_printf("\n%s %s", hex_text(run, 16, hex), dataset);
+}
+
+struct mem_view mem_view(struct mem_content *content, const struct dataset *ds, int64_t now_ms, bool make)
+{
+    struct mem_view view = {.now_ms = now_ms, .live = mem_dataset(content, ds->name, make && !ds->shadow)};
+    if (!ds->shadow)
+        return view;
+    g_autofree char *name = shadow_name(ds->shadow, ds->name);
+    view.shadow = mem_dataset(content, name, make);
+    return view;
+}
+
+static const struct keyed_value *value_of(GTree *dataset, struct slice key)
+{
+    const struct mem_record wanted = {.key = key};
+    const struct mem_record *record = dataset ? g_tree_lookup(dataset, &wanted) : NULL;
+    return record ? &record->value : NULL;
+}
+
+const struct keyed_value *mem_shown(const struct mem_view *view, struct slice key)
+{
+    return keyed_shown(value_of(view->shadow, key), value_of(view->live, key), view->now_ms);
+}
+
+static bool shadow_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error)
+{
+    struct mem_content *content = mem_content_of(session);
+    g_autofree char *name = shadow_name(run, call->ds->name);
+    auto_hold(&content->lock);
+    g_tree_remove(content->datasets, name);
+    return true;
+}
+
+const struct shadow_ops mem_shadow_ops = {.drop = shadow_drop};
 
 void mem_remove(GTree *dataset, struct slice key)
 {

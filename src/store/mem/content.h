@@ -30,9 +30,19 @@ void mem_content_free(struct mem_content *content);
 /* NULL: no such dataset; `make` makes it. */
 GTree *mem_dataset(struct mem_content *content, const char *name, bool make);
 
-/* NULL: absent, or its expiry has passed. */
-const struct mem_record *mem_find(GTree *dataset, struct slice key, int64_t now_ms);
 void mem_put(GTree *dataset, struct slice key, struct slice raw, int64_t expires_at_ms);
+/* A record of a shadow; raw NULL: a deletion. */
+void mem_put_shadow(GTree *shadow, struct slice key, const struct slice *raw, int64_t expires_at_ms);
+
+/* What a call sees: the dataset, or with a run's shadow over it. `make` makes what is to be written. */
+struct mem_view {
+    GTree *live, *shadow; /* NULL: there is none */
+    int64_t now_ms;
+};
+struct mem_view mem_view(struct mem_content *content, const struct dataset *ds, int64_t now_ms, bool make);
+/* NULL: absent. */
+const struct keyed_value *mem_shown(const struct mem_view *view, struct slice key);
+extern const struct shadow_ops mem_shadow_ops;
 void mem_remove(GTree *dataset, struct slice key);
 /* The node of the smallest key that is not below `from`; NULL: none. Expired ones too. */
 GTreeNode *mem_seek(GTree *dataset, struct slice from);

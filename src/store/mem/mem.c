@@ -150,12 +150,10 @@ static bool mem_read(struct session *session, const struct call *call, struct re
     struct mem_content *content = mem_content_of(session);
     int64_t now_ms = mem_now_ms(session);
     auto_hold(&content->lock);
-    GTree *dataset = mem_dataset(content, call->ds->name, false);
-    for (size_t i = 0; i < n; i++) {
-        const struct mem_record *record = mem_find(dataset, io[i].key, now_ms);
-        if (!keyed_image_copy(io[i].key, record ? &record->value : NULL, call->mem, &io[i]))
+    struct mem_view view = mem_view(content, call->ds, now_ms, false);
+    for (size_t i = 0; i < n; i++)
+        if (!keyed_image_copy(io[i].key, mem_shown(&view, io[i].key), call->mem, &io[i]))
             return keyed_too_big(io[i].key, error);
-    }
     return true;
 }
 
@@ -262,4 +260,5 @@ const struct store_driver mem_driver = {
     .read = mem_read,
     .write = &mem_write_ops,
     .list = &list_ops,
+    .shadow = &mem_shadow_ops,
 };

@@ -8,17 +8,20 @@ static bool numbers_fit(const struct lane_state *lane, const struct cas_op *ops,
     return true;
 }
 
-static void apply(GTree *dataset, struct lane_state *lane, struct cas_op *op)
+static void apply(const struct mem_view *view, struct lane_state *lane, struct cas_op *op)
 {
-    if (op->verb == CAS_DELETE)
-        mem_remove(dataset, op->key);
+    bool put = op->verb == CAS_PUT;
+    if (view->shadow)
+        mem_put_shadow(view->shadow, op->key, put ? &op->raw : NULL, put ? op->expires_at_ms : EXPIRES_NEVER);
+    else if (put)
+        mem_put(view->live, op->key, op->raw, op->expires_at_ms);
     else
-        mem_put(dataset, op->key, op->raw, op->expires_at_ms);
+        mem_remove(view->live, op->key);
     lane_state_mark(lane, op->number);
     op->outcome = CAS_WRITTEN;
 }
 
-static void cas_one(GTree *dataset, struct lane_state *lane, struct cas_op *op, int64_t now_ms, struct arena *mem)
+static void cas_one(const struct mem_view *view, struct lane_state *lane, struct cas_op *op, struct arena *mem)
 {
     if (lane_state_applied(lane, op->number)) {
         op->outcome = CAS_DONE;
@@ -28,10 +31,9 @@ static void cas_one(GTree *dataset, struct lane_state *lane, struct cas_op *op, 
         op->outcome = CAS_REFUSED;
         return;
     }
-    const struct mem_record *record = mem_find(dataset, op->key, now_ms);
-    const struct keyed_value *value = record ? &record->value : NULL;
+    const struct keyed_value *value = mem_shown(view, op->key);
     if (keyed_etag_holds(&op->etag, value)) {
-        apply(dataset, lane, op);
+        apply(view, lane, op);
         return;
     }
     op->outcome = CAS_CHANGED;
@@ -54,9 +56,9 @@ static bool mem_cas(struct session *session, const struct call *call, const stru
     if (!numbers_fit(lane, ops, n, error))
         return false;
     lane_state_rebase(lane, on->base);
-    GTree *dataset = mem_dataset(content, call->ds->name, true);
+    struct mem_view view = mem_view(content, call->ds, now_ms, true);
     for (size_t i = 0; i < n; i++)
-        cas_one(dataset, lane, &ops[i], now_ms, call->mem);
+        cas_one(&view, lane, &ops[i], call->mem);
     return true;
 }
 

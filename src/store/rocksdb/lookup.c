@@ -39,8 +39,8 @@ static bool walk_keys(struct walk *walk, size_t *ret_done, GError **error)
         walk_to(walk, lookup->keys[i], &order);
         if (!rocksdb_iter_valid(walk->at) && !rocks_iterator_check(lookup->store, walk->at, error))
             return false;
-        struct slice stored = order == 0 ? rocks_iterator_value(walk->at) : SLICE_EMPTY;
-        if (!lookup->found(lookup->user, i, stored, error))
+        struct rocks_hit hit = {.i = i, .stored = order == 0 ? rocks_iterator_value(walk->at) : SLICE_EMPTY};
+        if (!lookup->found(lookup->user, &hit, error))
             return false;
     }
     *ret_done = i;
@@ -78,13 +78,13 @@ static bool chunk_answer(const struct rocks_lookup *lookup, size_t from, struct 
     for (size_t i = 0; i < n; i++) {
         if (!rocks_check(g_steal_pointer(&chunk->messages[i]), lookup->store->path, error))
             return false;
-        struct slice stored = SLICE_EMPTY;
+        struct rocks_hit hit = {.i = from + i};
         if (chunk->values[i]) {
             size_t len;
             const char *data = rocksdb_pinnableslice_value(chunk->values[i], &len);
-            stored = rocks_slice(data, len);
+            hit.stored = rocks_slice(data, len);
         }
-        if (!lookup->found(lookup->user, from + i, stored, error))
+        if (!lookup->found(lookup->user, &hit, error))
             return false;
     }
     return true;
@@ -109,12 +109,12 @@ static bool get_chunk(const struct rocks_lookup *lookup, size_t from, size_t n, 
 static bool nothing_found(const struct rocks_lookup *lookup, GError **error)
 {
     for (size_t i = 0; i < lookup->n; i++)
-        if (!lookup->found(lookup->user, i, SLICE_EMPTY, error))
+        if (!lookup->found(lookup->user, &(struct rocks_hit){.i = i}, error))
             return false;
     return true;
 }
 
-bool rocks_lookup(const struct rocks_lookup *lookup, const struct call *call, GError **error)
+static bool lookup_family(const struct rocks_lookup *lookup, const struct call *call, GError **error)
 {
     if (!lookup->family)
         return nothing_found(lookup, error);
@@ -127,4 +127,76 @@ bool rocks_lookup(const struct rocks_lookup *lookup, const struct call *call, GE
             return false;
     }
     return true;
+}
+
+/* --- through the shadow, then through the dataset ------------------------------------------------------------------
+ */
+
+/* Which keys are asked for, by their place in the whole lookup; and which of them were not found. */
+struct passage {
+    const struct rocks_lookup *whole;
+    struct slice *keys;
+    size_t *places, n;
+    GArray *rest; /* of size_t; NULL: what is not found is absent */
+};
+
+static bool passed(void *user, const struct rocks_hit *hit, GError **error)
+{
+    struct passage *passage = user;
+    size_t place = passage->places[hit->i];
+    if (passage->rest && !hit->stored.data) {
+        g_array_append_val(passage->rest, place);
+        return true;
+    }
+    struct rocks_hit whole = {.i = place, .stored = hit->stored, .shadow = passage->rest != NULL};
+    return passage->whole->found(passage->whole->user, &whole, error);
+}
+
+static bool pass_through(struct passage *passage, rocksdb_column_family_handle_t *family, const struct call *call,
+                         GError **error)
+{
+    struct rocks_lookup lookup = {.store = passage->whole->store,
+                                  .family = family,
+                                  .keys = passage->keys,
+                                  .n = passage->n,
+                                  .found = passed,
+                                  .user = passage};
+    return lookup_family(&lookup, call, error);
+}
+
+static int compare_places(const void *a, const void *b)
+{
+    size_t one = *(const size_t *)a, other = *(const size_t *)b;
+    return (one > other) - (one < other);
+}
+
+static bool lookup_over(const struct rocks_lookup *lookup, const struct call *call, GError **error)
+{
+    g_autofree struct slice *keys = g_new(struct slice, lookup->n + 1);
+    g_autofree size_t *places = g_new(size_t, lookup->n + 1);
+    g_autoptr(GArray) rest = g_array_new(false, false, sizeof(size_t));
+    struct passage passage = {.whole = lookup, .keys = keys, .places = places, .rest = rest};
+    for (size_t i = 0; i < lookup->n; i++) {
+        if (lookup->shadow_keys && put_keys_lack(lookup->shadow_keys, lookup->keys[i])) {
+            g_array_append_val(rest, i);
+            continue;
+        }
+        keys[passage.n] = lookup->keys[i];
+        places[passage.n++] = i;
+    }
+    if (!pass_through(&passage, lookup->shadow, call, error))
+        return false;
+    g_array_sort(rest, compare_places);
+    passage.rest = NULL;
+    passage.n = rest->len;
+    for (size_t i = 0; i < rest->len; i++) {
+        places[i] = g_array_index(rest, size_t, i);
+        keys[i] = lookup->keys[places[i]];
+    }
+    return pass_through(&passage, lookup->family, call, error);
+}
+
+bool rocks_lookup(const struct rocks_lookup *lookup, const struct call *call, GError **error)
+{
+    return lookup->shadow ? lookup_over(lookup, call, error) : lookup_family(lookup, call, error);
 }

@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "base/hex.h"
 #include "store/place.h"
 #include "store/rocksdb/rocks.h"
 
@@ -78,6 +79,11 @@ static bool is_own(const char *name)
     return g_str_has_prefix(name, ROCKS_OWN);
 }
 
+static bool is_small(const char *name)
+{
+    return is_own(name) && !g_str_has_prefix(name, ROCKS_SHADOW);
+}
+
 rocksdb_column_family_handle_t *rocks_family(struct rocks_store *store, const char *name)
 {
     auto_hold(&store->lock);
@@ -128,19 +134,71 @@ static bool make_family(struct rocks_store *store, const char *name, rocksdb_col
     return true;
 }
 
-bool rocks_family_make(struct rocks_store *store, const struct call *call, rocksdb_column_family_handle_t **ret,
-                       GError **error)
+/* Under a latch of the name. */
+static bool make_named(struct rocks_store *store, const char *name, const struct call *call,
+                       rocksdb_column_family_handle_t **ret, GError **error)
 {
-    *ret = rocks_family(store, call->ds->name);
+    *ret = rocks_family(store, name);
     if (*ret)
         return true;
-    const struct slice key = slice_of_text(call->ds->name);
+    const struct slice key = slice_of_text(name);
     struct latch latch = {.family = ROCKS_META, .keys = &key, .n = 1};
     if (!latch_take(&store->latches, &latch, call, store->base.world, error))
         return false;
-    bool ok = make_family(store, call->ds->name, ret, error);
+    bool ok = make_family(store, name, ret, error);
     latch_release(&store->latches, &latch);
     return ok;
+}
+
+bool rocks_family_make(struct rocks_store *store, const struct call *call, rocksdb_column_family_handle_t **ret,
+                       GError **error)
+{
+    return make_named(store, call->ds->name, call, ret, error);
+}
+
+/* --- shadows ------------------------------------------------------------------------------------------------------ */
+
+char *rocks_shadow_name(const uint8_t run[16], const char *dataset)
+{
+    char hex[HEX_TEXT(16)];
+    return g_strconcat(ROCKS_SHADOW, hex_text(run, 16, hex), ".", dataset, NULL);
+}
+
+rocksdb_column_family_handle_t *rocks_shadow(struct rocks_store *store, const struct dataset *ds,
+                                             struct put_keys **ret_keys)
+{
+    *ret_keys = NULL;
+    if (!ds->shadow)
+        return NULL;
+    g_autofree char *name = rocks_shadow_name(ds->shadow, ds->name);
+    *ret_keys = rocks_put_keys(store, name);
+    return rocks_family(store, name);
+}
+
+bool rocks_shadow_make(struct rocks_store *store, const struct call *call, rocksdb_column_family_handle_t **ret,
+                       GError **error)
+{
+    g_autofree char *name = rocks_shadow_name(call->ds->shadow, call->ds->name);
+    return make_named(store, name, call, ret, error);
+}
+
+/* The run is over, and nobody looks into its shadow any more. */
+bool rocks_shadow_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error)
+{
+    struct rocks_store *store = rocks_of(session);
+    g_autofree char *name = rocks_shadow_name(run, call->ds->name);
+    if (!rocks_whole(store, error))
+        return false;
+    rocksdb_column_family_handle_t *family = rocks_family(store, name);
+    if (!family)
+        return true;
+    char *message = NULL;
+    rocksdb_drop_column_family(store->db, family, &message);
+    if (!rocks_check(message, name, error))
+        return false;
+    auto_hold(&store->lock);
+    g_hash_table_remove(store->made, name);
+    return g_hash_table_remove(store->families, name);
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
@@ -177,7 +235,7 @@ static bool open_families(struct rocks_store *store, bool read_only, GPtrArray *
     g_autofree rocksdb_column_family_handle_t **families = g_new0(rocksdb_column_family_handle_t *, names->len);
     const char *const *list = (const char *const *)names->pdata;
     for (int i = 0; i < n; i++)
-        options[i] = is_own(list[i]) ? store->options.small : store->options.records;
+        options[i] = is_small(list[i]) ? store->options.small : store->options.records;
     char *message = NULL;
     store->db = read_only ? rocksdb_open_for_read_only_column_families(store->options.records, store->path, n, list,
                                                                        options, families, false, &message)

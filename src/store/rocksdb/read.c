@@ -58,15 +58,12 @@ struct reading {
     int64_t now_ms;
 };
 
-static bool read_one(void *user, size_t i, struct slice stored, GError **error)
+static bool read_one(void *user, const struct rocks_hit *hit, GError **error)
 {
     struct reading *reading = user;
-    struct record *record = &reading->io[keyed_order_place(&reading->order, i)];
+    struct record *record = &reading->io[keyed_order_place(&reading->order, hit->i)];
     struct keyed_value value;
-    if (stored.data)
-        value = rocks_value_tagged(stored);
-    bool present = stored.data && !keyed_expired(value.expires_at_ms, reading->now_ms);
-    if (keyed_image_copy(record->key, present ? &value : NULL, reading->mem, record))
+    if (keyed_image_copy(record->key, rocks_shown(hit, reading->now_ms, &value), reading->mem, record))
         return true;
     return keyed_too_big(record->key, error);
 }
@@ -86,6 +83,7 @@ bool rocks_read(struct session *session, const struct call *call, struct record 
         .found = read_one,
         .user = &reading,
     };
+    lookup.shadow = rocks_shadow(store, call->ds, &lookup.shadow_keys);
     bool ok = rocks_lookup(&lookup, call, error);
     keyed_order_done(&reading.order);
     return ok;

@@ -10,9 +10,10 @@
 #include "store/rocksdb/put_keys.h"
 #include "store/rocksdb/rocksdb.h"
 
-#define ROCKS_FENCE "sluice.fence"
-#define ROCKS_META  "sluice.meta"
-#define ROCKS_OWN   "sluice."
+#define ROCKS_FENCE  "sluice.fence"
+#define ROCKS_META   "sluice.meta"
+#define ROCKS_OWN    "sluice."
+#define ROCKS_SHADOW "sluice.shadow."
 
 /* Everything that is set once and handed to RocksDB again and again. */
 struct rocks_options {
@@ -71,6 +72,15 @@ bool rocks_family_make(struct rocks_store *store, const struct call *call, rocks
                        GError **error);
 /* Of a dataset that was made since the store was opened, what has been put into it; else NULL. */
 struct put_keys *rocks_put_keys(struct rocks_store *store, const char *name);
+/* The shadow's family of a dataset that names a run; NULL: there is none, or no run is named. The caller frees the
+ * name.
+ */
+char *rocks_shadow_name(const uint8_t run[16], const char *dataset);
+rocksdb_column_family_handle_t *rocks_shadow(struct rocks_store *store, const struct dataset *ds,
+                                             struct put_keys **ret_keys);
+bool rocks_shadow_make(struct rocks_store *store, const struct call *call, rocksdb_column_family_handle_t **ret,
+                       GError **error);
+bool rocks_shadow_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);
 /* Names that are sluice's own are refused. */
 bool rocks_dataset_name(const struct dataset *ds, GError **error);
 
@@ -82,8 +92,9 @@ bool rocks_check(char *message, const char *what, GError **error);
 /* --- value.c: how a record is stored -------------------------------------------------------------------------------
  */
 
-/* format:u8 [expires_at_ms:u64 big-endian] BSON. Format 1 has no expiry, 2 has one. */
+/* format:u8 [expires_at_ms:u64 big-endian] BSON. Format 1 has no expiry, 2 has one; 3 is a deletion, in a shadow. */
 void rocks_value_put(GByteArray *into, struct slice raw, int64_t expires_at_ms);
+void rocks_value_put_deleted(GByteArray *into);
 /* Its tag is not taken yet. Bytes of no known format are a value of their own, marked as foreign. */
 struct keyed_value rocks_value(struct slice stored);
 struct keyed_value rocks_value_tagged(struct slice stored); /* the tag covers all of the bytes */
@@ -91,14 +102,26 @@ struct keyed_value rocks_value_tagged(struct slice stored); /* the tag covers al
 /* --- lookup.c: many keys at once -----------------------------------------------------------------------------------
  */
 
+/* `stored` (data NULL: absent) is good for the call only. */
+struct rocks_hit {
+    size_t i;
+    struct slice stored;
+    bool shadow; /* it is the shadow's */
+};
+
+/* What the key shows, in *into; NULL: absent. */
+const struct keyed_value *rocks_shown(const struct rocks_hit *hit, int64_t now_ms, struct keyed_value *into);
+
 struct rocks_lookup {
     struct rocks_store *store;
     rocksdb_column_family_handle_t *family; /* NULL: nothing is found */
+    rocksdb_column_family_handle_t *shadow; /* is looked through first; NULL: none */
+    struct put_keys *shadow_keys;           /* NULL: anything may be in the shadow */
     const struct slice *keys;               /* ascending; a key may stand twice */
     size_t n;
-    /* Called for every key in order. `stored` (data NULL: absent) is good for the call only. false ends the lookup with
+    /* Called once for every key; in order, but that what is found in the shadow comes first. false ends the lookup with
      * the error set. */
-    bool (*found)(void *user, size_t i, struct slice stored, GError **error);
+    bool (*found)(void *user, const struct rocks_hit *hit, GError **error);
     void *user;
 };
 

@@ -29,6 +29,7 @@ static const struct write_ops write_ops = {
     .lock_read = rocks_lock_read,
 };
 
+static const struct shadow_ops shadow_ops = {.drop = rocks_shadow_drop};
 static const struct list_ops list_ops = {.sorted = true};
 
 const struct store_driver rocksdb_driver = {
@@ -48,4 +49,5 @@ const struct store_driver rocksdb_driver = {
     .read = rocks_read,
     .write = &write_ops,
     .list = &list_ops,
+    .shadow = &shadow_ops,
 };

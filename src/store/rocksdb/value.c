@@ -4,7 +4,7 @@
 #include "base/int.h"
 #include "store/rocksdb/rocks.h"
 
-enum { VALUE_PLAIN = 1, VALUE_EXPIRES = 2, EXPIRY_BYTES = 8 };
+enum { VALUE_PLAIN = 1, VALUE_EXPIRES = 2, VALUE_DELETED = 3, EXPIRY_BYTES = 8 };
 
 void rocks_value_put(GByteArray *into, struct slice raw, int64_t expires_at_ms)
 {
@@ -20,9 +20,16 @@ void rocks_value_put(GByteArray *into, struct slice raw, int64_t expires_at_ms)
     g_byte_array_append(into, raw.data, (unsigned)raw.len);
 }
 
+void rocks_value_put_deleted(GByteArray *into)
+{
+    static const uint8_t deleted[] = {VALUE_DELETED};
+    g_byte_array_append(into, deleted, sizeof(deleted));
+}
+
 struct keyed_value rocks_value(struct slice stored)
 {
     struct keyed_value value = {.raw = stored, .foreign = true};
+    value.deleted = stored.len == 1 && stored.data[0] == VALUE_DELETED;
     if (stored.len >= 1 && stored.data[0] == VALUE_PLAIN) {
         value.raw = slice_of(stored.data + 1, stored.len - 1);
         value.foreign = false;
@@ -34,6 +41,15 @@ struct keyed_value rocks_value(struct slice stored)
         value.foreign = false;
     }
     return value;
+}
+
+const struct keyed_value *rocks_shown(const struct rocks_hit *hit, int64_t now_ms, struct keyed_value *into)
+{
+    if (!hit->stored.data)
+        return NULL;
+    *into = rocks_value_tagged(hit->stored);
+    into->shadow = hit->shadow;
+    return keyed_shown(hit->shadow ? into : NULL, into, now_ms);
 }
 
 struct keyed_value rocks_value_tagged(struct slice stored)

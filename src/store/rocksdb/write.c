@@ -68,8 +68,9 @@ bool rocks_settle(struct session *session, const struct call *call, GError **err
 
 struct cas {
     struct rocks_session *session;
-    rocksdb_column_family_handle_t *family;
-    struct put_keys *put_keys; /* NULL: anything may be there */
+    rocksdb_column_family_handle_t *family, *shadow; /* of the dataset, NULL: it has none; of the run, NULL: none is
+                                                        asked for */
+    struct put_keys *put_keys, *shadow_keys;         /* NULL: anything may be there */
     struct lane_state *lane;
     struct cas_op *ops;
     struct keyed_order order;
@@ -84,33 +85,36 @@ static void put(struct cas *cas, const struct cas_op *op)
 {
     struct rocks_session *session = cas->session;
     const char *key = (const char *)op->key.data;
-    if (op->verb == CAS_DELETE) {
-        rocksdb_writebatch_delete_cf(session->batch, cas->family, key, op->key.len);
+    rocksdb_column_family_handle_t *family = cas->shadow ? cas->shadow : cas->family;
+    struct put_keys *keys = cas->shadow ? cas->shadow_keys : cas->put_keys;
+    if (op->verb == CAS_DELETE && !cas->shadow) {
+        rocksdb_writebatch_delete_cf(session->batch, family, key, op->key.len);
         return;
     }
-    if (cas->put_keys)
-        put_keys_note(cas->put_keys, op->key);
+    if (keys)
+        put_keys_note(keys, op->key);
     g_byte_array_set_size(session->envelope, 0);
-    rocks_value_put(session->envelope, op->raw, op->expires_at_ms);
-    rocksdb_writebatch_put_cf(session->batch, cas->family, key, op->key.len, (const char *)session->envelope->data,
+    if (op->verb == CAS_DELETE)
+        rocks_value_put_deleted(session->envelope);
+    else
+        rocks_value_put(session->envelope, op->raw, op->expires_at_ms);
+    rocksdb_writebatch_put_cf(session->batch, family, key, op->key.len, (const char *)session->envelope->data,
                               session->envelope->len);
 }
 
 /* Decides one operation by what is stored. What is to be written stays CAS_UNKNOWN until the batch is in. */
-static void decide(struct cas *cas, size_t i, struct slice stored)
+static void decide(struct cas *cas, const struct rocks_hit *hit)
 {
-    struct cas_op *op = &cas->ops[keyed_order_place(&cas->order, i)];
+    struct cas_op *op = &cas->ops[keyed_order_place(&cas->order, hit->i)];
     struct keyed_value value;
-    if (stored.data)
-        value = rocks_value_tagged(stored);
-    bool present = stored.data && !keyed_expired(value.expires_at_ms, cas->now_ms);
+    const struct keyed_value *shown = rocks_shown(hit, cas->now_ms, &value);
     if (lane_state_applied(cas->lane, op->number)) {
         op->outcome = CAS_DONE;
     } else if (!keyed_takes(op, &op->fault)) {
         op->outcome = CAS_REFUSED;
-    } else if (!keyed_etag_holds(&op->etag, present ? &value : NULL)) {
+    } else if (!keyed_etag_holds(&op->etag, shown)) {
         op->outcome = CAS_CHANGED;
-        keyed_live(op, present ? &value : NULL, cas->mem, &op->live);
+        keyed_live(op, shown, cas->mem, &op->live);
     } else {
         put(cas, op);
         lane_state_mark(cas->lane, op->number);
@@ -119,19 +123,27 @@ static void decide(struct cas *cas, size_t i, struct slice stored)
     }
 }
 
-static bool decide_found(void *user, size_t i, struct slice stored, GError **error)
+static bool decide_found(void *user, const struct rocks_hit *hit, GError **error)
 {
     struct cas *cas = user;
-    decide(cas, cas->asked_places[i], stored);
+    struct rocks_hit whole = *hit;
+    whole.i = cas->asked_places[hit->i];
+    decide(cas, &whole);
     return true;
+}
+
+static bool is_lacking(const struct cas *cas, struct slice key)
+{
+    return cas->put_keys && put_keys_lack(cas->put_keys, key) &&
+           (!cas->shadow || (cas->shadow_keys && put_keys_lack(cas->shadow_keys, key)));
 }
 
 /* What cannot be there is decided at once; the rest is to be looked up. */
 static void decide_absent(struct cas *cas, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (cas->put_keys && put_keys_lack(cas->put_keys, cas->order.keys[i])) {
-            decide(cas, i, SLICE_EMPTY);
+        if (is_lacking(cas, cas->order.keys[i])) {
+            decide(cas, &(struct rocks_hit){.i = i});
             continue;
         }
         cas->asked[cas->n_asked] = cas->order.keys[i];
@@ -165,6 +177,8 @@ static bool decide_all(struct cas *cas, const struct call *call, size_t n, GErro
     struct rocks_lookup lookup = {
         .store = rocks_of((struct session *)cas->session),
         .family = cas->family,
+        .shadow = cas->shadow,
+        .shadow_keys = cas->shadow_keys,
         .keys = cas->asked,
         .n = cas->n_asked,
         .found = decide_found,
@@ -230,6 +244,18 @@ static bool cas_latched(struct cas *cas, const struct call *call, const struct l
     return true;
 }
 
+/* What is written to is made where it is missing. */
+static bool open_families(struct cas *cas, struct rocks_store *store, const struct call *call, GError **error)
+{
+    if (!call->ds->shadow)
+        return rocks_family_make(store, call, &cas->family, error);
+    cas->family = rocks_family(store, call->ds->name);
+    if (!rocks_shadow_make(store, call, &cas->shadow, error))
+        return false;
+    rocks_shadow(store, call->ds, &cas->shadow_keys);
+    return true;
+}
+
 bool rocks_cas(struct session *session, const struct call *call, const struct lane *lane, struct cas_op *ops, size_t n,
                GError **error)
 {
@@ -239,7 +265,7 @@ bool rocks_cas(struct session *session, const struct call *call, const struct la
     if (!rocks_whole(store, error) || !rocks_dataset_name(call->ds, error))
         return false;
     struct cas cas = {.session = (struct rocks_session *)session, .ops = ops, .mem = call->mem};
-    if (!rocks_family_make(store, call, &cas.family, error))
+    if (!open_families(&cas, store, call, error))
         return false;
     cas.put_keys = rocks_put_keys(store, call->ds->name);
     cas.now_ms = world_wall_ms(store->base.world);

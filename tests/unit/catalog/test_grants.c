@@ -170,7 +170,7 @@ static void partitions_of_a_rollback_are_granted_apart(void **state)
     struct run_row run = fixture_run(fx, 2);
     struct part_new back[] = {{.part = CATALOG_BACK_PART, .records = 5}, {.part = CATALOG_BACK_PART + 1, .records = 6}};
     kit_ok(catalog_parts_add(fx->catalog, run.id, back, 2, &error));
-    struct grant_wish wish = {.run = run.id, .stage = UINT32_MAX, .back = true, .holder = "one"};
+    struct grant_wish wish = {.run = run.id, .stage = UINT32_MAX, .kind = PARTS_BACK, .holder = "one"};
     assert_true(grant_by(fx, wish).part.part == CATALOG_BACK_PART);
     struct grant second = grant_by(fx, wish);
     assert_true(second.part.part == CATALOG_BACK_PART + 1);

@@ -147,7 +147,7 @@ static void added_partitions_replace_none(void **state)
     struct fixture *fx = *state;
     struct run_row run = fixture_run(fx, 5);
     struct part_new back[] = {{.part = CATALOG_BACK_PART + 1}, {.part = CATALOG_BACK_PART}};
-    struct parts_of of = {.run = run.id, .stage = UINT32_MAX, .back = true};
+    struct parts_of of = {.run = run.id, .stage = UINT32_MAX, .kind = PARTS_BACK};
     struct part_row *parts;
     size_t n;
     kit_ok(catalog_parts_add(fx->catalog, run.id, back, 1, &error));
@@ -181,7 +181,7 @@ static void partitions_are_listed_in_order_by_stage_and_kind(void **state)
     of.stage = UINT32_MAX;
     kit_ok(catalog_parts(fx->catalog, &of, fx->mem, &parts, &n, &error));
     assert_int_equal(n, 50);
-    of.back = true;
+    of.kind = PARTS_BACK;
     kit_ok(catalog_parts(fx->catalog, &of, fx->mem, &parts, &n, &error));
     assert_int_equal(n, 1);
     kit_equal_text(parts[0].bounds, "b");
@@ -225,7 +225,7 @@ static bool random_checkpoint(struct random_life *life, int64_t run)
     struct catalog *catalog = life->fx->catalog;
     struct grant_wish wish = {.run = run,
                               .stage = below(life, 2) ? 1 : UINT32_MAX,
-                              .back = below(life, 4) == 0,
+                              .kind = below(life, 4) == 0 ? PARTS_BACK : PARTS_FORWARD,
                               .holder = HOLDERS[below(life, 2)]};
     struct grant grant;
     if (!catalog_grant(catalog, &wish, life->fx->mem, &grant, NULL) || grant.part.part == UINT32_MAX)
@@ -335,6 +335,8 @@ static void a_home_of_the_first_schema_is_brought_up(void **state)
             "ALTER TABLE run_total DROP COLUMN n_expired; ALTER TABLE run_total DROP COLUMN n_removed;"
             "ALTER TABLE checkpoint DROP COLUMN n_expired; ALTER TABLE checkpoint DROP COLUMN n_removed;"
             "ALTER TABLE run_total DROP COLUMN worked_ms; DROP TABLE told;"
+            "ALTER TABLE run_total DROP COLUMN n_promoted; ALTER TABLE run_total DROP COLUMN n_passed_over;"
+            "ALTER TABLE checkpoint DROP COLUMN n_promoted; ALTER TABLE checkpoint DROP COLUMN n_passed_over;"
             "CREATE INDEX wish_open ON wish (run, id) WHERE taken_ms IS NULL; PRAGMA user_version = 1");
     kit_ok(catalog_open(&fx->catalog, fx->world, fx->home, CATALOG_EXISTING, &error));
     kit_ok(catalog_part_sums(fx->catalog, run.id, fx->mem, &found, &n, &error));

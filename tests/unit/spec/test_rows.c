@@ -152,7 +152,7 @@ static void the_schema_has_what_the_rows_have(void **state)
     assert_int_equal(json_integer_value(json_object_get(workers, "default")), 2);
     assert_int_equal(json_integer_value(json_object_get(plain(workers), "maximum")), 64);
     const json_t *write = below(below(schema, "target"), "write");
-    assert_int_equal(json_array_size(json_object_get(plain(write), "enum")), 2); /* shadow is refused */
+    assert_int_equal(json_array_size(json_object_get(plain(write), "enum")), 3);
     const json_t *stage = json_object_get(below(schema, "stages"), "items");
     assert_non_null(below(stage, "scope"));
     assert_non_null(below(below(stage, "gate"), "verify"));
