@@ -7,7 +7,6 @@
 enum { MIB = 1 << 20 };
 
 struct box {
-    char *dir;
     struct servers servers;
     struct store_registry *registry;
     struct store *store;
@@ -24,7 +23,7 @@ static void box_open(struct box *box)
     GError *error = NULL;
     struct fence before;
     g_autofree char *uri = g_strdup_printf("valkey://127.0.0.1:%u", box->servers.ports[0]);
-    struct store_config config = {.uri = uri, .base_dir = box->dir};
+    struct store_config config = {.uri = uri, .base_dir = box->servers.dir};
     box->registry = store_registry_new(world_real(), NULL);
     box->mem = arena_new((size_t)64 * MIB);
     box->raw = (struct dataset){.name = "*", .form = FORM_RAW, .in_pieces = true};
@@ -40,13 +39,9 @@ static int set_up(void **state)
 {
     struct box *box = g_new0(struct box, 1);
     *state = box;
-    box->servers.program = servers_find("redis-server", NULL);
-    if (!box->servers.program)
-        return 0;
-    assert_int_equal(kit_dir_setup((void **)&box->dir), 0);
-    box->servers.dir = box->dir;
-    servers_start(&box->servers, NULL);
-    box_open(box);
+    servers_start_alone(&box->servers);
+    if (box->servers.program)
+        box_open(box);
     return 0;
 }
 
@@ -57,11 +52,9 @@ static int tear_down(void **state)
         store_session_close(box->session);
         store_release(box->registry, box->store);
         store_registry_free(box->registry);
-        servers_stop(&box->servers);
         arena_free(box->mem);
-        kit_dir_teardown((void **)&box->dir);
     }
-    g_free((char *)box->servers.program);
+    servers_end(&box->servers);
     g_free(box);
     return 0;
 }
@@ -69,8 +62,7 @@ static int tear_down(void **state)
 static struct box *begin(void **state)
 {
     struct box *box = *state;
-    if (!box->servers.program)
-        kit_skip("redis-server is not installed");
+    servers_or_skip(&box->servers);
     arena_reset(box->mem);
     return box;
 }

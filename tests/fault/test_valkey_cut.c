@@ -246,7 +246,6 @@ static void proxy_stop(struct proxy *proxy)
 /* --- the box ------------------------------------------------------------------------------------------------------ */
 
 struct box {
-    char *dir;
     struct servers servers;
     struct proxy proxy;
     struct store_registry *registry;
@@ -262,12 +261,9 @@ static int set_up(void **state)
 {
     struct box *box = g_new0(struct box, 1);
     *state = box;
-    box->servers.program = servers_find("redis-server", NULL);
+    servers_start_alone(&box->servers);
     if (!box->servers.program)
         return 0;
-    assert_int_equal(kit_dir_setup((void **)&box->dir), 0);
-    box->servers.dir = box->dir;
-    servers_start(&box->servers, NULL);
     proxy_start(&box->proxy, box->servers.ports[0]);
     box->mem = arena_new(64 << 20);
     box->ds = (struct dataset){.name = "cut:{key}"};
@@ -279,11 +275,9 @@ static int tear_down(void **state)
     struct box *box = *state;
     if (box->servers.program) {
         proxy_stop(&box->proxy);
-        servers_stop(&box->servers);
         arena_free(box->mem);
-        kit_dir_teardown((void **)&box->dir);
     }
-    g_free((char *)box->servers.program);
+    servers_end(&box->servers);
     g_free(box);
     return 0;
 }
@@ -297,7 +291,7 @@ static void opened(struct box *box, uint16_t port, struct store **ret, struct se
 {
     GError *error = NULL;
     g_autofree char *uri = g_strdup_printf("valkey://127.0.0.1:%u", port);
-    struct store_config config = {.uri = uri, .base_dir = box->dir};
+    struct store_config config = {.uri = uri, .base_dir = box->servers.dir};
     kit_ok(store_open(ret, box->registry, &config, &error));
     kit_ok(store_session_open(ret_session, *ret, &error));
 }
@@ -349,6 +343,14 @@ static void make_ops(struct box *box, struct cas_op *ops)
         ops[i] = (struct cas_op){.key = key_of(box, i), .raw = raw, .number = i + 1};
 }
 
+static struct call begin_with(struct box *box, struct cas_op *ops)
+{
+    servers_or_skip(&box->servers);
+    begin(box);
+    make_ops(box, ops);
+    return call_of(box);
+}
+
 static bool stands(struct box *box, unsigned i)
 {
     GError *error = NULL;
@@ -398,9 +400,7 @@ static unsigned run_mode(struct box *box, enum mode mode, unsigned nth, unsigned
 {
     GError *error = NULL;
     struct cas_op ops[OPS];
-    struct call call = call_of(box);
-    begin(box);
-    make_ops(box, ops);
+    struct call call = begin_with(box, ops);
     for (unsigned i = 0; i < OPS; i++)
         ops[i].number = OPS - each - i / each * each + i % each + 1;
     arm(box, mode, script_cas.sha, nth);
@@ -424,8 +424,7 @@ static unsigned run_mode(struct box *box, enum mode mode, unsigned nth, unsigned
 static void every_cut(void **state, enum mode mode)
 {
     struct box *box = *state;
-    if (!box->servers.program)
-        skip();
+    servers_or_skip(&box->servers);
     for (unsigned each = 1; each <= OPS; each *= each == 2 ? 3 : 2)
         for (unsigned nth = 1; nth <= OPS / each; nth++) {
             unsigned applied = run_mode(box, mode, nth, each);
@@ -458,11 +457,7 @@ static void a_process_that_wakes_writes_nothing(void **state)
     GError *error = NULL;
     struct cas_op ops[OPS];
     struct fence before;
-    if (!box->servers.program)
-        skip();
-    begin(box);
-    make_ops(box, ops);
-    struct call call = call_of(box);
+    struct call call = begin_with(box, ops);
     kit_ok(store_cas(box->session, &call, &box->lane, ops, 2, &error));
     struct lane next = box->lane;
     next.lane = 2;
@@ -488,11 +483,7 @@ static void an_older_home_is_refused_and_disturbs_nobody(void **state)
     GError *error = NULL;
     struct cas_op ops[OPS];
     struct fence before;
-    if (!box->servers.program)
-        skip();
-    begin(box);
-    make_ops(box, ops);
-    struct call call = call_of(box);
+    struct call call = begin_with(box, ops);
     struct lane same = box->lane;
     kit_refused(store_lane_open(box->beside, &call, &same, &before, &error), BEHIND, "older");
     kit_ok(store_cas(box->session, &call, &box->lane, ops, 1, &error));
@@ -507,11 +498,7 @@ static void a_fence_deleted_by_hand_is_told(void **state)
     GError *error = NULL;
     struct cas_op ops[OPS];
     struct fence before;
-    if (!box->servers.program)
-        skip();
-    begin(box);
-    make_ops(box, ops);
-    struct call call = call_of(box);
+    struct call call = begin_with(box, ops);
     kit_ok(store_cas(box->session, &call, &box->lane, ops, 2, &error));
     char key[64] = "DEL sluice:fence:";
     for (size_t i = 0; i < 16; i++)
@@ -557,11 +544,7 @@ static void what_is_pruned_stands_in_the_record(void **state)
     GError *error = NULL;
     struct cas_op ops[OPS];
     struct fence before;
-    if (!box->servers.program)
-        skip();
-    begin(box);
-    make_ops(box, ops);
-    struct call call = call_of(box);
+    struct call call = begin_with(box, ops);
     struct lane next = box->lane;
     next.fence.part = 4;
     kit_ok(store_lane_open(box->session, &call, &next, &before, &error));
@@ -612,11 +595,7 @@ static void a_record_that_arrives_late_takes_no_marks_away(void **state)
     GError *error = NULL;
     struct cas_op ops[OPS];
     struct fence before;
-    if (!box->servers.program)
-        skip();
-    begin(box);
-    make_ops(box, ops);
-    struct call call = call_of(box);
+    struct call call = begin_with(box, ops);
     struct lane other = lane_of_part(box, 4), next = box->lane;
     open_lane(box, box->session, &other);
     write_one(box, &box->lane, &ops[0], 1);
@@ -660,11 +639,7 @@ static void a_takeover_vouches_for_older_writes_only(void **state)
     struct session *second;
     pthread_t thread;
     void *read;
-    if (!box->servers.program)
-        skip();
-    begin(box);
-    make_ops(box, ops);
-    struct call call = call_of(box);
+    struct call call = begin_with(box, ops);
     struct lane other = lane_of_part(box, 4);
     kit_ok(store_session_open(&second, box->store, &error));
     open_lane(box, second, &other);
@@ -712,8 +687,7 @@ static void a_takeover_is_with_the_replicas(void **state)
     struct box *box = *state;
     GError *error = NULL;
     struct fence before;
-    if (!box->servers.program)
-        skip();
+    servers_or_skip(&box->servers);
     begin(box);
     g_autofree char *primary = g_strdup_printf("127.0.0.1 %u", box->servers.ports[0]);
     const char *more[] = {"--replicaof", primary, NULL};
@@ -738,11 +712,7 @@ static void a_right_that_is_missing_leaves_no_mark(void **state)
     GError *error = NULL;
     struct cas_op ops[OPS];
     struct fence fence;
-    if (!box->servers.program)
-        skip();
-    begin(box);
-    make_ops(box, ops);
-    struct call call = call_of(box);
+    struct call call = begin_with(box, ops);
     write_one(box, &box->lane, &ops[0], 1);
     struct record record = {.key = ops[0].key};
     kit_ok(store_read(box->beside, &call, &record, 1, &error));
@@ -763,8 +733,7 @@ static void nothing_stays_behind_the_last_lock(void **state)
     struct box *box = *state;
     GError *error = NULL;
     struct store_lock lock = {.run = "r.1", .host = "h", .home = "/h", .run_uid = {7}};
-    if (!box->servers.program)
-        skip();
+    servers_or_skip(&box->servers);
     begin(box);
     struct call call = call_of(box);
     kit_ok(store_lock(box->session, &call, &lock, false, &error));

@@ -30,7 +30,6 @@ static const struct subject {
     " +cluster|countkeysinslot +cluster|getkeysinslot"
 
 struct box {
-    char *dir;
     struct servers alone, cluster;
     struct servers *servers; /* of the subject */
     const struct subject *subject;
@@ -43,12 +42,11 @@ static int set_up(void **state)
 {
     struct box *box = g_new0(struct box, 1);
     *state = box;
-    box->alone.program = box->cluster.program = servers_find("redis-server", NULL);
+    servers_start_alone(&box->alone);
     if (!box->alone.program)
         return 0;
-    assert_int_equal(kit_dir_setup((void **)&box->dir), 0);
-    box->alone.dir = box->cluster.dir = box->dir;
-    servers_start(&box->alone, NULL);
+    box->cluster.program = box->alone.program;
+    box->cluster.dir = box->alone.dir;
     servers_start_cluster(&box->cluster, 2);
     box->mem = arena_new(64 << 20);
     return 0;
@@ -58,12 +56,10 @@ static int tear_down(void **state)
 {
     struct box *box = *state;
     if (box->alone.program) {
-        servers_stop(&box->alone);
         servers_stop(&box->cluster);
         arena_free(box->mem);
-        kit_dir_teardown((void **)&box->dir);
     }
-    g_free((char *)box->alone.program);
+    servers_end(&box->alone);
     g_free(box);
     return 0;
 }
@@ -205,7 +201,7 @@ static bool run_as_user(struct box *box, char **ret_lacks, GError **error)
 {
     g_autofree char *uri = g_strdup_printf("valkey://u%u:secret@127.0.0.1:%u", box->turns, box->servers->ports[0]);
     struct store_registry *registry = store_registry_new(world_real(), NULL);
-    struct store_config config = {.uri = uri, .base_dir = box->dir};
+    struct store_config config = {.uri = uri, .base_dir = box->alone.dir};
     struct store *store = NULL;
     struct turn turn = {.box = box, .lane = {.lane = 1, .fence = {.part = 1}}};
     tell(box, "FLUSHALL");
@@ -227,8 +223,7 @@ static bool run_as_user(struct box *box, char **ret_lacks, GError **error)
 static void the_rights_of_the_page_are_enough(void **state)
 {
     struct box *box = *state;
-    if (!box->alone.program)
-        skip();
+    servers_or_skip(&box->alone);
     for (size_t i = 0; i < G_N_ELEMENTS(SUBJECTS); i++) {
         GError *error = NULL;
         g_autofree char *lacks = NULL;
@@ -261,8 +256,7 @@ static void is_named(struct box *box, const char *right)
 static void a_right_that_is_missing_is_named_by_doctor_and_by_the_run(void **state)
 {
     struct box *box = *state;
-    if (!box->alone.program)
-        skip();
+    servers_or_skip(&box->alone);
     for (size_t i = 0; i < G_N_ELEMENTS(SUBJECTS); i++) {
         g_auto(GStrv) needed = g_strsplit(SUBJECTS[i].needed, " ", WORDS_MOST);
         begin(box, &SUBJECTS[i]);

@@ -1,5 +1,7 @@
 #include "kit/servers.h"
 
+#include "kit/kit.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -154,4 +156,28 @@ void servers_stop(struct servers *servers)
         waitpid(servers->pids[i], NULL, 0);
     }
     servers->n = 0;
+}
+
+void servers_start_alone(struct servers *servers)
+{
+    *servers = (struct servers){.program = servers_find("redis-server", NULL)};
+    if (!servers->program)
+        return;
+    assert_int_equal(kit_dir_setup((void **)&servers->dir), 0);
+    servers_start(servers, NULL);
+}
+
+void servers_or_skip(const struct servers *servers)
+{
+    if (!servers->program)
+        kit_skip("redis-server is not installed");
+}
+
+void servers_end(struct servers *servers)
+{
+    if (servers->program) {
+        servers_stop(servers);
+        kit_dir_teardown((void **)&servers->dir);
+    }
+    g_free((char *)servers->program);
 }

@@ -27,5 +27,11 @@ unsigned servers_start(struct servers *servers, const char *const *more);
 void servers_start_cluster(struct servers *servers, unsigned n);
 void servers_stop(struct servers *servers);
 
+/* One server of the kind that Debian has, in a folder that it makes; where that is not installed nothing, and each test
+ * is skipped by servers_or_skip(). servers_end() stops what was started and removes the folder. */
+void servers_start_alone(struct servers *servers);
+void servers_or_skip(const struct servers *servers);
+void servers_end(struct servers *servers);
+
 /* One command, its words between blanks; the reply as it came, up to its first line's end unless `all`. Free it. */
 char *servers_ask(const struct servers *servers, unsigned i, const char *command, bool all);
