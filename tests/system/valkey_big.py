@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Keys that no process should hold whole: raw copies in pieces, while an independent client feels for stalls, and what
 becomes of them when sluice dies, the application writes, the user may neither DUMP nor RESTORE, or the run is taken back.
-SLUICE_HUGE_MB says how large the keys are; from 100 on each type is copied by itself. The figures of docs/performance.md:
+SLUICE_HUGE_MB says how large the keys are; from 100 on each type is copied by itself (SLUICE_HUGE_KINDS: which). The figures of
+docs/performance.md:
 
     SLUICE_HUGE_MB=1000 valkey_big.py … --only "copied without a stall"
 """
