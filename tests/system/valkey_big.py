@@ -16,7 +16,7 @@ import threading
 import time
 
 from livedata import Pipes
-from servers import Servers, Unavailable
+from servers import Servers, Unavailable, wait_for
 from stand import Skip, must, run_all, same, test
 from valkey_copy import content, known, must_equal, uri
 
@@ -190,6 +190,10 @@ def spec(stand, source, target, write="fill"):
     stand.write("big.yaml", SPEC.format(source=uri(source), target=uri(target), write=write))
 
 
+def hidden(node):
+    return node.call("KEYS", "sluice:big:*")
+
+
 def own_left(own):
     return [key for key in own if b"fence" not in key and b"lock" not in key]
 
@@ -265,6 +269,37 @@ for KIND in KINDS:
             must_equal(have, want)
             must(deaths >= 1, "it never died")
             same(own_left(own), [], "keys of sluice's own that are left")
+
+    @test(f"{KIND}: killed while a large key is put together, nothing of it shows under its name; the same command copies it and removes what was left")
+    def _(stand, kind=KIND):
+        with servers(stand, kind) as started:
+            one, other = started.standalone(), started.standalone()
+            fill(one, 8, kinds="hash")
+            want = held(one)
+            spec(stand, one, other)
+            process = stand.start("run", "big.yaml", "--yes", "--json")
+            begun = wait_for(lambda: hidden(other), "a hidden key")
+            process.kill()
+            process.communicate()
+            same((held(other), hidden(other)), ({}, begun), "what stands there after the kill: nothing, and the hidden key")
+            must(other.call("PTTL", begun[0]) > 0, "the hidden key would stay for ever")
+            stand.sluice("run", "big.yaml", "--yes", "--json", timeout=300).ended(0)
+            must_equal(held(other), want)
+            same(hidden(other), [], "hidden keys that are left")
+
+    @test(f"{KIND}: a large value that stands in the target where the run fills is kept live, is not moved, and stays at the rollback")
+    def _(stand, kind=KIND):
+        with servers(stand, kind) as started:
+            one, other = started.standalone(), started.standalone()
+            fill(one, 4, kinds="set small")
+            fill(other, 5, kinds="set")
+            there, want = held(other), held(one)
+            spec(stand, one, other)
+            stand.sluice("run", "big.yaml", "--yes", "--json", timeout=300).ended(8)
+            same(stand.status()["records"]["kept_live"], 1, "kept live")
+            must_equal(held(other), {**want, **there})
+            stand.sluice("rollback", "big", "--yes", timeout=300).ended(0)
+            must_equal(held(other), there)
 
     @test(f"{KIND}: what the application writes into a large key while it is copied is neither lost nor mixed with what was there")
     def _(stand, kind=KIND):
