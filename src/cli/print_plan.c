@@ -94,6 +94,53 @@ static double share_of(uint64_t part, uint64_t whole)
     return whole ? (double)part * 100 / (double)whole : 0;
 }
 
+/* What a stage's order goes by; false: nothing to tell. */
+static bool figure_of(const struct plan *plan, const struct plan_part *part, enum spec_order order, double *ret)
+{
+    bool dated = order == ORDER_NEWEST || order == ORDER_OLDEST;
+    *ret = order == ORDER_SMALLEST  ? (double)part->records
+           : dated                  ? (double)part->version
+           : order == ORDER_HOTTEST ? part->heat
+                                    : part->risk;
+    return order != ORDER_LISTED && (!dated || part->dated) && (order != ORDER_HOTTEST || part->heated);
+}
+
+static const char *figure_words(const struct plan *plan, enum spec_order order)
+{
+    static const char *const WORDS[ORDER_COUNT] = {[ORDER_RISKIEST] = "risk",
+                                                   [ORDER_SMALLEST] = "records",
+                                                   [ORDER_NEWEST] = "median version of a sample",
+                                                   [ORDER_OLDEST] = "median version of a sample"};
+    return order == ORDER_HOTTEST ? plan->heat_figure : WORDS[order];
+}
+
+/* Of the stage's partitions the first few of the source. */
+static json_t *figures_json(const struct plan *plan, size_t stage)
+{
+    json_t *list = json_array();
+    enum spec_order order = plan->stages[stage].order;
+    double figure;
+    for (size_t i = 0; i < plan->n_parts && json_array_size(list) < RISKIEST; i++)
+        if (plan->parts[i].stage == stage && figure_of(plan, &plan->parts[i], order, &figure))
+            json_array_append_new(list, json_pack("{s:I, s:f}", "partition", (json_int_t)i, "figure", figure));
+    return list;
+}
+
+static void put_order(FILE *out, const struct plan *plan, size_t stage)
+{
+    enum spec_order order = plan->stages[stage].order;
+    json_t *list = order == ORDER_LISTED || order == ORDER_RISKIEST ? json_array() : figures_json(plan, stage), *one;
+    size_t i;
+    if (json_array_size(list) > 0)
+        fprintf(out, "    %-12s   the %s first, by %s:", "", spec_order_word(order), figure_words(plan, order));
+    json_array_foreach(list, i, one)
+        fprintf(out, "%s partition %" JSON_INTEGER_FORMAT " %.15g", i ? "," : "",
+                json_integer_value(json_object_get(one, "partition")), json_real_value(json_object_get(one, "figure")));
+    if (json_array_size(list) > 0)
+        fputc('\n', out);
+    json_decref(list);
+}
+
 static void put_stages(FILE *out, const struct plan *plan)
 {
     uint64_t reached = 0;
@@ -105,6 +152,7 @@ static void put_stages(FILE *out, const struct plan *plan)
         fprintf(out, "    %-12s up to %5.1f %%  %s records in %" G_GUINT64_FORMAT " partition%s; %s\n",
                 plan->stages[i].name, share_of(reached, plan->n_listed), units_count(plan->stages[i].records, records),
                 plan->stages[i].parts, plan->stages[i].parts == 1 ? "" : "s", gate);
+        put_order(out, plan, i);
     }
     for (size_t i = 0; i < plan->spec->n_hours; i++)
         fprintf(out, "    %-12s %s\n", i ? "" : "at hours", plan->spec->hours[i]);
@@ -116,9 +164,11 @@ static json_t *stages_json(const struct plan *plan)
     for (size_t i = 0; i < plan->n_stages; i++) {
         const struct plan_stage *stage = &plan->stages[i];
         json_array_append_new(list,
-                              json_pack("{s:s, s:I, s:I, s:s, s:I, s:s?}", "name", stage->name, "partitions",
-                                        (json_int_t)stage->parts, "records", (json_int_t)stage->records, "verify",
-                                        "full", "soak_ms", (json_int_t)stage->soak_ms, "approve", stage->approve));
+                              json_pack("{s:s, s:s, s:s?, s:o, s:I, s:I, s:s, s:I, s:s?}", "name", stage->name, "order",
+                                        spec_order_word(stage->order), "by", figure_words(plan, stage->order),
+                                        "figures", figures_json(plan, i), "partitions", (json_int_t)stage->parts,
+                                        "records", (json_int_t)stage->records, "verify", "full", "soak_ms",
+                                        (json_int_t)stage->soak_ms, "approve", stage->approve));
     }
     return list;
 }

@@ -15,6 +15,16 @@ static void put_params(FILE *out, const json_t *params)
     }
 }
 
+static void put_after(FILE *out, const json_t *names)
+{
+    json_t *name;
+    size_t i;
+    json_array_foreach((json_t *)names, i, name)
+        fprintf(out, "%s%s", i ? ", " : "  after       ", json_string_value(name));
+    if (json_array_size(names))
+        fputc('\n', out);
+}
+
 static const char *plural_of(const char *by)
 {
     return strcmp(by, "key_range") == 0 ? "range" : by;
@@ -51,6 +61,7 @@ void print_said(FILE *out, const json_t *said)
     const char *stage;
     json_t *match;
     put_params(out, json_object_get(said, "params"));
+    put_after(out, json_object_get(said, "after"));
     put_match(out, "only", json_object_get(said, "only"));
     json_object_foreach(json_object_get(said, "scopes"), stage, match)
     {

@@ -9,8 +9,19 @@ json_t *plan_params_json(const struct spec *spec)
     return object;
 }
 
+static void put_after(const struct spec *spec, json_t *root)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < spec->n_after; i++)
+        json_array_append_new(names, json_string(spec->after[i]));
+    if (spec->n_after)
+        json_object_set(root, "after", names);
+    json_decref(names);
+}
+
 void plan_params_put(const struct plan *plan, json_t *root)
 {
+    put_after(plan->spec, root);
     if (plan->spec->n_params)
         json_object_set_new(root, "params", plan_params_json(plan->spec));
 }
@@ -43,7 +54,7 @@ json_t *plan_said_json(const struct plan *plan)
 
 bool plan_said_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, json_t **ret, GError **error)
 {
-    static const char *const SAID[] = {"params", "only", "scopes"};
+    static const char *const SAID[] = {"params", "only", "scopes", "after"};
     struct slice text;
     if (!catalog_plan(catalog, run->id, mem, &text, error))
         return false;

@@ -23,10 +23,15 @@ struct plan_part {
     uint32_t stage;
     double size, skewed, refused; /* plan/risk.c: the figures … */
     double risk;                  /* … and what comes of them: 1 is a partition like any other */
+    /* plan/order.c: of a sample, where a stage asks for it. */
+    bool dated, heated;
+    int64_t version; /* the median of its records' versions */
+    double heat;     /* the mean of what the store says of its keys: the more, the hotter */
 };
 
 /* A stage as it is frozen. A stage of the default ones that would hold no partition is not there. */
 struct plan_stage {
+    enum spec_order order;      /* as it was dealt; not frozen */
     const char *name, *approve; /* approve: a user or group; NULL: no one is asked */
     int64_t soak_ms;
     bool sampled; /* a sample was asked for; it is verified in full all the same */
@@ -84,7 +89,8 @@ struct plan {
     size_t n_parts;
     const struct plan_stage *stages;
     size_t n_stages;
-    uint64_t n_listed; /* keys that the run has to account for; 0 where only the scan tells */
+    const char *heat_figure; /* what struct plan_part's heat is; NULL: nobody asked */
+    uint64_t n_listed;       /* keys that the run has to account for; 0 where only the scan tells */
     uint64_t duplicates;
 };
 
@@ -152,7 +158,7 @@ bool plan_rights_read(struct catalog *catalog, const struct run_row *run, struct
 /* What `planned` adds to the ledger: an object, or NULL where there is nothing to add. The caller's. */
 json_t *plan_said_json(const struct plan *plan);
 /* What a run was asked to do beside its spec, as its frozen plan says it: an object with `only` (what `source.only`
- * matched) and `params` (values by name), where there are any. The caller's. */
+ * matched) `after` (the specs it waits for) and `params` (values by name), where there are any. The caller's. */
 bool plan_said_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, json_t **ret,
                     GError **error);
 

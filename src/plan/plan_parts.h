@@ -34,6 +34,9 @@ bool plan_unique(struct plan *plan, const struct plan_config *config, struct ses
 /* risk.c: figures and risk of every partition; probes some of them. */
 bool plan_risk(struct plan *plan, const struct plan_config *config, GError **error);
 
+/* order.c: the figures that the stages' orders go by. SPEC, with its place, where there are none. */
+bool plan_order(struct plan *plan, const struct plan_config *config, GError **error);
+
 /* stages.c: gives every partition its stage, by the scopes of the spec. */
 bool plan_deal_stages(struct plan *plan, const struct plan_config *config, GError **error);
 

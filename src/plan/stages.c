@@ -37,11 +37,40 @@ static bool is_reached(const struct plan *plan, const struct spec_stage *stage, 
     return stage->scope_share < 1 && (double)all->records >= share_of(stage->scope_share, records);
 }
 
-static int by_risk(const void *a, const void *b, void *data)
+struct sorting {
+    const struct plan *plan;
+    enum spec_order order;
+};
+
+/* The higher, the earlier. A partition of which there is no figure comes last, and so does one that holds nothing. */
+static double score_of(const struct plan_part *part, enum spec_order order)
 {
-    const struct plan *plan = data;
+    if (part->records == 0)
+        return order == ORDER_RISKIEST ? part->risk : -HUGE_VAL;
+    switch (order) {
+    case ORDER_RISKIEST:
+        return part->risk;
+    case ORDER_SMALLEST:
+        return -(double)part->records;
+    case ORDER_NEWEST:
+        return part->dated ? (double)part->version : -HUGE_VAL;
+    case ORDER_OLDEST:
+        return part->dated ? -(double)part->version : -HUGE_VAL;
+    case ORDER_HOTTEST:
+        return part->heated ? part->heat : -HUGE_VAL;
+    case ORDER_LISTED:
+    case ORDER_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static int by_score(const void *a, const void *b, void *data)
+{
+    const struct sorting *sorting = data;
     uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
-    double first = plan->parts[i].risk, second = plan->parts[j].risk;
+    double first = score_of(&sorting->plan->parts[i], sorting->order);
+    double second = score_of(&sorting->plan->parts[j], sorting->order);
     if (first != second)
         return first > second ? -1 : 1;
     return i < j ? -1 : i > j;
@@ -53,8 +82,9 @@ static uint32_t *order_of(struct plan *plan, enum spec_order order)
     uint32_t *parts = g_new(uint32_t, plan->n_parts + 1);
     for (size_t i = 0; i < plan->n_parts; i++)
         parts[i] = (uint32_t)i;
-    if (order == ORDER_RISKIEST)
-        g_qsort_with_data(parts, (gint)plan->n_parts, sizeof *parts, by_risk, plan);
+    struct sorting sorting = {plan, order};
+    if (order != ORDER_LISTED)
+        g_qsort_with_data(parts, (gint)plan->n_parts, sizeof *parts, by_score, &sorting);
     return parts;
 }
 
@@ -62,9 +92,9 @@ struct dealing {
     struct plan *plan;
     const struct plan_config *config;
     struct plan_stage *stages;
-    uint64_t records;    /* of all partitions */
-    uint32_t *orders[2]; /* by enum spec_order */
-    size_t next[2];
+    uint64_t records; /* of all partitions */
+    uint32_t *orders[ORDER_COUNT];
+    size_t next[ORDER_COUNT];
     struct reach all;
 };
 
@@ -119,6 +149,7 @@ static bool refuse_empty(const struct plan *plan, const struct spec_stage *stage
 static void add_stage(struct dealing *dealing, const struct spec_stage *stage, const struct reach *reach)
 {
     dealing->stages[dealing->plan->n_stages++] = (struct plan_stage){.name = stage->name,
+                                                                     .order = stage->order,
                                                                      .soak_ms = stage->soak_ms,
                                                                      .approve = stage->approve,
                                                                      .sampled = stage->verify_sampled,
@@ -154,10 +185,10 @@ bool plan_deal_stages(struct plan *plan, const struct plan_config *config, GErro
         return error_set(error, SLUICE_ERROR_TOO_BIG, "too many stages");
     for (size_t i = 0; i < plan->n_parts; i++)
         plan->parts[i].stage = NO_STAGE;
-    for (int order = 0; order < 2; order++)
+    for (int order = 0; order < ORDER_COUNT; order++)
         dealing.orders[order] = order_of(plan, (enum spec_order)order);
     bool dealt = deal_all(&dealing, error);
-    for (int order = 0; order < 2; order++)
+    for (int order = 0; order < ORDER_COUNT; order++)
         g_free(dealing.orders[order]);
     return dealt;
 }

@@ -6,6 +6,7 @@
 #include "plan/home.h"
 #include "plan/plan_file.h"
 #include "plan/texts.h"
+#include "run/after.h"
 #include "run/ending.h"
 #include "run/supersede.h"
 #include "run/watch.h"
@@ -226,7 +227,7 @@ static bool begin_new(struct catalog *catalog, const struct run_config *config, 
                       const struct supersede *supersede, struct run_result *ret, GError **error)
 {
     auto_(plan) plan = NULL;
-    if (!plan_watched(config, spec, supersede, &plan, error))
+    if (!after_wait(config, catalog, spec, error) || !plan_watched(config, spec, supersede, &plan, error))
         return false;
     bool created = freeze(catalog, config, plan, &supersede->old, ret, error);
     if (created && plan->supersedes)

@@ -1,4 +1,5 @@
 /* Driving a run forwards: stage after stage, each through its gate. */
+#include "run/after.h"
 #include "run/check.h"
 #include "run/ending.h"
 #include "run/gate.h"
@@ -134,6 +135,8 @@ bool run_forward(const struct run_config *config, const char *name, bool resume,
         return false;
     hold->lift_limits = resume;
     if (!supersede_first(hold, ret, &go, error))
+        return false;
+    if (go && !after_first(hold, ret, &go, error))
         return false;
     if (!go)
         return true;

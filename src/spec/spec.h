@@ -98,7 +98,16 @@ struct spec_target {
 };
 
 /* Which partitions of those that are left a stage takes first. */
-enum spec_order { ORDER_RISKIEST, ORDER_LISTED };
+enum spec_order {
+    ORDER_RISKIEST,
+    ORDER_LISTED,
+    ORDER_SMALLEST,
+    ORDER_NEWEST,
+    ORDER_OLDEST,
+    ORDER_HOTTEST,
+    ORDER_COUNT
+};
+const char *spec_order_word(enum spec_order order);
 
 struct spec_stage {
     const char *name;
@@ -160,6 +169,8 @@ struct spec {
     bool stages_given; /* else the default ones, of which those that would hold nothing are left out */
     struct spec_protect protect;
     struct spec_budget budget;
+    const char **after; /* names of specs: a run begins when the newest run of each is done */
+    size_t n_after;
     const char **hours; /* windows of base/hours.h, checked */
     size_t n_hours;     /* 0: always */
     enum spec_on_failure on_failure;

@@ -129,8 +129,19 @@ static void check_approvers(struct rows_reader *reader, const struct spec *spec)
     }
 }
 
+/* A run that waits for itself would wait for ever. */
+static void check_after(struct rows_reader *reader, const struct spec *spec)
+{
+    const struct yaml_node *list = rows_seen(reader, "after");
+    for (size_t i = 0; spec->name && i < spec->n_after; i++)
+        if (spec->after[i] && strcmp(spec->after[i], spec->name) == 0)
+            yaml_diag(reader->yaml, list->items[i], "'%s' is this spec itself: its runs would wait for ever",
+                      spec->name);
+}
+
 void spec_check(struct rows_reader *reader, struct spec *spec)
 {
+    check_after(reader, spec);
     check_contradictions(reader);
     check_needs(reader);
     check_dataset(reader, spec);

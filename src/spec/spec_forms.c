@@ -69,6 +69,28 @@ static bool read_hours(struct rows_reader *reader, const struct spec_row *row, c
     return ok;
 }
 
+/* A name is what the other file says of itself; that it is another one is found when all is read. */
+static bool read_after(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
+{
+    const char **names = NULL;
+    if (node->kind != YAML_LIST || node->n == 0)
+        return yaml_expected(reader->yaml, node, "a list of names of specs such as [load-customers]");
+    names = arena_alloc0(reader->mem, (node->n + 1) * sizeof(char *));
+    g_assert(names);
+    bool ok = true;
+    for (size_t i = 0; i < node->n; i++) {
+        const struct spec_row one = {.key = row->key};
+        ok &= form_name.read(reader, &one, node->items[i], &names[i]);
+        for (size_t k = 0; ok && k < i; k++)
+            if (strcmp(names[k], names[i]) == 0)
+                ok = yaml_fail(reader->yaml, node->items[i], "the name '%s' stands in it twice", names[i]);
+    }
+    const char ***field = row_field(row, into);
+    *field = names;
+    *(size_t *)(void *)(field + 1) = node->n;
+    return ok;
+}
+
 static bool read_expires_after(struct rows_reader *reader, const struct yaml_node *node, struct spec_target *target)
 {
     g_autoptr(GError) error = NULL;
@@ -293,6 +315,11 @@ const struct row_form form_expires = {
     .schema = "{\"anyOf\": [{\"enum\": [\"keep\", \"never\"]}, " SCHEMA_AFTER
               ", {\"type\": \"object\", \"properties\": {\"from\": " SCHEMA_PATH
               "}, \"required\": [\"from\"], \"additionalProperties\": false}]}",
+};
+const struct row_form form_after = {
+    .read = read_after,
+    .schema = "{\"type\": \"array\", \"minItems\": 1, \"uniqueItems\": true, \"items\": " SCHEMA_PATTERN(
+        "[a-z0-9][a-z0-9-]{0,62}") "}",
 };
 const struct row_form form_hours = {.read = read_hours, .schema = SCHEMA_HOURS};
 const struct row_form form_scope = {.read = read_scope, .schema = SCHEMA_SCOPE};

@@ -31,8 +31,13 @@ static const struct row_word on_failure_words[] = {{"pause", ON_FAILURE_PAUSE, N
                                                    {"rollback", ON_FAILURE_ROLLBACK, NULL},
                                                    {NULL}};
 
-static const struct row_word order_words[] = {
-    {"riskiest", ORDER_RISKIEST, NULL}, {"listed", ORDER_LISTED, NULL}, {NULL}};
+static const struct row_word order_words[] = {{"riskiest", ORDER_RISKIEST, NULL},
+                                              {"listed", ORDER_LISTED, NULL},
+                                              {"smallest", ORDER_SMALLEST, NULL},
+                                              {"newest", ORDER_NEWEST, NULL},
+                                              {"oldest", ORDER_OLDEST, NULL},
+                                              {"hottest", ORDER_HOTTEST, NULL},
+                                              {NULL}};
 
 #define AT(member)       .offset = offsetof(struct spec, member)
 #define IN_STAGE(member) .offset = offsetof(struct spec_stage, member)
@@ -44,6 +49,7 @@ static const struct row_word order_words[] = {
 G_STATIC_ASSERT(offsetof(struct spec_may, n) == offsetof(struct spec_may, names) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec_only, n_slots) == offsetof(struct spec_only, slots) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec_only, n_parts) == offsetof(struct spec_only, parts) + sizeof(void *));
+G_STATIC_ASSERT(offsetof(struct spec, n_after) == offsetof(struct spec, after) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec, n_hours) == offsetof(struct spec, hours) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec, transform.n_libs) == offsetof(struct spec, transform.libs) + sizeof(void *));
 
@@ -187,9 +193,9 @@ static const struct spec_row rows[] = {
      .kind = &form_scope, .words = "how much has been written when the stage ends, those before it included; rounded up to whole partitions", .example = "100%"},
     {.key = "stages[].scope.keys", .form = "file", .required = true, .kind = &form_file, IN_STAGE(scope_keys),
      .words = "a file of keys, one a line: the stage has the partitions that hold them", .example = "keys.txt"},
-    {.key = "stages[].order", .form = "riskiest | listed", .fallback = "riskiest in the first stage, listed in the others", .decided = true,
+    {.key = "stages[].order", .form = "riskiest | listed | smallest | newest | oldest | hottest", .fallback = "riskiest in the first stage, listed in the others", .decided = true,
      .kind = &form_choice, .choices = order_words, IN_STAGE(order),
-     .words = "which of the partitions that are left the stage takes: those of the highest risk, or those that stand first in the source", .example = "riskiest"},
+     .words = "which of the partitions that are left the stage takes first: by risk, as they stand in the source, by their records, by the version of their records, or by how often the store says that they are used; docs/stages.md", .example = "newest"},
     {.key = "stages[].gate", .form = "map", .kind = &form_map, .words = "what stands between this stage and the next", .example = "{ verify: full, soak: 10m }"},
     {.key = "stages[].gate.verify", .form = "full | { confidence: share, below: share }", .fallback = "full",
      .kind = &form_verify, IN_STAGE(verify_sampled),
@@ -223,6 +229,8 @@ static const struct spec_row rows[] = {
 
     {.key = "hours", .form = "list of windows", .fallback = "always", .decided = true, .kind = &form_hours, AT(hours),
      .words = "when a run may write: `DAYS HH:MM-HH:MM ZONE` each; outside of them it waits. What is taken back does not wait", .example = "[\"Mon-Fri 22:00-06:00 Europe/Berlin\"]"},
+    {.key = "after", .form = "list of names", .fallback = "none", .decided = true, .kind = &form_after, AT(after),
+     .words = "other specs: a run waits until the newest run of each of them in this home is done; docs/stages.md", .example = "[load-customers]"},
     {.key = "budget", .form = "map", .kind = &form_map, .words = "how much a run may use before it pauses and waits for a person",
      .example = "{ records: 5000000, time: 6h }"},
     {.key = "budget.records", .form = "count", .fallback = "no limit", .decided = true, .kind = &form_count, AT(budget.records),
@@ -244,6 +252,14 @@ static const struct spec_row rows[] = {
      .words = "what happens when a gate fails", .example = "rollback"},
 };
 /* clang-format on */
+
+const char *spec_order_word(enum spec_order order)
+{
+    const struct row_word *word = order_words;
+    while (word->value != (int)order)
+        word++;
+    return word->word;
+}
 
 struct rows spec_table(void)
 {

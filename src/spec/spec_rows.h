@@ -5,6 +5,7 @@
 
 extern const struct row_form form_store;   /* const char *: a URI, its secrets checked but not replaced */
 extern const struct row_form form_expires; /* struct spec_target */
+extern const struct row_form form_after;   /* const char ** and, right behind it, size_t: names of other specs */
 extern const struct row_form form_hours;   /* const char ** and, right behind it, size_t: windows of base/hours.h */
 extern const struct row_form form_scope;   /* struct spec_stage */
 extern const struct row_form form_verify;  /* bool: whether a sample is asked for */

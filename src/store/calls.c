@@ -257,6 +257,14 @@ bool store_slot_of(struct session *session, const struct dataset *ds, struct sli
                      base_of(session)->label, session_driver(session)->name);
 }
 
+bool store_heat(struct session *session, const struct call *call, struct heat_wish *io, GError **error)
+{
+    const struct store_driver *driver = session_driver(session);
+    struct attempt attempt;
+    return call_begin(&attempt, session, call, OP_INSPECT, driver->heat, error) &&
+           call_end(&attempt, driver->heat(session, call, io, error), error);
+}
+
 /* Drops what is not of the part. */
 static bool narrow(struct session *session, const struct dataset *ds, struct batch *io, GError **error)
 {

@@ -80,6 +80,8 @@ bool store_rank(const struct store_driver *driver, const struct dataset *ds, con
                 uint16_t *ret, GError **error);
 bool store_split(struct session *session, const struct call *call, const struct split_wish *wish,
                  struct part_list *into, GError **error);
+/* NOT_PERMITTED where the store keeps no figures of it, or does not give them. */
+bool store_heat(struct session *session, const struct call *call, struct heat_wish *io, GError **error);
 /* The slot of a record's key; NOT_PERMITTED where keys lie in none. */
 bool store_slot_of(struct session *session, const struct dataset *ds, struct slice key, uint32_t *ret, GError **error);
 /* A dataset that is narrowed (store/only.h) gives records of its part alone: batches of none may come before the last.

@@ -15,5 +15,7 @@ ROW(SINK,     "sink",     driver->sink && driver->sink->write_durable && driver-
                                                                                         "be written as new files")
 ROW(BIG,      "big",      driver->big && driver->big->stands_for && driver->big->copies, "copy values too big to be held whole, from one such store to another")
 ROW(HEALTH,   "health",   driver->health,                                               "say how each of its servers feels: round trip, load, memory, replicas")
+ROW(SLOTS,    "slots",    driver->slots && driver->slots->of,                        "say in which numbered slot a record lies, so that a run may take some slots alone")
+ROW(HEAT,     "heat",     driver->heat,                                                 "say how often its records are used, so that a stage may take the hottest first")
 ROW(SHADOW,   "shadow",   driver->shadow && driver->shadow->drop,                       "be written beside what is live, and promoted later")
 /* clang-format on */

@@ -351,6 +351,18 @@ struct node_health {
 };
 #define NODE_HEALTH_UNKNOWN ((struct node_health){NULL, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1})
 
+/* What a store says of a record's use: the more, the hotter. */
+struct heat {
+    bool known;
+    double value;
+};
+struct heat_wish {
+    const struct slice *keys;
+    size_t n;
+    struct heat *ret;   /* of each key */
+    const char *figure; /* what the values are, for people; static */
+};
+
 struct option_row {
     const char *name, *value_form, *words; /* of a URI's ?name=value */
 };
@@ -379,6 +391,8 @@ struct store_driver {
     bool (*examine)(struct session *, const struct call *, bool writes, GArray *into, GError **);
     /* Appends a struct node_health for every server that takes writes. NULL: there are none. */
     bool (*health)(struct session *, const struct call *, GArray *into, GError **);
+    /* How often the store says that records are used; touches nothing. NULL: it keeps no such figures. */
+    bool (*heat)(struct session *, const struct call *, struct heat_wish *io, GError **);
     /* raw ⇄ document; pure. decode may return a slice of raw itself. NULL, NULL: raw is BSON already. */
     bool (*decode)(const struct dataset *, struct slice raw, struct arena *, struct slice *ret, GError **);
     bool (*encode)(const struct dataset *, struct slice document, struct arena *, struct slice *ret, GError **);

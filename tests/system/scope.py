@@ -175,6 +175,36 @@ def _(stand):
     among("none of the keys of keys.txt", stand.sluice("plan", "fix.yaml").ended(9).err)
 
 
+@test("order: the smallest, newest, oldest partitions first, each with the figure that plan prints; hottest is refused where nobody counts")
+def _(stand):
+    rows = [{"id": f"k{n:03d}", "v": (n * 7) % 95 if n < 95 else 1000, "n": n, "x": "y" * 50} for n in range(95)]
+    stand.records("in/a.ndjson", rows)
+    stand.write("load.yaml", LOAD)
+    stand.write("fix.lua", LUA)
+    stand.sluice("run", "load.yaml", "--yes").ended(0)
+
+    def medians():
+        parts = [sorted(row["v"] for row in rows[n:n + 10]) for n in range(0, 95, 10)]
+        return [part[len(part) // 2] for part in parts]
+
+    def first(order, version="version: v, "):
+        spec = FIX.format(only="{ key_range: [k000, null] }", more=f"stages: [{{ name: some, scope: 2 partitions, order: {order} }}, {{ name: full, scope: 100% }}]")
+        stand.write("fix.yaml", spec.replace("dataset: items, only", f"dataset: items, {version}only"))
+        return stand.sluice("plan", "fix.yaml", "--json")
+    by = medians()
+    for order, wanted in (("newest", sorted(range(10), key=lambda i: (-by[i], i))), ("oldest", sorted(range(10), key=lambda i: (by[i], i)))):
+        stage = first(order).ended(0).json()["stages"][0]
+        same([stage["order"], stage["by"]], [order, "median version of a sample"], "what it goes by")
+        same({row["partition"]: row["figure"] for row in stage["figures"]}, {i: float(by[i]) for i in sorted(wanted[:2])}, order)
+        among(f"the {order} first, by median version of a sample:", stand.sluice("plan", "fix.yaml").ended(0).out)
+    stage = first("smallest").ended(0).json()["stages"][0]
+    same([(row["partition"], row["figure"]) for row in stage["figures"]], [(0, 10.0), (9, 5.0)], "smallest")
+    same(run(stand)["status"]["state"], "done", "a run of it")
+    among(["fix.yaml:", "takes the hottest partitions first: a store of driver rocksdb keeps no figures"], first("hottest").ended(2).err)
+    among("nothing says how old a record is; name the path in source.version", first("newest", "").ended(2).err)
+    among("did you mean 'newest'?", first("newset").ended(2).err)
+
+
 @test("what cannot be meant is refused where it stands: nothing at all, no slots here, ranges that end first, files without keys")
 def _(stand):
     loaded(stand, "{ keys: keys.txt }")

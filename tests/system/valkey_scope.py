@@ -75,6 +75,28 @@ def _(stand, servers):
     same(written(server, was), set(KEYS), "written, each once")
 
 
+@each_kind("the hottest first: what the server says of its keys, by counts or by idle time, decides, and plan prints it")
+def _(stand, servers):
+    server = servers.standalone(maxmemory_policy="volatile-lfu")
+    uri = f"valkey://{server.address}"
+    seed(server, [(key, {"id": key[2:], "n": key[2:]}, NEVER) for key in KEYS])
+    stand.write("fix.lua", LUA)
+    stand.write("fix.yaml", SPEC.format(uri=uri, only="{ slots: 0-16383 }").replace(
+        "stages: [{ name: full,", "stages: [{ name: hot, scope: 1 partition, order: hottest }, { name: full,"))
+    server.call("CONFIG", "SET", "lfu-log-factor", 0)
+    rank = lambda key: int(f"{slot_of(key):014b}"[::-1], 2) # the order of a listing
+    hot = sorted(KEYS, key=lambda key: (rank(key), key[2:].encode()))[200:220]
+    for _ in range(60):
+        for key in hot:
+            server.call("HGET", key, "n")
+    stage = stand.sluice("plan", "fix.yaml", "--json").ended(0).json()["stages"][0]
+    same([stage["order"], stage["by"], [row["partition"] for row in stage["figures"]]], ["hottest", "OBJECT FREQ, a mean", [10]], "by counts")
+    server.call("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    stage = stand.sluice("plan", "fix.yaml", "--json").ended(0).json()["stages"][0]
+    same([stage["by"], len(stage["figures"])], ["minus the seconds of OBJECT IDLETIME, a mean", 1], "by idle time")
+    must(stage["figures"][0]["figure"] <= 0, stage)
+
+
 @each_kind("one server: slots are sieved, given keys are looked up without a SCAN")
 def _(stand, servers):
     server = servers.standalone()

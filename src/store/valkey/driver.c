@@ -304,6 +304,7 @@ const struct store_driver valkey_driver = {
     .inspect = valkey_inspect,
     .examine = valkey_examine,
     .health = valkey_health,
+    .heat = valkey_heat,
     .decode = decode,
     .encode = encode,
     .split = valkey_split,

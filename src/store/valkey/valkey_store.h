@@ -153,6 +153,7 @@ bool valkey_health(struct session *, const struct call *, GArray *into, GError *
 bool valkey_keeps(struct session *, const struct call *, GError **);
 bool valkey_read(struct session *, const struct call *, struct record *io, size_t n, GError **);
 bool valkey_rank(const struct dataset *, const struct slice *keys, size_t n, uint16_t *ret, GError **);
+bool valkey_heat(struct session *, const struct call *, struct heat_wish *io, GError **);
 bool valkey_split(struct session *, const struct call *, const struct split_wish *, struct part_list *into, GError **);
 bool valkey_scan_open(struct scan **ret, struct session *, const struct scan_spec *, GError **);
 bool valkey_scan_next(struct scan *, const struct call *, struct batch *ret, GError **);

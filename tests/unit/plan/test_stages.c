@@ -26,6 +26,10 @@ struct deal {
     {                                                                                                                  \
         .name = (name_), .scope_share = (share), .order = ORDER_RISKIEST                                               \
     }
+#define SMALL(name_, share)                                                                                            \
+    {                                                                                                                  \
+        .name = (name_), .scope_share = (share), .order = ORDER_SMALLEST                                               \
+    }
 #define PARTS(name_, parts)                                                                                            \
     {                                                                                                                  \
         .name = (name_), .scope_share = 1, .scope_partitions = (parts), .order = ORDER_LISTED                          \
@@ -58,6 +62,9 @@ static const struct deal DEALS[] = {
     {{SHARE("a", 0.25), RISKY("b", 0.5), SHARE("c", 1)}, TEN, {9, 1, 2, 3}, 4, "0221"},
     {{RISKY("a", 0.25), RISKY("b", 0.5), SHARE("c", 1)}, TEN, {1, 2, 3, 4}, 4, "2210"},
     {{RISKY("a", 0.25), SHARE("b", 0.5), RISKY("c", 1)}, TEN, {1, 2, 3, 4}, 4, "1220"},
+    /* the smallest first; what holds nothing comes last all the same */
+    {{SMALL("a", 0.1), SHARE("c", 1)}, {70, 10, 10, 10}, .n = 4, .dealt = "1011"},
+    {{SMALL("a", 0.25), SHARE("c", 1)}, {60, 0, 30, 10}, .n = 4, .dealt = "1100"},
     /* what seems to hold nothing is the last stage's; a source that holds nothing has one stage all the same */
     {{SHARE("a", 0.5), SHARE("c", 1)}, {10, 10, 0, 0}, .n = 4, .dealt = "0111"},
     {{SHARE("a", 0.01), SHARE("b", 0.5), SHARE("c", 1)}, {0}, .n = 3, .dealt = "000", .names = "c"},
