@@ -12,6 +12,7 @@ struct entry {
     int number;                      /* of an error, outcome or state: its place in its table; of an exit: the status */
     const struct gen_row *generator; /* of a fault */
     const struct gen_fault_row *fault;
+    const struct command *command;
 };
 
 static const char *const CLASSES[] = {
@@ -71,6 +72,14 @@ static void add_faults(GArray *entries)
         }
 }
 
+static void add_command_line(GArray *entries)
+{
+    for (size_t i = 0; command_at(i); i++)
+        add(entries, (struct entry){"command", command_at(i)->name, command_at(i)->words, .command = command_at(i)});
+    for (int i = 0; i < OPTION_COUNT; i++)
+        add(entries, (struct entry){"option", option_name((enum option)i), option_words((enum option)i), NULL, i});
+}
+
 static GArray *all_entries(GPtrArray *owned)
 {
     GArray *entries = g_array_new(FALSE, FALSE, sizeof(struct entry));
@@ -84,6 +93,7 @@ static GArray *all_entries(GPtrArray *owned)
     add_results(entries, owned);
     add_words(entries);
     add_faults(entries);
+    add_command_line(entries);
     return entries;
 }
 
@@ -278,6 +288,33 @@ static void fault_text(struct cli *cli, const struct entry *entry)
     line(cli, "ends", entry->fault->ends);
 }
 
+static void command_text(struct cli *cli, const struct entry *entry)
+{
+    const struct command *command = entry->command;
+    g_autofree char *usage = g_strconcat("sluice ", command->name, " ", command->arguments, NULL);
+    g_autoptr(GString) options = g_string_new(NULL);
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (option_taken(command, (enum option)i) && !option_is_common((enum option)i))
+            g_string_append_printf(options, "%s--%s", options->len ? ", " : "", option_name((enum option)i));
+    line(cli, "usage", g_strchomp(usage));
+    line(cli, "options", options->len ? options->str : "those that every command takes");
+    line(cli, "prints",
+         command->json == COMMAND_DOCUMENT ? "with --json one document" : "with --json an object a line");
+}
+
+static void option_text(struct cli *cli, const struct entry *entry)
+{
+    enum option option = (enum option)entry->number;
+    g_autofree char *variable = option_variable(option);
+    g_autoptr(GString) takers = g_string_new(NULL);
+    for (size_t i = 0; command_at(i) && !option_is_common(option); i++)
+        if (option_taken(command_at(i), option))
+            g_string_append_printf(takers, "%s%s", takers->len ? ", " : "", command_at(i)->name);
+    line(cli, "value", option_value_form(option) ? option_value_form(option) : "none: it is a flag");
+    line(cli, "variable", variable);
+    line(cli, "of", takers->len ? takers->str : "every command");
+}
+
 /* --- as JSON
  * ----------------------------------------------------------------------------------------------------------- */
 
@@ -344,6 +381,23 @@ static void fault_json(json_t *into, const struct entry *entry)
     json_object_set_new(into, "ends", json_string(entry->fault->ends));
 }
 
+static void command_json(json_t *into, const struct entry *entry)
+{
+    json_t *options = json_array();
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (option_taken(entry->command, (enum option)i))
+            json_array_append_new(options, json_string(option_name((enum option)i)));
+    json_object_set_new(into, "arguments", json_string(entry->command->arguments));
+    json_object_set_new(into, "options", options);
+}
+
+static void option_json(json_t *into, const struct entry *entry)
+{
+    g_autofree char *variable = option_variable((enum option)entry->number);
+    json_object_set_new(into, "value", shape_text(option_value_form((enum option)entry->number)));
+    json_object_set_new(into, "variable", json_string(variable));
+}
+
 /* --- printing
  * ---------------------------------------------------------------------------------------------------------- */
 
@@ -363,6 +417,8 @@ static const struct kind {
     {"state", "of a run", state_text, state_json},
     {"capability", "what a store can do", NULL, NULL},
     {"fault", "planted in synthetic data", fault_text, fault_json},
+    {"command", "a command", command_text, command_json},
+    {"option", "an option", option_text, option_json},
 };
 
 static const struct kind *kind_of(const struct entry *entry)

@@ -91,7 +91,7 @@ COMMAND(dump,       "FILE",          1, 1, "a file of the home as lines of JSON,
         "not verify is named by its place, the rest is printed all the same; it then ends with 6. docs/formats/ says what the\n"
         "lines mean.",
         LINES, OPTION_COUNT)
-COMMAND(explain,    "[KEY]",         0, 2, "what a key of spec, contract or fixture means, an exit code, an error, an outcome, a state",
+COMMAND(explain,    "[KEY]",         0, 2, "what a word means: a key of spec, contract or fixture, an exit code, an error, a state, a command",
         "`sluice explain target.conflict`, or `conflict` alone; `explain exit 8`, `explain kept_live`. The kind may stand before\n"
         "the name: `explain contract version`. Without a name all of the kind are listed, without a kind all.\n"
         "`explain --schema spec`, `contract` and `fixture` print the JSON Schema that an editor wants;\n"

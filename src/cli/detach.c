@@ -33,7 +33,7 @@ static bool open_log(struct cli *cli, struct detached *io, GError **error)
 static bool is_passed_on(enum option option)
 {
     return option != OPTION_HOME && option != OPTION_CATALOG && option != OPTION_YES && option != OPTION_DETACH &&
-           option != OPTION_PLAN && option != OPTION_SUPERSEDE && option != OPTION_AGAIN;
+           option != OPTION_PLAN && option != OPTION_SUPERSEDE && option != OPTION_AGAIN && option != OPTION_PARAM;
 }
 
 static void add_options(const struct cli *cli, GPtrArray *argv, char ***io_env)

@@ -1,5 +1,6 @@
 #include "run/watch.h"
 
+#include "base/file.h"
 #include "base/thread.h"
 
 /* How late it is noticed that the work has ended: twice at each gate, of which 50 ms are all that it may cost. */
@@ -84,6 +85,17 @@ double watch_rate_per_s(struct watch *watch, uint64_t done)
     return watch->rate_per_s;
 }
 
+/* A home that somebody has removed: what is written to its open files reaches nobody, and no other command can be
+ * heard. It stops as by a signal; what it then writes down says that there is no catalog any more. */
+static void look_at_home(struct watch *watch)
+{
+    g_autofree char *catalog = g_build_filename(watch->config->home, "catalog.db", NULL);
+    if (!file_exists(watch->config->world, catalog)) {
+        watch->interrupted = true;
+        atomic_store(watch->stop, true);
+    }
+}
+
 static void look(struct watch *watch)
 {
     look_at_signals(watch);
@@ -96,8 +108,10 @@ static void look(struct watch *watch)
     if (!is_due(watch, &watch->tidied_us, TIDY_US))
         return;
     arena_give_back();
-    if (watch->catalog)
-        catalog_tidy(watch->catalog, NULL); /* so that no worker has to, in the middle of a batch */
+    if (!watch->catalog)
+        return;
+    look_at_home(watch);
+    catalog_tidy(watch->catalog, NULL); /* so that no worker has to, in the middle of a batch */
 }
 
 void watch_until_ended(struct watch *watch)

@@ -119,7 +119,7 @@ def _(stand):
                               ("fields.tier", "contract", "fields.*"), ("fields.tier.length.max", "contract", "fields.*.length.max")):
         same([(row["kind"], row["name"]) for row in entries(stand, typed)], [(kind, name)], typed)
     same({(row["kind"], row["name"]) for row in entries(stand, "version")},
-         {("spec", "source.version"), ("contract", "version")}, "version")
+         {("spec", "source.version"), ("contract", "version"), ("command", "version")}, "version")
     among(["source.store", "source.version"], stand.sluice("explain", "source").ended(0).out)
 
 
@@ -137,7 +137,7 @@ def _(stand):
     same({row["kind"] for row in entries(stand, "capability")}, {"capability"}, "a kind")
     same({row["kind"] for row in entries(stand, "error")}, {"fixture", "error"}, "a kind that is also a key")
     among(["error contract (", "contract (a key of the contract)\n  contract  "], stand.sluice("explain", "contract").ended(0).out)
-    for kind in ("spec", "contract", "fixture", "exit", "error", "outcome", "class", "state", "capability", "fault"):
+    for kind in ("spec", "contract", "fixture", "exit", "error", "outcome", "class", "state", "capability", "fault", "command", "option"):
         among("\n" + kind + " (", "\n" + stand.sluice("explain", kind).ended(0).out)
 
 

@@ -5,9 +5,11 @@ import fcntl
 import json
 import os
 import pty
+import shutil
 import struct
 import subprocess
 import termios
+import time
 
 from stand import among, must, run_all, same, test
 
@@ -46,6 +48,15 @@ class Detached:
             os.kill(self.pid, 9)
         except ProcessLookupError:
             pass
+
+
+def alive(pid):
+    """Nobody waits for it: it may have ended, and still have a number."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def detached(stand, name):
@@ -105,6 +116,32 @@ def _(stand):
     environment = dict(stand.environment(), SLUICE_DETACH="1", SLUICE_YES="1", SLUICE_JSON="1")
     with Detached(stand.sluice("resume", "two", env=environment)):
         soaking(stand, "two")
+
+
+@test("run --detach: the values of params are the plan's, and are not said twice; one that waits for an approval ends, and is gone on with")
+def _(stand):
+    seed(stand, "day")
+    stand.write("day.yaml", stand.read("day.yaml").replace("name: day", 'name: day\nparams: { who: { type: string, default: "k1" } }')
+                .replace("key: id", "key: id, where: \"doc.id ~= '${who}'\"").replace("gate: { soak: 1h }", "gate: { approve: nobody }"))
+    with Detached(stand.sluice("run", "day.yaml", "--param", "who=k7", "--yes", "--detach", "--json")) as run:
+        stand.sluice("wait", "day.1", "--for=waiting", "--timeout=60s").ended(0)
+        among("stage canary waits for the approval of nobody", stand.sluice("watch", "day.1").ended(0).out)
+        same(run.run, "day.1", "the run")
+    same(stand.status("day.1")["stage"], "canary", "the stage that waits")
+
+
+@test("run --detach: one whose home is removed ends by itself, and lets its store go")
+def _(stand):
+    seed(stand, "gone")
+    with detached(stand, "gone") as run:
+        soaking(stand, "gone")
+        shutil.rmtree(stand.path("home"))
+        until = time.monotonic() + 60
+        while alive(run.pid) and time.monotonic() < until:
+            stand.sluice("version")
+        must(not alive(run.pid), "it goes on without a home")
+    stand.sluice("watch", "gone.1").ended(9)
+    same(len(stand.documents("items", "rocksdb:live-gone")), 51, "what it has written stands")
 
 
 @test("run NAME.N: goes on with exactly that run, and plans nothing; a planned one is asked about")
