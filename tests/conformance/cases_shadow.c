@@ -48,7 +48,9 @@ static void delete (struct stand *stand, struct slice key)
 {
     struct cas_op op = shadow_op(stand, key, 0);
     op.verb = CAS_DELETE;
-    assert_int_equal(shadow_cas(stand, &op), CAS_WRITTEN);
+    if (shadow_cas(stand, &op) == CAS_REFUSED)
+        fail_msg("refused: %s", op.fault.text);
+    assert_int_equal(op.outcome, CAS_WRITTEN);
 }
 
 static void assert_value(struct stand *stand, struct record record, int64_t value)

@@ -257,6 +257,28 @@ static bool write_both(struct session *session, const struct call *call, const s
     return written && write_each(session, call, lane, ops, n, error);
 }
 
+/* Values in pieces, and what stands over such, have no shadow. */
+static bool refuse_apart(struct session *session, const struct call *call, const struct lane *lane, struct cas_op *ops,
+                         size_t n, GError **error)
+{
+    g_autofree struct cas_op *together = g_new0(struct cas_op, n);
+    size_t m = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!goes_apart(valkey_session_of(session), &ops[i]))
+            together[m++] = ops[i];
+    struct valkey_writes writes = {.lane = lane, .ops = together, .n = m};
+    bool written = m == 0 || valkey_cas_as(session, call, &writes, error);
+    for (size_t i = n; i-- > 0;) {
+        if (!goes_apart(valkey_session_of(session), &ops[i])) {
+            ops[i] = together[--m];
+            continue;
+        }
+        ops[i].outcome = CAS_REFUSED;
+        ops[i].fault = (struct fault){SLUICE_ERROR_TOO_BIG, "its value would go in pieces, which no shadow holds"};
+    }
+    return written;
+}
+
 bool valkey_cas(struct session *session, const struct call *call, const struct lane *lane, struct cas_op *ops, size_t n,
                 GError **error)
 {
@@ -269,6 +291,8 @@ bool valkey_cas(struct session *session, const struct call *call, const struct l
     struct valkey_writes writes = {.lane = lane, .ops = ops, .n = n};
     if (!apart)
         return valkey_cas_as(session, call, &writes, error);
+    if (call->ds->shadow || call->promotes)
+        return refuse_apart(session, call, lane, ops, n, error);
     if (write_both(session, call, lane, ops, n, error))
         return true;
     if (own->no_restore)

@@ -287,6 +287,8 @@ static bool copies(const struct dataset *ds)
     return form_of(ds) == &form_raw;
 }
 
+static const struct shadow_ops shadow_ops = {.drop = valkey_shadow_drop};
+
 static const struct big_ops big_ops = {.stands_for = pieces_stand_for, .copies = copies};
 
 const struct store_driver valkey_driver = {
@@ -316,4 +318,5 @@ const struct store_driver valkey_driver = {
     .list = &list_ops,
     .slots = &slot_ops,
     .big = &big_ops,
+    .shadow = &shadow_ops,
 };

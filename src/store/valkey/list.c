@@ -109,6 +109,7 @@ bool list_open(struct list **ret, struct router *router, const struct list_wish 
     auto_(list) list = g_new0(struct list, 1);
     list->router = router;
     list->template = wish->template;
+    list->own = wish->own;
     list->max_keys = MAX(wish->max_keys, LEAST_KEYS);
     list->slot_most = wish->slot_most ? wish->slot_most : SLOT_MOST;
     list->ahead = FIRST_AHEAD;
@@ -149,9 +150,11 @@ bool list_keep(struct list *list, struct slice server, uint16_t slot, GError **e
 {
     g_autoptr(GError) failed = NULL;
     struct slice key;
-    bool ours = false;
+    bool ours = list->own;
+    if (valkey_key_is_own(server) != list->own)
+        return true;
     arena_reset(list->key);
-    if (!key_template_from_server(list->template, server, list->key, &key, &ours, &failed)) {
+    if (!ours && !key_template_from_server(list->template, server, list->key, &key, &ours, &failed)) {
         if (error_class(failed) != ERROR_RECORD) {
             g_propagate_error(error, g_steal_pointer(&failed));
             return false;

@@ -21,6 +21,7 @@ struct list_wish {
     struct slice bounds, cursor;         /* of a part; empty: everything, from the beginning. Copied */
     size_t max_keys;                     /* of one list_next(), about: a slot that is read in one call comes whole */
     const struct store_only *only;       /* slots of which nothing is wanted are left out; NULL: none */
+    bool own;                            /* sluice's own keys in their place; the template matches everything */
     size_t slot_most;                    /* keys of a slot that one call may read, else SCAN; 0: 10,000 */
 };
 

@@ -36,6 +36,7 @@ struct list_scan {
 struct list {
     struct router *router;
     const struct key_template *template;
+    bool own;          /* as list_wish has it */
     uint32_t from, to; /* slots: from ≤ slot < to */
     uint32_t next;     /* the first that is not done; cluster only */
     uint64_t done[CLAIM_WORDS];

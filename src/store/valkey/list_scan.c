@@ -124,9 +124,10 @@ static bool take_scan(void *self, size_t i, const struct reply *reply, GError **
 
 static bool scan_once(struct list *list, const struct call *call, const struct list_place *place, GError **error)
 {
-    struct slice args[] = {slice_of_text("SCAN"),  list_number(list, list->scan.cursor),
-                           slice_of_text("MATCH"), slice_of_text(key_template_glob(list->template)),
-                           slice_of_text("COUNT"), slice_of_text(SCAN_COUNT)};
+    struct slice args[] = {
+        slice_of_text("SCAN"),  list_number(list, list->scan.cursor),
+        slice_of_text("MATCH"), slice_of_text(list->own ? "sluice:*" : key_template_glob(list->template)),
+        slice_of_text("COUNT"), slice_of_text(SCAN_COUNT)};
     struct scanning scanning = {.list = list, .place = place};
     struct command command = {
         .args = args, .n_args = G_N_ELEMENTS(args), .slot = -1, .at = &place->at, .repeatable = true};

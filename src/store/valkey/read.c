@@ -12,6 +12,8 @@ struct reading {
     size_t *asked; /* indices of io, one for each pair of commands */
     int64_t *expiries;
     bool *expires_known, *again;
+    const uint8_t *shadow; /* what lies beside the keys is read: of this run; NULL: the records themselves */
+    bool *stands;          /* shadow, of io: something does, if only a deletion */
 };
 
 static bool take_expiry(struct reading *reading, size_t i, const struct reply *reply, GError **error)
@@ -33,6 +35,11 @@ static bool read_answer(void *self, size_t i, const struct reply *reply, GError 
     if (reading->again[pair])
         return true;
     struct record *record = &reading->io[reading->asked[pair]];
+    if (reading->shadow && reading->expiries[pair] == VALKEY_SHADOW_DELETED_MS) {
+        record->presence = RECORD_ABSENT;
+        reading->stands[reading->asked[pair]] = true;
+        return true;
+    }
     struct reply replies[] = {*reply, {.type = REPLY_INTEGER, .integer = reading->expiries[pair]}};
     return reading->ds->form->image(replies, record->key, valkey_session_of(reading->session)->work, reading->call->mem,
                                     record, error);
@@ -69,15 +76,20 @@ static bool server_key(const struct reading *reading, struct record *record, str
 {
     g_autoptr(GError) failed = NULL;
     *record = (struct record){.key = record->key};
-    if (key_template_to_server(reading->ds->template, record->key, mem, ret, &failed))
+    if (key_template_to_server(reading->ds->template, record->key, mem, ret, &failed)) {
+        if (reading->shadow)
+            *ret = valkey_shadow_key(valkey_store_of(reading->session), reading->shadow, *ret, mem);
         return true;
+    }
     const char *text = arena_text(reading->call->mem, slice_of_text(failed->message));
     record->presence = RECORD_FAULT;
     record->fault = (struct fault){SLUICE_ERROR_BAD_RECORD, text ? text : "no key of this dataset"};
     return false;
 }
 
-bool valkey_read(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
+/* `shadow`: what lies beside them, and *ret_stands of each whether anything does. */
+static bool read_all(struct session *session, const struct call *call, struct record *io, size_t n, bool *ret_stands,
+                     GError **error)
 {
     struct valkey_session *own = valkey_session_of(session);
     g_autofree struct slice *keys = g_new0(struct slice, n + 1);
@@ -92,7 +104,9 @@ bool valkey_read(struct session *session, const struct call *call, struct record
                               .asked = asked,
                               .expiries = expiries,
                               .expires_known = known,
-                              .again = again};
+                              .again = again,
+                              .shadow = ret_stands ? call->ds->shadow : NULL,
+                              .stands = ret_stands};
     size_t left = 0;
     if (!valkey_records_of(session, call->ds, &reading.ds, error))
         return false;
@@ -101,7 +115,7 @@ bool valkey_read(struct session *session, const struct call *call, struct record
         if (server_key(&reading, &io[i], own->mem, &keys[i], error))
             asked[left++] = i;
     struct valkey_reads reads = {.io = io, .keys = keys, .asked = asked, .n = left, .apart = apart};
-    bool small = call->small && !own->lingered && !own->no_dump; /* what is read in pieces stays so */
+    bool small = ret_stands || (call->small && !own->lingered && !own->no_dump); /* what is read in pieces stays so */
     if (!small && !valkey_weigh(session, call, &reads, error))
         return false;
     left = reads.n;
@@ -111,4 +125,32 @@ bool valkey_read(struct session *session, const struct call *call, struct record
     if (left)
         return error_set(error, SLUICE_ERROR_BUSY, "the slots of what is read are moving again and again");
     return valkey_read_apart(session, call, &reads, error);
+}
+
+/* What a run's shadow has of them comes first; the rest is as it is. */
+static bool read_over(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
+{
+    g_autofree bool *stands = g_new0(bool, n + 1);
+    g_autofree struct record *rest = g_new0(struct record, n + 1);
+    size_t left = 0;
+    if (!read_all(session, call, io, n, stands, error))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (io[i].presence == RECORD_PRESENT)
+            valkey_shadow_image(&io[i]);
+        stands[i] |= io[i].presence != RECORD_ABSENT;
+        if (!stands[i])
+            rest[left++] = (struct record){.key = io[i].key};
+    }
+    if (left && !read_all(session, call, rest, left, NULL, error))
+        return false;
+    for (size_t i = n; left && i-- > 0;)
+        if (!stands[i])
+            io[i] = rest[--left];
+    return true;
+}
+
+bool valkey_read(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
+{
+    return call->ds->shadow ? read_over(session, call, io, n, error) : read_all(session, call, io, n, NULL, error);
 }

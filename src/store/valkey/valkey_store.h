@@ -58,6 +58,21 @@ static inline struct valkey_session *valkey_session_of(struct session *session)
     return (struct valkey_session *)session;
 }
 
+/* --- a run's shadow (shadow.c) -------------------------------------------------------------------------------------
+ */
+
+/* A record of it has no expiry that its server heeds: the one that it is to have is kept this far in the future, and
+ * one exact moment says that it is a deletion. cas.lua has the same number. */
+#define VALKEY_SHADOW_LATER_MS   (INT64_C(1) << 50)
+#define VALKEY_SHADOW_DELETED_MS (INT64_C(1) << 49)
+
+/* The key beside a server's key, in its slot; data NULL: `mem` is full. */
+struct slice valkey_shadow_key(const struct valkey_store *store, const uint8_t run[16], struct slice server_key,
+                               struct arena *mem);
+/* An image that was read beside its record's key: expiry and etag as the contract has them. */
+void valkey_shadow_image(struct record *io);
+bool valkey_shadow_drop(struct session *, const struct call *, const uint8_t run[16], GError **);
+
 /* SPEC where it is no pattern of keys. Lives as long as the session. */
 bool valkey_dataset_of(struct session *session, const struct dataset *ds, const struct valkey_dataset **ret,
                        GError **error);

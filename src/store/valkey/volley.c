@@ -68,6 +68,11 @@ static bool prune_args(struct cas *cas, const struct volley *volley)
     return fits;
 }
 
+static bool is_beside(const struct cas *cas)
+{
+    return cas->call->ds->shadow != NULL;
+}
+
 /* --- one call ----------------------------------------------------------------------------------------------------- */
 
 /* Two keys of one hash never share a call, nor does a number that is not above the one before it. */
@@ -104,9 +109,12 @@ static bool loading_end(struct loading *loading)
     text_arg(cas->args, "EVALSHA");
     text_arg(cas->args, script_cas.sha);
     bool moves = cas->apart && cas->apart->hidden.len;
-    bool fits = number_arg(cas, (int64_t)volley->n + 1 + moves) && fence_arg(cas, volley->place, loading->key);
+    size_t keys = volley->n + 1 + moves + (cas->shadow_keys ? volley->n : 0);
+    bool fits = number_arg(cas, (int64_t)keys) && fence_arg(cas, volley->place, loading->key);
     for (size_t i = 0; i < volley->n; i++)
         g_array_append_val(cas->args, cas->server_keys[flying_at(cas, volley->from + i)->op]);
+    for (size_t i = 0; cas->shadow_keys && i < volley->n; i++)
+        g_array_append_val(cas->args, cas->shadow_keys[flying_at(cas, volley->from + i)->op]);
     if (moves)
         g_array_append_val(cas->args, cas->apart->hidden);
     marks_begin(cas->lane->lane, 0, loading->base, marks);
@@ -114,7 +122,9 @@ static bool loading_end(struct loading *loading)
            bytes_arg(cas, marks, sizeof marks);
     text_arg(cas->args, cas->apart ? cas->apart->probe : cas->ds->form->probe);
     fits = fits && bytes_arg(cas, loading->heads->data, loading->heads->len) && number_arg(cas, IMAGE_BYTES) &&
-           number_arg(cas, (int64_t)valkey_most_bytes(cas->ds)) && prune_args(cas, volley);
+           number_arg(cas, (int64_t)valkey_most_bytes(cas->ds));
+    text_arg(cas->args, is_beside(cas) ? "beside" : cas->shadow_keys ? "live" : "");
+    fits = fits && prune_args(cas, volley);
     g_array_append_vals(cas->args, loading->body->data, loading->body->len);
     volley->n_args = cas->args->len - volley->first;
     g_array_append_val(cas->volleys, *volley);
@@ -135,20 +145,31 @@ static uint32_t commands_from(const GArray *body, size_t at)
     return n;
 }
 
+static int64_t expiry_of(const struct cas *cas, const struct cas_op *op)
+{
+    if (op->verb != CAS_PUT)
+        return is_beside(cas) ? VALKEY_SHADOW_DELETED_MS : 0;
+    bool later = is_beside(cas) && op->expires_at_ms != EXPIRES_NEVER;
+    return op->expires_at_ms + (later ? VALKEY_SHADOW_LATER_MS : 0);
+}
+
 static void put_head(struct loading *loading, const struct cas_op *op, uint32_t commands)
 {
     put_u32(loading->heads, (uint32_t)op->number);
     put_u32(loading->heads, commands);
-    put_u64(loading->heads, op->verb == CAS_PUT ? (uint64_t)op->expires_at_ms : 0);
+    put_u64(loading->heads, (uint64_t)expiry_of(loading->cas, op));
 }
 
 /* The commands that write it, or what stands for them where its value is there already. */
-static bool put_commands(struct loading *loading, const struct cas_op *op, GError **error)
+static bool put_commands(struct loading *loading, const struct cas_op *op, bool moves, GError **error)
 {
     struct cas *cas = loading->cas;
+    static const char *const DELETION[] = {"SET", "1", ""};
+    for (size_t i = 0; op->verb != CAS_PUT && is_beside(cas) && i < G_N_ELEMENTS(DELETION); i++)
+        text_arg(loading->body, DELETION[i]);
     if (op->verb != CAS_PUT)
         return true;
-    if (!cas->apart || !cas->apart->hidden.len)
+    if (!moves && (!cas->apart || !cas->apart->hidden.len))
         return cas->ds->form->write_args(op->raw, cas->mem, loading->body, error);
     text_arg(loading->body, "RENAME");
     text_arg(loading->body, "0");
@@ -165,7 +186,8 @@ static bool loading_add(struct loading *loading, const struct flying *flying, ui
     GError *failed = NULL;
     size_t before = loading->body->len;
     g_array_append_val(loading->body, etag);
-    if (!put_commands(loading, op, &failed)) {
+    bool moves = cas->shadow_keys && !is_beside(cas) && !flying->by_value;
+    if (!put_commands(loading, op, moves, &failed)) {
         g_array_set_size(loading->body, (unsigned)before);
         return cas_refuse_with(cas, op, failed);
     }

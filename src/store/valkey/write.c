@@ -2,7 +2,7 @@
 #include "store/keyed.h"
 #include "store/valkey/write_parts.h"
 
-enum { CAS_ROUNDS = 16 };
+enum { CAS_ROUNDS = 16, SHADOWED = 3 };
 
 static void record_flight_free(void *at)
 {
@@ -67,7 +67,11 @@ static bool takes(struct cas *cas, size_t i)
         return refuse(op, SLUICE_ERROR_TOO_BIG, "the value is larger than a record may be");
     if (!key_template_to_server(cas->ds->template, op->key, cas->mem, &cas->server_keys[i], &failed))
         return cas_refuse_with(cas, op, failed);
-    return true;
+    if (!cas->shadow_keys)
+        return true;
+    const uint8_t *run = cas->call->ds->shadow ? cas->call->ds->shadow : cas->call->promotes;
+    cas->shadow_keys[i] = valkey_shadow_key(cas->store, run, cas->server_keys[i], cas->mem);
+    return cas->shadow_keys[i].data || refuse(op, SLUICE_ERROR_TOO_BIG, "there is no memory for its key");
 }
 
 static int by_place(const void *a, const void *b)
@@ -104,8 +108,9 @@ static bool choose(struct cas *cas, size_t n, GError **error)
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 
-static void changed(struct cas *cas, struct cas_op *op, const struct reply *image)
+static void changed(struct cas *cas, struct cas_op *op, const struct reply *answer)
 {
+    const struct reply *image = answer->items;
     g_autoptr(GError) failed = NULL;
     op->outcome = CAS_CHANGED;
     op->live = (struct record){.key = op->key};
@@ -116,6 +121,8 @@ static void changed(struct cas *cas, struct cas_op *op, const struct reply *imag
         struct slice key;
         if (arena_copy(cas->call->mem, op->key, &key)) {
             op->live.key = key;
+            if (answer->n == SHADOWED)
+                valkey_shadow_image(&op->live);
             return;
         }
     }
@@ -153,18 +160,20 @@ static void too_large(struct cas *cas, const struct flying *flying, int64_t byte
 /* 0 written, 1 done, 4 not looked at; { image, expiry } changed; { bytes } too large; an error. */
 static bool take_one(struct cas *cas, struct flying *flying, const struct reply *reply, GError **error)
 {
-    enum { WRITTEN, DONE, UNSEEN = 4 };
+    enum { WRITTEN, DONE, UNSEEN = 4, NO_SHADOW };
     struct cas_op *op = &cas->ops[flying->op];
     if (reply->type == REPLY_ERROR)
         refused_by_server(cas, op, reply);
-    else if (reply_is_array(reply, 2))
-        changed(cas, op, reply->items);
+    else if (reply_is_array(reply, 2) || reply_is_array(reply, SHADOWED))
+        changed(cas, op, reply);
     else if (reply_is_array(reply, 1) && reply->items[0].type == REPLY_INTEGER)
         too_large(cas, flying, reply->items[0].integer);
     else if (reply->type != REPLY_INTEGER)
         return error_set(error, SLUICE_ERROR_STORE, "the server answers a script with something else");
     else if (reply->integer == UNSEEN)
         flying->alone = flying->again = true;
+    else if (reply->integer == NO_SHADOW)
+        flying->by_value = flying->again = true;
     else
         op->outcome = reply->integer == DONE ? CAS_DONE : CAS_WRITTEN;
     return true;
@@ -554,6 +563,7 @@ bool valkey_cas_as(struct session *session, const struct call *call, const struc
     cas.mem = valkey_session_of(session)->mem;
     arena_reset(cas.mem);
     cas.server_keys = g_new0(struct slice, n);
+    cas.shadow_keys = call->ds->shadow || call->promotes ? g_new0(struct slice, n) : NULL;
     cas.flying = g_array_new(false, true, sizeof(struct flying));
     cas.volleys = g_array_new(false, false, sizeof(struct volley));
     cas.pruned = g_array_new(false, false, sizeof(struct fence_field));
@@ -570,6 +580,7 @@ bool valkey_cas_as(struct session *session, const struct call *call, const struc
     g_array_unref(cas.volleys);
     g_array_unref(cas.flying);
     g_free(cas.server_keys);
+    g_free(cas.shadow_keys);
     return ok || valkey_name_right(session, call, error);
 }
 

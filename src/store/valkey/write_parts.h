@@ -18,6 +18,7 @@ struct flying {
     size_t pruned, n_pruned; /* which of cas->pruned it takes along */
     bool alone;              /* in a call of its own: what came before it in one was too much for one call */
     bool again;              /* it did nothing, and flies once more */
+    bool by_value;           /* there is no shadow to be moved */
 };
 
 /* One call of cas.lua: operations that follow each other in cas->flying, all of one place. */
@@ -53,6 +54,7 @@ struct cas {
     struct fence_part *part;
     struct cas_op *ops;
     struct slice *server_keys; /* one an operation */
+    struct slice *shadow_keys; /* likewise, where a run's shadow takes part; NULL: none does */
     struct arena *mem;
     GArray *flying;  /* of struct flying */
     GArray *volleys; /* of struct volley */

@@ -1,16 +1,20 @@
 -- Numbered writes to records of one place, in order (docs/drivers/valkey.md, "Numbered writes on a cluster").
 -- KEYS: the fence of the place, then the records, each once; one more behind a single record: a key in which its value
---       stands already, to be renamed; its command is RENAME, without arguments.
+--       stands already, to be renamed; its command is RENAME, without arguments. With a way (8): of each record the key
+--       of its shadow, behind the records (docs/shadow.md).
 -- ARGV: 1 epoch  2 partition  3 what marks of its own begin with: lane, 0, base  4 the command that reads a record
 --       5 of each record, packed: number, ascending; how many commands write it, 0: it is deleted; expiry in ms, 0: none
 --       6 how many bytes of live records are looked at, about: the rest stays as it is, but for the first
 --       7 how much of the server's memory a record takes at most that is read
---       8 how many fields are to be pruned, then the name of each and the eight bytes with which it begins
+--       8 the way: empty; "beside": what the key shows is looked at, and the shadow written; "live": a RENAME moves the
+--       shadow's record to its key
+--       9 how many fields are to be pruned, then the name of each and the eight bytes with which it begins
 --       then of each record its etag, empty: absent, "*": the caller watches it; and the commands that write it: of each its name, how many
 --       arguments follow, and those behind the key.
 -- Gives 0 all written; { 3, epoch or empty } fenced or lost; else { 2, answers }, one a record: 0 written; 1 done;
 -- { what the reading command gives, expiry } changed; { bytes } too large to be read: changed, as a rule; an error of this
--- record alone; 4 not looked at.
+-- record alone; 4 not looked at; 5 there is no shadow to be moved. Behind image and expiry stands 1 where they are the
+-- shadow's.
 -- The marks are written first: where memory is full, nothing at all has happened yet.
 local call, pcall, pack4, unpack4 = redis.call, redis.pcall, struct.pack, struct.unpack
 local fence, part, reader, heads = KEYS[1], ARGV[2], ARGV[4], ARGV[5]
@@ -80,13 +84,19 @@ end
 
 -- Whether nothing stands at any record that is to be absent: one question for all of them, as a rule.
 local records = 1 + #heads / 16
-local hidden = KEYS[records + 1]
+local way = ARGV[8]
+local hidden = way == '' and KEYS[records + 1]
+local function shadow_of(i)
+    return KEYS[records + i - 1]
+end
+local TOMB = 562949953421312 -- what "expires" at this moment is a deletion
 local answers, numbers, starts, absent = {}, {}, {}, {}
-local at, step = 9 + 2 * ARGV[8], 1
+local at, step = 10 + 2 * ARGV[9], 1
 for i = 2, records do
     local _, commands = unpack4('<I4I4', heads, step)
     if ARGV[at] == '' then
         absent[#absent + 1] = KEYS[i]
+        absent[#absent + 1] = way == 'beside' and shadow_of(i) or nil
     end
     at, step, starts[i] = at + 1, step + 16, at + 1
     for _ = 1, commands do
@@ -107,6 +117,31 @@ local function look(key)
     end
     return { pcall(reader, key), call('PEXPIRETIME', key) }
 end
+
+-- What a key shows with its shadow over it, where that is not what `etag` says: an answer; else 0. And whether a shadow stands.
+local function look_over(key, shadow, etag)
+    local expires = call('PEXPIRETIME', shadow)
+    if expires == TOMB then
+        return etag == '' and 0 or { false, -2 }, true
+    elseif expires ~= -2 then
+        local live = look(shadow)
+        local packed = live[2] and cmsgpack.pack(live[1]) or ''
+        if live[2] and etag == 'S' .. string.sub(sha(letter .. live[2] .. ':' .. packed), 2, 32) then
+            return 0, true
+        end
+        live[3] = live[2] and 1
+        return live, true
+    elseif etag == '' and call('EXISTS', key) == 0 then
+        return 0, false
+    end
+    local live = look(key)
+    local packed = live[2] and cmsgpack.pack(live[1]) or ''
+    if live[2] and string.sub(sha(letter .. live[2] .. ':' .. packed), 1, 32) == etag then
+        return 0, false
+    end
+    return live, false
+end
+local over = {}
 step = 1
 for i = 2, records do
     local key, number, commands, expiry = KEYS[i], unpack4('<I4I4i8', heads, step)
@@ -121,6 +156,13 @@ for i = 2, records do
         answer = 4
     elseif etag == '*' then
         answer = 0
+    elseif way == 'beside' then
+        if etag ~= '' or not clear then
+            answer, over[i] = look_over(key, shadow_of(i), etag)
+        end
+        room = room - (answer ~= 0 and #cmsgpack.pack(answer) or 64)
+    elseif way == 'live' and writer == 'RENAME' and call('EXISTS', shadow_of(i)) == 0 then
+        answer = 5
     elseif etag ~= '' then
         local live = look(key)
         local packed = live[2] and cmsgpack.pack(live[1]) or ''
@@ -132,7 +174,21 @@ for i = 2, records do
         answer = look(key)
         room = room - #cmsgpack.pack(answer)
     end
-    if answer == 0 then
+    if answer == 0 and way ~= '' then
+        local shadow, into = shadow_of(i), way == 'beside' and shadow_of(i) or key
+        for what, needed in pairs({ UNLINK = commands == 0 or etag ~= '' or over[i], RENAME = writer == 'RENAME', PERSIST = writer == 'RENAME' }) do
+            if needed and not rights[what] and not (what == 'RENAME' and may(what, shadow, key) or what ~= 'RENAME' and may(what, into)) then
+                return none(what)
+            end
+            rights[what] = rights[what] or needed
+        end
+        if commands > 0 and writer ~= 'RENAME' and writer ~= 'HSET' and not rights[writer] and not may(writer, into) then
+            return none(writer)
+        elseif expiry ~= 0 and not may('PEXPIREAT', into, '1') then
+            return none('PEXPIREAT')
+        end
+        due, rights[writer] = true, true
+    elseif answer == 0 then
         local wants = etag ~= '' and (commands == 0 or (writer ~= 'SET' and writer ~= 'RESTORE')) and 'UNLINK'
         if wants and not rights[wants] and not may(wants, key) then
             return none(wants)
@@ -152,16 +208,21 @@ if due then
 end
 
 -- Writes one record; gives the error of what the server does not take.
-local function write(key, from, commands)
+local function write(key, from, commands, i)
     local writer = ARGV[from]
-    if ARGV[from - 1] ~= '' and (commands == 0 or (writer ~= 'SET' and writer ~= 'RESTORE')) then
+    if way == 'beside' then
+        key = shadow_of(i)
+        if over[i] then
+            call('UNLINK', key)
+        end
+    elseif ARGV[from - 1] ~= '' and (commands == 0 or (writer ~= 'SET' and writer ~= 'RESTORE')) then
         local said = pcall('UNLINK', key)
         if type(said) == 'table' then
             return said
         end
     end
-    if hidden and commands > 0 then
-        call('RENAME', hidden, key)
+    if (hidden or writer == 'RENAME') and commands > 0 then
+        call('RENAME', hidden or shadow_of(i), key)
         call('PERSIST', key)
         return
     end
@@ -180,11 +241,11 @@ step = 1
 for i = 2, records do
     if answers[i - 1] == 0 then
         local _, commands, expiry = unpack4('<I4I4i8', heads, step)
-        local said = write(KEYS[i], starts[i], commands)
+        local said = write(KEYS[i], starts[i], commands, i)
         if said then
             answers[i - 1], numbers[i - 1], all, failed = said, false, false, true
         elseif expiry ~= 0 then
-            call('PEXPIREAT', KEYS[i], string.format('%.0f', expiry)) -- deletes where it has passed
+            call('PEXPIREAT', way == 'beside' and shadow_of(i) or KEYS[i], string.format('%.0f', expiry)) -- deletes where it has passed
         end
     else
         all = false
@@ -202,10 +263,10 @@ if failed then
         call('HDEL', fence, part)
     end
 end
-for i = 1, tonumber(ARGV[8]) do
-    local name = ARGV[7 + 2 * i]
+for i = 1, tonumber(ARGV[9]) do
+    local name = ARGV[8 + 2 * i]
     local old = call('HGET', fence, name)
-    if old and string.sub(old, 1, 8) == ARGV[8 + 2 * i] then
+    if old and string.sub(old, 1, 8) == ARGV[9 + 2 * i] then
         call('HDEL', fence, name)
     end
 end
