@@ -20,6 +20,16 @@ def stop(stand, *signals):
     return process
 
 
+def going_back(stand):
+    """The records before the run, and a rollback of it under way."""
+    ready(stand)
+    before = stand.dump("items")
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    process = stand.start("rollback", "fix", "--yes", "--json")
+    stand.until(process, lambda line: line["type"] == "state" and line["state"] == "rolling-back")
+    return before, process
+
+
 def goes_on(stand):
     end = stand.sluice("run", "fix.yaml", "--yes", "--json").ended(0).lines()[-1]
     same((end["run"], end["state"]), ("fix.1", "done"), "the same command")
@@ -48,11 +58,7 @@ def _(stand):
 
 @test("Ctrl-C in a rollback: 3; the same command goes on; run refuses meanwhile with 7")
 def _(stand):
-    ready(stand)
-    before = stand.dump("items")
-    stand.sluice("run", "fix.yaml", "--yes").ended(0)
-    process = stand.start("rollback", "fix", "--yes", "--json")
-    stand.until(process, lambda line: line["type"] == "state" and line["state"] == "rolling-back")
+    before, process = going_back(stand)
     process.send_signal(signal.SIGINT)
     done = stand.finish(process).ended(0, 3)
     if done.code == 3:
@@ -121,11 +127,7 @@ def _(stand):
 
 @test("pause in a rollback: the ledger says who asked and why; rollback goes on")
 def _(stand):
-    ready(stand)
-    before = stand.dump("items")
-    stand.sluice("run", "fix.yaml", "--yes").ended(0)
-    process = stand.start("rollback", "fix", "--yes", "--json")
-    stand.until(process, lambda line: line["type"] == "state" and line["state"] == "rolling-back")
+    before, process = going_back(stand)
     same(stand.sluice("pause", "fix", "--reason", "lunch", "--json").ended(0).json()["taken"], True, "taken")
     ended(stand, process, "paused", 3)
     [paused] = [entry for entry in stand.sluice("audit", "log", "--json").lines() if entry["action"] == "paused"]

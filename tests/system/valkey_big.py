@@ -16,9 +16,9 @@ import threading
 import time
 
 from livedata import Pipes
-from servers import Servers, Unavailable, wait_for
-from stand import Skip, must, run_all, same, test
-from valkey_copy import content, known, must_equal, uri
+from servers import wait_for
+from stand import must, run_all, same, test
+from valkey_copy import content, killed_at_random, known, must_equal, servers, uri
 
 HUGE_MB = int(os.environ.get("SLUICE_HUGE_MB", "24"))
 ALL_KINDS = "string hash list set zset stream claims small"
@@ -33,13 +33,6 @@ target: {{ store: "{target}", dataset: "*", write: {write} }}
 stages: [{{ name: full, scope: 100% }}]
 protect: {{ errors: 50% }}
 """
-
-
-def servers(stand, kind):
-    try:
-        return Servers(stand.dir, kind)
-    except Unavailable as why:
-        raise Skip(str(why)) from why
 
 
 def huge(dice, most=HUGE_MB, kinds=ALL_KINDS):
@@ -254,16 +247,7 @@ for KIND in KINDS:
             fill(two, 2)
             want, _ = content(two)
             spec(stand, two, three)
-            dice, deaths = random.Random(7), 0
-            for _ in range(12):
-                process = stand.start("run", "big.yaml", "--yes", "--json")
-                try:
-                    process.wait(timeout=dice.uniform(0.3, 2.5))
-                    break
-                except Exception:  # pylint: disable=broad-except
-                    process.kill()
-                    process.communicate()
-                    deaths += 1
+            deaths = killed_at_random(stand, random.Random(7), 12, (0.3, 2.5), "run", "big.yaml", "--yes", "--json")
             stand.sluice("run", "big.yaml", "--yes", "--json", timeout=300).ended(0)
             have, own = content(three)
             must_equal(have, want)

@@ -6,6 +6,7 @@ sluice. SLUICE_BIG_MB says how big the biggest value is, SLUICE_COPY_KEYS how ma
 import hashlib
 import os
 import random
+import subprocess
 import time
 
 from livedata import Pipes, primaries
@@ -191,6 +192,19 @@ def servers(stand, kind):
         raise Skip(str(why)) from why
 
 
+def killed_at_random(stand, dice, times, seconds, *command):
+    """The command is begun and killed, so many times at most; it may end before. Returns how often it died."""
+    for died in range(times):
+        process = stand.start(*command)
+        try:
+            process.wait(timeout=dice.uniform(*seconds))
+            return died
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+    return times
+
+
 def copies(stand, source, target, want):
     stand.write("copy.yaml", SPEC.format(source=uri(source), target=uri(target), rate=SMALL // 3))
     begin = time.monotonic()
@@ -229,16 +243,7 @@ for KIND in KINDS if __name__ == "__main__" else ():
             fill(three, 2)
             want, _ = content(three)
             stand.write("copy.yaml", SPEC.format(source=uri(three), target=uri(one), rate=SMALL // 3))
-            dice, deaths = random.Random(5), 0
-            for _ in range(8):
-                process = stand.start("run", "copy.yaml", "--yes", "--json")
-                try:
-                    process.wait(timeout=dice.uniform(0.1, 1.2))
-                    break
-                except Exception:  # pylint: disable=broad-except
-                    process.kill()
-                    process.communicate()
-                    deaths += 1
+            deaths = killed_at_random(stand, random.Random(5), 8, (0.1, 1.2), "run", "copy.yaml", "--yes", "--json")
             own = copies(stand, three, one, want)
             must(deaths >= 3, "died only", deaths, "times")
             same([key for key in own if b"fence" not in key and b"lock" not in key], [], "keys of sluice's own that are left")

@@ -117,27 +117,27 @@ static void a_partition_of_which_nothing_was_read_is_not_known(void **state)
     end(&box);
 }
 
-static void a_place_that_is_younger_than_the_partition_makes_its_lanes_partial(void **state)
+/* Which lanes are partial where a place of the partition came to be under that epoch. */
+static void partial_beside(const char *epoch, uint32_t wanted)
 {
     struct box box;
     GError *error = NULL;
     begin(&box);
     ADD(&box, HOME, {"l3", record(&box, FENCE_EPOCH_STEP, 2, 1)});
-    ADD(&box, 9, {"b", slice_of_text("2097152-ab")});
-    assert_int_equal(adopted(&box, 3)->partial, 2);
+    ADD(&box, 9, {"b", slice_of_text(epoch)});
+    assert_int_equal(adopted(&box, 3)->partial, wanted);
     end(&box);
+}
+
+static void a_place_that_is_younger_than_the_partition_makes_its_lanes_partial(void **state)
+{
+    partial_beside("2097152-ab", 2);
 }
 
 /* Numbers between two takeovers are those of single places: the fence is no younger for that. */
 static void a_place_that_was_taken_once_more_is_not_younger(void **state)
 {
-    struct box box;
-    GError *error = NULL;
-    begin(&box);
-    ADD(&box, HOME, {"l3", record(&box, FENCE_EPOCH_STEP, 2, 1)});
-    ADD(&box, 9, {"b", slice_of_text("1048999-ab")});
-    assert_int_equal(adopted(&box, 3)->partial, 0);
-    end(&box);
+    partial_beside("1048999-ab", 0);
 }
 
 static void a_lane_that_only_marks_tell_of_is_closed_and_partial(void **state)
