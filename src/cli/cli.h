@@ -124,6 +124,8 @@ void print_table(FILE *out, const char *const *cells, size_t columns, size_t row
 void print_run(struct cli *cli, const struct run_row *run);
 /* What plan_said_read() gives, for people. */
 void print_said(FILE *out, const json_t *said);
+/* A plan that is not kept leaves no list of what matched nothing. */
+void print_said_unkept(const struct cli *cli, json_t *said);
 /* Of a run; empty where its home cannot say. The caller's. */
 json_t *print_said_of(struct cli *cli, const struct run_row *run);
 /* How wide the terminal is that this leads to, and how high. */

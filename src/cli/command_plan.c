@@ -13,6 +13,7 @@ static void show(void *self, const struct plan *plan, const struct forecast *for
         return;
     }
     json_t *shown = print_plan_json(plan, forecast);
+    print_said_unkept(cli, shown);
     if (all)
         json_object_set_new(shown, "values", print_spec_json(cli, plan));
     print_json(cli, shown);

@@ -289,6 +289,7 @@ static void put_head(struct cli *cli, FILE *out, const struct plan *plan)
     fprintf(out, "plan of %s (%s)\n  digest      %s\n", spec->name, spec->path,
             hex_text(plan->digests.plan, 32, digest));
     json_t *said = plan_said_json(plan);
+    print_said_unkept(cli, said);
     print_said(out, said);
     json_decref(said);
     if (spec->reason)

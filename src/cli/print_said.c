@@ -32,12 +32,12 @@ static const char *plural_of(const char *by)
 
 static void put_match(FILE *out, const char *head, const json_t *match)
 {
-    const char *by, *list = NULL;
+    const char *by, *list = json_string_value(json_object_get(match, "list"));
     json_int_t given, matched, unmatched;
     json_t *examples, *one;
     size_t i;
-    if (json_unpack((json_t *)match, "{s:s, s:I, s:I, s:I, s:o, s?s}", "by", &by, "given", &given, "matched", &matched,
-                    "unmatched", &unmatched, "examples", &examples, "list", &list) != 0)
+    if (json_unpack((json_t *)match, "{s:s, s:I, s:I, s:I, s:o}", "by", &by, "given", &given, "matched", &matched,
+                    "unmatched", &unmatched, "examples", &examples) != 0)
         return;
     fprintf(out, "  %-11s %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " %s", head, matched, given,
             plural_of(by));
@@ -68,6 +68,13 @@ void print_said(FILE *out, const json_t *said)
         g_autofree char *head = g_strdup_printf("stage %s", stage);
         put_match(out, head, match);
     }
+}
+
+void print_said_unkept(const struct cli *cli, json_t *said)
+{
+    json_t *only = json_object_get(said, "only");
+    if (only && strcmp(cli->command->name, "plan") == 0 && !cli_has(cli, OPTION_OUT))
+        json_object_set_new(only, "list", json_null());
 }
 
 json_t *print_said_of(struct cli *cli, const struct run_row *run)

@@ -61,7 +61,9 @@ def _(stand):
     plan = stand.sluice("plan", "fix.yaml", "--json").ended(0).json()
     same([plan["only"][name] for name in ("by", "given", "matched", "unmatched", "examples")],
          ["keys", 6, 4, 2, ["another", "nobody"]], "what the plan says of them")
-    among('4 of 6 keys; 2 match nothing: "another", "nobody"', stand.sluice("plan", "fix.yaml").ended(0).out)
+    told = stand.sluice("plan", "fix.yaml").ended(0).out
+    among('4 of 6 keys; 2 match nothing: "another", "nobody"\n', told)
+    same(plan["only"]["list"], None, "the list of a plan that is not kept")
     end = run(stand)
     same([end["status"]["records"][word] for word in ("listed", "read", "written")], [4, 4, 4], "records")
     same(end["status"]["only"]["unmatched"], 2, "in the end")
@@ -124,6 +126,7 @@ def _(stand):
     loaded(stand, "{ partitions: [3, 7-8, 40] }")
     plan = stand.sluice("plan", "fix.yaml", "--json").ended(0).json()
     same([plan["listed"], plan["partitions"], plan["only"]["matched"], plan["only"]["examples"]], [30, 3, 3, [40]], "plan")
+    among("3 of 4 partitions; 1 match nothing: 40\n", stand.sluice("plan", "fix.yaml").ended(0).out)
     stand.dies("checkpoint.after:1", "run", "fix.yaml", "--yes")
     same(run(stand)["status"]["records"]["written"], 30, "written")
     fixed(stand, {f"k{n:03d}" for n in [*range(30, 40), *range(70, 90)]})
