@@ -227,7 +227,7 @@ void sweep(const struct scenario *scenario, const struct trouble *trouble, const
     reference_make(scenario, &reference);
     uint64_t n = 1;
     while (one(scenario, trouble, n, &reference, ret, sites))
-        n += n < pace->every ? 1 : pace->stride;
+        n += n < pace->every ? 1 : n == pace->every ? 1 + pace->from : pace->stride;
     ret->last = n;
     g_free(reference.before);
     g_free(reference.after);

@@ -41,9 +41,9 @@ struct swept {
     uint64_t last;          /* the n that met none */
 };
 
-/* Every n up to there, then one in so many. */
+/* Every n up to there, then one in so many, beginning so many behind it. */
 struct pace {
-    uint64_t every, stride;
+    uint64_t every, stride, from;
 };
 
 /* `sites`, a set of char *, takes the name of every call that failed: "fsync home/catalog.db", "store cas". */

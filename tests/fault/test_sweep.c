@@ -198,6 +198,7 @@ static void sweep_with(GHashTable *sites, size_t first, size_t n)
     for (size_t t = first; t < first + n; t++)
         for (size_t s = 0; s < (TROUBLES[t].sparse ? SPARSE : G_N_ELEMENTS(SCENARIOS)); s++) {
             struct swept swept;
+            pace.from = s % pace.stride; /* what one scenario leaves out another meets */
             sweep(&SCENARIOS[s], &TROUBLES[t], &pace, sites, &swept);
             print_message("# %s, %s: every n to %" PRIu64 ", then one in %" PRIu64 ", to %" PRIu64 "; %" PRIu64
                           " met it, %" PRIu64 " were stopped by it\n",

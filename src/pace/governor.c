@@ -1,0 +1,170 @@
+#include "pace/governor.h"
+
+#include <math.h>
+
+#define RECENT_US    4e6
+#define MINUTE_US    60e6
+#define FRESH_US     1e6
+#define AIM          0.6  /* of what the promise allows: windows differ by chance */
+#define GROW_PER_S   0.35 /* at most, of the window's logarithm */
+#define SHRINK_PER_S 1.5
+#define GAIN_PER_S   0.5
+#define HOLD_US      500000
+#define CHANCE       1e-4 /* that so many samples above the promise are chance */
+#define TAIL_FIRST   4
+#define TAIL_MOST    12
+
+static const struct {
+    const char *name, *words;
+} CAUSES[] = {
+#define ROW(code, name, words) [GOVERNOR_##code] = {name, words},
+#include "pace/governor_rows.h"
+#undef ROW
+};
+
+const char *governor_cause_name(enum governor_cause cause)
+{
+    return CAUSES[cause].name;
+}
+
+const char *governor_cause_words(enum governor_cause cause)
+{
+    return CAUSES[cause].words;
+}
+
+void governor_init(struct governor *governor, const struct governor_promise *promise, double least, double most,
+                   int64_t now_us)
+{
+    *governor = (struct governor){
+        .promise = *promise, .least = least, .most = most, .window = least, .tail = TAIL_FIRST, .ticked_us = now_us};
+    baseline_init(&governor->base);
+    baseline_begin(&governor->base, now_us);
+}
+
+void governor_lull_begin(struct governor *governor, int64_t now_us)
+{
+    baseline_begin(&governor->base, now_us);
+}
+
+void governor_lull_end(struct governor *governor, int64_t now_us)
+{
+    baseline_end(&governor->base, now_us);
+    governor->ticked_us = now_us;
+}
+
+void governor_probe(struct governor *governor, int64_t due_us, int64_t now_us)
+{
+    double latency = (double)(now_us - due_us);
+    if (governor->base.in_lull) {
+        baseline_probe(&governor->base, due_us, now_us);
+        return;
+    }
+    histogram_add(&governor->recent, latency);
+    histogram_add(&governor->minute, latency);
+    histogram_add(&governor->fresh, latency);
+}
+
+bool governor_has_baseline(const struct governor *governor)
+{
+    return baseline_known(&governor->base);
+}
+
+double governor_baseline_p99_us(const struct governor *governor)
+{
+    return baseline_quantile(&governor->base, 0.99);
+}
+
+static double allowed_us(const struct governor *governor)
+{
+    const struct governor_promise *promise = &governor->promise;
+    double base = governor_baseline_p99_us(governor), allowed = fmax(base * promise->share, promise->absolute_us);
+    return promise->limit_us > 0 ? fmin(allowed, fmax(0, promise->limit_us - base)) : allowed;
+}
+
+double governor_limit_us(const struct governor *governor)
+{
+    return governor_baseline_p99_us(governor) + allowed_us(governor);
+}
+
+/* How far the body of a distribution lies above that of the baseline. */
+static double shift_us(const struct governor *governor, const struct histogram *now)
+{
+    static const double AT[] = {0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
+    double sum = 0;
+    for (size_t i = 0; i < sizeof AT / sizeof *AT; i++)
+        sum += histogram_quantile(now, AT[i]) - baseline_quantile(&governor->base, AT[i]);
+    return sum / (double)(sizeof AT / sizeof *AT);
+}
+
+double governor_p99_us(const struct governor *governor)
+{
+    return governor_baseline_p99_us(governor) + governor->tail * fmax(0, shift_us(governor, &governor->recent));
+}
+
+static void learn_tail(struct governor *governor)
+{
+    double body = shift_us(governor, &governor->minute);
+    if (governor->minute.total < 1000 || body < 0.5)
+        return;
+    double tail = (histogram_quantile(&governor->minute, 0.99) - governor_baseline_p99_us(governor)) / body;
+    governor->tail += 0.02 * (fmin(TAIL_MOST, fmax(1, tail)) - governor->tail);
+}
+
+/* The chance of `k` or more of `n` where each has the chance `p`. */
+static double binomial_tail(double n, double k, double p)
+{
+    double term = pow(1 - p, n), sum = 0;
+    for (double i = 0; i < k; i++) {
+        sum += term;
+        term *= (n - i) / (i + 1) * p / (1 - p);
+    }
+    return fmax(0, 1 - sum);
+}
+
+static bool is_breach(const struct governor *governor)
+{
+    double above = floor(histogram_above(&governor->fresh, governor_limit_us(governor)));
+    return above >= 3 && binomial_tail(ceil(governor->fresh.total), above, 0.01) < CHANCE;
+}
+
+static void fade(struct governor *governor, double us)
+{
+    histogram_fade(&governor->recent, exp(-us / RECENT_US));
+    histogram_fade(&governor->minute, exp(-us / MINUTE_US));
+    histogram_fade(&governor->fresh, exp(-us / FRESH_US));
+}
+
+static double move(struct governor *governor, double us)
+{
+    double shift = governor->tail * fmax(0.01, shift_us(governor, &governor->recent)), allowed = allowed_us(governor);
+    double by = GAIN_PER_S * log(AIM * allowed / shift);
+    by = fmin(GROW_PER_S, fmax(-SHRINK_PER_S, by));
+    governor->cause = by > 0.05 ? GOVERNOR_GROWING : by < -0.05 ? GOVERNOR_SHRINKING : GOVERNOR_STEADY;
+    return governor->window * exp(by * us / 1e6);
+}
+
+double governor_tick(struct governor *governor, int64_t now_us)
+{
+    double us = (double)(now_us - governor->ticked_us);
+    governor->ticked_us = now_us;
+    if (governor->base.in_lull || !governor_has_baseline(governor)) {
+        governor->cause = GOVERNOR_BASELINE;
+        return 0;
+    }
+    learn_tail(governor);
+    if (now_us >= governor->held_until_us) {
+        if (is_breach(governor)) {
+            governor->window /= 2;
+            governor->held_until_us = now_us + HOLD_US;
+            governor->cause = GOVERNOR_BREACH;
+            histogram_reset(&governor->fresh);
+        } else {
+            governor->window = move(governor, us);
+        }
+    }
+    fade(governor, us);
+    if (governor->window > governor->most)
+        governor->cause = GOVERNOR_MOST;
+    governor->window = fmin(governor->most, fmax(governor->least, governor->window));
+    return governor->window;
+}

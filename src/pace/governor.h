@@ -1,0 +1,65 @@
+/* The outer loop of the governor: how large the window of one server's pacer may be.
+ *
+ * It moves by what a probe feels, which does what a client does at a steady pace of its own, against a baseline taken
+ * while no worker writes: before the first write, and again in short lulls of all workers at once. It never takes a
+ * latency felt while sluice works for the baseline, so that it cannot learn from its own effect.
+ *
+ * The promise is about the p99, of which a few seconds hold few samples. So it steers by how far the whole distribution
+ * has moved (the mean shift of its quantiles from the median to the p95) times how much farther the p99 moves than they
+ * do, which it learns over a minute; and it halves the window at once where so many single samples lie above the
+ * promise that chance does not explain them (an exact binomial test).
+ *
+ * Pure: times are microseconds of any monotonic clock. Caller's storage; one thread at a time. */
+#pragma once
+
+#include "pace/baseline.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    GOVERNOR_TICK_US = 250000,
+};
+
+/* The live p99 may rise above its baseline by the larger of the two, and never above `limit_us` (0: none). */
+struct governor_promise {
+    double share, absolute_us, limit_us;
+};
+
+/* What it did last, and why: a row of a table gives name and words. */
+enum governor_cause {
+#define ROW(code, name, words) GOVERNOR_##code,
+#include "pace/governor_rows.h"
+#undef ROW
+    GOVERNOR_CAUSES
+};
+const char *governor_cause_name(enum governor_cause cause);
+const char *governor_cause_words(enum governor_cause cause);
+
+struct governor {
+    struct governor_promise promise;
+    double least, most; /* of the window; least is the trickle that it never goes below by itself */
+    double window;
+    struct baseline base;
+    struct histogram recent, minute,
+        fresh;   /* while workers write: faded by seconds, by a minute; the newest second or two */
+    double tail; /* how much farther the p99 moves than the body */
+    int64_t ticked_us, held_until_us;
+    enum governor_cause cause;
+};
+
+void governor_init(struct governor *governor, const struct governor_promise *promise, double least, double most,
+                   int64_t now_us);
+/* All workers have stopped, or go on. It begins in a lull. What the probe feels in the first moments of one is still
+ * the workers' queue, and counts for nothing. */
+void governor_lull_begin(struct governor *governor, int64_t now_us);
+void governor_lull_end(struct governor *governor, int64_t now_us);
+/* A probe that was due at `due_us` was answered at `now_us`; its latency counts from when it was due. */
+void governor_probe(struct governor *governor, int64_t due_us, int64_t now_us);
+/* Every GOVERNOR_TICK_US: the window from now on. 0 as long as there is no baseline. */
+double governor_tick(struct governor *governor, int64_t now_us);
+
+bool governor_has_baseline(const struct governor *governor);
+double governor_baseline_p99_us(const struct governor *governor);
+double governor_limit_us(const struct governor *governor); /* what the p99 may be now */
+double governor_p99_us(const struct governor *governor);   /* what it is reckoned to be now */

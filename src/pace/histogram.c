@@ -1,0 +1,76 @@
+#include "pace/histogram.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Below HISTOGRAM_SUB a bucket is a microsecond; then each power of two has HISTOGRAM_SUB of them. */
+static int bucket_of(double us)
+{
+    if (!(us > 0))
+        return 0;
+    if (us < HISTOGRAM_SUB)
+        return (int)us;
+    int exponent = ilogb(us) - 6;
+    if (exponent >= HISTOGRAM_OCTAVES)
+        return HISTOGRAM_BUCKETS - 1;
+    return HISTOGRAM_SUB * exponent + (int)ldexp(us, -exponent);
+}
+
+static double bucket_from(int bucket)
+{
+    if (bucket < 2 * HISTOGRAM_SUB)
+        return bucket;
+    int exponent = bucket / HISTOGRAM_SUB - 1;
+    return ldexp(bucket - HISTOGRAM_SUB * exponent, exponent);
+}
+
+void histogram_reset(struct histogram *histogram)
+{
+    memset(histogram, 0, sizeof *histogram);
+}
+
+void histogram_add(struct histogram *histogram, double us)
+{
+    histogram->of[bucket_of(us)]++;
+    histogram->total++;
+}
+
+void histogram_merge(struct histogram *into, const struct histogram *other)
+{
+    for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
+        into->of[i] += other->of[i];
+    into->total += other->total;
+}
+
+void histogram_fade(struct histogram *histogram, double by)
+{
+    for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
+        histogram->of[i] *= (float)by;
+    histogram->total *= by;
+}
+
+double histogram_quantile(const struct histogram *histogram, double q)
+{
+    double wanted = q * histogram->total, before = 0;
+    int last = 0;
+    for (int i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        double here = histogram->of[i];
+        if (here <= 0)
+            continue;
+        last = i;
+        if (before + here >= wanted)
+            return bucket_from(i) + (bucket_from(i + 1) - bucket_from(i)) * fmax(0, wanted - before) / here;
+        before += here;
+    }
+    return histogram->total > 0 ? bucket_from(last + 1) : 0;
+}
+
+double histogram_above(const struct histogram *histogram, double us)
+{
+    int bucket = bucket_of(us);
+    double width = bucket_from(bucket + 1) - bucket_from(bucket);
+    double above = histogram->of[bucket] * fmin(1, fmax(0, (bucket_from(bucket + 1) - us) / width));
+    for (int i = bucket + 1; i < HISTOGRAM_BUCKETS; i++)
+        above += histogram->of[i];
+    return above;
+}

@@ -1,0 +1,46 @@
+/* The inner loop of the governor: when the next micro-batch may go to one server.
+ *
+ * It is clocked by sluice's own replies, in the way of TCP Vegas (Brakmo, O'Malley, Peterson: SIGCOMM 1994) with sends
+ * spaced evenly as in BBR (Cardwell and others: ACM Queue 2016): a micro-batch is due when `latency / window` has
+ * passed for each of its commands since the one before. When the server's queue grows, replies come later, and the very
+ * next send does; while none comes, the age of the oldest one that is waited for stands in its place. Above what is
+ * usual (of the newest seconds) the rate falls much faster than the latency grows, by its eighth power: in a burst of
+ * live load that lasts a few tenths of a second the outer loop is too late, and it is in such moments that a p99 is
+ * made (tests/pace: with it more windows keep the promise at a higher rate). Only the outer loop (governor.h) moves the
+ * window.
+ *
+ * Pure: times are microseconds of any monotonic clock, given by the caller. Caller's storage; one thread at a time. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    PACER_BATCH_MOST =
+        4, /* commands that may go together: on a server that executes one at a time, a live request waits for all */
+    PACER_IN_FLIGHT = 64, /* micro-batches that may be waited for */
+    PACER_GAP_US = 60,    /* what a sleeping thread can keep; below it commands go together */
+};
+
+struct pacer {
+    double window;     /* commands in flight, on average; 0: none may be sent */
+    double latency_us; /* of own micro-batches: the newest few dozen; 0: none has come back */
+    double usual_us;   /* of the newest seconds */
+    int64_t replied_us;
+    double at_us;                     /* when the newest micro-batch was due */
+    unsigned commands;                /* in it */
+    int64_t sent_us[PACER_IN_FLIGHT]; /* a ring: those that are waited for */
+    unsigned first, waiting;
+};
+
+void pacer_init(struct pacer *pacer, double window, int64_t now_us);
+/* How many commands may go now, 1 to PACER_BATCH_MOST; 0: none before *ret_due_us, or INT64_MAX: before a reply has
+ * come. */
+unsigned pacer_ask(const struct pacer *pacer, int64_t now_us, int64_t *ret_due_us);
+void pacer_sent(struct pacer *pacer, int64_t now_us, unsigned commands);
+/* The reply to the oldest that is waited for (a server answers in order; what comes over several connections nearly
+ * so). */
+void pacer_reply(struct pacer *pacer, int64_t now_us);
+/* All that are waited for will not be answered: their connection is gone. */
+void pacer_lost(struct pacer *pacer);
+double pacer_rate_per_s(const struct pacer *pacer, int64_t now_us); /* commands, as it paces now */

@@ -1,0 +1,261 @@
+#include "pace/sim.h"
+
+#include <math.h>
+
+static void no_reply(void *self, int64_t now)
+{
+    (void)self, (void)now;
+}
+
+static void no_sent(void *self, int64_t now, unsigned commands)
+{
+    (void)self, (void)now, (void)commands;
+}
+
+static void no_probe(void *self, int64_t due, int64_t now)
+{
+    (void)self, (void)due, (void)now;
+}
+
+static void no_lull(void *self, bool begins, int64_t now)
+{
+    (void)self, (void)begins, (void)now;
+}
+
+/* --- none -------------------------------------------------------------------------------------------------------- */
+
+static void none_begin(void *self, const struct sim_world *world, double knob)
+{
+    (void)self, (void)world, (void)knob;
+}
+
+static unsigned none_ask(void *self, int64_t now, int64_t *ret_due)
+{
+    (void)self, (void)now;
+    *ret_due = INT64_MAX;
+    return 0;
+}
+
+const struct sim_policy SIM_NONE = {"none",   0,        none_begin, none_ask, no_sent,
+                                    no_reply, no_probe, no_lull,    no_reply, NULL};
+
+/* --- what sluice does -------------------------------------------------------------------------------------------- */
+
+struct governed {
+    struct governor governor;
+    struct pacer pacer;
+};
+
+static void governed_begin(void *self, const struct sim_world *world, double knob)
+{
+    struct governed *it = self;
+    (void)world;
+    struct governor_promise promise = {.share = knob > 0 ? knob : 0.1};
+    governor_init(&it->governor, &promise, 0.02, 32, 0);
+    pacer_init(&it->pacer, 0, 0);
+}
+
+static unsigned governed_ask(void *self, int64_t now, int64_t *ret_due)
+{
+    struct governed *it = self;
+    return pacer_ask(&it->pacer, now, ret_due);
+}
+
+static void governed_sent(void *self, int64_t now, unsigned commands)
+{
+    struct governed *it = self;
+    pacer_sent(&it->pacer, now, commands);
+}
+
+static void governed_reply(void *self, int64_t now)
+{
+    struct governed *it = self;
+    pacer_reply(&it->pacer, now);
+}
+
+static void governed_probe(void *self, int64_t due, int64_t now)
+{
+    struct governed *it = self;
+    governor_probe(&it->governor, due, now);
+}
+
+static void governed_lull(void *self, bool begins, int64_t now)
+{
+    struct governed *it = self;
+    (begins ? governor_lull_begin : governor_lull_end)(&it->governor, now);
+}
+
+static void governed_tick(void *self, int64_t now)
+{
+    struct governed *it = self;
+    it->pacer.window = governor_tick(&it->governor, now);
+}
+
+static double governed_baseline(const void *self)
+{
+    const struct governed *it = self;
+    return governor_baseline_p99_us(&it->governor);
+}
+
+const struct sim_policy SIM_GOVERNED = {"governed",    sizeof(struct governed), governed_begin, governed_ask,
+                                        governed_sent, governed_reply,          governed_probe, governed_lull,
+                                        governed_tick, governed_baseline};
+
+/* --- a fixed rate ------------------------------------------------------------------------------------------------- */
+
+struct fixed {
+    double gap, due;
+};
+
+static void fixed_begin(void *self, const struct sim_world *world, double knob)
+{
+    struct fixed *it = self;
+    (void)world;
+    it->gap = 1e6 / knob;
+}
+
+static unsigned fixed_ask(void *self, int64_t now, int64_t *ret_due)
+{
+    struct fixed *it = self;
+    *ret_due = (int64_t)ceil(it->due);
+    return it->due <= (double)now;
+}
+
+static void fixed_sent(void *self, int64_t now, unsigned commands)
+{
+    struct fixed *it = self;
+    it->due = fmax(it->due, (double)now - 100 * it->gap) + it->gap * commands;
+}
+
+const struct sim_policy SIM_FIXED = {
+    "fixed", sizeof(struct fixed), fixed_begin, fixed_ask, fixed_sent, no_reply, no_probe, no_lull, no_reply, NULL};
+
+/* --- as fast as a pipeline allows -----------------------------------------------------------------------------------
+ */
+
+struct pipeline {
+    unsigned most, waiting;
+};
+
+static void pipeline_begin(void *self, const struct sim_world *world, double knob)
+{
+    struct pipeline *it = self;
+    (void)world;
+    it->most = (unsigned)knob;
+}
+
+static unsigned pipeline_ask(void *self, int64_t now, int64_t *ret_due)
+{
+    struct pipeline *it = self;
+    (void)now;
+    *ret_due = INT64_MAX;
+    return it->waiting < it->most;
+}
+
+static void pipeline_sent(void *self, int64_t now, unsigned commands)
+{
+    struct pipeline *it = self;
+    (void)now;
+    it->waiting += commands;
+}
+
+static void pipeline_reply(void *self, int64_t now)
+{
+    struct pipeline *it = self;
+    (void)now;
+    it->waiting--;
+}
+
+const struct sim_policy SIM_PIPELINE = {"pipeline",     sizeof(struct pipeline),
+                                        pipeline_begin, pipeline_ask,
+                                        pipeline_sent,  pipeline_reply,
+                                        no_probe,       no_lull,
+                                        no_reply,       NULL};
+
+/* --- a rate that stops and goes by the live p99
+ * ----------------------------------------------------------------------- */
+
+/* The p99 of the newest `over_us` of probes, looked at every `look_us`, as old as `late_us`. */
+struct throttle {
+    struct fixed fixed;
+    struct baseline base;
+    struct histogram seen;
+    double rate;
+    bool stopped;
+    int64_t looked_us;
+};
+
+static void throttle_begin(void *self, const struct sim_world *world, double knob)
+{
+    struct throttle *it = self;
+    (void)world;
+    baseline_init(&it->base);
+    baseline_begin(&it->base, 0);
+    it->rate = knob;
+    it->fixed.gap = 1e6 / knob;
+}
+
+static unsigned throttle_ask(void *self, int64_t now, int64_t *ret_due)
+{
+    struct throttle *it = self;
+    *ret_due = INT64_MAX;
+    return it->stopped ? 0 : fixed_ask(&it->fixed, now, ret_due);
+}
+
+static void throttle_sent(void *self, int64_t now, unsigned commands)
+{
+    struct throttle *it = self;
+    fixed_sent(&it->fixed, now, commands);
+}
+
+static void throttle_probe(void *self, int64_t due, int64_t now)
+{
+    struct throttle *it = self;
+    if (it->base.in_lull)
+        baseline_probe(&it->base, due, now);
+    else
+        histogram_add(&it->seen, (double)(now - due));
+}
+
+static void throttle_lull(void *self, bool begins, int64_t now)
+{
+    struct throttle *it = self;
+    (begins ? baseline_begin : baseline_end)(&it->base, now);
+}
+
+static double ratio_seen(const struct throttle *it)
+{
+    return histogram_quantile(&it->seen, 0.99) / baseline_quantile(&it->base, 0.99);
+}
+
+/* Every second: above the promise it stops, else it goes. */
+static void throttle_tick(void *self, int64_t now)
+{
+    struct throttle *it = self;
+    if (it->base.in_lull || now - it->looked_us < 1000000)
+        return;
+    it->looked_us = now;
+    it->stopped = it->seen.total > 0 && ratio_seen(it) > 1.1;
+    it->fixed.due = fmax(it->fixed.due, (double)now);
+    histogram_reset(&it->seen);
+}
+
+const struct sim_policy SIM_STOP_AND_GO = {
+    "stop-and-go", sizeof(struct throttle), throttle_begin, throttle_ask,  throttle_sent,
+    no_reply,      throttle_probe,          throttle_lull,  throttle_tick, NULL};
+
+/* Every ten seconds, by the p99 of the ten seconds before: a little more, or half. */
+static void dashboard_tick(void *self, int64_t now)
+{
+    struct throttle *it = self;
+    if (it->base.in_lull || now - it->looked_us < 10000000)
+        return;
+    it->looked_us = now;
+    it->rate = ratio_seen(it) > 1.1 ? it->rate / 2 : it->rate * 1.1;
+    it->fixed.gap = 1e6 / it->rate;
+    histogram_reset(&it->seen);
+}
+
+const struct sim_policy SIM_DASHBOARD = {
+    "dashboard", sizeof(struct throttle), throttle_begin, throttle_ask,   throttle_sent,
+    no_reply,    throttle_probe,          throttle_lull,  dashboard_tick, NULL};

@@ -1,0 +1,57 @@
+/* One server that executes one command at a time, its live traffic, and a backfill beside it, by virtual time.
+ *
+ * Live requests come open-loop (exponential gaps), in a daily wave with bursts; the server meets stalls of its own and
+ * a noisy neighbour; the network has jitter. Everything but the backfill is drawn from streams of its own, so that a
+ * run with and one without a backfill meet the very same world: what differs is the backfill's effect. */
+#pragma once
+
+#include "pace/governor.h"
+#include "pace/histogram.h"
+#include "pace/pacer.h"
+
+#include <stddef.h>
+
+struct sim_world {
+    uint64_t seed;
+    double seconds;
+    double live_per_s;   /* at the middle of the wave */
+    double wave, wave_s; /* share of it that comes and goes, and in how long */
+    double bursts_per_s, burst_s, burst_by;
+    double stalls_per_s, stall_us; /* mean length, exponential */
+    double service_us, own_us;     /* of a live command, of one of the backfill's */
+    double rtt_us, jitter_us;      /* constant and mean of the exponential part */
+    double probes_per_s;
+    struct {
+        double at_s, by;
+    } step; /* from then on the live load is so many times what it was; 0: none */
+    double lull_every_s, lull_s;
+    double window_s; /* of the results */
+};
+
+/* A way of pacing. All times are microseconds. */
+struct sim_policy {
+    const char *name;
+    size_t size;
+    void (*begin)(void *self, const struct sim_world *world, double knob);
+    /* How many commands may go at `now`; 0: none before *ret_due, or INT64_MAX. */
+    unsigned (*ask)(void *self, int64_t now, int64_t *ret_due);
+    void (*sent)(void *self, int64_t now, unsigned commands);
+    void (*reply)(void *self, int64_t now);
+    void (*probe)(void *self, int64_t due, int64_t now);
+    void (*lull)(void *self, bool begins, int64_t now);
+    void (*tick)(void *self, int64_t now); /* every GOVERNOR_TICK_US */
+    double (*baseline)(const void *self);  /* the p99 that it holds for that of the world alone; NULL: it holds none */
+};
+extern const struct sim_policy SIM_NONE, SIM_GOVERNED, SIM_FIXED, SIM_STOP_AND_GO, SIM_DASHBOARD, SIM_PIPELINE;
+
+enum { SIM_WINDOWS = 400 };
+struct sim_window {
+    double p50_us, p99_us, p999_us, own, baseline_us; /* own: commands done */
+};
+struct sim_result {
+    struct sim_window of[SIM_WINDOWS]; /* of world->window_s each */
+    size_t n;
+    double own_share; /* of the server's time */
+    double all_p999_us;
+};
+void sim_run(const struct sim_world *world, const struct sim_policy *policy, double knob, struct sim_result *ret);

@@ -1,0 +1,187 @@
+#include "kit/kit.h"
+#include "pace/sim.h"
+
+#include <math.h>
+
+/* A server of 8 us a command, a third of it in use, by day one and a half times that and by night half of it, with
+ * bursts, stalls and jitter. The day has five minutes. `SLUICE_SEEDS=N` in the environment: so many worlds. */
+static const struct sim_world DAY = {.seed = 1,
+                                     .seconds = 330,
+                                     .live_per_s = 41000,
+                                     .wave = 0.5,
+                                     .wave_s = 300,
+                                     .bursts_per_s = 0.2,
+                                     .burst_s = 0.3,
+                                     .burst_by = 1.5,
+                                     .stalls_per_s = 2,
+                                     .stall_us = 300,
+                                     .service_us = 8,
+                                     .own_us = 8,
+                                     .rtt_us = 100,
+                                     .jitter_us = 20,
+                                     .probes_per_s = 200,
+                                     .lull_every_s = 10,
+                                     .lull_s = 0.5,
+                                     .window_s = 10};
+
+#define BEGUN_S 30 /* a baseline of ten seconds, and twenty to find the rate */
+#define PROMISE 1.1
+
+static struct sim_result without, with;
+
+static uint64_t seeds(uint64_t usual)
+{
+    const char *text = g_getenv("SLUICE_SEEDS");
+    return text ? g_ascii_strtoull(text, NULL, 10) : usual;
+}
+
+static double ratio(size_t window)
+{
+    return with.of[window].p99_us / without.of[window].p99_us;
+}
+
+/* The share of windows in which the live p99 is within the promise, against the very same world without a backfill. */
+static double kept(const struct sim_world *world)
+{
+    size_t first = (size_t)(BEGUN_S / world->window_s), good = 0;
+    for (size_t i = first; i < with.n; i++)
+        good += ratio(i) <= PROMISE;
+    return (double)good / (double)(with.n - first);
+}
+
+static void both(const struct sim_world *world, const struct sim_policy *policy, double knob)
+{
+    sim_run(world, &SIM_NONE, 0, &without);
+    sim_run(world, policy, knob, &with);
+    assert_int_equal(with.n, without.n);
+}
+
+static void the_promise_is_kept_in_99_windows_of_100(void **state)
+{
+    (void)state;
+    double good = 0, used = 0, n = (double)seeds(2);
+    for (uint64_t seed = 1; seed <= (uint64_t)n; seed++) {
+        struct sim_world world = DAY;
+        world.seed = seed;
+        both(&world, &SIM_GOVERNED, 0);
+        good += kept(&world) / n;
+        used += with.own_share / n;
+        assert_true(with.all_p999_us <= 1.25 * without.all_p999_us);
+    }
+    print_message("# %.0f worlds: %.2f %% of the windows within +10 %%, with %.1f %% of the server\n", n, 100 * good,
+                  100 * used);
+    assert_true(good >= 0.99);
+    assert_true(used >= 0.2);
+}
+
+/* The rate, of a row of them, that does most and keeps the promise as well as `as` does; what share of the server it
+ * has. */
+static double best_of(const struct sim_world *world, const struct sim_policy *policy, double as)
+{
+    double best = 0;
+    for (double rate = 6000; rate < 60000; rate *= 1.4) {
+        sim_run(world, policy, rate, &with);
+        if (kept(world) < as)
+            break;
+        best = fmax(best, with.own_share);
+    }
+    return best;
+}
+
+static void it_does_more_than_what_knows_the_best_rate_in_hindsight(void **state)
+{
+    (void)state;
+    both(&DAY, &SIM_GOVERNED, 0);
+    double as = fmin(0.99, kept(&DAY)), governed = with.own_share;
+    double fixed = best_of(&DAY, &SIM_FIXED, as), stops = best_of(&DAY, &SIM_STOP_AND_GO, as);
+    print_message("# of the server: governed %.1f %%, the best fixed rate %.1f %%, stop and go %.1f %%\n",
+                  100 * governed, 100 * fixed, 100 * stops);
+    assert_true(fixed > 0 && governed >= 1.5 * fixed);
+    assert_true(stops > 0 && governed >= 2 * stops);
+    sim_run(&DAY, &SIM_PIPELINE, 64, &with);
+    assert_true(kept(&DAY) < 0.05); /* what nobody can live beside */
+}
+
+/* The world of one second windows in which the load changes at a moment. */
+static struct sim_world stepping(double by)
+{
+    struct sim_world world = DAY;
+    world.wave = 0;
+    world.window_s = 1;
+    world.seconds = 120;
+    world.step.at_s = 80;
+    world.step.by = by;
+    return world;
+}
+
+static void load_that_doubles_has_its_promise_back_within_two_seconds(void **state)
+{
+    (void)state;
+    struct sim_world world = stepping(2);
+    size_t good = 0, n = 0;
+    both(&world, &SIM_GOVERNED, 0);
+    for (size_t i = 82; i < 92; i++, n++)
+        good += ratio(i) <= PROMISE;
+    for (size_t i = 78; i < 92; i++)
+        print_message("# second %zu: p99 %.0f us, alone %.0f; %.0f commands\n", i, with.of[i].p99_us,
+                      without.of[i].p99_us, with.of[i].own);
+    assert_true(good >= n - 1); /* a single second has little to judge by */
+}
+
+static double rate_in(size_t from, size_t to)
+{
+    double own = 0;
+    for (size_t i = from; i < to; i++)
+        own += with.of[i].own;
+    return own / (double)(to - from);
+}
+
+static void load_that_ends_is_made_use_of_within_ten_seconds(void **state)
+{
+    (void)state;
+    struct sim_world world = stepping(0.2);
+    both(&world, &SIM_GOVERNED, 0);
+    double before = rate_in(60, 80), soon = rate_in(90, 96), in_the_end = rate_in(100, 120);
+    print_message("# %.0f commands/s, ten seconds after the load went %.0f, in the end %.0f\n", before, soon,
+                  in_the_end);
+    assert_true(in_the_end > 1.2 * before);
+    assert_true(soon >= 0.9 * in_the_end);
+}
+
+/* Ten times as slow a server, so that an hour is not long; a day in that hour, in which it is a third in use and up to
+ * three quarters. */
+static void an_hour_of_drifting_load_leaves_the_baseline_true(void **state)
+{
+    (void)state;
+    struct sim_world world = DAY;
+    world.seconds = world.wave_s = 3600;
+    world.live_per_s = 6800, world.wave = 0.4, world.bursts_per_s = 0;
+    world.service_us *= 10, world.own_us *= 10, world.rtt_us *= 10, world.jitter_us *= 10;
+    world.window_s = 60;
+    both(&world, &SIM_GOVERNED, 0);
+    double sum = 0, worst = 0;
+    for (size_t i = 1; i < with.n; i++) {
+        double error = fabs(with.of[i].baseline_us / without.of[i].p99_us - 1);
+        sum += error / (double)(with.n - 1);
+        worst = fmax(worst, error);
+    }
+    double began = with.of[1].baseline_us / without.of[1].p99_us,
+           ended = with.of[with.n - 1].baseline_us / without.of[with.n - 1].p99_us;
+    print_message("# the baseline is off by %.1f %% on average, by %.1f %% at most; %.3f of the truth when it began, "
+                  "%.3f when it ended\n",
+                  100 * sum, 100 * worst, began, ended);
+    assert_true(sum <= 0.03);
+    assert_true(ended <= 1.06); /* no ratchet */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_promise_is_kept_in_99_windows_of_100),
+        cmocka_unit_test(it_does_more_than_what_knows_the_best_rate_in_hindsight),
+        cmocka_unit_test(load_that_doubles_has_its_promise_back_within_two_seconds),
+        cmocka_unit_test(load_that_ends_is_made_use_of_within_ten_seconds),
+        cmocka_unit_test(an_hour_of_drifting_load_leaves_the_baseline_true),
+    };
+    return cmocka_run_group_tests_name("sim", tests, NULL, NULL);
+}

@@ -1,0 +1,111 @@
+#include "kit/kit.h"
+#include "pace/governor.h"
+
+static struct governor governor;
+
+/* Seconds of a probe every 5 ms that takes `us` and a spread of a fifth, sometimes more; ticks as they come. */
+static int64_t feel(int64_t at, double seconds, double us)
+{
+    int64_t until = at + (int64_t)(seconds * 1e6), tick = at + GOVERNOR_TICK_US;
+    for (int64_t due = at; due < until; due += 5000) {
+        double spread = (double)(due / 5000 * 7919 % 1000) / 1000;
+        governor_probe(&governor, due, due + (int64_t)(us * (1 + 0.2 * spread + (spread > 0.99 ? 0.3 : 0))));
+        for (; tick <= due; tick += GOVERNOR_TICK_US)
+            governor_tick(&governor, tick);
+    }
+    governor_tick(&governor, until);
+    return until;
+}
+
+static int64_t begun(struct governor_promise promise)
+{
+    governor_init(&governor, &promise, 0.05, 32, 0);
+    int64_t now = feel(0, 10, 1000);
+    governor_lull_end(&governor, now);
+    return now;
+}
+
+static void nothing_is_written_before_there_is_a_baseline(void **state)
+{
+    (void)state;
+    struct governor_promise promise = {.share = 0.1};
+    governor_init(&governor, &promise, 0.05, 32, 0);
+    assert_true(governor_tick(&governor, GOVERNOR_TICK_US) <= 0);
+    assert_int_equal(governor.cause, GOVERNOR_BASELINE);
+    assert_false(governor_has_baseline(&governor));
+    begun(promise);
+    assert_true(governor_has_baseline(&governor));
+    governor_lull_begin(&governor, 20000000);
+    assert_true(governor_tick(&governor, 20250000) <= 0);
+}
+
+static void the_promise_is_the_larger_of_share_and_absolute_and_never_above_a_limit(void **state)
+{
+    (void)state;
+    begun((struct governor_promise){.share = 0.1, .absolute_us = 500});
+    double base = governor_baseline_p99_us(&governor);
+    assert_in_range((uint64_t)(governor_limit_us(&governor) - base), 499, 501);
+    begun((struct governor_promise){.share = 0.1, .absolute_us = 50});
+    assert_in_range((uint64_t)(10 * (governor_limit_us(&governor) - base)), (uint64_t)base - 2, (uint64_t)base + 2);
+    begun((struct governor_promise){.share = 0.1, .absolute_us = 50, .limit_us = base + 20});
+    assert_in_range((uint64_t)(governor_limit_us(&governor) - base), 19, 21);
+}
+
+static void the_window_grows_while_nothing_is_felt_and_shrinks_where_too_much_is(void **state)
+{
+    (void)state;
+    int64_t now = begun((struct governor_promise){.share = 0.1});
+    now = feel(now, 5, 1000);
+    double grown = governor.window;
+    assert_true(grown > 0.1);
+    assert_int_equal(governor.cause, GOVERNOR_GROWING);
+    now = feel(now, 60, 1000);
+    assert_true(governor.window > 31.9); /* as much as may be in flight */
+    now = feel(now, 10, 1070);
+    assert_true(governor.window < 16);
+}
+
+static void many_samples_above_the_promise_halve_the_window_at_once(void **state)
+{
+    (void)state;
+    int64_t now = begun((struct governor_promise){.share = 0.1});
+    now = feel(now, 30, 1000);
+    double before = governor.window;
+    now = feel(now, 0.5, 3000);
+    assert_true(governor.window <= before / 2);
+    feel(now, 10, 3000);
+    assert_true(governor.window <= 0.051); /* a trickle stays */
+}
+
+static void what_is_felt_while_workers_write_never_moves_the_baseline(void **state)
+{
+    (void)state;
+    int64_t now = begun((struct governor_promise){.share = 0.1});
+    double base = governor_baseline_p99_us(&governor);
+    for (int i = 0; i < 20; i++) {
+        now = feel(now, 10, 1000 * (1 + i)); /* it gets worse and worse */
+        assert_true(governor_baseline_p99_us(&governor) <= base && governor_baseline_p99_us(&governor) >= base);
+    }
+}
+
+static void each_cause_has_a_name_and_words(void **state)
+{
+    (void)state;
+    for (int i = 0; i < GOVERNOR_CAUSES; i++) {
+        assert_true(strlen(governor_cause_name((enum governor_cause)i)) > 0);
+        assert_true(strlen(governor_cause_words((enum governor_cause)i)) > 5);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_written_before_there_is_a_baseline),
+        cmocka_unit_test(the_promise_is_the_larger_of_share_and_absolute_and_never_above_a_limit),
+        cmocka_unit_test(the_window_grows_while_nothing_is_felt_and_shrinks_where_too_much_is),
+        cmocka_unit_test(many_samples_above_the_promise_halve_the_window_at_once),
+        cmocka_unit_test(what_is_felt_while_workers_write_never_moves_the_baseline),
+        cmocka_unit_test(each_cause_has_a_name_and_words),
+    };
+    return cmocka_run_group_tests_name("governor", tests, NULL, NULL);
+}
