@@ -90,6 +90,14 @@ struct run_config cli_run_config(struct cli *cli);
 /* The spec, with the values that --param gives. Of a run or a plan there are none: its params are frozen. */
 bool cli_spec_read(struct cli *cli, const char *path, struct spec **ret, GError **error);
 bool cli_no_params(const struct cli *cli, const char *what, GError **error);
+/* What is to be run, or planned into the file of -o: a spec, or those records of it that a run refused. */
+struct run_asked {
+    const char *spec;  /* its path */
+    const char *retry; /* NAME.N, or NULL */
+    const char *again; /* the command that asks again, without `sluice` */
+};
+int run_asked(struct cli *cli, const struct run_asked *asked, GError **error);
+int plan_asked(struct cli *cli, const struct run_asked *asked, GError **error);
 /* What the spec that is the first argument would do, without a write: plan_look(). */
 bool cli_plan_look(struct cli *cli, struct plan **ret, GError **error);
 /* Whoever read the results has had enough (`sluice cat … | head`): no fault, and an end of `watch | grep -m 1 …`. */
@@ -128,6 +136,8 @@ void print_said(FILE *out, const json_t *said);
 void print_said_unkept(const struct cli *cli, json_t *said);
 /* Of a run; empty where its home cannot say. The caller's. */
 json_t *print_said_of(struct cli *cli, const struct run_row *run);
+/* Whose refused records a plan takes, and what of them is gone; nothing where it is nobody's. */
+void print_retries(struct cli *cli, FILE *out, const struct plan_retries *retries);
 /* How wide the terminal is that this leads to, and how high. */
 long print_columns(FILE *out);
 size_t print_rows(FILE *out);

@@ -19,7 +19,7 @@ static void show(void *self, const struct plan *plan, const struct forecast *for
     print_json(cli, shown);
 }
 
-int command_plan(struct cli *cli, GError **error)
+int plan_asked(struct cli *cli, const struct run_asked *asked, GError **error)
 {
     struct run_config config = cli_run_config(cli);
     auto_(spec) spec = NULL;
@@ -27,10 +27,17 @@ int command_plan(struct cli *cli, GError **error)
     bool idle;
     config.planned = show;
     config.planned_self = cli;
-    if (!cli_spec_read(cli, cli->args[0], &spec, error) || !run_plan(&config, spec, path, &idle, error))
+    config.retry = asked->retry;
+    if (!cli_spec_read(cli, asked->spec, &spec, error) || !run_plan(&config, spec, path, &idle, error))
         return -1;
     spec = NULL; /* taken over */
     if (path && !cli_has(cli, OPTION_JSON) && !cli_has(cli, OPTION_QUIET))
         fprintf(cli->out, "written to %s; `sluice run --plan %s` runs exactly this\n", path, path);
     return cli_has(cli, OPTION_DETAILED_EXITCODE) && !idle ? 10 : 0;
+}
+
+int command_plan(struct cli *cli, GError **error)
+{
+    struct run_asked asked = {.spec = cli->args[0]};
+    return plan_asked(cli, &asked, error);
 }

@@ -82,7 +82,11 @@ COMMAND(verify,     "SPEC|RUN",      1, 1, "compare source and target now",
         "Of a run the target alone is read first: partitions whose sums are still those of their gate are as they were then;\n"
         "the others are compared with the source, key by key. The verdict says which was done.",
         DOCUMENT, OPTION_FULL, OPTION_PARAM)
-COMMAND(quarantine, "list|show RUN", 2, 3, "the refused records: `list RUN`, `show RUN NUMBER`", "", LINES, OPTION_LIMIT)
+COMMAND(quarantine, "list|show|retry RUN [SPEC]", 2, 3, "the refused records: `list RUN`, `show RUN NUMBER`, `retry RUN`",
+        "`retry` makes a new run of what RUN refused, with a plan, gates and an undo log of its own: the records are read anew\n"
+        "from the source, by the spec, contract and transform as they stand now. The same command goes on with it, as `sluice\n"
+        "run NAME.N` does; with -o FILE it is only planned, and `sluice run --plan FILE` runs it (docs/commands/quarantine.md).",
+        LINES, OPTION_LIMIT, OPTION_DETACH, OPTION_OUT, OPTION_YES, OPTION_PARAM, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
 COMMAND(cat,        "STORE DATASET", 2, 2, "a dataset as NDJSON",
         "A relative path in STORE is relative to the folder that you are in.", LINES,
         OPTION_LIMIT, OPTION_WHERE, OPTION_KEYS, OPTION_KEY, OPTION_FENCES)

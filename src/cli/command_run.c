@@ -36,17 +36,18 @@ static void summary_text(struct cli *cli, const struct run_result *planned, bool
                 "there before it\n"
                 "  risk and forecast describe what stands now, with what that run wrote\n",
                 planned->supersedes);
+    print_retries(cli, cli->err, planned->retries);
 }
 
 static void summary(struct cli *cli, const struct run_result *planned, bool is_new)
 {
     const struct run_row *run = &planned->run;
     if (cli_has(cli, OPTION_JSON))
-        print_json(cli,
-                   json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:s, s:o}", "type", "planned", "run", run->name, "new",
-                             is_new, "listed", (json_int_t)run->tally.of[OUTCOME_LISTED_], "partitions",
-                             (json_int_t)parts_of(run), "duplicates", (json_int_t)run->tally.of[OUTCOME_DUPLICATES],
-                             "target", run->target, "supersedes", shape_text(planned->supersedes)));
+        print_json(cli, json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:s, s:o, s:o}", "type", "planned", "run", run->name,
+                                  "new", is_new, "listed", (json_int_t)run->tally.of[OUTCOME_LISTED_], "partitions",
+                                  (json_int_t)parts_of(run), "duplicates",
+                                  (json_int_t)run->tally.of[OUTCOME_DUPLICATES], "target", run->target, "supersedes",
+                                  shape_text(planned->supersedes), "retries", shape_retries(planned->retries)));
     else if (!run_state_over(run->state) && progress_tells(cli, "info"))
         summary_text(cli, planned, is_new);
 }
@@ -69,14 +70,14 @@ static bool agreed(struct cli *cli, const struct run_row *run, bool *ret, GError
     return print_ask(cli, "run it?", what, ret, error);
 }
 
-static bool find_or_plan(struct cli *cli, const struct run_config *config, struct run_result *planned, bool *ret_new,
-                         GError **error)
+static bool find_or_plan(struct cli *cli, const struct run_config *config, const char *path, struct run_result *planned,
+                         bool *ret_new, GError **error)
 {
     auto_(spec) spec = NULL;
     if (cli_has(cli, OPTION_PLAN))
         return cli_no_params(cli, "a plan file", error) &&
                run_begin_file(config, cli->values[OPTION_PLAN], planned, ret_new, error);
-    if (!cli_spec_read(cli, cli->args[0], &spec, error) || !run_begin(config, spec, planned, ret_new, error))
+    if (!cli_spec_read(cli, path, &spec, error) || !run_begin(config, spec, planned, ret_new, error))
         return false;
     spec = NULL; /* taken over */
     return true;
@@ -95,15 +96,17 @@ static bool is_named(const struct cli *cli, GError **error)
                      plan ? "either a spec or --plan FILE, not both" : "a spec was expected, or --plan FILE");
 }
 
-static bool begin(struct cli *cli, struct run_result *planned, bool *ret_go, GError **error)
+static bool begin(struct cli *cli, const struct run_asked *asked, struct run_result *planned, bool *ret_go,
+                  GError **error)
 {
     struct run_config config = cli_run_config(cli);
     bool is_new;
+    config.retry = asked->retry;
     if (!cli_has(cli, OPTION_JSON)) {
         config.planned = show_plan;
         config.planned_self = cli;
     }
-    if (!is_named(cli, error) || !find_or_plan(cli, &config, planned, &is_new, error))
+    if (!find_or_plan(cli, &config, asked->spec, planned, &is_new, error))
         return false;
     progress_break(cli->progress);
     summary(cli, planned, is_new);
@@ -113,7 +116,8 @@ static bool begin(struct cli *cli, struct run_result *planned, bool *ret_go, GEr
 /* The command that asks again. */
 static char *again(const struct cli *cli)
 {
-    return cli_has(cli, OPTION_PLAN) ? g_strconcat("--plan ", cli->values[OPTION_PLAN], NULL) : g_strdup(cli->args[0]);
+    return g_strconcat("run ", cli_has(cli, OPTION_PLAN) ? "--plan " : "",
+                       cli_has(cli, OPTION_PLAN) ? cli->values[OPTION_PLAN] : cli->args[0], NULL);
 }
 
 /* NAME.N, and no path of a file. */
@@ -145,23 +149,32 @@ static int run_named(struct cli *cli, GError **error)
     return go ? go_on(cli, "run", run.name, error) : 3;
 }
 
-int command_run(struct cli *cli, GError **error)
+int run_asked(struct cli *cli, const struct run_asked *asked, GError **error)
 {
     struct run_result planned = {0};
     bool go = false;
     int status = -1;
-    if (cli->n_args == 1 && is_run(cli->args[0]) && !cli_has(cli, OPTION_PLAN))
-        return run_named(cli, error);
-    bool began = begin(cli, &planned, &go, error);
+    bool began = begin(cli, asked, &planned, &go, error);
     if (began && go)
         status = go_on(cli, "run", planned.run.name, error);
     else if (began) {
-        g_autofree char *same = again(cli);
-        fprintf(cli->err, "not run; `sluice run %s` asks again, `sluice abort %s` drops it\n", same, planned.run.name);
+        fprintf(cli->err, "not run; `sluice %s` asks again, `sluice abort %s` drops it\n", asked->again,
+                planned.run.name);
         status = 3;
     }
     run_result_done(&planned);
     return status;
+}
+
+int command_run(struct cli *cli, GError **error)
+{
+    if (cli->n_args == 1 && is_run(cli->args[0]) && !cli_has(cli, OPTION_PLAN))
+        return run_named(cli, error);
+    if (!is_named(cli, error))
+        return -1;
+    g_autofree char *same = again(cli);
+    struct run_asked asked = {.spec = cli->n_args ? cli->args[0] : NULL, .again = same};
+    return run_asked(cli, &asked, error);
 }
 
 static int resume_one(struct cli *cli, GError **error)

@@ -282,6 +282,20 @@ static json_t *budget_json(const struct plan *plan, const struct forecast *forec
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
+void print_retries(struct cli *cli, FILE *out, const struct plan_retries *retries)
+{
+    char rows[UNITS_TEXT], gone[UNITS_TEXT];
+    if (!retries)
+        return;
+    fprintf(out, "  retries     %s rows that %s refused\n", units_count(retries->rows, rows), retries->run);
+    if (retries->gone)
+        fprintf(out, "              %s of them no longer in the source:", units_count(retries->gone, gone));
+    for (size_t i = 0; i < retries->n_gone_named; i++)
+        fprintf(out, "%s%s", i ? ", " : " ", retries->gone_named[i]);
+    if (retries->gone)
+        fputs(retries->gone > retries->n_gone_named ? ", …\n" : "\n", out);
+}
+
 static void put_head(struct cli *cli, FILE *out, const struct plan *plan)
 {
     char digest[HEX_TEXT(32)], records[UNITS_TEXT], superseded[UNITS_TEXT];
@@ -299,6 +313,7 @@ static void put_head(struct cli *cli, FILE *out, const struct plan *plan)
     if (plan->duplicates)
         fprintf(out, "              %s superseded states of a key are left out\n",
                 units_count(plan->duplicates, superseded));
+    print_retries(cli, out, plan->retries);
     fprintf(out, "  target      %s %s%s\n  decides     %s\n  home        %s\n", spec->target.store,
             spec->target.dataset, plan->same_dataset ? " (the same dataset: read, mended, written back)" : "",
             try_policy(plan), cli->home);
@@ -345,5 +360,6 @@ json_t *print_plan_json(const struct plan *plan, const struct forecast *forecast
     if (said)
         json_object_update(shown, said);
     json_decref(said);
+    json_object_set_new(shown, "retries", shape_retries(plan->retries));
     return shown;
 }

@@ -68,6 +68,17 @@ void shape_put(GString *object, const char *name, json_t *value)
     json_decref(value);
 }
 
+json_t *shape_retries(const struct plan_retries *retries)
+{
+    if (!retries)
+        return json_null();
+    json_t *gone = json_array();
+    for (size_t i = 0; i < retries->n_gone_named; i++)
+        json_array_append_new(gone, shape_text(retries->gone_named[i]));
+    return json_pack("{s:s, s:I, s:I, s:I, s:o}", "run", retries->run, "rows", (json_int_t)retries->rows, "asked",
+                     (json_int_t)retries->asked, "gone", (json_int_t)retries->gone, "gone_named", gone);
+}
+
 json_t *shape_stages(const struct stage_row *stages, size_t n)
 {
     json_t *list = json_array();

@@ -13,6 +13,7 @@ json_t *shape_key(struct slice key); /* a string, or {"base64": …} where it is
 /* A field of an object that is being written as text - for documents, whose numbers jansson would not keep - with the
  * comma before it where one is needed; takes the value over. */
 void shape_put(GString *object, const char *name, json_t *value);
+json_t *shape_retries(const struct plan_retries *retries); /* NULL: null */
 json_t *shape_stages(const struct stage_row *stages, size_t n);
 /* A run without its stages, and without what limits it: `status` adds them. */
 json_t *shape_status(const struct run_row *run);

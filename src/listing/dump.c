@@ -109,6 +109,18 @@ static bool give_entry(void *user, const struct skip_entry *entry, const char *f
     return give(user, &line, error);
 }
 
+static bool give_gone(struct dump *dump, const GPtrArray *gone, GError **error)
+{
+    for (guint i = 0; i < gone->len; i++) {
+        bson_t line = BSON_INITIALIZER;
+        BSON_APPEND_UTF8(&line, "type", "gone");
+        BSON_APPEND_UTF8(&line, "name", gone->pdata[i]);
+        if (!give(dump, &line, error))
+            return false;
+    }
+    return true;
+}
+
 static bool dump_skips(struct dump *dump, GError **error)
 {
     auto_(skiplist) list = NULL;
@@ -119,7 +131,10 @@ static bool dump_skips(struct dump *dump, GError **error)
     }
     BSON_APPEND_UTF8(&line, "type", "skips");
     put_number(&line, "states", skiplist_count(list));
-    return give(dump, &line, error) && skiplist_each(list, give_entry, dump, error);
+    if (skiplist_is_chosen(list))
+        BSON_APPEND_BOOL(&line, "chosen", true);
+    return give(dump, &line, error) && give_gone(dump, skiplist_gone(list), error) &&
+           skiplist_each(list, give_entry, dump, error);
 }
 
 bool listing_dump(const struct world *world, const char *path, const struct document_lines *into, GError **error)

@@ -32,6 +32,7 @@ enum skip_reason {
     SKIP_CONFLICT,   /* another state of the key has the same version and other content */
     SKIP_UNORDERED,  /* another state of the key has a version that cannot be compared with this one's */
     SKIP_UNIQUE,     /* another record has the same value of a field that is `unique` (listing/unique.h) */
+    SKIP_UNASKED,    /* the run is for other records, which are listed instead (listing/chosen.h); counted nowhere */
     SKIP_REASON_COUNT
 };
 
@@ -106,6 +107,9 @@ bool skiplist_open(struct skiplist **ret, const struct world *world, const char 
 void skiplist_free(struct skiplist *list);
 AUTO_DEFINE(skiplist, skiplist_free)
 
+/* Of one that says who takes part: of char *, what was asked for and is nowhere; as long as the list. */
+const GPtrArray *skiplist_gone(const struct skiplist *list);
+struct digest skiplist_digest(const struct skiplist *list);
 /* Whether the record of `part` at `offset` (record.at.offset) takes part. Asked along a scan it merges: no search, no
  * read but of the next block; asked in any other order it finds its place again. */
 bool skiplist_find(struct skiplist *list, uint32_t part, uint64_t offset, struct skip *ret, GError **error);

@@ -75,6 +75,7 @@ struct listing_wish {
     const struct dataset *ds;
     const struct slice *also; /* sorted, without duplicates: listed too, whether the scan finds them or not */
     size_t n_also;
+    bool only_also;                              /* the dataset is not scanned: only those are listed */
     const atomic_bool *cancel;                   /* NULL: cannot be cancelled */
     void (*progress)(void *self, uint64_t keys); /* NULL: none; once a batch */
     void *progress_self;

@@ -3,7 +3,9 @@
 #include "base/int.h"
 #include "record/text.h"
 
-const struct blockfile_kind skips_kind = {.magic = "SLSKIP1\n", .version = 1, .block_magic = 0x50494b53};
+const struct blockfile_kind skips_kind = {.magic = "SLSKIP1\n", .version = 2, .block_magic = 0x50494b53};
+/* What is written where all records take part that are not listed: an older sluice reads it too. */
+static const struct blockfile_kind plain_kind = {.magic = "SLSKIP1\n", .version = 1, .block_magic = 0x50494b53};
 
 enum { BLOCK_PAYLOAD = 32 * 1024 };
 
@@ -15,21 +17,38 @@ struct skips_writer {
     GByteArray *payload, *rows;
     struct skip_entry first, last; /* of the block at hand */
     uint64_t block_entries, entries, n_rows, offset;
+    bool chosen;
+    const GPtrArray *gone;
 };
 
-bool skips_writer_new(struct skips_writer **ret, const struct world *world, const char *path, const uint8_t run_uid[16],
-                      GError **error)
+static bool writer_new(struct skips_writer **ret, const struct blocks_draft *as, bool chosen, GError **error)
 {
-    struct blocks_draft draft = {.world = world, .path = path, .run_uid = run_uid, .kind = &skips_kind};
+    struct blocks_draft draft = *as;
     struct blocks_writer *blocks;
+    draft.kind = chosen ? &skips_kind : &plain_kind;
     if (!blocks_writer_new(&blocks, &draft, error))
         return false;
     struct skips_writer *writer = g_new0(struct skips_writer, 1);
     writer->blocks = blocks;
+    writer->chosen = chosen;
     writer->payload = g_byte_array_new();
     writer->rows = g_byte_array_new();
     *ret = writer;
     return true;
+}
+
+bool skips_writer_new(struct skips_writer **ret, const struct world *world, const char *path, const uint8_t run_uid[16],
+                      GError **error)
+{
+    struct blocks_draft draft = {.world = world, .path = path, .run_uid = run_uid};
+    return writer_new(ret, &draft, false, error);
+}
+
+bool skips_writer_new_chosen(struct skips_writer **ret, const struct world *world, const char *path,
+                             const uint8_t run_uid[16], GError **error)
+{
+    struct blocks_draft draft = {.world = world, .path = path, .run_uid = run_uid};
+    return writer_new(ret, &draft, true, error);
 }
 
 void skips_writer_free(struct skips_writer *writer)
@@ -40,6 +59,19 @@ void skips_writer_free(struct skips_writer *writer)
     g_byte_array_unref(writer->payload);
     g_byte_array_unref(writer->rows);
     g_free(writer);
+}
+
+void skips_writer_gone(struct skips_writer *writer, const GPtrArray *gone)
+{
+    g_assert(writer->chosen);
+    writer->gone = gone;
+}
+
+static void names_put(GByteArray *into, const GPtrArray *names)
+{
+    put_varint(into, names ? names->len : 0);
+    for (size_t i = 0; names && i < names->len; i++)
+        put_prefixed(into, slice_of_text(names->pdata[i]));
 }
 
 static struct slice bytes_of(const GByteArray *bytes)
@@ -92,13 +124,13 @@ bool skips_writer_finish_durable(struct skips_writer *writer, const GPtrArray *n
         return false;
     g_autoptr(GByteArray) index = g_byte_array_new();
     g_autoptr(GByteArray) fields = g_byte_array_new();
-    put_varint(index, names->len);
-    for (size_t i = 0; i < names->len; i++)
-        put_prefixed(index, slice_of_text(names->pdata[i]));
+    names_put(index, names);
+    if (writer->chosen)
+        names_put(index, writer->gone);
     put_bytes(index, bytes_of(writer->rows));
     put_u64(fields, writer->entries);
     put_u64(fields, writer->n_rows);
-    put_u64(fields, 0);
+    put_u64(fields, writer->chosen);
     put_u64(fields, 0);
     return blocks_writer_finish_durable(writer->blocks, bytes_of(index), fields->data, ret, error);
 }
@@ -121,7 +153,9 @@ struct spot {
 struct skiplist {
     struct blocks_reader *blocks;
     GPtrArray *names; /* of char *: the file of each part */
+    GPtrArray *gone;  /* of char *: what was asked for and is nowhere */
     GArray *rows;
+    bool chosen;  /* what is not listed takes no part */
     size_t block; /* the one at hand; rows->len: none */
     struct reader left;
     struct skip_entry entry; /* the one read last of the block at hand */
@@ -135,6 +169,7 @@ static const char *const place_words[SKIP_REASON_COUNT][2] = {
     [SKIP_EQUAL] = {"the state at ", " is the same"},
     [SKIP_CONFLICT] = {"the state at ", " has the same version and other content; nobody can say which is right"},
     [SKIP_UNORDERED] = {"the state at ", " has a version that cannot be compared with this one's"},
+    [SKIP_UNASKED] = {"", ""},
     [SKIP_UNIQUE] = {"", "is taken: of several, the one with the highest version, then the smallest key"},
 };
 
@@ -149,6 +184,7 @@ static const struct skip_reason_row reason_rows[SKIP_REASON_COUNT] = {
                         SLUICE_ERROR_BAD_RECORD},
     [SKIP_UNIQUE] = {"unique", "another record has the same value of a field that is unique", true,
                      SLUICE_ERROR_CONTRACT_SAYS},
+    [SKIP_UNASKED] = {"unasked", "the run is for other records", false, SLUICE_ERROR_BAD_RECORD},
 };
 
 const struct skip_reason_row *skip_reason_row(enum skip_reason reason)
@@ -156,11 +192,11 @@ const struct skip_reason_row *skip_reason_row(enum skip_reason reason)
     return &reason_rows[reason];
 }
 
-static bool names_read(struct skiplist *list, struct reader *index)
+static bool names_read(GPtrArray *into, struct reader *index)
 {
     for (uint64_t n = reader_varint(index); n > 0 && index->ok; n--) {
         struct slice name = reader_prefixed(index);
-        g_ptr_array_add(list->names, g_strndup((const char *)name.data, name.len));
+        g_ptr_array_add(into, g_strndup((const char *)name.data, name.len));
     }
     return index->ok;
 }
@@ -188,10 +224,16 @@ bool skiplist_open(struct skiplist **ret, const struct world *world, const char 
     auto_(skiplist) list = g_new0(struct skiplist, 1);
     list->blocks = blocks;
     list->names = g_ptr_array_new_with_free_func(g_free);
+    list->gone = g_ptr_array_new_with_free_func(g_free);
     list->rows = g_array_new(FALSE, FALSE, sizeof(struct row));
     list->text = g_string_new(NULL);
     struct reader index = reader_of(blocks_reader_index(blocks));
-    if (!names_read(list, &index) || !rows_read(list, &index))
+    struct reader fields = reader_of(blocks_reader_fields(blocks));
+    reader_u64(&fields);
+    reader_u64(&fields);
+    list->chosen = reader_u64(&fields) != 0;
+    if (!names_read(list->names, &index) || (list->chosen && !names_read(list->gone, &index)) ||
+        !rows_read(list, &index))
         return blocks_reader_damaged(blocks, error);
     list->block = list->rows->len;
     *ret = g_steal_pointer(&list);
@@ -204,6 +246,7 @@ void skiplist_free(struct skiplist *list)
         return;
     blocks_reader_free(list->blocks);
     g_ptr_array_unref(list->names);
+    g_ptr_array_unref(list->gone);
     g_array_unref(list->rows);
     g_string_free(list->text, TRUE);
     g_free(list);
@@ -251,8 +294,7 @@ static bool entry_read(struct skiplist *list, GError **error)
         entry.key = reader_prefixed(left);
     }
     entry.offset = offset + (part == 0 ? list->entry.offset : 0);
-    if (!left->ok || part > UINT32_MAX - list->entry.part || other >= list->names->len ||
-        entry.reason >= SKIP_REASON_COUNT)
+    if (!left->ok || part > UINT32_MAX - list->entry.part || other >= list->names->len || entry.reason >= SKIP_UNASKED)
         return blocks_reader_damaged(list->blocks, error);
     entry.part = list->entry.part + (uint32_t)part;
     entry.other = (uint32_t)other;
@@ -312,16 +354,49 @@ static struct skip skip_here(struct skiplist *list)
     return (struct skip){.reason = (enum skip_reason)list->entry.reason, .text = list->text->str};
 }
 
+static bool find(struct skiplist *list, const struct spot *spot, bool *ret_found, GError **error)
+{
+    if (list->rows->len > 0 && !go_to(list, spot, error))
+        return false;
+    *ret_found = list->rows->len > 0 && compare(list->entry.part, list->entry.offset, spot) == 0;
+    return true;
+}
+
 bool skiplist_find(struct skiplist *list, uint32_t part, uint64_t offset, struct skip *ret, GError **error)
 {
     const struct spot spot = {.part = part, .offset = offset};
-    struct skip skip = {.reason = SKIP_NOTHING, .text = ""};
-    if (list->rows->len > 0 && !go_to(list, &spot, error))
+    struct skip skip = {.reason = list->chosen ? SKIP_UNASKED : SKIP_NOTHING, .text = ""};
+    bool found;
+    if (!find(list, &spot, &found, error))
         return false;
-    if (list->rows->len > 0 && compare(list->entry.part, list->entry.offset, &spot) == 0)
-        skip = skip_here(list);
-    *ret = skip;
+    *ret = found ? skip_here(list) : skip;
     return true;
+}
+
+bool skiplist_entry(struct skiplist *list, uint32_t part, uint64_t offset, struct skip_entry *io, GError **error)
+{
+    const struct spot spot = {.part = part, .offset = offset};
+    bool found;
+    if (!find(list, &spot, &found, error))
+        return false;
+    if (found)
+        *io = list->entry;
+    return true;
+}
+
+const GPtrArray *skiplist_gone(const struct skiplist *list)
+{
+    return list->gone;
+}
+
+struct digest skiplist_digest(const struct skiplist *list)
+{
+    return blocks_reader_digest(list->blocks);
+}
+
+bool skiplist_is_chosen(const struct skiplist *list)
+{
+    return list->chosen;
 }
 
 uint64_t skiplist_count(const struct skiplist *list)

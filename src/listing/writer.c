@@ -172,7 +172,7 @@ static bool list_all(struct also *also, struct ordered_keys *ordered, struct lis
     const struct slice *keys;
     size_t n = 0;
     do {
-        if (!ordered_keys_next(ordered, &keys, &n, error))
+        if (ordered && !ordered_keys_next(ordered, &keys, &n, error))
             return false;
         for (size_t i = 0; i < n; i++)
             if (!add_also(also, &keys[i], writer, error) || !listing_writer_add(writer, keys[i], error))
@@ -195,9 +195,9 @@ bool listing_make_durable(const struct listing_wish *wish, struct listing_totals
                                 .cancel = wish->cancel,
                                 .progress = wish->progress,
                                 .progress_self = wish->progress_self};
-    if (!also_init(&also, wish, error) || !ordered_keys_open(&ordered, &keys, error))
+    if (!also_init(&also, wish, error) || (!wish->only_also && !ordered_keys_open(&ordered, &keys, error)))
         return false;
-    draft.ranked = ordered_keys_ranked(ordered);
+    draft.ranked = store_ranks(session_driver(wish->session));
     return listing_writer_new(&writer, &draft, error) && list_all(&also, ordered, writer, error) &&
            listing_writer_finish_durable(writer, &wish->cut, ret, error);
 }

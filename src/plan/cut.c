@@ -52,18 +52,22 @@ static bool take_deleted(struct plan *plan, const struct plan_config *config, st
 static bool list(struct plan *plan, const struct plan_config *config, struct session *session, const char *path,
                  struct listing_totals *ret, GError **error)
 {
+    const struct plan_retry *retry = config->retry;
     struct listing_wish wish = {
         .draft = {.world = config->world, .path = path},
         .cut = {.size = plan->spec->partition_count ? 0 : plan->spec->partition_records,
                 .count = plan->spec->partition_count},
         .session = session,
         .ds = &plan->source_ds,
+        .also = retry ? retry->keys : NULL,
+        .n_also = retry ? retry->n_keys : 0,
+        .only_also = retry != NULL,
         .cancel = config->cancel,
         .progress = on_keys,
         .progress_self = (void *)config,
     };
     memcpy(wish.draft.run_uid, plan->uid, sizeof plan->uid);
-    return take_deleted(plan, config, session, &wish, error) && listing_make_durable(&wish, ret, error);
+    return (retry || take_deleted(plan, config, session, &wish, error)) && listing_make_durable(&wish, ret, error);
 }
 
 static bool copy_part(struct listing_reader *all, uint32_t part, struct arena *mem, struct listing_writer *writer,
@@ -115,13 +119,13 @@ static bool cut_listed(struct plan *plan, const struct plan_config *config, stru
 {
     struct listing_totals totals;
     uint32_t whole = 0;
-    bool parts = plan->spec->source.only.n_parts > 0;
+    bool parts = plan->spec->source.only.n_parts > 0 && !config->retry; /* whose keys are given */
     if (!(parts ? list_parts(plan, config, session, &totals, &whole, error)
                 : list(plan, config, session, plan->listing_path, &totals, error)))
         return false;
     if (!parts_of_listing(plan, &totals))
         return error_set(error, SLUICE_ERROR_TOO_BIG, "too many partitions");
-    return plan_only_tell(plan, config, whole, error);
+    return config->retry || plan_only_tell(plan, config, whole, error);
 }
 
 /* --- ranges of files
@@ -284,7 +288,7 @@ bool plan_cut(struct plan *plan, const struct plan_config *config, GError **erro
     if (!file_make_dirs(config->world, folder, error) || !store_session_open(&session, plan->source, error))
         return false;
     bool cut = (plan->listed ? cut_listed(plan, config, session, error) : cut_ranges(plan, config, session, error)) &&
-               plan_unique(plan, config, session, error);
+               plan_unique(plan, config, session, error) && plan_retries_choose(plan, config, session, error);
     if (!plan->has_skips)
         plan->skip_path = NULL;
     if (!plan->listed)

@@ -46,6 +46,7 @@ json_t *plan_said_json(const struct plan *plan)
     json_t *said = json_object();
     plan_params_put(plan, said);
     plan_only_put(plan, said);
+    plan_retries_put(plan, said);
     if (json_object_size(said) > 0)
         return said;
     json_decref(said);
@@ -54,7 +55,7 @@ json_t *plan_said_json(const struct plan *plan)
 
 bool plan_said_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, json_t **ret, GError **error)
 {
-    static const char *const SAID[] = {"params", "only", "scopes", "after"};
+    static const char *const SAID[] = {"params", "only", "scopes", "after", "retries"};
     struct slice text;
     if (!catalog_plan(catalog, run->id, mem, &text, error))
         return false;

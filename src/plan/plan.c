@@ -286,6 +286,8 @@ static bool make(struct plan *plan, const struct plan_config *config, GError **e
     return recipe_read(&plan->recipe, config->world, plan->spec, error) &&
            plan_digests_of(&plan->digests, plan->spec, plan->recipe, error) && plan_tests_check(plan, config, error) &&
            plan_open_stores(plan, config, error) && plan_supersedes_check(plan, error) &&
+           (!config->retry || plan_retries_begin(plan, config->retry, error)) &&
+           plan_retries_check(plan, config->retry ? config->retry->n_places : 0, error) &&
            plan_cut(plan, config, error) && plan_order(plan, config, error) && plan_risk(plan, config, error) &&
            plan_deal_stages(plan, config, error) && plan_text_write(plan, error);
 }

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "catalog/catalog.h"
+#include "listing/chosen.h"
 #include "spec/spec.h"
 #include "store/calls.h"
 #include "transform/transform.h"
@@ -47,6 +48,18 @@ struct plan_limits {
     struct spec_budget budget;
 };
 
+/* What a plan for the refused records of another run says of them. */
+#define PLAN_GONE_NAMED 100
+struct plan_retries {
+    const char *run;
+    uint64_t rows;                 /* of its quarantine: all there were */
+    uint8_t digest[32];            /* BLAKE2b-256 of them */
+    uint64_t asked;                /* keys, and places of what had no key */
+    uint64_t gone;                 /* of them, what the files no longer hold; a keyed source tells when it is read */
+    const char *const *gone_named; /* the first of them */
+    size_t n_gone_named;
+};
+
 struct plan {
     struct arena *mem; /* owns everything below that is not a pointer to an opened thing */
     struct spec *spec;
@@ -78,6 +91,8 @@ struct plan {
     const char *scopes_said; /* the same of stages whose scope is a file of keys, by name; NULL: there is none */
     const char *supersedes;  /* the run that is taken back before this one writes; NULL: none */
 
+    struct plan_retries *retries; /* only what that run refused takes part; NULL: all of the source */
+
     const char *target_topology; /* as the store told it when the run was planned; NULL: it has none */
     struct plan_limits limits;   /* frozen: a rollback keeps them too */
 
@@ -94,6 +109,17 @@ struct plan {
     uint64_t duplicates;
 };
 
+/* The refused records of a run; borrowed while it is planned. */
+struct plan_retry {
+    const char *run;
+    uint64_t rows;
+    uint8_t digest[32];
+    const struct slice *keys; /* sorted, without duplicates */
+    size_t n_keys;
+    const struct chosen_place *places; /* of those that had no key; sorted, without duplicates */
+    size_t n_places;
+};
+
 struct plan_config {
     const struct world *world;
     struct store_registry *registry;
@@ -104,6 +130,7 @@ struct plan_config {
     const char *supersedes;      /* plan_make: a run whose writes go before this one's come; NULL: none */
     const struct slice *deleted; /* the keys that it deleted, sorted: they will be there again */
     size_t n_deleted;
+    const struct plan_retry *retry; /* plan_make: only these records; NULL: all of the source */
     bool look; /* opens both stores for reading only; a target that is not there yet stays closed (plan->target NULL) */
 };
 
@@ -141,6 +168,14 @@ struct dataset plan_written_ds(const struct plan *plan);
 /* Whether it can only be taken back as a whole, not stage by stage. */
 bool plan_is_one_piece(const struct plan *plan);
 
+/* Whose refused records the run retries, in `mem`; *ret NULL: nobody's. */
+bool plan_retries_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_retries **ret,
+                       GError **error);
+
+/* Names what is gone, as long as the list of the run's records stands in the home. io NULL: nothing to do. */
+bool plan_retries_name(struct plan_retries *io, const struct world *world, const char *home, const uint8_t uid[16],
+                       struct arena *mem, GError **error);
+
 /* The digests by which `run SPEC` finds an unfinished run, without planning. */
 bool plan_digests_of(struct plan_digests *ret, const struct spec *spec, const struct recipe *recipe, GError **error);
 
@@ -158,7 +193,8 @@ bool plan_rights_read(struct catalog *catalog, const struct run_row *run, struct
 /* What `planned` adds to the ledger: an object, or NULL where there is nothing to add. The caller's. */
 json_t *plan_said_json(const struct plan *plan);
 /* What a run was asked to do beside its spec, as its frozen plan says it: an object with `only` (what `source.only`
- * matched) `after` (the specs it waits for) and `params` (values by name), where there are any. The caller's. */
+ * matched), `after` (the specs it waits for), `params` (values by name) and `retries` (whose refused records it
+ * takes), where there are any. The caller's. */
 bool plan_said_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, json_t **ret,
                     GError **error);
 

@@ -191,6 +191,16 @@ static bool same_stores(const struct plan_file *file, struct plan *plan, const s
     return true;
 }
 
+static bool same_chosen(const struct plan_file *file, const struct plan *plan, const struct plan_config *config,
+                        GError **error)
+{
+    auto_(skiplist) chosen = NULL;
+    if (!skiplist_open(&chosen, config->world, plan->skip_path, plan->uid, NULL))
+        return moved(file, "its list of records in the home is gone or damaged", error);
+    return digest_equal(skiplist_digest(chosen), plan->source_identity) ||
+           moved(file, "its list of records in the home has changed", error);
+}
+
 static bool same_listing(const struct plan_file *file, const struct plan *plan, const struct plan_config *config,
                          GError **error)
 {
@@ -203,11 +213,20 @@ static bool same_listing(const struct plan_file *file, const struct plan *plan, 
             "%s: it was made in the home %s, where its listing is; run it there with --home, or plan again", file->path,
             file->home);
     if (!plan->listed)
-        return true;
+        return !plan->retries || same_chosen(file, plan, config, error);
     if (!listing_reader_open(&listing, config->world, plan->listing_path, plan->uid, &failed))
         return moved(file, "its listing in the home is gone or damaged", error);
     return digest_equal(listing_reader_totals(listing)->digest, plan->source_identity) ||
            moved(file, "its listing in the home has changed", error);
+}
+
+/* All of them in their order; of a plan for some records only those pieces that hold any. */
+static bool same_pieces(const struct plan *plan, const GArray *pieces)
+{
+    size_t at = 0;
+    for (guint i = 0; i < pieces->len && at < plan->n_parts; i++)
+        at += slice_equal(g_array_index(pieces, struct part_bounds, i).bounds, plan->parts[at].bounds);
+    return at == plan->n_parts && (plan->retries || plan->only_said || pieces->len == at);
 }
 
 /* Files: the same pieces with the same digests. */
@@ -222,12 +241,7 @@ static bool same_files(const struct plan_file *file, struct plan *plan, const st
     struct call call = {.cancel = config->cancel, .ds = &plan->source_ds, .mem = mem};
     if (!store_session_open(&session, plan->source, error) || !store_split(session, &call, &wish, &list, error))
         return false;
-    bool same = plan->only_said ? parts->len >= plan->n_parts : parts->len == plan->n_parts;
-    size_t found = 0; /* of a part of the source, only some are of the plan */
-    for (guint i = 0; same && i < parts->len && found < plan->n_parts; i++)
-        found += slice_equal(g_array_index(parts, struct part_bounds, i).bounds, plan->parts[found].bounds);
-    same = same && found == plan->n_parts;
-    return same || moved(file, "the source's files have changed", error);
+    return same_pieces(plan, parts) || moved(file, "the source's files have changed", error);
 }
 
 /* A live store's contents may change at any time, and do; a tenth more or fewer keys is another job. */
@@ -235,6 +249,8 @@ static bool same_size(const struct plan_file *file, const struct plan *plan, con
                       GError **error)
 {
     uint64_t keys = 0;
+    if (plan->retries)
+        return true; /* keys of its own */
     if (!plan_count_keys(plan, config, &keys, error))
         return false;
     double drift = plan->n_listed ? fabs((double)keys - (double)plan->n_listed) / (double)plan->n_listed : keys > 0;

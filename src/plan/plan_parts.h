@@ -81,6 +81,15 @@ void plan_supersedes_take(struct plan *plan, const json_t *root);
 /* What cannot be planned before that run is taken back. */
 bool plan_supersedes_check(const struct plan *plan, GError **error);
 
+/* retries.c: the run whose refused records this one retries, in the plan's text. */
+bool plan_retries_begin(struct plan *plan, const struct plan_retry *retry, GError **error);
+void plan_retries_put(const struct plan *plan, json_t *root);
+bool plan_retries_take(json_t *root, struct arena *mem, struct plan_retries **ret);
+/* What cannot be decided for some records alone. */
+bool plan_retries_check(const struct plan *plan, size_t n_places, GError **error);
+/* Of ranges: leaves the partitions, and of them the records, that are asked for. */
+bool plan_retries_choose(struct plan *plan, const struct plan_config *config, struct session *session, GError **error);
+
 /* An empty plan with its arena. */
 struct plan *plan_new(const struct plan_config *config);
 /* Opens source and target of the spec, decides same_dataset, sink, write and conflict. */

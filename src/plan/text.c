@@ -127,6 +127,7 @@ bool plan_text_write(struct plan *plan, GError **error)
     plan_only_put(plan, root);
     if (plan->tests_text.data)
         json_object_set_new(root, "tests", hex_json(plan->tests, sizeof plan->tests));
+    plan_retries_put(plan, root);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     if (!text)
@@ -202,7 +203,8 @@ bool plan_text_read(struct plan *plan, struct slice text, GError **error)
     json_t *root = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &fault);
     struct plan_rights rights = {0};
     bool ok = root && unpack(root, &frozen) && take(plan, &frozen) && limits_take(root, &plan->limits) &&
-              plan_rights_take(root, plan->mem, &rights) && plan_only_take(plan, root);
+              plan_rights_take(root, plan->mem, &rights) && plan_only_take(plan, root) &&
+              plan_retries_take(root, plan->mem, &plan->retries);
     plan->stages = rights.stages;
     plan->n_stages = rights.n_stages;
     plan_supersedes_take(plan, root);

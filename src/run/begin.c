@@ -8,6 +8,7 @@
 #include "plan/texts.h"
 #include "run/after.h"
 #include "run/ending.h"
+#include "run/retry.h"
 #include "run/supersede.h"
 #include "run/watch.h"
 
@@ -102,6 +103,26 @@ static bool target_is_free(struct catalog *catalog, const struct plan *plan, con
     return other.id == 0 || (plan->supersedes && other.id == old->id) || stands(plan, &other, error);
 }
 
+/* The newest run of all that the spec speaks of; n: none. */
+static bool newest_whole(struct catalog *catalog, const char *spec_name, const struct run_row *runs, size_t n,
+                         size_t *ret, GError **error)
+{
+    auto_(arena) mem = arena_new(64 << 20);
+    struct plan_retries *theirs;
+    size_t i = 0;
+    for (; i < n; i++) {
+        if (strcmp(runs[i].spec_name, spec_name) != 0)
+            continue;
+        arena_reset(mem);
+        if (!plan_retries_read(catalog, &runs[i], mem, &theirs, error))
+            return false;
+        if (!theirs)
+            break;
+    }
+    *ret = i;
+    return true;
+}
+
 /* The newest run of the spec, where it is done, of these digests, and not to be applied a second time unasked: on its
  * own source, where the transform is not idempotent; to an append-only target, where all would stand there twice. */
 static bool done_before(struct catalog *catalog, const struct spec *spec, const struct plan_digests *digests,
@@ -110,10 +131,8 @@ static bool done_before(struct catalog *catalog, const struct spec *spec, const 
     struct run_row *runs;
     size_t n, i = 0;
     struct plan_was was;
-    if (!catalog_runs(catalog, mem, &runs, &n, error))
+    if (!catalog_runs(catalog, mem, &runs, &n, error) || !newest_whole(catalog, spec->name, runs, n, &i, error))
         return false;
-    while (i < n && strcmp(runs[i].spec_name, spec->name) != 0)
-        i++;
     if (i == n || runs[i].state != RUN_DONE || memcmp(runs[i].digests.spec, digests->spec, 32) != 0 ||
         memcmp(runs[i].digests.contract, digests->contract, 32) != 0 ||
         memcmp(runs[i].digests.transform, digests->transform, 32) != 0)
@@ -125,12 +144,48 @@ static bool done_before(struct catalog *catalog, const struct spec *spec, const 
     return true;
 }
 
+static bool is_open(enum run_state state)
+{
+    return !run_state_over(state);
+}
+
+static bool has_ended(enum run_state state)
+{
+    return state == RUN_DONE;
+}
+
+/* Of what is retried, the run that is at it, or was: it is not done a second time. */
+static bool find_retry(struct catalog *catalog, const struct run_config *config, const struct spec *spec,
+                       const struct plan_digests *digests, struct run_result *ret, GError **error)
+{
+    struct retry_wish open = {.spec_name = spec->name, .digests = digests, .fits = is_open};
+    struct retry_wish ended = {.spec_name = spec->name, .digests = digests, .fits = has_ended};
+    if (!retry_find(catalog, config, &open, ret->mem, &ret->run, error))
+        return false;
+    return ret->run.id != 0 || !config->retry || config->again ||
+           retry_find(catalog, config, &ended, ret->mem, &ret->run, error);
+}
+
+/* One that retries something is another run than that of the whole spec. */
+static bool find_open(struct catalog *catalog, const struct run_config *config, const struct spec *spec,
+                      const struct plan_digests *digests, struct run_result *ret, GError **error)
+{
+    struct plan_retries *theirs = NULL;
+    if (config->retry)
+        return find_retry(catalog, config, spec, digests, ret, error);
+    if (!catalog_run_unfinished(catalog, spec->name, digests, ret->mem, &ret->run, error) ||
+        (ret->run.id != 0 && !plan_retries_read(catalog, &ret->run, ret->mem, &theirs, error)))
+        return false;
+    return !theirs || find_retry(catalog, config, spec, digests, ret, error);
+}
+
 static bool find_run(struct catalog *catalog, const struct run_config *config, const struct spec *spec,
                      const struct plan_digests *digests, struct run_result *ret, GError **error)
 {
-    if (!catalog_run_unfinished(catalog, spec->name, digests, ret->mem, &ret->run, error))
+    if (!find_open(catalog, config, spec, digests, ret, error))
         return false;
-    return ret->run.id != 0 || config->again || done_before(catalog, spec, digests, ret->mem, &ret->run, error);
+    return ret->run.id != 0 || config->again || config->retry ||
+           done_before(catalog, spec, digests, ret->mem, &ret->run, error);
 }
 
 /* --- planning, watched
@@ -171,16 +226,24 @@ static bool make(void *self, GError **error)
     return plan_make(planning->ret, &planning->plan_config, planning->spec, error);
 }
 
+/* Runs that the new one has to do with. */
+struct others {
+    struct supersede supersede;
+    struct retry retry;
+};
+
 /* The spec is taken over on success. */
-static bool plan_watched(const struct run_config *config, struct spec *spec, const struct supersede *supersede,
+static bool plan_watched(const struct run_config *config, struct spec *spec, const struct others *others,
                          struct plan **ret, GError **error)
 {
+    const struct supersede *supersede = &others->supersede;
     atomic_bool stop = false;
     struct planning planning = {.config = config, .plan_config = hold_plan_config(config), .spec = spec, .ret = ret};
     struct watch watch = {.config = config, .stop = &stop, .look = show_planning, .self = &planning};
     planning.plan_config.supersedes = supersede->old.name;
     planning.plan_config.deleted = supersede->deleted.keys;
     planning.plan_config.n_deleted = supersede->deleted.n;
+    planning.plan_config.retry = others->retry.plan.run ? &others->retry.plan : NULL;
     planning.plan_config.cancel = &stop;
     planning.plan_config.progress = on_planning;
     planning.plan_config.progress_self = &planning;
@@ -202,10 +265,11 @@ static bool tell(const struct run_config *config, const struct plan *plan, struc
 
 /* The plan becomes a run. */
 static bool freeze(struct catalog *catalog, const struct run_config *config, const struct plan *plan,
-                   const struct run_row *old, struct run_result *ret, GError **error)
+                   const struct others *others, struct run_result *ret, GError **error)
 {
     auto_(arena) mem = arena_new(1 << 20);
-    if (!target_is_free(catalog, plan, old, mem, error) || !tell(config, plan, catalog, error) ||
+    if (!retry_target(&others->retry, plan, error) ||
+        !target_is_free(catalog, plan, &others->supersede.old, mem, error) || !tell(config, plan, catalog, error) ||
         !create(catalog, config, plan, ret, error))
         return false;
     store_linger(config->registry, plan->target); /* whoever drives it opens it next */
@@ -213,30 +277,41 @@ static bool freeze(struct catalog *catalog, const struct run_config *config, con
 }
 
 /* The unfinished run, or what a new one is planned with. */
-static bool find(struct catalog *catalog, const struct run_config *config, const struct spec *spec,
-                 struct supersede *io_supersede, struct run_result *ret, GError **error)
+static bool find(struct catalog *catalog, const struct run_config *config, const struct spec *spec, struct others *io,
+                 struct run_result *ret, GError **error)
 {
     auto_(recipe) recipe = NULL;
     struct run_new wish = {.spec_name = spec->name};
     return recipe_read(&recipe, config->world, spec, error) && plan_digests_of(&wish.digests, spec, recipe, error) &&
            find_run(catalog, config, spec, &wish.digests, ret, error) &&
-           (!config->supersede || supersede_ask(io_supersede, config, catalog, &wish, ret, error));
+           (!config->supersede || supersede_ask(&io->supersede, config, catalog, &wish, ret, error)) &&
+           (!config->retry || ret->run.id != 0 || retry_ask(&io->retry, config, catalog, spec, error));
+}
+
+/* What the frozen plan says of other runs. */
+static bool relations(struct catalog *catalog, const struct run_config *config, struct run_result *io, GError **error)
+{
+    return plan_supersedes_read(catalog, &io->run, io->mem, &io->supersedes, error) &&
+           plan_retries_read(catalog, &io->run, io->mem, &io->retries, error) &&
+           plan_retries_name(io->retries, config->world, config->home, io->run.uid, io->mem, error);
 }
 
 static bool begin_new(struct catalog *catalog, const struct run_config *config, struct spec *spec,
-                      const struct supersede *supersede, struct run_result *ret, GError **error)
+                      const struct others *others, struct run_result *ret, GError **error)
 {
     auto_(plan) plan = NULL;
-    if (!after_wait(config, catalog, spec, error) || !plan_watched(config, spec, supersede, &plan, error))
+    if (!after_wait(config, catalog, spec, error) || !plan_watched(config, spec, others, &plan, error))
         return false;
-    bool created = freeze(catalog, config, plan, &supersede->old, ret, error);
-    if (created && plan->supersedes)
-        ret->supersedes = arena_text(ret->mem, slice_of_text(plan->supersedes));
+    bool created = freeze(catalog, config, plan, others, ret, error);
     if (!created) {
         plan_discard(plan, config->world);
         plan->spec = NULL; /* still the caller's */
+        return false;
     }
-    return created;
+    if (relations(catalog, config, ret, error))
+        return true;
+    plan->spec = NULL;
+    return false;
 }
 
 bool run_begin(const struct run_config *config, struct spec *spec, struct run_result *ret, bool *ret_new,
@@ -244,24 +319,24 @@ bool run_begin(const struct run_config *config, struct spec *spec, struct run_re
 {
     auto_(catalog) catalog = NULL;
     auto_(arena) mem = arena_new(256 << 20);
-    struct supersede supersede = {.mem = mem};
+    struct others others = {.supersede.mem = mem, .retry.mem = mem};
     *ret = (struct run_result){.mem = arena_new(1 << 20)};
     if (!catalog_open(&catalog, config->world, config->home, CATALOG_CREATE, error) ||
-        !find(catalog, config, spec, &supersede, ret, error))
+        !find(catalog, config, spec, &others, ret, error))
         return false;
     *ret_new = ret->run.id == 0;
     if (*ret_new) {
         g_clear_pointer(&ret->mem, arena_free);
-        return begin_new(catalog, config, spec, &supersede, ret, error);
+        return begin_new(catalog, config, spec, &others, ret, error);
     }
-    if (!plan_supersedes_read(catalog, &ret->run, ret->mem, &ret->supersedes, error))
+    if (!relations(catalog, config, ret, error))
         return false;
     spec_free(spec);
     return true;
 }
 
-/* Of a plan that supersedes no run. */
-static const struct supersede NOTHING = {0};
+/* Of a plan that has to do with no other run. */
+static const struct others NOTHING = {0};
 
 /* --- a plan from a file ------------------------------------------------------------------------------------------- */
 
@@ -295,7 +370,7 @@ bool run_begin_file(const struct run_config *config, const char *path, struct ru
     if (!*ret_new)
         return true;
     g_clear_pointer(&ret->mem, arena_free);
-    return plan_from_file(&plan, &plan_config, file, error) && freeze(catalog, config, plan, &NOTHING.old, ret, error);
+    return plan_from_file(&plan, &plan_config, file, error) && freeze(catalog, config, plan, &NOTHING, ret, error);
 }
 
 /* --- only planning ------------------------------------------------------------------------------------------------ */
@@ -331,10 +406,20 @@ static bool show(const struct run_config *config, const struct plan *plan, const
     return true;
 }
 
+static bool ask_retry(const struct run_config *config, const struct spec *spec, struct retry *io, GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    return catalog_open(&catalog, config->world, config->home, CATALOG_READ_ONLY, error) &&
+           retry_ask(io, config, catalog, spec, error);
+}
+
 bool run_plan(const struct run_config *config, struct spec *spec, const char *path, bool *ret_idle, GError **error)
 {
     auto_(plan) plan = NULL;
-    if (!plan_watched(config, spec, &NOTHING, &plan, error))
+    auto_(arena) mem = arena_new(256 << 20);
+    struct others others = {.retry.mem = mem};
+    if ((config->retry && !ask_retry(config, spec, &others.retry, error)) ||
+        !plan_watched(config, spec, &others, &plan, error))
         return false;
     bool shown = show(config, plan, path, ret_idle, error);
     if (!shown || !path)

@@ -172,7 +172,7 @@ static bool add_parts(struct check *check, struct hold *hold, const struct check
     }
     check->input.parts = (const struct verify_part *)(void *)check->parts->data;
     check->input.n_parts = check->parts->len;
-    check->input.whole = open == 0;
+    check->input.whole = open == 0 && !hold->plan->retries; /* all that was not refused is not of this run */
     check->input.all_parts = check->parts->len == n;
     return true;
 }

@@ -97,6 +97,10 @@ static bool skip_of(struct feed *feed, uint64_t place, struct scanned *row, stru
         return false;
     if (skip.reason == SKIP_NOTHING)
         return true;
+    if (skip.reason == SKIP_UNASKED) {
+        row->kind = SCANNED_UNASKED;
+        return true;
+    }
     row->kind = skip_reason_row(skip.reason)->refused ? SCANNED_CONFLICT : SCANNED_LOSER;
     row->rec.fault =
         (struct fault){.code = skip_reason_row(skip.reason)->code, .text = arena_text(mem, slice_of_text(skip.text))};

@@ -169,10 +169,21 @@ static void end_items(struct worker *worker, size_t i)
     }
 }
 
+/* Of the keys that a retry names, each is accounted for by name. */
+static void note_gone(struct worker *worker, struct slice key)
+{
+    struct quarantine_row note = {.key = key,
+                                  .code = SLUICE_ERROR_GONE,
+                                  .reason = "refused by the run that this one retries; not there any more"};
+    g_array_append_val(worker->notes, note);
+}
+
 /* A live source lost the record after a dead holder wrote it: what was written goes again, if it still stands. */
 static void gone_after_write(struct worker *worker, size_t i)
 {
     struct row *row = batch_row(&worker->batch, i);
+    if (worker->job->plan->retries)
+        note_gone(worker, row->rec.key);
     if (!job_looks_again(worker->job) || !tail_find(worker, row->rec.key)) {
         row_end(row, OUTCOME_GONE);
         return;

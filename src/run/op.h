@@ -54,6 +54,7 @@ const struct op_row *op_row(enum op_kind kind);
 enum scanned_kind {
     SCANNED_RECORD,
     SCANNED_LOSER,    /* another state of the key supersedes it */
+    SCANNED_UNASKED,  /* the run is for other records */
     SCANNED_CONFLICT, /* as good as another state, with other content: `rec.fault` says where */
 };
 

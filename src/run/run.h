@@ -44,7 +44,8 @@ struct run_config {
     bool force_unlock;
     bool full;          /* run_verify: compare every key with the source, also where the sums of the gates would do */
     bool exit_on_pause; /* a pause that would end by itself (a soak) ends the call too */
-    const char *supersede;     /* run_begin: the run that the new one is to supersede; NULL: none */
+    const char *supersede; /* run_begin: the run that the new one is to supersede; NULL: none */
+    const char *retry;     /* run_begin, run_plan: NAME.N, whose refused records are taken; NULL: all of the source */
     const char *superseded_by; /* run_back: the run for which it is taken back; NULL: somebody asked */
     int64_t superseding; /* its id: a wish that is to pause or to abort that one interrupts this, and stays open */
     const char *report; /* run_approve: the digest of the report that was looked at, or its beginning; NULL: not said */
@@ -54,7 +55,8 @@ struct run_config {
 struct run_result {
     struct arena *mem;
     struct run_row run;
-    const char *supersedes; /* run_begin: the run that this one supersedes, in `mem`; NULL: none */
+    const char *supersedes;       /* run_begin: the run that this one supersedes, in `mem`; NULL: none */
+    struct plan_retries *retries; /* run_begin: whose refused records it takes, in `mem`; NULL: nobody's */
     int exit_status;
     char *text;         /* why it ended so, and what to do; NULL: done */
     char *verdict;      /* of the last verification; NULL: none */
@@ -72,12 +74,17 @@ int run_done_status(const struct run_row *run);
  * Where the newest run of these digests is done, works on its own source and has a transform that is not declared
  * idempotent, that run is found too: a process that died just behind its end, and is started again, must not apply the
  * transform twice (promise 2). `again` asks for it. Refuses (exit 7) while another run's writes stand on the target,
- * unless `supersede` names that run: the new run then takes it back, key by key, before its own first write. */
+ * unless `supersede` names that run: the new run then takes it back, key by key, before its own first write.
+ * `retry`: a run for the records that that run refused; found again in the same way, and refused where another run has
+ * retried them. */
 bool run_begin(const struct run_config *config, struct spec *spec, struct run_result *ret, bool *ret_new,
                GError **error);
 
 /* The same with a plan from a file (plan/plan_file.h): a run of exactly this plan is found, else made of it. */
 bool run_begin_file(const struct run_config *config, const char *path, struct run_result *ret, bool *ret_new,
+                    GError **error);
+/* The newest run that retries what the run refused, and was not taken back or dropped unwritten; ret->id == 0: none. */
+bool run_retried_by(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct run_row *ret,
                     GError **error);
 /* Only plans (the spec is taken over on success): neither catalog nor target is written. `path` NULL, or the plan file
  * to write; without one the listing is removed again. config->planned tells of it. *ret_idle: a run would change

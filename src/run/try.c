@@ -4,6 +4,7 @@
 
 #include "listing/listing.h"
 #include "record/text.h"
+#include "run/feed.h"
 #include "run/worker_state.h"
 #include "store/only.h"
 
@@ -129,16 +130,19 @@ static bool give_up(struct worker *worker, GError **error)
     return false;
 }
 
-static bool try_record(struct trying *trying, const struct record *record, GError **error)
+static bool try_scanned(struct trying *trying, const struct scanned *scanned, GError **error)
 {
     struct worker *worker = trying->worker;
-    struct row row = {.rec = *record};
+    struct row row = {.rec = scanned->rec};
     if (trying->signals && atomic_load(trying->signals) > 0)
         return error_set(error, SLUICE_ERROR_INTERRUPTED, "interrupted; nothing was written");
     batch_reset(&worker->batch);
     worker->now_ms = world_wall_ms(trying->world);
     g_array_append_val(worker->batch.rows, row);
-    forward_row(worker, 0);
+    if (scanned->kind == SCANNED_CONFLICT)
+        forward_refuse(worker, 0, &row.rec.fault);
+    else
+        forward_row(worker, 0);
     for (size_t i = 0; i < worker->batch.items->len && !worker->error; i++)
         if (!decide_item(trying, batch_item(&worker->batch, i), error))
             return false;
@@ -146,6 +150,12 @@ static bool try_record(struct trying *trying, const struct record *record, GErro
         return give_up(worker, error);
     batch_tally(&worker->batch);
     return tell(trying, error);
+}
+
+static bool try_record(struct trying *trying, const struct record *record, GError **error)
+{
+    struct scanned scanned = {.rec = *record};
+    return try_scanned(trying, &scanned, error);
 }
 
 /* --- which
@@ -305,6 +315,42 @@ static bool try_sample(struct trying *trying, GError **error)
     return parts->len ? try_parts(trying, parts, error) : walk(trying, &beginning, &n, error);
 }
 
+/* Of a plan for some records alone: those, from its first partition on. */
+static bool try_asked_part(struct trying *trying, struct feed *feed, uint32_t part, uint64_t *io_left, GError **error)
+{
+    const struct plan *plan = trying->plan;
+    struct part_row row = {.part = part, .bounds = plan->parts[part].bounds};
+    struct call call = {.ds = &plan->source_ds, .mem = trying->mem};
+    struct op_scan scan = {0};
+    if (!feed_open(feed, &row, SLICE_EMPTY, error))
+        return false;
+    while (!scan.done && *io_left > 0) {
+        arena_reset(trying->mem);
+        scan = (struct op_scan){.max_records = SCAN_RECORDS, .max_bytes = 1 << 20, .mem = trying->mem};
+        if (!feed_next(feed, &call, &scan, error))
+            return false;
+        for (size_t i = 0; i < scan.n && *io_left > 0; i++) {
+            bool asked = scan.rows[i].kind == SCANNED_RECORD || scan.rows[i].kind == SCANNED_CONFLICT;
+            *io_left -= asked;
+            if (asked && !try_scanned(trying, &scan.rows[i], error))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool try_asked(struct trying *trying, GError **error)
+{
+    struct feed_config config = {.world = trying->world, .job = &trying->job, .source = trying->source};
+    auto_(feed) feed = feed_new(&config);
+    uint64_t left = trying->wish->sample;
+    for (size_t i = 0; i < trying->plan->n_parts && left > 0; i++)
+        if (!try_asked_part(trying, feed, (uint32_t)i, &left, error))
+            return false;
+    trying->ret->spread = trying->plan->n_listed <= trying->wish->sample;
+    return true;
+}
+
 static bool lacks(struct trying *trying, struct slice key, GError **error)
 {
     const struct spec *spec = trying->plan->spec;
@@ -415,7 +461,7 @@ static bool try_all(struct trying *trying, GError **error)
     if (!open_sessions(trying, error))
         return false;
     if (!trying->wish->keys)
-        return try_sample(trying, error);
+        return trying->plan->retries ? try_asked(trying, error) : try_sample(trying, error);
     return store_can(store_driver(trying->plan->source), CAN_READ) ? try_read_keys(trying, error)
                                                                    : try_scanned_keys(trying, error);
 }

@@ -223,8 +223,8 @@ static void scan_next(struct worker *worker, struct op *op)
 
 static void take_scanned(struct worker *worker, const struct scanned *scanned)
 {
-    if (scanned->kind == SCANNED_LOSER)
-        return; /* counted when the run was planned */
+    if (scanned->kind == SCANNED_LOSER || scanned->kind == SCANNED_UNASKED)
+        return; /* counted when the run was planned, or nowhere */
     struct row row = {.rec = scanned->rec, .must = scanned->must, .noted = scanned->noted};
     g_array_append_val(worker->batch.rows, row);
     size_t i = worker->batch.rows->len - 1;

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "kit/fake_world.h"
 #include "kit/kit.h"
+#include "listing/chosen.h"
 
 struct source {
     void *dir;
@@ -562,6 +563,91 @@ static void a_pass_whose_disk_fails_can_be_repeated(void **state)
     duplicates_result_done(&good);
 }
 
+/* --- only some of them --- */
+
+static struct chosen_result choose(struct source *source, const char *const *keys, size_t n_keys,
+                                   const struct chosen_place *places, size_t n_places, bool has_skips)
+{
+    GError *error = NULL;
+    struct chosen_result result = {0};
+    struct slice asked[8];
+    for (size_t i = 0; i < n_keys; i++)
+        asked[i] = slice_of_text(keys[i]);
+    struct chosen_wish wish = {.world = source->world,
+                               .path = source->path,
+                               .has_skips = has_skips,
+                               .session = source->session,
+                               .ds = &source->ds,
+                               .bounds = source->bounds,
+                               .n_parts = source->parts->len,
+                               .keys = asked,
+                               .n_keys = n_keys,
+                               .places = places,
+                               .n_places = n_places};
+    memcpy(wish.run_uid, uid, sizeof uid);
+    kit_ok(chosen_find_durable(&wish, &result, &error));
+    return result;
+}
+
+static enum skip_reason reason_at(struct skiplist *list, uint32_t part, uint64_t offset)
+{
+    GError *error = NULL;
+    struct skip skip;
+    kit_ok(skiplist_find(list, part, offset, &skip, &error));
+    return skip.reason;
+}
+
+static void of_what_is_asked_for_only_its_parts_are_left_and_losers_stay_losers(void **state)
+{
+    struct source *source = *state;
+    put_text(source, "a.ndjson", "{\"id\":\"x\",\"v\":1}\n{\"id\":\"y\",\"v\":1}\n");
+    put_text(source, "b.ndjson", "{\"id\":\"z\",\"v\":1}\n");
+    put_text(source, "c.ndjson", "{\"id\":\"w\",\"v\":1}\n{\"id\":\n{\"id\":\"x\",\"v\":2}\n");
+    split(source, 100);
+    assert_int_equal(source->parts->len, 3);
+    struct duplicates_result found = find(source, STATES_NEWEST, true);
+    assert_true(found.listed);
+    static const char *const keys[] = {"absent", "x"};
+    static const struct chosen_place places[] = {{"a.ndjson", 9}, {"c.ndjson", 2}};
+    struct chosen_result chosen = choose(source, keys, 2, places, 2, found.listed);
+    assert_int_equal(chosen.parts->len, 2);
+    const struct chosen_part *first = &g_array_index(chosen.parts, struct chosen_part, 0);
+    const struct chosen_part *second = &g_array_index(chosen.parts, struct chosen_part, 1);
+    assert_int_equal(first->of, 0);
+    assert_int_equal(first->records, 1);
+    assert_int_equal(first->losers, 1);
+    assert_int_equal(second->of, 2);
+    assert_int_equal(second->records, 2);
+    assert_int_equal(second->losers, 0);
+    assert_int_equal(chosen.gone->len, 2);
+    assert_string_equal(chosen.gone->pdata[0], "absent");
+    assert_string_equal(chosen.gone->pdata[1], "a.ndjson:9");
+    auto_(skiplist) list = open_list(source);
+    assert_true(digest_equal(skiplist_digest(list), chosen.digest));
+    assert_string_equal(skiplist_gone(list)->pdata[1], "a.ndjson:9");
+    assert_int_equal(reason_at(list, 0, 0), SKIP_SUPERSEDED);
+    assert_int_equal(reason_at(list, 0, 17), SKIP_UNASKED);
+    assert_int_equal(reason_at(list, 1, 0), SKIP_UNASKED);
+    assert_int_equal(reason_at(list, 1, 17), SKIP_NOTHING); /* the line that is none */
+    assert_int_equal(reason_at(list, 1, 24), SKIP_NOTHING);
+    assert_int_equal(reason_at(list, 2, 0), SKIP_UNASKED);
+    chosen_result_done(&chosen);
+    duplicates_result_done(&found);
+}
+
+static void where_nothing_is_met_nothing_takes_part(void **state)
+{
+    struct source *source = *state;
+    put_text(source, "a.ndjson", "{\"id\":\"x\",\"v\":1}\n");
+    split(source, 100);
+    static const char *const keys[] = {"absent"};
+    struct chosen_result chosen = choose(source, keys, 1, NULL, 0, false);
+    assert_int_equal(chosen.parts->len, 0);
+    auto_(skiplist) list = open_list(source);
+    assert_int_equal(reason_at(list, 0, 0), SKIP_UNASKED);
+    chosen_result_done(&chosen);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -586,6 +672,8 @@ int main(void)
         TEST(a_file_that_changes_meanwhile_ends_the_pass),
         TEST(a_pass_that_is_given_up_ends),
         TEST(a_pass_whose_disk_fails_can_be_repeated),
+        TEST(of_what_is_asked_for_only_its_parts_are_left_and_losers_stay_losers),
+        TEST(where_nothing_is_met_nothing_takes_part),
     };
     return cmocka_run_group_tests_name("listing/duplicates", tests, NULL, NULL);
 }

@@ -64,6 +64,28 @@ static void write_skips(const char *path)
     kit_ok(skips_writer_finish_durable(writer, names, &digest, &error));
 }
 
+/* Version 2: it says who takes part. */
+static void write_chosen(const char *path)
+{
+    static const struct skip_entry entries[] = {
+        {.part = 0, .offset = 42, .reason = SKIP_NOTHING, .other = 1, .line = 3},
+        {.part = 1, .offset = 7, .reason = SKIP_SUPERSEDED, .other = 0, .line = 9},
+        {.part = 1, .offset = 70, .reason = SKIP_NOTHING, .other = 1, .line = 8},
+    };
+    GError *error = NULL;
+    auto_(skips_writer) writer = NULL;
+    struct digest digest;
+    g_autoptr(GPtrArray) names = g_ptr_array_new(), gone = g_ptr_array_new();
+    g_ptr_array_add(names, (char *)(uintptr_t) "a.ndjson");
+    g_ptr_array_add(names, (char *)(uintptr_t) "b.ndjson");
+    kit_ok(skips_writer_new_chosen(&writer, world_real(), path, uid, &error));
+    for (size_t i = 0; i < G_N_ELEMENTS(entries); i++)
+        kit_ok(skips_writer_add(writer, &entries[i], &error));
+    g_ptr_array_add(gone, (char *)(uintptr_t) "rosa");
+    skips_writer_gone(writer, gone);
+    kit_ok(skips_writer_finish_durable(writer, names, &digest, &error));
+}
+
 static bool keep_line(void *self, const char *text, GError **error)
 {
     g_string_append(self, text);
@@ -79,10 +101,10 @@ static char *dump_of(const char *path)
     return g_string_free(text, FALSE);
 }
 
-static void assert_golden(const char *name, void (*write)(const char *path))
+static void assert_golden(const char *version, const char *name, void (*write)(const char *path))
 {
     const char *into = g_getenv("SLUICE_GOLDEN_WRITE");
-    g_autofree char *dir = g_build_filename(g_getenv("SLUICE_SOURCE"), "tests", "golden", "listing", "v1", NULL);
+    g_autofree char *dir = g_build_filename(g_getenv("SLUICE_SOURCE"), "tests", "golden", "listing", version, NULL);
     g_autofree char *path = g_build_filename(into ? into : dir, name, NULL);
     g_autofree char *dump_path = g_strconcat(path, ".ndjson", NULL);
     if (into) {
@@ -97,13 +119,18 @@ static void assert_golden(const char *name, void (*write)(const char *path))
 
 static void listings_of_version_1_read_as_they_always_did(void **state)
 {
-    assert_golden("keys.list", write_listing);
-    assert_golden("ranked.list", write_ranked);
+    assert_golden("v1", "keys.list", write_listing);
+    assert_golden("v1", "ranked.list", write_ranked);
 }
 
 static void skip_lists_of_version_1_read_as_they_always_did(void **state)
 {
-    assert_golden("states.skip", write_skips);
+    assert_golden("v1", "states.skip", write_skips);
+}
+
+static void lists_of_who_takes_part_read_as_they_always_did(void **state)
+{
+    assert_golden("v2", "chosen.skip", write_chosen);
 }
 
 static void the_writer_still_writes_what_it_wrote(void **state)
@@ -132,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(listings_of_version_1_read_as_they_always_did),
         cmocka_unit_test(skip_lists_of_version_1_read_as_they_always_did),
+        cmocka_unit_test(lists_of_who_takes_part_read_as_they_always_did),
         cmocka_unit_test_setup_teardown(the_writer_still_writes_what_it_wrote, kit_dir_setup, kit_dir_teardown),
         cmocka_unit_test_setup_teardown(a_file_that_is_neither_is_refused, kit_dir_setup, kit_dir_teardown),
     };
