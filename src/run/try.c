@@ -329,7 +329,7 @@ static bool try_asked_part(struct trying *trying, struct feed *feed, uint32_t pa
         scan = (struct op_scan){.max_records = SCAN_RECORDS, .max_bytes = 1 << 20, .mem = trying->mem};
         if (!feed_next(feed, &call, &scan, error))
             return false;
-        for (size_t i = 0; i < scan.n && *io_left > 0; i++) {
+        for (size_t i = 0; i<scan.n && * io_left> 0; i++) {
             bool asked = scan.rows[i].kind == SCANNED_RECORD || scan.rows[i].kind == SCANNED_CONFLICT;
             *io_left -= asked;
             if (asked && !try_scanned(trying, &scan.rows[i], error))
