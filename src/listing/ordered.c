@@ -18,9 +18,16 @@ enum {
     RUN_MEMORY = 256 << 10,
 };
 
-/* One sorted run on its way through the merge. */
+/* A ranked key that waits to be sorted: what it begins with, as a number, decides most comparisons. */
+struct gathered {
+    uint64_t head;
+    struct slice key;
+};
+
+/* One sorted run on its way through the merge: in a file, or (the last one) in memory. */
 struct key_run {
-    struct listing_reader *reader;
+    struct listing_reader *reader; /* NULL: in memory */
+    GArray *gathered;              /* of struct gathered; in memory only */
     struct arena *mem;
     struct slice *keys; /* those read, in mem */
     size_t n, at;
@@ -48,6 +55,7 @@ static void run_free(gpointer pointer)
 {
     struct key_run *run = pointer;
     listing_reader_free(run->reader);
+    g_clear_pointer(&run->gathered, g_array_unref);
     arena_free(run->mem);
     g_free(run);
 }
@@ -90,21 +98,48 @@ static bool scan_next(struct ordered_keys *ordered, struct scan *scan, struct ba
 /* Ranked keys that are gathered until they make a run. */
 struct gathering {
     struct arena *mem;
-    GArray *keys; /* of struct slice */
+    GArray *keys; /* of struct gathered */
 };
 
-static bool run_write(struct ordered_keys *ordered, const struct gathering *gathering, const char *path, GError **error)
+static void gathering_init(struct gathering *gathering)
+{
+    gathering->mem = arena_new(2 * RUN_BYTES);
+    gathering->keys = g_array_new(FALSE, FALSE, sizeof(struct gathered));
+}
+
+static struct gathered gathered_of(struct slice key)
+{
+    struct gathered gathered = {.key = key};
+    for (size_t i = 0; i < sizeof gathered.head; i++)
+        gathered.head = gathered.head << 8 | (i < key.len ? key.data[i] : 0);
+    return gathered;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct gathered *x = a, *y = b;
+    if (x->head != y->head)
+        return x->head < y->head ? -1 : 1;
+    return slice_compare(x->key, y->key);
+}
+
+static void gathering_sort(struct gathering *gathering)
+{
+    qsort(gathering->keys->data, gathering->keys->len, sizeof(struct gathered), by_key);
+}
+
+static bool run_write(struct ordered_keys *ordered, struct gathering *gathering, const char *path, GError **error)
 {
     auto_(listing_writer) writer = NULL;
     struct listing_draft draft = {.world = ordered->wish.world, .path = path, .ranked = ordered_keys_ranked(ordered)};
     struct listing_cut all = {.count = 1};
     struct listing_totals totals;
-    const struct slice *keys = (const struct slice *)(const void *)gathering->keys->data;
-    g_array_sort(gathering->keys, ranks_compare);
+    const struct gathered *keys = (const struct gathered *)(const void *)gathering->keys->data;
+    gathering_sort(gathering);
     if (!listing_writer_new(&writer, &draft, error))
         return false;
     for (guint i = 0; i < gathering->keys->len; i++)
-        if ((i == 0 || !slice_equal(keys[i - 1], keys[i])) && !listing_writer_add(writer, keys[i], error))
+        if ((i == 0 || !slice_equal(keys[i - 1].key, keys[i].key)) && !listing_writer_add(writer, keys[i].key, error))
             return false;
     return listing_writer_finish_durable(writer, &all, &totals, error);
 }
@@ -112,8 +147,6 @@ static bool run_write(struct ordered_keys *ordered, const struct gathering *gath
 /* Writes a run, opens it, and takes its name away. */
 static bool run_add(struct ordered_keys *ordered, struct gathering *gathering, GError **error)
 {
-    if (gathering->keys->len == 0)
-        return true;
     g_autofree char *path = g_strdup_printf("%s.keys%u", ordered->wish.scratch, ordered->runs->len);
     struct key_run *run = g_new0(struct key_run, 1);
     run->mem = arena_new(RUN_MEMORY + KEYED_KEY_BYTES);
@@ -124,6 +157,18 @@ static bool run_add(struct ordered_keys *ordered, struct gathering *gathering, G
     g_array_set_size(gathering->keys, 0);
     arena_reset(gathering->mem);
     return ok;
+}
+
+/* What is left needs no file; the gathering is empty afterwards. */
+static void run_keep(struct ordered_keys *ordered, struct gathering *gathering)
+{
+    struct key_run *run = g_new0(struct key_run, 1);
+    gathering_sort(gathering);
+    run->gathered = g_steal_pointer(&gathering->keys);
+    run->mem = g_steal_pointer(&gathering->mem);
+    run->n = run->gathered->len;
+    g_ptr_array_add(ordered->runs, run);
+    gathering_init(gathering);
 }
 
 /* The batch's ranked keys, in the memory of the batch. */
@@ -146,13 +191,13 @@ static bool gather_batch(struct ordered_keys *ordered, struct gathering *gatheri
     if (!batch_ranked(ordered, batch, &keys, error))
         return false;
     for (size_t i = 0; i < batch->n; i++) {
-        struct slice key;
-        if (arena_used(gathering->mem) + gathering->keys->len * sizeof key >= most &&
+        struct gathered gathered = gathered_of(keys[i]);
+        if (gathering->keys->len > 0 && arena_used(gathering->mem) + gathering->keys->len * sizeof gathered >= most &&
             !run_add(ordered, gathering, error))
             return false;
-        if (!arena_copy(gathering->mem, keys[i], &key))
+        if (!arena_copy(gathering->mem, keys[i], &gathered.key))
             return error_set(error, SLUICE_ERROR_TOO_BIG, "a key does not fit into the memory for sorting");
-        g_array_append_val(gathering->keys, key);
+        g_array_append_val(gathering->keys, gathered);
     }
     return true;
 }
@@ -164,14 +209,16 @@ static bool gather_all(struct ordered_keys *ordered, struct gathering *gathering
     bool ok = scan_open(&scan, &ordered->wish, error);
     while (ok && !batch.done)
         ok = scan_next(ordered, scan, &batch, error) && gather_batch(ordered, gathering, &batch, error);
-    return ok && run_add(ordered, gathering, error);
+    if (ok)
+        run_keep(ordered, gathering);
+    return ok;
 }
 
 static bool sort_keys(struct ordered_keys *ordered, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(ordered->wish.scratch);
-    struct gathering gathering = {.mem = arena_new(2 * RUN_BYTES),
-                                  .keys = g_array_new(FALSE, FALSE, sizeof(struct slice))};
+    struct gathering gathering;
+    gathering_init(&gathering);
     bool ok = file_make_dirs(ordered->wish.world, folder, error) && gather_all(ordered, &gathering, error);
     g_array_unref(gathering.keys);
     arena_free(gathering.mem);
@@ -183,11 +230,17 @@ static bool sort_keys(struct ordered_keys *ordered, GError **error)
 
 static bool run_fill(struct key_run *run, GError **error)
 {
-    if (run->at < run->n)
+    if (run->at < run->n || !run->reader)
         return true;
     run->at = 0;
     arena_reset(run->mem);
     return listing_reader_next_ranked(run->reader, RUN_KEYS, run->mem, &run->keys, &run->n, error);
+}
+
+/* Of a run that is not at its end. */
+static struct slice run_key(const struct key_run *run)
+{
+    return run->gathered ? g_array_index(run->gathered, struct gathered, run->at).key : run->keys[run->at];
 }
 
 /* The run with the least key; NULL: all are at their end. Runs are few: 16 MiB of keys each. */
@@ -198,7 +251,7 @@ static bool least_run(struct ordered_keys *ordered, struct key_run **ret, GError
         struct key_run *run = ordered->runs->pdata[i];
         if (!run_fill(run, error))
             return false;
-        if (run->n > 0 && (!*ret || slice_compare(run->keys[run->at], (*ret)->keys[(*ret)->at]) < 0))
+        if (run->at < run->n && (!*ret || slice_compare(run_key(run), run_key(*ret)) < 0))
             *ret = run;
     }
     return true;
@@ -219,7 +272,7 @@ static bool merge_next(struct ordered_keys *ordered, size_t *ret_n, GError **err
             return false;
         if (!run)
             break;
-        struct slice key = run->keys[run->at];
+        struct slice key = run_key(run);
         if (!is_last(ordered, key)) {
             if (!arena_copy(ordered->mem, key, &ordered->given[n]))
                 break; /* the key comes first next time */

@@ -187,6 +187,7 @@ static bool do_scan(struct exec *exec, struct op *op, GError **error)
     if (op->scan.budget != BUDGET_TAKEN)
         return true;
     struct call call = source_call(exec, op->scan.mem);
+    call.no_etag = !exec->shared->job->rules.same_dataset; /* else what is read is what is written over */
     return feed_next(exec->feed, &call, &op->scan, error);
 }
 
@@ -200,6 +201,7 @@ static bool do_look(struct exec *exec, struct op *op, GError **error)
 {
     struct call call = source_call(exec, op->read.mem);
     call.small = op->read.small;
+    call.no_etag = true;
     return op->read.n == 0 || store_read(exec->source, &call, op->read.io, op->read.n, error);
 }
 

@@ -371,8 +371,8 @@ void forward_decide(struct worker *worker, struct item *item)
 void forward_looked(struct worker *worker, size_t i, const struct record *now)
 {
     struct row *row = batch_row(&worker->batch, i);
-    bool same = now->presence == row->rec.presence && now->etag.len == row->rec.etag.len &&
-                memcmp(now->etag.bytes, row->rec.etag.bytes, now->etag.len) == 0;
+    bool same = now->presence == row->rec.presence && now->expires_at_ms == row->rec.expires_at_ms &&
+                slice_equal(now->raw, row->rec.raw);
     row->looks++;
     if (same)
         return;

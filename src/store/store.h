@@ -59,6 +59,9 @@ struct call {
     struct arena *mem;
     /* store_read(): each of these records was small a moment ago, so that a driver need not ask for its size first. */
     bool small;
+    /* store_read(): who asks wants values to compare. The etag, or the expiry and with it the etag, need not be found
+     * out; they may be left empty. */
+    bool no_etag, no_expiry;
     /* Of a cas: who reads the values that bytes stand for, under the same keys, through the same driver; NULL: nobody.
      */
     struct session *from;

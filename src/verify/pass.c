@@ -37,7 +37,7 @@ void pass_done(struct pass *pass)
 
 struct call pass_call(const struct pass *pass, const struct dataset *ds)
 {
-    return (struct call){.ds = ds, .mem = pass->mem, .cancel = pass->input->cancel};
+    return (struct call){.ds = ds, .mem = pass->mem, .cancel = pass->input->cancel, .no_etag = true};
 }
 
 /* --- recorded outcomes
@@ -235,6 +235,7 @@ static bool next_listed(struct pass *pass, const struct verify_part *part, struc
     struct slice *keys;
     size_t n;
     struct call call = pass_call(pass, &pass->input->source_ds);
+    call.no_expiry = true; /* what is wanted of it, the source does not say */
     if (!listing_reader_next(pass->listing, BATCH_RECORDS, pass->mem, &keys, &n, error))
         return false;
     source->done = n == 0;

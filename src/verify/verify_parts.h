@@ -81,6 +81,7 @@ void pass_show_found(struct pass *pass);              /* those of pass->found */
 
 /* The recorded outcome of the partition's i-th listed key; OUTCOME_COUNT: none is recorded. Asked along the listing. */
 enum outcome pass_outcome(struct pass *pass, uint64_t i);
+/* Nothing is written by what the verifier reads. */
 struct call pass_call(const struct pass *pass, const struct dataset *ds);
 
 /* One key to compare: what is wanted, and (filled in) what is there. */
@@ -88,6 +89,7 @@ struct subject {
     struct slice key;
     bool want_absent;
     struct slice document; /* wanted */
+    struct slice raw;      /* the same in the target's own bytes; empty: it cannot hold it */
     int64_t expires_at_ms;
     bool expiry_known; /* whether expires_at_ms is what must be there */
     struct version version;

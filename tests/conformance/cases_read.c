@@ -55,6 +55,32 @@ static void sorted_keys_are_all_answered(struct stand *stand)
     }
 }
 
+/* Who compares values asks for less: presence and bytes are the same. */
+static void what_is_not_asked_for_makes_no_other_record(struct stand *stand)
+{
+    GError *error = NULL;
+    stand_fill(stand, 20);
+    stand_put(stand, stand_key(stand, 3), 33, stand_now_ms(stand) + 60000);
+    struct call call = stand_call(stand);
+    for (unsigned way = 0; way < 4; way++) {
+        struct record records[21];
+        call.no_etag = way & 1;
+        call.no_expiry = way & 2;
+        for (unsigned i = 0; i < 21; i++)
+            records[i] = (struct record){.key = stand_key(stand, i)};
+        kit_ok(store_read(stand->session, &call, records, 21, &error));
+        for (unsigned i = 0; i < 21; i++) {
+            struct record whole = stand_read(stand, stand_key(stand, i));
+            assert_int_equal(records[i].presence, i < 20 ? RECORD_PRESENT : RECORD_ABSENT);
+            assert_true(slice_equal(records[i].raw, whole.raw));
+            assert_true(call.no_expiry || records[i].expires_at_ms == whole.expires_at_ms);
+            assert_true(call.no_etag || call.no_expiry ||
+                        (records[i].etag.len == whole.etag.len &&
+                         memcmp(records[i].etag.bytes, whole.etag.bytes, whole.etag.len) == 0));
+        }
+    }
+}
+
 static void a_record_past_its_expiry_is_absent(struct stand *stand)
 {
     struct slice key = slice_of_text("mortal");
@@ -224,6 +250,7 @@ const struct conformance_case read_cases[] = {
     {"what-was-written-is-read-back", WRITES, what_was_written_is_read_back},
     {"each-key-gets-its-own-answer-in-any-order", WRITES, each_key_gets_its_own_answer_in_any_order},
     {"sorted-keys-are-all-answered", WRITES, sorted_keys_are_all_answered},
+    {"what-is-not-asked-for-makes-no-other-record", WRITES, what_is_not_asked_for_makes_no_other_record},
     {"a-record-past-its-expiry-is-absent", WRITES, a_record_past_its_expiry_is_absent},
     {"the-etag-changes-with-the-value", WRITES, the_etag_changes_with_the_value},
     {"the-etag-changes-with-the-expiry-alone", WRITES, the_etag_changes_with_the_expiry_alone},

@@ -253,6 +253,90 @@ static void is_named(struct box *box, const char *right)
     g_clear_error(&error);
 }
 
+/* --- rights that make less work ----------------------------------------------------------------------------------- */
+
+static struct record read_so(struct turn *turn, const char *key, bool no_etag, bool no_expiry)
+{
+    GError *error = NULL;
+    struct call call = turn->call;
+    struct record record = {.key = slice_of_text(key)};
+    call.no_etag = no_etag;
+    call.no_expiry = no_expiry;
+    kit_ok(store_read(turn->session, &call, &record, 1, &error));
+    return record;
+}
+
+/* Whoever compares values sees the same as who writes over them. */
+static void the_same_in_every_way(struct turn *turn)
+{
+    static const char *const KEYS[] = {"customer:s",      "customer:empty",  "customer:none", "customer:list",
+                                       "customer:mortal", "customer:number", "customer:long"};
+    for (size_t i = 0; i < G_N_ELEMENTS(KEYS); i++) {
+        struct record whole = read_so(turn, KEYS[i], false, false);
+        struct record live = read_so(turn, KEYS[i], true, false), bare = read_so(turn, KEYS[i], true, true);
+        assert_int_equal(whole.presence, strcmp(KEYS[i], "customer:none") ? RECORD_PRESENT : RECORD_ABSENT);
+        assert_int_equal(live.presence, whole.presence);
+        assert_int_equal(bare.presence, whole.presence);
+        assert_true(slice_equal(live.raw, whole.raw) && slice_equal(bare.raw, whole.raw));
+        assert_int_equal(live.expires_at_ms, whole.expires_at_ms);
+        assert_true((whole.expires_at_ms != EXPIRES_NEVER) == (strcmp(KEYS[i], "customer:mortal") == 0));
+    }
+}
+
+/* What a read gives is written under another key, and stands there as it stood. */
+static void the_same_when_written(struct turn *turn)
+{
+    GError *error = NULL;
+    struct fence before;
+    kit_ok(store_lane_open(turn->session, &turn->call, &turn->lane, &before, &error));
+    static const char *const KEYS[] = {"customer:s", "customer:empty", "customer:list", "customer:number"};
+    for (size_t i = 0; i < G_N_ELEMENTS(KEYS); i++) {
+        struct record from = read_so(turn, KEYS[i], true, true);
+        struct cas_op op = {.key = slice_of_text("customer:copy"), .raw = from.raw, .number = i + 1};
+        op.etag = read_so(turn, "customer:copy", false, false).etag;
+        kit_ok(store_cas(turn->session, &turn->call, &turn->lane, &op, 1, &error));
+        assert_int_equal(op.outcome, CAS_WRITTEN);
+        assert_true(slice_equal(read_so(turn, "customer:copy", false, false).raw, from.raw));
+    }
+    kit_ok(store_fence_drop(turn->session, &turn->call, turn->lane.fence.run, &error));
+}
+
+static void strings_are_copied_with_and_without_the_rights_that_make_it_less_work(void **state)
+{
+    static const char *const RIGHTS[] = {ALONE " dump restore", ALONE " dump restore getrange set"};
+    struct box *box = *state;
+    if (!box->alone.program)
+        skip();
+    for (size_t i = 0; i < G_N_ELEMENTS(RIGHTS); i++) {
+        GError *error = NULL;
+        struct subject subject = {"raw", FORM_RAW, 0, "customer:*", RIGHTS[i]};
+        struct store *store;
+        struct turn turn = {.box = box, .lane = {.lane = 1, .fence = {.part = 1}}};
+        begin(box, &subject);
+        tell(box, "FLUSHALL");
+        tell(box, "SET customer:s hello");
+        tell(box, "SET customer:empty \"\"");
+        tell(box, "SET customer:number 12345");
+        tell(box, "SET customer:mortal gone PX 90000000");
+        tell(box, "SETRANGE customer:long 300000 x");
+        tell(box, "RPUSH customer:list a b");
+        user_make(box, NULL);
+        g_autofree char *uri = g_strdup_printf("valkey://u%u:secret@127.0.0.1:%u", box->turns, box->servers->ports[0]);
+        struct store_registry *registry = store_registry_new(world_real(), NULL);
+        struct store_config config = {.uri = uri, .base_dir = box->alone.dir};
+        kit_ok(store_open(&store, registry, &config, &error));
+        kit_ok(store_session_open(&turn.session, store, &error));
+        turn.call = (struct call){.ds = &box->ds, .mem = box->mem};
+        turn.lane.fence.run[0] = (uint8_t)box->turns;
+        the_same_in_every_way(&turn);
+        the_same_when_written(&turn);
+        store_session_close(turn.session);
+        store_release(registry, store);
+        store_registry_free(registry);
+        arena_reset(box->mem);
+    }
+}
+
 static void a_right_that_is_missing_is_named_by_doctor_and_by_the_run(void **state)
 {
     struct box *box = *state;
@@ -269,6 +353,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_rights_of_the_page_are_enough),
+        cmocka_unit_test(strings_are_copied_with_and_without_the_rights_that_make_it_less_work),
         cmocka_unit_test(a_right_that_is_missing_is_named_by_doctor_and_by_the_run),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

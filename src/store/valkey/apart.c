@@ -23,16 +23,17 @@ static bool goes_apart(const struct valkey_session *session, const struct cas_op
 
 struct rights {
     bool answered;
-    uint8_t dump, restore;
+    uint8_t dump, restore, set;
 };
 
 static bool rights_answer(void *self, size_t i, const struct reply *reply, GError **error)
 {
     struct rights *rights = self;
-    rights->answered = reply->type == REPLY_BYTES && reply->bytes.len == 2;
+    rights->answered = reply->type == REPLY_BYTES && reply->bytes.len == 3;
     if (rights->answered) {
         rights->dump = reply->bytes.data[0];
         rights->restore = reply->bytes.data[1];
+        rights->set = reply->bytes.data[2];
     }
     return true;
 }
@@ -41,7 +42,8 @@ static bool rights_answer(void *self, size_t i, const struct reply *reply, GErro
 static bool learn(struct session *base, const struct call *call, struct slice key, GError **error)
 {
     struct valkey_session *session = valkey_session_of(base);
-    const char *const words[] = {"EVALSHA", script_rights.sha, "0", "2", "dump", NULL, "4", "restore", NULL, "0", "x"};
+    const char *const words[] = {
+        "EVALSHA", script_rights.sha, "0", "2", "dump", NULL, "4", "restore", NULL, "0", "x", "3", "set", NULL, "x"};
     struct slice args[G_N_ELEMENTS(words)];
     struct rights rights = {0};
     for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
@@ -57,6 +59,7 @@ static bool learn(struct session *base, const struct call *call, struct slice ke
     session->asked_restore = session->asked_dump = true;
     session->no_dump |= rights.answered && rights.dump != '1';
     session->no_restore = rights.answered && rights.restore != '1';
+    session->may_set = rights.answered && rights.set == '1';
     return true;
 }
 

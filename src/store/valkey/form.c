@@ -78,6 +78,8 @@ static void gather(struct form_work *work, const void *bytes, size_t len)
 void form_etag_begin(struct form_work *work, char letter, int64_t expires_at_ms)
 {
     uint8_t text[DECIMAL_MOST + 2] = {(uint8_t)letter};
+    if (!work)
+        return;
     uint8_t *end = int_put_decimal(text + 1, expires_at_ms);
     *end++ = ':';
     checked(EVP_DigestInit_ex2(work->context, work->sha1, NULL));
@@ -96,6 +98,8 @@ static void gather_head(struct form_work *work, uint8_t what, size_t value, size
 
 void form_etag_array(struct form_work *work, size_t n)
 {
+    if (!work)
+        return;
     if (n <= 15)
         gather_head(work, (uint8_t)(0x90 | n), 0, 0);
     else
@@ -104,6 +108,8 @@ void form_etag_array(struct form_work *work, size_t n)
 
 void form_etag_string(struct form_work *work, struct slice bytes)
 {
+    if (!work)
+        return;
     if (bytes.len < 32)
         gather_head(work, (uint8_t)(0xa0 | bytes.len), 0, 0);
     else if (bytes.len <= UINT8_MAX)
@@ -116,6 +122,8 @@ void form_etag_string(struct form_work *work, struct slice bytes)
 void form_etag_end(struct form_work *work, struct etag *ret)
 {
     uint8_t sum[EVP_MAX_MD_SIZE];
+    if (!work)
+        return;
     flush(work);
     checked(EVP_DigestFinal_ex(work->context, sum, NULL));
     hex_put(sum, VALKEY_ETAG_BYTES / 2, (char *)ret->bytes);

@@ -21,8 +21,9 @@ struct form {
     const char *probe;
     /* Both replies, the probe's first → raw, etag, expiry, presence. A wrong type (the probe's reply is an error) is
      * RECORD_FAULT (BAD_RECORD, naming it). In the live image of a cas the probe's reply is an array that cas.lua
-     * gives, the same in RESP2 and RESP3; a reply of HGETALL may be a map. `key` is borrowed by *ret; raw is a copy in
-     * `mem`. False: TOO_BIG (`mem` is full; names the key), STORE (no such reply can be). */
+     * gives, the same in RESP2 and RESP3; a reply of HGETALL may be a map. `work` NULL: without an etag. `key` is
+     * borrowed by *ret; raw is a copy in `mem`. False: TOO_BIG (`mem` is full; names the key), STORE (no such reply
+     * can be). */
     bool (*image)(const struct reply *replies, struct slice key, struct form_work *work, struct arena *mem,
                   struct record *ret, GError **error);
     /* How cas.lua writes `raw` to a key at which nothing stands (or, where the command replaces: SET, RESTORE),

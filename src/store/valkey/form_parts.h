@@ -11,7 +11,9 @@ enum { FORM_RAW_HASH = 'H', FORM_RAW_JSON = 'J', FORM_RAW_OPAQUE = 'R' };
 
 /* --- the etag ----------------------------------------------------------------------------------------------------- */
 
-/* sha1 over what cas.lua hands to sha1hex, fed piece by piece: begin, then arrays and strings as cmsgpack.pack() packs
+/* Of an image without an etag (`work` NULL) all of this does nothing.
+ *
+ * sha1 over what cas.lua hands to sha1hex, fed piece by piece: begin, then arrays and strings as cmsgpack.pack() packs
  * them, then end. */
 void form_etag_begin(struct form_work *work, char letter, int64_t expires_at_ms);
 void form_etag_array(struct form_work *work, size_t n);

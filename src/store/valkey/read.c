@@ -1,20 +1,26 @@
-/* Records by key: how large it is; then when it expires and what it is, pipelined. */
-#include "store/keyed.h"
-#include "store/valkey/valkey_store.h"
+/* Records by key: how large it is; then when it expires, where that is wanted, and what it is, pipelined. */
+#include "base/int.h"
+#include "store/valkey/form_parts.h"
+#include "store/valkey/pieces.h"
 
-enum { READ_ROUNDS = 8, EACH = 2, ARGS = 2 };
+enum { READ_ROUNDS = 8, EACH_MOST = 2, ARGS_MOST = 4, FEW_STRINGS = 64 };
 
 struct reading {
     struct session *session;
     const struct call *call;
     const struct valkey_dataset *ds;
-    struct record *io;
-    size_t *asked; /* indices of io, one for each pair of commands */
+    struct valkey_reads *reads;
+    size_t each; /* commands for a record: the value is read last */
     int64_t *expiries;
     bool *expires_known, *again;
     const uint8_t *shadow; /* what lies beside the keys is read: of this run; NULL: the records themselves */
     bool *stands;          /* shadow, of io: something does, if only a deletion */
 };
+
+static struct record *record_at(const struct reading *reading, size_t i)
+{
+    return &reading->reads->io[reading->reads->asked[i]];
+}
 
 static bool take_expiry(struct reading *reading, size_t i, const struct reply *reply, GError **error)
 {
@@ -28,47 +34,144 @@ static bool take_expiry(struct reading *reading, size_t i, const struct reply *r
 static bool read_answer(void *self, size_t i, const struct reply *reply, GError **error)
 {
     struct reading *reading = self;
-    size_t pair = i / EACH;
-    if (i % EACH == 0)
-        return take_expiry(reading, pair, reply, error);
-    reading->again[pair] = !reading->expires_known[pair]; /* redirected, they changed places */
-    if (reading->again[pair])
+    size_t at = i / reading->each, behind = i % reading->each;
+    if (behind + 1 < reading->each)
+        return take_expiry(reading, at, reply, error);
+    reading->again[at] = !reading->expires_known[at]; /* redirected, they changed places */
+    if (reading->again[at])
         return true;
-    struct record *record = &reading->io[reading->asked[pair]];
-    if (reading->shadow && reading->expiries[pair] == VALKEY_SHADOW_DELETED_MS) {
+    struct record *record = record_at(reading, at);
+    if (reading->shadow && reading->expiries[at] == VALKEY_SHADOW_DELETED_MS) {
         record->presence = RECORD_ABSENT;
-        reading->stands[reading->asked[pair]] = true;
+        reading->stands[reading->reads->asked[at]] = true;
         return true;
     }
-    struct reply replies[] = {*reply, {.type = REPLY_INTEGER, .integer = reading->expiries[pair]}};
-    return reading->ds->form->image(replies, record->key, valkey_session_of(reading->session)->work, reading->call->mem,
-                                    record, error);
+    struct reply replies[] = {*reply, {.type = REPLY_INTEGER, .integer = reading->expiries[at]}};
+    struct form_work *work =
+        reading->call->no_etag || reading->call->no_expiry ? NULL : valkey_session_of(reading->session)->work;
+    return reading->ds->form->image(replies, record->key, work, reading->call->mem, record, error);
 }
 
-static bool read_round(struct reading *reading, const struct slice *keys, size_t *io_n, GError **error)
+/* How a value is read: what stands before and behind the key, and who takes the answers. */
+struct reading_way {
+    struct slice verb, behind[ARGS_MOST - 2];
+    size_t n_behind;
+    bool (*answer)(void *self, size_t i, const struct reply *reply, GError **error);
+};
+
+static size_t put_args(struct slice *args, const struct reading_way *way, bool value, struct slice key)
+{
+    args[0] = value ? way->verb : slice_of_text("PEXPIRETIME");
+    args[1] = key;
+    for (size_t i = 0; value && i < way->n_behind; i++)
+        args[2 + i] = way->behind[i];
+    return 2 + (value ? way->n_behind : 0);
+}
+
+/* All that is asked; what is to be asked again stays. */
+static bool read_round(struct reading *reading, const struct reading_way *way, GError **error)
 {
     struct valkey_store *store = valkey_store_of(reading->session);
-    size_t n = *io_n, kept = 0;
-    g_autofree struct command *commands = g_new0(struct command, n * EACH + 1);
-    g_autofree struct slice *args = g_new(struct slice, n * EACH * ARGS + 1);
-    for (size_t i = 0; i < n * EACH; i++) {
-        struct slice key = keys[reading->asked[i / EACH]];
-        args[i * ARGS] = slice_of_text(i % EACH ? reading->ds->form->probe : "PEXPIRETIME");
-        args[i * ARGS + 1] = key;
-        commands[i] = (struct command){
-            .args = args + i * ARGS, .n_args = ARGS, .slot = (int32_t)valkey_place_of(store, key), .repeatable = true};
-        reading->expires_known[i / EACH] = false;
-        reading->again[i / EACH] = true;
+    struct valkey_reads *reads = reading->reads;
+    size_t n = reads->n, kept = 0, each = reading->each;
+    g_autofree struct command *commands = g_new0(struct command, n * each + 1);
+    g_autofree struct slice *args = g_new(struct slice, n * each * ARGS_MOST + 1);
+    for (size_t i = 0; i < n; i++) {
+        struct slice key = reads->keys[reads->asked[i]];
+        int32_t slot = (int32_t)valkey_place_of(store, key);
+        for (size_t k = i * each; k < (i + 1) * each; k++) {
+            struct slice *of = args + k * ARGS_MOST;
+            size_t n_args = put_args(of, way, k + 1 == (i + 1) * each, key);
+            commands[k] = (struct command){.args = of, .n_args = n_args, .slot = slot, .repeatable = true};
+        }
+        reading->expiries[i] = FORM_EXPIRY_NONE;
+        reading->expires_known[i] = each < EACH_MOST;
+        reading->again[i] = true;
     }
-    struct route_wish wish = {.commands = commands, .n = n * EACH, .answer = read_answer, .self = reading};
+    struct route_wish wish = {.commands = commands, .n = n * each, .answer = way->answer, .self = reading};
     if (!router_run(valkey_session_of(reading->session)->router, reading->call, &wish, error))
         return false;
     for (size_t i = 0; i < n; i++)
         if (reading->again[i])
-            reading->asked[kept++] = reading->asked[i];
-    *io_n = kept;
+            reads->asked[kept++] = reads->asked[i];
+    reads->n = kept;
     return true;
 }
+
+/* --- raw strings ----------------------------------------------------------------------------------------------------
+ * Of raw records most are strings, as a rule, and GETRANGE gives so much of one and no more: there is no need to ask
+ * for its size before. What is none, or too large, or where the answer could mean two things, is read like all else. */
+
+/* Whether the answer says it all. */
+static bool take_string(struct reading *reading, size_t i, struct slice bytes, GError **error)
+{
+    struct valkey_reads *reads = reading->reads;
+    struct record *record = record_at(reading, i);
+    int64_t expiry = reading->expiries[i];
+    bool nothing = expiry == FORM_EXPIRY_GONE || (bytes.len == 0 && reading->each < EACH_MOST);
+    reading->again[i] = bytes.len == 0 && reading->each < EACH_MOST; /* absent, or a string without a byte */
+    if (bytes.len > PIECES_FROM_BYTES)
+        reads->apart[reads->n_apart++] = reads->asked[i];
+    if (nothing || bytes.len > PIECES_FROM_BYTES)
+        return true;
+    uint8_t *raw = arena_alloc(reading->call->mem, 2 + bytes.len);
+    if (!raw)
+        return form_too_big(record->key, error);
+    raw[0] = FORM_RAW_OPAQUE;
+    raw[1] = 's';
+    form_put(raw + 2, bytes);
+    record->raw = slice_of(raw, 2 + bytes.len);
+    record->expires_at_ms = expiry == FORM_EXPIRY_NONE ? EXPIRES_NEVER : expiry;
+    record->presence = RECORD_PRESENT;
+    return true;
+}
+
+static bool string_answer(void *self, size_t i, const struct reply *reply, GError **error)
+{
+    struct reading *reading = self;
+    size_t at = i / reading->each, behind = i % reading->each;
+    if (behind + 1 < reading->each)
+        return take_expiry(reading, at, reply, error);
+    if (!reading->expires_known[at] || reply_is_error(reply, "WRONGTYPE"))
+        return true;
+    return reply->type == REPLY_BYTES ? take_string(reading, at, reply->bytes, error)
+                                      : valkey_refused(reply, "GETRANGE", error);
+}
+
+static bool read_strings(struct reading *reading, GError **error)
+{
+    struct valkey_session *own = valkey_session_of(reading->session);
+    struct reading_way way = {slice_of_text("GETRANGE"), .n_behind = 2, .answer = string_answer};
+    uint8_t most[DECIMAL_MOST];
+    size_t n = reading->reads->n;
+    GError *failed = NULL;
+    way.behind[0] = slice_of_text("0");
+    way.behind[1] = slice_of(most, (size_t)(int_put_decimal(most, PIECES_FROM_BYTES) - most));
+    if (read_round(reading, &way, &failed)) {
+        own->few_strings = 2 * reading->reads->n > n ? FEW_STRINGS : 0;
+        return true;
+    }
+    own->no_getrange = error_is(failed, SLUICE_ERROR_NOT_PERMITTED);
+    if (!own->no_getrange) {
+        g_propagate_error(error, failed);
+        return false;
+    }
+    g_error_free(failed);
+    reading->reads->n_apart = 0; /* all of them are read another way */
+    return true;
+}
+
+/* An etag is made of what DUMP gives. */
+static bool may_be_strings(struct valkey_session *own, const struct reading *reading)
+{
+    bool may = reading->ds->form->form == FORM_RAW && reading->call->no_etag && !own->no_dump && !own->no_getrange;
+    if (!may || own->few_strings == 0)
+        return may;
+    own->few_strings--;
+    return false;
+}
+
+/* --- all of them -------------------------------------------------------------------------------------------------- */
 
 /* A key that the dataset cannot have is a fault of its own. */
 static bool server_key(const struct reading *reading, struct record *record, struct arena *mem, struct slice *ret,
@@ -87,6 +190,23 @@ static bool server_key(const struct reading *reading, struct record *record, str
     return false;
 }
 
+static bool read_rest(struct reading *reading, GError **error)
+{
+    struct valkey_session *own = valkey_session_of(reading->session);
+    struct valkey_reads *reads = reading->reads;
+    struct reading_way way = {slice_of_text(reading->ds->form->probe), .answer = read_answer};
+    bool may_be_large = own->lingered || own->no_dump; /* what is read in pieces stays so */
+    bool small = reading->shadow || (reading->call->small && !may_be_large);
+    if (reads->n && !small && !valkey_weigh(reading->session, reading->call, reads, error))
+        return false;
+    for (unsigned round = 0; reads->n && round < READ_ROUNDS; round++)
+        if (!read_round(reading, &way, error))
+            return false;
+    if (reads->n)
+        return error_set(error, SLUICE_ERROR_BUSY, "the slots of what is read are moving again and again");
+    return valkey_read_apart(reading->session, reading->call, reads, error);
+}
+
 /* `shadow`: what lies beside them, and *ret_stands of each whether anything does. */
 static bool read_all(struct session *session, const struct call *call, struct record *io, size_t n, bool *ret_stands,
                      GError **error)
@@ -98,33 +218,25 @@ static bool read_all(struct session *session, const struct call *call, struct re
     g_autofree bool *known = g_new0(bool, n + 1);
     g_autofree bool *again = g_new0(bool, n + 1);
     g_autofree size_t *apart = g_new0(size_t, n + 1);
+    struct valkey_reads reads = {.io = io, .keys = keys, .asked = asked, .apart = apart};
     struct reading reading = {.session = session,
                               .call = call,
-                              .io = io,
-                              .asked = asked,
+                              .reads = &reads,
+                              .each = call->no_expiry ? 1 : EACH_MOST,
                               .expiries = expiries,
                               .expires_known = known,
                               .again = again,
                               .shadow = ret_stands ? call->ds->shadow : NULL,
                               .stands = ret_stands};
-    size_t left = 0;
     if (!valkey_records_of(session, call->ds, &reading.ds, error))
         return false;
     arena_reset(own->mem);
     for (size_t i = 0; i < n; i++)
         if (server_key(&reading, &io[i], own->mem, &keys[i], error))
-            asked[left++] = i;
-    struct valkey_reads reads = {.io = io, .keys = keys, .asked = asked, .n = left, .apart = apart};
-    bool small = ret_stands || (call->small && !own->lingered && !own->no_dump); /* what is read in pieces stays so */
-    if (!small && !valkey_weigh(session, call, &reads, error))
+            asked[reads.n++] = i;
+    if (reads.n && !reading.shadow && may_be_strings(own, &reading) && !read_strings(&reading, error))
         return false;
-    left = reads.n;
-    for (unsigned round = 0; left && round < READ_ROUNDS; round++)
-        if (!read_round(&reading, keys, &left, error))
-            return false;
-    if (left)
-        return error_set(error, SLUICE_ERROR_BUSY, "the slots of what is read are moving again and again");
-    return valkey_read_apart(session, call, &reads, error);
+    return read_rest(&reading, error);
 }
 
 /* What a run's shadow has of them comes first; the rest is as it is. */
@@ -133,7 +245,9 @@ static bool read_over(struct session *session, const struct call *call, struct r
     g_autofree bool *stands = g_new0(bool, n + 1);
     g_autofree struct record *rest = g_new0(struct record, n + 1);
     size_t left = 0;
-    if (!read_all(session, call, io, n, stands, error))
+    struct call whole = *call; /* by its expiry it is told from a deletion */
+    whole.no_etag = whole.no_expiry = false;
+    if (!read_all(session, &whole, io, n, stands, error))
         return false;
     for (size_t i = 0; i < n; i++) {
         if (io[i].presence == RECORD_PRESENT)

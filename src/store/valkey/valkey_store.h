@@ -35,7 +35,10 @@ struct valkey_session {
     bool lost;                      /* a server was replaced; settle has yet to say so */
     bool no_dump;                   /* a server does not permit DUMP: raw records are read in pieces */
     bool no_restore;                /* nor RESTORE: they are written in pieces */
+    bool may_set;                   /* raw strings are written by SET, which is less work */
     bool asked_dump, asked_restore; /* whether it does, it was asked */
+    bool no_getrange;               /* a server does not permit GETRANGE */
+    uint32_t few_strings;           /* so many reads of raw records are not tried as strings */
     bool lingered;                  /* something was read in pieces, and took its time: a scan ends its batch */
     uint32_t builds;                /* values put together so far */
     struct form_work *work;
@@ -91,6 +94,11 @@ struct valkey_reads {
     size_t *apart; /* room for as many; what is read in pieces */
     size_t n_apart;
 };
+/* What a string is as a raw record. */
+static inline bool valkey_is_string(struct slice raw)
+{
+    return raw.len >= 2 && raw.data[0] == 'R' && raw.data[1] == 's';
+}
 /* Takes out of `asked` what need not or must not be read so: the absent, those that are read in pieces, and those whose
  * value is too big, which become faults that say so. (weigh.c) */
 bool valkey_weigh(struct session *session, const struct call *call, struct valkey_reads *reads, GError **error);

@@ -160,6 +160,15 @@ static void put_head(struct loading *loading, const struct cas_op *op, uint32_t 
     put_u64(loading->heads, (uint64_t)expiry_of(loading->cas, op));
 }
 
+/* A raw string: RESTORE would have to take its payload apart, and we to put it together. */
+static void put_string(struct slice raw, GArray *into)
+{
+    struct slice value = slice_of(raw.data + 2, raw.len - 2);
+    text_arg(into, "SET");
+    text_arg(into, "1");
+    g_array_append_val(into, value);
+}
+
 /* The commands that write it, or what stands for them where its value is there already. */
 static bool put_commands(struct loading *loading, const struct cas_op *op, bool moves, GError **error)
 {
@@ -169,6 +178,11 @@ static bool put_commands(struct loading *loading, const struct cas_op *op, bool 
         text_arg(loading->body, DELETION[i]);
     if (op->verb != CAS_PUT)
         return true;
+    bool string = cas->ds->form->form == FORM_RAW && valkey_is_string(op->raw);
+    if (string && !cas->apart && !cas->shadow_keys && valkey_session_of(cas->session)->may_set) {
+        put_string(op->raw, loading->body);
+        return true;
+    }
     if (!moves && (!cas->apart || !cas->apart->hidden.len))
         return cas->ds->form->write_args(op->raw, cas->mem, loading->body, error);
     text_arg(loading->body, "RENAME");
