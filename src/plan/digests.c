@@ -34,13 +34,22 @@ static void digest_prefixed(crypto_generichash_state *state, const char *text)
 }
 
 /* The text, the values that stand for its params, and the files of keys: the same text with others is another spec. */
-static bool digest_keys(crypto_generichash_state *state, const struct world *world, const char *path, GError **error)
+static bool digest_keys(crypto_generichash_state *state, const struct spec *spec, const struct world *world,
+                        const char *path, GError **error)
 {
     g_autoptr(GBytes) bytes = NULL;
     uint8_t digest[32];
     gsize len;
-    if (!file_read_all(world, path, KEYS_BYTES, &bytes, error))
-        return error_add(error, "a file of keys");
+    GError *failed = NULL;
+    if (!file_read_all(world, path, KEYS_BYTES, &bytes, &failed)) {
+        bool only = path == spec->source.only.keys;
+        g_autofree char *place = spec_place(spec, only ? "source.only.keys" : "stages");
+        if (error_is(failed, SLUICE_ERROR_NOT_FOUND))
+            failed->code = SLUICE_ERROR_SPEC;
+        error_add(&failed, "%s: %s: a file of keys", place, only ? "source.only.keys" : "stages");
+        g_propagate_error(error, failed);
+        return false;
+    }
     const void *data = g_bytes_get_data(bytes, &len);
     digest_text_of(slice_of(data, len), digest);
     crypto_generichash_update(state, digest, sizeof digest);
@@ -73,7 +82,7 @@ static bool digest_spec(const struct spec *spec, const struct world *world, uint
         digest_prefixed(&state, spec->params[i].value);
     }
     for (guint i = 0; i < keys->len; i++)
-        if (!digest_keys(&state, world, keys->pdata[i], error))
+        if (!digest_keys(&state, spec, world, keys->pdata[i], error))
             return false;
     crypto_generichash_final(&state, ret, 32);
     return true;

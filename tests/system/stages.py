@@ -502,7 +502,7 @@ def _(stand):
 
 SCOPES = {
     "-1 partitions": "expected a share", "1.5 partitions": "expected a share", "0 records": "expected a share", "1e3%": "expected a share",
-    "{ keys: keys.txt }": "chosen keys", "0%": "expected a share", "300%": "expected a share", "-5%": "expected a share", "0 partitions": "expected a share",
+    "{ keys: keys.txt }": "a file of keys: keys.txt", "0%": "expected a share", "300%": "expected a share", "-5%": "expected a share", "0 partitions": "expected a share",
     "5 stages": "expected a share", '""': "expected a share", "all": "expected a share",
 }
 GATES = {
