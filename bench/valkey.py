@@ -58,6 +58,13 @@ target: {{ store: "valkey://127.0.0.1:{port}", dataset: "c:{{id}}", as: hash }}
 workers: 4
 stages: [{{ name: all, scope: 100% }}]
 """,
+    "shadow": """sluice: 1
+name: shadow
+source: {{ store: "file:.", dataset: in.ndjson, key: id }}
+target: {{ store: "valkey://127.0.0.1:{port}", dataset: "c:{{id}}", as: hash, write: shadow, conflict: overwrite }}
+workers: 4
+stages: [{{ name: all, scope: 100% }}]
+""",
     "raw": """sluice: 1
 name: raw
 source: {{ store: "valkey://127.0.0.1:{port}", dataset: "s:*", as: raw }}
@@ -225,6 +232,74 @@ class Valkey(Bench):
         return server.client().eval("local i = redis.call('HGETALL', KEYS[1]) return string.sub(redis.sha1hex('H-1:' .. cmsgpack.pack(i)), 1, 32)",
                                     1, f"c:{0:012d}")
 
+    def shadow(self):
+        """A load beside the dataset, to one into it."""
+        beside, into = [], []
+        server = self.servers.standalone()
+        self.make_records(self.options.records)
+        for _ in self.pairs():
+            for name, found in (("fill", into), ("shadow", beside)):
+                server.client().flushall()
+                self.write_spec(name, port=server.port)
+                fresh(self.work / ".sluice")
+                found.append(self.sluice("run", f"{name}.yaml", "--yes", codes=(0, 3)).at["verifying"])
+        server.stop()
+        self.ratio("shadow", "load of a shadow of hashes with 7 fields, to the stage written; fill", 90, beside, into)
+
+    def promote(self):
+        """In a cluster, over records that stand; the limit: a script that renames, once a key, in each shard at once."""
+        whole, limit = [], []
+        cluster = self.servers.cluster(primaries=3, replicas=0)
+        nodes = cluster.primaries()
+        owner = {slot: node for node in nodes for slot in cluster.slots(node)}
+        self.make_records(self.options.records)
+        self.write_spec("shadow", port=nodes[0].port)
+        for _ in self.pairs():
+            self.seed_cluster(nodes, owner, "c:{i:012d}")
+            fresh(self.work / ".sluice")
+            self.sluice("run", "shadow.yaml", "--yes", codes=(3,))
+            whole.append(self.sluice("promote", "shadow", "--yes").seconds)
+            self.seed_cluster(nodes, owner, "c:{i:012d}")
+            self.seed_cluster(nodes, owner, "h:{{c:{i:012d}}}", flush=False)
+            limit.append(self.renamed(nodes, owner))
+        self.ratio("promote", "promotion in a cluster of 3 shards; a script that renames, once a key, by redis-cli --pipe on each", 60,
+                   whole, limit)
+
+    def seed_cluster(self, nodes, owner, name, flush=True):
+        pipes = {}
+        for node in nodes:
+            if flush:
+                node.client().flushall()
+            pipes[node.port] = node.client().pipeline(transaction=False)
+        for i in range(self.options.records):
+            key = name.format(i=i)
+            pipe = pipes[owner[key_slot(key.encode())].port]
+            pipe.hset(key, mapping={"id": f"{i:012d}", **record(i)})
+            if len(pipe) >= 5000:
+                pipe.execute()
+        for pipe in pipes.values():
+            pipe.execute()
+
+    def renamed(self, nodes, owner):
+        text = "return redis.call('RENAME', KEYS[1], KEYS[2])"
+        files = {node.port: open(self.work / f"renames-{node.port}", "wb") for node in nodes}
+        sha = [node.client().script_load(text) for node in nodes][0]
+        for i in range(self.options.records):
+            key = f"c:{i:012d}"
+            words = [b"EVALSHA", sha.encode(), b"2", b"h:{%b}" % key.encode(), key.encode()]
+            files[owner[key_slot(key.encode())].port].write(
+                b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words))
+        for file in files.values():
+            file.close()
+        began, running = time.monotonic(), []
+        for port in files:
+            with open(self.work / f"renames-{port}", "rb") as commands:
+                running.append(subprocess.Popen(["redis-cli", "-p", str(port), "--pipe"], stdin=commands, stdout=subprocess.DEVNULL,
+                                                stderr=subprocess.DEVNULL))
+        if any([process.wait() for process in running]):
+            raise SystemExit("bench: redis-cli did not rename all")
+        return time.monotonic() - began
+
     def raw(self):
         whole, limit, cpu = [], [], []
         server, other = self.servers.standalone(), self.servers.standalone()
@@ -299,7 +374,7 @@ class Valkey(Bench):
         self.ratio("verify", "a cluster of 3 shards verified, every record; HGETALL by one redis-benchmark a shard", 60, whole, limit)
 
 
-ROWS = ["pipeline", "fill", "repair", "raw", "memory", "verify"]
+ROWS = ["pipeline", "fill", "shadow", "promote", "repair", "raw", "memory", "verify"]
 
 
 def main():
