@@ -14,6 +14,7 @@ static void part_free(void *at)
 {
     struct fence_part *part = at;
     fence_state_free(part->state);
+    g_clear_pointer(&part->kept, g_byte_array_unref);
     g_ptr_array_unref(part->flights);
     g_free(part);
 }
@@ -263,6 +264,14 @@ void fence_record_put(const struct fence_part *part, const struct fence_state *s
     fence_state_encode(state, into);
 }
 
+void fence_part_keep(struct fence_part *part)
+{
+    g_clear_pointer(&part->kept, g_byte_array_unref);
+    part->kept = g_byte_array_new();
+    part->kept_event = part->events;
+    fence_record_put(part, part->state, part->kept);
+}
+
 struct fence_state *fence_part_opened(const struct fence_part *part, const struct lane *lane, GError **error)
 {
     auto_(fence_state) state = copied(part->state);
@@ -276,6 +285,7 @@ void fence_part_take(struct fence_part *part, struct fence_state *state)
 {
     struct lane_state *open = fence_state_lane(state, fence_state_highest(state));
     fence_state_free(part->state);
+    g_clear_pointer(&part->kept, g_byte_array_unref);
     part->state = state;
     part->known = true;
     part->asked = part->settled = part->highest = open && open->open ? open->base : 0;

@@ -55,6 +55,8 @@ struct fence_part {
     uint64_t settled, highest; /* of the open lane: numbers up to it outlive a server; the highest applied */
     size_t unsettled;          /* numbers applied that no session has settled */
     uint64_t events, durable;  /* marks so far; those that a durable record has */
+    GByteArray *kept;          /* the record with all that was settled, when nothing else was marked; NULL: none … */
+    uint64_t kept_event;       /* … and the marks that it has */
     GPtrArray *flights;        /* of struct fence_flight, borrowed */
 };
 
@@ -123,6 +125,10 @@ bool fence_part_view(const struct fence_part *part, bool asked, struct arena *me
 /* What stands once all lanes are closed and `lane` (NULL: none) is open; NULL with BEHIND. Then it takes that. */
 struct fence_state *fence_part_opened(const struct fence_part *part, const struct lane *lane, GError **error);
 void fence_part_take(struct fence_part *part, struct fence_state *state);
+
+/* All that is marked is settled: the record may have it. Another server than a write's keeps the record, and must not
+ * tell of a write that is lost with its own. */
+void fence_part_keep(struct fence_part *part);
 
 /* The record: born:u64, then what fence_state_encode() gives. */
 void fence_record_put(const struct fence_part *part, const struct fence_state *state, GByteArray *into);

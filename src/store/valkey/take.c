@@ -253,17 +253,23 @@ static uint64_t epoch_chosen(struct fences *fences, const struct fence_run *run)
     return run->epoch;
 }
 
+/* What was read goes into records, which other servers keep: it has to be there for good. */
+static bool outlives(struct session *session, const struct call *call, const struct fence_run *run, GError **error)
+{
+    bool lost;
+    if (!valkey_session_settle(session, call, &lost, error))
+        return false;
+    return !lost || error_set(error, SLUICE_ERROR_UNREACHABLE,
+                              "a server was replaced while run %s was being taken over", run->hex);
+}
+
 static bool take_run_claimed(struct session *session, const struct call *call, struct fence_run *run, GError **error)
 {
     struct fences *fences = valkey_store_of(session)->fences;
     auto_(fence_intake) intake = NULL;
     uint64_t epoch = epoch_chosen(fences, run);
-    bool lost;
-    if (!take_all(session, call, run, &epoch, &intake, error) || !valkey_session_settle(session, call, &lost, error))
+    if (!take_all(session, call, run, &epoch, &intake, error) || !outlives(session, call, run, error))
         return false;
-    if (lost)
-        return error_set(error, SLUICE_ERROR_UNREACHABLE, "a server was replaced while run %s was being taken over",
-                         run->hex);
     auto_hold(&fences->lock);
     hold_places(fences, run, epoch);
     if (!adopt_all(fences, run, intake, error))
@@ -294,7 +300,7 @@ bool fence_take_part(struct session *session, const struct call *call, struct fe
     struct fences *fences = valkey_store_of(session)->fences;
     auto_(fence_intake) intake = NULL;
     uint64_t epoch = epoch_chosen(fences, run);
-    if (!take_all(session, call, run, &epoch, &intake, error))
+    if (!take_all(session, call, run, &epoch, &intake, error) || !outlives(session, call, run, error))
         return false;
     auto_hold(&fences->lock);
     hold_places(fences, run, epoch);

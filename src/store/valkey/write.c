@@ -240,16 +240,17 @@ static void records_take_off(struct cas *cas)
         struct fence_part *part = key;
         if (fence_run_find(cas->run, part->part) != part || part->busy || part->recording || part->stale)
             continue;
+        if (!part->kept) /* its lanes were changed since */
+            continue;
         if (part->record_unknown) /* it could still arrive behind a newer one, whose marks are pruned by then */
             continue;
         struct record_flight *record = g_new0(struct record_flight, 1);
         record->part = part;
-        record->event = part->events;
+        record->event = part->kept_event;
         record->home = fence_home(cas->store->fences, part->part);
         record->epoch = cas->run->places[record->home].epoch;
         record->flight = (struct fence_flight){.places = &record->home, .n = 1};
-        record->bytes = g_byte_array_new();
-        fence_record_put(part, part->state, record->bytes);
+        record->bytes = g_steal_pointer(&part->kept);
         part->recording = true;
         g_ptr_array_add(part->flights, &record->flight);
         g_ptr_array_add(cas->records, record);
@@ -613,8 +614,10 @@ static void settled_parts(struct valkey_session *session, bool lost)
         part->stale |= lost;
         if (lost)
             continue;
-        if (!part->unsettled)
-            part->settled = MAX(part->settled, part->highest);
+        if (part->unsettled)
+            continue;
+        part->settled = MAX(part->settled, part->highest);
+        fence_part_keep(part);
         g_hash_table_add(session->due, part);
     }
     g_hash_table_remove_all(session->written);

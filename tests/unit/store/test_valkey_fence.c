@@ -200,6 +200,26 @@ static void a_lower_lane_adds_nothing_to_a_higher_ones_field(void **state)
     assert_true(now->lane == 2 && now->count == 1); /* the higher one's marks took the place of the lower one's */
 }
 
+/* Another server than the write's keeps the record: it would outlive a write that is lost with its own. */
+static void a_record_goes_along_with_what_was_settled_and_nothing_else(void **state)
+{
+    auto_(fences) fences = cluster();
+    auto_(fence_state) recorded = NULL;
+    struct fence_run *run = fences_run(fences, RUN);
+    struct fence_part *part = opened(run, 3, 1);
+    GError *error = NULL;
+    write_in(run, part, 9, 1);
+    fence_part_keep(part);
+    uint64_t settled = part->events;
+    write_in(run, part, 9, 2);
+    assert_int_equal(part->kept_event, settled);
+    kit_ok(fence_state_decode(&recorded, slice_of(part->kept->data + 8, part->kept->len - 8), &error));
+    assert_true(lane_state_applied(fence_state_lane(recorded, 1), 1));
+    assert_false(lane_state_applied(fence_state_lane(recorded, 1), 2));
+    opened(run, 3, 2);
+    assert_null(part->kept); /* it would take the place of the new lane's record */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +235,7 @@ int main(void)
         cmocka_unit_test(a_field_may_go_once_a_durable_record_has_its_marks),
         cmocka_unit_test(a_field_that_grew_meanwhile_stays),
         cmocka_unit_test(a_lower_lane_adds_nothing_to_a_higher_ones_field),
+        cmocka_unit_test(a_record_goes_along_with_what_was_settled_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
