@@ -246,6 +246,14 @@ struct grant {
     uint32_t settled_lane;  /* the newest checkpoint's lane and settled number: entries of the tail up to there are */
     uint64_t settled;       /* accounted for; every other one belongs to work that no checkpoint names */
     uint64_t index;         /* listed keys accounted for up to there */
+    const struct lost_lane *lost; /* older lanes of which checkpoints were taken back: catalog_parts_lost() */
+    size_t n_lost;
+    const char *lost_where; /* where, in the store's words, several with `;` between them; NULL */
+};
+/* Writes of the lane up to this number were checkpointed once. The store may have lost them since, or not. */
+struct lost_lane {
+    uint32_t lane;
+    uint64_t settled;
 };
 struct grant_wish {
     int64_t run;
@@ -276,7 +284,7 @@ struct checkpoint {
     struct undo_place undo;          /* where its intents begin; the next resume reads the tail from here */
     struct slice outcomes;           /* four bits a listed key, in listing order, low nibble first */
     bool last;                       /* the partition is written */
-    const char *conditions;          /* JSON: run_id of the store, worker, limits in force; NULL */
+    const char *conditions; /* JSON: who had the target's data when it was settled; NULL: the store cannot tell */
 };
 /* One transaction: the row, the partition's state, the running totals. FENCED when the partition's lane is no longer
  * this, or is no longer being worked on. The newest row once more (same lane, cursor, index and settled number) changes
@@ -290,6 +298,31 @@ struct checkpoints {
 /* A partition's checkpoints in order: the verifier reads outcomes and digests. */
 bool catalog_checkpoints(struct catalog *catalog, int64_t run, uint32_t part, struct arena *mem,
                          struct checkpoints *ret, GError **error);
+
+/* The conditions of each checkpoint that counts writes, by partition and number. */
+struct checkpoint_look {
+    uint32_t part, lane;
+    uint64_t number, settled;
+    const char *conditions; /* NULL: none were written down */
+};
+struct checkpoint_looks {
+    struct checkpoint_look *rows;
+    size_t n;
+};
+bool catalog_checkpoint_looks(struct catalog *catalog, int64_t run, bool back, struct arena *mem,
+                              struct checkpoint_looks *ret, GError **error);
+
+/* The store may have lost what checkpoints of a partition count: those behind `after` (0: all) count no longer, nor do
+ * their tallies, and the partition is pending. What they counted stays known as that: the grants of the partition tell
+ * (`lost`). */
+struct part_lost {
+    uint32_t part;
+    uint64_t after;
+    const char *where; /* in the store's words */
+};
+/* One transaction for all, with a ledger entry `lost`. Nobody may be at work on the partitions. */
+bool catalog_parts_lost(struct catalog *catalog, int64_t run, const struct part_lost *parts, size_t n,
+                        const struct act *act, GError **error);
 
 /* How many writes the checkpoints of each of these partitions count: ret[i] of parts[i], which are sorted. */
 bool catalog_part_writes(struct catalog *catalog, int64_t run, const uint32_t *parts, size_t n, uint64_t *ret,

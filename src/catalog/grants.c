@@ -61,6 +61,40 @@ static bool grant_go_on(struct catalog *catalog, int64_t run, struct arena *mem,
     return query_ok(query, error);
 }
 
+static bool grant_lost_where(struct catalog *catalog, int64_t run, struct arena *mem, struct grant *ret, GError **error)
+{
+    bool row;
+    auto_(query) query = query_of(catalog->db, SQL_LOST_WHERE);
+    query_put_i64(query, run);
+    query_put_i64(query, ret->part.part);
+    if (!query_row(query, &row, error))
+        return false;
+    ret->lost_where = row ? query_text(query, mem) : NULL;
+    return query_ok(query, error);
+}
+
+/* What was checkpointed once, and may be lost. */
+static bool grant_lost(struct catalog *catalog, int64_t run, struct arena *mem, struct grant *ret, GError **error)
+{
+    bool row, ok;
+    struct rows lanes = {.size = sizeof(struct lost_lane)};
+    auto_(query) query = query_of(catalog->db, SQL_LOST_LANES);
+    query_put_i64(query, run);
+    query_put_i64(query, ret->part.part);
+    while ((ok = query_row(query, &row, error)) && row) {
+        struct lost_lane *lane = rows_add(&lanes, mem, error);
+        if (!lane)
+            return false;
+        lane->lane = query_u32(query);
+        lane->settled = query_u64(query);
+        if (!query_ok(query, error))
+            return false;
+    }
+    ret->lost = lanes.at;
+    ret->n_lost = lanes.n;
+    return ok && (lanes.n == 0 || grant_lost_where(catalog, run, mem, ret, error));
+}
+
 bool grant_add(struct catalog *catalog, const struct grant_wish *wish, struct arena *mem, struct grant *ret,
                GError **error)
 {
@@ -69,7 +103,8 @@ bool grant_add(struct catalog *catalog, const struct grant_wish *wish, struct ar
         return false;
     ret->part.part = part;
     return part == UINT32_MAX || (grant_take(catalog, wish, part, mem, ret, error) &&
-                                  (!ret->resumed || grant_go_on(catalog, wish->run, mem, ret, error)));
+                                  (!ret->resumed || (grant_go_on(catalog, wish->run, mem, ret, error) &&
+                                                     grant_lost(catalog, wish->run, mem, ret, error))));
 }
 
 bool catalog_grant(struct catalog *catalog, const struct grant_wish *wish, struct arena *mem, struct grant *ret,

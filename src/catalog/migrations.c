@@ -204,6 +204,16 @@ static const char *const MIGRATIONS[] = {
     "ALTER TABLE run_total ADD COLUMN n_passed_over INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE checkpoint ADD COLUMN n_promoted INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE checkpoint ADD COLUMN n_passed_over INTEGER NOT NULL DEFAULT 0;",
+    /* 9: checkpoints whose writes a server may have lost since stand here instead, and count no longer. */
+    "CREATE TABLE checkpoint_lost ("
+    " id INTEGER PRIMARY KEY,"
+    " run INTEGER NOT NULL, part INTEGER NOT NULL, number INTEGER NOT NULL,"
+    " lane INTEGER NOT NULL, at_ms INTEGER NOT NULL, place INTEGER NOT NULL, settled INTEGER NOT NULL,"
+    " n_written INTEGER NOT NULL, n_deleted INTEGER NOT NULL, conditions TEXT,"
+    " lost_ms INTEGER NOT NULL," /* when it was taken back */
+    " where_lost TEXT,"          /* where what it counts may be lost, in its driver's words */
+    " FOREIGN KEY (run, part) REFERENCES part (run, part)) STRICT;"
+    "CREATE INDEX checkpoint_lost_of ON checkpoint_lost (run, part, lane, settled);",
 };
 
 int migrations_known(void)

@@ -12,6 +12,8 @@
 #define CATALOG_NAME(name) name
 #define CATALOG_MARK(name) "?"
 #define CATALOG_PLUS(name) name " = " name " + ?"
+#define CATALOG_BEHIND "FROM checkpoint WHERE run = ?1 AND part = ?2 AND number > ?3"
+#define CATALOG_LESS(name) name " = " name " - (SELECT coalesce(sum(" name "), 0) " CATALOG_BEHIND ")"
 #define CATALOG_RUN_COLUMNS                                                                                            \
     "run.id, run.name, run.spec_name, run.spec_path, run.target, run.uid, run.plan_digest, run.spec_digest,"           \
     " run.contract_digest, run.transform_digest, run.state, run.reason, run.actor, run.stage, run.started_ms, run.back_stage, run.author,"         \
@@ -103,6 +105,18 @@ SQL(CHECKPOINT,    "INSERT INTO checkpoint (run, part, at_ms, " CATALOG_CHECKPOI
                    " 1 + (SELECT coalesce(max(number), 0) FROM checkpoint WHERE run = ?1 AND part = ?2)")
 SQL(PART_WRITES,   "SELECT part, sum(n_written + n_deleted) FROM checkpoint WHERE run = ? GROUP BY part ORDER BY part")
 SQL(CHECKPOINTS,   "SELECT " CATALOG_CHECKPOINT_COLUMNS " FROM checkpoint WHERE run = ? AND part = ? ORDER BY number")
+
+/* checkpoints that were taken back */
+SQL(LOOKS,         "SELECT part, number, lane, settled, conditions FROM checkpoint WHERE run = ?1 AND part BETWEEN ?3 AND ?4"
+                   " AND ?2 IS NULL AND written_count + n_written + n_deleted + n_restored > 0 ORDER BY part, number")
+SQL(LOST_KEEP,     "INSERT INTO checkpoint_lost (run, part, number, lane, at_ms, place, settled, n_written, n_deleted,"
+                   " conditions, lost_ms, where_lost) SELECT run, part, number, lane, at_ms, place, settled, n_written, n_deleted,"
+                   " conditions, ?4, ?5 " CATALOG_BEHIND)
+SQL(LOST_TOTAL,    "UPDATE run_total SET updated_ms = ?4, " CATALOG_LESS("bytes_read") ", " CATALOG_LESS("bytes_written") ", "
+                   CATALOG_TALLY(CATALOG_LESS) " WHERE run = ?1")
+SQL(LOST_DROP,     "DELETE " CATALOG_BEHIND)
+SQL(LOST_LANES,    "SELECT lane, max(settled) FROM checkpoint_lost WHERE run = ? AND part = ? GROUP BY lane ORDER BY lane")
+SQL(LOST_WHERE,    "SELECT group_concat(where_lost, ';') FROM (SELECT DISTINCT where_lost FROM checkpoint_lost WHERE run = ? AND part = ?)")
 
 /* approvals, settings */
 SQL(APPROVAL_NEW,  "INSERT INTO approval (run, stage, attempt, plan_digest, report, granted, actor, reason, at_ms)"

@@ -122,7 +122,7 @@ PART(VERIFIED,    "verified")
 PART(FAILED,      "failed")       /* JSON has its count; nothing makes a partition fail by itself yet */
 PART(ROLLED_BACK, "rolled-back")
 #endif
-#ifdef PART_MOVE  /* by catalog_parts_move(); a grant (pending to running) and a last checkpoint (running to written) are not */
+#ifdef PART_MOVE  /* by catalog_parts_move(); a grant (pending to running), a last checkpoint (running to written) and what a server lost (any to pending) are not */
 PART_MOVE(PENDING,  ROLLED_BACK)
 PART_MOVE(RUNNING,  ROLLED_BACK)
 PART_MOVE(WRITTEN,  VERIFIED)

@@ -1,5 +1,6 @@
 /* Driving a run forwards: stage after stage, each through its gate. */
 #include "run/after.h"
+#include "run/again.h"
 #include "run/check.h"
 #include "run/ending.h"
 #include "run/gate.h"
@@ -90,17 +91,35 @@ static bool obey_what_was_heard(struct hold *hold, struct run_result *ret, bool 
 
 /* --- the stages --------------------------------------------------------------------------------------------------- */
 
-static bool drive_stages(struct hold *hold, struct run_result *ret, bool *ret_passed, GError **error)
+/* UINT32_MAX: all have passed. */
+static bool next_stage(struct hold *hold, struct stage_row *ret, GError **error)
 {
     struct stage_row *stages;
     size_t n;
-    *ret_passed = true;
     if (!catalog_stages(hold->catalog, hold->run.id, hold->mem, &stages, &n, error))
         return false;
-    for (size_t i = 0; i < n && *ret_passed; i++)
-        if (stages[i].state != STAGE_PASSED && !gate_drive(hold, &stages[i], ret, ret_passed, error))
-            return false;
+    ret->stage = UINT32_MAX;
+    for (size_t i = n; i > 0; i--)
+        if (stages[i - 1].state != STAGE_PASSED)
+            *ret = stages[i - 1];
     return true;
+}
+
+/* Between stages, and before the first and behind the last one, what passed is held against the servers that have it.
+ */
+static bool drive_stages(struct hold *hold, struct run_result *ret, bool *ret_passed, GError **error)
+{
+    for (;;) {
+        struct stage_row stage = {0};
+        if (!again_passed(hold, ret, ret_passed, error) || !next_stage(hold, &stage, error))
+            return false;
+        if (!*ret_passed || stage.stage == UINT32_MAX)
+            return true;
+        if (!gate_drive(hold, &stage, ret, ret_passed, error))
+            return false;
+        if (!*ret_passed)
+            return true;
+    }
 }
 
 static bool drive(struct hold *hold, struct run_result *ret, GError **error)

@@ -1,6 +1,7 @@
 #include "run/exec.h"
 
 #include "base/retry.h"
+#include "run/again.h"
 #include "run/feed.h"
 
 struct exec {
@@ -11,6 +12,7 @@ struct exec {
     uint32_t part;          /* the one that is worked on */
     struct dataset written; /* what the run's stages write */
     struct arena *scratch;
+    char *history; /* who had the target's data when the lane was opened, or at the last settle; NULL: it cannot tell */
     int64_t ended_us;        /* the step before; 0: none */
     int64_t cpu_ns;          /* the thread's, accounted for so far */
     struct budget_room room; /* of the budget, reserved for the batch */
@@ -74,6 +76,7 @@ void exec_free(struct exec *exec)
     g_clear_pointer(&exec->target, store_session_close);
     g_clear_pointer(&exec->catalog, catalog_free);
     arena_free(exec->scratch);
+    g_free(exec->history);
     g_free(exec);
 }
 
@@ -122,6 +125,33 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
     return true;
 }
 
+/* --- who has the data: the same servers from before the first write to behind its settle, each with a witness, and
+ * written down with the checkpoint, so that a later look tells whether any of it can be lost ------------------------
+ */
+
+static bool has_history(const struct exec *exec)
+{
+    return store_driver(exec->shared->job->plan->target)->history != NULL;
+}
+
+static struct slice history_was(const struct exec *exec)
+{
+    return exec->history ? slice_of_text(exec->history) : SLICE_EMPTY;
+}
+
+static bool note_history(struct exec *exec, const struct call *call, const struct witness *witness, struct slice was,
+                         GError **error)
+{
+    const char *now;
+    if (!has_history(exec))
+        return true;
+    if (!store_history_note(exec->target, call, witness, was, &now, error))
+        return false;
+    g_free(exec->history);
+    exec->history = g_strdup(now);
+    return true;
+}
+
 static bool lane_stands(const struct fence *fence, uint32_t lane)
 {
     for (size_t i = 0; i < fence->n; i++)
@@ -132,15 +162,28 @@ static bool lane_stands(const struct fence *fence, uint32_t lane)
 
 /* Where the first answer was lost, the fence tells whether the lane is open: the store takes each lane once. It shows
  * what it showed before, and our own lane, in which nothing is written yet. */
-static bool do_lane_open(struct exec *exec, struct op *op, GError **error)
+static bool open_lane(struct exec *exec, const struct call *call, struct op *op, GError **error)
 {
-    struct call call = target_call(exec, op->lane.mem);
-    if (op->lane.sent && !store_fence_read(exec->target, &call, &op->lane.lane.fence, &op->lane.ret, error))
+    if (op->lane.sent && !store_fence_read(exec->target, call, &op->lane.lane.fence, &op->lane.ret, error))
         return false;
     if (op->lane.sent && lane_stands(&op->lane.ret, op->lane.lane.lane))
         return true;
     op->lane.sent = true;
-    return store_lane_open(exec->target, &call, &op->lane.lane, &op->lane.ret, error);
+    return store_lane_open(exec->target, call, &op->lane.lane, &op->lane.ret, error);
+}
+
+/* Noted before, so that what is read of fences is of these servers; and behind it, when the run is this process's. */
+static bool do_lane_open(struct exec *exec, struct op *op, GError **error)
+{
+    struct call call = target_call(exec, op->lane.mem);
+    struct witness none = {.fence = op->lane.lane.fence};
+    g_autoptr(GError) failed = NULL;
+    if (!note_history(exec, &call, &none, SLICE_EMPTY, error) || !open_lane(exec, &call, op, error))
+        return false;
+    if (note_history(exec, &call, &none, history_was(exec), &failed))
+        return true;
+    bool replaced = error_is(failed, SLUICE_ERROR_UNSETTLED); /* nothing was written yet: once more */
+    return error_set(error, replaced ? SLUICE_ERROR_UNREACHABLE : (enum error_code)failed->code, "%s", failed->message);
 }
 
 static bool do_tail(struct exec *exec, struct op *op, GError **error)
@@ -292,10 +335,30 @@ static bool do_publish(struct exec *exec, struct op *op, GError **error)
     return store_sink_publish_durable(exec->target, &call, &op->sink.file, error);
 }
 
+/* The witness is put before, so that it is as durable as what it stands behind. */
 static bool do_settle(struct exec *exec, struct op *op, GError **error)
 {
+    struct call call = target_call(exec, op->settle.mem);
+    const char *now = NULL;
+    if (has_history(exec) &&
+        !store_history_note(exec->target, &call, &op->settle.witness, history_was(exec), &now, error))
+        return false;
+    if (!store_settle(exec->target, &call, error))
+        return false;
+    op->settle.conditions = NULL;
+    if (!now)
+        return true;
+    g_free(exec->history);
+    exec->history = g_strdup(now);
+    op->settle.conditions = again_conditions(now, op->settle.mem);
+    return op->settle.conditions ||
+           error_set(error, SLUICE_ERROR_TOO_BIG, "a checkpoint's conditions do not fit into memory");
+}
+
+static bool do_stands(struct exec *exec, struct op *op, GError **error)
+{
     struct call call = target_call(exec, exec->scratch);
-    return store_settle(exec->target, &call, error);
+    return store_history_stands(exec->target, &call, &op->stands, error);
 }
 
 static bool do_sync(struct exec *exec, struct op *op, GError **error)
@@ -331,16 +394,27 @@ static bool do_end(struct exec *exec, struct op *op, GError **error)
 }
 
 static bool (*const STEPS[OP_KIND_COUNT])(struct exec *, struct op *, GError **) = {
-    [OP_GRANT] = do_grant,     [OP_LANE_OPEN] = do_lane_open,
-    [OP_TAIL] = do_tail,       [OP_CUT] = do_cut,
-    [OP_OPEN] = do_open,       [OP_SCAN] = do_scan,
-    [OP_READ] = do_read,       [OP_LOOK] = do_look,
-    [OP_LOG] = do_log,         [OP_CAS] = do_cas,
-    [OP_FENCE] = do_fence,     [OP_OUTCOME] = do_outcome,
-    [OP_REFUSE] = do_refuse,   [OP_SINK] = do_sink,
-    [OP_PUBLISH] = do_publish, [OP_SETTLE] = do_settle,
-    [OP_SYNC] = do_sync,       [OP_CHECKPOINT] = do_checkpoint,
-    [OP_WAIT] = do_wait,       [OP_END] = do_end,
+    [OP_GRANT] = do_grant,
+    [OP_LANE_OPEN] = do_lane_open,
+    [OP_TAIL] = do_tail,
+    [OP_CUT] = do_cut,
+    [OP_OPEN] = do_open,
+    [OP_SCAN] = do_scan,
+    [OP_READ] = do_read,
+    [OP_LOOK] = do_look,
+    [OP_STANDS] = do_stands,
+    [OP_LOG] = do_log,
+    [OP_CAS] = do_cas,
+    [OP_FENCE] = do_fence,
+    [OP_OUTCOME] = do_outcome,
+    [OP_REFUSE] = do_refuse,
+    [OP_SINK] = do_sink,
+    [OP_PUBLISH] = do_publish,
+    [OP_SETTLE] = do_settle,
+    [OP_SYNC] = do_sync,
+    [OP_CHECKPOINT] = do_checkpoint,
+    [OP_WAIT] = do_wait,
+    [OP_END] = do_end,
 };
 
 /* Every try is a call; one that failed for good ends the process anyway. */

@@ -3,6 +3,7 @@
 #include "base/hex.h"
 #include "base/hours.h"
 #include "base/units.h"
+#include "run/again.h"
 #include "run/check.h"
 #include "run/ending.h"
 
@@ -15,7 +16,7 @@ struct gate {
 };
 
 /* How a step of the gate came out. */
-enum gate_step { GATE_ON, GATE_STOPPED, GATE_ERROR };
+enum gate_step { GATE_ON, GATE_STOPPED, GATE_ERROR, GATE_AGAIN /* a server lost what was written */ };
 
 static enum gate_step stopped(bool recorded)
 {
@@ -218,6 +219,18 @@ static enum gate_step write_stage(struct gate *gate, GError **error)
     }
 }
 
+/* What was written is there still, or was lost with a server: then the stage is written again, as far as it was. */
+static enum gate_step look_again(struct gate *gate, GError **error)
+{
+    GError *failed = NULL;
+    size_t lost;
+    if (!again_look(gate->hold, false, &lost, &failed))
+        return stopped(ending_by_failure(gate->hold, failed, gate->ret, error));
+    if (lost == 0)
+        return GATE_ON;
+    return reload(gate, error) ? GATE_AGAIN : GATE_ERROR;
+}
+
 /* --- judging ------------------------------------------------------------------------------------------------------ */
 
 static void take_verdict(struct run_result *ret, const struct verify_result *found)
@@ -340,6 +353,11 @@ static enum gate_step verify_stage(struct gate *gate, GError **error)
     enum gate_step step = judge(gate, &found, error);
     if (step != GATE_ON)
         return step;
+    step = look_again(gate, error);
+    if (step != GATE_ON) { /* what was judged is not what stands */
+        verify_result_done(&found);
+        return step;
+    }
     bool passed = found.pass;
     take_verdict(gate->ret, &found);
     bool kept =
@@ -436,9 +454,11 @@ static enum gate_step wait_stage(struct gate *gate, GError **error)
 
 static enum gate_step drive(struct gate *gate, GError **error)
 {
-    enum gate_step step = GATE_ON;
-    if (gate->row.state != STAGE_WAITING) {
+    enum gate_step step = gate->row.state == STAGE_WAITING ? GATE_ON : GATE_AGAIN;
+    while (step == GATE_AGAIN) {
         step = write_stage(gate, error);
+        if (step == GATE_ON)
+            step = look_again(gate, error);
         if (step == GATE_ON)
             step = verify_stage(gate, error);
     }

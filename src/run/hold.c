@@ -81,7 +81,7 @@ static bool record_force(struct hold *hold, const struct store_lock *lock, GErro
     return ledger_append(hold->catalog, &entry, error);
 }
 
-static bool lock_dataset(struct hold *hold, GError **error)
+bool hold_lock_dataset(struct hold *hold, GError **error)
 {
     struct call call = {.ds = &hold->plan->target_ds, .mem = hold->mem};
     struct store_lock lock = {.run = hold->run.name, .host = g_get_host_name(), .home = catalog_home(hold->catalog)};
@@ -189,7 +189,7 @@ bool hold_open(struct hold *hold, enum hold_for what, GError **error)
                                     : plan_load(&hold->plan, &config, hold->catalog, &hold->run, error);
     if (!loaded || !store_session_open(&hold->target, hold->plan->target, error))
         return false;
-    if (what != HOLD_LOOK && !lock_dataset(hold, error))
+    if (what != HOLD_LOOK && !hold_lock_dataset(hold, error))
         return false;
     if (what != HOLD_LOOK && store_driver(hold->plan->target)->write &&
         !catalog_is_not_behind(hold, what == HOLD_FORWARD, error))

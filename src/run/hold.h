@@ -31,12 +31,15 @@ struct hold {
     int64_t opens_ms, closes_ms; /* as in struct crew */
     struct wish wish;
     char *limit;
+    int losses; /* how often this process found that servers were replaced (again.c) */
 };
 
 /* Takes the run's lock and reads its row; nothing of the stores is touched. */
 bool hold_take(struct hold **ret, const struct run_config *config, const char *name, GError **error);
 /* Loads the plan, opens the target and takes the dataset's lock for the run; opens undo log and quarantine. */
 bool hold_open(struct hold *hold, enum hold_for what, GError **error);
+/* Takes the dataset's lock for the run; one that it has already is fine. */
+bool hold_lock_dataset(struct hold *hold, GError **error);
 void hold_free(struct hold *hold);
 AUTO_DEFINE(hold, hold_free)
 

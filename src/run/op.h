@@ -21,6 +21,7 @@
     ROW(CUT, "cut", true, false)               /* quarantine rows beyond the checkpoint */                             \
     ROW(OPEN, "open", true, false)             /* position in the source */                                            \
     ROW(SCAN, "scan", false, true)             /* the next records */                                                  \
+    ROW(STANDS, "stands", true, true)          /* which checkpointed writes the servers still have */                  \
     ROW(READ, "read", true, true)              /* images in the target */                                              \
     ROW(LOOK, "look", true, true)              /* images in the source, again */                                       \
     ROW(LOG, "log", false, false)              /* undo intents, durable */                                             \
@@ -144,6 +145,12 @@ struct op {
             const struct record *records;
             size_t n;
         } sink; /* SINK and PUBLISH */
+        struct standing_wish stands;
+        struct {
+            struct arena *mem;
+            struct witness witness;
+            const char *conditions; /* out: the checkpoint's (run/again.h); NULL: none */
+        } settle;
         struct {
             struct checkpoint row;
         } checkpoint;

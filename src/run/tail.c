@@ -1,5 +1,6 @@
 /* What a dead holder left: the undo log's tail and the fence of its lanes tell, together, exactly which of its writes
- * were applied. Those are counted when their key comes by; nothing is repeated and nothing compared. */
+ * were applied. Those are counted when their key comes by; nothing is repeated and nothing compared. What was
+ * checkpointed and may have been lost by a server since is lost.c's. */
 #include "run/worker_state.h"
 
 static guint slice_hash(gconstpointer pointer)
@@ -38,7 +39,7 @@ static enum undo_state ask_fence(const struct fence *before, const struct undo_e
 }
 
 /* One outcome entry for the undo log; runs of one lane could share a block, but a tail is a batch or two. */
-static void settle_entry(struct worker *worker, const struct undo_entry *entry)
+void tail_settle(struct worker *worker, const struct undo_entry *entry)
 {
     uint8_t *bit = arena_alloc0(worker->part_mem, 1);
     if (!bit) {
@@ -57,7 +58,7 @@ static bool accounted(const struct grant *grant, const struct undo_entry *entry)
     return grant->checkpoint > 0 && entry->lane == grant->settled_lane && entry->number <= grant->settled;
 }
 
-static void remember(struct worker *worker, const struct undo_entry *entry, bool in_doubt)
+void tail_remember(struct worker *worker, const struct undo_entry *entry, bool in_doubt)
 {
     if (!worker->applied)
         worker->applied = g_hash_table_new(slice_hash, slice_same);
@@ -94,14 +95,15 @@ struct applied *tail_claim(struct worker *worker, struct slice key)
     return applied;
 }
 
+/* What is known is counted when its key comes by; then what was checkpointed once is looked at again. */
 static void take_known(struct worker *worker)
 {
-    worker->phase = worker->settled->len > 0 ? PHASE_TAIL_OUTCOME : PHASE_CUT;
     for (size_t i = 0; i < worker->tail.n; i++) {
         const struct undo_entry *entry = &worker->tail.entries[i];
-        if (entry->state == UNDO_APPLIED && !accounted(&worker->grant, entry))
-            remember(worker, entry, false);
+        if (entry->state == UNDO_APPLIED && !accounted(&worker->grant, entry) && !lost_may_be(&worker->grant, entry))
+            tail_remember(worker, entry, false);
     }
+    lost_begin(worker);
 }
 
 /* What was found out goes into the log, unless the log knows. */
@@ -110,7 +112,7 @@ static void take_state(struct worker *worker, struct undo_entry *entry, enum und
     bool known = entry->state != UNDO_UNKNOWN;
     entry->state = state;
     if (!known)
-        settle_entry(worker, entry);
+        tail_settle(worker, entry);
 }
 
 /* --- damage
@@ -137,7 +139,7 @@ static uint64_t nameless_of(struct worker *worker, const struct fence_lane *lane
             continue;
         nameless++;
         if (worker->job->kind == JOB_SETTLE)
-            settle_entry(worker, &entry);
+            tail_settle(worker, &entry);
     }
     return nameless;
 }
@@ -226,7 +228,10 @@ void tail_take(struct worker *worker)
         return;
     for (size_t i = 0; i < worker->tail.n; i++) {
         struct undo_entry *entry = &worker->tail.entries[i];
-        if (entry->state == UNDO_NOT_APPLIED || (entry->state == UNDO_APPLIED && accounted(&worker->grant, entry)))
+        bool known = entry->state != UNDO_UNKNOWN;
+        if (entry->state == UNDO_NOT_APPLIED || (known && accounted(&worker->grant, entry)))
+            continue;
+        if (lost_may_be(&worker->grant, entry) && (known || worker->job->kind != JOB_SETTLE))
             continue;
         enum undo_state told = ask_fence(&worker->before, entry);
         if (told == UNDO_UNKNOWN)
@@ -260,7 +265,7 @@ static void take_doubt(struct worker *worker, struct undo_entry *entry, const st
     }
     take_state(worker, entry, UNDO_APPLIED);
     if (!accounted(&worker->grant, entry))
-        remember(worker, entry, true);
+        tail_remember(worker, entry, true);
     entry->state = UNDO_NOT_APPLIED; /* remembered already */
 }
 

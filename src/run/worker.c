@@ -22,6 +22,9 @@ struct worker *worker_new(const struct job *job, uint32_t stage)
     worker->part_mem = arena_new(JOB_ARENA_BYTES);
     worker->settled = g_array_new(FALSE, TRUE, sizeof(struct undo_outcome));
     worker->doubtful = g_array_new(FALSE, TRUE, sizeof(size_t));
+    worker->lost = g_array_new(FALSE, TRUE, sizeof(size_t));
+    worker->standings = g_array_new(FALSE, TRUE, sizeof(struct standing_look));
+    worker->lost_images = g_array_new(FALSE, TRUE, sizeof(struct record));
     worker->refused = g_array_new(FALSE, TRUE, sizeof(struct quarantine_row));
     worker->notes = g_array_new(FALSE, TRUE, sizeof(struct quarantine_row));
     worker->sunk = g_array_new(FALSE, TRUE, sizeof(struct record));
@@ -36,7 +39,9 @@ static void part_reset(struct worker *worker)
     g_clear_pointer(&worker->transform, transform_free);
     g_array_set_size(worker->settled, 0);
     g_array_set_size(worker->doubtful, 0);
+    g_array_set_size(worker->lost, 0);
     worker->tail = (struct undo_tail){0};
+    worker->settled_once = false;
     worker->before = (struct fence){0};
     worker->applied_left = 0;
     arena_reset(worker->part_mem);
@@ -49,7 +54,8 @@ void worker_free(struct worker *worker)
     part_reset(worker);
     arena_free(worker->part_mem);
     batch_done(&worker->batch);
-    GArray *arrays[] = {worker->settled, worker->doubtful, worker->refused, worker->notes, worker->sunk};
+    GArray *arrays[] = {worker->settled,     worker->doubtful, worker->lost,  worker->standings,
+                        worker->lost_images, worker->refused,  worker->notes, worker->sunk};
     for (size_t i = 0; i < G_N_ELEMENTS(arrays); i++)
         g_array_unref(arrays[i]);
     g_clear_error(&worker->error);
@@ -527,6 +533,11 @@ static void sink_done(struct worker *worker, struct op *op)
 static void settle_next(struct worker *worker, struct op *op)
 {
     op->kind = OP_SETTLE;
+    op->settle.mem = worker->batch.mem;
+    op->settle.witness = (struct witness){.fence = worker->lane.fence,
+                                          .lane = worker->lane.lane,
+                                          .number = worker->next_number - 1,
+                                          .everywhere = worker->grant.resumed && !worker->settled_once};
 }
 
 #define MAX_UNSETTLED 5
@@ -537,6 +548,8 @@ static void settle_done(struct worker *worker, struct op *op)
 {
     if (op->ok) {
         worker->unsettled = 0;
+        worker->settled_once = true;
+        worker->conditions = op->settle.conditions;
         worker->phase = worker->batch.last ? PHASE_SYNC : PHASE_CHECKPOINT;
     } else if (error_is(op->error, SLUICE_ERROR_UNSETTLED) && ++worker->unsettled < MAX_UNSETTLED) {
         worker->phase = PHASE_GRANT;
@@ -571,6 +584,7 @@ static void checkpoint_next(struct worker *worker, struct op *op)
                              .written = batch->written,
                              .undo = {worker->undo_from.segment, worker->undo_from.offset},
                              .settled = worker->next_number - 1,
+                             .conditions = worker->conditions,
                              .last = batch->last};
     op->kind = OP_CHECKPOINT;
     if (worker->job->kind != JOB_PROMOTE && !batch_outcomes(batch, &row.outcomes)) {
@@ -626,6 +640,8 @@ static const struct phase_row PHASES[PHASE_COUNT] = {
     [PHASE_LANE] = {lane_next, lane_done, false},
     [PHASE_TAIL] = {tail_next, tail_done, false},
     [PHASE_DOUBT] = {doubt_next, doubt_done, false},
+    [PHASE_STANDS] = {lost_stands_next, lost_stands_done, false},
+    [PHASE_LOST] = {lost_next, lost_done, false},
     [PHASE_TAIL_OUTCOME] = {tail_outcome_next, tail_outcome_done, false},
     [PHASE_CUT] = {cut_next, cut_done, false},
     [PHASE_OPEN] = {open_next, open_done, false},

@@ -10,6 +10,8 @@ enum phase {
     PHASE_LANE,
     PHASE_TAIL,
     PHASE_DOUBT,
+    PHASE_STANDS,
+    PHASE_LOST,
     PHASE_TAIL_OUTCOME,
     PHASE_CUT,
     PHASE_OPEN,
@@ -58,6 +60,10 @@ struct worker {
     GArray *settled;       /* of struct undo_outcome: what tail.c found out */
     GArray *doubtful;      /* of size_t: entries of the tail that no fence tells of */
     struct record *doubt_images;
+    GArray *lost;        /* of size_t: entries of the tail that a server may have lost, by key */
+    size_t lost_from;    /* of these, what is not yet looked at */
+    GArray *standings;   /* of struct standing_look: one each, what the store says of them */
+    GArray *lost_images; /* of struct record: a key each */
     struct transform *transform;
     uint64_t next_number, index, checkpoint;
     struct undo_position undo_from; /* of the newest batch that logged anything: where the next resume begins to read */
@@ -71,6 +77,8 @@ struct worker {
     int64_t now_ms;
     int64_t batch_us;
     uint32_t waits;
+    const char *conditions;  /* under which it was settled, in its memory; NULL */
+    bool settled_once;       /* in this lane: what an earlier one left is counted with the first checkpoint */
     uint32_t unsettled;      /* times in a row that a batch could not be settled */
     GArray *refused, *notes; /* of struct quarantine_row */
     GArray *sunk;            /* of struct record */
@@ -91,6 +99,18 @@ struct applied *tail_claim(struct worker *worker, struct slice key);
 
 /* A live record whose version cannot be read has none; forward.c. */
 struct version forward_live_version(const struct worker *worker, const struct record *image);
+/* A write of an earlier lane was applied: it is counted when its key comes by. */
+void tail_remember(struct worker *worker, const struct undo_entry *entry, bool in_doubt);
+/* What became of it goes into the undo log. */
+void tail_settle(struct worker *worker, const struct undo_entry *entry);
+
+/* lost.c: a write that was checkpointed once, and that its server may have lost since. */
+bool lost_may_be(const struct grant *grant, const struct undo_entry *entry);
+void lost_begin(struct worker *worker); /* decides the next phase: PHASE_STANDS, or beyond */
+void lost_stands_next(struct worker *worker, struct op *op);
+void lost_stands_done(struct worker *worker, struct op *op);
+void lost_next(struct worker *worker, struct op *op);
+void lost_done(struct worker *worker, struct op *op);
 
 /* forward.c, back.c: rows of a scan → items, and one item with a known image → its state. */
 bool forward_open(struct worker *worker, GError **error);

@@ -153,6 +153,43 @@ bool store_inspect(struct session *session, const struct call *call, struct stor
     return call_end(&attempt, driver->inspect(session, call, ret, error), error);
 }
 
+static const struct history_ops *history_of(struct session *session)
+{
+    static const struct history_ops none;
+    const struct history_ops *history = session_driver(session)->history;
+    return history ? history : &none;
+}
+
+bool store_history_note(struct session *session, const struct call *call, const struct witness *witness,
+                        struct slice was, const char **ret, GError **error)
+{
+    const struct history_ops *history = history_of(session);
+    struct attempt attempt;
+    if (!call_begin(&attempt, session, call, OP_INSPECT, history->note, error))
+        return false;
+    return call_end(&attempt, history->note(session, call, witness, was, ret, error), error);
+}
+
+bool store_history_look(struct session *session, const struct call *call, const uint8_t run[16], struct history **ret,
+                        GError **error)
+{
+    const struct history_ops *history = history_of(session);
+    struct attempt attempt;
+    if (!call_begin(&attempt, session, call, OP_INSPECT, history->look, error))
+        return false;
+    return call_end(&attempt, history->look(session, call, run, ret, error), error);
+}
+
+bool store_history_stands(struct session *session, const struct call *call, const struct standing_wish *wish,
+                          GError **error)
+{
+    const struct history_ops *history = history_of(session);
+    struct attempt attempt;
+    if (!call_begin(&attempt, session, call, OP_INSPECT, history->stands, error))
+        return false;
+    return call_end(&attempt, history->stands(session, call, wish, error), error);
+}
+
 bool store_examine(struct session *session, const struct call *call, bool writes, GArray *into, GError **error)
 {
     const struct store_driver *driver = session_driver(session);

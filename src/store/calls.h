@@ -58,6 +58,13 @@ const struct store_counters *session_counters(const struct session *session);
 bool store_inspect(struct session *session, const struct call *call, struct store_info *ret, GError **error);
 /* Nothing is appended where there are no servers. */
 bool store_health(struct session *session, const struct call *call, GArray *into, GError **error);
+/* Of a driver with history_ops. */
+bool store_history_note(struct session *session, const struct call *call, const struct witness *witness,
+                        struct slice was, const char **ret, GError **error);
+bool store_history_look(struct session *session, const struct call *call, const uint8_t run[16], struct history **ret,
+                        GError **error);
+bool store_history_stands(struct session *session, const struct call *call, const struct standing_wish *wish,
+                          GError **error);
 /* Nothing is appended where the driver has nothing to find out. */
 bool store_examine(struct session *session, const struct call *call, bool writes, GArray *into, GError **error);
 

@@ -285,6 +285,55 @@ struct slot_ops {
     bool (*of)(struct session *, const struct dataset *, struct slice key, uint32_t *ret, GError **);
 };
 
+/* Where servers may lose what was settled: one without replica and file that is killed, a replica that was not in step
+ * and is promoted, a restored backup. What a server loses is the end of its history, and nothing before it. So behind
+ * the writes that a checkpoint counts a **witness** is put on every server; while it stands nothing of them is lost. */
+struct witness {
+    struct fence_id fence;
+    uint32_t lane;
+    uint64_t number; /* all that the lane wrote up to it */
+    bool everywhere; /* on every server; else on those that the session has written on since it last settled */
+};
+
+enum standing {
+    STANDING_YES,
+    STANDING_NO,      /* the fence says that it is not applied, or no more */
+    STANDING_UNKNOWN, /* the fence is lost, and nobody knows */
+};
+struct standing_look {
+    struct slice key;
+    uint32_t lane;
+    uint64_t number;
+    enum standing ret;
+};
+struct standing_wish {
+    struct fence_id fence;
+    const char *where; /* what `holds` said, several times with a `;` between them */
+    struct standing_look *io;
+    size_t n;
+};
+
+/* Who has the data, as a look has found it. */
+struct history;
+
+struct history_ops {
+    /* Which servers have the data, with which history and how much of it: a line of text in call->mem. UNSETTLED where
+     * they are not those of `was`, an earlier line (empty: any are fine). Then, where it has a lane, the witness is put
+     * where it belongs, also where slots were given to other servers since `was`; store_settle() makes it last. */
+    bool (*note)(struct session *, const struct call *, const struct witness *, struct slice was, const char **ret,
+                 GError **);
+    /* Who has the data now, and which witnesses of the run stand there. */
+    bool (*look)(struct session *, const struct call *, const uint8_t run[16], struct history **ret, GError **);
+    void (*free)(struct history *);
+    /* Is all there that was settled under the line `was`, with its witness? *ret_where NULL: it is; else where it may
+     * not be, in words of the driver (for `stands`), in `mem`; false: that is full. Of all lines that there are each is
+     * asked twice: what one of them shows counts for the others. Pure. */
+    bool (*holds)(struct history *, struct slice was, const struct witness *, struct arena *mem,
+                  const char **ret_where);
+    /* Which of the writes stand; all do of which `where` says nothing. */
+    bool (*stands)(struct session *, const struct call *, const struct standing_wish *, GError **);
+};
+
 /* What identifies the dataset's content where it can be frozen: files. Stands in the plan; checked on every scan. */
 struct identity_ops {
     /* The digest of everything the dataset holds now (names, sizes, contents). Reads it all. */
@@ -411,6 +460,7 @@ struct store_driver {
     const struct list_ops *list;
     const struct slot_ops *slots;
     const struct identity_ops *identity;
+    const struct history_ops *history; /* NULL: what is settled stays */
     const struct big_ops *big;
     const struct shadow_ops *shadow;
 };

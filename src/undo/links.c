@@ -97,14 +97,17 @@ static size_t left_after(const struct undo_link *standing, size_t n, const struc
     return n > 0 ? n - 1 : 0;
 }
 
-/* The entries that stand, each upon what the one before it wrote: pushed in place, at the front of the array. */
+/* The entries that stand, each upon what the one before it wrote: pushed in place, at the front of the array. What a
+ * server lost and the run wrote once more stands upon what stood before the first time; a rollback that was lost and
+ * done again leaves what it had left. */
 static size_t standing_of(struct undo_link *links, size_t n)
 {
     size_t standing = 0;
     for (size_t i = 0; i < n; i++) {
         const struct undo_link *link = &links[i];
         if (link->flags & UNDO_LINK_BACK) {
-            standing = left_after(links, standing, link);
+            bool again = standing && digest_equal(links[standing - 1].written, link->written);
+            standing = again ? standing : left_after(links, standing, link);
             continue;
         }
         if (standing && !digest_equal(links[standing - 1].written, link->pre))

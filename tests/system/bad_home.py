@@ -476,7 +476,7 @@ def _(stand):
 
 # Takes back what the migrations after the first have added.
 OF_LATER_SCHEMAS = (
-    "DROP TABLE part_sum", "DROP INDEX wish_open",
+    "DROP TABLE part_sum", "DROP TABLE checkpoint_lost", "DROP INDEX wish_open",
     *(f"ALTER TABLE {table} DROP COLUMN {column}" for table, column in (
         ("stage", "attempt"), ("stage", "until_ms"), ("stage", "report"), ("run", "back_stage"), ("run", "author"),
         ("run_total", "limited_ms"), ("wish", "over_ms"), ("run_total", "n_expired"), ("run_total", "n_removed"),

@@ -60,6 +60,14 @@ def repaired_while(stand, place, server, uri, happens, **more):
     counts = judge.each(judge.repair).must_hold()
     print("#", box.story.words(), dict(counts), "begun again", times, "times", flush=True)
     must(counts["repaired, and written by the application"] >= 20, "too few were written by the application")
+    nothing_was_lost(stand)
+
+
+def nothing_was_lost(stand):
+    """And so nothing was looked at again, nor is anything in doubt, whatever the application has written since."""
+    log = stand.sluice("audit", "log", "--json").ended(0).lines()
+    same([entry["details"] for entry in log if entry["action"] == "lost"], [], "what counted as lost")
+    same(stand.status("fix")["records"]["in_doubt"], 0, "keys in doubt")
 
 
 @each_kind("one server that is killed and started again from its file in the middle: each key once, no write lost")

@@ -386,6 +386,39 @@ static bool fault_shadow_drop(struct session *session, const struct call *call, 
            come_out(&passage, passage.driver->inner->shadow->drop(inner_of(session), call, run, error), error);
 }
 
+static bool fault_note(struct session *session, const struct call *call, const struct witness *witness,
+                       struct slice was, const char **ret, GError **error)
+{
+    struct passage passage;
+    return session_go_in(&passage, session, call, FAULT_INSPECT, error) &&
+           come_out(&passage, passage.driver->inner->history->note(inner_of(session), call, witness, was, ret, error),
+                    error);
+}
+
+static bool fault_history(struct session *session, const struct call *call, const uint8_t run[16], struct history **ret,
+                          GError **error)
+{
+    struct passage passage;
+    struct history *seen = NULL;
+    if (!session_go_in(&passage, session, call, FAULT_INSPECT, error) ||
+        !passage.driver->inner->history->look(inner_of(session), call, run, &seen, error))
+        return false;
+    if (come_out(&passage, true, error)) {
+        *ret = seen;
+        return true;
+    }
+    passage.driver->inner->history->free(seen);
+    return false;
+}
+
+static bool fault_stands(struct session *session, const struct call *call, const struct standing_wish *wish,
+                         GError **error)
+{
+    struct passage passage;
+    return session_go_in(&passage, session, call, FAULT_INSPECT, error) &&
+           come_out(&passage, passage.driver->inner->history->stands(inner_of(session), call, wish, error), error);
+}
+
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
 /* A capability that the inner driver lacks is lacking here too. */
@@ -429,6 +462,13 @@ static void wrap_rest(struct fault_driver *driver)
     if (driver->inner->shadow) {
         driver->shadow.drop = WRAP(driver->inner->shadow->drop, fault_shadow_drop);
         driver->table.shadow = &driver->shadow;
+    }
+    if (driver->inner->history) {
+        driver->history = *driver->inner->history;
+        driver->history.note = fault_note;
+        driver->history.look = fault_history;
+        driver->history.stands = fault_stands;
+        driver->table.history = &driver->history;
     }
 }
 

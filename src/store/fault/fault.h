@@ -68,6 +68,7 @@ struct fault_driver {
     struct sink_ops sink;
     struct identity_ops identity;
     struct shadow_ops shadow;
+    struct history_ops history;
     const struct store_driver *inner;
     struct fault_plan *plan;
 };

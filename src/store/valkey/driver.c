@@ -1,4 +1,5 @@
 /* The driver's table: opening, sessions, datasets, places. */
+#include "store/valkey/history.h"
 #include "store/valkey/pieces.h"
 #include "store/valkey/refusal.h"
 
@@ -26,6 +27,7 @@ static void store_free(struct valkey_store *store)
         routes_free(store->routes);
     valkey_uri_free(store->uri);
     g_free(store->place);
+    g_free(store->history);
     g_free(store);
 }
 
@@ -264,6 +266,14 @@ static const struct write_ops write_ops = {
     .lock_read = valkey_lock_read,
 };
 
+static const struct history_ops history_ops = {
+    .note = valkey_history_note,
+    .look = valkey_history_look,
+    .free = history_free,
+    .holds = history_holds,
+    .stands = valkey_history_stands,
+};
+
 enum { SLOT_MEMORY = 64 << 20 }; /* of one key */
 
 static bool slot_of_record(struct session *session, const struct dataset *ds, struct slice key, uint32_t *ret,
@@ -317,6 +327,7 @@ const struct store_driver valkey_driver = {
     .write = &write_ops,
     .list = &list_ops,
     .slots = &slot_ops,
+    .history = &history_ops,
     .big = &big_ops,
     .shadow = &shadow_ops,
 };

@@ -332,8 +332,8 @@ static void judge_durability(struct examining *examining, const char *name, stru
                             "process",
                             name),
             g_strdup(
-                "what is lost after its checkpoint a run does not do again: its gate tells, or `sluice verify`. Give "
-                "it a replica, or `appendonly yes`"));
+                "a run notices what it lost of its own and does it again, as far as that can be told (docs/drivers/"
+                "valkey.md); the application cannot. Give it a replica, or `appendonly yes`"));
     int64_t offset = info_number(info, "master_repl_offset");
     if (acknowledged != INT64_MAX && offset - acknowledged > (16 << 20))
         remark(examining, REMARK_WARN,

@@ -88,6 +88,18 @@ void fences_drop(struct fences *fences, struct fence_run *run)
     g_ptr_array_add(fences->dropped, run);
 }
 
+void fences_suspect(struct fences *fences)
+{
+    GHashTableIter runs, parts;
+    void *run, *part;
+    g_hash_table_iter_init(&runs, fences->runs);
+    while (g_hash_table_iter_next(&runs, NULL, &run)) {
+        g_hash_table_iter_init(&parts, ((struct fence_run *)run)->parts);
+        while (g_hash_table_iter_next(&parts, NULL, &part))
+            ((struct fence_part *)part)->stale = true;
+    }
+}
+
 struct fence_part *fence_run_find(const struct fence_run *run, uint32_t part)
 {
     return g_hash_table_lookup(run->parts, GUINT_TO_POINTER(part));
@@ -137,6 +149,34 @@ uint64_t fence_epoch_read(const struct fences *fences, struct slice text, bool *
     struct slice holder = slice_of(dash + 1, text.len - (size_t)(dash + 1 - text.data));
     *ret_ours = slice_equal(holder, slice_of_text(fences->holder));
     return epoch;
+}
+
+uint64_t fence_tick_of(uint64_t epoch)
+{
+    return epoch / FENCE_EPOCH_STEP << FENCE_TICK_SHIFT;
+}
+
+void fence_tick_put(uint64_t tick, char into[FENCE_TICK_BYTES])
+{
+    g_snprintf(into, FENCE_TICK_BYTES, "%016" G_GINT64_MODIFIER "x", tick);
+}
+
+bool fence_tick_read(struct slice text, uint64_t *ret)
+{
+    uint8_t bytes[8];
+    if (text.len != 2 * sizeof bytes || !hex_parse(text, bytes, sizeof bytes))
+        return false;
+    *ret = 0;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        *ret = *ret << 8 | bytes[i];
+    return true;
+}
+
+bool fence_is_witness(struct slice field, uint32_t *ret_part)
+{
+    uint64_t number;
+    return field.len > 1 && field.data[0] == 'w' && int_parse_u64(slice_of(field.data + 1, field.len - 1), &number) &&
+           int_to_u32(number, ret_part);
 }
 
 /* --- marks -------------------------------------------------------------------------------------------------------- */
@@ -203,6 +243,7 @@ void fence_note(struct fence_run *run, const struct fence_part *part, uint32_t p
         field->count = seen->lane == field->lane ? field->count + 1 : 1;
     field->lane = seen->lane;
     field->event = part->events;
+    field->tick = ++run->tick;
 }
 
 void fence_prunable(const struct fence_run *run, uint32_t place, uint32_t but, GArray *into)

@@ -20,7 +20,7 @@
 /* Marks of a partition in a place, that may be pruned once the partition's record has them: `event` tells when. */
 struct fence_field {
     uint32_t part, lane, count;
-    uint64_t event;
+    uint64_t event, tick; /* of the run: when it was last added to */
 };
 
 struct fence_place {
@@ -67,6 +67,7 @@ struct fence_run {
     bool superseded; /* and another one since */
     bool taking;     /* a thread is taking it over: others wait */
     uint64_t epoch;  /* the newest that this process has chosen */
+    uint64_t tick;   /* counts what is noted of places; above it which takeover it was under */
     struct fence_place *places;
     GHashTable *parts;           /* part → struct fence_part */
     GArray *unknown;             /* of struct fence_unknown */
@@ -90,6 +91,9 @@ AUTO_DEFINE(fences, fences_free)
 
 /* The functions below want the lock held, and do no I/O. */
 
+/* A server is another one than before: what is known of partitions may be gone there, and is read anew. */
+void fences_suspect(struct fences *fences);
+
 struct fence_run *fences_run(struct fences *fences, const uint8_t uid[16]); /* made where there is none */
 void fences_drop(struct fences *fences, struct fence_run *run);
 struct fence_part *fence_run_part(struct fence_run *run, uint32_t part);
@@ -107,6 +111,16 @@ void fence_key(const struct fences *fences, const struct fence_run *run, uint32_
 void fence_epoch_put(const struct fences *fences, uint64_t epoch, char into[FENCE_EPOCH_BYTES]);
 /* The number, and whether the holder is this opening of the store. */
 uint64_t fence_epoch_read(const struct fences *fences, struct slice text, bool *ret_ours);
+
+/* A moment of the run: under which takeover, and how much was noted since. As text, 16 hex digits, moments have the
+ * order of bytes. */
+#define FENCE_TICK_SHIFT 40
+#define FENCE_TICK_BYTES 17
+uint64_t fence_tick_of(uint64_t epoch);
+void fence_tick_put(uint64_t tick, char into[FENCE_TICK_BYTES]);
+bool fence_tick_read(struct slice text, uint64_t *ret);
+/* A field that holds no marks: a witness (history.c), and up to which moment a place's marks were pruned. */
+bool fence_is_witness(struct slice field, uint32_t *ret_part);
 
 /* NULL: none is. Valid until another is opened. */
 struct lane_state *fence_part_open(const struct fence_part *part);

@@ -129,8 +129,9 @@ static bool ask_node(const struct health_wish *wish, const struct valkey_host *a
 bool health_ask(const struct health_wish *wish, const struct call *call, GArray *into, GError **error)
 {
     const struct topology *topology = wish->topology;
+    g_autofree bool *owners = topology_owners(topology);
     for (size_t i = 0; i < topology->n; i++)
-        if (topology->nodes[i].primary && !ask_node(wish, &topology->nodes[i].at, call, into, error))
+        if (topology->nodes[i].primary && owners[i] && !ask_node(wish, &topology->nodes[i].at, call, into, error))
             return false;
     return true;
 }

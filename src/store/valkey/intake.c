@@ -108,7 +108,7 @@ static bool add_field(struct fence_intake *intake, uint32_t place, struct slice 
     uint64_t number;
     uint32_t part;
     bool record = name.len > 0 && name.data[0] == 'l';
-    if (slice_equal(name, slice_of_text("e")))
+    if (slice_equal(name, slice_of_text("e")) || slice_equal(name, slice_of_text("x")) || fence_is_witness(name, &part))
         return true;
     if (slice_equal(name, slice_of_text("b"))) {
         add_birth(intake, value);

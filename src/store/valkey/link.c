@@ -97,6 +97,7 @@ void link_state(struct slice info, struct node_state *ret)
     int64_t acknowledged;
     *ret = (struct node_state){
         .offset = info_number(info, "master_repl_offset"),
+        .second = info_number(info, "second_repl_offset"),
         .primary = info_says(info, "role", "master"),
         .append_only = info_says(info, "aof_enabled", "1"),
         .replicas = info_replicas(info, &acknowledged),
@@ -105,6 +106,7 @@ void link_state(struct slice info, struct node_state *ret)
     ret->acknowledged = MIN(acknowledged, ret->offset);
     copy_text(info, "run_id", ret->run_id, sizeof ret->run_id);
     copy_text(info, "master_replid", ret->replid, sizeof ret->replid);
+    copy_text(info, "master_replid2", ret->replid2, sizeof ret->replid2);
 }
 
 bool link_connect(struct router *router, struct link *link, const struct net_wait *wait, GError **error)

@@ -76,6 +76,8 @@ bool router_bind(struct router *router, const struct call *call, const struct va
 /* What a server says of itself (INFO), asked anew. Texts are empty where it does not say. */
 struct node_state {
     char run_id[48], replid[48];
+    char replid2[48];             /* of the history that it went on with when it became a primary … */
+    int64_t second;               /* … and the offset from which on its own differs from it */
     int64_t offset, acknowledged; /* of its replication stream; how much of it every replica in step has */
     bool primary, append_only;
     bool followed;     /* another server's data, once in its life: it was a replica before it became what it is */

@@ -201,6 +201,7 @@ static void hold_places(struct fences *fences, struct fence_run *run, uint64_t e
     for (size_t i = 0; i < fences->places; i++)
         run->places[i].epoch = MAX(run->places[i].epoch, epoch);
     run->epoch = MAX(run->epoch, epoch);
+    run->tick = MAX(run->tick, fence_tick_of(epoch));
 }
 
 /* What is not read again is unknown. */

@@ -29,6 +29,15 @@ void topology_unref(struct topology *topology)
     g_free(topology);
 }
 
+bool *topology_owners(const struct topology *topology)
+{
+    bool *owners = g_new0(bool, topology->n + 1);
+    for (size_t slot = 0; slot < SLOTS; slot++)
+        if (topology->owner[slot] >= 0)
+            owners[topology->owner[slot]] = true;
+    return owners;
+}
+
 /* --- one server --------------------------------------------------------------------------------------------------- */
 
 static void put_words(struct conn *conn, const char *const *words)

@@ -36,6 +36,9 @@ struct topology {
 struct topology *topology_ref(struct topology *topology);
 void topology_unref(struct topology *topology); /* takes NULL */
 
+/* Of each node whether it has slots: g_free() it. A primary that died and was replaced has none, and is still known. */
+bool *topology_owners(const struct topology *topology);
+
 /* Asks the nodes that are known (`known`, NULL: none), then the hosts of the URI, until one answers whose view can
  * hold: a cluster's that is up, has an owner for every slot and no older an epoch than `known`; standalone a primary.
  * Where none is such, the newest of the views. Through Sentinel: asks the sentinels for the master and checks its role.

@@ -13,6 +13,7 @@ struct valkey_store {
     struct routes *routes;
     struct fences *fences;
     char *place;
+    char *history; /* the newest look at who has the data; under the lock of `fences`; NULL: none */
     bool cluster;
 };
 
@@ -170,6 +171,10 @@ bool valkey_lock(struct session *, const struct call *, struct store_lock *io, b
 bool valkey_unlock(struct session *, const struct call *, const uint8_t run_uid[16], GError **);
 bool valkey_lock_read(struct session *, const struct call *, struct store_lock *ret, bool *ret_held, GError **);
 bool valkey_inspect(struct session *, const struct call *, struct store_info *ret, GError **);
+bool valkey_history_note(struct session *, const struct call *, const struct witness *, struct slice was,
+                         const char **ret, GError **);
+bool valkey_history_look(struct session *, const struct call *, const uint8_t run[16], struct history **ret, GError **);
+bool valkey_history_stands(struct session *, const struct call *, const struct standing_wish *, GError **);
 bool valkey_examine(struct session *, const struct call *, bool writes, GArray *into, GError **);
 bool valkey_health(struct session *, const struct call *, GArray *into, GError **);
 /* REFUSED where a server may evict fences. */

@@ -63,7 +63,10 @@ static bool prune_args(struct cas *cas, const struct volley *volley)
         const struct fence_field *field = &g_array_index(cas->pruned, struct fence_field, volley->pruned + i);
         uint8_t head[MARKS_HEAD_BYTES];
         marks_head(field->lane, field->count, head);
-        fits = number_arg(cas, field->part) && bytes_arg(cas, head, sizeof head);
+        char tick[FENCE_TICK_BYTES];
+        fence_tick_put(field->tick, tick);
+        fits = number_arg(cas, field->part) && bytes_arg(cas, head, sizeof head) &&
+               bytes_arg(cas, tick, FENCE_TICK_BYTES - 1);
     }
     return fits;
 }

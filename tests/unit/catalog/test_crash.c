@@ -93,6 +93,12 @@ static bool act_wish_taken(struct catalog *catalog, struct arena *mem)
     return catalog_wish_taken(catalog, WISH, NULL);
 }
 
+static bool act_lost(struct catalog *catalog, struct arena *mem)
+{
+    struct part_lost lost = {.part = 0};
+    return catalog_parts_lost(catalog, RUN, &lost, 1, &FIXTURE_ACT, NULL);
+}
+
 static bool act_report(struct catalog *catalog, struct arena *mem)
 {
     struct report_row report = {.run = RUN, .stage = UINT32_MAX, .verdict = "pass", .path = "x"};
@@ -117,7 +123,7 @@ static const struct {
     {"partitions", act_parts_add},  {"sequences", act_sequences},
     {"tally", act_appeared},        {"wish", act_wish},
     {"wish taken", act_wish_taken}, {"report", act_report},
-    {"ledger", act_ledger},
+    {"ledger", act_ledger},         {"lost", act_lost},
 };
 
 /* --- homes

@@ -406,6 +406,89 @@ static void connections_that_race_never_share_a_partition(void **state)
     assert_int_equal(run.tally.of[OUTCOME_WRITTEN], 9 * RACED);
 }
 
+/* --- what a server lost
+ * ------------------------------------------------------------------------------------------------------------- */
+
+static void checkpointed(struct fixture *fx, const struct grant *grant, uint64_t number, bool last)
+{
+    GError *error = NULL;
+    struct checkpoint cp = fixture_checkpoint(1, grant, number);
+    cp.last = last;
+    kit_ok(catalog_checkpoint(fx->catalog, &cp, &error));
+}
+
+static void what_is_lost_counts_no_longer_and_is_granted_again(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2), now = run;
+    struct grant first = fixture_grant(fx, run.id, 0, "one");
+    checkpointed(fx, &first, 1, false);
+    kit_ok(catalog_run_reload(fx->catalog, fx->mem, &now, &error));
+    struct run_row after_one = now;
+    checkpointed(fx, &first, 2, false);
+    checkpointed(fx, &first, 3, true);
+    struct part_lost lost = {.part = 0, .after = 1};
+    kit_ok(catalog_parts_lost(fx->catalog, run.id, &lost, 1, &FIXTURE_ACT, &error));
+    kit_ok(catalog_run_reload(fx->catalog, fx->mem, &now, &error));
+    assert_memory_equal(&now.tally, &after_one.tally, sizeof now.tally);
+    assert_int_equal(now.bytes_written, after_one.bytes_written);
+    assert_int_equal(now.parts[PART_WRITTEN], 0);
+    assert_int_equal(now.parts[PART_PENDING], 2);
+    struct grant again = fixture_grant(fx, run.id, 0, "one");
+    assert_int_equal(again.part.part, 0);
+    assert_int_equal(again.part.lane, 2);
+    assert_int_equal(again.checkpoint, 1);
+    assert_int_equal(again.settled, 9);
+    assert_int_equal(again.index, 10);
+    assert_int_equal(again.n_lost, 1);
+    assert_int_equal(again.lost[0].lane, 1);
+    assert_int_equal(again.lost[0].settled, 27);
+    checkpointed(fx, &again, 2, true); /* the numbers go on from what counts */
+}
+
+static void all_of_a_partition_may_be_lost_twice(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct part_lost lost = {.part = 0};
+    for (uint32_t lane = 1; lane < 3; lane++) {
+        struct grant grant = fixture_grant(fx, run.id, 0, "one");
+        checkpointed(fx, &grant, 1, true);
+        kit_ok(catalog_parts_lost(fx->catalog, run.id, &lost, 1, &FIXTURE_ACT, &error));
+    }
+    struct grant again = fixture_grant(fx, run.id, 0, "one");
+    assert_int_equal(again.checkpoint, 0);
+    assert_int_equal(again.n_lost, 2);
+    assert_int_equal(again.from.offset, 100); /* its first grant's */
+    assert_int_equal(again.lost[1].lane, 2);
+    fixture_rows_are(fx, "SELECT count(*), sum(n_written) FROM checkpoint_lost", "2|18\n");
+    fixture_rows_are(fx, "SELECT count(*) FROM ledger WHERE action = 'lost'", "2\n");
+    kit_refused(catalog_parts_lost(fx->catalog, 99, &lost, 1, &FIXTURE_ACT, &error), NOT_FOUND, "99");
+}
+
+static void checkpoints_that_wrote_tell_who_had_the_data(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct grant grant = fixture_grant(fx, run.id, 0, "one");
+    struct checkpoint_looks looks;
+    checkpointed(fx, &grant, 1, false);
+    struct checkpoint idle = fixture_checkpoint(run.id, &grant, 2);
+    idle.written.count = 0;
+    idle.tally.of[OUTCOME_WRITTEN] = 0;
+    kit_ok(catalog_checkpoint(fx->catalog, &idle, &error));
+    checkpointed(fx, &grant, 3, false);
+    kit_ok(catalog_checkpoint_looks(fx->catalog, run.id, false, fx->mem, &looks, &error));
+    assert_int_equal(looks.n, 2);
+    assert_int_equal(looks.rows[1].number, 3);
+    assert_string_equal(looks.rows[1].conditions, "{\"worker\":1}");
+    kit_ok(catalog_checkpoint_looks(fx->catalog, run.id, true, fx->mem, &looks, &error));
+    assert_int_equal(looks.n, 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -427,6 +510,9 @@ int main(void)
         CASE(the_newest_checkpoint_once_more_changes_nothing),
         CASE(numbers_are_dense),
         CASE(checkpoints_are_only_ever_inserted),
+        CASE(what_is_lost_counts_no_longer_and_is_granted_again),
+        CASE(all_of_a_partition_may_be_lost_twice),
+        CASE(checkpoints_that_wrote_tell_who_had_the_data),
         CASE(connections_that_race_never_share_a_partition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

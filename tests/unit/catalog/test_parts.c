@@ -328,7 +328,8 @@ static void a_home_of_the_first_schema_is_brought_up(void **state)
     struct run_row run = fixture_run(fx, 3);
     g_clear_pointer(&fx->catalog, catalog_free);
     fixture_sql(
-        fx, "DROP TABLE part_sum; DROP TABLE approval; DROP TABLE setting; ALTER TABLE stage DROP COLUMN attempt;"
+        fx, "DROP TABLE part_sum; DROP TABLE checkpoint_lost; DROP TABLE approval; DROP TABLE setting; ALTER TABLE "
+            "stage DROP COLUMN attempt;"
             "ALTER TABLE stage DROP COLUMN until_ms; ALTER TABLE stage DROP COLUMN report;"
             "ALTER TABLE run DROP COLUMN back_stage; ALTER TABLE run DROP COLUMN author; "
             "ALTER TABLE run_total DROP COLUMN limited_ms; DROP INDEX wish_open; ALTER TABLE wish DROP COLUMN over_ms;"

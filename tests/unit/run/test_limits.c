@@ -175,8 +175,8 @@ static void fail_from_here(struct scene *scene, unsigned *tries)
 
 static bool is_of_a_store(enum op_kind kind)
 {
-    static const enum op_kind OF_A_STORE[] = {OP_LANE_OPEN, OP_SCAN, OP_READ,   OP_LOOK,   OP_CAS,
-                                              OP_FENCE,     OP_SINK, OP_SETTLE, OP_PUBLISH};
+    static const enum op_kind OF_A_STORE[] = {OP_LANE_OPEN, OP_SCAN, OP_READ,   OP_LOOK,    OP_CAS,
+                                              OP_FENCE,     OP_SINK, OP_SETTLE, OP_PUBLISH, OP_STANDS};
     for (size_t i = 0; i < G_N_ELEMENTS(OF_A_STORE); i++)
         if (OF_A_STORE[i] == kind)
             return true;

@@ -8,7 +8,7 @@
 --       7 how much of the server's memory a record takes at most that is read
 --       8 the way: empty; "beside": what the key shows is looked at, and the shadow written; "live": a RENAME moves the
 --       shadow's record to its key
---       9 how many fields are to be pruned, then the name of each and the eight bytes with which it begins
+--       9 how many fields are to be pruned, then the name of each, the eight bytes with which it begins, and its moment
 --       then of each record its etag, empty: absent, "*": the caller watches it; and the commands that write it: of each its name, how many
 --       arguments follow, and those behind the key.
 -- Gives 0 all written; { 3, epoch or empty } fenced or lost; else { 2, answers }, one a record: 0 written; 1 done;
@@ -91,7 +91,7 @@ local function shadow_of(i)
 end
 local TOMB = 562949953421312 -- what "expires" at this moment is a deletion
 local answers, numbers, starts, absent = {}, {}, {}, {}
-local at, step = 10 + 2 * ARGV[9], 1
+local at, step = 10 + 3 * ARGV[9], 1
 for i = 2, records do
     local _, commands = unpack4('<I4I4', heads, step)
     if ARGV[at] == '' then
@@ -263,11 +263,16 @@ if failed then
         call('HDEL', fence, part)
     end
 end
+local newest = ''
 for i = 1, tonumber(ARGV[9]) do
-    local name = ARGV[8 + 2 * i]
+    local name = ARGV[7 + 3 * i]
     local old = call('HGET', fence, name)
-    if old and string.sub(old, 1, 8) == ARGV[9 + 2 * i] then
+    if old and string.sub(old, 1, 8) == ARGV[8 + 3 * i] then
         call('HDEL', fence, name)
+        newest = ARGV[9 + 3 * i] > newest and ARGV[9 + 3 * i] or newest
     end
+end
+if newest ~= '' and newest > (call('HGET', fence, 'x') or '') then -- up to when this place has forgotten
+    call('HSET', fence, 'x', newest)
 end
 return all and 0 or { 2, answers }

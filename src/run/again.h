@@ -1,0 +1,22 @@
+/* What a server lost after its checkpoint is done again.
+ *
+ * Each checkpoint keeps who had the target's data when its writes were settled, with which history and how much of it
+ * (store/store.h, history_ops). Before a gate may pass, before a run that waits goes on, when it is taken up again and
+ * before a rollback ends, that is held against who has the data now. Checkpoints that cannot be shown to be there still
+ * count no longer (catalog_parts_lost), and their partitions are walked once more from the last one that does, in a new
+ * lane: lost.c finds out, key by key, what of it stands. */
+#pragma once
+
+#include "run/hold.h"
+#include "run/job.h"
+
+/* A checkpoint's conditions, as JSON in the arena; NULL: it is full. */
+const char *again_conditions(const char *servers, struct arena *mem);
+
+/* Takes checkpoints back that may be lost, of the forward partitions or of the rollback's; *ret_n: of how many
+ * partitions. Nobody may be at work on them. HALTED when servers are replaced faster than the run can follow. */
+bool again_look(struct hold *hold, bool back, size_t *ret_n, GError **error);
+
+/* Stages that passed, or wait to: what was lost of them is written again and verified, and they stay what they are.
+ * *ret_go false: that was stopped or has failed, and the result says so. A difference found then is a halt. */
+bool again_passed(struct hold *hold, struct run_result *ret, bool *ret_go, GError **error);

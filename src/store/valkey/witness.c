@@ -1,0 +1,470 @@
+/* Witnesses on the wire: who has the data, put behind what was written, found again, and what stands where one is
+ * missing (docs/drivers/valkey.md, "Lost after its checkpoint"). */
+#include "base/int.h"
+#include "store/valkey/history.h"
+#include "store/valkey/link.h"
+#include "store/valkey/refusal.h"
+#include "store/valkey/valkey_store.h"
+
+#define LOOK_US  (INT64_C(3) * 1000 * 1000)
+#define PAUSE_US (INT64_C(200) * 1000)
+
+enum { PUT_ROUNDS = 16, FIELD_BYTES = 16 };
+
+/* --- asking ------------------------------------------------------------------------------------------------------- */
+
+/* Each server is asked through the connection that its witness is put through, too: `bound`, one a server. */
+static bool ask_all(struct router *router, const struct call *call, const struct topology *topology,
+                    struct history *into, GArray *bound, GError **error)
+{
+    g_autofree bool *owners = topology_owners(topology);
+    for (size_t i = 0; i < topology->n; i++) {
+        struct node_state state;
+        uint64_t serial;
+        const struct valkey_node *node = &topology->nodes[i];
+        if (!owners[i])
+            continue;
+        if (!router_bind(router, call, &node->at, &serial, error) ||
+            !router_look(router, call, &node->at, &state, error))
+            return false;
+        if (!state.primary)
+            return error_set(error, SLUICE_ERROR_UNREACHABLE, "%s:%u: it is a replica by now", node->at.host,
+                             node->at.port);
+        history_add(into, node->id, &state, topology->owner, (int32_t)i);
+        g_array_append_val(bound, serial);
+    }
+    return true;
+}
+
+/* A server that is gone would be waited for until the deadline, although another has its place. */
+static struct call short_call(const struct router *router, const struct call *call)
+{
+    struct call one = *call;
+    one.deadline_us = link_wait(router, call, LOOK_US).deadline_us;
+    return one;
+}
+
+/* What was asked, and the topology by which. */
+struct asked {
+    struct history *history;
+    struct topology *topology;
+    GArray *bound; /* of uint64_t */
+};
+
+static void asked_reset(struct asked *asked)
+{
+    g_clear_pointer(&asked->history, history_free);
+    g_clear_pointer(&asked->bound, g_array_unref);
+    g_clear_pointer(&asked->topology, topology_unref);
+}
+
+static bool ask(struct router *router, const struct call *call, struct asked *ret, GError **error)
+{
+    for (;;) {
+        g_autoptr(GError) failed = NULL;
+        struct call one = short_call(router, call);
+        *ret = (struct asked){.history = history_new(),
+                              .topology = router_topology(router),
+                              .bound = g_array_new(FALSE, FALSE, sizeof(uint64_t))};
+        if (ask_all(router, &one, ret->topology, ret->history, ret->bound, &failed))
+            return true;
+        asked_reset(ret);
+        world_sleep_us(router->world, PAUSE_US, call->cancel);
+        if (error_class(failed) != ERROR_TRANSIENT || !call_goes_on(call, router->world, NULL)) {
+            g_propagate_error(error, g_steal_pointer(&failed));
+            return false;
+        }
+        router_refresh(router, call, NULL); /* another may have its place by now; in vain: the next look says so, too */
+    }
+}
+
+/* --- putting ------------------------------------------------------------------------------------------------------ */
+
+struct putting {
+    struct session *session;
+    const struct call *call;
+    const struct witness *witness;
+    struct fence_run *run;
+    bool put, unloaded;
+    GByteArray *epoch; /* that the script met instead */
+};
+
+static bool put_answer(void *self, size_t i, const struct reply *reply, GError **error)
+{
+    struct putting *putting = self;
+    putting->unloaded = reply_is_error(reply, "NOSCRIPT");
+    if (putting->unloaded)
+        return true;
+    if (reply->type == REPLY_ERROR && reply_is_error(reply, "MOVED")) /* of a place that has moved meanwhile */
+        return error_set(error, SLUICE_ERROR_UNREACHABLE, "a slot has moved while a witness was being put");
+    if (reply->type == REPLY_ERROR)
+        return valkey_refused(reply, "putting a witness", error);
+    putting->put = reply->type == REPLY_INTEGER;
+    if (putting->put)
+        return true;
+    if (!reply_is_array(reply, 2))
+        return error_set(error, SLUICE_ERROR_STORE, "the server answers a script with something else");
+    g_byte_array_set_size(putting->epoch, 0);
+    g_byte_array_append(putting->epoch, reply->items[1].bytes.data, (unsigned)reply->items[1].bytes.len);
+    return true;
+}
+
+static bool load_answer(void *self, size_t i, const struct reply *reply, GError **error)
+{
+    return reply->type != REPLY_ERROR || valkey_refused(reply, "loading a script", error);
+}
+
+static bool load(struct putting *putting, const struct valkey_host *at, uint64_t bound, GError **error)
+{
+    struct slice args[] = {slice_of_text("SCRIPT"), slice_of_text("LOAD"), slice_of_text(script_witness.text)};
+    struct command command = {.args = args, .n_args = G_N_ELEMENTS(args), .slot = -1, .at = at, .repeatable = true};
+    struct route_wish wish = {.commands = &command, .n = 1, .bound = bound, .answer = load_answer};
+    return router_run(valkey_session_of(putting->session)->router, putting->call, &wish, error);
+}
+
+static bool put_once(struct putting *putting, const struct valkey_host *at, uint64_t bound, uint32_t place,
+                     uint64_t epoch, GError **error)
+{
+    struct fences *fences = valkey_store_of(putting->session)->fences;
+    const struct witness *witness = putting->witness;
+    g_autoptr(GString) key = g_string_new(NULL);
+    char field[FIELD_BYTES], lane[FIELD_BYTES], number[DECIMAL_MOST + 1], epoch_text[FENCE_EPOCH_BYTES];
+    fence_key(fences, putting->run, place, key);
+    fence_epoch_put(fences, epoch, epoch_text);
+    g_snprintf(field, sizeof field, "w%u", witness->fence.part);
+    g_snprintf(lane, sizeof lane, "%u", witness->lane);
+    g_snprintf(number, sizeof number, "%" G_GUINT64_FORMAT, witness->number);
+    struct slice args[] = {slice_of_text("EVALSHA"),  slice_of_text(script_witness.sha),
+                           slice_of_text("1"),        slice_of(key->str, key->len),
+                           slice_of_text(epoch_text), slice_of_text(field),
+                           slice_of_text(lane),       slice_of_text(number)};
+    struct command command = {.args = args, .n_args = G_N_ELEMENTS(args), .slot = -1, .at = at};
+    struct route_wish wish = {.commands = &command, .n = 1, .bound = bound, .answer = put_answer, .self = putting};
+    if (!router_run(valkey_session_of(putting->session)->router, putting->call, &wish, error))
+        return error_add(error, "key %s", key->str);
+    return command.fate == ROUTE_ANSWERED ||
+           error_set(error, SLUICE_ERROR_UNREACHABLE, "the connection was lost while a witness was being put");
+}
+
+/* What the place says that is not ours, or no more. */
+static bool met(struct putting *putting, uint32_t place, uint64_t sent, GError **error)
+{
+    struct fences *fences = valkey_store_of(putting->session)->fences;
+    auto_hold(&fences->lock);
+    switch (fence_answered(fences, putting->run, place, sent, slice_of(putting->epoch->data, putting->epoch->len))) {
+    case FENCE_AGAIN:
+        return true;
+    case FENCE_LOST:
+        return fence_lost(fences, putting->run, place, error);
+    case FENCE_ANOTHERS:
+        break;
+    }
+    return error_set(error, SLUICE_ERROR_FENCED, "run %s: another process has taken it over", putting->run->hex);
+}
+
+static bool put_on(struct putting *putting, const struct valkey_host *at, uint64_t bound, uint32_t place,
+                   GError **error)
+{
+    struct fences *fences = valkey_store_of(putting->session)->fences;
+    putting->put = false;
+    for (unsigned round = 0; round < PUT_ROUNDS && !putting->put; round++) {
+        uint64_t epoch;
+        {
+            auto_hold(&fences->lock);
+            epoch = putting->run->places[place].epoch;
+        }
+        if (!put_once(putting, at, bound, place, epoch, error))
+            return false;
+        if (putting->unloaded) {
+            if (!load(putting, at, bound, error))
+                return false;
+            putting->put = false;
+        } else if (!putting->put && !met(putting, place, epoch, error)) {
+            return false;
+        }
+    }
+    return putting->put || error_set(error, SLUICE_ERROR_BUSY,
+                                     "run %s: its places are being taken over again and again", putting->run->hex);
+}
+
+/* Where the session has written, and everywhere where that is asked for, or nobody knows which server has it now. */
+static void cover(const struct putting *putting, const struct asked *asked, bool everywhere)
+{
+    struct router *router = valkey_session_of(putting->session)->router;
+    g_autofree bool *owners = topology_owners(asked->topology);
+    unsigned k = 0;
+    for (size_t i = 0; i < asked->topology->n; i++)
+        if (owners[i]) {
+            struct history_server *server = asked->history->servers->pdata[k++];
+            server->covered = everywhere || link_of(router, &asked->topology->nodes[i].at)->dirty;
+        }
+}
+
+static bool put_on_all(struct putting *putting, const struct asked *asked, GError **error)
+{
+    g_autofree bool *owners = topology_owners(asked->topology);
+    unsigned k = 0;
+    for (size_t i = 0; i < asked->topology->n; i++) {
+        const struct history_server *server = owners[i] ? asked->history->servers->pdata[k] : NULL;
+        if (!server)
+            continue;
+        if (server->covered && !put_on(putting, &asked->topology->nodes[i].at, g_array_index(asked->bound, uint64_t, k),
+                                       history_place(server), error))
+            return false;
+        k++;
+    }
+    return true;
+}
+
+/* --- noting ------------------------------------------------------------------------------------------------------- */
+
+/* What this process knows of fences, it knows of servers that are no longer the same. */
+static void notice(struct valkey_store *store, const char *now, const struct history *history)
+{
+    struct fences *fences = store->fences;
+    auto_(history) before = NULL;
+    auto_hold(&fences->lock);
+    if (store->history && history_read(slice_of_text(store->history), &before) && !history_same(before, history))
+        fences_suspect(fences);
+    g_free(store->history);
+    store->history = g_strdup(now);
+}
+
+static bool is_same(struct slice was, struct history *now, bool *io_everywhere, GError **error)
+{
+    auto_(history) before = NULL;
+    if (!was.len || !history_read(was, &before))
+        return true;
+    now->since = before->next;
+    *io_everywhere |= !history_slots_stay(before, now);
+    return history_same(before, now) ||
+           error_set(error, SLUICE_ERROR_UNSETTLED,
+                     "a server was replaced or started anew before its writes were settled");
+}
+
+static struct fence_run *run_of(struct valkey_store *store, const uint8_t uid[16], uint64_t *ret_tick)
+{
+    auto_hold(&store->fences->lock);
+    struct fence_run *run = fences_run(store->fences, uid);
+    *ret_tick = run->tick;
+    return run;
+}
+
+bool valkey_history_note(struct session *session, const struct call *call, const struct witness *witness,
+                         struct slice was, const char **ret, GError **error)
+{
+    struct valkey_store *store = valkey_store_of(session);
+    struct asked asked = {0};
+    g_autoptr(GString) text = g_string_new(NULL);
+    if (!ask(valkey_session_of(session)->router, call, &asked, error))
+        return false;
+    struct putting putting = {.session = session, .call = call, .witness = witness, .epoch = g_byte_array_new()};
+    putting.run = run_of(store, witness->fence.run, &asked.history->next);
+    bool everywhere = witness->everywhere, ok = is_same(was, asked.history, &everywhere, error);
+    if (ok && witness->lane) {
+        cover(&putting, &asked, everywhere);
+        ok = put_on_all(&putting, &asked, error);
+    }
+    history_put(asked.history, text);
+    notice(store, text->str, asked.history);
+    g_byte_array_unref(putting.epoch);
+    asked_reset(&asked);
+    if (!ok)
+        return false;
+    *ret = arena_text(call->mem, slice_of(text->str, text->len));
+    return *ret || error_set(error, SLUICE_ERROR_TOO_BIG, "the names of the servers do not fit into memory");
+}
+
+/* --- looking ------------------------------------------------------------------------------------------------------ */
+
+static bool look_answer(void *self, size_t i, const struct reply *reply, GError **error)
+{
+    struct history *history = self;
+    if (reply->type == REPLY_ERROR)
+        return valkey_refused(reply, "reading witnesses", error);
+    if ((reply->type != REPLY_ARRAY && reply->type != REPLY_MAP) || reply->n % 2)
+        return error_set(error, SLUICE_ERROR_STORE, "the server answers HGETALL with something else");
+    for (size_t k = 0; k < reply->n; k += 2)
+        history_witness(history->servers->pdata[i], reply->items[k].bytes, reply->items[k + 1].bytes);
+    return true;
+}
+
+bool valkey_history_look(struct session *session, const struct call *call, const uint8_t uid[16], struct history **ret,
+                         GError **error)
+{
+    struct valkey_store *store = valkey_store_of(session);
+    struct asked asked = {0};
+    uint64_t tick;
+    struct fence_run *run = run_of(store, uid, &tick);
+    if (!ask(valkey_session_of(session)->router, call, &asked, error))
+        return false;
+    unsigned n = asked.history->servers->len;
+    g_autofree struct command *commands = g_new0(struct command, n + 1);
+    g_autofree struct slice *args = g_new(struct slice, 2 * (size_t)n + 1);
+    g_autoptr(GStringChunk) texts = g_string_chunk_new(4096);
+    g_autoptr(GString) key = g_string_new(NULL);
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t place = history_place(asked.history->servers->pdata[i]);
+        fence_key(store->fences, run, place, key);
+        args[2 * i] = slice_of_text("HGETALL");
+        args[2 * i + 1] = slice_of(g_string_chunk_insert(texts, key->str), key->len);
+        commands[i] = (struct command){
+            .args = args + 2 * i, .n_args = 2, .slot = store->cluster ? (int32_t)place : 0, .repeatable = true};
+    }
+    struct route_wish wish = {.commands = commands, .n = n, .answer = look_answer, .self = asked.history};
+    bool ok = router_run(valkey_session_of(session)->router, call, &wish, error);
+    g_autoptr(GString) text = g_string_new(NULL);
+    history_put(asked.history, text);
+    notice(store, text->str, asked.history);
+    if (ok)
+        *ret = g_steal_pointer(&asked.history);
+    asked_reset(&asked);
+    return ok;
+}
+
+/* --- what stands -------------------------------------------------------------------------------------------------- */
+
+struct standings {
+    struct standing_look *io;
+    const struct history_where *where;
+    const uint32_t *places; /* one of io each */
+    const size_t *asked;    /* which of io a command is for */
+};
+
+#define NEVER (UINT64_C(1) << 40)
+
+static uint64_t birth_of(const struct reply *reply)
+{
+    uint64_t birth = 0;
+    const uint8_t *dash = reply->bytes.len ? memchr(reply->bytes.data, '-', reply->bytes.len) : NULL;
+    bool read = dash && int_parse_u64(slice_of(reply->bytes.data, (size_t)(dash - reply->bytes.data)), &birth);
+    return read ? birth : NEVER;
+}
+
+static bool has(const struct marks *marks, uint64_t number)
+{
+    for (size_t i = 0; i < marks_pairs(marks); i++) {
+        uint32_t first, last;
+        marks_pair(marks, i, &first, &last);
+        if (number >= first && number <= last)
+            return true;
+    }
+    return false;
+}
+
+/* Of a place that came to be later nothing can be told, nor of what it may have forgotten since, nor of a lane whose
+ * marks a higher one's took the place of. */
+static enum standing told(const struct standing_look *look, uint64_t since, const struct reply *fields, GError **error)
+{
+    const struct reply *birth = &fields->items[0], *field = &fields->items[1], *forgot = &fields->items[2];
+    uint64_t forgot_at = 0;
+    struct marks marks;
+    bool whole = birth->type == REPLY_BYTES && fence_tick_of(birth_of(birth)) <= since;
+    if (field->type != REPLY_BYTES) {
+        bool forgotten =
+            forgot->type == REPLY_BYTES && (!fence_tick_read(forgot->bytes, &forgot_at) || forgot_at > since);
+        return whole && !forgotten ? STANDING_NO : STANDING_UNKNOWN;
+    }
+    if (!marks_read(field->bytes, &marks, error))
+        return STANDING_UNKNOWN;
+    if (marks.lane == look->lane && has(&marks, look->number))
+        return STANDING_YES;
+    bool above = marks.lane > look->lane || (marks.lane == look->lane && look->number <= marks.base);
+    return whole && !above ? STANDING_NO : STANDING_UNKNOWN;
+}
+
+static bool stands_answer(void *self, size_t i, const struct reply *reply, GError **error)
+{
+    const struct standings *standings = self;
+    size_t at = standings->asked[i];
+    GError *failed = NULL;
+    if (reply->type == REPLY_ERROR)
+        return valkey_refused(reply, "reading a fence", error);
+    if (!reply_is_array(reply, 3))
+        return error_set(error, SLUICE_ERROR_STORE, "the server answers HMGET with something else");
+    standings->io[at].ret = told(&standings->io[at], standings->where->since[standings->places[at]], reply, &failed);
+    if (failed)
+        g_propagate_error(error, failed);
+    return !failed;
+}
+
+static bool place_each(struct session *session, const struct call *call, struct standings *standings, uint32_t *places,
+                       size_t n, GError **error)
+{
+    struct valkey_store *store = valkey_store_of(session);
+    const struct valkey_dataset *dataset;
+    struct arena *mem = valkey_session_of(session)->mem;
+    if (!valkey_records_of(session, call->ds, &dataset, error))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct slice key;
+        arena_reset(mem);
+        if (!key_template_to_server(dataset->template, standings->io[i].key, mem, &key, error))
+            return false;
+        places[i] = valkey_place_of(store, key);
+    }
+    return true;
+}
+
+enum { LOOK_ARGS = 5 };
+
+/* What is asked of one place, and room for it. */
+struct asking {
+    struct command command;
+    struct slice args[LOOK_ARGS];
+    GString *key;
+};
+
+static void asking_init(struct asking *asking, const struct valkey_store *store, const struct fence_run *run,
+                        uint32_t place, const char *field)
+{
+    asking->key = g_string_new(NULL);
+    fence_key(store->fences, run, place, asking->key);
+    asking->args[0] = slice_of_text("HMGET");
+    asking->args[1] = slice_of(asking->key->str, asking->key->len);
+    asking->args[2] = slice_of_text("b");
+    asking->args[3] = slice_of_text(field);
+    asking->args[4] = slice_of_text("x");
+    asking->command = (struct command){
+        .args = asking->args, .n_args = LOOK_ARGS, .slot = store->cluster ? (int32_t)place : 0, .repeatable = true};
+}
+
+static bool ask_places(struct session *session, const struct call *call, const struct standing_wish *wish,
+                       struct standings *standings, size_t n, GError **error)
+{
+    struct valkey_store *store = valkey_store_of(session);
+    uint64_t tick;
+    struct fence_run *run = run_of(store, wish->fence.run, &tick);
+    g_autofree struct asking *asking = g_new0(struct asking, n + 1);
+    g_autofree struct command *commands = g_new(struct command, n + 1);
+    char field[FIELD_BYTES];
+    g_snprintf(field, sizeof field, "%u", wish->fence.part);
+    for (size_t i = 0; i < n; i++) {
+        asking_init(&asking[i], store, run, standings->places[standings->asked[i]], field);
+        commands[i] = asking[i].command;
+    }
+    struct route_wish route = {.commands = commands, .n = n, .answer = stands_answer, .self = standings};
+    bool ok = n == 0 || router_run(valkey_session_of(session)->router, call, &route, error);
+    for (size_t i = 0; i < n; i++)
+        g_string_free(asking[i].key, TRUE);
+    return ok;
+}
+
+bool valkey_history_stands(struct session *session, const struct call *call, const struct standing_wish *wish,
+                           GError **error)
+{
+    g_autofree struct history_where *lost = g_new(struct history_where, 1);
+    g_autofree uint32_t *places = g_new(uint32_t, wish->n + 1);
+    g_autofree size_t *asked = g_new(size_t, wish->n + 1);
+    struct standings standings = {.io = wish->io, .where = lost, .places = places, .asked = asked};
+    size_t n = 0;
+    history_where(slice_of_text(wish->where), lost);
+    if (!place_each(session, call, &standings, places, wish->n, error))
+        return false;
+    for (size_t i = 0; i < wish->n; i++) {
+        wish->io[i].ret = STANDING_YES;
+        if (lost->there[places[i]])
+            asked[n++] = i;
+    }
+    return ask_places(session, call, wish, &standings, n, error);
+}
