@@ -103,7 +103,8 @@ SQL(CHECKPOINT,    "INSERT INTO checkpoint (run, part, at_ms, " CATALOG_CHECKPOI
                    " SELECT ?1, ?2, ?3, ?4, ?5, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, " CATALOG_TALLY(CATALOG_MARK)
                    " FROM part WHERE run = ?1 AND part = ?2 AND lane = ?5 AND state = 'running' AND ?4 ="
                    " 1 + (SELECT coalesce(max(number), 0) FROM checkpoint WHERE run = ?1 AND part = ?2)")
-SQL(PART_WRITES,   "SELECT part, sum(n_written + n_deleted) FROM checkpoint WHERE run = ? GROUP BY part ORDER BY part")
+SQL(PART_WRITES,   "SELECT part, sum(CASE WHEN part < 3221225472 THEN n_written + n_deleted ELSE written_count END)"
+                   " FROM checkpoint WHERE run = ? GROUP BY part ORDER BY part")
 SQL(CHECKPOINTS,   "SELECT " CATALOG_CHECKPOINT_COLUMNS " FROM checkpoint WHERE run = ? AND part = ? ORDER BY number")
 
 /* checkpoints that were taken back */

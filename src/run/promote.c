@@ -18,6 +18,13 @@ static bool is_whole(const struct row *row)
            digest_equal(digest_stored(row->rec.raw, row->rec.expires_at_ms), row->must);
 }
 
+/* By a dead holder: a write of this run, and counted as one. */
+static void promoted_before(struct worker *worker, struct item *item, const struct applied *applied)
+{
+    set_digest_add(&worker->batch.written, digest_keyed(item->key, applied->written, 0));
+    item_end(item, OUTCOME_PROMOTED);
+}
+
 void promote_row(struct worker *worker, size_t i)
 {
     struct row *row = batch_row(&worker->batch, i);
@@ -30,7 +37,7 @@ void promote_row(struct worker *worker, size_t i)
     if (applied && applied->in_doubt)
         pass_over(worker, item, "its fence is lost and the live record is neither");
     else if (applied)
-        item_end(item, OUTCOME_PROMOTED);
+        promoted_before(worker, item, applied);
     else if (!is_whole(row))
         pass_over(worker, item, "its record in the shadow is lost, or is not what the run wrote there");
     else if (!item->want_delete)

@@ -3,6 +3,7 @@
 #include "base/int.h"
 #include "run/ending.h"
 #include "run/gate.h"
+#include "run/supersede.h"
 
 /* --- its partitions ----------------------------------------------------------------------------------------------- */
 
@@ -54,16 +55,21 @@ static bool is_whole(const struct hold *hold, const struct undo_chains *chains, 
                      hold->run.name, text, hold->run.name);
 }
 
+/* One that goes on finds its chains as they were: whoever looked into the run meanwhile, to supersede it, has put
+ * others in their place, of which its partitions are no stretches. */
 static bool prepare(struct hold *hold, struct promotion_parts *ret, GError **error)
 {
     auto_(undo_chains) chains = NULL;
-    if (!parts_of(hold->catalog, &hold->run, hold->mem, ret, error))
+    if (!parts_of(hold->catalog, &hold->run, hold->mem, ret, error) || (ret->n == 0 && !hold_settle(hold, error)) ||
+        !build_chains(hold, error) || !undo_chains_open(&chains, &hold->undo_config, error) ||
+        !is_whole(hold, chains, error))
         return false;
     if (ret->n > 0)
-        return true;
-    if (!hold_settle(hold, error) || !build_chains(hold, error) ||
-        !undo_chains_open(&chains, &hold->undo_config, error) || !is_whole(hold, chains, error))
-        return false;
+        return undo_chains_count(chains) == ret->keys ||
+               error_set(error, SLUICE_ERROR_CORRUPT,
+                         "%s: its undo log has not the keys any more with which its promotion began; take it back with "
+                         "`sluice rollback %s`",
+                         hold->run.name, hold->run.name);
     struct takeback_parts parts = {.first_part = UNDO_PROMOTION_PART, .stage = 0, .keys = undo_chains_count(chains)};
     return takeback_add_parts(hold, &parts, error) && parts_of(hold->catalog, &hold->run, hold->mem, ret, error);
 }
@@ -170,6 +176,14 @@ static bool may_begin(struct catalog *catalog, const struct run_row *run, struct
     return gates_passed(catalog, run, mem, error);
 }
 
+/* A halt was for a reason, and so is its end. */
+static bool may_go_on(const struct run_config *config, const struct run_row *run, GError **error)
+{
+    return run->state != RUN_HALTED || config->act.reason ||
+           error_set(error, SLUICE_ERROR_USAGE, "%s is halted: %s; say with --reason why it may go on", run->name,
+                     run->reason ? run->reason : "no reason was recorded");
+}
+
 /* Found promoting although no process holds it: its process died. */
 static bool own_up_to_a_death(struct hold *hold, GError **error)
 {
@@ -180,11 +194,18 @@ static bool own_up_to_a_death(struct hold *hold, GError **error)
 bool run_promote(const struct run_config *config, const char *name, struct run_result *ret, GError **error)
 {
     auto_(hold) hold = NULL;
+    g_autofree char *way = NULL;
+    int status = 0;
     if (!hold_take(&hold, config, name, error) || !hold_may(hold, SPEC_MAY_PROMOTE, error) ||
-        !may_begin(hold->catalog, &hold->run, hold->mem, error))
+        !may_begin(hold->catalog, &hold->run, hold->mem, error) || !may_go_on(config, &hold->run, error) ||
+        !supersede_waits(hold, &way, &status, error))
         return false;
     if (hold->run.state == RUN_DONE) { /* repeated, or died just behind its end */
         hold_result(hold, run_done_status(&hold->run), "its shadow is live already", ret);
+        return true;
+    }
+    if (way) {
+        hold_result(hold, status, way, ret);
         return true;
     }
     return hold_end_wishes(hold, error) && own_up_to_a_death(hold, error) && hold_open(hold, HOLD_FORWARD, error) &&

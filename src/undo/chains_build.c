@@ -158,10 +158,19 @@ static bool add_link(struct build *build, const struct undo_block *block, const 
     return extsort_add(build->links, item, error);
 }
 
+/* Whether what the promotion of a shadow wrote is asked for. Where it is not, it is passed over: the chains of what
+ * stands in the shadow are the same before and behind it. */
+static bool asks_promoted(const struct undo_filter *filter)
+{
+    return filter && filter->n > 0 && filter->parts[filter->n - 1] >= UNDO_PROMOTION_PART;
+}
+
 /* What a rollback of its own left unsettled, or partitions that are not asked for, is not for this one to say. */
 static bool add_entry(struct build *build, const struct undo_block *block, const struct undo_entry *entry, uint32_t i,
                       GError **error)
 {
+    if (entry->part >= UNDO_PROMOTION_PART && !asks_promoted(build->filter))
+        return true;
     enum undo_state state = undo_settled_ask(build->settled, entry->part, entry->lane, entry->number);
     if (state == UNDO_APPLIED && build->counts)
         ++*build->counts;

@@ -1,0 +1,191 @@
+/* A shadow that is made live: what comes between, and what is taken back. */
+#include "interleavings/specs.h"
+#include "kit/scene.h"
+
+#define SHADOW                                                                                                         \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\ntransform: { lua: t.lua }\n"                  \
+    "target: { store: \"mem:s\", dataset: items, write: shadow }\npartitions: { size: 4 }\nworkers: 1\n"
+#define TEN_TIMES "function transform(doc, ctx)\n  doc.times = doc.times + 10\n  return doc\nend\n"
+
+enum { KEYS = 10 };
+
+static const char *key_of(int i)
+{
+    static const char *const NAMES[KEYS] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+    return NAMES[i];
+}
+
+static void all_are(struct scene *scene, const char *json)
+{
+    for (int i = 0; i < KEYS; i++)
+        scene_holds(scene, "items", key_of(i), json);
+}
+
+/* Its gates are passed. */
+static void waits(struct scene *scene)
+{
+    scene_init(scene, SHADOW, ONCE_MORE);
+    for (int i = 0; i < KEYS; i++)
+        scene_put(scene, "items", key_of(i), "{\"times\":0}");
+    scene_ran(scene, 3);
+    all_are(scene, "{\"times\":0}");
+}
+
+/* … and the exit status is this, with these words in what is said. */
+static void promoted(struct scene *scene, const char *reason, int status, const char *words)
+{
+    GError *error = NULL;
+    struct run_result result = {0};
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    config.act.reason = reason;
+    bool ok = run_promote(&config, scene->run, &result, &error);
+    int ended = ok ? result.exit_status : error_exit_status(error);
+    const char *text = ok ? result.text : error->message;
+    if (ended != status || (words && (!text || !strstr(text, words))))
+        fail_msg("ended with %d: %s; expected %d: %s", ended, text, status, words);
+    run_result_done(&result);
+    g_clear_error(&error);
+    store_registry_free(registry);
+}
+
+static void breaks_off(struct scene *scene)
+{
+    scene_fault(scene, &(struct fault_row){.op = FAULT_CAS, .nth = 1, .effect = FAULT_FATAL});
+    promoted(scene, NULL, 6, NULL);
+    scene_fault(scene, NULL);
+}
+
+/* Its log is read for a run that is to supersede it; that run then finds its source out of reach. */
+static void nearly_superseded(struct scene *scene)
+{
+    struct ended ended;
+    scene_file(scene, "t.lua", TEN_TIMES);
+    scene->supersede = "job.1";
+    scene_fault(scene, &(struct fault_row){.op = FAULT_SCAN_OPEN, .nth = 1, .effect = FAULT_FATAL});
+    scene_run(scene, &ended);
+    assert_int_equal(ended.status, 6);
+    ended_done(&ended);
+    scene_fault(scene, NULL);
+    scene->supersede = NULL;
+    scene_file(scene, "t.lua", ONCE_MORE);
+}
+
+static void a_promotion_that_broke_off_goes_on_after_somebody_wanted_to_supersede_it(void **state)
+{
+    struct scene scene;
+    waits(&scene);
+    breaks_off(&scene);
+    nearly_superseded(&scene);
+    promoted(&scene, NULL, 0, NULL);
+    all_are(&scene, "{\"times\":1}");
+    scene_taken_back(&scene, 0);
+    all_are(&scene, "{\"times\":0}");
+    scene_done(&scene);
+}
+
+static void a_shadow_that_is_to_be_superseded_is_not_made_live(void **state)
+{
+    struct scene scene;
+    waits(&scene);
+    scene_file(&scene, "t.lua", TEN_TIMES);
+    scene.supersede = "job.1";
+    scene_plan(&scene);
+    scene_file(&scene, "t.lua", ONCE_MORE);
+    promoted(&scene, NULL, 7, "job.1 is to be superseded by job.2");
+    all_are(&scene, "{\"times\":0}");
+    scene_done(&scene);
+}
+
+static void halt(struct scene *scene)
+{
+    GError *error = NULL;
+    struct hold *hold;
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    kit_ok(hold_take(&hold, &config, scene->run, &error));
+    kit_ok(hold_move(hold, RUN_PROMOTING, NULL, NULL, &error));
+    kit_ok(hold_move(hold, RUN_HALTED, "the log cannot be written", NULL, &error));
+    hold_free(hold);
+    store_registry_free(registry);
+}
+
+static void a_promotion_that_was_halted_wants_a_reason(void **state)
+{
+    struct scene scene;
+    waits(&scene);
+    halt(&scene);
+    promoted(&scene, NULL, 2, "the log cannot be written; say with --reason");
+    all_are(&scene, "{\"times\":0}");
+    promoted(&scene, "there is room again", 0, NULL);
+    all_are(&scene, "{\"times\":1}");
+    scene_done(&scene);
+}
+
+/* --- a log that was cut off where a block ends: it looks whole -----------------------------------------------------
+ */
+
+enum { SEGMENT_HEAD = 56, BLOCK_HEAD = 36, INTENTS = 1 };
+
+static uint32_t u32_at(const char *bytes)
+{
+    uint32_t value;
+    memcpy(&value, bytes, sizeof value);
+    return GUINT32_FROM_LE(value);
+}
+
+/* Where the last block of intents begins. */
+static size_t last_intents(const char *bytes, size_t len)
+{
+    size_t at = SEGMENT_HEAD, last = 0;
+    while (at + BLOCK_HEAD <= len) {
+        if (bytes[at + 4] == INTENTS)
+            last = at;
+        at += BLOCK_HEAD + u32_at(bytes + at + 12) + u32_at(bytes + at + 16);
+    }
+    assert_int_not_equal(last, 0);
+    return last;
+}
+
+static void cut_off(struct scene *scene)
+{
+    g_autofree char *folder = g_build_filename(scene->home, "undo", scene->run, NULL);
+    GDir *dir = g_dir_open(folder, 0, NULL);
+    assert_non_null(dir);
+    const char *name;
+    while ((name = g_dir_read_name(dir)) && !g_str_has_suffix(name, ".undo"))
+        continue;
+    assert_non_null(name);
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    g_autofree char *bytes = NULL;
+    gsize len;
+    assert_true(g_file_get_contents(path, &bytes, &len, NULL));
+    assert_true(g_file_set_contents(path, bytes, (gssize)last_intents(bytes, len), NULL));
+    g_dir_close(dir);
+}
+
+static void what_a_cut_off_log_has_lost_of_a_promotion_is_counted(void **state)
+{
+    struct scene scene;
+    struct ended ended;
+    waits(&scene);
+    promoted(&scene, NULL, 0, NULL);
+    cut_off(&scene);
+    scene_back(&scene, &ended);
+    assert_int_equal(ended.status, 8);
+    assert_non_null(strstr(ended.text, "10 keys that could not be taken back"));
+    ended_done(&ended);
+    all_are(&scene, "{\"times\":1}");
+    scene_done(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_promotion_that_broke_off_goes_on_after_somebody_wanted_to_supersede_it),
+        cmocka_unit_test(a_shadow_that_is_to_be_superseded_is_not_made_live),
+        cmocka_unit_test(a_promotion_that_was_halted_wants_a_reason),
+        cmocka_unit_test(what_a_cut_off_log_has_lost_of_a_promotion_is_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
