@@ -21,6 +21,7 @@ TABLES = {
     "outcomes": Table("src/record/outcome_rows.h", "ROW", (("word", 1), ("counted", 2), ("meaning", 3))),
     "classes": Table("src/verify/class_rows.h", "ROW", (("word", 1), ("meaning", 2))),
     "states": Table("src/catalog/state_rows.h", "STATE", (("state", 1), ("over", 2))),
+    "hook_events": Table("src/spec/hook_rows.h", "EVENT", (("event", 1), ("", 2))),
     "moves": Table("src/catalog/state_rows.h", "MOVE", (("from", 0), ("to", 1))),
     "faults": Table("src/gen/customer_rows.h", "ROW", (("fault", 1), ("in a million", 2), ("ends", 3), ("what is wrong", 4))),
     "events": Table("src/gen/event_rows.h", "ROW", (("fault", 1), ("in a million", 2), ("ends", 3), ("what is wrong", 4))),

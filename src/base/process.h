@@ -1,8 +1,9 @@
-/* Another process, which outlives the one that starts it. */
+/* Other processes: one that outlives the one that starts it, and one that is waited for. */
 #pragma once
 
 #include "base/auto.h"
 #include "base/error.h"
+#include "base/world.h"
 
 struct process_wish {
     char *const *argv; /* argv[0]: the program's path */
@@ -19,3 +20,28 @@ bool process_ended(int64_t pid, int *ret_status);
 
 /* The path of this very program; the caller frees. */
 char *process_self(GError **error) must_use;
+
+/* A process that is waited for. */
+struct process_call {
+    const char *const *argv; /* argv[0]: a path, or a name that PATH is searched for */
+    const char *const *envp;
+    const char *dir;           /* where it runs, and what a relative argv[0] is relative to */
+    struct slice input;        /* what it reads */
+    int64_t timeout_us;        /* then it is killed, with its process group */
+    const atomic_bool *cancel; /* then too; NULL: nobody cancels */
+    size_t keep_bytes;         /* of what it prints, the end */
+    bool mute;                 /* what it prints on standard error is not kept */
+};
+
+struct process_end {
+    int status; /* exit status, 128 and more where a signal ended it */
+    char *output;
+    size_t output_len, printed; /* kept; printed in all */
+};
+
+/* Runs it to its end, in a session and process group of its own; nothing but its standard files is open there. False:
+ * it could not be started (as errno says), TIMED_OUT, or CANCELLED; then nothing of its group is left, and
+ * `ret->output` is what it had printed (NULL where it never ran). The caller frees the output. What it leaves running
+ * behind its own end is let be. */
+bool process_run(const struct world *world, const struct process_call *call, struct process_end *ret,
+                 GError **error) must_use;

@@ -14,6 +14,7 @@
 #include "base/world.h"
 #include "record/digest.h"
 #include "record/outcome.h"
+#include "spec/events.h"
 
 struct catalog;
 
@@ -97,6 +98,11 @@ struct act {
     const char *reason; /* NULL: none given */
 };
 
+struct hook_new {
+    uint32_t events; /* a set of spec_event */
+    bool must;
+};
+
 struct run_new {
     const char *spec_name;
     const char *spec_path; /* absolute */
@@ -111,6 +117,8 @@ struct run_new {
     uint64_t listed;
     uint64_t duplicates;
     const char *details; /* JSON object for the ledger; NULL */
+    const struct hook_new *hooks;
+    size_t n_hooks;
     struct act act;
 };
 
@@ -185,6 +193,7 @@ struct catalog_telling {
     const char *what;    /* what makes it the same */
     const char *action;  /* of the ledger's entry */
     const char *details; /* JSON object; NULL */
+    uint32_t events;     /* a set of spec_event */
     struct act act;
 };
 bool catalog_tell_once(struct catalog *catalog, const struct catalog_telling *telling, bool *ret_new, GError **error);
@@ -411,6 +420,47 @@ struct report_row {
 bool catalog_report_add(struct catalog *catalog, const struct report_row *report, GError **error);
 bool catalog_reports(struct catalog *catalog, int64_t run, struct arena *mem, struct report_row **ret, size_t *ret_n,
                      GError **error);
+
+/* --- hooks: what has to be told to whom --------------------------------------------------------------------------- */
+
+/* One event for one hook, journalled with the act that it tells of. Delivered at least once: a death between the
+ * delivery and its record makes a second one, with the same key. */
+enum delivery_state { DELIVERY_WAITING, DELIVERY_DELIVERED, DELIVERY_FAILED };
+const char *delivery_state_word(enum delivery_state state);
+struct delivery {
+    int64_t id;
+    uint32_t hook; /* from 0, in the order of the spec */
+    const char *event, *key;
+    int64_t at_ms;
+    bool must;
+    enum delivery_state state;
+    uint32_t tries;
+    int64_t next_ms;       /* not before then */
+    const char *said;      /* by the last try; NULL */
+    struct slice document; /* JSON: the same for every try */
+};
+/* All of a run, in order. */
+bool catalog_deliveries(struct catalog *catalog, int64_t run, struct arena *mem, struct delivery **ret, size_t *ret_n,
+                        GError **error);
+/* The hook's oldest that waits, whether its time has come or not; ret->id == 0: none. */
+bool catalog_delivery_next(struct catalog *catalog, int64_t run, uint32_t hook, struct arena *mem, struct delivery *ret,
+                           GError **error);
+struct delivery_counts {
+    uint64_t waiting, failed, must_waiting, must_failed;
+};
+bool catalog_delivery_counts(struct catalog *catalog, int64_t run, struct delivery_counts *ret, GError **error);
+/* One try more. DELIVERED and FAILED are final, with their ledger entry (`hook-delivered`, `hook-failed`). */
+struct delivery_try {
+    int64_t run;
+    const struct delivery *delivery;
+    enum delivery_state state; /* WAITING: another try, at next_ms */
+    int64_t next_ms;
+    const char *said;
+    struct act act;
+};
+bool catalog_delivery_tried(struct catalog *catalog, const struct delivery_try *tried, GError **error);
+/* Those that have failed wait again, with all their tries. */
+bool catalog_deliveries_retry(struct catalog *catalog, int64_t run, GError **error);
 
 /* --- sums: what the verifier found of a partition when its gate passed -------------------------------------------- */
 

@@ -72,7 +72,9 @@ static bool approve(struct catalog *catalog, const struct approval *approval, GE
                           .act = &approval->act,
                           .own = json_pack("{s:o, s:I, s:s}", "stage", ledger_json_text(gate.name), "attempt",
                                            (json_int_t)gate.attempt, "report",
-                                           hex_text(gate.report, sizeof gate.report, report))};
+                                           hex_text(gate.report, sizeof gate.report, report)),
+                          .events = approval->granted ? SPEC_EVENT(APPROVAL_GIVEN) : SPEC_EVENT(APPROVAL_DENIED),
+                          .stage = gate.name};
     return approval_insert(catalog, approval, &run, &gate, error) && total_touch(catalog, approval->run, error) &&
            ledger_act(catalog, &act, error);
 }

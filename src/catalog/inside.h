@@ -59,6 +59,8 @@ struct run_act {
     const struct act *act;
     const char *given; /* NULL */
     json_t *own;
+    uint32_t events;   /* a set of spec_event: hooks that wait for one of them are told */
+    const char *stage; /* what they are told of it; NULL: no stage */
 };
 /* A JSON string of whatever bytes a person or a path gave; NULL: null. */
 json_t *ledger_json_text(const char *text);
@@ -67,6 +69,13 @@ bool ledger_act(struct catalog *catalog, const struct run_act *act, GError **err
 /* catalog_run_move() within a transaction of the caller. */
 bool run_move_within(struct catalog *catalog, const struct run_move *move, GError **error);
 bool ledger_add(struct catalog *catalog, const struct ledger_entry *entry, GError **error);
+
+/* hooks.c, inside a transaction: the hooks of a new run, and what an act has to tell them; `details` are those of its
+ * entry, which is the ledger's newest. */
+bool hooks_insert(struct catalog *catalog, int64_t run, const struct hook_new *hooks, size_t n, GError **error);
+bool hooks_journal(struct catalog *catalog, const struct run_act *act, const char *details, GError **error);
+uint32_t hooks_of_run_move(enum run_state from, enum run_state to);
+uint32_t hooks_of_stage_move(enum stage_state to);
 
 /* Stage (UINT32_MAX: NULL), and the first and last number of its kind of partitions: three parameters. */
 void parts_range_put(struct query *query, uint32_t stage, enum parts_kind kind);

@@ -188,7 +188,7 @@ bool ledger_act(struct catalog *catalog, const struct run_act *act, GError **err
                                  .run = act->run->name,
                                  .digests = act->run->digests,
                                  .details = details};
-    return ledger_add(catalog, &entry, error);
+    return ledger_add(catalog, &entry, error) && hooks_journal(catalog, act, details, error);
 }
 
 bool ledger_append(struct catalog *catalog, const struct ledger_entry *entry, GError **error)

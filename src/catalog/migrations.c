@@ -214,6 +214,18 @@ static const char *const MIGRATIONS[] = {
     " where_lost TEXT,"          /* where what it counts may be lost, in its driver's words */
     " FOREIGN KEY (run, part) REFERENCES part (run, part)) STRICT;"
     "CREATE INDEX checkpoint_lost_of ON checkpoint_lost (run, part, lane, settled);",
+    /* 10: hooks: who is told of what, and what has been told. */
+    "CREATE TABLE hook ("
+    " run INTEGER NOT NULL REFERENCES run (id), hook INTEGER NOT NULL,"
+    " events TEXT NOT NULL," /* words of spec/hook_rows.h, a blank before and behind each */
+    " must INTEGER NOT NULL, PRIMARY KEY (run, hook)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE delivery ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, hook INTEGER NOT NULL, event TEXT NOT NULL,"
+    " key TEXT NOT NULL, at_ms INTEGER NOT NULL, must INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'waiting',"
+    " tries INTEGER NOT NULL DEFAULT 0, next_ms INTEGER NOT NULL DEFAULT 0, said TEXT, document TEXT NOT NULL,"
+    " UNIQUE (key, hook), FOREIGN KEY (run, hook) REFERENCES hook (run, hook)) STRICT;"
+    "CREATE INDEX delivery_of ON delivery (run, id);"
+    "CREATE INDEX delivery_open ON delivery (run, hook, id) WHERE state <> 'delivered';",
 };
 
 int migrations_known(void)

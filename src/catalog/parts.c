@@ -117,7 +117,9 @@ static bool stage_step(struct catalog *catalog, const struct stage_move *move, G
         .action = action,
         .act = &move->act,
         .given = move->details,
-        .own = json_pack("{s:s, s:o}", "from", stage_state_word(now.state), "stage", ledger_json_text(now.name))};
+        .own = json_pack("{s:s, s:o}", "from", stage_state_word(now.state), "stage", ledger_json_text(now.name)),
+        .events = hooks_of_stage_move(move->to),
+        .stage = now.name};
     return ledger_act(catalog, &act, error) && (!move->with || run_move_within(catalog, move->with, error));
 }
 

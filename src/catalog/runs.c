@@ -401,7 +401,8 @@ static bool create(struct catalog *catalog, const struct run_new *run, struct ar
         return false;
     g_autofree char *name = g_strdup_printf("%s.%" G_GINT64_FORMAT, run->spec_name, number);
     if (!run_add(catalog, run, name, &id, error) || !plan_add(catalog, id, run->plan, error) ||
-        !total_new(catalog, id, error) || !pieces_add(catalog, id, run, error))
+        !total_new(catalog, id, error) || !pieces_add(catalog, id, run, error) ||
+        !hooks_insert(catalog, id, run->hooks, run->n_hooks, error))
         return false;
     tally.of[OUTCOME_LISTED_] = run->listed;
     tally.of[OUTCOME_DUPLICATES] = run->duplicates;
@@ -410,7 +411,8 @@ static bool create(struct catalog *catalog, const struct run_new *run, struct ar
                           .action = run_state_word(RUN_PLANNED),
                           .act = &run->act,
                           .given = run->details,
-                          .own = planned_details(run)};
+                          .own = planned_details(run),
+                          .events = SPEC_EVENT(RUN_PLANNED)};
     return total_add(catalog, id, &(struct total){.tally = &tally}, error) && ledger_act(catalog, &act, error) &&
            run_read(catalog, id, mem, ret, error);
 }
@@ -480,7 +482,8 @@ bool run_move_within(struct catalog *catalog, const struct run_move *move, GErro
                           .action = run_state_word(move->to),
                           .act = &move->act,
                           .given = move->details,
-                          .own = move_details(move)};
+                          .own = move_details(move),
+                          .events = hooks_of_run_move(move->from, move->to)};
     return move_write(catalog, move, error) && back_write(catalog, move, error) &&
            total_touch(catalog, move->run, error) && ledger_act(catalog, &act, error);
 }

@@ -22,6 +22,7 @@
 #define CATALOG_LEDGER_COLUMNS                                                                                         \
     "number, at_ms, actor, action, reason, run, plan_digest, spec_digest, contract_digest, transform_digest, details," \
     " previous, digest"
+#define CATALOG_DELIVERY_COLUMNS "id, hook, event, key, at_ms, must, state, tries, next_ms, said, document"
 #define CATALOG_SUM_COLUMNS                                                                                            \
     "part, at_ms, wanted_count, wanted_sum, live_count, live_sum, stored_count, stored_sum, counts"
 #define CATALOG_CHECKPOINT_COLUMNS                                                                                     \
@@ -127,6 +128,21 @@ SQL(APPROVAL,      "SELECT plan_digest, report, granted, actor, reason, at_ms FR
 SQL(SETTING_NEW,   "INSERT INTO setting (run, key, value, actor, at_ms) VALUES (?, ?, ?, ?, ?)")
 SQL(SETTINGS,      "SELECT key, value, actor, at_ms FROM setting AS s WHERE run = ? AND id ="
                    " (SELECT max(id) FROM setting AS t WHERE t.run = s.run AND t.key = s.key) ORDER BY key")
+
+/* hooks */
+SQL(HOOK_NEW,      "INSERT INTO hook (run, hook, events, must) VALUES (?, ?, ?, ?)")
+SQL(HOOKED,        "SELECT run.uid, run.spec_name, l.number, l.at_ms FROM run, (SELECT number, at_ms FROM ledger"
+                   " ORDER BY number DESC LIMIT 1) AS l WHERE run.id = ?1 AND EXISTS (SELECT 1 FROM hook WHERE hook.run = ?1)")
+SQL(DELIVERY_NEW,  "INSERT INTO delivery (run, hook, event, key, at_ms, must, document)"
+                   " SELECT ?1, hook, ?2, ?3, ?4, must, ?5 FROM hook WHERE run = ?1 AND instr(events, ' ' || ?2 || ' ') > 0")
+SQL(DELIVERIES,    "SELECT " CATALOG_DELIVERY_COLUMNS " FROM delivery WHERE run = ? ORDER BY id")
+SQL(DELIVERY_NEXT, "SELECT " CATALOG_DELIVERY_COLUMNS " FROM delivery WHERE run = ? AND hook = ? AND state = 'waiting'"
+                   " ORDER BY id LIMIT 1")
+SQL(DELIVERY_COUNTS, "SELECT coalesce(sum(state = 'waiting'), 0), coalesce(sum(state = 'failed'), 0),"
+                   " coalesce(sum(state = 'waiting' AND must), 0), coalesce(sum(state = 'failed' AND must), 0)"
+                   " FROM delivery WHERE run = ? AND state <> 'delivered'")
+SQL(DELIVERY_TRIED, "UPDATE delivery SET state = ?2, next_ms = ?3, said = ?4, tries = tries + 1 WHERE id = ?1")
+SQL(DELIVERIES_RETRY, "UPDATE delivery SET state = 'waiting', tries = 0, next_ms = 0 WHERE run = ? AND state = 'failed'")
 
 /* wishes, reports, sums */
 SQL(WISH_NEW,      "INSERT INTO wish (run, kind, value, actor, reason, at_ms) VALUES (?, ?, ?, ?, ?, ?) RETURNING id")

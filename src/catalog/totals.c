@@ -77,7 +77,11 @@ static bool tell(struct catalog *catalog, const struct catalog_telling *telling,
     auto_(arena) mem = arena_new(SMALL_BYTES);
     if (!run_brief_read(catalog, telling->run, mem, &brief, error) || !told_add(catalog, telling, ret_new, error))
         return false;
-    struct run_act act = {.run = &brief, .action = telling->action, .act = &telling->act, .given = telling->details};
+    struct run_act act = {.run = &brief,
+                          .action = telling->action,
+                          .act = &telling->act,
+                          .given = telling->details,
+                          .events = telling->events};
     return !*ret_new || ledger_act(catalog, &act, error);
 }
 

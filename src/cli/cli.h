@@ -191,6 +191,7 @@ int command_completion(struct cli *cli, GError **error);
 int command_diff(struct cli *cli, GError **error);
 int command_doctor(struct cli *cli, GError **error);
 int command_dump(struct cli *cli, GError **error);
+int command_hooks(struct cli *cli, GError **error);
 int command_init(struct cli *cli, GError **error);
 int command_test(struct cli *cli, GError **error);
 int command_try(struct cli *cli, GError **error);

@@ -31,6 +31,7 @@ static const char *goes_on_with(enum run_state state)
 
 /* Whether a process drives it, and what limits that one. A run that is over asks for no look at its lock. */
 struct driven {
+    struct delivery_counts hooks; /* that were not told */
     bool held;
     struct run_limit limit;
 };
@@ -39,6 +40,8 @@ static bool look_at_drive(struct cli *cli, struct catalog *catalog, const struct
                           GError **error)
 {
     *ret = (struct driven){0};
+    if (!catalog_delivery_counts(catalog, run->id, &ret->hooks, error))
+        return false;
     if (run_state_over(run->state))
         return true;
     if (!is_held(cli, run, &ret->held, error) || !run_limit_now(catalog, run, &ret->limit, error))
@@ -52,6 +55,9 @@ static json_t *driven_json(const struct run_row *run, const struct driven *drive
 {
     json_t *status = shape_status(run);
     json_object_set_new(status, "held", json_boolean(driven->held));
+    json_object_set_new(status, "hooks",
+                        json_pack("{s:I, s:I}", "waiting", (json_int_t)driven->hooks.waiting, "failed",
+                                  (json_int_t)driven->hooks.failed));
     shape_limit(status, &driven->limit);
     return status;
 }
@@ -77,6 +83,11 @@ static void status_text(struct cli *cli, struct run_row *run, const struct drive
         run->reason = reason;
     print_run(cli, run);
     put_budget(cli, &driven->limit);
+    if (driven->hooks.waiting || driven->hooks.failed)
+        fprintf(cli->out,
+                "  hooks       %" G_GUINT64_FORMAT " to be told, %" G_GUINT64_FORMAT
+                " failed: `sluice hooks %s` shows them\n",
+                driven->hooks.waiting, driven->hooks.failed, run->name);
     if (driven->limit.by && driven->held)
         fprintf(cli->out, "  slowed by   %s, %s/s\n", driven->limit.by,
                 units_count((uint64_t)driven->limit.rate_max_per_s, rate));

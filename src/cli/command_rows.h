@@ -107,6 +107,10 @@ COMMAND(gen,        "NAME",          1, 1, "synthetic data with known faults in 
         "has the faults of each.",
         LINES, OPTION_RECORDS, OPTION_SEED, OPTION_OUT, OPTION_FAULTS)
 COMMAND(stores,     "",              0, 0, "the drivers and what each can do", "", DOCUMENT, OPTION_COUNT)
+COMMAND(hooks,      "RUN",           1, 1, "what the hooks of a run were told, and what not yet",
+        "A line a delivery: event, hook, how it stands, the last words. --retry tells those again that have failed\n"
+        "(docs/hooks.md).",
+        DOCUMENT, OPTION_RETRY)
 COMMAND(audit,      "log|verify",    1, 1, "the ledger: print it, or check its chain",
         "`log --limit N` prints the newest N entries. `verify --head HEX` also looks for a head that is known from elsewhere:\n"
         "each run prints the one it leaves.",

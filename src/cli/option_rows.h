@@ -42,6 +42,7 @@ OPTION(UPDATE,       "update",       NULL,   "accept what came of the fixtures t
 OPTION(TEMPLATE,     "template",     "TEMPLATE", "repair (the default), recompute, migrate, rehydrate or gap")
 OPTION(SCHEMA,       "schema",       NULL,   "print the JSON Schema: of `explain` that of spec, contract or fixture, of `init` all; nothing is written")
 OPTION(NEXT,         "next",         "N",    "of `explain hours SPEC`: when its hours begin and end, the next N times")
+OPTION(RETRY,        "retry",        NULL,   "tell those hooks again that have failed")
 OPTION(MAN,          "man",          NULL,   "print the manual page, sluice(1), as man(1) reads it")
 OPTION(HELP,         "help",         NULL,   "what the command does")
 /* clang-format on */

@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "cli/cli.h"
 #include "run/budget.h"
+#include "run/hooks.h"
 #include "run/try.h"
 
 #define RISKIEST 5u
@@ -280,6 +281,37 @@ static json_t *budget_json(const struct plan *plan, const struct forecast *forec
     return object;
 }
 
+/* --- hooks -------------------------------------------------------------------------------------------------------- */
+
+static char *hook_words(const struct spec_hook *hook)
+{
+    g_autofree char *name = hooks_name(hook);
+    g_autoptr(GString) events = g_string_new(NULL);
+    for (int i = 0; i < SPEC_EVENT_COUNT; i++)
+        if (hook->events & (UINT32_C(1) << i))
+            g_string_append_printf(events, "%s%s", events->len ? ", " : "", spec_event_word((enum spec_event)i));
+    bool any = hook->events == (UINT32_C(1) << SPEC_EVENT_COUNT) - 1;
+    return g_strdup_printf("%s%s on %s", name, hook->must ? " (must hear of it)" : "", any ? "any event" : events->str);
+}
+
+static void put_hooks(FILE *out, const struct spec *spec)
+{
+    for (size_t i = 0; i < spec->n_hooks; i++) {
+        g_autofree char *words = hook_words(&spec->hooks[i]);
+        fprintf(out, "  %-11s %s\n", i ? "" : "hooks", words);
+    }
+}
+
+static json_t *hooks_json(const struct spec *spec)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < spec->n_hooks; i++) {
+        g_autofree char *words = hook_words(&spec->hooks[i]);
+        json_array_append_new(list, shape_text(words));
+    }
+    return list;
+}
+
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 void print_retries(struct cli *cli, FILE *out, const struct plan_retries *retries)
@@ -336,6 +368,7 @@ void print_plan_brief(struct cli *cli, FILE *out, const struct plan *plan, const
     put_stages(out, plan);
     put_forecast(out, plan, forecast);
     put_budget(out, plan, forecast);
+    put_hooks(out, plan->spec);
 }
 
 void print_plan(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast)
@@ -356,6 +389,7 @@ json_t *print_plan_json(const struct plan *plan, const struct forecast *forecast
                   (json_int_t)plan->duplicates, "stages", stages_json(plan), "forecast", forecast_json(forecast),
                   "risk", risk_json(plan), "defaults", defaults_json(plan));
     json_object_set_new(shown, "budget", budget_json(plan, forecast));
+    json_object_set_new(shown, "hooks", hooks_json(plan->spec));
     json_t *said = plan_said_json(plan);
     if (said)
         json_object_update(shown, said);

@@ -197,6 +197,14 @@ json_t *plan_said_json(const struct plan *plan);
  * takes), where there are any. The caller's. */
 bool plan_said_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, json_t **ret,
                     GError **error);
+/* Who is told of what, as frozen. In `mem`. */
+struct plan_hooks {
+    const struct spec_hook *hooks;
+    size_t n;
+    const char *base_dir; /* of the spec: where programs run */
+};
+bool plan_hooks_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_hooks *ret,
+                     GError **error);
 
 bool plan_limits_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_limits *ret,
                       GError **error);

@@ -90,6 +90,9 @@ bool plan_retries_check(const struct plan *plan, size_t n_places, GError **error
 /* Of ranges: leaves the partitions, and of them the records, that are asked for. */
 bool plan_retries_choose(struct plan *plan, const struct plan_config *config, struct session *session, GError **error);
 
+/* hooks.c: the hooks in the plan's text. */
+void plan_hooks_put(const struct plan *plan, json_t *root);
+
 /* An empty plan with its arena. */
 struct plan *plan_new(const struct plan_config *config);
 /* Opens source and target of the spec, decides same_dataset, sink, write and conflict. */

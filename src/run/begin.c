@@ -17,12 +17,12 @@
 
 /* What a new run is made of; the arrays are the caller's. */
 struct pieces {
-    GArray *parts, *stages;
+    GArray *parts, *stages, *hooks;
 };
 
 static struct run_new run_new_of(const struct plan *plan, const struct run_config *config, const struct pieces *pieces)
 {
-    GArray *parts = pieces->parts, *stages = pieces->stages;
+    GArray *parts = pieces->parts, *stages = pieces->stages, *hooks = pieces->hooks;
     struct run_new new = {.spec_name = plan->spec->name,
                           .digests = plan->digests,
                           .plan = plan->text,
@@ -31,6 +31,8 @@ static struct run_new run_new_of(const struct plan *plan, const struct run_confi
                           .n_stages = stages->len,
                           .parts = (const struct part_new *)(void *)parts->data,
                           .n_parts = parts->len,
+                          .hooks = (const struct hook_new *)(void *)hooks->data,
+                          .n_hooks = hooks->len,
                           .listed = plan->n_listed,
                           .duplicates = plan->duplicates,
                           .act = config->act};
@@ -43,6 +45,7 @@ static bool create(struct catalog *catalog, const struct run_config *config, con
 {
     g_autoptr(GArray) parts = g_array_new(FALSE, TRUE, sizeof(struct part_new));
     g_autoptr(GArray) stages = g_array_new(FALSE, TRUE, sizeof(struct stage_new));
+    g_autoptr(GArray) hooks = g_array_new(FALSE, TRUE, sizeof(struct hook_new));
     for (size_t i = 0; i < plan->n_parts; i++) {
         struct part_new part = {.part = (uint32_t)i,
                                 .stage = plan->parts[i].stage,
@@ -54,7 +57,11 @@ static bool create(struct catalog *catalog, const struct run_config *config, con
         struct stage_new stage = {.name = plan->stages[i].name};
         g_array_append_val(stages, stage);
     }
-    struct pieces pieces = {.parts = parts, .stages = stages};
+    for (size_t i = 0; i < plan->spec->n_hooks; i++) {
+        struct hook_new hook = {.events = plan->spec->hooks[i].events, .must = plan->spec->hooks[i].must};
+        g_array_append_val(hooks, hook);
+    }
+    struct pieces pieces = {.parts = parts, .stages = stages, .hooks = hooks};
     struct run_new new = run_new_of(plan, config, &pieces);
     g_autofree char *spec_path = g_canonicalize_filename(plan->spec->path, NULL);
     new.spec_path = spec_path;

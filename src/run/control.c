@@ -5,6 +5,7 @@
 #include "run/budget.h"
 #include "run/ending.h"
 #include "run/gate.h"
+#include "run/hooks.h"
 #include "run/limits.h"
 #include "run/rights.h"
 
@@ -24,6 +25,44 @@ bool run_abort(const struct run_config *config, const char *name, struct run_res
         return false;
     hold_result(hold, 0, "aborted: what was written stands, and can be taken back with `sluice rollback`", ret);
     return true;
+}
+
+/* --- hooks -------------------------------------------------------------------------------------------------------- */
+
+/* What this call has journalled, where nobody holds the run but us. The lock is held. What cannot be delivered now
+ * waits for whoever goes on. */
+static bool deliver_now(const struct run_config *config, struct catalog *catalog, const struct run_row *run,
+                        GError **error)
+{
+    struct hooks *hooks = NULL;
+    if (!hooks_begin(&hooks, config, catalog, run, error))
+        return false;
+    hooks_end(hooks);
+    return true;
+}
+
+static bool deliver_unheld(const struct run_config *config, struct catalog *catalog, const struct run_row *run,
+                           GError **error)
+{
+    auto_(run_lock) lock = NULL;
+    g_autoptr(GError) failed = NULL;
+    if (run_lock_take(&lock, config->world, config->home, run->name, &failed))
+        return deliver_now(config, catalog, run, error);
+    if (error_is(failed, SLUICE_ERROR_LOCKED))
+        return true; /* its holder does it */
+    g_propagate_error(error, g_steal_pointer(&failed));
+    return false;
+}
+
+bool run_hooks_retry(const struct run_config *config, const char *name, GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(16 << 20);
+    struct run_row run;
+    return catalog_open(&catalog, config->world, config->home, CATALOG_EXISTING, error) &&
+           catalog_run_get(catalog, name, mem, &run, error) &&
+           rights_may(config, catalog, &run, SPEC_MAY_RESUME, mem, error) &&
+           catalog_deliveries_retry(catalog, run.id, error) && deliver_unheld(config, catalog, &run, error);
 }
 
 /* --- wishes
@@ -71,7 +110,8 @@ static bool pause_now(struct catalog *catalog, const struct run_config *config, 
         return error_set(error, SLUICE_ERROR_REFUSED, "%s is paused already, by %s", row->name, row->actor);
     struct run_move move = {
         .run = row->id, .from = row->state, .to = RUN_PAUSED, .reason = config->act.reason, .act = config->act};
-    return catalog_run_move(catalog, &move, error) && catalog_run_reload(catalog, ret->mem, row, error);
+    return catalog_run_move(catalog, &move, error) && catalog_run_reload(catalog, ret->mem, row, error) &&
+           deliver_now(config, catalog, row, error);
 }
 
 /* Without a holder the wish takes effect here: the state itself is what holds against a later `run`. The lock is held
@@ -223,7 +263,7 @@ static bool deny_unheld(const struct run_config *config, struct catalog *catalog
     struct gate_denial denial = {.catalog = catalog, .run = &ret->run, .stage = stage, .act = config->act};
     return run_lock_take(&lock, config->world, config->home, ret->run.name, error) &&
            catalog_run_reload(catalog, ret->mem, &ret->run, error) && gate_deny(&denial, &text, error) &&
-           catalog_run_reload(catalog, ret->mem, &ret->run, error);
+           catalog_run_reload(catalog, ret->mem, &ret->run, error) && deliver_now(config, catalog, &ret->run, error);
 }
 
 bool run_approve(const struct run_config *config, const char *name, bool granted, struct run_result *ret,
@@ -247,7 +287,8 @@ bool run_approve(const struct run_config *config, const char *name, bool granted
         return false;
     if (held)
         return pass_on(catalog, config, &wish, ret, ret_heard, error);
-    return granted || deny_unheld(config, catalog, &stage, ret, error);
+    return granted ? deliver_unheld(config, catalog, &ret->run, error)
+                   : deny_unheld(config, catalog, &stage, ret, error);
 }
 
 /* --- limits ------------------------------------------------------------------------------------------------------- */

@@ -128,8 +128,12 @@ static void tell_share(struct crew *crew, const struct budget_share *share, unsi
                                                share->key, per_cent, share->used, share->limit);
     g_autofree char *text =
         g_strdup_printf("%u %% of its budget is spent: %s (%s)", per_cent, share->words, share->key);
-    struct catalog_telling telling = {
-        .run = job->run, .what = what, .action = "budget-warning", .details = details, .act = crew->config->act};
+    struct catalog_telling telling = {.run = job->run,
+                                      .what = what,
+                                      .action = "budget-warning",
+                                      .details = details,
+                                      .events = SPEC_EVENT(BUDGET_WARNED),
+                                      .act = crew->config->act};
     struct run_event event = {.kind = RUN_EVENT_NOTE, .run = &row, .text = text};
     if (catalog_tell_once(crew->catalog, &telling, &is_new, NULL) && is_new && crew->config->event)
         crew->config->event(crew->config->event_self, &event);

@@ -150,7 +150,7 @@ bool run_forward(const struct run_config *config, const char *name, bool resume,
     }
     if (resume && (!hold_may(hold, SPEC_MAY_RESUME, error) || !may_resume(&hold->run, config, error)))
         return false;
-    if (resume && !hold_end_wishes(hold, error))
+    if (resume && (!hold_end_wishes(hold, error) || !catalog_deliveries_retry(hold->catalog, hold->run.id, error)))
         return false;
     hold->lift_limits = resume;
     if (!supersede_first(hold, ret, &go, error))

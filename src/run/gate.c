@@ -70,16 +70,20 @@ static bool move_parts(struct gate *gate, enum part_state from, enum part_state 
 
 struct until {
     struct gate *gate;
-    int64_t ms;       /* by the wall clock */
-    const char *text; /* what the run does meanwhile */
-    bool at_gate;     /* a denial ends it */
+    int64_t ms;                /* by the wall clock */
+    const char *text;          /* what the run does meanwhile */
+    bool at_gate;              /* a denial ends it */
+    bool (*ended)(void *self); /* NULL: when `ms` has come */
+    void *self;
     atomic_bool stop;
 };
 
 static bool until_ended(void *self)
 {
     struct until *until = self;
-    return atomic_load(&until->stop) || world_wall_ms(until->gate->hold->config->world) >= until->ms;
+    if (atomic_load(&until->stop))
+        return true;
+    return until->ended ? until->ended(until->self) : world_wall_ms(until->gate->hold->config->world) >= until->ms;
 }
 
 static void until_look(void *self, struct watch *watch)
@@ -108,7 +112,7 @@ static enum gate_step wait_until(struct until *until, GError **error)
                           .ended = until_ended,
                           .look = until_look,
                           .self = until};
-    if (hold->config->exit_on_pause && !until_ended(until)) {
+    if (hold->config->exit_on_pause && !until->ended && !until_ended(until)) {
         g_autofree char *text = ending_words("%s; the same command goes on then", until->text);
         hold_result(hold, 3, text, until->gate->ret);
         return GATE_STOPPED;
@@ -121,6 +125,48 @@ static enum gate_step wait_until(struct until *until, GError **error)
     if (watch.interrupted)
         return stopped(ending_by_signal(hold, until->gate->ret, error));
     return GATE_ON;
+}
+
+/* --- what must be heard ------------------------------------------------------------------------------------------- */
+
+struct owed {
+    struct gate *gate;
+    struct hooks_state state;
+};
+
+static bool owed_ended(void *self)
+{
+    struct owed *owed = self;
+    const struct hold *hold = owed->gate->hold;
+    g_clear_pointer(&owed->state.failed, g_free);
+    return hooks_look(hold->hooks, hold->catalog, &owed->state, NULL) && (owed->state.clear || owed->state.failed);
+}
+
+static enum gate_step pause_for_hook(struct gate *gate, const char *failed, GError **error)
+{
+    struct hold *hold = gate->hold;
+    g_autofree char *text =
+        ending_words("%s; mend it, then `sluice resume %s` tries it again and goes on", failed, hold->run.name);
+    if (!hold_move(hold, RUN_PAUSED, text, NULL, error))
+        return GATE_ERROR;
+    hold_result(hold, 3, text, gate->ret);
+    return GATE_STOPPED;
+}
+
+/* Nothing goes on before what `must` be heard was heard. */
+static enum gate_step wait_for_hooks(struct gate *gate, GError **error)
+{
+    struct hold *hold = gate->hold;
+    struct owed owed = {.gate = gate};
+    struct until until = {
+        .gate = gate, .text = "waiting for a hook that must hear of it", .ended = owed_ended, .self = &owed};
+    if (!hold->hooks || (owed_ended(&owed) && owed.state.clear))
+        return GATE_ON;
+    enum gate_step step = owed.state.failed ? GATE_ON : wait_until(&until, error);
+    if (step == GATE_ON && owed.state.failed)
+        step = pause_for_hook(gate, owed.state.failed, error);
+    g_free(owed.state.failed);
+    return step;
 }
 
 /* --- hours -------------------------------------------------------------------------------------------------------- */
@@ -209,10 +255,16 @@ static enum gate_step write_stage(struct gate *gate, GError **error)
             return step;
         if (!hold_move(hold, RUN_RUNNING, NULL, NULL, error))
             return GATE_ERROR;
+        step = wait_for_hooks(gate, error);
+        if (step != GATE_ON)
+            return step;
         if (!check_sample(hold, gate->row.stage, &failed))
             return stopped(ending_by_failure(hold, failed, gate->ret, error));
         if (!begin_stage(gate, error))
             return GATE_ERROR;
+        step = wait_for_hooks(gate, error);
+        if (step != GATE_ON)
+            return step;
         enum crew_end end = hold_crew(hold, gate->row.stage, &failed);
         if (end != CREW_CLOSED)
             return crew_ended(gate, end, failed, error);
@@ -264,6 +316,9 @@ static enum gate_step judge(struct gate *gate, struct verify_result *ret, GError
     if (!move(gate, (struct stage_move){.to = STAGE_VERIFYING}, error) ||
         !hold_move(hold, RUN_VERIFYING, NULL, NULL, error))
         return GATE_ERROR;
+    enum gate_step step = wait_for_hooks(gate, error);
+    if (step != GATE_ON)
+        return step;
     if (!check_parts(hold, &wish, &watch, ret, &failed))
         return not_judged(gate, &watch, failed, error);
     if (!watch.wish.id)
@@ -438,6 +493,9 @@ static enum gate_step wait_stage(struct gate *gate, GError **error)
     g_autofree char *words = waiting_words(gate);
     if (!hold_move(gate->hold, RUN_WAITING, words, NULL, error))
         return GATE_ERROR;
+    enum gate_step heard = wait_for_hooks(gate, error);
+    if (heard != GATE_ON)
+        return heard;
     char until_text[UNITS_TEXT];
     g_autofree char *soaks =
         ending_words("stage %s soaks until %s", gate->row.name, units_time(gate->row.until_ms, until_text));
@@ -454,7 +512,9 @@ static enum gate_step wait_stage(struct gate *gate, GError **error)
 
 static enum gate_step drive(struct gate *gate, GError **error)
 {
-    enum gate_step step = gate->row.state == STAGE_WAITING ? GATE_ON : GATE_AGAIN;
+    enum gate_step step = wait_for_hooks(gate, error);
+    if (step == GATE_ON && gate->row.state != STAGE_WAITING)
+        step = GATE_AGAIN;
     while (step == GATE_AGAIN) {
         step = write_stage(gate, error);
         if (step == GATE_ON)
@@ -466,7 +526,7 @@ static enum gate_step drive(struct gate *gate, GError **error)
         step = wait_stage(gate, error);
     if (step == GATE_ON)
         tell(gate, gate->ret->verdict ? gate->ret->verdict : "passed");
-    return step;
+    return step == GATE_ON ? wait_for_hooks(gate, error) : step;
 }
 
 bool gate_drive(struct hold *hold, const struct stage_row *stage, struct run_result *ret, bool *ret_passed,

@@ -27,6 +27,8 @@ bool hold_take(struct hold **ret, const struct run_config *config, const char *n
         !catalog_run_get_one(hold->catalog, name, hold->mem, &hold->run, error) ||
         !run_lock_take(&hold->lock, config->world, config->home, hold->run.name, error) || !hold_reload(hold, error))
         return false;
+    if (!hooks_begin(&hold->hooks, config, hold->catalog, &hold->run, error))
+        return false;
     hold->holder = holder_name(config->world);
     *ret = g_steal_pointer(&hold);
     return true;
@@ -36,6 +38,7 @@ void hold_free(struct hold *hold)
 {
     if (!hold)
         return;
+    g_clear_pointer(&hold->hooks, hooks_end); /* under the run's lock: nobody else delivers */
     g_clear_pointer(&hold->target, store_session_close);
     g_clear_pointer(&hold->undo, undo_free);
     g_clear_pointer(&hold->quarantine, quarantine_free);

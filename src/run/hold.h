@@ -5,6 +5,7 @@
 
 #include "catalog/lock.h"
 #include "run/crew.h"
+#include "run/hooks.h"
 
 enum hold_for {
     HOLD_FORWARD,
@@ -32,6 +33,7 @@ struct hold {
     struct wish wish;
     char *limit;
     int losses; /* how often this process found that servers were replaced (again.c) */
+    struct hooks *hooks; /* NULL: the run has none */
 };
 
 /* Takes the run's lock and reads its row; nothing of the stores is touched. */

@@ -157,6 +157,9 @@ bool run_limit_now(struct catalog *catalog, const struct run_row *run, struct ru
 /* What stands now; the caller frees. */
 bool run_setting(const struct run_config *config, const char *name, const char *key, char **ret, GError **error);
 
+/* Hooks of a run that were told in vain are told again, now, or by the process that holds the run. */
+bool run_hooks_retry(const struct run_config *config, const char *name, GError **error);
+
 /* Compares source and target now: of a run, or of a spec without one. Of a run the target alone is read wherever its
  * sums are still those of the gates. */
 bool run_verify(const struct run_config *config, const char *name, struct verify_result *ret, GError **error);

@@ -1,7 +1,9 @@
 #include "base/file.h"
+#include "base/process.h"
 #include "spec/spec_rows.h"
 
 enum { SECRET_BYTES = 64 << 10 };
+#define COMMAND_US (INT64_C(30) * 1000 * 1000)
 
 /* ${KIND:ARGUMENT} at `at`, which begins with `${`. */
 struct placeholder {
@@ -36,6 +38,17 @@ static bool from_environment(const struct world *world, const char *base_dir, co
     return true;
 }
 
+/* Without the newline that ends it; false: it is no text. */
+static bool put_text(const char *text, size_t len, GString *into)
+{
+    if (len && text[len - 1] == '\n')
+        len--;
+    if (len && memchr(text, 0, len))
+        return false;
+    g_string_append_len(into, text, (gssize)len);
+    return true;
+}
+
 static bool from_file(const struct world *world, const char *base_dir, const char *path, GString *into, GError **error)
 {
     g_autofree char *resolved = g_path_is_absolute(path) ? g_strdup(path) : g_build_filename(base_dir, path, NULL);
@@ -44,12 +57,32 @@ static bool from_file(const struct world *world, const char *base_dir, const cha
         return error_add(error, "${file:%s}", path);
     gsize len;
     const char *text = g_bytes_get_data(bytes, &len);
-    if (len && text[len - 1] == '\n')
-        len--;
-    if (len && memchr(text, 0, len))
-        return error_set(error, SLUICE_ERROR_SPEC, "${file:%s}: has a byte of zero; a secret is a text", path);
-    g_string_append_len(into, text, (gssize)len);
-    return true;
+    return put_text(text, len, into) ||
+           error_set(error, SLUICE_ERROR_SPEC, "${file:%s}: has a byte of zero; a secret is a text", path);
+}
+
+/* Neither what it prints nor what it is told stands in a message. */
+static bool from_command(const struct world *world, const char *base_dir, const char *words, GString *into,
+                         GError **error)
+{
+    const char *argv[] = {"/bin/sh", "-c", words, NULL};
+    g_auto(GStrv) envp = g_get_environ();
+    struct process_call call = {.argv = argv,
+                                .envp = (const char *const *)envp,
+                                .dir = base_dir,
+                                .timeout_us = COMMAND_US,
+                                .keep_bytes = SECRET_BYTES,
+                                .mute = true};
+    struct process_end end;
+    bool ended = process_run(world, &call, &end, error);
+    g_autofree char *printed = end.output;
+    if (!ended)
+        return error_add(error, "${command:%s}", words);
+    if (end.status != 0)
+        return error_set(error, SLUICE_ERROR_SPEC, "${command:%s}: it ended with %d", words, end.status);
+    return (end.printed <= SECRET_BYTES && put_text(printed, end.output_len, into)) ||
+           error_set(error, SLUICE_ERROR_SPEC, "${command:%s}: what it printed is no secret: too long, or not a text",
+                     words);
 }
 
 static const struct secret_row {
@@ -59,6 +92,7 @@ static const struct secret_row {
 } rows[] = {
     {"env", from_environment},
     {"file", from_file},
+    {"command", from_command},
 };
 
 static const struct secret_row *find_row(const char *kind)
@@ -74,18 +108,14 @@ bool spec_secret_check(const char *text, const char **ret_why)
     for (const char *at = strstr(text, "${"); at; at = strstr(at, "${")) {
         struct placeholder placeholder;
         if (!take_placeholder(at, &placeholder)) {
-            *ret_why = "expected ${env:NAME} or ${file:PATH}, or ${NAME}, a param of the spec";
+            *ret_why = "expected ${env:NAME}, ${file:PATH} or ${command:WORDS}, or ${NAME}, a param of the spec";
             return false;
         }
-        bool command = strcmp(placeholder.kind, "command") == 0;
         bool known = find_row(placeholder.kind) != NULL;
         at = placeholder.behind;
         placeholder_done(&placeholder);
         if (!known) {
-            *ret_why = command
-                           ? "${command:…}: this version does not act on it: it runs no commands; use ${env:NAME} or "
-                             "${file:PATH}"
-                           : "an unknown kind of secret; known are ${env:NAME} and ${file:PATH}";
+            *ret_why = "an unknown kind of secret; known are ${env:NAME}, ${file:PATH} and ${command:WORDS}";
             return false;
         }
     }

@@ -15,6 +15,24 @@ const char *spec_may_word(enum spec_may_what what)
     return WORDS[what];
 }
 
+static const struct {
+    const char *word, *words;
+} EVENTS[SPEC_EVENT_COUNT] = {
+#define EVENT(symbol, word, words) [SPEC_EVENT_##symbol] = {word, words},
+#include "spec/hook_rows.h"
+#undef EVENT
+};
+
+const char *spec_event_word(enum spec_event event)
+{
+    return EVENTS[event].word;
+}
+
+const char *spec_event_words(enum spec_event event)
+{
+    return EVENTS[event].words;
+}
+
 void spec_free(struct spec *spec)
 {
     if (!spec)

@@ -9,6 +9,7 @@
 #include "base/diags.h"
 #include "base/world.h"
 #include "record/key.h"
+#include "spec/events.h"
 #include "spec/rows.h"
 
 enum spec_duplicates { DUPLICATES_NEWEST, DUPLICATES_ERROR, DUPLICATES_ALL };
@@ -150,6 +151,19 @@ struct spec_budget {
     int64_t time_ms;
 };
 
+/* What is called when one of the events happens: a program or an address. */
+struct spec_hook {
+    uint32_t events;      /* a set */
+    const char *shell;    /* a command for /bin/sh; NULL: argv or url */
+    const char **argv;    /* ends with NULL; NULL: shell or url */
+    const char *url, *ca; /* secrets not replaced; ca: resolved */
+    const char *secret;   /* that signs, not replaced */
+    bool must;            /* the run does not go on before it was heard */
+    int64_t timeout_ms;
+    uint32_t tries;
+};
+#define SPEC_HOOKS_MOST 16u
+
 struct spec {
     const char *path, *dir;                 /* as given; the folder that relative paths are relative to */
     const char *name, *reason;              /* reason: NULL where not given */
@@ -173,6 +187,8 @@ struct spec {
     size_t n_after;
     const char **hours; /* windows of base/hours.h, checked */
     size_t n_hours;     /* 0: always */
+    struct spec_hook *hooks;
+    size_t n_hooks;
     enum spec_on_failure on_failure;
     struct slice source_text; /* the file's bytes: what is digested */
     const bool *given;        /* by row of spec_rows(): the file says it */
@@ -207,7 +223,9 @@ struct spec_value {
  * stands in it. Cost: reads the text again. */
 GArray *spec_values(const struct spec *spec);
 
-/* Replaces ${env:NAME} and ${file:PATH} (relative to base_dir; without the newline that ends it) in a store's URI.
+/* Replaces ${env:NAME}, ${file:PATH} (relative to base_dir; without the newline that ends it) and ${command:WORDS}
+ * (what
+ * `/bin/sh -c WORDS` prints, in base_dir, likewise) in a store's URI or a hook's.
  * Asked when the store is opened, and again when it refuses the credentials. The caller frees *ret and neither logs nor
  * keeps it; no message holds a secret. What is put in must be fit for a URI. */
 bool spec_secret_expand(const struct world *world, const char *base_dir, const char *text, char **ret, GError **error);

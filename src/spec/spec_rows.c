@@ -3,7 +3,6 @@
 /* Why a key is refused. Each is a promise that the key would make and this version cannot keep. */
 static const char no_windows[] = "records of one stretch of time lie anywhere in a source; use 'size' or 'count'";
 static const char no_signals[] = "it watches no signals of a server";
-static const char no_hooks[] = "it runs no hooks; read the lines of `sluice run --json`";
 static const char no_retain[] = "it keeps everything until the run's files are removed";
 
 static const struct row_word param_words[] = {{"string", PARAM_STRING, NULL},     {"integer", PARAM_INTEGER, NULL},
@@ -40,6 +39,7 @@ static const struct row_word order_words[] = {{"riskiest", ORDER_RISKIEST, NULL}
                                               {NULL}};
 
 #define AT(member)       .offset = offsetof(struct spec, member)
+#define IN_HOOK(member)  .offset = offsetof(struct spec_hook, member)
 #define IN_STAGE(member) .offset = offsetof(struct spec_stage, member)
 #define IN_PARAM(member) .offset = offsetof(struct param_wish, member)
 #define IN_ONLY(member)  .offset = offsetof(struct spec_only, member)
@@ -239,10 +239,24 @@ static const struct spec_row rows[] = {
      .words = "bytes of the records written to the target, as `status` counts them", .example = "20GiB"},
     {.key = "budget.time", .form = "duration", .fallback = "no limit", .decided = true, .kind = &form_length, AT(budget.time_ms),
      .words = "how long its workers may be at work on the stages; waiting, verifying and taking back do not count", .example = "6h"},
-    {.key = "hooks", .form = "list of maps", REFUSED(no_hooks), .words = "programs that run on events", .example = "[{ on: stage.passed, run: ./notify.sh }]"},
-    {.key = "hooks[].on", .form = "event", REFUSED(no_hooks), .words = "the event", .example = "stage.passed"},
-    {.key = "hooks[].run", .form = "command", REFUSED(no_hooks), .words = "the program", .example = "./notify.sh"},
-    {.key = "hooks[].must", .form = "true | false", REFUSED(no_hooks), .words = "whether its failure pauses the run", .example = "false"},
+    {.key = "hooks", .form = "list of maps", .fallback = "none", .decided = true, .kind = &form_hooks, AT(hooks),
+     .words = "who is told when a run or a stage moves: a program or an address each, at least once, also across deaths", .example = "[{ on: stage.passed, run: ./notify.sh }]"},
+    {.key = "hooks[].on", .form = "event, or a list of events", .required = true, .kind = &form_events, IN_HOOK(events),
+     .words = "what it is called for: a word such as run.done, stage.passed or gate.waiting (docs/hooks.md lists them), or any", .example = "[stage.passed, run.paused]"},
+    {.key = "hooks[].run", .form = "command, or a list of its words", .kind = &form_command, .offset = 0,
+     .words = "the program: a text for /bin/sh, or a list that is the program and its arguments; it runs in the spec's folder", .example = "./notify.sh"},
+    {.key = "hooks[].url", .form = "URL", .kind = &form_url, IN_HOOK(url),
+     .words = "the address (http or https) that the event is POSTed to; a secret in it is written ${env:NAME}, ${file:PATH} or ${command:WORDS}", .example = "https://hooks.example.com/sluice"},
+    {.key = "hooks[].secret", .form = "secret", .kind = &form_secret, IN_HOOK(secret),
+     .words = "what the POST is signed with (HMAC-SHA256), as ${env:NAME}, ${file:PATH} or ${command:WORDS}", .example = "\"${env:HOOK_SECRET}\""},
+    {.key = "hooks[].ca", .form = "file", .kind = &form_file, IN_HOOK(ca),
+     .words = "certificates to trust in place of the system's, as PEM", .example = "ca.pem"},
+    {.key = "hooks[].must", .form = "true | false", .fallback = "false", .kind = &form_bool, IN_HOOK(must),
+     .words = "whether the run waits until it was heard, and pauses where all tries fail", .example = "true"},
+    {.key = "hooks[].timeout", .form = "duration", .fallback = "30s", .kind = &form_length, IN_HOOK(timeout_ms),
+     .words = "how long one try may take; then the program is killed, with all that it started", .example = "5s"},
+    {.key = "hooks[].tries", .form = "count", .fallback = "5", .kind = &form_count32, IN_HOOK(tries), .min = 1, .max = 100,
+     .words = "how often it is tried, with growing pauses between", .example = "10"},
     {.key = "retain", .form = "map", REFUSED(no_retain), .words = "how long what a run leaves is kept", .example = "{ undo: 7d }"},
     {.key = "retain.undo", .form = "duration", REFUSED(no_retain), .words = "pre-images", .example = "7d"},
     {.key = "retain.quarantine", .form = "duration", REFUSED(no_retain), .words = "refused records", .example = "30d"},

@@ -19,6 +19,11 @@ extern const struct row_form form_ends;    /* struct spec_only: from and to */
 extern const struct row_form form_moment;  /* int64_t microseconds, of a range's end */
 extern const struct row_form form_bytes;   /* uint64_t above 0: 20GiB */
 extern const struct row_form form_length;  /* int64_t milliseconds above 0: 6h */
+extern const struct row_form form_events;  /* uint32_t: a set of events */
+extern const struct row_form form_command; /* struct spec_hook: shell or argv */
+extern const struct row_form form_url;     /* const char *: http or https, its secrets checked but not replaced */
+extern const struct row_form form_secret;  /* const char *: nothing but ${…} */
+extern const struct row_form form_hooks;   /* struct spec: hooks and n_hooks */
 extern const struct row_form form_stages;  /* struct spec: stages and n_stages */
 
 /* A param as it is declared; values are spec/params.h. */

@@ -34,6 +34,7 @@ EXCEPTIONS = (
     (r"the key 'source.dataset' is missing", "required but for stores that are one dataset themselves"),
     (r"a password stands in it", "what is a password depends on the rest of the URI"),
     (r"an unknown kind of secret", "secrets in a store: what is known between the braces"),
+    (r"a hook (is|needs|with)|is for a hook with a url", "a hook is a program or an address, and its other keys go with that"),
     (r"'0\.3ms'", "a duration that is no whole number of milliseconds"),
     (r"' is not for ", "which options a field has depends on its type"),
     (r"is required and has a default", "two keys that exclude each other"),

@@ -335,7 +335,7 @@ static void a_home_of_the_first_schema_is_brought_up(void **state)
             "ALTER TABLE run_total DROP COLUMN limited_ms; DROP INDEX wish_open; ALTER TABLE wish DROP COLUMN over_ms;"
             "ALTER TABLE run_total DROP COLUMN n_expired; ALTER TABLE run_total DROP COLUMN n_removed;"
             "ALTER TABLE checkpoint DROP COLUMN n_expired; ALTER TABLE checkpoint DROP COLUMN n_removed;"
-            "ALTER TABLE run_total DROP COLUMN worked_ms; DROP TABLE told;"
+            "ALTER TABLE run_total DROP COLUMN worked_ms; DROP TABLE told; DROP TABLE delivery; DROP TABLE hook;"
             "ALTER TABLE run_total DROP COLUMN n_promoted; ALTER TABLE run_total DROP COLUMN n_passed_over;"
             "ALTER TABLE checkpoint DROP COLUMN n_promoted; ALTER TABLE checkpoint DROP COLUMN n_passed_over;"
             "CREATE INDEX wish_open ON wish (run, id) WHERE taken_ms IS NULL; PRAGMA user_version = 1");

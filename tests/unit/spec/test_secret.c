@@ -47,7 +47,13 @@ static void what_cannot_be_replaced_is_named_and_no_secret_is_shown(void **state
                 "${file:absent}: ");
     kit_refused(spec_secret_expand(world, *state, "x:${file:pw}", &expanded, &error), SPEC, "a byte of zero");
     kit_refused(spec_secret_expand(world, *state, "x:${secret:pw}", &expanded, &error), SPEC, "unknown kind");
-    kit_refused(spec_secret_expand(world, *state, "x:${command:pass}", &expanded, &error), SPEC, "does not act on it");
+    kit_refused(spec_secret_expand(world, *state, "x:${command:echo hidden; exit 3}", &expanded, &error), SPEC,
+                "${command:echo hidden; exit 3}: it ended with 3");
+    kit_refused(spec_secret_expand(world, *state, "x:${command:printf 'hid\\0den'}", &expanded, &error), SPEC,
+                "not a text");
+    kit_ok(spec_secret_expand(world, *state, "x:${command:cat pw | head -c 3; echo y}", &expanded, &error));
+    assert_string_equal(expanded, "x:hidy");
+    g_clear_pointer(&expanded, g_free);
     kit_refused(spec_secret_expand(world, *state, "x:${env:}", &expanded, &error), SPEC, "expected ${env:NAME}");
     kit_refused(spec_secret_expand(world, *state, "x:${env", &expanded, &error), SPEC, "expected ${env:NAME}");
     assert_null(expanded);

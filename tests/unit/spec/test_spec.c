@@ -347,13 +347,13 @@ static void placeholders_stand_only_in_stores(void **state)
     assert_refused(HEAD SOURCE "target: { store: 'mem:x', dataset: 'd-${env:HOME}' }\n",
                    "dir/s.yaml:4:36: expected ${NAME}, a param of the spec; ${env:NAME} and ${file:PATH} stand only in "
                    "'store'");
-    assert_refused(HEAD SOURCE "target: { store: 'mem:${d y}', dataset: d }\n",
-                   "dir/s.yaml:4:18: expected ${env:NAME} or ${file:PATH}, or ${NAME}, a param of the spec");
-    assert_refused(HEAD SOURCE "target: { store: 'mem:${vault:x}', dataset: d }\n",
-                   "dir/s.yaml:4:18: an unknown kind of secret; known are ${env:NAME} and ${file:PATH}");
-    assert_refused(HEAD SOURCE "target: { store: 'mem:${command:x}', dataset: d }\n",
-                   "dir/s.yaml:4:18: ${command:…}: this version does not act on it: it runs no commands; use "
-                   "${env:NAME} or ${file:PATH}");
+    assert_refused(
+        HEAD SOURCE "target: { store: 'mem:${d y}', dataset: d }\n",
+        "dir/s.yaml:4:18: expected ${env:NAME}, ${file:PATH} or ${command:WORDS}, or ${NAME}, a param of the "
+        "spec");
+    assert_refused(
+        HEAD SOURCE "target: { store: 'mem:${vault:x}', dataset: d }\n",
+        "dir/s.yaml:4:18: an unknown kind of secret; known are ${env:NAME}, ${file:PATH} and ${command:WORDS}");
 }
 
 static void a_file_that_is_not_there_is_an_error_of_the_spec(void **state)

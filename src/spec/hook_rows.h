@@ -1,0 +1,28 @@
+/* EVENT(symbol, word, words): what a hook can be called for. The words stand in specs, in the catalog and in what
+ * hooks are given: they are durable, the order is not. catalog/hooks.c says which move is which event. */
+/* clang-format off */
+EVENT(RUN_PLANNED,       "run.planned",       "a run was planned")
+EVENT(RUN_STARTED,       "run.started",       "a process has taken it up for the first time")
+EVENT(RUN_RESUMED,       "run.resumed",       "taken up again after a pause, an interruption, a halt or a failure")
+EVENT(RUN_RUNNING,       "run.running",       "it begins to write, or goes on")
+EVENT(RUN_WAITING,       "run.waiting",       "it waits for its hours, a soak or an approval")
+EVENT(RUN_VERIFYING,     "run.verifying",     "what it wrote is being compared with its source")
+EVENT(RUN_PAUSED,        "run.paused",        "it waits for a person")
+EVENT(RUN_INTERRUPTED,   "run.interrupted",   "its process was stopped, or has died; the same command goes on")
+EVENT(RUN_HALTED,        "run.halted",        "a hard guard has stopped it")
+EVENT(RUN_FAILED,        "run.failed",        "something went wrong that stops it")
+EVENT(RUN_DONE,          "run.done",          "it is done")
+EVENT(RUN_ABORTED,       "run.aborted",       "it was ended, and what it wrote stands")
+EVENT(PROMOTION_STARTED, "promotion.started", "its shadow is being made live")
+EVENT(ROLLBACK_STARTED,  "rollback.started",  "the run, or its last stages, are being taken back")
+EVENT(ROLLBACK_DONE,     "rollback.done",     "all of the run is taken back")
+EVENT(STAGE_STARTED,     "stage.started",     "a stage is being written")
+EVENT(STAGE_VERIFYING,   "stage.verifying",   "a stage is being judged")
+EVENT(GATE_WAITING,      "gate.waiting",      "a stage is verified, and soaks or waits for an approval")
+EVENT(STAGE_PASSED,      "stage.passed",      "a stage has passed its gate")
+EVENT(STAGE_FAILED,      "stage.failed",      "a stage has failed its gate, or was denied")
+EVENT(STAGE_ROLLED_BACK, "stage.rolled-back", "a stage is taken back")
+EVENT(APPROVAL_GIVEN,    "approval.given",    "somebody has approved a gate")
+EVENT(APPROVAL_DENIED,   "approval.denied",   "somebody has denied a gate")
+EVENT(BUDGET_WARNED,     "budget.warned",     "half of a budget is spent, or four fifths")
+/* clang-format on */
