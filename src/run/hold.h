@@ -32,7 +32,7 @@ struct hold {
     int64_t opens_ms, closes_ms; /* as in struct crew */
     struct wish wish;
     char *limit;
-    int losses; /* how often this process found that servers were replaced (again.c) */
+    int losses;          /* how often this process found that servers were replaced (again.c) */
     struct hooks *hooks; /* NULL: the run has none */
 };
 
