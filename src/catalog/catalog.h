@@ -318,7 +318,7 @@ struct checkpoint_looks {
     struct checkpoint_look *rows;
     size_t n;
 };
-bool catalog_checkpoint_looks(struct catalog *catalog, int64_t run, bool back, struct arena *mem,
+bool catalog_checkpoint_looks(struct catalog *catalog, int64_t run, enum parts_kind kind, struct arena *mem,
                               struct checkpoint_looks *ret, GError **error);
 
 /* The store may have lost what checkpoints of a partition count: those behind `after` (0: all) count no longer, nor do

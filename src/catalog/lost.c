@@ -1,14 +1,14 @@
 /* Checkpoints that count no longer, because a server may have lost what they count. */
 #include "catalog/inside.h"
 
-bool catalog_checkpoint_looks(struct catalog *catalog, int64_t run, bool back, struct arena *mem,
+bool catalog_checkpoint_looks(struct catalog *catalog, int64_t run, enum parts_kind kind, struct arena *mem,
                               struct checkpoint_looks *ret, GError **error)
 {
     bool row, ok;
     struct rows looks = {.size = sizeof(struct checkpoint_look)};
     auto_(query) query = query_of(catalog->db, SQL_LOOKS);
     query_put_i64(query, run);
-    parts_range_put(query, UINT32_MAX, back ? PARTS_BACK : PARTS_FORWARD);
+    parts_range_put(query, UINT32_MAX, kind);
     while ((ok = query_row(query, &row, error)) && row) {
         struct checkpoint_look *look = rows_add(&looks, mem, error);
         if (!look)

@@ -128,7 +128,7 @@ static bool take_back(struct hold *hold, const GArray *lost, GError **error)
     return true;
 }
 
-bool again_look(struct hold *hold, bool back, size_t *ret_n, GError **error)
+bool again_look(struct hold *hold, enum parts_kind kind, size_t *ret_n, GError **error)
 {
     struct checkpoint_looks looks;
     auto_(arena) mem = arena_new(256 << 20);
@@ -137,7 +137,7 @@ bool again_look(struct hold *hold, bool back, size_t *ret_n, GError **error)
     *ret_n = 0;
     if (!looking.ops)
         return true;
-    if (!catalog_checkpoint_looks(hold->catalog, hold->run.id, back, mem, &looks, error))
+    if (!catalog_checkpoint_looks(hold->catalog, hold->run.id, kind, mem, &looks, error))
         return false;
     if (looks.n == 0)
         return true;
@@ -149,6 +149,20 @@ bool again_look(struct hold *hold, bool back, size_t *ret_n, GError **error)
         return false;
     *ret_n = lost->len;
     return true;
+}
+
+enum crew_end again_crew(struct hold *hold, GError **error)
+{
+    for (;;) {
+        size_t lost;
+        enum crew_end end = hold_crew(hold, UINT32_MAX, error);
+        if (end != CREW_WRITTEN)
+            return end;
+        if (!again_look(hold, hold->job.parts, &lost, error))
+            return CREW_FAILED;
+        if (lost == 0)
+            return end;
+    }
 }
 
 /* --- stages that have passed -------------------------------------------------------------------------------------- */
@@ -252,14 +266,23 @@ static bool stage_again(struct hold *hold, const struct stage_row *stage, struct
            (!*ret_go || verify_again(hold, stage, ret, ret_go, error));
 }
 
+/* Its shadow is not written any more: what of it is lost by now is passed over and listed. */
+static bool is_promoted(const struct run_row *run)
+{
+    uint64_t parts = 0;
+    for (size_t i = 0; i < PART_STATE_COUNT; i++)
+        parts += run->promotion_parts[i];
+    return parts > 0;
+}
+
 bool again_passed(struct hold *hold, struct run_result *ret, bool *ret_go, GError **error)
 {
     struct stage_row *stages;
     size_t n, n_lost = 1;
     GError *failed = NULL;
     *ret_go = true;
-    while (n_lost > 0) {
-        if (!again_look(hold, false, &n_lost, &failed)) {
+    while (n_lost > 0 && !is_promoted(&hold->run)) {
+        if (!again_look(hold, PARTS_FORWARD, &n_lost, &failed)) {
             *ret_go = false;
             return ending_by_failure(hold, failed, ret, error);
         }

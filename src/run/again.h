@@ -13,9 +13,12 @@
 /* A checkpoint's conditions, as JSON in the arena; NULL: it is full. */
 const char *again_conditions(const char *servers, struct arena *mem);
 
-/* Takes checkpoints back that may be lost, of the forward partitions or of the rollback's; *ret_n: of how many
- * partitions. Nobody may be at work on them. HALTED when servers are replaced faster than the run can follow. */
-bool again_look(struct hold *hold, bool back, size_t *ret_n, GError **error);
+/* Takes checkpoints back that may be lost, of partitions of this kind; *ret_n: of how many partitions. Nobody may be at
+ * work on them. HALTED when servers are replaced faster than the run can follow. */
+bool again_look(struct hold *hold, enum parts_kind kind, size_t *ret_n, GError **error);
+
+/* The crew of a rollback or a promotion, until nothing of what its partitions wrote is lost. */
+enum crew_end again_crew(struct hold *hold, GError **error);
 
 /* Stages that passed, or wait to: what was lost of them is written again and verified, and they stay what they are.
  * *ret_go false: that was stopped or has failed, and the result says so. A difference found then is a halt. */

@@ -276,7 +276,7 @@ static enum gate_step look_again(struct gate *gate, GError **error)
 {
     GError *failed = NULL;
     size_t lost;
-    if (!again_look(gate->hold, false, &lost, &failed))
+    if (!again_look(gate->hold, PARTS_FORWARD, &lost, &failed))
         return stopped(ending_by_failure(gate->hold, failed, gate->ret, error));
     if (lost == 0)
         return GATE_ON;

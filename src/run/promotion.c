@@ -1,6 +1,7 @@
 #include "run/promotion.h"
 
 #include "base/int.h"
+#include "run/again.h"
 #include "run/ending.h"
 #include "run/gate.h"
 #include "run/supersede.h"
@@ -110,7 +111,7 @@ static bool drive(struct hold *hold, struct run_result *ret, GError **error)
     if (!prepare(hold, &parts, &failed))
         return ending_by_failure(hold, failed, ret, error);
     job_init_promote(&hold->job, hold->plan, &hold->run);
-    switch (hold_crew(hold, UINT32_MAX, &failed)) {
+    switch (again_crew(hold, &failed)) {
     case CREW_WRITTEN:
         return finish(hold, &parts, ret, error);
     case CREW_WISHED:

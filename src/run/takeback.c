@@ -282,28 +282,13 @@ static bool paused(struct hold *hold, struct run_result *ret, GError **error)
     return done;
 }
 
-/* What was taken back and lost with a server is taken back once more. */
-static enum crew_end crew_until_it_stands(struct hold *hold, GError **error)
-{
-    for (;;) {
-        size_t lost;
-        enum crew_end end = hold_crew(hold, UINT32_MAX, error);
-        if (end != CREW_WRITTEN)
-            return end;
-        if (!again_look(hold, true, &lost, error))
-            return CREW_FAILED;
-        if (lost == 0)
-            return end;
-    }
-}
-
 static bool back_keys(struct hold *hold, uint32_t from_stage, struct run_result *ret, bool *ret_ended, GError **error)
 {
     GError *failed = NULL;
     if (!takeback_prepare(hold, from_stage, error))
         return false;
     job_init_back(&hold->job, hold->plan, &hold->run);
-    switch (crew_until_it_stands(hold, &failed)) {
+    switch (again_crew(hold, &failed)) {
     case CREW_WRITTEN:
         *ret_ended = true;
         return back_finish(hold, from_stage, ret, error);

@@ -112,14 +112,19 @@ static void begin_with(struct lossy *lossy, const char *spec)
     lossy->scene.fake.world.point_self = lossy;
 }
 
-static void begin(struct lossy *lossy)
+static void begin_spec(struct lossy *lossy, const char *spec)
 {
-    begin_with(lossy, ONE_STAGE);
+    begin_with(lossy, spec);
     for (int i = 0; i < KEYS; i++) {
         char text[2][32];
         text_of(text, i, 0);
         scene_put(&lossy->scene, "items", text[0], text[1]);
     }
+}
+
+static void begin(struct lossy *lossy)
+{
+    begin_spec(lossy, ONE_STAGE);
 }
 
 static void each_is(struct lossy *lossy, int times)
@@ -215,7 +220,7 @@ static void what_the_application_wrote_since_is_in_doubt_and_left_as_it_is(void 
     size_t lost;
     GError *error = NULL;
     process_begin(&process, &lossy.scene, JOB_FORWARD);
-    kit_ok(again_look(process.hold, false, &lost, &error));
+    kit_ok(again_look(process.hold, PARTS_FORWARD, &lost, &error));
     assert_int_equal(lost, 2);
     process_die(&process);
     process_whole(&lossy.scene, JOB_FORWARD);
@@ -239,7 +244,7 @@ static void a_server_that_has_all_of_it_is_not_asked_again(void **state)
     size_t lost;
     GError *error = NULL;
     process_begin(&process, &lossy.scene, JOB_FORWARD);
-    kit_ok(again_look(process.hold, false, &lost, &error));
+    kit_ok(again_look(process.hold, PARTS_FORWARD, &lost, &error));
     assert_int_equal(lost, 0);
     process_die(&process);
     assert_int_equal(scene_count(&lossy.scene, OUTCOME_IN_DOUBT), 0);
@@ -304,7 +309,7 @@ static void told(struct lossy *lossy, const char *live)
         scene_remove(&lossy->scene, "items", "k3");
     replace(lossy);
     process_begin(&process, &lossy->scene, JOB_FORWARD);
-    kit_ok(again_look(process.hold, false, &lost, &error));
+    kit_ok(again_look(process.hold, PARTS_FORWARD, &lost, &error));
     process_die(&process);
     process_whole(&lossy->scene, JOB_FORWARD);
     assert_int_equal(lossy->asked, KEYS);
@@ -384,7 +389,7 @@ static void who_dies_while_it_is_done_again_does_not_do_it_twice(void **state)
         lose(&lossy, 1);
         lose(&lossy, 2);
         process_begin(&process, &lossy.scene, JOB_FORWARD);
-        kit_ok(again_look(process.hold, false, &lost, &error));
+        kit_ok(again_look(process.hold, PARTS_FORWARD, &lost, &error));
         assert_int_equal(lost, 2);
         for (int i = 0; i < steps && !over; i++) {
             over = process_wish(&process, 0)->kind == OP_END;
@@ -415,7 +420,7 @@ static void made(struct lossy *lossy, const char *says_no)
     size_t lost;
     GError *error = NULL;
     process_begin(&process, &lossy->scene, JOB_FORWARD);
-    kit_ok(again_look(process.hold, false, &lost, &error));
+    kit_ok(again_look(process.hold, PARTS_FORWARD, &lost, &error));
     process_die(&process);
     process_whole(&lossy->scene, JOB_FORWARD);
     scene_holds(&lossy->scene, "items", "over", "{\"n\":2,\"times\":1}");
@@ -443,6 +448,45 @@ static void a_record_that_was_made_is_made_again_where_the_fence_knows_that_it_w
     scene_done(&lossy.scene);
 }
 
+#define SHADOWED                                                                                                       \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\ntransform: { lua: t.lua }\n"                  \
+    "target: { store: \"mem:s\", dataset: items, write: shadow }\npartitions: { size: 4 }\nworkers: 1\n"               \
+    "stages: [{ name: full, scope: \"100%\" }]\n"
+
+static void promote(struct scene *scene, struct ended *ret)
+{
+    GError *error = NULL;
+    struct run_result result = {0};
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    bool ok = run_promote(&config, scene->run, &result, &error);
+    *ret = (struct ended){.status = ok ? result.exit_status : error_exit_status(error),
+                          .text = g_strdup(ok ? result.text : error->message)};
+    run_result_done(&result);
+    g_clear_error(&error);
+    store_registry_free(registry);
+}
+
+/* Behind its shadow's drop nothing could bring the new record back. */
+static void what_a_promotion_lost_is_promoted_again_before_its_shadow_is_dropped(void **state)
+{
+    struct lossy lossy;
+    begin_spec(&lossy, SHADOWED);
+    scene_ran(&lossy.scene, 3);
+    each_is(&lossy, 0);
+    lossy.at = "checkpoint.after";
+    lossy.nth = 1;
+    lossy.key = "k1";
+    lossy.json = "{\"n\":1,\"times\":0}";
+    scene_ran_at(&lossy.scene, promote, 0, __FILE__, __LINE__);
+    assert_null(lossy.at);
+    each_is(&lossy, 1);
+    assert_int_equal(scene_count(&lossy.scene, OUTCOME_PROMOTED), KEYS);
+    scene_taken_back(&lossy.scene, 0);
+    each_is(&lossy, 0);
+    scene_done(&lossy.scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,6 +506,7 @@ int main(void)
         cmocka_unit_test(who_dies_while_it_is_done_again_does_not_do_it_twice),
         cmocka_unit_test(of_a_record_that_was_made_nobody_knows_whether_it_was_lost_or_deleted),
         cmocka_unit_test(a_record_that_was_made_is_made_again_where_the_fence_knows_that_it_was_lost),
+        cmocka_unit_test(what_a_promotion_lost_is_promoted_again_before_its_shadow_is_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -481,11 +481,11 @@ static void checkpoints_that_wrote_tell_who_had_the_data(void **state)
     idle.tally.of[OUTCOME_WRITTEN] = 0;
     kit_ok(catalog_checkpoint(fx->catalog, &idle, &error));
     checkpointed(fx, &grant, 3, false);
-    kit_ok(catalog_checkpoint_looks(fx->catalog, run.id, false, fx->mem, &looks, &error));
+    kit_ok(catalog_checkpoint_looks(fx->catalog, run.id, PARTS_FORWARD, fx->mem, &looks, &error));
     assert_int_equal(looks.n, 2);
     assert_int_equal(looks.rows[1].number, 3);
     assert_string_equal(looks.rows[1].conditions, "{\"worker\":1}");
-    kit_ok(catalog_checkpoint_looks(fx->catalog, run.id, true, fx->mem, &looks, &error));
+    kit_ok(catalog_checkpoint_looks(fx->catalog, run.id, PARTS_BACK, fx->mem, &looks, &error));
     assert_int_equal(looks.n, 0);
 }
 
