@@ -275,6 +275,12 @@ static void tell_plan(struct look *look)
     const char *policy = try_policy(plan);
     if (plan->sink)
         look_ok(look, "new files are written, and none is replaced");
+    else if (plan->write == WRITE_SHADOW)
+        look_ok(
+            look,
+            "a shadow is written beside the target, which needs room for it; `sluice promote` makes it live, and what "
+            "changed meanwhile is decided by %s",
+            policy);
     else if (plan->same_dataset)
         look_ok(look,
                 "source and target are the same dataset: what the application writes meanwhile is kept, and mended");

@@ -175,19 +175,18 @@ for i = 2, records do
         room = room - #cmsgpack.pack(answer)
     end
     if answer == 0 and way ~= '' then
-        local shadow, into = shadow_of(i), way == 'beside' and shadow_of(i) or key
-        for what, needed in pairs({ UNLINK = commands == 0 or etag ~= '' or over[i], RENAME = writer == 'RENAME', PERSIST = writer == 'RENAME' }) do
-            if needed and not rights[what] and not (what == 'RENAME' and may(what, shadow, key) or what ~= 'RENAME' and may(what, into)) then
-                return none(what)
-            end
-            rights[what] = rights[what] or needed
-        end
-        if commands > 0 and writer ~= 'RENAME' and writer ~= 'HSET' and not rights[writer] and not may(writer, into) then
+        local into, moves = way == 'beside' and shadow_of(i) or key, writer == 'RENAME'
+        local wants = (over[i] or (way == 'live' and etag ~= '')) and 'UNLINK'
+        if wants and not rights[wants] and not may(wants, into) then
+            return none(wants)
+        elseif moves and not rights[writer] and not (may(writer, shadow_of(i), key) and may('PERSIST', key)) then
+            return none('RENAME or PERSIST')
+        elseif commands > 0 and not moves and writer ~= 'HSET' and not rights[writer] and not may(writer, into) then
             return none(writer)
-        elseif expiry ~= 0 and not may('PEXPIREAT', into, '1') then
+        elseif expiry ~= 0 and not rights.PEXPIREAT and not may('PEXPIREAT', into, '1') then
             return none('PEXPIREAT')
         end
-        due, rights[writer] = true, true
+        due, rights[wants], rights[writer], rights.PEXPIREAT = true, true, true, rights.PEXPIREAT or expiry ~= 0
     elseif answer == 0 then
         local wants = etag ~= '' and (commands == 0 or (writer ~= 'SET' and writer ~= 'RESTORE')) and 'UNLINK'
         if wants and not rights[wants] and not may(wants, key) then
