@@ -41,7 +41,7 @@ static bool read_answer(void *self, size_t i, const struct reply *reply, GError 
     if (reading->again[at])
         return true;
     struct record *record = record_at(reading, at);
-    if (reading->shadow && reading->expiries[at] == VALKEY_SHADOW_DELETED_MS) {
+    if (reading->shadow && valkey_shadow_is_deleted(reading->expiries[at])) {
         record->presence = RECORD_ABSENT;
         reading->stands[reading->reads->asked[at]] = true;
         return true;

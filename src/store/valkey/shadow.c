@@ -21,6 +21,12 @@ struct slice valkey_shadow_key(const struct valkey_store *store, const uint8_t r
     return slice_of(key, len + server_key.len);
 }
 
+bool valkey_shadow_is_deleted(int64_t expires_at_ms)
+{
+    return expires_at_ms > VALKEY_SHADOW_DELETED_MS / 2 &&
+           expires_at_ms < VALKEY_SHADOW_DELETED_MS + VALKEY_SHADOW_DELETED_MS / 2;
+}
+
 void valkey_shadow_image(struct record *io)
 {
     if (io->expires_at_ms != EXPIRES_NEVER)

@@ -70,6 +70,8 @@ static inline struct valkey_session *valkey_session_of(struct session *session)
 #define VALKEY_SHADOW_LATER_MS   (INT64_C(1) << 50)
 #define VALKEY_SHADOW_DELETED_MS (INT64_C(1) << 49)
 
+/* About that moment: a slot that moves takes along what is left of an expiry. */
+bool valkey_shadow_is_deleted(int64_t expires_at_ms);
 /* The key beside a server's key, in its slot; data NULL: `mem` is full. */
 struct slice valkey_shadow_key(const struct valkey_store *store, const uint8_t run[16], struct slice server_key,
                                struct arena *mem);

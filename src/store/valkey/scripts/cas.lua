@@ -89,7 +89,7 @@ local hidden = way == '' and KEYS[records + 1]
 local function shadow_of(i)
     return KEYS[records + i - 1]
 end
-local TOMB = 562949953421312 -- what "expires" at this moment is a deletion
+local TOMB = 562949953421312 -- what "expires" about then is a deletion: a slot that moves takes along what is left
 local answers, numbers, starts, absent = {}, {}, {}, {}
 local at, step = 10 + 3 * ARGV[9], 1
 for i = 2, records do
@@ -121,7 +121,7 @@ end
 -- What a key shows with its shadow over it, where that is not what `etag` says: an answer; else 0. And whether a shadow stands.
 local function look_over(key, shadow, etag)
     local expires = call('PEXPIRETIME', shadow)
-    if expires == TOMB then
+    if expires > TOMB / 2 and expires < TOMB * 1.5 then
         return etag == '' and 0 or { false, -2 }, true
     elseif expires ~= -2 then
         local live = look(shadow)
