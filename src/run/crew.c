@@ -71,6 +71,12 @@ static void look_at_limits(struct crew *crew, struct watch *watch, const struct 
 #define TOPOLOGY_US      (INT64_C(2000) * 1000)
 #define TOPOLOGY_WAIT_US (INT64_C(1000) * 1000)
 
+/* What is taken back goes wherever the data is now. */
+static bool heeds_topology(enum job_kind kind)
+{
+    return kind == JOB_FORWARD || kind == JOB_PROMOTE;
+}
+
 /* Whether other servers have the target's data than when the run was planned, and that is to halt it. A store that does
  * not answer now has not moved for all that is known; its workers will say so. */
 static bool topology_moved(struct crew *crew, GError **error)
@@ -81,7 +87,7 @@ static bool topology_moved(struct crew *crew, GError **error)
     struct store_info now = {0};
     struct call call = {
         .ds = &plan->target_ds, .mem = mem, .deadline_us = world_monotonic_us(crew->shared->world) + TOPOLOGY_WAIT_US};
-    if (!plan->target_topology || crew->shared->job->kind != JOB_FORWARD ||
+    if (!plan->target_topology || !heeds_topology(crew->shared->job->kind) ||
         !limits_topology_halts(&crew->shared->limits) || !store_session_open(&session, plan->target, NULL) ||
         !store_inspect(session, &call, &now, NULL) || g_strcmp0(now.topology, plan->target_topology) == 0)
         return false;

@@ -70,11 +70,45 @@ static void without_the_guard_it_is_followed(void **state)
     scene_done(&servers.scene);
 }
 
+#define SHADOW_HALTS                                                                                                   \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\ntransform: { lua: t.lua }\n"                  \
+    "target: { store: \"mem:s\", dataset: items, write: shadow }\npartitions: { size: 4 }\nworkers: 1\n"               \
+    "protect: { topology: halt }\n"
+
+static void promoted(struct servers *servers, int status, const char *words)
+{
+    GError *error = NULL;
+    struct run_result result = {0};
+    struct store_registry *registry = store_registry_new(&servers->scene.fake.world, servers->scene.ours);
+    struct run_config config = scene_config(&servers->scene, registry);
+    config.act.reason = "looked into";
+    kit_ok(run_promote(&config, servers->scene.run, &result, &error));
+    assert_int_equal(result.exit_status, status);
+    assert_true(!words || (result.text && strstr(result.text, words)));
+    run_result_done(&result);
+    store_registry_free(registry);
+}
+
+static void a_promotion_halts_too_before_it_writes(void **state)
+{
+    struct servers servers;
+    begin(&servers, SHADOW_HALTS);
+    ends(&servers, 3, "promote");
+    servers.topology = "b";
+    promoted(&servers, 5, "protect.topology=follow");
+    scene_holds(&servers.scene, "items", "a", "{\"n\":1,\"times\":0}");
+    servers.topology = "a";
+    promoted(&servers, 0, NULL);
+    scene_holds(&servers.scene, "items", "a", "{\"n\":1,\"times\":1}");
+    scene_done(&servers.scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_topology_that_is_not_the_plans_halts_the_run_before_it_writes),
         cmocka_unit_test(without_the_guard_it_is_followed),
+        cmocka_unit_test(a_promotion_halts_too_before_it_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
