@@ -205,7 +205,8 @@ static bool tail_is_whole(struct worker *worker)
             nameless += nameless_of(worker, &worker->before.lanes[i]);
     for (size_t i = 0; i < tail->n_damage; i++)
         nameless += nameless_below(worker, &tail->damage[i]);
-    if (nameless == 0 || worker->job->kind != JOB_FORWARD) /* a rollback compares before it touches */
+    bool compares = worker->job->kind == JOB_BACK || worker->job->kind == JOB_SETTLE; /* before it touches anything */
+    if (nameless == 0 || compares)
         return true;
     GError *error = NULL;
     error_set(

@@ -122,7 +122,8 @@ static void a_promotion_that_was_halted_wants_a_reason(void **state)
     scene_done(&scene);
 }
 
-/* --- a log that was cut off where a block ends: it looks whole -----------------------------------------------------
+/* --- a log that is damaged, or was cut off where a block ends: it looks whole
+ * -----------------------------------------------------
  */
 
 enum { SEGMENT_HEAD = 56, BLOCK_HEAD = 36, INTENTS = 1 };
@@ -147,7 +148,10 @@ static size_t last_intents(const char *bytes, size_t len)
     return last;
 }
 
-static void cut_off(struct scene *scene)
+enum spoil { CUT_OFF, FLIP };
+
+/* From the last block of intents on. */
+static void spoil(struct scene *scene, enum spoil how)
 {
     g_autofree char *folder = g_build_filename(scene->home, "undo", scene->run, NULL);
     GDir *dir = g_dir_open(folder, 0, NULL);
@@ -160,8 +164,31 @@ static void cut_off(struct scene *scene)
     g_autofree char *bytes = NULL;
     gsize len;
     assert_true(g_file_get_contents(path, &bytes, &len, NULL));
-    assert_true(g_file_set_contents(path, bytes, (gssize)last_intents(bytes, len), NULL));
+    size_t last = last_intents(bytes, len);
+    bytes[last + BLOCK_HEAD + u32_at(bytes + last + 16)] ^= 0x55;
+    assert_true(g_file_set_contents(path, bytes, (gssize)(how == CUT_OFF ? last : len), NULL));
     g_dir_close(dir);
+}
+
+/* Applied, and no checkpoint says so: the log alone knows which keys they were. */
+static void a_promotion_whose_log_is_damaged_at_its_end_does_not_go_on(void **state)
+{
+    struct scene scene;
+    struct ended ended;
+    waits(&scene);
+    scene_fault(&scene, &(struct fault_row){.op = FAULT_SETTLE, .nth = 1, .effect = FAULT_FATAL});
+    promoted(&scene, NULL, 6, NULL);
+    scene_fault(&scene, NULL);
+    all_are(&scene, "{\"times\":1}");
+    spoil(&scene, FLIP);
+    scene_put(&scene, "items", "a", "{\"times\":7}");
+    promoted(&scene, NULL, 6, "10 writes of partition 3221225472 may have been applied");
+    scene_back(&scene, &ended);
+    assert_int_equal(ended.status, 8);
+    assert_non_null(strstr(ended.text, "10 keys that could not be taken back"));
+    ended_done(&ended);
+    scene_holds(&scene, "items", "a", "{\"times\":7}");
+    scene_done(&scene);
 }
 
 static void what_a_cut_off_log_has_lost_of_a_promotion_is_counted(void **state)
@@ -170,7 +197,7 @@ static void what_a_cut_off_log_has_lost_of_a_promotion_is_counted(void **state)
     struct ended ended;
     waits(&scene);
     promoted(&scene, NULL, 0, NULL);
-    cut_off(&scene);
+    spoil(&scene, CUT_OFF);
     scene_back(&scene, &ended);
     assert_int_equal(ended.status, 8);
     assert_non_null(strstr(ended.text, "10 keys that could not be taken back"));
@@ -185,6 +212,7 @@ int main(void)
         cmocka_unit_test(a_promotion_that_broke_off_goes_on_after_somebody_wanted_to_supersede_it),
         cmocka_unit_test(a_shadow_that_is_to_be_superseded_is_not_made_live),
         cmocka_unit_test(a_promotion_that_was_halted_wants_a_reason),
+        cmocka_unit_test(a_promotion_whose_log_is_damaged_at_its_end_does_not_go_on),
         cmocka_unit_test(what_a_cut_off_log_has_lost_of_a_promotion_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
