@@ -282,6 +282,16 @@ bool db_tidy(struct db *db, GError **error)
     return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || db_fail(db, rc, error);
 }
 
+/* What a page has no use for any more may still stand in it: only a database that is written anew is sure not to hold
+ * it. */
+bool db_wipe(struct db *db, GError **error)
+{
+    if (!db_run(db, "PRAGMA secure_delete=ON; VACUUM", error))
+        return false;
+    int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return rc == SQLITE_OK || db_fail(db, rc, error);
+}
+
 uint64_t db_changes(struct db *db)
 {
     return (uint64_t)sqlite3_changes64(db->handle);

@@ -45,6 +45,9 @@ bool db_text(struct db *db, const char *sql, char **ret, GError **error);
 
 /* Copies the log into the database where no reader is in the way; never waits. */
 bool db_tidy(struct db *db, GError **error);
+/* What was deleted is nowhere in the files any more: all of it is written anew, and the log is emptied. BUSY while
+ * somebody reads for longer than one waits. */
+bool db_wipe(struct db *db, GError **error);
 uint64_t db_changes(struct db *db); /* rows that the last statement inserted, changed or deleted */
 
 /* --- statements: put the parameters in order, run, get the columns in order ------------------------------------------

@@ -226,6 +226,12 @@ static const char *const MIGRATIONS[] = {
     " UNIQUE (key, hook), FOREIGN KEY (run, hook) REFERENCES hook (run, hook)) STRICT;"
     "CREATE INDEX delivery_of ON delivery (run, id);"
     "CREATE INDEX delivery_open ON delivery (run, hook, id) WHERE state <> 'delivered';",
+    /* 11: what a run has left goes when its time is over; a row is written before the first file of it is removed. */
+    "ALTER TABLE run ADD COLUMN over_ms INTEGER;" /* when it came to its end; NULL: it has not, or nobody noted it */
+    "CREATE TABLE expiry ("
+    " run INTEGER NOT NULL REFERENCES run (id), what TEXT NOT NULL, at_ms INTEGER NOT NULL, actor TEXT NOT NULL,"
+    " done_ms INTEGER," /* all of it is gone; NULL: not yet */
+    " PRIMARY KEY (run, what)) STRICT, WITHOUT ROWID;",
 };
 
 int migrations_known(void)

@@ -448,6 +448,10 @@ static bool move_write(struct catalog *catalog, const struct run_move *move, GEr
     query_put_text(query, run_state_word(move->to));
     query_put_text(query, move->reason);
     query_put_text(query, move->act.actor);
+    if (run_state_over(move->to))
+        query_put_i64(query, world_wall_ms(catalog->world));
+    else
+        query_put_null(query);
     return query_run(query, error);
 }
 

@@ -66,7 +66,8 @@ SQL(TOTAL_TOUCH,   "UPDATE run_total SET updated_ms = ? WHERE run = ?")
 SQL(SEQUENCES,     "UPDATE run_total SET next_sequence = next_sequence + ?2 WHERE run = ?1 RETURNING next_sequence - ?2")
 SQL(RUN,           "SELECT " CATALOG_RUN_COLUMNS " FROM run JOIN run_total AS t ON t.run = run.id WHERE run.id = ?")
 SQL(RUN_STATE,     "SELECT name, state, plan_digest, spec_digest, contract_digest, transform_digest FROM run WHERE id = ?")
-SQL(RUN_MOVE,      "UPDATE run SET state = ?2, reason = ?3, actor = ?4 WHERE id = ?1")
+SQL(RUN_MOVE,      "UPDATE run SET state = ?2, reason = ?3, actor = ?4, over_ms = ?5 WHERE id = ?1")
+SQL(RUN_OVER,      "SELECT r.state, coalesce(r.over_ms, t.updated_ms) FROM run AS r JOIN run_total AS t ON t.run = r.id WHERE r.id = ?")
 SQL(RUN_BACK,      "UPDATE run SET back_stage = ?2 WHERE id = ?1")
 SQL(RUN_STAGE,     "UPDATE run SET stage = ?2 WHERE id = ?1")
 SQL(RUN_BY_NAME,   "SELECT id FROM run WHERE name = ?")
@@ -160,6 +161,22 @@ SQL(REPORT_NEW,    "INSERT INTO report (run, at_ms, stage, verdict, path, summar
 SQL(REPORTS,       "SELECT id, at_ms, stage, verdict, path, summary FROM report WHERE run = ? ORDER BY id")
 SQL(PART_SUM_PUT,  "INSERT OR REPLACE INTO part_sum (run, " CATALOG_SUM_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 SQL(PART_SUMS,     "SELECT " CATALOG_SUM_COLUMNS " FROM part_sum WHERE run = ? ORDER BY part")
+
+/* what has expired */
+SQL(EXPIRIES,      "SELECT what, at_ms, coalesce(done_ms, 0) FROM expiry WHERE run = ?")
+SQL(EXPIRY_NEW,    "INSERT INTO expiry (run, what, at_ms, actor) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
+SQL(EXPIRY_DONE,   "UPDATE expiry SET done_ms = ?3 WHERE run = ?1 AND what = ?2 AND done_ms IS NULL")
+/* What a run's rows say of keys, values and people's words: the digests of the plan stay what they were. */
+SQL(WIPE_PARTS,    "UPDATE part SET bounds = x'' WHERE run = ?")
+SQL(WIPE_CHECKS,   "DELETE FROM checkpoint WHERE run = ?")
+SQL(WIPE_LOST,     "DELETE FROM checkpoint_lost WHERE run = ?")
+SQL(WIPE_SENT,     "DELETE FROM delivery WHERE run = ?")
+SQL(WIPE_REPORTS,  "DELETE FROM report WHERE run = ?")
+SQL(WIPE_TOLD,     "DELETE FROM told WHERE run = ?")
+SQL(WIPE_WISHES,   "UPDATE wish SET reason = NULL WHERE run = ?")
+SQL(WIPE_WORDS,    "UPDATE approval SET reason = NULL WHERE run = ?")
+SQL(WIPE_RUN,      "UPDATE run SET reason = NULL WHERE id = ?")
+SQL(WIPE_PLAN,     "UPDATE plan SET json = CAST(json_remove(CAST(json AS TEXT), '$.only', '$.scopes', '$.params') AS BLOB) WHERE run = ?")
 
 /* the ledger */
 SQL(LEDGER_HEAD,   "SELECT number, digest FROM ledger ORDER BY number DESC LIMIT 1")

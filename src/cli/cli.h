@@ -216,6 +216,7 @@ int command_watch(struct cli *cli, GError **error);
 int command_wait(struct cli *cli, GError **error);
 int command_rollback(struct cli *cli, GError **error);
 int command_verify(struct cli *cli, GError **error);
+int command_prune(struct cli *cli, GError **error);
 int command_quarantine(struct cli *cli, GError **error);
 int command_explain(struct cli *cli, GError **error);
 int command_gen(struct cli *cli, GError **error);

@@ -3,6 +3,7 @@
 #include "catalog/lock.h"
 #include "cli/cli.h"
 #include "run/budget.h"
+#include "run/retain.h"
 
 static bool open_catalog(struct cli *cli, struct catalog **ret, GError **error)
 {
@@ -34,7 +35,23 @@ struct driven {
     struct delivery_counts hooks; /* that were not told */
     bool held;
     struct run_limit limit;
+    int64_t undo_ms;   /* a rollback is possible until then; 0: no limit, or nothing to take back */
+    bool undo_expired; /* … and was */
 };
+
+/* Of a run that is over and not taken back. */
+static bool look_at_undo(struct catalog *catalog, const struct run_row *run, struct driven *io, GError **error)
+{
+    auto_(arena) mem = arena_new(64 << 20);
+    struct retain_look look;
+    if (!run_state_over(run->state) || run->state == RUN_ROLLED_BACK)
+        return true;
+    if (!retain_look(catalog, run, mem, &look, error))
+        return false;
+    io->undo_expired = look.expiries.of[EXPIRY_UNDO].at_ms != 0;
+    io->undo_ms = io->undo_expired ? look.expiries.of[EXPIRY_UNDO].at_ms : look.times.at_ms[EXPIRY_UNDO];
+    return true;
+}
 
 static bool look_at_drive(struct cli *cli, struct catalog *catalog, const struct run_row *run, struct driven *ret,
                           GError **error)
@@ -43,7 +60,7 @@ static bool look_at_drive(struct cli *cli, struct catalog *catalog, const struct
     if (!catalog_delivery_counts(catalog, run->id, &ret->hooks, error))
         return false;
     if (run_state_over(run->state))
-        return true;
+        return look_at_undo(catalog, run, ret, error);
     if (!is_held(cli, run, &ret->held, error) || !run_limit_now(catalog, run, &ret->limit, error))
         return false;
     if (!ret->held && run->state != RUN_PAUSED)
@@ -59,6 +76,8 @@ static json_t *driven_json(const struct run_row *run, const struct driven *drive
                         json_pack("{s:I, s:I}", "waiting", (json_int_t)driven->hooks.waiting, "failed",
                                   (json_int_t)driven->hooks.failed));
     shape_limit(status, &driven->limit);
+    if (driven->undo_ms)
+        json_object_set_new(status, "undo_until", shape_time(driven->undo_ms));
     return status;
 }
 
@@ -75,7 +94,7 @@ static void put_budget(struct cli *cli, const struct run_limit *limit)
 /* Its holder died without a word, or was killed. */
 static void status_text(struct cli *cli, struct run_row *run, const struct driven *driven)
 {
-    char rate[UNITS_TEXT];
+    char rate[UNITS_TEXT], until[UNITS_TEXT];
     const char *command = driven->held ? NULL : goes_on_with(run->state);
     g_autofree char *reason =
         command ? g_strdup_printf("no process holds it; `sluice %s %s` goes on", command, run->name) : NULL;
@@ -92,6 +111,10 @@ static void status_text(struct cli *cli, struct run_row *run, const struct drive
         fprintf(cli->out, "  slowed by   %s, %s/s\n", driven->limit.by,
                 units_count((uint64_t)driven->limit.rate_max_per_s, rate));
     run->reason = NULL;
+    if (driven->undo_ms)
+        fprintf(cli->out, driven->undo_expired ? "  rollback    not possible since %s: its undo log has expired\n"
+                                               : "  rollback    possible until %s\n",
+                units_time(driven->undo_ms, until));
 }
 
 static int status_of(struct cli *cli, GError **error)

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "plan/home.h"
 #include "quarantine/quarantine.h"
+#include "run/retain.h"
 
 /* A run, and who has retried what it refused. */
 struct shown {
@@ -14,6 +15,7 @@ static bool run_of(struct cli *cli, struct arena *mem, struct shown *ret, GError
     auto_(catalog) catalog = NULL;
     return catalog_open(&catalog, cli->world, cli->home, CATALOG_READ_ONLY, error) &&
            catalog_run_get(catalog, cli->args[1], mem, &ret->run, error) &&
+           retain_stands(catalog, &ret->run, EXPIRY_QUARANTINE, error) &&
            run_retried_by(catalog, &ret->run, mem, &ret->by, error);
 }
 

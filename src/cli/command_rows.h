@@ -87,6 +87,11 @@ COMMAND(quarantine, "list|show|retry RUN [SPEC]", 2, 3, "the refused records: `l
         "from the source, by the spec, contract and transform as they stand now. The same command goes on with it, as `sluice\n"
         "run NAME.N` does; with -o FILE it is only planned, and `sluice run --plan FILE` runs it (docs/commands/quarantine.md).",
         LINES, OPTION_LIMIT, OPTION_DETACH, OPTION_OUT, OPTION_YES, OPTION_PARAM, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
+COMMAND(prune,      "",              0, 0, "remove what runs have left and `retain` has no more time for",
+        "Undo logs, refused records, reports and listings of runs that are at their end, each after its time (docs/retain.md).\n"
+        "It can be killed and repeated. What an unfinished run needs is kept. What is removed is gone: afterwards such a run\n"
+        "cannot be taken back.",
+        DOCUMENT, OPTION_DRY_RUN, OPTION_REASON)
 COMMAND(cat,        "STORE DATASET", 2, 2, "a dataset as NDJSON",
         "A relative path in STORE is relative to the folder that you are in.", LINES,
         OPTION_LIMIT, OPTION_WHERE, OPTION_KEYS, OPTION_KEY, OPTION_FENCES)

@@ -3,6 +3,7 @@
 #include "base/process.h"
 #include "catalog/lock.h"
 #include "cli/cli.h"
+#include "plan/home.h"
 
 #define LOOK_US (INT64_C(50) * 1000)
 #define WAIT_US (INT64_C(30) * 1000 * 1000)
@@ -18,9 +19,8 @@ struct detached {
 static bool open_log(struct cli *cli, struct detached *io, GError **error)
 {
     g_autofree char *dir = g_build_filename(cli->home, "runs", NULL);
-    g_autofree char *name = g_strconcat(io->run, ".log", NULL);
     struct world_stat stat = {0};
-    io->log = g_build_filename(dir, name, NULL);
+    io->log = home_path(cli->home, HOME_LOG, io->run);
     if (!file_make_dirs(cli->world, dir, error))
         return false;
     if (file_exists(cli->world, io->log) && !file_stat_path(cli->world, io->log, &stat, error))

@@ -14,6 +14,7 @@ static const struct {
     [HOME_SKIPS] = {"listing/", ".skip"},
     [HOME_UNMATCHED] = {"listing/", ".unmatched.ndjson"},
     [HOME_TEXTS] = {"texts/", ".json"},
+    [HOME_LOG] = {"runs/", ".log"},
     [HOME_LISTINGS] = {"listing", ""},
 };
 

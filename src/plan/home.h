@@ -11,6 +11,7 @@ enum home_place {
     HOME_SKIPS,      /* listing/UID.skip */
     HOME_UNMATCHED,  /* listing/UID.unmatched.ndjson: what `source.only` asks for and the source does not have */
     HOME_TEXTS,      /* texts/UID.json: what the run was made from, word for word */
+    HOME_LOG,        /* runs/RUN.log: what a process told that drove the run by itself */
     HOME_LISTINGS,   /* listing */
 };
 

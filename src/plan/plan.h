@@ -168,6 +168,12 @@ struct dataset plan_written_ds(const struct plan *plan);
 /* Whether it can only be taken back as a whole, not stage by stage. */
 bool plan_is_one_piece(const struct plan *plan);
 
+/* How long what the run leaves is kept, and the URI of its source, in `mem`. */
+bool plan_retain_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct spec_retain *ret,
+                      GError **error);
+bool plan_source_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, const char **ret,
+                      GError **error);
+
 /* Whose refused records the run retries, in `mem`; *ret NULL: nobody's. */
 bool plan_retries_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_retries **ret,
                        GError **error);

@@ -92,6 +92,8 @@ bool plan_retries_choose(struct plan *plan, const struct plan_config *config, st
 
 /* hooks.c: the hooks in the plan's text. */
 void plan_hooks_put(const struct plan *plan, json_t *root);
+/* retain.c: how long what the run leaves is kept, in the plan's text. */
+void plan_retain_put(const struct plan *plan, json_t *root);
 
 /* An empty plan with its arena. */
 struct plan *plan_new(const struct plan_config *config);

@@ -129,6 +129,7 @@ bool plan_text_write(struct plan *plan, GError **error)
         json_object_set_new(root, "tests", hex_json(plan->tests, sizeof plan->tests));
     plan_retries_put(plan, root);
     plan_hooks_put(plan, root);
+    plan_retain_put(plan, root);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     if (!text)

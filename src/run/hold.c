@@ -5,6 +5,7 @@
 
 #include "catalog/ledger.h"
 #include "plan/home.h"
+#include "run/retain.h"
 #include "run/rights.h"
 
 #define CALL_TIMEOUT_US (INT64_C(60) * 1000 * 1000)
@@ -188,6 +189,9 @@ static void share(struct hold *hold)
 bool hold_open(struct hold *hold, enum hold_for what, GError **error)
 {
     struct plan_config config = hold_plan_config(hold->config);
+    if (!retain_stands(hold->catalog, &hold->run, EXPIRY_UNDO, error) ||
+        !retain_stands(hold->catalog, &hold->run, EXPIRY_REPORTS, error))
+        return false;
     bool loaded = what == HOLD_BACK ? plan_load_target(&hold->plan, &config, hold->catalog, &hold->run, error)
                                     : plan_load(&hold->plan, &config, hold->catalog, &hold->run, error);
     if (!loaded || !store_session_open(&hold->target, hold->plan->target, error))

@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "plan/home.h"
+#include "run/retain.h"
 
 #define RUNS_MEMORY (256u << 20)
 
@@ -278,7 +279,8 @@ bool retry_ask(struct retry *io, const struct run_config *config, struct catalog
         return false;
     asked.same_dataset = was.same_dataset;
     io->plan.run = io->old.name;
-    return is_free(io, &asked, error) && ask_rows(io, config, error);
+    return is_free(io, &asked, error) && retain_stands(catalog, &io->old, EXPIRY_QUARANTINE, error) &&
+           ask_rows(io, config, error);
 }
 
 bool retry_target(const struct retry *retry, const struct plan *plan, GError **error)

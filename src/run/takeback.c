@@ -4,6 +4,7 @@
 #include "plan/home.h"
 #include "run/again.h"
 #include "run/ending.h"
+#include "run/retain.h"
 #include "run/rights.h"
 #include "run/supersede.h"
 
@@ -470,6 +471,7 @@ bool run_back_preview(const struct run_config *config, const char *name, const c
     uint32_t from_stage;
     if (!catalog_open(&catalog, config->world, config->home, CATALOG_EXISTING, error) ||
         !catalog_run_get_one(catalog, name, mem, &run, error) || !takeback_may(&run, error) ||
+        (run.state != RUN_ROLLED_BACK && !retain_stands(catalog, &run, EXPIRY_UNDO, error)) ||
         !stage_of(catalog, &run, stage, mem, &from_stage, error))
         return false;
     *ret = (struct run_back_plan){.keys = run.tally.of[OUTCOME_WRITTEN] + run.tally.of[OUTCOME_DELETED]};

@@ -164,6 +164,11 @@ struct spec_hook {
 };
 #define SPEC_HOOKS_MOST 16u
 
+/* How long what a run leaves is kept after its end; 0: for ever. */
+struct spec_retain {
+    int64_t undo_ms, quarantine_ms, reports_ms;
+};
+
 struct spec {
     const char *path, *dir;                 /* as given; the folder that relative paths are relative to */
     const char *name, *reason;              /* reason: NULL where not given */
@@ -189,6 +194,7 @@ struct spec {
     size_t n_hours;     /* 0: always */
     struct spec_hook *hooks;
     size_t n_hooks;
+    struct spec_retain retain;
     enum spec_on_failure on_failure;
     struct slice source_text; /* the file's bytes: what is digested */
     const bool *given;        /* by row of spec_rows(): the file says it */

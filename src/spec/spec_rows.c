@@ -3,7 +3,6 @@
 /* Why a key is refused. Each is a promise that the key would make and this version cannot keep. */
 static const char no_windows[] = "records of one stretch of time lie anywhere in a source; use 'size' or 'count'";
 static const char no_signals[] = "it watches no signals of a server";
-static const char no_retain[] = "it keeps everything until the run's files are removed";
 
 static const struct row_word param_words[] = {{"string", PARAM_STRING, NULL},     {"integer", PARAM_INTEGER, NULL},
                                               {"decimal", PARAM_DECIMAL, NULL},   {"date", PARAM_DATE, NULL},
@@ -257,10 +256,13 @@ static const struct spec_row rows[] = {
      .words = "how long one try may take; then the program is killed, with all that it started", .example = "5s"},
     {.key = "hooks[].tries", .form = "count", .fallback = "5", .kind = &form_count32, IN_HOOK(tries), .min = 1, .max = 100,
      .words = "how often it is tried, with growing pauses between", .example = "10"},
-    {.key = "retain", .form = "map", REFUSED(no_retain), .words = "how long what a run leaves is kept", .example = "{ undo: 7d }"},
-    {.key = "retain.undo", .form = "duration", REFUSED(no_retain), .words = "pre-images", .example = "7d"},
-    {.key = "retain.quarantine", .form = "duration", REFUSED(no_retain), .words = "refused records", .example = "30d"},
-    {.key = "retain.reports", .form = "duration", REFUSED(no_retain), .words = "verification reports", .example = "90d"},
+    {.key = "retain", .form = "map", .kind = &form_map, .words = "how long what a run leaves is kept after its end; `sluice prune` removes what has expired (docs/retain.md)", .example = "{ undo: 7d, quarantine: 30d, reports: 90d }"},
+    {.key = "retain.undo", .form = "duration", .fallback = "for ever", .decided = true, .kind = &form_length, AT(retain.undo_ms),
+     .words = "the undo log: a rollback is possible until then", .example = "7d"},
+    {.key = "retain.quarantine", .form = "duration", .fallback = "for ever", .decided = true, .kind = &form_length, AT(retain.quarantine_ms),
+     .words = "the records that it refused", .example = "30d"},
+    {.key = "retain.reports", .form = "duration", .fallback = "for ever", .decided = true, .kind = &form_length, AT(retain.reports_ms),
+     .words = "reports, notes, samples and the listing of the keys; never before undo log and quarantine", .example = "90d"},
     {.key = "on_failure", .form = "pause | rollback-stage | rollback", .fallback = "pause",
      .kind = &form_choice, .choices = on_failure_words, AT(on_failure),
      .words = "what happens when a gate fails", .example = "rollback"},

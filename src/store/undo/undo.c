@@ -1,5 +1,6 @@
 #include "store/undo/undo_store.h"
 
+#include "base/file.h"
 #include "base/int.h"
 #include "store/place.h"
 #include "store/undo/applied.h"
@@ -113,6 +114,14 @@ static bool undo_locate(const struct store_config *config, const struct world *w
     return place_of(config, ret, error);
 }
 
+static bool stands(const struct world *world, const char *dir, GError **error)
+{
+    g_autofree char *expired = g_build_filename(dir, UNDO_EXPIRED, NULL);
+    return !file_exists(world, expired) ||
+           error_set(error, SLUICE_ERROR_REFUSED, "%s: the undo log has expired, and `sluice prune` has removed it",
+                     dir);
+}
+
 static bool undo_open_store(struct store **ret, const struct store_config *config, const struct world *world,
                             GError **error)
 {
@@ -120,7 +129,7 @@ static bool undo_open_store(struct store **ret, const struct store_config *confi
     struct undo_listing listing;
     if (!config->read_only)
         return error_set(error, SLUICE_ERROR_USAGE, "an undo log can only be read; name another store as the target");
-    if (!place_of(config, &dir, error) || !undo_listing_read(&listing, world, dir, error))
+    if (!place_of(config, &dir, error) || !stands(world, dir, error) || !undo_listing_read(&listing, world, dir, error))
         return false;
     undo_listing_done(&listing);
     struct undo_store *store = g_new0(struct undo_store, 1);

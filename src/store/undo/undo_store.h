@@ -16,6 +16,9 @@
 
 extern const struct store_driver undo_driver;
 
+/* A file of this name in the folder says that the log has expired: whatever else stands there is being removed. */
+#define UNDO_EXPIRED "expired"
+
 /* What the run wrote in place of the record: its stored digest, or nothing where *ret_deleted. false: not a record of
  * this driver. */
 bool undo_record_written(const struct record *record, struct digest *ret, bool *ret_deleted);

@@ -156,7 +156,7 @@ static void the_schema_has_what_the_rows_have(void **state)
     const json_t *stage = json_object_get(below(schema, "stages"), "items");
     assert_non_null(below(stage, "scope"));
     assert_non_null(below(below(stage, "gate"), "verify"));
-    assert_non_null(json_object_get(below(schema, "retain"), "not"));
+    assert_non_null(below(below(schema, "retain"), "undo"));
     json_decref(schema);
 }
 
