@@ -58,8 +58,8 @@ bool catalog_expiries(struct catalog *catalog, int64_t run, struct expiries *ret
 {
     struct expiries found = {0};
     bool ok = db_begin_reading(catalog->db, error) &&
-              db_end(catalog->db, over_read(catalog, run, &found.over_ms, error) && rows_read(catalog, run, &found, error),
-                     error);
+              db_end(catalog->db,
+                     over_read(catalog, run, &found.over_ms, error) && rows_read(catalog, run, &found, error), error);
     if (ok)
         *ret = found;
     return ok;
@@ -90,8 +90,7 @@ static bool expire(struct catalog *catalog, int64_t run, enum expiry_what what, 
 
 bool catalog_expire(struct catalog *catalog, int64_t run, enum expiry_what what, const struct act *act, GError **error)
 {
-    return db_begin(catalog->db, error) &&
-           db_end(catalog->db, expire(catalog, run, what, act, error), error);
+    return db_begin(catalog->db, error) && db_end(catalog->db, expire(catalog, run, what, act, error), error);
 }
 
 static bool each_row(struct catalog *catalog, int64_t run, enum sql sql, GError **error)
@@ -103,8 +102,8 @@ static bool each_row(struct catalog *catalog, int64_t run, enum sql sql, GError 
 
 static bool wipe_rows(struct catalog *catalog, int64_t run, GError **error)
 {
-    static const enum sql WIPES[] = {SQL_WIPE_PARTS, SQL_WIPE_CHECKS, SQL_WIPE_LOST, SQL_WIPE_SENT, SQL_WIPE_REPORTS, SQL_WIPE_TOLD,
-                                     SQL_WIPE_WISHES, SQL_WIPE_WORDS, SQL_WIPE_RUN,     SQL_WIPE_PLAN};
+    static const enum sql WIPES[] = {SQL_WIPE_PARTS, SQL_WIPE_CHECKS, SQL_WIPE_LOST,  SQL_WIPE_SENT, SQL_WIPE_REPORTS,
+                                     SQL_WIPE_TOLD,  SQL_WIPE_WISHES, SQL_WIPE_WORDS, SQL_WIPE_RUN,  SQL_WIPE_PLAN};
     for (size_t i = 0; i < G_N_ELEMENTS(WIPES); i++)
         if (!each_row(catalog, run, WIPES[i], error))
             return false;

@@ -112,8 +112,9 @@ static void status_text(struct cli *cli, struct run_row *run, const struct drive
                 units_count((uint64_t)driven->limit.rate_max_per_s, rate));
     run->reason = NULL;
     if (driven->undo_ms)
-        fprintf(cli->out, driven->undo_expired ? "  rollback    not possible since %s: its undo log has expired\n"
-                                               : "  rollback    possible until %s\n",
+        fprintf(cli->out,
+                driven->undo_expired ? "  rollback    not possible since %s: its undo log has expired\n"
+                                     : "  rollback    possible until %s\n",
                 units_time(driven->undo_ms, until));
 }
 

@@ -15,9 +15,9 @@ static void give_json(struct cli *cli, const struct prune_result *result)
     json_t *items = json_array();
     for (size_t i = 0; i < result->n; i++)
         json_array_append_new(items, item_json(&result->items[i]));
-    print_json(cli, json_pack("{s:s, s:b, s:o, s:o}", "type", "prune", "dry_run", cli_has(cli, OPTION_DRY_RUN),
-                              "expired", items, "next_at",
-                              result->next_ms ? shape_time(result->next_ms) : json_null()));
+    print_json(cli,
+               json_pack("{s:s, s:b, s:o, s:o}", "type", "prune", "dry_run", cli_has(cli, OPTION_DRY_RUN), "expired",
+                         items, "next_at", result->next_ms ? shape_time(result->next_ms) : json_null()));
 }
 
 static void item_text(struct cli *cli, const struct prune_item *item)

@@ -110,8 +110,8 @@ bool harvest_keys(struct cli *cli, uint64_t most, GArray *into, struct arena *me
     if (!catalog_open(&catalog, cli->world, cli->home, CATALOG_READ_ONLY, error) ||
         !catalog_run_get(catalog, cli->values[OPTION_KEYS_FROM], rows, &run, error) ||
         !retain_stands(catalog, &run, EXPIRY_QUARANTINE, error) ||
-        !retain_stands(catalog, &run, EXPIRY_REPORTS, error) ||
-        !add_refused(&keys, cli, &run, error) || !add_different(&keys, cli, &run, error))
+        !retain_stands(catalog, &run, EXPIRY_REPORTS, error) || !add_refused(&keys, cli, &run, error) ||
+        !add_different(&keys, cli, &run, error))
         return false;
     return into->len > 0 ||
            error_set(error, SLUICE_ERROR_NOT_FOUND,

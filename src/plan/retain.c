@@ -9,8 +9,7 @@ void plan_retain_put(const struct plan *plan, json_t *root)
     if (retain->undo_ms || retain->quarantine_ms || retain->reports_ms)
         json_object_set_new(root, KEY,
                             json_pack("{s:I, s:I, s:I}", "undo_ms", (json_int_t)retain->undo_ms, "quarantine_ms",
-                                      (json_int_t)retain->quarantine_ms, "reports_ms",
-                                      (json_int_t)retain->reports_ms));
+                                      (json_int_t)retain->quarantine_ms, "reports_ms", (json_int_t)retain->reports_ms));
 }
 
 bool plan_retain_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct spec_retain *ret,

@@ -101,14 +101,10 @@ static const struct trace {
     enum home_place place;
     bool folder, by_uid;
 } TRACES[] = {
-    {EXPIRY_UNDO, HOME_UNDO, .folder = true},
-    {EXPIRY_QUARANTINE, HOME_QUARANTINE},
-    {EXPIRY_REPORTS, HOME_REPORTS, .folder = true},
-    {EXPIRY_REPORTS, HOME_LISTING, .by_uid = true},
-    {EXPIRY_REPORTS, HOME_SKIPS, .by_uid = true},
-    {EXPIRY_REPORTS, HOME_UNMATCHED, .by_uid = true},
-    {EXPIRY_REPORTS, HOME_TEXTS, .by_uid = true},
-    {EXPIRY_REPORTS, HOME_LOG},
+    {EXPIRY_UNDO, HOME_UNDO, .folder = true},       {EXPIRY_QUARANTINE, HOME_QUARANTINE},
+    {EXPIRY_REPORTS, HOME_REPORTS, .folder = true}, {EXPIRY_REPORTS, HOME_LISTING, .by_uid = true},
+    {EXPIRY_REPORTS, HOME_SKIPS, .by_uid = true},   {EXPIRY_REPORTS, HOME_UNMATCHED, .by_uid = true},
+    {EXPIRY_REPORTS, HOME_TEXTS, .by_uid = true},   {EXPIRY_REPORTS, HOME_LOG},
 };
 
 struct counted {
@@ -222,8 +218,7 @@ static bool each_due(struct prune *prune, const struct run_row *run, const struc
         struct counted counted = {.remove = !kept && !prune->dry};
         if (!is_due(prune, look, what))
             continue;
-        if (!(counted.remove ? expire(prune, run, what, &counted, error)
-                             : files_of(prune, run, what, &counted, error)))
+        if (!(counted.remove ? expire(prune, run, what, &counted, error) : files_of(prune, run, what, &counted, error)))
             return false;
         struct prune_item item = {.run = run->name,
                                   .what = what,
@@ -269,8 +264,8 @@ static bool prune_held(struct prune *prune, struct run_row *run, GError **error)
     const char *kept = locked ? NULL : kept_text(prune, failed->message);
     g_clear_error(&failed);
     return catalog_run_reload(prune->catalog, prune->result->mem, run, error) &&
-           (!run_state_over(run->state) || (retain_look(prune->catalog, run, mem, &look, error) &&
-                                            each_due(prune, run, &look, kept, error)));
+           (!run_state_over(run->state) ||
+            (retain_look(prune->catalog, run, mem, &look, error) && each_due(prune, run, &look, kept, error)));
 }
 
 static bool one_run(struct prune *prune, struct run_row *run, GError **error)
@@ -321,8 +316,7 @@ static bool items_give(struct prune *prune, GError **error)
 
 static bool prune_all(struct prune *prune, GError **error)
 {
-    if (!catalog_runs(prune->catalog, prune->result->mem, &prune->runs, &prune->n, error) ||
-        !find_needed(prune, error))
+    if (!catalog_runs(prune->catalog, prune->result->mem, &prune->runs, &prune->n, error) || !find_needed(prune, error))
         return false;
     for (size_t i = prune->n; i > 0; i--)
         if (!one_run(prune, &prune->runs[i - 1], error))

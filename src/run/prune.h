@@ -11,9 +11,9 @@
 struct prune_item {
     const char *run;
     enum expiry_what what;
-    int64_t due_ms;      /* when its time was over */
+    int64_t due_ms; /* when its time was over */
     uint64_t files, bytes;
-    const char *kept;    /* why it is not removed; NULL: it is, or would be */
+    const char *kept; /* why it is not removed; NULL: it is, or would be */
 };
 
 struct prune_result {
