@@ -2,6 +2,7 @@
 """retain and prune: what a run leaves goes when its time is over, wholly, and not before; who then needs it is refused by name."""
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 
@@ -83,6 +84,15 @@ def rows(stand, table, column):
     return [row.decode() if isinstance(row, bytes) else row for row in found]
 
 
+def in_free_pages(stand):
+    """What a SQLite that does not overwrite leaves behind of rows that are deleted."""
+    with contextlib.closing(sqlite3.connect(stand.path("home/catalog.db"), isolation_level=None)) as catalog:
+        catalog.execute("PRAGMA secure_delete=OFF")
+        catalog.executemany("INSERT INTO told VALUES (1, ?)", [(key(n) * 20,) for n in range(200)])
+        catalog.execute("DELETE FROM told")
+        catalog.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def everything(stand):
     """Every file of the home but those that any look makes: name and content."""
     files = {}
@@ -111,10 +121,15 @@ def is_clean(stand):
 @test("a planted identifier, in keys and values, stands nowhere in the home once what has expired is pruned")
 def _(stand):
     ready(stand)
+    in_free_pages(stand)
     before = holding(stand)
+    must("catalog.db" in before, "the catalog's free pages did not hold it", before)
     for part in ("listing/", "quarantine/fix.1", "reports/fix.1", "undo/fix.1"):
         must(any(name.startswith(part) for name in before), f"{part} did not hold it: the test looks at nothing", before)
-    said = stand.sluice("prune", "--json").ended(0).json()
+    with contextlib.closing(sqlite3.connect(stand.path("home/catalog.db"))) as other: # the last to close would take the log away
+        other.execute("SELECT count(*) FROM run").fetchall()
+        said = stand.sluice("prune", "--json").ended(0).json()
+        same((holding(stand), stand.path("home/catalog.db-wal").stat().st_size), ([], 0), "files that hold it, bytes of the log")
     same((said["dry_run"], sorted((item["run"], item["what"]) for item in said["expired"] if not item["kept"])),
          (False, sorted((name, what) for name in ("fix.1", "load.1") for what in ("undo", "quarantine", "reports"))), "expired")
     must(sum(item["bytes"] for item in said["expired"]) > 0, "no bytes", said)
@@ -221,6 +236,20 @@ def _(stand):
     same({row["n"] for row in stand.documents("items").values()}, {n * 2 + 2 for n in range(ROWS)}, "values")
     stand.sluice("prune").ended(0)
     same(holding(stand), [], f"files that hold {WHO}")
+
+
+@test("a run that a process holds at that moment is kept and named, the others are pruned; the next prune takes it")
+def _(stand):
+    ready(stand)
+    with open(stand.path("home/runs/fix.1.lock"), "r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = left(stand, "fix.1")
+        said = stand.sluice("prune", "--json").ended(0).json()["expired"]
+        same([("being run by" in (item["kept"] or "")) for item in said], [item["run"] == "fix.1" for item in said], "kept")
+        same(left(stand, "fix.1"), before, "its undo log")
+        same(left(stand, "load.1"), ["expired"], "the other's")
+    stand.sluice("prune").ended(0)
+    is_clean(stand)
 
 
 run_all()
