@@ -94,8 +94,10 @@ static bool hooked_read(struct catalog *catalog, int64_t run, struct arena *mem,
 {
     auto_(query) query = query_of(catalog->db, SQL_HOOKED);
     query_put_i64(query, run);
-    if (!query_row(query, ret_any, error) || !*ret_any)
-        return !*ret_any;
+    if (!query_row(query, ret_any, error))
+        return false;
+    if (!*ret_any)
+        return true;
     char uid[HEX_TEXT(16)];
     uint8_t bytes[16];
     query_fixed(query, bytes, sizeof bytes);

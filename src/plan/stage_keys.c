@@ -28,8 +28,10 @@ static bool look_in_listing(struct looking *looking, GError **error)
         if (!ranks_put(store_driver(plan->source), &plan->source_ds, &ranked, 1, mem, error) ||
             !listing_reader_find(listing, ranked, &found, &place, error))
             return false;
-        if (found)
-            looking->has[place.partition] = looking->keys.seen[i] = true;
+        if (!found)
+            continue;
+        looking->has[place.partition] = true;
+        looking->keys.seen[i] = true;
     }
     return true;
 }

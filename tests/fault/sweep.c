@@ -43,17 +43,23 @@ static char *site_name(const struct scene *scene, const char *call, const char *
 struct life {
     struct scene scene;
     GHashTable *sites;
-    uint64_t sent; /* cas calls until the first fault */
+    GPtrArray *order; /* of a rehearsal: the names of the calls that could fail, the n-th at n - 1; else NULL */
+    uint64_t sent;    /* cas calls until the first fault */
 };
 
 static void on_call(void *self, const char *call, const char *path, bool chosen)
 {
     struct life *life = self;
     const struct fake_world *fake = &life->scene.fake;
-    if (!chosen || !fake->fault.nth || fake->calls + 1 != fake->fault.nth)
+    if (!chosen || !fake->fault.nth || (!life->order && fake->calls + 1 != fake->fault.nth))
         return;
     g_autofree char *whose = g_strconcat(fake->fault.sqlite ? "sqlite " : "", call, NULL);
-    g_hash_table_add(life->sites, site_name(&life->scene, whose, path));
+    char *name = site_name(&life->scene, whose, path);
+    if (life->order) {
+        g_ptr_array_add(life->order, name);
+        return;
+    }
+    g_hash_table_add(life->sites, name);
     life->sent = life->scene.plan.calls[FAULT_CAS];
 }
 
@@ -192,11 +198,25 @@ static void go_on(struct scene *scene, const struct scenario *scenario, const st
         scene_ran_at(scene, COMMANDS[scenario->command], status, __FILE__, __LINE__);
 }
 
+/* What all lives of a scenario under a trouble have in common. */
+struct series {
+    const struct scenario *scenario;
+    const struct trouble *trouble;
+    const struct pace *pace;
+    struct reference reference;
+    GHashTable *sites;
+    GPtrArray *order;
+    struct swept *swept;
+};
+
 /* One life that meets the n-th; false: there was none. */
-static bool one(const struct scenario *scenario, const struct trouble *trouble, uint64_t n,
-                const struct reference *reference, struct swept *swept, GHashTable *sites)
+static bool one(const struct series *series, uint64_t n, GPtrArray *order)
 {
-    struct life life = {.sites = sites};
+    const struct scenario *scenario = series->scenario;
+    const struct trouble *trouble = series->trouble;
+    const struct reference *reference = &series->reference;
+    struct swept *swept = series->swept;
+    struct life life = {.sites = series->sites, .order = order};
     struct ended ended;
     begin(scenario, &life.scene);
     if (!makes_home(scenario, trouble))
@@ -219,16 +239,28 @@ static bool one(const struct scenario *scenario, const struct trouble *trouble, 
     return fired;
 }
 
+/* Whether a call is left out: many of its name have failed, and this one's turn has not come. */
+static bool is_left_out(const struct series *series, uint64_t n)
+{
+    const struct pace *pace = series->pace;
+    if (n <= pace->every || (n - pace->every) % pace->stride == pace->from || n > series->order->len)
+        return false;
+    return g_hash_table_contains(series->sites, g_ptr_array_index(series->order, n - 1));
+}
+
 void sweep(const struct scenario *scenario, const struct trouble *trouble, const struct pace *pace, GHashTable *sites,
            struct swept *ret)
 {
-    struct reference reference;
-    *ret = (struct swept){0};
-    reference_make(scenario, &reference);
+    struct series series = {.scenario = scenario, .trouble = trouble, .pace = pace, .sites = sites, .swept = ret};
     uint64_t n = 1;
-    while (one(scenario, trouble, n, &reference, ret, sites))
-        n += n < pace->every ? 1 : n == pace->every ? 1 + pace->from : pace->stride;
+    *ret = (struct swept){0};
+    reference_make(scenario, &series.reference);
+    series.order = g_ptr_array_new_with_free_func(g_free);
+    one(&series, UINT64_MAX, series.order);
+    while (is_left_out(&series, n) || one(&series, n, NULL))
+        n++;
     ret->last = n;
-    g_free(reference.before);
-    g_free(reference.after);
+    g_ptr_array_unref(series.order);
+    g_free(series.reference.before);
+    g_free(series.reference.after);
 }

@@ -41,7 +41,7 @@ struct swept {
     uint64_t last;          /* the n that met none */
 };
 
-/* Every n up to there, then one in so many, beginning so many behind it. */
+/* Every n up to there, then one in so many, and each that is the first of its name. */
 struct pace {
     uint64_t every, stride, from;
 };

@@ -3,6 +3,16 @@
 #include "kit/kit.h"
 #include "spec/spec.h"
 
+/* What another key asks for, or what asks for it. */
+static bool goes_along(const char *key, const char *wanted)
+{
+    static const char *const ALWAYS[] = {"source.dataset", "params.*.default", "source.range.to", NULL};
+    static const char *const ADDRESS[] = {"hooks[].url", "hooks[].secret", "hooks[].ca", NULL};
+    if (g_strv_contains(ADDRESS, wanted))
+        return g_str_equal(key, "hooks[].url") || g_str_equal(key, "hooks[].secret");
+    return g_strv_contains(ALWAYS, key) || g_str_equal(key, "hooks[].run");
+}
+
 /* A spec with one key set to its row's example, and around it no more than what is required. */
 static void emit(GString *into, const char *prefix, const struct spec_row *wanted);
 
@@ -41,9 +51,7 @@ static void emit(GString *into, const char *prefix, const struct spec_row *wante
         if (!below || strpbrk(name, ".["))
             continue;
         bool on_the_way = &rows[i] == wanted || leads_to(&rows[i], wanted);
-        bool beside = g_str_equal(rows[i].key, "source.dataset") || g_str_equal(rows[i].key, "params.*.default") ||
-                      g_str_equal(rows[i].key, "source.range.to");
-        if (!on_the_way && !rows[i].required && !beside)
+        if (!on_the_way && !rows[i].required && !goes_along(rows[i].key, wanted->key))
             continue;
         g_string_append(into, comma);
         emit_row(into, &rows[i], wanted);
