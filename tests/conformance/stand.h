@@ -25,6 +25,7 @@ struct subject {
     bool own_time;                          /* the store's clock is its own: time passes, and no test turns it */
     bool no_empty_key;                      /* a record's key has at least a byte */
     bool (*there)(void);                    /* whether what it needs is installed; NULL: it needs nothing */
+    bool by_hand;                           /* minutes of what another subject does too: with SLUICE_LIVE_ALL=1 */
 };
 
 struct stand {

@@ -231,7 +231,7 @@ const struct subject subjects[] = {
     {"valkey-standalone", LIVE, valkey_standalone_set_up, servers_tear_down, ":{key}", .own_time = true,
      .no_empty_key = true, .there = has_valkey},
     {"valkey-cluster", LIVE, valkey_cluster_set_up, servers_tear_down, ":{key}", .own_time = true, .no_empty_key = true,
-     .there = has_valkey},
+     .there = has_valkey, .by_hand = true},
     {"undo", NEEDS(SCAN) | NEEDS(SPLIT), undo_set_up, NULL, NULL, .filled = true},
 };
 const size_t subject_count = G_N_ELEMENTS(subjects);

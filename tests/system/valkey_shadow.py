@@ -90,7 +90,7 @@ def promoted(judge, listed):
         if any(judge.is_as(live, *state) for state in alive):
             if any(line["end"] >= judge.run_begin for line in lines):
                 return "passed over"
-            moved = key in listed and not any(live == state for state in alive)
+            moved = key in listed and live.expires != NEVER
             return "passed over, for its slot has moved" if moved else "WRONG: not promoted"
         return "WRONG: neither what the application wrote nor that, promoted"
     return verdict

@@ -32,7 +32,8 @@ static void fill(bson_t *into)
 static bson_iter_t value_of(struct slice document, bson_t *view, const char *name)
 {
     bson_iter_t at;
-    assert_true(document_view(document, view) && bson_iter_init_find(&at, view, name));
+    assert_true(document_view(document, view));
+    assert_true(bson_iter_init_find(&at, view, name));
     return at;
 }
 

@@ -202,6 +202,11 @@ for i = 2, records do
     end
     answers[i - 1], numbers[i - 1] = answer, answer == 0 and number
 end
+-- In a slot on the move a command on a key that is not there is refused, also within a script: a record that was removed to
+-- be written anew would stay removed. Of two keys one is not there: whichever way the slot moves, that shows it.
+if due and type(pcall('EXISTS', fence, fence .. '?')) == 'table' then
+    return redis.error_reply('TRYAGAIN the slot is on the move')
+end
 if due then
     call('HSET', fence, part, marked(numbers))
 end
