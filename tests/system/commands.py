@@ -80,7 +80,7 @@ def _(stand):
         among("usage: sluice COMMAND", stand.sluice(*arguments).ended(0).out)
     commands = stand.sluice("help", "--json").ended(0).json()["commands"]
     same([row["name"] for row in commands], ["init", "doctor", "try", "test", "plan", "run", "status", "watch", "wait", "list", "diff", "pause",
-                                             "resume", "approve", "deny", "set", "promote", "abort", "rollback", "verify", "quarantine", "cat", "dump", "explain", "gen", "stores", "hooks", "audit", "completion", "version", "help"], "commands")
+                                             "resume", "approve", "deny", "set", "promote", "abort", "rollback", "verify", "quarantine", "prune", "cat", "dump", "explain", "gen", "stores", "hooks", "audit", "completion", "version", "help"], "commands")
     for row in commands:
         words = stand.sluice("help", row["name"]).ended(0).out
         same(stand.sluice(row["name"], "--help").ended(0).out, words, "help by option")

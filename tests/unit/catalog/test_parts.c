@@ -338,6 +338,7 @@ static void a_home_of_the_first_schema_is_brought_up(void **state)
             "ALTER TABLE run_total DROP COLUMN worked_ms; DROP TABLE told; DROP TABLE delivery; DROP TABLE hook;"
             "ALTER TABLE run_total DROP COLUMN n_promoted; ALTER TABLE run_total DROP COLUMN n_passed_over;"
             "ALTER TABLE checkpoint DROP COLUMN n_promoted; ALTER TABLE checkpoint DROP COLUMN n_passed_over;"
+            "ALTER TABLE run DROP COLUMN over_ms; DROP TABLE expiry;"
             "CREATE INDEX wish_open ON wish (run, id) WHERE taken_ms IS NULL; PRAGMA user_version = 1");
     kit_ok(catalog_open(&fx->catalog, fx->world, fx->home, CATALOG_EXISTING, &error));
     kit_ok(catalog_part_sums(fx->catalog, run.id, fx->mem, &found, &n, &error));
