@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Every move that a run, a stage or a partition may take is taken here by the program, and no other: held against the
-table (src/catalog/state_rows.h) by what the ledgers say."""
+table (src/catalog/state_rows.h) by what the ledgers say. But those of a promotion: shadow.py promotes."""
 
 import re
 import signal
@@ -363,7 +363,7 @@ def _(_):
     if len(WALKED) != len(TESTS) - 1:
         raise Skip("not all walks were asked for, or one of them failed")
     for kind, macro in (("run", "MOVE"), ("stage", "STAGE_MOVE"), ("part", "PART_MOVE")):
-        rows = table(macro)
+        rows = {move for move in table(macro) if "promoting" not in move}
         same((sorted(rows - TAKEN[kind]), sorted(TAKEN[kind] - rows)), ([], []), f"{kind}: never taken, and no row")
 
 

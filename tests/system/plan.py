@@ -201,7 +201,7 @@ def _(stand):
     known = [row for row in stand.sluice("explain", "spec", "--json").ended(0).json()["entries"] if row["kind"] == "spec" and row["acts"]]
     shown = {re.sub(r"\[[0-9]+\]", "[]", key) for key in found}
     for row in known: # a map shows what stands in it, or that it is not there
-        must(row["name"] in shown or any(key.startswith(row["name"]) or row["name"].startswith(key + ".") for key in shown), row["name"])
+        must(row["name"] in shown or any(key.startswith(row["name"]) or row["name"].startswith((key + ".", key + "[]")) for key in shown), row["name"])
     words = stand.sluice("plan", "add.yaml", "--show-spec", "--home", "./home").ended(0).out
     among(["in force", "add.yaml:9", "--home "], words)
     must(words.rstrip().endswith("--show-spec"), words)

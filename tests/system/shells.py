@@ -85,7 +85,7 @@ def _(stand):
 def _(stand):
     loaded(stand)
     for words, wanted in (
-            (["wait", "--for", "d"], ["done"]), (["wait", "--for=d"], ["--for=done"]), (["init", "--template", "re"], ["repair", "rehydrate"]),
+            (["wait", "--for", "d"], ["done"]), (["wait", "--for=d"], ["--for=done"]), (["init", "--template", "re"], ["repair", "recompute", "rehydrate"]),
             (["--log-level", ""], ["error", "warn", "info"]), (["gen", "cust"], ["customers"]), (["help", "sta"], ["status"]),
             (["set", "load.1", "w"], ["workers="]), (["explain", "target.conf"], ["target.conflict"]), (["cat", "rock"], ["rocksdb:"]),
             (["quarantine", ""], ["list", "show"]), (["quarantine", "list", ""], ["load.1"]), (["audit", "v"], ["verify"]),
