@@ -88,7 +88,7 @@ def _(stand):
             (["wait", "--for", "d"], ["done"]), (["wait", "--for=d"], ["--for=done"]), (["init", "--template", "re"], ["repair", "recompute", "rehydrate"]),
             (["--log-level", ""], ["error", "warn", "info"]), (["gen", "cust"], ["customers"]), (["help", "sta"], ["status"]),
             (["set", "load.1", "w"], ["workers="]), (["explain", "target.conf"], ["target.conflict"]), (["cat", "rock"], ["rocksdb:"]),
-            (["quarantine", ""], ["list", "show"]), (["quarantine", "list", ""], ["load.1"]), (["audit", "v"], ["verify"]),
+            (["quarantine", ""], ["list", "show", "retry"]), (["quarantine", "list", ""], ["load.1"]), (["audit", "v"], ["verify"]),
             (["status", ""], ["load.1"]), (["verify", ""], [":specs", "load.1"]), (["status", "--home", "nowhere", ""], []),
             (["--home", "home", "status", "l"], ["load.1"]), (["status", "--catalog", "sqlite:home/catalog.db", ""], ["load.1"]),
             (["run", "x.yaml", "--supersede", ""], ["load.1"]), (["plan", "x.yaml", "-o", ""], [":files"]), (["run", "--plan="], [":files"]),
