@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Every move that a run, a stage or a partition may take is taken here by the program, and no other: held against the
-table (src/catalog/state_rows.h) by what the ledgers say. But those of a promotion: shadow.py promotes."""
+table (src/catalog/state_rows.h) by what the ledgers say."""
 
 import re
 import signal
 import sqlite3
 
-from staged import before, fails_at, ready, run, states, three, write
+from staged import ROWS, before, fails_at, ready, run, states, three, write
 from stand import SOURCE, TESTS, Skip, among, must, run_all, same
 from stand import test as plain_test
 from wallclock import faked, jump_to
@@ -358,12 +358,87 @@ def _(stand):
     same(stand.dump("items"), was, "records")
 
 
+PROMOTE = ("promote", "fix", "--yes")
+
+
+def shadowed(stand, *died, rows=ROWS):
+    """A shadow that waits, or that died on the way to it."""
+    was = ready(stand, ONE, rows=rows)
+    spec = stand.read("fix.yaml")
+    target = 'target: { store: "rocksdb:live", dataset: items'
+    among([target], spec)
+    stand.write("fix.yaml", spec.replace(target, f"{target}, write: shadow"))
+    if died:
+        stand.dies(*died, *RUN)
+    else:
+        run(stand, 3)
+    return was
+
+
+@test("a shadow that waits, or whose last gate is just passed: made live, given up or dropped")
+def _(stand):
+    shadowed(stand)
+    each(stand, (ABORT, (0,), "aborted"), (ROLLBACK, (0,), BACK), (PROMOTE, (0,), "done"))
+    stand.path("fix.yaml").unlink()
+    run(stand, 0, command=ROLLBACK)
+
+
+@test("a shadow whose last gate is passed when its process dies is made live from there")
+def _(stand):
+    shadowed(stand, "stage.moved:3")
+    same(states(stand), ("verifying", ["passed"]), "states")
+    each(stand, (PROMOTE, (0,), "done"))
+
+
+@test("a promotion whose process died is paused, given up, taken back, or taken up again; a paused one and one that a signal ended too")
+def _(stand):
+    was = shadowed(stand)
+    stand.dies("run.moved:1", *PROMOTE)
+    same(states(stand)[0], "promoting", "state")
+    each(stand, *AWAY, (PROMOTE, (0,), "done"))
+    for name in ("home", "live"):
+        stand.copy("kept-" + name, name)
+    run(stand, 0, command=PAUSE)
+    run(stand, 0, command=("resume", "fix", "--reason", "on"))
+    same(run(stand, 0, command=ROLLBACK)["state"], BACK, "state")
+    same(stand.dump("items"), was, "records")
+
+
+@test("a promotion whose keys are not accounted for fails, and goes on when they are")
+def _(stand):
+    shadowed(stand)
+    stand.dies("run.moved:1", *PROMOTE)
+
+    def counted(more):
+        with sqlite3.connect(stand.path("home/catalog.db")) as catalog:
+            catalog.execute("UPDATE run_total SET n_promoted = n_promoted + ? WHERE run = 2", (more,))
+        catalog.close()
+    counted(1)
+    among("are accounted for", run(stand, 1, command=PROMOTE)["message"])
+    same(states(stand)[0], "failed", "state")
+    counted(-1)
+    run(stand, 0, command=PROMOTE)
+
+
+@test("a promotion for which a disk has no room is halted, and goes on, with a reason, when it has")
+def _(stand):
+    was = shadowed(stand, rows=20000)
+    limited = f"ulimit -f 300; trap '' XFSZ; exec {stand.programs.sluice} promote fix --yes" # 300 KiB a file
+    stand.run(["bash", "-c", limited]).ended(5)
+    same(states(stand)[0], "halted", "state")
+    among("File too large", reason(stand))
+    among("--reason", stand.sluice(*PROMOTE).ended(2).err)
+    run(stand, 0, command=(*PROMOTE, "--reason", "there is room"))
+    same(run(stand, 0, command=ROLLBACK)["state"], BACK, "state")
+    same(stand.dump("items"), was, "records")
+
+
 @plain_test("every move of the table was taken by the program, and no other")
 def _(_):
     if len(WALKED) != len(TESTS) - 1:
         raise Skip("not all walks were asked for, or one of them failed")
     for kind, macro in (("run", "MOVE"), ("stage", "STAGE_MOVE"), ("part", "PART_MOVE")):
-        rows = {move for move in table(macro) if "promoting" not in move}
+        rows = table(macro)
         same((sorted(rows - TAKEN[kind]), sorted(TAKEN[kind] - rows)), ([], []), f"{kind}: never taken, and no row")
 
 
