@@ -232,6 +232,10 @@ struct part_row {
     uint32_t lane; /* the newest granted; 0: never granted */
     struct slice bounds;
     uint64_t records;
+    uint32_t parent; /* the partition that it was split off; UINT32_MAX: it was planned */
+    /* Of a listed source its keys are numbers first … first + records - 1 of partition `of` of the listing. */
+    uint32_t of;
+    uint64_t first;
 };
 
 struct undo_place { /* as undo/undo.h's struct undo_position; floor 3 is not visible from here */
@@ -294,10 +298,14 @@ struct checkpoint {
     struct slice outcomes;           /* four bits a listed key, in listing order, low nibble first */
     bool last;                       /* the partition is written */
     const char *conditions; /* JSON: who had the target's data when it was settled; NULL: the store cannot tell */
+    /* 0, or where the partition, of a listed source, is split: its keys from this index on, which is beyond the
+     * checkpoint's, become a new one of the same stage, pending, with a ledger entry `split` by `act`. */
+    uint64_t split_at;
+    struct act act;
 };
-/* One transaction: the row, the partition's state, the running totals. FENCED when the partition's lane is no longer
- * this, or is no longer being worked on. The newest row once more (same lane, cursor, index and settled number) changes
- * nothing and succeeds: it may be repeated after an answer was lost. */
+/* One transaction: the row, the partition's state, the running totals, the partition that is split off. FENCED when the
+ * partition's lane is no longer this, or is no longer being worked on. The newest row once more (same lane, cursor,
+ * index and settled number) changes nothing and succeeds: it may be repeated after an answer was lost. */
 bool catalog_checkpoint(struct catalog *catalog, const struct checkpoint *checkpoint, GError **error);
 
 struct checkpoints {

@@ -213,6 +213,48 @@ static bool part_written(struct catalog *catalog, const struct checkpoint *check
     return query_run(query, error);
 }
 
+static bool split_written(struct catalog *catalog, const struct checkpoint *checkpoint, uint32_t into, uint64_t records,
+                          GError **error)
+{
+    struct run_brief run;
+    auto_(arena) mem = arena_new(SMALL_BYTES);
+    if (!run_brief_read(catalog, checkpoint->run, mem, &run, error))
+        return false;
+    struct run_act split = {.run = &run,
+                            .action = "split",
+                            .act = &checkpoint->act,
+                            .own = json_pack("{s:I, s:I, s:I, s:I}", "partition", (json_int_t)checkpoint->part, "into",
+                                             (json_int_t)into, "at", (json_int_t)checkpoint->split_at, "records",
+                                             (json_int_t)records)};
+    return ledger_act(catalog, &split, error);
+}
+
+/* What lies behind split_at is another partition's from here on. No write of this one was to a key of it: all of them
+ * were before the checkpoint, and the writes of dead holders have met their keys. */
+static bool part_split(struct catalog *catalog, const struct checkpoint *checkpoint, GError **error)
+{
+    bool row;
+    auto_(query) new = query_of(catalog->db, SQL_SPLIT_NEW);
+    auto_(query) old = query_of(catalog->db, SQL_SPLIT_OLD);
+    g_assert(checkpoint->split_at > checkpoint->index && !checkpoint->last);
+    query_put_i64(new, checkpoint->run);
+    query_put_i64(new, checkpoint->part);
+    query_put_u64(new, checkpoint->split_at);
+    query_put_i64(new, CATALOG_BACK_PART);
+    if (!query_row(new, &row, error))
+        return false;
+    if (!row)
+        return error_set(error, SLUICE_ERROR_INTERNAL,
+                         "partition %u: it has no key behind %" G_GUINT64_FORMAT ", where it is to be split",
+                         checkpoint->part, checkpoint->split_at);
+    uint32_t into = query_u32(new);
+    uint64_t records = query_u64(new);
+    query_put_i64(old, checkpoint->run);
+    query_put_i64(old, checkpoint->part);
+    query_put_u64(old, checkpoint->split_at);
+    return query_ok(new, error) && query_run(old, error) && split_written(catalog, checkpoint, into, records, error);
+}
+
 bool checkpoint_add(struct catalog *catalog, const struct checkpoint *checkpoint, GError **error)
 {
     uint64_t rows;
@@ -226,7 +268,8 @@ bool checkpoint_add(struct catalog *catalog, const struct checkpoint *checkpoint
         return false;
     if (rows == 1)
         return total_add(catalog, checkpoint->run, &total, error) &&
-               (!checkpoint->last || part_written(catalog, checkpoint, error));
+               (!checkpoint->last || part_written(catalog, checkpoint, error)) &&
+               (checkpoint->split_at == 0 || part_split(catalog, checkpoint, error));
     return checkpoint_stands(catalog, checkpoint, &stands, error) &&
            (stands || checkpoint_refused(catalog, checkpoint, error));
 }

@@ -232,6 +232,10 @@ static const char *const MIGRATIONS[] = {
     " run INTEGER NOT NULL REFERENCES run (id), what TEXT NOT NULL, at_ms INTEGER NOT NULL, actor TEXT NOT NULL,"
     " done_ms INTEGER," /* all of it is gone; NULL: not yet */
     " PRIMARY KEY (run, what)) STRICT, WITHOUT ROWID;",
+    /* 12: partitions that were split at a checkpoint. */
+    "ALTER TABLE part ADD COLUMN parent INTEGER;" /* the one that it was split off; NULL: it was planned */
+    "ALTER TABLE part ADD COLUMN origin INTEGER;" /* the one of the listing whose keys it has; NULL: its own */
+    "ALTER TABLE part ADD COLUMN first INTEGER NOT NULL DEFAULT 0;", /* the first of these keys */
 };
 
 int migrations_known(void)

@@ -154,6 +154,9 @@ void parts_columns(struct query *query, struct arena *mem, struct part_row *part
     part->lane = query_u32(query);
     part->records = query_u64(query);
     part->bounds = query_bytes(query, mem);
+    part->parent = query_u32(query);
+    part->of = query_u32(query);
+    part->first = query_u64(query);
 }
 
 void parts_range_put(struct query *query, uint32_t stage, enum parts_kind kind)

@@ -18,7 +18,7 @@
     "run.id, run.name, run.spec_name, run.spec_path, run.target, run.uid, run.plan_digest, run.spec_digest,"           \
     " run.contract_digest, run.transform_digest, run.state, run.reason, run.actor, run.stage, run.started_ms, run.back_stage, run.author,"         \
     " t.updated_ms, t.bytes_read, t.bytes_written, t.limited_ms, t.worked_ms, " CATALOG_TALLY(CATALOG_NAME)
-#define CATALOG_PART_COLUMNS "part, stage, state, lane, records, bounds"
+#define CATALOG_PART_COLUMNS "part, stage, state, lane, records, bounds, coalesce(parent, 4294967295), coalesce(origin, part), first"
 #define CATALOG_LEDGER_COLUMNS                                                                                         \
     "number, at_ms, actor, action, reason, run, plan_digest, spec_digest, contract_digest, transform_digest, details," \
     " previous, digest"
@@ -105,6 +105,11 @@ SQL(CHECKPOINT,    "INSERT INTO checkpoint (run, part, at_ms, " CATALOG_CHECKPOI
                    " SELECT ?1, ?2, ?3, ?4, ?5, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, " CATALOG_TALLY(CATALOG_MARK)
                    " FROM part WHERE run = ?1 AND part = ?2 AND lane = ?5 AND state = 'running' AND ?4 ="
                    " 1 + (SELECT coalesce(max(number), 0) FROM checkpoint WHERE run = ?1 AND part = ?2)")
+SQL(SPLIT_NEW,     "INSERT INTO part (run, part, stage, state, records, bounds, parent, origin, first)"
+                   " SELECT run, 1 + (SELECT max(part) FROM part WHERE run = ?1 AND part < ?4), stage, 'pending', records - ?3,"
+                   " bounds, part, coalesce(origin, part), first + ?3 FROM part WHERE run = ?1 AND part = ?2 AND records > ?3"
+                   " RETURNING part, records")
+SQL(SPLIT_OLD,     "UPDATE part SET records = ?3 WHERE run = ?1 AND part = ?2")
 SQL(PART_WRITES,   "SELECT part, sum(CASE WHEN part < 3221225472 THEN n_written + n_deleted ELSE written_count END)"
                    " FROM checkpoint WHERE run = ? GROUP BY part ORDER BY part")
 SQL(CHECKPOINTS,   "SELECT " CATALOG_CHECKPOINT_COLUMNS " FROM checkpoint WHERE run = ? AND part = ? ORDER BY number")

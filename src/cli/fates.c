@@ -6,6 +6,27 @@
 
 enum { KEYS_AT_ONCE = 1000, KEYS_ROOM = 64 << 20, ROWS_ROOM = 256 << 20 };
 
+static struct listing_stretch keys_of(const struct part_row *part)
+{
+    return (struct listing_stretch){.partition = part->of, .first = part->first, .keys = part->records};
+}
+
+static int along(const void *a, const void *b)
+{
+    struct listing_stretch x = keys_of(a), y = keys_of(b);
+    return listing_stretch_compare(&x, &y);
+}
+
+static bool take_parts(struct fates *fates, GError **error)
+{
+    struct parts_of of = {.run = fates->run->id, .stage = UINT32_MAX};
+    if (!catalog_parts(fates->catalog, &of, fates->all, &fates->parts, &fates->n_parts, error))
+        return false;
+    if (fates->n_parts > 0)
+        qsort(fates->parts, fates->n_parts, sizeof *fates->parts, along);
+    return true;
+}
+
 bool fates_open(struct fates *fates, const struct world *world, const char *home, const struct run_row *run,
                 bool *ret_listed, GError **error)
 {
@@ -14,9 +35,10 @@ bool fates_open(struct fates *fates, const struct world *world, const char *home
     fates->run = run;
     fates->mem = arena_new(KEYS_ROOM);
     fates->rows = arena_new(ROWS_ROOM);
-    fates->part = UINT32_MAX;
+    fates->all = arena_new(ROWS_ROOM);
     *ret_listed = file_exists(world, path);
-    return !*ret_listed || listing_reader_open(&fates->reader, world, path, run->uid, error);
+    return !*ret_listed ||
+           (listing_reader_open(&fates->reader, world, path, run->uid, error) && take_parts(fates, error));
 }
 
 void fates_done(struct fates *fates)
@@ -24,29 +46,30 @@ void fates_done(struct fates *fates)
     g_clear_pointer(&fates->reader, listing_reader_free);
     g_clear_pointer(&fates->mem, arena_free);
     g_clear_pointer(&fates->rows, arena_free);
+    g_clear_pointer(&fates->all, arena_free);
 }
 
 static bool next_part(struct fates *fates, GError **error)
 {
-    fates->part++;
+    const struct part_row *part = &fates->parts[fates->next_part++];
+    struct listing_stretch keys = keys_of(part);
     fates->checkpoint = 0;
     fates->checkpoint_first = fates->index = 0;
     arena_reset(fates->rows);
-    return catalog_checkpoints(fates->catalog, fates->run->id, fates->part, fates->rows, &fates->checkpoints, error) &&
-           listing_reader_seek(fates->reader, fates->part, 0, error);
+    return catalog_checkpoints(fates->catalog, fates->run->id, part->part, fates->rows, &fates->checkpoints, error) &&
+           listing_reader_seek_in(fates->reader, &keys, 0, error);
 }
 
 /* Further keys: of this partition, or of the next one that has some. */
 static bool fill(struct fates *fates, GError **error)
 {
-    uint32_t parts = listing_reader_totals(fates->reader)->partitions;
     fates->at = fates->n_keys = 0;
     for (;;) {
         arena_reset(fates->mem);
-        if (fates->part != UINT32_MAX &&
+        if (fates->next_part > 0 &&
             !listing_reader_next_ranked(fates->reader, KEYS_AT_ONCE, fates->mem, &fates->keys, &fates->n_keys, error))
             return false;
-        if (fates->n_keys > 0 || fates->part + 1 >= parts)
+        if (fates->n_keys > 0 || fates->next_part == fates->n_parts)
             return true;
         if (!next_part(fates, error))
             return false;

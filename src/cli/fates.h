@@ -9,13 +9,15 @@ struct fates {
     const struct run_row *run;
     struct listing_reader *reader;
     struct arena *mem;  /* of the keys in hand, */
-    struct arena *rows; /* and of the partition's checkpoints */
+    struct arena *rows; /* of the partition's checkpoints, */
+    struct arena *all;  /* and of the partitions, which stand along the listing */
+    struct part_row *parts;
+    size_t n_parts, next_part;
     struct slice *keys;
     size_t n_keys, at;
     struct checkpoints checkpoints;
     size_t checkpoint;
     uint64_t checkpoint_first, index; /* of the partition */
-    uint32_t part;
 };
 
 /* *ret_listed: the run has a listing, and it is there. */

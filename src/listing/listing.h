@@ -100,6 +100,16 @@ uint64_t listing_reader_size(const struct listing_reader *reader, uint32_t parti
  * is CORRUPT: cursor and listing do not belong together. */
 bool listing_reader_seek(struct listing_reader *reader, uint32_t partition, uint64_t index, GError **error);
 
+/* Keys `first` … first + keys - 1 of a partition: what is left of it, or has become of it, where it was split. */
+struct listing_stretch {
+    uint32_t partition;
+    uint64_t first, keys;
+};
+int listing_stretch_compare(const struct listing_stretch *a, const struct listing_stretch *b); /* along the listing */
+/* As listing_reader_seek(), with an index into the stretch, whose end is the end of what is read. */
+bool listing_reader_seek_in(struct listing_reader *reader, const struct listing_stretch *stretch, uint64_t index,
+                            GError **error);
+
 /* Up to `max` further keys of that partition, copied into `mem`; *ret_n == 0 at its end, and before the first seek.
  * Fewer than max where the cap of `mem` would be passed; if not even one fits, TOO_BIG. */
 bool listing_reader_next(struct listing_reader *reader, size_t max, struct arena *mem, struct slice **ret_keys,

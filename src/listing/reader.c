@@ -159,24 +159,40 @@ static bool before_key(const struct row *row, const void *key)
     return slice_compare(row->first, *(const struct slice *)key) <= 0;
 }
 
-bool listing_reader_seek(struct listing_reader *reader, uint32_t partition, uint64_t index, GError **error)
+int listing_stretch_compare(const struct listing_stretch *a, const struct listing_stretch *b)
 {
-    uint64_t size = listing_reader_size(reader, partition), number = partition * reader->totals.size + index;
-    if (index > size || partition >= MAX(reader->totals.partitions, 1u))
+    if (a->partition != b->partition)
+        return a->partition < b->partition ? -1 : 1;
+    return (a->first > b->first) - (a->first < b->first);
+}
+
+bool listing_reader_seek_in(struct listing_reader *reader, const struct listing_stretch *stretch, uint64_t index,
+                            GError **error)
+{
+    uint64_t size = listing_reader_size(reader, stretch->partition);
+    uint64_t number = stretch->partition * reader->totals.size + stretch->first + index;
+    bool within = stretch->first <= size && stretch->keys <= size - stretch->first && index <= stretch->keys;
+    if (!within || stretch->partition >= MAX(reader->totals.partitions, 1u))
         return error_set(error, SLUICE_ERROR_CORRUPT,
                          "the listing has no key %" G_GUINT64_FORMAT " in partition %u; it is not that of this run",
-                         (guint64)index, partition);
+                         (guint64)(stretch->first + index), stretch->partition);
     reader->end = 0;
     reader->held = false;
-    if (index == size)
+    if (index == stretch->keys)
         return true;
     if (!block_begin(reader, block_find(reader, before_number, &number), error))
         return false;
     while (reader->next < number)
         if (!step(reader, error))
             return false;
-    reader->end = number - index + size;
+    reader->end = number - index + stretch->keys;
     return true;
+}
+
+bool listing_reader_seek(struct listing_reader *reader, uint32_t partition, uint64_t index, GError **error)
+{
+    struct listing_stretch all = {.partition = partition, .keys = listing_reader_size(reader, partition)};
+    return listing_reader_seek_in(reader, &all, index, error);
 }
 
 /* The next key, copied; false in *ret_fits: it waits. */

@@ -362,9 +362,12 @@ static bool parts_from_catalog(struct plan *plan, struct catalog *catalog, const
     plan->parts = arena_alloc0(plan->mem, (plan->n_parts + 1) * sizeof *plan->parts);
     if (!plan->parts)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "too many partitions");
+    size_t planned = 0;
     for (size_t i = 0; i < plan->n_parts; i++)
-        plan->parts[i] =
-            (struct plan_part){.bounds = rows[i].bounds, .records = rows[i].records, .stage = rows[i].stage};
+        if (rows[i].parent == UINT32_MAX)
+            plan->parts[planned++] =
+                (struct plan_part){.bounds = rows[i].bounds, .records = rows[i].records, .stage = rows[i].stage};
+    plan->n_parts = planned;
     return true;
 }
 

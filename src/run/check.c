@@ -149,6 +149,13 @@ static const struct part_sum *sum_of(const struct check *check, uint32_t part, s
     return *io_at < check->n_sums && check->sums[*io_at].part == part ? &check->sums[*io_at] : NULL;
 }
 
+static struct verify_part verify_part_of(const struct part_row *row)
+{
+    return (struct verify_part){.part = row->part,
+                                .bounds = row->bounds,
+                                .keys = {.partition = row->of, .first = row->first, .keys = row->records}};
+}
+
 /* Those of the wish. A partition that is verified may be told by its sum, unless every key is to be compared. */
 static bool add_parts(struct check *check, struct hold *hold, const struct check_wish *wish, GError **error)
 {
@@ -161,7 +168,7 @@ static bool add_parts(struct check *check, struct hold *hold, const struct check
         return false;
     for (size_t i = 0; i < n; i++) {
         bool verified = rows[i].state == PART_VERIFIED;
-        struct verify_part part = {.part = rows[i].part, .bounds = rows[i].bounds};
+        struct verify_part part = verify_part_of(&rows[i]);
         if (verified && !hold->config->full && !check->input.target_ds.shadow)
             part.sum = sum_of(check, rows[i].part, &at);
         bool wanted = (wish->stage == UINT32_MAX || rows[i].stage == wish->stage) &&
@@ -191,7 +198,7 @@ static bool add_stage(struct check *check, struct hold *hold, uint32_t stage, GE
     if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
         return false;
     for (size_t i = 0; i < n; i++) {
-        struct verify_part part = {.part = rows[i].part};
+        struct verify_part part = verify_part_of(&rows[i]);
         g_array_append_val(check->parts, part);
     }
     check->input.parts = (const struct verify_part *)(void *)check->parts->data;
@@ -339,7 +346,9 @@ static void input_from_spec(struct check *check, const struct run_config *config
     check->input.all_parts = true;
     check->parts = g_array_new(FALSE, TRUE, sizeof(struct verify_part));
     for (size_t i = 0; i < plan->n_parts; i++) {
-        struct verify_part part = {.part = (uint32_t)i, .bounds = plan->parts[i].bounds};
+        struct part_row row = {
+            .part = (uint32_t)i, .of = (uint32_t)i, .bounds = plan->parts[i].bounds, .records = plan->parts[i].records};
+        struct verify_part part = verify_part_of(&row);
         g_array_append_val(check->parts, part);
     }
     check->input.parts = (const struct verify_part *)(void *)check->parts->data;

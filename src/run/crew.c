@@ -177,7 +177,9 @@ struct hands {
 
 static bool all_ended(void *self)
 {
-    const struct hands *hands = self;
+    struct hands *hands = self;
+    if (atomic_load(&hands->stop))
+        sharing_wake(&hands->crew->shared->sharing);
     for (uint32_t i = 0; i < hands->crew->workers; i++)
         if (!atomic_load(&hands->hands[i].ended))
             return false;
@@ -268,6 +270,7 @@ enum crew_end crew_run(struct crew *crew, GError **error)
     struct watch watch;
     if (topology_moved(crew, error))
         return CREW_FAILED;
+    sharing_begin(&crew->shared->sharing, true);
     GError *failed = work(crew, &watch);
     error_keep_first(&failed, g_steal_pointer(&crew->moved));
     crew->wish = watch.wish;

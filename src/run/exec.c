@@ -10,6 +10,7 @@ struct exec {
     struct session *source, *target;
     struct feed *feed;
     uint32_t part;          /* the one that is worked on */
+    enum share share;       /* what it counts as in shared->sharing */
     struct dataset written; /* what the run's stages write */
     struct arena *scratch;
     char *history; /* who had the target's data when the lane was opened, or at the last settle; NULL: it cannot tell */
@@ -29,6 +30,7 @@ void exec_shared_init(struct exec_shared *shared)
     limits_init(&shared->limits);
     budget_init(&shared->budget);
     catalog_together_init(&shared->together);
+    sharing_init(&shared->sharing);
 }
 
 void exec_shared_done(struct exec_shared *shared)
@@ -38,6 +40,7 @@ void exec_shared_done(struct exec_shared *shared)
     limits_done(&shared->limits);
     budget_done(&shared->budget);
     catalog_together_done(&shared->together);
+    sharing_done(&shared->sharing);
 }
 
 bool exec_new(struct exec **ret, struct exec_shared *shared, GError **error)
@@ -45,6 +48,7 @@ bool exec_new(struct exec **ret, struct exec_shared *shared, GError **error)
     auto_(exec) exec = g_new0(struct exec, 1);
     const struct plan *plan = shared->job->plan;
     exec->shared = shared;
+    sharing_be(&shared->sharing, &exec->share, SHARE_WORK);
     exec->scratch = arena_new(1 << 20);
     exec->written = plan_written_ds(plan);
     if (!catalog_open(&exec->catalog, shared->world, shared->home, CATALOG_EXISTING, error) ||
@@ -71,6 +75,7 @@ void exec_free(struct exec *exec)
     if (!exec)
         return;
     room_give(exec, NULL);
+    sharing_be(&exec->shared->sharing, &exec->share, SHARE_NOTHING);
     g_clear_pointer(&exec->feed, feed_free);
     g_clear_pointer(&exec->source, store_session_close);
     g_clear_pointer(&exec->target, store_session_close);
@@ -122,6 +127,14 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
         grant.from = wish.here;
     op->grant.ret = grant;
     exec->part = grant.part.part;
+    if (exec->part != UINT32_MAX && grant.part.parent != UINT32_MAX && !grant.resumed)
+        sharing_take(&exec->shared->sharing);
+    return true;
+}
+
+static bool do_idle(struct exec *exec, struct op *op, GError **error)
+{
+    op->idle.answer = sharing_wait(&exec->shared->sharing, &exec->share);
     return true;
 }
 
@@ -366,8 +379,27 @@ static bool do_sync(struct exec *exec, struct op *op, GError **error)
     return undo_sync_durable(exec->shared->undo, error);
 }
 
+/* Asked once a checkpoint: one that is repeated, because its answer was lost, must be the same. */
+static void ask_for_split(struct exec *exec, struct op *op)
+{
+    if (!op->checkpoint.asked && op->checkpoint.may_split_at > 0 && sharing_wants(&exec->shared->sharing))
+        op->checkpoint.row.split_at = op->checkpoint.may_split_at;
+    op->checkpoint.asked = true;
+    op->checkpoint.row.act = exec->shared->act;
+}
+
+static void take_split(struct exec *exec, uint64_t at)
+{
+    if (at == 0)
+        return;
+    world_point(exec->shared->world, "part.is_split");
+    feed_end_at(exec->feed, at);
+    sharing_add(&exec->shared->sharing);
+}
+
 static bool do_checkpoint(struct exec *exec, struct op *op, GError **error)
 {
+    ask_for_split(exec, op);
     struct catalog_entry entry = {.checkpoint = &op->checkpoint.row};
     struct checkpoint *row = &op->checkpoint.row;
     const struct tally *tally = &row->tally;
@@ -376,8 +408,11 @@ static bool do_checkpoint(struct exec *exec, struct op *op, GError **error)
     row->limited_ms = atomic_load(&exec->shared->rate.waited_ms);
     if (exec->shared->job->kind == JOB_FORWARD)
         row->worked_ms += budget_worked_ms(&exec->shared->budget, world_monotonic_us(exec->shared->world));
+    if (row->split_at)
+        world_point(exec->shared->world, "part.split");
     if (!catalog_together_commit(&exec->shared->together, exec->catalog, &entry, error))
         return false;
+    take_split(exec, row->split_at);
     room_give(exec, &used);
     return true;
 }
@@ -414,6 +449,7 @@ static bool (*const STEPS[OP_KIND_COUNT])(struct exec *, struct op *, GError **)
     [OP_SYNC] = do_sync,
     [OP_CHECKPOINT] = do_checkpoint,
     [OP_WAIT] = do_wait,
+    [OP_IDLE] = do_idle,
     [OP_END] = do_end,
 };
 

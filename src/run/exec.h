@@ -34,11 +34,13 @@ struct exec_shared {
     const struct world *world;
     const struct job *job;
     const char *home, *holder;
+    struct act act; /* whose work it is */
     struct undo_log *undo;
     const struct undo_config *undo_config;
     struct quarantine *quarantine, *notes;
     struct sequences sequences;
     struct catalog_together together; /* grants and checkpoints of all workers */
+    struct sharing sharing;
     struct rate_limit rate;
     struct limits limits;
     struct budget budget;               /* of a forward job */

@@ -18,6 +18,7 @@ struct feed {
     /* listings and chains */
     struct listing_reader *listing;
     struct undo_chains *chains;
+    uint32_t of; /* the listing's partition in which `first` is a place */
     uint64_t first, index, count;
     size_t chunk; /* keys read at a time: grows while values are small */
 };
@@ -66,6 +67,7 @@ static bool skips_ready(struct feed *feed, GError **error)
 
 static bool range_open(struct feed *feed, const struct part_row *part, struct slice cursor, GError **error)
 {
+    feed->of = part->of;
     bytes_set(feed->bounds, part->bounds);
     bytes_set(feed->cursor, cursor);
     g_clear_pointer(&feed->scan, store_scan_close);
@@ -87,13 +89,13 @@ static bool range_ready(struct feed *feed, const struct op_scan *io, GError **er
     return store_scan_open(&feed->scan, feed->config.source, &spec, error);
 }
 
-/* Of the record at that place: its offset, or its index in the listing. */
+/* Of the record at that place of a planned partition: its offset, or its index in the listing. */
 static bool skip_of(struct feed *feed, uint64_t place, struct scanned *row, struct arena *mem, GError **error)
 {
     struct skip skip;
     if (!feed->skips)
         return true;
-    if (!skiplist_find(feed->skips, feed->part, place, &skip, error))
+    if (!skiplist_find(feed->skips, feed->of, place, &skip, error))
         return false;
     if (skip.reason == SKIP_NOTHING)
         return true;
@@ -159,9 +161,12 @@ static bool listed_open(struct feed *feed, const struct part_row *part, struct s
         return is_missing(plan->listing_path, error);
     if (!skips_ready(feed, error))
         return false;
-    feed->count = listing_reader_size(feed->listing, part->part);
+    struct listing_stretch stretch = {.partition = part->of, .first = part->first, .keys = part->records};
+    feed->of = part->of;
+    feed->first = part->first;
+    feed->count = part->records;
     feed->chunk = CHUNK_MIN;
-    return index_get(feed, cursor, error) && listing_reader_seek(feed->listing, part->part, feed->index, error);
+    return index_get(feed, cursor, error) && listing_reader_seek_in(feed->listing, &stretch, feed->index, error);
 }
 
 static bool read_chunk(struct feed *feed, const struct call *call, struct op_scan *io, size_t max, GError **error)
@@ -180,7 +185,7 @@ static bool read_chunk(struct feed *feed, const struct call *call, struct op_sca
     for (size_t i = 0; i < n; i++) {
         struct scanned *row = &io->rows[io->n++];
         row->rec = records[i];
-        if (records[i].presence == RECORD_PRESENT && !skip_of(feed, feed->index + i, row, io->mem, error))
+        if (records[i].presence == RECORD_PRESENT && !skip_of(feed, feed->first + feed->index + i, row, io->mem, error))
             return false;
         io->bytes += records[i].key.len + records[i].raw.len;
     }
@@ -195,7 +200,7 @@ static bool listed_next(struct feed *feed, const struct call *call, struct op_sc
         return too_big(error);
     while (io->n < io->max_records && io->bytes < io->max_bytes && feed->index < feed->count) {
         uint64_t before = io->bytes;
-        size_t max = MIN(feed->chunk, io->max_records - io->n);
+        size_t max = MIN(MIN(feed->chunk, io->max_records - io->n), feed->count - feed->index);
         if (!read_chunk(feed, call, io, max, error))
             return false;
         bool small = (io->bytes - before) < io->max_bytes / 4;
@@ -316,6 +321,12 @@ bool feed_open(struct feed *feed, const struct part_row *part, struct slice curs
 {
     feed->part = part->part;
     return feed->kind->open(feed, part, cursor, error);
+}
+
+void feed_end_at(struct feed *feed, uint64_t count)
+{
+    g_assert(count >= feed->index && count <= feed->count);
+    feed->count = count;
 }
 
 bool feed_next(struct feed *feed, const struct call *call, struct op_scan *io, GError **error)

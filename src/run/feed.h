@@ -20,5 +20,7 @@ AUTO_DEFINE(feed, feed_free)
 
 /* Positions at a partition and a cursor (empty: its beginning). */
 bool feed_open(struct feed *feed, const struct part_row *part, struct slice cursor, GError **error);
+/* The partition was split: it ends before its record number `count`, which has not been read. Of listings. */
+void feed_end_at(struct feed *feed, uint64_t count);
 /* Fills in what comes back in op->scan. */
 bool feed_next(struct feed *feed, const struct call *call, struct op_scan *io, GError **error);

@@ -126,32 +126,43 @@ static bool fence_is_ahead(struct hold *hold, const struct part_row *part, struc
     return true;
 }
 
+static bool is_not_ahead(struct hold *hold, const struct part_row *part, struct arena *mem, GError **error)
+{
+    bool ahead;
+    if (!fence_is_ahead(hold, part, mem, &ahead, error))
+        return false;
+    return !ahead || error_set(error, SLUICE_ERROR_BEHIND,
+                               "%s: the home %s is older than what the store knows of this run (partition %u): it was "
+                               "restored from a copy; use the home that the run last ran in",
+                               hold->run.name, catalog_home(hold->catalog), part->part);
+}
+
 /* A home that was restored from an old copy. The first lane that it opens would be refused, but a rollback opens none
  * of partitions that it has never granted, and would leave what another home wrote there. Going forwards, those may be
  * left to the lanes: a resume of 10,000 partitions does not ask 10,000 times. */
-static bool catalog_is_not_behind(struct hold *hold, bool forward, GError **error)
+static bool parts_are_not_behind(struct hold *hold, enum parts_kind kind, bool forward, GError **error)
 {
     auto_(arena) mem = arena_new(32 << 20);
-    for (enum parts_kind kind = 0; kind < PARTS_KIND_COUNT; kind++) {
-        struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX, .kind = kind};
-        struct part_row *rows;
-        size_t n;
-        if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
+    struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX, .kind = kind};
+    struct part_row *rows;
+    size_t n;
+    if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        bool left = forward && (rows[i].lane == 0 || (rows[i].state != PART_RUNNING && rows[i].state != PART_PENDING));
+        if (!left && !is_not_ahead(hold, &rows[i], mem, error))
             return false;
-        for (size_t i = 0; i < n; i++) {
-            bool ahead = false;
-            bool left =
-                forward && (rows[i].lane == 0 || (rows[i].state != PART_RUNNING && rows[i].state != PART_PENDING));
-            if (!left && !fence_is_ahead(hold, &rows[i], mem, &ahead, error))
-                return false;
-            if (ahead)
-                return error_set(
-                    error, SLUICE_ERROR_BEHIND,
-                    "%s: the home %s is older than what the store knows of this run (partition %u): it was "
-                    "restored from a copy; use the home that the run last ran in",
-                    hold->run.name, catalog_home(hold->catalog), rows[i].part);
-        }
     }
+    /* One that was split off later has the next number. */
+    struct part_row next = {.part = n > 0 ? rows[n - 1].part + 1 : 0};
+    return kind != PARTS_FORWARD || is_not_ahead(hold, &next, mem, error);
+}
+
+static bool catalog_is_not_behind(struct hold *hold, bool forward, GError **error)
+{
+    for (enum parts_kind kind = 0; kind < PARTS_KIND_COUNT; kind++)
+        if (!parts_are_not_behind(hold, kind, forward, error))
+            return false;
     return true;
 }
 
@@ -177,6 +188,7 @@ static void share(struct hold *hold)
     shared->job = &hold->job;
     shared->home = hold->config->home;
     shared->holder = hold->holder;
+    shared->act = hold->config->act;
     shared->undo = hold->undo;
     shared->undo_config = &hold->undo_config;
     shared->quarantine = hold->quarantine;

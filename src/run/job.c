@@ -27,7 +27,8 @@ static void job_init(struct job *job, enum job_kind kind, const struct plan *pla
                         .batch_records = records_of_a_batch(plan->limits.rate_max_per_s),
                         .batch_bytes = JOB_BATCH_BYTES,
                         .batch_us = JOB_BATCH_US,
-                        .contended_after = JOB_CONTENDED_AFTER};
+                        .contended_after = JOB_CONTENDED_AFTER,
+                        .split_batches = JOB_SPLIT_BATCHES};
 }
 
 static struct decide_rules rules_of(const struct plan *plan)
@@ -44,6 +45,7 @@ void job_init_forward(struct job *job, const struct plan *plan, const struct run
 {
     job_init(job, JOB_FORWARD, plan, run);
     job->rules = rules_of(plan);
+    job->splits = plan->listed && !plan->sink;
 }
 
 /* What was noted decides; where that does not hold any more, the policy does, also where source and target are the same

@@ -29,12 +29,15 @@ struct job {
     size_t batch_bytes;       /* … or so many bytes, … */
     int64_t batch_us;         /* … and shrinks towards taking about so long */
     uint32_t contended_after; /* a key that has changed under us so often is quarantined */
+    bool splits;          /* where a worker has nothing to do, the others split what they have at a checkpoint, … */
+    size_t split_batches; /* … if they have so many batches left; docs/partitions.md */
 };
 
 #define JOB_BATCH_RECORDS   2000
 #define JOB_BATCH_BYTES     (1u << 20)
 #define JOB_BATCH_US        50000
 #define JOB_CONTENDED_AFTER 16
+#define JOB_SPLIT_BATCHES   2
 #define JOB_ARENA_BYTES     (192u << 20)
 
 /* The rules and limits of a forward job follow from the plan. */

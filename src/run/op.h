@@ -8,6 +8,7 @@
 #include "catalog/catalog.h"
 #include "quarantine/quarantine.h"
 #include "run/budget.h"
+#include "run/sharing.h"
 #include "store/calls.h"
 #include "undo/chains.h"
 #include "undo/undo.h"
@@ -35,6 +36,7 @@
     ROW(CHECKPOINT, "checkpoint", true, false) /* one catalog transaction */                                           \
     ROW(PUBLISH, "publish", true, true)        /* the part file, renamed into place */                                 \
     ROW(WAIT, "wait", false, false)            /* before deciding again */                                             \
+    ROW(IDLE, "idle", false, false)            /* nothing is left to grant, and others are at work */                  \
     ROW(END, "end", false, false)              /* nothing is left, or the worker was asked to stop */
 
 enum op_kind {
@@ -152,8 +154,13 @@ struct op {
             const char *conditions; /* out: the checkpoint's (run/again.h); NULL: none */
         } settle;
         struct {
-            struct checkpoint row;
+            struct checkpoint row; /* out: split_at, where it was split */
+            uint64_t may_split_at; /* 0: nowhere */
+            bool asked;
         } checkpoint;
+        struct {
+            enum idle_answer answer; /* out */
+        } idle;
         struct {
             int64_t us;
         } wait;

@@ -3,6 +3,8 @@
 ROW("hook.send",     "a delivery is about to be performed")
 ROW("hook.sent",     "it is performed, nobody has recorded it")
 ROW("hook.recorded", "it is recorded, with its ledger entry")
+ROW("part.split",    "a checkpoint is about to split its partition")
+ROW("part.is_split", "the new partition is durable with its ledger entry, nobody waits for it yet")
 ROW("prune.expire",  "a run is held, something of it is about to expire")
 ROW("prune.expired", "its expiry is durable with its ledger entry, nothing is removed")
 ROW("prune.file",    "some of its files are removed, others stand")

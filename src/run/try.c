@@ -319,7 +319,8 @@ static bool try_sample(struct trying *trying, GError **error)
 static bool try_asked_part(struct trying *trying, struct feed *feed, uint32_t part, uint64_t *io_left, GError **error)
 {
     const struct plan *plan = trying->plan;
-    struct part_row row = {.part = part, .bounds = plan->parts[part].bounds};
+    struct part_row row = {
+        .part = part, .of = part, .bounds = plan->parts[part].bounds, .records = plan->parts[part].records};
     struct call call = {.ds = &plan->source_ds, .mem = trying->mem};
     struct op_scan scan = {0};
     if (!feed_open(feed, &row, SLICE_EMPTY, error))

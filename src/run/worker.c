@@ -109,7 +109,7 @@ static void grant_done(struct worker *worker, struct op *op)
 {
     worker->grant = op->grant.ret;
     if (worker->grant.part.part == UINT32_MAX) {
-        worker->phase = PHASE_END;
+        worker->phase = worker->job->splits ? PHASE_IDLE : PHASE_END;
         return;
     }
     worker->index = worker->grant.index;
@@ -121,6 +121,17 @@ static void grant_done(struct worker *worker, struct op *op)
     worker->lane.fence.part = worker->grant.part.part;
     memcpy(worker->lane.fence.run, worker->job->plan->uid, sizeof worker->lane.fence.run);
     worker->phase = worker->job->plan->sink ? PHASE_CUT : PHASE_LANE;
+}
+
+static void idle_next(struct worker *worker, struct op *op)
+{
+    op->kind = OP_IDLE;
+}
+
+static void idle_done(struct worker *worker, struct op *op)
+{
+    static const enum phase NEXT[] = {[IDLE_WAITS] = PHASE_IDLE, [IDLE_WORK] = PHASE_GRANT, [IDLE_OVER] = PHASE_END};
+    worker->phase = NEXT[op->idle.answer];
 }
 
 static void lane_next(struct worker *worker, struct op *op)
@@ -568,6 +579,17 @@ static void sync_done(struct worker *worker, struct op *op)
     worker->phase = worker->job->kind == JOB_SETTLE ? PHASE_GRANT : PHASE_CHECKPOINT;
 }
 
+/* In the middle of what is left. Not before every write of a dead holder has met its key again: that may lie anywhere
+ * in what is left, and only this worker knows of it. */
+static uint64_t split_place(const struct worker *worker)
+{
+    uint64_t index = worker->index + worker->batch.rows->len;
+    uint64_t left = worker->grant.part.records - MIN(index, worker->grant.part.records);
+    bool may = worker->job->splits && !worker->stopping && !worker->batch.last && worker->applied_left == 0 &&
+               left >= 2 && left >= worker->job->split_batches * worker->max_records;
+    return may ? index + left - left / 2 : 0;
+}
+
 static void checkpoint_next(struct worker *worker, struct op *op)
 {
     struct batch_work *batch = &worker->batch;
@@ -593,6 +615,7 @@ static void checkpoint_next(struct worker *worker, struct op *op)
         return;
     }
     op->checkpoint.row = row;
+    op->checkpoint.may_split_at = split_place(worker);
 }
 
 /* Towards batches of about job->batch_us, for a transform that is slow; never more than the job's limit. */
@@ -611,6 +634,8 @@ static void checkpoint_done(struct worker *worker, struct op *op)
 {
     worker->checkpoint++;
     worker->index += worker->batch.rows->len;
+    if (op->checkpoint.row.split_at > 0)
+        worker->grant.part.records = op->checkpoint.row.split_at;
     tally_add(&worker->total, &worker->batch.tally);
     adapt(worker);
     bool last = worker->batch.last;
@@ -637,6 +662,7 @@ struct phase_row {
 
 static const struct phase_row PHASES[PHASE_COUNT] = {
     [PHASE_GRANT] = {grant_next, grant_done, false},
+    [PHASE_IDLE] = {idle_next, idle_done, false},
     [PHASE_LANE] = {lane_next, lane_done, false},
     [PHASE_TAIL] = {tail_next, tail_done, false},
     [PHASE_DOUBT] = {doubt_next, doubt_done, false},
@@ -665,7 +691,7 @@ static const struct phase_row PHASES[PHASE_COUNT] = {
 void worker_next(struct worker *worker, struct op *ret)
 {
     *ret = (struct op){0};
-    if (worker->stopping && worker->phase == PHASE_GRANT)
+    if (worker->stopping && (worker->phase == PHASE_GRANT || worker->phase == PHASE_IDLE))
         worker->phase = PHASE_END;
     PHASES[worker->phase].next(worker, ret);
     ret->ok = true;

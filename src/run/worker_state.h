@@ -7,6 +7,7 @@
 
 enum phase {
     PHASE_GRANT,
+    PHASE_IDLE,
     PHASE_LANE,
     PHASE_TAIL,
     PHASE_DOUBT,

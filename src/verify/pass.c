@@ -215,7 +215,7 @@ static bool next_scanned(struct pass *pass, const struct verify_part *part, stru
     if (!store_scan_next(source->scan, &call, &batch, error))
         return false;
     for (size_t i = 0; i < batch.n; i++) {
-        if (pass->skips && !skiplist_find(pass->skips, part->part, batch.records[i].at.offset, &skip, error))
+        if (pass->skips && !skiplist_find(pass->skips, part->keys.partition, batch.records[i].at.offset, &skip, error))
             return false;
         if (skip.reason != SKIP_NOTHING && !skip_reason_row(skip.reason)->refused)
             continue;
@@ -247,7 +247,8 @@ static bool next_listed(struct pass *pass, const struct verify_part *part, struc
     if (n > 0 && !store_read(pass->source, &call, records, n, error))
         return false;
     for (size_t i = 0; i < n; i++, source->index++) {
-        if (pass->skips && !skiplist_find(pass->skips, part->part, source->index, &skip, error))
+        if (pass->skips &&
+            !skiplist_find(pass->skips, part->keys.partition, part->keys.first + source->index, &skip, error))
             return false;
         if (skip.reason != SKIP_NOTHING && records[i].presence == RECORD_PRESENT)
             count_refusal(pass);
@@ -263,7 +264,7 @@ bool pass_source_open(struct pass *pass, const struct verify_part *part, struct 
         .ds = &pass->input->source_ds, .bounds = part->bounds, .max_records = BATCH_RECORDS, .max_bytes = 1 << 20};
     *ret = (struct pass_source){0};
     if (pass->input->listed)
-        return listing_reader_seek(pass->listing, part->part, 0, error);
+        return listing_reader_seek_in(pass->listing, &part->keys, 0, error);
     return store_scan_open(&ret->scan, pass->source, &spec, error);
 }
 

@@ -252,7 +252,8 @@ bool pass_same_dataset(struct pass *pass, const struct verify_part *part, GError
                              .bounds = undo_part_bounds(part->part, pass->part_mem),
                              .max_records = BATCH_KEYS,
                              .max_bytes = 1 << 20};
-    if (!store_scan_open(&scan, pass->undo, &spec, error) || !listing_reader_seek(pass->listing, part->part, 0, error))
+    if (!store_scan_open(&scan, pass->undo, &spec, error) ||
+        !listing_reader_seek_in(pass->listing, &part->keys, 0, error))
         return false;
     struct undo_feed feed;
     feed_begin(&feed, scan);

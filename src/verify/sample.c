@@ -21,14 +21,14 @@ struct sampling {
 };
 
 /* The key at `index`; the listing stands there already, or is to be sought. */
-static bool take_key(struct sampling *sampling, uint32_t part, uint64_t index, GError **error)
+static bool take_key(struct sampling *sampling, const struct listing_stretch *of, uint64_t index, GError **error)
 {
     struct slice *keys;
     size_t n;
     struct record record = {0};
     bool near = sampling->step <= NEAR_KEYS;
     arena_reset(sampling->scratch);
-    if ((!near && !listing_reader_seek(sampling->listing, part, index, error)) ||
+    if ((!near && !listing_reader_seek_in(sampling->listing, of, index, error)) ||
         !listing_reader_next(sampling->listing, near ? (size_t)sampling->step : 1, sampling->scratch, &keys, &n, error))
         return false;
     if (n == 0)
@@ -40,15 +40,15 @@ static bool take_key(struct sampling *sampling, uint32_t part, uint64_t index, G
 }
 
 /* One ordered pass along the listing's stretch. */
-static bool take_part(struct sampling *sampling, uint32_t part, GError **error)
+static bool take_part(struct sampling *sampling, const struct listing_stretch *of, GError **error)
 {
-    uint64_t size = listing_reader_size(sampling->listing, part), index = sampling->next;
-    if (index < size && !listing_reader_seek(sampling->listing, part, index, error))
+    uint64_t index = sampling->next;
+    if (index < of->keys && !listing_reader_seek_in(sampling->listing, of, index, error))
         return false;
-    for (; index < size; index += sampling->step)
-        if (!take_key(sampling, part, index, error))
+    for (; index < of->keys; index += sampling->step)
+        if (!take_key(sampling, of, index, error))
             return false;
-    sampling->next = index - size;
+    sampling->next = index - of->keys;
     return true;
 }
 
@@ -56,10 +56,10 @@ static bool take_keys(const struct verify_input *input, struct sampling *samplin
 {
     uint64_t keys = 0;
     for (size_t i = 0; i < input->n_parts; i++)
-        keys += listing_reader_size(sampling->listing, input->parts[i].part);
+        keys += input->parts[i].keys.keys;
     sampling->step = MAX(keys / MAX(n, 1), (uint64_t)1);
     for (size_t i = 0; i < input->n_parts; i++)
-        if (!take_part(sampling, input->parts[i].part, error))
+        if (!take_part(sampling, &input->parts[i].keys, error))
             return false;
     return true;
 }

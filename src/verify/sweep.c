@@ -38,6 +38,7 @@ struct sweep {
     uint64_t most;     /* WHOLE: more records than this are not those of the run */
     size_t *place_of;  /* a partition's place in the input's parts; NOT_LISTED: it has no sum */
     uint32_t n_places;
+    GArray *stretched; /* LISTED: of size_t, places in the input's parts, along the listing */
 };
 
 /* One thread's way through its stretches. */
@@ -68,6 +69,23 @@ static size_t place_of(const struct sweep *sweep, uint32_t part)
     return part < sweep->n_places ? sweep->place_of[part] : NOT_LISTED;
 }
 
+/* Whose the key at that place of the listing is; NOT_LISTED: it has no sum, or is none of the input's. */
+static size_t place_in(const struct sweep *sweep, const struct verify_input *input, uint32_t of, uint64_t index)
+{
+    size_t low = 0, high = sweep->stretched->len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2, at = g_array_index(sweep->stretched, size_t, middle);
+        const struct listing_stretch *keys = &input->parts[at].keys;
+        if (of < keys->partition || (of == keys->partition && index < keys->first))
+            high = middle;
+        else if (of > keys->partition || index - keys->first >= keys->keys)
+            low = middle + 1;
+        else
+            return place_of(sweep, input->parts[at].part);
+    }
+    return NOT_LISTED;
+}
+
 static bool place_all(struct sweeper *sweeper, struct pass *pass, struct swept *swept, GError **error)
 {
     const struct record *records = swept->batch.records;
@@ -82,8 +100,9 @@ static bool place_all(struct sweeper *sweeper, struct pass *pass, struct swept *
         bool listed;
         if (!listed_find(&sweeper->keys, records[i].key, &listed, &place->index, error))
             return false;
-        size_t at = listed ? place_of(sweeper->sweep, sweeper->keys.part) : NOT_LISTED;
+        size_t at = listed ? place_in(sweeper->sweep, pass->input, sweeper->keys.part, place->index) : NOT_LISTED;
         place->judged = at != NOT_LISTED;
+        place->index -= place->judged ? pass->input->parts[at].keys.first : 0;
         place->at = listed && !place->judged ? 0 : at;
     }
     return true;
@@ -321,8 +340,18 @@ static bool can_sweep(const struct verify_input *input, enum sweep_way way)
     return input->n_owners > 0;
 }
 
+static int along(const void *a, const void *b, void *self)
+{
+    const struct verify_input *input = self;
+    return listing_stretch_compare(&input->parts[*(const size_t *)a].keys, &input->parts[*(const size_t *)b].keys);
+}
+
 static void places_of(struct sweep *sweep, const struct verify_input *input)
 {
+    sweep->stretched = g_array_new(FALSE, FALSE, sizeof(size_t));
+    for (size_t i = 0; i < input->n_parts; i++)
+        g_array_append_val(sweep->stretched, i);
+    g_array_sort_with_data(sweep->stretched, along, (void *)(uintptr_t)input);
     for (size_t i = 0; i < input->n_parts; i++)
         sweep->n_places = MAX(sweep->n_places, input->parts[i].part + 1);
     sweep->place_of = g_new(size_t, sweep->n_places);
@@ -374,6 +403,7 @@ static void sweep_done(struct sweep *sweep)
     g_array_unref(sweep->stretches);
     arena_free(sweep->mem);
     g_free(sweep->place_of);
+    g_array_unref(sweep->stretched);
     g_free(sweep->sums);
     pthread_mutex_destroy(&sweep->lock);
 }

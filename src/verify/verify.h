@@ -17,6 +17,7 @@
 #pragma once
 
 #include "catalog/catalog.h"
+#include "listing/listing.h"
 #include "store/calls.h"
 #include "transform/transform.h"
 
@@ -34,8 +35,9 @@ const struct verify_class_row *verify_class_row(enum verify_class class);
 
 struct verify_part {
     uint32_t part;
-    struct slice bounds;        /* of the source driver; unused for a listed source */
-    const struct part_sum *sum; /* of its gate; NULL: every key of it is compared with the source */
+    struct slice bounds;         /* of the source driver; unused for a listed source, */
+    struct listing_stretch keys; /* whose keys these are; of another only `partition` is, the one that was planned */
+    const struct part_sum *sum;  /* of its gate; NULL: every key of it is compared with the source */
 };
 
 struct verify_sample;

@@ -82,6 +82,9 @@ stages:
   - {{ name: full, scope: 100%, gate: {{ soak: 20ms }} }}
 """
 
+# Batches of 200 records, a tenth of what may be written in a second.
+SHARED = IN_PLACE.replace("count: 3", "count: 1").replace("kept_live: 100%", "kept_live: 100%, rate: {{ max: 2000/s }}")
+
 SHADOW = IN_PLACE.replace("dataset: items }}\npart", "dataset: items, write: shadow }}\npart")
 
 MOVE_POINTS = re.findall(r'^MOVE_POINT\("([\w.]+)"', (SOURCE / "src" / "catalog" / "points.h").read_text(), re.M)
@@ -233,7 +236,8 @@ class Scenario:
 
     def places(self, passed):
         """Where to die: (step, point, number)."""
-        return [(step, point, nth) for (step, point), times in sorted(passed.items()) for nth in sorted({1, times})]
+        return [(step, point, nth) for (step, point), times in sorted(passed.items()) for nth in sorted({1, times})
+                if not point.startswith("idle.")]  # where nothing is done: how often is chance
 
     def prepare(self, root):
         stand = Stand(root, self.name, self.spec, self.seeded, self.records)
@@ -273,6 +277,19 @@ class Superseding(Scenario):
         stand = super().prepare(root)
         stand.run, stand.begin = "job.2", self.begin
         return stand
+
+
+class Sharing(Scenario):
+    """One partition and two workers: at its checkpoints the one that has it splits it for the other. It dies around what that
+    changes; the rest is the same as without."""
+
+    records = 1000
+
+    def places(self, passed):
+        of_split = ("part", "checkpoint", "grant", "lane-open", "catalog")
+        missed = {"part.split", "part.is_split"} - {point for _, point in passed}
+        report(not missed, f"{self.name}: a partition is split", f"not passed: {sorted(missed)}" if missed else "")
+        return [place for place in super().places(passed) if place[1].split(".")[0] in of_split]
 
 
 class Gated(Scenario):
@@ -343,6 +360,7 @@ SCENARIOS = [
     Superseding("in-place-superseded", IN_PLACE, True, "cas.after:3"),
     Superseding("fill-superseded", FILL, False, None, records=1500),
     Gated("gated", GATED),
+    Sharing("shared", SHARED, True, False),
     Shadow("shadow", [], [Step(RUN, (3,)), Step(PROMOTE, DONE)]),
     Shadow("shadow-dropped", [RUN], [Step(BACK, DONE)]),
     Shadow("shadow-back", [RUN, PROMOTE], [Step(BACK, DONE)]),

@@ -149,8 +149,12 @@ struct process {
 
 /* Takes the run and stands before the first step of every worker. JOB_BACK: chains and partitions are made. */
 void process_begin(struct process *process, struct scene *scene, enum job_kind kind);
-/* The same, with batches of so many records. */
+/* The same, with batches of so many records. Its workers split nothing: each can be taken to its end alone. */
 void process_begin_small(struct process *process, struct scene *scene, enum job_kind kind, size_t batch_records);
+/* A JOB_FORWARD whose workers split what they have for those that are idle. All of them are taken to their end
+ * together.
+ */
+void process_begin_sharing(struct process *process, struct scene *scene, size_t batch_records);
 /* The first of a run: plans it, and takes it forwards. */
 void process_first(struct process *process, struct scene *scene);
 /* The step that the worker wishes. */

@@ -53,12 +53,19 @@ void process_begin_small(struct process *process, struct scene *scene, enum job_
                                           .act = {.actor = scene->actor}};
     kit_ok(hold_take(&process->hold, &process->config, scene->run, &error));
     READY[kind](process->hold);
+    process->hold->job.splits = false;
     if (batch_records)
         process->hold->job.batch_records = batch_records;
     for (uint32_t i = 0; i < PROCESS_WORKERS; i++) {
         process->workers[i] = worker_new(&process->hold->job, UINT32_MAX);
         kit_ok(exec_new(&process->execs[i], &process->hold->shared, &error));
     }
+}
+
+void process_begin_sharing(struct process *process, struct scene *scene, size_t batch_records)
+{
+    process_begin_small(process, scene, JOB_FORWARD, batch_records);
+    process->hold->job.splits = process->hold->plan->listed;
 }
 
 void process_begin(struct process *process, struct scene *scene, enum job_kind kind)

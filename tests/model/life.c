@@ -149,6 +149,8 @@ static void being_begin(struct being *being, struct life *life)
     kit_ok(hold_open(being->hold, life->job == JOB_BACK ? HOLD_BACK : HOLD_FORWARD, &error));
     INITS[life->job](&being->hold->job, being->hold->plan, &being->hold->run);
     being->hold->job.batch_records = 1 + dice(life, 7);
+    being->hold->job.split_batches = 1;
+    being->hold->shared.sharing.idle = (unsigned)dice(life, 4); /* some who wait and are never seen */
     being->n = 1 + (uint32_t)dice(life, LIFE_WORKERS);
     for (uint32_t i = 0; i < being->n; i++) {
         being->workers[i] = worker_new(&being->hold->job, UINT32_MAX);
@@ -242,8 +244,10 @@ static void perform(struct being *being, uint32_t i, struct op *op)
     count_outcomes(&life->met, op);
     if (op->ok && op->kind == OP_LOG)
         being->unsettled[i] = true;
-    if (op->ok && op->kind == OP_CHECKPOINT)
+    if (op->ok && op->kind == OP_CHECKPOINT) {
         being->unsettled[i] = false;
+        life->met.splits += op->checkpoint.row.split_at > 0;
+    }
 }
 
 /* One step of one worker; true: the process dies here. */
@@ -389,16 +393,17 @@ static void until_done(struct life *life, enum job_kind job)
  * ------------------------------------------------------------------------------------------------------------- */
 
 static const char *const SPECS[] = {
-    [LIFE_IN_PLACE] = "sluice: 1\nname: job\nsource: { store: \"STORE\", dataset: items }\n"
-                      "transform: { lua: t.lua }\ntarget: { store: \"STORE\", dataset: items }\npartitions: { size: 9 "
-                      "}\nworkers: 1\n",
+    [LIFE_IN_PLACE] =
+        "sluice: 1\nname: job\nsource: { store: \"STORE\", dataset: items }\n"
+        "transform: { lua: t.lua }\ntarget: { store: \"STORE\", dataset: items }\npartitions: { size: SIZE "
+        "}\nworkers: 1\n",
     [LIFE_FILL] = "sluice: 1\nname: job\nsource: { store: \"STORE\", dataset: origin }\n"
-                  "transform: { lua: t.lua }\ntarget: { store: \"STORE\", dataset: items }\npartitions: { size: 9 "
+                  "transform: { lua: t.lua }\ntarget: { store: \"STORE\", dataset: items }\npartitions: { size: SIZE "
                   "}\nworkers: 1\n",
     [LIFE_OVERWRITE] = "sluice: 1\nname: job\nsource: { store: \"STORE\", dataset: origin }\n"
                        "transform: { lua: t.lua }\n"
                        "target: { store: \"STORE\", dataset: items, write: in-place, conflict: overwrite }\n"
-                       "partitions: { size: 9 }\nworkers: 1\n",
+                       "partitions: { size: SIZE }\nworkers: 1\n",
 };
 
 static void put_text(const char *path, const char *text)
@@ -551,6 +556,23 @@ static void check_all(struct life *life, void (*check)(const struct life *, int,
     store_registry_free(registry);
 }
 
+static int along(const void *a, const void *b)
+{
+    const struct part_row *x = a, *y = b;
+    return x->of != y->of ? (x->of > y->of) - (x->of < y->of) : (x->first > y->first) - (x->first < y->first);
+}
+
+/* What was split covers what was planned: no key is of two partitions, or of none. */
+static void check_stretches(struct part_row *parts, size_t n)
+{
+    qsort(parts, n, sizeof *parts, along);
+    for (size_t i = 0; i < n; i++) {
+        bool begins = i == 0 || parts[i].of != parts[i - 1].of;
+        assert_int_equal(parts[i].first, begins ? 0 : parts[i - 1].first + parts[i - 1].records);
+        assert_true(!begins || parts[i].part == parts[i].of);
+    }
+}
+
 /* Where a partition was gone on with: each checkpoint begins where the one before ends, and the last at its end. */
 static void check_places(struct catalog *catalog, int64_t run)
 {
@@ -569,6 +591,7 @@ static void check_places(struct catalog *catalog, int64_t run)
                              rows.rows[k].outcomes.len);
         assert_int_equal(rows.rows[rows.n - 1].index, parts[i].records);
     }
+    check_stretches(parts, n);
 }
 
 static int act_check_forward(struct life *life)
@@ -689,6 +712,7 @@ void life_run(enum life_store on, uint64_t seed, struct met *met)
     g_autofree char *lua = g_build_filename(life->dir, "t.lua", NULL);
     g_autoptr(GString) spec = g_string_new(SPECS[life->mode]);
     g_string_replace(spec, "STORE", URIS[on], 0);
+    g_string_replace(spec, "SIZE", dice(life, 2) == 0 ? "9" : "45", 0);
     put_text(life->spec_path, spec->str);
     put_text(lua, "function transform(doc, ctx)\n  doc.times = doc.times + 1\n  return doc\nend\n");
     whole_life(life);

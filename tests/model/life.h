@@ -31,6 +31,7 @@ struct met {
     uint64_t deaths, torn, lost, twice, late, fenced, changed, done, resumed;
     uint64_t in_files;  /* deaths in the middle of a call that changes a file */
     uint64_t forgotten; /* such calls that a loss of power took back */
+    uint64_t splits;    /* partitions that were split at a checkpoint */
     uint64_t between;   /* deaths between the intents of a batch and its checkpoint */
 };
 

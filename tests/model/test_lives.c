@@ -54,9 +54,10 @@ static void say(uint64_t lives, const struct met *met)
     print_message("# %" PRIu64 " lives met: %" PRIu64 " deaths, %" PRIu64
                   " of them between intents and checkpoint, %" PRIu64 " in the middle of a file's call; %" PRIu64
                   " calls that a loss of power took back; %" PRIu64 " torn, %" PRIu64 " unanswered, %" PRIu64
-                  " repeated, %" PRIu64 " late writes; %" PRIu64 " changed, %" PRIu64 " done, %" PRIu64 " fenced\n",
+                  " repeated, %" PRIu64 " late writes; %" PRIu64 " changed, %" PRIu64 " done, %" PRIu64
+                  " fenced; %" PRIu64 " partitions split\n",
                   lives, met->deaths, met->between, met->in_files, met->forgotten, met->torn, met->lost, met->twice,
-                  met->late, met->changed, met->done, met->fenced);
+                  met->late, met->changed, met->done, met->fenced, met->splits);
 }
 
 static void the_promises_hold_in_every_life(void **state)
@@ -72,6 +73,7 @@ static void the_promises_hold_in_every_life(void **state)
     if (lives < 50)
         return;
     assert_true(met.deaths > lives && met.between >= lives / 2 && met.changed >= lives && met.done >= lives);
+    assert_true(met.splits >= lives / 4);
     assert_true(met.torn > lives / 4 && met.lost > lives / 2 && met.twice > lives / 4);
     if (on == LIFE_ON_MEM)
         assert_true(met.in_files > lives / 10 && met.forgotten > lives / 10 && met.late > lives / 10 &&

@@ -58,6 +58,15 @@ static bool act_checkpoint(struct catalog *catalog, struct arena *mem)
     return catalog_checkpoint(catalog, &cp, NULL);
 }
 
+static bool act_split(struct catalog *catalog, struct arena *mem)
+{
+    struct grant grant = {.part = {.lane = 1}};
+    struct checkpoint cp = fixture_checkpoint(RUN, &grant, 2);
+    cp.split_at = 100;
+    cp.act = FIXTURE_ACT;
+    return catalog_checkpoint(catalog, &cp, NULL);
+}
+
 static bool act_parts_move(struct catalog *catalog, struct arena *mem)
 {
     static const uint32_t PARTS[] = {1, 2, 3};
@@ -124,6 +133,7 @@ static const struct {
     {"tally", act_appeared},        {"wish", act_wish},
     {"wish taken", act_wish_taken}, {"report", act_report},
     {"ledger", act_ledger},         {"lost", act_lost},
+    {"split", act_split},
 };
 
 /* --- homes

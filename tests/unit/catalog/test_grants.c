@@ -312,6 +312,84 @@ static void the_newest_checkpoint_once_more_changes_nothing(void **state)
     fixture_rows_are(fx, "SELECT count(*) FROM checkpoint", "2\n");
 }
 
+/* --- splits ------------------------------------------------------------------------------------------------------- */
+
+#define PARTS "SELECT part, stage, state, lane, records, parent, origin, first FROM part ORDER BY part"
+
+static struct checkpoint split_at(int64_t run, const struct grant *grant, uint64_t number, uint64_t at)
+{
+    struct checkpoint cp = fixture_checkpoint(run, grant, number);
+    cp.split_at = at;
+    cp.act = FIXTURE_ACT;
+    return cp;
+}
+
+static void split(struct fixture *fx, int64_t run, const struct grant *grant, uint64_t number, uint64_t at)
+{
+    GError *error = NULL;
+    struct checkpoint cp = split_at(run, grant, number, at);
+    kit_ok(catalog_checkpoint(fx->catalog, &cp, &error));
+}
+
+static void what_is_split_off_is_a_partition_of_its_own(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct grant first = fixture_grant(fx, run.id, 0, "one");
+    assert_true(first.part.parent == UINT32_MAX && first.part.of == 0 && first.part.first == 0);
+    split(fx, run.id, &first, 1, 3000);
+    fixture_rows_are(fx, PARTS,
+                     "0|0|running|1|3000|NULL|NULL|0\n1|1|pending|0|5000|NULL|NULL|0\n2|0|pending|0|2000|0|0|3000\n");
+    struct grant off = fixture_grant(fx, run.id, 0, "one");
+    assert_true(off.part.part == 2 && off.part.lane == 1 && !off.resumed && off.part.records == 2000);
+    assert_true(off.part.parent == 0 && off.part.of == 0 && off.part.first == 3000);
+    assert_true(slice_equal(off.part.bounds, first.part.bounds));
+    split(fx, run.id, &off, 1, 500);
+    split(fx, run.id, &first, 2, 2990);
+    fixture_rows_are(fx, PARTS " LIMIT 9 OFFSET 2",
+                     "2|0|running|1|500|0|0|3000\n3|0|pending|0|1500|2|0|3500\n4|0|pending|0|10|0|0|2990\n");
+    kit_ok(catalog_run_reload(fx->catalog, fx->mem, &run, &error));
+    assert_true(run.parts[PART_RUNNING] == 2 && run.parts[PART_PENDING] == 3);
+}
+
+static void a_split_is_on_record(void **state)
+{
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct grant grant = fixture_grant(fx, run.id, 0, "one");
+    split(fx, run.id, &grant, 1, 3000);
+    fixture_rows_are(fx, "SELECT actor, action, run, details FROM ledger ORDER BY number DESC LIMIT 1",
+                     "ann@desk|split|fix.1|{\"at\":3000,\"into\":2,\"partition\":0,\"records\":2000}\n");
+}
+
+/* The answer was lost, and the checkpoint comes once more. */
+static void a_split_that_is_repeated_splits_once(void **state)
+{
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct grant grant = fixture_grant(fx, run.id, 0, "one");
+    split(fx, run.id, &grant, 1, 3000);
+    split(fx, run.id, &grant, 1, 3000);
+    fixture_rows_are(fx, "SELECT count(*), sum(records) FROM part", "3|10000\n");
+    fixture_rows_are(fx, "SELECT count(*) FROM ledger WHERE action = 'split'", "1\n");
+}
+
+static void what_is_refused_splits_nothing(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct grant grant = fixture_grant(fx, run.id, 0, "one");
+    struct checkpoint behind = split_at(run.id, &grant, 1, 5000);
+    kit_refused(catalog_checkpoint(fx->catalog, &behind, &error), INTERNAL, "no key behind 5000");
+    fixture_rows_are(fx, "SELECT count(*) FROM checkpoint", "0\n");
+    struct checkpoint late = split_at(run.id, &grant, 1, 3000);
+    fixture_grant(fx, run.id, 0, "two");
+    kit_refused(catalog_checkpoint(fx->catalog, &late, &error), FENCED, "lane 2");
+    fixture_rows_are(fx, "SELECT count(*), sum(records) FROM part", "2|10000\n");
+}
+
 static void numbers_are_dense(void **state)
 {
     GError *error = NULL;
@@ -510,6 +588,10 @@ int main(void)
         CASE(the_newest_checkpoint_once_more_changes_nothing),
         CASE(numbers_are_dense),
         CASE(checkpoints_are_only_ever_inserted),
+        CASE(what_is_split_off_is_a_partition_of_its_own),
+        CASE(a_split_is_on_record),
+        CASE(a_split_that_is_repeated_splits_once),
+        CASE(what_is_refused_splits_nothing),
         CASE(what_is_lost_counts_no_longer_and_is_granted_again),
         CASE(all_of_a_partition_may_be_lost_twice),
         CASE(checkpoints_that_wrote_tell_who_had_the_data),

@@ -73,11 +73,11 @@ static void a_newer_home_is_refused_by_its_number(void **state)
     GError *error = NULL;
     struct fixture *fx = *state;
     struct catalog *catalog;
-    fixture_sql(fx, "PRAGMA user_version = 12");
+    fixture_sql(fx, "PRAGMA user_version = 13");
     kit_refused(catalog_open(&catalog, fx->world, fx->home, CATALOG_EXISTING, &error), CATALOG,
-                "written by a newer sluice (schema 12, this one knows 11)");
+                "written by a newer sluice (schema 13, this one knows 12)");
     kit_refused(catalog_open(&catalog, fx->world, fx->home, CATALOG_READ_ONLY, &error), CATALOG, "newer sluice");
-    fixture_rows_are(fx, "PRAGMA user_version", "12\n");
+    fixture_rows_are(fx, "PRAGMA user_version", "13\n");
 }
 
 static void another_programs_database_is_left_alone(void **state)

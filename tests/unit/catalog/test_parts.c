@@ -328,21 +328,28 @@ static void a_home_of_the_first_schema_is_brought_up(void **state)
     struct run_row run = fixture_run(fx, 3);
     g_clear_pointer(&fx->catalog, catalog_free);
     fixture_sql(
-        fx, "DROP TABLE part_sum; DROP TABLE checkpoint_lost; DROP TABLE approval; DROP TABLE setting; ALTER TABLE "
-            "stage DROP COLUMN attempt;"
-            "ALTER TABLE stage DROP COLUMN until_ms; ALTER TABLE stage DROP COLUMN report;"
-            "ALTER TABLE run DROP COLUMN back_stage; ALTER TABLE run DROP COLUMN author; "
-            "ALTER TABLE run_total DROP COLUMN limited_ms; DROP INDEX wish_open; ALTER TABLE wish DROP COLUMN over_ms;"
-            "ALTER TABLE run_total DROP COLUMN n_expired; ALTER TABLE run_total DROP COLUMN n_removed;"
-            "ALTER TABLE checkpoint DROP COLUMN n_expired; ALTER TABLE checkpoint DROP COLUMN n_removed;"
-            "ALTER TABLE run_total DROP COLUMN worked_ms; DROP TABLE told; DROP TABLE delivery; DROP TABLE hook;"
-            "ALTER TABLE run_total DROP COLUMN n_promoted; ALTER TABLE run_total DROP COLUMN n_passed_over;"
-            "ALTER TABLE checkpoint DROP COLUMN n_promoted; ALTER TABLE checkpoint DROP COLUMN n_passed_over;"
-            "ALTER TABLE run DROP COLUMN over_ms; DROP TABLE expiry;"
-            "CREATE INDEX wish_open ON wish (run, id) WHERE taken_ms IS NULL; PRAGMA user_version = 1");
+        fx,
+        "DROP TABLE part_sum; DROP TABLE checkpoint_lost; DROP TABLE approval; DROP TABLE setting; ALTER TABLE "
+        "stage DROP COLUMN attempt;"
+        "ALTER TABLE stage DROP COLUMN until_ms; ALTER TABLE stage DROP COLUMN report;"
+        "ALTER TABLE run DROP COLUMN back_stage; ALTER TABLE run DROP COLUMN author; "
+        "ALTER TABLE run_total DROP COLUMN limited_ms; DROP INDEX wish_open; ALTER TABLE wish DROP COLUMN over_ms;"
+        "ALTER TABLE run_total DROP COLUMN n_expired; ALTER TABLE run_total DROP COLUMN n_removed;"
+        "ALTER TABLE checkpoint DROP COLUMN n_expired; ALTER TABLE checkpoint DROP COLUMN n_removed;"
+        "ALTER TABLE run_total DROP COLUMN worked_ms; DROP TABLE told; DROP TABLE delivery; DROP TABLE hook;"
+        "ALTER TABLE run_total DROP COLUMN n_promoted; ALTER TABLE run_total DROP COLUMN n_passed_over;"
+        "ALTER TABLE checkpoint DROP COLUMN n_promoted; ALTER TABLE checkpoint DROP COLUMN n_passed_over;"
+        "ALTER TABLE run DROP COLUMN over_ms; DROP TABLE expiry;"
+        "ALTER TABLE part DROP COLUMN parent; ALTER TABLE part DROP COLUMN origin; ALTER TABLE part DROP COLUMN first;"
+        "CREATE INDEX wish_open ON wish (run, id) WHERE taken_ms IS NULL; PRAGMA user_version = 1");
     kit_ok(catalog_open(&fx->catalog, fx->world, fx->home, CATALOG_EXISTING, &error));
     kit_ok(catalog_part_sums(fx->catalog, run.id, fx->mem, &found, &n, &error));
     assert_int_equal(n, 0);
+    struct part_row *parts;
+    struct parts_of of = {.run = run.id, .stage = UINT32_MAX};
+    kit_ok(catalog_parts(fx->catalog, &of, fx->mem, &parts, &n, &error));
+    for (uint32_t i = 0; i < 3; i++)
+        assert_true(parts[i].of == i && parts[i].first == 0 && parts[i].parent == UINT32_MAX);
 }
 
 int main(void)

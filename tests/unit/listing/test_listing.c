@@ -156,6 +156,28 @@ static void a_cursor_is_an_index_into_its_partition(void **state)
     assert_int_equal(n, 0);
 }
 
+static void a_stretch_ends_where_it_ends(void **state)
+{
+    GError *error = NULL;
+    struct lists *lists = *state;
+    make(lists, 50000, &(struct listing_cut){.size = 9973});
+    auto_(listing_reader) reader = reader_of_lists(lists);
+    const struct listing_stretch rows[] = {{2, 0, 9973}, {2, 0, 1},    {2, 5000, 4973},
+                                           {2, 4999, 2}, {2, 9973, 0}, {5, 100, 35}};
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        unsigned first = (unsigned)(rows[i].partition * 9973 + rows[i].first), half = (unsigned)rows[i].keys / 2;
+        kit_ok(listing_reader_seek_in(reader, &rows[i], 0, &error));
+        assert_keys(lists, reader, first, rows[i].keys, 4000);
+        kit_ok(listing_reader_seek_in(reader, &rows[i], half, &error));
+        assert_keys(lists, reader, first + half, rows[i].keys - half, 4000);
+        kit_refused(listing_reader_seek_in(reader, &rows[i], rows[i].keys + 1, &error), CORRUPT,
+                    "not that of this run");
+    }
+    const struct listing_stretch beyond = {2, 9000, 974}, wide = {2, 1, UINT64_MAX};
+    kit_refused(listing_reader_seek_in(reader, &beyond, 0, &error), CORRUPT, "not that of this run");
+    kit_refused(listing_reader_seek_in(reader, &wide, 0, &error), CORRUPT, "not that of this run");
+}
+
 static void keys_are_given_out_as_far_as_the_arena_goes(void **state)
 {
     GError *error = NULL;
@@ -680,6 +702,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_key_comes_back_in_its_partition),
         TEST(a_cursor_is_an_index_into_its_partition),
+        TEST(a_stretch_ends_where_it_ends),
         TEST(keys_are_given_out_as_far_as_the_arena_goes),
         TEST(a_key_is_found_with_its_place),
         TEST(keys_are_any_bytes_of_any_length),
