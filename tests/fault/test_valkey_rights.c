@@ -4,7 +4,7 @@
 #include "kit/servers.h"
 #include "store/calls.h"
 
-enum { WORDS_MOST = 32 };
+enum { WORDS_MOST = 40 };
 
 /* What a run needs of each kind of store and form, blanks between; without one of `needed` it names that. `always` are
  * rights that it can do without for a while, or that are asked for before there is anybody to tell. */
@@ -301,9 +301,104 @@ static void the_same_when_written(struct turn *turn)
     kit_ok(store_fence_drop(turn->session, &turn->call, turn->lane.fence.run, &error));
 }
 
+enum { MANY = 40 };
+
+/* Of 40 keys: a string, a list, or nothing. */
+static const char *many_put(struct turn *turn, unsigned i, const char *more)
+{
+    g_autofree char *key = g_strdup_printf("customer:many%02u", i);
+    g_autofree char *put = i % 7 == 3 ? g_strdup_printf("RPUSH %s a b", key)
+                                      : g_strdup_printf("SET %s value%u%s", key, i, i % 5 == 2 ? more : "");
+    if (i % 10 != 9)
+        tell(turn->box, put);
+    return arena_text(turn->box->mem, slice_of_text(key));
+}
+
+/* Read together, each is what it is by itself, whether anything on the server expires or not. */
+static void the_same_together(struct turn *turn, const char *more)
+{
+    GError *error = NULL;
+    const char *keys[MANY];
+    for (unsigned i = 0; i < MANY; i++)
+        keys[i] = many_put(turn, i, more);
+    for (unsigned way = 0; way < 8; way++) {
+        struct call call = turn->call;
+        struct record records[MANY];
+        call.no_etag = way & 1;
+        call.no_expiry = way & 2;
+        call.small = way & 4;
+        for (unsigned i = 0; i < MANY; i++)
+            records[i] = (struct record){.key = slice_of_text(keys[i])};
+        kit_ok(store_read(turn->session, &call, records, MANY, &error));
+        for (unsigned i = 0; i < MANY; i++) {
+            struct record alone = read_so(turn, keys[i], false, false);
+            assert_int_equal(records[i].presence, alone.presence);
+            assert_true(slice_equal(records[i].raw, alone.raw));
+            assert_true(call.no_expiry || records[i].expires_at_ms == alone.expires_at_ms);
+            assert_true(call.no_expiry || call.no_etag ||
+                        memcmp(&records[i].etag, &alone.etag, sizeof alone.etag) == 0);
+        }
+    }
+}
+
+/* As they were read, to other keys: where nothing stands, then where some stand and some expire. */
+static void the_same_when_written_together(struct turn *turn, const struct record *from, uint64_t first, bool mixed)
+{
+    GError *error = NULL;
+    struct cas_op ops[MANY];
+    unsigned of[MANY];
+    size_t n = 0;
+    for (unsigned i = 0; i < MANY; i++) {
+        g_autofree char *key = g_strdup_printf("customer:copy%02u", i);
+        if (from[i].presence != RECORD_PRESENT || (!mixed && i % 7 == 3))
+            continue;
+        ops[n] = (struct cas_op){.key = slice_of_text(arena_text(turn->box->mem, slice_of_text(key))),
+                                 .raw = from[i].raw,
+                                 .expires_at_ms = mixed ? from[i].expires_at_ms : EXPIRES_NEVER,
+                                 .number = first + n};
+        of[n++] = i;
+    }
+    kit_ok(store_cas(turn->session, &turn->call, &turn->lane, ops, n, &error));
+    for (size_t i = 0; i < n; i++) {
+        g_autofree char *key = g_strndup((const char *)ops[i].key.data, ops[i].key.len);
+        struct record stands = read_so(turn, key, false, false);
+        bool theirs = of[i] % 3 == 0 && of[i] % 7 != 3, stood = mixed && theirs;
+        assert_int_equal(ops[i].outcome, stood ? CAS_CHANGED : CAS_WRITTEN);
+        assert_true(stood || (slice_equal(stands.raw, ops[i].raw) && stands.expires_at_ms == ops[i].expires_at_ms));
+        g_autofree char *gone = g_strdup_printf("DEL %s", key), *put = g_strdup_printf("SET %s theirs", key);
+        tell(turn->box, gone);
+        if (theirs)
+            tell(turn->box, put);
+    }
+}
+
+static void all_together(struct turn *turn)
+{
+    GError *error = NULL;
+    struct record from[MANY];
+    struct fence before;
+    tell(turn->box, "FLUSHALL");
+    the_same_together(turn, "");
+    for (unsigned i = 0; i < MANY; i++) {
+        g_autofree char *key = g_strdup_printf("customer:many%02u", i);
+        from[i] = read_so(turn, arena_text(turn->box->mem, slice_of_text(key)), true, false);
+    }
+    turn->lane.lane = 2;
+    kit_ok(store_lane_open(turn->session, &turn->call, &turn->lane, &before, &error));
+    the_same_when_written_together(turn, from, 1, false);
+    the_same_together(turn, " PX 90000000");
+    for (unsigned i = 0; i < MANY; i++) {
+        g_autofree char *key = g_strdup_printf("customer:many%02u", i);
+        from[i] = read_so(turn, arena_text(turn->box->mem, slice_of_text(key)), true, false);
+    }
+    the_same_when_written_together(turn, from, 1 + MANY, true);
+    kit_ok(store_fence_drop(turn->session, &turn->call, turn->lane.fence.run, &error));
+}
+
 static void strings_are_copied_with_and_without_the_rights_that_make_it_less_work(void **state)
 {
-    static const char *const RIGHTS[] = {ALONE " dump restore", ALONE " dump restore getrange set"};
+    static const char *const RIGHTS[] = {ALONE " dump restore", ALONE " dump restore getrange set",
+                                         ALONE " dump restore getrange set mget mset"};
     struct box *box = *state;
     if (!box->alone.program)
         skip();
@@ -330,6 +425,7 @@ static void strings_are_copied_with_and_without_the_rights_that_make_it_less_wor
         turn.lane.fence.run[0] = (uint8_t)box->turns;
         the_same_in_every_way(&turn);
         the_same_when_written(&turn);
+        all_together(&turn);
         store_session_close(turn.session);
         store_release(registry, store);
         store_registry_free(registry);

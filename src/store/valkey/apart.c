@@ -23,17 +23,18 @@ static bool goes_apart(const struct valkey_session *session, const struct cas_op
 
 struct rights {
     bool answered;
-    uint8_t dump, restore, set;
+    uint8_t dump, restore, set, mset;
 };
 
 static bool rights_answer(void *self, size_t i, const struct reply *reply, GError **error)
 {
     struct rights *rights = self;
-    rights->answered = reply->type == REPLY_BYTES && reply->bytes.len == 3;
+    rights->answered = reply->type == REPLY_BYTES && reply->bytes.len == 4;
     if (rights->answered) {
         rights->dump = reply->bytes.data[0];
         rights->restore = reply->bytes.data[1];
         rights->set = reply->bytes.data[2];
+        rights->mset = reply->bytes.data[3];
     }
     return true;
 }
@@ -42,8 +43,16 @@ static bool rights_answer(void *self, size_t i, const struct reply *reply, GErro
 static bool learn(struct session *base, const struct call *call, struct slice key, GError **error)
 {
     struct valkey_session *session = valkey_session_of(base);
-    const char *const words[] = {
-        "EVALSHA", script_rights.sha, "0", "2", "dump", NULL, "4", "restore", NULL, "0", "x", "3", "set", NULL, "x"};
+    const char *const words[] = {"EVALSHA", script_rights.sha,
+                                 "0",       "2",
+                                 "dump",    NULL,
+                                 "4",       "restore",
+                                 NULL,      "0",
+                                 "x",       "3",
+                                 "set",     NULL,
+                                 "x",       "3",
+                                 "mset",    NULL,
+                                 "x"};
     struct slice args[G_N_ELEMENTS(words)];
     struct rights rights = {0};
     for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
@@ -60,6 +69,7 @@ static bool learn(struct session *base, const struct call *call, struct slice ke
     session->no_dump |= rights.answered && rights.dump != '1';
     session->no_restore = rights.answered && rights.restore != '1';
     session->may_set = rights.answered && rights.set == '1';
+    session->may_mset = session->may_set && rights.mset == '1';
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include "base/int.h"
 #include "record/text.h"
 #include "store/valkey/form_parts.h"
+#include "store/valkey/pack.h"
 #include "store/valkey/template.h"
 
 const struct form *form_of(const struct dataset *ds)
@@ -87,35 +88,19 @@ void form_etag_begin(struct form_work *work, char letter, int64_t expires_at_ms)
     gather(work, text, (size_t)(end - text));
 }
 
-/* A length in `width` bytes, the high one first, behind what says so: as lua-cmsgpack puts it. */
-static void gather_head(struct form_work *work, uint8_t what, size_t value, size_t width)
-{
-    uint8_t head[5] = {what};
-    for (size_t i = 0; i < width; i++)
-        head[1 + i] = (uint8_t)(value >> (8 * (width - 1 - i)));
-    gather(work, head, 1 + width);
-}
-
 void form_etag_array(struct form_work *work, size_t n)
 {
-    if (!work)
-        return;
-    if (n <= 15)
-        gather_head(work, (uint8_t)(0x90 | n), 0, 0);
-    else
-        gather_head(work, n <= UINT16_MAX ? 0xdc : 0xdd, n, n <= UINT16_MAX ? 2 : 4);
+    uint8_t head[PACK_HEAD_MOST];
+    if (work)
+        gather(work, head, pack_array(head, n));
 }
 
 void form_etag_string(struct form_work *work, struct slice bytes)
 {
+    uint8_t head[PACK_HEAD_MOST];
     if (!work)
         return;
-    if (bytes.len < 32)
-        gather_head(work, (uint8_t)(0xa0 | bytes.len), 0, 0);
-    else if (bytes.len <= UINT8_MAX)
-        gather_head(work, 0xd9, bytes.len, 1);
-    else
-        gather_head(work, bytes.len <= UINT16_MAX ? 0xda : 0xdb, bytes.len, bytes.len <= UINT16_MAX ? 2 : 4);
+    gather(work, head, pack_string(head, bytes.len));
     gather(work, bytes.data, bytes.len);
 }
 

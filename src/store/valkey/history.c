@@ -52,17 +52,12 @@ struct history_server *history_add(struct history *history, const char *node, co
     g_strlcpy(server->replid2, state->replid2, sizeof server->replid2);
     server->offset = state->offset;
     server->second = state->second;
-    for (uint32_t slot = 0; slot < SLOTS; slot++) {
-        uint16_t number = (uint16_t)slot;
-        bool goes_on = slot > 0 && owner[slot - 1] == node_index;
-        if (owner[slot] != node_index)
-            continue;
-        if (!goes_on)
-            g_array_append_val(server->slots, number);
-        if (goes_on)
-            g_array_index(server->slots, uint16_t, server->slots->len - 1) = number;
-        else
-            g_array_append_val(server->slots, number);
+    for (uint32_t slot = 0, end; slot < SLOTS; slot = end) {
+        for (end = slot + 1; end < SLOTS && owner[end] == owner[slot];)
+            end++;
+        uint16_t bounds[] = {(uint16_t)slot, (uint16_t)(end - 1)};
+        if (owner[slot] == node_index)
+            g_array_append_vals(server->slots, bounds, G_N_ELEMENTS(bounds));
     }
     return server;
 }

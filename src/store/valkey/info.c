@@ -71,6 +71,14 @@ static bool info_replica(struct slice line, struct slice *ret)
     return ret->len > 0;
 }
 
+bool info_expiring(struct slice info, uint32_t db, uint64_t *ret)
+{
+    char name[16];
+    struct slice parts, text;
+    g_snprintf(name, sizeof name, "db%u", db);
+    return info_text(info, name, &parts) && info_part(parts, "expires", &text) && int_parse_u64(text, ret);
+}
+
 uint64_t info_field_expiries(struct slice info)
 {
     static const char *const NAMES[] = {"subexpiry", "keys_with_volatile_items"}; /* Redis, Valkey */

@@ -10,6 +10,10 @@ int64_t info_number(struct slice info, const char *name);
 /* Whether there is such a line, and it says exactly this. */
 bool info_says(struct slice info, const char *name, const char *value);
 
+/* How many keys of a database have an expiry, of INFO keyspace. false: it does not say; an empty database has no line.
+ */
+bool info_expiring(struct slice info, uint32_t db, uint64_t *ret);
+
 /* How many hashes have fields that expire, of INFO keyspace (Redis 7.4, Valkey 9), over all databases; older servers,
  * which know no such fields, say nothing: 0. */
 uint64_t info_field_expiries(struct slice info);

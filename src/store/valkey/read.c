@@ -1,9 +1,10 @@
 /* Records by key: how large it is; then when it expires, where that is wanted, and what it is, pipelined. */
 #include "base/int.h"
 #include "store/valkey/form_parts.h"
+#include "store/valkey/info.h"
 #include "store/valkey/pieces.h"
 
-enum { READ_ROUNDS = 8, EACH_MOST = 2, ARGS_MOST = 4, FEW_STRINGS = 64 };
+enum { READ_ROUNDS = 8, EACH_MOST = 2, ARGS_MOST = 4, FEW_STRINGS = 64, MANY_READS = 16, MORTAL_READS = 64 };
 
 struct reading {
     struct session *session;
@@ -11,6 +12,8 @@ struct reading {
     const struct valkey_dataset *ds;
     struct valkey_reads *reads;
     size_t each; /* commands for a record: the value is read last */
+    bool counts; /* before all of them it is asked how many keys of the server expire, */
+    bool none;   /* and it was none */
     int64_t *expiries;
     bool *expires_known, *again;
     const uint8_t *shadow; /* what lies beside the keys is read: of this run; NULL: the records themselves */
@@ -68,48 +71,131 @@ static size_t put_args(struct slice *args, const struct reading_way *way, bool v
     return 2 + (value ? way->n_behind : 0);
 }
 
-/* All that is asked; what is to be asked again stays. */
-static bool read_round(struct reading *reading, const struct reading_way *way, GError **error)
+/* --- whether anything expires ---------------------------------------------------------------------------------------
+ * A server none of whose keys has an expiry says so at once for all that is read behind it: there is no need to ask for
+ * that of each record. Of a cluster each node would have to be asked, and a slot may move meanwhile. */
+
+static bool may_count(struct reading *reading)
+{
+    struct valkey_session *own = valkey_session_of(reading->session);
+    bool may = !reading->call->no_expiry && !reading->shadow && !valkey_store_of(reading->session)->cluster &&
+               reading->reads->n >= MANY_READS;
+    if (!may || own->mortal == 0)
+        return may;
+    own->mortal--;
+    return false;
+}
+
+static struct command count_command(void)
+{
+    static const struct slice INFO[] = {{(const uint8_t *)"INFO", 4}, {(const uint8_t *)"keyspace", 8}};
+    return (struct command){.args = INFO, .n_args = G_N_ELEMENTS(INFO), .repeatable = true};
+}
+
+/* What was answered before is asked again: it may have come by then. */
+static void take_count(struct reading *reading, const struct reply *reply)
+{
+    uint64_t n = 0;
+    uint32_t db = valkey_store_of(reading->session)->uri->db;
+    reading->none = reply->type == REPLY_BYTES && info_expiring(reply->bytes, db, &n) && n == 0;
+    for (size_t i = 0; i < reading->reads->n && reading->none; i++)
+        reading->expires_known[i] = true;
+}
+
+struct asking {
+    struct reading *reading;
+    const struct reading_way *way;
+};
+
+static bool take_answer(void *self, size_t i, const struct reply *reply, GError **error)
+{
+    const struct asking *asking = self;
+    struct reading *reading = asking->reading;
+    if (!reading->counts)
+        return asking->way->answer(reading, i, reply, error);
+    if (i > 0)
+        return asking->way->answer(reading, i - 1, reply, error);
+    take_count(reading, reply);
+    return true;
+}
+
+/* --- a round ------------------------------------------------------------------------------------------------------ */
+
+static void round_begin(struct reading *reading, bool counts)
+{
+    reading->counts = counts;
+    reading->none = false;
+    reading->each = reading->call->no_expiry || counts ? 1 : EACH_MOST;
+    for (size_t i = 0; i < reading->reads->n; i++) {
+        reading->expiries[i] = FORM_EXPIRY_NONE;
+        reading->expires_known[i] = reading->call->no_expiry;
+        reading->again[i] = true;
+    }
+}
+
+static bool round_run(struct reading *reading, const struct reading_way *way, struct command *commands, size_t n,
+                      GError **error)
+{
+    struct asking asking = {reading, way};
+    struct valkey_reads *reads = reading->reads;
+    struct route_wish wish = {.commands = commands, .n = n, .answer = take_answer, .self = &asking};
+    size_t kept = 0, asked = reads->n;
+    if (!router_run(valkey_session_of(reading->session)->router, reading->call, &wish, error))
+        return false;
+    for (size_t i = 0; i < asked; i++)
+        if (reading->again[i])
+            reads->asked[kept++] = reads->asked[i];
+    reads->n = kept;
+    if (reading->counts && !reading->none)
+        valkey_session_of(reading->session)->mortal = MORTAL_READS;
+    return true;
+}
+
+static bool ask_each(struct reading *reading, const struct reading_way *way, bool counts, GError **error)
 {
     struct valkey_store *store = valkey_store_of(reading->session);
     struct valkey_reads *reads = reading->reads;
-    size_t n = reads->n, kept = 0, each = reading->each;
+    round_begin(reading, counts);
+    size_t n = reads->n, each = reading->each, commanded = counts;
     g_autofree struct command *commands = g_new0(struct command, n * each + 1);
     g_autofree struct slice *args = g_new(struct slice, n * each * ARGS_MOST + 1);
+    if (counts)
+        commands[0] = count_command();
     for (size_t i = 0; i < n; i++) {
         struct slice key = reads->keys[reads->asked[i]];
         int32_t slot = (int32_t)valkey_place_of(store, key);
         for (size_t k = i * each; k < (i + 1) * each; k++) {
             struct slice *of = args + k * ARGS_MOST;
             size_t n_args = put_args(of, way, k + 1 == (i + 1) * each, key);
-            commands[k] = (struct command){.args = of, .n_args = n_args, .slot = slot, .repeatable = true};
+            commands[commanded++] = (struct command){.args = of, .n_args = n_args, .slot = slot, .repeatable = true};
         }
-        reading->expiries[i] = FORM_EXPIRY_NONE;
-        reading->expires_known[i] = each < EACH_MOST;
-        reading->again[i] = true;
     }
-    struct route_wish wish = {.commands = commands, .n = n * each, .answer = way->answer, .self = reading};
-    if (!router_run(valkey_session_of(reading->session)->router, reading->call, &wish, error))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (reading->again[i])
-            reads->asked[kept++] = reads->asked[i];
-    reads->n = kept;
-    return true;
+    return round_run(reading, way, commands, commanded, error);
+}
+
+/* All that is asked; what is to be asked again stays. */
+static bool read_round(struct reading *reading, const struct reading_way *way, GError **error)
+{
+    if (may_count(reading)) {
+        if (!ask_each(reading, way, true, error))
+            return false;
+        if (reading->none)
+            return true;
+    }
+    return ask_each(reading, way, false, error);
 }
 
 /* --- raw strings ----------------------------------------------------------------------------------------------------
  * Of raw records most are strings, as a rule, and GETRANGE gives so much of one and no more: there is no need to ask
  * for its size before. What is none, or too large, or where the answer could mean two things, is read like all else. */
 
-/* Whether the answer says it all. */
 static bool take_string(struct reading *reading, size_t i, struct slice bytes, GError **error)
 {
     struct valkey_reads *reads = reading->reads;
     struct record *record = record_at(reading, i);
     int64_t expiry = reading->expiries[i];
-    bool nothing = expiry == FORM_EXPIRY_GONE || (bytes.len == 0 && reading->each < EACH_MOST);
-    reading->again[i] = bytes.len == 0 && reading->each < EACH_MOST; /* absent, or a string without a byte */
+    bool nothing = expiry == FORM_EXPIRY_GONE;
+    reading->again[i] = false;
     if (bytes.len > PIECES_FROM_BYTES)
         reads->apart[reads->n_apart++] = reads->asked[i];
     if (nothing || bytes.len > PIECES_FROM_BYTES)
@@ -134,8 +220,23 @@ static bool string_answer(void *self, size_t i, const struct reply *reply, GErro
         return take_expiry(reading, at, reply, error);
     if (!reading->expires_known[at] || reply_is_error(reply, "WRONGTYPE"))
         return true;
-    return reply->type == REPLY_BYTES ? take_string(reading, at, reply->bytes, error)
-                                      : valkey_refused(reply, "GETRANGE", error);
+    if (reply->type != REPLY_BYTES)
+        return valkey_refused(reply, "GETRANGE", error);
+    bool either = reply->bytes.len == 0 && reading->each < EACH_MOST; /* absent, or a string without a byte */
+    return either || take_string(reading, at, reply->bytes, error);
+}
+
+/* Who may not is read another way: all of them are. */
+static bool only_refused(struct reading *reading, GError *failed, bool *ret_may_not, GError **error)
+{
+    *ret_may_not = error_is(failed, SLUICE_ERROR_NOT_PERMITTED);
+    if (!*ret_may_not) {
+        g_propagate_error(error, failed);
+        return false;
+    }
+    g_error_free(failed);
+    reading->reads->n_apart = 0;
+    return true;
 }
 
 static bool read_strings(struct reading *reading, GError **error)
@@ -147,18 +248,59 @@ static bool read_strings(struct reading *reading, GError **error)
     GError *failed = NULL;
     way.behind[0] = slice_of_text("0");
     way.behind[1] = slice_of(most, (size_t)(int_put_decimal(most, PIECES_FROM_BYTES) - most));
-    if (read_round(reading, &way, &failed)) {
-        own->few_strings = 2 * reading->reads->n > n ? FEW_STRINGS : 0;
-        return true;
-    }
-    own->no_getrange = error_is(failed, SLUICE_ERROR_NOT_PERMITTED);
-    if (!own->no_getrange) {
-        g_propagate_error(error, failed);
-        return false;
-    }
-    g_error_free(failed);
-    reading->reads->n_apart = 0; /* all of them are read another way */
+    if (!read_round(reading, &way, &failed))
+        return only_refused(reading, failed, &own->no_getrange, error);
+    own->few_strings = 2 * reading->reads->n > n ? FEW_STRINGS : 0;
     return true;
+}
+
+/* --- several at once ------------------------------------------------------------------------------------------------
+ * Of strings that were small a moment ago, where nothing expires, one command reads several. */
+
+enum { TOGETHER = 16 };
+
+/* Where nothing stands, or another type, its own command tells which. */
+static bool together_answer(void *self, size_t i, const struct reply *reply, GError **error)
+{
+    struct reading *reading = self;
+    size_t first = i * TOGETHER, n = MIN(reading->reads->n - first, (size_t)TOGETHER);
+    if (reply->type == REPLY_ERROR) /* it has no such command, or another name for it */
+        valkey_session_of(reading->session)->no_mget = true;
+    if (!reading->none || !reply_is_array(reply, n))
+        return true;
+    for (size_t k = 0; k < n; k++)
+        if (reply->items[k].type == REPLY_BYTES && !take_string(reading, first + k, reply->items[k].bytes, error))
+            return false;
+    return true;
+}
+
+static bool ask_together(struct reading *reading, GError **error)
+{
+    struct reading_way way = {.answer = together_answer};
+    struct valkey_reads *reads = reading->reads;
+    round_begin(reading, true);
+    size_t n = reads->n, calls = (n + TOGETHER - 1) / TOGETHER;
+    g_autofree struct command *commands = g_new0(struct command, calls + 1);
+    g_autofree struct slice *args = g_new(struct slice, n + calls);
+    commands[0] = count_command();
+    for (size_t i = 0, at = 0; i < n; i++) {
+        if (i % TOGETHER == 0) {
+            commands[1 + i / TOGETHER] = (struct command){.args = args + at, .n_args = 1, .repeatable = true};
+            args[at++] = slice_of_text("MGET");
+        }
+        args[at++] = reads->keys[reads->asked[i]];
+        commands[1 + i / TOGETHER].n_args++;
+    }
+    return round_run(reading, &way, commands, calls + 1, error);
+}
+
+static bool read_together(struct reading *reading, GError **error)
+{
+    struct valkey_session *own = valkey_session_of(reading->session);
+    GError *failed = NULL;
+    if (!reading->call->small || own->no_mget || !may_count(reading))
+        return true;
+    return ask_together(reading, &failed) || only_refused(reading, failed, &own->no_mget, error);
 }
 
 /* An etag is made of what DUMP gives. */
@@ -222,7 +364,6 @@ static bool read_all(struct session *session, const struct call *call, struct re
     struct reading reading = {.session = session,
                               .call = call,
                               .reads = &reads,
-                              .each = call->no_expiry ? 1 : EACH_MOST,
                               .expiries = expiries,
                               .expires_known = known,
                               .again = again,
@@ -234,7 +375,8 @@ static bool read_all(struct session *session, const struct call *call, struct re
     for (size_t i = 0; i < n; i++)
         if (server_key(&reading, &io[i], own->mem, &keys[i], error))
             asked[reads.n++] = i;
-    if (reads.n && !reading.shadow && may_be_strings(own, &reading) && !read_strings(&reading, error))
+    if (reads.n && !reading.shadow && may_be_strings(own, &reading) &&
+        (!read_together(&reading, error) || (reads.n && !read_strings(&reading, error))))
         return false;
     return read_rest(&reading, error);
 }

@@ -32,9 +32,14 @@ void topology_unref(struct topology *topology)
 bool *topology_owners(const struct topology *topology)
 {
     bool *owners = g_new0(bool, topology->n + 1);
-    for (size_t slot = 0; slot < SLOTS; slot++)
-        if (topology->owner[slot] >= 0)
-            owners[topology->owner[slot]] = true;
+    size_t found = 0;
+    for (size_t slot = 0; slot < SLOTS && found < topology->n; slot++) {
+        int32_t owner = topology->owner[slot];
+        if (owner < 0 || owners[owner])
+            continue;
+        owners[owner] = true;
+        found++;
+    }
     return owners;
 }
 

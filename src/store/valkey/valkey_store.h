@@ -36,10 +36,13 @@ struct valkey_session {
     bool lost;                      /* a server was replaced; settle has yet to say so */
     bool no_dump;                   /* a server does not permit DUMP: raw records are read in pieces */
     bool no_restore;                /* nor RESTORE: they are written in pieces */
-    bool may_set;                   /* raw strings are written by SET, which is less work */
+    bool may_set;                   /* raw strings are written by SET, which is less work, */
+    bool may_mset;                  /* or several by one MSET */
     bool asked_dump, asked_restore; /* whether it does, it was asked */
     bool no_getrange;               /* a server does not permit GETRANGE */
+    bool no_mget;                   /* nor MGET */
     uint32_t few_strings;           /* so many reads of raw records are not tried as strings */
+    uint32_t mortal;                /* for so many reads nobody asks whether any key of the server expires: some do */
     bool lingered;                  /* something was read in pieces, and took its time: a scan ends its batch */
     uint32_t builds;                /* values put together so far */
     struct form_work *work;

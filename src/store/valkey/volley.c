@@ -3,9 +3,19 @@
 #include <xxhash.h>
 
 #include "base/int.h"
+#include "store/valkey/form_parts.h"
+#include "store/valkey/pack.h"
 #include "store/valkey/write_parts.h"
 
 enum { VOLLEY_OPS = 32, VOLLEY_BYTES = 64 << 10, IMAGE_BYTES = 256 << 10, FIELD_BYTES = 16 };
+
+/* What a call says of a record. */
+struct loaded {
+    uint32_t number, commands, hash; /* hash: of its key */
+    int64_t expires_at_ms;
+    struct slice etag;
+    struct slice string; /* it is written by SET, and this is its value; data NULL: by commands of the body */
+};
 
 /* A call that is being put together. */
 struct loading {
@@ -13,11 +23,11 @@ struct loading {
     struct volley volley;
     uint32_t base;
     size_t bytes;
-    uint64_t number;             /* of the operation that came last */
-    uint32_t hashes[VOLLEY_OPS]; /* of its keys */
-    GByteArray *heads;
-    GArray *body; /* of struct slice: of each record its etag and commands */
-    GString *key; /* of the fence */
+    uint64_t number;                   /* of the operation that came last */
+    struct loaded records[VOLLEY_OPS]; /* as many as the volley has */
+    size_t strings;                    /* of these */
+    GArray *body;                      /* of struct slice: the commands of the others, as struct form has them */
+    GString *key;                      /* of the fence */
 };
 
 /* --- arguments ---------------------------------------------------------------------------------------------------- */
@@ -56,21 +66,6 @@ static bool epoch_arg(struct cas *cas, uint64_t epoch)
     return bytes_arg(cas, text, strlen(text));
 }
 
-static bool prune_args(struct cas *cas, const struct volley *volley)
-{
-    bool fits = number_arg(cas, (int64_t)volley->n_pruned);
-    for (size_t i = 0; i < volley->n_pruned && fits; i++) {
-        const struct fence_field *field = &g_array_index(cas->pruned, struct fence_field, volley->pruned + i);
-        uint8_t head[MARKS_HEAD_BYTES];
-        marks_head(field->lane, field->count, head);
-        char tick[FENCE_TICK_BYTES];
-        fence_tick_put(field->tick, tick);
-        fits = number_arg(cas, field->part) && bytes_arg(cas, head, sizeof head) &&
-               bytes_arg(cas, tick, FENCE_TICK_BYTES - 1);
-    }
-    return fits;
-}
-
 static bool is_beside(const struct cas *cas)
 {
     return cas->call->ds->shadow != NULL;
@@ -88,7 +83,7 @@ static bool joins(const struct loading *loading, const struct flying *flying, ui
     if (!room || volley->place != flying->place || op->number <= loading->number)
         return false;
     for (size_t i = 0; i < volley->n; i++)
-        if (loading->hashes[i] == hash)
+        if (loading->records[i].hash == hash)
             return false;
     return true;
 }
@@ -97,15 +92,206 @@ static void loading_begin(struct loading *loading, const struct flying *flying, 
 {
     loading->volley = (struct volley){.from = from, .place = flying->place, .epoch = flying->epoch};
     loading->bytes = flying->alone ? VOLLEY_BYTES + 1 : 0;
-    g_byte_array_set_size(loading->heads, 0);
+    loading->strings = 0;
     g_array_set_size(loading->body, 0);
+}
+
+/* --- one call, packed -----------------------------------------------------------------------------------------------
+ * One argument for all of it: a server takes long for each that it is handed. */
+
+/* How many arguments follow the key of the command at `at`. */
+static size_t args_of(const GArray *body, size_t at)
+{
+    uint64_t args = 0;
+    bool counted = int_parse_u64(g_array_index(body, struct slice, at + 1), &args);
+    g_assert(counted);
+    return (size_t)args;
+}
+
+/* How many commands stand there from `at` on. */
+static uint32_t commands_from(const GArray *body, size_t at)
+{
+    uint32_t n = 0;
+    for (; at + 1 < body->len; n++)
+        at += 2 + args_of(body, at);
+    return n;
+}
+
+static uint8_t *put_string(uint8_t *into, struct slice text)
+{
+    return form_put(into + pack_string(into, text.len), text);
+}
+
+static uint8_t *put_text(uint8_t *into, const char *text)
+{
+    return put_string(into, slice_of_text(text));
+}
+
+static uint8_t *put_pruned(uint8_t *into, const struct cas *cas, const struct volley *volley)
+{
+    into += pack_array(into, 3 * volley->n_pruned);
+    for (size_t i = 0; i < volley->n_pruned; i++) {
+        const struct fence_field *field = &g_array_index(cas->pruned, struct fence_field, volley->pruned + i);
+        uint8_t name[DECIMAL_MOST], head[MARKS_HEAD_BYTES];
+        char tick[FENCE_TICK_BYTES];
+        marks_head(field->lane, field->count, head);
+        fence_tick_put(field->tick, tick);
+        into = put_string(into, slice_of(name, (size_t)(int_put_decimal(name, field->part) - name)));
+        into = put_string(into, slice_of(head, sizeof head));
+        into = put_text(into, tick);
+    }
+    return into;
+}
+
+/* What is said of the call as a whole. */
+static uint8_t *put_call(uint8_t *into, const struct loading *loading)
+{
+    const struct cas *cas = loading->cas;
+    const struct volley *volley = &loading->volley;
+    char epoch[FENCE_EPOCH_BYTES];
+    uint8_t part[DECIMAL_MOST];
+    fence_epoch_put(cas->store->fences, volley->epoch, epoch);
+    into = put_text(into, epoch);
+    into = put_string(into, slice_of(part, (size_t)(int_put_decimal(part, cas->lane->fence.part) - part)));
+    into += pack_number(into, cas->lane->lane);
+    into += pack_number(into, loading->base);
+    into = put_text(into, cas->apart ? cas->apart->probe : cas->ds->form->probe);
+    into += pack_number(into, IMAGE_BYTES);
+    into += pack_number(into, (int64_t)valkey_most_bytes(cas->ds));
+    into = put_text(into, is_beside(cas) ? "beside" : cas->shadow_keys ? "live" : "");
+    return put_pruned(into, cas, volley);
+}
+
+/* Numbers, counts, expiries, etags, a list each; the last two are empty where there is nothing to say. */
+static uint8_t *put_records(uint8_t *into, const struct loading *loading)
+{
+    const struct loaded *records = loading->records;
+    size_t n = loading->volley.n, mortal = 0, stand = 0;
+    for (size_t i = 0; i < n; i++) {
+        mortal = records[i].expires_at_ms ? n : mortal;
+        stand = records[i].etag.len ? n : stand;
+    }
+    into += pack_array(into, n);
+    for (size_t i = 0; i < n; i++)
+        into += pack_number(into, records[i].number);
+    into += pack_array(into, n);
+    for (size_t i = 0; i < n; i++)
+        into += pack_number(into, records[i].commands);
+    into += pack_array(into, mortal);
+    for (size_t i = 0; i < mortal; i++)
+        into += pack_number(into, records[i].expires_at_ms);
+    into += pack_array(into, stand);
+    for (size_t i = 0; i < stand; i++)
+        into = put_string(into, records[i].etag);
+    return into;
+}
+
+static size_t packed_bytes(const struct slice *words, size_t n)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += pack_string_head(words[i].len) + words[i].len;
+    return bytes;
+}
+
+static uint8_t *put_packed(uint8_t *into, const struct slice *words, size_t n)
+{
+    into += pack_string(into, packed_bytes(words, n));
+    for (size_t i = 0; i < n; i++)
+        into = put_string(into, words[i]);
+    return into;
+}
+
+static uint8_t *put_each(uint8_t *into, const struct loading *loading, bool names, bool large)
+{
+    const struct slice *words = (const struct slice *)(const void *)loading->body->data;
+    size_t at = 0;
+    for (size_t i = 0; i < loading->volley.n; i++) {
+        const struct loaded *record = &loading->records[i];
+        if (record->string.data)
+            into = names ? put_text(into, "SET") : put_packed(into, &record->string, 1);
+        for (size_t k = record->string.data ? record->commands : 0; k < record->commands; k++) {
+            size_t n = args_of(loading->body, at);
+            if (names)
+                into = put_string(into, words[at]);
+            else if (large)
+                into += pack_number(into, (int64_t)n);
+            else
+                into = put_packed(into, words + at + 2, n);
+            at += 2 + n;
+        }
+    }
+    return into;
+}
+
+/* Names, and what follows their keys; or keys and values where all are strings. */
+static uint8_t *put_commands(uint8_t *into, const struct loading *loading, bool large)
+{
+    struct cas *cas = loading->cas;
+    size_t n = loading->volley.n, commands = 0;
+    bool together = loading->strings == n && !large && valkey_session_of(cas->session)->may_mset;
+    struct slice pairs[2 * VOLLEY_OPS];
+    for (size_t i = 0; i < n; i++)
+        commands += together ? 0 : loading->records[i].commands;
+    for (size_t i = 0; i < n && together; i++) {
+        pairs[2 * i] = cas->server_keys[flying_at(cas, loading->volley.from + i)->op];
+        pairs[2 * i + 1] = loading->records[i].string;
+    }
+    for (int names = 1; names >= 0; names--) {
+        into += pack_array(into, commands);
+        into = commands ? put_each(into, loading, names, large) : into;
+    }
+    return put_packed(into, pairs, together ? 2 * n : 0);
+}
+
+/* At most; what is not packed stays as it is. */
+static size_t packed_room(const struct loading *loading, bool large)
+{
+    enum {
+        CALL_MOST = FENCE_EPOCH_BYTES + DECIMAL_MOST + 64 + 20 * PACK_NUMBER,
+        RECORD_MOST = 3 * PACK_NUMBER + 3 * PACK_HEAD_MOST + sizeof((struct etag *)0)->bytes + 4,
+        PRUNED_MOST = 3 * PACK_HEAD_MOST + DECIMAL_MOST + MARKS_HEAD_BYTES + FENCE_TICK_BYTES,
+    };
+    const struct cas *cas = loading->cas;
+    size_t room = CALL_MOST + loading->volley.n * RECORD_MOST + loading->volley.n_pruned * PRUNED_MOST;
+    for (size_t i = 0; i < loading->volley.n; i++)
+        room += 2 * PACK_HEAD_MOST + loading->records[i].string.len +
+                cas->server_keys[flying_at(cas, loading->volley.from + i)->op].len;
+    for (guint i = 0; i < loading->body->len; i++)
+        room += 2 * PACK_HEAD_MOST + (large ? 0 : g_array_index(loading->body, struct slice, i).len);
+    return room + (large ? loading->body->len * (PACK_NUMBER + DECIMAL_MOST) : 0);
+}
+
+static bool packed_arg(struct loading *loading, bool large)
+{
+    struct cas *cas = loading->cas;
+    size_t room = packed_room(loading, large);
+    uint8_t *packed = arena_alloc(cas->mem, room);
+    if (!packed)
+        return false;
+    uint8_t *end = put_commands(put_records(put_call(packed, loading), loading), loading, large);
+    struct slice arg = slice_of(packed, (size_t)(end - packed));
+    g_assert(arg.len <= room);
+    arena_trim(cas->mem, packed, room, arg.len);
+    g_array_append_val(cas->args, arg);
+    return true;
+}
+
+/* What is too large to be packed. */
+static void large_args(struct loading *loading)
+{
+    for (size_t at = 0; at + 1 < loading->body->len;) {
+        size_t n = args_of(loading->body, at);
+        g_array_append_vals(loading->cas->args, &g_array_index(loading->body, struct slice, at + 2), (guint)n);
+        at += 2 + n;
+    }
 }
 
 static bool loading_end(struct loading *loading)
 {
     struct cas *cas = loading->cas;
     struct volley *volley = &loading->volley;
-    uint8_t marks[MARKS_LEAST_BYTES];
+    bool large = loading->bytes > VOLLEY_BYTES && !loading->strings;
     if (!volley->n)
         return true;
     volley->first = cas->args->len;
@@ -120,33 +306,16 @@ static bool loading_end(struct loading *loading)
         g_array_append_val(cas->args, cas->shadow_keys[flying_at(cas, volley->from + i)->op]);
     if (moves)
         g_array_append_val(cas->args, cas->apart->hidden);
-    marks_begin(cas->lane->lane, 0, loading->base, marks);
-    fits = fits && epoch_arg(cas, volley->epoch) && number_arg(cas, cas->lane->fence.part) &&
-           bytes_arg(cas, marks, sizeof marks);
-    text_arg(cas->args, cas->apart ? cas->apart->probe : cas->ds->form->probe);
-    fits = fits && bytes_arg(cas, loading->heads->data, loading->heads->len) && number_arg(cas, IMAGE_BYTES) &&
-           number_arg(cas, (int64_t)valkey_most_bytes(cas->ds));
-    text_arg(cas->args, is_beside(cas) ? "beside" : cas->shadow_keys ? "live" : "");
-    fits = fits && prune_args(cas, volley);
-    g_array_append_vals(cas->args, loading->body->data, loading->body->len);
+    fits = fits && packed_arg(loading, large);
+    if (large)
+        large_args(loading);
     volley->n_args = cas->args->len - volley->first;
     g_array_append_val(cas->volleys, *volley);
     volley->n = 0;
     return fits;
 }
 
-/* How many commands the arguments from `at` on are. */
-static uint32_t commands_from(const GArray *body, size_t at)
-{
-    uint32_t n = 0;
-    for (; at + 1 < body->len; n++) {
-        uint64_t args = 0;
-        bool counted = int_parse_u64(g_array_index(body, struct slice, at + 1), &args);
-        g_assert(counted);
-        at += 2 + (size_t)args;
-    }
-    return n;
-}
+/* --- what goes into it -------------------------------------------------------------------------------------------- */
 
 static int64_t expiry_of(const struct cas *cas, const struct cas_op *op)
 {
@@ -156,24 +325,15 @@ static int64_t expiry_of(const struct cas *cas, const struct cas_op *op)
     return op->expires_at_ms + (later ? VALKEY_SHADOW_LATER_MS : 0);
 }
 
-static void put_head(struct loading *loading, const struct cas_op *op, uint32_t commands)
-{
-    put_u32(loading->heads, (uint32_t)op->number);
-    put_u32(loading->heads, commands);
-    put_u64(loading->heads, (uint64_t)expiry_of(loading->cas, op));
-}
-
 /* A raw string: RESTORE would have to take its payload apart, and we to put it together. */
-static void put_string(struct slice raw, GArray *into)
+static bool is_string(const struct cas *cas, const struct cas_op *op)
 {
-    struct slice value = slice_of(raw.data + 2, raw.len - 2);
-    text_arg(into, "SET");
-    text_arg(into, "1");
-    g_array_append_val(into, value);
+    return op->verb == CAS_PUT && cas->ds->form->form == FORM_RAW && valkey_is_string(op->raw) && !cas->apart &&
+           !cas->shadow_keys && valkey_session_of(cas->session)->may_set;
 }
 
 /* The commands that write it, or what stands for them where its value is there already. */
-static bool put_commands(struct loading *loading, const struct cas_op *op, bool moves, GError **error)
+static bool add_commands(struct loading *loading, const struct cas_op *op, bool moves, GError **error)
 {
     struct cas *cas = loading->cas;
     static const char *const DELETION[] = {"SET", "1", ""};
@@ -181,11 +341,6 @@ static bool put_commands(struct loading *loading, const struct cas_op *op, bool 
         text_arg(loading->body, DELETION[i]);
     if (op->verb != CAS_PUT)
         return true;
-    bool string = cas->ds->form->form == FORM_RAW && valkey_is_string(op->raw);
-    if (string && !cas->apart && !cas->shadow_keys && valkey_session_of(cas->session)->may_set) {
-        put_string(op->raw, loading->body);
-        return true;
-    }
     if (!moves && (!cas->apart || !cas->apart->hidden.len))
         return cas->ds->form->write_args(op->raw, cas->mem, loading->body, error);
     text_arg(loading->body, "RENAME");
@@ -198,22 +353,26 @@ static bool loading_add(struct loading *loading, const struct flying *flying, ui
 {
     struct cas *cas = loading->cas;
     struct cas_op *op = &cas->ops[flying->op];
-    bool watched = cas->apart && cas->apart->watch;
-    struct slice etag = watched ? slice_of_text("*") : slice_of(op->etag.bytes, op->etag.len);
+    bool watched = cas->apart && cas->apart->watch, string = is_string(cas, op);
     GError *failed = NULL;
     size_t before = loading->body->len;
-    g_array_append_val(loading->body, etag);
     bool moves = cas->shadow_keys && !is_beside(cas) && !flying->by_value;
-    if (!put_commands(loading, op, moves, &failed)) {
+    if (!string && !add_commands(loading, op, moves, &failed)) {
         g_array_set_size(loading->body, (unsigned)before);
         return cas_refuse_with(cas, op, failed);
     }
-    put_head(loading, op, commands_from(loading->body, before + 1));
+    loading->records[loading->volley.n++] =
+        (struct loaded){.number = (uint32_t)op->number,
+                        .commands = string ? 1 : commands_from(loading->body, before),
+                        .hash = hash,
+                        .expires_at_ms = expiry_of(cas, op),
+                        .etag = watched ? slice_of_text("*") : slice_of(op->etag.bytes, op->etag.len),
+                        .string = string ? slice_of(op->raw.data + 2, op->raw.len - 2) : SLICE_EMPTY};
     if (flying->n_pruned) {
         loading->volley.pruned = flying->pruned;
         loading->volley.n_pruned = flying->n_pruned;
     }
-    loading->hashes[loading->volley.n++] = hash;
+    loading->strings += string;
     loading->bytes += op->raw.len;
     loading->number = op->number;
     return true;
@@ -264,15 +423,11 @@ static bool record_args(struct cas *cas, GString *key)
 
 bool cas_volleys(struct cas *cas, uint32_t base)
 {
-    struct loading loading = {.cas = cas,
-                              .base = base,
-                              .heads = g_byte_array_new(),
-                              .body = g_array_new(false, false, sizeof(struct slice)),
-                              .key = g_string_new(NULL)};
+    struct loading loading = {
+        .cas = cas, .base = base, .body = g_array_new(false, false, sizeof(struct slice)), .key = g_string_new(NULL)};
     g_array_set_size(cas->args, 0);
     g_array_set_size(cas->volleys, 0);
     bool fits = load_all(&loading) && record_args(cas, loading.key);
-    g_byte_array_unref(loading.heads);
     g_array_unref(loading.body);
     g_string_free(loading.key, TRUE);
     return fits;

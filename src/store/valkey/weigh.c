@@ -1,10 +1,10 @@
 /* How large records are, asked before any is read: a value of a gigabyte would keep its server busy for seconds, and
- * fill this process's memory. MEMORY USAGE looks at the length of what it holds and at one member of it. What is large
- * is read in pieces, behind all that is not. */
+ * fill this process's memory. MEMORY USAGE looks at the length of what it holds and at a few members of it. What is
+ * large is read in pieces, behind all that is not. */
 #include "base/units.h"
 #include "store/valkey/pieces.h"
 
-enum { ARGS = 5 };
+enum { ARGS = 3 };
 
 struct weighing {
     const struct call *call;
@@ -59,7 +59,7 @@ static bool weigh_all(struct session *session, struct weighing *weighing, GError
     g_autofree struct command *commands = g_new0(struct command, n + 1);
     g_autofree struct slice *args = g_new(struct slice, n * ARGS + 1);
     for (size_t i = 0; i < n; i++) {
-        static const char *const WORDS[ARGS] = {"MEMORY", "USAGE", NULL, "SAMPLES", "1"};
+        static const char *const WORDS[ARGS] = {"MEMORY", "USAGE", NULL};
         struct slice key = reads->keys[reads->asked[i]];
         for (size_t a = 0; a < ARGS; a++)
             args[i * ARGS + a] = WORDS[a] ? slice_of_text(WORDS[a]) : key;

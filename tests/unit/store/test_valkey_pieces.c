@@ -65,7 +65,7 @@ static void serve(struct peer *peer, int fd)
 
 #define MEMORY                                                                                                         \
     {                                                                                                                  \
-        "MEMORY USAGE k SAMPLES 1", ":2000000\r\n", 0                                                                  \
+        "MEMORY USAGE k", ":2000000\r\n", 0                                                                            \
     }
 #define HEAD(type)                                                                                                     \
     MEMORY, {"WATCH k", "+OK\r\n", 0}, {"TYPE k", "+" type "\r\n", 0}, {"PEXPIRETIME k", ":-1\r\n", 0},                \

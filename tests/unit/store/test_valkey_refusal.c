@@ -116,6 +116,19 @@ static void hashes_whose_fields_expire_are_counted_over_all_databases(void **sta
     assert_int_equal(info_field_expiries(slice_of_text(OLDER)), 0);
 }
 
+static void keys_that_expire_are_counted_in_their_database(void **state)
+{
+    static const char INFO[] =
+        "# Keyspace\r\ndb0:keys=9,expires=1,avg_ttl=0,subexpiry=4\r\ndb1:keys=3,expires=0,avg_ttl=0\r\n";
+    uint64_t n = 7;
+    assert_true(info_expiring(slice_of_text(INFO), 1, &n));
+    assert_int_equal(n, 0);
+    assert_true(info_expiring(slice_of_text(INFO), 0, &n));
+    assert_int_equal(n, 1);
+    assert_false(info_expiring(slice_of_text(INFO), 11, &n)); /* which is empty, or is not told of */
+    assert_false(info_expiring(slice_of_text("db0:keys=9\r\n"), 0, &n));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +139,7 @@ int main(void)
         cmocka_unit_test(a_refusal_that_nobody_gets_over_says_where_what_and_why),
         cmocka_unit_test(info_is_read_line_by_line),
         cmocka_unit_test(hashes_whose_fields_expire_are_counted_over_all_databases),
+        cmocka_unit_test(keys_that_expire_are_counted_in_their_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
