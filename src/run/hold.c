@@ -308,6 +308,15 @@ static void end_work(struct hold *hold, struct crew *crew)
     crew_tell_budget(crew);
 }
 
+/* Another holder than the crew before: what that one was in the middle of when it was stopped (its hours were over) is
+ * granted again, in a new lane, as what a dead one left. */
+static void new_holder(struct hold *hold)
+{
+    g_free(hold->holder);
+    hold->holder = holder_name(hold->config->world);
+    hold->shared.holder = hold->holder;
+}
+
 /* Settling hears no wishes: it is short, and who wishes is heard by the work that follows. */
 enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
 {
@@ -322,6 +331,7 @@ enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
                         .of = hold->job.kind == JOB_FORWARD ? 0 : keys_of(hold),
                         .workers = limits_workers(&hold->shared.limits)};
     bool forward = hold->job.kind == JOB_FORWARD;
+    new_holder(hold);
     if (forward && !begin_work(hold, error))
         return CREW_FAILED;
     enum crew_end end = crew_run(&crew, error);

@@ -62,6 +62,22 @@ def _(stand):
     is_repaired(stand)
 
 
+@test("hours that are over in the middle of a partition: the same process goes on with the rest of it in the next ones")
+def _(stand):
+    ready(stand, stages="stages: [{ name: full, scope: 100% }]\n", more=HOURS + "\nprotect: { rate: { max: 200/s } }")
+    stand.write("fix.yaml", stand.read("fix.yaml").replace("count: 4", "count: 1"))
+    process = stand.start(*RUN, env=faked(stand, FRIDAY_NIGHT))
+    stand.until(process, writes)
+    jump_to(stand, SATURDAY_NOON)
+    stand.until(process, waits)
+    written = stand.status("fix")["records"]["written"]
+    must(0 < written < 400, f"it was in the middle of its only partition, with {written} of 400 records")
+    jump_to(stand, MONDAY_NIGHT)
+    stand.finish(process).ended(0)
+    is_repaired(stand)
+    same(stand.status("fix")["records"]["written"], 400, "written")
+
+
 @test("while it waits a pause, a signal, an abort are heard; killed it is taken up again; it is taken back without waiting")
 def _(stand):
     was = ready(stand, three(canary="soak: 1ms"), more=HOURS + "\nprotect: { rate: { max: 200/s } }")
