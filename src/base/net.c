@@ -45,13 +45,13 @@ static bool given_up(const struct net_wait *wait)
     return wait->cancel && atomic_load(wait->cancel);
 }
 
-/* For how long to poll at once, rounded up to a millisecond; -1: for ever. */
-static int step_ms(const struct world *world, const struct net_wait *wait)
+/* For how long to poll at once; -1: for ever. */
+static int64_t step_us_of(const struct world *world, const struct net_wait *wait)
 {
     int64_t step_us = wait->cancel ? CANCEL_LOOK_US : INT64_MAX;
     if (wait->deadline_us)
         step_us = MIN(step_us, MAX(wait->deadline_us - now_us(world), 0));
-    return step_us == INT64_MAX ? -1 : (int)((MIN(step_us, INT64_C(1000000000)) + 999) / 1000);
+    return step_us == INT64_MAX ? -1 : step_us;
 }
 
 /* Until one of them is ready; with `look` only looks. *ret_ready: how many are. */
@@ -62,7 +62,7 @@ static bool wait_for(const struct world *world, struct pollfd *fds, size_t n, co
         if (given_up(wait))
             return error_set(error, SLUICE_ERROR_CANCELLED, "given up while waiting for an answer");
         bool late = wait->deadline_us && now_us(world) >= wait->deadline_us;
-        int ready = world->net->poll(world->net_self, fds, n, look || late ? 0 : step_ms(world, wait));
+        int ready = world->net->poll(world->net_self, fds, n, look || late ? 0 : step_us_of(world, wait));
         if (ready < 0 && errno != EINTR && errno != EAGAIN)
             return error_set_errno(error, errno, "waiting for sockets");
         if (ready > 0 || look)

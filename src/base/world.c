@@ -201,9 +201,10 @@ static int64_t real_recv(void *self, int fd, void *into, size_t len)
     return recv(fd, into, len, 0);
 }
 
-static int real_poll(void *self, struct pollfd *polls, size_t n, int timeout_ms)
+static int real_poll(void *self, struct pollfd *polls, size_t n, int64_t timeout_us)
 {
-    return poll(polls, n, timeout_ms);
+    struct timespec until = {.tv_sec = timeout_us / US_PER_S, .tv_nsec = timeout_us % US_PER_S * 1000};
+    return ppoll(polls, n, timeout_us < 0 ? NULL : &until, NULL);
 }
 
 static bool real_random(void *self, void *into, size_t len)

@@ -73,7 +73,7 @@ struct world_net {
     int (*fate)(void *self, int fd); /* what became of a connect() in progress: an errno, 0: connected */
     int64_t (*send)(void *self, int fd, const void *from, size_t len); /* never raises SIGPIPE */
     int64_t (*recv)(void *self, int fd, void *into, size_t len);
-    int (*poll)(void *self, struct pollfd *polls, size_t n, int timeout_ms);
+    int (*poll)(void *self, struct pollfd *polls, size_t n, int64_t timeout_us); /* -1: for ever */
     int (*close)(void *self, int fd);
 };
 

@@ -389,6 +389,15 @@ bool catalog_setting_add(struct catalog *catalog, int64_t run, const struct sett
 bool catalog_settings(struct catalog *catalog, int64_t run, struct arena *mem, struct setting **ret, size_t *ret_n,
                       GError **error);
 
+/* --- pace ---------------------------------------------------------------------------------------------------------
+ */
+
+int64_t catalog_now_ms(const struct catalog *catalog); /* wall time */
+/* How the servers are paced at the moment (run/govern.h), a JSON array; written over. *ret NULL: never was. */
+bool catalog_pace_put(struct catalog *catalog, int64_t run, const char *json, GError **error);
+bool catalog_pace(struct catalog *catalog, int64_t run, struct arena *mem, const char **ret, int64_t *ret_at_ms,
+                  GError **error);
+
 /* --- wishes: control from any terminal --------------------------------------------------------------------------- */
 
 enum wish_kind { WISH_NONE, WISH_PAUSE, WISH_RESUME, WISH_ABORT, WISH_ROLLBACK, WISH_APPROVE, WISH_DENY, WISH_SET };

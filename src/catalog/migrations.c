@@ -236,6 +236,9 @@ static const char *const MIGRATIONS[] = {
     "ALTER TABLE part ADD COLUMN parent INTEGER;" /* the one that it was split off; NULL: it was planned */
     "ALTER TABLE part ADD COLUMN origin INTEGER;" /* the one of the listing whose keys it has; NULL: its own */
     "ALTER TABLE part ADD COLUMN first INTEGER NOT NULL DEFAULT 0;", /* the first of these keys */
+    /* 13: how a run is paced at the moment. */
+    "CREATE TABLE pace (run INTEGER PRIMARY KEY REFERENCES run (id), at_ms INTEGER NOT NULL, json TEXT NOT NULL) "
+    "STRICT;",
 };
 
 int migrations_known(void)

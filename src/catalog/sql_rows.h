@@ -135,6 +135,10 @@ SQL(SETTING_NEW,   "INSERT INTO setting (run, key, value, actor, at_ms) VALUES (
 SQL(SETTINGS,      "SELECT key, value, actor, at_ms FROM setting AS s WHERE run = ? AND id ="
                    " (SELECT max(id) FROM setting AS t WHERE t.run = s.run AND t.key = s.key) ORDER BY key")
 
+/* pace */
+SQL(PACE_PUT,      "INSERT INTO pace (run, at_ms, json) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, json = excluded.json")
+SQL(PACE,          "SELECT at_ms, json FROM pace WHERE run = ?")
+
 /* hooks */
 SQL(HOOK_NEW,      "INSERT INTO hook (run, hook, events, must) VALUES (?, ?, ?, ?)")
 SQL(HOOKED,        "SELECT run.uid, run.spec_name, l.number, l.at_ms FROM run, (SELECT number, at_ms FROM ledger"

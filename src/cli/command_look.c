@@ -53,15 +53,15 @@ static bool look_at_undo(struct catalog *catalog, const struct run_row *run, str
     return true;
 }
 
-static bool look_at_drive(struct cli *cli, struct catalog *catalog, const struct run_row *run, struct driven *ret,
-                          GError **error)
+static bool look_at_drive(struct cli *cli, struct catalog *catalog, const struct run_row *run, struct arena *mem,
+                          struct driven *ret, GError **error)
 {
     *ret = (struct driven){0};
     if (!catalog_delivery_counts(catalog, run->id, &ret->hooks, error))
         return false;
     if (run_state_over(run->state))
         return look_at_undo(catalog, run, ret, error);
-    if (!is_held(cli, run, &ret->held, error) || !run_limit_now(catalog, run, &ret->limit, error))
+    if (!is_held(cli, run, &ret->held, error) || !run_limit_now(catalog, run, mem, &ret->limit, error))
         return false;
     if (!ret->held && run->state != RUN_PAUSED)
         ret->limit.by = NULL;
@@ -107,7 +107,9 @@ static void status_text(struct cli *cli, struct run_row *run, const struct drive
                 "  hooks       %" G_GUINT64_FORMAT " to be told, %" G_GUINT64_FORMAT
                 " failed: `sluice hooks %s` shows them\n",
                 driven->hooks.waiting, driven->hooks.failed, run->name);
-    if (driven->limit.by && driven->held)
+    if (driven->limit.by && driven->held && driven->limit.words)
+        fprintf(cli->out, "  slowed by   %s: %s\n", driven->limit.by, driven->limit.words);
+    else if (driven->limit.by && driven->held)
         fprintf(cli->out, "  slowed by   %s, %s/s\n", driven->limit.by,
                 units_count((uint64_t)driven->limit.rate_max_per_s, rate));
     run->reason = NULL;
@@ -129,7 +131,7 @@ static int status_of(struct cli *cli, GError **error)
     json_t *said;
     if (!open_catalog(cli, &catalog, error) || !cli_find_run(cli, catalog, mem, &run, error) ||
         !catalog_stages(catalog, run.id, mem, &stages, &n, error) ||
-        !look_at_drive(cli, catalog, &run, &driven, error) || !plan_said_read(catalog, &run, mem, &said, error))
+        !look_at_drive(cli, catalog, &run, mem, &driven, error) || !plan_said_read(catalog, &run, mem, &said, error))
         return -1;
     if (!cli_has(cli, OPTION_JSON)) {
         status_text(cli, &run, &driven);
@@ -169,12 +171,13 @@ static void list_text(struct cli *cli, const struct run_row *runs, size_t n)
     print_table(cli->out, (const char *const *)cells->pdata, G_N_ELEMENTS(heads), n + 1);
 }
 
-static json_t *list_json(struct cli *cli, struct catalog *catalog, const struct run_row *runs, size_t n, GError **error)
+static json_t *list_json(struct cli *cli, struct catalog *catalog, const struct run_row *runs, size_t n,
+                         struct arena *mem, GError **error)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++) {
         struct driven driven;
-        if (!look_at_drive(cli, catalog, &runs[i], &driven, error)) {
+        if (!look_at_drive(cli, catalog, &runs[i], mem, &driven, error)) {
             json_decref(list);
             return NULL;
         }
@@ -195,7 +198,7 @@ int command_list(struct cli *cli, GError **error)
         list_text(cli, runs, n);
         return 0;
     }
-    json_t *list = list_json(cli, catalog, runs, n, error);
+    json_t *list = list_json(cli, catalog, runs, n, mem, error);
     if (!list)
         return -1;
     print_json(cli, json_pack("{s:s, s:o}", "type", "list", "runs", list));

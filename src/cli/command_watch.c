@@ -35,7 +35,7 @@ static bool view_look(struct view *view, GError **error)
     arena_reset(view->mem);
     return catalog_run_reload(view->catalog, view->mem, &view->run, error) &&
            catalog_stages(view->catalog, view->run.id, view->mem, &view->stages, &view->n_stages, error) &&
-           run_limit_now(view->catalog, &view->run, &view->limit, error);
+           run_limit_now(view->catalog, &view->run, view->mem, &view->limit, error);
 }
 
 /* What goes on without anybody. */
@@ -64,6 +64,8 @@ static char *slowness(const struct cli *cli, const struct view *view)
                                run->reason ? run->reason : "");
     if (run->reason)
         return g_strdup_printf("because: %s", run->reason);
+    if (view->limit.by && view->limit.words)
+        return g_strdup_printf("slowed by %s: %s", view->limit.by, view->limit.words);
     return view->limit.by && view->limit.rate_max_per_s > 0
                ? g_strdup_printf("slowed by %s, %s/s", view->limit.by,
                                  units_count((uint64_t)view->limit.rate_max_per_s, rate))

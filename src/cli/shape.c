@@ -157,6 +157,8 @@ void shape_limit(json_t *status, const struct run_limit *limit)
     json_object_set_new(rate, "limit_records_per_s",
                         limit->rate_max_per_s > 0 ? json_real(limit->rate_max_per_s) : json_null());
     json_object_set_new(rate, "limited_by", shape_text(limit->by));
+    json_t *live = limit->live ? json_loads(limit->live, 0, NULL) : NULL;
+    json_object_set_new(status, "live", live ? live : json_array());
     json_object_set_new(status, "budget", shape_budget(&limit->budget, "used", &limit->used));
 }
 

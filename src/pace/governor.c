@@ -1,12 +1,14 @@
 #include "pace/governor.h"
 
 #include <math.h>
+#include <string.h>
 
 #define RECENT_US    4e6
 #define MINUTE_US    60e6
 #define FRESH_US     1e6
 #define AIM          0.6  /* of what the promise allows: windows differ by chance */
 #define GROW_PER_S   0.35 /* at most, of the window's logarithm */
+#define FIRST_PER_S  1.2  /* until it has met what it may: from the trickle to a hundred times that in four seconds */
 #define SHRINK_PER_S 1.5
 #define GAIN_PER_S   0.5
 #define HOLD_US      500000
@@ -30,6 +32,14 @@ const char *governor_cause_name(enum governor_cause cause)
 const char *governor_cause_words(enum governor_cause cause)
 {
     return CAUSES[cause].words;
+}
+
+enum governor_cause governor_cause_of(const char *name)
+{
+    for (int i = 0; i < GOVERNOR_CAUSES; i++)
+        if (strcmp(CAUSES[i].name, name) == 0)
+            return (enum governor_cause)i;
+    return GOVERNOR_MOST;
 }
 
 void governor_init(struct governor *governor, const struct governor_promise *promise, double least, double most,
@@ -138,7 +148,8 @@ static double move(struct governor *governor, double us)
 {
     double shift = governor->tail * fmax(0.01, shift_us(governor, &governor->recent)), allowed = allowed_us(governor);
     double by = GAIN_PER_S * log(AIM * allowed / shift);
-    by = fmin(GROW_PER_S, fmax(-SHRINK_PER_S, by));
+    by = fmin(governor->met ? GROW_PER_S : FIRST_PER_S, fmax(-SHRINK_PER_S, by));
+    governor->met |= by <= 0;
     governor->cause = by > 0.05 ? GOVERNOR_GROWING : by < -0.05 ? GOVERNOR_SHRINKING : GOVERNOR_STEADY;
     return governor->window * exp(by * us / 1e6);
 }
@@ -157,6 +168,7 @@ double governor_tick(struct governor *governor, int64_t now_us)
             governor->window /= 2;
             governor->held_until_us = now_us + HOLD_US;
             governor->cause = GOVERNOR_BREACH;
+            governor->met = true;
             histogram_reset(&governor->fresh);
         } else {
             governor->window = move(governor, us);

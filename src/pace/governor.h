@@ -35,6 +35,7 @@ enum governor_cause {
 };
 const char *governor_cause_name(enum governor_cause cause);
 const char *governor_cause_words(enum governor_cause cause);
+enum governor_cause governor_cause_of(const char *name); /* the first of that name; MOST: there is none */
 
 struct governor {
     struct governor_promise promise;
@@ -44,6 +45,7 @@ struct governor {
     struct histogram recent, minute,
         fresh;   /* while workers write: faded by seconds, by a minute; the newest second or two */
     double tail; /* how much farther the p99 moves than the body */
+    bool met;    /* it has felt as much as it may */
     int64_t ticked_us, held_until_us;
     enum governor_cause cause;
 };

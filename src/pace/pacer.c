@@ -2,7 +2,8 @@
 
 #include <math.h>
 
-#define SMOOTH   0.06 /* how much of a new latency counts */
+#define STEP     0.03 /* how far one reply may move it: so it follows the median, and no reply that came late alone */
+#define OUTLIER  4    /* times the usual one: what lies above tells of a thread that slept, not of a longer queue */
 #define USUAL_US 5e6  /* what the usual one is an average of */
 #define SHARP    8    /* the rate falls with so high a power of the latency above the usual one */
 #define SLOWEST  64
@@ -68,14 +69,18 @@ void pacer_reply(struct pacer *pacer, int64_t now_us)
     pacer->waiting--;
     if (pacer->latency_us <= 0)
         pacer->latency_us = pacer->usual_us = latency;
-    pacer->latency_us += SMOOTH * (latency - pacer->latency_us);
-    pacer->usual_us += (1 - exp((double)(pacer->replied_us - now_us) / USUAL_US)) * (latency - pacer->usual_us);
+    double since = 1 - exp((double)(pacer->replied_us - now_us) / USUAL_US);
+    double step = STEP * pacer->latency_us;
+    pacer->latency_us += fmax(-step, fmin(step, latency - pacer->latency_us));
+    pacer->usual_us += since * (fmin(latency, OUTLIER * pacer->usual_us) - pacer->usual_us);
     pacer->replied_us = now_us;
 }
 
-void pacer_lost(struct pacer *pacer)
+void pacer_lost(struct pacer *pacer, unsigned batches)
 {
-    pacer->waiting = 0;
+    unsigned gone = batches < pacer->waiting ? batches : pacer->waiting;
+    pacer->first = (pacer->first + gone) % PACER_IN_FLIGHT;
+    pacer->waiting -= gone;
 }
 
 double pacer_rate_per_s(const struct pacer *pacer, int64_t now_us)

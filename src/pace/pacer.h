@@ -24,8 +24,8 @@ enum {
 
 struct pacer {
     double window;     /* commands in flight, on average; 0: none may be sent */
-    double latency_us; /* of own micro-batches: the newest few dozen; 0: none has come back */
-    double usual_us;   /* of the newest seconds */
+    double latency_us; /* of own micro-batches: the median of the newest few dozen; 0: none has come back */
+    double usual_us;   /* the mean of the newest seconds, without what is far out */
     int64_t replied_us;
     double at_us;                     /* when the newest micro-batch was due */
     unsigned commands;                /* in it */
@@ -41,6 +41,6 @@ void pacer_sent(struct pacer *pacer, int64_t now_us, unsigned commands);
 /* The reply to the oldest that is waited for (a server answers in order; what comes over several connections nearly
  * so). */
 void pacer_reply(struct pacer *pacer, int64_t now_us);
-/* All that are waited for will not be answered: their connection is gone. */
-void pacer_lost(struct pacer *pacer);
+/* So many that are waited for will not be answered: their connection is gone. */
+void pacer_lost(struct pacer *pacer, unsigned batches);
 double pacer_rate_per_s(const struct pacer *pacer, int64_t now_us); /* commands, as it paces now */

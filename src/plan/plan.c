@@ -218,6 +218,7 @@ static void decide_defaults(struct plan *plan)
                                         .kept_live = plan->spec->protect.kept_live,
                                         .topology_halts = plan->spec->protect.topology == TOPOLOGY_HALT,
                                         .rate_max_per_s = plan->spec->protect.rate_max_per_s,
+                                        .live = plan->spec->protect.live,
                                         .workers = plan->spec->workers,
                                         .budget = plan->spec->budget};
 }
@@ -227,6 +228,17 @@ static bool same_store(const struct store_info *source, const struct store_info 
 {
     return g_strcmp0(source->identity, target->identity) == 0 ||
            (source->run_id && g_strcmp0(source->run_id, target->run_id) == 0);
+}
+
+/* What a spec asks to be protected somebody must be able to feel. */
+static bool check_live(const struct plan *plan, GError **error)
+{
+    bool felt = (plan->target_driver && plan->target_driver->probe) || store_driver(plan->source)->probe;
+    return !spec_live_given(&plan->spec->protect.live) || felt ||
+           refuse(plan, "protect.live.p99", SLUICE_ERROR_SPEC,
+                  "neither source nor target has servers that others use, whose requests could become slower: leave it "
+                  "out",
+                  error);
 }
 
 static bool check_overlap(const struct plan *plan, const struct store_info *source, const struct store_info *target,
@@ -253,7 +265,7 @@ static bool check_same(const struct plan *plan, const struct store_info *source,
             "source and target are the same dataset, where no conflict policy applies: every live change is kept "
             "and repaired; leave it out",
             error);
-    return check_overlap(plan, source, target, error);
+    return check_overlap(plan, source, target, error) && check_live(plan, error);
 }
 
 bool plan_open_stores(struct plan *plan, const struct plan_config *config, GError **error)

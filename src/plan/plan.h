@@ -43,6 +43,7 @@ struct plan_stage {
 struct plan_limits {
     double errors, rejects, kept_live; /* shares */
     double rate_max_per_s;             /* 0: none */
+    struct spec_live live;
     uint32_t workers;
     bool topology_halts;
     struct spec_budget budget;

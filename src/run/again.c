@@ -234,7 +234,8 @@ static bool verify_again(struct hold *hold, const struct stage_row *stage, struc
                          GError **error)
 {
     struct verify_result found = {0};
-    struct watch watch = {.catalog = hold->catalog, .mem = hold->mem, .run = hold->run.id};
+    struct watch watch = {
+        .catalog = hold->catalog, .mem = hold->mem, .run = hold->run.id, .govern = hold->shared.govern};
     struct check_wish wish = {.stage = stage->stage};
     uint8_t report[32];
     GError *failed = NULL;

@@ -323,20 +323,41 @@ static bool waited_lately(const struct run_row *run)
     return at_work && run->limited_ms > 0 && run->updated_ms - run->limited_ms <= LATELY_MS;
 }
 
-bool run_limit_now(struct catalog *catalog, const struct run_row *run, struct run_limit *ret, GError **error)
+/* What was written down lately by whoever is at work. */
+static bool take_live(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct run_limit *ret,
+                      GError **error)
+{
+    const char *json;
+    int64_t at_ms;
+    struct govern_words words;
+    if (!catalog_pace(catalog, run->id, mem, &json, &at_ms, error))
+        return false;
+    if (!json || catalog_now_ms(catalog) - at_ms > LATELY_MS || !govern_words(json, &words))
+        return true;
+    ret->live = json;
+    ret->by = words.limited_by;
+    ret->words = arena_text(mem, slice_of_text(words.text));
+    return true;
+}
+
+bool run_limit_now(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct run_limit *ret,
+                   GError **error)
 {
     struct limits limits;
-    auto_(arena) mem = arena_new(16 << 20);
     *ret = (struct run_limit){0};
     if (run_state_over(run->state))
         return true;
     limits_init(&limits);
-    bool ok = limits_now(catalog, run, &limits, mem, error);
+    bool ok = limits_now(catalog, run, &limits, mem, error) && take_live(catalog, run, mem, ret, error);
     if (ok) {
         ret->rate_max_per_s = limits_rate_max_per_s(&limits);
         ret->budget = limits_budget(&limits);
         ret->used = budget_used_by(run);
-        ret->by = ret->rate_max_per_s > 0 && waited_lately(run) ? LIMITS_RATE : spent_key(run, ret);
+        const char *spent = spent_key(run, ret);
+        if (spent || (ret->rate_max_per_s > 0 && waited_lately(run))) {
+            ret->by = spent ? spent : LIMITS_RATE;
+            ret->words = NULL;
+        }
     }
     limits_done(&limits);
     return ok;

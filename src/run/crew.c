@@ -109,6 +109,16 @@ static void look_at_topology(struct crew *crew, struct watch *watch)
         atomic_store(watch->stop, true);
 }
 
+/* --- pace ---------------------------------------------------------------------------------------------------------
+ */
+
+/* A promise that cannot be watched over is not kept by going on. */
+static void look_at_pace(struct crew *crew, struct watch *watch)
+{
+    if (!crew->moved && govern_failed(crew->shared->govern, &crew->moved))
+        atomic_store(watch->stop, true);
+}
+
 /* --- hours -------------------------------------------------------------------------------------------------------- */
 
 static void look_at_hours(struct crew *crew, struct watch *watch)
@@ -201,6 +211,7 @@ static void look(void *self, struct watch *watch)
         return;
     look_at_limits(crew, watch, &row.tally);
     look_at_topology(crew, watch);
+    look_at_pace(crew, watch);
     look_at_hours(crew, watch);
     if (kind == JOB_FORWARD)
         crew_tell_budget(crew);
@@ -254,6 +265,7 @@ static GError *work(struct crew *crew, struct watch *watch)
                             .beside = crew->config->superseding,
                             .stop = &hands.stop,
                             .limits = &crew->shared->limits,
+                            .govern = crew->shared->govern,
                             .ended = all_ended,
                             .look = crew->catalog ? look : NULL,
                             .self = &hands};

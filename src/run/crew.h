@@ -33,7 +33,7 @@ struct crew {
     int64_t topology_us; /* when the target was last asked who has its data */
     bool closed;
     unsigned told; /* of the budget, see crew.c */
-    GError *moved; /* others have it, which is to halt the run */
+    GError *moved; /* what is to end the run: others have it, or its promise cannot be watched over */
 };
 
 /* A share of the records accounted for that is beyond what `protect` allows, in words; NULL: none. The caller frees. */

@@ -87,7 +87,9 @@ void exec_free(struct exec *exec)
 
 static struct call call_of(const struct exec *exec, const struct dataset *ds, struct arena *mem)
 {
-    return (struct call){.deadline_us = world_monotonic_us(exec->shared->world) + exec->shared->call_timeout_us,
+    bool waits = govern_paces(exec->shared->govern); /* as long as its pace makes it: that is not the servers' fault */
+    return (struct call){.deadline_us =
+                             waits ? 0 : world_monotonic_us(exec->shared->world) + exec->shared->call_timeout_us,
                          .cancel = exec->shared->cancel,
                          .ds = ds,
                          .mem = mem};

@@ -6,6 +6,7 @@
 
 #include "base/lock.h"
 #include "catalog/together.h"
+#include "run/govern.h"
 #include "run/job.h"
 #include "run/op.h"
 
@@ -44,6 +45,7 @@ struct exec_shared {
     struct rate_limit rate;
     struct limits limits;
     struct budget budget;               /* of a forward job */
+    struct govern *govern;              /* NULL: no store has a pace */
     atomic_uint_fast64_t calls, failed; /* of the stores, every try; those that failed in a transient way */
     const atomic_bool *cancel;          /* the second Ctrl-C: stop at once */
     int64_t call_timeout_us;

@@ -107,6 +107,7 @@ static enum gate_step wait_until(struct until *until, GError **error)
                           .catalog = hold->catalog,
                           .mem = hold->mem,
                           .run = hold->run.id,
+                          .govern = hold->shared.govern,
                           .at_gate = until->at_gate,
                           .stop = &until->stop,
                           .ended = until_ended,
@@ -310,7 +311,8 @@ static enum gate_step not_judged(struct gate *gate, const struct watch *watch, G
 static enum gate_step judge(struct gate *gate, struct verify_result *ret, GError **error)
 {
     struct hold *hold = gate->hold;
-    struct watch watch = {.catalog = hold->catalog, .mem = hold->mem, .run = hold->run.id};
+    struct watch watch = {
+        .catalog = hold->catalog, .mem = hold->mem, .run = hold->run.id, .govern = hold->shared.govern};
     struct check_wish wish = {.stage = gate->row.stage};
     GError *failed = NULL;
     if (!move(gate, (struct stage_move){.to = STAGE_VERIFYING}, error) ||

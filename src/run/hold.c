@@ -41,6 +41,7 @@ void hold_free(struct hold *hold)
         return;
     g_clear_pointer(&hold->hooks, hooks_end); /* under the run's lock: nobody else delivers */
     g_clear_pointer(&hold->target, store_session_close);
+    g_clear_pointer(&hold->shared.govern, govern_end);
     g_clear_pointer(&hold->undo, undo_free);
     g_clear_pointer(&hold->quarantine, quarantine_free);
     g_clear_pointer(&hold->notes, quarantine_free);
@@ -216,7 +217,12 @@ bool hold_open(struct hold *hold, enum hold_for what, GError **error)
     if (what != HOLD_LOOK && !open_files(hold, error))
         return false;
     share(hold);
-    return true;
+    if (!limits_take_settings(&hold->shared.limits, hold->catalog, hold->run.id, hold->mem, error))
+        return false;
+    struct spec_live live = limits_live(&hold->shared.limits);
+    if (spec_live_given(&live))
+        hold_event(hold, RUN_EVENT_NOTE, "the live latency is measured, for a few seconds in which nothing is sent");
+    return govern_begin(&hold->shared.govern, hold->config->world, hold->plan, &hold->shared.limits, error);
 }
 
 bool hold_reload(struct hold *hold, GError **error)

@@ -142,6 +142,17 @@ static char *write_time(const void *from)
                      : g_strdup_printf("%" G_GINT64_FORMAT "s", ms / 1000);
 }
 
+static bool read_live(const char *text, void *into)
+{
+    return spec_live_parse(text, into);
+}
+
+static char *write_live(const void *from)
+{
+    return spec_live_text(from);
+}
+
+static const struct form LIVE = {SPEC_LIVE_FORM, read_live, write_live};
 static const struct form SHARE = {"a share such as 1%, at most 100%", read_share, write_share};
 static const struct form RATE = {"a rate such as 20000/s, or none", read_rate, write_rate};
 static const struct form TOPOLOGY = {"follow or halt", read_topology, write_topology};
@@ -160,6 +171,7 @@ static const struct row {
     {"protect.rejects", &SHARE, offsetof(struct plan_limits, rejects)},
     {"protect.kept_live", &SHARE, offsetof(struct plan_limits, kept_live)},
     {LIMITS_RATE, &RATE, offsetof(struct plan_limits, rate_max_per_s)},
+    {LIMITS_LIVE, &LIVE, offsetof(struct plan_limits, live)},
     {LIMITS_TOPOLOGY, &TOPOLOGY, offsetof(struct plan_limits, topology_halts)},
     {BUDGET_RECORDS, &COUNT, offsetof(struct plan_limits, budget.records)},
     {BUDGET_BYTES, &BYTES, offsetof(struct plan_limits, budget.bytes)},
@@ -229,6 +241,12 @@ struct spec_budget limits_budget(struct limits *limits)
 {
     auto_hold(&limits->lock);
     return limits->now.budget;
+}
+
+struct spec_live limits_live(struct limits *limits)
+{
+    auto_hold(&limits->lock);
+    return limits->now.live;
 }
 
 double limits_rate_max_per_s(struct limits *limits)

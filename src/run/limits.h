@@ -8,6 +8,7 @@
 
 #define LIMITS_RATE     "protect.rate.max"
 #define LIMITS_TOPOLOGY "protect.topology"
+#define LIMITS_LIVE     "protect.live.p99"
 #define BUDGET_RECORDS  "budget.records"
 #define BUDGET_BYTES    "budget.bytes"
 #define BUDGET_TIME     "budget.time"
@@ -33,6 +34,7 @@ const char *limits_key(size_t i); /* NULL: no more */
 
 bool limits_topology_halts(struct limits *limits);
 struct spec_budget limits_budget(struct limits *limits);
+struct spec_live limits_live(struct limits *limits);
 double limits_rate_max_per_s(struct limits *limits);
 uint32_t limits_workers(struct limits *limits);
 

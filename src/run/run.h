@@ -151,9 +151,13 @@ struct run_limit {
     double rate_max_per_s; /* protect.rate.max as it stands; 0: none */
     const char *by; /* the key of what its writes waited for in the last seconds, or of the budget that a paused run has
                      * spent; NULL: nothing */
+    const char *words;               /* the same for people, where there is more to say of it; NULL */
+    const char *live;                /* how its servers are paced (govern_json()); NULL: they are not */
     struct spec_budget budget, used; /* as they stand; 0 in `budget`: no limit */
 };
-bool run_limit_now(struct catalog *catalog, const struct run_row *run, struct run_limit *ret, GError **error);
+/* Texts are in `mem`. */
+bool run_limit_now(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct run_limit *ret,
+                   GError **error);
 /* What stands now; the caller frees. */
 bool run_setting(const struct run_config *config, const char *name, const char *key, char **ret, GError **error);
 

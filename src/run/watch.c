@@ -96,6 +96,14 @@ static void look_at_home(struct watch *watch)
     }
 }
 
+/* Nobody reads it but to look: what is not written now is the next time. */
+static void note_pace(struct watch *watch)
+{
+    g_autofree char *json = govern_json(watch->govern);
+    if (json)
+        catalog_pace_put(watch->catalog, watch->run, json, NULL);
+}
+
 static void look(struct watch *watch)
 {
     look_at_signals(watch);
@@ -103,6 +111,8 @@ static void look(struct watch *watch)
         look_at_wishes(watch);
         look_beside(watch);
     }
+    if (watch->catalog && watch->govern && is_due(watch, &watch->paced_us, SHOW_US))
+        note_pace(watch);
     if (watch->look && watch->now_us - watch->shown_us >= SHOW_US)
         watch->look(watch->self, watch);
     if (!is_due(watch, &watch->tidied_us, TIDY_US))

@@ -2,7 +2,7 @@
  * other terminals, shows how far the work has got, and keeps the catalog's log short. Internal to run/. */
 #pragma once
 
-#include "run/limits.h"
+#include "run/govern.h"
 #include "run/run.h"
 
 struct watch {
@@ -10,6 +10,7 @@ struct watch {
     struct catalog *catalog; /* of the calling thread; NULL: there is no run yet, hence no wish */
     struct arena *mem;       /* the wish's strings */
     int64_t run;
+    struct govern *govern; /* whose pace is written down for status; NULL: none */
     struct limits *limits; /* what `sluice set` changes at once; NULL: nothing here heeds them */
     int64_t beside;        /* a run for which this one is taken back: a wish to pause or abort it is an interruption */
     bool at_gate;          /* a denial ends it */
@@ -24,7 +25,7 @@ struct watch {
     struct wish wish; /* id 0: none */
 
     /* Its own. */
-    int64_t now_us, asked_us, tidied_us, shown_us;
+    int64_t now_us, asked_us, tidied_us, shown_us, paced_us;
     uint64_t shown_done;
     double rate_per_s;
 };

@@ -2,6 +2,7 @@
 
 #include "base/units.h"
 #include "record/key.h"
+#include "spec/live.h"
 #include "spec/rows.h"
 #include "spec/schema_forms.h"
 
@@ -273,6 +274,14 @@ static bool read_rate(struct rows_reader *reader, const struct spec_row *row, co
     return true;
 }
 
+static bool read_live(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
+{
+    const char *text;
+    if (!yaml_get_text(reader->yaml, node, &text))
+        return false;
+    return spec_live_parse(text, row_field(row, into)) || yaml_expected(reader->yaml, node, SPEC_LIVE_FORM);
+}
+
 /* A key with `acts` is refused before its form is asked. */
 static bool read_refused(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node,
                          void *into)
@@ -301,4 +310,5 @@ const struct row_form form_paths = {
 const struct row_form form_share = {.read = read_share, .schema = SCHEMA_SHARE};
 const struct row_form form_duration = {.read = read_duration, .schema = SCHEMA_DURATION};
 const struct row_form form_rate = {.read = read_rate, .schema = SCHEMA_RATE};
+const struct row_form form_live = {.read = read_live, .schema = SCHEMA_LIVE};
 const struct row_form form_refused = {.read = read_refused};

@@ -108,6 +108,7 @@ extern const struct row_form form_path;     /* struct path * */
 extern const struct row_form form_paths;    /* struct key_paths: one path or a list */
 extern const struct row_form form_share;    /* double 0..1: 0.1% */
 extern const struct row_form form_duration; /* int64_t milliseconds: 500ms */
+extern const struct row_form form_live;     /* struct spec_live: +10% or +0.5ms */
 extern const struct row_form form_rate;     /* double per second: 20000/s */
 extern const struct row_form form_refused;  /* nothing: a key that no version acts on yet */
 

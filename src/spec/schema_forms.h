@@ -37,10 +37,13 @@
     "{\"anyOf\": [{\"type\": \"integer\", \"minimum\": 1}, " SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO SCHEMA_NUMBER            \
                                                                             "(B|[kKMGTP]B|[KMGTP]iB)?") "]}"
 
-#define SCHEMA_RATE  SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO SCHEMA_NUMBER "/(s|m|h|d)")
-#define SCHEMA_DAY   "(Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
-#define SCHEMA_DAYS  SCHEMA_DAY "(-" SCHEMA_DAY ")?"
-#define SCHEMA_CLOCK "([01][0-9]|2[0-3]):[0-5][0-9]"
+#define SCHEMA_MICROS SCHEMA_NUMBER "(us|ms|s)"
+#define SCHEMA_MORE   "\\\\+(" SCHEMA_NUMBER "%|" SCHEMA_MICROS ")"
+#define SCHEMA_LIVE   SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO "(none|" SCHEMA_MICROS "|" SCHEMA_MORE "( or " SCHEMA_MORE ")?)")
+#define SCHEMA_RATE   SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO SCHEMA_NUMBER "/(s|m|h|d)")
+#define SCHEMA_DAY    "(Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+#define SCHEMA_DAYS   SCHEMA_DAY "(-" SCHEMA_DAY ")?"
+#define SCHEMA_CLOCK  "([01][0-9]|2[0-3]):[0-5][0-9]"
 #define SCHEMA_WINDOW                                                                                                  \
     SCHEMA_PATTERN("(" SCHEMA_DAYS "(," SCHEMA_DAYS ")* )?" SCHEMA_CLOCK "-(" SCHEMA_CLOCK "|24:00) [^ ]+")
 #define SCHEMA_HOURS "{\"type\": \"array\", \"minItems\": 1, \"maxItems\": 1000, \"items\": " SCHEMA_WINDOW "}"

@@ -10,6 +10,7 @@
 #include "base/world.h"
 #include "record/key.h"
 #include "spec/events.h"
+#include "spec/live.h"
 #include "spec/rows.h"
 
 enum spec_duplicates { DUPLICATES_NEWEST, DUPLICATES_ERROR, DUPLICATES_ALL };
@@ -143,6 +144,7 @@ struct spec_protect {
     int64_t skew_ms;
     double errors, rejects, kept_live; /* shares; 1: no limit */
     double rate_max_per_s;             /* 0: none */
+    struct spec_live live;
 };
 
 /* How much a run may use; 0: no limit. */

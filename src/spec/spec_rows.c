@@ -207,8 +207,9 @@ static const struct spec_row rows[] = {
      .words = "who must approve (`sluice approve`) before the run goes on: a user of that name or anyone of that group, but not who began the run", .example = "data-lead"},
 
     {.key = "protect", .form = "map", .kind = &form_map, .words = "what a run may not do to the cluster or to itself", .example = "{ rejects: 1% }"},
-    {.key = "protect.live", .form = "map", REFUSED(no_signals), .words = "how much slower live requests may become", .example = "{ p99: \"+10% or +0.5ms\" }"},
-    {.key = "protect.live.p99", .form = "text", REFUSED(no_signals), .words = "for the slowest hundredth of them", .example = "\"+10% or +0.5ms\""},
+    {.key = "protect.live", .form = "map", .kind = &form_map, .words = "how much slower live requests may become", .example = "{ p99: \"+10% or +0.5ms\" }"},
+    {.key = "protect.live.p99", .form = "time above what it is, or at most", .fallback = "none", .decided = true, .kind = &form_live, AT(protect.live),
+     .words = "for the slowest hundredth of them: the larger of the two, against what is measured while sluice does not write; or a time that is not to be passed; docs/pace.md", .example = "\"+10% or +0.5ms\""},
     {.key = "protect.replication_lag", .form = "duration", REFUSED(no_signals), .words = "how far replicas may fall behind", .example = "2s"},
     {.key = "protect.errors", .form = "share", .fallback = "0.1%", .kind = &form_share, AT(protect.errors),
      .words = "the share of calls to the stores that may fail before the run pauses; every try is a call, and steps of sluice's own are none", .example = "1%"},

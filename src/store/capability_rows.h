@@ -18,4 +18,6 @@ ROW(HEALTH,   "health",   driver->health,                                       
 ROW(SLOTS,    "slots",    driver->slots && driver->slots->of,                        "say in which numbered slot a record lies, so that a run may take some slots alone")
 ROW(HEAT,     "heat",     driver->heat,                                                 "say how often its records are used, so that a stage may take the hottest first")
 ROW(SHADOW,   "shadow",   driver->shadow && driver->shadow->drop,                       "be written beside what is live, and promoted later")
+ROW(PROBE,    "probe",    driver->probe && driver->probe->set_pace && driver->probe->open && driver->probe->run && driver->probe->close,
+                                                                                        "be written at a pace that live requests do not feel")
 /* clang-format on */

@@ -403,6 +403,23 @@ struct node_health {
 };
 #define NODE_HEALTH_UNKNOWN ((struct node_health){NULL, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1})
 
+struct pace;
+
+/* What live requests to a store feel, and that a run's own requests wait for it (pace/servers.h). */
+struct live_probe;
+struct probe_ops {
+    /* From its next call on every session's requests to a server go as the pace lets them, small ones at a time; NULL:
+     * as fast as they may. It outlives them. */
+    void (*set_pace)(struct store *, struct pace *);
+    bool (*open)(struct live_probe **ret, struct store *, struct pace *, GError **);
+    /* Until the call's deadline: does what a client does, a read and a write by turns, on a key of its own on every
+     * server that takes writes, through connections of its own, at a steady pace whatever is answered, and tells the
+     * pace what it feels. A server that does not answer is felt no more; which ones there are is asked when it seems
+     * to have changed. Errors: what will not pass, such as a missing right. */
+    bool (*run)(struct live_probe *, const struct call *, GError **);
+    void (*close)(struct live_probe *);
+};
+
 /* What a store says of a record's use: the more, the hotter. */
 struct heat {
     bool known;
@@ -463,6 +480,7 @@ struct store_driver {
     const struct history_ops *history; /* NULL: what is settled stays */
     const struct big_ops *big;
     const struct shadow_ops *shadow;
+    const struct probe_ops *probe; /* NULL: it has no servers that others use */
 };
 
 /* What every driver's `struct store`, `struct session` and `struct scan` begin with. The wrappers of calls.h fill them

@@ -87,16 +87,16 @@ static int64_t fake_recv(void *self, int fd, void *into, size_t len)
     return faulty(fake, "recv") ? -1 : real_net()->recv(NULL, fd, into, cut(fake, len));
 }
 
-static int fake_poll(void *self, struct pollfd *polls, size_t n, int timeout_ms)
+static int fake_poll(void *self, struct pollfd *polls, size_t n, int64_t timeout_us)
 {
     struct fake_net *fake = self;
     if (fake->waits)
         fake->waits(fake->waits_self);
     if (faulty(fake, "poll"))
         return -1;
-    int ready = real_net()->poll(NULL, polls, n, fake->jumps ? 0 : timeout_ms);
+    int ready = real_net()->poll(NULL, polls, n, fake->jumps ? 0 : timeout_us);
     if (fake->jumps && ready == 0)
-        fake->now_us += timeout_ms * INT64_C(1000);
+        fake->now_us += timeout_us;
     return ready;
 }
 

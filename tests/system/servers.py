@@ -524,13 +524,19 @@ class Servers:
 KINDS = ("redis", "valkey")
 
 
+def take_turn(kind, kinds=KINDS):
+    """Of what takes long the second kind of server is by hand."""
+    if kind != kinds[0] and not os.environ.get("SLUICE_LIVE_ALL"):
+        raise Skip("by hand, with SLUICE_LIVE_ALL=1: the other kind of server has had its turn")
+
+
 def each_kind(words, slow=False):
     """The test for both servers, each by its name; of a slow one the second kind is by hand."""
     def keep(function):
         for kind in KINDS:
             def body(stand, kind=kind):
-                if slow and kind != KINDS[0] and not os.environ.get("SLUICE_LIVE_ALL"):
-                    raise Skip("by hand, with SLUICE_LIVE_ALL=1: the other kind of server has had its turn")
+                if slow:
+                    take_turn(kind)
                 try:
                     with Servers(stand.dir, kind) as servers:
                         function(stand, servers)

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from livedata import Pipes, primaries
-from servers import Cluster, Servers, Unavailable
+from servers import Cluster, Servers, Unavailable, take_turn
 from stand import Skip, must, run_all, same, test
 
 BIG_MB = int(os.environ.get("SLUICE_BIG_MB", "10"))
@@ -186,6 +186,7 @@ def must_equal(have, want):
 
 
 def servers(stand, kind):
+    take_turn(kind, KINDS)
     try:
         return Servers(stand.dir, kind)
     except Unavailable as why:

@@ -13,7 +13,7 @@ import time
 
 from livedata import (BASE, FIX_LUA, NEVER, PREFIX, Judge, as_state, busy, flush, forget_lost, marks, owners, read, read_node,
                       rows, seed, slot_of)
-from servers import Servers, Unavailable, wait_for, wait_in_step
+from servers import Servers, Unavailable, take_turn, wait_for, wait_in_step
 from stand import TESTS, Failed, Skip, must, run_all, same, test
 
 KEYS = int(os.environ.get("SLUICE_LIVE_KEYS", "8000"))
@@ -92,8 +92,10 @@ def live(words, by_hand=None, each=False):
         for kind in KINDS:
             @test(f"{kind}: {words}")
             def _(stand, kind=kind):
-                if (by_hand or (kind != KINDS[0] and not each)) and not os.environ.get("SLUICE_LIVE_ALL"):
-                    raise Skip(f"by hand, with SLUICE_LIVE_ALL=1: {by_hand or 'the other kind of server has had its turn'}")
+                if by_hand and not os.environ.get("SLUICE_LIVE_ALL"):
+                    raise Skip(f"by hand, with SLUICE_LIVE_ALL=1: {by_hand}")
+                if not each:
+                    take_turn(kind, KINDS)
                 cluster = Shared.get(stand, kind)
                 try:
                     function(stand, cluster)

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from servers import Servers, Unavailable, need_client, wait_for
+from servers import Servers, Unavailable, need_client, take_turn, wait_for
 from stand import Skip, among, must, run_all, same, test
 
 KINDS = ("redis", "valkey")
@@ -80,6 +80,7 @@ def each_kind(words):
     def keep(function):
         for kind in KINDS:
             def body(stand, kind=kind):
+                take_turn(kind)
                 try:
                     bench = Bench(stand, kind)
                 except Unavailable as why:
@@ -144,7 +145,7 @@ def half_moved(bench):
     target = next(node for node in cluster.nodes if node is not source)
     cluster.move_begin(slot, source, target)
     cluster.move_keys(slot, source, target, most=1)
-    row = router.incr("k", 1, 400)
+    row = router.incr("k", 1, 1500)
     fails(row, "busy", f"slot {slot}", "TRYAGAIN")
     same((row["not_sent"], row["unknown"]), (1, []), "fate")
     rows = []

@@ -1,6 +1,7 @@
 /* The driver's table: opening, sessions, datasets, places. */
 #include "store/valkey/history.h"
 #include "store/valkey/pieces.h"
+#include "store/valkey/probe.h"
 #include "store/valkey/refusal.h"
 
 #define CALL_BYTES ((size_t)1 << 30) /* what one call may need beside its answer: a bound, never taken at once */
@@ -301,6 +302,9 @@ static const struct shadow_ops shadow_ops = {.drop = valkey_shadow_drop};
 
 static const struct big_ops big_ops = {.stands_for = pieces_stand_for, .copies = copies};
 
+static const struct probe_ops probe_ops = {
+    .set_pace = valkey_set_pace, .open = valkey_probe_open, .run = valkey_probe_run, .close = valkey_probe_close};
+
 const struct store_driver valkey_driver = {
     .name = "valkey",
     .schemes = schemes,
@@ -330,4 +334,5 @@ const struct store_driver valkey_driver = {
     .history = &history_ops,
     .big = &big_ops,
     .shadow = &shadow_ops,
+    .probe = &probe_ops,
 };

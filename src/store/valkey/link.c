@@ -83,6 +83,23 @@ struct net_wait link_wait(const struct router *router, const struct call *call, 
     return (struct net_wait){.deadline_us = MAX(until_us, 1), .cancel = call->cancel};
 }
 
+struct pace_server *link_pace(struct router *router, struct link *link)
+{
+    uint64_t paced = atomic_load(&router->routes->paced);
+    if (link->paced == paced)
+        return link->server;
+    struct pace *pace = routes_pace(router->routes);
+    g_autofree char *name = g_strdup_printf("%s:%u", link->at.host, link->at.port);
+    link->server = pace ? pace_server(pace, name) : NULL;
+    link->paced = paced;
+    return link->server;
+}
+
+bool router_paced(const struct router *router)
+{
+    return routes_pace(router->routes) != NULL;
+}
+
 /* --- which process it is ------------------------------------------------------------------------------------------ */
 
 static void copy_text(struct slice info, const char *name, char *into, size_t room)

@@ -2,6 +2,7 @@
  * a time. Internal to route.c and settle.c. */
 #pragma once
 
+#include "pace/servers.h"
 #include "store/valkey/route.h"
 
 /* Numbers of commands, first in first out. */
@@ -15,7 +16,11 @@ static inline size_t link_queue_count(const struct link_queue *queue)
     return queue->n;
 }
 void link_queue_push(struct link_queue *queue, uint32_t item);
-uint32_t link_queue_pop(struct link_queue *queue); /* not of an empty one */
+static inline uint32_t link_queue_first(const struct link_queue *queue) /* not of an empty one */
+{
+    return queue->items[queue->head];
+}
+uint32_t link_queue_pop(struct link_queue *queue); /* likewise */
 
 /* In the queue of replies to come: of a command that the router itself put there. */
 #define LINK_OWN  UINT32_MAX       /* ASKING: whatever it says, the command behind it tells */
@@ -32,12 +37,15 @@ struct link {
     /* Writes that were not settled: on which process, with which history; whether a connection broke since. */
     bool dirty, torn;
     char wrote_run_id[sizeof((struct node_state *)0)->run_id], wrote_replid[sizeof((struct node_state *)0)->replid];
-    uint32_t replicas;  /* the most that were connected when it was settled, since the cluster was last asked */
-    uint32_t fails;     /* to connect, one after the other */
-    int64_t due_us;     /* not tried before */
-    int64_t heard_us;   /* since when nothing came although replies are awaited */
-    const char *loaded; /* the script that was loaded last through this connection, and is still there */
-    uint32_t loads;     /* scripts that were loaded so far */
+    uint32_t replicas;          /* the most that were connected when it was settled, since the cluster was last asked */
+    uint32_t fails;             /* to connect, one after the other */
+    int64_t due_us;             /* not tried before */
+    int64_t heard_us;           /* since when nothing came although replies are awaited */
+    const char *loaded;         /* the script that was loaded last through this connection, and is still there */
+    uint32_t loads;             /* scripts that were loaded so far */
+    struct pace_server *server; /* of the pace, as it was when `paced` was its number; NULL: none */
+    uint64_t paced;
+    uint32_t units; /* of the micro-batch that is being put: what may still go */
 };
 
 struct router {
@@ -59,6 +67,8 @@ struct routes {
     bool asking;
     uint64_t epoch;          /* the highest that was seen */
     int64_t ill_us, seen_us; /* since when slots have been without a server, as far as is known, and last seen so; 0 */
+    struct pace *pace;       /* NULL: as fast as it goes */
+    atomic_uint_fast64_t paced; /* how often it was set */
 };
 
 struct link *link_of(struct router *router, const struct valkey_host *at); /* made where there is none */
@@ -79,6 +89,9 @@ void link_lose(struct router *router, struct link *link);
 /* The command that node_state is made of, and how. */
 extern const struct slice LINK_LOOK[4];
 void link_state(struct slice info, struct node_state *ret);
+
+/* The server's pace; NULL: as fast as it goes. */
+struct pace_server *link_pace(struct router *router, struct link *link);
 
 /* Until `at_most_us` from now, or the deadline. */
 struct net_wait link_wait(const struct router *router, const struct call *call, int64_t at_most_us);

@@ -4,7 +4,10 @@
 
 enum { CALLS_MOST = 64 };
 
-#define SCAN_COUNT "1000" /* keys looked at in one call: a fraction of a millisecond */
+enum {
+    SCAN_COUNT = 1000,
+    SCAN_PACED = 32
+}; /* keys looked at in one call: a fraction of a millisecond, of a request's time */
 
 struct scanning {
     struct list *list;
@@ -127,7 +130,7 @@ static bool scan_once(struct list *list, const struct call *call, const struct l
     struct slice args[] = {
         slice_of_text("SCAN"),  list_number(list, list->scan.cursor),
         slice_of_text("MATCH"), slice_of_text(list->own ? "sluice:*" : key_template_glob(list->template)),
-        slice_of_text("COUNT"), slice_of_text(SCAN_COUNT)};
+        slice_of_text("COUNT"), list_number(list, router_paced(list->router) ? SCAN_PACED : SCAN_COUNT)};
     struct scanning scanning = {.list = list, .place = place};
     struct command command = {
         .args = args, .n_args = G_N_ELEMENTS(args), .slot = -1, .at = &place->at, .repeatable = true};

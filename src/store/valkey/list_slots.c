@@ -1,7 +1,7 @@
 #include "store/valkey/list_parts.h"
 #include "store/valkey/refusal.h"
 
-enum { SLACK = 64, AHEAD_LEAST = 8, AHEAD_MOST = 1024 };
+enum { SLACK = 64, AHEAD_LEAST = 8, AHEAD_MOST = 1024, AHEAD_PACED = 16 };
 
 /* One slot of an attempt. */
 struct slot_row {
@@ -217,10 +217,11 @@ static bool judge(struct attempt *attempt, bool (*counts)(const struct attempt *
 /* As many at a time as give about one call's keys. */
 static void adapt(struct list *list, size_t asked, size_t used)
 {
+    uint32_t most = router_paced(list->router) ? AHEAD_PACED : AHEAD_MOST;
     if (used >= asked)
-        list->ahead = MIN(list->ahead * 2, AHEAD_MOST);
+        list->ahead = MIN(list->ahead * 2, most);
     else
-        list->ahead = CLAMP((uint32_t)used * 2, AHEAD_LEAST, AHEAD_MOST);
+        list->ahead = CLAMP((uint32_t)used * 2, AHEAD_LEAST, most);
 }
 
 static void pick_row(struct attempt *attempt, struct slot_row *row, bool large)

@@ -13,6 +13,7 @@ enum {
     SILENT_US = 500000,
     PATIENCE_US = 30000000, /* of a call without a deadline: what holds it up is told after that */
     US_PER_MS = 1000,
+    PACED_US = 1000, /* so soon is a server asked about again that somebody else is waiting for */
     MEM_BYTES = 1 << 20,
 };
 
@@ -23,18 +24,20 @@ struct pending {
     uint8_t hops;   /* redirections since it last waited */
     uint8_t loads;  /* refusals because the script was not there */
     bool asking;
+    bool ends;           /* a micro-batch */
     uint32_t link_loads; /* of its link, when it went out */
 };
 
 /* One router_run(). */
 struct run {
     struct router *router;
-    const struct call *call;
+    struct call call;
     const struct route_wish *wish;
     struct pending *pending;
     size_t left;             /* commands without a fate */
     struct link_queue later; /* waiting for their time */
     int64_t due_us;          /* the earliest of them; INT64_MAX: none */
+    int64_t paced_us;        /* when a server may be sent more, as it is paced; INT64_MAX: nothing waits for that */
     bool stale;              /* the topology is not what the servers say */
     int64_t refresh_us;      /* it is not asked before */
     uint32_t refreshes;
@@ -297,6 +300,9 @@ static bool take_reply(struct run *run, struct link *link, const struct reply *r
     struct event event = {.link = link, .i = link_queue_pop(&link->flight), .reply = reply, .row = refusal_of(reply)};
     if (event.i >= LINK_PART)
         return take_own(&event, error);
+    if (run->pending[event.i].ends && link->server)
+        pace_reply(link->server, world_monotonic_us(run->router->world));
+    run->pending[event.i].ends = false;
     return ACTIONS[action_of(run, &event)](run, &event, error);
 }
 
@@ -306,11 +312,14 @@ static bool take_reply(struct run *run, struct link *link, const struct reply *r
 static void abandon(struct run *run, struct link *link, bool again)
 {
     size_t sent = link->conn ? conn_sent(link->conn) : 0;
+    unsigned unanswered = 0;
     for (size_t k = 0; link_queue_count(&link->flight) > 0; k++) {
         uint32_t i = link_queue_pop(&link->flight);
         if (i >= LINK_PART)
             continue;
         struct command *command = &run->wish->commands[i];
+        unanswered += run->pending[i].ends;
+        run->pending[i].ends = false;
         if (k < sent && !command->repeatable) {
             command->fate = ROUTE_UNKNOWN;
             run->left--;
@@ -318,6 +327,8 @@ static void abandon(struct run *run, struct link *link, bool again)
             again_soon(run, i);
         }
     }
+    if (link->server)
+        pace_lost(link->server, unanswered);
     link_close(link);
 }
 
@@ -374,12 +385,44 @@ static void put_parts(struct link *link, const struct command *command)
     }
 }
 
+static uint32_t weight_of(const struct command *command)
+{
+    return command->weight ? command->weight : 1 + (uint32_t)command->n_parts;
+}
+
+/* Whether the next command may go now, as the server is paced. */
+static bool may_go(struct run *run, struct link *link)
+{
+    struct pace_server *server = link_pace(run->router, link);
+    if (!server || link->units > 0)
+        return true;
+    int64_t now_us = world_monotonic_us(run->router->world), due_us;
+    uint32_t first = weight_of(&run->wish->commands[link_queue_first(&link->todo)]);
+    uint32_t all = (uint32_t)MIN(link_queue_count(&link->todo), UINT32_MAX);
+    link->units = pace_take(server, now_us, first, MAX(all, first), &due_us);
+    if (link->units == 0)
+        run->paced_us = MIN(run->paced_us, MIN(due_us, now_us + PACED_US));
+    return link->units > 0;
+}
+
+/* The command has been put: how much of its micro-batch is left. */
+static void count_off(struct run *run, struct link *link, uint32_t i)
+{
+    uint32_t weight = weight_of(&run->wish->commands[i]);
+    if (!link->server)
+        return;
+    link->units -= MIN(link->units, weight);
+    if (link_queue_count(&link->todo) == 0)
+        link->units = 0;
+    run->pending[i].ends = link->units == 0;
+}
+
 static bool fill(struct run *run, struct link *link, GError **error)
 {
     size_t depth = run->wish->depth ? run->wish->depth : DEPTH;
     if (link_queue_count(&link->flight) == 0)
         link->heard_us = world_monotonic_us(run->router->world);
-    while (link_queue_count(&link->todo) > 0 && link_queue_count(&link->flight) < depth) {
+    while (link_queue_count(&link->todo) > 0 && link_queue_count(&link->flight) < depth && may_go(run, link)) {
         uint32_t i = link_queue_pop(&link->todo);
         const struct command *command = &run->wish->commands[i];
         put_before(run, link, i);
@@ -388,6 +431,7 @@ static bool fill(struct run *run, struct link *link, GError **error)
             link_writes(link);
         conn_put(link->conn, command->args, command->n_args);
         link_queue_push(&link->flight, i);
+        count_off(run, link, i);
         run->moved = true;
     }
     return conn_push(link->conn, error);
@@ -418,7 +462,7 @@ static bool take_replies(struct run *run, struct link *link, bool *ret_lost, GEr
 static bool connect_link(struct run *run, struct link *link, GError **error)
 {
     GError *failed = NULL;
-    struct net_wait wait = link_wait(run->router, run->call, run->router->uri->timeout_ms * US_PER_MS);
+    struct net_wait wait = link_wait(run->router, &run->call, run->router->uri->timeout_ms * US_PER_MS);
     if (world_monotonic_us(run->router->world) < link->due_us) {
         while (link_queue_count(&link->todo) > 0)
             put_aside(run, link_queue_pop(&link->todo), link->due_us);
@@ -473,7 +517,7 @@ static bool refresh(struct run *run, GError **error)
     int64_t now_us = world_monotonic_us(router->world);
     if (!run->stale || now_us < run->refresh_us)
         return true;
-    struct net_wait wait = link_wait(router, run->call, router->uri->timeout_ms * US_PER_MS);
+    struct net_wait wait = link_wait(router, &run->call, router->uri->timeout_ms * US_PER_MS);
     bool asked = routes_refresh(router->routes, router->topology, &wait, &failed);
     run->stale = !router_renew(router);
     run->refresh_us = now_us + backoff_us(run, SLOW_US, SOON_MOST_US, run->refreshes++);
@@ -507,8 +551,8 @@ static bool lose_silent(struct run *run, GError **error)
 /* Until when nothing need be looked at unless a reply comes. */
 static int64_t wake_us(const struct run *run)
 {
-    int64_t wake_us = run->call->deadline_us > 0 ? run->call->deadline_us : INT64_MAX;
-    wake_us = MIN(wake_us, run->due_us);
+    int64_t wake_us = run->call.deadline_us > 0 ? run->call.deadline_us : INT64_MAX;
+    wake_us = MIN(wake_us, MIN(run->due_us, run->paced_us));
     if (run->stale)
         wake_us = MIN(wake_us, run->refresh_us);
     for (guint k = 0; k < run->router->links->len; k++) {
@@ -530,19 +574,22 @@ static size_t polls_of(const struct run *run, struct net_poll *polls)
     return n;
 }
 
-/* Until something may go on. */
+/* Until something may go on. What a run waits for its pace is not its servers' fault: it is not taken off its time. */
 static bool rest(struct run *run, GError **error)
 {
     const struct world *world = run->router->world;
     g_autofree struct net_poll *polls = g_new(struct net_poll, run->router->links->len);
-    struct net_wait wait = {.deadline_us = wake_us(run), .cancel = run->call->cancel};
+    struct net_wait wait = {.deadline_us = wake_us(run), .cancel = run->call.cancel};
     size_t n = polls_of(run, polls);
+    int64_t from_us = world_monotonic_us(world);
     g_autoptr(GError) failed = NULL;
-    if (n == 0) {
-        world_sleep_us(world, MAX(wait.deadline_us - world_monotonic_us(world), 0), run->call->cancel);
-        return true;
-    }
-    if (!net_poll(world, polls, n, &wait, &failed) && !error_is(failed, SLUICE_ERROR_TIMED_OUT)) {
+    if (n == 0)
+        world_sleep_us(world, MAX(wait.deadline_us - from_us, 0), run->call.cancel);
+    else
+        net_poll(world, polls, n, &wait, &failed);
+    if (run->paced_us != INT64_MAX)
+        run->call.deadline_us += world_monotonic_us(world) - from_us;
+    if (failed && !error_is(failed, SLUICE_ERROR_TIMED_OUT)) {
         g_propagate_error(error, g_steal_pointer(&failed));
         return false;
     }
@@ -566,7 +613,7 @@ static bool goes_on(struct run *run, GError **error)
 {
     g_autoptr(GError) over = NULL;
     const struct link *silent;
-    if (call_goes_on(run->call, run->router->world, &over))
+    if (call_goes_on(&run->call, run->router->world, &over))
         return true;
     if (error_is(over, SLUICE_ERROR_TIMED_OUT) && (silent = silent_link(run)))
         return error_set(error, SLUICE_ERROR_TIMED_OUT, "%s:%u: %zu commands without an answer", silent->at.host,
@@ -583,6 +630,7 @@ static bool go(struct run *run, GError **error)
         if (!goes_on(run, error))
             return false;
         run->moved = false;
+        run->paced_us = INT64_MAX;
         assign_due(run);
         if (!refresh(run, error))
             return false;
@@ -605,6 +653,7 @@ static void run_done(struct run *run)
             link_queue_pop(&link->todo);
         if (link_queue_count(&link->flight) > 0)
             abandon(run, link, false);
+        link->units = 0;
     }
     g_free(run->pending);
     g_free(run->later.items);
@@ -613,10 +662,9 @@ static void run_done(struct run *run)
 
 bool router_run(struct router *router, const struct call *call, const struct route_wish *wish, GError **error)
 {
-    struct call patient = *call;
-    if (patient.deadline_us == 0)
-        patient.deadline_us = world_monotonic_us(router->world) + PATIENCE_US;
-    struct run run = {.router = router, .call = &patient, .wish = wish, .left = wish->n, .due_us = INT64_MAX};
+    struct run run = {.router = router, .call = *call, .wish = wish, .left = wish->n, .due_us = INT64_MAX};
+    if (run.call.deadline_us == 0)
+        run.call.deadline_us = world_monotonic_us(router->world) + PATIENCE_US;
     run.pending = g_new0(struct pending, wish->n);
     router_renew(router);
     for (size_t i = 0; i < wish->n; i++)

@@ -9,6 +9,7 @@
 #include "store/valkey/topology.h"
 
 struct router;
+struct pace;
 
 enum route_fate {
     ROUTE_NOT_SENT, /* it certainly did nothing */
@@ -32,6 +33,7 @@ struct command {
      * their replies, and `args` are EXEC. Of a part only `args` counts. One that is refused refuses all of them. */
     const struct command *parts;
     size_t n_parts;
+    uint32_t weight;      /* how many small commands a server that executes it is busy for; 0: one, and one a part */
     enum route_fate fate; /* valid whatever router_run() returned */
 };
 
@@ -53,6 +55,10 @@ struct routes;
 struct routes *routes_new(const struct world *world, const struct valkey_uri *uri, struct topology *first);
 void routes_free(struct routes *routes);
 struct topology *routes_topology(struct routes *routes); /* a reference */
+/* From the next router_run() on all commands of all routers go at this pace; NULL: as fast as they may. It outlives
+ * every run that begins before the next one is set. */
+void routes_set_pace(struct routes *routes, struct pace *pace);
+struct pace *routes_pace(struct routes *routes);
 /* Asks anew, unless another thread has since `seen`, or is asking at this moment. SHARD_LOST: for longer than the URI
  * gives a failover slots have had no owner, or one that the cluster gives up, or the cluster's epoch has been an older
  * one. */
@@ -60,6 +66,7 @@ bool routes_refresh(struct routes *routes, const struct topology *seen, const st
 
 struct router *router_new(struct routes *routes);
 void router_free(struct router *router);
+bool router_paced(const struct router *router);          /* small requests are asked for */
 struct topology *router_topology(struct router *router); /* as all routers of the store have it now; a reference */
 bool router_refresh(struct router *router, const struct call *call, GError **error); /* asks anew */
 

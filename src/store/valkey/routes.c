@@ -28,6 +28,19 @@ struct topology *routes_topology(struct routes *routes)
     return topology_ref(routes->topology);
 }
 
+void routes_set_pace(struct routes *routes, struct pace *pace)
+{
+    auto_hold(&routes->lock);
+    routes->pace = pace;
+    atomic_fetch_add(&routes->paced, 1);
+}
+
+struct pace *routes_pace(struct routes *routes)
+{
+    auto_hold(&routes->lock);
+    return routes->pace;
+}
+
 /* Whether the caller is to ask; then *ret_known is what is known, a reference. */
 static bool routes_begin(struct routes *routes, const struct topology *seen, struct topology **ret_known)
 {

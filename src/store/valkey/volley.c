@@ -7,7 +7,7 @@
 #include "store/valkey/pack.h"
 #include "store/valkey/write_parts.h"
 
-enum { VOLLEY_OPS = 32, VOLLEY_BYTES = 64 << 10, IMAGE_BYTES = 256 << 10, FIELD_BYTES = 16 };
+enum { VOLLEY_OPS = 32, PACED_OPS = 4, VOLLEY_BYTES = 64 << 10, IMAGE_BYTES = 256 << 10, FIELD_BYTES = 16 };
 
 /* What a call says of a record. */
 struct loaded {
@@ -23,6 +23,7 @@ struct loading {
     struct volley volley;
     uint32_t base;
     size_t bytes;
+    size_t most;                       /* operations in a call */
     uint64_t number;                   /* of the operation that came last */
     struct loaded records[VOLLEY_OPS]; /* as many as the volley has */
     size_t strings;                    /* of these */
@@ -79,7 +80,7 @@ static bool joins(const struct loading *loading, const struct flying *flying, ui
     const struct volley *volley = &loading->volley;
     const struct cas_op *op = &loading->cas->ops[flying->op];
     bool room =
-        volley->n > 0 && volley->n < VOLLEY_OPS && loading->bytes + op->raw.len <= VOLLEY_BYTES && !flying->alone;
+        volley->n > 0 && volley->n < loading->most && loading->bytes + op->raw.len <= VOLLEY_BYTES && !flying->alone;
     if (!room || volley->place != flying->place || op->number <= loading->number)
         return false;
     for (size_t i = 0; i < volley->n; i++)
@@ -423,8 +424,12 @@ static bool record_args(struct cas *cas, GString *key)
 
 bool cas_volleys(struct cas *cas, uint32_t base)
 {
-    struct loading loading = {
-        .cas = cas, .base = base, .body = g_array_new(false, false, sizeof(struct slice)), .key = g_string_new(NULL)};
+    bool paced = routes_pace(cas->store->routes) != NULL;
+    struct loading loading = {.cas = cas,
+                              .base = base,
+                              .most = paced ? PACED_OPS : VOLLEY_OPS,
+                              .body = g_array_new(false, false, sizeof(struct slice)),
+                              .key = g_string_new(NULL)};
     g_array_set_size(cas->args, 0);
     g_array_set_size(cas->volleys, 0);
     bool fits = load_all(&loading) && record_args(cas, loading.key);

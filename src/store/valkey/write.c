@@ -463,6 +463,7 @@ static bool fly(struct cas *cas, GError **error)
     for (size_t i = 0; i < volleys; i++) {
         const struct volley *volley = volley_at(cas, i);
         op_command(cas, volley->first, volley->n_args, volley->place, &script_cas, &commands[i]);
+        commands[i].weight = (uint32_t)volley->n;
     }
     for (size_t i = 0; i < cas->records->len; i++) {
         const struct record_flight *record = cas->records->pdata[i];

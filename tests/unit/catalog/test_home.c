@@ -73,11 +73,11 @@ static void a_newer_home_is_refused_by_its_number(void **state)
     GError *error = NULL;
     struct fixture *fx = *state;
     struct catalog *catalog;
-    fixture_sql(fx, "PRAGMA user_version = 13");
+    fixture_sql(fx, "PRAGMA user_version = 1000");
     kit_refused(catalog_open(&catalog, fx->world, fx->home, CATALOG_EXISTING, &error), CATALOG,
-                "written by a newer sluice (schema 13, this one knows 12)");
+                "written by a newer sluice (schema 1000, this one knows");
     kit_refused(catalog_open(&catalog, fx->world, fx->home, CATALOG_READ_ONLY, &error), CATALOG, "newer sluice");
-    fixture_rows_are(fx, "PRAGMA user_version", "13\n");
+    fixture_rows_are(fx, "PRAGMA user_version", "1000\n");
 }
 
 static void another_programs_database_is_left_alone(void **state)

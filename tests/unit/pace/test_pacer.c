@@ -87,7 +87,7 @@ static void nothing_goes_without_a_window_nor_while_too_many_are_waited_for(void
         pacer_sent(&pacer, 1000000 + i * 1000, 1);
     }
     assert_int_equal(pacer_ask(&pacer, 900000000, &due), 0);
-    pacer_lost(&pacer);
+    pacer_lost(&pacer, 1);
     assert_true(pacer_ask(&pacer, 900000000, &due) > 0);
 }
 

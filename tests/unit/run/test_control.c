@@ -399,7 +399,7 @@ static void what_limits_a_run_is_said_only_of_one_that_waited_for_it_lately(void
         run.state = ROWS[i].state;
         run.limited_ms = ROWS[i].waited_ms;
         run.updated_ms = ROWS[i].now_ms;
-        kit_ok(run_limit_now(catalog, &run, &limit, &error));
+        kit_ok(run_limit_now(catalog, &run, mem, &limit, &error));
         assert_int_equal(limit.by != NULL, ROWS[i].limits);
         assert_int_equal((int)limit.rate_max_per_s, run_state_over(run.state) ? 0 : 1000);
     }

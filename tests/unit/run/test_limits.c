@@ -45,8 +45,8 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
         {"protect.error", "1%", "did you mean 'protect.errors'"},
         {"wrokers", "2", "did you mean 'workers'"},
         {"stages", "2",
-         "what can be: protect.errors, protect.rejects, protect.kept_live, protect.rate.max, protect.topology, "
-         "budget.records, budget.bytes, budget.time, workers"},
+         "what can be: protect.errors, protect.rejects, protect.kept_live, protect.rate.max, protect.live.p99, "
+         "protect.topology, budget.records, budget.bytes, budget.time, workers"},
         {"budget.records", "0", "above zero, or none"},
         {"budget.records", "-1", "above zero, or none"},
         {"budget.bytes", "20GiBs", "such as 20GiB"},
@@ -55,6 +55,10 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
         {"protect.errors", "101%", "at most 100%"},
         {"protect.errors", "-1%", "a share such as 1%"},
         {"protect.errors", "", "a share such as 1%"},
+        {"protect.live.p99", "10%", "such as 20ms"},
+        {"protect.live.p99", "+10% or +20%", "such as 20ms"},
+        {"protect.live.p99", "+0ms", "such as 20ms"},
+        {"protect.live.p99", "1e3ms", "such as 20ms"},
         {"protect.rate.max", "0/s", "a rate such as 20000/s"},
         {"protect.rate.max", "20000", "a rate such as 20000/s"},
         {"workers", "0", "a number from 1 to 64"},
@@ -78,7 +82,7 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
 static void every_limit_can_be_read_before_anything_is_set(void **state)
 {
     static const struct plan_limits FROZEN = {.errors = 0.001, .rejects = 0.01, .kept_live = 0.5, .workers = 2};
-    static const char *const READ[] = {"0.1%", "1%", "50%", "none", "follow", "none", "none", "none", "2"};
+    static const char *const READ[] = {"0.1%", "1%", "50%", "none", "none", "follow", "none", "none", "none", "2"};
     GError *error = NULL;
     struct limits limits;
     size_t n = 0;

@@ -1,0 +1,60 @@
+/* The servers of one store, as all threads of a process share them: each with its pacer and its governor, so that a
+ * slow one slows only what goes to it.
+ *
+ * Whoever sends asks pace_take() before each micro-batch and reports its reply; a probe reports what it feels; one
+ * thread turns the outer loop, pace_tick(). In a lull nothing goes to any of the servers. The first begins with the
+ * first tick and ends when there is a baseline of each server that is felt; others follow every ten seconds. A server
+ * that was never felt (one that nobody asks about records) gets a trickle; one whose probe is not answered any more
+ * gets nothing until it is.
+ *
+ * Threads: any, but for pace_tick(): one at a time. Costs: two uncontended locks a micro-batch. Times: microseconds of
+ * the world's monotonic clock, given by the caller. */
+#pragma once
+
+#include "base/auto.h"
+#include "pace/governor.h"
+#include "pace/pacer.h"
+
+enum {
+    PACE_LULL_US = 500000,
+    PACE_LULL_EVERY_US = 10000000,
+    PACE_UNFELT_US = 2000000, /* so long without an answer: the probe feels nothing */
+};
+
+struct pace;
+struct pace_server;
+
+struct pace *pace_new(const struct governor_promise *promise, int64_t now_us);
+void pace_free(struct pace *pace);
+AUTO_DEFINE(pace, pace_free)
+
+/* The server of that name: made where there is none, and there as long as the pace. */
+struct pace_server *pace_server(struct pace *pace, const char *name);
+
+/* How much may go to the server now, of `all` that is to go there, in commands as the server feels them; at least the
+ * first request, which is worth `first` of them. What is taken counts as sent. 0: nothing before *ret_due_us, or
+ * INT64_MAX: before somebody's reply has come. */
+unsigned pace_take(struct pace_server *server, int64_t now_us, unsigned first, unsigned all, int64_t *ret_due_us);
+void pace_reply(struct pace_server *server, int64_t now_us);        /* to one micro-batch */
+void pace_lost(struct pace_server *server, unsigned micro_batches); /* of which no reply will come */
+
+/* A probe that went out at `sent_us` was answered at `now_us`. */
+void pace_felt(struct pace_server *server, int64_t sent_us, int64_t now_us);
+/* The outer loop and the lulls: every GOVERNOR_TICK_US. */
+void pace_tick(struct pace *pace, int64_t now_us);
+
+/* From the next take on: a new promise; nothing at all while held. */
+void pace_promise(struct pace *pace, const struct governor_promise *promise);
+void pace_hold(struct pace *pace, bool held);
+
+/* A server as it is paced at the last tick. */
+struct pace_look {
+    const char *name; /* as long as the pace */
+    enum governor_cause cause;
+    bool in_lull;
+    double window, per_s;                /* commands in flight; a second */
+    double baseline_us, p99_us, most_us; /* live p99: without us, now (reckoned), as promised; 0: not known yet */
+    int64_t felt_us;                     /* when its probe was last answered; 0: never */
+};
+/* Of each server that was ever felt, in the order in which they were first met; how many there are. */
+size_t pace_look(struct pace *pace, int64_t now_us, struct pace_look *ret, size_t room);

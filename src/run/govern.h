@@ -1,0 +1,34 @@
+/* What a run promises to live requests, kept (docs/pace.md): as long as a process holds the run, all its requests to
+ * the stores that have a probe (listings, reads, writes, verification, taking back) go at the pace that the promise
+ * leaves. A thread a store probes it and turns the outer loop.
+ *
+ * The promise is the limits' (`sluice set RUN protect.live.p99=…` changes it, takes it off, puts it on). */
+#pragma once
+
+#include "pace/servers.h"
+#include "run/limits.h"
+
+struct govern;
+
+/* Nothing where no store of the plan has a probe: then *ret is NULL. Where something is promised, requests wait from
+ * here on until there is a baseline. `limits` outlives it. */
+bool govern_begin(struct govern **ret, const struct world *world, const struct plan *plan, struct limits *limits,
+                  GError **error);
+void govern_end(struct govern *govern); /* nobody may be within a call to its stores; NULL: nothing */
+AUTO_DEFINE(govern, govern_end)
+
+/* Servers as they are paced now, those first that hold the run back most; 0: none is. */
+#define GOVERN_SERVERS 64u
+size_t govern_look(struct govern *govern, struct pace_look ret[GOVERN_SERVERS]);
+/* Whether requests wait for their pace at present. */
+bool govern_paces(struct govern *govern);
+/* Why a store cannot be probed, which no time mends; false: there is no such reason. */
+bool govern_failed(struct govern *govern, GError **error);
+/* The same as JSON for status: NULL where nothing is paced. The caller frees. */
+char *govern_json(struct govern *govern);
+/* What the JSON says in short; false: nothing is held back by it. */
+struct govern_words {
+    const char *limited_by; /* static */
+    char text[256];
+};
+bool govern_words(const char *json, struct govern_words *ret);

@@ -1,0 +1,270 @@
+#include "store/valkey/probe.h"
+
+#include "pace/servers.h"
+#include "store/valkey/refusal.h"
+#include "store/valkey/valkey_store.h"
+
+enum {
+    EVERY_US = 5000,
+    IN_FLIGHT = 256,     /* requests that may wait for an answer: more than a second of them */
+    CONNECT_US = 200000, /* what a server that does not answer may hold up the probes of the others */
+    AGAIN_US = 1000000,  /* so long it is left alone then */
+    ASK_US = 500000,     /* what asking for the servers may take */
+    KEPT_US = 600000000, /* the hash's expiry is put off so often … */
+    KEPT_MS = 3600000,   /* … by so much */
+    MEM_BYTES = 1 << 20,
+};
+
+/* A request that waits for its answer. */
+struct asked {
+    int64_t sent_us; /* 0: it counts for nothing */
+};
+
+struct node {
+    struct valkey_host at; /* its own */
+    char *key;
+    struct conn *conn; /* NULL: not connected */
+    struct pace_server *server;
+    int64_t due_us, again_us, kept_us;
+    bool writes; /* the next one */
+    struct asked asked[IN_FLIGHT];
+    unsigned first, n;
+};
+
+struct live_probe {
+    struct valkey_store *store;
+    const struct world *world;
+    struct pace *pace;
+    struct topology *topology; /* whose servers the nodes are */
+    struct node *nodes;
+    size_t n;
+    bool stale;       /* servers are not what the topology says */
+    int64_t stale_us; /* it is not asked for before */
+};
+
+void valkey_set_pace(struct store *store, struct pace *pace)
+{
+    routes_set_pace(((struct valkey_store *)store)->routes, pace);
+}
+
+static void nodes_free(struct live_probe *probe)
+{
+    for (size_t i = 0; i < probe->n; i++) {
+        conn_close(probe->nodes[i].conn);
+        g_free(probe->nodes[i].at.host);
+        g_free(probe->nodes[i].key);
+    }
+    g_clear_pointer(&probe->nodes, g_free);
+    probe->n = 0;
+}
+
+void valkey_probe_close(struct live_probe *probe)
+{
+    if (!probe)
+        return;
+    nodes_free(probe);
+    topology_unref(probe->topology);
+    g_free(probe);
+}
+
+bool valkey_probe_open(struct live_probe **ret, struct store *store, struct pace *pace, GError **error)
+{
+    struct live_probe *probe = g_new0(struct live_probe, 1);
+    probe->store = (struct valkey_store *)store;
+    probe->world = probe->store->base.world;
+    probe->pace = pace;
+    *ret = probe;
+    return true;
+}
+
+/* --- which servers ------------------------------------------------------------------------------------------------ */
+
+/* A key in the first slot that the node has; NULL: it has none, and takes no writes. */
+static char *key_at(const struct topology *topology, size_t node)
+{
+    if (topology->kind == VALKEY_STANDALONE)
+        return topology->nodes[node].primary ? g_strdup("sluice:probe") : NULL;
+    for (uint16_t slot = 0; slot < SLOTS; slot++)
+        if (topology->owner[slot] == (int32_t)node)
+            return g_strdup_printf("sluice:probe:{%s}", slot_tag(slot));
+    return NULL;
+}
+
+static void nodes_renew(struct live_probe *probe)
+{
+    struct topology *now = routes_topology(probe->store->routes);
+    if (now == probe->topology) {
+        topology_unref(now);
+        return;
+    }
+    nodes_free(probe);
+    topology_unref(probe->topology);
+    probe->topology = now;
+    probe->nodes = g_new0(struct node, now->n);
+    for (size_t i = 0; i < now->n; i++) {
+        char *key = key_at(now, i);
+        if (!key)
+            continue;
+        struct node *node = &probe->nodes[probe->n++];
+        g_autofree char *name = g_strdup_printf("%s:%u", now->nodes[i].at.host, now->nodes[i].at.port);
+        node->key = key;
+        node->server = pace_server(probe->pace, name);
+        node->at = (struct valkey_host){.host = g_strdup(now->nodes[i].at.host), .port = now->nodes[i].at.port};
+    }
+}
+
+/* In vain: the next time. */
+static void ask_again(struct live_probe *probe, int64_t now_us)
+{
+    struct net_wait wait = {.deadline_us = now_us + ASK_US};
+    if (!probe->stale || now_us < probe->stale_us)
+        return;
+    probe->stale = !routes_refresh(probe->store->routes, probe->topology, &wait, NULL);
+    probe->stale_us = world_monotonic_us(probe->world) + AGAIN_US;
+}
+
+/* --- one server --------------------------------------------------------------------------------------------------- */
+
+static void forget(struct live_probe *probe, struct node *node)
+{
+    g_clear_pointer(&node->conn, conn_close);
+    node->n = 0;
+    node->again_us = world_monotonic_us(probe->world) + AGAIN_US;
+    probe->stale = true;
+}
+
+/* What is waited for while this thread looks elsewhere is answered later than it seems. */
+static void discount(struct live_probe *probe)
+{
+    int64_t now_us = world_monotonic_us(probe->world);
+    for (size_t i = 0; i < probe->n; i++) {
+        struct node *node = &probe->nodes[i];
+        node->due_us = MAX(node->due_us, now_us);
+        for (unsigned k = 0; k < node->n; k++)
+            node->asked[(node->first + k) % IN_FLIGHT].sent_us = 0;
+    }
+}
+
+static bool connect_node(struct live_probe *probe, struct node *node, GError **error)
+{
+    int64_t now_us = world_monotonic_us(probe->world);
+    struct net_wait wait = {.deadline_us = now_us + CONNECT_US};
+    g_autoptr(GError) failed = NULL;
+    if (node->conn || now_us < node->again_us)
+        return true;
+    bool connected = conn_open(&node->conn, probe->world, probe->store->uri, &node->at, &wait, &failed);
+    discount(probe);
+    node->kept_us = 0;
+    if (connected)
+        return true;
+    forget(probe, node);
+    if (!error_is(failed, SLUICE_ERROR_NOT_PERMITTED))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&failed));
+    return false;
+}
+
+static void put(struct node *node, const struct slice *args, size_t n, int64_t sent_us)
+{
+    conn_put(node->conn, args, n);
+    node->asked[(node->first + node->n++) % IN_FLIGHT] = (struct asked){.sent_us = sent_us};
+}
+
+/* So that nothing stays when nobody probes any more. */
+static void keep(struct live_probe *probe, struct node *node, int64_t now_us)
+{
+    char at[24];
+    if (!node->writes || (node->kept_us && now_us < node->kept_us))
+        return;
+    g_snprintf(at, sizeof at, "%" G_GINT64_FORMAT, world_wall_ms(probe->world) + KEPT_MS);
+    struct slice args[] = {slice_of_text("PEXPIREAT"), slice_of_text(node->key), slice_of_text(at)};
+    put(node, args, G_N_ELEMENTS(args), 0);
+    node->kept_us = now_us + KEPT_US;
+}
+
+static void ask(struct live_probe *probe, struct node *node, int64_t now_us)
+{
+    static const char value[] = "what clients feel";
+    struct slice args[] = {slice_of_text(node->writes ? "HSET" : "HGET"), slice_of_text(node->key), slice_of_text("f"),
+                           slice_of_text(value)};
+    uint64_t die;
+    world_random(probe->world, &die, sizeof die);
+    node->due_us = MAX(node->due_us, now_us - EVERY_US) + EVERY_US / 2 + (int64_t)(die % EVERY_US);
+    if (node->n + 2 > IN_FLIGHT)
+        return;
+    put(node, args, node->writes ? 4 : 3, now_us);
+    keep(probe, node, now_us);
+    node->writes = !node->writes;
+}
+
+static bool take(struct live_probe *probe, struct node *node, const struct reply *reply, GError **error)
+{
+    int64_t sent_us = node->asked[node->first].sent_us;
+    node->first = (node->first + 1) % IN_FLIGHT;
+    node->n--;
+    if (reply->type != REPLY_ERROR) {
+        if (sent_us)
+            pace_felt(node->server, sent_us, world_monotonic_us(probe->world));
+        return true;
+    }
+    const struct refusal *row = refusal_of(reply);
+    probe->stale = true;
+    return !row || row->action != REFUSAL_STOP || refusal_set(reply, &node->at, "the probe of live requests", error);
+}
+
+/* All that can be done without waiting. */
+static bool step(struct live_probe *probe, struct node *node, GError **error)
+{
+    struct reply reply;
+    bool there = true;
+    if (!connect_node(probe, node, error))
+        return false;
+    if (!node->conn)
+        return true;
+    int64_t now_us = world_monotonic_us(probe->world);
+    if (now_us >= node->due_us)
+        ask(probe, node, now_us);
+    bool fine = conn_push(node->conn, NULL);
+    while (fine && node->n > 0) {
+        fine = conn_try(node->conn, &reply, &there, NULL);
+        if (!fine || !there)
+            break;
+        if (!take(probe, node, &reply, error))
+            return false;
+    }
+    if (!fine)
+        forget(probe, node);
+    return true;
+}
+
+/* Until an answer comes or the next one is due. */
+static void rest(struct live_probe *probe, const struct call *call)
+{
+    g_autofree struct net_poll *polls = g_new(struct net_poll, probe->n + 1);
+    struct net_wait wait = {.deadline_us = call->deadline_us, .cancel = call->cancel};
+    size_t n = 0;
+    for (size_t i = 0; i < probe->n; i++) {
+        struct node *node = &probe->nodes[i];
+        wait.deadline_us = MIN(wait.deadline_us, node->conn ? node->due_us : node->again_us);
+        if (node->conn && node->n > 0)
+            polls[n++] = conn_poll(node->conn);
+    }
+    int64_t left_us = wait.deadline_us - world_monotonic_us(probe->world);
+    if (left_us > 0 && n > 0)
+        net_poll(probe->world, polls, n, &wait, NULL);
+    else if (left_us > 0)
+        world_sleep_us(probe->world, left_us, call->cancel);
+}
+
+bool valkey_probe_run(struct live_probe *probe, const struct call *call, GError **error)
+{
+    while (call_goes_on(call, probe->world, NULL)) {
+        ask_again(probe, world_monotonic_us(probe->world));
+        nodes_renew(probe);
+        for (size_t i = 0; i < probe->n; i++)
+            if (!step(probe, &probe->nodes[i], error))
+                return false;
+        rest(probe, call);
+    }
+    return true;
+}

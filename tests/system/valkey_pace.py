@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""What a run promises to live requests: measured before the first write, kept, shown, changed on the way. How well it is kept
+`./dev bench pace` tells; here machines with other work must do, so promises are wide."""
+
+import signal
+import time
+
+from servers import each_kind
+from stand import among, must, run_all, same, test
+
+KEYS = 3000
+
+SPEC = """
+sluice: 1
+name: fix
+source: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
+transform: {{ lua: fix.lua }}
+target: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
+stages: [{{ name: full, scope: 100% }}]
+protect: {{ errors: 50%, live: {{ p99: "{promise}" }} }}
+"""
+WIDE = "+10% or +500ms"
+
+
+def ready(stand, servers, promise):
+    server = servers.standalone()
+    pipe = server.client().pipeline(transaction=False)
+    for n in range(KEYS):
+        pipe.hset(f"c:{n}", mapping={"id": str(n), "n": str(n)})
+    pipe.execute()
+    stand.write("fix.lua", "function transform(doc) doc.n = doc.n .. '+' return doc end\n")
+    stand.write("fix.yaml", SPEC.format(uri=f"valkey://127.0.0.1:{server.port}", promise=promise))
+    return server
+
+
+def repaired(server):
+    client = server.client()
+    return sum(client.hget(f"c:{n}", "n") == f"{n}+".encode() for n in range(KEYS))
+
+
+def began(stand):
+    process = stand.start("run", "fix.yaml", "--yes", "--json")
+    stand.until(process, lambda line: line["type"] == "state" and line["state"] == "running")
+    return process
+
+
+def until(stand, holds, seconds=30):
+    """The status that holds."""
+    end = time.monotonic() + seconds
+    while True:
+        status = stand.status("fix")
+        if holds(status):
+            return status
+        must(time.monotonic() < end, "it never came to that", status)
+        time.sleep(0.05)
+
+
+@each_kind("nothing is written before there is a baseline; then all is, in small steps, and the probe leaves nothing for long", slow=True)
+def _(stand, servers):
+    server = ready(stand, servers, WIDE)
+    begun = time.monotonic()
+    process = began(stand)
+    same(stand.status("fix")["records"]["written"], 0, "written without a baseline")
+    status = until(stand, lambda status: status["live"] and status["live"][0]["limit_ms"])
+    must(time.monotonic() - begun > 2.5, "so soon a baseline")
+    live = status["live"][0]
+    same(live["server"], f"127.0.0.1:{server.port}", "server")
+    must(live["limit_ms"] - live["baseline_ms"] >= 499, live)
+    stand.finish(process, 120).ended(0)
+    same(repaired(server), KEYS, "repaired, once")
+    must(0 < server.client().pttl("sluice:probe") <= 3600_000, "the probe's key does not expire")
+
+
+@each_kind("a promise that cannot be kept leaves a trickle, and says why; taken off it the run goes on at once", slow=True)
+def _(stand, servers):
+    server = ready(stand, servers, "1us")
+    process = began(stand)
+    status = until(stand, lambda status: status["rate"]["limited_by"] == "live.p99")
+    among("slowed by   live.p99: 127.0.0.1", stand.sluice("status", "fix").ended(0).out)
+    must(status["records"]["written"] < KEYS, "it was not held back")
+    same(stand.sluice("set", "fix", "protect.live.p99=?").ended(0).out.strip(), "protect.live.p99=1us", "promise")
+    stand.sluice("set", "fix", "protect.live.p99=none", "--reason", "nobody is there").ended(0)
+    stand.finish(process, 60).ended(0)
+    same(repaired(server), KEYS, "repaired")
+
+
+@each_kind("a server that stops answering gets nothing until it does; no write is lost, none is done twice", slow=True)
+def _(stand, servers):
+    server = ready(stand, servers, "1us")
+    process = began(stand)
+    until(stand, lambda status: status["rate"]["limited_by"] == "live.p99")
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        until(stand, lambda status: status["rate"]["limited_by"] == "probe")
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    until(stand, lambda status: status["rate"]["limited_by"] == "live.p99")
+    stand.sluice("set", "fix", f"protect.live.p99={WIDE}").ended(0)
+    stand.finish(process, 120).ended(0)
+    same(repaired(server), KEYS, "repaired")
+
+
+@test("a store that nobody else can use at the same time has no live requests: refused by name")
+def _(stand):
+    stand.put("items", ['k\t{"id": "k", "n": 1}\t0'])
+    stand.write("fix.lua", "function transform(doc) return doc end\n")
+    spec = SPEC.format(uri="rocksdb:live", promise=WIDE).replace('"c:{id}", as: hash', "items")
+    stand.write("fix.yaml", spec)
+    among("fix.yaml:8:", stand.sluice("run", "fix.yaml", "--yes").ended(2).err)
+    among("no", stand.sluice("plan", "fix.yaml").ended(2).err)
+    stand.write("fix.yaml", spec.replace(WIDE, "10%"))
+    among("+10% or +0.5ms", stand.sluice("plan", "fix.yaml").ended(2).err)
+
+
+run_all()

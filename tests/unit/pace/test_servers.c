@@ -1,0 +1,199 @@
+#include "kit/kit.h"
+#include "pace/servers.h"
+
+enum { STEP_US = 100, PROBE_US = 5000 };
+
+/* Servers that answer each request after a time of their own; one sender, who sends to each what he may. */
+struct field {
+    struct pace *pace;
+    int64_t now;
+    struct {
+        struct pace_server *server;
+        int64_t latency_us; /* of what is asked of it; 0: it does not answer */
+        bool felt;          /* there is a probe */
+        int64_t back[PACER_IN_FLIGHT];
+        unsigned waiting;
+        uint64_t sent;
+    } of[2];
+};
+
+static void field_begin(struct field *field)
+{
+    struct governor_promise promise = {.share = 0.1};
+    *field = (struct field){.now = 1000000};
+    field->pace = pace_new(&promise, field->now);
+    for (int i = 0; i < 2; i++) {
+        field->of[i].server = pace_server(field->pace, i ? "two" : "one");
+        field->of[i].latency_us = 200;
+        field->of[i].felt = true;
+    }
+}
+
+static void send_to(struct field *field, int i)
+{
+    int64_t due;
+    while (field->of[i].waiting > 0 && field->of[i].back[0] <= field->now) {
+        memmove(field->of[i].back, field->of[i].back + 1, --field->of[i].waiting * sizeof(int64_t));
+        pace_reply(field->of[i].server, field->now);
+    }
+    unsigned went = pace_take(field->of[i].server, field->now, 1, 100, &due);
+    if (went == 0) {
+        assert_true(due > field->now);
+        return;
+    }
+    assert_true(went <= PACER_BATCH_MOST);
+    field->of[i].sent += went;
+    if (field->of[i].waiting < PACER_IN_FLIGHT)
+        field->of[i].back[field->of[i].waiting++] = field->now + field->of[i].latency_us;
+}
+
+static void go(struct field *field, double seconds)
+{
+    int64_t until = field->now + (int64_t)(seconds * 1e6);
+    for (int i = 0; i < 2; i++)
+        field->of[i].sent = 0;
+    for (; field->now < until; field->now += STEP_US) {
+        for (int i = 0; i < 2; i++) {
+            if (field->of[i].felt && field->of[i].latency_us && field->now % PROBE_US == 0)
+                pace_felt(field->of[i].server, field->now - field->of[i].latency_us - field->now / PROBE_US % 20,
+                          field->now);
+            send_to(field, i);
+        }
+        if (field->now % GOVERNOR_TICK_US == 0)
+            pace_tick(field->pace, field->now);
+    }
+}
+
+static struct pace_look look_at(struct field *field, const char *name)
+{
+    struct pace_look looks[2];
+    size_t n = pace_look(field->pace, field->now, looks, 2);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(looks[i].name, name) == 0)
+            return looks[i];
+    fail_msg("%s is not paced", name);
+    return (struct pace_look){0};
+}
+
+static void nothing_goes_before_there_is_a_baseline_and_a_lull_comes_every_ten_seconds(void **state)
+{
+    (void)state;
+    struct field field;
+    field_begin(&field);
+    go(&field, 2.5);
+    assert_int_equal(field.of[0].sent + field.of[1].sent, 0);
+    assert_int_equal(look_at(&field, "one").cause, GOVERNOR_BASELINE);
+    go(&field, 4);
+    assert_true(field.of[0].sent > 0 && field.of[1].sent > 0);
+    assert_false(look_at(&field, "one").in_lull);
+    assert_true(look_at(&field, "one").baseline_us > 190);
+    unsigned silent = 0;
+    for (int i = 0; i < 200; i++) {
+        go(&field, 0.1);
+        silent += field.of[0].sent == 0 && field.of[1].sent == 0;
+    }
+    assert_in_range(silent, 8, 16); /* two lulls of half a second in twenty */
+    pace_free(field.pace);
+}
+
+static void a_slow_server_slows_only_what_goes_to_it(void **state)
+{
+    (void)state;
+    struct field field;
+    field_begin(&field);
+    go(&field, 20);
+    uint64_t both[2] = {field.of[0].sent, field.of[1].sent};
+    field.of[1].latency_us = 2000;
+    go(&field, 20);
+    assert_true(field.of[0].sent >= both[0]);
+    assert_true(field.of[1].sent * 20 < both[1]);
+    assert_true(look_at(&field, "two").p99_us > look_at(&field, "two").most_us);
+    pace_free(field.pace);
+}
+
+static void a_server_whose_probe_is_not_answered_gets_nothing_until_it_is(void **state)
+{
+    (void)state;
+    struct field field;
+    field_begin(&field);
+    go(&field, 12);
+    field.of[1].felt = false;
+    go(&field, 3);
+    go(&field, 8);
+    assert_int_equal(field.of[1].sent, 0);
+    assert_true(field.of[0].sent > 0);
+    assert_int_equal(look_at(&field, "two").cause, GOVERNOR_UNFELT);
+    field.of[1].felt = true;
+    go(&field, 5);
+    assert_true(field.of[1].sent > 0);
+    pace_free(field.pace);
+}
+
+static void a_server_that_was_never_felt_gets_a_trickle_and_holds_no_other_up(void **state)
+{
+    (void)state;
+    struct field field;
+    field_begin(&field);
+    field.of[1].felt = false;
+    go(&field, 6);
+    assert_true(field.of[0].sent > 0);
+    assert_in_range(field.of[1].sent, 100, 700);
+    pace_free(field.pace);
+}
+
+static void what_is_worth_more_than_may_go_goes_alone_and_pushes_the_next_out(void **state)
+{
+    (void)state;
+    struct field field;
+    int64_t due, soon;
+    field_begin(&field);
+    go(&field, 8);
+    struct pace_server *server = field.of[0].server;
+    field.now += 200000; /* all is answered, and it is long due */
+    send_to(&field, 0);
+    while (field.of[0].waiting-- > 0)
+        pace_reply(server, field.now);
+    field.now += 200000;
+    int64_t at = field.now;
+    assert_int_equal(pace_take(server, at, 1, 1, &due), 1);
+    assert_int_equal(pace_take(server, at, 1, 1, &soon), 0);
+    pace_reply(server, at + 200);
+    field.now += 200000;
+    assert_int_equal(pace_take(server, field.now, 50, 50, &due), 50);
+    assert_int_equal(pace_take(server, field.now, 1, 1, &due), 0);
+    assert_true(due - field.now >= 20 * (soon - at)); /* fifty times the gap, of which half may be past */
+    pace_free(field.pace);
+}
+
+static void held_nothing_goes_and_a_new_promise_counts_at_once(void **state)
+{
+    (void)state;
+    struct field field;
+    struct governor_promise more = {.absolute_us = 5000};
+    field_begin(&field);
+    go(&field, 12);
+    pace_hold(field.pace, true);
+    go(&field, 1);
+    assert_int_equal(field.of[0].sent, 0);
+    assert_int_equal(look_at(&field, "one").cause, GOVERNOR_HELD);
+    pace_hold(field.pace, false);
+    pace_promise(field.pace, &more);
+    go(&field, 1);
+    assert_true(field.of[0].sent > 0);
+    struct pace_look look = look_at(&field, "one");
+    assert_in_range((uint64_t)(look.most_us - look.baseline_us), 4999, 5001);
+    pace_free(field.pace);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_goes_before_there_is_a_baseline_and_a_lull_comes_every_ten_seconds),
+        cmocka_unit_test(a_slow_server_slows_only_what_goes_to_it),
+        cmocka_unit_test(a_server_whose_probe_is_not_answered_gets_nothing_until_it_is),
+        cmocka_unit_test(a_server_that_was_never_felt_gets_a_trickle_and_holds_no_other_up),
+        cmocka_unit_test(what_is_worth_more_than_may_go_goes_alone_and_pushes_the_next_out),
+        cmocka_unit_test(held_nothing_goes_and_a_new_promise_counts_at_once),
+    };
+    return cmocka_run_group_tests_name("servers", tests, NULL, NULL);
+}
