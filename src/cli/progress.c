@@ -139,7 +139,8 @@ static void show_json(struct progress *progress, const struct run_event *event)
     static const char *const TYPES[] = {[RUN_EVENT_STATE] = "state",
                                         [RUN_EVENT_STAGE] = "stage",
                                         [RUN_EVENT_PROGRESS] = "progress",
-                                        [RUN_EVENT_NOTE] = "note"};
+                                        [RUN_EVENT_NOTE] = "note",
+                                        [RUN_EVENT_PACE] = "pace"};
     struct cli *cli = progress->cli;
     print_json(cli, json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:f}", "type", TYPES[event->kind], "run",
                               shape_text(event->run ? event->run->name : NULL), "state",
@@ -168,7 +169,8 @@ void progress_event(void *self, const struct run_event *event)
     if (cli_has(cli, OPTION_JSON)) {
         if (cli->command->json == COMMAND_LINES)
             event->kind == RUN_EVENT_STEPS ? show_steps(cli, event) : show_json(progress, event);
-    } else if (event->kind == RUN_EVENT_STEPS || !progress_tells(cli, event->kind == RUN_EVENT_NOTE ? "warn" : "info"))
+    } else if (event->kind == RUN_EVENT_STEPS || event->kind == RUN_EVENT_PACE ||
+               !progress_tells(cli, event->kind == RUN_EVENT_NOTE ? "warn" : "info"))
         return;
     else if (event->kind == RUN_EVENT_PROGRESS)
         show_text(progress, event);

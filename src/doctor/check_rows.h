@@ -10,6 +10,7 @@ CHECK(servers,   look_servers,   "what the servers of source and target allow, a
 CHECK(lock,      look_lock,      "nobody holds the target's lock")
 CHECK(plan,      look_plan,      "source and target fit together; what would be written where")
 CHECK(clock,     look_clock,     "the clocks of the stores agree with this machine's within protect.skew")
+CHECK(live,      look_live,      "what live requests take without us differs by less than what is promised to them")
 CHECK(home,      look_home,      "the home may be written")
 CHECK(runs,      look_runs,      "no other run's writes stand on the target")
 CHECK(records,   look_records,   "what contract, transform and policy make of a sample")

@@ -7,7 +7,14 @@
 #include "run/forecast.h"
 #include "verify/verify.h"
 
-enum run_event_kind { RUN_EVENT_STATE, RUN_EVENT_STAGE, RUN_EVENT_PROGRESS, RUN_EVENT_NOTE, RUN_EVENT_STEPS };
+enum run_event_kind {
+    RUN_EVENT_STATE,
+    RUN_EVENT_STAGE,
+    RUN_EVENT_PROGRESS,
+    RUN_EVENT_NOTE,
+    RUN_EVENT_PACE,
+    RUN_EVENT_STEPS
+};
 
 /* Where the workers' time went: one row a kind of step (run/op.h), and "core" for what lies between the steps. */
 struct run_step {
@@ -16,14 +23,14 @@ struct run_step {
     uint64_t cpu_us;         /* of the processor */
 };
 
-/* What happens while a call is at work: for progress bars and for `--json`. Borrowed for the call of `event`. STEPS
- * comes when the workers have ended. */
+/* What happens while a call is at work: for progress bars and for `--json`. PACE: what limits it has changed. Borrowed
+ * for the call of `event`. STEPS comes when the workers have ended. */
 struct run_event {
     enum run_event_kind kind;
     const struct run_row *run;    /* totals as of now */
     double records_per_s;         /* PROGRESS: over the last seconds */
     uint64_t done, of;            /* PROGRESS: keys accounted for, keys in all (0: not known) */
-    const char *text;             /* NOTE, STATE: words; PROGRESS: what is being done, e.g. "verifying" */
+    const char *text;             /* NOTE, PACE, STATE: words; PROGRESS: what is being done, e.g. "verifying" */
     const struct run_step *steps; /* STEPS */
     size_t n_steps;
 };

@@ -27,6 +27,7 @@ struct watch {
     /* Its own. */
     int64_t now_us, asked_us, tidied_us, shown_us, paced_us;
     uint64_t shown_done;
+    const char *limited_by; /* as was last told */
     double rate_per_s;
 };
 

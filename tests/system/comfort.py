@@ -611,7 +611,7 @@ def _(stand):
 
 # --- doctor
 
-CHECKS = ["spec", "contract", "transform", "tests", "source", "target", "servers", "lock", "plan", "clock", "home", "runs", "records", "space", "approvals", "hooks", "protect"]
+CHECKS = ["spec", "contract", "transform", "tests", "source", "target", "servers", "lock", "plan", "clock", "live", "home", "runs", "records", "space", "approvals", "hooks", "protect"]
 
 
 def examined(stand, spec, status, **more):

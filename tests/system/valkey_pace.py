@@ -66,7 +66,8 @@ def _(stand, servers):
     live = status["live"][0]
     same(live["server"], f"127.0.0.1:{server.port}", "server")
     must(live["limit_ms"] - live["baseline_ms"] >= 499, live)
-    stand.finish(process, 120).ended(0)
+    told = stand.finish(process, 120).ended(0).lines()
+    must(any(line["type"] == "pace" for line in told), "no change of its pace was told")
     same(repaired(server), KEYS, "repaired, once")
     must(0 < server.client().pttl("sluice:probe") <= 3600_000, "the probe's key does not expire")
 
@@ -98,6 +99,19 @@ def _(stand, servers):
     stand.sluice("set", "fix", f"protect.live.p99={WIDE}").ended(0)
     stand.finish(process, 120).ended(0)
     same(repaired(server), KEYS, "repaired")
+
+
+@each_kind("doctor holds the promise against what live requests differ by without us, and writes nothing", slow=True)
+def _(stand, servers):
+    server = ready(stand, servers, WIDE)
+    live = next(line for line in stand.sluice("doctor", "fix.yaml", "--json").ended(0).json()["checks"] if line["check"] == "live")
+    same(live["level"], "ok", live)
+    among("the promise leaves 500.00 ms", live["text"])
+    stand.write("fix.yaml", stand.read("fix.yaml").replace(WIDE, "+0.001us"))
+    live = next(line for line in stand.sluice("doctor", "fix.yaml", "--json").ended(0).json()["checks"] if line["check"] == "live")
+    same(live["level"], "warn", live)
+    among("promise at least", live["todo"])
+    same(server.client().keys("sluice:*"), [], "what doctor wrote")
 
 
 @test("a store that nobody else can use at the same time has no live requests: refused by name")

@@ -194,7 +194,7 @@ static void ask(struct live_probe *probe, struct node *node, int64_t now_us)
         return;
     put(node, args, node->writes ? 4 : 3, now_us);
     keep(probe, node, now_us);
-    node->writes = !node->writes;
+    node->writes = !node->writes && !probe->store->base.read_only;
 }
 
 static bool take(struct live_probe *probe, struct node *node, const struct reply *reply, GError **error)
