@@ -285,7 +285,8 @@ bool plan_open_stores(struct plan *plan, const struct plan_config *config, GErro
     plan->sink = plan->target_driver->write == NULL;
     decide_defaults(plan);
     may_be_in_pieces(plan);
-    return check_same(plan, &source, &target, error) && plan_only_set(plan, config, error);
+    return check_same(plan, &source, &target, error) && plan_shadow_stays(plan, error) &&
+           plan_only_set(plan, config, error);
 }
 
 /* --- making

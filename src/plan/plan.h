@@ -164,6 +164,9 @@ bool plan_was_read(struct catalog *catalog, const struct run_row *run, struct ar
 bool plan_supersedes_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, const char **ret,
                           GError **error);
 
+/* Where a shadow is to be written: REFUSED or NOT_PERMITTED, by name, where the target could lose records of it by
+ * itself, or lets us write none. */
+bool plan_shadow_stays(const struct plan *plan, GError **error);
 /* The dataset that the run's stages write and that their gates verify: the target, of a shadow with it over. */
 struct dataset plan_written_ds(const struct plan *plan);
 /* Whether it can only be taken back as a whole, not stage by stage. */

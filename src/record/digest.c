@@ -344,6 +344,20 @@ struct digest digest_stored(struct slice raw, int64_t expires_at_ms)
     return combine(digest_bytes(raw, 0), (uint64_t)expires_at_ms, 0, 0);
 }
 
+bool digest_stored_near(struct slice raw, int64_t near_ms, int64_t within_ms, struct digest stored, int64_t *ret)
+{
+    struct digest content = digest_bytes(raw, 0);
+    for (int64_t off = 0; off <= within_ms; off++)
+        for (int sign = 1; sign >= -1; sign -= 2) {
+            int64_t expires_at_ms = near_ms + sign * off;
+            if (!digest_equal(combine(content, (uint64_t)expires_at_ms, 0, 0), stored))
+                continue;
+            *ret = expires_at_ms;
+            return true;
+        }
+    return false;
+}
+
 struct digest digest_keyed(struct slice key, struct digest value, uint64_t seed)
 {
     return combine(digest_bytes(key, seed), value.low, value.high, seed);

@@ -32,6 +32,9 @@ static inline bool digest_is_zero(struct digest digest)
 
 struct digest digest_bytes(struct slice bytes, uint64_t seed);
 struct digest digest_stored(struct slice raw, int64_t expires_at_ms);
+/* The expiry with which `raw` has this stored digest, nearest to near_ms and no farther from it than within_ms. Costs
+ * some 50 ns for each ms. */
+bool digest_stored_near(struct slice raw, int64_t near_ms, int64_t within_ms, struct digest stored, int64_t *ret);
 /* BAD_RECORD where the bytes are no document that document_check() would pass in structure, types and depth. No heap
  * per record of up to a hundred fields. */
 bool digest_canonical(struct slice document, uint64_t seed, struct digest *ret, GError **error);

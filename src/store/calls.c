@@ -302,6 +302,12 @@ bool store_heat(struct session *session, const struct call *call, struct heat_wi
            call_end(&attempt, driver->heat(session, call, io, error), error);
 }
 
+/* A line that cannot be read may have no key; of records an empty one is a key like any other. */
+static bool has_key(const struct record *record)
+{
+    return record->key.len > 0 || record->presence != RECORD_FAULT;
+}
+
 /* Drops what is not of the part. */
 static bool narrow(struct session *session, const struct dataset *ds, struct batch *io, GError **error)
 {
@@ -309,7 +315,7 @@ static bool narrow(struct session *session, const struct dataset *ds, struct bat
     for (size_t i = 0; i < io->n; i++) {
         bool takes = false;
         const struct record *record = &io->records[i];
-        if (record->key.len && !store_only_takes(ds->only, session, ds, record->key, &takes, error))
+        if (has_key(record) && !store_only_takes(ds->only, session, ds, record->key, &takes, error))
             return false;
         if (takes)
             io->records[kept++] = *record;
@@ -502,6 +508,16 @@ bool store_identity_digest(struct session *session, const struct call *call, str
     if (!call_begin(&attempt, session, call, OP_IDENTITY, identity && identity->digest, error))
         return false;
     return call_end(&attempt, identity->digest(session, call, ret, ret_bytes, error), error);
+}
+
+bool store_shadow_check(struct session *session, const struct call *call, GError **error)
+{
+    const struct shadow_ops *shadow = session_driver(session)->shadow;
+    struct attempt attempt;
+    if (!shadow || !shadow->check)
+        return true;
+    return call_begin(&attempt, session, call, OP_INSPECT, true, error) &&
+           call_end(&attempt, shadow->check(session, call, error), error);
 }
 
 bool store_shadow_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error)

@@ -124,4 +124,6 @@ bool store_sink_bounds(struct session *session, const struct call *call, const s
 bool store_sink_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);
 bool store_identity_digest(struct session *session, const struct call *call, struct digest *ret, uint64_t *ret_bytes,
                            GError **error);
+/* Whether the store can keep a shadow of the dataset, for us and for as long as it takes. */
+bool store_shadow_check(struct session *session, const struct call *call, GError **error);
 bool store_shadow_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);

@@ -363,8 +363,14 @@ struct big_ops {
  *
  * Lanes, numbers and fences are the run's own, as ever. docs/shadow.md */
 struct shadow_ops {
+    /* REFUSED where the store may drop records of a shadow by itself, NOT_PERMITTED where a right is missing: by name,
+     * before anything is written. NULL: neither can be. */
+    bool (*check)(struct session *, const struct call *, GError **);
     /* Removes all of the run's shadow of the dataset. Safe to repeat. */
     bool (*drop)(struct session *, const struct call *, const uint8_t run[16], GError **);
+    /* By how much the store may change a record's expiry by itself while nobody writes it, in ms: where a record moves
+     * to another server, which is told what is left of it. 0: not at all. */
+    int64_t drift_ms;
 };
 
 /* --- what a store says of itself ---------------------------------------------------------------------------------- */
@@ -395,13 +401,14 @@ struct node_health {
     int64_t ops_per_s, clients;
     int64_t memory_bytes, memory_limit_bytes; /* limit 0: none */
     int64_t evicts;                           /* 1: any key may go when memory is full, sluice's own too */
+    int64_t evicts_expiring;                  /* 1: then those may go that are to expire */
     int64_t evicted;                          /* keys, since the server was started */
     int64_t replicas;                         /* connected and in step */
     int64_t lag_bytes;                        /* of the replica that is farthest behind */
     int64_t slow_calls;                       /* in its log of slow calls */
     int64_t clock_ms;
 };
-#define NODE_HEALTH_UNKNOWN ((struct node_health){NULL, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1})
+#define NODE_HEALTH_UNKNOWN ((struct node_health){NULL, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1})
 
 struct pace;
 

@@ -379,6 +379,13 @@ static bool fault_identity(struct session *session, const struct call *call, str
                     error);
 }
 
+static bool fault_shadow_check(struct session *session, const struct call *call, GError **error)
+{
+    struct passage passage;
+    return session_go_in(&passage, session, call, FAULT_INSPECT, error) &&
+           come_out(&passage, passage.driver->inner->shadow->check(inner_of(session), call, error), error);
+}
+
 static bool fault_shadow_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error)
 {
     struct passage passage;
@@ -460,6 +467,8 @@ static void wrap_rest(struct fault_driver *driver)
         driver->table.identity = &driver->identity;
     }
     if (driver->inner->shadow) {
+        driver->shadow = *driver->inner->shadow;
+        driver->shadow.check = WRAP(driver->inner->shadow->check, fault_shadow_check);
         driver->shadow.drop = WRAP(driver->inner->shadow->drop, fault_shadow_drop);
         driver->table.shadow = &driver->shadow;
     }

@@ -39,10 +39,12 @@ static bool rights_answer(void *self, size_t i, const struct reply *reply, GErro
     return true;
 }
 
-/* Once a session. Who may not run scripts is told by what follows. */
-static bool learn(struct session *base, const struct call *call, struct slice key, GError **error)
+/* Who may not run scripts is told by what follows. */
+bool apart_learn(struct session *base, const struct call *call, struct slice key, GError **error)
 {
     struct valkey_session *session = valkey_session_of(base);
+    if (session->asked_restore)
+        return true;
     const char *const words[] = {"EVALSHA", script_rights.sha,
                                  "0",       "2",
                                  "dump",    NULL,
@@ -297,7 +299,7 @@ bool valkey_cas(struct session *session, const struct call *call, const struct l
 {
     struct valkey_session *own = valkey_session_of(session);
     bool raw = form_of(call->ds) && form_of(call->ds)->form == FORM_RAW, apart = false;
-    if (n && raw && !own->asked_restore && !learn(session, call, ops[0].key, error))
+    if (n && raw && !apart_learn(session, call, ops[0].key, error))
         return false;
     for (size_t i = 0; raw && i < n; i++)
         apart |= goes_apart(own, &ops[i]);

@@ -16,6 +16,8 @@ struct valkey_writes {
     const struct valkey_apart *apart; /* NULL: nothing is special */
 };
 
+/* Asks, once a session, which of DUMP, RESTORE and SET the user may; what it is not told it takes for permitted. */
+bool apart_learn(struct session *, const struct call *, struct slice key, GError **);
 /* As the contract's cas. Of CAS_CHANGED with `apart` the live image is the caller's to read; CAS_NOT_SENT: under WATCH
  * it changed meanwhile, or the hidden key is gone. */
 bool valkey_cas_as(struct session *, const struct call *, const struct valkey_writes *writes, GError **);

@@ -298,7 +298,8 @@ static bool copies(const struct dataset *ds)
     return form_of(ds) == &form_raw;
 }
 
-static const struct shadow_ops shadow_ops = {.drop = valkey_shadow_drop};
+static const struct shadow_ops shadow_ops = {
+    .check = valkey_shadow_check, .drop = valkey_shadow_drop, .drift_ms = 10000};
 
 static const struct big_ops big_ops = {.stands_for = pieces_stand_for, .copies = copies};
 

@@ -24,12 +24,13 @@ static int64_t number_or_unknown(struct slice info, const char *name)
 }
 
 /* Without a limit nothing is ever evicted, whatever the policy. */
-static int64_t evicts_any(struct slice info)
+static int64_t evicts_of(struct slice info, const char *policies)
 {
     struct slice policy;
     if (!info_text(info, "maxmemory_policy", &policy))
         return -1;
-    return info_number(info, "maxmemory") > 0 && policy.len >= 7 && memcmp(policy.data, "allkeys", 7) == 0;
+    return info_number(info, "maxmemory") > 0 && policy.len >= strlen(policies) &&
+           memcmp(policy.data, policies, strlen(policies)) == 0;
 }
 
 static void take_info(struct node_health *health, struct slice info)
@@ -39,7 +40,8 @@ static void take_info(struct node_health *health, struct slice info)
     health->clients = number_or_unknown(info, "connected_clients");
     health->memory_bytes = number_or_unknown(info, "used_memory");
     health->memory_limit_bytes = number_or_unknown(info, "maxmemory");
-    health->evicts = evicts_any(info);
+    health->evicts = evicts_of(info, "allkeys-");
+    health->evicts_expiring = evicts_of(info, "volatile-");
     health->evicted = number_or_unknown(info, "evicted_keys");
     health->replicas = info_replicas(info, &acknowledged);
     int64_t offset = number_or_unknown(info, "master_repl_offset");

@@ -1,4 +1,5 @@
 /* What doctor and a governor ask of the servers, as the contract has it. */
+#include "store/valkey/apart.h"
 #include "store/valkey/examine.h"
 #include "store/valkey/health.h"
 #include "store/valkey/valkey_store.h"
@@ -59,5 +60,46 @@ bool valkey_keeps(struct session *session, const struct call *call, GError **err
                 "volatile-*, while a run works",
                 node->node);
     }
+    return true;
+}
+
+/* Records of a shadow keep the expiry that they are to have, and a deletion in it is a key that expires. */
+static bool shadow_stays(const struct node_health *node, GError **error)
+{
+    return node->evicts_expiring != 1 ||
+           error_set(error, SLUICE_ERROR_REFUSED,
+                     "%s evicts keys that are to expire when its memory is full (maxmemory-policy volatile-…): records "
+                     "of a shadow could go with them; set it to noeviction for as long as a shadow stands, or leave "
+                     "out `write: shadow`",
+                     node->node);
+}
+
+static bool may_copy(struct session *session, const struct valkey_dataset *ds, const struct call *call, GError **error)
+{
+    const struct valkey_session *own = valkey_session_of(session);
+    const char *user = valkey_store_of(session)->uri->user;
+    if (!ds->form || ds->form->form != FORM_RAW)
+        return true;
+    if (!apart_learn(session, call, slice_of_text(some_key(ds, call->mem)), error))
+        return false;
+    return !(own->no_dump || own->no_restore) ||
+           error_set(
+               error, SLUICE_ERROR_NOT_PERMITTED,
+               "user '%s' may not%s%s: without, raw records go by their types, in pieces, and no shadow holds such; "
+               "ACL SETUSER %s +dump +restore, or leave out `write: shadow`",
+               user ? user : "default", own->no_dump ? " DUMP" : "", own->no_restore ? " RESTORE" : "",
+               user ? user : "default");
+}
+
+bool valkey_shadow_check(struct session *session, const struct call *call, GError **error)
+{
+    g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(struct node_health));
+    const struct valkey_dataset *ds;
+    if (!valkey_dataset_of(session, call->ds, &ds, error) || !may_copy(session, ds, call, error) ||
+        !valkey_health(session, call, nodes, error))
+        return false;
+    for (guint i = 0; i < nodes->len; i++)
+        if (!shadow_stays(&g_array_index(nodes, struct node_health, i), error))
+            return false;
     return true;
 }

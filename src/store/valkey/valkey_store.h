@@ -184,6 +184,7 @@ bool valkey_examine(struct session *, const struct call *, bool writes, GArray *
 bool valkey_health(struct session *, const struct call *, GArray *into, GError **);
 /* REFUSED where a server may evict fences. */
 bool valkey_keeps(struct session *, const struct call *, GError **);
+bool valkey_shadow_check(struct session *, const struct call *, GError **);
 bool valkey_read(struct session *, const struct call *, struct record *io, size_t n, GError **);
 bool valkey_rank(const struct dataset *, const struct slice *keys, size_t n, uint16_t *ret, GError **);
 bool valkey_heat(struct session *, const struct call *, struct heat_wish *io, GError **);

@@ -254,6 +254,13 @@ static void a_stored_digest_covers_bytes_and_expiry(void **state)
     assert_false(digest_equal(a, digest_stored(slice_of_text("rax"), EXPIRES_NEVER)));
     assert_false(digest_equal(digest_stored(slice_of_text("raw"), 1), digest_stored(slice_of_text("raw"), 2)));
     digest_stored(SLICE_EMPTY, EXPIRES_NEVER);
+    int64_t found = 0;
+    for (int64_t off = -3; off <= 3; off++)
+        assert_true(digest_stored_near(slice_of_text("raw"), 1000 + off, 3, digest_stored(slice_of_text("raw"), 1000),
+                                       &found) &&
+                    found == 1000);
+    assert_false(digest_stored_near(slice_of_text("raw"), 1004, 3, digest_stored(slice_of_text("raw"), 1000), &found));
+    assert_false(digest_stored_near(slice_of_text("rax"), 1000, 3, digest_stored(slice_of_text("raw"), 1000), &found));
 }
 
 static void a_set_does_not_know_its_order_and_forgets(void **state)

@@ -4,6 +4,7 @@
 #include "store/calls.h"
 #include "store/fault/fault.h"
 #include "store/mem/mem.h"
+#include "store/only.h"
 
 struct desk {
     struct fake_world fake;
@@ -109,6 +110,37 @@ static void calls_are_counted(void **state)
     assert_int_equal(counters->bytes_read, 10);
     assert_int_equal(counters->settles, 1);
     assert_int_equal(counters->errors, 0);
+    desk_done(&desk);
+}
+
+/* Of a part of the dataset: by its range, and by its name. */
+static void an_empty_key_is_a_key_of_the_part_that_has_it(void **state)
+{
+    const struct slice given[] = {SLICE_EMPTY, slice_of_text("b")};
+    const struct only_range ranges[] = {{.to = slice_of_text("b"), .has_to = true}};
+    const struct store_only parts[] = {
+        {.keys = given, .n_keys = 2}, {.ranges = ranges, .n_ranges = 1}, {.keys = given + 1, .n_keys = 1}};
+    static const size_t FOUND[] = {2, 2, 1};
+    GError *error = NULL;
+    struct desk desk;
+    desk_init(&desk, NULL, "mem:x", false);
+    struct call call = desk_call(&desk);
+    struct fence before;
+    struct cas_op ops[3] = {{.key = SLICE_EMPTY, .raw = document_empty(), .number = 1},
+                            {.key = slice_of_text("a"), .raw = document_empty(), .number = 2},
+                            {.key = slice_of_text("b"), .raw = document_empty(), .number = 3}};
+    kit_ok(store_lane_open(desk.session, &call, &desk.lane, &before, &error));
+    kit_ok(store_cas(desk.session, &call, &desk.lane, ops, 3, &error));
+    for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+        auto_(scan) scan = NULL;
+        struct batch batch = {0};
+        desk.ds.only = &parts[i];
+        struct scan_spec spec = {.ds = &desk.ds, .max_records = 10, .max_bytes = 1 << 16};
+        kit_ok(store_scan_open(&scan, desk.session, &spec, &error));
+        kit_ok(store_scan_next(scan, &call, &batch, &error));
+        assert_int_equal(batch.n, FOUND[i]);
+    }
+    desk.ds.only = NULL;
     desk_done(&desk);
 }
 
@@ -308,6 +340,7 @@ int main(void)
         cmocka_unit_test(a_missing_capability_is_an_error_that_says_so),
         cmocka_unit_test(a_store_opened_for_reading_takes_no_writes),
         cmocka_unit_test(calls_are_counted),
+        cmocka_unit_test(an_empty_key_is_a_key_of_the_part_that_has_it),
         cmocka_unit_test(every_writing_call_passes_a_point_before_and_one_after),
         cmocka_unit_test(the_points_are_listed_each_once),
         cmocka_unit_test(every_driver_is_named_and_described),
