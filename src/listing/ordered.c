@@ -196,7 +196,8 @@ static bool batch_ranked(struct ordered_keys *ordered, const struct batch *batch
     for (size_t i = 0; i < batch->n; i++)
         keys[i] = batch->records[i].key;
     *ret = keys;
-    return ranks_put(session_driver(ordered->wish.session), ordered->wish.ds, keys, batch->n, ordered->mem, error);
+    return !ordered_keys_ranked(ordered) ||
+           ranks_put(session_driver(ordered->wish.session), ordered->wish.ds, keys, batch->n, ordered->mem, error);
 }
 
 static bool gather_batch(struct ordered_keys *ordered, struct gathering *gathering, const struct batch *batch,
@@ -315,13 +316,13 @@ static bool rank_given(struct ordered_keys *ordered, const struct store_driver *
 {
     const struct dataset *ds = ordered->wish.ds;
     size_t n = ds->only->n_keys;
-    ordered->has_ranks = store_ranks(driver);
+    ordered->has_ranks = ordered_keys_ranked(ordered);
     ordered->ranked_mem = arena_new(RANKED_MEMORY);
     ordered->ranked = arena_alloc(ordered->ranked_mem, n * sizeof *ordered->ranked);
     if (!ordered->ranked)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "%zu keys do not fit into memory", n);
     memcpy(ordered->ranked, ds->only->keys, n * sizeof *ordered->ranked);
-    if (!ranks_put(driver, ds, ordered->ranked, n, ordered->ranked_mem, error))
+    if (ordered->has_ranks && !ranks_put(driver, ds, ordered->ranked, n, ordered->ranked_mem, error))
         return false;
     qsort(ordered->ranked, n, sizeof *ordered->ranked, ranks_compare);
     return true;
@@ -408,7 +409,7 @@ bool ordered_keys_open(struct ordered_keys **ret, const struct ordered_wish *wis
                                      .given = g_new(struct slice, SCAN_RECORDS),
                                      .runs = g_ptr_array_new_with_free_func(run_free),
                                      .last = g_byte_array_new()};
-    bool ok, as_given = driver->list->sorted && !driver->list->rank;
+    bool ok, as_given = driver->list->sorted && !ordered_keys_ranked(ordered);
     if (gives_keys(wish->ds))
         ok = rank_given(ordered, driver, error);
     else
@@ -421,7 +422,7 @@ bool ordered_keys_open(struct ordered_keys **ret, const struct ordered_wish *wis
 
 bool ordered_keys_ranked(const struct ordered_keys *ordered)
 {
-    return store_ranks(session_driver(ordered->wish.session));
+    return !ordered->wish.no_ranks && store_ranks(session_driver(ordered->wish.session));
 }
 
 bool ordered_keys_next(struct ordered_keys *ordered, const struct slice **ret_keys, size_t *ret_n, GError **error)

@@ -19,6 +19,7 @@ struct ordered_wish {
     void (*progress)(void *self, uint64_t keys); /* NULL: none; once a batch of the scan */
     void *progress_self;
     size_t run_bytes; /* 0: 16 MiB */
+    bool no_ranks;    /* in the order of keys alone, whatever the store has: beside a listing that was made so */
 };
 
 struct ordered_keys;

@@ -142,7 +142,8 @@ bool pass_unvisited(struct pass *pass, GError **error)
                                 .scratch = pass->input->report_path,
                                 .session = pass->source,
                                 .ds = &pass->input->source_ds,
-                                .cancel = pass->input->cancel};
+                                .cancel = pass->input->cancel,
+                                .no_ranks = !listing_reader_totals(pass->listing)->ranked};
     bool ok = listed_begin(&listed, pass->listing, error) && pass_fresh_transform(pass, error) &&
               ordered_keys_open(&ordered, &wish, error) && merge_keys(pass, ordered, &listed, error);
     listed_done(&listed);

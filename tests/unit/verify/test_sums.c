@@ -337,9 +337,10 @@ static bool backwards(const struct dataset *ds, const struct slice *keys, size_t
     return true;
 }
 
+static const struct list_ops ranked = {.sorted = true, .rank = backwards};
+
 static void passed_ranked(struct scene *scene, const char *spec)
 {
-    static const struct list_ops ranked = {.sorted = true, .rank = backwards};
     begin(scene, spec);
     scene->faulty_mem.table.list = &ranked;
     scene_ran(scene, 0);
@@ -356,6 +357,25 @@ static void ranked_listings_are_told_by_owners(void **state)
         ways(&result, PARTS, 0);
         assert_true(result.pass);
         assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
+        done(&scene, &result);
+    }
+}
+
+/* A run that was planned before its store had ranks. */
+static void a_listing_without_ranks_beside_a_store_that_has_them_is_found_whole(void **state)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct scene scene;
+        struct verify_result result;
+        passed(&scene, SPECS[i]);
+        scene.faulty_mem.table.list = &ranked;
+        scene_put(&scene, i == 0 ? "items" : "origin", "k13b", "{\"times\":0}");
+        verify(&scene, &result);
+        assert_true(result.pass);
+        assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
+        assert_int_equal(result.of[VERIFY_UNVISITED], 1);
+        assert_int_equal(result.of[VERIFY_APPEARED], 0);
+        reported(&result, VERIFY_UNVISITED, "k13b");
         done(&scene, &result);
     }
 }
@@ -504,6 +524,7 @@ int main(void)
         cmocka_unit_test(a_gate_that_fails_leaves_no_sums),
         cmocka_unit_test(made_keys_are_compared_in_full),
         cmocka_unit_test(ranked_listings_are_told_by_owners),
+        cmocka_unit_test(a_listing_without_ranks_beside_a_store_that_has_them_is_found_whole),
         cmocka_unit_test(a_change_below_a_ranked_listing_is_found_in_its_partition),
         cmocka_unit_test(keys_that_a_ranked_listing_lacks_are_found),
     };
