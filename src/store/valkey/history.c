@@ -201,10 +201,10 @@ static bool shows(const struct history_server *now, const struct witness *witnes
     return false;
 }
 
-static const struct history_server *by_node(const struct history *history, const char *node)
+static struct history_server *by_node(const struct history *history, const char *node)
 {
     for (unsigned i = 0; i < history->servers->len; i++) {
-        const struct history_server *server = history->servers->pdata[i];
+        struct history_server *server = history->servers->pdata[i];
         if (strcmp(server->node, node) == 0)
             return server;
     }
@@ -279,11 +279,19 @@ static void take_owners(struct holding *holding)
     }
 }
 
-/* Slots that a server got since. One that nobody knew before, or that is the process it was, has lost none of them. */
+/* Slots that a server got since. One that nobody knew before has lost none of them, as far as later lines that do know
+ * it tell; nor has one that is the process it was. */
 static bool kept_since(const struct holding *holding, const struct history_server *now)
 {
     const struct history_server *was = by_node(holding->before, now->node);
-    return now->confirmed || !was || is_known_to_be(was, now);
+    return now->confirmed || (was ? is_known_to_be(was, now) : !now->suspect);
+}
+
+static void suspect(const struct holding *holding, const struct history_server *was)
+{
+    struct history_server *now = by_node(holding->now, was->node);
+    if (now)
+        now->suspect = true;
 }
 
 static void look_at_server(struct holding *holding, const struct history_server *was, const struct witness *witness)
@@ -291,6 +299,8 @@ static void look_at_server(struct holding *holding, const struct history_server 
     struct history_server *heir = heir_of(holding->before, was, holding->now, witness);
     if (heir)
         heir->confirmed |= same_slots(was, heir);
+    else
+        suspect(holding, was);
     for (unsigned k = 0; k + 1 < was->slots->len; k += 2)
         for (uint32_t slot = bound_at(was, k); slot <= bound_at(was, k + 1); slot++) {
             const struct history_server *owner = holding->owner[slot];

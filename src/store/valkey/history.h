@@ -18,6 +18,7 @@ struct history_server {
     GArray *slots;         /* of uint16_t: pairs first, last, ascending */
     GHashTable *witnesses; /* of a look: part → "LANE:NUMBER LANE:NUMBER …" */
     bool covered;
+    bool suspect;   /* a line that has it says that it may have lost something */
     bool confirmed; /* a witness shows that it has all that stood in its slots when they were last given to it */
 };
 

@@ -114,6 +114,31 @@ static void what_a_later_checkpoint_shows_counts_for_the_earlier_ones(void **sta
     assert_null(where);
 }
 
+/* Slots that a node got which nobody knew: what it lost of them is told by a later checkpoint that does know it. */
+static void what_a_new_server_lost_of_its_slots_is_told_by_a_later_checkpoint(void **state)
+{
+    const struct witness first = {.fence.part = 3, .lane = 2, .number = 500};
+    const struct witness later = {.fence.part = 3, .lane = 2, .number = 900};
+    struct slice before = slice_of_text(M "a run1 repl1 1 " NONE " -1" ALL);
+    struct slice behind =
+        slice_of_text(M "a run1 repl1 1 " NONE " -1 1200-16383 1;n run7 repl7 1 " NONE " -1 0-1199 1");
+    auto_(arena) mem = arena_new(1 << 16);
+    auto_(history) now = NULL;
+    const char *where;
+    assert_true(history_read(
+        slice_of_text(M "a run1 repl1 2 " NONE " -1 1200-16383 1;n run9 repl9 2 " NONE " -1 0-1199 1"), &now));
+    assert_true(history_holds(now, before, &first, mem, &where));
+    assert_true(history_holds(now, behind, &later, mem, &where));
+    assert_string_equal(where, "0000000000000000 0-1199");
+    assert_true(history_holds(now, before, &first, mem, &where));
+    assert_string_equal(where, "0000000000000000 0-1199");
+    history_witness(now->servers->pdata[1], slice_of_text("w3"), slice_of_text("2:900"));
+    assert_true(history_holds(now, behind, &later, mem, &where));
+    assert_null(where);
+    assert_true(history_holds(now, before, &first, mem, &where));
+    assert_null(where);
+}
+
 static void servers_are_the_same_whatever_slots_they_got(void **state)
 {
     auto_(history) was = NULL;
@@ -164,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_witness_stands_behind_is_there_and_what_nobody_shows_may_be_lost),
         cmocka_unit_test(what_a_later_checkpoint_shows_counts_for_the_earlier_ones),
+        cmocka_unit_test(what_a_new_server_lost_of_its_slots_is_told_by_a_later_checkpoint),
         cmocka_unit_test(servers_are_the_same_whatever_slots_they_got),
         cmocka_unit_test(places_are_told_with_the_earliest_moment),
         cmocka_unit_test(a_line_is_read_as_it_was_written),
