@@ -89,6 +89,12 @@ SHARED = IN_PLACE.replace("count: 3", "count: 1").replace("kept_live: 100%", "ke
 
 SHADOW = IN_PLACE.replace("dataset: items }}\npart", "dataset: items, write: shadow }}\npart")
 
+PRUNED = IN_PLACE + "retain: {{ undo: 1ms, quarantine: 1ms, reports: 1ms }}\n"
+
+HOOKED = IN_PLACE + """
+hooks: [ {{ on: any, run: "cat >> heard; echo >> heard" }}, {{ on: stage.passed, run: "cat >> must; echo >> must", must: true }} ]
+"""
+
 MOVE_POINTS = re.findall(r'^MOVE_POINT\("([\w.]+)"', (SOURCE / "src" / "catalog" / "points.h").read_text(), re.M)
 MOVES = re.findall(r"^(MOVE|STAGE_MOVE)\((\w+), *(\w+)\)", (SOURCE / "src" / "catalog" / "state_rows.h").read_text(), re.M)
 MOVES = {(kind, was.lower().replace("_", "-"), now.lower().replace("_", "-")) for kind, was, now in MOVES}
@@ -232,6 +238,7 @@ class Step:
 
 class Scenario:
     records = RECORDS
+    at_random = True # worth SIGKILLs at random times: it lives long enough
 
     def __init__(self, name, spec, seeded, back):
         self.name, self.spec, self.seeded, self.back = name, spec, seeded, back
@@ -353,6 +360,72 @@ class Shadow(Scenario):
         return stand
 
 
+class Pruned(Scenario):
+    """What has expired of a run that is done goes, wholly: the files that are left are compared too."""
+
+    records, at_random = 400, False
+
+    def __init__(self, name, spec):
+        super().__init__(name, spec, True, True)
+        self.command = ("prune",)
+        self.steps = [Step(self.command, DONE)]
+
+    def look(self, stand):
+        files = {str(path.relative_to(stand.dir)): "" for path in (stand.dir / "home").rglob("*")
+                 if path.is_file() and path.suffix not in (".db-wal", ".db-shm", ".lock")}
+        return {**super().look(stand), **files}
+
+
+class Retried(Scenario):
+    """What job.1 refused goes through a transform that is mended, as a run of its own."""
+
+    records, at_random = 400, False
+
+    def __init__(self, name, spec):
+        super().__init__(name, spec, True, False)
+        self.command = ("quarantine", "retry", "job.1", "--yes")
+        self.steps = [Step(self.command, DONE)]
+
+    # As in Superseding: a copy of a store is another store.
+    def begin(self, stand):
+        code = stand.sluice("run", "job.yaml", "--yes")
+        assert code == 8, f"job.1 ended with {code}: {stand.last.stderr}"
+        (stand.dir / "t.lua").write_text(TRANSFORM.replace('return ctx.reject("bad kind")', ""))
+
+    def places(self, passed):
+        """Its partitions are written as any are: of that, where something becomes of it."""
+        of_run = ("log", "cas", "settle", "checkpoint", "run", "stage", "catalog")
+        return [place for place in super().places(passed) if place[1].split(".")[0] in of_run]
+
+    def prepare(self, root):
+        stand = super().prepare(root)
+        stand.run, stand.begin = "job.2", self.begin
+        return stand
+
+
+class Hooked(Scenario):
+    """Every move is told, under a key of its own, and at the same key nothing else; a death is a move too, and may be told."""
+
+    records, at_random = 200, False
+
+    def places(self, passed):
+        return [place for place in super().places(passed) if place[1].split(".")[0] in ("hook", "run", "stage")]
+
+    def look(self, stand):
+        found = {}
+        for name in ("heard", "must"):
+            path, keys = stand.dir / name, {}
+            for line in path.read_text().splitlines() if path.exists() else []:
+                row = json.loads(line) if line else None
+                if row and keys.setdefault(row["key"], line) != line:
+                    found[f"{name} {row['key']}"] = "told twice, in other words"
+                if row and row["event"] not in ("run.interrupted", "run.resumed"):
+                    found[f"{name} {row['event']} {row.get('stage')}"] = "told"
+        stand.sluice("hooks", "job.1", "--json")
+        found["states"] = str({row["state"] for row in json.loads(stand.last.stdout)["deliveries"]})
+        return {**super().look(stand), **found}
+
+
 SCENARIOS = [
     Scenario("fill", FILL, False, False),
     Scenario("in-place", IN_PLACE, True, False),
@@ -368,6 +441,9 @@ SCENARIOS = [
     Shadow("shadow-dropped", [RUN], [Step(BACK, DONE)]),
     Shadow("shadow-back", [RUN, PROMOTE], [Step(BACK, DONE)]),
     Shadow("shadow-half-back", [RUN, PROMOTE], [Step(BACK, DONE)], dies="cas.after:1"),
+    Pruned("pruned", PRUNED),
+    Hooked("hooked", HOOKED, True, False),
+    Retried("retried", IN_PLACE),
 ]
 
 number = 0
@@ -480,7 +556,7 @@ def die_at_random_times(root):
     """SIGKILL from outside, again and again, until the command comes through; then as above."""
     dice = random.Random(args.seed)
     deaths = 0
-    for scenario in [scenario for scenario in SCENARIOS if len(scenario.steps) == 1]:
+    for scenario in [scenario for scenario in SCENARIOS if len(scenario.steps) == 1 and scenario.at_random]:
         base = scenario.prepare(root)
         _, wanted, counts = points_of(scenario, base)
         life = 0
