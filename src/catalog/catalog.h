@@ -173,6 +173,7 @@ struct run_move {
     const char *details;        /* JSON object for the ledger; NULL */
     const uint32_t *back_stage; /* NULL: stays as it is */
     struct act act;
+    const char *holder; /* FENCED where somebody else holds the run by now; NULL: that is not asked */
 };
 bool catalog_run_move(struct catalog *catalog, const struct run_move *move, GError **error);
 
@@ -278,8 +279,24 @@ struct grant_wish {
     const char *holder; /* host:pid:boot:random of this process */
     struct undo_place here;
 };
+/* FENCED where another holder has taken the run up. */
 bool catalog_grant(struct catalog *catalog, const struct grant_wish *wish, struct arena *mem, struct grant *ret,
                    GError **error);
+
+/* Whoever takes a run up says so before it asks for anything: from then on no earlier holder is granted a lane, and
+ * one that sleeps between a grant and the opening of its lane hears it when it wakes (catalog_grant_stands(), asked
+ * once the lane is open and before anything is written). So of two holders either the earlier one's lane was open
+ * before the later one had the run, which then closes it, or nothing is written in it. */
+bool catalog_run_hold(struct catalog *catalog, int64_t run, const char *holder, GError **error);
+/* FENCED: somebody else holds it by now. */
+bool catalog_run_held(struct catalog *catalog, int64_t run, const char *holder, GError **error);
+struct grant_held {
+    int64_t run;
+    uint32_t part, lane;
+    const char *holder;
+};
+/* FENCED: the grant is not the partition's newest, or somebody else holds the run by now. */
+bool catalog_grant_stands(struct catalog *catalog, const struct grant_held *held, GError **error);
 
 /* An immutable, numbered row that says how far a partition has got and under which conditions. */
 struct checkpoint {

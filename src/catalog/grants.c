@@ -19,6 +19,11 @@ static bool grant_choose(struct catalog *catalog, const struct grant_wish *wish,
     return query_ok(query, error);
 }
 
+static bool taken_over(uint32_t part, GError **error)
+{
+    return error_set(error, SLUICE_ERROR_FENCED, "partition %u: another process has taken the run up meanwhile", part);
+}
+
 /* The new lane; without a checkpoint, what older ones left lies behind the first grant's place. */
 static bool grant_take(struct catalog *catalog, const struct grant_wish *wish, uint32_t part, struct arena *mem,
                        struct grant *ret, GError **error)
@@ -33,7 +38,8 @@ static bool grant_take(struct catalog *catalog, const struct grant_wish *wish, u
     query_put_u64(query, wish->here.offset);
     if (!query_row(query, &row, error))
         return false;
-    g_assert(row);
+    if (!row)
+        return taken_over(part, error);
     parts_columns(query, mem, &ret->part);
     ret->old_lane = ret->part.lane - 1;
     ret->resumed = ret->old_lane > 0;
@@ -115,6 +121,50 @@ bool catalog_grant(struct catalog *catalog, const struct grant_wish *wish, struc
         return false;
     *ret = granted;
     return true;
+}
+
+static bool query_yes(struct query *query, bool *ret, GError **error)
+{
+    bool row;
+    *ret = false;
+    if (!query_row(query, &row, error))
+        return false;
+    *ret = row && query_i64(query) != 0;
+    return query_ok(query, error);
+}
+
+bool catalog_grant_stands(struct catalog *catalog, const struct grant_held *held, GError **error)
+{
+    bool stands;
+    auto_(query) query = query_of(catalog->db, SQL_GRANT_STANDS);
+    query_put_i64(query, held->run);
+    query_put_i64(query, held->part);
+    query_put_i64(query, held->lane);
+    query_put_text(query, held->holder);
+    return query_yes(query, &stands, error) && (stands || taken_over(held->part, error));
+}
+
+static bool holder_put(struct catalog *catalog, int64_t run, const char *holder, GError **error)
+{
+    auto_(query) query = query_of(catalog->db, SQL_RUN_HOLDER);
+    query_put_i64(query, run);
+    query_put_text(query, holder);
+    return query_run(query, error);
+}
+
+bool catalog_run_hold(struct catalog *catalog, int64_t run, const char *holder, GError **error)
+{
+    return db_begin(catalog->db, error) && db_end(catalog->db, holder_put(catalog, run, holder, error), error);
+}
+
+bool catalog_run_held(struct catalog *catalog, int64_t run, const char *holder, GError **error)
+{
+    bool held;
+    auto_(query) query = query_of(catalog->db, SQL_RUN_HELD);
+    query_put_i64(query, run);
+    query_put_text(query, holder);
+    return query_yes(query, &held, error) &&
+           (held || error_set(error, SLUICE_ERROR_FENCED, "another process has taken the run up meanwhile"));
 }
 
 /* --- checkpoints

@@ -239,6 +239,8 @@ static const char *const MIGRATIONS[] = {
     /* 13: how a run is paced at the moment. */
     "CREATE TABLE pace (run INTEGER PRIMARY KEY REFERENCES run (id), at_ms INTEGER NOT NULL, json TEXT NOT NULL) "
     "STRICT;",
+    /* 14: who took a run up last: nobody else of this catalog opens lanes of it any more. */
+    "ALTER TABLE run ADD COLUMN holder TEXT;" /* NULL: taken up before there was this column, or never */
 };
 
 int migrations_known(void)

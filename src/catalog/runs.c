@@ -480,7 +480,8 @@ bool run_move_within(struct catalog *catalog, const struct run_move *move, GErro
 {
     struct run_brief run;
     auto_(arena) mem = arena_new(SMALL_BYTES);
-    if (!run_brief_read(catalog, move->run, mem, &run, error) || !move_check(&run, move, error))
+    if ((move->holder && !catalog_run_held(catalog, move->run, move->holder, error)) ||
+        !run_brief_read(catalog, move->run, mem, &run, error) || !move_check(&run, move, error))
         return false;
     struct run_act act = {.run = &run,
                           .action = run_state_word(move->to),

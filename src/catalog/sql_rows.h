@@ -69,6 +69,8 @@ SQL(RUN_STATE,     "SELECT name, state, plan_digest, spec_digest, contract_diges
 SQL(RUN_MOVE,      "UPDATE run SET state = ?2, reason = ?3, actor = ?4, over_ms = ?5 WHERE id = ?1")
 SQL(RUN_OVER,      "SELECT r.state, coalesce(r.over_ms, t.updated_ms) FROM run AS r JOIN run_total AS t ON t.run = r.id WHERE r.id = ?")
 SQL(RUN_BACK,      "UPDATE run SET back_stage = ?2 WHERE id = ?1")
+SQL(RUN_HOLDER,    "UPDATE run SET holder = ?2 WHERE id = ?1")
+SQL(RUN_HELD,      "SELECT coalesce(holder, ?2) = ?2 FROM run WHERE id = ?1")
 SQL(RUN_STAGE,     "UPDATE run SET stage = ?2 WHERE id = ?1")
 SQL(RUN_BY_NAME,   "SELECT id FROM run WHERE name = ?")
 SQL(RUNS_OF_SPEC,  "SELECT id, state, name, spec_digest, contract_digest, transform_digest FROM run WHERE spec_name = ?"
@@ -97,7 +99,10 @@ SQL(GRANT_FIRST,   "SELECT min(part) FROM (" CATALOG_FIRST_PENDING("part_by_stat
 SQL(GRANT_LEFT,    "SELECT min(part) FROM (" CATALOG_FIRST_PENDING("part_given_back", " AND lane > 0") " UNION ALL " CATALOG_FIRST_LEFT ")")
 SQL(GRANT,         "UPDATE part SET state = ?3, holder = ?4, lane = lane + 1,"
                    " from_segment = iif(lane = 0, ?5, from_segment), from_offset = iif(lane = 0, ?6, from_offset)"
-                   " WHERE run = ?1 AND part = ?2 RETURNING " CATALOG_PART_COLUMNS ", from_segment, from_offset")
+                   " WHERE run = ?1 AND part = ?2 AND (SELECT coalesce(holder, ?4) = ?4 FROM run WHERE id = ?1)"
+                   " RETURNING " CATALOG_PART_COLUMNS ", from_segment, from_offset")
+SQL(GRANT_STANDS,  "SELECT EXISTS (SELECT 1 FROM part WHERE run = ?1 AND part = ?2 AND lane = ?3 AND holder = ?4"
+                   " AND (SELECT coalesce(holder, ?4) = ?4 FROM run WHERE id = ?1))")
 SQL(NEWEST,        "SELECT number, lane, settled, place, undo_segment, undo_offset, cursor FROM checkpoint"
                    " WHERE run = ? AND part = ? ORDER BY number DESC LIMIT 1")
 /* Inserts nothing where the lane is closed or the number is not the next. */

@@ -24,8 +24,12 @@ int run_done_status(const struct run_row *run)
 
 static bool move_for(struct hold *hold, const struct wish *wish, enum run_state to, GError **error)
 {
-    struct run_move move = {
-        .run = hold->run.id, .from = hold->run.state, .to = to, .reason = wish->act.reason, .act = wish->act};
+    struct run_move move = {.run = hold->run.id,
+                            .from = hold->run.state,
+                            .to = to,
+                            .reason = wish->act.reason,
+                            .act = wish->act,
+                            .holder = hold->holder};
     if (!catalog_run_move(hold->catalog, &move, error) || !hold_reload(hold, error))
         return false;
     hold_event(hold, RUN_EVENT_STATE, hold->run.reason);

@@ -9,7 +9,7 @@ struct exec {
     struct catalog *catalog;
     struct session *source, *target;
     struct feed *feed;
-    uint32_t part;          /* the one that is worked on */
+    uint32_t part, lane;    /* the one that is worked on, and its grant's lane */
     enum share share;       /* what it counts as in shared->sharing */
     struct dataset written; /* what the run's stages write */
     struct arena *scratch;
@@ -129,6 +129,7 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
         grant.from = wish.here;
     op->grant.ret = grant;
     exec->part = grant.part.part;
+    exec->lane = grant.part.lane;
     if (exec->part != UINT32_MAX && grant.part.parent != UINT32_MAX && !grant.resumed)
         sharing_take(&exec->shared->sharing);
     return true;
@@ -138,6 +139,16 @@ static bool do_idle(struct exec *exec, struct op *op, GError **error)
 {
     op->idle.answer = sharing_wait(&exec->shared->sharing, &exec->share);
     return true;
+}
+
+/* A process that sleeps between the grant and here may find a store in which its lane can be opened although another
+ * holder is at work: the other's lanes are those that the store has seen, and none is left of a run that is over. The
+ * catalog knows. */
+static bool grant_stands(struct exec *exec, GError **error)
+{
+    struct grant_held held = {
+        .run = exec->shared->job->run, .part = exec->part, .lane = exec->lane, .holder = exec->shared->holder};
+    return catalog_grant_stands(exec->catalog, &held, error);
 }
 
 /* --- who has the data: the same servers from before the first write to behind its settle, each with a witness, and
@@ -193,7 +204,9 @@ static bool do_lane_open(struct exec *exec, struct op *op, GError **error)
     struct call call = target_call(exec, op->lane.mem);
     struct witness none = {.fence = op->lane.lane.fence};
     g_autoptr(GError) failed = NULL;
-    if (!note_history(exec, &call, &none, SLICE_EMPTY, error) || !open_lane(exec, &call, op, error))
+    if (!grant_stands(exec, error) || /* so that who has slept for long disturbs nobody */
+        !note_history(exec, &call, &none, SLICE_EMPTY, error) || !open_lane(exec, &call, op, error) ||
+        !grant_stands(exec, error))
         return false;
     if (note_history(exec, &call, &none, history_was(exec), &failed))
         return true;
@@ -347,7 +360,7 @@ static bool do_sink(struct exec *exec, struct op *op, GError **error)
 static bool do_publish(struct exec *exec, struct op *op, GError **error)
 {
     struct call call = target_call(exec, exec->scratch);
-    return store_sink_publish_durable(exec->target, &call, &op->sink.file, error);
+    return grant_stands(exec, error) && store_sink_publish_durable(exec->target, &call, &op->sink.file, error);
 }
 
 /* The witness is put before, so that it is as durable as what it stands behind. */

@@ -28,9 +28,10 @@ bool hold_take(struct hold **ret, const struct run_config *config, const char *n
         !catalog_run_get_one(hold->catalog, name, hold->mem, &hold->run, error) ||
         !run_lock_take(&hold->lock, config->world, config->home, hold->run.name, error) || !hold_reload(hold, error))
         return false;
-    if (!hooks_begin(&hold->hooks, config, hold->catalog, &hold->run, error))
-        return false;
     hold->holder = holder_name(config->world);
+    if (!catalog_run_hold(hold->catalog, hold->run.id, hold->holder, error) ||
+        !hooks_begin(&hold->hooks, config, hold->catalog, &hold->run, error))
+        return false;
     *ret = g_steal_pointer(&hold);
     return true;
 }
@@ -211,6 +212,8 @@ bool hold_open(struct hold *hold, enum hold_for what, GError **error)
         return false;
     if (what != HOLD_LOOK && !hold_lock_dataset(hold, error))
         return false;
+    if (what == HOLD_FORWARD && !plan_shadow_stays(hold->plan, error))
+        return false;
     if (what != HOLD_LOOK && store_driver(hold->plan->target)->write &&
         !catalog_is_not_behind(hold, what == HOLD_FORWARD, error))
         return false;
@@ -242,6 +245,7 @@ static bool move_on(struct hold *hold, struct run_move move, GError **error)
     move.run = hold->run.id;
     move.from = hold->run.state;
     move.act = hold->config->act;
+    move.holder = hold->holder;
     if (!catalog_run_move(hold->catalog, &move, error) || !hold_reload(hold, error))
         return false;
     hold_event(hold, RUN_EVENT_STATE, move.reason);
@@ -350,14 +354,20 @@ enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
     return end;
 }
 
+/* Behind the fences: a request that arrives late finds none, so that nothing is hidden behind this any more. */
+static bool drop_shadow(struct hold *hold, const struct call *call, GError **error)
+{
+    return hold->plan->write != WRITE_SHADOW || store_shadow_drop(hold->target, call, hold->run.uid, error);
+}
+
 bool hold_let_go(struct hold *hold, GError **error)
 {
     struct call call = {.ds = &hold->plan->target_ds, .mem = hold->mem};
+    if (!catalog_run_held(hold->catalog, hold->run.id, hold->holder, error))
+        return false;
     if (!store_driver(hold->plan->target)->write)
         return true;
-    if (hold->plan->write == WRITE_SHADOW && !store_shadow_drop(hold->target, &call, hold->run.uid, error))
-        return false;
-    return store_fence_drop(hold->target, &call, hold->run.uid, error) &&
+    return store_fence_drop(hold->target, &call, hold->run.uid, error) && drop_shadow(hold, &call, error) &&
            store_unlock(hold->target, &call, hold->run.uid, error) && store_settle(hold->target, &call, error);
 }
 

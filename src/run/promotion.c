@@ -35,10 +35,13 @@ static bool build_chains(struct hold *hold, GError **error)
     if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
         return false;
     g_autofree uint32_t *parts = g_new0(uint32_t, n + 1);
+    g_autofree uint32_t *lanes = g_new0(uint32_t, n + 1);
     g_autofree uint64_t *written = g_new0(uint64_t, n + 1);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         parts[i] = rows[i].part;
-    struct undo_filter filter = {.parts = parts, .n = n, .written = written};
+        lanes[i] = rows[i].lane;
+    }
+    struct undo_filter filter = {.parts = parts, .n = n, .written = written, .lanes = lanes};
     return catalog_part_writes(hold->catalog, hold->run.id, parts, n, written, error) &&
            undo_chains_build(&hold->undo_config, &filter, error);
 }
@@ -192,11 +195,20 @@ static bool own_up_to_a_death(struct hold *hold, GError **error)
            hold_move(hold, RUN_INTERRUPTED, "its process ended without a word", NULL, error);
 }
 
+/* What stages that had passed have lost meanwhile is written again, and verified, before anything goes live. */
+static bool what_is_lost_first(struct hold *hold, struct run_result *ret, bool *ret_go, GError **error)
+{
+    job_init_forward(&hold->job, hold->plan, &hold->run);
+    return supersede_left(hold, &hold->job.left, error) && hold_take_settings(hold, error) &&
+           again_passed(hold, ret, ret_go, error);
+}
+
 bool run_promote(const struct run_config *config, const char *name, struct run_result *ret, GError **error)
 {
     auto_(hold) hold = NULL;
     g_autofree char *way = NULL;
     int status = 0;
+    bool go;
     if (!hold_take(&hold, config, name, error) || !hold_may(hold, SPEC_MAY_PROMOTE, error) ||
         !may_begin(hold->catalog, &hold->run, hold->mem, error) || !may_go_on(config, &hold->run, error) ||
         !supersede_waits(hold, &way, &status, error))
@@ -210,7 +222,7 @@ bool run_promote(const struct run_config *config, const char *name, struct run_r
         return true;
     }
     return hold_end_wishes(hold, error) && own_up_to_a_death(hold, error) && hold_open(hold, HOLD_FORWARD, error) &&
-           drive(hold, ret, error);
+           what_is_lost_first(hold, ret, &go, error) && (!go || drive(hold, ret, error));
 }
 
 bool run_promotion_preview(const struct run_config *config, const char *name, struct run_promotion_plan *ret,

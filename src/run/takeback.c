@@ -42,6 +42,7 @@ static bool stage_of(struct catalog *catalog, const struct run_row *run, const c
 struct forward_parts {
     size_t n, n_standing;
     uint32_t *parts;    /* sorted */
+    uint32_t *lanes;    /* of each: its newest */
     bool *back;         /* of each: rolled back already */
     uint32_t *standing; /* those that are not, sorted */
 };
@@ -55,15 +56,17 @@ static bool parts_from(struct hold *hold, uint32_t from_stage, enum parts_kind k
     if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
         return false;
     struct forward_parts found = {.parts = arena_alloc0(hold->mem, (n + 1) * sizeof *found.parts),
+                                  .lanes = arena_alloc0(hold->mem, (n + 1) * sizeof *found.lanes),
                                   .back = arena_alloc0(hold->mem, (n + 1) * sizeof *found.back),
                                   .standing = arena_alloc0(hold->mem, (n + 1) * sizeof *found.standing)};
-    if (!found.parts || !found.back || !found.standing)
+    if (!found.parts || !found.lanes || !found.back || !found.standing)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "%s: its partitions do not fit into memory", hold->run.name);
     for (size_t i = 0; i < n; i++) {
         bool back = rows[i].state == PART_ROLLED_BACK;
         if (rows[i].stage < from_stage)
             continue;
         found.back[found.n] = back;
+        found.lanes[found.n] = rows[i].lane;
         found.parts[found.n++] = rows[i].part;
         if (!back)
             found.standing[found.n_standing++] = rows[i].part;
@@ -126,7 +129,8 @@ bool takeback_chains(struct hold *hold, uint32_t stage, struct undo_chains **ret
     if (!parts_from(hold, stage, live, &parts, error))
         return false;
     g_autofree uint64_t *written = g_new0(uint64_t, parts.n + 1);
-    struct undo_filter filter = {.parts = parts.parts, .n = parts.n, .back = parts.back, .written = written};
+    struct undo_filter filter = {
+        .parts = parts.parts, .n = parts.n, .back = parts.back, .written = written, .lanes = parts.lanes};
     return catalog_part_writes(hold->catalog, hold->run.id, filter.parts, filter.n, written, error) &&
            undo_chains_build(&hold->undo_config, &filter, error) && undo_chains_open(ret, &hold->undo_config, error);
 }

@@ -25,6 +25,9 @@ struct undo_filter {
                                 once more, but no key goes back a second time. NULL: none of them */
     const uint64_t *written; /* of each of the parts: how many applied writes are known elsewhere (the catalog counts
                                 them); NULL: not known. Where the log shows fewer, it has lost them. */
+    const uint32_t *lanes;   /* of each of the parts: its newest, whose opening has settled what the lower ones left. An
+                                entry of a lower one that nobody settled came after: its write was refused. NULL: none is
+                                known */
 };
 
 /* Durable when it returns (written aside, fsync, rename, fsync of the directory). Safe to repeat: chains of the same

@@ -306,14 +306,24 @@ static void lose_cut_off(struct build *build, size_t at)
         lose(build->damage, &rest);
 }
 
+/* By a process that had slept while others took its partition up. */
+static bool is_late(const struct build *build, const struct undo_damage *unknown)
+{
+    const struct undo_filter *filter = build->filter;
+    const uint32_t *at = filter && filter->lanes ? find_part(filter, unknown->part) : NULL;
+    return at && unknown->lane < filter->lanes[at - filter->parts];
+}
+
 static void compare_counts(struct build *build)
 {
     for (size_t i = 0; build->applied && i < build->filter->n; i++)
         if (build->applied[i] < build->filter->written[i])
             lose_cut_off(build, i);
-    for (guint i = build->unknown->len; i-- > 0;)
-        if (g_array_index(build->unknown, struct undo_damage, i).keys > 0)
-            build->unsettled = g_array_index(build->unknown, struct undo_damage, i);
+    for (guint i = build->unknown->len; i-- > 0;) {
+        const struct undo_damage *unknown = &g_array_index(build->unknown, struct undo_damage, i);
+        if (unknown->keys > 0 && !is_late(build, unknown))
+            build->unsettled = *unknown;
+    }
 }
 
 static bool all_settled(const struct build *build, GError **error)

@@ -72,6 +72,42 @@ static void a_late_write_of_a_dead_worker_is_fenced_once_the_next_holder_has_its
     scene_done(&scene);
 }
 
+/* The lock of the run is lost, as on a file system of another machine. */
+static void lose_lock(struct process *process)
+{
+    run_lock_free(g_steal_pointer(&process->hold->lock));
+}
+
+/* Asleep before such a step, while others take the run back or finish it; what it does then. */
+static void sleeps_before(enum op_kind kind, void (*command)(struct scene *, struct ended *))
+{
+    struct scene scene;
+    struct process process;
+    begin(&scene);
+    process_first(&process, &scene);
+    process_until(&process, 0, kind);
+    lose_lock(&process);
+    scene_ran_at(&scene, command, 0, __FILE__, __LINE__);
+    g_autofree char *stood = scene_image(&scene, "items");
+    if (kind == OP_GRANT)
+        process_finish(&process, 0); /* nothing is left to be granted */
+    else
+        process_fails(&process, 0, FENCED);
+    g_autofree char *stands = scene_image(&scene, "items");
+    assert_string_equal(stands, stood);
+    process_die(&process);
+    scene_done(&scene);
+}
+
+static void who_sleeps_while_its_run_ends_writes_nothing_when_it_wakes(void **state)
+{
+    static const enum op_kind KINDS[] = {OP_GRANT, OP_LANE_OPEN, OP_SCAN, OP_LOG, OP_CAS};
+    for (size_t i = 0; i < G_N_ELEMENTS(KINDS); i++) {
+        sleeps_before(KINDS[i], scene_back);
+        sleeps_before(KINDS[i], scene_run);
+    }
+}
+
 static void a_late_write_that_comes_before_the_next_lane_counts_once(void **state)
 {
     struct scene scene;
@@ -432,6 +468,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_late_write_of_a_dead_worker_is_fenced_once_the_next_holder_has_its_lane),
+        cmocka_unit_test(who_sleeps_while_its_run_ends_writes_nothing_when_it_wakes),
         cmocka_unit_test(a_late_write_that_comes_before_the_next_lane_counts_once),
         cmocka_unit_test(a_lost_answer_is_settled_by_the_fence_not_by_sending_again),
         cmocka_unit_test(a_write_that_never_arrived_is_told_by_the_fence_and_sent_under_a_new_number),

@@ -206,9 +206,40 @@ static void what_a_cut_off_log_has_lost_of_a_promotion_is_counted(void **state)
     scene_done(&scene);
 }
 
+/* --- its end ------------------------------------------------------------------------------------------------------ */
+
+/* Whatever of the run is still on its way finds no fence once the shadow goes, so that nothing is hidden behind that.
+ */
+static void a_write_that_arrives_while_the_shadow_is_dropped_is_fenced(void **state)
+{
+    struct scene scene;
+    struct process process;
+    struct late late;
+    scene_init(&scene, SHADOW "stages: [{ name: full, scope: 100% }]\n", ONCE_MORE);
+    for (int i = 0; i < KEYS; i++)
+        scene_put(&scene, "items", key_of(i), "{\"times\":0}");
+    process_first(&process, &scene);
+    late_copy(&late, process_until(&process, 0, OP_CAS));
+    process_done(&process);
+    scene_ran(&scene, 3);
+    scene_fault(&scene, &(struct fault_row){.op = FAULT_SHADOW_DROP, .nth = 1, .effect = FAULT_FATAL});
+    promoted(&scene, NULL, 6, NULL);
+    scene_fault(&scene, NULL);
+    for (size_t i = 0; i < late.n; i++)
+        late.ops[i].number += 1000; /* none that was applied */
+    late_send(&scene, &late, "items");
+    for (size_t i = 0; i < late.n; i++)
+        assert_int_equal(late.ops[i].outcome, CAS_FENCED);
+    promoted(&scene, NULL, 0, NULL);
+    all_are(&scene, "{\"times\":1}");
+    late_done(&late);
+    scene_done(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_write_that_arrives_while_the_shadow_is_dropped_is_fenced),
         cmocka_unit_test(a_promotion_that_broke_off_goes_on_after_somebody_wanted_to_supersede_it),
         cmocka_unit_test(a_shadow_that_is_to_be_superseded_is_not_made_live),
         cmocka_unit_test(a_promotion_that_was_halted_wants_a_reason),

@@ -118,6 +118,38 @@ static void a_holder_is_not_granted_what_it_already_has(void **state)
     assert_int_equal(fixture_grant(fx, run.id, UINT32_MAX, "two").part.part, UINT32_MAX);
 }
 
+static struct grant_held held_by(const struct grant *grant, int64_t run, const char *holder)
+{
+    return (struct grant_held){.run = run, .part = grant->part.part, .lane = grant->part.lane, .holder = holder};
+}
+
+/* As one that has slept meanwhile: its grants stand no more, it gets none, and it moves the run no more. */
+static void who_has_lost_the_run_is_granted_nothing_and_moves_nothing(void **state)
+{
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 3);
+    GError *error = NULL;
+    kit_ok(catalog_run_hold(fx->catalog, run.id, "one", &error));
+    struct grant grant = fixture_grant(fx, run.id, 1, "one");
+    struct grant_held held = held_by(&grant, run.id, "one");
+    kit_ok(catalog_grant_stands(fx->catalog, &held, &error));
+    kit_ok(catalog_run_held(fx->catalog, run.id, "one", &error));
+    kit_ok(catalog_run_hold(fx->catalog, run.id, "two", &error));
+    kit_refused(catalog_grant_stands(fx->catalog, &held, &error), FENCED, "another process has taken the run up");
+    kit_refused(catalog_run_held(fx->catalog, run.id, "one", &error), FENCED, "another process");
+    struct grant_wish wish = {.run = run.id, .stage = UINT32_MAX, .holder = "one"};
+    struct grant none;
+    kit_refused(catalog_grant(fx->catalog, &wish, fx->mem, &none, &error), FENCED, "another process");
+    struct run_move move = {.run = run.id, .from = RUN_PLANNED, .to = RUN_RUNNING, .act = FIXTURE_ACT, .holder = "one"};
+    kit_refused(catalog_run_move(fx->catalog, &move, &error), FENCED, "another process");
+    move.holder = "two";
+    kit_ok(catalog_run_move(fx->catalog, &move, &error));
+    struct grant theirs = fixture_grant(fx, run.id, 1, "two");
+    assert_int_equal(theirs.part.part, grant.part.part);
+    struct grant_held lower = held_by(&grant, run.id, "two");
+    kit_refused(catalog_grant_stands(fx->catalog, &lower, &error), FENCED, "another process");
+}
+
 static void a_grant_is_of_the_stage_asked_for(void **state)
 {
     struct fixture *fx = *state;
@@ -576,6 +608,7 @@ int main(void)
         CASE(without_a_checkpoint_the_first_grants_place_stays),
         CASE(lanes_after_a_checkpoint_do_not_move_its_place),
         CASE(a_holder_is_not_granted_what_it_already_has),
+        CASE(who_has_lost_the_run_is_granted_nothing_and_moves_nothing),
         CASE(a_grant_is_of_the_stage_asked_for),
         CASE(what_is_written_failed_or_rolled_back_is_not_granted),
         CASE(only_what_dead_holders_left),

@@ -468,6 +468,26 @@ static void an_unsettled_entry_is_refused_by_name(void **state)
     logs_done(&logs);
 }
 
+/* What somebody logged who had slept while others took the partition up: its writes were refused. */
+static void an_entry_of_a_lane_that_a_later_one_has_closed_was_never_applied(void **state)
+{
+    struct logs logs;
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    logs_write(&logs, 7, 2, "a", "A", "B");
+    struct move moves[] = {{"b", "A", "B"}};
+    logs_intents(&logs, 7, 1, 1, moves, 1);
+    static const uint32_t part = 7, older = 1, newer = 2;
+    static const uint64_t written = 1;
+    struct undo_filter filter = {.parts = &part, .n = 1, .written = &written, .lanes = &older};
+    GError *error = NULL;
+    kit_refused(undo_chains_build(&logs.config, &filter, &error), INTERNAL, "partition 7: write 1 of lane 1");
+    filter.lanes = &newer;
+    kit_ok(undo_chains_build(&logs.config, &filter, &error));
+    assert_chains(&logs, "a:B>A");
+    logs_done(&logs);
+}
+
 static void the_keys_of_a_damaged_block_are_listed_and_the_rest_goes_back(void **state)
 {
     struct logs logs;
@@ -728,6 +748,7 @@ int main(void)
         IN_DIR(a_flipped_bit_in_the_chains_is_seen),
         IN_DIR(whichever_call_fails_the_chains_are_whole_or_not_there),
         IN_DIR(an_unsettled_entry_is_refused_by_name),
+        IN_DIR(an_entry_of_a_lane_that_a_later_one_has_closed_was_never_applied),
         IN_DIR(the_keys_of_a_damaged_block_are_listed_and_the_rest_goes_back),
         IN_DIR(entries_whose_outcome_is_lost_are_listed_not_guessed),
         IN_DIR(a_log_cut_off_where_a_block_ends_is_told_by_the_writes_that_are_known),

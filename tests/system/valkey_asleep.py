@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""A process that sleeps (stopped, or in a virtual machine that is paused) while another one takes its run up, finishes it or takes it
+back, and wakes when that is over: it writes nothing, and moves nothing. The lock of the run lies in the home, and a process that
+sleeps keeps it; here it is lost, as on a file system of another machine."""
+
+import contextlib
+import os
+import threading
+
+from livedata import NEVER, read, seed
+from servers import each_kind
+from stand import must, run_all, same
+
+KEYS = 200
+LUA = "function transform(doc) doc.n = tonumber(doc.n) + 1 return doc end\n"
+SPEC = """
+sluice: 1
+name: fix
+source: {{ store: "{uri}", dataset: "{dataset}"{form} }}
+transform: {{ lua: fix.lua }}
+target: {{ store: "{uri}", dataset: "{dataset}"{form} }}
+partitions: {{ size: 50 }}
+workers: 1
+stages: [{{ name: full, scope: 100% }}]
+"""
+# Between a grant and the opening of its lane, behind that, with a batch in hand, before what was written counts.
+POINTS = ("store.lane_open:2", "store.lane_open.after:2", "log.before:2", "store.cas:2", "checkpoint.before:2")
+
+
+@contextlib.contextmanager
+def asleep(stand, point):
+    """A run whose worker sleeps at the point, until this is left; then it goes on to its end."""
+    for name in ("asleep", "awake"):
+        os.mkfifo(stand.path(name))
+    environment = stand.environment(SLUICE_SLEEPS_AT=point, SLUICE_ASLEEP="asleep", SLUICE_AWAKE="awake")
+    process = stand.start("run", "fix.yaml", "--yes", env=environment, program=stand.programs.dies)
+    waiting = threading.Thread(target=lambda: open(stand.path("asleep"), "rb").close(), daemon=True)
+    waiting.start()
+    waiting.join(60)
+    must(not waiting.is_alive(), f"it did not come to {point}: {process.poll()}")
+    yield process
+    with open(stand.path("awake"), "wb"):
+        pass
+    stand.finish(process).ended(6, 7) # another has the run; or the fence is gone on which it would go on
+    for name in ("asleep", "awake"):
+        stand.path(name).unlink()
+
+
+def overtaken(stand, point, *command):
+    """A process falls asleep in the middle of its run, and another one gives the command."""
+    with asleep(stand, point):
+        max(stand.path("home/runs").glob("*.lock"), key=lambda path: int(path.name.split(".")[1])).unlink()
+        stand.sluice(*command).ended(0)
+        stood = stand.status("fix")
+    now = stand.status("fix")
+    for word in ("state", "reason", "records", "stages"):
+        same(now[word], stood[word], f"{point}: {word}, once it is awake")
+
+
+def lived(stand, uri, numbers, dataset, form):
+    stand.write("fix.lua", LUA)
+    stand.write("fix.yaml", SPEC.format(uri=uri, dataset=dataset, form=form))
+    plus = 0
+    for point in POINTS:
+        overtaken(stand, point, "rollback", "fix", "--yes")
+        same(numbers(), {n: n + plus for n in range(KEYS)}, f"asleep at {point} while its run is taken back")
+        overtaken(stand, point, "run", "fix.yaml", "--yes")
+        plus += 1
+        same(numbers(), {n: n + plus for n in range(KEYS)}, f"asleep at {point} while its run is finished")
+        stand.sluice("rollback", "fix", "--yes").ended(0) # the next one is a new run
+        plus -= 1
+    same(stand.sluice("audit", "verify").code, 0, "audit")
+
+
+@each_kind("a process that sleeps while its run is taken back, or finished, writes nothing when it wakes")
+def _(stand, servers):
+    server = servers.standalone()
+    seed(server, [(f"c:{n:05d}", {"id": f"{n:05d}", "n": str(n)}, NEVER) for n in range(KEYS)])
+    lived(stand, f"valkey://{server.address}", lambda: {int(key[2:]): int(state.fields[b"n"]) for key, state in read(server).items()},
+          "c:{id}", ", as: hash")
+
+
+if __name__ == "__main__":
+    run_all()
