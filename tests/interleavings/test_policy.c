@@ -325,6 +325,41 @@ static void ties_and_what_has_no_version_are_written_where_the_spec_says_so(void
     scene_done(&scene);
 }
 
+/* The source's deletions: states of a key like any other, and of several the newest counts. */
+static void a_deletion_is_ordered_by_its_version(void **state)
+{
+    struct scene scene;
+    scene_init(&scene, FROM_FILES(", write: in-place, conflict: newer-wins") "transform: { lua: t.lua }\n",
+               "function transform(doc, ctx) if doc.gone then return ctx.delete() end return doc end\n");
+    scene_file(&scene, "in/a.ndjson",
+               "{\"id\":\"absent\",\"at\":5,\"gone\":true}\n{\"id\":\"older\",\"at\":5,\"gone\":true}\n"
+               "{\"id\":\"newer\",\"at\":5,\"gone\":true}\n{\"id\":\"tie\",\"at\":5,\"gone\":true}\n"
+               "{\"id\":\"without\",\"at\":5,\"gone\":true}\n{\"id\":\"went\",\"at\":5}\n"
+               "{\"id\":\"went\",\"at\":7,\"gone\":true}\n{\"id\":\"back\",\"at\":7}\n"
+               "{\"id\":\"back\",\"at\":5,\"gone\":true}\n");
+    scene_put(&scene, "items", "older", "{\"at\":4}");
+    scene_put(&scene, "items", "newer", "{\"at\":6}");
+    scene_put(&scene, "items", "tie", "{\"at\":5}");
+    scene_put(&scene, "items", "without", "{\"mine\":true}");
+    scene_put(&scene, "items", "went", "{\"at\":6}");
+    scene_put(&scene, "items", "back", "{\"at\":6}");
+    scene_ran(&scene, 8);
+    scene_holds(&scene, "items", "absent", NULL);
+    scene_holds(&scene, "items", "older", NULL);
+    scene_holds(&scene, "items", "newer", "{\"at\":6}");
+    scene_holds(&scene, "items", "tie", "{\"at\":5}");
+    assert_true(scene_notes(&scene, "tie", SLUICE_ERROR_TIE));
+    scene_holds(&scene, "items", "without", "{\"mine\":true}");
+    scene_holds(&scene, "items", "went", NULL);
+    scene_holds(&scene, "items", "back", "{\"id\":\"back\",\"at\":7}");
+    assert_int_equal(scene_count(&scene, OUTCOME_DELETED), 2);
+    assert_int_equal(scene_count(&scene, OUTCOME_KEPT_LIVE), 3);
+    scene_taken_back(&scene, 0);
+    scene_holds(&scene, "items", "older", "{\"at\":4}");
+    scene_holds(&scene, "items", "went", "{\"at\":6}");
+    scene_done(&scene);
+}
+
 static void a_live_record_that_becomes_newer_between_look_and_write_stands(void **state)
 {
     struct scene scene;
@@ -362,6 +397,7 @@ int main(void)
         cmocka_unit_test(two_records_of_a_batch_want_one_key_and_the_first_fills_it),
         cmocka_unit_test(records_of_a_batch_and_of_two_partitions_write_one_key_one_after_the_other),
         cmocka_unit_test(newer_wins_and_ties_and_what_has_no_version_stay_live),
+        cmocka_unit_test(a_deletion_is_ordered_by_its_version),
         cmocka_unit_test(ties_and_what_has_no_version_are_written_where_the_spec_says_so),
         cmocka_unit_test(a_live_record_that_becomes_newer_between_look_and_write_stands),
     };

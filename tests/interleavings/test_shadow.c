@@ -206,6 +206,33 @@ static void what_a_cut_off_log_has_lost_of_a_promotion_is_counted(void **state)
     scene_done(&scene);
 }
 
+/* --- deletions ---------------------------------------------------------------------------------------------------- */
+
+/* In a shadow they bear no version: what is not what it was is kept, whatever it is. */
+static void a_deletion_goes_live_where_the_record_is_what_it_was_alone(void **state)
+{
+    struct scene scene;
+    scene_init(&scene, FROM_FILES(", write: shadow, conflict: newer-wins") "transform: { lua: t.lua }\n",
+               "function transform(doc, ctx) return ctx.delete() end\n");
+    scene_file(&scene, "in/a.ndjson",
+               "{\"id\":\"as it was\",\"at\":5}\n{\"id\":\"older still\",\"at\":5}\n"
+               "{\"id\":\"newer now\",\"at\":5}\n{\"id\":\"newer before\",\"at\":5}\n");
+    scene_put(&scene, "items", "as it was", "{\"at\":1}");
+    scene_put(&scene, "items", "older still", "{\"at\":1}");
+    scene_put(&scene, "items", "newer now", "{\"at\":1}");
+    scene_put(&scene, "items", "newer before", "{\"at\":6}");
+    scene_ran(&scene, 3);
+    scene_put(&scene, "items", "older still", "{\"at\":2}");
+    scene_put(&scene, "items", "newer now", "{\"at\":6}");
+    promoted(&scene, NULL, 8, NULL);
+    scene_holds(&scene, "items", "as it was", NULL);
+    scene_holds(&scene, "items", "older still", "{\"at\":2}");
+    assert_true(scene_notes(&scene, "older still", SLUICE_ERROR_PASSED_OVER));
+    scene_holds(&scene, "items", "newer now", "{\"at\":6}");
+    scene_holds(&scene, "items", "newer before", "{\"at\":6}");
+    scene_done(&scene);
+}
+
 /* --- its end ------------------------------------------------------------------------------------------------------ */
 
 /* Whatever of the run is still on its way finds no fence once the shadow goes, so that nothing is hidden behind that.
@@ -239,6 +266,7 @@ static void a_write_that_arrives_while_the_shadow_is_dropped_is_fenced(void **st
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_deletion_goes_live_where_the_record_is_what_it_was_alone),
         cmocka_unit_test(a_write_that_arrives_while_the_shadow_is_dropped_is_fenced),
         cmocka_unit_test(a_promotion_that_broke_off_goes_on_after_somebody_wanted_to_supersede_it),
         cmocka_unit_test(a_shadow_that_is_to_be_superseded_is_not_made_live),
