@@ -288,6 +288,8 @@ bool catalog_grant(struct catalog *catalog, const struct grant_wish *wish, struc
  * once the lane is open and before anything is written). So of two holders either the earlier one's lane was open
  * before the later one had the run, which then closes it, or nothing is written in it. */
 bool catalog_run_hold(struct catalog *catalog, int64_t run, const char *holder, GError **error);
+/* The same under another name. FENCED: somebody else holds it by now. */
+bool catalog_run_pass(struct catalog *catalog, int64_t run, const char *holder, const char *next, GError **error);
 /* FENCED: somebody else holds it by now. */
 bool catalog_run_held(struct catalog *catalog, int64_t run, const char *holder, GError **error);
 struct grant_held {

@@ -167,6 +167,16 @@ bool catalog_run_held(struct catalog *catalog, int64_t run, const char *holder, 
            (held || error_set(error, SLUICE_ERROR_FENCED, "another process has taken the run up meanwhile"));
 }
 
+static bool holder_pass(struct catalog *catalog, int64_t run, const char *holder, const char *next, GError **error)
+{
+    return catalog_run_held(catalog, run, holder, error) && holder_put(catalog, run, next, error);
+}
+
+bool catalog_run_pass(struct catalog *catalog, int64_t run, const char *holder, const char *next, GError **error)
+{
+    return db_begin(catalog->db, error) && db_end(catalog->db, holder_pass(catalog, run, holder, next, error), error);
+}
+
 /* --- checkpoints
  * ------------------------------------------------------------------------------------------------------ */
 

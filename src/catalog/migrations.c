@@ -237,8 +237,9 @@ static const char *const MIGRATIONS[] = {
     "ALTER TABLE part ADD COLUMN origin INTEGER;" /* the one of the listing whose keys it has; NULL: its own */
     "ALTER TABLE part ADD COLUMN first INTEGER NOT NULL DEFAULT 0;", /* the first of these keys */
     /* 13: how a run is paced at the moment. */
-    "CREATE TABLE pace (run INTEGER PRIMARY KEY REFERENCES run (id), at_ms INTEGER NOT NULL, json TEXT NOT NULL) "
-    "STRICT;",
+    "CREATE TABLE pace ("
+    " run INTEGER PRIMARY KEY REFERENCES run (id), at_ms INTEGER NOT NULL,"
+    " json TEXT NOT NULL) STRICT;",
     /* 14: who took a run up last: nobody else of this catalog opens lanes of it any more. */
     "ALTER TABLE run ADD COLUMN holder TEXT;" /* NULL: taken up before there was this column, or never */
 };

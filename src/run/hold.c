@@ -320,11 +320,15 @@ static void end_work(struct hold *hold, struct crew *crew)
 
 /* Another holder than the crew before: what that one was in the middle of when it was stopped (its hours were over) is
  * granted again, in a new lane, as what a dead one left. */
-static void new_holder(struct hold *hold)
+static bool new_holder(struct hold *hold, GError **error)
 {
+    g_autofree char *next = holder_name(hold->config->world);
+    if (!catalog_run_pass(hold->catalog, hold->run.id, hold->holder, next, error))
+        return false;
     g_free(hold->holder);
-    hold->holder = holder_name(hold->config->world);
+    hold->holder = g_steal_pointer(&next);
     hold->shared.holder = hold->holder;
+    return true;
 }
 
 /* Settling hears no wishes: it is short, and who wishes is heard by the work that follows. */
@@ -341,8 +345,7 @@ enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
                         .of = hold->job.kind == JOB_FORWARD ? 0 : keys_of(hold),
                         .workers = limits_workers(&hold->shared.limits)};
     bool forward = hold->job.kind == JOB_FORWARD;
-    new_holder(hold);
-    if (forward && !begin_work(hold, error))
+    if (!new_holder(hold, error) || (forward && !begin_work(hold, error)))
         return CREW_FAILED;
     enum crew_end end = crew_run(&crew, error);
     if (forward)

@@ -483,7 +483,7 @@ OF_LATER_SCHEMAS = (
         ("run_total", "limited_ms"), ("wish", "over_ms"), ("run_total", "n_expired"), ("run_total", "n_removed"),
         ("checkpoint", "n_expired"), ("checkpoint", "n_removed"), ("run_total", "worked_ms"), ("run_total", "n_promoted"), ("run_total", "n_passed_over"),
         ("checkpoint", "n_promoted"), ("checkpoint", "n_passed_over"))),
-    "DROP TABLE told", "DROP TABLE expiry", "DROP TABLE delivery", "DROP TABLE hook", "DROP TABLE approval", "DROP TABLE setting", "CREATE INDEX wish_open ON wish (run, id) WHERE taken_ms IS NULL")
+    "DROP TABLE told", "DROP TABLE pace", "DROP TABLE expiry", "DROP TABLE delivery", "DROP TABLE hook", "DROP TABLE approval", "DROP TABLE setting", "CREATE INDEX wish_open ON wish (run, id) WHERE taken_ms IS NULL")
 
 
 def schema(stand, *statements):

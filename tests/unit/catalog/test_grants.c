@@ -137,6 +137,9 @@ static void who_has_lost_the_run_is_granted_nothing_and_moves_nothing(void **sta
     kit_ok(catalog_run_hold(fx->catalog, run.id, "two", &error));
     kit_refused(catalog_grant_stands(fx->catalog, &held, &error), FENCED, "another process has taken the run up");
     kit_refused(catalog_run_held(fx->catalog, run.id, "one", &error), FENCED, "another process");
+    kit_refused(catalog_run_pass(fx->catalog, run.id, "one", "one again", &error), FENCED, "another process");
+    kit_ok(catalog_run_pass(fx->catalog, run.id, "two", "two again", &error));
+    kit_ok(catalog_run_pass(fx->catalog, run.id, "two again", "two", &error));
     struct grant_wish wish = {.run = run.id, .stage = UINT32_MAX, .holder = "one"};
     struct grant none;
     kit_refused(catalog_grant(fx->catalog, &wish, fx->mem, &none, &error), FENCED, "another process");
