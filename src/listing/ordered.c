@@ -126,7 +126,7 @@ static int by_key(const void *a, const void *b)
 /* Parted by their first two bytes, which are the rank where there are ranks: what is left to be sorted is short. */
 static void gathering_sort(struct gathering *gathering)
 {
-    enum { PARTS = 1 << 16, FIRST_BYTES = 48 };
+    enum { PARTS = 1 << 16, FIRST_BYTES = 48, SOON = 8 };
     struct gathered *keys = (struct gathered *)(void *)gathering->keys->data;
     size_t n = gathering->keys->len;
     g_autofree struct gathered *from = g_memdup2(keys, n * sizeof *keys);
@@ -139,6 +139,8 @@ static void gathering_sort(struct gathering *gathering)
         keys[ends[from[i].head >> FIRST_BYTES]++] = from[i];
     for (size_t i = 0, end; i < n; i = end) {
         end = ends[keys[i].head >> FIRST_BYTES];
+        for (size_t soon = end; soon < MIN(end + SOON, n); soon++)
+            __builtin_prefetch(keys[soon].key.data); /* they lie anywhere */
         if (end - i > 1)
             qsort(keys + i, end - i, sizeof *keys, by_key);
     }
@@ -257,6 +259,9 @@ static bool run_fill(struct key_run *run, GError **error)
 /* Of a run that is not at its end. */
 static struct slice run_key(const struct key_run *run)
 {
+    enum { SOON = 8 };
+    if (run->gathered && run->at + SOON < run->n)
+        __builtin_prefetch(g_array_index(run->gathered, struct gathered, run->at + SOON).key.data);
     return run->gathered ? g_array_index(run->gathered, struct gathered, run->at).key : run->keys[run->at];
 }
 

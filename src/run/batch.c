@@ -1,5 +1,7 @@
 #include "run/batch.h"
 
+#include "base/slicesort.h"
+
 void batch_init(struct batch_work *batch)
 {
     *batch = (struct batch_work){.mem = arena_new(JOB_ARENA_BYTES)};
@@ -132,26 +134,16 @@ bool batch_outcomes(struct batch_work *batch, struct slice *ret)
     return true;
 }
 
-static int compare_items(const void *a, const void *b, void *batch)
-{
-    size_t i = *(const size_t *)a, j = *(const size_t *)b;
-    int order = slice_compare(batch_item(batch, i)->key, batch_item(batch, j)->key);
-    return order ? order : (i > j) - (i < j);
-}
-
 void batch_select(struct batch_work *batch, bool (*wanted)(const struct item *), bool unique)
 {
-    g_array_set_size(batch->order, 0);
+    g_autofree struct slice_place *items = g_new(struct slice_place, batch->items->len + 1);
+    size_t n = 0;
     for (size_t i = 0; i < batch->items->len; i++)
         if (wanted(batch_item(batch, i)))
-            g_array_append_val(batch->order, i);
-    g_array_sort_with_data(batch->order, compare_items, batch);
-    if (!unique || batch->order->len < 2)
-        return;
-    size_t kept = 1;
-    size_t *order = (size_t *)(void *)batch->order->data;
-    for (size_t i = 1; i < batch->order->len; i++)
-        if (!slice_equal(batch_item(batch, order[i])->key, batch_item(batch, order[kept - 1])->key))
-            order[kept++] = order[i];
-    g_array_set_size(batch->order, (guint)kept);
+            items[n++] = (struct slice_place){.key = batch_item(batch, i)->key, .place = i};
+    slicesort(items, n);
+    g_array_set_size(batch->order, 0);
+    for (size_t i = 0; i < n; i++)
+        if (!unique || i == 0 || !slice_equal(items[i].key, items[i - 1].key))
+            g_array_append_val(batch->order, items[i].place);
 }

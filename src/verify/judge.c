@@ -1,4 +1,5 @@
 /* Comparing a batch of keys: one read of the target, a second look at what differs, a class for each. */
+#include "base/slicesort.h"
 #include "store/undo/undo_store.h"
 #include "verify/verify_parts.h"
 
@@ -14,28 +15,22 @@ static struct subject *subject_at(GArray *subjects, size_t i)
     return &g_array_index(subjects, struct subject, i);
 }
 
-static int by_key(const void *a, const void *b)
-{
-    const struct subject *x = *(struct subject *const *)a, *y = *(struct subject *const *)b;
-    int order = slice_compare(x->key, y->key);
-    return order ? order : (x > y) - (x < y);
-}
-
 /* They are large: their places are sorted; and most sources come in order. */
 static void sort_subjects(GArray *subjects)
 {
+    size_t n = subjects->len;
     bool sorted = true;
-    for (size_t i = 1; i < subjects->len && sorted; i++)
+    for (size_t i = 1; i < n && sorted; i++)
         sorted = slice_compare(subject_at(subjects, i - 1)->key, subject_at(subjects, i)->key) <= 0;
     if (sorted)
         return;
-    g_autofree struct subject *found = g_memdup2(subjects->data, subjects->len * sizeof *found);
-    g_autofree struct subject **order = g_new(struct subject *, subjects->len);
-    for (size_t i = 0; i < subjects->len; i++)
-        order[i] = &found[i];
-    qsort(order, subjects->len, sizeof(struct subject *), by_key);
-    for (size_t i = 0; i < subjects->len; i++)
-        *subject_at(subjects, i) = *order[i];
+    g_autofree struct subject *found = g_memdup2(subjects->data, n * sizeof *found);
+    g_autofree struct slice_place *order = g_new(struct slice_place, n);
+    for (size_t i = 0; i < n; i++)
+        order[i] = (struct slice_place){.key = found[i].key, .place = i};
+    slicesort(order, n);
+    for (size_t i = 0; i < n; i++)
+        *subject_at(subjects, i) = found[order[i].place];
 }
 
 static bool undecided(const struct subject *subject)
