@@ -1,10 +1,19 @@
 /* The forward job: source record → wanted in the target → decision. */
 #include "run/worker_state.h"
 
+/* What is read is what is written, and nobody looks into it. */
+static bool copies(const struct plan *plan)
+{
+    const struct spec_source *source = &plan->spec->source;
+    return plan->source_ds.in_pieces && !source->where && !source->range.field && !source->version && !source->key.n &&
+           plan->spec->target.expires != EXPIRES_FROM;
+}
+
 bool forward_open(struct worker *worker, GError **error)
 {
     const struct plan *plan = worker->job->plan;
     struct transform_config config = plan_transform(plan, worker->job->run_name);
+    worker->copies = copies(plan);
     return transform_new(&worker->transform, &config, error);
 }
 
@@ -93,21 +102,17 @@ static bool expiry_of(struct worker *worker, struct item *item, struct slice doc
     return true;
 }
 
-/* Opens the item again with what is wanted now. An item that ended by what the tail says stays as it is. */
-static bool want(struct worker *worker, size_t i, const struct wanted *wanted, bool delete, GError **error)
+/* Opens the item again for what is wanted now. NULL: it ended by what the tail says, and stays as it is. */
+static struct item *open_item(struct worker *worker, size_t i, struct slice key, bool delete)
 {
-    const struct plan *plan = worker->job->plan;
-    struct row *row = batch_row(&worker->batch, i);
-    struct version version = {0};
-    if (plan->spec->source.version && !version_of(plan->spec->source.version, row->document, &version, error))
-        return false;
-    struct item *item = item_of(worker, i, wanted->key);
+    const struct row *row = batch_row(&worker->batch, i);
+    struct item *item = item_of(worker, i, key);
     if (item->state == ITEM_ENDED && item->outcome == OUTCOME_IN_DOUBT)
-        return true;
+        return NULL;
     if (item->state == ITEM_ENDED && !item->applied && item->has_ours && !job_looks_again(worker->job))
-        return true;
+        return NULL;
     item->state = ITEM_OPEN;
-    item->version = version;
+    item->version = (struct version){0};
     item->want_delete = delete;
     item->only_ours = false;
     if (worker->job->rules.same_dataset) {
@@ -115,10 +120,23 @@ static bool want(struct worker *worker, size_t i, const struct wanted *wanted, b
         item->image = row->rec;
         item->image_known = true;
     }
-    if (delete)
+    return item;
+}
+
+static bool want(struct worker *worker, size_t i, const struct wanted *wanted, bool delete, GError **error)
+{
+    const struct plan *plan = worker->job->plan;
+    const struct row *row = batch_row(&worker->batch, i);
+    struct version version = {0};
+    if (plan->spec->source.version && !version_of(plan->spec->source.version, row->document, &version, error))
+        return false;
+    struct item *item = open_item(worker, i, wanted->key, delete);
+    if (!item)
         return true;
-    return expiry_of(worker, item, wanted->document, error) &&
-           store_encode(plan->target_driver, &plan->target_ds, wanted->document, worker->batch.mem, &item->raw, error);
+    item->version = version;
+    return delete || (expiry_of(worker, item, wanted->document, error) &&
+                      store_encode(plan->target_driver, &plan->target_ds, wanted->document, worker->batch.mem,
+                                   &item->raw, error));
 }
 
 static void want_all(struct worker *worker, size_t i, const struct transform_result *result)
@@ -221,6 +239,32 @@ static void transform_row(struct worker *worker, size_t i)
     worker_fail(worker, error);
 }
 
+/* As a document it would have to be small enough to be one. */
+static bool may_copy(const struct worker *worker, const struct row *row)
+{
+    enum { FRAME_BYTES = 64 };
+    return worker->copies && row->rec.raw.len + FRAME_BYTES <= DOCUMENT_BYTES;
+}
+
+static void copy_row(struct worker *worker, size_t i)
+{
+    GError *error = NULL;
+    struct item *item = open_item(worker, i, batch_row(&worker->batch, i)->rec.key, false);
+    if (!item)
+        return;
+    item->raw = batch_row(&worker->batch, i)->rec.raw;
+    if (!expiry_of(worker, item, SLICE_EMPTY, &error))
+        refuse_with(worker, batch_row(&worker->batch, i), error);
+}
+
+void forward_show(struct worker *worker, struct row *row)
+{
+    const struct plan *plan = worker->job->plan;
+    if (worker->copies && !row->has_document && row->rec.presence == RECORD_PRESENT)
+        row->has_document = store_decode(store_driver(plan->source), &plan->source_ds, row->rec.raw, worker->batch.mem,
+                                         &row->document, NULL);
+}
+
 void forward_row(struct worker *worker, size_t i)
 {
     struct row *row = batch_row(&worker->batch, i);
@@ -230,6 +274,8 @@ void forward_row(struct worker *worker, size_t i)
         gone_after_write(worker, i);
     else if (row->rec.presence == RECORD_FAULT)
         row_refuse(row, row->rec.fault.code, row->rec.fault.text);
+    else if (may_copy(worker, row))
+        copy_row(worker, i);
     else
         transform_row(worker, i);
     end_items(worker, i);

@@ -35,7 +35,7 @@ struct job {
 
 #define JOB_BATCH_RECORDS   2000
 #define JOB_BATCH_BYTES     (1u << 20)
-#define JOB_BATCH_US        50000
+#define JOB_BATCH_US        100000
 #define JOB_CONTENDED_AFTER 16
 #define JOB_SPLIT_BATCHES   2
 #define JOB_ARENA_BYTES     (192u << 20)

@@ -108,7 +108,8 @@ static void tell_item(struct trying *trying, const struct item *item)
 static bool tell(struct trying *trying, GError **error)
 {
     struct batch_work *batch = &trying->worker->batch;
-    const struct row *row = batch_row(batch, 0);
+    struct row *row = batch_row(batch, 0);
+    forward_show(trying->worker, row);
     g_array_set_size(trying->items, 0);
     for (size_t i = 0; i < batch->items->len; i++)
         tell_item(trying, batch_item(batch, i));

@@ -441,16 +441,18 @@ static void look_done(struct worker *worker, struct op *op)
     batch_end(worker);
 }
 
-static struct quarantine_row refused_row(const struct row *row)
+static void refuse_row(struct worker *worker, struct row *row)
 {
-    return (struct quarantine_row){.key = row->rec.key,
-                                   .code = row->fault.code,
-                                   .reason = row->fault.text,
-                                   .file = row->rec.at.file,
-                                   .line = row->rec.at.line,
-                                   .column = row->rec.at.column,
-                                   .document = row->has_document ? row->document : SLICE_EMPTY,
-                                   .raw = row->has_document ? SLICE_EMPTY : row->rec.raw};
+    forward_show(worker, row);
+    struct quarantine_row refused = {.key = row->rec.key,
+                                     .code = row->fault.code,
+                                     .reason = row->fault.text,
+                                     .file = row->rec.at.file,
+                                     .line = row->rec.at.line,
+                                     .column = row->rec.at.column,
+                                     .document = row->has_document ? row->document : SLICE_EMPTY,
+                                     .raw = row->has_document ? SLICE_EMPTY : row->rec.raw};
+    g_array_append_val(worker->refused, refused);
 }
 
 static void note(struct worker *worker, const struct row *row, enum error_code code)
@@ -489,10 +491,9 @@ static void batch_end(struct worker *worker)
     if (worker->job->kind == JOB_FORWARD)
         worker->batch.tally.of[OUTCOME_READ] += worker->batch.rows->len;
     for (size_t i = 0; i < worker->batch.rows->len; i++) {
-        const struct row *row = batch_row(&worker->batch, i);
-        struct quarantine_row refused = refused_row(row);
+        struct row *row = batch_row(&worker->batch, i);
         if (row->outcome == OUTCOME_REJECTED)
-            g_array_append_val(worker->refused, refused);
+            refuse_row(worker, row);
         else if (row->outcome == OUTCOME_LEFT)
             note(worker, row, SLUICE_ERROR_LEFT);
         else if (row->outcome == OUTCOME_IN_DOUBT)

@@ -66,6 +66,7 @@ struct worker {
     GArray *standings;   /* of struct standing_look: one each, what the store says of them */
     GArray *lost_images; /* of struct record: a key each */
     struct transform *transform;
+    bool copies; /* the records of the source are those of the target */
     uint64_t next_number, index, checkpoint;
     struct undo_position undo_from; /* of the newest batch that logged anything: where the next resume begins to read */
 
@@ -118,6 +119,8 @@ bool forward_open(struct worker *worker, GError **error);
 /* A record that the plan found not to take part: refused, with its document. */
 void forward_refuse(struct worker *worker, size_t row, const struct fault *fault);
 void forward_row(struct worker *worker, size_t row);
+/* The document of a row that is to be shown, where nobody had to look into it before. */
+void forward_show(struct worker *worker, struct row *row);
 void forward_decide(struct worker *worker, struct item *item);
 /* What the decision about the item is made of; its image is known. */
 struct decide_case forward_case(const struct worker *worker, const struct item *item);
