@@ -14,7 +14,7 @@ struct loaded {
     uint32_t number, commands, hash; /* hash: of its key */
     int64_t expires_at_ms;
     struct slice etag;
-    struct slice string; /* it is written by SET, and this is its value; data NULL: by commands of the body */
+    struct slice string; /* it is written by one SET, and this is its value; data NULL: by commands of the body */
 };
 
 /* A call that is being put together. */
@@ -225,24 +225,24 @@ static uint8_t *put_each(uint8_t *into, const struct loading *loading, bool name
     return into;
 }
 
-/* Names, and what follows their keys; or keys and values where all are strings. */
+static bool all_strings(const struct loading *loading)
+{
+    return loading->strings == loading->volley.n;
+}
+
+/* Names, and what follows their keys; or that all are strings. */
 static uint8_t *put_commands(uint8_t *into, const struct loading *loading, bool large)
 {
-    struct cas *cas = loading->cas;
-    size_t n = loading->volley.n, commands = 0;
-    bool together = loading->strings == n && !large && valkey_session_of(cas->session)->may_mset;
-    struct slice pairs[2 * VOLLEY_OPS];
-    for (size_t i = 0; i < n; i++)
-        commands += together ? 0 : loading->records[i].commands;
-    for (size_t i = 0; i < n && together; i++) {
-        pairs[2 * i] = cas->server_keys[flying_at(cas, loading->volley.from + i)->op];
-        pairs[2 * i + 1] = loading->records[i].string;
-    }
+    enum { MIXED, SETS, SETS_TOGETHER };
+    bool strings = all_strings(loading), together = valkey_session_of(loading->cas->session)->may_mset;
+    size_t commands = 0;
+    for (size_t i = 0; i < loading->volley.n && !strings; i++)
+        commands += loading->records[i].commands;
     for (int names = 1; names >= 0; names--) {
         into += pack_array(into, commands);
         into = commands ? put_each(into, loading, names, large) : into;
     }
-    return put_packed(into, pairs, together ? 2 * n : 0);
+    return into + pack_number(into, !strings ? MIXED : together ? SETS_TOGETHER : SETS);
 }
 
 /* At most; what is not packed stays as it is. */
@@ -253,11 +253,9 @@ static size_t packed_room(const struct loading *loading, bool large)
         RECORD_MOST = 3 * PACK_NUMBER + 3 * PACK_HEAD_MOST + sizeof((struct etag *)0)->bytes + 4,
         PRUNED_MOST = 3 * PACK_HEAD_MOST + DECIMAL_MOST + MARKS_HEAD_BYTES + FENCE_TICK_BYTES,
     };
-    const struct cas *cas = loading->cas;
     size_t room = CALL_MOST + loading->volley.n * RECORD_MOST + loading->volley.n_pruned * PRUNED_MOST;
-    for (size_t i = 0; i < loading->volley.n; i++)
-        room += 2 * PACK_HEAD_MOST + loading->records[i].string.len +
-                cas->server_keys[flying_at(cas, loading->volley.from + i)->op].len;
+    for (size_t i = 0; i < loading->volley.n && !all_strings(loading); i++)
+        room += 2 * PACK_HEAD_MOST + loading->records[i].string.len;
     for (guint i = 0; i < loading->body->len; i++)
         room += 2 * PACK_HEAD_MOST + (large ? 0 : g_array_index(loading->body, struct slice, i).len);
     return room + (large ? loading->body->len * (PACK_NUMBER + DECIMAL_MOST) : 0);
@@ -278,9 +276,11 @@ static bool packed_arg(struct loading *loading, bool large)
     return true;
 }
 
-/* What is too large to be packed. */
-static void large_args(struct loading *loading)
+/* What is too large to be packed, and the values of strings: a script takes longer to unpack them. */
+static void whole_args(struct loading *loading)
 {
+    for (size_t i = 0; i < loading->volley.n && all_strings(loading); i++)
+        g_array_append_val(loading->cas->args, loading->records[i].string);
     for (size_t at = 0; at + 1 < loading->body->len;) {
         size_t n = args_of(loading->body, at);
         g_array_append_vals(loading->cas->args, &g_array_index(loading->body, struct slice, at + 2), (guint)n);
@@ -308,8 +308,8 @@ static bool loading_end(struct loading *loading)
     if (moves)
         g_array_append_val(cas->args, cas->apart->hidden);
     fits = fits && packed_arg(loading, large);
-    if (large)
-        large_args(loading);
+    if (large || all_strings(loading))
+        whole_args(loading);
     volley->n_args = cas->args->len - volley->first;
     g_array_append_val(cas->volleys, *volley);
     volley->n = 0;
@@ -349,6 +349,19 @@ static bool add_commands(struct loading *loading, const struct cas_op *op, bool 
     return true;
 }
 
+/* A single SET behind `before` is taken out of the body again: its value; data NULL: there is none. */
+static struct slice take_set(struct loading *loading, size_t before)
+{
+    enum { SET_WORDS = 3 };
+    GArray *body = loading->body;
+    if (body->len != before + SET_WORDS ||
+        !slice_equal(g_array_index(body, struct slice, before), slice_of_text("SET")))
+        return SLICE_EMPTY;
+    struct slice value = g_array_index(body, struct slice, body->len - 1);
+    g_array_set_size(body, (unsigned)before);
+    return value;
+}
+
 /* False: its value cannot be written; nothing of it was added. */
 static bool loading_add(struct loading *loading, const struct flying *flying, uint32_t hash)
 {
@@ -362,18 +375,19 @@ static bool loading_add(struct loading *loading, const struct flying *flying, ui
         g_array_set_size(loading->body, (unsigned)before);
         return cas_refuse_with(cas, op, failed);
     }
+    struct slice value = string ? slice_of(op->raw.data + 2, op->raw.len - 2) : take_set(loading, before);
     loading->records[loading->volley.n++] =
         (struct loaded){.number = (uint32_t)op->number,
-                        .commands = string ? 1 : commands_from(loading->body, before),
+                        .commands = value.data ? 1 : commands_from(loading->body, before),
                         .hash = hash,
                         .expires_at_ms = expiry_of(cas, op),
                         .etag = watched ? slice_of_text("*") : slice_of(op->etag.bytes, op->etag.len),
-                        .string = string ? slice_of(op->raw.data + 2, op->raw.len - 2) : SLICE_EMPTY};
+                        .string = value};
     if (flying->n_pruned) {
         loading->volley.pruned = flying->pruned;
         loading->volley.n_pruned = flying->n_pruned;
     }
-    loading->strings += string;
+    loading->strings += value.data != NULL;
     loading->bytes += op->raw.len;
     loading->number = op->number;
     return true;

@@ -12,15 +12,16 @@
 --         of the records, a list each: numbers, ascending; how many commands write it, 0: it is deleted; expiries in ms, 0 or
 --         none: none; etags, empty or none: absent, "*": the caller watches it
 --         the commands, in order: their names; what follows the key of each, packed once more, or how many of ARGV that are
---         where all are SET, instead of those: keys and values in turn, packed once more
---       2 and on: arguments of commands that are too large to be packed
+--         instead of those, where all are SET: 1, or 2 where several may be one MSET; else 0
+--       2 and on: arguments of commands that are too large to be packed; where all are SET, the values. A script takes long
+--       for each byte of a string, as often as it is part of another.
 -- Gives 0 all written; { 3, epoch or empty } fenced or lost; else { 2, answers }, one a record: 0 written; 1 done;
 -- { what the reading command gives, expiry } changed; { bytes } too large to be read: changed, as a rule; an error of this
 -- record alone; 4 not looked at; 5 there is no shadow to be moved. Behind image and expiry stands 1 where they are the
 -- shadow's.
 -- The marks are written first: where memory is full, nothing at all has happened yet.
 local call, pcall, pack4, unpack4, unpacked = redis.call, redis.pcall, struct.pack, struct.unpack, cmsgpack.unpack
-local epoch, part, lane, base, reader, room, most, way, pruned, numbers, counts, expiries, etags, verbs, words, sets = unpacked(ARGV[1])
+local epoch, part, lane, base, reader, room, most, way, pruned, numbers, counts, expiries, etags, verbs, words, strings = unpacked(ARGV[1])
 local fence, letter, sha, may = KEYS[1], string.sub(reader, 1, 1), redis.sha1hex, redis.acl_check_cmd
 local stands = call('HMGET', fence, 'e', part)
 local marks = stands[2]
@@ -212,11 +213,10 @@ local function denied(i, key, etag, writer, over)
 end
 
 -- Strings that do not expire are set together, where nothing stands: either all or none of them, also where the user may not.
-local together = plain and sets ~= '' and #expiries == 0
-local values = sets ~= '' and not together and { unpacked(sets) }
+local together = plain and way == '' and strings == 2 and #expiries == 0
 local answers, over, due, all, at = {}, {}, together, true, 1
 for i = 1, together and 0 or records do
-    local key, etag, answer, writer = KEYS[i + 1], etags[i] or '', 0, counts[i] > 0 and (values and 'SET' or verbs[at])
+    local key, etag, answer, writer = KEYS[i + 1], etags[i] or '', 0, counts[i] > 0 and (strings > 0 and 'SET' or verbs[at])
     if not plain then
         answer, over[i] = judge(i, key, etag, writer)
     end
@@ -243,7 +243,7 @@ end
 -- Writes one record; gives the error of what the server does not take.
 local arg = 2
 local function write(i, key, etag, commands)
-    local writer = commands > 0 and (values and 'SET' or verbs[at])
+    local writer = commands > 0 and (strings > 0 and 'SET' or verbs[at])
     if way == 'beside' then
         key = shadow_of(i)
         if over[i] then
@@ -262,8 +262,8 @@ local function write(i, key, etag, commands)
     end
     for j = at, at + commands - 1 do
         local word, said = words[j], nil
-        if values then
-            said = pcall('SET', key, values[2 * i])
+        if strings > 0 then
+            said = pcall('SET', key, ARGV[i + 1])
         elseif type(word) == 'number' then
             said = pcall(verbs[j], key, unpack(ARGV, arg, arg + word - 1))
             arg = arg + word
@@ -276,7 +276,14 @@ local function write(i, key, etag, commands)
     end
 end
 
-local failed, set = false, together and pcall('MSET', unpacked(sets))
+local failed, set = false, false
+if together then
+    local pairs = {}
+    for i = 1, records do
+        pairs[2 * i - 1], pairs[2 * i] = KEYS[i + 1], ARGV[i + 1]
+    end
+    set = pcall('MSET', unpack(pairs))
+end
 at = 1
 for i = 1, together and not set.err and 0 or records do
     local expiry, said = expiries[i] or 0, set and set.err and set
