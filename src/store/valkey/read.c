@@ -11,9 +11,10 @@ struct reading {
     const struct call *call;
     const struct valkey_dataset *ds;
     struct valkey_reads *reads;
-    size_t each; /* commands for a record: the value is read last */
-    bool counts; /* before all of them it is asked how many keys of the server expire, */
-    bool none;   /* and it was none */
+    size_t each;     /* commands for a record: the value is read last */
+    bool counts;     /* before all of them it is asked how many keys of the server expire, */
+    bool none;       /* and it was none */
+    size_t together; /* so many in a command, where several are read by one */
     int64_t *expiries;
     bool *expires_known, *again;
     const uint8_t *shadow; /* what lies beside the keys is read: of this run; NULL: the records themselves */
@@ -257,13 +258,13 @@ static bool read_strings(struct reading *reading, GError **error)
 /* --- several at once ------------------------------------------------------------------------------------------------
  * Of strings that were small a moment ago, where nothing expires, one command reads several. */
 
-enum { TOGETHER = 16 };
+enum { TOGETHER = 16, PACED_TOGETHER = 4 };
 
 /* Where nothing stands, or another type, its own command tells which. */
 static bool together_answer(void *self, size_t i, const struct reply *reply, GError **error)
 {
     struct reading *reading = self;
-    size_t first = i * TOGETHER, n = MIN(reading->reads->n - first, (size_t)TOGETHER);
+    size_t first = i * reading->together, n = MIN(reading->reads->n - first, reading->together);
     if (reply->type == REPLY_ERROR) /* it has no such command, or another name for it */
         valkey_session_of(reading->session)->no_mget = true;
     if (!reading->none || !reply_is_array(reply, n))
@@ -279,17 +280,19 @@ static bool ask_together(struct reading *reading, GError **error)
     struct reading_way way = {.answer = together_answer};
     struct valkey_reads *reads = reading->reads;
     round_begin(reading, true);
-    size_t n = reads->n, calls = (n + TOGETHER - 1) / TOGETHER;
+    size_t n = reads->n, each = reading->together, calls = (n + each - 1) / each;
     g_autofree struct command *commands = g_new0(struct command, calls + 1);
     g_autofree struct slice *args = g_new(struct slice, n + calls);
     commands[0] = count_command();
     for (size_t i = 0, at = 0; i < n; i++) {
-        if (i % TOGETHER == 0) {
-            commands[1 + i / TOGETHER] = (struct command){.args = args + at, .n_args = 1, .repeatable = true};
+        struct command *command = &commands[1 + i / each];
+        if (i % each == 0) {
+            *command = (struct command){.args = args + at, .n_args = 1, .repeatable = true};
             args[at++] = slice_of_text("MGET");
         }
         args[at++] = reads->keys[reads->asked[i]];
-        commands[1 + i / TOGETHER].n_args++;
+        command->n_args++;
+        command->weight++;
     }
     return round_run(reading, &way, commands, calls + 1, error);
 }
@@ -300,6 +303,7 @@ static bool read_together(struct reading *reading, GError **error)
     GError *failed = NULL;
     if (!reading->call->small || own->no_mget || !may_count(reading))
         return true;
+    reading->together = router_paced(own->router) ? PACED_TOGETHER : TOGETHER;
     return ask_together(reading, &failed) || only_refused(reading, failed, &own->no_mget, error);
 }
 
