@@ -28,6 +28,7 @@ TABLES = {
     "checks": Table("src/doctor/check_rows.h", "CHECK", (("check", 0), ("ok when, or what it tells", 2))),
     "valkey": Table("src/store/valkey/uri_rows.h", "ROW", (("option", 0), ("value", 1), ("meaning", 4))),
     "refusals": Table("src/store/valkey/reply_rows.h", "ROW", (("the server says", 0), ("done", 1), ("which means", 3))),
+    "lags": Table("src/run/lag_rows.h", "ROW", (("cause", 1), ("said where", 2))),
     "capabilities": Table("src/store/capability_rows.h", "ROW", (("capability", 1), ("what a store can do", 3))),
 }
 

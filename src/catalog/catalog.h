@@ -379,6 +379,22 @@ bool catalog_parts_move(struct catalog *catalog, int64_t run, const uint32_t *pa
 /* Adds the partitions of a rollback or a promotion. Replaces none: refused where they exist already. */
 bool catalog_parts_add(struct catalog *catalog, int64_t run, const struct part_new *parts, size_t n, GError **error);
 
+/* A partition that lags behind the others: as whoever is at work on the run said last, by the rule of run/lookout.h. */
+struct straggler {
+    uint32_t part;
+    int64_t since_ms;               /* it lags since then */
+    int64_t still_ms;               /* so long it had come to no checkpoint when that was said */
+    uint64_t left;                  /* records */
+    uint64_t per_ks, others_per_ks; /* records in a thousand seconds, of it and of the others */
+    const char *cause, *words;      /* a word of run/lag_rows.h; what is known of it, in a line */
+};
+/* All of a run, in the place of those that were said before. */
+bool catalog_stragglers_put(struct catalog *catalog, int64_t run, const struct straggler *stragglers, size_t n,
+                            GError **error);
+/* In the order of the partitions. */
+bool catalog_stragglers(struct catalog *catalog, int64_t run, struct arena *mem, struct straggler **ret, size_t *ret_n,
+                        GError **error);
+
 /* --- gates: approvals, and limits set on the way ------------------------------------------------------------------ */
 
 /* A person's word on a gate. It names what it was given for: a gate that is judged again asks again. */

@@ -102,8 +102,9 @@ static bool each_row(struct catalog *catalog, int64_t run, enum sql sql, GError 
 
 static bool wipe_rows(struct catalog *catalog, int64_t run, GError **error)
 {
-    static const enum sql WIPES[] = {SQL_WIPE_PARTS, SQL_WIPE_CHECKS, SQL_WIPE_LOST,  SQL_WIPE_SENT, SQL_WIPE_REPORTS,
-                                     SQL_WIPE_TOLD,  SQL_WIPE_WISHES, SQL_WIPE_WORDS, SQL_WIPE_RUN,  SQL_WIPE_PLAN};
+    static const enum sql WIPES[] = {SQL_WIPE_PARTS,   SQL_WIPE_CHECKS, SQL_WIPE_LOST,      SQL_WIPE_SENT,
+                                     SQL_WIPE_REPORTS, SQL_WIPE_TOLD,   SQL_WIPE_WISHES,    SQL_WIPE_WORDS,
+                                     SQL_WIPE_RUN,     SQL_WIPE_PLAN,   SQL_STRAGGLERS_NONE};
     for (size_t i = 0; i < G_N_ELEMENTS(WIPES); i++)
         if (!each_row(catalog, run, WIPES[i], error))
             return false;

@@ -241,7 +241,13 @@ static const char *const MIGRATIONS[] = {
     " run INTEGER PRIMARY KEY REFERENCES run (id), at_ms INTEGER NOT NULL,"
     " json TEXT NOT NULL) STRICT;",
     /* 14: who took a run up last: nobody else of this catalog opens lanes of it any more. */
-    "ALTER TABLE run ADD COLUMN holder TEXT;" /* NULL: taken up before there was this column, or never */
+    "ALTER TABLE run ADD COLUMN holder TEXT;", /* NULL: taken up before there was this column, or never */
+    /* 15: partitions that lag behind the others, as the process at work says. */
+    "CREATE TABLE straggler ("
+    " run INTEGER NOT NULL REFERENCES run (id), part INTEGER NOT NULL, since_ms INTEGER NOT NULL,"
+    " still_ms INTEGER NOT NULL, left_records INTEGER NOT NULL, per_ks INTEGER NOT NULL, others_per_ks INTEGER NOT "
+    "NULL,"
+    " cause TEXT NOT NULL, words TEXT NOT NULL, PRIMARY KEY (run, part)) STRICT, WITHOUT ROWID;",
 };
 
 int migrations_known(void)

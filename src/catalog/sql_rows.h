@@ -131,6 +131,13 @@ SQL(LOST_DROP,     "DELETE " CATALOG_BEHIND)
 SQL(LOST_LANES,    "SELECT lane, max(settled) FROM checkpoint_lost WHERE run = ? AND part = ? GROUP BY lane ORDER BY lane")
 SQL(LOST_WHERE,    "SELECT group_concat(where_lost, ';') FROM (SELECT DISTINCT where_lost FROM checkpoint_lost WHERE run = ? AND part = ?)")
 
+/* who lags */
+SQL(STRAGGLERS_NONE, "DELETE FROM straggler WHERE run = ?")
+SQL(STRAGGLER_PUT, "INSERT INTO straggler (run, part, since_ms, still_ms, left_records, per_ks, others_per_ks, cause, words)"
+                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+SQL(STRAGGLERS,    "SELECT part, since_ms, still_ms, left_records, per_ks, others_per_ks, cause, words FROM straggler"
+                   " WHERE run = ? ORDER BY part")
+
 /* approvals, settings */
 SQL(APPROVAL_NEW,  "INSERT INTO approval (run, stage, attempt, plan_digest, report, granted, actor, reason, at_ms)"
                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")

@@ -35,6 +35,8 @@ struct driven {
     struct delivery_counts hooks; /* that were not told */
     bool held;
     struct run_limit limit;
+    struct straggler *stragglers;
+    size_t n_stragglers;
     int64_t undo_ms;   /* a rollback is possible until then; 0: no limit, or nothing to take back */
     bool undo_expired; /* … and was */
 };
@@ -61,10 +63,14 @@ static bool look_at_drive(struct cli *cli, struct catalog *catalog, const struct
         return false;
     if (run_state_over(run->state))
         return look_at_undo(catalog, run, ret, error);
+    if (!catalog_stragglers(catalog, run->id, mem, &ret->stragglers, &ret->n_stragglers, error))
+        return false;
     if (!is_held(cli, run, &ret->held, error) || !run_limit_now(catalog, run, mem, &ret->limit, error))
         return false;
     if (!ret->held && run->state != RUN_PAUSED)
         ret->limit.by = NULL;
+    if (!ret->held)
+        ret->n_stragglers = 0;
     return true;
 }
 
@@ -75,6 +81,7 @@ static json_t *driven_json(const struct run_row *run, const struct driven *drive
     json_object_set_new(status, "hooks",
                         json_pack("{s:I, s:I}", "waiting", (json_int_t)driven->hooks.waiting, "failed",
                                   (json_int_t)driven->hooks.failed));
+    json_object_set_new(status, "stragglers", shape_stragglers(driven->stragglers, driven->n_stragglers));
     shape_limit(status, &driven->limit);
     if (driven->undo_ms)
         json_object_set_new(status, "undo_until", shape_time(driven->undo_ms));
@@ -112,6 +119,10 @@ static void status_text(struct cli *cli, struct run_row *run, const struct drive
     else if (driven->limit.by && driven->held)
         fprintf(cli->out, "  slowed by   %s, %s/s\n", driven->limit.by,
                 units_count((uint64_t)driven->limit.rate_max_per_s, rate));
+    for (size_t i = 0; i < driven->n_stragglers; i++) {
+        g_autofree char *text = shape_straggler_text(&driven->stragglers[i]);
+        fprintf(cli->out, "  %-10s  %s\n", i ? "" : "lags", text);
+    }
     run->reason = NULL;
     if (driven->undo_ms)
         fprintf(cli->out,

@@ -15,6 +15,8 @@ struct view {
     struct stage_row *stages;
     size_t n_stages;
     struct run_limit limit;
+    struct straggler *stragglers;
+    size_t n_stragglers;
 };
 
 static bool view_open(struct cli *cli, struct view *view, GError **error)
@@ -35,6 +37,7 @@ static bool view_look(struct view *view, GError **error)
     arena_reset(view->mem);
     return catalog_run_reload(view->catalog, view->mem, &view->run, error) &&
            catalog_stages(view->catalog, view->run.id, view->mem, &view->stages, &view->n_stages, error) &&
+           catalog_stragglers(view->catalog, view->run.id, view->mem, &view->stragglers, &view->n_stragglers, error) &&
            run_limit_now(view->catalog, &view->run, view->mem, &view->limit, error);
 }
 
@@ -138,6 +141,10 @@ static char *screen_of(const struct cli *cli, const struct view *view, long colu
     put_pace(text, &view->run);
     if (why)
         g_string_append_printf(text, "\n  %s", why);
+    for (size_t i = 0; i < view->n_stragglers; i++) {
+        g_autofree char *lags = shape_straggler_text(&view->stragglers[i]);
+        g_string_append_printf(text, "\n  lags: %s", lags);
+    }
     return g_string_free(text, FALSE);
 }
 
@@ -177,7 +184,12 @@ static void show_line(struct cli *cli, const struct view *view)
     fprintf(cli->out, "%s %s: ", view->run.name, run_state_word(view->run.state));
     if (stage && !run_state_over(view->run.state))
         fprintf(cli->out, "stage %s %s, ", stage->name, stage_state_word(stage->state));
-    fprintf(cli->out, "%s%s%s\n", text->str, why ? "; " : "", why ? why : "");
+    fprintf(cli->out, "%s%s%s", text->str, why ? "; " : "", why ? why : "");
+    for (size_t i = 0; i < view->n_stragglers; i++) {
+        g_autofree char *lags = shape_straggler_text(&view->stragglers[i]);
+        fprintf(cli->out, "; lags: %s", lags);
+    }
+    fputc('\n', cli->out);
 }
 
 static void show_json(struct cli *cli, const struct view *view)
@@ -186,6 +198,7 @@ static void show_json(struct cli *cli, const struct view *view)
     const struct stage_row *stage = stage_now(view);
     json_object_set_new(status, "stage", shape_text(stage ? stage->name : NULL));
     json_object_set_new(status, "stages", shape_stages(view->stages, view->n_stages));
+    json_object_set_new(status, "stragglers", shape_stragglers(view->stragglers, view->n_stragglers));
     shape_limit(status, &view->limit);
     print_json(cli, status);
 }

@@ -91,6 +91,28 @@ json_t *shape_stages(const struct stage_row *stages, size_t n)
     return list;
 }
 
+json_t *shape_stragglers(const struct straggler *stragglers, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(
+            list,
+            json_pack("{s:I, s:I, s:f, s:f, s:f, s:o, s:s, s:o}", "partition", (json_int_t)stragglers[i].part,
+                      "records_left", (json_int_t)stragglers[i].left, "records_per_s",
+                      (double)stragglers[i].per_ks / 1000, "others_per_s", (double)stragglers[i].others_per_ks / 1000,
+                      "still_s", (double)stragglers[i].still_ms / 1000, "since", shape_time(stragglers[i].since_ms),
+                      "cause", stragglers[i].cause, "why", shape_text(stragglers[i].words)));
+    return list;
+}
+
+char *shape_straggler_text(const struct straggler *straggler)
+{
+    char left[UNITS_TEXT];
+    return g_strdup_printf("partition %u, %s records left, %.1f/s (the others %.1f/s): %s", straggler->part,
+                           units_count(straggler->left, left), (double)straggler->per_ks / 1000,
+                           (double)straggler->others_per_ks / 1000, straggler->words);
+}
+
 /* --- pace
  * ------------------------------------------------------------------------------------------------------------- */
 

@@ -15,6 +15,10 @@ json_t *shape_key(struct slice key); /* a string, or {"base64": …} where it is
 void shape_put(GString *object, const char *name, json_t *value);
 json_t *shape_retries(const struct plan_retries *retries); /* NULL: null */
 json_t *shape_stages(const struct stage_row *stages, size_t n);
+/* Partitions that lag behind the others, and why. */
+json_t *shape_stragglers(const struct straggler *stragglers, size_t n);
+/* The same of one, in a line; the caller frees. */
+char *shape_straggler_text(const struct straggler *straggler);
 /* A run without its stages, and without what limits it: `status` adds them. */
 json_t *shape_status(const struct run_row *run);
 void shape_limit(json_t *status, const struct run_limit *limit);

@@ -175,6 +175,90 @@ void crew_tell_budget(struct crew *crew)
     budget_shares_done(shares, n);
 }
 
+/* --- who lags ----------------------------------------------------------------------------------------------------- */
+
+#define LAGS_US (INT64_C(5) * 1000 * 1000)
+
+static const struct lag *lag_before(const struct crew *crew, uint32_t part)
+{
+    for (guint i = 0; crew->lags && i < crew->lags->len; i++)
+        if (g_array_index(crew->lags, struct lag, i).part == part)
+            return &g_array_index(crew->lags, struct lag, i);
+    return NULL;
+}
+
+static void tell_lag(struct crew *crew, const struct lag *lag)
+{
+    struct run_row row = {.id = crew->shared->job->run, .name = crew->shared->job->run_name, .state = RUN_RUNNING};
+    g_autofree char *text = g_strdup_printf("partition %u lags behind the others: %s", lag->part, lag->words);
+    struct run_event event = {.kind = RUN_EVENT_NOTE, .run = &row, .text = text};
+    if (crew->config->event)
+        crew->config->event(crew->config->event_self, &event);
+}
+
+/* Whether there is something to say that was not said: who lags, or why. Those who did since when. */
+static bool lags_are_news(struct crew *crew, GArray *lags)
+{
+    bool news = lags->len != (crew->lags ? crew->lags->len : 0);
+    for (guint i = 0; i < lags->len; i++) {
+        struct lag *lag = &g_array_index(lags, struct lag, i);
+        const struct lag *before = lag_before(crew, lag->part);
+        lag->since_ms = before ? before->since_ms : world_wall_ms(crew->shared->world);
+        news |= !before || before->cause != lag->cause;
+        if (!before)
+            tell_lag(crew, lag);
+    }
+    return news;
+}
+
+static uint64_t per_ks(double per_s)
+{
+    return (uint64_t)(per_s * 1000);
+}
+
+/* What cannot be written now is tried again at the next look. */
+static bool put_lags(struct crew *crew, const GArray *lags)
+{
+    g_autofree struct straggler *rows = g_new0(struct straggler, lags->len + 1);
+    for (guint i = 0; i < lags->len; i++) {
+        const struct lag *lag = &g_array_index(lags, struct lag, i);
+        rows[i] = (struct straggler){.part = lag->part,
+                                     .since_ms = lag->since_ms,
+                                     .still_ms = lag->still_ms,
+                                     .left = lag->left,
+                                     .per_ks = per_ks(lag->per_s),
+                                     .others_per_ks = per_ks(lag->others_per_s),
+                                     .cause = lag_cause_word(lag->cause),
+                                     .words = lag->words};
+    }
+    return catalog_stragglers_put(crew->catalog, crew->shared->job->run, rows, lags->len, NULL);
+}
+
+/* A run in which nobody lags writes nothing. */
+static void look_at_lags(struct crew *crew, int64_t now_us)
+{
+    GArray *lags = lookout_lags(&crew->shared->lookout, now_us);
+    bool news = lags_are_news(crew, lags), due = lags->len > 0 && now_us - crew->lags_us >= LAGS_US;
+    if (!(news || due) || !put_lags(crew, lags)) {
+        g_array_unref(lags);
+        return;
+    }
+    g_clear_pointer(&crew->lags, g_array_unref);
+    crew->lags = lags;
+    crew->lags_us = now_us;
+}
+
+/* Nobody is at work, or will be: also what a process said that died. */
+static void forget_lags(struct crew *crew)
+{
+    struct straggler *said;
+    size_t n = 0;
+    auto_(arena) mem = arena_new(1 << 20);
+    g_clear_pointer(&crew->lags, g_array_unref);
+    if (crew->catalog && catalog_stragglers(crew->catalog, crew->shared->job->run, mem, &said, &n, NULL) && n > 0)
+        catalog_stragglers_put(crew->catalog, crew->shared->job->run, NULL, 0, NULL);
+}
+
 /* --- the thread that watches
  * ------------------------------------------------------------------------------------------ */
 
@@ -213,6 +297,7 @@ static void look(void *self, struct watch *watch)
     look_at_topology(crew, watch);
     look_at_pace(crew, watch);
     look_at_hours(crew, watch);
+    look_at_lags(crew, watch->now_us);
     if (kind == JOB_FORWARD)
         crew_tell_budget(crew);
     static const enum outcome_kind KINDS[] = {[JOB_FORWARD] = OUTCOME_KIND_LISTED,
@@ -283,7 +368,10 @@ enum crew_end crew_run(struct crew *crew, GError **error)
     if (topology_moved(crew, error))
         return CREW_FAILED;
     sharing_begin(&crew->shared->sharing, true);
+    lookout_begin(&crew->shared->lookout);
+    forget_lags(crew);
     GError *failed = work(crew, &watch);
+    forget_lags(crew);
     error_keep_first(&failed, g_steal_pointer(&crew->moved));
     crew->wish = watch.wish;
     if (failed && !(watch.interrupted && error_is(failed, SLUICE_ERROR_CANCELLED))) {

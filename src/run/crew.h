@@ -34,6 +34,8 @@ struct crew {
     bool closed;
     unsigned told; /* of the budget, see crew.c */
     GError *moved; /* what is to end the run: others have it, or its promise cannot be watched over */
+    GArray *lags;  /* of struct lag: who lags, as the catalog says it; NULL: nobody did */
+    int64_t lags_us;
 };
 
 /* A share of the records accounted for that is beyond what `protect` allows, in words; NULL: none. The caller frees. */

@@ -9,9 +9,11 @@ struct exec {
     struct catalog *catalog;
     struct session *source, *target;
     struct feed *feed;
-    uint32_t part, lane;    /* the one that is worked on, and its grant's lane */
-    enum share share;       /* what it counts as in shared->sharing */
-    struct dataset written; /* what the run's stages write */
+    uint32_t part, lane;      /* the one that is worked on, and its grant's lane */
+    enum share share;         /* what it counts as in shared->sharing */
+    struct lookout_part seen; /* what was done for the partition: in shared->lookout, under its lock */
+    int64_t off_us;           /* of the step: it waited so long */
+    struct dataset written;   /* what the run's stages write */
     struct arena *scratch;
     char *history; /* who had the target's data when the lane was opened, or at the last settle; NULL: it cannot tell */
     int64_t ended_us;        /* the step before; 0: none */
@@ -31,6 +33,7 @@ void exec_shared_init(struct exec_shared *shared)
     budget_init(&shared->budget);
     catalog_together_init(&shared->together);
     sharing_init(&shared->sharing);
+    lookout_init(&shared->lookout);
 }
 
 void exec_shared_done(struct exec_shared *shared)
@@ -41,6 +44,7 @@ void exec_shared_done(struct exec_shared *shared)
     budget_done(&shared->budget);
     catalog_together_done(&shared->together);
     sharing_done(&shared->sharing);
+    lookout_done(&shared->lookout);
 }
 
 bool exec_new(struct exec **ret, struct exec_shared *shared, GError **error)
@@ -76,6 +80,7 @@ void exec_free(struct exec *exec)
         return;
     room_give(exec, NULL);
     sharing_be(&exec->shared->sharing, &exec->share, SHARE_NOTHING);
+    lookout_end(&exec->shared->lookout, &exec->seen, world_monotonic_us(exec->shared->world));
     g_clear_pointer(&exec->feed, feed_free);
     g_clear_pointer(&exec->source, store_session_close);
     g_clear_pointer(&exec->target, store_session_close);
@@ -130,6 +135,7 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
     op->grant.ret = grant;
     exec->part = grant.part.part;
     exec->lane = grant.part.lane;
+    lookout_take(&exec->shared->lookout, &exec->seen, &grant, world_monotonic_us(exec->shared->world));
     if (exec->part != UINT32_MAX && grant.part.parent != UINT32_MAX && !grant.resumed)
         sharing_take(&exec->shared->sharing);
     return true;
@@ -230,6 +236,13 @@ static bool do_open(struct exec *exec, struct op *op, GError **error)
     return feed_open(exec->feed, op->open.part, op->open.cursor, error);
 }
 
+/* For the rate or the budget. */
+static void wait_off(struct exec *exec, int64_t us)
+{
+    exec->off_us += us;
+    lookout_waited(&exec->shared->lookout, &exec->seen, us);
+}
+
 #define ROOM_WAIT_US 2000
 
 /* A batch that came to nothing has its room still. */
@@ -248,6 +261,7 @@ static enum budget_answer room_take(struct exec *exec, struct op_scan *scan)
         scan->max_bytes = room.bytes;
     } else if (answer == BUDGET_LATER) {
         world_sleep_us(shared->world, ROOM_WAIT_US, shared->cancel);
+        wait_off(exec, ROOM_WAIT_US);
     }
     return answer;
 }
@@ -318,6 +332,7 @@ static bool do_cas(struct exec *exec, struct op *op, GError **error)
     int64_t wait_us = rate_take_us(exec->shared, op->cas.n);
     if (wait_us > 0) {
         world_sleep_us(exec->shared->world, wait_us, exec->shared->cancel);
+        wait_off(exec, wait_us);
         atomic_store(&exec->shared->rate.waited_ms, world_wall_ms(exec->shared->world));
     }
     struct call call = target_call(exec, op->cas.mem);
@@ -427,6 +442,7 @@ static bool do_checkpoint(struct exec *exec, struct op *op, GError **error)
         world_point(exec->shared->world, "part.split");
     if (!catalog_together_commit(&exec->shared->together, exec->catalog, &entry, error))
         return false;
+    lookout_checkpoint(&exec->shared->lookout, &exec->seen, row, world_monotonic_us(exec->shared->world));
     take_split(exec, row->split_at);
     room_give(exec, &used);
     return true;
@@ -471,6 +487,8 @@ static bool (*const STEPS[OP_KIND_COUNT])(struct exec *, struct op *, GError **)
 /* Every try is a call; one that failed for good ends the process anyway. */
 static void count_call(struct exec *exec, enum op_kind kind, const GError *failed)
 {
+    if (failed && error_class(failed) == ERROR_TRANSIENT)
+        lookout_error(&exec->shared->lookout, &exec->seen, failed);
     if (!op_row(kind)->store)
         return;
     atomic_fetch_add(&exec->shared->calls, 1);
@@ -493,6 +511,8 @@ static bool perform_retrying(struct exec *exec, struct op *op, GError **error)
             g_propagate_error(error, g_steal_pointer(&failed));
             return false;
         }
+        lookout_again(&exec->shared->lookout, &exec->seen, wait_us);
+        exec->off_us += wait_us;
         world_sleep_us(exec->shared->world, wait_us, exec->shared->cancel);
     }
 }
@@ -526,8 +546,13 @@ static void count_time(struct exec *exec, enum op_kind kind, int64_t began_us, i
     struct step_times *times = &exec->shared->times[kind];
     atomic_fetch_add(&times->calls, 1);
     atomic_fetch_add(&times->busy_us, (uint64_t)(ended_us - began_us));
-    if (exec->ended_us)
+    if (exec->ended_us) {
         atomic_fetch_add(&exec->shared->core.busy_us, (uint64_t)(began_us - exec->ended_us));
+        lookout_stepped(&exec->shared->lookout, &exec->seen, OP_KIND_COUNT, began_us - exec->ended_us);
+    }
+    lookout_stepped(&exec->shared->lookout, &exec->seen, kind, ended_us - began_us - exec->off_us);
+    lookout_step(&exec->shared->lookout, &exec->seen, OP_KIND_COUNT, ended_us);
+    exec->off_us = 0;
     exec->ended_us = ended_us;
     count_cpu(exec, kind);
 }
@@ -537,6 +562,7 @@ void exec_perform(struct exec *exec, struct op *op)
     const struct world *world = exec->shared->world;
     int64_t began_us = world_monotonic_us(world);
     arena_reset(exec->scratch);
+    lookout_step(&exec->shared->lookout, &exec->seen, op->kind, began_us);
     world_point(world, op_row(op->kind)->before);
     op->ok = perform_retrying(exec, op, &op->error);
     world_point(world, op_row(op->kind)->after);

@@ -8,6 +8,7 @@
 #include "catalog/together.h"
 #include "run/govern.h"
 #include "run/job.h"
+#include "run/lookout.h"
 #include "run/op.h"
 
 /* Sequences of the undo log: taken from the catalog in blocks, handed out without a gap in causality. */
@@ -42,6 +43,7 @@ struct exec_shared {
     struct sequences sequences;
     struct catalog_together together; /* grants and checkpoints of all workers */
     struct sharing sharing;
+    struct lookout lookout; /* what the executors do, for who watches */
     struct rate_limit rate;
     struct limits limits;
     struct budget budget;               /* of a forward job */

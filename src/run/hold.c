@@ -148,16 +148,18 @@ static bool parts_are_not_behind(struct hold *hold, enum parts_kind kind, bool f
     struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX, .kind = kind};
     struct part_row *rows;
     size_t n;
+    bool granted = false;
     if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
         return false;
     for (size_t i = 0; i < n; i++) {
         bool left = forward && (rows[i].lane == 0 || (rows[i].state != PART_RUNNING && rows[i].state != PART_PENDING));
+        granted |= rows[i].lane > 0;
         if (!left && !is_not_ahead(hold, &rows[i], mem, error))
             return false;
     }
-    /* One that was split off later has the next number. */
+    /* One that was split off after the copy was taken, of one that had been granted, has the next number. */
     struct part_row next = {.part = n > 0 ? rows[n - 1].part + 1 : 0};
-    return kind != PARTS_FORWARD || is_not_ahead(hold, &next, mem, error);
+    return !granted || kind != PARTS_FORWARD || is_not_ahead(hold, &next, mem, error);
 }
 
 static bool catalog_is_not_behind(struct hold *hold, bool forward, GError **error)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Partitions that are split at a checkpoint: two workers share a large one, and what became of it is verified, taken back, and
-gone on with after a death."""
+gone on with after a death. Those that lag are named."""
 
 from staged import LOAD, after, ready, run
-from stand import must, run_all, same, test
+from stand import among, must, run_all, same, test
 
 ROWS = 2700
 RUN = ("run", "fix.yaml", "--yes")
@@ -97,6 +97,29 @@ def _(stand):
     stand.sluice("run", "again.yaml", "--yes").ended(0)
     same(stand.status("again")["partitions"]["total"], 1, "partitions of files")
     same(splits(stand), [], "splits")
+
+
+# The first partition's records are written, as slowly as the rate says; of the others nothing is.
+SLOW_LUA = "function transform(doc) if doc.n >= 2000 then return nil end doc.n = doc.n * 2 + 1 return doc end\n"
+
+
+@test("a partition that lags behind the others is named, with the cause, by run, status and watch; not when nobody is at work")
+def _(stand):
+    ready(stand, "stages: [{ name: full, scope: 100% }]\n", more="protect: { rate: { max: 100/s } }\n", rows=6000)
+    stand.write("fix.lua", SLOW_LUA)
+    spec = stand.read("fix.yaml").replace("partitions: { count: 4 }\nworkers: 1", "partitions: { size: 2000 }\nworkers: 2")
+    stand.write("fix.yaml", spec)
+    process = stand.start(*RUN, "--json")
+    note = stand.until(process, lambda line: line["type"] == "note" and "partition 0 lags" in line["text"])[-1]["text"]
+    among(["partition 0 lags behind the others: it waits", "ms a record, of the others"], note)
+    lags = [row for row in stand.status("fix")["stragglers"] if row["partition"] == 0][0]
+    same(lags["cause"], "waiting", "cause")
+    must(lags["records_per_s"] * 2 < lags["others_per_s"] and lags["records_left"] > 0, f"by the rule: {lags}")
+    among(["lags        partition 0, ", "records left", "it waits"], stand.sluice("status", "fix").ended(0).out)
+    among("lags: partition 0, ", stand.run(["timeout", "-s", "INT", "1", stand.programs.sluice, "watch", "fix"]).out)
+    stand.sluice("pause", "fix").ended(0)
+    stand.finish(process).ended(3)
+    same(stand.status("fix")["stragglers"], [], "stragglers of a run that is paused")
 
 
 run_all()

@@ -319,6 +319,37 @@ static void sums_stand_by_partition_and_the_newest_replaces(void **state)
     kit_refused(catalog_part_sums_put(fx->catalog, run.id, sums, 1, &error), CATALOG, "FOREIGN KEY");
 }
 
+static void stragglers_take_the_place_of_those_before(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct straggler *found;
+    size_t n;
+    struct run_row run = fixture_run(fx, 3);
+    struct straggler first[] = {{.part = 2, .cause = "large", .words = "large ones"},
+                                {.part = 0,
+                                 .since_ms = 5,
+                                 .still_ms = 6,
+                                 .left = 7,
+                                 .per_ks = 8,
+                                 .others_per_ks = 9,
+                                 .cause = "target",
+                                 .words = "it takes"}};
+    kit_ok(catalog_stragglers_put(fx->catalog, run.id, first, 2, &error));
+    kit_ok(catalog_stragglers(fx->catalog, run.id, fx->mem, &found, &n, &error));
+    assert_int_equal(n, 2);
+    assert_true(found[0].part == 0 && found[0].since_ms == 5 && found[0].still_ms == 6 && found[0].left == 7);
+    assert_true(found[0].per_ks == 8 && found[0].others_per_ks == 9 && found[1].part == 2);
+    assert_string_equal(found[0].cause, "target");
+    assert_string_equal(found[1].words, "large ones");
+    kit_ok(catalog_stragglers_put(fx->catalog, run.id, first, 1, &error));
+    kit_ok(catalog_stragglers(fx->catalog, run.id, fx->mem, &found, &n, &error));
+    assert_true(n == 1 && found[0].part == 2);
+    kit_ok(catalog_stragglers_put(fx->catalog, run.id, NULL, 0, &error));
+    kit_ok(catalog_stragglers(fx->catalog, run.id, fx->mem, &found, &n, &error));
+    assert_int_equal(n, 0);
+}
+
 static void a_home_of_the_first_schema_is_brought_up(void **state)
 {
     GError *error = NULL;
@@ -341,6 +372,7 @@ static void a_home_of_the_first_schema_is_brought_up(void **state)
         "ALTER TABLE checkpoint DROP COLUMN n_promoted; ALTER TABLE checkpoint DROP COLUMN n_passed_over;"
         "ALTER TABLE run DROP COLUMN over_ms; DROP TABLE expiry;"
         "ALTER TABLE part DROP COLUMN parent; ALTER TABLE part DROP COLUMN origin; ALTER TABLE part DROP COLUMN first;"
+        "DROP TABLE straggler; DROP TABLE pace; ALTER TABLE run DROP COLUMN holder;"
         "CREATE INDEX wish_open ON wish (run, id) WHERE taken_ms IS NULL; PRAGMA user_version = 1");
     kit_ok(catalog_open(&fx->catalog, fx->world, fx->home, CATALOG_EXISTING, &error));
     kit_ok(catalog_part_sums(fx->catalog, run.id, fx->mem, &found, &n, &error));
@@ -366,6 +398,7 @@ int main(void)
         CASE(partitions_are_listed_in_order_by_stage_and_kind),
         CASE(counters_equal_a_recount_after_anything),
         CASE(sums_stand_by_partition_and_the_newest_replaces),
+        CASE(stragglers_take_the_place_of_those_before),
         CASE(a_home_of_the_first_schema_is_brought_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
