@@ -8,7 +8,7 @@ import os
 import threading
 
 from livedata import NEVER, read, seed
-from servers import each_kind
+from servers import Mover, each_kind
 from stand import must, run_all, same
 
 KEYS = 200
@@ -28,7 +28,7 @@ POINTS = ("store.lane_open:2", "store.lane_open.after:2", "log.before:2", "store
 
 
 @contextlib.contextmanager
-def asleep(stand, point):
+def asleep(stand, point, *codes):
     """A run whose worker sleeps at the point, until this is left; then it goes on to its end."""
     for name in ("asleep", "awake"):
         os.mkfifo(stand.path(name))
@@ -41,7 +41,7 @@ def asleep(stand, point):
     yield process
     with open(stand.path("awake"), "wb"):
         pass
-    stand.finish(process).ended(6, 7) # another has the run; or the fence is gone on which it would go on
+    stand.finish(process).ended(*(codes or (6, 7))) # another has the run; or the fence is gone on which it would go on
     for name in ("asleep", "awake"):
         stand.path(name).unlink()
 
@@ -78,6 +78,21 @@ def _(stand, servers):
     seed(server, [(f"c:{n:05d}", {"id": f"{n:05d}", "n": str(n)}, NEVER) for n in range(KEYS)])
     lived(stand, f"valkey://{server.address}", lambda: {int(key[2:]): int(state.fields[b"n"]) for key, state in read(server).items()},
           "c:{id}", ", as: hash")
+
+
+@each_kind("a slot that moves between the last write of a batch and its witness is followed, though nothing else asks who has it", slow=True)
+def _(stand, servers):
+    cluster = servers.cluster(primaries=3, replicas=0)
+    seed(cluster, [(f"c:{n:05d}", {"id": f"{n:05d}", "n": str(n)}, NEVER) for n in range(KEYS)])
+    hosts = ",".join(node.address for node in cluster.nodes)
+    stand.write("fix.lua", LUA)
+    stand.write("fix.yaml", SPEC.format(uri=f"valkey://{hosts}", dataset="c:{id}", form=", as: hash"))
+    mover = Mover(cluster)
+    with asleep(stand, "settle.before:2", 0):
+        for node in cluster.nodes: # the first slot of each is where its witnesses lie
+            mover.move(cluster.slots(node)[0], next(other for other in cluster.nodes if other is not node))
+    mover.end()
+    same({int(key[2:]): int(state.fields[b"n"]) for key, state in read(cluster).items()}, {n: n + 1 for n in range(KEYS)}, "each once")
 
 
 if __name__ == "__main__":

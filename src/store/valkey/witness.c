@@ -269,8 +269,10 @@ bool valkey_history_note(struct session *session, const struct call *call, const
     notice(store, text->str, asked.history);
     g_byte_array_unref(putting.epoch);
     asked_reset(&asked);
-    if (!ok)
+    if (!ok) { /* a place may have moved: who tries again asks who has it, whether or not anything else does */
+        router_refresh(valkey_session_of(session)->router, call, NULL);
         return false;
+    }
     *ret = arena_text(call->mem, slice_of(text->str, text->len));
     return *ret || error_set(error, SLUICE_ERROR_TOO_BIG, "the names of the servers do not fit into memory");
 }
