@@ -34,6 +34,7 @@ struct job {
 };
 
 #define JOB_BATCH_RECORDS   2000
+#define JOB_PACED_RECORDS   200
 #define JOB_BATCH_BYTES     (1u << 20)
 #define JOB_BATCH_US        100000
 #define JOB_CONTENDED_AFTER 16

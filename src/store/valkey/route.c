@@ -300,7 +300,7 @@ static bool take_reply(struct run *run, struct link *link, const struct reply *r
     struct event event = {.link = link, .i = link_queue_pop(&link->flight), .reply = reply, .row = refusal_of(reply)};
     if (event.i >= LINK_PART)
         return take_own(&event, error);
-    if (run->pending[event.i].ends && link->server)
+    if (run->pending[event.i].ends)
         pace_reply(link->server, world_monotonic_us(run->router->world));
     run->pending[event.i].ends = false;
     return ACTIONS[action_of(run, &event)](run, &event, error);
@@ -327,7 +327,7 @@ static void abandon(struct run *run, struct link *link, bool again)
             again_soon(run, i);
         }
     }
-    if (link->server)
+    if (unanswered > 0)
         pace_lost(link->server, unanswered);
     link_close(link);
 }
