@@ -57,7 +57,7 @@ def _(stand):
 
 @test("it dies behind a split, and amid what was split off: gone on with, every record is repaired once")
 def _(stand):
-    for point in ("part.split:1", "part.is_split:1", "checkpoint.after:4", "cas.after:5"):
+    for point in ("part.is_split:1", "cas.after:5"):
         prepare(stand)
         stand.dies(point, *RUN)
         run(stand, 0)
