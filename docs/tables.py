@@ -22,6 +22,7 @@ TABLES = {
     "classes": Table("src/verify/class_rows.h", "ROW", (("word", 1), ("meaning", 2))),
     "states": Table("src/catalog/state_rows.h", "STATE", (("state", 1), ("over", 2))),
     "hook_events": Table("src/spec/hook_rows.h", "EVENT", (("event", 1), ("", 2))),
+    "guards": Table("src/spec/guard_rows.h", "GUARD", (("`protect.`", 1), ("default", 3), ("watches", 5), ("for example", 6))),
     "moves": Table("src/catalog/state_rows.h", "MOVE", (("from", 0), ("to", 1))),
     "faults": Table("src/gen/customer_rows.h", "ROW", (("fault", 1), ("in a million", 2), ("ends", 3), ("what is wrong", 4))),
     "events": Table("src/gen/event_rows.h", "ROW", (("fault", 1), ("in a million", 2), ("ends", 3), ("what is wrong", 4))),

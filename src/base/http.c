@@ -8,6 +8,7 @@
 
 struct talk {
     const struct http_call *call;
+    bool posts;
     GString *answer;
 };
 
@@ -42,9 +43,9 @@ static CURLcode configure(CURL *curl, struct talk *talk, struct curl_slist *head
         curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https"),
         curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L),
         curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L),
-        curl_easy_setopt(curl, CURLOPT_POST, 1L),
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, (const char *)call->body.data),
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len),
+        talk->posts ? curl_easy_setopt(curl, CURLOPT_POST, 1L) : curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L),
+        talk->posts ? curl_easy_setopt(curl, CURLOPT_POSTFIELDS, (const char *)call->body.data) : CURLE_OK,
+        talk->posts ? curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len) : CURLE_OK,
         curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers),
         curl_easy_setopt(curl, CURLOPT_USERAGENT, "sluice/" SLUICE_VERSION),
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)MAX(call->timeout_us / 1000, 1)),
@@ -81,8 +82,11 @@ static bool fail(CURLcode code, GError **error)
 
 static CURLcode perform(CURL *curl, struct talk *talk, long *ret_status)
 {
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    headers = curl_slist_append(headers, "Expect:"); /* no waiting for leave to go on */
+    struct curl_slist *headers = NULL;
+    if (talk->posts) {
+        headers = curl_slist_append(headers, "Content-Type: application/json");
+        headers = curl_slist_append(headers, "Expect:"); /* no waiting for leave to go on */
+    }
     for (const char *const *header = talk->call->headers; *header; header++)
         headers = curl_slist_append(headers, *header);
     CURLcode code = configure(curl, talk, headers);
@@ -94,9 +98,9 @@ static CURLcode perform(CURL *curl, struct talk *talk, long *ret_status)
     return code;
 }
 
-bool http_post(const struct http_call *call, struct http_answer *ret, GError **error)
+static bool request(const struct http_call *call, bool posts, struct http_answer *ret, GError **error)
 {
-    struct talk talk = {.call = call, .answer = g_string_new(NULL)};
+    struct talk talk = {.call = call, .posts = posts, .answer = g_string_new(NULL)};
     long status = 0;
     CURLcode code = CURLE_FAILED_INIT;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) { /* counted, and safe from every thread since 7.84 */
@@ -113,6 +117,21 @@ bool http_post(const struct http_call *call, struct http_answer *ret, GError **e
     }
     *ret = (struct http_answer){.status = status, .text = text};
     return true;
+}
+
+bool http_post(const struct http_call *call, struct http_answer *ret, GError **error)
+{
+    return request(call, true, ret, error);
+}
+
+bool http_get(const struct http_call *call, struct http_answer *ret, GError **error)
+{
+    return request(call, false, ret, error);
+}
+
+char *http_escape(const char *text)
+{
+    return g_uri_escape_string(text, NULL, FALSE);
 }
 
 char *http_sign(struct slice secret, const char *timestamp, struct slice body)

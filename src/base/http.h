@@ -1,4 +1,4 @@
-/* One signed HTTP request, by libcurl, which has sockets, a resolver and a clock of its own: what is sent from here is
+/* One HTTP request, by libcurl, which has sockets, a resolver and a clock of its own: what is sent from here is
  * covered by the system tests, not by those that fake the world. Certificates are checked; no redirect is followed, for
  * what is signed is meant for one place. Proxies are those of the environment, as for every program. */
 #pragma once
@@ -8,7 +8,7 @@
 struct http_call {
     const char *url;            /* http or https */
     const char *const *headers; /* `Name: value`, ends with NULL */
-    struct slice body;          /* application/json */
+    struct slice body;          /* of a POST: application/json */
     const char *ca;             /* a file of certificates in place of the system's; NULL: those */
     int64_t timeout_us;
     const atomic_bool *cancel; /* NULL: nobody cancels; noticed within a second */
@@ -26,6 +26,10 @@ bool http_url_is(const char *url);
 /* POSTs. True: there was an answer, whatever its status. UNREACHABLE, TIMED_OUT, CANCELLED, NOT_PERMITTED (a
  * certificate); messages do not hold the URL, in which a secret may stand. */
 bool http_post(const struct http_call *call, struct http_answer *ret, GError **error) must_use;
+bool http_get(const struct http_call *call, struct http_answer *ret, GError **error) must_use;
+
+/* What stands in a URL behind `name=`; the caller frees. */
+char *http_escape(const char *text);
 
 /* Hex of HMAC-SHA256 of `TIMESTAMP.BODY`; the caller frees. */
 char *http_sign(struct slice secret, const char *timestamp, struct slice body);

@@ -230,3 +230,13 @@ bool process_run(const struct world *world, const struct process_call *call, str
     *ret = end;
     return ended;
 }
+
+char **process_environment(void)
+{
+    static const char *const KEPT[] = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"};
+    char **envp = g_new0(char *, 1);
+    for (size_t i = 0; i < G_N_ELEMENTS(KEPT); i++)
+        if (g_getenv(KEPT[i]))
+            envp = g_environ_setenv(envp, KEPT[i], g_getenv(KEPT[i]), TRUE);
+    return envp;
+}

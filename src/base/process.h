@@ -21,6 +21,10 @@ bool process_ended(int64_t pid, int *ret_status);
 /* The path of this very program; the caller frees. */
 char *process_self(GError **error) must_use;
 
+/* What a child gets of our environment: what programs need to run, and nothing in which the secret of a store may be.
+ * The caller frees it, by g_strfreev(). */
+char **process_environment(void) must_use;
+
 /* A process that is waited for. */
 struct process_call {
     const char *const *argv; /* argv[0]: a path, or a name that PATH is searched for */

@@ -130,6 +130,8 @@ struct run_row {
     struct plan_digests digests;
     enum run_state state;
     const char *reason; /* of the state; NULL */
+    const char *guard;  /* by which it is paused: it goes on by itself; NULL: by none */
+    int64_t state_ms;   /* when it came into its state; 0: not known */
     const char *actor;  /* of the last move */
     const char *author; /* who planned it */
     uint32_t stage;     /* current */
@@ -170,6 +172,7 @@ struct run_move {
     int64_t run;
     enum run_state from, to;
     const char *reason;         /* of the new state, as `status` shows it (`state_reason` in the ledger); NULL */
+    const char *guard;          /* PAUSED: the guard that does it; NULL: a person, or something that needs one */
     const char *details;        /* JSON object for the ledger; NULL */
     const uint32_t *back_stage; /* NULL: stays as it is */
     struct act act;
@@ -198,6 +201,26 @@ struct catalog_telling {
     struct act act;
 };
 bool catalog_tell_once(struct catalog *catalog, const struct catalog_telling *telling, bool *ret_new, GError **error);
+
+/* What whoever holds a run sees of its guards, for those who only look: put every few seconds, in a statement of its
+ * own. */
+struct sight {
+    int64_t at_ms;         /* 0: there is none */
+    const char *slowed_by; /* the guard, or what else holds the pace back; NULL: nothing */
+    const char *json;      /* an array: each guard, as guard/guards.h has it */
+};
+bool catalog_sight_put(struct catalog *catalog, int64_t run, const struct sight *sight, GError **error);
+bool catalog_sight(struct catalog *catalog, int64_t run, struct arena *mem, struct sight *ret, GError **error);
+
+/* The flag that stops every run of the home, those too that begin while it stands; with its ledger entry (`stop-all`,
+ * `go-all`), in one transaction. Lifting one that does not stand: REFUSED. */
+struct stop_flag {
+    int64_t at_ms; /* 0: it does not stand */
+    const char *actor, *reason;
+};
+bool catalog_stop_put(struct catalog *catalog, const struct act *act, GError **error);
+bool catalog_stop_lift(struct catalog *catalog, const struct act *act, GError **error);
+bool catalog_stop(struct catalog *catalog, struct arena *mem, struct stop_flag *ret, GError **error);
 
 /* --- stages and partitions --------------------------------------------------------------------------------------- */
 

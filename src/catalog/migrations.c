@@ -248,6 +248,13 @@ static const char *const MIGRATIONS[] = {
     " still_ms INTEGER NOT NULL, left_records INTEGER NOT NULL, per_ks INTEGER NOT NULL, others_per_ks INTEGER NOT "
     "NULL,"
     " cause TEXT NOT NULL, words TEXT NOT NULL, PRIMARY KEY (run, part)) STRICT, WITHOUT ROWID;",
+    /* 16: guards: which one has paused a run, and since when; what whoever holds it sees; the flag that stops all. */
+    "ALTER TABLE run ADD COLUMN guard TEXT;"       /* the guard by which it is paused; NULL: it is not, or by others */
+    "ALTER TABLE run ADD COLUMN state_ms INTEGER;" /* of its newest move; NULL: that was before this column */
+    "CREATE TABLE sight ("
+    " run INTEGER PRIMARY KEY REFERENCES run (id), at_ms INTEGER NOT NULL, slowed_by TEXT, json TEXT NOT NULL) STRICT;"
+    "CREATE TABLE stop ("
+    " one INTEGER PRIMARY KEY CHECK (one = 1), at_ms INTEGER NOT NULL, actor TEXT NOT NULL, reason TEXT) STRICT;",
 };
 
 int migrations_known(void)

@@ -17,7 +17,7 @@
 #define CATALOG_RUN_COLUMNS                                                                                            \
     "run.id, run.name, run.spec_name, run.spec_path, run.target, run.uid, run.plan_digest, run.spec_digest,"           \
     " run.contract_digest, run.transform_digest, run.state, run.reason, run.actor, run.stage, run.started_ms, run.back_stage, run.author,"         \
-    " t.updated_ms, t.bytes_read, t.bytes_written, t.limited_ms, t.worked_ms, " CATALOG_TALLY(CATALOG_NAME)
+    " run.guard, coalesce(run.state_ms, 0), t.updated_ms, t.bytes_read, t.bytes_written, t.limited_ms, t.worked_ms, " CATALOG_TALLY(CATALOG_NAME)
 #define CATALOG_PART_COLUMNS "part, stage, state, lane, records, bounds, coalesce(parent, 4294967295), coalesce(origin, part), first"
 #define CATALOG_LEDGER_COLUMNS                                                                                         \
     "number, at_ms, actor, action, reason, run, plan_digest, spec_digest, contract_digest, transform_digest, details," \
@@ -61,12 +61,17 @@ SQL(TOTAL_ADD,     "UPDATE run_total SET updated_ms = ?, bytes_read = bytes_read
                    " limited_ms = max(limited_ms, ?), worked_ms = worked_ms + ?, " CATALOG_TALLY(CATALOG_PLUS) " WHERE run = ?")
 SQL(APPEARED_PUT,  "UPDATE run_total SET updated_ms = ?, n_appeared = ? WHERE run = ?")
 SQL(WORKED_ADD,    "UPDATE run_total SET worked_ms = worked_ms + ? WHERE run = ?")
+SQL(SIGHT_PUT,     "INSERT OR REPLACE INTO sight (run, at_ms, slowed_by, json) VALUES (?, ?, ?, ?)")
+SQL(SIGHT,         "SELECT at_ms, slowed_by, json FROM sight WHERE run = ?")
+SQL(STOP_PUT,      "INSERT OR REPLACE INTO stop (one, at_ms, actor, reason) VALUES (1, ?, ?, ?)")
+SQL(STOP_LIFT,     "DELETE FROM stop")
+SQL(STOP,          "SELECT at_ms, actor, reason FROM stop")
 SQL(TOLD_NEW,      "INSERT OR IGNORE INTO told (run, what) VALUES (?, ?)")
 SQL(TOTAL_TOUCH,   "UPDATE run_total SET updated_ms = ? WHERE run = ?")
 SQL(SEQUENCES,     "UPDATE run_total SET next_sequence = next_sequence + ?2 WHERE run = ?1 RETURNING next_sequence - ?2")
 SQL(RUN,           "SELECT " CATALOG_RUN_COLUMNS " FROM run JOIN run_total AS t ON t.run = run.id WHERE run.id = ?")
 SQL(RUN_STATE,     "SELECT name, state, plan_digest, spec_digest, contract_digest, transform_digest FROM run WHERE id = ?")
-SQL(RUN_MOVE,      "UPDATE run SET state = ?2, reason = ?3, actor = ?4, over_ms = ?5 WHERE id = ?1")
+SQL(RUN_MOVE,      "UPDATE run SET state = ?2, reason = ?3, actor = ?4, over_ms = ?5, guard = ?6, state_ms = ?7 WHERE id = ?1")
 SQL(RUN_OVER,      "SELECT r.state, coalesce(r.over_ms, t.updated_ms) FROM run AS r JOIN run_total AS t ON t.run = r.id WHERE r.id = ?")
 SQL(RUN_BACK,      "UPDATE run SET back_stage = ?2 WHERE id = ?1")
 SQL(RUN_HOLDER,    "UPDATE run SET holder = ?2 WHERE id = ?1")

@@ -52,6 +52,9 @@ MOVE(PAUSED,       RUNNING)
 MOVE(PAUSED,       VERIFYING)
 MOVE(PAUSED,       WAITING)     /* a stage that soaks, or waits for an approval, goes on waiting */
 MOVE(PAUSED,       PROMOTING)
+MOVE(PAUSED,       PAUSED)      /* a guard that has paused it gives way to another one, or to what needs a person */
+MOVE(PAUSED,       INTERRUPTED) /* while a guard has it: by a signal, */
+MOVE(PAUSED,       HALTED)      /* … or by a hard guard */
 MOVE(PAUSED,       ROLLING_BACK)
 MOVE(PAUSED,       ABORTED)
 MOVE(INTERRUPTED,  RUNNING)
@@ -63,6 +66,7 @@ MOVE(INTERRUPTED,  ROLLING_BACK)
 MOVE(INTERRUPTED,  ABORTED)
 MOVE(HALTED,       RUNNING)
 MOVE(HALTED,       WAITING)
+MOVE(HALTED,       PAUSED)      /* a person has let it go on, and a guard does not */
 MOVE(HALTED,       PROMOTING)
 MOVE(HALTED,       ROLLING_BACK)
 MOVE(HALTED,       ABORTED)

@@ -206,6 +206,7 @@ int command_list(struct cli *cli, GError **error);
 int command_cat(struct cli *cli, GError **error);
 bool cat_fences(struct cli *cli, GError **error); /* of --fences */
 int command_pause(struct cli *cli, GError **error);
+int cli_flag_lift(struct cli *cli, GError **error); /* of resume --all */
 int command_resume(struct cli *cli, GError **error);
 int command_promote(struct cli *cli, GError **error);
 int command_abort(struct cli *cli, GError **error);

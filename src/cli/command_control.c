@@ -57,9 +57,10 @@ static int pause_one(struct cli *cli, GError **error)
 static bool to_pause(struct cli *cli, const struct run_row *run)
 {
     struct run_holder holder;
+    bool by_someone = run->state == RUN_PAUSED && !run->guard;
     if (run_state_over(run->state))
         return false;
-    return run_state_may(run->state, RUN_PAUSED) ||
+    return (!by_someone && run_state_may(run->state, RUN_PAUSED)) ||
            (run_lock_holder(&holder, cli->world, cli->home, run->name, NULL) && holder.live);
 }
 
@@ -96,9 +97,38 @@ static int pause_all(struct cli *cli, GError **error)
     return status;
 }
 
+static int flag(struct cli *cli, bool stops, GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    struct run_config config = cli_run_config(cli);
+    if (!catalog_open(&catalog, cli->world, cli->home, CATALOG_EXISTING, error) ||
+        !(stops ? catalog_stop_put : catalog_stop_lift)(catalog, &config.act, error))
+        return -1;
+    if (cli_has(cli, OPTION_JSON))
+        print_json(cli, json_pack("{s:s, s:s, s:b}", "type", "stop-all", "home", cli->home, "stands", stops));
+    else if (!cli_has(cli, OPTION_QUIET))
+        fprintf(cli->out, stops ? "%s: no run writes until `sluice resume --all`\n" : "%s: its runs go on\n",
+                cli->home);
+    return 0;
+}
+
+int cli_flag_lift(struct cli *cli, GError **error)
+{
+    if (cli->n_args == 0)
+        return flag(cli, false, error);
+    error_set(error, SLUICE_ERROR_USAGE, "resume: either runs or --all, not both; `sluice help resume` says more");
+    return -1;
+}
+
 int command_pause(struct cli *cli, GError **error)
 {
-    bool all = cli_has(cli, OPTION_ALL);
+    bool all = cli_has(cli, OPTION_ALL), hold = cli_has(cli, OPTION_HOLD);
+    if (hold && all && cli->n_args == 0)
+        return flag(cli, true, error);
+    if (hold) {
+        error_set(error, SLUICE_ERROR_USAGE, "pause: --hold goes with --all alone; `sluice help pause` says more");
+        return -1;
+    }
     if (all != (cli->n_args > 0))
         return all ? pause_all(cli, error) : cli_each(cli, pause_one, error);
     error_set(error, SLUICE_ERROR_USAGE, "pause: %s; `sluice help pause` says more",

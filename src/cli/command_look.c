@@ -1,7 +1,7 @@
 /* status, list, stores: one look. */
 #include "base/units.h"
 #include "catalog/lock.h"
-#include "cli/cli.h"
+#include "cli/guards.h"
 #include "run/budget.h"
 #include "run/retain.h"
 
@@ -37,6 +37,7 @@ struct driven {
     struct run_limit limit;
     struct straggler *stragglers;
     size_t n_stragglers;
+    struct guards_view guards;
     int64_t undo_ms;   /* a rollback is possible until then; 0: no limit, or nothing to take back */
     bool undo_expired; /* … and was */
 };
@@ -55,6 +56,13 @@ static bool look_at_undo(struct catalog *catalog, const struct run_row *run, str
     return true;
 }
 
+static bool look_at_guards(struct cli *cli, struct catalog *catalog, const struct run_row *run, struct arena *mem,
+                           struct driven *io, GError **error)
+{
+    struct guards_wish wish = {.run = run, .held = io->held, .limited_by = io->limit.by};
+    return guards_view_look(cli, catalog, &wish, mem, &io->guards, error);
+}
+
 static bool look_at_drive(struct cli *cli, struct catalog *catalog, const struct run_row *run, struct arena *mem,
                           struct driven *ret, GError **error)
 {
@@ -62,7 +70,7 @@ static bool look_at_drive(struct cli *cli, struct catalog *catalog, const struct
     if (!catalog_delivery_counts(catalog, run->id, &ret->hooks, error))
         return false;
     if (run_state_over(run->state))
-        return look_at_undo(catalog, run, ret, error);
+        return look_at_undo(catalog, run, ret, error) && look_at_guards(cli, catalog, run, mem, ret, error);
     if (!catalog_stragglers(catalog, run->id, mem, &ret->stragglers, &ret->n_stragglers, error))
         return false;
     if (!is_held(cli, run, &ret->held, error) || !run_limit_now(catalog, run, mem, &ret->limit, error))
@@ -71,7 +79,12 @@ static bool look_at_drive(struct cli *cli, struct catalog *catalog, const struct
         ret->limit.by = NULL;
     if (!ret->held)
         ret->n_stragglers = 0;
-    return true;
+    return look_at_guards(cli, catalog, run, mem, ret, error);
+}
+
+static void driven_done(struct driven *driven)
+{
+    guards_view_done(&driven->guards);
 }
 
 static json_t *driven_json(const struct run_row *run, const struct driven *driven)
@@ -83,6 +96,7 @@ static json_t *driven_json(const struct run_row *run, const struct driven *drive
                                   (json_int_t)driven->hooks.failed));
     json_object_set_new(status, "stragglers", shape_stragglers(driven->stragglers, driven->n_stragglers));
     shape_limit(status, &driven->limit);
+    guards_view_shape(status, &driven->guards);
     if (driven->undo_ms)
         json_object_set_new(status, "undo_until", shape_time(driven->undo_ms));
     return status;
@@ -123,6 +137,11 @@ static void status_text(struct cli *cli, struct run_row *run, const struct drive
         g_autofree char *text = shape_straggler_text(&driven->stragglers[i]);
         fprintf(cli->out, "  %-10s  %s\n", i ? "" : "lags", text);
     }
+    g_autofree char *dog =
+        driven->guards.dog.by && driven->guards.dog.by == driven->limit.by ? NULL : watchdog_text(&driven->guards.dog);
+    if (dog)
+        fprintf(cli->out, "  watchdog    %s\n", dog);
+    guards_view_print(cli->out, &driven->guards);
     run->reason = NULL;
     if (driven->undo_ms)
         fprintf(cli->out,
@@ -142,15 +161,21 @@ static int status_of(struct cli *cli, GError **error)
     json_t *said;
     if (!open_catalog(cli, &catalog, error) || !cli_find_run(cli, catalog, mem, &run, error) ||
         !catalog_stages(catalog, run.id, mem, &stages, &n, error) ||
-        !look_at_drive(cli, catalog, &run, mem, &driven, error) || !plan_said_read(catalog, &run, mem, &said, error))
+        !look_at_drive(cli, catalog, &run, mem, &driven, error))
         return -1;
+    if (!plan_said_read(catalog, &run, mem, &said, error)) {
+        driven_done(&driven);
+        return -1;
+    }
     if (!cli_has(cli, OPTION_JSON)) {
         status_text(cli, &run, &driven);
         print_said(cli->out, said);
         json_decref(said);
+        driven_done(&driven);
         return 0;
     }
     json_t *status = driven_json(&run, &driven);
+    driven_done(&driven);
     json_object_update(status, said);
     json_decref(said);
     json_object_set_new(status, "stage", shape_text(run.stage < n ? stages[run.stage].name : NULL));
@@ -193,6 +218,7 @@ static json_t *list_json(struct cli *cli, struct catalog *catalog, const struct 
             return NULL;
         }
         json_array_append_new(list, driven_json(&runs[i], &driven));
+        driven_done(&driven);
     }
     return list;
 }

@@ -49,12 +49,14 @@ COMMAND(diff,       "RUN RUN",       2, 2, "what lies between two runs: what the
         "of them ended otherwise, with examples (--limit, 10).",
         DOCUMENT, OPTION_LIMIT)
 COMMAND(pause,      "RUN…",          0, 1000, "pause runs, from any terminal",
-        "It holds against everything until `sluice resume`. --all pauses every run of the home that is not at its end.",
-        LINES, OPTION_ALL, OPTION_REASON)
-COMMAND(resume,     "RUN…",          1, 1000, "go on with a run that was paused, interrupted, halted or failed",
+        "It holds against everything until `sluice resume`. --all pauses every run of the home that is not at its end.\n"
+        "--all --hold sets a flag instead, which all of them heed within a second or two, those too that begin later: until\n"
+        "`sluice resume --all` lifts it, and they go on by themselves.",
+        LINES, OPTION_ALL, OPTION_HOLD, OPTION_REASON)
+COMMAND(resume,     "RUN…",          0, 1000, "go on with a run that was paused, interrupted, halted or failed",
         "A run that was halted needs a --reason. Of several each goes to its end before the next one; with --detach all go on\n"
-        "at the same time.",
-        LINES, OPTION_DETACH, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
+        "at the same time. --all lifts the flag of `sluice pause --all --hold`.",
+        LINES, OPTION_ALL, OPTION_DETACH, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
 COMMAND(approve,    "RUN",           1, 1, "give the approval that a gate of the run waits for",
         "It names gate, attempt, plan and report by digest, and counts for these alone; with --report it is refused where\n"
         "the stage was judged again since somebody looked. Who may is said by the gate's `approve` and by\n"
@@ -63,8 +65,8 @@ COMMAND(approve,    "RUN",           1, 1, "give the approval that a gate of the
 COMMAND(deny,       "RUN",           1, 1, "refuse the approval that a gate of the run waits for: the run pauses", "",
         DOCUMENT, OPTION_REPORT, OPTION_REASON)
 COMMAND(set,        "RUN KEY=VALUE", 2, 2, "change a limit of a run, also while it is at work; KEY=? reads it",
-        "protect.rate.max, protect.errors, protect.rejects, protect.kept_live; workers (from the next stage on). Recorded;\n"
-        "the plan stays as it is.",
+        "protect.rate.max, protect.errors, protect.rejects, protect.kept_live, the limits of the guards (docs/guards.md),\n"
+        "protect.hold, protect.signals.NAME; workers (from the next stage on). Recorded; the plan stays as it is.",
         DOCUMENT, OPTION_REASON)
 COMMAND(promote,    "RUN",           1, 1, "make the shadow of a run live, once its gates have passed",
         "Key by key, paced and journalled like any write: it can be killed, resumed and repeated, and `sluice rollback` takes\n"

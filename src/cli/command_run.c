@@ -184,5 +184,11 @@ static int resume_one(struct cli *cli, GError **error)
 
 int command_resume(struct cli *cli, GError **error)
 {
+    if (cli_has(cli, OPTION_ALL))
+        return cli_flag_lift(cli, error);
+    if (cli->n_args == 0) {
+        error_set(error, SLUICE_ERROR_USAGE, "resume: a run was expected, or --all; `sluice help resume` says more");
+        return -1;
+    }
     return cli_each(cli, resume_one, error);
 }

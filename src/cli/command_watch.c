@@ -1,7 +1,7 @@
 /* watch, wait: looking at a run until something has become of it. Both only read the catalog. */
 #include "base/units.h"
 #include "catalog/lock.h"
-#include "cli/cli.h"
+#include "cli/guards.h"
 
 #define LOOK_US  (INT64_C(500) * 1000)
 #define ASK_US   (INT64_C(100) * 1000)
@@ -17,6 +17,7 @@ struct view {
     struct run_limit limit;
     struct straggler *stragglers;
     size_t n_stragglers;
+    struct guards_view guards;
 };
 
 static bool view_open(struct cli *cli, struct view *view, GError **error)
@@ -28,17 +29,9 @@ static bool view_open(struct cli *cli, struct view *view, GError **error)
 
 static void view_done(struct view *view)
 {
+    guards_view_done(&view->guards);
     g_clear_pointer(&view->catalog, catalog_free);
     g_clear_pointer(&view->mem, arena_free);
-}
-
-static bool view_look(struct view *view, GError **error)
-{
-    arena_reset(view->mem);
-    return catalog_run_reload(view->catalog, view->mem, &view->run, error) &&
-           catalog_stages(view->catalog, view->run.id, view->mem, &view->stages, &view->n_stages, error) &&
-           catalog_stragglers(view->catalog, view->run.id, view->mem, &view->stragglers, &view->n_stragglers, error) &&
-           run_limit_now(view->catalog, &view->run, view->mem, &view->limit, error);
 }
 
 /* What goes on without anybody. */
@@ -48,6 +41,20 @@ static bool moves_by_itself(const struct cli *cli, const struct run_row *run)
     if (run_state_over(run->state))
         return false;
     return !run_lock_holder(&holder, cli->world, cli->home, run->name, NULL) || holder.live;
+}
+
+static bool view_look(struct cli *cli, struct view *view, GError **error)
+{
+    arena_reset(view->mem);
+    guards_view_done(&view->guards);
+    if (!catalog_run_reload(view->catalog, view->mem, &view->run, error) ||
+        !catalog_stages(view->catalog, view->run.id, view->mem, &view->stages, &view->n_stages, error) ||
+        !catalog_stragglers(view->catalog, view->run.id, view->mem, &view->stragglers, &view->n_stragglers, error) ||
+        !run_limit_now(view->catalog, &view->run, view->mem, &view->limit, error))
+        return false;
+    struct guards_wish wish = {
+        .run = &view->run, .held = moves_by_itself(cli, &view->run), .limited_by = view->limit.by};
+    return guards_view_look(cli, view->catalog, &wish, view->mem, &view->guards, error);
 }
 
 static bool interrupted(const struct cli *cli)
@@ -69,10 +76,11 @@ static char *slowness(const struct cli *cli, const struct view *view)
         return g_strdup_printf("because: %s", run->reason);
     if (view->limit.by && view->limit.words)
         return g_strdup_printf("slowed by %s: %s", view->limit.by, view->limit.words);
-    return view->limit.by && view->limit.rate_max_per_s > 0
-               ? g_strdup_printf("slowed by %s, %s/s", view->limit.by,
-                                 units_count((uint64_t)view->limit.rate_max_per_s, rate))
-               : NULL;
+    bool by_rate = view->limit.by && view->limit.rate_max_per_s > 0 &&
+                   (view->guards.dog.kind != WATCHDOG_SLOW || view->guards.dog.by == view->limit.by);
+    return by_rate ? g_strdup_printf("slowed by %s, %s/s", view->limit.by,
+                                     units_count((uint64_t)view->limit.rate_max_per_s, rate))
+                   : watchdog_text(&view->guards.dog);
 }
 
 /* How far it is, and how fast. */
@@ -200,6 +208,7 @@ static void show_json(struct cli *cli, const struct view *view)
     json_object_set_new(status, "stages", shape_stages(view->stages, view->n_stages));
     json_object_set_new(status, "stragglers", shape_stragglers(view->stragglers, view->n_stragglers));
     shape_limit(status, &view->limit);
+    guards_view_shape(status, &view->guards);
     print_json(cli, status);
 }
 
@@ -268,7 +277,7 @@ static bool look(struct cli *cli, struct watched *watched, bool screen, bool *re
     if (watched->ended)
         return true;
     bool goes_on = moves_by_itself(cli, &view->run) && !interrupted(cli) && !ferror(cli->out) && !cli_reader_has_gone();
-    if (!view_look(view, error))
+    if (!view_look(cli, view, error))
         return false;
     watched->ended = !goes_on || run_state_over(view->run.state);
     *ret_due = watched->ended || is_due(cli, view, &watched->shown, screen);
@@ -406,7 +415,7 @@ static int wait_for(struct cli *cli, struct view *view, enum run_state wanted, i
     int64_t began_us = world_monotonic_us(cli->world);
     for (;;) {
         bool moves = moves_by_itself(cli, &view->run); /* asked before the look: what it does last is seen */
-        if (!view_look(view, error))
+        if (!view_look(cli, view, error))
             return -1;
         if (view->run.state == wanted)
             return ended(cli, view, run_done_status(&view->run), "");

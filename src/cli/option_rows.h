@@ -9,6 +9,7 @@ OPTION(LOG_LEVEL,    "log-level",    "LEVEL", "what is told beside the results: 
 OPTION(NO_COLOR,     "no-color",     NULL,   "no colours (NO_COLOR is honoured too)")
 OPTION(REASON,       "reason",       "TEXT", "why; goes into the ledger")
 OPTION(ALL,          "all",          NULL,   "every run of the home that is not at its end")
+OPTION(HOLD,         "hold",         NULL,   "of `pause --all`: set the flag that stops every run of the home, those too that begin later")
 OPTION(DETACH,       "detach",       NULL,   "leave it running by itself, in a session of its own, when the command ends; what it tells stands in the home")
 OPTION(YES,          "yes",          NULL,   "do not ask")
 OPTION(AGAIN,        "again",        NULL,   "run it although a run of this very plan is done and its transform would be applied, or its files written, twice")

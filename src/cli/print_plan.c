@@ -174,6 +174,47 @@ static json_t *stages_json(const struct plan *plan)
     return list;
 }
 
+/* --- guards ------------------------------------------------------------------------------------------------------- */
+
+static json_t *guard_words(const struct plan *plan, bool watched)
+{
+    json_t *list = json_array();
+    for (enum spec_guard i = 0; i < GUARD_COUNT; i++) {
+        bool limited = !guard_is_none(plan->limits.guards[i]), measured = !(plan->unwatched & (UINT32_C(1) << i));
+        if (limited && measured == watched)
+            json_array_append_new(list, json_string(guard_row(i)->word));
+    }
+    for (size_t i = 0; watched && i < plan->limits.n_signals; i++)
+        json_array_append_new(list, json_string(plan->limits.signals[i].name));
+    return list;
+}
+
+static void put_words(FILE *out, const char *before, json_t *words)
+{
+    fprintf(out, "%s%s", before, json_array_size(words) ? "" : "nothing");
+    size_t i;
+    const json_t *word;
+    json_array_foreach(words, i, word)
+    {
+        fprintf(out, "%s%s", i ? ", " : "", json_string_value(word));
+    }
+    json_decref(words);
+}
+
+/* What the spec does not ask for and nothing measures is no fault, but nobody shall believe that it is watched. */
+static void put_guards(FILE *out, const struct plan *plan)
+{
+    put_words(out, "  guards      watched: ", guard_words(plan, true));
+    if (plan->unwatched)
+        put_words(out, "; not watched: ", guard_words(plan, false));
+    fputc('\n', out);
+}
+
+static json_t *watched_json(const struct plan *plan)
+{
+    return json_pack("{s:o, s:o}", "watched", guard_words(plan, true), "unwatched", guard_words(plan, false));
+}
+
 /* --- risk --------------------------------------------------------------------------------------------------------- */
 
 /* The few of the highest risk, highest first. */
@@ -374,6 +415,7 @@ void print_plan_brief(struct cli *cli, FILE *out, const struct plan *plan, const
 void print_plan(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast)
 {
     print_plan_brief(cli, out, plan, forecast);
+    put_guards(out, plan);
     put_risk(out, plan);
     put_defaults(out, plan);
 }
@@ -390,6 +432,7 @@ json_t *print_plan_json(const struct plan *plan, const struct forecast *forecast
                   "risk", risk_json(plan), "defaults", defaults_json(plan));
     json_object_set_new(shown, "budget", budget_json(plan, forecast));
     json_object_set_new(shown, "hooks", hooks_json(plan->spec));
+    json_object_set_new(shown, "guards", watched_json(plan));
     json_t *said = plan_said_json(plan);
     if (said)
         json_object_update(shown, said);

@@ -221,6 +221,7 @@ static void decide_defaults(struct plan *plan)
                                         .live = plan->spec->protect.live,
                                         .workers = plan->spec->workers,
                                         .budget = plan->spec->budget};
+    plan_guards_set(plan);
 }
 
 /* By what the stores say of themselves, however they were reached: the same place, or the same process now. */
@@ -298,8 +299,8 @@ static bool make(struct plan *plan, const struct plan_config *config, GError **e
     plan->planned_at_ms = world_wall_ms(config->world);
     return recipe_read(&plan->recipe, config->world, plan->spec, error) &&
            plan_digests_of(&plan->digests, plan->spec, plan->recipe, error) && plan_tests_check(plan, config, error) &&
-           plan_open_stores(plan, config, error) && plan_supersedes_check(plan, error) &&
-           (!config->retry || plan_retries_begin(plan, config->retry, error)) &&
+           plan_open_stores(plan, config, error) && plan_guards_check(plan, config, error) &&
+           plan_supersedes_check(plan, error) && (!config->retry || plan_retries_begin(plan, config->retry, error)) &&
            plan_retries_check(plan, config->retry ? config->retry->n_places : 0, error) &&
            plan_cut(plan, config, error) && plan_order(plan, config, error) && plan_risk(plan, config, error) &&
            plan_deal_stages(plan, config, error) && plan_text_write(plan, error);

@@ -39,6 +39,12 @@ struct plan_stage {
     uint64_t parts, records;
 };
 
+/* The limit of a signal of the user's own. */
+struct plan_signal {
+    char name[64];
+    double limit;
+};
+
 /* The limits of the spec. `sluice set` overlays them. */
 struct plan_limits {
     double errors, rejects, kept_live; /* shares */
@@ -47,6 +53,11 @@ struct plan_limits {
     uint32_t workers;
     bool topology_halts;
     struct spec_budget budget;
+    double guards[GUARD_COUNT]; /* in the units of spec/guard_rows.h */
+    uint32_t guards_given;      /* a set: those that were asked for */
+    int64_t guards_hold_ms;
+    struct plan_signal signals[SPEC_SIGNALS_MOST]; /* in the order of the spec */
+    size_t n_signals;
 };
 
 /* What a plan for the refused records of another run says of them. */
@@ -94,6 +105,7 @@ struct plan {
 
     struct plan_retries *retries; /* only what that run refused takes part; NULL: all of the source */
 
+    uint32_t unwatched;          /* a set of guards: nothing measures them there; not frozen */
     const char *target_topology; /* as the store told it when the run was planned; NULL: it has none */
     struct plan_limits limits;   /* frozen: a rollback keeps them too */
 

@@ -92,6 +92,12 @@ bool plan_retries_choose(struct plan *plan, const struct plan_config *config, st
 
 /* hooks.c: the hooks in the plan's text. */
 void plan_hooks_put(const struct plan *plan, json_t *root);
+/* guards.c: the limits of the guards, as the spec says them; in the plan's text. */
+void plan_guards_set(struct plan *plan);
+json_t *plan_guards_json(const struct plan_limits *limits);
+bool plan_guards_take(json_t *object, struct plan_limits *ret);
+/* What nothing measures of the target: SPEC where it was asked for, else plan->unwatched. */
+bool plan_guards_check(struct plan *plan, const struct plan_config *config, GError **error);
 /* retain.c: how long what the run leaves is kept, in the plan's text. */
 void plan_retain_put(const struct plan *plan, json_t *root);
 

@@ -86,11 +86,12 @@ static bool live_take(json_t *text, struct spec_live *ret)
 static json_t *limits_json(const struct plan *plan)
 {
     const struct plan_limits *limits = &plan->limits;
-    return json_pack("{s:f, s:i, s:f, s:f, s:f, s:b, s:I, s:s, s:o, s:o}", "rate_max_per_s", limits->rate_max_per_s,
-                     "workers", (int)limits->workers, "errors", limits->errors, "rejects", limits->rejects, "kept_live",
-                     limits->kept_live, "topology_halts", limits->topology_halts, "skew_ms",
-                     (json_int_t)plan->spec->protect.skew_ms, "on_failure", FAILURE_WORDS[plan->spec->on_failure],
-                     "budget", budget_json(&limits->budget), "live", live_json(&limits->live));
+    return json_pack("{s:f, s:i, s:f, s:f, s:f, s:b, s:I, s:s, s:o, s:o, s:o}", "rate_max_per_s",
+                     limits->rate_max_per_s, "workers", (int)limits->workers, "errors", limits->errors, "rejects",
+                     limits->rejects, "kept_live", limits->kept_live, "topology_halts", limits->topology_halts,
+                     "skew_ms", (json_int_t)plan->spec->protect.skew_ms, "on_failure",
+                     FAILURE_WORDS[plan->spec->on_failure], "budget", budget_json(&limits->budget), "live",
+                     live_json(&limits->live), "guards", plan_guards_json(limits));
 }
 
 /* Which partition is in which stage: a digest, for the partitions themselves stand in the catalog. */
@@ -113,12 +114,13 @@ bool plan_deal_is(const struct plan *plan)
 static bool limits_take(json_t *root, struct plan_limits *ret)
 {
     int workers, halts;
-    json_t *budget = NULL, *live = NULL;
-    struct plan_limits limits;
-    if (json_unpack(root, "{s:{s:F, s:i, s:F, s:F, s:F, s:b, s?o, s?o}}", "limits", "rate_max_per_s",
+    json_t *budget = NULL, *live = NULL, *guards = NULL;
+    struct plan_limits limits = {0};
+    if (json_unpack(root, "{s:{s:F, s:i, s:F, s:F, s:F, s:b, s?o, s?o, s?o}}", "limits", "rate_max_per_s",
                     &limits.rate_max_per_s, "workers", &workers, "errors", &limits.errors, "rejects", &limits.rejects,
-                    "kept_live", &limits.kept_live, "topology_halts", &halts, "budget", &budget, "live", &live) != 0 ||
-        !budget_take(budget, &limits.budget) || !live_take(live, &limits.live))
+                    "kept_live", &limits.kept_live, "topology_halts", &halts, "budget", &budget, "live", &live,
+                    "guards", &guards) != 0 ||
+        !budget_take(budget, &limits.budget) || !live_take(live, &limits.live) || !plan_guards_take(guards, &limits))
         return false;
     limits.workers = (uint32_t)MAX(workers, 1);
     limits.topology_halts = halts;

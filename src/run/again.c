@@ -183,9 +183,18 @@ static bool write_again(struct hold *hold, uint32_t stage, struct run_result *re
     GError *failed = NULL;
     *ret_go = false;
     hold->closes_ms = 0; /* what was written already does not wait for its hours */
-    if (!hold_move(hold, RUN_RUNNING, NULL, NULL, error))
-        return false;
-    switch (hold_crew(hold, stage, &failed)) {
+    enum crew_end end;
+    do {
+        bool go = false;
+        if (!guarding_wait(hold, ret, &go, error))
+            return false;
+        if (!go)
+            return true;
+        if (!hold_move(hold, RUN_RUNNING, NULL, NULL, error))
+            return false;
+        end = hold_crew(hold, stage, &failed);
+    } while (end == CREW_GUARDED);
+    switch (end) {
     case CREW_WRITTEN:
         *ret_go = true;
         return hold_reload(hold, error);
@@ -198,6 +207,7 @@ static bool write_again(struct hold *hold, uint32_t stage, struct run_result *re
     case CREW_INTERRUPTED:
         return ending_by_signal(hold, ret, error);
     case CREW_CLOSED:
+    case CREW_GUARDED:
     case CREW_FAILED:
         break;
     }

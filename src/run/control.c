@@ -106,7 +106,7 @@ static bool pause_now(struct catalog *catalog, const struct run_config *config, 
     struct run_row *row = &ret->run;
     if (!catalog_run_reload(catalog, ret->mem, row, error))
         return false;
-    if (row->state == RUN_PAUSED)
+    if (row->state == RUN_PAUSED && !row->guard)
         return error_set(error, SLUICE_ERROR_REFUSED, "%s is paused already, by %s", row->name, row->actor);
     struct run_move move = {
         .run = row->id, .from = row->state, .to = RUN_PAUSED, .reason = config->act.reason, .act = config->act};
@@ -386,11 +386,13 @@ bool run_setting(const struct run_config *config, const char *name, const char *
 }
 
 /* Refused before it is recorded: what a row cannot read would stop every process that takes the run up. */
-static bool is_setting(const struct setting *setting, GError **error)
+static bool is_setting(struct catalog *catalog, const struct run_row *run, const struct setting *setting,
+                       struct arena *mem, GError **error)
 {
     struct limits limits;
     limits_init(&limits);
-    bool fits = limits_set(&limits, setting->key, setting->value, error);
+    bool fits =
+        limits_now(catalog, run, &limits, mem, error) && limits_set(&limits, setting->key, setting->value, error);
     limits_done(&limits);
     return fits;
 }
@@ -403,8 +405,9 @@ bool run_set(const struct run_config *config, const char *name, const struct set
     g_autofree char *both = g_strdup_printf("%s=%s", setting->key, setting->value);
     struct wish wish = {.kind = WISH_SET, .value = both, .act = config->act};
     *ret_heard = RUN_UNHELD;
-    if (!is_setting(setting, error) || !find(config, name, &catalog, ret, error) ||
-        !rights_may(config, catalog, &ret->run, SPEC_MAY_SET, ret->mem, error))
+    if (!find(config, name, &catalog, ret, error) ||
+        !rights_may(config, catalog, &ret->run, SPEC_MAY_SET, ret->mem, error) ||
+        !is_setting(catalog, &ret->run, setting, ret->mem, error))
         return false;
     if (run_state_over(ret->run.state))
         return error_set(error, SLUICE_ERROR_REFUSED, "%s is %s: nothing is left to limit", ret->run.name,

@@ -129,6 +129,18 @@ static void look_at_hours(struct crew *crew, struct watch *watch)
         atomic_store(watch->stop, true);
 }
 
+/* --- guards ------------------------------------------------------------------------------------------------------- */
+
+/* What is in flight may take its time to come home, from a replica that is stopped, say: the run is paused from now on,
+ * and for as long as the guard holds it what fails in a transient way is tried again. */
+static void look_at_guards(struct crew *crew, struct watch *watch, const struct run_row *row)
+{
+    bool holds = crew->guarding && guarding_holds(crew->guarding);
+    atomic_store(&crew->shared->guarded, holds);
+    if (holds && watch->held)
+        guarding_pause(crew->guarding, watch->catalog, row, NULL); /* else whoever ended the crew does it */
+}
+
 /* --- budget ------------------------------------------------------------------------------------------------------- */
 
 static const unsigned TOLD_PER_CENT[] = {50, 80};
@@ -293,6 +305,7 @@ static void look(void *self, struct watch *watch)
     arena_reset(hands->mem);
     if (!catalog_run_reload(watch->catalog, hands->mem, &row, NULL))
         return;
+    look_at_guards(crew, watch, &row);
     look_at_limits(crew, watch, &row.tally);
     look_at_topology(crew, watch);
     look_at_pace(crew, watch);
@@ -349,11 +362,14 @@ static GError *work(struct crew *crew, struct watch *watch)
                             .back = crew->shared->job->kind == JOB_BACK,
                             .beside = crew->config->superseding,
                             .stop = &hands.stop,
+                            .guarding = crew->guarding,
+                            .guarded = crew->guarding != NULL,
                             .limits = &crew->shared->limits,
                             .govern = crew->shared->govern,
                             .ended = all_ended,
                             .look = crew->catalog ? look : NULL,
                             .self = &hands};
+    atomic_store(&crew->shared->guarded, false);
     hands_begin(&hands);
     watch_until_ended(watch);
     GError *failed = hands_end(&hands);
@@ -387,5 +403,7 @@ enum crew_end crew_run(struct crew *crew, GError **error)
         return CREW_INTERRUPTED;
     if (crew->shared->job->kind == JOB_FORWARD && budget_is_spent(&crew->shared->budget))
         return CREW_SPENT;
+    if (watch.held)
+        return CREW_GUARDED;
     return crew->closed ? CREW_CLOSED : CREW_WRITTEN;
 }

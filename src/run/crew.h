@@ -15,6 +15,7 @@ enum crew_end {
     CREW_LIMITED,     /* a limit of `protect`: see `limit` */
     CREW_CLOSED,      /* its hours are over */
     CREW_SPENT,       /* its budget is */
+    CREW_GUARDED,     /* a guard holds it */
     CREW_FAILED,      /* *error is set: the first worker's that failed */
 };
 
@@ -24,6 +25,7 @@ struct crew {
     struct catalog *catalog; /* of the calling thread; NULL: no wish is heard, nothing is shown */
     struct arena *mem;       /* the wish's strings */
     uint32_t stage, workers;
+    struct guarding *guarding;   /* NULL: no guard holds this work */
     bool lift_limits;            /* a person has looked and said go on */
     int64_t opens_ms, closes_ms; /* its hours, by the wall clock, [opens, closes); closes_ms 0: always */
     uint64_t of;                 /* records in all, to show; 0: as many as are listed, or unknown */

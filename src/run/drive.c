@@ -30,6 +30,8 @@ static char *stands_in_the_way(const struct run_row *run, bool resume, int *ret_
         return way_is_back(run, ret_status);
     switch (run->state) {
     case RUN_PAUSED:
+        if (run->guard)
+            return NULL; /* as soon as it is clear */
         *ret_status = 3;
         return resume ? NULL
                       : ending_words("paused by %s: %s; `sluice resume %s` goes on", run->actor, reason_of(run),

@@ -41,7 +41,7 @@ static bool pause_for(struct hold *hold, const struct wish *wish, struct run_res
     g_autofree char *text =
         ending_words("paused by %s%s%s; continue with `sluice resume %s`", wish->act.actor,
                      wish->act.reason ? ": " : "", wish->act.reason ? wish->act.reason : "", hold->run.name);
-    bool is_paused = hold->run.state == RUN_PAUSED; /* it was resumed, and has not begun yet */
+    bool is_paused = hold->run.state == RUN_PAUSED && !hold->run.guard; /* it was resumed, and has not begun yet */
     if ((!is_paused && !move_for(hold, wish, RUN_PAUSED, error)) ||
         !catalog_wishes_taken(hold->catalog, hold->run.id, WISH_PAUSE, error))
         return false;
@@ -118,6 +118,13 @@ static char *way_on(const struct hold *hold, enum run_state to, const char *mess
                         name, name);
 }
 
+/* What fails while a guard has the run paused is a batch that was in flight: the run was at work still. */
+static bool at_work_still(struct hold *hold, enum run_state to)
+{
+    bool in_flight = hold->run.state == RUN_PAUSED && hold->run.guard && to == RUN_FAILED;
+    return !in_flight || hold_move(hold, RUN_RUNNING, "with the batches that were in flight", NULL, NULL);
+}
+
 bool ending_by_failure(struct hold *hold, GError *failed, struct run_result *ret, GError **error)
 {
     int status = error_exit_status(failed);
@@ -127,7 +134,7 @@ bool ending_by_failure(struct hold *hold, GError *failed, struct run_result *ret
         to = RUN_INTERRUPTED;
     g_autofree char *way = way_on(hold, to, failed->message);
     g_autofree char *text = way ? ending_words("%s; %s", failed->message, way) : g_strdup(failed->message);
-    bool moved = hold_move(hold, to, back ? text : failed->message, NULL, NULL);
+    bool moved = at_work_still(hold, to) && hold_move(hold, to, back ? text : failed->message, NULL, NULL);
     hold_result(hold, status, text, ret);
     if (!moved) /* what went wrong keeps its exit status: a halt must not look like something to try again */
         error_set(error, (enum error_code)failed->code, "%s; and the catalog could not record it", text);

@@ -315,7 +315,7 @@ static bool do_log(struct exec *exec, struct op *op, GError **error)
 static int64_t rate_take_us(struct exec_shared *shared, size_t n)
 {
     struct rate_limit *rate = &shared->rate;
-    double per_s = limits_rate_max_per_s(&shared->limits);
+    double per_s = limits_rate_per_s(&shared->limits);
     if (per_s <= 0)
         return 0;
     auto_hold(&rate->lock);
@@ -507,6 +507,8 @@ static bool perform_retrying(struct exec *exec, struct op *op, GError **error)
         count_call(exec, op->kind, failed);
         if (ok)
             return true;
+        if (atomic_load(&exec->shared->guarded))
+            retry.started_us = world_monotonic_us(exec->shared->world);
         if (!op_row(op->kind)->repeatable || !retry_again(&retry, exec->shared->world, failed, &wait_us)) {
             g_propagate_error(error, g_steal_pointer(&failed));
             return false;

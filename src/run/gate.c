@@ -108,6 +108,7 @@ static enum gate_step wait_until(struct until *until, GError **error)
                           .mem = hold->mem,
                           .run = hold->run.id,
                           .govern = hold->shared.govern,
+                          .guarding = hold->guarding,
                           .at_gate = until->at_gate,
                           .stop = &until->stop,
                           .ended = until_ended,
@@ -239,11 +240,20 @@ static enum gate_step crew_ended(struct gate *gate, enum crew_end end, GError *f
         return stopped(ending_by_wish(hold, &hold->wish, gate->ret, error));
     case CREW_INTERRUPTED:
         return stopped(ending_by_signal(hold, gate->ret, error));
-    case CREW_CLOSED: /* goes on when its hours begin again */
+    case CREW_CLOSED:  /* goes on when its hours begin again … */
+    case CREW_GUARDED: /* … or the guard is clear */
     case CREW_FAILED:
         break;
     }
     return stopped(ending_by_failure(hold, failed, gate->ret, error));
+}
+
+static enum gate_step wait_for_guards(struct gate *gate, GError **error)
+{
+    bool go = false;
+    if (!guarding_wait(gate->hold, gate->ret, &go, error))
+        return GATE_ERROR;
+    return go ? GATE_ON : GATE_STOPPED;
 }
 
 static enum gate_step write_stage(struct gate *gate, GError **error)
@@ -252,6 +262,8 @@ static enum gate_step write_stage(struct gate *gate, GError **error)
     for (;;) {
         GError *failed = NULL;
         enum gate_step step = wait_for_hours(gate, error);
+        if (step == GATE_ON)
+            step = wait_for_guards(gate, error);
         if (step != GATE_ON)
             return step;
         if (!hold_move(hold, RUN_RUNNING, NULL, NULL, error))
@@ -267,7 +279,7 @@ static enum gate_step write_stage(struct gate *gate, GError **error)
         if (step != GATE_ON)
             return step;
         enum crew_end end = hold_crew(hold, gate->row.stage, &failed);
-        if (end != CREW_CLOSED)
+        if (end != CREW_CLOSED && end != CREW_GUARDED)
             return crew_ended(gate, end, failed, error);
     }
 }
@@ -311,8 +323,11 @@ static enum gate_step not_judged(struct gate *gate, const struct watch *watch, G
 static enum gate_step judge(struct gate *gate, struct verify_result *ret, GError **error)
 {
     struct hold *hold = gate->hold;
-    struct watch watch = {
-        .catalog = hold->catalog, .mem = hold->mem, .run = hold->run.id, .govern = hold->shared.govern};
+    struct watch watch = {.catalog = hold->catalog,
+                          .mem = hold->mem,
+                          .run = hold->run.id,
+                          .govern = hold->shared.govern,
+                          .guarding = hold->guarding};
     struct check_wish wish = {.stage = gate->row.stage};
     GError *failed = NULL;
     if (!move(gate, (struct stage_move){.to = STAGE_VERIFYING}, error) ||

@@ -10,7 +10,8 @@
 
 #define CALL_TIMEOUT_US (INT64_C(60) * 1000 * 1000)
 
-/* Names this process so that no later one is taken for it, even with its pid: the pid and eight random bytes. */
+/* Names a crew of this process so that no later one is taken for it, even with the process's pid: the pid and eight
+ * random bytes. */
 static char *holder_name(const struct world *world)
 {
     uint64_t random;
@@ -41,6 +42,7 @@ void hold_free(struct hold *hold)
     if (!hold)
         return;
     g_clear_pointer(&hold->hooks, hooks_end); /* under the run's lock: nobody else delivers */
+    g_clear_pointer(&hold->guarding, guarding_free);
     g_clear_pointer(&hold->target, store_session_close);
     g_clear_pointer(&hold->shared.govern, govern_end);
     g_clear_pointer(&hold->undo, undo_free);
@@ -227,6 +229,8 @@ bool hold_open(struct hold *hold, enum hold_for what, GError **error)
     struct spec_live live = limits_live(&hold->shared.limits);
     if (spec_live_given(&live))
         hold_event(hold, RUN_EVENT_NOTE, "the live latency is measured, for a few seconds in which nothing is sent");
+    if (what == HOLD_FORWARD && !hold->guarding)
+        hold->guarding = guarding_new(hold);
     return govern_begin(&hold->shared.govern, hold->config->world, hold->plan, &hold->shared.limits, error);
 }
 
@@ -256,8 +260,8 @@ static bool move_on(struct hold *hold, struct run_move move, GError **error)
 
 bool hold_move(struct hold *hold, enum run_state to, const char *reason, const char *details, GError **error)
 {
-    return hold->run.state == to ||
-           move_on(hold, (struct run_move){.to = to, .reason = reason, .details = details}, error);
+    bool stays = hold->run.state == to && !hold->run.guard; /* a guard's pause gives way to one that needs a person */
+    return stays || move_on(hold, (struct run_move){.to = to, .reason = reason, .details = details}, error);
 }
 
 bool hold_move_back(struct hold *hold, uint32_t from_stage, GError **error)
@@ -333,6 +337,12 @@ static bool new_holder(struct hold *hold, GError **error)
     return true;
 }
 
+/* What is taken back is not held up. */
+static bool guards_job(enum job_kind kind)
+{
+    return kind == JOB_FORWARD || kind == JOB_PROMOTE;
+}
+
 /* Settling hears no wishes: it is short, and who wishes is heard by the work that follows. */
 enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
 {
@@ -342,6 +352,7 @@ enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
                         .mem = hold->mem,
                         .stage = stage,
                         .lift_limits = hold->lift_limits,
+                        .guarding = guards_job(hold->job.kind) ? hold->guarding : NULL,
                         .opens_ms = hold->opens_ms,
                         .closes_ms = hold->job.kind == JOB_FORWARD ? hold->closes_ms : 0,
                         .of = hold->job.kind == JOB_FORWARD ? 0 : keys_of(hold),
@@ -350,6 +361,8 @@ enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
     if (!new_holder(hold, error) || (forward && !begin_work(hold, error)))
         return CREW_FAILED;
     enum crew_end end = crew_run(&crew, error);
+    if (crew.guarding)
+        hold_reload(hold, NULL); /* a guard may have paused it meanwhile */
     if (forward)
         end_work(hold, &crew);
     hold->wish = crew.wish;

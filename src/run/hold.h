@@ -5,6 +5,7 @@
 
 #include "catalog/lock.h"
 #include "run/crew.h"
+#include "run/guarding.h"
 #include "run/hooks.h"
 
 enum hold_for {
@@ -32,8 +33,9 @@ struct hold {
     int64_t opens_ms, closes_ms; /* as in struct crew */
     struct wish wish;
     char *limit;
-    int losses;          /* how often this process found that servers were replaced (again.c) */
-    struct hooks *hooks; /* NULL: the run has none */
+    int losses;                /* how often this process found that servers were replaced (again.c) */
+    struct hooks *hooks;       /* NULL: the run has none */
+    struct guarding *guarding; /* NULL: it is not open for going forwards */
 };
 
 /* Takes the run's lock and reads its row; nothing of the stores is touched. */

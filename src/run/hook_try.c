@@ -12,16 +12,10 @@ char *hooks_name(const struct spec_hook *hook)
     return hook->shell ? g_strdup(hook->shell) : g_strjoinv(" ", (char **)hook->argv);
 }
 
-/* What a child gets of our environment: what programs need to run, and nothing in which the secret of a store may be.
- */
 static char **child_environment(const struct hook_try *try)
 {
-    static const char *const KEPT[] = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"};
     char number[24];
-    char **envp = NULL;
-    for (size_t i = 0; i < G_N_ELEMENTS(KEPT); i++)
-        if (g_getenv(KEPT[i]))
-            envp = g_environ_setenv(envp, KEPT[i], g_getenv(KEPT[i]), TRUE);
+    char **envp = process_environment();
     g_snprintf(number, sizeof number, "%u", try->delivery->tries + 1);
     envp = g_environ_setenv(envp, "SLUICE_RUN", try->run, TRUE);
     envp = g_environ_setenv(envp, "SLUICE_EVENT", try->delivery->event, TRUE);

@@ -11,6 +11,8 @@
 void limits_init(struct limits *limits)
 {
     *limits = (struct limits){.now = {.errors = 1, .rejects = 1, .kept_live = 1, .workers = 1}};
+    for (enum spec_guard i = 0; i < GUARD_COUNT; i++)
+        limits->now.guards[i] = guard_none(guard_row(i)->below);
     pthread_mutex_init(&limits->lock, NULL);
 }
 
@@ -153,6 +155,11 @@ static char *write_live(const void *from)
 }
 
 static const struct form LIVE = {SPEC_LIVE_FORM, read_live, write_live};
+static bool read_hold(const char *text, void *into)
+{
+    return !is_none(text) && read_time(text, into);
+}
+
 static const struct form SHARE = {"a share such as 1%, at most 100%", read_share, write_share};
 static const struct form RATE = {"a rate such as 20000/s, or none", read_rate, write_rate};
 static const struct form TOPOLOGY = {"follow or halt", read_topology, write_topology};
@@ -161,6 +168,7 @@ static const struct form WORKERS = {"a number from 1 to 64", read_workers, write
 static const struct form COUNT = {"a number of records above zero, or none", read_count, write_count};
 static const struct form BYTES = {"an amount such as 20GiB, above zero, or none", read_bytes, write_count};
 static const struct form TIME = {"a duration such as 6h, above zero, or none", read_time, write_time};
+static const struct form HOLD = {"a duration such as 30s, above zero", read_hold, write_time};
 
 static const struct row {
     const char *key;
@@ -176,46 +184,84 @@ static const struct row {
     {BUDGET_RECORDS, &COUNT, offsetof(struct plan_limits, budget.records)},
     {BUDGET_BYTES, &BYTES, offsetof(struct plan_limits, budget.bytes)},
     {BUDGET_TIME, &TIME, offsetof(struct plan_limits, budget.time_ms)},
+    {"protect.hold", &HOLD, offsetof(struct plan_limits, guards_hold_ms)},
     {"workers", &WORKERS, offsetof(struct plan_limits, workers)},
 };
 
+#define KEYS (G_N_ELEMENTS(ROWS) + GUARD_COUNT)
+
 const char *limits_key(size_t i)
 {
-    return i < G_N_ELEMENTS(ROWS) ? ROWS[i].key : NULL;
+    if (i < G_N_ELEMENTS(ROWS))
+        return ROWS[i].key;
+    return i < KEYS ? guard_row((enum spec_guard)(i - G_N_ELEMENTS(ROWS)))->key : NULL;
 }
 
-static const struct row *find(const char *key, GError **error)
+static const struct row *find(const char *key)
 {
-    const char *keys[G_N_ELEMENTS(ROWS) + 1] = {NULL};
-    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
-        keys[i] = ROWS[i].key;
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++)
         if (strcmp(ROWS[i].key, key) == 0)
             return &ROWS[i];
-    }
-    const char *nearest = nearest_word(key, keys, G_N_ELEMENTS(ROWS));
+    return NULL;
+}
+
+static bool refuse_key(const char *key, GError **error)
+{
+    const char *keys[KEYS + 1] = {NULL};
+    for (size_t i = 0; i < KEYS; i++)
+        keys[i] = limits_key(i);
+    const char *nearest = nearest_word(key, keys, KEYS);
     g_autofree char *all = g_strjoinv(", ", (char **)keys);
-    error_set(error, SLUICE_ERROR_USAGE, "'%s' cannot be set on a running run%s%s%s; what can be: %s", key,
-              nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", all);
+    return error_set(error, SLUICE_ERROR_USAGE, "'%s' cannot be set on a running run%s%s%s; what can be: %s", key,
+                     nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", all);
+}
+
+/* What a key of `protect` that is no row leads to: a guard, or a signal of the run's own. The lock is held. NULL:
+ * neither. */
+static double *guard_limit(struct limits *limits, const char *key, enum guard_unit *ret_unit, bool *ret_below)
+{
+    enum spec_guard guard = g_str_has_prefix(key, "protect.") ? guard_find(key) : GUARD_COUNT;
+    if (guard < GUARD_COUNT) {
+        *ret_unit = guard_row(guard)->unit;
+        *ret_below = guard_row(guard)->below;
+        return &limits->now.guards[guard];
+    }
+    *ret_unit = GUARD_UNIT_NUMBER;
+    *ret_below = false;
+    for (size_t i = 0; g_str_has_prefix(key, LIMITS_SIGNAL) && i < limits->now.n_signals; i++)
+        if (strcmp(limits->now.signals[i].name, key + strlen(LIMITS_SIGNAL)) == 0)
+            return &limits->now.signals[i].limit;
     return NULL;
 }
 
 bool limits_set(struct limits *limits, const char *key, const char *value, GError **error)
 {
-    const struct row *row = find(key, error);
-    if (!row)
-        return false;
+    const struct row *row = find(key);
+    enum guard_unit unit;
+    bool below;
     auto_hold(&limits->lock);
-    return row->form->read(value, (char *)&limits->now + row->offset) ||
-           error_set(error, SLUICE_ERROR_USAGE, "%s=%s: expected %s", key, value, row->form->expected);
+    if (row)
+        return row->form->read(value, (char *)&limits->now + row->offset) ||
+               error_set(error, SLUICE_ERROR_USAGE, "%s=%s: expected %s", key, value, row->form->expected);
+    double *limit = guard_limit(limits, key, &unit, &below);
+    if (!limit)
+        return refuse_key(key, error);
+    return guard_limit_read(unit, below, value, limit) ||
+           error_set(error, SLUICE_ERROR_USAGE, "%s=%s: expected %s", key, value, guard_limit_expected(unit));
 }
 
 char *limits_get(struct limits *limits, const char *key, GError **error)
 {
-    const struct row *row = find(key, error);
-    if (!row)
-        return NULL;
+    const struct row *row = find(key);
+    enum guard_unit unit;
+    bool below;
     auto_hold(&limits->lock);
-    return row->form->write((const char *)&limits->now + row->offset);
+    if (row)
+        return row->form->write((const char *)&limits->now + row->offset);
+    const double *limit = guard_limit(limits, key, &unit, &below);
+    if (!limit)
+        refuse_key(key, error);
+    return limit ? guard_limit_text(unit, *limit) : NULL;
 }
 
 bool limits_take_settings(struct limits *limits, struct catalog *catalog, int64_t run, struct arena *mem,
@@ -253,6 +299,34 @@ double limits_rate_max_per_s(struct limits *limits)
 {
     auto_hold(&limits->lock);
     return limits->now.rate_max_per_s;
+}
+
+double limits_rate_per_s(struct limits *limits)
+{
+    auto_hold(&limits->lock);
+    double most = limits->now.rate_max_per_s, slowed = limits->slowed_per_s;
+    return most <= 0 || slowed <= 0 ? MAX(most, slowed) : MIN(most, slowed);
+}
+
+void limits_slow(struct limits *limits, double rate_per_s)
+{
+    auto_hold(&limits->lock);
+    limits->slowed_per_s = rate_per_s;
+}
+
+bool limits_is_slowed(struct limits *limits)
+{
+    auto_hold(&limits->lock);
+    return limits->slowed_per_s > 0;
+}
+
+void limits_guards(struct limits *limits, struct guards_limits *ret)
+{
+    auto_hold(&limits->lock);
+    memcpy(ret->of, limits->now.guards, sizeof ret->of);
+    ret->hold_ms = limits->now.guards_hold_ms;
+    for (size_t i = 0; i < SPEC_SIGNALS_MOST; i++)
+        ret->signals[i] = limits->now.signals[i].limit;
 }
 
 uint32_t limits_workers(struct limits *limits)

@@ -4,11 +4,13 @@
 
 #include "base/lock.h"
 #include "catalog/catalog.h"
+#include "guard/guards.h"
 #include "plan/plan.h"
 
 #define LIMITS_RATE     "protect.rate.max"
 #define LIMITS_TOPOLOGY "protect.topology"
 #define LIMITS_LIVE     "protect.live.p99"
+#define LIMITS_SIGNAL   "protect.signals." /* and its name */
 #define BUDGET_RECORDS  "budget.records"
 #define BUDGET_BYTES    "budget.bytes"
 #define BUDGET_TIME     "budget.time"
@@ -16,6 +18,7 @@
 struct limits {
     pthread_mutex_t lock;   /* a leaf */
     struct plan_limits now; /* `workers`: of the next stage */
+    double slowed_per_s;    /* what a guard leaves of the pace; 0: all of it */
 };
 
 void limits_init(struct limits *limits);
@@ -30,12 +33,18 @@ bool limits_take_settings(struct limits *limits, struct catalog *catalog, int64_
 bool limits_set(struct limits *limits, const char *key, const char *value, GError **error);
 /* As `set` takes it: `20000/s`, `1%`, `none`. The caller frees; USAGE as above. */
 char *limits_get(struct limits *limits, const char *key, GError **error);
-const char *limits_key(size_t i); /* NULL: no more */
+const char *limits_key(size_t i); /* those that every run has; NULL: no more */
 
 bool limits_topology_halts(struct limits *limits);
 struct spec_budget limits_budget(struct limits *limits);
 struct spec_live limits_live(struct limits *limits);
-double limits_rate_max_per_s(struct limits *limits);
+double limits_rate_max_per_s(struct limits *limits); /* as it was set */
+/* What writes may use: less than that where a guard slows them; 0: as much as they can. */
+double limits_rate_per_s(struct limits *limits);
+/* 0: no longer. */
+void limits_slow(struct limits *limits, double rate_per_s);
+bool limits_is_slowed(struct limits *limits);
+void limits_guards(struct limits *limits, struct guards_limits *ret);
 uint32_t limits_workers(struct limits *limits);
 
 /* What the shares are of. */

@@ -109,12 +109,23 @@ static bool drive(struct hold *hold, struct run_result *ret, GError **error)
 {
     GError *failed = NULL;
     struct promotion_parts parts;
-    if (!hold_take_settings(hold, error) || !hold_move(hold, RUN_PROMOTING, hold->config->act.reason, NULL, error))
+    enum crew_end end;
+    bool go;
+    if (!hold_take_settings(hold, error))
         return false;
-    if (!prepare(hold, &parts, &failed))
-        return ending_by_failure(hold, failed, ret, error);
-    job_init_promote(&hold->job, hold->plan, &hold->run);
-    switch (again_crew(hold, &failed)) {
+    do {
+        if (!guarding_wait(hold, ret, &go, error))
+            return false;
+        if (!go)
+            return true;
+        if (!hold_move(hold, RUN_PROMOTING, hold->config->act.reason, NULL, error))
+            return false;
+        if (!prepare(hold, &parts, &failed))
+            return ending_by_failure(hold, failed, ret, error);
+        job_init_promote(&hold->job, hold->plan, &hold->run);
+        end = again_crew(hold, &failed);
+    } while (end == CREW_GUARDED);
+    switch (end) {
     case CREW_WRITTEN:
         return finish(hold, &parts, ret, error);
     case CREW_WISHED:
@@ -123,6 +134,7 @@ static bool drive(struct hold *hold, struct run_result *ret, GError **error)
         return ending_by_signal(hold, ret, error);
     case CREW_LIMITED:
     case CREW_CLOSED:
+    case CREW_GUARDED:
     case CREW_SPENT:
     case CREW_FAILED:
         break;

@@ -303,6 +303,7 @@ static bool back_keys(struct hold *hold, uint32_t from_stage, struct run_result 
         return stopped(hold, RUN_INTERRUPTED, "interrupted while it was being rolled back", ret, error);
     case CREW_LIMITED:
     case CREW_CLOSED:
+    case CREW_GUARDED:
     case CREW_SPENT:
     case CREW_FAILED:
         break;

@@ -125,9 +125,22 @@ static void note_pace(struct watch *watch)
     tell_pace(watch, json);
 }
 
+static void look_at_guards(struct watch *watch)
+{
+    struct guarding *guarding = watch->guarding;
+    if (!guarding || !watch->catalog)
+        return;
+    guarding->pace_per_s = watch->guarded ? watch->rate_per_s : 0;
+    guarding_look(guarding, watch->catalog, watch->now_us);
+    watch->held |= watch->guarded && guarding_holds(guarding);
+    if (watch->held)
+        atomic_store(watch->stop, true);
+}
+
 static void look(struct watch *watch)
 {
     look_at_signals(watch);
+    look_at_guards(watch);
     if (watch->catalog && is_due(watch, &watch->asked_us, ASK_US)) {
         look_at_wishes(watch);
         look_beside(watch);

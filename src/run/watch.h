@@ -3,6 +3,8 @@
 #pragma once
 
 #include "run/govern.h"
+#include "run/guarding.h"
+#include "run/limits.h"
 #include "run/run.h"
 
 struct watch {
@@ -10,12 +12,15 @@ struct watch {
     struct catalog *catalog; /* of the calling thread; NULL: there is no run yet, hence no wish */
     struct arena *mem;       /* the wish's strings */
     int64_t run;
-    struct govern *govern; /* whose pace is written down for status; NULL: none */
-    struct limits *limits; /* what `sluice set` changes at once; NULL: nothing here heeds them */
-    int64_t beside;        /* a run for which this one is taken back: a wish to pause or abort it is an interruption */
-    bool at_gate;          /* a denial ends it */
-    bool back;             /* of all wishes only a pause ends it: the run is on its way back already */
-    atomic_bool *stop;     /* set when a signal or a wish asks for an end */
+    struct govern *govern;     /* whose pace is written down for status; NULL: none */
+    struct guarding *guarding; /* whose guards are looked at; NULL: nobody's */
+    bool guarded;              /* one of them that holds the run stops the work … */
+    bool held;                 /* … and has */
+    struct limits *limits;     /* what `sluice set` changes at once; NULL: nothing here heeds them */
+    int64_t beside;    /* a run for which this one is taken back: a wish to pause or abort it is an interruption */
+    bool at_gate;      /* a denial ends it */
+    bool back;         /* of all wishes only a pause ends it: the run is on its way back already */
+    atomic_bool *stop; /* set when a signal or a wish asks for an end */
     bool (*ended)(void *self);
     void (*look)(void *self, struct watch *watch); /* about twice a second: shows, judges; NULL: nothing to do */
     void *self;

@@ -10,6 +10,7 @@
 #include "base/world.h"
 #include "record/key.h"
 #include "spec/events.h"
+#include "spec/guard.h"
 #include "spec/live.h"
 #include "spec/rows.h"
 
@@ -139,12 +140,41 @@ struct spec_may {
 
 enum spec_topology { TOPOLOGY_FOLLOW, TOPOLOGY_HALT };
 
+/* A signal of the user's own: a query of Prometheus, an address, or a program that prints a number. */
+struct spec_signal {
+    const char *name;
+    const char *prometheus, *query;        /* secrets not replaced; both or none */
+    const char *url;                       /* secrets not replaced; NULL: another kind */
+    const char *ca, *token;                /* of prometheus and url; token: not replaced; NULL: none */
+    const char *shell;                     /* a command for /bin/sh; NULL: argv, or another kind */
+    const char **argv;                     /* ends with NULL; right behind `shell` */
+    bool below;                            /* a reading under the limit is what breaches it */
+    double limit, slow;                    /* slow: the run is slowed from there on, too; its limit where not given */
+    int64_t every_ms, hold_ms, timeout_ms; /* hold_ms 0: that of all guards */
+    bool hard;                             /* halts in place of pausing */
+};
+#define SPEC_SIGNALS_MOST 16u
+
+/* Who says whether the run may write: asked every second. */
+struct spec_switch {
+    const char *file;          /* resolved */
+    const char *key, *dataset; /* of the target's store; dataset NULL: the target's */
+    const char *url;           /* secrets not replaced */
+    const char *ca, *token;    /* of the url */
+};
+
 struct spec_protect {
     enum spec_topology topology;
     int64_t skew_ms;
     double errors, rejects, kept_live; /* shares; 1: no limit */
     double rate_max_per_s;             /* 0: none */
     struct spec_live live;
+    double guards[GUARD_COUNT]; /* limits, in the units of the table */
+    uint32_t guards_given;      /* a set: those that the file says */
+    int64_t hold_ms;
+    struct spec_signal *signals;
+    size_t n_signals;
+    struct spec_switch enabled; /* all NULL: nobody is asked */
 };
 
 /* How much a run may use; 0: no limit. */

@@ -90,6 +90,8 @@ static void note_given(const struct rows_reader *reader, struct spec *spec)
     for (size_t i = 0; i < rows.n; i++)
         given[i] = rows_seen(reader, rows.row[i].key) != NULL;
     spec->given = given;
+    for (enum spec_guard i = 0; i < GUARD_COUNT; i++)
+        spec->protect.guards_given |= rows_seen(reader, guard_row(i)->key) ? UINT32_C(1) << i : 0;
 }
 
 static const struct spec_stage default_stages[] = {

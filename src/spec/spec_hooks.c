@@ -49,18 +49,18 @@ static bool read_events(struct rows_reader *reader, const struct spec_row *row, 
 static bool read_command(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node,
                          void *into)
 {
-    struct spec_hook *hook = into;
-    const struct spec_row shell = {.key = row->key, .kind = &form_words, .offset = offsetof(struct spec_hook, shell)};
+    const char **shell = row_field(row, into);
+    const char ***field = (const char ***)(void *)(shell + 1), **argv;
     if (node->kind != YAML_LIST)
-        return form_words.read(reader, &shell, node, into);
+        return form_words.read(reader, row, node, into);
     if (node->n == 0)
         return yaml_expected(reader->yaml, node, "a command, or a list of its words");
-    hook->argv = arena_alloc0(reader->mem, (node->n + 1) * sizeof *hook->argv);
-    g_assert(hook->argv);
+    *field = argv = arena_alloc0(reader->mem, (node->n + 1) * sizeof *argv);
+    g_assert(argv);
     bool ok = true;
     for (size_t i = 0; i < node->n; i++) {
         const struct spec_row word = {.key = row->key, .kind = &form_words};
-        ok &= form_words.read(reader, &word, node->items[i], &hook->argv[i]);
+        ok &= form_words.read(reader, &word, node->items[i], &argv[i]);
     }
     return ok;
 }

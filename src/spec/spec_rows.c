@@ -2,7 +2,6 @@
 
 /* Why a key is refused. Each is a promise that the key would make and this version cannot keep. */
 static const char no_windows[] = "records of one stretch of time lie anywhere in a source; use 'size' or 'count'";
-static const char no_signals[] = "it watches no signals of a server";
 
 static const struct row_word param_words[] = {{"string", PARAM_STRING, NULL},     {"integer", PARAM_INTEGER, NULL},
                                               {"decimal", PARAM_DECIMAL, NULL},   {"date", PARAM_DATE, NULL},
@@ -37,20 +36,38 @@ static const struct row_word order_words[] = {{"riskiest", ORDER_RISKIEST, NULL}
                                               {"hottest", ORDER_HOTTEST, NULL},
                                               {NULL}};
 
-#define AT(member)       .offset = offsetof(struct spec, member)
-#define IN_HOOK(member)  .offset = offsetof(struct spec_hook, member)
-#define IN_STAGE(member) .offset = offsetof(struct spec_stage, member)
-#define IN_PARAM(member) .offset = offsetof(struct param_wish, member)
-#define IN_ONLY(member)  .offset = offsetof(struct spec_only, member)
-#define IN_RANGE(member) .offset = offsetof(struct spec_range, member)
-#define REFUSED(why)     .acts = (why), .kind = &form_refused
+#define AT(member)        .offset = offsetof(struct spec, member)
+#define IN_HOOK(member)   .offset = offsetof(struct spec_hook, member)
+#define IN_STAGE(member)  .offset = offsetof(struct spec_stage, member)
+#define IN_PARAM(member)  .offset = offsetof(struct param_wish, member)
+#define IN_ONLY(member)   .offset = offsetof(struct spec_only, member)
+#define IN_RANGE(member)  .offset = offsetof(struct spec_range, member)
+#define IN_SIGNAL(member) .offset = offsetof(struct spec_signal, member)
+#define IN_SWITCH(member) .offset = offsetof(struct spec_switch, member)
+#define REFUSED(why)      .acts = (why), .kind = &form_refused
 
 G_STATIC_ASSERT(offsetof(struct spec_may, n) == offsetof(struct spec_may, names) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec_only, n_slots) == offsetof(struct spec_only, slots) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec_only, n_parts) == offsetof(struct spec_only, parts) + sizeof(void *));
+G_STATIC_ASSERT(offsetof(struct spec_hook, argv) == offsetof(struct spec_hook, shell) + sizeof(void *));
+G_STATIC_ASSERT(offsetof(struct spec_signal, argv) == offsetof(struct spec_signal, shell) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec, n_after) == offsetof(struct spec, after) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec, n_hours) == offsetof(struct spec, hours) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec, transform.n_libs) == offsetof(struct spec, transform.libs) + sizeof(void *));
+
+/* How limits of the guards are written, by their unit. */
+#define FORM_SHARE       "share, or none"
+#define FORM_DURATION    "duration, or none"
+#define FORM_BYTES       "bytes, or none"
+#define FORM_COUNT       "count, or none"
+#define FORM_RATE        "rate, or none"
+#define FORM_WORD        "slow | pause | none"
+#define FORM_OF_SHARE    &form_guard_share
+#define FORM_OF_DURATION &form_guard_duration
+#define FORM_OF_BYTES    &form_guard_bytes
+#define FORM_OF_COUNT    &form_guard_count
+#define FORM_OF_RATE     &form_guard_rate
+#define FORM_OF_WORD     &form_guard_word
 
 /* clang-format off */
 static const struct spec_row rows[] = {
@@ -210,14 +227,12 @@ static const struct spec_row rows[] = {
     {.key = "protect.live", .form = "map", .kind = &form_map, .words = "how much slower live requests may become", .example = "{ p99: \"+10% or +0.5ms\" }"},
     {.key = "protect.live.p99", .form = "time above what it is, or at most", .fallback = "none", .decided = true, .kind = &form_live, AT(protect.live),
      .words = "for the slowest hundredth of them: the larger of the two, against what is measured while sluice does not write; or a time that is not to be passed; docs/pace.md", .example = "\"+10% or +0.5ms\""},
-    {.key = "protect.replication_lag", .form = "duration", REFUSED(no_signals), .words = "how far replicas may fall behind", .example = "2s"},
     {.key = "protect.errors", .form = "share", .fallback = "0.1%", .kind = &form_share, AT(protect.errors),
      .words = "the share of calls to the stores that may fail before the run pauses; every try is a call, and steps of sluice's own are none", .example = "1%"},
     {.key = "protect.rejects", .form = "share", .fallback = "0.1%", .kind = &form_share, AT(protect.rejects),
      .words = "the share of records that contract and transform may refuse before the run pauses", .example = "1%"},
     {.key = "protect.kept_live", .form = "share", .fallback = "50%", .kind = &form_share, AT(protect.kept_live),
      .words = "the share of records that may be kept live before the run pauses", .example = "100%"},
-    {.key = "protect.memory", .form = "share", REFUSED(no_signals), .words = "how full a server may become", .example = "75%"},
     {.key = "protect.skew", .form = "duration", .fallback = "500ms", .kind = &form_duration, AT(protect.skew_ms),
      .words = "versions closer to each other than this are a tie: clocks differ", .example = "2s"},
     {.key = "protect.topology", .form = "follow | halt", .fallback = "follow", .kind = &form_choice, .choices = topology_words,
@@ -226,6 +241,58 @@ static const struct spec_row rows[] = {
     {.key = "protect.rate", .form = "map", .kind = &form_map, .words = "how fast a run may write", .example = "{ max: 20000/s }"},
     {.key = "protect.rate.max", .form = "rate", .fallback = "no limit", .decided = true, .kind = &form_rate, AT(protect.rate_max_per_s),
      .words = "records written at most, by all workers together", .example = "20000/s"},
+#define GUARD(symbol, word, unit, other, below, text, sample)                                                                  \
+    {.key = "protect." word, .form = FORM_##unit, .fallback = other, .kind = FORM_OF_##unit, AT(protect.guards[GUARD_##symbol]), \
+     .words = text, .example = sample},
+#include "spec/guard_rows.h"
+#undef GUARD
+    {.key = "protect.hold", .form = "duration", .fallback = "10s", .kind = &form_duration, AT(protect.hold_ms),
+     .words = "how long a reading must stay beyond its limit, or out of reach, before the run pauses, and how long within it before the run goes on", .example = "30s"},
+    {.key = "protect.signals", .form = "list of maps", .fallback = "none", .decided = true, .kind = &form_signals,
+     .words = "signals of your own: a query of Prometheus, an address or a program that gives a number; docs/guards.md",
+     .example = "[{ name: db-cpu, prometheus: \"http://prometheus:9090\", query: max(cpu), above: 0.8 }]"},
+    {.key = "protect.signals[].name", .form = "name", .required = true, .kind = &form_name, IN_SIGNAL(name),
+     .words = "what it is called where a run says what slows or pauses it", .example = "db-cpu"},
+    {.key = "protect.signals[].prometheus", .form = "URL", .kind = &form_url, IN_SIGNAL(prometheus),
+     .words = "the address of a Prometheus (or of what has its API) that 'query' is asked of", .example = "http://prometheus:9090"},
+    {.key = "protect.signals[].query", .form = "PromQL", .kind = &form_words, IN_SIGNAL(query),
+     .words = "what it is asked: of several results the worst counts, no result cannot be read", .example = "\"max(rate(errors[1m]))\""},
+    {.key = "protect.signals[].url", .form = "URL", .kind = &form_url, IN_SIGNAL(url),
+     .words = "an address (http or https) that answers with a number and nothing else", .example = "https://status.example.com/queue"},
+    {.key = "protect.signals[].run", .form = "command, or a list of its words", .kind = &form_command, IN_SIGNAL(shell),
+     .words = "a program that prints a number and ends with 0; it runs in the spec's folder", .example = "./queue-depth.sh"},
+    {.key = "protect.signals[].above", .form = "number", .kind = &form_number, IN_SIGNAL(limit),
+     .words = "the limit: a reading above it slows the run, and pauses it once it has stayed there for 'hold'", .example = "0.8"},
+    {.key = "protect.signals[].below", .form = "number", .kind = &form_number, IN_SIGNAL(limit),
+     .words = "the same of a reading that must not fall under it", .example = "100"},
+    {.key = "protect.signals[].slow", .form = "number", .fallback = "the limit", .decided = true, .kind = &form_number, IN_SIGNAL(slow),
+     .words = "the run is slowed from there on already", .example = "0.6"},
+    {.key = "protect.signals[].hard", .form = "true | false", .fallback = "false", .kind = &form_bool, IN_SIGNAL(hard),
+     .words = "whether it halts the run, which then needs a person, in place of pausing it", .example = "true"},
+    {.key = "protect.signals[].hold", .form = "duration", .fallback = "protect.hold", .decided = true, .kind = &form_length, IN_SIGNAL(hold_ms),
+     .words = "in place of protect.hold", .example = "30s"},
+    {.key = "protect.signals[].every", .form = "duration", .fallback = "5s", .kind = &form_length, IN_SIGNAL(every_ms),
+     .words = "how often it is read", .example = "15s"},
+    {.key = "protect.signals[].timeout", .form = "duration", .fallback = "5s", .kind = &form_length, IN_SIGNAL(timeout_ms),
+     .words = "how long one reading may take", .example = "2s"},
+    {.key = "protect.signals[].token", .form = "secret", .kind = &form_secret, IN_SIGNAL(token),
+     .words = "what is sent as `Authorization: Bearer …`, as ${env:NAME}, ${file:PATH} or ${command:WORDS}", .example = "\"${env:PROM_TOKEN}\""},
+    {.key = "protect.signals[].ca", .form = "file", .kind = &form_file, IN_SIGNAL(ca),
+     .words = "certificates to trust in place of the system's, as PEM", .example = "ca.pem"},
+    {.key = "protect.enabled", .form = "map", .fallback = "nobody is asked", .decided = true, .kind = &form_switch, AT(protect.enabled),
+     .words = "a switch outside of sluice, asked every second: while it says false, or cannot be read, the run pauses", .example = "{ file: /etc/sluice/go }"},
+    {.key = "protect.enabled.file", .form = "file", .kind = &form_file, IN_SWITCH(file),
+     .words = "a file that holds true or false", .example = "/etc/sluice/go"},
+    {.key = "protect.enabled.key", .form = "key", .kind = &form_text, IN_SWITCH(key),
+     .words = "a record of the target's store whose field 'enabled' is true or false", .example = "backfills"},
+    {.key = "protect.enabled.dataset", .form = "text", .fallback = "target.dataset", .decided = true, .kind = &form_text, IN_SWITCH(dataset),
+     .words = "the dataset that the key is of", .example = "\"ops:{switch}\""},
+    {.key = "protect.enabled.url", .form = "URL", .kind = &form_url, IN_SWITCH(url),
+     .words = "an address (http or https) that answers with true or false", .example = "https://flags.example.com/backfills"},
+    {.key = "protect.enabled.token", .form = "secret", .kind = &form_secret, IN_SWITCH(token),
+     .words = "what is sent as `Authorization: Bearer …`, as ${env:NAME}, ${file:PATH} or ${command:WORDS}", .example = "\"${env:FLAGS_TOKEN}\""},
+    {.key = "protect.enabled.ca", .form = "file", .kind = &form_file, IN_SWITCH(ca),
+     .words = "certificates to trust in place of the system's, as PEM", .example = "ca.pem"},
 
     {.key = "hours", .form = "list of windows", .fallback = "always", .decided = true, .kind = &form_hours, AT(hours),
      .words = "when a run may write: `DAYS HH:MM-HH:MM ZONE` each; outside of them it waits. What is taken back does not wait", .example = "[\"Mon-Fri 22:00-06:00 Europe/Berlin\"]"},
@@ -243,7 +310,7 @@ static const struct spec_row rows[] = {
      .words = "who is told when a run or a stage moves: a program or an address each, at least once, also across deaths", .example = "[{ on: stage.passed, run: ./notify.sh }]"},
     {.key = "hooks[].on", .form = "event, or a list of events", .required = true, .kind = &form_events, IN_HOOK(events),
      .words = "what it is called for: a word such as run.done, stage.passed or gate.waiting (docs/hooks.md lists them), or any", .example = "[stage.passed, run.paused]"},
-    {.key = "hooks[].run", .form = "command, or a list of its words", .kind = &form_command, .offset = 0,
+    {.key = "hooks[].run", .form = "command, or a list of its words", .kind = &form_command, IN_HOOK(shell),
      .words = "the program: a text for /bin/sh, or a list that is the program and its arguments; it runs in the spec's folder", .example = "./notify.sh"},
     {.key = "hooks[].url", .form = "URL", .kind = &form_url, IN_HOOK(url),
      .words = "the address (http or https) that the event is POSTed to; a secret in it is written ${env:NAME}, ${file:PATH} or ${command:WORDS}", .example = "https://hooks.example.com/sluice"},

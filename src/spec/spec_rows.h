@@ -20,11 +20,17 @@ extern const struct row_form form_moment;  /* int64_t microseconds, of a range's
 extern const struct row_form form_bytes;   /* uint64_t above 0: 20GiB */
 extern const struct row_form form_length;  /* int64_t milliseconds above 0: 6h */
 extern const struct row_form form_events;  /* uint32_t: a set of events */
-extern const struct row_form form_command; /* struct spec_hook: shell or argv */
+extern const struct row_form form_command; /* const char *shell and, right behind it, const char **argv: one of them */
 extern const struct row_form form_url;     /* const char *: http or https, its secrets checked but not replaced */
 extern const struct row_form form_secret;  /* const char *: nothing but ${…} */
 extern const struct row_form form_hooks;   /* struct spec: hooks and n_hooks */
 extern const struct row_form form_stages;  /* struct spec: stages and n_stages */
+/* double: a limit of the guard that the row's key names, in its unit; the guard is given from then on. */
+extern const struct row_form form_guard_share, form_guard_duration, form_guard_bytes, form_guard_count, form_guard_rate,
+    form_guard_word;
+extern const struct row_form form_number;  /* double */
+extern const struct row_form form_signals; /* struct spec: protect.signals and n_signals */
+extern const struct row_form form_switch;  /* struct spec_switch */
 
 /* A param as it is declared; values are spec/params.h. */
 struct param_wish {

@@ -398,17 +398,39 @@ struct store_remark {
 struct node_health {
     const char *node;      /* in call->mem */
     int64_t round_trip_us; /* of the smallest request */
-    int64_t ops_per_s, clients;
+    int64_t ops_per_s, clients, clients_limit;
     int64_t memory_bytes, memory_limit_bytes; /* limit 0: none */
     int64_t evicts;                           /* 1: any key may go when memory is full, sluice's own too */
     int64_t evicts_expiring;                  /* 1: then those may go that are to expire */
     int64_t evicted;                          /* keys, since the server was started */
+    int64_t expired_ppm;                      /* keys that have expired and are still there, in a million, estimated */
     int64_t replicas;                         /* connected and in step */
-    int64_t lag_bytes;                        /* of the replica that is farthest behind */
+    int64_t lag_bytes, lag_ms;                /* of the replica that is farthest behind; none there: -1 */
+    int64_t saving;                           /* 1: it saves itself, or rewrites its log, beside its work */
     int64_t slow_calls;                       /* in its log of slow calls */
     int64_t clock_ms;
+    int64_t stalled;          /* 1: it holds writes back, because compaction has fallen behind */
+    int64_t compaction_bytes; /* that wait to be compacted */
 };
-#define NODE_HEALTH_UNKNOWN ((struct node_health){NULL, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1})
+#define NODE_HEALTH_UNKNOWN                                                                                            \
+    ((struct node_health){.round_trip_us = -1,                                                                         \
+                          .ops_per_s = -1,                                                                             \
+                          .clients = -1,                                                                               \
+                          .clients_limit = -1,                                                                         \
+                          .memory_bytes = -1,                                                                          \
+                          .memory_limit_bytes = -1,                                                                    \
+                          .evicts = -1,                                                                                \
+                          .evicts_expiring = -1,                                                                       \
+                          .evicted = -1,                                                                               \
+                          .expired_ppm = -1,                                                                           \
+                          .replicas = -1,                                                                              \
+                          .lag_bytes = -1,                                                                             \
+                          .lag_ms = -1,                                                                                \
+                          .saving = -1,                                                                                \
+                          .slow_calls = -1,                                                                            \
+                          .clock_ms = -1,                                                                              \
+                          .stalled = -1,                                                                               \
+                          .compaction_bytes = -1})
 
 struct pace;
 

@@ -220,7 +220,7 @@ static void servers_tear_down(struct stand *stand)
 const struct subject subjects[] = {
     {"mem", KEYED, mem_set_up, mem_tear_down, NULL},
     {"fault", KEYED, fault_set_up, fault_tear_down, NULL},
-    {"rocksdb", KEYED, rocksdb_set_up, NULL, NULL},
+    {"rocksdb", KEYED | NEEDS(HEALTH), rocksdb_set_up, NULL, NULL},
     {"remote-mem", KEYED, remote_mem_set_up, host_tear_down, NULL},
     {"remote-rocksdb", KEYED, remote_rocksdb_set_up, host_tear_down, NULL},
     {"file", APPENDED, file_set_up, NULL, "-*.ndjson"},

@@ -67,7 +67,7 @@ SPECS = {
     "wants the newest without a version": (
         spec(source='{ store: "file:in", dataset: "*.ndjson", key: id, duplicates: newest }'), ["load.yaml:3:", "version"]),
     "has a key that this version does not act on": (
-        spec("protect: { memory: 75% }\nhooks: []"), ["load.yaml:5:12", "'protect.memory'", "load.yaml:6:8", "a list of hooks"]),
+        spec("partitions: { every: 1h }\nhooks: []"), ["load.yaml:5:15", "'partitions.every'", "load.yaml:6:8", "a list of hooks"]),
     "is of another version": (spec(sluice="2"), ["load.yaml:1:9", "2"]),
     "has a name that cannot be one": (spec(name='"Not Good"'), ["load.yaml:2:7", "Not Good"]),
     "names a store that is none": (spec(source='{ store: "flie:in", dataset: "*", key: id }'), ["load.yaml:3:18", "did you mean 'file:'"]),

@@ -433,6 +433,51 @@ def _(stand):
     same(stand.dump("items"), was, "records")
 
 
+def guarded(stand, *names, rate="200/s"):
+    """A repair that is at work, with signals of these names that stand in files and pause it above 10; `hard` halts it."""
+    rows = ", ".join(f"{{ name: {name}, run: cat {name}, above: 10, every: 20ms, timeout: 5s, hold: 100ms, hard: {str(name == 'hard').lower()} }}"
+                     for name in names)
+    ready(stand, ONE, more=f"protect: {{ rate: {{ max: {rate} }}, signals: [{rows}] }}")
+    for name in names:
+        reads(stand, name, 1)
+    process = stand.start(*RUN, "--json")
+    stand.until(process, lambda line: line["type"] == "progress" and line["text"] == "writing" and line["done"] > 0)
+    return process
+
+
+def reads(stand, name, value):
+    stand.write(name + ".new", f"{value}\n").rename(stand.path(name))
+
+
+def held_by(stand, process, guard):
+    stand.until(process, lambda line: line["type"] == "progress" and line["text"].startswith(f"paused by a guard: {guard}"))
+
+
+@test("a run that a guard has paused: by another one, halted by a hard one, let go on into the next, interrupted, paused by a person")
+def _(stand):
+    process = guarded(stand, "one", "other", "hard")
+    reads(stand, "one", 11)
+    held_by(stand, process, "one")
+    reads(stand, "other", 11)
+    reads(stand, "one", 1)
+    held_by(stand, process, "other")
+    reads(stand, "hard", 11)
+    stand.finish(process).ended(5)
+    same(states(stand)[0], "halted", "state")
+    reads(stand, "hard", 1)
+    process = stand.start("resume", "fix", "--reason", "mended", "--json")
+    held_by(stand, process, "other")
+    process.send_signal(signal.SIGTERM)
+    stand.finish(process).ended(3)
+    same(states(stand)[0], "interrupted", "state")
+    process = stand.start(*RUN, "--json")
+    held_by(stand, process, "other")
+    run(stand, 0, command=PAUSE)
+    stand.finish(process).ended(3)
+    same(states(stand)[0], "paused", "state")
+    run(stand, 3)
+
+
 @plain_test("every move of the table was taken by the program, and no other")
 def _(_):
     if len(WALKED) != len(TESTS) - 1:

@@ -35,6 +35,8 @@ EXCEPTIONS = (
     (r"a password stands in it", "what is a password depends on the rest of the URI"),
     (r"an unknown kind of secret", "secrets in a store: what is known between the braces"),
     (r"a hook (is|needs|with)|is for a hook with a url", "a hook is a program or an address, and its other keys go with that"),
+    (r"a signal (needs|of|')|is what a signal of|is for a signal with", "a signal is one of three kinds, and its other keys go with that"),
+    (r"a switch is|is for a switch with", "a switch is one of three kinds, and its other keys go with that"),
     (r"'0\.3ms'", "a duration that is no whole number of milliseconds"),
     (r"' is not for ", "which options a field has depends on its type"),
     (r"is required and has a default", "two keys that exclude each other"),

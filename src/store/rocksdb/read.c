@@ -11,7 +11,7 @@ int64_t rocks_now_ms(const struct rocks_store *store)
     return world_wall_ms(store->base.world);
 }
 
-static uint64_t property(struct rocks_store *store, rocksdb_column_family_handle_t *family, const char *name)
+uint64_t rocks_property(struct rocks_store *store, rocksdb_column_family_handle_t *family, const char *name)
 {
     uint64_t value = 0;
     return rocksdb_property_int_cf(store->db, family, name, &value) == 0 ? value : 0;
@@ -42,9 +42,9 @@ bool rocks_inspect(struct session *session, const struct call *call, struct stor
     if (store->base.read_only)
         ret->writer_pid = writer_of(store);
     if (family) {
-        ret->records = property(store, family, "rocksdb.estimate-num-keys");
-        ret->bytes = property(store, family, "rocksdb.estimate-live-data-size") +
-                     property(store, family, "rocksdb.cur-size-all-mem-tables");
+        ret->records = rocks_property(store, family, "rocksdb.estimate-num-keys");
+        ret->bytes = rocks_property(store, family, "rocksdb.estimate-live-data-size") +
+                     rocks_property(store, family, "rocksdb.cur-size-all-mem-tables");
     }
     return true;
 }

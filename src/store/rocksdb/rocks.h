@@ -157,6 +157,9 @@ bool rocks_unlock(struct session *session, const struct call *call, const uint8_
 
 /* --- read.c ------------------------------------------------------------------------------------------------------- */
 
+/* A figure of RocksDB's own; 0 where it does not know it. */
+uint64_t rocks_property(struct rocks_store *store, rocksdb_column_family_handle_t *family, const char *name);
+bool rocks_health(struct session *session, const struct call *call, GArray *into, GError **error);
 bool rocks_inspect(struct session *session, const struct call *call, struct store_info *ret, GError **error);
 bool rocks_read(struct session *session, const struct call *call, struct record *io, size_t n, GError **error);
 bool rocks_scan_open(struct scan **ret, struct session *session, const struct scan_spec *spec, GError **error);

@@ -42,6 +42,7 @@ const struct store_driver rocksdb_driver = {
     .session_open = rocks_session_open,
     .session_close = rocks_session_close,
     .inspect = rocks_inspect,
+    .health = rocks_health,
     .split = rocks_split,
     .scan_open = rocks_scan_open,
     .scan_next = rocks_scan_next,

@@ -33,11 +33,32 @@ static int64_t evicts_of(struct slice info, const char *policies)
            memcmp(policy.data, policies, strlen(policies)) == 0;
 }
 
+/* `expired_stale_perc:0.25`, in a hundred. */
+static int64_t expired_ppm(struct slice info)
+{
+    struct slice text;
+    if (!info_text(info, "expired_stale_perc", &text))
+        return -1;
+    g_autofree char *number = g_strndup((const char *)text.data, text.len);
+    return (int64_t)(g_ascii_strtod(number, NULL) * 10000);
+}
+
+/* Either forks, and doubles what is written meanwhile. */
+static int64_t is_saving(struct slice info)
+{
+    int64_t dumps = number_or_unknown(info, "rdb_bgsave_in_progress");
+    return dumps < 0 ? -1 : dumps > 0 || info_number(info, "aof_rewrite_in_progress") > 0;
+}
+
 static void take_info(struct node_health *health, struct slice info)
 {
-    int64_t acknowledged;
+    int64_t acknowledged, lag_s = info_replica_lag_s(info);
     health->ops_per_s = number_or_unknown(info, "instantaneous_ops_per_sec");
     health->clients = number_or_unknown(info, "connected_clients");
+    health->clients_limit = number_or_unknown(info, "maxclients");
+    health->expired_ppm = expired_ppm(info);
+    health->saving = is_saving(info);
+    health->lag_ms = lag_s < 0 ? -1 : lag_s * 1000;
     health->memory_bytes = number_or_unknown(info, "used_memory");
     health->memory_limit_bytes = number_or_unknown(info, "maxmemory");
     health->evicts = evicts_of(info, "allkeys-");

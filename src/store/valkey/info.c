@@ -97,19 +97,37 @@ uint64_t info_field_expiries(struct slice info)
     return sum;
 }
 
+/* The next replica that is in step, of the lines that are left. */
+static bool info_next_online(struct slice *rest, struct slice *ret_parts)
+{
+    for (struct slice line, text; info_line(rest, &line);)
+        if (info_replica(line, ret_parts) && info_part(*ret_parts, "state", &text) &&
+            slice_equal(text, slice_of_text("online")))
+            return true;
+    return false;
+}
+
+/* Of one replica; 0 where it does not say. */
+static int64_t info_replica_number(struct slice parts, const char *name)
+{
+    struct slice text;
+    int64_t number;
+    return info_part(parts, name, &text) && int_parse_i64(text, &number) ? number : 0;
+}
+
 uint32_t info_replicas(struct slice info, int64_t *ret_offset)
 {
     uint32_t online = 0;
     *ret_offset = INT64_MAX;
-    for (struct slice line, parts, text; info_line(&info, &line);) {
-        int64_t offset = 0;
-        if (!info_replica(line, &parts) || !info_part(parts, "state", &text) ||
-            !slice_equal(text, slice_of_text("online")))
-            continue;
-        if (!info_part(parts, "offset", &text) || !int_parse_i64(text, &offset))
-            offset = 0;
-        *ret_offset = MIN(*ret_offset, offset);
-        online++;
-    }
+    for (struct slice parts; info_next_online(&info, &parts); online++)
+        *ret_offset = MIN(*ret_offset, info_replica_number(parts, "offset"));
     return online;
+}
+
+int64_t info_replica_lag_s(struct slice info)
+{
+    int64_t lag_s = -1;
+    for (struct slice parts; info_next_online(&info, &parts);)
+        lag_s = MAX(lag_s, info_replica_number(parts, "lag"));
+    return lag_s;
 }

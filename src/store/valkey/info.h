@@ -21,3 +21,6 @@ uint64_t info_field_expiries(struct slice info);
 /* The replicas that are connected and in step, of INFO replication; *ret_offset the smallest that one of them has
  * acknowledged, INT64_MAX where there is none. */
 uint32_t info_replicas(struct slice info, int64_t *ret_offset);
+
+/* Since when, in seconds, the one of them that has been silent longest has said nothing; -1: there is none. */
+int64_t info_replica_lag_s(struct slice info);

@@ -23,6 +23,16 @@ static void a_limit_is_read_back_as_it_was_set(void **state)
         {"budget.time", "1h30m", "5400s"},
         {"budget.time", "1500ms", "1500ms"},
         {"budget.time", "none", "none"},
+        {"protect.hold", "30s", "30s"},
+        {"protect.memory", "80%", "80%"},
+        {"protect.memory", "none", "none"},
+        {"protect.replicas", "2", "2"},
+        {"protect.replicas", "none", "none"},
+        {"protect.replication_lag", "1500ms", "1500ms"},
+        {"protect.replication_bytes", "64MiB", "67108864"},
+        {"protect.evictions", "60/m", "1/s"},
+        {"protect.saving", "pause", "pause"},
+        {"protect.saving", "slow", "slow"},
         {"workers", "1", "1"},
         {"workers", "64", "64"},
     };
@@ -46,7 +56,12 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
         {"wrokers", "2", "did you mean 'workers'"},
         {"stages", "2",
          "what can be: protect.errors, protect.rejects, protect.kept_live, protect.rate.max, protect.live.p99, "
-         "protect.topology, budget.records, budget.bytes, budget.time, workers"},
+         "protect.topology, budget.records, budget.bytes, budget.time, protect.hold, workers, protect.replication_lag"},
+        {"protect.memory", "2", "a share such as 75%"},
+        {"protect.memory", "150%", "a share such as 75%"},
+        {"protect.saving", "stop", "slow, pause or none"},
+        {"protect.hold", "none", "a duration such as 30s"},
+        {"protect.signals.cpu", "1", "cannot be set"},
         {"budget.records", "0", "above zero, or none"},
         {"budget.records", "-1", "above zero, or none"},
         {"budget.bytes", "20GiBs", "such as 20GiB"},
@@ -81,8 +96,15 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
 
 static void every_limit_can_be_read_before_anything_is_set(void **state)
 {
-    static const struct plan_limits FROZEN = {.errors = 0.001, .rejects = 0.01, .kept_live = 0.5, .workers = 2};
-    static const char *const READ[] = {"0.1%", "1%", "50%", "none", "none", "follow", "none", "none", "none", "2"};
+    static const struct plan_limits FROZEN = {.errors = 0.001,
+                                              .rejects = 0.01,
+                                              .kept_live = 0.5,
+                                              .workers = 2,
+                                              .guards_hold_ms = 10000,
+                                              .guards = {[GUARD_MEMORY] = 0.75, [GUARD_SAVING] = GUARD_WORD_SLOW}};
+    static const char *const READ[] = {"0.1%", "1%",   "50%", "none", "none", "follow", "none",
+                                       "none", "none", "10s", "2",    "0s",   "0",      "0",
+                                       "75%",  "0/s",  "0%",  "0%",   "slow", "pause",  "0"};
     GError *error = NULL;
     struct limits limits;
     size_t n = 0;

@@ -7,10 +7,22 @@
 static bool goes_along(const char *key, const char *wanted)
 {
     static const char *const ALWAYS[] = {"source.dataset", "params.*.default", "source.range.to", NULL};
-    static const char *const ADDRESS[] = {"hooks[].url", "hooks[].secret", "hooks[].ca", NULL};
-    if (g_strv_contains(ADDRESS, wanted))
-        return g_str_equal(key, "hooks[].url") || g_str_equal(key, "hooks[].secret");
-    return g_strv_contains(ALWAYS, key) || g_str_equal(key, "hooks[].run");
+#define SIGNAL(name) "protect.signals[]." name
+    static const struct {
+        const char *const wanted[4], *const along[4];
+    } SOME[] = {
+        {{"hooks[].url", "hooks[].secret", "hooks[].ca"}, {"hooks[].url", "hooks[].secret"}},
+        {{SIGNAL("prometheus"), SIGNAL("query")}, {SIGNAL("prometheus"), SIGNAL("query"), SIGNAL("above")}},
+        {{SIGNAL("url"), SIGNAL("token"), SIGNAL("ca")}, {SIGNAL("url"), SIGNAL("above")}},
+        {{SIGNAL("below")}, {SIGNAL("run")}},
+        {{"protect.enabled.dataset"}, {"protect.enabled.key"}},
+        {{"protect.enabled.token", "protect.enabled.ca"}, {"protect.enabled.url"}},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(SOME); i++)
+        if (g_strv_contains(SOME[i].wanted, wanted))
+            return g_strv_contains(SOME[i].along, key);
+    return g_strv_contains(ALWAYS, key) || g_str_equal(key, "hooks[].run") || g_str_equal(key, SIGNAL("run")) ||
+           g_str_equal(key, SIGNAL("above"));
 }
 
 /* A spec with one key set to its row's example, and around it no more than what is required. */

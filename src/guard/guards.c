@@ -1,0 +1,457 @@
+#include "guard/guards.h"
+
+#include <jansson.h>
+#include <math.h>
+
+#include "base/lock.h"
+#include "base/thread.h"
+#include "base/units.h"
+#include "guard/outside.h"
+#include "guard/signals.h"
+
+enum {
+    SERVERS_US = 1000 * 1000,
+    STALE_LEAST_US = 3 * SERVERS_US, /* a reading that comes a little late is none that is missing */
+    SWITCH_US = 1000 * 1000,
+    SWITCH_STALE_US = 5000 * 1000,
+    CALL_US = 5000 * 1000,
+    MEM_BYTES = 4 << 20,
+    FED_MOST = 8,
+};
+
+/* One guard, of whatever source. */
+struct entry {
+    const char *name, *key; /* key: what `sluice set` changes; NULL: nothing does */
+    enum guard_unit unit;
+    struct guard_rule rule;
+    struct guard_state state;
+    bool watched; /* false: nothing measures it, or it has no limit */
+    bool told;    /* something has measured it once */
+    bool untold;  /* whoever was asked knows nothing of it, and nobody has asked for it: it is not watched */
+    char *where;  /* of the newest reading */
+    char *why;    /* of the newest failure, or what is wrong in words; NULL: none */
+};
+
+enum { ENTRY_SWITCH = GUARD_COUNT, ENTRY_SIGNALS };
+#define ENTRY_FED (ENTRY_SIGNALS + (int)SPEC_SIGNALS_MOST)
+#define ENTRIES   (ENTRY_FED + (int)FED_MOST)
+
+/* A thread that reads. */
+struct reader {
+    struct guards *guards;
+    struct thread *thread;
+    size_t entry; /* of a signal */
+};
+enum { READER_SERVERS, READER_SWITCH, READER_SIGNALS };
+#define READERS (READER_SIGNALS + (int)SPEC_SIGNALS_MOST)
+
+struct guards {
+    struct guards_config config;
+    pthread_mutex_t lock; /* a leaf; guards `entries` */
+    struct entry entries[ENTRIES];
+    struct reader readers[READERS];
+    atomic_bool stop;
+};
+
+/* --- entries ------------------------------------------------------------------------------------------------------ */
+
+static bool is_asked(const struct spec_switch *of)
+{
+    return of && (of->file || of->key || of->url);
+}
+
+static void entry_set(struct entry *entry, char *where, char *why)
+{
+    g_free(entry->where);
+    g_free(entry->why);
+    entry->where = where;
+    entry->why = why;
+}
+
+/* A failure while it was well keeps the last reading, and says why there is none now. */
+static void entry_fail(struct entry *entry, const char *why, int64_t now_us)
+{
+    entry_set(entry, NULL, g_strdup(why));
+    guard_fail(&entry->state, &entry->rule, now_us);
+}
+
+static void entry_take(struct entry *entry, double value, const char *where, int64_t now_us)
+{
+    entry->told = true;
+    entry->untold = false;
+    entry_set(entry, g_strdup(where), NULL);
+    guard_take(&entry->state, &entry->rule, value, now_us);
+}
+
+struct guards *guards_new(const struct guards_config *config)
+{
+    struct guards *guards = g_new0(struct guards, 1);
+    int64_t now_us = world_monotonic_us(config->world);
+    guards->config = *config;
+    pthread_mutex_init(&guards->lock, NULL);
+    for (size_t i = 0; i < ENTRIES; i++)
+        guard_begin(&guards->entries[i].state, now_us);
+    for (enum spec_guard i = 0; i < GUARD_COUNT; i++) {
+        guards->entries[i].name = guard_row(i)->word;
+        guards->entries[i].key = guard_row(i)->key;
+        guards->entries[i].unit = guard_row(i)->unit;
+    }
+    guards->entries[ENTRY_SWITCH].name = "enabled";
+    guards->entries[ENTRY_SWITCH].unit = GUARD_UNIT_WORD;
+    for (size_t i = 0; i < config->n_signals; i++) {
+        guards->entries[ENTRY_SIGNALS + i].name = config->signals[i].name;
+        guards->entries[ENTRY_SIGNALS + i].unit = GUARD_UNIT_NUMBER;
+    }
+    return guards;
+}
+
+void guards_free(struct guards *guards)
+{
+    if (!guards)
+        return;
+    atomic_store(&guards->stop, true);
+    for (size_t i = 0; i < READERS; i++)
+        thread_join(guards->readers[i].thread);
+    for (size_t i = 0; i < ENTRIES; i++)
+        entry_set(&guards->entries[i], NULL, NULL);
+    pthread_mutex_destroy(&guards->lock);
+    g_free(guards);
+}
+
+/* --- threads that read -------------------------------------------------------------------------------------------- */
+
+static void take_servers(struct guards *guards, struct signals *signals, const GArray *nodes)
+{
+    struct signal_reading readings[GUARD_COUNT];
+    int64_t now_us = world_monotonic_us(guards->config.world);
+    signals_take(signals, (const struct node_health *)(const void *)nodes->data, nodes->len, now_us, readings);
+    {
+        auto_hold(&guards->lock);
+        for (size_t i = 0; i < GUARD_COUNT; i++) {
+            struct entry *entry = &guards->entries[i];
+            if (readings[i].found == SIGNAL_READ)
+                entry_take(entry, readings[i].value, readings[i].where, now_us);
+            else if (readings[i].found == SIGNAL_LOST)
+                entry_fail(entry, readings[i].why, now_us);
+            else if (entry->told || guards->config.given & (UINT32_C(1) << i))
+                entry_fail(entry, "no server of the target tells it", now_us);
+            else
+                entry->untold = true;
+        }
+    }
+    signals_done(readings);
+}
+
+static void fail_servers(struct guards *guards, const GError *failed)
+{
+    auto_hold(&guards->lock);
+    for (size_t i = 0; i < GUARD_COUNT; i++)
+        entry_fail(&guards->entries[i], failed->message, world_monotonic_us(guards->config.world));
+}
+
+/* The session is made anew after a failure: what is wrong with it, nobody else knows. */
+static void read_servers(struct guards *guards, struct session **io_session, struct signals *signals, struct arena *mem)
+{
+    const struct guards_config *config = &guards->config;
+    g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(struct node_health));
+    g_autoptr(GError) failed = NULL;
+    struct call call = {.deadline_us = world_monotonic_us(config->world) + CALL_US,
+                        .cancel = &guards->stop,
+                        .ds = config->target_ds,
+                        .mem = mem};
+    arena_reset(mem);
+    if ((*io_session || store_session_open(io_session, config->target, &failed)) &&
+        store_health(*io_session, &call, nodes, &failed)) {
+        take_servers(guards, signals, nodes);
+        return;
+    }
+    g_clear_pointer(io_session, store_session_close);
+    fail_servers(guards, failed);
+}
+
+static void servers_main(void *self)
+{
+    struct reader *reader = self;
+    struct guards *guards = reader->guards;
+    auto_(signals) signals = signals_new();
+    auto_(arena) mem = arena_new(MEM_BYTES);
+    struct session *session = NULL;
+    while (!atomic_load(&guards->stop)) {
+        read_servers(guards, &session, signals, mem);
+        world_sleep_us(guards->config.world, SERVERS_US, &guards->stop);
+    }
+    store_session_close(session);
+}
+
+static struct outside outside_of(struct guards *guards)
+{
+    return (struct outside){
+        .world = guards->config.world, .base_dir = guards->config.base_dir, .cancel = &guards->stop};
+}
+
+/* What one reading from outside gave: a failure that we have caused ourselves is none. */
+static void take_outside(struct guards *guards, size_t i, double value, const GError *failed)
+{
+    int64_t now_us = world_monotonic_us(guards->config.world);
+    auto_hold(&guards->lock);
+    if (!failed)
+        entry_take(&guards->entries[i], value, NULL, now_us);
+    else if (!atomic_load(&guards->stop))
+        entry_fail(&guards->entries[i], failed->message, now_us);
+}
+
+static void switch_main(void *self)
+{
+    struct reader *reader = self;
+    struct guards *guards = reader->guards;
+    const struct guards_config *config = &guards->config;
+    struct outside outside = outside_of(guards);
+    struct outside_switch asked = {.of = config->enabled, .target_ds = config->target_ds};
+    while (!atomic_load(&guards->stop)) {
+        g_autoptr(GError) failed = NULL;
+        bool enabled = false;
+        if (config->enabled->key && !asked.target)
+            store_session_open(&asked.target, config->target, &failed);
+        if (!failed && !outside_enabled(&outside, &asked, &enabled, &failed))
+            g_clear_pointer(&asked.target, store_session_close);
+        take_outside(guards, ENTRY_SWITCH, enabled ? 0 : 1, failed);
+        world_sleep_us(config->world, SWITCH_US, &guards->stop);
+    }
+    store_session_close(asked.target);
+}
+
+static void signal_main(void *self)
+{
+    struct reader *reader = self;
+    struct guards *guards = reader->guards;
+    const struct spec_signal *signal = &guards->config.signals[reader->entry - ENTRY_SIGNALS];
+    struct outside outside = outside_of(guards);
+    while (!atomic_load(&guards->stop)) {
+        g_autoptr(GError) failed = NULL;
+        double value = NAN;
+        outside_signal(&outside, signal, &value, &failed);
+        take_outside(guards, reader->entry, value, failed);
+        world_sleep_us(guards->config.world, signal->every_ms * 1000, &guards->stop);
+    }
+}
+
+/* One that cannot be started is tried again with the next judgement; until then nothing is read, which is noticed. */
+static void reader_start(struct guards *guards, size_t i, void (*body)(void *self))
+{
+    struct reader *reader = &guards->readers[i];
+    if (reader->thread)
+        return;
+    *reader = (struct reader){.guards = guards, .entry = ENTRY_SIGNALS + i - MIN(i, READER_SIGNALS)};
+    if (!thread_start(&reader->thread, "guard", body, reader, NULL))
+        reader->thread = NULL;
+}
+
+static void readers_start(struct guards *guards, bool servers)
+{
+    if (servers)
+        reader_start(guards, READER_SERVERS, servers_main);
+    if (is_asked(guards->config.enabled))
+        reader_start(guards, READER_SWITCH, switch_main);
+    for (size_t i = 0; i < guards->config.n_signals; i++)
+        reader_start(guards, READER_SIGNALS + i, signal_main);
+}
+
+/* --- judging ------------------------------------------------------------------------------------------------------ */
+
+/* A count, a whole second or a yes is as well within its limit as it gets. */
+static struct guard_rule rule_of(const struct guard_row *row, double limit, int64_t hold_us)
+{
+    bool word = row->unit == GUARD_UNIT_WORD, slow_only = word && limit == GUARD_WORD_SLOW;
+    struct guard_rule rule = guard_rule_of(limit, limit, row->below, hold_us);
+    if (slow_only)
+        rule.limit = INFINITY;
+    if (word && !guard_is_none(limit))
+        rule.slow = 0;
+    if (word || row->unit == GUARD_UNIT_COUNT || row->unit == GUARD_UNIT_DURATION)
+        rule.clear = rule.slow;
+    return rule;
+}
+
+/* Of a store without servers nothing is watched: the plan has refused what was asked for. */
+static bool tells_any(const struct guards *guards)
+{
+    return store_can(store_driver(guards->config.target), CAN_HEALTH);
+}
+
+/* Whether the servers are to be asked for anything. */
+static bool set_rules(struct guards *guards, const struct guards_limits *limits)
+{
+    const struct guards_config *config = &guards->config;
+    bool any = false;
+    for (enum spec_guard i = 0; i < GUARD_COUNT; i++) {
+        struct entry *entry = &guards->entries[i];
+        bool limited = !guard_is_none(limits->of[i]);
+        entry->rule = rule_of(guard_row(i), limits->of[i], limits->hold_ms * 1000);
+        entry->rule.stale_us = MAX(entry->rule.hold_us, STALE_LEAST_US);
+        entry->watched = limited && !entry->untold && tells_any(guards);
+        any |= entry->watched;
+    }
+    for (size_t i = 0; i < config->n_signals; i++) {
+        const struct spec_signal *signal = &config->signals[i];
+        struct entry *entry = &guards->entries[ENTRY_SIGNALS + i];
+        int64_t hold_us = (signal->hold_ms ? signal->hold_ms : limits->hold_ms) * 1000;
+        bool moved = limits->signals[i] != signal->limit;
+        entry->rule =
+            guard_rule_of(limits->signals[i], moved ? limits->signals[i] : signal->slow, signal->below, hold_us);
+        entry->rule.hard = signal->hard;
+        entry->rule.stale_us = MAX(hold_us, (2 * signal->every_ms + signal->timeout_ms) * 1000);
+        entry->watched = true;
+    }
+    guards->entries[ENTRY_SWITCH].rule = (struct guard_rule){.strict = true, .stale_us = SWITCH_STALE_US};
+    guards->entries[ENTRY_SWITCH].watched = is_asked(config->enabled);
+    return any;
+}
+
+/* For people; the caller frees. */
+static char *limit_text(const struct entry *entry, double limit)
+{
+    bool word = entry->unit == GUARD_UNIT_WORD || guard_is_none(limit);
+    return word ? guard_limit_text(entry->unit, limit) : guard_value_text(entry->unit, limit);
+}
+
+/* What is wrong, in words; the caller frees. */
+static char *words_of(const struct guards *guards, const struct entry *entry)
+{
+    char hold[UNITS_TEXT];
+    const struct guard_state *state = &entry->state;
+    g_autofree char *value = guard_value_text(entry->unit, state->value);
+    bool past = entry->rule.below ? state->value < entry->rule.limit : state->value > entry->rule.limit;
+    g_autofree char *limit = limit_text(entry, past ? entry->rule.limit : entry->rule.slow);
+    g_autofree char *on = entry->where ? g_strdup_printf(" on %s", entry->where) : g_strdup("");
+    units_duration(entry->rule.hold_us / 1000, hold);
+    bool beyond = entry->rule.below ? state->value < entry->rule.slow : state->value > entry->rule.slow;
+    if (state->unread && entry->why)
+        return g_strdup_printf("it cannot be read: %s", entry->why);
+    if (state->unread)
+        return g_strdup_printf("it could not be read, and must stay within its limit for %s now", hold);
+    if (entry->why)
+        return g_strdup(entry->why);
+    if (entry == &guards->entries[ENTRY_SWITCH]) {
+        g_autofree char *name = outside_switch_name(guards->config.enabled);
+        return g_strdup_printf("%s says that the run may not write", name);
+    }
+    if (entry->unit == GUARD_UNIT_WORD)
+        return g_strdup_printf("%s%s", beyond ? "it is so" : "it was so", on);
+    if (!beyond)
+        return g_strdup_printf("%s%s now; its limit is %s, within which it must stay for %s", value, on, limit, hold);
+    return g_strdup_printf("%s%s, %s its limit of %s", value, on, entry->rule.below ? "below" : "above", limit);
+}
+
+static int64_t since_ms(const struct guards *guards, const struct entry *entry, int64_t now_us)
+{
+    return world_wall_ms(guards->config.world) - (now_us - entry->state.since_us) / 1000;
+}
+
+static void tell(const struct guards *guards, const struct entry *entry, int64_t now_us, struct guards_verdict *ret)
+{
+    g_autofree char *words = words_of(guards, entry);
+    g_free(ret->name);
+    g_free(ret->words);
+    ret->level = entry->state.level;
+    ret->name = g_strdup(entry->name);
+    ret->words = entry->key ? g_strdup_printf("%s: %s (%s)", entry->name, words, entry->key)
+                            : g_strdup_printf("%s: %s", entry->name, words);
+    ret->since_ms = since_ms(guards, entry, now_us);
+}
+
+void guards_judge(struct guards *guards, const struct guards_limits *limits, struct guards_verdict *ret)
+{
+    int64_t now_us = world_monotonic_us(guards->config.world);
+    bool servers;
+    *ret = (struct guards_verdict){.ready = true};
+    {
+        auto_hold(&guards->lock);
+        servers = set_rules(guards, limits);
+        for (size_t i = 0; i < ENTRIES; i++) {
+            struct entry *entry = &guards->entries[i];
+            if (!entry->watched)
+                continue;
+            guard_look(&entry->state, &entry->rule, now_us);
+            ret->beyond |= entry->state.beyond_us != GUARD_NEVER;
+            ret->ready &= entry->state.known || entry->state.level >= GUARD_LEVEL_PAUSE;
+            if (entry->state.level > ret->level)
+                tell(guards, entry, now_us, ret);
+        }
+    }
+    readers_start(guards, servers);
+}
+
+void guards_verdict_done(struct guards_verdict *verdict)
+{
+    g_clear_pointer(&verdict->name, g_free);
+    g_clear_pointer(&verdict->words, g_free);
+}
+
+/* --- fed ---------------------------------------------------------------------------------------------------------- */
+
+static struct entry *fed_entry(struct guards *guards, const char *name)
+{
+    struct entry *entry = &guards->entries[ENTRY_FED];
+    while (entry->name && strcmp(entry->name, name) != 0)
+        entry++;
+    g_assert(entry < guards->entries + ENTRIES);
+    return entry;
+}
+
+void guards_feed(struct guards *guards, const struct guards_feed *feed)
+{
+    int64_t now_us = world_monotonic_us(guards->config.world);
+    auto_hold(&guards->lock);
+    struct entry *entry = fed_entry(guards, feed->name);
+    entry->name = feed->name;
+    entry->unit = feed->unit;
+    entry->rule = feed->rule;
+    entry->watched = true;
+    if (isnan(feed->value))
+        entry_fail(entry, feed->why ? feed->why : "nothing is known of it", now_us);
+    else {
+        entry_take(entry, feed->value, NULL, now_us);
+        entry_set(entry, NULL, g_strdup(feed->why));
+    }
+}
+
+/* --- for `status` ------------------------------------------------------------------------------------------------- */
+
+static json_t *number_json(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *text_json(const char *text)
+{
+    g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
+    return valid ? json_string(valid) : json_null();
+}
+
+static json_t *entry_json(const struct guards *guards, const struct entry *entry, int64_t now_us)
+{
+    g_autofree char *value = entry->state.known ? guard_value_text(entry->unit, entry->state.value) : NULL;
+    g_autofree char *limit = limit_text(entry, entry->rule.slow);
+    char since[UNITS_TEXT];
+    units_time(since_ms(guards, entry, now_us), since);
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "name", entry->name, "level",
+                     guard_level_word(entry->state.level), "value",
+                     entry->state.known ? number_json(entry->state.value) : json_null(), "limit",
+                     number_json(entry->rule.slow), "value_text", text_json(value), "limit_text", text_json(limit),
+                     "where", text_json(entry->where), "since", since, "error", text_json(entry->why));
+}
+
+char *guards_json(struct guards *guards)
+{
+    int64_t now_us = world_monotonic_us(guards->config.world);
+    json_t *list = json_array();
+    {
+        auto_hold(&guards->lock);
+        for (size_t i = 0; i < ENTRIES; i++)
+            if (guards->entries[i].watched && (guards->entries[i].state.known || guards->entries[i].why))
+                json_array_append_new(list, entry_json(guards, &guards->entries[i], now_us));
+    }
+    char *text = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    return text;
+}

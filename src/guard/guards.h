@@ -1,0 +1,65 @@
+/* The guards of a run: what is watched while it writes, and whether it may go on.
+ *
+ * A thread of its own reads the servers of the target once a second, one the switch, and one each of the signals from
+ * outside, so that none waits for another. Readings of others (a probe, the catalog's flag) are fed in. Whoever watches
+ * the run asks for the judgement several times a second: it is what says whether a reading has become too old.
+ *
+ * Threads: guards_…() may be called by any; the lock is a leaf and held for no I/O. docs/guards.md is the user's page.
+ */
+#pragma once
+
+#include "guard/judge.h"
+#include "spec/spec.h"
+#include "store/calls.h"
+
+struct guards;
+
+struct guards_config {
+    const struct world *world;
+    const char *base_dir; /* of the spec */
+    struct store *target;
+    const struct dataset *target_ds;
+    const struct spec_signal *signals;
+    size_t n_signals;
+    const struct spec_switch *enabled; /* nothing in it: nobody is asked */
+    uint32_t given;                    /* the guards that were asked for: one that nothing measures fails closed */
+};
+
+/* Borrows what the config points to. Reads nothing before the first guards_judge(). */
+struct guards *guards_new(const struct guards_config *config);
+void guards_free(struct guards *guards); /* joins its threads: up to the time of a reading that is under way */
+AUTO_DEFINE(guards, guards_free)
+
+/* The limits as they stand now. */
+struct guards_limits {
+    double of[GUARD_COUNT];
+    int64_t hold_ms;
+    double signals[SPEC_SIGNALS_MOST]; /* in the order of the config */
+};
+
+struct guards_verdict {
+    enum guard_level level; /* the worst */
+    bool ready;             /* everything that is watched was read, or given up */
+    bool beyond;            /* a reading is beyond its limit, be it for a moment: nobody begins to write now */
+    char *name;             /* of the first guard that has this level; NULL: OK */
+    char *words;            /* what it is about, in words; NULL: OK */
+    int64_t since_ms;       /* wall time */
+};
+/* Judges all of them. The caller frees the verdict's texts by guards_verdict_done(). */
+void guards_judge(struct guards *guards, const struct guards_limits *limits, struct guards_verdict *ret);
+void guards_verdict_done(struct guards_verdict *verdict);
+
+/* A reading that somebody else has: `why` in words for what is beyond its limit; NULL: the numbers say it. The guard is
+ * there from its first reading on; `name` lives as long as the guards. */
+struct guards_feed {
+    const char *name;
+    enum guard_unit unit;
+    struct guard_rule rule;
+    double value; /* NAN: it could not be read, as `why` says */
+    const char *why;
+};
+void guards_feed(struct guards *guards, const struct guards_feed *feed);
+
+/* How they stand, as a JSON array for `status`: `name`, `level`, `value`, `limit`, `unit`, `where`, `since`, `error`.
+ * The caller frees. */
+char *guards_json(struct guards *guards);

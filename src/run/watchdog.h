@@ -1,0 +1,35 @@
+/* Why a run does not move, or moves slowly, for whoever looks at it from outside: *paused by X since T*, *slow because
+ * of Y*, *stuck*. Pure. */
+#pragma once
+
+#include "catalog/catalog.h"
+
+enum watchdog_kind { WATCHDOG_FINE, WATCHDOG_PAUSED, WATCHDOG_SLOW, WATCHDOG_STUCK, WATCHDOG_KINDS };
+const char *watchdog_word(enum watchdog_kind kind);
+
+/* A process that works puts down what it sees every few seconds, and a checkpoint every few at the latest, unless it is
+ * slowed. */
+#define WATCHDOG_BLIND_MS INT64_C(15000)
+#define WATCHDOG_STILL_MS INT64_C(60000)
+
+struct watchdog_seen {
+    const struct run_row *run;
+    const struct sight *sight;
+    bool held;              /* by a process that lives */
+    const char *limited_by; /* the key of a limit that its writes wait for; NULL: none */
+    int64_t now_ms;
+};
+
+struct watchdog {
+    enum watchdog_kind kind;
+    const char *by;    /* guard, key or person, borrowed; NULL: nobody knows */
+    int64_t since_ms;  /* 0: not known */
+    const char *words; /* STUCK: what it lacks; static; NULL */
+};
+struct watchdog watchdog_look(const struct watchdog_seen *seen);
+
+/* Whether what the holder sees is of now. */
+bool watchdog_sees(const struct watchdog_seen *seen);
+
+/* The whole of it as one sentence: `paused by guard memory since …`; NULL where it is fine. The caller frees. */
+char *watchdog_text(const struct watchdog *watchdog);

@@ -1,0 +1,216 @@
+#include "spec/guard.h"
+
+#include <glib.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/int.h"
+#include "base/units.h"
+
+static const struct guard_row ROWS[GUARD_COUNT] = {
+#define GUARD(symbol, name, how, other, under, text, sample)                                                           \
+    [GUARD_##symbol] = {.key = "protect." name,                                                                        \
+                        .word = name,                                                                                  \
+                        .unit = GUARD_UNIT_##how,                                                                      \
+                        .fallback = other,                                                                             \
+                        .below = under,                                                                                \
+                        .words = text},
+#include "spec/guard_rows.h"
+#undef GUARD
+};
+
+const struct guard_row *guard_row(enum spec_guard guard)
+{
+    g_assert((size_t)guard < GUARD_COUNT);
+    return &ROWS[guard];
+}
+
+enum spec_guard guard_find(const char *key)
+{
+    size_t i = 0;
+    while (i < GUARD_COUNT && strcmp(ROWS[i].key, key) != 0 && strcmp(ROWS[i].word, key) != 0)
+        i++;
+    return (enum spec_guard)i;
+}
+
+double guard_none(bool below)
+{
+    return below ? -INFINITY : INFINITY;
+}
+
+bool guard_is_none(double limit)
+{
+    return isinf(limit);
+}
+
+/* --- how limits are written --------------------------------------------------------------------------------------- */
+
+static bool read_share(const char *text, double *ret)
+{
+    return units_parse_share(text, ret, NULL) && *ret <= 1;
+}
+
+static bool read_duration(const char *text, double *ret)
+{
+    int64_t ms;
+    if (!units_parse_duration_ms(text, &ms, NULL))
+        return false;
+    *ret = (double)ms;
+    return true;
+}
+
+static bool read_bytes(const char *text, double *ret)
+{
+    uint64_t bytes;
+    if (!units_parse_bytes(text, &bytes, NULL))
+        return false;
+    *ret = (double)bytes;
+    return true;
+}
+
+static bool read_count(const char *text, double *ret)
+{
+    uint64_t count;
+    if (!int_parse_u64(slice_of_text(text), &count))
+        return false;
+    *ret = (double)count;
+    return true;
+}
+
+static bool read_rate(const char *text, double *ret)
+{
+    return units_parse_rate_per_s(text, ret, NULL);
+}
+
+static bool read_word(const char *text, double *ret)
+{
+    bool slow = strcmp(text, "slow") == 0;
+    if (!slow && strcmp(text, "pause") != 0)
+        return false;
+    *ret = slow ? GUARD_WORD_SLOW : GUARD_WORD_PAUSE;
+    return true;
+}
+
+static bool read_number(const char *text, double *ret)
+{
+    char *end = NULL;
+    double value = g_ascii_strtod(text, &end);
+    if (end == text || *end || !isfinite(value))
+        return false;
+    *ret = value;
+    return true;
+}
+
+/* --- for people --------------------------------------------------------------------------------------------------- */
+
+static char *share_text(double value)
+{
+    return g_strdup_printf("%.3g %%", value * 100);
+}
+
+static char *duration_text(double value)
+{
+    char text[UNITS_TEXT];
+    return g_strdup(units_duration((int64_t)value, text));
+}
+
+static char *bytes_text(double value)
+{
+    char text[UNITS_TEXT];
+    return g_strdup(units_bytes((uint64_t)MAX(value, 0), text));
+}
+
+static char *count_text(double value)
+{
+    char text[UNITS_TEXT];
+    return g_strdup(units_count((uint64_t)MAX(value, 0), text));
+}
+
+static char *rate_text(double value)
+{
+    return g_strdup_printf("%.3g/s", value);
+}
+
+static char *word_text(double value)
+{
+    return g_strdup(value > 0 ? "yes" : "no");
+}
+
+static char *number_text(double value)
+{
+    return g_strdup_printf("%.6g", value);
+}
+
+/* --- as `set` takes them: exactly --------------------------------------------------------------------------------- */
+
+static char *share_limit(double limit)
+{
+    return g_strdup_printf("%.6g%%", limit * 100);
+}
+
+static char *duration_limit(double limit)
+{
+    int64_t ms = (int64_t)limit;
+    return ms % 1000 ? g_strdup_printf("%" G_GINT64_FORMAT "ms", ms)
+                     : g_strdup_printf("%" G_GINT64_FORMAT "s", ms / 1000);
+}
+
+static char *whole_limit(double limit)
+{
+    return g_strdup_printf("%" G_GUINT64_FORMAT, (uint64_t)limit);
+}
+
+static char *rate_limit(double limit)
+{
+    return g_strdup_printf("%.6g/s", limit);
+}
+
+static char *word_limit(double limit)
+{
+    return g_strdup(limit == GUARD_WORD_SLOW ? "slow" : "pause");
+}
+
+static char *number_limit(double limit)
+{
+    return g_strdup_printf("%.17g", limit);
+}
+
+static const struct unit {
+    bool (*read)(const char *text, double *ret);
+    char *(*text)(double value);
+    char *(*limit)(double limit);
+    const char *expected;
+} UNITS[GUARD_UNITS] = {
+    [GUARD_UNIT_SHARE] = {read_share, share_text, share_limit, "a share such as 75%, at most 100%, or none"},
+    [GUARD_UNIT_DURATION] = {read_duration, duration_text, duration_limit, "a duration such as 2s, or none"},
+    [GUARD_UNIT_BYTES] = {read_bytes, bytes_text, whole_limit, "an amount such as 64MiB, or none"},
+    [GUARD_UNIT_COUNT] = {read_count, count_text, whole_limit, "a number, or none"},
+    [GUARD_UNIT_RATE] = {read_rate, rate_text, rate_limit, "a rate such as 100/s, or none"},
+    [GUARD_UNIT_WORD] = {read_word, word_text, word_limit, "slow, pause or none"},
+    [GUARD_UNIT_NUMBER] = {read_number, number_text, number_limit, "a number such as 0.85"},
+};
+
+bool guard_limit_read(enum guard_unit unit, bool below, const char *text, double *ret)
+{
+    double limit = guard_none(below);
+    bool none = unit != GUARD_UNIT_NUMBER && strcmp(text, "none") == 0;
+    if (!none && !UNITS[unit].read(text, &limit))
+        return false;
+    *ret = limit;
+    return true;
+}
+
+char *guard_limit_text(enum guard_unit unit, double limit)
+{
+    return guard_is_none(limit) ? g_strdup("none") : UNITS[unit].limit(limit);
+}
+
+const char *guard_limit_expected(enum guard_unit unit)
+{
+    return UNITS[unit].expected;
+}
+
+char *guard_value_text(enum guard_unit unit, double value)
+{
+    return UNITS[unit].text(value);
+}

@@ -1,0 +1,153 @@
+/* All guards of a run together, without threads: what is fed in, what nothing measures, the verdict of them all. */
+#include <math.h>
+
+#include "guard/guards.h"
+#include "kit/fake_world.h"
+#include "kit/kit.h"
+#include "store/mem/mem.h"
+
+#define S INT64_C(1000000)
+
+static void contains(const char *text, const char *part)
+{
+    if (!text || !strstr(text, part))
+        fail_msg("'%s' does not hold '%s'", text ? text : "nothing", part);
+}
+
+struct fixture {
+    struct fake_world fake;
+    struct store_registry *registry;
+    struct store *store;
+    struct dataset ds;
+    struct guards *guards;
+    struct guards_limits limits;
+};
+
+static int begin(void **state)
+{
+    struct fixture *fx = g_new0(struct fixture, 1);
+    struct store_config config = {.uri = "mem:guards", .base_dir = "."};
+    GError *error = NULL;
+    fake_world_init(&fx->fake);
+    fx->registry = store_registry_new(&fx->fake.world, (const struct store_driver *const[]){&mem_driver, NULL});
+    kit_ok(store_open(&fx->store, fx->registry, &config, &error));
+    fx->ds = (struct dataset){.name = "items"};
+    struct guards_config guards = {
+        .world = &fx->fake.world, .base_dir = ".", .target = fx->store, .target_ds = &fx->ds};
+    fx->guards = guards_new(&guards);
+    fx->limits.hold_ms = 10000;
+    *state = fx;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct fixture *fx = *state;
+    guards_free(fx->guards);
+    store_release(fx->registry, fx->store);
+    store_registry_free(fx->registry);
+    g_free(fx);
+    return 0;
+}
+
+/* A second later: `name` is fed. */
+static void feed(struct fixture *fx, const char *name, double value, const char *why)
+{
+    struct guards_feed feed = {
+        .name = name, .unit = GUARD_UNIT_NUMBER, .rule = guard_rule_of(1, 1, false, 3 * S), .value = value, .why = why};
+    world_sleep_us(&fx->fake.world, S, NULL);
+    guards_feed(fx->guards, &feed);
+}
+
+static void verdict_is(struct fixture *fx, enum guard_level level, const char *words)
+{
+    struct guards_verdict verdict;
+    guards_judge(fx->guards, &fx->limits, &verdict);
+    assert_int_equal(verdict.level, level);
+    if (words)
+        contains(verdict.words, words);
+    else
+        assert_null(verdict.words);
+    guards_verdict_done(&verdict);
+}
+
+static void of_a_store_that_tells_nothing_nothing_is_watched(void **state)
+{
+    struct fixture *fx = *state;
+    struct guards_verdict verdict;
+    guards_judge(fx->guards, &fx->limits, &verdict);
+    assert_true(verdict.ready);
+    assert_false(verdict.beyond);
+    assert_int_equal(verdict.level, GUARD_LEVEL_OK);
+    char *json = guards_json(fx->guards);
+    assert_string_equal(json, "[]");
+    free(json);
+}
+
+static void the_worst_of_them_is_the_verdict_and_of_equals_the_first(void **state)
+{
+    struct fixture *fx = *state;
+    feed(fx, "one", 0, NULL);
+    feed(fx, "other", 0, NULL);
+    verdict_is(fx, GUARD_LEVEL_OK, NULL);
+    feed(fx, "other", 2, NULL);
+    verdict_is(fx, GUARD_LEVEL_SLOW, "other: 2, above its limit of 1");
+    feed(fx, "one", 3, "it is three");
+    verdict_is(fx, GUARD_LEVEL_SLOW, "one: it is three");
+    feed(fx, "other", 2, NULL);
+    feed(fx, "other", 2, NULL);
+    verdict_is(fx, GUARD_LEVEL_PAUSE, "other: 2, above its limit of 1");
+}
+
+static void a_breach_that_has_not_held_yet_is_no_time_to_begin(void **state)
+{
+    struct fixture *fx = *state;
+    struct guards_verdict verdict;
+    feed(fx, "one", 2, NULL);
+    guards_judge(fx->guards, &fx->limits, &verdict);
+    assert_true(verdict.ready && verdict.beyond);
+    guards_verdict_done(&verdict);
+    feed(fx, "one", 1, NULL);
+    guards_judge(fx->guards, &fx->limits, &verdict);
+    assert_false(verdict.beyond);
+    guards_verdict_done(&verdict);
+}
+
+static void one_that_is_fed_no_longer_fails_closed_and_says_so(void **state)
+{
+    struct fixture *fx = *state;
+    feed(fx, "one", 0, NULL);
+    feed(fx, "one", NAN, "nobody knows");
+    verdict_is(fx, GUARD_LEVEL_OK, NULL);
+    world_sleep_us(&fx->fake.world, 3 * S, NULL);
+    verdict_is(fx, GUARD_LEVEL_PAUSE, "one: it cannot be read: nobody knows");
+    feed(fx, "one", 0, NULL);
+    verdict_is(fx, GUARD_LEVEL_PAUSE, "one: it could not be read, and must stay within its limit for 3s now");
+    for (int i = 0; i < 3; i++)
+        feed(fx, "one", 0, NULL);
+    verdict_is(fx, GUARD_LEVEL_OK, NULL);
+}
+
+static void what_status_shows_has_value_limit_and_level(void **state)
+{
+    struct fixture *fx = *state;
+    feed(fx, "one", 2, NULL);
+    char *json = guards_json(fx->guards);
+    contains(json, "\"name\":\"one\"");
+    contains(json, "\"level\":\"slow\"");
+    contains(json, "\"value\":2.0");
+    contains(json, "\"limit\":1.0");
+    free(json);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(of_a_store_that_tells_nothing_nothing_is_watched, begin, end),
+        cmocka_unit_test_setup_teardown(the_worst_of_them_is_the_verdict_and_of_equals_the_first, begin, end),
+        cmocka_unit_test_setup_teardown(a_breach_that_has_not_held_yet_is_no_time_to_begin, begin, end),
+        cmocka_unit_test_setup_teardown(one_that_is_fed_no_longer_fails_closed_and_says_so, begin, end),
+        cmocka_unit_test_setup_teardown(what_status_shows_has_value_limit_and_level, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

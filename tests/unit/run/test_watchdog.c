@@ -1,0 +1,96 @@
+/* What is said of a run that does not move. */
+#include "kit/kit.h"
+#include "run/watchdog.h"
+
+#define NOW INT64_C(1000000000)
+
+static void contains(const char *text, const char *part)
+{
+    if (!text || !strstr(text, part))
+        fail_msg("'%s' does not hold '%s'", text ? text : "nothing", part);
+}
+
+static struct run_row row_of(enum run_state state)
+{
+    return (struct run_row){.state = state, .actor = "ops@host", .state_ms = NOW - 5000, .updated_ms = NOW - 5000};
+}
+
+static void is(const struct watchdog_seen *seen, enum watchdog_kind kind, const char *words)
+{
+    struct watchdog dog = watchdog_look(seen);
+    g_autofree char *text = watchdog_text(&dog);
+    assert_int_equal(dog.kind, kind);
+    if (words)
+        contains(text, words);
+    else
+        assert_null(text);
+}
+
+static void a_pause_is_of_the_guard_or_of_the_person_who_made_it_held_or_not(void **state)
+{
+    struct run_row run = row_of(RUN_PAUSED);
+    struct sight none = {0};
+    struct watchdog_seen seen = {.run = &run, .sight = &none, .now_ms = NOW};
+    is(&seen, WATCHDOG_PAUSED, "paused by ops@host since 1970-01-12T13:46:35.000Z");
+    run.guard = "memory";
+    seen.held = true;
+    is(&seen, WATCHDOG_PAUSED, "paused by memory since");
+}
+
+static void slow_is_what_the_holder_sees_now_or_a_limit_that_writes_wait_for(void **state)
+{
+    struct run_row run = row_of(RUN_RUNNING);
+    struct sight sight = {.at_ms = NOW - 2000, .slowed_by = "memory"};
+    struct watchdog_seen seen = {.run = &run, .sight = &sight, .held = true, .now_ms = NOW};
+    is(&seen, WATCHDOG_SLOW, "slow because of memory");
+    sight.slowed_by = NULL;
+    is(&seen, WATCHDOG_FINE, NULL);
+    seen.limited_by = "protect.rate.max";
+    run.updated_ms = run.state_ms = NOW - 10 * WATCHDOG_STILL_MS; /* a trickle checkpoints rarely */
+    is(&seen, WATCHDOG_SLOW, "slow because of protect.rate.max");
+}
+
+static void stuck_is_a_holder_that_looks_at_nothing_or_checkpoints_nothing(void **state)
+{
+    struct run_row run = row_of(RUN_RUNNING);
+    struct sight sight = {.at_ms = NOW - WATCHDOG_BLIND_MS - 1, .slowed_by = "memory"};
+    struct watchdog_seen seen = {.run = &run, .sight = &sight, .held = true, .now_ms = NOW};
+    is(&seen, WATCHDOG_STUCK, "its process has looked at nothing since");
+    sight = (struct sight){.at_ms = NOW};
+    run.updated_ms = run.state_ms = NOW - WATCHDOG_STILL_MS - 1;
+    is(&seen, WATCHDOG_STUCK, "nothing has been checkpointed since");
+    run.state_ms = NOW; /* it has only just begun */
+    is(&seen, WATCHDOG_FINE, NULL);
+    run.state_ms = 0;
+    run.state = RUN_VERIFYING; /* which checkpoints nothing */
+    is(&seen, WATCHDOG_FINE, NULL);
+    seen.held = false;
+    run.state = RUN_RUNNING;
+    is(&seen, WATCHDOG_FINE, NULL);
+    assert_false(watchdog_sees(&seen));
+}
+
+static void what_waits_has_ended_or_goes_back_is_fine(void **state)
+{
+    static const enum run_state STATES[] = {RUN_PLANNED, RUN_WAITING, RUN_DONE, RUN_FAILED, RUN_HALTED};
+    struct sight old = {.at_ms = 1};
+    for (size_t i = 0; i < G_N_ELEMENTS(STATES); i++) {
+        struct run_row run = row_of(STATES[i]);
+        struct watchdog_seen seen = {.run = &run, .sight = &old, .held = true, .now_ms = NOW};
+        is(&seen, WATCHDOG_FINE, NULL);
+    }
+    struct run_row back = row_of(RUN_ROLLING_BACK); /* whose guards nobody looks at */
+    struct watchdog_seen seen = {.run = &back, .sight = &old, .held = true, .now_ms = NOW};
+    is(&seen, WATCHDOG_FINE, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pause_is_of_the_guard_or_of_the_person_who_made_it_held_or_not),
+        cmocka_unit_test(slow_is_what_the_holder_sees_now_or_a_limit_that_writes_wait_for),
+        cmocka_unit_test(stuck_is_a_holder_that_looks_at_nothing_or_checkpoints_nothing),
+        cmocka_unit_test(what_waits_has_ended_or_goes_back_is_fine),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
