@@ -17,5 +17,5 @@ CHECK(records,   look_records,   "what contract, transform and policy make of a 
 CHECK(space,     look_space,     "the home's disk holds the undo log")
 CHECK(approvals, look_approvals, "users or groups of this machine are called as `owner.may` and the gates call them")
 CHECK(hooks,     look_hooks,     "programs of hooks are there and may be run; their secrets can be had")
-CHECK(protect,   look_protect,   "what nothing in this version measures")
+CHECK(protect,   look_protect,   "what holds the run back")
 /* clang-format on */

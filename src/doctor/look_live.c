@@ -57,12 +57,16 @@ void look_live(struct look *look)
     double p99[TRIES];
     GError *error = NULL;
     struct store *felt = look->target && store_driver(look->target)->probe ? look->target : look->source;
-    if (!look->spec || !look->source || !look->target) {
-        look_skip(look, look->spec ? "target" : "spec");
+    if (!look->spec) {
+        look_skip(look, "spec");
         return;
     }
     if (!spec_live_given(&look->spec->protect.live)) {
         look_ok(look, "nothing is promised to live requests (protect.live.p99)");
+        return;
+    }
+    if (!look->source || !look->target) {
+        look_skip(look, look->source ? "target" : "source");
         return;
     }
     if (!store_driver(felt)->probe) {

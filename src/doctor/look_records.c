@@ -172,15 +172,23 @@ void look_protect(struct look *look)
     g_autoptr(GString) unwatched = g_string_new(NULL);
     for (size_t i = 0; i < n; i++)
         if (rows[i].acts && g_str_has_prefix(rows[i].key, "protect.") && !strchr(rows[i].key + strlen("protect."), '.'))
-            g_string_append_printf(unwatched, "%s%s", unwatched->len ? ", " : "", rows[i].key);
-    if (!look->spec)
+            g_string_append_printf(unwatched, "%s%s",
+                                   unwatched->len ? ", " : "; not watched in this version: ", rows[i].key);
+    if (!look->spec) {
         look_skip(look, "spec");
-    else if (unwatched->len == 0)
-        look_ok(look, "all of it is watched");
-    else if (look->spec->protect.rate_max_per_s > 0)
-        look_ok(look, "held to %.6g records a second; not watched in this version: %s",
-                look->spec->protect.rate_max_per_s, unwatched->str);
+        return;
+    }
+    const struct spec_protect *protect = &look->spec->protect;
+    g_autofree char *live = spec_live_text(&protect->live);
+    if (spec_live_given(&protect->live))
+        look_ok(look, "held to a live p99 of %s%s", live, unwatched->str);
+    else if (protect->rate_max_per_s > 0)
+        look_ok(look, "held to %.6g records a second%s", protect->rate_max_per_s, unwatched->str);
     else
-        look_warn(look, "give protect.rate.max where the application shares the store's machine",
-                  "nothing holds the run back; not watched in this version: %s", unwatched->str);
+        look_warn(
+            look,
+            "give protect.live.p99 (Valkey, Redis) or protect.rate.max where the application uses the same servers",
+            "nothing holds the run back while the guards are clear: neither protect.live.p99 nor "
+            "protect.rate.max is given%s",
+            unwatched->str);
 }

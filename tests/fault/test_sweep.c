@@ -189,7 +189,7 @@ static struct pace pace_of(void)
     if (g_strcmp0(g_getenv("SLUICE_SWEEP"), "all") == 0)
         return (struct pace){.every = UINT64_MAX, .stride = 1};
     return g_getenv("SLUICE_SPARSE") ? (struct pace){.every = 3, .stride = 31}
-                                     : (struct pace){.every = 30, .stride = 16};
+                                     : (struct pace){.every = 6, .stride = 24};
 }
 
 static void sweep_with(GHashTable *sites, size_t first, size_t n)

@@ -398,6 +398,7 @@ def _(stand):
     each(stand, *AWAY, (PROMOTE, (0,), "done"))
     for name in ("home", "live"):
         stand.copy("kept-" + name, name)
+    stand.dies("cas.after:1", *PROMOTE)
     run(stand, 0, command=PAUSE)
     run(stand, 0, command=("resume", "fix", "--reason", "on"))
     same(run(stand, 0, command=ROLLBACK)["state"], BACK, "state")

@@ -161,7 +161,7 @@ def watched(stand, columns, until, *, then=None, **environment):
     return screen, process.wait(timeout=60)
 
 
-STAGES = "stages: [{ name: canary, scope: 1 partition }, { name: all, scope: 100% }]\n"
+STAGES = "stages: [{ name: canary, scope: 1 partition }, { name: all, scope: 100% }]\nworkers: 1\n" # so that no partition is split
 
 
 def at_work(stand, rate=1500):

@@ -263,7 +263,7 @@ static void every_pair_of_states_moves_or_is_refused(void **state)
             assert_int_equal(run.state, may ? to : from);
             kit_ok(ledger_head(fx->catalog, &number, digest, &error));
             assert_int_equal(number, entries += may);
-            assert_false(from == to && may);
+            assert_false(from == to && may && from != RUN_PAUSED); /* one guard gives way to another */
         }
 }
 
