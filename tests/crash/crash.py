@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Dies at every kill point, goes on, and compares with a run that did not die.
 
-For every kill point × scenario × the first and (of every fourth; SLUICE_CRASH=all: of each) the last time that it is passed: a process of sluice is killed there and the
+For every kill point × scenario × the first and the last time that it is passed (of every second point, of every fourth the last time too; SLUICE_CRASH=all: of each): a process of sluice is killed there and the
 same command goes on; then the target (documents and expiries), the counts and the ledger's chain must be what they are
 without the death, and before and after the states of run and stages must be those that the ledger tells. Prints TAP: a test
 a scenario and point.
@@ -100,9 +100,9 @@ MOVES = re.findall(r"^(MOVE|STAGE_MOVE)\((\w+), *(\w+)\)", (SOURCE / "src" / "ca
 MOVES = {(kind, was.lower().replace("_", "-"), now.lower().replace("_", "-")) for kind, was, now in MOVES}
 
 
-def also_last(scenario, point):
-    """Whether to die there the last time too. What one scenario leaves out most others meet; `SLUICE_CRASH=all`: always."""
-    return os.environ.get("SLUICE_CRASH") == "all" or zlib.crc32(f"{scenario} {point}".encode()) % 4 == 0
+def turn(scenario, point, of):
+    """Whether it is a point's turn in a scenario, one in `of`: what one leaves out others meet; `SLUICE_CRASH=all`: always."""
+    return os.environ.get("SLUICE_CRASH") == "all" or zlib.crc32(f"{scenario} {point}".encode()) % of == 0
 
 
 class Stand:
@@ -250,7 +250,7 @@ class Scenario:
     def places(self, passed):
         """Where to die: (step, point, number)."""
         return [(step, point, nth) for (step, point), times in sorted(passed.items())
-                for nth in sorted({1, times if also_last(self.name, point) else 1})
+                for nth in sorted({1, times if turn(self.name, point, 4) else 1}) if turn(self.name, point, 2)
                 if not point.startswith("idle.")]  # where nothing is done: how often is chance
 
     def prepare(self, root):
