@@ -94,6 +94,12 @@ class Story:
     def of(self, run, reason):
         return [entry for entry in self.entries if entry["run"] == run and entry["reason"] == reason]
 
+    def before(self, number, run):
+        """The run's state when the entry was written."""
+        states = [entry["action"] for entry in self.entries
+                  if entry["number"] < number and entry["run"] == run and entry["action"] in table()[0]["STATE"].values()]
+        return states[-1] if states else "planned"
+
     def after(self, number, run):
         """The run's states behind the entry."""
         return [(entry["action"], entry["reason"]) for entry in self.entries
@@ -244,6 +250,8 @@ class Crossing:
                 must(not set(actions) - {"wish"}, f"{arguments} was refused, and yet: {actions}")
             elif last.get("type") == "wish" and last["taken"]:
                 [wish] = [entry for entry in told if entry["action"] == "wish"]
+                if arguments[0] == "pause" and story.before(wish["number"], last["run"]) == "paused":
+                    continue # it was resumed, and had not begun yet: it stays paused, and nothing moves
                 self.has_come_true(reason, arguments[0], story.after(wish["number"], last["run"]))
             elif last.get("type") == "wish":
                 same(actions[-1:], ["paused"], f"{arguments} found no holder; what became of it")
