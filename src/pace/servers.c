@@ -7,8 +7,8 @@
 
 #define LEAST      0.02 /* commands in flight: the trickle */
 #define MOST       32
+#define LOOK_US    50000 /* so soon is it asked again whether the lull is over */
 #define STRANGE_US 10000 /* between two micro-batches to a server that nobody feels */
-#define HELD_US    50000 /* so soon is it asked again whether it is held */
 
 struct pace_server {
     struct pace *pace;
@@ -28,7 +28,6 @@ struct pace {
     bool lull;                         /* the ticking thread's own */
     int64_t turned_us;                 /* when it began or ended; likewise */
     atomic_int_fast64_t lull_until_us; /* not in one: 0 */
-    atomic_bool held;
 };
 
 struct pace *pace_new(const struct governor_promise *promise, int64_t now_us)
@@ -96,8 +95,8 @@ static unsigned take_strange(struct pace_server *server, int64_t now_us, unsigne
 unsigned pace_take(struct pace_server *server, int64_t now_us, unsigned first, unsigned all, int64_t *ret_due_us)
 {
     int64_t lull_until_us = atomic_load(&server->pace->lull_until_us);
-    if (lull_until_us || atomic_load(&server->pace->held)) {
-        *ret_due_us = MAX(lull_until_us, now_us + HELD_US);
+    if (lull_until_us) {
+        *ret_due_us = MAX(lull_until_us, now_us + LOOK_US);
         return 0;
     }
     auto_hold(&server->lock);
@@ -185,8 +184,6 @@ static void tick(struct pace_server *server, int64_t now_us)
         window = 0;
         server->cause = GOVERNOR_UNFELT;
     }
-    if (atomic_load(&server->pace->held))
-        server->cause = GOVERNOR_HELD;
     server->pacer.window = window;
 }
 
@@ -207,11 +204,6 @@ void pace_promise(struct pace *pace, const struct governor_promise *promise)
         auto_hold(&server->lock);
         server->governor.promise = *promise;
     }
-}
-
-void pace_hold(struct pace *pace, bool held)
-{
-    atomic_store(&pace->held, held);
 }
 
 /* --- a look ------------------------------------------------------------------------------------------------------- */

@@ -43,9 +43,8 @@ void pace_felt(struct pace_server *server, int64_t sent_us, int64_t now_us);
 /* The outer loop and the lulls: every GOVERNOR_TICK_US. */
 void pace_tick(struct pace *pace, int64_t now_us);
 
-/* From the next take on: a new promise; nothing at all while held. */
+/* From the next tick on. */
 void pace_promise(struct pace *pace, const struct governor_promise *promise);
-void pace_hold(struct pace *pace, bool held);
 
 /* A server as it is paced at the last tick. */
 struct pace_look {
