@@ -1,0 +1,53 @@
+// A line over time (uPlot): drawn when its data has changed, made anew when the colours change.
+import uPlot from "uplot";
+import { clock } from "../format.js";
+import { html, useEffect, useRef } from "../html.js";
+
+function colours(element) {
+  const style = getComputedStyle(element);
+  const named = (name) => style.getPropertyValue(name).trim();
+  return { text: named("--muted"), line: named("--line"), series: ["--chart-1", "--chart-2", "--chart-3"].map(named) };
+}
+
+const DASHES = [[], [6, 4], [2, 3]]; // told apart without colour
+
+const clockOf = (second) => clock(new Date(second * 1000).toISOString()).replace(/^\d{4}-/, "");
+
+function options(element, series, show, height) {
+  const paint = colours(element);
+  const axis = { stroke: paint.text, grid: { stroke: paint.line, width: 1 }, ticks: { stroke: paint.line, width: 1 }, font: "11px system-ui, sans-serif" };
+  return {
+    width: Math.max(120, element.clientWidth),
+    height,
+    legend: { show: false },
+    cursor: { drag: { x: false, y: false }, points: { show: false } },
+    scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1e-9) * 1.15] } },
+    axes: [{ ...axis, size: 28, space: 70, values: (_, ticks) => ticks.map(clockOf) }, { ...axis, size: 76, space: 34, values: (_, ticks) => ticks.map(show) }],
+    series: [{}, ...series.map((label, i) => ({ label, stroke: paint.series[i], width: i === 0 ? 2 : 1.5, dash: DASHES[i], spanGaps: false, points: { show: false } }))],
+  };
+}
+
+/** data: [times in seconds, values …]; null is a gap. `words`: what it shows, for who cannot see it. */
+export function Chart({ data, series, show, words, height = 150 }) {
+  const box = useRef(null), plot = useRef(null);
+  useEffect(() => {
+    const make = () => {
+      plot.current?.destroy();
+      plot.current = new uPlot(options(box.current, series, show, height), data, box.current);
+    };
+    make();
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    const seen = new ResizeObserver(() => box.current && plot.current?.setSize({ width: Math.max(120, box.current.clientWidth), height }));
+    seen.observe(box.current);
+    dark.addEventListener("change", make);
+    return () => {
+      seen.disconnect();
+      dark.removeEventListener("change", make);
+      plot.current?.destroy();
+      plot.current = null;
+    };
+  }, [series.join(), height]);
+  useEffect(() => plot.current?.setData(data), [data]);
+  return html`<figure class="chart"><figcaption>${series.map((label, i) => html`<span class=${`key key-${i + 1}`} key=${label}>${label}</span>`)}</figcaption>
+    <div ref=${box} role="img" aria-label=${words} style=${{ height: `${height}px` }}></div></figure>`;
+}
