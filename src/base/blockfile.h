@@ -1,15 +1,20 @@
 /* Append-only files of checksummed blocks: undo segments, listings, reports.
  *
  *   file   = header block*
- *   header = magic[8] version:u32 reserved:u32 tag[32] checksum:u64              56 bytes
+ *   header = magic[8] version:u32 flags:u32 tag[32] checksum:u64                 56 bytes
  *   block  = magic:u32 type:u16 flags:u16 raw_len:u32 stored_len:u32 head_len:u32 head_sum:u64 body_sum:u64
  *            head[head_len] payload[stored_len]
  *
  * All integers little-endian. head_sum = XXH3-64 of the fields before it and of head; body_sum = XXH3-64 of the stored
  * payload; the file header's checksum = XXH3-64 of the 48 bytes before it.
  * `head` is what an index wants to know without unpacking the payload; the payload is zstd where flags bit 0 is
- * set. A block that does not verify is damage; whether that is a torn tail or a loss is for the caller to say, who
- * knows up to which offset everything was durable. */
+ * set.
+ *
+ * A file whose run has a key is sealed: bit 0 of the header's flags, and bit 1 of each block's. The payload, packed or
+ * not, is then a sealed piece (base/seal.h) about tag, type, flags, raw_len, offset:u64 and head. The sums are of what
+ * is stored, so that damage is found without the key. A head is never sealed, nor is a payload of no bytes: nothing of
+ * a record stands in them. A block that does not verify is damage; whether that is a torn tail or a loss is for the
+ * caller to say, who knows up to which offset everything was durable. */
 #pragma once
 
 #include "base/arena.h"
@@ -21,6 +26,8 @@ struct blockfile_kind {
     char magic[8];
     uint32_t version;
     uint32_t block_magic;
+    const char
+        *sealed_as; /* the kind of key that seals it, where the run that its tag begins with has one; NULL: none */
 };
 
 /* What is to be written; borrows. */
@@ -46,11 +53,13 @@ struct block {
 };
 
 /* The file must not exist. Its name is durable after the call (the directory is fsynced), its header with the first
- * blockfile_sync_durable(). `tag`: up to 32 bytes, filled up with zeros. */
+ * blockfile_sync_durable(). `tag`: up to 32 bytes, filled up with zeros; of a kind that is sealed the run's uid first.
+ */
 bool blockfile_create(struct blockfile **ret, const struct world *world, const char *path,
                       const struct blockfile_kind *kind, struct slice tag, GError **error);
 /* For reading, or (append) for going on at the end. A wrong magic, a newer version, or a header that does not verify (a
- * file shorter than one was never made durable) is SLUICE_ERROR_CORRUPT. */
+ * file shorter than one was never made durable) is SLUICE_ERROR_CORRUPT. One that is sealed and whose key is no more:
+ * REFUSED; the errors of finding the key. */
 bool blockfile_open(struct blockfile **ret, const struct world *world, const char *path,
                     const struct blockfile_kind *kind, bool append, GError **error);
 /* For reading what is left: a header that does not verify is no error, *ret_header tells. (The tag is then zeros, the

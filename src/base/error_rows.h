@@ -22,6 +22,7 @@ ROW(STORE,         "store",         ERROR_FATAL,     6, "a store refused or fail
 ROW(CATALOG,       "catalog",       ERROR_FATAL,     6, "the catalog refused or failed")
 ROW(CORRUPT,       "corrupt",       ERROR_FATAL,     6, "a file is damaged at the place named")
 ROW(CANCELLED,     "cancelled",     ERROR_FATAL,     3, "given up on request")
+ROW(JUDGE,         "judge",         ERROR_FATAL,     6, "the command of `verify` died, took too long, or gave no verdict on each pair; nothing was judged by it")
 ROW(NOT_PERMITTED, "not-permitted", ERROR_FATAL,     7, "the system or the store does not permit it")
 ROW(REFUSED,       "refused",       ERROR_FATAL,     7, "refused for safety; the message names the way out")
 ROW(LOCKED,        "locked",        ERROR_FATAL,     7, "another run or another process holds the lock named")

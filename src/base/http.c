@@ -8,7 +8,7 @@
 
 struct talk {
     const struct http_call *call;
-    bool posts;
+    const char *sends; /* the method of a request with a body; NULL: it is a GET */
     GString *answer;
 };
 
@@ -43,9 +43,10 @@ static CURLcode configure(CURL *curl, struct talk *talk, struct curl_slist *head
         curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https"),
         curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L),
         curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L),
-        talk->posts ? curl_easy_setopt(curl, CURLOPT_POST, 1L) : curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L),
-        talk->posts ? curl_easy_setopt(curl, CURLOPT_POSTFIELDS, (const char *)call->body.data) : CURLE_OK,
-        talk->posts ? curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len) : CURLE_OK,
+        talk->sends ? curl_easy_setopt(curl, CURLOPT_POST, 1L) : curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L),
+        talk->sends ? curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, talk->sends) : CURLE_OK,
+        talk->sends ? curl_easy_setopt(curl, CURLOPT_POSTFIELDS, (const char *)call->body.data) : CURLE_OK,
+        talk->sends ? curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len) : CURLE_OK,
         curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers),
         curl_easy_setopt(curl, CURLOPT_USERAGENT, "sluice/" SLUICE_VERSION),
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)MAX(call->timeout_us / 1000, 1)),
@@ -83,8 +84,10 @@ static bool fail(CURLcode code, GError **error)
 static CURLcode perform(CURL *curl, struct talk *talk, long *ret_status)
 {
     struct curl_slist *headers = NULL;
-    if (talk->posts) {
-        headers = curl_slist_append(headers, "Content-Type: application/json");
+    if (talk->sends) {
+        const char *type = talk->call->type ? talk->call->type : "application/json";
+        g_autofree char *typed = g_strconcat("Content-Type: ", type, NULL);
+        headers = curl_slist_append(headers, typed);
         headers = curl_slist_append(headers, "Expect:"); /* no waiting for leave to go on */
     }
     for (const char *const *header = talk->call->headers; *header; header++)
@@ -98,9 +101,9 @@ static CURLcode perform(CURL *curl, struct talk *talk, long *ret_status)
     return code;
 }
 
-static bool request(const struct http_call *call, bool posts, struct http_answer *ret, GError **error)
+static bool request(const struct http_call *call, const char *sends, struct http_answer *ret, GError **error)
 {
-    struct talk talk = {.call = call, .posts = posts, .answer = g_string_new(NULL)};
+    struct talk talk = {.call = call, .sends = sends, .answer = g_string_new(NULL)};
     long status = 0;
     CURLcode code = CURLE_FAILED_INIT;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) { /* counted, and safe from every thread since 7.84 */
@@ -121,12 +124,17 @@ static bool request(const struct http_call *call, bool posts, struct http_answer
 
 bool http_post(const struct http_call *call, struct http_answer *ret, GError **error)
 {
-    return request(call, true, ret, error);
+    return request(call, "POST", ret, error);
+}
+
+bool http_put(const struct http_call *call, struct http_answer *ret, GError **error)
+{
+    return request(call, "PUT", ret, error);
 }
 
 bool http_get(const struct http_call *call, struct http_answer *ret, GError **error)
 {
-    return request(call, false, ret, error);
+    return request(call, NULL, ret, error);
 }
 
 char *http_escape(const char *text)

@@ -8,7 +8,8 @@
 struct http_call {
     const char *url;            /* http or https */
     const char *const *headers; /* `Name: value`, ends with NULL */
-    struct slice body;          /* of a POST: application/json */
+    struct slice body;          /* of a POST or PUT */
+    const char *type;           /* of the body; NULL: application/json */
     const char *ca;             /* a file of certificates in place of the system's; NULL: those */
     int64_t timeout_us;
     const atomic_bool *cancel; /* NULL: nobody cancels; noticed within a second */
@@ -23,9 +24,10 @@ struct http_answer {
 /* Whether it is one: http or https, with a host. */
 bool http_url_is(const char *url);
 
-/* POSTs. True: there was an answer, whatever its status. UNREACHABLE, TIMED_OUT, CANCELLED, NOT_PERMITTED (a
- * certificate); messages do not hold the URL, in which a secret may stand. */
+/* POSTs, PUTs or GETs. True: there was an answer, whatever its status. UNREACHABLE, TIMED_OUT, CANCELLED, NOT_PERMITTED
+ * (a certificate); messages do not hold the URL, in which a secret may stand. */
 bool http_post(const struct http_call *call, struct http_answer *ret, GError **error) must_use;
+bool http_put(const struct http_call *call, struct http_answer *ret, GError **error) must_use;
 bool http_get(const struct http_call *call, struct http_answer *ret, GError **error) must_use;
 
 /* What stands in a URL behind `name=`; the caller frees. */

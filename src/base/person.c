@@ -47,6 +47,14 @@ struct person *person_here(void)
     return person;
 }
 
+struct person *person_of(const char *user, const char *groups)
+{
+    struct person *person = g_new0(struct person, 1);
+    person->user = g_strdup(user);
+    person->groups = g_strsplit(groups ? groups : "", " ", -1);
+    return person;
+}
+
 void person_free(struct person *person)
 {
     if (!person)

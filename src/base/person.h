@@ -14,6 +14,8 @@ struct person {
 
 /* Asked of the operating system, once. */
 struct person *person_here(void);
+/* Somebody else: `groups`, with a blank between, are what they count as being in; NULL: none. */
+struct person *person_of(const char *user, const char *groups);
 void person_free(struct person *person);
 AUTO_DEFINE(person, person_free)
 

@@ -165,7 +165,10 @@ static void feed(struct running *running)
 
 static void keep(struct running *running, const char *text, size_t len)
 {
-    size_t most = running->call->keep_bytes;
+    const struct process_call *call = running->call;
+    size_t most = call->keep_bytes;
+    if (call->heard)
+        call->heard(call->heard_self, text, len);
     g_string_append_len(running->kept, text, (gssize)len);
     running->printed += len;
     if (running->kept->len > most)
@@ -192,13 +195,18 @@ static void wait_a_moment(struct running *running)
     poll(polls, 2, LOOK_MS);
 }
 
+static bool is_cancelled(const struct process_call *call)
+{
+    return (call->cancel && atomic_load(call->cancel)) || (call->signals && atomic_load(call->signals));
+}
+
 /* Until it has ended; false: it was killed. */
 static bool attend(struct running *running, const struct world *world, int *ret_status, GError **error)
 {
     const struct process_call *call = running->call;
     int64_t until_us = world_monotonic_us(world) + call->timeout_us;
     while (!process_ended(running->pid, ret_status)) {
-        bool cancelled = call->cancel && atomic_load(call->cancel);
+        bool cancelled = is_cancelled(call);
         feed(running);
         listen_to(running);
         if (!cancelled && world_monotonic_us(world) < until_us) {

@@ -33,8 +33,12 @@ struct process_call {
     struct slice input;        /* what it reads */
     int64_t timeout_us;        /* then it is killed, with its process group */
     const atomic_bool *cancel; /* then too; NULL: nobody cancels */
-    size_t keep_bytes;         /* of what it prints, the end */
-    bool mute;                 /* what it prints on standard error is not kept */
+    const atomic_int *signals; /* the same: how many there were; NULL */
+    /* Told what it prints, as it does; NULL: nobody. */
+    void (*heard)(void *self, const char *text, size_t len);
+    void *heard_self;
+    size_t keep_bytes; /* of what it prints, the end */
+    bool mute;         /* what it prints on standard error is not kept */
 };
 
 struct process_end {

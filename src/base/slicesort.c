@@ -1,12 +1,15 @@
 #include "base/slicesort.h"
 
-static int compare(const void *a, const void *b)
+#include <glib.h>
+
+enum { SHORT = 8 }; /* sorted by insertion */
+
+static inline bool is_before(const struct slice_place *x, const struct slice_place *y)
 {
-    const struct slice_place *x = a, *y = b;
     if (x->head != y->head)
-        return x->head < y->head ? -1 : 1;
+        return x->head < y->head;
     int order = slice_compare(x->key, y->key);
-    return order ? order : (x->place > y->place) - (x->place < y->place);
+    return order ? order < 0 : x->place < y->place;
 }
 
 static size_t begin_alike(struct slice a, struct slice b, size_t most)
@@ -26,6 +29,49 @@ static uint64_t head_of(struct slice key, size_t from)
     return head;
 }
 
+static void sort_short(struct slice_place *io, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        struct slice_place one = io[i];
+        size_t to = i;
+        for (; to > 0 && is_before(&one, &io[to - 1]); to--)
+            io[to] = io[to - 1];
+        io[to] = one;
+    }
+}
+
+/* Two sorted stretches, [0, middle) and [middle, n). */
+static void merge(const struct slice_place *from, size_t middle, size_t n, struct slice_place *into)
+{
+    size_t a = 0, b = middle, at = 0;
+    while (a < middle && b < n)
+        into[at++] = is_before(&from[b], &from[a]) ? from[b++] : from[a++];
+    for (; a < middle; a++)
+        into[at++] = from[a];
+    for (; b < n; b++)
+        into[at++] = from[b];
+}
+
+/* From the bottom up; qsort() would take a call for each comparison. */
+static void sort(struct slice_place *io, size_t n)
+{
+    for (size_t i = 0; i < n; i += SHORT)
+        sort_short(io + i, MIN((size_t)SHORT, n - i));
+    if (n <= SHORT)
+        return;
+    g_autofree struct slice_place *spare = g_new(struct slice_place, n);
+    struct slice_place *from = io, *into = spare;
+    for (size_t len = SHORT; len < n; len *= 2) {
+        for (size_t i = 0; i < n; i += 2 * len)
+            merge(from + i, MIN(len, n - i), MIN(2 * len, n - i), into + i);
+        struct slice_place *sorted = into;
+        into = from;
+        from = sorted;
+    }
+    if (from != io)
+        memcpy(io, from, n * sizeof *io);
+}
+
 void slicesort(struct slice_place *io, size_t n)
 {
     if (n < 2)
@@ -35,5 +81,5 @@ void slicesort(struct slice_place *io, size_t n)
         alike = begin_alike(io[0].key, io[i].key, alike);
     for (size_t i = 0; i < n; i++)
         io[i].head = head_of(io[i].key, alike);
-    qsort(io, n, sizeof *io, compare);
+    sort(io, n);
 }

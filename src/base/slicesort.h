@@ -10,5 +10,5 @@ struct slice_place {
     uint64_t head; /* set here */
 };
 
-/* Bytewise, equal keys by place. No allocation but qsort()'s own. */
+/* Bytewise, equal keys by place. Takes memory for as many once more. */
 void slicesort(struct slice_place *io, size_t n);

@@ -255,6 +255,13 @@ void world_point(const struct world *world, const char *name)
         world->point(world->point_self, name);
 }
 
+bool world_seal_key(const struct world *world, const uint8_t uid[16], const char *what, struct seal_key *ret,
+                    bool *ret_found, GError **error)
+{
+    *ret_found = false;
+    return !world->seals || world->seals->find(world->seals_self, uid, what, ret, ret_found, error);
+}
+
 static const struct world_clock real_clock = {
     .monotonic_us = real_monotonic_us,
     .wall_ms = real_wall_ms,

@@ -77,6 +77,15 @@ struct world_net {
     int (*close)(void *self, int fd);
 };
 
+/* Keys of what runs leave in a home (base/seal.h). Threads: any. */
+struct seal_key;
+struct world_seals {
+    /* The key by which what a run leaves of a kind (`what`: undo, quarantine, reports) is sealed. *ret_found false:
+     * it has none. */
+    bool (*find)(void *self, const uint8_t uid[16], const char *what, struct seal_key *ret, bool *ret_found,
+                 GError **error);
+};
+
 struct world {
     const struct world_clock *clock;
     void *clock_self;
@@ -90,6 +99,8 @@ struct world {
      */
     void (*point)(void *self, const char *name);
     void *point_self;
+    const struct world_seals *seals; /* NULL: nothing is sealed */
+    void *seals_self;
 };
 
 /* The real one; static, nothing to free. */
@@ -104,3 +115,6 @@ void world_random(const struct world *world, void *into, size_t len);
 
 /* A kill point: `name` is a row of the module's points.h, or made of one of run/op.h or of store_point(). */
 void world_point(const struct world *world, const char *name);
+
+bool world_seal_key(const struct world *world, const uint8_t uid[16], const char *what, struct seal_key *ret,
+                    bool *ret_found, GError **error);

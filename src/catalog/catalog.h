@@ -96,6 +96,7 @@ struct stage_new {
 struct act {
     const char *actor;  /* user@host */
     const char *reason; /* NULL: none given */
+    const char *trace;  /* the W3C traceparent of the call, for the details of its entries; NULL: it has none */
 };
 
 struct hook_new {
@@ -158,6 +159,9 @@ bool catalog_run_get_one(struct catalog *catalog, const char *name, struct arena
 bool catalog_run_reload(struct catalog *catalog, struct arena *mem, struct run_row *io, GError **error);
 /* Newest first. */
 bool catalog_runs(struct catalog *catalog, struct arena *mem, struct run_row **ret, size_t *ret_n, GError **error);
+/* Those that write, verify or are taken back, by their state: of each id, name and target alone. */
+bool catalog_runs_at_work(struct catalog *catalog, struct arena *mem, struct run_row **ret, size_t *ret_n,
+                          GError **error);
 /* The newest run that is not over with these spec, contract and transform digests; ret->id == 0: none. */
 bool catalog_run_unfinished(struct catalog *catalog, const char *spec_name, const struct plan_digests *digests,
                             struct arena *mem, struct run_row *ret, GError **error);
@@ -211,6 +215,17 @@ struct sight {
 };
 bool catalog_sight_put(struct catalog *catalog, int64_t run, const struct sight *sight, GError **error);
 bool catalog_sight(struct catalog *catalog, int64_t run, struct arena *mem, struct sight *ret, GError **error);
+
+/* What a server of the target had when a run first looked at it, from which its growth counts. Of one that is there
+ * already nothing changes. A statement of its own, durable when it returns. */
+struct growth_base {
+    const char *node;
+    int64_t data_bytes, keys; /* -1: it did not tell */
+    uint64_t wrote;           /* by the run, until then */
+};
+bool catalog_growth_put(struct catalog *catalog, int64_t run, const struct growth_base *base, GError **error);
+bool catalog_growth(struct catalog *catalog, int64_t run, struct arena *mem, struct growth_base **ret, size_t *ret_n,
+                    GError **error);
 
 /* The flag that stops every run of the home, those too that begin while it stands; with its ledger entry (`stop-all`,
  * `go-all`), in one transaction. Lifting one that does not stand: REFUSED. */
@@ -334,6 +349,7 @@ struct checkpoint {
     uint64_t bytes_read, bytes_written;
     int64_t limited_ms;              /* when writes of this process last waited for the rate; 0: never */
     int64_t worked_ms;               /* time that the run's workers were at work and no row before this one counts */
+    int64_t took_ms;                 /* that the worker was at this batch */
     struct set_digest read, written; /* of this batch */
     uint64_t settled;                /* the highest number of the lane that this row accounts for */
     struct undo_place undo;          /* where its intents begin; the next resume reads the tail from here */
@@ -370,6 +386,10 @@ struct checkpoint_looks {
 };
 bool catalog_checkpoint_looks(struct catalog *catalog, int64_t run, enum parts_kind kind, struct arena *mem,
                               struct checkpoint_looks *ret, GError **error);
+
+/* The same of those of a partition that count no longer. */
+bool catalog_lost_looks(struct catalog *catalog, int64_t run, uint32_t part, struct arena *mem,
+                        struct checkpoint_looks *ret, GError **error);
 
 /* The store may have lost what checkpoints of a partition count: those behind `after` (0: all) count no longer, nor do
  * their tallies, and the partition is pending. What they counted stays known as that: the grants of the partition tell
@@ -417,6 +437,30 @@ bool catalog_stragglers_put(struct catalog *catalog, int64_t run, const struct s
 /* In the order of the partitions. */
 bool catalog_stragglers(struct catalog *catalog, int64_t run, struct arena *mem, struct straggler **ret, size_t *ret_n,
                         GError **error);
+
+/* What the checkpoints of a run accounted for in a stretch of time. */
+struct course_of {
+    int64_t run, step_ms;
+    int64_t after_ms; /* catalog_spent(): only what is later */
+};
+struct course {
+    int64_t at_ms; /* its beginning, a multiple of its length */
+    uint64_t done, rejected, retried, bytes_read, bytes_written;
+};
+/* In order; stretches without a checkpoint have no row. Reads a row a checkpoint. A rollback and a promotion are not of
+ * it. */
+bool catalog_history(struct catalog *catalog, const struct course_of *of, struct arena *mem, struct course **ret,
+                     size_t *ret_n, GError **error);
+
+/* What the checkpoints of such a stretch have used of a budget: of the tally only what was read,
+ * written and deleted. `at_ms` is the newest checkpoint's. Likewise. */
+struct spent {
+    int64_t at_ms;
+    struct tally tally;
+    uint64_t bytes_read, bytes_written;
+};
+bool catalog_spent(struct catalog *catalog, const struct course_of *of, struct arena *mem, struct spent **ret,
+                   size_t *ret_n, GError **error);
 
 /* --- gates: approvals, and limits set on the way ------------------------------------------------------------------ */
 
@@ -491,7 +535,9 @@ struct report_row {
     const char *verdict; /* pass | fail */
     const char *path;
     struct slice summary; /* JSON */
+    struct act act;       /* actor NULL: the ledger has the report by a move that follows */
 };
+/* With its ledger entry (`report`), which has the summary, in one transaction. */
 bool catalog_report_add(struct catalog *catalog, const struct report_row *report, GError **error);
 bool catalog_reports(struct catalog *catalog, int64_t run, struct arena *mem, struct report_row **ret, size_t *ret_n,
                      GError **error);

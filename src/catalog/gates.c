@@ -67,6 +67,8 @@ static bool approve(struct catalog *catalog, const struct approval *approval, GE
         return error_set(error, SLUICE_ERROR_REFUSED,
                          "stage %s of run %s has been judged again since: look at its report, then say it again",
                          gate.name, run.name);
+    if (!approval_insert(catalog, approval, &run, &gate, error) || !total_touch(catalog, approval->run, error))
+        return false;
     struct run_act act = {.run = &run,
                           .action = approval->granted ? "approved" : "denied",
                           .act = &approval->act,
@@ -75,8 +77,7 @@ static bool approve(struct catalog *catalog, const struct approval *approval, GE
                                            hex_text(gate.report, sizeof gate.report, report)),
                           .events = approval->granted ? SPEC_EVENT(APPROVAL_GIVEN) : SPEC_EVENT(APPROVAL_DENIED),
                           .stage = gate.name};
-    return approval_insert(catalog, approval, &run, &gate, error) && total_touch(catalog, approval->run, error) &&
-           ledger_act(catalog, &act, error);
+    return ledger_act(catalog, &act, error);
 }
 
 bool catalog_approval_add(struct catalog *catalog, const struct approval *approval, GError **error)

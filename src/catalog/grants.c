@@ -215,6 +215,7 @@ static bool checkpoint_insert(struct catalog *catalog, const struct checkpoint *
     query_put_bytes(query, checkpoint->cursor);
     query_put_bytes(query, checkpoint->outcomes);
     tally_put(query, &checkpoint->tally);
+    query_put_i64(query, checkpoint->took_ms);
     if (!query_run(query, error))
         return false;
     *ret_rows = db_changes(catalog->db);

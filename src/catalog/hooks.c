@@ -37,12 +37,14 @@ static bool stood_still(enum run_state from)
     return from == RUN_PAUSED || from == RUN_INTERRUPTED || from == RUN_HALTED || from == RUN_FAILED;
 }
 
-uint32_t hooks_of_run_move(enum run_state from, enum run_state to)
+/* A guard's pause is no person's: who is called by run.paused has something to do. */
+uint32_t hooks_of_run_move(const struct run_move *move)
 {
-    uint32_t events = RUN_EVENTS[to];
-    if (goes_forward(to) && from == RUN_PLANNED)
+    enum run_state to = move->to;
+    uint32_t events = move->guard ? SPEC_EVENT(GUARD_PAUSED) : RUN_EVENTS[to];
+    if (goes_forward(to) && move->from == RUN_PLANNED)
         events |= SPEC_EVENT(RUN_STARTED);
-    if (goes_forward(to) && stood_still(from))
+    if (goes_forward(to) && stood_still(move->from))
         events |= SPEC_EVENT(RUN_RESUMED);
     return events;
 }

@@ -69,12 +69,14 @@ bool ledger_act(struct catalog *catalog, const struct run_act *act, GError **err
 /* catalog_run_move() within a transaction of the caller. */
 bool run_move_within(struct catalog *catalog, const struct run_move *move, GError **error);
 bool ledger_add(struct catalog *catalog, const struct ledger_entry *entry, GError **error);
+/* All that the query gives. */
+bool ledger_rows(struct query *query, struct arena *mem, struct ledger_entries *ret, GError **error);
 
 /* hooks.c, inside a transaction: the hooks of a new run, and what an act has to tell them; `details` are those of its
  * entry, which is the ledger's newest. */
 bool hooks_insert(struct catalog *catalog, int64_t run, const struct hook_new *hooks, size_t n, GError **error);
 bool hooks_journal(struct catalog *catalog, const struct run_act *act, const char *details, GError **error);
-uint32_t hooks_of_run_move(enum run_state from, enum run_state to);
+uint32_t hooks_of_run_move(const struct run_move *move);
 uint32_t hooks_of_stage_move(enum stage_state to);
 
 /* Stage (UINT32_MAX: NULL), and the first and last number of its kind of partitions: three parameters. */

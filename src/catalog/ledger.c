@@ -69,7 +69,7 @@ static void number_put(uint64_t number, uint8_t into[8])
     memcpy(into, &number, 8);
 }
 
-static void entry_digest(const struct ledger_entry *entry, uint8_t ret[32])
+void ledger_entry_digest(const struct ledger_entry *entry, uint8_t ret[32])
 {
     uint8_t number[8], at[8];
     number_put(entry->number, number);
@@ -134,7 +134,7 @@ bool ledger_add(struct catalog *catalog, const struct ledger_entry *entry, GErro
         return false;
     next.number = head + 1;
     next.at_ms = world_wall_ms(catalog->world);
-    entry_digest(&next, next.digest);
+    ledger_entry_digest(&next, next.digest);
     return entry_write(catalog, &next, error);
 }
 
@@ -180,7 +180,12 @@ static bool details_join(const char *given, json_t *own, char **ret, GError **er
 bool ledger_act(struct catalog *catalog, const struct run_act *act, GError **error)
 {
     g_autofree char *details = NULL;
-    if (!details_join(act->given, act->own, &details, error))
+    json_t *own = act->own;
+    if (act->act->trace) {
+        own = own ? own : json_object();
+        json_object_set_new(own, "traceparent", ledger_json_text(act->act->trace));
+    }
+    if (!details_join(act->given, own, &details, error))
         return false;
     struct ledger_entry entry = {.actor = act->act->actor,
                                  .action = act->action,
@@ -229,14 +234,10 @@ static void entry_columns(struct query *query, struct arena *mem, struct ledger_
     query_fixed(query, ret->digest, sizeof ret->digest);
 }
 
-bool ledger_read(struct catalog *catalog, uint64_t from, size_t max, struct arena *mem, struct ledger_entries *ret,
-                 GError **error)
+bool ledger_rows(struct query *query, struct arena *mem, struct ledger_entries *ret, GError **error)
 {
     bool row, ok;
     struct rows entries = {.size = sizeof(struct ledger_entry)};
-    auto_(query) query = query_of(catalog->db, SQL_LEDGER);
-    query_put_u64(query, from);
-    query_put_u64(query, MIN(max, (size_t)INT64_MAX));
     while ((ok = query_row(query, &row, error)) && row) {
         struct ledger_entry *entry = rows_add(&entries, mem, error);
         if (!entry)
@@ -249,6 +250,15 @@ bool ledger_read(struct catalog *catalog, uint64_t from, size_t max, struct aren
         return false;
     *ret = (struct ledger_entries){.rows = entries.at, .n = entries.n};
     return true;
+}
+
+bool ledger_read(struct catalog *catalog, uint64_t from, size_t max, struct arena *mem, struct ledger_entries *ret,
+                 GError **error)
+{
+    auto_(query) query = query_of(catalog->db, SQL_LEDGER);
+    query_put_u64(query, from);
+    query_put_u64(query, MIN(max, (size_t)INT64_MAX));
+    return ledger_rows(query, mem, ret, error);
 }
 
 /* --- verifying

@@ -22,6 +22,9 @@ struct ledger_entry {
  * digests of the chain, which the ledger gives. An empty `actor` or `action` is a fault of the caller. */
 bool ledger_append(struct catalog *catalog, const struct ledger_entry *entry, GError **error);
 
+/* What `digest` has to be, of everything else in the entry. */
+void ledger_entry_digest(const struct ledger_entry *entry, uint8_t ret[32]);
+
 struct ledger_entries {
     struct ledger_entry *rows;
     size_t n;

@@ -1,14 +1,10 @@
 /* Checkpoints that count no longer, because a server may have lost what they count. */
 #include "catalog/inside.h"
 
-bool catalog_checkpoint_looks(struct catalog *catalog, int64_t run, enum parts_kind kind, struct arena *mem,
-                              struct checkpoint_looks *ret, GError **error)
+static bool take_looks(struct query *query, struct arena *mem, struct checkpoint_looks *ret, GError **error)
 {
     bool row, ok;
     struct rows looks = {.size = sizeof(struct checkpoint_look)};
-    auto_(query) query = query_of(catalog->db, SQL_LOOKS);
-    query_put_i64(query, run);
-    parts_range_put(query, UINT32_MAX, kind);
     while ((ok = query_row(query, &row, error)) && row) {
         struct checkpoint_look *look = rows_add(&looks, mem, error);
         if (!look)
@@ -25,6 +21,24 @@ bool catalog_checkpoint_looks(struct catalog *catalog, int64_t run, enum parts_k
         return false;
     *ret = (struct checkpoint_looks){.rows = looks.at, .n = looks.n};
     return true;
+}
+
+bool catalog_checkpoint_looks(struct catalog *catalog, int64_t run, enum parts_kind kind, struct arena *mem,
+                              struct checkpoint_looks *ret, GError **error)
+{
+    auto_(query) query = query_of(catalog->db, SQL_LOOKS);
+    query_put_i64(query, run);
+    parts_range_put(query, UINT32_MAX, kind);
+    return take_looks(query, mem, ret, error);
+}
+
+bool catalog_lost_looks(struct catalog *catalog, int64_t run, uint32_t part, struct arena *mem,
+                        struct checkpoint_looks *ret, GError **error)
+{
+    auto_(query) query = query_of(catalog->db, SQL_LOST_LOOKS);
+    query_put_i64(query, run);
+    query_put_i64(query, part);
+    return take_looks(query, mem, ret, error);
 }
 
 /* One statement on what lies behind `after`; when, and where, where it takes them. */

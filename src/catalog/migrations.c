@@ -255,6 +255,26 @@ static const char *const MIGRATIONS[] = {
     " run INTEGER PRIMARY KEY REFERENCES run (id), at_ms INTEGER NOT NULL, slowed_by TEXT, json TEXT NOT NULL) STRICT;"
     "CREATE TABLE stop ("
     " one INTEGER PRIMARY KEY CHECK (one = 1), at_ms INTEGER NOT NULL, actor TEXT NOT NULL, reason TEXT) STRICT;",
+    /* 17: who may ask over the network, what the server started for them, and its answers to their actions. Of a token
+     * its digest stands here, and its text nowhere. */
+    "CREATE TABLE token ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, role TEXT NOT NULL, only_specs TEXT, groups TEXT,"
+    " author TEXT NOT NULL, digest BLOB NOT NULL UNIQUE, made_ms INTEGER NOT NULL, expires_ms INTEGER,"
+    " revoked_ms INTEGER) STRICT;"
+    "CREATE TABLE errand ("
+    " id BLOB PRIMARY KEY, at_ms INTEGER NOT NULL, command TEXT NOT NULL, run TEXT NOT NULL, actor TEXT NOT NULL,"
+    " user TEXT NOT NULL, groups TEXT, taken_ms INTEGER) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE answer ("
+    " token INTEGER NOT NULL, key TEXT NOT NULL, request BLOB NOT NULL, at_ms INTEGER NOT NULL,"
+    " status INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (token, key)) STRICT, WITHOUT ROWID;",
+    /* 18: tokens that are a certificate: a name of it. */
+    "ALTER TABLE token ADD COLUMN certificate TEXT;",
+    /* 19: how long the worker was at the batch, from its grant or the checkpoint before. */
+    "ALTER TABLE checkpoint ADD COLUMN took_ms INTEGER NOT NULL DEFAULT 0;",
+    /* 20: what each server of the target had when a run first looked at it: from there its growth counts. */
+    "CREATE TABLE growth ("
+    " run INTEGER NOT NULL REFERENCES run (id), node TEXT NOT NULL, data_bytes INTEGER NOT NULL,"
+    " keys INTEGER NOT NULL, wrote INTEGER NOT NULL, PRIMARY KEY (run, node)) STRICT, WITHOUT ROWID;",
 };
 
 int migrations_known(void)

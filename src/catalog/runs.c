@@ -409,14 +409,15 @@ static bool create(struct catalog *catalog, const struct run_new *run, struct ar
     tally.of[OUTCOME_LISTED_] = run->listed;
     tally.of[OUTCOME_DUPLICATES] = run->duplicates;
     struct run_brief brief = {.id = id, .name = name, .digests = run->digests};
+    if (!total_add(catalog, id, &(struct total){.tally = &tally}, error))
+        return false;
     struct run_act act = {.run = &brief,
                           .action = run_state_word(RUN_PLANNED),
                           .act = &run->act,
                           .given = run->details,
                           .own = planned_details(run),
                           .events = SPEC_EVENT(RUN_PLANNED)};
-    return total_add(catalog, id, &(struct total){.tally = &tally}, error) && ledger_act(catalog, &act, error) &&
-           run_read(catalog, id, mem, ret, error);
+    return ledger_act(catalog, &act, error) && run_read(catalog, id, mem, ret, error);
 }
 
 bool catalog_run_create(struct catalog *catalog, const struct run_new *run, struct arena *mem, struct run_row *ret,
@@ -489,14 +490,16 @@ bool run_move_within(struct catalog *catalog, const struct run_move *move, GErro
     if ((move->holder && !catalog_run_held(catalog, move->run, move->holder, error)) ||
         !run_brief_read(catalog, move->run, mem, &run, error) || !move_check(&run, move, error))
         return false;
+    if (!move_write(catalog, move, error) || !back_write(catalog, move, error) ||
+        !total_touch(catalog, move->run, error))
+        return false;
     struct run_act act = {.run = &run,
                           .action = run_state_word(move->to),
                           .act = &move->act,
                           .given = move->details,
                           .own = move_details(move),
-                          .events = hooks_of_run_move(move->from, move->to)};
-    return move_write(catalog, move, error) && back_write(catalog, move, error) &&
-           total_touch(catalog, move->run, error) && ledger_act(catalog, &act, error);
+                          .events = hooks_of_run_move(move)};
+    return ledger_act(catalog, &act, error);
 }
 
 bool catalog_run_move(struct catalog *catalog, const struct run_move *move, GError **error)

@@ -27,6 +27,28 @@ bool catalog_sight(struct catalog *catalog, int64_t run, struct arena *mem, stru
     return query_ok(query, error);
 }
 
+/* --- others ------------------------------------------------------------------------------------------------------- */
+
+bool catalog_runs_at_work(struct catalog *catalog, struct arena *mem, struct run_row **ret, size_t *ret_n,
+                          GError **error)
+{
+    bool row, ok;
+    struct rows rows = {.size = sizeof(struct run_row)};
+    auto_(query) query = query_of(catalog->db, SQL_RUNS_AT_WORK);
+    while ((ok = query_row(query, &row, error)) && row) {
+        struct run_row *run = rows_add(&rows, mem, error);
+        if (!run)
+            return false;
+        *run =
+            (struct run_row){.id = query_i64(query), .name = query_text(query, mem), .target = query_text(query, mem)};
+        if (!query_ok(query, error))
+            return false;
+    }
+    *ret = rows.at;
+    *ret_n = rows.n;
+    return ok;
+}
+
 /* --- the flag ----------------------------------------------------------------------------------------------------- */
 
 static bool flag_put(struct catalog *catalog, const struct act *act, GError **error)

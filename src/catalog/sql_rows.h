@@ -55,6 +55,8 @@ SQL(RUN_NEW,       "INSERT INTO run (name, spec_name, spec_path, target, uid, pl
                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, 0, ?12)"
                    " RETURNING id")
 SQL(PLAN_NEW,      "INSERT INTO plan (run, json) VALUES (?, ?)")
+SQL(RUNS_AT_WORK,  "SELECT id, name, target FROM run"
+                   " WHERE state IN ('running', 'verifying', 'promoting', 'rolling-back') ORDER BY id")
 SQL(PLAN,          "SELECT json FROM plan WHERE run = ?")
 SQL(TOTAL_NEW,     "INSERT INTO run_total (run, updated_ms, next_sequence) VALUES (?, ?, 1)")
 SQL(TOTAL_ADD,     "UPDATE run_total SET updated_ms = ?, bytes_read = bytes_read + ?, bytes_written = bytes_written + ?,"
@@ -63,6 +65,8 @@ SQL(APPEARED_PUT,  "UPDATE run_total SET updated_ms = ?, n_appeared = ? WHERE ru
 SQL(WORKED_ADD,    "UPDATE run_total SET worked_ms = worked_ms + ? WHERE run = ?")
 SQL(SIGHT_PUT,     "INSERT OR REPLACE INTO sight (run, at_ms, slowed_by, json) VALUES (?, ?, ?, ?)")
 SQL(SIGHT,         "SELECT at_ms, slowed_by, json FROM sight WHERE run = ?")
+SQL(GROWTH_PUT,    "INSERT OR IGNORE INTO growth (run, node, data_bytes, keys, wrote) VALUES (?, ?, ?, ?, ?)")
+SQL(GROWTH,        "SELECT node, data_bytes, keys, wrote FROM growth WHERE run = ? ORDER BY node")
 SQL(STOP_PUT,      "INSERT OR REPLACE INTO stop (one, at_ms, actor, reason) VALUES (1, ?, ?, ?)")
 SQL(STOP_LIFT,     "DELETE FROM stop")
 SQL(STOP,          "SELECT at_ms, actor, reason FROM stop")
@@ -83,6 +87,7 @@ SQL(RUNS_OF_SPEC,  "SELECT id, state, name, spec_digest, contract_digest, transf
 SQL(RUNS_ON,       "SELECT id, state, (SELECT coalesce(sum(n), 0) FROM part_count AS c WHERE c.run = run.id AND back = 0"
                    " AND c.state <> 'pending') FROM run WHERE target = ? ORDER BY id DESC")
 SQL(RUN_IDS,       "SELECT id FROM run ORDER BY id DESC")
+SQL(RUNS_BELOW,    "SELECT id, spec_name, state FROM run WHERE id < ? ORDER BY id DESC")
 SQL(RUN_NAMES,     "SELECT name FROM spec UNION ALL SELECT name FROM run")
 SQL(PART_COUNTS,   "SELECT stage, back, state, n FROM part_count WHERE run = ?")
 
@@ -98,6 +103,7 @@ SQL(PART_STATE,    "SELECT state, lane FROM part WHERE run = ? AND part = ?")
 SQL(PART_MOVE,     "UPDATE part SET state = ?3 WHERE run = ?1 AND part = ?2")
 SQL(PARTS,         "SELECT " CATALOG_PART_COLUMNS " FROM part WHERE run = ?1 AND (?2 IS NULL OR stage = ?2)"
                    " AND part BETWEEN ?3 AND ?4 ORDER BY part")
+SQL(PART_STATES,   "SELECT part, stage, state FROM part WHERE run = ? AND part BETWEEN ? AND ? ORDER BY part")
 
 /* grants and checkpoints */
 SQL(GRANT_FIRST,   "SELECT min(part) FROM (" CATALOG_FIRST_PENDING("part_by_state", "") " UNION ALL " CATALOG_FIRST_LEFT ")")
@@ -111,9 +117,9 @@ SQL(GRANT_STANDS,  "SELECT EXISTS (SELECT 1 FROM part WHERE run = ?1 AND part = 
 SQL(NEWEST,        "SELECT number, lane, settled, place, undo_segment, undo_offset, cursor FROM checkpoint"
                    " WHERE run = ? AND part = ? ORDER BY number DESC LIMIT 1")
 /* Inserts nothing where the lane is closed or the number is not the next. */
-SQL(CHECKPOINT,    "INSERT INTO checkpoint (run, part, at_ms, " CATALOG_CHECKPOINT_COLUMNS ")"
+SQL(CHECKPOINT,    "INSERT INTO checkpoint (run, part, at_ms, " CATALOG_CHECKPOINT_COLUMNS ", took_ms)"
                    " SELECT ?1, ?2, ?3, ?4, ?5, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, " CATALOG_TALLY(CATALOG_MARK)
-                   " FROM part WHERE run = ?1 AND part = ?2 AND lane = ?5 AND state = 'running' AND ?4 ="
+                   ", ? FROM part WHERE run = ?1 AND part = ?2 AND lane = ?5 AND state = 'running' AND ?4 ="
                    " 1 + (SELECT coalesce(max(number), 0) FROM checkpoint WHERE run = ?1 AND part = ?2)")
 SQL(SPLIT_NEW,     "INSERT INTO part (run, part, stage, state, records, bounds, parent, origin, first)"
                    " SELECT run, 1 + (SELECT max(part) FROM part WHERE run = ?1 AND part < ?4), stage, 'pending', records - ?3,"
@@ -133,6 +139,7 @@ SQL(LOST_KEEP,     "INSERT INTO checkpoint_lost (run, part, number, lane, at_ms,
 SQL(LOST_TOTAL,    "UPDATE run_total SET updated_ms = ?4, " CATALOG_LESS("bytes_read") ", " CATALOG_LESS("bytes_written") ", "
                    CATALOG_TALLY(CATALOG_LESS) " WHERE run = ?1")
 SQL(LOST_DROP,     "DELETE " CATALOG_BEHIND)
+SQL(LOST_LOOKS,    "SELECT part, number, lane, settled, conditions FROM checkpoint_lost WHERE run = ? AND part = ? ORDER BY number, lane")
 SQL(LOST_LANES,    "SELECT lane, max(settled) FROM checkpoint_lost WHERE run = ? AND part = ? GROUP BY lane ORDER BY lane")
 SQL(LOST_WHERE,    "SELECT group_concat(where_lost, ';') FROM (SELECT DISTINCT where_lost FROM checkpoint_lost WHERE run = ? AND part = ?)")
 
@@ -155,6 +162,28 @@ SQL(SETTINGS,      "SELECT key, value, actor, at_ms FROM setting AS s WHERE run 
 /* pace */
 SQL(PACE_PUT,      "INSERT INTO pace (run, at_ms, json) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, json = excluded.json")
 SQL(PACE,          "SELECT at_ms, json FROM pace WHERE run = ?")
+
+/* what checkpoints accounted for, by time: ?2 is the length of a stretch of it */
+SQL(HISTORY,       "SELECT at_ms / ?2 * ?2, sum(n_written + n_unchanged + n_kept_live + n_rejected + n_filtered + n_deleted"
+                   " + n_gone + n_in_doubt), sum(n_rejected), sum(n_retried), sum(bytes_read), sum(bytes_written)"
+                   " FROM checkpoint WHERE run = ?1 AND part < 2147483648 GROUP BY 1 ORDER BY 1")
+/* the newest of a stretch stands for all of it */
+SQL(SPENT,         "SELECT max(at_ms), sum(n_read), sum(n_written), sum(n_deleted), sum(bytes_read), sum(bytes_written)"
+                   " FROM checkpoint WHERE run = ?1 AND part < 2147483648 AND at_ms > ?3 GROUP BY at_ms / ?2 ORDER BY 1")
+
+/* partitions with refused, doubtful or repeated writes, the worst first */
+SQL(TROUBLES,      "SELECT c.part, p.stage, p.state, sum(c.n_rejected), sum(c.n_in_doubt), sum(c.n_retried), max(c.at_ms)"
+                   " FROM checkpoint AS c JOIN part AS p ON p.run = c.run AND p.part = c.part"
+                   " WHERE c.run = ?1 AND c.part < 2147483648 GROUP BY c.part"
+                   " HAVING sum(c.n_rejected) + sum(c.n_in_doubt) + sum(c.n_retried) > 0"
+                   " ORDER BY sum(c.n_rejected) + sum(c.n_in_doubt) DESC, sum(c.n_retried) DESC, c.part LIMIT ?2")
+SQL(PART_TIMES,    "SELECT max(at_ms), coalesce(sum(n_written + n_unchanged + n_kept_live + n_rejected + n_filtered + n_deleted"
+                   " + n_gone + n_in_doubt), 0), coalesce(sum(took_ms), 0) FROM checkpoint WHERE run = ?1 AND part = ?2")
+/* batches of all partitions, in the order of their checkpoints */
+SQL(BATCHES,       "SELECT c.id, c.part, p.stage, c.lane, c.number, c.at_ms, c.took_ms, c.last, c.bytes_read, c.bytes_written, "
+                   CATALOG_TALLY(CATALOG_NAME) " FROM checkpoint AS c JOIN part AS p ON p.run = c.run AND p.part = c.part"
+                   " WHERE c.run = ?1 AND c.id > ?2 ORDER BY c.id LIMIT ?3")
+SQL(BATCH_NEWEST,  "SELECT coalesce(max(id), 0) FROM checkpoint")
 
 /* hooks */
 SQL(HOOK_NEW,      "INSERT INTO hook (run, hook, events, must) VALUES (?, ?, ?, ?)")
@@ -208,4 +237,19 @@ SQL(WIPE_PLAN,     "UPDATE plan SET json = CAST(json_remove(CAST(json AS TEXT), 
 SQL(LEDGER_HEAD,   "SELECT number, digest FROM ledger ORDER BY number DESC LIMIT 1")
 SQL(LEDGER_NEW,    "INSERT INTO ledger (" CATALOG_LEDGER_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 SQL(LEDGER,        "SELECT " CATALOG_LEDGER_COLUMNS " FROM ledger WHERE number >= ? ORDER BY number LIMIT ?")
+SQL(LEDGER_BELOW,  "SELECT " CATALOG_LEDGER_COLUMNS " FROM ledger WHERE number < ?1 AND (?2 IS NULL OR run = ?2)"
+                   " ORDER BY number DESC LIMIT ?3")
+
+/* who asks over the network */
+SQL(TOKENS,        "SELECT id, name, role, only_specs, groups, author, digest, made_ms, coalesce(expires_ms, 0),"
+                   " coalesce(revoked_ms, 0), certificate FROM token ORDER BY id")
+SQL(TOKEN_NEW,     "INSERT INTO token (name, role, only_specs, groups, author, digest, made_ms, expires_ms, certificate)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, nullif(?8, 0), ?9)")
+SQL(TOKEN_REVOKE,  "UPDATE token SET revoked_ms = ?2 WHERE id = ?1")
+SQL(ERRAND_NEW,    "INSERT INTO errand (id, at_ms, command, run, actor, user, groups) VALUES (?, ?, ?, ?, ?, ?, ?)")
+SQL(ERRAND,        "SELECT command, run, actor, user, groups FROM errand WHERE id = ? AND taken_ms IS NULL")
+SQL(ERRAND_TAKEN,  "UPDATE errand SET taken_ms = ?2 WHERE id = ?1")
+SQL(ANSWER,        "SELECT request, status, body FROM answer WHERE token = ? AND key = ? AND at_ms > ?")
+SQL(ANSWER_PUT,    "INSERT OR REPLACE INTO answer (token, key, request, at_ms, status, body) VALUES (?, ?, ?, ?, ?, ?)")
+SQL(ANSWERS_OLD,   "DELETE FROM answer WHERE at_ms <= ?")
 /* clang-format on */

@@ -161,9 +161,20 @@ static bool report_add(struct catalog *catalog, const struct report_row *report,
     return query_run(query, error);
 }
 
+static bool report_told(struct catalog *catalog, const struct report_row *report, GError **error)
+{
+    struct run_brief run;
+    auto_(arena) mem = arena_new(1 << 20);
+    g_autofree char *summary = g_strndup((const char *)report->summary.data, report->summary.len);
+    struct run_act act = {.run = &run, .action = "report", .act = &report->act, .given = summary};
+    return !report->act.actor ||
+           (run_brief_read(catalog, report->run, mem, &run, error) && ledger_act(catalog, &act, error));
+}
+
 bool catalog_report_add(struct catalog *catalog, const struct report_row *report, GError **error)
 {
-    return db_begin(catalog->db, error) && db_end(catalog->db, report_add(catalog, report, error), error);
+    return db_begin(catalog->db, error) &&
+           db_end(catalog->db, report_add(catalog, report, error) && report_told(catalog, report, error), error);
 }
 
 static void report_columns(struct query *query, struct arena *mem, struct report_row *report)

@@ -6,13 +6,23 @@
 
 #include "base/nearest.h"
 #include "base/person.h"
+#include "plan/keyring.h"
+
+/* Of a call that is part of a trace: https://www.w3.org/TR/trace-context/. What is none is ignored, as it says. */
+const char *cli_trace(void)
+{
+    const char *given = g_getenv("TRACEPARENT");
+    bool fits = given && g_regex_match_simple("^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$", given,
+                                              G_REGEX_DOLLAR_ENDONLY, 0);
+    return fits ? given : NULL;
+}
 
 struct run_config cli_run_config(struct cli *cli)
 {
     return (struct run_config){.world = cli->world,
                                .registry = cli->registry,
                                .home = cli->home,
-                               .act = {.actor = cli->actor, .reason = cli->values[OPTION_REASON]},
+                               .act = {.actor = cli->actor, .reason = cli->values[OPTION_REASON], .trace = cli_trace()},
                                .person = cli->person,
                                .signals = cli->signals,
                                .event = progress_event,
@@ -60,7 +70,7 @@ int cli_report(struct cli *cli, GError *error)
         print_json(cli, json_pack("{s:s, s:s, s:i, s:o}", "type", "error", "error",
                                   error_row((enum error_code)error->code)->name, "exit", status, "message",
                                   shape_text(error->message)));
-    fprintf(cli->err, "sluice: %s\n", error->message);
+    log_error(cli, NULL, error->message);
     g_error_free(error);
     return status;
 }
@@ -138,9 +148,14 @@ static int call(struct cli *cli)
     GError *error = NULL;
     if (!find_home(cli, &error))
         return cli_report(cli, error);
+    cli->keyring = keyring_new(cli->world, cli->home);
+    cli->own_world.seals_self = cli->keyring;
+    cli->own_world.seals = &keyring_seals;
     cli->person = person_here();
     cli->actor = g_strdup_printf("%s@%s", cli->person->user, g_get_host_name());
     cli->progress = progress_new(cli);
+    if (!cli_take_errand(cli, &error))
+        return cli_report(cli, error);
     int status = cli->command->call(cli, &error);
     return error ? cli_report(cli, error) : status;
 }
@@ -149,6 +164,7 @@ static void cli_done(struct cli *cli)
 {
     g_clear_pointer(&cli->progress, progress_free);
     g_clear_pointer(&cli->registry, store_registry_free);
+    g_clear_pointer(&cli->keyring, keyring_free);
     g_free(cli->home);
     g_free(cli->actor);
     person_free(cli->person);
@@ -217,12 +233,13 @@ static int delivered(const struct cli *cli, int status)
 
 int cli_main(const struct cli_start *start)
 {
-    struct cli cli = {.world = start->world,
+    struct cli cli = {.own_world = *start->world,
                       .signals = start->signals,
-                      .registry = store_registry_new(start->world, start->extra),
                       .out = stdout,
                       .err = stderr,
                       .terminal = isatty(STDERR_FILENO) && g_strcmp0(g_getenv("TERM"), "dumb") != 0};
+    cli.world = &cli.own_world;
+    cli.registry = store_registry_new(cli.world, start->extra);
     int status = serve(&cli, start->argc, start->argv);
     cli_done(&cli);
     return delivered(&cli, status);

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "cli/shape.h"
+#include "view/shape.h"
 
 enum option {
 #define OPTION(symbol, name, value, words) OPTION_##symbol,
@@ -16,7 +16,8 @@ enum option {
 };
 
 struct cli {
-    const struct world *world;
+    struct world own_world;    /* the one that it was started with, and the keys of the home; */
+    const struct world *world; /* this one */
     const struct command *command;
     const atomic_int *signals;
     struct store_registry *registry;
@@ -28,6 +29,7 @@ struct cli {
     const char **args;
     size_t n_args;
     char *home, *actor;
+    struct keyring *keyring; /* of the home; the world asks it */
     struct person *person;
     bool terminal; /* standard error is one: bars, not lines */
     struct progress *progress;
@@ -87,14 +89,21 @@ char *cli_home_of_catalog(const char *uri, GError **error);
 bool cli_number(const struct cli *cli, enum option option, uint64_t fallback, uint64_t *ret, GError **error);
 
 struct run_config cli_run_config(struct cli *cli);
+/* The W3C traceparent of the call; NULL: it has none. */
+const char *cli_trace(void);
 /* The spec, with the values that --param gives. Of a run or a plan there are none: its params are frozen. */
 bool cli_spec_read(struct cli *cli, const char *path, struct spec **ret, GError **error);
 bool cli_no_params(const struct cli *cli, const char *what, GError **error);
+/* The values that the old run had become --param, but for those given anew; texts live in `mem`. */
+bool cli_params_of(struct cli *cli, const struct run_row *run, struct arena *mem, GError **error);
+/* `fix.yaml`, `./fix`: a path, and no run. */
+bool cli_is_spec(const char *argument);
 /* What is to be run, or planned into the file of -o: a spec, or those records of it that a run refused. */
 struct run_asked {
-    const char *spec;  /* its path */
-    const char *retry; /* NAME.N, or NULL */
-    const char *again; /* the command that asks again, without `sluice` */
+    const char *spec;                /* its path */
+    const char *retry;               /* NAME.N, or NULL */
+    const struct run_repair *repair; /* those that this report of it names instead; NULL */
+    const char *again;               /* the command that asks again, without `sluice` */
 };
 int run_asked(struct cli *cli, const struct run_asked *asked, GError **error);
 int plan_asked(struct cli *cli, const struct run_asked *asked, GError **error);
@@ -105,6 +114,9 @@ bool cli_reader_has_gone(void);
 /* The run that the first argument names; without one the newest. */
 bool cli_find_run(struct cli *cli, struct catalog *catalog, struct arena *mem, struct run_row *ret, GError **error);
 bool cli_unknown_command(const char *name, GError **error); /* names the nearest */
+
+/* Whoever sent a server: this process acts as them. Nothing where no server has started it. */
+bool cli_take_errand(struct cli *cli, GError **error);
 
 /* --- help --------------------------------------------------------------------------------------------------------- */
 
@@ -182,12 +194,22 @@ void progress_free(struct progress *progress);
 void progress_event(void *self, const struct run_event *event);
 /* Whether what has this level (a word of --log-level) is told, beside the results and outside JSON. */
 bool progress_tells(const struct cli *cli, const char *level);
+
+/* --- log.c: what is told beside the results */
+
+/* Whether it is for programs: a JSON object a line (--log-format json). */
+bool log_is_json(const struct cli *cli);
+/* One such line, with time and level; `fields` (an object, taken over; NULL: none) say of what. Any thread. */
+void log_json(struct cli *cli, const char *level, const char *message, json_t *fields);
+/* What the command ends with, in either form; `run` NULL: of none. */
+void log_error(struct cli *cli, const char *run, const char *message);
 /* Ends the bar, so that what follows begins on a line of its own. */
 void progress_break(struct progress *progress);
 
 /* --- commands ----------------------------------------------------------------------------------------------------- */
 
 int command_completion(struct cli *cli, GError **error);
+int command_demo(struct cli *cli, GError **error);
 int command_diff(struct cli *cli, GError **error);
 int command_doctor(struct cli *cli, GError **error);
 int command_dump(struct cli *cli, GError **error);
@@ -219,9 +241,13 @@ int command_rollback(struct cli *cli, GError **error);
 int command_verify(struct cli *cli, GError **error);
 int command_prune(struct cli *cli, GError **error);
 int command_quarantine(struct cli *cli, GError **error);
+int command_repair(struct cli *cli, GError **error);
 int command_explain(struct cli *cli, GError **error);
+int command_export(struct cli *cli, GError **error);
 int command_gen(struct cli *cli, GError **error);
 int command_audit(struct cli *cli, GError **error);
+int command_serve(struct cli *cli, GError **error);
+int command_token(struct cli *cli, GError **error);
 int command_stores(struct cli *cli, GError **error);
 int command_help(struct cli *cli, GError **error);
 int command_version(struct cli *cli, GError **error);

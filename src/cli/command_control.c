@@ -11,6 +11,7 @@ struct wished {
 static int wished(struct cli *cli, const struct wished *wished, enum run_heard *ret, GError **error)
 {
     struct run_config config = cli_run_config(cli);
+    config.back_pace = cli->values[OPTION_PACE];
     struct run_result result = {0};
     int status = -1;
     if (run_wish(&config, cli->args[0], &wished->wish, &result, ret, error))
@@ -190,6 +191,7 @@ static int taken_back(struct cli *cli, const struct run_result *result)
 static int back_here(struct cli *cli, GError **error)
 {
     struct run_config config = cli_run_config(cli);
+    config.back_pace = cli->values[OPTION_PACE];
     struct run_result result = {0};
     int status = -1;
     if (run_back(&config, cli->args[0], cli->values[OPTION_STAGE], &result, error))
@@ -205,12 +207,19 @@ static int take_back(struct cli *cli, GError **error)
     return here_or_there(cli, back_here, &back, error);
 }
 
+static bool is_pace(const char *text, GError **error)
+{
+    return !text || strcmp(text, "steady") == 0 || strcmp(text, "urgent") == 0 ||
+           error_set(error, SLUICE_ERROR_USAGE, "rollback: --pace %s: expected steady or urgent", text);
+}
+
 int command_rollback(struct cli *cli, GError **error)
 {
     struct run_config config = cli_run_config(cli);
     struct run_back_plan plan = {0};
     bool go = false;
-    if (!run_back_preview(&config, cli->args[0], cli->values[OPTION_STAGE], &plan, error))
+    if (!is_pace(cli->values[OPTION_PACE], error) ||
+        !run_back_preview(&config, cli->args[0], cli->values[OPTION_STAGE], &plan, error))
         return -1;
     if (cli_has(cli, OPTION_DRY_RUN))
         return dry_run(cli, &plan);
@@ -222,7 +231,7 @@ int command_rollback(struct cli *cli, GError **error)
     return 3;
 }
 
-static bool is_spec(const char *argument)
+bool cli_is_spec(const char *argument)
 {
     return strchr(argument, '/') || g_str_has_suffix(argument, ".yaml") || g_str_has_suffix(argument, ".yml");
 }
@@ -233,12 +242,23 @@ static bool verify_spec(struct cli *cli, const struct run_config *config, struct
     return cli_spec_read(cli, cli->args[0], &spec, error) && run_verify_spec(config, spec, ret, error);
 }
 
+static bool sample_asked(const struct cli *cli, struct sampling_wish *ret, GError **error)
+{
+    if (!cli_has(cli, OPTION_SAMPLE))
+        return true;
+    if (cli_has(cli, OPTION_FULL))
+        return error_set(error, SLUICE_ERROR_USAGE, "--full or --sample, not both");
+    return sampling_wish_parse(cli->values[OPTION_SAMPLE], ret, error);
+}
+
 int command_verify(struct cli *cli, GError **error)
 {
     struct run_config config = cli_run_config(cli);
     config.full = cli_has(cli, OPTION_FULL);
     struct verify_result result = {0};
-    bool done = is_spec(cli->args[0])
+    if (!sample_asked(cli, &config.sure, error))
+        return -1;
+    bool done = cli_is_spec(cli->args[0])
                     ? verify_spec(cli, &config, &result, error)
                     : cli_no_params(cli, cli->args[0], error) && run_verify(&config, cli->args[0], &result, error);
     if (!done)
@@ -250,7 +270,9 @@ int command_verify(struct cli *cli, GError **error)
         fprintf(cli->out, "%s: %s\n", result.pass ? "pass" : "fail", result.sentence);
         if (!result.pass)
             print_differences(cli, cli->out, result.report_path);
-        fprintf(cli->out, "report: %s\n", result.report_path);
+        fprintf(cli->out, "report: %s\npage:   %s\n", result.report_path, result.page_path);
+        if (!cli_is_spec(cli->args[0]) && result.of[VERIFY_DIFFERING] + result.of[VERIFY_MISSING] > 0)
+            fprintf(cli->out, "`sluice repair %s` makes a run of what differs or is missing\n", cli->args[0]);
     }
     int status = result.pass ? 0 : 4;
     verify_result_done(&result);

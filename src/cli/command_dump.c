@@ -2,9 +2,11 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "listing/dump.h"
+#include "listing/seen.h"
 #include "quarantine/quarantine.h"
 #include "undo/undo.h"
 #include "verify/dump.h"
+#include "verify/lines.h"
 
 #define MAGIC_BYTES 8
 
@@ -17,9 +19,13 @@ static const struct format {
     {"SLCHAIN1", "the chains of a rollback", undo_dump_chains},
     {"SLLIST1\n", "a listing", listing_dump},
     {"SLSKIP1\n", "a skip list", listing_dump},
+    {"SLSEEN1\n", "what a verification saw, for a repair", seen_dump},
     {"SLSAMP1\n", "a verifier's sample", sample_dump},
     {"SLOWNR1\n", "owners of keys", owners_dump},
+    {"SLSKTC1\n", "a sketch of what a gate found", sketch_dump},
+    {"SLPROG1\n", "the progress of a verification", progress_dump},
     {"{\"quaran", "a quarantine, or notes", quarantine_dump},
+    {"{\"sealed", "a report that is sealed", report_dump},
 };
 
 static bool print_line(void *self, const char *text, GError **error)

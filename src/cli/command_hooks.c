@@ -1,34 +1,7 @@
 /* hooks: what the hooks of a run were told. */
 #include "base/units.h"
 #include "cli/cli.h"
-#include "run/hooks.h"
-
-struct told {
-    struct run_row run;
-    struct plan_hooks plan;
-    struct delivery *rows;
-    size_t n;
-};
-
-static char *name_of(const struct told *told, uint32_t hook)
-{
-    return hook < told->plan.n ? hooks_name(&told->plan.hooks[hook]) : g_strdup("?");
-}
-
-static json_t *told_json(const struct told *told)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < told->n; i++) {
-        const struct delivery *row = &told->rows[i];
-        g_autofree char *name = name_of(told, row->hook);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:o, s:s, s:b, s:I, s:o, s:o}", "event", row->event,
-                                              "key", row->key, "hook", (json_int_t)row->hook + 1, "calls",
-                                              shape_text(name), "state", delivery_state_word(row->state), "must",
-                                              row->must, "tries", (json_int_t)row->tries, "said", shape_text(row->said),
-                                              "at", shape_time(row->at_ms)));
-    }
-    return json_pack("{s:s, s:s, s:o}", "type", "hooks", "run", told->run.name, "deliveries", list);
-}
+#include "view/told.h"
 
 static void told_text(struct cli *cli, const struct told *told)
 {
@@ -42,7 +15,7 @@ static void told_text(struct cli *cli, const struct told *told)
         g_auto(GStrv) lines = g_strsplit(row->said ? row->said : "", "\n", 2);
         g_ptr_array_add(cells, g_strdup(units_time(row->at_ms, text)));
         g_ptr_array_add(cells, g_strdup(row->event));
-        g_ptr_array_add(cells, name_of(told, row->hook));
+        g_ptr_array_add(cells, told_name(told, row->hook));
         g_ptr_array_add(cells, g_strdup(delivery_state_word(row->state)));
         g_ptr_array_add(cells, g_strdup_printf("%u", row->tries));
         g_ptr_array_add(cells, g_strdup(lines[0] ? lines[0] : ""));
@@ -59,9 +32,7 @@ int command_hooks(struct cli *cli, GError **error)
     if (cli_has(cli, OPTION_RETRY) && !run_hooks_retry(&config, cli->args[0], error))
         return -1;
     if (!catalog_open(&catalog, cli->world, cli->home, CATALOG_READ_ONLY, error) ||
-        !cli_find_run(cli, catalog, mem, &told.run, error) ||
-        !plan_hooks_read(catalog, &told.run, mem, &told.plan, error) ||
-        !catalog_deliveries(catalog, told.run.id, mem, &told.rows, &told.n, error))
+        !cli_find_run(cli, catalog, mem, &told.run, error) || !told_read(catalog, mem, &told, error))
         return -1;
     if (cli_has(cli, OPTION_JSON))
         print_json(cli, told_json(&told));

@@ -2,16 +2,9 @@
 #include "base/file.h"
 #include "base/nearest.h"
 #include "cli/cli.h"
+#include "cli/templates.h"
 #include "contract/contract.h"
 #include "transform/fixture.h"
-
-static const struct {
-    const char *name, *text;
-} FILES[] = {
-#define TEMPLATE_FILE(name, text) {name, text},
-#include "cli/template_files.h"
-#undef TEMPLATE_FILE
-};
 
 #define STARTER_FILES 4
 
@@ -57,14 +50,6 @@ static const struct starter STARTERS[] = {
 const char *starter_name(size_t i)
 {
     return i < G_N_ELEMENTS(STARTERS) ? STARTERS[i].name : NULL;
-}
-
-static const char *text_of(const char *name)
-{
-    size_t i = 0;
-    while (strcmp(FILES[i].name, name) != 0)
-        i++;
-    return FILES[i].text;
 }
 
 static bool find_starter(const char *name, const struct starter **ret, GError **error)
@@ -121,7 +106,7 @@ static bool write_starter(const struct world *world, const char *dir, const stru
         return false;
     for (size_t i = 0; i < STARTER_FILES; i++) {
         g_autofree char *path = g_build_filename(dir, starter->files[i], NULL);
-        if (!write_file(world, path, text_of(starter->files[i]), error))
+        if (!write_file(world, path, templates_text(starter->files[i]), error))
             return false;
     }
     return true;

@@ -1,23 +1,12 @@
 /* status, list, stores: one look. */
 #include "base/units.h"
-#include "catalog/lock.h"
-#include "cli/guards.h"
+#include "cli/cli.h"
 #include "run/budget.h"
-#include "run/retain.h"
+#include "view/look.h"
 
 static bool open_catalog(struct cli *cli, struct catalog **ret, GError **error)
 {
     return catalog_open(ret, cli->world, cli->home, CATALOG_READ_ONLY, error);
-}
-
-/* Whether a process drives the run at this moment. */
-static bool is_held(struct cli *cli, const struct run_row *run, bool *ret, GError **error)
-{
-    struct run_holder holder;
-    if (!run_lock_holder(&holder, cli->world, cli->home, run->name, error))
-        return false;
-    *ret = holder.live;
-    return true;
 }
 
 /* What goes on with a run that says that it is at work; NULL: its state holds without a process. */
@@ -30,78 +19,6 @@ static const char *goes_on_with(enum run_state state)
     return COMMANDS[state];
 }
 
-/* Whether a process drives it, and what limits that one. A run that is over asks for no look at its lock. */
-struct driven {
-    struct delivery_counts hooks; /* that were not told */
-    bool held;
-    struct run_limit limit;
-    struct straggler *stragglers;
-    size_t n_stragglers;
-    struct guards_view guards;
-    int64_t undo_ms;   /* a rollback is possible until then; 0: no limit, or nothing to take back */
-    bool undo_expired; /* … and was */
-};
-
-/* Of a run that is over and not taken back. */
-static bool look_at_undo(struct catalog *catalog, const struct run_row *run, struct driven *io, GError **error)
-{
-    auto_(arena) mem = arena_new(64 << 20);
-    struct retain_look look;
-    if (!run_state_over(run->state) || run->state == RUN_ROLLED_BACK)
-        return true;
-    if (!retain_look(catalog, run, mem, &look, error))
-        return false;
-    io->undo_expired = look.expiries.of[EXPIRY_UNDO].at_ms != 0;
-    io->undo_ms = io->undo_expired ? look.expiries.of[EXPIRY_UNDO].at_ms : look.times.at_ms[EXPIRY_UNDO];
-    return true;
-}
-
-static bool look_at_guards(struct cli *cli, struct catalog *catalog, const struct run_row *run, struct arena *mem,
-                           struct driven *io, GError **error)
-{
-    struct guards_wish wish = {.run = run, .held = io->held, .limited_by = io->limit.by};
-    return guards_view_look(cli, catalog, &wish, mem, &io->guards, error);
-}
-
-static bool look_at_drive(struct cli *cli, struct catalog *catalog, const struct run_row *run, struct arena *mem,
-                          struct driven *ret, GError **error)
-{
-    *ret = (struct driven){0};
-    if (!catalog_delivery_counts(catalog, run->id, &ret->hooks, error))
-        return false;
-    if (run_state_over(run->state))
-        return look_at_undo(catalog, run, ret, error) && look_at_guards(cli, catalog, run, mem, ret, error);
-    if (!catalog_stragglers(catalog, run->id, mem, &ret->stragglers, &ret->n_stragglers, error))
-        return false;
-    if (!is_held(cli, run, &ret->held, error) || !run_limit_now(catalog, run, mem, &ret->limit, error))
-        return false;
-    if (!ret->held && run->state != RUN_PAUSED)
-        ret->limit.by = NULL;
-    if (!ret->held)
-        ret->n_stragglers = 0;
-    return look_at_guards(cli, catalog, run, mem, ret, error);
-}
-
-static void driven_done(struct driven *driven)
-{
-    guards_view_done(&driven->guards);
-}
-
-static json_t *driven_json(const struct run_row *run, const struct driven *driven)
-{
-    json_t *status = shape_status(run);
-    json_object_set_new(status, "held", json_boolean(driven->held));
-    json_object_set_new(status, "hooks",
-                        json_pack("{s:I, s:I}", "waiting", (json_int_t)driven->hooks.waiting, "failed",
-                                  (json_int_t)driven->hooks.failed));
-    json_object_set_new(status, "stragglers", shape_stragglers(driven->stragglers, driven->n_stragglers));
-    shape_limit(status, &driven->limit);
-    guards_view_shape(status, &driven->guards);
-    if (driven->undo_ms)
-        json_object_set_new(status, "undo_until", shape_time(driven->undo_ms));
-    return status;
-}
-
 static void put_budget(struct cli *cli, const struct run_limit *limit)
 {
     struct budget_share shares[BUDGET_KEYS];
@@ -112,42 +29,104 @@ static void put_budget(struct cli *cli, const struct run_limit *limit)
     budget_shares_done(shares, n);
 }
 
+static void put_outlook(struct cli *cli, const struct look *look)
+{
+    const struct outlay *outlook = &look->outlook;
+    const char *currency = look->limit.rates.currency;
+    char used[MONEY_TEXT], in_all[MONEY_TEXT];
+    if (money_given(&look->limit.rates) && outlook->known)
+        fprintf(cli->out, "  cost        %s%s%s so far, about %s in all\n", money_text(outlook->cost, used),
+                *currency ? " " : "", currency, money_text(outlook->in_all, in_all));
+    else if (money_given(&look->limit.rates))
+        fprintf(cli->out, "  cost        %s%s%s so far\n", money_text(outlook->cost, used), *currency ? " " : "",
+                currency);
+    if (!outlook->due_ms)
+        return;
+    g_autofree char *words = outlay_words(outlook, &look->limit.complete);
+    fprintf(cli->out, "  slo         %s\n", words);
+}
+
+static const char *text_of(const json_t *signal, const char *name)
+{
+    const char *text = json_string_value(json_object_get(signal, name));
+    return text ? text : "";
+}
+
+static void print_signal(FILE *out, const char *head, const json_t *signal)
+{
+    const char *where = text_of(signal, "where"), *error = text_of(signal, "error"), *level = text_of(signal, "level");
+    const char *value = text_of(signal, "value_text");
+    fprintf(out, "  %-10s  %-18s %s%s%s, limit %s%s%s%s%s\n", head, text_of(signal, "name"), *value ? value : "unknown",
+            *where ? " on " : "", where, text_of(signal, "limit_text"), strcmp(level, "ok") != 0 ? ": " : "",
+            strcmp(level, "ok") != 0 ? level : "", *error ? "; " : "", error);
+}
+
+/* Each signal against its limit. */
+static void put_guards(FILE *out, const struct guards_view *view)
+{
+    size_t i;
+    const json_t *signal;
+    json_array_foreach(view->signals, i, signal)
+    {
+        print_signal(out, i ? "" : "guards", signal);
+    }
+}
+
 /* Its holder died without a word, or was killed. */
-static void status_text(struct cli *cli, struct run_row *run, const struct driven *driven)
+static void status_text(struct cli *cli, struct run_row *run, const struct look *look)
 {
     char rate[UNITS_TEXT], until[UNITS_TEXT];
-    const char *command = driven->held ? NULL : goes_on_with(run->state);
+    const char *command = look->held ? NULL : goes_on_with(run->state);
     g_autofree char *reason =
         command ? g_strdup_printf("no process holds it; `sluice %s %s` goes on", command, run->name) : NULL;
     if (reason)
         run->reason = reason;
     print_run(cli, run);
-    put_budget(cli, &driven->limit);
-    if (driven->hooks.waiting || driven->hooks.failed)
+    put_budget(cli, &look->limit);
+    put_outlook(cli, look);
+    if (look->hooks.waiting || look->hooks.failed)
         fprintf(cli->out,
                 "  hooks       %" G_GUINT64_FORMAT " to be told, %" G_GUINT64_FORMAT
                 " failed: `sluice hooks %s` shows them\n",
-                driven->hooks.waiting, driven->hooks.failed, run->name);
-    if (driven->limit.by && driven->held && driven->limit.words)
-        fprintf(cli->out, "  slowed by   %s: %s\n", driven->limit.by, driven->limit.words);
-    else if (driven->limit.by && driven->held)
-        fprintf(cli->out, "  slowed by   %s, %s/s\n", driven->limit.by,
-                units_count((uint64_t)driven->limit.rate_max_per_s, rate));
-    for (size_t i = 0; i < driven->n_stragglers; i++) {
-        g_autofree char *text = shape_straggler_text(&driven->stragglers[i]);
+                look->hooks.waiting, look->hooks.failed, run->name);
+    if (look->limit.by && look->held && look->limit.words)
+        fprintf(cli->out, "  slowed by   %s: %s\n", look->limit.by, look->limit.words);
+    else if (look->limit.by && look->held)
+        fprintf(cli->out, "  slowed by   %s, %s/s\n", look->limit.by,
+                units_count((uint64_t)look->limit.rate_max_per_s, rate));
+    for (size_t i = 0; i < look->n_stragglers; i++) {
+        g_autofree char *text = shape_straggler_text(&look->stragglers[i]);
         fprintf(cli->out, "  %-10s  %s\n", i ? "" : "lags", text);
     }
     g_autofree char *dog =
-        driven->guards.dog.by && driven->guards.dog.by == driven->limit.by ? NULL : watchdog_text(&driven->guards.dog);
+        look->guards.dog.by && look->guards.dog.by == look->limit.by ? NULL : watchdog_text(&look->guards.dog);
     if (dog)
         fprintf(cli->out, "  watchdog    %s\n", dog);
-    guards_view_print(cli->out, &driven->guards);
+    put_guards(cli->out, &look->guards);
     run->reason = NULL;
-    if (driven->undo_ms)
+    if (look->undo_ms)
         fprintf(cli->out,
-                driven->undo_expired ? "  rollback    not possible since %s: its undo log has expired\n"
-                                     : "  rollback    possible until %s\n",
-                units_time(driven->undo_ms, until));
+                look->undo_expired ? "  rollback    not possible since %s: its undo log has expired\n"
+                                   : "  rollback    possible until %s\n",
+                units_time(look->undo_ms, until));
+}
+
+static bool put_status(struct cli *cli, const struct look_from *from, struct run_row *run, struct arena *mem,
+                       GError **error)
+{
+    struct look look;
+    json_t *said;
+    if (!plan_said_read(from->catalog, run, mem, &said, error))
+        return false;
+    bool looked = look_at_run(from, run, mem, &look, error);
+    if (looked) {
+        look_back(from, run, mem, &look);
+        status_text(cli, run, &look);
+        print_said(cli->out, said);
+        look_done(&look);
+    }
+    json_decref(said);
+    return looked;
 }
 
 static int status_of(struct cli *cli, GError **error)
@@ -155,31 +134,14 @@ static int status_of(struct cli *cli, GError **error)
     auto_(catalog) catalog = NULL;
     auto_(arena) mem = arena_new(64 << 20);
     struct run_row run;
-    struct stage_row *stages;
-    size_t n;
-    struct driven driven;
-    json_t *said;
-    if (!open_catalog(cli, &catalog, error) || !cli_find_run(cli, catalog, mem, &run, error) ||
-        !catalog_stages(catalog, run.id, mem, &stages, &n, error) ||
-        !look_at_drive(cli, catalog, &run, mem, &driven, error))
+    json_t *status;
+    if (!open_catalog(cli, &catalog, error) || !cli_find_run(cli, catalog, mem, &run, error))
         return -1;
-    if (!plan_said_read(catalog, &run, mem, &said, error)) {
-        driven_done(&driven);
+    struct look_from from = {.world = cli->world, .home = cli->home, .catalog = catalog};
+    if (!cli_has(cli, OPTION_JSON))
+        return put_status(cli, &from, &run, mem, error) ? 0 : -1;
+    if (!look_status_json(&from, &run, mem, &status, error))
         return -1;
-    }
-    if (!cli_has(cli, OPTION_JSON)) {
-        status_text(cli, &run, &driven);
-        print_said(cli->out, said);
-        json_decref(said);
-        driven_done(&driven);
-        return 0;
-    }
-    json_t *status = driven_json(&run, &driven);
-    driven_done(&driven);
-    json_object_update(status, said);
-    json_decref(said);
-    json_object_set_new(status, "stage", shape_text(run.stage < n ? stages[run.stage].name : NULL));
-    json_object_set_new(status, "stages", shape_stages(stages, n));
     print_json(cli, status);
     return 0;
 }
@@ -210,15 +172,16 @@ static void list_text(struct cli *cli, const struct run_row *runs, size_t n)
 static json_t *list_json(struct cli *cli, struct catalog *catalog, const struct run_row *runs, size_t n,
                          struct arena *mem, GError **error)
 {
+    struct look_from from = {.world = cli->world, .home = cli->home, .catalog = catalog};
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++) {
-        struct driven driven;
-        if (!look_at_drive(cli, catalog, &runs[i], mem, &driven, error)) {
+        struct look look;
+        if (!look_at_run(&from, &runs[i], mem, &look, error)) {
             json_decref(list);
             return NULL;
         }
-        json_array_append_new(list, driven_json(&runs[i], &driven));
-        driven_done(&driven);
+        json_array_append_new(list, look_json(&runs[i], &look));
+        look_done(&look);
     }
     return list;
 }

@@ -28,6 +28,7 @@ int plan_asked(struct cli *cli, const struct run_asked *asked, GError **error)
     config.planned = show;
     config.planned_self = cli;
     config.retry = asked->retry;
+    config.repair = asked->repair;
     if (!cli_spec_read(cli, asked->spec, &spec, error) || !run_plan(&config, spec, path, &idle, error))
         return -1;
     spec = NULL; /* taken over */

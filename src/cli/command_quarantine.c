@@ -1,28 +1,12 @@
 /* quarantine: the refused records of a run, and another go at them. */
 #include "base/int.h"
 #include "cli/cli.h"
-#include "plan/home.h"
-#include "quarantine/quarantine.h"
-#include "run/retain.h"
-
-/* A run, and who has retried what it refused. */
-struct shown {
-    struct run_row run, by; /* by.id == 0: nobody */
-};
-
-static bool run_of(struct cli *cli, struct arena *mem, struct shown *ret, GError **error)
-{
-    auto_(catalog) catalog = NULL;
-    return catalog_open(&catalog, cli->world, cli->home, CATALOG_READ_ONLY, error) &&
-           catalog_run_get(catalog, cli->args[1], mem, &ret->run, error) &&
-           retain_stands(catalog, &ret->run, EXPIRY_QUARANTINE, error) &&
-           run_retried_by(catalog, &ret->run, mem, &ret->by, error);
-}
+#include "view/refused.h"
 
 /* "fix.2 of ann@db1, done": who has taken the refused records once more; NULL: nobody. The caller frees. */
-static char *by_text(const struct shown *shown)
+static char *by_text(const struct refused *refused)
 {
-    const struct run_row *by = &shown->by;
+    const struct run_row *by = &refused->by;
     return by->id == 0 ? NULL : g_strdup_printf("%s of %s, %s", by->name, by->author, run_state_word(by->state));
 }
 
@@ -51,9 +35,9 @@ static void entry_line(struct cli *cli, const struct quarantine_entry *entry)
     fprintf(cli->out, "%s: %s\n", entry->code, entry->reason);
 }
 
-static void entry_whole(struct cli *cli, const struct quarantine_entry *entry, const struct shown *shown)
+static void entry_whole(struct cli *cli, const struct quarantine_entry *entry, const struct refused *refused)
 {
-    g_autofree char *by = by_text(shown);
+    g_autofree char *by = by_text(refused);
     fprintf(cli->out, "number    %" G_GUINT64_FORMAT "\n", entry->number);
     if (entry->key.len) {
         fputs("key       ", cli->out);
@@ -74,21 +58,16 @@ static void entry_whole(struct cli *cli, const struct quarantine_entry *entry, c
     }
 }
 
-/* The row as it stands in the file, which is a JSON object, with its type. */
-static void entry_json(struct cli *cli, const struct quarantine_entry *entry, const struct shown *shown)
+static void entry_json(struct cli *cli, const struct quarantine_entry *entry, const struct refused *refused)
 {
-    json_t *by = shown->by.id ? json_string(shown->by.name) : json_null();
-    char *text = json_dumps(by, JSON_ENCODE_ANY);
-    fprintf(cli->out, "{\"type\":\"refused\",\"retried_by\":%s,%.*s\n", text, (int)entry->text.len - 1,
-            (const char *)entry->text.data + 1);
-    free(text);
-    json_decref(by);
+    g_autoptr(GString) text = g_string_new(NULL);
+    refused_put(text, refused, entry);
+    fprintf(cli->out, "%s\n", text->str);
 }
 
 /* list: a line a row; show: all of it, with its document. */
 struct printing {
-    struct quarantine_reader *reader;
-    struct shown shown;
+    struct refused refused;
     bool whole;
     uint64_t left;
 };
@@ -96,23 +75,23 @@ struct printing {
 static void print_entry(struct cli *cli, const struct printing *printing, const struct quarantine_entry *entry)
 {
     if (cli_has(cli, OPTION_JSON))
-        entry_json(cli, entry, &printing->shown);
+        entry_json(cli, entry, &printing->refused);
     else if (printing->whole)
-        entry_whole(cli, entry, &printing->shown);
+        entry_whole(cli, entry, &printing->refused);
     else
         entry_line(cli, entry);
 }
 
 static void print_by(struct cli *cli, const struct printing *printing)
 {
-    g_autofree char *by = by_text(&printing->shown);
+    g_autofree char *by = by_text(&printing->refused);
     if (by && !printing->whole && !cli_has(cli, OPTION_JSON))
         fprintf(cli->err, "retried by %s\n", by);
 }
 
 static bool print_entries(struct cli *cli, struct printing *printing, GError **error)
 {
-    struct quarantine_reader *reader = printing->reader;
+    struct quarantine_reader *reader = printing->refused.reader;
     auto_(arena) mem = arena_new(128 << 20);
     struct quarantine_entry *entry;
     uint64_t printed = 0;
@@ -136,25 +115,21 @@ static bool print_entries(struct cli *cli, struct printing *printing, GError **e
                      cli->args[2], cli->args[1]);
 }
 
-static bool open_rows(struct cli *cli, struct printing *printing, const uint64_t *number, struct arena *mem,
-                      GError **error)
+static bool find(struct cli *cli, struct arena *mem, struct refused *ret, GError **error)
 {
-    struct quarantine_filter filter = {.number = number};
-    if (!run_of(cli, mem, &printing->shown, error))
-        return false;
-    g_autofree char *path = home_path(cli->home, HOME_QUARANTINE, printing->shown.run.name);
-    struct quarantine_config config = {.world = cli->world, .path = path};
-    memcpy(config.run_uid, printing->shown.run.uid, sizeof config.run_uid);
-    return quarantine_reader_open(&printing->reader, &config, &filter, error);
+    auto_(catalog) catalog = NULL;
+    return catalog_open(&catalog, cli->world, cli->home, CATALOG_READ_ONLY, error) &&
+           refused_find(catalog, cli->args[1], mem, ret, error);
 }
 
 static int print_rows_of(struct cli *cli, const uint64_t *number, GError **error)
 {
     auto_(arena) mem = arena_new(64 << 20);
     struct printing printing = {.whole = number != NULL};
-    bool done = cli_number(cli, OPTION_LIMIT, UINT64_MAX, &printing.left, error) &&
-                open_rows(cli, &printing, number, mem, error) && print_entries(cli, &printing, error);
-    quarantine_reader_free(printing.reader);
+    bool done =
+        cli_number(cli, OPTION_LIMIT, UINT64_MAX, &printing.left, error) && find(cli, mem, &printing.refused, error) &&
+        refused_open(&printing.refused, cli->world, cli->home, number, error) && print_entries(cli, &printing, error);
+    refused_done(&printing.refused);
     return done ? 0 : -1;
 }
 
@@ -188,8 +163,7 @@ static bool is_given(const struct cli *cli, const char *name)
     return false;
 }
 
-/* The values that the old run had, but for those given anew; texts live in `mem`. */
-static bool add_params(struct cli *cli, const struct run_row *run, struct arena *mem, GError **error)
+bool cli_params_of(struct cli *cli, const struct run_row *run, struct arena *mem, GError **error)
 {
     auto_(catalog) catalog = NULL;
     json_t *said, *value;
@@ -214,8 +188,8 @@ static bool add_params(struct cli *cli, const struct run_row *run, struct arena 
 static int quarantine_retry(struct cli *cli, GError **error)
 {
     auto_(arena) mem = arena_new(64 << 20);
-    struct shown shown;
-    if (!run_of(cli, mem, &shown, error) || !add_params(cli, &shown.run, mem, error))
+    struct refused shown;
+    if (!find(cli, mem, &shown, error) || !cli_params_of(cli, &shown.run, mem, error))
         return -1;
     g_autofree char *again = g_strdup_printf("quarantine retry %s", shown.run.name);
     struct run_asked asked = {

@@ -1,5 +1,6 @@
 /* cat: records for people and programs. */
 #include "cli/cli.h"
+#include "run/govern.h"
 #include "sandbox/sandbox.h"
 
 /* --- cat
@@ -15,6 +16,8 @@ struct cat {
     int where;
     uint64_t left;   /* records still to print */
     uint64_t faults; /* records that could not be read */
+    struct limits limits;
+    struct govern *govern; /* NULL: nothing is promised to live requests */
     struct arena *mem;
 };
 
@@ -41,9 +44,24 @@ static bool cat_open(struct cat *cat, GError **error)
            store_session_open(&cat->session, cat->store, error);
 }
 
+/* What is promised to live requests, it keeps as a run does. */
+static bool cat_pace(struct cat *cat, GError **error)
+{
+    const char *promise = cat->cli->values[OPTION_P99];
+    struct plan_limits limits = {0};
+    if (!cli_has(cat->cli, OPTION_P99))
+        return true;
+    if (!spec_live_parse(promise, &limits.live) || !spec_live_given(&limits.live))
+        return error_set(error, SLUICE_ERROR_USAGE, "--p99 %s: expected %s", promise, SPEC_LIVE_FORM);
+    limits_reset(&cat->limits, &limits);
+    return govern_begin_store(&cat->govern, cli_run_config(cat->cli).world, cat->store, &cat->limits, error);
+}
+
 static void cat_close(struct cat *cat)
 {
     g_clear_pointer(&cat->session, store_session_close);
+    g_clear_pointer(&cat->govern, govern_end);
+    limits_done(&cat->limits);
     store_release(cat->cli->registry, cat->store);
     g_clear_pointer(&cat->sandbox, sandbox_free);
     g_clear_pointer(&cat->mem, arena_free);
@@ -128,7 +146,8 @@ int command_cat(struct cli *cli, GError **error)
     if (cli_has(cli, OPTION_FENCES))
         return cat_fences(cli, error) ? 0 : -1;
     struct cat cat = {.cli = cli, .mem = arena_new(256 << 20)};
-    bool done = cat_open(&cat, error) && cat_all(&cat, error);
+    limits_init(&cat.limits);
+    bool done = cat_open(&cat, error) && cat_pace(&cat, error) && cat_all(&cat, error);
     cat_close(&cat);
     return !done ? -1 : cat.faults ? 8 : 0;
 }

@@ -26,12 +26,12 @@ COMMAND(plan,       "SPEC",          1, 1, "what a run would do: stages, a forec
         DOCUMENT, OPTION_PARAM, OPTION_OUT, OPTION_DETAILED_EXITCODE, OPTION_SHOW_SPEC)
 COMMAND(run,        "[SPEC|RUN]",    0, 1, "plan the spec, ask, and run; an unfinished run of the same plan is resumed",
         "With --plan FILE it runs the plan in the file, without asking, or refuses (7) and names what has moved.\n"
-        "The first Ctrl-C finishes the batches in flight and checkpoints; the second stops at once. Both are safe: the same\n"
-        "command goes on. A run that a person has paused is only taken up by `sluice resume`. While the writes of another\n"
-        "run stand on the target it refuses with 7; `--supersede RUN` takes over from that run (docs/mending.md).\n"
-        "NAME.N in place of a spec goes on with exactly that run, and plans nothing. --detach leaves it running when the\n"
-        "terminal closes; `sluice watch` shows it.",
-        LINES, OPTION_PARAM, OPTION_DETACH, OPTION_PLAN, OPTION_YES, OPTION_AGAIN, OPTION_SUPERSEDE, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
+        "The first Ctrl-C finishes what is in flight, without waiting for its pace, and checkpoints; the second stops at\n"
+        "once. Both are safe: the same command goes on. A run that a person has paused is only taken up by `sluice resume`.\n"
+        "While the writes of another run stand on the target it refuses with 7; `--supersede RUN` takes over from that run\n"
+        "(docs/mending.md). NAME.N in place of a spec goes on with exactly that run, and plans nothing. --detach leaves it\n"
+        "running when the terminal closes; `sluice watch` shows it.",
+        LINES, OPTION_PARAM, OPTION_DETACH, OPTION_PLAN, OPTION_YES, OPTION_AGAIN, OPTION_SUPERSEDE, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE, OPTION_METRICS_FILE, OPTION_PUSH, OPTION_STATSD, OPTION_DOGSTATSD, OPTION_OTLP, OPTION_SERVE, OPTION_LISTEN, OPTION_TLS_CERT, OPTION_TLS_KEY, OPTION_TLS_CA, OPTION_ANONYMOUS)
 COMMAND(status,     "[RUN…]",        0, 1000, "how a run stands",
         "RUN is NAME.N; NAME alone is its newest run; without it the newest run of all. Of several, --json prints an object a\n"
         "line.",
@@ -56,7 +56,7 @@ COMMAND(pause,      "RUN…",          0, 1000, "pause runs, from any terminal",
 COMMAND(resume,     "RUN…",          0, 1000, "go on with a run that was paused, interrupted, halted or failed",
         "A run that was halted needs a --reason. Of several each goes to its end before the next one; with --detach all go on\n"
         "at the same time. --all lifts the flag of `sluice pause --all --hold`.",
-        LINES, OPTION_ALL, OPTION_DETACH, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
+        LINES, OPTION_ALL, OPTION_DETACH, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE, OPTION_METRICS_FILE, OPTION_PUSH, OPTION_STATSD, OPTION_DOGSTATSD, OPTION_OTLP)
 COMMAND(approve,    "RUN",           1, 1, "give the approval that a gate of the run waits for",
         "It names gate, attempt, plan and report by digest, and counts for these alone; with --report it is refused where\n"
         "the stage was judged again since somebody looked. Who may is said by the gate's `approve` and by\n"
@@ -77,30 +77,39 @@ COMMAND(abort,      "RUN…",          1, 1000, "end a run; what it wrote stands
         "It can still be taken back afterwards, with `sluice rollback`.", LINES, OPTION_REASON, OPTION_FORCE_UNLOCK)
 COMMAND(rollback,   "RUN",           1, 1, "take a run back, exactly",
         "Every key that the application has not written since is restored byte for byte, its expiry included; every key it\n"
-        "has is left alone and listed. It can be killed, resumed and repeated.",
-        LINES, OPTION_STAGE, OPTION_DRY_RUN, OPTION_REASON, OPTION_YES, OPTION_FORCE_UNLOCK)
+        "has is left alone and listed. It can be killed, resumed and repeated. It goes at the pace of any work, and waits for\n"
+        "the guards; with --pace urgent nothing holds it back, which is recorded.",
+        LINES, OPTION_STAGE, OPTION_PACE, OPTION_DRY_RUN, OPTION_REASON, OPTION_YES, OPTION_FORCE_UNLOCK)
 COMMAND(verify,     "SPEC|RUN",      1, 1, "compare source and target now",
         "Prints a verdict and saves a report: a line of JSON per difference. What holds a `/` or ends in .yaml is a spec.\n"
         "Of a run the target alone is read first: partitions whose sums are still those of their gate are as they were then;\n"
-        "the others are compared with the source, key by key. The verdict says which was done.",
-        DOCUMENT, OPTION_FULL, OPTION_PARAM)
+        "the others are compared with the source, key by key. The verdict says which was done. --full compares every key with\n"
+        "the source; `--sample 99.9%,0.01%` as many as make one 99.9% sure that fewer than 0.01% differ (docs/samples.md).",
+        DOCUMENT, OPTION_FULL, OPTION_SAMPLE, OPTION_PARAM)
+COMMAND(repair,     "RUN|REPORT [SPEC]", 1, 2, "a run for what a verification found differing or missing",
+        "RUN: by its newest report of `sluice verify RUN`; REPORT: by this one. The records are read anew from the source, in a\n"
+        "run with a plan, gates and an undo log of its own, and written only where the target still holds what the\n"
+        "verification saw: what was written since is kept live and listed. The same command goes on with it; with --dry-run or\n"
+        "-o FILE it is only planned (docs/commands/repair.md).",
+        LINES, OPTION_DRY_RUN, OPTION_DETACH, OPTION_OUT, OPTION_YES, OPTION_PARAM, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
 COMMAND(quarantine, "list|show|retry RUN [SPEC]", 2, 3, "the refused records: `list RUN`, `show RUN NUMBER`, `retry RUN`",
         "`retry` makes a new run of what RUN refused, with a plan, gates and an undo log of its own: the records are read anew\n"
         "from the source, by the spec, contract and transform as they stand now. The same command goes on with it, as `sluice\n"
         "run NAME.N` does; with -o FILE it is only planned, and `sluice run --plan FILE` runs it (docs/commands/quarantine.md).",
-        LINES, OPTION_LIMIT, OPTION_DETACH, OPTION_OUT, OPTION_YES, OPTION_PARAM, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
+        LINES, OPTION_LIMIT, OPTION_DETACH, OPTION_OUT, OPTION_YES, OPTION_PARAM, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE, OPTION_METRICS_FILE, OPTION_PUSH, OPTION_STATSD, OPTION_DOGSTATSD, OPTION_OTLP)
 COMMAND(prune,      "",              0, 0, "remove what runs have left and `retain` has no more time for",
         "Undo logs, refused records, reports and listings of runs that are at their end, each after its time (docs/retain.md).\n"
         "It can be killed and repeated. What an unfinished run needs is kept. What is removed is gone: afterwards such a run\n"
         "cannot be taken back.",
         DOCUMENT, OPTION_DRY_RUN, OPTION_REASON)
 COMMAND(cat,        "STORE DATASET", 2, 2, "a dataset as NDJSON",
-        "A relative path in STORE is relative to the folder that you are in.", LINES,
-        OPTION_LIMIT, OPTION_WHERE, OPTION_KEYS, OPTION_KEY, OPTION_FENCES)
+        "A relative path in STORE is relative to the folder that you are in. With --p99 the store is read at the pace that\n"
+        "its live requests leave; three seconds go by first, in which nothing is read and their latency is measured.", LINES,
+        OPTION_LIMIT, OPTION_WHERE, OPTION_KEYS, OPTION_KEY, OPTION_P99, OPTION_FENCES)
 COMMAND(dump,       "FILE",          1, 1, "a file of the home as lines of JSON, whatever it is",
-        "Segments of undo logs, chains, listings, skip lists, samples, owners, quarantines: the file says which it is. What does\n"
-        "not verify is named by its place, the rest is printed all the same; it then ends with 6. docs/formats/ says what the\n"
-        "lines mean.",
+        "Segments of undo logs, chains, listings, skip lists, samples, owners, sketches, quarantines: the file says which it\n"
+        "is. What does not verify is named by its place, the rest is printed all the same; it then ends with 6. docs/formats/\n"
+        "says what the lines mean.",
         LINES, OPTION_COUNT)
 COMMAND(explain,    "[KEY]",         0, 2, "what a word means: a key of spec, contract or fixture, an exit code, an error, a state, a command",
         "`sluice explain target.conflict`, or `conflict` alone; `explain exit 8`, `explain kept_live`. The kind may stand before\n"
@@ -113,15 +122,36 @@ COMMAND(gen,        "NAME",          1, 1, "synthetic data with known faults in 
         "listed: line, key, fault, what the field should be and what it is, and how such a record ends. `sluice explain fault`\n"
         "has the faults of each.",
         LINES, OPTION_RECORDS, OPTION_SEED, OPTION_OUT, OPTION_FAULTS)
+COMMAND(demo,       "[DIR]",         0, 1, "the whole story on made-up customers in the embedded store, in about a minute",
+        "A bug, the gate that finds it, a death in the middle, the way back: each command is printed and run, in a new folder\n"
+        "(./sluice-demo), which is left to look at. --records N of them, 100,000 if not given.",
+        LINES, OPTION_RECORDS)
 COMMAND(stores,     "",              0, 0, "the drivers and what each can do", "", DOCUMENT, OPTION_COUNT)
 COMMAND(hooks,      "RUN",           1, 1, "what the hooks of a run were told, and what not yet",
         "A line a delivery: event, hook, how it stands, the last words. --retry tells those again that have failed\n"
         "(docs/hooks.md).",
         DOCUMENT, OPTION_RETRY)
-COMMAND(audit,      "log|verify",    1, 1, "the ledger: print it, or check its chain",
+COMMAND(export,     "metrics|alerts|grafana|runbook [SPEC|RUN|overview|on-call|debug]", 1, 2, "what other tools need to watch runs",
+        "`metrics [RUN]` prints what Prometheus scrapes, of the runs of the home or of one; `alerts [SPEC|RUN]` alert rules, of\n"
+        "all runs or of those of a spec; `grafana overview`, `on-call` or `debug` a dashboard, and with -o DIR all three into a\n"
+        "folder; `runbook SPEC|RUN` what to do with a run of it, as Markdown (docs/metrics.md).",
+        DOCUMENT, OPTION_OUT, OPTION_RUNBOOK, OPTION_PARAM)
+COMMAND(audit,      "log|verify|export|bundle [RUN]", 1, 2, "the ledger: print it, check its chain, or take it, or the record of a run, out of it",
         "`log --limit N` prints the newest N entries. `verify --head HEX` also looks for a head that is known from elsewhere:\n"
-        "each run prints the one it leaves.",
-        LINES, OPTION_HEAD, OPTION_LIMIT)
+        "each run prints the one it leaves. `bundle RUN -o DIR` writes everything that is on record of a run into a new folder:\n"
+        "spec, plan, approvals and their reasons, reports, its part of the ledger; `export -o FILE` the whole ledger into a file;\n"
+        "`verify --bundle DIR|FILE` checks such a folder or file,\n"
+        "on any machine (docs/formats/bundle.md).",
+        LINES, OPTION_HEAD, OPTION_LIMIT, OPTION_OUT, OPTION_BUNDLE, OPTION_REASON)
+COMMAND(serve,      "",              0, 0, "answer over HTTP what the command line answers, with a live page; until Ctrl-C",
+        "On this machine alone, unless --listen says otherwise: then only with TLS, and for tokens alone (`sluice token`).\n"
+        "docs/api.md has the addresses. What it starts outlives it.",
+        DOCUMENT, OPTION_LISTEN, OPTION_TLS_CERT, OPTION_TLS_KEY, OPTION_TLS_CA, OPTION_ANONYMOUS)
+COMMAND(token,      "create|list|revoke [WHO]", 1, 2, "who may ask `sluice serve`: make a token, list them, end one",
+        "`create WHO --role ROLE` prints a token, once; the catalog keeps its digest. What is done with it stands in the ledger\n"
+        "as WHO@token, and counts as done by WHO for `owner.may` and for approvals. Roles: viewer, operator, approver, admin.\n"
+        "With --certificate NAME it is no text, but the client certificate of that name (`serve --tls-ca`).",
+        DOCUMENT, OPTION_ROLE, OPTION_EXPIRES, OPTION_ONLY, OPTION_GROUPS, OPTION_CERTIFICATE, OPTION_REASON)
 COMMAND(completion, "bash|zsh|words [WORD…]", 1, 1000, "tab completion: a script for the shell, or what may stand next",
         "`source <(sluice completion bash)` in ~/.bashrc; for zsh `sluice completion zsh > _sluice` in a folder of its fpath.\n"
         "The scripts ask `sluice completion words -- WORD…`: a line for each word that may stand in place of the last one;\n"

@@ -1,16 +1,34 @@
 /* run, resume: plan (or find), ask, drive. */
 #include "base/units.h"
-#include "cli/cli.h"
-#include "cli/shape.h"
+#include "cli/keep.h"
+#include "cli/serving.h"
 
 static int drive(struct cli *cli, const char *name, bool resume, GError **error)
 {
     struct run_config config = cli_run_config(cli);
     struct run_result result = {0};
+    struct cli_keep keep;
     int status = -1;
-    if (run_forward(&config, name, resume, &result, error))
+    if (!cli_keep_begin(cli, name, &keep, error))
+        return -1;
+    bool driven = run_forward(&config, name, resume, &result, error);
+    cli_keep_end(cli, &keep);
+    if (driven)
         status = print_result(cli, &result);
     run_result_done(&result);
+    return status;
+}
+
+/* With a server beside it, for as long as it is at work. */
+static int drive_served(struct cli *cli, const char *name, bool resume, GError **error)
+{
+    struct serving serving = {0};
+    int status = -1;
+    if (serving_begin(cli, cli->values[OPTION_LISTEN], &serving, error)) {
+        serving_tell(cli, &serving);
+        status = drive(cli, name, resume, error);
+    }
+    serving_end(&serving);
     return status;
 }
 
@@ -42,13 +60,19 @@ static void summary_text(struct cli *cli, const struct run_result *planned, bool
 static void summary(struct cli *cli, const struct run_result *planned, bool is_new)
 {
     const struct run_row *run = &planned->run;
+    bool told = !run_state_over(run->state) && progress_tells(cli, "info");
+    if (told && log_is_json(cli))
+        log_json(cli, "info", is_new ? "planned" : "goes on",
+                 json_pack("{s:s, s:s, s:I, s:I, s:s, s:s}", "run", run->name, "state", run_state_word(run->state),
+                           "listed", (json_int_t)run->tally.of[OUTCOME_LISTED_], "partitions",
+                           (json_int_t)parts_of(run), "target", run->target, "home", cli->home));
     if (cli_has(cli, OPTION_JSON))
         print_json(cli, json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:s, s:o, s:o}", "type", "planned", "run", run->name,
                                   "new", is_new, "listed", (json_int_t)run->tally.of[OUTCOME_LISTED_], "partitions",
                                   (json_int_t)parts_of(run), "duplicates",
                                   (json_int_t)run->tally.of[OUTCOME_DUPLICATES], "target", run->target, "supersedes",
                                   shape_text(planned->supersedes), "retries", shape_retries(planned->retries)));
-    else if (!run_state_over(run->state) && progress_tells(cli, "info"))
+    else if (told && !log_is_json(cli))
         summary_text(cli, planned, is_new);
 }
 
@@ -56,7 +80,7 @@ static void show_plan(void *self, const struct plan *plan, const struct forecast
 {
     struct cli *cli = self;
     progress_break(cli->progress);
-    if (progress_tells(cli, "info"))
+    if (progress_tells(cli, "info") && !log_is_json(cli)) /* a page for people; the run's own entry has its digest */
         print_plan_brief(cli, cli->err, plan, forecast);
 }
 
@@ -102,6 +126,7 @@ static bool begin(struct cli *cli, const struct run_asked *asked, struct run_res
     struct run_config config = cli_run_config(cli);
     bool is_new;
     config.retry = asked->retry;
+    config.repair = asked->repair;
     if (!cli_has(cli, OPTION_JSON)) {
         config.planned = show_plan;
         config.planned_self = cli;
@@ -131,7 +156,7 @@ static int go_on(struct cli *cli, const char *verb, const char *run, GError **er
 {
     if (cli_has(cli, OPTION_DETACH))
         return detach_run(cli, verb, run, error);
-    return drive(cli, run, strcmp(verb, "resume") == 0, error);
+    return (cli_has(cli, OPTION_SERVE) ? drive_served : drive)(cli, run, strcmp(verb, "resume") == 0, error);
 }
 
 /* A planned one is asked about, as when it was planned. */

@@ -1,7 +1,9 @@
 /* watch, wait: looking at a run until something has become of it. Both only read the catalog. */
 #include "base/units.h"
 #include "catalog/lock.h"
-#include "cli/guards.h"
+#include "cli/cli.h"
+#include "run/outlook.h"
+#include "view/guards.h"
 
 #define LOOK_US  (INT64_C(500) * 1000)
 #define ASK_US   (INT64_C(100) * 1000)
@@ -54,7 +56,7 @@ static bool view_look(struct cli *cli, struct view *view, GError **error)
         return false;
     struct guards_wish wish = {
         .run = &view->run, .held = moves_by_itself(cli, &view->run), .limited_by = view->limit.by};
-    return guards_view_look(cli, view->catalog, &wish, view->mem, &view->guards, error);
+    return guards_view_look(cli->world, view->catalog, &wish, view->mem, &view->guards, error);
 }
 
 static bool interrupted(const struct cli *cli)
@@ -87,8 +89,8 @@ static char *slowness(const struct cli *cli, const struct view *view)
 static void put_pace(GString *into, const struct run_row *run)
 {
     char done[UNITS_TEXT], of[UNITS_TEXT], rate[UNITS_TEXT];
-    struct shape_pace pace = shape_pace(run);
-    g_string_append_printf(into, "%s of %s records", units_count(shape_done(run), done),
+    struct run_outlook pace = run_outlook(run);
+    g_string_append_printf(into, "%s of %s records", units_count(run_accounted(run), done),
                            units_count(run->tally.of[OUTCOME_LISTED_], of));
     if (pace.records_per_s > 0)
         g_string_append_printf(into, ", %s/s", units_count((uint64_t)pace.records_per_s, rate));

@@ -4,6 +4,7 @@
 #include "contract/contract.h"
 #include "gen/gen.h"
 #include "run/limits.h"
+#include "serve/who.h"
 #include "transform/fixture.h"
 
 #define MEM_ROOM (64u << 20)
@@ -82,6 +83,12 @@ static void add_states(struct completion *into)
         offer(into, run_state_word((enum run_state)i));
 }
 
+static void add_roles(struct completion *into)
+{
+    for (int i = 0; i < ROLE_COUNT; i++)
+        offer(into, role_word((enum role)i));
+}
+
 static void add_levels(struct completion *into)
 {
     for (size_t i = 0; option_log_level(i); i++)
@@ -146,14 +153,19 @@ static const struct {
     {"FIELDS", NULL},
     {"FILE", add_files},
     {"HEX", NULL},
+    {"HOST:PORT", NULL},
     {"KEY", add_keys},
     {"KEY=VALUE", add_limits},
     {"LEVEL", add_levels},
     {"LUA", NULL},
     {"N", NULL},
     {"NAME", add_data},
+    {"NAMES", NULL},
     {"NAME=VALUE", NULL},
     {"PATH", NULL},
+    {"ROLE", add_roles},
+    {"PROMISE", NULL},
+    {"REPORT", add_files},
     {"RUN", add_runs},
     {"S", NULL},
     {"SPEC", add_specs},
@@ -164,6 +176,8 @@ static const struct {
     {"TEXT", NULL},
     {"TIME", NULL},
     {"URI", NULL},
+    {"URL", NULL},
+    {"WHO", NULL},
     {"WORD", NULL},
 };
 

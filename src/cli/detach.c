@@ -1,33 +1,9 @@
-/* --detach: another process drives the run, in a session of its own; what it tells stands in the home. */
-#include "base/file.h"
+/* --detach: another process drives the run, in a session of its own. */
+#include "run/detach.h"
 #include "base/process.h"
-#include "catalog/lock.h"
 #include "cli/cli.h"
-#include "plan/home.h"
 
-#define LOOK_US (INT64_C(50) * 1000)
 #define WAIT_US (INT64_C(30) * 1000 * 1000)
-#define LOG_CAP (16u << 20)
-
-struct detached {
-    const char *run;
-    char *log;
-    uint64_t log_bytes; /* what stood in it before */
-    int64_t pid;
-};
-
-static bool open_log(struct cli *cli, struct detached *io, GError **error)
-{
-    g_autofree char *dir = g_build_filename(cli->home, "runs", NULL);
-    struct world_stat stat = {0};
-    io->log = home_path(cli->home, HOME_LOG, io->run);
-    if (!file_make_dirs(cli->world, dir, error))
-        return false;
-    if (file_exists(cli->world, io->log) && !file_stat_path(cli->world, io->log, &stat, error))
-        return false;
-    io->log_bytes = stat.size;
-    return true;
-}
 
 /* What has been said already, or means nothing to the process that goes on. */
 static bool is_passed_on(enum option option)
@@ -49,36 +25,22 @@ static void add_options(const struct cli *cli, GPtrArray *argv, char ***io_env)
     }
 }
 
-static bool start(struct cli *cli, const char *verb, struct detached *io, GError **error)
+static bool words_of(struct cli *cli, const char *verb, const char *run, GPtrArray *argv, char ***io_env,
+                     GError **error)
 {
-    g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
-    g_auto(GStrv) env = g_get_environ();
     g_autofree char *home = g_canonicalize_filename(cli->home, NULL);
     char *self = process_self(error);
     if (!self)
         return false;
     g_ptr_array_add(argv, self);
     g_ptr_array_add(argv, g_strdup(verb));
-    g_ptr_array_add(argv, g_strdup(io->run));
+    g_ptr_array_add(argv, g_strdup(run));
     g_ptr_array_add(argv, g_strconcat("--home=", home, NULL));
     if (strcmp(verb, "run") == 0)
         g_ptr_array_add(argv, g_strdup("--yes"));
-    add_options(cli, argv, &env);
+    add_options(cli, argv, io_env);
     g_ptr_array_add(argv, NULL);
-    g_clear_pointer(&cli->registry, store_registry_free); /* what is open here cannot be opened there */
-    struct process_wish wish = {.argv = (char *const *)argv->pdata, .envp = env, .log = io->log};
-    return process_detach(&wish, &io->pid, error);
-}
-
-static void put_log(struct cli *cli, const struct detached *detached)
-{
-    g_autoptr(GBytes) bytes = NULL;
-    gsize len;
-    if (!file_read_all(cli->world, detached->log, LOG_CAP, &bytes, NULL))
-        return;
-    const char *text = g_bytes_get_data(bytes, &len);
-    if (len > detached->log_bytes)
-        fwrite(text + detached->log_bytes, 1, len - (size_t)detached->log_bytes, cli->err);
+    return true;
 }
 
 static void tell(struct cli *cli, const struct detached *detached)
@@ -92,21 +54,35 @@ static void tell(struct cli *cli, const struct detached *detached)
 }
 
 /* Until it drives the run, or has come to its end before: then that is this command's end too. */
-static int await(struct cli *cli, const struct detached *detached, GError **error)
+static int await(struct cli *cli, const struct detach_wish *wish, const struct detached *detached, GError **error)
 {
-    int64_t until = world_monotonic_us(cli->world) + WAIT_US;
-    struct run_holder holder = {0};
+    bool ended;
     int status = 0;
-    while (!process_ended(detached->pid, &status)) {
-        if (!run_lock_holder(&holder, cli->world, cli->home, detached->run, error))
-            return -1;
-        if ((holder.live && holder.pid == detached->pid) || world_monotonic_us(cli->world) >= until) {
-            tell(cli, detached);
-            return 0;
-        }
-        world_sleep_us(cli->world, LOOK_US, NULL);
+    if (!detach_await(wish, detached, WAIT_US, &ended, &status, error))
+        return -1;
+    if (!ended) {
+        tell(cli, detached);
+        return 0;
     }
-    put_log(cli, detached);
+    g_autofree char *said = detach_said(cli->world, detached);
+    fputs(said, cli->err);
+    return status;
+}
+
+static int start(struct cli *cli, const char *verb, const char *run, GError **error)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
+    g_auto(GStrv) env = g_get_environ();
+    struct detached detached;
+    if (!words_of(cli, verb, run, argv, &env, error))
+        return -1;
+    g_clear_pointer(&cli->registry, store_registry_free); /* what is open here cannot be opened there */
+    struct detach_wish wish = {
+        .world = cli->world, .home = cli->home, .run = run, .argv = (char *const *)argv->pdata, .envp = env};
+    if (!detach_start(&wish, &detached, error))
+        return -1;
+    int status = await(cli, &wish, &detached, error);
+    detached_done(&detached);
     return status;
 }
 
@@ -119,11 +95,7 @@ int detach_run(struct cli *cli, const char *verb, const char *run, GError **erro
         !catalog_run_get_one(catalog, run, mem, &row, error))
         return -1;
     g_clear_pointer(&catalog, catalog_free);
-    struct detached detached = {.run = row.name};
     progress_break(cli->progress);
     fflush(cli->out);
-    int status =
-        open_log(cli, &detached, error) && start(cli, verb, &detached, error) ? await(cli, &detached, error) : -1;
-    g_free(detached.log);
-    return status;
+    return start(cli, verb, row.name, error);
 }

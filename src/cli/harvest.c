@@ -6,8 +6,8 @@
 #include "record/mask.h"
 #include "run/retain.h"
 #include "transform/fixture.h"
+#include "verify/lines.h"
 
-#define REPORT_BYTES (1u << 30)
 #define RECORD_BYTES (128u << 20)
 
 /* --- whose keys ----------------------------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ static bool add_refused(struct keys *keys, const struct cli *cli, const struct r
     struct quarantine_filter filter = {0};
     struct quarantine_entry *entry;
     g_autofree char *path = home_path(cli->home, HOME_QUARANTINE, run->name);
-    struct quarantine_config config = {.world = cli->world, .path = path};
+    struct quarantine_config config = {.world = cli->world, .path = path, .sealed_as = "quarantine"};
     memcpy(config.run_uid, run->uid, sizeof run->uid);
     if (!quarantine_reader_open(&reader, &config, &filter, error))
         return false;
@@ -64,40 +64,23 @@ static char *newest_report(const struct cli *cli, const struct run_row *run)
     if (!file_exists(cli->world, dir) || !file_list(cli->world, dir, &names, NULL))
         return NULL;
     for (guint i = names->len; i > 0; i--)
-        if (g_str_has_prefix(names->pdata[i - 1], "verify-"))
+        if (g_str_has_prefix(names->pdata[i - 1], "verify-") && g_str_has_suffix(names->pdata[i - 1], ".ndjson"))
             return g_build_filename(dir, names->pdata[i - 1], NULL);
     return NULL;
 }
 
-static bool add_line(struct keys *keys, const char *line, struct arena *mem, GError **error)
+static bool add_line(void *self, const struct report_line *line, GError **error)
 {
-    struct slice bytes, key;
-    bson_iter_t at;
-    bson_t view;
-    arena_reset(mem);
-    if (!*line)
-        return true;
-    return document_from_json(slice_of_text(line), mem, &bytes, NULL, error) && document_view(bytes, &view) &&
-           bson_iter_init_find(&at, &view, "key") && key_shown(&at, mem, &key) && add_key(keys, key, error);
+    struct keys *keys = self;
+    return keys->into->len >= keys->most || add_key(keys, line->from, error);
 }
 
 static bool add_different(struct keys *keys, const struct cli *cli, const struct run_row *run, GError **error)
 {
     g_autofree char *path = newest_report(cli, run);
-    g_autoptr(GBytes) content = NULL;
-    auto_(arena) mem = arena_new(RECORD_BYTES);
-    gsize len;
-    if (!path)
-        return true;
-    if (!file_read_all(cli->world, path, REPORT_BYTES, &content, error))
-        return false;
-    const char *bytes = g_bytes_get_data(content, &len);
-    g_autofree char *text = g_strndup(bytes ? bytes : "", len);
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    for (char **line = lines; *line && keys->into->len < keys->most; line++)
-        if (!add_line(keys, *line, mem, error))
-            return error_add(error, "%s", path);
-    return true;
+    struct report_lines into = {.line = add_line, .self = keys};
+    uint8_t digest[32];
+    return !path || report_read(cli->world, path, &into, digest, error);
 }
 
 bool harvest_keys(struct cli *cli, uint64_t most, GArray *into, struct arena *mem, GError **error)

@@ -127,7 +127,7 @@ static bool one_argument(struct cli *cli, char **argv, int argc, int *i, bool *i
 
 const char *option_log_level(size_t i)
 {
-    static const char *const LEVELS[] = {"error", "warn", "info"};
+    static const char *const LEVELS[] = {"error", "warn", "info", "debug"};
     return i < G_N_ELEMENTS(LEVELS) ? LEVELS[i] : NULL;
 }
 
@@ -137,7 +137,15 @@ static bool check_level(const struct cli *cli, GError **error)
     for (size_t i = 0; option_log_level(i); i++)
         if (!level || strcmp(level, option_log_level(i)) == 0)
             return true;
-    return error_set(error, SLUICE_ERROR_USAGE, "--log-level: error, warn or info was expected, not '%s'", level);
+    return error_set(error, SLUICE_ERROR_USAGE, "--log-level: error, warn, info or debug was expected, not '%s'",
+                     level);
+}
+
+static bool check_format(const struct cli *cli, GError **error)
+{
+    const char *format = cli->values[OPTION_LOG_FORMAT];
+    return !format || strcmp(format, "text") == 0 || strcmp(format, "json") == 0 ||
+           error_set(error, SLUICE_ERROR_USAGE, "--log-format: text or json was expected, not '%s'", format);
 }
 
 bool cli_parse(struct cli *cli, int argc, char **argv, GError **error)
@@ -154,7 +162,7 @@ bool cli_parse(struct cli *cli, int argc, char **argv, GError **error)
         cli->args[cli->n_args++] = argv[i];
     take_environment(cli);
     g_ptr_array_add(cli->params, NULL);
-    if (!check_level(cli, error))
+    if (!check_level(cli, error) || !check_format(cli, error))
         return false;
     if (cli_has(cli, OPTION_HELP) || (cli->n_args >= command->min_args && cli->n_args <= command->max_args))
         return true;

@@ -154,9 +154,7 @@ int print_result(struct cli *cli, const struct run_result *result)
         print_json(cli, end_json(cli, result));
     else if (!cli_has(cli, OPTION_QUIET))
         print_end(cli, result);
-    if (result->text && g_str_has_prefix(result->text, result->run.name))
-        fprintf(cli->err, "sluice: %s\n", result->text);
-    else if (result->text)
-        fprintf(cli->err, "sluice: %s: %s\n", result->run.name, result->text);
+    if (result->text)
+        log_error(cli, result->run.name, result->text);
     return result->exit_status;
 }

@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "plan/environment.h"
 #include "run/budget.h"
 #include "run/hooks.h"
 #include "run/try.h"
@@ -77,12 +78,28 @@ static void put_defaults(FILE *out, const struct plan *plan)
 
 /* --- stages ------------------------------------------------------------------------------------------------------- */
 
+static struct sampling_wish sure_of(const struct plan_stage *stage)
+{
+    return (struct sampling_wish){stage->sure.confidence, stage->sure.below};
+}
+
+/* The keys that its gate looks at, about: of each partition so large a share, rounded up. */
+static uint64_t sample_of(const struct plan_stage *stage)
+{
+    struct sampling_wish sure = sure_of(stage);
+    return stage->records ? sampling_size(stage->records, stage->parts > 1, &sure) : 0;
+}
+
 static char *gate_words(const struct plan_stage *stage)
 {
-    char soak[UNITS_TEXT];
-    GString *text = g_string_new("verified in full");
-    if (stage->sampled)
-        g_string_append(text, " (a sample was asked for: this version takes none)");
+    char soak[UNITS_TEXT], sample[UNITS_TEXT];
+    GString *text = g_string_new("verified ");
+    if (stage->sure.confidence > 0)
+        g_string_append_printf(text, "by a sample of %s: %.10g%% sure that fewer than %.10g%% differ",
+                               units_count(sample_of(stage), sample), stage->sure.confidence * 100,
+                               stage->sure.below * 100);
+    else
+        g_string_append(text, "in full");
     if (stage->soak_ms)
         g_string_append_printf(text, ", soaks %s", units_duration(stage->soak_ms, soak));
     if (stage->approve)
@@ -159,16 +176,24 @@ static void put_stages(FILE *out, const struct plan *plan)
         fprintf(out, "    %-12s %s\n", i ? "" : "at hours", plan->spec->hours[i]);
 }
 
+static json_t *verify_json(const struct plan_stage *stage)
+{
+    if (stage->sure.confidence <= 0)
+        return json_string("full");
+    return json_pack("{s:f, s:f, s:I}", "confidence", stage->sure.confidence, "below", stage->sure.below, "sample",
+                     (json_int_t)sample_of(stage));
+}
+
 static json_t *stages_json(const struct plan *plan)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < plan->n_stages; i++) {
         const struct plan_stage *stage = &plan->stages[i];
         json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s?, s:o, s:I, s:I, s:s, s:I, s:s?}", "name", stage->name, "order",
+                              json_pack("{s:s, s:s, s:s?, s:o, s:I, s:I, s:o, s:I, s:s?}", "name", stage->name, "order",
                                         spec_order_word(stage->order), "by", figure_words(plan, stage->order),
                                         "figures", figures_json(plan, i), "partitions", (json_int_t)stage->parts,
-                                        "records", (json_int_t)stage->records, "verify", "full", "soak_ms",
+                                        "records", (json_int_t)stage->records, "verify", verify_json(stage), "soak_ms",
                                         (json_int_t)stage->soak_ms, "approve", stage->approve));
     }
     return list;
@@ -275,26 +300,67 @@ static void put_forecast(FILE *out, const struct plan *plan, const struct foreca
                     units_count(forecast->of[i], count), share_of(forecast->of[i], plan->n_listed));
     fprintf(out, "    writes about %s, and about %s of undo log\n", units_bytes(forecast->bytes, bytes),
             units_bytes(forecast->undo_bytes, undo));
+    if (plan->limits.forecast.known)
+        fprintf(out, "    the target grows by about %s keys and %s (protect.forecast)\n",
+                units_count(forecast->more_keys, count), units_bytes(forecast->more_bytes, bytes));
     if (forecast->seconds >= 0)
-        fprintf(out, "    takes about %s, at %s records/s (%s)\n", units_duration(forecast->seconds * 1000, bytes),
-                units_count((uint64_t)forecast->records_per_s, count), forecast->rate_from);
+        fprintf(out, "    takes %s %s, at %s records/s (%s)\n", forecast->limited ? "at least" : "about",
+                units_duration(forecast->seconds * 1000, bytes), units_count((uint64_t)forecast->records_per_s, count),
+                forecast->rate_from);
     else
         fprintf(out, "    how long it takes is not known: no run of this spec has come to an end yet\n");
 }
 
 /* --- budget ------------------------------------------------------------------------------------------------------- */
 
+/* What it reads is about as large as what it writes. */
+static uint64_t forecast_cost(const struct plan *plan, const struct forecast *forecast)
+{
+    struct tally tally = {0};
+    memcpy(tally.of, forecast->of, sizeof tally.of);
+    tally.of[OUTCOME_READ] = plan->n_listed;
+    uint64_t changed = forecast->of[OUTCOME_WRITTEN] + forecast->of[OUTCOME_DELETED];
+    double each = changed ? (double)forecast->bytes / (double)changed : 0;
+    return outlay_cost_of(&tally, (uint64_t)(each * (double)plan->n_listed), forecast->bytes, &plan->limits.rates);
+}
+
 /* What the run is forecast to use; a time that is not known is none. */
-static struct spec_budget forecast_use(const struct forecast *forecast)
+static struct spec_budget forecast_use(const struct plan *plan, const struct forecast *forecast)
 {
     return (struct spec_budget){.records = forecast->of[OUTCOME_WRITTEN] + forecast->of[OUTCOME_DELETED],
                                 .bytes = forecast->bytes,
-                                .time_ms = MAX(forecast->seconds, 0) * 1000};
+                                .time_ms = MAX(forecast->seconds, 0) * 1000,
+                                .cost = forecast_cost(plan, forecast)};
+}
+
+static void put_cost(FILE *out, const struct plan *plan, const struct forecast *forecast)
+{
+    const struct money_rates *rates = &plan->limits.rates;
+    char cost[MONEY_TEXT];
+    if (money_given(rates))
+        fprintf(out, "  cost        about %s%s%s, its verification included\n",
+                money_text(forecast_cost(plan, forecast), cost), *rates->currency ? " " : "", rates->currency);
+}
+
+static void put_slo(FILE *out, const struct plan *plan, const struct forecast *forecast)
+{
+    const struct money_within *complete = &plan->limits.complete;
+    char within[UNITS_TEXT], takes[UNITS_TEXT];
+    double ms = (double)forecast->seconds * 1000 * complete->share;
+    if (!complete->ms)
+        return;
+    units_duration(complete->ms, within);
+    fprintf(out, "  slo         %.4g %% within %s: ", complete->share * 100, within);
+    if (forecast->seconds < 0)
+        fputs("how long it takes is not known\n", out);
+    else
+        fprintf(out, "takes about %s, %s\n", units_duration((int64_t)ms, takes),
+                ms <= (double)complete->ms ? "which is in time" : "which is too late");
 }
 
 static void put_budget(FILE *out, const struct plan *plan, const struct forecast *forecast)
 {
-    struct spec_budget use = forecast_use(forecast);
+    struct spec_budget use = forecast_use(plan, forecast);
     struct budget_share shares[BUDGET_KEYS];
     size_t n = budget_shares(&plan->limits.budget, &use, shares);
     for (size_t i = 0; i < n; i++) {
@@ -310,7 +376,7 @@ static void put_budget(FILE *out, const struct plan *plan, const struct forecast
 
 static json_t *budget_json(const struct plan *plan, const struct forecast *forecast)
 {
-    struct spec_budget use = forecast_use(forecast);
+    struct spec_budget use = forecast_use(plan, forecast);
     struct budget_share shares[BUDGET_KEYS];
     size_t n = budget_shares(&plan->limits.budget, &use, shares);
     bool fits = true;
@@ -360,13 +426,27 @@ void print_retries(struct cli *cli, FILE *out, const struct plan_retries *retrie
     char rows[UNITS_TEXT], gone[UNITS_TEXT];
     if (!retries)
         return;
-    fprintf(out, "  retries     %s rows that %s refused\n", units_count(retries->rows, rows), retries->run);
+    units_count(retries->rows, rows);
+    if (retries->report)
+        fprintf(out, "  repairs     %s keys that %s names of %s\n", rows, retries->report, retries->run);
+    else
+        fprintf(out, "  retries     %s rows that %s refused\n", rows, retries->run);
     if (retries->gone)
         fprintf(out, "              %s of them no longer in the source:", units_count(retries->gone, gone));
     for (size_t i = 0; i < retries->n_gone_named; i++)
         fprintf(out, "%s%s", i ? ", " : " ", retries->gone_named[i]);
     if (retries->gone)
         fputs(retries->gone > retries->n_gone_named ? ", …\n" : "\n", out);
+}
+
+static void put_environment(struct cli *cli, FILE *out, const struct plan *plan)
+{
+    g_autoptr(GError) missing = NULL;
+    if (!plan->environment)
+        return;
+    fprintf(out, "  environment %s\n", plan->environment->name);
+    if (!environment_permits(plan, cli->values[OPTION_REASON], &missing))
+        fprintf(out, "              not permitted as it is: %s\n", missing->message);
 }
 
 static void put_head(struct cli *cli, FILE *out, const struct plan *plan)
@@ -381,6 +461,7 @@ static void put_head(struct cli *cli, FILE *out, const struct plan *plan)
     json_decref(said);
     if (spec->reason)
         fprintf(out, "  reason      %s\n", spec->reason);
+    put_environment(cli, out, plan);
     fprintf(out, "  source      %s %s: %s keys in %" G_GSIZE_FORMAT " partitions\n", spec->source.store,
             spec->source.dataset, units_count(plan->n_listed, records), plan->n_parts);
     if (plan->duplicates)
@@ -401,6 +482,9 @@ static void put_head(struct cli *cli, FILE *out, const struct plan *plan)
                 spec->transform.idempotent ? "" : " (not idempotent: it is applied once)");
     if (spec->contract)
         fprintf(out, "  contract    %s\n", spec->contract);
+    g_autofree char *judge = spec_judge_words(&spec->judge);
+    if (judge)
+        fprintf(out, "  judge       %s, beside sluice's own; digest %s\n", judge, hex_text(plan->judge, 32, digest));
 }
 
 void print_plan_brief(struct cli *cli, FILE *out, const struct plan *plan, const struct forecast *forecast)
@@ -408,7 +492,9 @@ void print_plan_brief(struct cli *cli, FILE *out, const struct plan *plan, const
     put_head(cli, out, plan);
     put_stages(out, plan);
     put_forecast(out, plan, forecast);
+    put_cost(out, plan, forecast);
     put_budget(out, plan, forecast);
+    put_slo(out, plan, forecast);
     put_hooks(out, plan->spec);
 }
 
@@ -431,8 +517,14 @@ json_t *print_plan_json(const struct plan *plan, const struct forecast *forecast
                   (json_int_t)plan->duplicates, "stages", stages_json(plan), "forecast", forecast_json(forecast),
                   "risk", risk_json(plan), "defaults", defaults_json(plan));
     json_object_set_new(shown, "budget", budget_json(plan, forecast));
+    json_object_set_new(shown, "cost", shape_cost(&plan->limits.rates, 0, true, forecast_cost(plan, forecast)));
     json_object_set_new(shown, "hooks", hooks_json(plan->spec));
     json_object_set_new(shown, "guards", watched_json(plan));
+    environment_put(plan->environment, shown);
+    g_autofree char *judge = spec_judge_words(&spec->judge);
+    if (judge)
+        json_object_set_new(shown, "judge",
+                            json_pack("{s:s, s:o}", "command", judge, "digest", shape_digest(plan->judge)));
     json_t *said = plan_said_json(plan);
     if (said)
         json_object_update(shown, said);

@@ -35,23 +35,28 @@ void progress_break(struct progress *progress)
 
 bool progress_tells(const struct cli *cli, const char *level)
 {
-    static const char *const ORDER = "error warn info";
+    static const char *const ORDER = "error warn info debug";
     const char *wanted = cli->values[OPTION_LOG_LEVEL];
-    if (cli_has(cli, OPTION_QUIET) || cli_has(cli, OPTION_JSON))
+    if (cli_has(cli, OPTION_QUIET) || (cli_has(cli, OPTION_JSON) && !log_is_json(cli)))
         return false;
-    return !wanted || strstr(ORDER, level) <= strstr(ORDER, wanted);
+    if (!wanted)
+        wanted = "info";
+    return strstr(ORDER, level) <= strstr(ORDER, wanted);
 }
 
 /* --- words
  * ------------------------------------------------------------------------------------------------------------ */
 
+/* Of a rate that has died away nothing follows. */
 static void put_eta(GString *into, const struct run_event *event)
 {
+    static const double MOST_S = 30.0 * 86400;
     char text[UNITS_TEXT];
-    if (event->of && event->records_per_s > 0 && event->done * 100 >= event->of && event->done < event->of)
-        g_string_append_printf(
-            into, ", %s left",
-            units_duration((int64_t)((double)(event->of - event->done) / event->records_per_s * 1000), text));
+    if (!event->of || event->done * 100 < event->of || event->done >= event->of)
+        return;
+    double left = (double)(event->of - event->done);
+    if (left <= event->records_per_s * MOST_S)
+        g_string_append_printf(into, ", %s left", units_duration((int64_t)(left / event->records_per_s * 1000), text));
 }
 
 static void put_counts(GString *into, const struct run_event *event)
@@ -109,15 +114,24 @@ static void show_line(struct progress *progress, const struct run_event *event)
 /* --- showing
  * ---------------------------------------------------------------------------------------------------------- */
 
-static void show_text(struct progress *progress, const struct run_event *event)
+/* A line every few seconds, and whenever something else is being done. */
+static bool is_shown(struct progress *progress, const struct run_event *event)
 {
     struct cli *cli = progress->cli;
     int64_t now_us = world_monotonic_us(cli->world);
     bool same = strcmp(progress->shown, event->text) == 0;
-    if (!cli->terminal && same && now_us - progress->shown_us < LINE_EVERY_US)
-        return;
+    if ((!cli->terminal || log_is_json(cli)) && same && now_us - progress->shown_us < LINE_EVERY_US)
+        return false;
     progress->shown_us = now_us;
     g_strlcpy(progress->shown, event->text, sizeof progress->shown);
+    return true;
+}
+
+static void show_text(struct progress *progress, const struct run_event *event)
+{
+    struct cli *cli = progress->cli;
+    if (!is_shown(progress, event))
+        return;
     cli->terminal ? show_bar(progress, event) : show_line(progress, event);
     fflush(cli->err);
 }
@@ -161,19 +175,41 @@ static void show_words(struct progress *progress, const struct run_event *event)
     fprintf(err, "%s\n", event->text ? event->text : "");
 }
 
+/* The same of a log that programs read: the counts have names. */
+static void show_log(struct progress *progress, const struct run_event *event)
+{
+    const struct run_row *run = event->run;
+    bool counts = event->kind == RUN_EVENT_PROGRESS;
+    json_t *fields = json_pack("{s:o, s:o}", "run", shape_text(run ? run->name : NULL), "state",
+                               shape_text(run ? run_state_word(run->state) : NULL));
+    if (counts && is_shown(progress, event))
+        json_object_update_new(fields, json_pack("{s:I, s:I, s:f}", "done", (json_int_t)event->done, "of",
+                                                 (json_int_t)event->of, "records_per_s", event->records_per_s));
+    else if (counts) {
+        json_decref(fields);
+        return;
+    }
+    log_json(progress->cli, event->kind == RUN_EVENT_NOTE ? "warn" : "info", event->text ? event->text : "", fields);
+}
+
+static void show_told(struct progress *progress, const struct run_event *event)
+{
+    if (log_is_json(progress->cli))
+        show_log(progress, event);
+    else if (event->kind == RUN_EVENT_PROGRESS)
+        show_text(progress, event);
+    else
+        show_words(progress, event);
+}
+
 /* A command whose answer is one document has no room for events. */
 void progress_event(void *self, const struct run_event *event)
 {
     struct progress *progress = self;
     struct cli *cli = progress->cli;
-    if (cli_has(cli, OPTION_JSON)) {
-        if (cli->command->json == COMMAND_LINES)
-            event->kind == RUN_EVENT_STEPS ? show_steps(cli, event) : show_json(progress, event);
-    } else if (event->kind == RUN_EVENT_STEPS || event->kind == RUN_EVENT_PACE ||
-               !progress_tells(cli, event->kind == RUN_EVENT_NOTE ? "warn" : "info"))
-        return;
-    else if (event->kind == RUN_EVENT_PROGRESS)
-        show_text(progress, event);
-    else
-        show_words(progress, event);
+    if (cli_has(cli, OPTION_JSON) && cli->command->json == COMMAND_LINES)
+        event->kind == RUN_EVENT_STEPS ? show_steps(cli, event) : show_json(progress, event);
+    if (event->kind != RUN_EVENT_STEPS && (event->kind != RUN_EVENT_PACE || log_is_json(cli)) &&
+        progress_tells(cli, event->kind == RUN_EVENT_NOTE ? "warn" : "info"))
+        show_told(progress, event);
 }

@@ -3,6 +3,7 @@
 #include "base/person.h"
 #include "base/units.h"
 #include "doctor/look.h"
+#include "plan/environment.h"
 #include "run/run.h"
 #include "transform/fixture.h"
 
@@ -199,4 +200,37 @@ void look_approvals(struct look *look)
                 asked == 1 ? "s" : "");
     else
         look_ok(look, "no stage waits for one");
+}
+
+/* --- environment -------------------------------------------------------------------------------------------------- */
+
+static char *asks_for(const struct environment *environment)
+{
+    GString *text = g_string_new(environment->name);
+    if (environment->approve)
+        g_string_append_printf(text, "; %s lets it past its first stage", environment->approve);
+    if (environment->canary > 0)
+        g_string_append_printf(text, "; its first stage holds at most %g%%", environment->canary * 100);
+    if (environment->reason)
+        g_string_append(text, "; whoever widens it says why");
+    return g_string_free(text, FALSE);
+}
+
+void look_environment(struct look *look)
+{
+    GError *error = NULL;
+    const struct environment *environment;
+    if (!look->spec)
+        look_skip(look, "spec");
+    else if (!environment_find(&environment, look->config->world, look->config->home, look->spec, look->mem, &error))
+        look_fail(look, "mend the home's environments.yaml, or the spec's `environment`", error);
+    else if (!environment)
+        look_ok(look, "none");
+    else if (environment->approve && !person_known(environment->approve))
+        look_warn(look, "a token with `--groups` may; or name one that this machine knows",
+                  "%s: no user or group of this machine is called '%s'", environment->name, environment->approve);
+    else {
+        g_autofree char *text = asks_for(environment);
+        look_ok(look, "%s", text);
+    }
 }

@@ -24,6 +24,14 @@ static bool program_is_there(const struct spec *spec, const struct spec_hook *ho
     return !plain || !strchr(word, '/') || is_there(spec, word, error);
 }
 
+static bool mail_is_there(GError **error)
+{
+    g_autofree char *program = hooks_sendmail();
+    return g_file_test(program, G_FILE_TEST_IS_EXECUTABLE) ||
+           error_set(error, SLUICE_ERROR_NOT_FOUND, "%s: there is no such program: this machine sends no mail",
+                     program);
+}
+
 static bool secrets_are_had(const struct look *look, const struct spec_hook *hook, GError **error)
 {
     const struct world *world = look->config->world;
@@ -38,6 +46,13 @@ static bool secrets_are_had(const struct look *look, const struct spec_hook *hoo
            error_set(error, SLUICE_ERROR_SPEC, "%s: not an http or https address with a host", hook->url);
 }
 
+static bool can_be_called(const struct look *look, const struct spec_hook *hook, GError **error)
+{
+    if (hook->mail)
+        return mail_is_there(error);
+    return hook->url ? secrets_are_had(look, hook, error) : program_is_there(look->spec, hook, error);
+}
+
 void look_hooks(struct look *look)
 {
     size_t bad = 0;
@@ -48,7 +63,7 @@ void look_hooks(struct look *look)
     for (size_t i = 0; i < look->spec->n_hooks; i++) {
         const struct spec_hook *hook = &look->spec->hooks[i];
         GError *error = NULL;
-        if (hook->url ? secrets_are_had(look, hook, &error) : program_is_there(look->spec, hook, &error))
+        if (can_be_called(look, hook, &error))
             continue;
         if (bad++)
             look_again(look);

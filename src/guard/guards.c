@@ -32,7 +32,7 @@ struct entry {
     char *why;    /* of the newest failure, or what is wrong in words; NULL: none */
 };
 
-enum { ENTRY_SWITCH = GUARD_COUNT, ENTRY_SIGNALS };
+enum { ENTRY_SKEW = GUARD_COUNT, ENTRY_SWITCH, ENTRY_SIGNALS };
 #define ENTRY_FED (ENTRY_SIGNALS + (int)SPEC_SIGNALS_MOST)
 #define ENTRIES   (ENTRY_FED + (int)FED_MOST)
 
@@ -50,6 +50,8 @@ struct guards {
     pthread_mutex_t lock; /* a leaf; guards `entries` */
     struct entry entries[ENTRIES];
     struct reader readers[READERS];
+    GArray *bases; /* of struct signals_base: those of all servers so far; under the lock */
+    atomic_uint_fast64_t wrote;
     atomic_bool stop;
 };
 
@@ -89,6 +91,8 @@ struct guards *guards_new(const struct guards_config *config)
     int64_t now_us = world_monotonic_us(config->world);
     guards->config = *config;
     pthread_mutex_init(&guards->lock, NULL);
+    guards->bases = g_array_new(FALSE, FALSE, sizeof(struct signals_base));
+    g_array_set_clear_func(guards->bases, signals_base_clear);
     for (size_t i = 0; i < ENTRIES; i++)
         guard_begin(&guards->entries[i].state, now_us);
     for (enum spec_guard i = 0; i < GUARD_COUNT; i++) {
@@ -96,6 +100,10 @@ struct guards *guards_new(const struct guards_config *config)
         guards->entries[i].key = guard_row(i)->key;
         guards->entries[i].unit = guard_row(i)->unit;
     }
+    guards->entries[ENTRY_SKEW].name = "skew";
+    guards->entries[ENTRY_SKEW].key = "protect.skew";
+    guards->entries[ENTRY_SKEW].unit = GUARD_UNIT_DURATION;
+    guards->entries[ENTRY_SKEW].untold = true;
     guards->entries[ENTRY_SWITCH].name = "enabled";
     guards->entries[ENTRY_SWITCH].unit = GUARD_UNIT_WORD;
     for (size_t i = 0; i < config->n_signals; i++) {
@@ -114,8 +122,56 @@ void guards_free(struct guards *guards)
         thread_join(guards->readers[i].thread);
     for (size_t i = 0; i < ENTRIES; i++)
         entry_set(&guards->entries[i], NULL, NULL);
+    g_array_unref(guards->bases);
     pthread_mutex_destroy(&guards->lock);
     g_free(guards);
+}
+
+/* --- from where growth counts --------------------------------------------------------------------------------------
+ */
+
+static void base_add(GArray *into, const struct signals_base *base)
+{
+    struct signals_base copy = *base;
+    copy.node = g_strdup(base->node);
+    g_array_append_val(into, copy);
+}
+
+static const struct signals_base *base_at(const GArray *bases, size_t i)
+{
+    return &g_array_index(bases, struct signals_base, i);
+}
+
+void guards_recall(struct guards *guards, const struct signals_base *base)
+{
+    auto_hold(&guards->lock);
+    base_add(guards->bases, base);
+}
+
+void guards_bases(struct guards *guards, size_t from, GArray *into)
+{
+    auto_hold(&guards->lock);
+    for (size_t i = from; i < guards->bases->len; i++)
+        base_add(into, base_at(guards->bases, i));
+}
+
+static bool base_known(const GArray *bases, const char *node)
+{
+    bool known = false;
+    for (guint i = 0; i < bases->len; i++)
+        known |= strcmp(base_at(bases, i)->node, node) == 0;
+    return known;
+}
+
+/* The lock is held. */
+static void bases_take(struct guards *guards, const struct signals *signals)
+{
+    g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(struct signals_base));
+    g_array_set_clear_func(all, signals_base_clear);
+    signals_bases(signals, all);
+    for (guint i = 0; i < all->len && all->len > guards->bases->len; i++)
+        if (!base_known(guards->bases, base_at(all, i)->node))
+            base_add(guards->bases, base_at(all, i));
 }
 
 /* --- threads that read -------------------------------------------------------------------------------------------- */
@@ -127,6 +183,7 @@ static void take_servers(struct guards *guards, struct signals *signals, const G
     signals_take(signals, (const struct node_health *)(const void *)nodes->data, nodes->len, now_us, readings);
     {
         auto_hold(&guards->lock);
+        bases_take(guards, signals);
         for (size_t i = 0; i < GUARD_COUNT; i++) {
             struct entry *entry = &guards->entries[i];
             if (readings[i].found == SIGNAL_READ)
@@ -142,11 +199,35 @@ static void take_servers(struct guards *guards, struct signals *signals, const G
     signals_done(readings);
 }
 
+/* When the servers were asked, by our wall clock. */
+struct asked {
+    int64_t from_ms, to_ms;
+};
+
+static void take_clocks(struct guards *guards, const GArray *nodes, const struct asked *asked)
+{
+    const char *where = NULL;
+    double worst = -1;
+    for (guint i = 0; i < nodes->len; i++) {
+        const struct node_health *node = &g_array_index(nodes, struct node_health, i);
+        double apart = signals_clock_ms(node, asked->from_ms, asked->to_ms);
+        if (apart > worst) {
+            worst = apart;
+            where = node->node;
+        }
+    }
+    auto_hold(&guards->lock);
+    if (where)
+        entry_take(&guards->entries[ENTRY_SKEW], worst, where, world_monotonic_us(guards->config.world));
+}
+
 static void fail_servers(struct guards *guards, const GError *failed)
 {
     auto_hold(&guards->lock);
     for (size_t i = 0; i < GUARD_COUNT; i++)
         entry_fail(&guards->entries[i], failed->message, world_monotonic_us(guards->config.world));
+    if (guards->entries[ENTRY_SKEW].told)
+        entry_fail(&guards->entries[ENTRY_SKEW], failed->message, world_monotonic_us(guards->config.world));
 }
 
 /* The session is made anew after a failure: what is wrong with it, nobody else knows. */
@@ -159,21 +240,36 @@ static void read_servers(struct guards *guards, struct session **io_session, str
                         .cancel = &guards->stop,
                         .ds = config->target_ds,
                         .mem = mem};
+    struct asked asked = {.from_ms = world_wall_ms(config->world)};
     arena_reset(mem);
     if ((*io_session || store_session_open(io_session, config->target, &failed)) &&
         store_health(*io_session, &call, nodes, &failed)) {
+        asked.to_ms = world_wall_ms(config->world);
+        signals_wrote(signals, atomic_load(&guards->wrote));
         take_servers(guards, signals, nodes);
+        take_clocks(guards, nodes, &asked);
         return;
     }
     g_clear_pointer(io_session, store_session_close);
     fail_servers(guards, failed);
 }
 
+static struct signals *signals_of(struct guards *guards)
+{
+    struct signals *signals = signals_new();
+    auto_hold(&guards->lock);
+    if (guards->config.forecast)
+        signals_expect(signals, guards->config.forecast);
+    for (guint i = 0; i < guards->bases->len; i++)
+        signals_recall(signals, base_at(guards->bases, i));
+    return signals;
+}
+
 static void servers_main(void *self)
 {
     struct reader *reader = self;
     struct guards *guards = reader->guards;
-    auto_(signals) signals = signals_new();
+    auto_(signals) signals = signals_of(guards);
     auto_(arena) mem = arena_new(MEM_BYTES);
     struct session *session = NULL;
     while (!atomic_load(&guards->stop)) {
@@ -278,6 +374,15 @@ static bool tells_any(const struct guards *guards)
     return store_can(store_driver(guards->config.target), CAN_HEALTH);
 }
 
+static struct guard_rule rule_of_skew(const struct guards_limits *limits)
+{
+    struct guard_rule rule =
+        guard_rule_of((double)limits->skew_ms, (double)limits->skew_ms, false, limits->hold_ms * 1000);
+    rule.hard = true;
+    rule.stale_us = MAX(rule.hold_us, STALE_LEAST_US);
+    return rule;
+}
+
 /* Whether the servers are to be asked for anything. */
 static bool set_rules(struct guards *guards, const struct guards_limits *limits)
 {
@@ -291,6 +396,9 @@ static bool set_rules(struct guards *guards, const struct guards_limits *limits)
         entry->watched = limited && !entry->untold && tells_any(guards);
         any |= entry->watched;
     }
+    struct entry *skew = &guards->entries[ENTRY_SKEW];
+    skew->rule = rule_of_skew(limits);
+    skew->watched = limits->skew_ms > 0 && !skew->untold && tells_any(guards);
     for (size_t i = 0; i < config->n_signals; i++) {
         const struct spec_signal *signal = &config->signals[i];
         struct entry *entry = &guards->entries[ENTRY_SIGNALS + i];
@@ -363,7 +471,7 @@ void guards_judge(struct guards *guards, const struct guards_limits *limits, str
 {
     int64_t now_us = world_monotonic_us(guards->config.world);
     bool servers;
-    *ret = (struct guards_verdict){.ready = true};
+    *ret = (struct guards_verdict){.ready = true, .asked = true};
     {
         auto_hold(&guards->lock);
         servers = set_rules(guards, limits);
@@ -372,6 +480,7 @@ void guards_judge(struct guards *guards, const struct guards_limits *limits, str
             if (!entry->watched)
                 continue;
             guard_look(&entry->state, &entry->rule, now_us);
+            ret->asked &= entry->state.known || entry->why;
             ret->beyond |= entry->state.beyond_us != GUARD_NEVER;
             ret->ready &= entry->state.known || entry->state.level >= GUARD_LEVEL_PAUSE;
             if (entry->state.level > ret->level)
@@ -413,6 +522,22 @@ void guards_feed(struct guards *guards, const struct guards_feed *feed)
         entry_take(entry, feed->value, NULL, now_us);
         entry_set(entry, NULL, g_strdup(feed->why));
     }
+}
+
+void guards_wrote(struct guards *guards, uint64_t bytes)
+{
+    atomic_store(&guards->wrote, bytes);
+}
+
+void guards_drop(struct guards *guards, const char *name)
+{
+    auto_hold(&guards->lock);
+    for (struct entry *entry = &guards->entries[ENTRY_FED]; entry < guards->entries + ENTRIES; entry++)
+        if (entry->name && strcmp(entry->name, name) == 0) {
+            entry->watched = false;
+            entry_set(entry, NULL, NULL);
+            guard_begin(&entry->state, world_monotonic_us(guards->config.world));
+        }
 }
 
 /* --- for `status` ------------------------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "guard/judge.h"
+#include "guard/signals.h"
 #include "spec/spec.h"
 #include "store/calls.h"
 
@@ -23,6 +24,7 @@ struct guards_config {
     size_t n_signals;
     const struct spec_switch *enabled; /* nothing in it: nobody is asked */
     uint32_t given;                    /* the guards that were asked for: one that nothing measures fails closed */
+    const struct signals_forecast *forecast; /* of the target's growth; NULL: nobody knows */
 };
 
 /* Borrows what the config points to. Reads nothing before the first guards_judge(). */
@@ -33,13 +35,14 @@ AUTO_DEFINE(guards, guards_free)
 /* The limits as they stand now. */
 struct guards_limits {
     double of[GUARD_COUNT];
-    int64_t hold_ms;
+    int64_t hold_ms, skew_ms;          /* skew: of the servers' clocks against ours, hard */
     double signals[SPEC_SIGNALS_MOST]; /* in the order of the config */
 };
 
 struct guards_verdict {
     enum guard_level level; /* the worst */
     bool ready;             /* everything that is watched was read, or given up */
+    bool asked;             /* everything that is watched was read, or has failed once */
     bool beyond;            /* a reading is beyond its limit, be it for a moment: nobody begins to write now */
     char *name;             /* of the first guard that has this level; NULL: OK */
     char *words;            /* what it is about, in words; NULL: OK */
@@ -59,6 +62,14 @@ struct guards_feed {
     const char *why;
 };
 void guards_feed(struct guards *guards, const struct guards_feed *feed);
+/* From where the growth of a server counts: what is known of an earlier process, before the first judgement; … */
+void guards_recall(struct guards *guards, const struct signals_base *base);
+/* … and appends what is known now, from the `from`-th on; the caller clears. Whatever was judged is in it. */
+void guards_bases(struct guards *guards, size_t from, GArray *into);
+/* How many bytes the run has written so far. */
+void guards_wrote(struct guards *guards, uint64_t bytes);
+/* What was fed is watched no longer; one that never was is fine. */
+void guards_drop(struct guards *guards, const char *name);
 
 /* How they stand, as a JSON array for `status`: `name`, `level`, `value`, `limit`, `unit`, `where`, `since`, `error`.
  * The caller frees. */

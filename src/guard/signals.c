@@ -5,10 +5,16 @@ struct memory {
     int64_t evicted, at_us;           /* at the last look; -1: there was none */
     int64_t replicas, replicas_at_us; /* the most that it had, and when it last had them */
     bool had_replicas;                /* once */
+    int64_t began_bytes, began_keys;  /* at the first look that told it; -1: none has */
+    uint64_t began_wrote;             /* by the run, at that look */
+    bool began;
 };
 
 struct signals {
-    GHashTable *memories; /* node → struct memory */
+    GHashTable *memories;        /* node → struct memory */
+    uint64_t wrote, began_wrote; /* bytes: by the run, and when it was first said */
+    bool said;
+    struct signals_forecast forecast;
 };
 
 struct signals *signals_new(void)
@@ -33,6 +39,7 @@ static struct memory *memory_of(struct signals *signals, const char *node)
         return memory;
     memory = g_new0(struct memory, 1);
     memory->at_us = -1;
+    memory->began_bytes = memory->began_keys = -1;
     g_hash_table_insert(signals->memories, g_strdup(node), memory);
     return memory;
 }
@@ -103,6 +110,23 @@ static bool read_clients(const struct look *look, double *ret)
     return share_of(look->node->clients, look->node->clients_limit, ret);
 }
 
+static bool read_growth(const struct look *look, double *ret)
+{
+    if (look->node->data_bytes < 0)
+        return false;
+    bool first = look->memory->began_bytes < 0;
+    *ret = first ? 0 : (double)MAX(look->node->data_bytes - look->memory->began_bytes, 0);
+    return true;
+}
+
+/* Of all servers together: see amplify() and outgrow(). */
+static bool read_nothing(const struct look *look, double *ret)
+{
+    (void)look;
+    (void)ret;
+    return false;
+}
+
 static bool read_saving(const struct look *look, double *ret)
 {
     return figure(look->node->saving, 1, ret);
@@ -123,6 +147,9 @@ static bool (*const READERS[GUARD_COUNT])(const struct look *, double *ret) = {
     [GUARD_LAG_BYTES] = read_lag_bytes,
     [GUARD_REPLICAS] = read_replicas,
     [GUARD_MEMORY] = read_memory,
+    [GUARD_GROWTH] = read_growth,
+    [GUARD_FORECAST] = read_nothing,
+    [GUARD_AMPLIFICATION] = read_nothing,
     [GUARD_EVICTIONS] = read_evictions,
     [GUARD_EXPIRED] = read_expired,
     [GUARD_CLIENTS] = read_clients,
@@ -130,6 +157,12 @@ static bool (*const READERS[GUARD_COUNT])(const struct look *, double *ret) = {
     [GUARD_STALLS] = read_stalls,
     [GUARD_COMPACTION] = read_compaction,
 };
+
+double signals_clock_ms(const struct node_health *node, int64_t from_ms, int64_t to_ms)
+{
+    int64_t apart_ms = MAX(from_ms - node->clock_ms, node->clock_ms - to_ms);
+    return node->clock_ms < 0 ? -1 : (double)MAX(apart_ms, 0);
+}
 
 /* --- all of them -------------------------------------------------------------------------------------------------- */
 
@@ -165,6 +198,17 @@ static void forget_replicas(const struct look *look, struct signal_reading ret[G
     keep_worst(&ret[GUARD_LAG_BYTES], GUARD_LAG_BYTES, look->node->node, 0);
 }
 
+static void begin(struct memory *memory, const struct node_health *node, uint64_t wrote)
+{
+    if (!memory->began)
+        memory->began_wrote = wrote;
+    memory->began = true;
+    if (memory->began_bytes < 0)
+        memory->began_bytes = node->data_bytes;
+    if (memory->began_keys < 0)
+        memory->began_keys = node->keys;
+}
+
 static void remember(struct memory *memory, const struct look *look)
 {
     const struct node_health *node = look->node;
@@ -176,6 +220,110 @@ static void remember(struct memory *memory, const struct look *look)
         return;
     memory->replicas = MAX(node->replicas, 0);
     memory->replicas_at_us = look->now_us;
+}
+
+void signals_wrote(struct signals *signals, uint64_t bytes)
+{
+    if (!signals->said)
+        signals->began_wrote = bytes;
+    signals->said = true;
+    signals->wrote = bytes;
+}
+
+void signals_base_clear(void *base)
+{
+    g_free(((struct signals_base *)base)->node);
+}
+
+void signals_recall(struct signals *signals, const struct signals_base *base)
+{
+    struct memory *memory = memory_of(signals, base->node);
+    memory->began_bytes = base->data_bytes;
+    memory->began_keys = base->keys;
+    memory->began_wrote = base->wrote;
+    memory->began = true;
+    signals->began_wrote = signals->said ? MIN(signals->began_wrote, base->wrote) : base->wrote;
+    signals->said = true;
+}
+
+void signals_bases(const struct signals *signals, GArray *into)
+{
+    GHashTableIter at;
+    gpointer node, memory;
+    g_hash_table_iter_init(&at, signals->memories);
+    while (g_hash_table_iter_next(&at, &node, &memory)) {
+        const struct memory *of = memory;
+        struct signals_base base = {
+            .node = g_strdup(node), .data_bytes = of->began_bytes, .keys = of->began_keys, .wrote = of->began_wrote};
+        g_array_append_val(into, base);
+    }
+}
+
+void signals_expect(struct signals *signals, const struct signals_forecast *forecast)
+{
+    signals->forecast = *forecast;
+}
+
+/* What all of them have now and had at first, together; of each only what it tells. */
+struct growth {
+    bool told, keys_told;
+    int64_t bytes, keys; /* more than at first */
+    double began_bytes, began_keys;
+};
+
+/* Each was remembered already. */
+static struct growth growth_of(struct signals *signals, const struct node_health *nodes, size_t n)
+{
+    struct growth growth = {0};
+    for (size_t i = 0; i < n; i++) {
+        const struct memory *memory = memory_of(signals, nodes[i].node);
+        bool bytes = nodes[i].data_bytes >= 0, keys = nodes[i].keys >= 0;
+        growth.told |= bytes;
+        growth.keys_told |= keys;
+        growth.bytes += bytes ? nodes[i].data_bytes - memory->began_bytes : 0;
+        growth.keys += keys ? nodes[i].keys - memory->began_keys : 0;
+        growth.began_bytes += bytes ? (double)memory->began_bytes : 0;
+        growth.began_keys += keys ? (double)memory->began_keys : 0;
+    }
+    return growth;
+}
+
+#define WROTE_LEAST (1u << 20) /* bytes: of fewer nothing can be said */
+
+/* What they have grown, by what was written meanwhile. */
+static void amplify(const struct signals *signals, const struct growth *growth, struct signal_reading *ret)
+{
+    uint64_t wrote = signals->wrote - MIN(signals->wrote, signals->began_wrote);
+    if (growth->told)
+        *ret = (struct signal_reading){
+            .found = SIGNAL_READ, .value = wrote < WROTE_LEAST ? 0 : (double)MAX(growth->bytes, 0) / (double)wrote};
+}
+
+/* A forecast of nothing, or of little, is not what a single write more makes a multiple of: so much others may do. */
+#define OTHERS_SHARE 0.01 /* of what was there */
+#define OTHERS_KEYS  1000.0
+#define OTHERS_BYTES (16.0 * (1 << 20))
+
+static double times(int64_t grown, uint64_t forecast, double began, double least)
+{
+    return (double)MAX(grown, 0) / MAX((double)forecast, MAX(began * OTHERS_SHARE, least));
+}
+
+/* … by what was forecast: the worse of keys and bytes. */
+static void outgrow(const struct signals *signals, const struct growth *growth, struct signal_reading *ret)
+{
+    const struct signals_forecast *forecast = &signals->forecast;
+    double keys = growth->keys_told ? times(growth->keys, forecast->keys, growth->began_keys, OTHERS_KEYS) : 0;
+    double bytes = times(growth->bytes, forecast->bytes, growth->began_bytes, OTHERS_BYTES);
+    if (!growth->told)
+        return;
+    *ret = (struct signal_reading){.found = SIGNAL_READ, .value = forecast->known ? MAX(keys, bytes) : 0};
+    if (!forecast->known)
+        return;
+    ret->where = keys > bytes ? g_strdup_printf("all servers together (%" PRId64 " keys more, %" PRIu64 " forecast)",
+                                                growth->keys, forecast->keys)
+                              : g_strdup_printf("all servers together (%" PRId64 " bytes more, %" PRIu64 " forecast)",
+                                                growth->bytes, forecast->bytes);
 }
 
 void signals_take(struct signals *signals, const struct node_health *nodes, size_t n, int64_t now_us,
@@ -192,7 +340,11 @@ void signals_take(struct signals *signals, const struct node_health *nodes, size
         forget_replicas(&look, ret);
         miss_replicas(&look, &ret[GUARD_LAG]);
         remember(memory, &look);
+        begin(memory, &nodes[i], signals->wrote);
     }
+    struct growth growth = growth_of(signals, nodes, n);
+    amplify(signals, &growth, &ret[GUARD_AMPLIFICATION]);
+    outgrow(signals, &growth, &ret[GUARD_FORECAST]);
 }
 
 void signals_done(struct signal_reading readings[GUARD_COUNT])

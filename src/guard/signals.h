@@ -20,6 +20,10 @@ struct signal_reading {
     char *why;
 };
 
+/* How far a server's clock is from ours at least, in milliseconds: it was read at some time between the two, which are
+ * of our wall clock. -1: it tells no time. */
+double signals_clock_ms(const struct node_health *node, int64_t from_ms, int64_t to_ms);
+
 struct signals; /* what is remembered of each server */
 struct signals *signals_new(void);
 void signals_free(struct signals *signals);
@@ -28,6 +32,29 @@ AUTO_DEFINE(signals, signals_free)
 /* A replica that a server has lost counts as one that does not answer for so long: it may come back. */
 #define SIGNALS_LOST_US (INT64_C(300) * 1000 * 1000)
 
+/* What the run has written so far, in bytes, by the same clock as the next look: what the servers have grown since the
+ * first one is held against it. */
+void signals_wrote(struct signals *signals, uint64_t bytes);
+
+/* What a server had when it was first looked at, from which growth counts: whoever goes on with a run goes on from
+ * there, too. */
+struct signals_base {
+    char *node;
+    int64_t data_bytes, keys; /* -1: it did not tell */
+    uint64_t wrote;           /* by the run, until then */
+};
+void signals_base_clear(void *base); /* of a GArray */
+/* Before the first look. */
+void signals_recall(struct signals *signals, const struct signals_base *base);
+/* Those of all servers so far; the caller clears. */
+void signals_bases(const struct signals *signals, GArray *into);
+
+/* By how much all of them together are forecast to grow; without this GUARD_FORECAST is 0. */
+struct signals_forecast {
+    bool known;
+    uint64_t keys, bytes;
+};
+void signals_expect(struct signals *signals, const struct signals_forecast *forecast);
 void signals_take(struct signals *signals, const struct node_health *nodes, size_t n, int64_t now_us,
                   struct signal_reading ret[GUARD_COUNT]);
 void signals_done(struct signal_reading readings[GUARD_COUNT]);

@@ -1,6 +1,7 @@
 #include "listing/keys.h"
 
-const struct blockfile_kind listing_kind = {.magic = "SLLIST1\n", .version = 1, .block_magic = 0x5453494c};
+const struct blockfile_kind listing_kind = {
+    .magic = "SLLIST1\n", .version = 1, .block_magic = 0x5453494c, .sealed_as = "reports"};
 
 static size_t shared_len(struct slice a, struct slice b)
 {

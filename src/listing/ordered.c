@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/int.h"
+#include "listing/ahead.h"
 #include "listing/ranks.h"
 #include "store/keyed.h"
 #include "store/only.h"
@@ -16,11 +17,12 @@ enum {
     RANKED_MEMORY = 1 << 30, /* of keys of at most 64 MiB */
     RUN_KEYS = 256,          /* of a run at a time while runs are merged */
     RUN_MEMORY = 256 << 10,
+    FIRST_BYTES = 2, /* by which keys are parted before they are sorted */
 };
 
-/* A ranked key that waits to be sorted: what it begins with, as a number, decides most comparisons. */
+/* A ranked key that waits to be sorted: bytes by which it differs from others, as a number, decide most comparisons. */
 struct gathered {
-    uint64_t head;
+    uint64_t head; /* set when they are sorted */
     struct slice key;
 };
 
@@ -79,6 +81,14 @@ static bool scan_open(struct scan **ret, const struct ordered_wish *wish, GError
     return store_scan_open(ret, wish->session, &spec, error);
 }
 
+static void show(struct ordered_keys *ordered, size_t more)
+{
+    const struct ordered_wish *wish = &ordered->wish;
+    ordered->seen += more;
+    if (wish->progress)
+        wish->progress(wish->progress_self, ordered->seen);
+}
+
 static bool scan_next(struct ordered_keys *ordered, struct scan *scan, struct batch *ret, GError **error)
 {
     const struct ordered_wish *wish = &ordered->wish;
@@ -86,9 +96,7 @@ static bool scan_next(struct ordered_keys *ordered, struct scan *scan, struct ba
     arena_reset(ordered->mem);
     if (!store_scan_next(scan, &call, ret, error))
         return false;
-    ordered->seen += ret->n;
-    if (wish->progress)
-        wish->progress(wish->progress_self, ordered->seen);
+    show(ordered, ret->n);
     return true;
 }
 
@@ -107,12 +115,28 @@ static void gathering_init(struct gathering *gathering)
     gathering->keys = g_array_new(FALSE, FALSE, sizeof(struct gathered));
 }
 
-static struct gathered gathered_of(struct slice key)
+/* How many bytes all keys have alike behind their first two. */
+static size_t alike_behind(const struct gathered *keys, size_t n)
 {
-    struct gathered gathered = {.key = key};
-    for (size_t i = 0; i < sizeof gathered.head; i++)
-        gathered.head = gathered.head << 8 | (i < key.len ? key.data[i] : 0);
-    return gathered;
+    size_t end = n ? keys[0].key.len : 0;
+    for (size_t i = 1; i < n; i++) {
+        size_t len = FIRST_BYTES, most = MIN(end, keys[i].key.len);
+        while (len < most && keys[0].key.data[len] == keys[i].key.data[len])
+            len++;
+        end = MIN(len, most);
+    }
+    return end > FIRST_BYTES ? end - FIRST_BYTES : 0;
+}
+
+/* The first two bytes, then those behind what all have alike. */
+static uint64_t head_of(struct slice key, size_t alike)
+{
+    uint64_t head = 0;
+    for (size_t i = 0; i < sizeof head; i++) {
+        size_t at = i < FIRST_BYTES ? i : i + alike;
+        head = head << 8 | (at < key.len ? key.data[at] : 0);
+    }
+    return head;
 }
 
 static int by_key(const void *a, const void *b)
@@ -126,19 +150,21 @@ static int by_key(const void *a, const void *b)
 /* Parted by their first two bytes, which are the rank where there are ranks: what is left to be sorted is short. */
 static void gathering_sort(struct gathering *gathering)
 {
-    enum { PARTS = 1 << 16, FIRST_BYTES = 48, SOON = 8 };
+    enum { PARTS = 1 << (8 * FIRST_BYTES), PART_SHIFT = 64 - 8 * FIRST_BYTES, SOON = 8 };
     struct gathered *keys = (struct gathered *)(void *)gathering->keys->data;
-    size_t n = gathering->keys->len;
+    size_t n = gathering->keys->len, alike = alike_behind(keys, n);
+    for (size_t i = 0; i < n; i++)
+        keys[i].head = head_of(keys[i].key, alike);
     g_autofree struct gathered *from = g_memdup2(keys, n * sizeof *keys);
     g_autofree uint32_t *ends = g_new0(uint32_t, PARTS + 1);
     for (size_t i = 0; i < n; i++)
-        ends[(from[i].head >> FIRST_BYTES) + 1]++;
+        ends[(from[i].head >> PART_SHIFT) + 1]++;
     for (size_t part = 0; part < PARTS; part++)
         ends[part + 1] += ends[part];
     for (size_t i = 0; i < n; i++)
-        keys[ends[from[i].head >> FIRST_BYTES]++] = from[i];
+        keys[ends[from[i].head >> PART_SHIFT]++] = from[i];
     for (size_t i = 0, end; i < n; i = end) {
-        end = ends[keys[i].head >> FIRST_BYTES];
+        end = ends[keys[i].head >> PART_SHIFT];
         for (size_t soon = end; soon < MIN(end + SOON, n); soon++)
             __builtin_prefetch(keys[soon].key.data); /* they lie anywhere */
         if (end - i > 1)
@@ -210,7 +236,7 @@ static bool gather_batch(struct ordered_keys *ordered, struct gathering *gatheri
     if (!batch_ranked(ordered, batch, &keys, error))
         return false;
     for (size_t i = 0; i < batch->n; i++) {
-        struct gathered gathered = gathered_of(keys[i]);
+        struct gathered gathered = {.key = keys[i]};
         if (gathering->keys->len > 0 && arena_used(gathering->mem) + gathering->keys->len * sizeof gathered >= most &&
             !run_add(ordered, gathering, error))
             return false;
@@ -221,13 +247,26 @@ static bool gather_batch(struct ordered_keys *ordered, struct gathering *gatheri
     return true;
 }
 
+static bool gather_ahead(struct ordered_keys *ordered, struct gathering *gathering, struct ahead *ahead, GError **error)
+{
+    struct batch batch = {0};
+    while (!batch.done) {
+        arena_reset(ordered->mem);
+        if (!ahead_next(ahead, &batch, error) || !gather_batch(ordered, gathering, &batch, error))
+            return false;
+        show(ordered, batch.n);
+    }
+    return true;
+}
+
 static bool gather_all(struct ordered_keys *ordered, struct gathering *gathering, GError **error)
 {
     auto_(scan) scan = NULL;
-    struct batch batch = {0};
-    bool ok = scan_open(&scan, &ordered->wish, error);
-    while (ok && !batch.done)
-        ok = scan_next(ordered, scan, &batch, error) && gather_batch(ordered, gathering, &batch, error);
+    auto_(ahead) ahead = NULL;
+    struct call call = {.cancel = ordered->wish.cancel, .ds = ordered->wish.ds};
+    bool ok = scan_open(&scan, &ordered->wish, error) && ahead_open(&ahead, scan, &call, SCAN_MEMORY, error) &&
+              gather_ahead(ordered, gathering, ahead, error);
+    g_clear_pointer(&ahead, ahead_close); /* which uses the scan */
     if (ok)
         run_keep(ordered, gathering);
     return ok;

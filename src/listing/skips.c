@@ -3,9 +3,11 @@
 #include "base/int.h"
 #include "record/text.h"
 
-const struct blockfile_kind skips_kind = {.magic = "SLSKIP1\n", .version = 2, .block_magic = 0x50494b53};
+const struct blockfile_kind skips_kind = {
+    .magic = "SLSKIP1\n", .version = 2, .block_magic = 0x50494b53, .sealed_as = "reports"};
 /* What is written where all records take part that are not listed: an older sluice reads it too. */
-static const struct blockfile_kind plain_kind = {.magic = "SLSKIP1\n", .version = 1, .block_magic = 0x50494b53};
+static const struct blockfile_kind plain_kind = {
+    .magic = "SLSKIP1\n", .version = 1, .block_magic = 0x50494b53, .sealed_as = "reports"};
 
 enum { BLOCK_PAYLOAD = 32 * 1024 };
 

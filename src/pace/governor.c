@@ -154,7 +154,12 @@ static double move(struct governor *governor, double us)
     return governor->window * exp(by * us / 1e6);
 }
 
-double governor_tick(struct governor *governor, int64_t now_us)
+void governor_unused(struct governor *governor)
+{
+    governor->unused = true;
+}
+
+static double tick(struct governor *governor, int64_t now_us)
 {
     double us = (double)(now_us - governor->ticked_us);
     governor->ticked_us = now_us;
@@ -179,4 +184,13 @@ double governor_tick(struct governor *governor, int64_t now_us)
         governor->cause = GOVERNOR_MOST;
     governor->window = fmin(governor->most, fmax(governor->least, governor->window));
     return governor->window;
+}
+
+double governor_tick(struct governor *governor, int64_t now_us)
+{
+    double was = governor->window, window = tick(governor, now_us);
+    if (governor->unused && governor->window > was)
+        window = governor->window = was;
+    governor->unused = false;
+    return window;
 }

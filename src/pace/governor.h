@@ -46,6 +46,7 @@ struct governor {
         fresh;   /* while workers write: faded by seconds, by a minute; the newest second or two */
     double tail; /* how much farther the p99 moves than the body */
     bool met;    /* it has felt as much as it may */
+    bool unused; /* since the last tick nobody waited for the window */
     int64_t ticked_us, held_until_us;
     enum governor_cause cause;
 };
@@ -58,6 +59,9 @@ void governor_lull_begin(struct governor *governor, int64_t now_us);
 void governor_lull_end(struct governor *governor, int64_t now_us);
 /* A probe that was due at `due_us` was answered at `now_us`; its latency counts from when it was due. */
 void governor_probe(struct governor *governor, int64_t due_us, int64_t now_us);
+/* Nobody has waited for the window since the last tick: what it might be nobody has tried, and at the next tick it does
+ * not grow (as RFC 7661 has it for TCP); who comes back after a pause would begin with a burst. */
+void governor_unused(struct governor *governor);
 /* Every GOVERNOR_TICK_US: the window from now on. 0 as long as there is no baseline. */
 double governor_tick(struct governor *governor, int64_t now_us);
 

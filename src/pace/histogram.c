@@ -65,6 +65,18 @@ double histogram_quantile(const struct histogram *histogram, double q)
     return histogram->total > 0 ? bucket_from(last + 1) : 0;
 }
 
+void histogram_steps(const struct histogram *histogram, float ret[HISTOGRAM_STEPS])
+{
+    memset(ret, 0, HISTOGRAM_STEPS * sizeof *ret);
+    for (int i = 0; histogram->total > 0 && i < HISTOGRAM_BUCKETS; i++)
+        ret[i / (HISTOGRAM_SUB / 2)] += histogram->of[i] / (float)histogram->total;
+}
+
+double histogram_step_us(unsigned step)
+{
+    return bucket_from((int)(step + 1) * HISTOGRAM_SUB / 2);
+}
+
 double histogram_above(const struct histogram *histogram, double us)
 {
     int bucket = bucket_of(us);

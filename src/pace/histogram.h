@@ -21,5 +21,9 @@ void histogram_merge(struct histogram *into, const struct histogram *other);
 void histogram_fade(struct histogram *histogram, double by); /* each weight times `by` */
 /* The latency that a share `q` (0..1) does not pass, by linear interpolation in its bucket; 0 if empty. */
 double histogram_quantile(const struct histogram *histogram, double q);
+/* The shares of all by half powers of two, to be drawn; all zero where it is empty. */
+enum { HISTOGRAM_STEPS = 2 * (HISTOGRAM_OCTAVES + 1) };
+void histogram_steps(const struct histogram *histogram, float ret[HISTOGRAM_STEPS]);
+double histogram_step_us(unsigned step); /* up to where it reaches */
 /* The weight above a latency; its bucket counts in part. */
 double histogram_above(const struct histogram *histogram, double us);

@@ -18,6 +18,7 @@ struct pace_server {
     struct governor governor;
     int64_t felt_us; /* 0: never */
     int64_t strange_us;
+    bool waited_for; /* somebody, since the last tick */
     enum governor_cause cause;
 };
 
@@ -103,6 +104,7 @@ unsigned pace_take(struct pace_server *server, int64_t now_us, unsigned first, u
     if (!server->felt_us)
         return take_strange(server, now_us, first, ret_due_us);
     unsigned some = pacer_ask(&server->pacer, now_us, ret_due_us);
+    server->waited_for |= some == 0;
     if (some == 0)
         return 0;
     unsigned taken = MAX(first, MIN(some, all));
@@ -178,6 +180,9 @@ static void tick(struct pace_server *server, int64_t now_us)
     auto_hold(&server->lock);
     if (!server->felt_us)
         return;
+    if (!server->waited_for)
+        governor_unused(&server->governor);
+    server->waited_for = false;
     double window = governor_tick(&server->governor, now_us);
     server->cause = server->governor.cause;
     if (!is_felt(server, now_us)) {
@@ -214,6 +219,7 @@ static struct pace_look look_at(struct pace_server *server, int64_t now_us)
     struct pace_look look = {.name = server->name,
                              .cause = server->cause,
                              .in_lull = governor->base.in_lull,
+                             .trickles = governor->window <= 2 * governor->least,
                              .window = server->pacer.window,
                              .per_s = pacer_rate_per_s(&server->pacer, now_us),
                              .felt_us = server->felt_us};
@@ -221,6 +227,8 @@ static struct pace_look look_at(struct pace_server *server, int64_t now_us)
         look.baseline_us = governor_baseline_p99_us(governor);
         look.p99_us = governor_p99_us(governor);
         look.most_us = governor_limit_us(governor);
+        histogram_steps(&governor->base.pooled, look.before);
+        histogram_steps(&governor->minute, look.during);
     }
     return look;
 }

@@ -50,10 +50,12 @@ void pace_promise(struct pace *pace, const struct governor_promise *promise);
 struct pace_look {
     const char *name; /* as long as the pace */
     enum governor_cause cause;
-    bool in_lull;
+    bool in_lull, trickles;              /* trickles: it gets hardly more than the least that anyone gets */
     double window, per_s;                /* commands in flight; a second */
     double baseline_us, p99_us, most_us; /* live p99: without us, now (reckoned), as promised; 0: not known yet */
     int64_t felt_us;                     /* when its probe was last answered; 0: never */
+    float before[HISTOGRAM_STEPS];       /* live latency: without us, … */
+    float during[HISTOGRAM_STEPS];       /* … and while we work, of about a minute */
 };
 /* Of each server that was ever felt, in the order in which they were first met; how many there are. */
 size_t pace_look(struct pace *pace, int64_t now_us, struct pace_look *ret, size_t room);

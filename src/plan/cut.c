@@ -280,7 +280,7 @@ bool plan_cut(struct plan *plan, const struct plan_config *config, GError **erro
     auto_(session) session = NULL;
     char uid[HEX_TEXT(sizeof plan->uid)];
     hex_text(plan->uid, sizeof plan->uid, uid);
-    g_autofree char *folder = home_path(config->home, HOME_LISTINGS, "");
+    g_autofree char *folder = home_path(config->home, HOME_LISTINGS, NULL);
     g_autofree char *listing = home_path(config->home, HOME_LISTING, uid);
     g_autofree char *skips = home_path(config->home, HOME_SKIPS, uid);
     plan->listing_path = plan_copy(plan, listing);
@@ -288,7 +288,8 @@ bool plan_cut(struct plan *plan, const struct plan_config *config, GError **erro
     if (!file_make_dirs(config->world, folder, error) || !store_session_open(&session, plan->source, error))
         return false;
     bool cut = (plan->listed ? cut_listed(plan, config, session, error) : cut_ranges(plan, config, session, error)) &&
-               plan_unique(plan, config, session, error) && plan_retries_choose(plan, config, session, error);
+               plan_unique(plan, config, session, error) && plan_retries_choose(plan, config, session, error) &&
+               plan_retries_see_durable(plan, config, error);
     if (!plan->has_skips)
         plan->skip_path = NULL;
     if (!plan->listed)

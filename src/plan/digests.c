@@ -33,7 +33,6 @@ static void digest_prefixed(crypto_generichash_state *state, const char *text)
     crypto_generichash_update(state, (const uint8_t *)text, strlen(text));
 }
 
-/* The text, the values that stand for its params, and the files of keys: the same text with others is another spec. */
 static bool digest_keys(crypto_generichash_state *state, const struct spec *spec, const struct world *world,
                         const char *path, GError **error)
 {
@@ -56,6 +55,18 @@ static bool digest_keys(crypto_generichash_state *state, const struct spec *spec
     return true;
 }
 
+/* Another file of the judge's is another judge. */
+static bool digest_judge(crypto_generichash_state *state, const struct spec *spec, const struct world *world,
+                         GError **error)
+{
+    uint8_t digest[32];
+    if (!spec_judge_digest(spec, world, digest, error))
+        return false;
+    if (!sodium_is_zero(digest, sizeof digest))
+        crypto_generichash_update(state, digest, sizeof digest);
+    return true;
+}
+
 /* The files of keys that it names. */
 static GPtrArray *keys_of(const struct spec *spec)
 {
@@ -68,12 +79,14 @@ static GPtrArray *keys_of(const struct spec *spec)
     return paths;
 }
 
+/* The text, the values that stand for its params, the files of keys, the judge: the same text with others is another
+ * spec. */
 static bool digest_spec(const struct spec *spec, const struct world *world, uint8_t ret[32], GError **error)
 {
     crypto_generichash_state state;
     g_autoptr(GPtrArray) keys = keys_of(spec);
     digest_text_of(spec->source_text, ret);
-    if (spec->n_params == 0 && keys->len == 0)
+    if (spec->n_params == 0 && keys->len == 0 && !spec->judge.shell && !spec->judge.argv)
         return true;
     crypto_generichash_init(&state, NULL, 0, 32);
     crypto_generichash_update(&state, ret, 32);
@@ -84,6 +97,8 @@ static bool digest_spec(const struct spec *spec, const struct world *world, uint
     for (guint i = 0; i < keys->len; i++)
         if (!digest_keys(&state, spec, world, keys->pdata[i], error))
             return false;
+    if (!digest_judge(&state, spec, world, error))
+        return false;
     crypto_generichash_final(&state, ret, 32);
     return true;
 }

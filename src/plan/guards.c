@@ -82,11 +82,32 @@ void plan_guards_set(struct plan *plan)
     }
 }
 
+/* --- what it is forecast to grow by ------------------------------------------------------------------------------- */
+
+bool plan_wants_forecast(const struct plan *plan)
+{
+    return !guard_is_none(plan->limits.guards[GUARD_FORECAST]) && !plan->limits.forecast.known;
+}
+
+bool plan_put_forecast(struct plan *plan, uint64_t keys, uint64_t bytes, GError **error)
+{
+    plan->limits.forecast = (struct signals_forecast){.known = true, .keys = keys, .bytes = bytes};
+    return plan_text_write(plan, error);
+}
+
 /* --- in the plan's text ------------------------------------------------------------------------------------------- */
 
 static json_t *limit_json(double limit)
 {
     return guard_is_none(limit) ? json_null() : json_real(limit);
+}
+
+/* NULL: it is not known. */
+static json_t *forecast_json(const struct signals_forecast *forecast)
+{
+    return forecast->known
+               ? json_pack("{s:I, s:I}", "keys", (json_int_t)forecast->keys, "bytes", (json_int_t)forecast->bytes)
+               : NULL;
 }
 
 json_t *plan_guards_json(const struct plan_limits *limits)
@@ -97,8 +118,20 @@ json_t *plan_guards_json(const struct plan_limits *limits)
     for (size_t i = 0; i < limits->n_signals; i++)
         json_array_append_new(
             signals, json_pack("{s:s, s:f}", "name", limits->signals[i].name, "limit", limits->signals[i].limit));
-    return json_pack("{s:o, s:I, s:I, s:o}", "limits", guards, "given", (json_int_t)limits->guards_given, "hold_ms",
-                     (json_int_t)limits->guards_hold_ms, "signals", signals);
+    return json_pack("{s:o, s:I, s:I, s:o, s:o*}", "limits", guards, "given", (json_int_t)limits->guards_given,
+                     "hold_ms", (json_int_t)limits->guards_hold_ms, "signals", signals, "forecast",
+                     forecast_json(&limits->forecast));
+}
+
+static bool take_forecast(const json_t *object, struct signals_forecast *ret)
+{
+    json_int_t keys, bytes;
+    if (!object)
+        return true;
+    if (json_unpack((json_t *)object, "{s:I, s:I}", "keys", &keys, "bytes", &bytes) != 0 || keys < 0 || bytes < 0)
+        return false;
+    *ret = (struct signals_forecast){.known = true, .keys = (uint64_t)keys, .bytes = (uint64_t)bytes};
+    return true;
 }
 
 static bool take_signals(const json_t *list, struct plan_limits *ret)
@@ -135,5 +168,5 @@ bool plan_guards_take(json_t *object, struct plan_limits *ret)
     }
     ret->guards_given = (uint32_t)given;
     ret->guards_hold_ms = hold_ms;
-    return take_signals(signals, ret);
+    return take_signals(signals, ret) && take_forecast(json_object_get(object, "forecast"), &ret->forecast);
 }

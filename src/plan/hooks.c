@@ -34,10 +34,14 @@ static char *absolute(const char *path)
 static json_t *hook_json(const struct spec_hook *hook)
 {
     g_autofree char *ca = absolute(hook->ca);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:i}", "on", events_json(hook->events), "shell",
-                     text_json(hook->shell), "argv", argv_json((const char *const *)hook->argv), "url",
-                     text_json(hook->url), "secret", text_json(hook->secret), "ca", text_json(ca), "must", hook->must,
-                     "timeout_ms", (json_int_t)hook->timeout_ms, "tries", (int)hook->tries);
+    json_t *object =
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:i}", "on", events_json(hook->events), "shell",
+                  text_json(hook->shell), "argv", argv_json((const char *const *)hook->argv), "url",
+                  text_json(hook->url), "secret", text_json(hook->secret), "ca", text_json(ca), "must", hook->must,
+                  "timeout_ms", (json_int_t)hook->timeout_ms, "tries", (int)hook->tries);
+    if (hook->mail) /* one without is the text that it always was */
+        json_object_set_new(object, "mail", json_string(hook->mail));
+    return object;
 }
 
 /* A plan without hooks is the text that it always was. */
@@ -95,13 +99,14 @@ static bool take_hook(json_t *item, struct arena *mem, struct spec_hook *ret)
     *ret = (struct spec_hook){.events = events_of(json_object_get(item, "on")),
                               .shell = text_of(item, "shell", mem),
                               .argv = argv_of(json_object_get(item, "argv"), mem),
+                              .mail = text_of(item, "mail", mem),
                               .url = text_of(item, "url", mem),
                               .secret = text_of(item, "secret", mem),
                               .ca = text_of(item, "ca", mem),
                               .must = must,
                               .timeout_ms = timeout_ms,
                               .tries = (uint32_t)MAX(tries, 1)};
-    return ret->shell || ret->argv || (ret->url && ret->secret);
+    return ret->shell || ret->argv || ret->mail || (ret->url && ret->secret);
 }
 
 static bool take(json_t *root, struct arena *mem, struct plan_hooks *ret)

@@ -2,7 +2,10 @@
 
 #include "base/file.h"
 #include "base/hex.h"
+#include "listing/seen.h"
+#include "plan/environment.h"
 #include "plan/home.h"
+#include "plan/keyring.h"
 
 #define PLAN_BYTES (256u << 20) /* bounds of partitions; the data itself never comes here */
 
@@ -31,6 +34,7 @@ void plan_free(struct plan *plan)
     store_release(plan->registry, plan->target);
     g_clear_pointer(&plan->recipe, recipe_free);
     g_clear_pointer(&plan->spec, spec_free);
+    seen_list_free(plan->seen);
     arena_free(plan->mem);
     g_free(plan);
 }
@@ -40,10 +44,12 @@ void plan_discard(const struct plan *plan, const struct world *world)
     char uid[HEX_TEXT(sizeof plan->uid)];
     g_autofree char *texts = home_path(plan->home, HOME_TEXTS, hex_text(plan->uid, sizeof plan->uid, uid));
     g_autofree char *unmatched = home_path(plan->home, HOME_UNMATCHED, uid);
-    const char *const paths[] = {plan->listing_path, plan->skip_path, texts, unmatched};
+    g_autofree char *seen = home_path(plan->home, HOME_SEEN, uid);
+    const char *const paths[] = {plan->listing_path, plan->skip_path, texts, unmatched, seen};
     for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
         if (paths[i])
             file_unlink(world, paths[i], NULL);
+    keyring_discard(world, plan->home, plan->uid);
 }
 
 bool plan_store_open(struct store **ret, const struct plan_config *config, const char *uri, const char *base_dir,
@@ -205,6 +211,13 @@ bool plan_is_one_piece(const struct plan *plan)
     return plan->sink || plan->write == WRITE_SHADOW;
 }
 
+/* A record is read for its write and for its verification, in the target and, where that is another store that is read
+ * by its keys, in the source. */
+static unsigned reads_each(const struct plan *plan)
+{
+    return plan->same_dataset || !plan->listed ? 2 : 4;
+}
+
 static void decide_defaults(struct plan *plan)
 {
     const struct spec_target *target = &plan->spec->target;
@@ -220,7 +233,12 @@ static void decide_defaults(struct plan *plan)
                                         .rate_max_per_s = plan->spec->protect.rate_max_per_s,
                                         .live = plan->spec->protect.live,
                                         .workers = plan->spec->workers,
+                                        .skew_ms = plan->spec->protect.skew_ms,
+                                        .priority = plan->spec->priority,
+                                        .rates = money_rates_of(&plan->spec->prices, reads_each(plan)),
+                                        .complete = plan->spec->complete,
                                         .budget = plan->spec->budget};
+    plan_budget_price(&plan->limits);
     plan_guards_set(plan);
 }
 
@@ -269,6 +287,19 @@ static bool check_same(const struct plan *plan, const struct store_info *source,
     return check_overlap(plan, source, target, error) && check_live(plan, error);
 }
 
+/* What needs records that can be looked at one by one. */
+static bool check_sink(const struct plan *plan, GError **error)
+{
+    const struct spec *spec = plan->spec;
+    if (plan->sink && (spec->judge.shell || spec->judge.argv))
+        return refuse(plan, "verify.command", SLUICE_ERROR_SPEC,
+                      "an append-only target is compared by the sums of its files, and has no pairs for a judge",
+                      error);
+    return !plan->sink || !spec->cause.id ||
+           refuse(plan, "cause", SLUICE_ERROR_SPEC,
+                  "nobody but runs writes an append-only target: there are no fresh records to look at", error);
+}
+
 bool plan_open_stores(struct plan *plan, const struct plan_config *config, GError **error)
 {
     struct store_info source = {0}, target = {0};
@@ -286,24 +317,40 @@ bool plan_open_stores(struct plan *plan, const struct plan_config *config, GErro
     plan->sink = plan->target_driver->write == NULL;
     decide_defaults(plan);
     may_be_in_pieces(plan);
-    return check_same(plan, &source, &target, error) && plan_shadow_stays(plan, error) &&
+    return check_sink(plan, error) && check_same(plan, &source, &target, error) && plan_shadow_stays(plan, error) &&
            plan_only_set(plan, config, error);
 }
 
 /* --- making
  * ----------------------------------------------------------------------------------------------------------- */
 
+/* Before the first file that is sealed: the listing. */
+static bool draw_keys(struct plan *plan, const struct plan_config *config, GError **error)
+{
+    struct keyring_secret secret = {.text = plan->spec->retain.key, .dir = plan->spec->dir};
+    GError *failed = NULL;
+    plan->sealed = secret.text != NULL;
+    if (keyring_make_durable(config->world, plan->home, plan->uid, &secret, &failed))
+        return true;
+    g_autofree char *place = spec_place(plan->spec, "retain.key");
+    error_add(&failed, "%s", place);
+    g_propagate_error(error, failed);
+    return false;
+}
+
 static bool make(struct plan *plan, const struct plan_config *config, GError **error)
 {
     world_random(config->world, plan->uid, sizeof plan->uid);
     plan->planned_at_ms = world_wall_ms(config->world);
     return recipe_read(&plan->recipe, config->world, plan->spec, error) &&
-           plan_digests_of(&plan->digests, plan->spec, plan->recipe, error) && plan_tests_check(plan, config, error) &&
+           plan_digests_of(&plan->digests, plan->spec, plan->recipe, error) &&
+           environment_find(&plan->environment, config->world, plan->home, plan->spec, plan->mem, error) &&
+           spec_judge_digest(plan->spec, config->world, plan->judge, error) && plan_tests_check(plan, config, error) &&
            plan_open_stores(plan, config, error) && plan_guards_check(plan, config, error) &&
            plan_supersedes_check(plan, error) && (!config->retry || plan_retries_begin(plan, config->retry, error)) &&
            plan_retries_check(plan, config->retry ? config->retry->n_places : 0, error) &&
-           plan_cut(plan, config, error) && plan_order(plan, config, error) && plan_risk(plan, config, error) &&
-           plan_deal_stages(plan, config, error) && plan_text_write(plan, error);
+           draw_keys(plan, config, error) && plan_cut(plan, config, error) && plan_order(plan, config, error) &&
+           plan_risk(plan, config, error) && plan_deal_stages(plan, config, error) && plan_text_write(plan, error);
 }
 
 bool plan_look(struct plan **ret, const struct plan_config *config, struct spec *spec, GError **error)
@@ -352,6 +399,7 @@ static bool unmoved(const struct plan *plan, const struct plan_digests *now, con
 {
     const struct plan_digests *frozen = &plan->digests;
     const char *keys = plan->spec->source.only.keys ? ", with a file of keys" : "";
+    const char *judge = plan->spec->judge.shell || plan->spec->judge.argv ? ", with the judge that it names" : "";
     const struct {
         const uint8_t *a, *b;
         const char *what;
@@ -360,10 +408,11 @@ static bool unmoved(const struct plan *plan, const struct plan_digests *now, con
                  {frozen->transform, now->transform, "the transform"}};
     for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++)
         if (memcmp(pairs[i].a, pairs[i].b, 32) != 0)
-            return error_set(error, SLUICE_ERROR_REFUSED,
-                             "%s has changed since the run was planned (%s%s); put it back, or take the run back with "
-                             "`sluice rollback %s` and run the new one",
-                             pairs[i].what, run->spec_path, keys, run->name);
+            return error_set(
+                error, SLUICE_ERROR_REFUSED,
+                "%s has changed since the run was planned (%s%s%s); put it back, or take the run back with "
+                "`sluice rollback %s` and run the new one",
+                pairs[i].what, run->spec_path, keys, judge, run->name);
     return true;
 }
 
@@ -403,11 +452,12 @@ static bool load(struct plan *plan, const struct plan_config *config, struct cat
         !spec_read_with(&plan->spec, config->world, run->spec_path, plan->params, error) ||
         !recipe_read(&plan->recipe, config->world, plan->spec, error) ||
         !plan_digests_of(&now, plan->spec, plan->recipe, error) || !unmoved(plan, &now, run, error) ||
-        !open_both(plan, config, error))
+        !spec_judge_digest(plan->spec, config->world, plan->judge, error) || !open_both(plan, config, error))
         return false;
     may_be_in_pieces(plan);
     plan_paths(plan);
-    return plan_only_set(plan, config, error) && parts_from_catalog(plan, catalog, run, error);
+    return plan_only_set(plan, config, error) && plan_retries_saw(plan, config, error) &&
+           parts_from_catalog(plan, catalog, run, error);
 }
 
 bool plan_load(struct plan **ret, const struct plan_config *config, struct catalog *catalog, const struct run_row *run,

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "catalog/catalog.h"
+#include "guard/signals.h"
 #include "listing/chosen.h"
 #include "spec/spec.h"
 #include "store/calls.h"
@@ -35,7 +36,7 @@ struct plan_stage {
     enum spec_order order;      /* as it was dealt; not frozen */
     const char *name, *approve; /* approve: a user or group; NULL: no one is asked */
     int64_t soak_ms;
-    bool sampled; /* a sample was asked for; it is verified in full all the same */
+    struct spec_sure sure; /* what a sample must prove; confidence 0: verified in full */
     uint64_t parts, records;
 };
 
@@ -52,20 +53,29 @@ struct plan_limits {
     struct spec_live live;
     uint32_t workers;
     bool topology_halts;
+    bool back_urgent;         /* nothing holds back what is taken back; a plan never says so, `rollback --pace` does */
+    uint32_t priority;        /* 0 … 9: those of a higher one go first */
+    struct money_rates rates; /* what a record costs */
+    struct money_within complete; /* how much is to be done how long after the run began; all zero: nothing */
+    int64_t skew_ms; /* that the servers' clocks may be from ours before the run is halted; 0: nobody asks */
     struct spec_budget budget;
-    double guards[GUARD_COUNT]; /* in the units of spec/guard_rows.h */
-    uint32_t guards_given;      /* a set: those that were asked for */
+    double guards[GUARD_COUNT];       /* in the units of spec/guard_rows.h */
+    uint32_t guards_given;            /* a set: those that were asked for */
+    struct signals_forecast forecast; /* of the target's growth; known where a guard is to hold it against that */
     int64_t guards_hold_ms;
     struct plan_signal signals[SPEC_SIGNALS_MOST]; /* in the order of the spec */
     size_t n_signals;
 };
 
-/* What a plan for the refused records of another run says of them. */
+/* What a plan for the refused records of another run says of them, or for those that a report of its verification
+ * names. */
 #define PLAN_GONE_NAMED 100
 struct plan_retries {
     const char *run;
-    uint64_t rows;                 /* of its quarantine: all there were */
-    uint8_t digest[32];            /* BLAKE2b-256 of them */
+    const char *report;            /* the report that it repairs; NULL: it takes what the run refused */
+    struct digest seen;            /* of a repair: of the list of what the verification saw (listing/seen.h) */
+    uint64_t rows;                 /* of its quarantine, or lines of the report that are repaired: all there were */
+    uint8_t digest[32];            /* BLAKE2b-256 of them; of a report: of all of it */
     uint64_t asked;                /* keys, and places of what had no key */
     uint64_t gone;                 /* of them, what the files no longer hold; a keyed source tells when it is read */
     const char *const *gone_named; /* the first of them */
@@ -83,6 +93,7 @@ struct plan {
     struct slice text;       /* the JSON that is digested */
     struct slice tests_text; /* of the file that `transform.tests` names, green when it was planned; empty: none */
     uint8_t tests[32];       /* its digest; zero: none */
+    uint8_t judge[32];       /* of the files of `verify.command`; zero: there is none */
 
     struct store *source, *target; /* held open by the plan, released by plan_free() */
     const struct store_driver *target_driver;
@@ -94,6 +105,7 @@ struct plan {
     bool same_dataset; /* source and target are one: read it, fix it, write it back */
     bool listed;       /* partitions are listings (`listing_path`), read by key; else ranges that are scanned */
     bool sink;         /* the target is append-only */
+    bool sealed;       /* what the run leaves in the home is: it has keys (plan/keyring.h) */
     enum spec_write write;
     enum spec_conflict conflict;
 
@@ -103,11 +115,13 @@ struct plan {
     const char *scopes_said; /* the same of stages whose scope is a file of keys, by name; NULL: there is none */
     const char *supersedes;  /* the run that is taken back before this one writes; NULL: none */
 
-    struct plan_retries *retries; /* only what that run refused takes part; NULL: all of the source */
+    struct plan_retries *retries; /* only what that run refused, or did wrong, takes part; NULL: all of the source */
+    struct seen_list *seen;       /* of a repair; NULL: it is none. Freed with the plan */
 
-    uint32_t unwatched;          /* a set of guards: nothing measures them there; not frozen */
-    const char *target_topology; /* as the store told it when the run was planned; NULL: it has none */
-    struct plan_limits limits;   /* frozen: a rollback keeps them too */
+    uint32_t unwatched;                    /* a set of guards: nothing measures them there; not frozen */
+    const char *target_topology;           /* as the store told it when the run was planned; NULL: it has none */
+    struct plan_limits limits;             /* frozen: a rollback keeps them too */
+    const struct environment *environment; /* plan/environment.h; NULL: it is in none */
 
     bool has_skips;
     const char *target_uri, *target_dir; /* as frozen: for a plan loaded by plan_load_target() */
@@ -122,9 +136,12 @@ struct plan {
     uint64_t duplicates;
 };
 
-/* The refused records of a run; borrowed while it is planned. */
+/* The refused records of a run, or those that a report of its verification names; borrowed while it is planned. */
 struct plan_retry {
     const char *run;
+    const char *report; /* NULL: the refused ones */
+    const struct seen *seen;
+    size_t n_seen;
     uint64_t rows;
     uint8_t digest[32];
     const struct slice *keys; /* sorted, without duplicates */
@@ -154,6 +171,11 @@ bool plan_look(struct plan **ret, const struct plan_config *config, struct spec 
 
 bool plan_make(struct plan **ret, const struct plan_config *config, struct spec *spec /* taken over on success */,
                GError **error);
+/* Whether a guard is to hold the target's growth against a forecast that the plan does not have yet. */
+bool plan_wants_forecast(const struct plan *plan);
+/* From here on it is frozen with the plan, whose digest is another one. */
+bool plan_put_forecast(struct plan *plan, uint64_t keys, uint64_t bytes, GError **error);
+
 bool plan_load(struct plan **ret, const struct plan_config *config, struct catalog *catalog, const struct run_row *run,
                GError **error);
 /* Only what a rollback needs: the target and what names the run. Neither spec nor source need be there any more. */
@@ -208,6 +230,7 @@ struct plan_rights {
     const struct plan_stage *stages;
     size_t n_stages;
     struct spec_may may[SPEC_MAY_COUNT];
+    const struct environment *environment; /* NULL: it is in none */
 };
 bool plan_rights_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_rights *ret,
                       GError **error);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "listing/listing.h"
+#include "plan/environment.h"
 #include "plan/plan_parts.h"
 
 #define FILE_BYTES (256u << 20)
@@ -176,6 +177,15 @@ static bool same_tests(const struct plan_file *file, struct plan *plan, const st
            (same || moved(file, "the transform's fixtures have changed", error));
 }
 
+static bool same_environment(const struct plan_file *file, struct plan *plan, const struct plan_config *config,
+                             GError **error)
+{
+    const struct environment *now;
+    return environment_find(&now, config->world, config->home, plan->spec, plan->mem, error) &&
+           (environment_equal(plan->environment, now) ||
+            moved(file, "what the home's environments.yaml asks of it has changed", error));
+}
+
 /* What is decided from the stores themselves must come out as it did. */
 static bool same_stores(const struct plan_file *file, struct plan *plan, const struct plan_config *config,
                         GError **error)
@@ -268,8 +278,9 @@ static bool load(struct plan *plan, const struct plan_config *config, const stru
     return plan_text_read(plan, text, error) &&
            spec_read_with(&plan->spec, config->world, file->spec, plan->params, error) &&
            recipe_read(&plan->recipe, config->world, plan->spec, error) && same_inputs(file, plan, error) &&
-           same_tests(file, plan, config, error) && same_stores(file, plan, config, error) &&
-           take_parts(plan, file, error) && (plan_paths(plan), same_listing(file, plan, config, error)) &&
+           same_environment(file, plan, config, error) && same_tests(file, plan, config, error) &&
+           same_stores(file, plan, config, error) && take_parts(plan, file, error) &&
+           (plan_paths(plan), same_listing(file, plan, config, error)) && plan_retries_saw(plan, config, error) &&
            (plan->listed ? same_size(file, plan, config, error) : same_files(file, plan, config, error));
 }
 

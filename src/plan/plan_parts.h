@@ -87,11 +87,16 @@ void plan_retries_put(const struct plan *plan, json_t *root);
 bool plan_retries_take(json_t *root, struct arena *mem, struct plan_retries **ret);
 /* What cannot be decided for some records alone. */
 bool plan_retries_check(const struct plan *plan, size_t n_places, GError **error);
+/* What the verification saw, of a repair: written down beside the listing when it is planned, and read back. */
+bool plan_retries_see_durable(struct plan *plan, const struct plan_config *config, GError **error);
+bool plan_retries_saw(struct plan *plan, const struct plan_config *config, GError **error);
 /* Of ranges: leaves the partitions, and of them the records, that are asked for. */
 bool plan_retries_choose(struct plan *plan, const struct plan_config *config, struct session *session, GError **error);
 
 /* hooks.c: the hooks in the plan's text. */
 void plan_hooks_put(const struct plan *plan, json_t *root);
+/* text.c: what the prices mean for the budget's limits. */
+void plan_budget_price(struct plan_limits *io);
 /* guards.c: the limits of the guards, as the spec says them; in the plan's text. */
 void plan_guards_set(struct plan *plan);
 json_t *plan_guards_json(const struct plan_limits *limits);
@@ -100,6 +105,7 @@ bool plan_guards_take(json_t *object, struct plan_limits *ret);
 bool plan_guards_check(struct plan *plan, const struct plan_config *config, GError **error);
 /* retain.c: how long what the run leaves is kept, in the plan's text. */
 void plan_retain_put(const struct plan *plan, json_t *root);
+void plan_retain_take(struct plan *plan, const json_t *root);
 
 /* An empty plan with its arena. */
 struct plan *plan_new(const struct plan_config *config);

@@ -1,15 +1,23 @@
 /* How long what a run leaves is kept: frozen with its plan, and written down only where there is something to say. */
 #include "plan/plan_parts.h"
 
-#define KEY "retain"
+#define KEY    "retain"
+#define SEALED "sealed"
 
 void plan_retain_put(const struct plan *plan, json_t *root)
 {
     const struct spec_retain *retain = &plan->spec->retain;
+    if (plan->sealed)
+        json_object_set_new(root, SEALED, json_true());
     if (retain->undo_ms || retain->quarantine_ms || retain->reports_ms)
         json_object_set_new(root, KEY,
                             json_pack("{s:I, s:I, s:I}", "undo_ms", (json_int_t)retain->undo_ms, "quarantine_ms",
                                       (json_int_t)retain->quarantine_ms, "reports_ms", (json_int_t)retain->reports_ms));
+}
+
+void plan_retain_take(struct plan *plan, const json_t *root)
+{
+    plan->sealed = json_is_true(json_object_get(root, SEALED));
 }
 
 bool plan_retain_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct spec_retain *ret,

@@ -1,13 +1,36 @@
-/* A plan for the records that another run refused: which run, and how many of its rows were asked for, stand in the
- * frozen text; which records they are stands in the listing, or in the list of the chosen ones. */
+/* A plan for the records that another run refused, or that a report of its verification names: which run, and how many
+ * of its rows were asked for, stand in the frozen text; which records they are stands in the listing, or in the list of
+ * the chosen ones; what is to be repaired there, in the list of what the verification saw. */
 #include "base/file.h"
 #include "base/hex.h"
+#include "listing/seen.h"
 #include "plan/home.h"
 #include "plan/plan_parts.h"
 
 #define KEY "retries"
 
 /* --- the text ----------------------------------------------------------------------------------------------------- */
+
+static void put_report(const struct plan_retries *retries, json_t *object)
+{
+    char seen[DIGEST_TEXT];
+    json_object_set_new(object, "report", json_string(retries->report));
+    json_object_set_new(object, "seen", json_string(digest_text(retries->seen, seen)));
+}
+
+static bool take_report(const json_t *object, struct arena *mem, struct plan_retries *ret)
+{
+    const char *report = json_string_value(json_object_get(object, "report"));
+    const char *seen = json_string_value(json_object_get(object, "seen"));
+    uint8_t digest[16];
+    if (!report && !seen)
+        return true;
+    if (!report || !seen || !hex_parse(slice_of_text(seen), digest, sizeof digest))
+        return false;
+    ret->seen = digest_get(digest);
+    ret->report = arena_text(mem, slice_of_text(report));
+    return ret->report != NULL;
+}
 
 void plan_retries_put(const struct plan *plan, json_t *root)
 {
@@ -19,6 +42,8 @@ void plan_retries_put(const struct plan *plan, json_t *root)
                         json_pack("{s:s, s:I, s:s, s:I, s:I}", "run", retries->run, "rows", (json_int_t)retries->rows,
                                   "digest", hex_text(retries->digest, sizeof retries->digest, digest), "asked",
                                   (json_int_t)retries->asked, "gone", (json_int_t)retries->gone));
+    if (retries->report)
+        put_report(retries, json_object_get(root, KEY));
 }
 
 static bool take(json_t *object, struct arena *mem, struct plan_retries *ret)
@@ -33,7 +58,7 @@ static bool take(json_t *object, struct arena *mem, struct plan_retries *ret)
     ret->rows = (uint64_t)rows;
     ret->asked = (uint64_t)asked;
     ret->gone = (uint64_t)gone;
-    return ret->run != NULL;
+    return ret->run != NULL && take_report(object, mem, ret);
 }
 
 bool plan_retries_take(json_t *root, struct arena *mem, struct plan_retries **ret)
@@ -72,8 +97,10 @@ bool plan_retries_begin(struct plan *plan, const struct plan_retry *retry, GErro
     struct plan_retries *retries = arena_alloc0(plan->mem, sizeof *retries);
     if (!retries)
         return no_room(error);
-    *retries = (struct plan_retries){
-        .run = plan_copy(plan, retry->run), .rows = retry->rows, .asked = retry->n_keys + retry->n_places};
+    *retries = (struct plan_retries){.run = plan_copy(plan, retry->run),
+                                     .report = retry->report ? plan_copy(plan, retry->report) : NULL,
+                                     .rows = retry->rows,
+                                     .asked = retry->n_keys + retry->n_places};
     memcpy(retries->digest, retry->digest, sizeof retries->digest);
     plan->retries = retries;
     return true;
@@ -93,8 +120,8 @@ bool plan_retries_check(const struct plan *plan, size_t n_places, GError **error
         return true;
     contract_unique(contract, &n);
     return n == 0 || error_set(error, SLUICE_ERROR_REFUSED,
-                               "%s: its `unique` is decided among all records, and cannot be among the refused ones of "
-                               "%s alone; run the spec as a whole",
+                               "%s: its `unique` is decided among all records, and cannot be among a few ones of %s "
+                               "alone; run the spec as a whole",
                                plan->spec->contract, plan->retries->run);
 }
 
@@ -120,6 +147,36 @@ bool plan_retries_name(struct plan_retries *io, const struct world *world, const
     if (!io || io->gone == 0 || !file_exists(world, path))
         return true;
     return skiplist_open(&list, world, path, uid, error) && (name_gone(io, skiplist_gone(list), mem) || no_room(error));
+}
+
+/* --- what a verification saw ---------------------------------------------------------------------------------------
+ */
+
+static char *seen_path(const struct plan *plan)
+{
+    char hex[HEX_TEXT(16)];
+    return home_path(plan->home, HOME_SEEN, hex_text(plan->uid, sizeof plan->uid, hex));
+}
+
+bool plan_retries_see_durable(struct plan *plan, const struct plan_config *config, GError **error)
+{
+    const struct plan_retry *retry = config->retry;
+    if (!retry || !retry->report)
+        return true;
+    g_autofree char *path = seen_path(plan);
+    plan->seen = seen_list_new(retry->seen, retry->n_seen);
+    plan->retries->seen = seen_list_digest(plan->seen);
+    return seen_list_write_durable(plan->seen, config->world, path, plan->uid, error);
+}
+
+bool plan_retries_saw(struct plan *plan, const struct plan_config *config, GError **error)
+{
+    if (!plan->retries || !plan->retries->report)
+        return true;
+    g_autofree char *path = seen_path(plan);
+    return seen_list_open(&plan->seen, config->world, path, plan->uid, error) &&
+           (digest_equal(seen_list_digest(plan->seen), plan->retries->seen) ||
+            error_set(error, SLUICE_ERROR_CORRUPT, "%s: it is not the list that the plan was made with", path));
 }
 
 /* --- files -------------------------------------------------------------------------------------------------------- */

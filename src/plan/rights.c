@@ -1,5 +1,6 @@
 /* Stages, gates, and who may do what, as the frozen plan says it: written into the plan's text and read back from it,
  * by a run that goes on, and by `approve` and the like, which open nothing else. */
+#include "plan/environment.h"
 #include "plan/plan_parts.h"
 
 static json_t *text_or_null(const char *text)
@@ -12,10 +13,13 @@ json_t *plan_stages_json(const struct plan *plan)
     json_t *list = json_array();
     for (size_t i = 0; i < plan->n_stages; i++) {
         const struct plan_stage *stage = &plan->stages[i];
-        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:b, s:I, s:o}", "name", stage->name, "partitions",
-                                              (json_int_t)stage->parts, "records", (json_int_t)stage->records,
-                                              "sampled", stage->sampled, "soak_ms", (json_int_t)stage->soak_ms,
-                                              "approve", text_or_null(stage->approve)));
+        bool sampled = stage->sure.confidence > 0;
+        json_t *item = json_pack("{s:s, s:I, s:I, s:b, s:I, s:o}", "name", stage->name, "partitions",
+                                 (json_int_t)stage->parts, "records", (json_int_t)stage->records, "sampled", sampled,
+                                 "soak_ms", (json_int_t)stage->soak_ms, "approve", text_or_null(stage->approve));
+        if (sampled)
+            json_object_set_new(item, "sure", json_pack("[f, f]", stage->sure.confidence, stage->sure.below));
+        json_array_append_new(list, item);
     }
     return list;
 }
@@ -48,14 +52,16 @@ static bool take_stage(json_t *item, struct arena *mem, struct plan_stage *ret)
     json_int_t parts, records, soak_ms;
     json_t *approve;
     const char *name;
+    struct spec_sure sure = {0}; /* plans from before samples were taken have none */
     int sampled;
-    if (json_unpack(item, "{s:s, s:I, s:I, s:b, s:I, s:o}", "name", &name, "partitions", &parts, "records", &records,
-                    "sampled", &sampled, "soak_ms", &soak_ms, "approve", &approve) != 0)
+    if (json_unpack(item, "{s:s, s:I, s:I, s:b, s:I, s:o, s?[F, F]}", "name", &name, "partitions", &parts, "records",
+                    &records, "sampled", &sampled, "soak_ms", &soak_ms, "approve", &approve, "sure", &sure.confidence,
+                    &sure.below) != 0)
         return false;
     *ret = (struct plan_stage){.name = copy(mem, name),
                                .approve = json_is_string(approve) ? copy(mem, json_string_value(approve)) : NULL,
                                .soak_ms = soak_ms,
-                               .sampled = sampled,
+                               .sure = sure,
                                .parts = (uint64_t)parts,
                                .records = (uint64_t)records};
     return true;
@@ -91,7 +97,7 @@ bool plan_rights_take(json_t *root, struct arena *mem, struct plan_rights *ret)
             return false;
     ret->stages = stages;
     ret->n_stages = n;
-    return take_may(may, mem, ret->may);
+    return take_may(may, mem, ret->may) && environment_take(root, mem, &ret->environment);
 }
 
 bool plan_rights_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_rights *ret,

@@ -3,6 +3,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "plan/environment.h"
 #include "plan/plan_parts.h"
 
 /* What a stage adds to those before it, and how far all of them reach. */
@@ -146,13 +147,21 @@ static bool refuse_empty(const struct plan *plan, const struct spec_stage *stage
         place, stage->name, plan->n_parts);
 }
 
+/* Whoever owns the home says who lets a run past its first stage, and not the spec. */
+static const char *approver_of(const struct plan *plan, const struct spec_stage *stage)
+{
+    const struct environment *environment = plan->environment;
+    return plan->n_stages == 0 && environment && environment->approve ? environment->approve : stage->approve;
+}
+
 static void add_stage(struct dealing *dealing, const struct spec_stage *stage, const struct reach *reach)
 {
+    const char *approver = approver_of(dealing->plan, stage);
     dealing->stages[dealing->plan->n_stages++] = (struct plan_stage){.name = stage->name,
                                                                      .order = stage->order,
                                                                      .soak_ms = stage->soak_ms,
-                                                                     .approve = stage->approve,
-                                                                     .sampled = stage->verify_sampled,
+                                                                     .approve = approver,
+                                                                     .sure = stage->sure,
                                                                      .parts = reach->parts,
                                                                      .records = reach->records};
 }

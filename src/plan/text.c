@@ -1,13 +1,18 @@
 /* The frozen plan as JSON: what a resume needs and what the digest covers. Field order is fixed, so that equal plans
  * are equal texts. */
+#include <math.h>
+
 #include "plan/plan_parts.h"
 
 #include "base/hex.h"
+#include "plan/environment.h"
 
 static const char *const WRITE_WORDS[] = {
     [WRITE_IN_PLACE] = "in-place", [WRITE_FILL] = "fill", [WRITE_SHADOW] = "shadow"};
 static const char *const CONFLICT_WORDS[] = {
     [CONFLICT_NEWER_WINS] = "newer-wins", [CONFLICT_KEEP_LIVE] = "keep-live", [CONFLICT_OVERWRITE] = "overwrite"};
+
+#define PRIORITY 5 /* of a plan of an earlier version */
 
 static const char *const FAILURE_WORDS[] = {
     [ON_FAILURE_PAUSE] = "pause", [ON_FAILURE_ROLLBACK_STAGE] = "rollback-stage", [ON_FAILURE_ROLLBACK] = "rollback"};
@@ -55,18 +60,53 @@ static json_t *counts_json(const struct plan *plan)
 
 static json_t *budget_json(const struct spec_budget *budget)
 {
-    return json_pack("{s:I, s:I, s:I}", "records", (json_int_t)budget->records, "bytes", (json_int_t)budget->bytes,
-                     "time_ms", (json_int_t)budget->time_ms);
+    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:I}", "records", (json_int_t)budget->records, "bytes",
+                     (json_int_t)budget->bytes, "time_ms", (json_int_t)budget->time_ms, "cost",
+                     (json_int_t)budget->cost, "burn", budget->burn.share, "burn_ms", (json_int_t)budget->burn.ms);
 }
 
 /* A plan of an earlier version has none. */
 static bool budget_take(json_t *object, struct spec_budget *ret)
 {
-    json_int_t records = 0, bytes = 0, time_ms = 0;
-    if (object &&
-        json_unpack(object, "{s:I, s:I, s:I}", "records", &records, "bytes", &bytes, "time_ms", &time_ms) != 0)
+    json_int_t records = 0, bytes = 0, time_ms = 0, cost = 0, burn_ms = 0;
+    double burn = 0;
+    if (object && json_unpack(object, "{s:I, s:I, s:I, s?I, s?F, s?I}", "records", &records, "bytes", &bytes, "time_ms",
+                              &time_ms, "cost", &cost, "burn", &burn, "burn_ms", &burn_ms) != 0)
         return false;
-    *ret = (struct spec_budget){.records = (uint64_t)records, .bytes = (uint64_t)bytes, .time_ms = time_ms};
+    *ret = (struct spec_budget){.records = (uint64_t)records,
+                                .bytes = (uint64_t)bytes,
+                                .time_ms = time_ms,
+                                .cost = (uint64_t)cost,
+                                .burn = {.share = burn, .ms = burn_ms}};
+    return true;
+}
+
+void plan_budget_price(struct plan_limits *io)
+{
+    io->budget.cost_step = (uint64_t)ceil(io->rates.read + io->rates.write);
+    g_strlcpy(io->budget.currency, io->rates.currency, sizeof io->budget.currency);
+}
+
+static json_t *rates_json(const struct plan_limits *limits)
+{
+    const struct money_rates *rates = &limits->rates;
+    return json_pack("{s:f, s:f, s:f, s:f, s:s, s:f, s:I}", "read", rates->read, "write", rates->write, "byte_read",
+                     rates->byte_read, "byte_written", rates->byte_written, "currency", rates->currency, "complete",
+                     limits->complete.share, "within_ms", (json_int_t)limits->complete.ms);
+}
+
+/* Likewise. */
+static bool rates_take(json_t *object, struct plan_limits *ret)
+{
+    struct money_rates *rates = &ret->rates;
+    const char *currency = "";
+    json_int_t ms = 0;
+    if (object && json_unpack(object, "{s:F, s:F, s:F, s:F, s:s, s:F, s:I}", "read", &rates->read, "write",
+                              &rates->write, "byte_read", &rates->byte_read, "byte_written", &rates->byte_written,
+                              "currency", &currency, "complete", &ret->complete.share, "within_ms", &ms) != 0)
+        return false;
+    g_strlcpy(rates->currency, currency, sizeof rates->currency);
+    ret->complete.ms = ms;
     return true;
 }
 
@@ -86,12 +126,12 @@ static bool live_take(json_t *text, struct spec_live *ret)
 static json_t *limits_json(const struct plan *plan)
 {
     const struct plan_limits *limits = &plan->limits;
-    return json_pack("{s:f, s:i, s:f, s:f, s:f, s:b, s:I, s:s, s:o, s:o, s:o}", "rate_max_per_s",
+    return json_pack("{s:f, s:i, s:f, s:f, s:f, s:b, s:I, s:s, s:o, s:o, s:o, s:o, s:i}", "rate_max_per_s",
                      limits->rate_max_per_s, "workers", (int)limits->workers, "errors", limits->errors, "rejects",
                      limits->rejects, "kept_live", limits->kept_live, "topology_halts", limits->topology_halts,
-                     "skew_ms", (json_int_t)plan->spec->protect.skew_ms, "on_failure",
-                     FAILURE_WORDS[plan->spec->on_failure], "budget", budget_json(&limits->budget), "live",
-                     live_json(&limits->live), "guards", plan_guards_json(limits));
+                     "skew_ms", (json_int_t)limits->skew_ms, "on_failure", FAILURE_WORDS[plan->spec->on_failure],
+                     "budget", budget_json(&limits->budget), "live", live_json(&limits->live), "guards",
+                     plan_guards_json(limits), "money", rates_json(limits), "priority", (int)limits->priority);
 }
 
 /* Which partition is in which stage: a digest, for the partitions themselves stand in the catalog. */
@@ -113,17 +153,22 @@ bool plan_deal_is(const struct plan *plan)
 
 static bool limits_take(json_t *root, struct plan_limits *ret)
 {
-    int workers, halts;
-    json_t *budget = NULL, *live = NULL, *guards = NULL;
+    int workers, halts, priority = PRIORITY;
+    json_int_t skew_ms = 0;
+    json_t *budget = NULL, *live = NULL, *guards = NULL, *money = NULL;
     struct plan_limits limits = {0};
-    if (json_unpack(root, "{s:{s:F, s:i, s:F, s:F, s:F, s:b, s?o, s?o, s?o}}", "limits", "rate_max_per_s",
-                    &limits.rate_max_per_s, "workers", &workers, "errors", &limits.errors, "rejects", &limits.rejects,
-                    "kept_live", &limits.kept_live, "topology_halts", &halts, "budget", &budget, "live", &live,
-                    "guards", &guards) != 0 ||
-        !budget_take(budget, &limits.budget) || !live_take(live, &limits.live) || !plan_guards_take(guards, &limits))
+    if (json_unpack(root, "{s:{s:F, s:i, s:F, s:F, s:F, s:b, s?I, s?o, s?o, s?o, s?o, s?i}}", "limits",
+                    "rate_max_per_s", &limits.rate_max_per_s, "workers", &workers, "errors", &limits.errors, "rejects",
+                    &limits.rejects, "kept_live", &limits.kept_live, "topology_halts", &halts, "skew_ms", &skew_ms,
+                    "budget", &budget, "live", &live, "guards", &guards, "money", &money, "priority", &priority) != 0 ||
+        !rates_take(money, &limits) || !budget_take(budget, &limits.budget) || !live_take(live, &limits.live) ||
+        !plan_guards_take(guards, &limits))
         return false;
     limits.workers = (uint32_t)MAX(workers, 1);
     limits.topology_halts = halts;
+    limits.skew_ms = skew_ms;
+    limits.priority = (uint32_t)CLAMP(priority, 0, 9);
+    plan_budget_price(&limits);
     *ret = limits;
     return true;
 }
@@ -142,9 +187,12 @@ bool plan_text_write(struct plan *plan, GError **error)
     plan_only_put(plan, root);
     if (plan->tests_text.data)
         json_object_set_new(root, "tests", hex_json(plan->tests, sizeof plan->tests));
+    if (plan->spec->judge.shell || plan->spec->judge.argv)
+        json_object_set_new(root, "judge", hex_json(plan->judge, sizeof plan->judge));
     plan_retries_put(plan, root);
     plan_hooks_put(plan, root);
     plan_retain_put(plan, root);
+    environment_put(plan->environment, root);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     if (!text)
@@ -224,8 +272,10 @@ bool plan_text_read(struct plan *plan, struct slice text, GError **error)
               plan_retries_take(root, plan->mem, &plan->retries);
     plan->stages = rights.stages;
     plan->n_stages = rights.n_stages;
+    plan->environment = rights.environment;
     plan_supersedes_take(plan, root);
     plan_params_take(plan, root);
+    plan_retain_take(plan, root);
     hex_into(json_string_value(json_object_get(root, "tests")), plan->tests, sizeof plan->tests);
     json_decref(root);
     plan->text = text;

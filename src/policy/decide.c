@@ -37,9 +37,11 @@ static enum decision decide_newer_wins(const struct decide_rules *rules, const s
 enum decision decide(const struct decide_rules *rules, const struct decide_case *of)
 {
     if (!of->live_present)
-        return decide_absent(of);
+        return rules->only_seen && !of->seen && !of->want_delete ? DECISION_KEPT_LIVE : decide_absent(of);
     if (of->equal && !of->want_delete)
         return DECISION_UNCHANGED;
+    if (rules->only_seen)
+        return apply_or_keep(of, of->seen || of->ours);
     if (rules->same_dataset || of->ours)
         return apply(of);
     if (rules->fill)

@@ -14,6 +14,7 @@ struct decide_rules {
     enum decide_conflict conflict;
     bool write_unversioned; /* `unversioned: overwrite` */
     bool repair_ties;       /* `ties: repair` */
+    bool only_seen; /* a repair: only what the verification saw standing there is written over, if it still does */
     int64_t skew_ms;
 };
 
@@ -24,6 +25,7 @@ struct decide_case {
     struct version live;
     bool equal;       /* content and expiry of the live record are what is wanted */
     bool was_present; /* an earlier look of this run at the live key found a record */
+    bool seen;        /* the live record, or that there is none, is what the verification saw */
     bool ours;        /* the live record is what this run wrote for this very source record */
 };
 

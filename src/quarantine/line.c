@@ -1,4 +1,4 @@
-#include "quarantine/line.h"
+#include "quarantine/sealed.h"
 
 #include "base/int.h"
 #include "record/digest.h"
@@ -7,12 +7,14 @@
 #define LINE_VERSION 1
 #define CHECK_OPEN   "{\"check\":\""
 #define DOCUMENT     ",\"document\":"
-enum { UID_LEN = 16, CHECK_LEN = DIGEST_TEXT - 1, FEED_STEP = 256 * 1024 };
+enum { CHECK_LEN = DIGEST_TEXT - 1, FEED_STEP = 256 * 1024 };
 
-char *line_first(const uint8_t run_uid[UID_LEN])
+char *line_first(const struct line_whose *whose)
 {
     char uid[DIGEST_TEXT];
-    return g_strdup_printf("{\"quarantine\":%d,\"run\":\"%s\"}\n", LINE_VERSION, digest_text(digest_get(run_uid), uid));
+    g_autofree char *sealed = whose->sealed_as ? g_strdup_printf(",\"sealed\":\"%s\"", whose->sealed_as) : g_strdup("");
+    return g_strdup_printf("{\"quarantine\":%d,\"run\":\"%s\"%s}\n", LINE_VERSION,
+                           digest_text(digest_get(whose->run_uid), uid), sealed);
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
@@ -23,13 +25,15 @@ static void append_text(bson_t *into, const char *name, const char *text)
     BSON_APPEND_UTF8(into, name, valid);
 }
 
-static bool append_head(bson_t *into, const struct line_head *head)
+static bool append_head(GString *into, const struct line_head *head)
 {
     int64_t checkpoint, number;
     if (!int_to_i64(head->checkpoint, &checkpoint) || !int_to_i64(head->number, &number))
         return false;
-    return BSON_APPEND_INT64(into, "part", head->part) && BSON_APPEND_INT64(into, "lane", head->lane) &&
-           BSON_APPEND_INT64(into, "checkpoint", checkpoint) && BSON_APPEND_INT64(into, "number", number);
+    g_string_append_printf(into,
+                           "\"part\":%u,\"lane\":%u,\"checkpoint\":%" G_GINT64_FORMAT ",\"number\":%" G_GINT64_FORMAT,
+                           head->part, head->lane, (gint64)checkpoint, (gint64)number);
+    return true;
 }
 
 /* Everything but the document and what was read. */
@@ -74,24 +78,21 @@ static void append_raw(GString *into, const struct quarantine_row *row)
 }
 
 /* The check stands before what it covers: its place is kept and filled in at the end. */
-static void fill_in_check(GString *into, gsize begin)
+void line_check(GString *text, gsize begin)
 {
-    char text[DIGEST_TEXT];
+    char sum[DIGEST_TEXT];
     gsize covered = begin + strlen(CHECK_OPEN) + CHECK_LEN + strlen("\",");
-    digest_text(digest_bytes(slice_of(into->str + covered, into->len - covered), 0), text);
-    memcpy(into->str + begin + strlen(CHECK_OPEN), text, CHECK_LEN);
+    digest_text(digest_bytes(slice_of(text->str + covered, text->len - covered), 0), sum);
+    memcpy(text->str + begin + strlen(CHECK_OPEN), sum, CHECK_LEN);
 }
 
-bool line_put(const struct line_head *head, const struct quarantine_row *row, GString *into, GError **error)
+/* Behind the numbers of the row. */
+static bool append_fields(GString *into, const struct quarantine_row *row, GError **error)
 {
     bson_t meta;
-    gsize begin = into->len;
-    bson_init(&meta);
-    bool ok = (append_head(&meta, head) && append_row(&meta, row)) ||
-              error_set(error, SLUICE_ERROR_INTERNAL,
-                        "a number of a quarantined record of partition %u is out of range", head->part);
-    g_string_append_printf(into, CHECK_OPEN "%*s\"", CHECK_LEN, "");
     gsize brace = into->len;
+    bson_init(&meta);
+    bool ok = append_row(&meta, row) || error_set(error, SLUICE_ERROR_INTERNAL, "a line's number is out of range");
     ok = ok && document_to_json(slice_of(bson_get_data(&meta), meta.len), into, error);
     bson_destroy(&meta);
     if (!ok)
@@ -100,8 +101,23 @@ bool line_put(const struct line_head *head, const struct quarantine_row *row, GS
     g_string_truncate(into, into->len - 1);
     if (!append_document(into, row))
         append_raw(into, row);
+    return true;
+}
+
+bool line_put(const struct line_whose *whose, const struct line_head *head, const struct quarantine_row *row,
+              GString *into, GError **error)
+{
+    gsize begin = into->len;
+    g_string_append_printf(into, CHECK_OPEN "%*s\",", CHECK_LEN, "");
+    if (!append_head(into, head))
+        return error_set(error, SLUICE_ERROR_INTERNAL,
+                         "a number of a quarantined record of partition %u is out of range", head->part);
+    gsize fields = into->len;
+    if (!append_fields(into, row, error))
+        return false;
+    line_seal(whose, head, into, fields);
     g_string_append_c(into, '}');
-    fill_in_check(into, begin);
+    line_check(into, begin);
     g_string_append_c(into, '\n');
     return true;
 }
@@ -130,23 +146,44 @@ static bool take_number(struct slice *io, const char *name, uint64_t *ret)
     return true;
 }
 
+/* Behind the check. */
+static bool take_head(struct slice *io, struct line_head *ret)
+{
+    uint64_t part, lane;
+    return take_number(io, "\"part\":", &part) && take_number(io, ",\"lane\":", &lane) &&
+           take_number(io, ",\"checkpoint\":", &ret->checkpoint) && take_number(io, ",\"number\":", &ret->number) &&
+           int_to_u32(part, &ret->part) && int_to_u32(lane, &ret->lane);
+}
+
+static bool take_check(struct slice *io, struct slice *ret)
+{
+    if (!skip(io, CHECK_OPEN) || io->len < CHECK_LEN)
+        return false;
+    *ret = slice_of(io->data, CHECK_LEN);
+    *io = slice_of(io->data + CHECK_LEN, io->len - CHECK_LEN);
+    return skip(io, "\",");
+}
+
 bool line_get(struct slice line, struct line_head *ret)
 {
     struct line_head head;
-    uint64_t part, lane;
+    struct slice check;
     char text[DIGEST_TEXT];
-    if (!skip(&line, CHECK_OPEN) || line.len < CHECK_LEN)
-        return false;
-    struct slice check = slice_of(line.data, CHECK_LEN);
-    line = slice_of(line.data + CHECK_LEN, line.len - CHECK_LEN);
-    if (!skip(&line, "\",") || !slice_equal(check, slice_of_text(digest_text(digest_bytes(line, 0), text))))
-        return false;
-    if (!take_number(&line, "\"part\":", &part) || !take_number(&line, ",\"lane\":", &lane) ||
-        !take_number(&line, ",\"checkpoint\":", &head.checkpoint) ||
-        !take_number(&line, ",\"number\":", &head.number) || !int_to_u32(part, &head.part) ||
-        !int_to_u32(lane, &head.lane))
+    if (!take_check(&line, &check) || !slice_equal(check, slice_of_text(digest_text(digest_bytes(line, 0), text))) ||
+        !take_head(&line, &head))
         return false;
     *ret = head;
+    return true;
+}
+
+bool line_rest(struct slice line, struct line_head *ret, struct slice *ret_rest)
+{
+    struct line_head head;
+    struct slice check;
+    if (!take_check(&line, &check) || !take_head(&line, &head))
+        return false;
+    *ret = head;
+    *ret_rest = line;
     return true;
 }
 
@@ -216,11 +253,15 @@ static bool not_parsed(struct slice meta, struct arena *mem, struct slice line, 
                      line.len);
 }
 
-bool line_parse(struct slice line, struct arena *mem, struct quarantine_entry *ret, GError **error)
+bool line_parse(const struct line_whose *whose, struct slice line, struct arena *mem, struct quarantine_entry *ret,
+                GError **error)
 {
     struct quarantine_entry entry = {.number = 0};
     struct slice text = line, meta;
     bson_t view;
+    if (!line_unseal(whose, line, mem, &text, error))
+        return false;
+    line = text;
     if (!arena_copy(mem, line, &entry.text) || !cut_document(entry.text, mem, &text, &entry.document) ||
         !document_from_json(text, mem, &meta, NULL, NULL) || !document_view(meta, &view) ||
         !entry_of(&view, mem, &entry) || !take_raw(&view, mem, &entry.raw))
@@ -296,13 +337,13 @@ enum line_result line_next(struct line_feed *feed, struct slice *ret, GError **e
     return len ? LINE_TORN : LINE_END;
 }
 
-enum line_result line_open(struct line_feed *feed, const uint8_t run_uid[UID_LEN], GError **error)
+enum line_result line_open(struct line_feed *feed, const struct line_whose *whose, GError **error)
 {
     struct slice line;
     enum line_result result = line_next(feed, &line, error);
     if (result != LINE_OK)
         return result;
-    g_autofree char *first = line_first(run_uid);
+    g_autofree char *first = line_first(whose);
     if (slice_equal(line, slice_of(first, strlen(first) - 1)))
         return LINE_OK;
     error_set(error, SLUICE_ERROR_CORRUPT,

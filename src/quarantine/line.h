@@ -9,16 +9,24 @@ struct line_head {
     uint64_t checkpoint, number;
 };
 
+struct line_whose;
+
 /* The first line, with its newline. */
-char *line_first(const uint8_t run_uid[16]);
+char *line_first(const struct line_whose *whose);
 /* A row, with its newline. */
-bool line_put(const struct line_head *head, const struct quarantine_row *row, GString *into, GError **error);
+bool line_put(const struct line_whose *whose, const struct line_head *head, const struct quarantine_row *row,
+              GString *into, GError **error);
+/* Fills in the check of the row that begins at `begin` and ends `text`. */
+void line_check(GString *text, gsize begin);
 
 /* Whether the line (without newline) is a row that verifies; its JSON is not parsed. */
 bool line_get(struct slice line, struct line_head *ret);
+/* The same of a row that is known to verify, with what stands behind its numbers. */
+bool line_rest(struct slice line, struct line_head *ret, struct slice *ret_rest);
 /* All of a row that verified, in `mem`. TOO_BIG where that is too small, CORRUPT where it is not what line_put()
  * writes. */
-bool line_parse(struct slice line, struct arena *mem, struct quarantine_entry *ret, GError **error);
+bool line_parse(const struct line_whose *whose, struct slice line, struct arena *mem, struct quarantine_entry *ret,
+                GError **error);
 
 /* The lines of a file from its beginning. */
 struct line_feed {
@@ -41,4 +49,4 @@ uint64_t line_feed_here(const struct line_feed *feed); /* where the next line be
 
 /* Reads the first line: LINE_OK, or LINE_FAILED (CORRUPT) where it is not that of this run's quarantine; LINE_TORN or
  * LINE_END where it was never wholly written. */
-enum line_result line_open(struct line_feed *feed, const uint8_t run_uid[16], GError **error);
+enum line_result line_open(struct line_feed *feed, const struct line_whose *whose, GError **error);

@@ -1,6 +1,6 @@
 #include "base/groupsync.h"
 #include "base/lock.h"
-#include "quarantine/line.h"
+#include "quarantine/sealed.h"
 
 /* What is known of a partition's rows. */
 struct part_rows {
@@ -11,7 +11,7 @@ struct part_rows {
 struct quarantine {
     const struct world *world;
     char *path;
-    uint8_t run_uid[16];
+    struct line_whose whose;
     struct groupsync group;
 
     pthread_mutex_t append; /* guards what follows */
@@ -49,7 +49,7 @@ static bool read_rows(struct quarantine *quarantine, struct line_feed *feed, uin
 {
     struct line_head head;
     struct slice line;
-    enum line_result result = line_open(feed, quarantine->run_uid, error);
+    enum line_result result = line_open(feed, &quarantine->whose, error);
     uint64_t end = result == LINE_OK ? line_feed_here(feed) : 0;
     while (result == LINE_OK) {
         result = line_next(feed, &line, error);
@@ -65,7 +65,7 @@ static bool read_rows(struct quarantine *quarantine, struct line_feed *feed, uin
 /* The first line is written with the file, so that only a crash leaves one without. */
 static bool write_first(struct quarantine *quarantine, struct file *file, uint64_t *ret_end, GError **error)
 {
-    g_autofree char *first = line_first(quarantine->run_uid);
+    g_autofree char *first = line_first(&quarantine->whose);
     if (!file_append(file, slice_of_text(first), NULL, error))
         return false;
     *ret_end = strlen(first);
@@ -89,10 +89,11 @@ bool quarantine_open(struct quarantine **ret, const struct quarantine_config *co
     auto_(quarantine) quarantine = g_new0(struct quarantine, 1);
     GError *failed = NULL;
     *quarantine = (struct quarantine){.world = config->world, .path = g_strdup(config->path), .next_number = 1};
-    memcpy(quarantine->run_uid, config->run_uid, sizeof quarantine->run_uid);
     quarantine->parts = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     groupsync_init(&quarantine->group);
     pthread_mutex_init(&quarantine->append, NULL);
+    if (!line_whose_find(&quarantine->whose, config, error))
+        return false;
     bool there = file_open(&quarantine->file, config->world, config->path, FILE_UPDATE, &failed);
     if (there ? !take_file(quarantine, quarantine->file, error) : !error_forgive(failed, SLUICE_ERROR_NOT_FOUND, error))
         return false;
@@ -105,6 +106,7 @@ void quarantine_free(struct quarantine *quarantine)
     if (!quarantine)
         return;
     file_free(quarantine->file);
+    seal_forget(&quarantine->whose.key);
     g_hash_table_unref(quarantine->parts);
     groupsync_done(&quarantine->group);
     pthread_mutex_destroy(&quarantine->append);
@@ -130,12 +132,13 @@ static uint64_t take_numbers(struct quarantine *quarantine, size_t n)
     return first;
 }
 
-static bool make_lines(const struct quarantine_batch *batch, uint64_t first_number, GString *into, GError **error)
+static bool make_lines(const struct line_whose *whose, const struct quarantine_batch *batch, uint64_t first_number,
+                       GString *into, GError **error)
 {
     struct line_head head = {.part = batch->part, .lane = batch->lane, .checkpoint = batch->checkpoint};
     for (size_t i = 0; i < batch->n; i++) {
         head.number = first_number + i;
-        if (!line_put(&head, &batch->rows[i], into, error))
+        if (!line_put(whose, &head, &batch->rows[i], into, error))
             return false;
     }
     return true;
@@ -191,7 +194,7 @@ bool quarantine_append(struct quarantine *quarantine, const struct quarantine_ba
     if (batch->n == 0)
         return true;
     g_autoptr(GString) text = g_string_new(NULL);
-    if (!make_lines(batch, take_numbers(quarantine, batch->n), text, error) ||
+    if (!make_lines(&quarantine->whose, batch, take_numbers(quarantine, batch->n), text, error) ||
         !append_lines(quarantine, batch, text, error))
         return false;
     world_point(quarantine->world, "quarantine.appended");
@@ -306,7 +309,7 @@ static bool draft_rows(const struct cut *cut, struct line_feed *feed, struct dra
 {
     struct slice line;
     struct line_head head;
-    enum line_result result = line_open(feed, cut->quarantine->run_uid, error);
+    enum line_result result = line_open(feed, &cut->quarantine->whose, error);
     while (result == LINE_OK && (result = line_next(feed, &line, error)) == LINE_OK) {
         bool verifies = line_get(line, &head);
         if ((!verifies || keeps(cut, &head)) && !draft_line(draft, line, verifies, error))

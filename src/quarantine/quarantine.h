@@ -27,6 +27,8 @@ struct quarantine_config {
     const struct world *world;
     const char *path; /* HOME/quarantine/RUN.ndjson; its folder is made when it is needed */
     uint8_t run_uid[16];
+    const char *sealed_as; /* the kind of key that seals its rows, where the run has one: quarantine, or reports
+                            * (notes); NULL: nothing does */
 };
 
 /* One refused record. All of it is borrowed for the call. */

@@ -1,8 +1,9 @@
-#include "quarantine/line.h"
+#include "quarantine/sealed.h"
 
 struct quarantine_reader {
     struct file *file; /* NULL: there is none */
     struct line_feed feed;
+    struct line_whose whose;
     struct quarantine_filter filter;
     struct arena *scratch; /* for rows that may turn out not to be asked for */
     uint64_t damaged;
@@ -14,7 +15,7 @@ enum { SCRATCH_TIMES = 4 };
 static bool reader_begin(struct quarantine_reader *reader, const struct quarantine_config *config, GError **error)
 {
     line_feed_init(&reader->feed, reader->file);
-    enum line_result result = line_open(&reader->feed, config->run_uid, error);
+    enum line_result result = line_open(&reader->feed, &reader->whose, error);
     reader->over = result != LINE_OK;
     return result != LINE_FAILED;
 }
@@ -28,6 +29,8 @@ bool quarantine_reader_open(struct quarantine_reader **ret, const struct quarant
     reader->scratch = arena_new(SCRATCH_TIMES * LINE_MOST);
     if (filter)
         reader->filter = *filter;
+    if (!line_whose_find(&reader->whose, config, error))
+        return false;
     bool there = file_open(&reader->file, config->world, config->path, FILE_READ, &failed);
     if (there ? !reader_begin(reader, config, error) : !error_forgive(failed, SLUICE_ERROR_NOT_FOUND, error))
         return false;
@@ -40,6 +43,7 @@ void quarantine_reader_free(struct quarantine_reader *reader)
     if (!reader)
         return;
     line_feed_done(&reader->feed);
+    seal_forget(&reader->whose.key);
     arena_free(reader->scratch);
     file_free(reader->file);
     g_free(reader);
@@ -81,7 +85,7 @@ static bool entry_wanted(struct quarantine_reader *reader, struct slice line, bo
     if (!filter->code && !filter->key)
         return true;
     arena_reset(reader->scratch);
-    if (!line_parse(line, reader->scratch, &entry, error))
+    if (!line_parse(&reader->whose, line, reader->scratch, &entry, error))
         return false;
     *ret = (!filter->code || strcmp(filter->code, entry.code) == 0) &&
            (!filter->key || slice_equal(*filter->key, entry.key));
@@ -128,7 +132,7 @@ bool quarantine_next(struct quarantine_reader *reader, struct arena *mem, struct
     struct quarantine_entry *entry = arena_alloc(mem, sizeof *entry);
     if (!entry)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "a quarantined record needs more memory");
-    if (!line_parse(line, mem, entry, error))
+    if (!line_parse(&reader->whose, line, mem, entry, error))
         return error_add(error, "%s", file_path(reader->file));
     *ret = entry;
     return true;
@@ -139,6 +143,8 @@ bool quarantine_next(struct quarantine_reader *reader, struct arena *mem, struct
 struct dump {
     const struct document_lines *into;
     struct line_feed feed;
+    struct line_whose whose;
+    struct arena *mem; /* of a line that is sealed */
     uint64_t line, damaged, first;
 };
 
@@ -150,7 +156,7 @@ static bool give_damaged_line(struct dump *dump, bool torn, GError **error)
     return dump->into->line(dump->into->self, text, error);
 }
 
-/* The first line has no check of its own. */
+/* The first line has no check of its own; it tells whether the others are sealed. */
 static bool give_line(struct dump *dump, struct slice line, GError **error)
 {
     static const char FIRST[] = "{\"quarantine\":";
@@ -158,6 +164,10 @@ static bool give_line(struct dump *dump, struct slice line, GError **error)
     bool first = dump->line == 1 && line.len > strlen(FIRST) && memcmp(line.data, FIRST, strlen(FIRST)) == 0;
     if (!first && !line_get(line, &head))
         return give_damaged_line(dump, false, error);
+    arena_reset(dump->mem);
+    if (first ? !line_whose_read(&dump->whose, dump->whose.world, line, error)
+              : !line_unseal(&dump->whose, line, dump->mem, &line, error))
+        return false;
     g_autofree char *text = g_strndup((const char *)line.data, line.len);
     return dump->into->line(dump->into->self, text, error);
 }
@@ -180,12 +190,16 @@ static bool give_lines(struct dump *dump, GError **error)
 bool quarantine_dump(const struct world *world, const char *path, const struct document_lines *into, GError **error)
 {
     auto_(file) file = NULL;
-    struct dump dump = {.into = into};
+    auto_(arena) mem = arena_new(SCRATCH_TIMES * LINE_MOST);
+    struct dump dump = {.into = into, .mem = mem, .whose = {.world = world}};
     if (!file_open(&file, world, path, FILE_READ, error))
         return false;
     line_feed_init(&dump.feed, file);
     bool ok = give_lines(&dump, error);
     line_feed_done(&dump.feed);
+    seal_forget(&dump.whose.key);
+    if (!ok)
+        error_add(error, "%s", path);
     return ok && (dump.damaged == 0 ||
                   error_set(error, SLUICE_ERROR_CORRUPT,
                             "%s: damaged in %" G_GUINT64_FORMAT " places, the first at line %" G_GUINT64_FORMAT, path,

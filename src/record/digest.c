@@ -360,7 +360,12 @@ bool digest_stored_near(struct slice raw, int64_t near_ms, int64_t within_ms, st
 
 struct digest digest_keyed(struct slice key, struct digest value, uint64_t seed)
 {
-    return combine(digest_bytes(key, seed), value.low, value.high, seed);
+    return digest_keyed_by(digest_bytes(key, seed), value, seed);
+}
+
+struct digest digest_keyed_by(struct digest key, struct digest value, uint64_t seed)
+{
+    return combine(key, value.low, value.high, seed);
 }
 
 static unsigned __int128 number_of(struct digest digest)
@@ -389,6 +394,12 @@ void set_digest_merge(struct set_digest *into, const struct set_digest *from)
 {
     into->count += from->count;
     into->sum = digest_from(number_of(into->sum) + number_of(from->sum));
+}
+
+void set_digest_without(struct set_digest *set, const struct set_digest *part)
+{
+    set->count -= part->count;
+    set->sum = digest_from(number_of(set->sum) - number_of(part->sum));
 }
 
 bool set_digest_equal(const struct set_digest *a, const struct set_digest *b)

@@ -40,6 +40,8 @@ bool digest_stored_near(struct slice raw, int64_t near_ms, int64_t within_ms, st
 bool digest_canonical(struct slice document, uint64_t seed, struct digest *ret, GError **error);
 /* (key, value) as one: for sets */
 struct digest digest_keyed(struct slice key, struct digest value, uint64_t seed);
+/* The same, of a key's digest_bytes() with that seed. */
+struct digest digest_keyed_by(struct digest key, struct digest value, uint64_t seed);
 
 struct set_digest {
     uint64_t count;
@@ -49,6 +51,7 @@ struct set_digest {
 void set_digest_add(struct set_digest *set, struct digest digest);
 void set_digest_remove(struct set_digest *set, struct digest digest);
 void set_digest_merge(struct set_digest *into, const struct set_digest *from);
+void set_digest_without(struct set_digest *set, const struct set_digest *part);
 bool set_digest_equal(const struct set_digest *a, const struct set_digest *b);
 
 #define DIGEST_TEXT 33

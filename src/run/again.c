@@ -45,7 +45,7 @@ static bool look_now(struct hold *hold, struct arena *mem, struct history **ret,
 }
 
 struct looking {
-    struct hold *hold;
+    const uint8_t *uid; /* of the run */
     const struct history_ops *ops;
     struct history *now;
     struct arena *mem;
@@ -57,7 +57,7 @@ static bool where_of(struct looking *looking, const struct checkpoint_look *look
     json_t *object = look->conditions ? json_loads(look->conditions, 0, NULL) : NULL;
     const char *was = json_string_value(json_object_get(object, SERVERS));
     struct witness witness = {.fence.part = look->part, .lane = look->lane, .number = look->settled};
-    memcpy(witness.fence.run, looking->hold->run.uid, sizeof witness.fence.run);
+    memcpy(witness.fence.run, looking->uid, sizeof witness.fence.run);
     *ret = NULL;
     bool fits = !was || looking->ops->holds(looking->now, slice_of_text(was), &witness, looking->mem, ret);
     json_decref(object);
@@ -133,7 +133,7 @@ bool again_look(struct hold *hold, enum parts_kind kind, size_t *ret_n, GError *
     struct checkpoint_looks looks;
     auto_(arena) mem = arena_new(256 << 20);
     g_autoptr(GArray) lost = g_array_new(FALSE, FALSE, sizeof(struct part_lost));
-    struct looking looking = {.hold = hold, .ops = store_driver(hold->plan->target)->history, .mem = mem};
+    struct looking looking = {.uid = hold->run.uid, .ops = store_driver(hold->plan->target)->history, .mem = mem};
     *ret_n = 0;
     if (!looking.ops)
         return true;
@@ -149,6 +149,48 @@ bool again_look(struct hold *hold, enum parts_kind kind, size_t *ret_n, GError *
         return false;
     *ret_n = lost->len;
     return true;
+}
+
+/* --- what counted once ----------------------------------------------------------------------------------------------
+ */
+
+static void add_new(GString *where, const char *more)
+{
+    g_auto(GStrv) known = g_strsplit(where->str, ";", 0);
+    if (!g_strv_contains((const char *const *)known, more))
+        g_string_append_printf(where, "%s%s", where->len ? ";" : "", more);
+}
+
+static bool add_lost(struct looking *looking, const struct checkpoint_looks *looks, GString *where, GError **error)
+{
+    bool any;
+    if (!any_lost(looking, looks, &any, error))
+        return false;
+    for (size_t i = 0; i < looks->n && any; i++) {
+        const char *more;
+        if (!where_of(looking, &looks->rows[i], &more, error))
+            return false;
+        if (more)
+            add_new(where, more);
+    }
+    return true;
+}
+
+bool again_where(const struct again_asking *asking, const char *was, const char **ret, GError **error)
+{
+    struct checkpoint_looks looks;
+    struct arena *mem = asking->call->mem;
+    g_autoptr(GString) where = g_string_new(was);
+    struct looking looking = {.uid = asking->uid, .ops = session_driver(asking->target)->history, .mem = mem};
+    if (!catalog_lost_looks(asking->catalog, asking->run, asking->part, mem, &looks, error) ||
+        !store_history_look(asking->target, asking->call, asking->uid, &looking.now, error))
+        return false;
+    bool ok = add_lost(&looking, &looks, where, error);
+    looking.ops->free(looking.now);
+    if (!ok)
+        return false;
+    *ret = arena_text(mem, slice_of_text(where->str));
+    return *ret || error_set(error, SLUICE_ERROR_TOO_BIG, "what servers may have lost does not fit into memory");
 }
 
 enum crew_end again_crew(struct hold *hold, GError **error)
@@ -244,8 +286,12 @@ static bool verify_again(struct hold *hold, const struct stage_row *stage, struc
                          GError **error)
 {
     struct verify_result found = {0};
-    struct watch watch = {
-        .catalog = hold->catalog, .mem = hold->mem, .run = hold->run.id, .govern = hold->shared.govern};
+    struct watch watch = {.catalog = hold->catalog,
+                          .mem = hold->mem,
+                          .run = hold->run.id,
+                          .limits = &hold->shared.limits,
+                          .govern = hold->shared.govern,
+                          .guarding = hold->guarding};
     struct check_wish wish = {.stage = stage->stage};
     uint8_t report[32];
     GError *failed = NULL;
@@ -253,10 +299,12 @@ static bool verify_again(struct hold *hold, const struct stage_row *stage, struc
     if (!hold_move(hold, RUN_VERIFYING, NULL, NULL, error))
         return false;
     if (!check_parts(hold, &wish, &watch, &found, &failed)) {
-        bool stopped = error_is(failed, SLUICE_ERROR_CANCELLED) && (watch.wish.id || watch.interrupted);
-        if (!stopped)
+        if (!error_is(failed, SLUICE_ERROR_CANCELLED))
             return ending_by_failure(hold, failed, ret, error);
         g_error_free(failed);
+        if (!watch.wish.id && !watch.interrupted) /* by a guard that halts the run, or that nobody waits for */
+            return guarding_wait(hold, ret, ret_go, error) &&
+                   (!*ret_go || verify_again(hold, stage, ret, ret_go, error));
         return watch.wish.id ? ending_by_wish(hold, &watch.wish, ret, error) : ending_by_signal(hold, ret, error);
     }
     bool kept = check_keep_report(hold, stage->stage, &found, report, error);

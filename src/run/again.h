@@ -17,6 +17,19 @@ const char *again_conditions(const char *servers, struct arena *mem);
  * work on them. HALTED when servers are replaced faster than the run can follow. */
 bool again_look(struct hold *hold, enum parts_kind kind, size_t *ret_n, GError **error);
 
+/* Where the store may lack what checkpoints of a partition counted that count no longer: `was`, as it was found when
+ * they were taken back, and what servers may have lost since then, of which no checkpoint tells any more. *ret is in
+ * the call's arena. */
+struct again_asking {
+    struct catalog *catalog;
+    struct session *target;
+    const struct call *call;
+    const uint8_t *uid; /* of the run */
+    int64_t run;
+    uint32_t part;
+};
+bool again_where(const struct again_asking *asking, const char *was, const char **ret, GError **error);
+
 /* The crew of a rollback or a promotion, until nothing of what its partitions wrote is lost. */
 enum crew_end again_crew(struct hold *hold, GError **error);
 

@@ -9,6 +9,7 @@
 #include "run/after.h"
 #include "run/ending.h"
 #include "run/retry.h"
+#include "run/rights.h"
 #include "run/supersede.h"
 #include "run/watch.h"
 
@@ -259,28 +260,33 @@ static bool plan_watched(const struct run_config *config, struct spec *spec, con
             error_add(error, "interrupted while it was being planned; the same command begins anew"));
 }
 
-static bool tell(const struct run_config *config, const struct plan *plan, struct catalog *catalog, GError **error)
+/* What a guard is to hold the target's growth against is frozen with the plan. */
+static bool make_forecast(const struct run_config *config, struct plan *io, struct catalog *catalog,
+                          struct forecast *ret, GError **error)
+{
+    return forecast_make(config, io, catalog, ret, error) &&
+           (!plan_wants_forecast(io) || plan_put_forecast(io, ret->more_keys, ret->more_bytes, error));
+}
+
+static bool tell(const struct run_config *config, struct plan *plan, struct catalog *catalog, GError **error)
 {
     struct forecast forecast;
-    if (!config->planned)
+    if (!config->planned && !plan_wants_forecast(plan))
         return true;
-    if (!forecast_make(config, plan, catalog, &forecast, error))
+    if (!make_forecast(config, plan, catalog, &forecast, error))
         return false;
-    config->planned(config->planned_self, plan, &forecast);
+    if (config->planned)
+        config->planned(config->planned_self, plan, &forecast);
     return true;
 }
 
-/* The plan becomes a run. */
-static bool freeze(struct catalog *catalog, const struct run_config *config, const struct plan *plan,
-                   const struct others *others, struct run_result *ret, GError **error)
+/* Whether the plan may become a run. */
+static bool may_freeze(struct catalog *catalog, const struct run_config *config, struct plan *plan,
+                       const struct others *others, GError **error)
 {
     auto_(arena) mem = arena_new(1 << 20);
-    if (!retry_target(&others->retry, plan, error) ||
-        !target_is_free(catalog, plan, &others->supersede.old, mem, error) || !tell(config, plan, catalog, error) ||
-        !create(catalog, config, plan, ret, error))
-        return false;
-    store_linger(config->registry, plan->target); /* whoever drives it opens it next */
-    return true;
+    return retry_target(&others->retry, plan, error) && rights_may_begin(config, catalog, plan, error) &&
+           target_is_free(catalog, plan, &others->supersede.old, mem, error) && tell(config, plan, catalog, error);
 }
 
 /* The unfinished run, or what a new one is planned with. */
@@ -303,15 +309,28 @@ static bool relations(struct catalog *catalog, const struct run_config *config, 
            plan_retries_name(io->retries, config->world, config->home, io->run.uid, io->mem, error);
 }
 
+/* The plan becomes a run. */
+static bool freeze(struct catalog *catalog, const struct run_config *config, const struct plan *plan,
+                   struct run_result *ret, GError **error)
+{
+    if (!create(catalog, config, plan, ret, error))
+        return false;
+    store_linger(config->registry, plan->target); /* whoever drives it opens it next */
+    return true;
+}
+
 static bool begin_new(struct catalog *catalog, const struct run_config *config, struct spec *spec,
                       const struct others *others, struct run_result *ret, GError **error)
 {
     auto_(plan) plan = NULL;
     if (!after_wait(config, catalog, spec, error) || !plan_watched(config, spec, others, &plan, error))
         return false;
-    bool created = freeze(catalog, config, plan, others, ret, error);
-    if (!created) {
+    bool may = may_freeze(catalog, config, plan, others, error);
+    if (!may)
         plan_discard(plan, config->world);
+    /* Its files stay where the catalog could not record it: it may stand there all the same, once a disk answers again,
+     * and then it goes on with them. */
+    if (!may || !freeze(catalog, config, plan, ret, error)) {
         plan->spec = NULL; /* still the caller's */
         return false;
     }
@@ -377,7 +396,8 @@ bool run_begin_file(const struct run_config *config, const char *path, struct ru
     if (!*ret_new)
         return true;
     g_clear_pointer(&ret->mem, arena_free);
-    return plan_from_file(&plan, &plan_config, file, error) && freeze(catalog, config, plan, &NOTHING, ret, error);
+    return plan_from_file(&plan, &plan_config, file, error) && may_freeze(catalog, config, plan, &NOTHING, error) &&
+           freeze(catalog, config, plan, ret, error);
 }
 
 /* --- only planning ------------------------------------------------------------------------------------------------ */
@@ -399,12 +419,11 @@ static bool look_back(const struct run_config *config, struct catalog **ret, GEr
            catalog_open(ret, config->world, config->home, CATALOG_READ_ONLY, error);
 }
 
-static bool show(const struct run_config *config, const struct plan *plan, const char *path, bool *ret_idle,
-                 GError **error)
+static bool show(const struct run_config *config, struct plan *plan, const char *path, bool *ret_idle, GError **error)
 {
     auto_(catalog) catalog = NULL;
     struct forecast forecast;
-    if (!look_back(config, &catalog, error) || !forecast_make(config, plan, catalog, &forecast, error) ||
+    if (!look_back(config, &catalog, error) || !make_forecast(config, plan, catalog, &forecast, error) ||
         (path && !keep(config, plan, path, &forecast, error)))
         return false;
     *ret_idle = forecast_is_idle(&forecast, plan);

@@ -1,5 +1,7 @@
 #include "run/budget.h"
 
+#include <math.h>
+
 void budget_init(struct budget *budget)
 {
     *budget = (struct budget){0};
@@ -11,20 +13,29 @@ void budget_done(struct budget *budget)
     pthread_mutex_destroy(&budget->lock);
 }
 
-struct spec_budget budget_used_by(const struct run_row *run)
+void budget_price(struct budget *budget, const struct money_rates *rates)
+{
+    auto_hold(&budget->lock);
+    budget->rates = *rates;
+}
+
+struct spec_budget budget_used_by(const struct run_row *run, const struct money_rates *rates)
 {
     return (struct spec_budget){.records = run->tally.of[OUTCOME_WRITTEN] + run->tally.of[OUTCOME_DELETED],
                                 .bytes = run->bytes_written,
-                                .time_ms = run->worked_ms};
+                                .time_ms = run->worked_ms,
+                                .cost = outlay_cost(run, rates)};
 }
 
 void budget_begin(struct budget *budget, const struct run_row *run, int64_t now_us)
 {
-    struct spec_budget used = budget_used_by(run);
     auto_hold(&budget->lock);
+    struct spec_budget used = budget_used_by(run, &budget->rates);
     budget->records = used.records;
     budget->bytes = used.bytes;
     budget->worked_ms = used.time_ms;
+    budget->cost = (double)used.cost;
+    budget->reserved_cost = 0;
     budget->reserved_records = budget->reserved_bytes = 0;
     budget->since_us = now_us;
     budget->spent = false;
@@ -74,6 +85,31 @@ static enum budget_answer room_for(uint64_t limit, uint64_t used, uint64_t reser
     return BUDGET_TAKEN;
 }
 
+/* What a batch may cost: each of its records may be written, each of its bytes too. */
+static double most_of(const struct money_rates *rates, const struct budget_room *room)
+{
+    return (double)room->records * (rates->read + rates->write) +
+           (double)room->bytes * (rates->byte_read + rates->byte_written);
+}
+
+/* A smaller batch where not all of it can be paid; one record at least, as long as that can be. */
+static enum budget_answer room_to_pay(const struct budget *budget, uint64_t limit, struct budget_room *io)
+{
+    double most = most_of(&budget->rates, io), one = budget->rates.read + budget->rates.write;
+    double left = (double)limit - budget->cost - budget->reserved_cost;
+    io->cost = 0;
+    if (limit == 0 || most <= 0)
+        return BUDGET_TAKEN;
+    if (left < one || left <= 0)
+        return budget->reserved_cost > 0 ? BUDGET_LATER : BUDGET_SPENT;
+    if (most > left) {
+        io->records = MAX((size_t)((double)io->records * left / most), 1);
+        io->bytes = MAX((size_t)((double)io->bytes * left / most), 1);
+    }
+    io->cost = fmin(left, most_of(&budget->rates, io));
+    return BUDGET_TAKEN;
+}
+
 enum budget_answer budget_take(struct budget *budget, const struct spec_budget *limit, int64_t now_us,
                                struct budget_room *io)
 {
@@ -81,14 +117,16 @@ enum budget_answer budget_take(struct budget *budget, const struct spec_budget *
     struct budget_room room = *io;
     enum budget_answer records = room_for(limit->records, budget->records, budget->reserved_records, &room.records);
     enum budget_answer bytes = room_for(limit->bytes, budget->bytes, budget->reserved_bytes, &room.bytes);
+    enum budget_answer cost = room_to_pay(budget, limit->cost, &room);
     bool late = limit->time_ms && budget->worked_ms + uncounted_ms(budget, now_us) >= limit->time_ms;
-    budget->spent |= late || records == BUDGET_SPENT || bytes == BUDGET_SPENT;
+    budget->spent |= late || records == BUDGET_SPENT || bytes == BUDGET_SPENT || cost == BUDGET_SPENT;
     if (budget->spent)
         return BUDGET_SPENT;
-    if (records == BUDGET_LATER || bytes == BUDGET_LATER)
+    if (records == BUDGET_LATER || bytes == BUDGET_LATER || cost == BUDGET_LATER)
         return BUDGET_LATER;
     budget->reserved_records += room.records;
     budget->reserved_bytes += room.bytes;
+    budget->reserved_cost += room.cost;
     *io = room;
     return BUDGET_TAKEN;
 }
@@ -98,10 +136,12 @@ void budget_give(struct budget *budget, const struct budget_room *room, const st
     auto_hold(&budget->lock);
     budget->reserved_records -= MIN(room->records, budget->reserved_records);
     budget->reserved_bytes -= MIN(room->bytes, budget->reserved_bytes);
+    budget->reserved_cost = fmax(0, budget->reserved_cost - room->cost);
     if (!used)
         return;
     budget->records += used->records;
     budget->bytes += used->bytes;
+    budget->cost += used->cost;
 }
 
 bool budget_is_spent(struct budget *budget)
@@ -115,7 +155,8 @@ struct spec_budget budget_used(struct budget *budget, int64_t now_us)
     auto_hold(&budget->lock);
     return (struct spec_budget){.records = budget->records,
                                 .bytes = budget->bytes,
-                                .time_ms = budget->worked_ms + uncounted_ms(budget, now_us)};
+                                .time_ms = budget->worked_ms + uncounted_ms(budget, now_us),
+                                .cost = (uint64_t)budget->cost};
 }
 
 /* --- in words ----------------------------------------------------------------------------------------------------- */
@@ -132,6 +173,7 @@ static const struct {
     {BUDGET_RECORDS, "records are written", units_count},
     {BUDGET_BYTES, "are written", units_bytes},
     {BUDGET_TIME, "are worked", time_text},
+    {BUDGET_COST, "are spent", money_text},
 };
 
 static void values_of(const struct spec_budget *budget, uint64_t ret[BUDGET_KEYS])
@@ -139,6 +181,18 @@ static void values_of(const struct spec_budget *budget, uint64_t ret[BUDGET_KEYS
     ret[0] = budget->records;
     ret[1] = budget->bytes;
     ret[2] = (uint64_t)MAX(budget->time_ms, 0);
+    ret[3] = budget->cost;
+}
+
+static void add_currency(const struct spec_budget *limit, struct budget_share *io)
+{
+    io->step = MAX(limit->cost_step, 1);
+    if (!*limit->currency)
+        return;
+    g_strlcat(io->use, " ", sizeof io->use);
+    g_strlcat(io->use, limit->currency, sizeof io->use);
+    g_strlcat(io->most, " ", sizeof io->most);
+    g_strlcat(io->most, limit->currency, sizeof io->most);
 }
 
 size_t budget_shares(const struct spec_budget *limit, const struct spec_budget *used,
@@ -149,11 +203,13 @@ size_t budget_shares(const struct spec_budget *limit, const struct spec_budget *
     values_of(limit, limits);
     values_of(used, values);
     for (size_t i = 0; i < BUDGET_KEYS; i++) {
-        struct budget_share share = {.key = KEYS[i].key, .used = values[i], .limit = limits[i]};
+        struct budget_share share = {.key = KEYS[i].key, .used = values[i], .limit = limits[i], .step = 1};
         if (limits[i] == 0)
             continue;
         KEYS[i].text(values[i], share.use);
         KEYS[i].text(limits[i], share.most);
+        if (strcmp(share.key, BUDGET_COST) == 0)
+            add_currency(limit, &share);
         share.words = g_strdup_printf("%s of %s %s", share.use, share.most, KEYS[i].words);
         ret[n++] = share;
     }
@@ -169,7 +225,7 @@ void budget_shares_done(struct budget_share *shares, size_t n)
 const struct budget_share *budget_reached(const struct budget_share *shares, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (shares[i].used >= shares[i].limit)
+        if (shares[i].used + shares[i].step > shares[i].limit)
             return &shares[i];
     return NULL;
 }

@@ -3,7 +3,8 @@
  * Shared by all workers. Before a batch is read, room for it is reserved: so many records as are left and as nobody
  * else has reserved, and as many bytes as a batch may read. Its checkpoint gives back what it did not use. Records
  * therefore never pass their budget; bytes by no more than what a transform adds to the batches reserved; time by no
- * more than the batches in flight.
+ * more than the batches in flight. Money is reserved for the most that a batch may cost, and therefore not passed but
+ * by what a transform adds.
  *
  * What is used comes from the run's totals, which only checkpoints move: it is the same after any death. Time is that
  * of the world's monotonic clock, kept with each checkpoint. docs/budgets.md is the user's page. */
@@ -12,12 +13,15 @@
 #include "base/lock.h"
 #include "base/units.h"
 #include "run/limits.h"
+#include "run/outlay.h"
 
 struct budget {
     pthread_mutex_t lock;                      /* a leaf; guards what follows */
     uint64_t records, bytes;                   /* used, by the checkpoints */
     uint64_t reserved_records, reserved_bytes; /* of batches in flight */
     int64_t worked_ms;                         /* by the checkpoints */
+    struct money_rates rates;                  /* by which it costs … */
+    double cost, reserved_cost;                /* … so much: used, and reserved, in millionths */
     int64_t since_us;                          /* at work, and not in worked_ms, since then; 0: not at work */
     bool spent;                                /* somebody asked in vain: it stays so until budget_begin() */
 };
@@ -26,6 +30,8 @@ void budget_init(struct budget *budget);
 void budget_done(struct budget *budget);
 /* A crew begins: what is used is what the run's row says. */
 void budget_begin(struct budget *budget, const struct run_row *run, int64_t now_us);
+/* By what it is paid, before a crew begins; at first nothing costs anything. */
+void budget_price(struct budget *budget, const struct money_rates *rates);
 /* It has ended: what worked_ms does not count yet, in milliseconds. */
 int64_t budget_end(struct budget *budget, int64_t now_us);
 /* What worked_ms does not count yet; from now on it does. */
@@ -38,6 +44,7 @@ enum budget_answer {
 };
 struct budget_room {
     size_t records, bytes; /* 0, 0: none */
+    double cost;           /* reserved: at most; used: what it came to */
 };
 /* Room for at most so many; *io says how much there is. Records that are wished for beyond the room are not read. */
 enum budget_answer budget_take(struct budget *budget, const struct spec_budget *limit, int64_t now_us,
@@ -48,19 +55,20 @@ void budget_give(struct budget *budget, const struct budget_room *room, const st
 bool budget_is_spent(struct budget *budget);
 /* What is used as of now, without what is reserved. */
 struct spec_budget budget_used(struct budget *budget, int64_t now_us);
-struct spec_budget budget_used_by(const struct run_row *run);
+struct spec_budget budget_used_by(const struct run_row *run, const struct money_rates *rates);
 
 /* One of the budget's keys that has a limit. */
 struct budget_share {
     const char *key;
-    uint64_t used, limit;                   /* time: milliseconds */
+    uint64_t used, limit;                   /* time: milliseconds; cost: millionths */
+    uint64_t step;                          /* what the smallest step onwards takes of it */
     char use[UNITS_TEXT], most[UNITS_TEXT]; /* the same for people */
     char *words;                            /* `4 000 of 5 000 records are written`; freed by budget_shares_done() */
 };
-#define BUDGET_KEYS 3
+#define BUDGET_KEYS 4
 /* Those that have a limit, in the order of the spec; how many. */
 size_t budget_shares(const struct spec_budget *limit, const struct spec_budget *used,
                      struct budget_share ret[BUDGET_KEYS]);
 void budget_shares_done(struct budget_share *shares, size_t n);
-/* The first whose limit is reached; NULL: none. */
+/* The first that leaves no room for a step; NULL: none. */
 const struct budget_share *budget_reached(const struct budget_share *shares, size_t n);

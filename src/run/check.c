@@ -4,9 +4,13 @@
 
 #include "base/file.h"
 #include "plan/home.h"
+#include "run/measure.h"
+#include "verify/cause.h"
 
 #define SAMPLE_RECORDS 1000
 #define AGAIN_AFTER_MS 200
+#define SLOWED_MOST_US 5e6
+#define HELD_US        20000
 
 /* Owns what the input points to. */
 struct check {
@@ -15,8 +19,14 @@ struct check {
     struct part_sum *sums; /* as the gates left them; in the hold's arena */
     size_t n_sums;
     struct verify_sample *sample;
-    char *undo_dir, *reports, *report_path, *sample_path, *owners_path;
-    GPtrArray *owners; /* of char *, as the gates wrote them */
+    char *undo_dir, *reports, *report_path, *sample_path, *owners_path, *sketch_path, *progress_path;
+    GPtrArray *owners, *sketches; /* of char *, as the gates wrote them; NULL: none */
+    struct cause_wish cause;      /* of NULL: nobody asks */
+    struct dataset live;          /* where fresh records are, also of a run that writes a shadow */
+    struct cause_found caused;
+    struct measures *measures; /* NULL: none */
+    struct measure_asking asking;
+    struct measures_wish measure;
 };
 
 static void check_done(struct check *check)
@@ -25,10 +35,15 @@ static void check_done(struct check *check)
     g_clear_pointer(&check->parts, g_array_unref);
     g_free(check->undo_dir);
     g_clear_pointer(&check->owners, g_ptr_array_unref);
+    g_clear_pointer(&check->sketches, g_ptr_array_unref);
     g_free(check->reports);
     g_free(check->report_path);
     g_free(check->owners_path);
+    g_free(check->sketch_path);
+    g_free(check->progress_path);
     g_free(check->sample_path);
+    cause_found_done(&check->caused);
+    measures_free(check->measures);
 }
 
 static void input_from_plan(struct verify_input *input, const struct plan *plan)
@@ -47,6 +62,7 @@ static void input_from_plan(struct verify_input *input, const struct plan *plan)
         .only = plan->only_said,
         .version = plan->spec->source.version,
         .spec = plan->spec->name,
+        .target_name = plan->target_name,
         .planned_at_ms = plan->planned_at_ms,
         .same_dataset = plan->same_dataset,
         .listed = plan->listed,
@@ -56,9 +72,67 @@ static void input_from_plan(struct verify_input *input, const struct plan *plan)
         .skew_ms = plan->spec->protect.skew_ms,
         .listing_path = plan->listing_path,
         .skip_path = plan->skip_path,
+        .judge = plan->spec,
+        .expects = plan->spec->expects,
+        .n_expects = plan->spec->n_expects,
+        .draw_key = digest_bytes(slice_of(plan->digests.plan, sizeof plan->digests.plan), 0).low,
         .again_after_ms = AGAIN_AFTER_MS,
         .workers = plan->spec->workers,
     };
+    memcpy(input->judge_digest, plan->judge, sizeof input->judge_digest);
+}
+
+/* --- the root cause ----------------------------------------------------------------------------------------------- */
+
+/* `mended_us`: since when a person says that it is mended; 0: nobody has. */
+static void cause_from_plan(struct check *check, const struct plan *plan, int64_t mended_us)
+{
+    const struct spec_cause *cause = &plan->spec->cause;
+    int64_t after_us = cause->after_us == INT64_MIN ? plan->planned_at_ms * 1000 : cause->after_us;
+    if (!cause->id)
+        return;
+    check->live = plan->target_ds;
+    check->cause = (struct cause_wish){
+        .of = cause, .since_us = MAX(after_us, mended_us), .hidden = plan->spec->retain.key != NULL};
+}
+
+static bool find_cause(struct check *check, GError **error)
+{
+    struct verify_input input = check->input;
+    struct cause_wish wish = check->cause;
+    if (!wish.of)
+        return true;
+    input.target_ds = check->live;
+    wish.input = &input;
+    if (!cause_probe(&wish, &check->caused, error))
+        return false;
+    check->input.cause = &check->caused;
+    return true;
+}
+
+/* What made the old records wrong still makes wrong ones. */
+static bool is_mended(const struct check *check, GError **error)
+{
+    if (!check->cause.of || !check->caused.broken)
+        return true;
+    g_autofree char *words = cause_words(&check->caused);
+    return error_set(error, SLUICE_ERROR_HALTED,
+                     "%s; whoever writes them is not mended, and old records are not repaired before that. From a "
+                     "`resume` on what is newer than it counts",
+                     words);
+}
+
+/* --- measures ----------------------------------------------------------------------------------------------------- */
+
+static void measures_from_plan(struct check *check, const struct plan *plan, const struct world *world)
+{
+    if (plan->spec->n_measures == 0)
+        return;
+    check->measures = measures_new(plan->spec);
+    check->asking = (struct measure_asking){.world = world, .base_dir = plan->spec->dir};
+    check->measure = (struct measures_wish){.ask = measure_ask, .self = &check->asking};
+    check->input.measures = check->measures;
+    check->input.measure = &check->measure;
 }
 
 /* --- watched
@@ -67,34 +141,79 @@ static void input_from_plan(struct verify_input *input, const struct plan *plan)
 struct checking {
     const struct run_config *config;
     const struct run_row *run; /* NULL: a spec without a run */
+    struct hold *hold;         /* whose guards are heeded; NULL: likewise */
+    bool at_gate;              /* a guard pauses the run; else only the work */
+    struct check *check;
     const struct verify_input *input;
     struct verify_result *ret;
+    atomic_bool stop, held; /* held: by a guard */
     atomic_uint_fast64_t compared;
 };
 
 static bool verify(void *self, GError **error)
 {
     struct checking *checking = self;
-    return verify_run(checking->input, checking->ret, error);
+    return find_cause(checking->check, error) && (!checking->at_gate || is_mended(checking->check, error)) &&
+           verify_run(checking->input, checking->ret, error);
 }
 
-/* By the verifier's threads; shown by the one that watches. */
+/* As much slower as the guards leave of its pace. */
+static void slow_down(const struct checking *checking, uint64_t compared)
+{
+    double per_s = checking->hold ? limits_slowed_per_s(&checking->hold->shared.limits) : 0;
+    double us = per_s > 0 ? (double)compared * 1e6 / per_s * MAX(checking->input->workers, 1u) : 0;
+    world_sleep_us(checking->config->world, (int64_t)MIN(us, SLOWED_MOST_US), &checking->stop);
+}
+
+/* By the verifier's threads; shown, and held, by the one that watches. */
 static void on_progress(void *self, uint64_t compared)
 {
     struct checking *checking = self;
-    atomic_store(&checking->compared, compared);
+    uint64_t before = atomic_exchange(&checking->compared, compared);
+    slow_down(checking, compared - MIN(before, compared));
+    while (atomic_load(&checking->held) && !atomic_load(&checking->stop))
+        world_sleep_us(checking->config->world, HELD_US, &checking->stop);
+}
+
+/* Work that stands still where it is goes on from there: what was compared is not compared again. One that is halted,
+ * or that nobody is to wait for, ends; so does one whose pause cannot be written down. */
+static void hold_back(struct checking *checking)
+{
+    struct hold *hold = checking->hold;
+    bool holds = guarding_holds(hold->guarding), held = atomic_load(&checking->held);
+    bool ends = guarding_halts(hold->guarding) || (holds && hold->config->exit_on_pause);
+    if (holds && checking->at_gate)
+        ends |= !guarding_pause_here(hold, NULL);
+    if (held && guarding_may(hold->guarding)) {
+        ends |= checking->at_gate && !hold_move(hold, RUN_VERIFYING, NULL, NULL, NULL);
+        atomic_store(&checking->held, false);
+    } else if (holds)
+        atomic_store(&checking->held, true);
+    if (ends)
+        atomic_store(&checking->stop, true);
+}
+
+static void look_at_guards(struct checking *checking, struct watch *watch)
+{
+    struct hold *hold = checking->hold;
+    if (!hold)
+        return;
+    if (!watch->catalog) /* nobody has looked yet */
+        guarding_look(hold->guarding, hold->catalog, watch->now_us);
+    hold_back(checking);
 }
 
 static void show(void *self, struct watch *watch)
 {
     struct checking *checking = self;
     uint64_t done = atomic_load(&checking->compared);
+    look_at_guards(checking, watch);
     struct run_event event = {.kind = RUN_EVENT_PROGRESS,
                               .run = checking->run,
                               .done = done,
                               .of = checking->run ? checking->run->tally.of[OUTCOME_LISTED_] : 0,
                               .records_per_s = watch_rate_per_s(watch, done),
-                              .text = "verifying"};
+                              .text = atomic_load(&checking->held) ? "verifying, held by a guard" : "verifying"};
     if (checking->config->event)
         checking->config->event(checking->config->event_self, &event);
 }
@@ -102,13 +221,12 @@ static void show(void *self, struct watch *watch)
 /* Signals and, where `watch` has a catalog, wishes end it as CANCELLED; which of them, `watch` says. */
 static bool verify_watched(struct checking *checking, struct verify_input *input, struct watch *watch, GError **error)
 {
-    atomic_bool stop = false;
     checking->input = input;
-    input->cancel = &stop;
+    input->cancel = &checking->stop;
     input->progress = on_progress;
     input->progress_self = checking;
     watch->config = checking->config;
-    watch->stop = &stop;
+    watch->stop = &checking->stop;
     watch->look = show;
     watch->self = checking;
     return watch_work(watch, verify, error);
@@ -156,6 +274,11 @@ static struct verify_part verify_part_of(const struct part_row *row)
                                 .keys = {.partition = row->of, .first = row->first, .keys = row->records}};
 }
 
+static bool samples(const struct check_wish *wish)
+{
+    return wish->sure.confidence > 0;
+}
+
 /* Those of the wish. A partition that is verified may be told by its sum, unless every key is to be compared. */
 static bool add_parts(struct check *check, struct hold *hold, const struct check_wish *wish, GError **error)
 {
@@ -169,7 +292,7 @@ static bool add_parts(struct check *check, struct hold *hold, const struct check
     for (size_t i = 0; i < n; i++) {
         bool verified = rows[i].state == PART_VERIFIED;
         struct verify_part part = verify_part_of(&rows[i]);
-        if (verified && !hold->config->full && !check->input.target_ds.shadow)
+        if (verified && !hold->config->full && !samples(wish) && !check->input.target_ds.shadow)
             part.sum = sum_of(check, rows[i].part, &at);
         bool wanted = (wish->stage == UINT32_MAX || rows[i].stage == wish->stage) &&
                       (rows[i].state == PART_WRITTEN || (wish->verified_too && verified));
@@ -179,8 +302,11 @@ static bool add_parts(struct check *check, struct hold *hold, const struct check
     }
     check->input.parts = (const struct verify_part *)(void *)check->parts->data;
     check->input.n_parts = check->parts->len;
-    check->input.whole = open == 0 && !hold->plan->retries; /* all that was not refused is not of this run */
+    check->input.sure = wish->sure;
+    /* All that was not refused is not of this run; and for a sample that somebody asks for nothing is read but it. */
+    check->input.whole = open == 0 && !hold->plan->retries && !(samples(wish) && wish->verified_too);
     check->input.all_parts = check->parts->len == n;
+    check->input.last = open == 0;
     return true;
 }
 
@@ -206,14 +332,88 @@ static bool add_stage(struct check *check, struct hold *hold, uint32_t stage, GE
     return true;
 }
 
-bool check_sample(struct hold *hold, uint32_t stage, GError **error)
+struct sampling {
+    const struct verify_input *input;
+    const char *path;
+};
+
+static bool sample(void *self, GError **error)
+{
+    const struct sampling *sampling = self;
+    return verify_sample_take(sampling->input, SAMPLE_RECORDS, sampling->path, error);
+}
+
+/* Before a stage is written, so that a guard that holds the run ends it as well. */
+static bool work_before(struct hold *hold, struct check *check, struct watch *watch,
+                        bool (*work)(void *self, GError **error), void *self, GError **error)
+{
+    atomic_bool stop = false;
+    if (!watch)
+        return work(self, error);
+    check->input.cancel = &stop;
+    watch->config = hold->config;
+    watch->stop = &stop;
+    watch->guarded = true;
+    watch->self = self;
+    return watch_work(watch, work, error);
+}
+
+bool check_sample(struct hold *hold, uint32_t stage, struct watch *watch, GError **error)
 {
     struct check check = {0};
     bool ok = true;
     input_from_hold(&check, hold);
     g_autofree char *path = sample_path(&check, stage);
+    struct sampling sampling = {.input = &check.input, .path = path};
     if (hold->plan->same_dataset && !file_exists(hold->config->world, path))
-        ok = add_stage(&check, hold, stage, error) && verify_sample_take(&check.input, SAMPLE_RECORDS, path, error);
+        ok = add_stage(&check, hold, stage, error) && work_before(hold, &check, watch, sample, &sampling, error);
+    check_done(&check);
+    return ok;
+}
+
+static bool mended(void *self, GError **error)
+{
+    struct check *check = self;
+    return find_cause(check, error) && is_mended(check, error);
+}
+
+bool check_cause(struct hold *hold, struct watch *watch, char **ret_words, GError **error)
+{
+    struct check check = {0};
+    bool ok = true;
+    input_from_hold(&check, hold);
+    cause_from_plan(&check, hold->plan, hold->mended_us);
+    if (check.cause.of)
+        ok = work_before(hold, &check, watch, mended, &check, error);
+    if (ok)
+        *ret_words = check.cause.of ? cause_words(&check.caused) : NULL;
+    check_done(&check);
+    return ok;
+}
+
+struct measuring {
+    struct hold *hold;
+    struct check *check;
+};
+
+static bool measure(void *self, GError **error)
+{
+    const struct measuring *measuring = self;
+    return measure_before(measuring->hold, &measuring->check->input, measuring->check->measures, error);
+}
+
+bool check_measures(struct hold *hold, struct watch *watch, GError **error)
+{
+    struct check check = {0};
+    struct measuring measuring = {.hold = hold, .check = &check};
+    bool taken = true, ok = true;
+    input_from_hold(&check, hold);
+    measures_from_plan(&check, hold->plan, hold->config->world);
+    if (check.measures)
+        ok = measure_recorded(hold, check.measures, &taken, error);
+    if (ok && !taken)
+        ok = work_before(hold, &check, watch, measure, &measuring, error) &&
+             measure_record_durable(hold, check.measures, error);
     check_done(&check);
     return ok;
 }
@@ -238,33 +438,60 @@ static bool add_samples(struct check *check, struct hold *hold, GError **error)
     return true;
 }
 
-#define OWNERS "owners."
+#define OWNERS   "owners."
+#define SKETCH   "sketch."
+#define PROGRESS "progress"
 
-/* A gate writes down whose each key is; a later verification reads what all of them wrote. */
-static bool add_owners(struct check *check, const struct hold *hold, const struct check_wish *wish, GError **error)
+/* The reports' files of that name, of all stages. NULL: there are none. */
+static bool files_of(const struct check *check, const struct world *world, const char *prefix, GPtrArray **ret,
+                     GError **error)
 {
-    const struct world *world = hold->config->world;
     g_autoptr(GPtrArray) names = NULL;
-    if (verify_in_key_order(&check->input) || !verify_scans_once(&check->input))
-        return true;
-    if (!wish->verified_too) {
-        check->owners_path =
-            g_strdup_printf("%s/" OWNERS "%u", check->reports, wish->stage == UINT32_MAX ? 0 : wish->stage);
-        check->input.owners_path = check->owners_path;
-        return true;
-    }
     if (!file_exists(world, check->reports))
         return true;
     if (!file_list(world, check->reports, &names, error))
         return false;
-    check->owners = g_ptr_array_new_with_free_func(g_free);
+    *ret = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < names->len; i++) {
         const char *name = g_ptr_array_index(names, i);
-        if (g_str_has_prefix(name, OWNERS) && !g_str_has_suffix(name, ".tmp"))
-            g_ptr_array_add(check->owners, g_build_filename(check->reports, name, NULL));
+        if (g_str_has_prefix(name, prefix) && !g_str_has_suffix(name, ".tmp"))
+            g_ptr_array_add(*ret, g_build_filename(check->reports, name, NULL));
     }
-    check->input.owners = (const char *const *)(void *)check->owners->pdata;
-    check->input.n_owners = check->owners->len;
+    return true;
+}
+
+static const char *const *paths_of(const GPtrArray *files, size_t *ret_n)
+{
+    *ret_n = files ? files->len : 0;
+    return files ? (const char *const *)(void *)files->pdata : NULL;
+}
+
+static char *file_of(const struct check *check, const char *prefix, const struct check_wish *wish)
+{
+    return g_strdup_printf("%s/%s%u", check->reports, prefix, wish->stage == UINT32_MAX ? 0 : wish->stage);
+}
+
+/* A gate writes down whose each key is, and a sketch of what the target holds; a later verification reads what all of
+ * them wrote. */
+static bool add_kept(struct check *check, const struct hold *hold, const struct check_wish *wish, GError **error)
+{
+    const struct world *world = hold->config->world;
+    struct verify_input *input = &check->input;
+    bool owned = !verify_in_key_order(input) && verify_scans_once(input);
+    if (!wish->verified_too) {
+        check->owners_path = owned ? file_of(check, OWNERS, wish) : NULL;
+        check->sketch_path = file_of(check, SKETCH, wish);
+        input->owners_path = check->owners_path;
+        input->sketch_path = check->sketch_path;
+        return true;
+    }
+    if ((owned && !files_of(check, world, OWNERS, &check->owners, error)) ||
+        !files_of(check, world, SKETCH, &check->sketches, error))
+        return false;
+    input->owners = paths_of(check->owners, &input->n_owners);
+    input->sketches = paths_of(check->sketches, &input->n_sketches);
+    check->progress_path = g_build_filename(check->reports, PROGRESS, NULL);
+    input->progress_path = check->progress_path;
     return true;
 }
 
@@ -274,15 +501,34 @@ static bool keep_sums(struct hold *hold, const struct verify_result *result, GEr
     return !result->pass || catalog_part_sums_put(hold->catalog, hold->run.id, result->sums, result->n_sums, error);
 }
 
+/* Of a verification that is nobody's gate: what it was stopped by. */
+static void say_halt(struct hold *hold, GError **io_error)
+{
+    if (!error_is(*io_error, SLUICE_ERROR_CANCELLED) || !guarding_halts(hold->guarding))
+        return;
+    g_clear_error(io_error);
+    guarding_halt_set(hold->guarding, io_error);
+}
+
 bool check_parts(struct hold *hold, const struct check_wish *wish, struct watch *watch, struct verify_result *ret,
                  GError **error)
 {
     struct check check = {0};
-    struct checking checking = {.config = hold->config, .run = &hold->run, .ret = ret};
+    struct checking checking = {.config = hold->config,
+                                .run = &hold->run,
+                                .hold = hold,
+                                .at_gate = watch->catalog != NULL,
+                                .check = &check,
+                                .ret = ret};
     input_from_hold(&check, hold);
-    bool ok = add_parts(&check, hold, wish, error) && add_owners(&check, hold, wish, error) &&
-              add_samples(&check, hold, error);
+    cause_from_plan(&check, hold->plan, hold->mended_us);
+    measures_from_plan(&check, hold->plan, hold->config->world);
+    bool taken, ok = !check.measures || measure_recorded(hold, check.measures, &taken, error);
+    ok = ok && add_parts(&check, hold, wish, error) && add_kept(&check, hold, wish, error) &&
+         add_samples(&check, hold, error);
     ok = ok && verify_watched(&checking, &check.input, watch, error);
+    if (!ok && !checking.at_gate)
+        say_halt(hold, error);
     if (ok && !wish->verified_too && !keep_sums(hold, ret, error)) {
         verify_result_done(ret);
         ok = false;
@@ -322,6 +568,8 @@ bool check_keep_report(struct hold *hold, uint32_t stage, const struct verify_re
                                 .verdict = result->pass ? "pass" : "fail",
                                 .path = result->report_path,
                                 .summary = slice_of_text(result->json)};
+    if (stage == UINT32_MAX) /* no move follows that would say it */
+        report.act = hold->config->act;
     crypto_generichash_init(&state, NULL, 0, 32);
     crypto_generichash_update(&state, report.summary.data, report.summary.len);
     if (!digest_lines(&state, hold->config->world, result->report_path, error))
@@ -342,8 +590,10 @@ static void input_from_spec(struct check *check, const struct run_config *config
     check->input.world = config->world;
     check->input.run = plan->spec->name;
     check->input.report_path = check->report_path;
-    check->input.whole = true;
+    check->input.sure = config->sure;
+    check->input.whole = config->sure.confidence <= 0;
     check->input.all_parts = true;
+    check->input.last = true;
     check->parts = g_array_new(FALSE, TRUE, sizeof(struct verify_part));
     for (size_t i = 0; i < plan->n_parts; i++) {
         struct part_row row = {
@@ -353,6 +603,63 @@ static void input_from_spec(struct check *check, const struct run_config *config
     }
     check->input.parts = (const struct verify_part *)(void *)check->parts->data;
     check->input.n_parts = check->parts->len;
+    cause_from_plan(check, plan, 0);
+    measures_from_plan(check, plan, config->world);
+}
+
+/* A home that has no catalog yet has no flag that could stop it. */
+static bool open_home(struct hold *hold, GError **error)
+{
+    g_autofree char *path = g_build_filename(hold->config->home, "catalog.db", NULL);
+    return !file_exists(hold->config->world, path) ||
+           catalog_open(&hold->catalog, hold->config->world, hold->config->home, CATALOG_READ_ONLY, error);
+}
+
+static bool may_begin(void *self)
+{
+    struct checking *checking = self;
+    struct hold *hold = checking->hold;
+    guarding_look(hold->guarding, hold->catalog, world_monotonic_us(hold->config->world));
+    return atomic_load(&checking->stop) || guarding_halts(hold->guarding) || guarding_may(hold->guarding);
+}
+
+/* Nothing is read before all that is watched has been, and nobody is against it. */
+static void wait_clear(struct checking *checking)
+{
+    struct watch watch = {
+        .config = checking->config, .stop = &checking->stop, .ended = may_begin, .look = show, .self = checking};
+    watch_until_ended(&watch);
+    atomic_store(&checking->held, false);
+}
+
+/* As the spec promises, and as its guards let it. The hold is that of no run. */
+static bool verify_guarded(struct hold *hold, struct check *check, struct verify_result *ret, GError **error)
+{
+    struct checking checking = {.config = hold->config, .hold = hold, .check = check, .ret = ret};
+    struct watch watch = {0};
+    if (!open_home(hold, error) ||
+        !govern_begin(&hold->shared.govern, hold->config->world, hold->plan, &hold->shared.limits, error))
+        return false;
+    hold->guarding = guarding_new(hold);
+    wait_clear(&checking);
+    bool ok = verify_watched(&checking, &check->input, &watch, error);
+    if (!ok)
+        say_halt(hold, error);
+    return ok;
+}
+
+static bool verify_paced(const struct run_config *config, struct plan *plan, struct check *check,
+                         struct verify_result *ret, GError **error)
+{
+    struct hold hold = {.config = config, .plan = plan};
+    exec_shared_init(&hold.shared);
+    limits_reset(&hold.shared.limits, &plan->limits);
+    bool ok = verify_guarded(&hold, check, ret, error);
+    g_clear_pointer(&hold.guarding, guarding_free);
+    govern_end(hold.shared.govern);
+    g_clear_pointer(&hold.catalog, catalog_free);
+    exec_shared_done(&hold.shared);
+    return ok;
 }
 
 bool run_verify_spec(const struct run_config *config, struct spec *spec, struct verify_result *ret, GError **error)
@@ -368,10 +675,8 @@ bool run_verify_spec(const struct run_config *config, struct spec *spec, struct 
     bool ok = !why || error_set(error, SLUICE_ERROR_USAGE, "%s: %s, so only a run can be verified: name the run, %s.N",
                                 spec->path, why, spec->name);
     if (ok) {
-        struct checking checking = {.config = config, .ret = ret};
-        struct watch watch = {0};
         input_from_spec(&check, config, plan);
-        ok = verify_watched(&checking, &check.input, &watch, error);
+        ok = verify_paced(config, plan, &check, ret, error);
     }
     check_done(&check);
     return ok;

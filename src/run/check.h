@@ -5,13 +5,23 @@
 #include "run/watch.h"
 
 /* Before the first write of a stage of a run on its own source: the sample of its records against which the undo log
- * will be held. Once taken it stays: a resume finds it. */
-bool check_sample(struct hold *hold, uint32_t stage, GError **error);
+ * will be held. Once taken it stays: a resume finds it. Watched, as below; a guard that holds the run ends it as well.
+ */
+bool check_sample(struct hold *hold, uint32_t stage, struct watch *watch, GError **error);
+
+/* Before a stage is written: where the spec names a cause, fresh records of the target are held against the contract.
+ * HALTED, with what was found, where one breaks it. Watched, as above. ret_words: what was found, NULL: nobody asked;
+ * the caller frees. */
+bool check_cause(struct hold *hold, struct watch *watch, char **ret_words, GError **error);
+
+/* Before the first stage is written, once: takes the measures of the spec and records them. Watched, as above. */
+bool check_measures(struct hold *hold, struct watch *watch, GError **error);
 
 /* Which partitions: those that are written, of one stage or of all; and those that are verified (`verify RUN`). */
 struct check_wish {
     uint32_t stage; /* UINT32_MAX: all */
     bool verified_too;
+    struct sampling_wish sure; /* a sample that proves so much; confidence 0: everything */
 };
 
 /* Verifies them; where they are a gate's (not `verified_too`) and pass, their sums are kept. Of other partitions' keys

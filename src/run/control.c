@@ -187,6 +187,15 @@ static bool pause_ended(struct catalog *catalog, const struct run_config *config
                : pause_unheld(catalog, config, ret, &held, error);
 }
 
+/* Before whoever holds the run hears of the rollback. */
+static bool keep_pace(struct catalog *catalog, const struct run_config *config, const struct run_row *run,
+                      enum wish_kind kind, GError **error)
+{
+    struct setting setting = {.key = LIMITS_BACK, .value = config->back_pace};
+    return kind != WISH_ROLLBACK || !setting.value ||
+           catalog_setting_add(catalog, run->id, &setting, &config->act, error);
+}
+
 bool run_wish(const struct run_config *config, const char *name, const struct run_wish *asked, struct run_result *ret,
               enum run_heard *ret_heard, GError **error)
 {
@@ -202,16 +211,29 @@ bool run_wish(const struct run_config *config, const char *name, const struct ru
         return asked->kind == WISH_ROLLBACK ||
                error_set(error, SLUICE_ERROR_REFUSED, "%s is %s", ret->run.name, run_state_word(ret->run.state));
     if (held && ret->run.state == RUN_ROLLING_BACK && asked->kind != WISH_PAUSE)
-        return error_set(error, SLUICE_ERROR_REFUSED,
-                         "%s is being taken back, by %s: that has to end first, or to be paused", ret->run.name,
-                         ret->run.actor);
+        return error_set(
+            error, SLUICE_ERROR_REFUSED,
+            "%s is being taken back, by %s: that has to end first, or to be paused; `sluice set %s " LIMITS_BACK
+            "=urgent` lets nothing hold it back",
+            ret->run.name, ret->run.actor, ret->run.name);
     if (!held && asked->kind == WISH_PAUSE && !pause_unheld(catalog, config, ret, &held, error))
         return false;
-    if (!held || !pass_on(catalog, config, &wish, ret, ret_heard, error))
+    if (!held || !keep_pace(catalog, config, &ret->run, asked->kind, error) ||
+        !pass_on(catalog, config, &wish, ret, ret_heard, error))
         return !held;
     if (*ret_heard != RUN_UNHELD || asked->kind != WISH_PAUSE)
         return true;
     return pause_ended(catalog, config, ret, error);
+}
+
+bool run_may(const struct run_config *config, const char *name, enum spec_may_what what, GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    struct run_result found = {0};
+    bool may =
+        find(config, name, &catalog, &found, error) && rights_may(config, catalog, &found.run, what, found.mem, error);
+    run_result_done(&found);
+    return may;
 }
 
 /* --- approvals ---------------------------------------------------------------------------------------------------- */
@@ -278,7 +300,7 @@ bool run_approve(const struct run_config *config, const char *name, bool granted
     if (!find(config, name, &catalog, ret, error) || !plan_rights_read(catalog, &ret->run, ret->mem, &rights, error) ||
         !waiting_stage(catalog, &ret->run, &rights, ret->mem, &stage, error) ||
         !is_report(config, &ret->run, &stage, error) ||
-        !(granted ? rights_may_approve(config, &ret->run, &rights, &rights.stages[stage.stage], error)
+        !(granted ? rights_may_approve(config, catalog, &ret->run, &rights, &rights.stages[stage.stage], error)
                   : rights_may(config, catalog, &ret->run, SPEC_MAY_DENY, ret->mem, error)))
         return false;
     struct approval word = {
@@ -345,14 +367,15 @@ bool run_limit_now(struct catalog *catalog, const struct run_row *run, struct ar
 {
     struct limits limits;
     *ret = (struct run_limit){0};
-    if (run_state_over(run->state))
-        return true;
     limits_init(&limits);
-    bool ok = limits_now(catalog, run, &limits, mem, error) && take_live(catalog, run, mem, ret, error);
-    if (ok) {
+    bool over = run_state_over(run->state), ok = limits_now(catalog, run, &limits, mem, error);
+    ret->rates = limits_rates(&limits);
+    ret->complete = limits_complete(&limits);
+    ok = ok && (over || take_live(catalog, run, mem, ret, error));
+    if (ok && !over) {
         ret->rate_max_per_s = limits_rate_max_per_s(&limits);
         ret->budget = limits_budget(&limits);
-        ret->used = budget_used_by(run);
+        ret->used = budget_used_by(run, &ret->rates);
         const char *spent = spent_key(run, ret);
         if (spent || (ret->rate_max_per_s > 0 && waited_lately(run))) {
             ret->by = spent ? spent : LIMITS_RATE;

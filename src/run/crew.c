@@ -109,16 +109,6 @@ static void look_at_topology(struct crew *crew, struct watch *watch)
         atomic_store(watch->stop, true);
 }
 
-/* --- pace ---------------------------------------------------------------------------------------------------------
- */
-
-/* A promise that cannot be watched over is not kept by going on. */
-static void look_at_pace(struct crew *crew, struct watch *watch)
-{
-    if (!crew->moved && govern_failed(crew->shared->govern, &crew->moved))
-        atomic_store(watch->stop, true);
-}
-
 /* --- hours -------------------------------------------------------------------------------------------------------- */
 
 static void look_at_hours(struct crew *crew, struct watch *watch)
@@ -131,13 +121,10 @@ static void look_at_hours(struct crew *crew, struct watch *watch)
 
 /* --- guards ------------------------------------------------------------------------------------------------------- */
 
-/* What is in flight may take its time to come home, from a replica that is stopped, say: the run is paused from now on,
- * and for as long as the guard holds it what fails in a transient way is tried again. */
+/* What a server owes an answer to may take its time to come home: the run is paused from now on. */
 static void look_at_guards(struct crew *crew, struct watch *watch, const struct run_row *row)
 {
-    bool holds = crew->guarding && guarding_holds(crew->guarding);
-    atomic_store(&crew->shared->guarded, holds);
-    if (holds && watch->held)
+    if (crew->guarding && guarding_holds(crew->guarding) && watch->held)
         guarding_pause(crew->guarding, watch->catalog, row, NULL); /* else whoever ended the crew does it */
 }
 
@@ -185,6 +172,32 @@ void crew_tell_budget(struct crew *crew)
             crew->told |= reached ? bit : 0;
         }
     budget_shares_done(shares, n);
+}
+
+void crew_tell_slo(struct crew *crew, const struct run_row *run)
+{
+    struct exec_shared *shared = crew->shared;
+    struct money_within complete = limits_complete(&shared->limits);
+    struct money_rates rates = {0};
+    struct outlay outlook = outlay_of(run, &rates, &complete, world_wall_ms(shared->world));
+    bool is_new = false;
+    if (!outlook.late || crew->told_late)
+        return;
+    g_autofree char *words = outlay_words(&outlook, &complete);
+    g_autofree char *text = g_strdup_printf("its deadline: %s (slo.complete)", words);
+    g_autofree char *what = money_within_text(&complete, "within");
+    g_autofree char *details = g_strdup_printf("{\"due_ms\":%" G_GINT64_FORMAT ",\"there_ms\":%" G_GINT64_FORMAT "}",
+                                               outlook.due_ms, outlook.there_ms);
+    struct catalog_telling telling = {.run = run->id,
+                                      .what = what,
+                                      .action = "slo-warning",
+                                      .details = details,
+                                      .events = SPEC_EVENT(SLO_LATE),
+                                      .act = crew->config->act};
+    struct run_event event = {.kind = RUN_EVENT_NOTE, .run = run, .text = text};
+    crew->told_late = catalog_tell_once(crew->catalog, &telling, &is_new, NULL);
+    if (is_new && crew->config->event)
+        crew->config->event(crew->config->event_self, &event);
 }
 
 /* --- who lags ----------------------------------------------------------------------------------------------------- */
@@ -308,11 +321,12 @@ static void look(void *self, struct watch *watch)
     look_at_guards(crew, watch, &row);
     look_at_limits(crew, watch, &row.tally);
     look_at_topology(crew, watch);
-    look_at_pace(crew, watch);
     look_at_hours(crew, watch);
     look_at_lags(crew, watch->now_us);
-    if (kind == JOB_FORWARD)
+    if (kind == JOB_FORWARD) {
         crew_tell_budget(crew);
+        crew_tell_slo(crew, &row);
+    }
     static const enum outcome_kind KINDS[] = {[JOB_FORWARD] = OUTCOME_KIND_LISTED,
                                               [JOB_BACK] = OUTCOME_KIND_BACK,
                                               [JOB_PROMOTE] = OUTCOME_KIND_PROMOTED,
@@ -369,10 +383,11 @@ static GError *work(struct crew *crew, struct watch *watch)
                             .ended = all_ended,
                             .look = crew->catalog ? look : NULL,
                             .self = &hands};
-    atomic_store(&crew->shared->guarded, false);
+    crew->shared->stop = &hands.stop;
     hands_begin(&hands);
     watch_until_ended(watch);
     GError *failed = hands_end(&hands);
+    crew->shared->stop = NULL;
     g_free(hands.hands);
     arena_free(hands.mem);
     return failed;

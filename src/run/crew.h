@@ -35,7 +35,8 @@ struct crew {
     int64_t topology_us; /* when the target was last asked who has its data */
     bool closed;
     unsigned told; /* of the budget, see crew.c */
-    GError *moved; /* what is to end the run: others have it, or its promise cannot be watched over */
+    bool told_late;
+    GError *moved; /* what is to end the run: others have its data */
     GArray *lags;  /* of struct lag: who lags, as the catalog says it; NULL: nobody did */
     int64_t lags_us;
 };
@@ -45,5 +46,7 @@ char *crew_limit_passed(struct exec_shared *shared, const struct tally *tally);
 
 /* Says what of the budget is used up to certain shares: once each, however many processes the run has. */
 void crew_tell_budget(struct crew *crew);
+/* Says once that its deadline will be missed if it goes on so. */
+void crew_tell_slo(struct crew *crew, const struct run_row *run);
 
 enum crew_end crew_run(struct crew *crew, GError **error);

@@ -155,6 +155,8 @@ bool run_forward(const struct run_config *config, const char *name, bool resume,
     if (resume && (!hold_end_wishes(hold, error) || !catalog_deliveries_retry(hold->catalog, hold->run.id, error)))
         return false;
     hold->lift_limits = resume;
+    if (resume && hold->run.state == RUN_HALTED)
+        hold->mended_us = world_wall_ms(config->world) * 1000;
     if (!supersede_first(hold, ret, &go, error))
         return false;
     if (go && !after_first(hold, ret, &go, error))
@@ -168,9 +170,10 @@ bool run_forward(const struct run_config *config, const char *name, bool resume,
 bool run_verify(const struct run_config *config, const char *name, struct verify_result *ret, GError **error)
 {
     auto_(hold) hold = NULL;
-    struct check_wish wish = {.stage = UINT32_MAX, .verified_too = true};
+    struct check_wish wish = {.stage = UINT32_MAX, .verified_too = true, .sure = config->sure};
     struct watch watch = {0}; /* without a catalog: a wish is for whoever goes on with the run */
     uint8_t report[32];
-    return hold_take(&hold, config, name, error) && hold_open(hold, HOLD_LOOK, error) &&
-           check_parts(hold, &wish, &watch, ret, error) && check_keep_report(hold, UINT32_MAX, ret, report, error);
+    return hold_take(&hold, config, name, error) && hold_may(hold, SPEC_MAY_VERIFY, error) &&
+           hold_open(hold, HOLD_LOOK, error) && check_parts(hold, &wish, &watch, ret, error) &&
+           check_keep_report(hold, UINT32_MAX, ret, report, error);
 }

@@ -160,7 +160,8 @@ bool ending_by_budget(struct hold *hold, struct run_result *ret, GError **error)
     struct budget_share shares[BUDGET_KEYS];
     if (!hold_reload(hold, error))
         return false;
-    struct spec_budget limit = limits_budget(&hold->shared.limits), used = budget_used_by(&hold->run);
+    struct money_rates rates = limits_rates(&hold->shared.limits);
+    struct spec_budget limit = limits_budget(&hold->shared.limits), used = budget_used_by(&hold->run, &rates);
     size_t n = budget_shares(&limit, &used, shares);
     const struct budget_share *share = budget_reached(shares, n);
     g_autofree char *text =

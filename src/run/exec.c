@@ -1,5 +1,6 @@
 #include "run/exec.h"
 
+#include "base/int.h"
 #include "base/retry.h"
 #include "run/again.h"
 #include "run/feed.h"
@@ -15,12 +16,16 @@ struct exec {
     int64_t off_us;           /* of the step: it waited so long */
     struct dataset written;   /* what the run's stages write */
     struct arena *scratch;
+    GByteArray *moment; /* of the source, before the batch was read; empty: nobody can tell what was changed since */
+    uint32_t restless;  /* so many batches are not asked for theirs: the source is being written */
     char *history; /* who had the target's data when the lane was opened, or at the last settle; NULL: it cannot tell */
     int64_t ended_us;        /* the step before; 0: none */
     int64_t cpu_ns;          /* the thread's, accounted for so far */
     struct budget_room room; /* of the budget, reserved for the batch */
     uint64_t fence_ns;       /* of it, what the target's session has spent on fences so far */
 };
+
+enum { RESTLESS = 16 };
 
 #define SEQUENCE_BLOCK  (UINT64_C(1) << 20)
 #define RETRY_BUDGET_US (INT64_C(30) * 1000 * 1000)
@@ -54,6 +59,7 @@ bool exec_new(struct exec **ret, struct exec_shared *shared, GError **error)
     exec->shared = shared;
     sharing_be(&shared->sharing, &exec->share, SHARE_WORK);
     exec->scratch = arena_new(1 << 20);
+    exec->moment = g_byte_array_new();
     exec->written = plan_written_ds(plan);
     if (!catalog_open(&exec->catalog, shared->world, shared->home, CATALOG_EXISTING, error) ||
         !store_session_open(&exec->target, plan->target, error) ||
@@ -86,6 +92,7 @@ void exec_free(struct exec *exec)
     g_clear_pointer(&exec->target, store_session_close);
     g_clear_pointer(&exec->catalog, catalog_free);
     arena_free(exec->scratch);
+    g_byte_array_unref(exec->moment);
     g_free(exec->history);
     g_free(exec);
 }
@@ -96,6 +103,7 @@ static struct call call_of(const struct exec *exec, const struct dataset *ds, st
     return (struct call){.deadline_us =
                              waits ? 0 : world_monotonic_us(exec->shared->world) + exec->shared->call_timeout_us,
                          .cancel = exec->shared->cancel,
+                         .stop = exec->shared->stop,
                          .ds = ds,
                          .mem = mem};
 }
@@ -236,79 +244,33 @@ static bool do_open(struct exec *exec, struct op *op, GError **error)
     return feed_open(exec->feed, op->open.part, op->open.cursor, error);
 }
 
+/* --- waiting ------------------------------------------------------------------------------------------------------ */
+
+static bool is_stopped(const struct exec *exec)
+{
+    return exec->shared->stop && atomic_load(exec->shared->stop);
+}
+
+/* Whoever is told to stop wakes at once, however long it was to be. */
+static void sleep_us(struct exec *exec, int64_t us)
+{
+    const struct exec_shared *shared = exec->shared;
+    world_sleep_us(shared->world, us, shared->stop ? shared->stop : shared->cancel);
+}
+
 /* For the rate or the budget. */
 static void wait_off(struct exec *exec, int64_t us)
 {
+    sleep_us(exec, us);
     exec->off_us += us;
     lookout_waited(&exec->shared->lookout, &exec->seen, us);
 }
 
-#define ROOM_WAIT_US 2000
-
-/* A batch that came to nothing has its room still. */
-static enum budget_answer room_take(struct exec *exec, struct op_scan *scan)
+/* What is left undone is done again from the last checkpoint, as after a death. */
+static bool give_up(struct op *op)
 {
-    struct exec_shared *shared = exec->shared;
-    struct spec_budget limit = limits_budget(&shared->limits);
-    struct budget_room room = {.records = scan->max_records, .bytes = scan->max_bytes};
-    if (shared->job->kind != JOB_FORWARD)
-        return BUDGET_TAKEN;
-    room_give(exec, NULL);
-    enum budget_answer answer = budget_take(&shared->budget, &limit, world_monotonic_us(shared->world), &room);
-    if (answer == BUDGET_TAKEN) {
-        exec->room = room;
-        scan->max_records = room.records;
-        scan->max_bytes = room.bytes;
-    } else if (answer == BUDGET_LATER) {
-        world_sleep_us(shared->world, ROOM_WAIT_US, shared->cancel);
-        wait_off(exec, ROOM_WAIT_US);
-    }
-    return answer;
-}
-
-static bool do_scan(struct exec *exec, struct op *op, GError **error)
-{
-    op->scan.budget = room_take(exec, &op->scan);
-    if (op->scan.budget != BUDGET_TAKEN)
-        return true;
-    struct call call = source_call(exec, op->scan.mem);
-    call.no_etag = !exec->shared->job->rules.same_dataset; /* else what is read is what is written over */
-    return feed_next(exec->feed, &call, &op->scan, error);
-}
-
-static bool do_read(struct exec *exec, struct op *op, GError **error)
-{
-    struct call call = target_call(exec, op->read.mem);
-    return op->read.n == 0 || store_read(exec->target, &call, op->read.io, op->read.n, error);
-}
-
-static bool do_look(struct exec *exec, struct op *op, GError **error)
-{
-    struct call call = source_call(exec, op->read.mem);
-    call.small = op->read.small;
-    call.no_etag = true;
-    return op->read.n == 0 || store_read(exec->source, &call, op->read.io, op->read.n, error);
-}
-
-static bool sequences_take(struct exec *exec, uint64_t n, uint64_t *ret, GError **error)
-{
-    struct sequences *sequences = &exec->shared->sequences;
-    auto_hold(&sequences->lock);
-    if (sequences->end - sequences->next < n) {
-        uint64_t block = MAX(SEQUENCE_BLOCK, n);
-        if (!catalog_sequences_take(exec->catalog, exec->shared->job->run, block, &sequences->next, error))
-            return false;
-        sequences->end = sequences->next + block;
-    }
-    *ret = sequences->next;
-    sequences->next += n;
-    return true;
-}
-
-static bool do_log(struct exec *exec, struct op *op, GError **error)
-{
-    return sequences_take(exec, op->log.batch.n, &op->log.batch.first_sequence, error) &&
-           undo_intents_durable(exec->shared->undo, &op->log.batch, &op->log.ret, error);
+    op->given_up = true;
+    return false;
 }
 
 /* How long until n records may go; takes them out of the bucket. */
@@ -327,14 +289,163 @@ static int64_t rate_take_us(struct exec_shared *shared, size_t n)
     return rate->tokens >= 0 ? 0 : (int64_t)(-rate->tokens * 1e6 / per_s);
 }
 
+static void rate_give(struct exec_shared *shared, size_t n)
+{
+    auto_hold(&shared->rate.lock);
+    shared->rate.tokens += (double)n;
+}
+
+/* False: it is to stop, and nothing of the batch goes. */
+static bool rate_wait(struct exec *exec, size_t n)
+{
+    struct exec_shared *shared = exec->shared;
+    int64_t wait_us = rate_take_us(shared, n);
+    if (wait_us <= 0)
+        return true;
+    wait_off(exec, wait_us);
+    atomic_store(&shared->rate.waited_ms, world_wall_ms(shared->world));
+    bool stopped = is_stopped(exec);
+    if (stopped)
+        rate_give(shared, n);
+    return !stopped;
+}
+
+/* --- records ------------------------------------------------------------------------------------------------------ */
+
+#define ROOM_WAIT_US 2000
+
+/* A batch that came to nothing has its room still. */
+static enum budget_answer room_take(struct exec *exec, struct op_scan *scan)
+{
+    struct exec_shared *shared = exec->shared;
+    struct spec_budget limit = limits_budget(&shared->limits);
+    struct budget_room room = {.records = scan->max_records, .bytes = scan->max_bytes};
+    if (shared->job->kind != JOB_FORWARD)
+        return BUDGET_TAKEN;
+    room_give(exec, NULL);
+    enum budget_answer answer = budget_take(&shared->budget, &limit, world_monotonic_us(shared->world), &room);
+    if (answer == BUDGET_TAKEN) {
+        exec->room = room;
+        scan->max_records = room.records;
+        scan->max_bytes = room.bytes;
+    } else if (answer == BUDGET_LATER) {
+        wait_off(exec, ROOM_WAIT_US);
+    }
+    return answer;
+}
+
+/* --- whether the source was changed at all since a batch was read: where it was not, nobody need look again ---------
+ */
+
+/* What cannot be told just now is looked at. */
+static bool moment_of(struct exec *exec, struct arena *mem, struct slice *ret, GError **error)
+{
+    struct call call = source_call(exec, mem);
+    g_autoptr(GError) failed = NULL;
+    *ret = SLICE_EMPTY;
+    if (store_moment(exec->source, &call, ret, &failed))
+        return true;
+    *ret = SLICE_EMPTY;
+    if (error_class(failed) != ERROR_FATAL)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&failed));
+    return false;
+}
+
+static bool note_moment(struct exec *exec, struct arena *mem, GError **error)
+{
+    struct slice moment;
+    g_byte_array_set_size(exec->moment, 0);
+    if (!job_looks_again(exec->shared->job))
+        return true;
+    if (exec->restless > 0) {
+        exec->restless--;
+        return true;
+    }
+    if (!moment_of(exec, mem, &moment, error))
+        return false;
+    put_bytes(exec->moment, moment);
+    if (moment.len == 0)
+        exec->restless = RESTLESS;
+    return true;
+}
+
+static bool is_unmoved(struct exec *exec, struct arena *mem, bool *ret, GError **error)
+{
+    struct slice now, then = slice_of(exec->moment->data, exec->moment->len);
+    *ret = false;
+    if (then.len == 0)
+        return true;
+    if (!moment_of(exec, mem, &now, error))
+        return false;
+    *ret = slice_equal(then, now);
+    exec->restless = *ret ? 0 : RESTLESS;
+    return true;
+}
+
+/* As the limits stand now: what was set since the run was planned, or slowed, holds for the next batch. */
+static size_t most_of_a_batch(struct exec *exec)
+{
+    return job_batch_records(limits_rate_per_s(&exec->shared->limits), govern_paces(exec->shared->govern));
+}
+
+static bool do_scan(struct exec *exec, struct op *op, GError **error)
+{
+    op->scan.max_records = MIN(op->scan.max_records, most_of_a_batch(exec));
+    op->scan.budget = room_take(exec, &op->scan);
+    if (op->scan.budget != BUDGET_TAKEN)
+        return true;
+    if (!note_moment(exec, op->scan.mem, error))
+        return false;
+    struct call call = source_call(exec, op->scan.mem);
+    call.no_etag = !exec->shared->job->rules.same_dataset; /* else what is read is what is written over */
+    return feed_next(exec->feed, &call, &op->scan, error);
+}
+
+static bool do_read(struct exec *exec, struct op *op, GError **error)
+{
+    struct call call = target_call(exec, op->read.mem);
+    return op->read.n == 0 || store_read(exec->target, &call, op->read.io, op->read.n, error);
+}
+
+static bool do_look(struct exec *exec, struct op *op, GError **error)
+{
+    struct call call = source_call(exec, op->read.mem);
+    call.small = op->read.small;
+    call.no_etag = true;
+    if (op->read.n == 0)
+        return true;
+    if (!is_unmoved(exec, op->read.mem, &op->read.unmoved, error))
+        return false;
+    return op->read.unmoved || store_read(exec->source, &call, op->read.io, op->read.n, error);
+}
+
+static bool sequences_take(struct exec *exec, uint64_t n, uint64_t *ret, GError **error)
+{
+    struct sequences *sequences = &exec->shared->sequences;
+    auto_hold(&sequences->lock);
+    if (sequences->end - sequences->next < n) {
+        uint64_t block = MAX(SEQUENCE_BLOCK, n);
+        if (!catalog_sequences_take(exec->catalog, exec->shared->job->run, block, &sequences->next, error))
+            return false;
+        sequences->end = sequences->next + block;
+    }
+    *ret = sequences->next;
+    sequences->next += n;
+    return true;
+}
+
+/* For its rate a batch waits before anything of it is written down: given up, it has left nothing. */
+static bool do_log(struct exec *exec, struct op *op, GError **error)
+{
+    if (!rate_wait(exec, op->log.batch.n))
+        return give_up(op);
+    return sequences_take(exec, op->log.batch.n, &op->log.batch.first_sequence, error) &&
+           undo_intents_durable(exec->shared->undo, &op->log.batch, &op->log.ret, error);
+}
+
 static bool do_cas(struct exec *exec, struct op *op, GError **error)
 {
-    int64_t wait_us = rate_take_us(exec->shared, op->cas.n);
-    if (wait_us > 0) {
-        world_sleep_us(exec->shared->world, wait_us, exec->shared->cancel);
-        wait_off(exec, wait_us);
-        atomic_store(&exec->shared->rate.waited_ms, world_wall_ms(exec->shared->world));
-    }
     struct call call = target_call(exec, op->cas.mem);
     call.from = exec->shared->job->plan->source_ds.in_pieces ? exec->source : NULL;
     call.promotes = exec->shared->job->kind == JOB_PROMOTE ? exec->shared->job->plan->uid : NULL;
@@ -398,10 +509,19 @@ static bool do_settle(struct exec *exec, struct op *op, GError **error)
            error_set(error, SLUICE_ERROR_TOO_BIG, "a checkpoint's conditions do not fit into memory");
 }
 
+/* Between the look that took checkpoints back and now other servers may have been replaced. */
 static bool do_stands(struct exec *exec, struct op *op, GError **error)
 {
     struct call call = target_call(exec, exec->scratch);
-    return store_history_stands(exec->target, &call, &op->stands, error);
+    struct standing_wish wish = op->stands;
+    struct again_asking asking = {.catalog = exec->catalog,
+                                  .target = exec->target,
+                                  .call = &call,
+                                  .uid = exec->shared->job->plan->uid,
+                                  .run = exec->shared->job->run,
+                                  .part = exec->part};
+    return (!*wish.where || again_where(&asking, wish.where, &wish.where, error)) &&
+           store_history_stands(exec->target, &call, &wish, error);
 }
 
 static bool do_sync(struct exec *exec, struct op *op, GError **error)
@@ -427,6 +547,20 @@ static void take_split(struct exec *exec, uint64_t at)
     sharing_add(&exec->shared->sharing);
 }
 
+static double cost_of(struct exec *exec, const struct checkpoint *row)
+{
+    struct money_rates rates = limits_rates(&exec->shared->limits);
+    return (double)outlay_cost_of(&row->tally, row->bytes_read, row->bytes_written, &rates);
+}
+
+/* From the grant, or the checkpoint before. */
+static int64_t batch_ms(const struct exec *exec)
+{
+    const struct lookout_part *seen = &exec->seen;
+    int64_t from_us = seen->checkpoint_us ? seen->checkpoint_us : seen->began_us;
+    return from_us ? (world_monotonic_us(exec->shared->world) - from_us) / 1000 : 0;
+}
+
 static bool do_checkpoint(struct exec *exec, struct op *op, GError **error)
 {
     ask_for_split(exec, op);
@@ -434,10 +568,12 @@ static bool do_checkpoint(struct exec *exec, struct op *op, GError **error)
     struct checkpoint *row = &op->checkpoint.row;
     const struct tally *tally = &row->tally;
     struct budget_room used = {.records = tally->of[OUTCOME_WRITTEN] + tally->of[OUTCOME_DELETED],
-                               .bytes = row->bytes_written};
+                               .bytes = row->bytes_written,
+                               .cost = cost_of(exec, row)};
     row->limited_ms = atomic_load(&exec->shared->rate.waited_ms);
     if (exec->shared->job->kind == JOB_FORWARD)
         row->worked_ms += budget_worked_ms(&exec->shared->budget, world_monotonic_us(exec->shared->world));
+    row->took_ms = batch_ms(exec);
     if (row->split_at)
         world_point(exec->shared->world, "part.split");
     if (!catalog_together_commit(&exec->shared->together, exec->catalog, &entry, error))
@@ -450,8 +586,8 @@ static bool do_checkpoint(struct exec *exec, struct op *op, GError **error)
 
 static bool do_wait(struct exec *exec, struct op *op, GError **error)
 {
-    world_sleep_us(exec->shared->world, op->wait.us, exec->shared->cancel);
-    return true;
+    sleep_us(exec, op->wait.us);
+    return !is_stopped(exec) || give_up(op);
 }
 
 static bool do_end(struct exec *exec, struct op *op, GError **error)
@@ -496,6 +632,13 @@ static void count_call(struct exec *exec, enum op_kind kind, const GError *faile
         atomic_fetch_add(&exec->shared->failed, 1);
 }
 
+/* What the store says of a call that was to stop (struct call). */
+static bool was_left_out(const struct exec *exec, const GError *failed)
+{
+    bool cancelled = exec->shared->cancel && atomic_load(exec->shared->cancel);
+    return !cancelled && is_stopped(exec) && error_is(failed, SLUICE_ERROR_CANCELLED);
+}
+
 static bool perform_retrying(struct exec *exec, struct op *op, GError **error)
 {
     struct retry retry;
@@ -507,15 +650,17 @@ static bool perform_retrying(struct exec *exec, struct op *op, GError **error)
         count_call(exec, op->kind, failed);
         if (ok)
             return true;
-        if (atomic_load(&exec->shared->guarded))
-            retry.started_us = world_monotonic_us(exec->shared->world);
+        if (op->given_up || was_left_out(exec, failed))
+            return give_up(op);
         if (!op_row(op->kind)->repeatable || !retry_again(&retry, exec->shared->world, failed, &wait_us)) {
             g_propagate_error(error, g_steal_pointer(&failed));
             return false;
         }
         lookout_again(&exec->shared->lookout, &exec->seen, wait_us);
         exec->off_us += wait_us;
-        world_sleep_us(exec->shared->world, wait_us, exec->shared->cancel);
+        sleep_us(exec, wait_us);
+        if (is_stopped(exec))
+            return give_up(op);
     }
 }
 

@@ -49,8 +49,10 @@ struct exec_shared {
     struct budget budget;               /* of a forward job */
     struct govern *govern;              /* NULL: no store has a pace */
     atomic_uint_fast64_t calls, failed; /* of the stores, every try; those that failed in a transient way */
-    atomic_bool guarded;       /* a guard holds the run: what fails in a transient way is tried again for as long */
-    const atomic_bool *cancel; /* the second Ctrl-C: stop at once */
+    const atomic_bool *cancel;          /* the second Ctrl-C: stop at once */
+    /* The crew is to end: whoever waits, for the rate, its pace, its turn to try again, wakes and gives up what it
+     * waits for. Not NULL while workers are at work. */
+    const atomic_bool *stop;
     int64_t call_timeout_us;
     struct step_times times[OP_KIND_COUNT];
     struct step_times core; /* between the steps: transform, contract, decisions */

@@ -3,12 +3,23 @@
 #include "run/run.h"
 #include "run/try.h"
 
-/* What an entry of the undo log holds beside key and pre-image. */
+/* What an entry of the undo log holds beside key and pre-image, and what a key costs a store beside key and value. */
 #define ENTRY_BYTES 64u
+#define KEY_BYTES   96u
 
 struct sums {
     uint64_t bytes, undo_bytes;
+    int64_t more_keys, more_bytes;
 };
+
+/* A whole key comes or goes, or its value is another one. */
+static void add_growth(struct sums *sums, const struct try_item *item)
+{
+    int more = (item->wanted.len > 0) - (item->live.len > 0);
+    sums->more_keys += more;
+    sums->more_bytes +=
+        (int64_t)item->wanted.len - (int64_t)item->live.len + more * (int64_t)(item->key.len + KEY_BYTES);
+}
 
 static bool add(void *self, const struct try_record *record, GError **error)
 {
@@ -19,6 +30,7 @@ static bool add(void *self, const struct try_record *record, GError **error)
             continue;
         sums->bytes += item->key.len + item->wanted.len;
         sums->undo_bytes += item->key.len + item->live.len + ENTRY_BYTES;
+        add_growth(sums, item);
     }
     return true;
 }
@@ -40,6 +52,16 @@ static bool earlier_rate(struct catalog *catalog, const char *spec, double *ret,
     return true;
 }
 
+/* A second that has begun counts as one. What a run that is over took has its soaks in it; a limit has not. */
+static int64_t seconds_of(const struct plan *plan, double records_per_s, bool limited)
+{
+    int64_t soak_ms = 0;
+    for (size_t i = 0; limited && i < plan->n_stages; i++)
+        soak_ms += plan->stages[i].soak_ms;
+    double seconds = (double)plan->n_listed / records_per_s + (double)soak_ms / 1000;
+    return (int64_t)seconds + ((double)(int64_t)seconds < seconds);
+}
+
 static bool add_rate(const struct plan *plan, struct catalog *catalog, struct forecast *ret, GError **error)
 {
     double limit = plan->limits.rate_max_per_s, earlier = 0;
@@ -48,7 +70,8 @@ static bool add_rate(const struct plan *plan, struct catalog *catalog, struct fo
     bool limited = limit > 0 && (earlier <= 0 || limit < earlier);
     ret->records_per_s = limited ? limit : earlier;
     ret->rate_from = limited ? "protect.rate.max" : earlier > 0 ? "its newest run that is done" : NULL;
-    ret->seconds = ret->records_per_s > 0 ? (int64_t)((double)plan->n_listed / ret->records_per_s) : -1;
+    ret->seconds = ret->records_per_s > 0 ? seconds_of(plan, ret->records_per_s, limited) : -1;
+    ret->limited = limited;
     return true;
 }
 
@@ -62,6 +85,8 @@ static void widen(const struct plan *plan, const struct try_result *tried, const
         if (outcome_row((enum outcome)i)->kind == OUTCOME_KIND_LISTED)
             ret->of[i] = (uint64_t)((double)tried->tally.of[i] * factor + 0.5);
     ret->bytes = (uint64_t)((double)sums->bytes * factor);
+    ret->more_keys = (uint64_t)((double)MAX(sums->more_keys, 0) * factor);
+    ret->more_bytes = (uint64_t)((double)MAX(sums->more_bytes, 0) * factor);
     ret->undo_bytes = plan->sink ? 0 : (uint64_t)((double)sums->undo_bytes * factor);
 }
 
@@ -95,6 +120,8 @@ json_t *forecast_json(const struct forecast *forecast)
     json_t *object = json_pack("{s:I, s:b, s:o, s:I, s:I, s:f}", "sampled", (json_int_t)forecast->sampled, "spread",
                                forecast->spread, "records", counts, "bytes", (json_int_t)forecast->bytes, "undo_bytes",
                                (json_int_t)forecast->undo_bytes, "records_per_s", forecast->records_per_s);
+    json_object_set_new(object, "more_keys", json_integer((json_int_t)forecast->more_keys));
+    json_object_set_new(object, "more_bytes", json_integer((json_int_t)forecast->more_bytes));
     json_object_set_new(object, "seconds", forecast->seconds < 0 ? json_null() : json_integer(forecast->seconds));
     return object;
 }

@@ -12,13 +12,15 @@ struct run_config;
 #define FORECAST_RECORDS 1000u
 
 struct forecast {
-    uint64_t sampled;           /* records; 0: the source is empty */
-    bool spread;                /* the sample comes from all over the source */
-    uint64_t of[OUTCOME_COUNT]; /* of all keys, about; those that were listed alone */
-    uint64_t bytes, undo_bytes; /* to be written into the target, and into the undo log, about */
-    double
-        records_per_s; /* at the rate of the newest run of the spec that came to an end, or the limit; 0: not known */
-    int64_t seconds;   /* < 0: not known */
+    uint64_t sampled;               /* records; 0: the source is empty */
+    bool spread;                    /* the sample comes from all over the source */
+    uint64_t of[OUTCOME_COUNT];     /* of all keys, about; those that were listed alone */
+    uint64_t bytes, undo_bytes;     /* to be written into the target, and into the undo log, about */
+    uint64_t more_keys, more_bytes; /* that the target has afterwards, about; 0: no more, or less */
+    /* At the rate of the newest run of the spec that came to an end, or the limit; 0: not known. */
+    double records_per_s;
+    int64_t seconds;       /* that writing takes, rounded up; < 0: not known */
+    bool limited;          /* it is the limit: that long at least, soaks included, verification not */
     const char *rate_from; /* where the rate is from, in words */
 };
 

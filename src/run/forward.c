@@ -1,4 +1,5 @@
 /* The forward job: source record → wanted in the target → decision. */
+#include "listing/seen.h"
 #include "run/worker_state.h"
 
 /* What is read is what is written, and nobody looks into it. */
@@ -192,8 +193,20 @@ static void note_gone(struct worker *worker, struct slice key)
 {
     struct quarantine_row note = {.key = key,
                                   .code = SLUICE_ERROR_GONE,
-                                  .reason = "refused by the run that this one retries; not there any more"};
+                                  .reason = worker->job->plan->retries->report
+                                                ? "in the report that this run repairs; not in the source any more"
+                                                : "refused by the run that this one retries; not there any more"};
     g_array_append_val(worker->notes, note);
+}
+
+/* Of those that a report names, each that is not repaired is accounted for too. */
+static void note_left(struct worker *worker, const struct item *item)
+{
+    struct quarantine_row note = {.key = item->key,
+                                  .code = SLUICE_ERROR_LEFT,
+                                  .reason = "not what the verification saw any more: written since, and kept live"};
+    if (worker->job->rules.only_seen && !item->has_ours)
+        g_array_append_val(worker->notes, note);
 }
 
 /* A live source lost the record after a dead holder wrote it: what was written goes again, if it still stands. */
@@ -317,7 +330,18 @@ struct version forward_live_version(const struct worker *worker, const struct re
 
 bool forward_by_version(const struct decide_rules *rules)
 {
-    return !rules->same_dataset && !rules->fill && rules->conflict == DECIDE_NEWER_WINS;
+    return !rules->only_seen && !rules->same_dataset && !rules->fill && rules->conflict == DECIDE_NEWER_WINS;
+}
+
+/* Whether there stands still what a verification saw. */
+static bool is_seen(const struct seen_list *list, const struct item *item)
+{
+    struct digest stored;
+    bool present = item->image.presence == RECORD_PRESENT;
+    enum seen_what what = list ? seen_list_find(list, item->key, &stored) : SEEN_NEVER;
+    if (what != SEEN_PRESENT)
+        return what == SEEN_ABSENT && !present;
+    return present && digest_equal(digest_stored(item->image.raw, item->image.expires_at_ms), stored);
 }
 
 struct decide_case forward_case(const struct worker *worker, const struct item *item)
@@ -330,6 +354,7 @@ struct decide_case forward_case(const struct worker *worker, const struct item *
                              .was_present = item->was_present || (item->has_ours && !digest_is_zero(item->ours))};
     if (present && item->has_ours)
         of.ours = digest_equal(digest_stored(item->image.raw, item->image.expires_at_ms), item->ours);
+    of.seen = is_seen(worker->job->plan->seen, item);
     if (present && forward_by_version(&worker->job->rules))
         of.live = forward_live_version(worker, &item->image);
     return of;
@@ -404,6 +429,7 @@ void forward_decide(struct worker *worker, struct item *item)
         break;
     case DECISION_KEPT_LIVE:
         note_tie(worker, item, &of);
+        note_left(worker, item);
         if (!present && item->was_present && !item->has_ours)
             count_vanished(worker, item->seen_expires_at_ms);
         item_end(item, item->has_ours ? outcome_applied_word(item) : OUTCOME_KEPT_LIVE);

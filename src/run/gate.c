@@ -256,6 +256,74 @@ static enum gate_step wait_for_guards(struct gate *gate, GError **error)
     return go ? GATE_ON : GATE_STOPPED;
 }
 
+static struct watch watch_of(const struct hold *hold)
+{
+    return (struct watch){.catalog = hold->catalog,
+                          .mem = hold->mem,
+                          .run = hold->run.id,
+                          .limits = (struct limits *)&hold->shared.limits,
+                          .govern = hold->shared.govern,
+                          .guarding = hold->guarding};
+}
+
+/* Given up because it was asked for, or failed. */
+static enum gate_step not_judged(struct gate *gate, const struct watch *watch, GError *failed, GError **error)
+{
+    struct hold *hold = gate->hold;
+    if (!error_is(failed, SLUICE_ERROR_CANCELLED))
+        return stopped(ending_by_failure(hold, failed, gate->ret, error));
+    g_error_free(failed);
+    if (!watch->wish.id && !watch->interrupted) { /* by a guard that halts the run, or that nobody waits for */
+        enum gate_step step = wait_for_guards(gate, error);
+        return step == GATE_ON ? GATE_AGAIN : step;
+    }
+    return stopped(watch->wish.id ? ending_by_wish(hold, &watch->wish, gate->ret, error)
+                                  : ending_by_signal(hold, gate->ret, error));
+}
+
+static enum gate_step sample_stage(struct gate *gate, GError **error)
+{
+    struct hold *hold = gate->hold;
+    struct watch watch = watch_of(hold);
+    GError *failed = NULL;
+    if (!check_sample(hold, gate->row.stage, &watch, &failed))
+        return not_judged(gate, &watch, failed, error);
+    return watch.wish.id ? stopped(ending_by_wish(hold, &watch.wish, gate->ret, error)) : GATE_ON;
+}
+
+/* While what made the old records wrong is at work still, none is repaired. */
+static enum gate_step look_for_cause(struct gate *gate, GError **error)
+{
+    struct hold *hold = gate->hold;
+    struct watch watch = watch_of(hold);
+    g_autofree char *words = NULL;
+    GError *failed = NULL;
+    if (!check_cause(hold, &watch, &words, &failed))
+        return not_judged(gate, &watch, failed, error);
+    if (words)
+        tell(gate, words);
+    return watch.wish.id ? stopped(ending_by_wish(hold, &watch.wish, gate->ret, error)) : GATE_ON;
+}
+
+static enum gate_step measure_first(struct gate *gate, GError **error)
+{
+    struct hold *hold = gate->hold;
+    struct watch watch = watch_of(hold);
+    GError *failed = NULL;
+    if (!check_measures(hold, &watch, &failed))
+        return not_judged(gate, &watch, failed, error);
+    return watch.wish.id ? stopped(ending_by_wish(hold, &watch.wish, gate->ret, error)) : GATE_ON;
+}
+
+/* What is looked at before the first write of a stage. */
+static enum gate_step look_before(struct gate *gate, GError **error)
+{
+    enum gate_step step = look_for_cause(gate, error);
+    if (step == GATE_ON && gate->row.stage == 0)
+        step = measure_first(gate, error);
+    return step == GATE_ON ? sample_stage(gate, error) : step;
+}
+
 static enum gate_step write_stage(struct gate *gate, GError **error)
 {
     struct hold *hold = gate->hold;
@@ -271,8 +339,11 @@ static enum gate_step write_stage(struct gate *gate, GError **error)
         step = wait_for_hooks(gate, error);
         if (step != GATE_ON)
             return step;
-        if (!check_sample(hold, gate->row.stage, &failed))
-            return stopped(ending_by_failure(hold, failed, gate->ret, error));
+        step = look_before(gate, error);
+        if (step == GATE_AGAIN)
+            continue;
+        if (step != GATE_ON)
+            return step;
         if (!begin_stage(gate, error))
             return GATE_ERROR;
         step = wait_for_hooks(gate, error);
@@ -308,27 +379,12 @@ static void take_verdict(struct run_result *ret, const struct verify_result *fou
     ret->report = g_strdup(found->report_path);
 }
 
-/* Given up because it was asked for, or failed. */
-static enum gate_step not_judged(struct gate *gate, const struct watch *watch, GError *failed, GError **error)
-{
-    struct hold *hold = gate->hold;
-    bool cancelled = error_is(failed, SLUICE_ERROR_CANCELLED);
-    if (!cancelled || (!watch->wish.id && !watch->interrupted))
-        return stopped(ending_by_failure(hold, failed, gate->ret, error));
-    g_error_free(failed);
-    return stopped(watch->wish.id ? ending_by_wish(hold, &watch->wish, gate->ret, error)
-                                  : ending_by_signal(hold, gate->ret, error));
-}
-
 static enum gate_step judge(struct gate *gate, struct verify_result *ret, GError **error)
 {
     struct hold *hold = gate->hold;
-    struct watch watch = {.catalog = hold->catalog,
-                          .mem = hold->mem,
-                          .run = hold->run.id,
-                          .govern = hold->shared.govern,
-                          .guarding = hold->guarding};
-    struct check_wish wish = {.stage = gate->row.stage};
+    struct watch watch = watch_of(hold);
+    const struct spec_sure *sure = &gate->plan->sure;
+    struct check_wish wish = {.stage = gate->row.stage, .sure = {sure->confidence, sure->below}};
     GError *failed = NULL;
     if (!move(gate, (struct stage_move){.to = STAGE_VERIFYING}, error) ||
         !hold_move(hold, RUN_VERIFYING, NULL, NULL, error))
@@ -437,8 +493,6 @@ static enum gate_step verify_stage(struct gate *gate, GError **error)
     verify_result_done(&found);
     if (!kept)
         return GATE_ERROR;
-    if (gate->plan->sampled)
-        tell(gate, "a sample was asked for; it was verified in full: this version takes no samples");
     return passed ? pass(gate, report, error) : fail(gate, report, error);
 }
 

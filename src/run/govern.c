@@ -1,6 +1,7 @@
 #include "run/govern.h"
 
 #include <jansson.h>
+#include <math.h>
 
 #include "base/thread.h"
 #include "store/calls.h"
@@ -18,9 +19,11 @@ struct governed {
     struct spec_live live;         /* the promise as it is kept */
     struct live_probe *live_probe; /* NULL: nothing is promised */
     pthread_mutex_t lock;          /* guards the rest; a leaf but for those of pace */
-    struct pace *pace;             /* NULL: nothing is promised */
+    bool promised;                 /* something is */
+    struct pace *pace;             /* NULL: nothing is promised, or it cannot be probed */
     GPtrArray *former;             /* of struct pace: somebody may still be within a call at that one */
-    GError *failed;
+    GError *failed;                /* the newest reason why it cannot be probed … */
+    int64_t failed_us;             /* … and when that was */
 };
 
 struct govern {
@@ -62,10 +65,19 @@ static void detach(struct governed *it)
         g_ptr_array_add(it->former, g_steal_pointer(&it->pace));
 }
 
+/* What it was refused may be allowed again: it goes on asking. */
 static void keep_failure(struct governed *it, GError *failed)
 {
     auto_hold(&it->lock);
-    error_keep_first(&it->failed, failed);
+    g_clear_error(&it->failed);
+    it->failed = failed;
+    it->failed_us = world_monotonic_us(it->world);
+}
+
+static void set_promised(struct governed *it)
+{
+    auto_hold(&it->lock);
+    it->promised = spec_live_given(&it->live);
 }
 
 /* What was set since. */
@@ -73,9 +85,11 @@ static void follow(struct governed *it)
 {
     struct spec_live live = limits_live(it->limits);
     GError *failed = NULL;
-    if (memcmp(&live, &it->live, sizeof live) == 0)
+    bool same = memcmp(&live, &it->live, sizeof live) == 0, lacks = spec_live_given(&live) && !it->pace;
+    if (same && !lacks)
         return;
     it->live = live;
+    set_promised(it);
     if (!spec_live_given(&live))
         detach(it);
     else if (!it->pace && !attach(it, &failed))
@@ -94,7 +108,7 @@ static void governed_main(void *data)
         struct call call = {.deadline_us = until_us, .cancel = &it->stop};
         GError *failed = NULL;
         follow(it);
-        if (it->live_probe && !it->failed && !it->probe->run(it->live_probe, &call, &failed))
+        if (it->live_probe && !it->probe->run(it->live_probe, &call, &failed))
             keep_failure(it, failed);
         world_sleep_us(it->world, until_us - world_monotonic_us(it->world), &it->stop);
         if (it->pace)
@@ -114,6 +128,7 @@ static bool governed_begin(struct governed *it, GError **error)
     pthread_mutex_init(&it->lock, NULL);
     it->former = g_ptr_array_new_with_free_func((GDestroyNotify)pace_free);
     it->live = limits_live(it->limits);
+    set_promised(it);
     return (!spec_live_given(&it->live) || begin_felt(it, error)) &&
            thread_start(&it->thread, "probe", governed_main, it, error);
 }
@@ -151,6 +166,20 @@ bool govern_begin(struct govern **ret, const struct world *world, const struct p
     if (!add(govern, world, plan->target, limits, error) || !add(govern, world, plan->source, limits, error))
         return false;
     *ret = govern->n > 0 ? g_steal_pointer(&govern) : NULL;
+    return true;
+}
+
+bool govern_begin_store(struct govern **ret, const struct world *world, struct store *store, struct limits *limits,
+                        GError **error)
+{
+    auto_(govern) govern = g_new0(struct govern, 1);
+    if (!store_driver(store)->probe)
+        return error_set(error, SLUICE_ERROR_USAGE,
+                         "a store of driver '%s' has no live requests of others, to which something could be promised",
+                         store_driver(store)->name);
+    if (!add(govern, world, store, limits, error))
+        return false;
+    *ret = g_steal_pointer(&govern);
     return true;
 }
 
@@ -194,17 +223,115 @@ bool govern_paces(struct govern *govern)
     return paces;
 }
 
-bool govern_failed(struct govern *govern, GError **error)
+/* --- for the guards ----------------------------------------------------------------------------------------------- */
+
+#define STALE_LEAST_US 3000000
+#define CALM           0.75 /* of what the promise allows: from there on it is well kept */
+
+static bool is_promised(struct govern *govern)
 {
+    bool promised = false;
     for (size_t i = 0; govern && i < govern->n; i++) {
-        struct governed *it = &govern->of[i];
-        auto_hold(&it->lock);
-        if (it->failed) {
-            g_propagate_error(error, g_error_copy(it->failed));
-            return true;
-        }
+        auto_hold(&govern->of[i].lock);
+        promised |= govern->of[i].promised;
     }
-    return false;
+    return promised;
+}
+
+/* Why one store is not felt, in words; NULL: it is. The lock is held. */
+static char *unfelt_store(const struct governed *it, int64_t now_us)
+{
+    if (it->promised && it->failed && now_us - it->failed_us < PACE_UNFELT_US)
+        return g_strdup(it->failed->message);
+    return it->promised && !it->pace ? g_strdup("it has not begun yet") : NULL;
+}
+
+static char *unfelt_server(const struct pace_look *looks, size_t n, int64_t now_us)
+{
+    for (size_t i = 0; i < n; i++)
+        if (now_us - looks[i].felt_us >= PACE_UNFELT_US)
+            return g_strdup_printf("%s has not answered the probe for %.0f s", looks[i].name,
+                                   (double)(now_us - looks[i].felt_us) / 1e6);
+    return n > 0 ? NULL : g_strdup("no server has answered the probe yet");
+}
+
+/* The caller frees. */
+static char *unfelt(struct govern *govern, const struct pace_look *looks, size_t n)
+{
+    int64_t now_us = world_monotonic_us(govern->of[0].world);
+    for (size_t i = 0; i < govern->n; i++) {
+        auto_hold(&govern->of[i].lock);
+        char *why = unfelt_store(&govern->of[i], now_us);
+        if (why)
+            return why;
+    }
+    return unfelt_server(looks, n, now_us);
+}
+
+static void feed_probe(struct guards *guards, const char *why, int64_t hold_us)
+{
+    struct guards_feed feed = {.name = GOVERN_PROBE,
+                               .unit = GUARD_UNIT_WORD,
+                               .rule = {.limit = INFINITY,
+                                        .slow = INFINITY,
+                                        .clear = INFINITY,
+                                        .hold_us = hold_us,
+                                        .stale_us = MAX(hold_us, STALE_LEAST_US)},
+                               .value = why ? NAN : 0,
+                               .why = why};
+    guards_feed(guards, &feed);
+}
+
+/* As long as less may be sent it is the governor's to mend; what a trickle does not mend is the world's, or ours to
+ * leave alone. */
+static bool is_beyond(const struct pace_look *look)
+{
+    return look->most_us > 0 && look->trickles && look->p99_us > look->most_us;
+}
+
+static const struct pace_look *worst_of(const struct pace_look *looks, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (is_beyond(&looks[i]))
+            return &looks[i];
+    return n > 0 ? &looks[0] : NULL;
+}
+
+static void feed_live(struct guards *guards, const struct pace_look *look, int64_t hold_us)
+{
+    bool known = look && look->most_us > 0;
+    double most = known ? look->most_us : INFINITY, base = known ? look->baseline_us : 0;
+    double p99 = !known ? 0 : look->trickles ? look->p99_us : MIN(look->p99_us, most);
+    g_autofree char *why =
+        known && is_beyond(look)
+            ? g_strdup_printf("%s: a live p99 of %.3g ms, above the %.3g ms promised (%.3g ms without us), although "
+                              "hardly anything is sent",
+                              look->name, look->p99_us / 1000, most / 1000, base / 1000)
+            : NULL;
+    struct guards_feed feed = {.name = GOVERN_LIVE,
+                               .unit = GUARD_UNIT_LATENCY,
+                               .rule = {.limit = most / 1000,
+                                        .slow = most / 1000,
+                                        .clear = known ? (base + CALM * (most - base)) / 1000 : INFINITY,
+                                        .hold_us = hold_us,
+                                        .stale_us = INT64_MAX},
+                               .value = p99 / 1000,
+                               .why = why};
+    guards_feed(guards, &feed);
+}
+
+void govern_feed(struct govern *govern, struct guards *guards, int64_t hold_us)
+{
+    struct pace_look looks[GOVERN_SERVERS];
+    if (!is_promised(govern)) {
+        guards_drop(guards, GOVERN_PROBE);
+        guards_drop(guards, GOVERN_LIVE);
+        return;
+    }
+    size_t n = govern_look(govern, looks);
+    g_autofree char *why = unfelt(govern, looks, n);
+    feed_probe(guards, why, hold_us);
+    feed_live(guards, worst_of(looks, n), hold_us);
 }
 
 /* --- for status --------------------------------------------------------------------------------------------------- */
@@ -214,6 +341,18 @@ static json_t *us_json(double us)
     return us > 0 ? json_real(us / 1000) : json_null();
 }
 
+/* Up to so many microseconds so many of ten thousand; steps without any are left out. */
+static json_t *steps_json(const float steps[HISTOGRAM_STEPS])
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < HISTOGRAM_STEPS; i++) {
+        json_int_t share = llround((double)steps[i] * 10000);
+        if (share > 0)
+            json_array_append_new(list, json_pack("[I, I]", (json_int_t)histogram_step_us(i), share));
+    }
+    return list;
+}
+
 char *govern_json(struct govern *govern)
 {
     struct pace_look looks[GOVERN_SERVERS];
@@ -221,10 +360,11 @@ char *govern_json(struct govern *govern)
     json_t *all = json_array();
     for (size_t i = 0; i < n; i++)
         json_array_append_new(
-            all, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:f, s:f}", "server", looks[i].name, "limited_by",
+            all, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:f, s:f, s:o, s:o}", "server", looks[i].name, "limited_by",
                            governor_cause_name(looks[i].cause), "reason", governor_cause_words(looks[i].cause),
                            "p99_ms", us_json(looks[i].p99_us), "limit_ms", us_json(looks[i].most_us), "baseline_ms",
-                           us_json(looks[i].baseline_us), "commands_per_s", looks[i].per_s, "window", looks[i].window));
+                           us_json(looks[i].baseline_us), "commands_per_s", looks[i].per_s, "window", looks[i].window,
+                           "before", steps_json(looks[i].before), "during", steps_json(looks[i].during)));
     char *text = n > 0 ? json_dumps(all, JSON_COMPACT) : NULL;
     json_decref(all);
     return text;

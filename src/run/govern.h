@@ -5,6 +5,7 @@
  * The promise is the limits' (`sluice set RUN protect.live.p99=…` changes it, takes it off, puts it on). */
 #pragma once
 
+#include "guard/guards.h"
 #include "pace/servers.h"
 #include "run/limits.h"
 
@@ -14,6 +15,9 @@ struct govern;
  * here on until there is a baseline. `limits` outlives it. */
 bool govern_begin(struct govern **ret, const struct world *world, const struct plan *plan, struct limits *limits,
                   GError **error);
+/* The same of one store, for what is no run's; refused (USAGE) where it has no probe. */
+bool govern_begin_store(struct govern **ret, const struct world *world, struct store *store, struct limits *limits,
+                        GError **error);
 void govern_end(struct govern *govern); /* nobody may be within a call to its stores; NULL: nothing */
 AUTO_DEFINE(govern, govern_end)
 
@@ -22,8 +26,12 @@ AUTO_DEFINE(govern, govern_end)
 size_t govern_look(struct govern *govern, struct pace_look ret[GOVERN_SERVERS]);
 /* Whether requests wait for their pace at present. */
 bool govern_paces(struct govern *govern);
-/* Why a store cannot be probed, which no time mends; false: there is no such reason. */
-bool govern_failed(struct govern *govern, GError **error);
+/* What the guards are told of it: `probe`, a server that has not answered its probe, or refuses it, cannot be read; and
+ * `live.p99`, which is beyond its limit where it stays above its promise although hardly anything is sent. Both are
+ * gone where nothing is promised. `hold_us`: of all guards. */
+#define GOVERN_PROBE "probe"
+#define GOVERN_LIVE  "live.p99"
+void govern_feed(struct govern *govern, struct guards *guards, int64_t hold_us);
 /* The same as JSON for status: NULL where nothing is paced. The caller frees. */
 char *govern_json(struct govern *govern);
 /* What the JSON says in short; false: nothing is held back by it. */

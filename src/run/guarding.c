@@ -2,35 +2,62 @@
 
 #include <math.h>
 
+#include "run/budget.h"
 #include "run/ending.h"
 #include "run/hold.h"
+#include "run/turns.h"
 #include "run/watch.h"
 
-#define LOOK_US     (INT64_C(100) * 1000)
+#define LOOK_US     (INT64_C(20) * 1000)
+#define STOP_US     (INT64_C(25) * 1000) /* a flag that stops all is heeded at once */
 #define ASK_US      (INT64_C(1000) * 1000)
 #define PUT_US      (INT64_C(2000) * 1000)
 #define STOP_ALL    "stop-all"
 #define STOP_STALE  (INT64_C(15) * 1000 * 1000)
 #define SLOWED_HALF 0.5
+#define BURN_SLOW   0.8 /* of what may be used in that time */
 #define SLOWED_LAST 1.0 /* a record a second is left */
+
+/* Of a run that is taken back: what its plan has frozen of its signals is their names and limits. */
+static bool has_signals(const struct spec *spec, const struct plan_limits *limits)
+{
+    bool same = spec->protect.n_signals == limits->n_signals;
+    for (size_t i = 0; same && i < limits->n_signals; i++)
+        same = strcmp(spec->protect.signals[i].name, limits->signals[i].name) == 0;
+    return same;
+}
+
+static const struct spec *spec_of(struct guarding *guarding, const struct hold *hold)
+{
+    const struct plan *plan = hold->plan;
+    if (plan->spec)
+        return plan->spec;
+    if (!spec_read_with(&guarding->spec, hold->config->world, hold->run.spec_path, plan->params, NULL))
+        return NULL;
+    return has_signals(guarding->spec, &plan->limits) ? guarding->spec : NULL;
+}
 
 struct guarding *guarding_new(const struct hold *hold)
 {
-    const struct spec *spec = hold->plan->spec;
+    struct guarding *guarding = g_new0(struct guarding, 1);
+    const struct spec *spec = spec_of(guarding, hold);
     struct guards_config config = {.world = hold->config->world,
-                                   .base_dir = spec->dir,
+                                   .base_dir = spec ? spec->dir : hold->plan->target_dir,
                                    .target = hold->plan->target,
                                    .target_ds = &hold->plan->target_ds,
-                                   .signals = spec->protect.signals,
-                                   .n_signals = spec->protect.n_signals,
-                                   .enabled = &spec->protect.enabled,
-                                   .given = hold->plan->limits.guards_given};
-    struct guarding *guarding = g_new0(struct guarding, 1);
-    *guarding = (struct guarding){.config = hold->config,
-                                  .guards = guards_new(&config),
-                                  .limits = (struct limits *)&hold->shared.limits,
-                                  .run = hold->run.id,
-                                  .mem = arena_new(1 << 20)};
+                                   .signals = spec ? spec->protect.signals : NULL,
+                                   .n_signals = spec ? spec->protect.n_signals : 0,
+                                   .enabled = spec ? &spec->protect.enabled : NULL,
+                                   .given = hold->plan->limits.guards_given,
+                                   .forecast = &hold->plan->limits.forecast};
+    guarding->config = hold->config;
+    guarding->guards = guards_new(&config);
+    guarding->limits = (struct limits *)&hold->shared.limits;
+    guarding->govern = hold->shared.govern;
+    guarding->budget = (struct budget *)&hold->shared.budget;
+    guarding->run = hold->run.id;
+    guarding->target = g_strdup(hold->run.target);
+    guarding->mem = arena_new(1 << 20);
     return guarding;
 }
 
@@ -40,6 +67,8 @@ void guarding_free(struct guarding *guarding)
         return;
     guards_free(guarding->guards);
     guards_verdict_done(&guarding->verdict);
+    g_clear_pointer(&guarding->spec, spec_free);
+    g_free(guarding->target);
     arena_free(guarding->mem);
     g_free(guarding);
 }
@@ -107,29 +136,154 @@ static void put_sight(struct guarding *guarding, struct catalog *catalog)
     free(json);
 }
 
+/* What cannot be read is noticed by its age, likewise. */
+static void ask_turn(struct guarding *guarding, struct catalog *catalog)
+{
+    struct turns_wish wish = {.config = guarding->config,
+                              .catalog = catalog,
+                              .run = guarding->run,
+                              .target = guarding->target,
+                              .priority = limits_priority(guarding->limits)};
+    g_autofree char *first = NULL;
+    arena_reset(guarding->mem);
+    if (!turns_look(&wish, guarding->mem, &first, NULL))
+        return;
+    struct guards_feed feed = {.name = LIMITS_PRIORITY,
+                               .unit = GUARD_UNIT_WORD,
+                               .rule = {.stale_us = STOP_STALE},
+                               .value = first ? 1 : 0,
+                               .why = first};
+    guards_feed(guarding->guards, &feed);
+}
+
+/* What the run's checkpoints say of that time, whichever process wrote them: whoever takes it up, or is given another
+ * time, begins with it. A catalog that cannot be read now is asked again. */
+static void recall_burn(struct guarding *guarding, struct catalog *catalog, const struct spec_budget *used,
+                        const struct money_within *burn, int64_t now_us)
+{
+    struct spent *spent;
+    size_t n;
+    int64_t now_ms = world_wall_ms(guarding->config->world);
+    struct course_of of = {
+        .run = guarding->run, .step_ms = MAX(burn->ms / (int64_t)BURN_STEPS, 1), .after_ms = now_ms - burn->ms};
+    struct money_rates rates = limits_rates(guarding->limits);
+    arena_reset(guarding->mem);
+    if (!catalog_spent(catalog, &of, guarding->mem, &spent, &n, NULL))
+        return;
+    g_autofree struct burnt *burnt = g_new0(struct burnt, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        struct run_row row = {
+            .tally = spent[i].tally, .bytes_read = spent[i].bytes_read, .bytes_written = spent[i].bytes_written};
+        burnt[i].at_us = now_us - MAX(now_ms - spent[i].at_ms, 0) * 1000;
+        burnt[i].used = budget_used_by(&row, &rates);
+    }
+    burn_recall(&guarding->burn, used, burnt, n);
+    guarding->burn_ms = burn->ms;
+}
+
+/* What is used of the budget, for the guards. `budget.burn`: near it the run is slowed, beyond it paused, until enough
+ * of the time has passed. */
+static void feed_budget(struct guarding *guarding, struct catalog *catalog, int64_t now_us)
+{
+    struct spec_budget limit = limits_budget(guarding->limits), used = budget_used(guarding->budget, now_us);
+    double most = limit.burn.share;
+    guards_wrote(guarding->guards, used.bytes);
+    if (!limit.burn.ms) {
+        guards_drop(guarding->guards, BUDGET_BURN);
+        return;
+    }
+    if (guarding->burn_ms != limit.burn.ms)
+        recall_burn(guarding, catalog, &used, &limit.burn, now_us);
+    struct guards_feed feed = {.name = BUDGET_BURN,
+                               .unit = GUARD_UNIT_SHARE,
+                               .rule = guard_rule_of(most, most * BURN_SLOW, false, 0),
+                               .value = burn_share(&guarding->burn, &limit, &used, now_us)};
+    feed.rule.stale_us = INT64_MAX;
+    guards_feed(guarding->guards, &feed);
+}
+
+/* --- from where the servers' growth counts ------------------------------------------------------------------------ */
+
+static bool recall_growth(struct guarding *guarding, struct catalog *catalog)
+{
+    struct growth_base *rows;
+    size_t n;
+    arena_reset(guarding->mem);
+    if (!guarding->run)
+        return true;
+    if (!catalog_growth(catalog, guarding->run, guarding->mem, &rows, &n, NULL))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct signals_base base = {.node = (char *)rows[i].node,
+                                    .data_bytes = rows[i].data_bytes,
+                                    .keys = rows[i].keys,
+                                    .wrote = rows[i].wrote};
+        guards_recall(guarding->guards, &base);
+    }
+    guarding->kept = n;
+    return true;
+}
+
+static bool counts_growth(const struct guards_limits *limits)
+{
+    return !guard_is_none(limits->of[GUARD_GROWTH]) || !guard_is_none(limits->of[GUARD_FORECAST]) ||
+           !guard_is_none(limits->of[GUARD_AMPLIFICATION]);
+}
+
+/* Before anything is written: a process that dies later leaves to the next one from where to count. */
+static void keep_growth(struct guarding *guarding, struct catalog *catalog, const struct guards_limits *limits)
+{
+    g_autoptr(GArray) bases = g_array_new(FALSE, FALSE, sizeof(struct signals_base));
+    g_array_set_clear_func(bases, signals_base_clear);
+    if (guarding->run && counts_growth(limits))
+        guards_bases(guarding->guards, guarding->kept, bases);
+    guarding->owes = false;
+    for (guint i = 0; i < bases->len && !guarding->owes; i++) {
+        const struct signals_base *base = &g_array_index(bases, struct signals_base, i);
+        struct growth_base row = {
+            .node = base->node, .data_bytes = base->data_bytes, .keys = base->keys, .wrote = base->wrote};
+        guarding->owes = !catalog_growth_put(catalog, guarding->run, &row, NULL);
+        guarding->kept += !guarding->owes;
+    }
+}
+
 void guarding_look(struct guarding *guarding, struct catalog *catalog, int64_t now_us)
 {
     struct guards_limits limits;
     struct guards_verdict verdict, was = guarding->verdict;
     if (!is_due(&guarding->looked_us, LOOK_US, now_us))
         return;
-    if (is_due(&guarding->asked_us, ASK_US, now_us))
+    guarding->recalled = guarding->recalled || recall_growth(guarding, catalog);
+    if (!guarding->recalled)
+        return;
+    if (catalog && is_due(&guarding->stop_us, STOP_US, now_us))
         ask_stop(guarding, catalog);
+    if (guarding->run && is_due(&guarding->asked_us, ASK_US, now_us))
+        ask_turn(guarding, catalog);
     limits_guards(guarding->limits, &limits);
+    govern_feed(guarding->govern, guarding->guards, limits.hold_ms * 1000);
+    if (guarding->run)
+        feed_budget(guarding, catalog, now_us);
     guards_judge(guarding->guards, &limits, &verdict);
+    keep_growth(guarding, catalog, &limits);
     guarding->verdict = verdict;
     bool changed = verdict.level != was.level || g_strcmp0(verdict.name, was.name) != 0;
     if (changed)
         tell(guarding, &was);
     set_pace(guarding, changed);
-    if (is_due(&guarding->put_us, changed || verdict.ready != was.ready ? 0 : PUT_US, now_us))
+    if (guarding->run && is_due(&guarding->put_us, changed || verdict.ready != was.ready ? 0 : PUT_US, now_us))
         put_sight(guarding, catalog);
     guards_verdict_done(&was);
 }
 
 bool guarding_holds(const struct guarding *guarding)
 {
-    return guarding->verdict.level >= GUARD_LEVEL_PAUSE;
+    return guarding->verdict.level >= GUARD_LEVEL_PAUSE && !limits_hurries(guarding->limits);
+}
+
+bool guarding_halts(const struct guarding *guarding)
+{
+    return guarding->verdict.level == GUARD_LEVEL_HALT && guarding_holds(guarding);
 }
 
 /* --- pausing ------------------------------------------------------------------------------------------------------ */
@@ -150,9 +304,10 @@ bool guarding_pause(const struct guarding *guarding, struct catalog *catalog, co
 }
 
 /* Whoever writes already is only slowed by what has not held yet; nobody begins. */
-static bool may_write(const struct guarding *guarding)
+bool guarding_may(const struct guarding *guarding)
 {
-    return guarding->verdict.ready && !guarding->verdict.beyond && !guarding_holds(guarding);
+    bool clear = guarding->verdict.ready && !guarding->verdict.beyond && !guarding->owes && !guarding_holds(guarding);
+    return clear || limits_hurries(guarding->limits);
 }
 
 /* What a wait for the guards is over by. */
@@ -168,8 +323,8 @@ static bool is_over(void *self)
     const struct waiting *waiting = self;
     const struct guards_verdict *now = &waiting->guarding->verdict;
     const char *guard = guarding_holds(waiting->guarding) ? now->name : NULL;
-    return atomic_load(&waiting->stop) || g_strcmp0(guard, waiting->guard) != 0 || now->level == GUARD_LEVEL_HALT ||
-           may_write(waiting->guarding);
+    return atomic_load(&waiting->stop) || g_strcmp0(guard, waiting->guard) != 0 || guarding_halts(waiting->guarding) ||
+           guarding_may(waiting->guarding);
 }
 
 static void show(void *self, struct watch *watch)
@@ -188,8 +343,8 @@ static void show(void *self, struct watch *watch)
         hold->config->event(hold->config->event_self, &event);
 }
 
-/* One wait, for one guard. *ret_go false: the result says why. */
-static bool wait_once(struct hold *hold, struct run_result *ret, bool *ret_go, GError **error)
+/* One wait, for one guard. */
+static enum guarding_end wait_once(struct hold *hold)
 {
     struct guarding *guarding = hold->guarding;
     g_autofree char *guard = guarding_holds(guarding) ? g_strdup(guarding->verdict.name) : NULL;
@@ -199,26 +354,25 @@ static bool wait_once(struct hold *hold, struct run_result *ret, bool *ret_go, G
                           .mem = hold->mem,
                           .run = hold->run.id,
                           .limits = &hold->shared.limits,
+                          .govern = hold->shared.govern,
                           .guarding = guarding,
+                          .back = hold->run.back_stage != UINT32_MAX,
+                          .beside = hold->config->superseding,
                           .stop = &waiting.stop,
                           .ended = is_over,
                           .look = show,
                           .self = &waiting};
     watch_until_ended(&watch);
-    *ret_go = !watch.wish.id && !watch.interrupted;
-    if (watch.wish.id)
-        return ending_by_wish(hold, &watch.wish, ret, error);
-    return !watch.interrupted || ending_by_signal(hold, ret, error);
+    hold->wish = watch.wish;
+    return watch.wish.id ? GUARDING_WISHED : watch.interrupted ? GUARDING_INTERRUPTED : GUARDING_CLEAR;
 }
 
-static bool halt(struct hold *hold, struct run_result *ret, GError **error)
+void guarding_halt_set(const struct guarding *guarding, GError **ret)
 {
-    GError *failed = NULL;
-    error_set(&failed, SLUICE_ERROR_HALTED, "guard: %s", hold->guarding->verdict.words);
-    return ending_by_failure(hold, failed, ret, error);
+    error_set(ret, SLUICE_ERROR_HALTED, "guard: %s", guarding->verdict.words);
 }
 
-static bool pause_here(struct hold *hold, GError **error)
+bool guarding_pause_here(struct hold *hold, GError **error)
 {
     enum run_state was = hold->run.state;
     g_autofree char *guard = g_strdup(hold->run.guard);
@@ -230,26 +384,55 @@ static bool pause_here(struct hold *hold, GError **error)
     return true;
 }
 
-bool guarding_wait(struct hold *hold, struct run_result *ret, bool *ret_go, GError **error)
+enum guarding_end guarding_clear(struct hold *hold, GError **error)
 {
     struct guarding *guarding = hold->guarding;
-    const struct world *world = hold->config->world;
-    for (*ret_go = true; *ret_go;) {
-        guarding_look(guarding, hold->catalog, world_monotonic_us(world));
+    enum guarding_end end = GUARDING_CLEAR;
+    while (end == GUARDING_CLEAR) {
+        guarding_look(guarding, hold->catalog, world_monotonic_us(hold->config->world));
         bool holds = guarding_holds(guarding);
-        *ret_go = guarding->verdict.level != GUARD_LEVEL_HALT;
-        if (!*ret_go)
-            return halt(hold, ret, error);
-        if (may_write(guarding))
-            return true;
-        if (holds && !pause_here(hold, error))
-            return false;
-        *ret_go = !holds || !hold->config->exit_on_pause;
-        if (!*ret_go) {
-            g_autofree char *text = ending_words("%s; the same command goes on then", hold->run.reason);
-            hold_result(hold, 3, text, ret);
-        } else if (!wait_once(hold, ret, ret_go, error))
-            return false;
+        if (guarding_halts(guarding))
+            return GUARDING_HALTED;
+        if (guarding_may(guarding))
+            return GUARDING_CLEAR;
+        if (holds && !guarding_pause_here(hold, error))
+            return GUARDING_ERROR;
+        end = holds && hold->config->exit_on_pause ? GUARDING_LEFT : wait_once(hold);
     }
+    return end;
+}
+
+static bool halt(struct hold *hold, struct run_result *ret, GError **error)
+{
+    GError *failed = NULL;
+    guarding_halt_set(hold->guarding, &failed);
+    return ending_by_failure(hold, failed, ret, error);
+}
+
+static bool leave(struct hold *hold, struct run_result *ret)
+{
+    g_autofree char *text = ending_words("%s; the same command goes on then", hold->run.reason);
+    hold_result(hold, 3, text, ret);
     return true;
+}
+
+bool guarding_wait(struct hold *hold, struct run_result *ret, bool *ret_go, GError **error)
+{
+    *ret_go = false;
+    switch (guarding_clear(hold, error)) {
+    case GUARDING_CLEAR:
+        *ret_go = true;
+        return true;
+    case GUARDING_WISHED:
+        return ending_by_wish(hold, &hold->wish, ret, error);
+    case GUARDING_INTERRUPTED:
+        return ending_by_signal(hold, ret, error);
+    case GUARDING_LEFT:
+        return leave(hold, ret);
+    case GUARDING_HALTED:
+        return halt(hold, ret, error);
+    case GUARDING_ERROR:
+        break;
+    }
+    return false;
 }

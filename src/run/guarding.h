@@ -4,9 +4,11 @@
 #pragma once
 
 #include "guard/guards.h"
+#include "run/burn.h"
 #include "run/limits.h"
 #include "run/run.h"
 
+struct budget;
 struct hold;
 
 /* Of the thread that watches; only `guards` has threads of its own. */
@@ -14,26 +16,55 @@ struct guarding {
     const struct run_config *config;
     struct guards *guards;
     struct limits *limits; /* where they stand, and what is slowed */
-    int64_t run;
+    struct govern *govern; /* whose readings are fed in; NULL: nothing is promised */
+    struct budget *budget; /* how fast it is used, too */
+    struct burn burn;
+    int64_t burn_ms;               /* the time that it knows of; 0: none */
+    int64_t run;                   /* 0: none */
+    char *target;                  /* as the catalog names it */
     struct guards_verdict verdict; /* as of the last look */
     double pace_per_s;             /* of the run, as far as it is known; 0: it is not */
+    bool recalled;                 /* from where the servers' growth counts … */
+    bool owes;                     /* … and some of that is not written down yet */
+    size_t kept;                   /* servers of which it is */
     /* its own */
+    struct spec *spec; /* of a run that is taken back, where it can still be read */
     struct arena *mem;
-    int64_t looked_us, asked_us, put_us;
+    int64_t looked_us, stop_us, asked_us, put_us;
 };
 
-/* Once the plan is loaded; NULL before. The first look begins to read. */
+/* Once the plan is loaded and its stores are paced; NULL before. The first look begins to read. Of a run that is taken
+ * back, signals and switch are watched where its spec is still there. A hold without a run (id 0) is that of a spec,
+ * whose servers, signals, switch and promise are watched, and the flag of the home, where it has a catalog. */
 struct guarding *guarding_new(const struct hold *hold);
 void guarding_free(struct guarding *guarding);
 
-/* Judges, if it is time to: pace, events, what `status` shows. `catalog` is the calling thread's. */
+/* Judges, if it is time to: pace, events, what `status` shows. `catalog` is the calling thread's; NULL where there is
+ * neither run nor home. */
 void guarding_look(struct guarding *guarding, struct catalog *catalog, int64_t now_us);
-bool guarding_holds(const struct guarding *guarding); /* as of the last look: nothing may be written */
+/* As of the last look: nothing may be sent, unless what is taken back is in a hurry. */
+bool guarding_holds(const struct guarding *guarding);
+bool guarding_halts(const struct guarding *guarding); /* … and only a person lets it go on */
+bool guarding_may(const struct guarding *guarding);   /* all is read, and nobody is against it: what stands may go on */
 
 /* Moves the run to paused, with the guard that holds it and its words; one that it has paused already stays. */
 bool guarding_pause(const struct guarding *guarding, struct catalog *catalog, const struct run_row *run,
                     GError **error);
+bool guarding_pause_here(struct hold *hold, GError **error);
 
-/* Until everything is read and no guard holds it. *ret_go false: it was stopped meanwhile, or halted, and the result
- * says why. The run may be left paused by a guard: the caller's next move takes it on. */
+/* Until everything is read and no guard holds the run, which may be left paused by one: the caller's next move takes it
+ * on. */
+enum guarding_end {
+    GUARDING_CLEAR,
+    GUARDING_WISHED,      /* hold->wish */
+    GUARDING_INTERRUPTED, /* a signal */
+    GUARDING_LEFT,        /* --exit-on-pause: the run's reason says what holds it */
+    GUARDING_HALTED,      /* a hard guard */
+    GUARDING_ERROR,       /* *error is set */
+};
+enum guarding_end guarding_clear(struct hold *hold, GError **error);
+/* What a hard guard says, as an error of that class. */
+void guarding_halt_set(const struct guarding *guarding, GError **ret);
+
+/* The same for what goes forwards. *ret_go false: it was stopped meanwhile, or halted, and the result says why. */
 bool guarding_wait(struct hold *hold, struct run_result *ret, bool *ret_go, GError **error);

@@ -5,6 +5,7 @@
 
 #include "catalog/ledger.h"
 #include "plan/home.h"
+#include "plan/keyring.h"
 #include "run/retain.h"
 #include "run/rights.h"
 
@@ -176,8 +177,8 @@ static bool open_files(struct hold *hold, GError **error)
 {
     g_autofree char *quarantine = home_path(hold->config->home, HOME_QUARANTINE, hold->run.name);
     g_autofree char *notes = home_path(hold->config->home, HOME_NOTES, hold->run.name);
-    struct quarantine_config refused = {.world = hold->config->world, .path = quarantine};
-    struct quarantine_config noted = {.world = hold->config->world, .path = notes};
+    struct quarantine_config refused = {.world = hold->config->world, .path = quarantine, .sealed_as = "quarantine"};
+    struct quarantine_config noted = {.world = hold->config->world, .path = notes, .sealed_as = "reports"};
     hold->undo_dir = home_path(hold->config->home, HOME_UNDO, hold->run.name);
     hold->undo_config = (struct undo_config){.world = hold->config->world, .dir = hold->undo_dir};
     memcpy(hold->undo_config.run_uid, hold->run.uid, sizeof hold->run.uid);
@@ -204,6 +205,27 @@ static void share(struct hold *hold)
     limits_reset(&shared->limits, &hold->plan->limits);
 }
 
+/* Of all that has not expired: asked before anything is opened, so that a run does not end where it meets the first
+ * sealed file. */
+static bool keys_are_there(struct hold *hold, GError **error)
+{
+    for (enum expiry_what what = 0; hold->plan->sealed && what < EXPIRY_COUNT; what++)
+        if (retain_stands(hold->catalog, &hold->run, what, NULL) &&
+            !keyring_check(hold->config->world, hold->config->home, hold->run.uid, expiry_word(what), error))
+            return error_add(error, "%s", hold->run.name);
+    return true;
+}
+
+/* What is used so far; nobody is at work. */
+static void count_budget(struct hold *hold)
+{
+    struct money_rates rates = limits_rates(&hold->shared.limits);
+    int64_t now_us = world_monotonic_us(hold->config->world);
+    budget_price(&hold->shared.budget, &rates);
+    budget_begin(&hold->shared.budget, &hold->run, now_us);
+    budget_end(&hold->shared.budget, now_us);
+}
+
 bool hold_open(struct hold *hold, enum hold_for what, GError **error)
 {
     struct plan_config config = hold_plan_config(hold->config);
@@ -212,7 +234,7 @@ bool hold_open(struct hold *hold, enum hold_for what, GError **error)
         return false;
     bool loaded = what == HOLD_BACK ? plan_load_target(&hold->plan, &config, hold->catalog, &hold->run, error)
                                     : plan_load(&hold->plan, &config, hold->catalog, &hold->run, error);
-    if (!loaded || !store_session_open(&hold->target, hold->plan->target, error))
+    if (!loaded || !keys_are_there(hold, error) || !store_session_open(&hold->target, hold->plan->target, error))
         return false;
     if (what != HOLD_LOOK && !hold_lock_dataset(hold, error))
         return false;
@@ -226,12 +248,16 @@ bool hold_open(struct hold *hold, enum hold_for what, GError **error)
     share(hold);
     if (!limits_take_settings(&hold->shared.limits, hold->catalog, hold->run.id, hold->mem, error))
         return false;
+    count_budget(hold);
+    limits_back(&hold->shared.limits, what == HOLD_BACK);
     struct spec_live live = limits_live(&hold->shared.limits);
     if (spec_live_given(&live))
         hold_event(hold, RUN_EVENT_NOTE, "the live latency is measured, for a few seconds in which nothing is sent");
-    if (what == HOLD_FORWARD && !hold->guarding)
+    if (!govern_begin(&hold->shared.govern, hold->config->world, hold->plan, &hold->shared.limits, error))
+        return false;
+    if (!hold->guarding)
         hold->guarding = guarding_new(hold);
-    return govern_begin(&hold->shared.govern, hold->config->world, hold->plan, &hold->shared.limits, error);
+    return true;
 }
 
 bool hold_reload(struct hold *hold, GError **error)
@@ -337,26 +363,21 @@ static bool new_holder(struct hold *hold, GError **error)
     return true;
 }
 
-/* What is taken back is not held up. */
-static bool guards_job(enum job_kind kind)
-{
-    return kind == JOB_FORWARD || kind == JOB_PROMOTE;
-}
-
 /* Settling hears no wishes: it is short, and who wishes is heard by the work that follows. */
 enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
 {
-    struct crew crew = {.config = hold->config,
-                        .shared = &hold->shared,
-                        .catalog = hold->job.kind == JOB_SETTLE ? NULL : hold->catalog,
-                        .mem = hold->mem,
-                        .stage = stage,
-                        .lift_limits = hold->lift_limits,
-                        .guarding = guards_job(hold->job.kind) ? hold->guarding : NULL,
-                        .opens_ms = hold->opens_ms,
-                        .closes_ms = hold->job.kind == JOB_FORWARD ? hold->closes_ms : 0,
-                        .of = hold->job.kind == JOB_FORWARD ? 0 : keys_of(hold),
-                        .workers = limits_workers(&hold->shared.limits)};
+    struct crew crew = {
+        .config = hold->config,
+        .shared = &hold->shared,
+        .catalog = hold->job.kind == JOB_SETTLE ? NULL : hold->catalog,
+        .mem = hold->mem,
+        .stage = stage,
+        .lift_limits = hold->lift_limits,
+        .guarding = hold->job.kind != JOB_SETTLE && !limits_hurries(&hold->shared.limits) ? hold->guarding : NULL,
+        .opens_ms = hold->opens_ms,
+        .closes_ms = hold->job.kind == JOB_FORWARD ? hold->closes_ms : 0,
+        .of = hold->job.kind == JOB_FORWARD ? 0 : keys_of(hold),
+        .workers = limits_workers(&hold->shared.limits)};
     bool forward = hold->job.kind == JOB_FORWARD;
     if (!new_holder(hold, error) || (forward && !begin_work(hold, error)))
         return CREW_FAILED;

@@ -30,12 +30,13 @@ struct hold {
     struct job job;
     atomic_bool cancel;
     bool lift_limits;
+    int64_t mended_us;           /* when a person said so of what had halted the run; 0: nobody has */
     int64_t opens_ms, closes_ms; /* as in struct crew */
     struct wish wish;
     char *limit;
     int losses;                /* how often this process found that servers were replaced (again.c) */
     struct hooks *hooks;       /* NULL: the run has none */
-    struct guarding *guarding; /* NULL: it is not open for going forwards */
+    struct guarding *guarding; /* NULL: it is not open */
 };
 
 /* Takes the run's lock and reads its row; nothing of the stores is touched. */

@@ -1,6 +1,9 @@
-/* One try to deliver: a program, or a signed POST. */
+/* One try to deliver: a program, a mail, or a signed POST. */
+#include <jansson.h>
+
 #include "base/http.h"
 #include "base/process.h"
+#include "base/units.h"
 #include "run/hooks.h"
 
 #define KEEP_BYTES 1024u
@@ -9,6 +12,8 @@ char *hooks_name(const struct spec_hook *hook)
 {
     if (hook->url)
         return g_strdup(hook->url); /* its secrets are not replaced */
+    if (hook->mail)
+        return g_strconcat("mail to ", hook->mail, NULL);
     return hook->shell ? g_strdup(hook->shell) : g_strjoinv(" ", (char **)hook->argv);
 }
 
@@ -30,14 +35,14 @@ static char *tail_of(const char *text)
     return g_strstrip(valid);
 }
 
-static bool run_program(const struct hook_try *try, char **ret_said, GError **error)
+static bool run_call(const struct hook_try *try, const char *const *argv, struct slice input, char **ret_said,
+                     GError **error)
 {
-    const char *shell[] = {"/bin/sh", "-c", try->hook->shell, NULL};
     g_auto(GStrv) envp = child_environment(try);
-    struct process_call call = {.argv = try->hook->shell ? shell : (const char *const *)try->hook->argv,
+    struct process_call call = {.argv = argv,
                                 .envp = (const char *const *)envp,
                                 .dir = try->base_dir,
-                                .input = try->delivery->document,
+                                .input = input,
                                 .timeout_us = try->hook->timeout_ms * 1000,
                                 .cancel = try->cancel,
                                 .keep_bytes = KEEP_BYTES};
@@ -49,6 +54,76 @@ static bool run_program(const struct hook_try *try, char **ret_said, GError **er
         return false;
     return end.status == 0 || error_set(error, SLUICE_ERROR_UNREACHABLE, "it ended with %d", end.status);
 }
+
+static bool run_program(const struct hook_try *try, char **ret_said, GError **error)
+{
+    const char *shell[] = {"/bin/sh", "-c", try->hook->shell, NULL};
+    const char *const *argv = try->hook->shell ? shell : (const char *const *)try->hook->argv;
+    return run_call(try, argv, try->delivery->document, ret_said, error);
+}
+
+/* --- mail --------------------------------------------------------------------------------------------------------- */
+
+char *hooks_sendmail(void)
+{
+    char *found = g_find_program_in_path("sendmail");
+    return found ? found : g_strdup("/usr/sbin/sendmail");
+}
+
+/* A line of the body; what it says may hold anything but the end of it. */
+static void put_line(GString *mail, const char *name, const json_t *document, const char *key)
+{
+    const char *text = json_string_value(json_object_get(document, key));
+    if (!text)
+        return;
+    g_autofree char *line = g_strdelimit(g_strdup(text), "\r\n", ' ');
+    g_string_append_printf(mail, "%-8s %s\n", name, line);
+}
+
+/* RFC 5322. The keys of a run begin with the same digits, so that all its mails are one thread; a mail that is sent a
+ * second time has the same id, and receivers drop it. Addresses, event and run are of characters that fit. */
+static void put_head(GString *mail, const struct hook_try *try)
+{
+    const struct delivery *delivery = try->delivery;
+    g_auto(GStrv) words = g_strsplit(delivery->key, "/", 2);
+    g_autofree char *id = g_strdelimit(g_strdup(delivery->key), "/", '.');
+    g_autoptr(GDateTime) at = g_date_time_new_from_unix_utc(delivery->at_ms / 1000);
+    g_autofree char *date = at ? g_date_time_format(at, "%d %b %Y %H:%M:%S +0000") : NULL;
+    g_string_append_printf(mail, "To: %s\nSubject: [sluice] %s: %s\n", try->hook->mail, try->run, delivery->event);
+    g_string_append_printf(mail,
+                           "Date: %s\nMessage-ID: <%s@sluice>\nIn-Reply-To: <%s@sluice>\nReferences: <%s@sluice>\n",
+                           date, id, words[0], words[0]);
+    g_string_append(mail, "Auto-Submitted: auto-generated\nMIME-Version: 1.0\n"
+                          "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n");
+}
+
+static GString *mail_of(const struct hook_try *try)
+{
+    char at[UNITS_TEXT];
+    const struct delivery *delivery = try->delivery;
+    GString *mail = g_string_new(NULL);
+    json_t *document = json_loadb((const char *)delivery->document.data, delivery->document.len, 0, NULL);
+    put_head(mail, try);
+    g_string_append_printf(mail, "%-8s %s\n%-8s %s\n", "run", try->run, "event", delivery->event);
+    put_line(mail, "stage", document, "stage");
+    put_line(mail, "why", json_object_get(document, "details"), "state_reason");
+    put_line(mail, "reason", document, "reason");
+    put_line(mail, "by", document, "actor");
+    g_string_append_printf(mail, "%-8s %s\n\nsluice status %s\nsluice hooks %s\n", "at",
+                           units_time(delivery->at_ms, at), try->run, try->run);
+    json_decref(document);
+    return mail;
+}
+
+static bool run_mail(const struct hook_try *try, char **ret_said, GError **error)
+{
+    g_autofree char *program = hooks_sendmail();
+    const char *argv[] = {program, "-t", "-oi", NULL};
+    g_autoptr(GString) mail = mail_of(try);
+    return run_call(try, argv, slice_of(mail->str, mail->len), ret_said, error);
+}
+
+/* --- HTTP --------------------------------------------------------------------------------------------------------- */
 
 /* The secrets are asked for at each try: they may have been changed. */
 static bool signed_headers(const struct hook_try *try, char **ret, GError **error)
@@ -97,5 +172,7 @@ static bool post(const struct hook_try *try, char **ret_said, GError **error)
 bool hooks_perform(const struct hook_try *try, char **ret_said, GError **error)
 {
     *ret_said = NULL;
+    if (try->hook->mail)
+        return run_mail(try, ret_said, error);
     return try->hook->url ? post(try, ret_said, error) : run_program(try, ret_said, error);
 }

@@ -28,8 +28,10 @@ struct hooks_state {
 };
 bool hooks_look(const struct hooks *hooks, struct catalog *catalog, struct hooks_state *ret, GError **error);
 
-/* Of a hook: `./notify.sh`, `https://…` without what may be a secret. The caller frees. */
+/* Of a hook: `./notify.sh`, `https://…` without what may be a secret, `mail to …`. The caller frees. */
 char *hooks_name(const struct spec_hook *hook);
+/* The program that mails go through: `sendmail` of PATH, or where it always was. The caller frees. */
+char *hooks_sendmail(void);
 
 /* One try, now. False: the words say why; CANCELLED where `cancel` became true. */
 struct hook_try {

@@ -6,13 +6,12 @@ static const enum decide_conflict CONFLICTS[] = {
     [CONFLICT_OVERWRITE] = DECIDE_OVERWRITE,
 };
 
-/* Under a limit a batch is what may be written in a tenth of a second: so long, at most, waits who asks for a pause.
- * What a promise to live requests leaves is not known beforehand, and may be little. */
-static size_t records_of_a_batch(const struct plan_limits *limits)
+/* What a promise to live requests leaves is not known beforehand, and may be little. */
+size_t job_batch_records(double per_s, bool paced)
 {
-    size_t most = spec_live_given(&limits->live) ? JOB_PACED_RECORDS : JOB_BATCH_RECORDS;
-    double fits = limits->rate_max_per_s / 10;
-    return limits->rate_max_per_s <= 0 || fits > (double)most ? most : fits < 1 ? 1 : (size_t)fits;
+    size_t most = paced ? JOB_PACED_RECORDS : JOB_BATCH_RECORDS;
+    double fits = per_s / 10;
+    return per_s <= 0 || fits > (double)most ? most : fits < 1 ? 1 : (size_t)fits;
 }
 
 static void job_init(struct job *job, enum job_kind kind, const struct plan *plan, const struct run_row *run)
@@ -26,7 +25,8 @@ static void job_init(struct job *job, enum job_kind kind, const struct plan *pla
                         .plan = plan,
                         .run = run->id,
                         .run_name = run->name,
-                        .batch_records = records_of_a_batch(&plan->limits),
+                        .batch_records =
+                            job_batch_records(plan->limits.rate_max_per_s, spec_live_given(&plan->limits.live)),
                         .batch_bytes = JOB_BATCH_BYTES,
                         .batch_us = JOB_BATCH_US,
                         .contended_after = JOB_CONTENDED_AFTER,
@@ -40,6 +40,7 @@ static struct decide_rules rules_of(const struct plan *plan)
                                  .conflict = CONFLICTS[plan->conflict],
                                  .write_unversioned = plan->spec->target.unversioned == UNVERSIONED_OVERWRITE,
                                  .repair_ties = plan->spec->target.ties == TIES_REPAIR,
+                                 .only_seen = plan->seen != NULL,
                                  .skew_ms = plan->spec->protect.skew_ms};
 }
 

@@ -47,6 +47,10 @@ void job_init_back(struct job *job, const struct plan *plan, const struct run_ro
 void job_init_promote(struct job *job, const struct plan *plan, const struct run_row *run);
 void job_init_settle(struct job *job, enum parts_kind parts, const struct plan *plan, const struct run_row *run);
 
+/* How many records a batch may have where so many may be written a second (0: no limit): what goes in a tenth of one.
+ * `paced`: something is promised to live requests. */
+size_t job_batch_records(double per_s, bool paced);
+
 int job_keys_compare(const void *a, const void *b); /* of two struct slice */
 bool job_leaves(const struct job *job, struct slice key);
 

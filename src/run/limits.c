@@ -75,6 +75,15 @@ static bool read_workers(const char *text, void *into)
     return true;
 }
 
+static bool read_priority(const char *text, void *into)
+{
+    uint64_t n;
+    if (!int_parse_u64(slice_of_text(text), &n) || n > 9)
+        return false;
+    *(uint32_t *)into = (uint32_t)n;
+    return true;
+}
+
 static char *write_workers(const void *from)
 {
     return g_strdup_printf("%u", *(const uint32_t *)from);
@@ -94,6 +103,22 @@ static bool read_topology(const char *text, void *into)
 static char *write_topology(const void *from)
 {
     return g_strdup(TOPOLOGY_WORDS[*(const bool *)from]);
+}
+
+static const char *const BACK_WORDS[] = {"steady", "urgent"};
+
+static bool read_back(const char *text, void *into)
+{
+    bool urgent = strcmp(text, BACK_WORDS[true]) == 0;
+    if (!urgent && strcmp(text, BACK_WORDS[false]) != 0)
+        return false;
+    *(bool *)into = urgent;
+    return true;
+}
+
+static char *write_back(const void *from)
+{
+    return g_strdup(BACK_WORDS[*(const bool *)from]);
 }
 
 static bool is_none(const char *text)
@@ -144,6 +169,37 @@ static char *write_time(const void *from)
                      : g_strdup_printf("%" G_GINT64_FORMAT "s", ms / 1000);
 }
 
+static bool read_cost(const char *text, void *into)
+{
+    uint64_t cost = 0;
+    if (!is_none(text) && !money_parse(text, &cost))
+        return false;
+    *(uint64_t *)into = cost;
+    return true;
+}
+
+static char *write_cost(const void *from)
+{
+    char text[MONEY_TEXT];
+    uint64_t cost = *(const uint64_t *)from;
+    return g_strdup(cost ? money_text(cost, text) : NONE);
+}
+
+static bool read_burn(const char *text, void *into)
+{
+    struct money_within burn = {0};
+    if (!is_none(text) && !money_within_parse(text, "in", &burn))
+        return false;
+    *(struct money_within *)into = burn;
+    return true;
+}
+
+static char *write_burn(const void *from)
+{
+    const struct money_within *burn = from;
+    return burn->ms ? money_within_text(burn, "in") : g_strdup(NONE);
+}
+
 static bool read_live(const char *text, void *into)
 {
     return spec_live_parse(text, into);
@@ -163,11 +219,15 @@ static bool read_hold(const char *text, void *into)
 static const struct form SHARE = {"a share such as 1%, at most 100%", read_share, write_share};
 static const struct form RATE = {"a rate such as 20000/s, or none", read_rate, write_rate};
 static const struct form TOPOLOGY = {"follow or halt", read_topology, write_topology};
+static const struct form BACK = {"steady or urgent", read_back, write_back};
+static const struct form PRIORITY = {"a number from 0 to 9", read_priority, write_workers};
 static const struct form WORKERS = {"a number from 1 to 64", read_workers, write_workers};
 
 static const struct form COUNT = {"a number of records above zero, or none", read_count, write_count};
 static const struct form BYTES = {"an amount such as 20GiB, above zero, or none", read_bytes, write_count};
 static const struct form TIME = {"a duration such as 6h, above zero, or none", read_time, write_time};
+static const struct form COST = {MONEY_FORM ", or none", read_cost, write_cost};
+static const struct form BURN = {MONEY_BURN_FORM ", or none", read_burn, write_burn};
 static const struct form HOLD = {"a duration such as 30s, above zero", read_hold, write_time};
 
 static const struct row {
@@ -181,11 +241,16 @@ static const struct row {
     {LIMITS_RATE, &RATE, offsetof(struct plan_limits, rate_max_per_s)},
     {LIMITS_LIVE, &LIVE, offsetof(struct plan_limits, live)},
     {LIMITS_TOPOLOGY, &TOPOLOGY, offsetof(struct plan_limits, topology_halts)},
+    {LIMITS_SKEW, &TIME, offsetof(struct plan_limits, skew_ms)},
+    {LIMITS_BACK, &BACK, offsetof(struct plan_limits, back_urgent)},
     {BUDGET_RECORDS, &COUNT, offsetof(struct plan_limits, budget.records)},
     {BUDGET_BYTES, &BYTES, offsetof(struct plan_limits, budget.bytes)},
     {BUDGET_TIME, &TIME, offsetof(struct plan_limits, budget.time_ms)},
+    {BUDGET_COST, &COST, offsetof(struct plan_limits, budget.cost)},
+    {BUDGET_BURN, &BURN, offsetof(struct plan_limits, budget.burn)},
     {"protect.hold", &HOLD, offsetof(struct plan_limits, guards_hold_ms)},
     {"workers", &WORKERS, offsetof(struct plan_limits, workers)},
+    {LIMITS_PRIORITY, &PRIORITY, offsetof(struct plan_limits, priority)},
 };
 
 #define KEYS (G_N_ELEMENTS(ROWS) + GUARD_COUNT)
@@ -246,6 +311,11 @@ bool limits_set(struct limits *limits, const char *key, const char *value, GErro
     double *limit = guard_limit(limits, key, &unit, &below);
     if (!limit)
         return refuse_key(key, error);
+    if (limit == &limits->now.guards[GUARD_FORECAST] && !limits->now.forecast.known && !is_none(value))
+        return error_set(error, SLUICE_ERROR_REFUSED,
+                         "%s=%s: the plan of the run holds no forecast that it could be held against: it is made where "
+                         "the spec has this key",
+                         key, value);
     return guard_limit_read(unit, below, value, limit) ||
            error_set(error, SLUICE_ERROR_USAGE, "%s=%s: expected %s", key, value, guard_limit_expected(unit));
 }
@@ -289,10 +359,40 @@ struct spec_budget limits_budget(struct limits *limits)
     return limits->now.budget;
 }
 
+struct money_rates limits_rates(struct limits *limits)
+{
+    auto_hold(&limits->lock);
+    return limits->now.rates;
+}
+
+struct money_within limits_complete(struct limits *limits)
+{
+    auto_hold(&limits->lock);
+    return limits->now.complete;
+}
+
+/* The lock is held. */
+static bool hurries(const struct limits *limits)
+{
+    return limits->back && limits->now.back_urgent;
+}
+
 struct spec_live limits_live(struct limits *limits)
 {
     auto_hold(&limits->lock);
-    return limits->now.live;
+    return hurries(limits) ? (struct spec_live){0} : limits->now.live;
+}
+
+void limits_back(struct limits *limits, bool back)
+{
+    auto_hold(&limits->lock);
+    limits->back = back;
+}
+
+bool limits_hurries(struct limits *limits)
+{
+    auto_hold(&limits->lock);
+    return hurries(limits);
 }
 
 double limits_rate_max_per_s(struct limits *limits)
@@ -305,6 +405,8 @@ double limits_rate_per_s(struct limits *limits)
 {
     auto_hold(&limits->lock);
     double most = limits->now.rate_max_per_s, slowed = limits->slowed_per_s;
+    if (hurries(limits))
+        return 0;
     return most <= 0 || slowed <= 0 ? MAX(most, slowed) : MIN(most, slowed);
 }
 
@@ -320,13 +422,26 @@ bool limits_is_slowed(struct limits *limits)
     return limits->slowed_per_s > 0;
 }
 
+double limits_slowed_per_s(struct limits *limits)
+{
+    auto_hold(&limits->lock);
+    return hurries(limits) ? 0 : limits->slowed_per_s;
+}
+
 void limits_guards(struct limits *limits, struct guards_limits *ret)
 {
     auto_hold(&limits->lock);
     memcpy(ret->of, limits->now.guards, sizeof ret->of);
     ret->hold_ms = limits->now.guards_hold_ms;
+    ret->skew_ms = limits->now.skew_ms;
     for (size_t i = 0; i < SPEC_SIGNALS_MOST; i++)
         ret->signals[i] = limits->now.signals[i].limit;
+}
+
+uint32_t limits_priority(struct limits *limits)
+{
+    auto_hold(&limits->lock);
+    return limits->now.priority;
 }
 
 uint32_t limits_workers(struct limits *limits)

@@ -11,14 +11,20 @@
 #define LIMITS_TOPOLOGY "protect.topology"
 #define LIMITS_LIVE     "protect.live.p99"
 #define LIMITS_SIGNAL   "protect.signals." /* and its name */
+#define LIMITS_SKEW     "protect.skew"
+#define LIMITS_BACK     "rollback.pace"
+#define LIMITS_PRIORITY "priority"
 #define BUDGET_RECORDS  "budget.records"
 #define BUDGET_BYTES    "budget.bytes"
 #define BUDGET_TIME     "budget.time"
+#define BUDGET_COST     "budget.cost"
+#define BUDGET_BURN     "budget.burn"
 
 struct limits {
     pthread_mutex_t lock;   /* a leaf */
     struct plan_limits now; /* `workers`: of the next stage */
     double slowed_per_s;    /* what a guard leaves of the pace; 0: all of it */
+    bool back;              /* what is at work is taken back */
 };
 
 void limits_init(struct limits *limits);
@@ -37,6 +43,8 @@ const char *limits_key(size_t i); /* those that every run has; NULL: no more */
 
 bool limits_topology_halts(struct limits *limits);
 struct spec_budget limits_budget(struct limits *limits);
+struct money_rates limits_rates(struct limits *limits); /* as they were planned */
+struct money_within limits_complete(struct limits *limits);
 struct spec_live limits_live(struct limits *limits);
 double limits_rate_max_per_s(struct limits *limits); /* as it was set */
 /* What writes may use: less than that where a guard slows them; 0: as much as they can. */
@@ -44,8 +52,14 @@ double limits_rate_per_s(struct limits *limits);
 /* 0: no longer. */
 void limits_slow(struct limits *limits, double rate_per_s);
 bool limits_is_slowed(struct limits *limits);
+double limits_slowed_per_s(struct limits *limits); /* 0: it is not */
+/* From now on what is at work is taken back, or is not. */
+void limits_back(struct limits *limits, bool back);
+/* It is taken back, and somebody has said that nothing is to hold it: neither rate nor promise nor guard. */
+bool limits_hurries(struct limits *limits);
 void limits_guards(struct limits *limits, struct guards_limits *ret);
 uint32_t limits_workers(struct limits *limits);
+uint32_t limits_priority(struct limits *limits);
 
 /* What the shares are of. */
 struct limits_seen {

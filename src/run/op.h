@@ -83,6 +83,7 @@ struct op_scan {
 struct op {
     enum op_kind kind;
     bool ok;
+    bool given_up;      /* out, when not ok: the crew is to end, and this would have had to wait; there is no error */
     GError *error;      /* out, when not ok; the worker takes it */
     int64_t now_ms;     /* out: wall time when it was done */
     int64_t elapsed_us; /* out */
@@ -118,8 +119,9 @@ struct op {
             struct record *io;
             size_t n;
             struct arena *mem;
-            bool small; /* LOOK: as struct call has it */
-        } read;         /* READ and LOOK */
+            bool small;   /* LOOK: as struct call has it */
+            bool unmoved; /* out, LOOK: nothing was changed since the batch was scanned, and nothing read */
+        } read;           /* READ and LOOK */
         struct {
             struct undo_batch batch;
             struct undo_position ret;

@@ -101,10 +101,18 @@ static const struct trace {
     enum home_place place;
     bool folder, by_uid;
 } TRACES[] = {
-    {EXPIRY_UNDO, HOME_UNDO, .folder = true},       {EXPIRY_QUARANTINE, HOME_QUARANTINE},
-    {EXPIRY_REPORTS, HOME_REPORTS, .folder = true}, {EXPIRY_REPORTS, HOME_LISTING, .by_uid = true},
-    {EXPIRY_REPORTS, HOME_SKIPS, .by_uid = true},   {EXPIRY_REPORTS, HOME_UNMATCHED, .by_uid = true},
-    {EXPIRY_REPORTS, HOME_TEXTS, .by_uid = true},   {EXPIRY_REPORTS, HOME_LOG},
+    {EXPIRY_UNDO, HOME_KEY_UNDO, .by_uid = true},
+    {EXPIRY_QUARANTINE, HOME_KEY_QUARANTINE, .by_uid = true},
+    {EXPIRY_REPORTS, HOME_KEY_REPORTS, .by_uid = true},
+    {EXPIRY_UNDO, HOME_UNDO, .folder = true},
+    {EXPIRY_QUARANTINE, HOME_QUARANTINE},
+    {EXPIRY_REPORTS, HOME_REPORTS, .folder = true},
+    {EXPIRY_REPORTS, HOME_LISTING, .by_uid = true},
+    {EXPIRY_REPORTS, HOME_SKIPS, .by_uid = true},
+    {EXPIRY_REPORTS, HOME_UNMATCHED, .by_uid = true},
+    {EXPIRY_REPORTS, HOME_SEEN, .by_uid = true},
+    {EXPIRY_REPORTS, HOME_TEXTS, .by_uid = true},
+    {EXPIRY_REPORTS, HOME_LOG},
 };
 
 struct counted {

@@ -3,19 +3,29 @@
 #include <sodium.h>
 
 #include "plan/home.h"
+#include "run/repair.h"
 #include "run/retain.h"
 
 #define RUNS_MEMORY (256u << 20)
 
 /* --- which run ---------------------------------------------------------------------------------------------------- */
 
-static bool retries(struct catalog *catalog, const struct run_row *run, const char *name, struct arena *mem, bool *ret,
-                    GError **error)
+/* What a run takes: the rows that another one refused, those of a report, or all that its spec speaks of. */
+struct taken {
+    const char *run;       /* NULL: all */
+    const uint8_t *report; /* its digest; NULL: the refused rows */
+};
+
+static bool takes(struct catalog *catalog, const struct run_row *run, const struct taken *what, struct arena *mem,
+                  bool *ret, GError **error)
 {
     struct plan_retries *theirs;
     if (!plan_retries_read(catalog, run, mem, &theirs, error))
         return false;
-    *ret = g_strcmp0(theirs ? theirs->run : NULL, name) == 0;
+    *ret = g_strcmp0(theirs ? theirs->run : NULL, what->run) == 0;
+    if (theirs && *ret)
+        *ret = (theirs->report != NULL) == (what->report != NULL) &&
+               (!what->report || memcmp(theirs->digest, what->report, sizeof theirs->digest) == 0);
     return true;
 }
 
@@ -31,6 +41,7 @@ bool retry_find(struct catalog *catalog, const struct run_config *config, const 
                 struct arena *mem, struct run_row *ret, GError **error)
 {
     auto_(arena) all = arena_new(RUNS_MEMORY);
+    struct taken what = {.run = config->retry, .report = config->repair ? config->repair->digest : NULL};
     struct run_row *runs;
     size_t n;
     bool same = false;
@@ -38,7 +49,7 @@ bool retry_find(struct catalog *catalog, const struct run_config *config, const 
     if (!catalog_runs(catalog, all, &runs, &n, error))
         return false;
     for (size_t i = 0; i < n; i++) {
-        if (is_of(&runs[i], wish) && !retries(catalog, &runs[i], config->retry, all, &same, error))
+        if (is_of(&runs[i], wish) && !takes(catalog, &runs[i], &what, all, &same, error))
             return false;
         if (same)
             return catalog_run_get(catalog, runs[i].name, mem, ret, error);
@@ -63,10 +74,10 @@ static bool is_done(const struct run_row *old, GError **error)
         return true;
     if (run_state_over(old->state))
         return error_set(error, SLUICE_ERROR_REFUSED,
-                         "%s is %s: only of a run that is done is the rest retried; run its spec as a whole", old->name,
-                         run_state_word(old->state));
+                         "%s is %s: only of a run that is done is a part done again; run its spec as a whole",
+                         old->name, run_state_word(old->state));
     return error_set(error, SLUICE_ERROR_REFUSED,
-                     "%s is %s, and what it refuses is retried when it is done; go on with it (`sluice resume %s`)",
+                     "%s is %s, and a part of it is done again when it is done; go on with it (`sluice resume %s`)",
                      old->name, run_state_word(old->state), old->name);
 }
 
@@ -119,7 +130,7 @@ static bool is_free_of(const struct asked *asked, const struct run_row *by, cons
         return true;
     if (!plan_retries_read(asked->catalog, by, mem, &theirs, error))
         return false;
-    if (theirs && strcmp(theirs->run, old->name) == 0)
+    if (theirs && !theirs->report && strcmp(theirs->run, old->name) == 0)
         return was_retried(by, old, error);
     bool twice = asked->same_dataset && !asked->spec->transform.idempotent && !asked->config->again && !theirs &&
                  run_state_over(by->state) && strcmp(by->target, old->target) == 0;
@@ -143,6 +154,7 @@ bool run_retried_by(struct catalog *catalog, const struct run_row *run, struct a
                     GError **error)
 {
     auto_(arena) all = arena_new(RUNS_MEMORY);
+    struct taken what = {.run = run->name};
     struct run_row *runs;
     size_t n;
     bool same = false;
@@ -151,7 +163,7 @@ bool run_retried_by(struct catalog *catalog, const struct run_row *run, struct a
         return false;
     for (size_t i = 0; i < n && runs[i].id > run->id; i++) {
         if (strcmp(runs[i].spec_name, run->spec_name) == 0 && !is_nothing(&runs[i]) &&
-            !retries(catalog, &runs[i], run->name, all, &same, error))
+            !takes(catalog, &runs[i], &what, all, &same, error))
             return false;
         if (same)
             return catalog_run_get(catalog, runs[i].name, mem, ret, error);
@@ -197,7 +209,7 @@ static bool read_rows(struct retry *io, const struct run_config *config, struct 
     auto_(quarantine_reader) reader = NULL;
     auto_(arena) line = arena_new(JOB_ARENA_BYTES);
     g_autofree char *path = home_path(config->home, HOME_QUARANTINE, io->old.name);
-    struct quarantine_config of = {.world = config->world, .path = path};
+    struct quarantine_config of = {.world = config->world, .path = path, .sealed_as = "quarantine"};
     struct quarantine_filter all = {0};
     struct quarantine_entry *entry;
     memcpy(of.run_uid, io->old.uid, sizeof io->old.uid);
@@ -220,7 +232,7 @@ static bool read_rows(struct retry *io, const struct run_config *config, struct 
                      path);
 }
 
-static guint unique_of(GArray *array, int (*compare)(const void *, const void *))
+guint retry_unique(GArray *array, int (*compare)(const void *, const void *))
 {
     guint n = 0;
     guint size = g_array_get_element_size(array);
@@ -235,8 +247,8 @@ static guint unique_of(GArray *array, int (*compare)(const void *, const void *)
 static bool take_rows(struct retry *io, struct refused *refused, GError **error)
 {
     struct plan_retry *plan = &io->plan;
-    plan->n_keys = unique_of(refused->keys, job_keys_compare);
-    plan->n_places = unique_of(refused->places, chosen_place_compare);
+    plan->n_keys = retry_unique(refused->keys, job_keys_compare);
+    plan->n_places = retry_unique(refused->places, chosen_place_compare);
     struct slice *keys = arena_alloc(io->mem, (plan->n_keys + 1) * sizeof *keys);
     struct chosen_place *places = arena_alloc(io->mem, (plan->n_places + 1) * sizeof *places);
     if (!keys || !places)
@@ -278,6 +290,9 @@ bool retry_ask(struct retry *io, const struct run_config *config, struct catalog
     if (!plan_was_read(catalog, &io->old, io->mem, &was, error))
         return false;
     asked.same_dataset = was.same_dataset;
+    if (config->repair)
+        return retain_stands(catalog, &io->old, EXPIRY_REPORTS, error) &&
+               repair_ask(io, config, spec, was.same_dataset, error);
     io->plan.run = io->old.name;
     return is_free(io, &asked, error) && retain_stands(catalog, &io->old, EXPIRY_QUARANTINE, error) &&
            ask_rows(io, config, error);
@@ -287,6 +302,6 @@ bool retry_target(const struct retry *retry, const struct plan *plan, GError **e
 {
     return !plan->retries || !retry->plan.run || strcmp(retry->old.target, plan->target_name) == 0 ||
            error_set(error, SLUICE_ERROR_REFUSED,
-                     "%s wrote %s, and %s would write %s: what a run refused is retried into the same dataset",
+                     "%s wrote %s, and %s would write %s: a part of a run is done again in the same dataset",
                      retry->old.name, retry->old.target, plan->spec->path, plan->target_name);
 }

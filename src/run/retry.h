@@ -1,4 +1,5 @@
-/* Retrying: a run for the records that another run refused, read anew from the source. Internal to run/.
+/* Retrying: a run for the records that another run refused, or that a report of its verification names (repair.h), read
+ * anew from the source. Internal to run/.
  *
  * It is a run like any other, with a plan, gates and an undo log of its own; only what takes part is chosen by the
  * quarantine of the other run, which must be done. Which records they are is frozen with the plan (plan/retries.c), so
@@ -14,8 +15,8 @@ struct retry {
     struct plan_retry plan; /* run NULL: nothing is retried */
 };
 
-/* What config->retry refused. REFUSED where that run is not done, where another run has retried it, or where a later
- * one has written its own source since; NOT_FOUND where it refused nothing. */
+/* What config->retry refused, or config->repair names. REFUSED where that run is not done, where another run has
+ * retried it, or where a later one has written its own source since; NOT_FOUND where it refused nothing. */
 bool retry_ask(struct retry *io, const struct run_config *config, struct catalog *catalog, const struct spec *spec,
                GError **error);
 
@@ -28,6 +29,9 @@ struct retry_wish {
 };
 bool retry_find(struct catalog *catalog, const struct run_config *config, const struct retry_wish *wish,
                 struct arena *mem, struct run_row *ret, GError **error);
+
+/* Sorts, and leaves one of each; how many. */
+guint retry_unique(GArray *array, int (*compare)(const void *, const void *));
 
 /* REFUSED where the plan would write elsewhere than the run that it retries. */
 bool retry_target(const struct retry *retry, const struct plan *plan, GError **error);

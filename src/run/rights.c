@@ -1,6 +1,8 @@
 #include "run/rights.h"
 
 #include "base/person.h"
+#include "catalog/ledger.h"
+#include "plan/environment.h"
 
 static const char *user_of(const struct run_config *config)
 {
@@ -26,17 +28,73 @@ static bool refuse(const struct run_config *config, const struct run_row *run, e
                      run->name, user_of(config), spec_may_word(what), spec_may_word(what), names->str);
 }
 
+/* What stops a run or takes it back never waits for words. */
+static bool says_why(const struct run_config *config, const struct run_row *run, const struct plan_rights *rights,
+                     enum spec_may_what what, GError **error)
+{
+    const struct environment *environment = rights->environment;
+    const char *reason = config->act.reason;
+    return !environment || !environment->reason || !spec_may_widens(what) || (reason && *reason) ||
+           error_set(error, SLUICE_ERROR_NOT_PERMITTED,
+                     "%s: it is in the environment '%s', where %s needs a reason: give one with --reason", run->name,
+                     environment->name, spec_may_word(what));
+}
+
 static bool may(const struct run_config *config, const struct run_row *run, const struct plan_rights *rights,
                 enum spec_may_what what, GError **error)
 {
-    return is_one_of(config, &rights->may[what]) || refuse(config, run, what, &rights->may[what], error);
+    if (!is_one_of(config, &rights->may[what]))
+        return refuse(config, run, what, &rights->may[what], error);
+    return says_why(config, run, rights, what, error);
+}
+
+/* A refusal stands, whether it can be written down or not. `run` NULL: of none. */
+static void note(const struct run_config *config, struct catalog *catalog, const char *run,
+                 const struct plan_digests *digests, const char *what, const GError *why)
+{
+    g_autofree char *valid = g_utf8_make_valid(why->message, -1);
+    json_t *object = json_pack("{s:s, s:s}", "what", what, "why", valid);
+    char *details = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+    struct ledger_entry entry = {.actor = config->act.actor,
+                                 .action = "refused",
+                                 .reason = config->act.reason,
+                                 .run = run,
+                                 .digests = *digests,
+                                 .details = details};
+    ledger_append(catalog, &entry, NULL);
+    free(details);
+    json_decref(object);
+}
+
+static bool told(const struct run_config *config, struct catalog *catalog, const struct run_row *run,
+                 enum spec_may_what what, GError *refused, GError **error)
+{
+    if (!refused)
+        return true;
+    note(config, catalog, run->name, &run->digests, spec_may_word(what), refused);
+    g_propagate_error(error, refused);
+    return false;
+}
+
+bool rights_may_begin(const struct run_config *config, struct catalog *catalog, const struct plan *plan, GError **error)
+{
+    GError *refused = NULL;
+    if (environment_permits(plan, config->act.reason, &refused))
+        return true;
+    note(config, catalog, NULL, &plan->digests, "run", refused);
+    g_propagate_error(error, refused);
+    return false;
 }
 
 bool rights_may(const struct run_config *config, struct catalog *catalog, const struct run_row *run,
                 enum spec_may_what what, struct arena *mem, GError **error)
 {
     struct plan_rights rights;
-    return plan_rights_read(catalog, run, mem, &rights, error) && may(config, run, &rights, what, error);
+    GError *refused = NULL;
+    if (!plan_rights_read(catalog, run, mem, &rights, error))
+        return false;
+    may(config, run, &rights, what, &refused);
+    return told(config, catalog, run, what, refused, error);
 }
 
 /* user@host, on whatever host: a person is a person. */
@@ -48,7 +106,7 @@ static bool is_author(const struct run_config *config, const struct run_row *run
     return len == strlen(user) && memcmp(run->author, user, len) == 0;
 }
 
-bool rights_may_approve(const struct run_config *config, const struct run_row *run, const struct plan_rights *rights,
+static bool may_approve(const struct run_config *config, const struct run_row *run, const struct plan_rights *rights,
                         const struct plan_stage *stage, GError **error)
 {
     if (!may(config, run, rights, SPEC_MAY_APPROVE, error))
@@ -63,4 +121,12 @@ bool rights_may_approve(const struct run_config *config, const struct run_row *r
                          "%s: %s planned this run; somebody else of %s must approve stage %s", run->name,
                          user_of(config), stage->approve, stage->name);
     return true;
+}
+
+bool rights_may_approve(const struct run_config *config, struct catalog *catalog, const struct run_row *run,
+                        const struct plan_rights *rights, const struct plan_stage *stage, GError **error)
+{
+    GError *refused = NULL;
+    may_approve(config, run, rights, stage, &refused);
+    return told(config, catalog, run, SPEC_MAY_APPROVE, refused, error);
 }

@@ -49,11 +49,15 @@ struct run_config {
     void (*planned)(void *self, const struct plan *plan, const struct forecast *forecast);
     void *planned_self;
     bool force_unlock;
+    struct sampling_wish sure; /* run_verify: a sample that proves so much; confidence 0: none */
     bool full;          /* run_verify: compare every key with the source, also where the sums of the gates would do */
     bool exit_on_pause; /* a pause that would end by itself (a soak) ends the call too */
     const char *supersede; /* run_begin: the run that the new one is to supersede; NULL: none */
     const char *retry;     /* run_begin, run_plan: NAME.N, whose refused records are taken; NULL: all of the source */
+    const struct run_repair
+        *repair;               /* the same: those that a report of that run names instead; NULL: the refused ones */
     const char *superseded_by; /* run_back: the run for which it is taken back; NULL: somebody asked */
+    const char *back_pace;     /* run_back, run_wish: what `rollback.pace` is to be from now on; NULL: what it is */
     int64_t superseding; /* its id: a wish that is to pause or to abort that one interrupts this, and stays open */
     const char *report; /* run_approve: the digest of the report that was looked at, or its beginning; NULL: not said */
     bool again;         /* run_begin: also where a run of this very plan is done and would be applied twice */
@@ -93,6 +97,17 @@ bool run_begin_file(const struct run_config *config, const char *path, struct ru
 /* The newest run that retries what the run refused, and was not taken back or dropped unwritten; ret->id == 0: none. */
 bool run_retried_by(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct run_row *ret,
                     GError **error);
+/* What is to be repaired: the report of a verification of a run. Texts in `mem`. */
+struct run_repair {
+    const char *run, *path;
+    uint8_t digest[32]; /* of the report's bytes, as the catalog has it */
+};
+/* `what`: a run, whose newest report of all of it is taken, or the path of a report of one, wherever a copy of it lies.
+ * NOT_FOUND: there is none; CORRUPT: it is not any more what the verification wrote; REFUSED: it is no report that this
+ * home has made. */
+bool run_repair_find(const struct run_config *config, const char *what, struct arena *mem, struct run_repair *ret,
+                     GError **error);
+
 /* Only plans (the spec is taken over on success): neither catalog nor target is written. `path` NULL, or the plan file
  * to write; without one the listing is removed again. config->planned tells of it. *ret_idle: a run would change
  * nothing. */
@@ -143,6 +158,10 @@ struct run_wish {
 bool run_wish(const struct run_config *config, const char *name, const struct run_wish *wish, struct run_result *ret,
               enum run_heard *ret_heard, GError **error);
 
+/* Whether whoever asks may do that to the run: NOT_PERMITTED, with an entry of the ledger. Who does it is asked again.
+ */
+bool run_may(const struct run_config *config, const char *name, enum spec_may_what what, GError **error);
+
 /* A person's word on the gate that waits for one: it names gate, attempt, plan and report, and counts for these alone.
  * REFUSED where nothing waits, or where the report is not the one that config->report names (USAGE: it names none);
  * NOT_PERMITTED for who may not, the author of the run among them. A run that nobody holds goes on with the next `run`;
@@ -153,7 +172,7 @@ bool run_approve(const struct run_config *config, const char *name, bool granted
 /* Changes a limit of the run (run/limits.h), recorded; one that is at work heeds it at once. */
 bool run_set(const struct run_config *config, const char *name, const struct setting *setting, struct run_result *ret,
              enum run_heard *ret_heard, GError **error);
-/* What holds the pace of a run that is not over; `catalog` may be one for reading. */
+/* What holds the pace of a run that is not over, and what one costs; `catalog` may be one for reading. */
 struct run_limit {
     double rate_max_per_s; /* protect.rate.max as it stands; 0: none */
     const char *by; /* the key of what its writes waited for in the last seconds, or of the budget that a paused run has
@@ -161,6 +180,8 @@ struct run_limit {
     const char *words;               /* the same for people, where there is more to say of it; NULL */
     const char *live;                /* how its servers are paced (govern_json()); NULL: they are not */
     struct spec_budget budget, used; /* as they stand; 0 in `budget`: no limit */
+    struct money_rates rates;        /* what a record costs, … */
+    struct money_within complete;    /* … and how much is to be done by when */
 };
 /* Texts are in `mem`. */
 bool run_limit_now(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct run_limit *ret,

@@ -328,7 +328,7 @@ static bool add_left_by(struct hold *hold, const struct run_row *run, struct are
     auto_(quarantine_reader) reader = NULL;
     auto_(arena) line = arena_new(JOB_ARENA_BYTES);
     g_autofree char *path = home_path(hold->config->home, HOME_NOTES, run->name);
-    struct quarantine_config config = {.world = hold->config->world, .path = path};
+    struct quarantine_config config = {.world = hold->config->world, .path = path, .sealed_as = "reports"};
     struct quarantine_filter all = {0};
     struct quarantine_entry *entry;
     memcpy(config.run_uid, run->uid, sizeof run->uid);

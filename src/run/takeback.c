@@ -287,13 +287,77 @@ static bool paused(struct hold *hold, struct run_result *ret, GError **error)
     return done;
 }
 
+/* A hard guard: what its rollback would do to the cluster, a person has to want. */
+static bool halted(struct hold *hold, uint32_t from_stage, GError **error)
+{
+    if (hold_move_back(hold, from_stage, error))
+        error_set(error, SLUICE_ERROR_HALTED,
+                  "guard: %s; `sluice rollback %s` goes on once that is mended, `sluice rollback %s --pace urgent` in "
+                  "spite of it",
+                  hold->guarding->verdict.words, hold->run.name, hold->run.name);
+    return false;
+}
+
+static void left_to_the_guard(struct hold *hold, struct run_result *ret)
+{
+    g_autofree char *text = ending_words(
+        "%s; `sluice rollback %s` goes on then, `sluice rollback %s --pace urgent` takes the run back in spite of it",
+        hold->run.reason, hold->run.name, hold->run.name);
+    hold_result(hold, 3, text, ret);
+}
+
+/* Until no guard holds it. *ret_go false: it was stopped, and the result says how. */
+static bool wait_for_guards(struct hold *hold, uint32_t from_stage, struct run_result *ret, bool *ret_go,
+                            GError **error)
+{
+    enum guarding_end end = guarding_clear(hold, error);
+    *ret_go = end == GUARDING_CLEAR;
+    switch (end) {
+    case GUARDING_CLEAR:
+        return hold_move_back(hold, from_stage, error);
+    case GUARDING_WISHED:
+        return paused(hold, ret, error);
+    case GUARDING_INTERRUPTED:
+        return stopped(hold, RUN_INTERRUPTED, "interrupted while it was being rolled back", ret, error);
+    case GUARDING_LEFT:
+        left_to_the_guard(hold, ret);
+        return true;
+    case GUARDING_HALTED:
+        return halted(hold, from_stage, error);
+    case GUARDING_ERROR:
+        break;
+    }
+    return false;
+}
+
+/* The crew, for as often as a guard ends it; a guard that has paused the run when it ends otherwise is of no account
+ * any more. */
+static enum crew_end back_crew(struct hold *hold, uint32_t from_stage, struct run_result *ret, bool *ret_go,
+                               GError **error)
+{
+    for (;;) {
+        if (!wait_for_guards(hold, from_stage, ret, ret_go, error) ||
+            (*ret_go && !takeback_prepare(hold, from_stage, error)))
+            return CREW_FAILED;
+        if (!*ret_go)
+            return CREW_GUARDED;
+        job_init_back(&hold->job, hold->plan, &hold->run);
+        enum crew_end end = again_crew(hold, error);
+        if (end == CREW_GUARDED)
+            continue;
+        bool on = !hold->run.guard || hold_move_back(hold, from_stage, end == CREW_FAILED ? NULL : error);
+        return on ? end : CREW_FAILED;
+    }
+}
+
 static bool back_keys(struct hold *hold, uint32_t from_stage, struct run_result *ret, bool *ret_ended, GError **error)
 {
     GError *failed = NULL;
-    if (!takeback_prepare(hold, from_stage, error))
+    bool go;
+    limits_back(&hold->shared.limits, true);
+    if (!hold_take_settings(hold, error))
         return false;
-    job_init_back(&hold->job, hold->plan, &hold->run);
-    switch (again_crew(hold, &failed)) {
+    switch (back_crew(hold, from_stage, ret, &go, &failed)) {
     case CREW_WRITTEN:
         *ret_ended = true;
         return back_finish(hold, from_stage, ret, error);
@@ -301,9 +365,10 @@ static bool back_keys(struct hold *hold, uint32_t from_stage, struct run_result 
         return paused(hold, ret, error);
     case CREW_INTERRUPTED:
         return stopped(hold, RUN_INTERRUPTED, "interrupted while it was being rolled back", ret, error);
+    case CREW_GUARDED: /* stopped while it waited for one */
+        return true;
     case CREW_LIMITED:
     case CREW_CLOSED:
-    case CREW_GUARDED:
     case CREW_SPENT:
     case CREW_FAILED:
         break;
@@ -399,9 +464,9 @@ bool takeback_is_owed(struct hold *hold, bool *ret, GError **error)
 {
     struct stage_row *stages;
     size_t n;
-    bool on_the_way =
-        hold->run.back_stage != UINT32_MAX &&
-        (hold->run.state == RUN_ROLLING_BACK || hold->run.state == RUN_INTERRUPTED || hold->run.state == RUN_FAILED);
+    bool on_the_way = hold->run.back_stage != UINT32_MAX &&
+                      (hold->run.state == RUN_ROLLING_BACK || hold->run.state == RUN_INTERRUPTED ||
+                       hold->run.state == RUN_FAILED || (hold->run.state == RUN_PAUSED && hold->run.guard));
     *ret = false;
     if (!on_the_way)
         return true;
@@ -424,6 +489,13 @@ bool takeback_may(const struct run_row *run, GError **error)
                      run_state_word(run->state));
 }
 
+/* As it was asked for, on record before anything is taken back; what was said before stands otherwise. */
+static bool keep_pace(struct hold *hold, GError **error)
+{
+    struct setting setting = {.key = LIMITS_BACK, .value = hold->config->back_pace};
+    return !setting.value || catalog_setting_add(hold->catalog, hold->run.id, &setting, &hold->config->act, error);
+}
+
 bool run_back(const struct run_config *config, const char *name, const char *stage, struct run_result *ret,
               GError **error)
 {
@@ -438,8 +510,8 @@ bool run_back(const struct run_config *config, const char *name, const char *sta
         hold_result(hold, hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, "is rolled back already", ret);
         return true;
     }
-    return takeback_may(&hold->run, error) && hold_end_wishes(hold, error) && hold_open(hold, HOLD_BACK, error) &&
-           takeback_drive(hold, stage, ret, error);
+    return takeback_may(&hold->run, error) && hold_end_wishes(hold, error) && keep_pace(hold, error) &&
+           hold_open(hold, HOLD_BACK, error) && takeback_drive(hold, stage, ret, error);
 }
 
 /* --- what would be taken back ------------------------------------------------------------------------------------- */

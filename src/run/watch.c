@@ -5,7 +5,7 @@
 
 /* How late it is noticed that the work has ended: twice at each gate, of which 50 ms are all that it may cost. */
 #define WATCH_US (INT64_C(4) * 1000)
-#define ASK_US   (INT64_C(200) * 1000)
+#define ASK_US   (INT64_C(25) * 1000)
 #define SHOW_US  (INT64_C(500) * 1000)
 #define TIDY_US  (INT64_C(1000) * 1000)
 
@@ -130,7 +130,7 @@ static void look_at_guards(struct watch *watch)
     struct guarding *guarding = watch->guarding;
     if (!guarding || !watch->catalog)
         return;
-    guarding->pace_per_s = watch->guarded ? watch->rate_per_s : 0;
+    guarding->pace_per_s = watch->rate_per_s;
     guarding_look(guarding, watch->catalog, watch->now_us);
     watch->held |= watch->guarded && guarding_holds(guarding);
     if (watch->held)

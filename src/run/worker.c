@@ -426,7 +426,7 @@ static void batch_end(struct worker *worker);
 static void look_done(struct worker *worker, struct op *op)
 {
     struct batch_work *batch = &worker->batch;
-    for (size_t i = 0; i < batch->looked->len && !worker->error; i++)
+    for (size_t i = 0; !op->read.unmoved && i < batch->looked->len && !worker->error; i++)
         forward_looked(worker, g_array_index(batch->looked, size_t, i),
                        &g_array_index(batch->images, struct record, i));
     if (worker->error) {
@@ -655,15 +655,19 @@ static void ending_done(struct worker *worker, struct op *op)
 /* --- the table
  * -------------------------------------------------------------------------------------------------------- */
 
+/* Whether one that is to stop ends in place of the phase. What is logged is finished, as far as it need not wait. */
+enum stops { STOPS_NOT, STOPS_HERE, STOPS_UNLOGGED };
+
 struct phase_row {
     void (*next)(struct worker *, struct op *);
     void (*done)(struct worker *, struct op *);
     bool takes_failure; /* done() is called for a failed operation too: its outcomes are valid either way */
+    enum stops stops;
 };
 
 static const struct phase_row PHASES[PHASE_COUNT] = {
-    [PHASE_GRANT] = {grant_next, grant_done, false},
-    [PHASE_IDLE] = {idle_next, idle_done, false},
+    [PHASE_GRANT] = {grant_next, grant_done, false, STOPS_HERE},
+    [PHASE_IDLE] = {idle_next, idle_done, false, STOPS_HERE},
     [PHASE_LANE] = {lane_next, lane_done, false},
     [PHASE_TAIL] = {tail_next, tail_done, false},
     [PHASE_DOUBT] = {doubt_next, doubt_done, false},
@@ -671,10 +675,10 @@ static const struct phase_row PHASES[PHASE_COUNT] = {
     [PHASE_LOST] = {lost_next, lost_done, false},
     [PHASE_TAIL_OUTCOME] = {tail_outcome_next, tail_outcome_done, false},
     [PHASE_CUT] = {cut_next, cut_done, false},
-    [PHASE_OPEN] = {open_next, open_done, false},
-    [PHASE_SCAN] = {scan_next, scan_done, false},
-    [PHASE_READ] = {read_next, read_done, false},
-    [PHASE_LOG] = {round_log, log_done, false},
+    [PHASE_OPEN] = {open_next, open_done, false, STOPS_HERE},
+    [PHASE_SCAN] = {scan_next, scan_done, false, STOPS_HERE},
+    [PHASE_READ] = {read_next, read_done, false, STOPS_UNLOGGED},
+    [PHASE_LOG] = {round_log, log_done, false, STOPS_UNLOGGED},
     [PHASE_CAS] = {round_cas, round_written, true},
     [PHASE_FENCE] = {fence_next, fence_done, false},
     [PHASE_OUTCOME] = {outcome_next, outcome_done, false},
@@ -692,7 +696,8 @@ static const struct phase_row PHASES[PHASE_COUNT] = {
 void worker_next(struct worker *worker, struct op *ret)
 {
     *ret = (struct op){0};
-    if (worker->stopping && (worker->phase == PHASE_GRANT || worker->phase == PHASE_IDLE))
+    enum stops stops = PHASES[worker->phase].stops;
+    if (worker->stopping && (stops == STOPS_HERE || (stops == STOPS_UNLOGGED && !worker->batch.has_undo)))
         worker->phase = PHASE_END;
     PHASES[worker->phase].next(worker, ret);
     ret->ok = true;
@@ -702,7 +707,9 @@ void worker_done(struct worker *worker, struct op *op)
 {
     worker->batch_us += op->elapsed_us;
     worker->now_ms = op->now_ms;
-    if (op->ok || PHASES[worker->phase].takes_failure)
+    if (op->given_up)
+        worker->phase = PHASE_END;
+    else if (op->ok || PHASES[worker->phase].takes_failure)
         PHASES[worker->phase].done(worker, op);
     else
         worker_fail(worker, g_steal_pointer(&op->error));

@@ -15,3 +15,7 @@ const char *spec_event_words(enum spec_event event);
 
 /* Sets of them. */
 #define SPEC_EVENT(symbol) (UINT32_C(1) << SPEC_EVENT_##symbol)
+/* Those behind which somebody has to look, and most often to act. */
+#define SPEC_EVENTS_PERSON                                                                                             \
+    (SPEC_EVENT(RUN_PAUSED) | SPEC_EVENT(RUN_HALTED) | SPEC_EVENT(RUN_FAILED) | SPEC_EVENT(GATE_WAITING) |             \
+     SPEC_EVENT(STAGE_FAILED))

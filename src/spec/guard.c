@@ -82,15 +82,6 @@ static bool read_rate(const char *text, double *ret)
     return units_parse_rate_per_s(text, ret, NULL);
 }
 
-static bool read_word(const char *text, double *ret)
-{
-    bool slow = strcmp(text, "slow") == 0;
-    if (!slow && strcmp(text, "pause") != 0)
-        return false;
-    *ret = slow ? GUARD_WORD_SLOW : GUARD_WORD_PAUSE;
-    return true;
-}
-
 static bool read_number(const char *text, double *ret)
 {
     char *end = NULL;
@@ -98,6 +89,24 @@ static bool read_number(const char *text, double *ret)
     if (end == text || *end || !isfinite(value))
         return false;
     *ret = value;
+    return true;
+}
+
+static bool read_times(const char *text, double *ret)
+{
+    double times;
+    if (strspn(text, "0123456789.") != strlen(text) || !read_number(text, &times) || times <= 0)
+        return false;
+    *ret = times;
+    return true;
+}
+
+static bool read_word(const char *text, double *ret)
+{
+    bool slow = strcmp(text, "slow") == 0;
+    if (!slow && strcmp(text, "pause") != 0)
+        return false;
+    *ret = slow ? GUARD_WORD_SLOW : GUARD_WORD_PAUSE;
     return true;
 }
 
@@ -136,6 +145,16 @@ static char *word_text(double value)
     return g_strdup(value > 0 ? "yes" : "no");
 }
 
+static char *times_text(double value)
+{
+    return g_strdup_printf("%.3g times", value);
+}
+
+static char *latency_text(double value)
+{
+    return g_strdup_printf("%.3g ms", value);
+}
+
 static char *number_text(double value)
 {
     return g_strdup_printf("%.6g", value);
@@ -165,6 +184,11 @@ static char *rate_limit(double limit)
     return g_strdup_printf("%.6g/s", limit);
 }
 
+static char *times_limit(double limit)
+{
+    return g_strdup_printf("%.6g", limit);
+}
+
 static char *word_limit(double limit)
 {
     return g_strdup(limit == GUARD_WORD_SLOW ? "slow" : "pause");
@@ -186,8 +210,10 @@ static const struct unit {
     [GUARD_UNIT_BYTES] = {read_bytes, bytes_text, whole_limit, "an amount such as 64MiB, or none"},
     [GUARD_UNIT_COUNT] = {read_count, count_text, whole_limit, "a number, or none"},
     [GUARD_UNIT_RATE] = {read_rate, rate_text, rate_limit, "a rate such as 100/s, or none"},
+    [GUARD_UNIT_TIMES] = {read_times, times_text, times_limit, "a number above zero such as 4, or none"},
     [GUARD_UNIT_WORD] = {read_word, word_text, word_limit, "slow, pause or none"},
     [GUARD_UNIT_NUMBER] = {read_number, number_text, number_limit, "a number such as 0.85"},
+    [GUARD_UNIT_LATENCY] = {read_duration, latency_text, duration_limit, "a duration such as 2ms, or none"},
 };
 
 bool guard_limit_read(enum guard_unit unit, bool below, const char *text, double *ret)

@@ -20,8 +20,10 @@ enum guard_unit {
     GUARD_UNIT_BYTES,    /* 64MiB */
     GUARD_UNIT_COUNT,    /* 1000 */
     GUARD_UNIT_RATE,     /* 100/s */
+    GUARD_UNIT_TIMES,    /* 2.5: times as much */
     GUARD_UNIT_WORD,     /* slow, pause, none: what is done while it is so */
     GUARD_UNIT_NUMBER,   /* 0.85: a signal of the user's own */
+    GUARD_UNIT_LATENCY,  /* 1.5ms: milliseconds, with what is below them */
     GUARD_UNITS
 };
 

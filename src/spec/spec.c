@@ -8,11 +8,21 @@ enum { SPEC_MEMORY = 32 << 20 }; /* texts of a file of at most YAML_BYTES, some 
 const char *spec_may_word(enum spec_may_what what)
 {
     static const char *const WORDS[SPEC_MAY_COUNT] = {
-#define MAY(symbol, word) [SPEC_MAY_##symbol] = word,
+#define MAY(symbol, word, widens) [SPEC_MAY_##symbol] = word,
 #include "spec/may_rows.h"
 #undef MAY
     };
     return WORDS[what];
+}
+
+bool spec_may_widens(enum spec_may_what what)
+{
+    static const bool WIDENS[SPEC_MAY_COUNT] = {
+#define MAY(symbol, word, widens) [SPEC_MAY_##symbol] = widens,
+#include "spec/may_rows.h"
+#undef MAY
+    };
+    return WIDENS[what];
 }
 
 static const struct {
@@ -41,6 +51,20 @@ void spec_free(struct spec *spec)
     path_free(spec->source.version);
     path_free(spec->source.range.field);
     path_free(spec->target.expires_from);
+    path_free(spec->cause.field);
+    for (size_t i = 0; i < spec->n_expects; i++) {
+        struct spec_expect *expect = &spec->expects[i];
+        path_free(expect->sum);
+        path_free(expect->min);
+        path_free(expect->max);
+        path_free(expect->distinct);
+        path_free(expect->unique);
+        path_free(expect->refers);
+    }
+    for (size_t i = 0; i < spec->n_measures; i++) {
+        path_free(spec->measures[i].sum);
+        path_free(spec->measures[i].distinct);
+    }
     arena_free(spec->mem);
     g_free(spec);
 }

@@ -12,6 +12,7 @@
 #include "spec/events.h"
 #include "spec/guard.h"
 #include "spec/live.h"
+#include "spec/money.h"
 #include "spec/rows.h"
 
 enum spec_duplicates { DUPLICATES_NEWEST, DUPLICATES_ERROR, DUPLICATES_ALL };
@@ -112,25 +113,32 @@ enum spec_order {
 };
 const char *spec_order_word(enum spec_order order);
 
+/* So sure must one be that a smaller share than this differs. */
+struct spec_sure {
+    double confidence, below;
+};
+
 struct spec_stage {
     const char *name;
     double scope_share;                       /* cumulative, 0..1; 1 where partitions, records or keys are given */
     const char *scope_keys;                   /* path of a file; NULL: not given */
     uint64_t scope_partitions, scope_records; /* 0: not given */
     enum spec_order order;
-    bool verify_sampled; /* a sample was asked for: until samples exist the stage is verified in full, and says so */
-    int64_t soak_ms;     /* 0: none */
-    const char *approve; /* a user or a group of the operating system; NULL: no one is asked */
+    struct spec_sure sure; /* what a sample of it must prove; confidence 0: it is verified in full */
+    int64_t soak_ms;       /* 0: none */
+    const char *approve;   /* a user or a group of the operating system; NULL: no one is asked */
 };
 
 /* What `owner.may` speaks of. */
 enum spec_may_what {
-#define MAY(symbol, word) SPEC_MAY_##symbol,
+#define MAY(symbol, word, widens) SPEC_MAY_##symbol,
 #include "spec/may_rows.h"
 #undef MAY
     SPEC_MAY_COUNT
 };
 const char *spec_may_word(enum spec_may_what what);
+/* Whether more may be written for it. */
+bool spec_may_widens(enum spec_may_what what);
 
 /* Who may do what: users and groups of the operating system; n == 0: whoever may write the home. */
 struct spec_may {
@@ -181,13 +189,25 @@ struct spec_protect {
 struct spec_budget {
     uint64_t records, bytes;
     int64_t time_ms;
+    uint64_t cost;            /* spec/money.h: millionths */
+    struct money_within burn; /* how much of it in which time, before a run is paused until less is */
+    uint64_t cost_step;       /* of a limit, by the prices: what one more record may cost; the spec does not say it */
+    char currency[MONEY_CURRENCY]; /* likewise */
 };
 
-/* What is called when one of the events happens: a program or an address. */
+/* Who is told next, where a run has needed a person for so long and nobody has come. */
+struct spec_escalation {
+    int64_t after_ms;
+    const char *to;
+};
+#define SPEC_ESCALATIONS_MOST 8u
+
+/* What is called when one of the events happens: a program, an address, or people by mail. */
 struct spec_hook {
     uint32_t events;      /* a set */
-    const char *shell;    /* a command for /bin/sh; NULL: argv or url */
-    const char **argv;    /* ends with NULL; NULL: shell or url */
+    const char *shell;    /* a command for /bin/sh; NULL: argv, url or mail */
+    const char **argv;    /* ends with NULL; NULL: shell, url or mail */
+    const char *mail;     /* addresses with `, ` between them; NULL: shell, argv or url */
     const char *url, *ca; /* secrets not replaced; ca: resolved */
     const char *secret;   /* that signs, not replaced */
     bool must;            /* the run does not go on before it was heard */
@@ -199,13 +219,75 @@ struct spec_hook {
 /* How long what a run leaves is kept after its end; 0: for ever. */
 struct spec_retain {
     int64_t undo_ms, quarantine_ms, reports_ms;
+    const char *key; /* ${…}, not replaced; NULL: nothing is sealed */
+};
+
+/* What the target has to hold when the run has written. */
+#define SPEC_EXPECT_MOST 100u
+enum spec_expect_what {
+    SPEC_EXPECT_RECORD,
+    SPEC_EXPECT_COUNT, /* of records; what follows is of a field's values */
+    SPEC_EXPECT_SUM,
+    SPEC_EXPECT_MIN,
+    SPEC_EXPECT_MAX,
+    SPEC_EXPECT_DISTINCT,
+    SPEC_EXPECT_UNIQUE, /* rules over all records: no value stands twice, */
+    SPEC_EXPECT_REFERS, /* each is the key of a record elsewhere, */
+    SPEC_EXPECT_VALID,  /* the contract takes each record, */
+    SPEC_EXPECT_EXPIRES /* each will expire, or none */
+};
+struct spec_expect {
+    const char *name;
+    enum spec_expect_what what;
+    const char *key;                                           /* RECORD, */
+    bool absent;                                               /* which is not there, or of which */
+    struct slice fields;                                       /* these stand so: a document */
+    uint64_t count;                                            /* COUNT */
+    struct path *sum, *min, *max, *distinct, *unique, *refers; /* the one that is asked for */
+    const char *to;                                            /* REFERS: the dataset, in the target's store */
+    bool valid;                                                /* VALID: true */
+    bool expires;                                              /* EXPIRES */
+    struct slice is;                                           /* a document whose one field `is` is the value */
+};
+
+/* A named figure, taken before a run and after it. */
+#define SPEC_MEASURES_MOST 50u
+struct spec_measure {
+    const char *name;
+    bool count; /* of the records of the target; or of their values: */
+    struct path *sum, *distinct;
+    struct spec_signal outside; /* or what its prometheus, url or command says; its limits are none */
+    double change;              /* it may become so much larger or smaller, as a share; INFINITY: no limit */
+    struct slice least, most;   /* documents whose one field is the number; empty: no limit */
+};
+static inline bool spec_measure_is_outside(const struct spec_measure *measure)
+{
+    return !measure->count && !measure->sum && !measure->distinct;
+}
+
+/* What made the records wrong that a run repairs, and how to see whether it still does. */
+struct spec_cause {
+    const char *id;     /* NULL: nothing is said of it */
+    struct path *field; /* a record's time: what is newer than … */
+    int64_t after_us;   /* … this is fresh; INT64_MIN: than the plan */
+    const char *where;  /* Lua; NULL: all of them */
+};
+
+/* Who judges beside the verifier what was written. */
+struct spec_judge {
+    const char *shell; /* a command for /bin/sh; NULL: argv, or nobody does */
+    const char **argv; /* ends with NULL; right behind `shell` */
+    int64_t timeout_ms;
 };
 
 struct spec {
     const char *path, *dir;                 /* as given; the folder that relative paths are relative to */
     const char *name, *reason;              /* reason: NULL where not given */
     const char *owner_team, *owner_contact; /* recorded; NULL where not given */
+    const char *environment;                /* of the home's; NULL where not given */
     struct spec_may may[SPEC_MAY_COUNT];
+    struct spec_escalation *escalate; /* in the order of their times */
+    size_t n_escalate;
     const struct spec_param *params; /* in the order of the file */
     size_t n_params;
     struct spec_source source;
@@ -215,17 +297,26 @@ struct spec {
     uint64_t partition_records; /* about */
     uint32_t partition_count;   /* 0: not given */
     uint32_t workers;
+    uint32_t priority; /* 0 … 9 */
     struct spec_stage *stages;
     size_t n_stages;
     bool stages_given; /* else the default ones, of which those that would hold nothing are left out */
     struct spec_protect protect;
     struct spec_budget budget;
-    const char **after; /* names of specs: a run begins when the newest run of each is done */
+    struct money_prices prices;
+    struct money_within complete; /* how much of the records is to be done how long after the run began */
+    const char **after;           /* names of specs: a run begins when the newest run of each is done */
     size_t n_after;
     const char **hours; /* windows of base/hours.h, checked */
     size_t n_hours;     /* 0: always */
     struct spec_hook *hooks;
     size_t n_hooks;
+    struct spec_expect *expects;
+    size_t n_expects;
+    struct spec_measure *measures;
+    size_t n_measures;
+    struct spec_judge judge;
+    struct spec_cause cause;
     struct spec_retain retain;
     enum spec_on_failure on_failure;
     struct slice source_text; /* the file's bytes: what is digested */
@@ -243,6 +334,12 @@ bool spec_parse(struct spec **ret, const char *path, struct slice text, GError *
 bool spec_parse_with(struct spec **ret, const char *path, struct slice text, const char *const *params, GError **error);
 void spec_free(struct spec *spec);
 AUTO_DEFINE(spec, spec_free)
+
+/* Its command in words; NULL: there is none. The caller frees. */
+char *spec_judge_words(const struct spec_judge *judge);
+/* BLAKE2b-256 of the files that its command names: another file is another judge. Zero where there is none. SPEC with
+ * the place where the command names no file, or a program that is not there. */
+bool spec_judge_digest(const struct spec *spec, const struct world *world, uint8_t ret[32], GError **error);
 
 /* `fix.yaml:7:12`, where the value of the key stands, or else of what it belongs to: for messages about what only
  * others can find wrong with it. The caller frees. Cost: reads the text again. */

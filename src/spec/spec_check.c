@@ -22,6 +22,7 @@ static const struct {
 } needs[] = {
     {"target.conflict", "newer-wins", "source.version", "the path that says which of two states is newer"},
     {"source.duplicates", "newest", "source.version", "the path that says which of two states is newer"},
+    {"budget.cost", NULL, "prices", "what reading and writing cost"},
 };
 
 static const struct yaml_node *given(const struct rows_reader *reader, const char *key, const char *word)
@@ -141,8 +142,49 @@ static void check_after(struct rows_reader *reader, const struct spec *spec)
                       spec->name);
 }
 
+/* What a rule over the dataset needs of the rest of the spec. */
+static void check_expects(struct rows_reader *reader, const struct spec *spec)
+{
+    const struct yaml_node *list = rows_seen(reader, "expect");
+    for (size_t i = 0; list && i < spec->n_expects && i < list->n; i++) {
+        if (spec->expects[i].what == SPEC_EXPECT_VALID && !rows_seen(reader, "contract"))
+            yaml_diag(reader->yaml, list->items[i], "an expectation 'valid' needs a contract");
+        if (spec->expects[i].what != SPEC_EXPECT_RECORD && given(reader, "target.write", "shadow"))
+            yaml_diag(reader->yaml, list->items[i],
+                      "an expectation of a shadow is about records ('key'): the dataset is whole only when it is live");
+    }
+}
+
+/* What is measured is the dataset as it is live. */
+static void check_measures(struct rows_reader *reader)
+{
+    const struct yaml_node *list = rows_seen(reader, "measures");
+    if (list && given(reader, "target.write", "shadow"))
+        yaml_diag(reader->yaml, list, "'measures' are of the live dataset, and a shadow is none before it is promoted");
+}
+
+/* A record is fresh or not by its time, and wrong or not by the contract. */
+static void check_cause(struct rows_reader *reader, struct spec *spec)
+{
+    const struct yaml_node *cause = rows_seen(reader, "cause");
+    if (!rows_seen(reader, "cause.probe.after"))
+        spec->cause.after_us = INT64_MIN;
+    if (cause && !rows_seen(reader, "contract"))
+        yaml_diag(reader->yaml, cause, "'cause' needs a contract: by it fresh records are right or wrong");
+}
+
+/* How fast nothing may be used says nothing. */
+static void check_burn(struct rows_reader *reader, const struct spec *spec)
+{
+    const struct yaml_node *burn = rows_seen(reader, "budget.burn");
+    if (burn && !spec->budget.records && !spec->budget.bytes && !spec->budget.cost)
+        yaml_diag(reader->yaml, burn,
+                  "'budget.burn' needs 'records', 'bytes' or 'cost' beside it: it is a share of one");
+}
+
 void spec_check(struct rows_reader *reader, struct spec *spec)
 {
+    check_burn(reader, spec);
     check_after(reader, spec);
     check_contradictions(reader);
     check_needs(reader);
@@ -151,4 +193,7 @@ void spec_check(struct rows_reader *reader, struct spec *spec)
     default_to_stages(reader, spec);
     note_given(reader, spec);
     check_approvers(reader, spec);
+    check_expects(reader, spec);
+    check_cause(reader, spec);
+    check_measures(reader);
 }

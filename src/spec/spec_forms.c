@@ -167,9 +167,7 @@ static bool read_scope(struct rows_reader *reader, const struct spec_row *row, c
 static bool read_verify(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node,
                         void *into)
 {
-    bool *sampled = row_field(row, into);
-    *sampled = node->kind == YAML_MAP;
-    if (*sampled)
+    if (node->kind == YAML_MAP)
         return rows_read_map(reader, row->key, node, into);
     if (node->kind != YAML_TEXT || strcmp(node->text, "full") != 0)
         return yaml_expected(reader->yaml, node, "full, or { confidence: 99.9%, below: 0.01% }");
@@ -182,6 +180,7 @@ static bool read_sure(struct rows_reader *reader, const struct spec_row *row, co
     const struct spec_row into_share = {.key = row->key};
     if (!form_share.read(reader, &into_share, node, &share))
         return false;
+    *(double *)row_field(row, into) = share;
     return (share > 0 && share < 1) ||
            yaml_expected(reader->yaml, node, "a share above 0% and below 100%: no sample is surer than that");
 }

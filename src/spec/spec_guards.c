@@ -75,12 +75,21 @@ static bool check_limit(struct rows_reader *reader, const struct yaml_node *node
                                slow->text, last->text, yaml_place(reader->yaml, last));
 }
 
+static bool is_own(const char *name)
+{
+    static const char *const OTHERS[] = {"enabled", "stop-all", "skew", "probe", "live.p99", "budget.burn", "priority"};
+    bool own = guard_find(name) != GUARD_COUNT;
+    for (size_t i = 0; i < G_N_ELEMENTS(OTHERS); i++)
+        own |= strcmp(name, OTHERS[i]) == 0;
+    return own;
+}
+
 static bool check_name(struct rows_reader *reader, const struct yaml_node *list, const struct spec *spec, size_t i)
 {
     const char *name = spec->protect.signals[i].name;
     if (!name)
         return false;
-    if (guard_find(name) != GUARD_COUNT)
+    if (is_own(name))
         return yaml_fail(reader->yaml, list->items[i], "the name '%s' is that of a guard of sluice's own", name);
     for (size_t k = 0; k < i; k++)
         if (g_strcmp0(name, spec->protect.signals[k].name) == 0)
@@ -138,6 +147,9 @@ static bool read_switch(struct rows_reader *reader, const struct spec_row *row, 
                                                                             "(B|[kKMGTP]B|[KMGTP]iB)?") "]}"
 #define SCHEMA_ANY_COUNT "{\"anyOf\": [{\"type\": \"integer\", \"minimum\": 0}, " SCHEMA_PATTERN("[0-9]+") "]}"
 #define SCHEMA_ANY_RATE  SCHEMA_PATTERN(SCHEMA_NUMBER "/(s|m|h|d)")
+#define SCHEMA_ANY_TIMES                                                                                               \
+    "{\"anyOf\": [{\"type\": \"number\", \"exclusiveMinimum\": 0}, " SCHEMA_PATTERN(                                   \
+        SCHEMA_ABOVE_ZERO "([0-9]+[.]?[0-9]*|[.][0-9]+)") "]}"
 #define SCHEMA_ANY_NUMBER                                                                                              \
     "{\"anyOf\": [{\"type\": \"number\"}, " SCHEMA_PATTERN("[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?") "]}"
 
@@ -146,6 +158,7 @@ const struct row_form form_guard_duration = {.read = read_limit, .schema = OR_NO
 const struct row_form form_guard_bytes = {.read = read_limit, .schema = OR_NONE(SCHEMA_ANY_BYTES)};
 const struct row_form form_guard_count = {.read = read_limit, .schema = OR_NONE(SCHEMA_ANY_COUNT)};
 const struct row_form form_guard_rate = {.read = read_limit, .schema = OR_NONE(SCHEMA_ANY_RATE)};
+const struct row_form form_guard_times = {.read = read_limit, .schema = OR_NONE(SCHEMA_ANY_TIMES)};
 const struct row_form form_guard_word = {.read = read_limit, .schema = "{\"enum\": [\"slow\", \"pause\", \"none\"]}"};
 const struct row_form form_number = {.read = read_number, .schema = SCHEMA_ANY_NUMBER};
 const struct row_form form_signals = {.read = read_signals};

@@ -36,21 +36,25 @@ static const struct row_word order_words[] = {{"riskiest", ORDER_RISKIEST, NULL}
                                               {"hottest", ORDER_HOTTEST, NULL},
                                               {NULL}};
 
-#define AT(member)        .offset = offsetof(struct spec, member)
-#define IN_HOOK(member)   .offset = offsetof(struct spec_hook, member)
-#define IN_STAGE(member)  .offset = offsetof(struct spec_stage, member)
-#define IN_PARAM(member)  .offset = offsetof(struct param_wish, member)
-#define IN_ONLY(member)   .offset = offsetof(struct spec_only, member)
-#define IN_RANGE(member)  .offset = offsetof(struct spec_range, member)
-#define IN_SIGNAL(member) .offset = offsetof(struct spec_signal, member)
-#define IN_SWITCH(member) .offset = offsetof(struct spec_switch, member)
-#define REFUSED(why)      .acts = (why), .kind = &form_refused
+#define AT(member)         .offset = offsetof(struct spec, member)
+#define IN_HOOK(member)    .offset = offsetof(struct spec_hook, member)
+#define IN_NEXT(member)    .offset = offsetof(struct spec_escalation, member)
+#define IN_STAGE(member)   .offset = offsetof(struct spec_stage, member)
+#define IN_PARAM(member)   .offset = offsetof(struct param_wish, member)
+#define IN_ONLY(member)    .offset = offsetof(struct spec_only, member)
+#define IN_RANGE(member)   .offset = offsetof(struct spec_range, member)
+#define IN_EXPECT(member)  .offset = offsetof(struct spec_expect, member)
+#define IN_MEASURE(member) .offset = offsetof(struct spec_measure, member)
+#define IN_SIGNAL(member)  .offset = offsetof(struct spec_signal, member)
+#define IN_SWITCH(member)  .offset = offsetof(struct spec_switch, member)
+#define REFUSED(why)       .acts = (why), .kind = &form_refused
 
 G_STATIC_ASSERT(offsetof(struct spec_may, n) == offsetof(struct spec_may, names) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec_only, n_slots) == offsetof(struct spec_only, slots) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec_only, n_parts) == offsetof(struct spec_only, parts) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec_hook, argv) == offsetof(struct spec_hook, shell) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec_signal, argv) == offsetof(struct spec_signal, shell) + sizeof(void *));
+G_STATIC_ASSERT(offsetof(struct spec_judge, argv) == offsetof(struct spec_judge, shell) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec, n_after) == offsetof(struct spec, after) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec, n_hours) == offsetof(struct spec, hours) + sizeof(void *));
 G_STATIC_ASSERT(offsetof(struct spec, transform.n_libs) == offsetof(struct spec, transform.libs) + sizeof(void *));
@@ -61,12 +65,14 @@ G_STATIC_ASSERT(offsetof(struct spec, transform.n_libs) == offsetof(struct spec,
 #define FORM_BYTES       "bytes, or none"
 #define FORM_COUNT       "count, or none"
 #define FORM_RATE        "rate, or none"
+#define FORM_TIMES       "number, or none"
 #define FORM_WORD        "slow | pause | none"
 #define FORM_OF_SHARE    &form_guard_share
 #define FORM_OF_DURATION &form_guard_duration
 #define FORM_OF_BYTES    &form_guard_bytes
 #define FORM_OF_COUNT    &form_guard_count
 #define FORM_OF_RATE     &form_guard_rate
+#define FORM_OF_TIMES    &form_guard_times
 #define FORM_OF_WORD     &form_guard_word
 
 /* clang-format off */
@@ -78,6 +84,9 @@ static const struct spec_row rows[] = {
      .example = "fix-customer-tiers"},
     {.key = "reason", .form = "text", .kind = &form_words, AT(reason),
      .words = "why it is done; recorded with every run", .example = "\"INC-1432: importer 4.2 truncated tier names\""},
+    {.key = "environment", .form = "name", .kind = &form_name, AT(environment),
+     .words = "which of the home's environments the run is in; without it the first one that fits (docs/environments.md)",
+     .example = "production"},
     {.key = "owner", .form = "map", .kind = &form_map,
      .words = "who answers for it; recorded with every run", .example = "{ team: data-platform, contact: oncall@example.com }"},
     {.key = "owner.team", .form = "text", .kind = &form_words, AT(owner_team),
@@ -87,11 +96,17 @@ static const struct spec_row rows[] = {
     {.key = "owner.may", .form = "map", .fallback = "everyone may everything", .decided = true, .kind = &form_map,
      .words = "which users and groups of the operating system may do what; who is not named here may not, what is not named everyone may who can write the home",
      .example = "{ approve: [data-lead], resume: [data-platform] }"},
-#define MAY(symbol, word)                                                                                                     \
+#define MAY(symbol, word, widens)                                                                                                \
     {.key = "owner.may." word, .form = "list of users and groups", .fallback = "everyone", .decided = true, .kind = &form_texts, \
      AT(may[SPEC_MAY_##symbol].names), .words = "who may `sluice " word "` a run", .example = "[data-lead]"},
 #include "spec/may_rows.h"
 #undef MAY
+    {.key = "owner.escalate", .form = "list of maps", .fallback = "none", .decided = true, .kind = &form_escalate, AT(escalate),
+     .words = "who is told next where a run needs a person and nobody comes; for the alerts and the runbook that `sluice export` writes", .example = "[{ after: 15m, to: data-lead@example.com }]"},
+    {.key = "owner.escalate[].after", .form = "duration", .required = true, .kind = &form_length, IN_NEXT(after_ms),
+     .words = "so long nobody has come; each longer than the one before it", .example = "15m"},
+    {.key = "owner.escalate[].to", .form = "text", .required = true, .kind = &form_words, IN_NEXT(to),
+     .words = "who is told then", .example = "data-lead@example.com"},
     {.key = "params", .form = "map of params, by name", .kind = &form_params,
      .words = "values that the command line may give (`--param NAME=VALUE`), used as ${NAME} in any value of the spec; docs/params.md",
      .example = "{ day: { type: date, default: 2026-07-10 } }"},
@@ -198,6 +213,9 @@ static const struct spec_row rows[] = {
     {.key = "workers", .form = "count", .fallback = "2", .kind = &form_count32, AT(workers), .min = 1, .max = 64,
      .words = "threads that work on partitions at the same time, 1 to 64", .example = "4"},
 
+    {.key = "priority", .form = "count", .fallback = "5", .kind = &form_count32, AT(priority), .min = 0, .max = 9,
+     .words = "which of several runs of a home goes first to the same servers: while one of a higher priority is at work there the others wait; docs/guards.md", .example = "8"},
+
     {.key = "stages", .form = "list of maps",
      .fallback = "canary 1%, ramp 25%, full 100%, each verified in full; those that would hold no partition are left out", .decided = true,
      .kind = &form_stages, AT(stages),
@@ -214,10 +232,10 @@ static const struct spec_row rows[] = {
      .words = "which of the partitions that are left the stage takes first: by risk, as they stand in the source, by their records, by the version of their records, or by how often the store says that they are used; docs/stages.md", .example = "newest"},
     {.key = "stages[].gate", .form = "map", .kind = &form_map, .words = "what stands between this stage and the next", .example = "{ verify: full, soak: 10m }"},
     {.key = "stages[].gate.verify", .form = "full | { confidence: share, below: share }", .fallback = "full",
-     .kind = &form_verify, IN_STAGE(verify_sampled),
-     .words = "how much of the stage is compared with its source; a stage for which a sample is asked is verified in full too, and says so", .example = "full"},
-    {.key = "stages[].gate.verify.confidence", .form = "share", .required = true, .kind = &form_sure, .words = "how sure a sample must be", .example = "99.9%"},
-    {.key = "stages[].gate.verify.below", .form = "share", .required = true, .kind = &form_sure, .words = "that fewer than this share differ", .example = "0.01%"},
+     .kind = &form_verify,
+     .words = "how much of the stage is compared with its source: every key, or a sample that proves so much (docs/samples.md)", .example = "{ confidence: 99.9%, below: 0.01% }"},
+    {.key = "stages[].gate.verify.confidence", .form = "share", .required = true, .kind = &form_sure, IN_STAGE(sure.confidence), .words = "how sure a sample must be", .example = "99.9%"},
+    {.key = "stages[].gate.verify.below", .form = "share", .required = true, .kind = &form_sure, IN_STAGE(sure.below), .words = "that fewer than this share differ", .example = "0.01%"},
     {.key = "stages[].gate.soak", .form = "duration", .kind = &form_duration, IN_STAGE(soak_ms),
      .words = "how long to wait, after the stage was verified, before the next one", .example = "10m"},
     {.key = "stages[].gate.approve", .form = "user or group", .kind = &form_text, IN_STAGE(approve),
@@ -306,12 +324,32 @@ static const struct spec_row rows[] = {
      .words = "bytes of the records written to the target, as `status` counts them", .example = "20GiB"},
     {.key = "budget.time", .form = "duration", .fallback = "no limit", .decided = true, .kind = &form_length, AT(budget.time_ms),
      .words = "how long its workers may be at work on the stages; waiting, verifying and taking back do not count", .example = "6h"},
+    {.key = "budget.cost", .form = "amount", .fallback = "no limit", .decided = true, .kind = &form_amount, AT(budget.cost),
+     .words = "what reading and writing may cost by `prices`, in their currency, the verification of what is written included; docs/budgets.md", .example = "40"},
+    {.key = "budget.burn", .form = "share in duration", .fallback = "no limit", .decided = true, .kind = &form_burn, AT(budget.burn),
+     .words = "how much of the budget may be used in so short a time: a guard, which slows the run near it, pauses it beyond, and lets it go on by itself", .example = "50% in 1h"},
+    {.key = "prices", .form = "map", .fallback = "nothing costs anything", .decided = true, .kind = &form_map, .words = "what the stores charge, so that a run can be estimated, capped and followed in money", .example = "{ currency: EUR, reads: 0.28, writes: 1.40 }"},
+    {.key = "prices.currency", .form = "currency", .fallback = "none", .decided = true, .kind = &form_currency, AT(prices.currency),
+     .words = "the currency of all of them, and of budget.cost", .example = "EUR"},
+    {.key = "prices.reads", .form = "amount", .fallback = "0", .decided = true, .kind = &form_amount, AT(prices.reads),
+     .words = "of a million records read", .example = "0.28"},
+    {.key = "prices.writes", .form = "amount", .fallback = "0", .decided = true, .kind = &form_amount, AT(prices.writes),
+     .words = "of a million records written or deleted", .example = "1.40"},
+    {.key = "prices.written", .form = "amount", .fallback = "0", .decided = true, .kind = &form_amount, AT(prices.written),
+     .words = "of a GiB written to the target", .example = "0.25"},
+    {.key = "prices.egress", .form = "amount", .fallback = "0", .decided = true, .kind = &form_amount, AT(prices.egress),
+     .words = "of a GiB read out of the source", .example = "0.09"},
+    {.key = "slo", .form = "map", .fallback = "none", .decided = true, .kind = &form_map, .words = "by when a run is to have got how far", .example = "{ complete: 95% within 48h }"},
+    {.key = "slo.complete", .form = "share within duration", .fallback = "none", .decided = true, .kind = &form_deadline, AT(complete),
+     .words = "how much of the records is to be done how long after the run began: `status` forecasts it, and the run says once that it will be late", .example = "95% within 48h"},
     {.key = "hooks", .form = "list of maps", .fallback = "none", .decided = true, .kind = &form_hooks, AT(hooks),
      .words = "who is told when a run or a stage moves: a program or an address each, at least once, also across deaths", .example = "[{ on: stage.passed, run: ./notify.sh }]"},
     {.key = "hooks[].on", .form = "event, or a list of events", .required = true, .kind = &form_events, IN_HOOK(events),
-     .words = "what it is called for: a word such as run.done, stage.passed or gate.waiting (docs/hooks.md lists them), or any", .example = "[stage.passed, run.paused]"},
+     .words = "what it is called for: a word such as run.done, stage.passed or gate.waiting (docs/hooks.md lists them), needs-person or any", .example = "[stage.passed, run.paused]"},
     {.key = "hooks[].run", .form = "command, or a list of its words", .kind = &form_command, IN_HOOK(shell),
      .words = "the program: a text for /bin/sh, or a list that is the program and its arguments; it runs in the spec's folder", .example = "./notify.sh"},
+    {.key = "hooks[].mail", .form = "address, or a list of addresses", .kind = &form_mail, IN_HOOK(mail),
+     .words = "people who are told by mail, through the machine's sendmail; the mails of a run are one thread", .example = "data-oncall@example.com"},
     {.key = "hooks[].url", .form = "URL", .kind = &form_url, IN_HOOK(url),
      .words = "the address (http or https) that the event is POSTed to; a secret in it is written ${env:NAME}, ${file:PATH} or ${command:WORDS}", .example = "https://hooks.example.com/sluice"},
     {.key = "hooks[].secret", .form = "secret", .kind = &form_secret, IN_HOOK(secret),
@@ -324,6 +362,82 @@ static const struct spec_row rows[] = {
      .words = "how long one try may take; then the program is killed, with all that it started", .example = "5s"},
     {.key = "hooks[].tries", .form = "count", .fallback = "5", .kind = &form_count32, IN_HOOK(tries), .min = 1, .max = 100,
      .words = "how often it is tried, with growing pauses between", .example = "10"},
+    {.key = "verify", .form = "map", .fallback = "none", .decided = true, .kind = &form_map,
+     .words = "who judges, beside sluice's own verifier, what was written (docs/judges.md); how much a gate looks at is stages[].gate.verify", .example = "{ command: ./check }"},
+    {.key = "verify.command", .form = "command, or a list of its words", .required = true, .kind = &form_command, AT(judge.shell),
+     .words = "a program that reads pairs of records, a line of JSON each, and prints a line with its verdict for each; it runs in the spec's folder, and the files that it names are part of the plan's digest", .example = "./check"},
+    {.key = "verify.timeout", .form = "duration", .fallback = "1m", .kind = &form_length, AT(judge.timeout_ms),
+     .words = "how long it may take for a batch of up to 1000 pairs; then it is killed, and the verification ends with an error", .example = "30s"},
+    {.key = "measures", .form = "list of maps", .fallback = "none", .decided = true, .kind = &form_measures, AT(measures),
+     .words = "named figures, taken before the run writes and at its last gate, with what they may become (docs/measures.md)", .example = "[{ name: balances, sum: balance, change: 0.1% }]"},
+    {.key = "measures[].name", .form = "name", .required = true, .kind = &form_name, IN_MEASURE(name),
+     .words = "what the verdict calls it", .example = "balances"},
+    {.key = "measures[].count", .form = "true", .kind = &form_bool, IN_MEASURE(count),
+     .words = "how many records the target's dataset holds", .example = "true"},
+    {.key = "measures[].sum", .form = "path", .kind = &form_path, IN_MEASURE(sum),
+     .words = "a field of numbers that are added up over the dataset, exactly; records without it are left out", .example = "balance"},
+    {.key = "measures[].distinct", .form = "path", .kind = &form_path, IN_MEASURE(distinct),
+     .words = "a field whose different values are counted, exactly", .example = "tier"},
+    {.key = "measures[].prometheus", .form = "URL", .kind = &form_url, IN_MEASURE(outside.prometheus),
+     .words = "a figure outside: the address of a Prometheus (or of what has its API) that 'query' is asked of", .example = "http://prometheus:9090"},
+    {.key = "measures[].query", .form = "PromQL", .kind = &form_words, IN_MEASURE(outside.query),
+     .words = "what it is asked; one result", .example = "\"sum(orders_open)\""},
+    {.key = "measures[].url", .form = "URL", .kind = &form_url, IN_MEASURE(outside.url),
+     .words = "an address (http or https) that answers with a number and nothing else", .example = "https://billing.example.com/total"},
+    {.key = "measures[].run", .form = "command, or a list of its words", .kind = &form_command, IN_MEASURE(outside.shell),
+     .words = "a program that prints a number and ends with 0; it runs in the spec's folder", .example = "./revenue.sh"},
+    {.key = "measures[].timeout", .form = "duration", .fallback = "1m", .kind = &form_length, IN_MEASURE(outside.timeout_ms),
+     .words = "how long a figure outside may take", .example = "5m"},
+    {.key = "measures[].change", .form = "share", .kind = &form_share, IN_MEASURE(change),
+     .words = "it may become so much larger or smaller than it was before the run, at most", .example = "0.1%"},
+    {.key = "measures[].least", .form = "number", .kind = &form_figure, IN_MEASURE(least),
+     .words = "it must be that much at least, when the run has written", .example = "1000"},
+    {.key = "measures[].most", .form = "number", .kind = &form_figure, IN_MEASURE(most),
+     .words = "it may be that much at most, when the run has written", .example = "48211.50"},
+    {.key = "cause", .form = "map", .fallback = "none", .decided = true, .kind = &form_map,
+     .words = "what made the records wrong; while fresh ones still break the contract, old ones are not repaired: the run halts (docs/cause.md)", .example = "{ id: INC-1432, probe: { field: updated_at } }"},
+    {.key = "cause.id", .form = "text", .required = true, .kind = &form_words, AT(cause.id),
+     .words = "by what name people know it: an incident, a ticket", .example = "INC-1432"},
+    {.key = "cause.probe", .form = "map", .required = true, .kind = &form_map,
+     .words = "which records of the target are fresh; looked for before each stage, and with each verification", .example = "{ field: updated_at }"},
+    {.key = "cause.probe.field", .form = "path", .required = true, .kind = &form_path, AT(cause.field),
+     .words = "the datetime of a record at which it was written", .example = "updated_at"},
+    {.key = "cause.probe.after", .form = "time", .fallback = "when the run was planned", .decided = true, .kind = &form_moment, AT(cause.after_us),
+     .words = "records newer than this are fresh: when whoever wrote the wrong ones was mended", .example = "2026-07-12T09:30:00Z"},
+    {.key = "cause.probe.where", .form = "Lua expression", .fallback = "all of them", .decided = true, .kind = &form_text, AT(cause.where),
+     .words = "which of them: those for which it is true; the record is `doc`", .example = "\"doc.importer == '4.2'\""},
+    {.key = "expect", .form = "list of maps", .fallback = "none", .decided = true, .kind = &form_expect, AT(expects),
+     .words = "golden data: records and aggregates of the target that must come out exactly so; judged at the last gate, which fails where one does not", .example = "[{ name: all, count: 1000 }]"},
+    {.key = "expect[].name", .form = "name", .required = true, .kind = &form_name, IN_EXPECT(name),
+     .words = "what the verdict calls it", .example = "all-loaded"},
+    {.key = "expect[].count", .form = "count", .kind = &form_count, IN_EXPECT(count), .max = INT64_MAX,
+     .words = "how many records the target's dataset holds", .example = "1000"},
+    {.key = "expect[].sum", .form = "path", .kind = &form_path, IN_EXPECT(sum),
+     .words = "a field of numbers whose sum over the dataset, exact to 34 digits, is what `is` says; records without it are left out", .example = "balance"},
+    {.key = "expect[].min", .form = "path", .kind = &form_path, IN_EXPECT(min),
+     .words = "a field whose least value is what `is` says: of numbers if that is one, else of texts by their bytes", .example = "updated_at"},
+    {.key = "expect[].max", .form = "path", .kind = &form_path, IN_EXPECT(max),
+     .words = "a field whose greatest value is what `is` says", .example = "updated_at"},
+    {.key = "expect[].distinct", .form = "path", .kind = &form_path, IN_EXPECT(distinct),
+     .words = "a field with as many different values as `is` says, null and absent not among them", .example = "tier"},
+    {.key = "expect[].is", .form = "number or text", .kind = &form_value, IN_EXPECT(is),
+     .words = "what the aggregate must be", .example = "4"},
+    {.key = "expect[].unique", .form = "path", .kind = &form_path, IN_EXPECT(unique),
+     .words = "a field of which no value stands in two records; null and absent are nobody's", .example = "mail"},
+    {.key = "expect[].refers", .form = "path", .kind = &form_path, IN_EXPECT(refers),
+     .words = "a field each value of which is the key of a record in the dataset that `to` names; null and absent refer to nothing", .example = "customer"},
+    {.key = "expect[].to", .form = "dataset", .kind = &form_text, IN_EXPECT(to),
+     .words = "a dataset of the target's store", .example = "customers"},
+    {.key = "expect[].valid", .form = "true", .kind = &form_bool, IN_EXPECT(valid),
+     .words = "that the contract refuses no record of the dataset, whoever wrote it", .example = "true"},
+    {.key = "expect[].expires", .form = "true | false", .kind = &form_bool, IN_EXPECT(expires),
+     .words = "that each record has an expiry, or that none has", .example = "true"},
+    {.key = "expect[].key", .form = "key", .kind = &form_text, IN_EXPECT(key),
+     .words = "a record of the target, which holds `fields` as they stand here, or is `absent`; judged at the gate of the stage that holds it, and at the last", .example = "ann"},
+    {.key = "expect[].fields", .form = "map", .kind = &form_document, IN_EXPECT(fields),
+     .words = "fields of that record, by name or path, each with its value; others may stand beside them", .example = "{ tier: gold }"},
+    {.key = "expect[].absent", .form = "true | false", .fallback = "false", .kind = &form_bool, IN_EXPECT(absent),
+     .words = "that the record must not be there", .example = "true"},
     {.key = "retain", .form = "map", .kind = &form_map, .words = "how long what a run leaves is kept after its end; `sluice prune` removes what has expired (docs/retain.md)", .example = "{ undo: 7d, quarantine: 30d, reports: 90d }"},
     {.key = "retain.undo", .form = "duration", .fallback = "for ever", .decided = true, .kind = &form_length, AT(retain.undo_ms),
      .words = "the undo log: a rollback is possible until then", .example = "7d"},
@@ -331,6 +445,8 @@ static const struct spec_row rows[] = {
      .words = "the records that it refused", .example = "30d"},
     {.key = "retain.reports", .form = "duration", .fallback = "for ever", .decided = true, .kind = &form_length, AT(retain.reports_ms),
      .words = "reports, notes, samples and the listing of the keys; never before undo log and quarantine", .example = "90d"},
+    {.key = "retain.key", .form = "secret", .fallback = "none: not encrypted", .decided = true, .kind = &form_secret, AT(retain.key),
+     .words = "the key, 32 bytes as base64 or hex, by which what a run leaves of records is encrypted in the home, as ${env:NAME}, ${file:PATH} or ${command:WORDS}", .example = "\"${file:/etc/sluice/home.key}\""},
     {.key = "on_failure", .form = "pause | rollback-stage | rollback", .fallback = "pause",
      .kind = &form_choice, .choices = on_failure_words, AT(on_failure),
      .words = "what happens when a gate fails", .example = "rollback"},

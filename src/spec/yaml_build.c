@@ -104,7 +104,7 @@ static struct yaml_node *new_node(struct build *build, enum yaml_kind kind)
     return node;
 }
 
-static struct slice token_text(struct fy_token *token)
+static struct slice access_token(struct fy_token *token)
 {
     size_t len = 0;
     const char *text = token ? fy_token_get_text(token, &len) : NULL;
@@ -216,7 +216,7 @@ static bool take_scalar(struct build *build, const struct yaml_node **ret)
 {
     struct fy_token *token = build->event->scalar.value;
     struct yaml_node *node = new_node(build, YAML_TEXT);
-    struct slice text = token_text(token);
+    struct slice text = access_token(token);
     if (memchr(text.data ? (const void *)text.data : "", 0, text.len))
         return fail(build, node, "a text with a byte of zero in it");
     if (text.len && !g_utf8_validate_len((const char *)text.data, text.len, NULL))
@@ -228,7 +228,7 @@ static bool take_scalar(struct build *build, const struct yaml_node **ret)
     if (!token || fy_token_scalar_style(token) == FYSS_PLAIN)
         node->kind = plain_kind(node->text);
     *ret = node;
-    return apply_tag(build, node, token_text(build->event->scalar.tag));
+    return apply_tag(build, node, access_token(build->event->scalar.tag));
 }
 
 /* --- collections ---------------------------------------------------------------------------------------------------
@@ -257,7 +257,7 @@ static void *keep_array(struct build *build, const GArray *array)
 static bool take_list(struct build *build, unsigned depth, const struct yaml_node **ret)
 {
     struct yaml_node *node = new_node(build, YAML_LIST);
-    if (!apply_tag(build, node, token_text(build->event->sequence_start.tag)))
+    if (!apply_tag(build, node, access_token(build->event->sequence_start.tag)))
         return false;
     g_autoptr(GArray) items = g_array_new(FALSE, FALSE, sizeof(const struct yaml_node *));
     while (next_event(build) && build->event->type != FYET_SEQUENCE_END) {
@@ -295,7 +295,7 @@ static bool is_duplicate(struct build *build, GHashTable *seen, const struct yam
 static bool take_map(struct build *build, unsigned depth, const struct yaml_node **ret)
 {
     struct yaml_node *node = new_node(build, YAML_MAP);
-    if (!apply_tag(build, node, token_text(build->event->mapping_start.tag)))
+    if (!apply_tag(build, node, access_token(build->event->mapping_start.tag)))
         return false;
     g_autoptr(GArray) pairs = g_array_new(FALSE, FALSE, sizeof(struct yaml_pair));
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
@@ -315,7 +315,7 @@ static bool take_map(struct build *build, unsigned depth, const struct yaml_node
 
 static bool take_alias(struct build *build, const struct yaml_node **ret)
 {
-    struct slice name = token_text(build->event->alias.anchor);
+    struct slice name = access_token(build->event->alias.anchor);
     g_autofree char *text = g_strndup((const char *)name.data, name.len);
     const struct yaml_node *node = g_hash_table_lookup(build->anchors, text);
     if (!node)
@@ -360,7 +360,7 @@ static bool take_node(struct build *build, unsigned depth, const struct yaml_nod
         return fail(build, new_node(build, YAML_NULL), "nested deeper than 64 levels");
     if (build->made > YAML_NODES)
         return fail(build, new_node(build, YAML_NULL), too_many);
-    struct slice anchor = token_text(anchor_of(build->event));
+    struct slice anchor = access_token(anchor_of(build->event));
     g_autofree char *name = anchor.len ? g_strndup((const char *)anchor.data, anchor.len) : NULL;
     if (!take_untagged(build, depth, ret))
         return false;

@@ -190,6 +190,17 @@ bool store_history_stands(struct session *session, const struct call *call, cons
     return call_end(&attempt, history->stands(session, call, wish, error), error);
 }
 
+bool store_moment(struct session *session, const struct call *call, struct slice *ret, GError **error)
+{
+    const struct store_driver *driver = session_driver(session);
+    struct attempt attempt;
+    *ret = SLICE_EMPTY;
+    if (!driver->moment)
+        return true;
+    return call_begin(&attempt, session, call, OP_INSPECT, true, error) &&
+           call_end(&attempt, driver->moment(session, call, ret, error), error);
+}
+
 bool store_examine(struct session *session, const struct call *call, bool writes, GArray *into, GError **error)
 {
     const struct store_driver *driver = session_driver(session);

@@ -65,6 +65,8 @@ bool store_history_look(struct session *session, const struct call *call, const 
                         GError **error);
 bool store_history_stands(struct session *session, const struct call *call, const struct standing_wish *wish,
                           GError **error);
+/* Empty where the driver cannot tell. */
+bool store_moment(struct session *session, const struct call *call, struct slice *ret, GError **error);
 /* Nothing is appended where the driver has nothing to find out. */
 bool store_examine(struct session *session, const struct call *call, bool writes, GArray *into, GError **error);
 

@@ -1,7 +1,7 @@
 /* A fence as a driver keeps it: which numbers of which lane were applied. The rules of lanes stand here once; a driver
  * adds where the bytes lie and what makes a change atomic. Pure; one thread at a time.
  *
- * As bytes (docs/formats/fence.md):
+ * As bytes (docs/formats/rocksdb.md):
  *     version:u8  highest:varint  n:varint  n × (lane:varint  flags:u8  base:varint  bits:prefixed)  checksum:u64
  * Lanes ascend; flag 1 is "open"; the checksum is XXH3-64 of all before it. */
 #pragma once

@@ -55,6 +55,9 @@ struct store_config {
 struct call {
     int64_t deadline_us;       /* world's monotonic clock; 0: none */
     const atomic_bool *cancel; /* NULL: cannot be cancelled */
+    /* Somebody has asked for an end: what would have to wait for its pace any more is not sent, and the call ends as
+     * CANCELLED when what was sent is answered. What a cas left out is CAS_NOT_SENT. NULL: nobody will. */
+    const atomic_bool *stop;
     const struct dataset *ds;
     struct arena *mem;
     /* store_read(): each of these records was small a moment ago, so that a driver need not ask for its size first. */
@@ -400,14 +403,16 @@ struct node_health {
     int64_t round_trip_us; /* of the smallest request */
     int64_t ops_per_s, clients, clients_limit;
     int64_t memory_bytes, memory_limit_bytes; /* limit 0: none */
-    int64_t evicts;                           /* 1: any key may go when memory is full, sluice's own too */
-    int64_t evicts_expiring;                  /* 1: then those may go that are to expire */
-    int64_t evicted;                          /* keys, since the server was started */
-    int64_t expired_ppm;                      /* keys that have expired and are still there, in a million, estimated */
-    int64_t replicas;                         /* connected and in step */
-    int64_t lag_bytes, lag_ms;                /* of the replica that is farthest behind; none there: -1 */
-    int64_t saving;                           /* 1: it saves itself, or rewrites its log, beside its work */
-    int64_t slow_calls;                       /* in its log of slow calls */
+    int64_t data_bytes;        /* what its records take: its memory, of a database its live data, as far as it knows */
+    int64_t keys;              /* of the database that the store is; not where they are only estimated */
+    int64_t evicts;            /* 1: any key may go when memory is full, sluice's own too */
+    int64_t evicts_expiring;   /* 1: then those may go that are to expire */
+    int64_t evicted;           /* keys, since the server was started */
+    int64_t expired_ppm;       /* keys that have expired and are still there, in a million, estimated */
+    int64_t replicas;          /* connected and in step */
+    int64_t lag_bytes, lag_ms; /* of the replica that is farthest behind; none there: -1 */
+    int64_t saving;            /* 1: it saves itself, or rewrites its log, beside its work */
+    int64_t slow_calls;        /* in its log of slow calls */
     int64_t clock_ms;
     int64_t stalled;          /* 1: it holds writes back, because compaction has fallen behind */
     int64_t compaction_bytes; /* that wait to be compacted */
@@ -419,6 +424,8 @@ struct node_health {
                           .clients_limit = -1,                                                                         \
                           .memory_bytes = -1,                                                                          \
                           .memory_limit_bytes = -1,                                                                    \
+                          .data_bytes = -1,                                                                            \
+                          .keys = -1,                                                                                  \
                           .evicts = -1,                                                                                \
                           .evicts_expiring = -1,                                                                       \
                           .evicted = -1,                                                                               \
@@ -489,6 +496,10 @@ struct store_driver {
     bool (*examine)(struct session *, const struct call *, bool writes, GArray *into, GError **);
     /* Appends a struct node_health for every server that takes writes. NULL: there are none. */
     bool (*health)(struct session *, const struct call *, GArray *into, GError **);
+    /* Bytes that are the same at two times only if nothing of the dataset was changed between them, by whomever: no
+     * record, no expiry, and none expired. In call->mem. Empty: it cannot tell just now. A small question to each
+     * server, for who would else read many records once more. NULL: it can never tell. */
+    bool (*moment)(struct session *, const struct call *, struct slice *ret, GError **);
     /* How often the store says that records are used; touches nothing. NULL: it keeps no such figures. */
     bool (*heat)(struct session *, const struct call *, struct heat_wish *io, GError **);
     /* raw ⇄ document; pure. decode may return a slice of raw itself. NULL, NULL: raw is BSON already. */

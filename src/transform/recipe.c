@@ -118,10 +118,22 @@ static bool try_it(const struct recipe *recipe, const struct spec *spec, GError 
     return in_spec ? error_add(error, "%s", spec->path) : false;
 }
 
+static bool try_probe(const struct spec *spec, const struct world *world, GError **error)
+{
+    struct sandbox_config config = {.world = world};
+    auto_(sandbox) sandbox = NULL;
+    int where;
+    return !spec->cause.where ||
+           (sandbox_new(&sandbox, &config, error) &&
+            sandbox_compile(sandbox, TRANSFORM_PROBE, spec->cause.where, &where, error)) ||
+           error_add(error, "%s", spec->path);
+}
+
 bool recipe_read(struct recipe **ret, const struct world *world, const struct spec *spec, GError **error)
 {
     auto_(recipe) recipe = recipe_new(world);
-    if (!read_sources(recipe, spec, error) || !read_contract(recipe, spec, error) || !try_it(recipe, spec, error))
+    if (!read_sources(recipe, spec, error) || !read_contract(recipe, spec, error) || !try_it(recipe, spec, error) ||
+        !try_probe(spec, world, error))
         return false;
     *ret = g_steal_pointer(&recipe);
     return true;

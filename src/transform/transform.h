@@ -14,9 +14,9 @@
 
 struct recipe;
 
-/* Reads the transform, its libs and the contract that the spec names, and checks that they load, `where` too. A source
- * has at most 1 MiB; its name, in messages and digests, is the path as the user wrote it. The world must outlive the
- * recipe: it watches that no record takes longer than the sandbox allows. */
+/* Reads the transform, its libs and the contract that the spec names, and checks that they load, each `where` too. A
+ * source has at most 1 MiB; its name, in messages and digests, is the path as the user wrote it. The world must outlive
+ * the recipe: it watches that no record takes longer than the sandbox allows. */
 bool recipe_read(struct recipe **ret, const struct world *world, const struct spec *spec, GError **error);
 void recipe_free(struct recipe *recipe);
 AUTO_DEFINE(recipe, recipe_free)
@@ -30,7 +30,8 @@ bool recipe_has_transform(const struct recipe *recipe);
 const struct contract *recipe_contract(const struct recipe *recipe); /* NULL without */
 const struct world *recipe_world(const struct recipe *recipe);
 
-#define TRANSFORM_WHERE "source.where" /* what messages call the expression */
+#define TRANSFORM_WHERE "source.where"      /* what messages call the expression … */
+#define TRANSFORM_PROBE "cause.probe.where" /* … and that of a probe, which nothing but its own reader evaluates */
 
 struct transform_config {
     const struct recipe *recipe;

@@ -1,6 +1,7 @@
 #include "undo/chains_format.h"
 
-const struct blockfile_kind UNDO_CHAINS_KIND = {.magic = "SLCHAIN1", .version = 1, .block_magic = 0x4e494843};
+const struct blockfile_kind UNDO_CHAINS_KIND = {
+    .magic = "SLCHAIN1", .version = 1, .block_magic = 0x4e494843, .sealed_as = "undo"};
 
 enum { HEADS_CAP = 64 << 20, HEADS_RESET = 1 << 20 };
 

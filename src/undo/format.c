@@ -2,7 +2,8 @@
 
 #include <stdio.h>
 
-const struct blockfile_kind UNDO_KIND = {.magic = "SLUNDO1\n", .version = 1, .block_magic = 0x4f444e55};
+const struct blockfile_kind UNDO_KIND = {
+    .magic = "SLUNDO1\n", .version = 1, .block_magic = 0x4f444e55, .sealed_as = "undo"};
 
 enum {
     HEAD_LEN = 40,

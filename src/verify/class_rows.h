@@ -13,5 +13,7 @@ ROW(FILTERED,      "filtered",      "left out by `where` or the transform, and t
 ROW(GONE,          "gone",          "listed, then deleted in the source before it was read")
 ROW(EXPIRED,       "expired",       "expired between the reads")
 ROW(APPEARED,      "appeared",      "came up after the listing, and the run would have changed nothing for it")
-ROW(IN_DOUBT,      "in_doubt",      "never still, and not in every reading the application's own; or the run itself does not know. Counts against the gate")
+ROW(IN_FLIGHT,     "in_flight",     "never still from one look to the next, and not in every reading the application's own. Counts against the gate")
+ROW(NOT_COMPARABLE, "not_comparable", "the live record cannot be read, and no record of the run tells what it is; the report says why. Counts against the gate")
+ROW(IN_DOUBT,      "in_doubt",      "the run itself does not know what became of it. Counts against the gate")
 /* clang-format on */

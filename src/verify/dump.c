@@ -4,6 +4,7 @@
 #include "base/blockfile.h"
 #include "base/int.h"
 #include "record/key.h"
+#include "verify/progress.h"
 #include "verify/verify_parts.h"
 
 struct dump {
@@ -71,6 +72,45 @@ static bool give_owners(void *self, const struct block *block, bool *ret_sound, 
     return true;
 }
 
+static bool give_sketch(void *self, const struct block *block, bool *ret_sound, GError **error)
+{
+    struct kept_sketch kept;
+    char digest[DIGEST_TEXT];
+    *ret_sound = sketch_block_get(block, &kept);
+    if (!*ret_sound)
+        return true;
+    bson_t line = BSON_INITIALIZER;
+    BSON_APPEND_UTF8(&line, "type", "sketch");
+    BSON_APPEND_INT64(&line, "cells", kept.sketch->n);
+    BSON_APPEND_INT64(&line, "records", (int64_t)MIN(kept.stored.count, INT64_MAX));
+    BSON_APPEND_UTF8(&line, "sum", digest_text(kept.stored.sum, digest));
+    BSON_APPEND_BOOL(&line, "made_keys", kept.made_keys);
+    sketch_free(kept.sketch);
+    return give(self, &line, error);
+}
+
+static bool give_progress(void *self, const struct block *block, bool *ret_sound, GError **error)
+{
+    struct progress progress;
+    int64_t kept_ms, done = 0;
+    auto_(arena) mem = arena_new(512 << 20);
+    bson_t line = BSON_INITIALIZER;
+    *ret_sound = progress_get(block->payload, 0, mem, &progress, &kept_ms);
+    for (uint32_t i = 0; *ret_sound && i < progress.n_units; i++)
+        done += progress.done[i];
+    sketch_free(progress.sketch);
+    BSON_APPEND_UTF8(&line, "type", "progress");
+    BSON_APPEND_DATE_TIME(&line, "begun", progress.begun_ms);
+    BSON_APPEND_DATE_TIME(&line, "kept", kept_ms);
+    BSON_APPEND_INT64(&line, "units", progress.n_units);
+    BSON_APPEND_INT64(&line, "done", done);
+    BSON_APPEND_INT64(&line, "partitions", progress.n_sums);
+    if (*ret_sound)
+        return give(self, &line, error);
+    bson_destroy(&line);
+    return true;
+}
+
 static bool dump_file(struct blockfile *file, struct block_visit visit, const struct document_lines *into,
                       GError **error)
 {
@@ -95,4 +135,18 @@ bool owners_dump(const struct world *world, const char *path, const struct docum
     auto_(blockfile) file = NULL;
     return blockfile_open(&file, world, path, &owners_kind, false, error) &&
            dump_file(file, (struct block_visit){.block = give_owners}, into, error);
+}
+
+bool sketch_dump(const struct world *world, const char *path, const struct document_lines *into, GError **error)
+{
+    auto_(blockfile) file = NULL;
+    return blockfile_open(&file, world, path, &sketch_kind, false, error) &&
+           dump_file(file, (struct block_visit){.block = give_sketch}, into, error);
+}
+
+bool progress_dump(const struct world *world, const char *path, const struct document_lines *into, GError **error)
+{
+    auto_(blockfile) file = NULL;
+    return blockfile_open(&file, world, path, &progress_kind, false, error) &&
+           dump_file(file, (struct block_visit){.block = give_progress}, into, error);
 }

@@ -1,6 +1,8 @@
 /* Comparing a batch of keys: one read of the target, a second look at what differs, a class for each. */
 #include "base/slicesort.h"
 #include "store/undo/undo_store.h"
+#include "verify/shift.h"
+#include "verify/theirs.h"
 #include "verify/verify_parts.h"
 
 #define LOOKS 3
@@ -53,8 +55,10 @@ static bool read_live(struct pass *pass, GArray *subjects, bool expiry, GError *
         !store_read(pass->target, &call, (struct record *)(void *)records->data, records->len, error))
         return false;
     for (size_t i = 0, at = 0; i < subjects->len; i++)
-        if (undecided(subject_at(subjects, i)))
+        if (undecided(subject_at(subjects, i))) {
             subject_at(subjects, i)->live = g_array_index(records, struct record, at++);
+            subject_at(subjects, i)->looks++;
+        }
     return true;
 }
 
@@ -83,6 +87,17 @@ static bool compare(struct pass *pass, struct subject *subject, GError **error)
     return true;
 }
 
+/* The live record is of no form that its store gives: what it is, its bytes alone say. */
+static bool cannot_be_compared(const struct pass *pass, struct subject *subject, GError **io, GError **error)
+{
+    if (error_class(*io) != ERROR_RECORD) {
+        g_propagate_error(error, g_steal_pointer(io));
+        return false;
+    }
+    subject->why = arena_text(pass->mem, slice_of_text((*io)->message));
+    return subject->why || error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
+}
+
 static bool compare_all(struct pass *pass, GArray *subjects, size_t *ret_unequal, GError **error)
 {
     *ret_unequal = 0;
@@ -91,10 +106,9 @@ static bool compare_all(struct pass *pass, GArray *subjects, size_t *ret_unequal
         g_autoptr(GError) failed = NULL;
         if (!undecided(subject))
             continue;
-        if (!compare(pass, subject, &failed) && error_class(failed) != ERROR_RECORD) {
-            g_propagate_error(error, g_steal_pointer(&failed));
+        subject->why = subject->live.presence == RECORD_FAULT ? subject->live.fault.text : NULL;
+        if (!compare(pass, subject, &failed) && !cannot_be_compared(pass, subject, &failed, error))
             return false;
-        }
         *ret_unequal += !subject->equal;
     }
     return true;
@@ -188,8 +202,8 @@ static bool expired(const struct pass *pass, const struct subject *subject)
 static enum verify_class class_of_reading(const struct pass *pass, const struct subject *subject)
 {
     bool present = subject->live.presence == RECORD_PRESENT;
-    if (subject->live.presence == RECORD_FAULT)
-        return VERIFY_IN_DOUBT;
+    if (subject->live.presence == RECORD_FAULT || (subject->why && !pass->input->catalog))
+        return VERIFY_NOT_COMPARABLE;
     if (expired(pass, subject))
         return VERIFY_EXPIRED;
     if (subject->has_undo && present &&
@@ -218,14 +232,29 @@ static void note_reading(const struct pass *pass, struct subject *subject)
     subject->theirs = subject->theirs && is_theirs(class_of_reading(pass, subject));
 }
 
+/* One that was looked at once more; whether it moves still. */
+static bool looked(struct subject *subject, int64_t first_us, int64_t now_us)
+{
+    if (undecided(subject))
+        subject->age_ms = (now_us - first_us) / 1000;
+    subject->stood = !subject->equal && digest_equal(subject->first_live, subject->live_digest);
+    return undecided(subject);
+}
+
 /* A difference counts only if the same pair of digests persists, from one look to the next. What keeps moving is the
- * application's where every reading showed a write of its own, and in doubt else. */
+ * application's where every reading showed a write of its own, and in flight else. Where the target has been scanned
+ * for what changed, that was a look already. */
 static bool look_again(struct pass *pass, GArray *subjects, GError **error)
 {
     size_t unequal;
-    bool moving = true;
-    for (size_t i = 0; i < subjects->len; i++)
-        subject_at(subjects, i)->theirs = true;
+    bool moving = false;
+    int64_t first_us = world_monotonic_us(pass->input->world);
+    for (size_t i = 0; i < subjects->len; i++) {
+        struct subject *subject = subject_at(subjects, i);
+        subject->theirs = true;
+        subject->stood = !subject->equal && resolve_stood(pass, &subject->live);
+        moving |= undecided(subject);
+    }
     for (int look = 0; look < LOOKS && moving; look++) {
         for (size_t i = 0; i < subjects->len; i++)
             if (undecided(subject_at(subjects, i)))
@@ -235,20 +264,18 @@ static bool look_again(struct pass *pass, GArray *subjects, GError **error)
             return false;
         moving = false;
         for (size_t i = 0; i < subjects->len; i++) {
-            struct subject *subject = subject_at(subjects, i);
-            subject->stood = !subject->equal && digest_equal(subject->first_live, subject->live_digest);
-            moving |= undecided(subject);
+            moving |= looked(subject_at(subjects, i), first_us, world_monotonic_us(pass->input->world));
         }
     }
     return true;
 }
 
-static enum verify_class class_of(const struct pass *pass, const struct subject *subject)
+enum verify_class judge_class(const struct pass *pass, const struct subject *subject)
 {
     if (subject->equal)
-        return VERIFY_EQUAL;
+        return subject->word ? VERIFY_DIFFERING : VERIFY_EQUAL;
     enum verify_class class = class_of_reading(pass, subject);
-    return subject->stood || (subject->theirs && is_theirs(class)) ? class : VERIFY_IN_DOUBT;
+    return subject->stood || (subject->theirs && is_theirs(class)) ? class : VERIFY_IN_FLIGHT;
 }
 
 static void add_to_sums(struct pass *pass, const struct subject *subject)
@@ -261,20 +288,64 @@ static void add_to_sums(struct pass *pass, const struct subject *subject)
     if (subject->live.presence != RECORD_PRESENT)
         return;
     set_digest_add(&found->live, digest_keyed(subject->key, subject->live_digest, seed));
-    set_digest_add(&found->stored, sums_entry(pass->input, &subject->live));
+    sums_add(pass->input, &subject->live, &found->stored, pass->sketch);
+}
+
+static struct difference difference_of(const struct subject *subject, enum verify_class class)
+{
+    bool present = subject->live.presence == RECORD_PRESENT;
+    struct difference difference = {.class = class,
+                                    .key = subject->key,
+                                    .from = subject->from,
+                                    .wanted = subject->document,
+                                    .live = subject->live_document,
+                                    .wanted_expires_at_ms = subject->expiry_known ? subject->expires_at_ms : 0,
+                                    .live_expires_at_ms = subject->live.expires_at_ms,
+                                    .expiry_differs = present && !same_expiry(subject),
+                                    .saw = present                                   ? SAW_RECORD
+                                           : subject->live.presence == RECORD_ABSENT ? SAW_ABSENT
+                                                                                     : SAW_NOTHING,
+                                    .looks = subject->looks,
+                                    .age_ms = subject->age_ms,
+                                    .theirs = subject->word,
+                                    .theirs_why = subject->theirs_why,
+                                    .why = subject->why};
+    if (present)
+        difference.seen = digest_stored(subject->live.raw, subject->live.expires_at_ms);
+    return difference;
+}
+
+static void meet_expected(const struct pass *pass, struct slice key)
+{
+    const struct verify_input *input = pass->input;
+    for (size_t i = 0; i < input->n_expects; i++)
+        if (input->expects[i].key && slice_equal(slice_of_text(input->expects[i].key), key))
+            pass->verification->due[i] = true;
+}
+
+/* What the run wrote stands in the target, and in the source too, where something else is made of it once more. */
+static bool is_echo(const struct pass *pass, const struct subject *subject, enum verify_class class)
+{
+    struct digest source;
+    return class == VERIFY_DIFFERING && subject->has_undo && !subject->equal && !pass->input->same_dataset &&
+           subject->source.len && slice_equal(subject->from, subject->key) &&
+           digest_canonical(subject->source, pass->input->seed, &source, NULL) &&
+           digest_equal(source, subject->live_digest);
 }
 
 static bool judge(struct pass *pass, struct subject *subject, GError **error)
 {
-    enum verify_class class = class_of(pass, subject);
-    struct difference difference = {.class = class,
-                                    .key = subject->key,
-                                    .wanted = subject->document,
-                                    .live = subject->live_document,
-                                    .wanted_expires_at_ms = subject->expiry_known ? subject->expires_at_ms : 0,
-                                    .live_expires_at_ms = subject->live.expires_at_ms};
+    enum verify_class class = judge_class(pass, subject);
+    struct difference difference = difference_of(subject, class);
+    if (is_echo(pass, subject, class)) {
+        difference.why = "the source holds what this run wrote into the target";
+        pass->echoes++;
+    }
     pass_count(pass, class);
     add_to_sums(pass, subject);
+    meet_expected(pass, subject->key);
+    if (shift_takes(pass->verification->shift, subject->key))
+        shift_add(pass->verification->shift, subject->before, subject->live_document);
     return class == VERIFY_EQUAL || report_difference(pass->verification, &difference, error);
 }
 
@@ -329,6 +400,8 @@ bool judge_subjects(struct pass *pass, const struct verify_part *part, GArray *s
         (!read_live(pass, subjects, true, error) || !compare_all(pass, subjects, &unequal, error)))
         return false;
     if (unequal > 0 && (!recorded(pass, part, subjects, error) || !look_again(pass, subjects, error)))
+        return false;
+    if (!theirs_judge(pass, subjects, error))
         return false;
     for (size_t i = 0; i < subjects->len; i++)
         if (!judge(pass, subject_at(subjects, i), error))

@@ -11,7 +11,8 @@
 #define TYPE_OWNERS  1
 #define TYPE_THE_END 2
 
-const struct blockfile_kind owners_kind = {.magic = "SLOWNR1\n", .version = 1, .block_magic = 0x524e574f};
+const struct blockfile_kind owners_kind = {
+    .magic = "SLOWNR1\n", .version = 1, .block_magic = 0x524e574f, .sealed_as = "reports"};
 
 /* --- writing
  * ---------------------------------------------------------------------------------------------------------- */
@@ -19,11 +20,13 @@ const struct blockfile_kind owners_kind = {.magic = "SLOWNR1\n", .version = 1, .
 struct owners_writer {
     const struct world *world;
     char *path;
+    uint8_t run_uid[16];
     pthread_mutex_t lock; /* guards the sort, which spills now and then */
     struct extsort *sort;
 };
 
-bool owners_writer_new(struct owners_writer **ret, const struct world *world, const char *path, GError **error)
+bool owners_writer_new(struct owners_writer **ret, const struct world *world, const char *path,
+                       const uint8_t run_uid[16], GError **error)
 {
     struct extsort_shape shape = {.item_len = ITEM_BYTES, .key_len = ITEM_BYTES, .memory_bytes = SORT_BYTES};
     g_autofree char *folder = g_path_get_dirname(path);
@@ -33,6 +36,7 @@ bool owners_writer_new(struct owners_writer **ret, const struct world *world, co
     struct owners_writer *writer = g_new0(struct owners_writer, 1);
     writer->world = world;
     writer->path = g_strdup(path);
+    memcpy(writer->run_uid, run_uid, sizeof writer->run_uid);
     writer->sort = sort;
     pthread_mutex_init(&writer->lock, NULL);
     *ret = writer;
@@ -96,7 +100,8 @@ bool owners_writer_finish_durable(struct owners_writer *writer, GError **error)
     auto_(blockfile) file = NULL;
     g_autofree char *aside = g_strconcat(writer->path, ".tmp", NULL);
     return extsort_finish(writer->sort, error) && file_unlink(writer->world, aside, error) &&
-           blockfile_create(&file, writer->world, aside, &owners_kind, SLICE_EMPTY, error) &&
+           blockfile_create(&file, writer->world, aside, &owners_kind,
+                            slice_of(writer->run_uid, sizeof writer->run_uid), error) &&
            put_items(file, writer->sort, error) && put_end(file, extsort_count(writer->sort), error) &&
            blockfile_sync_durable(file, error) && file_rename_durable(writer->world, aside, writer->path, error);
 }

@@ -1,8 +1,9 @@
 /* One thread of a verification: a partition of a source elsewhere, from its own scan to classes. */
 #include "verify/verify_parts.h"
 
-#define PASS_BYTES    (256u << 20)
-#define BATCH_RECORDS 1000u
+#define PASS_BYTES        (256u << 20)
+#define BATCH_RECORDS     1000u
+#define PASSED_OVER_BYTES (4u << 20)
 
 bool pass_open(struct pass *pass, struct verification *verification, GError **error)
 {
@@ -11,6 +12,8 @@ bool pass_open(struct pass *pass, struct verification *verification, GError **er
     pass->mem = arena_new(PASS_BYTES);
     pass->part_mem = arena_new(PASS_BYTES);
     pass->given = g_array_new(FALSE, TRUE, sizeof(struct given));
+    if (verification->sketch)
+        pass->sketch = sketch_new(verification->sketch->n, verification->sketch->seed);
     return (!input->catalog ||
             catalog_open(&pass->catalog, input->world, catalog_home(input->catalog), CATALOG_READ_ONLY, error)) &&
            store_session_open(&pass->source, input->source, error) &&
@@ -33,6 +36,7 @@ void pass_done(struct pass *pass)
     g_clear_pointer(&pass->mem, arena_free);
     g_clear_pointer(&pass->part_mem, arena_free);
     g_clear_pointer(&pass->given, g_array_unref);
+    g_clear_pointer(&pass->sketch, sketch_free);
 }
 
 struct call pass_call(const struct pass *pass, const struct dataset *ds)
@@ -101,6 +105,9 @@ static bool add_wanted(struct pass *pass, const struct given *given, const struc
     pass->made_keys |= result->n != 1 || !slice_equal(result->wanted[0].key, given->key);
     for (size_t i = 0; i < result->n; i++) {
         struct subject subject = {.key = result->wanted[i].key,
+                                  .from = given->key,
+                                  .source = given->document,
+                                  .before = i == 0 ? given->document : SLICE_EMPTY,
                                   .document = result->wanted[i].document,
                                   .want_absent = result->verdict == TRANSFORM_DELETE,
                                   .version = version,
@@ -219,7 +226,9 @@ static bool next_scanned(struct pass *pass, const struct verify_part *part, stru
             return false;
         if (skip.reason != SKIP_NOTHING && !skip_reason_row(skip.reason)->refused)
             continue;
-        if (skip.reason != SKIP_NOTHING)
+        if (!chosen_has(&pass->chosen, source->index))
+            ;
+        else if (skip.reason != SKIP_NOTHING)
             count_refusal(pass);
         else if (!take_record(pass, &batch.records[i], source->index, error))
             return false;
@@ -229,32 +238,87 @@ static bool next_scanned(struct pass *pass, const struct verify_part *part, stru
     return true;
 }
 
-static bool next_listed(struct pass *pass, const struct verify_part *part, struct pass_source *source, GError **error)
+/* A key of the listing that is looked at. */
+struct place {
+    struct slice key;
+    uint64_t index; /* in the partition */
+};
+
+static bool add_places(struct pass *pass, struct pass_source *source, size_t max, GArray *into, GError **error)
 {
-    struct skip skip = {.reason = SKIP_NOTHING};
     struct slice *keys;
     size_t n;
+    if (!listing_reader_next(pass->listing, max, pass->mem, &keys, &n, error))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct place place = {keys[i], source->index + i};
+        if (chosen_has(&pass->chosen, place.index))
+            g_array_append_val(into, place);
+    }
+    source->index += n;
+    source->done = n == 0;
+    return true;
+}
+
+/* Those that are given are sought one by one. */
+static bool add_given(struct pass *pass, const struct verify_part *part, struct pass_source *source, GArray *into,
+                      GError **error)
+{
+    const struct chosen *chosen = &pass->chosen;
+    bool ok = true;
+    for (; ok && into->len < BATCH_RECORDS && source->chosen < chosen->n; source->chosen++) {
+        source->index = chosen->places[source->chosen];
+        ok = listing_reader_seek_in(pass->listing, &part->keys, source->index, error) &&
+             add_places(pass, source, 1, into, error);
+    }
+    source->done = source->chosen == chosen->n;
+    return ok;
+}
+
+/* Of a thin sample many keys are passed over for a batch that is worth a read. */
+static bool next_places(struct pass *pass, const struct verify_part *part, struct pass_source *source, GArray *into,
+                        GError **error)
+{
+    bool ok = true;
+    if (pass->chosen.places)
+        return add_given(pass, part, source, into, error);
+    do {
+        ok = add_places(pass, source, BATCH_RECORDS, into, error);
+    } while (ok && pass->chosen.sampled && !source->done && into->len < BATCH_RECORDS / 2 &&
+             arena_used(pass->mem) < PASSED_OVER_BYTES);
+    return ok;
+}
+
+static bool take_place(struct pass *pass, const struct verify_part *part, const struct record *record, uint64_t index,
+                       GError **error)
+{
+    struct skip skip = {.reason = SKIP_NOTHING};
+    if (pass->skips && !skiplist_find(pass->skips, part->keys.partition, part->keys.first + index, &skip, error))
+        return false;
+    if (skip.reason == SKIP_NOTHING || record->presence != RECORD_PRESENT)
+        return take_record(pass, record, index, error);
+    count_refusal(pass);
+    return true;
+}
+
+static bool next_listed(struct pass *pass, const struct verify_part *part, struct pass_source *source, GError **error)
+{
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct place));
     struct call call = pass_call(pass, &pass->input->source_ds);
     call.no_expiry = true; /* what is wanted of it, the source does not say */
-    if (!listing_reader_next(pass->listing, BATCH_RECORDS, pass->mem, &keys, &n, error))
+    if (!next_places(pass, part, source, places, error))
         return false;
-    source->done = n == 0;
+    size_t n = places->len;
     struct record *records = arena_alloc0(pass->mem, (n + 1) * sizeof *records);
     if (!records)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
     for (size_t i = 0; i < n; i++)
-        records[i].key = keys[i];
+        records[i].key = g_array_index(places, struct place, i).key;
     if (n > 0 && !store_read(pass->source, &call, records, n, error))
         return false;
-    for (size_t i = 0; i < n; i++, source->index++) {
-        if (pass->skips &&
-            !skiplist_find(pass->skips, part->keys.partition, part->keys.first + source->index, &skip, error))
+    for (size_t i = 0; i < n; i++)
+        if (!take_place(pass, part, &records[i], g_array_index(places, struct place, i).index, error))
             return false;
-        if (skip.reason != SKIP_NOTHING && records[i].presence == RECORD_PRESENT)
-            count_refusal(pass);
-        else if (!take_record(pass, &records[i], source->index, error))
-            return false;
-    }
     return true;
 }
 
@@ -285,10 +349,13 @@ bool pass_source_next(struct pass *pass, const struct verify_part *part, struct 
 void pass_show(struct pass *pass, uint64_t compared)
 {
     struct verification *verification = pass->verification;
-    auto_hold(&verification->lock);
-    verification->seen += compared;
+    uint64_t seen;
+    {
+        auto_hold(&verification->lock);
+        seen = verification->seen += compared;
+    }
     if (pass->input->progress)
-        pass->input->progress(pass->input->progress_self, verification->seen);
+        pass->input->progress(pass->input->progress_self, seen);
 }
 
 void pass_show_found(struct pass *pass)
@@ -344,6 +411,18 @@ bool pass_begin(struct pass *pass, const struct verify_part *part, GError **erro
                                                  &pass->checkpoints, error);
 }
 
+static struct chosen verification_chosen(const struct verification *verification, const struct verify_part *part)
+{
+    const struct verify_input *input = verification->input;
+    size_t at = (size_t)(part - input->parts);
+    if (verification->draw)
+        return draw_chosen(verification->draw, input, at);
+    if (!verification->resolved || verification->differing[at].whole || !verification->differing[at].places)
+        return (struct chosen){0};
+    GArray *places = verification->differing[at].places;
+    return (struct chosen){.places = (const uint64_t *)(void *)places->data, .n = places->len};
+}
+
 /* Of keys that the listing does not hold nobody could tell later which of them are this partition's. */
 static void keep_sum(struct verification *verification, const struct pass *pass, uint32_t part)
 {
@@ -352,16 +431,39 @@ static void keep_sum(struct verification *verification, const struct pass *pass,
                            .wanted = pass->found.wanted,
                            .live = pass->found.live,
                            .stored = pass->found.stored};
-    if (verify_in_key_order(pass->input) && pass->made_keys && !verify_appends(pass->input))
+    bool owned = !verify_in_key_order(pass->input) && verify_scans_once(pass->input);
+    if (verification->draw || pass->chosen.places || (pass->made_keys && !owned && !verify_appends(pass->input)))
         return;
     sum.counts = found_counts(&pass->found);
     g_array_append_val(verification->sums, sum);
+}
+
+/* The others are what the gate counted, where all of them were equal. Of those that were looked at, what stood there
+ * then is what is wanted. */
+static bool add_others(struct pass *pass, const struct verify_part *part, GError **error)
+{
+    struct found others, *found = &pass->found;
+    uint64_t n = pass->chosen.n;
+    if (!pass->chosen.places)
+        return true;
+    if (!found_of_sum(&others, part->sum, error))
+        return false;
+    others.of[VERIFY_EQUAL] -= n;
+    others.compared -= n;
+    set_digest_without(&others.live, &found->wanted);
+    found->wanted = (struct set_digest){0};
+    found_merge(found, &others);
+    auto_hold(&pass->verification->lock);
+    pass->verification->result->by_keys++;
+    pass->verification->result->looked_at += n;
+    return true;
 }
 
 static void end_part(struct pass *pass, const struct verify_part *part)
 {
     struct verification *verification = pass->verification;
     auto_hold(&verification->lock);
+    verification->made_keys |= pass->made_keys;
     keep_sum(verification, pass, part->part);
     found_merge(&verification->found, &pass->found);
     pass->found = (struct found){0};
@@ -375,9 +477,12 @@ bool pass_part(struct pass *pass, const struct verify_part *part, GError **error
                                                                             : pass->input->same_dataset
                                                                                 ? pass_same_dataset
                                                                                 : pass_elsewhere;
+    pass->chosen = verification_chosen(pass->verification, part);
     if (!pass_begin(pass, part, error) || !pass_fresh_transform(pass, error) || !compare(pass, part, error))
         return error_add(error, "verifying partition %u", part->part);
     pass_show_found(pass);
+    if (!add_others(pass, part, error))
+        return false;
     end_part(pass, part);
     return true;
 }

@@ -2,9 +2,10 @@
 #include <jansson.h>
 
 #include "base/units.h"
+#include "verify/sealed.h"
 #include "verify/verify_parts.h"
 
-static json_t *key_json(struct slice key)
+json_t *report_key_json(struct slice key)
 {
     if (g_utf8_validate((const char *)key.data, (gssize)key.len, NULL))
         return json_stringn((const char *)key.data, key.len);
@@ -13,14 +14,14 @@ static json_t *key_json(struct slice key)
 }
 
 /* A document's own JSON text keeps its numbers; jansson's would not. */
-static void put_document(GString *line, const char *name, struct slice document)
+void report_put_document(GString *line, const char *name, struct slice document)
 {
     g_string_append_printf(line, ",\"%s\":", name);
     if (document.len == 0 || !document_to_json(document, line, NULL))
         g_string_append(line, "null");
 }
 
-static void put_expiry(GString *line, const char *name, int64_t ms)
+void report_put_expiry(GString *line, const char *name, int64_t ms)
 {
     char text[UNITS_TEXT];
     if (ms != EXPIRES_NEVER)
@@ -61,7 +62,7 @@ static void add_differing(json_t *into, struct slice document, struct slice othe
     }
 }
 
-static void put_json(GString *line, const char *name, json_t *value)
+void report_put_json(GString *line, const char *name, json_t *value)
 {
     char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
     g_string_append_printf(line, "\"%s\":%s", name, text ? text : "null");
@@ -69,41 +70,87 @@ static void put_json(GString *line, const char *name, json_t *value)
     json_decref(value);
 }
 
-static GString *line_of(const struct difference *difference)
+/* What a repair holds the live record against. */
+static void put_seen(GString *line, const struct difference *difference)
+{
+    char digest[DIGEST_TEXT];
+    if (difference->saw == SAW_RECORD)
+        g_string_append_printf(line, ",\"seen\":\"%s\"", digest_text(difference->seen, digest));
+    if (difference->saw == SAW_ABSENT)
+        g_string_append(line, ",\"seen\":null");
+}
+
+/* How often and how long it was looked at. */
+static void put_looks(GString *line, const struct difference *difference)
+{
+    if (difference->expiry_differs)
+        g_string_append(line, ",\"expiry_differs\":true");
+    if (difference->looks)
+        g_string_append_printf(line, ",\"looks\":%u,\"age_ms\":%" G_GINT64_FORMAT, difference->looks,
+                               difference->age_ms);
+}
+
+static void put_text(GString *line, const char *name, const char *text)
+{
+    if (!text)
+        return;
+    g_string_append_c(line, ',');
+    report_put_json(line, name, json_string(text));
+}
+
+/* The names of the fields are the caller's. */
+static GString *line_of(const struct difference *difference, json_t *fields)
 {
     GString *line = g_string_new("{");
-    json_t *fields = json_array();
     add_differing(fields, difference->wanted, difference->live);
     add_differing(fields, difference->live, difference->wanted);
-    put_json(line, "key", key_json(difference->key));
-    g_string_append_printf(line, ",\"kind\":\"%s\"", verify_class_row(difference->class)->word);
-    put_document(line, "wanted", difference->wanted);
-    put_document(line, "live", difference->live);
-    g_string_append_c(line, ',');
-    put_json(line, "fields", fields);
-    put_expiry(line, "wanted_expires_at", difference->wanted_expires_at_ms);
-    put_expiry(line, "live_expires_at", difference->live_expires_at_ms);
-    if (difference->why) {
+    report_put_json(line, "key", report_key_json(difference->key));
+    if (difference->from.len && !slice_equal(difference->from, difference->key)) {
         g_string_append_c(line, ',');
-        put_json(line, "why", json_string(difference->why));
+        report_put_json(line, "from", report_key_json(difference->from));
     }
+    g_string_append_printf(line, ",\"kind\":\"%s\"", verify_class_row(difference->class)->word);
+    put_seen(line, difference);
+    report_put_document(line, "wanted", difference->wanted); /* what stands before it, report_reader takes by itself */
+    report_put_document(line, "live", difference->live);
+    g_string_append_c(line, ',');
+    report_put_json(line, "fields", json_incref(fields));
+    report_put_expiry(line, "wanted_expires_at", difference->wanted_expires_at_ms);
+    report_put_expiry(line, "live_expires_at", difference->live_expires_at_ms);
+    put_looks(line, difference);
+    put_text(line, "why", difference->why);
+    put_text(line, "judged", difference->theirs);
+    put_text(line, "judged_why", difference->theirs_why);
     return g_string_append(line, "}\n");
+}
+
+static bool put_line(struct verification *verification, const char *line, size_t len, GError **error)
+{
+    picture_add_bytes(verification->picture, line);
+    return file_append(verification->report, slice_of(line, len), NULL, error);
 }
 
 static bool report_open(struct verification *verification, GError **error)
 {
     const struct verify_input *input = verification->input;
     g_autofree char *folder = g_path_get_dirname(input->report_path);
-    return verification->report ||
-           (file_make_dirs(input->world, folder, error) &&
-            file_open(&verification->report, input->world, input->report_path, FILE_REPLACE, error));
+    if (verification->report)
+        return true;
+    if (!file_make_dirs(input->world, folder, error) ||
+        !file_open(&verification->report, input->world, input->report_path, FILE_REPLACE, error))
+        return false;
+    g_autofree char *first = verification->seal->sealed ? report_seal_first(verification->seal) : g_strdup("");
+    return put_line(verification, first, strlen(first), error);
 }
 
 /* Appends under the lock: lines of several threads do not mix, and differences are few. */
 bool report_difference(struct verification *verification, const struct difference *difference, GError **error)
 {
-    g_autoptr(GString) line = line_of(difference);
+    json_t *fields = json_array();
+    g_autoptr(GString) line = line_of(difference, fields);
+    report_seal_line(verification->seal, line);
     auto_hold(&verification->lock);
-    return report_open(verification, error) &&
-           file_append(verification->report, slice_of(line->str, line->len), NULL, error);
+    picture_add(verification->picture, difference, fields);
+    json_decref(fields);
+    return report_open(verification, error) && put_line(verification, line->str, line->len, error);
 }

@@ -212,6 +212,13 @@ static bool take_unchanged(struct pass *pass, GArray *keys, GError **error)
     return true;
 }
 
+/* A key that is not looked at: what the log holds of it must not wait for ever. */
+static bool pass_over(struct pass *pass, struct undo_feed *feed, struct slice key, enum outcome outcome, GError **error)
+{
+    struct waiting *waiting;
+    return (outcome != OUTCOME_WRITTEN && outcome != OUTCOME_DELETED) || feed_take(pass, feed, key, &waiting, error);
+}
+
 #define BATCH_KEYS 1000u
 
 static bool take_keys(struct pass *pass, struct undo_feed *feed, const struct verify_part *part, GArray *subjects,
@@ -231,7 +238,10 @@ static bool take_keys(struct pass *pass, struct undo_feed *feed, const struct ve
         for (size_t i = 0; i < n; i++) {
             enum outcome outcome = pass_outcome(pass, index + i);
             struct record record = {.key = keys[i]};
-            if (outcome == OUTCOME_UNCHANGED)
+            if (!chosen_has(&pass->chosen, index + i)) {
+                if (!pass_over(pass, feed, keys[i], outcome, error))
+                    return false;
+            } else if (outcome == OUTCOME_UNCHANGED)
                 g_array_append_val(unchanged, record);
             else if (!take_key(pass, feed, keys[i], outcome, error))
                 return false;

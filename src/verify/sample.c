@@ -4,7 +4,8 @@
 #include "base/int.h"
 #include "verify/verify_parts.h"
 
-const struct blockfile_kind sample_kind = {.magic = "SLSAMP1\n", .version = 1, .block_magic = 0x504d4153};
+const struct blockfile_kind sample_kind = {
+    .magic = "SLSAMP1\n", .version = 1, .block_magic = 0x504d4153, .sealed_as = "reports"};
 
 struct verify_sample {
     GHashTable *digests; /* GBytes (key) → struct digest * */
@@ -119,7 +120,7 @@ bool verify_sample_take(const struct verify_input *input, size_t n, const char *
         return false;
     struct block_draft draft = {.type = 1, .payload = slice_of(bytes->data, bytes->len), .pack = true};
     return file_make_dirs(input->world, folder, error) && file_unlink(input->world, aside, error) &&
-           blockfile_create(&file, input->world, aside, &sample_kind, SLICE_EMPTY, error) &&
+           blockfile_create(&file, input->world, aside, &sample_kind, slice_of(input->run_uid, 16), error) &&
            blockfile_append(file, &draft, NULL, error) && blockfile_sync_durable(file, error) &&
            file_rename_durable(input->world, aside, path, error);
 }

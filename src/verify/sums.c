@@ -8,10 +8,24 @@ bool sums_know_expiry(const struct verify_input *input)
     return input->expires != EXPIRES_KEEP || input->same_dataset;
 }
 
-struct digest sums_entry(const struct verify_input *input, const struct record *record)
+static struct digest entry_of(const struct verify_input *input, struct digest key, const struct record *record)
 {
     int64_t expires_at_ms = sums_know_expiry(input) ? record->expires_at_ms : EXPIRES_NEVER;
-    return digest_keyed(record->key, digest_stored(record->raw, expires_at_ms), input->seed);
+    return digest_keyed_by(key, digest_stored(record->raw, expires_at_ms), input->seed);
+}
+
+struct digest sums_entry(const struct verify_input *input, const struct record *record)
+{
+    return entry_of(input, digest_bytes(record->key, input->seed), record);
+}
+
+void sums_add(const struct verify_input *input, const struct record *record, struct set_digest *into,
+              struct sketch *sketch)
+{
+    struct digest key = digest_bytes(record->key, input->seed), entry = entry_of(input, key, record);
+    set_digest_add(into, entry);
+    if (sketch)
+        sketch_add(sketch, key.low, entry);
 }
 
 void found_merge(struct found *into, const struct found *from)

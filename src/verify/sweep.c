@@ -5,10 +5,14 @@
  * record falls to its partition. Where they are ranges of files, or the listing has ranks, a key of the target does not
  * tell whose it is: first one sum of everything is held against that of the whole run, which is all there is to do
  * where the dataset is nobody else's and nothing has changed. Otherwise a second scan sorts digests of keys and merges
- * them with the owners that the gates wrote down; keys that have no owner are not of this run. */
+ * them with the owners that the gates wrote down; keys that have no owner are not of this run.
+ *
+ * A store of which a scan gives a key more than once, or of which only a part is meant, is not scanned: its keys are
+ * asked for along the listing, each of them once. */
 #include <stdatomic.h>
 
 #include "base/extsort.h"
+#include "verify/progress.h"
 #include "verify/verify_parts.h"
 
 #define SORT_BYTES    (32u << 20)
@@ -18,21 +22,31 @@
 
 enum { STRETCHES_EACH = 8, STRETCHES_MEMORY = 64 << 20 };
 
-enum sweep_way { SWEEP_LISTED, SWEEP_WHOLE, SWEEP_OWNED };
+enum sweep_way { SWEEP_LISTED, SWEEP_ASKED, SWEEP_WHOLE, SWEEP_OWNED };
 
 /* The target is cut roughly into stretches; each thread scans one after the other. */
 struct sweep {
     pthread_mutex_t lock;    /* guards what follows; taken before the verification's */
     struct extsort *sort;    /* OWNED: what the scans gave */
     struct set_digest *sums; /* by place in the input's parts; WHOLE: only the first */
+    struct sketch *sketch;   /* of the same records; NULL: not wanted */
+    bool *units;             /* which of them are done */
+    uint64_t appeared;       /* in those */
+    bool spoiled;            /* a difference was reported: what is kept would not hold it */
+    bool keeping;            /* somebody writes the progress */
+    int64_t keep_at_us;
 
-    atomic_size_t next;        /* the stretch that nobody has taken yet */
+    atomic_size_t next;        /* the stretch, ASKED: the part, that nobody has taken yet */
     atomic_uint_fast64_t seen; /* records */
     atomic_bool done;          /* one has failed, or there are too many */
 
     /* Fixed before the threads begin. */
     enum sweep_way way;
+    struct kept_sketch kept; /* of the gates; its sketch NULL: there is none to be held against */
     bool looks_at_unlisted;
+    uint32_t n_units;
+    struct digest of; /* which verification this is */
+    int64_t begun_ms;
     GArray *stretches; /* of struct part_bounds */
     struct arena *mem; /* their bounds' */
     uint64_t most;     /* WHOLE: more records than this are not those of the run */
@@ -46,8 +60,10 @@ struct sweeper {
     struct sweep *sweep;
     struct scan *scan;       /* of the stretch */
     struct listed keys;      /* LISTED: along the listing, from the stretch's first key on */
-    struct set_digest *sums; /* as the sweep's */
+    struct set_digest *sums; /* as the sweep's, */
+    struct sketch *sketch;   /* and this too */
     size_t checkpoints_of;   /* the place of the partition whose checkpoints the pass holds */
+    bool ended;              /* of the unit: all of it was seen */
 };
 
 struct place {
@@ -125,10 +141,10 @@ static bool read_next(struct sweeper *sweeper, struct pass *pass, struct swept *
 /* --- a record
  * --------------------------------------------------------------------------------------------------------- */
 
-static void add(const struct pass *pass, const struct record *record, struct set_digest *into)
+static void add(const struct pass *pass, const struct record *record, struct set_digest *into, struct sketch *sketch)
 {
     if (record->presence == RECORD_PRESENT)
-        set_digest_add(into, sums_entry(pass->input, record));
+        sums_add(pass->input, record, into, sketch);
 }
 
 static bool sort_all(struct pass *pass, const struct swept *swept, GError **error)
@@ -150,12 +166,6 @@ static bool sort_all(struct pass *pass, const struct swept *swept, GError **erro
     return true;
 }
 
-/* Keys that the gate compared, by what the run recorded of them. */
-static bool was_compared(enum outcome outcome)
-{
-    return outcome == OUTCOME_WRITTEN || outcome == OUTCOME_UNCHANGED || outcome == OUTCOME_DELETED;
-}
-
 static bool add_listed(struct pass *pass, struct sweeper *sweeper, const struct record *record,
                        const struct place *place, GError **error)
 {
@@ -166,8 +176,8 @@ static bool add_listed(struct pass *pass, struct sweeper *sweeper, const struct 
     if (sweeper->checkpoints_of != place->at && !pass_begin(pass, &pass->input->parts[place->at], error))
         return false;
     sweeper->checkpoints_of = place->at;
-    if (was_compared(pass_outcome(pass, place->index)))
-        add(pass, record, &sweeper->sums[place->at]);
+    if (outcome_was_compared(pass_outcome(pass, place->index)))
+        add(pass, record, &sweeper->sums[place->at], sweeper->sketch);
     return true;
 }
 
@@ -180,7 +190,7 @@ static bool add_all(struct pass *pass, struct sweeper *sweeper, const struct swe
     for (size_t i = 0; ok && way == SWEEP_LISTED && i < swept->batch.n; i++)
         ok = add_listed(pass, sweeper, &swept->batch.records[i], &swept->places[i], error);
     for (size_t i = 0; way == SWEEP_WHOLE && i < swept->batch.n; i++)
-        add(pass, &swept->batch.records[i], sweeper->sums);
+        add(pass, &swept->batch.records[i], sweeper->sums, sweeper->sketch);
     return ok;
 }
 
@@ -198,25 +208,166 @@ static bool sweep_stretch(struct pass *pass, struct sweeper *sweeper, struct sli
         if (ok)
             pass_show(pass, swept.batch.n);
     }
+    sweeper->ended = swept.batch.done;
     g_clear_pointer(&sweeper->scan, store_scan_close);
     listed_done(&sweeper->keys);
+    return ok;
+}
+
+/* --- asked for
+ * ---------------------------------------------------------------------------------------------------------- */
+
+/* Keys of the listing, and what the target holds of those that the gate compared. */
+static bool ask_batch(struct pass *pass, struct sweeper *sweeper, size_t at, uint64_t *io_index, GError **error)
+{
+    struct call call = pass_call(pass, &pass->input->target_ds);
+    struct slice *keys;
+    size_t n, asked = 0;
+    call.no_expiry = !sums_know_expiry(pass->input);
+    arena_reset(pass->mem);
+    if (!listing_reader_next(pass->listing, BATCH_RECORDS, pass->mem, &keys, &n, error))
+        return false;
+    struct record *records = arena_alloc0(pass->mem, (n + 1) * sizeof *records);
+    if (!records)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
+    for (size_t i = 0; i < n; i++)
+        if (outcome_was_compared(pass_outcome(pass, *io_index + i)))
+            records[asked++].key = keys[i];
+    if (asked > 0 && !store_read(pass->target, &call, records, asked, error))
+        return false;
+    for (size_t i = 0; i < asked; i++)
+        add(pass, &records[i], &sweeper->sums[at], sweeper->sketch);
+    *io_index = n ? *io_index + n : UINT64_MAX;
+    pass_show(pass, n);
+    return true;
+}
+
+static bool ask_part(struct pass *pass, struct sweeper *sweeper, size_t at, GError **error)
+{
+    const struct verify_part *part = &pass->input->parts[at];
+    uint64_t index = 0;
+    bool ok = pass_begin(pass, part, error) && listing_reader_seek_in(pass->listing, &part->keys, 0, error);
+    while (ok && index != UINT64_MAX && !atomic_load(&sweeper->sweep->done))
+        ok = ask_batch(pass, sweeper, at, &index, error);
+    sweeper->ended = index == UINT64_MAX;
+    return ok;
+}
+
+/* --- units
+ * ------------------------------------------------------------------------------------------------------------- */
+
+static struct progress progress_of(struct sweep *sweep, struct slice *bounds, size_t n_parts)
+{
+    for (uint32_t i = 0; i < sweep->n_units && sweep->way != SWEEP_ASKED; i++)
+        bounds[i] = g_array_index(sweep->stretches, struct part_bounds, i).bounds;
+    return (struct progress){.of = sweep->of,
+                             .begun_ms = sweep->begun_ms,
+                             .seen = atomic_load(&sweep->seen),
+                             .appeared = sweep->appeared,
+                             .bounds = bounds,
+                             .done = sweep->units,
+                             .n_units = sweep->n_units,
+                             .sums = sweep->sums,
+                             .n_sums = (uint32_t)n_parts,
+                             .sketch = sweep->sketch};
+}
+
+#define KEEP_EVERY_US INT64_C(1000000)
+#define KEEP_SHARE    20 /* of the time at most a twentieth goes into it */
+
+/* Under the lock. true: `into` is to be kept, by this thread. */
+static bool is_due(struct sweep *sweep, const struct verify_input *input, GByteArray *into)
+{
+    if (!input->progress_path || sweep->way == SWEEP_OWNED || sweep->spoiled || sweep->keeping ||
+        world_monotonic_us(input->world) < sweep->keep_at_us)
+        return false;
+    g_autofree struct slice *bounds = g_new0(struct slice, sweep->n_units);
+    struct progress progress = progress_of(sweep, bounds, input->n_parts);
+    progress_put(&progress, world_wall_ms(input->world), into);
+    sweep->keeping = true;
+    return true;
+}
+
+static bool keep(struct sweep *sweep, const struct verify_input *input, const GByteArray *bytes, GError **error)
+{
+    int64_t began_us = world_monotonic_us(input->world);
+    bool ok = progress_keep_durable(input->world, input->progress_path, input->run_uid,
+                                    slice_of(bytes->data, bytes->len), error);
+    int64_t took_us = world_monotonic_us(input->world) - began_us;
+    auto_hold(&sweep->lock);
+    sweep->keeping = false;
+    sweep->keep_at_us = began_us + MAX(KEEP_EVERY_US, KEEP_SHARE * took_us);
+    return ok;
+}
+
+/* What this thread has found in it goes to what all have; every second that is written down. */
+static bool end_unit(struct pass *pass, struct sweeper *sweeper, size_t unit, uint64_t appeared, GError **error)
+{
+    struct sweep *sweep = sweeper->sweep;
+    const struct verify_input *input = pass->input;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    {
+        auto_hold(&sweep->lock);
+        for (size_t i = 0; i < input->n_parts; i++)
+            set_digest_merge(&sweep->sums[i], &sweeper->sums[i]);
+        if (sweeper->sketch)
+            sketch_merge(sweep->sketch, sweeper->sketch);
+        sweep->units[unit] = true;
+        sweep->appeared += pass->found.of[VERIFY_APPEARED] - appeared;
+        sweep->spoiled |= pass->found.of[VERIFY_UNVISITED] > 0;
+        if (!is_due(sweep, input, bytes))
+            g_byte_array_set_size(bytes, 0);
+    }
+    memset(sweeper->sums, 0, input->n_parts * sizeof *sweeper->sums);
+    if (sweeper->sketch)
+        memset(sweeper->sketch->cells, 0, sweeper->sketch->n * sizeof *sweeper->sketch->cells);
+    return bytes->len == 0 || keep(sweep, input, bytes, error);
+}
+
+static bool one_unit(struct pass *pass, struct sweeper *sweeper, size_t unit, GError **error)
+{
+    struct sweep *sweep = sweeper->sweep;
+    if (sweep->way == SWEEP_ASKED)
+        return !pass->input->parts[unit].sum || ask_part(pass, sweeper, unit, error);
+    return sweep_stretch(pass, sweeper, g_array_index(sweep->stretches, struct part_bounds, unit).bounds, error);
+}
+
+static bool next_unit(struct sweep *sweep, size_t *ret)
+{
+    while (!atomic_load(&sweep->done)) {
+        *ret = atomic_fetch_add(&sweep->next, 1);
+        if (*ret >= sweep->n_units)
+            return false;
+        if (!sweep->units[*ret]) /* not by one that died */
+            return true;
+    }
+    return false;
+}
+
+static bool all_units(struct pass *pass, struct sweeper *sweeper, GError **error)
+{
+    size_t unit;
+    bool ok = true;
+    while (ok && next_unit(sweeper->sweep, &unit)) {
+        uint64_t appeared = pass->found.of[VERIFY_APPEARED];
+        sweeper->ended = false;
+        ok =
+            one_unit(pass, sweeper, unit, error) && (!sweeper->ended || end_unit(pass, sweeper, unit, appeared, error));
+    }
     return ok;
 }
 
 bool sweep_pass(struct pass *pass, GError **error)
 {
     struct sweep *sweep = pass->verification->sweep;
-    size_t n = pass->input->n_parts, next;
+    size_t n = pass->input->n_parts;
     g_autofree struct set_digest *sums = g_new0(struct set_digest, n);
-    struct sweeper sweeper = {.sweep = sweep, .sums = sums, .checkpoints_of = NOT_LISTED};
+    auto_(sketch) sketch = sweep->sketch ? sketch_new(sweep->sketch->n, sweep->sketch->seed) : NULL;
+    struct sweeper sweeper = {.sweep = sweep, .sums = sums, .sketch = sketch, .checkpoints_of = NOT_LISTED};
     bool ok = !sweep->looks_at_unlisted || pass_fresh_transform(pass, error);
-    while (ok && !atomic_load(&sweep->done) && (next = atomic_fetch_add(&sweep->next, 1)) < sweep->stretches->len)
-        ok = sweep_stretch(pass, &sweeper, g_array_index(sweep->stretches, struct part_bounds, next).bounds, error);
+    ok = ok && all_units(pass, &sweeper, error);
     if (!ok)
         atomic_store(&sweep->done, true); /* for the others */
-    auto_hold(&sweep->lock);
-    for (size_t i = 0; i < n; i++)
-        set_digest_merge(&sweep->sums[i], &sums[i]);
     return ok;
 }
 
@@ -326,18 +477,20 @@ static bool can_sweep(const struct verify_input *input, enum sweep_way way)
 {
     size_t n = count_sums(input);
     bool narrowed = input->source_ds.only != NULL; /* all of the target for a part of it: its keys are fewer */
-    if (n == 0 || narrowed || !verify_scans_once(input) || verify_appends(input) ||
-        verify_in_key_order(input) != (way == SWEEP_LISTED))
+    bool scanned = verify_scans_once(input) && !narrowed;
+    if (n == 0 || verify_appends(input) || scanned == (way == SWEEP_ASKED))
         return false;
     switch (way) {
     case SWEEP_LISTED:
-        return true;
+        return verify_in_key_order(input);
+    case SWEEP_ASKED:
+        return input->listed;
     case SWEEP_WHOLE:
-        return input->all_parts && n == input->n_parts;
+        return !verify_in_key_order(input) && input->all_parts && n == input->n_parts;
     case SWEEP_OWNED:
         break;
     }
-    return input->n_owners > 0;
+    return !verify_in_key_order(input) && input->n_owners > 0;
 }
 
 static int along(const void *a, const void *b, void *self)
@@ -370,17 +523,80 @@ static bool open_way(struct sweep *sweep, const struct verify_input *input, GErr
                                          extsort_new(&sweep->sort, input->world, folder, &shape, error));
 }
 
+#define UNIT_RECORDS 500000u /* a second, about: what a verification that dies has to do again */
+#define UNITS_MOST   4096u
+
 /* Several for each thread, so that none of them waits long for one that has got a large one. */
 static bool cut(struct sweep *sweep, const struct verify_input *input, GError **error)
 {
     auto_(session) session = NULL;
     struct call call = {.ds = &input->target_ds, .mem = sweep->mem, .cancel = input->cancel};
-    struct split_wish wish = {.count = STRETCHES_EACH * MAX(input->workers, 1u), .rough = true};
+    uint32_t most = (uint32_t)MIN(sweep->most / UNIT_RECORDS, UNITS_MOST);
+    struct split_wish wish = {.count = MAX(STRETCHES_EACH * MAX(input->workers, 1u), most), .rough = true};
     struct part_list list = {.parts = sweep->stretches, .mem = sweep->mem};
     struct part_bounds all = {.records = 0};
+    if (sweep->way == SWEEP_ASKED)
+        return true;
     if (store_driver(input->target)->split)
         return store_session_open(&session, input->target, error) && store_split(session, &call, &wish, &list, error);
     g_array_append_val(sweep->stretches, all);
+    return true;
+}
+
+/* Which verification this is: of these sums, this way. */
+static struct digest digest_of(const struct sweep *sweep, const struct verify_input *input)
+{
+    struct digest of =
+        digest_keyed(slice_of(input->run_uid, 16), (struct digest){sweep->way, input->n_parts}, input->seed);
+    for (size_t i = 0; i < input->n_parts; i++) {
+        const struct verify_part *part = &input->parts[i];
+        uint64_t words[] = {part->part, part->keys.partition, part->keys.first, part->keys.keys,
+                            part->sum ? part->sum->stored.count : UINT64_MAX};
+        struct digest stored = part->sum ? part->sum->stored.sum : (struct digest){0};
+        of = digest_keyed_by(of, digest_keyed(slice_of(words, sizeof words), stored, 0), 0);
+    }
+    return of;
+}
+
+/* What a verification that died has found. */
+static bool take_up(struct sweep *sweep, const struct verify_input *input, bool *ret_taken, GError **error)
+{
+    struct progress progress = {.of = sweep->of, .n_sums = (uint32_t)input->n_parts, .sketch = sweep->sketch};
+    *ret_taken = false;
+    if (!input->progress_path || sweep->way == SWEEP_OWNED)
+        return true;
+    if (!progress_read(input->world, input->progress_path, sweep->mem, &progress, ret_taken, error))
+        return false;
+    if (!*ret_taken)
+        return true;
+    for (uint32_t i = 0; i < progress.n_units && sweep->way != SWEEP_ASKED; i++) {
+        struct part_bounds stretch = {.bounds = progress.bounds[i]};
+        g_array_append_val(sweep->stretches, stretch);
+    }
+    memcpy(sweep->sums, progress.sums, input->n_parts * sizeof *sweep->sums);
+    sketch_free(sweep->sketch);
+    sweep->sketch = progress.sketch;
+    sweep->units = g_memdup2(progress.done, progress.n_units + 1);
+    sweep->n_units = progress.n_units;
+    sweep->begun_ms = progress.begun_ms;
+    sweep->appeared = progress.appeared;
+    atomic_store(&sweep->seen, progress.seen);
+    return true;
+}
+
+static bool open_units(struct sweep *sweep, const struct verify_input *input, GError **error)
+{
+    bool taken;
+    sweep->of = digest_of(sweep, input);
+    sweep->keep_at_us = world_monotonic_us(input->world) + KEEP_EVERY_US;
+    if (!take_up(sweep, input, &taken, error) || (!taken && !cut(sweep, input, error)))
+        return false;
+    sweep->most += sweep->kept.sketch ? sweep->kept.sketch->n : 0; /* so many more it could still name */
+    if (taken)
+        return true;
+    sweep->n_units = sweep->way == SWEEP_ASKED ? (uint32_t)input->n_parts : sweep->stretches->len;
+    sweep->units = g_new0(bool, sweep->n_units + 1);
+    sweep->begun_ms = world_wall_ms(input->world);
     return true;
 }
 
@@ -394,17 +610,24 @@ static bool sweep_open(struct sweep *sweep, const struct verify_input *input, GE
     for (size_t i = 0; i < input->n_parts; i++)
         sweep->most += input->parts[i].sum ? input->parts[i].sum->stored.count : 0;
     places_of(sweep, input);
-    return cut(sweep, input, error) && open_way(sweep, input, error);
+    if (sweep->way != SWEEP_OWNED && !sketch_read_kept(input, &sweep->kept, error))
+        return false;
+    if (sweep->kept.sketch)
+        sweep->sketch = sketch_new(sweep->kept.sketch->n, sweep->kept.sketch->seed);
+    return open_units(sweep, input, error) && open_way(sweep, input, error);
 }
 
 static void sweep_done(struct sweep *sweep)
 {
     g_clear_pointer(&sweep->sort, extsort_free);
+    sketch_free(sweep->sketch);
+    sketch_free(sweep->kept.sketch);
     g_array_unref(sweep->stretches);
     arena_free(sweep->mem);
     g_free(sweep->place_of);
     g_array_unref(sweep->stretched);
     g_free(sweep->sums);
+    g_free(sweep->units);
     pthread_mutex_destroy(&sweep->lock);
 }
 
@@ -441,15 +664,52 @@ static bool settle_equal(struct verification *verification, const struct sweep *
     return true;
 }
 
+static bool differs_nowhere(const struct differing *differing)
+{
+    return !differing->places && !differing->whole;
+}
+
+/* Where not all sums are equal: what the sketches tell of the rest. Of one sum of everything they tell the partitions,
+ * too. */
+static bool settle_by_keys(struct verification *verification, struct sweep *sweep, GError **error)
+{
+    const struct verify_input *input = verification->input;
+    if (!sweep->kept.sketch || atomic_load(&sweep->done) || verification->result->by_sums == input->n_parts)
+        return true;
+    verification->differing = g_new0(struct differing, input->n_parts);
+    sketch_subtract(sweep->kept.sketch, sweep->sketch);
+    if (!resolve_keys(verification, &sweep->kept, &verification->resolved, error))
+        return false;
+    if (verification->resolved) /* what is read from here on, is looked at for the second time */
+        world_sleep_us(input->world, input->again_after_ms * 1000, input->cancel);
+    for (size_t i = 0; i < input->n_parts && verification->resolved && sweep->way == SWEEP_WHOLE; i++)
+        if (differs_nowhere(&verification->differing[i]) && !settle(verification, i, error))
+            return false;
+    return true;
+}
+
+/* Of a sweep that was taken up. */
+static void take_since(struct verification *verification, const struct sweep *sweep)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < sweep->n_units; i++)
+        any |= sweep->units[i];
+    verification->found.of[VERIFY_APPEARED] += sweep->appeared;
+    if (any)
+        verification->result->since_ms = sweep->begun_ms;
+}
+
 static bool sweep_by(struct verification *verification, enum sweep_way way, GError **error)
 {
     struct sweep sweep = {.way = way};
-    if (verification->result->by_sums > 0 || !can_sweep(verification->input, way))
+    if (verification->result->by_sums > 0 || verification->resolved || !can_sweep(verification->input, way))
         return true;
     verification->sweep = &sweep;
-    bool ok = sweep_open(&sweep, verification->input, error) && verification_threads(verification, sweep_pass, error) &&
-              (way != SWEEP_OWNED || add_owned(&sweep, verification->input, error)) &&
-              settle_equal(verification, &sweep, error);
+    bool ok = sweep_open(&sweep, verification->input, error);
+    take_since(verification, &sweep);
+    ok = ok && verification_threads(verification, sweep_pass, error) &&
+         (way != SWEEP_OWNED || add_owned(&sweep, verification->input, error)) &&
+         settle_equal(verification, &sweep, error) && settle_by_keys(verification, &sweep, error);
     verification->unlisted_looked_at |= sweep.looks_at_unlisted;
     verification->sweep = NULL;
     sweep_done(&sweep);
@@ -458,6 +718,6 @@ static bool sweep_by(struct verification *verification, enum sweep_way way, GErr
 
 bool sweep_run(struct verification *verification, GError **error)
 {
-    return sweep_by(verification, SWEEP_LISTED, error) && sweep_by(verification, SWEEP_WHOLE, error) &&
-           sweep_by(verification, SWEEP_OWNED, error);
+    return sweep_by(verification, SWEEP_LISTED, error) && sweep_by(verification, SWEEP_ASKED, error) &&
+           sweep_by(verification, SWEEP_WHOLE, error) && sweep_by(verification, SWEEP_OWNED, error);
 }

@@ -1,9 +1,17 @@
 #include "verify/verify.h"
 
 #include <jansson.h>
+#include <sodium.h>
 
+#include "base/hex.h"
 #include "base/thread.h"
 #include "base/units.h"
+#include "verify/cause.h"
+#include "verify/expect.h"
+#include "verify/measures.h"
+#include "verify/page.h"
+#include "verify/sealed.h"
+#include "verify/theirs.h"
 #include "verify/verify_parts.h"
 
 static const struct verify_class_row CLASSES[VERIFY_CLASS_COUNT] = {
@@ -23,8 +31,10 @@ void verify_result_done(struct verify_result *result)
         g_free((char *)result->sums[i].counts);
     g_clear_pointer(&result->sums, g_free);
     result->n_sums = 0;
+    g_clear_pointer(&result->expected, g_array_unref);
     g_clear_pointer(&result->sentence, g_free);
     g_clear_pointer(&result->report_path, g_free);
+    g_clear_pointer(&result->page_path, g_free);
     g_clear_pointer(&result->json, g_free);
 }
 
@@ -52,13 +62,15 @@ static bool compare_parts(struct pass *pass, GError **error)
     return true;
 }
 
-/* What the pass has found beside partitions, which are merged when they end. */
-static void merge(struct verification *verification, const struct pass *pass)
+void verification_merge(struct verification *verification, const struct pass *pass)
 {
     auto_hold(&verification->lock);
     found_merge(&verification->found, &pass->found);
     verification->sampled += pass->sampled;
     verification->sample_held += pass->sample_held;
+    verification->echoes += pass->echoes;
+    if (pass->sketch)
+        sketch_merge(verification->sketch, pass->sketch);
 }
 
 static void thread_main(void *self)
@@ -68,7 +80,7 @@ static void thread_main(void *self)
     GError *failed = NULL;
     if (pass_open(&pass, verification, &failed))
         verification->work(&pass, &failed);
-    merge(verification, &pass);
+    verification_merge(verification, &pass);
     pass_done(&pass);
     if (!failed)
         return;
@@ -112,15 +124,24 @@ static bool sample_agrees(const struct verification *verification)
     return verification->sampled < 20 || verification->sample_held * 2 >= verification->sampled;
 }
 
+static uint64_t unmet(const struct verify_result *result)
+{
+    uint64_t n = 0;
+    for (guint i = 0; result->expected && i < result->expected->len; i++)
+        n += !g_array_index(result->expected, struct expect_result, i).holds;
+    return n;
+}
+
 /* Nothing compared proves nothing, unless every key was set aside by its own words. */
 static bool passes_gate(const struct verification *verification)
 {
     const struct verify_result *result = verification->result;
     uint64_t settled = result->of[VERIFY_KEPT] + result->of[VERIFY_REFUSED] + result->of[VERIFY_FILTERED] +
                        result->of[VERIFY_GONE] + result->of[VERIFY_APPEARED];
-    return result->of[VERIFY_DIFFERING] == 0 && result->of[VERIFY_MISSING] == 0 && result->of[VERIFY_EXTRA] == 0 &&
-           result->of[VERIFY_IN_DOUBT] == 0 && sample_agrees(verification) &&
-           (result->compared > 0 || settled == all_classes(result));
+    const struct cause_found *cause = verification->input->cause;
+    bool measured = !result->measured || measures_broken(verification->input->measures) == 0;
+    return unmet(result) == 0 && measured && (!cause || !cause->broken) && found_bad(&verification->found) == 0 &&
+           !result->stopped && sample_agrees(verification) && (result->compared > 0 || settled == all_classes(result));
 }
 
 static void add_class(GString *text, const struct verify_result *result, enum verify_class class)
@@ -135,19 +156,69 @@ static void add_partitions(GString *text, size_t n)
     g_string_append_printf(text, "%" G_GSIZE_FORMAT " partition%s", n, n == 1 ? "" : "s");
 }
 
-/* Which of the two ways was gone, for how many partitions. */
-static void add_way(GString *text, const struct verify_result *result)
+static void add_sample(GString *text, const struct verify_result *result, size_t n_parts)
 {
+    char drawn[UNITS_TEXT], from[UNITS_TEXT];
+    g_string_append_printf(text, "a sample of %s of the %s keys of ", units_count(result->drawn, drawn),
+                           units_count(result->drawn_from, from));
+    add_partitions(text, n_parts);
+    g_string_append(text, " compared");
+}
+
+/* Which way was gone, for how many partitions. */
+static void add_way(GString *text, const struct verify_result *result, size_t n_parts)
+{
+    if (result->drawn) {
+        add_sample(text, result, n_parts);
+        return;
+    }
     if (result->by_sums) {
         g_string_append(text, "by sums of ");
         add_partitions(text, result->by_sums);
         g_string_append(text, " computed when the gate passed");
     }
-    if (result->by_sums && !result->in_full)
+    if (result->by_keys) {
+        char looked_at[UNITS_TEXT];
+        g_string_append_printf(text, "%sby sketches %s key%s of ", result->by_sums ? "; " : "",
+                               units_count(result->looked_at, looked_at), result->looked_at == 1 ? "" : "s");
+        add_partitions(text, result->by_keys);
+        g_string_append(text, " that changed since, compared one by one");
+    }
+    bool some = result->by_sums || result->by_keys;
+    if (some && !result->in_full)
         return;
-    g_string_append(text, result->by_sums ? "; all keys of " : "all keys of ");
+    g_string_append(text, some ? "; all keys of " : "all keys of ");
     add_partitions(text, result->in_full);
     g_string_append(text, " compared in full");
+}
+
+/* Upwards, to two digits. */
+static void add_share(GString *text, double share)
+{
+    double percent = share * 100, unit = 1;
+    while (percent / unit >= 100)
+        unit *= 10;
+    while (percent / unit < 10 && unit > 1e-12)
+        unit /= 10;
+    uint64_t digits = (uint64_t)(percent / unit);
+    digits += (double)digits < percent / unit - 1e-9;
+    g_string_append_printf(text, "%.10g%%", (double)digits * unit);
+}
+
+/* What the sample proves, and what of the keys nobody has looked at. */
+static void add_bound(GString *text, const struct verify_result *result, const struct sampling_wish *sure)
+{
+    char passed[UNITS_TEXT];
+    if (!result->drawn)
+        return;
+    g_string_append_printf(text, "; with %.10g%% confidence ", sure->confidence * 100);
+    g_string_append(text, result->stopped ? "more than " : "fewer than ");
+    if (result->stopped)
+        g_string_append_printf(text, "%.10g%%", sure->below * 100);
+    else
+        add_share(text, result->below);
+    g_string_append_printf(text, " of all do, %s were not looked at",
+                           units_count(result->drawn_from - result->drawn, passed));
 }
 
 /* What was asked for and is not in the source was compared with nothing. */
@@ -164,13 +235,56 @@ static void add_unmatched(GString *text, const char *only)
     json_decref(root);
 }
 
+/* Those that do not hold by name, as long as they are few. */
+static void add_expected(GString *text, const struct verify_result *result)
+{
+    uint64_t wrong = unmet(result), shown = 0;
+    if (!result->expected)
+        return;
+    g_string_append_printf(text, "; %" G_GUINT64_FORMAT " of %u expectations %s", wrong ? wrong : result->expected->len,
+                           result->expected->len, wrong ? "do not hold" : "hold");
+    for (guint i = 0; i < result->expected->len && shown < 3; i++) {
+        const struct expect_result *one = &g_array_index(result->expected, struct expect_result, i);
+        g_autofree char *words = one->holds ? NULL : expect_words(one);
+        if (words)
+            g_string_append_printf(text, "%s%s", shown++ ? ", " : ": ", words);
+    }
+}
+
+/* A source that is fed from the target gives a run its own result to work on. */
+static void add_echoes(GString *text, uint64_t echoes)
+{
+    char count[UNITS_TEXT];
+    if (echoes)
+        g_string_append_printf(text,
+                               "; the run meets its own writes in its source: %s record%s of it %s what this run "
+                               "wrote into the target, so that the source is fed from there",
+                               units_count(echoes, count), echoes == 1 ? "" : "s", echoes == 1 ? "is" : "are");
+}
+
+/* Those beyond their limits by name, as long as they are few. */
+static void add_measures(GString *text, const struct verify_result *result, const struct measures *measures)
+{
+    uint64_t shown = 0, broken = result->measured ? measures_broken(measures) : 0;
+    if (!result->measured)
+        return;
+    g_string_append_printf(text, "; %" G_GUINT64_FORMAT " of %" G_GSIZE_FORMAT " measures %s",
+                           broken ? broken : measures->n, measures->n,
+                           broken ? "are not what they may become" : "are what they may become");
+    for (size_t i = 0; i < measures->n && shown < 3; i++) {
+        g_autofree char *why = NULL;
+        if (!measures_hold(measures, i, &why))
+            g_string_append_printf(text, "%s%s: %s", shown++ ? ", " : ": ", measures->of[i].name, why);
+    }
+}
+
 static char *sentence_of(const struct verification *verification)
 {
     const struct verify_result *result = verification->result;
     char count[UNITS_TEXT], differ[UNITS_TEXT], when[UNITS_TEXT];
     GString *text = g_string_new(NULL);
     uint64_t wrong = result->of[VERIFY_DIFFERING] + result->of[VERIFY_MISSING] + result->of[VERIFY_EXTRA];
-    add_way(text, result);
+    add_way(text, result, verification->input->n_parts);
     g_string_append_printf(text, ": %s of %s differ", units_count(wrong, differ), units_count(result->compared, count));
     for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
         add_class(text, result, (enum verify_class)i);
@@ -179,6 +293,19 @@ static char *sentence_of(const struct verification *verification)
                                "; %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
                                " pre-images sampled before the first write agree with the undo log",
                                verification->sample_held, verification->sampled);
+    theirs_words(verification->theirs, text);
+    g_autofree char *cause = verification->input->cause ? cause_words(verification->input->cause) : NULL;
+    if (cause)
+        g_string_append_printf(text, "; %s", cause);
+    add_echoes(text, verification->echoes);
+    add_expected(text, result);
+    add_measures(text, result, verification->input->measures);
+    add_bound(text, result, &verification->input->sure);
+    if (result->since_ms)
+        g_string_append_printf(text, "; some of it since %s, by a verification that ended on its way",
+                               units_time(result->since_ms, when));
+    if (shift_compare(verification->shift))
+        shift_words(verification->shift, text);
     add_unmatched(text, verification->input->only);
     g_string_append_printf(text, "; as of %s", units_time(world_wall_ms(verification->input->world), when));
     return g_string_free(text, FALSE);
@@ -190,8 +317,39 @@ static json_t *set_json(const struct set_digest *set)
     return json_pack("{s:I, s:s}", "count", (json_int_t)set->count, "sum", digest_text(set->sum, text));
 }
 
-static char *json_of(const struct verify_result *result, const struct verify_input *input)
+static void put_hex(json_t *root, const char *name, const uint8_t digest[32])
 {
+    char hex[HEX_TEXT(32)];
+    json_object_set_new(root, name, json_string(hex_text(digest, 32, hex)));
+}
+
+/* What the ledger, which has the summary, says of the two files. */
+static void put_files(json_t *root, const struct verification *verification, const uint8_t page[32])
+{
+    uint8_t lines[32];
+    picture_digest(verification->picture, lines);
+    json_object_set_new(root, "lines", json_integer((json_int_t)picture_lines(verification->picture)));
+    put_hex(root, "report_digest", lines);
+    json_object_set_new(root, "page", json_string(verification->result->page_path));
+    put_hex(root, "page_digest", page);
+}
+
+static json_t *expected_json(const GArray *expected)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < expected->len; i++) {
+        const struct expect_result *one = &g_array_index(expected, struct expect_result, i);
+        json_array_append_new(
+            list, json_pack("{s:s, s:b, s:s}", "name", one->of->name, "holds", one->holds, "found", one->found));
+    }
+    return list;
+}
+
+static char *json_of(const struct verification *verification, const uint8_t page[32])
+{
+    const struct verify_result *result = verification->result;
+    const struct verify_input *input = verification->input;
+    char since[UNITS_TEXT];
     json_t *root = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s}", "type", "verify", "run", input->run ? input->run : "",
                              "compared", (json_int_t)result->compared, "verdict", result->pass ? "pass" : "fail",
                              "sentence", result->sentence, "report", result->report_path ? result->report_path : "");
@@ -199,13 +357,34 @@ static char *json_of(const struct verify_result *result, const struct verify_inp
         json_object_set_new(root, verify_class_row((enum verify_class)i)->word,
                             json_integer((json_int_t)result->of[i]));
     json_object_set_new(root, "by_sums", json_integer((json_int_t)result->by_sums));
+    json_object_set_new(root, "by_keys", json_integer((json_int_t)result->by_keys));
+    json_object_set_new(root, "looked_at", json_integer((json_int_t)result->looked_at));
+    if (result->since_ms)
+        json_object_set_new(root, "since", json_string(units_time(result->since_ms, since)));
     json_object_set_new(root, "in_full", json_integer((json_int_t)result->in_full));
-    json_object_set_new(root, "confidence", json_real(1));
-    json_object_set_new(root, "below", json_real(0));
+    json_object_set_new(root, "confidence", json_real(result->drawn ? input->sure.confidence : 1));
+    json_object_set_new(root, "below", json_real(result->below));
+    if (result->drawn)
+        json_object_set_new(root, "sample",
+                            json_pack("{s:I, s:I, s:I, s:f, s:b}", "keys", (json_int_t)result->drawn, "of",
+                                      (json_int_t)result->drawn_from, "strata", (json_int_t)input->n_parts,
+                                      "asked_below", input->sure.below, "stopped", result->stopped));
     json_object_set_new(root, "wanted_set", set_json(&result->wanted));
     json_object_set_new(root, "live_set", set_json(&result->live));
     if (input->only)
         json_object_set_new(root, "only", json_loads(input->only, 0, NULL));
+    if (result->measured)
+        json_object_set_new(root, "measures", measures_json(input->measures));
+    if (input->cause)
+        json_object_set_new(root, "cause", cause_json(input->cause));
+    json_object_set_new(root, "own_writes_met", json_integer((json_int_t)verification->echoes));
+    if (verification->theirs)
+        json_object_set_new(root, "judge", theirs_json(verification->theirs));
+    if (result->expected)
+        json_object_set_new(root, "expect", expected_json(result->expected));
+    if (shift_compare(verification->shift))
+        json_object_set_new(root, "profile", shift_json(verification->shift));
+    put_files(root, verification, page);
     char *text = json_dumps(root, JSON_COMPACT);
     char *copy = g_strdup(text);
     free(text);
@@ -225,6 +404,38 @@ static bool finish_report(struct verification *verification, GError **error)
     return file_sync_durable(verification->report, error);
 }
 
+/* Beside the report, under its name. */
+static bool write_page(struct verification *verification, uint8_t ret_digest[32], GError **error)
+{
+    struct verify_result *result = verification->result;
+    struct page of = {.input = verification->input,
+                      .result = result,
+                      .picture = verification->picture,
+                      .shift = verification->shift,
+                      .theirs = verification->theirs};
+    g_autoptr(GString) page = page_of(&of);
+    const char *dot = strrchr(result->report_path, '.');
+    size_t stem = dot && !strchr(dot, '/') ? (size_t)(dot - result->report_path) : strlen(result->report_path);
+    result->page_path = g_strdup_printf("%.*s.html", (int)stem, result->report_path);
+    crypto_generichash(ret_digest, 32, (const uint8_t *)page->str, page->len, NULL, 0);
+    return file_replace_durable(verification->input->world, result->page_path, slice_of(page->str, page->len), error);
+}
+
+static void take_bound(struct verification *verification)
+{
+    struct verify_result *result = verification->result;
+    const struct draw *draw = verification->draw;
+    if (!draw)
+        return;
+    result->drawn = draw_size(draw, verification->input);
+    result->drawn_from = draw->frame.population;
+    result->stopped = draw->stopped;
+    uint64_t most = draw->stopped ? draw->frame.population
+                                  : sampling_bound(&draw->frame, found_bad(&verification->found),
+                                                   verification->input->sure.confidence);
+    result->below = (double)most / (double)draw->frame.population;
+}
+
 static void take_found(struct verification *verification)
 {
     struct verify_result *result = verification->result;
@@ -233,7 +444,8 @@ static void take_found(struct verification *verification)
     result->compared = found->compared;
     result->wanted = found->wanted;
     result->live = found->live;
-    result->in_full = verification->input->n_parts - result->by_sums;
+    result->in_full = verification->draw ? 0 : verification->input->n_parts - result->by_sums - result->by_keys;
+    take_bound(verification);
     result->n_sums = verification->sums->len;
     result->sums = (struct part_sum *)(void *)g_array_free(g_steal_pointer(&verification->sums), FALSE);
 }
@@ -241,23 +453,29 @@ static void take_found(struct verification *verification)
 static bool verdict(struct verification *verification, GError **error)
 {
     struct verify_result *result = verification->result;
+    uint8_t page[32];
     if (!finish_report(verification, error))
         return false;
     take_found(verification);
     result->pass = passes_gate(verification);
     if (result->pass && verification->owners && !owners_writer_finish_durable(verification->owners, error))
         return false;
+    if (result->pass && verification->sketch && !sketch_keep_durable(verification, error))
+        return false;
     result->sentence = sentence_of(verification);
     result->report_path = g_strdup(verification->input->report_path);
-    result->json = json_of(result, verification->input);
-    return true;
+    if (!write_page(verification, page, error))
+        return false;
+    result->json = json_of(verification, page);
+    return !verification->input->progress_path ||
+           file_unlink(verification->input->world, verification->input->progress_path, error);
 }
 
 static bool open_owners(struct verification *verification, GError **error)
 {
     const struct verify_input *input = verification->input;
-    return !input->owners_path || verify_in_key_order(input) || verify_appends(input) ||
-           owners_writer_new(&verification->owners, input->world, input->owners_path, error);
+    return verification->draw || !input->owners_path || verify_in_key_order(input) || verify_appends(input) ||
+           owners_writer_new(&verification->owners, input->world, input->owners_path, input->run_uid, error);
 }
 
 static bool open_undo(struct verification *verification, GError **error)
@@ -274,10 +492,11 @@ static bool open_undo(struct verification *verification, GError **error)
 static bool unvisited(struct verification *verification, GError **error)
 {
     struct pass pass;
-    if (!verification->input->whole || !verification->input->listed || verification->unlisted_looked_at)
+    bool stopped = verification->draw && verification->draw->stopped;
+    if (!verification->input->whole || !verification->input->listed || verification->unlisted_looked_at || stopped)
         return true;
     bool ok = pass_open(&pass, verification, error) && pass_unvisited(&pass, error);
-    merge(verification, &pass);
+    verification_merge(verification, &pass);
     pass_done(&pass);
     return ok;
 }
@@ -288,15 +507,42 @@ static bool strays(struct verification *verification, GError **error)
     if (!verification->input->all_parts || !verification->published)
         return true;
     bool ok = pass_open(&pass, verification, error) && appended_strays(&pass, error);
-    merge(verification, &pass);
+    verification_merge(verification, &pass);
     pass_done(&pass);
     return ok;
+}
+
+/* Of records those that were met with these parts; all, and the aggregates, when nothing is left to be written. */
+static bool expected(struct verification *verification, GError **error)
+{
+    const struct verify_input *input = verification->input;
+    struct expect_wish wish = {
+        .input = input, .due = input->last ? NULL : verification->due, .hidden = verification->seal->sealed};
+    bool any = input->last;
+    for (size_t i = 0; i < input->n_expects; i++)
+        any |= verification->due[i];
+    return !any || input->n_expects == 0 || expect_judge(&wish, &verification->result->expected, error);
+}
+
+/* As aggregates are: when nothing is left to be written. */
+static bool measured(struct verification *verification, GError **error)
+{
+    const struct verify_input *input = verification->input;
+    if (!input->last || !input->measures || input->measures->n == 0)
+        return true;
+    struct measures_wish wish = *input->measure;
+    wish.input = input;
+    verification->result->measured = measures_take(input->measures, &wish, input->measures->after, error);
+    return verification->result->measured;
 }
 
 /* What the sums do not settle is compared in full. */
 static bool compare_rest(struct verification *verification, GError **error)
 {
-    return verification->result->by_sums == verification->input->n_parts ||
+    if (!draw_forerun(verification, error))
+        return false;
+    return (verification->draw && verification->draw->stopped) ||
+           verification->result->by_sums == verification->input->n_parts ||
            verification_threads(verification, compare_parts, error);
 }
 
@@ -317,21 +563,46 @@ static void verification_done(struct verification *verification)
     g_clear_pointer(&verification->published, g_array_unref);
     owners_writer_free(verification->owners);
     g_clear_pointer(&verification->report, file_free);
+    picture_free(verification->picture);
+    shift_free(verification->shift);
+    theirs_free(verification->theirs);
+    g_free(verification->due);
+    draw_free(verification->draw);
+    sketch_free(verification->sketch);
+    resolve_done(verification);
     g_free(verification->settled);
     pthread_mutex_destroy(&verification->lock);
+}
+
+static bool open_report(struct verification *verification, struct report_seal *seal, GError **error)
+{
+    verification->seal = seal;
+    if (!report_seal_find(seal, verification->input, error))
+        return false;
+    verification->picture = picture_new(seal->sealed);
+    return true;
 }
 
 bool verify_run(const struct verify_input *input, struct verify_result *ret, GError **error)
 {
     struct verify_result result = {0};
     struct verification verification = {.input = input, .result = &result};
+    struct report_seal seal = {0};
     pthread_mutex_init(&verification.lock, NULL);
+    verification.shift = shift_new(input);
+    verification.due = g_new0(bool, input->n_expects);
     verification.settled = g_new0(bool, input->n_parts);
+    verification.draw = draw_new(input);
+    if (input->sketch_path && !verification.draw && !verify_appends(input))
+        verification.sketch = sketch_new(SKETCH_CELLS, input->seed);
     verification.sums = g_array_new(FALSE, TRUE, sizeof(struct part_sum));
-    bool ok = open_undo(&verification, error) && open_owners(&verification, error) && sweep_run(&verification, error) &&
+    bool ok = theirs_new(&verification.theirs, input, error) && open_report(&verification, &seal, error) &&
+              open_undo(&verification, error) && open_owners(&verification, error) && sweep_run(&verification, error) &&
               appended_list(&verification, error) && compare_rest(&verification, error) &&
-              strays(&verification, error) && unvisited(&verification, error) && verdict(&verification, error);
+              strays(&verification, error) && unvisited(&verification, error) && expected(&verification, error) &&
+              measured(&verification, error) && verdict(&verification, error);
     verification_done(&verification);
+    seal_forget(&seal.key);
     if (ok)
         *ret = result;
     else

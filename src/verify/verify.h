@@ -13,13 +13,15 @@
  * what applies when.
  *
  * Writes nothing but the report: NDJSON, a line per difference: key, kind, what the source gives, what the target
- * holds, the fields that differ. Memory is bounded by batches, never by the size of the data. */
+ * holds, the fields that differ; and beside it a page for people (verify/page.h). The summary holds the digests of
+ * both. Memory is bounded by batches, never by the size of the data. */
 #pragma once
 
 #include "catalog/catalog.h"
 #include "listing/listing.h"
 #include "store/calls.h"
 #include "transform/transform.h"
+#include "verify/sampling.h"
 
 enum verify_class {
 #define ROW(symbol, word, words) VERIFY_##symbol,
@@ -41,6 +43,9 @@ struct verify_part {
 };
 
 struct verify_sample;
+struct cause_found;
+struct measures;
+struct measures_wish;
 
 struct verify_input {
     const struct world *world;
@@ -53,7 +58,7 @@ struct verify_input {
     const char *only; /* what of the source was meant, and matched nothing: JSON (struct plan); NULL: all was meant */
     const struct spec_range *range; /* NULL, or without a field: all */
     const struct path *version;     /* of the source's documents; NULL */
-    const char *run, *spec;
+    const char *run, *spec, *target_name;
     const uint8_t *run_uid; /* by which an append-only target names the run's files */
     int64_t planned_at_ms;
     bool same_dataset, listed;
@@ -70,14 +75,29 @@ struct verify_input {
     /* Of ranges: where to write whose each key is, if they pass (NULL: nowhere), and what the gates wrote of it. */
     const char *owners_path, *const *owners;
     size_t n_owners;
+    /* Likewise a sketch of what the target then holds. */
+    const char *sketch_path, *const *sketches;
+    size_t n_sketches;
+    const char *progress_path; /* how far a scan of the target has got, while it goes; NULL: nothing is kept */
     const struct verify_part *parts;
     size_t n_parts;
-    const struct verify_sample *sample; /* NULL: none was taken */
-    bool whole;                         /* with these parts all of the run is verified: look for unvisited keys too */
-    bool all_parts;                     /* the parts are all that the run has */
+    const struct verify_sample *sample;  /* NULL: none was taken */
+    struct sampling_wish sure;           /* a sample that proves so much; confidence 0: everything */
+    uint64_t draw_key;                   /* says which keys: the same draws the same */
+    bool whole;                          /* with these parts all of the run is verified: look for unvisited keys too */
+    bool all_parts;                      /* the parts are all that the run has */
+    const struct spec *judge;            /* whose command judges beside the verifier; NULL: nobody, … */
+    uint8_t judge_digest[32];            /* … and its files as they were planned (spec_judge_digest()) */
+    struct measures *measures;           /* before and forecast (verify/measures.h); `after` is taken; NULL: none */
+    const struct measures_wish *measure; /* how what is outside is asked */
+    const struct cause_found *cause;     /* what fresh records said (verify/cause.h); NULL: nobody asked */
+    const struct spec_expect *expects;   /* golden data; records are judged with the parts that hold them, and … */
+    size_t n_expects;
+    bool last; /* … with these parts all of the run is written and judged: then all of them, and the aggregates */
     int64_t again_after_ms;
     uint32_t workers; /* threads over partitions; 0: 1 */
     const atomic_bool *cancel;
+    /* By any of the threads, holding nothing; what it waits for they wait for too. */
     void (*progress)(void *self, uint64_t compared);
     void *progress_self;
 };
@@ -87,12 +107,21 @@ struct verify_result {
     uint64_t compared;              /* equal + differing + missing + superseded + changed_since … */
     struct set_digest wanted, live; /* of the keys compared */
     size_t by_sums, in_full;        /* partitions */
-    struct part_sum *sums;          /* of those compared in full: what to keep where they pass */
+    size_t by_keys; /* of which only `looked_at` keys, which differ from what the gate left, were compared */
+    uint64_t looked_at;
+    int64_t since_ms;           /* some of it was found by a verification that began then, and died; 0: none */
+    uint64_t drawn, drawn_from; /* of a sample: keys looked at, of so many; 0: there was none */
+    bool stopped;               /* the sample was as bad before its end as it must not be */
+    double below;               /* the share of which is proven that fewer differ; 0: everything was compared */
+    struct part_sum *sums;      /* of those compared in full: what to keep where they pass */
     size_t n_sums;
+    bool measured;    /* the input's measures have their `after` */
+    GArray *expected; /* of struct expect_result (verify/expect.h); NULL: nothing was */
     bool pass;
     char *sentence; /* the verdict in words, with numbers */
     char *report_path;
-    char *json; /* the summary, as `verify --json` prints it */
+    char *page_path; /* the same for people: HTML */
+    char *json;      /* the summary, as `verify --json` prints it */
 };
 void verify_result_done(struct verify_result *result);
 

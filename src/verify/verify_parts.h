@@ -6,6 +6,8 @@
 #include "listing/duplicates.h"
 #include "listing/listing.h"
 #include "listing/ordered.h"
+#include "record/sketch.h"
+#include "verify/picture.h"
 #include "verify/verify.h"
 
 /* What is found of a partition, or of all. */
@@ -17,6 +19,7 @@ struct found {
 
 /* What all threads of one verification share. */
 struct sweep;
+struct theirs;
 struct pass;
 struct verification {
     struct verify_result *result;
@@ -24,28 +27,86 @@ struct verification {
     struct store *undo;                              /* NULL: none */
     bool (*work)(struct pass *pass, GError **error); /* of every thread */
     bool unlisted_looked_at;                         /* the sweep has seen to the keys that the listing does not hold */
-    struct sweep *sweep;  /* while the target is scanned; has a lock of its own, taken before this one */
-    GArray *published;    /* of struct sink_file, ascending: the files of an append-only target; NULL */
+    struct sweep *sweep;   /* while the target is scanned; has a lock of its own, taken before this one */
+    struct draw *draw;     /* NULL: no sample. Written before the threads begin */
+    GArray *published;     /* of struct sink_file, ascending: the files of an append-only target; NULL */
+    struct sketch *sketch; /* of what the target holds, for a gate to keep; NULL. Guarded by `lock`, as made_keys */
+    bool made_keys;        /* of some partition: not every key is one of the listing's */
+    bool resolved;         /* what differs from the gates is known: */
+    GArray *entries;       /* of struct sketch_entry, by key: the digests of that; NULL. Fixed likewise */
+    struct differing *differing; /* by part; NULL: nothing is. Written between the two rounds of threads */
+    bool *due;            /* by expectation: its key was met. Each written by the thread that has the key's part */
     bool *settled;        /* by part: its sum says it all. Written by one thread, between the two rounds of threads */
     pthread_mutex_t lock; /* guards what follows; a leaf */
     struct found found;
     struct owners_writer *owners; /* NULL: not wanted; has a lock of its own */
     GArray *sums;                 /* of struct part_sum, `counts` owned */
     struct file *report;          /* opened with the first difference */
+    struct picture *picture;      /* of its lines */
+    struct report_seal *seal;     /* by which they are sealed, or not. Written before the threads begin */
+    struct shift *shift;          /* has a lock of its own, a leaf */
+    struct theirs *theirs;        /* NULL: nobody else judges. Likewise */
     size_t next_part;
     uint64_t seen; /* keys, for the one who watches */
     uint64_t sampled, sample_held;
-    GError *error; /* the first */
+    uint64_t echoes; /* records of the source that are what the run wrote into the target */
+    GError *error;   /* the first */
 };
+
+/* Keys that count against the gate. */
+static inline uint64_t found_bad(const struct found *found)
+{
+    return found->of[VERIFY_DIFFERING] + found->of[VERIFY_MISSING] + found->of[VERIFY_EXTRA] +
+           found->of[VERIFY_IN_FLIGHT] + found->of[VERIFY_NOT_COMPARABLE] + found->of[VERIFY_IN_DOUBT];
+}
+
+/* --- chosen.c: which keys of a partition are looked at ------------------------------------------------------------ */
+
+/* All of them where nothing is said. */
+struct chosen {
+    const uint64_t *places; /* in the partition, ascending: these; NULL: not given */
+    size_t n;
+    bool sampled; /* those of which the rank is from … to, without it */
+    struct sampling_order order;
+    uint64_t from, to;
+};
+bool chosen_has(const struct chosen *chosen, uint64_t place);
+uint64_t chosen_next(const struct chosen *chosen, uint64_t place); /* of `places`: from there on; UINT64_MAX: none */
+
+/* The sample of a verification. */
+struct draw {
+    struct sampling_frame frame;
+    uint64_t *first; /* by partition: the keys of those before it */
+    uint64_t *taken; /* by partition: how many the forerun has looked at */
+    bool stopped;    /* by the forerun: it is worse than it may be */
+};
+struct draw *draw_new(const struct verify_input *input); /* NULL: everything is compared */
+void draw_free(struct draw *draw);
+struct chosen draw_chosen(const struct draw *draw, const struct verify_input *input, size_t part);
+uint64_t draw_size(const struct draw *draw, const struct verify_input *input); /* keys looked at */
+/* Looks at a few keys of all partitions in random order, so that a bad sample ends here. */
+bool draw_forerun(struct verification *verification, GError **error);
 
 /* One line of the report. Documents may be empty: absent. */
 struct difference {
     enum verify_class class;
     struct slice key;
+    struct slice from;         /* the source's key, where it is another; empty: it is not */
     struct slice wanted, live; /* documents */
     int64_t wanted_expires_at_ms, live_expires_at_ms;
-    const char *why; /* NULL */
+    bool expiry_differs;
+    enum { SAW_NOTHING, SAW_ABSENT, SAW_RECORD } saw; /* in the target; NOTHING: nobody looked, or it cannot be read */
+    struct digest seen;                               /* SAW_RECORD: stored, by which a repair knows it again */
+    uint32_t looks;                                   /* at the target; 0: not said */
+    int64_t age_ms;                                   /* between the first look and the last */
+    const char *why;                                  /* NULL */
+    const char *theirs, *theirs_why;                  /* the word of another judge, and its reason; NULL */
 };
+json_t *report_key_json(struct slice key); /* bytes that are no text: {"base64": …} */
+/* A member of a line's object, with its name: the first two behind what they stand after, JSON taken over. */
+void report_put_document(GString *line, const char *name, struct slice document); /* `,"NAME":…`; empty: null */
+void report_put_expiry(GString *line, const char *name, int64_t ms);              /* likewise; never: nothing */
+void report_put_json(GString *line, const char *name, json_t *value);             /* `"NAME":…` */
 bool report_difference(struct verification *verification, const struct difference *difference, GError **error);
 
 /* What one thread has open. */
@@ -65,10 +126,13 @@ struct pass {
     uint64_t n_outcomes;
     size_t checkpoint;         /* the one that the last outcome came from, */
     uint64_t checkpoint_first; /* and its first key */
+    struct chosen chosen;      /* of the partition */
+    struct sketch *sketch;     /* NULL, or what is merged into the verification's */
     bool made_keys;            /* of the partition: not every key is one of the listing's */
     struct found found;        /* of the partition; merged when it ends */
     uint64_t shown;            /* of found.compared */
     uint64_t sampled, sample_held;
+    uint64_t echoes; /* records of the source that are what the run wrote into the target */
 };
 
 bool pass_open(struct pass *pass, struct verification *verification, GError **error);
@@ -87,6 +151,9 @@ struct call pass_call(const struct pass *pass, const struct dataset *ds);
 /* One key to compare: what is wanted, and (filled in) what is there. */
 struct subject {
     struct slice key;
+    struct slice from;   /* the source's key */
+    struct slice source; /* its document there; */
+    struct slice before; /* the same, empty of all but the first of several that it became */
     bool want_absent;
     struct slice document; /* wanted */
     struct slice raw;      /* the same in the target's own bytes; empty: it cannot hold it */
@@ -103,8 +170,12 @@ struct subject {
     struct slice live_document;
     struct digest wanted_digest, live_digest, first_live;
     bool equal;
-    bool stood;  /* not equal, and the same in two looks: it is not read again */
-    bool theirs; /* every reading so far showed a write of the application */
+    bool stood;                    /* not equal, and the same in two looks: it is not read again */
+    bool theirs;                   /* every reading so far showed a write of the application */
+    const char *why;               /* it cannot be compared; NULL: it can */
+    const char *word, *theirs_why; /* what another judge calls it; NULL: equal, or nobody asked; … and why: NULL */
+    uint32_t looks;
+    int64_t age_ms; /* from the first look to the last */
 };
 
 /* The wanted document becomes what the target gives back of it, and gets its digest. One that the target cannot hold
@@ -112,6 +183,15 @@ struct subject {
 bool judge_wanted(const struct pass *pass, struct subject *subject, GError **error);
 /* Reads the target for all of them, compares, looks again at what differs, and counts each under its class. */
 bool judge_subjects(struct pass *pass, const struct verify_part *part, GArray *subjects, GError **error);
+
+/* The class of one that was compared, by what is known of it. */
+enum verify_class judge_class(const struct pass *pass, const struct subject *subject);
+
+/* Of a partition, where it is known what differs from what its gate left. */
+struct differing {
+    GArray *places; /* of uint64_t, ascending: these keys of the listing; NULL: none */
+    bool whole;     /* or whatever it is: all of it is compared */
+};
 
 /* Counts a key that is not compared. */
 void pass_count(struct pass *pass, enum verify_class class);
@@ -126,6 +206,7 @@ struct pass_source {
     struct scan *scan;
     uint64_t index; /* listed keys so far */
     bool done;      /* nothing follows */
+    size_t chosen;  /* of the chosen places: those so far */
 };
 bool pass_source_open(struct pass *pass, const struct verify_part *part, struct pass_source *ret, GError **error);
 bool pass_source_next(struct pass *pass, const struct verify_part *part, struct pass_source *source, GArray *into,
@@ -187,6 +268,9 @@ bool appended_strays(struct pass *pass, GError **error);
 /* What a record of the target adds to the sum `stored`. By its bytes, not by its document: one store is compared with
  * itself at another time, and other bytes for the same document only cost a comparison in full. */
 struct digest sums_entry(const struct verify_input *input, const struct record *record);
+/* To the sum and, where there is one, to the sketch. */
+void sums_add(const struct verify_input *input, const struct record *record, struct set_digest *into,
+              struct sketch *sketch);
 /* Whether the run says which expiry a record has to have. */
 bool sums_know_expiry(const struct verify_input *input);
 void found_merge(struct found *into, const struct found *from);
@@ -195,7 +279,8 @@ bool found_of_sum(struct found *ret, const struct part_sum *sum, GError **error)
 
 /* owners.c: whose each key is. Any thread adds; one finishes. */
 struct owners_writer;
-bool owners_writer_new(struct owners_writer **ret, const struct world *world, const char *path, GError **error);
+bool owners_writer_new(struct owners_writer **ret, const struct world *world, const char *path,
+                       const uint8_t run_uid[16], GError **error);
 void owners_writer_free(struct owners_writer *writer);
 bool owners_writer_add(struct owners_writer *writer, uint32_t part, const struct digest *keys, size_t n,
                        GError **error);
@@ -216,6 +301,32 @@ void owners_reader_free(struct owners_reader *reader);
 AUTO_DEFINE(owners_reader, owners_reader_free)
 bool owners_reader_next(struct owners_reader *reader, struct owner *ret, bool *ret_more, GError **error);
 
+/* resolve.c: what is kept of all partitions of a gate, and which keys differ from it. */
+struct kept_sketch {
+    struct sketch *sketch;
+    struct set_digest stored; /* of the same records */
+    bool made_keys;
+};
+struct block;
+extern const struct blockfile_kind sketch_kind;
+bool sketch_block_get(const struct block *block, struct kept_sketch *ret);
+/* PATH.tmp, fsync, rename, fsync of the directory. */
+bool sketch_keep_durable(const struct verification *verification, GError **error);
+/* ret->sketch NULL: there is none of all that the run has written. The caller frees it. */
+bool sketch_read_kept(const struct verify_input *input, struct kept_sketch *ret, GError **error);
+/* `kept` minus the sketch of the target: says in verification->differing which keys are to be compared. *ret_known
+ * false: there are too many, or some are nobody's. */
+bool resolve_keys(struct verification *verification, struct kept_sketch *kept, bool *ret_known, GError **error);
+void resolve_done(struct verification *verification);
+/* A record that is looked at for what the scan found of it: it is what it was then. */
+bool resolve_stood(const struct pass *pass, const struct record *live);
+
+/* Keys that the gate compared, by what the run recorded of them. */
+static inline bool outcome_was_compared(enum outcome outcome)
+{
+    return outcome == OUTCOME_WRITTEN || outcome == OUTCOME_UNCHANGED || outcome == OUTCOME_DELETED;
+}
+
 /* Scans the target once, on all threads, and settles the partitions of which the sum is still what it was. Returns at
  * once where no partition has a sum that can be told by the target alone. */
 bool sweep_run(struct verification *verification, GError **error);
@@ -224,6 +335,8 @@ bool sweep_pass(struct pass *pass, GError **error);
 /* verify.c */
 bool verification_threads(struct verification *verification, bool (*work)(struct pass *pass, GError **error),
                           GError **error);
+/* What the pass has found beside partitions, which are merged when they end. */
+void verification_merge(struct verification *verification, const struct pass *pass);
 
 struct reader;
 struct sampled_key {

@@ -215,6 +215,13 @@ static bool fault_read(struct session *session, const struct call *call, struct 
            come_out(&passage, passage.driver->inner->read(inner_of(session), call, io, n, error), error);
 }
 
+static bool fault_moment(struct session *session, const struct call *call, struct slice *ret, GError **error)
+{
+    struct passage passage;
+    return session_go_in(&passage, session, call, FAULT_INSPECT, error) &&
+           come_out(&passage, passage.driver->inner->moment(inner_of(session), call, ret, error), error);
+}
+
 static bool fault_scan_open(struct scan **ret, struct session *session, const struct scan_spec *spec, GError **error)
 {
     struct passage passage;
@@ -491,6 +498,7 @@ void fault_driver_init(struct fault_driver *ret, const struct store_driver *inne
     table->session_open = fault_session_open;
     table->session_close = fault_session_close;
     table->inspect = WRAP(inner->inspect, fault_inspect);
+    table->moment = WRAP(inner->moment, fault_moment);
     table->split = WRAP(inner->split, fault_split);
     table->scan_open = WRAP(inner->scan_open, fault_scan_open);
     table->scan_next = WRAP(inner->scan_next, fault_scan_next);

@@ -33,6 +33,7 @@ struct mem_content *mem_content_new(void)
     content->datasets = g_tree_new_full(compare_names, NULL, g_free, (GDestroyNotify)g_tree_unref);
     content->fences = g_tree_new_full(compare_fences, NULL, g_free, (GDestroyNotify)fence_state_free);
     content->locks = g_tree_new_full(compare_names, NULL, g_free, lock_free);
+    content->changes = g_tree_new_full(compare_names, NULL, g_free, g_free);
     return content;
 }
 
@@ -41,6 +42,7 @@ void mem_content_free(struct mem_content *content)
     g_tree_unref(content->datasets);
     g_tree_unref(content->fences);
     g_tree_unref(content->locks);
+    g_tree_unref(content->changes);
     pthread_mutex_destroy(&content->lock);
     g_free(content);
 }
@@ -53,6 +55,16 @@ GTree *mem_dataset(struct mem_content *content, const char *name, bool make)
         g_tree_insert(content->datasets, g_strdup(name), dataset);
     }
     return dataset;
+}
+
+struct mem_changes *mem_changes_of(struct mem_content *content, const char *dataset)
+{
+    struct mem_changes *changes = g_tree_lookup(content->changes, dataset);
+    if (!changes) {
+        changes = g_new0(struct mem_changes, 1);
+        g_tree_insert(content->changes, g_strdup(dataset), changes);
+    }
+    return changes;
 }
 
 static struct mem_record *put(GTree *dataset, struct slice key, struct slice raw, int64_t expires_at_ms)
@@ -120,6 +132,7 @@ static bool shadow_drop(struct session *session, const struct call *call, const 
     g_autofree char *name = shadow_name(run, call->ds->name);
     auto_hold(&content->lock);
     g_tree_remove(content->datasets, name);
+    mem_changes_of(content, call->ds->name)->n++;
     return true;
 }
 

@@ -17,6 +17,13 @@ struct mem_content {
     GTree *datasets; /* char * → GTree of struct mem_record by key */
     GTree *fences;   /* FENCE_KEY_BYTES → struct fence_state */
     GTree *locks;    /* char * (dataset) → struct mem_lock */
+    GTree *changes;  /* char * (dataset) → struct mem_changes; none: never written */
+};
+
+/* Of a dataset, its shadows included. */
+struct mem_changes {
+    uint64_t n;
+    bool mortal; /* a record that is to expire was put there once */
 };
 
 struct mem_lock {
@@ -46,6 +53,9 @@ extern const struct shadow_ops mem_shadow_ops;
 void mem_remove(GTree *dataset, struct slice key);
 /* The node of the smallest key that is not below `from`; NULL: none. Expired ones too. */
 GTreeNode *mem_seek(GTree *dataset, struct slice from);
+
+/* Made where there are none. */
+struct mem_changes *mem_changes_of(struct mem_content *content, const char *dataset);
 
 struct fence_state *mem_fence(struct mem_content *content, const struct fence_id *id, bool make);
 

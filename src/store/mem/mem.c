@@ -143,6 +143,16 @@ static bool mem_inspect(struct session *session, const struct call *call, struct
     return true;
 }
 
+/* Who waits for an expiry cannot be told by counting. */
+static bool mem_moment(struct session *session, const struct call *call, struct slice *ret, GError **error)
+{
+    struct mem_content *content = mem_content_of(session);
+    auto_hold(&content->lock);
+    const struct mem_changes *changes = mem_changes_of(content, call->ds->name);
+    return changes->mortal || arena_copy(call->mem, slice_of(&changes->n, sizeof changes->n), ret) ||
+           error_set(error, SLUICE_ERROR_TOO_BIG, "a moment does not fit into the memory of the call");
+}
+
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static bool mem_read(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
@@ -253,6 +263,7 @@ const struct store_driver mem_driver = {
     .session_open = mem_session_open,
     .session_close = mem_session_close,
     .inspect = mem_inspect,
+    .moment = mem_moment,
     .split = mem_split,
     .scan_open = mem_scan_open,
     .scan_next = mem_scan_next,

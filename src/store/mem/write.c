@@ -57,8 +57,12 @@ static bool mem_cas(struct session *session, const struct call *call, const stru
         return false;
     lane_state_rebase(lane, on->base);
     struct mem_view view = mem_view(content, call->ds, now_ms, true);
-    for (size_t i = 0; i < n; i++)
+    struct mem_changes *changes = mem_changes_of(content, call->ds->name);
+    for (size_t i = 0; i < n; i++) {
         cas_one(&view, lane, &ops[i], call->mem);
+        changes->n += ops[i].outcome == CAS_WRITTEN;
+        changes->mortal |= ops[i].verb == CAS_PUT && ops[i].expires_at_ms != EXPIRES_NEVER;
+    }
     return true;
 }
 

@@ -1,9 +1,8 @@
 /* How an embedded database feels: one server, which is this process. */
 #include "store/rocksdb/rocks.h"
 
-/* Each column family is compacted for itself. The tables are locked: a shadow that is dropped takes its handle along.
- */
-static int64_t waiting_bytes(struct rocks_store *store)
+/* Over all column families. The tables are locked: a shadow that is dropped takes its handle along. */
+static int64_t bytes_of(struct rocks_store *store, const char *property)
 {
     GHashTableIter at;
     gpointer family;
@@ -11,7 +10,7 @@ static int64_t waiting_bytes(struct rocks_store *store)
     auto_hold(&store->lock);
     g_hash_table_iter_init(&at, store->families);
     while (g_hash_table_iter_next(&at, NULL, &family))
-        bytes += (int64_t)rocks_property(store, family, "rocksdb.estimate-pending-compaction-bytes");
+        bytes += (int64_t)rocks_property(store, family, property);
     return bytes;
 }
 
@@ -30,7 +29,8 @@ bool rocks_health(struct session *session, const struct call *call, GArray *into
     int64_t began_us = world_monotonic_us(store->base.world);
     health.stalled = is_stalled(store);
     health.round_trip_us = world_monotonic_us(store->base.world) - began_us;
-    health.compaction_bytes = waiting_bytes(store);
+    health.compaction_bytes = bytes_of(store, "rocksdb.estimate-pending-compaction-bytes");
+    health.data_bytes = bytes_of(store, "rocksdb.estimate-live-data-size");
     health.node = arena_text(call->mem, slice_of_text(store->path));
     if (!health.node)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "the path of the store does not fit into memory");

@@ -5,8 +5,10 @@
 
 enum { MANIFEST_BYTES = 8 << 20, FORMAT = 1, HEAD_BYTES = 40, PRESENT = 1, DELETES = 2, VARINT_BITS = 63 };
 
-const struct blockfile_kind undo_segment_kind = {
-    .magic = {'S', 'L', 'U', 'N', 'D', 'O', '1', '\n'}, .version = 1, .block_magic = UINT32_C(0x4f444e55)};
+const struct blockfile_kind undo_segment_kind = {.magic = {'S', 'L', 'U', 'N', 'D', 'O', '1', '\n'},
+                                                 .version = 1,
+                                                 .block_magic = UINT32_C(0x4f444e55),
+                                                 .sealed_as = "undo"};
 
 char *undo_listing_path(const char *dir, uint32_t segment)
 {

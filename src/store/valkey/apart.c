@@ -23,7 +23,7 @@ static bool goes_apart(const struct valkey_session *session, const struct cas_op
 
 struct rights {
     bool answered;
-    uint8_t dump, restore, set, mset;
+    uint8_t dump, restore, set, msetnx;
 };
 
 static bool rights_answer(void *self, size_t i, const struct reply *reply, GError **error)
@@ -34,7 +34,7 @@ static bool rights_answer(void *self, size_t i, const struct reply *reply, GErro
         rights->dump = reply->bytes.data[0];
         rights->restore = reply->bytes.data[1];
         rights->set = reply->bytes.data[2];
-        rights->mset = reply->bytes.data[3];
+        rights->msetnx = reply->bytes.data[3];
     }
     return true;
 }
@@ -45,16 +45,9 @@ bool apart_learn(struct session *base, const struct call *call, struct slice key
     struct valkey_session *session = valkey_session_of(base);
     if (session->asked_restore)
         return true;
-    const char *const words[] = {"EVALSHA", script_rights.sha,
-                                 "0",       "2",
-                                 "dump",    NULL,
-                                 "4",       "restore",
-                                 NULL,      "0",
-                                 "x",       "3",
-                                 "set",     NULL,
-                                 "x",       "3",
-                                 "mset",    NULL,
-                                 "x"};
+    const char *const words[] = {
+        "EVALSHA", script_rights.sha, "0",  "2", "dump", NULL, "4", "restore", NULL, "0", "x", "3", "set", NULL, "x",
+        "3",       "msetnx",          NULL, "x"};
     struct slice args[G_N_ELEMENTS(words)];
     struct rights rights = {0};
     for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
@@ -71,7 +64,7 @@ bool apart_learn(struct session *base, const struct call *call, struct slice key
     session->no_dump |= rights.answered && rights.dump != '1';
     session->no_restore = rights.answered && rights.restore != '1';
     session->may_set = rights.answered && rights.set == '1';
-    session->may_mset = session->may_set && rights.mset == '1';
+    session->may_msetnx = session->may_set && rights.msetnx == '1';
     return true;
 }
 
@@ -255,9 +248,9 @@ static bool write_each(struct session *session, const struct call *call, const s
     return true;
 }
 
-/* Those that go together, and the others behind them; outcomes are put back where they belong. */
-static bool write_both(struct session *session, const struct call *call, const struct lane *lane, struct cas_op *ops,
-                       size_t n, GError **error)
+/* Those that go together, in one call; their outcomes are put back where they belong. */
+static bool write_together(struct session *session, const struct call *call, const struct lane *lane,
+                           struct cas_op *ops, size_t n, GError **error)
 {
     g_autofree struct cas_op *together = g_new0(struct cas_op, n);
     size_t m = 0;
@@ -269,29 +262,17 @@ static bool write_both(struct session *session, const struct call *call, const s
     for (size_t i = n; i-- > 0;)
         if (!goes_apart(valkey_session_of(session), &ops[i]))
             ops[i] = together[--m];
-    return written && write_each(session, call, lane, ops, n, error);
+    return written;
 }
 
 /* Values in pieces, and what stands over such, have no shadow. */
-static bool refuse_apart(struct session *session, const struct call *call, const struct lane *lane, struct cas_op *ops,
-                         size_t n, GError **error)
+static void refuse_apart(struct session *session, struct cas_op *ops, size_t n)
 {
-    g_autofree struct cas_op *together = g_new0(struct cas_op, n);
-    size_t m = 0;
     for (size_t i = 0; i < n; i++)
-        if (!goes_apart(valkey_session_of(session), &ops[i]))
-            together[m++] = ops[i];
-    struct valkey_writes writes = {.lane = lane, .ops = together, .n = m};
-    bool written = m == 0 || valkey_cas_as(session, call, &writes, error);
-    for (size_t i = n; i-- > 0;) {
-        if (!goes_apart(valkey_session_of(session), &ops[i])) {
-            ops[i] = together[--m];
-            continue;
+        if (goes_apart(valkey_session_of(session), &ops[i])) {
+            ops[i].outcome = CAS_REFUSED;
+            ops[i].fault = (struct fault){SLUICE_ERROR_TOO_BIG, "its value would go in pieces, which no shadow holds"};
         }
-        ops[i].outcome = CAS_REFUSED;
-        ops[i].fault = (struct fault){SLUICE_ERROR_TOO_BIG, "its value would go in pieces, which no shadow holds"};
-    }
-    return written;
 }
 
 bool valkey_cas(struct session *session, const struct call *call, const struct lane *lane, struct cas_op *ops, size_t n,
@@ -306,9 +287,12 @@ bool valkey_cas(struct session *session, const struct call *call, const struct l
     struct valkey_writes writes = {.lane = lane, .ops = ops, .n = n};
     if (!apart)
         return valkey_cas_as(session, call, &writes, error);
-    if (call->ds->shadow || call->promotes)
-        return refuse_apart(session, call, lane, ops, n, error);
-    if (write_both(session, call, lane, ops, n, error))
+    bool written = write_together(session, call, lane, ops, n, error);
+    if (call->ds->shadow || call->promotes) {
+        refuse_apart(session, ops, n);
+        return written;
+    }
+    if (written && write_each(session, call, lane, ops, n, error))
         return true;
     if (own->no_restore)
         error_add(error, "in place of RESTORE, which is not permitted");

@@ -200,15 +200,31 @@ static bool hand_out(struct conn *conn, struct reply *ret, GError **error)
     return error_add(error, "%s:%u", conn->at.host, conn->at.port);
 }
 
+/* One that is there as a whole when it is first looked at; else it is scanned as it comes. */
+static bool take_whole(struct conn *conn, struct reply *ret)
+{
+    size_t end, have = conn->end - conn->begin;
+    if (have == 0 || conn->scan.depth > 0)
+        return false;
+    if (resp_take(slice_of(conn->in + conn->begin, have), conn->tree, ret, &end)) {
+        conn->borrowed = end;
+        return true;
+    }
+    if (arena_used(conn->tree) > 0)
+        arena_reset(conn->tree);
+    return false;
+}
+
 /* The next reply, if it is whole in the buffer. What the server says unasked is passed over. */
 static bool reply_in(struct conn *conn, struct reply *ret, bool *ret_there, GError **error)
 {
     for (;;) {
-        if (!scan_in(conn, ret_there, error))
+        *ret_there = take_whole(conn, ret);
+        if (!*ret_there && !scan_in(conn, ret_there, error))
             return false;
         if (!*ret_there)
             return true;
-        if (!hand_out(conn, ret, error))
+        if (conn->borrowed == 0 && !hand_out(conn, ret, error))
             return false;
         if (ret->type != REPLY_PUSH)
             return true;

@@ -321,6 +321,7 @@ const struct store_driver valkey_driver = {
     .inspect = valkey_inspect,
     .examine = valkey_examine,
     .health = valkey_health,
+    .moment = valkey_moment,
     .heat = valkey_heat,
     .decode = decode,
     .encode = encode,

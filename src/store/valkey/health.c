@@ -50,7 +50,24 @@ static int64_t is_saving(struct slice info)
     return dumps < 0 ? -1 : dumps > 0 || info_number(info, "aof_rewrite_in_progress") > 0;
 }
 
-static void take_info(struct node_health *health, struct slice info)
+/* `db0:keys=5,expires=0,…`; a database without keys has no line. */
+static int64_t keys_of(struct slice info, uint32_t db)
+{
+    struct slice text;
+    uint64_t keys;
+    g_autofree char *name = g_strdup_printf("db%u", db);
+    if (!info_text(info, name, &text))
+        return 0;
+    const char *head = "keys=";
+    g_autofree char *line = g_strndup((const char *)text.data, text.len);
+    if (!g_str_has_prefix(line, head))
+        return -1;
+    char *number = line + strlen(head);
+    number[strcspn(number, ",")] = '\0';
+    return int_parse_u64(slice_of_text(number), &keys) && keys <= INT64_MAX ? (int64_t)keys : -1;
+}
+
+static void take_info(struct node_health *health, struct slice info, uint32_t db)
 {
     int64_t acknowledged, lag_s = info_replica_lag_s(info);
     health->ops_per_s = number_or_unknown(info, "instantaneous_ops_per_sec");
@@ -61,6 +78,8 @@ static void take_info(struct node_health *health, struct slice info)
     health->lag_ms = lag_s < 0 ? -1 : lag_s * 1000;
     health->memory_bytes = number_or_unknown(info, "used_memory");
     health->memory_limit_bytes = number_or_unknown(info, "maxmemory");
+    health->data_bytes = health->memory_bytes;
+    health->keys = keys_of(info, db);
     health->evicts = evicts_of(info, "allkeys-");
     health->evicts_expiring = evicts_of(info, "volatile-");
     health->evicted = number_or_unknown(info, "evicted_keys");
@@ -81,6 +100,7 @@ static void take_time(struct node_health *health, const struct reply *reply)
 /* One question on its way; a refusal is an answer that says nothing. */
 struct asking {
     struct node_health *health;
+    uint32_t db;
     enum question question;
 };
 
@@ -90,7 +110,7 @@ static bool take(void *self, size_t i, const struct reply *reply, GError **error
     switch (asking->question) {
     case ASK_INFO:
         if (reply->type == REPLY_BYTES)
-            take_info(asking->health, reply->bytes);
+            take_info(asking->health, reply->bytes, asking->db);
         break;
     case ASK_SLOWLOG:
         if (reply->type == REPLY_INTEGER)
@@ -112,7 +132,7 @@ static bool ask(struct router *router, const struct valkey_host *at, struct aski
     struct slice args[2];
     struct command command = {
         .args = args, .n_args = QUESTIONS[asking->question].n, .slot = -1, .at = at, .repeatable = true};
-    struct route_wish wish = {.commands = &command, .n = 1, .answer = take, .self = asking};
+    struct route_wish wish = {.commands = &command, .n = 1, .unpaced = true, .answer = take, .self = asking};
     GError *failed = NULL;
     for (size_t i = 0; i < command.n_args; i++)
         args[i] = slice_of_text(QUESTIONS[asking->question].words[i]);
@@ -132,7 +152,7 @@ static bool ask_node(const struct health_wish *wish, const struct valkey_host *a
     struct router *router = wish->router;
     struct node_health health = NODE_HEALTH_UNKNOWN;
     g_autofree char *name = g_strdup_printf("%s:%u", at->host, at->port);
-    struct asking asking = {.health = &health, .question = ASK_PING};
+    struct asking asking = {.health = &health, .db = wish->db, .question = ASK_PING};
     if (!ask(router, at, &asking, call, error)) /* the connection is open behind it */
         return error_add(error, "%s", name);
     int64_t began_us = world_monotonic_us(wish->world);

@@ -7,6 +7,7 @@ struct health_wish {
     struct router *router;
     const struct topology *topology;
     const struct world *world;
+    uint32_t db; /* whose keys are counted */
 };
 
 /* Asks every primary (PING, INFO, SLOWLOG LEN, TIME) and appends a struct node_health for each; texts in call->mem.

@@ -183,8 +183,8 @@ static bool goes_on(const struct history_server *was, const struct history_serve
 
 static bool same_slots(const struct history_server *was, const struct history_server *now)
 {
-    return was->slots->len == now->slots->len &&
-           memcmp(was->slots->data, now->slots->data, was->slots->len * sizeof(uint16_t)) == 0;
+    size_t len = was->slots->len * sizeof(uint16_t);
+    return was->slots->len == now->slots->len && (len == 0 || memcmp(was->slots->data, now->slots->data, len) == 0);
 }
 
 static bool shows(const struct history_server *now, const struct witness *witness)

@@ -100,6 +100,11 @@ bool router_paced(const struct router *router)
     return routes_pace(router->routes) != NULL;
 }
 
+uint64_t router_redirections(const struct router *router)
+{
+    return router->redirections;
+}
+
 /* --- which process it is ------------------------------------------------------------------------------------------ */
 
 static void copy_text(struct slice info, const char *name, char *into, size_t room)

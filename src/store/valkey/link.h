@@ -57,6 +57,7 @@ struct router {
     struct link **by_node; /* of the topology */
     struct arena *mem;     /* for the moment */
     GString *lost;         /* the servers whose writes may be lost: settling tells it */
+    uint64_t redirections; /* that were met so far */
 };
 
 struct routes {

@@ -9,6 +9,7 @@
 struct list_place {
     struct valkey_host at; /* its own */
     uint64_t wanted[CLAIM_WORDS];
+    bool all; /* every slot is: nobody need know whose a key is */
 };
 
 /* A server of a cluster in one moment: who it is, which slots it has, and what it answers about slots. */

@@ -118,8 +118,9 @@ static bool take_scan(void *self, size_t i, const struct reply *reply, GError **
         return refusal_set(reply, &scanning->place->at, "SCAN", error);
     const struct reply *keys = &reply->items[1];
     for (size_t k = 0; k < keys->n; k++) {
-        uint16_t slot = slot_of(keys->items[k].bytes);
-        if (claim_bit(scanning->place->wanted, slot) && !list_keep(list, keys->items[k].bytes, slot, error))
+        uint16_t slot = scanning->place->all ? 0 : slot_of(keys->items[k].bytes);
+        if ((scanning->place->all || claim_bit(scanning->place->wanted, slot)) &&
+            !list_keep(list, keys->items[k].bytes, slot, error))
             return false;
     }
     return true;
@@ -238,6 +239,7 @@ static bool scan_resume(struct list *list, const struct call *call, const struct
     struct list_place *place = place_of(scan->places, at);
     for (uint32_t slot = list->from; slot < list->to; slot++)
         claim_bit_set(place->wanted, slot);
+    place->all = list->from == 0 && list->to == SLOTS;
     return true;
 }
 

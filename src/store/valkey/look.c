@@ -38,8 +38,10 @@ bool valkey_health(struct session *session, const struct call *call, GArray *int
 {
     struct valkey_store *store = valkey_store_of(session);
     struct topology *topology = routes_topology(store->routes);
-    struct health_wish wish = {
-        .router = valkey_session_of(session)->router, .topology = topology, .world = store->base.world};
+    struct health_wish wish = {.router = valkey_session_of(session)->router,
+                               .topology = topology,
+                               .world = store->base.world,
+                               .db = store->uri->db};
     bool ok = health_ask(&wish, call, into, error);
     topology_unref(topology);
     return ok;

@@ -358,6 +358,44 @@ bool resp_read(struct slice bytes, struct arena *mem, struct reply *ret, GError 
     return true;
 }
 
+/* --- both at once --------------------------------------------------------------------------------------------------
+ */
+
+enum { ITEM_LEAST = 3, TAKEN_MOST = 1 << 16 }; /* the bytes of an element, elements in one */
+
+static bool take_value(struct reading *reading, unsigned depth, struct reply *ret)
+{
+    struct element element;
+    struct fault fault;
+    size_t seen = 0;
+    if (read_element(reading->bytes, reading->at, &seen, &element, &fault) != WHOLE || element.shape == SHAPE_ATTRIBUTE)
+        return false;
+    reading->at = element.end;
+    *ret = (struct reply){
+        .type = element.type, .bytes = element.bytes, .integer = element.integer, .n = (size_t)element.children};
+    if (element.children == 0)
+        return true;
+    size_t most = MIN((size_t)TAKEN_MOST, (reading->bytes.len - reading->at) / ITEM_LEAST);
+    if (depth == RESP_DEPTH || element.children > most)
+        return false;
+    ret->items = arena_alloc(reading->mem, ret->n * sizeof *ret->items);
+    bool taken = ret->items != NULL;
+    for (size_t i = 0; taken && i < ret->n; i++)
+        taken = take_value(reading, depth + 1, &ret->items[i]);
+    return taken;
+}
+
+bool resp_take(struct slice bytes, struct arena *mem, struct reply *ret, size_t *ret_end)
+{
+    struct reading reading = {.bytes = bytes, .mem = mem};
+    struct reply reply;
+    if (!take_value(&reading, 0, &reply))
+        return false;
+    *ret = reply;
+    *ret_end = reading.at;
+    return true;
+}
+
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 /* `*3\r\n`; returns what follows it. */

@@ -1,9 +1,9 @@
 /* The wire protocol of Valkey and Redis, RESP2 and RESP3: replies parsed without copying, commands written.
  *
- * Parsing has two steps, so that a large reply is never scanned twice: resp_scan() walks bytes as they arrive and says
- * when one whole reply is there; resp_read() then builds its tree, slices pointing into those bytes. Both are bounded:
- * depth, elements and bytes of one reply by `struct resp_limits`; what is over is an error, as is what is no RESP
- * (STORE, naming the byte offset and what was expected). RESP3 attributes are skipped, pushes are replies of type
+ * Parsing has two steps, so that a large reply is never scanned again and again: resp_scan() walks bytes as they arrive
+ * and says when one whole reply is there; resp_read() then builds its tree, slices pointing into those bytes. Both are
+ * bounded: depth, elements and bytes of one reply by `struct resp_limits`; what is over is an error, as is what is no
+ * RESP (STORE, naming the byte offset and what was expected). RESP3 attributes are skipped, pushes are replies of type
  * REPLY_PUSH. Pure. */
 #pragma once
 
@@ -56,6 +56,11 @@ bool resp_scan(struct resp_scan *scan, struct slice bytes, const struct resp_lim
 
 /* Of a whole reply as resp_scan() found it; items live in `mem`, slices in `bytes`. TOO_BIG where `mem` is full. */
 bool resp_read(struct slice bytes, struct arena *mem, struct reply *ret, GError **error);
+
+/* Both steps at once, for what is whole already, as nearly all replies are: *ret_end is where the reply ends. false: it
+ * is not whole, or anything else is odd about it, and resp_scan() is to say what; what was taken of `mem` is of no use.
+ */
+bool resp_take(struct slice bytes, struct arena *mem, struct reply *ret, size_t *ret_end);
 
 /* A command as the server takes it, appended. `into` stays below 2 GiB: who writes large values sends as it goes. */
 void resp_put(GByteArray *into, const struct slice *args, size_t n);

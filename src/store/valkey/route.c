@@ -14,6 +14,7 @@ enum {
     PATIENCE_US = 30000000, /* of a call without a deadline: what holds it up is told after that */
     US_PER_MS = 1000,
     PACED_US = 1000, /* so soon is a server asked about again that somebody else is waiting for */
+    STOPS_US = 2000, /* who is told to stop waits no longer than this for the next micro-batch */
     MEM_BYTES = 1 << 20,
 };
 
@@ -41,8 +42,9 @@ struct run {
     bool stale;              /* the topology is not what the servers say */
     int64_t refresh_us;      /* it is not asked before */
     uint32_t refreshes;
-    bool moved;  /* something went out or came in since the last look */
-    GError *why; /* the last thing that held a command up */
+    bool moved;    /* something went out or came in since the last look */
+    bool left_out; /* a command was not sent, because the call is to stop */
+    GError *why;   /* the last thing that held a command up */
 };
 
 /* What came of one command. */
@@ -230,6 +232,7 @@ static bool redirect(struct run *run, const struct event *event, bool asking, GE
     struct pending *pending = &run->pending[event->i];
     struct valkey_host to;
     note_why(run, event);
+    run->router->redirections++;
     arena_reset(run->router->mem);
     if (!refusal_place(event->reply, &event->link->at, run->router->mem, &to))
         return do_stop(run, event, error);
@@ -390,26 +393,43 @@ static uint32_t weight_of(const struct command *command)
     return command->weight ? command->weight : 1 + (uint32_t)command->n_parts;
 }
 
+static bool is_stopped(const struct run *run)
+{
+    return run->call.stop && atomic_load(run->call.stop);
+}
+
+/* Of a call that is to stop: what is still waiting there stays unsent. */
+static void leave_out(struct run *run, struct link_queue *waiting)
+{
+    run->left_out |= link_queue_count(waiting) > 0;
+    run->left -= link_queue_count(waiting);
+    while (link_queue_count(waiting) > 0)
+        link_queue_pop(waiting);
+}
+
 /* Whether the next command may go now, as the server is paced. */
 static bool may_go(struct run *run, struct link *link)
 {
     struct pace_server *server = link_pace(run->router, link);
-    if (!server || link->units > 0)
+    if (!server || run->wish->unpaced || link->units > 0)
         return true;
     int64_t now_us = world_monotonic_us(run->router->world), due_us;
     uint32_t first = weight_of(&run->wish->commands[link_queue_first(&link->todo)]);
     uint32_t all = (uint32_t)MIN(link_queue_count(&link->todo), UINT32_MAX);
     link->units = pace_take(server, now_us, first, MAX(all, first), &due_us);
-    if (link->units == 0)
-        run->paced_us = MIN(run->paced_us, MIN(due_us, now_us + PACED_US));
-    return link->units > 0;
+    if (link->units > 0)
+        return true;
+    run->paced_us = MIN(run->paced_us, MIN(due_us, now_us + PACED_US));
+    if (is_stopped(run) && due_us != INT64_MAX && due_us - now_us > STOPS_US)
+        leave_out(run, &link->todo);
+    return false;
 }
 
 /* The command has been put: how much of its micro-batch is left. */
 static void count_off(struct run *run, struct link *link, uint32_t i)
 {
     uint32_t weight = weight_of(&run->wish->commands[i]);
-    if (!link->server)
+    if (!link->server || run->wish->unpaced)
         return;
     link->units -= MIN(link->units, weight);
     if (link_queue_count(&link->todo) == 0)
@@ -629,6 +649,8 @@ static bool go(struct run *run, GError **error)
     while (run->left > 0) {
         if (!goes_on(run, error))
             return false;
+        if (is_stopped(run)) /* they were refused before, and wait for better times */
+            leave_out(run, &run->later);
         run->moved = false;
         run->paced_us = INT64_MAX;
         assign_due(run);
@@ -641,7 +663,7 @@ static bool go(struct run *run, GError **error)
         if (run->left > 0 && !run->moved && !rest(run, error))
             return false;
     }
-    return true;
+    return !run->left_out || error_set(error, SLUICE_ERROR_CANCELLED, "told to stop before everything was sent");
 }
 
 /* Replies that nobody will take any more go with their connections. */

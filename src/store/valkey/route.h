@@ -44,6 +44,7 @@ struct route_wish {
     /* What router_bind() gave: commands to that server go through the connection that it was then, or not at all; every
      * error reply is the caller's. 0: through any. */
     uint64_t bound;
+    bool unpaced; /* a small question on whose answer guards rest: it must be heard however slow the pace is */
     /* Error replies that no row of the table takes care of come here as well. false ends router_run(). */
     bool (*answer)(void *self, size_t i, const struct reply *reply, GError **error);
     void *self;
@@ -66,8 +67,9 @@ bool routes_refresh(struct routes *routes, const struct topology *seen, const st
 
 struct router *router_new(struct routes *routes);
 void router_free(struct router *router);
-bool router_paced(const struct router *router);          /* small requests are asked for */
-struct topology *router_topology(struct router *router); /* as all routers of the store have it now; a reference */
+bool router_paced(const struct router *router);            /* small requests are asked for */
+struct topology *router_topology(struct router *router);   /* as all routers of the store have it now; a reference */
+uint64_t router_redirections(const struct router *router); /* that its commands have met so far */
 bool router_refresh(struct router *router, const struct call *call, GError **error); /* asks anew */
 
 /* true: every command was answered, or is a write that was lost with its connection (ROUTE_UNKNOWN). false: the call as

@@ -37,7 +37,7 @@ struct valkey_session {
     bool no_dump;                   /* a server does not permit DUMP: raw records are read in pieces */
     bool no_restore;                /* nor RESTORE: they are written in pieces */
     bool may_set;                   /* raw strings are written by SET, which is less work, */
-    bool may_mset;                  /* or several by one MSET */
+    bool may_msetnx;                /* or several by one MSETNX */
     bool asked_dump, asked_restore; /* whether it does, it was asked */
     bool no_getrange;               /* a server does not permit GETRANGE */
     bool no_mget;                   /* nor MGET */
@@ -187,6 +187,7 @@ bool valkey_keeps(struct session *, const struct call *, GError **);
 bool valkey_shadow_check(struct session *, const struct call *, GError **);
 bool valkey_read(struct session *, const struct call *, struct record *io, size_t n, GError **);
 bool valkey_rank(const struct dataset *, const struct slice *keys, size_t n, uint16_t *ret, GError **);
+bool valkey_moment(struct session *, const struct call *, struct slice *ret, GError **);
 bool valkey_heat(struct session *, const struct call *, struct heat_wish *io, GError **);
 bool valkey_split(struct session *, const struct call *, const struct split_wish *, struct part_list *into, GError **);
 bool valkey_scan_open(struct scan **ret, struct session *, const struct scan_spec *, GError **);

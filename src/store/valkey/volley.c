@@ -7,7 +7,14 @@
 #include "store/valkey/pack.h"
 #include "store/valkey/write_parts.h"
 
-enum { VOLLEY_OPS = 32, PACED_OPS = 4, VOLLEY_BYTES = 64 << 10, IMAGE_BYTES = 256 << 10, FIELD_BYTES = 16 };
+enum {
+    VOLLEY_OPS = 32,
+    VOLLEY_STRINGS = 64,
+    PACED_OPS = 4,
+    VOLLEY_BYTES = 64 << 10,
+    IMAGE_BYTES = 256 << 10,
+    FIELD_BYTES = 16
+};
 
 /* What a call says of a record. */
 struct loaded {
@@ -23,12 +30,13 @@ struct loading {
     struct volley volley;
     uint32_t base;
     size_t bytes;
-    size_t most;                       /* operations in a call */
-    uint64_t number;                   /* of the operation that came last */
-    struct loaded records[VOLLEY_OPS]; /* as many as the volley has */
-    size_t strings;                    /* of these */
-    GArray *body;                      /* of struct slice: the commands of the others, as struct form has them */
-    GString *key;                      /* of the fence */
+    size_t most;                           /* operations in a call */
+    uint64_t number;                       /* of the operation that came last */
+    struct loaded records[VOLLEY_STRINGS]; /* as many as the volley has */
+    size_t strings;                        /* of these */
+    size_t new_strings;                    /* and of them, into nothing */
+    GArray *body;                          /* of struct slice: the commands of the others, as struct form has them */
+    GString *key;                          /* of the fence */
 };
 
 /* --- arguments ---------------------------------------------------------------------------------------------------- */
@@ -74,13 +82,32 @@ static bool is_beside(const struct cas *cas)
 
 /* --- one call ----------------------------------------------------------------------------------------------------- */
 
+/* A raw string: RESTORE would have to take its payload apart, and we to put it together. */
+static bool is_string(const struct cas *cas, const struct cas_op *op)
+{
+    return op->verb == CAS_PUT && cas->ds->form->form == FORM_RAW && valkey_is_string(op->raw) && !cas->apart &&
+           !cas->shadow_keys && valkey_session_of(cas->session)->may_set;
+}
+
+/* Strings into nothing take a server a small part of what others do. */
+static bool is_new_string(const struct cas *cas, const struct cas_op *op)
+{
+    return op->etag.len == 0 && is_string(cas, op);
+}
+
+static size_t most_with(const struct loading *loading, const struct cas_op *op)
+{
+    bool strings = loading->new_strings == loading->volley.n && is_new_string(loading->cas, op);
+    return strings && loading->most == VOLLEY_OPS ? VOLLEY_STRINGS : loading->most;
+}
+
 /* Two keys of one hash never share a call, nor does a number that is not above the one before it. */
 static bool joins(const struct loading *loading, const struct flying *flying, uint32_t hash)
 {
     const struct volley *volley = &loading->volley;
     const struct cas_op *op = &loading->cas->ops[flying->op];
-    bool room =
-        volley->n > 0 && volley->n < loading->most && loading->bytes + op->raw.len <= VOLLEY_BYTES && !flying->alone;
+    bool room = volley->n > 0 && volley->n < most_with(loading, op) && loading->bytes + op->raw.len <= VOLLEY_BYTES &&
+                !flying->alone;
     if (!room || volley->place != flying->place || op->number <= loading->number)
         return false;
     for (size_t i = 0; i < volley->n; i++)
@@ -93,7 +120,7 @@ static void loading_begin(struct loading *loading, const struct flying *flying, 
 {
     loading->volley = (struct volley){.from = from, .place = flying->place, .epoch = flying->epoch};
     loading->bytes = flying->alone ? VOLLEY_BYTES + 1 : 0;
-    loading->strings = 0;
+    loading->strings = loading->new_strings = 0;
     g_array_set_size(loading->body, 0);
 }
 
@@ -234,7 +261,7 @@ static bool all_strings(const struct loading *loading)
 static uint8_t *put_commands(uint8_t *into, const struct loading *loading, bool large)
 {
     enum { MIXED, SETS, SETS_TOGETHER };
-    bool strings = all_strings(loading), together = valkey_session_of(loading->cas->session)->may_mset;
+    bool strings = all_strings(loading), together = valkey_session_of(loading->cas->session)->may_msetnx;
     size_t commands = 0;
     for (size_t i = 0; i < loading->volley.n && !strings; i++)
         commands += loading->records[i].commands;
@@ -326,13 +353,6 @@ static int64_t expiry_of(const struct cas *cas, const struct cas_op *op)
     return op->expires_at_ms + (later ? VALKEY_SHADOW_LATER_MS : 0);
 }
 
-/* A raw string: RESTORE would have to take its payload apart, and we to put it together. */
-static bool is_string(const struct cas *cas, const struct cas_op *op)
-{
-    return op->verb == CAS_PUT && cas->ds->form->form == FORM_RAW && valkey_is_string(op->raw) && !cas->apart &&
-           !cas->shadow_keys && valkey_session_of(cas->session)->may_set;
-}
-
 /* The commands that write it, or what stands for them where its value is there already. */
 static bool add_commands(struct loading *loading, const struct cas_op *op, bool moves, GError **error)
 {
@@ -388,6 +408,7 @@ static bool loading_add(struct loading *loading, const struct flying *flying, ui
         loading->volley.n_pruned = flying->n_pruned;
     }
     loading->strings += value.data != NULL;
+    loading->new_strings += is_new_string(cas, op);
     loading->bytes += op->raw.len;
     loading->number = op->number;
     return true;

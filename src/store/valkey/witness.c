@@ -58,9 +58,30 @@ static void asked_reset(struct asked *asked)
     g_clear_pointer(&asked->topology, topology_unref);
 }
 
+/* Behind a failure: another server may have the place by now. false: none has, nor will have; *io_failed says that. In
+ * vain otherwise is no matter: who tries again is told. */
+static bool look_anew(struct router *router, const struct call *call, GError **io_failed)
+{
+    g_autoptr(GError) lost = NULL;
+    if (router_refresh(router, call, &lost) || !error_is(lost, SLUICE_ERROR_SHARD_LOST))
+        return true;
+    g_clear_error(io_failed);
+    *io_failed = g_steal_pointer(&lost);
+    return false;
+}
+
+/* Behind the n-th failure: whether it is worth another try, by which another server may have the place. */
+static bool again(struct router *router, const struct call *call, unsigned n, GError **io_failed)
+{
+    if (n > 0)
+        world_sleep_us(router->world, PAUSE_US, call->cancel);
+    return error_class(*io_failed) == ERROR_TRANSIENT && call_goes_on(call, router->world, NULL) &&
+           look_anew(router, call, io_failed);
+}
+
 static bool ask(struct router *router, const struct call *call, struct asked *ret, GError **error)
 {
-    for (;;) {
+    for (unsigned n = 0;; n++) {
         g_autoptr(GError) failed = NULL;
         struct call one = short_call(router, call);
         *ret = (struct asked){.history = history_new(),
@@ -69,12 +90,10 @@ static bool ask(struct router *router, const struct call *call, struct asked *re
         if (ask_all(router, &one, ret->topology, ret->history, ret->bound, &failed))
             return true;
         asked_reset(ret);
-        world_sleep_us(router->world, PAUSE_US, call->cancel);
-        if (error_class(failed) != ERROR_TRANSIENT || !call_goes_on(call, router->world, NULL)) {
+        if (!again(router, call, n, &failed)) {
             g_propagate_error(error, g_steal_pointer(&failed));
             return false;
         }
-        router_refresh(router, call, NULL); /* another may have its place by now; in vain: the next look says so, too */
     }
 }
 
@@ -250,28 +269,59 @@ static struct fence_run *run_of(struct valkey_store *store, const uint8_t uid[16
     return run;
 }
 
+struct noting {
+    struct session *session;
+    const struct call *call;
+    const struct witness *witness;
+    struct slice was;
+    GString *text; /* of the history as it is now */
+};
+
+static bool put_all(const struct noting *noting, struct fence_run *run, const struct asked *asked, bool everywhere,
+                    GError **error)
+{
+    struct putting putting = {.session = noting->session, .call = noting->call, .witness = noting->witness, .run = run};
+    if (!noting->witness->lane)
+        return true;
+    putting.epoch = g_byte_array_new();
+    cover(&putting, asked, everywhere);
+    bool put = put_on_all(&putting, asked, error);
+    g_byte_array_unref(putting.epoch);
+    return put;
+}
+
+static bool note_once(const struct noting *noting, GError **error)
+{
+    struct asked asked = {0};
+    bool everywhere = noting->witness->everywhere;
+    if (!ask(valkey_session_of(noting->session)->router, noting->call, &asked, error))
+        return false;
+    struct valkey_store *store = valkey_store_of(noting->session);
+    struct fence_run *run = run_of(store, noting->witness->fence.run, &asked.history->next);
+    bool ok =
+        is_same(noting->was, asked.history, &everywhere, error) && put_all(noting, run, &asked, everywhere, error);
+    g_string_truncate(noting->text, 0);
+    history_put(asked.history, noting->text);
+    notice(store, noting->text->str, asked.history);
+    asked_reset(&asked);
+    return ok;
+}
+
+/* A place may move, and a cluster be down for as long as a failover takes, though nothing but a witness is to be put:
+ * that is followed and waited out here, for nobody else asks who has what. */
 bool valkey_history_note(struct session *session, const struct call *call, const struct witness *witness,
                          struct slice was, const char **ret, GError **error)
 {
-    struct valkey_store *store = valkey_store_of(session);
-    struct asked asked = {0};
     g_autoptr(GString) text = g_string_new(NULL);
-    if (!ask(valkey_session_of(session)->router, call, &asked, error))
-        return false;
-    struct putting putting = {.session = session, .call = call, .witness = witness, .epoch = g_byte_array_new()};
-    putting.run = run_of(store, witness->fence.run, &asked.history->next);
-    bool everywhere = witness->everywhere, ok = is_same(was, asked.history, &everywhere, error);
-    if (ok && witness->lane) {
-        cover(&putting, &asked, everywhere);
-        ok = put_on_all(&putting, &asked, error);
-    }
-    history_put(asked.history, text);
-    notice(store, text->str, asked.history);
-    g_byte_array_unref(putting.epoch);
-    asked_reset(&asked);
-    if (!ok) { /* a place may have moved: who tries again asks who has it, whether or not anything else does */
-        router_refresh(valkey_session_of(session)->router, call, NULL);
-        return false;
+    struct noting noting = {.session = session, .call = call, .witness = witness, .was = was, .text = text};
+    for (unsigned n = 0;; n++) {
+        g_autoptr(GError) failed = NULL;
+        if (note_once(&noting, &failed))
+            break;
+        if (!again(valkey_session_of(session)->router, call, n, &failed)) {
+            g_propagate_error(error, g_steal_pointer(&failed));
+            return false;
+        }
     }
     *ret = arena_text(call->mem, slice_of(text->str, text->len));
     return *ret || error_set(error, SLUICE_ERROR_TOO_BIG, "the names of the servers do not fit into memory");

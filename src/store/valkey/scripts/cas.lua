@@ -12,7 +12,7 @@
 --         of the records, a list each: numbers, ascending; how many commands write it, 0: it is deleted; expiries in ms, 0 or
 --         none: none; etags, empty or none: absent, "*": the caller watches it
 --         the commands, in order: their names; what follows the key of each, packed once more, or how many of ARGV that are
---         instead of those, where all are SET: 1, or 2 where several may be one MSET; else 0
+--         instead of those, where all are SET: 1, or 2 where several may be one MSETNX; else 0
 --       2 and on: arguments of commands that are too large to be packed; where all are SET, the values. A script takes long
 --       for each byte of a string, as often as it is part of another.
 -- Gives 0 all written; { 3, epoch or empty } fenced or lost; else { 2, answers }, one a record: 0 written; 1 done;
@@ -89,8 +89,57 @@ local function marked(dense)
     return table.concat(out)
 end
 
--- Whether nothing stands at any record that is to be absent: one question for all of them, as a rule.
+-- In a slot on the move a command on a key that is not there is refused, also within a script: a record that was removed to
+-- be written anew would stay removed. Of two keys one is not there: whichever way the slot moves, that shows it.
+local function is_moving()
+    return type(pcall('EXISTS', fence, fence .. '?')) == 'table'
+end
+local MOVING = 'TRYAGAIN the slot is on the move'
+
+local function unmark()
+    if marks then
+        call('HSET', fence, part, marks)
+    else
+        call('HDEL', fence, part)
+    end
+end
+
+local function prune()
+    local newest = ''
+    for i = 1, #pruned, 3 do
+        local old = call('HGET', fence, pruned[i])
+        if old and string.sub(old, 1, 8) == pruned[i + 1] then
+            call('HDEL', fence, pruned[i])
+            newest = pruned[i + 2] > newest and pruned[i + 2] or newest
+        end
+    end
+    if newest ~= '' and newest > (call('HGET', fence, 'x') or '') then -- up to when this place has forgotten
+        call('HSET', fence, 'x', newest)
+    end
+end
+
+-- No number stands, and all is to be absent. Strings that do not expire are then set together: all of them, or none, where
+-- something stands after all or the user may not.
 local hidden = way == '' and KEYS[records + 2]
+local fresh = #etags == 0 and way ~= 'live' and not hidden and numbers[1] > floor and (last[#last] or 0) < numbers[1]
+local dense = numbers[records] - numbers[1] == records - 1
+if fresh and way == '' and strings == 2 and #expiries == 0 then
+    local pairs = {}
+    for i = 1, records do
+        pairs[2 * i - 1], pairs[2 * i] = KEYS[i + 1], ARGV[i + 1]
+    end
+    if is_moving() then
+        return redis.error_reply(MOVING)
+    end
+    call('HSET', fence, part, marked(dense))
+    if pcall('MSETNX', unpack(pairs)) == 1 then
+        prune()
+        return 0
+    end
+    unmark()
+end
+
+-- Whether nothing stands at any record that is to be absent: one question for all of them, as a rule.
 local function shadow_of(i)
     return KEYS[records + 1 + i]
 end
@@ -109,7 +158,7 @@ else
     clear = #absent > 0 and call('EXISTS', unpack(absent)) == 0
 end
 -- Nothing stands, and no number: then there is nothing to be asked of each.
-local plain = clear and #etags == 0 and way ~= 'live' and not hidden and numbers[1] > floor and (last[#last] or 0) < numbers[1]
+local plain = clear and fresh
 
 -- What stands there and its expiry; a value that would keep the server from others: how large it is. Who may not ask that, reads.
 local function look(key)
@@ -212,10 +261,8 @@ local function denied(i, key, etag, writer, over)
     end
 end
 
--- Strings that do not expire are set together, where nothing stands: either all or none of them, also where the user may not.
-local together = plain and way == '' and strings == 2 and #expiries == 0
-local answers, over, due, all, at = {}, {}, together, true, 1
-for i = 1, together and 0 or records do
+local answers, over, due, all, at = {}, {}, false, true, 1
+for i = 1, records do
     local key, etag, answer, writer = KEYS[i + 1], etags[i] or '', 0, counts[i] > 0 and (strings > 0 and 'SET' or verbs[at])
     if not plain then
         answer, over[i] = judge(i, key, etag, writer)
@@ -231,13 +278,11 @@ for i = 1, together and 0 or records do
     end
     answers[i], at = answer, at + counts[i]
 end
--- In a slot on the move a command on a key that is not there is refused, also within a script: a record that was removed to
--- be written anew would stay removed. Of two keys one is not there: whichever way the slot moves, that shows it.
-if due and type(pcall('EXISTS', fence, fence .. '?')) == 'table' then
-    return redis.error_reply('TRYAGAIN the slot is on the move')
+if due and is_moving() then
+    return redis.error_reply(MOVING)
 end
 if due then
-    call('HSET', fence, part, marked(all and numbers[records] - numbers[1] == records - 1))
+    call('HSET', fence, part, marked(all and dense))
 end
 
 -- Writes one record; gives the error of what the server does not take.
@@ -276,19 +321,12 @@ local function write(i, key, etag, commands)
     end
 end
 
-local failed, set = false, false
-if together then
-    local pairs = {}
-    for i = 1, records do
-        pairs[2 * i - 1], pairs[2 * i] = KEYS[i + 1], ARGV[i + 1]
-    end
-    set = pcall('MSET', unpack(pairs))
-end
+local failed = false
 at = 1
-for i = 1, together and not set.err and 0 or records do
-    local expiry, said = expiries[i] or 0, set and set.err and set
-    if said or answers[i] == 0 then
-        said = said or write(i, KEYS[i + 1], etags[i] or '', counts[i])
+for i = 1, records do
+    local expiry = expiries[i] or 0
+    if answers[i] == 0 then
+        local said = write(i, KEYS[i + 1], etags[i] or '', counts[i])
         if said then
             answers[i], numbers[i], all, failed = said, false, false, true
         elseif expiry ~= 0 then
@@ -302,21 +340,11 @@ if failed then
     for i = 1, records do
         some = some or numbers[i]
     end
-    if some or marks then
-        call('HSET', fence, part, some and marked(false) or marks)
+    if some then
+        call('HSET', fence, part, marked(false))
     else
-        call('HDEL', fence, part)
+        unmark()
     end
 end
-local newest = ''
-for i = 1, #pruned, 3 do
-    local old = call('HGET', fence, pruned[i])
-    if old and string.sub(old, 1, 8) == pruned[i + 1] then
-        call('HDEL', fence, pruned[i])
-        newest = pruned[i + 2] > newest and pruned[i + 2] or newest
-    end
-end
-if newest ~= '' and newest > (call('HGET', fence, 'x') or '') then -- up to when this place has forgotten
-    call('HSET', fence, 'x', newest)
-end
+prune()
 return all and 0 or { 2, answers }

@@ -1,0 +1,48 @@
+/* What the values of each field are like: how many are there, null or absent, how many different ones, where numbers
+ * and lengths lie, which come most; and what has changed between two such profiles. Fields are those at the top of a
+ * document. Memory is bounded: PROFILE_FIELDS fields of some 40 KiB; what more there are is counted only. One thread at
+ * a time. */
+#pragma once
+
+#include "profile/distinct.h"
+#include "profile/drift.h"
+#include "profile/quantiles.h"
+#include "profile/top.h"
+#include "record/document.h"
+
+#define PROFILE_FIELDS 40
+
+struct profile_field {
+    char *name;
+    uint64_t present, nulls, numbers; /* values, of them numbers (or texts that are one); nulls are no values */
+    struct distinct distinct;
+    struct quantiles values;  /* of the numbers */
+    struct quantiles lengths; /* of the texts, in bytes */
+    struct top top;
+};
+
+struct profile;
+struct profile *profile_new(void);
+void profile_free(struct profile *profile);
+void profile_add(struct profile *profile, struct slice document);
+uint64_t profile_records(const struct profile *profile);
+size_t profile_count(const struct profile *profile);
+struct profile_field *profile_at(struct profile *profile, size_t i);
+struct profile_field *profile_find(struct profile *profile, const char *name); /* NULL: no record had it */
+
+/* One field, before and after. */
+enum profile_how { PROFILE_NUMBERS, PROFILE_CLASSES, PROFILE_LENGTHS };
+struct profile_shift {
+    const char *name;                     /* of the profile of one of them */
+    struct profile_field *before, *after; /* NULL: no record had it */
+    enum profile_how how;                 /* what was compared, of the values */
+    double psi;
+    struct drift_test test;               /* Kolmogorov–Smirnov of numbers and lengths, chi-square of classes */
+    double missing_before, missing_after; /* shares of records without a value */
+    bool flagged;
+};
+/* The caller frees with g_array_unref(); it borrows both. Every field of either, flagged where values or the share of
+ * records without one have shifted by more than the limits of drift.h. Fewer than PROFILE_LEAST records flag nothing.
+ */
+#define PROFILE_LEAST 100
+GArray *profile_compare(struct profile *before, struct profile *after);

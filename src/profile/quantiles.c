@@ -1,0 +1,113 @@
+#include "profile/quantiles.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static int by_mean(const void *a, const void *b)
+{
+    double left = ((const struct centroid *)a)->mean, right = ((const struct centroid *)b)->mean;
+    return (left > right) - (left < right);
+}
+
+/* k1 and its inverse: how many centroids lie below a share of the values, at most. */
+static double scale(double q)
+{
+    return QUANTILES_COMPRESSION / (2 * M_PI) * asin(2 * q - 1);
+}
+
+static double share_at(double k)
+{
+    double angle = k * 2 * M_PI / QUANTILES_COMPRESSION;
+    return angle >= M_PI / 2 ? 1 : (sin(angle) + 1) / 2;
+}
+
+/* All that waits goes in: neighbours become one as long as they span no more than a step of the scale. */
+static void settle(struct quantiles *quantiles)
+{
+    size_t n = quantiles->n + quantiles->waiting, out = 0;
+    struct centroid *of = quantiles->of;
+    double before = 0, limit = quantiles->count * share_at(scale(0) + 1);
+    if (quantiles->waiting == 0)
+        return;
+    qsort(of, n, sizeof *of, by_mean);
+    for (size_t i = 1; i < n; i++) {
+        if (before + of[out].weight + of[i].weight <= limit) {
+            of[out].weight += of[i].weight;
+            of[out].mean += (of[i].mean - of[out].mean) * of[i].weight / of[out].weight;
+            continue;
+        }
+        before += of[out].weight;
+        limit = quantiles->count * share_at(scale(before / quantiles->count) + 1);
+        of[++out] = of[i];
+    }
+    quantiles->n = out + 1;
+    quantiles->waiting = 0;
+}
+
+static void put(struct quantiles *quantiles, struct centroid one, double least, double greatest)
+{
+    if (quantiles->n + quantiles->waiting == QUANTILES_CENTROIDS + QUANTILES_WAITING)
+        settle(quantiles);
+    if (quantiles->count <= 0 || least < quantiles->least)
+        quantiles->least = least;
+    if (quantiles->count <= 0 || greatest > quantiles->greatest)
+        quantiles->greatest = greatest;
+    quantiles->of[quantiles->n + quantiles->waiting++] = one;
+    quantiles->count += one.weight;
+}
+
+void quantiles_add(struct quantiles *quantiles, double value)
+{
+    put(quantiles, (struct centroid){.mean = value, .weight = 1}, value, value);
+}
+
+void quantiles_merge(struct quantiles *into, struct quantiles *from)
+{
+    settle(from);
+    for (size_t i = 0; i < from->n; i++)
+        put(into, from->of[i], from->least, from->greatest);
+}
+
+/* Between the middles of two centroids the values are taken to lie evenly. */
+static double between(double at, double left_at, double left, double right_at, double right)
+{
+    return right_at > left_at ? left + (right - left) * (at - left_at) / (right_at - left_at) : right;
+}
+
+double quantiles_at(struct quantiles *quantiles, double q)
+{
+    settle(quantiles);
+    double at = q * quantiles->count, left_at = 0, left = quantiles->least, before = 0;
+    if (quantiles->count <= 0)
+        return 0;
+    for (size_t i = 0; i < quantiles->n; i++) {
+        const struct centroid *one = &quantiles->of[i];
+        double middle = before + one->weight / 2;
+        if (at <= middle)
+            return between(at, left_at, left, middle, one->mean);
+        left_at = middle;
+        left = one->mean;
+        before += one->weight;
+    }
+    return between(at, left_at, left, quantiles->count, quantiles->greatest);
+}
+
+double quantiles_share(struct quantiles *quantiles, double value)
+{
+    settle(quantiles);
+    double left_at = 0, left = quantiles->least, before = 0;
+    if (quantiles->count <= 0 || value < quantiles->least)
+        return 0;
+    if (value >= quantiles->greatest)
+        return 1;
+    for (size_t i = 0; i < quantiles->n; i++) {
+        const struct centroid *one = &quantiles->of[i];
+        double middle = before + one->weight / 2;
+        if (value < one->mean)
+            return between(value, left, left_at, one->mean, middle) / quantiles->count;
+        left_at = middle;
+        left = one->mean;
+        before += one->weight;
+    }
+    return between(value, left, left_at, quantiles->greatest, quantiles->count) / quantiles->count;
+}

@@ -1,0 +1,164 @@
+#include "record/sketch.h"
+
+#include <math.h>
+
+#include "base/int.h"
+
+#define GOLDEN UINT64_C(0x9e3779b97f4a7c15)
+
+struct sketch *sketch_new(uint32_t cells, uint64_t seed)
+{
+    struct sketch *sketch = g_new0(struct sketch, 1);
+    *sketch = (struct sketch){.seed = seed, .n = cells, .cells = g_new0(struct sketch_cell, cells)};
+    return sketch;
+}
+
+void sketch_free(struct sketch *sketch)
+{
+    if (!sketch)
+        return;
+    g_free(sketch->cells);
+    g_free(sketch);
+}
+
+/* Both halves of a product: the step of wyhash. */
+static inline uint64_t folded(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline uint64_t check_of(uint64_t seed, uint64_t key, struct digest value)
+{
+    uint64_t half = folded(key ^ GOLDEN ^ seed, value.low ^ UINT64_C(0xa0761d6478bd642f));
+    return folded(half ^ UINT64_C(0xe7037ed1a0b428db), value.high ^ seed ^ UINT64_C(0x8ebc6af09c88c6e3)) + key;
+}
+
+/* Which cells an entry is in: 0, then from i on the next one, so that cell j is one of them with probability 1/(1 +
+ * j/2). That none of i + 1 … i + g is has the probability (i+1)(i+2) / ((i+g+1)(i+g+2)), which is turned round. The
+ * roots do not wait for each other, so a processor takes several at once. */
+struct walk {
+    uint64_t state;
+    double at; /* the cell */
+};
+
+static inline struct walk walk_of(uint64_t check)
+{
+    return (struct walk){.state = check | 1};
+}
+
+static inline void walk_on(struct walk *walk)
+{
+    walk->state *= UINT64_C(0xda942042e4dd58b5); /* L'Ecuyer 1999 */
+    double chance = (double)((walk->state >> 12) + 1) * 0x1p-52;
+    double gap = (walk->at + 1.5) * (1 / sqrt(chance) - 1);
+    walk->at += (double)(int64_t)gap + 1;
+}
+
+static inline void cell_take(struct sketch_cell *cell, const struct sketch_cell *entry, uint32_t count)
+{
+    cell->key ^= entry->key;
+    cell->check ^= entry->check;
+    cell->value.low ^= entry->value.low;
+    cell->value.high ^= entry->value.high;
+    cell->count += count;
+}
+
+void sketch_add(struct sketch *sketch, uint64_t key, struct digest value)
+{
+    struct sketch_cell entry = {.key = key, .check = check_of(sketch->seed, key, value), .value = value};
+    double end = sketch->n;
+    for (struct walk walk = walk_of(entry.check); walk.at < end; walk_on(&walk))
+        cell_take(&sketch->cells[(size_t)walk.at], &entry, 1);
+}
+
+void sketch_merge(struct sketch *into, const struct sketch *from)
+{
+    g_assert(into->n == from->n && into->seed == from->seed);
+    for (uint32_t i = 0; i < into->n; i++)
+        cell_take(&into->cells[i], &from->cells[i], from->cells[i].count);
+}
+
+void sketch_subtract(struct sketch *from, const struct sketch *what)
+{
+    g_assert(from->n == what->n && from->seed == what->seed);
+    for (uint32_t i = 0; i < from->n; i++)
+        cell_take(&from->cells[i], &what->cells[i], -what->cells[i].count);
+}
+
+/* --- peeling ------------------------------------------------------------------------------------------------------ */
+
+static bool is_one(const struct sketch *sketch, const struct sketch_cell *cell)
+{
+    return (cell->count == 1 || cell->count == UINT32_MAX) &&
+           cell->check == check_of(sketch->seed, cell->key, cell->value);
+}
+
+static bool is_empty(const struct sketch_cell *cell)
+{
+    return cell->count == 0 && cell->key == 0 && cell->check == 0 && digest_is_zero(cell->value);
+}
+
+/* Out of all its cells; those that are one entry's then are on the way. */
+static void take_out(struct sketch *sketch, const struct sketch_cell *entry, GArray *ones)
+{
+    double end = sketch->n;
+    for (struct walk walk = walk_of(entry->check); walk.at < end; walk_on(&walk)) {
+        uint32_t at = (uint32_t)walk.at;
+        cell_take(&sketch->cells[at], entry, -entry->count);
+        if (is_one(sketch, &sketch->cells[at]))
+            g_array_append_val(ones, at);
+    }
+}
+
+bool sketch_peel(struct sketch *difference, GArray *ret)
+{
+    g_autoptr(GArray) ones = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    bool empty = true;
+    for (uint32_t i = 0; i < difference->n; i++)
+        if (is_one(difference, &difference->cells[i]))
+            g_array_append_val(ones, i);
+    for (guint i = 0; i < ones->len && ret->len <= difference->n; i++) {
+        struct sketch_cell entry = difference->cells[g_array_index(ones, uint32_t, i)];
+        if (!is_one(difference, &entry))
+            continue; /* it has been found elsewhere since */
+        struct sketch_entry found = {.key = entry.key, .value = entry.value, .second = entry.count != 1};
+        g_array_append_val(ret, found);
+        take_out(difference, &entry, ones);
+    }
+    for (uint32_t i = 0; i < difference->n; i++)
+        empty &= is_empty(&difference->cells[i]);
+    return empty;
+}
+
+/* --- as bytes ----------------------------------------------------------------------------------------------------- */
+
+void sketch_put(const struct sketch *sketch, GByteArray *into)
+{
+    for (uint32_t i = 0; i < sketch->n; i++) {
+        const struct sketch_cell *cell = &sketch->cells[i];
+        put_u64(into, cell->key);
+        put_u64(into, cell->check);
+        put_u64(into, cell->value.low);
+        put_u64(into, cell->value.high);
+        put_u32(into, cell->count);
+    }
+}
+
+struct sketch *sketch_get(struct slice bytes, uint64_t seed)
+{
+    struct reader reader = reader_of(bytes);
+    uint32_t n;
+    if (bytes.len == 0 || bytes.len % SKETCH_CELL_BYTES != 0 || !int_to_u32(bytes.len / SKETCH_CELL_BYTES, &n))
+        return NULL;
+    struct sketch *sketch = sketch_new(n, seed);
+    for (uint32_t i = 0; i < n; i++) {
+        struct sketch_cell *cell = &sketch->cells[i];
+        cell->key = reader_u64(&reader);
+        cell->check = reader_u64(&reader);
+        cell->value.low = reader_u64(&reader);
+        cell->value.high = reader_u64(&reader);
+        cell->count = reader_u32(&reader);
+    }
+    return sketch;
+}

@@ -1,0 +1,211 @@
+#include "run/repair.h"
+
+#include <jansson.h>
+
+#include "base/hex.h"
+#include "verify/lines.h"
+
+#define CATALOG_BYTES (256u << 20)
+
+/* --- which report ------------------------------------------------------------------------------------------------- */
+
+static bool is_path(const char *what)
+{
+    return strchr(what, '/') || g_str_has_suffix(what, ".ndjson");
+}
+
+static bool digest_of(const struct report_row *row, uint8_t ret[32])
+{
+    json_t *summary = json_loadb((const char *)row->summary.data, row->summary.len, 0, NULL);
+    const char *text = json_string_value(json_object_get(summary, "report_digest"));
+    bool ok = text && hex_parse(slice_of_text(text), ret, 32);
+    json_decref(summary);
+    return ok;
+}
+
+static bool take(const struct run_row *run, const char *path, const uint8_t digest[32], struct arena *mem,
+                 struct run_repair *ret, GError **error)
+{
+    *ret = (struct run_repair){.run = arena_text(mem, slice_of_text(run->name)),
+                               .path = arena_text(mem, slice_of_text(path))};
+    memcpy(ret->digest, digest, sizeof ret->digest);
+    return (ret->run && ret->path) || error_set(error, SLUICE_ERROR_TOO_BIG, "%s: no memory for its name", path);
+}
+
+/* The newest of all of the run. */
+static bool find_of_run(struct catalog *catalog, const char *name, struct arena *mem, struct run_repair *ret,
+                        GError **error)
+{
+    struct run_row run;
+    struct report_row *rows;
+    size_t n;
+    uint8_t digest[32];
+    if (!catalog_run_get(catalog, name, mem, &run, error) || !catalog_reports(catalog, run.id, mem, &rows, &n, error))
+        return false;
+    while (n > 0 && rows[n - 1].stage != UINT32_MAX)
+        n--;
+    if (n == 0)
+        return error_set(error, SLUICE_ERROR_NOT_FOUND,
+                         "%s has no report yet of all of it; `sluice verify %s` makes one", run.name, run.name);
+    if (!digest_of(&rows[n - 1], digest))
+        return error_set(error, SLUICE_ERROR_REFUSED,
+                         "%s: its report is from an older sluice, which did not say what the target held; `sluice "
+                         "verify %s` makes a new one",
+                         run.name, run.name);
+    return take(&run, rows[n - 1].path, digest, mem, ret, error);
+}
+
+static bool pass_over(void *self, const struct report_line *line, GError **error)
+{
+    return true;
+}
+
+/* A file that is looked for among the reports of all runs. */
+struct looking {
+    const char *path;
+    uint8_t digest[32];
+    bool known; /* a report was written there, with another digest */
+};
+
+static bool find_among(struct catalog *catalog, const struct run_row *run, struct looking *io, bool *ret_found,
+                       GError **error)
+{
+    auto_(arena) mem = arena_new(CATALOG_BYTES);
+    struct report_row *rows;
+    size_t n;
+    uint8_t digest[32];
+    *ret_found = false;
+    if (!catalog_reports(catalog, run->id, mem, &rows, &n, error))
+        return false;
+    for (size_t i = 0; i < n && !*ret_found; i++) {
+        g_autofree char *path = g_canonicalize_filename(rows[i].path, NULL);
+        *ret_found = digest_of(&rows[i], digest) && memcmp(digest, io->digest, sizeof digest) == 0;
+        io->known |= strcmp(path, io->path) == 0;
+    }
+    return true;
+}
+
+static bool unknown(const struct looking *looking, GError **error)
+{
+    if (looking->known)
+        return error_set(error, SLUICE_ERROR_CORRUPT,
+                         "%s: it is not any more what the verification wrote there (its digest is another than in the "
+                         "catalog); verify again",
+                         looking->path);
+    return error_set(error, SLUICE_ERROR_REFUSED,
+                     "%s: no run of this home has such a report: it is of another home or dataset, of a spec without "
+                     "a run, or it was changed",
+                     looking->path);
+}
+
+static bool find_of_file(const struct run_config *config, struct catalog *catalog, const char *what, struct arena *mem,
+                         struct run_repair *ret, GError **error)
+{
+    struct report_lines nothing = {.line = pass_over};
+    g_autofree char *path = g_canonicalize_filename(what, NULL);
+    struct looking looking = {.path = path};
+    struct run_row *runs;
+    size_t n;
+    bool found = false;
+    if (!report_read(config->world, path, &nothing, looking.digest, error) ||
+        !catalog_runs(catalog, mem, &runs, &n, error))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!find_among(catalog, &runs[i], &looking, &found, error))
+            return false;
+        if (found)
+            return take(&runs[i], path, looking.digest, mem, ret, error);
+    }
+    return unknown(&looking, error);
+}
+
+bool run_repair_find(const struct run_config *config, const char *what, struct arena *mem, struct run_repair *ret,
+                     GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    return catalog_open(&catalog, config->world, config->home, CATALOG_READ_ONLY, error) &&
+           (is_path(what) ? find_of_file(config, catalog, what, mem, ret, error)
+                          : find_of_run(catalog, what, mem, ret, error));
+}
+
+/* --- what it names ------------------------------------------------------------------------------------------------ */
+
+struct taking {
+    struct arena *mem;
+    GArray *keys, *seen; /* of struct slice; of struct seen */
+    bool twice;          /* what the run wrote there is the transform's own result: it must not go through it again */
+    uint64_t not_looked; /* files of an append-only target */
+};
+
+static bool take_line(void *self, const struct report_line *line, GError **error)
+{
+    struct taking *taking = self;
+    struct seen seen = {.present = line->present, .stored = line->seen};
+    struct slice key;
+    if (line->class != VERIFY_DIFFERING && line->class != VERIFY_MISSING)
+        return true;
+    taking->twice |= line->class == VERIFY_DIFFERING;
+    taking->not_looked += !line->looked;
+    if (!arena_copy(taking->mem, line->from, &key) || !arena_copy(taking->mem, line->key, &seen.key))
+        return error_set(error, SLUICE_ERROR_TOO_BIG,
+                         "more differs than fits into memory; run the spec as a whole, or supersede the run");
+    g_array_append_val(taking->keys, key);
+    g_array_append_val(taking->seen, seen);
+    return true;
+}
+
+static bool may(const struct taking *taking, const struct run_config *config, const struct retry *io, bool once,
+                GError **error)
+{
+    const char *run = io->old.name;
+    if (taking->keys->len == 0)
+        return error_set(error, SLUICE_ERROR_NOT_FOUND,
+                         "%s: it names nothing that differs or is missing: there is nothing to repair",
+                         config->repair->path);
+    if (taking->not_looked)
+        return error_set(error, SLUICE_ERROR_REFUSED,
+                         "%s: %s wrote files, which are taken back as a whole (`sluice rollback %s`) and written anew",
+                         config->repair->path, run, run);
+    return !once || !taking->twice ||
+           error_set(error, SLUICE_ERROR_REFUSED,
+                     "%s: records that %s wrote in place differ, and its transform is not idempotent: it would be "
+                     "applied to its own result; `sluice run SPEC --supersede %s` takes what stood there before",
+                     config->repair->path, run, run);
+}
+
+static bool take_all(struct retry *io, const struct run_config *config, const struct taking *taking, GError **error)
+{
+    struct plan_retry *plan = &io->plan;
+    plan->rows = taking->keys->len;
+    plan->n_keys = retry_unique(taking->keys, job_keys_compare);
+    plan->n_seen = taking->seen->len;
+    struct slice *keys = arena_alloc(io->mem, (plan->n_keys + 1) * sizeof *keys);
+    struct seen *seen = arena_alloc(io->mem, (plan->n_seen + 1) * sizeof *seen);
+    if (!keys || !seen)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "more differs than fits into memory; run the spec as a whole");
+    memcpy(keys, taking->keys->data, plan->n_keys * sizeof *keys);
+    memcpy(seen, taking->seen->data, plan->n_seen * sizeof *seen);
+    plan->keys = keys;
+    plan->seen = seen;
+    plan->run = io->old.name;
+    plan->report = config->repair->path;
+    memcpy(plan->digest, config->repair->digest, sizeof plan->digest);
+    return true;
+}
+
+bool repair_ask(struct retry *io, const struct run_config *config, const struct spec *spec, bool same_dataset,
+                GError **error)
+{
+    g_autoptr(GArray) keys = g_array_new(FALSE, FALSE, sizeof(struct slice));
+    g_autoptr(GArray) seen = g_array_new(FALSE, FALSE, sizeof(struct seen));
+    struct taking taking = {.mem = io->mem, .keys = keys, .seen = seen};
+    struct report_lines into = {.line = take_line, .self = &taking};
+    uint8_t digest[32];
+    bool once = same_dataset && !spec->transform.idempotent;
+    if (!report_read(config->world, config->repair->path, &into, digest, error))
+        return false;
+    if (memcmp(digest, config->repair->digest, sizeof digest) != 0)
+        return error_set(error, SLUICE_ERROR_CORRUPT,
+                         "%s: it is not any more what the verification wrote; verify again", config->repair->path);
+    return may(&taking, config, io, once, error) && take_all(io, config, &taking, error);
+}

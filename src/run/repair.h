@@ -1,0 +1,12 @@
+/* Repairing: a run for the records that a report of a verification names as differing or missing. It is a retry
+ * (run/retry.h) in all but where its keys come from, and in what it may write over: a record that still is what the
+ * verification saw (listing/seen.h), and nothing else. Internal to run/. */
+#pragma once
+
+#include "listing/seen.h"
+#include "run/retry.h"
+
+/* Fills io->plan from the report; io->old is the run that it is of. REFUSED where a run on its own source would apply a
+ * transform twice; NOT_FOUND where nothing is to be repaired. */
+bool repair_ask(struct retry *io, const struct run_config *config, const struct spec *spec, bool same_dataset,
+                GError **error);

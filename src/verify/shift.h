@@ -1,0 +1,26 @@
+/* What the fields of the records are like on both sides of a verification: a sample of its keys, the source's documents
+ * and what the target holds of the same keys, and which fields have shifted (profile/fields.h, whose limits count).
+ * Evidence for whoever reads the verdict; it passes and fails nothing. Any thread adds. */
+#pragma once
+
+#include <jansson.h>
+
+#include "profile/fields.h"
+#include "verify/verify.h"
+
+#define SHIFT_RECORDS 10000 /* about so many keys are looked at, chosen by their digests: the same ones every time */
+
+struct shift;
+struct shift *shift_new(const struct verify_input *input);
+void shift_free(struct shift *shift);
+/* Whether the key is one of the sample. */
+bool shift_takes(const struct shift *shift, struct slice key);
+/* Either may be empty: there is none. */
+void shift_add(struct shift *shift, struct slice before, struct slice after);
+
+/* When all are added: compares. Of struct profile_shift, in the order in which fields were met; NULL: nothing was
+ * sampled on both sides. */
+const GArray *shift_compare(struct shift *shift);
+uint64_t shift_records(const struct shift *shift);
+void shift_words(const struct shift *shift, GString *into); /* "; …" for the verdict, where a field is flagged */
+json_t *shift_json(const struct shift *shift);              /* NULL: nothing was compared */

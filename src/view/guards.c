@@ -1,0 +1,38 @@
+#include "view/guards.h"
+
+#include "view/shape.h"
+
+bool guards_view_look(const struct world *world, struct catalog *catalog, const struct guards_wish *wish,
+                      struct arena *mem, struct guards_view *ret, GError **error)
+{
+    struct sight sight;
+    if (!catalog_sight(catalog, wish->run->id, mem, &sight, error))
+        return false;
+    struct watchdog_seen seen = {.run = wish->run,
+                                 .sight = &sight,
+                                 .held = wish->held,
+                                 .limited_by = wish->limited_by,
+                                 .now_ms = world_wall_ms(world)};
+    ret->dog = watchdog_look(&seen);
+    ret->signals = watchdog_sees(&seen) ? json_loads(sight.json, 0, NULL) : NULL;
+    ret->signals = ret->signals ? ret->signals : json_array();
+    return true;
+}
+
+void guards_view_done(struct guards_view *view)
+{
+    g_clear_pointer(&view->signals, json_decref);
+}
+
+void guards_view_shape(json_t *status, const struct guards_view *view)
+{
+    const struct watchdog *dog = &view->dog;
+    g_autofree char *words = watchdog_text(dog);
+    json_object_set_new(status, "watchdog",
+                        json_pack("{s:s, s:o, s:o, s:o}", "kind", watchdog_word(dog->kind), "by", shape_text(dog->by),
+                                  "since", dog->since_ms ? shape_time(dog->since_ms) : json_null(), "words",
+                                  shape_text(words)));
+    json_object_set(status, "signals", view->signals);
+    if (dog->kind == WATCHDOG_SLOW)
+        json_object_set_new(json_object_get(status, "rate"), "limited_by", shape_text(dog->by));
+}
