@@ -7,6 +7,7 @@
  *     bare repair-blind COUNT DIR THREADS   the same with get and put, whatever happens in between
  *     bare verify FILE DIR THREADS          parse NDJSON, sorted multi-get, compare
  *     bare both FILE DIR THREADS            parse NDJSON, then scan all of the column family
+ *     bare scan COUNT DIR THREADS           scan all of the column family
  *     bare list FILE DIR THREADS            parse NDJSON, sort the keys, write them to DIR/keys
  *     bare list-db - DIR 1                  write the keys of the column family to DIR/keys
  *     bare open - DIR 1                     open, and say how long it took
@@ -293,12 +294,11 @@ static void *parse_part(void *self)
 }
 
 /* Each thread a stretch of the keys, as the records of the bench bear them. */
-static void *both_part(void *self)
+static void *scan_part(void *self)
 {
     struct part *part = self;
     struct bare *bare = part->bare;
     char from[16], to[16];
-    parse_part(part);
     key_text(part->first, from);
     key_text(part->first + part->count, to);
     rocksdb_iterator_t *at = rocksdb_create_iterator_cf(bare->db, bare->options.scan, bare->family);
@@ -311,6 +311,12 @@ static void *both_part(void *self)
     }
     rocksdb_iter_destroy(at);
     return NULL;
+}
+
+static void *both_part(void *self)
+{
+    parse_part(self);
+    return scan_part(self);
 }
 
 /* --- listing
@@ -522,7 +528,7 @@ static const struct {
     {"verify", true, false, verify_part}, {"both", true, false, both_part},
     {"repair", false, true, repair_part}, {"repair-blind", false, false, repair_blind_part},
     {"list", true, false, list_part},     {"list-db", false, false, list_db_part},
-    {"open", false, false, open_part},
+    {"scan", false, false, scan_part},    {"open", false, false, open_part},
 };
 
 /* Lines of the text: how many keys there are. */
@@ -559,8 +565,9 @@ int main(int argc, char **argv)
         run(&bare, i, argv);
         return 0;
     }
-    fprintf(stderr,
-            "usage: bare load|load-lua|verify|both|list FILE DIR THREADS, bare repair|repair-blind COUNT DIR THREADS, "
-            "bare open|list-db - DIR 1\n");
+    fprintf(
+        stderr,
+        "usage: bare load|load-lua|verify|both|list FILE DIR THREADS, bare repair|repair-blind|scan COUNT DIR THREADS, "
+        "bare open|list-db - DIR 1\n");
     return 2;
 }

@@ -9,6 +9,7 @@ redone after a kill than one batch a worker); a missed ratio is printed as misse
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -497,6 +498,19 @@ class Bench:
         figures = ", ".join(f"{name} {count / batches:.2f}" for name, count in of.items()) + f"; {batches} batches, one worker"
         self.add("syncs", "syncs a batch", "≥ 3", f"{sum(of.values()) / batches:.2f}", holds, figures)
 
+    def lives(self):
+        """Whole lives of a run a second: planned, run, killed, resumed, taken back and looked at; and days of operation."""
+        for what, program, variable, count in (
+                ("whole lives of a run, on mem, a second", "tests/model/lives", "SLUICE_LIVES", 100),
+                ("days of operation, in virtual time, a second", "tests/sim/days", "SLUICE_DAYS", 40)):
+            began = time.monotonic()
+            run = subprocess.run([SLUICE.parent / program], check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                 env={**os.environ, variable: str(count), "SLUICE_SOURCE": str(HERE.parent), "CMOCKA_MESSAGE_OUTPUT": "TAP"})
+            seconds = time.monotonic() - began
+            if run.returncode:
+                raise SystemExit(f"bench: {program}: {run.stdout[-500:]}")
+            self.add("lives", what, "", f"{count / seconds:.1f}", None, f"{count} of them, {seconds:.1f} s, one core")
+
 
 def watched(directory, seconds):
     """The share of a core that a `sluice watch` takes on a terminal, over so many seconds, and how often it was drawn."""
@@ -543,32 +557,48 @@ def machine():
     return f"{os.cpu_count()} × {model}, {memory:.0f} GiB, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}"
 
 
-ROWS = ["load", "shadow", "plan", "load_lua", "repair", "kills", "gate", "many", "watch", "gen", "syncs", "memory"]
+ROWS = ["load", "shadow", "plan", "load_lua", "repair", "kills", "gate", "many", "watch", "gen", "syncs", "memory", "lives"]
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Ratios to the limits of this machine.")
-    parser.add_argument("--quick", action="store_true", help="100,000 records, three pairs, no run of ten times the size")
+def asked(parser, rows, quick="100,000 records, three pairs, no run of ten times the size"):
+    """What the command line of a bench asks for: which rows, how many records and pairs."""
+    parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument("--records", type=int)
     parser.add_argument("--pairs", type=int)
-    parser.add_argument("--only", default=",".join(ROWS), help=f"some of {', '.join(ROWS)}")
+    parser.add_argument("--only", default=",".join(rows), help=f"some of {', '.join(rows)}")
     parser.add_argument("--keep", action="store_true", help="leaves the working directory")
     options = parser.parse_args()
     options.records = options.records or (100_000 if options.quick else 1_000_000)
     options.pairs = options.pairs or (3 if options.quick else 5)
-    work = tempfile.mkdtemp(prefix="sluice-bench.")
-    bench = Bench(options, work)
-    print(f"{options.records:,} records of 200 bytes, {options.pairs} pairs, {WORKERS} workers and threads\n{machine()}\n")
+    return options
+
+
+@contextlib.contextmanager
+def working(options):
+    """A directory that is gone afterwards, unless it is to be kept."""
+    work = tempfile.mkdtemp(prefix="sluice-bench-")
     try:
-        bench.write_specs()
-        bench.make_records(options.records)
-        for name in options.only.split(","):
-            getattr(bench, name)()
+        yield work
     finally:
         if options.keep:
             print(work)
         else:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def begun(options):
+    print(f"{options.records:,} records of 200 bytes, {options.pairs} pairs, {WORKERS} workers and threads\n{machine()}\n", flush=True)
+
+
+def main():
+    options = asked(argparse.ArgumentParser(description="Ratios to the limits of this machine."), ROWS)
+    with working(options) as work:
+        bench = Bench(options, work)
+        begun(options)
+        bench.write_specs()
+        bench.make_records(options.records)
+        for name in options.only.split(","):
+            getattr(bench, name)()
     missed = [row for row in bench.rows if row.holds is False]
     print(f"\n{len(missed)} missed of {sum(row.holds is not None for row in bench.rows)}; {machine()}")
     return 1 if any(row.name in ("syncs", "kills") for row in missed) else 0

@@ -48,10 +48,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct slice bytes = slice_of(data + 1, len - 1);
     struct seen once = scan_in_pieces(bytes, bytes.len), pieces = scan_in_pieces(bytes, data[0] % 16 + 1u);
     g_assert(once.sound == pieces.sound && once.whole == pieces.whole && once.at == pieces.at);
-    if (!once.whole)
-        return 0;
     auto_(arena) mem = arena_new(MEM_BYTES);
     struct reply reply;
+    size_t end;
+    bool taken = resp_take(bytes, mem, &reply, &end);
+    g_assert(!taken || (once.whole && end == once.at && check(&reply, slice_of(bytes.data, end), 0) <= end));
+    if (!once.whole)
+        return 0;
+    arena_reset(mem);
     g_assert(resp_read(slice_of(bytes.data, once.at), mem, &reply, NULL));
     g_assert(check(&reply, slice_of(bytes.data, once.at), 0) <= once.at);
     return 0;
