@@ -13,7 +13,7 @@ import os
 import re
 import subprocess
 import sys
-from collections import namedtuple
+from collections import Counter, namedtuple
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +24,7 @@ Case = namedtuple("Case", "name outcome detail")
 TAP_PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*SKIP\b\s*(.*))?", re.IGNORECASE)
 TAP_CASE = re.compile(r"^(not )?ok\b\s*(\d+)?\s*(?:-\s*)?(.*)$")
 TAP_SKIP = re.compile(r"^(.*?)\s*#\s*SKIP\b\s*(.*)$", re.IGNORECASE)
+SAID = re.compile(r"^(\w+) (\S+:\d+: .*)$") # cmocka: the test, then where and what
 REASON = re.compile(r"^#\s*reason:\s*(.*)$")
 
 
@@ -59,10 +60,10 @@ class Tap:
             name = skip[1] or skip[2]
             self.add(name, "skipped", self.reason or (skip[2] if skip[1] else "no reason given"))
             return
-        name, _, said = text.partition(" ")
-        if failed and said:
-            self.printed.append(said)
-        self.add(name if failed else text, "failed" if failed else "passed", "\n".join(self.printed))
+        said = SAID.match(text) if failed else None
+        if said:
+            self.printed.append(said[2])
+        self.add(said[1] if said else text, "failed" if failed else "passed", "\n".join(self.printed))
 
     def add(self, name, outcome, detail):
         self.cases.append(Case(f"{self.program}: {name}", outcome, detail))
@@ -103,7 +104,42 @@ def chosen(test, row, wanted):
     return ("all" in words or have & set(words)) and (not wanted or bool(have & wanted))
 
 
-def run_build(build, row, wanted, narrowed):
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 6 << 30
+
+
+def surroundings():
+    """The environment of the tests. Their folders stand in memory where there is room for them: what they wait for is mostly
+    the disk's syncs. What a sync is worth is proved by tests with a disk of their own making (kit/fake_disk.h), and a process
+    that is killed leaves the same behind in memory as on a disk."""
+    asked, room = os.environ.get("TMPDIR"), 0
+    if not asked and os.access(MEMORY, os.W_OK) and os.path.ismount(MEMORY):
+        found = os.statvfs(MEMORY)
+        room = found.f_bavail * found.f_frsize
+    return dict(os.environ, TMPDIR=str(MEMORY)) if room >= ROOM_BYTES else None
+
+
+class Ahead:
+    """Builds what comes next while a suite runs: its tests wait now and then, and this takes only what they leave. Whatever
+    it does not get done, and what it cannot build, is built and told when its turn comes."""
+
+    def __init__(self, directories):
+        self.rest, self.process = list(directories), None
+
+    def go_on(self):
+        if self.rest:
+            command = ["nice", "-n", "19", "ninja", "-j", "1", "-k", "0", "-C", self.rest.pop(0)]
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def halt(self):
+        """ninja ends the compilers that it has started, and takes what is half done for not done."""
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+            self.process = None
+
+
+def run_build(build, row, wanted, narrowed, ahead=None):
     """Builds, runs what is chosen, returns the cases. All of it is built where all of it is asked for, so that nothing
     that has no test escapes the compiler."""
     directory = ROOT / f"build-{build}"
@@ -116,14 +152,17 @@ def run_build(build, row, wanted, narrowed):
     if not names:
         return []
     print(f"\n== {build}: {len(names)} programs", flush=True)
+    ahead = ahead or Ahead([])
     if not narrowed and "all" in row.split(","):
         if subprocess.run(["ninja", "-k", "0", "-C", directory], check=False).returncode != 0:
             return [Case(f"{build}: build", "failed", "see the compiler's messages above")]
     log = directory / "meson-logs" / "testlog.json"
     log.unlink(missing_ok=True)
-    at_once = str((os.cpu_count() or 1) + 1) # many wait for servers, or for a clock
+    at_once = str((os.cpu_count() or 1) + (2 if build == "gcc" else 1)) # many wait for servers, or for a clock
     command = ["meson", "test", "-C", directory, "--num-processes", at_once, "--timeout-multiplier", "2" if build == "gcc" else "4", *names]
-    subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
+    ahead.go_on()
+    subprocess.run(command, stdin=subprocess.DEVNULL, env=surroundings(), check=False)
+    ahead.halt()
     if not log.exists():
         return [Case(f"{build}: build", "failed", "see the compiler's messages above")]
     entries = [json.loads(line) for line in log.read_text(errors="replace").splitlines()]
@@ -134,17 +173,27 @@ def run_build(build, row, wanted, narrowed):
     return cases
 
 
+BY_HAND = "by hand, with "
+
+
 def report(cases):
-    """Prints what failed and what was skipped, and the counts. Returns whether all is well."""
+    """Prints what was skipped, what failed and the counts: last what is to be acted upon, for those who see only the end.
+    What runs by hand alone is a number here; a test's own output names it. Returns whether all is well."""
     count = {outcome: [case for case in cases if case.outcome == outcome] for outcome in ("passed", "failed", "skipped")}
+    by_hand = [case for case in count["skipped"] if case.detail.startswith(BY_HAND)]
+    if count["skipped"]:
+        print("\n== skipped")
+    for case in count["skipped"]:
+        if case not in by_hand:
+            print(f"{case.name}: {case.detail}")
+    for switch, number in Counter(case.detail[len(BY_HAND):].split(":")[0] for case in by_hand).items():
+        print(f"{number} that run by hand, with {switch}")
     if count["failed"]:
         print("\n== failed")
     for case in count["failed"]:
         print(f"{case.name}\n" + "".join(f"    {line}\n" for line in case.detail.splitlines()[-60:]), end="")
-    if count["skipped"]:
-        print("\n== skipped")
-    for case in count["skipped"]:
-        print(f"{case.name}: {case.detail}")
+    if len(count["failed"]) > 1:
+        print("\nfailed: " + "\nfailed: ".join(case.name for case in count["failed"]))
     print(f"\n{len(count['passed'])} passed, {len(count['failed'])} failed, {len(count['skipped'])} skipped", flush=True)
     return count["passed"] and not count["failed"]
 
@@ -158,12 +207,15 @@ def main():
     options = parser.parse_args()
     wanted = set(options.suites) | {f"promise{number}" for number in options.promise}
     cases = []
+    whole = [ROOT / f"build-{build}" for build, _, suites in (row.partition(":") for row in options.build[1:])
+             if "all" in suites.split(",") and build not in options.broken]
+    ahead = Ahead([] if wanted else whole)
     for row in options.build:
         build, _, suites = row.partition(":")
         if build in options.broken:
             cases.append(Case(f"{build}: meson setup", "failed", "see its messages above"))
         else:
-            cases += run_build(build, suites, wanted, bool(wanted))
+            cases += run_build(build, suites, wanted, bool(wanted), ahead)
     if wanted and not cases:
         print(f"dev: no test is in any of these suites: {' '.join(sorted(wanted))}", file=sys.stderr)
     return 0 if report(cases) else 1

@@ -1,5 +1,43 @@
 #include "conformance/stand.h"
 
+/* --- moments ------------------------------------------------------------------------------------------------------ */
+
+static struct slice moment_of(struct stand *stand)
+{
+    GError *error = NULL;
+    struct slice moment;
+    struct call call = stand_call(stand);
+    kit_ok(store_moment(stand->session, &call, &moment, &error));
+    return moment;
+}
+
+/* The first case of all: of a server on which keys expire nobody can tell. */
+static void a_moment_lasts_until_something_is_changed(struct stand *stand)
+{
+    struct slice key = stand_key(stand, 3);
+    stand_fill(stand, 50);
+    struct slice moment = moment_of(stand), next;
+    assert_true((moment.len > 0) == (session_driver(stand->session)->moment != NULL));
+    assert_int_equal(stand_read(stand, key).presence, RECORD_PRESENT);
+    assert_true(slice_equal(moment_of(stand), moment));
+    stand_put(stand, key, 3, EXPIRES_NEVER); /* the same once more */
+    next = moment_of(stand);
+    assert_true(next.len == 0 || !slice_equal(next, moment));
+    struct cas_op op = stand_op(stand, key, 0);
+    op.verb = CAS_DELETE;
+    assert_int_equal(stand_cas(stand, &op), CAS_WRITTEN);
+    moment = moment_of(stand);
+    assert_true(next.len == 0 || !slice_equal(next, moment));
+}
+
+static void nobody_can_tell_where_something_expires(struct stand *stand)
+{
+    stand_put(stand, stand_key(stand, 1), 1, stand_now_ms(stand) + 60000);
+    assert_int_equal(moment_of(stand).len, 0);
+}
+
+/* --- records ------------------------------------------------------------------------------------------------------ */
+
 static void an_absent_key_is_absent(struct stand *stand)
 {
     struct record record = stand_read(stand, slice_of_text("nothing here"));
@@ -246,6 +284,7 @@ static void a_dataset_never_written_is_empty(struct stand *stand)
 #define WRITES (NEEDS(READ) | NEEDS(CAS) | NEEDS(FENCE) | NEEDS(SCAN))
 
 const struct conformance_case read_cases[] = {
+    {"a-moment-lasts-until-something-is-changed", WRITES, a_moment_lasts_until_something_is_changed},
     {"an-absent-key-is-absent", NEEDS(READ), an_absent_key_is_absent},
     {"what-was-written-is-read-back", WRITES, what_was_written_is_read_back},
     {"each-key-gets-its-own-answer-in-any-order", WRITES, each_key_gets_its_own_answer_in_any_order},
@@ -260,5 +299,6 @@ const struct conformance_case read_cases[] = {
     {"what-does-not-fit-into-the-arena-is-named", WRITES, what_does_not_fit_into_the_arena_is_named},
     {"raw-and-document-are-one", WRITES, raw_and_document_are_one},
     {"a-dataset-never-written-is-empty", WRITES, a_dataset_never_written_is_empty},
+    {"nobody-can-tell-where-something-expires", WRITES, nobody_can_tell_where_something_expires},
     {NULL, 0, NULL},
 };

@@ -1,4 +1,5 @@
 #include "conformance/stand.h"
+#include "pace/servers.h"
 
 enum { CLOCKS_APART_MS = 1000 };
 
@@ -164,6 +165,29 @@ static void a_lock_outlives_the_store(struct stand *stand)
     let_go(stand, &first);
 }
 
+/* In the first lull nothing of a run's goes to a server, and a call that is to stop gives up what waits for that. */
+static void its_health_is_heard_while_nothing_else_may_go(struct stand *stand)
+{
+    GError *error = NULL;
+    const struct store_driver *driver = session_driver(stand->session);
+    struct governor_promise promise = {.limit_us = 1000};
+    auto_(pace) pace = pace_new(&promise, world_monotonic_us(&stand->fake.world));
+    g_autoptr(GArray) health = g_array_new(false, false, sizeof(struct node_health));
+    atomic_bool stop = true;
+    struct call call = stand_call(stand);
+    struct record record = {.key = stand_key(stand, 1)};
+    call.stop = &stop;
+    if (!driver->probe || !driver->health)
+        return;
+    driver->probe->set_pace(stand->store, pace);
+    bool read = store_read(stand->session, &call, &record, 1, NULL);
+    bool heard = store_health(stand->session, &call, health, &error);
+    driver->probe->set_pace(stand->store, NULL);
+    assert_false(read);
+    kit_ok(heard);
+    assert_int_not_equal(health->len, 0);
+}
+
 #define WRITES (NEEDS(READ) | NEEDS(CAS) | NEEDS(FENCE) | NEEDS(SCAN))
 
 const struct conformance_case store_cases[] = {
@@ -173,6 +197,7 @@ const struct conformance_case store_cases[] = {
     {"a-place-opened-twice-is-one-store", NEEDS(READ), a_place_opened_twice_is_one_store},
     {"a-call-past-its-deadline-does-nothing", WRITES, a_call_past_its_deadline_does_nothing},
     {"a-cancelled-call-does-nothing", WRITES | NEEDS(SETTLE), a_cancelled_call_does_nothing},
+    {"its-health-is-heard-while-nothing-else-may-go", NEEDS(READ), its_health_is_heard_while_nothing_else_may_go},
     {"a-settle-may-be-repeated", WRITES | NEEDS(SETTLE), a_settle_may_be_repeated},
     {"a-lock-keeps-other-runs-out-and-names-its-holder", NEEDS(LOCK), a_lock_keeps_other_runs_out_and_names_its_holder},
     {"force-takes-a-lock-from-its-holder", NEEDS(LOCK), force_takes_a_lock_from_its_holder},

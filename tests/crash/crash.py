@@ -25,6 +25,7 @@ parser.add_argument("--dies", required=True)
 parser.add_argument("--app", required=True)
 parser.add_argument("--random", type=int, default=0, help="instead: so many SIGKILLs from outside at random times")
 parser.add_argument("--only", default="")
+parser.add_argument("--loses", default="", help="instead: with the process the machine of its store loses its power; the library that does it")
 parser.add_argument("--seed", type=int, default=20261120)
 args = parser.parse_args()
 SOURCE = Path(__file__).resolve().parent.parent.parent
@@ -65,6 +66,7 @@ partitions: {{ count: 3 }}
 protect: {{ rejects: 50%, kept_live: 100% }}
 """
 
+COPY = IN_PLACE.replace("dataset: items }}\ntransform", "dataset: origin }}\ntransform")
 
 SINK = """
 sluice: 1
@@ -95,6 +97,10 @@ HOOKED = IN_PLACE + """
 hooks: [ {{ on: any, run: "cat >> heard; echo >> heard" }}, {{ on: stage.passed, run: "cat >> must; echo >> must", must: true }} ]
 """
 
+# A number that is beyond its limit for a while: from the third reading on, for eighteen.
+GUARDED = IN_PLACE.replace("kept_live: 100%", """kept_live: 100%, hold: 20ms, rate: {{ max: 3000/s }},
+  signals: [ {{ name: flap, run: "echo >> asked; n=$(wc -l < asked); test $n -gt 2 -a $n -lt 21 && echo 11 || echo 1", above: 10, every: 10ms, timeout: 9s }} ]""")
+
 MOVE_POINTS = re.findall(r'^MOVE_POINT\("([\w.]+)"', (SOURCE / "src" / "catalog" / "points.h").read_text(), re.M)
 MOVES = re.findall(r"^(MOVE|STAGE_MOVE)\((\w+), *(\w+)\)", (SOURCE / "src" / "catalog" / "state_rows.h").read_text(), re.M)
 MOVES = {(kind, was.lower().replace("_", "-"), now.lower().replace("_", "-")) for kind, was, now in MOVES}
@@ -109,6 +115,7 @@ class Stand:
     """A directory with a source, a store, a spec and a home."""
 
     run = "job.1"  # whose counts are compared
+    loses = ""  # how the store's machine loses its power with the process that dies: "all" of what is not synced, or "torn"
     begin = staticmethod(lambda stand: None)  # what every life begins with
 
     def __init__(self, root, name, spec, seeded, records=RECORDS):
@@ -144,8 +151,8 @@ class Stand:
         self.begin(self)
         return self
 
-    def put(self, lines):
-        subprocess.run([args.app, "put", "rocksdb:live", "items"], cwd=self.dir, check=True,
+    def put(self, lines, dataset="items"):
+        subprocess.run([args.app, "put", "rocksdb:live", dataset], cwd=self.dir, check=True,
                        input="\n".join(lines) + "\n", text=True)
 
     def dump(self):
@@ -165,6 +172,8 @@ class Stand:
         environment = dict(os.environ, SLUICE_HOME="home")
         if dies:
             environment["SLUICE_DIES_AT"] = dies
+        if dies and self.loses:
+            environment.update(LD_PRELOAD=os.path.abspath(args.loses), SLUICE_LOSES=self.loses, SLUICE_LOST=str(self.dir.parent / "lost"))
         if points:
             environment["SLUICE_POINTS_FILE"] = str(points)
         other = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"] if user else []
@@ -250,7 +259,7 @@ class Scenario:
     def places(self, passed):
         """Where to die: (step, point, number)."""
         return [(step, point, nth) for (step, point), times in sorted(passed.items())
-                for nth in sorted({1, times if turn(self.name, point, 4) else 1}) if turn(self.name, point, 2)
+                for nth in sorted({1, times if turn(self.name, point, 6) else 1}) if turn(self.name, point, 3)
                 if not point.startswith("idle.")]  # where nothing is done: how often is chance
 
     def prepare(self, root):
@@ -403,6 +412,40 @@ class Retried(Scenario):
         return stand
 
 
+class Repaired(Scenario):
+    """What a verification of job.1 has found lost, written over or changed at the source is read anew and written, as a run of its
+    own that knows what the verification saw."""
+
+    records, at_random = 400, False
+
+    def __init__(self, name, spec):
+        super().__init__(name, spec, False, False)
+        self.steps = [Step(("repair", "job.1", "--yes"), DONE)]
+
+    # As in Superseding: a copy of a store is another store.
+    def begin(self, stand):
+        lines = stand.source_lines()
+        plain = [line for line in lines if '"kind": "plain"' in line]
+        stand.put(lines, "origin")
+        code = stand.sluice("run", "job.yaml", "--yes")
+        assert code == 8, f"job.1 ended with {code}: {stand.last.stderr}"
+        stand.put([line.split("\t")[0] + "\t-" for line in plain[:60]])
+        stand.put([line.replace('"balance": ', '"balance": 7') for line in plain[100:160]], "origin")
+        code = stand.sluice("verify", "job.1", "--full")
+        assert code == 4, f"the verification ended with {code}: {stand.last.stderr}"
+        stand.put([plain[0], plain[100]])  # since then the application has written two of them
+
+    def places(self, passed):
+        """Its partitions are written as any are: of that, where something becomes of it."""
+        of_run = ("log", "cas", "settle", "checkpoint", "run", "stage", "catalog", "listing")
+        return [place for place in super().places(passed) if place[1].split(".")[0] in of_run]
+
+    def prepare(self, root):
+        stand = super().prepare(root)
+        stand.run, stand.begin = "job.2", self.begin
+        return stand
+
+
 class Hooked(Scenario):
     """Every move is told, under a key of its own, and at the same key nothing else; a death is a move too, and may be told."""
 
@@ -426,11 +469,24 @@ class Hooked(Scenario):
         return {**super().look(stand), **found}
 
 
+class Guarded(Scenario):
+    """A guard pauses the run and lets it go on. It dies around each of its moves; the next one waits for the guard, or finds it clear."""
+
+    records, at_random = 300, False
+
+    def places(self, passed):
+        moved = {point: times for (_, point), times in passed.items()}
+        report(moved.get("run.moved", 0) >= 4, f"{self.name}: it is paused, and goes on", f"only {moved.get('run.moved', 0)} moves")
+        return [(step, point, nth) for (step, point), times in sorted(passed.items()) if point in ("run.move", "run.moved")
+                for nth in range(1, min(times, 4) + 1)]
+
+
 SCENARIOS = [
     Scenario("fill", FILL, False, False),
     Scenario("in-place", IN_PLACE, True, False),
     Scenario("fill-back", FILL, False, True),
     Scenario("in-place-back", IN_PLACE, True, True),
+    Guarded("guarded", GUARDED, True, False),
     Scenario("sink", SINK, False, False),
     Scenario("sink-back", SINK, False, True),
     Superseding("in-place-superseded", IN_PLACE, True, "cas.after:3"),
@@ -444,6 +500,7 @@ SCENARIOS = [
     Pruned("pruned", PRUNED),
     Hooked("hooked", HOOKED, True, False),
     Retried("retried", IN_PLACE),
+    Repaired("repaired", COPY),
 ]
 
 number = 0
@@ -549,6 +606,31 @@ def die_at_every_point(root):
             report(not why, f"{scenario.name}: dies at {point} number {nth}{of}", why)
 
 
+# Around what a loss of power takes away, or leaves without what belongs to it.
+POWER = ("lane-open.after", "log.after", "cas.after", "outcome.after", "settle.before", "settle.after", "checkpoint.before", "checkpoint.after")
+
+
+def lose_power_at_every_step(root):
+    """As above; and with the process the store loses what it has not synced: all of it, or all but the beginning of its last
+    write. The home keeps what it has written: it is on another disk."""
+    for scenario in [scenario for scenario in SCENARIOS if scenario.name in ("in-place", "in-place-back", "fill")]:
+        if args.only and args.only != scenario.name:
+            continue
+        base = scenario.prepare(root)
+        passed, wanted, counts = points_of(scenario, base)
+        for (step, point), times in sorted(passed.items()):
+            for how in ("all", "torn"):
+                nth = 1 if how == "all" else max(times // 2, 1)
+                if point not in POWER or not turn(scenario.name, f"{point} {how}", 6):
+                    continue
+                base.loses = how
+                why = die_once(scenario, base, (step, point, nth), wanted, counts)
+                report(not why, f"{scenario.name}: power is lost at {point} number {nth}, {how}", why)
+        base.loses = ""
+    lost = Path(root) / "lost"
+    report(lost.exists(), "something was held back when the power was lost")
+
+
 LIVES_MOST = 20 # of a scenario that is too quick to die often
 
 
@@ -587,6 +669,8 @@ MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 with tempfile.TemporaryDirectory(prefix="sluice-crash-", dir=MEMORY) as folder:
     if args.random:
         die_at_random_times(folder)
+    elif args.loses:
+        lose_power_at_every_step(folder)
     else:
         die_at_every_point(folder)
 print(f"1..{number}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole story of tests/demo/story.sh on the embedded store, in about a minute. Prints what it says and each command
+# The whole story of templates/demo.story on the embedded store, in about a minute. Prints what it says and each command
 # that it runs, so that it is the tutorial too: COUNT customers (200,000). With --script the commands are printed and
 # nothing is run: what somebody would paste into a shell.
 set -euo pipefail
@@ -14,17 +14,19 @@ fail() {
     exit 1
 }
 
-# Blocks are parted by blank lines; those of a here-document belong to it.
+# Blocks are parted by blank lines; those of a here-document belong to it. What is marked `#@ alone` is for `sluice demo`, which
+# has neither an application beside it nor somebody who counts.
 story() {
-    sed -e "s/@COUNT@/$count/g" -e "s/@RATE@/$((count / 5))/g" -e "s/@PART@/$((count / 40))/g" -e "s/@STEP@/$((count / 200))/g" "$here/story.sh"
+    sed -e "s/@COUNT@/$count/g" -e "s/@RATE@/$((count / 5))/g" -e "s/@PART@/$((count / 40))/g" -e "s/@STEP@/$((count / 200))/g" "$here/../../templates/demo.story"
 }
 
 # say_and_run BLOCK: what stands behind # is said, `#? N` is the exit status that is expected.
 say_and_run() {
     local said command wanted status=0
+    [[ $1 != '#@ alone'* ]] || return 0
     said=$(grep -E '^# ' <<<"$1" || true)
     wanted=$(sed -n 's/^#? //p' <<<"$1")
-    command=$(grep -vE '^#( |\?)' <<<"$1" || true)
+    command=$(grep -vE '^#[ ?@]' <<<"$1" || true)
     [ -z "$said" ] || printf '\n%s\n' "$said"
     [ -n "$command" ] || return 0
     printf '$ %s\n' "$command"
@@ -33,7 +35,7 @@ say_and_run() {
 }
 
 if [ -n "$script" ]; then
-    story | grep -vE '^#( |\?)'
+    story | sed '/^#@ alone$/,/^$/d' | grep -vE '^#[ ?@]'
     exit 0
 fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/sluice-demo.XXXXXX")

@@ -59,15 +59,18 @@ static void on_call(void *self, const char *call, const char *path, bool chosen)
         g_ptr_array_add(life->order, name);
         return;
     }
-    g_hash_table_add(life->sites, name);
+    g_hash_table_add(life->sites, g_strconcat(name, fake->fault.lasting ? SWEEP_FOR_EVER : NULL, NULL));
+    g_free(name);
     life->sent = life->scene.plan.calls[FAULT_CAS];
 }
 
 static void note_store_calls(struct life *life)
 {
     for (int op = 0; op < FAULT_OP_COUNT; op++)
-        if (life->scene.plan.fired[op])
-            g_hash_table_add(life->sites, g_strconcat("store ", fault_op_name((enum fault_op)op), NULL));
+        if (life->scene.plan.fired[op]) {
+            const char *for_ever = life->scene.rows[0].lasting ? SWEEP_FOR_EVER : NULL;
+            g_hash_table_add(life->sites, g_strconcat("store ", fault_op_name((enum fault_op)op), for_ever, NULL));
+        }
 }
 
 /* --- runs

@@ -46,6 +46,8 @@ struct pace {
     uint64_t every, stride, from;
 };
 
-/* `sites`, a set of char *, takes the name of every call that failed: "fsync home/catalog.db", "store cas". */
+/* `sites`, a set of char *, takes the name of every call that failed: "fsync home/catalog.db", "store cas"; with this
+ * behind it of one that failed for ever from there on. */
+#define SWEEP_FOR_EVER " for ever"
 void sweep(const struct scenario *scenario, const struct trouble *trouble, const struct pace *pace, GHashTable *sites,
            struct swept *ret);

@@ -137,6 +137,33 @@ static void a_source_that_changes_again_and_again_is_followed_only_so_far(void *
     scene_done(&scene);
 }
 
+static void a_source_in_which_nothing_changed_is_not_read_again(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin_written(&scene, &process, FILL);
+    uint64_t reads = scene.plan.calls[FAULT_READ];
+    process_step(&process, 0);
+    assert_int_equal(scene.plan.calls[FAULT_READ], reads);
+    process_done(&process);
+    b_is_done(&scene);
+    scene_done(&scene);
+}
+
+static void a_source_in_which_another_key_changed_is_read_again(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin_written(&scene, &process, FILL);
+    uint64_t reads = scene.plan.calls[FAULT_READ];
+    scene_put(&scene, "origin", "c", "{\"n\":3,\"times\":0}");
+    process_step(&process, 0);
+    assert_int_equal(scene.plan.calls[FAULT_READ], reads + 1);
+    process_done(&process);
+    b_is_done(&scene);
+    scene_done(&scene);
+}
+
 /* Died between the write and the second look: the source says something else by then. */
 static void a_source_that_changes_between_a_kill_and_the_resume_is_carried_over(void **state)
 {
@@ -317,6 +344,8 @@ int main(void)
         cmocka_unit_test(a_source_that_changes_does_not_overrule_what_the_application_made_of_our_write),
         cmocka_unit_test(a_source_that_changes_into_something_refused_takes_what_we_wrote_with_it),
         cmocka_unit_test(a_source_that_changes_again_and_again_is_followed_only_so_far),
+        cmocka_unit_test(a_source_in_which_nothing_changed_is_not_read_again),
+        cmocka_unit_test(a_source_in_which_another_key_changed_is_read_again),
         cmocka_unit_test(a_source_that_changes_between_a_kill_and_the_resume_is_carried_over),
         cmocka_unit_test(a_source_that_goes_between_a_kill_and_the_resume_takes_what_we_wrote_with_it),
         cmocka_unit_test(a_key_that_goes_after_the_listing_is_gone),

@@ -38,6 +38,15 @@ void kit_reason(const char *format, ...)
     print_message("# reason: %s\n", reason);
 }
 
+void kit_damage(const char *path)
+{
+    g_autofree char *bytes = NULL;
+    gsize len;
+    assert_true(g_file_get_contents(path, &bytes, &len, NULL));
+    bytes[len / 2] ^= 0x10;
+    assert_true(g_file_set_contents(path, bytes, (gssize)len, NULL));
+}
+
 void kit_equal_text_at(struct slice bytes, const char *text, const char *file, int line)
 {
     if (slice_equal(bytes, slice_of_text(text)))

@@ -34,6 +34,9 @@ void kit_refused_at(bool ok, GError **error, enum error_code code, const char *p
     } while (0)
 void kit_reason(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
+/* One bit in the middle of the file is another. */
+void kit_damage(const char *path);
+
 /* Of a slice and a text. */
 #define kit_equal_text(slice, text) kit_equal_text_at((slice), (text), __FILE__, __LINE__)
 void kit_equal_text_at(struct slice bytes, const char *text, const char *file, int line);

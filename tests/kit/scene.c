@@ -311,6 +311,7 @@ struct run_config scene_config(struct scene *scene, struct store_registry *regis
                                .registry = registry,
                                .home = scene->home,
                                .full = scene->full,
+                               .sure = scene->sure,
                                .exit_on_pause = scene->exit_on_pause,
                                .person = scene->person,
                                .supersede = scene->supersede,
@@ -429,6 +430,19 @@ uint64_t scene_count(struct scene *scene, enum outcome outcome)
 {
     auto_(arena) mem = arena_new(1 << 20);
     return scene_row(scene, mem).tally.of[outcome];
+}
+
+size_t scene_sums_kept(struct scene *scene)
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct part_sum *sums;
+    size_t n;
+    struct run_row run = scene_row(scene, mem);
+    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_READ_ONLY, &error));
+    kit_ok(catalog_part_sums(catalog, run.id, mem, &sums, &n, &error));
+    return n;
 }
 
 void scene_reconciles(struct scene *scene)

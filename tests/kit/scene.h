@@ -44,6 +44,7 @@ struct scene {
     const char *run;             /* of whom the functions below speak: job.1, unless a test says otherwise */
     const char *supersede;       /* scene_run, scene_plan: the run to be superseded; NULL: none */
     bool full;                   /* scene_verify: every key with the source */
+    struct sampling_wish sure;   /* scene_verify: a sample; none where it is not set */
     bool lifts_nothing;          /* scene_run: as `run` does it, that a pause and a limit hold up; else as `resume` */
     bool exit_on_pause;          /* scene_run: does not wait for a soak to end */
     const struct person *person; /* whose rights are looked at; NULL: nobody's */
@@ -124,6 +125,8 @@ void scene_check(struct scene *scene, struct ended *ret);
 /* The run as the catalog has it; strings in `mem`. */
 struct run_row scene_row(struct scene *scene, struct arena *mem);
 uint64_t scene_count(struct scene *scene, enum outcome outcome);
+/* Of how many partitions the catalog keeps the sums. */
+size_t scene_sums_kept(struct scene *scene);
 /* Every listed key in one word; the ledger an unbroken chain. */
 void scene_reconciles(struct scene *scene);
 /* Whether the notes (or the quarantine) of the run name the key with the code. */

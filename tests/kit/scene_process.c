@@ -19,7 +19,7 @@ static void ready_forward(struct hold *hold)
     if (hold->run.state == RUN_RUNNING || hold->run.state == RUN_VERIFYING)
         move(hold, RUN_INTERRUPTED);
     move(hold, RUN_RUNNING);
-    kit_ok(check_sample(hold, 0, &error));
+    kit_ok(check_sample(hold, 0, NULL, &error));
     job_init_forward(&hold->job, hold->plan, &hold->run);
     kit_ok(supersede_left(hold, &hold->job.left, &error));
 }

@@ -55,7 +55,7 @@ class Tree:
                 return [path for path in git.stdout.split("\0") if path]
         found = []
         for directory, folders, files in os.walk(self.root):
-            folders[:] = [name for name in folders if not re.match(r"build(-|$)|\.git$|\.sluice$", name)]
+            folders[:] = [name for name in folders if not re.match(r"build(-|$)|\.git$|\.sluice$|node_modules$", name)]
             found += [os.path.relpath(os.path.join(directory, name), self.root) for name in files]
         return found
 

@@ -149,7 +149,7 @@ def _(stand):
     among(f"the first at offset {begin}", said)
 
 
-@test("dump: listing, skip list, sample, owners, quarantine; where they are damaged")
+@test("dump: listing, skip list, sample, owners, sketch, quarantine; where they are damaged")
 def _(stand):
     ready(stand, rate=10**6)
     stand.write("fix.yaml", FIX.format(rate=10**6).replace("protect: {", "protect: { rejects: 100%,"))
@@ -164,8 +164,13 @@ def _(stand):
     sample = next(stand.path("home/reports/fix.1").glob("sample.*"))
     dump_damaged(stand, sample, sample.stat().st_size - 9, "damage")
     [owners] = stand.path("home/reports/fast.1").glob("owners.0")
-    must({line["partition"] for line in dumped(stand, owners)[0]["owner"]} <= {0, 1}, "partitions of the owners")
+    owned = dumped(stand, owners)[0]["owner"]
+    must({line["partition"] for line in owned} <= {0, 1}, "partitions of the owners")
     dump_damaged(stand, owners, 200, "damage")
+    [sketch] = stand.path("home/reports/fast.1").glob("sketch.0")
+    same([(line["cells"], line["records"]) for line in dumped(stand, sketch)[0]["sketch"]], [(4096, len(owned))], "sketch")
+    must(sketch.stat().st_size <= 160000, sketch.stat().st_size)
+    dump_damaged(stand, sketch, 200, "damage")
     quarantine = stand.path("home/quarantine/fix.1.ndjson")
     lines, _ = dumped(stand, quarantine)
     same(sorted(line["document"]["n"] for line in lines[None] if "reason" in line), list(range(9)), "refused")
@@ -253,7 +258,7 @@ def _(stand):
 @test("a full disk under the reports, at the beginning and at the gate: 5, halted; the verification is made again")
 def _(stand):
     ready(stand)
-    with disk(stand, "home/reports", 512):
+    with disk(stand, "home/reports", 2048):
         fill(stand, "home/reports")
         among(["home/reports/fix.1", "No space left"], stand.sluice("run", "fix.yaml", "--yes").ended(5).err)
         stand.path("home/reports/ballast").unlink()
@@ -482,7 +487,8 @@ OF_LATER_SCHEMAS = (
         ("stage", "attempt"), ("stage", "until_ms"), ("stage", "report"), ("run", "back_stage"), ("run", "author"), ("run", "over_ms"), ("run", "holder"), ("run", "guard"), ("run", "state_ms"), ("part", "parent"), ("part", "origin"), ("part", "first"),
         ("run_total", "limited_ms"), ("wish", "over_ms"), ("run_total", "n_expired"), ("run_total", "n_removed"),
         ("checkpoint", "n_expired"), ("checkpoint", "n_removed"), ("run_total", "worked_ms"), ("run_total", "n_promoted"), ("run_total", "n_passed_over"),
-        ("checkpoint", "n_promoted"), ("checkpoint", "n_passed_over"))),
+        ("checkpoint", "n_promoted"), ("checkpoint", "n_passed_over"), ("checkpoint", "took_ms"))),
+    "DROP TABLE token", "DROP TABLE errand", "DROP TABLE answer", "DROP TABLE growth",
     "DROP TABLE told", "DROP TABLE pace", "DROP TABLE straggler", "DROP TABLE sight", "DROP TABLE stop", "DROP TABLE expiry", "DROP TABLE delivery", "DROP TABLE hook", "DROP TABLE approval", "DROP TABLE setting", "CREATE INDEX wish_open ON wish (run, id) WHERE taken_ms IS NULL")
 
 

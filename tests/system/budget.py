@@ -147,4 +147,87 @@ def _(stand):
     same(stand.sluice("set", "fix", "budget.records=?").ended(0).out.strip().split()[-1].split("=")[-1], "100", "set")
 
 
+PRICES = "prices: { currency: EUR, reads: 5000, writes: 10000, written: 100, egress: 1 }"
+
+
+@test("money: estimated, counted with its verification, warned of, and not passed; what was checkpointed stays, and the rest follows")
+def _(stand):
+    was = prepare(stand, "{ cost: 4 }", more=PRICES) # a record: 0.01 for two reads, 0.01 for a write, next to nothing for its bytes
+    plan = stand.sluice("plan", "fix.yaml", "--json").ended(0).lines()[-1]
+    must(8 <= plan["cost"]["forecast"] < 8.1, plan["cost"])
+    same((plan["budget"]["fits"], plan["cost"]["currency"]), (False, "EUR"), "plan")
+    among(["cost        about 8.0", "EUR, its verification included", "budget.cost: 8.0", "the forecast does not fit"],
+          stand.sluice("plan", "fix.yaml").ended(0).out)
+    among(["the budget is spent", "EUR of 4.00 EUR are spent (budget.cost)"], run(stand, 3)["message"])
+    status = stand.status("fix")
+    used = status["budget"]["cost"]["used"]
+    must(3.9 <= used <= 4 and 190 <= changed(stand) <= 200, f"{status['budget']}, {changed(stand)} records changed")
+    same(status["rate"]["limited_by"], "budget.cost", "limited by")
+    must(7.9 < status["cost"]["forecast"] < 8.1, f"learned from what is done: {status['cost']}")
+    among("EUR so far, about 8.0", stand.sluice("status", "fix").ended(0).out)
+    same(warnings(stand), [("budget.cost", 50), ("budget.cost", 80)], "warnings")
+    run(stand, 3, command=("resume", "fix"))
+    stand.sluice("set", "fix", "budget.cost=8.5", "--reason", "it is worth it").ended(0)
+    run(stand, 0, command=("resume", "fix"))
+    same(stand.documents("items"), after(), "records")
+    must(8 <= stand.status("fix")["cost"]["used"] < 8.1, "what it cost in the end")
+    stand.sluice("rollback", "fix", "--yes").ended(0)
+    same(stand.dump("items"), was, "records")
+
+
+@test("burn: used too fast it is slowed, then paused by name, until enough of the time has passed; a budget that leaves none is refused")
+def _(stand):
+    prepare(stand, '{ records: 1000, burn: "20% in 3s" }', more="protect: { rate: { max: 150/s } }")
+    process = stand.start(*RUN)
+    lines = stand.until(process, lambda line: line["type"] == "progress" and line["text"].startswith("paused by a guard: budget.burn"))
+    must(any("slowed by budget.burn" in line["text"] for line in lines if line["type"] == "note"), "it was not slowed first")
+    must(200 <= changed(stand) <= 300, f"{changed(stand)} records in so short a time")
+    among("budget.burn: 2", stand.status("fix")["reason"])
+    stand.finish(process).ended(0)
+    same(stand.documents("items"), after(), "records")
+    spec = stand.read("fix.yaml")
+    for wrong, words in (('{ burn: "20% in 3s" }', "needs 'records', 'bytes' or 'cost'"), ('{ records: 5, burn: 20% }', "50% in 1h"),
+                         ('{ records: 5, burn: "0% in 3s" }', "50% in 1h"), ("{ cost: 4 }", "needs 'prices'"), ("{ cost: -4 }", "12.50")):
+        stand.write("fix.yaml", spec.replace('{ records: 1000, burn: "20% in 3s" }', wrong))
+        among(["fix.yaml:", words], stand.sluice("plan", "fix.yaml").ended(2).err)
+    for wrong, words in (("{ currency: Euro }", "three capital letters"), ("{ reads: free }", "an amount"), ("{ wirtes: 4 }", "did you mean 'writes'")):
+        stand.write("fix.yaml", spec + f"\nprices: {wrong}\n")
+        among(["fix.yaml:", words], stand.sluice("plan", "fix.yaml").ended(2).err)
+
+
+@test("burn: what a process that died has used counts for the next one; without the limit it goes on")
+def _(stand):
+    prepare(stand, '{ records: 1000, burn: "20% in 1h" }', more="protect: { rate: { max: 150/s } }")
+    process = stand.start(*RUN)
+    stand.until(process, lambda line: line["type"] == "progress" and line["text"].startswith("paused by a guard: budget.burn"))
+    was = changed(stand)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    among("budget.burn", stand.sluice(*RUN, "--exit-on-pause").ended(3).lines()[-1]["message"])
+    same(changed(stand), was, "records changed by the next process")
+    stand.sluice("set", "fix", "budget.burn=none").ended(0)
+    run(stand, 0)
+    same(stand.documents("items"), after(), "records")
+
+
+@test("a deadline is forecast against the pace so far; the run says once that it will be late")
+def _(stand):
+    prepare(stand, "{ records: 1000 }", more='slo: { complete: 95% within 2s }\nprotect: { rate: { max: 100/s } }')
+    among("slo         95 % within 2s: takes about 3s, which is too late", stand.sluice("plan", "fix.yaml").ended(0).out)
+    process = stand.start(*RUN)
+    among("which is too late (slo.complete)", stand.until(process, lambda line: line["type"] == "note" and "deadline" in line["text"])[-1]["text"])
+    slo = stand.status("fix")["slo"]
+    must(slo["late"] and not slo["there"] and slo["there_at"] > slo["due_at"], slo)
+    among("at the pace so far it is there", stand.sluice("status", "fix").ended(0).out)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    stand.sluice("set", "fix", "protect.rate.max=none").ended(0)
+    run(stand, 0)
+    among("it was there by", stand.sluice("status", "fix").ended(0).out)
+    said = [entry["action"] for entry in stand.sluice("audit", "log", "--json").ended(0).lines()]
+    same(said.count("slo-warning"), 1, "warnings")
+    stand.write("fix.yaml", stand.read("fix.yaml").replace("95% within 2s", "95% by tomorrow"))
+    among(["fix.yaml:", "50% within 1h"], stand.sluice("plan", "fix.yaml").ended(2).err)
+
+
 run_all()

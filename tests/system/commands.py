@@ -80,14 +80,14 @@ def _(stand):
         among("usage: sluice COMMAND", stand.sluice(*arguments).ended(0).out)
     commands = stand.sluice("help", "--json").ended(0).json()["commands"]
     same([row["name"] for row in commands], ["init", "doctor", "try", "test", "plan", "run", "status", "watch", "wait", "list", "diff", "pause",
-                                             "resume", "approve", "deny", "set", "promote", "abort", "rollback", "verify", "quarantine", "prune", "cat", "dump", "explain", "gen", "stores", "hooks", "audit", "completion", "version", "help"], "commands")
+                                             "resume", "approve", "deny", "set", "promote", "abort", "rollback", "verify", "repair", "quarantine", "prune", "cat", "dump", "explain", "gen", "demo", "stores", "hooks", "export", "audit", "serve", "token", "completion", "version", "help"], "commands")
     for row in commands:
         words = stand.sluice("help", row["name"]).ended(0).out
         same(stand.sluice(row["name"], "--help").ended(0).out, words, "help by option")
         for option in row["options"]:
             among("--" + option["name"], words, "help of " + row["name"])
-        same([option["name"] for option in row["options"]][-7:],
-             ["home", "catalog", "json", "quiet", "log-level", "no-color", "help"], "what every command takes")
+        same([option["name"] for option in row["options"]][-8:],
+             ["home", "catalog", "json", "quiet", "log-level", "log-format", "no-color", "help"], "what every command takes")
 
 
 @test("version: in words and in JSON")
@@ -115,7 +115,7 @@ def _(stand):
                             (["audit", "burn"], "audit log"), (["quarantine", "eat", "x"], "quarantine list"),
                             (["status", "-j"], "-j"), (["--frob"], "a command was expected"),
                             (["audit", "verify", "--head", "xyz"], "64 hex digits"),
-                            (["status", "--log-level", "loud"], "error, warn or info")):
+                            (["status", "--log-level", "loud"], "error, warn, info or debug")):
         done = stand.sluice(*arguments).ended(2)
         among(word, done.err)
         same(done.out, "", "standard output")

@@ -20,6 +20,13 @@ def stop(stand, *signals):
     return process
 
 
+def stop_when_running(stand, tell):
+    process = stand.start("run", "fix.yaml", "--yes", "--json")
+    stand.until(process, lambda line: line["type"] == "progress" and line["text"] == "writing")
+    tell(process)
+    return process
+
+
 def going_back(stand):
     """The records before the run, and a rollback of it under way."""
     ready(stand)
@@ -54,6 +61,18 @@ def _(stand):
     done = stand.finish(stop(stand, signal.SIGINT, signal.SIGTERM)).ended(3)
     must("Assertion" not in done.err, done.err)
     goes_on(stand)
+
+
+@test("a run that sleeps until its rate lets it write stops at once: for a signal, and for a pause")
+def _(stand):
+    ready(stand)
+    stand.write("fix.yaml", stand.read("fix.yaml").replace("2000/s", "1/d"))
+    ended(stand, stop_when_running(stand, lambda process: process.send_signal(signal.SIGINT)), "interrupted", 3)
+    ended(stand, stop_when_running(stand, lambda process: stand.sluice("pause", "fix").ended(0)), "paused", 3)
+    same(stand.status("fix.1")["records"]["written"], 0, "written")
+    stand.sluice("set", "fix", "protect.rate.max=none").ended(0)
+    stand.sluice("resume", "fix").ended(0)
+    once(stand)
 
 
 @test("Ctrl-C in a rollback: 3; the same command goes on; run refuses meanwhile with 7")

@@ -11,7 +11,7 @@ import subprocess
 import termios
 import time
 
-from stand import among, must, run_all, same, test
+from stand import alive, among, must, run_all, same, test
 
 # It writes its canary, and then soaks for longer than any test takes.
 SOAK = """
@@ -48,15 +48,6 @@ class Detached:
             os.kill(self.pid, 9)
         except ProcessLookupError:
             pass
-
-
-def alive(pid):
-    """Nobody waits for it: it may have ended, and still have a number."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def detached(stand, name):

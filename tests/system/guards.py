@@ -3,14 +3,16 @@
 it too; a hard one halts it; switches, the flag of a home, limits that are moved while it stands."""
 
 import json
+import os
 import signal
 import sqlite3
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
 
+from servers import wait_for
 from staged import after, before, ready, run, states, write
-from stand import among, must, run_all, same, test
+from stand import Skip, among, must, run_all, same, test
 
 RUN = ("run", "fix.yaml", "--yes", "--json")
 ONE = "stages: [{ name: full, scope: 100% }]"
@@ -285,22 +287,141 @@ def _(stand):
     run(stand, 3)
     process = stand.start("resume", "fix", "--json")
     stand.until(process, holds)
-    stand.sluice("rollback", "fix", "--yes").ended(0)
+    stand.sluice("rollback", "fix", "--yes", "--pace", "urgent", "--reason", "INC-9").ended(0)
     stand.finish(process)
     same(states(stand)[0], "rolled-back", "state")
     must(stand.dump("items") == was, "it is not as it was")
     stand.sluice("audit", "verify").ended(0)
+    said = [(entry["details"], entry["reason"]) for entry in stand.sluice("audit", "log", "--json").ended(0).lines() if entry["action"] == "set"]
+    same(said, [({"key": "rollback.pace", "value": "urgent"}, "INC-9")], "on record")
+
+
+@test("what is taken back waits for its guards, also of a run that is over; a death meanwhile is taken up; --pace urgent does not wait")
+def _(stand):
+    was = ready(stand, ONE, more=protect(signals(queue(stand, 3))))
+    run(stand, 0)
+    set_to(stand, 11)
+    for ended in (lambda process: process.kill(), lambda process: process.send_signal(signal.SIGTERM)):
+        process = stand.start("rollback", "fix", "--yes", "--json")
+        among("paused by a guard: queue: 11", stand.until(process, holds)[-1]["text"])
+        same((stand.status("fix")["state"], stand.status("fix")["watchdog"]["by"]), ("paused", "queue"), "status")
+        ended(process)
+        process.wait()
+        run(stand, 7)
+        is_repaired(stand)
+    process = stand.start("rollback", "fix", "--yes", "--json")
+    stand.until(process, holds)
+    set_to(stand, 1)
+    stand.finish(process).ended(0)
+    must(stand.dump("items") == was, "it is not as it was")
+    run(stand, 0)
+    set_to(stand, 11)
+    among("steady or urgent", stand.sluice("rollback", "fix", "--yes", "--pace", "fast").ended(2).err)
+    stand.sluice("rollback", "fix", "--yes", "--pace", "urgent").ended(0)
+    must(stand.dump("items") == was, "it is not as it was")
+    stand.sluice("audit", "verify").ended(0)
+
+
+@test("a hard guard halts what is taken back; urgent takes it back in spite of it")
+def _(stand):
+    was = ready(stand, ONE, more=protect(signals(queue(stand, 3, "above: 10, hard: true"))))
+    run(stand, 0)
+    set_to(stand, 11)
+    end = run(stand, 5, command=("rollback", "fix", "--yes"))
+    among(["guard: queue: 11", "--pace urgent"], end["message"])
+    same(states(stand)[0], "halted", "state")
+    is_repaired(stand)
+    run(stand, 0, command=("rollback", "fix", "--yes", "--pace", "urgent"))
+    must(stand.dump("items") == was, "it is not as it was")
+
+
+# Work for a while a record, so that a verification lasts longer than it takes to notice a guard.
+SLOWLY = "function transform(doc) local n = 0 for i = 1, 1200000 do n = n + i % 7 end doc.n = doc.n * 2 + 1 return doc end\n"
+
+
+@test("a verification stands still where it is while a guard holds it, and goes on from there")
+def _(stand):
+    ready(stand, ONE, rows=70)
+    stand.write("fix.lua", SLOWLY)
+    write(stand, ONE, more=protect(signals(queue(stand, 3)), rate="10000/s"))
+    process = stand.start(*RUN)
+    stand.until(process, lambda line: line["type"] == "state" and line["state"] == "verifying")
+    set_to(stand, 11)
+    for _ in range(7): # twice a second: longer than it would take to its end
+        stand.until(process, lambda line: line["type"] == "progress" and line["text"] == "verifying, held by a guard")
+    same((stand.status("fix")["state"], stand.status("fix")["watchdog"]["by"]), ("paused", "queue"), "status")
+    set_to(stand, 1)
+    among("0 of 70 differ", stand.finish(process).ended(0).lines()[-1]["verdict"])
+    same(moves(stand)[-4:], [("paused", "queue"), ("verifying", None), ("stage.passed", None), ("done", None)], "moves")
+
+
+@test("verify SPEC, where there is no run, waits while a guard is against it, or a flag stops the home")
+def _(stand):
+    ready(stand, ONE)
+    stand.write("load.yaml", stand.read("load.yaml") + protect(signals(queue(stand, 11))) + "\n")
+    stand.write("queue.sh", "#!/bin/sh\necho asked >> asked\ncat number\n")
+    asked = lambda: stand.read("asked").count("asked") if stand.path("asked").exists() else 0
+
+    def waits(process):
+        before = asked()
+        wait_for(lambda: asked() > before + 20, "the signal to be asked again and again")
+        must(process.poll() is None, "it did not wait")
+
+    process = stand.start("verify", "load.yaml")
+    waits(process)
+    set_to(stand, 1)
+    stand.finish(process).ended(0)
+    stand.sluice("pause", "--all", "--hold", "--reason", "INC-9").ended(0)
+    process = stand.start("verify", "load.yaml")
+    waits(process)
+    stand.sluice("resume", "--all").ended(0)
+    stand.finish(process).ended(0)
+
+
+@test("a hard guard halts a verification, and only a person with a reason lets it go on")
+def _(stand):
+    if not os.environ.get("SLUICE_LIVE_ALL"):
+        raise Skip("takes long; SLUICE_LIVE_ALL=1 runs it")
+    ready(stand, ONE, rows=70)
+    stand.write("fix.lua", SLOWLY)
+    write(stand, ONE, more=protect(signals(queue(stand, 3, "above: 10, hard: true")), rate="10000/s"))
+    process = stand.start(*RUN)
+    stand.until(process, lambda line: line["type"] == "state" and line["state"] == "verifying")
+    set_to(stand, 11)
+    stand.finish(process).ended(5)
+    same(states(stand)[0], "halted", "state")
+    set_to(stand, 1)
+    run(stand, 0, command=("resume", "fix", "--reason", "mended"))
+
+
+@test("a guard's pause is told to hooks as what it is, and not as one that waits for a person; doctor reads what is watched")
+def _(stand):
+    hooks = "\nhooks: [{ on: [guard.paused, run.paused, run.resumed], run: 'cat >> heard; echo >> heard' }]"
+    ready(stand, ONE, more=protect(signals(queue(stand, 11)), "enabled: { file: go }") + hooks)
+    set_to(stand, "true", "go")
+    checks = [line for line in stand.sluice("doctor", "fix.yaml", "--json").ended(0).json()["checks"] if line["check"] == "guards"]
+    same([line["level"] for line in checks], ["warn", "ok"], checks)
+    among("queue is at 11, beyond its limit of 10", checks[0]["text"])
+    stand.write("queue.sh", "#!/bin/sh\nexit 1\n")
+    among("queue cannot be read", stand.sluice("doctor", "fix.yaml").ended(6).out)
+    queue(stand, 11)
+    process = stand.start(*RUN)
+    stand.until(process, holds)
+    set_to(stand, 1)
+    stand.finish(process).ended(0)
+    events = [json.loads(line)["event"] for line in stand.read("heard").splitlines() if line]
+    same(events, ["guard.paused", "run.resumed"], "events")
 
 
 @test("what nothing measures is listed as not watched, and refused where it was asked for; what RocksDB tells is watched")
 def _(stand):
-    ready(stand, ONE, more=protect("stalls: pause", "compaction: 64GiB", rate="100/s"))
+    ready(stand, ONE, more=protect("stalls: pause", "compaction: 64GiB", "forecast: 3", rate="100/s"))
     plan = stand.sluice("plan", "fix.yaml", "--json").ended(0).json()
     same(plan["guards"]["unwatched"], ["replication_lag", "memory", "clients", "saving"], "not watched")
     among("not watched: replication_lag, memory, clients, saving", stand.sluice("plan", "fix.yaml").ended(0).out)
     process = stand.start(*RUN)
     stand.until(process, writes)
-    same({row["name"] for row in stand.status("fix")["signals"]} - {"stop-all"}, {"stalls", "compaction"}, "signals")
+    same({row["name"] for row in stand.status("fix")["signals"]} - {"stop-all", "priority"}, {"stalls", "compaction", "forecast"}, "signals")
     stand.finish(process).ended(0)
     write(stand, ONE, more=protect("memory: 80%"))
     among(["fix.yaml:", "protect.memory", "nothing measures it there"], stand.sluice("plan", "fix.yaml").ended(2).err)

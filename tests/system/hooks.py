@@ -204,8 +204,8 @@ def _(stand):
     ready(stand, TWO, more=hooks(NOTE))
     for wrong, words in (
             ("{ on: stage.pased, run: ./x }", "did you mean 'stage.passed'"), ("{ on: [], run: ./x }", "such as stage.passed"),
-            ("{ run: ./x }", "hooks[].on"), ("{ on: run.done }", "needs a program (run) or an address (url)"),
-            ('{ on: run.done, run: ./x, url: "http://h/", secret: "${env:X}" }', "not both"),
+            ("{ run: ./x }", "hooks[].on"), ("{ on: run.done }", "needs a program (run), an address (url) or people (mail)"),
+            ('{ on: run.done, run: ./x, url: "http://h/", secret: "${env:X}" }', "one of them"),
             ('{ on: run.done, url: "http://h/" }', "needs a secret"), ('{ on: run.done, url: "http://h/", secret: hush }', "never stands in a spec"),
             ('{ on: run.done, url: "ftp://h/", secret: "${env:X}" }', "http:// or https://"), ('{ on: run.done, run: ./x, secret: "${env:X}" }', "is for a hook with a url"),
             ("{ on: run.done, run: ./x, tries: 0 }", "from 1 to 100"), ("{ on: run.done, run: ./x, timeout: 0s }", "above zero"),

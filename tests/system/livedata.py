@@ -250,9 +250,10 @@ def alive_at(state, when_ms):
 class Judge:
     """Goes through every key there is or was. `wrong` are the keys that may not be as they are, with why."""
 
-    def __init__(self, place, begin, story, run_begin=0.0, drift_ms=0):
-        """drift_ms: so much later may a key expire than it was told (MIGRATE carries what is left, not the moment)."""
-        self.begin, self.story, self.run_begin, self.drift_ms = begin, story, run_begin, drift_ms
+    def __init__(self, place, begin, story, run_begin=0.0, drift_ms=0, doubted=()):
+        """drift_ms: so much later may a key expire than it was told (MIGRATE carries what is left, not the moment).
+        doubted: the keys of which the run says by name that nobody can tell."""
+        self.begin, self.story, self.run_begin, self.drift_ms, self.doubted = begin, story, run_begin, drift_ms, doubted
         self.from_ms = int(time.time() * 1000)
         self.found = read(place)
         self.to_ms = int(time.time() * 1000)
@@ -298,7 +299,12 @@ class Judge:
         if any(self.is_as(live, repaired(state.fields), state.expires) for state in alive):
             return "repaired, and written by the application" if lines else "repaired"
         if any(self.is_as(live, *state) for state in alive):
-            return "as the application wrote it since" if self.reset(lines) else "WRONG: not repaired"
+            if self.reset(lines):
+                return "as the application wrote it since"
+            # Its fence went with the server, and behind that the application wrote what may, or may not, be on top of it.
+            if key in self.doubted and any(not line["ok"] for line in lines):
+                return "in doubt, and listed"
+            return "WRONG: not repaired" + (", though listed as in doubt" if key in self.doubted else "")
         return "WRONG: neither what the application wrote nor that, repaired once"
 
     def taken_back(self, listed):

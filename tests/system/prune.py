@@ -8,10 +8,10 @@ import sqlite3
 
 from staged import FIX_LUA
 from stand import among, must, run_all, same, test
+from traces import REFUSES, WHO, holding, key
 from wallclock import faked, jump_to
 
 ROWS = 400
-WHO = "Zebedee4711"
 GONE = "retain: { undo: 1ms, quarantine: 1ms, reports: 1ms }\n"
 POINTS = ["prune.expire:1", "prune.expired:1", "prune.file:1", "prune.file:4", "prune.files:3", "prune.expire:4", "prune.rows:4", "prune.rows:6",
           "prune.wiped:1", "catalog.commit:1", "catalog.committed:9"]
@@ -36,18 +36,6 @@ workers: 1
 stages: [{{ name: full, scope: 100% }}]
 {more}"""
 
-REFUSES = """
-function transform(doc, ctx)
-  if doc.n % 10 == 7 then return ctx.reject("sevens are not known: " .. doc.who) end
-  doc.n = doc.n * 2 + 1
-  return doc
-end
-"""
-
-
-def key(n):
-    return f"{WHO}-{n:05d}"
-
 
 def seed(stand, more=GONE, only="", lua=REFUSES, keys=""):
     stand.write("keys.txt", keys)
@@ -64,18 +52,6 @@ def ready(stand, **how):
     stand.sluice("run", "fix.yaml", "--yes").ended(8)
     stand.put("items", [f'{key(1)}\t{{"id":"{key(1)}","n":-1,"who":"{WHO}"}}'])
     stand.sluice("verify", "fix.1", "--full").ended(0, 4)
-
-
-def holding(stand, what=WHO):
-    """The files of the home in whose bytes it stands."""
-    found = []
-    for folder, _, names in os.walk(stand.path("home")):
-        for name in names:
-            path = os.path.join(folder, name)
-            with open(path, "rb") as file:
-                if what.encode() in file.read():
-                    found.append(os.path.relpath(path, stand.path("home")))
-    return sorted(found)
 
 
 def rows(stand, table, column):

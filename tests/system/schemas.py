@@ -36,6 +36,10 @@ EXCEPTIONS = (
     (r"an unknown kind of secret", "secrets in a store: what is known between the braces"),
     (r"a hook (is|needs|with)|is for a hook with a url", "a hook is a program or an address, and its other keys go with that"),
     (r"a signal (needs|of|')|is what a signal of|is for a signal with", "a signal is one of three kinds, and its other keys go with that"),
+    (r"an expectation (is|of|'|needs)|is an expectation of", "an expectation is about one thing, and its other keys go with that"),
+    (r"a measure (is|of|')|is for a measure of", "a measure is of one thing, and its other keys go with that"),
+    (r"'measures' are of the live dataset", "keys that contradict each other"),
+    (r"'cause' needs a contract", "a key that another one needs"),
     (r"a switch is|is for a switch with", "a switch is one of three kinds, and its other keys go with that"),
     (r"'0\.3ms'", "a duration that is no whole number of milliseconds"),
     (r"' is not for ", "which options a field has depends on its type"),
@@ -163,7 +167,8 @@ def base_of(kind):
 
 
 # What a map needs so that one key more can be looked at.
-AROUND = {"transform": {"lua": "x.lua"}, "stages[]": {"name": "full", "scope": "100%"}, "rules[]": {"name": "r", "expr": "true"},
+AROUND = {"transform": {"lua": "x.lua"}, "stages[]": {"name": "full", "scope": "100%"}, "rules[]": {"name": "r", "expr": "true"}, "expect[]": {"name": "x", "count": 1},
+          "measures[]": {"name": "x", "count": True}, "verify": {"command": "./check"}, "cause": {"id": "x", "probe": {"field": "at"}}, "cause.probe": {"field": "at"},
           "stages[].gate.verify": {"confidence": "99.9%", "below": "0.01%"}, "target.expires": {"from": "a.b"}}
 
 
@@ -218,6 +223,7 @@ BESIDES = (
     ("spec", {"stages": [{"name": "a", "scope": "50%"}, {"name": "a", "scope": "100%"}]}),
     ("spec", {"stages": [{"name": "a", "scope": "50%"}, {"name": "b", "scope": "20%"}, {"name": "c", "scope": "100%"}]}),
     ("spec", {"owner": {"may": {"approve": ["x"]}}, "stages": [{"name": "a", "scope": "100%", "gate": {"approve": "y"}}]}),
+    ("spec", {"target": {"write": "shadow"}, "measures": [{"name": "x", "count": True}]}),
     ("spec", {"after": ["s"]}), ("spec", {"source": {"only": {"slots": "9-3"}}}), ("spec", {"source": {"only": {"slots": [1, "1-2"]}}}),
     ("spec", {"source": {"only": {"key_range": ["b", "a"]}}}), ("spec", {"source": {"only": {"key_range": [None, None]}}}),
     ("spec", {"source": {"only": {"slots": "99999999999"}}}), ("spec", {"source": {"only": {"keys": "a", "slots": 3}}}), ("spec", {"source": {"only": {}}}),

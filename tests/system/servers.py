@@ -197,8 +197,8 @@ class Cluster:
         redis = need_client()
         return redis.cluster.RedisCluster(startup_nodes=[redis.cluster.ClusterNode("127.0.0.1", node.port)
                                                          for node in self.running()],
-                                          password=self.nodes[0].password, cluster_error_retry_attempts=100,
-                                          **{**self.nodes[0].client_tls(), **more})
+                                          password=self.nodes[0].password,
+                                          **{"cluster_error_retry_attempts": 100, **self.nodes[0].client_tls(), **more})
 
     def running(self):
         return [node for node in self.nodes if node.is_running()]

@@ -86,7 +86,7 @@ def _(stand):
     loaded(stand)
     for words, wanted in (
             (["wait", "--for", "d"], ["done"]), (["wait", "--for=d"], ["--for=done"]), (["init", "--template", "re"], ["repair", "recompute", "rehydrate"]),
-            (["--log-level", ""], ["error", "warn", "info"]), (["gen", "cust"], ["customers"]), (["help", "sta"], ["status"]),
+            (["--log-level", ""], ["error", "warn", "info", "debug"]), (["gen", "cust"], ["customers"]), (["help", "sta"], ["status"]),
             (["set", "load.1", "w"], ["workers="]), (["explain", "target.conf"], ["target.conflict"]), (["cat", "rock"], ["rocksdb:"]),
             (["quarantine", ""], ["list", "show", "retry"]), (["quarantine", "list", ""], ["load.1"]), (["audit", "v"], ["verify"]),
             (["status", ""], ["load.1"]), (["verify", ""], [":specs", "load.1"]), (["status", "--home", "nowhere", ""], []),

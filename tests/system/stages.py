@@ -37,6 +37,12 @@ def _(stand):
     whole(stand)
 
 
+@test("a plan says how long a rate limit makes it at least, a begun second for one, and the soaks with it")
+def _(stand):
+    ready(stand, three(canary="soak: 2s"), f"protect: {{ rate: {{ max: {ROWS}/s }} }}", rows=ROWS + 1)
+    among("takes at least 4s, at", stand.sluice("plan", "fix.yaml").ended(0).out)
+
+
 @test("a soak: --exit-on-pause leaves with 3 and the moment; what was verified is not read again; then the run goes on")
 def _(stand):
     ready(stand, three(canary="soak: 2s"))
@@ -417,7 +423,7 @@ for verb in MAY:
                   as_user(stand, "nobody", *command, group="nogroup").ended(7).err)
         else:
             as_user(stand, "nobody", *command, group="nogroup").ended(7)
-        same((states(stand), len(actions(stand))), (was, entries), "what stands")
+        same((states(stand), actions(stand)[entries:]), (was, ["refused"]), "what stands, and what is on record")
         as_user(stand, "daemon", *command).ended(0, 3)
 
 

@@ -5,12 +5,14 @@ their order, or those whose name holds a word given with --only.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 from pathlib import Path
 
@@ -47,6 +49,15 @@ def among(words, text, what="message"):
     """Each of the words stands in the text."""
     for word in [words] if isinstance(words, str) else words:
         must(word in text, f"{what} lacks {word!r}:\n{text}")
+
+
+def alive(pid):
+    """Nobody waits for it: it may have ended, and still have a number."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 class Done:
@@ -117,9 +128,9 @@ class Stand:
     def sluice(self, *arguments, **more):
         return self.run([self.programs.sluice, *arguments], **more)
 
-    def dies(self, point, *arguments):
-        """sluice, killed when it passes the point."""
-        done = self.run([self.programs.dies, *arguments], env=self.environment(SLUICE_DIES_AT=point))
+    def dies(self, point, *arguments, **more):
+        """sluice, killed when it passes the point; `more` of the environment."""
+        done = self.run([self.programs.dies, *arguments], env=self.environment(SLUICE_DIES_AT=point, **more))
         same(done.code, -9, f"{' '.join(done.command)}, to die at {point}: {done.err}")
 
     def start(self, *arguments, env=None, program=None, **more):
@@ -145,6 +156,25 @@ class Stand:
             if wanted(lines[-1]):
                 return lines
         raise Failed(f"{' '.join(process.args)} ended before that: {lines[-3:]}\n{process.stderr.read()}")
+
+    @contextlib.contextmanager
+    def asleep(self, point, *codes):
+        """A run of fix.yaml whose worker sleeps at the point, until this is left; then it goes on to its end, with one of the
+        codes."""
+        for name in ("asleep", "awake"):
+            os.mkfifo(self.path(name))
+        environment = self.environment(SLUICE_SLEEPS_AT=point, SLUICE_ASLEEP="asleep", SLUICE_AWAKE="awake")
+        process = self.start("run", "fix.yaml", "--yes", env=environment, program=self.programs.dies)
+        waiting = threading.Thread(target=lambda: open(self.path("asleep"), "rb").close(), daemon=True)
+        waiting.start()
+        waiting.join(60)
+        must(not waiting.is_alive(), f"it did not come to {point}: {process.poll()}")
+        yield
+        with open(self.path("awake"), "wb"):
+            pass
+        self.finish(process).ended(*codes)
+        for name in ("asleep", "awake"):
+            self.path(name).unlink()
 
     def end(self):
         for process in self.started:
@@ -185,6 +215,10 @@ def attempt(words, function, number, arguments):
             why = str(error) if isinstance(error, Failed) else traceback.format_exc()
             for line in why.splitlines()[:40]:
                 print("#   " + line)
+            if os.environ.get("SLUICE_KEEP"): # a folder: where what a failed test has left is put
+                kept = tempfile.mkdtemp(prefix="failed-", dir=os.environ["SLUICE_KEEP"])
+                shutil.copytree(folder, kept, dirs_exist_ok=True)
+                print("#   kept in " + kept)
             return False
         finally:
             stand.end()

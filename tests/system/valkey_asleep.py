@@ -3,13 +3,9 @@
 back, and wakes when that is over: it writes nothing, and moves nothing. The lock of the run lies in the home, and a process that
 sleeps keeps it; here it is lost, as on a file system of another machine."""
 
-import contextlib
-import os
-import threading
-
 from livedata import NEVER, read, seed
 from servers import Mover, each_kind
-from stand import must, run_all, same
+from stand import run_all, same
 
 KEYS = 200
 LUA = "function transform(doc) doc.n = tonumber(doc.n) + 1 return doc end\n"
@@ -27,28 +23,9 @@ stages: [{{ name: full, scope: 100% }}]
 POINTS = ("store.lane_open:2", "store.lane_open.after:2", "log.before:2", "store.cas:2", "checkpoint.before:2")
 
 
-@contextlib.contextmanager
-def asleep(stand, point, *codes):
-    """A run whose worker sleeps at the point, until this is left; then it goes on to its end."""
-    for name in ("asleep", "awake"):
-        os.mkfifo(stand.path(name))
-    environment = stand.environment(SLUICE_SLEEPS_AT=point, SLUICE_ASLEEP="asleep", SLUICE_AWAKE="awake")
-    process = stand.start("run", "fix.yaml", "--yes", env=environment, program=stand.programs.dies)
-    waiting = threading.Thread(target=lambda: open(stand.path("asleep"), "rb").close(), daemon=True)
-    waiting.start()
-    waiting.join(60)
-    must(not waiting.is_alive(), f"it did not come to {point}: {process.poll()}")
-    yield process
-    with open(stand.path("awake"), "wb"):
-        pass
-    stand.finish(process).ended(*(codes or (6, 7))) # another has the run; or the fence is gone on which it would go on
-    for name in ("asleep", "awake"):
-        stand.path(name).unlink()
-
-
 def overtaken(stand, point, *command):
     """A process falls asleep in the middle of its run, and another one gives the command."""
-    with asleep(stand, point):
+    with stand.asleep(point, 6, 7): # another has the run; or the fence is gone on which it would go on
         max(stand.path("home/runs").glob("*.lock"), key=lambda path: int(path.name.split(".")[1])).unlink()
         stand.sluice(*command).ended(0)
         stood = stand.status("fix")
@@ -88,7 +65,7 @@ def _(stand, servers):
     stand.write("fix.lua", LUA)
     stand.write("fix.yaml", SPEC.format(uri=f"valkey://{hosts}", dataset="c:{id}", form=", as: hash"))
     mover = Mover(cluster)
-    with asleep(stand, "settle.before:2", 0):
+    with stand.asleep("settle.before:2", 0):
         for node in cluster.nodes: # the first slot of each is where its witnesses lie
             mover.move(cluster.slots(node)[0], next(other for other in cluster.nodes if other is not node))
     mover.end()

@@ -4,6 +4,7 @@ slow a run by name, and it goes on by itself."""
 
 from servers import each_kind, wait_for
 from stand import among, must, run_all, same
+from wallclock import faked, jump_by
 
 ROWS = 600
 
@@ -68,18 +69,23 @@ def _(stand, servers):
     stand.finish(process).ended(0)
     is_repaired(stand, primary)
 
+def filled_up(stand, primary, guard, mebibytes, words):
+    """The server is filled beyond a limit while the run is at work, which waits until there is room again."""
+    process = stand.start(*RUN)
+    stand.until(process, writes)
+    for n in range(mebibytes):
+        primary.call("SET", f"ballast:{n}", b"x" * (1 << 20))
+    is_paused(stand, guard)
+    among([primary.address, words, f"(protect.{guard})"], stand.status("fix")["reason"])
+    primary.call("DEL", *(f"ballast:{n}" for n in range(mebibytes)))
+    stand.finish(process).ended(0)
+    is_repaired(stand, primary)
+
+
 @each_kind("memory beyond its share of maxmemory pauses the run, names the server, and lets it go on when it falls")
 def _(stand, servers):
     primary, _others = begin(stand, servers, "memory: 60%", maxmemory="64mb")
-    process = stand.start(*RUN)
-    stand.until(process, writes)
-    for n in range(44):
-        primary.call("SET", f"ballast:{n}", b"x" * (1 << 20))
-    is_paused(stand, "memory")
-    among([primary.address, "its limit of 60 %", "(protect.memory)"], stand.status("fix")["reason"])
-    primary.call("DEL", *(f"ballast:{n}" for n in range(44)))
-    stand.finish(process).ended(0)
-    is_repaired(stand, primary)
+    filled_up(stand, primary, "memory", 44, "its limit of 60 %")
 
 @each_kind("a save in progress slows the run; a switch in the store pauses it")
 def _(stand, servers):
@@ -104,6 +110,70 @@ def _(stand, servers):
     same(plan["guards"], {"watched": ["clients", "saving"], "unwatched": ["replication_lag", "memory"]}, "guards")
     stand.write("fix.yaml", SPEC.format(address=primary.address, protect="replication_lag: 1s"))
     among("nothing measures it there", stand.sluice("plan", "fix.yaml").ended(2).err)
+
+
+@each_kind("what grows too much, or by too much for what is written, pauses the run, and lets it go on when it has shrunk")
+def _(stand, servers):
+    primary, _others = begin(stand, servers, "growth: 20MiB")
+    filled_up(stand, primary, "growth", 30, "its limit of 20")
+    stand.write("fix.yaml", SPEC.format(address=primary.address, protect="amplification: 0"))
+    among("a number above zero such as 4", stand.sluice("plan", "fix.yaml").ended(2).err)
+    stand.write("fix.yaml", SPEC.format(address=primary.address, protect="amplification: 4.5"))
+    must("amplification" in stand.sluice("plan", "fix.yaml", "--json").ended(0).json()["guards"]["watched"], "it is not watched")
+
+@each_kind("keys beyond what was forecast pause the run, and whoever takes it up, until they are gone")
+def _(stand, servers):
+    primary, _others = begin(stand, servers, "forecast: 2")
+    client = primary.client()
+    process = stand.start(*RUN)
+    stand.until(process, writes)
+    client.mset({f"noise:{n}": n for n in range(3000)})
+    is_paused(stand, "forecast")
+    among(["keys more, 0 forecast", "its limit of 2 times", "(protect.forecast)"], stand.status("fix")["reason"])
+    process.kill()
+    process.wait()
+    among("keys more, 0 forecast", stand.sluice(*RUN, "--exit-on-pause").ended(3).lines()[-1]["message"])
+    client.delete(*(f"noise:{n}" for n in range(3000)))
+    stand.sluice(*RUN).ended(0)
+    is_repaired(stand, primary)
+    plan = stand.sluice("plan", "fix.yaml").ended(0).out
+    among("the target grows by about 0 keys", plan)
+    stand.write("fix.yaml", stand.read("fix.yaml").replace("forecast: 2", "forecast: none"))
+    stand.sluice("run", "fix.yaml", "--yes", "--exit-on-pause").ended(0)
+    among("the plan of the run holds no forecast", stand.sluice("set", "fix.2", "protect.forecast=3").ended(7).err)
+
+@each_kind("of two runs on the same servers the one of the higher priority goes first, the other waits for it by name; set turns it round")
+def _(stand, servers):
+    primary, _others = begin(stand, servers, "kept_live: 100%")
+    for n in range(ROWS):
+        primary.call("HSET", f"d:{n}", "id", n, "n", n)
+    stand.write("first.yaml", stand.read("fix.yaml").replace("name: fix", "name: first\npriority: 8").replace("c:{id}", "d:{id}"))
+    process = stand.start(*RUN)
+    stand.until(process, writes)
+    first = stand.start("run", "first.yaml", "--yes", "--json")
+    stand.until(first, writes)
+    is_paused(stand, "priority")
+    among("first.1 of priority 8 goes before this one, of 5", stand.status("fix")["reason"])
+    stand.sluice("set", "fix", "priority=9", "--reason", "INC-3").ended(0)
+    wait_for(lambda: stand.status("first")["watchdog"]["by"] == "priority", "the other to be paused")
+    for name in ("fix", "first"):
+        stand.sluice("set", name, "protect.rate.max=none").ended(0)
+    stand.finish(process).ended(0)
+    stand.finish(first).ended(0)
+    is_repaired(stand, primary)
+    among("from 0 to 9", stand.sluice("set", "fix", "priority=10").ended(2).err)
+
+@each_kind("a clock that jumps away from the servers' halts the run by name; only a person lets it go on", slow=True)
+def _(stand, servers):
+    primary, _others = begin(stand, servers, "skew: 5s")
+    env = faked(stand)
+    process = stand.start(*RUN, env=env)
+    stand.until(process, writes)
+    jump_by(stand, "+60")
+    among([primary.address, "skew", "its limit of 5s"], stand.finish(process).ended(5).lines()[-1]["message"])
+    same(stand.status("fix")["state"], "halted", "state")
+    stand.sluice("resume", "fix", "--reason", "set right").ended(0)
+    is_repaired(stand, primary)
 
 
 run_all()

@@ -24,13 +24,17 @@ protect: {{ errors: 50%, rate: {{ max: 1000/s }} }}
 """
 
 
+def prepared(stand, cluster):
+    stand.write("fix.lua", FIX_LUA)
+    hosts = ",".join(node.address for node in cluster.nodes)
+    stand.write("fix.yaml", SPEC.format(uri=f"valkey://{hosts}/?failover={PATIENCE}s"))
+
+
 def halts(stand, cluster, harm, says, mend):
     """Harmed while it writes, it is halted; mended, it goes on, and every key is repaired once."""
     seed(cluster, rows(KEYS))
     begin = read(cluster)
-    stand.write("fix.lua", FIX_LUA)
-    hosts = ",".join(node.address for node in cluster.nodes)
-    stand.write("fix.yaml", SPEC.format(uri=f"valkey://{hosts}/?failover={PATIENCE}s"))
+    prepared(stand, cluster)
     run_begin = time.time()
     process = stand.start("run", "fix.yaml", "--yes", "--json")
     stand.until(process, lambda line: line["type"] == "progress" and line["text"] == "writing" and line["done"] > 0)
@@ -51,18 +55,23 @@ def halts(stand, cluster, harm, says, mend):
     must(counts["repaired"] > KEYS * 9 // 10, dict(counts))
 
 
+def a_slot(cluster):
+    return next((slot, node) for slot, node in owners(cluster).items() if slot > 9000)
+
+
+def owned_by_nobody(cluster, slot):
+    for node in cluster.nodes:
+        with contextlib.suppress(need_client().ResponseError): # it has heard that there is no owner
+            node.call("CLUSTER", "DELSLOTS", slot)
+    return all(cluster.info(node)["cluster_slots_assigned"] == "16383" for node in cluster.nodes)
+
+
 @each_kind("a slot that nobody owns halts a run once a failover would be over; given an owner again, the run goes on", slow=True)
 def slot_without_owner(stand, servers):
     cluster = servers.cluster(primaries=3, replicas=0)
-    slot, owner = next((slot, node) for slot, node in owners(cluster).items() if slot > 9000)
-
-    def nobody():
-        for node in cluster.nodes:
-            with contextlib.suppress(need_client().ResponseError): # it has heard that there is no owner
-                node.call("CLUSTER", "DELSLOTS", slot)
-        return all(cluster.info(node)["cluster_slots_assigned"] == "16383" for node in cluster.nodes)
-    halts(stand, cluster, lambda: wait_for(nobody, "a slot without owner"), [f"no server owns slot {slot}"],
-          lambda: owner.call("CLUSTER", "ADDSLOTS", slot))
+    slot, owner = a_slot(cluster)
+    halts(stand, cluster, lambda: wait_for(lambda: owned_by_nobody(cluster, slot), "a slot without owner"),
+          [f"no server owns slot {slot}"], lambda: owner.call("CLUSTER", "ADDSLOTS", slot))
 
 
 @each_kind("a primary that is killed and has no replica halts a run once a failover would be over; started again, the run goes on", slow=True)
@@ -70,6 +79,20 @@ def lost_shard(stand, servers):
     cluster = servers.cluster(primaries=3, replicas=0, appendonly="yes", appendfsync="always")
     victim = cluster.nodes[1]
     halts(stand, cluster, victim.kill, [victim.address, "without a server"], victim.start)
+
+
+@each_kind("a slot that goes while nothing but a witness is to be written halts a run likewise", slow=True)
+def lost_behind_the_last_write(stand, servers):
+    cluster = servers.cluster(primaries=3, replicas=0)
+    seed(cluster, rows(200))
+    prepared(stand, cluster)
+    slot, owner = a_slot(cluster)
+    with stand.asleep("settle.before:2", 5):
+        wait_for(lambda: owned_by_nobody(cluster, slot), "a slot without owner")
+    among([f"no server owns slot {slot}"], stand.status("fix")["reason"], "reason")
+    owner.call("CLUSTER", "ADDSLOTS", slot)
+    cluster.wait_whole()
+    stand.sluice("resume", "fix.1", "--reason", "mended", timeout=120).ended(0, 8)
 
 
 if __name__ == "__main__":

@@ -17,19 +17,19 @@ source: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
 transform: {{ lua: fix.lua }}
 target: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
 stages: [{{ name: full, scope: 100% }}]
-protect: {{ errors: 50%, live: {{ p99: "{promise}" }} }}
+protect: {{ errors: 50%, live: {{ p99: "{promise}" }}{more} }}
 """
 WIDE = "+10% or +500ms"
 
 
-def ready(stand, servers, promise):
+def ready(stand, servers, promise, more=""):
     server = servers.standalone()
     pipe = server.client().pipeline(transaction=False)
     for n in range(KEYS):
         pipe.hset(f"c:{n}", mapping={"id": str(n), "n": str(n)})
     pipe.execute()
     stand.write("fix.lua", "function transform(doc) doc.n = doc.n .. '+' return doc end\n")
-    stand.write("fix.yaml", SPEC.format(uri=f"valkey://127.0.0.1:{server.port}", promise=promise))
+    stand.write("fix.yaml", SPEC.format(uri=f"valkey://127.0.0.1:{server.port}", promise=promise, more=more))
     return server
 
 
@@ -103,6 +103,72 @@ def _(stand, servers):
     same(repaired(server), KEYS, "repaired")
 
 
+# What else is watched of a server says nothing either while it stands still: it is not asked.
+ALONE = ", hold: 1s, replication_lag: none, memory: none, clients: none, saving: none"
+
+
+def paused_by(guard):
+    return lambda status: status["state"] == "paused" and status["watchdog"]["by"] == guard
+
+
+@each_kind("a probe without an answer pauses the run by name, and the run goes on by itself when there is one", slow=True)
+def _(stand, servers):
+    server = ready(stand, servers, WIDE, ALONE + ", rate: { max: 300/s }")
+    process = began(stand)
+    until(stand, lambda status: status["records"]["written"] > 0)
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        status = until(stand, paused_by("probe"))
+        among("has not answered the probe", status["reason"])
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    until(stand, lambda status: status["state"] == "running")
+    stand.sluice("set", "fix", "protect.rate.max=none").ended(0)
+    stand.finish(process, 120).ended(0)
+    same(repaired(server), KEYS, "repaired, once")
+
+
+@each_kind("a probe that is refused pauses the run, a verification and a rollback, by name; allowed again, each goes on", slow=True)
+def _(stand, servers):
+    server = ready(stand, servers, WIDE, ALONE)
+    client = server.client()
+    refuse = lambda: client.execute_command("ACL", "SETUSER", "default", "resetkeys", "~c:*", "~sluice:[^p]*")
+    allow = lambda: client.execute_command("ACL", "SETUSER", "default", "allkeys")
+
+    def pauses_while_refused(process):
+        refuse()
+        among(["guard: probe: it cannot be read", "may not do this"], until(stand, paused_by("probe"))["reason"])
+        allow()
+
+    stand.write("fix.yaml", stand.read("fix.yaml").replace("hold: 1s", "hold: 1s, rate: { max: 300/s }"))
+    stand.write("fix.lua", "function transform(doc) local n = 0 for i = 1, 300000 do n = n + i % 7 end doc.n = doc.n .. '+' return doc end\n")
+    process = began(stand) # work for a while a record, so that a verification lasts
+    until(stand, lambda status: status["records"]["written"] > 0)
+    pauses_while_refused(process)
+    until(stand, lambda status: status["state"] == "running")
+    stand.sluice("set", "fix", "protect.rate.max=none").ended(0)
+    stand.until(process, lambda line: line["type"] == "state" and line["state"] == "verifying")
+    pauses_while_refused(process)
+    stand.finish(process, 120).ended(0)
+    same(repaired(server), KEYS, "repaired, once")
+    process = stand.start("rollback", "fix", "--yes", "--json")
+    stand.until(process, lambda line: line["type"] == "state" and line["state"] == "rolling-back")
+    pauses_while_refused(process)
+    stand.finish(process, 120).ended(0)
+    same(sum(client.hget(f"c:{n}", "n") == str(n).encode() for n in range(KEYS)), KEYS, "taken back")
+
+
+@each_kind("what is above its promise although hardly anything is sent pauses the run; without the promise it goes on", slow=True)
+def _(stand, servers):
+    server = ready(stand, servers, "1us", ALONE)
+    process = began(stand)
+    status = until(stand, paused_by("live.p99"), 60)
+    among("although hardly anything is sent", status["reason"])
+    stand.sluice("set", "fix", "protect.live.p99=none").ended(0)
+    stand.finish(process, 60).ended(0)
+    same(repaired(server), KEYS, "repaired")
+
+
 @each_kind("doctor holds the promise against what live requests differ by without us, and writes nothing", slow=True)
 def _(stand, servers):
     server = ready(stand, servers, WIDE)
@@ -116,11 +182,24 @@ def _(stand, servers):
     same(server.client().keys("sluice:*"), [], "what doctor wrote")
 
 
+@each_kind("cat is read at the pace that leaves live requests what they are promised, and writes nothing", slow=True)
+def _(stand, servers):
+    server = ready(stand, servers, WIDE)
+    cat = ("cat", f"valkey://127.0.0.1:{server.port}", "c:{id}", "--keys")
+    same(len(stand.sluice(*cat).ended(0).lines()), KEYS, "keys")
+    begun = time.monotonic()
+    same(len(stand.sluice(*cat, "--p99", WIDE).ended(0).lines()), KEYS, "keys at a pace")
+    must(time.monotonic() - begun > 2.5, "so soon a baseline")
+    same(server.client().keys("sluice:*"), [], "what it wrote")
+    among("+10% or +0.5ms", stand.sluice(*cat, "--p99", "10%").ended(2).err)
+    among("no live requests", stand.sluice("cat", "file:.", "fix.yaml", "--p99", WIDE).ended(2).err)
+
+
 @test("a store that nobody else can use at the same time has no live requests: refused by name")
 def _(stand):
     stand.put("items", ['k\t{"id": "k", "n": 1}\t0'])
     stand.write("fix.lua", "function transform(doc) return doc end\n")
-    spec = SPEC.format(uri="rocksdb:live", promise=WIDE).replace('"c:{id}", as: hash', "items")
+    spec = SPEC.format(uri="rocksdb:live", promise=WIDE, more="").replace('"c:{id}", as: hash', "items")
     stand.write("fix.yaml", spec)
     among("fix.yaml:8:", stand.sluice("run", "fix.yaml", "--yes").ended(2).err)
     among("no", stand.sluice("plan", "fix.yaml").ended(2).err)

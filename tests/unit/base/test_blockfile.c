@@ -2,10 +2,12 @@
 
 #include <errno.h>
 
+#include "base/seal.h"
 #include "kit/fake_world.h"
 #include "kit/kit.h"
 
-static const struct blockfile_kind kind = {.magic = "sl-test", .version = 3, .block_magic = 0x4b4f4c42};
+static const struct blockfile_kind kind = {
+    .magic = "sl-test", .version = 3, .block_magic = 0x4b4f4c42, .sealed_as = "undo"};
 
 struct fixture {
     char *dir, *path;
@@ -24,6 +26,29 @@ static int setup(void **state)
     fixture->path = g_build_filename(fixture->dir, "a", NULL);
     fixture->mem = arena_new(64 << 20);
     *state = fixture;
+    return 0;
+}
+
+/* Every run has the key 0x5a5a…; the self is a flag: whether it still has. */
+static bool find_key(void *self, const uint8_t uid[16], const char *what, struct seal_key *ret, bool *ret_found,
+                     GError **error)
+{
+    assert_string_equal(what, "undo");
+    memset(ret->bytes, 0x5a ^ uid[4], sizeof ret->bytes); /* uid: "run fix.1" */
+    *ret_found = *(const bool *)self;
+    return true;
+}
+
+static const struct world_seals seals = {.find = find_key};
+static bool has_key = true;
+
+static int setup_sealed(void **state)
+{
+    if (setup(state) != 0)
+        return -1;
+    struct fixture *fixture = *state;
+    fixture->fake.world.seals = &seals;
+    fixture->fake.world.seals_self = &has_key;
     return 0;
 }
 
@@ -413,7 +438,46 @@ static void creation_syncs_the_directory(void **state)
     assert_int_equal(fixture->fake.synced, 2);
 }
 
-#define block_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+static void what_is_sealed_shows_nothing_and_opens_only_by_its_key_where_it_was_put(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *secret = "a text that nobody may read, long enough to be packed, packed, packed, packed, packed";
+    GError *error = NULL;
+    struct block block;
+    struct blockfile *file = create(fixture);
+    uint64_t first = append(file, "h", secret), second = append(file, "h", secret);
+    append(file, "h", "short");
+    uint64_t third = append(file, "alone", "");
+    blockfile_free(file);
+    file = reopen(fixture, false);
+    assert_int_equal(read_at(fixture, file, third, &block), BLOCK_OK);
+    assert_int_equal(block.payload.len, 0);
+    blockfile_free(file);
+    gchar *bytes;
+    gsize len;
+    assert_true(g_file_get_contents(fixture->path, &bytes, &len, NULL));
+    assert_null(memmem(bytes, len, "nobody", 6));
+    assert_null(memmem(bytes, len, "short", 5));
+    file = reopen(fixture, false);
+    assert_memory_not_equal(bytes + first, bytes + second, second - first);
+    assert_int_equal(read_at(fixture, file, second, &block), BLOCK_OK);
+    kit_equal_text(block.payload, secret);
+    blockfile_free(file);
+    /* The first block, whole, in the second's place: its sums hold, but it was sealed for another. */
+    memcpy(bytes + second, bytes + first, second - first);
+    assert_true(g_file_set_contents(fixture->path, bytes, (gssize)len, NULL));
+    g_free(bytes);
+    file = reopen(fixture, false);
+    assert_int_equal(read_at(fixture, file, first, &block), BLOCK_OK);
+    assert_int_equal(read_at(fixture, file, second, &block), BLOCK_DAMAGED);
+    blockfile_free(file);
+    fixture->fake.world.seals = NULL;
+    kit_refused(blockfile_open(&file, &fixture->fake.world, fixture->path, &kind, false, &error), REFUSED,
+                "it is sealed, and its key is not in this home");
+}
+
+#define block_test(name)  cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define sealed_test(name) cmocka_unit_test_setup_teardown(name, setup_sealed, teardown)
 
 int main(void)
 {
@@ -434,6 +498,23 @@ int main(void)
         block_test(what_does_not_fit_the_memory_is_an_error),
         block_test(a_reader_sees_what_was_appended_later),
         block_test(creation_syncs_the_directory),
+        sealed_test(what_is_sealed_shows_nothing_and_opens_only_by_its_key_where_it_was_put),
+        sealed_test(what_is_appended_is_read_back),
+        sealed_test(the_tag_and_the_blocks_survive_reopening),
+        sealed_test(packing_happens_only_where_asked_and_where_it_pays),
+        sealed_test(a_block_is_one_write_and_a_head_one_read),
+        sealed_test(a_head_larger_than_the_first_read_is_whole),
+        sealed_test(no_flipped_byte_goes_unnoticed),
+        sealed_test(damage_of_the_payload_leaves_head_and_end),
+        sealed_test(what_follows_damaged_lengths_is_found_again),
+        sealed_test(a_block_is_found_wherever_it_begins),
+        sealed_test(a_torn_tail_is_seen_and_can_be_cut),
+        sealed_test(a_failed_append_is_taken_back),
+        sealed_test(nothing_follows_a_torn_block),
+        sealed_test(foreign_new_and_short_files_are_refused),
+        sealed_test(what_does_not_fit_the_memory_is_an_error),
+        sealed_test(a_reader_sees_what_was_appended_later),
+        sealed_test(creation_syncs_the_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

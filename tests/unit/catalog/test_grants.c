@@ -347,6 +347,28 @@ static void the_newest_checkpoint_once_more_changes_nothing(void **state)
     fixture_rows_are(fx, "SELECT count(*) FROM checkpoint", "2\n");
 }
 
+/* One that has the newest one's number and says something else is not the one whose answer was lost. */
+static void another_checkpoint_of_the_same_number_is_refused(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 2);
+    struct grant grant = fixture_grant(fx, run.id, 0, "one");
+    keep(fx, run.id, &grant, 1);
+    for (int i = 0; i < 3; i++) {
+        struct checkpoint other = fixture_checkpoint(run.id, &grant, 1);
+        other.index += i == 0;
+        other.settled += i == 1;
+        other.cursor = i == 2 ? slice_of_text("elsewhere") : other.cursor;
+        kit_refused(catalog_checkpoint(fx->catalog, &other, &error), INTERNAL, "is not the next one");
+    }
+    struct grant second = fixture_grant(fx, run.id, 0, "two");
+    assert_int_equal(second.part.part, grant.part.part);
+    struct checkpoint theirs = fixture_checkpoint(run.id, &second, 1);
+    kit_refused(catalog_checkpoint(fx->catalog, &theirs, &error), INTERNAL, "is not the next one");
+    fixture_rows_are(fx, "SELECT count(*) FROM checkpoint", "1\n");
+}
+
 /* --- splits ------------------------------------------------------------------------------------------------------- */
 
 #define PARTS "SELECT part, stage, state, lane, records, parent, origin, first FROM part ORDER BY part"
@@ -622,6 +644,7 @@ int main(void)
         CASE(an_older_lane_is_fenced),
         CASE(a_partition_that_was_taken_away_is_fenced),
         CASE(the_newest_checkpoint_once_more_changes_nothing),
+        CASE(another_checkpoint_of_the_same_number_is_refused),
         CASE(numbers_are_dense),
         CASE(checkpoints_are_only_ever_inserted),
         CASE(what_is_split_off_is_a_partition_of_its_own),

@@ -128,6 +128,19 @@ static void one_that_is_fed_no_longer_fails_closed_and_says_so(void **state)
     verdict_is(fx, GUARD_LEVEL_OK, NULL);
 }
 
+static void one_that_is_dropped_holds_nobody_any_more_and_begins_anew(void **state)
+{
+    struct fixture *fx = *state;
+    guards_drop(fx->guards, "one"); /* never fed: fine */
+    for (int i = 0; i < 5; i++)
+        feed(fx, "one", 2, NULL);
+    verdict_is(fx, GUARD_LEVEL_PAUSE, "one: 2");
+    guards_drop(fx->guards, "one");
+    verdict_is(fx, GUARD_LEVEL_OK, NULL);
+    feed(fx, "one", 2, NULL);
+    verdict_is(fx, GUARD_LEVEL_SLOW, "one: 2");
+}
+
 static void what_status_shows_has_value_limit_and_level(void **state)
 {
     struct fixture *fx = *state;
@@ -147,6 +160,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_worst_of_them_is_the_verdict_and_of_equals_the_first, begin, end),
         cmocka_unit_test_setup_teardown(a_breach_that_has_not_held_yet_is_no_time_to_begin, begin, end),
         cmocka_unit_test_setup_teardown(one_that_is_fed_no_longer_fails_closed_and_says_so, begin, end),
+        cmocka_unit_test_setup_teardown(one_that_is_dropped_holds_nobody_any_more_and_begins_anew, begin, end),
         cmocka_unit_test_setup_teardown(what_status_shows_has_value_limit_and_level, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,12 +44,109 @@ static void what_no_server_tells_is_not_measured(void **state)
     look_done(&look);
 }
 
+static void a_clock_is_off_by_what_no_delay_of_its_reading_explains(void **state)
+{
+    (void)state;
+    struct node_health node = node_of("a");
+    assert_true(signals_clock_ms(&node, 1000, 1010) < 0);
+    node.clock_ms = 1004;
+    assert_true(signals_clock_ms(&node, 1000, 1010) < 1);
+    node.clock_ms = 940;
+    assert_int_equal((int)signals_clock_ms(&node, 1000, 1010), 60);
+    node.clock_ms = 1510;
+    assert_int_equal((int)signals_clock_ms(&node, 1000, 1010), 500);
+}
+
+static void growth_is_of_the_worst_server_and_amplification_of_all_by_what_was_written(void **state)
+{
+    enum { MIB = 1 << 20 };
+    struct look look = {.signals = signals_new()};
+    struct node_health nodes[] = {node_of("a"), node_of("b")};
+    (void)state;
+    nodes[0].data_bytes = 100 * MIB;
+    nodes[1].data_bytes = 50 * MIB;
+    signals_wrote(look.signals, 7 * MIB); /* before anyone looked */
+    look_at(&look, nodes, 2, 1);
+    assert_true(look.readings[GUARD_GROWTH].value <= 0 && look.readings[GUARD_AMPLIFICATION].value <= 0);
+    nodes[0].data_bytes = 104 * MIB;
+    nodes[1].data_bytes = 52 * MIB;
+    look_at(&look, nodes, 2, 2);
+    assert_int_equal(look.readings[GUARD_GROWTH].value / MIB, 4);
+    assert_string_equal(look.readings[GUARD_GROWTH].where, "a");
+    assert_true(look.readings[GUARD_AMPLIFICATION].value <= 0); /* nothing was written yet */
+    signals_wrote(look.signals, 9 * MIB);
+    look_at(&look, nodes, 2, 3);
+    assert_int_equal(look.readings[GUARD_AMPLIFICATION].value, 3);
+    nodes[0].data_bytes = 90 * MIB; /* it has become smaller */
+    look_at(&look, nodes, 2, 4);
+    assert_int_equal(look.readings[GUARD_GROWTH].value / MIB, 2);
+    assert_true(look.readings[GUARD_AMPLIFICATION].value <= 0);
+    look_done(&look);
+}
+
+/* The worse of keys and bytes; of little that is forecast so much as others may do beside it. */
+static void a_growth_is_held_against_what_was_forecast(void **state)
+{
+    enum { MIB = 1 << 20 };
+    struct look look = {.signals = signals_new()};
+    struct node_health nodes[] = {node_of("a"), node_of("b")};
+    const struct signals_forecast forecast = {.known = true, .keys = 4000, .bytes = 32 * MIB};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        nodes[i].data_bytes = 100 * MIB;
+        nodes[i].keys = 50000;
+    }
+    signals_expect(look.signals, &forecast);
+    look_at(&look, nodes, 2, 1);
+    assert_float_equal(look.readings[GUARD_FORECAST].value, 0, 1e-9);
+    nodes[0].keys += 3000;
+    nodes[1].keys += 3000;
+    nodes[1].data_bytes += 32 * MIB;
+    look_at(&look, nodes, 2, 2);
+    assert_float_equal(look.readings[GUARD_FORECAST].value, 1.5, 1e-9);
+    assert_non_null(strstr(look.readings[GUARD_FORECAST].where, "6000 keys more, 4000 forecast"));
+    nodes[0].data_bytes += 32 * MIB;
+    look_at(&look, nodes, 2, 3);
+    assert_float_equal(look.readings[GUARD_FORECAST].value, 2, 1e-9);
+    signals_expect(look.signals, &(struct signals_forecast){.known = true});
+    look_at(&look, nodes, 2, 4);
+    assert_float_equal(look.readings[GUARD_FORECAST].value, 6, 1e-9); /* of 1,000 keys; 64 MiB are 4 times 16 */
+    nodes[0].data_bytes = nodes[1].data_bytes = -1;
+    look_at(&look, nodes, 2, 5);
+    assert_int_equal(look.readings[GUARD_FORECAST].found, SIGNAL_UNTOLD);
+    look_done(&look);
+}
+
+static void who_goes_on_counts_from_where_the_one_before_began(void **state)
+{
+    enum { MIB = 1 << 20 };
+    struct look look = {.signals = signals_new()}, next = {.signals = signals_new()};
+    struct node_health node = node_of("a");
+    g_autoptr(GArray) bases = g_array_new(FALSE, FALSE, sizeof(struct signals_base));
+    (void)state;
+    g_array_set_clear_func(bases, signals_base_clear);
+    node.data_bytes = 100 * MIB;
+    signals_wrote(look.signals, MIB);
+    look_at(&look, &node, 1, 1);
+    signals_bases(look.signals, bases);
+    assert_int_equal(bases->len, 1);
+    signals_recall(next.signals, &g_array_index(bases, struct signals_base, 0));
+    node.data_bytes = 110 * MIB;
+    signals_wrote(next.signals, 3 * MIB);
+    look_at(&next, &node, 1, 1);
+    assert_float_equal(next.readings[GUARD_GROWTH].value, 10 * MIB, 1e-9);
+    assert_float_equal(next.readings[GUARD_AMPLIFICATION].value, 5, 1e-9);
+    look_done(&look);
+    look_done(&next);
+}
+
 static void each_figure_is_read_in_the_unit_of_its_guard(void **state)
 {
     struct look look = {.signals = signals_new()};
     struct node_health node = node_of("a");
     node.memory_bytes = 30;
     node.memory_limit_bytes = 40;
+    node.data_bytes = 30;
     node.clients = 50;
     node.clients_limit = 200;
     node.lag_ms = 3000;
@@ -68,7 +165,8 @@ static void each_figure_is_read_in_the_unit_of_its_guard(void **state)
     for (size_t i = 0; i < GUARD_COUNT; i++) {
         assert_int_equal(look.readings[i].found, SIGNAL_READ);
         assert_float_equal(look.readings[i].value, WANTED[i], 1e-9);
-        assert_string_equal(look.readings[i].where, "a");
+        bool together = i == GUARD_AMPLIFICATION || i == GUARD_FORECAST;
+        assert_true(together || strcmp(look.readings[i].where, "a") == 0);
     }
     look_done(&look);
 }
@@ -136,6 +234,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_no_server_tells_is_not_measured),
+        cmocka_unit_test(a_clock_is_off_by_what_no_delay_of_its_reading_explains),
+        cmocka_unit_test(growth_is_of_the_worst_server_and_amplification_of_all_by_what_was_written),
+        cmocka_unit_test(a_growth_is_held_against_what_was_forecast),
+        cmocka_unit_test(who_goes_on_counts_from_where_the_one_before_began),
         cmocka_unit_test(each_figure_is_read_in_the_unit_of_its_guard),
         cmocka_unit_test(of_several_servers_the_worst_counts_and_is_named),
         cmocka_unit_test(evictions_are_a_rate_between_two_looks_of_one_server),

@@ -3,6 +3,7 @@
 #include "kit/kit.h"
 #include "listing/dump.h"
 #include "listing/listing.h"
+#include "listing/seen.h"
 #include "listing/skips.h"
 
 static const uint8_t uid[16] = {0x5e, 0xed, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
@@ -86,6 +87,19 @@ static void write_chosen(const char *path)
     kit_ok(skips_writer_finish_durable(writer, names, &digest, &error));
 }
 
+/* For a repair. */
+static void write_seen(const char *path)
+{
+    GError *error = NULL;
+    const struct seen seen[] = {
+        {.key = slice_of_text("rosa"), .present = true, .stored = digest_bytes(slice_of_text("what stood"), 0)},
+        {.key = slice_of("\0\xff", 2)},
+        {.key = slice_of_text("zürich"), .present = true, .stored = digest_bytes(slice_of_text("other"), 0)},
+    };
+    auto_(seen_list) list = seen_list_new(seen, G_N_ELEMENTS(seen));
+    kit_ok(seen_list_write_durable(list, world_real(), path, uid, &error));
+}
+
 static bool keep_line(void *self, const char *text, GError **error)
 {
     g_string_append(self, text);
@@ -133,6 +147,32 @@ static void lists_of_who_takes_part_read_as_they_always_did(void **state)
     assert_golden("v2", "chosen.skip", write_chosen);
 }
 
+static void what_a_verification_saw_reads_as_it_always_did(void **state)
+{
+    GError *error = NULL;
+    struct digest stored;
+    auto_(seen_list) list = NULL;
+    const char *into = g_getenv("SLUICE_GOLDEN_WRITE");
+    g_autofree char *dir = g_build_filename(g_getenv("SLUICE_SOURCE"), "tests", "golden", "listing", "v1", NULL);
+    g_autofree char *path = g_build_filename(into ? into : dir, "repair.seen", NULL);
+    if (into)
+        write_seen(path);
+    kit_ok(seen_list_open(&list, world_real(), path, uid, &error));
+    assert_int_equal(seen_list_count(list), 3);
+    assert_int_equal(seen_list_find(list, slice_of_text("rosa"), &stored), SEEN_PRESENT);
+    assert_true(digest_equal(stored, digest_bytes(slice_of_text("what stood"), 0)));
+    assert_int_equal(seen_list_find(list, slice_of("\0\xff", 2), &stored), SEEN_ABSENT);
+    assert_int_equal(seen_list_find(list, slice_of_text("zürich"), &stored), SEEN_PRESENT);
+    assert_int_equal(seen_list_find(list, slice_of_text("nobody"), &stored), SEEN_NEVER);
+    g_autofree char *again = g_build_filename(*state, "again.seen", NULL), *then = NULL, *now = NULL;
+    gsize then_len, now_len;
+    write_seen(again);
+    assert_true(g_file_get_contents(path, &then, &then_len, NULL));
+    assert_true(g_file_get_contents(again, &now, &now_len, NULL));
+    assert_int_equal(now_len, then_len);
+    assert_memory_equal(now, then, then_len);
+}
+
 static void the_writer_still_writes_what_it_wrote(void **state)
 {
     GError *error = NULL;
@@ -160,6 +200,8 @@ int main(void)
         cmocka_unit_test(listings_of_version_1_read_as_they_always_did),
         cmocka_unit_test(skip_lists_of_version_1_read_as_they_always_did),
         cmocka_unit_test(lists_of_who_takes_part_read_as_they_always_did),
+        cmocka_unit_test_setup_teardown(what_a_verification_saw_reads_as_it_always_did, kit_dir_setup,
+                                        kit_dir_teardown),
         cmocka_unit_test_setup_teardown(the_writer_still_writes_what_it_wrote, kit_dir_setup, kit_dir_teardown),
         cmocka_unit_test_setup_teardown(a_file_that_is_neither_is_refused, kit_dir_setup, kit_dir_teardown),
     };

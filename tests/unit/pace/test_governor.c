@@ -65,6 +65,26 @@ static void the_window_grows_while_nothing_is_felt_and_shrinks_where_too_much_is
     assert_true(governor.window < 16);
 }
 
+static void a_window_that_nobody_waits_for_does_not_grow_but_shrinks_all_the_same(void **state)
+{
+    (void)state;
+    int64_t now = begun((struct governor_promise){.share = 0.1}), idle = now + 5000000;
+    double first = governor.window;
+    for (; now < idle; now += GOVERNOR_TICK_US) {
+        governor_unused(&governor);
+        feel(now, 0.249, 1000);
+        assert_true(governor.window <= first);
+    }
+    now = feel(now, 5, 1000); /* somebody waits again */
+    double grown = governor.window;
+    assert_true(grown > 2 * first);
+    for (idle = now + 5000000; now < idle; now += GOVERNOR_TICK_US) {
+        governor_unused(&governor);
+        feel(now, 0.249, 3000);
+    }
+    assert_true(governor.window < grown / 2);
+}
+
 static void many_samples_above_the_promise_halve_the_window_at_once(void **state)
 {
     (void)state;
@@ -103,6 +123,7 @@ int main(void)
         cmocka_unit_test(nothing_is_written_before_there_is_a_baseline),
         cmocka_unit_test(the_promise_is_the_larger_of_share_and_absolute_and_never_above_a_limit),
         cmocka_unit_test(the_window_grows_while_nothing_is_felt_and_shrinks_where_too_much_is),
+        cmocka_unit_test(a_window_that_nobody_waits_for_does_not_grow_but_shrinks_all_the_same),
         cmocka_unit_test(many_samples_above_the_promise_halve_the_window_at_once),
         cmocka_unit_test(what_is_felt_while_workers_write_never_moves_the_baseline),
         cmocka_unit_test(each_cause_has_a_name_and_words),

@@ -51,12 +51,37 @@ static void weights_fade_and_merge(void **state)
     close_to(histogram_above(&histogram, 500), 100, 1e-6);
 }
 
+static void steps_are_shares_of_all_by_half_powers_of_two(void **state)
+{
+    (void)state;
+    float steps[HISTOGRAM_STEPS], sum = 0;
+    histogram_reset(&histogram);
+    histogram_steps(&histogram, steps);
+    for (unsigned i = 0; i < HISTOGRAM_STEPS; i++)
+        assert_true(steps[i] <= 0);
+    for (int i = 0; i < 30; i++)
+        histogram_add(&histogram, 300);
+    for (int i = 0; i < 10; i++)
+        histogram_add(&histogram, 5000);
+    histogram_steps(&histogram, steps);
+    for (unsigned i = 0; i < HISTOGRAM_STEPS; i++) {
+        double to = histogram_step_us(i), from = i ? histogram_step_us(i - 1) : 0;
+        double wanted = (from <= 300 && 300 < to ? 0.75 : 0) + (from <= 5000 && 5000 < to ? 0.25 : 0);
+        assert_true(to > from);
+        if (wanted > 0)
+            close_to(steps[i], wanted, 1e-6);
+        sum += steps[i];
+    }
+    close_to(sum, 1, 1e-6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quantiles_are_those_of_the_numbers_within_a_part_of_128),
         cmocka_unit_test(what_is_out_of_range_counts_at_its_ends),
         cmocka_unit_test(weights_fade_and_merge),
+        cmocka_unit_test(steps_are_shares_of_all_by_half_powers_of_two),
     };
     return cmocka_run_group_tests_name("histogram", tests, NULL, NULL);
 }

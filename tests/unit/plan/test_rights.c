@@ -14,7 +14,7 @@ static void what_is_frozen_is_read_back(void **state)
 {
     static const struct plan_stage STAGES[] = {
         {.name = "canary", .soak_ms = 600000, .parts = 1, .records = 10},
-        {.name = "full", .approve = "data-lead", .sampled = true, .parts = 3, .records = 1234567890123},
+        {.name = "full", .approve = "data-lead", .sure = {0.999, 0.0001}, .parts = 3, .records = 1234567890123},
     };
     struct spec spec = {0};
     spec.may[SPEC_MAY_APPROVE] = (struct spec_may){.names = LEADS, .n = 2};
@@ -30,7 +30,7 @@ static void what_is_frozen_is_read_back(void **state)
         assert_string_equal(found.stages[i].name, STAGES[i].name);
         assert_int_equal(g_strcmp0(found.stages[i].approve, STAGES[i].approve), 0);
         assert_int_equal(found.stages[i].soak_ms, STAGES[i].soak_ms);
-        assert_int_equal(found.stages[i].sampled, STAGES[i].sampled);
+        assert_memory_equal(&found.stages[i].sure, &STAGES[i].sure, sizeof STAGES[i].sure);
         assert_int_equal(found.stages[i].parts, STAGES[i].parts);
         assert_int_equal(found.stages[i].records, STAGES[i].records);
     }

@@ -162,11 +162,11 @@ static void a_gate_is_the_specs(void **state)
     lay(&table, &ONE, true);
     table.stages[0].soak_ms = 600000;
     table.stages[0].approve = "data-lead";
-    table.stages[0].verify_sampled = true;
+    table.stages[0].sure = (struct spec_sure){0.999, 0.0001};
     kit_ok(plan_deal_stages(&table.plan, NULL, &error));
     assert_int_equal(table.plan.stages[0].soak_ms, 600000);
     assert_string_equal(table.plan.stages[0].approve, "data-lead");
-    assert_true(table.plan.stages[0].sampled);
+    assert_memory_equal(&table.plan.stages[0].sure, &table.stages[0].sure, sizeof table.stages[0].sure);
     arena_free(table.plan.mem);
 }
 

@@ -22,6 +22,9 @@ static const struct decide_rules KEEP = {.conflict = DECIDE_CONFLICT_KEEP_LIVE};
 static const struct decide_rules OVER = {.conflict = DECIDE_OVERWRITE};
 static const struct decide_rules FILL = {.fill = true, .conflict = DECIDE_CONFLICT_KEEP_LIVE};
 static const struct decide_rules FILL_OVER = {.fill = true, .conflict = DECIDE_OVERWRITE};
+static const struct decide_rules SEEN = {.only_seen = true, .conflict = DECIDE_NEWER_WINS, .skew_ms = 500};
+static const struct decide_rules SEEN_FILL = {.only_seen = true, .fill = true, .conflict = DECIDE_CONFLICT_KEEP_LIVE};
+static const struct decide_rules SEEN_SAME = {.only_seen = true, .same_dataset = true};
 static const struct decide_rules SAME = {.same_dataset = true, .conflict = DECIDE_CONFLICT_KEEP_LIVE};
 
 static const struct {
@@ -48,6 +51,38 @@ static const struct {
     {"keep-live keeps", &KEEP, {.live_present = true}, DECISION_KEPT_LIVE},
     {"overwrite writes", &OVER, {.live_present = true}, DECISION_WRITE},
     {"overwrite deletes", &OVER, {.live_present = true, .want_delete = true}, DECISION_DELETE},
+    {"… a record that is to go, whatever is in it",
+     &OVER,
+     {.live_present = true, .want_delete = true, .equal = true},
+     DECISION_DELETE},
+    {"a repair writes over what was seen", &SEEN, {.live_present = true, .seen = true}, DECISION_WRITE},
+    {"… whatever the versions",
+     &SEEN,
+     {.live_present = true, .seen = true, .wanted = AT(1), .live = AT(10000)},
+     DECISION_WRITE},
+    {"… where the run filled", &SEEN_FILL, {.live_present = true, .seen = true}, DECISION_WRITE},
+    {"… and in place", &SEEN_SAME, {.live_present = true, .seen = true}, DECISION_WRITE},
+    {"a repair leaves what was not seen, however old it is",
+     &SEEN,
+     {.live_present = true, .wanted = AT(10000), .live = AT(1)},
+     DECISION_KEPT_LIVE},
+    {"… in place too", &SEEN_SAME, {.live_present = true}, DECISION_KEPT_LIVE},
+    {"a repair writes where nothing was seen and nothing is", &SEEN, {.seen = true}, DECISION_WRITE},
+    {"a repair leaves absent what was seen and is gone", &SEEN, {.seen = false}, DECISION_KEPT_LIVE},
+    {"… and has nothing to remove", &SEEN, {.seen = false, .want_delete = true}, DECISION_UNCHANGED},
+    {"… also what the application deleted after a look",
+     &SEEN,
+     {.seen = true, .was_present = true},
+     DECISION_KEPT_LIVE},
+    {"a repair writes over what it wrote itself", &SEEN, {.live_present = true, .ours = true}, DECISION_WRITE},
+    {"a repair deletes what was seen",
+     &SEEN,
+     {.live_present = true, .seen = true, .want_delete = true},
+     DECISION_DELETE},
+    {"a repair that finds what is wanted changes nothing",
+     &SEEN,
+     {.live_present = true, .equal = true},
+     DECISION_UNCHANGED},
     {"the same dataset writes", &SAME, {.live_present = true}, DECISION_WRITE},
     {"the same dataset deletes", &SAME, {.live_present = true, .want_delete = true}, DECISION_DELETE},
     {"newer wins", &NEWER, {.live_present = true, .wanted = AT(10000), .live = AT(1000)}, DECISION_WRITE},

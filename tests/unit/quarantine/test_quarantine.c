@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "base/seal.h"
 #include "kit/fake_world.h"
 #include "kit/kit.h"
 
@@ -591,6 +592,50 @@ static void workers_append_sync_and_cut_together(void **state)
     desk_done(&desk);
 }
 
+static bool find_key(void *self, const uint8_t uid[16], const char *what, struct seal_key *ret, bool *ret_found,
+                     GError **error)
+{
+    memset(ret->bytes, *(const int *)self, sizeof ret->bytes);
+    *ret_found = *(const int *)self != 0;
+    return true;
+}
+
+static void sealed_rows_say_what_the_others_do_to_who_has_the_key_and_nothing_to_others(void **state)
+{
+    static const struct world_seals seals = {.find = find_key};
+    int key = 7;
+    struct desk desk;
+    GError *error = NULL;
+    desk_init(&desk, *state);
+    desk.fake.world.seals = &seals;
+    desk.fake.world.seals_self = &key;
+    desk.config.sealed_as = "quarantine";
+    desk_open(&desk);
+    put(&desk, 1, 1, 1, "zebedee");
+    put(&desk, 2, 1, 1, "nobody");
+    put(&desk, 2, 1, 2, "beyond");
+    desk_open(&desk);
+    assert_int_equal(quarantine_count(desk.quarantine), 3);
+    struct quarantine_mark mark = {.part = 2, .lane = 2, .checkpoint = 1};
+    kit_ok(quarantine_cut_durable(desk.quarantine, &mark, 1, &error));
+    put(&desk, 2, 2, 2, "again");
+    struct slice asked = slice_of_text("zebedee");
+    assert_keys(&desk, NULL, "zebedee nobody again");
+    assert_keys(&desk, (&(struct quarantine_filter){.key = &asked}), "zebedee");
+    assert_keys(&desk, (&(struct quarantine_filter){.code = "contract-says", .part = &(uint32_t){2}}), "nobody again");
+    GString *text = content(&desk);
+    assert_non_null(strstr(text->str, "\"sealed\":\"quarantine\""));
+    assert_null(strstr(text->str, "zebedee"));
+    assert_null(strstr(text->str, "tier"));
+    g_string_free(text, TRUE);
+    auto_(quarantine_reader) reader = NULL;
+    key = 8;
+    kit_ok(quarantine_reader_open(&reader, &desk.config, NULL, &error));
+    struct quarantine_entry *entry;
+    kit_refused(quarantine_next(reader, desk.mem, &entry, &error), CORRUPT, "the key does not open it");
+    desk_done(&desk);
+}
+
 #define IN_DIR(name) cmocka_unit_test_setup_teardown(name, kit_dir_setup, kit_dir_teardown)
 
 int main(void)
@@ -617,6 +662,7 @@ int main(void)
         IN_DIR(after_a_failed_sync_every_call_fails),
         IN_DIR(whichever_call_fails_durable_rows_stay),
         IN_DIR(workers_append_sync_and_cut_together),
+        IN_DIR(sealed_rows_say_what_the_others_do_to_who_has_the_key_and_nothing_to_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,31 @@ static void a_batch_that_came_to_nothing_gives_all_of_its_room_back(void **state
     budget_done(&budget);
 }
 
+static void a_batch_is_as_large_as_can_be_paid_and_money_is_never_passed(void **state)
+{
+    static const struct spec_budget LIMIT = {.cost = 1000};
+    static const struct money_rates RATES = {.read = 1, .write = 2, .byte_written = 0.01};
+    struct budget budget;
+    struct budget_room a = {200, 20000}, b = {200, 20000}, c = {200, 20000};
+    budget_init(&budget);
+    budget_price(&budget, &RATES);
+    budget_begin(&budget, &NEW, 1);
+    assert_int_equal(take(&budget, &LIMIT, &a), BUDGET_TAKEN); /* 600 and 200 */
+    assert_int_equal(a.records, 200);
+    assert_int_equal(take(&budget, &LIMIT, &b), BUDGET_TAKEN); /* a quarter of it */
+    assert_in_range(b.records, 49, 50);
+    assert_in_range(b.bytes, 4990, 5000);
+    assert_int_equal(take(&budget, &LIMIT, &c), BUDGET_LATER);
+    budget_give(&budget, &a, &(struct budget_room){200, 10000, 700});
+    assert_int_equal(take(&budget, &LIMIT, &c), BUDGET_TAKEN);
+    assert_true(a.cost - 100 + b.cost + c.cost <= 1000);
+    budget_give(&budget, &b, &(struct budget_room){50, 5000, 200});
+    budget_give(&budget, &c, &(struct budget_room){20, 500, 98});
+    assert_int_equal(budget_used(&budget, 1).cost, 998);
+    assert_int_equal(take(&budget, &LIMIT, &a), BUDGET_SPENT); /* not one record more */
+    budget_done(&budget);
+}
+
 static void what_is_spent_stays_so_until_the_next_crew_begins(void **state)
 {
     static const struct spec_budget LIMIT = {.bytes = 10}, MORE = {.bytes = 1000};
@@ -183,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(room_is_what_is_left_and_nobody_has_reserved),
         cmocka_unit_test(a_batch_that_came_to_nothing_gives_all_of_its_room_back),
+        cmocka_unit_test(a_batch_is_as_large_as_can_be_paid_and_money_is_never_passed),
         cmocka_unit_test(what_is_spent_stays_so_until_the_next_crew_begins),
         cmocka_unit_test(without_limits_there_is_always_room_as_wished),
         cmocka_unit_test(time_is_counted_once_whoever_records_it),

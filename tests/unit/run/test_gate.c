@@ -13,7 +13,7 @@ static const char SPEC[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", da
 static const char LUA[] = "function transform(doc) doc.n = doc.n + 1 return doc end\n";
 
 /* What somebody does, and how the command ends. */
-enum deed { NOTHING, RUN, RUN_EXIT, RESUME, BACK, APPROVE, DENY, PAUSE };
+enum deed { NOTHING, RUN, RUN_EXIT, RESUME, BACK, APPROVE, DENY, PAUSE, ABORT };
 struct step {
     enum deed act;
     int status; /* of those that drive the run */
@@ -158,11 +158,11 @@ static void command(struct walk *walk, enum deed act)
     GError *error = NULL;
     enum run_heard heard;
     struct run_result result = {0};
-    struct run_wish pause = {.kind = WISH_PAUSE};
+    struct run_wish wish = {.kind = act == PAUSE ? WISH_PAUSE : WISH_ABORT};
     struct store_registry *registry = store_registry_new(&walk->scene.fake.world, walk->scene.ours);
     struct run_config config = scene_config(&walk->scene, registry);
-    if (act == PAUSE)
-        kit_ok(run_wish(&config, walk->scene.run, &pause, &result, &heard, &error));
+    if (act == PAUSE || act == ABORT)
+        kit_ok(run_wish(&config, walk->scene.run, &wish, &result, &heard, &error));
     else
         kit_ok(run_approve(&config, walk->scene.run, act == APPROVE, &result, &heard, &error));
     run_result_done(&result);
@@ -263,9 +263,32 @@ static void every_way_through_a_gate_is_the_tables(void **state)
     }
 }
 
+/* It would be over, and its fences and its lock would stand in the store for ever. */
+static void a_run_that_cannot_let_go_of_its_store_is_not_aborted(void **state)
+{
+    static const struct way WAY = {.gate = ", soak: 60s", .asleep = ABORT};
+    static const enum fault_op LETS_GO[] = {FAULT_FENCE_DROP, FAULT_UNLOCK};
+    for (size_t i = 0; i < G_N_ELEMENTS(LETS_GO); i++) {
+        struct walk walk;
+        auto_(arena) mem = arena_new(1 << 20);
+        struct fault_row fails = {.op = LETS_GO[i], .nth = 1, .effect = FAULT_FATAL};
+        walk_init(&walk, &WAY);
+        walk.scene.lifts_nothing = true;
+        scene_fault(&walk.scene, &fails);
+        scene_ran(&walk.scene, 6);
+        assert_true(walk.acted);
+        assert_int_not_equal(scene_row(&walk.scene, mem).state, RUN_ABORTED);
+        scene_fault(&walk.scene, NULL);
+        scene_ran(&walk.scene, 3);
+        assert_int_equal(scene_row(&walk.scene, mem).state, RUN_ABORTED);
+        scene_done(&walk.scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_that_cannot_let_go_of_its_store_is_not_aborted),
         cmocka_unit_test(every_way_through_a_gate_is_the_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

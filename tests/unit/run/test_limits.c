@@ -56,7 +56,8 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
         {"wrokers", "2", "did you mean 'workers'"},
         {"stages", "2",
          "what can be: protect.errors, protect.rejects, protect.kept_live, protect.rate.max, protect.live.p99, "
-         "protect.topology, budget.records, budget.bytes, budget.time, protect.hold, workers, protect.replication_lag"},
+         "protect.topology, protect.skew, rollback.pace, budget.records, budget.bytes, budget.time, budget.cost, "
+         "budget.burn, protect.hold, workers, priority, protect.replication_lag"},
         {"protect.memory", "2", "a share such as 75%"},
         {"protect.memory", "150%", "a share such as 75%"},
         {"protect.saving", "stop", "slow, pause or none"},
@@ -67,6 +68,10 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
         {"budget.bytes", "20GiBs", "such as 20GiB"},
         {"budget.time", "0s", "such as 6h"},
         {"protect.topology", "stop", "follow or halt"},
+        {"rollback.pace", "fast", "steady or urgent"},
+        {"protect.skew", "0s", "such as 6h"},
+        {"budget.cost", "0", "12.50"},
+        {"budget.burn", "50%", "50% in 1h"},
         {"protect.errors", "101%", "at most 100%"},
         {"protect.errors", "-1%", "a share such as 1%"},
         {"protect.errors", "", "a share such as 1%"},
@@ -77,6 +82,7 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
         {"protect.rate.max", "0/s", "a rate such as 20000/s"},
         {"protect.rate.max", "20000", "a rate such as 20000/s"},
         {"workers", "0", "a number from 1 to 64"},
+        {"priority", "10", "a number from 0 to 9"},
         {"workers", "65", "a number from 1 to 64"},
         {"workers", "1.5", "a number from 1 to 64"},
     };
@@ -94,6 +100,27 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
     limits_done(&limits);
 }
 
+static void what_is_taken_back_in_a_hurry_is_held_by_no_limit_and_what_goes_forwards_by_all(void **state)
+{
+    static const struct plan_limits FROZEN = {.rate_max_per_s = 100, .live = {.share = 0.1}, .workers = 2};
+    GError *error = NULL;
+    struct limits limits;
+    limits_init(&limits);
+    limits_reset(&limits, &FROZEN);
+    limits_slow(&limits, 10);
+    for (int back = 0; back < 2; back++)
+        for (int urgent = 0; urgent < 2; urgent++) {
+            limits_back(&limits, back);
+            kit_ok(limits_set(&limits, LIMITS_BACK, urgent ? "urgent" : "steady", &error));
+            struct spec_live live = limits_live(&limits);
+            assert_int_equal(limits_hurries(&limits), back && urgent);
+            assert_int_equal(spec_live_given(&live), !(back && urgent));
+            assert_int_equal((int)limits_rate_per_s(&limits), back && urgent ? 0 : 10);
+            assert_int_equal((int)limits_slowed_per_s(&limits), back && urgent ? 0 : 10);
+        }
+    limits_done(&limits);
+}
+
 static void every_limit_can_be_read_before_anything_is_set(void **state)
 {
     static const struct plan_limits FROZEN = {.errors = 0.001,
@@ -102,9 +129,10 @@ static void every_limit_can_be_read_before_anything_is_set(void **state)
                                               .workers = 2,
                                               .guards_hold_ms = 10000,
                                               .guards = {[GUARD_MEMORY] = 0.75, [GUARD_SAVING] = GUARD_WORD_SLOW}};
-    static const char *const READ[] = {"0.1%", "1%",   "50%", "none", "none", "follow", "none",
-                                       "none", "none", "10s", "2",    "0s",   "0",      "0",
-                                       "75%",  "0/s",  "0%",  "0%",   "slow", "pause",  "0"};
+    static const char *const READ[] = {"0.1%", "1%",   "50%",  "none",  "none", "follow", "none", "steady",
+                                       "none", "none", "none", "none",  "none", "10s",    "2",    "0",
+                                       "0s",   "0",    "0",    "75%",   "0",    "0",      "0",    "0/s",
+                                       "0%",   "0%",   "slow", "pause", "0"};
     GError *error = NULL;
     struct limits limits;
     size_t n = 0;
@@ -115,6 +143,24 @@ static void every_limit_can_be_read_before_anything_is_set(void **state)
         assert_string_equal(read, READ[n]);
     }
     assert_int_equal(n, G_N_ELEMENTS(READ));
+    limits_done(&limits);
+}
+
+/* Else the guard would be watched by nobody. */
+static void a_limit_on_the_forecast_is_for_plans_that_hold_one(void **state)
+{
+    struct plan_limits frozen = {.workers = 2};
+    GError *error = NULL;
+    struct limits limits;
+    limits_init(&limits);
+    limits_reset(&limits, &frozen);
+    assert_false(limits_set(&limits, "protect.forecast", "2", &error));
+    assert_true(error_is(error, SLUICE_ERROR_REFUSED));
+    g_clear_error(&error);
+    kit_ok(limits_set(&limits, "protect.forecast", "none", &error));
+    frozen.forecast.known = true;
+    limits_reset(&limits, &frozen);
+    kit_ok(limits_set(&limits, "protect.forecast", "2", &error));
     limits_done(&limits);
 }
 
@@ -307,7 +353,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_limit_is_read_back_as_it_was_set),
         cmocka_unit_test(what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing),
+        cmocka_unit_test(what_is_taken_back_in_a_hurry_is_held_by_no_limit_and_what_goes_forwards_by_all),
         cmocka_unit_test(every_limit_can_be_read_before_anything_is_set),
+        cmocka_unit_test(a_limit_on_the_forecast_is_for_plans_that_hold_one),
         cmocka_unit_test(a_share_passes_its_limit_only_beyond_it),
         cmocka_unit_test(only_steps_that_reach_a_store_are_its_calls),
         cmocka_unit_test(every_try_to_reach_a_store_is_a_call_and_nothing_else_is),

@@ -1,5 +1,6 @@
 /* Who may do what to a run: by owner.may of the frozen plan, and for an approval by its gate too. */
 #include "base/person.h"
+#include "catalog/ledger.h"
 #include "kit/scene.h"
 #include "run/rights.h"
 
@@ -31,6 +32,20 @@ static int teardown(void **state)
     store_registry_free(registry);
     scene_done(&scene);
     return 0;
+}
+
+/* The newest entry of the ledger says who was refused what. */
+static void assert_noted(struct catalog *catalog, const char *why)
+{
+    GError *error = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct ledger_entries entries;
+    uint8_t head[32];
+    uint64_t number;
+    kit_ok(ledger_head(catalog, &number, head, &error));
+    kit_ok(ledger_read(catalog, number, 1, mem, &entries, &error));
+    assert_string_equal(entries.rows[0].action, "refused");
+    assert_non_null(strstr(entries.rows[0].details, why));
 }
 
 static void open_as(const struct person *person, struct run_config *config, struct catalog **catalog)
@@ -69,9 +84,10 @@ static void who_is_not_named_may_not_and_what_is_not_named_everyone_may(void **s
         struct run_config config;
         struct run_row run = scene_row(&scene, mem);
         open_as(ROWS[i].person, &config, &catalog);
-        if (ROWS[i].refused)
+        if (ROWS[i].refused) {
             kit_refused(rights_may(&config, catalog, &run, ROWS[i].what, mem, &error), NOT_PERMITTED, ROWS[i].refused);
-        else
+            assert_noted(catalog, ROWS[i].refused);
+        } else
             kit_ok(rights_may(&config, catalog, &run, ROWS[i].what, mem, &error));
     }
 }
@@ -108,10 +124,12 @@ static void an_approval_is_the_gates_and_never_the_authors(void **state)
         kit_ok(plan_rights_read(catalog, &run, mem, &rights, &error));
         run.author = ROWS[i].author;
         if (ROWS[i].refused)
-            kit_refused(rights_may_approve(&config, &run, &rights, &rights.stages[0], &error), NOT_PERMITTED,
+            kit_refused(rights_may_approve(&config, catalog, &run, &rights, &rights.stages[0], &error), NOT_PERMITTED,
                         ROWS[i].refused);
+        if (ROWS[i].refused)
+            assert_noted(catalog, ROWS[i].refused);
         else
-            kit_ok(rights_may_approve(&config, &run, &rights, &rights.stages[0], &error));
+            kit_ok(rights_may_approve(&config, catalog, &run, &rights, &rights.stages[0], &error));
     }
 }
 

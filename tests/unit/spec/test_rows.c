@@ -9,20 +9,37 @@ static bool goes_along(const char *key, const char *wanted)
     static const char *const ALWAYS[] = {"source.dataset", "params.*.default", "source.range.to", NULL};
 #define SIGNAL(name) "protect.signals[]." name
     static const struct {
-        const char *const wanted[4], *const along[4];
+        const char *const wanted[5], *const along[4];
     } SOME[] = {
         {{"hooks[].url", "hooks[].secret", "hooks[].ca"}, {"hooks[].url", "hooks[].secret"}},
+        {{"hooks[].mail"}, {"hooks[].mail"}},
         {{SIGNAL("prometheus"), SIGNAL("query")}, {SIGNAL("prometheus"), SIGNAL("query"), SIGNAL("above")}},
         {{SIGNAL("url"), SIGNAL("token"), SIGNAL("ca")}, {SIGNAL("url"), SIGNAL("above")}},
         {{SIGNAL("below")}, {SIGNAL("run")}},
+        {{"expect[].count", "expect[].unique", "expect[].expires"}, {"expect[].name"}},
+        {{"expect[].valid"}, {"contract"}},
+        {{"expect[].refers", "expect[].to"}, {"expect[].refers", "expect[].to"}},
+        {{"expect[].sum", "expect[].min", "expect[].max", "expect[].distinct"}, {"expect[].is"}},
+        {{"expect[].is"}, {"expect[].sum"}},
+        {{"expect[].key", "expect[].absent"}, {"expect[].key", "expect[].absent"}},
+        {{"expect[].fields"}, {"expect[].key"}},
+        {{"measures[].sum", "measures[].distinct", "measures[].url", "measures[].run"}, {"source.dataset"}},
+        {{"measures[].prometheus", "measures[].query"},
+         {"source.dataset", "measures[].prometheus", "measures[].query"}},
+        {{"measures[].timeout"}, {"source.dataset", "measures[].run"}},
+        {{"cause", "cause.id", "cause.probe", "cause.probe.field"}, {"source.dataset", "contract"}},
+        {{"cause.probe.after", "cause.probe.where"}, {"source.dataset", "contract"}},
         {{"protect.enabled.dataset"}, {"protect.enabled.key"}},
+        {{"budget.cost"}, {"source.dataset", "prices"}},
+        {{"budget.burn"}, {"source.dataset", "prices", "budget.cost"}},
         {{"protect.enabled.token", "protect.enabled.ca"}, {"protect.enabled.url"}},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(SOME); i++)
         if (g_strv_contains(SOME[i].wanted, wanted))
             return g_strv_contains(SOME[i].along, key);
     return g_strv_contains(ALWAYS, key) || g_str_equal(key, "hooks[].run") || g_str_equal(key, SIGNAL("run")) ||
-           g_str_equal(key, SIGNAL("above"));
+           g_str_equal(key, SIGNAL("above")) || g_str_equal(key, "expect[].count") ||
+           g_str_equal(key, "measures[].count");
 }
 
 /* A spec with one key set to its row's example, and around it no more than what is required. */

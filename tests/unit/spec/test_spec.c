@@ -66,7 +66,7 @@ static void the_least_spec_has_all_defaults(void **state)
     assert_true(spec->stages[1].scope_share > 0.249 && spec->stages[1].scope_share < 0.251);
     assert_string_equal(spec->stages[2].name, "full");
     assert_true(spec->stages[2].scope_share >= 1);
-    assert_false(spec->stages[2].verify_sampled);
+    assert_true(spec->stages[2].sure.confidence <= 0);
     for (int what = 0; what < SPEC_MAY_COUNT; what++)
         assert_int_equal(spec->may[what].n, 0);
     assert_true(spec->protect.errors > 0.00099 && spec->protect.errors < 0.00101);
@@ -93,11 +93,11 @@ static void assert_stages_and_rights(const struct spec *spec)
     assert_int_equal(spec->stages[0].scope_partitions, 2);
     assert_int_equal(spec->stages[0].order, ORDER_LISTED);
     assert_int_equal(spec->stages[0].soak_ms, 600000);
-    assert_true(spec->stages[0].verify_sampled);
+    assert_true(spec->stages[0].sure.confidence > 0.9 && spec->stages[0].sure.below > 0);
     assert_null(spec->stages[0].approve);
     assert_string_equal(spec->stages[1].name, "all");
     assert_string_equal(spec->stages[1].approve, "dba");
-    assert_false(spec->stages[1].verify_sampled);
+    assert_true(spec->stages[1].sure.confidence <= 0);
     assert_true(spec->protect.errors > 0.0299 && spec->protect.errors < 0.0301);
 }
 

@@ -54,6 +54,29 @@ static char *shown(const struct reply *reply)
     return g_string_free(text, FALSE);
 }
 
+/* Taken at once it is the same. Attributes are left to the other way. */
+static void taken_so(struct slice bytes, size_t end, const char *reads)
+{
+    auto_(arena) mem = arena_new(MEM);
+    struct reply reply;
+    size_t taken;
+    if (!resp_take(bytes, mem, &reply, &taken)) {
+        assert_non_null(memchr(bytes.data, '|', end));
+        return;
+    }
+    g_autofree char *text = shown(&reply);
+    assert_int_equal(taken, end);
+    assert_string_equal(text, reads);
+}
+
+static void not_taken(struct slice bytes)
+{
+    auto_(arena) mem = arena_new(MEM);
+    struct reply reply;
+    size_t end;
+    assert_false(resp_take(bytes, mem, &reply, &end));
+}
+
 /* What one whole reply reads as, whatever stands behind it. */
 static char *read_whole(struct slice bytes, size_t *ret_len)
 {
@@ -66,7 +89,9 @@ static char *read_whole(struct slice bytes, size_t *ret_len)
     assert_true(whole);
     kit_ok(resp_read(slice_of(bytes.data, scan.at), mem, &reply, &error));
     *ret_len = scan.at;
-    return shown(&reply);
+    char *text = shown(&reply);
+    taken_so(bytes, scan.at, text);
+    return text;
 }
 
 static const struct {
@@ -142,8 +167,10 @@ static void feed(struct slice bytes, size_t piece, const char *reads)
         g_autofree uint8_t *exact = g_memdup2(bytes.data, len); /* what lies behind is not there */
         kit_ok(resp_scan(&scan, slice_of(exact, len), &NO_LIMITS, &whole, &error));
         assert_int_equal(whole, len == bytes.len);
-        if (!whole)
-            assert_in_range(scan.need, len + 1, bytes.len);
+        if (whole)
+            continue;
+        assert_in_range(scan.need, len + 1, bytes.len);
+        not_taken(slice_of(exact, len));
     }
     assert_int_equal(scan.at, bytes.len);
     kit_ok(resp_read(bytes, mem, &reply, &error));
@@ -208,6 +235,7 @@ static void what_is_no_reply_is_told_with_its_place(void **state)
                 assert_false(sound && whole);
             }
             kit_refused(sound, STORE, ROWS[i].says);
+            not_taken(slice_of_text(ROWS[i].wire));
             if (most == 1)
                 break;
         }
@@ -369,6 +397,7 @@ static void agree_on(uint64_t seed)
             g_autoptr(GString) their_text = g_string_new(""), our_text = g_string_new("");
             show_hiredis(theirs, their_text);
             show(&ours, our_text);
+            taken_so(bytes, scan.at, our_text->str);
             assert_true(g_string_equal(their_text, our_text));
             freeReplyObject(theirs);
             arena_reset(mem);

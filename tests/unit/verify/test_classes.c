@@ -241,13 +241,58 @@ static void put_another_or_the_pre_image(struct scene *scene, int64_t us)
         put_another(scene, us);
 }
 
-static void what_never_stands_still_and_was_once_not_theirs_is_in_doubt_and_counts(void **state)
+static void what_never_stands_still_and_was_once_not_theirs_is_in_flight_and_counts(void **state)
 {
     struct scene scene;
     begin(&scene, SAME);
     scene_put(&scene, "items", "k", "{\"at\":1,\"times\":0}");
     scene.asleep = put_another_or_the_pre_image;
-    judge(&scene, VERIFY_IN_DOUBT, false);
+    judge(&scene, VERIFY_IN_FLIGHT, false);
+    scene_done(&scene);
+}
+
+static void what_is_in_flight_has_its_looks_and_its_age_in_the_report(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    g_autofree char *report = NULL;
+    begin(&scene, SAME);
+    scene_put(&scene, "items", "k", "{\"at\":1,\"times\":0}");
+    scene.asleep = put_another_or_the_pre_image;
+    scene_verify(&scene, &result);
+    assert_true(g_file_get_contents(result.report_path, &report, NULL, NULL));
+    assert_non_null(strstr(report, "\"kind\":\"in_flight\""));
+    assert_non_null(strstr(report, "\"looks\":4,\"age_ms\":6")); /* three waits of 200 ms */
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+/* --- what cannot be read ------------------------------------------------------------------------------------------ */
+
+static bool decode_some(const struct dataset *ds, struct slice raw, struct arena *mem, struct slice *ret,
+                        GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    assert_true(document_to_json(raw, text, NULL));
+    *ret = raw;
+    return !strstr(text->str, "\"times\":9") || error_set(error, SLUICE_ERROR_BAD_RECORD, "no document of this store");
+}
+
+/* Of what the run recorded the bytes alone tell: it is neither the pre-image nor what was written. */
+static void what_has_no_form_any_more_is_the_applications_where_the_run_knows_its_bytes_and_says_why(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    g_autofree char *report = NULL;
+    begin(&scene, SAME);
+    scene_put(&scene, "items", "k", "{\"at\":1,\"times\":9}");
+    scene.faulty_mem.table.decode = decode_some;
+    scene_verify(&scene, &result);
+    assert_int_equal(result.of[VERIFY_CHANGED_SINCE], 1);
+    assert_true(result.pass);
+    assert_true(g_file_get_contents(result.report_path, &report, NULL, NULL));
+    assert_non_null(strstr(report, "no document of this store"));
+    verify_result_done(&result);
     scene_done(&scene);
 }
 
@@ -346,7 +391,9 @@ int main(void)
         cmocka_unit_test(expired_is_no_difference),
         cmocka_unit_test(a_difference_that_goes_away_is_none),
         cmocka_unit_test(what_the_application_writes_all_the_time_is_the_applications),
-        cmocka_unit_test(what_never_stands_still_and_was_once_not_theirs_is_in_doubt_and_counts),
+        cmocka_unit_test(what_never_stands_still_and_was_once_not_theirs_is_in_flight_and_counts),
+        cmocka_unit_test(what_is_in_flight_has_its_looks_and_its_age_in_the_report),
+        cmocka_unit_test(what_has_no_form_any_more_is_the_applications_where_the_run_knows_its_bytes_and_says_why),
         cmocka_unit_test(the_report_names_the_fields_that_differ),
         cmocka_unit_test(the_report_of_equal_sides_is_empty),
         cmocka_unit_test(a_transform_that_remembers_is_found),

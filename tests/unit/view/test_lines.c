@@ -1,5 +1,5 @@
-#include "cli/lines.h"
 #include "kit/kit.h"
+#include "view/lines.h"
 
 /* What is gone and what came, in order: `-2 b`, `+2 c`. */
 static void put(void *self, const struct line_change *change)

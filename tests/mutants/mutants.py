@@ -1,0 +1,336 @@
+#!/usr/bin/env python3
+"""Tests of the tests: small deliberate faults in the code that keeps the promises, each built and run against the suites
+that cover it. `./dev mutants [N]`: the first N of tests/mutants/list.txt (all of them); docs/proof.md.
+
+    mutants.py --sample 100 --seed 1      writes the list anew: so many, over all lines of FOLDERS
+    mutants.py --only 17 --only 23        these alone
+    mutants.py [N] --jobs 2               two at a time, each in a copy of the tree of its own
+    mutants.py [N] --fast                 without the suites that run the program itself, which take minutes for each
+
+A fault is one line of one file, before and after. What does not compile is none. What no suite notices has survived, and
+is printed with its line. Nothing in the tree itself is changed: copies lie in build-mutants/.
+"""
+
+import argparse
+import json
+import os
+import queue
+import random
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections import namedtuple
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LIST = Path(__file__).resolve().parent / "list.txt"
+HOME = ROOT / "build-mutants"
+FOLDERS = ("policy", "undo", "run", "catalog")
+BUILD = "build-g"
+
+# A fault: the file, which of its lines of this text, how it is called, and what stands there instead.
+Fault = namedtuple("Fault", "path nth kind before after")
+
+# --- which faults there are ------------------------------------------------------------------------------------------
+
+COMPARED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
+COMPARISON = re.compile(r" (<=|>=|==|!=|<|>) ")
+LOGIC = re.compile(r" (&&|\|\|) ")
+CALL = re.compile(r"^( +)[a-z]\w*\(.*\);$")
+DURABLE = re.compile(r"\b\w*(?:durable|sync|settle)\w*\((?:[^()]|\([^()]*\))*\)")
+FALLIBLE = re.compile(r"\b[a-z]\w*\((?:[^()]|\([^()]*\))*, error\)")
+CONDITION = re.compile(r"^( +(?:else )?if \()(.*)\)( \{)?$")
+OFF = re.compile(r" ([+-]) 1\b")
+SKIPPED = re.compile(r"^\s*(?:#|/?\*|//|ROW\(|SQL\()|^\s*(?:static|const|struct|enum)\b.*\($")
+
+
+def balanced(text):
+    return text.count("(") == text.count(")")
+
+
+def compared(line):
+    for match in COMPARISON.finditer(line):
+        yield "comparison", line[:match.start(1)] + COMPARED[match[1]] + line[match.end(1):]
+
+
+def negated(line):
+    match = CONDITION.match(line)
+    if match and balanced(match[2]):
+        yield "negation", f"{match[1]}!({match[2]})){match[3] or ''}"
+
+
+def joined(line):
+    for match in LOGIC.finditer(line):
+        yield "logic", line[:match.start(1)] + ("||" if match[1] == "&&" else "&&") + line[match.end(1):]
+
+
+def dropped(line):
+    match = CALL.match(line)
+    if match and balanced(line):
+        yield "dropped", match[1] + "(void)0;"
+    for match in DURABLE.finditer(line):
+        yield "not durable", line[:match.start()] + "true" + line[match.end():]
+
+
+def swallowed(line):
+    if line.strip() in ("return false;", "return true;"):
+        yield "swallowed", line.replace("false", "\0").replace("true", "false").replace("\0", "true")
+    for match in FALLIBLE.finditer(line):
+        if line.startswith(" ") and not match[0].startswith(("error_set", "error_add", "sizeof")):
+            yield "swallowed", f"{line[:match.start()]}({match[0]}, true){line[match.end():]}"
+
+
+def off_by_one(line):
+    for match in OFF.finditer(line):
+        yield "off by one", line[:match.start()] + line[match.end():]
+
+
+KINDS = (compared, negated, joined, dropped, swallowed, off_by_one)
+
+
+def faults_of(path):
+    """Every fault of a file: of lines that are indented, and so stand in a function."""
+    seen = {}
+    for line in (ROOT / path).read_text().splitlines():
+        nth = seen[line] = seen.get(line, 0) + 1
+        if not line.startswith("    ") or SKIPPED.match(line) or '"' in line and "error_set" in line:
+            continue
+        for kind in KINDS:
+            for name, after in kind(line):
+                yield Fault(path, nth, name, line, after)
+
+
+def all_faults():
+    for folder in FOLDERS:
+        for path in sorted((ROOT / "src" / folder).glob("*.c")):
+            yield from faults_of(str(path.relative_to(ROOT)))
+
+
+# --- the list --------------------------------------------------------------------------------------------------------
+
+def put(number, fault):
+    return f"{number}\t{fault.path}\t{fault.nth}\t{fault.kind}\n-{fault.before}\n+{fault.after}\n"
+
+
+def sample(count, seed):
+    """As many of each folder as it has lines that can be wrong, but of `policy`, which is one page, six at least."""
+    dice = random.Random(seed)
+    faults = sorted(set(all_faults()))
+    policy = dice.sample([fault for fault in faults if "/policy/" in fault.path], 6)
+    rest = dice.sample([fault for fault in faults if "/policy/" not in fault.path], count - len(policy))
+    chosen = policy + rest
+    dice.shuffle(chosen)
+    LIST.write_text(f"# {count} of {len(faults)} faults, by seed {seed}: number, file, which such line, kind; before, after.\n"
+                    + "".join(put(number, fault) for number, fault in enumerate(chosen, 1)))
+
+
+def listed():
+    """{number: fault}"""
+    faults, lines = {}, LIST.read_text().splitlines()[1:]
+    for head, before, after in zip(lines[::3], lines[1::3], lines[2::3]):
+        number, path, nth, kind = head.split("\t")
+        faults[int(number)] = Fault(path, int(nth), kind, before[1:], after[1:])
+    return faults
+
+
+def with_fault(fault, text):
+    """The file's text with it; None: the line is not there any more."""
+    lines = text.split("\n")
+    places = [i for i, line in enumerate(lines) if line == fault.before]
+    if len(places) < fault.nth:
+        return None
+    lines[places[fault.nth - 1]] = fault.after
+    return QUIET + "\n".join(lines)
+
+
+# What a fault leaves unused is not what the compiler is asked about.
+QUIET = "".join(f'#pragma GCC diagnostic ignored "-W{name}"\n' for name in (
+    "unused-variable", "unused-function", "unused-but-set-variable", "unused-value", "unused-result", "parentheses",
+    "type-limits", "maybe-uninitialized", "bool-compare", "address", "return-type", "null-dereference", "unused-label"))
+
+# --- which suites cover it -------------------------------------------------------------------------------------------
+
+# Programs of tests/system that look at a part of run/ or catalog/, by the name of the file.
+SYSTEM = {
+    "after": ["after"], "again": ["valkey_lost"], "begin": ["commands", "plan"], "budget": ["budget"], "check": ["stages"],
+    "control": ["control"], "crew": ["lives", "control"], "drive": ["stages"], "ending": ["stages", "control"],
+    "exec": ["lives"], "expiry": ["prune"], "feed": ["scope", "lives"], "forecast": ["plan"], "forward": ["real_data", "sink"],
+    "gate": ["stages"], "gates": ["stages"], "govern": ["guards"], "guarding": ["guards"], "hold": ["commands", "lives"],
+    "holder": ["lives"], "hook_try": ["hooks"], "hooks": ["hooks"], "ledger": ["commands"], "limits": ["control", "budget"],
+    "lock": ["bad_home", "lives"], "lookout": ["partitions"], "lost": ["valkey_lost"], "promote": ["shadow"],
+    "promotion": ["shadow"], "prune": ["prune"], "retain": ["prune"], "retry": ["retry"], "rights": ["stages", "control"],
+    "runs": ["commands"], "sharing": ["partitions"], "stragglers": ["partitions"], "supersede": ["mending"],
+    "takeback": ["stages", "mending"], "try": ["fixtures"], "watch": ["control"], "watchdog": ["detached"],
+    "wishes": ["control"],
+}
+BY_FOLDER = {"policy": ["unit/policy", "interleavings/policy", "interleavings/source", "model/some"],
+             "undo": ["unit/undo", "interleavings/rollback", "interleavings/order", "model/some"],
+             "run": ["unit/run", "interleavings", "model/some"],
+             "catalog": ["unit/catalog", "interleavings", "unit/run"]}
+LAST = ["fault/sweep", "crash/in-place", "crash/in-place-back"]
+
+
+def suites(fault, tests, fast):
+    """Names of meson's tests, the likeliest first; `fast`: none that runs the program itself."""
+    folder, name = fault.path.split("/")[1], Path(fault.path).stem
+    names = []
+
+    def take(words):
+        for word in words:
+            found = [test for test in tests if test == word or test.startswith(word + "/")
+                     or "unit/" + test == word or ("unit/" + test).startswith(word + "/")]
+            names.extend(test for test in sorted(found, key=lambda each: (each.split("/")[-1] != name, each)) if test not in names)
+    take(BY_FOLDER[folder])
+    if not fast:
+        take("system/" + each for each in SYSTEM.get(name, ["lives"]))
+        take(LAST)
+    return names
+
+
+# --- building and running --------------------------------------------------------------------------------------------
+
+class Tree:
+    """A copy of what git knows of the tree, with a build of its own."""
+
+    def __init__(self, number):
+        self.dir = HOME / f"tree{number}"
+        self.build = self.dir / BUILD
+        self.sound = {} # suite: whether it passes without a fault
+        self.dir.mkdir(parents=True, exist_ok=True)
+        self.copy()
+        if not (self.build / "build.ninja").exists():
+            self.call(["meson", "setup", BUILD, "--werror", "-Dbuildtype=debugoptimized"], 600, env=dict(os.environ, CC="gcc"))
+        self.call(["ninja", "-C", BUILD, "build.ninja"], 600)
+        found = json.loads(self.call(["meson", "introspect", "--tests", BUILD], 60)[1])
+        self.tests = {test["name"]: test for test in found}
+        targets = json.loads(self.call(["meson", "introspect", "--targets", BUILD], 60)[1])
+        self.files = {target["id"]: [os.path.relpath(path, self.build) for path in target["filename"]] for target in targets}
+
+    def copy(self):
+        """Only what differs is written: what is as it was is not built again."""
+        names = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True,
+                               check=True).stdout.splitlines()
+        for name in names:
+            here, there = ROOT / name, self.dir / name
+            if not here.is_file() or there.exists() and there.read_bytes() == here.read_bytes():
+                continue
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(here, there)
+            shutil.copymode(here, there)
+
+    def call(self, command, limit, **more):
+        """(whether it ended well, what it printed). Past the limit it has failed, with all that it started."""
+        process = subprocess.Popen(command, cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   errors="replace", stdin=subprocess.DEVNULL, start_new_session=True, **more)
+        try:
+            said, _ = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            said, _ = process.communicate()
+            return False, said + "\ntook too long"
+        return process.returncode == 0, said
+
+    def build_of(self, name):
+        test = self.tests[name]
+        paths = [path for each in test["depends"] for path in self.files.get(each, [])]
+        program = os.path.relpath(test["cmd"][0], self.build)
+        return self.call(["ninja", "-C", BUILD, *paths, *([] if program.startswith("..") else [program])], 900)
+
+    def run(self, name):
+        test = self.tests[name]
+        environment = dict(os.environ, **test["env"])
+        if test["cmd"][0].endswith("python3"):
+            environment["PATH"] = "/usr/bin:" + environment["PATH"]
+            return self.call(["/usr/bin/python3", *test["cmd"][1:]], test["timeout"], env=environment)
+        return self.call(test["cmd"], test["timeout"], env=environment)
+
+
+    def is_sound(self, name):
+        """Whether it passes without a fault; asked when it has failed with one, with the file as it was."""
+        if name not in self.sound:
+            self.sound[name] = self.build_of(name)[0] and self.run(name)[0]
+            if not self.sound[name]:
+                print(f"# {name} fails without any fault: what it says counts nothing", flush=True)
+        return self.sound[name]
+
+
+def lives(tests):
+    """The random lives, as many as take some seconds."""
+    tests["model/some"] = dict(tests["model/many"], env=dict(tests["model/many"]["env"], SLUICE_LIVES="80"))
+
+
+def try_fault(tree, fault, fast):
+    """'gone', 'stillborn: WHY', 'caught by NAME' or 'SURVIVED'."""
+    path = tree.dir / fault.path
+    was = path.read_text() if path.exists() else ""
+    text = with_fault(fault, was)
+    if text is None:
+        return "gone"
+    try:
+        for name in suites(fault, tree.tests, fast):
+            path.write_text(text)
+            built, said = tree.build_of(name)
+            if not built:
+                return "stillborn: " + next((line for line in said.splitlines() if "error" in line), said[-300:])
+            passed, _ = tree.run(name)
+            path.write_text(was)
+            if not passed and tree.is_sound(name):
+                return f"caught by {name}"
+    finally:
+        path.write_text(was)
+    return "SURVIVED"
+
+
+def work(number, todo, results, fast):
+    tree = Tree(number)
+    lives(tree.tests)
+    while True:
+        try:
+            index, fault = todo.get_nowait()
+        except queue.Empty:
+            return
+        began = time.monotonic()
+        results[index] = try_fault(tree, fault, fast)
+        print(f"{index:3} {fault.path}: {fault.kind}: {results[index]} ({time.monotonic() - began:.0f} s)", flush=True)
+        if results[index] == "SURVIVED":
+            print(f"    -{fault.before.strip()}\n    +{fault.after.strip()}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev mutants")
+    parser.add_argument("count", nargs="?", type=int, default=0)
+    parser.add_argument("--sample", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", type=int, action="append", default=[])
+    parser.add_argument("--from", type=int, dest="first", default=1)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--fast", action="store_true", help="without the suites that run the program itself")
+    options = parser.parse_args()
+    if options.sample:
+        sample(options.sample, options.seed)
+        return 0
+    faults = {index: fault for index, fault in listed().items() if index >= options.first}
+    if options.only:
+        faults = {index: faults[index] for index in options.only}
+    elif options.count:
+        faults = dict(list(faults.items())[:options.count])
+    todo, results = queue.Queue(), {}
+    for item in faults.items():
+        todo.put(item)
+    threads = [threading.Thread(target=work, args=(number, todo, results, options.fast)) for number in range(options.jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    survived = sorted(index for index, result in results.items() if result == "SURVIVED")
+    caught = sum(result.startswith("caught") for result in results.values())
+    print(f"{caught} of {caught + len(survived)} caught; {len(results) - caught - len(survived)} stillborn or gone; "
+          f"survived: {' '.join(map(str, survived)) or 'none'}")
+    return 1 if survived or len(results) < len(faults) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+/* A day of operation: a run on a cluster with live writes, its operator, and all that goes wrong, in virtual time.
+ *
+ * The seed draws the spec (stages, soaks, approvals, hours, a rate), who writes what and when, which process dies
+ * where, when a machine loses its power, a clock jumps, a shard fails over, is cut off or lags, and what the operator
+ * does. At each write that takes effect the promises are looked at:
+ *
+ *   1  it rests on what the application wrote last                 2  the transform was applied to it once
+ *   3  on the way back what stood before is what is written       4  no write while a guard, a person or the hours say
+ * no 5  every earlier stage has passed                              6  a stage that has passed is not written again,
+ *                                                                    unless servers were replaced
+ *
+ * and 7 at each end of a process: the ledger is a chain that has every head that was ever told. At the end of the day
+ * each record is what the run and the application have made of it, and `verify` says so. */
+#pragma once
+
+#include "sim/cluster.h"
+
+struct day_met {
+    struct cluster_met cluster;
+    uint64_t deaths, powers, forgotten, pauses, resumes, approvals, rollbacks, halts, failures, refused, jumps, done,
+        back;
+    uint64_t virtual_ms, turns, trace;
+};
+
+/* NULL: every promise held, and *met is filled in; else what did not, in words: the caller frees. */
+char *day_live(uint64_t seed, struct day_met *met);

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Verification that states what it proves: gates and verifications by a sample, and what changed since found by sketches."""
+
+from stand import among, must, run_all, same, test
+from staged import LOAD, after, ready, run, three
+
+ROWS = 4000
+SURE = "verify: { confidence: 99%, below: 5% }"
+# A record that comes out otherwise whenever it is made.
+REMEMBERS = "local n = 0\nfunction transform(doc) n = n + 1 doc.n = n return doc end\n"
+
+
+def verified(stand, *arguments, status=0):
+    return stand.sluice("verify", *arguments, "--json").ended(status).json()
+
+
+@test("a gate by a sample: planned, judged, recorded as one; what it did not look at is compared later")
+def _(stand):
+    ready(stand, three(canary=SURE, full=SURE), rows=ROWS)
+    plan = stand.sluice("plan", "fix.yaml", "--json").ended(0).json()
+    gate = plan["stages"][0]["verify"]
+    same((gate["confidence"], gate["below"], plan["stages"][1]["verify"]), (0.99, 0.05, "full"), "planned gates")
+    must(80 <= gate["sample"] <= 90, gate)
+    among(["verified by a sample of", "99% sure that fewer than 5% differ"], stand.sluice("plan", "fix.yaml").ended(0).out)
+    among("99%", stand.sluice("plan", "fix.yaml", "--show-spec").ended(0).out)
+    said = run(stand, 0)
+    same(stand.documents("items"), after(ROWS), "records")
+    entries = stand.sluice("audit", "log", "--json").ended(0).out
+    among(["a sample of", "were not looked at"], entries)
+    whole = verified(stand, "fix.1")
+    same((whole["by_sums"], whole["in_full"], whole["equal"], whole["confidence"]), (1, 3, ROWS, 1.0), "a later verification")
+    part = verified(stand, "fix.1", "--sample", "99%,5%")
+    same((part["by_sums"], part["in_full"], part["verdict"]), (0, 0, "pass"), "a sample")
+    must(80 <= part["sample"]["keys"] < 100 and part["sample"]["of"] == ROWS and 0 < part["below"] <= 0.05, part)
+    same(part["equal"], part["sample"]["keys"], "looked at")
+    among(["a sample of", "with 99% confidence fewer than", "were not looked at"], part["sentence"])
+
+
+@test("a gate by a sample that finds something fails; the report has it")
+def _(stand):
+    ready(stand, three(canary=SURE), rows=ROWS)
+    stand.write("fix.lua", REMEMBERS)
+    end = stand.sluice("run", "fix.yaml", "--yes", "--json").ended(4).lines()[-1]
+    among("a sample of", end["verdict"])
+    same(stand.status("fix.1")["state"], "paused", "state")
+
+
+@test("verify --sample: of a spec, too; what it cannot be is refused")
+def _(stand):
+    ready(stand, rows=ROWS)
+    stand.sluice("run", "load.yaml", "--yes").ended(0, 8)
+    part = verified(stand, "load.yaml", "--sample", "99%,5%")
+    same(part["sample"]["of"], ROWS, "population")
+    must(80 <= part["sample"]["keys"] < 100, part["sample"])
+    for text in ("", "99%", "99%,", "100%,1%", "99%,0%", "1000", "99%,1%,1%"):
+        among("99.9%,0.01%", stand.sluice("verify", "load.1", "--sample", text).ended(2).err)
+    among("not both", stand.sluice("verify", "load.1", "--sample", "99%,1%", "--full").ended(2).err)
+
+
+@test("what changed since the gates is found by the sketches: those keys alone are compared")
+def _(stand):
+    ready(stand, three(), rows=ROWS)
+    run(stand, 0)
+    stand.put("items", [f'k{n:05d}\t{{"id": "k{n:05d}", "n": -1}}\t0' for n in range(0, ROWS, 40)])
+    found = verified(stand, "fix.1")
+    same((found["by_sums"], found["by_keys"], found["in_full"], found["looked_at"]), (0, 4, 0, 100), "ways")
+    same((found["changed_since"], found["equal"], found["compared"]), (100, ROWS - 100, ROWS), "classes")
+    same(len(stand.path(found["report"]).read_text().splitlines()), 100, "lines of the report")
+    full = verified(stand, "fix.1", "--full")
+    for word in ("equal", "changed_since", "compared", "wanted_set", "live_set", "missing", "differing"):
+        same(found[word], full[word], word)
+
+
+run_all()

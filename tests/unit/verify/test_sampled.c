@@ -1,0 +1,206 @@
+/* Gates and verifications by a sample: what they look at, what they say of it, and what they leave. */
+#include "kit/scene.h"
+#include "run/check.h"
+
+#define KEYS 400
+
+#define STAGES(gate)                                                                                                   \
+    "stages: [{ name: full, scope: 100%, gate: { verify: " gate " } }]\nworkers: 2\npartitions: { count: 4 }\n"
+#define SAMPLE "{ confidence: 90%, below: 5% }"
+#define TARGET "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: overwrite }\n"
+#define SAME(gate)                                                                                                     \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\ntransform: { lua: t.lua }\n"                  \
+    "target: { store: \"mem:s\", dataset: items }\n" STAGES(gate)
+#define ELSEWHERE(gate)                                                                                                \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\ntransform: { lua: t.lua }\n" TARGET STAGES(  \
+        gate)
+#define FILES(gate)                                                                                                    \
+    "sluice: 1\nname: job\nsource: { store: \"file:.\", dataset: in.ndjson, key: id }\ntransform: { lua: t.lua "       \
+    "}\n" TARGET                                                                                                       \
+    STAGES(gate)
+#define LUA "function transform(doc, ctx)\n  doc.times = doc.times + 1\n  return doc\nend\n"
+/* A record that comes out otherwise whenever it is made: none of them is what is wanted. */
+#define REMEMBERS "local n = 0\nfunction transform(doc, ctx)\n  n = n + 1\n  doc.times = n\n  return doc\nend\n"
+
+static const char *const SAMPLED[] = {SAME(SAMPLE), ELSEWHERE(SAMPLE), FILES(SAMPLE)};
+static const char *const FULL[] = {SAME("full"), ELSEWHERE("full"), FILES("full")};
+static const struct sampling_wish SURE = {0.9, 0.05};
+
+static void begin(struct scene *scene, const char *spec, const char *lua)
+{
+    g_autoptr(GString) lines = g_string_new(NULL);
+    scene_init(scene, spec, lua);
+    for (int i = 0; i < KEYS; i++) {
+        g_autofree char *key = g_strdup_printf("k%03d", i), *json = g_strdup_printf("{\"id\":\"%s\",\"times\":0}", key);
+        g_string_append_printf(lines, "%s\n", json);
+        scene_put(scene, "items", key, json);
+        scene_put(scene, "origin", key, json);
+    }
+    scene_file(scene, "in.ndjson", lines->str);
+}
+
+static uint64_t verify(struct scene *scene, struct verify_result *ret)
+{
+    uint64_t before = scene->plan.calls[FAULT_READ];
+    scene_verify(scene, ret);
+    return scene->plan.calls[FAULT_READ] - before;
+}
+
+/* Of 400 keys 44 make one so sure, and of each of four partitions as many, rounded up. */
+#define DRAWN(result) assert_in_range((result)->drawn, 44, 48)
+
+static void a_sample_looks_at_so_many_and_says_what_they_prove(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(FULL); i++) {
+        struct scene scene;
+        struct verify_result result;
+        begin(&scene, FULL[i], LUA);
+        scene_ran(&scene, 0);
+        scene.sure = SURE;
+        verify(&scene, &result);
+        DRAWN(&result);
+        assert_true(result.pass);
+        assert_int_equal(result.compared, result.drawn);
+        assert_int_equal(result.of[VERIFY_EQUAL], result.drawn);
+        assert_int_equal(result.drawn_from, KEYS);
+        assert_true(result.below > 0 && result.below <= 0.05);
+        assert_int_equal(result.by_sums + result.in_full, 0);
+        assert_non_null(strstr(result.sentence, "a sample of 4"));
+        assert_non_null(strstr(result.sentence, " of the 400 keys of 4 partitions compared: 0 of 4"));
+        assert_non_null(strstr(result.sentence, "; with 90% confidence fewer than 5% of all do, 35"));
+        assert_non_null(strstr(result.sentence, " were not looked at"));
+        assert_non_null(strstr(result.json, "\"confidence\":0.9"));
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+/* The keys of a sample are always the same ones; of those of others nothing is said. */
+static void a_difference_is_found_if_it_is_drawn_and_the_draw_stays(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(FULL); i++) {
+        struct scene scene;
+        struct verify_result result, again;
+        begin(&scene, FULL[i], LUA);
+        scene_ran(&scene, 0);
+        for (int k = 0; k < KEYS; k += 5) { /* the pre-image is back */
+            g_autofree char *key = g_strdup_printf("k%03d", k),
+                            *json = g_strdup_printf("{\"id\":\"%s\",\"times\":0}", key);
+            scene_put(&scene, "items", key, json);
+        }
+        scene.sure = SURE;
+        verify(&scene, &result);
+        assert_false(result.pass);
+        if (!result.stopped) {
+            DRAWN(&result);
+            assert_in_range(result.of[VERIFY_MISSING], 1, 20); /* a fifth of them, about */
+            double found = (double)result.of[VERIFY_MISSING] / (double)result.drawn;
+            assert_true(result.below > found && result.below < found + 0.15);
+        }
+        verify(&scene, &again);
+        assert_memory_equal(again.of, result.of, sizeof again.of);
+        verify_result_done(&again);
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+/* What was not looked at is not taken for known later. */
+static void a_gate_by_a_sample_passes_and_leaves_no_sums(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(SAMPLED); i++) {
+        struct scene scene;
+        struct verify_result result;
+        begin(&scene, SAMPLED[i], LUA);
+        scene_ran(&scene, 0);
+        assert_int_equal(scene_sums_kept(&scene), 0);
+        scene.plan.calls[FAULT_READ] = 0;
+        verify(&scene, &result);
+        assert_int_equal(result.by_sums, 0);
+        assert_int_equal(result.in_full, 4);
+        assert_int_equal(result.drawn, 0);
+        assert_int_equal(result.compared, KEYS);
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+static void a_gate_by_a_sample_fails_where_it_finds_something(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(SAMPLED); i++) {
+        struct scene scene;
+        struct ended ended;
+        begin(&scene, SAMPLED[i], REMEMBERS);
+        scene_run(&scene, &ended);
+        assert_int_equal(ended.status, 4);
+        assert_non_null(strstr(ended.text, "a sample of "));
+        ended_done(&ended);
+        scene_done(&scene);
+    }
+}
+
+/* Of a listed source elsewhere: sixteen are enough where all of them are bad. */
+static void a_bad_stage_ends_its_sample_after_a_few_records(void **state)
+{
+    struct scene scene;
+    struct ended ended;
+    begin(&scene, ELSEWHERE(SAMPLE), REMEMBERS);
+    scene_run(&scene, &ended);
+    assert_int_equal(ended.status, 4);
+    assert_non_null(strstr(ended.text, "a sample of 16 of the 400 keys"));
+    assert_non_null(strstr(ended.text, "with 90% confidence more than 5% of all do, 384 were not looked at"));
+    ended_done(&ended);
+    scene_done(&scene);
+}
+
+/* Nine in ten of a few keys: then all, whose sums are kept. */
+static void a_sample_of_nearly_all_is_all(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(SAMPLED); i++) {
+        struct scene scene;
+        struct verify_result result;
+        begin(&scene, FULL[i], LUA);
+        scene_ran(&scene, 0);
+        scene.sure = (struct sampling_wish){0.999, 0.001};
+        verify(&scene, &result);
+        assert_int_equal(result.drawn, 0);
+        assert_int_equal(result.in_full, 4);
+        assert_int_equal(result.compared, KEYS);
+        assert_true(result.below <= 0);
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+/* What the run kept live or refused is counted among the keys that are looked at, and not beyond. */
+static void what_is_set_aside_is_counted_in_the_sample_alone(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    begin(
+        &scene, ELSEWHERE("full"),
+        "function transform(doc, ctx)\n  if tonumber(doc.id:sub(2)) % 2 == 0 then return nil end\n  return doc\nend\n");
+    scene_ran(&scene, 0);
+    scene.sure = SURE;
+    verify(&scene, &result);
+    DRAWN(&result);
+    assert_int_equal(result.of[VERIFY_FILTERED] + result.of[VERIFY_EQUAL], result.drawn);
+    assert_in_range(result.of[VERIFY_FILTERED], 8, 40);
+    assert_int_equal(result.compared, result.of[VERIFY_EQUAL]);
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sample_looks_at_so_many_and_says_what_they_prove),
+        cmocka_unit_test(a_difference_is_found_if_it_is_drawn_and_the_draw_stays),
+        cmocka_unit_test(a_gate_by_a_sample_passes_and_leaves_no_sums),
+        cmocka_unit_test(a_gate_by_a_sample_fails_where_it_finds_something),
+        cmocka_unit_test(a_bad_stage_ends_its_sample_after_a_few_records),
+        cmocka_unit_test(a_sample_of_nearly_all_is_all),
+        cmocka_unit_test(what_is_set_aside_is_counted_in_the_sample_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,273 @@
+/* Samples with a stated bound, held against brute force: every distribution, every outcome, in exact integers. */
+#include "kit/kit.h"
+#include "verify/sampling.h"
+
+static double choose(uint64_t n, uint64_t k)
+{
+    double product = 1;
+    if (k > n)
+        return 0;
+    for (uint64_t i = 1; i <= k; i++)
+        product = product * (double)(n - k + i) / (double)i; /* whole at each step: exact for what is asked here */
+    return product;
+}
+
+/* The chance of exactly x bad ones among n of all. */
+static double chance(uint64_t all, uint64_t n, uint64_t bad, uint64_t x)
+{
+    return x > bad || n < x ? 0 : choose(bad, x) * choose(all - bad, n - x) / choose(all, n);
+}
+
+static double tail(uint64_t all, uint64_t n, uint64_t bad, uint64_t found)
+{
+    double sum = 0;
+    for (uint64_t x = 0; x <= found; x++)
+        sum += chance(all, n, bad, x);
+    return sum;
+}
+
+static void a_tail_is_that_of_the_finite_population(void **state)
+{
+    for (uint64_t all = 1; all <= 24; all++)
+        for (uint64_t n = 1; n < all; n++)
+            for (uint64_t bad = 1; bad <= all; bad++)
+                for (uint64_t found = 0; found < bad; found++) {
+                    struct sampling_frame frame = {all, n, false};
+                    double exact = MIN(tail(all, n, bad, found), 1.0), told = sampling_tail(&frame, bad, found);
+                    assert_true(told >= exact * (1 - 1e-9)); /* the brute force rounds too */
+                    assert_true(told <= exact * (1 + 3e-6));
+                }
+}
+
+static void a_size_is_the_smallest_that_proves_it(void **state)
+{
+    static const struct sampling_wish WISHES[] = {{0.999, 0.01}, {0.95, 0.05}, {0.9, 0.3}, {0.99, 0.001}};
+    for (size_t w = 0; w < G_N_ELEMENTS(WISHES); w++)
+        for (uint64_t all = 1; all <= 60; all++) {
+            double alpha = 1 - WISHES[w].confidence;
+            uint64_t n = sampling_size(all, false, &WISHES[w]), bad = 1;
+            while ((double)bad < (double)all * WISHES[w].below - 1e-9)
+                bad++;
+            assert_true(n == all || tail(all, n, bad, 0) <= alpha);
+            assert_true(n == 1 || tail(all, n - 1, bad, 0) > alpha * (1 - 1e-5));
+        }
+}
+
+/* Against logarithms of the gamma function, by another program. */
+static void sizes_of_large_populations(void **state)
+{
+    static const struct {
+        uint64_t population;
+        struct sampling_wish wish;
+        bool stratified;
+        uint64_t size;
+    } ROWS[] = {
+        {1000000, {0.999, 0.0001}, false, 66743}, {1000000000, {0.999, 0.0001}, false, 69072},
+        {5000, {0.999, 0.01}, false, 643},        {100000, {0.95, 0.01}, false, 298},
+        {1000000, {0.999, 0.0001}, true, 66746},  {1000000000, {0.999, 0.0001}, true, 69076},
+        {5000, {0.999, 0.01}, true, 646},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++)
+        assert_int_equal(sampling_size(ROWS[i].population, ROWS[i].stratified, &ROWS[i].wish), ROWS[i].size);
+    struct sampling_wish half = {0.999999, 0.5};
+    assert_in_range(sampling_size(UINT64_C(1) << 40, false, &half), 20, 21);
+}
+
+/* What is promised: of any set of bad keys, wherever in the strata they lie, the bound is too small that rarely. */
+#define STRATA 3
+
+static double too_small(const struct sampling_frame *frame, const uint64_t *all, const uint64_t *bad, double confidence)
+{
+    uint64_t n[STRATA], sum = bad[0] + bad[1] + bad[2], x[STRATA];
+    double missed = 0;
+    for (int i = 0; i < STRATA; i++)
+        n[i] = sampling_of_stratum(all[i], frame->sample, frame->population);
+    for (x[0] = 0; x[0] <= bad[0]; x[0]++)
+        for (x[1] = 0; x[1] <= bad[1]; x[1]++)
+            for (x[2] = 0; x[2] <= bad[2]; x[2]++) {
+                double p = 1;
+                for (int i = 0; i < STRATA; i++)
+                    p *= chance(all[i], n[i], bad[i], x[i]);
+                if (p > 0 && sampling_bound(frame, x[0] + x[1] + x[2], confidence) <= sum)
+                    missed += p;
+            }
+    return missed;
+}
+
+static void a_bound_holds_wherever_the_bad_ones_lie(void **state)
+{
+    static const uint64_t ALL[][STRATA] = {{4, 5, 6}, {1, 2, 12}, {7, 7, 0}, {12, 0, 0}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ALL); i++) {
+        uint64_t keys = ALL[i][0] + ALL[i][1] + ALL[i][2], bad[STRATA];
+        for (uint64_t n = 1; n < keys; n += 2)
+            for (bad[0] = 0; bad[0] <= ALL[i][0]; bad[0]++)
+                for (bad[1] = 0; bad[1] <= ALL[i][1]; bad[1]++)
+                    for (bad[2] = 0; bad[2] <= ALL[i][2]; bad[2]++) {
+                        struct sampling_frame frame = {keys, n, ALL[i][1] > 0};
+                        assert_true(too_small(&frame, ALL[i], bad, 0.9) <= 0.1 + 1e-9);
+                        assert_true(too_small(&frame, ALL[i], bad, 0.3) <= 0.7 + 1e-9);
+                    }
+    }
+}
+
+static void a_bound_says_more_the_more_is_looked_at(void **state)
+{
+    for (int stratified = 0; stratified < 2; stratified++)
+        for (uint64_t found = 0; found < 400; found += 57) {
+            struct sampling_frame few = {1000000, 20000, stratified}, many = {1000000, 60000, stratified};
+            uint64_t wide = sampling_bound(&few, found, 0.999), narrow = sampling_bound(&many, found, 0.999);
+            assert_true(narrow < wide);
+            assert_true(narrow > found);
+            assert_true(sampling_bound(&few, found + 1, 0.999) > wide);
+        }
+    struct sampling_frame everything = {1000, 1000, false};
+    assert_int_equal(sampling_bound(&everything, 0, 0.999), 1);
+}
+
+/* --- which -------------------------------------------------------------------------------------------------------- */
+
+static void an_order_is_a_permutation_and_can_be_turned_round(void **state)
+{
+    for (uint64_t n = 1; n <= 300; n++) {
+        struct sampling_order order = sampling_order_of(n, n * 7, n % 5);
+        g_autofree bool *seen = g_new0(bool, n);
+        for (uint64_t place = 0; place < n; place++) {
+            uint64_t rank = sampling_rank(&order, place);
+            assert_true(rank < n && !seen[rank]);
+            seen[rank] = true;
+            assert_int_equal(sampling_place(&order, rank), place);
+        }
+    }
+    struct sampling_order vast = sampling_order_of(UINT64_C(1) << 60, 1, 2);
+    for (uint64_t place = 0; place < 100; place++)
+        assert_int_equal(sampling_place(&vast, sampling_rank(&vast, place << 53 | place)), place << 53 | place);
+}
+
+/* Over many keys each place, and each pair of places, is drawn as often as any other: within five deviations. */
+static void every_place_and_pair_is_drawn_alike(void **state)
+{
+    enum { N = 7, TAKEN = 3, KEYS = 21000 };
+    unsigned one[N] = {0}, two[N][N] = {{0}};
+    for (uint64_t key = 0; key < KEYS; key++) {
+        struct sampling_order order = sampling_order_of(N, key, 9);
+        for (uint64_t a = 0; a < TAKEN; a++)
+            for (uint64_t b = 0; b < TAKEN; b++)
+                two[sampling_place(&order, a)][sampling_place(&order, b)]++;
+    }
+    for (int i = 0; i < N; i++)
+        one[i] = two[i][i];
+    for (int i = 0; i < N; i++) {
+        assert_in_range(one[i], 9000 - 360, 9000 + 360); /* KEYS × 3/7 */
+        for (int j = 0; j < i; j++)
+            assert_in_range(two[i][j], 3000 - 255, 3000 + 255); /* KEYS × 3/7 × 2/6 */
+    }
+}
+
+static void another_key_or_stratum_draws_others(void **state)
+{
+    struct sampling_order orders[] = {sampling_order_of(1000, 1, 1), sampling_order_of(1000, 2, 1),
+                                      sampling_order_of(1000, 1, 2)};
+    for (size_t a = 0; a < 3; a++)
+        for (size_t b = 0; b < a; b++) {
+            unsigned same = 0;
+            for (uint64_t i = 0; i < 1000; i++)
+                same += sampling_rank(&orders[a], i) == sampling_rank(&orders[b], i);
+            assert_in_range(same, 0, 10);
+        }
+}
+
+/* --- in between --------------------------------------------------------------------------------------------------- */
+
+static void a_bad_sample_ends_after_a_few_records(void **state)
+{
+    struct sampling_wish wish = {0.999, 0.0001};
+    struct sampling_test test;
+    assert_true(sampling_test_begin(&test, 1000000, 1000, &wish));
+    assert_false(sampling_test_look(&test, true));
+    assert_false(sampling_test_look(&test, true));
+    assert_true(sampling_test_look(&test, true));
+    assert_true(sampling_test_look(&test, false)); /* it stays true */
+}
+
+static void a_good_sample_is_never_ended(void **state)
+{
+    struct sampling_wish wish = {0.999, 0.0001};
+    struct sampling_test test;
+    assert_true(sampling_test_begin(&test, 1000000, 1000, &wish));
+    for (int i = 0; i < 100000; i++)
+        assert_false(sampling_test_look(&test, false));
+}
+
+static void of_few_keys_no_test_says_anything(void **state)
+{
+    struct sampling_wish wish = {0.99, 0.4};
+    struct sampling_test test;
+    assert_false(sampling_test_begin(&test, 100, 100, &wish));
+    assert_false(sampling_test_begin(&test, 100, 30, &wish)); /* of what is left by then more than half may be bad */
+    assert_true(sampling_test_begin(&test, 100, 10, &wish));
+}
+
+/* As many bad ones as there may be, looked at one after the other without replacement: the chance of being ended at any
+ * of the looks, by all ways through the numbers seen. */
+static void looking_at_every_record_keeps_the_promise(void **state)
+{
+    enum { ALL = 400, MOST = 120, BAD = 20 };
+    struct sampling_wish wish = {0.95, 0.05};
+    struct sampling_test begin;
+    double at[BAD + 2] = {1}, ended = 0; /* by bad ones seen: the chance of being there, not ended */
+    assert_true(sampling_test_begin(&begin, ALL, MOST, &wish));
+    for (int seen = 0; seen < MOST; seen++) {
+        double next[BAD + 2] = {0};
+        for (int bad = 0; bad <= BAD && bad <= seen; bad++) {
+            struct sampling_test test = begin;
+            if (at[bad] <= 0)
+                continue;
+            for (int i = 0; i < seen; i++)
+                test.ratio *= i < bad ? test.bad : test.good;
+            struct sampling_test good = test;
+            double p = (double)(BAD - bad) / (double)(ALL - seen);
+            if (sampling_test_look(&test, true))
+                ended += at[bad] * p;
+            else
+                next[bad + 1] += at[bad] * p;
+            assert_false(sampling_test_look(&good, false));
+            next[bad] += at[bad] * (1 - p);
+        }
+        memcpy(at, next, sizeof at);
+    }
+    assert_true(ended <= 0.05);
+    assert_true(ended > 0.001); /* it is not for ever silent */
+}
+
+static void a_wish_is_two_shares(void **state)
+{
+    static const char *const BAD[] = {"",         "99.9%",      "99.9%,",      ",0.01%",    "100%,0.01%", "99.9%,0%",
+                                      "0%,0.01%", "99.9%,100%", "99.9%,1%,1%", "99.9,0.01", "five,0.01%", "99.9% , 1%"};
+    GError *error = NULL;
+    struct sampling_wish wish = {0};
+    assert_true(sampling_wish_parse("99.9%,0.01%", &wish, &error));
+    assert_true(wish.confidence > 0.99899 && wish.confidence < 0.99901);
+    assert_true(wish.below > 0.000099 && wish.below < 0.000101);
+    for (size_t i = 0; i < G_N_ELEMENTS(BAD); i++)
+        kit_refused(sampling_wish_parse(BAD[i], &wish, &error), USAGE, "99.9%,0.01%");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_tail_is_that_of_the_finite_population),
+        cmocka_unit_test(a_size_is_the_smallest_that_proves_it),
+        cmocka_unit_test(sizes_of_large_populations),
+        cmocka_unit_test(a_bound_holds_wherever_the_bad_ones_lie),
+        cmocka_unit_test(a_bound_says_more_the_more_is_looked_at),
+        cmocka_unit_test(an_order_is_a_permutation_and_can_be_turned_round),
+        cmocka_unit_test(every_place_and_pair_is_drawn_alike),
+        cmocka_unit_test(another_key_or_stratum_draws_others),
+        cmocka_unit_test(a_bad_sample_ends_after_a_few_records),
+        cmocka_unit_test(a_good_sample_is_never_ended),
+        cmocka_unit_test(of_few_keys_no_test_says_anything),
+        cmocka_unit_test(looking_at_every_record_keeps_the_promise),
+        cmocka_unit_test(a_wish_is_two_shares),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
