@@ -50,6 +50,8 @@ class Tap:
             self.case(bool(case[1]), case[3])
         elif reason:
             self.reason = reason[1]
+        elif line.startswith("#") and self.cases and self.cases[-1].outcome == "failed" and not self.printed:
+            self.told(line)
         else:
             self.printed.append(line)
 
@@ -64,6 +66,11 @@ class Tap:
         if said:
             self.printed.append(said[2])
         self.add(said[1] if said else text, "failed" if failed else "passed", "\n".join(self.printed))
+
+    def told(self, line):
+        """What follows `not ok` as comments says why."""
+        last = self.cases[-1]
+        self.cases[-1] = last._replace(detail=f"{last.detail}\n{line}".lstrip("\n"))
 
     def add(self, name, outcome, detail):
         self.cases.append(Case(f"{self.program}: {name}", outcome, detail))
