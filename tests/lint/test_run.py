@@ -79,6 +79,41 @@ class Counting(unittest.TestCase):
         good, lines = self.said([skipped])
         self.assertFalse(good, "a run in which nothing passed is not green")
 
+    def second(self, name, printed, others=()):
+        """What a test that failed is after a second try that printed this, and which programs ran again."""
+        ran = []
+
+        def again(build, names, at_once):
+            ran.append((build, *names, at_once))
+            return [{"name": names[0], "stdout": printed, "stderr": "", "result": "OK", "returncode": 0}]
+        cases = [run.Case(name, "failed", "why"), run.Case("gcc base/x: a", "passed", ""), *others]
+        return [case.outcome for case in run.try_again(cases, again)][0], ran
+
+    def test_what_waits_has_a_second_try(self):
+        alone = [("gcc", "system/stages", 1)]
+        self.assertEqual(self.second("gcc system/stages: b", "1..2\nok 1 - a\nok 2 - b\n"), ("unsteady", alone))
+        self.assertEqual(self.second("gcc system/stages: b", "1..2\nok 1 - a\nnot ok 2 - b\n"), ("failed", alone))
+        self.assertEqual(self.second("gcc system/stages: b", "1..2\nnot ok 1 - a\nok 2 - b\n"), ("failed", alone))
+        self.assertEqual(self.second("gcc system/stages: b", "1..2\nok 1 - a\nok 2 - b # SKIP no server\n"), ("failed", alone))
+        self.assertEqual(self.second("gcc system/stages: b", "1..3\nok 1 - a\nok 2 - b\n"), ("failed", alone), "a crash")
+        self.assertEqual(self.second("gcc system/stages: 2 of 4 tests were not reached", "1..1\nok 1 - a\n"), ("unsteady", alone))
+
+    def test_what_says_its_seed_or_fails_often_has_none(self):
+        for name in ("gcc model/mem: 5", "asan unit/base: x", "gcc crash/repair: x", "gcc: build"):
+            self.assertEqual(self.second(name, "1..1\nok 1 - 5\n"), ("failed", []))
+        more = [run.Case(f"gcc system/{name}: x", "failed", "") for name in ("a", "b", "c")]
+        self.assertEqual(self.second("gcc system/stages: b", "1..1\nok 1 - b\n", more), ("failed", []))
+
+    def test_what_is_unsteady_is_told_and_does_not_fail(self):
+        good, lines = self.said([run.Case("a", "passed", ""), run.Case("b", "unsteady", "why")])
+        self.assertTrue(good)
+        self.assertEqual(lines[-1], "2 passed, 0 failed, 0 skipped")
+        self.assertTrue(any(line.startswith("== unsteady") for line in lines) and "    why" in lines)
+
+    def test_a_reason_behind_the_line_is_told_with_it(self):
+        self.assertEqual(outcomes("1..2\nnot ok 1 - a\n#   why\n#   more\nok 2 - b\n", "FAIL", 1),
+                         [("a", "failed", "#   why\n#   more"), ("b", "passed", "")])
+
     def test_what_is_not_built_is_a_failure(self):
         self.assertEqual([case.outcome for case in run.run_build("nonexistent", "all", set(), False)], ["failed"])
 

@@ -4,7 +4,9 @@ reads for it. What the parser takes the schema takes; what it refuses by its sha
 
 import copy
 import json
+import os
 import re
+from pathlib import Path
 
 import jsonschema
 import yaml
@@ -117,12 +119,18 @@ FENCE = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 QUOTED = re.compile(r'"""\n?((?:sluice|contract): 1\n.*?)"""', re.DOTALL)
 
 
+def files_of_the_tree():
+    for folder, below, names in os.walk(SOURCE):
+        if Path(folder) == SOURCE:
+            below[:] = [name for name in below if not name.startswith(("build", ".git", "fuzz"))]
+        below[:] = [name for name in below if name != "node_modules"]
+        yield from (Path(folder, name) for name in names)
+
+
 def corpus():
     """(place, text) of every spec and contract that the tree has."""
-    for path in sorted(SOURCE.glob("**/*")):
+    for path in sorted(files_of_the_tree()):
         place = path.relative_to(SOURCE)
-        if not path.is_file() or str(place).startswith(("build", ".git", "fuzz")):
-            continue
         if path.suffix in (".yaml", ".yml"):
             yield place, path.read_text()
         elif path.suffix in (".md", ".py"):

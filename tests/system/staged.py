@@ -1,5 +1,6 @@
 """A repair in three stages over four partitions, and a gate that fails when a test wants it to."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -95,17 +96,23 @@ def fails_at(stand, stage):
     return key
 
 
+def open_to_all(stand):
+    """A process that is at work, or just ends, may take a file away meanwhile."""
+    for folder, _, files in os.walk(stand.dir):
+        for name in [folder, *(os.path.join(folder, name) for name in files)]:
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(name, 0o777 if name == folder else 0o666)
+
+
 def others(stand, *users):
     """For tests in which several users command one run: root alone can be them all."""
     if os.geteuid() != 0 or not shutil.which("setpriv"):
         raise Skip("needs root and setpriv, to be other users")
-    for path in [stand.dir, *stand.dir.rglob("*")]:
-        os.chmod(path, 0o777 if path.is_dir() else 0o666)
+    open_to_all(stand)
 
 
 def as_user(stand, user, *arguments, group=None):
     command = ["setpriv", "--reuid", user, "--regid", group or user, "--clear-groups", stand.programs.sluice, *arguments]
     done = stand.run(command)
-    for path in [stand.dir, *stand.dir.rglob("*")]:
-        os.chmod(path, 0o777 if path.is_dir() else 0o666)
+    open_to_all(stand)
     return done
