@@ -65,6 +65,10 @@ void spec_free(struct spec *spec)
         path_free(spec->measures[i].sum);
         path_free(spec->measures[i].distinct);
     }
+    for (size_t i = 0; i < spec->n_buckets; i++) {
+        path_free(spec->buckets[i].field);
+        path_free(spec->buckets[i].sum);
+    }
     arena_free(spec->mem);
     g_free(spec);
 }

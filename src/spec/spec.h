@@ -265,6 +265,15 @@ static inline bool spec_measure_is_outside(const struct spec_measure *measure)
     return !measure->count && !measure->sum && !measure->distinct;
 }
 
+/* Records by the time that they bear. */
+#define SPEC_BUCKETS_MOST 4u
+struct spec_buckets {
+    const char *name;
+    struct path *field;
+    int64_t width_ms;
+    struct path *sum; /* NULL: counts alone */
+};
+
 /* What made the records wrong that a run repairs, and how to see whether it still does. */
 struct spec_cause {
     const char *id;     /* NULL: nothing is said of it */
@@ -315,6 +324,8 @@ struct spec {
     size_t n_expects;
     struct spec_measure *measures;
     size_t n_measures;
+    struct spec_buckets *buckets;
+    size_t n_buckets;
     struct spec_judge judge;
     struct spec_cause cause;
     struct spec_retain retain;

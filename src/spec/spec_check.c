@@ -158,9 +158,13 @@ static void check_expects(struct rows_reader *reader, const struct spec *spec)
 /* What is measured is the dataset as it is live. */
 static void check_measures(struct rows_reader *reader)
 {
-    const struct yaml_node *list = rows_seen(reader, "measures");
-    if (list && given(reader, "target.write", "shadow"))
-        yaml_diag(reader->yaml, list, "'measures' are of the live dataset, and a shadow is none before it is promoted");
+    static const char *const KEYS[] = {"measures", "buckets"};
+    for (size_t i = 0; i < G_N_ELEMENTS(KEYS); i++) {
+        const struct yaml_node *list = rows_seen(reader, KEYS[i]);
+        if (list && given(reader, "target.write", "shadow"))
+            yaml_diag(reader->yaml, list, "'%s' are of the live dataset, and a shadow is none before it is promoted",
+                      KEYS[i]);
+    }
 }
 
 /* A record is fresh or not by its time, and wrong or not by the contract. */

@@ -45,6 +45,7 @@ static const struct row_word order_words[] = {{"riskiest", ORDER_RISKIEST, NULL}
 #define IN_RANGE(member)   .offset = offsetof(struct spec_range, member)
 #define IN_EXPECT(member)  .offset = offsetof(struct spec_expect, member)
 #define IN_MEASURE(member) .offset = offsetof(struct spec_measure, member)
+#define IN_BUCKETS(member) .offset = offsetof(struct spec_buckets, member)
 #define IN_SIGNAL(member)  .offset = offsetof(struct spec_signal, member)
 #define IN_SWITCH(member)  .offset = offsetof(struct spec_switch, member)
 #define REFUSED(why)       .acts = (why), .kind = &form_refused
@@ -394,6 +395,16 @@ static const struct spec_row rows[] = {
      .words = "it must be that much at least, when the run has written", .example = "1000"},
     {.key = "measures[].most", .form = "number", .kind = &form_figure, IN_MEASURE(most),
      .words = "it may be that much at most, when the run has written", .example = "48211.50"},
+    {.key = "buckets", .form = "list of maps", .fallback = "none", .decided = true, .kind = &form_buckets, AT(buckets),
+     .words = "records of the target by the time that they bear, at the last gate: a spike or a trough is told with its range (docs/buckets.md)", .example = "[{ name: hours, field: updated_at, width: 1h }]"},
+    {.key = "buckets[].name", .form = "name", .required = true, .kind = &form_name, IN_BUCKETS(name),
+     .words = "what the verdict calls them", .example = "hours"},
+    {.key = "buckets[].field", .form = "path", .required = true, .kind = &form_path, IN_BUCKETS(field),
+     .words = "the datetime of a record by which it is of a bucket", .example = "updated_at"},
+    {.key = "buckets[].width", .form = "duration", .fallback = "1h", .kind = &form_length, IN_BUCKETS(width_ms),
+     .words = "how much time a bucket takes, counted from 1970 UTC; where it divides a week, a bucket is held against the same one of other weeks", .example = "1d"},
+    {.key = "buckets[].sum", .form = "path", .fallback = "counts alone", .decided = true, .kind = &form_path, IN_BUCKETS(sum),
+     .words = "a field of numbers that are added up bucket by bucket, exactly; records without it are left out", .example = "amount"},
     {.key = "cause", .form = "map", .fallback = "none", .decided = true, .kind = &form_map,
      .words = "what made the records wrong; while fresh ones still break the contract, old ones are not repaired: the run halts (docs/cause.md)", .example = "{ id: INC-1432, probe: { field: updated_at } }"},
     {.key = "cause.id", .form = "text", .required = true, .kind = &form_words, AT(cause.id),

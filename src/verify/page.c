@@ -7,6 +7,7 @@
 #include "verify/measures.h"
 #include "verify/plots.h"
 #include "verify/theirs.h"
+#include "verify/times.h"
 
 static const char HEAD[] =
     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
@@ -246,6 +247,7 @@ GString *page_of(const struct page *page)
     put_classes(text, page);
     put_expected(text, page);
     put_measures(text, page);
+    times_put(text, page->result->times);
     put_fields(text, page);
     put_lines(text, page);
     if (picture_hides(page->picture))

@@ -12,6 +12,7 @@
 #include "verify/page.h"
 #include "verify/sealed.h"
 #include "verify/theirs.h"
+#include "verify/times.h"
 #include "verify/verify_parts.h"
 
 static const struct verify_class_row CLASSES[VERIFY_CLASS_COUNT] = {
@@ -31,6 +32,7 @@ void verify_result_done(struct verify_result *result)
         g_free((char *)result->sums[i].counts);
     g_clear_pointer(&result->sums, g_free);
     result->n_sums = 0;
+    g_clear_pointer(&result->times, g_array_unref);
     g_clear_pointer(&result->expected, g_array_unref);
     g_clear_pointer(&result->sentence, g_free);
     g_clear_pointer(&result->report_path, g_free);
@@ -300,6 +302,7 @@ static char *sentence_of(const struct verification *verification)
     add_echoes(text, verification->echoes);
     add_expected(text, result);
     add_measures(text, result, verification->input->measures);
+    times_words(result->times, text);
     add_bound(text, result, &verification->input->sure);
     if (result->since_ms)
         g_string_append_printf(text, "; some of it since %s, by a verification that ended on its way",
@@ -375,6 +378,8 @@ static char *json_of(const struct verification *verification, const uint8_t page
         json_object_set_new(root, "only", json_loads(input->only, 0, NULL));
     if (result->measured)
         json_object_set_new(root, "measures", measures_json(input->measures));
+    if (result->times)
+        json_object_set_new(root, "buckets", times_json(result->times));
     if (input->cause)
         json_object_set_new(root, "cause", cause_json(input->cause));
     json_object_set_new(root, "own_writes_met", json_integer((json_int_t)verification->echoes));
@@ -536,6 +541,13 @@ static bool measured(struct verification *verification, GError **error)
     return verification->result->measured;
 }
 
+static bool timed(struct verification *verification, GError **error)
+{
+    const struct verify_input *input = verification->input;
+    return !input->last || !input->judge || input->judge->n_buckets == 0 ||
+           times_take(input, &verification->result->times, error);
+}
+
 /* What the sums do not settle is compared in full. */
 static bool compare_rest(struct verification *verification, GError **error)
 {
@@ -600,7 +612,7 @@ bool verify_run(const struct verify_input *input, struct verify_result *ret, GEr
               open_undo(&verification, error) && open_owners(&verification, error) && sweep_run(&verification, error) &&
               appended_list(&verification, error) && compare_rest(&verification, error) &&
               strays(&verification, error) && unvisited(&verification, error) && expected(&verification, error) &&
-              measured(&verification, error) && verdict(&verification, error);
+              measured(&verification, error) && timed(&verification, error) && verdict(&verification, error);
     verification_done(&verification);
     seal_forget(&seal.key);
     if (ok)

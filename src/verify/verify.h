@@ -116,6 +116,7 @@ struct verify_result {
     struct part_sum *sums;      /* of those compared in full: what to keep where they pass */
     size_t n_sums;
     bool measured;    /* the input's measures have their `after` */
+    GArray *times;    /* of struct times_found (verify/times.h); NULL: no time buckets were asked for, or not yet */
     GArray *expected; /* of struct expect_result (verify/expect.h); NULL: nothing was */
     bool pass;
     char *sentence; /* the verdict in words, with numbers */

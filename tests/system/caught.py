@@ -97,8 +97,12 @@ def golden(stand, planted):
     erased = next(row["key"] for row in planted["erased"] if row["key"] in stand_there)
     must(found > known, "no amount was planted that is too large")
     stand.write("events.yaml", SPEC + "expect:\n" f"  - {{ name: paid, sum: amount, is: {known} }}\n"
-                f"  - {{ name: gone, key: \"{erased}\", absent: true }}\n")
-    judged = {one["name"]: one for one in stand.sluice("verify", "events.yaml", "--json").ended(4).json()["expect"]}
+                f"  - {{ name: gone, key: \"{erased}\", absent: true }}\n" "buckets: [{ name: paid, field: received_at, width: 6h, sum: amount }]\n")
+    done = stand.sluice("verify", "events.yaml", "--json").ended(4).json()
+    judged = {one["name"]: one for one in done["expect"]}
+    flag, = done["buckets"][0]["flags"]
+    same((flag["of"], flag["kind"], flag["range"]["from"][:16], flag["range"]["to"][:16]), ("sum", "spike", "2026-06-20T06:00", "2026-06-21T18:00"),
+         "when the yen were received")
     same((judged["paid"]["holds"], Decimal(judged["paid"]["found"]), judged["gone"]["holds"]), (False, found, False), "golden data")
     among("there", judged["gone"]["found"])
 

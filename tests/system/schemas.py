@@ -176,7 +176,7 @@ def base_of(kind):
 
 # What a map needs so that one key more can be looked at.
 AROUND = {"transform": {"lua": "x.lua"}, "stages[]": {"name": "full", "scope": "100%"}, "rules[]": {"name": "r", "expr": "true"}, "expect[]": {"name": "x", "count": 1},
-          "measures[]": {"name": "x", "count": True}, "verify": {"command": "./check"}, "cause": {"id": "x", "probe": {"field": "at"}}, "cause.probe": {"field": "at"},
+          "measures[]": {"name": "x", "count": True}, "buckets[]": {"name": "x", "field": "at"}, "verify": {"command": "./check"}, "cause": {"id": "x", "probe": {"field": "at"}}, "cause.probe": {"field": "at"},
           "stages[].gate.verify": {"confidence": "99.9%", "below": "0.01%"}, "target.expires": {"from": "a.b"}}
 
 
@@ -232,6 +232,7 @@ BESIDES = (
     ("spec", {"stages": [{"name": "a", "scope": "50%"}, {"name": "b", "scope": "20%"}, {"name": "c", "scope": "100%"}]}),
     ("spec", {"owner": {"may": {"approve": ["x"]}}, "stages": [{"name": "a", "scope": "100%", "gate": {"approve": "y"}}]}),
     ("spec", {"target": {"write": "shadow"}, "measures": [{"name": "x", "count": True}]}),
+    ("spec", {"target": {"write": "shadow"}, "buckets": [{"name": "x", "field": "at"}]}),
     ("spec", {"after": ["s"]}), ("spec", {"source": {"only": {"slots": "9-3"}}}), ("spec", {"source": {"only": {"slots": [1, "1-2"]}}}),
     ("spec", {"source": {"only": {"key_range": ["b", "a"]}}}), ("spec", {"source": {"only": {"key_range": [None, None]}}}),
     ("spec", {"source": {"only": {"slots": "99999999999"}}}), ("spec", {"source": {"only": {"keys": "a", "slots": 3}}}), ("spec", {"source": {"only": {}}}),
