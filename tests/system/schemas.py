@@ -40,7 +40,7 @@ EXCEPTIONS = (
     (r"a signal (needs|of|')|is what a signal of|is for a signal with", "a signal is one of three kinds, and its other keys go with that"),
     (r"an expectation (is|of|'|needs)|is an expectation of", "an expectation is about one thing, and its other keys go with that"),
     (r"a measure (is|of|')|is for a measure of", "a measure is of one thing, and its other keys go with that"),
-    (r"'measures' are of the live dataset", "keys that contradict each other"),
+    (r"'(measures|buckets)' are of the live dataset", "keys that contradict each other"),
     (r"'cause' needs a contract", "a key that another one needs"),
     (r"a switch is|is for a switch with", "a switch is one of three kinds, and its other keys go with that"),
     (r"'0\.3ms'", "a duration that is no whole number of milliseconds"),
