@@ -17,6 +17,8 @@ struct audit_bundle {
     struct catalog *catalog; /* that may be written: the ledger says who took the record */
     const char *run;         /* NAME.N, or NAME */
     const char *dir;         /* REFUSED where something stands there */
+    GString *archive;        /* the same as a tar archive (ustar) in memory, in a folder DIR; NULL: on disk */
+    size_t archive_most;     /* bytes; TOO_BIG: it would be more */
     struct act act;
 };
 struct bundle_made {

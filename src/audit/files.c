@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/hex.h"
+#include "base/tar.h"
 
 void bundle_digest(struct slice bytes, uint8_t ret[32])
 {
@@ -22,11 +23,22 @@ bool bundle_unhex(const json_t *value, uint8_t ret[32])
     return text && hex_parse(slice_of_text(text), ret, 32);
 }
 
+bool bundle_write(const struct audit_bundle *wish, const char *path, struct slice bytes, GError **error)
+{
+    g_autofree char *whole = g_build_filename(wish->dir, path, NULL), *folder = g_path_get_dirname(whole);
+    if (wish->archive)
+        return tar_put(wish->archive, &(struct tar_file){whole, bytes, world_wall_ms(wish->world)}, error) &&
+               (wish->archive->len <= wish->archive_most ||
+                error_set(error, SLUICE_ERROR_TOO_BIG,
+                          "%s: the record is too large for an archive; `sluice audit bundle %s -o DIR` writes it",
+                          wish->run, wish->run));
+    return file_make_dirs(wish->world, folder, error) && file_replace_durable(wish->world, whole, bytes, error);
+}
+
 bool bundle_put(const struct audit_bundle *wish, json_t *files, const char *path, struct slice bytes, GError **error)
 {
     uint8_t digest[32];
-    g_autofree char *whole = g_build_filename(wish->dir, path, NULL), *folder = g_path_get_dirname(whole);
-    if (!file_make_dirs(wish->world, folder, error) || !file_replace_durable(wish->world, whole, bytes, error))
+    if (!bundle_write(wish, path, bytes, error))
         return false;
     bundle_digest(bytes, digest);
     json_array_append_new(files, json_pack("{s:s, s:I, s:o}", "path", path, "bytes", (json_int_t)bytes.len, "blake2b",

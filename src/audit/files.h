@@ -17,7 +17,9 @@ void bundle_digest(struct slice bytes, uint8_t ret[32]);
 json_t *bundle_hex(const uint8_t digest[32]);
 bool bundle_unhex(const json_t *value, uint8_t ret[32]);
 
-/* Writes DIR/PATH and notes it in `files`, a list of the manifest. */
+/* Writes DIR/PATH, into the folder or the archive. */
+bool bundle_write(const struct audit_bundle *wish, const char *path, struct slice bytes, GError **error);
+/* The same, and notes it in `files`, a list of the manifest. */
 bool bundle_put(const struct audit_bundle *wish, json_t *files, const char *path, struct slice bytes, GError **error);
 
 /* A line of the ledger, and back; `mem` holds its texts. */

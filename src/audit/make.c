@@ -1,6 +1,7 @@
 #include "audit/files.h"
 #include "base/file.h"
 #include "base/hex.h"
+#include "base/tar.h"
 #include "base/units.h"
 #include "plan/texts.h"
 
@@ -204,14 +205,20 @@ static bool put_manifest(struct making *making, struct bundle_made *ret, GError 
                   (json_int_t)making->last, "head", bundle_hex(making->head), "files", making->files);
     char *text = json_dumps(manifest, JSON_INDENT(1));
     json_decref(manifest);
-    g_autofree char *path = g_build_filename(wish->dir, BUNDLE_MANIFEST, NULL);
     bundle_digest(slice_of_text(text), ret->manifest);
-    bool ok = file_replace_durable(wish->world, path, slice_of_text(text), error);
+    bool ok = bundle_write(wish, BUNDLE_MANIFEST, slice_of_text(text), error);
     free(text);
     ret->files = json_array_size(making->files) + 1;
     ret->first = making->first;
     ret->last = making->last;
     return ok;
+}
+
+static bool end_archive(const struct audit_bundle *wish)
+{
+    if (wish->archive)
+        tar_end(wish->archive);
+    return true;
 }
 
 /* Who took it. */
@@ -234,7 +241,7 @@ bool audit_bundle_make(const struct audit_bundle *wish, struct bundle_made *ret,
     auto_(arena) mem = arena_new(MEM_BYTES);
     struct making making = {.wish = wish, .mem = mem};
     struct bundle_made made = {0};
-    if (file_exists(wish->world, wish->dir))
+    if (!wish->archive && file_exists(wish->world, wish->dir))
         return error_set(error, SLUICE_ERROR_REFUSED, "%s: something stands there; name a folder that is not there yet",
                          wish->dir);
     if (!catalog_run_get(wish->catalog, wish->run, mem, &making.run, error))
@@ -242,7 +249,7 @@ bool audit_bundle_make(const struct audit_bundle *wish, struct bundle_made *ret,
     making.files = json_array();
     bool ok = put_run(&making, error) && put_plan(&making, error) && put_texts(&making, error) &&
               put_reports(&making, error) && put_ledger(&making, error) && put_manifest(&making, &made, error) &&
-              record(&making, &made, error);
+              end_archive(wish) && record(&making, &made, error);
     json_decref(making.files);
     if (ok)
         *ret = made;

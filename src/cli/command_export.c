@@ -5,8 +5,6 @@
 #include "metrics/metrics.h"
 #include "plan/texts.h"
 
-#define RUNBOOK "runbook.md"
-
 /* Into the file of -o, or to standard output. */
 static bool deliver(struct cli *cli, const char *path, const GString *text, GError **error)
 {
@@ -29,48 +27,18 @@ static void meant_done(struct meant *meant)
     g_free(meant->run);
 }
 
-/* NAME=VALUE each, ends with NULL. */
-static GPtrArray *params_of(const json_t *said)
-{
-    const char *name;
-    json_t *value, *params = json_object_get(said, "params");
-    GPtrArray *list = g_ptr_array_new_with_free_func(g_free);
-    json_object_foreach(params, name, value)
-    {
-        g_ptr_array_add(list, g_strconcat(name, "=", json_string_value(value), NULL));
-    }
-    g_ptr_array_add(list, NULL);
-    return list;
-}
-
-static bool parse_text(const struct plan_texts *texts, json_t *said, struct meant *io, GError **error)
-{
-    g_autoptr(GPtrArray) params = params_of(said);
-    for (size_t i = 0; i < texts->n; i++)
-        if (strcmp(texts->texts[i].what, "spec") == 0)
-            return spec_parse_with(&io->spec, texts->texts[i].name, texts->texts[i].text,
-                                   (const char *const *)params->pdata, error);
-    return error_set(error, SLUICE_ERROR_NOT_FOUND, "%s: its home has kept no copy of its spec; name the spec's file",
-                     io->run);
-}
-
 /* As the run was made from it, whatever the file says by now. */
 static bool take_run(struct cli *cli, const char *name, struct meant *io, GError **error)
 {
     auto_(catalog) catalog = NULL;
-    auto_(arena) mem = arena_new(64 << 20);
+    auto_(arena) mem = arena_new(1 << 20);
     struct run_row run;
-    struct plan_texts texts;
     struct plan_config config = {.world = cli->world, .home = cli->home};
-    json_t *said;
     if (!catalog_open(&catalog, cli->world, cli->home, CATALOG_READ_ONLY, error) ||
-        !catalog_run_get(catalog, name, mem, &run, error) || !plan_texts_read(&config, &run, mem, &texts, error) ||
-        !plan_said_read(catalog, &run, mem, &said, error))
+        !catalog_run_get(catalog, name, mem, &run, error) || !plan_texts_spec(&config, catalog, &run, &io->spec, error))
         return false;
     io->run = g_strdup(run.name);
-    bool ok = parse_text(&texts, said, io, error);
-    json_decref(said);
-    return ok;
+    return true;
 }
 
 static bool take_meant(struct cli *cli, struct meant *io, GError **error)
@@ -108,7 +76,7 @@ static bool export_of_alerts(struct cli *cli, GString *into, GError **error)
     const char *runbook = cli->values[OPTION_RUNBOOK];
     bool ok = cli->n_args == 1 || take_meant(cli, &meant, error);
     if (ok)
-        export_alerts(&(struct export_alerts){.spec = meant.spec, .runbook = runbook ? runbook : RUNBOOK}, into);
+        export_alerts(&(struct export_alerts){.spec = meant.spec, .runbook = runbook}, into);
     meant_done(&meant);
     return ok;
 }
@@ -127,15 +95,6 @@ static bool export_of_runbook(struct cli *cli, GString *into, GError **error)
 
 /* --- dashboards --------------------------------------------------------------------------------------------------- */
 
-static void put_board(GString *into, enum export_board board)
-{
-    json_t *dashboard = export_board(board);
-    char *text = json_dumps(dashboard, JSON_INDENT(2));
-    g_string_append_printf(into, "%s\n", text);
-    free(text);
-    json_decref(dashboard);
-}
-
 static bool write_boards(struct cli *cli, GError **error)
 {
     const char *dir = cli->values[OPTION_OUT];
@@ -145,7 +104,7 @@ static bool write_boards(struct cli *cli, GError **error)
         g_autoptr(GString) text = g_string_new(NULL);
         g_autofree char *name = g_strdup_printf("sluice-%s.json", export_board_name((enum export_board)i));
         g_autofree char *path = g_build_filename(dir, name, NULL);
-        put_board(text, (enum export_board)i);
+        export_board_put((enum export_board)i, text);
         if (!deliver(cli, path, text, error))
             return false;
         if (!cli_has(cli, OPTION_QUIET))
@@ -161,13 +120,11 @@ static bool export_of_grafana(struct cli *cli, GString *into, GError **error)
         return cli_has(cli, OPTION_OUT) ||
                error_set(error, SLUICE_ERROR_USAGE,
                          "export grafana: overview, on-call or debug was expected, or -o DIR");
-    for (int i = 0; i < EXPORT_BOARDS; i++)
-        if (strcmp(cli->args[1], export_board_name((enum export_board)i)) == 0) {
-            put_board(into, (enum export_board)i);
-            return true;
-        }
-    return error_set(error, SLUICE_ERROR_USAGE, "export grafana %s: overview, on-call or debug was expected",
-                     cli->args[1]);
+    enum export_board board;
+    if (!export_board_find(cli->args[1], &board, error))
+        return error_add(error, "export grafana");
+    export_board_put(board, into);
+    return true;
 }
 
 static const struct {

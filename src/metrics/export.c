@@ -2,6 +2,8 @@
 
 #include "base/units.h"
 
+#define RUNBOOK "runbook.md"
+
 static const struct alert_row ALERTS[] = {
 #define ALERT(name, severity, hold, expr, says, steps) {#name, ALERT_##severity, hold, expr, says, steps},
 #include "metrics/alert_rows.h"
@@ -58,7 +60,7 @@ static void put_rule(const struct export_alerts *wish, const struct rule *rule, 
     static const char *const LABEL = "          ";
     const struct spec *spec = wish->spec;
     g_autofree char *expr = chosen(spec, rule->expr), *anchor = g_ascii_strdown(rule->name, -1);
-    g_autofree char *link = g_strconcat(wish->runbook, "#", anchor, NULL);
+    g_autofree char *link = g_strconcat(wish->runbook ? wish->runbook : RUNBOOK, "#", anchor, NULL);
     bool of_run = strstr(rule->expr, "{@") && !g_str_has_prefix(rule->expr, "absent(");
     g_autofree char *summary = g_strconcat(of_run ? "{{ $labels.run }}: " : "sluice: ", rule->says, NULL);
     g_string_append_printf(into, "      - alert: %s\n", rule->name);
@@ -148,6 +150,16 @@ const char *export_board_name(enum export_board board)
     return BOARDS[board].name;
 }
 
+bool export_board_find(const char *name, enum export_board *ret, GError **error)
+{
+    for (int i = 0; i < EXPORT_BOARDS; i++)
+        if (strcmp(name, BOARDS[i].name) == 0) {
+            *ret = (enum export_board)i;
+            return true;
+        }
+    return error_set(error, SLUICE_ERROR_USAGE, "%s: overview, on-call or debug was expected", name);
+}
+
 static json_t *source_json(void)
 {
     return json_pack("{s:s, s:s}", "type", "prometheus", "uid", "${datasource}");
@@ -233,4 +245,13 @@ json_t *export_board(enum export_board board)
                      BOARDS[board].title, "tags", "sluice", "schemaVersion", 37, "refresh", "10s", "time", "from",
                      "now-6h", "to", "now", "templating", variables_json(), "links", links, "panels", panels,
                      "editable", true);
+}
+
+void export_board_put(enum export_board board, GString *into)
+{
+    json_t *dashboard = export_board(board);
+    char *text = json_dumps(dashboard, JSON_INDENT(2));
+    g_string_append_printf(into, "%s\n", text);
+    free(text);
+    json_decref(dashboard);
 }

@@ -19,15 +19,19 @@ const struct alert_row *alert_row_at(size_t i);
 
 struct export_alerts {
     const struct spec *spec; /* whose runs are meant; NULL: all of them */
-    const char *runbook;     /* where the runbook will be found: a URL or a path */
+    const char *runbook;     /* where the runbook will be found: a URL or a path; NULL: runbook.md */
 };
 /* A file of rules, YAML: https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/ */
 void export_alerts(const struct export_alerts *wish, GString *into);
 
 enum export_board { EXPORT_OVERVIEW, EXPORT_ONCALL, EXPORT_DEBUG, EXPORT_BOARDS };
 const char *export_board_name(enum export_board board); /* overview, on-call, debug */
+/* USAGE names them. */
+bool export_board_find(const char *name, enum export_board *ret, GError **error);
 /* A dashboard as Grafana imports it; the caller's. */
 json_t *export_board(enum export_board board);
+/* The same as text. */
+void export_board_put(enum export_board board, GString *into);
 
 /* Markdown: start, pause, resume, roll back, validate, escalate, and a section for each alert. `run`: what its runs are
  * called in the commands, NAME.N or NAME. */

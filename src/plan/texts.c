@@ -89,3 +89,40 @@ bool plan_texts_read(const struct plan_config *config, const struct run_row *run
     json_decref(list);
     return ok || error_set(error, SLUICE_ERROR_CORRUPT, "%s: it cannot be read", path);
 }
+
+/* --- the spec ----------------------------------------------------------------------------------------------------- */
+
+enum { SPEC_MEM = 128 << 20 };
+
+/* NAME=VALUE each, ends with NULL. */
+static GPtrArray *params_of(const json_t *said)
+{
+    const char *name;
+    json_t *value, *params = json_object_get(said, "params");
+    GPtrArray *list = g_ptr_array_new_with_free_func(g_free);
+    json_object_foreach(params, name, value)
+    {
+        g_ptr_array_add(list, g_strconcat(name, "=", json_string_value(value), NULL));
+    }
+    g_ptr_array_add(list, NULL);
+    return list;
+}
+
+bool plan_texts_spec(const struct plan_config *config, struct catalog *catalog, const struct run_row *run,
+                     struct spec **ret, GError **error)
+{
+    auto_(arena) mem = arena_new(SPEC_MEM);
+    const struct plan_text *found = NULL;
+    struct plan_texts texts;
+    json_t *said;
+    if (!plan_texts_read(config, run, mem, &texts, error) || !plan_said_read(catalog, run, mem, &said, error))
+        return false;
+    g_autoptr(GPtrArray) params = params_of(said);
+    json_decref(said);
+    for (size_t i = 0; i < texts.n && !found; i++)
+        found = strcmp(texts.texts[i].what, "spec") == 0 ? &texts.texts[i] : NULL;
+    if (!found)
+        return error_set(error, SLUICE_ERROR_NOT_FOUND,
+                         "%s: its home has kept no copy of its spec; name the spec's file", run->name);
+    return spec_parse_with(ret, found->name, found->text, (const char *const *)params->pdata, error);
+}

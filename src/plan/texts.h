@@ -21,3 +21,8 @@ struct plan_texts {
 /* In `mem`. CORRUPT: what is there cannot be read. */
 bool plan_texts_read(const struct plan_config *config, const struct run_row *run, struct arena *mem,
                      struct plan_texts *ret, GError **error) must_use;
+
+/* The spec as the run was made from it, with the params that were given then, whatever the file says by now; the
+ * caller frees. NOT_FOUND: the home has kept no copy. */
+bool plan_texts_spec(const struct plan_config *config, struct catalog *catalog, const struct run_row *run,
+                     struct spec **ret, GError **error) must_use;

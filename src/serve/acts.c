@@ -6,6 +6,8 @@
 
 #include "base/units.h"
 #include "run/outlook.h"
+#include "run/prune.h"
+#include "view/pruned.h"
 #include "view/shape.h"
 
 /* --- what may be asked -------------------------------------------------------------------------------------------- */
@@ -19,6 +21,8 @@ enum field {
     FIELD_STAGE,
     FIELD_FORCE,
     FIELD_FULL,
+    FIELD_SAMPLE,
+    FIELD_PACE,
     FIELD_COUNT
 };
 #define F(name) (1u << FIELD_##name)
@@ -27,10 +31,13 @@ enum field {
 static const struct {
     const char *name;
     bool flag;
+    const char *one_of[2]; /* NULL: any text */
 } FIELDS[FIELD_COUNT] = {
-    [FIELD_REASON] = {"reason", false},     [FIELD_DRY_RUN] = {"dry_run", true}, [FIELD_KEY] = {"key", false},
-    [FIELD_VALUE] = {"value", false},       [FIELD_REPORT] = {"report", false},  [FIELD_STAGE] = {"stage", false},
-    [FIELD_FORCE] = {"force_unlock", true}, [FIELD_FULL] = {"full", true},
+    [FIELD_REASON] = {"reason", false, {NULL}},     [FIELD_DRY_RUN] = {"dry_run", true, {NULL}},
+    [FIELD_KEY] = {"key", false, {NULL}},           [FIELD_VALUE] = {"value", false, {NULL}},
+    [FIELD_REPORT] = {"report", false, {NULL}},     [FIELD_STAGE] = {"stage", false, {NULL}},
+    [FIELD_FORCE] = {"force_unlock", true, {NULL}}, [FIELD_FULL] = {"full", true, {NULL}},
+    [FIELD_SAMPLE] = {"sample", false, {NULL}},     [FIELD_PACE] = {"pace", false, {"steady", "urgent"}},
 };
 
 static bool do_pause(struct act_call *call, GError **error);
@@ -39,6 +46,8 @@ static bool do_approve(struct act_call *call, GError **error);
 static bool do_stop(struct act_call *call, GError **error);
 static bool do_away(struct act_call *call, GError **error);
 static bool do_ending(struct act_call *call, GError **error);
+static bool do_prune(struct act_call *call, GError **error);
+static bool ahead_prune(struct act_call *call, json_t *effect, GError **error);
 
 /* `yes`: the command asks, and it is said here that it need not. `before`, `behind`: words of the command, where it is
  * not the verb alone. */
@@ -51,6 +60,7 @@ static const struct act_row {
     const char *before[2], *behind;
     bool asks; /* here, before a process begins with it, whether `may` lets whoever asks */
     enum spec_may_what may;
+    bool (*ahead)(struct act_call *, json_t *effect, GError **); /* what else its effect is told by; NULL: nothing */
 } ACTS[] = {
     {"pause", F_ALL, true, false, do_pause, "it finishes its batches in flight, and waits until somebody resumes it"},
     {"resume", F_ALL | F(FORCE), true, false, do_away, "it goes on where it stopped", .asks = true,
@@ -59,13 +69,13 @@ static const struct act_row {
     {"promote", F_ALL | F(FORCE), true, true, do_away,
      "so many keys would be made live, as far as the application has not written them since", .asks = true,
      .may = SPEC_MAY_PROMOTE},
-    {"rollback", F_ALL | F(STAGE) | F(FORCE), true, true, do_ending,
+    {"rollback", F_ALL | F(STAGE) | F(PACE) | F(FORCE), true, true, do_ending,
      "about so many keys would be taken back, as far as the application has not written them since"},
     {"abort", F_ALL | F(FORCE), true, false, do_ending,
      "it ends; what it wrote stands, and can be taken back afterwards"},
     {"approve", F_ALL | F(REPORT), true, false, do_approve, "its gate is passed, and it goes on"},
     {"deny", F_ALL | F(REPORT), true, false, do_approve, "its gate is refused, and it pauses"},
-    {"verify", F(DRY_RUN) | F(FULL), true, false, do_away,
+    {"verify", F(DRY_RUN) | F(FULL) | F(SAMPLE), true, false, do_away,
      "what stands is compared with the source, and nothing written", .asks = true, .may = SPEC_MAY_VERIFY},
     {"retry",
      F_ALL | F(FORCE),
@@ -77,6 +87,16 @@ static const struct act_row {
     {"repair", F_ALL | F(FORCE), true, true, do_away,
      "a new run writes what its newest verification found differing or missing, where nobody has written since"},
     {"tell", F(DRY_RUN), true, false, do_away, "hooks that were told in vain are told again", {"hooks"}, "--retry"},
+    {"bundle",
+     F_ALL,
+     true,
+     false,
+     act_bundle,
+     "all that is on record of it is given out; the ledger says to whom",
+     {"audit", "bundle"},
+     "--out=record"},
+    {"prune", F_ALL, false, false, do_prune,
+     "what has expired is removed for good: afterwards such a run cannot be taken back", .ahead = ahead_prune},
     {"stop", F_ALL, false, false, do_stop, "no run of the home writes until the flag is lifted"},
     {"go", F_ALL, false, false, do_stop, "all runs of the home go on"},
 };
@@ -98,6 +118,11 @@ static int field_of(const char *name)
     return i;
 }
 
+static bool is_one_of(const char *const of[2], const char *value)
+{
+    return !of[0] || !value || strcmp(of[0], value) == 0 || strcmp(of[1], value) == 0;
+}
+
 static bool read_fields(const struct act_row *row, json_t *json, GError **error)
 {
     const char *name;
@@ -110,8 +135,24 @@ static bool read_fields(const struct act_row *row, json_t *json, GError **error)
         if (!(FIELDS[field].flag ? json_is_boolean(value) : json_is_string(value) || json_is_null(value)))
             return error_set(error, SLUICE_ERROR_USAGE, "the body: '%s': %s was expected", name,
                              FIELDS[field].flag ? "true or false" : "a text");
+        if (!is_one_of(FIELDS[field].one_of, json_string_value(value)))
+            return error_set(error, SLUICE_ERROR_USAGE, "the body: '%s': %s or %s was expected", name,
+                             FIELDS[field].one_of[0], FIELDS[field].one_of[1]);
     }
     return true;
+}
+
+json_t *act_schema(const struct route *route)
+{
+    json_t *properties = json_object();
+    for (int i = 0; i < FIELD_COUNT; i++)
+        if (row_of(route)->fields & (1u << i)) {
+            json_t *one = json_pack("{s:s}", "type", FIELDS[i].flag ? "boolean" : "string");
+            if (FIELDS[i].one_of[0])
+                json_object_set_new(one, "enum", json_pack("[s, s]", FIELDS[i].one_of[0], FIELDS[i].one_of[1]));
+            json_object_set_new(properties, FIELDS[i].name, one);
+        }
+    return json_pack("{s:s, s:b, s:o}", "type", "object", "additionalProperties", false, "properties", properties);
 }
 
 const char *act_text(const struct act_call *call, const char *name)
@@ -148,7 +189,8 @@ static void make_words(struct act_call *call, const struct act_row *row)
         g_ptr_array_add(words, g_strdup(row->before[i]));
     if (!row->before[0])
         g_ptr_array_add(words, g_strdup(stop ? "pause" : go ? "resume" : row->verb));
-    g_ptr_array_add(words, g_strdup(row->of_run ? call->run.name : "--all"));
+    if (row->of_run || stop || go)
+        g_ptr_array_add(words, g_strdup(row->of_run ? call->run.name : "--all"));
     if (row->behind)
         g_ptr_array_add(words, g_strdup(row->behind));
     if (row->fields & F(KEY))
@@ -158,6 +200,8 @@ static void make_words(struct act_call *call, const struct act_row *row)
     if (row->yes)
         g_ptr_array_add(words, g_strdup("--yes"));
     add_option(words, "stage", act_text(call, "stage"));
+    add_option(words, "pace", act_text(call, "pace"));
+    add_option(words, "sample", act_text(call, "sample"));
     add_option(words, "report", act_text(call, "report"));
     add_option(words, "reason", act_text(call, "reason"));
     if (act_flag(call, "force_unlock"))
@@ -174,8 +218,7 @@ json_t *act_command(const struct act_call *call)
     return shape_text(text->str);
 }
 
-/* By the server itself, not by what it calls: so the entry of the ledger is its own too. */
-static bool refuse(struct request *request, const char *why, GError **error)
+bool act_refuse(struct request *request, const char *why, GError **error)
 {
     g_autofree char *actor = request_actor(request);
     struct refusal refusal = {.name = actor, .what = request->route->request, .run = request->names[0], .why = why};
@@ -234,7 +277,7 @@ static bool do_stop(struct act_call *call, GError **error)
     auto_(catalog) catalog = NULL;
     bool stops = strcmp(call->verb, "stop") == 0;
     if (call->request->who.only)
-        return refuse(call->request, "this token is for some specs, and this is for all runs", error);
+        return act_refuse(call->request, "this token is for some specs, and this is for all runs", error);
     if (!catalog_open(&catalog, call->config.world, call->config.home, CATALOG_EXISTING, error) ||
         !(stops ? catalog_stop_put : catalog_stop_lift)(catalog, &call->config.act, error))
         return false;
@@ -242,6 +285,37 @@ static bool do_stop(struct act_call *call, GError **error)
                 json_pack("{s:s, s:s, s:b, s:o}", "type", "stop-all", "home", catalog_home(catalog), "stands", stops,
                           "command", act_command(call)));
     return true;
+}
+
+/* For all runs, too. */
+static bool prune(struct act_call *call, bool dry_run, struct prune_result *ret, GError **error)
+{
+    if (call->request->who.only)
+        return act_refuse(call->request, "this token is for some specs, and this is for all runs", error);
+    return run_prune(&call->config, dry_run, ret, error);
+}
+
+static bool do_prune(struct act_call *call, GError **error)
+{
+    struct prune_result result = {0};
+    bool done = prune(call, false, &result, error);
+    if (done) {
+        json_t *answer = pruned_json(&result, false);
+        json_object_set_new(answer, "command", act_command(call));
+        answer_json(&call->request->answer, answer);
+    }
+    prune_result_done(&result);
+    return done;
+}
+
+static bool ahead_prune(struct act_call *call, json_t *effect, GError **error)
+{
+    struct prune_result result = {0};
+    bool done = prune(call, true, &result, error);
+    if (done)
+        json_object_set_new(effect, "expired", pruned_items_json(&result));
+    prune_result_done(&result);
+    return done;
 }
 
 /* --- elsewhere ---------------------------------------------------------------------------------------------------- */
@@ -323,6 +397,10 @@ static bool look_ahead(struct act_call *call, const struct act_row *row, GError 
                                "words", shape_text(words), "command", act_command(call));
     if (row->of_run)
         add_progress(effect, &call->run);
+    if (row->ahead && !row->ahead(call, effect, error)) {
+        json_decref(effect);
+        return false;
+    }
     answer_json(&call->request->answer, effect);
     return true;
 }
@@ -350,6 +428,7 @@ static bool begin(struct act_call *call, const struct act_row *row, GError **err
                                        .person = call->own ? call->own : server->config.person,
                                        .signals = &call->signals,
                                        .report = act_text(call, "report"),
+                                       .back_pace = act_text(call, "pace"),
                                        .force_unlock = act_flag(call, "force_unlock")};
     return true;
 }
@@ -362,7 +441,7 @@ static bool still_stands(struct request *request, struct desk *desk, GError **er
         return true;
     return tokens_refresh(tokens, desk->catalog, error) &&
            (tokens_stands(tokens, request->who.token) ||
-            refuse(request, "the token has expired or was revoked", error));
+            act_refuse(request, "the token has expired or was revoked", error));
 }
 
 static bool perform(struct request *request, struct desk *desk, GError **error)

@@ -20,8 +20,15 @@ const char *act_text(const struct act_call *call, const char *name);
 bool act_flag(const struct act_call *call, const char *name);
 /* The command that it equals, for `sh`. */
 json_t *act_command(const struct act_call *call);
+/* By the server itself, not by what it calls: so the entry of the ledger is its own too. */
+bool act_refuse(struct request *request, const char *why, GError **error);
+/* What the body of an action may have, as a JSON Schema. */
+json_t *act_schema(const struct route *route);
 /* Answers what became of a wish. */
 void act_wish(struct act_call *call, const struct run_row *run, bool taken);
+
+/* Actions with files of their own. */
+bool act_bundle(struct act_call *call, GError **error);
 
 /* The command in a process of its own, which acts as who asks; answers once it is at work, or has come to its end. */
 bool errand_send(struct act_call *call, GError **error);

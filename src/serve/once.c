@@ -50,7 +50,8 @@ static void answer_kept(struct request *request, const struct kept_answer *kept,
     request->answer.replayed = true;
 }
 
-/* An answer that says that it could not be done now is not kept: the next time may be better. */
+/* An answer that says that it could not be done now is not kept: the next time may be better. Nor is an archive: it is
+ * made anew, and the ledger says that it was given out again. */
 static bool keep(struct request *request, struct kept_answer *answer, GError **error)
 {
     auto_(catalog) catalog = NULL;
@@ -59,7 +60,7 @@ static bool keep(struct request *request, struct kept_answer *answer, GError **e
     g_autofree char *text = g_strndup(body, len);
     answer->status = request->answer.status;
     answer->body = text;
-    if (answer->status >= 500)
+    if (answer->status >= 500 || strcmp(request->answer.type, "application/json") != 0)
         return true;
     return catalog_open(&catalog, request->server->config.world, request->server->config.home, CATALOG_EXISTING,
                         error) &&

@@ -56,24 +56,6 @@ bool serve_readyz(struct request *request, struct desk *desk, GError **error)
     return true;
 }
 
-/* For those who may see all runs: a number of all of them tells of each. */
-bool serve_metrics(struct request *request, struct desk *desk, GError **error)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-    if (request->who.only)
-        return error_set(error, SLUICE_ERROR_NOT_PERMITTED, "this token is for %s, and this tells of all runs",
-                         request->who.only);
-    desk->metrics.world = desk->server->config.world;
-    desk->metrics.catalog = desk->catalog;
-    desk->metrics.process = true;
-    if (!metrics_render(&desk->metrics, text, error))
-        return false;
-    request->answer.status = 200;
-    request->answer.type = METRICS_CONTENT_TYPE;
-    request->answer.body = g_bytes_new(text->str, text->len);
-    return true;
-}
-
 bool serve_openapi(struct request *request, struct desk *desk, GError **error)
 {
     answer_json(&request->answer, route_openapi());

@@ -1,7 +1,7 @@
 /* The table of routes, and what is made of it. */
 #include <string.h>
 
-#include "serve/server.h"
+#include "serve/acts.h"
 
 static const struct route ROUTES[] = {
 #define ROUTE(request, right, how, query, call, words) {request, RIGHT_##right, HOW_##how, query, serve_##call, words},
@@ -103,28 +103,21 @@ static const char RESPONSES[] =
     "{\"default\":{\"description\":\"an error\",\"content\":{\"application/json\":{\"schema\":"
     "{\"$ref\":\"#/components/schemas/Error\"}}}}}";
 
-static const char BODY[] = "{\"required\":true,\"content\":{\"application/json\":{\"schema\":"
-                           "{\"$ref\":\"#/components/schemas/Action\"}}}}";
-
 static const char COMPONENTS[] =
     "{\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\"},"
     "\"session\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"sluice_session\"}},"
     "\"schemas\":{\"Error\":{\"type\":\"object\",\"required\":[\"type\",\"error\",\"exit\",\"message\"],"
     "\"properties\":{\"type\":{\"const\":\"error\"},\"error\":{\"type\":\"string\"},"
-    "\"exit\":{\"type\":\"integer\"},\"message\":{\"type\":\"string\"}}},"
-    "\"Action\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-    "\"reason\":{\"type\":\"string\"},\"dry_run\":{\"type\":\"boolean\"},\"key\":{\"type\":\"string\"},"
-    "\"value\":{\"type\":\"string\"},\"report\":{\"type\":\"string\"},\"stage\":{\"type\":\"string\"},"
-    "\"force_unlock\":{\"type\":\"boolean\"}}}}}";
+    "\"exit\":{\"type\":\"integer\"},\"message\":{\"type\":\"string\"}}}}}";
 
 /* What is not JSON. */
 static const char *type_of(const struct route *route)
 {
     static const struct {
         const char *end, *type;
-    } OTHERS[] = {{"/healthz", "text/plain"},
-                  {"/metrics", "text/plain"},
-                  {"/reports/{number}", "application/x-ndjson"},
+    } OTHERS[] = {{"/healthz", "text/plain"},       {"/metrics", "text/plain"},
+                  {"/alerts", "application/yaml"},  {"/runbook", "text/markdown"},
+                  {"/bundle", "application/x-tar"}, {"/reports/{number}", "application/x-ndjson"},
                   {"/events", "text/event-stream"}};
     for (size_t i = 0; i < G_N_ELEMENTS(OTHERS); i++)
         if (g_str_has_suffix(route->request, OTHERS[i].end))
@@ -146,7 +139,9 @@ static json_t *operation(const struct route *route)
     json_t *op = json_pack("{s:s, s:o, s:s, s:o}", "summary", route->words, "parameters", parameters(route), "x-right",
                            right_word(route->right), "responses", responses(route));
     if (route->how == HOW_ACT)
-        json_object_set_new(op, "requestBody", json_loads(BODY, 0, NULL));
+        json_object_set_new(op, "requestBody",
+                            json_pack("{s:b, s:{s:{s:o}}}", "required", true, "content", "application/json", "schema",
+                                      act_schema(route)));
     if (route->right != RIGHT_OPEN)
         json_object_set_new(op, "security", json_pack("[{s:[]}, {s:[]}]", "token", "session"));
     return op;

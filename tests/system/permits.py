@@ -26,7 +26,7 @@ def _(stand):
         paths = http_server.get("/openapi.json").json()["paths"]
         number = http_server.get("/runs/fix.1/reports", tokens["admin"]).json()["reports"][0]["number"]
         for path, item in paths.items():
-            real = path.replace("{run}", "fix.1").replace("{other}", "fix.1").replace("/reports/{number}", f"/reports/{number}").replace("{number}", "1")
+            real = path.replace("{run}", "fix.1").replace("{other}", "fix.1").replace("{board}", "debug").replace("/reports/{number}", f"/reports/{number}").replace("{number}", "1")
             for method, operation in item.items():
                 needs = operation["x-right"]
                 if path.endswith("/events") or needs == "open":
@@ -286,7 +286,8 @@ def _(stand):
     chance = random.Random(int(os.environ.get("SLUICE_SEED", "7")))
     with server(stand) as http_server:
         document = http_server.get("/openapi.json").json()
-        fields = list(document["components"]["schemas"]["Action"]["properties"])
+        bodies = [item["requestBody"]["content"]["application/json"]["schema"]["properties"] for methods in document["paths"].values() for item in methods.values() if "requestBody" in item]
+        fields = sorted(set().union(*bodies))
         operations = [(method.upper(), path, item["parameters"]) for path, methods in document["paths"].items() for method, item in methods.items()
                       if not path.endswith("/events")]
         connection, seen = http_server.connect(), set()
@@ -316,7 +317,7 @@ def _(stand):
         for path, item in http_server.get("/openapi.json").json()["paths"].items():
             if path.endswith("/events"):
                 continue
-            real = path.replace("{run}", "fix.1").replace("{other}", "fix.1").replace("{number}", "1")
+            real = path.replace("{run}", "fix.1").replace("{other}", "fix.1").replace("{board}", "debug").replace("{number}", "1")
             for method in item:
                 http_server.ask(method.upper(), real, {"dry_run": True} if method == "post" else None, who=admin)
         http_server.ask("POST", f"{API}/session", {"token": admin + "x"}, headers={"Sluice-Request": "1"})

@@ -5,12 +5,15 @@ A thousand listeners and a million partitions are tried where SLUICE_LIVE_ALL is
 """
 
 import base64
+import io
 import json
 import re
 import shlex
 import signal
 import socket
 import sqlite3
+import sys
+import tarfile
 import time
 
 from server import ALL, API, SECRET, Events, Server, ledger, one_stopped, seed, server, soaking, stopped, token, two_stopped, until
@@ -31,9 +34,14 @@ def _(stand):
         rows = {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item}
         page = (SOURCE / "docs" / "api.md").read_text()
         same(rows, set(re.findall(r"^\| ((?:GET|POST|DELETE) /\S+) \|", page, re.MULTILINE)), "the addresses of the docs")
+        told = re.findall(r"^\| (`[a-z`, ]+`) \|(.*?)\|(.*?)\|$", page[page.index("## What each command is here"):page.index("## Who asks")], re.MULTILINE)
+        commands = stand.sluice("completion", "words", "--", "").ended(0).out.split()
+        same(sorted(name for names, _, _ in told for name in re.findall(r"\w+", names)), sorted(commands), "commands whose place here the docs tell")
+        must(all(addresses.strip() or why.strip() for _, addresses, why in told), "one that is not here, without a reason")
+        among(set(address for _, addresses, _ in told for address in re.findall(r"`(.*?)`", addresses)), rows)
         number = http_server.get("/runs/fix.1/reports", admin).json()["reports"][0]["number"]
         for path, item in document["paths"].items():
-            real = path.replace("{run}", "fix.1").replace("{other}", "two.1").replace("/reports/{number}", f"/reports/{number}").replace("{number}", "1")
+            real = path.replace("{run}", "fix.1").replace("{other}", "two.1").replace("{board}", "debug").replace("/reports/{number}", f"/reports/{number}").replace("{number}", "1")
             for method in ("GET", "POST", "PUT", "DELETE", "PATCH"):
                 if path.endswith("/events") and method == "GET":
                     continue
@@ -80,6 +88,34 @@ def _(stand):
         same(f"protect.rejects={limits['protect.rejects']}", stand.sluice("set", "fix.1", "protect.rejects=?").out.strip(), "a limit")
 
 
+@test("dashboards, alert rules, runbook and numbers of a run are what the command line exports; the spec is that of the run, whatever its file says by now")
+def _(stand):
+    seed(stand, "fix")
+    stand.write("fix.yaml", stand.read("fix.yaml") + "owner: { team: data, contact: oncall@example.com }\n")
+    stopped(stand)
+    exported = {words: stand.sluice("export", *words).ended(0).out
+                for words in (("grafana", "overview"), ("grafana", "on-call"), ("grafana", "debug"), ("alerts",), ("alerts", "fix.1"), ("runbook", "fix.1"),
+                              ("alerts", "fix.1", "--runbook", "https://w/?a=1&b=2"))}
+    stand.write("fix.yaml", "sluice: 1\n")
+    with server(stand) as http_server:
+        for path, words in (("/grafana/overview", ("grafana", "overview")), ("/grafana/on-call", ("grafana", "on-call")), ("/grafana/debug", ("grafana", "debug")),
+                            ("/alerts", ("alerts",)), ("/runs/fix/alerts", ("alerts", "fix.1")), ("/runs/fix.1/runbook", ("runbook", "fix.1")),
+                            ("/runs/fix.1/alerts?runbook=https%3A%2F%2Fw%2F%3Fa%3D1%26b%3D2", ("alerts", "fix.1", "--runbook", "https://w/?a=1&b=2"))):
+            same(http_server.get(path).ended(200).bytes.decode(), exported[words], path)
+        among("oncall@example.com", http_server.get("/runs/fix.1/runbook").bytes.decode())
+        same(http_server.get("/grafana/weather").ended(400).json()["error"], "usage", "no dashboard")
+        numbers = http_server.get("/runs/fix.1/metrics").ended(200).bytes.decode()
+        printed = stand.sluice("export", "metrics", "fix.1").ended(0).out
+
+        def stable(text):
+            return [line for line in text.splitlines() if not line.startswith("sluice_run_exposed_timestamp_seconds")]
+
+        same(stable(numbers), stable(printed), "the numbers of a run")
+        among("process_cpu_seconds_total", http_server.ask("GET", "/metrics").ended(200).bytes.decode())
+        stand.path("home/texts").rename(stand.path("texts"))
+        same(http_server.get("/runs/fix.1/runbook").ended(404).json()["error"], "not-found", "no copy of the spec")
+
+
 @test("a home that has no run yet is served: empty lists, and ready says so; then its first run is there")
 def _(stand):
     seed(stand, "fix")
@@ -98,27 +134,29 @@ def _(stand):
     stand.write("key", base64.b64encode(b"k" * 32))
     stand.write("fix.yaml", stand.read("fix.yaml") + 'retain: { key: "${file:key}" }\n')
     stand.sluice("run", "fix.yaml", "--yes", env=dict(stand.environment(), HOOK_SECRET=SECRET)).ended(8)
-    stand.put("items", ["k3\t{\"id\": \"k3\", \"n\": 7777}\t0"], store="rocksdb:live-fix")
-    stand.sluice("verify", "fix.1", "--full").ended(0, 4)
+    stand.put("items", ["k3\t-"], store="rocksdb:live-fix")
+    stand.sluice("verify", "fix.1", "--full").ended(4)
     admin = token(stand, "ann", "admin")
     with server(stand) as http_server:
         troubles = http_server.get("/runs/fix/troubles").ended(200).json()["partitions"]
         same(sum(row["rejected"] for row in troubles), 4, "refused records")
         same([row["rejected"] for row in troubles], sorted((row["rejected"] for row in troubles), reverse=True), "in their order")
+        must(all(row["rejected"] + row["in_doubt"] + row["retried"] > 0 for row in troubles), "one without an error")
         same(len(http_server.get("/runs/fix/troubles?limit=1").json()["partitions"]), 1, "no more than asked for")
         one = http_server.get(f"/runs/fix.1/partitions/{troubles[0]['partition']}").ended(200).json()
         same((one["checkpointed_at"], one["outcomes"]["rejected"]), (troubles[0]["checkpointed_at"], troubles[0]["rejected"]), "one of them")
         must(one["records_per_s"] is None or one["records_per_s"] > 0, one)
         reports = http_server.get("/runs/fix.1/reports", admin).json()["reports"]
         texts = [http_server.get(f"/runs/fix.1/reports/{row['number']}", admin).ended(200).bytes.decode() for row in reports]
-        differing = [json.loads(line) for line in "".join(texts).splitlines()]
-        must(all("sealed" not in line for line in differing), "a sealed line was told")
-        same({line["key"] for line in differing if line.get("kind")} & {"k3"}, {"k3"} if differing else set(), "what differs")
+        missing = [line["key"] for line in map(json.loads, "".join(texts).splitlines()) if line.get("kind") == "missing"]
+        same(missing, ["k3"], "what is missing, in the clear")
 
 
 @test("what was refused is retried, what stands is verified and repaired, hooks are told again: as the commands do it, by who may")
 def _(stand):
     seed(stand, "fix", gate="verify: full")
+    receiver = stand.start(SOURCE / "tests/system/receiver.py", "heard", SECRET, "fail:1", program=sys.executable)
+    stand.write("fix.yaml", stand.read("fix.yaml").replace("127.0.0.1:9/", f"127.0.0.1:{receiver.stdout.readline().strip()}/"))
     env = dict(stand.environment(), HOOK_SECRET=SECRET)
     stand.sluice("run", "fix.yaml", "--yes", env=env).ended(8)
     operator, viewer = token(stand, "olga", "operator"), token(stand, "vic", "viewer")
@@ -127,21 +165,35 @@ def _(stand):
             http_server.act("fix.1", verb, viewer).ended(403)
             effect = http_server.act("fix.1", verb, operator, dry_run=True).ended(200).json()
             must(effect["words"] and effect["command"].startswith("sluice "), effect)
+        same(len(http_server.get("/runs").json()["runs"]), 1, "a look ahead makes no run")
         same(http_server.act("fix.1", "verify", operator, reason="x").status, 400, "a verification has no reason")
+        stand.put("items", [f"k{n}\t-" for n in (3, 61, 111, 161)], store="rocksdb:live-fix")
         verified = http_server.act("fix.1", "verify", operator, full=True).ended(200).json()
         same(verified["command"], "sluice verify fix.1 --full", "the command")
         until(lambda: any(entry["action"] == "report" and entry["actor"] == "olga@token" for entry in ledger(stand)))
         until(lambda: not alive(verified.get("pid", 0))) # the embedded store is one process's
+        repaired = http_server.act("fix.1", "repair", operator, reason="put right").ended(200).json()
+        same(repaired["command"], "sluice repair fix.1 --yes '--reason=put right'", "the command")
+        http_server.until("fix.2", "done")
+        until(lambda: not alive(repaired.get("pid", 0)))
+        same(json.loads(stand.dump("items", store="rocksdb:live-fix").get("k3", ["null"])[0]), {"id": "k3", "n": 3}, "what it put right")
         stand.write("items.contract.yaml", stand.read("items.contract.yaml").replace(", min: 0", ""))
         again = http_server.act("fix.1", "retry", operator, reason="mended").ended(200).json()
         same(again["command"], "sluice quarantine retry fix.1 --yes --reason=mended", "the command")
-        http_server.until("fix.2", "done")
+        http_server.until("fix.3", "done")
         until(lambda: not alive(again.get("pid", 0)))
-        same(stand.status("fix.2")["records"]["written"], 4, "what was refused")
-        planned = next(entry for entry in ledger(stand) if entry["run"] == "fix.2")
-        same((planned["actor"], planned["reason"]), ("olga@token", "mended"), "who asked")
-        http_server.act("fix.1", "tell", operator).ended(200)
-        http_server.act("fix.1", "repair", operator).ended(400, 404, 409)
+        same(stand.status("fix.3")["records"]["written"], 4, "what was refused")
+        for run, reason in (("fix.2", "put right"), ("fix.3", "mended")):
+            planned = next(entry for entry in ledger(stand) if entry["run"] == run)
+            same((planned["actor"], planned["reason"]), ("olga@token", reason), f"who asked for {run}")
+        def told(run):
+            return [(row["event"], row["state"]) for row in http_server.get(f"/runs/{run}/hooks").ended(200).json()["deliveries"]]
+
+        same(told("fix.1"), [("run.done", "failed")], "who was told in vain")
+        again = http_server.act("fix.1", "tell", operator).ended(200).json()
+        same(again["command"], "sluice hooks fix.1 --retry", "the command")
+        until(lambda: told("fix.1") != [("run.done", "failed")] and not alive(again.get("pid", 0)))
+        same(told("fix.1"), [("run.done", "delivered")], "told again")
 
 
 @test("long lists come in pages that together are the whole, whichever way one reads")
@@ -303,6 +355,62 @@ def _(stand):
         same(sets() > before, True, "somebody else's key is another")
         for bad in ("", "x" * 65, "a b", "é"):
             same(http_server.ask("POST", f"{API}/runs/fix.1/pause", {}, who=admin, headers={"Idempotency-Key": bad.encode()}).status, 400, repr(bad))
+
+
+@test("the record of a run is given out as an archive that holds by itself, to who may see records; the ledger says who took it and why, once a request")
+def _(stand):
+    seed(stand, "fix")
+    stopped(stand)
+    operator, viewer, only = token(stand, "olga", "operator"), token(stand, "vic", "viewer"), token(stand, "tim", "admin", "--only", "fix")
+    with server(stand) as http_server:
+        http_server.act("fix.1", "bundle", viewer).ended(403)
+        among("the ledger is of all runs", http_server.act("fix.1", "bundle", only).ended(403).json()["message"])
+        same(http_server.act("fix.1", "bundle", operator, full=True).status, 400, "a field that it has not")
+        effect = http_server.act("fix.1", "bundle", operator, dry_run=True, reason="audit 2026").ended(200).json()
+        same(effect["command"], "sluice audit bundle fix.1 --out=record '--reason=audit 2026'", "the command")
+        taken = [http_server.act("fix.1", "bundle", operator, {"Idempotency-Key": "a"}, reason="audit 2026").ended(200) for _ in range(2)]
+        same([(one.headers["Content-Type"], one.headers["Idempotency-Replayed"]) for one in taken], [("application/x-tar", None)] * 2, "archives, each made anew")
+        until(lambda: sum(entry["action"] == "refused" for entry in ledger(stand)) == 2)
+        with tarfile.open(fileobj=io.BytesIO(taken[0].bytes)) as archive:
+            same({(member.isfile(), member.mode) for member in archive}, {(True, 0o644)}, "what is in it")
+            archive.extractall(stand.path("given"))
+        stand.write("record.tar", taken[1].bytes)
+        same(stand.run(["tar", "-tf", "record.tar"]).ended(0).out.splitlines()[-1], "fix.1/manifest.json", "its last file, for tar")
+    exports = [entry for entry in ledger(stand) if entry["action"] == "export"]
+    same([(entry["actor"], entry["reason"], entry["run"]) for entry in exports], [("olga@token", "audit 2026", "fix.1")] * 2, "the ledger")
+    verdict = stand.sluice("audit", "verify", "--bundle", "given/fix.1", "--json").ended(0).json()
+    same((verdict["ok"], verdict["manifest"]), (True, exports[0]["details"]["manifest"]), "what checks it")
+    stand.sluice("audit", "bundle", "fix.1", "-o", "record").ended(0)
+    names = {str(path.relative_to(stand.path("record"))) for path in stand.path("record").rglob("*")}
+    same({str(path.relative_to(stand.path("given/fix.1"))) for path in stand.path("given/fix.1").rglob("*")}, names, "its files")
+    for name in ("plan.json", "run.json"):
+        same(stand.read(f"given/fix.1/{name}"), stand.read(f"record/{name}"), name)
+
+
+@test("what has expired is removed by who may and nobody else, and told before as it is told afterwards; the same key removes once")
+def _(stand):
+    seed(stand, "fix", gate="verify: full")
+    stand.write("fix.yaml", stand.read("fix.yaml") + "retain: { undo: 1ms, quarantine: 1ms, reports: 1ms }\n")
+    stand.sluice("run", "fix.yaml", "--yes", env=dict(stand.environment(), HOOK_SECRET=SECRET)).ended(8)
+    admin, operator, only = token(stand, "ann", "admin"), token(stand, "olga", "operator"), token(stand, "tim", "admin", "--only", "fix")
+    with server(stand) as http_server:
+        for who in (operator, only):
+            same(http_server.act(None, "prune", who).ended(403).json()["error"], "not-permitted", "who may not")
+        told = stand.sluice("prune", "--dry-run", "--json").ended(0).json()["expired"]
+        must({item["what"] for item in told} >= {"undo", "quarantine"}, told)
+        effect = http_server.act(None, "prune", admin, dry_run=True).ended(200).json()
+        same((effect["expired"], effect["command"]), (told, "sluice prune"), "before")
+        same(stand.sluice("prune", "--dry-run", "--json").ended(0).json()["expired"], told, "a look ahead removes nothing")
+        done = http_server.act(None, "prune", admin, {"Idempotency-Key": "p"}, reason="full").ended(200)
+        removed = done.json()
+        same((removed["type"], removed["dry_run"], removed["command"], removed["expired"]), ("prune", False, "sluice prune --reason=full", told), "afterwards")
+        again = http_server.act(None, "prune", admin, {"Idempotency-Key": "p"}, reason="full").ended(200)
+        same((again.bytes, again.headers["Idempotency-Replayed"]), (done.bytes, "true"), "once")
+        same(http_server.act(None, "prune", admin).ended(200).json()["expired"], [], "nothing is left")
+        same(http_server.act("fix.1", "rollback", admin).status, 409, "what is gone cannot be taken back")
+        until(lambda: {entry["actor"] for entry in ledger(stand) if entry["action"] == "refused"} >= {"olga@token", "tim@token"})
+    pruned = [entry for entry in ledger(stand) if entry["action"].startswith("prune") or entry["action"] == "expired"]
+    same({(entry["actor"], entry["reason"]) for entry in pruned}, {("ann@token", "full")}, "who removed it, and why")
 
 
 @test("what it starts outlives it: killed at any moment, it leaves a run at work that the next server shows")

@@ -14,7 +14,7 @@ from stand import Failed, alive, must, same
 ALL = bool(os.environ.get("SLUICE_LIVE_ALL"))
 API = "/api/v1"
 ROLES = {"viewer": {"read"}, "operator": {"read", "records", "operate"}, "approver": {"read", "records", "approve"},
-         "admin": {"read", "records", "operate", "approve"}}
+         "admin": {"read", "records", "operate", "approve", "prune"}}
 
 SPEC = """
 sluice: 1
