@@ -4,7 +4,6 @@
 struct memory {
     int64_t evicted, at_us;           /* at the last look; -1: there was none */
     int64_t replicas, replicas_at_us; /* the most that it had, and when it last had them */
-    bool had_replicas;                /* once */
     int64_t began_bytes, began_keys;  /* at the first look that told it; -1: none has */
     uint64_t began_wrote;             /* by the run, at that look */
     bool began;
@@ -14,6 +13,7 @@ struct signals {
     GHashTable *memories;        /* node → struct memory */
     uint64_t wrote, began_wrote; /* bytes: by the run, and when it was first said */
     bool said;
+    bool had_replicas; /* one of them, once */
     struct signals_forecast forecast;
 };
 
@@ -189,10 +189,11 @@ static void miss_replicas(const struct look *look, struct signal_reading *io)
                                                          look->node->node, gone, look->memory->replicas)};
 }
 
-/* One that has none any more has none that is behind. */
-static void forget_replicas(const struct look *look, struct signal_reading ret[GUARD_COUNT])
+/* One that has none any more has none that is behind; nor has a replica that was promoted, and has none of its own. */
+static void forget_replicas(const struct signals *signals, const struct look *look,
+                            struct signal_reading ret[GUARD_COUNT])
 {
-    if (!look->memory->had_replicas || look->node->replicas != 0)
+    if (!signals->had_replicas || look->node->replicas != 0)
         return;
     keep_worst(&ret[GUARD_LAG], GUARD_LAG, look->node->node, 0);
     keep_worst(&ret[GUARD_LAG_BYTES], GUARD_LAG_BYTES, look->node->node, 0);
@@ -215,7 +216,6 @@ static void remember(struct memory *memory, const struct look *look)
     bool forgotten = look->now_us - memory->replicas_at_us >= SIGNALS_LOST_US;
     memory->evicted = node->evicted;
     memory->at_us = look->now_us;
-    memory->had_replicas |= node->replicas > 0;
     if (node->replicas < memory->replicas && !forgotten)
         return;
     memory->replicas = MAX(node->replicas, 0);
@@ -337,9 +337,10 @@ void signals_take(struct signals *signals, const struct node_health *nodes, size
         for (enum spec_guard guard = 0; guard < GUARD_COUNT; guard++)
             if (READERS[guard](&look, &value))
                 keep_worst(&ret[guard], guard, nodes[i].node, value);
-        forget_replicas(&look, ret);
+        forget_replicas(signals, &look, ret);
         miss_replicas(&look, &ret[GUARD_LAG]);
         remember(memory, &look);
+        signals->had_replicas |= nodes[i].replicas > 0;
         begin(memory, &nodes[i], signals->wrote);
     }
     struct growth growth = growth_of(signals, nodes, n);

@@ -230,6 +230,24 @@ static void a_replica_that_its_server_has_lost_makes_the_lag_unknown_for_a_while
     look_done(&look);
 }
 
+static void a_replica_that_was_promoted_and_has_none_of_its_own_lags_behind_nobody(void **state)
+{
+    struct look look = {.signals = signals_new()};
+    struct node_health before = node_of("a"), after = node_of("b");
+    before.replicas = 1;
+    before.lag_ms = before.lag_bytes = 3000;
+    look_at(&look, &before, 1, 1);
+    assert_int_equal(look.readings[GUARD_LAG].found, SIGNAL_READ);
+    after.replicas = 0;
+    look_at(&look, &after, 1, 2);
+    for (size_t i = 0; i < 2; i++) {
+        enum spec_guard guard = i == 0 ? GUARD_LAG : GUARD_LAG_BYTES;
+        assert_int_equal(look.readings[guard].found, SIGNAL_READ);
+        assert_float_equal(look.readings[guard].value, 0, 0);
+    }
+    look_done(&look);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +260,7 @@ int main(void)
         cmocka_unit_test(of_several_servers_the_worst_counts_and_is_named),
         cmocka_unit_test(evictions_are_a_rate_between_two_looks_of_one_server),
         cmocka_unit_test(a_replica_that_its_server_has_lost_makes_the_lag_unknown_for_a_while),
+        cmocka_unit_test(a_replica_that_was_promoted_and_has_none_of_its_own_lags_behind_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
