@@ -231,10 +231,11 @@ enum spec_expect_what {
     SPEC_EXPECT_MIN,
     SPEC_EXPECT_MAX,
     SPEC_EXPECT_DISTINCT,
-    SPEC_EXPECT_UNIQUE, /* rules over all records: no value stands twice, */
-    SPEC_EXPECT_REFERS, /* each is the key of a record elsewhere, */
-    SPEC_EXPECT_VALID,  /* the contract takes each record, */
-    SPEC_EXPECT_EXPIRES /* each will expire, or none */
+    SPEC_EXPECT_UNIQUE,  /* rules over all records: no value stands twice, */
+    SPEC_EXPECT_REFERS,  /* each is the key of a record elsewhere, */
+    SPEC_EXPECT_VALID,   /* the contract takes each record, */
+    SPEC_EXPECT_EXPIRES, /* each will expire, or none, */
+    SPEC_EXPECT_EVICTS   /* each may be dropped by its server when that is full, or none */
 };
 struct spec_expect {
     const char *name;
@@ -247,6 +248,7 @@ struct spec_expect {
     const char *to;                                            /* REFERS: the dataset, in the target's store */
     bool valid;                                                /* VALID: true */
     bool expires;                                              /* EXPIRES */
+    bool evicts;                                               /* EVICTS */
     struct slice is;                                           /* a document whose one field `is` is the value */
 };
 
@@ -256,13 +258,18 @@ struct spec_measure {
     const char *name;
     bool count; /* of the records of the target; or of their values: */
     struct path *sum, *distinct;
+    bool evicted;               /* keys that the target's servers have evicted since they were started */
     struct spec_signal outside; /* or what its prometheus, url or command says; its limits are none */
     double change;              /* it may become so much larger or smaller, as a share; INFINITY: no limit */
     struct slice least, most;   /* documents whose one field is the number; empty: no limit */
 };
+static inline bool spec_measure_is_of_records(const struct spec_measure *measure)
+{
+    return measure->count || measure->sum || measure->distinct;
+}
 static inline bool spec_measure_is_outside(const struct spec_measure *measure)
 {
-    return !measure->count && !measure->sum && !measure->distinct;
+    return !spec_measure_is_of_records(measure) && !measure->evicted;
 }
 
 /* Records by the time that they bear. */

@@ -123,10 +123,10 @@ static bool read_document(struct rows_reader *reader, const struct spec_row *row
 static const struct {
     const char *key;
     enum spec_expect_what what;
-} WHATS[] = {{"key", SPEC_EXPECT_RECORD},     {"count", SPEC_EXPECT_COUNT},   {"sum", SPEC_EXPECT_SUM},
-             {"min", SPEC_EXPECT_MIN},        {"max", SPEC_EXPECT_MAX},       {"distinct", SPEC_EXPECT_DISTINCT},
-             {"unique", SPEC_EXPECT_UNIQUE},  {"refers", SPEC_EXPECT_REFERS}, {"valid", SPEC_EXPECT_VALID},
-             {"expires", SPEC_EXPECT_EXPIRES}};
+} WHATS[] = {{"key", SPEC_EXPECT_RECORD},      {"count", SPEC_EXPECT_COUNT},   {"sum", SPEC_EXPECT_SUM},
+             {"min", SPEC_EXPECT_MIN},         {"max", SPEC_EXPECT_MAX},       {"distinct", SPEC_EXPECT_DISTINCT},
+             {"unique", SPEC_EXPECT_UNIQUE},   {"refers", SPEC_EXPECT_REFERS}, {"valid", SPEC_EXPECT_VALID},
+             {"expires", SPEC_EXPECT_EXPIRES}, {"evicts", SPEC_EXPECT_EVICTS}};
 
 static bool find_what(struct rows_reader *reader, const struct yaml_node *node, struct spec_expect *io)
 {
@@ -138,7 +138,7 @@ static bool find_what(struct rows_reader *reader, const struct yaml_node *node, 
         }
     return n == 1 || yaml_fail(reader->yaml, node,
                                "an expectation is about one thing: one of 'key', 'count', 'sum', 'min', 'max', "
-                               "'distinct', 'unique', 'refers', 'valid' and 'expires'");
+                               "'distinct', 'unique', 'refers', 'valid', 'expires' and 'evicts'");
 }
 
 static bool check_expect(struct rows_reader *reader, const struct yaml_node *node, struct spec_expect *io)

@@ -6,16 +6,19 @@
 /* What a figure is of. */
 static bool check_kind(struct rows_reader *reader, const struct yaml_node *node, const struct spec_measure *measure)
 {
-    static const char *const KINDS[] = {"count", "sum", "distinct", "prometheus", "url", "run"};
+    static const char *const KINDS[] = {"count", "sum", "distinct", "evicted", "prometheus", "url", "run"};
     const struct yaml_node *query = yaml_find(node, "query"), *timeout = yaml_find(node, "timeout");
     size_t n = 0;
     for (size_t i = 0; i < G_N_ELEMENTS(KINDS); i++)
         n += yaml_find(node, KINDS[i]) != NULL;
     if (n != 1)
         return yaml_fail(reader->yaml, node,
-                         "a measure is of one thing: one of 'count', 'sum', 'distinct', 'prometheus', 'url' and 'run'");
+                         "a measure is of one thing: one of 'count', 'sum', 'distinct', 'evicted', 'prometheus', 'url' "
+                         "and 'run'");
     if (yaml_find(node, "count") && !measure->count)
         return yaml_fail(reader->yaml, yaml_find(node, "count"), "a measure of 'count' is true");
+    if (yaml_find(node, "evicted") && !measure->evicted)
+        return yaml_fail(reader->yaml, yaml_find(node, "evicted"), "a measure of 'evicted' is true");
     if ((query != NULL) != (measure->outside.prometheus != NULL))
         return yaml_fail(reader->yaml, query ? query : node,
                          "a measure of 'prometheus' has a 'query', and no other has");

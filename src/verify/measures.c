@@ -2,7 +2,8 @@
 
 #include <math.h>
 
-#define BATCH_BYTES (256u << 20)
+#define BATCH_BYTES  (256u << 20)
+#define HEALTH_BYTES (16u << 20)
 
 struct measures *measures_new(const struct spec *spec)
 {
@@ -43,7 +44,7 @@ struct taking {
 
 static bool is_of_dataset(const struct measures *measures, size_t i)
 {
-    return !spec_measure_is_outside(&measures->of[i]);
+    return spec_measure_is_of_records(&measures->of[i]);
 }
 
 static bool take_record(void *self, const struct whole_record *record, GError **error)
@@ -106,18 +107,53 @@ static void ask(const struct measures *measures, const struct measures_wish *wis
         into->fault = g_strdup(failed ? failed->message : "what it gives is no number");
 }
 
+/* Of all servers together. One that was started anew, or another that has taken over, counts from nought: then the
+ * figure has changed, and nobody knows what it hides. */
+static bool count_evicted(const struct verify_input *input, struct measure_value *into, GError **error)
+{
+    auto_(session) session = NULL;
+    auto_(arena) mem = arena_new(HEALTH_BYTES);
+    g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(struct node_health));
+    struct call call = {.ds = &input->target_ds, .mem = mem, .cancel = input->cancel};
+    int64_t evicted = 0;
+    bool known = store_can(store_driver(input->target), CAN_HEALTH);
+    if (known && (!store_session_open(&session, input->target, error) || !store_health(session, &call, nodes, error)))
+        return false;
+    for (guint i = 0; i < nodes->len; i++) {
+        int64_t of_node = g_array_index(nodes, struct node_health, i).evicted;
+        known &= of_node >= 0;
+        evicted += MAX(of_node, 0);
+    }
+    into->known = known && nodes->len > 0;
+    if (into->known)
+        decimal_from_i64(evicted, &into->number);
+    else
+        into->fault = g_strdup("the target's store does not say how many keys it has evicted");
+    return true;
+}
+
+static bool take_besides(const struct measures *measures, const struct measures_wish *wish, struct measure_value *into,
+                         GError **error)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < measures->n; i++)
+        if (spec_measure_is_outside(&measures->of[i]))
+            ask(measures, wish, i, &into[i]);
+        else if (measures->of[i].evicted)
+            ok = count_evicted(wish->input, &into[i], error);
+    return ok;
+}
+
 bool measures_take(const struct measures *measures, const struct measures_wish *wish, struct measure_value *into,
                    GError **error)
 {
     struct taking taking = {.measures = measures, .aggregates = g_new0(struct aggregate, measures->n)};
-    bool any = false;
-    for (size_t i = 0; i < measures->n; i++) {
+    bool any = false, ok = take_besides(measures, wish, into, error);
+    for (size_t i = 0; i < measures->n; i++)
         any |= is_of_dataset(measures, i);
-        if (!is_of_dataset(measures, i))
-            ask(measures, wish, i, &into[i]);
-    }
+    any &= ok;
     taking.mem = arena_new(BATCH_BYTES);
-    bool ok = !any || (begin(&taking, wish->input, error) && walk(&taking, wish, into, error));
+    ok = ok && (!any || (begin(&taking, wish->input, error) && walk(&taking, wish, into, error)));
     for (size_t i = 0; i < measures->n && any; i++)
         if (is_of_dataset(measures, i))
             aggregate_done(&taking.aggregates[i]);

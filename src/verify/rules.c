@@ -4,15 +4,22 @@
 #include "record/path.h"
 #include "verify/verify_parts.h"
 
-#define NAMED      3u
-#define KEY_BYTES  48u /* of a key that is named */
-#define ITEM_BYTES (16u + KEY_BYTES)
-#define SORT_BYTES (8u << 20)
-#define SHOWN      80u
+#define NAMED        3u
+#define HEALTH_BYTES (16u << 20)
+#define KEY_BYTES    48u /* of a key that is named */
+#define ITEM_BYTES   (16u + KEY_BYTES)
+#define SORT_BYTES   (8u << 20)
+#define SHOWN        80u
 
 /* A value that has to be a key, and whose it is. */
 struct reference {
     struct slice to, key;
+};
+
+/* What the target's servers may drop when they are full. */
+struct policy {
+    const char *unsaid; /* why that is not known; NULL: it is */
+    bool any, expiring; /* any key; those that are to expire */
 };
 
 struct rule {
@@ -22,8 +29,39 @@ struct rule {
     GString *named;               /* the first of those that are wrong */
     struct extsort *values;       /* UNIQUE: digest of the value, beginning of the key */
     struct contract_check *check; /* VALID */
+    struct policy policy;         /* EVICTS */
     GArray *references;           /* REFERS: of struct reference, of the batch */
 };
+
+/* Of several servers what none shall: one is enough. What each shall: all of them have to. */
+static void take_policy(struct policy *io, const GArray *nodes, bool wanted)
+{
+    io->any = io->expiring = wanted;
+    for (guint i = 0; i < nodes->len; i++) {
+        const struct node_health *node = &g_array_index(nodes, struct node_health, i);
+        if (node->evicts < 0 || node->evicts_expiring < 0)
+            io->unsaid = "a server of the target does not say what it evicts";
+        bool any = node->evicts == 1, expiring = any || node->evicts_expiring == 1;
+        io->any = wanted ? io->any && any : io->any || any;
+        io->expiring = wanted ? io->expiring && expiring : io->expiring || expiring;
+    }
+}
+
+static bool ask_policy(struct rule *rule, GError **error)
+{
+    auto_(session) session = NULL;
+    auto_(arena) mem = arena_new(HEALTH_BYTES);
+    g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(struct node_health));
+    struct call call = {.ds = &rule->input->target_ds, .mem = mem, .cancel = rule->input->cancel};
+    if (!store_can(store_driver(rule->input->target), CAN_HEALTH)) {
+        rule->policy.unsaid = "the target's store does not say what it evicts";
+        return true;
+    }
+    if (!store_session_open(&session, rule->input->target, error) || !store_health(session, &call, nodes, error))
+        return false;
+    take_policy(&rule->policy, nodes, rule->of->evicts);
+    return true;
+}
 
 bool rule_new(struct rule **ret, const struct verify_input *input, const struct spec_expect *of, const char *folder,
               GError **error)
@@ -39,6 +77,8 @@ bool rule_new(struct rule **ret, const struct verify_input *input, const struct 
         ok = extsort_new(&rule->values, input->world, folder, &shape, error);
     if (of->what == SPEC_EXPECT_VALID)
         ok = contract_check_new(&rule->check, recipe_contract(input->recipe), error);
+    if (of->what == SPEC_EXPECT_EVICTS)
+        ok = ask_policy(rule, error);
     if (ok)
         *ret = rule;
     else
@@ -128,6 +168,18 @@ static bool look_at_contract(struct rule *rule, struct slice key, struct slice d
     return true;
 }
 
+static void look_at_eviction(struct rule *rule, const struct record *record)
+{
+    bool expires = record->expires_at_ms != EXPIRES_NEVER;
+    const struct policy *policy = &rule->policy;
+    bool may = policy->any || (policy->expiring && expires);
+    if (may == rule->of->evicts)
+        return;
+    wrong(rule, record->key,
+          !may ? (policy->expiring ? "it has no expiry, and only what has one may go" : "nothing may go")
+               : (policy->any ? "any key may go" : "it has an expiry, and what has one may go"));
+}
+
 bool rule_record(struct rule *rule, const struct record *record, struct slice document, struct arena *mem,
                  GError **error)
 {
@@ -137,6 +189,10 @@ bool rule_record(struct rule *rule, const struct record *record, struct slice do
     if (rule->of->what == SPEC_EXPECT_EXPIRES) {
         if ((record->expires_at_ms != EXPIRES_NEVER) != rule->of->expires)
             wrong(rule, record->key, NULL);
+        return true;
+    }
+    if (rule->of->what == SPEC_EXPECT_EVICTS) {
+        look_at_eviction(rule, record);
         return true;
     }
     if (document.len == 0) {
@@ -218,6 +274,11 @@ bool rule_end(struct rule *rule, bool *ret_holds, char **ret_found, GError **err
 {
     if (rule->of->what == SPEC_EXPECT_UNIQUE && !find_twice(rule, error))
         return false;
+    if (rule->policy.unsaid) {
+        *ret_holds = false;
+        *ret_found = g_strdup(rule->policy.unsaid);
+        return true;
+    }
     *ret_holds = rule->wrong == 0;
     *ret_found = rule->wrong
                      ? g_strdup_printf("%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " records do not: %s%s",

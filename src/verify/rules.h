@@ -1,6 +1,6 @@
 /* Rules over all records of the target (`expect:`): no value stands twice, each value is the key of a record in another
- * dataset, the contract takes each record, each will expire or none. Exact; memory is bounded by a batch, the disk
- * takes 64 bytes a record for `unique`. One thread. */
+ * dataset, the contract takes each record, each will expire or none, each may be evicted or none. Exact; memory is
+ * bounded by a batch, the disk takes 64 bytes a record for `unique`. One thread. */
 #pragma once
 
 #include "verify/verify.h"

@@ -64,7 +64,8 @@ WRONG = (("count: 201", "200"), ("sum: price, is: 20.11", "20.100"), ("sum: kind
          ("min: price, is: 0.002", "0.001"), ('max: at, is: "2026-01-27"', "2026-01-28"), ("max: none, is: 1", "nothing"),
          ("distinct: kind, is: 4", "3"), ("key: k00007, fields: { kind: c }", 'kind is "b", not "c"'),
          ("key: k00007, fields: { nothing: 1 }", "nothing is nothing, not 1"), ("key: k00007, absent: true", "there"),
-         ("key: nobody, fields: { kind: c }", "absent"))
+         ("key: nobody, fields: { kind: c }", "absent"),
+         ("evicts: false", "a server of the target does not say what it evicts"))
 
 
 @test("what does not come out so fails the gate, pauses the run, and is told by name with what stands there, each kind of it")
@@ -72,7 +73,7 @@ def _(stand):
     ready(stand, expect="  - { name: all, count: 200 }\n" + "".join(f"  - {{ name: x{i}, {wrong} }}\n" for i, (wrong, _) in enumerate(WRONG)),
           more="stages: [{ name: full, scope: 100% }]\n")
     done = stand.sluice("run", "load.yaml", "--yes").ended(4)
-    among(["11 of 12 expectations do not hold", "x7: kind is \"b\", not \"c\""], done.out + done.err)
+    among(["12 of 13 expectations do not hold", "x7: kind is \"b\", not \"c\""], done.out + done.err)
     same(stand.status()["state"], "paused", "state")
     found = judged(stand.sluice("verify", "load.1", "--json").ended(4).json())
     same(found.pop("all"), (True, "200"), "what holds")

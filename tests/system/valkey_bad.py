@@ -112,6 +112,62 @@ def _(stand, servers):
     doctor_and_run(stand, f"valkey://{servers.standalone(tls=True).address}?timeout=1s", 6, ["127.0.0.1", "valkeys://"])
 
 
+KEPT = """
+sluice: 1
+name: kept
+source: {{ store: "file:in", dataset: "*.ndjson", key: id }}
+target: {{ store: "valkey://{address}", dataset: "k:{{id}}", as: hash }}
+expect:
+  - {{ name: stays, evicts: false }}
+  - {{ name: cache, evicts: true }}
+measures: [{{ name: evicted, evicted: true, change: 0% }}, {{ name: shown, evicted: true }}]
+"""
+
+
+def fill_up(server, keys):
+    """So that the server has to make room, by keys of nobody's dataset that are to expire."""
+    pipe = server.client().pipeline(transaction=False)
+    for n in range(keys):
+        pipe.set(f"junk:{n}", "x" * 2000, ex=3600)
+    pipe.execute()
+    used = server.client().info("memory")["used_memory"]
+    server.call("CONFIG", "SET", "maxmemory", used - keys * 1000)
+    while server.client().info("stats")["evicted_keys"] == 0:
+        server.client().set("junk:more", "x", ex=3600)
+    server.call("CONFIG", "SET", "maxmemory", "100mb")
+
+
+@each_kind("a gate says whether records may be evicted, by policy and expiry, and which; keys evicted during a run are a figure with a limit")
+def _(stand, servers):
+    server = servers.standalone(maxmemory="100mb", maxmemory_policy="volatile-lru")
+    stand.records("in/a.ndjson", [{"id": f"{n:03d}", "v": n} for n in range(40)])
+    stand.write("kept.yaml", KEPT.format(address=server.address))
+
+    def judged(code=4):
+        done = stand.sluice("verify", "kept.1", "--json").ended(code).json()
+        return {one["name"]: (one["holds"], one["found"]) for one in done["expect"]}, {one["name"]: (one["before"], one["after"], one["holds"]) for one in done["measures"]}
+
+    done = stand.sluice("run", "kept.yaml", "--yes").ended(4)
+    among(["1 of 2 expectations do not hold", "cache: 40 of 40 records do not: '", "it has no expiry, and only what has one may go", "2 of 2 measures are"], done.out + done.err)
+    server.client().expire("k:007", 3600)
+    expects, _ = judged()
+    same((expects["stays"][0], expects["stays"][1]), (False, "1 of 40 records do not: '007': it has an expiry, and what has one may go"), "one that expires")
+    server.call("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    expects, _ = judged()
+    same((expects["stays"][0], expects["cache"][0]), (True, False), "nothing is evicted")
+    among("nothing may go", expects["cache"][1])
+    server.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    expects, figures = judged()
+    same((expects["stays"][0], expects["cache"][0]), (False, True), "anything may go")
+    same(figures, {"evicted": ("0", "0", True), "shown": ("0", "0", True)}, "figures")
+    server.call("CONFIG", "SET", "maxmemory-policy", "volatile-lru")
+    server.client().persist("k:007")
+    fill_up(server, 1000)
+    expects, figures = judged()
+    same((expects["stays"][0], figures["evicted"][2], figures["shown"][2]), (True, False, True), "keys were evicted since")
+    must(int(figures["evicted"][1]) > 0, f"{figures}")
+
+
 @each_kind("a server that takes no writes, full or without its replicas, fails doctor where the job writes there, and warns where it reads")
 def _(stand, servers):
     server = servers.standalone(maxmemory="100mb")
