@@ -16,6 +16,7 @@ enum {
     LOOKED_UP = 256,
     RANKED_MEMORY = 1 << 30, /* of keys of at most 64 MiB */
     RUN_KEYS = 256,          /* of a run at a time while runs are merged */
+    MERGED_RUNS = 8,         /* of one level become one: each that is open takes half a MiB */
     RUN_MEMORY = 256 << 10,
     FIRST_BYTES = 2, /* by which keys are parted before they are sorted */
 };
@@ -33,6 +34,7 @@ struct key_run {
     struct arena *mem;
     struct slice *keys; /* those read, in mem */
     size_t n, at;
+    unsigned level; /* 0: written as it was sorted; else merged of runs of the level below */
 };
 
 struct ordered_keys {
@@ -48,7 +50,7 @@ struct ordered_keys {
     bool has_ranks;
     size_t next; /* of them */
     /* sorted here */
-    GPtrArray *runs; /* of struct key_run */
+    GPtrArray *runs; /* of struct key_run; their levels descend */
     GByteArray *last;
     bool any; /* last is a key */
 };
@@ -172,36 +174,150 @@ static void gathering_sort(struct gathering *gathering)
     }
 }
 
+/* --- runs -----------------------------------------------------------------------------------------------------------
+ */
+
+static bool run_fill(struct key_run *run, GError **error)
+{
+    if (run->at < run->n || !run->reader)
+        return true;
+    run->at = 0;
+    arena_reset(run->mem);
+    return listing_reader_next_ranked(run->reader, RUN_KEYS, run->mem, &run->keys, &run->n, error);
+}
+
+/* Of a run that is not at its end. */
+static struct slice run_key(const struct key_run *run)
+{
+    enum { SOON = 8 };
+    if (run->gathered && run->at + SOON < run->n)
+        __builtin_prefetch(g_array_index(run->gathered, struct gathered, run->at + SOON).key.data);
+    return run->gathered ? g_array_index(run->gathered, struct gathered, run->at).key : run->keys[run->at];
+}
+
+/* Of the runs from that one on the one with the least key; NULL: all are at their end. They are few: at most seven of a
+ * level. */
+static bool least_run(struct ordered_keys *ordered, guint from, struct key_run **ret, GError **error)
+{
+    *ret = NULL;
+    for (guint i = from; i < ordered->runs->len; i++) {
+        struct key_run *run = ordered->runs->pdata[i];
+        if (!run_fill(run, error))
+            return false;
+        if (run->at < run->n && (!*ret || slice_compare(run_key(run), run_key(*ret)) < 0))
+            *ret = run;
+    }
+    return true;
+}
+
+static bool is_last(const struct ordered_keys *ordered, struct slice key)
+{
+    return ordered->any && slice_equal(slice_of(ordered->last->data, ordered->last->len), key);
+}
+
+static void set_last(struct ordered_keys *ordered, struct slice key)
+{
+    g_byte_array_set_size(ordered->last, 0);
+    put_bytes(ordered->last, key);
+    ordered->any = true;
+}
+
+static bool writer_of(struct ordered_keys *ordered, const char *path, struct listing_writer **ret, GError **error)
+{
+    struct listing_draft draft = {.world = ordered->wish.world, .path = path, .ranked = ordered_keys_ranked(ordered)};
+    return listing_writer_new(ret, &draft, error);
+}
+
+static bool writer_end(struct listing_writer *writer, GError **error)
+{
+    struct listing_cut all = {.count = 1};
+    struct listing_totals totals;
+    return listing_writer_finish_durable(writer, &all, &totals, error);
+}
+
 static bool run_write(struct ordered_keys *ordered, struct gathering *gathering, const char *path, GError **error)
 {
     auto_(listing_writer) writer = NULL;
-    struct listing_draft draft = {.world = ordered->wish.world, .path = path, .ranked = ordered_keys_ranked(ordered)};
-    struct listing_cut all = {.count = 1};
-    struct listing_totals totals;
     const struct gathered *keys = (const struct gathered *)(const void *)gathering->keys->data;
     gathering_sort(gathering);
-    if (!listing_writer_new(&writer, &draft, error))
+    if (!writer_of(ordered, path, &writer, error))
         return false;
     for (guint i = 0; i < gathering->keys->len; i++)
         if ((i == 0 || !slice_equal(keys[i - 1].key, keys[i].key)) && !listing_writer_add(writer, keys[i].key, error))
             return false;
-    return listing_writer_finish_durable(writer, &all, &totals, error);
+    return writer_end(writer, error);
 }
 
-/* Writes a run, opens it, and takes its name away. */
-static bool run_add(struct ordered_keys *ordered, struct gathering *gathering, GError **error)
+/* Opens a run that was written, and takes its name away. */
+static bool run_open(struct ordered_keys *ordered, const char *path, unsigned level, GError **error)
 {
-    g_autofree char *path = g_strdup_printf("%s.keys%u", ordered->wish.scratch, ordered->runs->len);
     struct key_run *run = g_new0(struct key_run, 1);
     run->mem = arena_new(RUN_MEMORY + KEYED_KEY_BYTES);
+    run->level = level;
     g_ptr_array_add(ordered->runs, run);
-    bool ok = run_write(ordered, gathering, path, error) &&
-              listing_reader_open(&run->reader, ordered->wish.world, path, NULL, error) &&
-              file_unlink(ordered->wish.world, path, error) && listing_reader_seek(run->reader, 0, 0, error);
+    return listing_reader_open(&run->reader, ordered->wish.world, path, NULL, error) &&
+           file_unlink(ordered->wish.world, path, error) && listing_reader_seek(run->reader, 0, 0, error);
+}
+
+static char *run_path(const struct ordered_keys *ordered)
+{
+    return g_strdup_printf("%s.keys%u", ordered->wish.scratch, ordered->runs->len);
+}
+
+static bool merge_write(struct ordered_keys *ordered, guint from, const char *path, GError **error)
+{
+    auto_(listing_writer) writer = NULL;
+    struct key_run *run;
+    ordered->any = false;
+    if (!writer_of(ordered, path, &writer, error))
+        return false;
+    for (;;) {
+        if (!least_run(ordered, from, &run, error))
+            return false;
+        if (!run)
+            break;
+        struct slice key = run_key(run);
+        if (!is_last(ordered, key) && !listing_writer_add(writer, key, error))
+            return false;
+        set_last(ordered, key);
+        run->at++;
+    }
+    ordered->any = false;
+    return writer_end(writer, error);
+}
+
+/* As often as there are so many of one level: what is open stays little, however many keys there are, and each is
+ * written once more for each eightfold. */
+static bool merge_levels(struct ordered_keys *ordered, GError **error)
+{
+    while (ordered->runs->len >= MERGED_RUNS) {
+        guint from = ordered->runs->len - MERGED_RUNS;
+        const struct key_run *first = ordered->runs->pdata[from], *last = ordered->runs->pdata[ordered->runs->len - 1];
+        unsigned level = last->level;
+        if (first->level != level)
+            break;
+        g_autofree char *path = run_path(ordered);
+        if (!merge_write(ordered, from, path, error))
+            return false;
+        g_ptr_array_set_size(ordered->runs, (gint)from);
+        if (!run_open(ordered, path, level + 1, error))
+            return false;
+    }
+    return true;
+}
+
+static bool run_add(struct ordered_keys *ordered, struct gathering *gathering, GError **error)
+{
+    g_autofree char *path = run_path(ordered);
+    if (!run_write(ordered, gathering, path, error))
+        return false;
     g_array_set_size(gathering->keys, 0);
     arena_reset(gathering->mem);
-    return ok;
+    return run_open(ordered, path, 0, error) && merge_levels(ordered, error);
 }
+
+/* --- gathering ------------------------------------------------------------------------------------------------------
+ */
 
 /* What is left needs no file; the gathering is empty afterwards. */
 static void run_keep(struct ordered_keys *ordered, struct gathering *gathering)
@@ -286,50 +402,13 @@ static bool sort_keys(struct ordered_keys *ordered, GError **error)
 /* --- merging --------------------------------------------------------------------------------------------------------
  */
 
-static bool run_fill(struct key_run *run, GError **error)
-{
-    if (run->at < run->n || !run->reader)
-        return true;
-    run->at = 0;
-    arena_reset(run->mem);
-    return listing_reader_next_ranked(run->reader, RUN_KEYS, run->mem, &run->keys, &run->n, error);
-}
-
-/* Of a run that is not at its end. */
-static struct slice run_key(const struct key_run *run)
-{
-    enum { SOON = 8 };
-    if (run->gathered && run->at + SOON < run->n)
-        __builtin_prefetch(g_array_index(run->gathered, struct gathered, run->at + SOON).key.data);
-    return run->gathered ? g_array_index(run->gathered, struct gathered, run->at).key : run->keys[run->at];
-}
-
-/* The run with the least key; NULL: all are at their end. Runs are few: 16 MiB of keys each. */
-static bool least_run(struct ordered_keys *ordered, struct key_run **ret, GError **error)
-{
-    *ret = NULL;
-    for (guint i = 0; i < ordered->runs->len; i++) {
-        struct key_run *run = ordered->runs->pdata[i];
-        if (!run_fill(run, error))
-            return false;
-        if (run->at < run->n && (!*ret || slice_compare(run_key(run), run_key(*ret)) < 0))
-            *ret = run;
-    }
-    return true;
-}
-
-static bool is_last(const struct ordered_keys *ordered, struct slice key)
-{
-    return ordered->any && slice_equal(slice_of(ordered->last->data, ordered->last->len), key);
-}
-
 static bool merge_next(struct ordered_keys *ordered, size_t *ret_n, GError **error)
 {
     size_t n = 0;
     arena_reset(ordered->mem);
     while (n < GIVEN_KEYS) {
         struct key_run *run;
-        if (!least_run(ordered, &run, error))
+        if (!least_run(ordered, 0, &run, error))
             return false;
         if (!run)
             break;
@@ -338,9 +417,7 @@ static bool merge_next(struct ordered_keys *ordered, size_t *ret_n, GError **err
             if (!arena_copy(ordered->mem, key, &ordered->given[n]))
                 break; /* the key comes first next time */
             n++;
-            g_byte_array_set_size(ordered->last, 0);
-            put_bytes(ordered->last, key);
-            ordered->any = true;
+            set_last(ordered, key);
         }
         run->at++;
     }

@@ -565,11 +565,23 @@ static void keys_in_any_order_are_listed_once_and_sorted(void **state)
     assert_int_equal(files_there(lists), 1);
 }
 
-/* Many small runs, merged: the same keys as from one, and no file is left of them. */
+static unsigned open_files(void)
+{
+    unsigned n = 0;
+    GDir *dir = g_dir_open("/proc/self/fd", 0, NULL);
+    while (dir && g_dir_read_name(dir))
+        n++;
+    g_dir_close(dir);
+    return n;
+}
+
+/* Some 200 runs of 4 KiB, merged: the same keys as from one, no file is left of them, and few are open at a time: up to
+ * seven of each of three levels. */
 static void runs_are_merged(void **state)
 {
     static const struct list_ops unsorted = {.sorted = false};
     GError *error = NULL;
+    enum { RUN_BYTES = 4 << 10, MOST_OPEN = 21 };
     struct lists *lists = *state;
     struct stand stand;
     const struct dataset ds = {.name = "d"};
@@ -578,10 +590,13 @@ static void runs_are_merged(void **state)
                                 .scratch = lists->path,
                                 .session = stand.session,
                                 .ds = &ds,
-                                .run_bytes = 32 << 10};
+                                .run_bytes = RUN_BYTES};
     auto_(ordered_keys) ordered = NULL;
+    unsigned before = open_files();
     kit_ok(ordered_keys_open(&ordered, &wish, &error));
     assert_int_equal(files_there(lists), 0);
+    unsigned open = open_files() - before;
+    assert_in_range(open, 2, MOST_OPEN);
     const struct slice *keys;
     size_t n = 0;
     unsigned seen = 0;
