@@ -125,6 +125,20 @@ void put_i64(GByteArray *into, int64_t value)
     put_fixed(into, (uint64_t)value, 8);
 }
 
+uint8_t *int_put_u64(uint8_t *into, uint64_t value)
+{
+    uint64_t fixed = GUINT64_TO_LE(value);
+    memcpy(into, &fixed, sizeof fixed);
+    return into + sizeof fixed;
+}
+
+uint8_t *int_put_u32(uint8_t *into, uint32_t value)
+{
+    uint32_t fixed = GUINT32_TO_LE(value);
+    memcpy(into, &fixed, sizeof fixed);
+    return into + sizeof fixed;
+}
+
 uint8_t *int_put_varint(uint8_t *into, uint64_t value)
 {
     for (; value >= 0x80; value >>= 7)

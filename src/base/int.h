@@ -30,7 +30,9 @@ void put_u32(GByteArray *into, uint32_t value);
 void put_u64(GByteArray *into, uint64_t value);
 void put_i64(GByteArray *into, int64_t value);
 void put_varint(GByteArray *into, uint64_t value);
-/* Where there is room for VARINT_MOST bytes; returns what follows them. */
+/* Where there is room for 8 and 4 bytes, for VARINT_MOST; each returns what follows them. */
+uint8_t *int_put_u64(uint8_t *into, uint64_t value);
+uint8_t *int_put_u32(uint8_t *into, uint32_t value);
 #define VARINT_MOST 10
 uint8_t *int_put_varint(uint8_t *into, uint64_t value);
 /* Decimal, where there is room for DECIMAL_MOST bytes; returns what follows it. */

@@ -135,13 +135,17 @@ bool sketch_peel(struct sketch *difference, GArray *ret)
 
 void sketch_put(const struct sketch *sketch, GByteArray *into)
 {
+    guint was = into->len;
+    g_assert(sketch->n <= (UINT_MAX - was) / SKETCH_CELL_BYTES); /* GLib counts with guint */
+    g_byte_array_set_size(into, was + sketch->n * SKETCH_CELL_BYTES);
+    uint8_t *at = into->data + was;
     for (uint32_t i = 0; i < sketch->n; i++) {
         const struct sketch_cell *cell = &sketch->cells[i];
-        put_u64(into, cell->key);
-        put_u64(into, cell->check);
-        put_u64(into, cell->value.low);
-        put_u64(into, cell->value.high);
-        put_u32(into, cell->count);
+        at = int_put_u64(at, cell->key);
+        at = int_put_u64(at, cell->check);
+        at = int_put_u64(at, cell->value.low);
+        at = int_put_u64(at, cell->value.high);
+        at = int_put_u32(at, cell->count);
     }
 }
 

@@ -14,9 +14,7 @@ bool pass_open(struct pass *pass, struct verification *verification, GError **er
     pass->given = g_array_new(FALSE, TRUE, sizeof(struct given));
     if (verification->sketch)
         pass->sketch = sketch_new(verification->sketch->n, verification->sketch->seed);
-    return (!input->catalog ||
-            catalog_open(&pass->catalog, input->world, catalog_home(input->catalog), CATALOG_READ_ONLY, error)) &&
-           store_session_open(&pass->source, input->source, error) &&
+    return store_session_open(&pass->source, input->source, error) &&
            store_session_open(&pass->target, input->target, error) &&
            (!verification->undo || store_session_open(&pass->undo, verification->undo, error)) &&
            (!input->skip_path || skiplist_open(&pass->skips, input->world, input->skip_path, NULL, error)) &&
@@ -401,14 +399,23 @@ bool pass_fresh_transform(struct pass *pass, GError **error)
     return transform_new(&pass->transform, &config, error);
 }
 
+/* Its own connection is opened for the first partition: a pass over what no partition has needs none. */
+static bool read_checkpoints(struct pass *pass, uint32_t part, GError **error)
+{
+    const struct verify_input *input = pass->input;
+    if (!pass->catalog &&
+        !catalog_open(&pass->catalog, input->world, catalog_home(input->catalog), CATALOG_READ_ONLY, error))
+        return false;
+    return catalog_checkpoints(pass->catalog, input->run_id, part, pass->part_mem, &pass->checkpoints, error);
+}
+
 bool pass_begin(struct pass *pass, const struct verify_part *part, GError **error)
 {
     arena_reset(pass->part_mem);
     pass->checkpoints = (struct checkpoints){0};
     pass->checkpoint = 0;
     pass->checkpoint_first = 0;
-    return !pass->catalog || catalog_checkpoints(pass->catalog, pass->input->run_id, part->part, pass->part_mem,
-                                                 &pass->checkpoints, error);
+    return !pass->input->catalog || read_checkpoints(pass, part->part, error);
 }
 
 static struct chosen verification_chosen(const struct verification *verification, const struct verify_part *part)

@@ -41,9 +41,10 @@ struct swept {
     uint64_t last;          /* the n that met none */
 };
 
-/* Every n up to there, then one in so many, and each that is the first of its name. */
+/* Every n up to there, then one in so many, and each that is the first of its name; of calls that have none (a store's)
+ * one in so many of all. */
 struct pace {
-    uint64_t every, stride, from;
+    uint64_t every, stride, from, nameless;
 };
 
 /* `sites`, a set of char *, takes the name of every call that failed: "fsync home/catalog.db", "store cas"; with this

@@ -1,5 +1,7 @@
 #include "kit/scene.h"
 
+#include <glib/gstdio.h>
+
 #include "base/hex.h"
 #include "base/int.h"
 #include "catalog/ledger.h"
@@ -10,6 +12,10 @@
 /* --- the box
  * ------------------------------------------------------------------------------------------------------------ */
 
+/* How long the others have their turn: who waits for a lock soon looks again, who watches a run need not look a hundred
+ * times while one batch is written. */
+enum { TURN_LEAST_US = 50, TURN_MOST_US = 500, TURN_SHARE = 8 };
+
 /* Virtual time, but other threads are let go on meanwhile: who waits for another connection's lock must not use up its
  * ten virtual seconds before that one has had its turn. */
 static void scene_sleep(void *self, int64_t us, const atomic_bool *cancel)
@@ -19,7 +25,7 @@ static void scene_sleep(void *self, int64_t us, const atomic_bool *cancel)
         return;
     scene->fake.now_us += us;
     scene->fake.wall_ms += us / 1000;
-    world_sleep_us(world_real(), 50, NULL); /* other threads have their turn */
+    world_sleep_us(world_real(), CLAMP(us / TURN_SHARE, TURN_LEAST_US, TURN_MOST_US), NULL);
     if (scene->asleep)
         scene->asleep(scene, us);
 }
@@ -33,9 +39,9 @@ static char *scratch_dir(void)
     return g_mkdtemp(g_strdup("/dev/shm/sluice-scene-XXXXXX"));
 }
 
-void scene_init(struct scene *scene, const char *spec, const char *lua)
+static void set_up(struct scene *scene, char *dir, struct mem_space *space)
 {
-    *scene = (struct scene){.space = mem_space_new(), .dir = scratch_dir(), .actor = "someone@test", .run = "job.1"};
+    *scene = (struct scene){.space = space, .dir = dir, .actor = "someone@test", .run = "job.1"};
     assert_non_null(scene->dir);
     fake_world_init(&scene->fake);
     scene->clock = *scene->fake.world.clock;
@@ -51,6 +57,11 @@ void scene_init(struct scene *scene, const char *spec, const char *lua)
     scene->theirs[0] = &scene->mem.table;
     scene->home = g_build_filename(scene->dir, "home", NULL);
     scene->spec_path = g_build_filename(scene->dir, "job.yaml", NULL);
+}
+
+void scene_init(struct scene *scene, const char *spec, const char *lua)
+{
+    set_up(scene, scratch_dir(), mem_space_new());
     scene_file(scene, "job.yaml", spec);
     if (lua)
         scene_file(scene, "t.lua", lua);
@@ -65,6 +76,69 @@ void scene_done(struct scene *scene)
     g_free(scene->spec_path);
     fault_plan_done(&scene->plan);
     mem_space_free(scene->space);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    char *bytes;
+    gsize len;
+    struct stat found;
+    GError *error = NULL;
+    assert_int_equal(stat(from, &found), 0);
+    kit_ok(g_file_get_contents(from, &bytes, &len, &error));
+    kit_ok(g_file_set_contents_full(to, bytes, (gssize)len, G_FILE_SET_CONTENTS_NONE, (int)(found.st_mode & 0777),
+                                    &error));
+    g_free(bytes);
+}
+
+static void copy_tree(const char *from, const char *to)
+{
+    if (!g_file_test(from, G_FILE_TEST_IS_DIR)) {
+        copy_file(from, to);
+        return;
+    }
+    g_autoptr(GDir) dir = g_dir_open(from, 0, NULL);
+    assert_non_null(dir);
+    assert_int_equal(g_mkdir(to, 0700), 0);
+    for (const char *name; (name = g_dir_read_name(dir)) != NULL;) {
+        g_autofree char *one = g_build_filename(from, name, NULL), *other = g_build_filename(to, name, NULL);
+        copy_tree(one, other);
+    }
+}
+
+static void copy_anew(const char *from, const char *to)
+{
+    if (g_file_test(to, G_FILE_TEST_EXISTS))
+        kit_dir_remove(to);
+    copy_tree(from, to);
+}
+
+void scene_keep(struct scene *scene, struct scene_kept *ret)
+{
+    *ret = (struct scene_kept){.dir = g_strdup(scene->dir),
+                               .aside = g_strconcat(scene->dir, "-kept", NULL),
+                               .space = mem_space_copy(scene->space),
+                               .now_us = scene->fake.now_us,
+                               .wall_ms = scene->fake.wall_ms,
+                               .seed = scene->fake.seed};
+    copy_anew(scene->dir, ret->aside);
+}
+
+void scene_again(struct scene *scene, const struct scene_kept *kept)
+{
+    copy_anew(kept->aside, kept->dir);
+    set_up(scene, g_strdup(kept->dir), mem_space_copy(kept->space));
+    scene->fake.now_us = kept->now_us;
+    scene->fake.wall_ms = kept->wall_ms;
+    scene->fake.seed = kept->seed;
+}
+
+void scene_kept_done(struct scene_kept *kept)
+{
+    kit_dir_remove(kept->aside);
+    mem_space_free(kept->space);
+    g_free(kept->aside);
+    g_free(kept->dir);
 }
 
 void scene_file(struct scene *scene, const char *name, const char *text)
@@ -278,28 +352,16 @@ void scene_drop_fences(struct scene *scene, const uint8_t run[16])
     client_close(&client);
 }
 
-static void copy_home(const char *from, const char *to)
-{
-    char *argv[] = {"cp", "-a", (char *)from, (char *)to, NULL};
-    int status;
-    GError *error = NULL;
-    if (g_file_test(to, G_FILE_TEST_EXISTS))
-        kit_dir_remove(to);
-    if (!g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, &status, &error))
-        fail_msg("%s", error->message);
-    assert_int_equal(status, 0);
-}
-
 void scene_keep_home(struct scene *scene)
 {
     g_autofree char *aside = g_strconcat(scene->home, "-kept", NULL);
-    copy_home(scene->home, aside);
+    copy_anew(scene->home, aside);
 }
 
 void scene_restore_home(struct scene *scene)
 {
     g_autofree char *aside = g_strconcat(scene->home, "-kept", NULL);
-    copy_home(aside, scene->home);
+    copy_anew(aside, scene->home);
 }
 
 /* --- whole runs
@@ -445,20 +507,27 @@ size_t scene_sums_kept(struct scene *scene)
     return n;
 }
 
-void scene_reconciles(struct scene *scene)
+struct run_row scene_reconciled(struct scene *scene, struct arena *mem)
 {
     GError *error = NULL;
     auto_(catalog) catalog = NULL;
-    auto_(arena) mem = arena_new(16 << 20);
     struct ledger_verdict verdict;
-    struct run_row row = scene_row(scene, mem);
+    struct run_row row;
+    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, &error));
+    kit_ok(catalog_run_get(catalog, scene->run, mem, &row, &error));
     if (!tally_reconciles(&row.tally))
         fail_msg("%" PRIu64 " keys listed, %" PRIu64 " accounted for", row.tally.of[OUTCOME_LISTED_],
                  tally_sum(&row.tally, OUTCOME_KIND_LISTED));
-    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, &error));
     kit_ok(ledger_verify(catalog, NULL, mem, &verdict, &error));
     if (!verdict.ok)
         fail_msg("ledger entry %" PRIu64 ": %s", verdict.number, verdict.text);
+    return row;
+}
+
+void scene_reconciles(struct scene *scene)
+{
+    auto_(arena) mem = arena_new(16 << 20);
+    scene_reconciled(scene, mem);
 }
 
 static bool names(struct scene *scene, enum home_place place, const char *key, enum error_code code)
@@ -490,22 +559,28 @@ bool scene_refused(struct scene *scene, const char *key, enum error_code code)
     return names(scene, HOME_QUARANTINE, key, code);
 }
 
-uint64_t scene_refusals(struct scene *scene)
+uint64_t scene_refusals_of(struct scene *scene, const struct run_row *row)
 {
     GError *error = NULL;
     auto_(arena) mem = arena_new(16 << 20);
     auto_(quarantine_reader) reader = NULL;
-    struct run_row row = scene_row(scene, mem);
-    g_autofree char *path = home_path(scene->home, HOME_QUARANTINE, row.name);
+    g_autofree char *path = home_path(scene->home, HOME_QUARANTINE, row->name);
     struct quarantine_config config = {.world = &scene->fake.world, .path = path};
     struct quarantine_filter all = {0};
     struct quarantine_entry *entry;
     uint64_t n = 0;
-    memcpy(config.run_uid, row.uid, sizeof row.uid);
+    memcpy(config.run_uid, row->uid, sizeof row->uid);
     kit_ok(quarantine_reader_open(&reader, &config, &all, &error));
     for (;; n++) {
         kit_ok(quarantine_next(reader, mem, &entry, &error));
         if (!entry)
             return n;
     }
+}
+
+uint64_t scene_refusals(struct scene *scene)
+{
+    auto_(arena) mem = arena_new(16 << 20);
+    struct run_row row = scene_row(scene, mem);
+    return scene_refusals_of(scene, &row);
 }

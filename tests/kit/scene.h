@@ -53,6 +53,17 @@ struct scene {
 /* The spec's stores are `mem:…` or `file:…` below the scene's directory; `lua` is its t.lua, NULL: it has none. */
 void scene_init(struct scene *scene, const char *spec, const char *lua);
 void scene_done(struct scene *scene);
+/* A scene as it stands while nobody is at work in it, to be begun from any number of times: it is then in the same
+ * place, at the same time, with the same chances ahead. One at a time. */
+struct scene_kept {
+    char *dir, *aside;
+    struct mem_space *space;
+    int64_t now_us, wall_ms;
+    uint64_t seed;
+};
+void scene_keep(struct scene *scene, struct scene_kept *ret); /* the scene itself stays, to be done with */
+void scene_again(struct scene *scene, const struct scene_kept *kept);
+void scene_kept_done(struct scene_kept *kept);
 /* Writes a file below the directory. */
 void scene_file(struct scene *scene, const char *name, const char *text);
 
@@ -129,11 +140,14 @@ uint64_t scene_count(struct scene *scene, enum outcome outcome);
 size_t scene_sums_kept(struct scene *scene);
 /* Every listed key in one word; the ledger an unbroken chain. */
 void scene_reconciles(struct scene *scene);
+/* The same, and the run's row, at one opening of the catalog. */
+struct run_row scene_reconciled(struct scene *scene, struct arena *mem);
 /* Whether the notes (or the quarantine) of the run name the key with the code. */
 bool scene_notes(struct scene *scene, const char *key, enum error_code code);
 bool scene_refused(struct scene *scene, const char *key, enum error_code code);
 /* How many rows the quarantine of the run holds. */
 uint64_t scene_refusals(struct scene *scene);
+uint64_t scene_refusals_of(struct scene *scene, const struct run_row *row);
 
 /* --- a process, step by step ---------------------------------------------------------------------------------------
  */

@@ -167,9 +167,9 @@ SYSTEM = {
     "wishes": ["control"],
 }
 BY_FOLDER = {"policy": ["unit/policy", "interleavings/policy", "interleavings/source", "model/some"],
-             "undo": ["unit/undo", "interleavings/rollback", "interleavings/order", "model/some"],
-             "run": ["unit/run", "interleavings", "model/some"],
-             "catalog": ["unit/catalog", "interleavings", "unit/run"]}
+             "undo": ["unit/undo", "interleavings/rollback", "interleavings/order", "model/some", "fault/some"],
+             "run": ["unit/run", "interleavings", "model/some", "fault/some", "sim/some"],
+             "catalog": ["unit/catalog", "interleavings", "unit/run", "fault/some"]}
 LAST = ["fault/sweep", "crash/in-place", "crash/in-place-back"]
 
 
@@ -189,6 +189,9 @@ def suites(fault, tests, fast):
         take(LAST)
     return names
 
+
+# What ends in a second or a few, and with a fault may never end: so many seconds are long enough, beside other work too.
+LONGEST = {"unit": 60, "interleavings": 90, "policy": 60, "undo": 60, "run": 60, "catalog": 60, "model": 200, "sim": 200, "fault": 300}
 
 # --- building and running --------------------------------------------------------------------------------------------
 
@@ -242,10 +245,11 @@ class Tree:
     def run(self, name):
         test = self.tests[name]
         environment = dict(os.environ, **test["env"])
+        limit = min(test["timeout"], LONGEST.get(name.split("/")[0], test["timeout"]))
         if test["cmd"][0].endswith("python3"):
             environment["PATH"] = "/usr/bin:" + environment["PATH"]
-            return self.call(["/usr/bin/python3", *test["cmd"][1:]], test["timeout"], env=environment)
-        return self.call(test["cmd"], test["timeout"], env=environment)
+            return self.call(["/usr/bin/python3", *test["cmd"][1:]], limit, env=environment)
+        return self.call(test["cmd"], limit, env=environment)
 
 
     def is_sound(self, name):
@@ -257,9 +261,11 @@ class Tree:
         return self.sound[name]
 
 
-def lives(tests):
-    """The random lives, as many as take some seconds."""
-    tests["model/some"] = dict(tests["model/many"], env=dict(tests["model/many"]["env"], SLUICE_LIVES="80"))
+def some(tests):
+    """Of what takes long, as much as takes some seconds: random lives, the sweep of failing calls, a day of operation."""
+    for name, whole, more in (("model/some", "model/many", {"SLUICE_LIVES": "80"}), ("fault/some", "fault/sweep", {"SLUICE_SPARSE": "1"}),
+                              ("sim/some", "sim/days", {"SLUICE_DAYS": "1"})):
+        tests[name] = dict(tests[whole], env=dict(tests[whole]["env"], **more))
 
 
 def try_fault(tree, fault, fast):
@@ -286,7 +292,7 @@ def try_fault(tree, fault, fast):
 
 def work(number, todo, results, fast):
     tree = Tree(number)
-    lives(tree.tests)
+    some(tree.tests)
     while True:
         try:
             index, fault = todo.get_nowait()

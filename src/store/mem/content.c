@@ -95,6 +95,65 @@ void mem_put_shadow(GTree *shadow, struct slice key, const struct slice *raw, in
     record->value.deleted = !raw;
 }
 
+/* --- copies ------------------------------------------------------------------------------------------------------- */
+
+static gboolean copy_record(gpointer key, gpointer value, gpointer into)
+{
+    const struct mem_record *record = value;
+    struct mem_record *copy = put(into, record->key, record->value.raw, record->value.expires_at_ms);
+    struct slice raw = copy->value.raw;
+    copy->value = record->value;
+    copy->value.raw = raw;
+    return FALSE;
+}
+
+static gboolean copy_dataset(gpointer name, gpointer dataset, gpointer into)
+{
+    g_tree_foreach(dataset, copy_record, mem_dataset(into, name, true));
+    return FALSE;
+}
+
+static gboolean copy_fence(gpointer key, gpointer fence, gpointer into)
+{
+    struct mem_content *content = into;
+    struct fence_state *copy = NULL;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    fence_state_encode(fence, bytes);
+    if (!fence_state_decode(&copy, slice_of(bytes->data, bytes->len), NULL))
+        g_assert_not_reached(); /* it has been encoded here */
+    g_tree_insert(content->fences, g_memdup2(key, FENCE_KEY_BYTES), copy);
+    return FALSE;
+}
+
+static gboolean copy_lock(gpointer dataset, gpointer value, gpointer into)
+{
+    struct mem_content *content = into;
+    const struct mem_lock *lock = value;
+    struct mem_lock *copy = g_memdup2(lock, sizeof *lock);
+    copy->run = g_strdup(lock->run);
+    copy->host = g_strdup(lock->host);
+    copy->home = g_strdup(lock->home);
+    g_tree_insert(content->locks, g_strdup(dataset), copy);
+    return FALSE;
+}
+
+static gboolean copy_changes(gpointer dataset, gpointer changes, gpointer into)
+{
+    *mem_changes_of(into, dataset) = *(const struct mem_changes *)changes;
+    return FALSE;
+}
+
+struct mem_content *mem_content_copy(struct mem_content *content)
+{
+    struct mem_content *copy = mem_content_new();
+    auto_hold(&content->lock);
+    g_tree_foreach(content->datasets, copy_dataset, copy);
+    g_tree_foreach(content->fences, copy_fence, copy);
+    g_tree_foreach(content->locks, copy_lock, copy);
+    g_tree_foreach(content->changes, copy_changes, copy);
+    return copy;
+}
+
 /* --- views -------------------------------------------------------------------------------------------------------- */
 
 /* A dataset of the tree that no name of a spec can be. */

@@ -32,6 +32,7 @@ struct mem_lock {
 };
 
 struct mem_content *mem_content_new(void);
+struct mem_content *mem_content_copy(struct mem_content *content); /* holds its lock meanwhile */
 void mem_content_free(struct mem_content *content);
 
 /* NULL: no such dataset; `make` makes it. */

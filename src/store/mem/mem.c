@@ -46,6 +46,18 @@ void mem_space_free(struct mem_space *space)
     g_free(space);
 }
 
+struct mem_space *mem_space_copy(struct mem_space *space)
+{
+    GHashTableIter each;
+    gpointer uri, content;
+    struct mem_space *copy = mem_space_new();
+    auto_hold(&space->lock);
+    g_hash_table_iter_init(&each, space->contents);
+    while (g_hash_table_iter_next(&each, &uri, &content))
+        g_hash_table_insert(copy->contents, g_strdup(uri), mem_content_copy(content));
+    return copy;
+}
+
 static struct mem_content *space_content(struct mem_space *space, const char *uri)
 {
     auto_hold(&space->lock);

@@ -16,7 +16,8 @@ extern const struct store_driver mem_driver;
 
 struct mem_space;
 struct mem_space *mem_space_new(void);
-void mem_space_free(struct mem_space *space); /* no store of it may be open */
+struct mem_space *mem_space_copy(struct mem_space *space); /* all that stands in it now */
+void mem_space_free(struct mem_space *space);              /* no store of it may be open */
 AUTO_DEFINE(mem_space, mem_space_free)
 
 struct mem_driver {
