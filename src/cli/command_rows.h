@@ -31,7 +31,7 @@ COMMAND(run,        "[SPEC|RUN]",    0, 1, "plan the spec, ask, and run; an unfi
         "While the writes of another run stand on the target it refuses with 7; `--supersede RUN` takes over from that run\n"
         "(docs/mending.md). NAME.N in place of a spec goes on with exactly that run, and plans nothing. --detach leaves it\n"
         "running when the terminal closes; `sluice watch` shows it.",
-        LINES, OPTION_PARAM, OPTION_DETACH, OPTION_PLAN, OPTION_YES, OPTION_AGAIN, OPTION_SUPERSEDE, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE, OPTION_METRICS_FILE, OPTION_PUSH, OPTION_STATSD, OPTION_DOGSTATSD, OPTION_OTLP, OPTION_SERVE, OPTION_LISTEN, OPTION_TLS_CERT, OPTION_TLS_KEY, OPTION_TLS_CA, OPTION_ANONYMOUS)
+        LINES, OPTION_PARAM, OPTION_DETACH, OPTION_PLAN, OPTION_YES, OPTION_AGAIN, OPTION_SUPERSEDE, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE, OPTION_METRICS_FILE, OPTION_PUSH, OPTION_STATSD, OPTION_DOGSTATSD, OPTION_OTLP, OPTION_OTLP_HEADER, OPTION_OTLP_SAMPLE, OPTION_SERVE, OPTION_LISTEN, OPTION_TLS_CERT, OPTION_TLS_KEY, OPTION_TLS_CA, OPTION_ANONYMOUS)
 COMMAND(status,     "[RUN…]",        0, 1000, "how a run stands",
         "RUN is NAME.N; NAME alone is its newest run; without it the newest run of all. Of several, --json prints an object a\n"
         "line.",
@@ -56,7 +56,7 @@ COMMAND(pause,      "RUN…",          0, 1000, "pause runs, from any terminal",
 COMMAND(resume,     "RUN…",          0, 1000, "go on with a run that was paused, interrupted, halted or failed",
         "A run that was halted needs a --reason. Of several each goes to its end before the next one; with --detach all go on\n"
         "at the same time. --all lifts the flag of `sluice pause --all --hold`.",
-        LINES, OPTION_ALL, OPTION_DETACH, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE, OPTION_METRICS_FILE, OPTION_PUSH, OPTION_STATSD, OPTION_DOGSTATSD, OPTION_OTLP)
+        LINES, OPTION_ALL, OPTION_DETACH, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE, OPTION_METRICS_FILE, OPTION_PUSH, OPTION_STATSD, OPTION_DOGSTATSD, OPTION_OTLP, OPTION_OTLP_HEADER, OPTION_OTLP_SAMPLE)
 COMMAND(approve,    "RUN",           1, 1, "give the approval that a gate of the run waits for",
         "It names gate, attempt, plan and report by digest, and counts for these alone; with --report it is refused where\n"
         "the stage was judged again since somebody looked. Who may is said by the gate's `approve` and by\n"
@@ -96,7 +96,7 @@ COMMAND(quarantine, "list|show|retry RUN [SPEC]", 2, 3, "the refused records: `l
         "`retry` makes a new run of what RUN refused, with a plan, gates and an undo log of its own: the records are read anew\n"
         "from the source, by the spec, contract and transform as they stand now. The same command goes on with it, as `sluice\n"
         "run NAME.N` does; with -o FILE it is only planned, and `sluice run --plan FILE` runs it (docs/commands/quarantine.md).",
-        LINES, OPTION_LIMIT, OPTION_DETACH, OPTION_OUT, OPTION_YES, OPTION_PARAM, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE, OPTION_METRICS_FILE, OPTION_PUSH, OPTION_STATSD, OPTION_DOGSTATSD, OPTION_OTLP)
+        LINES, OPTION_LIMIT, OPTION_DETACH, OPTION_OUT, OPTION_YES, OPTION_PARAM, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE, OPTION_METRICS_FILE, OPTION_PUSH, OPTION_STATSD, OPTION_DOGSTATSD, OPTION_OTLP, OPTION_OTLP_HEADER, OPTION_OTLP_SAMPLE)
 COMMAND(prune,      "",              0, 0, "remove what runs have left and `retain` has no more time for",
         "Undo logs, refused records, reports and listings of runs that are at their end, each after its time (docs/retain.md).\n"
         "It can be killed and repeated. What an unfinished run needs is kept. What is removed is gone: afterwards such a run\n"

@@ -1,5 +1,7 @@
 #include "cli/keep.h"
 
+#include "base/units.h"
+
 static void warn(struct cli *cli, const char *what, const char *words)
 {
     progress_break(cli->progress);
@@ -44,6 +46,12 @@ static bool wants_batches(const struct cli *cli)
     return log_is_json(cli) && progress_tells(cli, "debug");
 }
 
+static bool read_share(const struct cli *cli, double *io, GError **error)
+{
+    const char *said = cli->values[OPTION_OTLP_SAMPLE];
+    return !said || units_parse_share(said, io, error) || error_add(error, "--otlp-sample");
+}
+
 static bool begin_metrics(struct cli *cli, struct cli_keep *io, GError **error)
 {
     g_autofree char *warning = NULL;
@@ -83,8 +91,11 @@ bool cli_keep_begin(struct cli *cli, const char *run, struct cli_keep *ret, GErr
                                                    .home = cli->home,
                                                    .run = ret->run,
                                                    .collector = cli->values[OPTION_OTLP],
+                                                   .header = cli->values[OPTION_OTLP_HEADER],
+                                                   .share = 1,
                                                    .traceparent = cli_trace()};
-    if (begin_metrics(cli, ret, error) && begin_trace(cli, ret, error))
+    if (read_share(cli, &ret->trace_config.share, error) && begin_metrics(cli, ret, error) &&
+        begin_trace(cli, ret, error))
         return true;
     cli_keep_end(cli, ret);
     return false;

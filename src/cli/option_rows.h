@@ -51,6 +51,8 @@ OPTION(RETRY,        "retry",        NULL,   "tell those hooks again that have f
 OPTION(STATSD,       "statsd",       "HOST:PORT", "while it is at work, tell the run's metrics to the StatsD there, by UDP; labels become part of the names")
 OPTION(DOGSTATSD,    "dogstatsd",    "HOST:PORT", "the same to a DogStatsD, with labels as tags")
 OPTION(OTLP,         "otlp",         "URL",  "send a trace of the run, batch by batch, to the OpenTelemetry collector at this address (OTLP over HTTP); a secret in it is written ${env:NAME} or ${file:PATH}")
+OPTION(OTLP_HEADER,  "otlp-header",  "HEADER", "what the collector of --otlp asks for, as `Authorization: Bearer ${env:NAME}`; also ${file:PATH}")
+OPTION(OTLP_SAMPLE,  "otlp-sample",  "SHARE", "send this share of the partitions of a trace, with all of their batches, e.g. 10%; the run and its stages always")
 OPTION(SERVE,        "serve",        NULL,   "answer over HTTP too, for as long as it is at work, as `sluice serve` does")
 OPTION(LISTEN,       "listen",       "HOST:PORT", "where to answer (default 127.0.0.1:8080); port 0 is any that is free")
 OPTION(TLS_CERT,     "tls-cert",     "FILE", "the server's certificate, PEM")

@@ -75,9 +75,28 @@ void span_id(const uint8_t of[TRACE_ID_BYTES], const char *words, uint8_t ret[SP
     ret[0] |= 1; /* all zero is none */
 }
 
+bool span_taken(const uint8_t run[TRACE_ID_BYTES], uint32_t part, double share)
+{
+    uint8_t id[SPAN_ID_BYTES];
+    uint64_t place = 0;
+    g_autofree char *words = g_strdup_printf("taken %u", part);
+    span_id(run, words, id);
+    for (size_t i = 0; i < sizeof id; i++)
+        place = place << 8 | id[sizeof id - 1 - i]; /* the first byte is never even */
+    return share >= 1 || (double)place < share * 0x1p64;
+}
+
+enum { TRACE_AT = 3, PARENT_AT = 36, FLAGS_AT = 53, LENGTH = 55 };
+
+bool span_is_sampled(const char *traceparent)
+{
+    uint8_t flags;
+    return !traceparent || strlen(traceparent) != LENGTH ||
+           !hex_parse(slice_of(traceparent + FLAGS_AT, 2), &flags, 1) || (flags & 1);
+}
+
 bool span_place_of(const char *traceparent, struct span_place *io)
 {
-    enum { TRACE_AT = 3, PARENT_AT = 36, LENGTH = 55 };
     struct span_place place = *io;
     if (!traceparent || strlen(traceparent) != LENGTH ||
         !hex_parse(slice_of(traceparent + TRACE_AT, 2 * TRACE_ID_BYTES), place.trace, TRACE_ID_BYTES) ||

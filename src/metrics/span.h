@@ -30,5 +30,11 @@ json_t *span_request(json_t *spans);
 /* The id of what the words name below `of`: the same words, the same id. */
 void span_id(const uint8_t of[TRACE_ID_BYTES], const char *words, uint8_t ret[SPAN_ID_BYTES]);
 
+/* Whether a partition is one of that share of them: of the same run always the same, and of a larger share too. */
+bool span_taken(const uint8_t run[TRACE_ID_BYTES], uint32_t part, double share);
+
+/* What a W3C traceparent says of whether its trace is recorded; true where it is none. */
+bool span_is_sampled(const char *traceparent);
+
 /* Of a W3C traceparent: trace and parent of io. False: it is none. */
 bool span_place_of(const char *traceparent, struct span_place *io);

@@ -31,6 +31,8 @@ struct trace_keep {
     GHashTable *begun; /* partitions and stages by their words: when they began, of ours */
     json_t *waiting;   /* spans */
     uint64_t dropped;
+    char *header;   /* with its secret; NULL: to be asked for */
+    bool silent;    /* the caller's trace is not recorded */
     GError *failed; /* the newest try; NULL: it went well */
 };
 
@@ -47,7 +49,7 @@ char *trace_keep_url(const char *collector)
 
 static void put(struct trace_keep *keep, const struct span *span)
 {
-    if (!keep->config->collector) {
+    if (!keep->config->collector || keep->silent) {
         json_decref(span->attributes);
         return;
     }
@@ -118,6 +120,8 @@ static void take_batch(struct trace_keep *keep, const struct batch_row *batch)
     int64_t from_ms = batch->at_ms - batch->took_ms;
     if (keep->config->batch)
         keep->config->batch(keep->config->batch_self, &keep->run, stage, batch);
+    if (!span_taken(keep->run.uid, batch->part, keep->config->share))
+        return;
     begins(keep, part, from_ms);
     put(keep, &(struct span){.place = place_of(keep, &place, words),
                              .name = "batch",
@@ -199,27 +203,69 @@ static bool read_entries(struct trace_keep *keep, GError **error)
 
 /* --- sending ------------------------------------------------------------------------------------------------------ */
 
+#define HEADER "--otlp-header: "
+
+/* What stands on a command line is seen by others of the machine. */
+static bool header_check(const char *header, GError **error)
+{
+    static const char NAME[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    static const char SECRET[] = "authorization";
+    size_t len = strspn(header, NAME);
+    if (len == 0 || header[len] != ':' || !header[len + 1 + strspn(header + len + 1, " ")])
+        return error_set(error, SLUICE_ERROR_USAGE, HEADER "NAME: VALUE was expected");
+    return strstr(header, "${") || len != strlen(SECRET) || g_ascii_strncasecmp(header, SECRET, len) != 0 ||
+           error_set(error, SLUICE_ERROR_USAGE, HEADER "a secret is written ${env:NAME} or ${file:PATH}");
+}
+
+/* With its secret, which stays until the collector refuses it. */
+static bool header_of(struct trace_keep *keep, const char **ret, GError **error)
+{
+    const struct trace_keep_config *config = keep->config;
+    *ret = NULL;
+    if (!config->header)
+        return true;
+    if (!keep->header && !spec_secret_expand(config->world, ".", config->header, &keep->header, error))
+        return error_add(error, "--otlp-header");
+    for (const char *at = keep->header; *at; at++)
+        if (g_ascii_iscntrl(*at)) {
+            g_clear_pointer(&keep->header, g_free);
+            return error_set(error, SLUICE_ERROR_SPEC, HEADER "its secret has a byte that no header holds");
+        }
+    *ret = keep->header;
+    return true;
+}
+
+/* What the collector says may have the header in it. */
+static bool judge(struct trace_keep *keep, const struct http_answer *answer, GError **error)
+{
+    bool refused = answer->status == 401 || answer->status == 403;
+    if (refused)
+        g_clear_pointer(&keep->header, g_free);
+    return (answer->status >= 200 && answer->status < 300) ||
+           error_set(error, refused ? SLUICE_ERROR_NOT_PERMITTED : SLUICE_ERROR_UNREACHABLE,
+                     "--otlp: the collector answered %ld%s%s", answer->status, keep->config->header ? "" : ": ",
+                     keep->config->header ? "" : answer->text);
+}
+
 static bool post(struct trace_keep *keep, const char *body, GError **error)
 {
-    static const char *const NO_HEADERS[] = {NULL};
     const struct trace_keep_config *config = keep->config;
+    const char *headers[2] = {NULL};
     g_autofree char *collector = NULL;
     struct http_answer answer;
     if (!spec_secret_expand(config->world, ".", config->collector, &collector, error))
         return error_add(error, "--otlp");
     if (!http_url_is(collector))
         return error_set(error, SLUICE_ERROR_USAGE, "--otlp: not an http or https address with a host");
+    if (!header_of(keep, &headers[0], error))
+        return false;
     g_autofree char *url = trace_keep_url(collector);
-    struct http_call call = {.url = url,
-                             .headers = NO_HEADERS,
-                             .body = slice_of_text(body),
-                             .timeout_us = SEND_US,
-                             .keep_bytes = ANSWER_KEEP};
+    struct http_call call = {
+        .url = url, .headers = headers, .body = slice_of_text(body), .timeout_us = SEND_US, .keep_bytes = ANSWER_KEEP};
     if (!http_post(&call, &answer, error))
         return error_add(error, "--otlp");
     g_autofree char *said = answer.text;
-    return (answer.status >= 200 && answer.status < 300) ||
-           error_set(error, SLUICE_ERROR_UNREACHABLE, "--otlp: the collector answered %ld: %s", answer.status, said);
+    return judge(keep, &answer, error);
 }
 
 /* The oldest that wait, so many at once. */
@@ -274,8 +320,9 @@ static void finish(struct trace_keep *keep)
                              .name = "run",
                              .from_ms = keep->began_ms,
                              .to_ms = now_ms,
-                             .attributes = json_pack("{s:s, s:s, s:s}", "sluice.run", now.name, "sluice.spec",
-                                                     now.spec_name, "sluice.state", run_state_word(now.state)),
+                             .attributes = json_pack("{s:s, s:s, s:s, s:f}", "sluice.run", now.name, "sluice.spec",
+                                                     now.spec_name, "sluice.state", run_state_word(now.state),
+                                                     "sluice.sample", keep->config->share),
                              .end = run_end(now.state)});
     tick(keep);
 }
@@ -294,13 +341,16 @@ static void keep_main(void *self)
 
 static char *free_telling(struct trace_keep *keep)
 {
-    char *said = keep->failed ? g_strdup(keep->failed->message) : NULL;
+    char *said = keep->failed   ? g_strdup(keep->failed->message)
+                 : keep->silent ? g_strdup("TRACEPARENT says that it is not recorded")
+                                : NULL;
     if (keep->dropped) {
         g_autofree char *why = said;
         said = g_strdup_printf("%" G_GUINT64_FORMAT " spans were dropped%s%s", keep->dropped, why ? ": " : "",
                                why ? why : "");
     }
     g_clear_error(&keep->failed);
+    g_free(keep->header);
     json_decref(keep->waiting);
     g_hash_table_unref(keep->begun);
     catalog_free(keep->catalog);
@@ -319,6 +369,18 @@ static void set_root(struct trace_keep *keep)
     span_id(keep->run.uid, words, keep->root.id);
 }
 
+/* What is wrong is said before the run begins, a secret that is not there too. */
+static bool collector_check(struct trace_keep *keep, GError **error)
+{
+    const struct trace_keep_config *config = keep->config;
+    const char *header;
+    if (!strstr(config->collector, "${") && !http_url_is(config->collector))
+        return error_set(error, SLUICE_ERROR_USAGE, "--otlp: not an http or https address with a host");
+    if (!(config->share > 0 && config->share <= 1))
+        return error_set(error, SLUICE_ERROR_USAGE, "--otlp-sample: more than 0%% and at most 100%% was expected");
+    return !config->header || (header_check(config->header, error) && header_of(keep, &header, error));
+}
+
 static bool begin(struct trace_keep *keep, GError **error)
 {
     const struct trace_keep_config *config = keep->config;
@@ -331,9 +393,8 @@ static bool begin(struct trace_keep *keep, GError **error)
         !ledger_head(keep->catalog, &keep->entry, head, error))
         return false;
     set_root(keep);
-    const char *url = config->collector;
-    return !url || strstr(url, "${") || http_url_is(url) ||
-           error_set(error, SLUICE_ERROR_USAGE, "--otlp: not an http or https address with a host");
+    keep->silent = config->collector && !span_is_sampled(config->traceparent);
+    return !config->collector || collector_check(keep, error);
 }
 
 bool trace_keep_begin(struct trace_keep **ret, const struct trace_keep_config *config, GError **error)

@@ -198,7 +198,7 @@ def _(stand):
     by = {name: [span for span in spans.values() if span["name"] == name] for name in ("run", "stage", "partition", "batch")}
     same([len(by[name]) for name in ("run", "stage", "partition")], [1, 2, 4], "spans")
     same({span["traceId"] for span in spans.values()}, {trace[0]}, "the trace")
-    same((by["run"][0]["parentSpanId"], by["run"][0]["attributes"]), (trace[1], {"run": "fix.1", "spec": "fix", "state": "done"}), "the run")
+    same((by["run"][0]["parentSpanId"], by["run"][0]["attributes"]), (trace[1], {"run": "fix.1", "spec": "fix", "state": "done", "sample": 1}), "the run")
     for name, above in (("stage", "run"), ("partition", "stage"), ("batch", "partition")):
         for span in by[name]:
             outer = spans[span["parentSpanId"]]
@@ -212,6 +212,65 @@ def _(stand):
     among("--otlp: not an http or https address", stand.sluice("run", "fix.yaml", "--again", "--yes", "--otlp", "collector:4318").ended(2).err)
     done = stand.sluice("run", "fix.yaml", "--again", "--yes", "--otlp", "http://127.0.0.1:1").ended(0)
     among("the trace is not told: --otlp: ", done.err)
+
+
+@test("a collector that asks for a token gets the secret of --otlp-header, asked for again where it is refused, and shown nowhere; what is no header or share is refused before the run")
+def _(stand):
+    ready(stand, TWO)
+    stand.write("token", "hush-old\n")
+
+    def answer(request):
+        said = request.headers["Authorization"]
+        stand.write("token", "hush-new\n")
+        return (200, "") if said == "Bearer hush-new" else (401, f"{said} is nobody's")
+
+    def quiet(done):
+        must("hush" not in done.out + done.err, done.out, done.err)
+        for path in stand.path("home").rglob("*"):
+            must(not path.is_file() or b"hush" not in path.read_bytes(), f"{path} holds the secret")
+        return done
+
+    with Heard(answer) as collector:
+        url = ("--otlp", f"http://127.0.0.1:{collector.port}")
+        done = quiet(stand.sluice("run", "fix.yaml", "--yes", *url, "--otlp-header", "Authorization: Bearer ${file:token}").ended(0))
+        must("not told" not in done.err, done.err)
+        same([headers["Authorization"] for _, _, headers, _ in collector.asked[:2]], ["Bearer hush-old", "Bearer hush-new"], "what it was shown")
+        same(sum(int(span["attributes"]["written"]) for span in spans_of(collector.asked[1:]).values() if span["name"] == "batch"), 400, "records of the batches")
+        wrong = stand.environment(SLUICE_OTLP_HEADER="Authorization: Bearer ${env:HUSHED}", HUSHED="hush-wrong")
+        among("the collector answered 401", quiet(stand.sluice("run", "fix.yaml", "--again", "--yes", *url, env=wrong).ended(0)).err)
+        heard = len(collector.asked)
+        stand.write("two", "hush\nX-Evil: 1\n")
+        for bad, says in (("Authorization", "NAME: VALUE"), ("Authorization:", "NAME: VALUE"), (": x", "NAME: VALUE"), ("A B: x", "NAME: VALUE"),
+                          ("authorization: Bearer hush-plain", "${env:NAME}"), ("X-Key: ${env:NOT_THERE}", "NOT_THERE"), ("X-Key: ${nope:1}", "${env:NAME}"), ("X-Key: ${file:two}", "no header holds")):
+            among(["--otlp-header", says], quiet(stand.sluice("run", "fix.yaml", "--again", "--yes", *url, "--otlp-header", bad).ended(2)).err)
+        for bad in ("0%", "101%", "-1%", "some", "nan%"):
+            among("--otlp-sample", stand.sluice("run", "fix.yaml", "--again", "--yes", *url, "--otlp-sample", bad).ended(2).err)
+        same(len(collector.asked), heard, "requests of what was refused")
+
+
+@test("of a trace a share of the partitions is sent, each with all of its batches; the run and its stages always; nothing of one that the caller does not record")
+def _(stand):
+    ready(stand, "stages: [{ name: canary, scope: 10% }, { name: full, scope: 100% }]\n")
+    stand.write("fix.yaml", re.sub(r"partitions: .*", "partitions: { size: 10 }", stand.read("fix.yaml")))
+    with Heard(lambda request: (200, "")) as collector:
+        url = ("--otlp", f"http://127.0.0.1:{collector.port}")
+        stand.sluice("run", "fix.yaml", "--yes", *url, "--otlp-sample", "50%").ended(0)
+        spans = spans_of(collector.asked).values()
+        parts = [span for span in spans if span["name"] == "partition"]
+        must(0 < len(parts) < 40, len(parts), "partitions of 40") # one in 2^39 has none, or all
+        same(sorted(span["name"] for span in spans if span["name"] in ("run", "stage")), ["run", "stage", "stage"], "what is above them")
+        run_span = next(span for span in spans if span["name"] == "run")
+        same(run_span["attributes"]["sample"], 0.5, "the share is told")
+        written = {}
+        for span in spans:
+            if span["name"] == "batch":
+                written[span["parentSpanId"]] = written.get(span["parentSpanId"], 0) + int(span["attributes"]["written"])
+        same(written, {span["spanId"]: 10 for span in parts}, "records of each partition's batches")
+        heard = len(collector.asked)
+        env = stand.environment(TRACEPARENT="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
+        done = stand.sluice("run", "fix.yaml", "--again", "--yes", *url, env=env).ended(0)
+        among("the trace is not told: TRACEPARENT says that it is not recorded", done.err)
+        same(len(collector.asked), heard, "requests")
 
 
 @test("--log-format json: every line of the log is an object with time and level; batches with run, stage and partition at the level debug; errors too")

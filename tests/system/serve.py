@@ -90,7 +90,8 @@ def _(stand):
 
 @test("dashboards, alert rules, runbook and numbers of a run are what the command line exports; the spec is that of the run, whatever its file says by now")
 def _(stand):
-    seed(stand, "fix")
+    seed(stand, "fix", "two")
+    stopped(stand, "two")
     stand.write("fix.yaml", stand.read("fix.yaml") + "owner: { team: data, contact: oncall@example.com }\n")
     stopped(stand)
     exported = {words: stand.sluice("export", *words).ended(0).out
@@ -110,7 +111,7 @@ def _(stand):
         def stable(text):
             return [line for line in text.splitlines() if not line.startswith("sluice_run_exposed_timestamp_seconds")]
 
-        same(stable(numbers), stable(printed), "the numbers of a run")
+        same(stable(numbers), stable(printed), "the numbers of a run, and of no other")
         among("process_cpu_seconds_total", http_server.ask("GET", "/metrics").ended(200).bytes.decode())
         stand.path("home/texts").rename(stand.path("texts"))
         same(http_server.get("/runs/fix.1/runbook").ended(404).json()["error"], "not-found", "no copy of the spec")
