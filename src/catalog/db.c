@@ -370,8 +370,10 @@ struct query *query_of(struct db *db, enum sql sql)
 
 void query_end(struct query *query)
 {
-    sqlite3_reset(query->stmt);
-    sqlite3_clear_bindings(query->stmt);
+    if (query->stmt) { /* it could not be made: unlike all others, sqlite3_clear_bindings() does not take NULL */
+        sqlite3_reset(query->stmt);
+        sqlite3_clear_bindings(query->stmt);
+    }
     query->used = false;
 }
 

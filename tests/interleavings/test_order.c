@@ -164,6 +164,39 @@ static void the_outcomes_of_a_batch_are_in_the_log_and_settled_before_its_checkp
     scene_done(&scene);
 }
 
+/* Settles of the worker until its end, a letter each: Every server is asked, or those that it wrote on. */
+static char *settles_until_the_end(struct process *process, size_t most)
+{
+    GString *settles = g_string_new(NULL);
+    struct op *op;
+    while (settles->len < most && (op = process_wish(process, 0))->kind != OP_END) {
+        if (op->kind == OP_SETTLE)
+            g_string_append_c(settles, op->settle.witness.everywhere ? 'E' : '-');
+        process_step(process, 0);
+    }
+    return g_string_free(settles, FALSE);
+}
+
+/* What a dead holder wrote may stand on servers that this one has never written on. Once is enough, and of a partition
+ * that nobody had before there is nothing to ask for: it would wait for every server of a cluster, batch by batch. */
+static void only_the_first_settle_of_a_partition_taken_over_asks_every_server(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin(&scene, SAME_DATASET, ONCE_MORE);
+    scene_plan(&scene);
+    process_begin_small(&process, &scene, JOB_FORWARD, 1);
+    g_autofree char *fresh = settles_until_the_end(&process, 1);
+    assert_string_equal(fresh, "-");
+    process_die(&process);
+    process_begin_small(&process, &scene, JOB_FORWARD, 1);
+    g_autofree char *over = settles_until_the_end(&process, SIZE_MAX);
+    assert_true(g_str_has_prefix(over, "E--"));
+    assert_int_equal(strrchr(over, 'E') - over, 0);
+    process_die(&process);
+    scene_done(&scene);
+}
+
 static void assert_keys_differ(const struct op *op)
 {
     for (size_t i = 0; i < op->cas.n; i++)
@@ -276,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_checkpoint_names_and_a_write_rests_on_is_synced_before_it),
         cmocka_unit_test(the_outcomes_of_a_batch_are_in_the_log_and_settled_before_its_checkpoint),
+        cmocka_unit_test(only_the_first_settle_of_a_partition_taken_over_asks_every_server),
         cmocka_unit_test(two_writes_of_one_key_never_go_out_in_one_call),
         cmocka_unit_test(a_resume_remembers_exactly_the_writes_that_no_checkpoint_accounts_for),
         cmocka_unit_test(a_run_that_does_not_account_for_every_listed_key_does_not_say_done),

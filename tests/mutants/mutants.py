@@ -313,6 +313,7 @@ def main():
     parser.add_argument("--only", type=int, action="append", default=[])
     parser.add_argument("--from", type=int, dest="first", default=1)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--tree", type=int, default=0, help="number of the first copy: not that of a run that is under way")
     parser.add_argument("--fast", action="store_true", help="without the suites that run the program itself")
     options = parser.parse_args()
     if options.sample:
@@ -326,7 +327,8 @@ def main():
     todo, results = queue.Queue(), {}
     for item in faults.items():
         todo.put(item)
-    threads = [threading.Thread(target=work, args=(number, todo, results, options.fast)) for number in range(options.jobs)]
+    threads = [threading.Thread(target=work, args=(options.tree + number, todo, results, options.fast))
+               for number in range(options.jobs)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,6 +1,8 @@
 /* CALL(name, call): each call of the catalog that asks it something, on a home as test_statements.c makes it. */
 /* clang-format off */
 /* looking */
+CALL(open_to_write, open_another(catalog, CATALOG_EXISTING, error))
+CALL(open_to_read, open_another(catalog, CATALOG_READ_ONLY, error))
 CALL(run_get, catalog_run_get(catalog, "fix.1", mem, &(struct run_row){0}, error))
 CALL(run_get_newest, catalog_run_get(catalog, "fix", mem, &(struct run_row){0}, error))
 CALL(run_get_one, catalog_run_get_one(catalog, "fix.1", mem, &(struct run_row){0}, error))

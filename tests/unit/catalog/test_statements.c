@@ -12,14 +12,28 @@
  */
 
 static unsigned steps_met, step_fails; /* 0: none */
+static bool inside;                    /* what SQLite asks itself */
 
 /* A program's own functions stand before those of its libraries. */
+int sqlite3_exec(sqlite3 *handle, const char *sql, int (*each)(void *, int, char **, char **), void *self, char **fault)
+{
+    static int (*real)(sqlite3 *, const char *, int (*)(void *, int, char **, char **), void *, char **);
+    if (!real)
+        real = (int (*)(sqlite3 *, const char *, int (*)(void *, int, char **, char **), void *, char **))dlsym(
+            RTLD_NEXT, "sqlite3_exec");
+    bool was = inside;
+    inside = true;
+    int rc = real(handle, sql, each, self, fault);
+    inside = was;
+    return rc;
+}
+
 int sqlite3_step(sqlite3_stmt *statement)
 {
     static int (*real)(sqlite3_stmt *);
     if (!real)
         real = (int (*)(sqlite3_stmt *))dlsym(RTLD_NEXT, "sqlite3_step");
-    if (step_fails == 0 || ++steps_met != step_fails)
+    if (inside || step_fails == 0 || ++steps_met != step_fails)
         return real(statement);
     errno = EIO;
     return SQLITE_IOERR_READ;
@@ -77,6 +91,12 @@ static bool deliver(struct catalog *catalog, GError **error)
     struct delivery_try tried = {
         .run = RUN, .delivery = &delivery, .state = DELIVERY_FAILED, .said = "no", .act = FIXTURE_ACT};
     return catalog_delivery_tried(catalog, &tried, error);
+}
+
+static bool open_another(struct catalog *catalog, enum catalog_mode mode, GError **error)
+{
+    auto_(catalog) another = NULL;
+    return catalog_open(&another, world_real(), catalog_home(catalog), mode, error);
 }
 
 static void pass_by(void *self, uint32_t part, uint32_t stage, enum part_state state)
@@ -233,11 +253,35 @@ static void a_statement_that_fails_is_told_and_nothing_of_its_call_stands(void *
     print_message("# %zu calls, %u statements failed\n", G_N_ELEMENTS(CALLS), failed);
 }
 
+/* A damaged home, or one that somebody has put a hand to: the statement cannot even be made. */
+static void a_table_that_is_not_there_is_told(void **state)
+{
+    struct fixture *fx = *state;
+    g_autofree char *path = g_build_filename(fx->home, "catalog.db", NULL);
+    g_autoptr(GBytes) home = prepared(fx, path);
+    sqlite3 *handle = fixture_handle(fx);
+    g_autofree char *drops = fixture_rows_of(handle, "SELECT 'DROP TABLE ' || name || ';' FROM sqlite_schema WHERE "
+                                                     "type = 'table' AND name != 'home' AND name NOT LIKE 'sqlite_%'");
+    assert_int_equal(sqlite3_exec(handle, drops, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(handle);
+    GError *error = NULL;
+    kit_ok(catalog_open(&fx->catalog, fx->world, fx->home, CATALOG_EXISTING, &error));
+    for (size_t i = 0; i < G_N_ELEMENTS(CALLS); i++) {
+        if (g_str_has_prefix(CALLS[i].name, "open_"))
+            continue;
+        arena_reset(fx->mem);
+        kit_refused(CALLS[i].call(fx->catalog, fx->mem, &error), CATALOG, "no such table");
+    }
+}
+
 int main(void)
 {
+    /* An error over an error: whoever got the first one went on. */
+    g_log_set_always_fatal(G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_statement_that_fails_is_told_and_nothing_of_its_call_stands, fixture_setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_table_that_is_not_there_is_told, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

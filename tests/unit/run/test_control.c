@@ -406,6 +406,39 @@ static void what_limits_a_run_is_said_only_of_one_that_waited_for_it_lately(void
     terminal_done(&at);
 }
 
+/* As whoever holds it wrote it down: with figures where there are any, and for so long after. */
+static void what_the_servers_hold_back_is_said_while_it_is_news(void **state)
+{
+    static const char JSON[] = "[{\"server\":\"node a\",\"limited_by\":\"%s\",\"reason\":\"it drains\"%s}]";
+    static const struct {
+        const char *more, *words;
+        int64_t after_ms;
+    } ROWS[] = {
+        {"", "node a: it drains", 5000},
+        {"", NULL, 5001},
+        {",\"p99_ms\":2.0,\"limit_ms\":1.0,\"baseline_ms\":0.5,\"commands_per_s\":10.0",
+         "node a: p99 2.00 ms of 1.00 (0.50 without us), 10 commands/s: it drains", 0},
+    };
+    GError *error = NULL;
+    struct terminal at;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    terminal_init(&at, "");
+    struct run_row run = scene_row(&at.scene, mem);
+    kit_ok(catalog_open(&catalog, &at.scene.fake.world, at.scene.home, CATALOG_EXISTING, &error));
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct run_limit limit;
+        g_autofree char *json = g_strdup_printf(JSON, governor_cause_name(GOVERNOR_BASELINE), ROWS[i].more);
+        kit_ok(catalog_pace_put(catalog, run.id, json, &error));
+        at.scene.fake.wall_ms += ROWS[i].after_ms;
+        kit_ok(run_limit_now(catalog, &run, mem, &limit, &error));
+        if (g_strcmp0(limit.words, ROWS[i].words) != 0)
+            fail_msg("%zu: %s", i, limit.words ? limit.words : "nothing is said");
+    }
+    g_clear_pointer(&catalog, catalog_free);
+    terminal_done(&at);
+}
+
 /* --- who may ------------------------------------------------------------------------------------------------------ */
 
 static void every_command_asks_for_its_own_right(void **state)
@@ -449,6 +482,7 @@ int main(void)
         cmocka_unit_test(a_wish_that_is_set_aside_is_refused_but_a_limit_stands),
         cmocka_unit_test(a_limit_that_was_set_overlays_the_plans),
         cmocka_unit_test(what_limits_a_run_is_said_only_of_one_that_waited_for_it_lately),
+        cmocka_unit_test(what_the_servers_hold_back_is_said_while_it_is_news),
         cmocka_unit_test(every_command_asks_for_its_own_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -418,6 +418,32 @@ static void the_dump_names_damage(void **state)
     logs_done(&logs);
 }
 
+/* A file that stands alone, without the log that it is of. */
+static void a_segment_alone_tells_what_the_log_tells_of_it(void **state)
+{
+    struct logs logs;
+    GError *error = NULL;
+    size_t told = 0;
+    logs_init(&logs, *state);
+    golden_log(&logs);
+    g_autofree char *whole = dump_of(&logs.config);
+    g_auto(GStrv) lines = g_strsplit(whole, "\n", 0);
+    for (uint32_t segment = 1; segment <= 4; segment++) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        struct document_lines into = {.line = keep_line, .self = text};
+        g_autofree char *path = logs_segment(&logs, segment),
+                        *of = g_strdup_printf("\"segment\":%u,\"offset\"", segment);
+        kit_ok(undo_dump_segment(&logs.fake.world, path, &into, &error));
+        for (size_t i = 0; lines[i]; i++) {
+            told += strstr(lines[i], of) != NULL;
+            if (strstr(lines[i], of) && !strstr(text->str, strstr(lines[i], of)))
+                fail_msg("not told by the segment alone: %s", lines[i]);
+        }
+    }
+    assert_int_equal(told, 18); /* blocks and entries */
+    logs_done(&logs);
+}
+
 static bool refuse_line(void *self, const char *text, GError **error)
 {
     return error_set(error, SLUICE_ERROR_CANCELLED, "enough");
@@ -447,6 +473,7 @@ int main(void)
         IN_DIR(the_writer_still_writes_version_1),
         IN_DIR(the_dump_names_damage),
         IN_DIR(the_dump_ends_when_its_reader_does),
+        IN_DIR(a_segment_alone_tells_what_the_log_tells_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

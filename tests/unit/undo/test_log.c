@@ -527,6 +527,47 @@ static void whichever_call_fails_what_was_acknowledged_is_there(void **state)
     }
 }
 
+/* Entries, states and damage. */
+static char *tail_text(const struct undo_tail *tail)
+{
+    GString *text = g_string_new(NULL);
+    for (size_t i = 0; i < tail->n; i++)
+        g_string_append_printf(text, "%.*s %d; ", (int)tail->entries[i].key.len,
+                               (const char *)tail->entries[i].key.data, (int)tail->entries[i].state);
+    g_string_append_printf(text, "%zu damaged", tail->n_damage);
+    return g_string_free(text, FALSE);
+}
+
+/* Whoever takes a partition over acts upon this: half of it, taken for the whole, would be worse than nothing. */
+static void whichever_call_fails_the_tail_is_whole_or_refused(void **state)
+{
+    struct logs logs;
+    auto_(arena) mem = arena_new(1 << 20);
+    logs_init(&logs, *state);
+    for (uint64_t i = 1; i <= 3; i++) {
+        struct move moves[] = {{"a", "1", "2"}, {"b", "1", "2"}};
+        logs_open(&logs);
+        logs_intents(&logs, 3, 1, 2 * i, moves, 2);
+        logs_outcomes(&logs, 3, 1, 2 * i, 2, 2);
+    }
+    logs_close(&logs);
+    struct undo_tail whole = tail_of(&logs, 3, BEGINNING, mem);
+    g_autofree char *expected = tail_text(&whole);
+    assert_int_equal(whole.n, 6);
+    bool fired = true;
+    for (uint64_t nth = 1; fired; nth++) {
+        g_autoptr(GError) error = NULL;
+        struct undo_tail tail = {0};
+        fake_world_arm(&logs.fake, (struct fake_fault){.nth = nth, .number = EIO});
+        bool ok = undo_tail_read(&tail, &logs.config, 3, BEGINNING, mem, &error);
+        fired = logs.fake.fired > 0;
+        g_autofree char *text = ok ? tail_text(&tail) : g_strdup("");
+        if (ok ? strcmp(text, expected) != 0 : !fired || !error)
+            fail_msg("call %" PRIu64 ": %s", nth, ok ? text : "refused without a reason");
+    }
+    logs_done(&logs);
+}
+
 static void a_batch_costs_one_sync_and_its_outcomes_none(void **state)
 {
     struct logs logs;
@@ -674,6 +715,7 @@ int main(void)
         IN_DIR(a_full_disk_refuses_the_block_and_keeps_the_log),
         IN_DIR(where_no_new_segment_can_be_made_nothing_more_is_appended),
         IN_DIR(whichever_call_fails_what_was_acknowledged_is_there),
+        IN_DIR(whichever_call_fails_the_tail_is_whole_or_refused),
         IN_DIR(a_batch_costs_one_sync_and_its_outcomes_none),
         IN_DIR(one_sync_serves_several_workers),
         IN_DIR(what_a_dead_process_left_is_durable_before_anyone_acts_on_it),
