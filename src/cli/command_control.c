@@ -1,4 +1,4 @@
-/* pause, abort, rollback, verify. */
+/* pause, abort, rollback. */
 #include "base/units.h"
 #include "catalog/lock.h"
 #include "cli/cli.h"
@@ -234,47 +234,4 @@ int command_rollback(struct cli *cli, GError **error)
 bool cli_is_spec(const char *argument)
 {
     return strchr(argument, '/') || g_str_has_suffix(argument, ".yaml") || g_str_has_suffix(argument, ".yml");
-}
-
-static bool verify_spec(struct cli *cli, const struct run_config *config, struct verify_result *ret, GError **error)
-{
-    struct spec *spec = NULL;
-    return cli_spec_read(cli, cli->args[0], &spec, error) && run_verify_spec(config, spec, ret, error);
-}
-
-static bool sample_asked(const struct cli *cli, struct sampling_wish *ret, GError **error)
-{
-    if (!cli_has(cli, OPTION_SAMPLE))
-        return true;
-    if (cli_has(cli, OPTION_FULL))
-        return error_set(error, SLUICE_ERROR_USAGE, "--full or --sample, not both");
-    return sampling_wish_parse(cli->values[OPTION_SAMPLE], ret, error);
-}
-
-int command_verify(struct cli *cli, GError **error)
-{
-    struct run_config config = cli_run_config(cli);
-    config.full = cli_has(cli, OPTION_FULL);
-    struct verify_result result = {0};
-    if (!sample_asked(cli, &config.sure, error))
-        return -1;
-    bool done = cli_is_spec(cli->args[0])
-                    ? verify_spec(cli, &config, &result, error)
-                    : cli_no_params(cli, cli->args[0], error) && run_verify(&config, cli->args[0], &result, error);
-    if (!done)
-        return -1;
-    progress_break(cli->progress);
-    if (cli_has(cli, OPTION_JSON))
-        fprintf(cli->out, "%s\n", result.json);
-    else {
-        fprintf(cli->out, "%s: %s\n", result.pass ? "pass" : "fail", result.sentence);
-        if (!result.pass)
-            print_differences(cli, cli->out, result.report_path);
-        fprintf(cli->out, "report: %s\npage:   %s\n", result.report_path, result.page_path);
-        if (!cli_is_spec(cli->args[0]) && result.of[VERIFY_DIFFERING] + result.of[VERIFY_MISSING] > 0)
-            fprintf(cli->out, "`sluice repair %s` makes a run of what differs or is missing\n", cli->args[0]);
-    }
-    int status = result.pass ? 0 : 4;
-    verify_result_done(&result);
-    return status;
 }

@@ -84,8 +84,9 @@ COMMAND(verify,     "SPEC|RUN",      1, 1, "compare source and target now",
         "Prints a verdict and saves a report: a line of JSON per difference. What holds a `/` or ends in .yaml is a spec.\n"
         "Of a run the target alone is read first: partitions whose sums are still those of their gate are as they were then;\n"
         "the others are compared with the source, key by key. The verdict says which was done. --full compares every key with\n"
-        "the source; `--sample 99.9%,0.01%` as many as make one 99.9% sure that fewer than 0.01% differ (docs/samples.md).",
-        DOCUMENT, OPTION_FULL, OPTION_SAMPLE, OPTION_PARAM)
+        "the source; `--sample 99.9%,0.01%` as many as make one 99.9% sure that fewer than 0.01% differ (docs/samples.md).\n"
+        "--follow goes round and round at a low rate, with --json an object a line, and keeps a report where something is new.",
+        DOCUMENT, OPTION_FULL, OPTION_SAMPLE, OPTION_FOLLOW, OPTION_EVERY, OPTION_RATE, OPTION_PARAM)
 COMMAND(repair,     "RUN|REPORT [SPEC]", 1, 2, "a run for what a verification found differing or missing",
         "RUN: by its newest report of `sluice verify RUN`; REPORT: by this one. The records are read anew from the source, in a\n"
         "run with a plan, gates and an undo log of its own, and written only where the target still holds what the\n"

@@ -160,6 +160,7 @@ static const struct {
     {"LEVEL", add_levels},
     {"LUA", NULL},
     {"N", NULL},
+    {"N/s", NULL},
     {"NAME", add_data},
     {"NAMES", NULL},
     {"NAME=VALUE", NULL},

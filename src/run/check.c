@@ -157,12 +157,20 @@ static bool verify(void *self, GError **error)
            verify_run(checking->input, checking->ret, error);
 }
 
-/* As much slower as the guards leave of its pace. */
+/* How long a thread takes for so many keys. */
+static double us_for(const struct checking *checking, uint64_t compared, double per_s)
+{
+    return per_s > 0 ? (double)compared * 1e6 / per_s * MAX(checking->input->workers, 1u) : 0;
+}
+
+/* As much slower as the guards leave of its pace, and as whoever asked for it has said. */
 static void slow_down(const struct checking *checking, uint64_t compared)
 {
-    double per_s = checking->hold ? limits_slowed_per_s(&checking->hold->shared.limits) : 0;
-    double us = per_s > 0 ? (double)compared * 1e6 / per_s * MAX(checking->input->workers, 1u) : 0;
-    world_sleep_us(checking->config->world, (int64_t)MIN(us, SLOWED_MOST_US), &checking->stop);
+    double slowed_per_s = checking->hold ? limits_slowed_per_s(&checking->hold->shared.limits) : 0;
+    double us = MIN(us_for(checking, compared, slowed_per_s), SLOWED_MOST_US);
+    if (!checking->at_gate)
+        us = MAX(us, us_for(checking, compared, checking->config->verify_per_s));
+    world_sleep_us(checking->config->world, (int64_t)us, &checking->stop);
 }
 
 /* By the verifier's threads; shown, and held, by the one that watches. */
@@ -537,6 +545,17 @@ bool check_parts(struct hold *hold, const struct check_wish *wish, struct watch 
     return ok;
 }
 
+bool check_wants_report(const struct run_config *config, struct verify_result *io, bool *ret, GError **error)
+{
+    *ret = !config->keep_report || config->keep_report(config->keep_self, io);
+    if (*ret)
+        return true;
+    bool ok = file_unlink(config->world, io->report_path, error) && file_unlink(config->world, io->page_path, error);
+    g_clear_pointer(&io->report_path, g_free);
+    g_clear_pointer(&io->page_path, g_free);
+    return ok;
+}
+
 #define LINES_BYTES (64u << 10)
 
 /* The lines of the report; one without differences has no file. */
@@ -679,5 +698,9 @@ bool run_verify_spec(const struct run_config *config, struct spec *spec, struct 
         ok = verify_paced(config, plan, &check, ret, error);
     }
     check_done(&check);
-    return ok;
+    bool kept;
+    if (!ok || check_wants_report(config, ret, &kept, error))
+        return ok;
+    verify_result_done(ret);
+    return false;
 }

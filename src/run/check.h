@@ -30,6 +30,9 @@ struct check_wish {
 bool check_parts(struct hold *hold, const struct check_wish *wish, struct watch *watch, struct verify_result *ret,
                  GError **error);
 
+/* Asks config->keep_report; what is not kept is removed. */
+bool check_wants_report(const struct run_config *config, struct verify_result *io, bool *ret, GError **error);
+
 /* Records the report (UINT32_MAX: of the whole run). ret_digest: BLAKE2b-256 of its summary and of its lines, by which
  * an approval names it. */
 bool check_keep_report(struct hold *hold, uint32_t stage, const struct verify_result *result, uint8_t ret_digest[32],

@@ -173,7 +173,9 @@ bool run_verify(const struct run_config *config, const char *name, struct verify
     struct check_wish wish = {.stage = UINT32_MAX, .verified_too = true, .sure = config->sure};
     struct watch watch = {0}; /* without a catalog: a wish is for whoever goes on with the run */
     uint8_t report[32];
+    bool kept;
     return hold_take(&hold, config, name, error) && hold_may(hold, SPEC_MAY_VERIFY, error) &&
            hold_open(hold, HOLD_LOOK, error) && check_parts(hold, &wish, &watch, ret, error) &&
-           check_keep_report(hold, UINT32_MAX, ret, report, error);
+           check_wants_report(config, ret, &kept, error) &&
+           (!kept || check_keep_report(hold, UINT32_MAX, ret, report, error));
 }

@@ -50,8 +50,13 @@ struct run_config {
     void *planned_self;
     bool force_unlock;
     struct sampling_wish sure; /* run_verify: a sample that proves so much; confidence 0: none */
-    bool full;          /* run_verify: compare every key with the source, also where the sums of the gates would do */
-    bool exit_on_pause; /* a pause that would end by itself (a soak) ends the call too */
+    bool full;           /* run_verify: compare every key with the source, also where the sums of the gates would do */
+    double verify_per_s; /* run_verify: keys looked at a second, at most; 0: as many as guards and pace allow */
+    /* run_verify: whether its report is worth keeping; NULL: it is. One that is not is removed, and its paths are NULL.
+     */
+    bool (*keep_report)(void *self, const struct verify_result *result);
+    void *keep_self;
+    bool exit_on_pause;    /* a pause that would end by itself (a soak) ends the call too */
     const char *supersede; /* run_begin: the run that the new one is to supersede; NULL: none */
     const char *retry;     /* run_begin, run_plan: NAME.N, whose refused records are taken; NULL: all of the source */
     const struct run_repair
