@@ -169,14 +169,23 @@ def _(stand, servers):
     same(repaired(server), KEYS, "repaired")
 
 
+def doctor_says(stand, tries=10):
+    """What doctor says of live requests; on a machine too busy for enough answers it says so, and is asked again."""
+    for _ in range(tries):
+        live = next(line for line in stand.sluice("doctor", "fix.yaml", "--json").ended(0).json()["checks"] if line["check"] == "live")
+        if "too few answers" not in live["text"]:
+            break
+    return live
+
+
 @each_kind("doctor holds the promise against what live requests differ by without us, and writes nothing", slow=True)
 def _(stand, servers):
     server = ready(stand, servers, WIDE)
-    live = next(line for line in stand.sluice("doctor", "fix.yaml", "--json").ended(0).json()["checks"] if line["check"] == "live")
+    live = doctor_says(stand)
     same(live["level"], "ok", live)
     among("the promise leaves 500.00 ms", live["text"])
     stand.write("fix.yaml", stand.read("fix.yaml").replace(WIDE, "+0.001us"))
-    live = next(line for line in stand.sluice("doctor", "fix.yaml", "--json").ended(0).json()["checks"] if line["check"] == "live")
+    live = doctor_says(stand)
     same(live["level"], "warn", live)
     among("promise at least", live["todo"])
     same(server.client().keys("sluice:*"), [], "what doctor wrote")
