@@ -244,6 +244,7 @@ bool sandbox_new(struct sandbox **ret, const struct sandbox_config *config, GErr
         return false;
     auto_(sandbox) sandbox = g_new0(struct sandbox, 1);
     sandbox->names = g_ptr_array_new_with_free_func(g_free);
+    sandbox->entries = g_new(struct view_entry, DOCUMENT_ENTRIES);
     for (size_t i = 0; i < config->n_sources; i++)
         g_ptr_array_add(sandbox->names, g_strdup(config->sources[i].name));
     set_limits(&sandbox->limits, config);
@@ -269,6 +270,7 @@ void sandbox_free(struct sandbox *sandbox)
     if (sandbox->lua)
         lua_close(sandbox->lua);
     free(sandbox->out.data);
+    g_free(sandbox->entries);
     g_ptr_array_free(sandbox->names, TRUE);
     g_free(sandbox);
 }
@@ -402,7 +404,7 @@ static int run_transform(lua_State *lua)
 {
     struct call *call = lua_touserdata(lua, 1);
     slot_push(lua, SLOT_TRANSFORM);
-    view_push(lua, call->document, false);
+    view_push_document(lua, call->document);
     slot_push(lua, SLOT_CONTEXT);
     lua_call(lua, 2, LUA_MULTRET);
     int n = lua_gettop(lua) - 1;
@@ -487,7 +489,7 @@ static int evaluate(lua_State *lua)
     struct evaluation *evaluation = lua_touserdata(lua, 1);
     slot_push(lua, SLOT_EXPRESSIONS);
     lua_rawgeti(lua, -1, evaluation->id);
-    view_push(lua, evaluation->document, false);
+    view_push_document(lua, evaluation->document);
     lua_call(lua, 1, 1);
     evaluation->truth = lua_toboolean(lua, -1);
     return 0;

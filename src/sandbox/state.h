@@ -67,7 +67,8 @@ struct sandbox {
     const struct sandbox_context *context; /* of the call */
     unsigned verdicts;                     /* ctx.delete() and ctx.reject() called in this call */
     struct bytes out;
-    GPtrArray *names; /* of the sources, as the caller gave them */
+    struct view_entry *entries; /* of the document of the call, if it has few fields */
+    GPtrArray *names;           /* of the sources, as the caller gave them */
     int n_expressions;
 };
 

@@ -99,6 +99,10 @@ struct view {
 
 /* Pushes a new view of the bytes, which must last for the call. */
 void view_push(lua_State *lua, struct slice bytes, bool list);
+/* The same of the call's document, of which there is one: as long as it has few fields its entries take no memory of
+ * Lua's, but that of the sandbox. */
+enum { DOCUMENT_ENTRIES = 16 };
+void view_push_document(lua_State *lua, struct slice bytes);
 /* The view at `index`, or NULL where it is none. Raises an error for one of an earlier call. */
 struct view *view_at(lua_State *lua, int index);
 /* Whether anything within differs from the bytes. */

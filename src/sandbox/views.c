@@ -21,6 +21,14 @@ void view_push(lua_State *lua, struct slice bytes, bool list)
     *view = (struct view){.kind = VALUE_VIEW, .list = list, .bytes = bytes, .generation = sandbox_of(lua)->generation};
 }
 
+void view_push_document(lua_State *lua, struct slice bytes)
+{
+    view_push(lua, bytes, false);
+    struct view *view = lua_touserdata(lua, -1);
+    view->entries = sandbox_of(lua)->entries;
+    view->cap = DOCUMENT_ENTRIES;
+}
+
 struct view *view_at(lua_State *lua, int index)
 {
     struct view *view = value_kind(lua, index) == VALUE_VIEW ? lua_touserdata(lua, index) : NULL;
@@ -63,27 +71,34 @@ static void reserve(lua_State *lua, struct view *view, size_t cap)
     view->cap = cap;
 }
 
-static size_t count_elements(lua_State *lua, struct slice bytes)
+static size_t count_elements(lua_State *lua, struct elements elements)
 {
-    struct elements elements = elements_in(lua, bytes);
     struct element element;
     while (next_element(lua, &elements, &element))
         ;
-    limits_charge(lua, elements.index / 4);
     return elements.index;
 }
 
+/* The user value is at the top of the stack. Where there is no room for the next one it is found for all that follow.
+ */
 static void read_entries(lua_State *lua, struct view *view)
 {
     struct elements elements = elements_in(lua, view->bytes);
     struct element element;
-    for (size_t n = 0; next_element(lua, &elements, &element); view->n = ++n)
-        view->entries[n] = (struct view_entry){.name = element.name.data,
-                                               .name_len = element.name.len,
-                                               .value = element.value.data,
-                                               .value_len = element.value.len,
-                                               .type = element.type,
-                                               .state = ENTRY_RAW};
+    view->n = 0;
+    for (;;) {
+        if (view->n == view->cap)
+            reserve(lua, view, MAX(count_elements(lua, elements) + 2, FIRST_ENTRIES));
+        if (!next_element(lua, &elements, &element))
+            break;
+        view->entries[view->n++] = (struct view_entry){.name = element.name.data,
+                                                       .name_len = element.name.len,
+                                                       .value = element.value.data,
+                                                       .value_len = element.value.len,
+                                                       .type = element.type,
+                                                       .state = ENTRY_RAW};
+    }
+    limits_charge(lua, view->n / 4);
 }
 
 struct view *view_open(lua_State *lua, int index)
@@ -92,9 +107,7 @@ struct view *view_open(lua_State *lua, int index)
     if (view->opened)
         return view;
     index = lua_absindex(lua, index);
-    size_t n = count_elements(lua, view->bytes);
     lua_createtable(lua, 0, 2);
-    reserve(lua, view, MAX(n + 2, FIRST_ENTRIES));
     read_entries(lua, view);
     lua_setiuservalue(lua, index, 1);
     view->opened = true;

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { HEADS_CAP = 16 << 20, HEADS_RESET = 1 << 20, HEADER = 56 };
+enum { HEADS_CAP = 16 << 20, HEADS_RESET = 32 << 10, HEADER = 56 };
 
 static void part_free(gpointer data)
 {

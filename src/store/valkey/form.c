@@ -204,13 +204,6 @@ void form_pairs_sort(struct form_pairs *pairs)
     }
 }
 
-uint8_t *form_put(uint8_t *into, struct slice bytes)
-{
-    if (bytes.len)
-        memcpy(into, bytes.data, bytes.len);
-    return into + bytes.len;
-}
-
 uint8_t *form_put_u32(uint8_t *into, size_t value)
 {
     uint32_t little = GUINT32_TO_LE((uint32_t)value);

@@ -109,32 +109,36 @@ static bool count_fields(struct slice raw, size_t *ret, size_t *ret_bytes, GErro
     return (reader.ok && n > 0) || damaged(error);
 }
 
-static bool put_count(GArray *into, size_t n, struct arena *mem, GError **error)
+static bool put_count(struct slice *into, size_t n, struct arena *mem, GError **error)
 {
     uint8_t *text = arena_alloc(mem, DECIMAL_MOST);
     if (!text)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "the record does not fit into the memory of a batch");
-    struct slice count = slice_of(text, (size_t)(int_put_decimal(text, (int64_t)n) - text));
-    g_array_append_val(into, count);
+    *into = slice_of(text, (size_t)(int_put_decimal(text, (int64_t)n) - text));
     return true;
 }
 
+/* All in one piece: by itself a word takes longer to be appended than to be sent. */
 static bool hash_write_args(struct slice raw, struct arena *mem, GArray *into, GError **error)
 {
     static const struct slice HSET = {(const uint8_t *)"HSET", 4};
     struct reader reader;
     struct form_pair pair;
-    size_t left, bytes;
-    if (!count_fields(raw, &left, &bytes, error) || !hash_begin(raw, &reader, error))
+    size_t fields, bytes;
+    guint first = into->len;
+    if (!count_fields(raw, &fields, &bytes, error) || !hash_begin(raw, &reader, error))
         return false;
-    for (size_t at = 0; hash_next(&reader, &pair); at = (at + 2) % MOST_ARGS, left--) {
-        if (at == 0) {
-            g_array_append_val(into, HSET);
-            if (!put_count(into, MIN(2 * left, (size_t)MOST_ARGS), mem, error))
+    size_t words = 2 * fields, commands = (words + MOST_ARGS - 1) / MOST_ARGS;
+    g_array_set_size(into, (guint)(first + words + 2 * commands));
+    struct slice *at = &g_array_index(into, struct slice, first);
+    for (size_t left = words; hash_next(&reader, &pair); left -= 2) {
+        if ((words - left) % MOST_ARGS == 0) {
+            *at++ = HSET;
+            if (!put_count(at++, MIN(left, (size_t)MOST_ARGS), mem, error))
                 return false;
         }
-        g_array_append_val(into, pair.name);
-        g_array_append_val(into, pair.value);
+        *at++ = pair.name;
+        *at++ = pair.value;
     }
     return true;
 }

@@ -53,7 +53,12 @@ bool form_pairs_grow(struct form_pairs *pairs, size_t n) must_use;
 void form_pairs_done(struct form_pairs *pairs);
 void form_pairs_sort(struct form_pairs *pairs);
 /* Where there is room: returns what follows. */
-uint8_t *form_put(uint8_t *into, struct slice bytes);
+static inline uint8_t *form_put(uint8_t *into, struct slice bytes)
+{
+    if (bytes.len)
+        memcpy(into, bytes.data, bytes.len);
+    return into + bytes.len;
+}
 uint8_t *form_put_u32(uint8_t *into, size_t value); /* little-endian, as BSON's lengths */
 uint8_t *form_put_prefixed(uint8_t *into, struct slice bytes);
 /* Sorts them by name, and writes `begin`, then name and value of each with their lengths before them. */
