@@ -6,6 +6,9 @@ that cover it. `./dev mutants [N]`: the first N of tests/mutants/list.txt (all o
     mutants.py --only 17 --only 23        these alone
     mutants.py [N] --jobs 2               two at a time, each in a copy of the tree of its own
     mutants.py [N] --fast                 without the suites that run the program itself, which take minutes for each
+    mutants.py [N] --brief                without random lives, sweep and days either: units and interleavings
+    mutants.py --only 17 --suite NAME     against this suite alone (system/stages), or several
+    mutants.py [N] --tree 2               in copies from number 2 on, beside a run that has others
 
 A fault is one line of one file, before and after. What does not compile is none. What no suite notices has survived, and
 is printed with its line. Nothing in the tree itself is changed: copies lie in build-mutants/.
@@ -128,12 +131,18 @@ def sample(count, seed):
 
 
 def listed():
-    """{number: fault}"""
-    faults, lines = {}, LIST.read_text().splitlines()[1:]
-    for head, before, after in zip(lines[::3], lines[1::3], lines[2::3]):
-        number, path, nth, kind = head.split("\t")
-        faults[int(number)] = Fault(path, int(nth), kind, before[1:], after[1:])
-    return faults
+    """{number: fault}, {number: why nothing can notice it}. A line `= WHY` behind a fault excuses it."""
+    faults, excused, head, before = {}, {}, None, None
+    for line in LIST.read_text().splitlines()[1:]:
+        if line.startswith("= "):
+            excused[int(head[0])] = line[2:]
+        elif line.startswith("-"):
+            before = line[1:]
+        elif line.startswith("+"):
+            faults[int(head[0])] = Fault(head[1], int(head[2]), head[3], before, line[1:])
+        else:
+            head = line.split("\t")
+    return faults, excused
 
 
 def with_fault(fault, text):
@@ -173,8 +182,10 @@ BY_FOLDER = {"policy": ["unit/policy", "interleavings/policy", "interleavings/so
 LAST = ["fault/sweep", "crash/in-place", "crash/in-place-back"]
 
 
-def suites(fault, tests, fast):
-    """Names of meson's tests, the likeliest first; `fast`: none that runs the program itself."""
+def suites(fault, tests, options):
+    """Names of meson's tests, the likeliest first; `fast`: none that runs the program itself; `brief`: none of some()."""
+    if options.suite:
+        return options.suite
     folder, name = fault.path.split("/")[1], Path(fault.path).stem
     names = []
 
@@ -183,8 +194,8 @@ def suites(fault, tests, fast):
             found = [test for test in tests if test == word or test.startswith(word + "/")
                      or "unit/" + test == word or ("unit/" + test).startswith(word + "/")]
             names.extend(test for test in sorted(found, key=lambda each: (each.split("/")[-1] != name, each)) if test not in names)
-    take(BY_FOLDER[folder])
-    if not fast:
+    take(each for each in BY_FOLDER[folder] if not (options.brief and each.endswith("/some")))
+    if not options.fast and not options.brief:
         take("system/" + each for each in SYSTEM.get(name, ["lives"]))
         take(LAST)
     return names
@@ -226,7 +237,8 @@ class Tree:
 
     def call(self, command, limit, **more):
         """(whether it ended well, what it printed). Past the limit it has failed, with all that it started."""
-        process = subprocess.Popen(command, cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        more.setdefault("cwd", self.dir)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                    errors="replace", stdin=subprocess.DEVNULL, start_new_session=True, **more)
         try:
             said, _ = process.communicate(timeout=limit)
@@ -248,8 +260,8 @@ class Tree:
         limit = min(test["timeout"], LONGEST.get(name.split("/")[0], test["timeout"]))
         if test["cmd"][0].endswith("python3"):
             environment["PATH"] = "/usr/bin:" + environment["PATH"]
-            return self.call(["/usr/bin/python3", *test["cmd"][1:]], limit, env=environment)
-        return self.call(test["cmd"], limit, env=environment)
+            return self.call(["/usr/bin/python3", *test["cmd"][1:]], limit, env=environment, cwd=self.build)
+        return self.call(test["cmd"], limit, env=environment, cwd=self.build)
 
 
     def is_sound(self, name):
@@ -268,7 +280,7 @@ def some(tests):
         tests[name] = dict(tests[whole], env=dict(tests[whole]["env"], **more))
 
 
-def try_fault(tree, fault, fast):
+def try_fault(tree, fault, options):
     """'gone', 'stillborn: WHY', 'caught by NAME' or 'SURVIVED'."""
     path = tree.dir / fault.path
     was = path.read_text() if path.exists() else ""
@@ -276,7 +288,7 @@ def try_fault(tree, fault, fast):
     if text is None:
         return "gone"
     try:
-        for name in suites(fault, tree.tests, fast):
+        for name in suites(fault, tree.tests, options):
             path.write_text(text)
             built, said = tree.build_of(name)
             if not built:
@@ -290,7 +302,7 @@ def try_fault(tree, fault, fast):
     return "SURVIVED"
 
 
-def work(number, todo, results, fast):
+def work(number, todo, results, options):
     tree = Tree(number)
     some(tree.tests)
     while True:
@@ -299,7 +311,7 @@ def work(number, todo, results, fast):
         except queue.Empty:
             return
         began = time.monotonic()
-        results[index] = try_fault(tree, fault, fast)
+        results[index] = try_fault(tree, fault, options)
         print(f"{index:3} {fault.path}: {fault.kind}: {results[index]} ({time.monotonic() - began:.0f} s)", flush=True)
         if results[index] == "SURVIVED":
             print(f"    -{fault.before.strip()}\n    +{fault.after.strip()}", flush=True)
@@ -314,20 +326,25 @@ def main():
     parser.add_argument("--from", type=int, dest="first", default=1)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--tree", type=int, default=0, help="number of the first copy: not that of a run that is under way")
+    parser.add_argument("--brief", action="store_true", help="units and interleavings alone")
+    parser.add_argument("--suite", action="append", default=[], help="this one alone, or several")
     parser.add_argument("--fast", action="store_true", help="without the suites that run the program itself")
     options = parser.parse_args()
     if options.sample:
         sample(options.sample, options.seed)
         return 0
-    faults = {index: fault for index, fault in listed().items() if index >= options.first}
+    every, excused = listed()
+    faults = {index: fault for index, fault in every.items() if index >= options.first and index not in excused}
     if options.only:
-        faults = {index: faults[index] for index in options.only}
+        faults = {index: every[index] for index in options.only}
     elif options.count:
         faults = dict(list(faults.items())[:options.count])
+    for index in sorted(set(excused) - set(faults)):
+        print(f"{index:3} {every[index].path}: {every[index].kind}: excused: {excused[index]}", flush=True)
     todo, results = queue.Queue(), {}
     for item in faults.items():
         todo.put(item)
-    threads = [threading.Thread(target=work, args=(options.tree + number, todo, results, options.fast))
+    threads = [threading.Thread(target=work, args=(options.tree + number, todo, results, options))
                for number in range(options.jobs)]
     for thread in threads:
         thread.start()

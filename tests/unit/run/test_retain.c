@@ -1,5 +1,9 @@
 /* When what a run leaves may go. */
-#include "kit/kit.h"
+#include <errno.h>
+
+#include "kit/scene.h"
+#include "plan/home.h"
+#include "run/prune.h"
 #include "run/retain.h"
 
 static void each_has_its_time_and_reports_never_go_before_what_needs_them(void **state)
@@ -26,10 +30,76 @@ static void each_has_its_time_and_reports_never_go_before_what_needs_them(void *
     }
 }
 
+static const char SPEC[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
+                           "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\n"
+                           "retain: { undo: 1h, quarantine: 1h, reports: 1h }\n";
+static const char LUA[] = "function transform(doc, ctx)\n  if doc.n == 3 then return ctx.reject('three') end\n"
+                          "  doc.times = 1\n  return doc\nend\n";
+
+static void run_that_is_due(struct scene *scene, struct scene_kept *ret)
+{
+    scene_init(scene, SPEC, LUA);
+    for (int i = 0; i < 4; i++) {
+        g_autofree char *key = g_strdup_printf("k%d", i), *json = g_strdup_printf("{\"n\":%d}", i);
+        scene_put(scene, "items", key, json);
+    }
+    scene_ran(scene, 8);
+    scene->fake.wall_ms += INT64_C(2) * 3600 * 1000;
+    scene_keep(scene, ret);
+    scene_done(scene);
+}
+
+/* *ret_kept: of what was due something stays, and it is said why. */
+static bool prune(struct scene *scene, uint64_t nth, bool *ret_kept, GError **error)
+{
+    struct prune_result result = {0};
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    fake_world_arm(&scene->fake, (struct fake_fault){.nth = nth, .number = EIO});
+    bool ok = run_prune(&config, false, &result, error);
+    *ret_kept = ok && result.n == 0;
+    for (size_t i = 0; ok && i < result.n; i++)
+        *ret_kept |= result.items[i].kept != NULL;
+    prune_result_done(&result);
+    store_registry_free(registry);
+    return ok;
+}
+
+static bool is_gone(struct scene *scene)
+{
+    g_autofree char *undo = home_path(scene->home, HOME_UNDO, "job.1"),
+                    *refused = home_path(scene->home, HOME_QUARANTINE, "job.1");
+    g_autofree char *manifest = g_build_filename(undo, "MANIFEST", NULL);
+    return !g_file_test(manifest, G_FILE_TEST_EXISTS) && !g_file_test(refused, G_FILE_TEST_EXISTS);
+}
+
+/* Whoever is told that it has gone must be able to rely on it; what a failure left goes with the next one. */
+static void whichever_call_fails_what_is_due_is_gone_or_it_is_told(void **state)
+{
+    struct scene scene;
+    struct scene_kept kept;
+    bool fired = true;
+    run_that_is_due(&scene, &kept);
+    for (uint64_t nth = 1; fired; nth++) {
+        g_autoptr(GError) error = NULL;
+        scene_again(&scene, &kept);
+        bool kept_back, ok = prune(&scene, nth, &kept_back, &error);
+        fired = scene.fake.fired > 0;
+        if (ok ? !is_gone(&scene) && !kept_back : !fired || !error)
+            fail_msg("call %" PRIu64 ": %s", nth, ok ? "told as gone" : "failed without a reason");
+        g_clear_error(&error);
+        kit_ok(prune(&scene, 0, &kept_back, &error));
+        assert_true(is_gone(&scene));
+        scene_done(&scene);
+    }
+    scene_kept_done(&kept);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_has_its_time_and_reports_never_go_before_what_needs_them),
+        cmocka_unit_test(whichever_call_fails_what_is_due_is_gone_or_it_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -446,6 +446,15 @@ static void whichever_call_fails_the_chains_are_whole_or_not_there(void **state)
     }
     build(&logs, NULL, 0);
     assert_chains(&logs, "k:B>A l:B>A");
+    bool fired = true; /* once more, where they are: whether the log went on is asked first */
+    for (uint64_t nth = 1; fired; nth++) {
+        g_autoptr(GError) error = NULL;
+        fake_world_arm(&logs.fake, (struct fake_fault){.nth = nth, .number = EIO});
+        assert_true(undo_chains_build(&logs.config, NULL, &error) != (error != NULL));
+        fired = logs.fake.fired > 0;
+    }
+    fake_world_arm(&logs.fake, (struct fake_fault){0});
+    assert_chains(&logs, "k:B>A l:B>A");
     logs_done(&logs);
 }
 
