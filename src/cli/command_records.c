@@ -48,13 +48,14 @@ static bool cat_open(struct cat *cat, GError **error)
 static bool cat_pace(struct cat *cat, GError **error)
 {
     const char *promise = cat->cli->values[OPTION_P99];
-    struct plan_limits limits = {0};
+    struct plan_limits limits = {.priority = SPEC_PRIORITY};
+    struct govern_self self = {.what = "sluice cat"};
     if (!cli_has(cat->cli, OPTION_P99))
         return true;
     if (!spec_live_parse(promise, &limits.live) || !spec_live_given(&limits.live))
         return error_set(error, SLUICE_ERROR_USAGE, "--p99 %s: expected %s", promise, SPEC_LIVE_FORM);
     limits_reset(&cat->limits, &limits);
-    return govern_begin_store(&cat->govern, cli_run_config(cat->cli).world, cat->store, &cat->limits, error);
+    return govern_begin_store(&cat->govern, cli_run_config(cat->cli).world, cat->store, &cat->limits, &self, error);
 }
 
 static void cat_close(struct cat *cat)

@@ -11,6 +11,7 @@
 #define FIRST_PER_S  1.2  /* until it has met what it may: from the trickle to a hundred times that in four seconds */
 #define SHRINK_PER_S 1.5
 #define GAIN_PER_S   0.5
+#define SHARE_PER_S  2 /* of how far its window is from the mean: their baselines differ, and each pulls its own way */
 #define HOLD_US      500000
 #define CHANCE       1e-4 /* that so many samples above the promise are chance */
 #define TAIL_FIRST   4
@@ -96,6 +97,11 @@ double governor_limit_us(const struct governor *governor)
     return governor_baseline_p99_us(governor) + allowed_us(governor);
 }
 
+double governor_allowed_us(const struct governor *governor)
+{
+    return governor_has_baseline(governor) ? allowed_us(governor) : 0;
+}
+
 /* How far the body of a distribution lies above that of the baseline. */
 static double shift_us(const struct governor *governor, const struct histogram *now)
 {
@@ -147,11 +153,25 @@ static void fade(struct governor *governor, double us)
 static double move(struct governor *governor, double us)
 {
     double shift = governor->tail * fmax(0.01, shift_us(governor, &governor->recent)), allowed = allowed_us(governor);
+    if (governor->others.allowed_us > 0)
+        allowed = fmin(allowed, governor->others.allowed_us);
     double by = GAIN_PER_S * log(AIM * allowed / shift);
     by = fmin(governor->met ? GROW_PER_S : FIRST_PER_S, fmax(-SHRINK_PER_S, by));
     governor->met |= by <= 0;
     governor->cause = by > 0.05 ? GOVERNOR_GROWING : by < -0.05 ? GOVERNOR_SHRINKING : GOVERNOR_STEADY;
     return governor->window * exp(by * us / 1e6);
+}
+
+void governor_share(struct governor *governor, const struct governor_others *others)
+{
+    governor->others = *others;
+}
+
+/* All of them do it at once, so that the sum stays what it is. */
+static void share(struct governor *governor, double us)
+{
+    if (governor->others.mean_window > 0)
+        governor->window += fmin(1, SHARE_PER_S * us / 1e6) * (governor->others.mean_window - governor->window);
 }
 
 void governor_unused(struct governor *governor)
@@ -179,6 +199,7 @@ static double tick(struct governor *governor, int64_t now_us)
             governor->window = move(governor, us);
         }
     }
+    share(governor, us);
     fade(governor, us);
     if (governor->window > governor->most)
         governor->cause = GOVERNOR_MOST;

@@ -26,6 +26,13 @@ struct governor_promise {
     double share, absolute_us, limit_us;
 };
 
+/* What those who pace themselves on the same server say of themselves. Each feels the effect of all, so together they
+ * leave what one would; which share each has of it would stay as chance made it, did not each move towards the mean. */
+struct governor_others {
+    double mean_window; /* of all that would send more, its own among them; 0: there is nobody else, or it does not */
+    double allowed_us;  /* the least that any of them has promised; 0: nothing is known */
+};
+
 /* What it did last, and why: a row of a table gives name and words. */
 enum governor_cause {
 #define ROW(code, name, words) GOVERNOR_##code,
@@ -47,6 +54,7 @@ struct governor {
     double tail; /* how much farther the p99 moves than the body */
     bool met;    /* it has felt as much as it may */
     bool unused; /* since the last tick nobody waited for the window */
+    struct governor_others others;
     int64_t ticked_us, held_until_us;
     enum governor_cause cause;
 };
@@ -62,10 +70,13 @@ void governor_probe(struct governor *governor, int64_t due_us, int64_t now_us);
 /* Nobody has waited for the window since the last tick: what it might be nobody has tried, and at the next tick it does
  * not grow (as RFC 7661 has it for TCP); who comes back after a pause would begin with a burst. */
 void governor_unused(struct governor *governor);
+/* From the next tick on. */
+void governor_share(struct governor *governor, const struct governor_others *others);
 /* Every GOVERNOR_TICK_US: the window from now on. 0 as long as there is no baseline. */
 double governor_tick(struct governor *governor, int64_t now_us);
 
 bool governor_has_baseline(const struct governor *governor);
 double governor_baseline_p99_us(const struct governor *governor);
-double governor_limit_us(const struct governor *governor); /* what the p99 may be now */
-double governor_p99_us(const struct governor *governor);   /* what it is reckoned to be now */
+double governor_limit_us(const struct governor *governor);   /* what the p99 may be now */
+double governor_allowed_us(const struct governor *governor); /* so much more than the baseline; 0: there is none yet */
+double governor_p99_us(const struct governor *governor);     /* what it is reckoned to be now */

@@ -18,7 +18,10 @@ struct pace_server {
     struct governor governor;
     int64_t felt_us; /* 0: never */
     int64_t strange_us;
-    bool waited_for; /* somebody, since the last tick */
+    int64_t waited_us, sent_us; /* when somebody last waited for it, and when something last went; 0: never */
+    bool waited_for;            /* somebody, since the last tick */
+    struct beacons beacons;
+    uint64_t beat;
     enum governor_cause cause;
 };
 
@@ -26,8 +29,15 @@ struct pace {
     pthread_mutex_t lock; /* guards servers and promise; above those of the servers */
     GPtrArray *servers;
     struct governor_promise promise;
-    bool lull;                         /* the ticking thread's own */
-    int64_t turned_us;                 /* when it began or ended; likewise */
+    char *id, *who; /* NULL: nobody knows of it */
+    uint32_t priority;
+    /* The ticking thread's own: */
+    bool lull;
+    int64_t turned_us; /* when it began or ended */
+    int64_t period;    /* of the shared clock, in which the newest was */
+    int64_t lacks_us;  /* since when it has no baseline; 0: it has */
+    int64_t yield_us;  /* when it was last silent for others; 0: never */
+    atomic_bool lacks;
     atomic_int_fast64_t lull_until_us; /* not in one: 0 */
 };
 
@@ -39,6 +49,7 @@ struct pace *pace_new(const struct governor_promise *promise, int64_t now_us)
     pace->promise = *promise;
     pace->lull = true;
     pace->turned_us = now_us;
+    atomic_store(&pace->lacks, true);
     atomic_store(&pace->lull_until_us, now_us + PACE_LULL_US);
     return pace;
 }
@@ -55,6 +66,8 @@ void pace_free(struct pace *pace)
     }
     g_ptr_array_free(pace->servers, TRUE);
     pthread_mutex_destroy(&pace->lock);
+    g_free(pace->id);
+    g_free(pace->who);
     g_free(pace);
 }
 
@@ -105,8 +118,11 @@ unsigned pace_take(struct pace_server *server, int64_t now_us, unsigned first, u
         return take_strange(server, now_us, first, ret_due_us);
     unsigned some = pacer_ask(&server->pacer, now_us, ret_due_us);
     server->waited_for |= some == 0;
-    if (some == 0)
+    if (some == 0) {
+        server->waited_us = now_us;
         return 0;
+    }
+    server->sent_us = now_us;
     unsigned taken = MAX(first, MIN(some, all));
     pacer_sent(&server->pacer, now_us, taken);
     return taken;
@@ -166,13 +182,184 @@ static void turn(struct pace *pace, int64_t now_us)
     pace->turned_us = now_us;
 }
 
-static void turn_when_due(struct pace *pace, int64_t now_us)
+/* What was felt while others still sent is no baseline. */
+static void begin_again(struct pace *pace, int64_t now_us)
+{
+    for (guint i = 0; i < pace->servers->len; i++) {
+        struct pace_server *server = g_ptr_array_index(pace->servers, i);
+        auto_hold(&server->lock);
+        if (governor_has_baseline(&server->governor))
+            continue;
+        baseline_init(&server->governor.base);
+        governor_lull_begin(&server->governor, now_us);
+    }
+    pace->turned_us = now_us;
+}
+
+/* The others on all of its servers, taken together. */
+struct crowd {
+    bool any, sends, lacks;
+};
+
+static struct crowd crowd_of(struct pace *pace, int64_t now_us)
+{
+    struct crowd crowd = {0};
+    for (guint i = 0; i < pace->servers->len; i++) {
+        struct pace_server *server = g_ptr_array_index(pace->servers, i);
+        const struct beacon *beacon;
+        size_t at = 0;
+        auto_hold(&server->lock);
+        while ((beacon = beacons_next(&server->beacons, &at, now_us))) {
+            crowd.any = true;
+            crowd.sends |= beacon->active && !beacon->quiet;
+            crowd.lacks |= beacon->lacks;
+        }
+    }
+    return crowd;
+}
+
+/* Whether it is silent because others lack a baseline. */
+static bool yields(struct pace *pace, const struct crowd *crowd, int64_t now_us)
+{
+    bool may = pace->yield_us == 0 || now_us - pace->yield_us >= PACE_YIELD_EVERY_US;
+    if (!crowd->lacks)
+        return false;
+    if (may)
+        pace->yield_us = now_us;
+    return now_us - pace->yield_us < PACE_YIELD_US;
+}
+
+/* Once in each period. Who comes late, while others go on already, leaves it out. */
+static bool is_time(struct pace *pace, const struct crowd *crowd, int64_t now_us, int64_t clock_us)
+{
+    int64_t period = clock_us / PACE_LULL_EVERY_US;
+    if (period == pace->period)
+        return false;
+    pace->period = period;
+    return now_us - pace->turned_us >= PACE_LULL_EVERY_US / 2 &&
+           (!crowd->any || clock_us % PACE_LULL_EVERY_US < GOVERNOR_TICK_US);
+}
+
+/* A tick is not always as long as the other. */
+static bool lasted(const struct pace *pace, int64_t now_us)
+{
+    return now_us - pace->turned_us >= PACE_LULL_US - GOVERNOR_TICK_US / 2;
+}
+
+static void turn_when_due(struct pace *pace, int64_t now_us, int64_t clock_us)
 {
     bool lacks = lacks_baseline(pace, now_us);
-    int64_t since_us = now_us - pace->turned_us;
-    if (pace->lull ? since_us >= PACE_LULL_US && !lacks : since_us >= PACE_LULL_EVERY_US || lacks)
+    struct crowd crowd = crowd_of(pace, now_us);
+    bool yield = yields(pace, &crowd, now_us), time = is_time(pace, &crowd, now_us, clock_us);
+    pace->lacks_us = !lacks ? 0 : pace->lacks_us ? pace->lacks_us : now_us;
+    atomic_store(&pace->lacks, lacks);
+    if (pace->lull ? lasted(pace, now_us) && !lacks && !yield : time || lacks || yield)
         turn(pace, now_us);
+    else if (pace->lull && lacks && crowd.sends && now_us - pace->lacks_us < PACE_PATIENCE_US)
+        begin_again(pace, now_us);
     atomic_store(&pace->lull_until_us, pace->lull ? now_us + GOVERNOR_TICK_US : 0);
+}
+
+/* --- others ------------------------------------------------------------------------------------------------------- */
+
+static bool is_hungry(const struct pace_server *server, int64_t now_us)
+{
+    return server->waited_us && now_us - server->waited_us < PACE_HUNGRY_US;
+}
+
+static bool is_active(const struct pace_server *server, int64_t now_us)
+{
+    int64_t last_us = MAX(server->waited_us, server->sent_us);
+    return last_us && now_us - last_us < PACE_ACTIVE_US;
+}
+
+/* Who would send more shares with those that would, too; who would not holds back for them what he does not use. */
+static void share(struct pace_server *server, uint32_t priority, int64_t now_us)
+{
+    struct governor_others others = {0};
+    double window = server->governor.window, sum = window;
+    const struct beacon *beacon;
+    size_t at = 0, n = 1;
+    while ((beacon = beacons_next(&server->beacons, &at, now_us))) {
+        if (beacon->active && beacon->allowed_us > 0)
+            others.allowed_us = others.allowed_us > 0 ? MIN(others.allowed_us, beacon->allowed_us) : beacon->allowed_us;
+        if (!beacon->hungry || beacon->priority != priority)
+            continue;
+        sum += beacon->window;
+        n++;
+    }
+    if (n > 1 && (is_hungry(server, now_us) || window > sum / (double)n))
+        others.mean_window = sum / (double)n;
+    governor_share(&server->governor, &others);
+}
+
+void pace_introduce(struct pace *pace, const char *id, const char *who)
+{
+    auto_hold(&pace->lock);
+    g_free(pace->id);
+    g_free(pace->who);
+    pace->id = g_strdup(id);
+    pace->who = g_strdup(who);
+}
+
+void pace_priority(struct pace *pace, uint32_t priority)
+{
+    auto_hold(&pace->lock);
+    pace->priority = priority;
+}
+
+bool pace_beacon(struct pace_server *server, int64_t now_us, char ret_id[BEACON_ID], char ret_text[BEACON_TEXT])
+{
+    struct pace *pace = server->pace;
+    struct beacon beacon = {.lacks = atomic_load(&pace->lacks), .quiet = atomic_load(&pace->lull_until_us) != 0};
+    auto_hold(&pace->lock);
+    if (!pace->id)
+        return false;
+    beacon.priority = pace->priority;
+    g_strlcpy(beacon.who, pace->who, sizeof beacon.who);
+    auto_hold(&server->lock);
+    beacon.beat = ++server->beat;
+    beacon.window = server->governor.window;
+    beacon.allowed_us = governor_allowed_us(&server->governor);
+    beacon.hungry = is_hungry(server, now_us);
+    beacon.active = is_active(server, now_us);
+    beacon_write(&beacon, ret_text);
+    g_strlcpy(ret_id, pace->id, BEACON_ID);
+    return true;
+}
+
+bool pace_saw(struct pace_server *server, int64_t now_us, const char *id, const char *text)
+{
+    struct beacon beacon;
+    auto_hold(&server->pace->lock);
+    if (g_strcmp0(id, server->pace->id) == 0 || !beacon_read(text, &beacon))
+        return true;
+    auto_hold(&server->lock);
+    return beacons_see(&server->beacons, id, &beacon, now_us);
+}
+
+static void look_first(struct pace_server *server, int64_t now_us, struct beacon *io, bool *io_found)
+{
+    const struct beacon *beacon;
+    size_t at = 0;
+    auto_hold(&server->lock);
+    while ((beacon = beacons_next(&server->beacons, &at, now_us)))
+        if (beacon->active && beacon->priority > io->priority) {
+            *io = *beacon;
+            *io_found = true;
+        }
+}
+
+bool pace_first(struct pace *pace, int64_t now_us, uint32_t priority, struct beacon *ret)
+{
+    struct beacon first = {.priority = priority};
+    bool found = false;
+    auto_hold(&pace->lock);
+    for (guint i = 0; i < pace->servers->len; i++)
+        look_first(g_ptr_array_index(pace->servers, i), now_us, &first, &found);
+    if (found)
+        *ret = first;
+    return found;
 }
 
 static void tick(struct pace_server *server, int64_t now_us)
@@ -183,6 +370,7 @@ static void tick(struct pace_server *server, int64_t now_us)
     if (!server->waited_for)
         governor_unused(&server->governor);
     server->waited_for = false;
+    share(server, server->pace->priority, now_us);
     double window = governor_tick(&server->governor, now_us);
     server->cause = server->governor.cause;
     if (!is_felt(server, now_us)) {
@@ -192,10 +380,10 @@ static void tick(struct pace_server *server, int64_t now_us)
     server->pacer.window = window;
 }
 
-void pace_tick(struct pace *pace, int64_t now_us)
+void pace_tick(struct pace *pace, int64_t now_us, int64_t clock_us)
 {
     auto_hold(&pace->lock);
-    turn_when_due(pace, now_us);
+    turn_when_due(pace, now_us, clock_us);
     for (guint i = 0; i < pace->servers->len; i++)
         tick(g_ptr_array_index(pace->servers, i), now_us);
 }
@@ -213,6 +401,18 @@ void pace_promise(struct pace *pace, const struct governor_promise *promise)
 
 /* --- a look ------------------------------------------------------------------------------------------------------- */
 
+static void count_others(const struct pace_server *server, int64_t now_us, struct pace_look *ret)
+{
+    const struct beacon *beacon;
+    size_t at = 0;
+    while ((beacon = beacons_next(&server->beacons, &at, now_us))) {
+        if (!beacon->active)
+            continue;
+        if (ret->others++ == 0)
+            g_strlcpy(ret->other, beacon->who, sizeof ret->other);
+    }
+}
+
 static struct pace_look look_at(struct pace_server *server, int64_t now_us)
 {
     const struct governor *governor = &server->governor;
@@ -223,6 +423,7 @@ static struct pace_look look_at(struct pace_server *server, int64_t now_us)
                              .window = server->pacer.window,
                              .per_s = pacer_rate_per_s(&server->pacer, now_us),
                              .felt_us = server->felt_us};
+    count_others(server, now_us, &look);
     if (governor_has_baseline(governor)) {
         look.baseline_us = governor_baseline_p99_us(governor);
         look.p99_us = governor_p99_us(governor);

@@ -1,24 +1,33 @@
 /* The servers of one store, as all threads of a process share them: each with its pacer and its governor, so that a
- * slow one slows only what goes to it.
+ * slow one slows only what goes to it. What other processes do on the same servers it knows by their beacons
+ * (beacons.h).
  *
  * Whoever sends asks pace_take() before each micro-batch and reports its reply; a probe reports what it feels; one
  * thread turns the outer loop, pace_tick(). In a lull nothing goes to any of the servers. The first begins with the
- * first tick and ends when there is a baseline of each server that is felt; others follow every ten seconds. A server
- * that was never felt (one that nobody asks about records) gets a trickle; one whose probe is not answered any more
- * gets nothing until it is.
+ * first tick and ends when there is a baseline of each server that is felt; others follow every ten seconds of a clock
+ * that all share, so that whoever paces himself there is silent at the same time. Who has no baseline yet says so in
+ * its beacon; the others are silent until it has, for six seconds in thirty at most, and it begins once they are. A
+ * server that was never felt (one that nobody asks about records) gets a trickle; one whose probe is not answered any
+ * more gets nothing until it is.
  *
  * Threads: any, but for pace_tick(): one at a time. Costs: two uncontended locks a micro-batch. Times: microseconds of
  * the world's monotonic clock, given by the caller. */
 #pragma once
 
 #include "base/auto.h"
+#include "pace/beacons.h"
 #include "pace/governor.h"
 #include "pace/pacer.h"
 
 enum {
     PACE_LULL_US = 500000,
     PACE_LULL_EVERY_US = 10000000,
-    PACE_UNFELT_US = 2000000, /* so long without an answer: the probe feels nothing */
+    PACE_UNFELT_US = 2000000,   /* so long without an answer: the probe feels nothing */
+    PACE_HUNGRY_US = 2000000,   /* so long after it last waited for its window it counts as one that would send more */
+    PACE_ACTIVE_US = 5000000,   /* so long after it last sent, or would have, it counts as at work */
+    PACE_PATIENCE_US = 3000000, /* so long it waits for others to be silent, before its baseline */
+    PACE_YIELD_US = 6000000,    /* so long it is silent for others that have none … */
+    PACE_YIELD_EVERY_US = 30000000, /* … and so seldom */
 };
 
 struct pace;
@@ -40,8 +49,19 @@ void pace_lost(struct pace_server *server, unsigned micro_batches); /* of which 
 
 /* A probe that went out at `sent_us` was answered at `now_us`. */
 void pace_felt(struct pace_server *server, int64_t sent_us, int64_t now_us);
-/* The outer loop and the lulls: every GOVERNOR_TICK_US. */
-void pace_tick(struct pace *pace, int64_t now_us);
+/* The outer loop and the lulls: every GOVERNOR_TICK_US, when `clock_us`, a clock that all processes share, is a
+ * multiple of it. */
+void pace_tick(struct pace *pace, int64_t now_us, int64_t clock_us);
+
+/* As whom others shall know it; without that it leaves no beacons, but heeds theirs. `id` is nobody else's. */
+void pace_introduce(struct pace *pace, const char *id, const char *who);
+void pace_priority(struct pace *pace, uint32_t priority);
+/* The beacon that is to be left on the server now, and its id; false: none. */
+bool pace_beacon(struct pace_server *server, int64_t now_us, char ret_id[BEACON_ID], char ret_text[BEACON_TEXT]);
+/* One that was read there, its own too. false: of somebody long gone, and to be removed. */
+bool pace_saw(struct pace_server *server, int64_t now_us, const char *id, const char *text);
+/* The one at work on any of the servers whose priority is highest, if it is above `priority`; false: none. */
+bool pace_first(struct pace *pace, int64_t now_us, uint32_t priority, struct beacon *ret);
 
 /* From the next tick on. */
 void pace_promise(struct pace *pace, const struct governor_promise *promise);
@@ -54,6 +74,8 @@ struct pace_look {
     double window, per_s;                /* commands in flight; a second */
     double baseline_us, p99_us, most_us; /* live p99: without us, now (reckoned), as promised; 0: not known yet */
     int64_t felt_us;                     /* when its probe was last answered; 0: never */
+    unsigned others;                     /* that are at work there, too … */
+    char other[BEACON_WHO];              /* … of which one */
     float before[HISTOGRAM_STEPS];       /* live latency: without us, … */
     float during[HISTOGRAM_STEPS];       /* … and while we work, of about a minute */
 };

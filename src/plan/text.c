@@ -12,8 +12,6 @@ static const char *const WRITE_WORDS[] = {
 static const char *const CONFLICT_WORDS[] = {
     [CONFLICT_NEWER_WINS] = "newer-wins", [CONFLICT_KEEP_LIVE] = "keep-live", [CONFLICT_OVERWRITE] = "overwrite"};
 
-#define PRIORITY 5 /* of a plan of an earlier version */
-
 static const char *const FAILURE_WORDS[] = {
     [ON_FAILURE_PAUSE] = "pause", [ON_FAILURE_ROLLBACK_STAGE] = "rollback-stage", [ON_FAILURE_ROLLBACK] = "rollback"};
 
@@ -153,7 +151,7 @@ bool plan_deal_is(const struct plan *plan)
 
 static bool limits_take(json_t *root, struct plan_limits *ret)
 {
-    int workers, halts, priority = PRIORITY;
+    int workers, halts, priority = SPEC_PRIORITY;
     json_int_t skew_ms = 0;
     json_t *budget = NULL, *live = NULL, *guards = NULL, *money = NULL;
     struct plan_limits limits = {0};

@@ -14,6 +14,7 @@ struct governed {
     struct limits *limits;
     struct store *store;
     const struct probe_ops *probe;
+    char *id, *who; /* by its beacons */
     struct thread *thread;
     atomic_bool stop;
     struct spec_live live;         /* the promise as it is kept */
@@ -46,6 +47,8 @@ static bool attach(struct governed *it, GError **error)
 {
     struct governor_promise promise = promise_of(&it->live);
     struct pace *pace = pace_new(&promise, world_monotonic_us(it->world));
+    pace_introduce(pace, it->id, it->who);
+    pace_priority(pace, limits_priority(it->limits));
     if (!it->probe->open(&it->live_probe, it->store, pace, error)) {
         pace_free(pace);
         return false;
@@ -100,19 +103,32 @@ static void follow(struct governed *it)
     }
 }
 
+/* By a clock that other processes have, too: so all of them are silent at once. */
+static int64_t clock_us(const struct governed *it)
+{
+    return world_wall_ms(it->world) * 1000;
+}
+
+static void tick(struct governed *it)
+{
+    if (!it->pace)
+        return;
+    pace_priority(it->pace, limits_priority(it->limits));
+    pace_tick(it->pace, world_monotonic_us(it->world), clock_us(it));
+}
+
 static void governed_main(void *data)
 {
     struct governed *it = data;
     while (!atomic_load(&it->stop)) {
-        int64_t until_us = world_monotonic_us(it->world) + GOVERNOR_TICK_US;
+        int64_t until_us = world_monotonic_us(it->world) + GOVERNOR_TICK_US - clock_us(it) % GOVERNOR_TICK_US;
         struct call call = {.deadline_us = until_us, .cancel = &it->stop};
         GError *failed = NULL;
         follow(it);
         if (it->live_probe && !it->probe->run(it->live_probe, &call, &failed))
             keep_failure(it, failed);
         world_sleep_us(it->world, until_us - world_monotonic_us(it->world), &it->stop);
-        if (it->pace)
-            pace_tick(it->pace, world_monotonic_us(it->world));
+        tick(it);
     }
 }
 
@@ -140,44 +156,64 @@ static void governed_end(struct governed *it)
     detach(it);
     g_ptr_array_unref(it->former);
     g_clear_error(&it->failed);
+    g_free(it->id);
+    g_free(it->who);
     pthread_mutex_destroy(&it->lock);
 }
 
 /* --- all of them -------------------------------------------------------------------------------------------------- */
 
-static bool add(struct govern *govern, const struct world *world, struct store *store, struct limits *limits,
-                GError **error)
+static char *who_is(const struct govern_self *self)
 {
-    const struct probe_ops *probe = store ? store_driver(store)->probe : NULL;
+    return self->home ? g_strdup_printf("%s of home %s on %s", self->what, self->home, g_get_host_name())
+                      : g_strdup_printf("%s on %s", self->what, g_get_host_name());
+}
+
+static char *id_of(const struct world *world)
+{
+    uint64_t id;
+    world_random(world, &id, sizeof id);
+    return g_strdup_printf("%016" G_GINT64_MODIFIER "x", id);
+}
+
+static bool add(struct govern *govern, const struct governed *as, const struct govern_self *self, GError **error)
+{
+    const struct probe_ops *probe = as->store ? store_driver(as->store)->probe : NULL;
     for (size_t i = 0; i < govern->n; i++)
-        if (govern->of[i].store == store)
+        if (govern->of[i].store == as->store)
             return true;
     if (!probe)
         return true;
     struct governed *it = &govern->of[govern->n++];
-    *it = (struct governed){.world = world, .limits = limits, .store = store, .probe = probe};
+    *it = *as;
+    it->probe = probe;
+    it->id = id_of(it->world);
+    it->who = who_is(self);
     return governed_begin(it, error);
 }
 
 bool govern_begin(struct govern **ret, const struct world *world, const struct plan *plan, struct limits *limits,
-                  GError **error)
+                  const struct govern_self *self, GError **error)
 {
     auto_(govern) govern = g_new0(struct govern, 1);
-    if (!add(govern, world, plan->target, limits, error) || !add(govern, world, plan->source, limits, error))
+    struct governed target = {.world = world, .limits = limits, .store = plan->target},
+                    source = {.world = world, .limits = limits, .store = plan->source};
+    if (!add(govern, &target, self, error) || !add(govern, &source, self, error))
         return false;
     *ret = govern->n > 0 ? g_steal_pointer(&govern) : NULL;
     return true;
 }
 
 bool govern_begin_store(struct govern **ret, const struct world *world, struct store *store, struct limits *limits,
-                        GError **error)
+                        const struct govern_self *self, GError **error)
 {
     auto_(govern) govern = g_new0(struct govern, 1);
+    struct governed only = {.world = world, .limits = limits, .store = store};
     if (!store_driver(store)->probe)
         return error_set(error, SLUICE_ERROR_USAGE,
                          "a store of driver '%s' has no live requests of others, to which something could be promised",
                          store_driver(store)->name);
-    if (!add(govern, world, store, limits, error))
+    if (!add(govern, &only, self, error))
         return false;
     *ret = g_steal_pointer(&govern);
     return true;
@@ -210,6 +246,21 @@ size_t govern_look(struct govern *govern, struct pace_look ret[GOVERN_SERVERS])
     }
     qsort(ret, n, sizeof *ret, by_share);
     return n;
+}
+
+char *govern_first(struct govern *govern, uint32_t priority)
+{
+    struct beacon first = {.priority = priority};
+    bool found = false;
+    for (size_t i = 0; govern && i < govern->n; i++) {
+        struct governed *it = &govern->of[i];
+        auto_hold(&it->lock);
+        if (it->pace)
+            found |= pace_first(it->pace, world_monotonic_us(it->world), first.priority, &first);
+    }
+    return found ? g_strdup_printf("%s, of priority %u, goes before this one, of %u, to the same servers", first.who,
+                                   first.priority, priority)
+                 : NULL;
 }
 
 bool govern_paces(struct govern *govern)
@@ -359,15 +410,26 @@ char *govern_json(struct govern *govern)
     size_t n = govern_look(govern, looks);
     json_t *all = json_array();
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(
-            all, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:f, s:f, s:o, s:o}", "server", looks[i].name, "limited_by",
-                           governor_cause_name(looks[i].cause), "reason", governor_cause_words(looks[i].cause),
-                           "p99_ms", us_json(looks[i].p99_us), "limit_ms", us_json(looks[i].most_us), "baseline_ms",
-                           us_json(looks[i].baseline_us), "commands_per_s", looks[i].per_s, "window", looks[i].window,
-                           "before", steps_json(looks[i].before), "during", steps_json(looks[i].during)));
+        json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:f, s:f, s:o, s:o, s:i, s:s?}", "server",
+                                             looks[i].name, "limited_by", governor_cause_name(looks[i].cause), "reason",
+                                             governor_cause_words(looks[i].cause), "p99_ms", us_json(looks[i].p99_us),
+                                             "limit_ms", us_json(looks[i].most_us), "baseline_ms",
+                                             us_json(looks[i].baseline_us), "commands_per_s", looks[i].per_s, "window",
+                                             looks[i].window, "before", steps_json(looks[i].before), "during",
+                                             steps_json(looks[i].during), "others", (int)looks[i].others, "other",
+                                             looks[i].others ? looks[i].other : NULL));
     char *text = n > 0 ? json_dumps(all, JSON_COMPACT) : NULL;
     json_decref(all);
     return text;
+}
+
+static void add_others(const json_t *look, struct govern_words *io)
+{
+    const char *other;
+    int others;
+    size_t len = strlen(io->text);
+    if (json_unpack((json_t *)look, "{s:i, s:s}", "others", &others, "other", &other) == 0 && others > 0)
+        g_snprintf(io->text + len, sizeof io->text - len, "; it shares with %d at work there, too: %s", others, other);
 }
 
 /* Of the server that holds back most: it stands first. */
@@ -388,6 +450,7 @@ bool govern_words(const char *json, struct govern_words *ret)
                        server, p99, limit, baseline, per_s, reason);
         else
             g_snprintf(ret->text, sizeof ret->text, "%s: %s", server, reason);
+        add_others(json_array_get(all, 0), ret);
     }
     json_decref(all);
     return cause != GOVERNOR_MOST;

@@ -11,13 +11,20 @@
 
 struct govern;
 
+/* As what others who pace themselves on the same servers know it, in whatever home: with them it shares what the
+ * servers have to spare (pace/beacons.h). */
+struct govern_self {
+    const char *what; /* the run, or what else it is */
+    const char *home; /* NULL: of none */
+};
+
 /* Nothing where no store of the plan has a probe: then *ret is NULL. Where something is promised, requests wait from
  * here on until there is a baseline. `limits` outlives it. */
 bool govern_begin(struct govern **ret, const struct world *world, const struct plan *plan, struct limits *limits,
-                  GError **error);
+                  const struct govern_self *self, GError **error);
 /* The same of one store, for what is no run's; refused (USAGE) where it has no probe. */
 bool govern_begin_store(struct govern **ret, const struct world *world, struct store *store, struct limits *limits,
-                        GError **error);
+                        const struct govern_self *self, GError **error);
 void govern_end(struct govern *govern); /* nobody may be within a call to its stores; NULL: nothing */
 AUTO_DEFINE(govern, govern_end)
 
@@ -32,11 +39,14 @@ bool govern_paces(struct govern *govern);
 #define GOVERN_PROBE "probe"
 #define GOVERN_LIVE  "live.p99"
 void govern_feed(struct govern *govern, struct guards *guards, int64_t hold_us);
+/* Which run of a higher priority is at work on its servers, of whatever home, in words; NULL: none that paces itself.
+ * The caller frees. */
+char *govern_first(struct govern *govern, uint32_t priority);
 /* The same as JSON for status: NULL where nothing is paced. The caller frees. */
 char *govern_json(struct govern *govern);
 /* What the JSON says in short; false: nothing is held back by it. */
 struct govern_words {
     const char *limited_by; /* static */
-    char text[256];
+    char text[512];
 };
 bool govern_words(const char *json, struct govern_words *ret);

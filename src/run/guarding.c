@@ -148,6 +148,8 @@ static void ask_turn(struct guarding *guarding, struct catalog *catalog)
     arena_reset(guarding->mem);
     if (!turns_look(&wish, guarding->mem, &first, NULL))
         return;
+    if (!first)
+        first = govern_first(guarding->govern, wish.priority);
     struct guards_feed feed = {.name = LIMITS_PRIORITY,
                                .unit = GUARD_UNIT_WORD,
                                .rule = {.stale_us = STOP_STALE},

@@ -253,7 +253,8 @@ bool hold_open(struct hold *hold, enum hold_for what, GError **error)
     struct spec_live live = limits_live(&hold->shared.limits);
     if (spec_live_given(&live))
         hold_event(hold, RUN_EVENT_NOTE, "the live latency is measured, for a few seconds in which nothing is sent");
-    if (!govern_begin(&hold->shared.govern, hold->config->world, hold->plan, &hold->shared.limits, error))
+    struct govern_self self = {.what = hold->run.name, .home = catalog_home(hold->catalog)};
+    if (!govern_begin(&hold->shared.govern, hold->config->world, hold->plan, &hold->shared.limits, &self, error))
         return false;
     if (!hold->guarding)
         hold->guarding = guarding_new(hold);

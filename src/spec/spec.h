@@ -162,6 +162,7 @@ struct spec_signal {
     bool hard;                             /* halts in place of pausing */
 };
 #define SPEC_SIGNALS_MOST 16u
+#define SPEC_PRIORITY     5u
 
 /* Who says whether the run may write: asked every second. */
 struct spec_switch {
@@ -313,7 +314,7 @@ struct spec {
     uint64_t partition_records; /* about */
     uint32_t partition_count;   /* 0: not given */
     uint32_t workers;
-    uint32_t priority; /* 0 … 9 */
+    uint32_t priority; /* 0 … 9; SPEC_PRIORITY where it is silent */
     struct spec_stage *stages;
     size_t n_stages;
     bool stages_given; /* else the default ones, of which those that would hold nothing are left out */

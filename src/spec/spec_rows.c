@@ -215,7 +215,7 @@ static const struct spec_row rows[] = {
      .words = "threads that work on partitions at the same time, 1 to 64", .example = "4"},
 
     {.key = "priority", .form = "count", .fallback = "5", .kind = &form_count32, AT(priority), .min = 0, .max = 9,
-     .words = "which of several runs of a home goes first to the same servers: while one of a higher priority is at work there the others wait; docs/guards.md", .example = "8"},
+     .words = "which of several runs goes first to the same servers: while one of a higher priority is at work there the others wait; docs/guards.md", .example = "8"},
 
     {.key = "stages", .form = "list of maps",
      .fallback = "canary 1%, ramp 25%, full 100%, each verified in full; those that would hold no partition are left out", .decided = true,

@@ -36,8 +36,17 @@ static unsigned none_ask(void *self, int64_t now, int64_t *ret_due)
     return 0;
 }
 
-const struct sim_policy SIM_NONE = {"none",   0,        none_begin, none_ask, no_sent,
-                                    no_reply, no_probe, no_lull,    no_reply, NULL};
+const struct sim_policy SIM_NONE = {
+    .name = "none",
+    .size = 0,
+    .begin = none_begin,
+    .ask = none_ask,
+    .sent = no_sent,
+    .reply = no_reply,
+    .probe = no_probe,
+    .lull = no_lull,
+    .tick = no_reply,
+};
 
 /* --- what sluice does -------------------------------------------------------------------------------------------- */
 
@@ -97,9 +106,18 @@ static double governed_baseline(const void *self)
     return governor_baseline_p99_us(&it->governor);
 }
 
-const struct sim_policy SIM_GOVERNED = {"governed",    sizeof(struct governed), governed_begin, governed_ask,
-                                        governed_sent, governed_reply,          governed_probe, governed_lull,
-                                        governed_tick, governed_baseline};
+const struct sim_policy SIM_GOVERNED = {
+    .name = "governed",
+    .size = sizeof(struct governed),
+    .begin = governed_begin,
+    .ask = governed_ask,
+    .sent = governed_sent,
+    .reply = governed_reply,
+    .probe = governed_probe,
+    .lull = governed_lull,
+    .tick = governed_tick,
+    .baseline = governed_baseline,
+};
 
 /* --- a fixed rate ------------------------------------------------------------------------------------------------- */
 
@@ -128,7 +146,16 @@ static void fixed_sent(void *self, int64_t now, unsigned commands)
 }
 
 const struct sim_policy SIM_FIXED = {
-    "fixed", sizeof(struct fixed), fixed_begin, fixed_ask, fixed_sent, no_reply, no_probe, no_lull, no_reply, NULL};
+    .name = "fixed",
+    .size = sizeof(struct fixed),
+    .begin = fixed_begin,
+    .ask = fixed_ask,
+    .sent = fixed_sent,
+    .reply = no_reply,
+    .probe = no_probe,
+    .lull = no_lull,
+    .tick = no_reply,
+};
 
 /* --- as fast as a pipeline allows -----------------------------------------------------------------------------------
  */
@@ -166,11 +193,17 @@ static void pipeline_reply(void *self, int64_t now)
     it->waiting--;
 }
 
-const struct sim_policy SIM_PIPELINE = {"pipeline",     sizeof(struct pipeline),
-                                        pipeline_begin, pipeline_ask,
-                                        pipeline_sent,  pipeline_reply,
-                                        no_probe,       no_lull,
-                                        no_reply,       NULL};
+const struct sim_policy SIM_PIPELINE = {
+    .name = "pipeline",
+    .size = sizeof(struct pipeline),
+    .begin = pipeline_begin,
+    .ask = pipeline_ask,
+    .sent = pipeline_sent,
+    .reply = pipeline_reply,
+    .probe = no_probe,
+    .lull = no_lull,
+    .tick = no_reply,
+};
 
 /* --- a rate that stops and goes by the live p99
  * ----------------------------------------------------------------------- */
@@ -241,8 +274,16 @@ static void throttle_tick(void *self, int64_t now)
 }
 
 const struct sim_policy SIM_STOP_AND_GO = {
-    "stop-and-go", sizeof(struct throttle), throttle_begin, throttle_ask,  throttle_sent,
-    no_reply,      throttle_probe,          throttle_lull,  throttle_tick, NULL};
+    .name = "stop-and-go",
+    .size = sizeof(struct throttle),
+    .begin = throttle_begin,
+    .ask = throttle_ask,
+    .sent = throttle_sent,
+    .reply = no_reply,
+    .probe = throttle_probe,
+    .lull = throttle_lull,
+    .tick = throttle_tick,
+};
 
 /* Every ten seconds, by the p99 of the ten seconds before: a little more, or half. */
 static void dashboard_tick(void *self, int64_t now)
@@ -257,5 +298,13 @@ static void dashboard_tick(void *self, int64_t now)
 }
 
 const struct sim_policy SIM_DASHBOARD = {
-    "dashboard", sizeof(struct throttle), throttle_begin, throttle_ask,   throttle_sent,
-    no_reply,    throttle_probe,          throttle_lull,  dashboard_tick, NULL};
+    .name = "dashboard",
+    .size = sizeof(struct throttle),
+    .begin = throttle_begin,
+    .ask = throttle_ask,
+    .sent = throttle_sent,
+    .reply = no_reply,
+    .probe = throttle_probe,
+    .lull = throttle_lull,
+    .tick = dashboard_tick,
+};

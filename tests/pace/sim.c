@@ -141,6 +141,7 @@ static void end_window(struct sim *sim)
                             .p99_us = histogram_quantile(&sim->live, 0.99),
                             .p999_us = histogram_quantile(&sim->live, 0.999),
                             .own = sim->own,
+                            .first = sim->policy->first ? sim->policy->first(sim->self) : sim->own,
                             .baseline_us = sim->policy->baseline ? sim->policy->baseline(sim->self) : 0};
     histogram_reset(&sim->live);
     sim->own = 0;
@@ -228,11 +229,13 @@ void sim_run(const struct sim_world *world, const struct sim_policy *policy, dou
     sim->probe_at = 1;
     sim->tick_at = GOVERNOR_TICK_US;
     sim->in_lull = true; /* the baseline */
-    sim->lull_at = 10e6;
+    sim->lull_at = world->lull_s > 0 ? 10e6 : 0;
     policy->begin(sim->self, world, knob);
     loop(sim);
     ret->own_share = sim->own_all / (world->seconds * 1e6);
     ret->all_p999_us = histogram_quantile(&sim->all, 0.999);
+    if (policy->end)
+        policy->end(sim->self);
     free(sim->self);
     free(sim);
 }

@@ -41,12 +41,17 @@ struct sim_policy {
     void (*lull)(void *self, bool begins, int64_t now);
     void (*tick)(void *self, int64_t now); /* every GOVERNOR_TICK_US */
     double (*baseline)(const void *self);  /* the p99 that it holds for that of the world alone; NULL: it holds none */
+    double (*first)(void *self);           /* commands of the first of several since it was last asked; NULL: of all */
+    void (*end)(void *self);               /* NULL: nothing is left */
 };
 extern const struct sim_policy SIM_NONE, SIM_GOVERNED, SIM_FIXED, SIM_STOP_AND_GO, SIM_DASHBOARD, SIM_PIPELINE;
+/* Two that are governed, each for itself, and know of each other by beacons that are a tick old when they are read. The
+ * knob says when the second comes, in seconds. Their lulls are their own: the world has none. */
+extern const struct sim_policy SIM_TWO;
 
 enum { SIM_WINDOWS = 400 };
 struct sim_window {
-    double p50_us, p99_us, p999_us, own, baseline_us; /* own: commands done */
+    double p50_us, p99_us, p999_us, own, first, baseline_us; /* own: commands done; of those, the first one's */
 };
 struct sim_result {
     struct sim_window of[SIM_WINDOWS]; /* of world->window_s each */

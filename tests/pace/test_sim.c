@@ -174,14 +174,52 @@ static void an_hour_of_drifting_load_leaves_the_baseline_true(void **state)
     assert_true(ended <= 1.06); /* no ratchet */
 }
 
-int main(void)
+/* Of what was sent in these windows, by the first of two. */
+static double first_share(size_t from, size_t to)
 {
+    double first = 0, own = 0;
+    for (size_t i = from; i < to; i++) {
+        first += with.of[i].first;
+        own += with.of[i].own;
+    }
+    return first / own;
+}
+
+/* A day whose lulls are those of the runs; each probes for itself. */
+static void two_runs_share_what_one_would_have_and_keep_its_promise(void **state)
+{
+    (void)state;
+    struct sim_world world = DAY;
+    double good = 0, used = 0, n = (double)seeds(1);
+    world.lull_s = 0, world.lull_every_s = 1e9;
+    world.probes_per_s *= 2;
+    world.seconds = 200;
+    for (world.seed = 1; world.seed <= (uint64_t)n; world.seed++) {
+        both(&world, &SIM_TWO, 90);
+        double share = first_share(11, with.n);
+        good += kept(&world) / n;
+        used += with.own_share / n;
+        print_message("# world %" G_GUINT64_FORMAT ": from 20 s after the second came on the first has %.1f %%\n",
+                      world.seed, 100 * share);
+        assert_true(first_share(4, 8) == 1);
+        assert_true(share > 0.45 && share < 0.55);
+    }
+    print_message("# two: %.2f %% of the windows within +10 %%, with %.1f %% of the server\n", 100 * good, 100 * used);
+    assert_true(good >= 0.97);
+    assert_true(used >= 0.15);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_promise_is_kept_in_99_windows_of_100),
         cmocka_unit_test(it_does_more_than_what_knows_the_best_rate_in_hindsight),
         cmocka_unit_test(load_that_doubles_has_its_promise_back_within_two_seconds),
         cmocka_unit_test(load_that_ends_is_made_use_of_within_ten_seconds),
         cmocka_unit_test(an_hour_of_drifting_load_leaves_the_baseline_true),
+        cmocka_unit_test(two_runs_share_what_one_would_have_and_keep_its_promise),
     };
     return cmocka_run_group_tests_name("sim", tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 """What a run promises to live requests: measured before the first write, kept, shown, changed on the way. How well it is kept
 `./dev bench pace` tells; here machines with other work must do, so promises are wide."""
 
+import json
 import signal
 import time
 
@@ -202,6 +203,60 @@ def _(stand, servers):
     same(server.client().keys("sluice:*"), [], "what it wrote")
     among("+10% or +0.5ms", stand.sluice(*cat, "--p99", "10%").ended(2).err)
     among("no live requests", stand.sluice("cat", "file:.", "fix.yaml", "--p99", WIDE).ended(2).err)
+
+
+def second_home(stand, server):
+    """Another home, with a run on another dataset of the same server."""
+    pipe = server.client().pipeline(transaction=False)
+    for n in range(KEYS):
+        pipe.hset(f"d:{n}", mapping={"id": str(n), "n": str(n)})
+    pipe.execute()
+    stand.write("other.yaml", stand.read("fix.yaml").replace("name: fix", "name: other").replace("c:{id}", "d:{id}"))
+    return {"env": dict(stand.environment(), SLUICE_HOME="another")}
+
+
+def beacons(server):
+    return [field for field in server.client().hkeys("sluice:probe") if field.startswith(b"at:")]
+
+
+SLOW = ", rate: { max: 300/s }"
+
+
+@each_kind("runs of two homes know of each other on a server, and who is gone is forgotten", slow=True)
+def _(stand, servers):
+    server = ready(stand, servers, WIDE, SLOW)
+    there = second_home(stand, server)
+    one = began(stand)
+    other = stand.start("run", "other.yaml", "--yes", "--json", **there)
+    status = until(stand, lambda status: status["live"] and status["live"][0]["others"] == 1)
+    among(["other.1 of home", "another"], status["live"][0]["other"])
+    wait_for(lambda: json.loads(stand.sluice("status", "other", "--json", **there).out)["live"][0]["others"] == 1, "the first run")
+    same(len(beacons(server)), 2, "beacons")
+    other.kill()
+    until(stand, lambda status: status["live"][0]["others"] == 0)
+    stand.sluice("set", "fix", "protect.rate.max=none").ended(0)
+    stand.finish(one, 120).ended(0)
+    stand.finish(other, 60)
+    same(repaired(server), KEYS, "repaired, once")
+    stand.sluice("run", "other.yaml", "--yes", **there).ended(0)
+    must(len(beacons(server)) <= 1, "who ends takes its beacon away; that of the killed one may stand")
+
+
+@each_kind("a run of a higher priority goes first, whatever home it is of", slow=True)
+def _(stand, servers):
+    server = ready(stand, servers, WIDE, SLOW)
+    there = second_home(stand, server)
+    stand.write("other.yaml", stand.read("other.yaml").replace("name: other", "name: other\npriority: 8"))
+    one = began(stand)
+    until(stand, lambda status: status["records"]["written"] > 0)
+    other = stand.start("run", "other.yaml", "--yes", "--json", **there)
+    status = until(stand, paused_by("priority"))
+    among(["other.1 of home", "of priority 8"], status["reason"])
+    stand.sluice("set", "other", "protect.rate.max=none", **there).ended(0)
+    stand.finish(other, 120).ended(0)
+    stand.sluice("set", "fix", "protect.rate.max=none").ended(0)
+    stand.finish(one, 120).ended(0)
+    same(repaired(server), KEYS, "repaired, once")
 
 
 @test("a store that nobody else can use at the same time has no live requests: refused by name")

@@ -12,12 +12,18 @@ enum {
     ASK_US = 500000,     /* what asking for the servers may take */
     KEPT_US = 600000000, /* the hash's expiry is put off so often … */
     KEPT_MS = 3600000,   /* … by so much */
-    MEM_BYTES = 1 << 20,
+    ROUND = 5,           /* requests of one at most */
 };
+
+/* Before the id of whoever left it: a field of the probe's hash. */
+#define BEACON_FIELD "at:"
+
+enum question { FEEL, KEEP, LEAVE_BEACON, READ_BEACONS };
 
 /* A request that waits for its answer. */
 struct asked {
     int64_t sent_us; /* 0: it counts for nothing */
+    enum question question;
 };
 
 struct node {
@@ -27,6 +33,8 @@ struct node {
     struct pace_server *server;
     int64_t due_us, again_us, kept_us;
     bool writes; /* the next one */
+    bool owes;   /* beacons are to be left and read */
+    bool left;   /* its beacon stands there */
     struct asked asked[IN_FLIGHT];
     unsigned first, n;
 };
@@ -40,6 +48,7 @@ struct live_probe {
     size_t n;
     bool stale;       /* servers are not what the topology says */
     int64_t stale_us; /* it is not asked for before */
+    GError *gone;     /* the hash was gone since the call began */
 };
 
 void valkey_set_pace(struct store *store, struct pace *pace)
@@ -47,9 +56,22 @@ void valkey_set_pace(struct store *store, struct pace *pace)
     routes_set_pace(((struct valkey_store *)store)->routes, pace);
 }
 
+/* As good as it goes: who does not know that this one is gone notices it by its beat. */
+static void take_beacon_away(struct node *node)
+{
+    char id[BEACON_ID], text[BEACON_TEXT];
+    if (!node->conn || !node->left || !pace_beacon(node->server, 0, id, text))
+        return;
+    g_autofree char *field = g_strconcat(BEACON_FIELD, id, NULL);
+    struct slice args[] = {slice_of_text("HDEL"), slice_of_text(node->key), slice_of_text(field)};
+    conn_put(node->conn, args, G_N_ELEMENTS(args));
+    conn_push(node->conn, NULL);
+}
+
 static void nodes_free(struct live_probe *probe)
 {
     for (size_t i = 0; i < probe->n; i++) {
+        take_beacon_away(&probe->nodes[i]);
         conn_close(probe->nodes[i].conn);
         g_free(probe->nodes[i].at.host);
         g_free(probe->nodes[i].key);
@@ -64,6 +86,7 @@ void valkey_probe_close(struct live_probe *probe)
         return;
     nodes_free(probe);
     topology_unref(probe->topology);
+    g_clear_error(&probe->gone);
     g_free(probe);
 }
 
@@ -106,6 +129,7 @@ static void nodes_renew(struct live_probe *probe)
         if (!key)
             continue;
         struct node *node = &probe->nodes[probe->n++];
+        node->owes = true;
         g_autofree char *name = g_strdup_printf("%s:%u", now->nodes[i].at.host, now->nodes[i].at.port);
         node->key = key;
         node->server = pace_server(probe->pace, name);
@@ -129,6 +153,7 @@ static void forget(struct live_probe *probe, struct node *node)
 {
     g_clear_pointer(&node->conn, conn_close);
     node->n = 0;
+    node->left = false;
     node->again_us = world_monotonic_us(probe->world) + AGAIN_US;
     probe->stale = true;
 }
@@ -164,10 +189,10 @@ static bool connect_node(struct live_probe *probe, struct node *node, GError **e
     return false;
 }
 
-static void put(struct node *node, const struct slice *args, size_t n, int64_t sent_us)
+static void put(struct node *node, const struct slice *args, size_t n, struct asked asked)
 {
     conn_put(node->conn, args, n);
-    node->asked[(node->first + node->n++) % IN_FLIGHT] = (struct asked){.sent_us = sent_us};
+    node->asked[(node->first + node->n++) % IN_FLIGHT] = asked;
 }
 
 /* So that nothing stays when nobody probes any more. */
@@ -178,8 +203,23 @@ static void keep(struct live_probe *probe, struct node *node, int64_t now_us)
         return;
     g_snprintf(at, sizeof at, "%" G_GINT64_FORMAT, world_wall_ms(probe->world) + KEPT_MS);
     struct slice args[] = {slice_of_text("PEXPIREAT"), slice_of_text(node->key), slice_of_text(at)};
-    put(node, args, G_N_ELEMENTS(args), 0);
+    put(node, args, G_N_ELEMENTS(args), (struct asked){.question = KEEP});
     node->kept_us = now_us + KEPT_US;
+}
+
+/* Once in each call, so that whoever ticks at the same time knows of it before its next tick. */
+static void exchange_beacons(struct live_probe *probe, struct node *node, int64_t now_us)
+{
+    char id[BEACON_ID], text[BEACON_TEXT];
+    struct slice read[] = {slice_of_text("HGETALL"), slice_of_text(node->key)};
+    node->owes = false;
+    if (!probe->store->base.read_only && pace_beacon(node->server, now_us, id, text)) {
+        g_autofree char *field = g_strconcat(BEACON_FIELD, id, NULL);
+        struct slice args[] = {slice_of_text("HSET"), slice_of_text(node->key), slice_of_text(field),
+                               slice_of_text(text)};
+        put(node, args, G_N_ELEMENTS(args), (struct asked){.question = LEAVE_BEACON});
+    }
+    put(node, read, G_N_ELEMENTS(read), (struct asked){.question = READ_BEACONS});
 }
 
 static void ask(struct live_probe *probe, struct node *node, int64_t now_us)
@@ -190,23 +230,86 @@ static void ask(struct live_probe *probe, struct node *node, int64_t now_us)
     uint64_t die;
     world_random(probe->world, &die, sizeof die);
     node->due_us = MAX(node->due_us, now_us - EVERY_US) + EVERY_US / 2 + (int64_t)(die % EVERY_US);
-    if (node->n + 2 > IN_FLIGHT)
+    if (node->n + ROUND > IN_FLIGHT)
         return;
-    put(node, args, node->writes ? 4 : 3, now_us);
+    put(node, args, node->writes ? 4 : 3, (struct asked){.sent_us = now_us});
     keep(probe, node, now_us);
+    if (node->owes)
+        exchange_beacons(probe, node, now_us);
     node->writes = !node->writes && !probe->store->base.read_only;
 }
 
+static void felt(struct live_probe *probe, struct node *node, const struct reply *reply, const struct asked *asked)
+{
+    (void)reply;
+    if (asked->sent_us)
+        pace_felt(node->server, asked->sent_us, world_monotonic_us(probe->world));
+}
+
+static void kept(struct live_probe *probe, struct node *node, const struct reply *reply, const struct asked *asked)
+{
+    (void)probe, (void)node, (void)reply, (void)asked;
+}
+
+/* A field that was there is new: the hash was removed in between. */
+static void beacon_left(struct live_probe *probe, struct node *node, const struct reply *reply,
+                        const struct asked *asked)
+{
+    (void)asked;
+    if (node->left && reply->integer > 0) {
+        node->kept_us = 0;
+        g_clear_error(&probe->gone);
+        error_set(&probe->gone, SLUICE_ERROR_STORE,
+                  "%s:%u: the probe's key '%s' is gone again and again: the server evicts keys, or somebody removes "
+                  "them; give it more memory, or spare sluice:*",
+                  node->at.host, node->at.port, node->key);
+    }
+    node->left = true;
+}
+
+static char *text_of(const struct reply *reply)
+{
+    return g_strndup((const char *)reply->bytes.data, reply->bytes.len);
+}
+
+static void see_beacon(struct live_probe *probe, struct node *node, const struct reply *field,
+                       const struct reply *value)
+{
+    g_autofree char *name = text_of(field), *text = text_of(value);
+    struct slice args[] = {slice_of_text("HDEL"), slice_of_text(node->key), slice_of_text(name)};
+    if (!g_str_has_prefix(name, BEACON_FIELD))
+        return;
+    bool fresh = pace_saw(node->server, world_monotonic_us(probe->world), name + strlen(BEACON_FIELD), text);
+    if (!fresh && !probe->store->base.read_only && node->n + ROUND <= IN_FLIGHT)
+        put(node, args, G_N_ELEMENTS(args), (struct asked){.question = KEEP});
+}
+
+static void beacons_seen(struct live_probe *probe, struct node *node, const struct reply *reply,
+                         const struct asked *asked)
+{
+    (void)asked;
+    if (reply->type != REPLY_ARRAY && reply->type != REPLY_MAP)
+        return;
+    for (size_t i = 0; i + 1 < reply->n; i += 2)
+        see_beacon(probe, node, &reply->items[i], &reply->items[i + 1]);
+}
+
+/* What comes of the answer to each question. */
+static void (*const TAKE[])(struct live_probe *, struct node *, const struct reply *, const struct asked *) = {
+    [FEEL] = felt, [KEEP] = kept, [LEAVE_BEACON] = beacon_left, [READ_BEACONS] = beacons_seen};
+
+/* Beacons that it may not leave or read are none. */
 static bool take(struct live_probe *probe, struct node *node, const struct reply *reply, GError **error)
 {
-    int64_t sent_us = node->asked[node->first].sent_us;
+    struct asked asked = node->asked[node->first];
     node->first = (node->first + 1) % IN_FLIGHT;
     node->n--;
     if (reply->type != REPLY_ERROR) {
-        if (sent_us)
-            pace_felt(node->server, sent_us, world_monotonic_us(probe->world));
+        TAKE[asked.question](probe, node, reply, &asked);
         return true;
     }
+    if (asked.question >= LEAVE_BEACON)
+        return true;
     const struct refusal *row = refusal_of(reply);
     probe->stale = true;
     return !row || row->action != REFUSAL_STOP || refusal_set(reply, &node->at, "the probe of live requests", error);
@@ -256,8 +359,18 @@ static void rest(struct live_probe *probe, const struct call *call)
         world_sleep_us(probe->world, left_us, call->cancel);
 }
 
+static bool end_call(struct live_probe *probe, GError **error)
+{
+    if (!probe->gone)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&probe->gone));
+    return false;
+}
+
 bool valkey_probe_run(struct live_probe *probe, const struct call *call, GError **error)
 {
+    for (size_t i = 0; i < probe->n; i++)
+        probe->nodes[i].owes = true;
     while (call_goes_on(call, probe->world, NULL)) {
         ask_again(probe, world_monotonic_us(probe->world));
         nodes_renew(probe);
@@ -266,5 +379,5 @@ bool valkey_probe_run(struct live_probe *probe, const struct call *call, GError 
                 return false;
         rest(probe, call);
     }
-    return true;
+    return end_call(probe, error);
 }

@@ -60,7 +60,7 @@ static void go(struct field *field, double seconds)
             send_to(field, i);
         }
         if (field->now % GOVERNOR_TICK_US == 0)
-            pace_tick(field->pace, field->now);
+            pace_tick(field->pace, field->now, field->now);
     }
 }
 
