@@ -414,8 +414,9 @@ static bool is_setting(struct catalog *catalog, const struct run_row *run, const
 {
     struct limits limits;
     limits_init(&limits);
-    bool fits =
-        limits_now(catalog, run, &limits, mem, error) && limits_set(&limits, setting->key, setting->value, error);
+    bool fits = limits_now(catalog, run, &limits, mem, error) &&
+                limits_set(&limits, setting->key, setting->value, error) &&
+                limits_sensible(&limits, setting->key, error);
     limits_done(&limits);
     return fits;
 }

@@ -320,6 +320,14 @@ bool limits_set(struct limits *limits, const char *key, const char *value, GErro
            error_set(error, SLUICE_ERROR_USAGE, "%s=%s: expected %s", key, value, guard_limit_expected(unit));
 }
 
+bool limits_sensible(struct limits *limits, const char *key, GError **error)
+{
+    enum spec_guard guard = g_str_has_prefix(key, "protect.") ? guard_find(key) : GUARD_COUNT;
+    auto_hold(&limits->lock);
+    const char *why = guard < GUARD_COUNT ? guard_limit_senseless(guard, limits->now.guards[guard]) : NULL;
+    return !why || error_set(error, SLUICE_ERROR_USAGE, "%s: %s", key, why);
+}
+
 char *limits_get(struct limits *limits, const char *key, GError **error)
 {
     const struct row *row = find(key);

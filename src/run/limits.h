@@ -37,6 +37,9 @@ bool limits_take_settings(struct limits *limits, struct catalog *catalog, int64_
 
 /* USAGE: no limit has the key (the nearest is named), or the value is none of it. */
 bool limits_set(struct limits *limits, const char *key, const char *value, GError **error);
+/* USAGE where the key is a guard's, and what it is set to says nothing (guard_limit_senseless()). What is recorded
+ * already is not asked. */
+bool limits_sensible(struct limits *limits, const char *key, GError **error);
 /* As `set` takes it: `20000/s`, `1%`, `none`. The caller frees; USAGE as above. */
 char *limits_get(struct limits *limits, const char *key, GError **error);
 const char *limits_key(size_t i); /* those that every run has; NULL: no more */

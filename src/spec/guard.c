@@ -226,6 +226,56 @@ bool guard_limit_read(enum guard_unit unit, bool below, const char *text, double
     return true;
 }
 
+/* --- limits that say nothing -------------------------------------------------------------------------------------- */
+
+#define NEVER  "it would be passed never: say `none` where nothing is to be watched, or less than 100%"
+#define ALWAYS "every run passes that at once and would wait for ever: say how much is too much, or `none`"
+
+static bool no_less(double limit, double than)
+{
+    return limit >= than;
+}
+
+static bool more(double limit, double than)
+{
+    return limit > than;
+}
+
+static bool less(double limit, double than)
+{
+    return limit < than;
+}
+
+/* What a limit has to be to say anything. */
+static const struct bound {
+    enum spec_guard guard;
+    bool (*is)(double limit, double than);
+    double than;
+    const char *else_words;
+} BOUNDS[] = {
+    {GUARD_LAG, no_less, 1000, "a replica tells its lag in whole seconds: say 1s or more, or `none`"},
+    {GUARD_LAG_BYTES, more, 0, ALWAYS},
+    {GUARD_REPLICAS, more, 0, "no server has fewer replicas than that: say 1 or more, or `none`"},
+    {GUARD_MEMORY, more, 0, ALWAYS},
+    {GUARD_MEMORY, less, 1, NEVER},
+    {GUARD_GROWTH, more, 0, ALWAYS},
+    {GUARD_FORECAST, no_less, 1,
+     "a run that does just what its plan forecasts would be paused before its end: say how many times as much is too "
+     "much, such as 2, or `none`; what a run may write at most is `budget.records` and `budget.bytes`"},
+    {GUARD_EXPIRED, less, 1, NEVER},
+    {GUARD_CLIENTS, more, 0, ALWAYS},
+    {GUARD_CLIENTS, less, 1, NEVER},
+    {GUARD_COMPACTION, more, 0, ALWAYS},
+};
+
+const char *guard_limit_senseless(enum spec_guard guard, double limit)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(BOUNDS) && !guard_is_none(limit); i++)
+        if (BOUNDS[i].guard == guard && !BOUNDS[i].is(limit, BOUNDS[i].than))
+            return BOUNDS[i].else_words;
+    return NULL;
+}
+
 char *guard_limit_text(enum guard_unit unit, double limit)
 {
     return guard_is_none(limit) ? g_strdup("none") : UNITS[unit].limit(limit);

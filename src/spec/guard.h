@@ -49,6 +49,9 @@ bool guard_is_none(double limit);
 
 /* A limit as it is written: `none` too, but for a NUMBER; false: it is none of this unit. */
 bool guard_limit_read(enum guard_unit unit, bool below, const char *text, double *ret);
+/* Why a limit that can be read is senseless for this guard, always passed or never, and what to say instead; NULL: it
+ * is not. Static. What is frozen or recorded already is not asked again. */
+const char *guard_limit_senseless(enum spec_guard guard, double limit);
 /* As `set` takes it again; the caller frees. */
 char *guard_limit_text(enum guard_unit unit, double limit);
 const char *guard_limit_expected(enum guard_unit unit); /* a share such as 75%, or none */

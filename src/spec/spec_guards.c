@@ -13,8 +13,10 @@ static bool read_limit(struct rows_reader *reader, const struct spec_row *row, c
     const char *text = forms_quantity(reader, node, guard_limit_expected(of->unit));
     if (!text)
         return false;
-    return guard_limit_read(of->unit, of->below, text, row_field(row, into)) ||
-           yaml_expected(reader->yaml, node, guard_limit_expected(of->unit));
+    if (!guard_limit_read(of->unit, of->below, text, row_field(row, into)))
+        return yaml_expected(reader->yaml, node, guard_limit_expected(of->unit));
+    const char *why = guard_limit_senseless(guard, *(const double *)row_field(row, into));
+    return !why || yaml_fail(reader->yaml, node, "'%s: %s': %s", of->key, text, why);
 }
 
 static bool read_number(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node,

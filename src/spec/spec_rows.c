@@ -265,7 +265,7 @@ static const struct spec_row rows[] = {
      .words = text, .example = sample},
 #include "spec/guard_rows.h"
 #undef GUARD
-    {.key = "protect.hold", .form = "duration", .fallback = "10s", .kind = &form_duration, AT(protect.hold_ms),
+    {.key = "protect.hold", .form = "duration", .fallback = "10s", .kind = &form_length, AT(protect.hold_ms),
      .words = "how long a reading must stay beyond its limit, or out of reach, before the run pauses, and how long within it before the run goes on", .example = "30s"},
     {.key = "protect.signals", .form = "list of maps", .fallback = "none", .decided = true, .kind = &form_signals,
      .words = "signals of your own: a query of Prometheus, an address or a program that gives a number; docs/guards.md",

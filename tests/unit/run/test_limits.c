@@ -164,6 +164,21 @@ static void a_limit_on_the_forecast_is_for_plans_that_hold_one(void **state)
     limits_done(&limits);
 }
 
+/* What is recorded already is taken, so that a run can still be resumed. */
+static void what_says_nothing_is_read_and_not_sensible(void **state)
+{
+    struct limits limits;
+    GError *error = NULL;
+    limits_init(&limits);
+    kit_ok(limits_set(&limits, "protect.memory", "100%", &error));
+    kit_refused(limits_sensible(&limits, "protect.memory", &error), USAGE, "protect.memory: it would be passed never");
+    kit_ok(limits_sensible(&limits, "protect.clients", &error));
+    kit_ok(limits_sensible(&limits, "workers", &error));
+    kit_ok(limits_set(&limits, "protect.memory", "none", &error));
+    kit_ok(limits_sensible(&limits, "protect.memory", &error));
+    limits_done(&limits);
+}
+
 /* --- passed ------------------------------------------------------------------------------------------------------- */
 
 static void a_share_passes_its_limit_only_beyond_it(void **state)
@@ -356,6 +371,7 @@ int main(void)
         cmocka_unit_test(what_is_taken_back_in_a_hurry_is_held_by_no_limit_and_what_goes_forwards_by_all),
         cmocka_unit_test(every_limit_can_be_read_before_anything_is_set),
         cmocka_unit_test(a_limit_on_the_forecast_is_for_plans_that_hold_one),
+        cmocka_unit_test(what_says_nothing_is_read_and_not_sensible),
         cmocka_unit_test(a_share_passes_its_limit_only_beyond_it),
         cmocka_unit_test(only_steps_that_reach_a_store_are_its_calls),
         cmocka_unit_test(every_try_to_reach_a_store_is_a_call_and_nothing_else_is),

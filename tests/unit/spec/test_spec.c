@@ -245,6 +245,46 @@ static void all_errors_of_a_file_are_told_at_once_in_its_order(void **state)
                    "dir/s.yaml:7:51: expected a rate above zero; to stop a run there is `sluice pause`");
 }
 
+/* Each can be read, and would be passed at once or never. */
+static void a_limit_that_says_nothing_is_refused_with_what_to_say_instead(void **state)
+{
+    static const struct {
+        const char *given, *words;
+    } ROWS[] = {
+        {"forecast: 0.5", "'protect.forecast: 0.5': a run that does just what its plan forecasts would be paused"},
+        {"forecast: 0.99", "such as 2, or `none`"},
+        {"memory: 0%", "would wait for ever"},
+        {"memory: 100%", "less than 100%"},
+        {"clients: 0%", "would wait for ever"},
+        {"clients: 100%", "less than 100%"},
+        {"expired: 100%", "less than 100%"},
+        {"growth: 0", "would wait for ever"},
+        {"growth: 0GiB", "would wait for ever"},
+        {"replication_bytes: 0", "would wait for ever"},
+        {"compaction: 0", "would wait for ever"},
+        {"replicas: 0", "say 1 or more, or `none`"},
+        {"replication_lag: 0s", "say 1s or more, or `none`"},
+        {"replication_lag: 999ms", "say 1s or more, or `none`"},
+        {"hold: 0s", "expected a duration above zero"},
+    };
+    static const char *const FINE[] = {"forecast: 1",  "memory: 99.9%", "amplification: 0.5", "evictions: 0/s",
+                                       "expired: 0%",  "growth: 1",     "replicas: 1",        "replication_lag: 1s",
+                                       "memory: none", "forecast: none"};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        g_autofree char *text = g_strdup_printf(HEAD SOURCE TARGET "protect: { %s }\n", ROWS[i].given);
+        g_autoptr(GError) error = NULL;
+        auto_(spec) spec = read_text(text, &error);
+        if (spec)
+            fail_msg("taken: %s", ROWS[i].given);
+        if (!strstr(error->message, ROWS[i].words))
+            fail_msg("%s: %s", ROWS[i].given, error->message);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(FINE); i++) {
+        g_autofree char *text = g_strdup_printf(HEAD SOURCE TARGET "protect: { %s }\n", FINE[i]);
+        auto_(spec) spec = assert_taken(text);
+    }
+}
+
 static void what_is_no_map_is_refused(void **state)
 {
     assert_refused("", "dir/s.yaml:1:1: expected a map of keys, found nothing");
@@ -385,6 +425,7 @@ int main(void)
         cmocka_unit_test(a_spec_next_to_the_caller_has_plain_paths),
         cmocka_unit_test(undo_is_a_store_without_datasets),
         cmocka_unit_test(all_errors_of_a_file_are_told_at_once_in_its_order),
+        cmocka_unit_test(a_limit_that_says_nothing_is_refused_with_what_to_say_instead),
         cmocka_unit_test(what_is_no_map_is_refused),
         cmocka_unit_test(duplicate_keys_are_refused),
         cmocka_unit_test(keys_that_contradict_each_other_are_both_named),
