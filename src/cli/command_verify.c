@@ -25,7 +25,12 @@ static bool pace_asked(const struct cli *cli, double *ret_per_s, GError **error)
     if (!cli_has(cli, OPTION_FOLLOW) && cli_has(cli, OPTION_EVERY))
         return error_set(error, SLUICE_ERROR_USAGE,
                          "--every says how long --follow rests; without it there is no rest");
-    return !cli_has(cli, OPTION_RATE) || units_parse_rate_per_s(cli->values[OPTION_RATE], ret_per_s, error);
+    if (!cli_has(cli, OPTION_RATE))
+        return true;
+    return units_parse_rate_per_s(cli->values[OPTION_RATE], ret_per_s, error) &&
+           (*ret_per_s > 0 ||
+            error_set(error, SLUICE_ERROR_USAGE, "--rate %s: a rate above zero was expected, such as 500/s",
+                      cli->values[OPTION_RATE]));
 }
 
 static int tell(struct cli *cli, const struct verify_result *result)

@@ -181,7 +181,7 @@ int follow(struct cli *cli, const struct run_config *config, GError **error)
     int64_t every_ms = FOLLOW_EVERY_MS;
     if (cli_has(cli, OPTION_EVERY) && !units_parse_duration_ms(cli->values[OPTION_EVERY], &every_ms, error))
         return -1;
-    follow.every_us = every_ms * 1000;
+    follow.every_us = MIN(every_ms, INT64_MAX / 4000) * 1000;
     follow.config.keep_report = is_news;
     follow.config.keep_self = &follow;
     has_changed(&follow);

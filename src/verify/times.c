@@ -63,7 +63,7 @@ bool times_take(const struct verify_input *input, GArray **ret, GError **error)
     g_array_set_clear_func(all, found_clear);
     for (size_t i = 0; i < input->judge->n_buckets; i++) {
         const struct spec_buckets *of = &input->judge->buckets[i];
-        struct times_found found = {.of = of, .buckets = buckets_new(of->width_ms * 1000)};
+        struct times_found found = {.of = of, .buckets = buckets_new(MIN(of->width_ms, INT64_MAX / 1000) * 1000)};
         g_array_append_val(all, found);
     }
     if (!walk(input, mem, all, error))

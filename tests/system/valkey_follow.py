@@ -108,6 +108,7 @@ def _(stand, servers):
     same((end["rounds"], end["verdict"]), (0, "none"), "the end")
     among("--every says", stand.sluice("verify", "load.yaml", "--every", "1s").ended(2).err)
     among("'fast'", stand.sluice("verify", "load.yaml", "--follow", "--rate", "fast").ended(2).err)
+    among("above zero", stand.sluice("verify", "load.yaml", "--follow", "--rate", "0/s").ended(2).err)
     stand.sluice("verify", "load.9", "--follow").ended(9)
 
 

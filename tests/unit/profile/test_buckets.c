@@ -176,6 +176,12 @@ static void more_buckets_than_there_is_room_for_are_a_fault_and_times_before_197
     assert_non_null(buckets_fault(buckets));
     assert_int_equal(buckets_count(buckets), BUCKETS_MOST);
     buckets_free(buckets);
+    buckets = buckets_new(INT64_MAX / 1000 * 1000);
+    assert_true(buckets_add(buckets, INT64_MIN, NULL) && buckets_add(buckets, INT64_MAX, NULL));
+    GArray *flags = buckets_judge(buckets);
+    assert_int_equal(flags->len, 0);
+    g_array_unref(flags);
+    buckets_free(buckets);
 }
 
 int main(void)
