@@ -446,6 +446,7 @@ struct course_of {
 struct course {
     int64_t at_ms; /* its beginning, a multiple of its length */
     uint64_t done, rejected, retried, bytes_read, bytes_written;
+    int64_t slowest_ms; /* the batch that took longest: within that time its records were read and stood */
 };
 /* In order; stretches without a checkpoint have no row. Reads a row a checkpoint. A rollback and a promotion are not of
  * it. */

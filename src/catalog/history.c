@@ -20,6 +20,7 @@ bool catalog_history(struct catalog *catalog, const struct course_of *of, struct
         history->retried = query_u64(query);
         history->bytes_read = query_u64(query);
         history->bytes_written = query_u64(query);
+        history->slowest_ms = query_i64(query);
         if (!query_ok(query, error))
             return false;
     }
@@ -45,6 +46,26 @@ bool catalog_part_times(struct catalog *catalog, int64_t run, uint32_t part, str
     ret->records = query_u64(query);
     ret->took_ms = query_i64(query);
     return query_ok(query, error);
+}
+
+bool catalog_latencies(struct catalog *catalog, int64_t run, size_t most, struct arena *mem, struct latencies *ret,
+                       GError **error)
+{
+    bool row, ok;
+    struct rows rows = {.size = sizeof(int64_t)};
+    auto_(query) query = query_of(catalog->db, SQL_LATENCIES);
+    query_put_i64(query, run);
+    query_put_i64(query, (int64_t)most);
+    while ((ok = query_row(query, &row, error)) && row) {
+        int64_t *took_ms = rows_add(&rows, mem, error);
+        if (!took_ms)
+            return false;
+        *took_ms = query_i64(query);
+        if (!query_ok(query, error))
+            return false;
+    }
+    *ret = (struct latencies){.took_ms = rows.at, .n = rows.n};
+    return ok;
 }
 
 bool catalog_troubles(struct catalog *catalog, int64_t run, size_t most, struct arena *mem, struct troubles *ret,

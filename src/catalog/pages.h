@@ -70,6 +70,14 @@ struct troubles {
 };
 bool catalog_troubles(struct catalog *catalog, int64_t run, size_t most, struct arena *mem, struct troubles *ret,
                       GError **error);
+/* How long the newest batches of a run took, from the read of their first record to their checkpoint; the shortest
+ * first. None of a run that has not been at work lately. */
+struct latencies {
+    const int64_t *took_ms;
+    size_t n;
+};
+bool catalog_latencies(struct catalog *catalog, int64_t run, size_t most, struct arena *mem, struct latencies *ret,
+                       GError **error);
 uint32_t catalog_part_first(enum parts_kind kind); /* the number of its first partition */
 
 /* Newest first: entries below `before` (0: from the newest on); with `run`, of that run alone. */

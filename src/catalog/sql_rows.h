@@ -165,8 +165,8 @@ SQL(PACE,          "SELECT at_ms, json FROM pace WHERE run = ?")
 
 /* what checkpoints accounted for, by time: ?2 is the length of a stretch of it */
 SQL(HISTORY,       "SELECT at_ms / ?2 * ?2, sum(n_written + n_unchanged + n_kept_live + n_rejected + n_filtered + n_deleted"
-                   " + n_gone + n_in_doubt), sum(n_rejected), sum(n_retried), sum(bytes_read), sum(bytes_written)"
-                   " FROM checkpoint WHERE run = ?1 AND part < 2147483648 GROUP BY 1 ORDER BY 1")
+                   " + n_gone + n_in_doubt), sum(n_rejected), sum(n_retried), sum(bytes_read), sum(bytes_written),"
+                   " max(took_ms) FROM checkpoint WHERE run = ?1 AND part < 2147483648 GROUP BY 1 ORDER BY 1")
 /* the newest of a stretch stands for all of it */
 SQL(SPENT,         "SELECT max(at_ms), sum(n_read), sum(n_written), sum(n_deleted), sum(bytes_read), sum(bytes_written)"
                    " FROM checkpoint WHERE run = ?1 AND part < 2147483648 AND at_ms > ?3 GROUP BY at_ms / ?2 ORDER BY 1")
@@ -179,6 +179,9 @@ SQL(TROUBLES,      "SELECT c.part, p.stage, p.state, sum(c.n_rejected), sum(c.n_
                    " ORDER BY sum(c.n_rejected) + sum(c.n_in_doubt) DESC, sum(c.n_retried) DESC, c.part LIMIT ?2")
 SQL(PART_TIMES,    "SELECT max(at_ms), coalesce(sum(n_written + n_unchanged + n_kept_live + n_rejected + n_filtered + n_deleted"
                    " + n_gone + n_in_doubt), 0), coalesce(sum(took_ms), 0) FROM checkpoint WHERE run = ?1 AND part = ?2")
+/* how long the newest batches took, the shortest first; of the newest of the home, so that a run long over costs no more */
+SQL(LATENCIES,     "SELECT took_ms FROM (SELECT took_ms FROM checkpoint WHERE run = ?1 AND part < 2147483648"
+                   " AND id > (SELECT max(id) FROM checkpoint) - 5000 ORDER BY id DESC LIMIT ?2) ORDER BY 1")
 /* batches of all partitions, in the order of their checkpoints */
 SQL(BATCHES,       "SELECT c.id, c.part, p.stage, c.lane, c.number, c.at_ms, c.took_ms, c.last, c.bytes_read, c.bytes_written, "
                    CATALOG_TALLY(CATALOG_NAME) " FROM checkpoint AS c JOIN part AS p ON p.run = c.run AND p.part = c.part"

@@ -69,6 +69,13 @@ ALERT(SluiceStuck, TICKET, "10m",
       " and on (run) sluice_run_held{@} == 1",
       "it runs, and nothing has come of it for ten minutes",
       "`sluice status RUN`: `watchdog` says why it does not move, `lags` which partitions, `slowed by` what holds it.")
+ALERT(SluiceLatency, TICKET, "10m",
+      "sluice_end_to_end_seconds{@share=\"0.99\"} > 10"
+      " and sluice_end_to_end_seconds{@share=\"0.99\"} > 4 * quantile_over_time(0.5, sluice_end_to_end_seconds{@share=\"0.99\"}[6h])"
+      " and on (run) sluice_run_state{@state=\"running\"} == 1",
+      "a batch takes four times as long as its batches did, and more than ten seconds, from the read of a record until it stands",
+      "`sluice status RUN`: `limited by`, guards and stragglers say what its batches wait for: the pace that was promised, a server, or the source.\n"
+      "A batch in flight is what a kill repeats and what a pause waits for: `sluice set RUN workers=N`, or smaller batches, shorten both.")
 ALERT(SluiceSlow, TICKET, "15m",
       "sum by (run, spec) (rate(sluice_records_total{@}[15m])) < 0.5 * sum by (run, spec) (rate(sluice_records_total{@}[2h]))"
       " and on (run) sluice_run_state{@state=\"running\"} == 1",

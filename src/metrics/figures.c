@@ -2,6 +2,8 @@
 
 #include "metrics/memory.h"
 
+enum { BATCHES = 500 }; /* the newest, whose latencies are told */
+
 static json_t *array_of(const char *json)
 {
     json_t *array = json ? json_loads(json, 0, NULL) : NULL;
@@ -17,6 +19,7 @@ static bool take_rest(struct metrics_source *source, struct arena *mem, struct f
     io->limited_by = dog->kind == WATCHDOG_SLOW ? dog->by : io->look.limit.by;
     io->live = array_of(io->look.held ? io->look.limit.live : NULL);
     if (!catalog_stages(source->catalog, io->run->id, mem, &io->stages, &io->n_stages, error) ||
+        !catalog_latencies(source->catalog, io->run->id, BATCHES, mem, &io->latencies, error) ||
         !catalog_reports(source->catalog, io->run->id, mem, &io->reports, &io->n_reports, error))
         return false;
     io->rejected = metrics_memory_rejected(source, io->run);

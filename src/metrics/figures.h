@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "catalog/pages.h"
 #include "metrics/exposition.h"
 #include "view/look.h"
 
@@ -24,7 +25,8 @@ struct figures {
     struct report_row *reports;
     size_t n_reports;
     GHashTable *rejected; /* class: its number in a pointer; borrowed; NULL: the quarantine cannot be read */
-    uint64_t entries;     /* of the ledger */
+    struct latencies latencies;
+    uint64_t entries; /* of the ledger */
     double audited;
     bool stopped;
     bool has_process;

@@ -166,6 +166,20 @@ void metric_put_emitted(struct exposition *into, const struct figures *figures)
     put_outcome(into, figures, OUTCOME_EMITTED);
 }
 
+/* Of the newest batches; by the nearest rank. */
+void metric_put_end_to_end(struct exposition *into, const struct figures *figures)
+{
+    static const struct {
+        const char *word;
+        double share;
+    } SHARES[] = {{"0.5", 0.5}, {"0.99", 0.99}, {"1", 1}};
+    const struct latencies *all = &figures->latencies;
+    for (size_t i = 0; all->n > 0 && i < G_N_ELEMENTS(SHARES); i++) {
+        size_t rank = (size_t)ceil(SHARES[i].share * (double)all->n);
+        exposition_put(into, seconds_of(all->took_ms[rank - 1]), METRIC_LABELS({"share", SHARES[i].word}));
+    }
+}
+
 void metric_put_retries(struct exposition *into, const struct figures *figures)
 {
     put_outcome(into, figures, OUTCOME_RETRIED);

@@ -187,14 +187,14 @@ bool serve_history(struct request *request, struct desk *desk, GError **error)
         return false;
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("[I, I, I, I, I, I]", (json_int_t)((rows[i].at_ms - from_ms) / MS),
+        json_array_append_new(list, json_pack("[I, I, I, I, I, I, I]", (json_int_t)((rows[i].at_ms - from_ms) / MS),
                                               (json_int_t)rows[i].done, (json_int_t)rows[i].rejected,
                                               (json_int_t)rows[i].retried, (json_int_t)rows[i].bytes_read,
-                                              (json_int_t)rows[i].bytes_written));
+                                              (json_int_t)rows[i].bytes_written, (json_int_t)rows[i].slowest_ms));
     answer_json(&request->answer,
-                json_pack("{s:s, s:s, s:o, s:I, s:[s, s, s, s, s, s], s:o}", "type", "history", "run", run.name, "from",
-                          shape_time(from_ms), "step_s", (json_int_t)(of.step_ms / MS), "columns", "second", "done",
-                          "rejected", "retried", "bytes_read", "bytes_written", "points", list));
+                json_pack("{s:s, s:s, s:o, s:I, s:[s, s, s, s, s, s, s], s:o}", "type", "history", "run", run.name,
+                          "from", shape_time(from_ms), "step_s", (json_int_t)(of.step_ms / MS), "columns", "second",
+                          "done", "rejected", "retried", "bytes_read", "bytes_written", "slowest_ms", "points", list));
     return true;
 }
 

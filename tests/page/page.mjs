@@ -278,6 +278,26 @@ test("partitions with errors stand under what is refused, what it costs under wh
   await operator.getByText("lets it past its first stage").waitFor(PATIENCE);
 });
 
+test("how a run went on: rates, what was foretold and the slowest batch of each stretch, and between what earlier runs were when as far", async () => {
+  await operator.go("#/run/fix.1/overview");
+  const found = await operator.evaluate(async () => {
+    const { band, course } = await import("/history.js");
+    const history = (...points) => ({ from: "2026-01-01T00:00:00Z", step_s: 5, points });
+    const now = course(history([0, 50, 0, 0, 0, 0, 400], [10, 50, 0, 0, 0, 0, 90]), 200);
+    const before = [course(history([0, 20, 0, 0, 0, 0, 100], [5, 180, 0, 0, 0, 0, 700]), 200), course(history([0, 200, 0, 0, 0, 0, 300], [5, 1, 0, 0, 0, 0, 1]), 400)];
+    const earlier = [{ of: 200, course: before[0] }, { of: 400, course: before[1] }];
+    return { now: now.map((p) => [p.done, p.rate, p.eta, p.latency]), rate: band(now, 200, earlier), latency: band(now, 200, earlier, "latency") };
+  });
+  same(found.now, [[50, 10, 15, 0.4], [50, 0, 30, null], [100, 10, 15, 0.09]], "how it went on");
+  same(found.rate, [[36, 36, 36], [40, 40, 40]], "rates of earlier runs");
+  same(found.latency, [[0.3, 0.3, 0.3], [0.7, 0.7, 0.7]], "and their slowest batches");
+  const panel = operator.locator("section.panel", { hasText: "End-to-end latency" });
+  must(/the slowest batch/.test(await panel.innerText()), "the panel");
+  const words = await panel.locator("[aria-label*='from the read of a record']").first().getAttribute("aria-label");
+  must(/last \d[\d.]* (ms|s|min)/.test(words), words);
+  must(/freshness\s+.*newest checkpoint or move; verified /.test(await operator.locator("section.panel", { hasText: "Success" }).first().innerText()), "freshness");
+});
+
 test("live latencies are drawn as they are spread, before and during, in the order of their steps", async () => {
   await operator.go("#/run/fix.1/oncall");
   const found = await operator.evaluate(async () => {

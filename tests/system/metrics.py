@@ -2,6 +2,7 @@
 """What others watch runs by: metrics in a file, pushed and printed; alert rules that fire and resolve; dashboards; the runbook; mails;
 the record of a run as a folder."""
 
+import contextlib
 import hashlib
 import http.server
 import json
@@ -9,6 +10,7 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import stat
 import subprocess
 import threading
@@ -86,6 +88,9 @@ def _(stand):
     last = samples(stand.read("m.prom"))
     same((last[of("sluice_run_state", state="done")], last[of("sluice_records_total", outcome="written")], last[of("sluice_run_held")]), (1, 400, 0), "what is told last")
     same(last[of("sluice_verification_difference_ratio", stage="full")], 0, "the difference")
+    with contextlib.closing(sqlite3.connect(stand.path("home/catalog.db"))) as catalog:
+        took = sorted(row[0] / 1000 for row in catalog.execute("SELECT took_ms FROM checkpoint JOIN run ON run.id = checkpoint.run WHERE run.name = 'fix.1'"))
+    same([last[of("sluice_end_to_end_seconds", share=share)] for share in ("0.5", "0.99", "1")], [took[(len(took) + 1) // 2 - 1], took[-1], took[-1]], "end-to-end latency")
     must("process_cpu_seconds_total" in last, "nothing of the process")
     must(os.stat(stand.path("m.prom")).st_mode & stat.S_IROTH, "others may not read it")
     same(sorted(path.name for path in stand.dir.glob("m.prom*")), ["m.prom"], "files")
@@ -314,6 +319,7 @@ STAGED = {
     "SluiceMetricsStale": ([RUNNING, ("sluice_run_exposed_timestamp_seconds", {}, "0+60x10 600x9 1260+60x60")], 16, 40),
     "SluiceAbsent": ([("sluice_build_info", None, "_x20 1x60")], 17, 40),
     "SluiceStuck": ([RUNNING, ("sluice_run_held", {}, "1x600"), (*WRITTEN, "0+100x5 500x40 600+100x60")], 30, 70),
+    "SluiceLatency": ([("sluice_end_to_end_seconds", {"share": "0.99"}, "2x60 20x30 2x100"), RUNNING], 75, 120),
     "SluiceSlow": ([RUNNING, (*WRITTEN, "0+100x60 6000+10x60 6700+100x100")], 95, 170),
     "SluiceBudget": ([("sluice_budget_used_ratio", {"budget": "time"}, "0.5x5 0.9x10 0.5x60")], 8, 40),
     "SluiceLate": ([("sluice_slo_late", {}, "0x5 1x30 0x60")], 25, 60),
@@ -376,8 +382,10 @@ def _(stand):
     boards = {path.name: json.loads(path.read_text()) for path in stand.path("boards").iterdir()}
     same(sorted(boards), ["sluice-debug.json", "sluice-on-call.json", "sluice-overview.json"], "files")
     titles = {panel["title"] for board in boards.values() for panel in board["panels"]}
-    for title in ("Progress", "Time to completion", "Success rate", "Incidents", "Errors by class", "Resources of critical nodes", "Alerts", "Live latency"):
+    for title in ("Progress", "Time to completion", "Success rate", "Incidents", "Errors by class", "Resources of critical nodes", "Alerts", "Live latency", "Freshness", "End-to-end latency"):
         must(title in titles, title, "is no panel")
+    bands = {panel["title"] for board in boards.values() for panel in board["panels"] if sum("earlier runs" in target["legendFormat"] for target in panel["targets"]) == 2}
+    same(bands, {"Throughput", "End-to-end latency", "Error rate", "Effect on live latency", "Retries"}, "panels with the band of earlier runs")
     same(json.loads(stand.sluice("export", "grafana", "debug").ended(0).out), boards["sluice-debug.json"], "what is printed and written")
     stand.write("fix.yaml", "sluice: 1\n")
     runbook = stand.sluice("export", "runbook", "fix.1").ended(0).out

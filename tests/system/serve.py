@@ -5,6 +5,7 @@ A thousand listeners and a million partitions are tried where SLUICE_LIVE_ALL is
 """
 
 import base64
+import contextlib
 import io
 import json
 import re
@@ -147,6 +148,11 @@ def _(stand):
         one = http_server.get(f"/runs/fix.1/partitions/{troubles[0]['partition']}").ended(200).json()
         same((one["checkpointed_at"], one["outcomes"]["rejected"]), (troubles[0]["checkpointed_at"], troubles[0]["rejected"]), "one of them")
         must(one["records_per_s"] is None or one["records_per_s"] > 0, one)
+        history = http_server.get("/runs/fix.1/history").ended(200).json()
+        with contextlib.closing(sqlite3.connect(stand.path("home/catalog.db"))) as home:
+            took, = home.execute("SELECT max(took_ms) FROM checkpoint WHERE run = 1").fetchone()
+        columns = list(zip(*history["points"]))
+        same((history["columns"][1], sum(columns[1]), history["columns"][6], max(columns[6])), ("done", 200, "slowest_ms", took), "how it went on")
         reports = http_server.get("/runs/fix.1/reports", admin).json()["reports"]
         texts = [http_server.get(f"/runs/fix.1/reports/{row['number']}", admin).ended(200).bytes.decode() for row in reports]
         missing = [line["key"] for line in map(json.loads, "".join(texts).splitlines()) if line.get("kind") == "missing"]

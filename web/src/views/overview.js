@@ -1,5 +1,5 @@
 // For anyone: how far, how long, what it costs, how well, what went wrong.
-import { ago, bytes, clock, count, duration, rate, share, visible } from "../format.js";
+import { ago, bytes, clock, count, duration, milliseconds, rate, share, visible } from "../format.js";
 import { ask, at } from "../api.js";
 import { progress } from "../headline.js";
 import { band, course } from "../history.js";
@@ -57,6 +57,9 @@ function success(status) {
 
 const POINTS = 200, EARLIER = 5;
 
+/** Of a batch, in seconds: most are shorter than one. */
+const took = (seconds) => (seconds < 10 && seconds !== null ? milliseconds(seconds * 1000) : duration(seconds));
+
 /** Those runs of the spec that came to their end before this one, newest first, and how they went. */
 async function earlierRuns(status) {
   const list = await ask(at.spec(status.spec, 50));
@@ -73,22 +76,26 @@ function Course({ status }) {
   const before = useAnswer(`earlier:${status.run}`, 0, () => earlierRuns(status));
   const points = useMemo(() => (told.data ? course(told.data, of) : []), [told.data, of]);
   const rates = useMemo(() => [points.map((p) => p.at), points.map((p) => p.rate), ...band(points, of, before.data ?? [])], [points, before.data]);
+  const latency = useMemo(() => [points.map((p) => p.at), points.map((p) => p.latency), ...band(points, of, before.data ?? [], "latency")], [points, before.data]);
   const left = useMemo(() => [points.map((p) => p.at), points.map((p) => p.eta)], [points]);
   const n = before.data?.length ?? 0;
   return html`<section class="panel"><h2>Throughput <span class="muted">${n ? `and the band of ${n} earlier run${n === 1 ? "" : "s"} when as far` : "(no earlier run of the spec is done)"}</span></h2>
     <${Chart} data=${rates} series=${["records/s", "slowest before", "fastest before"]} show=${rate} words=${`records a second since the run began; last ${rate(points.at(-1)?.rate)}`} />
+    <h2>End-to-end latency <span class="muted">the slowest batch, from reading a record until it stands</span></h2>
+    <${Chart} data=${latency} series=${["slowest batch", "least before", "most before"]} show=${took} words=${`from the read of a record to its checkpoint, the slowest batch; last ${took(points.findLast((p) => p.latency !== null)?.latency)}`} height=${110} />
     <h2>Time left, as it was foretold</h2><${Chart} data=${left} series=${["time left"]} show=${duration} words=${`time left as it was foretold; last ${duration(points.at(-1)?.eta)}`} height=${110} /></section>`;
 }
 
 export function Overview({ session, status }) {
   const incidents = session.entries.filter((entry) => entry.run === status.run && INCIDENT.test(entry.action));
+  const proof = session.entries.findLast((entry) => entry.run === status.run && /^(report|stage\.passed)$/.test(entry.action));
   return html`<div class="panels">
     <${Stages} status=${status} />
     <section class="panel"><h2>Success <span class="big">${success(status)}</span></h2>
       <p class="muted">of ${count(progress(status).done)} records done, neither refused nor in doubt</p>
       <dl class="facts"><dt>target</dt><dd class="code">${status.target}</dd><dt>plan</dt><dd class="code">${status.plan_digest}</dd>
       <dt>begun</dt><dd>${clock(status.started_at)}, last moved by ${status.actor}</dd>
-      <dt>figures of</dt><dd>${ago(status.updated_at)}: its newest checkpoint or move</dd>
+      <dt>freshness</dt><dd>${ago(status.updated_at)}: its newest checkpoint or move${proof ? html`; verified ${ago(proof.at)}` : ""}</dd>
       <dt>can be taken back until</dt><dd>${status.undo_until ? clock(status.undo_until) : "no end is set"}</dd></dl></section>
     <${Outcomes} status=${status} />
     <${Course} status=${status} />
