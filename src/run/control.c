@@ -372,10 +372,12 @@ bool run_limit_now(struct catalog *catalog, const struct run_row *run, struct ar
     ret->rates = limits_rates(&limits);
     ret->complete = limits_complete(&limits);
     ok = ok && (over || take_live(catalog, run, mem, ret, error));
-    if (ok && !over) {
-        ret->rate_max_per_s = limits_rate_max_per_s(&limits);
+    if (ok) {
         ret->budget = limits_budget(&limits);
         ret->used = budget_used_by(run, &ret->rates);
+    }
+    if (ok && !over) {
+        ret->rate_max_per_s = limits_rate_max_per_s(&limits);
         const char *spent = spent_key(run, ret);
         if (spent || (ret->rate_max_per_s > 0 && waited_lately(run))) {
             ret->by = spent ? spent : LIMITS_RATE;

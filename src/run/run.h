@@ -177,7 +177,7 @@ bool run_approve(const struct run_config *config, const char *name, bool granted
 /* Changes a limit of the run (run/limits.h), recorded; one that is at work heeds it at once. */
 bool run_set(const struct run_config *config, const char *name, const struct setting *setting, struct run_result *ret,
              enum run_heard *ret_heard, GError **error);
-/* What holds the pace of a run that is not over, and what one costs; `catalog` may be one for reading. */
+/* What holds the pace of a run that is not over, what one may spend and costs; `catalog` may be one for reading. */
 struct run_limit {
     double rate_max_per_s; /* protect.rate.max as it stands; 0: none */
     const char *by; /* the key of what its writes waited for in the last seconds, or of the budget that a paused run has

@@ -263,7 +263,7 @@ test("partitions with errors stand under what is refused, what it costs under wh
   const spent = operator.locator("section.panel", { hasText: "Spent" });
   await spent.getByText("EUR").first().waitFor(PATIENCE);
   const words = await spent.innerText();
-  must(/cost\s+\d+\.\d\d EUR/.test(words) && /cost to the end/.test(words) && /promised by/.test(words), `spent: ${words}`);
+  must(/cost\s+\d+\.\d\d EUR\s+of 40\.00 EUR/.test(words) && /cost to the end/.test(words) && /promised by/.test(words), `spent: ${words}`);
   await operator.go("#/run/fix.1/debug");
   const grid = operator.getByRole("slider", { name: "partitions" });
   await grid.waitFor(PATIENCE);

@@ -170,7 +170,9 @@ def _(stand):
     stand.sluice("set", "fix", "budget.cost=8.5", "--reason", "it is worth it").ended(0)
     run(stand, 0, command=("resume", "fix"))
     same(stand.documents("items"), after(), "records")
-    must(8 <= stand.status("fix")["cost"]["used"] < 8.1, "what it cost in the end")
+    ended = stand.status("fix")
+    must(8 <= ended["cost"]["used"] < 8.1, "what it cost in the end")
+    same((ended["state"], ended["budget"]["cost"]["limit"], ended["budget"]["cost"]["used"]), ("done", 8.5, ended["cost"]["used"]), "and its limit, of a run that is over")
     stand.sluice("rollback", "fix", "--yes").ended(0)
     same(stand.dump("items"), was, "records")
 
