@@ -31,7 +31,7 @@ COMMAND(run,        "[SPEC|RUN]",    0, 1, "plan the spec, ask, and run; an unfi
         "While the writes of another run stand on the target it refuses with 7; `--supersede RUN` takes over from that run\n"
         "(docs/mending.md). NAME.N in place of a spec goes on with exactly that run, and plans nothing. --detach leaves it\n"
         "running when the terminal closes; `sluice watch` shows it.",
-        LINES, OPTION_PARAM, OPTION_DETACH, OPTION_PLAN, OPTION_YES, OPTION_AGAIN, OPTION_SUPERSEDE, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE, OPTION_METRICS_FILE, OPTION_PUSH, OPTION_STATSD, OPTION_DOGSTATSD, OPTION_OTLP, OPTION_OTLP_HEADER, OPTION_OTLP_SAMPLE, OPTION_SERVE, OPTION_LISTEN, OPTION_TLS_CERT, OPTION_TLS_KEY, OPTION_TLS_CA, OPTION_ANONYMOUS)
+        LINES, OPTION_PARAM, OPTION_DETACH, OPTION_PLAN, OPTION_YES, OPTION_AGAIN, OPTION_SUPERSEDE, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE, OPTION_METRICS_FILE, OPTION_PUSH, OPTION_STATSD, OPTION_DOGSTATSD, OPTION_OTLP, OPTION_OTLP_HEADER, OPTION_OTLP_SAMPLE, OPTION_SERVE, OPTION_LISTEN, OPTION_TLS_CERT, OPTION_TLS_KEY, OPTION_TLS_CA, OPTION_TLS_CRL, OPTION_ANONYMOUS)
 COMMAND(status,     "[RUN…]",        0, 1000, "how a run stands",
         "RUN is NAME.N; NAME alone is its newest run; without it the newest run of all. Of several, --json prints an object a\n"
         "line.",
@@ -147,7 +147,7 @@ COMMAND(audit,      "log|verify|export|bundle [RUN]", 1, 2, "the ledger: print i
 COMMAND(serve,      "",              0, 0, "answer over HTTP what the command line answers, with a live page; until Ctrl-C",
         "On this machine alone, unless --listen says otherwise: then only with TLS, and for tokens alone (`sluice token`).\n"
         "docs/api.md has the addresses. What it starts outlives it.",
-        DOCUMENT, OPTION_LISTEN, OPTION_TLS_CERT, OPTION_TLS_KEY, OPTION_TLS_CA, OPTION_ANONYMOUS)
+        DOCUMENT, OPTION_LISTEN, OPTION_TLS_CERT, OPTION_TLS_KEY, OPTION_TLS_CA, OPTION_TLS_CRL, OPTION_ANONYMOUS)
 COMMAND(token,      "create|list|revoke [WHO]", 1, 2, "who may ask `sluice serve`: make a token, list them, end one",
         "`create WHO --role ROLE` prints a token, once; the catalog keeps its digest. What is done with it stands in the ledger\n"
         "as WHO@token, and counts as done by WHO for `owner.may` and for approvals. Roles: viewer, operator, approver, admin.\n"

@@ -30,6 +30,7 @@ bool serving_begin(struct cli *cli, const char *listen, struct serving *ret, GEr
                                   .tls_cert = cli->values[OPTION_TLS_CERT],
                                   .tls_key = cli->values[OPTION_TLS_KEY],
                                   .tls_ca = cli->values[OPTION_TLS_CA],
+                                  .tls_crl = cli->values[OPTION_TLS_CRL],
                                   .anonymous = cli->values[OPTION_ANONYMOUS],
                                   .person = cli->person,
                                   .actor = cli->actor};

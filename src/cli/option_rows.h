@@ -61,6 +61,7 @@ OPTION(LISTEN,       "listen",       "HOST:PORT", "where to answer (default 127.
 OPTION(TLS_CERT,     "tls-cert",     "FILE", "the server's certificate, PEM")
 OPTION(TLS_KEY,      "tls-key",      "FILE", "its key, PEM")
 OPTION(TLS_CA,       "tls-ca",       "FILE", "who signs the certificates of clients, PEM: whoever shows one is whom `token create --certificate` names")
+OPTION(TLS_CRL,      "tls-crl",      "FILE", "those of them that their authority has taken back, PEM; read again when it changes")
 OPTION(ANONYMOUS,    "anonymous",    "ROLE", "what whoever shows no token may: viewer (the default on this machine), operator, approver, admin or none")
 OPTION(ROLE,         "role",         "ROLE", "what the token may: viewer, operator, approver or admin")
 OPTION(EXPIRES,      "expires",      "TIME", "the token ends after this long, e.g. 30d")

@@ -64,7 +64,8 @@ bool certificate_look(const struct request *request, struct who *io)
     gnutls_x509_crt_t certificate;
     if (!given || n == 0)
         return false;
-    if (!is_trusted(session) || gnutls_x509_crt_init(&certificate) != 0)
+    if (!is_trusted(session) || !revoked_lets(request->server->revoked, given, n) ||
+        gnutls_x509_crt_init(&certificate) != 0)
         return true;
     if (gnutls_x509_crt_import(certificate, &given[0], GNUTLS_X509_FMT_DER) == 0 &&
         !look_common(certificate, request->server->tokens, io))

@@ -77,6 +77,15 @@ static bool changes(const struct request *request)
     return strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0;
 }
 
+static const char *why_nobodys(struct server *server)
+{
+    return server->revoked && !revoked_stands(server->revoked)
+               ? "the list of --tls-crl cannot be read, is not signed, or has expired: no certificate is taken before "
+                 "there "
+                 "is another"
+               : "the certificate is nobody's: not of --tls-ca, expired, revoked, or no token names it";
+}
+
 static bool may(struct request *request)
 {
     const struct route *route = request->route;
@@ -93,10 +102,9 @@ static bool may(struct request *request)
     note_refusal(request, known ? needs : "the token does not stand");
     return known ? fault(request, 403, 7, "not-permitted", needs)
                  : fault(request, 401, 7, "unauthenticated",
-                         request->who.by_certificate
-                             ? "the certificate is nobody's: not of --tls-ca, expired, or no token names it"
-                         : request->who.shown ? "the token is not known, has expired or was revoked"
-                                              : needs);
+                         request->who.by_certificate ? why_nobodys(request->server)
+                         : request->who.shown        ? "the token is not known, has expired or was revoked"
+                                                     : needs);
 }
 
 static bool has_json_type(const struct request *request)

@@ -198,6 +198,8 @@ static void tick(struct desk *desk, uint64_t turn)
         catalog_open(&desk->catalog, server->config.world, server->config.home, CATALOG_READ_ONLY, NULL);
     if (desk->catalog && turn % REFRESH_TICKS == 0 && !tokens_refresh(server->tokens, desk->catalog, NULL))
         g_clear_pointer(&desk->catalog, catalog_free);
+    if (turn % REFRESH_TICKS == 0)
+        revoked_tick(server->revoked);
     if (desk->catalog)
         events_tick(server->events, desk);
     clients_tick(server->clients);
@@ -273,10 +275,21 @@ static bool read_pem(const struct server *server, const char *path, char **ret, 
     return true;
 }
 
+static bool read_revoked(struct server *server, GError **error)
+{
+    struct revoked_wish wish = {.world = server->config.world, .path = server->config.tls_crl, .ca = server->ca};
+    if (!wish.path)
+        return true;
+    if (!wish.ca)
+        return error_set(error, SLUICE_ERROR_USAGE,
+                         "--tls-crl: it is of the authority of --tls-ca, which is needed too");
+    return revoked_open(&server->revoked, &wish, error);
+}
+
 static bool read_tls(struct server *server, GError **error)
 {
     const struct serve_config *config = &server->config;
-    server->tls = config->tls_cert || config->tls_key || config->tls_ca;
+    server->tls = config->tls_cert || config->tls_key || config->tls_ca || config->tls_crl;
     if (!server->tls)
         return true;
     if (!config->tls_cert || !config->tls_key)
@@ -284,7 +297,7 @@ static bool read_tls(struct server *server, GError **error)
                          config->tls_ca ? " for --tls-ca" : ", or none");
     return read_pem(server, config->tls_cert, &server->cert, error) &&
            read_pem(server, config->tls_key, &server->key, error) &&
-           (!config->tls_ca || read_pem(server, config->tls_ca, &server->ca, error));
+           (!config->tls_ca || read_pem(server, config->tls_ca, &server->ca, error)) && read_revoked(server, error);
 }
 
 /* What the system gives each process by default is less than what it gives where it is asked to. */
@@ -417,6 +430,7 @@ void serve_close(struct server *server)
     g_free(server->cert);
     g_free(server->key);
     g_free(server->ca);
+    revoked_free(server->revoked);
     g_free(server);
 }
 

@@ -18,6 +18,7 @@ struct serve_config {
     const char *listen;             /* HOST:PORT; port 0: any that is free */
     const char *tls_cert, *tls_key; /* files; NULL: no TLS */
     const char *tls_ca;             /* a file: who signs certificates of clients; NULL: none is asked for */
+    const char *tls_crl;            /* a file: those of them that were taken back; NULL: none */
     const char *anonymous;          /* the role of whoever shows no token; NULL: viewer on this machine, else none */
     const struct person *person;    /* whom the server runs as, and who acts without a token */
     const char *actor;

@@ -1,6 +1,7 @@
 /* What the files of serve/ share; nobody else includes it. */
 #pragma once
 
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 
 #include "base/lock.h"
@@ -52,6 +53,7 @@ struct server {
     struct clients *clients;
     struct children *children;
     struct refusals *refusals;
+    struct revoked *revoked; /* NULL: no list was given */
     enum role anonymous;
     bool local; /* bound to this machine alone */
     bool tls;
@@ -115,6 +117,21 @@ struct refusal {
 };
 void refusals_add(struct refusals *refusals, const struct refusal *refusal);
 void refusals_tick(struct refusals *refusals);
+
+/* Certificates of clients that were taken back (--tls-crl). USAGE: the file holds no list that an authority of `ca` has
+ * signed and whose time has not passed. Texts are borrowed. */
+struct revoked_wish {
+    const struct world *world;
+    const char *path, *ca; /* ca: PEM */
+};
+bool revoked_open(struct revoked **ret, const struct revoked_wish *wish, GError **error);
+void revoked_free(struct revoked *revoked);
+/* Looks whether the file is another by now. NULL is fine. */
+void revoked_tick(struct revoked *revoked);
+/* Whether there is a good list; without one nobody is let in. */
+bool revoked_stands(struct revoked *revoked);
+/* Whether none of a chain, the client's own first, was taken back. NULL lets everybody in. */
+bool revoked_lets(struct revoked *revoked, const gnutls_datum_t *chain, unsigned n);
 
 /* --- requests ----------------------------------------------------------------------------------------------------- */
 

@@ -135,8 +135,7 @@ test("without a token the page only looks, and each button says what it needs; w
   await page.getByLabel("Token").fill(tokens.operator);
   await page.keyboard.press("Enter");
   await who.filter({ hasText: "operator" }).waitFor(PATIENCE);
-  await button(page, "Abort").waitFor(PATIENCE);
-  same(await button(page, "Abort").isDisabled(), false, "who has signed in may");
+  await page.locator(".actions button:not([disabled])", { hasText: /^Abort/ }).waitFor(PATIENCE); // who has signed in may
   await who.getByRole("button", { name: "Sign out" }).click();
   await who.filter({ hasText: "root, viewer" }).or(who.filter({ hasText: "viewer" })).waitFor(PATIENCE);
   await page.context().close();

@@ -220,6 +220,80 @@ def _(stand):
         until(lambda: {"ann@certificate", "bea@certificate"} <= {entry["actor"] for entry in ledger(stand) if entry["action"] in ("paused", "refused", "waiting", "wish")})
 
 
+AUTHORITY = """
+[ca]
+default_ca = x
+[x]
+database = index.txt
+default_md = sha256
+unique_subject = no
+"""
+
+
+def crl(stand, *revoked, ca="ca", until="-crlhours 1"):
+    """The list of what CA has taken back, as PEM."""
+    stand.write("ca.conf", AUTHORITY)
+    stand.write("index.txt", "")
+    command = ["openssl", "ca", "-config", "ca.conf", "-keyfile", f"{ca}.key", "-cert", f"{ca}.crt", "-batch"]
+    for name in revoked:
+        stand.run([*command, "-revoke", f"{name}.crt"]).ended(0)
+    return stand.run([*command, "-gencrl", *until.split()]).ended(0).out
+
+
+@test("a certificate that its authority has taken back is nobody's, from when the list says so; without a good list nobody's is taken; what is no list is refused")
+def _(stand):
+    seed(stand, "fix")
+    certificate(stand, "ca", "/CN=our authority", ca=None)
+    certificate(stand, "rogue", "/CN=another authority", ca=None)
+    certificate(stand, "server", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    for name in ("ann", "bea"):
+        certificate(stand, name, f"/CN={name}")
+        stand.sluice("token", "create", name, "--role", "operator", "--certificate", name).ended(0)
+    secret = token(stand, "tom", "viewer")
+    good, none, old, foreign = crl(stand, "bea"), crl(stand), crl(stand, until="-crl_nextupdate 20200102000000Z -crl_lastupdate 20200101000000Z"), crl(stand, ca="rogue")
+    tls = ("--tls-cert", "server.crt", "--tls-key", "server.key")
+    for content, says in (("", "no list"), (good[:200], "no list"), (old, "expired"), (good + foreign, "no authority of --tls-ca")):
+        stand.write("bad.crl", content)
+        among(["--tls-crl", says], stand.sluice("serve", *tls, "--tls-ca", "ca.crt", "--tls-crl", "bad.crl", "--listen", "127.0.0.1:0").ended(2).err)
+    among("--tls-crl", stand.sluice("serve", *tls, "--tls-ca", "ca.crt", "--tls-crl", "nowhere.crl", "--listen", "127.0.0.1:0").ended(6, 9).err)
+    among("--tls-ca", stand.sluice("serve", *tls, "--tls-crl", "bad.crl", "--listen", "127.0.0.1:0").ended(2).err)
+
+    def context(name=None):
+        made = ssl.create_default_context(cafile=stand.path("ca.crt"))
+        if name:
+            made.load_cert_chain(stand.path(f"{name}.pem"))
+        return made
+
+    stand.write("ca.crl", good)
+    with server(stand, *tls, "--tls-ca", "ca.crt", "--tls-crl", "ca.crl", "--anonymous", "none", tls=context()) as http_server:
+        def asks(name, **more):
+            http_server.tls = context(name)
+            return http_server.get("/runs", **more)
+
+        def put(content):
+            stand.write("aside", content)
+            stand.path("aside").rename(stand.path("ca.crl"))
+
+        same((asks("ann").status, asks("bea").status), (200, 401), "who was taken back")
+        among("revoked", asks("bea").json()["message"])
+        put(none)
+        until(lambda: asks("bea").status == 200)
+        put(crl(stand, "ann"))
+        until(lambda: (asks("ann").status, asks("bea").status) == (401, 200))
+        for content in ("hello", foreign):
+            put(none)
+            until(lambda: asks("ann").status == 200)
+            put(content)
+            until(lambda: asks("ann").status == 401)
+            among("--tls-crl", asks("ann").json()["message"])
+            same(asks(None, who=secret).status, 200, "a token needs no list")
+        stand.path("ca.crl").unlink()
+        same(asks("ann").status, 401, "no list at all")
+        put(good)
+        until(lambda: asks("ann").status == 200)
+        same(http_server.end().code, 0, "the server's end")
+
+
 # --- bad input
 
 
