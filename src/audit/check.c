@@ -148,13 +148,20 @@ static bool is_of_run(const struct checking *checking, const struct ledger_entry
     return entry->run && strcmp(entry->run, checking->verdict->run) == 0;
 }
 
+/* A server of an earlier version wrote what it refused without what the run was made from. */
+static bool is_bare_refusal(const struct ledger_entry *entry)
+{
+    static const struct plan_digests NONE;
+    return strcmp(entry->action, "refused") == 0 && memcmp(&entry->digests, &NONE, sizeof NONE) == 0;
+}
+
 /* Every entry of the run names what the manifest says that it was made from. */
 static void check_digests(struct checking *checking)
 {
     uint64_t of_run = 0;
     for (guint i = 0; i < checking->entries->len; i++) {
         const struct ledger_entry *entry = &g_array_index(checking->entries, struct ledger_entry, i);
-        if (!is_of_run(checking, entry))
+        if (!is_of_run(checking, entry) || is_bare_refusal(entry))
             continue;
         of_run++;
         if (memcmp(&entry->digests, &checking->digests, sizeof checking->digests) != 0) {

@@ -4,6 +4,7 @@
 
 #define NOBODY_EVERY_US (INT64_C(10) * 1000 * 1000)
 #define WAITING_MOST    1000
+#define MEM_BYTES       (1u << 20)
 
 struct waiting {
     char *actor, *run, *details;
@@ -82,17 +83,27 @@ static struct waiting *next(struct refusals *refusals)
     return waiting;
 }
 
+/* An entry of a run names what the run was made from. */
+static void append(struct catalog *catalog, const struct waiting *waiting)
+{
+    auto_(arena) mem = arena_new(MEM_BYTES);
+    struct run_row run;
+    struct ledger_entry entry = {
+        .actor = waiting->actor, .action = "refused", .run = waiting->run, .details = waiting->details};
+    if (waiting->run && catalog_run_get(catalog, waiting->run, mem, &run, NULL))
+        entry.digests = run.digests;
+    ledger_append(catalog, &entry, NULL);
+}
+
 /* What cannot be written now is lost: a catalog that cannot be written has said so to whoever acts. */
 void refusals_tick(struct refusals *refusals)
 {
     auto_(catalog) catalog = NULL;
     struct waiting *waiting;
     while ((waiting = next(refusals))) {
-        struct ledger_entry entry = {
-            .actor = waiting->actor, .action = "refused", .run = waiting->run, .details = waiting->details};
         if (catalog || catalog_open(&catalog, refusals->server->config.world, refusals->server->config.home,
                                     CATALOG_EXISTING, NULL))
-            ledger_append(catalog, &entry, NULL);
+            append(catalog, waiting);
         waiting_free(waiting);
     }
 }

@@ -292,8 +292,8 @@ test("how a run went on: rates, what was foretold and the slowest batch of each 
   same(found.latency, [[0.3, 0.3, 0.3], [0.7, 0.7, 0.7]], "and their slowest batches");
   const panel = operator.locator("section.panel", { hasText: "End-to-end latency" });
   must(/the slowest batch/.test(await panel.innerText()), "the panel");
-  const words = await panel.locator("[aria-label*='from the read of a record']").first().getAttribute("aria-label");
-  must(/last \d[\d.]* (ms|s|min)/.test(words), words);
+  const chart = panel.locator("[aria-label*='from the read of a record']").first();
+  await until(async () => /last \d[\d.]* (ms|s|min)/.test(await chart.getAttribute("aria-label")), "the newest of them is told");
   must(/freshness\s+.*newest checkpoint or move; verified /.test(await operator.locator("section.panel", { hasText: "Success" }).first().innerText()), "freshness");
 });
 

@@ -375,15 +375,18 @@ def _(stand):
         same(http_server.act("fix.1", "bundle", operator, full=True).status, 400, "a field that it has not")
         effect = http_server.act("fix.1", "bundle", operator, dry_run=True, reason="audit 2026").ended(200).json()
         same(effect["command"], "sluice audit bundle fix.1 --out=record '--reason=audit 2026'", "the command")
+        until(lambda: sum(entry["action"] == "refused" for entry in ledger(stand)) == 2) # they are in the record too
         taken = [http_server.act("fix.1", "bundle", operator, {"Idempotency-Key": "a"}, reason="audit 2026").ended(200) for _ in range(2)]
         same([(one.headers["Content-Type"], one.headers["Idempotency-Replayed"]) for one in taken], [("application/x-tar", None)] * 2, "archives, each made anew")
-        until(lambda: sum(entry["action"] == "refused" for entry in ledger(stand)) == 2)
         with tarfile.open(fileobj=io.BytesIO(taken[0].bytes)) as archive:
             same({(member.isfile(), member.mode) for member in archive}, {(True, 0o644)}, "what is in it")
             archive.extractall(stand.path("given"))
         stand.write("record.tar", taken[1].bytes)
         same(stand.run(["tar", "-tf", "record.tar"]).ended(0).out.splitlines()[-1], "fix.1/manifest.json", "its last file, for tar")
     exports = [entry for entry in ledger(stand) if entry["action"] == "export"]
+    with contextlib.closing(sqlite3.connect(stand.path("home/catalog.db"))) as home:
+        named = home.execute("SELECT DISTINCT plan_digest FROM ledger WHERE run = 'fix.1'").fetchall()
+    same(len(named), 1, "plans that the entries of the run name, what was refused too")
     same([(entry["actor"], entry["reason"], entry["run"]) for entry in exports], [("olga@token", "audit 2026", "fix.1")] * 2, "the ledger")
     verdict = stand.sluice("audit", "verify", "--bundle", "given/fix.1", "--json").ended(0).json()
     same((verdict["ok"], verdict["manifest"]), (True, exports[0]["details"]["manifest"]), "what checks it")
