@@ -43,6 +43,7 @@ EXCEPTIONS = (
     (r"'(measures|buckets)' are of the live dataset", "keys that contradict each other"),
     (r"'cause' needs a contract", "a key that another one needs"),
     (r"a switch is|is for a switch with", "a switch is one of three kinds, and its other keys go with that"),
+    (r"'protect\.[a-z_.]+: .*: say .*`none`", "which limits of a guard say something depends on what it watches"),
     (r"'0\.3ms'", "a duration that is no whole number of milliseconds"),
     (r"' is not for ", "which options a field has depends on its type"),
     (r"is required and has a default", "two keys that exclude each other"),
