@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What live requests feel of a run, and what the run does meanwhile: phases in turn in one session.
 
-    pace.py [--quick] [--records N] [--pairs N] [--seconds S] [--rate N] [--promise TEXT] [--server redis|valkey] [--keep]
+    pace.py [--quick | --stops] [--records N] [--pairs N] [--seconds S] [--rate N] [--promise TEXT] [--server redis|valkey] [--keep]
 
 A cluster of three shards (with replicas, unless --quick), live traffic in an open loop at a third of what one primary answers
 to (bench/live.c: latencies count from when a request was due), and beside it in turn: nothing; a repair that keeps its
@@ -33,6 +33,9 @@ LIVE = BUILD / "bench" / "live"
 BEGUN_S = 20
 NOISY = 0.2  # of the windows of nothing
 QUICK_S = 180  # what --quick has not begun by then it leaves out, and says so
+STOPS = 5      # of each kind
+EASY = "+10% or +500ms"  # so that there is something in flight to stop
+QUIET_S = 1.5  # without a write: it has stopped
 STOP_GO, TRICKLE = "stop and go", 100
 SPEC = """sluice: 1
 name: fix
@@ -66,6 +69,7 @@ class Pace(Bench):
         self.cluster, self.port = cluster, cluster.nodes[0].port
         self.alone, self.base, self.turn, self.rate = [], 0, 0, 0
         self.begun = time.monotonic()
+        self.clients, self.calls = [], 0 # to each primary; scripts that were run before this run
 
     def seed(self):
         pipe = self.cluster.client().pipeline()
@@ -118,18 +122,46 @@ class Pace(Bench):
 
     def scripts(self):
         """How often any primary has run one of sluice's scripts: nothing else here runs one."""
-        found = [node.client().info("commandstats") for node in self.cluster.primaries()]
+        self.clients = self.clients or [node.client() for node in self.cluster.primaries()]
+        found = [client.info("commandstats") for client in self.clients]
         return sum(row["calls"] for stats in found for name, row in stats.items() if "eval" in name or "fcall" in name)
 
-    def stop(self, process):
+    def stop(self, process, tell=lambda process: process.send_signal(signal.SIGINT)):
         """Seconds from the signal to the last write that a server was asked for, to within a look at all of them."""
         begun = last = time.monotonic()
+        tell(process)
         seen = self.scripts()
-        process.send_signal(signal.SIGINT)
-        while process.poll() is None and time.monotonic() - begun < 10:
+        while time.monotonic() - max(begun, last) < QUIET_S and time.monotonic() - begun < 10:
             now = self.scripts()
             last, seen = (time.monotonic(), now) if now != seen else (last, seen)
         return last - begun
+
+    def pause(self, _):
+        subprocess.Popen([SLUICE, "pause", "fix", "--reason", "bench", "--home", "home"], cwd=self.work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def at_work(self, process):
+        """Until it has written for a while."""
+        begun = time.monotonic()
+        while self.scripts() < self.calls + 100 and process.poll() is None:
+            if time.monotonic() - begun > 60:
+                raise SystemExit("bench: nothing is written")
+            time.sleep(0.05)
+
+    def measure_stops(self, governed, unlimited):
+        """Of a run in the middle of its writes: told by a signal, told by another terminal."""
+        tells = {"signal": lambda process: process.send_signal(signal.SIGINT), "pause": self.pause}
+        for name, tell in tells.items():
+            found = []
+            for way in [governed, unlimited] * STOPS:
+                self.calls = self.scripts()
+                process = self.start(way)
+                self.at_work(process)
+                found.append(self.stop(process, tell))
+                process.kill()
+                process.communicate()
+            print(f"# {name}: {[round(took * 1000) for took in found]} ms (kept its promise, no limit, in turn)", flush=True)
+            self.add(f"stop by {name}", "to the last write asked for, median and slowest", "≤ 100 ms",
+                     f"{statistics.median(found) * 1000:.0f} and {max(found) * 1000:.0f} ms", None)
 
     def stop_and_go(self):
         """A fixed rate that is taken to a trickle for each window above the promise."""
@@ -183,6 +215,9 @@ class Pace(Bench):
         self.rate = rate = self.options.rate or self.capacity() / 3
         print(f"live: {rate:,.0f} requests/s", flush=True)
         governed, unlimited = f'live: {{ p99: "{self.options.promise}" }}', "kept_live: 100%"
+        if self.options.stops:
+            self.measure_stops(f'live: {{ p99: "{EASY}" }}', unlimited)
+            return
         fixed = [f"rate: {{ max: {rate}/s }}" for rate in self.options.fixed]
         self.ways, self.stops = [governed, STOP_GO, *fixed, unlimited], []
         self.live = Live(self.cluster, rate, self.options.window)
@@ -265,6 +300,7 @@ class Pace(Bench):
 def main():
     parser = argparse.ArgumentParser(description="What live requests feel of a run.")
     parser.add_argument("--quick", action="store_true", help="no replicas, 200,000 records, windows of two seconds, one pair, no change of the live load: within four minutes")
+    parser.add_argument("--stops", action="store_true", help="only how soon a run stops that is told to, in the middle of its writes")
     parser.add_argument("--records", type=int)
     parser.add_argument("--pairs", type=int)
     parser.add_argument("--rate", type=float, help="of the live traffic, a second")
@@ -273,7 +309,7 @@ def main():
     parser.add_argument("--server", default="redis", choices=["redis", "valkey"])
     parser.add_argument("--keep", action="store_true", help="leaves the working directory")
     options = parser.parse_args()
-    options.records = options.records or (200_000 if options.quick else 1_000_000)
+    options.records = options.records or (200_000 if options.quick or options.stops else 1_000_000)
     options.pairs = options.pairs or (1 if options.quick else 3)
     options.fixed = options.fixed or ([1000, 4000] if options.quick else [1000, 2000, 4000, 8000])
     options.window, options.windows = (2, 4) if options.quick else (10, 4)
@@ -282,7 +318,7 @@ def main():
     try:
         with Servers(Path(work) / "servers", options.server) as servers:
             print(f"{options.server} {servers.version()}", flush=True)
-            Pace(options, work, servers.cluster(3, 0 if options.quick else 1)).run()
+            Pace(options, work, servers.cluster(3, 0 if options.quick or options.stops else 1)).run()
     finally:
         if not options.keep:
             shutil.rmtree(work, ignore_errors=True)
