@@ -141,7 +141,7 @@ static void arm_fatal(struct scene *scene, uint64_t nth)
 
 /* What an answer that does not come, or too late, leaves in the dark is whether something was changed: of calls that
  * change nothing it says no more than that they failed, so of those it is one in five. */
-static bool changes(int op)
+static bool changes(enum fault_op op)
 {
     return op == FAULT_CAS || op == FAULT_SETTLE || op == FAULT_LANE_OPEN || op == FAULT_LANE_CLOSE ||
            op == FAULT_FENCE_DROP || op == FAULT_LOCK || op == FAULT_UNLOCK;

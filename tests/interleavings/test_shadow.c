@@ -49,6 +49,81 @@ static void promoted(struct scene *scene, const char *reason, int status, const 
     store_registry_free(registry);
 }
 
+static void a_record_goes_live_with_its_expiry(void **state)
+{
+    static const int64_t THEN_MS = INT64_C(4102444800000);
+    struct scene scene;
+    scene_init(&scene, SHADOW, ONCE_MORE);
+    scene_put_until(&scene, "items", "a", "{\"times\":0}", THEN_MS);
+    scene_put(&scene, "items", "b", "{\"times\":0}");
+    scene_ran(&scene, 3);
+    promoted(&scene, NULL, 0, NULL);
+    scene_holds(&scene, "items", "a", "{\"times\":1}");
+    scene_expires(&scene, "items", "a", THEN_MS);
+    scene_expires(&scene, "items", "b", EXPIRES_NEVER);
+    scene_taken_back(&scene, 0);
+    scene_expires(&scene, "items", "a", THEN_MS);
+    scene_done(&scene);
+}
+
+/* Nothing is to be written of it, and nobody has written it: it is promoted as a record that is gone. */
+static void a_record_that_expired_before_it_went_live_is_gone(void **state)
+{
+    struct scene scene;
+    scene_init(&scene, SHADOW, ONCE_MORE);
+    scene_put_until(&scene, "items", "a", "{\"times\":0}", scene.fake.wall_ms + 3600 * 1000);
+    scene_put(&scene, "items", "b", "{\"times\":0}");
+    scene_ran(&scene, 3);
+    scene.fake.wall_ms += 2 * 3600 * 1000;
+    promoted(&scene, NULL, 0, NULL);
+    scene_holds(&scene, "items", "a", NULL);
+    scene_holds(&scene, "items", "b", "{\"times\":1}");
+    assert_int_equal(scene_count(&scene, OUTCOME_PROMOTED), 2);
+    scene_done(&scene);
+}
+
+/* Whether the n-th call of the stores was met; how the promotion then ended is in *ret_status. */
+static bool promoted_with_a_fault(struct scene *scene, uint64_t nth, int *ret_status)
+{
+    g_autoptr(GError) error = NULL;
+    struct run_result result = {0};
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    uint64_t fired = 0;
+    scene_fault(scene, &(struct fault_row){.op = FAULT_ANY, .nth = nth, .effect = FAULT_FATAL});
+    bool ok = run_promote(&config, scene->run, &result, &error);
+    *ret_status = ok ? result.exit_status : error_exit_status(error);
+    for (int op = 0; op < FAULT_OP_COUNT; op++)
+        fired += scene->plan.fired[op];
+    scene_fault(scene, NULL);
+    run_result_done(&result);
+    store_registry_free(registry);
+    return fired > 0;
+}
+
+static void whichever_call_of_the_store_fails_a_promotion_goes_on(void **state)
+{
+    struct scene scene;
+    struct scene_kept kept;
+    bool fired = true;
+    waits(&scene);
+    scene_keep(&scene, &kept);
+    scene_done(&scene);
+    for (uint64_t nth = 1; fired; nth++) {
+        int status;
+        scene_again(&scene, &kept);
+        fired = promoted_with_a_fault(&scene, nth, &status);
+        if (status == 1 || (!fired && status != 0))
+            fail_msg("call %" PRIu64 ": ended with %d", nth, status);
+        if (status != 0)
+            promoted(&scene, "it is there again", 0, NULL);
+        all_are(&scene, "{\"times\":1}");
+        scene_reconciles(&scene);
+        scene_done(&scene);
+    }
+    scene_kept_done(&kept);
+}
+
 static void breaks_off(struct scene *scene)
 {
     scene_fault(scene, &(struct fault_row){.op = FAULT_CAS, .nth = 1, .effect = FAULT_FATAL});
@@ -268,6 +343,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_deletion_goes_live_where_the_record_is_what_it_was_alone),
         cmocka_unit_test(a_write_that_arrives_while_the_shadow_is_dropped_is_fenced),
+        cmocka_unit_test(a_record_goes_live_with_its_expiry),
+        cmocka_unit_test(a_record_that_expired_before_it_went_live_is_gone),
+        cmocka_unit_test(whichever_call_of_the_store_fails_a_promotion_goes_on),
         cmocka_unit_test(a_promotion_that_broke_off_goes_on_after_somebody_wanted_to_supersede_it),
         cmocka_unit_test(a_shadow_that_is_to_be_superseded_is_not_made_live),
         cmocka_unit_test(a_promotion_that_was_halted_wants_a_reason),

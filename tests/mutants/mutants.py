@@ -339,7 +339,7 @@ def main():
         faults = {index: every[index] for index in options.only}
     elif options.count:
         faults = dict(list(faults.items())[:options.count])
-    for index in sorted(set(excused) - set(faults)):
+    for index in sorted(set(excused) - set(faults)) if not options.only else ():
         print(f"{index:3} {every[index].path}: {every[index].kind}: excused: {excused[index]}", flush=True)
     todo, results = queue.Queue(), {}
     for item in faults.items():

@@ -2,42 +2,10 @@
  * nothing of it stands. */
 #include "unit/catalog/fixture.h"
 
-#include <dlfcn.h>
-
 #include "catalog/access.h"
 #include "catalog/expiry.h"
 #include "catalog/pages.h"
-
-/* --- a statement that fails ---------------------------------------------------------------------------------------
- */
-
-static unsigned steps_met, step_fails; /* 0: none */
-static bool inside;                    /* what SQLite asks itself */
-
-/* A program's own functions stand before those of its libraries. */
-int sqlite3_exec(sqlite3 *handle, const char *sql, int (*each)(void *, int, char **, char **), void *self, char **fault)
-{
-    static int (*real)(sqlite3 *, const char *, int (*)(void *, int, char **, char **), void *, char **);
-    if (!real)
-        real = (int (*)(sqlite3 *, const char *, int (*)(void *, int, char **, char **), void *, char **))dlsym(
-            RTLD_NEXT, "sqlite3_exec");
-    bool was = inside;
-    inside = true;
-    int rc = real(handle, sql, each, self, fault);
-    inside = was;
-    return rc;
-}
-
-int sqlite3_step(sqlite3_stmt *statement)
-{
-    static int (*real)(sqlite3_stmt *);
-    if (!real)
-        real = (int (*)(sqlite3_stmt *))dlsym(RTLD_NEXT, "sqlite3_step");
-    if (inside || step_fails == 0 || ++steps_met != step_fails)
-        return real(statement);
-    errno = EIO;
-    return SQLITE_IOERR_READ;
-}
+#include "kit/failing_step.h"
 
 /* --- a home in which each call finds something --------------------------------------------------------------------
  */
@@ -258,7 +226,7 @@ static void a_table_that_is_not_there_is_told(void **state)
 {
     struct fixture *fx = *state;
     g_autofree char *path = g_build_filename(fx->home, "catalog.db", NULL);
-    g_autoptr(GBytes) home = prepared(fx, path);
+    g_bytes_unref(prepared(fx, path));
     sqlite3 *handle = fixture_handle(fx);
     g_autofree char *drops = fixture_rows_of(handle, "SELECT 'DROP TABLE ' || name || ';' FROM sqlite_schema WHERE "
                                                      "type = 'table' AND name != 'home' AND name NOT LIKE 'sqlite_%'");
