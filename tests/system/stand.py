@@ -148,13 +148,17 @@ class Stand:
             raise Failed(f"{' '.join(process.args)} did not end in {timeout} s") from error
         return Done(process.returncode, out, err, process.args)
 
-    def until(self, process, wanted, timeout=60):
-        """Reads a --json process's lines until one is as wanted; returns those read."""
-        lines = []
-        for line in process.stdout:
-            lines.append(json.loads(line))
-            if wanted(lines[-1]):
-                return lines
+    def until(self, process, wanted, timeout=120):
+        """Reads a --json process's lines until one is as wanted; returns those read. One that says nothing of it is killed."""
+        lines, limit = [], threading.Timer(timeout, process.kill)
+        limit.start()
+        try:
+            for line in process.stdout:
+                lines.append(json.loads(line))
+                if wanted(lines[-1]):
+                    return lines
+        finally:
+            limit.cancel()
         raise Failed(f"{' '.join(process.args)} ended before that: {lines[-3:]}\n{process.stderr.read()}")
 
     @contextlib.contextmanager
