@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import http.client
 import json
+import math
 import os
 import selectors
 import socket
@@ -26,6 +27,26 @@ from bench import SLUICE, Bench, asked, begun, fresh, median, used_by, working  
 
 CONNECTIONS, SECONDS, CHANGES = 16, 5, 40
 OWN = {"Content-Type": "application/json", "Sluice-Request": "1"}
+
+
+def sign_interval(values, sure=0.95):
+    """Between which the median lies, by the sign test turned round: what is assumed of the noise is that a pair's order does not move it. None: too few."""
+    n, k, below = len(values), 0, 0.0
+    while (below := below + math.comb(n, k) / 2**n) <= (1 - sure) / 2:
+        k += 1
+    ordered = sorted(values)
+    return (ordered[k - 1], ordered[n - k]) if k > 0 else None
+
+
+def within(interval, limit):
+    """True: all of it is; False: none of it; None: it is not shown."""
+    if interval is None or interval[0] <= limit < interval[1]:
+        return None
+    return interval[1] <= limit
+
+
+def shown(interval):
+    return f"95 % between {100 * interval[0]:+.1f} % and {100 * interval[1]:+.1f} %" if interval else "fewer than 6 pairs say nothing"
 
 
 class Watched:
@@ -91,12 +112,13 @@ class Serve(Bench):
                     work[1].append(timed.used["done"] + used[-1])
                     watcher.end()
                     heard, scraped = heard + watcher.heard, scraped + watcher.scraped
-        slower = median([w / a for w, a in zip(watched, alone)]) - 1
-        self.add("cost", "a run with server, page and scraping on, to one without", "≤ 2 % slower", f"{100 * slower:+.1f} %", slower <= 0.02,
-                 f"{median(watched):.2f} s to {median(alone):.2f} s; {heard} events, {scraped} scrapes")
-        more = median([w / a for w, a in zip(work[1], work[0])]) - 1
-        self.add("cost", "  of the processor's time, the server's included", "", f"{100 * more:+.1f} %", None,
-                 f"{median(work[1]):.2f} s to {median(work[0]):.2f} s; the server {median(used):.2f} s")
+        slower = [w / a - 1 for w, a in zip(watched, alone)]
+        wall = sign_interval(slower)
+        self.add("cost", "a run with server, page and scraping on, to one without", "≤ 2 % slower", f"{100 * median(slower):+.1f} %", within(wall, 0.02),
+                 f"{shown(wall)}, of {len(slower)} pairs; {median(watched):.2f} s to {median(alone):.2f} s; {heard} events, {scraped} scrapes")
+        more = [w / a - 1 for w, a in zip(work[1], work[0])]
+        self.add("cost", "  of the processor's time, the server's included", "", f"{100 * median(more):+.1f} %", within(sign_interval(more), 0.02),
+                 f"{shown(sign_interval(more))}; {median(work[1]):.2f} s to {median(work[0]):.2f} s; the server {median(used):.2f} s")
 
     def half_way(self):
         """A run that waits, so that there is something to tell of."""
