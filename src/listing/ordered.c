@@ -149,22 +149,36 @@ static int by_key(const void *a, const void *b)
     return slice_compare(x->key, y->key);
 }
 
+enum { PARTS = 1 << (8 * FIRST_BYTES), PART_SHIFT = 64 - 8 * FIRST_BYTES };
+
+/* In place: each key changes places with the one that stands where it belongs, until the place has its own. ret_ends:
+ * where each part ends. */
+static void part_keys(struct gathered *keys, size_t n, uint32_t *ret_ends)
+{
+    g_autofree uint32_t *next = g_new0(uint32_t, PARTS + 1);
+    for (size_t i = 0; i < n; i++)
+        next[(keys[i].head >> PART_SHIFT) + 1]++;
+    for (size_t part = 0; part < PARTS; part++)
+        ret_ends[part] = next[part + 1] += next[part];
+    for (size_t part = 0; part < PARTS; part++)
+        while (next[part] < ret_ends[part]) {
+            struct gathered *here = &keys[next[part]], moved = *here;
+            size_t of = moved.head >> PART_SHIFT;
+            *here = keys[next[of]];
+            keys[next[of]++] = moved;
+        }
+}
+
 /* Parted by their first two bytes, which are the rank where there are ranks: what is left to be sorted is short. */
 static void gathering_sort(struct gathering *gathering)
 {
-    enum { PARTS = 1 << (8 * FIRST_BYTES), PART_SHIFT = 64 - 8 * FIRST_BYTES, SOON = 8 };
+    enum { SOON = 8 };
     struct gathered *keys = (struct gathered *)(void *)gathering->keys->data;
     size_t n = gathering->keys->len, alike = alike_behind(keys, n);
     for (size_t i = 0; i < n; i++)
         keys[i].head = head_of(keys[i].key, alike);
-    g_autofree struct gathered *from = g_memdup2(keys, n * sizeof *keys);
-    g_autofree uint32_t *ends = g_new0(uint32_t, PARTS + 1);
-    for (size_t i = 0; i < n; i++)
-        ends[(from[i].head >> PART_SHIFT) + 1]++;
-    for (size_t part = 0; part < PARTS; part++)
-        ends[part + 1] += ends[part];
-    for (size_t i = 0; i < n; i++)
-        keys[ends[from[i].head >> PART_SHIFT]++] = from[i];
+    g_autofree uint32_t *ends = g_new(uint32_t, PARTS);
+    part_keys(keys, n, ends);
     for (size_t i = 0, end; i < n; i = end) {
         end = ends[keys[i].head >> PART_SHIFT];
         for (size_t soon = end; soon < MIN(end + SOON, n); soon++)
