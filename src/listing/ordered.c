@@ -8,7 +8,7 @@
 #include "store/only.h"
 
 enum {
-    RUN_BYTES = 16 << 20,
+    RUN_BYTES = 8 << 20,
     SCAN_RECORDS = 4096,
     SCAN_BYTES = 1 << 20,
     SCAN_MEMORY = 64 << 20,

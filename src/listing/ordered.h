@@ -2,7 +2,7 @@
  * in. Of a dataset of which only given keys are meant (store/only.h) these are looked up, and the store is not scanned.
  *
  * Where the store lists in their order, its scan is passed on. Where it does not (a server that is asked slot by slot),
- * or has ranks, keys are sorted on disk: runs of 16 MiB are written as listings below `scratch` and merged. The files
+ * or has ranks, keys are sorted on disk: runs of 8 MiB are written as listings below `scratch` and merged. The files
  * have no name any more as soon as they are read, so that they go with the process; their folder is made when it is
  * absent. The last run, and so the only one of a few hundred thousand keys, stays in memory. Eight runs of one size are
  * merged into one as soon as there are so many: few are open at a time. Memory: a batch of the scan, or one run and
@@ -19,7 +19,7 @@ struct ordered_wish {
     const atomic_bool *cancel;                   /* NULL: cannot be cancelled */
     void (*progress)(void *self, uint64_t keys); /* NULL: none; once a batch of the scan */
     void *progress_self;
-    size_t run_bytes; /* 0: 16 MiB */
+    size_t run_bytes; /* 0: 8 MiB */
     bool no_ranks;    /* in the order of keys alone, whatever the store has: beside a listing that was made so */
 };
 
