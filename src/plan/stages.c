@@ -97,6 +97,8 @@ struct dealing {
     uint32_t *orders[ORDER_COUNT];
     size_t next[ORDER_COUNT];
     struct reach all;
+    struct plan_stage owed; /* what stages that hold no partition ask, before the first that holds any */
+    bool owes;
 };
 
 #define NO_STAGE UINT32_MAX
@@ -154,16 +156,55 @@ static const char *approver_of(const struct plan *plan, const struct spec_stage 
     return plan->n_stages == 0 && environment && environment->approve ? environment->approve : stage->approve;
 }
 
-static void add_stage(struct dealing *dealing, const struct spec_stage *stage, const struct reach *reach)
+static struct plan_stage stage_of(const struct plan *plan, const struct spec_stage *stage, const struct reach *reach)
 {
-    const char *approver = approver_of(dealing->plan, stage);
-    dealing->stages[dealing->plan->n_stages++] = (struct plan_stage){.name = stage->name,
-                                                                     .order = stage->order,
-                                                                     .soak_ms = stage->soak_ms,
-                                                                     .approve = approver,
-                                                                     .sure = stage->sure,
-                                                                     .parts = reach->parts,
-                                                                     .records = reach->records};
+    return (struct plan_stage){.name = stage->name,
+                               .order = stage->order,
+                               .soak_ms = stage->soak_ms,
+                               .approve = approver_of(plan, stage),
+                               .sure = stage->sure,
+                               .parts = reach->parts,
+                               .records = reach->records};
+}
+
+/* What both gates ask: whoever is asked by either, the longer soak, and every key where they differ in how sure to be.
+ */
+static bool join_gates(const struct plan *plan, struct plan_stage *io, const struct plan_stage *empty, GError **error)
+{
+    g_autofree char *place = spec_place(plan->spec, "stages");
+    if (io->approve && empty->approve && strcmp(io->approve, empty->approve) != 0)
+        return error_set(
+            error, SLUICE_ERROR_SPEC,
+            "%s: stages: there are too few records for all stages: the stage '%s' would hold none, and its "
+            "approver '%s' is not the '%s' of stage '%s', who could stand for both; leave one of them out",
+            place, empty->name, empty->approve, io->approve, io->name);
+    if (memcmp(&io->sure, &empty->sure, sizeof io->sure) != 0)
+        io->sure = (struct spec_sure){0};
+    io->approve = io->approve ? io->approve : empty->approve;
+    io->soak_ms = MAX(io->soak_ms, empty->soak_ms);
+    return true;
+}
+
+/* A retry or a repair may have fewer partitions than its spec has stages. What the gates of those that hold none ask is
+ * asked at the stage before them, that of the first ones at the first that holds any. */
+static bool add_stage(struct dealing *dealing, const struct plan_stage *stage, bool holds, GError **error)
+{
+    struct plan *plan = dealing->plan;
+    if (!holds && plan->n_stages > 0)
+        return join_gates(plan, &dealing->stages[plan->n_stages - 1], stage, error);
+    if (dealing->owes && !join_gates(plan, &dealing->owed, stage, error))
+        return false;
+    struct plan_stage asked = dealing->owes ? dealing->owed : *stage;
+    dealing->owed = asked;
+    dealing->owes = !holds;
+    if (!holds)
+        return true;
+    asked.name = stage->name;
+    asked.order = stage->order;
+    asked.parts = stage->parts;
+    asked.records = stage->records;
+    dealing->stages[plan->n_stages++] = asked;
+    return true;
 }
 
 static bool deal_all(struct dealing *dealing, GError **error)
@@ -172,16 +213,17 @@ static bool deal_all(struct dealing *dealing, GError **error)
     const struct spec *spec = plan->spec;
     for (size_t i = 0; i < spec->n_stages; i++) {
         const struct spec_stage *stage = &spec->stages[i];
-        bool last = i + 1 == spec->n_stages;
         struct reach reach = {0};
         if (!stage->scope_keys)
             deal(dealing, (uint32_t)plan->n_stages, stage, &reach);
         else if (!deal_keys(dealing, (uint32_t)plan->n_stages, stage, &reach, error))
             return false;
-        if (reach.parts > 0 || (last && plan->n_stages == 0))
-            add_stage(dealing, stage, &reach);
-        else if (spec->stages_given)
+        bool holds = reach.parts > 0 || (i + 1 == spec->n_stages && plan->n_stages == 0);
+        if (!holds && spec->stages_given && !plan->retries)
             return refuse_empty(plan, stage, error);
+        struct plan_stage dealt = stage_of(plan, stage, &reach);
+        if ((holds || spec->stages_given) && !add_stage(dealing, &dealt, holds, error))
+            return false;
     }
     return true;
 }

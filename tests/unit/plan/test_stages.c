@@ -198,6 +198,84 @@ static void a_stage_that_somebody_wrote_and_that_holds_nothing_is_refused(void *
     }
 }
 
+/* A retry or a repair of few records: who is asked at which stage, how long it soaks, and whether a sample will do. */
+struct asks {
+    int64_t soak_ms;
+    const char *approve;
+    struct spec_sure sure;
+};
+
+#define SURE                                                                                                           \
+    {                                                                                                                  \
+        0.999, 0.0001                                                                                                  \
+    }
+
+static const struct {
+    struct deal deal;
+    struct asks asks[3];   /* by the spec's stages */
+    struct asks joined[3]; /* by those that are left */
+} JOINS[] = {
+    {{{SHARE("a", 0.01), SHARE("b", 0.25), SHARE("c", 1)}, TEN, .n = 1, .dealt = "0", .names = "a"},
+     {{5, NULL, SURE}, {7, "lead", SURE}, {6, NULL, SURE}},
+     {{7, "lead", SURE}}},
+    {{{SHARE("a", 0.01), SHARE("b", 0.25), SHARE("c", 1)}, TEN, .n = 1, .dealt = "0", .names = "a"},
+     {{5, "lead", SURE}, {0, "lead", SURE}, {0, NULL, {0}}},
+     {{5, "lead", {0}}}},
+    {{{SHARE("a", 0.01), SHARE("b", 0.25), SHARE("c", 1)}, TEN, .n = 4, .dealt = "0111", .names = "a c"},
+     {{0, NULL, SURE}, {7, "lead", SURE}, {0, "boss", {0}}},
+     {{7, "lead", SURE}, {0, "boss", {0}}}},
+    {{{SHARE("a", 0.5), SHARE("b", 0.6), SHARE("c", 1)}, {0}, .n = 2, .dealt = "00", .names = "c"},
+     {{9, "lead", SURE}, {3, NULL, SURE}, {4, NULL, SURE}},
+     {{9, "lead", SURE}}},
+    {{{PARTS("a", 1), PARTS("b", 2)}, TEN, .n = 2, .dealt = "01", .names = "a b"},
+     {{9, "lead", SURE}, {3, "boss", {0}}},
+     {{9, "lead", SURE}, {3, "boss", {0}}}},
+};
+
+static void lay_asks(struct table *table, size_t i)
+{
+    static struct plan_retries retries;
+    lay(table, &JOINS[i].deal, true);
+    table->plan.retries = &retries;
+    for (size_t s = 0; s < table->spec.n_stages; s++) {
+        table->stages[s].soak_ms = JOINS[i].asks[s].soak_ms;
+        table->stages[s].approve = JOINS[i].asks[s].approve;
+        table->stages[s].sure = JOINS[i].asks[s].sure;
+    }
+}
+
+static void what_the_gates_of_empty_stages_ask_of_a_retry_is_asked_at_the_one_before(void **state)
+{
+    GError *error = NULL;
+    for (size_t i = 0; i < G_N_ELEMENTS(JOINS); i++) {
+        struct table table;
+        lay_asks(&table, i);
+        kit_ok(plan_deal_stages(&table.plan, NULL, &error));
+        g_autofree char *found = dealt(&table.plan), *left = names(&table.plan);
+        assert_string_equal(found, JOINS[i].deal.dealt);
+        assert_string_equal(left, JOINS[i].deal.names);
+        for (size_t s = 0; s < table.plan.n_stages; s++) {
+            const struct plan_stage *stage = &table.plan.stages[s];
+            const struct asks *asks = &JOINS[i].joined[s];
+            assert_int_equal(stage->soak_ms, asks->soak_ms);
+            assert_string_equal(stage->approve ? stage->approve : "nobody", asks->approve ? asks->approve : "nobody");
+            assert_memory_equal(&stage->sure, &asks->sure, sizeof stage->sure);
+        }
+        arena_free(table.plan.mem);
+    }
+}
+
+static void two_approvers_do_not_become_one(void **state)
+{
+    GError *error = NULL;
+    struct table table;
+    lay_asks(&table, 0);
+    table.stages[0].approve = "boss";
+    kit_refused(plan_deal_stages(&table.plan, NULL, &error), SPEC,
+                "its approver 'lead' is not the 'boss' of stage 'a'");
+    arena_free(table.plan.mem);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +283,8 @@ int main(void)
         cmocka_unit_test(a_stage_counts_what_it_holds),
         cmocka_unit_test(a_gate_is_the_specs),
         cmocka_unit_test(a_stage_that_somebody_wrote_and_that_holds_nothing_is_refused),
+        cmocka_unit_test(what_the_gates_of_empty_stages_ask_of_a_retry_is_asked_at_the_one_before),
+        cmocka_unit_test(two_approvers_do_not_become_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
