@@ -55,8 +55,10 @@ static bool grant_go_on(struct catalog *catalog, int64_t run, struct arena *mem,
     auto_(query) query = query_of(catalog->db, SQL_NEWEST);
     query_put_i64(query, run);
     query_put_i64(query, ret->part.part);
-    if (!query_row(query, &row, error) || !row)
-        return !row;
+    if (!query_row(query, &row, error))
+        return false;
+    if (!row)
+        return true;
     ret->checkpoint = query_u64(query);
     ret->settled_lane = query_u32(query);
     ret->settled = query_u64(query);
@@ -230,8 +232,10 @@ static bool checkpoint_stands(struct catalog *catalog, const struct checkpoint *
     *ret = false;
     query_put_i64(query, checkpoint->run);
     query_put_i64(query, checkpoint->part);
-    if (!query_row(query, &row, error) || !row)
-        return !row;
+    if (!query_row(query, &row, error))
+        return false;
+    if (!row)
+        return true;
     bool same = query_u64(query) == checkpoint->number && query_u32(query) == checkpoint->lane &&
                 query_u64(query) == checkpoint->settled && query_u64(query) == checkpoint->index;
     query_i64(query);

@@ -318,7 +318,8 @@ static bool items_give(struct prune *prune, GError **error)
     result->items = arena_alloc0(result->mem, (result->n + 1) * sizeof *result->items);
     if (!result->items)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "the runs do not fit into memory");
-    memcpy(result->items, prune->items->data, result->n * sizeof *result->items);
+    for (size_t i = 0; i < result->n; i++)
+        result->items[i] = g_array_index(prune->items, struct prune_item, i);
     return true;
 }
 
