@@ -136,6 +136,7 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
                               .here = {here.segment, here.offset}};
     struct grant grant = {0};
     struct catalog_entry entry = {.wish = &wish, .mem = op->grant.mem, .ret = &grant};
+    uint64_t added = sharing_added(&exec->shared->sharing);
     if (!catalog_together_commit(&exec->shared->together, exec->catalog, &entry, error))
         return false;
     if (!grant.resumed)
@@ -146,6 +147,8 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
     lookout_take(&exec->shared->lookout, &exec->seen, &grant, world_monotonic_us(exec->shared->world));
     if (exec->part != UINT32_MAX && grant.part.parent != UINT32_MAX && !grant.resumed)
         sharing_take(&exec->shared->sharing);
+    if (exec->part == UINT32_MAX)
+        sharing_none(&exec->shared->sharing, added);
     return true;
 }
 

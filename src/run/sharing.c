@@ -74,6 +74,7 @@ void sharing_add(struct sharing *sharing)
 {
     auto_hold(&sharing->lock);
     sharing->spare++;
+    sharing->added++;
     pthread_cond_broadcast(&sharing->changed);
 }
 
@@ -82,4 +83,17 @@ void sharing_take(struct sharing *sharing)
 {
     auto_hold(&sharing->lock);
     sharing->spare -= sharing->spare > 0;
+}
+
+uint64_t sharing_added(struct sharing *sharing)
+{
+    auto_hold(&sharing->lock);
+    return sharing->added;
+}
+
+void sharing_none(struct sharing *sharing, uint64_t added)
+{
+    auto_hold(&sharing->lock);
+    if (sharing->added == added)
+        sharing->spare = 0;
 }

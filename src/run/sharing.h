@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* What a worker counts as. */
 enum share { SHARE_NOTHING, SHARE_WORK, SHARE_IDLE };
@@ -16,7 +17,8 @@ struct sharing {
     pthread_cond_t changed;
     unsigned at_work; /* have a partition, or ask for one */
     unsigned idle;    /* wait */
-    unsigned spare;   /* partitions that were split off and are not granted yet */
+    unsigned spare;   /* partitions that were split off and are not granted yet, or were before they were counted */
+    uint64_t added;   /* ever */
     unsigned wakes;
     bool blocks; /* those who wait are threads of their own; else they are told to ask again */
 };
@@ -45,3 +47,8 @@ bool sharing_wants(struct sharing *sharing);
 /* A partition was split off, or such a one was granted. */
 void sharing_add(struct sharing *sharing);
 void sharing_take(struct sharing *sharing);
+/* One may be granted to whoever is faster than its sharing_add(), and then counts as spare for ever: all who wait would
+ * ask again and again. So whoever is granted nothing says so, with what sharing_added() was before it asked: if none
+ * came since then, none is spare. */
+uint64_t sharing_added(struct sharing *sharing);
+void sharing_none(struct sharing *sharing, uint64_t added);
