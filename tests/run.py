@@ -204,7 +204,7 @@ def run_build(build, row, wanted, narrowed, ahead=None):
         if subprocess.run(["ninja", "-k", "0", "-C", directory], check=False).returncode != 0:
             return [Case(f"{build}: build", "failed", "see the compiler's messages above")]
     ahead.go_on()
-    entries = entries_of(build, names, (os.cpu_count() or 1) + (2 if build == "gcc" else 1)) # many wait for servers, or for a clock
+    entries = entries_of(build, names, (os.cpu_count() or 1) + (4 if build == "gcc" else 1)) # half of their time they wait for servers, or for a clock
     ahead.halt()
     if entries is None:
         return [Case(f"{build}: build", "failed", "see the compiler's messages above")]
