@@ -163,7 +163,7 @@ def entries_of(build, names, at_once):
 # The suites whose tests wait for servers, processes and the wall clock. The others say the same each time, or tell their
 # seed: what fails there once has failed.
 WAITING = ("system", "conformance", "page", "demo")
-SECOND_TRIES = 3 # more at once are no accident
+SECOND_TRIES = 5 # more at once are no accident
 
 
 def try_again(cases, run=entries_of):

@@ -101,7 +101,7 @@ class Counting(unittest.TestCase):
     def test_what_says_its_seed_or_fails_often_has_none(self):
         for name in ("gcc model/mem: 5", "asan unit/base: x", "gcc crash/repair: x", "gcc: build"):
             self.assertEqual(self.second(name, "1..1\nok 1 - 5\n"), ("failed", []))
-        more = [run.Case(f"gcc system/{name}: x", "failed", "") for name in ("a", "b", "c")]
+        more = [run.Case(f"gcc system/{name}: x", "failed", "") for name in "abcde"]
         self.assertEqual(self.second("gcc system/stages: b", "1..1\nok 1 - b\n", more), ("failed", []))
 
     def test_what_is_unsteady_is_told_and_does_not_fail(self):

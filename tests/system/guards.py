@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlparse
 
 from servers import wait_for
 from staged import after, before, ready, run, states, write
-from stand import Skip, among, must, run_all, same, test
+from stand import Skip, among, must, run_all, same, stand_still, test
 
 RUN = ("run", "fix.yaml", "--yes", "--json")
 ONE = "stages: [{ name: full, scope: 100% }]"
@@ -432,7 +432,7 @@ def _(stand):
     ready(stand, ONE, more=protect(signals(queue(stand, 1)), rate="20/s"))
     process = stand.start(*RUN)
     stand.until(process, writes)
-    process.send_signal(signal.SIGSTOP)
+    stand_still(process)
     with sqlite3.connect(stand.path("home/catalog.db")) as catalog: # as if it had stood for a minute
         catalog.execute("UPDATE sight SET at_ms = at_ms - 60000")
     among("stuck since", stand.sluice("status", "fix").ended(0).out)

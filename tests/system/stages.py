@@ -5,7 +5,7 @@ import json
 import signal
 
 from staged import ROWS, after, as_user, before, fails_at, others, ready, run, stands_so, states, three, write, written
-from stand import among, must, run_all, same, test
+from stand import among, must, run_all, same, stand_still, test
 
 BACK = "rolled-back"
 
@@ -217,7 +217,7 @@ def _(stand):
     run(stand, 0)
     process = stand.start("rollback", "fix", "--yes", "--json")
     stand.until(process, lambda line: line["type"] == "state" and line["state"] == "rolling-back")
-    process.send_signal(signal.SIGSTOP)
+    stand_still(process)
     for command in (("rollback", "fix", "--yes"), ("rollback", "fix", "--stage", "ramp", "--yes"), ("abort", "fix")):
         among("is being taken back", stand.sluice(*command).ended(7).err)
     pause = stand.start("pause", "fix", "--reason", "too loud", "--json")
@@ -226,7 +226,7 @@ def _(stand):
             continue
         process.send_signal(signal.SIGCONT) # it was stopped while it held the catalog
         pause = stand.start("pause", "fix", "--reason", "too loud", "--json")
-        process.send_signal(signal.SIGSTOP)
+        stand_still(process)
     process.send_signal(signal.SIGCONT)
     stand.finish(pause).ended(0)
     stand.finish(process).ended(0, 3)
@@ -271,7 +271,7 @@ def _(stand):
     ready(stand, three(canary="soak: 1h"))
     process = stand.start("run", "fix.yaml", "--yes", "--json")
     stand.until(process, lambda line: line["type"] == "progress" and "soaks" in line["text"])
-    process.send_signal(signal.SIGSTOP)
+    stand_still(process)
     stand.sluice("pause", "fix", "--reason", "unheard").ended(0)
     process.send_signal(signal.SIGKILL)
     process.communicate()

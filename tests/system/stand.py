@@ -9,10 +9,12 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from pathlib import Path
 
@@ -203,6 +205,14 @@ class Stand:
 
     def status(self, run=None):
         return self.sluice("status", *([run] if run else []), "--json").ended(0).json()
+
+
+def stand_still(process):
+    """Stops it, as SIGSTOP does, and returns when each of its threads stands: those that run on another core go on for a moment."""
+    process.send_signal(signal.SIGSTOP)
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        while (task / "stat").read_text().rpartition(")")[2].split()[0] not in "Tt":
+            time.sleep(0.001)
 
 
 def attempt(words, function, number, arguments):

@@ -14,7 +14,7 @@ import time
 from livedata import (BASE, FIX_LUA, NEVER, PREFIX, Judge, as_state, busy, flush, forget_lost, marks, owners, read, read_node,
                       rows, seed, slot_of)
 from servers import Servers, Unavailable, take_turn, wait_for, wait_in_step
-from stand import TESTS, Failed, Skip, must, run_all, same, test
+from stand import TESTS, Failed, Skip, must, run_all, same, stand_still, test
 
 KEYS = int(os.environ.get("SLUICE_LIVE_KEYS", "8000"))
 KILLS = int(os.environ.get("SLUICE_KILLS", "20"))
@@ -284,7 +284,7 @@ def lose_primary(cluster, process):
     slots = {slot for slot, node in owners(cluster).items() if node is victim}
     heir = cluster.replicas_of(victim)[0]
     wait_for(lambda: writes_alone(victim, heir, process) or process.poll() is not None, "writes that the replica has not")
-    process.send_signal(signal.SIGSTOP)
+    stand_still(process)
     before, killed_at = mended(victim), time.time()
     victim.kill()
     cluster.wait_heir([heir], min(slots))

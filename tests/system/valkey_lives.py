@@ -12,7 +12,7 @@ import threading
 import time
 
 from servers import Servers, Unavailable
-from stand import Skip, must, run_all, same, test
+from stand import Skip, must, run_all, same, stand_still, test
 
 ROWS = 3000
 LIVES, FIRST = int(os.environ.get("SLUICE_LIVES", "5")), int(os.environ.get("SLUICE_SEED", "1"))
@@ -144,7 +144,7 @@ def asleep(stand, clustered, ends_before):
         first = stand.start("run", "fix.yaml", "--yes", "--json")
         while sum(number != n for n, (number, _) in enumerate(numbers(server.client()).values())) < ROWS // 10:
             must(first.poll() is None, "it has ended too soon")
-        first.send_signal(signal.SIGSTOP)
+        stand_still(first)
         shutil.copytree(stand.dir / "home", stand.dir / "copy")
         second = stand.start("run", "fix.yaml", "--yes", "--json", "--home", "copy", "--force-unlock")
         if ends_before:

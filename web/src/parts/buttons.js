@@ -16,8 +16,9 @@ export function Buttons({ session, status, only }) {
   const [open, setOpen] = useState(null);
   const [last, setLast] = useState("");
   const there = ACTIONS.filter((action) => action.there(status) && (!only || only.includes(action.name)));
-  const close = (answer) => {
-    setOpen(null);
+  // The browser tells of a closed question a moment later: another one may be open by then.
+  const closed = (action) => (answer) => {
+    setOpen((now) => (now === action ? null : now));
     if (answer) setLast(outcome(answer));
   };
   return html`<div class="actions" role="group" aria-label=${`actions of ${status.run}`}>
@@ -28,6 +29,6 @@ export function Buttons({ session, status, only }) {
         <span>${action.label}</span><code>${able ? command : `needs: ${action.right}`}</code></button>`;
     })}
     <span class="outcome" role="status">${last}</span>
-    ${open && html`<${Confirm} key=${open.name} action=${open} status=${status} close=${close} />`}
+    ${open && html`<${Confirm} key=${open.name} action=${open} status=${status} close=${closed(open)} />`}
   </div>`;
 }
