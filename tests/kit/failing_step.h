@@ -2,7 +2,8 @@
  *
  *     step_fails = n;  …  step_fails = 0;      steps_met < n: there was no n-th
  *
- * One thread. Included by the one file of a test. */
+ * Of the thread that asks for it alone: what others do meanwhile is not the same each time. Included by the one file of
+ * a test. */
 #pragma once
 
 #include <dlfcn.h>
@@ -10,8 +11,8 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
-static unsigned steps_met, step_fails; /* 0: none */
-static bool inside;                    /* what SQLite asks itself */
+static _Thread_local unsigned steps_met, step_fails; /* 0: none */
+static _Thread_local bool inside;                    /* what SQLite asks itself */
 
 int sqlite3_exec(sqlite3 *handle, const char *sql, int (*each)(void *, int, char **, char **), void *self, char **fault)
 {
