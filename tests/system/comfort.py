@@ -623,7 +623,7 @@ def examined(stand, spec, status, **more):
     same((told["type"], told["spec"], told["exit"]), ("doctor", spec, status), "what it says of itself")
     same([row["check"] for row in told["checks"]], CHECKS, "the checks")
     for row in told["checks"]:
-        first = re.split(r"[\d.]+ .iB (?:are )?free", row["text"].splitlines()[0])[0] # others write between the two looks
+        first = re.split(r"[\d.]+ (?:.iB (?:are )?free|ms$)", row["text"].splitlines()[0])[0] # others write between the two looks, which take their time
         among([f"{row['level']:5} {row['check']}", first], words)
         must(row["todo"] or row["level"] in ("ok", "skip"), row)
         must(row["exit"] == 0 or row["level"] == "fail", row)

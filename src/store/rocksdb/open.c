@@ -228,6 +228,15 @@ static bool names_of(struct rocks_store *store, bool is_new, GPtrArray *names, G
     return true;
 }
 
+/* RocksDB removes its old info logs before it has the lock. Of two processes that open it at the same time one may find
+ * that they are gone already, and fails for that. */
+static bool is_log_gone(const char *message)
+{
+    return message && strstr(message, "LOG.old.") && strstr(message, "No such file");
+}
+
+enum { LOG_GONE_TRIES = 8 };
+
 static bool open_families(struct rocks_store *store, bool read_only, GPtrArray *names, GError **error)
 {
     int n = (int)names->len;
@@ -237,10 +246,13 @@ static bool open_families(struct rocks_store *store, bool read_only, GPtrArray *
     for (int i = 0; i < n; i++)
         options[i] = is_small(list[i]) ? store->options.small : store->options.records;
     char *message = NULL;
-    store->db = read_only ? rocksdb_open_for_read_only_column_families(store->options.records, store->path, n, list,
-                                                                       options, families, false, &message)
-                          : rocksdb_open_column_families(store->options.records, store->path, n, list, options,
-                                                         families, &message);
+    for (int tries = 0; tries == 0 || (tries < LOG_GONE_TRIES && is_log_gone(message)); tries++) {
+        g_clear_pointer(&message, rocksdb_free);
+        store->db = read_only ? rocksdb_open_for_read_only_column_families(store->options.records, store->path, n, list,
+                                                                           options, families, false, &message)
+                              : rocksdb_open_column_families(store->options.records, store->path, n, list, options,
+                                                             families, &message);
+    }
     if (!rocks_check(message, store->path, error))
         return false;
     for (int i = 0; i < n; i++)
