@@ -14,6 +14,9 @@
 struct profile {
     uint64_t records;
     GPtrArray *fields; /* of struct profile_field */
+    size_t next;       /* the field that is met next, as a rule */
+    GByteArray *one;   /* a document of one value */
+    GString *text;
 };
 
 static void field_free(void *data)
@@ -27,6 +30,8 @@ struct profile *profile_new(void)
 {
     struct profile *profile = g_new0(struct profile, 1);
     profile->fields = g_ptr_array_new_with_free_func(field_free);
+    profile->one = g_byte_array_new();
+    profile->text = g_string_new(NULL);
     return profile;
 }
 
@@ -35,6 +40,8 @@ void profile_free(struct profile *profile)
     if (!profile)
         return;
     g_ptr_array_unref(profile->fields);
+    g_byte_array_unref(profile->one);
+    g_string_free(profile->text, TRUE);
     g_free(profile);
 }
 
@@ -63,30 +70,66 @@ struct profile_field *profile_find(struct profile *profile, const char *name)
 
 /* --- adding ------------------------------------------------------------------------------------------------------- */
 
-static bool number_of(const bson_iter_t *value, double *ret)
+/* Most texts that are numbers are short and whole; false: this one is not. */
+static bool whole_number(struct slice text, double *ret)
+{
+    enum { DIGITS = 15 }; /* of which a double holds each */
+    bool negative = text.len > 0 && text.data[0] == '-';
+    size_t at = negative, digits = text.len - at;
+    int64_t value = 0;
+    if (digits == 0 || digits > DIGITS || (digits > 1 && text.data[at] == '0'))
+        return false;
+    for (; at < text.len; at++) {
+        if (text.data[at] < '0' || text.data[at] > '9')
+            return false;
+        value = 10 * value + (text.data[at] - '0');
+    }
+    *ret = (double)(negative ? -value : value);
+    return true;
+}
+
+/* Most texts that are none show it at once: names begin with a letter, numbers of orders and places with a nought. */
+static bool may_be_number(struct slice text)
+{
+    size_t at = text.len > 0 && text.data[0] == '-';
+    if (at == text.len || text.data[at] < '0' || text.data[at] > '9')
+        return false;
+    return text.data[at] != '0' || at + 1 == text.len || text.data[at + 1] < '0' || text.data[at + 1] > '9';
+}
+
+static bool number_of_text(struct slice text, double *ret)
+{
+    bson_decimal128_t decimal;
+    if (whole_number(text, ret))
+        return true;
+    if (!may_be_number(text) || !decimal_parse(text, &decimal, NULL))
+        return false;
+    *ret = g_ascii_strtod((const char *)text.data, NULL); /* a NUL follows */
+    return true;
+}
+
+static bool number_of(const struct element *value, double *ret)
 {
     bson_decimal128_t decimal;
     char text[DECIMAL_TEXT];
-    switch ((int)bson_iter_type(value)) {
+    switch (value->type) {
     case BSON_TYPE_INT32:
+        *ret = (double)element_i32(value);
+        return true;
     case BSON_TYPE_INT64:
-        *ret = (double)bson_iter_as_int64(value);
+    case BSON_TYPE_DATE_TIME:
+        *ret = (double)element_i64(value);
         return true;
     case BSON_TYPE_DOUBLE:
-        *ret = bson_iter_double(value);
+        *ret = element_double(value);
         break;
-    case BSON_TYPE_DATE_TIME:
-        *ret = (double)bson_iter_date_time(value);
-        return true;
     case BSON_TYPE_DECIMAL128:
-        if (!bson_iter_decimal128(value, &decimal))
-            return false;
+        decimal = element_decimal(value);
         *ret = g_ascii_strtod(decimal_text(&decimal, text), NULL);
         break;
     case BSON_TYPE_UTF8:
-        if (!decimal_parse(slice_of_text(bson_iter_utf8(value, NULL)), &decimal, NULL))
+        if (!number_of_text(element_string(value), ret))
             return false;
-        *ret = g_ascii_strtod(bson_iter_utf8(value, NULL), NULL);
         break;
     default:
         return false;
@@ -94,59 +137,120 @@ static bool number_of(const bson_iter_t *value, double *ret)
     return isfinite(*ret);
 }
 
-/* Its JSON, as far as it is shown. */
-static void add_class(struct profile_field *field, const bson_iter_t *value)
+/* By itself, its name empty. */
+static struct slice document_of(struct profile *profile, const struct element *value)
 {
-    bson_t one = BSON_INITIALIZER;
-    g_autoptr(GString) text = g_string_new(NULL);
-    struct digest digest;
-    bson_append_iter(&one, "", 0, value);
-    struct slice bytes = slice_of(bson_get_data(&one), one.len);
-    if (digest_canonical(bytes, 0, &digest, NULL) && document_to_json(bytes, text, NULL)) {
-        size_t around = strlen("{\"\":");
-        distinct_add(&field->distinct, digest.high);
-        top_add(&field->top, digest.low, text->str + around, text->len - around - 1);
-    }
-    bson_destroy(&one);
+    enum { BEFORE = 6, BEHIND = 1 };
+    uint8_t before[BEFORE] = {0}, behind[BEHIND] = {0};
+    uint32_t len = GUINT32_TO_LE((uint32_t)(BEFORE + value->value.len + BEHIND));
+    memcpy(before, &len, sizeof len);
+    before[sizeof len] = value->type;
+    g_byte_array_set_size(profile->one, 0);
+    g_byte_array_append(profile->one, before, BEFORE);
+    g_byte_array_append(profile->one, value->value.data, (guint)value->value.len);
+    g_byte_array_append(profile->one, behind, BEHIND);
+    return slice_of(profile->one->data, profile->one->len);
 }
 
-static void add_value(struct profile_field *field, const bson_iter_t *value)
+/* Of what is equal by value, however it was stored. */
+static bool class_of(struct profile *profile, const struct element *value, struct digest *ret)
 {
+    enum { TEXTS = 1 }; /* a seed of their own */
+    if (value->type != BSON_TYPE_UTF8)
+        return digest_canonical(document_of(profile, value), 0, ret, NULL);
+    *ret = digest_bytes(element_string(value), TEXTS);
+    return true;
+}
+
+/* A new one is kept with its JSON, as far as it is shown. */
+static void add_class(struct profile *profile, struct profile_field *field, const struct element *value)
+{
+    struct digest digest;
+    if (!class_of(profile, value, &digest))
+        return;
+    if (!top_again(&field->top, digest.low)) {
+        size_t around = strlen("{\"\":");
+        g_string_truncate(profile->text, 0);
+        if (!document_to_json(document_of(profile, value), profile->text, NULL))
+            return;
+        top_put(&field->top, digest.low, profile->text->str + around, profile->text->len - around - 1);
+    }
+    distinct_add(&field->distinct, digest.high);
+}
+
+/* Documents have their fields in one order, as a rule. NULL: there is no room for another one. */
+static struct profile_field *field_of(struct profile *profile, struct slice name)
+{
+    guint n = profile->fields->len;
+    for (guint i = 0; i < n; i++) {
+        size_t at = (profile->next + i) % n;
+        struct profile_field *field = profile_at(profile, at);
+        if (slice_equal(slice_of_text(field->name), name)) {
+            profile->next = at + 1;
+            return field;
+        }
+    }
+    if (n == PROFILE_FIELDS)
+        return NULL;
+    struct profile_field *field = g_new0(struct profile_field, 1);
+    field->name = g_strndup((const char *)name.data, name.len);
+    g_ptr_array_add(profile->fields, field);
+    profile->next = 0;
+    return field;
+}
+
+void profile_add_value(struct profile *profile, const struct element *value)
+{
+    struct profile_field *field = field_of(profile, value->name);
     double number;
-    uint32_t len = 0;
-    if (BSON_ITER_HOLDS_NULL(value)) {
+    if (!field)
+        return;
+    if (value->type == BSON_TYPE_NULL) {
         field->nulls++;
         return;
     }
     field->present++;
-    add_class(field, value);
+    add_class(profile, field, value);
     if (number_of(value, &number)) {
         field->numbers++;
         quantiles_add(&field->values, number);
     }
-    if (BSON_ITER_HOLDS_UTF8(value)) {
-        bson_iter_utf8(value, &len);
-        quantiles_add(&field->lengths, len);
-    }
+    if (value->type == BSON_TYPE_UTF8)
+        quantiles_add(&field->lengths, (double)element_string(value).len);
+}
+
+bool profile_add_record(struct profile *profile, struct slice document, struct elements *ret)
+{
+    if (document.len == 0 || !elements_of(document, ret))
+        return false;
+    profile->records++;
+    return true;
 }
 
 void profile_add(struct profile *profile, struct slice document)
 {
-    bson_t view;
-    bson_iter_t iter;
-    if (document.len == 0 || !document_view(document, &view) || !bson_iter_init(&iter, &view))
+    struct elements elements;
+    struct element value;
+    if (!profile_add_record(profile, document, &elements))
         return;
-    profile->records++;
-    while (bson_iter_next(&iter)) {
-        struct profile_field *field = profile_find(profile, bson_iter_key(&iter));
-        if (!field && profile->fields->len == PROFILE_FIELDS)
+    while (element_next(&elements, &value) == ELEMENT_OK)
+        profile_add_value(profile, &value);
+}
+
+void profile_merge(struct profile *into, struct profile *from)
+{
+    into->records += from->records;
+    for (size_t i = 0; i < profile_count(from); i++) {
+        struct profile_field *one = profile_at(from, i), *field = field_of(into, slice_of_text(one->name));
+        if (!field)
             continue;
-        if (!field) {
-            field = g_new0(struct profile_field, 1);
-            field->name = g_strdup(bson_iter_key(&iter));
-            g_ptr_array_add(profile->fields, field);
-        }
-        add_value(field, &iter);
+        field->present += one->present;
+        field->nulls += one->nulls;
+        field->numbers += one->numbers;
+        distinct_merge(&field->distinct, &one->distinct);
+        quantiles_merge(&field->values, &one->values);
+        quantiles_merge(&field->lengths, &one->lengths);
+        top_merge(&field->top, &one->top);
     }
 }
 

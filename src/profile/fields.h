@@ -9,6 +9,7 @@
 #include "profile/quantiles.h"
 #include "profile/top.h"
 #include "record/document.h"
+#include "record/element.h"
 
 #define PROFILE_FIELDS 40
 
@@ -25,6 +26,10 @@ struct profile;
 struct profile *profile_new(void);
 void profile_free(struct profile *profile);
 void profile_add(struct profile *profile, struct slice document);
+/* The same in two steps: a record, which false says the document is not, and each of its values. */
+bool profile_add_record(struct profile *profile, struct slice document, struct elements *ret);
+void profile_add_value(struct profile *profile, const struct element *value);
+void profile_merge(struct profile *into, struct profile *from); /* of other records, or other fields of the same */
 uint64_t profile_records(const struct profile *profile);
 size_t profile_count(const struct profile *profile);
 struct profile_field *profile_at(struct profile *profile, size_t i);

@@ -1,7 +1,9 @@
 #include "profile/quantiles.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int by_mean(const void *a, const void *b)
 {
@@ -21,24 +23,41 @@ static double share_at(double k)
     return angle >= M_PI / 2 ? 1 : (sin(angle) + 1) / 2;
 }
 
-/* All that waits goes in: neighbours become one as long as they span no more than a step of the scale. */
+/* Of two sorted stretches the lesser one that comes next. */
+struct merging {
+    const struct centroid *at[2], *end[2];
+};
+
+static struct centroid merge_next(struct merging *merging)
+{
+    bool second = merging->at[0] == merging->end[0] ||
+                  (merging->at[1] != merging->end[1] && merging->at[1]->mean < merging->at[0]->mean);
+    return *merging->at[second]++;
+}
+
+/* All that waits goes in: neighbours become one as long as they span no more than a step of the scale. What is read
+ * lies behind what is written. */
 static void settle(struct quantiles *quantiles)
 {
+    struct centroid merged[QUANTILES_CENTROIDS], *of = quantiles->of, *waiting = of + quantiles->n;
     size_t n = quantiles->n + quantiles->waiting, out = 0;
-    struct centroid *of = quantiles->of;
     double before = 0, limit = quantiles->count * share_at(scale(0) + 1);
     if (quantiles->waiting == 0)
         return;
-    qsort(of, n, sizeof *of, by_mean);
+    memcpy(merged, of, quantiles->n * sizeof *of);
+    qsort(waiting, quantiles->waiting, sizeof *of, by_mean);
+    struct merging merging = {.at = {merged, waiting}, .end = {merged + quantiles->n, of + n}};
+    of[0] = merge_next(&merging);
     for (size_t i = 1; i < n; i++) {
-        if (before + of[out].weight + of[i].weight <= limit) {
-            of[out].weight += of[i].weight;
-            of[out].mean += (of[i].mean - of[out].mean) * of[i].weight / of[out].weight;
+        struct centroid one = merge_next(&merging);
+        if (before + of[out].weight + one.weight <= limit) {
+            of[out].weight += one.weight;
+            of[out].mean += (one.mean - of[out].mean) * one.weight / of[out].weight;
             continue;
         }
         before += of[out].weight;
         limit = quantiles->count * share_at(scale(before / quantiles->count) + 1);
-        of[++out] = of[i];
+        of[++out] = one;
     }
     quantiles->n = out + 1;
     quantiles->waiting = 0;

@@ -7,7 +7,7 @@
 static struct top_value *find(const struct top *top, uint64_t hash)
 {
     for (size_t i = 0; i < top->n; i++)
-        if (top->of[i].hash == hash)
+        if (top->hashes[i] == hash)
             return (struct top_value *)&top->of[i];
     return NULL;
 }
@@ -22,31 +22,65 @@ static void take_text(struct top_value *value, const char *text, size_t len)
     value->text[most] = '\0';
 }
 
-/* The rarest makes room, and leaves its count to the new one. */
-static struct top_value *make_room(struct top *top)
+static uint64_t least_count(const struct top *top)
 {
-    struct top_value *rarest = &top->of[0];
-    if (top->n < TOP_VALUES) {
-        top->of[top->n] = (struct top_value){0};
-        return &top->of[top->n++];
+    uint64_t least = UINT64_MAX;
+    for (size_t i = 0; i < TOP_VALUES; i++)
+        least = MIN(least, top->of[i].count);
+    return least;
+}
+
+/* One after the other, as long as there are such; when all are counted more often, the least is another: counts only
+ * grow. */
+static struct top_value *rarest(struct top *top)
+{
+    for (size_t looked = 0;; looked++) {
+        if (looked % TOP_VALUES == 0 && looked > 0)
+            top->least = least_count(top);
+        struct top_value *value = &top->of[top->next];
+        top->next = (top->next + 1) % TOP_VALUES;
+        if (value->count == top->least)
+            return value;
     }
-    for (size_t i = 1; i < top->n; i++)
-        if (top->of[i].count < rarest->count)
-            rarest = &top->of[i];
-    rarest->over = rarest->count;
-    return rarest;
+}
+
+/* The rarest makes room, and leaves its count to the new one. */
+static struct top_value *make_room(struct top *top, uint64_t hash)
+{
+    struct top_value *value = &top->of[top->n];
+    if (top->n < TOP_VALUES) {
+        top->n++;
+        *value = (struct top_value){0};
+    } else {
+        value = rarest(top);
+        value->over = value->count;
+    }
+    value->hash = top->hashes[value - top->of] = hash;
+    return value;
+}
+
+bool top_again(struct top *top, uint64_t hash)
+{
+    struct top_value *value = find(top, hash);
+    if (!value)
+        return false;
+    top->count++;
+    value->count++;
+    return true;
+}
+
+void top_put(struct top *top, uint64_t hash, const char *text, size_t len)
+{
+    struct top_value *value = make_room(top, hash);
+    take_text(value, text, len);
+    top->count++;
+    value->count++;
 }
 
 void top_add(struct top *top, uint64_t hash, const char *text, size_t len)
 {
-    struct top_value *value = find(top, hash);
-    top->count++;
-    if (!value) {
-        value = make_room(top);
-        value->hash = hash;
-        take_text(value, text, len);
-    }
-    value->count++;
+    if (!top_again(top, hash))
+        top_put(top, hash, text, len);
 }
 
 /* Values that only one side has may have come as often as its rarest one on the other. */
@@ -55,7 +89,7 @@ void top_merge(struct top *into, const struct top *from)
     for (size_t i = 0; i < from->n; i++) {
         struct top_value *value = find(into, from->of[i].hash);
         if (!value) {
-            value = make_room(into);
+            value = make_room(into, from->of[i].hash);
             uint64_t count = value->count;
             *value = from->of[i];
             value->over += count;
@@ -84,4 +118,6 @@ static int commonest(const void *a, const void *b)
 void top_sort(struct top *top)
 {
     qsort(top->of, top->n, sizeof top->of[0], commonest);
+    for (size_t i = 0; i < top->n; i++)
+        top->hashes[i] = top->of[i].hash;
 }

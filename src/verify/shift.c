@@ -9,7 +9,7 @@
 struct shift {
     uint64_t seed, below; /* keys whose digest lies below it */
     pthread_mutex_t lock; /* guards the profiles */
-    struct profile *before, *after;
+    struct profile_pair *profiles;
     GArray *fields; /* of struct profile_shift; NULL: not compared yet, or nothing to compare */
 };
 
@@ -21,8 +21,7 @@ struct shift *shift_new(const struct verify_input *input)
         keys += input->parts[i].keys.keys;
     shift->seed = input->seed + 1; /* not the order of the sums */
     shift->below = keys > SHIFT_RECORDS ? UINT64_MAX / keys * SHIFT_RECORDS : UINT64_MAX;
-    shift->before = profile_new();
-    shift->after = profile_new();
+    shift->profiles = profile_pair_new();
     pthread_mutex_init(&shift->lock, NULL);
     return shift;
 }
@@ -32,8 +31,7 @@ void shift_free(struct shift *shift)
     if (!shift)
         return;
     g_clear_pointer(&shift->fields, g_array_unref);
-    profile_free(shift->before);
-    profile_free(shift->after);
+    profile_pair_free(shift->profiles);
     pthread_mutex_destroy(&shift->lock);
     g_free(shift);
 }
@@ -46,20 +44,19 @@ bool shift_takes(const struct shift *shift, struct slice key)
 void shift_add(struct shift *shift, struct slice before, struct slice after)
 {
     auto_hold(&shift->lock);
-    profile_add(shift->before, before);
-    profile_add(shift->after, after);
+    profile_pair_add(shift->profiles, before, after);
 }
 
 const GArray *shift_compare(struct shift *shift)
 {
-    if (!shift->fields && profile_records(shift->before) > 0 && profile_records(shift->after) > 0)
-        shift->fields = profile_compare(shift->before, shift->after);
+    if (!shift->fields)
+        shift->fields = profile_pair_compare(shift->profiles);
     return shift->fields;
 }
 
 uint64_t shift_records(const struct shift *shift)
 {
-    return MAX(profile_records(shift->before), profile_records(shift->after));
+    return profile_pair_records(shift->profiles);
 }
 
 static const struct profile_shift *field_at(const struct shift *shift, guint i)

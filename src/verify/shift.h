@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "profile/fields.h"
+#include "profile/pair.h"
 #include "verify/verify.h"
 
 #define SHIFT_RECORDS 10000 /* about so many keys are looked at, chosen by their digests: the same ones every time */

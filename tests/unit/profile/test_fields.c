@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "kit/kit.h"
-#include "profile/fields.h"
+#include "profile/pair.h"
 
 struct pair {
     struct profile *before, *after;
@@ -143,6 +143,81 @@ static void what_is_no_document_is_no_record(void **state)
     end(&pair);
 }
 
+/* --- both sides of the same records ------------------------------------------------------------------------------ */
+
+static struct slice document_of(struct pair *pair, const char *json)
+{
+    struct slice document = SLICE_EMPTY;
+    assert_true(!json || document_from_json(slice_of_text(json), pair->mem, &document, NULL, NULL));
+    return document;
+}
+
+static void add_both(struct pair *pair, struct profile_pair *pairs, const char *before, const char *after)
+{
+    struct slice left = document_of(pair, before), right = document_of(pair, after);
+    profile_add(pair->before, left);
+    profile_add(pair->after, right);
+    profile_pair_add(pairs, left, right);
+}
+
+static void assert_same_field(struct profile_field *one, struct profile_field *other)
+{
+    assert_int_equal(!one, !other);
+    if (!one)
+        return;
+    assert_true(one->present == other->present && one->nulls == other->nulls && one->numbers == other->numbers);
+    assert_memory_equal(&one->distinct, &other->distinct, sizeof one->distinct);
+    assert_true(fabs(one->values.count - other->values.count) < 0.5);
+    assert_true(fabs(quantiles_at(&one->values, 0.5) - quantiles_at(&other->values, 0.5)) < 5);
+    assert_true(fabs(quantiles_at(&one->lengths, 1) - quantiles_at(&other->lengths, 1)) < 1e-9);
+    assert_int_equal(one->top.count, other->top.count);
+}
+
+/* Whatever is equal on both sides, lacking on one, of another order, type or value: what is told of the fields is what
+ * is told where each side is looked at by itself. */
+static void what_is_equal_on_both_sides_is_looked_at_once_and_told_of_both(void **state)
+{
+    struct pair pair;
+    begin(&pair);
+    struct profile_pair *pairs = profile_pair_new();
+    for (int i = 0; i < RECORDS; i++) {
+        g_autofree char *before =
+            g_strdup_printf("{\"id\":\"%d\",\"n\":%d,\"moved\":%d,\"x\":null,\"only\":1}", i, i, i);
+        g_autofree char *after =
+            g_strdup_printf("{\"n\":%d,\"moved\":%d,\"id\":\"%d\",\"x\":null,\"new\":\"%d.5\",\"zip\":\"0%d\"}", i,
+                            i % 2 ? i : 5 * i, i, i, i);
+        add_both(&pair, pairs, i % 10 ? before : NULL, i % 7 ? after : NULL);
+    }
+    assert_int_equal(profile_pair_records(pairs), RECORDS - RECORDS / 10);
+    GArray *shifts = profile_pair_compare(pairs);
+    assert_int_equal(shifts->len, 7);
+    for (guint i = 0; i < shifts->len; i++) {
+        const struct profile_shift *told = &g_array_index(shifts, struct profile_shift, i);
+        const struct profile_shift *alone = shift_of(&pair, told->name);
+        assert_same_field(told->before, alone->before);
+        assert_same_field(told->after, alone->after);
+        assert_int_equal(told->flagged, alone->flagged);
+        assert_true(fabs(told->missing_after - alone->missing_after) < 1e-9);
+    }
+    assert_true(shift_of(&pair, "moved")->flagged && !shift_of(&pair, "n")->flagged);
+    assert_int_equal(shift_of(&pair, "new")->after->numbers, RECORDS - (RECORDS + 6) / 7);
+    assert_int_equal(shift_of(&pair, "zip")->after->numbers, 0); /* a nought before a digit */
+    g_array_unref(shifts);
+    profile_pair_free(pairs);
+    end(&pair);
+}
+
+static void a_side_without_records_is_not_compared(void **state)
+{
+    struct pair pair;
+    begin(&pair);
+    struct profile_pair *pairs = profile_pair_new();
+    add_both(&pair, pairs, "{\"a\":1}", NULL);
+    assert_null(profile_pair_compare(pairs));
+    profile_pair_free(pairs);
+    end(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +228,8 @@ int main(void)
         cmocka_unit_test(few_records_flag_nothing),
         cmocka_unit_test(no_more_fields_are_kept_than_there_is_room_for),
         cmocka_unit_test(what_is_no_document_is_no_record),
+        cmocka_unit_test(what_is_equal_on_both_sides_is_looked_at_once_and_told_of_both),
+        cmocka_unit_test(a_side_without_records_is_not_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
