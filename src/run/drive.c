@@ -18,11 +18,6 @@ static char *way_is_back(const struct run_row *run, int *ret_status)
         run->name, run->name, run->name);
 }
 
-static const char *reason_of(const struct run_row *run)
-{
-    return run->reason ? run->reason : "no reason given";
-}
-
 /* What stands in the way of going on, with the exit status that says so; NULL: nothing. */
 static char *stands_in_the_way(const struct run_row *run, bool resume, int *ret_status)
 {
@@ -33,14 +28,12 @@ static char *stands_in_the_way(const struct run_row *run, bool resume, int *ret_
         if (run->guard)
             return NULL; /* as soon as it is clear */
         *ret_status = 3;
-        return resume ? NULL
-                      : ending_words("paused by %s: %s; `sluice resume %s` goes on", run->actor, reason_of(run),
-                                     run->name);
+        return resume ? NULL : ending_paused_words(run);
     case RUN_HALTED:
         *ret_status = 5;
         return resume ? NULL
-                      : ending_words("halted: %s; look into it, then `sluice resume %s --reason …`", reason_of(run),
-                                     run->name);
+                      : ending_words("halted: %s; look into it, then `sluice resume %s --reason …`",
+                                     ending_reason_of(run), run->name);
     case RUN_DONE:
         *ret_status = run_done_status(run);
         return ending_words("%s is done already, by this very plan; `sluice run --again` applies it once more",
@@ -70,7 +63,7 @@ static bool may_resume(const struct run_row *run, const struct run_config *confi
     if (run->state != RUN_HALTED || config->act.reason)
         return true;
     return error_set(error, SLUICE_ERROR_USAGE, "%s is halted: %s; say with --reason why it may go on", run->name,
-                     reason_of(run));
+                     ending_reason_of(run));
 }
 
 /* Found running although no process holds it: its process died. The ledger says so before anything else happens. */
@@ -79,16 +72,6 @@ static bool own_up_to_a_death(struct hold *hold, GError **error)
     if (hold->run.state != RUN_RUNNING && hold->run.state != RUN_VERIFYING && hold->run.state != RUN_PROMOTING)
         return true;
     return hold_move(hold, RUN_INTERRUPTED, "its process ended without a word", NULL, error);
-}
-
-/* What its last holder had heard, and whoever asked been told so, when it died or failed: it holds. */
-static bool obey_what_was_heard(struct hold *hold, struct run_result *ret, bool *ret_go, GError **error)
-{
-    struct wish wish;
-    if (!catalog_wish_heard(hold->catalog, hold->run.id, hold->mem, &wish, error))
-        return false;
-    *ret_go = wish.id == 0;
-    return *ret_go || ending_by_wish(hold, &wish, ret, error);
 }
 
 /* --- the stages --------------------------------------------------------------------------------------------------- */
@@ -164,7 +147,7 @@ bool run_forward(const struct run_config *config, const char *name, bool resume,
     if (!go)
         return true;
     return hold_open(hold, HOLD_FORWARD, error) && own_up_to_a_death(hold, error) &&
-           obey_what_was_heard(hold, ret, &go, error) && (!go || drive(hold, ret, error));
+           ending_by_what_was_heard(hold, ret, &go, error) && (!go || drive(hold, ret, error));
 }
 
 bool run_verify(const struct run_config *config, const char *name, struct verify_result *ret, GError **error)

@@ -12,6 +12,16 @@ char *ending_words(const char *format, ...)
     return text;
 }
 
+const char *ending_reason_of(const struct run_row *run)
+{
+    return run->reason ? run->reason : "no reason given";
+}
+
+char *ending_paused_words(const struct run_row *run)
+{
+    return ending_words("paused by %s: %s; `sluice resume %s` goes on", run->actor, ending_reason_of(run), run->name);
+}
+
 int run_done_status(const struct run_row *run)
 {
     const struct tally *tally = &run->tally;
@@ -93,6 +103,15 @@ bool ending_by_wish(struct hold *hold, const struct wish *wish, struct run_resul
         break;
     }
     return error_set(error, SLUICE_ERROR_INTERNAL, "%s: a wish that ends nothing ended it", hold->run.name);
+}
+
+bool ending_by_what_was_heard(struct hold *hold, struct run_result *ret, bool *ret_go, GError **error)
+{
+    struct wish wish;
+    if (!catalog_wish_heard(hold->catalog, hold->run.id, hold->mem, &wish, error))
+        return false;
+    *ret_go = wish.id == 0;
+    return *ret_go || ending_by_wish(hold, &wish, ret, error);
 }
 
 /* --- otherwise ---------------------------------------------------------------------------------------------------- */

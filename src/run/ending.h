@@ -6,9 +6,15 @@
 
 /* The caller frees. */
 char *ending_words(const char *format, ...) G_GNUC_PRINTF(1, 2);
+/* Of a run that a person has paused: who, why, and what goes on. The caller frees. */
+char *ending_paused_words(const struct run_row *run);
+const char *ending_reason_of(const struct run_row *run);
 
 /* A person's wish from another terminal: pause, abort, rollback, deny. */
 bool ending_by_wish(struct hold *hold, const struct wish *wish, struct run_result *ret, GError **error);
+/* What its last holder had heard, and whoever asked been told so, when it died or failed: it holds. *ret_go: there was
+ * nothing. */
+bool ending_by_what_was_heard(struct hold *hold, struct run_result *ret, bool *ret_go, GError **error);
 bool ending_by_signal(struct hold *hold, struct run_result *ret, GError **error);
 /* By the exit status of what went wrong: 5 is a hard guard, everything else may be tried again. Of a run that is being
  * taken back the reason says that `rollback` goes on. Takes `failed` over. */

@@ -192,6 +192,13 @@ static bool may_begin(struct catalog *catalog, const struct run_row *run, struct
     return gates_passed(catalog, run, mem, error);
 }
 
+/* A person's pause holds until somebody resumes the run. */
+static char *stands_in_the_way(const struct run_row *run, int *ret_status)
+{
+    *ret_status = 3;
+    return run->state == RUN_PAUSED && !run->guard ? ending_paused_words(run) : NULL;
+}
+
 /* A halt was for a reason, and so is its end. */
 static bool may_go_on(const struct run_config *config, const struct run_row *run, GError **error)
 {
@@ -218,12 +225,13 @@ static bool what_is_lost_first(struct hold *hold, struct run_result *ret, bool *
 bool run_promote(const struct run_config *config, const char *name, struct run_result *ret, GError **error)
 {
     auto_(hold) hold = NULL;
-    g_autofree char *way = NULL;
     int status = 0;
     bool go;
     if (!hold_take(&hold, config, name, error) || !hold_may(hold, SPEC_MAY_PROMOTE, error) ||
-        !may_begin(hold->catalog, &hold->run, hold->mem, error) || !may_go_on(config, &hold->run, error) ||
-        !supersede_waits(hold, &way, &status, error))
+        !may_begin(hold->catalog, &hold->run, hold->mem, error) || !may_go_on(config, &hold->run, error))
+        return false;
+    g_autofree char *way = stands_in_the_way(&hold->run, &status);
+    if (!way && !supersede_waits(hold, &way, &status, error))
         return false;
     if (hold->run.state == RUN_DONE) { /* repeated, or died just behind its end */
         hold_result(hold, run_done_status(&hold->run), "its shadow is live already", ret);
@@ -233,8 +241,10 @@ bool run_promote(const struct run_config *config, const char *name, struct run_r
         hold_result(hold, status, way, ret);
         return true;
     }
-    return hold_end_wishes(hold, error) && own_up_to_a_death(hold, error) && hold_open(hold, HOLD_FORWARD, error) &&
-           what_is_lost_first(hold, ret, &go, error) && (!go || drive(hold, ret, error));
+    if (!own_up_to_a_death(hold, error) || !hold_open(hold, HOLD_FORWARD, error) ||
+        !ending_by_what_was_heard(hold, ret, &go, error))
+        return false;
+    return !go || (what_is_lost_first(hold, ret, &go, error) && (!go || drive(hold, ret, error)));
 }
 
 bool run_promotion_preview(const struct run_config *config, const char *name, struct run_promotion_plan *ret,

@@ -101,6 +101,34 @@ static bool promoted_with_a_fault(struct scene *scene, uint64_t nth, int *ret_st
     return fired > 0;
 }
 
+static void paused(struct scene *scene)
+{
+    GError *error = NULL;
+    struct run_result result = {0};
+    struct run_wish wish = {.kind = WISH_PAUSE};
+    enum run_heard heard;
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    config.act.reason = "an incident";
+    kit_ok(run_wish(&config, scene->run, &wish, &result, &heard, &error));
+    assert_int_equal(heard, RUN_UNHELD);
+    run_result_done(&result);
+    store_registry_free(registry);
+}
+
+static void a_persons_pause_holds_against_a_promotion(void **state)
+{
+    struct scene scene;
+    waits(&scene);
+    paused(&scene);
+    promoted(&scene, NULL, 3, "an incident; `sluice resume job.1` goes on");
+    all_are(&scene, "{\"times\":0}");
+    scene_ran(&scene, 3); /* resumed: it waits again */
+    promoted(&scene, NULL, 0, NULL);
+    all_are(&scene, "{\"times\":1}");
+    scene_done(&scene);
+}
+
 static void whichever_call_of_the_store_fails_a_promotion_goes_on(void **state)
 {
     struct scene scene;
@@ -345,6 +373,7 @@ int main(void)
         cmocka_unit_test(a_write_that_arrives_while_the_shadow_is_dropped_is_fenced),
         cmocka_unit_test(a_record_goes_live_with_its_expiry),
         cmocka_unit_test(a_record_that_expired_before_it_went_live_is_gone),
+        cmocka_unit_test(a_persons_pause_holds_against_a_promotion),
         cmocka_unit_test(whichever_call_of_the_store_fails_a_promotion_goes_on),
         cmocka_unit_test(a_promotion_that_broke_off_goes_on_after_somebody_wanted_to_supersede_it),
         cmocka_unit_test(a_shadow_that_is_to_be_superseded_is_not_made_live),

@@ -54,54 +54,87 @@ static void remember(struct cluster *cluster, uint32_t slot, const struct past *
     g_array_append_val(cluster_shard_of(cluster, slot)->past, *past);
 }
 
-static struct past past_of(struct cluster *cluster, const char *dataset, struct slice key)
+/* The tree of a dataset, or of a run's shadow of it. */
+static struct mem_view tree_of(struct cluster *cluster, const char *dataset, const uint8_t *shadow)
 {
-    const struct keyed_value *stands = cluster_look(cluster, dataset, key);
+    struct dataset ds = {.name = dataset, .shadow = shadow};
+    struct mem_view view = mem_view(cluster->content, &ds, cluster_now_ms(cluster), true);
+    if (shadow)
+        view.live = NULL;
+    return view;
+}
+
+static struct past past_of(struct cluster *cluster, const char *dataset, const uint8_t *shadow, struct slice key)
+{
+    struct mem_view view = tree_of(cluster, dataset, shadow);
+    const struct keyed_value *stands = mem_shown(&view, key);
     return (struct past){.kind = PAST_RECORD,
                          .slot = cluster_slot_of(key),
+                         .in_shadow = shadow != NULL,
                          .dataset = g_strdup(dataset),
                          .key = g_strndup((const char *)key.data, key.len),
                          .raw = stands ? g_bytes_new(stands->raw.data, stands->raw.len) : NULL,
                          .expires_at_ms = stands ? stands->expires_at_ms : 0};
 }
 
-static void put(struct cluster *cluster, const char *dataset, struct slice key, const struct slice *raw,
-                int64_t expires_at_ms)
+static void put(struct mem_view view, struct slice key, const struct slice *raw, int64_t expires_at_ms)
 {
-    GTree *records = mem_dataset(cluster->content, dataset, true);
-    if (raw)
-        mem_put(records, key, *raw, expires_at_ms);
-    else
+    GTree *records = view.shadow ? view.shadow : view.live;
+    if (!raw)
         mem_remove(records, key);
+    else if (view.shadow)
+        mem_put_shadow(records, key, raw, expires_at_ms);
+    else
+        mem_put(records, key, *raw, expires_at_ms);
 }
 
-void cluster_write(struct cluster *cluster, const char *dataset, const struct lane *lane, struct cas_op *op,
+/* Out of its shadow, if it is there what goes live. What comes next is the same step. */
+static bool move_out(struct cluster *cluster, const struct aim *aim, const struct lane *lane, const struct cas_op *op)
+{
+    struct mem_view view = tree_of(cluster, aim->dataset, lane->fence.run);
+    const struct keyed_value *there = mem_shown(&view, op->key);
+    if (!there || op->verb != CAS_PUT || !slice_equal(there->raw, op->raw))
+        return false;
+    struct past past = past_of(cluster, aim->dataset, lane->fence.run, op->key);
+    past.fence = lane->fence;
+    remember(cluster, past.slot, &past);
+    put(view, op->key, NULL, 0);
+    return true;
+}
+
+void cluster_write(struct cluster *cluster, const struct aim *aim, const struct lane *lane, struct cas_op *op,
                    uint64_t sender)
 {
-    struct past past = past_of(cluster, dataset, op->key);
-    struct fence_state *fence = cluster_fence(cluster, &lane->fence, past.slot, false);
-    struct cluster_write write = {.dataset = dataset,
+    const uint8_t *shadow = aim->in_shadow ? lane->fence.run : NULL;
+    struct cluster_write write = {.dataset = aim->dataset,
                                   .key = op->key,
-                                  .stands = cluster_look(cluster, dataset, op->key),
+                                  .stands = cluster_shown(cluster, aim, lane, op->key),
                                   .op = op,
                                   .lane = lane,
+                                  .in_shadow = aim->in_shadow,
                                   .sender = sender};
+    g_assert(!aim->in_shadow || op->verb == CAS_PUT); /* a deletion in a shadow has no history here */
     cluster->config.written(cluster->config.self, &write);
+    bool moved = aim->promotes && cluster->config.moves_shadows && move_out(cluster, aim, lane, op);
+    struct past past = past_of(cluster, aim->dataset, shadow, op->key);
+    struct fence_state *fence = cluster_fence(cluster, &lane->fence, past.slot, false);
+    past.joined = moved;
     past.fence = lane->fence;
     past.lane = lane->lane;
     past.number = op->number;
     remember(cluster, past.slot, &past);
-    put(cluster, dataset, op->key, op->verb == CAS_PUT ? &op->raw : NULL, op->expires_at_ms);
+    put(tree_of(cluster, aim->dataset, shadow), op->key, op->verb == CAS_PUT ? &op->raw : NULL, op->expires_at_ms);
     lane_state_mark(fence_state_lane(fence, lane->lane), op->number);
     cluster->met.writes++;
+    cluster->met.into_shadows += aim->in_shadow;
 }
 
 void cluster_app(struct cluster *cluster, const struct cluster_put *wish)
 {
-    struct past past = past_of(cluster, wish->dataset, wish->key);
+    struct past past = past_of(cluster, wish->dataset, NULL, wish->key);
     past.token = wish->token;
     remember(cluster, past.slot, &past);
-    put(cluster, wish->dataset, wish->key, wish->raw, wish->expires_at_ms);
+    put(tree_of(cluster, wish->dataset, NULL), wish->key, wish->raw, wish->expires_at_ms);
 }
 
 const struct keyed_value *cluster_look(struct cluster *cluster, const char *dataset, struct slice key)
@@ -109,6 +142,19 @@ const struct keyed_value *cluster_look(struct cluster *cluster, const char *data
     struct dataset ds = {.name = dataset};
     struct mem_view view = mem_view(cluster->content, &ds, cluster_now_ms(cluster), true);
     return mem_shown(&view, key);
+}
+
+const struct keyed_value *cluster_shown(struct cluster *cluster, const struct aim *aim, const struct lane *lane,
+                                        struct slice key)
+{
+    struct dataset ds = {.name = aim->dataset, .shadow = aim->in_shadow ? lane->fence.run : NULL};
+    struct mem_view view = mem_view(cluster->content, &ds, cluster_now_ms(cluster), true);
+    return mem_shown(&view, key);
+}
+
+size_t cluster_shadows(struct cluster *cluster, const char *dataset, const uint8_t run[16])
+{
+    return (size_t)g_tree_nnodes(tree_of(cluster, dataset, run).shadow);
 }
 
 static void unmark(struct cluster *cluster, const struct past *past)
@@ -129,11 +175,13 @@ static void take_back(struct cluster *cluster, struct shard *shard, const struct
     gsize len = 0;
     const uint8_t *bytes = past->raw ? g_bytes_get_data(past->raw, &len) : NULL;
     struct slice raw = slice_of(bytes, len), key = slice_of_text(past->key);
-    put(cluster, past->dataset, key, past->raw ? &raw : NULL, past->expires_at_ms);
+    put(tree_of(cluster, past->dataset, past->in_shadow ? past->fence.run : NULL), key, past->raw ? &raw : NULL,
+        past->expires_at_ms);
     if (past->lane)
         unmark(cluster, past);
     cluster->met.lost_writes++;
     cluster->met.lost_of_app += past->token > 0;
+    cluster->met.lost_of_shadows += past->in_shadow;
     cluster->config.lost(cluster->config.self, past->dataset, key, past->token);
 }
 
@@ -152,6 +200,18 @@ void cluster_witness(struct cluster *cluster, struct shard *shard, const struct 
     there->number = MAX(there->number, witness->number + 1);
 }
 
+/* With what is one step with it. */
+static void take_newest_back(struct cluster *cluster, struct shard *shard)
+{
+    bool joined = true;
+    while (joined) {
+        const struct past *newest = &g_array_index(shard->past, struct past, shard->past->len - 1);
+        joined = newest->joined;
+        take_back(cluster, shard, newest);
+        g_array_set_size(shard->past, shard->past->len - 1);
+    }
+}
+
 /* --- what happens to it ------------------------------------------------------------------------------------------- */
 
 void cluster_fail_over(struct cluster *cluster, size_t most_lost)
@@ -159,10 +219,8 @@ void cluster_fail_over(struct cluster *cluster, size_t most_lost)
     struct shard *shard = &cluster->shards[executor_dice(cluster->config.executor, CLUSTER_SHARDS)];
     size_t most = MIN(most_lost, shard->past->len);
     size_t lost = most > 0 ? executor_dice(cluster->config.executor, most + 1) : 0;
-    while (lost-- > 0) {
-        take_back(cluster, shard, &g_array_index(shard->past, struct past, shard->past->len - 1));
-        g_array_set_size(shard->past, shard->past->len - 1);
-    }
+    while (lost-- > 0)
+        take_newest_back(cluster, shard);
     shard->generation++;
     cluster->met.failovers++;
 }
@@ -200,6 +258,11 @@ void cluster_calm(struct cluster *cluster)
     cluster->lag_ms = 0;
     for (size_t i = 0; i < CLUSTER_SHARDS; i++)
         cluster->shards[i].cut_until_us = 0;
+}
+
+bool cluster_is_calm(const struct cluster *cluster)
+{
+    return cluster->is_calm;
 }
 
 const struct cluster_met *cluster_met(const struct cluster *cluster)

@@ -6,6 +6,9 @@
  * own slot; so are an application's write and what it knows of it. What a shard loses is the end of its history and
  * nothing before it. Grants of lanes outlive that, as docs/drivers/valkey.md has them do: a takeover is waited for.
  *
+ * A run's shadow of a record lies in the record's own slot, and what goes live is moved from there where it still is
+ * what it is to be, in one step, or is put there beside it: one or the other all day long.
+ *
  * Everything that happens is drawn from the executor's seed. Time is the executor's: the cluster's clock is right,
  * those of the processes may not be. */
 #pragma once
@@ -27,6 +30,7 @@ struct cluster_write {
     const struct keyed_value *stands;
     const struct cas_op *op;
     const struct lane *lane;
+    bool in_shadow;  /* it is the run's shadow that is written; `stands` is then what the key shows */
     uint64_t sender; /* which process waits for its answer; 0: none does any more */
 };
 
@@ -40,6 +44,7 @@ struct cluster_config {
     /* With each request that is to write, before it takes effect. */
     void (*request)(void *self);
     void *self;
+    bool moves_shadows; /* a promotion takes a record out of its shadow */
 };
 
 struct cluster *cluster_new(const struct cluster_config *config);
@@ -47,7 +52,8 @@ void cluster_free(struct cluster *cluster);
 
 /* What it met. */
 struct cluster_met {
-    uint64_t failovers, lost_writes, lost_of_app, moves, late, torn, unanswered, unreachable, slow, fenced, writes;
+    uint64_t failovers, lost_writes, lost_of_app, lost_of_shadows, moves, late, torn, unanswered, unreachable, slow,
+        fenced, writes, into_shadows;
 };
 const struct cluster_met *cluster_met(const struct cluster *cluster);
 
@@ -65,6 +71,9 @@ struct cluster_put {
 void cluster_app(struct cluster *cluster, const struct cluster_put *put);
 /* What stands; NULL: absent. Valid until the next write. */
 const struct keyed_value *cluster_look(struct cluster *cluster, const char *dataset, struct slice key);
+
+/* How many records of shadows there are. */
+size_t cluster_shadows(struct cluster *cluster, const char *dataset, const uint8_t run[16]);
 
 /* All that stands is on every replica by now: no failover loses it. */
 void cluster_replicate(struct cluster *cluster);
@@ -84,6 +93,7 @@ void cluster_arrive_late(struct cluster *cluster);
 void cluster_arrive_all(struct cluster *cluster);
 /* From now on nothing is lost, late or slow. */
 void cluster_calm(struct cluster *cluster);
+bool cluster_is_calm(const struct cluster *cluster);
 
 /* --- as a store -----------------------------------------------------------------------------------------------------
  */

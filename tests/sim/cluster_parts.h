@@ -3,10 +3,18 @@
 
 #include "sim/cluster.h"
 
+/* Where a cas goes: to a dataset, or to the shadow of the run whose lane it is. */
+struct aim {
+    const char *dataset;
+    bool in_shadow, promotes;
+};
+
 /* One step of a shard's history, by what it takes to undo it. */
 struct past {
     enum { PAST_RECORD, PAST_WITNESS } kind;
     uint32_t slot;
+    bool in_shadow; /* of the run's, which `fence` names */
+    bool joined;    /* with the one before it one step */
     char *dataset, *key;
     GBytes *raw; /* what stood before; NULL: nothing */
     int64_t expires_at_ms;
@@ -35,6 +43,7 @@ struct request {
     struct arena *mem;
     uint64_t sender;
     char *dataset;
+    struct aim aim; /* with that dataset */
     struct lane lane;
     struct cas_op *ops;
     size_t n;
@@ -62,8 +71,11 @@ struct shard *cluster_shard_of(struct cluster *cluster, uint32_t slot);
 int64_t cluster_now_ms(const struct cluster *cluster);
 struct fence_state *cluster_fence(struct cluster *cluster, const struct fence_id *id, uint32_t slot, bool make);
 /* A numbered write takes effect. */
-void cluster_write(struct cluster *cluster, const char *dataset, const struct lane *lane, struct cas_op *op,
+void cluster_write(struct cluster *cluster, const struct aim *aim, const struct lane *lane, struct cas_op *op,
                    uint64_t sender);
+/* What the key shows to whoever aims there; NULL: absent. */
+const struct keyed_value *cluster_shown(struct cluster *cluster, const struct aim *aim, const struct lane *lane,
+                                        struct slice key);
 void cluster_witness(struct cluster *cluster, struct shard *shard, const struct witness *witness);
 
 /* Of the same run, partition and lane. */

@@ -246,12 +246,12 @@ static void sim_scan_close(struct scan *base)
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-static void write_one(struct cluster *cluster, const char *dataset, const struct lane *lane, struct cas_op *op,
+static void write_one(struct cluster *cluster, const struct aim *aim, const struct lane *lane, struct cas_op *op,
                       uint64_t sender, struct arena *mem)
 {
     struct fence_state *fence = cluster_fence(cluster, &lane->fence, cluster_slot_of(op->key), false);
     struct lane_state *state = fence ? fence_state_lane(fence, lane->lane) : NULL;
-    const struct keyed_value *stands = cluster_look(cluster, dataset, op->key);
+    const struct keyed_value *stands = cluster_shown(cluster, aim, lane, op->key);
     if (!state || !state->open) {
         op->outcome = CAS_FENCED;
         cluster->met.fenced++;
@@ -264,9 +264,17 @@ static void write_one(struct cluster *cluster, const char *dataset, const struct
         if (mem)
             keyed_live(op, stands, mem, &op->live);
     } else {
-        cluster_write(cluster, dataset, lane, op, sender);
+        cluster_write(cluster, aim, lane, op, sender);
         op->outcome = CAS_WRITTEN;
     }
+}
+
+static struct aim aim_of(const struct call *call, const struct lane *lane)
+{
+    const uint8_t *shadow = call->ds->shadow ? call->ds->shadow : call->promotes;
+    g_assert(!shadow || memcmp(shadow, lane->fence.run, sizeof lane->fence.run) == 0); /* nobody writes another's */
+    return (struct aim){
+        .dataset = call->ds->name, .in_shadow = call->ds->shadow != NULL, .promotes = call->promotes != NULL};
 }
 
 static struct slice keep(struct arena *mem, struct slice bytes)
@@ -292,6 +300,8 @@ static void leave_on_the_way(struct session *session, const struct call *call, c
                                 .dataset = g_strdup(call->ds->name),
                                 .lane = *lane,
                                 .n = n};
+    request->aim = aim_of(call, lane);
+    request->aim.dataset = request->dataset;
     request->ops = arena_alloc0(request->mem, MAX(n, 1) * sizeof *ops);
     for (size_t i = 0; i < n; i++) {
         request->ops[i] = ops[i];
@@ -305,7 +315,7 @@ static void arrive(struct cluster *cluster, guint i)
 {
     struct request *request = g_ptr_array_remove_index(cluster->on_the_way, i);
     for (size_t k = 0; k < request->n; k++)
-        write_one(cluster, request->dataset, &request->lane, &request->ops[k], 0, NULL); /* its sender waits no more */
+        write_one(cluster, &request->aim, &request->lane, &request->ops[k], 0, NULL); /* its sender waits no more */
     cluster->met.late++;
     request_free(request);
 }
@@ -347,8 +357,9 @@ static void sent_by_the_dead(struct session *session, const struct call *call, c
     struct cluster *cluster = cluster_of(session);
     uint64_t fate = executor_dice(cluster->config.executor, 3);
     size_t applied = fate == 1 ? executor_dice(cluster->config.executor, n + 1) : 0;
+    struct aim aim = aim_of(call, lane);
     for (size_t i = 0; i < applied; i++)
-        write_one(cluster, call->ds->name, lane, &ops[i], driver_of(session)->process, NULL);
+        write_one(cluster, &aim, lane, &ops[i], driver_of(session)->process, NULL);
     if (fate == 2)
         leave_on_the_way(session, call, lane, ops, n);
     cluster->met.torn += fate == 1;
@@ -360,12 +371,13 @@ static size_t write_all(struct session *session, const struct call *call, const 
                         size_t n)
 {
     struct cluster *cluster = cluster_of(session);
+    struct aim aim = aim_of(call, lane);
     size_t sent = 0;
     for (size_t i = 0; i < n; i++) {
         struct shard *shard = cluster_shard_of(cluster, cluster_slot_of(ops[i].key));
         if (shard->cut_until_us > executor_now_us(cluster->config.executor))
             continue;
-        write_one(cluster, call->ds->name, lane, &ops[i], driver_of(session)->process, call->mem);
+        write_one(cluster, &aim, lane, &ops[i], driver_of(session)->process, call->mem);
         sent++;
     }
     sim_of(session)->dirty = true;
@@ -526,6 +538,19 @@ static const struct write_ops WRITE = {
     .unlock = sim_unlock,
 };
 
+/* --- shadows ------------------------------------------------------------------------------------------------------ */
+
+/* A request to drop that is answered is waited for on every replica. */
+static bool sim_shadow_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error)
+{
+    if (!reach(session, call, error) || !mem_shadow_ops.drop(sim_of(session)->inner, call, run, error))
+        return false;
+    cluster_replicate(cluster_of(session));
+    return cluster_answer(session, call, error);
+}
+
+static const struct shadow_ops SHADOW = {.drop = sim_shadow_drop};
+
 void cluster_driver_init(struct cluster_driver *ret, struct cluster *cluster, const bool *dead)
 {
     *ret =
@@ -543,5 +568,5 @@ void cluster_driver_init(struct cluster_driver *ret, struct cluster *cluster, co
     ret->table.read = sim_read;
     ret->table.write = &WRITE;
     ret->table.history = &cluster_history_ops;
-    ret->table.shadow = NULL;
+    ret->table.shadow = &SHADOW;
 }

@@ -10,15 +10,21 @@
  *                                                                    unless servers were replaced
  *
  * and 7 at each end of a process: the ledger is a chain that has every head that was ever told. At the end of the day
- * each record is what the run and the application have made of it, and `verify` says so. */
+ * each record is what the run and the application have made of it, and `verify` says so.
+ *
+ * A day with a shadow: no stage writes what is live; nothing goes live before somebody has said so and every gate has
+ * passed; what goes live is held to 1, 2 and 4 as any write is; at the end nothing is left of the shadow.
+ * A day of repairs: behind the end of the run servers lose what it wrote; a repair is held to all of this, and writes
+ * over nothing that came after its verification. It may be taken back, and is then needed once more. */
 #pragma once
 
 #include "sim/cluster.h"
 
 struct day_met {
     struct cluster_met cluster;
-    uint64_t deaths, powers, forgotten, pauses, resumes, approvals, rollbacks, halts, failures, refused, jumps, done,
-        back;
+    uint64_t deaths, powers, forgotten, pauses, resumes, approvals, halts, failures, refused, jumps, done, back;
+    uint64_t shadows, promoted, unpromoted; /* that waited; records that went live, and that were taken back */
+    uint64_t repairs, unrepairs, repaired;  /* runs, those taken back, records */
     uint64_t virtual_ms, turns, trace;
 };
 

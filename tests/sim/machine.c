@@ -80,7 +80,7 @@ static void end_with(struct process *process, bool ok, const struct run_result *
     process->text = g_strdup(ok ? result->text : error->message);
     if (!ok)
         return;
-    process->row = result->run;
+    process->row_state = result->run.state;
     memcpy(process->ledger_head, result->ledger_head, sizeof process->ledger_head);
 }
 
@@ -95,8 +95,8 @@ static struct run_config config_of(struct process *process, struct store_registr
                                .act = {.actor = process->user, .reason = "a day"}};
 }
 
-static bool command_run(struct process *process, const struct run_config *config, struct run_result *ret,
-                        GError **error)
+static bool begin_and_drive(struct process *process, const struct run_config *config, struct run_result *ret,
+                            GError **error)
 {
     struct spec *spec = NULL;
     struct run_result planned = {0};
@@ -105,9 +105,24 @@ static bool command_run(struct process *process, const struct run_config *config
         spec_free(spec);
         ok = false;
     }
+    if (ok)
+        g_strlcpy(process->begun, planned.run.name, sizeof process->begun);
     ok = ok && run_forward(config, planned.run.name, false, ret, error);
     run_result_done(&planned);
     return ok;
+}
+
+static bool command_repair(struct process *process, const struct run_config *config, struct run_result *ret,
+                           GError **error)
+{
+    auto_(arena) mem = arena_new(4 << 20);
+    struct run_config asked = *config;
+    struct run_repair repair;
+    if (!run_repair_find(config, process->run, mem, &repair, error))
+        return false;
+    asked.retry = repair.run;
+    asked.repair = &repair;
+    return begin_and_drive(process, &asked, ret, error);
 }
 
 static bool command_pause(struct process *process, const struct run_config *config, struct run_result *ret,
@@ -134,9 +149,13 @@ static bool perform(struct process *process, const struct run_config *config, st
 {
     switch (process->command) {
     case COMMAND_RUN:
-        return command_run(process, config, ret, error);
+        return begin_and_drive(process, config, ret, error);
     case COMMAND_RESUME:
         return run_forward(config, process->run, true, ret, error);
+    case COMMAND_PROMOTE:
+        return run_promote(config, process->run, ret, error);
+    case COMMAND_REPAIR:
+        return command_repair(process, config, ret, error);
     case COMMAND_BACK:
         return run_back(config, process->run, NULL, ret, error);
     case COMMAND_PAUSE:

@@ -27,7 +27,17 @@ void machine_init(struct machine *ret, struct executor *executor, struct cluster
 void machine_done(struct machine *machine);
 
 /* What is asked of sluice, as on a command line. */
-enum command { COMMAND_RUN, COMMAND_RESUME, COMMAND_BACK, COMMAND_PAUSE, COMMAND_APPROVE, COMMAND_VERIFY, COMMANDS };
+enum command {
+    COMMAND_RUN,
+    COMMAND_RESUME,
+    COMMAND_PROMOTE,
+    COMMAND_REPAIR, /* of what the newest report of `run` names */
+    COMMAND_BACK,
+    COMMAND_PAUSE,
+    COMMAND_APPROVE,
+    COMMAND_VERIFY,
+    COMMANDS
+};
 
 struct process {
     struct fake_world fake; /* first: its clock's `self` is the process */
@@ -47,8 +57,9 @@ struct process {
     bool by_error, passed; /* VERIFY: passed */
     enum run_heard heard;
     char *text;
-    struct run_row row;
+    enum run_state row_state;
     uint8_t ledger_head[32];
+    char begun[32]; /* RUN, REPAIR: the run, as soon as it is planned; of a dead process too */
 };
 
 /* Begins it; it goes on whenever whoever calls sleeps. */

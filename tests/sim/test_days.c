@@ -26,6 +26,11 @@ static void say(uint64_t days, const struct day_met *met)
                   met->cluster.failovers, met->cluster.lost_writes, met->cluster.lost_of_app, met->cluster.moves,
                   met->cluster.torn, met->cluster.late, met->cluster.unanswered, met->cluster.slow,
                   met->cluster.unreachable, met->cluster.fenced, met->cluster.writes);
+    print_message("# %" PRIu64 " shadows waited, %" PRIu64 " records written into them (%" PRIu64 " lost), %" PRIu64
+                  " went live, %" PRIu64 " were taken back; %" PRIu64 " repairs of %" PRIu64 " records, %" PRIu64
+                  " of them taken back\n",
+                  met->shadows, met->cluster.into_shadows, met->cluster.lost_of_shadows, met->promoted, met->unpromoted,
+                  met->repairs, met->repaired, met->unrepairs);
 }
 
 static void live(uint64_t seed, struct day_met *met)
@@ -66,6 +71,8 @@ static void the_promises_hold_all_day(void **state)
     assert_true(met.deaths >= days && met.powers >= days / 10 && met.cluster.failovers >= days / 2);
     assert_true(met.cluster.lost_writes >= days / 2 && met.cluster.torn + met.cluster.late >= days / 2);
     assert_true(met.virtual_ms / 3600000 >= days && met.done > 0 && met.back > 0);
+    assert_true(met.promoted > 0 && met.unpromoted > 0 && met.cluster.lost_of_shadows > 0);
+    assert_true(met.repaired > 0 && met.unrepairs > 0);
 }
 
 static void a_seed_is_a_day(void **state)
