@@ -31,7 +31,7 @@ PACKAGES = (
 STYLE = ("uplot/dist/uPlot.min.css", "uplot.css")
 
 # Tables of the program that the page shows: docs/tables.py knows where each stands.
-WORDS = ("outcomes", "classes", "states", "moves", "guards", "lags", "hook_events")
+WORDS = ("outcomes", "classes", "states", "moves", "guards", "lags", "hook_events", "alerts")
 
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
          ".svg": "image/svg+xml", ".txt": "text/plain; charset=utf-8"}

@@ -116,7 +116,7 @@ void export_alerts(const struct export_alerts *wish, GString *into)
 
 /* --- dashboards --------------------------------------------------------------------------------------------------- */
 
-enum panel_kind { PANEL_SERIES, PANEL_STAT, PANEL_TABLE, PANEL_BAR };
+enum panel_kind { PANEL_SERIES, PANEL_DAY, PANEL_STAT, PANEL_TABLE, PANEL_BAR };
 
 static const struct panel {
     enum export_board board;
@@ -134,6 +134,7 @@ static const struct {
     const char *type;
     int width, height;
 } KINDS[] = {[PANEL_SERIES] = {"timeseries", 12, 8},
+             [PANEL_DAY] = {"timeseries", 12, 8},
              [PANEL_STAT] = {"stat", 6, 5},
              [PANEL_TABLE] = {"table", 12, 7},
              [PANEL_BAR] = {"bargauge", 12, 5}};
@@ -170,7 +171,7 @@ static json_t *target_json(const struct panel *row, size_t i)
     const char id[] = {(char)('A' + i), '\0'};
     g_autofree char *mine = replaced(row->expr, "{@", "{run=~\"$run\",");
     g_autofree char *expr = replaced(mine, "{~", "{spec=~\"$spec\",run!~\"$run\",");
-    bool now = row->kind != PANEL_SERIES;
+    bool now = row->kind != PANEL_SERIES && row->kind != PANEL_DAY;
     return json_pack("{s:s, s:s, s:s, s:b, s:o}", "refId", id, "expr", expr, "legendFormat", row->legend, "instant",
                      now, "datasource", source_json());
 }
@@ -211,9 +212,10 @@ static json_t *panel_json(size_t at, size_t n, struct place *place)
     for (size_t i = 0; i < n; i++)
         json_array_append_new(targets, target_json(&PANELS[at + i], i));
     json_t *grid = place_next(place, row->kind);
-    return json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:{s:{s:s, s:i}, s:[]}}", "id", place->number, "title", row->title,
-                     "type", KINDS[row->kind].type, "gridPos", grid, "datasource", source_json(), "targets", targets,
-                     "fieldConfig", "defaults", "unit", row->unit, "min", 0, "overrides");
+    return json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:s*, s:{s:{s:s, s:i}, s:[]}}", "id", place->number, "title",
+                     row->title, "type", KINDS[row->kind].type, "gridPos", grid, "datasource", source_json(), "targets",
+                     targets, "timeFrom", row->kind == PANEL_DAY ? "24h" : NULL, "fieldConfig", "defaults", "unit",
+                     row->unit, "min", 0, "overrides");
 }
 
 static json_t *variable_json(const char *name, const char *query)

@@ -1,5 +1,6 @@
 /* PANEL(board, title, kind, unit, expr, legend): the panels of `sluice export grafana`, in this order. Rows of one
- * board with the same title are one panel. board: OVERVIEW (anyone), ONCALL, DEBUG. kind: SERIES, STAT, TABLE, BAR.
+ * board with the same title are one panel. board: OVERVIEW (anyone), ONCALL, DEBUG. kind: SERIES, DAY (a series of
+ * 24 hours, whatever the dashboard shows), STAT, TABLE, BAR.
  * unit: Grafana's. expr: PromQL; `{@` stands where the run is chosen, `{~` where the earlier runs of its spec are. */
 /* clang-format off */
 #define PANEL_RATE(window) "sum by (run) (rate(sluice_records_total{@}[" window "]))"
@@ -11,11 +12,15 @@
 PANEL(OVERVIEW, "State",                      TABLE,  "none",        "sluice_run_state{@} == 1", "{{run}} {{state}}")
 PANEL(OVERVIEW, "Progress",                   BAR,    "percentunit", "sum by (run) (sluice_records_total{@}) / on (run) sluice_run_listed_records{@}", "{{run}}")
 PANEL(OVERVIEW, "Time to completion",         STAT,   "s",           "sluice_run_remaining_seconds{@}", "{{run}}")
-PANEL(OVERVIEW, "Time to completion over 24 hours", SERIES, "s",     "sluice_run_remaining_seconds{@}", "{{run}}")
+PANEL(OVERVIEW, "Time to completion over 24 hours", DAY,    "s",     "sluice_run_remaining_seconds{@}", "{{run}}")
+PANEL_BAND(OVERVIEW, "Time to completion over 24 hours","s",           "sluice_run_remaining_seconds{~}")
 PANEL(OVERVIEW, "Budget used",                BAR,    "percentunit", "sluice_budget_used_ratio{@}", "{{run}} {{budget}}")
 PANEL(OVERVIEW, "Cost to complete",           STAT,   "short",       "sluice_cost_forecast{@} - on (run, currency) sluice_cost_total{@}", "{{run}} {{currency}}")
+PANEL_BAND(OVERVIEW, "Cost to complete",          "short",       "sluice_cost_forecast{~} - on (run, currency) sluice_cost_total{~}")
 PANEL(OVERVIEW, "Cost so far",                STAT,   "short",       "sluice_cost_total{@}", "{{run}} {{currency}}")
+PANEL_BAND(OVERVIEW, "Cost so far",               "short",       "sluice_cost_total{~}")
 PANEL(OVERVIEW, "Success rate",               STAT,   "percentunit", "sluice_success_ratio{@}", "{{run}}")
+PANEL_BAND(OVERVIEW, "Success rate",              "percentunit", "sluice_success_ratio{~}")
 PANEL(OVERVIEW, "Needs a person",             STAT,   "bool_yes_no", "sluice_run_needs_person{@}", "{{run}}")
 PANEL(OVERVIEW, "Audit completeness",         STAT,   "percentunit", "sluice_audit_completeness_ratio", "")
 PANEL(OVERVIEW, "Incidents",                  TABLE,  "none",        "ALERTS{alertname=~\"Sluice.*\",alertstate=\"firing\"}", "{{alertname}} {{run}}")
@@ -23,6 +28,8 @@ PANEL(OVERVIEW, "Throughput",                 SERIES, "ops",         PANEL_RATE(
 PANEL_BAND(OVERVIEW, "Throughput",                   "ops",         "sum by (run) (rate(sluice_records_total{~}[5m]))")
 PANEL(OVERVIEW, "Freshness",                  SERIES, "s",           "time() - sluice_run_progress_timestamp_seconds{@}", "{{run}} newest checkpoint")
 PANEL(OVERVIEW, "Freshness",                  SERIES, "s",           "time() - max by (run) (sluice_verification_timestamp_seconds{@})", "{{run}} newest verification")
+/* A run that is over gets no fresher. */
+PANEL_BAND(OVERVIEW, "Freshness",                 "s",           "(time() - sluice_run_progress_timestamp_seconds{~}) and on (run) sluice_run_state{~state=\"running\"} == 1")
 PANEL(OVERVIEW, "End-to-end latency",         SERIES, "s",           "sluice_end_to_end_seconds{@}", "{{run}} {{share}} of the batches")
 PANEL_BAND(OVERVIEW, "End-to-end latency",           "s",           "sluice_end_to_end_seconds{~share=\"0.99\"}")
 
@@ -31,17 +38,24 @@ PANEL(ONCALL,   "Alerts",                     TABLE,  "none",        "ALERTS{ale
 PANEL(ONCALL,   "Live latency",               SERIES, "s",           "sluice_live_latency_seconds{@}", "{{server}}")
 PANEL(ONCALL,   "Live latency",               SERIES, "s",           "sluice_live_latency_limit_seconds{@}", "{{server}} limit")
 PANEL(ONCALL,   "Live latency",               SERIES, "s",           "sluice_live_latency_baseline_seconds{@}", "{{server}} without the run")
+PANEL_BAND(ONCALL,   "Live latency",              "s",           "sluice_live_latency_seconds{~}")
 PANEL(ONCALL,   "Effect on live latency",     SERIES, "percentunit", "sluice_live_latency_effect_ratio{@}", "{{server}}")
 PANEL_BAND(ONCALL,   "Effect on live latency",       "percentunit", "sluice_live_latency_effect_ratio{~}")
+PANEL(ONCALL,   "Downstream latency",        SERIES, "s",           "sluice_request_latency_seconds{@}", "{{server}}")
+PANEL_BAND(ONCALL,   "Downstream latency",        "s",           "sluice_request_latency_seconds{~}")
+PANEL(ONCALL,   "Throttle replies",          SERIES, "ops",         "rate(sluice_throttled_total{@}[5m])", "{{server}}")
+PANEL_BAND(ONCALL,   "Throttle replies",          "ops",         "rate(sluice_throttled_total{~}[5m])")
 PANEL(ONCALL,   "Signals against their limits", SERIES, "percentunit", "sluice_guard_value{@} / on (run, guard) (sluice_guard_limit{@} > 0)", "{{guard}}")
 PANEL(ONCALL,   "What guards do",             SERIES, "none",        "sluice_guard_level{@}", "{{guard}}")
 PANEL(ONCALL,   "Resources of critical nodes", SERIES, "percentunit", "sluice_guard_value{@guard=~\"memory|clients\"}", "{{guard}}")
+PANEL_BAND(ONCALL,   "Resources of critical nodes","percentunit", "sluice_guard_value{~guard=~\"memory|clients\"}")
 PANEL(ONCALL,   "Error rate",                 SERIES, "percentunit", "sum by (run) (rate(sluice_records_total{@outcome=~\"rejected|in_doubt\"}[5m])) / " PANEL_RATE("5m"), "{{run}}")
 PANEL_BAND(ONCALL,   "Error rate",                   "percentunit", "sum by (run) (rate(sluice_records_total{~outcome=~\"rejected|in_doubt\"}[5m])) / sum by (run) (rate(sluice_records_total{~}[5m]))")
 PANEL(ONCALL,   "Errors by class",            SERIES, "short",       "sluice_rejected_records{@}", "{{class}}")
 PANEL(ONCALL,   "Stragglers",                 STAT,   "short",       "sluice_stragglers{@}", "{{run}}")
 PANEL(ONCALL,   "Reconciliation difference",  STAT,   "percentunit", "sluice_verification_difference_ratio{@}", "{{stage}}")
 PANEL(ONCALL,   "Reconciliation difference",  STAT,   "percentunit", "sluice_verification_bound_ratio{@}", "{{stage}} at most")
+PANEL_BAND(ONCALL,   "Reconciliation difference", "percentunit", "sluice_verification_difference_ratio{~}")
 PANEL(ONCALL,   "Verdicts",                   TABLE,  "bool",        "sluice_verification_passed{@}", "{{stage}}")
 PANEL(ONCALL,   "Hooks told in vain",         STAT,   "short",       "sluice_hook_deliveries{@state=\"failed\"}", "{{run}}")
 PANEL(ONCALL,   "Held by a process",          STAT,   "bool_yes_no", "sluice_run_held{@}", "{{run}}")

@@ -320,6 +320,16 @@ void metric_put_live_rate(struct exposition *into, const struct figures *figures
     put_servers(into, figures, "commands_per_s", 1);
 }
 
+void metric_put_own_latency(struct exposition *into, const struct figures *figures)
+{
+    put_servers(into, figures, "own_ms", 1000);
+}
+
+void metric_put_throttled(struct exposition *into, const struct figures *figures)
+{
+    put_servers(into, figures, "throttled", 1);
+}
+
 /* --- guards ------------------------------------------------------------------------------------------------------- */
 
 /* What one of the guard's unit is in base units. */

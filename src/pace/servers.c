@@ -20,6 +20,7 @@ struct pace_server {
     int64_t strange_us;
     int64_t waited_us, sent_us; /* when somebody last waited for it, and when something last went; 0: never */
     bool waited_for;            /* somebody, since the last tick */
+    uint64_t throttled;
     struct beacons beacons;
     uint64_t beat;
     enum governor_cause cause;
@@ -138,6 +139,14 @@ void pace_lost(struct pace_server *server, unsigned micro_batches)
 {
     auto_hold(&server->lock);
     pacer_lost(&server->pacer, micro_batches);
+}
+
+void pace_throttled(struct pace_server *server)
+{
+    if (!server)
+        return;
+    auto_hold(&server->lock);
+    server->throttled++;
 }
 
 /* --- the outer loop ----------------------------------------------------------------------------------------------- */
@@ -422,6 +431,8 @@ static struct pace_look look_at(struct pace_server *server, int64_t now_us)
                              .trickles = governor->window <= 2 * governor->least,
                              .window = server->pacer.window,
                              .per_s = pacer_rate_per_s(&server->pacer, now_us),
+                             .own_us = server->pacer.latency_us,
+                             .throttled = server->throttled,
                              .felt_us = server->felt_us};
     count_others(server, now_us, &look);
     if (governor_has_baseline(governor)) {

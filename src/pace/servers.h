@@ -46,6 +46,7 @@ struct pace_server *pace_server(struct pace *pace, const char *name);
 unsigned pace_take(struct pace_server *server, int64_t now_us, unsigned first, unsigned all, int64_t *ret_due_us);
 void pace_reply(struct pace_server *server, int64_t now_us);        /* to one micro-batch */
 void pace_lost(struct pace_server *server, unsigned micro_batches); /* of which no reply will come */
+void pace_throttled(struct pace_server *server); /* it asked for a command again, later; NULL: nothing */
 
 /* A probe that went out at `sent_us` was answered at `now_us`. */
 void pace_felt(struct pace_server *server, int64_t sent_us, int64_t now_us);
@@ -73,6 +74,8 @@ struct pace_look {
     bool in_lull, trickles;              /* trickles: it gets hardly more than the least that anyone gets */
     double window, per_s;                /* commands in flight; a second */
     double baseline_us, p99_us, most_us; /* live p99: without us, now (reckoned), as promised; 0: not known yet */
+    double own_us;                       /* of own micro-batches, the median of the newest; 0: none has come back */
+    uint64_t throttled;                  /* replies that asked to come again later */
     int64_t felt_us;                     /* when its probe was last answered; 0: never */
     unsigned others;                     /* that are at work there, too … */
     char other[BEACON_WHO];              /* … of which one */

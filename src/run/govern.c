@@ -410,14 +410,15 @@ char *govern_json(struct govern *govern)
     size_t n = govern_look(govern, looks);
     json_t *all = json_array();
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:f, s:f, s:o, s:o, s:i, s:s?}", "server",
-                                             looks[i].name, "limited_by", governor_cause_name(looks[i].cause), "reason",
-                                             governor_cause_words(looks[i].cause), "p99_ms", us_json(looks[i].p99_us),
-                                             "limit_ms", us_json(looks[i].most_us), "baseline_ms",
-                                             us_json(looks[i].baseline_us), "commands_per_s", looks[i].per_s, "window",
-                                             looks[i].window, "before", steps_json(looks[i].before), "during",
-                                             steps_json(looks[i].during), "others", (int)looks[i].others, "other",
-                                             looks[i].others ? looks[i].other : NULL));
+        json_array_append_new(
+            all, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:f, s:f, s:o, s:o, s:i, s:s?}", "server",
+                           looks[i].name, "limited_by", governor_cause_name(looks[i].cause), "reason",
+                           governor_cause_words(looks[i].cause), "p99_ms", us_json(looks[i].p99_us), "limit_ms",
+                           us_json(looks[i].most_us), "baseline_ms", us_json(looks[i].baseline_us), "own_ms",
+                           us_json(looks[i].own_us), "throttled", (json_int_t)looks[i].throttled, "commands_per_s",
+                           looks[i].per_s, "window", looks[i].window, "before", steps_json(looks[i].before), "during",
+                           steps_json(looks[i].during), "others", (int)looks[i].others, "other",
+                           looks[i].others ? looks[i].other : NULL));
     char *text = n > 0 ? json_dumps(all, JSON_COMPACT) : NULL;
     json_decref(all);
     return text;

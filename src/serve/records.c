@@ -101,7 +101,10 @@ bool serve_refused(struct request *request, struct desk *desk, GError **error)
 
 struct group {
     char *code, *reason;
+    char *field; /* NULL: the words name none */
+    json_t *key; /* of the first row; NULL: it was refused before it had one */
     uint64_t rows, first, last;
+    GHashTable *parts; /* partition → how many rows */
 };
 
 static void group_free(void *self)
@@ -109,7 +112,46 @@ static void group_free(void *self)
     struct group *group = self;
     g_free(group->code);
     g_free(group->reason);
+    g_free(group->field);
+    json_decref(group->key);
+    g_hash_table_unref(group->parts);
     g_free(group);
+}
+
+/* Where a refusal is one field's its words begin with that field, and a colon. */
+static char *field_of(const char *code, const char *reason)
+{
+    size_t len = strcspn(reason, ": '\"");
+    bool names = strcmp(code, error_row(SLUICE_ERROR_CONTRACT_SAYS)->name) == 0 && len > 0 &&
+                 strncmp(reason + len, ": ", 2) == 0;
+    return names ? g_strndup(reason, len) : NULL;
+}
+
+static struct group *group_new(const struct quarantine_entry *entry, const char *reason)
+{
+    struct group *group = g_new0(struct group, 1);
+    *group = (struct group){.code = g_strdup(entry->code),
+                            .reason = g_strdup(reason),
+                            .field = field_of(entry->code, reason),
+                            .key = entry->key.len ? shape_key(entry->key) : NULL,
+                            .first = entry->number,
+                            .parts = g_hash_table_new(NULL, NULL)};
+    return group;
+}
+
+/* The partition that most of its rows are of: in a cluster a stretch of slots. */
+static json_t *worst_json(const struct group *group)
+{
+    GHashTableIter iter;
+    gpointer part, rows;
+    guint worst = 0, most = 0;
+    g_hash_table_iter_init(&iter, group->parts);
+    while (g_hash_table_iter_next(&iter, &part, &rows))
+        if (GPOINTER_TO_UINT(rows) > most || (GPOINTER_TO_UINT(rows) == most && GPOINTER_TO_UINT(part) < worst)) {
+            worst = GPOINTER_TO_UINT(part);
+            most = GPOINTER_TO_UINT(rows);
+        }
+    return json_pack("{s:I, s:I}", "partition", (json_int_t)worst, "rows", (json_int_t)most);
 }
 
 /* Without what differs from row to row: what stands in quotes, and numbers. */
@@ -136,11 +178,12 @@ static void take_entry(GHashTable *groups, const struct quarantine_entry *entry)
     g_autofree char *key = g_strconcat(entry->code, "\n", reason, NULL);
     struct group *group = g_hash_table_lookup(groups, key);
     if (!group) {
-        group = g_new0(struct group, 1);
-        *group =
-            (struct group){.code = g_strdup(entry->code), .reason = g_steal_pointer(&reason), .first = entry->number};
+        group = group_new(entry, reason);
         g_hash_table_insert(groups, g_steal_pointer(&key), group);
     }
+    gpointer part = GUINT_TO_POINTER(entry->part);
+    g_hash_table_insert(group->parts, part,
+                        GUINT_TO_POINTER(GPOINTER_TO_UINT(g_hash_table_lookup(group->parts, part)) + 1));
     group->rows++;
     group->last = entry->number;
 }
@@ -164,8 +207,10 @@ static json_t *groups_json(GHashTable *groups, const char *run)
     for (guint i = 0; i < MIN(all->len, GROUPS_MOST); i++) {
         const struct group *one = all->pdata[i];
         g_autofree char *next = g_strdup_printf("sluice quarantine show %s %" G_GUINT64_FORMAT, run, one->first);
-        json_array_append_new(list, json_pack("{s:s, s:o, s:I, s:I, s:I, s:s}", "error", one->code, "reason",
-                                              shape_text(one->reason), "rows", (json_int_t)one->rows, "first",
+        json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:O?, s:I, s:o, s:I, s:I, s:I, s:s}", "error", one->code,
+                                              "field", shape_text(one->field), "reason", shape_text(one->reason), "key",
+                                              one->key, "partitions", (json_int_t)g_hash_table_size(one->parts),
+                                              "worst", worst_json(one), "rows", (json_int_t)one->rows, "first",
                                               (json_int_t)one->first, "last", (json_int_t)one->last, "next", next));
     }
     return list;

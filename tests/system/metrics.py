@@ -382,10 +382,15 @@ def _(stand):
     boards = {path.name: json.loads(path.read_text()) for path in stand.path("boards").iterdir()}
     same(sorted(boards), ["sluice-debug.json", "sluice-on-call.json", "sluice-overview.json"], "files")
     titles = {panel["title"] for board in boards.values() for panel in board["panels"]}
-    for title in ("Progress", "Time to completion", "Success rate", "Incidents", "Errors by class", "Resources of critical nodes", "Alerts", "Live latency", "Freshness", "End-to-end latency"):
+    for title in ("Progress", "Time to completion", "Success rate", "Incidents", "Errors by class", "Resources of critical nodes", "Alerts", "Live latency", "Freshness", "End-to-end latency", "Downstream latency", "Throttle replies"):
         must(title in titles, title, "is no panel")
     bands = {panel["title"] for board in boards.values() for panel in board["panels"] if sum("earlier runs" in target["legendFormat"] for target in panel["targets"]) == 2}
-    same(bands, {"Throughput", "End-to-end latency", "Error rate", "Effect on live latency", "Retries"}, "panels with the band of earlier runs")
+    same(bands, {"Throughput", "End-to-end latency", "Error rate", "Live latency", "Effect on live latency", "Retries", "Freshness", "Time to completion over 24 hours", "Cost to complete",
+                 "Cost so far", "Success rate", "Resources of critical nodes", "Reconciliation difference", "Downstream latency", "Throttle replies"}, "panels with the band of earlier runs")
+    same({panel["title"] for board in boards.values() for panel in board["panels"] if panel.get("timeFrom") == "24h"}, {"Time to completion over 24 hours"}, "panels of a day")
+    asked = sorted({target["expr"].replace("$spec", ".*").replace("$run", "fix.1") for board in boards.values() for panel in board["panels"] for target in panel["targets"]})
+    stand.write("asked.yaml", json.dumps({"groups": [{"name": "asked", "rules": [{"record": f"asked:{i}", "expr": expr} for i, expr in enumerate(asked)]}]}))
+    among(f"SUCCESS: {len(asked)} rules found", tool(stand, "check", "rules", "asked.yaml").ended(0).out)
     same(json.loads(stand.sluice("export", "grafana", "debug").ended(0).out), boards["sluice-debug.json"], "what is printed and written")
     stand.write("fix.yaml", "sluice: 1\n")
     runbook = stand.sluice("export", "runbook", "fix.1").ended(0).out

@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 
+from rehearsal import Rehearsal
 from stand import SOURCE, Skip, among, must, run_all, same, test
 
 BUILT = SOURCE / "build-deb"
@@ -51,6 +52,28 @@ def _(stand):
     same((said.code, said.err), (0, ""), "what systemd says")
     found = stand.run(["systemd-analyze", "security", "--offline=yes", "--threshold=25", "--no-pager", "./sluice.service"])
     must(found.code == 0, f"exposure above 2.5: {found.out[-1500:]}{found.err}")
+
+
+@test("the container file: its steps make a program that runs as its own user, in its own folder and in one of whoever mounts it")
+def _(stand):
+    if not os.environ.get("SLUICE_LIVE_ALL"):
+        raise Skip("by hand, with SLUICE_LIVE_ALL=1: it builds the release program")
+    if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("dpkg"):
+        raise Skip("it wants root, unshare and dpkg")
+    rehearsal = Rehearsal(stand)
+    rehearsal.then("demo", "shown", "--records", "20000", "--quiet")
+    mount = stand.path("theirs")
+    mount.mkdir()
+    stand.write("theirs/rows.ndjson", '{"id": "a", "n": 1}\n')
+    stand.write("theirs/fix.yaml", 'sluice: 1\nname: fix\nsource: { store: "file:.", dataset: rows.ndjson, key: id }\ntarget: { store: "rocksdb:out", dataset: out }\n')
+    for path in (mount, *mount.iterdir()):
+        os.chown(path, 54321, 54321)
+    rehearsal.then("run", "fix.yaml", "--yes", user="54321:54321", mount=mount)
+    stand.write("rehearsal.sh", "".join(rehearsal.script))
+    done = stand.run(["unshare", "-m", "bash", "rehearsal.sh"], timeout=3000)
+    must(done.code == 0, f"it ended with {done.code}: {done.err[-1500:]}{done.out[-1500:]}")
+    among(["usage: sluice COMMAND", "the ledger is whole", "1 written"], done.out + done.err, "what it said")
+    same((mount / ".sluice/catalog.db").stat().st_uid, 54321, "whose the home is")
 
 
 run_all()

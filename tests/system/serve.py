@@ -4,6 +4,7 @@
 A thousand listeners and a million partitions are tried where SLUICE_LIVE_ALL is set; here it is a hundred and some ten thousand.
 """
 
+import collections
 import base64
 import contextlib
 import io
@@ -84,6 +85,9 @@ def _(stand):
         same(http_server.get("/runs/fix.1/quarantine", admin).json()["rows"], refused, "refused records")
         group, = http_server.get("/runs/fix.1/failures", admin).json()["groups"]
         same((group["error"], group["rows"]), ("contract-says", len(refused)), "failures")
+        parts = collections.Counter(row["part"] for row in refused)
+        same((group["field"], group["key"], group["partitions"]), (refused[0]["reason"].partition(":")[0], refused[0]["key"], len(parts)), "what they have in common")
+        same(group["worst"], {"partition": min(parts, key=lambda part: (-parts[part], part)), "rows": max(parts.values())}, "the worst partition")
         stand.run(shlex.split(group["next"].replace("sluice", str(stand.programs.sluice), 1))).ended(0)
         limits = {limit["key"]: limit["value"] for limit in http_server.get("/runs/fix.1/limits").json()["limits"]}
         same(f"protect.rejects={limits['protect.rejects']}", stand.sluice("set", "fix.1", "protect.rejects=?").out.strip(), "a limit")

@@ -22,6 +22,7 @@ export const at = {
   plan: (name) => `${run(name)}/plan`,
   limits: (name) => `${run(name)}/limits`,
   history: (name, points) => `${run(name)}/history?points=${points}`,
+  runbook: (name) => `${run(name)}/runbook`,
   hooks: (name) => `${run(name)}/hooks`,
   reports: (name) => `${run(name)}/reports`,
   report: (name, number) => `${run(name)}/reports/${number}`,

@@ -202,6 +202,7 @@ static bool do_caller(struct run *run, const struct event *event, GError **error
 static bool do_here(struct run *run, const struct event *event, GError **error)
 {
     note_why(run, event);
+    pace_throttled(event->link->server);
     again_soon(run, event->i);
     return true;
 }
@@ -216,6 +217,7 @@ static bool do_slow(struct run *run, const struct event *event, GError **error)
 {
     int64_t wait_us = backoff_us(run, SLOW_US, SLOW_MOST_US, run->pending[event->i].tries++);
     note_why(run, event);
+    pace_throttled(event->link->server);
     put_aside(run, event->i, world_monotonic_us(run->router->world) + wait_us);
     return true;
 }

@@ -180,6 +180,22 @@ static void a_new_promise_counts_at_once(void **state)
     pace_free(field.pace);
 }
 
+static void what_own_requests_take_and_how_often_a_server_asks_for_air_is_told_of_each(void **state)
+{
+    (void)state;
+    struct field field;
+    field_begin(&field);
+    go(&field, 6);
+    pace_throttled(field.of[1].server);
+    pace_throttled(field.of[1].server);
+    pace_throttled(NULL);
+    struct pace_look one = look_at(&field, "one"), two = look_at(&field, "two");
+    assert_in_range((uint64_t)one.own_us, 150, 400);
+    assert_int_equal(one.throttled, 0);
+    assert_int_equal(two.throttled, 2);
+    pace_free(field.pace);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +205,7 @@ int main(void)
         cmocka_unit_test(a_server_that_was_never_felt_gets_a_trickle_and_holds_no_other_up),
         cmocka_unit_test(what_is_worth_more_than_may_go_goes_alone_and_pushes_the_next_out),
         cmocka_unit_test(a_new_promise_counts_at_once),
+        cmocka_unit_test(what_own_requests_take_and_how_often_a_server_asks_for_air_is_told_of_each),
     };
     return cmocka_run_group_tests_name("servers", tests, NULL, NULL);
 }

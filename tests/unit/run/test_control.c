@@ -413,11 +413,14 @@ static void what_the_servers_hold_back_is_said_while_it_is_news(void **state)
     static const struct {
         const char *more, *words;
         int64_t after_ms;
+        enum governor_cause cause;
+        bool told;
     } ROWS[] = {
-        {"", "node a: it drains", 5000},
-        {"", NULL, 5001},
+        {"", "node a: it drains", 5000, GOVERNOR_BASELINE, true},
+        {"", NULL, 5001, GOVERNOR_BASELINE, false},
+        {"", NULL, 5000, GOVERNOR_MOST, true}, /* what it feels is told though nothing holds it back */
         {",\"p99_ms\":2.0,\"limit_ms\":1.0,\"baseline_ms\":0.5,\"commands_per_s\":10.0",
-         "node a: p99 2.00 ms of 1.00 (0.50 without us), 10 commands/s: it drains", 0},
+         "node a: p99 2.00 ms of 1.00 (0.50 without us), 10 commands/s: it drains", 0, GOVERNOR_BASELINE, true},
     };
     GError *error = NULL;
     struct terminal at;
@@ -428,12 +431,13 @@ static void what_the_servers_hold_back_is_said_while_it_is_news(void **state)
     kit_ok(catalog_open(&catalog, &at.scene.fake.world, at.scene.home, CATALOG_EXISTING, &error));
     for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
         struct run_limit limit;
-        g_autofree char *json = g_strdup_printf(JSON, governor_cause_name(GOVERNOR_BASELINE), ROWS[i].more);
+        g_autofree char *json = g_strdup_printf(JSON, governor_cause_name(ROWS[i].cause), ROWS[i].more);
         kit_ok(catalog_pace_put(catalog, run.id, json, &error));
         at.scene.fake.wall_ms += ROWS[i].after_ms;
         kit_ok(run_limit_now(catalog, &run, mem, &limit, &error));
         if (g_strcmp0(limit.words, ROWS[i].words) != 0)
             fail_msg("%zu: %s", i, limit.words ? limit.words : "nothing is said");
+        assert_int_equal(limit.live != NULL, ROWS[i].told);
     }
     g_clear_pointer(&catalog, catalog_free);
     terminal_done(&at);

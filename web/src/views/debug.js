@@ -1,31 +1,13 @@
 // For who wants to know which partition, which checkpoint, which event.
 import { at } from "../api.js";
 import { bytes, clock, count, rate } from "../format.js";
-import { html, useEffect, useMemo, useRef, useState } from "../html.js";
+import { html, useMemo, useState } from "../html.js";
 import { expand } from "../spans.js";
 import { LAGS, OUTCOMES, stateLook } from "../words.js";
-import { useAnswer, Missing } from "../parts/asked.js";
+import { useAnswer, usePace, Missing } from "../parts/asked.js";
 import { Entries } from "../parts/entries.js";
 import { State } from "../parts/glyph.js";
 import { Grid } from "../parts/grid.js";
-
-const APART_MS = 700; // so long between two looks at all partitions, however fast they change
-
-/** Counts up when the partitions have changed, but not more often than they can be asked for. */
-function usePace(value) {
-  const [pace, put] = useState(0);
-  const last = useRef(0), timer = useRef(0);
-  useEffect(() => {
-    if (timer.current) return;
-    timer.current = setTimeout(() => {
-      timer.current = 0;
-      last.current = Date.now();
-      put((n) => n + 1);
-    }, Math.max(0, last.current + APART_MS - Date.now()));
-  }, [value]);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  return pace;
-}
 
 function Facts({ rows }) {
   return html`<dl class="facts">${rows.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;

@@ -1,22 +1,26 @@
 // For who was woken: what holds the run, what the servers feel, what fails and what to do about it, the buttons.
-import { at } from "../api.js";
+import { alerts, sections } from "../alerts.js";
+import { askText, at } from "../api.js";
 import { clock, count, duration, key, milliseconds, plural, rate, visible } from "../format.js";
 import { limits, unread } from "../headline.js";
 import { html, useMemo, useState } from "../html.js";
 import { to } from "../route.js";
 import { GUARDS, LAGS, levelLook, stateLook } from "../words.js";
-import { useAnswer, Missing } from "../parts/asked.js";
+import { useAnswer, usePace, Missing } from "../parts/asked.js";
 import { Meter } from "../parts/bars.js";
 import { Buttons } from "../parts/buttons.js";
 import { Chart } from "../parts/chart.js";
 import { State } from "../parts/glyph.js";
 import { Spread } from "../parts/spread.js";
 
+/** A text of several lines, each as something that can only be read. */
+const lines = (text) => text.split("\n").map((line) => visible(line, 2000)).join("\n");
+
 const OURS = { "stop-all": "the flag that stops all runs: sluice pause --all --hold", enabled: "the switch of the spec, protect.enabled" };
 
 function Signals({ status }) {
   const signals = status.signals ?? [];
-  return html`<section class="panel broad"><h2>Signals against their limits</h2>
+  return html`<section class="panel broad"><h2>Signals against their limits, resources of critical nodes</h2>
     ${signals.length === 0 ? html`<p class="none">Nothing is being read: the run is not at work, or its stores tell nothing.</p>` : html`<div class="scroll" tabindex="0" role="region" aria-label="signals"><table>
       <thead><tr><th scope="col">signal</th><th scope="col">says</th><th scope="col" class="number">now</th><th scope="col" class="number">limit</th><th scope="col">of it</th><th scope="col">where</th><th scope="col">since</th></tr></thead>
       <tbody>${signals.map((s) => html`<tr key=${s.name}>
@@ -28,16 +32,41 @@ function Signals({ status }) {
   </section>`;
 }
 
+/** One that holds now: what it says, what was read, and on demand what the runbook says to do. */
+function Alert({ run, alert }) {
+  const [open, setOpen] = useState(false);
+  const answer = useAnswer(open ? at.runbook(run) : null, 0, askText);
+  const page = alert.severity === "page";
+  return html`<li class="alert"><${State} word=${alert.severity} look=${page ? { tone: "bad", glyph: "stop" } : { tone: "ask", glyph: "half" }} /> <b>${alert.name}</b> ${alert.says} <span class="muted">(${visible(alert.now, 300)}; ${alert.after === "0m" ? "told at once" : `told when it has stood for ${alert.after}`})</span>
+    <button class="small" aria-expanded=${open} onClick=${() => setOpen(!open)}>${open ? "hide" : "what to do"}</button>
+    ${open && html`<${Missing} answer=${answer} what="the runbook" />${answer.data !== null && html`<div class="details">${lines(sections(answer.data).get(alert.name) ?? "The runbook has no section of it.")}</div>`}`}</li>`;
+}
+
+function Alerts({ status, run }) {
+  const rows = alerts(status);
+  return html`<section class="panel broad"><h2>Alerts <span class="muted">${rows.length}</span></h2>
+    ${rows.length === 0 ? html`<p class="none">None of those that a look can tell. Burn rates, absences and a pace that falls are Prometheus's to tell: <code>sluice export alerts</code>.</p>` : html`<ul class="lines">${rows.map((alert) => html`<${Alert} key=${alert.name} run=${run} alert=${alert} />`)}</ul>`}</section>`;
+}
+
+/** What to do with it, whole. */
+function Runbook({ run }) {
+  const [open, setOpen] = useState(false);
+  const answer = useAnswer(open ? at.runbook(run) : null, 0, askText);
+  return html`<details onToggle=${(e) => setOpen(e.target.open)}><summary>runbook: <code>sluice export runbook ${run}</code></summary>
+    ${open && html`<${Missing} answer=${answer} what="the runbook" />${answer.data !== null && html`<pre tabindex="0">${lines(answer.data)}</pre>`}`}</details>`;
+}
+
 function Live({ session, status }) {
   const trail = session.trails.get(status.run)?.points ?? [];
   const data = useMemo(() => [trail.map((p) => p.at), trail.map((p) => p.p99), trail.map((p) => p.baseline), trail.map((p) => p.limit)], [trail.length, trail.at(-1)?.at]);
   const servers = status.live ?? [];
-  return html`<section class="panel"><h2>Live latency (p99), before and during</h2>
+  return html`<section class="panel"><h2>Live latency (p99) before and during, downstream latency</h2>
     ${servers.length === 0 ? html`<p class="none">Not measured: <code>protect.live.p99</code> asks for it, on Valkey and Redis.</p>` : html`
     <${Chart} data=${data} series=${["during", "before", "allowed"]} show=${milliseconds} words=${`p99 ${milliseconds(servers[0].p99_ms)}, ${milliseconds(servers[0].baseline_ms)} without the run, ${milliseconds(servers[0].limit_ms)} allowed`} />
-    <div class="scroll" tabindex="0" role="region" aria-label="servers"><table><thead><tr><th scope="col">server</th><th scope="col">held by</th><th scope="col" class="number">before</th><th scope="col" class="number">during</th><th scope="col" class="number">allowed</th><th scope="col" class="number">commands/s</th></tr></thead>
-      <tbody>${servers.map((s) => html`<tr key=${s.server}><th scope="row" class="code">${s.server}</th><td>${s.limited_by ?? "nothing"}</td>
-        <td class="number">${milliseconds(s.baseline_ms)}</td><td class="number">${milliseconds(s.p99_ms)}</td><td class="number">${milliseconds(s.limit_ms)}</td><td class="number">${rate(s.commands_per_s)}</td></tr>`)}</tbody></table></div>
+    <div class="scroll" tabindex="0" role="region" aria-label="servers"><table><thead><tr><th scope="col">server</th><th scope="col">held by</th><th scope="col" class="number">before</th><th scope="col" class="number">during</th><th scope="col" class="number">allowed</th></tr></thead>
+      <tbody>${servers.map((s) => html`<tr key=${s.server}><th scope="row" class="code">${s.server}</th><td>${!s.limited_by || s.limited_by === "most" ? "nothing" : s.limited_by}</td>
+        <td class="number">${milliseconds(s.baseline_ms)}</td><td class="number">${milliseconds(s.p99_ms)}</td><td class="number">${milliseconds(s.limit_ms)}</td></tr>`)}</tbody></table></div>
+    <p>${servers.map((s) => html`<span key=${s.server} class="muted">Downstream, ${servers.length > 1 ? s.server : "the run's own requests"}: <b>${milliseconds(s.own_ms)}</b> in the middle, <b>${count(s.throttled)}</b> throttle replies, up to ${rate(s.commands_per_s)} commands/s. </span>`)}</p>
     ${servers.map((s) => html`<${Spread} key=${s.server} server=${s} />`)}`}
   </section>`;
 }
@@ -45,7 +74,7 @@ function Live({ session, status }) {
 /** Partitions in which records were refused, are in doubt or were decided again: the worst first. */
 function Troubles({ status, run }) {
   const r = status.records;
-  const answer = useAnswer(at.troubles(run), `${r.rejected} ${r.in_doubt} ${r.retried}`);
+  const answer = useAnswer(at.troubles(run), usePace(`${r.rejected} ${r.in_doubt} ${r.retried}`));
   const rows = answer.data?.partitions ?? [];
   return html`<section class="panel"><h2>Partitions with errors <span class="muted">${rows.length}</span></h2>
     <${Missing} answer=${answer} what="partitions with errors" />
@@ -81,16 +110,18 @@ function Example({ run, number }) {
 function Group({ session, run, group }) {
   const [open, setOpen] = useState(false);
   return html`<li><b class="number">${count(group.rows)}</b> <span class="code">${group.error}</span> ${visible(group.reason)}
+    <br /><span class="muted">${group.field && html`field <b>${visible(group.field)}</b>, `}${group.partitions === 1 ? `partition ${group.worst.partition}` : `${plural(group.partitions, "partition")}, most in ${group.worst.partition} (${count(group.worst.rows)})`}, first </span><bdi class="code">${key(group.key)}</bdi>
     <br /><code>${group.next}</code> ${session.may("records") && html`<button class="small" aria-expanded=${open} onClick=${() => setOpen(!open)}>${open ? "hide" : "one of them"}</button>`}
     ${open && html`<${Example} run=${run} number=${group.first} />`}</li>`;
 }
 
 /** Refused records by what is wrong with them: the largest group first, with the next command. */
 function Failures({ session, status }) {
-  const answer = useAnswer(at.failures(status.run), status.records.rejected);
+  const may = session.may("records");
+  const answer = useAnswer(may ? at.failures(status.run) : null, usePace(status.records.rejected));
   const groups = answer.data?.groups ?? [];
   return html`<section class="panel"><h2>What is refused, and why <span class="muted">${count(answer.data?.rows ?? status.records.rejected)}</span></h2>
-    <${Missing} answer=${answer} what="refused records" />
+    ${may ? html`<${Missing} answer=${answer} what="refused records" />` : html`<p class="none">To see them needs a token that may see records; on a command line: <code>sluice quarantine list ${status.run}</code></p>`}
     ${answer.data && groups.length === 0 && html`<p class="none">nothing</p>`}
     <ul class="lines">${groups.map((group) => html`<${Group} key=${`${group.error} ${group.reason}`} session=${session} run=${status.run} group=${group} />`)}</ul>
   </section>`;
@@ -107,9 +138,8 @@ function Owner({ status, run }) {
   return html`<section class="panel"><h2>Whom to ask, what to follow</h2>
     <dl class="facts"><dt>last moved by</dt><dd>${status.actor}</dd><${Rights} run=${run} />
       <dt>what was asked for</dt><dd><a href=${to.run(run, "plan")}>the spec, with its owner and its reason</a></dd>
-      <dt>runbook</dt><dd><code>sluice export runbook ${run}</code></dd>
       <dt>its record, to keep</dt><dd><code>sluice audit bundle ${run}</code></dd>
-      <dt>what happened</dt><dd><a href=${to.run(run, "ledger")}>its entries in the ledger</a></dd></dl></section>`;
+      <dt>what happened</dt><dd><a href=${to.run(run, "ledger")}>its entries in the ledger</a></dd></dl><${Runbook} run=${run} /></section>`;
 }
 
 export function OnCall({ session, status, run }) {
@@ -119,11 +149,11 @@ export function OnCall({ session, status, run }) {
       <ol class="limits">${(why.length ? why : [none]).map((words) => html`<li key=${words}>${visible(words, 600)}</li>`)}</ol>
       <${Buttons} session=${session} status=${status} /></section>
     <div class="panels">
+      <${Alerts} status=${status} run=${run} />
       <${Signals} status=${status} />
       <${Live} session=${session} status=${status} />
       <${Failures} session=${session} status=${status} />
       <${Troubles} status=${status} run=${run} />
-      <${Lagging} status=${status} />
-      <${Owner} status=${status} run=${run} />
+      <div class="stack"><${Lagging} status=${status} /><${Owner} status=${status} run=${run} /></div>
     </div>`;
 }

@@ -7,7 +7,7 @@ import { html, useMemo } from "../html.js";
 import { isOver, OUTCOMES } from "../words.js";
 import { useAnswer } from "../parts/asked.js";
 import { Spent, StageRow } from "../parts/bars.js";
-import { Chart } from "../parts/chart.js";
+import { Chart, TIMES } from "../parts/chart.js";
 import { Entries } from "../parts/entries.js";
 
 /** What somebody would be told of in the morning: it stopped, it was stopped, it failed, it was slowed. */
@@ -36,7 +36,7 @@ function Slo({ slo }) {
   return html`<tr><th scope="row">${share(slo.complete, 1)} promised by</th><td>${clock(slo.due_at)}</td><td colspan="2">${words}</td></tr>`;
 }
 
-function Money({ status }) {
+function Money({ status, earlier }) {
   const budget = status.budget ?? {}, cost = status.cost;
   const used = { records: status.records.written + status.records.deleted, bytes: status.bytes.written };
   return html`<section class="panel"><h2>Spent</h2><table class="plain">
@@ -44,7 +44,7 @@ function Money({ status }) {
     <${Spent} name="bytes" used=${budget.bytes?.used ?? used.bytes} limit=${budget.bytes?.limit} show=${bytes} />
     <${Spent} name="time at work" used=${budget.time_s?.used ?? null} limit=${budget.time_s?.limit} show=${duration} />
     ${cost && html`<${Spent} name="cost" used=${cost.used} limit=${budget.cost?.limit} show=${money(cost.currency)} />
-    <tr><th scope="row">cost to the end</th><td>${money(cost.currency)(cost.forecast)}</td><td class="muted" colspan="2">in all, at the pace so far</td></tr>`}
+    <tr><th scope="row">cost to the end</th><td>${money(cost.currency)(cost.forecast)}</td><td class="muted" colspan="2">in all, at the pace so far${earlier.some((run) => run.status.cost) && html`; ${among(earlier, (run) => run.status.cost?.used, money(cost.currency))}`}</td></tr>`}
     <${Slo} slo=${status.slo} />
     <tr><th scope="row">read</th><td>${bytes(status.bytes.read)}</td><td></td><td></td></tr></tbody></table></section>`;
 }
@@ -52,7 +52,7 @@ function Money({ status }) {
 /** Of what was accounted for, how much went as it was wanted: refused and in doubt did not. */
 function success(status) {
   const { done } = progress(status), r = status.records;
-  return share(done - r.rejected - r.in_doubt, done);
+  return done > 0 ? (done - r.rejected - r.in_doubt) / done : null;
 }
 
 const POINTS = 200, EARLIER = 5;
@@ -64,42 +64,62 @@ const took = (seconds) => (seconds < 10 && seconds !== null ? milliseconds(secon
 async function earlierRuns(status) {
   const list = await ask(at.spec(status.spec, 50));
   const runs = list.runs.filter((run) => run.state === "done" && run.started_at < status.started_at).slice(0, EARLIER);
-  const told = await Promise.all(runs.map((run) => ask(at.history(run.run, POINTS))));
-  return runs.map((run, i) => ({ of: run.records.listed, course: course(told[i], run.records.listed) }));
+  const [told, looks] = await Promise.all([at.history, at.status].map((path) => Promise.all(runs.map((run) => ask(path(run.run, POINTS))))));
+  return runs.map((run, i) => ({ status: looks[i], of: run.records.listed, course: course(told[i], run.records.listed) }));
 }
 
-function Course({ status }) {
+/** What is drawn from checkpoints: its name, which of history.js, how it is shown, the words of its lines. */
+const CHARTS = [
+  { what: "rate", title: "Throughput", about: "records a second", show: rate, lines: ["records/s", "slowest before", "fastest before"] },
+  { what: "latency", title: "End-to-end latency", about: "the slowest batch, from the read of a record to its checkpoint", show: took, lines: ["slowest batch", "least before", "most before"] },
+  { what: "eta", title: "Time left", about: "as it was foretold", show: duration, steps: TIMES, lines: ["time left", "least before", "most before"] },
+  { what: "errors", title: "Error rate", about: "refused, of those done", show: (value) => share(value, 1), lines: ["refused", "least before", "most before"] },
+  { what: "age", title: "Freshness", about: "since the newest checkpoint", show: duration, steps: TIMES, lines: ["since then", "least before", "most before"] },
+];
+
+function Drawn({ chart, points, of, earlier }) {
+  const { what, title, about, show, steps, lines } = chart;
+  const data = useMemo(() => [points.map((p) => p.at), points.map((p) => p[what]), ...(earlier.length ? band(points, of, earlier, what) : [])], [points, earlier]);
+  const last = points.findLast((p) => p[what] !== null)?.[what] ?? null;
+  return html`<div><h3>${title} <span class="muted">${about}</span></h3>
+    <${Chart} data=${data} series=${earlier.length ? lines : lines.slice(0, 1)} banded=${earlier.length > 0} show=${show} steps=${steps} words=${`${title}, ${about}; last ${show(last)}`} height=${130} /></div>`;
+}
+
+function Course({ status, earlier }) {
   // While it is at work it is asked for every few seconds: the server keeps the answer as long as it took to make.
   const turn = isOver(status.state) ? 0 : Math.floor(Date.parse(status.updated_at) / 5000);
-  const of = status.records.listed;
+  const of = status.records.listed, n = earlier.length;
   const told = useAnswer(at.history(status.run, POINTS), `${turn} ${status.state}`);
-  const before = useAnswer(`earlier:${status.run}`, 0, () => earlierRuns(status));
   const points = useMemo(() => (told.data ? course(told.data, of) : []), [told.data, of]);
-  const rates = useMemo(() => [points.map((p) => p.at), points.map((p) => p.rate), ...band(points, of, before.data ?? [])], [points, before.data]);
-  const latency = useMemo(() => [points.map((p) => p.at), points.map((p) => p.latency), ...band(points, of, before.data ?? [], "latency")], [points, before.data]);
-  const left = useMemo(() => [points.map((p) => p.at), points.map((p) => p.eta)], [points]);
-  const n = before.data?.length ?? 0;
-  return html`<section class="panel"><h2>Throughput <span class="muted">${n ? `and the band of ${n} earlier run${n === 1 ? "" : "s"} when as far` : "(no earlier run of the spec is done)"}</span></h2>
-    <${Chart} data=${rates} series=${["records/s", "slowest before", "fastest before"]} show=${rate} words=${`records a second since the run began; last ${rate(points.at(-1)?.rate)}`} />
-    <h2>End-to-end latency <span class="muted">the slowest batch, from reading a record until it stands</span></h2>
-    <${Chart} data=${latency} series=${["slowest batch", "least before", "most before"]} show=${took} words=${`from the read of a record to its checkpoint, the slowest batch; last ${took(points.findLast((p) => p.latency !== null)?.latency)}`} height=${110} />
-    <h2>Time left, as it was foretold</h2><${Chart} data=${left} series=${["time left"]} show=${duration} words=${`time left as it was foretold; last ${duration(points.at(-1)?.eta)}`} height=${110} /></section>`;
+  return html`<section class="panel broad"><h2>How it goes on <span class="muted">${n ? `and the band of ${n} earlier run${n === 1 ? "" : "s"} when as far` : "(no earlier run of the spec is done)"}</span></h2>
+    <div class="charts">${CHARTS.map((chart) => html`<${Drawn} key=${chart.what} chart=${chart} points=${points} of=${of} earlier=${earlier} />`)}</div></section>`;
+}
+
+const NONE = [];
+
+/** From the least to the most of what earlier runs had; empty where there are none. */
+function among(earlier, get, show) {
+  const values = earlier.map(get).filter((value) => Number.isFinite(value));
+  if (values.length === 0) return "";
+  const low = show(Math.min(...values)), high = show(Math.max(...values));
+  return `earlier runs ${low === high ? low : `${low} to ${high}`}`;
 }
 
 export function Overview({ session, status }) {
+  const earlier = useAnswer(`earlier:${status.run}`, 0, () => earlierRuns(status)).data ?? NONE;
   const incidents = session.entries.filter((entry) => entry.run === status.run && INCIDENT.test(entry.action));
   const proof = session.entries.findLast((entry) => entry.run === status.run && /^(report|stage\.passed)$/.test(entry.action));
   return html`<div class="panels">
     <${Stages} status=${status} />
-    <section class="panel"><h2>Success <span class="big">${success(status)}</span></h2>
-      <p class="muted">of ${count(progress(status).done)} records done, neither refused nor in doubt</p>
+    <section class="panel"><h2>Success <span class="big">${share(success(status), 1)}</span></h2>
+      <p class="muted">of ${count(progress(status).done)} records done, neither refused nor in doubt${earlier.length > 0 && html`; ${among(earlier, (run) => success(run.status), (value) => share(value, 1))}`}</p>
       <dl class="facts"><dt>target</dt><dd class="code">${status.target}</dd><dt>plan</dt><dd class="code">${status.plan_digest}</dd>
       <dt>begun</dt><dd>${clock(status.started_at)}, last moved by ${status.actor}</dd>
       <dt>freshness</dt><dd>${ago(status.updated_at)}: its newest checkpoint or move${proof ? html`; verified ${ago(proof.at)}` : ""}</dd>
       <dt>can be taken back until</dt><dd>${status.undo_until ? clock(status.undo_until) : "no end is set"}</dd></dl></section>
+    <${Course} status=${status} earlier=${earlier} />
     <${Outcomes} status=${status} />
-    <${Course} status=${status} />
-    <${Money} status=${status} />
-    <section class="panel"><h2>Incidents <span class="muted">${incidents.length}</span></h2><${Entries} entries=${incidents.toReversed().slice(0, 20)} none="none in the entries that this page has" /></section>
+    <div class="stack"><${Money} status=${status} earlier=${earlier} />
+    <section class="panel"><h2>Incidents <span class="muted">${incidents.length}</span></h2><${Entries} entries=${incidents.toReversed().slice(0, 20)} none="none in the entries that this page has" /></section></div>
   </div>`;
 }
