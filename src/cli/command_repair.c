@@ -19,7 +19,8 @@ int command_repair(struct cli *cli, GError **error)
     if (!run_repair_find(&config, cli->args[0], mem, &repair, error) || !run_of(cli, &repair, mem, &run, error) ||
         !cli_params_of(cli, &run, mem, error))
         return -1;
-    g_autofree char *again = g_strdup_printf("repair %s", cli->args[0]);
+    repair.extra = cli_has(cli, OPTION_EXTRA);
+    g_autofree char *again = g_strdup_printf("repair %s%s", cli->args[0], repair.extra ? " --extra" : "");
     struct run_asked asked = {
         .spec = cli->n_args > 1 ? cli->args[1] : run.spec_path, .retry = repair.run, .repair = &repair, .again = again};
     bool only_planned = cli_has(cli, OPTION_OUT) || cli_has(cli, OPTION_DRY_RUN);

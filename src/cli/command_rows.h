@@ -85,14 +85,16 @@ COMMAND(verify,     "SPEC|RUN",      1, 1, "compare source and target now",
         "Of a run the target alone is read first: partitions whose sums are still those of their gate are as they were then;\n"
         "the others are compared with the source, key by key. The verdict says which was done. --full compares every key with\n"
         "the source; `--sample 99.9%,0.01%` as many as make one 99.9% sure that fewer than 0.01% differ (docs/samples.md).\n"
+        "--extra also names what the target has beyond the source, where its dataset is to hold nothing else.\n"
         "--follow goes round and round at a low rate, with --json an object a line, and keeps a report where something is new.",
-        DOCUMENT, OPTION_FULL, OPTION_SAMPLE, OPTION_FOLLOW, OPTION_EVERY, OPTION_RATE, OPTION_PARAM)
+        DOCUMENT, OPTION_FULL, OPTION_EXTRA, OPTION_SAMPLE, OPTION_FOLLOW, OPTION_EVERY, OPTION_RATE, OPTION_PARAM)
 COMMAND(repair,     "RUN|REPORT [SPEC]", 1, 2, "a run for what a verification found differing or missing",
         "RUN: by its newest report of `sluice verify RUN`; REPORT: by this one. The records are read anew from the source, in a\n"
         "run with a plan, gates and an undo log of its own, and written only where the target still holds what the\n"
         "verification saw: what was written since is kept live and listed. The same command goes on with it; with --dry-run or\n"
-        "-o FILE it is only planned (docs/commands/repair.md).",
-        LINES, OPTION_DRY_RUN, OPTION_DETACH, OPTION_OUT, OPTION_YES, OPTION_PARAM, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
+        "-o FILE it is only planned. With --extra it is a run that takes out of the target what a report of `sluice verify RUN\n"
+        "--extra` names as beyond the source; a rollback puts it back (docs/commands/repair.md).",
+        LINES, OPTION_EXTRA, OPTION_DRY_RUN, OPTION_DETACH, OPTION_OUT, OPTION_YES, OPTION_PARAM, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
 COMMAND(quarantine, "list|show|retry RUN [SPEC]", 2, 3, "the refused records: `list RUN`, `show RUN NUMBER`, `retry RUN`",
         "`retry` makes a new run of what RUN refused, with a plan, gates and an undo log of its own: the records are read anew\n"
         "from the source, by the spec, contract and transform as they stand now. The same command goes on with it, as `sluice\n"

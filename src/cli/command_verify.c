@@ -45,6 +45,8 @@ static int tell(struct cli *cli, const struct verify_result *result)
     fprintf(cli->out, "report: %s\npage:   %s\n", result->report_path, result->page_path);
     if (!cli_is_spec(cli->args[0]) && result->of[VERIFY_DIFFERING] + result->of[VERIFY_MISSING] > 0)
         fprintf(cli->out, "`sluice repair %s` makes a run of what differs or is missing\n", cli->args[0]);
+    if (!cli_is_spec(cli->args[0]) && cli_has(cli, OPTION_EXTRA) && result->of[VERIFY_EXTRA] > 0)
+        fprintf(cli->out, "`sluice repair %s --extra` makes a run that takes out what is extra\n", cli->args[0]);
     return result->pass ? 0 : 4;
 }
 
@@ -52,6 +54,7 @@ int command_verify(struct cli *cli, GError **error)
 {
     struct run_config config = cli_run_config(cli);
     config.full = cli_has(cli, OPTION_FULL);
+    config.extra = cli_has(cli, OPTION_EXTRA);
     struct verify_result result = {0};
     if (!sample_asked(cli, &config.sure, error) || !pace_asked(cli, &config.verify_per_s, error) ||
         (!cli_is_spec(cli->args[0]) && !cli_no_params(cli, cli->args[0], error)))

@@ -421,22 +421,36 @@ static json_t *hooks_json(const struct spec *spec)
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
+static void put_gone(FILE *out, const struct plan_retries *retries)
+{
+    char gone[UNITS_TEXT];
+    if (retries->gone == 0)
+        return;
+    units_count(retries->gone, gone);
+    if (retries->extra) {
+        fprintf(out, "              %s of them are in the source by now, and stay\n", gone);
+        return;
+    }
+    fprintf(out, "              %s of them no longer in the source:", gone);
+    for (size_t i = 0; i < retries->n_gone_named; i++)
+        fprintf(out, "%s%s", i ? ", " : " ", retries->gone_named[i]);
+    fputs(retries->gone > retries->n_gone_named ? ", …\n" : "\n", out);
+}
+
 void print_retries(struct cli *cli, FILE *out, const struct plan_retries *retries)
 {
-    char rows[UNITS_TEXT], gone[UNITS_TEXT];
+    char rows[UNITS_TEXT];
     if (!retries)
         return;
     units_count(retries->rows, rows);
-    if (retries->report)
+    if (retries->extra)
+        fprintf(out, "  takes out   %s keys that %s names of %s: the target has them, its source does not\n", rows,
+                retries->report, retries->run);
+    else if (retries->report)
         fprintf(out, "  repairs     %s keys that %s names of %s\n", rows, retries->report, retries->run);
     else
         fprintf(out, "  retries     %s rows that %s refused\n", rows, retries->run);
-    if (retries->gone)
-        fprintf(out, "              %s of them no longer in the source:", units_count(retries->gone, gone));
-    for (size_t i = 0; i < retries->n_gone_named; i++)
-        fprintf(out, "%s%s", i ? ", " : " ", retries->gone_named[i]);
-    if (retries->gone)
-        fputs(retries->gone > retries->n_gone_named ? ", …\n" : "\n", out);
+    put_gone(out, retries);
 }
 
 static void put_environment(struct cli *cli, FILE *out, const struct plan *plan)
@@ -462,14 +476,15 @@ static void put_head(struct cli *cli, FILE *out, const struct plan *plan)
     if (spec->reason)
         fprintf(out, "  reason      %s\n", spec->reason);
     put_environment(cli, out, plan);
-    fprintf(out, "  source      %s %s: %s keys in %" G_GSIZE_FORMAT " partitions\n", spec->source.store,
-            spec->source.dataset, units_count(plan->n_listed, records), plan->n_parts);
+    fprintf(out, "  source      %s %s: %s keys in %" G_GSIZE_FORMAT " partitions\n", plan_source_uri(plan),
+            plan->source_ds.name, units_count(plan->n_listed, records), plan->n_parts);
     if (plan->duplicates)
         fprintf(out, "              %s superseded states of a key are left out\n",
                 units_count(plan->duplicates, superseded));
     print_retries(cli, out, plan->retries);
     fprintf(out, "  target      %s %s%s\n  decides     %s\n  home        %s\n", spec->target.store,
-            spec->target.dataset, plan->same_dataset ? " (the same dataset: read, mended, written back)" : "",
+            spec->target.dataset,
+            plan->same_dataset && !plan->removes ? " (the same dataset: read, mended, written back)" : "",
             try_policy(plan), cli->home);
     if (plan->write == WRITE_SHADOW)
         fputs("  writes      a shadow beside the target; `sluice promote RUN` makes it live, record by record: readers "

@@ -177,6 +177,8 @@ bool plan_only_set(struct plan *plan, const struct plan_config *config, GError *
     const struct spec_only *said = &plan->spec->source.only;
     struct store_only *only = arena_alloc0(plan->mem, sizeof *only);
     g_assert(only);
+    if (plan->removes)
+        return true;
     if (said->n_parts || (!said->keys && !said->n_slots && !said->ranged)) {
         plan->source_ds.only = plan->only; /* partitions: as they were frozen, if they were */
         return true;

@@ -88,13 +88,18 @@ static enum dataset_form source_form(const struct spec *spec)
     return form_of(spec->source.as == AS_DEFAULT && same_name ? spec->target.as : spec->source.as);
 }
 
+const char *plan_source_uri(const struct plan *plan)
+{
+    return plan->removes ? plan->spec->target.store : plan->spec->source.store;
+}
+
 /* What the spec says a store is. The words of whoever refuses it, with the place; a scheme that no driver has is a
  * fault of the spec. */
 static bool open_named(struct store **ret, const struct plan *plan, const struct plan_config *config, const char *key,
                        GError **error)
 {
     bool target = strcmp(key, "target.store") == 0;
-    const char *uri = target ? plan->spec->target.store : plan->spec->source.store;
+    const char *uri = target ? plan->spec->target.store : plan_source_uri(plan);
     GError *failed = NULL;
     if (plan_store_open(ret, config, uri, plan->spec->dir, !target || config->look, &failed))
         return true;
@@ -142,7 +147,7 @@ static bool takes(const struct plan *plan, GError **error)
     const struct {
         const char *key, *uri;
         const struct dataset *ds;
-    } asked[] = {{"source.dataset", plan->spec->source.store, &plan->source_ds},
+    } asked[] = {{"source.dataset", plan_source_uri(plan), &plan->source_ds},
                  {"target.dataset", plan->spec->target.store, &plan->target_ds}};
     for (size_t i = 0; i < G_N_ELEMENTS(asked); i++) {
         const struct store_driver *driver = store_driver_of(asked[i].uri, NULL); /* NULL: opening it says so */
@@ -154,6 +159,12 @@ static bool takes(const struct plan *plan, GError **error)
     return true;
 }
 
+struct dataset plan_source_dataset(const struct spec *spec)
+{
+    return (struct dataset){
+        .name = spec->source.dataset, .form = source_form(spec), .key = spec->source.key.n ? &spec->source.key : NULL};
+}
+
 /* The target is opened first, for writing; a source in the same place then shares it. */
 static bool open_both(struct plan *plan, const struct plan_config *config, GError **error)
 {
@@ -161,8 +172,7 @@ static bool open_both(struct plan *plan, const struct plan_config *config, GErro
     plan->target_ds = (struct dataset){.name = spec->target.dataset,
                                        .form = form_of(spec->target.as),
                                        .key = spec->source.key.n ? &spec->source.key : NULL};
-    plan->source_ds = (struct dataset){
-        .name = spec->source.dataset, .form = source_form(spec), .key = spec->source.key.n ? &spec->source.key : NULL};
+    plan->source_ds = plan->removes ? plan->target_ds : plan_source_dataset(spec);
     return takes(plan, error) && open_target(plan, config, error) &&
            open_named(&plan->source, plan, config, "source.store", error);
 }
@@ -222,6 +232,8 @@ static void decide_defaults(struct plan *plan)
 {
     const struct spec_target *target = &plan->spec->target;
     plan->write = target->write_given ? target->write : plan->same_dataset ? WRITE_IN_PLACE : WRITE_FILL;
+    if (plan->removes) /* what the spec says of its records is not said of these */
+        plan->write = WRITE_IN_PLACE;
     if (target->conflict_given)
         plan->conflict = target->conflict;
     else
@@ -278,7 +290,7 @@ static bool check_same(const struct plan *plan, const struct store_info *source,
     if (plan->same_dataset && plan->write == WRITE_FILL)
         return refuse(plan, "target.write", SLUICE_ERROR_SPEC,
                       "fill cannot fill a dataset from itself; leave it out (in-place)", error);
-    if (plan->same_dataset && plan->spec->target.conflict_given && plan->write != WRITE_SHADOW)
+    if (plan->same_dataset && plan->spec->target.conflict_given && !plan->removes && plan->write != WRITE_SHADOW)
         return refuse(
             plan, "target.conflict", SLUICE_ERROR_SPEC,
             "source and target are the same dataset, where no conflict policy applies: every live change is kept "
@@ -338,16 +350,32 @@ static bool draw_keys(struct plan *plan, const struct plan_config *config, GErro
     return false;
 }
 
-static bool make(struct plan *plan, const struct plan_config *config, GError **error)
+/* What is asked of the other run, as far as the source still says so. */
+static bool begin_retry(struct plan *plan, const struct plan_config *config, struct plan_retry *io, GError **error)
 {
+    if (!config->retry)
+        return true;
+    *io = *config->retry;
+    if (!plan_retries_begin(plan, io, error) || !plan_removal_left(plan, config, io, error))
+        return false;
+    plan->retries->gone = plan->retries->asked - io->n_keys - io->n_places;
+    return true;
+}
+
+static bool make(struct plan *plan, const struct plan_config *given, GError **error)
+{
+    struct plan_retry retry;
+    struct plan_config asked = *given, *config = &asked;
+    asked.retry = given->retry ? &retry : NULL;
     world_random(config->world, plan->uid, sizeof plan->uid);
+    plan->removes = given->retry && given->retry->extra;
     plan->planned_at_ms = world_wall_ms(config->world);
     return recipe_read(&plan->recipe, config->world, plan->spec, error) &&
            plan_digests_of(&plan->digests, plan->spec, plan->recipe, error) &&
            environment_find(&plan->environment, config->world, plan->home, plan->spec, plan->mem, error) &&
            spec_judge_digest(plan->spec, config->world, plan->judge, error) && plan_tests_check(plan, config, error) &&
            plan_open_stores(plan, config, error) && plan_guards_check(plan, config, error) &&
-           plan_supersedes_check(plan, error) && (!config->retry || plan_retries_begin(plan, config->retry, error)) &&
+           plan_supersedes_check(plan, error) && begin_retry(plan, given, &retry, error) &&
            plan_retries_check(plan, config->retry ? config->retry->n_places : 0, error) &&
            draw_keys(plan, config, error) && plan_cut(plan, config, error) && plan_order(plan, config, error) &&
            plan_risk(plan, config, error) && plan_deal_stages(plan, config, error) && plan_text_write(plan, error);

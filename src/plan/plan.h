@@ -74,6 +74,7 @@ struct plan_retries {
     const char *run;
     const char *report;            /* the report that it repairs; NULL: it takes what the run refused */
     struct digest seen;            /* of a repair: of the list of what the verification saw (listing/seen.h) */
+    bool extra;                    /* of a repair: what the target has beyond the source, which is taken out */
     uint64_t rows;                 /* of its quarantine, or lines of the report that are repaired: all there were */
     uint8_t digest[32];            /* BLAKE2b-256 of them; of a report: of all of it */
     uint64_t asked;                /* keys, and places of what had no key */
@@ -117,6 +118,7 @@ struct plan {
 
     struct plan_retries *retries; /* only what that run refused, or did wrong, takes part; NULL: all of the source */
     struct seen_list *seen;       /* of a repair; NULL: it is none. Freed with the plan */
+    bool removes; /* retries->extra: the target's dataset is the source, and what is read of it is taken out */
 
     uint32_t unwatched;                    /* a set of guards: nothing measures them there; not frozen */
     const char *target_topology;           /* as the store told it when the run was planned; NULL: it has none */
@@ -140,6 +142,7 @@ struct plan {
 struct plan_retry {
     const char *run;
     const char *report; /* NULL: the refused ones */
+    bool extra;         /* of the report those that the source does not have, to be taken out of the target */
     const struct seen *seen;
     size_t n_seen;
     uint64_t rows;
@@ -237,6 +240,8 @@ bool plan_rights_read(struct catalog *catalog, const struct run_row *run, struct
 
 /* What `planned` adds to the ledger: an object, or NULL where there is nothing to add. The caller's. */
 json_t *plan_said_json(const struct plan *plan);
+/* The store that is read: the spec's source, or, of a run that takes records out, its target. */
+const char *plan_source_uri(const struct plan *plan);
 /* What a run was asked to do beside its spec, as its frozen plan says it: an object with `only` (what `source.only`
  * matched), `after` (the specs it waits for), `params` (values by name) and `retries` (whose refused records it
  * takes), where there are any. The caller's. */

@@ -93,6 +93,12 @@ bool plan_retries_saw(struct plan *plan, const struct plan_config *config, GErro
 /* Of ranges: leaves the partitions, and of them the records, that are asked for. */
 bool plan_retries_choose(struct plan *plan, const struct plan_config *config, struct session *session, GError **error);
 
+/* removal.c: leaves of the keys those that the source does not have now; of every other plan, and of a source that is
+ * not asked by key, all. NOT_FOUND: it has them all. */
+bool plan_removal_left(struct plan *plan, const struct plan_config *config, struct plan_retry *io, GError **error);
+/* plan.c: as the spec names it. */
+struct dataset plan_source_dataset(const struct spec *spec);
+
 /* hooks.c: the hooks in the plan's text. */
 void plan_hooks_put(const struct plan *plan, json_t *root);
 /* text.c: what the prices mean for the budget's limits. */

@@ -16,6 +16,8 @@ static void put_report(const struct plan_retries *retries, json_t *object)
     char seen[DIGEST_TEXT];
     json_object_set_new(object, "report", json_string(retries->report));
     json_object_set_new(object, "seen", json_string(digest_text(retries->seen, seen)));
+    if (retries->extra)
+        json_object_set_new(object, "extra", json_true());
 }
 
 static bool take_report(const json_t *object, struct arena *mem, struct plan_retries *ret)
@@ -28,6 +30,7 @@ static bool take_report(const json_t *object, struct arena *mem, struct plan_ret
     if (!report || !seen || !hex_parse(slice_of_text(seen), digest, sizeof digest))
         return false;
     ret->seen = digest_get(digest);
+    ret->extra = json_is_true(json_object_get(object, "extra"));
     ret->report = arena_text(mem, slice_of_text(report));
     return ret->report != NULL;
 }
@@ -99,6 +102,7 @@ bool plan_retries_begin(struct plan *plan, const struct plan_retry *retry, GErro
         return no_room(error);
     *retries = (struct plan_retries){.run = plan_copy(plan, retry->run),
                                      .report = retry->report ? plan_copy(plan, retry->report) : NULL,
+                                     .extra = retry->extra,
                                      .rows = retry->rows,
                                      .asked = retry->n_keys + retry->n_places};
     memcpy(retries->digest, retry->digest, sizeof retries->digest);
@@ -116,7 +120,7 @@ bool plan_retries_check(const struct plan *plan, size_t n_places, GError **error
         return error_set(error, SLUICE_ERROR_REFUSED,
                          "%zu records that %s refused had no key, only a place in a file, and %s has no files",
                          n_places, plan->retries->run, plan->spec->source.store);
-    if (!contract)
+    if (!contract || plan->removes) /* what goes makes nothing stand twice */
         return true;
     contract_unique(contract, &n);
     return n == 0 || error_set(error, SLUICE_ERROR_REFUSED,

@@ -31,8 +31,8 @@ static json_t *source_json(const struct plan *plan)
 {
     uint8_t identity[16];
     digest_put(plan->source_identity, identity);
-    return json_pack("{s:s, s:s, s:o}", "store", plan->spec->source.store, "dataset", plan->spec->source.dataset,
-                     "identity", hex_json(identity, sizeof identity));
+    return json_pack("{s:s, s:s, s:o}", "store", plan_source_uri(plan), "dataset", plan->source_ds.name, "identity",
+                     hex_json(identity, sizeof identity));
 }
 
 static json_t *target_json(const struct plan *plan)
@@ -268,6 +268,7 @@ bool plan_text_read(struct plan *plan, struct slice text, GError **error)
     bool ok = root && unpack(root, &frozen) && take(plan, &frozen) && limits_take(root, &plan->limits) &&
               plan_rights_take(root, plan->mem, &rights) && plan_only_take(plan, root) &&
               plan_retries_take(root, plan->mem, &plan->retries);
+    plan->removes = plan->retries && plan->retries->extra;
     plan->stages = rights.stages;
     plan->n_stages = rights.n_stages;
     plan->environment = rights.environment;

@@ -31,6 +31,7 @@ struct transform_config plan_transform(const struct plan *plan, const char *run)
     config.run = run;
     config.spec = plan->spec->name;
     config.planned_at_ms = plan->planned_at_ms;
+    config.removes = plan->removes;
     return config;
 }
 
@@ -263,7 +264,7 @@ static bool can_decide(const struct plan *plan, GError **error)
 
 bool plan_unique(struct plan *plan, const struct plan_config *config, struct session *session, GError **error)
 {
-    const struct contract *contract = recipe_contract(plan->recipe);
+    const struct contract *contract = plan->removes ? NULL : recipe_contract(plan->recipe);
     size_t n = 0;
     const char *const *fields = contract ? contract_unique(contract, &n) : NULL;
     if (n == 0)

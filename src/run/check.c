@@ -59,6 +59,7 @@ static void input_from_plan(struct verify_input *input, const struct plan *plan)
         .key = plan->same_dataset ? &KEEP_KEY : &plan->spec->source.key,
         .where = plan->spec->source.where,
         .range = &plan->spec->source.range,
+        .removes = plan->removes,
         .only = plan->only_said,
         .version = plan->spec->source.version,
         .spec = plan->spec->name,
@@ -287,6 +288,12 @@ static bool samples(const struct check_wish *wish)
     return wish->sure.confidence > 0;
 }
 
+/* Which keys the source has, without reading it: all that are listed, where a partition with a sum makes no others. */
+static bool listing_tells(const struct verify_input *input)
+{
+    return input->listed && (verify_in_key_order(input) || !verify_scans_once(input));
+}
+
 /* Those of the wish. A partition that is verified may be told by its sum, unless every key is to be compared. */
 static bool add_parts(struct check *check, struct hold *hold, const struct check_wish *wish, GError **error)
 {
@@ -294,13 +301,15 @@ static bool add_parts(struct check *check, struct hold *hold, const struct check
     size_t n, at = 0, open = 0;
     check->parts = g_array_new(FALSE, TRUE, sizeof(struct verify_part));
     struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX};
+    check->input.extra = hold->config->extra && wish->verified_too;
+    bool by_sums = !hold->config->full && !samples(wish) && (!check->input.extra || listing_tells(&check->input));
     if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error) ||
         !catalog_part_sums(hold->catalog, hold->run.id, hold->mem, &check->sums, &check->n_sums, error))
         return false;
     for (size_t i = 0; i < n; i++) {
         bool verified = rows[i].state == PART_VERIFIED;
         struct verify_part part = verify_part_of(&rows[i]);
-        if (verified && !hold->config->full && !samples(wish) && !check->input.target_ds.shadow)
+        if (verified && by_sums && !check->input.target_ds.shadow)
             part.sum = sum_of(check, rows[i].part, &at);
         bool wanted = (wish->stage == UINT32_MAX || rows[i].stage == wish->stage) &&
                       (rows[i].state == PART_WRITTEN || (wish->verified_too && verified));
@@ -610,6 +619,7 @@ static void input_from_spec(struct check *check, const struct run_config *config
     check->input.run = plan->spec->name;
     check->input.report_path = check->report_path;
     check->input.sure = config->sure;
+    check->input.extra = config->extra;
     check->input.whole = config->sure.confidence <= 0;
     check->input.all_parts = true;
     check->input.last = true;

@@ -129,7 +129,8 @@ static bool want(struct worker *worker, size_t i, const struct wanted *wanted, b
     const struct plan *plan = worker->job->plan;
     const struct row *row = batch_row(&worker->batch, i);
     struct version version = {0};
-    if (plan->spec->source.version && !version_of(plan->spec->source.version, row->document, &version, error))
+    if (plan->spec->source.version && !plan->removes &&
+        !version_of(plan->spec->source.version, row->document, &version, error))
         return false;
     struct item *item = open_item(worker, i, wanted->key, delete);
     if (!item)
@@ -194,7 +195,7 @@ static void note_gone(struct worker *worker, struct slice key)
     struct quarantine_row note = {.key = key,
                                   .code = SLUICE_ERROR_GONE,
                                   .reason = worker->job->plan->retries->report
-                                                ? "in the report that this run repairs; not in the source any more"
+                                                ? "in the report that this run repairs; not there any more"
                                                 : "refused by the run that this one retries; not there any more"};
     g_array_append_val(worker->notes, note);
 }

@@ -133,6 +133,7 @@ bool run_repair_find(const struct run_config *config, const char *what, struct a
 struct taking {
     struct arena *mem;
     GArray *keys, *seen; /* of struct slice; of struct seen */
+    bool extra;
     bool twice;          /* what the run wrote there is the transform's own result: it must not go through it again */
     uint64_t not_looked; /* files of an append-only target */
 };
@@ -142,11 +143,16 @@ static bool take_line(void *self, const struct report_line *line, GError **error
     struct taking *taking = self;
     struct seen seen = {.present = line->present, .stored = line->seen};
     struct slice key;
-    if (line->class != VERIFY_DIFFERING && line->class != VERIFY_MISSING)
+    bool meant =
+        taking->extra ? line->class == VERIFY_EXTRA : line->class == VERIFY_DIFFERING || line->class == VERIFY_MISSING;
+    if (!meant)
         return true;
     taking->twice |= line->class == VERIFY_DIFFERING;
     taking->not_looked += !line->looked;
-    if (!arena_copy(taking->mem, line->from, &key) || !arena_copy(taking->mem, line->key, &seen.key))
+    if (taking->extra && !line->present)
+        return true; /* it could not be read: nothing could be put back */
+    if (!arena_copy(taking->mem, taking->extra ? line->key : line->from, &key) ||
+        !arena_copy(taking->mem, line->key, &seen.key))
         return error_set(error, SLUICE_ERROR_TOO_BIG,
                          "more differs than fits into memory; run the spec as a whole, or supersede the run");
     g_array_append_val(taking->keys, key);
@@ -158,10 +164,18 @@ static bool may(const struct taking *taking, const struct run_config *config, co
                 GError **error)
 {
     const char *run = io->old.name;
-    if (taking->keys->len == 0)
+    bool nothing = taking->keys->len == 0;
+    if (nothing && taking->extra && !taking->not_looked)
+        return error_set(error, SLUICE_ERROR_NOT_FOUND,
+                         "%s: it names nothing that the target has beyond the source; `sluice verify %s --extra` looks "
+                         "for it",
+                         config->repair->path, run);
+    if (nothing && !taking->not_looked)
         return error_set(error, SLUICE_ERROR_NOT_FOUND,
                          "%s: it names nothing that differs or is missing: there is nothing to repair",
                          config->repair->path);
+    if (taking->not_looked && taking->extra && !nothing)
+        return true;
     if (taking->not_looked)
         return error_set(error, SLUICE_ERROR_REFUSED,
                          "%s: %s wrote files, which are taken back as a whole (`sluice rollback %s`) and written anew",
@@ -188,6 +202,7 @@ static bool take_all(struct retry *io, const struct run_config *config, const st
     plan->keys = keys;
     plan->seen = seen;
     plan->run = io->old.name;
+    plan->extra = config->repair->extra;
     plan->report = config->repair->path;
     memcpy(plan->digest, config->repair->digest, sizeof plan->digest);
     return true;
@@ -198,7 +213,7 @@ bool repair_ask(struct retry *io, const struct run_config *config, const struct 
 {
     g_autoptr(GArray) keys = g_array_new(FALSE, FALSE, sizeof(struct slice));
     g_autoptr(GArray) seen = g_array_new(FALSE, FALSE, sizeof(struct seen));
-    struct taking taking = {.mem = io->mem, .keys = keys, .seen = seen};
+    struct taking taking = {.mem = io->mem, .keys = keys, .seen = seen, .extra = config->repair->extra};
     struct report_lines into = {.line = take_line, .self = &taking};
     uint8_t digest[32];
     bool once = same_dataset && !spec->transform.idempotent;

@@ -14,6 +14,7 @@
 struct taken {
     const char *run;       /* NULL: all */
     const uint8_t *report; /* its digest; NULL: the refused rows */
+    bool extra;
 };
 
 static bool takes(struct catalog *catalog, const struct run_row *run, const struct taken *what, struct arena *mem,
@@ -24,7 +25,7 @@ static bool takes(struct catalog *catalog, const struct run_row *run, const stru
         return false;
     *ret = g_strcmp0(theirs ? theirs->run : NULL, what->run) == 0;
     if (theirs && *ret)
-        *ret = (theirs->report != NULL) == (what->report != NULL) &&
+        *ret = (theirs->report != NULL) == (what->report != NULL) && theirs->extra == what->extra &&
                (!what->report || memcmp(theirs->digest, what->report, sizeof theirs->digest) == 0);
     return true;
 }
@@ -41,7 +42,9 @@ bool retry_find(struct catalog *catalog, const struct run_config *config, const 
                 struct arena *mem, struct run_row *ret, GError **error)
 {
     auto_(arena) all = arena_new(RUNS_MEMORY);
-    struct taken what = {.run = config->retry, .report = config->repair ? config->repair->digest : NULL};
+    const struct run_repair *repair = config->repair;
+    struct taken what = {
+        .run = config->retry, .report = repair ? repair->digest : NULL, .extra = repair && repair->extra};
     struct run_row *runs;
     size_t n;
     bool same = false;

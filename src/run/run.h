@@ -50,6 +50,7 @@ struct run_config {
     void *planned_self;
     bool force_unlock;
     struct sampling_wish sure; /* run_verify: a sample that proves so much; confidence 0: none */
+    bool extra;                /* run_verify: say what the target has beyond the source, too */
     bool full;           /* run_verify: compare every key with the source, also where the sums of the gates would do */
     double verify_per_s; /* run_verify: keys looked at a second, at most; 0: as many as guards and pace allow */
     /* run_verify: whether its report is worth keeping; NULL: it is. One that is not is removed, and its paths are NULL.
@@ -106,6 +107,7 @@ bool run_retried_by(struct catalog *catalog, const struct run_row *run, struct a
 struct run_repair {
     const char *run, *path;
     uint8_t digest[32]; /* of the report's bytes, as the catalog has it */
+    bool extra;         /* what the target has beyond the source, to be taken out; else what differs or is missing */
 };
 /* `what`: a run, whose newest report of all of it is taken, or the path of a report of one, wherever a copy of it lies.
  * NOT_FOUND: there is none; CORRUPT: it is not any more what the verification wrote; REFUSED: it is no report that this

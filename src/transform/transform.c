@@ -216,6 +216,15 @@ static bool take_delete(struct job *job, GError **error)
     return make_room(job, 1, error) && make_key(job, job->document, &job->result->wanted[0].key, error);
 }
 
+static bool take_removal(struct job *job, GError **error)
+{
+    job->result->verdict = TRANSFORM_DELETE;
+    if (!make_room(job, 1, error))
+        return false;
+    job->result->wanted[0].key = job->key;
+    return true;
+}
+
 static bool take(struct job *job, const struct sandbox_result *given, GError **error)
 {
     switch (given->verdict) {
@@ -236,6 +245,8 @@ static bool do_record(struct job *job, GError **error)
 {
     struct sandbox_result given;
     bool passes;
+    if (job->transform->config.removes)
+        return take_removal(job, error);
     if (!passes_range(job, &passes, error) || (passes && !passes_where(job, &passes, error)))
         return false;
     job->result->verdict = TRANSFORM_FILTERED;

@@ -43,6 +43,7 @@ struct transform_config {
     /* A record outside of it is FILTERED, one without the field too; one whose field is no point in time REJECTED.
      * NULL, or without a field: all. */
     const struct spec_range *range;
+    bool removes; /* each record that is there is to go, under its key: nothing else of this is looked at */
     const char *run, *spec;
     int64_t planned_at_ms;
 };

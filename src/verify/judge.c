@@ -1,6 +1,7 @@
 /* Comparing a batch of keys: one read of the target, a second look at what differs, a class for each. */
 #include "base/slicesort.h"
 #include "store/undo/undo_store.h"
+#include "verify/extras.h"
 #include "verify/shift.h"
 #include "verify/theirs.h"
 #include "verify/verify_parts.h"
@@ -406,5 +407,5 @@ bool judge_subjects(struct pass *pass, const struct verify_part *part, GArray *s
     for (size_t i = 0; i < subjects->len; i++)
         if (!judge(pass, subject_at(subjects, i), error))
             return false;
-    return own(pass, part, subjects, error);
+    return extras_note_wanted(pass->verification->extras, subjects, error) && own(pass, part, subjects, error);
 }

@@ -1,4 +1,5 @@
 /* One thread of a verification: a partition of a source elsewhere, from its own scan to classes. */
+#include "verify/extras.h"
 #include "verify/verify_parts.h"
 
 #define PASS_BYTES        (256u << 20)
@@ -217,7 +218,8 @@ static bool next_scanned(struct pass *pass, const struct verify_part *part, stru
     struct batch batch = {0};
     struct skip skip = {.reason = SKIP_NOTHING};
     struct call call = pass_call(pass, &pass->input->source_ds);
-    if (!store_scan_next(source->scan, &call, &batch, error))
+    if (!store_scan_next(source->scan, &call, &batch, error) ||
+        !extras_note_source(pass->verification->extras, batch.records, batch.n, error))
         return false;
     for (size_t i = 0; i < batch.n; i++) {
         if (pass->skips && !skiplist_find(pass->skips, part->keys.partition, batch.records[i].at.offset, &skip, error))
@@ -392,6 +394,7 @@ bool pass_fresh_transform(struct pass *pass, GError **error)
                                       .key = input->key,
                                       .where = input->where,
                                       .range = input->range,
+                                      .removes = input->removes,
                                       .run = input->run,
                                       .spec = input->spec,
                                       .planned_at_ms = input->planned_at_ms};

@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "verify/cause.h"
 #include "verify/expect.h"
+#include "verify/extras.h"
 #include "verify/measures.h"
 #include "verify/page.h"
 #include "verify/sealed.h"
@@ -143,7 +144,8 @@ static bool passes_gate(const struct verification *verification)
     const struct cause_found *cause = verification->input->cause;
     bool measured = !result->measured || measures_broken(verification->input->measures) == 0;
     return unmet(result) == 0 && measured && (!cause || !cause->broken) && found_bad(&verification->found) == 0 &&
-           !result->stopped && sample_agrees(verification) && (result->compared > 0 || settled == all_classes(result));
+           !result->stopped && sample_agrees(verification) && extras_told(verification->extras) &&
+           (result->compared > 0 || settled == all_classes(result));
 }
 
 static void add_class(GString *text, const struct verify_result *result, enum verify_class class)
@@ -285,7 +287,9 @@ static char *sentence_of(const struct verification *verification)
     const struct verify_result *result = verification->result;
     char count[UNITS_TEXT], differ[UNITS_TEXT], when[UNITS_TEXT];
     GString *text = g_string_new(NULL);
-    uint64_t wrong = result->of[VERIFY_DIFFERING] + result->of[VERIFY_MISSING] + result->of[VERIFY_EXTRA];
+    uint64_t wrong = result->of[VERIFY_DIFFERING] + result->of[VERIFY_MISSING];
+    if (!verification->extras) /* files of the run: among what was compared */
+        wrong += result->of[VERIFY_EXTRA];
     add_way(text, result, verification->input->n_parts);
     g_string_append_printf(text, ": %s of %s differ", units_count(wrong, differ), units_count(result->compared, count));
     for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
@@ -300,6 +304,7 @@ static char *sentence_of(const struct verification *verification)
     if (cause)
         g_string_append_printf(text, "; %s", cause);
     add_echoes(text, verification->echoes);
+    extras_words(verification->extras, text);
     add_expected(text, result);
     add_measures(text, result, verification->input->measures);
     times_words(result->times, text);
@@ -383,6 +388,8 @@ static char *json_of(const struct verification *verification, const uint8_t page
     if (input->cause)
         json_object_set_new(root, "cause", cause_json(input->cause));
     json_object_set_new(root, "own_writes_met", json_integer((json_int_t)verification->echoes));
+    if (verification->extras)
+        json_object_set_new(root, "beyond", extras_json(verification->extras));
     if (verification->theirs)
         json_object_set_new(root, "judge", theirs_json(verification->theirs));
     if (result->expected)
@@ -517,6 +524,18 @@ static bool strays(struct verification *verification, GError **error)
     return ok;
 }
 
+/* When all that the source wants is known. */
+static bool beyond(struct verification *verification, GError **error)
+{
+    struct pass pass;
+    if (!verification->extras)
+        return true;
+    bool ok = pass_open(&pass, verification, error) && extras_judge(verification->extras, &pass, error);
+    verification_merge(verification, &pass);
+    pass_done(&pass);
+    return ok;
+}
+
 /* Of records those that were met with these parts; all, and the aggregates, when nothing is left to be written. */
 static bool expected(struct verification *verification, GError **error)
 {
@@ -578,6 +597,7 @@ static void verification_done(struct verification *verification)
     picture_free(verification->picture);
     shift_free(verification->shift);
     theirs_free(verification->theirs);
+    extras_free(verification->extras);
     g_free(verification->due);
     draw_free(verification->draw);
     sketch_free(verification->sketch);
@@ -608,10 +628,12 @@ bool verify_run(const struct verify_input *input, struct verify_result *ret, GEr
     if (input->sketch_path && !verification.draw && !verify_appends(input))
         verification.sketch = sketch_new(SKETCH_CELLS, input->seed);
     verification.sums = g_array_new(FALSE, TRUE, sizeof(struct part_sum));
-    bool ok = theirs_new(&verification.theirs, input, error) && open_report(&verification, &seal, error) &&
-              open_undo(&verification, error) && open_owners(&verification, error) && sweep_run(&verification, error) &&
+    bool ok = theirs_new(&verification.theirs, input, error) && extras_new(&verification.extras, input, error) &&
+              open_report(&verification, &seal, error) && open_undo(&verification, error) &&
+              open_owners(&verification, error) && sweep_run(&verification, error) &&
               appended_list(&verification, error) && compare_rest(&verification, error) &&
-              strays(&verification, error) && unvisited(&verification, error) && expected(&verification, error) &&
+              strays(&verification, error) && extras_list(verification.extras, error) &&
+              unvisited(&verification, error) && beyond(&verification, error) && expected(&verification, error) &&
               measured(&verification, error) && timed(&verification, error) && verdict(&verification, error);
     verification_done(&verification);
     seal_forget(&seal.key);

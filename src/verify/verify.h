@@ -81,11 +81,13 @@ struct verify_input {
     const char *progress_path; /* how far a scan of the target has got, while it goes; NULL: nothing is kept */
     const struct verify_part *parts;
     size_t n_parts;
-    const struct verify_sample *sample;  /* NULL: none was taken */
-    struct sampling_wish sure;           /* a sample that proves so much; confidence 0: everything */
-    uint64_t draw_key;                   /* says which keys: the same draws the same */
-    bool whole;                          /* with these parts all of the run is verified: look for unvisited keys too */
-    bool all_parts;                      /* the parts are all that the run has */
+    const struct verify_sample *sample; /* NULL: none was taken */
+    struct sampling_wish sure;          /* a sample that proves so much; confidence 0: everything */
+    uint64_t draw_key;                  /* says which keys: the same draws the same */
+    bool whole;                         /* with these parts all of the run is verified: look for unvisited keys too */
+    bool all_parts;                     /* the parts are all that the run has */
+    bool extra;   /* say what the target has beyond the source, too (verify/extras.h); refused where it cannot be */
+    bool removes; /* a run that takes records out: nothing is wanted of any (struct transform_config) */
     const struct spec *judge;            /* whose command judges beside the verifier; NULL: nobody, … */
     uint8_t judge_digest[32];            /* … and its files as they were planned (spec_judge_digest()) */
     struct measures *measures;           /* before and forecast (verify/measures.h); `after` is taken; NULL: none */

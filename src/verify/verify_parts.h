@@ -20,6 +20,7 @@ struct found {
 /* What all threads of one verification share. */
 struct sweep;
 struct theirs;
+struct extras;
 struct pass;
 struct verification {
     struct verify_result *result;
@@ -46,6 +47,7 @@ struct verification {
     struct report_seal *seal;     /* by which they are sealed, or not. Written before the threads begin */
     struct shift *shift;          /* has a lock of its own, a leaf */
     struct theirs *theirs;        /* NULL: nobody else judges. Likewise */
+    struct extras *extras;        /* NULL: nobody asked. Likewise */
     size_t next_part;
     uint64_t seen; /* keys, for the one who watches */
     uint64_t sampled, sample_held;

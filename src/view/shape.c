@@ -76,9 +76,9 @@ json_t *shape_retries(const struct plan_retries *retries)
     json_t *gone = json_array();
     for (size_t i = 0; i < retries->n_gone_named; i++)
         json_array_append_new(gone, shape_text(retries->gone_named[i]));
-    return json_pack("{s:s, s:o, s:I, s:I, s:I, s:o}", "run", retries->run, "report", shape_text(retries->report),
-                     "rows", (json_int_t)retries->rows, "asked", (json_int_t)retries->asked, "gone",
-                     (json_int_t)retries->gone, "gone_named", gone);
+    return json_pack("{s:s, s:o, s:b, s:I, s:I, s:I, s:o}", "run", retries->run, "report", shape_text(retries->report),
+                     "extra", retries->extra, "rows", (json_int_t)retries->rows, "asked", (json_int_t)retries->asked,
+                     "gone", (json_int_t)retries->gone, "gone_named", gone);
 }
 
 json_t *shape_stages(const struct stage_row *stages, size_t n)

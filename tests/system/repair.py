@@ -1,5 +1,7 @@
 """A repair that takes about two seconds, for tests that stop it in the middle, and what must stand afterwards."""
 
+import json
+
 from stand import must, same
 
 ROWS = 4000
@@ -24,6 +26,19 @@ protect: {{ rate: {{ max: {rate}/s }} }}
 """
 
 FIX_LUA = "function transform(doc) doc.n = doc.n * 2 + 1 return doc end\n"
+
+
+def key(n):
+    return f"k{n:05d}"
+
+
+def line(n, value, **more):
+    return f"{key(n)}\t" + json.dumps({"id": key(n), "n": value, **more}) + "\t0"
+
+
+def notes(stand, run):
+    path = stand.path(f"home/reports/{run}/notes.ndjson")
+    return [entry for entry in stand.sluice("dump", str(path)).ended(0).lines() if "code" in entry] if path.exists() else []
 
 
 def seed(stand, rows=ROWS, rate=2000):

@@ -6,7 +6,7 @@ import json
 import os
 import re
 
-from repair import FIX, FIX_LUA
+from repair import FIX, FIX_LUA, key, line, notes
 from stand import among, must, run_all, same, test
 
 ROWS = 300
@@ -22,14 +22,6 @@ STAGES = "stages: [{ name: canary, scope: 1% }, { name: full, scope: 100% }]\n" 
 LUA = "function transform(doc) doc.n = doc.n * 2 + 1 return doc end\n"
 REPAIR = ("repair", "copy.1", "--yes")
 LOST, STALE, THEIRS = range(10, 20), range(100, 105), range(200, 203)
-
-
-def key(n):
-    return f"k{n:05d}"
-
-
-def line(n, value, **more):
-    return f"{key(n)}\t" + json.dumps({"id": key(n), "n": value, **more}) + "\t0"
 
 
 def copied(stand):
@@ -56,11 +48,6 @@ def wanted(lost=(), stale=True):
     found.update({key(n): {"id": key(n), "n": (n + 1000 if stale else n) * 2 + 1} for n in STALE})
     found.update({key(n): {"id": key(n), "n": 0, "mine": True} for n in THEIRS})
     return found
-
-
-def notes(stand, run):
-    path = stand.path(f"home/reports/{run}/notes.ndjson")
-    return [entry for entry in stand.sluice("dump", str(path)).ended(0).lines() if "code" in entry] if path.exists() else []
 
 
 @test("what is missing or differs is read anew and written, by a run with plan, gates and undo; what the application wrote stays")
