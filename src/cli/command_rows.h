@@ -93,8 +93,9 @@ COMMAND(repair,     "RUN|REPORT [SPEC]", 1, 2, "a run for what a verification fo
         "run with a plan, gates and an undo log of its own, and written only where the target still holds what the\n"
         "verification saw: what was written since is kept live and listed. The same command goes on with it; with --dry-run or\n"
         "-o FILE it is only planned. With --extra it is a run that takes out of the target what a report of `sluice verify RUN\n"
-        "--extra` names as beyond the source; a rollback puts it back (docs/commands/repair.md).",
-        LINES, OPTION_EXTRA, OPTION_DRY_RUN, OPTION_DETACH, OPTION_OUT, OPTION_YES, OPTION_PARAM, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
+        "--extra` names as beyond the source; a rollback puts it back. With --bucket it is a run of all records of the stretch\n"
+        "of time that the report flags (docs/commands/repair.md).",
+        LINES, OPTION_EXTRA, OPTION_BUCKET, OPTION_DRY_RUN, OPTION_DETACH, OPTION_OUT, OPTION_YES, OPTION_PARAM, OPTION_AGAIN, OPTION_REASON, OPTION_FORCE_UNLOCK, OPTION_EXIT_ON_PAUSE)
 COMMAND(quarantine, "list|show|retry RUN [SPEC]", 2, 3, "the refused records: `list RUN`, `show RUN NUMBER`, `retry RUN`",
         "`retry` makes a new run of what RUN refused, with a plan, gates and an undo log of its own: the records are read anew\n"
         "from the source, by the spec, contract and transform as they stand now. The same command goes on with it, as `sluice\n"

@@ -163,6 +163,7 @@ static const struct {
     {"N/s", NULL},
     {"NAME", add_data},
     {"NAMES", NULL},
+    {"NAME[@FROM]", NULL},
     {"NAME=VALUE", NULL},
     {"PATH", NULL},
     {"ROLE", add_roles},

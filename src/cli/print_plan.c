@@ -421,6 +421,14 @@ static json_t *hooks_json(const struct spec *spec)
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
+static void put_bucket(FILE *out, const struct plan_retries *retries)
+{
+    char from[UNITS_TEXT], to[UNITS_TEXT];
+    fprintf(out, "  repairs     what has its %s from %s to %s, flagged by the buckets %s in %s of %s\n",
+            retries->bucket.field, units_time(retries->bucket.from_us / 1000, from),
+            units_time(retries->bucket.to_us / 1000, to), retries->bucket.name, retries->report, retries->run);
+}
+
 static void put_gone(FILE *out, const struct plan_retries *retries)
 {
     char gone[UNITS_TEXT];
@@ -443,7 +451,9 @@ void print_retries(struct cli *cli, FILE *out, const struct plan_retries *retrie
     if (!retries)
         return;
     units_count(retries->rows, rows);
-    if (retries->extra)
+    if (retries->bucket.name)
+        put_bucket(out, retries);
+    else if (retries->extra)
         fprintf(out, "  takes out   %s keys that %s names of %s: the target has them, its source does not\n", rows,
                 retries->report, retries->run);
     else if (retries->report)

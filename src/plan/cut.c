@@ -49,10 +49,16 @@ static bool take_deleted(struct plan *plan, const struct plan_config *config, st
     return true;
 }
 
+/* Whose keys are given. */
+static const struct plan_retry *named(const struct plan_config *config)
+{
+    return config->retry && !config->retry->bucket.name ? config->retry : NULL;
+}
+
 static bool list(struct plan *plan, const struct plan_config *config, struct session *session, const char *path,
                  struct listing_totals *ret, GError **error)
 {
-    const struct plan_retry *retry = config->retry;
+    const struct plan_retry *retry = named(config);
     struct listing_wish wish = {
         .draft = {.world = config->world, .path = path},
         .cut = {.size = plan->spec->partition_count ? 0 : plan->spec->partition_records,
@@ -119,13 +125,13 @@ static bool cut_listed(struct plan *plan, const struct plan_config *config, stru
 {
     struct listing_totals totals;
     uint32_t whole = 0;
-    bool parts = plan->spec->source.only.n_parts > 0 && !config->retry; /* whose keys are given */
+    bool parts = plan->spec->source.only.n_parts > 0 && !named(config);
     if (!(parts ? list_parts(plan, config, session, &totals, &whole, error)
                 : list(plan, config, session, plan->listing_path, &totals, error)))
         return false;
     if (!parts_of_listing(plan, &totals))
         return error_set(error, SLUICE_ERROR_TOO_BIG, "too many partitions");
-    return config->retry || plan_only_tell(plan, config, whole, error);
+    return named(config) || plan_only_tell(plan, config, whole, error);
 }
 
 /* --- ranges of files

@@ -356,7 +356,8 @@ static bool begin_retry(struct plan *plan, const struct plan_config *config, str
     if (!config->retry)
         return true;
     *io = *config->retry;
-    if (!plan_retries_begin(plan, io, error) || !plan_removal_left(plan, config, io, error))
+    if (!plan_retries_begin(plan, io, error) || !plan_retries_narrow(plan, error) ||
+        !plan_removal_left(plan, config, io, error))
         return false;
     plan->retries->gone = plan->retries->asked - io->n_keys - io->n_places;
     return true;
@@ -480,7 +481,8 @@ static bool load(struct plan *plan, const struct plan_config *config, struct cat
         !spec_read_with(&plan->spec, config->world, run->spec_path, plan->params, error) ||
         !recipe_read(&plan->recipe, config->world, plan->spec, error) ||
         !plan_digests_of(&now, plan->spec, plan->recipe, error) || !unmoved(plan, &now, run, error) ||
-        !spec_judge_digest(plan->spec, config->world, plan->judge, error) || !open_both(plan, config, error))
+        !plan_retries_narrow(plan, error) || !spec_judge_digest(plan->spec, config->world, plan->judge, error) ||
+        !open_both(plan, config, error))
         return false;
     may_be_in_pieces(plan);
     plan_paths(plan);

@@ -70,10 +70,17 @@ struct plan_limits {
 /* What a plan for the refused records of another run says of them, or for those that a report of its verification
  * names. */
 #define PLAN_GONE_NAMED 100
+/* A stretch of time that a report's time buckets flag: what of the source is of it is run again. */
+struct plan_bucket {
+    const char *name;  /* of the buckets; NULL: it is none */
+    const char *field; /* by which a record is of it: a path */
+    int64_t from_us, to_us;
+};
 struct plan_retries {
     const char *run;
     const char *report;            /* the report that it repairs; NULL: it takes what the run refused */
-    struct digest seen;            /* of a repair: of the list of what the verification saw (listing/seen.h) */
+    struct plan_bucket bucket;     /* of a repair: all that is of it, and no key by name */
+    struct digest seen;            /* of a repair of keys: of the list of what the verification saw (listing/seen.h) */
     bool extra;                    /* of a repair: what the target has beyond the source, which is taken out */
     uint64_t rows;                 /* of its quarantine, or lines of the report that are repaired: all there were */
     uint8_t digest[32];            /* BLAKE2b-256 of them; of a report: of all of it */
@@ -141,8 +148,9 @@ struct plan {
 /* The refused records of a run, or those that a report of its verification names; borrowed while it is planned. */
 struct plan_retry {
     const char *run;
-    const char *report; /* NULL: the refused ones */
-    bool extra;         /* of the report those that the source does not have, to be taken out of the target */
+    const char *report;        /* NULL: the refused ones */
+    struct plan_bucket bucket; /* of the report this stretch of time, instead of keys */
+    bool extra;                /* of the report those that the source does not have, to be taken out of the target */
     const struct seen *seen;
     size_t n_seen;
     uint64_t rows;

@@ -278,9 +278,10 @@ static bool load(struct plan *plan, const struct plan_config *config, const stru
     return plan_text_read(plan, text, error) &&
            spec_read_with(&plan->spec, config->world, file->spec, plan->params, error) &&
            recipe_read(&plan->recipe, config->world, plan->spec, error) && same_inputs(file, plan, error) &&
-           same_environment(file, plan, config, error) && same_tests(file, plan, config, error) &&
-           same_stores(file, plan, config, error) && take_parts(plan, file, error) &&
-           (plan_paths(plan), same_listing(file, plan, config, error)) && plan_retries_saw(plan, config, error) &&
+           plan_retries_narrow(plan, error) && same_environment(file, plan, config, error) &&
+           same_tests(file, plan, config, error) && same_stores(file, plan, config, error) &&
+           take_parts(plan, file, error) && (plan_paths(plan), same_listing(file, plan, config, error)) &&
+           plan_retries_saw(plan, config, error) &&
            (plan->listed ? same_size(file, plan, config, error) : same_files(file, plan, config, error));
 }
 

@@ -85,6 +85,8 @@ bool plan_supersedes_check(const struct plan *plan, GError **error);
 bool plan_retries_begin(struct plan *plan, const struct plan_retry *retry, GError **error);
 void plan_retries_put(const struct plan *plan, json_t *root);
 bool plan_retries_take(json_t *root, struct arena *mem, struct plan_retries **ret);
+/* Of a stretch of time: the spec's range becomes it, for this plan. */
+bool plan_retries_narrow(struct plan *plan, GError **error);
 /* What cannot be decided for some records alone. */
 bool plan_retries_check(const struct plan *plan, size_t n_places, GError **error);
 /* What the verification saw, of a repair: written down beside the listing when it is planned, and read back. */

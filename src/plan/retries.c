@@ -11,16 +11,40 @@
 
 /* --- the text ----------------------------------------------------------------------------------------------------- */
 
+static json_t *bucket_json(const struct plan_bucket *bucket)
+{
+    return json_pack("{s:s, s:s, s:I, s:I}", "name", bucket->name, "field", bucket->field, "from_us",
+                     (json_int_t)bucket->from_us, "to_us", (json_int_t)bucket->to_us);
+}
+
+static bool take_bucket(json_t *object, struct arena *mem, struct plan_bucket *ret)
+{
+    const char *name, *field;
+    json_int_t from_us, to_us;
+    if (!object)
+        return true;
+    if (json_unpack(object, "{s:s, s:s, s:I, s:I}", "name", &name, "field", &field, "from_us", &from_us, "to_us",
+                    &to_us) != 0)
+        return false;
+    *ret = (struct plan_bucket){.name = arena_text(mem, slice_of_text(name)),
+                                .field = arena_text(mem, slice_of_text(field)),
+                                .from_us = from_us,
+                                .to_us = to_us};
+    return ret->name && ret->field;
+}
+
 static void put_report(const struct plan_retries *retries, json_t *object)
 {
     char seen[DIGEST_TEXT];
     json_object_set_new(object, "report", json_string(retries->report));
     json_object_set_new(object, "seen", json_string(digest_text(retries->seen, seen)));
+    if (retries->bucket.name)
+        json_object_set_new(object, "bucket", bucket_json(&retries->bucket));
     if (retries->extra)
         json_object_set_new(object, "extra", json_true());
 }
 
-static bool take_report(const json_t *object, struct arena *mem, struct plan_retries *ret)
+static bool take_report(json_t *object, struct arena *mem, struct plan_retries *ret)
 {
     const char *report = json_string_value(json_object_get(object, "report"));
     const char *seen = json_string_value(json_object_get(object, "seen"));
@@ -32,7 +56,7 @@ static bool take_report(const json_t *object, struct arena *mem, struct plan_ret
     ret->seen = digest_get(digest);
     ret->extra = json_is_true(json_object_get(object, "extra"));
     ret->report = arena_text(mem, slice_of_text(report));
-    return ret->report != NULL;
+    return ret->report != NULL && take_bucket(json_object_get(object, "bucket"), mem, &ret->bucket);
 }
 
 void plan_retries_put(const struct plan *plan, json_t *root)
@@ -103,6 +127,7 @@ bool plan_retries_begin(struct plan *plan, const struct plan_retry *retry, GErro
     *retries = (struct plan_retries){.run = plan_copy(plan, retry->run),
                                      .report = retry->report ? plan_copy(plan, retry->report) : NULL,
                                      .extra = retry->extra,
+                                     .bucket = retry->bucket,
                                      .rows = retry->rows,
                                      .asked = retry->n_keys + retry->n_places};
     memcpy(retries->digest, retry->digest, sizeof retries->digest);
@@ -153,6 +178,26 @@ bool plan_retries_name(struct plan_retries *io, const struct world *world, const
     return skiplist_open(&list, world, path, uid, error) && (name_gone(io, skiplist_gone(list), mem) || no_room(error));
 }
 
+/* --- a stretch of time -------------------------------------------------------------------------------------------- */
+
+bool plan_retries_narrow(struct plan *plan, GError **error)
+{
+    struct spec_range *range = &plan->spec->source.range;
+    const struct plan_bucket *bucket = plan->retries ? &plan->retries->bucket : NULL;
+    if (!bucket || !bucket->name)
+        return true;
+    g_autofree char *place = range->field ? spec_place(plan->spec, "source.range") : NULL;
+    if (range->field && strcmp(path_text(range->field), bucket->field) != 0)
+        return error_set(error, SLUICE_ERROR_REFUSED,
+                         "%s: source.range is by '%s', and the buckets '%s' are by '%s'; write a spec of the part that "
+                         "is meant",
+                         place, path_text(range->field), bucket->name, bucket->field);
+    g_clear_pointer(&range->field, path_free);
+    range->from_us = bucket->from_us;
+    range->to_us = bucket->to_us;
+    return path_parse(&range->field, bucket->field, error);
+}
+
 /* --- what a verification saw ---------------------------------------------------------------------------------------
  */
 
@@ -165,7 +210,7 @@ static char *seen_path(const struct plan *plan)
 bool plan_retries_see_durable(struct plan *plan, const struct plan_config *config, GError **error)
 {
     const struct plan_retry *retry = config->retry;
-    if (!retry || !retry->report)
+    if (!retry || !retry->report || retry->bucket.name)
         return true;
     g_autofree char *path = seen_path(plan);
     plan->seen = seen_list_new(retry->seen, retry->n_seen);
@@ -175,7 +220,7 @@ bool plan_retries_see_durable(struct plan *plan, const struct plan_config *confi
 
 bool plan_retries_saw(struct plan *plan, const struct plan_config *config, GError **error)
 {
-    if (!plan->retries || !plan->retries->report)
+    if (!plan->retries || !plan->retries->report || plan->retries->bucket.name)
         return true;
     g_autofree char *path = seen_path(plan);
     return seen_list_open(&plan->seen, config->world, path, plan->uid, error) &&
@@ -237,7 +282,7 @@ static bool choose(struct plan *plan, struct chosen_wish *wish, GError **error)
 bool plan_retries_choose(struct plan *plan, const struct plan_config *config, struct session *session, GError **error)
 {
     const struct plan_retry *retry = config->retry;
-    if (!retry || plan->listed)
+    if (!retry || retry->bucket.name || plan->listed)
         return true;
     struct chosen_wish wish = {.world = config->world,
                                .path = plan->skip_path,

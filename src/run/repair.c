@@ -23,16 +23,43 @@ static bool digest_of(const struct report_row *row, uint8_t ret[32])
     return ok;
 }
 
-static bool take(const struct run_row *run, const char *path, const uint8_t digest[32], struct arena *mem,
-                 struct run_repair *ret, GError **error)
+/* What was found for `what`. */
+struct found_report {
+    const struct run_row *run;
+    const char *path;
+    const uint8_t *digest;
+    struct slice summary;
+};
+
+static bool take(const struct found_report *found, struct arena *mem, struct run_repair *io, GError **error)
 {
-    *ret = (struct run_repair){.run = arena_text(mem, slice_of_text(run->name)),
-                               .path = arena_text(mem, slice_of_text(path))};
-    memcpy(ret->digest, digest, sizeof ret->digest);
-    return (ret->run && ret->path) || error_set(error, SLUICE_ERROR_TOO_BIG, "%s: no memory for its name", path);
+    const char *bucket = io->asked_bucket;
+    *io = (struct run_repair){.run = arena_text(mem, slice_of_text(found->run->name)),
+                              .path = arena_text(mem, slice_of_text(found->path)),
+                              .asked_bucket = bucket,
+                              .extra = io->extra};
+    memcpy(io->digest, found->digest, sizeof io->digest);
+    if (!io->run || !io->path)
+        return error_set(error, SLUICE_ERROR_TOO_BIG, "%s: no memory for its name", found->path);
+    return !bucket || stretch_find(bucket, found->summary, mem, &io->bucket, error) ||
+           error_add(error, "%s", found->path);
 }
 
-/* The newest of all of the run. */
+static bool has_buckets(const struct report_row *row)
+{
+    json_t *summary = json_loadb((const char *)row->summary.data, row->summary.len, 0, NULL);
+    bool has = json_is_array(json_object_get(summary, "buckets"));
+    json_decref(summary);
+    return has;
+}
+
+/* One of all of the run; of time buckets, which the last gate has too, one that speaks of them. */
+static bool speaks(const struct report_row *row, const struct run_repair *repair)
+{
+    return repair->asked_bucket ? has_buckets(row) : row->stage == UINT32_MAX;
+}
+
+/* The newest of them. */
 static bool find_of_run(struct catalog *catalog, const char *name, struct arena *mem, struct run_repair *ret,
                         GError **error)
 {
@@ -42,8 +69,13 @@ static bool find_of_run(struct catalog *catalog, const char *name, struct arena 
     uint8_t digest[32];
     if (!catalog_run_get(catalog, name, mem, &run, error) || !catalog_reports(catalog, run.id, mem, &rows, &n, error))
         return false;
-    while (n > 0 && rows[n - 1].stage != UINT32_MAX)
+    while (n > 0 && !speaks(&rows[n - 1], ret))
         n--;
+    if (n == 0 && ret->asked_bucket)
+        return error_set(error, SLUICE_ERROR_NOT_FOUND,
+                         "%s has no report that speaks of time buckets: its spec has none (docs/buckets.md), or its "
+                         "last stage has not been judged",
+                         run.name);
     if (n == 0)
         return error_set(error, SLUICE_ERROR_NOT_FOUND,
                          "%s has no report yet of all of it; `sluice verify %s` makes one", run.name, run.name);
@@ -52,7 +84,8 @@ static bool find_of_run(struct catalog *catalog, const char *name, struct arena 
                          "%s: its report is from an older sluice, which did not say what the target held; `sluice "
                          "verify %s` makes a new one",
                          run.name, run.name);
-    return take(&run, rows[n - 1].path, digest, mem, ret, error);
+    struct found_report found = {&run, rows[n - 1].path, digest, rows[n - 1].summary};
+    return take(&found, mem, ret, error);
 }
 
 static bool pass_over(void *self, const struct report_line *line, GError **error)
@@ -64,7 +97,9 @@ static bool pass_over(void *self, const struct report_line *line, GError **error
 struct looking {
     const char *path;
     uint8_t digest[32];
-    bool known; /* a report was written there, with another digest */
+    struct arena *mem;
+    struct slice summary; /* of the one that was found; in `mem` */
+    bool known;           /* a report was written there, with another digest */
 };
 
 static bool find_among(struct catalog *catalog, const struct run_row *run, struct looking *io, bool *ret_found,
@@ -80,6 +115,8 @@ static bool find_among(struct catalog *catalog, const struct run_row *run, struc
     for (size_t i = 0; i < n && !*ret_found; i++) {
         g_autofree char *path = g_canonicalize_filename(rows[i].path, NULL);
         *ret_found = digest_of(&rows[i], digest) && memcmp(digest, io->digest, sizeof digest) == 0;
+        if (*ret_found && !arena_copy(io->mem, rows[i].summary, &io->summary))
+            return error_set(error, SLUICE_ERROR_TOO_BIG, "%s: its summary does not fit into memory", io->path);
         io->known |= strcmp(path, io->path) == 0;
     }
     return true;
@@ -103,7 +140,7 @@ static bool find_of_file(const struct run_config *config, struct catalog *catalo
 {
     struct report_lines nothing = {.line = pass_over};
     g_autofree char *path = g_canonicalize_filename(what, NULL);
-    struct looking looking = {.path = path};
+    struct looking looking = {.path = path, .mem = mem};
     struct run_row *runs;
     size_t n;
     bool found = false;
@@ -113,8 +150,9 @@ static bool find_of_file(const struct run_config *config, struct catalog *catalo
     for (size_t i = 0; i < n; i++) {
         if (!find_among(catalog, &runs[i], &looking, &found, error))
             return false;
+        struct found_report of = {&runs[i], path, looking.digest, looking.summary};
         if (found)
-            return take(&runs[i], path, looking.digest, mem, ret, error);
+            return take(&of, mem, ret, error);
     }
     return unknown(&looking, error);
 }
@@ -187,6 +225,16 @@ static bool may(const struct taking *taking, const struct run_config *config, co
                      config->repair->path, run, run);
 }
 
+static void take_report(struct retry *io, const struct run_config *config)
+{
+    struct plan_retry *plan = &io->plan;
+    plan->run = io->old.name;
+    plan->extra = config->repair->extra;
+    plan->bucket = config->repair->bucket;
+    plan->report = config->repair->path;
+    memcpy(plan->digest, config->repair->digest, sizeof plan->digest);
+}
+
 static bool take_all(struct retry *io, const struct run_config *config, const struct taking *taking, GError **error)
 {
     struct plan_retry *plan = &io->plan;
@@ -201,14 +249,31 @@ static bool take_all(struct retry *io, const struct run_config *config, const st
     memcpy(seen, taking->seen->data, plan->n_seen * sizeof *seen);
     plan->keys = keys;
     plan->seen = seen;
-    plan->run = io->old.name;
-    plan->extra = config->repair->extra;
-    plan->report = config->repair->path;
-    memcpy(plan->digest, config->repair->digest, sizeof plan->digest);
+    take_report(io, config);
     return true;
 }
 
-bool repair_ask(struct retry *io, const struct run_config *config, const struct spec *spec, bool same_dataset,
+/* What was written once is not to be written twice. */
+static bool ask_bucket(struct retry *io, const struct run_config *config, const struct plan_was *was, bool once,
+                       GError **error)
+{
+    const char *run = io->old.name, *bucket = config->repair->asked_bucket;
+    take_report(io, config);
+    if (once)
+        return error_set(error, SLUICE_ERROR_REFUSED,
+                         "--bucket %s: %s wrote records of that time in place, and its transform is not idempotent: it "
+                         "would be applied to its own result; `sluice run SPEC --supersede %s` takes what stood there "
+                         "before",
+                         bucket, run, run);
+    return !was->sink ||
+           error_set(
+               error, SLUICE_ERROR_REFUSED,
+               "--bucket %s: %s wrote files, where records of that time would stand twice; they are taken back as "
+               "a whole (`sluice rollback %s`) and written anew",
+               bucket, run, run);
+}
+
+bool repair_ask(struct retry *io, const struct run_config *config, const struct spec *spec, const struct plan_was *was,
                 GError **error)
 {
     g_autoptr(GArray) keys = g_array_new(FALSE, FALSE, sizeof(struct slice));
@@ -216,7 +281,9 @@ bool repair_ask(struct retry *io, const struct run_config *config, const struct 
     struct taking taking = {.mem = io->mem, .keys = keys, .seen = seen, .extra = config->repair->extra};
     struct report_lines into = {.line = take_line, .self = &taking};
     uint8_t digest[32];
-    bool once = same_dataset && !spec->transform.idempotent;
+    bool once = was->same_dataset && !spec->transform.idempotent;
+    if (config->repair->bucket.name)
+        return ask_bucket(io, config, was, once, error);
     if (!report_read(config->world, config->repair->path, &into, digest, error))
         return false;
     if (memcmp(digest, config->repair->digest, sizeof digest) != 0)

@@ -15,7 +15,15 @@ struct taken {
     const char *run;       /* NULL: all */
     const uint8_t *report; /* its digest; NULL: the refused rows */
     bool extra;
+    const struct plan_bucket *bucket; /* of the report; NULL: keys of it */
 };
+
+static bool same_bucket(const struct plan_bucket *theirs, const struct plan_bucket *ours)
+{
+    if (!ours || !ours->name || !theirs->name)
+        return (ours && ours->name) == (theirs->name != NULL);
+    return strcmp(theirs->field, ours->field) == 0 && theirs->from_us == ours->from_us && theirs->to_us == ours->to_us;
+}
 
 static bool takes(struct catalog *catalog, const struct run_row *run, const struct taken *what, struct arena *mem,
                   bool *ret, GError **error)
@@ -26,6 +34,7 @@ static bool takes(struct catalog *catalog, const struct run_row *run, const stru
     *ret = g_strcmp0(theirs ? theirs->run : NULL, what->run) == 0;
     if (theirs && *ret)
         *ret = (theirs->report != NULL) == (what->report != NULL) && theirs->extra == what->extra &&
+               same_bucket(&theirs->bucket, what->bucket) &&
                (!what->report || memcmp(theirs->digest, what->report, sizeof theirs->digest) == 0);
     return true;
 }
@@ -43,8 +52,10 @@ bool retry_find(struct catalog *catalog, const struct run_config *config, const 
 {
     auto_(arena) all = arena_new(RUNS_MEMORY);
     const struct run_repair *repair = config->repair;
-    struct taken what = {
-        .run = config->retry, .report = repair ? repair->digest : NULL, .extra = repair && repair->extra};
+    struct taken what = {.run = config->retry,
+                         .report = repair ? repair->digest : NULL,
+                         .extra = repair && repair->extra,
+                         .bucket = repair ? &repair->bucket : NULL};
     struct run_row *runs;
     size_t n;
     bool same = false;
@@ -294,8 +305,7 @@ bool retry_ask(struct retry *io, const struct run_config *config, struct catalog
         return false;
     asked.same_dataset = was.same_dataset;
     if (config->repair)
-        return retain_stands(catalog, &io->old, EXPIRY_REPORTS, error) &&
-               repair_ask(io, config, spec, was.same_dataset, error);
+        return retain_stands(catalog, &io->old, EXPIRY_REPORTS, error) && repair_ask(io, config, spec, &was, error);
     io->plan.run = io->old.name;
     return is_free(io, &asked, error) && retain_stands(catalog, &io->old, EXPIRY_QUARANTINE, error) &&
            ask_rows(io, config, error);

@@ -106,13 +106,15 @@ bool run_retried_by(struct catalog *catalog, const struct run_row *run, struct a
 /* What is to be repaired: the report of a verification of a run. Texts in `mem`. */
 struct run_repair {
     const char *run, *path;
-    uint8_t digest[32]; /* of the report's bytes, as the catalog has it */
-    bool extra;         /* what the target has beyond the source, to be taken out; else what differs or is missing */
+    uint8_t digest[32];        /* of the report's bytes, as the catalog has it */
+    const char *asked_bucket;  /* run_repair_find: of which time buckets, NAME or NAME@FROM; NULL: of none */
+    struct plan_bucket bucket; /* the stretch of time that is meant; name NULL: keys are */
+    bool extra; /* what the target has beyond the source, to be taken out; else what differs or is missing */
 };
-/* `what`: a run, whose newest report of all of it is taken, or the path of a report of one, wherever a copy of it lies.
- * NOT_FOUND: there is none; CORRUPT: it is not any more what the verification wrote; REFUSED: it is no report that this
- * home has made. */
-bool run_repair_find(const struct run_config *config, const char *what, struct arena *mem, struct run_repair *ret,
+/* `io` says what of it is asked for. `what`: a run, whose newest report of all of it is taken, or the path of a report
+ * of one, wherever a copy of it lies. NOT_FOUND: there is none; CORRUPT: it is not any more what the verification
+ * wrote; REFUSED: it is no report that this home has made. */
+bool run_repair_find(const struct run_config *config, const char *what, struct arena *mem, struct run_repair *io,
                      GError **error);
 
 /* Only plans (the spec is taken over on success): neither catalog nor target is written. `path` NULL, or the plan file

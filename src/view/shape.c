@@ -69,6 +69,15 @@ void shape_put(GString *object, const char *name, json_t *value)
     json_decref(value);
 }
 
+static json_t *shape_bucket(const struct plan_bucket *bucket)
+{
+    char from[UNITS_TEXT], to[UNITS_TEXT];
+    if (!bucket->name)
+        return json_null();
+    return json_pack("{s:s, s:s, s:s, s:s}", "name", bucket->name, "field", bucket->field, "from",
+                     units_time(bucket->from_us / 1000, from), "to", units_time(bucket->to_us / 1000, to));
+}
+
 json_t *shape_retries(const struct plan_retries *retries)
 {
     if (!retries)
@@ -76,9 +85,10 @@ json_t *shape_retries(const struct plan_retries *retries)
     json_t *gone = json_array();
     for (size_t i = 0; i < retries->n_gone_named; i++)
         json_array_append_new(gone, shape_text(retries->gone_named[i]));
-    return json_pack("{s:s, s:o, s:b, s:I, s:I, s:I, s:o}", "run", retries->run, "report", shape_text(retries->report),
-                     "extra", retries->extra, "rows", (json_int_t)retries->rows, "asked", (json_int_t)retries->asked,
-                     "gone", (json_int_t)retries->gone, "gone_named", gone);
+    return json_pack("{s:s, s:o, s:b, s:o, s:I, s:I, s:I, s:o}", "run", retries->run, "report",
+                     shape_text(retries->report), "extra", retries->extra, "bucket", shape_bucket(&retries->bucket),
+                     "rows", (json_int_t)retries->rows, "asked", (json_int_t)retries->asked, "gone",
+                     (json_int_t)retries->gone, "gone_named", gone);
 }
 
 json_t *shape_stages(const struct stage_row *stages, size_t n)

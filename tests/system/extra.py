@@ -92,7 +92,7 @@ def _(stand):
 @test("what the application wrote since the verification is left and listed; what it wrote since the plan, by its version, is not extra")
 def _(stand):
     copied(stand, COPY.replace("dataset: origin }", "dataset: origin, version: at }"), "function transform(doc) return doc end\n")
-    stand.put("items", [extra("z0", at="2099-01-01T00:00:00Z"), extra("z1", at="2001-01-01T00:00:00Z")])
+    stand.put("items", [extra("z0", at="2099-01-01T00:00:00Z"), extra("z1", at="2001-01-01T00:00:00Z"), f"{key(5)}\t-"])
     report = verified(stand, "copy.1")
     same((named(stand, report), named(stand, report, "superseded")), (BEYOND[1:], ["z0"]), "by version")
     stand.put("items", [extra("z2", 5), "z3\t-"])
@@ -102,6 +102,8 @@ def _(stand):
     stand.sluice(*REPAIR).ended(8)
     same(stand.dump("items"), {k: v for k, v in before.items() if k != "z1"}, "records")
     among("z2", [note["key"] for note in notes(stand, "copy.2")])
+    stand.sluice("repair", "copy.1", "--yes").ended(0)
+    same((stand.status()["run"], stand.documents("items")[key(5)]["n"]), ("copy.3", 5), "what the same report calls missing is another run")
 
 
 @test("killed at any step, the same command goes on, and each is taken out once")
