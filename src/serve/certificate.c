@@ -56,6 +56,15 @@ static void look_others(gnutls_x509_crt_t certificate, struct tokens *tokens, st
     }
 }
 
+/* For whom it has to be asked again while a stream of theirs stands. */
+static GPtrArray *chain_of(const gnutls_datum_t *given, unsigned n)
+{
+    GPtrArray *chain = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    for (unsigned i = 0; i < n; i++)
+        g_ptr_array_add(chain, g_bytes_new(given[i].data, given[i].size));
+    return chain;
+}
+
 bool certificate_look(const struct request *request, struct who *io)
 {
     gnutls_session_t session = request->server->ca ? session_of(request) : NULL;
@@ -71,5 +80,7 @@ bool certificate_look(const struct request *request, struct who *io)
         !look_common(certificate, request->server->tokens, io))
         look_others(certificate, request->server->tokens, io);
     gnutls_x509_crt_deinit(certificate);
+    if (request->server->revoked)
+        io->chain = chain_of(given, n);
     return true;
 }

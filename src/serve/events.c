@@ -28,6 +28,7 @@ struct stream {
     GQueue queue;        /* GBytes */
     size_t queued, sent; /* bytes in all of it; of the first, that have gone */
     int64_t beat_us;
+    uint64_t revoked_turn; /* of the lists by which its certificate was looked at last */
 };
 
 /* A run, as it was told last. */
@@ -114,6 +115,8 @@ struct stream *events_open(struct events *events, const struct request *request,
     stream->who.name = g_strdup(request->who.name);
     stream->who.only = g_strdup(request->who.only);
     stream->who.groups = NULL;
+    if (request->who.chain)
+        g_ptr_array_ref(stream->who.chain);
     g_hash_table_add(events->streams, stream);
     return stream;
 }
@@ -409,7 +412,15 @@ static bool welcome_all(struct events *events, struct desk *desk, GError **error
     return true;
 }
 
-/* Comments, and ends of tokens. */
+/* Its token stands, and no list names its certificate. */
+static bool is_let(struct events *events, struct stream *stream)
+{
+    struct server *server = events->server;
+    return (!stream->who.token || tokens_stands(server->tokens, stream->who.token)) &&
+           revoked_still_lets(server->revoked, stream->who.chain, &stream->revoked_turn);
+}
+
+/* Comments, and ends of tokens and certificates. */
 static void look_after(struct events *events)
 {
     GHashTableIter iter;
@@ -424,7 +435,7 @@ static void look_after(struct events *events)
             stream->beat_us = at_us;
             push(stream, beat);
         }
-        if (stream->who.token && !tokens_stands(events->server->tokens, stream->who.token)) {
+        if (!is_let(events, stream)) {
             stream->closing = true;
             wake(stream);
         }

@@ -7,7 +7,8 @@
 #include "base/file.h"
 #include "serve/server.h"
 
-#define LIST_MOST (16u << 20)
+#define LIST_MOST  (16u << 20)
+#define CHAIN_MOST 16u /* what GnuTLS takes of a peer at the most */
 
 struct revoked {
     const struct world *world;
@@ -18,6 +19,7 @@ struct revoked {
     GBytes *bytes;        /* of the file, as it was read last; NULL: it could not be */
     gnutls_x509_crl_t *lists;
     unsigned n_lists; /* 0: there is no good one */
+    uint64_t turn;    /* how many there have been */
 };
 
 static void drop_lists(gnutls_x509_crl_t *lists, unsigned n)
@@ -95,6 +97,7 @@ static bool read_again(struct revoked *revoked, GError **error)
     revoked->bytes = bytes;
     revoked->lists = lists;
     revoked->n_lists = n;
+    revoked->turn++;
     return taken;
 }
 
@@ -170,4 +173,26 @@ bool revoked_lets(struct revoked *revoked, const gnutls_datum_t *chain, unsigned
     for (unsigned i = 0; ok && i < n; i++)
         ok = is_free(revoked, &chain[i], i == 0);
     return ok;
+}
+
+static uint64_t turn_of(struct revoked *revoked)
+{
+    auto_hold(&revoked->lock);
+    return revoked->turn;
+}
+
+bool revoked_still_lets(struct revoked *revoked, const GPtrArray *chain, uint64_t *io_turn)
+{
+    gnutls_datum_t given[CHAIN_MOST];
+    if (!revoked || !chain)
+        return true;
+    uint64_t turn = turn_of(revoked);
+    if (!revoked_stands(revoked) || chain->len > CHAIN_MOST)
+        return false;
+    if (turn == *io_turn)
+        return true;
+    for (guint i = 0; i < chain->len; i++)
+        given[i] = datum_of(chain->pdata[i]);
+    *io_turn = turn;
+    return revoked_lets(revoked, given, chain->len);
 }

@@ -132,6 +132,9 @@ void revoked_tick(struct revoked *revoked);
 bool revoked_stands(struct revoked *revoked);
 /* Whether none of a chain, the client's own first, was taken back. NULL lets everybody in. */
 bool revoked_lets(struct revoked *revoked, const gnutls_datum_t *chain, unsigned n);
+/* The same of the chain of struct who, for who asks again and again: looked at only where the lists are others than at
+ * *io_turn (0: never). NULL revoked or chain: nothing speaks against it. */
+bool revoked_still_lets(struct revoked *revoked, const GPtrArray *chain, uint64_t *io_turn);
 
 /* --- requests ----------------------------------------------------------------------------------------------------- */
 

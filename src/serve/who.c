@@ -55,6 +55,7 @@ void who_done(struct who *who)
     g_free(who->name);
     g_free(who->only);
     g_free(who->groups);
+    g_clear_pointer(&who->chain, g_ptr_array_unref);
     *who = (struct who){.role = ROLE_COUNT};
 }
 

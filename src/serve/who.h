@@ -35,6 +35,7 @@ struct who {
     char *only;          /* names of specs with *, a blank between; NULL: all */
     char *groups;        /* NULL */
     int64_t expires_ms;  /* 0: never */
+    GPtrArray *chain;    /* by_certificate, where lists of revoked ones are kept: GBytes, the own one first; NULL */
 };
 void who_done(struct who *who);
 /* As the ledger has it: NAME@token, NAME@certificate; the caller frees. */

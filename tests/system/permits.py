@@ -245,14 +245,15 @@ def _(stand):
     seed(stand, "fix")
     certificate(stand, "ca", "/CN=our authority", ca=None)
     certificate(stand, "rogue", "/CN=another authority", ca=None)
+    certificate(stand, "forger", "/CN=our authority", ca=None) # the same name, another key
     certificate(stand, "server", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
     for name in ("ann", "bea"):
         certificate(stand, name, f"/CN={name}")
         stand.sluice("token", "create", name, "--role", "operator", "--certificate", name).ended(0)
     secret = token(stand, "tom", "viewer")
-    good, none, old, foreign = crl(stand, "bea"), crl(stand), crl(stand, until="-crl_nextupdate 20200102000000Z -crl_lastupdate 20200101000000Z"), crl(stand, ca="rogue")
+    good, none, old, foreign, forged = crl(stand, "bea"), crl(stand), crl(stand, until="-crl_nextupdate 20200102000000Z -crl_lastupdate 20200101000000Z"), crl(stand, ca="rogue"), crl(stand, ca="forger")
     tls = ("--tls-cert", "server.crt", "--tls-key", "server.key")
-    for content, says in (("", "no list"), (good[:200], "no list"), (old, "expired"), (good + foreign, "no authority of --tls-ca")):
+    for content, says in (("", "no list"), (good[:200], "no list"), (old, "expired"), (good + foreign, "no authority of --tls-ca"), (forged, "no authority of --tls-ca")):
         stand.write("bad.crl", content)
         among(["--tls-crl", says], stand.sluice("serve", *tls, "--tls-ca", "ca.crt", "--tls-crl", "bad.crl", "--listen", "127.0.0.1:0").ended(2).err)
     among("--tls-crl", stand.sluice("serve", *tls, "--tls-ca", "ca.crt", "--tls-crl", "nowhere.crl", "--listen", "127.0.0.1:0").ended(6, 9).err)
@@ -278,14 +279,27 @@ def _(stand):
         among("revoked", asks("bea").json()["message"])
         put(none)
         until(lambda: asks("bea").status == 200)
+        http_server.tls = context("ann")
+        hers = Events(http_server)
+        http_server.tls = context("bea")
+        others = Events(http_server)
+        http_server.tls = context()
+        toms = Events(http_server, who=secret)
+        for stream in (hers, others, toms):
+            stream.wait(lambda kind, data: kind == "stop")
         put(crl(stand, "ann"))
         until(lambda: (asks("ann").status, asks("bea").status) == (401, 200))
-        for content in ("hello", foreign):
+        until(lambda: hers.over)
+        stand.sluice("token", "create", "cid", "--role", "viewer").ended(0)
+        for stream in (others, toms):
+            stream.wait(lambda kind, data: kind == "ledger") # it goes on
+        for content in ("hello", foreign, forged):
             put(none)
             until(lambda: asks("ann").status == 200)
             put(content)
             until(lambda: asks("ann").status == 401)
             among("--tls-crl", asks("ann").json()["message"])
+            until(lambda: others.over)
             same(asks(None, who=secret).status, 200, "a token needs no list")
         put(none)
         until(lambda: asks("ann").status == 200)
