@@ -83,7 +83,7 @@ ALERT(SluiceSlow, TICKET, "15m",
       "`sluice status RUN`: `slowed by` and `guards` say what holds it. It keeps its promises to live traffic: this is no incident.\n"
       "`sluice_run_remaining_seconds` says how long it takes at this pace; `hours` and `budget.time` whether that still fits.")
 ALERT(SluiceBudget, TICKET, "0m",
-      "sluice_budget_used_ratio{@} > 0.8",
+      "sluice_budget_used_ratio{@} > 0.8 unless on (run) sluice_run_state{@state=~\"done|rolled-back|aborted\"} == 1",
       "four fifths of a budget are used",
       "At its end the run pauses by itself and needs a person. `sluice status RUN` shows what is used.\n"
       "`sluice set RUN budget.records=... --reason ...` (or `bytes`, `time`) gives it more.")

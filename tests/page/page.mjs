@@ -321,6 +321,21 @@ test("live latencies are drawn as they are spread, before and during, in the ord
   await shot(operator, "spread");
 });
 
+test("an entry of the ledger says what happened and, before why somebody wanted it, what the program says of it", async () => {
+  const lines = await operator.evaluate(async () => {
+    const { told } = await import("/parts/entries.js");
+    return [
+      { action: "paused", details: { from: "running", state_reason: "guard: memory: a: 80 %" }, reason: null },
+      { action: "paused", details: { from: "running", state_reason: "lunch" }, reason: "lunch" },
+      { action: "budget-warning", details: { key: "budget.records", limit: 70, per_cent: 50, used: 36 }, reason: null },
+      { action: "set", details: { key: "workers", value: "3" }, reason: "faster" },
+      { action: "split", details: { at: 400, into: 120, partition: 62, records: 100 }, reason: null },
+      { action: "token-created", details: { expires_ms: 0, groups: null, role: "viewer", token: "ann\u202e" }, reason: null },
+    ].map(told);
+  });
+  same(lines, ["from running — guard: memory: a: 80 %", "from running — lunch", "50 % of budget.records is used", "workers = 3 — faster", "100 records of partition 62 become partition 120", "role viewer, token ann\\u{202e}"], "lines");
+});
+
 test("alerts that a look can tell have the names and words of the rules, and what the runbook says to do", async () => {
   await operator.go("#/run/fix.1/oncall");
   const found = await operator.evaluate(async () => {
@@ -333,11 +348,12 @@ test("alerts that a look can tell have the names and words of the rules, and wha
       SluiceLate: { slo: { late: true, there: false, due_at: "2026-01-01T00:00:00Z", there_at: "2026-01-01T01:00:00Z" } }, SluiceNeedsPerson: { state: "paused", reason: "a person" },
       SluiceGuardHolds: { signals: [{ name: "x", value_text: "1", level: "pause" }] }, SluiceNodeUse: { signals: [{ name: "memory", value: 0.71, value_text: "71 %", level: "ok" }] }, SluiceHookFailed: { hooks: { failed: 1 } } };
     return { calm: alerts(calm), told: TOLD, unnamed: TOLD.filter((name) => !ROWS.alerts.some((row) => row[0] === name)), bad: Object.entries(bad).map(([name, more]) => [name, alerts({ ...calm, ...more }).map((one) => one.name)]),
-      now: alerts({ ...calm, ...bad.SluiceLate, ...bad.SluiceErrorRate }).map((one) => [one.severity, one.now]), parts: [...sections("# a\n## b\n### One\n\ndo\n### Two\nthis\n## c\nrest")] };
+      over: alerts({ ...calm, ...bad.SluiceBudget, state: "done" }), now: alerts({ ...calm, ...bad.SluiceLate, ...bad.SluiceErrorRate }).map((one) => [one.severity, one.now]), parts: [...sections("# a\n## b\n### One\n\ndo\n### Two\nthis\n## c\nrest")] };
   });
   same([found.calm, found.unnamed], [[], []], "alerts of a calm run, and such as are no rule");
   same(found.bad.map(([name]) => name), found.told, "alerts that are tried");
   for (const [name, now] of found.bad) must(now.includes(name), `${name} is not told: ${now}`);
+  same(found.over, [], "alerts of a run that is over, though its budget is used");
   same(found.now, [["page", "0.1 %"], ["ticket", "by 1 h"]].map(([severity, words]) => [severity, severity === "page" ? `${words} of those done` : words]), "pages first");
   same(found.parts, [["One", "do"], ["Two", "this"]], "sections of a runbook");
   await operator.getByText("runbook: sluice export runbook fix.1").click();

@@ -321,7 +321,7 @@ STAGED = {
     "SluiceStuck": ([RUNNING, ("sluice_run_held", {}, "1x600"), (*WRITTEN, "0+100x5 500x40 600+100x60")], 30, 70),
     "SluiceLatency": ([("sluice_end_to_end_seconds", {"share": "0.99"}, "2x60 20x30 2x100"), RUNNING], 75, 120),
     "SluiceSlow": ([RUNNING, (*WRITTEN, "0+100x60 6000+10x60 6700+100x100")], 95, 170),
-    "SluiceBudget": ([("sluice_budget_used_ratio", {"budget": "time"}, "0.5x5 0.9x10 0.5x60")], 8, 40),
+    "SluiceBudget": ([("sluice_budget_used_ratio", {"budget": "time"}, "0.5x5 0.9x70"), ("sluice_run_state", {"state": "done"}, "0x15 1x60")], 8, 40),
     "SluiceLate": ([("sluice_slo_late", {}, "0x5 1x30 0x60")], 25, 60),
     "SluiceNeedsPerson": ([("sluice_run_needs_person", {}, "0x5 1x20 0x60")], 15, 50),
     "SluiceGuardHolds": ([("sluice_guard_level", {"guard": "memory"}, "0x5 2x30 0x60")], 25, 60),

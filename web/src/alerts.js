@@ -3,6 +3,7 @@
 import { duration, milliseconds, share } from "./format.js";
 import { needsPerson, progress } from "./headline.js";
 import { ROWS } from "./rows.js";
+import { isOver } from "./words.js";
 
 const ACTIVE = new Set(["running", "verifying", "promoting", "rolling-back"]);
 const ERRORS = 0.001, USED = 0.8, FULL = 0.7;
@@ -12,7 +13,8 @@ function errors(status) {
   return ACTIVE.has(status.state) && bad > ERRORS * done && `${share(bad, done)} of those done`;
 }
 
-function budget({ budget }) {
+function budget({ budget, state }) {
+  if (isOver(state)) return false;
   const [name, used] = Object.entries(budget ?? {}).find(([, one]) => one?.limit > 0 && one.used > USED * one.limit) ?? [];
   return used && `${name.replace(/_s$/, "")}: ${share(used.used, used.limit)}`;
 }

@@ -22,6 +22,7 @@ const STATES = {
   written: ["busy", "half"],
   approved: ["good", "check"],
   denied: ["bad", "cross"],
+  "budget-warning": ["ask", "half"],
   verified: ["good", "check"],
 };
 const LEVELS = { ok: ["good", "check"], slow: ["ask", "half"], pause: ["ask", "bars"], halt: ["bad", "stop"] };

@@ -1,5 +1,5 @@
 // Entries of the ledger as lines.
-import { clock, visible } from "../format.js";
+import { clock, plural, visible } from "../format.js";
 import { html, useState } from "../html.js";
 import { stateLook } from "../words.js";
 import { Glyph } from "./glyph.js";
@@ -9,11 +9,22 @@ function look(action) {
   return stateLook(action.replace(/^.*\./, ""));
 }
 
-/** What happened, and then why somebody wanted it. */
-function told(entry) {
-  const d = entry.details ?? {};
-  const what = d.sentence ?? d.message ?? [d.wish && `${d.wish} is asked for`, d.stage && `stage ${d.stage}`, d.key && `${d.key} = ${d.value}`, d.from && `from ${d.from}`].filter(Boolean).join(", ");
-  return [what, entry.reason && visible(entry.reason)].filter(Boolean).join(" — ");
+const TOLD = {
+  "budget-warning": (d) => `${d.per_cent} % of ${d.key} is used`,
+  split: (d) => `${plural(d.records, "record")} of partition ${d.partition} become partition ${d.into}`,
+};
+
+const known = (d) => [d.wish && `${d.wish} is asked for`, d.stage && `stage ${d.stage}`, d.key && d.value !== undefined && `${d.key} = ${d.value}`, d.from && `from ${d.from}`].filter(Boolean).join(", ");
+
+/** Of what has no words of its own: the figures and texts that it has. */
+const rest = (d) => Object.entries(d).filter(([, value]) => value && typeof value !== "object").map(([name, value]) => `${name} ${value}`).slice(0, 5).join(", ");
+
+/** What happened, what the program says of it, and then why somebody wanted it. Pure. */
+export function told({ action, details, reason }) {
+  const d = details ?? {};
+  const what = d.sentence ?? d.message ?? TOLD[action]?.(d) ?? (known(d) || rest(d));
+  const why = d.state_reason !== reason && !d.sentence && d.state_reason;
+  return [what && visible(what, 600), why && visible(why, 600), reason && visible(reason)].filter(Boolean).join(" — ");
 }
 
 function Line({ entry, withRun }) {
