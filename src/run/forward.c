@@ -210,13 +210,14 @@ static void note_left(struct worker *worker, const struct item *item)
         g_array_append_val(worker->notes, note);
 }
 
-/* A live source lost the record after a dead holder wrote it: what was written goes again, if it still stands. */
+/* A live source lost the record after a dead holder wrote it: what was written goes again, if it still stands. In the
+ * same dataset nothing of it does. */
 static void gone_after_write(struct worker *worker, size_t i)
 {
     struct row *row = batch_row(&worker->batch, i);
     if (worker->job->plan->retries)
         note_gone(worker, row->rec.key);
-    if (!job_looks_again(worker->job) || !tail_find(worker, row->rec.key)) {
+    if (!tail_find(worker, row->rec.key)) {
         row_end(row, OUTCOME_GONE);
         return;
     }

@@ -342,7 +342,7 @@ static bool add_turn(struct build *build, GArray *links, GError **error)
 {
     struct undo_turn turn;
     uint8_t item[UNDO_TURN_LEN];
-    bool any = links->len && undo_turn_of((struct undo_link *)(void *)links->data, links->len, &turn);
+    bool any = undo_turn_of((struct undo_link *)(void *)links->data, links->len, &turn);
     g_array_set_size(links, 0);
     if (!any)
         return true;
@@ -356,18 +356,18 @@ static bool group_by_key(struct build *build, GError **error)
     if (!extsort_finish(build->links, error))
         return false;
     for (const uint8_t *item;;) {
-        struct undo_link link;
+        struct undo_link link = {0};
         if (!extsort_next(build->links, &item, error))
             return false;
-        if (!item)
-            break;
-        undo_link_get(item, &link);
-        if (links->len && !digest_equal(g_array_index(links, struct undo_link, 0).key, link.key) &&
-            !add_turn(build, links, error))
+        if (item)
+            undo_link_get(item, &link);
+        bool ends = links->len && !(item && digest_equal(g_array_index(links, struct undo_link, 0).key, link.key));
+        if (ends && !add_turn(build, links, error))
             return false;
+        if (!item)
+            return extsort_finish(build->turns, error);
         g_array_append_val(links, link);
     }
-    return add_turn(build, links, error) && extsort_finish(build->turns, error);
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */

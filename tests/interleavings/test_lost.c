@@ -375,6 +375,42 @@ static void what_is_absent_and_had_stood_before_is_in_doubt_where_the_fence_is_l
     scene_done(&lossy.scene);
 }
 
+static void the_log_ends_amid_its_last_block(struct scene *scene)
+{
+    g_autofree char *path = g_build_filename(scene->home, "undo", "job.1", "000001.undo", NULL);
+    g_autofree char *bytes = NULL;
+    gsize len;
+    assert_true(g_file_get_contents(path, &bytes, &len, NULL));
+    assert_true(g_file_set_contents(path, bytes, (gssize)len - 9, NULL));
+}
+
+/* Power and servers go at one moment, behind a checkpoint: of k0 a server knows, of k1 the record tells. Both are
+ * written into the log, for a rollback goes by it. */
+static void what_is_learnt_of_writes_whose_outcomes_are_lost_is_taken_back_too(void **state)
+{
+    struct lossy lossy;
+    struct process process;
+    size_t lost;
+    GError *error = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    begin(&lossy);
+    scene_plan(&lossy.scene);
+    process_begin_small(&process, &lossy.scene, JOB_FORWARD, 2);
+    process_until(&process, 0, OP_CHECKPOINT);
+    process_step(&process, 0);
+    process_die(&process);
+    the_log_ends_amid_its_last_block(&lossy.scene);
+    scene_drop_fences(&lossy.scene, scene_row(&lossy.scene, mem).uid);
+    lossy.says_yes = "k0";
+    replace(&lossy);
+    process_begin(&process, &lossy.scene, JOB_FORWARD);
+    kit_ok(again_look(process.hold, PARTS_FORWARD, &lost, &error));
+    process_die(&process);
+    process_whole(&lossy.scene, JOB_FORWARD);
+    assert_int_equal(lossy.asked, 2);
+    ends_well(&lossy);
+}
+
 /* After every number of steps of doing it again. */
 static void who_dies_while_it_is_done_again_does_not_do_it_twice(void **state)
 {
@@ -503,6 +539,7 @@ int main(void)
         cmocka_unit_test(what_the_fence_lacks_and_yet_stands_is_not_done_twice),
         cmocka_unit_test(what_was_deleted_is_not_brought_back),
         cmocka_unit_test(what_is_absent_and_had_stood_before_is_in_doubt_where_the_fence_is_lost),
+        cmocka_unit_test(what_is_learnt_of_writes_whose_outcomes_are_lost_is_taken_back_too),
         cmocka_unit_test(who_dies_while_it_is_done_again_does_not_do_it_twice),
         cmocka_unit_test(of_a_record_that_was_made_nobody_knows_whether_it_was_lost_or_deleted),
         cmocka_unit_test(a_record_that_was_made_is_made_again_where_the_fence_knows_that_it_was_lost),

@@ -1,5 +1,6 @@
 /* The source lives too: what changes, goes and comes up in it while the run is at work; and states of one key in files.
  */
+#include "base/hex.h"
 #include "interleavings/specs.h"
 #include "kit/scene.h"
 
@@ -334,6 +335,49 @@ static void a_file_that_changes_after_the_listing_halts_the_run(void **state)
     scene_done(&scene);
 }
 
+/* One byte of it is another; false: it has no so many. */
+static bool damage_skips(struct scene *scene, gsize at)
+{
+    auto_(arena) mem = arena_new(1 << 20);
+    char uid[HEX_TEXT(16)];
+    g_autofree char *bytes = NULL;
+    gsize len;
+    g_autofree char *name = g_strdup_printf("%s.skip", hex_text(scene_row(scene, mem).uid, 16, uid));
+    g_autofree char *path = g_build_filename(scene->home, "listing", name, NULL);
+    assert_true(g_file_get_contents(path, &bytes, &len, NULL));
+    if (at >= len)
+        return false;
+    bytes[at] ^= 0x10;
+    assert_true(g_file_set_contents(path, bytes, (gssize)len, NULL));
+    return true;
+}
+
+/* What loses is not known then, and so nothing is written: it is the writer who says so, not who verifies it. */
+static void a_damaged_list_of_losing_states_ends_the_run(void **state)
+{
+    struct scene scene;
+    struct scene_kept kept;
+    struct ended ended;
+    bool met = true;
+    scene_init(&scene, FROM_FILES(", write: in-place, conflict: newer-wins"), NULL);
+    scene_file(&scene, "in/a.ndjson", "{\"id\":\"k\",\"at\":6}\n{\"id\":\"k\",\"at\":5}\n{\"id\":\"l\",\"at\":5}\n");
+    scene_plan(&scene);
+    scene_keep(&scene, &kept);
+    scene_done(&scene);
+    for (gsize at = 3; met; at += 16) {
+        scene_again(&scene, &kept);
+        met = damage_skips(&scene, at);
+        scene_run(&scene, &ended);
+        if (ended.status != (met ? 6 : 0) || (met && (!strstr(ended.text, ".skip") || strstr(ended.text, "verifying"))))
+            fail_msg("byte %zu: ended with %d: %s", at, ended.status, ended.text);
+        ended_done(&ended);
+        scene_holds(&scene, "items", "k", met ? NULL : "{\"id\":\"k\",\"at\":6}");
+        scene_holds(&scene, "items", "l", met ? NULL : "{\"id\":\"l\",\"at\":5}");
+        scene_done(&scene);
+    }
+    scene_kept_done(&kept);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +399,7 @@ int main(void)
         cmocka_unit_test(of_several_states_in_files_the_newest_is_written),
         cmocka_unit_test(an_equal_version_with_other_content_puts_both_into_the_quarantine),
         cmocka_unit_test(an_equal_version_with_equal_content_is_one_state),
+        cmocka_unit_test(a_damaged_list_of_losing_states_ends_the_run),
         cmocka_unit_test(a_file_that_changes_after_the_listing_halts_the_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

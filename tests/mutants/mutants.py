@@ -3,6 +3,7 @@
 that cover it. `./dev mutants [N]`: the first N of tests/mutants/list.txt (all of them); docs/proof.md.
 
     mutants.py --sample 100 --seed 1      writes the list anew: so many, over all lines of FOLDERS
+    mutants.py --more 15 --seed 2         so many more of them, behind those that are listed
     mutants.py --only 17 --only 23        these alone
     mutants.py [N] --jobs 2               two at a time, each in a copy of the tree of its own
     mutants.py [N] --fast                 without the suites that run the program itself, which take minutes for each
@@ -130,6 +131,16 @@ def sample(count, seed):
                     + "".join(put(number, fault) for number, fault in enumerate(chosen, 1)))
 
 
+def draw_more(count, seed):
+    """Behind what the list has: as many again, over all lines. For those of the first draw whose line is gone, that do not
+    compile, or that nothing can notice."""
+    had = listed()[0]
+    left = sorted(set(all_faults()) - set(had.values()))
+    chosen = random.Random(seed).sample(left, count)
+    with LIST.open("a") as file:
+        file.writelines(put(number, fault) for number, fault in enumerate(chosen, max(had) + 1))
+
+
 def listed():
     """{number: fault}, {number: why nothing can notice it}. A line `= WHY` behind a fault excuses it."""
     faults, excused, head, before = {}, {}, None, None
@@ -164,13 +175,13 @@ QUIET = "".join(f'#pragma GCC diagnostic ignored "-W{name}"\n' for name in (
 
 # Programs of tests/system that look at a part of run/ or catalog/, by the name of the file.
 SYSTEM = {
-    "after": ["after"], "again": ["valkey_lost"], "begin": ["commands", "plan"], "budget": ["budget"], "check": ["stages"],
+    "after": ["after"], "again": ["valkey_lost"], "begin": ["commands", "plan", "retry"], "budget": ["budget"], "check": ["stages"],
     "control": ["control"], "crew": ["lives", "control"], "drive": ["stages"], "ending": ["stages", "control"],
     "exec": ["lives"], "expiry": ["prune"], "feed": ["scope", "lives"], "forecast": ["plan"], "forward": ["real_data", "sink"],
-    "gate": ["stages"], "gates": ["stages"], "govern": ["guards"], "guarding": ["guards"], "hold": ["commands", "lives"],
+    "gate": ["stages"], "gates": ["stages"], "govern": ["guards"], "guarding": ["guards"], "hold": ["commands", "lives", "sealed"],
     "holder": ["lives"], "hook_try": ["hooks"], "hooks": ["hooks"], "ledger": ["commands"], "limits": ["control", "budget"],
     "lock": ["bad_home", "lives"], "lookout": ["partitions"], "lost": ["valkey_lost"], "promote": ["shadow"],
-    "promotion": ["shadow"], "prune": ["prune"], "retain": ["prune"], "retry": ["retry"], "rights": ["stages", "control"],
+    "promotion": ["shadow"], "prune": ["prune"], "repair": ["repaired"], "retain": ["prune"], "retry": ["retry"], "rights": ["stages", "control"],
     "runs": ["commands"], "sharing": ["partitions"], "stragglers": ["partitions"], "supersede": ["mending"],
     "takeback": ["stages", "mending"], "try": ["fixtures"], "watch": ["control"], "watchdog": ["detached"],
     "wishes": ["control"],
@@ -321,6 +332,7 @@ def main():
     parser = argparse.ArgumentParser(prog="./dev mutants")
     parser.add_argument("count", nargs="?", type=int, default=0)
     parser.add_argument("--sample", type=int)
+    parser.add_argument("--more", type=int, help="so many more behind those that are listed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, action="append", default=[])
     parser.add_argument("--from", type=int, dest="first", default=1)
@@ -330,6 +342,9 @@ def main():
     parser.add_argument("--suite", action="append", default=[], help="this one alone, or several")
     parser.add_argument("--fast", action="store_true", help="without the suites that run the program itself")
     options = parser.parse_args()
+    if options.more:
+        draw_more(options.more, options.seed)
+        return 0
     if options.sample:
         sample(options.sample, options.seed)
         return 0

@@ -1,5 +1,5 @@
 /* Who lags behind the others, and why: by the rule that docs/partitions.md states. */
-#include "kit/kit.h"
+#include "kit/scene.h"
 #include "run/lookout.h"
 
 #define S INT64_C(1000000)
@@ -167,6 +167,46 @@ static void the_others_are_all_others_ended_ones_too(void **state)
     lookout_done(&lookout);
 }
 
+static const char SPEC[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
+                           "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\n";
+static const char LUA[] = "function transform(doc, ctx)\n  doc.times = 1\n  return doc\nend\n";
+
+/* What is seen while a worker hangs in a call. */
+static struct process hanging;
+static enum lag_cause seen;
+
+static void look(struct scene *scene, int64_t us)
+{
+    g_autoptr(GArray) found = lookout_lags(&hanging.hold->shared.lookout, scene->fake.now_us);
+    assert_int_equal(found->len, 1);
+    seen = g_array_index(found, struct lag, 0).cause;
+}
+
+static void who_hangs_is_told_by_the_step_in_which_it_does(void **state)
+{
+    static const struct {
+        enum op_kind step;
+        enum fault_op call;
+        enum lag_cause cause;
+    } all[] = {{OP_CAS, FAULT_CAS, LAG_TARGET}, {OP_SCAN, FAULT_READ, LAG_SOURCE}};
+    for (size_t i = 0; i < G_N_ELEMENTS(all); i++) {
+        struct scene scene;
+        scene_init(&scene, SPEC, LUA);
+        scene_put(&scene, "items", "a", "{\"n\":1}");
+        process_first(&hanging, &scene);
+        process_until(&hanging, 0, all[i].step);
+        scene_fault(&scene, &(struct fault_row){.op = all[i].call, .nth = 1, .effect = FAULT_SLOW, .slow_us = 20 * S});
+        scene.asleep = look;
+        seen = LAG_CAUSE_COUNT;
+        process_step(&hanging, 0);
+        scene.asleep = NULL;
+        assert_int_equal(seen, all[i].cause);
+        scene_fault(&scene, NULL);
+        process_done(&hanging);
+        scene_done(&scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +215,7 @@ int main(void)
         cmocka_unit_test(what_can_be_shown_is_the_cause),
         cmocka_unit_test(refusals_as_the_others_have_are_no_cause),
         cmocka_unit_test(a_step_that_has_not_ended_counts),
+        cmocka_unit_test(who_hangs_is_told_by_the_step_in_which_it_does),
         cmocka_unit_test(the_others_are_all_others_ended_ones_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

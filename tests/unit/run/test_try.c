@@ -107,6 +107,26 @@ static void a_key_that_the_source_does_not_have_is_named_unless_it_may_lack(void
     end(&tried);
 }
 
+/* Files are read from their beginning: what was not asked for is passed over, and the newest state of a key is the one.
+ */
+static void of_files_the_keys_that_were_asked_for_alone_are_told(void **state)
+{
+    static const char FROM_FILES[] =
+        "sluice: 1\nname: job\nsource: { store: \"file:in\", dataset: \"*.ndjson\", key: id, version: at }\n"
+        "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\n";
+    struct tried tried;
+    GError *error = NULL;
+    struct slice keys[] = {slice_of_text("a"), slice_of_text("c")};
+    begin(&tried, FROM_FILES);
+    scene_file(&tried.scene, "in/a.ndjson",
+               "{\"id\":\"b\",\"at\":1,\"n\":1}\n{\"id\":\"a\",\"at\":1,\"n\":3}\n"
+               "{\"id\":\"c\",\"at\":1,\"n\":1}\n{\"id\":\"a\",\"at\":2,\"n\":1}\n");
+    kit_ok(look(&tried, &error));
+    kit_ok(try_these(&tried, keys, G_N_ELEMENTS(keys), false, &error));
+    assert_string_equal(tried.told->str, "a:written c:written ");
+    end(&tried);
+}
+
 /* What somebody looks at before they approve must not be less than they think. */
 static void whichever_call_of_the_stores_fails_it_is_told(void **state)
 {
@@ -133,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_record_is_told_with_what_would_become_of_it),
         cmocka_unit_test(a_key_that_the_source_does_not_have_is_named_unless_it_may_lack),
+        cmocka_unit_test(of_files_the_keys_that_were_asked_for_alone_are_told),
         cmocka_unit_test(whichever_call_of_the_stores_fails_it_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
