@@ -117,7 +117,7 @@ static bool command_repair(struct process *process, const struct run_config *con
 {
     auto_(arena) mem = arena_new(4 << 20);
     struct run_config asked = *config;
-    struct run_repair repair;
+    struct run_repair repair = {0};
     if (!run_repair_find(config, process->run, mem, &repair, error))
         return false;
     asked.retry = repair.run;
