@@ -438,6 +438,9 @@ bool catalog_stragglers_put(struct catalog *catalog, int64_t run, const struct s
 bool catalog_stragglers(struct catalog *catalog, int64_t run, struct arena *mem, struct straggler **ret, size_t *ret_n,
                         GError **error);
 
+/* When somebody last let the run go on that had halted, by the ledger; 0: it never halted, or is. */
+bool catalog_run_lifted(struct catalog *catalog, const char *run, int64_t *ret_ms, GError **error);
+
 /* What the checkpoints of a run accounted for in a stretch of time. */
 struct course_of {
     int64_t run, step_ms;

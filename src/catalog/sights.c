@@ -102,3 +102,16 @@ bool catalog_stop(struct catalog *catalog, struct arena *mem, struct stop_flag *
     ret->reason = query_text(query, mem);
     return query_ok(query, error);
 }
+
+/* --- a halt that was lifted --------------------------------------------------------------------------------------- */
+
+bool catalog_run_lifted(struct catalog *catalog, const char *run, int64_t *ret_ms, GError **error)
+{
+    bool row;
+    auto_(query) query = query_of(catalog->db, SQL_LEDGER_LIFTED);
+    query_put_text(query, run);
+    if (!query_row(query, &row, error))
+        return false;
+    *ret_ms = row ? query_i64(query) : 0;
+    return query_ok(query, error);
+}

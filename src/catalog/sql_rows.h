@@ -240,6 +240,8 @@ SQL(WIPE_PLAN,     "UPDATE plan SET json = CAST(json_remove(CAST(json AS TEXT), 
 SQL(LEDGER_HEAD,   "SELECT number, digest FROM ledger ORDER BY number DESC LIMIT 1")
 SQL(LEDGER_NEW,    "INSERT INTO ledger (" CATALOG_LEDGER_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 SQL(LEDGER,        "SELECT " CATALOG_LEDGER_COLUMNS " FROM ledger WHERE number >= ? ORDER BY number LIMIT ?")
+SQL(LEDGER_LIFTED, "SELECT min(at_ms) FROM ledger WHERE run = ?1 AND action IN ('waiting', 'running', 'verifying', 'promoting')"    \
+    " AND number > (SELECT max(number) FROM ledger WHERE run = ?1 AND action = 'halted')")
 SQL(LEDGER_BELOW,  "SELECT " CATALOG_LEDGER_COLUMNS " FROM ledger WHERE number < ?1 AND (?2 IS NULL OR run = ?2)"
                    " ORDER BY number DESC LIMIT ?3")
 

@@ -117,6 +117,17 @@ static bool drive(struct hold *hold, struct run_result *ret, GError **error)
     return !passed || ending_done(hold, ret, error);
 }
 
+/* Whoever let a halted run go on has said that its cause is mended, to this process or to one before it. */
+static bool mended_since(struct hold *hold, bool resume, GError **error)
+{
+    int64_t lifted_ms = 0;
+    bool now = resume && hold->run.state == RUN_HALTED;
+    if (!now && !catalog_run_lifted(hold->catalog, hold->run.name, &lifted_ms, error))
+        return false;
+    hold->mended_us = (now ? world_wall_ms(hold->config->world) : lifted_ms) * 1000;
+    return true;
+}
+
 bool run_forward(const struct run_config *config, const char *name, bool resume, struct run_result *ret, GError **error)
 {
     auto_(hold) hold = NULL;
@@ -138,8 +149,8 @@ bool run_forward(const struct run_config *config, const char *name, bool resume,
     if (resume && (!hold_end_wishes(hold, error) || !catalog_deliveries_retry(hold->catalog, hold->run.id, error)))
         return false;
     hold->lift_limits = resume;
-    if (resume && hold->run.state == RUN_HALTED)
-        hold->mended_us = world_wall_ms(config->world) * 1000;
+    if (!mended_since(hold, resume, error))
+        return false;
     if (!supersede_first(hold, ret, &go, error))
         return false;
     if (go && !after_first(hold, ret, &go, error))
@@ -158,7 +169,7 @@ bool run_verify(const struct run_config *config, const char *name, struct verify
     uint8_t report[32];
     bool kept;
     return hold_take(&hold, config, name, error) && hold_may(hold, SPEC_MAY_VERIFY, error) &&
-           hold_open(hold, HOLD_LOOK, error) && check_parts(hold, &wish, &watch, ret, error) &&
-           check_wants_report(config, ret, &kept, error) &&
+           mended_since(hold, false, error) && hold_open(hold, HOLD_LOOK, error) &&
+           check_parts(hold, &wish, &watch, ret, error) && check_wants_report(config, ret, &kept, error) &&
            (!kept || check_keep_report(hold, UINT32_MAX, ret, report, error));
 }

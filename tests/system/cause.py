@@ -66,8 +66,11 @@ def _(stand):
     now = datetime.datetime.now(datetime.timezone.utc).isoformat()
     stand.put("items", [line("new", "gld", now)])
     among("newer than 2021-01-01", stand.sluice("run", "fix.yaml", "--yes").ended(5).err)
-    stand.sluice("resume", "fix.1", "--reason", "mended").ended(0)
+    stand.dies("log.after:1", "resume", "fix.1", "--reason", "mended")
+    done = stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    among("none of 0 records newer than", done.out + done.err)
     same((stand.status()["state"], wrong(stand)), ("done", 0), "repaired")
+    among("none of 0 records newer than", stand.sluice("verify", "fix.1", "--full").ended(0).out)
 
 
 @test("which are meant is said by an expression; without fresh records nothing is proven, and it says of how many")
