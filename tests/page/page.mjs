@@ -401,6 +401,8 @@ test("every view of a run is accessible, in light and dark, and fits a phone; sc
     await answered(phone);
     same(await phone.evaluate(() => Math.max(document.documentElement.scrollWidth, innerWidth)), 360, `${hash}: its width on a phone of 360`);
     await shot(phone, `${named(hash)}-phone`);
+    await phone.evaluate(() => document.querySelectorAll(".figure .value").forEach((one) => (one.textContent = "59 min 59 s ago")));
+    same(await phone.evaluate(() => Math.max(document.documentElement.scrollWidth, innerWidth)), 360, `${hash}: its width with long figures`);
   }
   await phone.context().close();
 });

@@ -3,9 +3,9 @@
 import { clock, count, duration, milliseconds, rate, visible } from "./format.js";
 import { isOver, stateLook } from "./words.js";
 
-/** Which tally of partitions moves: that of a rollback, of a promotion, or of the run itself. */
+/** Which tally of partitions moves: that of a rollback, of a promotion, or of the run itself; `word`: what its written ones are. */
 export function moving(status) {
-  if (status.back_partitions?.total > 0) return { parts: status.back_partitions, verb: "taken back" };
+  if (status.back_partitions?.total > 0) return { parts: status.back_partitions, verb: "taken back", word: "rolled-back" };
   if (status.state === "promoting") return { parts: status.promotion_partitions, verb: "promoted" };
   return { parts: status.partitions, verb: "accounted for" };
 }

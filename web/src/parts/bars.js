@@ -12,10 +12,10 @@ export function Bar({ parts, of, label }) {
   </div>`;
 }
 
-/** `written` counts the verified ones too (docs/api.md); a bar shows each once. */
-export function partsOf(p) {
+/** `written` counts the verified ones too (docs/api.md); a bar shows each once. `word`: as what. */
+export function partsOf(p, word = "written") {
   const verified = p.verified ?? 0;
-  return [["verified", verified], ["written", Math.max(0, (p.written ?? 0) - verified)], ["running", p.running ?? 0], ["failed", p.failed ?? 0], ["rolled-back", p["rolled-back"] ?? 0]];
+  return [["verified", verified], [word, Math.max(0, (p.written ?? 0) - verified)], ["running", p.running ?? 0], ["failed", p.failed ?? 0], ["rolled-back", p["rolled-back"] ?? 0]];
 }
 
 export function StageRow({ stage }) {

@@ -33,14 +33,14 @@ function Figures({ session, status }) {
 }
 
 export function Headline({ session, status }) {
-  const head = headline(status), { parts } = moving(status);
+  const head = headline(status), { parts, word } = moving(status);
   const [first, ...rest] = head.why.split("; "); // reasons of the engine begin with what matters most
   return html`<section class=${`headline ${head.tone}`} aria-label="state">
     <h1><${Glyph} name=${head.glyph} tone=${head.tone} /> <span class="word">${head.word}</span> <span class="name">${status.run}</span></h1>
     <p class="why">${first}${head.since ? html` <span class="muted">since ${clock(head.since)}</span>` : ""}</p>
     ${rest.length > 0 && html`<p class="rest">${rest.join("; ")}</p>`}
     <p class="next">${head.next || "\u00a0"}</p>
-    <${Bar} parts=${partsOf(parts)} of=${parts.total} label=${`${count(parts.verified)} verified, ${count(parts.written)} written of ${count(parts.total)} partitions`} />
+    <${Bar} parts=${partsOf(parts, word)} of=${parts.total} label=${`${count(parts.verified)} verified, ${count(parts.written)} written of ${count(parts.total)} partitions`} />
     <${Figures} session=${session} status=${status} />
   </section>`;
 }

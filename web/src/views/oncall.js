@@ -61,7 +61,7 @@ function Live({ session, status }) {
   const data = useMemo(() => [trail.map((p) => p.at), trail.map((p) => p.p99), trail.map((p) => p.baseline), trail.map((p) => p.limit)], [trail.length, trail.at(-1)?.at]);
   const servers = status.live ?? [];
   return html`<section class="panel"><h2>Live latency (p99) before and during, downstream latency</h2>
-    ${servers.length === 0 ? html`<p class="none">Not measured: <code>protect.live.p99</code> asks for it, on Valkey and Redis.</p>` : html`
+    ${servers.length === 0 ? html`<p class="none">${status.held ? html`Not measured: <code>protect.live.p99</code> asks for it, on Valkey and Redis.` : "Nothing is felt: no process is at work on it."}</p>` : html`
     <${Chart} data=${data} series=${["during", "before", "allowed"]} show=${milliseconds} words=${`p99 ${milliseconds(servers[0].p99_ms)}, ${milliseconds(servers[0].baseline_ms)} without the run, ${milliseconds(servers[0].limit_ms)} allowed`} />
     <div class="scroll" tabindex="0" role="region" aria-label="servers"><table><thead><tr><th scope="col">server</th><th scope="col">held by</th><th scope="col" class="number">before</th><th scope="col" class="number">during</th><th scope="col" class="number">allowed</th></tr></thead>
       <tbody>${servers.map((s) => html`<tr key=${s.server}><th scope="row" class="code">${s.server}</th><td>${!s.limited_by || s.limited_by === "most" ? "nothing" : s.limited_by}</td>

@@ -15,13 +15,13 @@ const GROUPS = [
 ];
 
 function Row({ session, status }) {
-  const { done, of } = progress(status), { parts } = moving(status), head = headline(status);
+  const { done, of } = progress(status), { parts, word } = moving(status), head = headline(status);
   const now = session.trails.get(status.run)?.rate(Date.now() / 1000);
   const busy = ["running", "promoting", "rolling-back"].includes(status.state);
   return html`<tr>
     <th scope="row"><a href=${to.run(status.run, needsPerson(status) ? "oncall" : "overview")}>${status.run}</a></th>
     <td><${State} word=${status.state} look=${stateLook(status.state)} /></td>
-    <td class="wide parts"><${Bar} parts=${partsOf(parts)} of=${parts.total} label=${`${share(done, of)} done`} /></td>
+    <td class="wide parts"><${Bar} parts=${partsOf(parts, word)} of=${parts.total} label=${`${share(done, of)} done`} /></td>
     <td class="number">${share(done, of)}</td>
     <td class="number">${busy ? `${rate(now ?? status.rate?.records_per_s)}/s` : count(done)}</td>
     <td class="reason">${head.why}</td>
