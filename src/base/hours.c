@@ -95,6 +95,8 @@ static bool parse_window(struct window *window, const char *text, GError **error
     if (n < 2 || n > 3)
         return error_set(error, SLUICE_ERROR_SPEC, "'%s': expected hours such as Mon-Fri 22:00-06:00 Europe/Berlin",
                          text);
+    if (n == 2 && strchr(words[1], ':'))
+        return wrong(text, words[1], "no time zone, which stands last", error);
     for (int i = 0; n == 2 && i < WEEK; i++)
         window->days[i] = true;
     return (n == 2 || parse_days(window, text, words[0], error)) && parse_times(window, text, words[n - 2], error) &&

@@ -86,6 +86,7 @@ struct part_new {
     uint32_t stage;
     struct slice bounds; /* the driver's, or empty where a listing tells */
     uint64_t records;    /* listed keys, or an estimate */
+    uint32_t turn;       /* 1 + the number in whose place it is granted, no other's of the run; 0: its own */
 };
 
 struct stage_new {
@@ -282,11 +283,11 @@ struct undo_place { /* as undo/undo.h's struct undo_position; floor 3 is not vis
     uint64_t offset;
 };
 
-/* A partition is worked on under a lease; its grant opens a lane. Takes the lowest partition of the stage that is
- * pending, or running under a holder that is dead (`holder` differs), marks it running for `holder` and counts its lane
- * up. ret->part == UINT32_MAX: nothing is left to grant. `here` is where the undo log stands: what the new lane writes
- * lies behind it; an earlier grant of the same partition keeps its own place in ret_from for reading the old lane's
- * tail. */
+/* A partition is worked on under a lease; its grant opens a lane. Takes the partition of the stage whose turn it is
+ * first, of those that are pending, or running under a holder that is dead (`holder` differs), marks it running for
+ * `holder` and counts its lane up. ret->part == UINT32_MAX: nothing is left to grant. `here` is where the undo log
+ * stands: what the new lane writes lies behind it; an earlier grant of the same partition keeps its own place in
+ * ret_from for reading the old lane's tail. */
 struct grant {
     struct part_row part;
     bool resumed;           /* it had a lane before */

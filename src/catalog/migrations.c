@@ -275,6 +275,12 @@ static const char *const MIGRATIONS[] = {
     "CREATE TABLE growth ("
     " run INTEGER NOT NULL REFERENCES run (id), node TEXT NOT NULL, data_bytes INTEGER NOT NULL,"
     " keys INTEGER NOT NULL, wrote INTEGER NOT NULL, PRIMARY KEY (run, node)) STRICT, WITHOUT ROWID;",
+    /* 21: partitions are granted in the order of their stage. */
+    "ALTER TABLE part ADD COLUMN turn INTEGER;" /* the number in whose place it is granted; NULL: its own */
+    "DROP INDEX part_by_state;"
+    "DROP INDEX part_given_back;"
+    "CREATE INDEX part_by_turn ON part (run, stage, state, coalesce(turn, part));"
+    "CREATE INDEX part_given_back ON part (run, stage, coalesce(turn, part)) WHERE state = 'pending' AND lane > 0;",
 };
 
 int migrations_known(void)

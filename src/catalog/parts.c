@@ -143,6 +143,10 @@ bool parts_insert(struct catalog *catalog, int64_t run, const struct part_new *p
     query_put_text(query, part_state_word(PART_PENDING));
     query_put_u64(query, part->records);
     query_put_bytes(query, part->bounds);
+    if (part->turn)
+        query_put_i64(query, part->turn - 1);
+    else
+        query_put_null(query);
     return query_run(query, error);
 }
 

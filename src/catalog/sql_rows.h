@@ -31,13 +31,14 @@
 /* The partitions of one stage, or with ?2 NULL of all, between ?3 and ?4. They are asked for stage by stage in an index
  * that is named, so that each answer is its first entry, however many partitions there are. */
 #define CATALOG_FIRST_PENDING(by, more)                                                                                    \
-    "SELECT (SELECT part FROM part INDEXED BY " by " WHERE run = s.run AND stage = s.stage AND state = 'pending'" more                   \
-    "  AND part BETWEEN ?3 AND ?4 ORDER BY part LIMIT 1) AS part"                                                      \
-    " FROM stage AS s WHERE s.run = ?1 AND (?2 IS NULL OR s.stage = ?2)"
+    "SELECT p.part AS part, coalesce(p.turn, p.part) AS turn FROM stage AS s CROSS JOIN part AS p ON p.run = s.run AND p.part ="         \
+    "  (SELECT part FROM part INDEXED BY " by " WHERE run = s.run AND stage = s.stage AND state = 'pending'" more                        \
+    "  AND coalesce(turn, part) BETWEEN ?3 AND ?4 ORDER BY coalesce(turn, part) LIMIT 1)"                              \
+    " WHERE s.run = ?1 AND (?2 IS NULL OR s.stage = ?2)"
 #define CATALOG_FIRST_LEFT                                                                                             \
-    "SELECT min(p.part) FROM stage AS s CROSS JOIN part AS p INDEXED BY part_by_state ON p.run = s.run AND p.stage = s.stage"                   \
+    "SELECT p.part, min(coalesce(p.turn, p.part)) FROM stage AS s CROSS JOIN part AS p INDEXED BY part_by_turn ON p.run = s.run AND p.stage = s.stage"                   \
     "  AND p.state = 'running' WHERE s.run = ?1 AND (?2 IS NULL OR s.stage = ?2)"                                      \
-    "  AND p.part BETWEEN ?3 AND ?4 AND p.holder IS NOT ?5"
+    "  AND coalesce(p.turn, p.part) BETWEEN ?3 AND ?4 AND p.holder IS NOT ?5"
 #endif
 
 SQL(BEGIN,         "BEGIN IMMEDIATE")
@@ -98,7 +99,7 @@ SQL(STAGE_STATE,   "SELECT name, state FROM stage WHERE run = ? AND stage = ?")
 SQL(STAGE_MOVE,    "UPDATE stage SET state = ?3, attempt = attempt + ?4, until_ms = ?5, report = coalesce(?6, report)"
                    " WHERE run = ?1 AND stage = ?2")
 SQL(STAGE_GATE,    "SELECT name, state, attempt, report FROM stage WHERE run = ? AND stage = ?")
-SQL(PART_NEW,      "INSERT INTO part (run, part, stage, state, records, bounds) VALUES (?, ?, ?, ?, ?, ?)")
+SQL(PART_NEW,      "INSERT INTO part (run, part, stage, state, records, bounds, turn) VALUES (?, ?, ?, ?, ?, ?, ?)")
 SQL(PART_STATE,    "SELECT state, lane FROM part WHERE run = ? AND part = ?")
 SQL(PART_MOVE,     "UPDATE part SET state = ?3 WHERE run = ?1 AND part = ?2")
 SQL(PARTS,         "SELECT " CATALOG_PART_COLUMNS " FROM part WHERE run = ?1 AND (?2 IS NULL OR stage = ?2)"
@@ -106,8 +107,8 @@ SQL(PARTS,         "SELECT " CATALOG_PART_COLUMNS " FROM part WHERE run = ?1 AND
 SQL(PART_STATES,   "SELECT part, stage, state FROM part WHERE run = ? AND part BETWEEN ? AND ? ORDER BY part")
 
 /* grants and checkpoints */
-SQL(GRANT_FIRST,   "SELECT min(part) FROM (" CATALOG_FIRST_PENDING("part_by_state", "") " UNION ALL " CATALOG_FIRST_LEFT ")")
-SQL(GRANT_LEFT,    "SELECT min(part) FROM (" CATALOG_FIRST_PENDING("part_given_back", " AND lane > 0") " UNION ALL " CATALOG_FIRST_LEFT ")")
+SQL(GRANT_FIRST,   "SELECT part, min(turn) FROM (" CATALOG_FIRST_PENDING("part_by_turn", "") " UNION ALL " CATALOG_FIRST_LEFT ")")
+SQL(GRANT_LEFT,    "SELECT part, min(turn) FROM (" CATALOG_FIRST_PENDING("part_given_back", " AND lane > 0") " UNION ALL " CATALOG_FIRST_LEFT ")")
 SQL(GRANT,         "UPDATE part SET state = ?3, holder = ?4, lane = lane + 1,"
                    " from_segment = iif(lane = 0, ?5, from_segment), from_offset = iif(lane = 0, ?6, from_offset)"
                    " WHERE run = ?1 AND part = ?2 AND (SELECT coalesce(holder, ?4) = ?4 FROM run WHERE id = ?1)"

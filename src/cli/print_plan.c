@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "cli/cli.h"
 #include "plan/environment.h"
+#include "record/datetime.h"
 #include "run/budget.h"
 #include "run/hooks.h"
 #include "run/try.h"
@@ -112,15 +113,21 @@ static double share_of(uint64_t part, uint64_t whole)
     return whole ? (double)part * 100 / (double)whole : 0;
 }
 
+static bool is_by_age(enum spec_order order)
+{
+    return order == ORDER_NEWEST || order == ORDER_OLDEST;
+}
+
 /* What a stage's order goes by; false: nothing to tell. */
 static bool figure_of(const struct plan *plan, const struct plan_part *part, enum spec_order order, double *ret)
 {
-    bool dated = order == ORDER_NEWEST || order == ORDER_OLDEST;
+    bool dated = is_by_age(order);
     *ret = order == ORDER_SMALLEST  ? (double)part->records
-           : dated                  ? (double)part->version
+           : dated                  ? (double)part->version.value
            : order == ORDER_HOTTEST ? part->heat
                                     : part->risk;
-    return order != ORDER_LISTED && (!dated || part->dated) && (order != ORDER_HOTTEST || part->heated);
+    return order != ORDER_LISTED && (!dated || part->version.kind != VERSION_NONE) &&
+           (order != ORDER_HOTTEST || part->heated);
 }
 
 static const char *figure_words(const struct plan *plan, enum spec_order order)
@@ -132,16 +139,40 @@ static const char *figure_words(const struct plan *plan, enum spec_order order)
     return order == ORDER_HOTTEST ? plan->heat_figure : WORDS[order];
 }
 
-/* Of the stage's partitions the first few of the source. */
+static json_t *figure_json(const struct plan_part *part, size_t i, enum spec_order order, double figure)
+{
+    json_t *json = json_pack("{s:I, s:f}", "partition", (json_int_t)i, "figure", figure);
+    char at[DATETIME_TEXT];
+    if (is_by_age(order) && part->version.kind == VERSION_TIME)
+        json_object_set_new(json, "at", json_string(datetime_text(part->version.value / 1000, at)));
+    return json;
+}
+
+/* Of the stage's partitions those that it takes first. */
 static json_t *figures_json(const struct plan *plan, size_t stage)
 {
     json_t *list = json_array();
     enum spec_order order = plan->stages[stage].order;
+    g_autofree size_t *granted = g_new(size_t, plan->n_parts + 1); /* which one at which turn */
     double figure;
-    for (size_t i = 0; i < plan->n_parts && json_array_size(list) < RISKIEST; i++)
-        if (plan->parts[i].stage == stage && figure_of(plan, &plan->parts[i], order, &figure))
-            json_array_append_new(list, json_pack("{s:I, s:f}", "partition", (json_int_t)i, "figure", figure));
+    for (size_t i = 0; i < plan->n_parts; i++)
+        granted[plan->parts[i].turn ? plan->parts[i].turn - 1 : i] = i;
+    for (size_t turn = 0; turn < plan->n_parts && json_array_size(list) < RISKIEST; turn++) {
+        const struct plan_part *part = &plan->parts[granted[turn]];
+        if (part->stage == stage && figure_of(plan, part, order, &figure))
+            json_array_append_new(list, figure_json(part, granted[turn], order, figure));
+    }
     return list;
+}
+
+static void put_figure(FILE *out, const json_t *one)
+{
+    const char *at = json_string_value(json_object_get(one, "at"));
+    fprintf(out, " partition %" JSON_INTEGER_FORMAT " ", json_integer_value(json_object_get(one, "partition")));
+    if (at)
+        fputs(at, out);
+    else
+        fprintf(out, "%.15g", json_real_value(json_object_get(one, "figure")));
 }
 
 static void put_order(FILE *out, const struct plan *plan, size_t stage)
@@ -152,8 +183,10 @@ static void put_order(FILE *out, const struct plan *plan, size_t stage)
     if (json_array_size(list) > 0)
         fprintf(out, "    %-12s   the %s first, by %s:", "", spec_order_word(order), figure_words(plan, order));
     json_array_foreach(list, i, one)
-        fprintf(out, "%s partition %" JSON_INTEGER_FORMAT " %.15g", i ? "," : "",
-                json_integer_value(json_object_get(one, "partition")), json_real_value(json_object_get(one, "figure")));
+    {
+        fputs(i ? "," : "", out);
+        put_figure(out, one);
+    }
     if (json_array_size(list) > 0)
         fputc('\n', out);
     json_decref(list);

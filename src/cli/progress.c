@@ -9,7 +9,7 @@ struct progress {
     struct cli *cli;
     bool open; /* a bar stands on the line */
     int64_t shown_us;
-    char shown[32]; /* what was being done then */
+    char shown[128]; /* what was being done then */
 };
 
 struct progress *progress_new(struct cli *cli)
@@ -95,7 +95,8 @@ static void show_bar(struct progress *progress, const struct run_event *event)
     g_string_append_c(line, ' ');
     put_bar(line, event);
     gsize bar_len = line->len - bar;
-    put_counts(line, event);
+    if (event->done || event->of)
+        put_counts(line, event);
     if (g_utf8_strlen(line->str, -1) >= columns)
         g_string_erase(line, (gssize)bar, (gssize)bar_len);
     g_autofree char *fits = g_utf8_substring(line->str, 0, MIN(g_utf8_strlen(line->str, -1), columns - 1));
@@ -106,8 +107,10 @@ static void show_bar(struct progress *progress, const struct run_event *event)
 static void show_line(struct progress *progress, const struct run_event *event)
 {
     g_autoptr(GString) line = head_of(event);
-    g_string_append(line, ": ");
-    put_counts(line, event);
+    if (event->done || event->of) {
+        g_string_append(line, ": ");
+        put_counts(line, event);
+    }
     fprintf(progress->cli->err, "%s\n", line->str);
 }
 
@@ -119,7 +122,7 @@ static bool is_shown(struct progress *progress, const struct run_event *event)
 {
     struct cli *cli = progress->cli;
     int64_t now_us = world_monotonic_us(cli->world);
-    bool same = strcmp(progress->shown, event->text) == 0;
+    bool same = strncmp(progress->shown, event->text, sizeof progress->shown - 1) == 0;
     if ((!cli->terminal || log_is_json(cli)) && same && now_us - progress->shown_us < LINE_EVERY_US)
         return false;
     progress->shown_us = now_us;

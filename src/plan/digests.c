@@ -122,6 +122,14 @@ void plan_digest_text(struct plan *plan)
     digest_text_of(plan->text, plan->digests.plan);
 }
 
+/* Where all have their own turn, as in plans of older versions, nothing is added. */
+static void digest_turn(crypto_generichash_state *state, uint32_t part, uint32_t turn)
+{
+    uint32_t pair[] = {GUINT32_TO_LE(part), GUINT32_TO_LE(turn)};
+    if (turn)
+        crypto_generichash_update(state, (const uint8_t *)pair, sizeof pair);
+}
+
 void plan_digest_deal(const struct plan *plan, uint8_t ret[32])
 {
     crypto_generichash_state state;
@@ -130,5 +138,7 @@ void plan_digest_deal(const struct plan *plan, uint8_t ret[32])
         uint32_t stage = GUINT32_TO_LE(plan->parts[i].stage);
         crypto_generichash_update(&state, (const uint8_t *)&stage, sizeof stage);
     }
+    for (size_t i = 0; i < plan->n_parts; i++)
+        digest_turn(&state, (uint32_t)i, plan->parts[i].turn);
     crypto_generichash_final(&state, ret, 32);
 }

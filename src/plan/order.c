@@ -115,8 +115,8 @@ static bool take_heat(struct sampling *sampling, struct plan_part *part, const s
 
 static int by_value(const void *a, const void *b)
 {
-    int64_t one = *(const int64_t *)a, other = *(const int64_t *)b;
-    return one < other ? -1 : one > other;
+    const struct version *one = a, *other = b;
+    return one->value < other->value ? -1 : one->value > other->value;
 }
 
 /* A record whose version cannot be read says nothing of it here. */
@@ -124,7 +124,7 @@ static void take_versions(const struct sampling *sampling, struct plan_part *par
                           size_t n)
 {
     const struct plan *plan = sampling->plan;
-    int64_t versions[ORDER_SAMPLE];
+    struct version versions[ORDER_SAMPLE];
     size_t known = 0;
     for (size_t i = 0; i < n; i++) {
         struct version version = {0};
@@ -134,11 +134,10 @@ static void take_versions(const struct sampling *sampling, struct plan_part *par
                           NULL) ||
             !version_of(sampling->path, document, &version, NULL) || version.kind == VERSION_NONE)
             continue;
-        versions[known++] = version.value;
+        versions[known++] = version;
     }
     qsort(versions, known, sizeof *versions, by_value);
-    part->dated = known > 0;
-    part->version = known ? versions[known / 2] : 0;
+    part->version = known ? versions[known / 2] : (struct version){0};
 }
 
 static bool sample_part(struct sampling *sampling, uint32_t i, GError **error)

@@ -14,6 +14,7 @@
 #include "catalog/catalog.h"
 #include "guard/signals.h"
 #include "listing/chosen.h"
+#include "record/version.h"
 #include "spec/spec.h"
 #include "store/calls.h"
 #include "transform/transform.h"
@@ -23,12 +24,13 @@ struct plan_part {
     uint64_t records;    /* listed: exact; else as counted by the duplicates pass, or the driver's estimate */
     uint64_t superseded; /* states of a key that another state supersedes: its keys are skewed */
     uint32_t stage;
+    uint32_t turn;                /* 1 + the partition in whose place it is granted; 0: its own */
     double size, skewed, refused; /* plan/risk.c: the figures … */
     double risk;                  /* … and what comes of them: 1 is a partition like any other */
     /* plan/order.c: of a sample, where a stage asks for it. */
-    bool dated, heated;
-    int64_t version; /* the median of its records' versions */
-    double heat;     /* the mean of what the store says of its keys: the more, the hotter */
+    bool heated;
+    struct version version; /* the median of its records' versions; of kind NONE: there is none */
+    double heat;            /* the mean of what the store says of its keys: the more, the hotter */
 };
 
 /* A stage as it is frozen. A stage of the default ones that would hold no partition is not there. */

@@ -22,7 +22,8 @@ struct plan_file {
 static json_t *part_json(const struct plan_part *part)
 {
     g_autofree char *bounds = g_base64_encode(part->bounds.data, part->bounds.len);
-    return json_pack("[I, I, s]", (json_int_t)part->stage, (json_int_t)part->records, bounds);
+    return json_pack("[I, I, s, I]", (json_int_t)part->stage, (json_int_t)part->records, bounds,
+                     (json_int_t)part->turn);
 }
 
 static json_t *parts_json(const struct plan *plan)
@@ -119,14 +120,16 @@ const char *plan_file_spec_path(const struct plan_file *file)
 
 static bool take_part(struct plan *plan, json_t *item, struct plan_part *ret)
 {
-    json_int_t stage, records;
+    json_int_t stage, records, turn = 0; /* a plan of an older version has no turns */
     const char *base64;
     gsize len;
-    if (json_unpack(item, "[I, I, s]", &stage, &records, &base64) != 0 || stage < 0 ||
-        (uint64_t)stage >= plan->n_stages)
+    if (json_unpack(item, "[I, I, s, I]", &stage, &records, &base64, &turn) != 0 &&
+        json_unpack(item, "[I, I, s!]", &stage, &records, &base64) != 0)
+        return false;
+    if (stage < 0 || (uint64_t)stage >= plan->n_stages || turn < 0 || (uint64_t)turn > plan->n_parts)
         return false;
     g_autofree guchar *bytes = g_base64_decode(base64, &len);
-    *ret = (struct plan_part){.stage = (uint32_t)stage, .records = (uint64_t)records};
+    *ret = (struct plan_part){.stage = (uint32_t)stage, .records = (uint64_t)records, .turn = (uint32_t)turn};
     return arena_copy(plan->mem, slice_of(bytes, len), &ret->bounds);
 }
 

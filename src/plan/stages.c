@@ -43,6 +43,11 @@ struct sorting {
     enum spec_order order;
 };
 
+static bool is_dated(const struct plan_part *part)
+{
+    return part->version.kind != VERSION_NONE;
+}
+
 /* The higher, the earlier. A partition of which there is no figure comes last, and so does one that holds nothing. */
 static double score_of(const struct plan_part *part, enum spec_order order)
 {
@@ -54,9 +59,9 @@ static double score_of(const struct plan_part *part, enum spec_order order)
     case ORDER_SMALLEST:
         return -(double)part->records;
     case ORDER_NEWEST:
-        return part->dated ? (double)part->version : -HUGE_VAL;
+        return is_dated(part) ? (double)part->version.value : -HUGE_VAL;
     case ORDER_OLDEST:
-        return part->dated ? -(double)part->version : -HUGE_VAL;
+        return is_dated(part) ? -(double)part->version.value : -HUGE_VAL;
     case ORDER_HOTTEST:
         return part->heated ? part->heat : -HUGE_VAL;
     case ORDER_LISTED:
@@ -228,6 +233,23 @@ static bool deal_all(struct dealing *dealing, GError **error)
     return true;
 }
 
+/* A stage's partitions are granted in its order: the first of it in the place of the one that stands first. */
+static void take_turns(struct dealing *dealing, uint32_t stage)
+{
+    struct plan *plan = dealing->plan;
+    const uint32_t *order = dealing->orders[plan->stages[stage].order];
+    size_t place = 0;
+    for (size_t i = 0; i < plan->n_parts; i++) {
+        struct plan_part *part = &plan->parts[order[i]];
+        if (part->stage != stage)
+            continue;
+        while (plan->parts[place].stage != stage)
+            place++;
+        part->turn = place == order[i] ? 0 : (uint32_t)place + 1;
+        place++;
+    }
+}
+
 bool plan_deal_stages(struct plan *plan, const struct plan_config *config, GError **error)
 {
     struct dealing dealing = {.plan = plan, .config = config, .records = records_of(plan)};
@@ -239,6 +261,8 @@ bool plan_deal_stages(struct plan *plan, const struct plan_config *config, GErro
     for (int order = 0; order < ORDER_COUNT; order++)
         dealing.orders[order] = order_of(plan, (enum spec_order)order);
     bool dealt = deal_all(&dealing, error);
+    for (size_t i = 0; dealt && i < plan->n_stages; i++)
+        take_turns(&dealing, (uint32_t)i);
     for (int order = 0; order < ORDER_COUNT; order++)
         g_free(dealing.orders[order]);
     return dealt;

@@ -67,7 +67,8 @@ struct batch_work {
     struct slice cursor;
     bool last;
     bool any_applied;
-    bool has_undo; /* it has logged intents */
+    size_t changed; /* writes that met another record than was read, or than was taken for granted */
+    bool has_undo;  /* it has logged intents */
 };
 
 void batch_init(struct batch_work *batch);

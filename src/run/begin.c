@@ -51,7 +51,8 @@ static bool create(struct catalog *catalog, const struct run_config *config, con
         struct part_new part = {.part = (uint32_t)i,
                                 .stage = plan->parts[i].stage,
                                 .bounds = plan->parts[i].bounds,
-                                .records = plan->parts[i].records};
+                                .records = plan->parts[i].records,
+                                .turn = plan->parts[i].turn};
         g_array_append_val(parts, part);
     }
     for (size_t i = 0; i < plan->n_stages; i++) {
@@ -280,13 +281,48 @@ static bool tell(const struct run_config *config, struct plan *plan, struct cata
     return true;
 }
 
+/* The newest run of the spec, where it is done and what it wrote is what this plan would transform in turn. */
+static bool transformed_before(struct catalog *catalog, const struct plan *plan, struct arena *mem, struct run_row *ret,
+                               GError **error)
+{
+    struct run_row *runs;
+    size_t n, i = 0;
+    if (!plan->same_dataset || plan->spec->transform.idempotent || plan->supersedes || plan->retries)
+        return true;
+    if (!catalog_runs(catalog, mem, &runs, &n, error) || !newest_whole(catalog, plan->spec->name, runs, n, &i, error))
+        return false;
+    if (i < n && runs[i].state == RUN_DONE && runs[i].tally.of[OUTCOME_WRITTEN] > 0)
+        *ret = runs[i];
+    return true;
+}
+
+/* Whoever mends a transform and forgets --supersede would have both of them applied. */
+static bool warn(const struct run_config *config, struct catalog *catalog, const struct plan *plan, struct arena *mem,
+                 GError **error)
+{
+    struct run_row old = {0};
+    if (config->again || !config->event)
+        return true;
+    if (!transformed_before(catalog, plan, mem, &old, error))
+        return false;
+    g_autofree char *text =
+        g_strdup_printf("%s is done, and this run transforms what it wrote once more; `sluice run %s --supersede %s` "
+                        "would take that back first",
+                        old.name, plan->spec->path, old.name);
+    struct run_event event = {.kind = RUN_EVENT_NOTE, .text = text};
+    if (old.id)
+        config->event(config->event_self, &event);
+    return true;
+}
+
 /* Whether the plan may become a run. */
 static bool may_freeze(struct catalog *catalog, const struct run_config *config, struct plan *plan,
                        const struct others *others, GError **error)
 {
-    auto_(arena) mem = arena_new(1 << 20);
+    auto_(arena) mem = arena_new(64 << 20);
     return retry_target(&others->retry, plan, error) && rights_may_begin(config, catalog, plan, error) &&
-           target_is_free(catalog, plan, &others->supersede.old, mem, error) && tell(config, plan, catalog, error);
+           target_is_free(catalog, plan, &others->supersede.old, mem, error) && tell(config, plan, catalog, error) &&
+           warn(config, catalog, plan, mem, error);
 }
 
 /* The unfinished run, or what a new one is planned with. */

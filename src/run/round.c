@@ -190,7 +190,9 @@ void round_refuse(struct worker *worker, struct item *item, const struct fault *
 
 static void take_changed(struct worker *worker, struct item *item, const struct record *live)
 {
-    worker->batch.tally.of[OUTCOME_RETRIED]++;
+    worker->batch.changed++;
+    if (item->image_known) /* else it was taken to be absent, and nothing has changed */
+        worker->batch.tally.of[OUTCOME_RETRIED]++;
     item_note_present(item);
     item->image = *live;
     item->image_known = true;

@@ -627,8 +627,7 @@ static void adapt(struct worker *worker)
         worker->max_records = MAX(worker->max_records / 2, MIN((size_t)16, worker->job->batch_records));
     else if (worker->batch_us < target)
         worker->max_records = MIN(worker->max_records * 2, worker->job->batch_records);
-    uint64_t retried = worker->batch.tally.of[OUTCOME_RETRIED];
-    worker->read_first = retried * 10 > worker->batch.rows->len;
+    worker->read_first = worker->batch.changed * 10 > worker->batch.rows->len;
 }
 
 static void checkpoint_done(struct worker *worker, struct op *op)

@@ -37,37 +37,13 @@ static bool is_told(const char *key)
     return true;
 }
 
-static void flatten(const char *key, const json_t *value, json_t *into)
-{
-    const char *name;
-    json_t *below;
-    size_t i;
-    json_object_foreach((json_t *)value, name, below)
-    {
-        g_autofree char *path = g_strconcat(key, *key ? "." : "", name, NULL);
-        if (is_told(path))
-            flatten(path, below, into);
-    }
-    json_array_foreach((json_t *)value, i, below)
-    {
-        g_autofree char *path = g_strdup_printf("%s[%" G_GSIZE_FORMAT "]", key, i);
-        flatten(path, below, into);
-    }
-    if (!json_is_object(value) && !json_is_array(value))
-        json_object_set(into, key, (json_t *)value);
-}
-
 static bool read_plan(struct pair *pair, struct side *side, GError **error)
 {
     struct slice text;
     if (!catalog_plan(pair->from->catalog, side->run.id, pair->mem, &text, error))
         return false;
-    json_t *root = json_loadb((const char *)text.data, text.len, 0, NULL);
-    side->plan = json_object();
-    if (root)
-        flatten("", root, side->plan);
-    json_decref(root);
-    return root || error_set(error, SLUICE_ERROR_CORRUPT, "%s: its frozen plan cannot be read", side->run.name);
+    side->plan = json_loadb((const char *)text.data, text.len, 0, NULL);
+    return side->plan || error_set(error, SLUICE_ERROR_CORRUPT, "%s: its frozen plan cannot be read", side->run.name);
 }
 
 static void add_change(json_t *list, const char *what, const char *name, json_t *a, json_t *b)
@@ -75,14 +51,52 @@ static void add_change(json_t *list, const char *what, const char *name, json_t 
     json_array_append_new(list, json_pack("{s:s, s:O?, s:O?}", what, name, "a", a, "b", b));
 }
 
+static void compare_plans(const char *key, json_t *a, json_t *b, json_t *list);
+
+static void compare_member(const char *key, const char *name, json_t *a, json_t *b, json_t *list)
+{
+    g_autofree char *path = g_strconcat(key, *key ? "." : "", name, NULL);
+    if (is_told(path))
+        compare_plans(path, json_object_get(a, name), json_object_get(b, name), list);
+}
+
+static void compare_objects(const char *key, json_t *a, json_t *b, json_t *list)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(a, name, value) compare_member(key, name, a, b, list);
+    json_object_foreach(b, name, value) if (!json_object_get(a, name)) compare_member(key, name, a, b, list);
+}
+
+static bool holds_objects(const json_t *list)
+{
+    return json_is_object(json_array_get(list, 0));
+}
+
+static void compare_items(const char *key, json_t *a, json_t *b, json_t *list)
+{
+    for (size_t i = 0; i < MAX(json_array_size(a), json_array_size(b)); i++) {
+        g_autofree char *path = g_strdup_printf("%s[%" G_GSIZE_FORMAT "]", key, i);
+        compare_plans(path, json_array_get(a, i), json_array_get(b, i), list);
+    }
+}
+
+/* What only one of them has, and a list of plain values, is one change as a whole; null is as if it were not there. */
+static void compare_plans(const char *key, json_t *a, json_t *b, json_t *list)
+{
+    bool none = (!a || json_is_null(a)) && (!b || json_is_null(b));
+    if (json_is_object(a) && json_is_object(b))
+        compare_objects(key, a, b, list);
+    else if (holds_objects(a) || holds_objects(b))
+        compare_items(key, a, b, list);
+    else if (!none && !json_equal(a, b))
+        add_change(list, "key", key, a, b);
+}
+
 static json_t *plan_changes(const struct pair *pair)
 {
-    json_t *list = json_array(), *value;
-    const char *key;
-    json_object_foreach(pair->a.plan, key, value) if (!json_equal(value, json_object_get(pair->b.plan, key)))
-        add_change(list, "key", key, value, json_object_get(pair->b.plan, key));
-    json_object_foreach(pair->b.plan, key, value) if (!json_object_get(pair->a.plan, key))
-        add_change(list, "key", key, NULL, value);
+    json_t *list = json_array();
+    compare_plans("", pair->a.plan, pair->b.plan, list);
     return list;
 }
 
@@ -238,12 +252,17 @@ static json_t *keys_json(const struct keys *keys)
                      "moves", moves, "examples", keys->examples);
 }
 
+static const char *source_dataset(const struct side *side)
+{
+    return json_string_value(json_object_get(json_object_get(side->plan, "source"), "dataset"));
+}
+
 /* Keys have their ranks by the dataset. */
 static bool same_order(const struct pair *pair)
 {
     bool a = fates_ranked(&pair->a.fates), b = fates_ranked(&pair->b.fates);
-    const char *of_a = json_string_value(json_object_get(pair->a.plan, "source.dataset"));
-    return a == b && (!a || g_strcmp0(of_a, json_string_value(json_object_get(pair->b.plan, "source.dataset"))) == 0);
+    const char *of_a = source_dataset(&pair->a);
+    return a == b && (!a || g_strcmp0(of_a, source_dataset(&pair->b)) == 0);
 }
 
 /* null where not both have listed their keys, in one order. */

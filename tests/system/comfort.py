@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The commands that stand beside the run: gen, explain, try, init, doctor."""
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -203,6 +204,11 @@ def _(stand):
     must(all(text["same"] and text["files"] == [] for text in itself["texts"]), itself["texts"])
     other = between(stand, "load", "fix")
     same(other["keys"], None, "keys of files")
+    must(all(row["a"] != row["b"] for row in other["plan"]), f"no difference at all: {other['plan']}")
+    stand.write("fix.yaml", FIX + "hooks: [{ on: any, run: 'true' }]\nstages: [{ name: full, scope: 100% }]\n")
+    stand.sluice("run", "fix.yaml", "--yes", "--supersede", "fix.1").ended(8)
+    changes = {row["key"]: (row["a"], row["b"]) for row in between(stand, "fix.1", "fix.2")["plan"]}
+    same((changes["hooks[0]"][0], len(changes["hooks[0]"][1]["on"]) > 10), (None, True), "what only one has is told as a whole")
     among("not compared", stand.sluice("diff", "load", "fix").ended(0).out)
     for path in stand.path("home/texts").iterdir():
         path.unlink()
@@ -540,18 +546,23 @@ def _(stand):
 @test("init: the gap's commands put back what the stretch of time has lost, and nothing else")
 def _(stand):
     commands, _ = made_up(stand, "gap")
-    before = customers(stand, "gap")
-    lost = [key for key, record in before.items() if "2026-05-31" <= record["updated_at"] < "2026-06-04"]
-    inside = {key for key in lost if "2026-06-01" <= before[key]["updated_at"] < "2026-06-03"}
+    before, rows = customers(stand, "gap"), {}
+    for line in stand.path("gap/archive/customers.ndjson").read_bytes().splitlines():
+        with contextlib.suppress(ValueError, KeyError):
+            row = json.loads(line)
+            rows[row["username"]] = max(row, rows.get(row["username"], row), key=lambda one: one.get("updated_at", ""))
+    inside = {key for key, row in rows.items() if "2026-06-01" <= row.get("updated_at", "") < "2026-06-03" and row.get("active")}
+    beside = [key for key, row in before.items() if row["updated_at"][:10] in ("2026-05-31", "2026-06-03")]
     newer = sorted(inside)[0]
-    changed = dict(before[newer], updated_at="2026-11-01T00:00:00.000Z", visits=-1)
-    stand.put("customers", [f"{key}\t-" for key in lost if key != newer] + [f"{newer}\t{json.dumps(changed)}"], "rocksdb:gap/live")
-    finish(stand, "gap", commands)
+    changed = dict(rows[newer], updated_at="2026-11-01T00:00:00.000Z", visits=-1)
+    stand.put("customers", [f"{key}\t-" for key in beside] + [f"{newer}\t{json.dumps(changed)}"], "rocksdb:gap/live")
+    records = finish(stand, "gap", commands)
     after = customers(stand, "gap")
-    must(len(inside) > 20 and len(lost) > len(inside), len(inside), len(lost))
-    same(after[newer]["visits"], -1, "a newer record")
-    same({key: after.get(key) for key in inside - {newer}}, {key: before[key] for key in inside - {newer}}, "what was lost inside")
-    same([key for key in lost if key in after and key not in inside], [], "what was lost outside")
+    put = inside & after.keys() - {newer}
+    must(len(put) > 20 and beside and not put & before.keys(), f"{len(put)} lost inside, {len(beside)} beside")
+    same((inside - after.keys(), records["written"]), (set(), len(put)), "what was lost inside")
+    same({key: after[key]["visits"] for key in {newer} | put}, {newer: -1} | {key: rows[key]["visits"] for key in put}, "what stands there now")
+    same([key for key in beside if key in after], [], "what was lost beside it")
 
 
 @test("init: every choice that stands behind # is one that the program takes")

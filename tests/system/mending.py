@@ -75,9 +75,13 @@ def _(stand):
     before = stand.dump("items")
     stand.sluice("run", "fix.yaml", "--yes").ended(0)
     stand.write("fix.lua", MENDED_LUA)
-    among("risk and forecast describe what stands now", stand.sluice(*SUPERSEDE).ended(0).err)
+    among(["fix.1 is done, and this run transforms what it wrote once more; `sluice run ", "fix.yaml --supersede fix.1` would"], stand.sluice("run", "fix.yaml").ended(2).err)
+    stand.sluice("abort", "fix.2").ended(0)
+    said = stand.sluice(*SUPERSEDE).ended(0).err
+    among("risk and forecast describe what stands now", said)
+    must("once more" not in said, said)
     mended(stand)
-    stand.sluice("rollback", "fix.2", "--yes").ended(0)
+    stand.sluice("rollback", "fix.3", "--yes").ended(0)
     same(stand.dump("items"), before, "records")
 
 

@@ -2,7 +2,9 @@
 """A run of a part of its source: given keys, a range of keys, partitions; what is asked for and not there is listed; what is
 not asked for stays as it is. Stages by given keys. Slots are in valkey_live.py's kin (valkey_scope.py)."""
 
+import contextlib
 import json
+import sqlite3
 
 from stand import among, must, run_all, same, test
 
@@ -180,7 +182,7 @@ def _(stand):
 
 @test("order: the smallest, newest, oldest partitions first, each with the figure that plan prints; hottest is refused where nobody counts")
 def _(stand):
-    rows = [{"id": f"k{n:03d}", "v": (n * 7) % 95 if n < 95 else 1000, "n": n, "x": "y" * 50} for n in range(95)]
+    rows = [{"id": f"k{n:03d}", "v": (n * 7) % 95 if n < 95 else 1000, "n": n, "x": "y" * 50, "at": f"2026-03-{28 - n // 10}T00:00:00Z"} for n in range(95)]
     stand.records("in/a.ndjson", rows)
     stand.write("load.yaml", LOAD)
     stand.write("fix.lua", LUA)
@@ -191,7 +193,7 @@ def _(stand):
         return [part[len(part) // 2] for part in parts]
 
     def first(order, version="version: v, "):
-        spec = FIX.format(only="{ key_range: [k000, null] }", more=f"stages: [{{ name: some, scope: 2 partitions, order: {order} }}, {{ name: full, scope: 100% }}]")
+        spec = FIX.format(only="{ key_range: [k000, null] }", more=f"workers: 1\nstages: [{{ name: some, scope: 2 partitions, order: {order} }}, {{ name: full, scope: 100% }}]")
         stand.write("fix.yaml", spec.replace("dataset: items, only", f"dataset: items, {version}only"))
         return stand.sluice("plan", "fix.yaml", "--json")
     by = medians()
@@ -200,9 +202,15 @@ def _(stand):
         same([stage["order"], stage["by"]], [order, "median version of a sample"], "what it goes by")
         same({row["partition"]: row["figure"] for row in stage["figures"]}, {i: float(by[i]) for i in sorted(wanted[:2])}, order)
         among(f"the {order} first, by median version of a sample:", stand.sluice("plan", "fix.yaml").ended(0).out)
+    stage = first("newest", "version: at, ").ended(0).json()["stages"][0]
+    same([(row["partition"], row["at"]) for row in stage["figures"]], [(0, "2026-03-28T00:00:00.000Z"), (1, "2026-03-27T00:00:00.000Z")], "times")
+    among("partition 0 2026-03-28T00:00:00.000Z, partition 1 2026-03-27T00:00:00.000Z", stand.sluice("plan", "fix.yaml").ended(0).out)
     stage = first("smallest").ended(0).json()["stages"][0]
-    same([(row["partition"], row["figure"]) for row in stage["figures"]], [(0, 10.0), (9, 5.0)], "smallest")
-    same(run(stand)["status"]["state"], "done", "a run of it")
+    same([(row["partition"], row["figure"]) for row in stage["figures"]], [(9, 5.0), (0, 10.0)], "smallest")
+    done = run(stand)["status"]
+    with contextlib.closing(sqlite3.connect(stand.path("home/catalog.db"))) as catalog:
+        written = [part for part, in catalog.execute("SELECT part FROM checkpoint JOIN run ON run.id = run WHERE name = ? ORDER BY checkpoint.id", [done["run"]])]
+    same((done["state"], written), ("done", [9, 0, *range(1, 9)]), "a run of it")
     among(["fix.yaml:", "takes the hottest partitions first: a store of driver rocksdb keeps no figures"], first("hottest").ended(2).err)
     among("nothing says how old a record is; name the path in source.version", first("newest", "").ended(2).err)
     among("did you mean 'newest'?", first("newset").ended(2).err)

@@ -107,6 +107,7 @@ static void what_is_no_window_is_refused_by_name(void **state)
     } rows[] = {
         {"", "expected hours such as"},
         {"22:00-06:00", "expected hours such as"},
+        {"Mon-Fri 22:00-06:00", "'22:00-06:00' is no time zone, which stands last"},
         {"Mon 22:00-06:00 Europe/Berlin now", "expected hours such as"},
         {"Mo 22:00-06:00 UTC", "'Mo'"},
         {"mon 22:00-06:00 UTC", "'mon'"},

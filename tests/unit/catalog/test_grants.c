@@ -198,6 +198,40 @@ static void only_what_dead_holders_left(void **state)
     assert_int_equal(grant_by(fx, wish).part.part, UINT32_MAX);
 }
 
+/* 1, 2 and 3 of the stage `full` in the order 3, 1, 2; one that a dead holder had begun is taken up in its turn. */
+static void partitions_are_granted_in_their_turns(void **state)
+{
+    static const struct stage_new STAGES[] = {{"canary"}, {"full"}};
+    static const struct part_new PARTS[] = {{.part = 0, .turn = 1},
+                                            {.part = 1, .stage = 1, .turn = 3},
+                                            {.part = 2, .stage = 1, .turn = 4},
+                                            {.part = 3, .stage = 1, .turn = 2}};
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct run_row run;
+    struct run_new new = {.spec_name = "turns",
+                          .spec_path = "/specs/t.yaml",
+                          .plan = slice_of_text("{}"),
+                          .target = "mem:a/b",
+                          .stages = STAGES,
+                          .n_stages = 2,
+                          .parts = PARTS,
+                          .n_parts = 4,
+                          .act = FIXTURE_ACT};
+    kit_ok(catalog_run_create(fx->catalog, &new, fx->mem, &run, &error));
+    struct grant_wish all = {.run = run.id, .stage = 1, .holder = "one"}, left = all;
+    left.holder = "two";
+    assert_int_equal(grant_by(fx, all).part.part, 3);
+    assert_int_equal(grant_by(fx, all).part.part, 1);
+    assert_int_equal(grant_by(fx, left).part.part, 3);
+    left.only_resumed = true;
+    assert_int_equal(grant_by(fx, left).part.part, 1);
+    assert_int_equal(grant_by(fx, left).part.part, UINT32_MAX);
+    left.only_resumed = false;
+    assert_int_equal(grant_by(fx, left).part.part, 2);
+    assert_int_equal(grant_by(fx, left).part.part, UINT32_MAX);
+}
+
 static void partitions_of_a_rollback_are_granted_apart(void **state)
 {
     GError *error = NULL;
@@ -637,6 +671,7 @@ int main(void)
         CASE(a_grant_is_of_the_stage_asked_for),
         CASE(what_is_written_failed_or_rolled_back_is_not_granted),
         CASE(only_what_dead_holders_left),
+        CASE(partitions_are_granted_in_their_turns),
         CASE(partitions_of_a_rollback_are_granted_apart),
         CASE(a_checkpoint_comes_back_as_it_was),
         CASE(a_checkpoint_adds_to_the_totals),

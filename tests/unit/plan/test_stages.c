@@ -11,6 +11,7 @@ struct deal {
     double risk[MOST];           /* 0 throughout: none is known */
     size_t n;
     const char *dealt; /* a digit for each partition: its stage */
+    const char *turns; /* the partitions as they are granted; NULL: each in its own place */
     const char *names; /* the stages that are left, where some are left out; NULL: all of them */
 };
 
@@ -58,13 +59,16 @@ static const struct deal DEALS[] = {
     /* the highest risk first, or in the source's order; of equal ones the first of the source */
     {{RISKY("a", 0.25), SHARE("c", 1)}, TEN, {1, 3, 2, 1}, 4, "1011"},
     {{RISKY("a", 0.5), SHARE("c", 1)}, TEN, {1, 3, 2, 3}, 4, "1010"},
+    {{RISKY("a", 0.5), SHARE("c", 1)}, TEN, {1, 2, 2, 3}, 4, "1010", "0321"},
     {{RISKY("a", 0.5), SHARE("c", 1)}, TEN, {1, 1, 1, 1}, 4, "0011"},
+    {{RISKY("a", 1)}, TEN, {1, 3, 2, 3}, 4, "0000", "1320"},
     {{SHARE("a", 0.25), RISKY("b", 0.5), SHARE("c", 1)}, TEN, {9, 1, 2, 3}, 4, "0221"},
     {{RISKY("a", 0.25), RISKY("b", 0.5), SHARE("c", 1)}, TEN, {1, 2, 3, 4}, 4, "2210"},
-    {{RISKY("a", 0.25), SHARE("b", 0.5), RISKY("c", 1)}, TEN, {1, 2, 3, 4}, 4, "1220"},
+    {{RISKY("a", 0.25), SHARE("b", 0.5), RISKY("c", 1)}, TEN, {1, 2, 3, 4}, 4, "1220", "0213"},
     /* the smallest first; what holds nothing comes last all the same */
     {{SMALL("a", 0.1), SHARE("c", 1)}, {70, 10, 10, 10}, .n = 4, .dealt = "1011"},
-    {{SMALL("a", 0.25), SHARE("c", 1)}, {60, 0, 30, 10}, .n = 4, .dealt = "1100"},
+    {{SMALL("a", 1)}, {30, 20, 0, 10}, .n = 4, .dealt = "0000", .turns = "3102"},
+    {{SMALL("a", 0.25), SHARE("c", 1)}, {60, 0, 30, 10}, .n = 4, .dealt = "1100", .turns = "0132"},
     /* what seems to hold nothing is the last stage's; a source that holds nothing has one stage all the same */
     {{SHARE("a", 0.5), SHARE("c", 1)}, {10, 10, 0, 0}, .n = 4, .dealt = "0111"},
     {{SHARE("a", 0.01), SHARE("b", 0.5), SHARE("c", 1)}, {0}, .n = 3, .dealt = "000", .names = "c"},
@@ -104,6 +108,14 @@ static char *dealt(const struct plan *plan)
     return g_string_free(text, FALSE);
 }
 
+static char *granted(const struct plan *plan)
+{
+    char *text = g_strnfill(plan->n_parts, '-');
+    for (size_t i = 0; i < plan->n_parts; i++)
+        text[plan->parts[i].turn ? plan->parts[i].turn - 1 : i] = (char)('0' + i);
+    return text;
+}
+
 static char *names(const struct plan *plan)
 {
     GString *text = g_string_new(NULL);
@@ -130,6 +142,21 @@ static void every_stage_holds_what_its_scope_reaches(void **state)
         g_autofree char *found = dealt(&table.plan), *left = names(&table.plan), *all = all_names(&table);
         if (strcmp(found, DEALS[i].dealt) != 0 || strcmp(left, DEALS[i].names ? DEALS[i].names : all) != 0)
             fail_msg("row %zu: dealt as %s to %s, not as %s", i, found, left, DEALS[i].dealt);
+        arena_free(table.plan.mem);
+    }
+}
+
+static void a_stages_partitions_are_granted_in_its_order(void **state)
+{
+    GError *error = NULL;
+    for (size_t i = 0; i < G_N_ELEMENTS(DEALS); i++) {
+        struct table table;
+        lay(&table, &DEALS[i], !DEALS[i].names);
+        kit_ok(plan_deal_stages(&table.plan, NULL, &error));
+        g_autofree char *found = granted(&table.plan), *listed = g_strdup("0123456789");
+        listed[DEALS[i].n] = '\0';
+        if (strcmp(found, DEALS[i].turns ? DEALS[i].turns : listed) != 0)
+            fail_msg("row %zu: granted as %s", i, found);
         arena_free(table.plan.mem);
     }
 }
@@ -280,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_stage_holds_what_its_scope_reaches),
+        cmocka_unit_test(a_stages_partitions_are_granted_in_its_order),
         cmocka_unit_test(a_stage_counts_what_it_holds),
         cmocka_unit_test(a_gate_is_the_specs),
         cmocka_unit_test(a_stage_that_somebody_wrote_and_that_holds_nothing_is_refused),
