@@ -3,21 +3,19 @@
 #include "base/lock.h"
 #include "base/thread.h"
 
-enum { SLOTS = 2 };
-
-/* A batch that was read, or room for one. */
+/* Keys that were read, or room for some. */
 struct slot {
     struct arena *mem;
-    struct batch batch;
+    struct ahead_keys keys;
     bool full; /* it is the user's; else the reader's */
 };
 
 struct ahead {
     struct scan *scan;
-    struct call call;
+    struct call call; /* its memory: a batch as the store gives it */
     struct thread *thread;
-    struct slot slots[SLOTS];
-    size_t next;   /* the user's: the slot of the batch that comes next */
+    struct slot slots[AHEAD_BATCHES];
+    size_t next;   /* the user's: the slot of the keys that come next */
     bool has_last; /* the slot before it is in use */
 
     pthread_mutex_t lock; /* guards `full`, and what follows */
@@ -35,26 +33,36 @@ static bool wait_for_room(struct ahead *ahead, const struct slot *slot)
     return !ahead->over;
 }
 
+/* Their bytes and no more: a batch has room for whole records. */
+static bool keep_keys(const struct batch *batch, struct slot *slot, GError **error)
+{
+    arena_reset(slot->mem);
+    struct slice *keys = arena_alloc(slot->mem, (batch->n + 1) * sizeof *keys);
+    bool fits = keys != NULL;
+    for (size_t i = 0; fits && i < batch->n; i++)
+        fits = arena_copy(slot->mem, batch->records[i].key, &keys[i]);
+    slot->keys = (struct ahead_keys){.keys = keys, .n = batch->n, .done = batch->done};
+    return fits || error_set(error, SLUICE_ERROR_TOO_BIG, "a batch of keys does not fit into its memory");
+}
+
 static bool read_into(struct ahead *ahead, struct slot *slot)
 {
-    struct call call = ahead->call;
+    struct batch batch = {0};
     GError *failed = NULL;
-    arena_reset(slot->mem);
-    call.mem = slot->mem;
-    slot->batch = (struct batch){0};
-    bool ok = store_scan_next(ahead->scan, &call, &slot->batch, &failed);
+    arena_reset(ahead->call.mem);
+    bool ok = store_scan_next(ahead->scan, &ahead->call, &batch, &failed) && keep_keys(&batch, slot, &failed);
     auto_hold(&ahead->lock);
     slot->full = ok;
     ahead->error = failed;
     pthread_cond_broadcast(&ahead->changed);
-    return ok && !slot->batch.done;
+    return ok && !batch.done;
 }
 
 static void read_all(void *self)
 {
     struct ahead *ahead = self;
     for (size_t i = 0; wait_for_room(ahead, &ahead->slots[i]) && read_into(ahead, &ahead->slots[i]);)
-        i = (i + 1) % SLOTS;
+        i = (i + 1) % AHEAD_BATCHES;
 }
 
 bool ahead_open(struct ahead **ret, struct scan *scan, const struct call *call, size_t mem_bytes, GError **error)
@@ -62,7 +70,8 @@ bool ahead_open(struct ahead **ret, struct scan *scan, const struct call *call, 
     auto_(ahead) ahead = g_new0(struct ahead, 1);
     ahead->scan = scan;
     ahead->call = *call;
-    for (size_t i = 0; i < SLOTS; i++)
+    ahead->call.mem = arena_new(mem_bytes);
+    for (size_t i = 0; i < AHEAD_BATCHES; i++)
         ahead->slots[i].mem = arena_new(mem_bytes);
     pthread_mutex_init(&ahead->lock, NULL);
     pthread_cond_init(&ahead->changed, NULL);
@@ -85,7 +94,8 @@ void ahead_close(struct ahead *ahead)
         return;
     give_up(ahead);
     thread_join(ahead->thread);
-    for (size_t i = 0; i < SLOTS; i++)
+    arena_free(ahead->call.mem);
+    for (size_t i = 0; i < AHEAD_BATCHES; i++)
         arena_free(ahead->slots[i].mem);
     pthread_cond_destroy(&ahead->changed);
     pthread_mutex_destroy(&ahead->lock);
@@ -93,9 +103,10 @@ void ahead_close(struct ahead *ahead)
     g_free(ahead);
 }
 
-bool ahead_next(struct ahead *ahead, struct batch *ret, GError **error)
+bool ahead_next(struct ahead *ahead, struct ahead_keys *ret, GError **error)
 {
-    struct slot *slot = &ahead->slots[ahead->next], *last = &ahead->slots[(ahead->next + SLOTS - 1) % SLOTS];
+    struct slot *slot = &ahead->slots[ahead->next],
+                *last = &ahead->slots[(ahead->next + AHEAD_BATCHES - 1) % AHEAD_BATCHES];
     auto_hold(&ahead->lock);
     if (ahead->has_last) {
         last->full = false;
@@ -107,8 +118,8 @@ bool ahead_next(struct ahead *ahead, struct batch *ret, GError **error)
         g_propagate_error(error, g_steal_pointer(&ahead->error));
         return false;
     }
-    *ret = slot->batch;
+    *ret = slot->keys;
     ahead->has_last = true;
-    ahead->next = (ahead->next + 1) % SLOTS;
+    ahead->next = (ahead->next + 1) % AHEAD_BATCHES;
     return true;
 }

@@ -1,17 +1,27 @@
-/* The batches of a scan, read ahead: while one is used, a thread of its own asks the store for the next, so that
- * neither waits for the other. */
+/* The keys of a scan, read ahead: while some are used, a thread of its own asks the store for more, so that neither
+ * waits for the other. As much is read ahead as comes while a sorted run is made: a store that has to wait meanwhile
+ * would be idle for a third of the time. */
 #pragma once
 
 #include "store/calls.h"
 
 struct ahead;
 
+/* Of one batch. They are whose they were given, to be changed too. */
+struct ahead_keys {
+    struct slice *keys;
+    size_t n;
+    bool done; /* there are no more behind them */
+};
+
 /* From here until ahead_close() the scan and its session are the thread's alone; they are closed behind it, by the
- * caller. Of `call` its memory is not used: a batch lies in one of two arenas of `mem_bytes` at most. */
+ * caller. Of `call` its memory is not used: a batch, and the keys of each of AHEAD_BATCHES, take `mem_bytes` at most.
+ */
+enum { AHEAD_BATCHES = 16 };
 bool ahead_open(struct ahead **ret, struct scan *scan, const struct call *call, size_t mem_bytes, GError **error);
 /* Waits for the thread, which may be in the middle of a call. Accepts NULL. */
 void ahead_close(struct ahead *ahead);
 AUTO_DEFINE(ahead, ahead_close)
 
-/* The next batch, until the call after it. Not behind the last one (`done`), nor behind a failure. */
-bool ahead_next(struct ahead *ahead, struct batch *ret, GError **error);
+/* The next keys, until the call after it. Not behind the last ones (`done`), nor behind a failure. */
+bool ahead_next(struct ahead *ahead, struct ahead_keys *ret, GError **error);

@@ -345,25 +345,15 @@ static void run_keep(struct ordered_keys *ordered, struct gathering *gathering)
     gathering_init(gathering);
 }
 
-/* The batch's ranked keys, in the memory of the batch. */
-static bool batch_ranked(struct ordered_keys *ordered, const struct batch *batch, struct slice **ret, GError **error)
-{
-    struct slice *keys = arena_alloc(ordered->mem, (batch->n + 1) * sizeof *keys);
-    if (!keys)
-        return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch of keys does not fit into its memory");
-    for (size_t i = 0; i < batch->n; i++)
-        keys[i] = batch->records[i].key;
-    *ret = keys;
-    return !ordered_keys_ranked(ordered) ||
-           ranks_put(session_driver(ordered->wish.session), ordered->wish.ds, keys, batch->n, ordered->mem, error);
-}
-
-static bool gather_batch(struct ordered_keys *ordered, struct gathering *gathering, const struct batch *batch,
+/* Ranked in the memory of the batch. */
+static bool gather_batch(struct ordered_keys *ordered, struct gathering *gathering, const struct ahead_keys *batch,
                          GError **error)
 {
-    size_t most = ordered->wish.run_bytes ? ordered->wish.run_bytes : RUN_BYTES;
-    struct slice *keys = NULL;
-    if (!batch_ranked(ordered, batch, &keys, error))
+    const struct ordered_wish *wish = &ordered->wish;
+    size_t most = wish->run_bytes ? wish->run_bytes : RUN_BYTES;
+    struct slice *keys = batch->keys;
+    if (ordered_keys_ranked(ordered) &&
+        !ranks_put(session_driver(wish->session), wish->ds, keys, batch->n, ordered->mem, error))
         return false;
     for (size_t i = 0; i < batch->n; i++) {
         struct gathered gathered = {.key = keys[i]};
@@ -379,7 +369,7 @@ static bool gather_batch(struct ordered_keys *ordered, struct gathering *gatheri
 
 static bool gather_ahead(struct ordered_keys *ordered, struct gathering *gathering, struct ahead *ahead, GError **error)
 {
-    struct batch batch = {0};
+    struct ahead_keys batch = {0};
     while (!batch.done) {
         arena_reset(ordered->mem);
         if (!ahead_next(ahead, &batch, error) || !gather_batch(ordered, gathering, &batch, error))

@@ -120,14 +120,14 @@ static void box_close(struct box *box)
 static void batch_is(struct box *box, unsigned at, bool done)
 {
     GError *error = NULL;
-    struct batch batch;
+    struct ahead_keys batch;
     kit_ok(ahead_next(box->ahead, &batch, &error));
     assert_int_equal(batch.n, EACH);
     assert_int_equal(batch.done, done);
     for (unsigned i = 0; i < EACH; i++) {
         char text[16];
         g_snprintf(text, sizeof text, "%06u", at * EACH + i);
-        kit_equal_text(batch.records[i].key, text);
+        kit_equal_text(batch.keys[i], text);
     }
 }
 
@@ -144,7 +144,7 @@ static void a_failure_comes_behind_what_was_read_before_it(void **state)
 {
     struct box box;
     GError *error = NULL;
-    struct batch batch;
+    struct ahead_keys batch;
     box_open(&box, "200/6");
     for (unsigned i = 0; i < 5; i++)
         batch_is(&box, i, false);
@@ -159,7 +159,7 @@ static void who_needs_no_more_does_not_wait_for_the_rest(void **state)
     batch_is(&box, 0, false);
     ahead_close(box.ahead);
     box.ahead = NULL;
-    assert_in_range(((struct numbers_scan *)box.scan)->next, 1, 3);
+    assert_in_range(((struct numbers_scan *)box.scan)->next, 1, AHEAD_BATCHES + 1);
     box_close(&box);
 }
 
