@@ -306,15 +306,35 @@ static struct digest finish(struct canon *canon)
     return digest_of(XXH3_128bits_digest(&canon->state));
 }
 
+/* Buffer and state are not cleared. */
+static void begin(struct canon *canon, uint64_t seed, GError **error)
+{
+    canon->seed = seed;
+    canon->depth = canon->n = canon->top = 0;
+    canon->streaming = false;
+    canon->fields = canon->own;
+    canon->cap = OWN_FIELDS;
+    canon->error = error;
+}
+
+struct digest digest_of_texts(const struct digest_text *fields, size_t n, uint64_t seed)
+{
+    struct canon canon;
+    begin(&canon, seed, NULL);
+    put_tag(&canon, '{');
+    put_le32(&canon, n);
+    for (size_t i = 0; i < n; i++) {
+        put_text(&canon, fields[i].name);
+        put_tag(&canon, 's');
+        put_text(&canon, fields[i].value);
+    }
+    return finish(&canon);
+}
+
 bool digest_canonical(struct slice document, uint64_t seed, struct digest *ret, GError **error)
 {
-    struct canon canon; /* buffer and state are not cleared */
-    canon.seed = seed;
-    canon.depth = canon.n = canon.top = 0;
-    canon.streaming = false;
-    canon.fields = canon.own;
-    canon.cap = OWN_FIELDS;
-    canon.error = error;
+    struct canon canon;
+    begin(&canon, seed, error);
     bool ok = put_object(&canon, document);
     if (ok)
         *ret = finish(&canon);

@@ -38,6 +38,11 @@ bool digest_stored_near(struct slice raw, int64_t near_ms, int64_t within_ms, st
 /* BAD_RECORD where the bytes are no document that document_check() would pass in structure, types and depth. No heap
  * per record of up to a hundred fields. */
 bool digest_canonical(struct slice document, uint64_t seed, struct digest *ret, GError **error);
+/* The same of a document whose fields are all strings: their names UTF-8 without a NUL, ascending, none twice. */
+struct digest_text {
+    struct slice name, value;
+};
+struct digest digest_of_texts(const struct digest_text *fields, size_t n, uint64_t seed);
 /* (key, value) as one: for sets */
 struct digest digest_keyed(struct slice key, struct digest value, uint64_t seed);
 /* The same, of a key's digest_bytes() with that seed. */

@@ -240,6 +240,12 @@ bool store_decode(const struct store_driver *driver, const struct dataset *ds, s
     return true;
 }
 
+bool store_digest(const struct store_driver *driver, const struct dataset *ds, struct slice raw, uint64_t seed,
+                  struct digest *ret)
+{
+    return driver->digest && driver->digest(ds, raw, seed, ret);
+}
+
 bool store_encode(const struct store_driver *driver, const struct dataset *ds, struct slice document, struct arena *mem,
                   struct slice *ret, GError **error)
 {

@@ -74,6 +74,9 @@ bool store_examine(struct session *session, const struct call *call, bool writes
 bool store_takes(const struct store_driver *driver, const struct dataset *ds, GError **error);
 bool store_overlap(const struct store_driver *driver, const struct dataset *one, const struct dataset *other);
 
+/* The canonical digest of the document that store_decode() gives, without it. false: the driver cannot tell it so. */
+bool store_digest(const struct store_driver *driver, const struct dataset *ds, struct slice raw, uint64_t seed,
+                  struct digest *ret);
 bool store_decode(const struct store_driver *driver, const struct dataset *ds, struct slice raw, struct arena *mem,
                   struct slice *ret, GError **error);
 bool store_encode(const struct store_driver *driver, const struct dataset *ds, struct slice document, struct arena *mem,

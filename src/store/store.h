@@ -504,6 +504,9 @@ struct store_driver {
     bool (*heat)(struct session *, const struct call *, struct heat_wish *io, GError **);
     /* raw ⇄ document; pure. decode may return a slice of raw itself. NULL, NULL: raw is BSON already. */
     bool (*decode)(const struct dataset *, struct slice raw, struct arena *, struct slice *ret, GError **);
+    /* The canonical digest of what decode gives, without the document; pure. false: not of these bytes, which decode
+     * tells about. NULL: of none. */
+    bool (*digest)(const struct dataset *, struct slice raw, uint64_t seed, struct digest *ret);
     bool (*encode)(const struct dataset *, struct slice document, struct arena *, struct slice *ret, GError **);
     bool (*split)(struct session *, const struct call *, const struct split_wish *, struct part_list *into, GError **);
     bool (*scan_open)(struct scan **ret, struct session *, const struct scan_spec *, GError **);

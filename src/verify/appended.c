@@ -45,7 +45,7 @@ static bool see_subject(struct comparing *comparing, struct subject *subject, ui
 {
     if (subject->want_absent)
         return true; /* nothing is written for it; were it there, it would be extra */
-    if (!judge_wanted(comparing->pass, subject, error))
+    if (!judge_wanted(comparing->pass, subject, error) || !judge_documents(comparing->pass, subject, error))
         return false;
     struct entry entry = {.side = SIDE_WANTED,
                           .place = (*io_place)++,

@@ -68,7 +68,35 @@ static bool same_expiry(const struct subject *subject)
     return !subject->expiry_known || subject->live.expires_at_ms == subject->expires_at_ms;
 }
 
-/* Bytes first: equal bytes need no canonical form. */
+static bool decode_target(const struct pass *pass, struct slice raw, struct slice *ret, GError **error)
+{
+    return store_decode(store_driver(pass->input->target), &pass->input->target_ds, raw, pass->mem, ret, error);
+}
+
+static bool digest_target(const struct pass *pass, struct slice raw, struct digest *ret, GError **error)
+{
+    const struct verify_input *input = pass->input;
+    struct slice document;
+    return store_digest(store_driver(input->target), &input->target_ds, raw, input->seed, ret) ||
+           (decode_target(pass, raw, &document, error) && digest_canonical(document, input->seed, ret, error));
+}
+
+bool judge_documents(const struct pass *pass, struct subject *subject, GError **error)
+{
+    bool present = subject->live.presence == RECORD_PRESENT;
+    if (subject->raw.len && !subject->kept && !decode_target(pass, subject->raw, &subject->document, error))
+        return false;
+    subject->kept = true;
+    if (!present || subject->why || subject->live_document.len)
+        return true;
+    if (subject->raw.len && slice_equal(subject->raw, subject->live.raw)) {
+        subject->live_document = subject->document;
+        return true;
+    }
+    return decode_target(pass, subject->live.raw, &subject->live_document, error);
+}
+
+/* Bytes first: equal bytes need no canonical form. What differs is shown, and may have a version. */
 static bool compare(struct pass *pass, struct subject *subject, GError **error)
 {
     bool present = subject->live.presence == RECORD_PRESENT;
@@ -76,16 +104,13 @@ static bool compare(struct pass *pass, struct subject *subject, GError **error)
     subject->live_document = SLICE_EMPTY;
     if (present && subject->raw.len && slice_equal(subject->raw, subject->live.raw)) {
         subject->live_digest = subject->wanted_digest;
-        subject->live_document = subject->document;
-    } else if (present && (!store_decode(store_driver(pass->input->target), &pass->input->target_ds, subject->live.raw,
-                                         pass->mem, &subject->live_document, error) ||
-                           !digest_canonical(subject->live_document, pass->input->seed, &subject->live_digest, error)))
+    } else if (present && !digest_target(pass, subject->live.raw, &subject->live_digest, error))
         return false;
     if (subject->want_absent || !present)
         subject->equal = subject->want_absent && !present;
     else
         subject->equal = digest_equal(subject->wanted_digest, subject->live_digest) && same_expiry(subject);
-    return true;
+    return subject->equal || judge_documents(pass, subject, error);
 }
 
 /* The live record is of no form that its store gives: what it is, its bytes alone say. */
@@ -337,6 +362,9 @@ static bool is_echo(const struct pass *pass, const struct subject *subject, enum
 static bool judge(struct pass *pass, struct subject *subject, GError **error)
 {
     enum verify_class class = judge_class(pass, subject);
+    bool sampled = shift_takes(pass->verification->shift, subject->key);
+    if ((sampled || class != VERIFY_EQUAL) && !judge_documents(pass, subject, error))
+        return false;
     struct difference difference = difference_of(subject, class);
     if (is_echo(pass, subject, class)) {
         difference.why = "the source holds what this run wrote into the target";
@@ -345,7 +373,7 @@ static bool judge(struct pass *pass, struct subject *subject, GError **error)
     pass_count(pass, class);
     add_to_sums(pass, subject);
     meet_expected(pass, subject->key);
-    if (shift_takes(pass->verification->shift, subject->key))
+    if (sampled)
         shift_add(pass->verification->shift, subject->before, subject->live_document);
     return class == VERIFY_EQUAL || report_difference(pass->verification, &difference, error);
 }
@@ -355,14 +383,15 @@ bool judge_wanted(const struct pass *pass, struct subject *subject, GError **err
     const struct verify_input *input = pass->input;
     const struct store_driver *driver = store_driver(input->target);
     g_autoptr(GError) failed = NULL;
-    struct slice raw, kept;
+    struct slice raw;
     if (subject->want_absent)
         return true;
     if (store_encode(driver, &input->target_ds, subject->document, pass->mem, &raw, &failed) &&
-        store_decode(driver, &input->target_ds, raw, pass->mem, &kept, &failed)) {
-        subject->document = kept;
+        digest_target(pass, raw, &subject->wanted_digest, &failed)) {
         subject->raw = raw;
-    } else if (error_class(failed) != ERROR_RECORD) {
+        return true;
+    }
+    if (error_class(failed) != ERROR_RECORD) {
         g_propagate_error(error, g_steal_pointer(&failed));
         return false;
     }

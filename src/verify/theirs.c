@@ -281,6 +281,8 @@ bool theirs_judge(struct pass *pass, GArray *subjects, GError **error)
         enum verify_class class = judge_class(pass, subject);
         if (class != VERIFY_EQUAL && class != VERIFY_DIFFERING && class != VERIFY_MISSING)
             continue;
+        if (!judge_documents(pass, subject, error))
+            return false;
         put_pair(lines, subject, class);
         g_ptr_array_add(due, subject);
         if (due->len == BATCH_PAIRS || lines->len >= INPUT_BYTES)

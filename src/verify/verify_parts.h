@@ -157,8 +157,9 @@ struct subject {
     struct slice source; /* its document there; */
     struct slice before; /* the same, empty of all but the first of several that it became */
     bool want_absent;
-    struct slice document; /* wanted */
+    struct slice document; /* wanted; once it is `kept`, as the target gives it back */
     struct slice raw;      /* the same in the target's own bytes; empty: it cannot hold it */
+    bool kept;
     int64_t expires_at_ms;
     bool expiry_known; /* whether expires_at_ms is what must be there */
     struct version version;
@@ -169,7 +170,7 @@ struct subject {
     int64_t pre_expires_at_ms;
     struct digest written;
     struct record live;
-    struct slice live_document;
+    struct slice live_document; /* by judge_documents() */
     struct digest wanted_digest, live_digest, first_live;
     bool equal;
     bool stood;                    /* not equal, and the same in two looks: it is not read again */
@@ -180,9 +181,12 @@ struct subject {
     int64_t age_ms; /* from the first look to the last */
 };
 
-/* The wanted document becomes what the target gives back of it, and gets its digest. One that the target cannot hold
- * stays as it is: it equals nothing that stands there. */
+/* The wanted document gets its bytes in the target, and the digest of what the target gives back of it. One that the
+ * target cannot hold stays as it is: it equals nothing that stands there. */
 bool judge_wanted(const struct pass *pass, struct subject *subject, GError **error);
+/* For whoever looks at documents: the wanted one as the target gives it back, and the live one. What is equal is told
+ * without either. */
+bool judge_documents(const struct pass *pass, struct subject *subject, GError **error);
 /* Reads the target for all of them, compares, looks again at what differs, and counts each under its class. */
 bool judge_subjects(struct pass *pass, const struct verify_part *part, GArray *subjects, GError **error);
 

@@ -250,6 +250,7 @@ static void raw_and_document_are_one(struct stand *stand)
     GError *error = NULL;
     const struct store_driver *driver = session_driver(stand->session);
     struct slice document = stand_document(stand, 11, 100), raw, back, again;
+    struct digest told, canonical;
     kit_ok(store_encode(driver, &stand->ds, document, stand->mem, &raw, &error));
     struct cas_op op = stand_op(stand, slice_of_text("key"), 0);
     op.raw = raw;
@@ -258,6 +259,8 @@ static void raw_and_document_are_one(struct stand *stand)
     assert_true(slice_equal(record.raw, raw));
     kit_ok(store_decode(driver, &stand->ds, record.raw, stand->mem, &back, &error));
     assert_int_equal(stand_value(stand, record.raw), 11);
+    kit_ok(digest_canonical(back, 7, &canonical, &error));
+    assert_true(!store_digest(driver, &stand->ds, record.raw, 7, &told) || digest_equal(told, canonical));
     kit_ok(store_encode(driver, &stand->ds, back, stand->mem, &again, &error));
     assert_true(slice_equal(again, raw));
     if (!driver->decode)

@@ -231,6 +231,12 @@ static bool overlap(const struct dataset *one, const struct dataset *other)
 
 /* --- documents ---------------------------------------------------------------------------------------------------- */
 
+static bool digest(const struct dataset *ds, struct slice raw, uint64_t seed, struct digest *ret)
+{
+    const struct form *form = form_of(ds);
+    return form && form->digest && form->digest(raw, seed, ret);
+}
+
 static bool decode(const struct dataset *ds, struct slice raw, struct arena *mem, struct slice *ret, GError **error)
 {
     const struct form *form = form_of(ds);
@@ -324,6 +330,7 @@ const struct store_driver valkey_driver = {
     .moment = valkey_moment,
     .heat = valkey_heat,
     .decode = decode,
+    .digest = digest,
     .encode = encode,
     .split = valkey_split,
     .scan_open = valkey_scan_open,

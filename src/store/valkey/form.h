@@ -34,6 +34,7 @@ struct form {
     bool (*write_args)(struct slice raw, struct arena *mem, GArray *into, GError **error);
     bool (*decode)(const struct dataset *, struct slice raw, struct arena *, struct slice *ret, GError **);
     bool (*encode)(const struct dataset *, struct slice document, struct arena *, struct slice *ret, GError **);
+    bool (*digest)(struct slice raw, uint64_t seed, struct digest *ret); /* as the driver's; NULL: of none */
 };
 
 /* FORM_DEFAULT is hash for a template, raw for a glob. NULL: none (bson). */

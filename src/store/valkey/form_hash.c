@@ -148,6 +148,9 @@ static bool hash_write_args(struct slice raw, struct arena *mem, GArray *into, G
 /* A field of BSON, of the same size whether it is a string or binary. */
 enum { FIELD_MORE = 7, DOCUMENT_MORE = 5 };
 
+/* What is larger may be no document at all. */
+enum { DIGEST_BYTES = 64 * 1024 };
+
 static uint8_t *put_field(uint8_t *into, const struct form_pair *pair)
 {
     bool string = text_is_utf8(pair->value, NULL);
@@ -196,6 +199,49 @@ static bool hash_decode(const struct dataset *ds, struct slice raw, struct arena
     }
     *at = '\0';
     *ret = slice_of(document, len);
+    return true;
+}
+
+/* Most are, names and lengths and all; eight bytes at a time. */
+static bool is_ascii(struct slice bytes)
+{
+    size_t at = 0;
+    uint8_t high = 0;
+    for (; bytes.len - at >= 8; at += 8)
+        if (!text_eight_ascii(bytes.data + at))
+            return false;
+    for (; at < bytes.len; at++)
+        high |= bytes.data[at];
+    return high < 0x80;
+}
+
+static bool is_text(const struct form_pair *pair, bool ascii)
+{
+    if (!ascii)
+        return name_fits(pair->name, NULL) && text_is_utf8(pair->value, NULL);
+    for (size_t i = 0; i < pair->name.len; i++)
+        if (pair->name.data[i] == '\0')
+            return false;
+    return true;
+}
+
+/* All texts, in the order of their names: what else there is, and what is no document, its decoding tells. */
+static bool hash_digest(struct slice raw, uint64_t seed, struct digest *ret)
+{
+    struct digest_text texts[FORM_FEW];
+    struct reader reader;
+    struct form_pair pair;
+    size_t n = 0;
+    if (raw.len > DIGEST_BYTES || !hash_begin(raw, &reader, NULL))
+        return false;
+    for (bool ascii = is_ascii(raw); hash_next(&reader, &pair); n++) {
+        if (n == FORM_FEW || !is_text(&pair, ascii) || (n > 0 && slice_compare(texts[n - 1].name, pair.name) >= 0))
+            return false;
+        texts[n] = (struct digest_text){pair.name, pair.value};
+    }
+    if (!reader.ok || n == 0)
+        return false;
+    *ret = digest_of_texts(texts, n, seed);
     return true;
 }
 
@@ -270,4 +316,5 @@ const struct form form_hash = {
     .write_args = hash_write_args,
     .decode = hash_decode,
     .encode = hash_encode,
+    .digest = hash_digest,
 };

@@ -288,6 +288,8 @@ static bool glob_matches(const struct key_template *template, struct slice key)
         if (i < n && token_at(template, i)->star) {
             star = i++;
             taken = at;
+            if (i == n) /* the last one takes all the rest */
+                return true;
         } else if (i < n && set_has(token_at(template, i), key.data[at])) {
             i++;
             at++;

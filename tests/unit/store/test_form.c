@@ -1,6 +1,7 @@
 #include <openssl/evp.h>
 
 #include "base/hex.h"
+#include "base/int.h"
 #include "kit/kit.h"
 #include "store/valkey/form.h"
 #include "store/valkey/template.h"
@@ -231,6 +232,57 @@ static void what_no_hash_and_no_document_can_hold_is_refused(void **state)
     kit_refused(json->decode(&JSONS, SLICE_EMPTY, *state, &ret, &error), BAD_RECORD, "not the bytes of");
 }
 
+static void assert_digest(struct slice raw, struct arena *mem)
+{
+    GError *error = NULL;
+    struct digest told, canonical;
+    assert_true(form_of(&HASHES)->digest(raw, 7, &told));
+    kit_ok(digest_canonical(decoded(&HASHES, raw, mem), 7, &canonical, &error));
+    assert_true(digest_equal(told, canonical));
+}
+
+/* "H", and `n` fields: names of three digits, each with its value. */
+static struct slice wide_hash(size_t n, const char *value, struct arena *mem)
+{
+    g_autoptr(GString) text = g_string_new("H");
+    struct slice raw = SLICE_EMPTY;
+    for (size_t i = 0; i < n; i++) {
+        g_string_append_printf(text, "\3%03zu", i);
+        uint8_t head[VARINT_MOST], *end = int_put_varint(head, strlen(value));
+        g_string_append_len(text, (const char *)head, end - head);
+        g_string_append(text, value);
+    }
+    assert_true(arena_copy(mem, slice_of(text->str, text->len), &raw));
+    return raw;
+}
+
+static void a_hash_of_texts_has_its_digest_without_a_document(void **state)
+{
+    g_autofree char *lengthy = g_strnfill(3000, 'x'), *huge = g_strnfill(70000, 'x');
+    struct digest told;
+    const struct form *hash = form_of(&HASHES);
+    const struct slice none[] = {
+        slice_of("H\1a\1\xff", 5),    /* binary */
+        slice_of("H\1\xff\1x", 5),    /* a name that is no text */
+        slice_of("H\2a\0\1x", 6),     /* one with a NUL */
+        slice_of("H\1b\1x\1a\1x", 9), /* not ascending */
+        slice_of("H\1a\1x\1a\1x", 9), /* twice */
+        slice_of("H\1a\2x", 5),       /* damaged */
+        slice_of("H", 1),
+        slice_of("J{}", 3),
+        SLICE_EMPTY,
+        wide_hash(1, huge, *state),
+        wide_hash(1000, "x", *state),
+    };
+    assert_digest(slice_of_text("H\1a\1x"), *state);
+    assert_digest(slice_of_text("H\1a\2\303\244\2aa\1x\1b\1y"), *state);
+    assert_digest(slice_of("H\0\1x\1a\3y\0z", 10), *state); /* no name; a NUL in a value */
+    assert_digest(wide_hash(1, lengthy, *state), *state);
+    assert_digest(wide_hash(40, "of forty", *state), *state);
+    for (size_t i = 0; i < G_N_ELEMENTS(none); i++)
+        assert_false(hash->digest(none[i], 7, &told));
+}
+
 static GArray *args_of(const struct dataset *ds, struct slice raw, struct arena *mem)
 {
     GError *error = NULL;
@@ -374,6 +426,7 @@ int main(void)
         TEST(replies_that_cannot_be_are_refused),
         TEST(a_hash_holds_texts),
         TEST(what_no_hash_and_no_document_can_hold_is_refused),
+        TEST(a_hash_of_texts_has_its_digest_without_a_document),
         TEST(a_record_is_written_by_commands),
         TEST(a_large_hash_is_written_by_several_commands),
         TEST(what_is_written_and_read_is_written_the_same),
