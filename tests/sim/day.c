@@ -75,6 +75,8 @@ static void app_writes(struct day *day)
 
 static void lag_begins(struct day *day)
 {
+    if (cluster_is_calm(day->cluster))
+        return;
     cluster_set_lag_ms(day->cluster, 60000);
     day->lags_us = day_now_us(day);
 }
@@ -83,6 +85,13 @@ static void lag_ends(struct day *day)
 {
     cluster_set_lag_ms(day->cluster, 0);
     day->lags_us = 0;
+}
+
+static void calms(struct day *day)
+{
+    cluster_calm(day->cluster);
+    cluster_arrive_all(day->cluster);
+    lag_ends(day);
 }
 
 /* With each request that writes: live traffic, and what likes to happen just then. */
@@ -264,6 +273,8 @@ static void goes_on(struct day *day)
             cluster_fail_over(day->cluster, MOST_LOST);
         passes(day, 3600);
         day->met.shadows++;
+        if (day->shadows_lost == 0)
+            day->shadows_lost = cluster_met(day->cluster)->lost_of_shadows;
         begin_anew(day, COMMAND_PROMOTE);
         return;
     }
@@ -374,6 +385,7 @@ static bool verified(struct day *day)
         struct process *process = process_start(&day->here, COMMAND_VERIFY, FIRST, OPERATOR);
         while (!process->ended)
             executor_sleep_us(day->executor, US_PER_S, NULL);
+        g_strlcpy(day->verdict, process->text ? process->text : "", sizeof day->verdict);
         bool came_to_an_end = !process->dead && !process->by_error, passed = process->passed;
         if (!came_to_an_end && cluster_is_calm(day->cluster))
             broken(day, "the verification says: %s", process->text);
@@ -415,10 +427,20 @@ static void loses_and_repairs(struct day *day)
         if (!verified(day))
             is_repaired(day);
     }
-    cluster_calm(day->cluster);
-    cluster_arrive_all(day->cluster);
+    calms(day);
     if (!verified(day))
         is_repaired(day);
+}
+
+/* What servers lose of a shadow while it goes live is passed over and listed: the one thing that is to be mended. */
+static void ends_with_a_repair(struct day *day)
+{
+    if (day->shadows_lost == cluster_met(day->cluster)->lost_of_shadows)
+        broken(day, "the verification finds what is not as it should be: %s", day->verdict);
+    day->met.mended++;
+    is_repaired(day);
+    if (!verified(day))
+        broken(day, "the verification behind a repair finds what is not as it should be: %s", day->verdict);
 }
 
 static void operator_main(void *self)
@@ -429,11 +451,10 @@ static void operator_main(void *self)
     day->taken_back = day->process->command == COMMAND_BACK;
     if (day->repairs && !day->taken_back)
         loses_and_repairs(day);
-    atomic_store(&day->over, true);
-    cluster_calm(day->cluster);
-    cluster_arrive_all(day->cluster);
+    calms(day);
     if (!day->taken_back && !verified(day))
-        broken(day, "the verification finds what is not as it should be");
+        ends_with_a_repair(day);
+    atomic_store(&day->over, true);
 }
 
 /* --- a day -------------------------------------------------------------------------------------------------------- */

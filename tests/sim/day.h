@@ -25,6 +25,7 @@ struct day_met {
     uint64_t deaths, powers, forgotten, pauses, resumes, approvals, halts, failures, refused, jumps, done, back;
     uint64_t shadows, promoted, unpromoted; /* that waited; records that went live, and that were taken back */
     uint64_t repairs, unrepairs, repaired;  /* runs, those taken back, records */
+    uint64_t mended;                        /* promotions that were repaired */
     uint64_t virtual_ms, turns, trace;
 };
 

@@ -37,10 +37,12 @@ struct day {
     struct process *process;
     enum command command; /* what the operator wants done: RUN, PROMOTE, REPAIR or BACK */
     char run[32];         /* and of which run */
+    char verdict[256];    /* of the last verification */
     bool may_promote;     /* somebody has said that its shadow is to go live */
     uint64_t
-        repairs_up_to;  /* what the application wrote later than this a repair leaves alone; 0: nothing is repaired */
-    uint64_t failovers; /* that there were before this run began */
+        repairs_up_to; /* what the application wrote later than this a repair leaves alone; 0: nothing is repaired */
+    uint64_t shadows_lost; /* records of shadows, before one was to go live */
+    uint64_t failovers;    /* that there were before this run began */
     int tries;
     bool taken_back;
     struct day_met met;

@@ -28,9 +28,9 @@ static void say(uint64_t days, const struct day_met *met)
                   met->cluster.unreachable, met->cluster.fenced, met->cluster.writes);
     print_message("# %" PRIu64 " shadows waited, %" PRIu64 " records written into them (%" PRIu64 " lost), %" PRIu64
                   " went live, %" PRIu64 " were taken back; %" PRIu64 " repairs of %" PRIu64 " records, %" PRIu64
-                  " of them taken back\n",
+                  " of them taken back; %" PRIu64 " promotions mended\n",
                   met->shadows, met->cluster.into_shadows, met->cluster.lost_of_shadows, met->promoted, met->unpromoted,
-                  met->repairs, met->repaired, met->unrepairs);
+                  met->repairs, met->repaired, met->unrepairs, met->mended);
 }
 
 static void live(uint64_t seed, struct day_met *met)
