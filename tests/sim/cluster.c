@@ -219,7 +219,7 @@ void cluster_fail_over(struct cluster *cluster, size_t most_lost)
     struct shard *shard = &cluster->shards[executor_dice(cluster->config.executor, CLUSTER_SHARDS)];
     size_t most = MIN(most_lost, shard->past->len);
     size_t lost = most > 0 ? executor_dice(cluster->config.executor, most + 1) : 0;
-    while (lost-- > 0)
+    while (lost-- > 0 && shard->past->len > 0)
         take_newest_back(cluster, shard);
     shard->generation++;
     cluster->met.failovers++;
