@@ -65,7 +65,8 @@ int64_t reader_i64(struct reader *reader)
     return (int64_t)reader_fixed(reader, 8);
 }
 
-uint64_t reader_varint(struct reader *reader)
+/* Of more than one byte, or none. */
+static uint64_t reader_long(struct reader *reader)
 {
     uint64_t value = 0;
     for (unsigned i = 0; i < VARINT_MOST; i++) {
@@ -80,6 +81,12 @@ uint64_t reader_varint(struct reader *reader)
     }
     reader_fail(reader);
     return 0;
+}
+
+/* Lengths are short: a listing has two of them a key. */
+uint64_t reader_varint(struct reader *reader)
+{
+    return reader->ok && reader_left(reader) > 0 && *reader->at < 0x80 ? *reader->at++ : reader_long(reader);
 }
 
 struct slice reader_prefixed(struct reader *reader)
