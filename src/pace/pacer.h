@@ -9,6 +9,9 @@
  * made (tests/pace: with it more windows keep the promise at a higher rate). Only the outer loop (governor.h) moves the
  * window.
  *
+ * What is usual is known of each kind of command (a listing, a read, a script that writes four records) by itself: a
+ * run reads for a while and writes for a while, and a write that takes three times as long as a read is no queue.
+ *
  * Pure: times are microseconds of any monotonic clock, given by the caller. Caller's storage; one thread at a time. */
 #pragma once
 
@@ -20,27 +23,38 @@ enum {
         4, /* commands that may go together: on a server that executes one at a time, a live request waits for all */
     PACER_IN_FLIGHT = 64, /* micro-batches that may be waited for */
     PACER_GAP_US = 60,    /* what a sleeping thread can keep; below it commands go together */
+    PACER_KINDS = 16,     /* of commands, that are told apart; of more those that were sent longest ago are forgotten */
+};
+
+/* What one kind of command takes. */
+struct pacer_kind {
+    uint64_t name;
+    double latency_us; /* of own micro-batches: the median of the newest few dozen; 0: none has come back */
+    double usual_us;   /* the mean of the newest seconds, without what is far out */
+    int64_t replied_us, asked_us;
+    unsigned replies; /* as far as it is learnt from them */
 };
 
 struct pacer {
     double window;     /* commands in flight, on average; 0: none may be sent */
-    double latency_us; /* of own micro-batches: the median of the newest few dozen; 0: none has come back */
-    double usual_us;   /* the mean of the newest seconds, without what is far out */
-    int64_t replied_us;
-    double at_us;                     /* when the newest micro-batch was due */
-    unsigned commands;                /* in it */
-    int64_t sent_us[PACER_IN_FLIGHT]; /* a ring: those that are waited for */
-    unsigned first, waiting;
+    double at_us;      /* when the newest micro-batch was due */
+    unsigned commands; /* in it */
+    struct pacer_kind kinds[PACER_KINDS];
+    unsigned known, last; /* kinds; the one that was sent last */
+    struct pacer_sent {
+        int64_t us;
+        uint64_t kind;
+    } sent[PACER_IN_FLIGHT]; /* those that are waited for, the oldest first */
+    unsigned waiting;
 };
 
 void pacer_init(struct pacer *pacer, double window, int64_t now_us);
-/* How many commands may go now, 1 to PACER_BATCH_MOST; 0: none before *ret_due_us, or INT64_MAX: before a reply has
- * come. */
-unsigned pacer_ask(const struct pacer *pacer, int64_t now_us, int64_t *ret_due_us);
-void pacer_sent(struct pacer *pacer, int64_t now_us, unsigned commands);
-/* The reply to the oldest that is waited for (a server answers in order; what comes over several connections nearly
- * so). */
-void pacer_reply(struct pacer *pacer, int64_t now_us);
-/* So many that are waited for will not be answered: their connection is gone. */
-void pacer_lost(struct pacer *pacer, unsigned batches);
-double pacer_rate_per_s(const struct pacer *pacer, int64_t now_us); /* commands, as it paces now */
+/* How many commands of that kind may go now, 1 to PACER_BATCH_MOST; 0: none before *ret_due_us, or INT64_MAX: before a
+ * reply has come. */
+unsigned pacer_ask(struct pacer *pacer, uint64_t kind, int64_t now_us, int64_t *ret_due_us);
+void pacer_sent(struct pacer *pacer, uint64_t kind, int64_t now_us, unsigned commands);
+/* The reply to the micro-batch that was sent then; 0: to the oldest that is waited for. */
+void pacer_reply(struct pacer *pacer, int64_t sent_us, int64_t now_us);
+/* It will not be answered: its connection is gone. */
+void pacer_lost(struct pacer *pacer, int64_t sent_us);
+double pacer_rate_per_s(const struct pacer *pacer, int64_t now_us); /* commands, as it paces now what it sent last */

@@ -107,7 +107,8 @@ static unsigned take_strange(struct pace_server *server, int64_t now_us, unsigne
     return first;
 }
 
-unsigned pace_take(struct pace_server *server, int64_t now_us, unsigned first, unsigned all, int64_t *ret_due_us)
+unsigned pace_take(struct pace_server *server, uint64_t kind, int64_t now_us, unsigned first, unsigned all,
+                   int64_t *ret_due_us)
 {
     int64_t lull_until_us = atomic_load(&server->pace->lull_until_us);
     if (lull_until_us) {
@@ -117,7 +118,7 @@ unsigned pace_take(struct pace_server *server, int64_t now_us, unsigned first, u
     auto_hold(&server->lock);
     if (!server->felt_us)
         return take_strange(server, now_us, first, ret_due_us);
-    unsigned some = pacer_ask(&server->pacer, now_us, ret_due_us);
+    unsigned some = pacer_ask(&server->pacer, kind, now_us, ret_due_us);
     server->waited_for |= some == 0;
     if (some == 0) {
         server->waited_us = now_us;
@@ -125,20 +126,20 @@ unsigned pace_take(struct pace_server *server, int64_t now_us, unsigned first, u
     }
     server->sent_us = now_us;
     unsigned taken = MAX(first, MIN(some, all));
-    pacer_sent(&server->pacer, now_us, taken);
+    pacer_sent(&server->pacer, kind, now_us, taken);
     return taken;
 }
 
-void pace_reply(struct pace_server *server, int64_t now_us)
+void pace_reply(struct pace_server *server, int64_t sent_us, int64_t now_us)
 {
     auto_hold(&server->lock);
-    pacer_reply(&server->pacer, now_us);
+    pacer_reply(&server->pacer, sent_us, now_us);
 }
 
-void pace_lost(struct pace_server *server, unsigned micro_batches)
+void pace_lost(struct pace_server *server, int64_t sent_us)
 {
     auto_hold(&server->lock);
-    pacer_lost(&server->pacer, micro_batches);
+    pacer_lost(&server->pacer, sent_us);
 }
 
 void pace_throttled(struct pace_server *server)

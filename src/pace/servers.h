@@ -40,12 +40,14 @@ AUTO_DEFINE(pace, pace_free)
 /* The server of that name: made where there is none, and there as long as the pace. */
 struct pace_server *pace_server(struct pace *pace, const char *name);
 
-/* How much may go to the server now, of `all` that is to go there, in commands as the server feels them; at least the
- * first request, which is worth `first` of them. What is taken counts as sent. 0: nothing before *ret_due_us, or
- * INT64_MAX: before somebody's reply has come. */
-unsigned pace_take(struct pace_server *server, int64_t now_us, unsigned first, unsigned all, int64_t *ret_due_us);
-void pace_reply(struct pace_server *server, int64_t now_us);        /* to one micro-batch */
-void pace_lost(struct pace_server *server, unsigned micro_batches); /* of which no reply will come */
+/* How much of that kind (pacer.h) may go to the server now, of `all` that is to go there, in commands as the server
+ * feels them; at least the first request, which is worth `first` of them. What is taken counts as sent at `now_us`. 0:
+ * nothing before *ret_due_us, or INT64_MAX: before somebody's reply has come. */
+unsigned pace_take(struct pace_server *server, uint64_t kind, int64_t now_us, unsigned first, unsigned all,
+                   int64_t *ret_due_us);
+/* To the micro-batch that was taken at `sent_us`; 0: to the oldest that is waited for. */
+void pace_reply(struct pace_server *server, int64_t sent_us, int64_t now_us);
+void pace_lost(struct pace_server *server, int64_t sent_us); /* no reply to it will come */
 void pace_throttled(struct pace_server *server); /* it asked for a command again, later; NULL: nothing */
 
 /* A probe that went out at `sent_us` was answered at `now_us`. */

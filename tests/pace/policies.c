@@ -67,19 +67,19 @@ static void governed_begin(void *self, const struct sim_world *world, double kno
 static unsigned governed_ask(void *self, int64_t now, int64_t *ret_due)
 {
     struct governed *it = self;
-    return pacer_ask(&it->pacer, now, ret_due);
+    return pacer_ask(&it->pacer, 0, now, ret_due);
 }
 
 static void governed_sent(void *self, int64_t now, unsigned commands)
 {
     struct governed *it = self;
-    pacer_sent(&it->pacer, now, commands);
+    pacer_sent(&it->pacer, 0, now, commands);
 }
 
 static void governed_reply(void *self, int64_t now)
 {
     struct governed *it = self;
-    pacer_reply(&it->pacer, now);
+    pacer_reply(&it->pacer, 0, now);
 }
 
 static void governed_probe(void *self, int64_t due, int64_t now)

@@ -47,7 +47,7 @@ static unsigned two_ask(void *self, int64_t now, int64_t *ret_due)
         int64_t due = INT64_MAX;
         two->taker = (two->turn + i) % TWO;
         if (two->of[two->taker].pace)
-            two->taken = pace_take(two->of[two->taker].server, now, 1, PACER_BATCH_MOST, &due);
+            two->taken = pace_take(two->of[two->taker].server, 0, now, 1, PACER_BATCH_MOST, &due);
         *ret_due = MIN(*ret_due, due);
     }
     return two->taken;
@@ -66,7 +66,7 @@ static void two_sent(void *self, int64_t now, unsigned commands)
 static void two_reply(void *self, int64_t now)
 {
     struct two *two = self;
-    pace_reply(two->of[two->whose[two->first]].server, now);
+    pace_reply(two->of[two->whose[two->first]].server, 0, now);
     two->first = (two->first + 1) % IN_FLIGHT;
     two->waiting--;
 }

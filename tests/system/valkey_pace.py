@@ -30,12 +30,16 @@ def by_hand():
         raise Skip("takes long; SLUICE_LIVE_ALL=1 runs it")
 
 
+def seed(server, prefix, keys=KEYS):
+    pipe = server.client().pipeline(transaction=False)
+    for n in range(keys):
+        pipe.hset(f"{prefix}:{n}", mapping={"id": str(n), "n": str(n)})
+    pipe.execute()
+
+
 def ready(stand, servers, promise, more=""):
     server = servers.standalone()
-    pipe = server.client().pipeline(transaction=False)
-    for n in range(KEYS):
-        pipe.hset(f"c:{n}", mapping={"id": str(n), "n": str(n)})
-    pipe.execute()
+    seed(server, "c")
     stand.write("fix.lua", "function transform(doc) doc.n = doc.n .. '+' return doc end\n")
     stand.write("fix.yaml", SPEC.format(uri=f"valkey://127.0.0.1:{server.port}", promise=promise, more=more))
     return server
@@ -240,10 +244,7 @@ def _(stand, servers):
 
 def second_home(stand, server):
     """Another home, with a run on another dataset of the same server."""
-    pipe = server.client().pipeline(transaction=False)
-    for n in range(KEYS):
-        pipe.hset(f"d:{n}", mapping={"id": str(n), "n": str(n)})
-    pipe.execute()
+    seed(server, "d")
     stand.write("other.yaml", stand.read("fix.yaml").replace("name: fix", "name: other").replace("c:{id}", "d:{id}"))
     return {"env": dict(stand.environment(), SLUICE_HOME="another")}
 
@@ -274,6 +275,35 @@ def _(stand, servers):
     same(repaired(server), KEYS, "repaired, once")
     stand.sluice("run", "other.yaml", "--yes", **there).ended(0)
     must(len(beacons(server)) <= 1, "who ends takes its beacon away; that of the killed one may stand")
+
+
+MANY = 150_000  # more than are done until the test is through
+MOST = 32       # commands in flight: one that may have so many is not held back, and its status has no window
+
+
+@each_kind("runs of two homes get as much of a server as each other, from the second one's first write on")
+def _(stand, servers):
+    by_hand()
+    server = ready(stand, servers, WIDE)
+    there = second_home(stand, server)
+    seed(server, "c", MANY)
+    seed(server, "d", MANY)
+
+    def look(name, **more):
+        done = stand.sluice("status", name, "--json", **more)
+        status = done.json() if done.code == 0 else {"records": {"written": 0}, "live": None}
+        return status["records"]["written"], status["live"][0]["window"] if status["live"] else MOST
+
+    second = lambda: look("other", **there)
+    began(stand)
+    wait_for(lambda: look("fix")[0] > 20_000, "a first run that has found its pace", 120)
+    stand.start("run", "other.yaml", "--yes", "--json", **there)
+    begun = wait_for(lambda: (found := second())[0] and (look("fix"), found), "a second run that writes", 120)
+    (one, wide), (other, window) = begun
+    must(window > wide / 4, f"the second began with a window of {window}, the first has {wide}")
+    wait_for(lambda: second()[0] >= other + 10_000, "what the second gets", 120)
+    one, other = look("fix")[0] - one, look("other", **there)[0] - other
+    must(other / 3 < one < 3 * other, f"while the second wrote {other} records the first wrote {one}")
 
 
 @each_kind("a run of a higher priority goes first, whatever home it is of")

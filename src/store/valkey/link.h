@@ -45,7 +45,8 @@ struct link {
     uint32_t loads;             /* scripts that were loaded so far */
     struct pace_server *server; /* of the pace, as it was when `paced` was its number; NULL: none */
     uint64_t paced;
-    uint32_t units; /* of the micro-batch that is being put: what may still go */
+    uint32_t units;   /* of the micro-batch that is being put: what may still go … */
+    int64_t taken_us; /* … and when it was taken */
 };
 
 struct router {

@@ -25,7 +25,7 @@ struct pending {
     uint8_t hops;   /* redirections since it last waited */
     uint8_t loads;  /* refusals because the script was not there */
     bool asking;
-    bool ends;           /* a micro-batch */
+    int64_t ends_us;     /* it ends the micro-batch that was taken then; 0: none */
     uint32_t link_loads; /* of its link, when it went out */
 };
 
@@ -305,26 +305,34 @@ static bool take_reply(struct run *run, struct link *link, const struct reply *r
     struct event event = {.link = link, .i = link_queue_pop(&link->flight), .reply = reply, .row = refusal_of(reply)};
     if (event.i >= LINK_PART)
         return take_own(&event, error);
-    if (run->pending[event.i].ends)
-        pace_reply(link->server, world_monotonic_us(run->router->world));
-    run->pending[event.i].ends = false;
+    if (run->pending[event.i].ends_us)
+        pace_reply(link->server, run->pending[event.i].ends_us, world_monotonic_us(run->router->world));
+    run->pending[event.i].ends_us = 0;
     return ACTIONS[action_of(run, &event)](run, &event, error);
 }
 
 /* --- a lost connection -------------------------------------------------------------------------------------------- */
 
+/* A micro-batch of which not all was put. */
+static void give_up_units(struct link *link)
+{
+    if (link->units > 0)
+        pace_lost(link->server, link->taken_us);
+    link->units = 0;
+}
+
 /* What becomes of the commands that are waiting for their replies; the connection is closed. */
 static void abandon(struct run *run, struct link *link, bool again)
 {
     size_t sent = link->conn ? conn_sent(link->conn) : 0;
-    unsigned unanswered = 0;
     for (size_t k = 0; link_queue_count(&link->flight) > 0; k++) {
         uint32_t i = link_queue_pop(&link->flight);
         if (i >= LINK_PART)
             continue;
         struct command *command = &run->wish->commands[i];
-        unanswered += run->pending[i].ends;
-        run->pending[i].ends = false;
+        if (run->pending[i].ends_us)
+            pace_lost(link->server, run->pending[i].ends_us);
+        run->pending[i].ends_us = 0;
         if (k < sent && !command->repeatable) {
             command->fate = ROUTE_UNKNOWN;
             run->left--;
@@ -332,8 +340,7 @@ static void abandon(struct run *run, struct link *link, bool again)
             again_soon(run, i);
         }
     }
-    if (unanswered > 0)
-        pace_lost(link->server, unanswered);
+    give_up_units(link);
     link_close(link);
 }
 
@@ -395,6 +402,18 @@ static uint32_t weight_of(const struct command *command)
     return command->weight ? command->weight : 1 + (uint32_t)command->n_parts;
 }
 
+/* What takes about as long as another of it: the same command, or script, of the same weight (FNV-1a, by Fowler, Noll
+ * and Vo). */
+static uint64_t kind_of(const struct command *command)
+{
+    uint64_t kind = 14695981039346656037u ^ weight_of(command);
+    size_t names = command->script ? 2 : 1; /* EVALSHA and its digest */
+    for (size_t k = 0; k < MIN(names, command->n_args); k++)
+        for (size_t i = 0; i < command->args[k].len; i++)
+            kind = (kind ^ command->args[k].data[i]) * 1099511628211u;
+    return kind;
+}
+
 static bool is_stopped(const struct run *run)
 {
     return run->call.stop && atomic_load(run->call.stop);
@@ -416,9 +435,10 @@ static bool may_go(struct run *run, struct link *link)
     if (!server || run->wish->unpaced || link->units > 0)
         return true;
     int64_t now_us = world_monotonic_us(run->router->world), due_us;
-    uint32_t first = weight_of(&run->wish->commands[link_queue_first(&link->todo)]);
-    uint32_t all = (uint32_t)MIN(link_queue_count(&link->todo), UINT32_MAX);
-    link->units = pace_take(server, now_us, first, MAX(all, first), &due_us);
+    const struct command *next = &run->wish->commands[link_queue_first(&link->todo)];
+    uint32_t first = weight_of(next), all = (uint32_t)MIN(link_queue_count(&link->todo), UINT32_MAX);
+    link->units = pace_take(server, kind_of(next), now_us, first, MAX(all, first), &due_us);
+    link->taken_us = now_us;
     if (link->units > 0)
         return true;
     run->paced_us = MIN(run->paced_us, MIN(due_us, now_us + PACED_US));
@@ -436,7 +456,7 @@ static void count_off(struct run *run, struct link *link, uint32_t i)
     link->units -= MIN(link->units, weight);
     if (link_queue_count(&link->todo) == 0)
         link->units = 0;
-    run->pending[i].ends = link->units == 0;
+    run->pending[i].ends_us = link->units == 0 ? link->taken_us : 0;
 }
 
 static bool fill(struct run *run, struct link *link, GError **error)
@@ -677,7 +697,7 @@ static void run_done(struct run *run)
             link_queue_pop(&link->todo);
         if (link_queue_count(&link->flight) > 0)
             abandon(run, link, false);
-        link->units = 0;
+        give_up_units(link);
     }
     g_free(run->pending);
     g_free(run->later.items);

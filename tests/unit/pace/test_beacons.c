@@ -99,8 +99,8 @@ static void step(struct pair *pair, int i)
     if (pair->now % 5000 == 0)
         pace_felt(pair->server[i], pair->now - 200 - (disturbed ? SHIFT_US : 0) - pair->now / 5000 % 20, pair->now);
     if (pair->waits[i])
-        pace_reply(pair->server[i], pair->now);
-    pair->waits[i] = pace_take(pair->server[i], pair->now, 1, 1, &due) > 0;
+        pace_reply(pair->server[i], 0, pair->now);
+    pair->waits[i] = pace_take(pair->server[i], 0, pair->now, 1, 1, &due) > 0;
     if (pair->waits[i]) {
         pair->went_us[i] = pair->now;
         pair->sent[i]++;

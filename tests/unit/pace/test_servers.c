@@ -34,9 +34,9 @@ static void send_to(struct field *field, int i)
     int64_t due;
     while (field->of[i].waiting > 0 && field->of[i].back[0] <= field->now) {
         memmove(field->of[i].back, field->of[i].back + 1, --field->of[i].waiting * sizeof(int64_t));
-        pace_reply(field->of[i].server, field->now);
+        pace_reply(field->of[i].server, 0, field->now);
     }
-    unsigned went = pace_take(field->of[i].server, field->now, 1, 100, &due);
+    unsigned went = pace_take(field->of[i].server, 0, field->now, 1, 100, &due);
     if (went == 0) {
         assert_true(due > field->now);
         return;
@@ -152,15 +152,15 @@ static void what_is_worth_more_than_may_go_goes_alone_and_pushes_the_next_out(vo
     field.now += 200000; /* all is answered, and it is long due */
     send_to(&field, 0);
     while (field.of[0].waiting-- > 0)
-        pace_reply(server, field.now);
+        pace_reply(server, 0, field.now);
     field.now += 200000;
     int64_t at = field.now;
-    assert_int_equal(pace_take(server, at, 1, 1, &due), 1);
-    assert_int_equal(pace_take(server, at, 1, 1, &soon), 0);
-    pace_reply(server, at + 200);
+    assert_int_equal(pace_take(server, 0, at, 1, 1, &due), 1);
+    assert_int_equal(pace_take(server, 0, at, 1, 1, &soon), 0);
+    pace_reply(server, 0, at + 200);
     field.now += 200000;
-    assert_int_equal(pace_take(server, field.now, 50, 50, &due), 50);
-    assert_int_equal(pace_take(server, field.now, 1, 1, &due), 0);
+    assert_int_equal(pace_take(server, 0, field.now, 50, 50, &due), 50);
+    assert_int_equal(pace_take(server, 0, field.now, 1, 1, &due), 0);
     assert_true(due - field.now >= 20 * (soon - at)); /* fifty times the gap, of which half may be past */
     pace_free(field.pace);
 }
