@@ -1,25 +1,33 @@
 #!/usr/bin/env python3
 """What live requests feel of a run, and what the run does meanwhile: phases in turn in one session.
 
-    pace.py [--quick | --stops] [--records N] [--pairs N] [--seconds S] [--rate N] [--promise TEXT] [--server redis|valkey] [--keep]
+    pace.py [--quick | --small | --stops | --noise] [--minutes N] [--records N] [--shards N] [--replicas N] [--rate N] [--out FILE]
+    pace.py --tell FILE
 
-A cluster of three shards (with replicas, unless --quick), live traffic in an open loop at a third of what one primary answers
+A cluster of three shards with replicas, live traffic in an open loop at a third of what one primary answers
 to (bench/live.c: latencies count from when a request was due), and beside it in turn: nothing; a repair that keeps its
 promise; one without a limit; repairs at fixed rates; one that stops when the live p99 is above the promise and goes when it is not. Live
 latencies are those of windows of ten seconds; the first twenty seconds of one that finds its pace do not count. Then how soon a run
 stops when it is told to, and (not with --quick) what it does when the live load doubles, and when it ends. First it is asked how noisy
 this machine is: how many windows of nothing lie above the promise that the median window of nothing makes; where that is more than a
-fifth the rows say that they say nothing. Asserts nothing; docs/pace.md says what the rows mean.
+fifth the rows say that they say nothing.
+
+Every window is written to --out when it is over. What ends it early (Ctrl-C, SIGTERM, --minutes) leaves rows of what there is by then;
+of a session that was killed --tell makes them. Asserts nothing; docs/pace.md says what the rows mean, and what each way of calling takes.
 """
 
 import argparse
+import contextlib
 import json
+import re
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -33,9 +41,11 @@ LIVE = BUILD / "bench" / "live"
 BEGUN_S = 20
 NOISY = 0.2  # of the windows of nothing
 QUICK_S = 180  # what --quick has not begun by then it leaves out, and says so
+MINUTES = 33   # what the others have not begun by then
 STOPS = 5      # of each kind
+NOISE_S, NOISE_WINDOWS = 5, 8  # of --noise, for each rate
 EASY = "+10% or +500ms"  # so that there is something in flight to stop
-QUIET_S = 1.5  # without a write: it has stopped
+QUIET_S = 1.5  # so long it is listened to after it was told
 STOP_GO, TRICKLE = "stop and go", 100
 SPEC = """sluice: 1
 name: fix
@@ -63,13 +73,37 @@ class Live:
         self.process.wait()
 
 
+class Heard:
+    """When a server was last asked for a write to a record, by MONITOR: whoever measures may be asleep when it is."""
+    SCRIPT = re.compile(rb'^\+(\d+\.\d+) \[[^\]]*\] "(?:EVALSHA|EVAL|FCALL)" [^\n]*"c:\d+"', re.MULTILINE | re.IGNORECASE)
+
+    def __init__(self, port):
+        self.lines = []
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.sendall(b"MONITOR\r\n")
+        self.socket.recv(16)
+        self.thread = threading.Thread(target=self.take)
+        self.thread.start()
+
+    def take(self):
+        with contextlib.suppress(OSError): # it is closed while something is on its way
+            while chunk := self.socket.recv(1 << 20):
+                self.lines.append(chunk)
+
+    def end(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.socket.close()
+        return max((float(at) for at in self.SCRIPT.findall(b"".join(self.lines))), default=0)
+
+
 class Pace(Bench):
     def __init__(self, options, work, cluster):
         super().__init__(options, work)
-        self.cluster, self.port = cluster, cluster.nodes[0].port
-        self.alone, self.base, self.turn, self.rate = [], 0, 0, 0
+        self.cluster, self.port = cluster, cluster.nodes[0].port if cluster else None
+        self.found = [] # as it stands in the file
+        self.turn, self.rate = 0, 0
         self.begun = time.monotonic()
-        self.clients, self.calls = [], 0 # to each primary; scripts that were run before this run
 
     def seed(self):
         pipe = self.cluster.client().pipeline()
@@ -85,9 +119,28 @@ class Pace(Bench):
                              check=True, capture_output=True, text=True)
         return float(run.stdout.replace("\r", "\n").split("requests per second")[0].split()[-1])
 
-    def quiet(self, windows):
-        found = [window["p99_us"] for window in self.live.windows(windows)]
-        self.alone += found
+    # --- what is kept of it
+
+    def keep(self, **line):
+        self.found.append(line)
+        with open(self.options.out, "a", encoding="utf-8") as out:
+            out.write(json.dumps(line) + "\n")
+
+    def of(self, kind, key, **like):
+        """That of each line of the kind so far, with these values."""
+        return [line[key] for line in self.found if line["is"] == kind and all(line[name] == value for name, value in like.items())]
+
+    @property
+    def alone(self):
+        return self.of("window", "p99_us", way=None)
+
+    def measure(self, way, windows):
+        """Windows of live traffic, each kept as soon as it is over; their p99."""
+        found = []
+        for _ in range(windows):
+            window = self.live.windows(1)[0]
+            self.keep(**{"is": "window", "way": way, **window})
+            found.append(window["p99_us"])
         return found
 
     def start(self, protect):
@@ -98,18 +151,19 @@ class Pace(Bench):
         return subprocess.Popen([SLUICE, "run", "fix.yaml", "--yes", "--json", "--force-unlock", "--home", "home"], cwd=self.work,
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
 
-    def beside(self, protect):
-        """The windows beside a repair, and how many records a second it did in them; one that ends begins anew."""
+    def beside(self, protect, count):
+        """So many windows beside a repair, and how many records a second it did in them."""
         if protect == STOP_GO:
-            return self.stop_and_go()
+            self.stop_and_go(count)
+            return
         process = self.start(protect)
         self.live.windows(max(1, round(BEGUN_S / self.options.window)) if protect.startswith("live") else 1)
         done = [self.done()]
-        windows = self.live.windows(self.options.windows)
+        self.measure(protect, count)
         done.append(self.done())
         ended = process.poll() is not None
-        if protect.startswith("live"):
-            self.stops.append(self.stop(process))
+        if protect.startswith("live") and not ended:
+            self.keep(**{"is": "stop", "seconds": self.stop(process)})
         process.send_signal(signal.SIGINT)
         process.communicate()
         if done[1] == 0 and ended:
@@ -118,32 +172,24 @@ class Pace(Bench):
             print(f"# none of {self.options.records:,} records was done in that time ({protect})", flush=True)
         if done[1] >= self.options.records:
             print(f"# it came to its end meanwhile: a lower bound ({protect})", flush=True)
-        return [window["p99_us"] for window in windows], (done[1] - done[0]) / (self.options.windows * self.options.window)
-
-    def scripts(self):
-        """How often any primary has run one of sluice's scripts: nothing else here runs one."""
-        self.clients = self.clients or [node.client() for node in self.cluster.primaries()]
-        found = [client.info("commandstats") for client in self.clients]
-        return sum(row["calls"] for stats in found for name, row in stats.items() if "eval" in name or "fcall" in name)
+        self.keep(**{"is": "phase", "way": protect, "per_s": (done[1] - done[0]) / (count * self.options.window)})
 
     def stop(self, process, tell=lambda process: process.send_signal(signal.SIGINT)):
-        """Seconds from the signal to the last write that a server was asked for, to within a look at all of them."""
-        begun = last = time.monotonic()
+        """Seconds from the signal to the last write that a server was asked for, by the server's own clock."""
+        heard = [Heard(node.port) for node in self.cluster.primaries()]
+        begun = time.time()
         tell(process)
-        seen = self.scripts()
-        while time.monotonic() - max(begun, last) < QUIET_S and time.monotonic() - begun < 10:
-            now = self.scripts()
-            last, seen = (time.monotonic(), now) if now != seen else (last, seen)
-        return last - begun
+        time.sleep(QUIET_S)
+        return max(0, max(each.end() for each in heard) - begun)
 
     def pause(self, _):
         subprocess.Popen([SLUICE, "pause", "fix", "--reason", "bench", "--home", "home"], cwd=self.work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def at_work(self, process):
-        """Until it has written for a while."""
+        """Until it writes: before that it lists, and opens lanes."""
         begun = time.monotonic()
-        while self.scripts() < self.calls + 100 and process.poll() is None:
-            if time.monotonic() - begun > 60:
+        while self.done() == 0 and process.poll() is None:
+            if time.monotonic() - begun > 120:
                 raise SystemExit("bench: nothing is written")
             time.sleep(0.05)
 
@@ -153,31 +199,29 @@ class Pace(Bench):
         for name, tell in tells.items():
             found = []
             for way in [governed, unlimited] * STOPS:
-                self.calls = self.scripts()
                 process = self.start(way)
                 self.at_work(process)
                 found.append(self.stop(process, tell))
                 process.kill()
                 process.communicate()
-            print(f"# {name}: {[round(took * 1000) for took in found]} ms (kept its promise, no limit, in turn)", flush=True)
+            print(f"# {self.spent_s() / 60:.1f} min: {name}: {[round(took * 1000) for took in found]} ms (kept its promise, no limit, in turn)", flush=True)
             self.add(f"stop by {name}", "to the last write asked for, median and slowest", "≤ 100 ms",
                      f"{statistics.median(found) * 1000:.0f} and {max(found) * 1000:.0f} ms", None)
 
-    def stop_and_go(self):
+    def stop_and_go(self, count):
         """A fixed rate that is taken to a trickle for each window above the promise."""
         most = max(self.options.fixed)
         process = self.start(f"rate: {{ max: {most}/s }}")
-        limit, found = self.limit(self.alone), []
+        limit = self.limit(self.alone)
         self.live.windows(1)
         begun = self.done()
-        for _ in range(self.options.windows):
-            found.append(self.live.windows(1)[0]["p99_us"])
-            rate = TRICKLE if found[-1] > limit else most
+        for _ in range(count):
+            rate = TRICKLE if self.measure(STOP_GO, 1)[0] > limit else most
             subprocess.run([SLUICE, "set", "fix", f"protect.rate.max={rate}/s", "--home", "home"], cwd=self.work, capture_output=True, check=False)
         done = self.done()
         process.kill() # what is in flight would wait for its rate
         process.communicate()
-        return found, (done - begun) / (self.options.windows * self.options.window)
+        self.keep(**{"is": "phase", "way": STOP_GO, "per_s": (done - begun) / (count * self.options.window)})
 
     def done(self):
         run = subprocess.run([SLUICE, "status", "fix", "--json", "--home", "home"], cwd=self.work, capture_output=True, text=True)
@@ -194,42 +238,69 @@ class Pace(Bench):
     def misses(self, found):
         return sum(p99 > self.limit(self.alone) for p99 in found) / len(found)
 
+    def spent_s(self):
+        return time.monotonic() - self.begun
+
     def phases(self):
-        """Each way of pacing as often as there are pairs, nothing between them."""
-        found = {}
-        for _ in self.pairs():
-            for way in self.ways:
-                if self.options.quick and found and time.monotonic() - self.begun > QUICK_S:
-                    print(f"# no time is left for {way}: the machine is slow", flush=True)
-                    continue
-                self.quiet(self.options.windows)
-                windows, per_s = self.beside(way)
-                found.setdefault(way, []).append((windows, per_s))
-                print(f"# {way}: {per_s:,.0f} records/s, p99 {[round(p99) for p99 in windows]} us; alone"
-                      f" {[round(p99) for p99 in self.alone[-self.options.windows:]]}", flush=True)
-        return {way: ([p99 for windows, _ in tries for p99 in windows], statistics.median(per_s for _, per_s in tries))
-                for way, tries in found.items()}
+        """Each way of pacing, nothing between them, as often as the schedule says."""
+        for way, count in self.schedule():
+            if self.spent_s() > self.options.minutes * 60 and self.of("phase", "way"):
+                print(f"# no time is left for {way}", flush=True)
+                continue
+            alone = self.measure(None, self.options.between)
+            self.beside(way, count)
+            windows = self.of("window", "p99_us", way=way)[-count:]
+            print(f"# {self.spent_s() / 60:.1f} min: {way}: {self.of('phase', 'per_s', way=way)[-1]:,.0f} records/s, p99"
+                  f" {[round(p99) for p99 in windows]} us; alone {[round(p99) for p99 in alone]}", flush=True)
+
+    def schedule(self):
+        """Ways with their numbers of windows. The promise is judged to two points, so it has most of them."""
+        governed, unlimited, fixed = self.ways()
+        if self.options.quick:
+            return [(way, self.options.windows) for way in (governed, STOP_GO, *fixed, unlimited)]
+        others = [(way, self.options.windows) for way in (STOP_GO, *fixed)]
+        each, many = len(others) // 2 or 1, (governed, self.options.windows + 2)
+        return [many, (unlimited, 2), many, *others[:each], many, *others[each:], many, *others[:each], many, *others[each:], many]
+
+    def ways(self):
+        return (f'live: {{ p99: "{self.options.promise}" }}', "kept_live: 100%", [f"rate: {{ max: {rate}/s }}" for rate in self.options.fixed])
 
     def run(self):
+        self.keep(**{"is": "about", "machine": machine(), "promise": self.options.promise, "fixed": self.options.fixed, "records": self.options.records})
         self.seed()
         self.rate = rate = self.options.rate or self.capacity() / 3
-        print(f"live: {rate:,.0f} requests/s", flush=True)
-        governed, unlimited = f'live: {{ p99: "{self.options.promise}" }}', "kept_live: 100%"
-        if self.options.stops:
-            self.measure_stops(f'live: {{ p99: "{EASY}" }}', unlimited)
+        print(f"# {self.spent_s() / 60:.1f} min: seeded; live: {rate:,.0f} requests/s", flush=True)
+        if self.options.noise:
+            self.noise()
             return
-        fixed = [f"rate: {{ max: {rate}/s }}" for rate in self.options.fixed]
-        self.ways, self.stops = [governed, STOP_GO, *fixed, unlimited], []
         self.live = Live(self.cluster, rate, self.options.window)
         try:
-            self.quiet(2 * self.options.windows)
-            print(f"# alone: {[round(p99) for p99 in self.alone]} us", flush=True)
-            found = self.phases()
+            if self.options.stops:
+                self.measure_stops(f'live: {{ p99: "{EASY}" }}', self.ways()[1])
+                return
+            self.measure(None, 2 * self.options.windows)
+            print(f"# {self.spent_s() / 60:.1f} min: alone: {[round(p99) for p99 in self.alone]} us", flush=True)
+            self.phases()
+        except KeyboardInterrupt:
+            print("# told to stop: rows of what there is", flush=True)
+            self.options.quick = True
         finally:
             self.live.end()
-        self.tell(found, governed, unlimited, fixed)
+        self.tell()
         if not self.options.quick:
-            self.react(governed)
+            self.react(self.ways()[0])
+
+    def noise(self):
+        """For which live traffic this machine is quiet enough."""
+        for rate in sorted({300, 1000, 3000, round(self.rate)}):
+            self.live = Live(self.cluster, rate, NOISE_S)
+            self.live.windows(1)
+            found = [window["p99_us"] for window in self.live.windows(NOISE_WINDOWS)]
+            self.live.end()
+            base = statistics.median(found)
+            missed = sum(p99 > self.limit(found) for p99 in found) / len(found)
+            self.add(f"noise at {rate}/s", "windows of nothing above the promise of their median", f"≤ {NOISY:.0%}", f"{missed:.0%}", missed <= NOISY,
+                     f"p99 {base:.0f} us, {min(found):.0f} to {max(found):.0f}")
 
     # --- how soon
 
@@ -272,53 +343,91 @@ class Pace(Bench):
         """Nothing, where the machine makes more of a difference than what is measured."""
         return holds if self.misses(self.alone) <= NOISY else None
 
-    def tell(self, found, governed, unlimited, fixed):
-        self.base = statistics.median(self.alone)
-        noise = self.misses(self.alone)
+    def rate_of(self, way):
+        return statistics.median(self.of("phase", "per_s", way=way) or [0])
+
+    def missed(self, way):
+        windows = self.of("window", "p99_us", way=way)
+        return self.misses(windows) if windows else None
+
+    def tell(self):
+        """The rows, of whatever is kept."""
+        governed, unlimited, fixed = self.ways()
+        if not self.alone:
+            raise SystemExit("bench: not one window is kept")
+        noise, missed, per_s = self.misses(self.alone), self.missed(governed), self.rate_of(governed)
         if noise > NOISY:
             print(f"# too noisy: {noise:.0%} of the windows of nothing lie above the promise; no row below says whether it is kept", flush=True)
         self.add("noise", "windows of nothing above the promise of their median", "", f"{noise:.0%}", None,
-                 f"live p99 {self.base:.0f} us, {len(self.alone)} windows")
-        windows, per_s = found[governed]
-        missed = self.misses(windows)
+                 f"live p99 {statistics.median(self.alone):.0f} us, {len(self.alone)} windows")
+        if missed is None:
+            return
         self.add("promise", f"windows above the promise beside a repair with {self.options.promise}", "≤ noise + 2 points", f"{missed:.0%}",
-                 self.says(missed <= noise + 0.02), f"{per_s:,.0f} records/s")
-        if unlimited in found:
-            self.add("unlimited", "the same without a limit", "", f"{self.misses(found[unlimited][0]):.0%}", None, f"{found[unlimited][1]:,.0f} records/s")
-        kept = [found[way][1] for way in fixed if way in found and self.misses(found[way][0]) <= max(missed, noise)]
-        best = max(kept, default=0)
+                 self.says(missed <= noise + 0.02), f"{per_s:,.0f} records/s, {len(self.of('window', 'p99_us', way=governed))} windows")
+        if self.missed(unlimited) is not None:
+            self.add("unlimited", "the same without a limit", "", f"{self.missed(unlimited):.0%}", None, f"{self.rate_of(unlimited):,.0f} records/s")
+        best = max((self.rate_of(way) for way in fixed if self.missed(way) is not None and self.missed(way) <= max(missed, noise)), default=0)
         self.add("rate", "records a second, to the best fixed rate in hindsight that misses no more", "≥ 1.5", f"{per_s / best:.2f}" if best else "no such rate",
                  self.says(per_s >= 1.5 * best), f"{best:,.0f} records/s")
-        windows, slow = found.get(STOP_GO, ([], 0))
-        if windows:
+        if self.missed(STOP_GO) is not None:
+            slow = self.rate_of(STOP_GO)
             self.add("stop-go", "records a second, to a fixed rate that stops and goes by the live p99", "≥ 2", f"{per_s / slow:.2f}" if slow > 0 else "it stood",
-                 self.says(per_s >= 2 * slow), f"{slow:,.0f} records/s, above the promise in {self.misses(windows):.0%}")
-        stop = max(self.stops, default=0)
-        self.add("stop", "from a signal to the last write asked for, the slowest of them", "≤ 100 ms", f"{stop * 1000:.0f} ms", self.says(stop <= 0.1))
+                     self.says(per_s >= 2 * slow), f"{slow:,.0f} records/s, above the promise in {self.missed(STOP_GO):.0%}")
+        if stops := self.of("stop", "seconds"):
+            self.add("stop", "from a signal to the last write asked for, the slowest of them", "≤ 100 ms", f"{max(stops) * 1000:.0f} ms", self.says(max(stops) <= 0.1))
 
 
-def main():
+def tell_kept(options):
+    """The rows of a session that did not come to tell them."""
+    pace = Pace(options, tempfile.gettempdir(), None)
+    pace.found = [json.loads(line) for line in Path(options.tell).read_text(encoding="utf-8").splitlines()]
+    about = pace.found[0]
+    options.promise, options.fixed = about["promise"], about["fixed"]
+    print(f"{about['records']:,} records; {about['machine']}")
+    pace.tell()
+
+
+def read_options():
     parser = argparse.ArgumentParser(description="What live requests feel of a run.")
-    parser.add_argument("--quick", action="store_true", help="no replicas, 200,000 records, windows of two seconds, one pair, no change of the live load: within four minutes")
-    parser.add_argument("--stops", action="store_true", help="only how soon a run stops that is told to, in the middle of its writes")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--quick", action="store_true", help="no replicas, 200,000 records, windows of two seconds, one pair, no change of the live load: within four minutes")
+    how.add_argument("--small", action="store_true", help="for two cores: no replicas, 300,000 records, 1,000 live requests a second")
+    how.add_argument("--stops", action="store_true", help="only how soon a run stops that is told to, in the middle of its writes, live traffic beside it")
+    how.add_argument("--noise", action="store_true", help="only for which live traffic this machine is quiet enough: three minutes")
+    how.add_argument("--tell", metavar="FILE", help="only the rows of the windows that are kept there")
+    parser.add_argument("--minutes", type=float, help=f"what has not begun by then is left out; {MINUTES}, of --quick 3")
     parser.add_argument("--records", type=int)
-    parser.add_argument("--pairs", type=int)
+    parser.add_argument("--shards", type=int, default=3)
+    parser.add_argument("--replicas", type=int, help="of each shard; 1, of --quick and --small 0")
     parser.add_argument("--rate", type=float, help="of the live traffic, a second")
     parser.add_argument("--promise", default="+10% or +0.5ms")
     parser.add_argument("--fixed", type=lambda text: [int(word) for word in text.split(",")], help="records a second; 1000,2000,4000,8000, of --quick 1000,4000")
     parser.add_argument("--server", default="redis", choices=["redis", "valkey"])
+    parser.add_argument("--out", default=str(BUILD / "bench" / "pace.ndjson"), help="where each window is kept")
     parser.add_argument("--keep", action="store_true", help="leaves the working directory")
     options = parser.parse_args()
-    options.records = options.records or (200_000 if options.quick or options.stops else 1_000_000)
-    options.pairs = options.pairs or (1 if options.quick else 3)
+    options.records = options.records or (200_000 if options.quick or options.stops else 300_000 if options.small else 20_000 if options.noise else 1_000_000)
+    options.rate = options.rate or (1000 if options.small else None)
     options.fixed = options.fixed or ([1000, 4000] if options.quick else [1000, 2000, 4000, 8000])
-    options.window, options.windows = (2, 4) if options.quick else (10, 4)
+    options.window, options.windows, options.between = (2, 4, 4) if options.quick else (10, 4, 3)
+    options.minutes = options.minutes or (QUICK_S / 60 if options.quick else MINUTES)
+    options.replicas = options.replicas if options.replicas is not None else int(not (options.quick or options.small))
+    return options
+
+
+def main():
+    options = read_options()
+    if options.tell:
+        tell_kept(options)
+        return
+    Path(options.out).write_text("", encoding="utf-8")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     work = tempfile.mkdtemp(prefix="sluice-bench-")
-    print(f"{options.records:,} records, {options.pairs} pairs; {machine()}", flush=True)
+    print(f"{options.records:,} records; windows are kept in {options.out}; {machine()}", flush=True)
     try:
         with Servers(Path(work) / "servers", options.server) as servers:
-            print(f"{options.server} {servers.version()}", flush=True)
-            Pace(options, work, servers.cluster(3, 0 if options.quick or options.stops else 1)).run()
+            print(f"{options.server} {servers.version()}, {options.shards} shards, {options.replicas} replicas of each", flush=True)
+            Pace(options, work, servers.cluster(options.shards, options.replicas)).run()
     finally:
         if not options.keep:
             shutil.rmtree(work, ignore_errors=True)

@@ -6,7 +6,7 @@
 #define STEP     0.03 /* how far one reply may move it: so it follows the median, and no reply that came late alone */
 #define OUTLIER  4    /* times the usual one: what lies above tells of a thread that slept, not of a longer queue */
 #define USUAL_US 5e6  /* what the usual one is an average of */
-#define LASTS_US 1e6  /* … and while what is above it slows the rate: a burst of live load is over sooner */
+#define LASTS_US 2e6  /* … and while what is above it slows the rate: a burst of live load is over sooner */
 #define SHARP    8    /* the rate falls with so high a power of the latency above the usual one */
 #define SLOWEST  64
 #define FIRST_US 1000 /* a latency, while none is known */

@@ -452,6 +452,8 @@ static bool do_cas(struct exec *exec, struct op *op, GError **error)
     struct call call = target_call(exec, op->cas.mem);
     call.from = exec->shared->job->plan->source_ds.in_pieces ? exec->source : NULL;
     call.promotes = exec->shared->job->kind == JOB_PROMOTE ? exec->shared->job->plan->uid : NULL;
+    if (is_stopped(exec)) /* while it was logged, which may take long: nothing of it is written */
+        return give_up(op);
     return store_cas(exec->target, &call, &op->cas.lane, op->cas.ops, op->cas.n, error);
 }
 

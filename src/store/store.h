@@ -55,8 +55,8 @@ struct store_config {
 struct call {
     int64_t deadline_us;       /* world's monotonic clock; 0: none */
     const atomic_bool *cancel; /* NULL: cannot be cancelled */
-    /* Somebody has asked for an end: what would have to wait for its pace any more is not sent, and the call ends as
-     * CANCELLED when what was sent is answered. What a cas left out is CAS_NOT_SENT. NULL: nobody will. */
+    /* Somebody asks for an end: what would have to wait for its pace, or lasts for long, is not sent, and the call ends
+     * as CANCELLED when what was sent is answered. What a cas left out is CAS_NOT_SENT. NULL: nobody will. */
     const atomic_bool *stop;
     const struct dataset *ds;
     struct arena *mem;

@@ -196,6 +196,38 @@ def _(stand, servers):
     must(0 < client.pttl("sluice:probe") <= 3600_000, "the key that was made anew does not expire")
 
 
+@each_kind("a full server that evicts what expires, the probe's key too, pauses the run by name; when that ends, the run goes on")
+def _(stand, servers):
+    by_hand()
+    server = ready(stand, servers, WIDE, ALONE + ", rate: { max: 300/s }")
+    client, over = server.client(), threading.Event()
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    client.config_set("maxmemory", 1 << 30)
+    among("evicts any key when its memory is full", stand.sluice("run", "fix.yaml", "--yes").ended(7).err)
+    client.config_set("maxmemory-policy", "volatile-random")
+    process = began(stand)
+    until(stand, lambda status: status["records"]["written"] > 0)
+    client.config_set("maxmemory", client.info("memory")["used_memory"] + (4 << 20))
+
+    def fill(): # what the application writes makes room for itself
+        more, n = server.client(), 0
+        while not over.wait(0.001):
+            more.set(f"more:{n}", b"v" * 50_000, ex=3600)
+            n += 1
+    filling = threading.Thread(target=fill)
+    filling.start()
+    try:
+        among(["the probe's key 'sluice:probe' is gone", "the server evicts keys"], until(stand, paused_by("probe"), 60)["reason"])
+        must(client.info("stats")["evicted_keys"] > 0, "nothing was evicted")
+    finally:
+        over.set()
+        filling.join()
+    until(stand, lambda status: status["state"] == "running")
+    stand.sluice("set", "fix", "protect.rate.max=none").ended(0)
+    stand.finish(process, 120).ended(0)
+    same(repaired(server), KEYS, "repaired, once")
+
+
 @each_kind("what is above its promise although hardly anything is sent pauses the run; without the promise it goes on", slow=True)
 def _(stand, servers):
     server = ready(stand, servers, "1us", ALONE)

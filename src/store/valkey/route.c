@@ -13,8 +13,9 @@ enum {
     SILENT_US = 500000,
     PATIENCE_US = 30000000, /* of a call without a deadline: what holds it up is told after that */
     US_PER_MS = 1000,
-    PACED_US = 1000, /* so soon is a server asked about again that somebody else is waiting for */
-    STOPS_US = 2000, /* who is told to stop waits no longer than this for the next micro-batch */
+    PACED_US = 1000,  /* so soon is a server asked about again that somebody else is waiting for */
+    STOPS_US = 2000,  /* who is told to stop waits no longer than this for the next micro-batch … */
+    GRACE_US = 20000, /* … and sends for no longer than this, what need not wait either */
     MEM_BYTES = 1 << 20,
 };
 
@@ -42,9 +43,10 @@ struct run {
     bool stale;              /* the topology is not what the servers say */
     int64_t refresh_us;      /* it is not asked before */
     uint32_t refreshes;
-    bool moved;    /* something went out or came in since the last look */
-    bool left_out; /* a command was not sent, because the call is to stop */
-    GError *why;   /* the last thing that held a command up */
+    int64_t stopped_us; /* when it was first seen that the call is to stop; 0: not yet */
+    bool moved;         /* something went out or came in since the last look */
+    bool left_out;      /* a command was not sent, because the call is to stop */
+    GError *why;        /* the last thing that held a command up */
 };
 
 /* What came of one command. */
@@ -666,13 +668,24 @@ static bool goes_on(struct run *run, GError **error)
     return false;
 }
 
+/* What waits for better times goes no more; of what could go at once, what goes within its grace. */
+static void heed_stop(struct run *run)
+{
+    int64_t now_us = world_monotonic_us(run->router->world);
+    if (!is_stopped(run))
+        return;
+    run->stopped_us = run->stopped_us ? run->stopped_us : now_us;
+    leave_out(run, &run->later);
+    for (guint k = 0; now_us - run->stopped_us >= GRACE_US && k < run->router->links->len; k++)
+        leave_out(run, &((struct link *)g_ptr_array_index(run->router->links, k))->todo);
+}
+
 static bool go(struct run *run, GError **error)
 {
     while (run->left > 0) {
         if (!goes_on(run, error))
             return false;
-        if (is_stopped(run)) /* they were refused before, and wait for better times */
-            leave_out(run, &run->later);
+        heed_stop(run);
         run->moved = false;
         run->paced_us = INT64_MAX;
         assign_due(run);

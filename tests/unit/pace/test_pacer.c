@@ -173,7 +173,7 @@ static void who_was_slowed_by_a_burst_does_not_stay_slow_because_who_sleeps_wake
     sleepy(&pacer, &now, 10000000, 1);
     unsigned usual = sleepy(&pacer, &now, 5000000, 1), burst = sleepy(&pacer, &now, 300000, 1.8);
     assert_in_range(burst, 1, usual / 5 * 3 / 10 / 4); /* while it lasts: less than a quarter */
-    assert_in_range(sleepy(&pacer, &now, 5000000, 1), usual / 2, usual);
+    assert_in_range(sleepy(&pacer, &now, 5000000, 1), usual / 3, usual);
 }
 
 static void a_kind_that_was_forgotten_is_learnt_anew(void **state)
