@@ -432,7 +432,7 @@ static struct pace_look look_at(struct pace_server *server, int64_t now_us)
                              .trickles = governor->window <= 2 * governor->least,
                              .window = server->pacer.window,
                              .per_s = pacer_rate_per_s(&server->pacer, now_us),
-                             .own_us = server->pacer.latency_us,
+                             .own_us = pacer_latency_us(&server->pacer),
                              .throttled = server->throttled,
                              .felt_us = server->felt_us};
     count_others(server, now_us, &look);

@@ -48,7 +48,7 @@ unsigned pace_take(struct pace_server *server, uint64_t kind, int64_t now_us, un
 /* To the micro-batch that was taken at `sent_us`; 0: to the oldest that is waited for. */
 void pace_reply(struct pace_server *server, int64_t sent_us, int64_t now_us);
 void pace_lost(struct pace_server *server, int64_t sent_us); /* no reply to it will come */
-void pace_throttled(struct pace_server *server); /* it asked for a command again, later; NULL: nothing */
+void pace_throttled(struct pace_server *server);             /* it asked for a command again, later; NULL: nothing */
 
 /* A probe that went out at `sent_us` was answered at `now_us`. */
 void pace_felt(struct pace_server *server, int64_t sent_us, int64_t now_us);

@@ -654,7 +654,7 @@ static void ending_done(struct worker *worker, struct op *op)
 /* --- the table
  * -------------------------------------------------------------------------------------------------------- */
 
-/* Whether one that is to stop ends in place of the phase. What is logged is finished, as far as it need not wait. */
+/* Whether one that is to stop ends in place of the phase. What is written is finished, as far as it need not wait. */
 enum stops { STOPS_NOT, STOPS_HERE, STOPS_UNLOGGED };
 
 struct phase_row {

@@ -117,10 +117,22 @@ static void before_anything_is_logged_the_batch_is_dropped(void **state)
     goes_on(stand);
 }
 
-static void what_is_logged_is_finished(void **state)
+/* Its log took long, say. */
+static void what_is_logged_and_not_written_is_given_up(void **state)
 {
     struct stand *stand = begin(state, AS_IT_GOES);
     process_until(&stand->process, 0, OP_CAS);
+    atomic_store(&stand->stop, true);
+    gives_up(stand);
+    all_hold(stand, "{\"times\":0}");
+    goes_on(stand);
+}
+
+static void what_is_written_is_finished(void **state)
+{
+    struct stand *stand = begin(state, AS_IT_GOES);
+    process_until(&stand->process, 0, OP_CAS);
+    process_step(&stand->process, 0);
     atomic_store(&stand->stop, true);
     worker_stop(stand->process.workers[0]);
     process_until(&stand->process, 0, OP_CHECKPOINT);
@@ -162,7 +174,8 @@ int main(void)
         CASE(what_is_given_up_goes_back_to_the_rate),
         CASE(a_rate_that_is_set_holds_for_the_next_batch),
         CASE(before_anything_is_logged_the_batch_is_dropped),
-        CASE(what_is_logged_is_finished),
+        CASE(what_is_logged_and_not_written_is_given_up),
+        CASE(what_is_written_is_finished),
         CASE(between_two_tries_of_a_write_it_is_given_up),
         CASE(what_fails_for_the_time_being_is_not_tried_again),
     };

@@ -335,7 +335,9 @@ def _(stand, servers):
     must(window > wide / 4, f"the second began with a window of {window}, the first has {wide}")
     wait_for(lambda: second()[0] >= other + 10_000, "what the second gets", 120)
     one, other = look("fix")[0] - one, look("other", **there)[0] - other
-    must(other / 3 < one < 3 * other, f"while the second wrote {other} records the first wrote {one}")
+    held = {name: {"rate": status["rate"], "watchdog": status["watchdog"], "live": [{**live, "before": 0, "during": 0} for live in status["live"] or []]}
+            for name, status in (("first", stand.status("fix")), ("second", stand.sluice("status", "other", "--json", **there).json()))}
+    must(other / 3 < one < 3 * other, f"while the second wrote {other} records the first wrote {one}: {held}")
 
 
 @each_kind("a run of a higher priority goes first, whatever home it is of")
