@@ -202,6 +202,20 @@ int command_run(struct cli *cli, GError **error)
     return run_asked(cli, &asked, error);
 }
 
+/* One after the other goes on to its end: a name that is mistyped is told before the first. */
+static bool each_there(struct cli *cli, GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct run_row run;
+    if (!catalog_open(&catalog, cli->world, cli->home, CATALOG_EXISTING, error))
+        return false;
+    for (size_t i = 0; i < cli->n_args; i++)
+        if (!catalog_run_get_one(catalog, cli->args[i], mem, &run, error))
+            return false;
+    return true;
+}
+
 static int resume_one(struct cli *cli, GError **error)
 {
     return go_on(cli, "resume", cli->args[0], error);
@@ -215,5 +229,7 @@ int command_resume(struct cli *cli, GError **error)
         error_set(error, SLUICE_ERROR_USAGE, "resume: a run was expected, or --all; `sluice help resume` says more");
         return -1;
     }
+    if (cli->n_args > 1 && !each_there(cli, error))
+        return -1;
     return cli_each(cli, resume_one, error);
 }

@@ -162,6 +162,8 @@ def _(stand):
             stand.sluice("wait", name, "--for=paused", "--timeout=60s").ended(0)
     seen = {line["run"]: line["state"] for line in stand.sluice("watch", "one", "two", "--json").ended(0).lines()}
     same(seen, {"one.1": "paused", "two.1": "paused"}, "watched")
+    among("none", stand.sluice("resume", "one", "none", "--detach").ended(9).err)
+    same(stand.status("one")["state"], "paused", "nothing resumed where one of several is not there")
     lines = stand.sluice("resume", "one", "two", "--detach", "--json").ended(0).lines()
     same([line["run"] for line in lines], ["one.1", "two.1"], "resumed")
     for line in lines:
