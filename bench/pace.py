@@ -299,7 +299,7 @@ class Pace(Bench):
             self.live.end()
             base = statistics.median(found)
             missed = sum(p99 > self.limit(found) for p99 in found) / len(found)
-            self.add(f"noise at {rate}/s", "windows of nothing above the promise of their median", f"≤ {NOISY:.0%}", f"{missed:.0%}", missed <= NOISY,
+            self.add(f"noise at {rate}/s", f"windows of nothing above the promise of their median, {rate:,}/s", f"≤ {NOISY:.0%}", f"{missed:.0%}", missed <= NOISY,
                      f"p99 {base:.0f} us, {min(found):.0f} to {max(found):.0f}")
 
     # --- how soon
