@@ -3,6 +3,7 @@
 #include "base/extsort.h"
 #include "base/int.h"
 #include "base/units.h"
+#include "verify/whole.h"
 
 #define BATCH_KEYS  1000u
 #define KEYS_BYTES  (64u << 20)
@@ -169,7 +170,7 @@ bool extras_list(struct extras *extras, GError **error)
         return true;
     const struct verify_input *input = extras->input;
     extras->path = g_strconcat(input->report_path, ".target", NULL);
-    struct listing_wish wish = {.draft = {.world = input->world, .path = extras->path},
+    struct listing_wish wish = {.draft = verify_draft(input, extras->path),
                                 .cut = {.size = UINT32_MAX},
                                 .ds = &input->target_ds,
                                 .cancel = input->cancel};

@@ -1,7 +1,6 @@
 #include "verify/whole.h"
 
 #include "base/file.h"
-#include "listing/listing.h"
 
 #define BATCH_RECORDS 1000u
 #define BATCH_BYTES   (256u << 20)
@@ -89,13 +88,21 @@ static bool read_listed(const struct whole_walk *walk, struct listing_reader *li
     return ok;
 }
 
+struct listing_draft verify_draft(const struct verify_input *input, const char *path)
+{
+    struct listing_draft draft = {.world = input->world, .path = path};
+    if (input->run_uid)
+        memcpy(draft.run_uid, input->run_uid, sizeof draft.run_uid);
+    return draft;
+}
+
 /* A scan may give a key twice: its keys are listed first, and taken once. */
 static bool list_all(const struct whole_walk *walk, GError **error)
 {
     auto_(listing_reader) listing = NULL;
     struct listing_totals totals;
     g_autofree char *path = g_strconcat(walk->input->report_path, ".keys", NULL);
-    struct listing_wish wish = {.draft = {.world = walk->input->world, .path = path},
+    struct listing_wish wish = {.draft = verify_draft(walk->input, path),
                                 .cut = {.size = UINT32_MAX},
                                 .session = walk->session,
                                 .ds = &walk->input->target_ds,

@@ -2,6 +2,7 @@
  * judged by. Memory is bounded by a batch; a store whose scan may give a key twice is listed first, on disk. */
 #pragma once
 
+#include "listing/listing.h"
 #include "verify/verify.h"
 
 struct whole_record {
@@ -19,3 +20,6 @@ struct whole_walk {
     void *self;
 };
 bool whole_walk(const struct whole_walk *walk, GError **error);
+
+/* A list of the target's keys, for the time of a verification: sealed where what is kept of the run is. */
+struct listing_draft verify_draft(const struct verify_input *input, const char *path);
