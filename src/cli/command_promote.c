@@ -27,7 +27,11 @@ static int promoted(struct cli *cli, const struct run_result *result)
 {
     int status = print_result(cli, result);
     if (result->run.tally.of[OUTCOME_PASSED_OVER] && !cli_has(cli, OPTION_JSON) && !cli_has(cli, OPTION_QUIET))
-        fprintf(cli->out, "keys passed over: %s/reports/%s/notes.ndjson\n", cli->home, result->run.name);
+        fprintf(cli->out,
+                "keys passed over, and why: %s/reports/%s/notes.ndjson\n"
+                "`sluice verify %s` tells those that servers have lost from those that the application wrote; "
+                "`sluice repair %s` writes the former\n",
+                cli->home, result->run.name, result->run.name, result->run.name);
     return status;
 }
 
