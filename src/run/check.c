@@ -244,11 +244,14 @@ static bool verify_watched(struct checking *checking, struct verify_input *input
 /* --- of a run
  * --------------------------------------------------------------------------------------------------------- */
 
+#define REPORT_PREFIX "verify-"
+#define REPORT_ENDING ".ndjson"
+
 static void input_from_hold(struct check *check, struct hold *hold)
 {
     const char *home = hold->config->home;
     struct verify_input *input = &check->input;
-    g_autofree char *name = g_strdup_printf("verify-%" G_GINT64_FORMAT ".ndjson", world_wall_ms(hold->config->world));
+    g_autofree char *name = g_strdup_printf(REPORT_PREFIX "%" G_GINT64_FORMAT REPORT_ENDING, world_wall_ms(hold->config->world));
     uint64_t seed;
     memcpy(&seed, hold->run.uid, sizeof seed);
     input_from_plan(input, hold->plan);
@@ -459,9 +462,10 @@ static bool add_samples(struct check *check, struct hold *hold, GError **error)
 #define SKETCH   "sketch."
 #define PROGRESS "progress"
 
-/* The reports' files of that name, of all stages. NULL: there are none. */
-static bool files_of(const struct check *check, const struct world *world, const char *prefix, GPtrArray **ret,
-                     GError **error)
+/* The reports' files of that name, of all stages; NULL: there are none. Those that were being made when the process died
+ * are among them where `drafts` says so. */
+static bool files_of(const struct check *check, const struct world *world, const char *prefix, bool drafts,
+                     GPtrArray **ret, GError **error)
 {
     g_autoptr(GPtrArray) names = NULL;
     if (!file_exists(world, check->reports))
@@ -471,10 +475,21 @@ static bool files_of(const struct check *check, const struct world *world, const
     *ret = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < names->len; i++) {
         const char *name = g_ptr_array_index(names, i);
-        if (g_str_has_prefix(name, prefix) && !g_str_has_suffix(name, ".tmp"))
+        if (g_str_has_prefix(name, prefix) && (drafts || !g_str_has_suffix(name, ".tmp")))
             g_ptr_array_add(*ret, g_build_filename(check->reports, name, NULL));
     }
     return true;
+}
+
+/* Key lists that a verification of this run left when it was killed: the run is locked, so none of them is at work. */
+static bool drop_left(const struct check *check, const struct world *world, GError **error)
+{
+    g_autoptr(GPtrArray) left = NULL;
+    bool ok = files_of(check, world, REPORT_PREFIX, true, &left, error);
+    for (guint i = 0; ok && left && i < left->len; i++)
+        if (strstr(left->pdata[i], REPORT_ENDING "."))
+            ok = file_unlink(world, left->pdata[i], error);
+    return ok;
 }
 
 static const char *const *paths_of(const GPtrArray *files, size_t *ret_n)
@@ -502,8 +517,8 @@ static bool add_kept(struct check *check, const struct hold *hold, const struct 
         input->sketch_path = check->sketch_path;
         return true;
     }
-    if ((owned && !files_of(check, world, OWNERS, &check->owners, error)) ||
-        !files_of(check, world, SKETCH, &check->sketches, error))
+    if ((owned && !files_of(check, world, OWNERS, false, &check->owners, error)) ||
+        !files_of(check, world, SKETCH, false, &check->sketches, error))
         return false;
     input->owners = paths_of(check->owners, &input->n_owners);
     input->sketches = paths_of(check->sketches, &input->n_sketches);
@@ -541,7 +556,7 @@ bool check_parts(struct hold *hold, const struct check_wish *wish, struct watch 
     cause_from_plan(&check, hold->plan, hold->mended_us);
     measures_from_plan(&check, hold->plan, hold->config->world);
     bool taken, ok = !check.measures || measure_recorded(hold, check.measures, &taken, error);
-    ok = ok && add_parts(&check, hold, wish, error) && add_kept(&check, hold, wish, error) &&
+    ok = ok && drop_left(&check, hold->config->world, error) && add_parts(&check, hold, wish, error) && add_kept(&check, hold, wish, error) &&
          add_samples(&check, hold, error);
     ok = ok && verify_watched(&checking, &check.input, watch, error);
     if (!ok && !checking.at_gate)
@@ -612,7 +627,7 @@ bool check_keep_report(struct hold *hold, uint32_t stage, const struct verify_re
 static void input_from_spec(struct check *check, const struct run_config *config, const struct plan *plan)
 {
     g_autofree char *name =
-        g_strdup_printf("%s-%" G_GINT64_FORMAT ".ndjson", plan->spec->name, world_wall_ms(config->world));
+        g_strdup_printf("%s-%" G_GINT64_FORMAT REPORT_ENDING, plan->spec->name, world_wall_ms(config->world));
     input_from_plan(&check->input, plan);
     check->report_path = home_path(config->home, HOME_REPORTS, name);
     check->input.world = config->world;

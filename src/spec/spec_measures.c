@@ -1,6 +1,7 @@
 /* Named figures of a spec, and what they may become. */
 #include <math.h>
 
+#include "record/decimal.h"
 #include "spec/spec_rows.h"
 
 /* What a figure is of. */
@@ -25,6 +26,17 @@ static bool check_kind(struct rows_reader *reader, const struct yaml_node *node,
     if (timeout && !spec_measure_is_outside(measure))
         return yaml_fail(reader->yaml, timeout, "'timeout' is for a measure of what is outside");
     return true;
+}
+
+/* Limits that no figure keeps. */
+static bool check_limits(struct rows_reader *reader, const struct yaml_node *node)
+{
+    const struct yaml_node *least = yaml_find(node, "least"), *most = yaml_find(node, "most");
+    bson_decimal128_t low, high;
+    return !least || !most || !decimal_parse(slice_of_text(least->text), &low, NULL) ||
+           !decimal_parse(slice_of_text(most->text), &high, NULL) || decimal_compare(&low, &high) <= 0 ||
+           yaml_fail(reader->yaml, least, "'least: %s' is above 'most: %s' on %s", least->text, most->text,
+                     yaml_place(reader->yaml, most));
 }
 
 static bool check_name(struct rows_reader *reader, const struct yaml_node *list, const struct spec *spec, size_t i)
@@ -53,7 +65,8 @@ static bool read_measures(struct rows_reader *reader, const struct spec_row *row
     for (size_t i = 0; i < node->n; i++) {
         measures[i].change = INFINITY;
         ok &= rows_read_map(reader, "measures[]", node->items[i], &measures[i]) &&
-              check_kind(reader, node->items[i], &measures[i]) && check_name(reader, node, spec, i);
+              check_kind(reader, node->items[i], &measures[i]) && check_limits(reader, node->items[i]) &&
+              check_name(reader, node, spec, i);
         measures[i].outside.name = measures[i].name;
     }
     return ok;

@@ -108,17 +108,27 @@ bool cause_probe(const struct cause_wish *wish, struct cause_found *ret, GError 
     return true;
 }
 
+/* A field that is misspelled dates none. */
+static char *undated_words(const struct cause_found *found)
+{
+    char undated[UNITS_TEXT];
+    return found->undated == 0 ? g_strdup("")
+                               : g_strdup_printf(" (%s more bear no time in %s)",
+                                                 units_count(found->undated, undated), path_text(found->of->field));
+}
+
 char *cause_words(const struct cause_found *found)
 {
     char broken[UNITS_TEXT], fresh[UNITS_TEXT], since[UNITS_TEXT];
+    g_autofree char *undated = undated_words(found);
     units_time(found->since_us / 1000, since);
     if (!found->broken)
-        return g_strdup_printf("cause %s: none of %s records newer than %s breaks the contract", found->of->id,
-                               units_count(found->fresh, fresh), since);
-    return g_strdup_printf("cause %s: %s of %s records newer than %s break%s the contract%s%s%s", found->of->id,
+        return g_strdup_printf("cause %s: none of %s records newer than %s breaks the contract%s", found->of->id,
+                               units_count(found->fresh, fresh), since, undated);
+    return g_strdup_printf("cause %s: %s of %s records newer than %s break%s the contract%s%s%s%s", found->of->id,
                            units_count(found->broken, broken), units_count(found->fresh, fresh), since,
                            found->broken == 1 ? "s" : "", *found->named ? ": " : "", found->named,
-                           *found->named && found->broken > CAUSE_NAMED ? " …" : "");
+                           *found->named && found->broken > CAUSE_NAMED ? " …" : "", undated);
 }
 
 json_t *cause_json(const struct cause_found *found)

@@ -35,6 +35,7 @@ static void add(struct times_found *found, const struct whole_record *whole)
     }
     bool summed = found->of->sum && aggregate_number_at(found->of->sum, whole->document, &value);
     found->records++;
+    found->summed += summed;
     buckets_add(found->buckets, at.value, summed ? &value : NULL);
 }
 
@@ -98,6 +99,9 @@ static void add_words(const struct times_found *found, GString *into)
     guint n = found->flags ? found->flags->len : 0;
     if (times_fault(found))
         g_string_append_printf(into, "; time buckets %s cannot be judged: %s", found->of->name, times_fault(found));
+    if (found->of->sum && found->records && !found->summed) /* it is misspelled, or its numbers are texts */
+        g_string_append_printf(into, "; time buckets %s: no record has a number in %s to be added up", found->of->name,
+                               path_text(found->of->sum));
     for (guint i = 0; i < MIN(n, NAMED); i++) {
         g_autofree char *words = times_flag_words(&g_array_index(found->flags, struct bucket_flag, i));
         if (i == 0)
@@ -133,10 +137,11 @@ json_t *times_json(const GArray *found)
         guint n = one->flags ? one->flags->len : 0;
         for (guint k = 0; k < MIN(n, TOLD); k++)
             json_array_append_new(flags, flag_json(one, &g_array_index(one->flags, struct bucket_flag, k)));
-        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:s?, s:o}", "name", one->of->name, "buckets",
-                                              (json_int_t)buckets_count(one->buckets), "records",
-                                              (json_int_t)one->records, "undated", (json_int_t)one->undated, "flagged",
-                                              (json_int_t)n, "fault", times_fault(one), "flags", flags));
+        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s?, s:o}", "name", one->of->name,
+                                              "buckets", (json_int_t)buckets_count(one->buckets), "records",
+                                              (json_int_t)one->records, "undated", (json_int_t)one->undated, "summed",
+                                              (json_int_t)one->summed, "flagged", (json_int_t)n, "fault",
+                                              times_fault(one), "flags", flags));
     }
     return list;
 }

@@ -13,6 +13,7 @@ struct times_found {
     const struct spec_buckets *of; /* the spec's */
     struct buckets *buckets;
     uint64_t records, undated; /* those that are in a bucket, and those without a point in time */
+    uint64_t summed;           /* those of them that have a number to be added up */
     GArray *flags;             /* of struct bucket_flag; NULL: they cannot be judged */
 };
 

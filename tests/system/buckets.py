@@ -16,7 +16,7 @@ stages: [{{ name: canary, scope: 1% }}, {{ name: full, scope: 100% }}]
 buckets:
 {buckets}
 """
-BUCKETS = '  - { name: hours, field: meta.at, width: 1h, sum: price }\n  - { name: days, field: meta.at, width: 1d }\n  - { name: never, field: price }\n'
+BUCKETS = '  - { name: hours, field: meta.at, width: 1h, sum: price }\n  - { name: days, field: meta.at, width: 1d }\n  - { name: never, field: price }\n  - { name: odd, field: meta.at, width: 1d, sum: prize }\n'
 
 
 def text(moment):
@@ -44,11 +44,12 @@ def _(stand):
     spec(stand, "where: \"doc.meta.at < '2026-07-10T20:00:05' or doc.meta.at >= '2026-07-10T22'\"")
     done = stand.sluice("run", "load.yaml", "--yes").ended(0)
     words = "time buckets hours: a trough of counts from 2026-07-10T20:00:00.000Z to 2026-07-10T22:00:00.000Z: 5, where about "
-    among([words, "a spike of sums from 2026-07-11T06:00:00.000Z", "time buckets never cannot be judged: no record has a point in time there"], done.out + done.err)
+    among([words, "a spike of sums from 2026-07-11T06:00:00.000Z", "time buckets never cannot be judged: no record has a point in time there", "time buckets odd: no record has a number in prize"], done.out + done.err)
     done = stand.sluice("verify", "load.1", "--json").ended(0).json()
     among(words, done["sentence"])
     among(["Records by their time", "a trough of counts"], stand.path(done["page"]).read_text())
-    hours, days, never = (found(done)[name] for name in ("hours", "days", "never"))
+    hours, days, never, odd = (found(done)[name] for name in ("hours", "days", "never", "odd"))
+    same((hours["summed"] == hours["records"], odd["summed"], odd["flagged"]), (True, 0, 0), "what was added up")
     same((hours["flagged"], hours["undated"], hours["fault"], days["flagged"], never["buckets"]), (2, 0, None, 0, 0), "what was found")
     trough, spike = hours["flags"]
     same((trough["of"], trough["kind"], spike["of"], spike["kind"]), ("count", "trough", "sum", "spike"), "kinds")

@@ -122,6 +122,19 @@ def _(stand):
         same(stand.dump("items"), before, "taken back")
 
 
+@test("what a killed verification left beside its report is gone with the next one of that run")
+def _(stand):
+    copied(stand)
+    reports = stand.path("home/reports/copy.1")
+    here = {path.name for path in reports.iterdir()}
+    left = [f"verify-1.ndjson.{ending}" for ending in ("target", "keys", "keys.keys0.tmp")]
+    for name in [*left, "verify-1.ndjson"]: # whose lines say what it had found
+        (reports / name).write_text("")
+    verified(stand, "copy.1")
+    found = {path.name for path in reports.iterdir()}
+    same((sorted(found & set(left)), "verify-1.ndjson" in found, here <= found), ([], True, True), "files left, reports and what gates keep")
+
+
 @test("of files: each key of theirs is known, also of records that were refused; of a line without a key nobody can tell")
 def _(stand):
     stand.write("picky.lua", PICKY)

@@ -88,6 +88,7 @@ def _(stand):
     for wrong, words in (("{ name: x }", "a measure is of one thing"), ("{ name: x, count: true, sum: a }", "a measure is of one thing"), ("{ name: x, count: false }", "'count' is true"),
                          ("{ name: x, prometheus: 'http://h', change: 1% }", "has a 'query'"), ("{ name: x, sum: a, query: b }", "has a 'query'"),
                          ("{ name: x, sum: a, timeout: 5s }", "for a measure of what is outside"), ("{ name: x, sum: a, least: b }", "a number such as"),
+                         ("{ name: x, sum: a, least: 10, most: 5.5 }", "'least: 10' is above 'most: 5.5' on line"),
                          ("{ name: x, sum: a, change: 0.1 }", "a share"), ("{ name: x, sum: a }\n  - { name: x, sum: a }", "was there already"),
                          ("{ name: x, cuont: true }", "did you mean 'count'")):
         ready(stand, f"  - {wrong}\n")
