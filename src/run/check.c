@@ -251,7 +251,8 @@ static void input_from_hold(struct check *check, struct hold *hold)
 {
     const char *home = hold->config->home;
     struct verify_input *input = &check->input;
-    g_autofree char *name = g_strdup_printf(REPORT_PREFIX "%" G_GINT64_FORMAT REPORT_ENDING, world_wall_ms(hold->config->world));
+    g_autofree char *name =
+        g_strdup_printf(REPORT_PREFIX "%" G_GINT64_FORMAT REPORT_ENDING, world_wall_ms(hold->config->world));
     uint64_t seed;
     memcpy(&seed, hold->run.uid, sizeof seed);
     input_from_plan(input, hold->plan);
@@ -462,8 +463,8 @@ static bool add_samples(struct check *check, struct hold *hold, GError **error)
 #define SKETCH   "sketch."
 #define PROGRESS "progress"
 
-/* The reports' files of that name, of all stages; NULL: there are none. Those that were being made when the process died
- * are among them where `drafts` says so. */
+/* The reports' files of that name, of all stages; NULL: there are none. Those that were being made when the process
+ * died are among them where `drafts` says so. */
 static bool files_of(const struct check *check, const struct world *world, const char *prefix, bool drafts,
                      GPtrArray **ret, GError **error)
 {
@@ -556,8 +557,8 @@ bool check_parts(struct hold *hold, const struct check_wish *wish, struct watch 
     cause_from_plan(&check, hold->plan, hold->mended_us);
     measures_from_plan(&check, hold->plan, hold->config->world);
     bool taken, ok = !check.measures || measure_recorded(hold, check.measures, &taken, error);
-    ok = ok && drop_left(&check, hold->config->world, error) && add_parts(&check, hold, wish, error) && add_kept(&check, hold, wish, error) &&
-         add_samples(&check, hold, error);
+    ok = ok && drop_left(&check, hold->config->world, error) && add_parts(&check, hold, wish, error) &&
+         add_kept(&check, hold, wish, error) && add_samples(&check, hold, error);
     ok = ok && verify_watched(&checking, &check.input, watch, error);
     if (!ok && !checking.at_gate)
         say_halt(hold, error);

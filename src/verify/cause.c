@@ -113,8 +113,8 @@ static char *undated_words(const struct cause_found *found)
 {
     char undated[UNITS_TEXT];
     return found->undated == 0 ? g_strdup("")
-                               : g_strdup_printf(" (%s more bear no time in %s)",
-                                                 units_count(found->undated, undated), path_text(found->of->field));
+                               : g_strdup_printf(" (%s more bear no time in %s)", units_count(found->undated, undated),
+                                                 path_text(found->of->field));
 }
 
 char *cause_words(const struct cause_found *found)

@@ -137,11 +137,11 @@ json_t *times_json(const GArray *found)
         guint n = one->flags ? one->flags->len : 0;
         for (guint k = 0; k < MIN(n, TOLD); k++)
             json_array_append_new(flags, flag_json(one, &g_array_index(one->flags, struct bucket_flag, k)));
-        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s?, s:o}", "name", one->of->name,
-                                              "buckets", (json_int_t)buckets_count(one->buckets), "records",
-                                              (json_int_t)one->records, "undated", (json_int_t)one->undated, "summed",
-                                              (json_int_t)one->summed, "flagged", (json_int_t)n, "fault",
-                                              times_fault(one), "flags", flags));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s?, s:o}", "name", one->of->name, "buckets",
+                                        (json_int_t)buckets_count(one->buckets), "records", (json_int_t)one->records,
+                                        "undated", (json_int_t)one->undated, "summed", (json_int_t)one->summed,
+                                        "flagged", (json_int_t)n, "fault", times_fault(one), "flags", flags));
     }
     return list;
 }
