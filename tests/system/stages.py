@@ -460,11 +460,12 @@ def _(stand):
     stand.until(process, lambda line: line["type"] == "progress" and "soaks" in line["text"])
     text, lines = stand.start("watch", "fix"), stand.start("watch", "--json")
     stand.until(lines, lambda line: line["state"] == "waiting")
+    first = text.stdout.readline()
     stand.sluice("pause", "fix", "--reason", "enough").ended(0)
     stand.finish(process).ended(3)
     last = stand.finish(lines).ended(0).lines()[-1]
     same((last["state"], [stage["state"] for stage in last["stages"]]), ("paused", ["waiting", "pending", "pending"]), "last")
-    out = stand.finish(text).ended(0).out
+    out = first + stand.finish(text).ended(0).out
     among(["fix.1 waiting: stage canary waiting, 100 of 400 records; because: stage canary soaks until",
            "fix.1 paused: stage canary waiting, 100 of 400 records; no process holds it; because: enough"], out)
     must("\x1b" not in out, out)
