@@ -491,6 +491,9 @@ struct setting {
     const char *key, *value, *actor;
     int64_t at_ms;
 };
+/* All of them or none. */
+bool catalog_settings_add(struct catalog *catalog, int64_t run, const struct setting *settings, size_t n,
+                          const struct act *act, GError **error);
 bool catalog_setting_add(struct catalog *catalog, int64_t run, const struct setting *setting, const struct act *act,
                          GError **error);
 bool catalog_settings(struct catalog *catalog, int64_t run, struct arena *mem, struct setting **ret, size_t *ret_n,

@@ -142,10 +142,26 @@ static bool setting_add(struct catalog *catalog, int64_t run, const struct setti
     return ledger_act(catalog, &entry, error);
 }
 
+static bool settings_add(struct catalog *catalog, int64_t run, const struct setting *settings, size_t n,
+                         const struct act *act, GError **error)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!setting_add(catalog, run, &settings[i], act, error))
+            return false;
+    return true;
+}
+
+bool catalog_settings_add(struct catalog *catalog, int64_t run, const struct setting *settings, size_t n,
+                          const struct act *act, GError **error)
+{
+    return db_begin(catalog->db, error) &&
+           db_end(catalog->db, settings_add(catalog, run, settings, n, act, error), error);
+}
+
 bool catalog_setting_add(struct catalog *catalog, int64_t run, const struct setting *setting, const struct act *act,
                          GError **error)
 {
-    return db_begin(catalog->db, error) && db_end(catalog->db, setting_add(catalog, run, setting, act, error), error);
+    return catalog_settings_add(catalog, run, setting, 1, act, error);
 }
 
 bool catalog_settings(struct catalog *catalog, int64_t run, struct arena *mem, struct setting **ret, size_t *ret_n,

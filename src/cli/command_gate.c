@@ -39,28 +39,50 @@ static int show(struct cli *cli, const char *key, GError **error)
     return 0;
 }
 
-static int change(struct cli *cli, const char *key, const char *value, GError **error)
+static int change(struct cli *cli, struct run_settings *settings, GError **error)
 {
-    static const struct wish_words WORDS = {"it heeds the new limit", "resume"};
+    static const struct wish_words WORDS = {"it heeds what is set", "resume"};
     struct run_config config = cli_run_config(cli);
     struct run_result result = {0};
-    struct setting setting = {.key = key, .value = value};
     enum run_heard heard;
     int status = -1;
-    if (run_set(&config, cli->args[0], &setting, &result, &heard, error))
+    if (run_set(&config, cli->args[0], settings, &result, &heard, error))
         status = print_wish(cli, &result.run, heard == RUN_HEARD, &WORDS);
     run_result_done(&result);
     return status;
 }
 
+/* KEY=VALUE in two; the key is the caller's to free. */
+static bool part(const char *pair, struct setting *ret, GError **error)
+{
+    const char *equals = strchr(pair, '=');
+    if (!equals || equals == pair || !equals[1])
+        return error_set(error, SLUICE_ERROR_USAGE,
+                         "'%s': expected KEY=VALUE, such as protect.rate.max=5000/s, or KEY=?", pair);
+    *ret = (struct setting){.key = g_strndup(pair, (size_t)(equals - pair)), .value = equals + 1};
+    return true;
+}
+
+/* Either one that is asked for, or all are set. */
+static int show_or_change(struct cli *cli, struct run_settings *settings, GError **error)
+{
+    bool asks = false;
+    for (size_t i = 0; i < settings->n; i++)
+        asks |= strcmp(settings->at[i].value, "?") == 0;
+    if (!asks)
+        return change(cli, settings, error);
+    if (settings->n == 1)
+        return show(cli, settings->at->key, error);
+    error_set(error, SLUICE_ERROR_USAGE, "set: KEY=? stands alone; `sluice help set` says more");
+    return -1;
+}
+
 int command_set(struct cli *cli, GError **error)
 {
-    const char *equals = strchr(cli->args[1], '=');
-    if (!equals || equals == cli->args[1] || !equals[1]) {
-        error_set(error, SLUICE_ERROR_USAGE, "'%s': expected KEY=VALUE, such as protect.rate.max=5000/s, or KEY=?",
-                  cli->args[1]);
-        return -1;
-    }
-    g_autofree char *key = g_strndup(cli->args[1], (size_t)(equals - cli->args[1]));
-    return strcmp(equals + 1, "?") == 0 ? show(cli, key, error) : change(cli, key, equals + 1, error);
+    size_t n = 0, pairs = cli->n_args - 1;
+    g_autofree struct setting *settings = g_new0(struct setting, pairs);
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(g_free);
+    while (n < pairs && part(cli->args[n + 1], &settings[n], error))
+        g_ptr_array_add(keys, (char *)settings[n++].key);
+    return n == pairs ? show_or_change(cli, &(struct run_settings){settings, n}, error) : -1;
 }

@@ -64,9 +64,10 @@ COMMAND(approve,    "RUN",           1, 1, "give the approval that a gate of the
         DOCUMENT, OPTION_REPORT, OPTION_REASON)
 COMMAND(deny,       "RUN",           1, 1, "refuse the approval that a gate of the run waits for: the run pauses", "",
         DOCUMENT, OPTION_REPORT, OPTION_REASON)
-COMMAND(set,        "RUN KEY=VALUE", 2, 2, "change a limit of a run, also while it is at work; KEY=? reads it",
+COMMAND(set,        "RUN KEY=VALUE…", 2, 100, "change limits of a run, all or none, also while it is at work; KEY=? reads it",
         "protect.rate.max, protect.errors, protect.rejects, protect.kept_live, the limits of the guards (docs/guards.md),\n"
-        "protect.hold, protect.signals.NAME; workers (from the next stage on). Recorded; the plan stays as it is.",
+        "protect.hold, protect.signals.NAME; workers (from the next stage on). `protect.` may be\n"
+        "left out. Recorded; the plan stays as it is.",
         DOCUMENT, OPTION_REASON)
 COMMAND(promote,    "RUN",           1, 1, "make the shadow of a run live, once its gates have passed",
         "Key by key, paced and journalled like any write: it can be killed, resumed and repeated, and `sluice rollback` takes\n"

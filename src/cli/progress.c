@@ -171,7 +171,7 @@ static void show_words(struct progress *progress, const struct run_event *event)
 {
     FILE *err = progress->cli->err;
     progress_break(progress);
-    if (event->run)
+    if (event->run && event->run->name) /* what is of no run, such as `verify SPEC`, has none */
         fprintf(err, "%s: ", event->run->name);
     if (event->run && event->kind == RUN_EVENT_STATE)
         fprintf(err, "%s%s", run_state_word(event->run->state), event->text ? ": " : "");

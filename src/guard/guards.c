@@ -415,11 +415,13 @@ static bool set_rules(struct guards *guards, const struct guards_limits *limits)
     return any;
 }
 
-/* For people; the caller frees. */
+/* For people; the caller frees. A word is what is done: one that only slows has no limit beyond which it pauses. */
 static char *limit_text(const struct entry *entry, double limit)
 {
-    bool word = entry->unit == GUARD_UNIT_WORD || guard_is_none(limit);
-    return word ? guard_limit_text(entry->unit, limit) : guard_value_text(entry->unit, limit);
+    bool word = entry->unit == GUARD_UNIT_WORD, none = guard_is_none(limit);
+    if (word && !none)
+        return guard_limit_text(entry->unit, guard_is_none(entry->rule.limit) ? GUARD_WORD_SLOW : GUARD_WORD_PAUSE);
+    return none ? guard_limit_text(entry->unit, limit) : guard_value_text(entry->unit, limit);
 }
 
 /* What is wrong, in words; the caller frees. */

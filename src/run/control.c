@@ -399,7 +399,7 @@ static bool get(const struct run_config *config, const char *name, const char *k
     if (!catalog_open(&catalog, config->world, config->home, CATALOG_READ_ONLY, error) ||
         !catalog_run_get(catalog, name, mem, &run, error) || !limits_now(catalog, &run, limits, mem, error))
         return false;
-    *ret = limits_get(limits, key, error);
+    *ret = limits_get(limits, limits_full_key(key), error);
     return *ret != NULL;
 }
 
@@ -413,35 +413,47 @@ bool run_setting(const struct run_config *config, const char *name, const char *
 }
 
 /* Refused before it is recorded: what a row cannot read would stop every process that takes the run up. */
-static bool is_setting(struct catalog *catalog, const struct run_row *run, const struct setting *setting,
-                       struct arena *mem, GError **error)
+static bool are_settings(struct catalog *catalog, const struct run_row *run, struct run_settings *io, struct arena *mem,
+                         GError **error)
 {
     struct limits limits;
     limits_init(&limits);
-    bool fits = limits_now(catalog, run, &limits, mem, error) &&
-                limits_set(&limits, setting->key, setting->value, error) &&
-                limits_sensible(&limits, setting->key, error);
+    bool fit = limits_now(catalog, run, &limits, mem, error);
+    for (size_t i = 0; fit && i < io->n; i++) {
+        struct setting *setting = &io->at[i];
+        setting->key = limits_full_key(setting->key);
+        fit = limits_set(&limits, setting->key, setting->value, error) && limits_sensible(&limits, setting->key, error);
+    }
     limits_done(&limits);
-    return fits;
+    return fit;
 }
 
-bool run_set(const struct run_config *config, const char *name, const struct setting *setting, struct run_result *ret,
+/* `KEY=VALUE KEY=VALUE`; the caller frees. */
+static char *settings_text(const struct run_settings *settings)
+{
+    GString *text = g_string_new(NULL);
+    for (size_t i = 0; i < settings->n; i++)
+        g_string_append_printf(text, "%s%s=%s", i ? " " : "", settings->at[i].key, settings->at[i].value);
+    return g_string_free(text, FALSE);
+}
+
+bool run_set(const struct run_config *config, const char *name, struct run_settings *io, struct run_result *ret,
              enum run_heard *ret_heard, GError **error)
 {
     auto_(catalog) catalog = NULL;
     bool held;
-    g_autofree char *both = g_strdup_printf("%s=%s", setting->key, setting->value);
-    struct wish wish = {.kind = WISH_SET, .value = both, .act = config->act};
     *ret_heard = RUN_UNHELD;
     if (!find(config, name, &catalog, ret, error) ||
         !rights_may(config, catalog, &ret->run, SPEC_MAY_SET, ret->mem, error) ||
-        !is_setting(catalog, &ret->run, setting, ret->mem, error))
+        !are_settings(catalog, &ret->run, io, ret->mem, error))
         return false;
     if (run_state_over(ret->run.state))
         return error_set(error, SLUICE_ERROR_REFUSED, "%s is %s: nothing is left to limit", ret->run.name,
                          run_state_word(ret->run.state));
-    if (!catalog_setting_add(catalog, ret->run.id, setting, &config->act, error) ||
+    if (!catalog_settings_add(catalog, ret->run.id, io->at, io->n, &config->act, error) ||
         !is_held(config, &ret->run, &held, error))
         return false;
+    g_autofree char *all = settings_text(io);
+    struct wish wish = {.kind = WISH_SET, .value = all, .act = config->act};
     return !held || pass_on(catalog, config, &wish, ret, ret_heard, error);
 }

@@ -56,6 +56,7 @@ struct guarding *guarding_new(const struct hold *hold)
     guarding->govern = hold->shared.govern;
     guarding->budget = (struct budget *)&hold->shared.budget;
     guarding->run = hold->run.id;
+    guarding->name = g_strdup(hold->run.name);
     guarding->target = g_strdup(hold->run.target);
     guarding->mem = arena_new(1 << 20);
     return guarding;
@@ -68,6 +69,7 @@ void guarding_free(struct guarding *guarding)
     guards_free(guarding->guards);
     guards_verdict_done(&guarding->verdict);
     g_clear_pointer(&guarding->spec, spec_free);
+    g_free(guarding->name);
     g_free(guarding->target);
     arena_free(guarding->mem);
     g_free(guarding);
@@ -105,7 +107,7 @@ static void ask_stop(struct guarding *guarding, struct catalog *catalog)
 static void tell(const struct guarding *guarding, const struct guards_verdict *was)
 {
     const struct guards_verdict *now = &guarding->verdict;
-    struct run_row row = {.id = guarding->run, .state = RUN_RUNNING};
+    struct run_row row = {.id = guarding->run, .name = guarding->name, .state = RUN_RUNNING};
     g_autofree char *text =
         now->level == GUARD_LEVEL_OK
             ? ending_words("guard: %s is clear: full pace again", was->name)

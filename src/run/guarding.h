@@ -21,7 +21,7 @@ struct guarding {
     struct burn burn;
     int64_t burn_ms;               /* the time that it knows of; 0: none */
     int64_t run;                   /* 0: none */
-    char *target;                  /* as the catalog names it */
+    char *name, *target;           /* as the catalog names them */
     struct guards_verdict verdict; /* as of the last look */
     double pace_per_s;             /* of the run, as far as it is known; 0: it is not */
     bool recalled;                 /* from where the servers' growth counts … */

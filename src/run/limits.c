@@ -51,10 +51,12 @@ static char *write_share(const void *from)
     return g_strdup_printf("%.6g%%", *(const double *)from * 100);
 }
 
+/* A number alone is of a second. */
 static bool read_rate(const char *text, void *into)
 {
     double rate = 0;
-    if (strcmp(text, NONE) != 0 && (!units_parse_rate_per_s(text, &rate, NULL) || rate <= 0))
+    g_autofree char *per_s = strchr(text, '/') ? g_strdup(text) : g_strconcat(text, "/s", NULL);
+    if (strcmp(text, NONE) != 0 && (!units_parse_rate_per_s(per_s, &rate, NULL) || rate <= 0))
         return false;
     *(double *)into = rate;
     return true;
@@ -268,6 +270,15 @@ static const struct row *find(const char *key)
         if (strcmp(ROWS[i].key, key) == 0)
             return &ROWS[i];
     return NULL;
+}
+
+const char *limits_full_key(const char *key)
+{
+    static const char FULL[] = "protect.";
+    for (size_t i = 0; i < KEYS; i++)
+        if (g_str_has_prefix(limits_key(i), FULL) && strcmp(limits_key(i) + strlen(FULL), key) == 0)
+            return limits_key(i);
+    return key;
 }
 
 static bool refuse_key(const char *key, GError **error)

@@ -178,8 +178,13 @@ bool run_may(const struct run_config *config, const char *name, enum spec_may_wh
 bool run_approve(const struct run_config *config, const char *name, bool granted, struct run_result *ret,
                  enum run_heard *ret_heard, GError **error);
 
-/* Changes a limit of the run (run/limits.h), recorded; one that is at work heeds it at once. */
-bool run_set(const struct run_config *config, const char *name, const struct setting *setting, struct run_result *ret,
+struct run_settings {
+    struct setting *at;
+    size_t n;
+};
+/* Changes limits of the run (run/limits.h), all or none, recorded; one that is at work heeds them at once. Their keys
+ * become those that limits_full_key() gives. */
+bool run_set(const struct run_config *config, const char *name, struct run_settings *io, struct run_result *ret,
              enum run_heard *ret_heard, GError **error);
 /* What holds the pace of a run that is not over, what one may spend and costs; `catalog` may be one for reading. */
 struct run_limit {

@@ -250,9 +250,10 @@ static bool do_pause(struct act_call *call, GError **error)
 static bool do_set(struct act_call *call, GError **error)
 {
     struct setting setting = {.key = act_text(call, "key"), .value = act_text(call, "value")};
+    struct run_settings settings = {&setting, 1};
     struct run_result result = {0};
     enum run_heard heard;
-    bool done = run_set(&call->config, call->run.name, &setting, &result, &heard, error);
+    bool done = run_set(&call->config, call->run.name, &settings, &result, &heard, error);
     if (done)
         act_wish(call, &result.run, heard == RUN_HEARD);
     run_result_done(&result);

@@ -123,6 +123,7 @@ def _(stand):
     set_to(stand, 7)
     note = stand.until(process, lambda line: line["type"] == "note" and "guard" in line["text"])[-1]
     among("guard: slowed by queue: 7, above its limit of 5", note["text"])
+    same(note["run"], "fix.1", "the run of a note")
     line = stand.status("fix")
     must(line["watchdog"]["kind"] == "slow" and line["rate"]["limited_by"] == "queue", line["watchdog"])
     set_to(stand, 12)
@@ -370,7 +371,7 @@ def _(stand):
     process = stand.start("verify", "load.yaml")
     waits(process)
     set_to(stand, 1)
-    stand.finish(process).ended(0)
+    must("(null)" not in stand.finish(process).ended(0).err, "a note of no run names one")
     stand.sluice("pause", "--all", "--hold", "--reason", "INC-9").ended(0)
     process = stand.start("verify", "load.yaml")
     waits(process)

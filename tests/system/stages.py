@@ -476,10 +476,14 @@ def _(stand):
 def _(stand):
     ready(stand)
     stand.sluice("run", "fix.yaml").ended(2)
-    for key, value, read in (("protect.rate.max", "5000/s", "5000/s"), ("protect.rate.max", "none", "none"),
+    for key, value, read in (("protect.rate.max", "5000/s", "5000/s"), ("rate.max", "700", "700/s"), ("protect.rate.max", "none", "none"),
                              ("protect.errors", "2%", "2%"), ("protect.rejects", "3%", "3%"),
                              ("protect.kept_live", "100%", "100%"), ("workers", "3", "3")):
         stand.sluice("set", "fix", f"{key}={value}", "--reason", "why").ended(0)
+        same(stand.sluice("set", "fix", f"{key}=?", "--json").ended(0).json()["value"], read, key)
+    for pairs, code in ((("rate.max=900", "protect.errors=7%"), 0), (("rate.max=1", "errors=lots"), 2), (("errors=1%", "workers=?"), 2)):
+        stand.sluice("set", "fix", *pairs).ended(code)
+    for key, read in (("protect.rate.max", "900/s"), ("errors", "7%")): # all or none
         same(stand.sluice("set", "fix", f"{key}=?", "--json").ended(0).json()["value"], read, key)
     for pair, words in (("protect.rate=5/s", "did you mean 'protect.rate.max'"), ("wrokers=3", "did you mean 'workers'"),
                         ("workers=0", "a number from 1 to 64"), ("workers=65", "a number from 1 to 64"), ("workers=two", "1 to 64"),
@@ -488,7 +492,7 @@ def _(stand):
                         ("workers", "expected KEY=VALUE"), ("=3", "expected KEY=VALUE"), ("workers=", "expected KEY=VALUE"),
                         ("stages=?", "cannot be set")):
         among(words, stand.sluice("set", "fix", pair).ended(2).err)
-    same(len([action for action in actions(stand) if action == "set"]), 6, "recorded")
+    same(len([action for action in actions(stand) if action == "set"]), 9, "recorded")
     stand.sluice("set", "fx.1", "workers=2").ended(9)
     run(stand, 0)
     among("nothing is left to limit", stand.sluice("set", "fix", "workers=2").ended(7).err)

@@ -96,6 +96,7 @@ def _(stand, servers):
     primary.call("CONFIG", "SET", "rdb-key-save-delay", "20000") # 20 ms a key
     primary.call("BGSAVE")
     wait_for(lambda: stand.status("fix")["watchdog"]["by"] == "saving", "slow because of saving")
+    same([row["limit_text"] for row in stand.status("fix")["signals"] if row["name"] == "saving"], ["slow"], "what is done")
     primary.call("CONFIG", "SET", "rdb-key-save-delay", "0")
     primary.call("HSET", "ops:go", "enabled", "false")
     is_paused(stand, "enabled")

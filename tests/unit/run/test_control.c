@@ -92,7 +92,7 @@ static bool set(struct terminal *at, const char *key, const char *value, GError 
 {
     struct setting setting = {.key = key, .value = value};
     begin_command(at);
-    return run_set(&at->config, "job.1", &setting, &at->result, &at->heard, error);
+    return run_set(&at->config, "job.1", &(struct run_settings){&setting, 1}, &at->result, &at->heard, error);
 }
 
 static bool drop(struct terminal *at, GError **error)
@@ -191,7 +191,8 @@ static void a_run_that_there_is_not_is_named_with_the_nearest(void **state)
     run_result_done(&at.result);
     kit_refused(run_approve(&at.config, "jbo", true, &at.result, &at.heard, &error), NOT_FOUND, "'job'");
     run_result_done(&at.result);
-    kit_refused(run_set(&at.config, "jbo.1", &setting, &at.result, &at.heard, &error), NOT_FOUND, "'job.1'");
+    kit_refused(run_set(&at.config, "jbo.1", &(struct run_settings){&setting, 1}, &at.result, &at.heard, &error),
+                NOT_FOUND, "'job.1'");
     run_result_done(&at.result);
     kit_refused(run_abort(&at.config, "jbo.1", &at.result, &error), NOT_FOUND, "'job.1'");
     at.result = (struct run_result){0};
