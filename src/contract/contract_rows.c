@@ -89,7 +89,7 @@ static const struct spec_row rows[] = {
     {.key = "fields.*.default", .form = "value", .kind = &form_literal, IN_FIELD(fallback),
      .words = "its value where it is not there; never in place of a null", .example = "bronze"},
     {.key = "fields.*.one_of", .form = "list of values", .kind = &form_literals, IN_FIELD(one_of),
-     .words = "the only values it may have", .example = "[bronze, silver, gold]"},
+     .words = "the only values it may have; of strings, `ISO 4217`, `ISO 3166` and `tz database` stand for all codes of that table", .example = "[bronze, silver, gold]"},
     {.key = "fields.*.pattern", .form = "regular expression", .kind = &form_pattern, IN_FIELD(pattern),
      .words = "what a string must match somewhere; ^ and $ bind it to its ends", .example = "\"^[a-z0-9_]+$\""},
     {.key = "fields.*.min", .form = "value", .kind = &form_literal, IN_FIELD(min),

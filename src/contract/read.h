@@ -33,6 +33,7 @@ struct reading {
     struct yaml *yaml;
     struct diags *diags;
     struct rows_reader rows;
+    size_t n_codes;    /* that fields have of reference tables, all together */
     GArray *fallbacks; /* of struct fallback_wish: looked at when all fields are there */
 };
 
@@ -56,6 +57,9 @@ void read_options(struct reading *reading, struct field *field, const struct fie
 bool read_literal(struct reading *reading, const struct field *field, const struct yaml_node *node, struct value *ret);
 /* The same with all that the field demands, and what stands below it. */
 void read_fallback(struct reading *reading, struct field *field, const struct yaml_node *node);
+
+/* What a word of `one_of` such as "ISO 4217" stands for: ends with NULL. NULL: it stands for itself. */
+const char *const *references_codes(const char *name);
 
 void read_unique(struct reading *reading, const struct yaml_node *node);
 void read_rules(struct reading *reading, const struct yaml_node *node);

@@ -7,6 +7,7 @@
 #include "record/decimal.h"
 
 enum { PATTERN_LONGEST = 4096, WORDS_SHOWN = 24, FORMATS_MOST = 16 };
+#define CODES_MOST 65536u
 
 /* --- literals -------------------------------------------------------------------------------------------------------
  */
@@ -294,27 +295,91 @@ static int compare_values(const void *left, const void *right, void *field)
     return value_compare(((const struct field *)field)->type, left, right);
 }
 
+/* Of a string: the table that it names, or NULL. */
+static const char *const *codes_of(const struct field *field, const struct yaml_node *node)
+{
+    return field->type == FIELD_STRING && node->kind == YAML_TEXT ? references_codes(node->text) : NULL;
+}
+
+static struct value code_value(struct reading *reading, const char *code)
+{
+    size_t len = strlen(code) + 1;
+    uint32_t head = GUINT32_TO_LE((uint32_t)len);
+    uint8_t *bytes = reading_take(reading, sizeof head + len);
+    memcpy(bytes, &head, sizeof head);
+    memcpy(bytes + sizeof head, code, len);
+    return (struct value){.type = BSON_TYPE_UTF8, .bytes = slice_of(bytes, sizeof head + len)};
+}
+
+/* One item of the list: a value, or all that a table has. */
+static bool read_item(struct reading *reading, struct field *field, const struct yaml_node *node)
+{
+    const char *const *codes = codes_of(field, node);
+    for (size_t i = 0; codes && codes[i]; i++)
+        field->one_of[field->n_one_of++] = code_value(reading, codes[i]);
+    if (codes)
+        return true;
+    if (!read_literal(reading, field, node, &field->one_of[field->n_one_of]))
+        return false;
+    field->n_one_of++;
+    return true;
+}
+
 /* The words for messages, in the order of the file. */
 static void keep_words(struct reading *reading, struct field *field)
 {
-    g_autoptr(GString) list = g_string_new(NULL);
     const char **words = reading_take(reading, (field->n_one_of + 1) * sizeof *words);
-    for (size_t i = 0; i < field->n_one_of; i++) {
+    for (size_t i = 0; field->type == FIELD_STRING && i < field->n_one_of; i++) {
         struct element element = value_element(&field->one_of[i]);
-        if (field->type == FIELD_STRING)
-            words[i] = (const char *)element_string(&element).data;
-        if (i == WORDS_SHOWN)
-            g_string_append(list, ", …");
-        if (i >= WORDS_SHOWN)
-            continue;
-        g_string_append(list, i ? ", " : "");
-        if (field->type == FIELD_STRING)
-            g_string_append(list, words[i]);
-        else
-            value_show(&field->one_of[i], list);
+        words[i] = (const char *)element_string(&element).data;
     }
     field->one_of_words = words;
-    field->one_of_text = reading_keep(reading, list->str);
+}
+
+/* Appends what a message shows of the item, which begins with this value: a table has its name there. */
+static void show_item(const struct field *field, const struct yaml_node *node, const struct value *value, GString *into)
+{
+    struct element element = value_element(value);
+    g_string_append(into, into->len ? ", " : "");
+    if (codes_of(field, node))
+        g_string_append(into, node->text);
+    else if (field->type == FIELD_STRING)
+        g_string_append(into, (const char *)element_string(&element).data);
+    else
+        value_show(value, into);
+}
+
+/* A few bytes of a contract ask for many codes: they are bounded. */
+static bool count_values(struct reading *reading, const struct field *field, const struct yaml_node *list, size_t *ret)
+{
+    *ret = list->n;
+    for (size_t i = 0; i < list->n; i++)
+        for (const char *const *codes = codes_of(field, list->items[i]); codes && *codes; codes++) {
+            ++*ret;
+            if (++reading->n_codes > CODES_MOST)
+                return yaml_fail(reading->yaml, list->items[i], "more than %u codes of reference tables in a contract",
+                                 CODES_MOST);
+        }
+    return true;
+}
+
+static bool read_items(struct reading *reading, struct field *field, const struct yaml_node *list)
+{
+    g_autoptr(GString) shown = g_string_new(NULL);
+    size_t n;
+    bool ok = count_values(reading, field, list, &n);
+    if (!ok)
+        return false;
+    field->one_of = reading_take(reading, n * sizeof *field->one_of);
+    for (size_t i = 0; i < list->n; i++) {
+        const struct value *first = &field->one_of[field->n_one_of];
+        ok &= read_item(reading, field, list->items[i]);
+        if (ok && i < WORDS_SHOWN)
+            show_item(field, list->items[i], first, shown);
+    }
+    g_string_append(shown, list->n > WORDS_SHOWN ? ", …" : "");
+    field->one_of_text = reading_keep(reading, shown->str);
+    return ok;
 }
 
 static void read_one_of(struct reading *reading, struct field *field, const struct yaml_node *node)
@@ -323,11 +388,7 @@ static void read_one_of(struct reading *reading, struct field *field, const stru
         yaml_expected(reading->yaml, node, "a list of values");
         return;
     }
-    field->one_of = reading_take(reading, node->n * sizeof *field->one_of);
-    for (size_t i = 0; i < node->n; i++)
-        if (read_literal(reading, field, node->items[i], &field->one_of[field->n_one_of]))
-            field->n_one_of++;
-    if (field->n_one_of < node->n)
+    if (!read_items(reading, field, node))
         return;
     keep_words(reading, field);
     g_qsort_with_data(field->one_of, (int)field->n_one_of, sizeof *field->one_of, compare_values, field);

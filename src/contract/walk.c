@@ -290,7 +290,7 @@ static void check_one_of(struct walk *walk, const struct frame *frame, const str
     struct element element = value_element(value);
     g_autofree char *typed = g_strndup((const char *)element_string(&element).data, element_string(&element).len);
     const char *near = nearest_word(typed, field->one_of_words, field->n_one_of);
-    if (near)
+    if (near && (strlen(typed) > 2 || g_ascii_strcasecmp(typed, near) == 0)) /* two letters are near to any two */
         g_string_append_printf(line, "; did you mean '%s'?", near);
 }
 

@@ -230,6 +230,21 @@ static void a_long_list_of_words_is_searched_and_shown_in_part(void **state)
     applied_done(&applied);
 }
 
+static void a_reference_table_stands_for_its_codes(void **state)
+{
+    static const char YAML[] = FIELDS("  c: { type: string, one_of: [ISO 4217, DEM] }\n"
+                                      "  l: { type: string, one_of: [ISO 3166] }\n"
+                                      "  z: { type: string, one_of: [tz database] }\n");
+    passes(YAML, "{\"c\":\"AED\",\"l\":\"ZW\",\"z\":\"Europe/Berlin\"}", "=");
+    passes(YAML, "{\"c\":\"ZWG\",\"l\":\"AD\",\"z\":\"US/Eastern\"}", "=");
+    passes(YAML, "{\"c\":\"DEM\",\"l\":\"DE\",\"z\":\"UTC\"}", "=");
+    refuses(YAML, "{\"c\":\"eur\"}", "c: 'eur' is not one of ISO 4217, DEM; did you mean 'EUR'?");
+    refuses(YAML, "{\"c\":\"ISO 4217\"}", "c: 'ISO 4217' is not one of ISO 4217, DEM");
+    refuses(YAML, "{\"l\":\"UK\"}", "l: 'UK' is not one of ISO 3166");
+    refuses(YAML, "{\"z\":\"Europe/Berln\"}",
+            "z: 'Europe/Berln' is not one of tz database; did you mean 'Europe/Berlin'?");
+}
+
 static void the_order_of_the_last_record_misleads_no_other(void **state)
 {
     struct applied applied = applied_new(FIELDS("  a: { type: int }\n  b: { type: string }\n  c: { type: bool }\n"));
@@ -349,6 +364,7 @@ int main(void)
         cmocka_unit_test(a_pattern_that_explodes_refuses_the_record),
         cmocka_unit_test(numbers_compare_by_value),
         cmocka_unit_test(a_long_list_of_words_is_searched_and_shown_in_part),
+        cmocka_unit_test(a_reference_table_stands_for_its_codes),
         cmocka_unit_test(the_order_of_the_last_record_misleads_no_other),
         cmocka_unit_test(a_record_without_change_takes_no_memory),
         cmocka_unit_test(a_record_costs_no_heap),

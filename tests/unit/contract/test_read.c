@@ -128,7 +128,9 @@ static void values_of_one_of_are_of_the_type_and_differ(void **state)
                         "  d: { type: int, one_of: [] }\n"
                         "  e: { type: decimal, one_of: [0.1, 0.10] }\n"
                         "  f: { type: string, one_of: [abc, de], length: 3 }\n"
-                        "  g: { type: int, one_of: [1, 9], max: 5 }\n"),
+                        "  g: { type: int, one_of: [1, 9], max: 5 }\n"
+                        "  h: { type: string, one_of: [EUR, ISO 4217] }\n"
+                        "  i: { type: int, one_of: [ISO 4217] }\n"),
                  "c.yaml:4:34: expected a string, found the number 1; put it in quotes if it is meant as text\n"
                  "c.yaml:4:37: expected a string, found true; put it in quotes if it is meant as text\n"
                  "c.yaml:5:27: 1 stands twice in 'one_of'\n"
@@ -136,7 +138,18 @@ static void values_of_one_of_are_of_the_type_and_differ(void **state)
                  "c.yaml:7:27: expected a list of values, found a list\n"
                  "c.yaml:8:31: 0.10 stands twice in 'one_of'\n"
                  "c.yaml:9:30: a value of 'one_of' is refused by the field itself: f: expected 3 characters, found 2\n"
-                 "c.yaml:10:27: a value of 'one_of' is refused by the field itself: g: 9 is above the most, 5");
+                 "c.yaml:10:27: a value of 'one_of' is refused by the field itself: g: 9 is above the most, 5\n"
+                 "c.yaml:11:30: 'EUR' stands twice in 'one_of'\n"
+                 "c.yaml:12:28: expected an int, found the string 'ISO 4217'");
+}
+
+static void tables_are_named_a_bounded_number_of_times(void **state)
+{
+    g_autoptr(GString) yaml = g_string_new(FIELDS("  a: { type: string, one_of: [x"));
+    for (int i = 0; i < 110; i++)
+        g_string_append(yaml, ", tz database");
+    g_string_append(yaml, "] }\n");
+    assert_wrong(yaml->str, "c.yaml:4:1451: more than 65536 codes of reference tables in a contract");
 }
 
 static void a_default_obeys_its_own_field(void **state)
@@ -327,6 +340,7 @@ int main(void)
         cmocka_unit_test(options_stand_only_where_they_mean_something),
         cmocka_unit_test(bounds_that_nothing_can_meet_are_refused),
         cmocka_unit_test(values_of_one_of_are_of_the_type_and_differ),
+        cmocka_unit_test(tables_are_named_a_bounded_number_of_times),
         cmocka_unit_test(a_default_obeys_its_own_field),
         cmocka_unit_test(patterns_must_compile),
         cmocka_unit_test(paths_lead_through_objects_only),
