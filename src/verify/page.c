@@ -19,7 +19,8 @@ static const char HEAD[] =
     "h1{font-size:1.6em}h2{font-size:1.15em;margin-top:2em}\n"
     ".pass{color:#0a5c2b}.fail{color:#a01515}\n"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.25em .8em .25em 0;"
-    "border-bottom:1px solid #ddd}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
+    "border-bottom:1px solid #ddd}td:first-child{min-width:9em}"
+    "td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
     "code{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere;white-space:pre-wrap}\n"
     ".before{fill:#9a9a9a}.after{fill:#2b6cb0}\n"
     "@media (prefers-color-scheme:dark){body{color:#e4e4e4;background:#161616}.pass{color:#6fd394}.fail{color:#ff8a80}"
@@ -249,12 +250,12 @@ GString *page_of(const struct page *page)
     put_measures(text, page);
     times_put(text, page->result->times);
     put_fields(text, page);
-    put_lines(text, page);
     if (picture_hides(page->picture))
         g_string_append(text,
                         "<p>Keys, documents and what the fields hold are not shown: the run has a key, and the report "
                         "beside this page is sealed. <code>sluice dump</code> opens it.</p>\n");
     else
         plots_put(text, shift_compare(page->shift), shift_records(page->shift));
+    put_lines(text, page); /* the longest comes last */
     return g_string_append(text, "</body></html>\n");
 }

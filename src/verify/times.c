@@ -94,14 +94,21 @@ char *times_flag_words(const struct bucket_flag *flag)
                            flag->expected);
 }
 
+/* NULL: there is something to add up. Else the field is misspelled, or its numbers are texts. */
+static char *unsummed_words(const struct times_found *found)
+{
+    bool none = found->of->sum && found->records && !found->summed;
+    return none ? g_strdup_printf("no record has a number in %s to be added up", path_text(found->of->sum)) : NULL;
+}
+
 static void add_words(const struct times_found *found, GString *into)
 {
     guint n = found->flags ? found->flags->len : 0;
     if (times_fault(found))
         g_string_append_printf(into, "; time buckets %s cannot be judged: %s", found->of->name, times_fault(found));
-    if (found->of->sum && found->records && !found->summed) /* it is misspelled, or its numbers are texts */
-        g_string_append_printf(into, "; time buckets %s: no record has a number in %s to be added up", found->of->name,
-                               path_text(found->of->sum));
+    g_autofree char *unsummed = unsummed_words(found);
+    if (unsummed)
+        g_string_append_printf(into, "; time buckets %s: %s", found->of->name, unsummed);
     for (guint i = 0; i < MIN(n, NAMED); i++) {
         g_autofree char *words = times_flag_words(&g_array_index(found->flags, struct bucket_flag, i));
         if (i == 0)
@@ -152,7 +159,13 @@ static void put_flags(GString *page, const struct times_found *found)
     g_string_append(page, "<tr><td>");
     page_escape(page, found->of->name);
     g_string_append_printf(page, "</td><td class=\"n\">%" G_GSIZE_FORMAT "</td><td>", buckets_count(found->buckets));
+    g_autofree char *unsummed = unsummed_words(found);
     page_escape(page, times_fault(found) ? times_fault(found) : n ? "" : "nothing is out of line");
+    if (unsummed) {
+        g_string_append(page, n ? "" : "; ");
+        page_escape(page, unsummed);
+        g_string_append(page, n ? "<br>" : "");
+    }
     for (guint k = 0; k < MIN(n, TOLD); k++) {
         g_autofree char *words = times_flag_words(&g_array_index(found->flags, struct bucket_flag, k));
         g_string_append(page, k ? "<br>" : "");

@@ -76,6 +76,8 @@ def _(stand):
     same(sorted((line["key"], line["kind"], line["judged"], line["judged_why"]) for line in lines),
          [(key, "differing", "odd", "<b>" + key) for key in ("k003", "k023", "k043")], "report")
     page = stand.path(done["page"]).read_text()
+    parts = [page.find(words) for words in ("What was proven", "How the values lie", " lines of the report")]
+    must(0 < parts[0] and parts == sorted(parts), f"what is longest comes last: {parts}")
     among(["another judge", "3 odd", "judged odd: &lt;b&gt;k003"], page)
     must("<b>k003" not in page, "what a judge says is markup on the page")
 
