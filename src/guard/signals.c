@@ -2,7 +2,7 @@
 
 /* One server, between two looks. */
 struct memory {
-    int64_t evicted, at_us;           /* at the last look; -1: there was none */
+    int64_t evicted, cpu_us, at_us;   /* at the last look; -1: there was none */
     int64_t replicas, replicas_at_us; /* the most that it had, and when it last had them */
     int64_t began_bytes, began_keys;  /* at the first look that told it; -1: none has */
     uint64_t began_wrote;             /* by the run, at that look */
@@ -100,6 +100,16 @@ static bool read_evictions(const struct look *look, double *ret)
     return true;
 }
 
+static bool read_cpu(const struct look *look, double *ret)
+{
+    const struct memory *was = look->memory;
+    int64_t us = look->now_us - was->at_us, used_us = look->node->cpu_us - was->cpu_us;
+    if (look->node->cpu_us < 0)
+        return false;
+    *ret = was->at_us < 0 || us <= 0 ? 0 : MIN((double)MAX(used_us, 0) / (double)us, 1);
+    return true;
+}
+
 static bool read_expired(const struct look *look, double *ret)
 {
     return figure(look->node->expired_ppm, 1e6, ret);
@@ -153,6 +163,7 @@ static bool (*const READERS[GUARD_COUNT])(const struct look *, double *ret) = {
     [GUARD_EVICTIONS] = read_evictions,
     [GUARD_EXPIRED] = read_expired,
     [GUARD_CLIENTS] = read_clients,
+    [GUARD_CPU] = read_cpu,
     [GUARD_SAVING] = read_saving,
     [GUARD_STALLS] = read_stalls,
     [GUARD_COMPACTION] = read_compaction,
@@ -215,6 +226,7 @@ static void remember(struct memory *memory, const struct look *look)
     const struct node_health *node = look->node;
     bool forgotten = look->now_us - memory->replicas_at_us >= SIGNALS_LOST_US;
     memory->evicted = node->evicted;
+    memory->cpu_us = node->cpu_us;
     memory->at_us = look->now_us;
     if (node->replicas < memory->replicas && !forgotten)
         return;

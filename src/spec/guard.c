@@ -265,6 +265,8 @@ static const struct bound {
     {GUARD_EXPIRED, less, 1, NEVER},
     {GUARD_CLIENTS, more, 0, ALWAYS},
     {GUARD_CLIENTS, less, 1, NEVER},
+    {GUARD_CPU, more, 0, ALWAYS},
+    {GUARD_CPU, less, 1, NEVER},
     {GUARD_COMPACTION, more, 0, ALWAYS},
 };
 

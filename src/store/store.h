@@ -412,6 +412,7 @@ struct node_health {
     int64_t replicas;          /* connected and in step */
     int64_t lag_bytes, lag_ms; /* of the replica that is farthest behind; none there: -1 */
     int64_t saving;            /* 1: it saves itself, or rewrites its log, beside its work */
+    int64_t cpu_us;            /* that what executes commands has used since the server was started */
     int64_t slow_calls;        /* in its log of slow calls */
     int64_t clock_ms;
     int64_t stalled;          /* 1: it holds writes back, because compaction has fallen behind */
@@ -434,6 +435,7 @@ struct node_health {
                           .lag_bytes = -1,                                                                             \
                           .lag_ms = -1,                                                                                \
                           .saving = -1,                                                                                \
+                          .cpu_us = -1,                                                                                \
                           .slow_calls = -1,                                                                            \
                           .clock_ms = -1,                                                                              \
                           .stalled = -1,                                                                               \

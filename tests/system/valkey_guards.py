@@ -104,6 +104,18 @@ def _(stand, servers):
     stand.finish(process).ended(0)
     is_repaired(stand, primary)
 
+@each_kind("what the servers' processor is used for is watched where it is asked for: beyond its limit the run pauses, until that is moved")
+def _(stand, servers):
+    primary, _others = begin(stand, servers, "cpu: 0.001%") # less than to tell it takes
+    process = stand.start(*RUN)
+    stand.until(process, lambda line: line.get("state") == "paused")
+    is_paused(stand, "cpu")
+    among([primary.address, "above its limit of 0.001 %", "(protect.cpu)"], stand.status("fix")["reason"])
+    stand.sluice("set", "fix", "cpu=99%", "rate.max=none").ended(0)
+    stand.finish(process).ended(0)
+    is_repaired(stand, primary)
+
+
 @each_kind("what a server without a limit or a replica does not tell is not watched; asked for, it is refused")
 def _(stand, servers):
     primary, _others = begin(stand, servers, "kept_live: 100%")

@@ -153,6 +153,7 @@ static void each_figure_is_read_in_the_unit_of_its_guard(void **state)
     node.lag_bytes = 77;
     node.replicas = 2;
     node.expired_ppm = 20000;
+    node.cpu_us = 7;
     node.saving = 1;
     node.stalled = 0;
     node.compaction_bytes = 1 << 20;
@@ -160,7 +161,7 @@ static void each_figure_is_read_in_the_unit_of_its_guard(void **state)
     static const double WANTED[GUARD_COUNT] = {
         [GUARD_MEMORY] = 0.75,        [GUARD_CLIENTS] = 0.25, [GUARD_LAG] = 3000, [GUARD_LAG_BYTES] = 77,
         [GUARD_REPLICAS] = 2,         [GUARD_EXPIRED] = 0.02, [GUARD_SAVING] = 1, [GUARD_STALLS] = 0,
-        [GUARD_COMPACTION] = 1 << 20, [GUARD_EVICTIONS] = 0};
+        [GUARD_COMPACTION] = 1 << 20, [GUARD_EVICTIONS] = 0,  [GUARD_CPU] = 0};
     look_at(&look, &node, 1, 1);
     for (size_t i = 0; i < GUARD_COUNT; i++) {
         assert_int_equal(look.readings[i].found, SIGNAL_READ);
@@ -184,6 +185,24 @@ static void of_several_servers_the_worst_counts_and_is_named(void **state)
     assert_float_equal(look.readings[GUARD_LAG].value, 9000, 0);
     assert_string_equal(look.readings[GUARD_REPLICAS].where, "b");
     assert_float_equal(look.readings[GUARD_REPLICAS].value, 1, 0);
+    look_done(&look);
+}
+
+static void cpu_is_the_share_of_a_processor_between_two_looks(void **state)
+{
+    static const struct {
+        int64_t used_us, at_s;
+        double share;
+    } LOOKS[] = {{5000000, 10, 0}, {6500000, 13, 0.5}, {9500000, 15, 1}, {100000, 16, 0}, {350000, 17, 0.25}};
+    struct look look = {.signals = signals_new()};
+    struct node_health node = node_of("a");
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(LOOKS);
+         i++) { /* the third is more than there is; before the fourth it was started anew */
+        node.cpu_us = LOOKS[i].used_us;
+        look_at(&look, &node, 1, LOOKS[i].at_s);
+        assert_float_equal(look.readings[GUARD_CPU].value, LOOKS[i].share, 1e-9);
+    }
     look_done(&look);
 }
 
@@ -258,6 +277,7 @@ int main(void)
         cmocka_unit_test(who_goes_on_counts_from_where_the_one_before_began),
         cmocka_unit_test(each_figure_is_read_in_the_unit_of_its_guard),
         cmocka_unit_test(of_several_servers_the_worst_counts_and_is_named),
+        cmocka_unit_test(cpu_is_the_share_of_a_processor_between_two_looks),
         cmocka_unit_test(evictions_are_a_rate_between_two_looks_of_one_server),
         cmocka_unit_test(a_replica_that_its_server_has_lost_makes_the_lag_unknown_for_a_while),
         cmocka_unit_test(a_replica_that_was_promoted_and_has_none_of_its_own_lags_behind_nobody),

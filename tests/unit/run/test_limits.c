@@ -15,6 +15,7 @@ static void a_limit_is_read_back_as_it_was_set(void **state)
         {"protect.rejects", "0%", "0%"},
         {"protect.kept_live", "12.5%", "12.5%"},
         {"protect.rate.max", "20000/s", "20000/s"},
+        {"protect.rate.max", "20000", "20000/s"},
         {"protect.rate.max", "60/m", "1/s"},
         {"protect.rate.max", "none", "none"},
         {"budget.records", "5000000", "5000000"},
@@ -80,7 +81,8 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
         {"protect.live.p99", "+0ms", "such as 20ms"},
         {"protect.live.p99", "1e3ms", "such as 20ms"},
         {"protect.rate.max", "0/s", "a rate such as 20000/s"},
-        {"protect.rate.max", "20000", "a rate such as 20000/s"},
+        {"protect.rate.max", "0", "a rate such as 20000/s"},
+        {"protect.rate.max", "20000s", "a rate such as 20000/s"},
         {"workers", "0", "a number from 1 to 64"},
         {"priority", "10", "a number from 0 to 9"},
         {"workers", "65", "a number from 1 to 64"},
@@ -129,10 +131,10 @@ static void every_limit_can_be_read_before_anything_is_set(void **state)
                                               .workers = 2,
                                               .guards_hold_ms = 10000,
                                               .guards = {[GUARD_MEMORY] = 0.75, [GUARD_SAVING] = GUARD_WORD_SLOW}};
-    static const char *const READ[] = {"0.1%", "1%",   "50%",  "none",  "none", "follow", "none", "steady",
-                                       "none", "none", "none", "none",  "none", "10s",    "2",    "0",
-                                       "0s",   "0",    "0",    "75%",   "0",    "0",      "0",    "0/s",
-                                       "0%",   "0%",   "slow", "pause", "0"};
+    static const char *const READ[] = {"0.1%", "1%",   "50%",  "none", "none",  "follow", "none", "steady",
+                                       "none", "none", "none", "none", "none",  "10s",    "2",    "0",
+                                       "0s",   "0",    "0",    "75%",  "0",     "0",      "0",    "0/s",
+                                       "0%",   "0%",   "0%",   "slow", "pause", "0"};
     GError *error = NULL;
     struct limits limits;
     size_t n = 0;
