@@ -359,6 +359,11 @@ static bool is_echo(const struct pass *pass, const struct subject *subject, enum
            digest_equal(source, subject->live_digest);
 }
 
+static bool is_revived(const struct subject *subject)
+{
+    return subject->want_absent && subject->outcome == OUTCOME_DELETED && subject->live.presence == RECORD_PRESENT;
+}
+
 static bool judge(struct pass *pass, struct subject *subject, GError **error)
 {
     enum verify_class class = judge_class(pass, subject);
@@ -369,6 +374,9 @@ static bool judge(struct pass *pass, struct subject *subject, GError **error)
     if (is_echo(pass, subject, class)) {
         difference.why = "the source holds what this run wrote into the target";
         pass->echoes++;
+    } else if (is_revived(subject)) {
+        difference.why = "the run deleted it, and it stands there again";
+        pass->revived++;
     }
     pass_count(pass, class);
     add_to_sums(pass, subject);

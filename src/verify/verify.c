@@ -72,6 +72,7 @@ void verification_merge(struct verification *verification, const struct pass *pa
     verification->sampled += pass->sampled;
     verification->sample_held += pass->sample_held;
     verification->echoes += pass->echoes;
+    verification->revived += pass->revived;
     if (pass->sketch)
         sketch_merge(verification->sketch, pass->sketch);
 }
@@ -266,6 +267,14 @@ static void add_echoes(GString *text, uint64_t echoes)
                                units_count(echoes, count), echoes == 1 ? "" : "s", echoes == 1 ? "is" : "are");
 }
 
+static void add_revived(GString *text, uint64_t revived)
+{
+    char count[UNITS_TEXT];
+    if (revived)
+        g_string_append_printf(text, "; %s that the run deleted stand%s there again", units_count(revived, count),
+                               revived == 1 ? "s" : "");
+}
+
 /* Those beyond their limits by name, as long as they are few. */
 static void add_measures(GString *text, const struct verify_result *result, const struct measures *measures)
 {
@@ -304,6 +313,7 @@ static char *sentence_of(const struct verification *verification)
     if (cause)
         g_string_append_printf(text, "; %s", cause);
     add_echoes(text, verification->echoes);
+    add_revived(text, verification->revived);
     extras_words(verification->extras, text);
     add_expected(text, result);
     add_measures(text, result, verification->input->measures);
@@ -388,6 +398,7 @@ static char *json_of(const struct verification *verification, const uint8_t page
     if (input->cause)
         json_object_set_new(root, "cause", cause_json(input->cause));
     json_object_set_new(root, "own_writes_met", json_integer((json_int_t)verification->echoes));
+    json_object_set_new(root, "revived", json_integer((json_int_t)verification->revived));
     if (verification->extras)
         json_object_set_new(root, "beyond", extras_json(verification->extras));
     if (verification->theirs)

@@ -51,8 +51,9 @@ struct verification {
     size_t next_part;
     uint64_t seen; /* keys, for the one who watches */
     uint64_t sampled, sample_held;
-    uint64_t echoes; /* records of the source that are what the run wrote into the target */
-    GError *error;   /* the first */
+    uint64_t echoes;  /* records of the source that are what the run wrote into the target */
+    uint64_t revived; /* that the run deleted, and that stand there again */
+    GError *error;    /* the first */
 };
 
 /* Keys that count against the gate. */
@@ -134,7 +135,8 @@ struct pass {
     struct found found;        /* of the partition; merged when it ends */
     uint64_t shown;            /* of found.compared */
     uint64_t sampled, sample_held;
-    uint64_t echoes; /* records of the source that are what the run wrote into the target */
+    uint64_t echoes;  /* records of the source that are what the run wrote into the target */
+    uint64_t revived; /* that the run deleted, and that stand there again */
 };
 
 bool pass_open(struct pass *pass, struct verification *verification, GError **error);

@@ -47,4 +47,21 @@ def _(stand):
     same([one["field"] for one in summary["profile"]["fields"] if one["flagged"]], ["added"], "flagged")
 
 
+@test("what the run deleted and somebody brought back is named as that, whether with what stood there or with something else")
+def _(stand):
+    stand.put("items", [f'k{n}\t{{"n": {n}}}\t0' for n in range(6)])
+    stand.write("fix.lua", "function transform(doc, ctx) if doc.n < 4 then return ctx.delete() end doc.n = doc.n + 10 return doc end\n")
+    stand.write("fix.yaml", "sluice: 1\nname: fix\nsource: { store: 'rocksdb:live', dataset: items }\n"
+                "target: { store: 'rocksdb:live', dataset: items }\ntransform: { lua: fix.lua }\n")
+    stand.sluice("run", "fix.yaml", "--yes").ended(0)
+    same(stand.sluice("verify", "fix.1", "--json").ended(0).json()["revived"], 0, "none")
+    stand.put("items", ['k1\t{"n": 1}\t0', 'k2\t{"n": 7}\t0', 'k5\t{"n": 9}\t0'])
+    for more in ([], ["--full"]):
+        done = stand.sluice("verify", "fix.1", "--json", *more).ended(4).json()
+        same((done["revived"], done["missing"], done["changed_since"]), (2, 1, 2), "counts")
+        among("2 that the run deleted stand there again", done["sentence"])
+        lines = [json.loads(text) for text in stand.path(done["report"]).read_text().splitlines()]
+        same({one["key"] for one in lines if "stands there again" in one.get("why", "")}, {"k1", "k2"}, "lines")
+
+
 run_all()
