@@ -139,17 +139,17 @@ def _(stand):
 def _(stand):
     numbers = Numbers(stand)
     numbers.value = "0.1 0.9 0.2"
-    signal_row = f'name: cpu, prometheus: "{numbers.url}", query: "max by (shard) (cpu{{a=\\"b\\"}})", above: 0.8, token: "${{env:TOKEN}}", every: 50ms, timeout: 500ms'
+    signal_row = f'name: db-cpu, prometheus: "{numbers.url}", query: "max by (shard) (cpu{{a=\\"b\\"}})", above: 0.8, token: "${{env:TOKEN}}", every: 50ms, timeout: 500ms'
     ready(stand, ONE, more=protect(signals(signal_row)))
     env = stand.environment(TOKEN="abc")
     process = stand.start(*RUN, env=env)
-    among("cpu: 0.9, above its limit of 0.8", stand.until(process, holds)[-1]["text"])
+    among("db-cpu: 0.9, above its limit of 0.8", stand.until(process, holds)[-1]["text"])
     same(numbers.asked[0], ("/api/v1/query", ['max by (shard) (cpu{a="b"})'], "Bearer abc"), "asked")
     numbers.value = "0.1 0.2"
     stand.until(process, writes)
     numbers.gone = True  # noticed within twice `every` and `timeout`
-    among("cpu: it cannot be read: it answered 503", stand.until(process, holds)[-1]["text"])
-    among("guard: cpu: it cannot be read", stand.status("fix")["reason"])
+    among("db-cpu: it cannot be read: it answered 503", stand.until(process, holds)[-1]["text"])
+    among("guard: db-cpu: it cannot be read", stand.status("fix")["reason"])
     numbers.gone, numbers.value = False, ""
     among("the query has no result", stand.until(process, lambda line: holds(line) and "no result" in line["text"])[-1]["text"])
     numbers.value = "0.1"

@@ -92,7 +92,7 @@ def _(stand):
             (["status", ""], ["load.1"]), (["verify", ""], [":specs", "load.1"]), (["status", "--home", "nowhere", ""], []),
             (["--home", "home", "status", "l"], ["load.1"]), (["status", "--catalog", "sqlite:home/catalog.db", ""], ["load.1"]),
             (["run", "x.yaml", "--supersede", ""], ["load.1"]), (["plan", "x.yaml", "-o", ""], [":files"]), (["run", "--plan="], [":files"]),
-            (["status", "--", ""], ["load.1"]), (["version", ""], []), (["try", "x", "--key", ""], []), (["set", "load.1", "workers=1", ""], []), (["status", "load.1", ""], ["load.1"]),
+            (["status", "--", ""], ["load.1"]), (["version", ""], []), (["try", "x", "--key", ""], []), (["set", "load.1", "workers=1", "prio"], ["priority="]), (["status", "load.1", ""], ["load.1"]),
             (["status", "--frob="], [])):
         same(offered(stand, *words), wanted, words)
     same(offered(stand, "status", "", env=dict(stand.environment(), SLUICE_HOME="elsewhere")), [], "of another home")
