@@ -25,7 +25,7 @@ TABLES = {
     "roles": Table("src/serve/right_rows.h", "ROLE", (("role", 1), ("", 3))),
     "states": Table("src/catalog/state_rows.h", "STATE", (("state", 1), ("over", 2))),
     "hook_events": Table("src/spec/hook_rows.h", "EVENT", (("event", 1), ("", 2))),
-    "guards": Table("src/spec/guard_rows.h", "GUARD", (("`protect.`", 1), ("default", 3), ("watches", 5), ("for example", 6))),
+    "guards": Table("src/spec/guard_rows.h", "GUARD", (("`protect.`", 1), ("unit", 2), ("default", 3), ("watches", 5), ("for example", 6))),
     "metrics": Table("src/metrics/metric_rows.h", "METRIC", (("metric", 1), ("type", 2), ("labels", 4), ("what it is", 5), ("formula", 6), ("starting threshold", 7))),
     "alerts": Table("src/metrics/alert_rows.h", "ALERT", (("alert", 0), ("", 1), ("for", 2), ("when", 4))),
     "moves": Table("src/catalog/state_rows.h", "MOVE", (("from", 0), ("to", 1))),
