@@ -464,12 +464,13 @@ static bool add_samples(struct check *check, struct hold *hold, GError **error)
 #define PROGRESS "progress"
 
 /* The reports' files of that name, of all stages; NULL: there are none. Those that were being made when the process
- * died are among them where `drafts` says so. */
+ * died are among them where `drafts` says so. What stands in the folder's place, whoever writes there will say. */
 static bool files_of(const struct check *check, const struct world *world, const char *prefix, bool drafts,
                      GPtrArray **ret, GError **error)
 {
     g_autoptr(GPtrArray) names = NULL;
-    if (!file_exists(world, check->reports))
+    struct world_stat found;
+    if (!file_stat_path(world, check->reports, &found, NULL) || !found.directory)
         return true;
     if (!file_list(world, check->reports, &names, error))
         return false;
@@ -487,9 +488,11 @@ static bool drop_left(const struct check *check, const struct world *world, GErr
 {
     g_autoptr(GPtrArray) left = NULL;
     bool ok = files_of(check, world, REPORT_PREFIX, true, &left, error);
-    for (guint i = 0; ok && left && i < left->len; i++)
-        if (strstr(left->pdata[i], REPORT_ENDING "."))
-            ok = file_unlink(world, left->pdata[i], error);
+    for (guint i = 0; ok && left && i < left->len; i++) {
+        const char *path = left->pdata[i];
+        if (strstr(path + strlen(check->reports), REPORT_ENDING "."))
+            ok = file_unlink(world, path, error);
+    }
     return ok;
 }
 
