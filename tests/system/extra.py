@@ -125,12 +125,13 @@ def _(stand):
 @test("what a killed verification left beside its report is gone with the next one of that run")
 def _(stand):
     copied(stand)
-    reports = stand.path("home/reports/copy.1")
+    stand.path("home").rename(stand.path("home.ndjson.d")) # named as such a list is
+    reports = stand.path("home.ndjson.d/reports/copy.1")
     here = {path.name for path in reports.iterdir()}
     left = [f"verify-1.ndjson.{ending}" for ending in ("target", "keys", "keys.keys0.tmp")]
     for name in [*left, "verify-1.ndjson"]: # whose lines say what it had found
         (reports / name).write_text("")
-    verified(stand, "copy.1")
+    verified(stand, "copy.1", "--home", "home.ndjson.d")
     found = {path.name for path in reports.iterdir()}
     same((sorted(found & set(left)), "verify-1.ndjson" in found, here <= found), ([], True, True), "files left, reports and what gates keep")
 
