@@ -153,7 +153,7 @@ static json_t *figures_json(const struct plan *plan, size_t stage)
 {
     json_t *list = json_array();
     enum spec_order order = plan->stages[stage].order;
-    g_autofree size_t *granted = g_new(size_t, plan->n_parts + 1); /* which one at which turn */
+    g_autofree size_t *granted = g_new0(size_t, plan->n_parts + 1); /* which one at which turn */
     double figure;
     for (size_t i = 0; i < plan->n_parts; i++)
         granted[plan->parts[i].turn ? plan->parts[i].turn - 1 : i] = i;
