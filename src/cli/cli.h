@@ -181,7 +181,7 @@ int print_result(struct cli *cli, const struct run_result *result);
 struct wish_words {
     const char *heard, *go_on;
 };
-int print_wish(struct cli *cli, const struct run_row *run, bool taken, const struct wish_words *words);
+int print_wish(struct cli *cli, const struct run_result *result, bool taken, const struct wish_words *words);
 
 /* Asks on the terminal; true: yes. Where nobody is there to be asked, USAGE unless --yes was given: `what` says what
  * waits for the answer. */

@@ -17,7 +17,7 @@ static int wished(struct cli *cli, const struct wished *wished, enum run_heard *
     if (run_wish(&config, cli->args[0], &wished->wish, &result, ret, error))
         status = 0;
     if (status == 0 && (*ret != RUN_UNHELD || wished->wish.kind == WISH_PAUSE))
-        print_wish(cli, &result.run, *ret == RUN_HEARD, &wished->words);
+        print_wish(cli, &result, *ret == RUN_HEARD, &wished->words);
     run_result_done(&result);
     return status;
 }

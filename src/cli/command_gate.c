@@ -8,7 +8,7 @@ static int say(struct cli *cli, bool granted, const struct wish_words *words, GE
     enum run_heard heard;
     int status = -1;
     if (run_approve(&config, cli->args[0], granted, &result, &heard, error))
-        status = print_wish(cli, &result.run, heard == RUN_HEARD, words);
+        status = print_wish(cli, &result, heard == RUN_HEARD, words);
     run_result_done(&result);
     return status;
 }
@@ -47,7 +47,7 @@ static int change(struct cli *cli, struct run_settings *settings, GError **error
     enum run_heard heard;
     int status = -1;
     if (run_set(&config, cli->args[0], settings, &result, &heard, error))
-        status = print_wish(cli, &result.run, heard == RUN_HEARD, &WORDS);
+        status = print_wish(cli, &result, heard == RUN_HEARD, &WORDS);
     run_result_done(&result);
     return status;
 }

@@ -46,6 +46,13 @@ static void put_outlook(struct cli *cli, const struct look *look)
     fprintf(cli->out, "  slo         %s\n", words);
 }
 
+static void put_until(struct cli *cli, const struct readable *readable)
+{
+    g_autofree char *words = readable->until_ms ? readable_words(readable) : NULL;
+    if (words)
+        fprintf(cli->out, "  until       its source %s\n", words);
+}
+
 static const char *text_of(const json_t *signal, const char *name)
 {
     const char *text = json_string_value(json_object_get(signal, name));
@@ -84,6 +91,7 @@ static void status_text(struct cli *cli, struct run_row *run, const struct look 
     print_run(cli, run);
     put_budget(cli, &look->limit);
     put_outlook(cli, look);
+    put_until(cli, &look->readable);
     if (look->hooks.waiting || look->hooks.failed)
         fprintf(cli->out,
                 "  hooks       %" G_GUINT64_FORMAT " to be told, %" G_GUINT64_FORMAT

@@ -85,6 +85,13 @@ static char *slowness(const struct cli *cli, const struct view *view)
                    : watchdog_text(&view->guards.dog);
 }
 
+/* Where it will not be through with its source in time; NULL: it will, or nobody knows. The caller frees. */
+static char *lateness(const struct cli *cli, const struct view *view)
+{
+    struct readable readable = readable_of(&view->run, view->limit.source_until_ms, world_wall_ms(cli->world));
+    return readable.late ? readable_words(&readable) : NULL;
+}
+
 /* How far it is, and how fast. */
 static void put_pace(GString *into, const struct run_row *run)
 {
@@ -143,7 +150,7 @@ static void put_stage(GString *into, const struct view *view, const struct stage
 static char *screen_of(const struct cli *cli, const struct view *view, long columns)
 {
     GString *text = g_string_new(NULL);
-    g_autofree char *why = slowness(cli, view);
+    g_autofree char *why = slowness(cli, view), *late = lateness(cli, view);
     g_string_append_printf(text, "%s  %s\n", view->run.name, run_state_word(view->run.state));
     for (size_t i = 0; i < view->n_stages; i++)
         put_stage(text, view, &view->stages[i], bar_cells(view, columns));
@@ -151,6 +158,8 @@ static char *screen_of(const struct cli *cli, const struct view *view, long colu
     put_pace(text, &view->run);
     if (why)
         g_string_append_printf(text, "\n  %s", why);
+    if (late)
+        g_string_append_printf(text, "\n  its source %s", late);
     for (size_t i = 0; i < view->n_stragglers; i++) {
         g_autofree char *lags = shape_straggler_text(&view->stragglers[i]);
         g_string_append_printf(text, "\n  lags: %s", lags);
@@ -188,13 +197,14 @@ static const struct stage_row *stage_now(const struct view *view)
 static void show_line(struct cli *cli, const struct view *view)
 {
     g_autoptr(GString) text = g_string_new(NULL);
-    g_autofree char *why = slowness(cli, view);
+    g_autofree char *why = slowness(cli, view), *late = lateness(cli, view);
     const struct stage_row *stage = stage_now(view);
     put_pace(text, &view->run);
     fprintf(cli->out, "%s %s: ", view->run.name, run_state_word(view->run.state));
     if (stage && !run_state_over(view->run.state))
         fprintf(cli->out, "stage %s %s, ", stage->name, stage_state_word(stage->state));
-    fprintf(cli->out, "%s%s%s", text->str, why ? "; " : "", why ? why : "");
+    fprintf(cli->out, "%s%s%s%s%s", text->str, why ? "; " : "", why ? why : "", late ? "; its source " : "",
+            late ? late : "");
     for (size_t i = 0; i < view->n_stragglers; i++) {
         g_autofree char *lags = shape_straggler_text(&view->stragglers[i]);
         fprintf(cli->out, "; lags: %s", lags);

@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "view/shape.h"
 
 void print_json(struct cli *cli, json_t *value)
 {
@@ -135,15 +136,21 @@ static json_t *end_json(struct cli *cli, const struct run_result *result)
                      shape_text(result->report), "ledger_head", shape_digest(result->ledger_head), "status", status);
 }
 
-int print_wish(struct cli *cli, const struct run_row *run, bool taken, const struct wish_words *words)
+int print_wish(struct cli *cli, const struct run_result *result, bool taken, const struct wish_words *words)
 {
-    if (cli_has(cli, OPTION_JSON))
-        print_json(cli, json_pack("{s:s, s:s, s:s, s:s, s:b}", "type", "wish", "run", run->name, "wish",
-                                  cli->command->name, "state", run_state_word(run->state), "taken", taken));
-    else if (taken)
+    const struct run_row *run = &result->run;
+    if (cli_has(cli, OPTION_JSON)) {
+        print_json(cli, json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "type", "wish", "run", run->name, "wish",
+                                  cli->command->name, "state", run_state_word(run->state), "taken", taken, "note",
+                                  shape_text(result->text)));
+        return 0;
+    }
+    if (taken)
         fprintf(cli->out, "%s: taken; %s\n", run->name, words->heard);
     else
         fprintf(cli->out, "%s: recorded; continue with `sluice %s %s`\n", run->name, words->go_on, run->name);
+    if (result->text)
+        fprintf(cli->out, "%s: %s\n", run->name, result->text);
     return 0;
 }
 

@@ -391,6 +391,40 @@ static void put_slo(FILE *out, const struct plan *plan, const struct forecast *f
                 ms <= (double)complete->ms ? "which is in time" : "which is too late");
 }
 
+/* --- until when the source can be read ---------------------------------------------------------------------------- */
+
+/* All of it is written by then, if the run begins now; its verification is not in the forecast. */
+static bool writes_in_time(const struct plan *plan, const struct forecast *forecast)
+{
+    return plan->planned_at_ms + MAX(forecast->seconds, 0) * 1000 <= plan->limits.source_until_ms;
+}
+
+static void put_until(FILE *out, const struct plan *plan, const struct forecast *forecast)
+{
+    char until[UNITS_TEXT], takes[UNITS_TEXT];
+    bool passed = plan->planned_at_ms >= plan->limits.source_until_ms, known = forecast->seconds >= 0;
+    if (!plan->limits.source_until_ms)
+        return;
+    fprintf(out, "  until       its source can be read until %s: ", units_time(plan->limits.source_until_ms, until));
+    if (passed || !known)
+        fputs(passed ? "that has passed, and `run` refuses\n" : "how long the run takes is not known\n", out);
+    else
+        fprintf(out, "writing takes about %s, %s\n", units_duration(forecast->seconds * 1000, takes),
+                writes_in_time(plan, forecast) ? "which is in time; its verification reads the source again"
+                                               : "which is too late");
+}
+
+static json_t *until_json(const struct plan *plan, const struct forecast *forecast)
+{
+    bool known = forecast->seconds >= 0 || plan->planned_at_ms >= plan->limits.source_until_ms;
+    if (!plan->limits.source_until_ms)
+        return json_null();
+    return json_pack("{s:o, s:o}", "at", shape_time(plan->limits.source_until_ms), "late",
+                     known ? json_boolean(!writes_in_time(plan, forecast)) : json_null());
+}
+
+/* --- budget ------------------------------------------------------------------------------------------------------- */
+
 static void put_budget(FILE *out, const struct plan *plan, const struct forecast *forecast)
 {
     struct spec_budget use = forecast_use(plan, forecast);
@@ -553,6 +587,7 @@ void print_plan_brief(struct cli *cli, FILE *out, const struct plan *plan, const
     put_cost(out, plan, forecast);
     put_budget(out, plan, forecast);
     put_slo(out, plan, forecast);
+    put_until(out, plan, forecast);
     put_hooks(out, plan->spec);
 }
 
@@ -576,6 +611,7 @@ json_t *print_plan_json(const struct plan *plan, const struct forecast *forecast
                   "risk", risk_json(plan), "defaults", defaults_json(plan));
     json_object_set_new(shown, "budget", budget_json(plan, forecast));
     json_object_set_new(shown, "cost", shape_cost(&plan->limits.rates, 0, true, forecast_cost(plan, forecast)));
+    json_object_set_new(shown, "source_until", until_json(plan, forecast));
     json_object_set_new(shown, "hooks", hooks_json(plan->spec));
     json_object_set_new(shown, "guards", watched_json(plan));
     environment_put(plan->environment, shown);

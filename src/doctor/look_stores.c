@@ -31,6 +31,24 @@ static void tell_size(struct look *look, const struct store_info *info, const ch
             info->bytes ? ", " : "", info->bytes ? units_bytes(info->bytes, bytes) : "");
 }
 
+/* A duration is from when a run is planned, which has not begun. */
+static void judge_until(struct look *look)
+{
+    char until[UNITS_TEXT];
+    int64_t at_ms = look->spec->source.until.at_ms;
+    GError *error = NULL;
+    if (!at_ms)
+        return;
+    look_again(look);
+    units_time(at_ms, until);
+    if (world_wall_ms(look->config->world) < at_ms) {
+        look_ok(look, "it can be read until %s", until);
+        return;
+    }
+    error_set(&error, SLUICE_ERROR_REFUSED, "the source could be read until %s, which has passed", until);
+    look_fail(look, "if it can still be read, say until when in source.until: a run refuses", error);
+}
+
 void look_source(struct look *look)
 {
     GError *error = NULL;
@@ -46,6 +64,7 @@ void look_source(struct look *look)
     }
     if (look->source_info.dataset_present) {
         tell_size(look, &look->source_info, source->store, source->dataset);
+        judge_until(look);
         return;
     }
     look->source_info = (struct store_info){0};

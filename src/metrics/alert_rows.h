@@ -92,6 +92,12 @@ ALERT(SluiceLate, TICKET, "15m",
       "it gets there later than its slo promises",
       "`sluice status RUN` says when it gets there at the pace so far, and what holds it.\n"
       "`sluice set RUN protect.rate.max=... --reason ...` gives it more, where live traffic leaves room; otherwise tell who waits for it.")
+ALERT(SluiceSourceRunsOut, TICKET, "5m",
+      "sluice_source_late{@} == 1",
+      "its source can be read for less time than the run still needs",
+      "`sluice status RUN` says until when its source can be read, and by when a run that stands has to go on.\n"
+      "Let it go on (`sluice resume RUN --reason ...`), or have the source kept for longer (the bucket's lifecycle, the dump's removal) and\n"
+      "say so: `sluice set RUN source.until=TIME --reason ...`. At that time the run pauses.")
 ALERT(SluiceNeedsPerson, TICKET, "5m",
       "sluice_run_needs_person{@} == 1",
       "nothing happens before somebody acts",

@@ -418,6 +418,18 @@ void metric_put_late(struct exposition *into, const struct figures *figures)
         exposition_put(into, figures->look.outlook.late, NULL);
 }
 
+void metric_put_source_until(struct exposition *into, const struct figures *figures)
+{
+    put_time(into, figures->look.readable.until_ms);
+}
+
+void metric_put_source_late(struct exposition *into, const struct figures *figures)
+{
+    const struct readable *readable = &figures->look.readable;
+    if (readable->until_ms > 0 && (readable->known || readable->passed))
+        exposition_put(into, readable->late, NULL);
+}
+
 /* --- verification ------------------------------------------------------------------------------------------------- */
 
 /* The newest report of each stage, and of the whole run. */

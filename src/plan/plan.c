@@ -228,6 +228,12 @@ static unsigned reads_each(const struct plan *plan)
     return plan->same_dataset || !plan->listed ? 2 : 4;
 }
 
+static int64_t source_until_ms(const struct plan *plan)
+{
+    const struct spec_until *until = &plan->spec->source.until;
+    return until->after_ms ? plan->planned_at_ms + until->after_ms : until->at_ms;
+}
+
 static void decide_defaults(struct plan *plan)
 {
     const struct spec_target *target = &plan->spec->target;
@@ -249,6 +255,7 @@ static void decide_defaults(struct plan *plan)
                                         .priority = plan->spec->priority,
                                         .rates = money_rates_of(&plan->spec->prices, reads_each(plan)),
                                         .complete = plan->spec->complete,
+                                        .source_until_ms = source_until_ms(plan),
                                         .budget = plan->spec->budget};
     plan_budget_price(&plan->limits);
     plan_guards_set(plan);

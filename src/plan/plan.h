@@ -59,6 +59,7 @@ struct plan_limits {
     uint32_t priority;        /* 0 … 9: those of a higher one go first */
     struct money_rates rates; /* what a record costs */
     struct money_within complete; /* how much is to be done how long after the run began; all zero: nothing */
+    int64_t source_until_ms;      /* until when the source can be read, wall time; 0: for ever */
     int64_t skew_ms; /* that the servers' clocks may be from ours before the run is halted; 0: nobody asks */
     struct spec_budget budget;
     double guards[GUARD_COUNT];       /* in the units of spec/guard_rows.h */

@@ -124,12 +124,16 @@ static bool live_take(json_t *text, struct spec_live *ret)
 static json_t *limits_json(const struct plan *plan)
 {
     const struct plan_limits *limits = &plan->limits;
-    return json_pack("{s:f, s:i, s:f, s:f, s:f, s:b, s:I, s:s, s:o, s:o, s:o, s:o, s:i}", "rate_max_per_s",
-                     limits->rate_max_per_s, "workers", (int)limits->workers, "errors", limits->errors, "rejects",
-                     limits->rejects, "kept_live", limits->kept_live, "topology_halts", limits->topology_halts,
-                     "skew_ms", (json_int_t)limits->skew_ms, "on_failure", FAILURE_WORDS[plan->spec->on_failure],
-                     "budget", budget_json(&limits->budget), "live", live_json(&limits->live), "guards",
-                     plan_guards_json(limits), "money", rates_json(limits), "priority", (int)limits->priority);
+    json_t *object =
+        json_pack("{s:f, s:i, s:f, s:f, s:f, s:b, s:I, s:s, s:o, s:o, s:o, s:o, s:i}", "rate_max_per_s",
+                  limits->rate_max_per_s, "workers", (int)limits->workers, "errors", limits->errors, "rejects",
+                  limits->rejects, "kept_live", limits->kept_live, "topology_halts", limits->topology_halts, "skew_ms",
+                  (json_int_t)limits->skew_ms, "on_failure", FAILURE_WORDS[plan->spec->on_failure], "budget",
+                  budget_json(&limits->budget), "live", live_json(&limits->live), "guards", plan_guards_json(limits),
+                  "money", rates_json(limits), "priority", (int)limits->priority);
+    if (limits->source_until_ms)
+        json_object_set_new(object, "source_until_ms", json_integer(limits->source_until_ms));
+    return object;
 }
 
 /* Which partition is in which stage: a digest, for the partitions themselves stand in the catalog. */
@@ -152,19 +156,21 @@ bool plan_deal_is(const struct plan *plan)
 static bool limits_take(json_t *root, struct plan_limits *ret)
 {
     int workers, halts, priority = SPEC_PRIORITY;
-    json_int_t skew_ms = 0;
+    json_int_t skew_ms = 0, until_ms = 0;
     json_t *budget = NULL, *live = NULL, *guards = NULL, *money = NULL;
     struct plan_limits limits = {0};
-    if (json_unpack(root, "{s:{s:F, s:i, s:F, s:F, s:F, s:b, s?I, s?o, s?o, s?o, s?o, s?i}}", "limits",
+    if (json_unpack(root, "{s:{s:F, s:i, s:F, s:F, s:F, s:b, s?I, s?o, s?o, s?o, s?o, s?i, s?I}}", "limits",
                     "rate_max_per_s", &limits.rate_max_per_s, "workers", &workers, "errors", &limits.errors, "rejects",
                     &limits.rejects, "kept_live", &limits.kept_live, "topology_halts", &halts, "skew_ms", &skew_ms,
-                    "budget", &budget, "live", &live, "guards", &guards, "money", &money, "priority", &priority) != 0 ||
+                    "budget", &budget, "live", &live, "guards", &guards, "money", &money, "priority", &priority,
+                    "source_until_ms", &until_ms) != 0 ||
         !rates_take(money, &limits) || !budget_take(budget, &limits.budget) || !live_take(live, &limits.live) ||
         !plan_guards_take(guards, &limits))
         return false;
     limits.workers = (uint32_t)MAX(workers, 1);
     limits.topology_halts = halts;
     limits.skew_ms = skew_ms;
+    limits.source_until_ms = until_ms;
     limits.priority = (uint32_t)CLAMP(priority, 0, 9);
     plan_budget_price(&limits);
     *ret = limits;

@@ -244,6 +244,8 @@ static bool write_again(struct hold *hold, uint32_t stage, struct run_result *re
         return ending_by_budget(hold, ret, error);
     case CREW_LIMITED:
         return ending_by_limit(hold, ret, error);
+    case CREW_UNREADABLE:
+        return ending_by_source(hold, ret, error);
     case CREW_WISHED:
         return ending_by_wish(hold, &hold->wish, ret, error);
     case CREW_INTERRUPTED:

@@ -2,12 +2,14 @@
 #include <jansson.h>
 
 #include "base/file.h"
+#include "base/units.h"
 #include "catalog/ledger.h"
 #include "plan/home.h"
 #include "plan/plan_file.h"
 #include "plan/texts.h"
 #include "run/after.h"
 #include "run/ending.h"
+#include "run/limits.h"
 #include "run/retry.h"
 #include "run/rights.h"
 #include "run/supersede.h"
@@ -315,12 +317,26 @@ static bool warn(const struct run_config *config, struct catalog *catalog, const
     return true;
 }
 
+static bool source_is_there(const struct run_config *config, const struct plan *plan, GError **error)
+{
+    char until[UNITS_TEXT];
+    int64_t until_ms = plan->limits.source_until_ms;
+    if (!until_ms || world_wall_ms(config->world) < until_ms)
+        return true;
+    g_autofree char *place = spec_place(plan->spec, LIMITS_UNTIL);
+    return error_set(error, SLUICE_ERROR_REFUSED,
+                     "%s: " LIMITS_UNTIL ": the source could be read until %s, which has passed: a run would take what "
+                     "is left of it for all there is; if it can still be read, say until when",
+                     place, units_time(until_ms, until));
+}
+
 /* Whether the plan may become a run. */
 static bool may_freeze(struct catalog *catalog, const struct run_config *config, struct plan *plan,
                        const struct others *others, GError **error)
 {
     auto_(arena) mem = arena_new(64 << 20);
-    return retry_target(&others->retry, plan, error) && rights_may_begin(config, catalog, plan, error) &&
+    return source_is_there(config, plan, error) && retry_target(&others->retry, plan, error) &&
+           rights_may_begin(config, catalog, plan, error) &&
            target_is_free(catalog, plan, &others->supersede.old, mem, error) && tell(config, plan, catalog, error) &&
            warn(config, catalog, plan, mem, error);
 }

@@ -7,6 +7,7 @@
 #include "run/gate.h"
 #include "run/hooks.h"
 #include "run/limits.h"
+#include "run/readable.h"
 #include "run/rights.h"
 
 /* --- letting it stand
@@ -196,15 +197,12 @@ static bool keep_pace(struct catalog *catalog, const struct run_config *config, 
            catalog_setting_add(catalog, run->id, &setting, &config->act, error);
 }
 
-bool run_wish(const struct run_config *config, const char *name, const struct run_wish *asked, struct run_result *ret,
-              enum run_heard *ret_heard, GError **error)
+static bool wish_of(const struct run_config *config, struct catalog *catalog, const struct run_wish *asked,
+                    struct run_result *ret, enum run_heard *ret_heard, GError **error)
 {
-    auto_(catalog) catalog = NULL;
     bool held;
     struct wish wish = {.kind = asked->kind, .value = asked->value, .act = config->act};
-    *ret_heard = RUN_UNHELD;
-    if (!find(config, name, &catalog, ret, error) ||
-        !rights_may(config, catalog, &ret->run, right_of(asked->kind), ret->mem, error) ||
+    if (!rights_may(config, catalog, &ret->run, right_of(asked->kind), ret->mem, error) ||
         !is_held(config, &ret->run, &held, error))
         return false;
     if (run_state_over(ret->run.state)) /* also such a one can be taken back, by the caller */
@@ -224,6 +222,32 @@ bool run_wish(const struct run_config *config, const char *name, const struct ru
     if (*ret_heard != RUN_UNHELD || asked->kind != WISH_PAUSE)
         return true;
     return pause_ended(catalog, config, ret, error);
+}
+
+/* What a pause may outlive is said to whoever asked for it; what cannot be read now is not. */
+static void say_source(const struct run_config *config, struct catalog *catalog, struct run_result *io)
+{
+    struct run_limit limit;
+    auto_(arena) mem = arena_new(16 << 20);
+    if (!run_limit_now(catalog, &io->run, mem, &limit, NULL))
+        return;
+    g_autofree char *words = readable_pause_words(&io->run, limit.source_until_ms, world_wall_ms(config->world), 0);
+    if (*words) {
+        g_free(io->text);
+        io->text = g_strdup(words + strlen("; "));
+    }
+}
+
+bool run_wish(const struct run_config *config, const char *name, const struct run_wish *asked, struct run_result *ret,
+              enum run_heard *ret_heard, GError **error)
+{
+    auto_(catalog) catalog = NULL;
+    *ret_heard = RUN_UNHELD;
+    if (!find(config, name, &catalog, ret, error) || !wish_of(config, catalog, asked, ret, ret_heard, error))
+        return false;
+    if (asked->kind == WISH_PAUSE)
+        say_source(config, catalog, ret);
+    return true;
 }
 
 bool run_may(const struct run_config *config, const char *name, enum spec_may_what what, GError **error)
@@ -373,6 +397,7 @@ bool run_limit_now(struct catalog *catalog, const struct run_row *run, struct ar
     bool over = run_state_over(run->state), ok = limits_now(catalog, run, &limits, mem, error);
     ret->rates = limits_rates(&limits);
     ret->complete = limits_complete(&limits);
+    ret->source_until_ms = limits_source_until_ms(&limits);
     ok = ok && (over || take_live(catalog, run, mem, ret, error));
     if (ok) {
         ret->budget = limits_budget(&limits);

@@ -1,6 +1,7 @@
 #include "run/crew.h"
 
 #include "base/thread.h"
+#include "run/readable.h"
 #include "run/watch.h"
 #include "run/worker.h"
 
@@ -119,6 +120,22 @@ static void look_at_hours(struct crew *crew, struct watch *watch)
         atomic_store(watch->stop, true);
 }
 
+/* --- its source's time -------------------------------------------------------------------------------------------- */
+
+bool crew_source_passed(struct exec_shared *shared)
+{
+    int64_t until_ms = limits_source_until_ms(&shared->limits);
+    return until_ms && world_wall_ms(shared->world) >= until_ms;
+}
+
+/* What is read from now on may be a part of what there was. */
+static void look_at_source(struct crew *crew, struct watch *watch)
+{
+    crew->unreadable |= crew->shared->job->kind == JOB_FORWARD && crew_source_passed(crew->shared);
+    if (crew->unreadable)
+        atomic_store(watch->stop, true);
+}
+
 /* --- guards ------------------------------------------------------------------------------------------------------- */
 
 /* What a server owes an answer to may take its time to come home: the run is paused from now on. */
@@ -132,26 +149,32 @@ static void look_at_guards(struct crew *crew, struct watch *watch, const struct 
 
 static const unsigned TOLD_PER_CENT[] = {50, 80};
 
+/* `io->run` and `io->act` are ours. False: the catalog could not be asked. */
+static bool tell_once(struct crew *crew, const struct run_row *run, struct catalog_telling *io, const char *text)
+{
+    bool is_new = false;
+    io->run = run->id;
+    io->act = crew->config->act;
+    struct run_event event = {.kind = RUN_EVENT_NOTE, .run = run, .text = text};
+    bool told = catalog_tell_once(crew->catalog, io, &is_new, NULL);
+    if (is_new && crew->config->event)
+        crew->config->event(crew->config->event_self, &event);
+    return told;
+}
+
 static void tell_share(struct crew *crew, const struct budget_share *share, unsigned per_cent)
 {
     const struct job *job = crew->shared->job;
     struct run_row row = {.id = job->run, .name = job->run_name, .state = RUN_RUNNING};
-    bool is_new = false;
     g_autofree char *what = g_strdup_printf("%s %u%% of %" G_GUINT64_FORMAT, share->key, per_cent, share->limit);
     g_autofree char *details = g_strdup_printf("{\"key\":\"%s\",\"per_cent\":%u,\"used\":%" G_GUINT64_FORMAT
                                                ",\"limit\":%" G_GUINT64_FORMAT "}",
                                                share->key, per_cent, share->used, share->limit);
     g_autofree char *text =
         g_strdup_printf("%u %% of its budget is spent: %s (%s)", per_cent, share->words, share->key);
-    struct catalog_telling telling = {.run = job->run,
-                                      .what = what,
-                                      .action = "budget-warning",
-                                      .details = details,
-                                      .events = SPEC_EVENT(BUDGET_WARNED),
-                                      .act = crew->config->act};
-    struct run_event event = {.kind = RUN_EVENT_NOTE, .run = &row, .text = text};
-    if (catalog_tell_once(crew->catalog, &telling, &is_new, NULL) && is_new && crew->config->event)
-        crew->config->event(crew->config->event_self, &event);
+    struct catalog_telling telling = {
+        .what = what, .action = "budget-warning", .details = details, .events = SPEC_EVENT(BUDGET_WARNED)};
+    tell_once(crew, &row, &telling, text);
 }
 
 /* A bit a share and key, so that the catalog is asked once a crew; a budget that is changed meanwhile is told of by the
@@ -180,7 +203,6 @@ void crew_tell_slo(struct crew *crew, const struct run_row *run)
     struct money_within complete = limits_complete(&shared->limits);
     struct money_rates rates = {0};
     struct outlay outlook = outlay_of(run, &rates, &complete, world_wall_ms(shared->world));
-    bool is_new = false;
     if (!outlook.late || crew->told_late)
         return;
     g_autofree char *words = outlay_words(&outlook, &complete);
@@ -188,16 +210,25 @@ void crew_tell_slo(struct crew *crew, const struct run_row *run)
     g_autofree char *what = money_within_text(&complete, "within");
     g_autofree char *details = g_strdup_printf("{\"due_ms\":%" G_GINT64_FORMAT ",\"there_ms\":%" G_GINT64_FORMAT "}",
                                                outlook.due_ms, outlook.there_ms);
-    struct catalog_telling telling = {.run = run->id,
-                                      .what = what,
-                                      .action = "slo-warning",
-                                      .details = details,
-                                      .events = SPEC_EVENT(SLO_LATE),
-                                      .act = crew->config->act};
-    struct run_event event = {.kind = RUN_EVENT_NOTE, .run = run, .text = text};
-    crew->told_late = catalog_tell_once(crew->catalog, &telling, &is_new, NULL);
-    if (is_new && crew->config->event)
-        crew->config->event(crew->config->event_self, &event);
+    struct catalog_telling telling = {
+        .what = what, .action = "slo-warning", .details = details, .events = SPEC_EVENT(SLO_LATE)};
+    crew->told_late = tell_once(crew, run, &telling, text);
+}
+
+void crew_tell_source(struct crew *crew, const struct run_row *run)
+{
+    struct exec_shared *shared = crew->shared;
+    struct readable readable = readable_of(run, limits_source_until_ms(&shared->limits), world_wall_ms(shared->world));
+    if (!readable.late || crew->told_source)
+        return;
+    g_autofree char *words = readable_words(&readable);
+    g_autofree char *text = g_strdup_printf("its source %s (" LIMITS_UNTIL ")", words);
+    g_autofree char *what = g_strdup_printf(LIMITS_UNTIL " %" G_GINT64_FORMAT, readable.until_ms);
+    g_autofree char *details = g_strdup_printf("{\"until_ms\":%" G_GINT64_FORMAT ",\"there_ms\":%" G_GINT64_FORMAT "}",
+                                               readable.until_ms, readable.there_ms);
+    struct catalog_telling telling = {
+        .what = what, .action = "source-warning", .details = details, .events = SPEC_EVENT(SOURCE_LATE)};
+    crew->told_source = tell_once(crew, run, &telling, text);
 }
 
 /* --- who lags ----------------------------------------------------------------------------------------------------- */
@@ -322,10 +353,12 @@ static void look(void *self, struct watch *watch)
     look_at_limits(crew, watch, &row.tally);
     look_at_topology(crew, watch);
     look_at_hours(crew, watch);
+    look_at_source(crew, watch);
     look_at_lags(crew, watch->now_us);
     if (kind == JOB_FORWARD) {
         crew_tell_budget(crew);
         crew_tell_slo(crew, &row);
+        crew_tell_source(crew, &row);
     }
     static const enum outcome_kind KINDS[] = {[JOB_FORWARD] = OUTCOME_KIND_LISTED,
                                               [JOB_BACK] = OUTCOME_KIND_BACK,
@@ -418,6 +451,8 @@ enum crew_end crew_run(struct crew *crew, GError **error)
         return CREW_INTERRUPTED;
     if (crew->shared->job->kind == JOB_FORWARD && budget_is_spent(&crew->shared->budget))
         return CREW_SPENT;
+    if (crew->unreadable)
+        return CREW_UNREADABLE;
     if (watch.held)
         return CREW_GUARDED;
     return crew->closed ? CREW_CLOSED : CREW_WRITTEN;

@@ -15,6 +15,7 @@ enum crew_end {
     CREW_LIMITED,     /* a limit of `protect`: see `limit` */
     CREW_CLOSED,      /* its hours are over */
     CREW_SPENT,       /* its budget is */
+    CREW_UNREADABLE,  /* the time of its source is (source.until) */
     CREW_GUARDED,     /* a guard holds it */
     CREW_FAILED,      /* *error is set: the first worker's that failed */
 };
@@ -35,7 +36,7 @@ struct crew {
     int64_t topology_us; /* when the target was last asked who has its data */
     bool closed;
     unsigned told; /* of the budget, see crew.c */
-    bool told_late;
+    bool unreadable, told_late, told_source;
     GError *moved; /* what is to end the run: others have its data */
     GArray *lags;  /* of struct lag: who lags, as the catalog says it; NULL: nobody did */
     int64_t lags_us;
@@ -44,9 +45,14 @@ struct crew {
 /* A share of the records accounted for that is beyond what `protect` allows, in words; NULL: none. The caller frees. */
 char *crew_limit_passed(struct exec_shared *shared, const struct tally *tally);
 
+/* The time of the source has passed: nothing more is to be read of it. */
+bool crew_source_passed(struct exec_shared *shared);
+
 /* Says what of the budget is used up to certain shares: once each, however many processes the run has. */
 void crew_tell_budget(struct crew *crew);
-/* Says once that its deadline will be missed if it goes on so. */
+/* Says once that its deadline will be missed if it goes on so, and once that it will not be through with its source by
+ * source.until. */
 void crew_tell_slo(struct crew *crew, const struct run_row *run);
+void crew_tell_source(struct crew *crew, const struct run_row *run);
 
 enum crew_end crew_run(struct crew *crew, GError **error);

@@ -1,7 +1,9 @@
 #include "run/ending.h"
 
+#include "base/units.h"
 #include "run/gate.h"
 #include "run/promotion.h"
+#include "run/readable.h"
 
 char *ending_words(const char *format, ...)
 {
@@ -48,9 +50,11 @@ static bool move_for(struct hold *hold, const struct wish *wish, enum run_state 
 
 static bool pause_for(struct hold *hold, const struct wish *wish, struct run_result *ret, GError **error)
 {
+    g_autofree char *source = readable_pause_words(&hold->run, limits_source_until_ms(&hold->shared.limits),
+                                                   world_wall_ms(hold->config->world), 0);
     g_autofree char *text =
-        ending_words("paused by %s%s%s; continue with `sluice resume %s`", wish->act.actor,
-                     wish->act.reason ? ": " : "", wish->act.reason ? wish->act.reason : "", hold->run.name);
+        ending_words("paused by %s%s%s; continue with `sluice resume %s`%s", wish->act.actor,
+                     wish->act.reason ? ": " : "", wish->act.reason ? wish->act.reason : "", hold->run.name, source);
     bool is_paused = hold->run.state == RUN_PAUSED && !hold->run.guard; /* it was resumed, and has not begun yet */
     if ((!is_paused && !move_for(hold, wish, RUN_PAUSED, error)) ||
         !catalog_wishes_taken(hold->catalog, hold->run.id, WISH_PAUSE, error))
@@ -189,6 +193,21 @@ bool ending_by_budget(struct hold *hold, struct run_result *ret, GError **error)
                      share ? share->words : "it was changed meanwhile", share ? share->key : "budget", hold->run.name,
                      share ? share->key : BUDGET_RECORDS, hold->run.name, hold->run.name);
     budget_shares_done(shares, n);
+    if (!hold_move(hold, RUN_PAUSED, text, NULL, error))
+        return false;
+    hold_result(hold, 3, text, ret);
+    return true;
+}
+
+/* Likewise. */
+bool ending_by_source(struct hold *hold, struct run_result *ret, GError **error)
+{
+    char until[UNITS_TEXT];
+    g_autofree char *text = ending_words(
+        "its source could be read until %s, which has passed (" LIMITS_UNTIL "); if it can still be read, `sluice set "
+        "%s " LIMITS_UNTIL "=TIME` (or none), then `sluice resume %s` goes on; `sluice rollback %s` takes the run back",
+        units_time(limits_source_until_ms(&hold->shared.limits), until), hold->run.name, hold->run.name,
+        hold->run.name);
     if (!hold_move(hold, RUN_PAUSED, text, NULL, error))
         return false;
     hold_result(hold, 3, text, ret);

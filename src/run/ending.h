@@ -23,5 +23,7 @@ bool ending_by_failure(struct hold *hold, GError *failed, struct run_result *ret
 bool ending_by_limit(struct hold *hold, struct run_result *ret, GError **error);
 /* Its budget is spent: paused until `set` raises it, with everything that was written checkpointed. */
 bool ending_by_budget(struct hold *hold, struct run_result *ret, GError **error);
+/* The time of its source has passed (source.until): paused until `set` says that it can still be read. */
+bool ending_by_source(struct hold *hold, struct run_result *ret, GError **error);
 /* Everything is written and verified: done, if every listed key is accounted for; of a shadow, it is to be promoted. */
 bool ending_done(struct hold *hold, struct run_result *ret, GError **error);

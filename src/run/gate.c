@@ -6,6 +6,7 @@
 #include "run/again.h"
 #include "run/check.h"
 #include "run/ending.h"
+#include "run/readable.h"
 
 /* One stage on its way; what its functions share. */
 struct gate {
@@ -171,6 +172,22 @@ static enum gate_step wait_for_hooks(struct gate *gate, GError **error)
     return step;
 }
 
+/* --- its source's time -------------------------------------------------------------------------------------------- */
+
+/* Of a wait until then; 0: nobody knows. The caller frees. */
+static char *source_words(const struct gate *gate, int64_t goes_on_ms)
+{
+    struct hold *hold = gate->hold;
+    return readable_pause_words(&hold->run, limits_source_until_ms(&hold->shared.limits),
+                                world_wall_ms(hold->config->world), goes_on_ms);
+}
+
+/* Nothing is written, or judged, by what may be a part of what there was. */
+static enum gate_step look_at_source(struct gate *gate, GError **error)
+{
+    return crew_source_passed(&gate->hold->shared) ? stopped(ending_by_source(gate->hold, gate->ret, error)) : GATE_ON;
+}
+
 /* --- hours -------------------------------------------------------------------------------------------------------- */
 
 /* Until the run may write; the hold then says how long. */
@@ -197,9 +214,9 @@ static enum gate_step wait_for_hours(struct gate *gate, GError **error)
         hold->closes_ms = span.to_ms;
         if (world_wall_ms(world) >= span.from_ms)
             return GATE_ON;
-        g_autofree char *opens = hours_time(hours, span.from_ms);
+        g_autofree char *opens = hours_time(hours, span.from_ms), *source = source_words(gate, span.from_ms);
         g_autofree char *text =
-            ending_words("stage %s waits for the hours of the run, which begin %s", gate->row.name, opens);
+            ending_words("stage %s waits for the hours of the run, which begin %s%s", gate->row.name, opens, source);
         struct until until = {.gate = gate, .ms = span.from_ms, .text = text};
         enum gate_step step = hold_move(hold, RUN_WAITING, text, NULL, error) ? wait_until(&until, error) : GATE_ERROR;
         if (step != GATE_ON)
@@ -236,6 +253,8 @@ static enum gate_step crew_ended(struct gate *gate, enum crew_end end, GError *f
         return stopped(ending_by_budget(hold, gate->ret, error));
     case CREW_LIMITED:
         return stopped(ending_by_limit(hold, gate->ret, error));
+    case CREW_UNREADABLE:
+        return stopped(ending_by_source(hold, gate->ret, error));
     case CREW_WISHED:
         return stopped(ending_by_wish(hold, &hold->wish, gate->ret, error));
     case CREW_INTERRUPTED:
@@ -332,6 +351,8 @@ static enum gate_step write_stage(struct gate *gate, GError **error)
         enum gate_step step = wait_for_hours(gate, error);
         if (step == GATE_ON)
             step = wait_for_guards(gate, error);
+        if (step == GATE_ON)
+            step = look_at_source(gate, error);
         if (step != GATE_ON)
             return step;
         if (!hold_move(hold, RUN_RUNNING, NULL, NULL, error))
@@ -389,7 +410,9 @@ static enum gate_step judge(struct gate *gate, struct verify_result *ret, GError
     if (!move(gate, (struct stage_move){.to = STAGE_VERIFYING}, error) ||
         !hold_move(hold, RUN_VERIFYING, NULL, NULL, error))
         return GATE_ERROR;
-    enum gate_step step = wait_for_hooks(gate, error);
+    enum gate_step step = look_at_source(gate, error);
+    if (step == GATE_ON)
+        step = wait_for_hooks(gate, error);
     if (step != GATE_ON)
         return step;
     if (!check_parts(hold, &wish, &watch, ret, &failed))
@@ -552,11 +575,12 @@ static enum gate_step ask(struct gate *gate, GError **error)
 static char *waiting_words(const struct gate *gate)
 {
     char until[UNITS_TEXT];
+    g_autofree char *source = source_words(gate, gate->plan->approve ? 0 : gate->row.until_ms);
     if (!gate->row.until_ms)
-        return ending_words("stage %s waits for the approval of %s", gate->row.name, gate->plan->approve);
-    return ending_words("stage %s soaks until %s%s%s", gate->row.name, units_time(gate->row.until_ms, until),
+        return ending_words("stage %s waits for the approval of %s%s", gate->row.name, gate->plan->approve, source);
+    return ending_words("stage %s soaks until %s%s%s%s", gate->row.name, units_time(gate->row.until_ms, until),
                         gate->plan->approve ? ", then waits for the approval of " : "",
-                        gate->plan->approve ? gate->plan->approve : "");
+                        gate->plan->approve ? gate->plan->approve : "", source);
 }
 
 static enum gate_step wait_stage(struct gate *gate, GError **error)
@@ -567,10 +591,7 @@ static enum gate_step wait_stage(struct gate *gate, GError **error)
     enum gate_step heard = wait_for_hooks(gate, error);
     if (heard != GATE_ON)
         return heard;
-    char until_text[UNITS_TEXT];
-    g_autofree char *soaks =
-        ending_words("stage %s soaks until %s", gate->row.name, units_time(gate->row.until_ms, until_text));
-    struct until soak = {.gate = gate, .ms = gate->row.until_ms, .text = soaks, .at_gate = true};
+    struct until soak = {.gate = gate, .ms = gate->row.until_ms, .text = words, .at_gate = true};
     enum gate_step step = gate->row.until_ms ? wait_until(&soak, error) : GATE_ON;
     if (step == GATE_ON && gate->plan->approve)
         step = ask(gate, error);

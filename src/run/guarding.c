@@ -5,6 +5,7 @@
 #include "run/budget.h"
 #include "run/ending.h"
 #include "run/hold.h"
+#include "run/readable.h"
 #include "run/turns.h"
 #include "run/watch.h"
 
@@ -297,7 +298,9 @@ bool guarding_pause(const struct guarding *guarding, struct catalog *catalog, co
     const struct guards_verdict *verdict = &guarding->verdict;
     if (run->state == RUN_PAUSED && g_strcmp0(run->guard, verdict->name) == 0)
         return true;
-    g_autofree char *reason = ending_words("guard: %s", verdict->words);
+    int64_t now_ms = world_wall_ms(guarding->config->world);
+    g_autofree char *source = readable_pause_words(run, limits_source_until_ms(guarding->limits), now_ms, 0);
+    g_autofree char *reason = ending_words("guard: %s%s", verdict->words, source);
     struct run_move move = {.run = guarding->run,
                             .from = run->state,
                             .to = RUN_PAUSED,

@@ -3,6 +3,7 @@
 #include "base/int.h"
 #include "base/nearest.h"
 #include "base/units.h"
+#include "spec/moment.h"
 
 /* A share of few calls says nothing: one that fails now and then is what retrying is for. */
 #define FAILED_CALLS 10u
@@ -202,6 +203,22 @@ static char *write_burn(const void *from)
     return burn->ms ? money_within_text(burn, "in") : g_strdup(NONE);
 }
 
+static bool read_until(const char *text, void *into)
+{
+    int64_t us = 0;
+    if (!is_none(text) && (!moment_parse_us(text, &us, NULL) || us / 1000 <= 0))
+        return false;
+    *(int64_t *)into = us / 1000;
+    return true;
+}
+
+static char *write_until(const void *from)
+{
+    char text[UNITS_TEXT];
+    int64_t ms = *(const int64_t *)from;
+    return g_strdup(ms ? units_time(ms, text) : NONE);
+}
+
 static bool read_live(const char *text, void *into)
 {
     return spec_live_parse(text, into);
@@ -230,6 +247,7 @@ static const struct form BYTES = {"an amount such as 20GiB, above zero, or none"
 static const struct form TIME = {"a duration such as 6h, above zero, or none", read_time, write_time};
 static const struct form COST = {MONEY_FORM ", or none", read_cost, write_cost};
 static const struct form BURN = {MONEY_BURN_FORM ", or none", read_burn, write_burn};
+static const struct form UNTIL = {"a time such as 2026-07-10T12:00:00Z, or none", read_until, write_until};
 static const struct form HOLD = {"a duration such as 30s, above zero", read_hold, write_time};
 
 static const struct row {
@@ -252,6 +270,7 @@ static const struct row {
     {BUDGET_BURN, &BURN, offsetof(struct plan_limits, budget.burn)},
     {"protect.hold", &HOLD, offsetof(struct plan_limits, guards_hold_ms)},
     {"workers", &WORKERS, offsetof(struct plan_limits, workers)},
+    {LIMITS_UNTIL, &UNTIL, offsetof(struct plan_limits, source_until_ms)},
     {LIMITS_PRIORITY, &PRIORITY, offsetof(struct plan_limits, priority)},
 };
 
@@ -382,6 +401,12 @@ struct money_rates limits_rates(struct limits *limits)
 {
     auto_hold(&limits->lock);
     return limits->now.rates;
+}
+
+int64_t limits_source_until_ms(struct limits *limits)
+{
+    auto_hold(&limits->lock);
+    return limits->now.source_until_ms;
 }
 
 struct money_within limits_complete(struct limits *limits)

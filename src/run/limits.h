@@ -14,6 +14,7 @@
 #define LIMITS_SKEW     "protect.skew"
 #define LIMITS_BACK     "rollback.pace"
 #define LIMITS_PRIORITY "priority"
+#define LIMITS_UNTIL    "source.until"
 #define BUDGET_RECORDS  "budget.records"
 #define BUDGET_BYTES    "budget.bytes"
 #define BUDGET_TIME     "budget.time"
@@ -51,6 +52,7 @@ bool limits_topology_halts(struct limits *limits);
 struct spec_budget limits_budget(struct limits *limits);
 struct money_rates limits_rates(struct limits *limits); /* as they were planned */
 struct money_within limits_complete(struct limits *limits);
+int64_t limits_source_until_ms(struct limits *limits); /* wall time; 0: for ever */
 struct spec_live limits_live(struct limits *limits);
 double limits_rate_max_per_s(struct limits *limits); /* as it was set */
 /* What writes may use: less than that where a guard slows them; 0: as much as they can. */

@@ -136,6 +136,7 @@ static bool drive(struct hold *hold, struct run_result *ret, GError **error)
     case CREW_CLOSED:
     case CREW_GUARDED:
     case CREW_SPENT:
+    case CREW_UNREADABLE:
     case CREW_FAILED:
         break;
     }

@@ -196,6 +196,7 @@ struct run_limit {
     struct spec_budget budget, used; /* as they stand; 0 in `budget`: no limit */
     struct money_rates rates;        /* what a record costs, … */
     struct money_within complete;    /* … and how much is to be done by when */
+    int64_t source_until_ms;         /* until when its source can be read; 0: for ever */
 };
 /* Texts are in `mem`. */
 bool run_limit_now(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct run_limit *ret,

@@ -370,6 +370,7 @@ static bool back_keys(struct hold *hold, uint32_t from_stage, struct run_result 
     case CREW_LIMITED:
     case CREW_CLOSED:
     case CREW_SPENT:
+    case CREW_UNREADABLE:
     case CREW_FAILED:
         break;
     }

@@ -27,4 +27,5 @@ EVENT(APPROVAL_GIVEN,    "approval.given",    "somebody has approved a gate")
 EVENT(APPROVAL_DENIED,   "approval.denied",   "somebody has denied a gate")
 EVENT(BUDGET_WARNED,     "budget.warned",     "half of a budget is spent, or four fifths")
 EVENT(SLO_LATE,          "slo.late",          "at its pace so far the run will miss its deadline, or has missed it")
+EVENT(SOURCE_LATE,       "source.late",       "at its pace so far the run will not be through with its source by source.until")
 /* clang-format on */

@@ -61,6 +61,11 @@ struct spec_only {
     size_t n_parts;
 };
 
+/* Until when a source can be read: at a time, or so long after the run was planned. */
+struct spec_until {
+    int64_t at_ms, after_ms; /* 0: not given */
+};
+
 /* A stretch of time, half-open. */
 struct spec_range {
     struct path *field;     /* NULL: there is no range */
@@ -77,6 +82,7 @@ struct spec_source {
     const char *where; /* Lua expression over `doc`; NULL: all */
     struct spec_range range;
     struct spec_only only;
+    struct spec_until until;
 };
 
 struct spec_transform {

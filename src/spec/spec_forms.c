@@ -285,6 +285,25 @@ static bool read_moment(struct rows_reader *reader, const struct spec_row *row, 
            (moment_parse_us(text, row_field(row, into), &error) || yaml_fail(reader->yaml, node, "%s", error->message));
 }
 
+#define UNTIL_FORM "a time such as 2026-07-10T12:00:00Z, or a duration such as 7d from when the run is planned"
+
+static bool read_until(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
+{
+    struct spec_until *until = row_field(row, into);
+    const char *text = forms_quantity(reader, node, UNTIL_FORM);
+    int64_t us = 0, ms = 0;
+    if (!text)
+        return false;
+    bool after = units_parse_duration_ms(text, &ms, NULL) && ms > 0;
+    *until = (struct spec_until){.after_ms = after ? ms : 0};
+    if (after)
+        return true;
+    if (!moment_parse_us(text, &us, NULL) || us < 1000)
+        return yaml_expected(reader->yaml, node, UNTIL_FORM);
+    until->at_ms = us / 1000;
+    return true;
+}
+
 static bool read_range(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
 {
     struct spec_range *range = row_field(row, into);
@@ -306,6 +325,7 @@ const struct row_form form_params = {
 const struct row_form form_node = {.read = read_node, .schema = "{\"type\": [\"string\", \"number\", \"boolean\"]}"};
 const struct row_form form_range = {
     .read = read_range, .schema_beside = "{\"anyOf\": [{\"required\": [\"from\"]}, {\"required\": [\"to\"]}]}"};
+const struct row_form form_until = {.read = read_until, .schema = "{\"anyOf\": [" SCHEMA_AFTER ", " SCHEMA_MOMENT "]}"};
 const struct row_form form_moment = {.read = read_moment, .schema = SCHEMA_MOMENT};
 const struct row_form form_store = {.read = read_store,
                                     .schema = "{\"type\": \"string\", \"pattern\": \"^[a-z][a-z0-9+.-]*:.\"}"};

@@ -144,6 +144,8 @@ static const struct spec_row rows[] = {
      .words = "the first moment of the range: TIME [ZONE] [± DURATION], UTC unless an offset or a zone is given", .example = "2026-07-10"},
     {.key = "source.range.to", .form = "time", .fallback = "for ever", .decided = true, .kind = &form_moment, IN_RANGE(to_us),
      .words = "the first moment behind the range", .example = "\"2026-07-10 + 2d\""},
+    {.key = "source.until", .form = "time, or duration", .fallback = "for ever", .decided = true, .kind = &form_until, AT(source.until),
+     .words = "until when the source can be read (a bucket's lifecycle, keys that expire): at that time, or so long after the run was planned; the run is forecast against it, and pauses there (docs/guards.md)", .example = "2026-07-17T03:00:00Z"},
     {.key = "source.where", .form = "Lua expression", .fallback = "all records", .decided = true,
      .kind = &form_text, AT(source.where),
      .words = "takes only records for which it is true; the record is `doc`", .example = "doc.active"},

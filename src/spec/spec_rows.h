@@ -16,6 +16,7 @@ extern const struct row_form form_range;    /* struct spec_range: a map whose en
 extern const struct row_form form_only;     /* struct spec_only */
 extern const struct row_form form_spans;    /* const struct spec_span * and, right behind it, size_t */
 extern const struct row_form form_ends;     /* struct spec_only: from and to */
+extern const struct row_form form_until;    /* struct spec_until */
 extern const struct row_form form_moment;   /* int64_t microseconds, of a range's end */
 extern const struct row_form form_bytes;    /* uint64_t above 0: 20GiB */
 extern const struct row_form form_length;   /* int64_t milliseconds above 0: 6h */

@@ -37,6 +37,7 @@ static bool look_at_guards(const struct look_from *from, const struct run_row *r
 static void look_ahead(const struct look_from *from, const struct run_row *run, struct look *io)
 {
     io->outlook = outlay_of(run, &io->limit.rates, &io->limit.complete, world_wall_ms(from->world));
+    io->readable = readable_of(run, io->limit.source_until_ms, world_wall_ms(from->world));
 }
 
 /* One whose plan is pruned does not say it any more. */
@@ -82,6 +83,7 @@ json_t *look_json(const struct run_row *run, const struct look *look)
     json_object_set_new(status, "stragglers", shape_stragglers(look->stragglers, look->n_stragglers));
     shape_limit(status, &look->limit);
     shape_outlook(status, &look->outlook, &look->limit);
+    json_object_set_new(status, "source_until", shape_readable(&look->readable));
     guards_view_shape(status, &look->guards);
     if (look->undo_ms)
         json_object_set_new(status, "undo_until", shape_time(look->undo_ms));

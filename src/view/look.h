@@ -3,6 +3,7 @@
 #pragma once
 
 #include "run/outlay.h"
+#include "run/readable.h"
 #include "view/guards.h"
 
 /* Where one looks. The catalog may be one for reading. */
@@ -18,6 +19,7 @@ struct look {
     bool held;                    /* a process drives it at this moment */
     struct run_limit limit;       /* what limits that one; of one that is over, what it cost */
     struct outlay outlook;
+    struct readable readable; /* until when its source can be */
     struct straggler *stragglers;
     size_t n_stragglers;
     struct guards_view guards;

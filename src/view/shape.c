@@ -159,6 +159,18 @@ static json_t *slo_json(const struct outlay *outlook, const struct money_within 
                      "late", outlook->known ? json_boolean(outlook->late) : json_null());
 }
 
+json_t *shape_readable(const struct readable *readable)
+{
+    if (!readable->until_ms)
+        return json_null();
+    bool known = readable->known;
+    return json_pack("{s:o, s:o, s:o, s:o, s:b}", "at", shape_time(readable->until_ms), "there_at",
+                     known ? shape_time(readable->there_ms) : json_null(), "go_on_by",
+                     known && readable->stands ? shape_time(readable->go_on_ms) : json_null(), "late",
+                     known || readable->passed ? json_boolean(readable->late) : json_null(), "passed",
+                     readable->passed);
+}
+
 void shape_outlook(json_t *status, const struct outlay *outlook, const struct run_limit *limit)
 {
     json_object_set_new(status, "cost", shape_cost(&limit->rates, outlook->cost, outlook->known, outlook->in_all));

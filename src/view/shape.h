@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "run/outlay.h"
+#include "run/readable.h"
 #include "run/run.h"
 
 json_t *
@@ -25,6 +26,8 @@ json_t *shape_status(const struct run_row *run);
 void shape_limit(json_t *status, const struct run_limit *limit);
 /* What it costs and by when it is there: `cost` and `slo`, null where the spec has no prices, or no deadline. */
 void shape_outlook(json_t *status, const struct outlay *outlook, const struct run_limit *limit);
+/* Until when its source can be read; null where nobody said, or it is needed no longer. */
+json_t *shape_readable(const struct readable *readable);
 json_t *shape_cost(const struct money_rates *rates, uint64_t used, bool known, uint64_t in_all);
 /* Each key of a budget, { "limit", <name> }; null where there is no limit. Time in seconds. */
 json_t *shape_budget(const struct spec_budget *limit, const char *name, const struct spec_budget *value);

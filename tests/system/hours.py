@@ -110,6 +110,71 @@ def _(stand):
     same(stand.dump("items"), was, "records")
 
 
+def until(stand, when, more=""):
+    ready(stand, stages="stages: [{ name: full, scope: 100% }]\n", more=more)
+    stand.write("fix.yaml", stand.read("fix.yaml").replace("dataset: items }\ntransform", f"dataset: items, until: {when} }}\ntransform"))
+
+
+@test("until when the source can be read: told by plan, doctor and status; hours that open later say so; once it has passed nothing begins")
+def _(stand):
+    until(stand, "2026-11-20T20:00:00Z", HOURS)
+    clock = faked(stand, FRIDAY_NOON)
+    readable = "its source can be read until 2026-11-20T20:00:00.000Z"
+    among(f"until       {readable}: how long the run takes is not known", stand.sluice("plan", "fix.yaml", env=clock).ended(0).out)
+    same(stand.sluice("plan", "fix.yaml", "--json", env=clock).ended(0).json()["source_until"], {"at": "2026-11-20T20:00:00.000Z", "late": None}, "plan")
+    among("it can be read until 2026-11-20T20:00:00.000Z", stand.sluice("doctor", "fix.yaml", env=clock).ended(0).out)
+    end = stand.sluice(*RUN, "--exit-on-pause", env=clock).ended(3).lines()[-1]
+    among([NEXT[FRIDAY_NOON], f"; {readable}", ", and it waits for longer than that"], end["message"])
+    among(readable, stand.sluice("status", "fix", env=clock).ended(0).out)
+    paused = stand.sluice("pause", "fix", "--json", env=clock).ended(0).json()
+    among(readable, paused["note"])
+    stand.sluice("abort", "fix", env=clock).ended(0, 3)
+    jump_to(stand, FRIDAY_NIGHT)
+    refused = stand.sluice(*RUN, env=clock).ended(7)
+    among(["fix.yaml:", "source.until", "could be read until 2026-11-20T20:00:00.000Z, which has passed"], refused.err + refused.out)
+    among("which has passed", stand.sluice("doctor", "fix.yaml", env=clock).ended(7).out)
+    among("that has passed, and `run` refuses", stand.sluice("plan", "fix.yaml", env=clock).ended(0).out)
+
+
+@test("the time of its source passes while it writes: it pauses by name, resume alone pauses again, and set lets it go on to the end")
+def _(stand):
+    until(stand, "1h", "protect: { rate: { max: 40/s } }")
+    clock = faked(stand, FRIDAY_NOON)
+    process = stand.start(*RUN, env=clock)
+    stand.until(process, writes)
+    among("its source can be read until 2026-11-20T12:00:", stand.sluice("pause", "fix", env=clock).ended(0).out)
+    stand.finish(process).ended(3)
+    same(stand.status("fix")["source_until"]["go_on_by"] is not None, True, "by when it has to go on")
+    process = stand.start("resume", "fix", "--json", env=clock)
+    stand.until(process, writes)
+    jump_to(stand, "2026-11-20 12:30:00")
+    done = stand.finish(process).ended(3)
+    among(["could be read until 2026-11-20T12:00:", "which has passed (source.until)", "sluice set fix.1 source.until=TIME"], done.lines()[-1]["message"])
+    written = stand.documents("items")
+    must(written != after(), "it went on to the end of what was to be written")
+    among("source.until", stand.sluice("resume", "fix", "--json", env=clock).ended(3).lines()[-1]["message"])
+    same(stand.documents("items"), written, "records that a resume alone has written")
+    status = stand.sluice("status", "fix", "--json", env=clock).ended(0).json()
+    same((status["state"], status["source_until"]["passed"], status["source_until"]["late"]), ("paused", True, True), "status")
+    among("a time such as", stand.sluice("set", "fix", "source.until=7d", env=clock).ended(2).err)
+    stand.sluice("set", "fix", "source.until=2026-11-20T12:31:00Z", "rate.max=none", env=clock).ended(0)
+    stand.sluice("resume", "fix", "--json", env=clock).ended(0)
+    is_repaired(stand)
+    same(stand.status("fix")["source_until"], None, "of a run that is over")
+
+
+@test("a run that will not be through with its source in time says so once, in the ledger too")
+def _(stand):
+    until(stand, "60s", "protect: { rate: { max: 4/s } }")
+    process = stand.start(*RUN)
+    among(["which is too late (source.until)"], stand.until(process, lambda line: line["type"] == "note" and "its source" in line["text"])[-1]["text"])
+    stand.sluice("set", "fix", "source.until=none", "rate.max=none").ended(0)
+    stand.finish(process).ended(0)
+    is_repaired(stand)
+    said = [entry["action"] for entry in stand.sluice("audit", "log", "--json").ended(0).lines()]
+    same(said.count("source-warning"), 1, "warnings")
+
+
 @test("windows that are none are refused where they stand; `explain hours` says when a spec's begin")
 def _(stand):
     ready(stand, more="hours: [22:00-06:00 Europe/Berlin, Mo 22:00-06:00 UTC]")

@@ -323,6 +323,7 @@ STAGED = {
     "SluiceSlow": ([RUNNING, (*WRITTEN, "0+100x60 6000+10x60 6700+100x100")], 95, 170),
     "SluiceBudget": ([("sluice_budget_used_ratio", {"budget": "time"}, "0.5x5 0.9x70"), ("sluice_run_state", {"state": "done"}, "0x15 1x60")], 8, 40),
     "SluiceLate": ([("sluice_slo_late", {}, "0x5 1x30 0x60")], 25, 60),
+    "SluiceSourceRunsOut": ([("sluice_source_late", {}, "0x5 1x20 0x60")], 15, 50),
     "SluiceNeedsPerson": ([("sluice_run_needs_person", {}, "0x5 1x20 0x60")], 15, 50),
     "SluiceGuardHolds": ([("sluice_guard_level", {"guard": "memory"}, "0x5 2x30 0x60")], 25, 60),
     "SluiceNodeUse": ([("sluice_guard_value", {"guard": "memory"}, "0.1x5 0.8x20 0.1x60")], 15, 50),

@@ -38,6 +38,7 @@ const HOLDS = {
   SluiceStuck: ({ watchdog }) => watchdog?.kind === "stuck" && (watchdog.words ?? "nothing moves"),
   SluiceBudget: budget,
   SluiceLate: ({ slo }) => slo?.late && !slo.there && `by ${duration((Date.parse(slo.there_at) - Date.parse(slo.due_at)) / 1000)}`,
+  SluiceSourceRunsOut: ({ source_until: until }) => until?.late && (until.passed ? "it has passed" : `by ${duration((Date.parse(until.there_at) - Date.parse(until.at)) / 1000)}`),
   SluiceNeedsPerson: (status) => needsPerson(status) && status.state,
   SluiceGuardHolds: (status) => signals(status, ({ level }) => level === "pause" || level === "halt"),
   SluiceNodeUse: (status) => signals(status, ({ name, value }) => name === "memory" && value > FULL),

@@ -23,6 +23,8 @@ const STATES = {
   approved: ["good", "check"],
   denied: ["bad", "cross"],
   "budget-warning": ["ask", "half"],
+  "slo-warning": ["ask", "half"],
+  "source-warning": ["ask", "half"],
   verified: ["good", "check"],
 };
 const LEVELS = { ok: ["good", "check"], slow: ["ask", "half"], pause: ["ask", "bars"], halt: ["bad", "stop"] };

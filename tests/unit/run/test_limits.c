@@ -34,6 +34,9 @@ static void a_limit_is_read_back_as_it_was_set(void **state)
         {"protect.evictions", "60/m", "1/s"},
         {"protect.saving", "pause", "pause"},
         {"protect.saving", "slow", "slow"},
+        {"source.until", "2026-07-17", "2026-07-17T00:00:00.000Z"},
+        {"source.until", "2026-07-17T03:00:00.250+02:00", "2026-07-17T01:00:00.250Z"},
+        {"source.until", "none", "none"},
         {"workers", "1", "1"},
         {"workers", "64", "64"},
     };
@@ -58,7 +61,7 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
         {"stages", "2",
          "what can be: protect.errors, protect.rejects, protect.kept_live, protect.rate.max, protect.live.p99, "
          "protect.topology, protect.skew, rollback.pace, budget.records, budget.bytes, budget.time, budget.cost, "
-         "budget.burn, protect.hold, workers, priority, protect.replication_lag"},
+         "budget.burn, protect.hold, workers, source.until, priority, protect.replication_lag"},
         {"protect.memory", "2", "a share such as 75%"},
         {"protect.memory", "150%", "a share such as 75%"},
         {"protect.saving", "stop", "slow, pause or none"},
@@ -72,6 +75,8 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
         {"rollback.pace", "fast", "steady or urgent"},
         {"protect.skew", "0s", "such as 6h"},
         {"budget.cost", "0", "12.50"},
+        {"source.until", "7d", "a time such as 2026-07-10T12:00:00Z, or none"},
+        {"source.until", "soon", "a time such as"},
         {"budget.burn", "50%", "50% in 1h"},
         {"protect.errors", "101%", "at most 100%"},
         {"protect.errors", "-1%", "a share such as 1%"},
@@ -131,10 +136,10 @@ static void every_limit_can_be_read_before_anything_is_set(void **state)
                                               .workers = 2,
                                               .guards_hold_ms = 10000,
                                               .guards = {[GUARD_MEMORY] = 0.75, [GUARD_SAVING] = GUARD_WORD_SLOW}};
-    static const char *const READ[] = {"0.1%", "1%",   "50%",  "none", "none",  "follow", "none", "steady",
-                                       "none", "none", "none", "none", "none",  "10s",    "2",    "0",
-                                       "0s",   "0",    "0",    "75%",  "0",     "0",      "0",    "0/s",
-                                       "0%",   "0%",   "0%",   "slow", "pause", "0"};
+    static const char *const READ[] = {"0.1%", "1%",   "50%",  "none", "none", "follow", "none", "steady",
+                                       "none", "none", "none", "none", "none", "10s",    "2",    "none",
+                                       "0",    "0s",   "0",    "0",    "75%",  "0",      "0",    "0",
+                                       "0/s",  "0%",   "0%",   "0%",   "slow", "pause",  "0"};
     GError *error = NULL;
     struct limits limits;
     size_t n = 0;

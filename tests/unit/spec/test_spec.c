@@ -171,6 +171,30 @@ static void a_version_makes_the_newest_win(void **state)
     assert_int_equal(spec->target.conflict_given, SPEC_DEFAULT);
 }
 
+static void a_source_is_there_until_a_time_or_for_so_long(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t at_ms, after_ms;
+    } ROWS[] = {
+        {"2026-07-17T03:00:00Z", INT64_C(1784257200000), 0},
+        {"2026-07-17 + 3h", INT64_C(1784257200000), 0},
+        {"7d", 0, INT64_C(604800000)},
+        {"1h30m", 0, INT64_C(5400000)},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        g_autofree char *text =
+            g_strdup_printf(HEAD "source: { store: 'file:in', dataset: '*.ndjson', until: %s }\n" TARGET, ROWS[i].text);
+        auto_(spec) spec = assert_taken(text);
+        assert_int_equal(spec->source.until.at_ms, ROWS[i].at_ms);
+        assert_int_equal(spec->source.until.after_ms, ROWS[i].after_ms);
+    }
+    assert_refused(
+        HEAD "source: { store: 'file:in', dataset: '*.ndjson', until: 0s }\n" TARGET,
+        "dir/s.yaml:3:57: expected a time such as 2026-07-10T12:00:00Z, or a duration such as 7d from when the "
+        "run is planned, found the text '0s'");
+}
+
 static void expires_has_four_forms(void **state)
 {
     static const struct {
@@ -421,6 +445,7 @@ int main(void)
         cmocka_unit_test(the_least_spec_has_all_defaults),
         cmocka_unit_test(every_key_that_is_acted_on_is_read),
         cmocka_unit_test(a_version_makes_the_newest_win),
+        cmocka_unit_test(a_source_is_there_until_a_time_or_for_so_long),
         cmocka_unit_test(expires_has_four_forms),
         cmocka_unit_test(a_spec_next_to_the_caller_has_plain_paths),
         cmocka_unit_test(undo_is_a_store_without_datasets),

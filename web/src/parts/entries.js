@@ -11,6 +11,8 @@ function look(action) {
 
 const TOLD = {
   "budget-warning": (d) => `${d.per_cent} % of ${d.key} is used`,
+  "slo-warning": (d) => `there by ${clock(d.there_ms)}, promised by ${clock(d.due_ms)}`,
+  "source-warning": (d) => `through with its source by ${clock(d.there_ms)}, which can be read until ${clock(d.until_ms)}`,
   split: (d) => `${plural(d.records, "record")} of partition ${d.partition} become partition ${d.into}`,
 };
 

@@ -11,7 +11,7 @@ import { Chart, TIMES } from "../parts/chart.js";
 import { Entries } from "../parts/entries.js";
 
 /** What somebody would be told of in the morning: it stopped, it was stopped, it failed, it was slowed. */
-const INCIDENT = /^(paused|halted|failed|interrupted|aborted|stage\.failed|rolling-back|budget-warning|denied)/;
+const INCIDENT = /^(paused|halted|failed|interrupted|aborted|stage\.failed|rolling-back|(budget|slo|source)-warning|denied)/;
 
 function Stages({ status }) {
   return html`<section class="panel"><h2>Stages</h2>
@@ -36,6 +36,12 @@ function Slo({ slo }) {
   return html`<tr><th scope="row">${share(slo.complete, 1)} promised by</th><td>${clock(slo.due_at)}</td><td colspan="2">${words}</td></tr>`;
 }
 
+function Until({ until }) {
+  if (!until) return null;
+  const words = until.passed ? "passed" : until.late === null ? "not known yet whether that is enough" : until.late ? `too soon: ${clock(until.there_at)}` : until.go_on_by ? `goes on by ${clock(until.go_on_by)}, or is late` : `in time: ${clock(until.there_at)}`;
+  return html`<tr><th scope="row">source readable until</th><td>${clock(until.at)}</td><td colspan="2">${words}</td></tr>`;
+}
+
 function Money({ status, earlier }) {
   const budget = status.budget ?? {}, cost = status.cost;
   const used = { records: status.records.written + status.records.deleted, bytes: status.bytes.written };
@@ -46,6 +52,7 @@ function Money({ status, earlier }) {
     ${cost && html`<${Spent} name="cost" used=${cost.used} limit=${budget.cost?.limit} show=${money(cost.currency)} />
     <tr><th scope="row">cost to the end</th><td>${money(cost.currency)(cost.forecast)}</td><td class="muted" colspan="2">in all, at the pace so far${earlier.some((run) => run.status.cost) && html`; ${among(earlier, (run) => run.status.cost?.used, money(cost.currency))}`}</td></tr>`}
     <${Slo} slo=${status.slo} />
+    <${Until} until=${status.source_until} />
     <tr><th scope="row">read</th><td>${bytes(status.bytes.read)}</td><td></td><td></td></tr></tbody></table></section>`;
 }
 
