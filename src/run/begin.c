@@ -114,7 +114,13 @@ static bool target_is_free(struct catalog *catalog, const struct plan *plan, con
     return other.id == 0 || (plan->supersedes && other.id == old->id) || stands(plan, &other, error);
 }
 
-/* The newest run of all that the spec speaks of; n: none. */
+static bool came_to_nothing(enum run_state state)
+{
+    return state == RUN_ABORTED || state == RUN_ROLLED_BACK;
+}
+
+/* The newest run of all that the spec speaks of; n: none. One that was given up, or taken back, hides none before it,
+ * whose writes stand: they are not to be transformed once more because of it. */
 static bool newest_whole(struct catalog *catalog, const char *spec_name, const struct run_row *runs, size_t n,
                          size_t *ret, GError **error)
 {
@@ -122,7 +128,7 @@ static bool newest_whole(struct catalog *catalog, const char *spec_name, const s
     struct plan_retries *theirs;
     size_t i = 0;
     for (; i < n; i++) {
-        if (strcmp(runs[i].spec_name, spec_name) != 0)
+        if (strcmp(runs[i].spec_name, spec_name) != 0 || came_to_nothing(runs[i].state))
             continue;
         arena_reset(mem);
         if (!plan_retries_read(catalog, &runs[i], mem, &theirs, error))

@@ -230,6 +230,35 @@ def _(stand):
     same(stand.sluice("run", "load.yaml", "--yes", "--json").ended(3).lines()[-1]["run"], "load.2", "newest run")
 
 
+@test("run: nor is it where runs that came to nothing stand between: one that was aborted, one that was taken back")
+def _(stand):
+    fixed(stand)
+    once = stand.dump("items")
+    for command, states in ((("abort", "fix.2"), (2,)), (("rollback", "fix.3", "--yes"), (0, 8))):
+        stand.sluice("run", "fix.yaml", "--again", *command[2:]).ended(*states)
+        stand.sluice(*command).ended(0)
+        among("fix.1 is done already", stand.sluice("run", "fix.yaml", "--yes").ended(8).err)
+        same((stand.dump("items"), stand.status()["run"]), (once, command[1]), "records and newest run")
+
+
+@test("run: that a changed spec would transform once more what a done run wrote is said, with what takes that back first; where it is meant it is not")
+def _(stand):
+    def said(spec, *more):
+        err = stand.sluice("run", spec, *more).ended(2).err
+        stand.sluice("abort", spec.removesuffix(".yaml")).ended(0)
+        return err
+    fixed(stand)
+    stand.write("none.yaml", FIX.replace("name: fix", "name: none").replace("dataset: items }\ntransform", 'dataset: items, where: "doc.n < 0" }\ntransform'))
+    stand.sluice("run", "none.yaml", "--yes").ended(0)
+    stand.write("fix.lua", FIX_LUA.replace("* 2", "* 3"))
+    stand.write("load.yaml", LOAD.replace("a first load", "another"))
+    among(["fix.1 is done, and this run transforms what it wrote once more; `sluice run ", "fix.yaml --supersede fix.1` would take that back first"], said("fix.yaml"))
+    for command in (("fix.yaml", "--again"), ("fix.yaml", "--supersede", "fix.1"), ("load.yaml",), ("none.yaml",)):
+        must("once more" not in said(*command), f"{command}: it does not")
+    stand.write("fix.yaml", FIX.replace("fix.lua", "fix.lua, idempotent: true"))
+    must("once more" not in said("fix.yaml"), "a transform that may be applied twice")
+
+
 @test("status: the fields of the interface, of a run by number, by name, and of the newest")
 def _(stand):
     fixed(stand)

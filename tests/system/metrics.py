@@ -16,11 +16,13 @@ import subprocess
 import threading
 import urllib.parse
 import urllib.request
+from pathlib import Path
 
 import yaml
 from staged import others, as_user, ready, run, stands_so, three
 from stand import Skip, among, must, run_all, same, test
 
+TOLD = Path(__file__).resolve().parents[2] / "docs/metrics.md"
 PROMTOOL, PROMETHEUS = shutil.which("promtool"), shutil.which("prometheus")
 TWO = "stages: [{ name: canary, scope: 1 partition }, { name: full, scope: 100% }]\n"
 OWNER = "owner: { team: data, contact: oncall@example.com, escalate: [{ after: 15m, to: lead@example.com }] }\n"
@@ -389,7 +391,14 @@ def _(stand):
     same(bands, {"Throughput", "End-to-end latency", "Error rate", "Live latency", "Effect on live latency", "Retries", "Freshness", "Time to completion over 24 hours", "Cost to complete",
                  "Cost so far", "Success rate", "Resources of critical nodes", "Reconciliation difference", "Downstream latency", "Throttle replies"}, "panels with the band of earlier runs")
     same({panel["title"] for board in boards.values() for panel in board["panels"] if panel.get("timeFrom") == "24h"}, {"Time to completion over 24 hours"}, "panels of a day")
-    asked = sorted({target["expr"].replace("$spec", ".*").replace("$run", "fix.1") for board in boards.values() for panel in board["panels"] for target in panel["targets"]})
+    targets = [(panel, target) for board in boards.values() for panel in board["panels"] for target in panel["targets"]]
+    same({name for _, target in targets for name in re.findall(r"sluice_\w+", target["expr"])} - set(re.findall(r"sluice_\w+", TOLD.read_text())), set(), "what is shown and nobody tells")
+    for panel, target in targets:
+        band = "earlier runs" in target["legendFormat"]
+        whose = 'spec=~"$spec",run!~"$run"' if band else 'run=~"$run"'
+        must(all(labels.startswith(whose) for labels in re.findall(r"sluice_\w+{(.*?)}", target["expr"])), f"not of {whose}: {target['expr']}")
+        must(band or target["instant"] == (panel["type"] != "timeseries"), f"{panel['title']}: is it of this moment?")
+    asked = sorted({target["expr"].replace("$spec", ".*").replace("$run", "fix.1") for _, target in targets})
     stand.write("asked.yaml", json.dumps({"groups": [{"name": "asked", "rules": [{"record": f"asked:{i}", "expr": expr} for i, expr in enumerate(asked)]}]}))
     among(f"SUCCESS: {len(asked)} rules found", tool(stand, "check", "rules", "asked.yaml").ended(0).out)
     same(json.loads(stand.sluice("export", "grafana", "debug").ended(0).out), boards["sluice-debug.json"], "what is printed and written")

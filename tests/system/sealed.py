@@ -3,6 +3,7 @@
 
 import base64
 
+from servers import each_kind
 from stand import among, must, run_all, same, test
 from traces import REFUSES, WHO, holding, key
 
@@ -84,6 +85,49 @@ def _(stand):
         file.seek(0)
         file.write(bytes_of[:-20] + b"AAAAAAAAAAAAAAAAAA" + bytes_of[-2:])
     among("not a line of a verification's report", sluice(stand, "dump", str(report)).ended(6).err)
+
+
+COPY = """
+sluice: 1
+name: copy
+source: {{ store: "file:in", dataset: "*.ndjson", key: id }}
+target: {target}
+expect: [{{ name: all, count: {rows} }}]
+stages: [{{ name: full, scope: 100% }}]
+retain: {{ reports: 30d, key: "${{env:BACKFILL_KEY}}" }}
+"""
+
+
+def copied(stand, target):
+    stand.records("in/a.ndjson", ({"id": key(n), "n": n} for n in range(ROWS)))
+    stand.write("copy.yaml", COPY.format(target=target, rows=ROWS))
+    sluice(stand, "run", "copy.yaml", "--yes").ended(0)
+
+
+def left(stand, ending):
+    """The list that a verification keeps for a while: it is killed at one reading after the other until it leaves one."""
+    for nth in range(1, 30):
+        stand.dies(f"store.read:{nth}", "verify", "copy.1", "--extra", **KEYED)
+        found = list(stand.path("home/reports/copy.1").glob("*." + ending))
+        if found:
+            must(found[0].stat().st_size > 0, f"an empty list: {found}")
+            return
+    must(False, "no reading leaves a list ." + ending)
+
+
+@test("the list of the target's keys that a verification keeps for a while shows none of them")
+def _(stand):
+    copied(stand, '{ store: "rocksdb:live", dataset: items }')
+    stand.put("items", [f'{key(ROWS)}\t{{"id":"{key(ROWS)}"}}'])
+    left(stand, "target")
+    same(holding(stand, WHO), [], "files that hold a record's bytes")
+
+
+@each_kind("the same of the list that what is expected of all records is told by", slow=True)
+def _(stand, servers):
+    copied(stand, f'{{ store: "valkey://{servers.standalone().address}", dataset: "c:{{id}}" }}')
+    left(stand, "keys")
+    same(holding(stand, WHO), [], "files that hold a record's bytes")
 
 
 @test("killed in the middle it goes on, with the key; without it, or with another, nothing is read and nothing written")

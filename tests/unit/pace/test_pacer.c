@@ -176,6 +176,32 @@ static void who_was_slowed_by_a_burst_does_not_stay_slow_because_who_sleeps_wake
     assert_in_range(sleepy(&pacer, &now, 5000000, 1), usual / 3, usual);
 }
 
+static void a_reply_that_is_far_out_is_not_taken_for_what_is_usual(void **state)
+{
+    static const struct {
+        unsigned before, after; /* replies that take 100 us */
+        int64_t idle_us, odd_us;
+    } ROWS[] = {
+        {0, 40, 0, 5000},           /* the first of its kind */
+        {15, 0, 0, 5000},           /* the last from which is learnt */
+        {1000, 0, 60000000, 390},   /* the first after a long while */
+        {1000, 0, 1000000, 100000}, /* a server that stood still for a moment */
+    };
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct pacer pacer;
+        int64_t now = 1;
+        pacer_init(&pacer, 0.5, now);
+        take_turns(&pacer, &now, 0, ROWS[i].before, 100);
+        now += ROWS[i].idle_us;
+        take_turns(&pacer, &now, 0, 1, ROWS[i].odd_us);
+        take_turns(&pacer, &now, 0, ROWS[i].after, 100);
+        int64_t took = take_turns(&pacer, &now, 0, 100, 200); /* twice as long: a queue, and not what is usual */
+        if (took <= 3 * 40000)
+            fail_msg("row %zu: so many in %" G_GINT64_FORMAT " us", i, took);
+    }
+}
+
 static void a_kind_that_was_forgotten_is_learnt_anew(void **state)
 {
     (void)state;
@@ -216,6 +242,7 @@ int main(void)
         cmocka_unit_test(who_comes_late_does_not_catch_up_in_a_burst),
         cmocka_unit_test(a_write_that_takes_longer_than_a_read_is_no_queue),
         cmocka_unit_test(who_was_slowed_by_a_burst_does_not_stay_slow_because_who_sleeps_wakes_late),
+        cmocka_unit_test(a_reply_that_is_far_out_is_not_taken_for_what_is_usual),
         cmocka_unit_test(a_kind_that_was_forgotten_is_learnt_anew),
         cmocka_unit_test(replies_of_two_connections_may_come_in_any_order),
     };

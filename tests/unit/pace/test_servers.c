@@ -190,7 +190,7 @@ static void what_own_requests_take_and_how_often_a_server_asks_for_air_is_told_o
     pace_throttled(field.of[1].server);
     pace_throttled(NULL);
     struct pace_look one = look_at(&field, "one"), two = look_at(&field, "two");
-    assert_in_range((uint64_t)one.own_us, 150, 400);
+    assert_in_range((uint64_t)one.own_us, 190, 210);
     assert_int_equal(one.throttled, 0);
     assert_int_equal(two.throttled, 2);
     pace_free(field.pace);
