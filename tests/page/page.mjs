@@ -120,9 +120,13 @@ test("the page weighs at most 150 KB as it is sent, asks nobody else, and allows
 
 test("without a token the page only looks, and each button says what it needs; with one it may, until it is signed out", async () => {
   home.must([3], "run", "fix.yaml", "--yes"); // up to the approval of its first stage
-  const page = await open(browser, home.url);
+  const page = await open(browser, home.url), asked = [];
+  page.on("request", (one) => asked.push(one.url()));
   await page.go("#/run/fix.1/oncall");
   await stands(page, "waiting");
+  await page.getByText("To see them needs a token that may see records").waitFor(PATIENCE);
+  await answered(page);
+  same(asked.filter((url) => /failures|quarantine/.test(url)), [], "what it may not see, and asks for all the same");
   for (const one of await page.locator(".actions button").all()) {
     same(await one.isDisabled(), true, "a button that can be pressed");
     must(/needs: /.test(await one.innerText()), "a button that does not say what it needs");
