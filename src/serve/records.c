@@ -8,6 +8,9 @@
 
 enum { PAGE_ROWS = 50, PAGE_MOST = 500, GROUPED_MOST = 200000, GROUPS_MOST = 100, ROW_ROOM = 128 << 20 };
 
+/* A row holds its whole record: a page that is longer than this takes no more of them. */
+#define PAGE_BYTES (4u << 20)
+
 static bool open_refused(struct request *request, struct desk *desk, const uint64_t *number, struct refused *ret,
                          GError **error)
 {
@@ -42,7 +45,7 @@ static bool read_page(struct refused *refused, struct page *io, GError **error)
             return true;
         if (entry->number <= io->after)
             continue;
-        if (n++ == io->limit) {
+        if (n++ == io->limit || io->rows->len >= PAGE_BYTES) {
             io->next = last;
             return true;
         }

@@ -4,8 +4,8 @@
 A thousand listeners and a million partitions are tried where SLUICE_LIVE_ALL is set; here it is a hundred and some ten thousand.
 """
 
-import collections
 import base64
+import collections
 import contextlib
 import io
 import json
@@ -60,6 +60,21 @@ def _(stand):
             same(http_server.ask("GET", path).status, 404, path)
         head = http_server.ask("HEAD", f"{API}/runs/fix.1")
         same((head.status, head.bytes), (200, b""), "HEAD")
+
+
+@test("a page of refused records ends where it has some MiB, however many more were asked for; the next one goes on there")
+def _(stand):
+    seed(stand, "fix")
+    stand.records("in/a.ndjson", ({"id": f"k{n}", "n": -1 if n < 4 else n, "text": "x" * (3 << 20 if n < 4 else 1)} for n in range(12)))
+    stand.sluice("run", "fix.yaml", "--yes").ended(3, 8)
+    admin = token(stand, "ann", "admin")
+    with server(stand) as http_server:
+        pages, after = [], 0
+        while after is not None:
+            page = http_server.get(f"/runs/fix.1/quarantine?limit=500&after={after}", admin).ended(200).json()
+            pages.append([row["number"] for row in page["rows"]])
+            after = page["next"]
+    same(pages, [[1, 2], [3, 4]], "pages of rows of 3 MiB")
 
 
 @test("a run, the list, a difference, the ledger and what hooks were told are what the command line prints")
