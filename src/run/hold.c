@@ -65,13 +65,16 @@ struct plan_config hold_plan_config(const struct run_config *config)
     return (struct plan_config){.world = config->world, .registry = config->registry, .home = config->home};
 }
 
-/* The lock of a run of this home that is over (it died between its end and letting go) is no one's. */
+/* The lock of a run of this home that is over is no one's: who is about to take it back, or looked into it, has died.
+ * One who is still about it holds the run. */
 static bool holder_is_over(struct hold *hold, const struct store_lock *lock)
 {
     struct run_row row;
+    struct run_holder at_work;
     return lock->home && g_strcmp0(lock->home, catalog_home(hold->catalog)) == 0 && lock->run &&
            catalog_run_get(hold->catalog, lock->run, hold->mem, &row, NULL) && run_state_over(row.state) &&
-           memcmp(row.uid, lock->run_uid, sizeof row.uid) == 0;
+           memcmp(row.uid, lock->run_uid, sizeof row.uid) == 0 &&
+           run_lock_holder(&at_work, hold->config->world, hold->config->home, lock->run, NULL) && !at_work.live;
 }
 
 /* Recorded before it is done. `lock` says nothing where what stands in the store cannot be read. */

@@ -10,20 +10,25 @@ faults of the program: their other branch is never taken.
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / "build-coverage"
 EXCUSED = Path(__file__).resolve().parent / "excused"
 FOLDERS = ("policy", "undo", "run", "catalog", "verify")
+WHOLE = ["interleavings/", "fault/sweep", "fault/commands", "sim/days", "crash/", "demo", "system/"]
 SUITES = {"policy": ["policy/", "interleavings/policy", "interleavings/source"],
           "undo": ["undo/", "interleavings/rollback", "interleavings/order", "interleavings/fence", "interleavings/shadow"],
-          "run": ["run/", "interleavings/", "fault/sweep"], "catalog": ["catalog/", "interleavings/"],
-          "verify": ["verify/", "interleavings/", "fault/sweep"]}
-LIVES = "60"
+          "run": ["run/", *WHOLE], "catalog": ["catalog/", "interleavings/"], "verify": ["verify/", *WHOLE]}
+# What is not about runs, or about a store's own files.
+NOT = re.compile(r"system/(valkey_(router|history)|wire|examples|history|package|shells|metrics|terminal|serve|comfort|events)|crash/power")
+LIVES, STRIDE = "60", "1"
+AT_ONCE = 2
 
 
 def call(command, **more):
@@ -44,25 +49,28 @@ def tests_of(folders):
     """{name: its row of meson's}"""
     good, said = call(["meson", "introspect", "--tests", BUILD])
     wanted = tuple(prefix for folder in folders for prefix in SUITES[folder])
-    return {test["name"]: test for test in json.loads(said) if good and (test["name"].startswith(wanted) or test["name"] == "model/many")}
+    return {test["name"]: test for test in json.loads(said) if good and (test["name"].startswith(wanted) or test["name"] == "model/many")
+            and not NOT.match(test["name"])}
 
 
-def run(tests):
+def run_one(named):
+    name, test = named
+    passed, said = call(test["cmd"], env=dict(os.environ, **test["env"], SLUICE_LIVES=LIVES, SLUICE_STRIDE=STRIDE), cwd=BUILD)
+    print(f"# {name}: passed" if passed else f"# {name}: FAILED\n{said[-1500:]}", flush=True)
+    return name, passed
+
+
+def run(tests, keep):
     """Whether all passed: what fails counts nothing."""
-    programs = sorted({os.path.relpath(test["cmd"][0], BUILD) for test in tests.values()})
+    programs = sorted({os.path.relpath(word, BUILD) if word.startswith("/") else word.removeprefix("./") for test in tests.values()
+                       for word in test["cmd"] if re.match(rf"{BUILD}/(?!\.\.)|\./sluice$|tests/tools/", word)})
     good, said = call(["ninja", "-C", BUILD, *programs])
     if not good:
         sys.exit(said[-3000:])
-    for path in BUILD.rglob("*.gcda"):
+    for path in [] if keep else BUILD.rglob("*.gcda"):
         path.unlink()
-    bad = []
-    for name, test in sorted(tests.items()):
-        passed, said = call(test["cmd"], env=dict(os.environ, **test["env"], SLUICE_LIVES=LIVES), cwd=BUILD)
-        print(f"# {name}: {'passed' if passed else 'FAILED'}", flush=True)
-        if not passed:
-            bad.append(name)
-            print(said[-1500:])
-    return bad
+    with ThreadPoolExecutor(AT_ONCE) as at_once:
+        return [name for name, passed in at_once.map(run_one, sorted(tests.items(), key=lambda row: (row[0].startswith(("system", "crash", "demo")), row[0]))) if not passed]
 
 
 def branches(folder):
@@ -92,39 +100,173 @@ def excuses():
     return rows
 
 
+WRITTEN = re.compile(r"\b(if|while|for|switch|case|MIN|MAX|CLAMP)\b|&&|\|\||\?")
+HANDS_ON = re.compile(r"(return\b|while \(|for \(|(bool |enum \w+ )?\*?\w+(\.\w+|->\w+)* = )")
+ONLY_RETURNS = re.compile(r"(return [-\w]+|ok = false|break);$")
+SPLIT = re.compile(r"&&|\|\||(?<!\?) \? |; ")
+# What an operand is that need not be taken both ways.
+KINDS = {
+    "handed": re.compile(r"\berror\)+$"),
+    "ok": re.compile(r"^(if |while |return )?[(!]*(\w+->|reader\.|\*ret_)?(ok|sound)\)*$"),
+    "memory": re.compile(r"^[(!]*arena_(copy|printf|alloc)\w*\("),
+}
+WORDS = re.compile(r'\? "(?:\\.|[^"\\])*" : "(?:\\.|[^"\\])*"|([\w.>-]+) \? \1 : "')
+TOO_BIG = re.compile(r"(error_set\(error, SLUICE_ERROR_TOO_BIG|too_big\(error\)|does_not_fit\(error\))")
+BOUND = re.compile(r"\bMIN\([^()]*(\([^()]*\)[^()]*)*, \(?(\w+\))?(U?INT\d+_MAX|SIZE_MAX|G_MAX\w+)\)")
+
+
+class Source:
+    """A file, by lines and by statements."""
+
+    def __init__(self, path):
+        self.lines = (ROOT / path).read_text().splitlines()
+
+    def line(self, number):
+        return self.lines[number - 1].strip()
+
+    def statement(self, number):
+        """Its first line and its last, by what statements end with."""
+        first = last = number
+        while first > 1 and not re.search(r"([;{}]|\*/|:|\belse|^\s*|^[^()]*\bfor \(.*\))$", self.lines[first - 2].split(" /*")[0].rstrip()):
+            first -= 1
+        while last < len(self.lines) and not re.search(r"([;{}])$", self.lines[last - 1].split(" /*")[0].rstrip()) \
+                and not self.is_whole(first, last):
+            last += 1
+        return first, last
+
+    def is_whole(self, first, last):
+        text = self.text(first, last)
+        return text.startswith(("if (", "} else if", "while (", "for (")) and text.count("(") == text.count(")")
+
+    def text(self, first, last):
+        return " ".join(self.line(number) for number in range(first, last + 1))
+
+    def nobody_wrote(self, number):
+        """Whether the statement has branches only of macros: of a cleanup, of g_clear_pointer()."""
+        return not WRITTEN.search(re.sub(r'"(\\.|[^"\\])*"', "", self.text(*self.statement(number))))
+
+    def has_no_other_value(self, number):
+        """Whether the line is a switch over all values of an enum: gcc counts the way to none of them."""
+        line = self.lines[number - 1]
+        if not line.strip().startswith("switch ("):
+            return False
+        end = line[:len(line) - len(line.lstrip())] + "}"
+        inside = self.lines[number:self.lines.index(end, number)]
+        return not any(row.strip().startswith("default:") for row in inside)
+
+    def only_hands_on(self, number):
+        """Whether nothing is done where the statement fails but that it says so."""
+        first, last = self.statement(number)
+        text = self.text(first, last).removeprefix("} else ").removeprefix("else ")
+        return not text.endswith("{") and bool(ONLY_RETURNS.match(self.line(last + 1))) if text.startswith("if (") else bool(HANDS_ON.match(text))
+
+    def operands(self, number, n):
+        """The n operands that the line begins; gcc takes those of the lines behind it to it, if they belong to one expression.
+        None: it does not say which they are."""
+        last, found = self.statement(number)[1], []
+        if loop := re.search(r"\bfor \([^;]*; (.*); [^;]*\) ?\{?$", self.line(number)):
+            found = [part.strip() for part in SPLIT.split(loop[1])]
+            return found if len(found) == n else None
+        for at in range(number, last + 1):
+            found += [part.strip(" ;{") for part in SPLIT.split(self.line(at)) if part.strip(" ;{")]
+            if len(found) == n:
+                return found
+        return None
+
+    def is_free_of_nothing(self, function, number):
+        return function.endswith(("_free", "_close")) and bool(re.match(r"if \(!?\w+(->\w+)?\)$", self.line(number)))
+
+
+class Sums:
+    """What is said of a folder's branches."""
+
+    def __init__(self):
+        self.total = self.taken = self.excused = 0
+        self.by_rule = dict.fromkeys(RULES, 0)
+        self.open_ones = []
+
+    def left(self):
+        return self.total - self.taken - sum(self.by_rule.values()) - self.excused
+
+    def words(self, folder):
+        rules = ", ".join(f"{n} {RULES[rule]}" for rule, n in self.by_rule.items() if n)
+        return (f"== {folder}: {self.taken} of {self.total} branches taken ({100 * self.taken / max(self.total, 1):.1f} %); {rules}; "
+                f"{self.excused} excused by name, {self.left()} neither")
+
+
+RULES = {"handed": "hand an error on and do nothing else", "ok": "are behind a call that failed", "memory": "have no memory for a record", "freed": "have nothing to free",
+         "words": "choose a word of a sentence", "bound": "are a number beyond 2^63"}
+
+
+def memory(source, number, counts):
+    """How many because what is to be kept of a record does not fit into memory."""
+    if len(counts) == 2 and counts[0] != counts[1]:
+        return int(bool(re.match("return " + TOO_BIG.pattern, source.line(source.statement(number)[1] + 1))))
+    there = re.search(r"\|\| " + TOO_BIG.pattern, source.text(number, source.statement(number)[1]))
+    return 3 if there and len(counts) == 4 and sum(count == 0 for count in counts) == 3 else 0
+
+
+def by_rule(source, function, number, counts):
+    """{rule: how many}: of operands that were taken one way."""
+    line, halves = source.line(number), [(counts[i] == 0) != (counts[i + 1] == 0) for i in range(0, len(counts) - 1, 2)]
+    if len(counts) == 2 and halves[0] and source.is_free_of_nothing(function, number):
+        return {"freed": 1}
+    if n := memory(source, number, counts):
+        return {"memory": n}
+    found = {}
+    for rule, pattern in (("words", WORDS), ("bound", BOUND)):
+        n = min(sum(halves), len(pattern.findall(line)))
+        if n and len(counts) == 2 * len(pattern.findall(line)):
+            found[rule] = n
+    hands_on = source.only_hands_on(number)
+    for half, operand in zip(halves, (None if found else source.operands(number, len(halves))) or []):
+        rule = next((rule for rule, pattern in KINDS.items() if half and (hands_on or rule == "ok") and pattern.search(operand)), None)
+        if rule:
+            found[rule] = found.get(rule, 0) + 1
+    return found
+
+
+def add(sums, source, place, counts, rows):
+    path, function, number = place
+    line = source.line(number)
+    missing = sum(count == 0 for count in counts)
+    if source.has_no_other_value(number) and missing:
+        counts, missing = counts[1:], missing - 1
+    sums.total += len(counts)
+    sums.taken += len(counts) - missing
+    for rule, n in (by_rule(source, function, number, counts) if missing else {}).items():
+        sums.by_rule[rule] += n
+        missing -= n
+    if missing and any(path == file and name in ("*", function) and part in line for file, name, part in rows):
+        sums.excused += missing
+    elif missing:
+        sums.open_ones.append(f"{path}:{number}: {function}: {missing} of {len(counts)}: {line}")
+
+
 def report(folder):
     """How many are neither taken nor excused."""
-    taken = total = excused = 0
-    open_ones, rows, lines = [], excuses(), {}
-    for (path, function, number), counts in sorted(branches(folder).items()):
-        if path not in lines:
-            lines[path] = (ROOT / path).read_text().splitlines()
-        line = lines[path][number - 1].strip()
-        if "g_assert" in line:
-            continue
-        missing = sum(count == 0 for count in counts)
-        total += len(counts)
-        taken += len(counts) - missing
-        if missing and any(path == file and name in ("*", function) and part in line for file, name, part in rows):
-            excused += missing
-        elif missing:
-            open_ones.append(f"{path}:{number}: {function}: {missing} of {len(counts)}: {line}")
-    print("\n".join(open_ones))
-    share = 100 * taken / total if total else 0.0
-    print(f"== {folder}: {taken} of {total} branches taken ({share:.1f} %), {excused} excused, {total - taken - excused} neither", flush=True)
-    return total - taken - excused
+    sums, rows, sources = Sums(), excuses(), {}
+    for place, counts in sorted(branches(folder).items()):
+        source = sources[place[0]] = sources.get(place[0]) or Source(place[0])
+        if "g_assert" not in source.line(place[2]) and not source.nobody_wrote(place[2]):
+            add(sums, source, place, counts, rows)
+    print("\n".join(sums.open_ones))
+    print(sums.words(folder), flush=True)
+    return sums.left()
 
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev coverage")
     parser.add_argument("--only-report", action="store_true", help="of what was run before")
+    parser.add_argument("--also", metavar="PATTERN", help="of what was run before, and of the tests with such names")
     parser.add_argument("folders", nargs="*", choices=[[], *FOLDERS])
     options = parser.parse_args()
     folders = options.folders or list(FOLDERS)
     bad = []
     if not options.only_report:
         build(folders)
-        bad = run(tests_of(folders))
+        tests = tests_of(folders)
+        bad = run({name: test for name, test in tests.items() if re.match(options.also or "", name)}, options.also)
     left = sum(report(folder) for folder in folders)
     return 1 if bad or left else 0
 

@@ -380,9 +380,43 @@ static void a_transform_that_remembers_is_found(void **state)
     }
 }
 
+/* Of each batch the first record changes before its cas, so that its entry comes behind the others' in the log; and the
+ * log is larger than the room for what waits. */
+static void what_waits_for_its_key_outlasts_the_room_it_waits_in(void **state)
+{
+    enum { KEYS = 120, BYTES = 100000 };
+    struct scene scene;
+    struct process process;
+    struct verify_result result;
+    g_autofree char *large = g_strnfill(BYTES, 'x');
+    g_autofree char *theirs = g_strdup_printf("{\"times\":1,\"s\":\"%s\"}", large);
+    g_autofree char *json = g_strdup_printf("{\"times\":0,\"s\":\"%s\"}", large);
+    uint64_t changed = 0;
+    scene_init(&scene, SAME, LUA);
+    for (int i = 0; i < KEYS; i++) {
+        g_autofree char *key = g_strdup_printf("k%02d", i);
+        scene_put(&scene, "items", key, json);
+    }
+    process_first(&process, &scene);
+    for (const struct op *op; (op = process_wish(&process, 0))->kind != OP_END; process_step(&process, 0))
+        if (op->kind == OP_CAS && op->cas.n > 1) {
+            g_autofree char *key = g_strndup((const char *)op->cas.ops[0].key.data, op->cas.ops[0].key.len);
+            scene_put(&scene, "items", key, theirs);
+            changed++;
+        }
+    process_done(&process);
+    scene_verify(&scene, &result);
+    assert_true(changed > 5);
+    assert_true(result.pass);
+    assert_int_equal(result.of[VERIFY_EQUAL], KEYS);
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_waits_for_its_key_outlasts_the_room_it_waits_in),
         cmocka_unit_test(equal_is_what_is_wanted),
         cmocka_unit_test(missing_is_the_pre_image_or_nothing),
         cmocka_unit_test(changed_since_is_neither_ours_nor_the_pre_image),

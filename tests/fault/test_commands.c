@@ -1,0 +1,409 @@
+/* The commands that the sweep knows nothing of, and what gates and verifications are asked for beside equality: the
+ * n-th call fails, for every n, until the command meets no fault. Given again it ends as an undisturbed one, and leaves
+ * the same. With SLUICE_SWEEP=all every n, with SLUICE_STRIDE=N one in so many; else a few, of some faults of each;
+ * with SLUICE_COMMAND=NAME of one command alone. */
+#include <errno.h>
+
+#include "base/int.h"
+#include "fault/sweep.h"
+#include "kit/fresh_home.h"
+#include "run/prune.h"
+
+enum { KEYS = 12, MOST_DEEDS = 4, HOUR_MS = 3600 * 1000 };
+
+#define FROM        "source: { store: \"mem:s\", dataset: origin }\n"
+#define ONTO        "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: overwrite }\n"
+#define SMALL       "partitions: { size: 7 }\nworkers: 1\n"
+#define HEAD        "sluice: 1\nname: job\ntransform: { lua: t.lua }\n"
+#define SAMPLE_GATE "{ verify: { confidence: 90%, below: 20% } }"
+
+static const char ASKED[] = HEAD FROM ONTO SMALL
+    "contract: c.yaml\nretain: { undo: 1h, quarantine: 1h, reports: 1h }\n"
+    "stages: [{ name: canary, scope: 1 partitions }, { name: full, scope: 100% }]\n"
+    "cause: { id: INC-1, probe: { field: at, where: \"doc.n > 2\" } }\n"
+    "expect:\n"
+    "  - { name: all, count: 12 }\n  - { name: adds, sum: n, is: 66 }\n  - { name: least, min: n, is: 0 }\n"
+    "  - { name: most, max: id, is: k11 }\n  - { name: kinds, distinct: n, is: 12 }\n"
+    "  - { name: one, key: k05, fields: { times: 1 } }\n  - { name: none, key: x, absent: true }\n"
+    "  - { name: once, unique: n }\n  - { name: known, refers: id, to: origin }\n  - { name: sound, valid: true }\n"
+    "  - { name: stays, expires: false }\n"
+    "measures:\n  - { name: records, count: true, least: 1 }\n  - { name: sums, sum: n, change: 100% }\n"
+    "  - { name: values, distinct: n, most: 12 }\n"
+    "buckets: [{ name: hours, field: at, width: 1h, sum: n }]\n";
+static const char CONTRACT[] = "contract: 1\nname: items\nversion: 1\n"
+                               "fields: { id: { type: string }, n: { type: int, min: 0 }, times: { type: int } }\n";
+static const char PLAIN[] = HEAD FROM ONTO SMALL;
+static const char SAMPLED[] = HEAD FROM ONTO SMALL "stages: [{ name: full, scope: 100%, gate: " SAMPLE_GATE " }]\n";
+static const char SAME_SAMPLED[] = HEAD "source: { store: \"mem:s\", dataset: items }\n"
+                                        "target: { store: \"mem:s\", dataset: items }\n" SMALL
+                                        "stages: [{ name: full, scope: 100%, gate: " SAMPLE_GATE " }]\n";
+static const char SHADOW[] = HEAD "source: { store: \"mem:s\", dataset: items }\n"
+                                  "target: { store: \"mem:s\", dataset: items, write: shadow }\n" SMALL;
+static const char FILES[] = HEAD "source: { store: \"file:in\", dataset: \"*.ndjson\", key: id }\n" ONTO SMALL;
+static const char APPENDS[] = HEAD FROM SMALL "target: { store: \"file:out\", dataset: \"o-*.ndjson\" }\n";
+
+static const char ONCE[] = "function transform(doc, ctx) doc.times = 1 return doc end\n";
+static const char REJECTS[] = "function transform(doc, ctx)\n"
+                              "  if doc.n == 3 then return ctx.reject('three') end\n"
+                              "  if doc.n == 4 then return ctx.delete() end\n"
+                              "  doc.times = doc.times + 1\n  return doc\nend\n";
+static const char TWICE[] = "function transform(doc, ctx) doc.times = doc.times + 2 return doc end\n";
+
+/* --- what is done
+ * --------------------------------------------------------------------------------------------------------- */
+
+typedef void deed(struct scene *scene, struct ended *ret);
+
+static void ended_by(struct ended *ret, bool ok, int status, GError *error)
+{
+    *ret = (struct ended){.status = ok ? status : error_exit_status(error), .by_error = !ok};
+    ret->text = ok ? NULL : g_strdup(error->message);
+    g_clear_error(&error);
+}
+
+static void do_check_all(struct scene *scene, struct ended *ret)
+{
+    scene->full = true;
+    scene_check(scene, ret);
+}
+
+static void do_check_sample(struct scene *scene, struct ended *ret)
+{
+    scene->sure = (struct sampling_wish){0.9, 0.2};
+    scene_check(scene, ret);
+}
+
+static void do_check_extra(struct scene *scene, struct ended *ret)
+{
+    GError *error = NULL;
+    struct verify_result verdict = {0};
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    config.extra = true;
+    bool ok = run_verify(&config, scene->run, &verdict, &error);
+    ended_by(ret, ok, verdict.pass ? 0 : 4, error);
+    verify_result_done(&verdict);
+    store_registry_free(registry);
+}
+
+static void do_check_spec(struct scene *scene, struct ended *ret)
+{
+    GError *error = NULL;
+    struct verify_result verdict = {0};
+    struct spec *spec = NULL;
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    bool ok = spec_read(&spec, &scene->fake.world, scene->spec_path, &error) &&
+              run_verify_spec(&config, spec, &verdict, &error);
+    ended_by(ret, ok, verdict.pass ? 0 : 4, error);
+    verify_result_done(&verdict);
+    store_registry_free(registry);
+}
+
+static void do_promote(struct scene *scene, struct ended *ret)
+{
+    GError *error = NULL;
+    struct run_result result = {0};
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    bool ok = run_promote(&config, scene->run, &result, &error);
+    ended_by(ret, ok, result.exit_status, error);
+    run_result_done(&result);
+    store_registry_free(registry);
+}
+
+static void do_prune(struct scene *scene, struct ended *ret)
+{
+    GError *error = NULL;
+    struct prune_result result = {0};
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    scene->fake.wall_ms += 2 * HOUR_MS;
+    bool ok = run_prune(&config, false, &result, &error);
+    ended_by(ret, ok, 0, error);
+    prune_result_done(&result);
+    store_registry_free(registry);
+}
+
+/* Another spec's lines, which take the first run back before their own first write. */
+static void do_supersede(struct scene *scene, struct ended *ret)
+{
+    scene_file(scene, "t.lua", TWICE);
+    scene->supersede = "job.1";
+    scene->run = "job.2";
+    scene_run(scene, ret);
+}
+
+static void begun(struct scene *scene, struct run_config *config, struct ended *ret)
+{
+    GError *error = NULL;
+    struct spec *spec = NULL;
+    struct run_result planned = {0}, result = {0};
+    bool is_new, ok = spec_read(&spec, &scene->fake.world, scene->spec_path, &error);
+    if (ok && !run_begin(config, spec, &planned, &is_new, &error)) {
+        spec_free(spec);
+        ok = false;
+    }
+    ok = ok && run_forward(config, planned.run.name, true, &result, &error);
+    ended_by(ret, ok, result.exit_status, error);
+    run_result_done(&planned);
+    run_result_done(&result);
+}
+
+static void do_retry(struct scene *scene, struct ended *ret)
+{
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    config.retry = "job.1";
+    scene->run = "job.2";
+    begun(scene, &config, ret);
+    store_registry_free(registry);
+}
+
+static void repaired(struct scene *scene, bool extra, struct ended *ret)
+{
+    GError *error = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    struct run_repair repair = {.extra = extra};
+    scene->run = "job.2";
+    if (run_repair_find(&config, "job.1", mem, &repair, &error)) {
+        config.retry = repair.run;
+        config.repair = &repair;
+        begun(scene, &config, ret);
+    } else
+        ended_by(ret, false, 0, error);
+    store_registry_free(registry);
+}
+
+static void do_repair(struct scene *scene, struct ended *ret)
+{
+    repaired(scene, false, ret);
+}
+
+static void do_repair_extra(struct scene *scene, struct ended *ret)
+{
+    repaired(scene, true, ret);
+}
+
+static void put(struct scene *scene, const char *dataset, int i)
+{
+    g_autofree char *key = g_strdup_printf("k%02d", i);
+    g_autofree char *json =
+        g_strdup_printf("{\"id\": \"%s\", \"n\": %d, \"at\": \"2026-07-01T%02d:00:00Z\", \"times\": 0}", key, i, i);
+    scene_put(scene, dataset, key, json);
+}
+
+/* An accident: two stand as they did before, and something that is nobody's. */
+static void do_damage(struct scene *scene, struct ended *ret)
+{
+    put(scene, "items", 2);
+    put(scene, "items", 3);
+    scene_put(scene, "items", "stray", "{\"id\": \"stray\"}");
+    *ret = (struct ended){0};
+}
+
+/* --- lives
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+/* All deeds but the last are done in peace; the last meets the faults, and is given again. */
+struct life {
+    const char *name, *spec, *lua;
+    struct {
+        deed *give;
+        int status;
+    } deeds[MOST_DEEDS];
+    bool has_no_run, appends; /* where what stands is not in the store's image */
+};
+
+static const struct life LIVES[] = {
+    {"all that can be asked", ASKED, ONCE, {{scene_run, 0}}},
+    {"verification of all that can be asked", ASKED, ONCE, {{scene_run, 0}, {do_check_all, 0}}},
+    {"rollback of stages", ASKED, ONCE, {{scene_run, 0}, {scene_back, 0}}},
+    {"pruning", ASKED, ONCE, {{scene_run, 0}, {do_prune, 0}}},
+    {"a sampled gate", SAMPLED, ONCE, {{scene_run, 0}}},
+    {"a sampled gate on its own source", SAME_SAMPLED, ONCE, {{scene_run, 0}}},
+    {"a sample", FILES, ONCE, {{scene_run, 0}, {do_check_sample, 0}}},
+    {"all from files again", FILES, ONCE, {{scene_run, 0}, {do_check_all, 0}}},
+    {"what is beyond the source", ASKED, ONCE, {{scene_run, 0}, {do_damage, 0}, {do_check_extra, 4}}},
+    {"a spec without a run", FILES, ONCE, {{do_damage, 0}, {do_check_spec, 4}}, .has_no_run = true},
+    {"promotion", SHADOW, REJECTS, {{scene_run, 3}, {do_promote, 8}}},
+    {"promotion taken back", SHADOW, REJECTS, {{scene_run, 3}, {do_promote, 8}, {scene_back, 0}}},
+    {"superseding", SAME_SAMPLED, REJECTS, {{scene_run, 8}, {do_supersede, 0}}},
+    {"retry", FILES, REJECTS, {{scene_run, 8}, {do_retry, 8}}},
+    {"repair", PLAIN, ONCE, {{scene_run, 0}, {do_damage, 0}, {do_check_all, 4}, {do_repair, 0}}},
+    {"repair of what is beyond the source",
+     PLAIN,
+     ONCE,
+     {{scene_run, 0}, {do_damage, 0}, {do_check_extra, 4}, {do_repair_extra, 0}}},
+    {"files that are appended to", APPENDS, ONCE, {{scene_run, 0}}, .appends = true},
+    {"verification of what was appended", APPENDS, ONCE, {{scene_run, 0}, {do_check_all, 0}}},
+    {"rollback of what was appended", APPENDS, ONCE, {{scene_run, 0}, {scene_back, 0}}},
+};
+
+static void put_all(struct scene *scene)
+{
+    g_autoptr(GString) lines = g_string_new(NULL);
+    for (int i = 0; i < KEYS; i++) {
+        put(scene, "origin", i);
+        put(scene, "items", i);
+        g_string_append_printf(lines, "{\"id\": \"k%02d\", \"n\": %d, \"times\": 0}\n", i, i);
+    }
+    scene_file(scene, "in/a.ndjson", lines->str);
+    scene_file(scene, "c.yaml", CONTRACT);
+}
+
+static bool is_last(const struct life *life, size_t i)
+{
+    return i + 1 == MOST_DEEDS || !life->deeds[i + 1].give;
+}
+
+static void give(struct scene *scene, const struct life *life, size_t i)
+{
+    struct ended ended;
+    life->deeds[i].give(scene, &ended);
+    if (ended.status != life->deeds[i].status)
+        fail_msg("%s: deed %zu ended with %d: %s", life->name, i, ended.status, ended.text);
+    ended_done(&ended);
+}
+
+/* Up to the last deed, whose index is returned. */
+static size_t prepare(const struct life *life, struct scene_kept *ret)
+{
+    struct scene scene;
+    size_t i = 0;
+    scene_init(&scene, life->spec, life->lua);
+    put_all(&scene);
+    fresh_home_put(&scene.fake, scene.home);
+    for (; !is_last(life, i); i++)
+        give(&scene, life, i);
+    scene_keep(&scene, ret);
+    scene_done(&scene);
+    return i;
+}
+
+struct fault_of {
+    const char *name;
+    struct fake_fault call; /* of files and the catalog */
+    struct fault_row store; /* effect NONE: of none */
+    uint64_t fewer;         /* so many times fewer of these calls are made */
+};
+
+static const struct fault_of FAULTS[] = {
+    {"file", {.number = EIO}, {0}, 1},
+    {"catalog", {.number = EIO, .sqlite = true}, {0}, 1},
+    {"store", {0}, {.op = FAULT_ANY, .effect = FAULT_TRANSIENT, .lasting = true}, 10},
+    {"store once", {0}, {.op = FAULT_ANY, .effect = FAULT_FATAL}, 10},
+};
+
+static void arm(struct scene *scene, const struct fault_of *fault, uint64_t nth)
+{
+    struct fake_fault call = fault->call;
+    struct fault_row store = fault->store;
+    call.nth = call.number ? nth : 0;
+    store.nth = nth;
+    fake_world_arm(&scene->fake, call);
+    scene_fault(scene, nth && store.effect != FAULT_NONE ? &store : NULL);
+}
+
+static bool has_fired(const struct scene *scene)
+{
+    uint64_t fired = scene->fake.fired;
+    for (int i = 0; i < FAULT_OP_COUNT; i++)
+        fired += scene->plan.fired[i];
+    return fired > 0;
+}
+
+/* The last deed meets the n-th call; false: there was none. */
+static bool meets(const struct life *life, const struct scene_kept *kept, size_t last, const struct fault_of *fault,
+                  uint64_t n, const char *image)
+{
+    struct scene scene;
+    struct ended ended;
+    scene_again(&scene, kept);
+    arm(&scene, fault, n);
+    life->deeds[last].give(&scene, &ended);
+    bool fired = has_fired(&scene);
+    arm(&scene, fault, 0);
+    if (ended.status == 1 || (ended.status == 4 && life->deeds[last].status != 4))
+        fail_msg("%s, %s %" PRIu64 ": ended with %d: %s", life->name, fault->name, n, ended.status, ended.text);
+    give(&scene, life, last);
+    g_autofree char *after = scene_image(&scene, "items");
+    if (strcmp(after, image) != 0)
+        fail_msg("%s, %s %" PRIu64 ":\n--- is ---\n%s--- should be ---\n%s", life->name, fault->name, n, after, image);
+    if (!life->has_no_run)
+        scene_reconciles(&scene);
+    if (life->appends)
+        scene_ran_at(&scene, do_check_all, 0, __FILE__, __LINE__);
+    ended_done(&ended);
+    scene_done(&scene);
+    return fired;
+}
+
+static char *image_of(const struct life *life, const struct scene_kept *kept, size_t last)
+{
+    struct scene scene;
+    scene_again(&scene, kept);
+    give(&scene, life, last);
+    char *image = scene_image(&scene, "items");
+    scene_done(&scene);
+    return image;
+}
+
+/* Whether a life takes its turn at a fault: in CI they share them out. */
+static bool has_turn(size_t life, size_t fault)
+{
+    size_t among = g_getenv("SLUICE_SWEEP") || g_getenv("SLUICE_STRIDE") ? 1 : g_getenv("SLUICE_SPARSE") ? 4 : 2;
+    return (life + fault) % among == 0;
+}
+
+/* How many faults it met. */
+static uint64_t one_life(const struct life *life, uint64_t stride)
+{
+    struct scene_kept kept;
+    uint64_t all = 0;
+    size_t last = prepare(life, &kept);
+    g_autofree char *image = image_of(life, &kept, last);
+    for (size_t f = 0; f < G_N_ELEMENTS(FAULTS); f++) {
+        uint64_t every = 1 + (stride - 1) / FAULTS[f].fewer, n = 1 + (uint64_t)(life - LIVES) * 7 % every, met = 0;
+        if (!has_turn((size_t)(life - LIVES), f))
+            continue;
+        for (; meets(life, &kept, last, &FAULTS[f], n, image); n += every)
+            met++;
+        print_message("# %s, %s: %" PRIu64 " met it, to %" PRIu64 "\n", life->name, FAULTS[f].name, met, n);
+        all += met;
+    }
+    scene_kept_done(&kept);
+    return all;
+}
+
+/* One call in so many of files and of the catalog fails; of the store's, which are fewer, more do. */
+static uint64_t stride_of(void)
+{
+    const char *asked = g_getenv("SLUICE_STRIDE");
+    uint64_t stride;
+    if (g_strcmp0(g_getenv("SLUICE_SWEEP"), "all") == 0)
+        return 1;
+    return asked && int_parse_u64(slice_of_text(asked), &stride) && stride > 0 ? stride : 199;
+}
+
+static void a_command_that_meets_a_fault_is_given_again_and_ends_well(void **state)
+{
+    const char *one = g_getenv("SLUICE_COMMAND");
+    uint64_t met = 0, lives = 0;
+    for (size_t i = 0; i < G_N_ELEMENTS(LIVES); i++)
+        if (!one || strcmp(one, LIVES[i].name) == 0) {
+            met += one_life(&LIVES[i], stride_of());
+            lives++;
+        }
+    assert_true(lives > 0 && (met >= lives || g_getenv("SLUICE_SPARSE")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_command_that_meets_a_fault_is_given_again_and_ends_well),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
