@@ -19,9 +19,11 @@ struct quarantine {
     uint64_t end;           /* of the file */
     uint64_t tickets;       /* appends so far */
     uint64_t next_number, count;
-    bool named;        /* the directory knows the file durably */
-    GHashTable *parts; /* part → struct part_rows */
-    GError *stuck;     /* why nothing more can be appended */
+    uint64_t turn;         /* the number of the row that is appended next */
+    pthread_cond_t turned; /* it has moved */
+    bool named;            /* the directory knows the file durably */
+    GHashTable *parts;     /* part → struct part_rows */
+    GError *stuck;         /* why nothing more can be appended */
 };
 
 static struct part_rows *rows_of(struct quarantine *quarantine, uint32_t part)
@@ -92,11 +94,13 @@ bool quarantine_open(struct quarantine **ret, const struct quarantine_config *co
     quarantine->parts = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     groupsync_init(&quarantine->group);
     pthread_mutex_init(&quarantine->append, NULL);
+    pthread_cond_init(&quarantine->turned, NULL);
     if (!line_whose_find(&quarantine->whose, config, error))
         return false;
     bool there = file_open(&quarantine->file, config->world, config->path, FILE_UPDATE, &failed);
     if (there ? !take_file(quarantine, quarantine->file, error) : !error_forgive(failed, SLUICE_ERROR_NOT_FOUND, error))
         return false;
+    quarantine->turn = quarantine->next_number;
     *ret = g_steal_pointer(&quarantine);
     return true;
 }
@@ -109,6 +113,7 @@ void quarantine_free(struct quarantine *quarantine)
     seal_forget(&quarantine->whose.key);
     g_hash_table_unref(quarantine->parts);
     groupsync_done(&quarantine->group);
+    pthread_cond_destroy(&quarantine->turned);
     pthread_mutex_destroy(&quarantine->append);
     g_clear_error(&quarantine->stuck);
     g_free(quarantine->path);
@@ -170,7 +175,6 @@ static bool append_text(struct quarantine *quarantine, const GString *text, GErr
 static bool append_lines(struct quarantine *quarantine, const struct quarantine_batch *batch, const GString *text,
                          GError **error)
 {
-    auto_hold(&quarantine->append);
     struct part_rows *rows = rows_of(quarantine, batch->part);
     if (quarantine->stuck) {
         g_propagate_error(error, g_error_copy(quarantine->stuck));
@@ -187,6 +191,20 @@ static bool append_lines(struct quarantine *quarantine, const struct quarantine_
     return true;
 }
 
+/* Rows stand in the order of their numbers, so that who reads on behind a number misses none: whoever has taken numbers
+ * waits for those before, also where nothing comes of them. `text` NULL: nothing comes of these. */
+static bool append_in_turn(struct quarantine *quarantine, const struct quarantine_batch *batch, uint64_t first,
+                           const GString *text, GError **error)
+{
+    auto_hold(&quarantine->append);
+    while (quarantine->turn != first)
+        pthread_cond_wait(&quarantine->turned, &quarantine->append);
+    bool done = text && append_lines(quarantine, batch, text, error);
+    quarantine->turn = first + batch->n;
+    pthread_cond_broadcast(&quarantine->turned);
+    return done;
+}
+
 bool quarantine_append(struct quarantine *quarantine, const struct quarantine_batch *batch, GError **error)
 {
     if (!groupsync_usable(&quarantine->group, error))
@@ -194,8 +212,9 @@ bool quarantine_append(struct quarantine *quarantine, const struct quarantine_ba
     if (batch->n == 0)
         return true;
     g_autoptr(GString) text = g_string_new(NULL);
-    if (!make_lines(&quarantine->whose, batch, take_numbers(quarantine, batch->n), text, error) ||
-        !append_lines(quarantine, batch, text, error))
+    uint64_t first = take_numbers(quarantine, batch->n);
+    bool made = make_lines(&quarantine->whose, batch, first, text, error);
+    if (!append_in_turn(quarantine, batch, first, made ? text : NULL, error))
         return false;
     world_point(quarantine->world, "quarantine.appended");
     return true;

@@ -7,7 +7,7 @@
  *   1. rows are appended before their checkpoint, and quarantine_sync_durable() returns before it is inserted;
  *   2. whoever is granted a partition cuts it first (quarantine_cut_durable) to the newest checkpoint: what lies beyond
  *      was left by a dead holder and will be refused again;
- *   3. a row keeps its number for ever; numbers grow, but a cut leaves holes.
+ *   3. a row keeps its number for ever; numbers grow, from row to row of the file too, but a cut leaves holes.
  *
  * Threads: a struct quarantine is shared by the workers of the one process that holds the run. Appends are written
  * under a lock that guards nothing but the end of this file; nothing is synced under it. A reader belongs to one thread

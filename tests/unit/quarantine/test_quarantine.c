@@ -592,6 +592,55 @@ static void workers_append_sync_and_cut_together(void **state)
     desk_done(&desk);
 }
 
+enum { LARGE_BYTES = 256 << 10 };
+
+/* A row that takes long to be written as JSON, or one that is written at once. */
+static void *append_some(void *user)
+{
+    struct worker *worker = user;
+    g_autofree char *large = g_strnfill(LARGE_BYTES, 'x');
+    bson_t document = BSON_INITIALIZER;
+    BSON_APPEND_UTF8(&document, "text", worker->part % 2 ? "" : large);
+    struct quarantine_row row = row_of("a");
+    row.document = slice_of(bson_get_data(&document), document.len);
+    worker->ok = true;
+    for (uint64_t i = 1; i <= BATCHES; i++) {
+        struct quarantine_batch batch = {worker->part, 1, i, &row, 1};
+        worker->ok = worker->ok && quarantine_append(worker->desk->quarantine, &batch, NULL);
+    }
+    bson_destroy(&document);
+    return NULL;
+}
+
+static void rows_stand_in_the_order_of_their_numbers_whoever_is_faster(void **state)
+{
+    struct desk desk;
+    GError *error = NULL;
+    desk_init(&desk, *state);
+    desk.config.world = world_real();
+    desk_open(&desk);
+    pthread_t threads[WORKERS];
+    struct worker workers[WORKERS];
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        workers[i] = (struct worker){&desk, i, false};
+        pthread_create(&threads[i], NULL, append_some, &workers[i]);
+    }
+    for (int i = 0; i < WORKERS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(workers[i].ok);
+    }
+    auto_(quarantine_reader) reader = NULL;
+    struct quarantine_entry *entry;
+    kit_ok(quarantine_reader_open(&reader, &desk.config, NULL, &error));
+    for (uint64_t number = 1; number <= WORKERS * BATCHES; number++) {
+        arena_reset(desk.mem);
+        kit_ok(quarantine_next(reader, desk.mem, &entry, &error));
+        assert_non_null(entry);
+        assert_int_equal(entry->number, number);
+    }
+    desk_done(&desk);
+}
+
 static bool find_key(void *self, const uint8_t uid[16], const char *what, struct seal_key *ret, bool *ret_found,
                      GError **error)
 {
@@ -662,6 +711,7 @@ int main(void)
         IN_DIR(after_a_failed_sync_every_call_fails),
         IN_DIR(whichever_call_fails_durable_rows_stay),
         IN_DIR(workers_append_sync_and_cut_together),
+        IN_DIR(rows_stand_in_the_order_of_their_numbers_whoever_is_faster),
         IN_DIR(sealed_rows_say_what_the_others_do_to_who_has_the_key_and_nothing_to_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
