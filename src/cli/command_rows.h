@@ -112,9 +112,9 @@ COMMAND(cat,        "STORE DATASET", 2, 2, "a dataset as NDJSON",
         "its live requests leave; three seconds go by first, in which nothing is read and their latency is measured.", LINES,
         OPTION_LIMIT, OPTION_WHERE, OPTION_KEYS, OPTION_KEY, OPTION_P99, OPTION_FENCES)
 COMMAND(dump,       "FILE",          1, 1, "a file of the home as lines of JSON, whatever it is",
-        "Segments of undo logs, chains, listings, skip lists, samples, owners, sketches, quarantines: the file says which it\n"
-        "is. What does not verify is named by its place, the rest is printed all the same; it then ends with 6. docs/formats/\n"
-        "says what the lines mean.",
+        "Segments of undo logs, chains, listings, skip lists, samples, owners, sketches, quarantines, reports: the file says\n"
+        "which it is. What does not verify is named by its place, the rest is printed all the same; it then ends with 6.\n"
+        "docs/formats/ says what the lines mean.",
         LINES, OPTION_COUNT)
 COMMAND(explain,    "[KEY]",         0, 2, "what a word means: a key of spec, contract or fixture, an exit code, an error, a state, a command",
         "`sluice explain target.conflict`, or `conflict` alone; `explain exit 8`, `explain kept_live`. The kind may stand before\n"

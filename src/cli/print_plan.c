@@ -73,7 +73,7 @@ static void put_defaults(FILE *out, const struct plan *plan)
     for (size_t i = 0; i < n; i++) {
         const char *value = default_of(plan, &rows[i], plan->spec->given[i]);
         if (value)
-            fprintf(out, "    %-22s %s\n", rows[i].key, value);
+            fprintf(out, "    %-26s %s\n", rows[i].key, value);
     }
 }
 
@@ -553,8 +553,8 @@ static void put_head(struct cli *cli, FILE *out, const struct plan *plan)
     if (spec->reason)
         fprintf(out, "  reason      %s\n", spec->reason);
     put_environment(cli, out, plan);
-    fprintf(out, "  source      %s %s: %s keys in %" G_GSIZE_FORMAT " partitions\n", plan_source_uri(plan),
-            plan->source_ds.name, units_count(plan->n_listed, records), plan->n_parts);
+    fprintf(out, "  source      %s %s: %s keys in %" G_GSIZE_FORMAT " partition%s\n", plan_source_uri(plan),
+            plan->source_ds.name, units_count(plan->n_listed, records), plan->n_parts, plan->n_parts == 1 ? "" : "s");
     if (plan->duplicates)
         fprintf(out, "              %s superseded states of a key are left out\n",
                 units_count(plan->duplicates, superseded));

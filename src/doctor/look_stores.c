@@ -49,6 +49,16 @@ static void judge_until(struct look *look)
     look_fail(look, "if it can still be read, say until when in source.until: a run refuses", error);
 }
 
+/* Where even the first question is refused, the others cannot be asked, and what else is lacking is not known yet. */
+static void fail_store(struct look *look, const char *todo, GError *error)
+{
+    bool refused = error_is(error, SLUICE_ERROR_NOT_PERMITTED);
+    look_fail(look,
+              refused ? "give the user this right, and look again: what else it lacks is listed once the store answers"
+                      : todo,
+              error);
+}
+
 void look_source(struct look *look)
 {
     GError *error = NULL;
@@ -59,7 +69,7 @@ void look_source(struct look *look)
     const struct spec_source *source = &look->spec->source;
     if (!open_store(look, source->store, &look->source, &error) ||
         !inspect(look, look->source, source->dataset, &look->source_info, &error)) {
-        look_fail(look, "is source.store right, and may you read it?", error);
+        fail_store(look, "is source.store right, and may you read it?", error);
         return;
     }
     if (look->source_info.dataset_present) {
@@ -131,7 +141,7 @@ void look_target(struct look *look)
                                         : error      ? NULL
                                                      : store_driver_of(target->store, &error);
     if (error)
-        look_fail(look, "is target.store right, and may you read it?", error);
+        fail_store(look, "is target.store right, and may you read it?", error);
     else
         judge_target(look, driver);
 }

@@ -21,10 +21,13 @@ bool run_abort(const struct run_config *config, const char *name, struct run_res
     if (!run_state_may(hold->run.state, RUN_ABORTED))
         return error_set(error, SLUICE_ERROR_REFUSED, "%s is %s: it cannot be aborted", hold->run.name,
                          run_state_word(hold->run.state));
+    const char *words = hold->run.state == RUN_PLANNED
+                            ? "aborted: nothing of it was written"
+                            : "aborted: what was written stands, and can be taken back with `sluice rollback`";
     if (!hold_open(hold, HOLD_BACK, error) || !hold_settle(hold, error) || !hold_let_go(hold, error) ||
         !hold_move(hold, RUN_ABORTED, config->act.reason, NULL, error))
         return false;
-    hold_result(hold, 0, "aborted: what was written stands, and can be taken back with `sluice rollback`", ret);
+    hold_result(hold, 0, words, ret);
     return true;
 }
 

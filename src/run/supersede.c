@@ -70,7 +70,10 @@ static bool supersedes(struct catalog *catalog, const struct run_row *run, const
 static bool agrees(struct catalog *catalog, const struct run_row *found, const struct run_row *old, struct arena *mem,
                    GError **error)
 {
-    bool same;
+    bool same, planned = found->state == RUN_PLANNED;
+    g_autofree char *away =
+        planned ? g_strdup_printf("drop it first (`sluice abort %s`)", found->name)
+                : g_strdup_printf("end it first (`sluice rollback %s`, `sluice abort %s`)", found->name, found->name);
     if (found->id == old->id)
         return error_set(error, SLUICE_ERROR_REFUSED,
                          "%s is a run of this very plan, and what it would write again is what it wrote; `sluice "
@@ -80,8 +83,8 @@ static bool agrees(struct catalog *catalog, const struct run_row *found, const s
         return false;
     return same || error_set(error, SLUICE_ERROR_REFUSED,
                              "%s is a run of this very plan already, and it does not supersede %s; go on with it "
-                             "(`sluice resume %s`), or end it first (`sluice rollback %s`, `sluice abort %s`)",
-                             found->name, old->name, found->name, found->name, found->name);
+                             "(`sluice resume %s`), or %s",
+                             found->name, old->name, found->name, away);
 }
 
 /* The run of these digests that superseded the old one and is done. */

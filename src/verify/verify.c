@@ -304,10 +304,9 @@ static char *sentence_of(const struct verification *verification)
     for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
         add_class(text, result, (enum verify_class)i);
     if (verification->sampled)
-        g_string_append_printf(text,
-                               "; %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-                               " pre-images sampled before the first write agree with the undo log",
-                               verification->sample_held, verification->sampled);
+        g_string_append_printf(text, "; %s of %s pre-images sampled before the first write agree with the undo log",
+                               units_count(verification->sample_held, differ),
+                               units_count(verification->sampled, count));
     theirs_words(verification->theirs, text);
     g_autofree char *cause = verification->input->cause ? cause_words(verification->input->cause) : NULL;
     if (cause)

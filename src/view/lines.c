@@ -66,9 +66,11 @@ static void walk(const struct comparison *of)
     }
 }
 
-/* The newline that ends a text begins no line. */
+/* The newline that ends a text begins no line. One that is not there has none. */
 static char **split(struct slice text)
 {
+    if (text.len == 0)
+        return g_new0(char *, 1);
     size_t len = text.len && text.data[text.len - 1] == '\n' ? text.len - 1 : text.len;
     g_autofree char *copy = g_strndup((const char *)text.data, len);
     return g_strsplit(copy, "\n", -1);

@@ -76,7 +76,8 @@ def _(stand):
     stand.sluice("run", "fix.yaml", "--yes").ended(0)
     stand.write("fix.lua", MENDED_LUA)
     among(["fix.1 is done, and this run transforms what it wrote once more; `sluice run ", "fix.yaml --supersede fix.1` would"], stand.sluice("run", "fix.yaml").ended(2).err)
-    stand.sluice("abort", "fix.2").ended(0)
+    among("drop it first (`sluice abort fix.2`)", stand.sluice(*SUPERSEDE).ended(7).err)
+    among("nothing of it was written", stand.sluice("abort", "fix.2").ended(0).err)
     said = stand.sluice(*SUPERSEDE).ended(0).err
     among("risk and forecast describe what stands now", said)
     must("once more" not in said, said)

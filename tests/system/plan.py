@@ -96,7 +96,7 @@ def _(stand):
     riskiest = planned["risk"][0]
     same((riskiest["stage"], riskiest["refused"] > 0.9), ("canary", True), "the riskiest")
     text = stand.sluice("plan", "load.yaml").ended(0).out
-    among(["canary", "of a probe refused; in stage canary", "target.write           fill", "by default"], text)
+    among(["canary", "of a probe refused; in stage canary", "target.write               fill", "by default"], text)
 
 
 @test("plan --detailed-exitcode: 10 where something would be done, 0 where nothing would")

@@ -129,11 +129,15 @@ def _(stand):
     stand.write("fix.lua", FIX_LUA)
     stand.sluice("run", "fix.yaml", "--yes").ended(0)
     stand.put("items", [line(n, n) for n in LOST])
-    same(stand.sluice("verify", "fix.1", "--json").ended(4).json()["missing"], len(LOST), "missing")
+    found = stand.sluice("verify", "fix.1", "--json").ended(4).json()
+    shown = [(row["key"], row["kind"]) for row in stand.sluice("dump", found["report"]).ended(0).lines()]
+    same((found["missing"], shown), (len(LOST), [(key(n), "missing") for n in LOST]), "missing, and in the report")
     stand.put("items", [line(LOST[0], 77)])
     said = stand.sluice("repair", "fix.1", "--yes").ended(8).err
     must("once more" not in said, f"a repair transforms nothing that stands: {said}")
     same(stand.documents("items"), {key(n): {"id": key(n), "n": 77 if n == LOST[0] else n * 2 + 1} for n in range(ROWS)}, "records")
+    clean = stand.sluice("verify", "fix.2", "--json").ended(0).json()["report"]
+    same(stand.sluice("dump", clean).ended(0).out, "", "a report of nothing")
     stand.sluice("rollback", "fix.2", "--yes").ended(0)
     same(stand.documents("items")[key(LOST[0])]["n"], 77, "left alone by the rollback too")
 

@@ -116,7 +116,7 @@ class Stand:
 
     def environment(self, **more):
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
-        return dict(kept, SLUICE_HOME="home", **{name: str(value) for name, value in more.items()})
+        return dict(kept, SLUICE_HOME="home", G_DEBUG="fatal-warnings", **{name: str(value) for name, value in more.items()})
 
     def run(self, command, *, env=None, timeout=120, stdin="", **more):
         command = [str(part) for part in command]

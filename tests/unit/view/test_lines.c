@@ -27,6 +27,10 @@ static void what_stands_in_one_text_only_is_told_with_its_line(void **state)
         lines_compare(slice_of_text(CASES[i].a), slice_of_text(CASES[i].b), put, told);
         assert_string_equal(told->str, CASES[i].told);
     }
+    g_autoptr(GString) told = g_string_new(NULL);
+    lines_compare(SLICE_EMPTY, slice_of_text("one\n"), put,
+                  told); /* one of them is not there: a contract that only one has */
+    assert_string_equal(told->str, "+1 one;");
 }
 
 struct counted {
