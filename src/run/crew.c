@@ -321,7 +321,7 @@ static void forget_lags(struct crew *crew)
 struct hands {
     struct crew *crew;
     struct hand *hands;
-    atomic_bool stop;
+    atomic_bool stop, over; /* over: the watcher has seen the last of them end */
     struct arena *mem;
 };
 
@@ -398,6 +398,19 @@ static GError *hands_end(struct hands *hands)
     return first;
 }
 
+#define LISTEN_US 4000
+
+/* The watcher may be waiting for what workers write into the catalog, or for its disk, when a signal comes. */
+static void hear_signals(void *data)
+{
+    struct hands *hands = data;
+    while (!atomic_load(&hands->over)) {
+        if (watch_is_signalled(hands->crew->config))
+            atomic_store(&hands->stop, true);
+        world_sleep_us(hands->crew->shared->world, LISTEN_US, &hands->over);
+    }
+}
+
 /* Works while it watches; returns the first worker's error. */
 static GError *work(struct crew *crew, struct watch *watch)
 {
@@ -418,7 +431,11 @@ static GError *work(struct crew *crew, struct watch *watch)
                             .self = &hands};
     crew->shared->stop = &hands.stop;
     hands_begin(&hands);
+    struct thread *listener = NULL;
+    bool listens = thread_start(&listener, "listener", hear_signals, &hands, NULL); /* else the watcher does, alone */
     watch_until_ended(watch);
+    atomic_store(&hands.over, true);
+    thread_join(listens ? listener : NULL);
     GError *failed = hands_end(&hands);
     crew->shared->stop = NULL;
     g_free(hands.hands);

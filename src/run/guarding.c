@@ -270,8 +270,10 @@ void guarding_look(struct guarding *guarding, struct catalog *catalog, int64_t n
     if (guarding->run)
         feed_budget(guarding, catalog, now_us);
     guards_judge(guarding->guards, &limits, &verdict);
-    keep_growth(guarding, catalog, &limits);
     guarding->verdict = verdict;
+    if (guarding->stop && guarding_holds(guarding)) /* before anything is written down, or told */
+        atomic_store(guarding->stop, true);
+    keep_growth(guarding, catalog, &limits);
     bool changed = verdict.level != was.level || g_strcmp0(verdict.name, was.name) != 0;
     if (changed)
         tell(guarding, &was);

@@ -9,9 +9,14 @@
 #define SHOW_US  (INT64_C(500) * 1000)
 #define TIDY_US  (INT64_C(1000) * 1000)
 
+bool watch_is_signalled(const struct run_config *config)
+{
+    return config->signals && atomic_load(config->signals) > 0;
+}
+
 static void look_at_signals(struct watch *watch)
 {
-    if (watch->config->signals && atomic_load(watch->config->signals) > 0) {
+    if (watch_is_signalled(watch->config)) {
         watch->interrupted = true;
         atomic_store(watch->stop, true);
     }
@@ -29,7 +34,6 @@ static void heed(struct watch *watch, struct wish wish)
     if (!ends(watch, wish.kind))
         return; /* nothing to do for one that already runs */
     watch->wish = wish;
-    atomic_store(watch->stop, true);
 }
 
 /* What a run that is on its way back is too late for: whoever asked is told so. */
@@ -38,16 +42,24 @@ static bool is_late(const struct watch *watch, enum wish_kind kind)
     return watch->back && (kind == WISH_ABORT || kind == WISH_ROLLBACK);
 }
 
-/* A wish that cannot be read now is asked for again at the next look. */
+/* A wish that cannot be read now is asked for again at the next look. Whoever is at work stops before it is written
+ * down that it was heard: that has to wait for what workers write. */
 static void look_at_wishes(struct watch *watch)
 {
     struct wish wish = {0};
     if (watch->wish.id != 0 || !catalog_wish_next(watch->catalog, watch->run, watch->mem, &wish, NULL) || wish.id == 0)
         return;
-    if (is_late(watch, wish.kind))
+    if (is_late(watch, wish.kind)) {
         catalog_wish_end(watch->catalog, wish.id, NULL);
-    else if (catalog_wish_taken(watch->catalog, wish.id, NULL))
-        heed(watch, wish);
+        return;
+    }
+    watch->owes = ends(watch, wish.kind);
+    if (watch->owes)
+        atomic_store(watch->stop, true);
+    if (!catalog_wish_taken(watch->catalog, wish.id, NULL))
+        return;
+    watch->owes = false;
+    heed(watch, wish);
 }
 
 /* Left open for whoever holds that run, who acts upon it; what asks for nothing now is heard here. */
@@ -131,8 +143,10 @@ static void look_at_guards(struct watch *watch)
     if (!guarding || !watch->catalog)
         return;
     guarding->pace_per_s = watch->rate_per_s;
+    guarding->stop = watch->guarded ? watch->stop : NULL;
     guarding_look(guarding, watch->catalog, watch->now_us);
     watch->held |= watch->guarded && guarding_holds(guarding);
+    guarding->stop = NULL;
     if (watch->held)
         atomic_store(watch->stop, true);
 }
@@ -158,6 +172,16 @@ static void look(struct watch *watch)
     catalog_tidy(watch->catalog, NULL); /* so that no worker has to, in the middle of a batch */
 }
 
+/* What stopped the work may have ended it before it was seen here (the crew's listener), or written down: a wish that
+ * cannot be stays open, and whoever goes on hears it. */
+static void see_why(struct watch *watch)
+{
+    look_at_signals(watch);
+    if (watch->owes)
+        look_at_wishes(watch);
+    watch->interrupted |= watch->owes;
+}
+
 void watch_until_ended(struct watch *watch)
 {
     const struct world *world = watch->config->world;
@@ -167,6 +191,8 @@ void watch_until_ended(struct watch *watch)
         look(watch);
         world_sleep_us(world, WATCH_US, NULL);
     }
+    if (atomic_load(watch->stop))
+        see_why(watch);
 }
 
 /* --- work on a thread of its own

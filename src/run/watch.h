@@ -30,11 +30,14 @@ struct watch {
     struct wish wish; /* id 0: none */
 
     /* Its own. */
+    bool owes; /* a wish has stopped the work, and is not written down as heard */
     int64_t now_us, asked_us, tidied_us, shown_us, paced_us;
     uint64_t shown_done;
     const char *limited_by; /* as was last told */
     double rate_per_s;
 };
+
+bool watch_is_signalled(const struct run_config *config);
 
 /* Returns when `ended` says so; what is asked for meanwhile is in `stop`, `interrupted` and `wish`. */
 void watch_until_ended(struct watch *watch);

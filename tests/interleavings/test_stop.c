@@ -1,6 +1,9 @@
 /* Told to stop: whoever waits wakes at once and gives up what it waits for; the next one goes on from there. */
 #include "interleavings/specs.h"
 #include "kit/scene.h"
+#include "run/watch.h"
+
+#include <sqlite3.h>
 
 #define KEYS        4
 #define HOUR_US     (INT64_C(3600) * 1000 * 1000)
@@ -13,6 +16,7 @@ struct stand {
     struct process process;
     atomic_bool stop;
     int64_t from_us;
+    struct hearing *hearing; /* NULL: nobody hears anything */
 };
 
 static void say_stop(struct scene *scene, int64_t us)
@@ -166,6 +170,110 @@ static void what_fails_for_the_time_being_is_not_tried_again(void **state)
     goes_on(stand);
 }
 
+/* --- whoever watches the run hears of it -------------------------------------------------------------------------- */
+
+/* A person's pause while somebody else has the catalog to himself. */
+struct hearing {
+    struct stand *stand;
+    struct watch watch;
+    struct run_config config;
+    struct arena *mem;
+    atomic_int signals;
+    sqlite3 *other;
+    int turns; /* of the watcher's, until the work has ended; the catalog is free again after the first */
+    int sleeps;
+    bool free_again, slept_stopped; /* slept_stopped: at the first of them the work was told to stop */
+};
+
+/* Whoever waits for the catalog sleeps. */
+static void asleep_in_catalog(struct scene *scene, int64_t us)
+{
+    struct stand *stand = (struct stand *)(void *)scene;
+    if (stand->hearing->sleeps++ == 0)
+        stand->hearing->slept_stopped = atomic_load(&stand->stop);
+}
+
+static bool work_ended(void *self)
+{
+    struct hearing *hearing = self;
+    if (hearing->free_again && hearing->turns == 1)
+        sqlite3_exec(hearing->other, "COMMIT", NULL, NULL, NULL);
+    return hearing->turns-- <= 0;
+}
+
+static void hear(struct hearing *io, struct stand *stand, int turns)
+{
+    struct hold *hold = stand->process.hold;
+    io->stand = stand;
+    io->turns = turns;
+    io->mem = arena_new(1 << 20);
+    io->config = *hold->config;
+    io->config.signals = &io->signals;
+    io->watch = (struct watch){.config = &io->config,
+                               .catalog = hold->catalog,
+                               .mem = io->mem,
+                               .run = hold->run.id,
+                               .stop = &stand->stop,
+                               .ended = work_ended,
+                               .self = io};
+    watch_until_ended(&io->watch);
+    arena_free(io->mem);
+}
+
+static void pause_while_the_catalog_is_taken(struct hearing *io, struct stand *stand)
+{
+    GError *error = NULL;
+    int64_t id;
+    struct wish wish = {.kind = WISH_PAUSE, .act = stand->process.hold->config->act};
+    g_autofree char *path = g_build_filename(stand->scene.home, "catalog.db", NULL);
+    kit_ok(catalog_wish_add(stand->process.hold->catalog, stand->process.hold->run.id, &wish, &id, &error));
+    assert_int_equal(sqlite3_open(path, &io->other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(io->other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    stand->hearing = io;
+    stand->scene.asleep = asleep_in_catalog;
+}
+
+static void the_work_stops_before_it_is_written_down_who_asked_for_it(void **state)
+{
+    struct stand *stand = begin(state, AS_IT_GOES);
+    struct hearing hearing = {.free_again = true};
+    pause_while_the_catalog_is_taken(&hearing, stand);
+    hear(&hearing, stand, 2);
+    sqlite3_close(hearing.other);
+    assert_true(hearing.slept_stopped);
+    assert_int_equal(hearing.watch.wish.kind, WISH_PAUSE);
+    assert_false(hearing.watch.interrupted);
+    goes_on(stand);
+}
+
+static void a_pause_that_cannot_be_written_down_is_an_interruption_and_stays_open(void **state)
+{
+    GError *error = NULL;
+    struct stand *stand = begin(state, AS_IT_GOES);
+    struct hearing hearing = {0};
+    struct wish left = {0};
+    pause_while_the_catalog_is_taken(&hearing, stand);
+    hear(&hearing, stand, 1);
+    sqlite3_close(hearing.other);
+    assert_true(atomic_load(&stand->stop) && hearing.watch.interrupted);
+    assert_int_equal(hearing.watch.wish.id, 0);
+    auto_(arena) mem = arena_new(1 << 20);
+    kit_ok(catalog_wish_next(stand->process.hold->catalog, stand->process.hold->run.id, mem, &left, &error));
+    assert_int_equal(left.kind, WISH_PAUSE);
+    goes_on(stand);
+}
+
+/* The crew's listener was faster than the watcher, and the workers than both. */
+static void a_signal_that_ended_the_work_first_is_an_interruption(void **state)
+{
+    struct stand *stand = begin(state, AS_IT_GOES);
+    struct hearing hearing = {.signals = 1};
+    atomic_store(&stand->stop, true);
+    hear(&hearing, stand, 0);
+    assert_true(hearing.watch.interrupted);
+    goes_on(stand);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_teardown(name, teardown)
@@ -178,6 +286,9 @@ int main(void)
         CASE(what_is_written_is_finished),
         CASE(between_two_tries_of_a_write_it_is_given_up),
         CASE(what_fails_for_the_time_being_is_not_tried_again),
+        CASE(the_work_stops_before_it_is_written_down_who_asked_for_it),
+        CASE(a_pause_that_cannot_be_written_down_is_an_interruption_and_stays_open),
+        CASE(a_signal_that_ended_the_work_first_is_an_interruption),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,6 +44,32 @@ uint32_t link_queue_pop(struct link_queue *queue)
     return item;
 }
 
+/* --- what is in flight -------------------------------------------------------------------------------------------- */
+
+enum { WINDOW_FIRST = 64, WINDOW_LEAST = 2, WINDOW_MOST = 512, SOON_US = 20000 };
+
+uint32_t link_window_most(const struct link_window *window)
+{
+    return window->most ? window->most : WINDOW_FIRST;
+}
+
+/* By what a command takes longer than the quickest one did: the way to a server that is far away is no queue there. */
+void link_window_answered(struct link_window *window, int64_t sent_us, int64_t now_us, bool waiting)
+{
+    uint32_t most = link_window_most(window), was = most;
+    int64_t took_us = now_us - sent_us;
+    window->quickest_us = window->quickest_us ? MIN(window->quickest_us, took_us) : took_us;
+    int64_t queued_us = took_us - window->quickest_us;
+    if (sent_us < window->changed_us)
+        return;
+    if (queued_us > SOON_US)
+        most = MAX(most / 2, WINDOW_LEAST);
+    else if (waiting && queued_us < SOON_US / 2)
+        most = MIN(most * 2, WINDOW_MOST);
+    window->most = most;
+    window->changed_us = most != was ? now_us : window->changed_us;
+}
+
 /* --- links -------------------------------------------------------------------------------------------------------- */
 
 struct link *link_of(struct router *router, const struct valkey_host *at)

@@ -27,6 +27,17 @@ uint32_t link_queue_pop(struct link_queue *queue); /* likewise */
 #define LINK_LOAD (UINT32_MAX - 1) /* SCRIPT LOAD: its refusal ends the call */
 #define LINK_PART (UINT32_MAX - 2) /* MULTI and what is queued for EXEC: likewise */
 
+/* How many commands a connection waits for at once. What a server owes is executed whatever becomes of us, so whoever
+ * is told to stop has it in flight still: it is as much as the server answers soon, and no more. */
+struct link_window {
+    uint32_t most;       /* 0: not begun */
+    int64_t quickest_us; /* the least time that a command has taken */
+    int64_t changed_us;  /* what was sent before that says nothing of it as it is */
+};
+uint32_t link_window_most(const struct link_window *window);
+/* Of the newest reply. `waiting`: more would have been sent. */
+void link_window_answered(struct link_window *window, int64_t sent_us, int64_t now_us, bool waiting);
+
 struct link {
     struct valkey_host at; /* its own */
     struct conn *conn;     /* NULL: not connected */
@@ -45,6 +56,8 @@ struct link {
     uint32_t loads;             /* scripts that were loaded so far */
     struct pace_server *server; /* of the pace, as it was when `paced` was its number; NULL: none */
     uint64_t paced;
+    struct link_window window;
+    int64_t sent_us;  /* when that was sent which was answered last */
     uint32_t units;   /* of the micro-batch that is being put: what may still go … */
     int64_t taken_us; /* … and when it was taken */
 };

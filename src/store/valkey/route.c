@@ -3,7 +3,6 @@
 #include "store/valkey/refusal.h"
 
 enum {
-    DEPTH = 512,
     SOON_US = 2000,
     SOON_MOST_US = 250000, /* TRYAGAIN and the like */
     SLOW_US = 20000,
@@ -26,6 +25,7 @@ struct pending {
     uint8_t hops;   /* redirections since it last waited */
     uint8_t loads;  /* refusals because the script was not there */
     bool asking;
+    int64_t sent_us;     /* when it was put */
     int64_t ends_us;     /* it ends the micro-batch that was taken then; 0: none */
     uint32_t link_loads; /* of its link, when it went out */
 };
@@ -307,6 +307,7 @@ static bool take_reply(struct run *run, struct link *link, const struct reply *r
     struct event event = {.link = link, .i = link_queue_pop(&link->flight), .reply = reply, .row = refusal_of(reply)};
     if (event.i >= LINK_PART)
         return take_own(&event, error);
+    link->sent_us = run->pending[event.i].sent_us;
     if (run->pending[event.i].ends_us)
         pace_reply(link->server, run->pending[event.i].ends_us, world_monotonic_us(run->router->world));
     run->pending[event.i].ends_us = 0;
@@ -463,9 +464,10 @@ static void count_off(struct run *run, struct link *link, uint32_t i)
 
 static bool fill(struct run *run, struct link *link, GError **error)
 {
-    size_t depth = run->wish->depth ? run->wish->depth : DEPTH;
+    int64_t now_us = world_monotonic_us(run->router->world);
+    size_t most = link_window_most(&link->window), depth = run->wish->depth ? MIN(run->wish->depth, most) : most;
     if (link_queue_count(&link->flight) == 0)
-        link->heard_us = world_monotonic_us(run->router->world);
+        link->heard_us = now_us;
     while (link_queue_count(&link->todo) > 0 && link_queue_count(&link->flight) < depth && may_go(run, link)) {
         uint32_t i = link_queue_pop(&link->todo);
         const struct command *command = &run->wish->commands[i];
@@ -475,6 +477,7 @@ static bool fill(struct run *run, struct link *link, GError **error)
             link_writes(link);
         conn_put(link->conn, command->args, command->n_args);
         link_queue_push(&link->flight, i);
+        run->pending[i].sent_us = now_us;
         count_off(run, link, i);
         run->moved = true;
     }
@@ -498,6 +501,7 @@ static bool take_replies(struct run *run, struct link *link, bool *ret_lost, GEr
     }
     if (taken > 0) {
         link->heard_us = world_monotonic_us(run->router->world);
+        link_window_answered(&link->window, link->sent_us, link->heard_us, link_queue_count(&link->todo) > 0);
         run->moved = true;
     }
     return true;
@@ -628,7 +632,7 @@ static bool rest(struct run *run, GError **error)
     int64_t from_us = world_monotonic_us(world);
     g_autoptr(GError) failed = NULL;
     if (n == 0)
-        world_sleep_us(world, MAX(wait.deadline_us - from_us, 0), run->call.cancel);
+        world_sleep_us(world, MAX(wait.deadline_us - from_us, 0), run->call.stop ? run->call.stop : run->call.cancel);
     else
         net_poll(world, polls, n, &wait, &failed);
     if (run->paced_us != INT64_MAX)

@@ -1,8 +1,9 @@
 /* Commands to the servers that own their slots, pipelined, many at once; redirections and refusals handled by one table
  * (reply_rows.h). One router a session; one thread at a time.
  *
- * Each command has one key's slot (or names a server). router_run() sends all, at most `depth` at once to each node,
- * and calls `answer` once for every command that got its final reply, in any order; the reply is valid during the call.
+ * Each command has one key's slot (or names a server). router_run() sends all, as many at once to each node as it
+ * answers soon, and calls `answer` once for every command that got its final reply, in any order; the reply is valid
+ * during the call.
  */
 #pragma once
 
@@ -40,7 +41,7 @@ struct command {
 struct route_wish {
     struct command *commands;
     size_t n;
-    size_t depth; /* 0: 512 */
+    size_t depth; /* at most so many; 0: as many as the server answers soon */
     /* What router_bind() gave: commands to that server go through the connection that it was then, or not at all; every
      * error reply is the caller's. 0: through any. */
     uint64_t bound;
