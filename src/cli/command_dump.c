@@ -23,6 +23,7 @@ static const struct format {
     {"SLSAMP1\n", "a verifier's sample", sample_dump},
     {"SLOWNR1\n", "owners of keys", owners_dump},
     {"SLSKTC1\n", "a sketch of what a gate found", sketch_dump},
+    {"SLPROF1\n", "a profile that a gate kept", past_dump},
     {"SLPROG1\n", "the progress of a verification", progress_dump},
     {"{\"quaran", "a quarantine, or notes", quarantine_dump},
     {"{\"sealed", "a report that is sealed", report_dump},

@@ -16,7 +16,7 @@ static double sum_of(const double *counts, size_t n)
 double drift_psi(const double *a, const double *b, size_t n)
 {
     double all_a = sum_of(a, n), all_b = sum_of(b, n), psi = 0;
-    if (all_a <= 0 || all_b <= 0)
+    if (!(all_a > 0 && all_b > 0) || !isfinite(all_a) || !isfinite(all_b))
         return 0;
     for (size_t i = 0; i < n; i++) {
         if (a[i] <= 0 && b[i] <= 0)

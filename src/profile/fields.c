@@ -45,6 +45,11 @@ void profile_free(struct profile *profile)
     g_free(profile);
 }
 
+void profile_set_records(struct profile *profile, uint64_t records)
+{
+    profile->records = records;
+}
+
 uint64_t profile_records(const struct profile *profile)
 {
     return profile->records;
@@ -179,7 +184,7 @@ static void add_class(struct profile *profile, struct profile_field *field, cons
 }
 
 /* Documents have their fields in one order, as a rule. NULL: there is no room for another one. */
-static struct profile_field *field_of(struct profile *profile, struct slice name)
+struct profile_field *profile_field_of(struct profile *profile, struct slice name)
 {
     guint n = profile->fields->len;
     for (guint i = 0; i < n; i++) {
@@ -201,7 +206,7 @@ static struct profile_field *field_of(struct profile *profile, struct slice name
 
 void profile_add_value(struct profile *profile, const struct element *value)
 {
-    struct profile_field *field = field_of(profile, value->name);
+    struct profile_field *field = profile_field_of(profile, value->name);
     double number;
     if (!field)
         return;
@@ -241,16 +246,46 @@ void profile_merge(struct profile *into, struct profile *from)
 {
     into->records += from->records;
     for (size_t i = 0; i < profile_count(from); i++) {
-        struct profile_field *one = profile_at(from, i), *field = field_of(into, slice_of_text(one->name));
+        struct profile_field *one = profile_at(from, i), *field = profile_field_of(into, slice_of_text(one->name));
         if (!field)
             continue;
         field->present += one->present;
         field->nulls += one->nulls;
         field->numbers += one->numbers;
+        field->moved |= one->moved;
         distinct_merge(&field->distinct, &one->distinct);
         quantiles_merge(&field->values, &one->values);
         quantiles_merge(&field->lengths, &one->lengths);
         top_merge(&field->top, &one->top);
+    }
+}
+
+static uint64_t times(uint64_t count, double by)
+{
+    return (uint64_t)llround((double)count * by);
+}
+
+static void top_scale(struct top *top, double by)
+{
+    for (size_t i = 0; i < top->n; i++) {
+        top->of[i].count = times(top->of[i].count, by);
+        top->of[i].over = times(top->of[i].over, by);
+    }
+    top->count = times(top->count, by);
+    top->least = 0; /* it is sought again, where it is needed */
+}
+
+void profile_scale(struct profile *profile, double by)
+{
+    profile->records = times(profile->records, by);
+    for (size_t i = 0; i < profile_count(profile); i++) {
+        struct profile_field *field = profile_at(profile, i);
+        field->present = times(field->present, by);
+        field->nulls = times(field->nulls, by);
+        field->numbers = times(field->numbers, by);
+        quantiles_scale(&field->values, by);
+        quantiles_scale(&field->lengths, by);
+        top_scale(&field->top, by);
     }
 }
 

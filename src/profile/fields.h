@@ -4,6 +4,7 @@
  * a time. */
 #pragma once
 
+#include "base/int.h"
 #include "profile/distinct.h"
 #include "profile/drift.h"
 #include "profile/quantiles.h"
@@ -16,6 +17,7 @@
 struct profile_field {
     char *name;
     uint64_t present, nulls, numbers; /* values, of them numbers (or texts that are one); nulls are no values */
+    bool moved;                       /* flagged, against what it was held against; whoever compares says so */
     struct distinct distinct;
     struct quantiles values;  /* of the numbers */
     struct quantiles lengths; /* of the texts, in bytes */
@@ -25,15 +27,25 @@ struct profile_field {
 struct profile;
 struct profile *profile_new(void);
 void profile_free(struct profile *profile);
+AUTO_DEFINE(profile, profile_free)
 void profile_add(struct profile *profile, struct slice document);
 /* The same in two steps: a record, which false says the document is not, and each of its values. */
 bool profile_add_record(struct profile *profile, struct slice document, struct elements *ret);
 void profile_add_value(struct profile *profile, const struct element *value);
 void profile_merge(struct profile *into, struct profile *from); /* of other records, or other fields of the same */
+/* Every record counts `by` (0 … 1) times what it did: shares stay what they are, and say less surely so. */
+void profile_scale(struct profile *profile, double by);
 uint64_t profile_records(const struct profile *profile);
+void profile_set_records(struct profile *profile, uint64_t records); /* of one that is read back */
 size_t profile_count(const struct profile *profile);
 struct profile_field *profile_at(struct profile *profile, size_t i);
+/* Made where there is none and there is room; NULL: there is no room for another one. */
+struct profile_field *profile_field_of(struct profile *profile, struct slice name);
 struct profile_field *profile_find(struct profile *profile, const char *name); /* NULL: no record had it */
+
+/* As it is kept (docs/formats/profile.md), and back. NULL: the bytes make no sense; the caller frees. */
+void profile_put(struct profile *profile, GByteArray *into);
+struct profile *profile_get(struct reader *reader);
 
 /* One field, before and after. */
 enum profile_how { PROFILE_NUMBERS, PROFILE_CLASSES, PROFILE_LENGTHS };

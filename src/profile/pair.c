@@ -111,3 +111,8 @@ GArray *profile_pair_compare(struct profile_pair *pair)
     pair->both = profile_new(); /* nothing is left that would be joined twice */
     return profile_compare(pair->before, pair->after);
 }
+
+struct profile *profile_pair_after(struct profile_pair *pair)
+{
+    return pair->after;
+}

@@ -13,3 +13,4 @@ uint64_t profile_pair_records(const struct profile_pair *pair); /* of the side t
 
 /* When all are added; as profile_compare(). NULL: one side has nothing. The caller frees, and keeps the pair. */
 GArray *profile_pair_compare(struct profile_pair *pair);
+struct profile *profile_pair_after(struct profile_pair *pair); /* the pair's; whole once they are compared */

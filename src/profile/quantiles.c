@@ -87,6 +87,14 @@ void quantiles_merge(struct quantiles *into, struct quantiles *from)
         put(into, from->of[i], from->least, from->greatest);
 }
 
+void quantiles_scale(struct quantiles *quantiles, double by)
+{
+    settle(quantiles);
+    quantiles->count *= by;
+    for (size_t i = 0; i < quantiles->n; i++)
+        quantiles->of[i].weight *= by;
+}
+
 /* Between the middles of two centroids the values are taken to lie evenly. */
 static double between(double at, double left_at, double left, double right_at, double right)
 {

@@ -24,6 +24,8 @@ struct quantiles {
 
 void quantiles_add(struct quantiles *quantiles, double value); /* finite */
 void quantiles_merge(struct quantiles *into, struct quantiles *from);
+/* Each value counts `by` times what it did; all that wait are merged. */
+void quantiles_scale(struct quantiles *quantiles, double by);
 /* q of 0..1; 0 where nothing was added. */
 double quantiles_at(struct quantiles *quantiles, double q);
 /* The share of values at or below it. */

@@ -8,6 +8,7 @@
 #include "plan/plan_file.h"
 #include "plan/texts.h"
 #include "run/after.h"
+#include "run/earlier.h"
 #include "run/ending.h"
 #include "run/limits.h"
 #include "run/retry.h"
@@ -381,7 +382,8 @@ static bool begin_new(struct catalog *catalog, const struct run_config *config, 
                       const struct others *others, struct run_result *ret, GError **error)
 {
     auto_(plan) plan = NULL;
-    if (!after_wait(config, catalog, spec, error) || !plan_watched(config, spec, others, &plan, error))
+    if (!after_wait(config, catalog, spec, error) || !earlier_must(config, catalog, spec, error) ||
+        !plan_watched(config, spec, others, &plan, error))
         return false;
     bool may = may_freeze(catalog, config, plan, others, error);
     if (!may)
@@ -454,8 +456,8 @@ bool run_begin_file(const struct run_config *config, const char *path, struct ru
     if (!*ret_new)
         return true;
     g_clear_pointer(&ret->mem, arena_free);
-    return plan_from_file(&plan, &plan_config, file, error) && may_freeze(catalog, config, plan, &NOTHING, error) &&
-           freeze(catalog, config, plan, ret, error);
+    return plan_from_file(&plan, &plan_config, file, error) && earlier_must(config, catalog, plan->spec, error) &&
+           may_freeze(catalog, config, plan, &NOTHING, error) && freeze(catalog, config, plan, ret, error);
 }
 
 /* --- only planning ------------------------------------------------------------------------------------------------ */
@@ -481,7 +483,8 @@ static bool show(const struct run_config *config, struct plan *plan, const char 
 {
     auto_(catalog) catalog = NULL;
     struct forecast forecast;
-    if (!look_back(config, &catalog, error) || !make_forecast(config, plan, catalog, &forecast, error) ||
+    if (!look_back(config, &catalog, error) || !earlier_must(config, catalog, plan->spec, error) ||
+        !make_forecast(config, plan, catalog, &forecast, error) ||
         (path && !keep(config, plan, path, &forecast, error)))
         return false;
     *ret_idle = forecast_is_idle(&forecast, plan);

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "plan/home.h"
+#include "run/earlier.h"
 #include "run/measure.h"
 #include "verify/cause.h"
 
@@ -25,6 +26,8 @@ struct check {
     struct dataset live;          /* where fresh records are, also of a run that writes a shadow */
     struct cause_found caused;
     struct measures *measures; /* NULL: none */
+    struct past *baseline;     /* likewise */
+    char *profile_path;
     struct measure_asking asking;
     struct measures_wish measure;
 };
@@ -44,6 +47,8 @@ static void check_done(struct check *check)
     g_free(check->sample_path);
     cause_found_done(&check->caused);
     measures_free(check->measures);
+    past_free(check->baseline);
+    g_free(check->profile_path);
 }
 
 static void input_from_plan(struct verify_input *input, const struct plan *plan)
@@ -134,6 +139,53 @@ static void measures_from_plan(struct check *check, const struct plan *plan, con
     check->measure = (struct measures_wish){.ask = measure_ask, .self = &check->asking};
     check->input.measures = check->measures;
     check->input.measure = &check->measure;
+}
+
+/* --- the baseline --------------------------------------------------------------------------------------------------
+ */
+
+static bool find_baseline(struct check *check, const struct earlier_wish *wish, GError **error)
+{
+    if (!earlier_find(wish, &check->baseline, error))
+        return false;
+    check->input.baseline = check->baseline;
+    return true;
+}
+
+static size_t parts_of_stage(const struct stage_row *stage)
+{
+    size_t n = 0;
+    for (int i = 0; i < PART_STATE_COUNT; i++)
+        n += stage->parts[i];
+    return n;
+}
+
+/* A part of a run that is done again was chosen because it was wrong: its values are like nothing else's. Its gate
+ * keeps none, and they are held against none. */
+static bool add_baseline(struct check *check, struct hold *hold, uint32_t stage, bool gate, GError **error)
+{
+    struct stage_row *stages;
+    size_t n;
+    bool whole = false;
+    struct earlier_wish wish = {.world = hold->config->world,
+                                .home = hold->config->home,
+                                .catalog = hold->catalog,
+                                .spec = hold->plan->spec,
+                                .before = hold->run.id};
+    if (hold->plan->retries)
+        return true;
+    if (!catalog_stages(hold->catalog, hold->run.id, hold->mem, &stages, &n, error))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (stages[i].stage == stage) {
+            wish.stage = stages[i].name;
+            whole = check->input.n_parts == parts_of_stage(&stages[i]);
+        }
+    if (gate && whole)
+        check->profile_path = earlier_path(wish.home, hold->run.name, stage);
+    check->input.profile_path = check->profile_path;
+    check->input.stage = wish.stage;
+    return find_baseline(check, &wish, error);
 }
 
 /* --- watched
@@ -561,7 +613,8 @@ bool check_parts(struct hold *hold, const struct check_wish *wish, struct watch 
     measures_from_plan(&check, hold->plan, hold->config->world);
     bool taken, ok = !check.measures || measure_recorded(hold, check.measures, &taken, error);
     ok = ok && drop_left(&check, hold->config->world, error) && add_parts(&check, hold, wish, error) &&
-         add_kept(&check, hold, wish, error) && add_samples(&check, hold, error);
+         add_kept(&check, hold, wish, error) && add_samples(&check, hold, error) &&
+         add_baseline(&check, hold, wish->stage, !wish->verified_too, error);
     ok = ok && verify_watched(&checking, &check.input, watch, error);
     if (!ok && !checking.at_gate)
         say_halt(hold, error);
@@ -689,9 +742,14 @@ static bool verify_guarded(struct hold *hold, struct check *check, struct verify
     if (!open_home(hold, error) ||
         !govern_begin(&hold->shared.govern, hold->config->world, hold->plan, &hold->shared.limits, &self, error))
         return false;
+    struct earlier_wish wish = {.world = hold->config->world,
+                                .home = hold->config->home,
+                                .catalog = hold->catalog,
+                                .spec = hold->plan->spec,
+                                .before = INT64_MAX};
     hold->guarding = guarding_new(hold);
     wait_clear(&checking);
-    bool ok = verify_watched(&checking, &check->input, &watch, error);
+    bool ok = find_baseline(check, &wish, error) && verify_watched(&checking, &check->input, &watch, error);
     if (!ok)
         say_halt(hold, error);
     return ok;

@@ -288,6 +288,18 @@ struct spec_buckets {
     struct path *sum; /* NULL: counts alone */
 };
 
+/* What the values that a stage has written are held against, beside the source's. */
+enum spec_baseline_of {
+    BASELINE_LATEST, /* the newest done run of the spec before this one */
+    BASELINE_NONE,
+    BASELINE_RUN,
+    BASELINE_FILE
+};
+struct spec_baseline {
+    enum spec_baseline_of of;
+    const char *name; /* RUN: NAME.N, or NAME for its newest that is done; FILE: its path, resolved; else as written */
+};
+
 /* What made the records wrong that a run repairs, and how to see whether it still does. */
 struct spec_cause {
     const char *id;     /* NULL: nothing is said of it */
@@ -340,6 +352,7 @@ struct spec {
     size_t n_measures;
     struct spec_buckets *buckets;
     size_t n_buckets;
+    struct spec_baseline baseline;
     struct spec_judge judge;
     struct spec_cause cause;
     struct spec_retain retain;

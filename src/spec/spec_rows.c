@@ -409,6 +409,8 @@ static const struct spec_row rows[] = {
      .words = "how much time a bucket takes, counted from 1970 UTC; where it divides a week, a bucket is held against the same one of other weeks", .example = "1d"},
     {.key = "buckets[].sum", .form = "path", .fallback = "counts alone", .decided = true, .kind = &form_path, IN_BUCKETS(sum),
      .words = "a field of numbers that are added up bucket by bucket, exactly; records without it are left out", .example = "amount"},
+    {.key = "baseline", .form = "latest | none | run | file:PATH", .fallback = "latest", .kind = &form_baseline, AT(baseline),
+     .words = "what the values that a stage leaves are held against, beside the source's: the profile of the newest run of the spec that is done, of a run by its name, or one that was put aside (docs/verification.md)", .example = "nightly.3"},
     {.key = "cause", .form = "map", .fallback = "none", .decided = true, .kind = &form_map,
      .words = "what made the records wrong; while fresh ones still break the contract, old ones are not repaired: the run halts (docs/cause.md)", .example = "{ id: INC-1432, probe: { field: updated_at } }"},
     {.key = "cause.id", .form = "text", .required = true, .kind = &form_words, AT(cause.id),

@@ -31,6 +31,7 @@ extern const struct row_form form_document; /* struct slice: a document */
 extern const struct row_form form_expect;   /* struct spec: expects and n_expects */
 extern const struct row_form form_measures; /* struct spec: measures and n_measures */
 extern const struct row_form form_buckets;  /* struct spec: buckets and n_buckets */
+extern const struct row_form form_baseline; /* struct spec_baseline */
 extern const struct row_form form_mail;     /* const char *: addresses with `, ` between them */
 extern const struct row_form form_escalate; /* struct spec: escalate and n_escalate */
 extern const struct row_form form_stages;   /* struct spec: stages and n_stages */

@@ -76,6 +76,14 @@ struct chosen draw_chosen(const struct draw *draw, const struct verify_input *in
         .sampled = true, .order = order_of(input, part), .from = draw->taken[part], .to = drawn_of(draw, part)};
 }
 
+double draw_weight(const struct draw *draw, const struct verify_input *input, const struct verify_part *part)
+{
+    size_t i = (size_t)(part - input->parts);
+    double keys = (double)(draw->first[i + 1] - draw->first[i]), drawn = (double)drawn_of(draw, i);
+    double least = (double)draw->frame.sample / (double)draw->frame.population;
+    return drawn > 0 ? MIN(least * keys / drawn, 1.0) : 1;
+}
+
 uint64_t draw_size(const struct draw *draw, const struct verify_input *input)
 {
     uint64_t size = 0;

@@ -4,6 +4,7 @@
 #include "base/blockfile.h"
 #include "base/int.h"
 #include "record/key.h"
+#include "verify/past.h"
 #include "verify/progress.h"
 #include "verify/verify_parts.h"
 
@@ -111,6 +112,49 @@ static bool give_progress(void *self, const struct block *block, bool *ret_sound
     return true;
 }
 
+static bool give_field(const struct dump *dump, struct profile_field *field, GError **error)
+{
+    bson_t line = BSON_INITIALIZER;
+    BSON_APPEND_UTF8(&line, "type", "field");
+    BSON_APPEND_UTF8(&line, "name", field->name);
+    BSON_APPEND_BOOL(&line, "moved", field->moved);
+    BSON_APPEND_INT64(&line, "present", (int64_t)MIN(field->present, INT64_MAX));
+    BSON_APPEND_INT64(&line, "nulls", (int64_t)MIN(field->nulls, INT64_MAX));
+    BSON_APPEND_INT64(&line, "numbers", (int64_t)MIN(field->numbers, INT64_MAX));
+    BSON_APPEND_INT64(&line, "distinct", (int64_t)distinct_estimate(&field->distinct));
+    if (field->values.count > 0) {
+        BSON_APPEND_DOUBLE(&line, "least", field->values.least);
+        BSON_APPEND_DOUBLE(&line, "median", quantiles_at(&field->values, 0.5));
+        BSON_APPEND_DOUBLE(&line, "greatest", field->values.greatest);
+    }
+    top_sort(&field->top);
+    if (field->top.n > 0)
+        BSON_APPEND_UTF8(&line, "commonest", field->top.of[0].text);
+    return give(dump, &line, error);
+}
+
+static bool give_profile(void *self, const struct block *block, bool *ret_sound, GError **error)
+{
+    struct past_part part = {0};
+    bson_t line = BSON_INITIALIZER;
+    *ret_sound = past_block_get(block, &part);
+    if (!*ret_sound) {
+        bson_destroy(&line);
+        return true;
+    }
+    BSON_APPEND_UTF8(&line, "type", "profile");
+    BSON_APPEND_UTF8(&line, "run", part.run);
+    BSON_APPEND_UTF8(&line, "stage", part.stage);
+    BSON_APPEND_DATE_TIME(&line, "kept", part.kept_ms);
+    BSON_APPEND_INT64(&line, "keys", (int64_t)MIN(part.keys, INT64_MAX));
+    BSON_APPEND_INT64(&line, "records", (int64_t)MIN(profile_records(part.profile), INT64_MAX));
+    bool ok = give(self, &line, error);
+    for (size_t i = 0; ok && i < profile_count(part.profile); i++)
+        ok = give_field(self, profile_at(part.profile, i), error);
+    past_part_done(&part);
+    return ok;
+}
+
 static bool dump_file(struct blockfile *file, struct block_visit visit, const struct document_lines *into,
                       GError **error)
 {
@@ -149,4 +193,11 @@ bool progress_dump(const struct world *world, const char *path, const struct doc
     auto_(blockfile) file = NULL;
     return blockfile_open(&file, world, path, &progress_kind, false, error) &&
            dump_file(file, (struct block_visit){.block = give_progress}, into, error);
+}
+
+bool past_dump(const struct world *world, const char *path, const struct document_lines *into, GError **error)
+{
+    auto_(blockfile) file = NULL;
+    return blockfile_open(&file, world, path, &past_kind, false, error) &&
+           dump_file(file, (struct block_visit){.block = give_profile}, into, error);
 }

@@ -9,3 +9,4 @@ bool sample_dump(const struct world *world, const char *path, const struct docum
 bool sketch_dump(const struct world *world, const char *path, const struct document_lines *into, GError **error);
 bool progress_dump(const struct world *world, const char *path, const struct document_lines *into, GError **error);
 bool owners_dump(const struct world *world, const char *path, const struct document_lines *into, GError **error);
+bool past_dump(const struct world *world, const char *path, const struct document_lines *into, GError **error);

@@ -364,7 +364,24 @@ static bool is_revived(const struct subject *subject)
     return subject->want_absent && subject->outcome == OUTCOME_DELETED && subject->live.presence == RECORD_PRESENT;
 }
 
-static bool judge(struct pass *pass, struct subject *subject, GError **error)
+/* Of the size that is wanted; of what is to go, that which stands there. One of which nothing is to be seen is of none.
+ */
+static void add_to_strata(struct pass *pass, const struct verify_part *part, const struct subject *subject,
+                          enum verify_class class)
+{
+    const struct draw *draw = pass->verification->draw;
+    const struct slice *value = subject->raw.len ? &subject->raw : &subject->document;
+    bool gone = subject->want_absent && subject->live.presence != RECORD_PRESENT;
+    if (!draw || gone)
+        return;
+    struct strata_record record = {.bytes = subject->want_absent ? subject->live.raw.len : value->len,
+                                   .at = subject->version.kind == VERSION_TIME ? &subject->version : NULL,
+                                   .bad = verify_class_is_bad(class),
+                                   .weight = draw_weight(draw, pass->input, part)};
+    strata_add(&pass->strata, pass->input, &record);
+}
+
+static bool judge(struct pass *pass, const struct verify_part *part, struct subject *subject, GError **error)
 {
     enum verify_class class = judge_class(pass, subject);
     bool sampled = shift_takes(pass->verification->shift, subject->key);
@@ -379,6 +396,7 @@ static bool judge(struct pass *pass, struct subject *subject, GError **error)
         pass->revived++;
     }
     pass_count(pass, class);
+    add_to_strata(pass, part, subject, class);
     add_to_sums(pass, subject);
     meet_expected(pass, subject->key);
     if (sampled)
@@ -442,7 +460,7 @@ bool judge_subjects(struct pass *pass, const struct verify_part *part, GArray *s
     if (!theirs_judge(pass, subjects, error))
         return false;
     for (size_t i = 0; i < subjects->len; i++)
-        if (!judge(pass, subject_at(subjects, i), error))
+        if (!judge(pass, part, subject_at(subjects, i), error))
             return false;
     return extras_note_wanted(pass->verification->extras, subjects, error) && own(pass, part, subjects, error);
 }

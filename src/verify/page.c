@@ -22,7 +22,7 @@ static const char HEAD[] =
     "border-bottom:1px solid #ddd}td:first-child{min-width:9em}"
     "td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
     "code{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere;white-space:pre-wrap}\n"
-    ".before{fill:#9a9a9a}.after{fill:#2b6cb0}\n"
+    ".before{fill:#9a9a9a}.after{fill:#2b6cb0}.baseline{fill:#d08a1d}.wide{overflow-x:auto}svg{max-width:100%}\n"
     "@media (prefers-color-scheme:dark){body{color:#e4e4e4;background:#161616}.pass{color:#6fd394}.fail{color:#ff8a80}"
     "th,td{border-color:#3a3a3a}}\n</style>\n";
 
@@ -249,13 +249,15 @@ GString *page_of(const struct page *page)
     put_expected(text, page);
     put_measures(text, page);
     times_put(text, page->result->times);
+    if (page->strata)
+        strata_put(page->strata, text);
     put_fields(text, page);
     if (picture_hides(page->picture))
         g_string_append(text,
                         "<p>Keys, documents and what the fields hold are not shown: the run has a key, and the report "
                         "beside this page is sealed. <code>sluice dump</code> opens it.</p>\n");
     else
-        plots_put(text, shift_compare(page->shift), shift_records(page->shift));
+        plots_put(text, page->shift, page->input->baseline);
     put_lines(text, page); /* the longest comes last */
     return g_string_append(text, "</body></html>\n");
 }

@@ -4,6 +4,7 @@
 
 #include "verify/picture.h"
 #include "verify/shift.h"
+#include "verify/strata.h"
 
 /* Text between tags or in a quoted attribute: what marks up, what is no UTF-8, and what a reader would not see or would
  * see elsewhere (controls, marks that turn the direction of writing) stands as its code. */
@@ -14,6 +15,7 @@ struct page {
     const struct verify_input *input;
     const struct verify_result *result;
     const struct picture *picture;
+    const struct strata_told *strata; /* NULL: it was no sample */
     struct shift *shift;
     struct theirs *theirs; /* NULL: nobody else judged */
 };

@@ -101,6 +101,7 @@ static bool add_wanted(struct pass *pass, const struct given *given, const struc
     struct version version = {0};
     if (pass->input->version && !version_of(pass->input->version, given->document, &version, NULL))
         version = (struct version){0};
+    pass->strata.several |= result->n > 1;
     pass->made_keys |= result->n != 1 || !slice_equal(result->wanted[0].key, given->key);
     for (size_t i = 0; i < result->n; i++) {
         struct subject subject = {.key = result->wanted[i].key,

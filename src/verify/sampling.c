@@ -7,6 +7,7 @@
 #define ERROR_MOST 1e-6    /* relative, of a tail: see the header */
 #define ROUNDS     8       /* of the Feistel network; four are proven for large ones, and strata may be small */
 #define NOTHING    (-1000) /* the chance 2^-1000 */
+#define NONE_BAD   0.97    /* of the mixture is for a kind of which none is bad */
 #define FEW_BAD    10      /* times the share that is asked about: what the test is quickest to find */
 
 /* A number that neither overflows nor vanishes: of `digits` × 2^exponent. */
@@ -153,6 +154,44 @@ uint64_t sampling_bound(const struct sampling_frame *frame, uint64_t found, doub
             low = middle;
     }
     return high;
+}
+
+/* The logarithm of the mixture: what was met, if the share is p, against all the others that it may be. */
+static double evidence(double bad, double right, double p)
+{
+    double others = log(1 - NONE_BAD) + lgamma(bad + 0.5) + lgamma(right + 0.5) - lgamma(bad + right + 1) - log(M_PI);
+    if (bad > 0)
+        others -= bad * log(p);
+    else
+        others = log(NONE_BAD + exp(others));
+    return others - right * log1p(-p);
+}
+
+double sampling_share(double bad, double right, double confidence)
+{
+    enum { HALVINGS = 60 };
+    double low = bad > 0 ? bad / (bad + right) : 0, high = 1,
+           enough = -log(1 - confidence) * (1 + ERROR_MOST) + ERROR_MOST;
+    for (int i = 0; right > 0 && i < HALVINGS; i++) {
+        double middle = low + (high - low) / 2;
+        if (evidence(bad, right, middle) >= enough)
+            high = middle;
+        else
+            low = middle;
+    }
+    return high;
+}
+
+void sampling_share_words(double share, GString *into)
+{
+    double percent = share * 100, unit = 1;
+    while (percent / unit >= 100)
+        unit *= 10;
+    while (percent / unit < 10 && unit > 1e-12)
+        unit /= 10;
+    uint64_t digits = (uint64_t)(percent / unit);
+    digits += (double)digits < percent / unit - 1e-9;
+    g_string_append_printf(into, "%.10g%%", (double)digits * unit);
 }
 
 /* --- which -------------------------------------------------------------------------------------------------------- */

@@ -10,6 +10,16 @@
  * - Several: the number found is a sum of independent Bernoulli trials (Vatutin and Mikhailov 1982), no more likely to
  *   be small than the binomial of the bad keys and the smallest share looked at, wherever the bad ones lie (Hoeffding
  *   1956, theorem 4, which asks that the mean be larger by one than what was found; of none found it is (1-f)^D).
+ * - A kind of records that shows only when they are read (large, old), of which nobody knows how many there are: of its
+ *   share p that is bad. Let q be another share, and let each bad one met count q/p and each right one (1-q)/(1-p), or,
+ *   in a partition of which more is looked at than the smallest share f of any, as 1 + (that - 1) f/f_j. The product
+ * has a mean of at most 1, whatever the partitions hold: exp of a sum over a sample without replacement has no greater
+ *   mean than with (Hoeffding 1963, theorem 4), there it is Π (1 + (…))^n_j, and by ln(1+u) <= u the exponents add up
+ * to n f (p (q/p - 1) + (1-p) ((1-q)/(1-p) - 1)) = 0. A mixture over q that is chosen beforehand has a mean of at most
+ * 1 too, so that it passes 1/(1-confidence) with no greater chance than 1 - confidence (Markov): a p where it does is
+ *   ruled out. 0.97 of the mixture are q = 0, the rest Beta(1/2, 1/2): where none was bad the bound is that of
+ *   Clopper and Pearson, at 95 % and above within a hundredth of it. As ln(1 + f/f_j v) >= f/f_j ln(1 + v), a record of
+ * such a partition may count as f/f_j of one.
  *
  * Which keys: those whose rank under a keyed permutation of their stratum's places is below the stratum's number
  * (a Feistel network, Luby and Rackoff 1988, walked until it stays inside, Black and Rogaway 2002): asked along a
@@ -46,6 +56,12 @@ double sampling_tail(const struct sampling_frame *frame, uint64_t bad, uint64_t 
 uint64_t sampling_size(uint64_t population, bool stratified, const struct sampling_wish *wish);
 /* As surely as that there are fewer bad ones than this, where so many were found. */
 uint64_t sampling_bound(const struct sampling_frame *frame, uint64_t found, double confidence);
+
+/* Of a kind of records: more than this share of it is not bad, as surely, where so many were met, each weighed by
+ * f/f_j. By logarithms, which are off by less than the 10^-6 that every comparison gives away. */
+double sampling_share(double bad, double right, double confidence);
+/* "0.031%": upwards, to two digits. */
+void sampling_share_words(double share, GString *into);
 
 /* --- which -------------------------------------------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 #include "profile/pair.h"
-#include "verify/verify.h"
+#include "verify/past.h"
 
 #define SHIFT_RECORDS 10000 /* about so many keys are looked at, chosen by their digests: the same ones every time */
 
@@ -17,6 +17,14 @@ void shift_free(struct shift *shift);
 bool shift_takes(const struct shift *shift, struct slice key);
 /* Either may be empty: there is none. */
 void shift_add(struct shift *shift, struct slice before, struct slice after);
+
+/* What the target holds, all of it, once it is compared; NULL: nothing was. */
+struct profile *shift_after(struct shift *shift);
+/* Likewise the target's values against the baseline, fields that only one of them has included; each field of the
+ * target is marked as moved or not. NULL: there is no baseline, or nothing to compare with it. */
+const GArray *shift_against(struct shift *shift);
+/* Whether it was flagged, too, when the baseline was held against its own one: nothing that is new. */
+bool shift_moved_before(const struct profile_shift *field);
 
 /* When all are added: compares. Of struct profile_shift, in the order in which fields were met; NULL: nothing was
  * sampled on both sides. */

@@ -71,6 +71,7 @@ void verification_merge(struct verification *verification, const struct pass *pa
     found_merge(&verification->found, &pass->found);
     verification->sampled += pass->sampled;
     verification->sample_held += pass->sample_held;
+    strata_merge(&verification->strata, &pass->strata);
     verification->echoes += pass->echoes;
     verification->revived += pass->revived;
     if (pass->sketch)
@@ -197,17 +198,10 @@ static void add_way(GString *text, const struct verify_result *result, size_t n_
     g_string_append(text, " compared in full");
 }
 
-/* Upwards, to two digits. */
-static void add_share(GString *text, double share)
+static struct strata_told strata_of(const struct verification *verification)
 {
-    double percent = share * 100, unit = 1;
-    while (percent / unit >= 100)
-        unit *= 10;
-    while (percent / unit < 10 && unit > 1e-12)
-        unit /= 10;
-    uint64_t digits = (uint64_t)(percent / unit);
-    digits += (double)digits < percent / unit - 1e-9;
-    g_string_append_printf(text, "%.10g%%", (double)digits * unit);
+    return (struct strata_told){
+        .strata = &verification->strata, .input = verification->input, .stopped = verification->result->stopped};
 }
 
 /* What the sample proves, and what of the keys nobody has looked at. */
@@ -221,7 +215,7 @@ static void add_bound(GString *text, const struct verify_result *result, const s
     if (result->stopped)
         g_string_append_printf(text, "%.10g%%", sure->below * 100);
     else
-        add_share(text, result->below);
+        sampling_share_words(result->below, text);
     g_string_append_printf(text, " of all do, %s were not looked at",
                            units_count(result->drawn_from - result->drawn, passed));
 }
@@ -318,11 +312,17 @@ static char *sentence_of(const struct verification *verification)
     add_measures(text, result, verification->input->measures);
     times_words(result->times, text);
     add_bound(text, result, &verification->input->sure);
+    if (result->drawn) {
+        struct strata_told told = strata_of(verification);
+        strata_words(&told, text);
+    }
     if (result->since_ms)
         g_string_append_printf(text, "; some of it since %s, by a verification that ended on its way",
                                units_time(result->since_ms, when));
-    if (shift_compare(verification->shift))
+    if (shift_compare(verification->shift)) {
+        shift_against(verification->shift);
         shift_words(verification->shift, text);
+    }
     add_unmatched(text, verification->input->only);
     g_string_append_printf(text, "; as of %s", units_time(world_wall_ms(verification->input->world), when));
     return g_string_free(text, FALSE);
@@ -362,6 +362,30 @@ static json_t *expected_json(const GArray *expected)
     return list;
 }
 
+static json_t *sample_json(const struct verification *verification)
+{
+    const struct verify_result *result = verification->result;
+    const struct verify_input *input = verification->input;
+    struct strata_told told = strata_of(verification);
+    json_t *sample =
+        json_pack("{s:I, s:I, s:I, s:f, s:b}", "keys", (json_int_t)result->drawn, "of", (json_int_t)result->drawn_from,
+                  "strata", (json_int_t)input->n_parts, "asked_below", input->sure.below, "stopped", result->stopped);
+    strata_put_json(&told, sample);
+    return sample;
+}
+
+/* With what is kept of it. */
+static json_t *profile_json(const struct verification *verification)
+{
+    json_t *profile = shift_json(verification->shift);
+    if (!verification->profile_kept)
+        return profile;
+    json_t *kept = json_pack("{s:s}", "path", verification->input->profile_path);
+    put_hex(kept, "digest", verification->profile_digest);
+    json_object_set_new(profile, "kept", kept);
+    return profile;
+}
+
 static char *json_of(const struct verification *verification, const uint8_t page[32])
 {
     const struct verify_result *result = verification->result;
@@ -382,10 +406,7 @@ static char *json_of(const struct verification *verification, const uint8_t page
     json_object_set_new(root, "confidence", json_real(result->drawn ? input->sure.confidence : 1));
     json_object_set_new(root, "below", json_real(result->below));
     if (result->drawn)
-        json_object_set_new(root, "sample",
-                            json_pack("{s:I, s:I, s:I, s:f, s:b}", "keys", (json_int_t)result->drawn, "of",
-                                      (json_int_t)result->drawn_from, "strata", (json_int_t)input->n_parts,
-                                      "asked_below", input->sure.below, "stopped", result->stopped));
+        json_object_set_new(root, "sample", sample_json(verification));
     json_object_set_new(root, "wanted_set", set_json(&result->wanted));
     json_object_set_new(root, "live_set", set_json(&result->live));
     if (input->only)
@@ -405,7 +426,7 @@ static char *json_of(const struct verification *verification, const uint8_t page
     if (result->expected)
         json_object_set_new(root, "expect", expected_json(result->expected));
     if (shift_compare(verification->shift))
-        json_object_set_new(root, "profile", shift_json(verification->shift));
+        json_object_set_new(root, "profile", profile_json(verification));
     put_files(root, verification, page);
     char *text = json_dumps(root, JSON_COMPACT);
     char *copy = g_strdup(text);
@@ -430,7 +451,9 @@ static bool finish_report(struct verification *verification, GError **error)
 static bool write_page(struct verification *verification, uint8_t ret_digest[32], GError **error)
 {
     struct verify_result *result = verification->result;
+    struct strata_told strata = strata_of(verification);
     struct page of = {.input = verification->input,
+                      .strata = result->drawn ? &strata : NULL,
                       .result = result,
                       .picture = verification->picture,
                       .shift = verification->shift,
@@ -472,6 +495,17 @@ static void take_found(struct verification *verification)
     result->sums = (struct part_sum *)(void *)g_array_free(g_steal_pointer(&verification->sums), FALSE);
 }
 
+/* For later runs, what the values are like; of a stage that passes. */
+static bool keep_profile(struct verification *verification, GError **error)
+{
+    struct profile *after = shift_after(verification->shift);
+    if (!verification->result->pass || !verification->input->profile_path || !after)
+        return true;
+    shift_against(verification->shift); /* which marks what has moved */
+    verification->profile_kept = true;
+    return past_keep_durable(verification->input, after, verification->profile_digest, error);
+}
+
 static bool verdict(struct verification *verification, GError **error)
 {
     struct verify_result *result = verification->result;
@@ -483,6 +517,8 @@ static bool verdict(struct verification *verification, GError **error)
     if (result->pass && verification->owners && !owners_writer_finish_durable(verification->owners, error))
         return false;
     if (result->pass && verification->sketch && !sketch_keep_durable(verification, error))
+        return false;
+    if (!keep_profile(verification, error))
         return false;
     result->sentence = sentence_of(verification);
     result->report_path = g_strdup(verification->input->report_path);

@@ -43,6 +43,7 @@ struct verify_part {
 };
 
 struct verify_sample;
+struct past;
 struct cause_found;
 struct measures;
 struct measures_wish;
@@ -78,6 +79,10 @@ struct verify_input {
     /* Likewise a sketch of what the target then holds. */
     const char *sketch_path, *const *sketches;
     size_t n_sketches;
+    /* What the target's values are held against, beside the source's (verify/past.h); NULL: nothing. And where to
+     * write what they are like, if they pass, under the name of the stage; NULL: nowhere. */
+    struct past *baseline;
+    const char *profile_path, *stage;
     const char *progress_path; /* how far a scan of the target has got, while it goes; NULL: nothing is kept */
     const struct verify_part *parts;
     size_t n_parts;

@@ -8,6 +8,7 @@
 #include "listing/ordered.h"
 #include "record/sketch.h"
 #include "verify/picture.h"
+#include "verify/strata.h"
 #include "verify/verify.h"
 
 /* What is found of a partition, or of all. */
@@ -40,14 +41,17 @@ struct verification {
     bool *settled;        /* by part: its sum says it all. Written by one thread, between the two rounds of threads */
     pthread_mutex_t lock; /* guards what follows; a leaf */
     struct found found;
+    struct strata strata;         /* of a sample */
     struct owners_writer *owners; /* NULL: not wanted; has a lock of its own */
     GArray *sums;                 /* of struct part_sum, `counts` owned */
     struct file *report;          /* opened with the first difference */
     struct picture *picture;      /* of its lines */
     struct report_seal *seal;     /* by which they are sealed, or not. Written before the threads begin */
     struct shift *shift;          /* has a lock of its own, a leaf */
-    struct theirs *theirs;        /* NULL: nobody else judges. Likewise */
-    struct extras *extras;        /* NULL: nobody asked. Likewise */
+    bool profile_kept;            /* in input->profile_path, a file of that digest */
+    uint8_t profile_digest[32];
+    struct theirs *theirs; /* NULL: nobody else judges. Likewise */
+    struct extras *extras; /* NULL: nobody asked. Likewise */
     size_t next_part;
     uint64_t seen; /* keys, for the one who watches */
     uint64_t sampled, sample_held;
@@ -57,10 +61,18 @@ struct verification {
 };
 
 /* Keys that count against the gate. */
+static inline bool verify_class_is_bad(enum verify_class class)
+{
+    return class == VERIFY_DIFFERING || class == VERIFY_MISSING || class == VERIFY_EXTRA || class == VERIFY_IN_FLIGHT ||
+           class == VERIFY_NOT_COMPARABLE || class == VERIFY_IN_DOUBT;
+}
+
 static inline uint64_t found_bad(const struct found *found)
 {
-    return found->of[VERIFY_DIFFERING] + found->of[VERIFY_MISSING] + found->of[VERIFY_EXTRA] +
-           found->of[VERIFY_IN_FLIGHT] + found->of[VERIFY_NOT_COMPARABLE] + found->of[VERIFY_IN_DOUBT];
+    uint64_t bad = 0;
+    for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
+        bad += verify_class_is_bad((enum verify_class)i) ? found->of[i] : 0;
+    return bad;
 }
 
 /* --- chosen.c: which keys of a partition are looked at ------------------------------------------------------------ */
@@ -86,6 +98,8 @@ struct draw {
 struct draw *draw_new(const struct verify_input *input); /* NULL: everything is compared */
 void draw_free(struct draw *draw);
 struct chosen draw_chosen(const struct draw *draw, const struct verify_input *input, size_t part);
+/* How little of the partition is looked at: the smallest share of any partition against its own. */
+double draw_weight(const struct draw *draw, const struct verify_input *input, const struct verify_part *part);
 uint64_t draw_size(const struct draw *draw, const struct verify_input *input); /* keys looked at */
 /* Looks at a few keys of all partitions in random order, so that a bad sample ends here. */
 bool draw_forerun(struct verification *verification, GError **error);
@@ -133,6 +147,7 @@ struct pass {
     struct sketch *sketch;     /* NULL, or what is merged into the verification's */
     bool made_keys;            /* of the partition: not every key is one of the listing's */
     struct found found;        /* of the partition; merged when it ends */
+    struct strata strata;      /* of a sample; merged when the pass ends */
     uint64_t shown;            /* of found.compared */
     uint64_t sampled, sample_held;
     uint64_t echoes;  /* records of the source that are what the run wrote into the target */

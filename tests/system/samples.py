@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Verification that states what it proves: gates and verifications by a sample, and what changed since found by sketches."""
 
+import datetime
+import json
+
 from stand import among, must, run_all, same, test
 from staged import LOAD, after, ready, run, three
 
@@ -69,6 +72,58 @@ def _(stand):
     full = verified(stand, "fix.1", "--full")
     for word in ("equal", "changed_since", "compared", "wanted_set", "live_set", "missing", "differing"):
         same(found[word], full[word], word)
+
+
+STRATA = """
+sluice: 1
+name: strata
+source: { store: "file:.", dataset: "in.ndjson", key: id%s }
+target: { store: "rocksdb:live", dataset: items }
+partitions: { count: 4 }
+"""
+
+
+def strata(stand, version=", version: at"):
+    """One record in ten is large, one in twenty is old."""
+    young = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=2)
+    rows = [{"id": f"k{n:05d}", "at": "2020-01-01T00:00:00Z" if n % 20 == 7 else young.strftime("%Y-%m-%dT%H:%M:%SZ"), "text": "x" * (900 if n % 10 == 0 else 9)}
+            for n in range(ROWS)]
+    stand.records("in.ndjson", rows)
+    stand.write("strata.yaml", STRATA % version)
+    stand.sluice("run", "strata.yaml", "--yes").ended(0)
+    return rows
+
+
+@test("of a sample that finds nothing the strata of size and age say how much less is proven of those that were seldom met")
+def _(stand):
+    strata(stand)
+    found = verified(stand, "strata.yaml", "--sample", "99%,2%")
+    sample = found["sample"]
+    sizes, ages = ({one["stratum"]: one for one in sample[of]} for of in ("by_size", "by_age"))
+    same((set(sizes), set(ages)), ({"64 B to 512 B", "512 B to 4 KiB"}, {"1d to 7d", "above 365d"}), "strata")
+    for all_of in (sizes, ages):
+        same((sum(one["keys"] for one in all_of.values()), sum(one["bad"] for one in all_of.values())), (sample["keys"], 0), "looked at")
+    large, small = sizes["512 B to 4 KiB"], sizes["64 B to 512 B"]
+    must(small["below"] < large["below"] < 1 and found["below"] < small["below"], sizes)
+    must(1 - 0.01 ** (1 / large["keys"]) <= large["below"] <= 1.1 * (1 - 0.01 ** (1 / large["keys"])), large)
+    among([f"by size least is proven of those of 512 B to 4 KiB, {large['keys']} looked at: fewer than", "by age least is proven of those of above 365d"],
+          found["sentence"])
+    among(["What the sample says of small and large", "<td>512 B to 4 KiB</td>"], stand.read(found["page"]))
+    must("by_size" not in verified(stand, "strata.1", "--full").get("sample", {}), "strata of what was compared in full")
+
+
+@test("a fault that lives in large records alone is told as that; without a version nothing is said of ages")
+def _(stand):
+    rows = strata(stand, "")
+    stand.put("items", [f"{row['id']}\t" + json.dumps({**row, "text": row["text"][:100]}) + "\t0" for row in rows if len(row["text"]) > 100])
+    found = verified(stand, "strata.yaml", "--sample", "99%,2%", status=4)
+    sample = found["sample"]
+    sizes = {one["stratum"]: one for one in sample["by_size"]}
+    large = sizes["512 B to 4 KiB"]
+    must(large["bad"] == large["keys"] == found["differing"] > 0 and sizes["64 B to 512 B"]["bad"] == 0, sizes)
+    among(f"bad by size: {large['bad']} of the {large['keys']} of 512 B to 4 KiB", found["sentence"])
+    same(sample["by_age"], None, "ages")
+    among("no source.version", sample["age_why"])
 
 
 run_all()

@@ -4,6 +4,7 @@
 #include "kit/fake_world.h"
 #include "kit/kit.h"
 #include "verify/dump.h"
+#include "verify/past.h"
 #include "verify/progress.h"
 #include "verify/verify_parts.h"
 
@@ -86,6 +87,29 @@ static void write_progress(const char *path)
     progress.sketch = sketch;
     progress_put(&progress, KEPT_MS, bytes);
     kit_ok(progress_keep_durable(world_real(), path, uid, slice_of(bytes->data, bytes->len), &error));
+}
+
+/* Of the values alone: where a number lies is reckoned, and may be reckoned otherwise some day. */
+static void write_profile(const char *path)
+{
+    GError *error = NULL;
+    struct fake_world fake;
+    uint8_t digest[32];
+    auto_(arena) mem = arena_new(1 << 20);
+    auto_(profile) profile = profile_new();
+    struct verify_input input = {
+        .world = &fake.world, .run = "nightly.3", .stage = "canary", .run_uid = uid, .profile_path = path};
+    fake_world_init(&fake);
+    fake.wall_ms = KEPT_MS;
+    for (int i = 0; i < 5; i++) {
+        struct slice document;
+        g_autofree char *json =
+            g_strdup_printf("{\"tier\":\"%s\",\"n\":%d,\"none\":null}", i % 2 ? "gold" : "silver", i / 4);
+        assert_true(document_from_json(slice_of_text(json), mem, &document, NULL, NULL));
+        profile_add(profile, document);
+    }
+    profile_find(profile, "n")->moved = true;
+    kit_ok(past_keep_durable(&input, profile, digest, &error));
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
@@ -216,11 +240,32 @@ static void progress_of_version_1_is_gone_on_with(void **state)
     sketch_free(found.sketch);
 }
 
+static void a_profile_of_version_1_is_held_against_as_it_always_was(void **state)
+{
+    GError *error = NULL;
+    auto_(past) past = past_new("file", true);
+    assert_golden(*state, "profile.0", write_profile, (struct dumping){past_dump});
+    g_autofree char *path = golden("profile.0");
+    kit_ok(past_add(past, world_real(), path, NULL, &error));
+    past_join(past);
+    const struct past_part *part = &g_array_index(past->parts, struct past_part, 0);
+    assert_string_equal(part->run, "nightly.3");
+    assert_string_equal(part->stage, "canary");
+    assert_int_equal(past->kept_ms, KEPT_MS);
+    assert_int_equal(profile_records(past->profile), 5);
+    assert_true(profile_find(past->profile, "n")->moved && !profile_find(past->profile, "tier")->moved);
+    assert_int_equal(profile_find(past->profile, "tier")->top.n, 2);
+    static const uint8_t other[32] = {1};
+    kit_refused(past_add(past, world_real(), path, other, &error), CORRUPT, "not what its gate kept");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_sketch_of_version_1_gives_its_entries, kit_dir_setup, kit_dir_teardown),
         cmocka_unit_test_setup_teardown(owners_of_version_1_read_as_they_always_did, kit_dir_setup, kit_dir_teardown),
+        cmocka_unit_test_setup_teardown(a_profile_of_version_1_is_held_against_as_it_always_was, kit_dir_setup,
+                                        kit_dir_teardown),
         cmocka_unit_test_setup_teardown(progress_of_version_1_is_gone_on_with, kit_dir_setup, kit_dir_teardown),
     };
     return cmocka_run_group_tests_name("verify/golden", tests, NULL, NULL);

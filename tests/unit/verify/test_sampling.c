@@ -1,6 +1,8 @@
 /* Samples with a stated bound, held against brute force: every distribution, every outcome, in exact integers. */
+#include <math.h>
+
 #include "kit/kit.h"
-#include "verify/sampling.h"
+#include "verify/verify_parts.h"
 
 static double choose(uint64_t n, uint64_t k)
 {
@@ -122,6 +124,134 @@ static void a_bound_says_more_the_more_is_looked_at(void **state)
         }
     struct sampling_frame everything = {1000, 1000, false};
     assert_int_equal(sampling_bound(&everything, 0, 0.999), 1);
+}
+
+/* --- of a kind ---------------------------------------------------------------------------------------------------- */
+
+/* A partition, and what of it is of the kind that is asked about. */
+struct part_of_kind {
+    uint64_t keys, bad, right;
+};
+
+static uint64_t looked_at(const struct part_of_kind *parts, size_t n, size_t i, uint64_t sample)
+{
+    uint64_t all = 0;
+    for (size_t k = 0; k < n; k++)
+        all += parts[k].keys;
+    return sampling_of_stratum(parts[i].keys, sample, all);
+}
+
+static double share_of_kind(const struct part_of_kind *parts, size_t n)
+{
+    double bad = 0, right = 0;
+    for (size_t i = 0; i < n; i++) {
+        bad += (double)parts[i].bad;
+        right += (double)parts[i].right;
+    }
+    return bad / (bad + right);
+}
+
+static double weight_of(const struct part_of_kind *parts, size_t n, size_t i, uint64_t sample)
+{
+    g_autofree uint64_t *first = g_new0(uint64_t, n + 1), *taken = g_new0(uint64_t, n + 1);
+    g_autofree struct verify_part *of = g_new0(struct verify_part, n);
+    struct verify_input input = {.parts = of, .n_parts = n};
+    for (size_t k = 0; k < n; k++)
+        first[k + 1] = first[k] + parts[k].keys;
+    struct draw draw = {.frame = {first[n], sample, true}, .first = first, .taken = taken};
+    return draw_weight(&draw, &input, &of[i]);
+}
+
+/* The chance that what is told of the kind is too little, by every outcome of two partitions. */
+static double told_too_little(const struct part_of_kind *parts, uint64_t sample, double confidence)
+{
+    uint64_t n[] = {looked_at(parts, 2, 0, sample), looked_at(parts, 2, 1, sample)}, x[2], y[2];
+    double weight[] = {weight_of(parts, 2, 0, sample), weight_of(parts, 2, 1, sample)}, missed = 0;
+    for (x[0] = 0; x[0] <= MIN(parts[0].bad, n[0]); x[0]++)
+        for (y[0] = 0; y[0] <= MIN(parts[0].right, n[0] - x[0]); y[0]++)
+            for (x[1] = 0; x[1] <= MIN(parts[1].bad, n[1]); x[1]++)
+                for (y[1] = 0; y[1] <= MIN(parts[1].right, n[1] - x[1]); y[1]++) {
+                    double p = 1, bad = 0, right = 0;
+                    for (int i = 0; i < 2; i++) {
+                        uint64_t rest = parts[i].keys - parts[i].bad - parts[i].right;
+                        p *= choose(parts[i].bad, x[i]) * choose(parts[i].right, y[i]) *
+                             choose(rest, n[i] - x[i] - y[i]) / choose(parts[i].keys, n[i]);
+                        bad += weight[i] * (double)x[i];
+                        right += weight[i] * (double)y[i];
+                    }
+                    double told = sampling_share(bad, right, confidence);
+                    if (p > 0 && told < 1 && told <= share_of_kind(parts, 2)) /* 1: nothing is told */
+                        missed += p;
+                }
+    return missed;
+}
+
+static void a_share_of_a_kind_holds_wherever_it_lies_and_however_much_of_it_there_is(void **state)
+{
+    static const uint64_t SIZES[][2] = {{3, 9}, {1, 11}, {6, 6}};
+    static const double SURE[] = {0.9, 0.5};
+    for (size_t i = 0; i < G_N_ELEMENTS(SIZES); i++)
+        for (uint64_t a = 0; a <= SIZES[i][0]; a += 1 + SIZES[i][0] / 3)
+            for (uint64_t b = 1; b <= SIZES[i][1]; b += 3)
+                for (uint64_t sample = 1; sample < 12; sample += 3)
+                    for (size_t k = 0; k < G_N_ELEMENTS(SURE); k++) {
+                        const struct part_of_kind parts[] = {{SIZES[i][0], a, SIZES[i][0] - a},
+                                                             {SIZES[i][1], b, (SIZES[i][1] - b) / 2}};
+                        assert_true(told_too_little(parts, sample, SURE[k]) <= 1 - SURE[k] + 1e-9);
+                    }
+}
+
+/* What one draw tells of the kind, by the permutation that draws. The kind's bad ones stand first in a partition. */
+static double draw_and_tell(const struct part_of_kind *parts, size_t n, uint64_t sample, uint64_t key,
+                            double confidence)
+{
+    double bad = 0, right = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct sampling_order order = sampling_order_of(parts[i].keys, key, i + 1);
+        uint64_t taken = looked_at(parts, n, i, sample);
+        double weight = weight_of(parts, n, i, sample);
+        for (uint64_t rank = 0; rank < taken; rank++) {
+            uint64_t place = sampling_place(&order, rank);
+            bad += place < parts[i].bad ? weight : 0;
+            right += place >= parts[i].bad && place < parts[i].bad + parts[i].right ? weight : 0;
+        }
+    }
+    return sampling_share(bad, right, confidence);
+}
+
+/* Bad ones in a large partition of which little is looked at, right ones in small ones of which much is; and others. */
+static void of_many_draws_no_more_are_wrong_than_the_confidence_allows(void **state)
+{
+    enum { DRAWS = 2000, SMALL = 60 };
+    static const struct part_of_kind LARGE[] = {{1000, 30, 0}, {1000, 30, 300}, {600, 60, 540}, {400, 400, 0}};
+    const double confidence = 0.8, most = DRAWS * (1 - confidence) + 4 * sqrt(DRAWS * (1 - confidence) * confidence);
+    for (size_t i = 0; i < G_N_ELEMENTS(LARGE); i++) {
+        struct part_of_kind parts[1 + SMALL] = {LARGE[i]};
+        unsigned wrong = 0;
+        for (int k = 1; k <= SMALL; k++)
+            parts[k] = (struct part_of_kind){3, 0, 3};
+        for (uint64_t key = 0; key < DRAWS; key++)
+            wrong += draw_and_tell(parts, G_N_ELEMENTS(parts), 50, key, confidence) <=
+                     share_of_kind(parts, G_N_ELEMENTS(parts));
+        assert_true(wrong <= most);
+    }
+}
+
+/* As sharp as Clopper and Pearson where none is bad, and near what was found where some are. */
+static void a_share_of_a_kind_is_no_larger_than_it_has_to_be(void **state)
+{
+    static const double SURE[] = {0.95, 0.999};
+    for (size_t k = 0; k < G_N_ELEMENTS(SURE); k++)
+        for (double right = 30; right < 1e7; right *= 3) {
+            double told = sampling_share(0, right, SURE[k]), exact = 1 - pow(1 - SURE[k], 1 / right);
+            assert_true(told >= exact && told <= exact * 1.011);
+            assert_true(sampling_share(right / 10, right, SURE[k]) > 1.0 / 11);
+        }
+    assert_true(sampling_share(500, 9500, 0.95) < 0.062);
+    assert_true(sampling_share(3, 0, 0.95) >= 1 && sampling_share(0, 0, 0.95) >= 1);
+    g_autoptr(GString) words = g_string_new(NULL);
+    sampling_share_words(0.00030512, words);
+    assert_string_equal(words->str, "0.031%");
 }
 
 /* --- which -------------------------------------------------------------------------------------------------------- */
@@ -260,6 +390,9 @@ int main(void)
         cmocka_unit_test(sizes_of_large_populations),
         cmocka_unit_test(a_bound_holds_wherever_the_bad_ones_lie),
         cmocka_unit_test(a_bound_says_more_the_more_is_looked_at),
+        cmocka_unit_test(a_share_of_a_kind_holds_wherever_it_lies_and_however_much_of_it_there_is),
+        cmocka_unit_test(of_many_draws_no_more_are_wrong_than_the_confidence_allows),
+        cmocka_unit_test(a_share_of_a_kind_is_no_larger_than_it_has_to_be),
         cmocka_unit_test(an_order_is_a_permutation_and_can_be_turned_round),
         cmocka_unit_test(every_place_and_pair_is_drawn_alike),
         cmocka_unit_test(another_key_or_stratum_draws_others),
