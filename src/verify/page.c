@@ -22,7 +22,10 @@ static const char HEAD[] =
     "border-bottom:1px solid #ddd}td:first-child{min-width:9em}"
     "td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
     "code{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere;white-space:pre-wrap}\n"
-    ".before{fill:#9a9a9a}.after{fill:#2b6cb0}.baseline{fill:#d08a1d}.wide{overflow-x:auto}svg{max-width:100%}\n"
+    ".before{fill:#9a9a9a}.after{fill:#2b6cb0}.baseline{fill:#d08a1d}.wide{overflow-x:auto}.narrow{width:auto}"
+    ".wide td,small{font-size:13px}.wide "
+    "td:first-child{min-width:0}td.t{white-space:nowrap}td:last-child{overflow-wrap:anywhere}"
+    "small{display:block;max-width:24em}\n"
     "@media (prefers-color-scheme:dark){body{color:#e4e4e4;background:#161616}.pass{color:#6fd394}.fail{color:#ff8a80}"
     "th,td{border-color:#3a3a3a}}\n</style>\n";
 

@@ -6,7 +6,7 @@
 
 #define BARS    16
 #define CLASSES 8u
-#define WIDTH   320
+#define WIDTH   280
 #define HEIGHT  48
 
 /* Whose values are drawn, in this order; the page's style has the classes. */
@@ -86,7 +86,7 @@ static void put_numbers(GString *page, const struct drawn *drawn)
     }
     put_bars(page, drawn, bars, BARS);
     if (low <= high)
-        g_string_append_printf(page, "<br><small>%g … %g</small>", low, high);
+        g_string_append_printf(page, "<small>%g … %g</small>", low, high);
 }
 
 static double share_of(const struct top *top, uint64_t hash)
@@ -117,7 +117,7 @@ static void put_classes(GString *page, const struct drawn *drawn)
         for (int side = 0; side < SIDES; side++)
             bars[i].of[side] = drawn->of[side] ? share_of(&drawn->of[side]->top, named->of[i].hash) : 0;
     put_bars(page, drawn, bars, n);
-    g_string_append(page, "<br><small>");
+    g_string_append(page, "<small>");
     for (size_t i = 0; i < n; i++) {
         const char *between = " ";
         g_string_append(page, i ? " · " : "");
@@ -155,23 +155,22 @@ static void put_tests(GString *page, const struct profile_shift *field)
     else
         g_string_append_printf(page, "%s %.3f", field->how == PROFILE_NUMBERS ? "KS" : "KS of lengths",
                                field->test.statistic);
-    g_string_append_printf(page, ", chance %.2g<br>PSI %.3f", field->test.chance, field->psi);
+    g_string_append_printf(page, "<br>chance %.2g<br>PSI %.3f", field->test.chance, field->psi);
 }
 
 static void put_flag(GString *page, bool flagged, const char *word)
 {
     if (flagged)
-        g_string_append_printf(page, "<span class=\"fail\">%s</span>", word);
+        g_string_append_printf(page, "<span class=\"fail\">%s</span><br>", word);
 }
 
 /* Of the baseline, and what came of it. */
 static void put_against(GString *page, const struct drawn *drawn)
 {
     const struct profile_shift *against = drawn->against;
-    g_string_append(page, "<td>");
+    g_string_append(page, "<td class=\"t\">");
     if (against) {
         put_flag(page, against->flagged, shift_moved_before(against) ? "moved, as then" : "moved");
-        g_string_append(page, against->flagged ? "<br>" : "");
         put_tests(page, against);
     }
     g_string_append(page, "</td>");
@@ -217,14 +216,14 @@ static void put_field(GString *page, const struct drawn *drawn, bool baseline)
 {
     g_string_append(page, "<tr><td><code>");
     page_escape(page, drawn->name);
-    g_string_append(page, "</code></td><td>");
-    put_flag(page, drawn->shift && drawn->shift->flagged, "shifted");
-    g_string_append(page, "</td>");
+    g_string_append(page, "</code></td>");
     put_missing(page, drawn);
     put_distinct(page, drawn);
-    g_string_append(page, "<td>");
-    if (drawn->shift)
+    g_string_append(page, "<td class=\"t\">");
+    if (drawn->shift) {
+        put_flag(page, drawn->shift->flagged, "shifted");
         put_tests(page, drawn->shift);
+    }
     g_string_append(page, "</td>");
     if (baseline)
         put_against(page, drawn);
@@ -292,7 +291,7 @@ void plots_put(GString *page, struct shift *shift, const struct past *baseline)
         return;
     put_words(page, shift_records(shift), baseline);
     g_string_append_printf(page,
-                           "<div class=\"wide\"><table>\n<tr><th>field</th><th></th><th>without it</th>"
+                           "<div class=\"wide\"><table>\n<tr><th>field</th><th>without it</th>"
                            "<th>different</th><th>before, after</th>%s<th>values</th></tr>\n",
                            against ? "<th>against the baseline</th>" : "");
     for (guint i = 0; i < fields->len; i++) {

@@ -211,8 +211,9 @@ void strata_put(const struct strata_told *told, GString *page)
     }
     if (told->strata->several)
         g_string_append(page, " Nothing is proven of them: the transform makes several records of a key.");
-    g_string_append(page, "</p>\n<table>\n<tr><th>by</th><th>stratum</th><th>looked at</th><th>bad</th>"
-                          "<th>proven: fewer than</th></tr>\n");
+    g_string_append(page,
+                    "</p>\n<table class=\"narrow\">\n<tr><th>by</th><th>stratum</th><th>looked at</th><th>bad</th>"
+                    "<th>proven: fewer than</th></tr>\n");
     put_kind(told, STRATA_SIZE, page);
     if (!why)
         put_kind(told, STRATA_AGE, page);
