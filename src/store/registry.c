@@ -109,7 +109,7 @@ void store_registry_free(struct store_registry *registry)
     g_free(registry);
 }
 
-/* scheme://user:password@host?option → scheme://host. Where the only @ stands behind a ?, that may be a password's, and
+/* scheme://user:password@host?option → scheme://host. Where an @ stands behind a ?, that may be a password's, and
  * nothing before it is shown. */
 char *store_label(const char *uri)
 {
@@ -119,8 +119,10 @@ char *store_label(const char *uri)
     if (!place)
         return g_strndup(uri, len);
     g_autofree char *scheme = g_strndup(uri, (size_t)(place - uri) + 3);
+    if (strchr(uri + len, '@'))
+        return g_strconcat(scheme, "…", NULL);
     if (!at || at < place)
-        return strchr(uri + len, '@') ? g_strconcat(scheme, "…", NULL) : g_strndup(uri, len);
+        return g_strndup(uri, len);
     g_autofree char *host = g_strndup(at + 1, (size_t)(uri + len - (at + 1)));
     return g_strconcat(scheme, host, NULL);
 }

@@ -202,6 +202,7 @@ static void a_label_holds_no_secret(void **state)
         {"valkey://:p@ss@host:1", "valkey://host:1"},
         {"valkey://host:1?password=x%40y", "valkey://host:1"},
         {"valkey://user:pass?word@host:1", "valkey://…"},
+        {"valkey://user:p@ss?word@host:1", "valkey://…"},
         {"file:a@b", "file:a@b"},
         {"rocksdb:/x/y", "rocksdb:/x/y"},
     };
