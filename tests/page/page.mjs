@@ -1,4 +1,5 @@
 // The page, in a real Chromium, against the real server. One home and one browser serve all; the tests follow each other.
+import path from "node:path";
 import { accessible, AXE, browser as launch, Home, HOSTILE, must, open, PATIENCE, runAll, same, shot, test, until } from "./kit.mjs";
 
 const VIEWS = ["overview", "oncall", "debug", "plan", "reports", "ledger"];
@@ -409,6 +410,20 @@ test("every view of a run is accessible, in light and dark, and fits a phone; sc
     same(await phone.evaluate(() => Math.max(document.documentElement.scrollWidth, innerWidth)), 360, `${hash}: its width with long figures`);
   }
   await phone.context().close();
+});
+
+test("the page of a report: a key is not cut in its middle beside long documents", async () => {
+  home.load("shown", 100);
+  home.spec("noted", "shown", "protect: { rejects: 5% }");
+  home.must([0, 8], "run", "noted.yaml", "--yes");
+  const told = JSON.parse(home.must([0, 4], "verify", "load-shown.1", "--full", "--json"));
+  const page = await (await browser.newContext({ viewport: { width: 900, height: 900 } })).newPage();
+  await page.goto(`file://${path.resolve(home.dir, told.page)}`);
+  const keys = await page.evaluate(() => [...document.querySelectorAll("td:first-child > code")].map((code) => ({ words: code.innerText.trim().split(/\s+/).length, longest: code.innerText.length, lines: new Set([...code.getClientRects()].map(({ top }) => Math.round(top))).size })));
+  const short = keys.filter(({ words, longest }) => words === 1 && longest <= 16);
+  must(short.length > 10, `so few keys: ${JSON.stringify(keys).slice(0, 400)}`);
+  same(short.filter(({ lines }) => lines !== 1), [], "keys of one word that are on several lines");
+  await page.context().close();
 });
 
 test("it is verified from the page: the ledger has it; a retry of what was refused is sent, and what comes of it is said", async () => {
