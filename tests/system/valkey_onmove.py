@@ -27,7 +27,7 @@ protect: {{ errors: 50%, rate: {{ max: 100/s }} }}
 def on_the_move(stand, servers, write, commands, ended):
     """All but the last command before the moves begin."""
     cluster = servers.cluster(primaries=2, replicas=0)
-    seed(cluster, rows(KEYS))
+    seed(cluster, rows(KEYS, soon_ms=(3_600_000, 7_200_000))) # one that has expired would be away, too
     begin = read(cluster)
     stand.write("fix.lua", FIX_LUA)
     stand.write("fix.yaml", SPEC.format(uri="valkey://" + ",".join(node.address for node in cluster.nodes), write=write))
