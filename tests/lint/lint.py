@@ -273,6 +273,23 @@ def machine_paths(tree):
                 yield Fault(path, number, f"'{match[0]}': no registry host and no path of one machine is committed")
 
 
+def excused_branches(tree):
+    """What tests/coverage/excused says of a line is of one that stands, and says why."""
+    path = "tests/coverage/excused"
+    rows = tree.read(path).split("\n") if path in tree.paths else []
+    for number, row in enumerate(rows, 1):
+        if not row.strip() or row.startswith("#"):
+            continue
+        place, _, why = row.rpartition("#")
+        parts = [part.strip() for part in place.split(": ", 2)]
+        if len(parts) != 3 or not why.strip():
+            yield Fault(path, number, "a row is 'file: function: a part of the line  # why'")
+            continue
+        text = tree.read(parts[0]) if parts[0] in tree.paths else ""
+        if not any(parts[2] in line for line in text.split("\n")) or not (parts[1] == "*" or re.search(rf"\b{parts[1]}\(", text)):
+            yield Fault(path, number, f"{parts[0]} has no such line in {parts[1]}()")
+
+
 def layout(tree):
     paths = [path for path, _ in tree.c_files()]
     for i in range(0, len(paths), 50):
@@ -375,7 +392,7 @@ def check(tree, rule, allowed):
 
 RULES = (function_length, function_median, file_length, parameter_count, layout, banned_calls, one_door, library_prints,
          tests_sleep, includes, floors, prefixes, typedef_struct, file_names, header_guards, mutable_globals, reach, open_ends,
-         machine_paths, shell_scripts, docs_equal_tables)
+         machine_paths, excused_branches, shell_scripts, docs_equal_tables)
 BUILT = (mutable_globals, reach)
 
 

@@ -154,6 +154,19 @@ class Rules(unittest.TestCase):
         self.finds(lint.machine_paths, "crates", docs__a_md="from https://crates" ".io/x\n")
         self.passes(lint.machine_paths, docs__a_md="../home/x and /tmp/x and a.root/x and src/work/x\n")
 
+    def test_excused_branches(self):
+        rows = {"src/a.c: f: return h()  # why": "no such line", "src/a.c: k: return g()  # why": "in k()",
+                "src/b.c: f: return g()  # why": "src/b.c has", "src/a.c: f: return g()  #": "a row is", "src/a.c: return g()  # why": "a row is",
+                "# why\n\nsrc/a.c: f: return g()  # it is\nsrc/a.c: *: g()  # so": None}
+        for row, part in rows.items():
+            with self.subTest(row):
+                self.write("tests/coverage/excused", row + "\n")
+                line = "static int f(void)\n{\n    return g() ? 1 : 2;\n}\n"
+                if part:
+                    self.finds(lint.excused_branches, part, src__a_c=line)
+                else:
+                    self.passes(lint.excused_branches, src__a_c=line)
+
     def build(self, name, text):
         """The library of a folder, with the one source."""
         source = Path(self.dir.name) / "src" / f"{name}.c"

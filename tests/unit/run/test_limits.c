@@ -39,6 +39,14 @@ static void a_limit_is_read_back_as_it_was_set(void **state)
         {"source.until", "none", "none"},
         {"workers", "1", "1"},
         {"workers", "64", "64"},
+        {"priority", "9", "9"},
+        {"protect.topology", "halt", "halt"},
+        {"protect.topology", "follow", "follow"},
+        {"budget.cost", "12.50", "12.50"},
+        {"budget.cost", "none", "none"},
+        {"budget.burn", "50% in 1h", "50% in 3600s"},
+        {"budget.burn", "none", "none"},
+        {"budget.bytes", "none", "none"},
     };
     GError *error = NULL;
     struct limits limits;
@@ -92,6 +100,11 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
         {"priority", "10", "a number from 0 to 9"},
         {"workers", "65", "a number from 1 to 64"},
         {"workers", "1.5", "a number from 1 to 64"},
+        {"priority", "high", "a number from 0 to 9"},
+        {"budget.records", "9223372036854775808", "above zero, or none"},
+        {"budget.bytes", "0", "above zero, or none"},
+        {"budget.time", "-1s", "above zero, or none"},
+        {"protect.hold", "soon", "a duration such as 30s"},
     };
     static const struct plan_limits FROZEN = {
         .errors = 0.25, .rejects = 0.5, .kept_live = 0.75, .rate_max_per_s = 3, .workers = 7};

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""By which rules coverage.py counts a branch that was not taken both ways. Prints TAP."""
+
+import sys
+import unittest
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent / "coverage")]
+import coverage  # noqa: E402
+import tap  # noqa: E402
+
+
+class Rules(unittest.TestCase):
+    def ruled(self, text, counts, line=1, function="f"):
+        return coverage.by_rule(coverage.Source(text.split("\n")), function, line, counts)
+
+    def test_what_nobody_wrote(self):
+        for text in ("    g_clear_pointer(&a->b, g_free);", "    g_autofree char *a = b(c);", "    g_assert(a || b);", '    f("a ? b : c",\n      d);'):
+            self.assertTrue(coverage.Source(text.split("\n")).nobody_wrote(1), text)
+        for text in ("    if (a)", "    return a && b;", "    f(a ? 1 : 2);", "    a = MIN(b, c);", "    a =\n        b || c;"):
+            self.assertFalse(coverage.Source(text.split("\n")).nobody_wrote(1), text)
+
+    def test_an_enum_has_no_other_value(self):
+        self.assertTrue(coverage.Source(["    switch (a) {", "    case A:", "        break;", "    }"]).has_no_other_value(1))
+        self.assertFalse(coverage.Source(["    switch (a) {", "    case A:", "        break;", "    default:", "        break;", "    }"]).has_no_other_value(1))
+
+    def test_an_error_that_is_handed_on(self):
+        self.assertEqual(self.ruled("    if (!a(b, error))\n        return false;", [0, 7]), {"handed": 1})
+        self.assertEqual(self.ruled("    return a(b, error) && c(d, error);", [7, 0, 7, 0]), {"handed": 2})
+        self.assertEqual(self.ruled("    return a(b, error) &&\n           c(d, error);", [7, 0, 7, 0]), {"handed": 2})
+        self.assertEqual(self.ruled("    if (a || !b(c, error))\n        return false;", [0, 7, 0, 7]), {"handed": 1}, "not of a")
+
+    def test_an_error_of_which_something_is_made_is_none_of_those(self):
+        self.assertEqual(self.ruled("    if (!a(b, error)) {\n        c();\n        return false;", [0, 7]), {})
+        self.assertEqual(self.ruled("    if (!a(b, &failed))\n        return false;", [0, 7]), {})
+        self.assertEqual(self.ruled("    if (!a(b, error))\n        return c(d);", [0, 7]), {})
+
+    def test_a_call_that_was_never_made_is_not_handed_on(self):
+        self.assertEqual(self.ruled("    if (!a(b, error))\n        return false;", [0, 0]), {})
+        self.assertEqual(self.ruled("    return a(b, error) && c(d, error);", [7, 0, 0, 0]), {"handed": 1})
+
+    def test_what_is_behind_a_call_that_failed(self):
+        self.assertEqual(self.ruled("    for (int i = 0; ok && i < n; i++)", [7, 0, 5, 2]), {"ok": 1})
+        self.assertEqual(self.ruled("    if (ok)\n        a();", [7, 0]), {"ok": 1})
+        self.assertEqual(self.ruled("    if (okay)\n        a();", [7, 0]), {})
+
+    def test_memory_words_numbers_and_nothing(self):
+        self.assertEqual(self.ruled("    if (!a)\n        return too_big(error);", [0, 7]), {"memory": 1})
+        self.assertEqual(self.ruled("    return a || error_set(error, SLUICE_ERROR_TOO_BIG, b);", [7, 0, 0, 0]), {"memory": 3})
+        self.assertEqual(self.ruled("    return a || error_set(error, SLUICE_ERROR_CORRUPT, b);", [7, 0, 0, 0]), {})
+        self.assertEqual(self.ruled('    f(n == 1 ? "" : "s");', [0, 7]), {"words": 1})
+        self.assertEqual(self.ruled("    a = (int64_t)MIN(n, INT64_MAX);", [0, 7]), {"bound": 1})
+        self.assertEqual(self.ruled("    a = MIN(n, m);", [0, 7]), {})
+        self.assertEqual(self.ruled("    if (!a)\n        return;", [0, 7], function="a_free"), {"freed": 1})
+        self.assertEqual(self.ruled("    if (!a)\n        return;", [0, 7]), {})
+
+
+if __name__ == "__main__":
+    sys.exit(tap.run(Rules))
