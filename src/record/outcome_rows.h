@@ -18,7 +18,7 @@ ROW(RETRIED,   "retried",   BESIDE, "writes decided again because the live recor
 ROW(DUPLICATES,"duplicates",BESIDE, "states of a key that another state of the source supersedes")
 ROW(APPEARED,  "appeared",  BESIDE, "keys that came up after the listing; not of this run")
 ROW(RESTORED,  "restored",  BACK,   "taken back byte for byte, its expiry included")
-ROW(LEFT,      "left",      BACK,   "written by the application since: left alone and listed")
+ROW(LEFT,      "left",      BACK,   "written by the application since, or not to be read or written any more: left alone and listed")
 ROW(EXPIRED,   "expired",   BESIDE, "of those gone or kept live: read with an expiry, and it has passed since")
 ROW(REMOVED,   "removed",   BESIDE, "of those gone or kept live: read, and deleted by the application since, not by an expiry")
 ROW(PROMOTED,  "promoted",  PROMOTED, "of a shadow: made live by promotion, or the live record was it already")

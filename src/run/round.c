@@ -179,9 +179,9 @@ static void take_applied(struct worker *worker, struct item *item)
 void round_refuse(struct worker *worker, struct item *item, const struct fault *fault)
 {
     struct row *row = batch_row(&worker->batch, item->row);
-    if (worker->job->kind == JOB_PROMOTE) {
+    if (worker->job->kind == JOB_PROMOTE || worker->job->kind == JOB_BACK) { /* of no source: nothing to retry */
         row->fault = *fault;
-        item_end(item, OUTCOME_PASSED_OVER);
+        item_end(item, worker->job->kind == JOB_BACK ? OUTCOME_LEFT : OUTCOME_PASSED_OVER);
         return;
     }
     row_refuse(row, fault->code, fault->text);
@@ -195,7 +195,8 @@ static void take_changed(struct worker *worker, struct item *item, const struct 
         worker->batch.tally.of[OUTCOME_RETRIED]++;
     item_note_present(item);
     item->image = *live;
-    item->image_known = true;
+    item->image_known = live->presence != RECORD_FAULT; /* which is not nothing: a read says what it is */
+    item->must_read |= !item->image_known;
     item->state = ITEM_OPEN;
     struct row *row = batch_row(&worker->batch, item->row);
     if (++item->tries >= worker->job->contended_after) {

@@ -246,21 +246,21 @@ void tail_take(struct worker *worker)
         take_known(worker);
 }
 
-/* The fence is lost. The live value is the pre-image: not applied. It is what was to be written: applied. Anything else
- * the application wrote: over ours, where the log has the outcome; else the key is in doubt: listed, never guessed.
- * (Counted as applied in the undo log: a rollback compares before it touches.) */
+/* The fence is lost. The live value is the pre-image: not applied. It is what was to be written: applied. Anything
+ * else, and what cannot be read, the application wrote: over ours, where the log has the outcome; else the key is in
+ * doubt: listed, never guessed. (Counted as applied in the undo log: a rollback compares before it touches.) */
 static void take_doubt(struct worker *worker, struct undo_entry *entry, const struct record *live)
 {
-    bool present = live->presence == RECORD_PRESENT;
+    bool present = live->presence == RECORD_PRESENT, known = live->presence != RECORD_FAULT;
     struct digest now = present ? digest_stored(live->raw, live->expires_at_ms) : (struct digest){0};
     struct digest pre =
         entry->pre_present ? digest_stored(entry->pre_raw, entry->pre_expires_at_ms) : (struct digest){0};
-    if (digest_equal(now, entry->written) || entry->state == UNDO_APPLIED) {
-        bool lost = !digest_equal(now, entry->written) && digest_equal(now, pre);
-        take_state(worker, entry, lost ? UNDO_NOT_APPLIED : UNDO_APPLIED);
+    bool is_ours = known && digest_equal(now, entry->written), is_old = known && digest_equal(now, pre);
+    if (is_ours || entry->state == UNDO_APPLIED) {
+        take_state(worker, entry, is_old && !is_ours ? UNDO_NOT_APPLIED : UNDO_APPLIED);
         return;
     }
-    if (digest_equal(now, pre)) {
+    if (is_old) {
         take_state(worker, entry, UNDO_NOT_APPLIED);
         return;
     }

@@ -455,15 +455,9 @@ static void refuse_row(struct worker *worker, struct row *row)
     g_array_append_val(worker->refused, refused);
 }
 
-static void note(struct worker *worker, const struct row *row, enum error_code code)
+static void note(struct worker *worker, const struct row *row, enum error_code code, const char *why)
 {
-    struct quarantine_row note = {.key = row->rec.key, .code = code, .reason = error_row(code)->words};
-    g_array_append_val(worker->notes, note);
-}
-
-static void note_passed_over(struct worker *worker, const struct row *row)
-{
-    struct quarantine_row note = {.key = row->rec.key, .code = row->fault.code, .reason = row->fault.text};
+    struct quarantine_row note = {.key = row->rec.key, .code = code, .reason = why ? why : error_row(code)->words};
     g_array_append_val(worker->notes, note);
 }
 
@@ -495,11 +489,11 @@ static void batch_end(struct worker *worker)
         if (row->outcome == OUTCOME_REJECTED)
             refuse_row(worker, row);
         else if (row->outcome == OUTCOME_LEFT)
-            note(worker, row, SLUICE_ERROR_LEFT);
+            note(worker, row, SLUICE_ERROR_LEFT, row->fault.text);
         else if (row->outcome == OUTCOME_IN_DOUBT)
-            note(worker, row, SLUICE_ERROR_IN_DOUBT);
+            note(worker, row, SLUICE_ERROR_IN_DOUBT, NULL);
         else if (row->outcome == OUTCOME_PASSED_OVER)
-            note_passed_over(worker, row);
+            note(worker, row, row->fault.code, row->fault.text);
     }
     worker->phase = PHASE_REFUSE;
 }

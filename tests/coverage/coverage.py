@@ -28,7 +28,7 @@ SUITES = {"policy": ["policy/", "interleavings/policy", "interleavings/source"],
 # What is not about runs, or about a store's own files.
 NOT = re.compile(r"system/(valkey_(router|history)|wire|examples|history|package|shells|metrics|terminal|serve|comfort|events)|crash/power")
 LIVES, STRIDE = "60", "3"
-AT_ONCE = 3
+AT_ONCE = 2
 
 
 def call(command, **more):

@@ -261,6 +261,145 @@ static void a_lost_fence_leaves_in_doubt_what_is_neither_pre_image_nor_written(v
     scene_done(&scene);
 }
 
+/* A store in which the application has put something under `c` that is no record of the dataset. */
+struct odd {
+    struct scene scene;
+    bool (*read)(struct session *, const struct call *, struct record *, size_t, GError **);
+    bool (*cas)(struct session *, const struct call *, const struct lane *, struct cas_op *, size_t, GError **);
+    enum cas_outcome answers; /* what a cas says of `c` */
+};
+
+static const struct fault A_LIST = {.code = SLUICE_ERROR_BAD_RECORD, .text = "a list"};
+
+static bool read_odd(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
+{
+    const char *table = (const char *)session_driver(session);
+    struct odd *odd = (struct odd *)(gpointer)(table - offsetof(struct odd, scene.faulty_mem.table));
+    if (!odd->read(session, call, io, n, error))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (slice_equal(io[i].key, slice_of_text("c"))) {
+            io[i].presence = RECORD_FAULT;
+            io[i].fault = A_LIST;
+        }
+    return true;
+}
+
+/* In the source it is a record as any other. */
+static bool read_odd_target(struct session *session, const struct call *call, struct record *io, size_t n,
+                            GError **error)
+{
+    const char *table = (const char *)session_driver(session);
+    struct odd *odd = (struct odd *)(gpointer)(table - offsetof(struct odd, scene.faulty_mem.table));
+    return strcmp(call->ds->name, "items") == 0 ? read_odd(session, call, io, n, error)
+                                                : odd->read(session, call, io, n, error);
+}
+
+static bool cas_odd(struct session *session, const struct call *call, const struct lane *lane, struct cas_op *ops,
+                    size_t n, GError **error)
+{
+    const char *table = (const char *)session_driver(session);
+    struct odd *odd = (struct odd *)(gpointer)(table - offsetof(struct odd, scene.faulty_mem.table));
+    g_autofree struct cas_op *others = g_new(struct cas_op, n);
+    size_t n_others = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!slice_equal(ops[i].key, slice_of_text("c")))
+            others[n_others++] = ops[i];
+    if (n_others > 0 && !odd->cas(session, call, lane, others, n_others, error))
+        return false;
+    for (size_t i = n, k = n_others; i-- > 0;)
+        if (!slice_equal(ops[i].key, slice_of_text("c")))
+            ops[i] = others[--k];
+        else {
+            ops[i].outcome = odd->answers;
+            ops[i].live = (struct record){.key = ops[i].key, .presence = RECORD_FAULT, .fault = A_LIST};
+            ops[i].fault = A_LIST;
+        }
+    return true;
+}
+
+static void turn_odd(struct odd *odd, bool reads, enum cas_outcome answers)
+{
+    odd->read = odd->scene.faulty_mem.table.read;
+    odd->cas = odd->scene.faulty_mem.write.cas;
+    odd->answers = answers;
+    if (reads)
+        odd->scene.faulty_mem.table.read = read_odd;
+    odd->scene.faulty_mem.write.cas = cas_odd;
+}
+
+/* It was to be deleted: what cannot be read is not nothing. */
+static void what_cannot_be_read_behind_a_lost_fence_is_in_doubt(void **state)
+{
+    struct odd odd;
+    struct scene *scene = &odd.scene;
+    struct process process;
+    scene_init(scene, SAME_DATASET, "function transform(doc, ctx) return ctx.delete() end\n");
+    scene_put(scene, "items", "b", "{\"n\":2}");
+    scene_put(scene, "items", "c", "{\"n\":3}");
+    process_first(&process, scene);
+    process_until(&process, 0, OP_CAS);
+    process_step_unheard(&process, 0);
+    scene_drop_fences(scene, process.hold->run.uid);
+    process_die(&process);
+    turn_odd(&odd, true, CAS_CHANGED);
+    process_whole(scene, JOB_FORWARD);
+    assert_int_equal(scene_count(scene, OUTCOME_DELETED), 1);
+    assert_int_equal(scene_count(scene, OUTCOME_IN_DOUBT), 1);
+    assert_true(scene_notes(scene, "c", SLUICE_ERROR_IN_DOUBT));
+    scene_done(scene);
+}
+
+static void what_cannot_be_read_is_left_by_a_rollback_and_listed(void **state)
+{
+    struct odd odd;
+    struct scene *scene = &odd.scene;
+    begin(scene);
+    scene_put(scene, "items", "c", "{\"n\":3,\"times\":0}");
+    scene_ran(scene, 0);
+    turn_odd(&odd, true, CAS_CHANGED);
+    scene_taken_back(scene, 8);
+    items_as_before(scene);
+    scene_holds(scene, "items", "c", "{\"n\":3,\"times\":1}");
+    assert_int_equal(scene_count(scene, OUTCOME_RESTORED), 2);
+    assert_int_equal(scene_count(scene, OUTCOME_LEFT), 1);
+    assert_true(scene_notes(scene, "c", SLUICE_ERROR_LEFT));
+    scene_done(scene);
+}
+
+static void what_the_store_does_not_take_back_is_left_and_listed_with_its_reason(void **state)
+{
+    struct odd odd;
+    struct scene *scene = &odd.scene;
+    begin(scene);
+    scene_put(scene, "items", "c", "{\"n\":3,\"times\":0}");
+    scene_ran(scene, 0);
+    turn_odd(&odd, false, CAS_REFUSED);
+    scene_taken_back(scene, 8);
+    items_as_before(scene);
+    assert_int_equal(scene_count(scene, OUTCOME_LEFT), 1);
+    assert_int_equal(scene_count(scene, OUTCOME_REJECTED), 0);
+    assert_true(scene_notes(scene, "c", SLUICE_ERROR_LEFT));
+    scene_done(scene);
+}
+
+/* A fill takes it to be absent, the answer says that it is not: then it is looked at, and not tried until it is called
+ * contended. */
+static void what_an_answer_shows_and_nobody_can_read_is_refused_for_what_it_is(void **state)
+{
+    struct odd odd;
+    struct scene *scene = &odd.scene;
+    begin_from(scene, FILL, "origin");
+    scene_put(scene, "origin", "c", "{\"n\":3,\"times\":0}");
+    turn_odd(&odd, true, CAS_CHANGED);
+    odd.scene.faulty_mem.table.read = read_odd_target;
+    scene_ran(scene, 8);
+    items_once(scene);
+    assert_int_equal(scene_count(scene, OUTCOME_REJECTED), 1);
+    assert_true(scene_refused(scene, "c", SLUICE_ERROR_BAD_RECORD));
+    scene_done(scene);
+}
+
 static void a_holder_that_dies_behind_its_lane_open_does_not_make_a_lost_fence_whole(void **state)
 {
     struct scene scene;
@@ -477,6 +616,10 @@ int main(void)
         cmocka_unit_test(a_checkpoint_follows_intents_writes_outcomes_and_their_settling),
         cmocka_unit_test(the_lost_answer_to_a_lane_open_is_not_taken_for_an_older_catalog),
         cmocka_unit_test(a_lost_fence_leaves_in_doubt_what_is_neither_pre_image_nor_written),
+        cmocka_unit_test(what_cannot_be_read_behind_a_lost_fence_is_in_doubt),
+        cmocka_unit_test(what_cannot_be_read_is_left_by_a_rollback_and_listed),
+        cmocka_unit_test(what_the_store_does_not_take_back_is_left_and_listed_with_its_reason),
+        cmocka_unit_test(what_an_answer_shows_and_nobody_can_read_is_refused_for_what_it_is),
         cmocka_unit_test(a_holder_that_dies_behind_its_lane_open_does_not_make_a_lost_fence_whole),
         cmocka_unit_test(what_is_in_doubt_is_taken_back_only_where_it_is_ours),
         cmocka_unit_test(a_fence_lost_under_a_living_worker_ends_it_before_it_guesses),
