@@ -570,22 +570,27 @@ static void *work(void *user)
     return NULL;
 }
 
+static void all_work(struct desk *desk, void *(*body)(void *))
+{
+    pthread_t threads[WORKERS];
+    struct worker workers[WORKERS];
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        workers[i] = (struct worker){desk, i, false};
+        pthread_create(&threads[i], NULL, body, &workers[i]);
+    }
+    for (int i = 0; i < WORKERS; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < WORKERS; i++)
+        assert_true(workers[i].ok);
+}
+
 static void workers_append_sync_and_cut_together(void **state)
 {
     struct desk desk;
     desk_init(&desk, *state);
     desk.config.world = world_real();
     desk_open(&desk);
-    pthread_t threads[WORKERS];
-    struct worker workers[WORKERS];
-    for (uint32_t i = 0; i < WORKERS; i++) {
-        workers[i] = (struct worker){&desk, i, false};
-        pthread_create(&threads[i], NULL, work, &workers[i]);
-    }
-    for (int i = 0; i < WORKERS; i++)
-        pthread_join(threads[i], NULL);
-    for (int i = 0; i < WORKERS; i++)
-        assert_true(workers[i].ok);
+    all_work(&desk, work);
     assert_int_equal(quarantine_count(desk.quarantine), WORKERS * BATCHES * 2);
     desk_open(&desk);
     assert_int_equal(quarantine_count(desk.quarantine), WORKERS * BATCHES * 2);
@@ -619,16 +624,7 @@ static void rows_stand_in_the_order_of_their_numbers_whoever_is_faster(void **st
     desk_init(&desk, *state);
     desk.config.world = world_real();
     desk_open(&desk);
-    pthread_t threads[WORKERS];
-    struct worker workers[WORKERS];
-    for (uint32_t i = 0; i < WORKERS; i++) {
-        workers[i] = (struct worker){&desk, i, false};
-        pthread_create(&threads[i], NULL, append_some, &workers[i]);
-    }
-    for (int i = 0; i < WORKERS; i++) {
-        pthread_join(threads[i], NULL);
-        assert_true(workers[i].ok);
-    }
+    all_work(&desk, append_some);
     auto_(quarantine_reader) reader = NULL;
     struct quarantine_entry *entry;
     kit_ok(quarantine_reader_open(&reader, &desk.config, NULL, &error));
