@@ -34,6 +34,8 @@ struct key_run {
     struct arena *mem;
     struct slice *keys; /* those read, in mem */
     size_t n, at;
+    uint64_t head; /* of the key it is at: decides most comparisons */
+    bool has_head;
     unsigned level; /* 0: written as it was sorted; else merged of runs of the level below */
 };
 
@@ -191,15 +193,6 @@ static void gathering_sort(struct gathering *gathering)
 /* --- runs -----------------------------------------------------------------------------------------------------------
  */
 
-static bool run_fill(struct key_run *run, GError **error)
-{
-    if (run->at < run->n || !run->reader)
-        return true;
-    run->at = 0;
-    arena_reset(run->mem);
-    return listing_reader_next_ranked(run->reader, RUN_KEYS, run->mem, &run->keys, &run->n, error);
-}
-
 /* Of a run that is not at its end. */
 static struct slice run_key(const struct key_run *run)
 {
@@ -207,6 +200,31 @@ static struct slice run_key(const struct key_run *run)
     if (run->gathered && run->at + SOON < run->n)
         __builtin_prefetch(g_array_index(run->gathered, struct gathered, run->at + SOON).key.data);
     return run->gathered ? g_array_index(run->gathered, struct gathered, run->at).key : run->keys[run->at];
+}
+
+static bool run_fill(struct key_run *run, GError **error)
+{
+    if (run->at == run->n && run->reader) {
+        run->at = 0;
+        arena_reset(run->mem);
+        if (!listing_reader_next_ranked(run->reader, RUN_KEYS, run->mem, &run->keys, &run->n, error))
+            return false;
+    }
+    if (run->at < run->n && !run->has_head)
+        run->head = head_of(run_key(run), 0);
+    run->has_head = run->at < run->n;
+    return true;
+}
+
+static void run_take(struct key_run *run)
+{
+    run->at++;
+    run->has_head = false;
+}
+
+static bool is_before(const struct key_run *a, const struct key_run *b)
+{
+    return a->head != b->head ? a->head < b->head : slice_compare(run_key(a), run_key(b)) < 0;
 }
 
 /* Of the runs from that one on the one with the least key; NULL: all are at their end. They are few: at most seven of a
@@ -218,7 +236,7 @@ static bool least_run(struct ordered_keys *ordered, guint from, struct key_run *
         struct key_run *run = ordered->runs->pdata[i];
         if (!run_fill(run, error))
             return false;
-        if (run->at < run->n && (!*ret || slice_compare(run_key(run), run_key(*ret)) < 0))
+        if (run->at < run->n && (!*ret || is_before(run, *ret)))
             *ret = run;
     }
     return true;
@@ -294,7 +312,7 @@ static bool merge_write(struct ordered_keys *ordered, guint from, const char *pa
         if (!is_last(ordered, key) && !listing_writer_add(writer, key, error))
             return false;
         set_last(ordered, key);
-        run->at++;
+        run_take(run);
     }
     ordered->any = false;
     return writer_end(writer, error);
@@ -423,7 +441,7 @@ static bool merge_next(struct ordered_keys *ordered, size_t *ret_n, GError **err
             n++;
             set_last(ordered, key);
         }
-        run->at++;
+        run_take(run);
     }
     *ret_n = n;
     return true;

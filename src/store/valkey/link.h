@@ -23,7 +23,7 @@ static inline uint32_t link_queue_first(const struct link_queue *queue) /* not o
 uint32_t link_queue_pop(struct link_queue *queue); /* likewise */
 
 /* In the queue of replies to come: of a command that the router itself put there. */
-#define LINK_OWN  UINT32_MAX       /* ASKING: whatever it says, the command behind it tells */
+#define LINK_OWN  UINT32_MAX       /* ASKING, a part of what gives way: whatever it says, the command behind it tells */
 #define LINK_LOAD (UINT32_MAX - 1) /* SCRIPT LOAD: its refusal ends the call */
 #define LINK_PART (UINT32_MAX - 2) /* MULTI and what is queued for EXEC: likewise */
 

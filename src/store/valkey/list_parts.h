@@ -29,6 +29,7 @@ struct list_scan {
     size_t place;      /* the one it is at */
     uint64_t cursor;
     struct node_state before; /* standalone: who it was */
+    bool known;               /* and still was behind the keys that were given last */
     struct list_moment owner; /* cluster: which had all the slots when the scan began, as it was last seen */
     uint64_t *keys;           /* that each slot had then, at least 1; 0 of one that did not stay */
     size_t calls;             /* since it was last seen */

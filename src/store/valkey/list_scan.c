@@ -9,9 +9,14 @@ enum {
     SCAN_PACED = 32
 }; /* keys looked at in one call: a fraction of a millisecond, of a request's time */
 
+enum { SCAN_ARGS = 6 };
+
+/* SCANs of one place that follow each other. */
 struct scanning {
     struct list *list;
     const struct list_place *place;
+    size_t found; /* about: what was found, with the keys that are being taken */
+    bool ahead;   /* the next one is asked for before the keys of one are taken */
 };
 
 static void place_free(struct list_place *place)
@@ -101,7 +106,7 @@ void list_scan_end(struct list *list)
     g_clear_pointer(&scan->topology, topology_unref);
     g_clear_pointer(&scan->keys, g_free);
     list_moment_done(&scan->owner);
-    scan->on = false;
+    scan->on = scan->known = false;
     scan->place = 0;
     scan->cursor = 0;
     scan->calls = 0;
@@ -109,14 +114,34 @@ void list_scan_end(struct list *list)
 
 /* --- SCAN --------------------------------------------------------------------------------------------------------- */
 
+static bool scan_put(struct list *list, uint64_t cursor, struct command *ret)
+{
+    const struct slice args[SCAN_ARGS] = {
+        slice_of_text("SCAN"),  list_number(list, cursor),
+        slice_of_text("MATCH"), slice_of_text(list->own ? "sluice:*" : key_template_glob(list->template)),
+        slice_of_text("COUNT"), list_number(list, router_paced(list->router) ? SCAN_PACED : SCAN_COUNT)};
+    struct slice copy;
+    if (!arena_copy(list->mem, slice_of(args, sizeof args), &copy))
+        return false;
+    ret->args = (const struct slice *)(const void *)copy.data;
+    ret->n_args = SCAN_ARGS;
+    return true;
+}
+
+static bool read_scan(const struct reply *reply, uint64_t *ret_cursor)
+{
+    return reply_is_array(reply, 2) && reply->items[1].type == REPLY_ARRAY &&
+           int_parse_u64(reply->items[0].bytes, ret_cursor);
+}
+
 static bool take_scan(void *self, size_t i, const struct reply *reply, GError **error)
 {
     const struct scanning *scanning = self;
     struct list *list = scanning->list;
-    if (!reply_is_array(reply, 2) || reply->items[1].type != REPLY_ARRAY ||
-        !int_parse_u64(reply->items[0].bytes, &list->scan.cursor))
+    if (!read_scan(reply, &list->scan.cursor))
         return refusal_set(reply, &scanning->place->at, "SCAN", error);
     const struct reply *keys = &reply->items[1];
+    list->scan.calls++;
     for (size_t k = 0; k < keys->n; k++) {
         uint16_t slot = scanning->place->all ? 0 : slot_of(keys->items[k].bytes);
         if ((scanning->place->all || claim_bit(scanning->place->wanted, slot)) &&
@@ -126,17 +151,31 @@ static bool take_scan(void *self, size_t i, const struct reply *reply, GError **
     return true;
 }
 
-static bool scan_once(struct list *list, const struct call *call, const struct list_place *place, GError **error)
+/* A reply begins with where the next one goes on. */
+static bool next_scan(void *self, size_t i, const struct reply *reply, struct command *next)
 {
-    struct slice args[] = {
-        slice_of_text("SCAN"),  list_number(list, list->scan.cursor),
-        slice_of_text("MATCH"), slice_of_text(list->own ? "sluice:*" : key_template_glob(list->template)),
-        slice_of_text("COUNT"), list_number(list, router_paced(list->router) ? SCAN_PACED : SCAN_COUNT)};
-    struct scanning scanning = {.list = list, .place = place};
-    struct command command = {
-        .args = args, .n_args = G_N_ELEMENTS(args), .slot = -1, .at = &place->at, .repeatable = true};
-    struct route_wish wish = {.commands = &command, .n = 1, .answer = take_scan, .self = &scanning};
-    list->scan.calls++;
+    struct scanning *scanning = self;
+    struct list *list = scanning->list;
+    uint64_t cursor;
+    if (!scanning->ahead || !read_scan(reply, &cursor) || cursor == 0)
+        return false;
+    scanning->found += reply->items[1].n;
+    return scanning->found < list->max_keys && scan_put(list, cursor, next);
+}
+
+/* One, and those behind it that are asked for ahead: `most` at most. */
+static bool scan_chain(struct list *list, const struct call *call, const struct list_place *place, size_t most,
+                       GError **error)
+{
+    struct scanning scanning = {
+        .list = list, .place = place, .found = list->found->len, .ahead = !router_paced(list->router)};
+    struct command commands[CALLS_MOST] = {0};
+    for (size_t i = 0; i < most; i++)
+        commands[i] = (struct command){.slot = -1, .at = &place->at, .repeatable = true};
+    struct route_wish wish = {
+        .commands = commands, .n = most, .answer = take_scan, .follow = next_scan, .self = &scanning};
+    if (!scan_put(list, list->scan.cursor, &commands[0]))
+        return error_set(error, SLUICE_ERROR_INTERNAL, "listing keys: no memory for a question");
     return router_run(list->router, call, &wish, error);
 }
 
@@ -144,9 +183,10 @@ static bool scan_once(struct list *list, const struct call *call, const struct l
 static bool scan_some(struct list *list, const struct call *call, bool *ret_end, GError **error)
 {
     const struct list_place *place = g_ptr_array_index(list->scan.places, list->scan.place);
+    size_t until = list->scan.calls + CALLS_MOST;
     *ret_end = false;
-    for (size_t i = 0; !*ret_end && i < CALLS_MOST && list->found->len < list->max_keys; i++) {
-        if (!scan_once(list, call, place, error))
+    while (!*ret_end && list->scan.calls < until && list->found->len < list->max_keys) {
+        if (!scan_chain(list, call, place, until - list->scan.calls, error))
             return false;
         *ret_end = list->scan.cursor == 0;
     }
@@ -223,11 +263,22 @@ static bool scan_cluster(struct list *list, const struct call *call, GError **er
 
 /* --- a standalone server ------------------------------------------------------------------------------------------ */
 
+/* Whether what the server said of itself behind the keys before is what it is before these: it is asked behind these
+ * again, and who is the same then was so all the time. */
+static bool scan_goes_on(struct list_scan *scan, const struct valkey_host *at)
+{
+    const struct list_place *place = scan->known ? g_ptr_array_index(scan->places, 0) : NULL;
+    scan->known = false;
+    return place && place->at.port == at->port && g_str_equal(place->at.host, at->host);
+}
+
 /* The whole server is one place. A cursor of another process, or of another history, is worth nothing. */
 static bool scan_resume(struct list *list, const struct call *call, const struct valkey_host *at, GError **error)
 {
     struct list_scan *scan = &list->scan;
     struct node_state now;
+    if (scan_goes_on(scan, at))
+        return true;
     if (!router_look(list->router, call, at, &now, error))
         return false;
     bool same = g_str_equal(now.run_id, scan->before.run_id) && g_str_equal(now.replid, scan->before.replid);
@@ -268,6 +319,7 @@ static bool scan_standalone(struct list *list, const struct call *call, GError *
         list->scan.cursor = from; /* what came meanwhile does not count */
         good = false;
     }
+    list->scan.known = good;
     topology_unref(topology);
     list->over = good && end;
     return good;

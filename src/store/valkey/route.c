@@ -194,10 +194,27 @@ static void note_why(struct run *run, const struct event *event)
     keep_why(run, why);
 }
 
+static bool fill(struct run *run, struct link *link, GError **error);
+
+/* A connection that takes nothing any more is found out by who reads from it. */
+static void follow(struct run *run, const struct event *event)
+{
+    const struct route_wish *wish = run->wish;
+    size_t next = event->i + 1;
+    g_autoptr(GError) failed = NULL;
+    if (!wish->follow || next >= wish->n || event->reply->type == REPLY_ERROR ||
+        !wish->follow(wish->self, event->i, event->reply, &wish->commands[next]))
+        return;
+    run->left++;
+    assign(run, (uint32_t)next);
+    fill(run, event->link, &failed);
+}
+
 static bool do_caller(struct run *run, const struct event *event, GError **error)
 {
     run->wish->commands[event->i].fate = ROUTE_ANSWERED;
     run->left--;
+    follow(run, event);
     return run->wish->answer(run->wish->self, event->i, event->reply, error);
 }
 
@@ -287,7 +304,7 @@ static enum refusal_action action_of(const struct run *run, const struct event *
 {
     enum refusal_action action = event->row ? event->row->action : REFUSAL_CALLER;
     bool leads = action == REFUSAL_THERE || action == REFUSAL_ASK;
-    if (run->wish->bound)
+    if (run->wish->bound || run->wish->commands[event->i].gives_way)
         return REFUSAL_CALLER;
     return leads && run->wish->commands[event->i].slot < 0 ? REFUSAL_CALLER : action;
 }
@@ -390,13 +407,14 @@ static void put_before(struct run *run, struct link *link, uint32_t i)
 static void put_parts(struct link *link, const struct command *command)
 {
     const struct slice multi = slice_of_text("MULTI");
+    uint32_t part = command->gives_way ? LINK_OWN : LINK_PART;
     if (command->n_parts == 0)
         return;
     conn_put(link->conn, &multi, 1);
-    link_queue_push(&link->flight, LINK_PART);
+    link_queue_push(&link->flight, part);
     for (size_t i = 0; i < command->n_parts; i++) {
         conn_put(link->conn, command->parts[i].args, command->parts[i].n_args);
-        link_queue_push(&link->flight, LINK_PART);
+        link_queue_push(&link->flight, part);
     }
 }
 
@@ -723,14 +741,15 @@ static void run_done(struct run *run)
 
 bool router_run(struct router *router, const struct call *call, const struct route_wish *wish, GError **error)
 {
-    struct run run = {.router = router, .call = *call, .wish = wish, .left = wish->n, .due_us = INT64_MAX};
+    size_t first = wish->follow ? MIN(wish->n, 1) : wish->n;
+    struct run run = {.router = router, .call = *call, .wish = wish, .left = first, .due_us = INT64_MAX};
     if (run.call.deadline_us == 0)
         run.call.deadline_us = world_monotonic_us(router->world) + PATIENCE_US;
     run.pending = g_new0(struct pending, wish->n);
     router_renew(router);
     for (size_t i = 0; i < wish->n; i++)
         wish->commands[i].fate = ROUTE_NOT_SENT;
-    for (size_t i = 0; i < wish->n; i++)
+    for (size_t i = 0; i < first; i++)
         assign(&run, (uint32_t)i);
     bool went = go(&run, error);
     run_done(&run);

@@ -30,10 +30,12 @@ struct command {
     /* EVALSHA: what SCRIPT LOAD gives to a server that answers NOSCRIPT, before the command goes there again. NULL: the
      * answer goes to the caller. Borrowed for the call. */
     const char *script;
-    /* Executed with nothing in between, in this order, by a server that `at` names: then the answer is an array of
-     * their replies, and `args` are EXEC. Of a part only `args` counts. One that is refused refuses all of them. */
+    /* Executed with nothing in between, in this order, by a server that `at` names, or of which there is one: then the
+     * answer is an array of their replies, and `args` are EXEC. Of a part only `args` counts. One that is refused
+     * refuses all of them. */
     const struct command *parts;
     size_t n_parts;
+    bool gives_way;       /* refused, it is not sent again: whatever the server says is its answer */
     uint32_t weight;      /* how many small commands a server that executes it is busy for; 0: one, and one a part */
     enum route_fate fate; /* valid whatever router_run() returned */
 };
@@ -46,6 +48,10 @@ struct route_wish {
      * error reply is the caller's. 0: through any. */
     uint64_t bound;
     bool unpaced; /* a small question on whose answer guards rest: it must be heard however slow the pace is */
+    /* Of commands that follow each other only the first goes out at first. What each is told by the answer to the one
+     * before: it fills in the next and says true, or there is none. The next one is on its way before answer() is
+     * called, so that the server is at work while the answer is taken. NULL: all go out at once. */
+    bool (*follow)(void *self, size_t i, const struct reply *reply, struct command *next);
     /* Error replies that no row of the table takes care of come here as well. false ends router_run(). */
     bool (*answer)(void *self, size_t i, const struct reply *reply, GError **error);
     void *self;

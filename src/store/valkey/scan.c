@@ -77,8 +77,13 @@ void valkey_scan_close(struct scan *base)
 
 static bool take_keys(struct valkey_scan *scan, const struct list_keys *listed, GError **error)
 {
-    scan->keys = arena_alloc(scan->keys_mem, listed->n * sizeof *scan->keys + 1);
     scan->n = scan->at = 0;
+    if (key_template_places(scan->ds->template) == 0) { /* all of them are records' keys as they stand */
+        scan->keys = listed->keys;
+        scan->n = listed->n;
+        return true;
+    }
+    scan->keys = arena_alloc(scan->keys_mem, listed->n * sizeof *scan->keys + 1);
     for (size_t i = 0; scan->keys && i < listed->n; i++) {
         struct slice key;
         bool ours;
@@ -148,8 +153,21 @@ static bool fill(struct valkey_scan *scan, struct keyed_filling *filling, const 
     return true;
 }
 
+/* Nothing is read of them. */
+static bool fill_keys(struct valkey_scan *scan, struct keyed_filling *filling, GError **error)
+{
+    bool good = true;
+    for (size_t n = worth_reading(scan, filling); good && n > 0 && !filling->full; n--) {
+        struct record record = {.key = scan->keys[scan->at], .presence = RECORD_PRESENT};
+        good = fill(scan, filling, &record, 1, error);
+    }
+    return good;
+}
+
 static bool read_some(struct valkey_scan *scan, const struct call *call, struct keyed_filling *filling, GError **error)
 {
+    if (scan->spec.keys_only)
+        return fill_keys(scan, filling, error);
     size_t n = worth_reading(scan, filling);
     struct call inner = {
         .deadline_us = call->deadline_us, .cancel = call->cancel, .ds = &scan->dataset, .mem = scan->values_mem};
@@ -159,7 +177,7 @@ static bool read_some(struct valkey_scan *scan, const struct call *call, struct 
         return keyed_too_big(scan->keys[scan->at], error);
     for (size_t i = 0; i < n; i++)
         read[i] = (struct record){.key = scan->keys[scan->at + i], .presence = RECORD_PRESENT};
-    if (!scan->spec.keys_only && !valkey_read(scan->base.session, &inner, read, n, error))
+    if (!valkey_read(scan->base.session, &inner, read, n, error))
         return false;
     return fill(scan, filling, read, n, error);
 }
