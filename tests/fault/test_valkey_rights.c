@@ -398,7 +398,8 @@ static void all_together(struct turn *turn)
 static void strings_are_copied_with_and_without_the_rights_that_make_it_less_work(void **state)
 {
     static const char *const RIGHTS[] = {ALONE " dump restore", ALONE " dump restore getrange set",
-                                         ALONE " dump restore getrange set mget msetnx"};
+                                         ALONE " dump restore getrange set mget msetnx",
+                                         ALONE " dump restore getrange set mget msetnx multi exec rename"};
     struct box *box = *state;
     if (!box->alone.program)
         skip();

@@ -5,6 +5,7 @@
 #include "store/keyed.h"
 
 enum { TRIES = 6, PATIENCE_S = 30, US_PER_S = 1000000 };
+static const char OWN_KEY[] = "sluice:fence:";
 
 /* --- which -------------------------------------------------------------------------------------------------------- */
 
@@ -21,22 +22,31 @@ static bool goes_apart(const struct valkey_session *session, const struct cas_op
 
 /* --- what the server permits -------------------------------------------------------------------------------------- */
 
+enum { MAY_DUMP, MAY_RESTORE, MAY_SET, MAY_MSETNX, MAY_MULTI, MAY_EXEC, MAY_RENAME, RIGHTS };
+
 struct rights {
     bool answered;
-    uint8_t dump, restore, set, msetnx;
+    bool may[RIGHTS];
 };
 
 static bool rights_answer(void *self, size_t i, const struct reply *reply, GError **error)
 {
     struct rights *rights = self;
-    rights->answered = reply->type == REPLY_BYTES && reply->bytes.len == 4;
-    if (rights->answered) {
-        rights->dump = reply->bytes.data[0];
-        rights->restore = reply->bytes.data[1];
-        rights->set = reply->bytes.data[2];
-        rights->msetnx = reply->bytes.data[3];
-    }
+    rights->answered = reply->type == REPLY_BYTES && reply->bytes.len == RIGHTS;
+    for (size_t k = 0; k < RIGHTS && rights->answered; k++)
+        rights->may[k] = reply->bytes.data[k] == '1';
     return true;
+}
+
+static void take_rights(struct valkey_session *session, const struct rights *rights)
+{
+    const bool *may = rights->may;
+    session->asked_restore = session->asked_dump = true;
+    session->no_dump |= rights->answered && !may[MAY_DUMP];
+    session->no_restore = rights->answered && !may[MAY_RESTORE];
+    session->may_set = may[MAY_SET];
+    session->may_msetnx = may[MAY_SET] && may[MAY_MSETNX];
+    session->may_together = session->may_msetnx && may[MAY_MULTI] && may[MAY_EXEC] && may[MAY_RENAME];
 }
 
 /* Who may not run scripts is told by what follows. */
@@ -45,9 +55,20 @@ bool apart_learn(struct session *base, const struct call *call, struct slice key
     struct valkey_session *session = valkey_session_of(base);
     if (session->asked_restore)
         return true;
-    const char *const words[] = {
-        "EVALSHA", script_rights.sha, "0",  "2", "dump", NULL, "4", "restore", NULL, "0", "x", "3", "set", NULL, "x",
-        "3",       "msetnx",          NULL, "x"};
+    const char *const words[] = {"EVALSHA", script_rights.sha,
+                                 "0",       "2",
+                                 "dump",    NULL,
+                                 "4",       "restore",
+                                 NULL,      "0",
+                                 "x",       "3",
+                                 "set",     NULL,
+                                 "x",       "3",
+                                 "msetnx",  NULL,
+                                 "x",       "1",
+                                 "multi",   "1",
+                                 "exec",    "3",
+                                 "rename",  OWN_KEY,
+                                 OWN_KEY};
     struct slice args[G_N_ELEMENTS(words)];
     struct rights rights = {0};
     for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
@@ -60,11 +81,7 @@ bool apart_learn(struct session *base, const struct call *call, struct slice key
     struct route_wish wish = {.commands = &command, .n = 1, .answer = rights_answer, .self = &rights};
     if (!router_run(session->router, call, &wish, error))
         return false;
-    session->asked_restore = session->asked_dump = true;
-    session->no_dump |= rights.answered && rights.dump != '1';
-    session->no_restore = rights.answered && rights.restore != '1';
-    session->may_set = rights.answered && rights.set == '1';
-    session->may_msetnx = session->may_set && rights.msetnx == '1';
+    take_rights(session, &rights);
     return true;
 }
 

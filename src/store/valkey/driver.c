@@ -26,6 +26,8 @@ static void store_free(struct valkey_store *store)
     fences_free(store->fences);
     if (store->routes)
         routes_free(store->routes);
+    few_done(&store->readers);
+    few_done(&store->writers);
     valkey_uri_free(store->uri);
     g_free(store->place);
     g_free(store->history);
@@ -65,8 +67,23 @@ static bool open_store(struct store **ret, const struct store_config *config, co
     store->routes = routes_new(world, store->uri, topology);
     topology_unref(topology);
     store->fences = fences_new(world, store->cluster ? SLOTS : 1);
+    few_init(&store->readers, VALKEY_FEW);
+    few_init(&store->writers, VALKEY_FEW);
     *ret = (struct store *)store;
     return true;
+}
+
+bool valkey_run_of_few(struct session *session, const struct call *call, const struct route_wish *wish, struct few *few,
+                       GError **error)
+{
+    struct valkey_store *store = valkey_store_of(session);
+    struct router *router = valkey_session_of(session)->router;
+    if (store->cluster || wish->n < VALKEY_MANY_COMMANDS || router_paced(router))
+        return router_run(router, call, wish, error);
+    few_enter(few);
+    bool ran = router_run(router, call, wish, error);
+    few_leave(few);
+    return ran;
 }
 
 static void close_store(struct store *store)

@@ -141,7 +141,8 @@ static bool round_run(struct reading *reading, const struct reading_way *way, st
     struct valkey_reads *reads = reading->reads;
     struct route_wish wish = {.commands = commands, .n = n, .answer = take_answer, .self = &asking};
     size_t kept = 0, asked = reads->n;
-    if (!router_run(valkey_session_of(reading->session)->router, reading->call, &wish, error))
+    struct few *readers = &valkey_store_of(reading->session)->readers;
+    if (!valkey_run_of_few(reading->session, reading->call, &wish, readers, error))
         return false;
     for (size_t i = 0; i < asked; i++)
         if (reading->again[i])

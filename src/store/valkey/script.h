@@ -8,4 +8,5 @@ struct valkey_script {
     const char *text;
 };
 
-extern const struct valkey_script script_cas, script_take, script_record, script_witness, script_lock, script_rights;
+extern const struct valkey_script script_cas, script_take, script_record, script_witness, script_lock, script_rights,
+    script_together;

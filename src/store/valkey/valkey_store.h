@@ -1,6 +1,7 @@
 /* What the files of the driver share. */
 #pragma once
 
+#include "base/few.h"
 #include "store/valkey/fence.h"
 #include "store/valkey/form.h"
 #include "store/valkey/list.h"
@@ -15,7 +16,15 @@ struct valkey_store {
     char *place;
     char *history; /* the newest look at who has the data; under the lock of `fences`; NULL: none */
     bool cluster;
+    struct few readers, writers; /* of the server, where there is one */
 };
+
+/* router_run() of a batch's commands. A server that executes one after the other answers all batches late where all
+ * workers ask at once, and they are at the other store, or at work themselves, all at once as well, while it has
+ * nothing to do. Two at a time are enough for it to be at work. Not where a run is paced, nor of a few commands. */
+enum { VALKEY_FEW = 2, VALKEY_MANY_COMMANDS = 16 };
+bool valkey_run_of_few(struct session *session, const struct call *call, const struct route_wish *wish, struct few *few,
+                       GError **error);
 
 /* What a value may measure: what one command of a server takes, less its frame. */
 #define VALKEY_RAW_BYTES (512u << 20)
@@ -37,7 +46,10 @@ struct valkey_session {
     bool no_dump;                   /* a server does not permit DUMP: raw records are read in pieces */
     bool no_restore;                /* nor RESTORE: they are written in pieces */
     bool may_set;                   /* raw strings are written by SET, which is less work, */
-    bool may_msetnx;                /* or several by one MSETNX */
+    bool may_msetnx;                /* or several by one MSETNX, */
+    bool may_together;              /* also outside of a script (together.c) */
+    bool has_together;              /* whose script the server was given */
+    uint32_t rests_together;        /* for so many batches it is not tried: something stood in the way */
     bool asked_dump, asked_restore; /* whether it does, it was asked */
     bool no_getrange;               /* a server does not permit GETRANGE */
     bool no_mget;                   /* nor MGET */

@@ -5,11 +5,12 @@
 #include "base/int.h"
 #include "store/valkey/form_parts.h"
 #include "store/valkey/pack.h"
-#include "store/valkey/write_parts.h"
+#include "store/valkey/together.h"
 
 enum {
     VOLLEY_OPS = 32,
     VOLLEY_STRINGS = 64,
+    TOGETHER_LEAST = 8,
     PACED_OPS = 4,
     VOLLEY_BYTES = 64 << 10,
     IMAGE_BYTES = 256 << 10,
@@ -315,6 +316,89 @@ static void whole_args(struct loading *loading)
     }
 }
 
+/* --- strings together: no call, but what together.c makes a transaction of ---------------------------------------- */
+
+/* None expires, none takes the place of anything, and no number lacks between the first and the last. */
+static bool goes_together(const struct loading *loading)
+{
+    const struct cas *cas = loading->cas;
+    const struct volley *volley = &loading->volley;
+    const struct loaded *records = loading->records;
+    bool may = cas->may_together && volley->n >= TOGETHER_LEAST && loading->new_strings == volley->n &&
+               volley->n_pruned == 0 && records[volley->n - 1].number - records[0].number == volley->n - 1;
+    for (size_t i = 0; i < volley->n && may; i++)
+        may = records[i].expires_at_ms == 0 && !flying_at(cas, volley->from + i)->called;
+    return may;
+}
+
+/* What its commands share. */
+struct together_words {
+    struct slice fence, aside, name, part;
+};
+
+static bool together_words(struct loading *loading, struct together_words *ret)
+{
+    struct cas *cas = loading->cas;
+    uint32_t part = cas->lane->fence.part;
+    char name[3 * (DECIMAL_MOST + 1)], decimal[DECIMAL_MOST + 1];
+    g_snprintf(decimal, sizeof decimal, "%u", part);
+    g_snprintf(name, sizeof name, "%u.%u.%u", part, cas->lane->lane, loading->records[0].number);
+    fence_key(cas->store->fences, cas->run, loading->volley.place, loading->key);
+    bool fits = arena_copy(cas->mem, slice_of(loading->key->str, loading->key->len), &ret->fence);
+    g_string_append(loading->key, ":aside");
+    return fits && arena_copy(cas->mem, slice_of(loading->key->str, loading->key->len), &ret->aside) &&
+           arena_copy(cas->mem, slice_of_text(name), &ret->name) &&
+           arena_copy(cas->mem, slice_of_text(decimal), &ret->part);
+}
+
+static void script_words(GArray *args, const struct together_words *words)
+{
+    const struct slice call[] = {slice_of_text("EVALSHA"),
+                                 slice_of_text(script_together.sha),
+                                 slice_of_text("2"),
+                                 words->fence,
+                                 words->aside,
+                                 words->name,
+                                 words->part};
+    g_array_append_vals(args, call, G_N_ELEMENTS(call));
+}
+
+/* Its five commands, one behind the other, as together_parts() takes them apart. */
+static bool together_args(struct loading *loading)
+{
+    struct cas *cas = loading->cas;
+    const struct volley *volley = &loading->volley;
+    struct together_words words;
+    if (!together_words(loading, &words))
+        return false;
+    const struct slice stands[] = {slice_of_text("HSET"), words.fence, slice_of_text("o"), slice_of_text("")},
+                       sets[] = {slice_of_text("MSETNX"), words.fence, slice_of_text("1")},
+                       removes[] = {slice_of_text("HDEL"), words.fence, slice_of_text("o")};
+    g_array_append_vals(cas->args, stands, G_N_ELEMENTS(stands));
+    script_words(cas->args, &words);
+    bool fits = epoch_arg(cas, volley->epoch) && number_arg(cas, cas->lane->lane) && number_arg(cas, loading->base) &&
+                number_arg(cas, loading->records[0].number) && number_arg(cas, loading->records[volley->n - 1].number);
+    g_array_append_vals(cas->args, sets, G_N_ELEMENTS(sets));
+    for (size_t i = 0; i < volley->n; i++) {
+        g_array_append_val(cas->args, cas->server_keys[flying_at(cas, volley->from + i)->op]);
+        g_array_append_val(cas->args, loading->records[i].string);
+    }
+    script_words(cas->args, &words);
+    g_array_append_vals(cas->args, removes, G_N_ELEMENTS(removes));
+    return fits;
+}
+
+/* --- its end ------------------------------------------------------------------------------------------------------ */
+
+static bool volley_end(struct loading *loading, bool fits)
+{
+    struct cas *cas = loading->cas;
+    loading->volley.n_args = cas->args->len - loading->volley.first;
+    g_array_append_val(cas->volleys, loading->volley);
+    loading->volley.n = 0;
+    return fits;
+}
+
 static bool loading_end(struct loading *loading)
 {
     struct cas *cas = loading->cas;
@@ -323,6 +407,9 @@ static bool loading_end(struct loading *loading)
     if (!volley->n)
         return true;
     volley->first = cas->args->len;
+    volley->together = goes_together(loading);
+    if (volley->together)
+        return volley_end(loading, together_args(loading));
     text_arg(cas->args, "EVALSHA");
     text_arg(cas->args, script_cas.sha);
     bool moves = cas->apart && cas->apart->hidden.len;
@@ -337,10 +424,7 @@ static bool loading_end(struct loading *loading)
     fits = fits && packed_arg(loading, large);
     if (large || all_strings(loading))
         whole_args(loading);
-    volley->n_args = cas->args->len - volley->first;
-    g_array_append_val(cas->volleys, *volley);
-    volley->n = 0;
-    return fits;
+    return volley_end(loading, fits);
 }
 
 /* --- what goes into it -------------------------------------------------------------------------------------------- */
@@ -460,6 +544,7 @@ static bool record_args(struct cas *cas, GString *key)
 bool cas_volleys(struct cas *cas, uint32_t base)
 {
     bool paced = routes_pace(cas->store->routes) != NULL;
+    cas->may_together = !paced && together_may(cas->session);
     struct loading loading = {.cas = cas,
                               .base = base,
                               .most = paced ? PACED_OPS : VOLLEY_OPS,

@@ -1,6 +1,6 @@
 /* Numbered writes: operations of one place in calls of cas.lua, pipelined to the servers that own their slots. */
 #include "store/keyed.h"
-#include "store/valkey/write_parts.h"
+#include "store/valkey/together.h"
 
 enum { CAS_ROUNDS = 16, SHADOWED = 3 };
 
@@ -197,6 +197,36 @@ static void take_all_written(struct cas *cas, struct volley *volley)
         cas->ops[flying_at(cas, volley->from + i)->op].outcome = CAS_WRITTEN;
 }
 
+static void take_fenced(struct cas *cas, struct volley *volley, struct slice epoch)
+{
+    if (!arena_copy(cas->mem, epoch, &volley->answer))
+        volley->answer = SLICE_EMPTY;
+    if (!volley->answer.data)
+        volley->answer.data = (const uint8_t *)"";
+}
+
+static bool take_together(struct cas *cas, struct volley *volley, const struct reply *reply, GError **error)
+{
+    struct slice epoch;
+    switch (together_answered(cas->session, reply, &epoch)) {
+    case TOGETHER_WRITTEN:
+        take_all_written(cas, volley);
+        return true;
+    case TOGETHER_FENCED:
+        take_fenced(cas, volley, epoch);
+        return true;
+    case TOGETHER_STRANGE:
+        return error_set(error, SLUICE_ERROR_STORE, "the server answers a transaction with something else");
+    case TOGETHER_NOTHING:
+        break;
+    }
+    for (size_t i = 0; i < volley->n; i++) {
+        struct flying *flying = flying_at(cas, volley->from + i);
+        flying->called = flying->again = true;
+    }
+    return true;
+}
+
 static bool take_answer(void *self, size_t i, const struct reply *reply, GError **error)
 {
     enum { EACH = 2 };
@@ -206,6 +236,8 @@ static bool take_answer(void *self, size_t i, const struct reply *reply, GError 
         return true;
     }
     struct volley *volley = volley_at(cas, i);
+    if (volley->together)
+        return take_together(cas, volley, reply, error);
     if (reply->type == REPLY_INTEGER) {
         take_all_written(cas, volley);
     } else if (reply->type == REPLY_ERROR && volley->n > 1 && !valkey_is_right(reply)) {
@@ -217,10 +249,7 @@ static bool take_answer(void *self, size_t i, const struct reply *reply, GError 
     } else if (reply->items[0].integer == EACH) {
         return take_each(cas, volley, &reply->items[1], error);
     } else {
-        if (!arena_copy(cas->mem, reply->items[1].bytes, &volley->answer))
-            volley->answer = SLICE_EMPTY;
-        if (!volley->answer.data)
-            volley->answer.data = (const uint8_t *)"";
+        take_fenced(cas, volley, reply->items[1].bytes);
     }
     return true;
 }
@@ -417,6 +446,14 @@ static void op_command(const struct cas *cas, size_t first, size_t n, uint32_t p
                             .script = script->text};
 }
 
+static void together_command(const struct cas *cas, const struct volley *volley, struct command *parts,
+                             struct command *ret)
+{
+    static const struct slice exec = {.data = (const uint8_t *)"EXEC", .len = 4};
+    together_parts(cas, volley, parts);
+    *ret = (struct command){.args = &exec, .n_args = 1, .parts = parts, .n_parts = TOGETHER_PARTS, .gives_way = true};
+}
+
 enum { RECORD_ARGS = 7 };
 
 /* The reply to EXEC: what the script gave, or nothing where the record has changed. */
@@ -460,9 +497,13 @@ static bool fly(struct cas *cas, GError **error)
 {
     size_t volleys = cas->volleys->len, n = volleys + cas->records->len;
     g_autofree struct command *commands = g_new0(struct command, n + 1);
+    g_autofree struct command *parts = g_new0(struct command, volleys * TOGETHER_PARTS + 1);
     for (size_t i = 0; i < volleys; i++) {
         const struct volley *volley = volley_at(cas, i);
-        op_command(cas, volley->first, volley->n_args, volley->place, &script_cas, &commands[i]);
+        if (volley->together)
+            together_command(cas, volley, parts + i * TOGETHER_PARTS, &commands[i]);
+        else
+            op_command(cas, volley->first, volley->n_args, volley->place, &script_cas, &commands[i]);
         commands[i].weight = (uint32_t)volley->n;
     }
     for (size_t i = 0; i < cas->records->len; i++) {
@@ -472,7 +513,7 @@ static bool fly(struct cas *cas, GError **error)
     struct route_wish wish = {.commands = commands, .n = n, .answer = take_answer, .self = cas};
     bool ran = cas->apart && cas->apart->watch
                    ? run_transaction(cas, commands, error)
-                   : router_run(valkey_session_of(cas->session)->router, cas->call, &wish, error);
+                   : valkey_run_of_few(cas->session, cas->call, &wish, &cas->store->writers, error);
     bool unknown = false;
     for (size_t i = 0; i < volleys && ran; i++)
         unknown = unknown || commands[i].fate == ROUTE_UNKNOWN;
@@ -562,6 +603,7 @@ bool valkey_cas_as(struct session *session, const struct call *call, const struc
         set_all(cas.ops, n, CAS_FENCED);
         return true;
     }
+    together_learn(session, call);
     cas.mem = valkey_session_of(session)->mem;
     arena_reset(cas.mem);
     cas.server_keys = g_new0(struct slice, n);

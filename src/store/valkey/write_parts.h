@@ -19,6 +19,7 @@ struct flying {
     bool alone;              /* in a call of its own: what came before it in one was too much for one call */
     bool again;              /* it did nothing, and flies once more */
     bool by_value;           /* there is no shadow to be moved */
+    bool called;             /* together it came to nothing: by a call of the script */
 };
 
 /* One call of cas.lua: operations that follow each other in cas->flying, all of one place. */
@@ -28,6 +29,7 @@ struct volley {
     uint64_t epoch;
     size_t pruned, n_pruned;
     size_t first, n_args; /* of cas->args */
+    bool together;        /* no call: the transaction of together.c */
     struct slice answer;  /* the epoch that the script met instead; data NULL: none */
     bool through;         /* the script has done all that it had to do */
 };
@@ -65,6 +67,7 @@ struct cas {
     GPtrArray *records;               /* of struct record_flight: what goes along */
     GArray *large;                    /* of struct large_record: CAS_CHANGED, their live images are yet to be read */
     GError *refused;                  /* by the server, the call as a whole */
+    bool may_together;                /* strings into nothing may go together */
     const struct valkey_apart *apart; /* what is special with the one operation; NULL: nothing */
 };
 
