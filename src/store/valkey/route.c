@@ -775,29 +775,3 @@ bool router_bind(struct router *router, const struct call *call, const struct va
     *ret = link_of(router, at)->serial;
     return true;
 }
-
-/* --- a look at one server ----------------------------------------------------------------------------------------- */
-
-struct look {
-    const struct valkey_host *at;
-    struct node_state *ret;
-};
-
-static bool look_answer(void *self, size_t i, const struct reply *reply, GError **error)
-{
-    const struct look *look = self;
-    if (reply->type == REPLY_ERROR)
-        return refusal_set(reply, look->at, "INFO", error);
-    link_state(reply->bytes, look->ret);
-    return true;
-}
-
-bool router_look(struct router *router, const struct call *call, const struct valkey_host *at, struct node_state *ret,
-                 GError **error)
-{
-    struct look look = {.at = at, .ret = ret};
-    struct command command = {
-        .args = LINK_LOOK, .n_args = G_N_ELEMENTS(LINK_LOOK), .slot = -1, .at = at, .repeatable = true};
-    struct route_wish wish = {.commands = &command, .n = 1, .answer = look_answer, .self = &look};
-    return router_run(router, call, &wish, error);
-}

@@ -1,5 +1,6 @@
 #include "base/lock.h"
 #include "store/valkey/link.h"
+#include "store/valkey/refusal.h"
 #include "store/valkey/view.h"
 
 struct routes *routes_new(const struct world *world, const struct valkey_uri *uri, struct topology *first)
@@ -148,4 +149,30 @@ bool router_refresh(struct router *router, const struct call *call, GError **err
     bool asked = routes_refresh(router->routes, seen, &wait, error);
     topology_unref(seen);
     return asked;
+}
+
+/* --- a look at one server ----------------------------------------------------------------------------------------- */
+
+struct look {
+    const struct valkey_host *at;
+    struct node_state *ret;
+};
+
+static bool look_answer(void *self, size_t i, const struct reply *reply, GError **error)
+{
+    const struct look *look = self;
+    if (reply->type == REPLY_ERROR)
+        return refusal_set(reply, look->at, "INFO", error);
+    link_state(reply->bytes, look->ret);
+    return true;
+}
+
+bool router_look(struct router *router, const struct call *call, const struct valkey_host *at, struct node_state *ret,
+                 GError **error)
+{
+    struct look look = {.at = at, .ret = ret};
+    struct command command = {
+        .args = LINK_LOOK, .n_args = G_N_ELEMENTS(LINK_LOOK), .slot = -1, .at = at, .repeatable = true};
+    struct route_wish wish = {.commands = &command, .n = 1, .answer = look_answer, .self = &look};
+    return router_run(router, call, &wish, error);
 }
