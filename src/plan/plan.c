@@ -141,6 +141,38 @@ static void may_be_in_pieces(struct plan *plan)
                                     !recipe_has_transform(plan->recipe) && !recipe_contract(plan->recipe);
 }
 
+/* Why the store can have no such index; NULL: it can. */
+static const char *index_fault(const struct store_driver *driver, const struct spec_expect *of)
+{
+    bool sets = store_can(driver, CAN_MEMBERS);
+    if (!sets && (!store_can(driver, CAN_SCAN) || !store_can(driver, CAN_READ)))
+        return "this store keeps no indexes that could be read by key";
+    if (!sets && !of->entry)
+        return "an index is a dataset here, and its keys are the entries: say what an 'entry' looks like";
+    if (!sets && of->score)
+        return "this store has no sorted sets, and so no scores";
+    return !sets && strchr(of->index, '{') ? "an index is one dataset here: placeholders stand in its 'entry'" : NULL;
+}
+
+static bool takes_indexes(const struct plan *plan, GError **error)
+{
+    const struct spec *spec = plan->spec;
+    const struct store_driver *driver = store_driver_of(spec->target.store, NULL);
+    g_autofree char *place = spec_place(spec, "expect");
+    for (size_t i = 0; driver && i < spec->n_expects; i++) {
+        const struct spec_expect *of = &spec->expects[i];
+        if (of->what != SPEC_EXPECT_INDEX)
+            continue;
+        const char *why = index_fault(driver, of);
+        struct dataset ds = {.name = of->index, .form = store_can(driver, CAN_MEMBERS) ? FORM_RAW : FORM_DEFAULT};
+        if (why)
+            return error_set(error, SLUICE_ERROR_SPEC, "%s: expect '%s': %s", place, of->name, why);
+        if (!store_takes(driver, &ds, error))
+            return error_add(error, "%s: expect '%s'", place, of->name);
+    }
+    return true;
+}
+
 /* Asked before anything is opened. */
 static bool takes(const struct plan *plan, GError **error)
 {
@@ -156,7 +188,7 @@ static bool takes(const struct plan *plan, GError **error)
             return error_add(error, "%s: %s", place, asked[i].key);
         }
     }
-    return true;
+    return takes_indexes(plan, error);
 }
 
 struct dataset plan_source_dataset(const struct spec *spec)

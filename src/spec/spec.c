@@ -60,6 +60,7 @@ void spec_free(struct spec *spec)
         path_free(expect->distinct);
         path_free(expect->unique);
         path_free(expect->refers);
+        path_free(expect->score);
     }
     for (size_t i = 0; i < spec->n_measures; i++) {
         path_free(spec->measures[i].sum);

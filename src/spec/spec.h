@@ -231,6 +231,7 @@ struct spec_retain {
 
 /* What the target has to hold when the run has written. */
 #define SPEC_EXPECT_MOST 100u
+#define SPEC_ENTRY       "{key}" /* an entry of an index, where nothing is said */
 enum spec_expect_what {
     SPEC_EXPECT_RECORD,
     SPEC_EXPECT_COUNT, /* of records; what follows is of a field's values */
@@ -242,8 +243,12 @@ enum spec_expect_what {
     SPEC_EXPECT_REFERS,  /* each is the key of a record elsewhere, */
     SPEC_EXPECT_VALID,   /* the contract takes each record, */
     SPEC_EXPECT_EXPIRES, /* each will expire, or none, */
-    SPEC_EXPECT_EVICTS   /* each may be dropped by its server when that is full, or none */
+    SPEC_EXPECT_EVICTS,  /* each may be dropped by its server when that is full, or none, */
+    SPEC_EXPECT_INDEX,   /* each has its entries in an index, and each entry its record, */
+    SPEC_EXPECT_REVIVED  /* none that the run deleted stands there again */
 };
+/* In what a time is counted where it is a score. */
+enum spec_unit { UNIT_MS, UNIT_S };
 struct spec_expect {
     const char *name;
     enum spec_expect_what what;
@@ -256,6 +261,10 @@ struct spec_expect {
     bool valid;                                                /* VALID: true */
     bool expires;                                              /* EXPIRES */
     bool evicts;                                               /* EVICTS */
+    const char *index, *entry;                                 /* INDEX: its place, and an entry in it; NULL: the key */
+    struct path *score;                                        /* INDEX: of a sorted set, what its scores are; NULL */
+    enum spec_unit unit;                                       /* of times among them */
+    bool revived;                                              /* REVIVED: false */
     struct slice is;                                           /* a document whose one field `is` is the value */
 };
 

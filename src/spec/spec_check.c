@@ -1,3 +1,4 @@
+#include "record/entry.h"
 #include "spec/spec_rows.h"
 
 /* Keys that cannot stand together. A word of NULL is any value. */
@@ -142,6 +143,22 @@ static void check_after(struct rows_reader *reader, const struct spec *spec)
                       spec->name);
 }
 
+/* An entry says by the record's key whose it is. `\x` is a byte in an entry alone: a place is what a store's own
+ * patterns make of it. */
+static void check_index(struct rows_reader *reader, const struct spec *spec, size_t i)
+{
+    const struct spec_expect *of = &spec->expects[i];
+    const struct yaml_node *node = rows_seen(reader, "expect")->items[i];
+    struct entry_texts texts = {
+        .place = of->index, .entry = of->entry ? of->entry : SPEC_ENTRY, .key = &spec->source.key};
+    auto_(entry_shape) shape = NULL;
+    g_autoptr(GError) failed = NULL;
+    if (of->index && strstr(of->index, "\\x"))
+        yaml_diag(reader->yaml, node, "'\\x' stands for a byte in an 'entry', and not in the name of an 'index'");
+    else if (of->index && !entry_shape_new(&shape, &texts, &failed))
+        yaml_diag(reader->yaml, node, "%s", failed->message);
+}
+
 /* What a rule over the dataset needs of the rest of the spec. */
 static void check_expects(struct rows_reader *reader, const struct spec *spec)
 {
@@ -149,6 +166,8 @@ static void check_expects(struct rows_reader *reader, const struct spec *spec)
     for (size_t i = 0; list && i < spec->n_expects && i < list->n; i++) {
         if (spec->expects[i].what == SPEC_EXPECT_VALID && !rows_seen(reader, "contract"))
             yaml_diag(reader->yaml, list->items[i], "an expectation 'valid' needs a contract");
+        if (spec->expects[i].what == SPEC_EXPECT_INDEX)
+            check_index(reader, spec, i);
         if (spec->expects[i].what != SPEC_EXPECT_RECORD && given(reader, "target.write", "shadow"))
             yaml_diag(reader->yaml, list->items[i],
                       "an expectation of a shadow is about records ('key'): the dataset is whole only when it is live");

@@ -126,7 +126,8 @@ static const struct {
 } WHATS[] = {{"key", SPEC_EXPECT_RECORD},      {"count", SPEC_EXPECT_COUNT},   {"sum", SPEC_EXPECT_SUM},
              {"min", SPEC_EXPECT_MIN},         {"max", SPEC_EXPECT_MAX},       {"distinct", SPEC_EXPECT_DISTINCT},
              {"unique", SPEC_EXPECT_UNIQUE},   {"refers", SPEC_EXPECT_REFERS}, {"valid", SPEC_EXPECT_VALID},
-             {"expires", SPEC_EXPECT_EXPIRES}, {"evicts", SPEC_EXPECT_EVICTS}};
+             {"expires", SPEC_EXPECT_EXPIRES}, {"evicts", SPEC_EXPECT_EVICTS}, {"index", SPEC_EXPECT_INDEX},
+             {"revived", SPEC_EXPECT_REVIVED}};
 
 static bool find_what(struct rows_reader *reader, const struct yaml_node *node, struct spec_expect *io)
 {
@@ -138,31 +139,49 @@ static bool find_what(struct rows_reader *reader, const struct yaml_node *node, 
         }
     return n == 1 || yaml_fail(reader->yaml, node,
                                "an expectation is about one thing: one of 'key', 'count', 'sum', 'min', 'max', "
-                               "'distinct', 'unique', 'refers', 'valid', 'expires' and 'evicts'");
+                               "'distinct', 'unique', 'refers', 'valid', 'expires', 'evicts', 'index' and 'revived'");
+}
+
+/* What stands beside the one thing, and beside which. */
+static const struct {
+    const char *key;
+    enum spec_expect_what first, last;
+    const char *words;
+} BESIDE[] = {
+    {"is", SPEC_EXPECT_SUM, SPEC_EXPECT_DISTINCT, "'is' is an expectation of sum, min, max or distinct"},
+    {"fields", SPEC_EXPECT_RECORD, SPEC_EXPECT_RECORD, "'fields' is an expectation of a 'key'"},
+    {"absent", SPEC_EXPECT_RECORD, SPEC_EXPECT_RECORD, "'absent' is an expectation of a 'key'"},
+    {"to", SPEC_EXPECT_REFERS, SPEC_EXPECT_REFERS, "an expectation of 'refers' says 'to' which dataset, and no other"},
+    {"entry", SPEC_EXPECT_INDEX, SPEC_EXPECT_INDEX, "'entry' is an expectation of an 'index'"},
+    {"score", SPEC_EXPECT_INDEX, SPEC_EXPECT_INDEX, "'score' is an expectation of an 'index'"},
+    {"unit", SPEC_EXPECT_INDEX, SPEC_EXPECT_INDEX, "'unit' is an expectation of an 'index' with a 'score'"}};
+
+static bool check_beside(struct rows_reader *reader, const struct yaml_node *node, const struct spec_expect *expect)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(BESIDE); i++) {
+        const struct yaml_node *beside = yaml_find(node, BESIDE[i].key);
+        if (beside && (expect->what < BESIDE[i].first || expect->what > BESIDE[i].last))
+            return yaml_fail(reader->yaml, beside, "%s", BESIDE[i].words);
+    }
+    const struct yaml_node *unit = yaml_find(node, "unit");
+    return !unit || expect->score ||
+           yaml_fail(reader->yaml, unit, "'unit' is an expectation of an 'index' with a 'score'");
 }
 
 static bool check_expect(struct rows_reader *reader, const struct yaml_node *node, struct spec_expect *io)
 {
-    const struct yaml_node *is = yaml_find(node, "is"), *fields = yaml_find(node, "fields");
-    const struct yaml_node *absent = yaml_find(node, "absent");
-    if (!find_what(reader, node, io))
+    const struct yaml_node *valid = yaml_find(node, "valid"), *revived = yaml_find(node, "revived");
+    if (!find_what(reader, node, io) || !check_beside(reader, node, io))
         return false;
-    const struct yaml_node *to = yaml_find(node, "to"), *valid = yaml_find(node, "valid");
-    bool record = io->what == SPEC_EXPECT_RECORD;
-    bool aggregate = io->what > SPEC_EXPECT_COUNT && io->what <= SPEC_EXPECT_DISTINCT;
-    if (aggregate != (is != NULL))
-        return yaml_fail(reader->yaml, is ? is : node, "%s",
-                         is ? "'is' is an expectation of sum, min, max or distinct"
-                            : "an expectation of sum, min, max or distinct says what it 'is'");
-    if (!record && (fields || absent))
-        return yaml_fail(reader->yaml, fields ? fields : absent, "'%s' is an expectation of a 'key'",
-                         fields ? "fields" : "absent");
-    if ((io->what == SPEC_EXPECT_REFERS) != (to != NULL))
-        return yaml_fail(reader->yaml, to ? to : node,
-                         "an expectation of 'refers' says 'to' which dataset, and no other");
+    if (io->what > SPEC_EXPECT_COUNT && io->what <= SPEC_EXPECT_DISTINCT && !yaml_find(node, "is"))
+        return yaml_fail(reader->yaml, node, "an expectation of sum, min, max or distinct says what it 'is'");
+    if (io->what == SPEC_EXPECT_REFERS && !io->to)
+        return yaml_fail(reader->yaml, node, "an expectation of 'refers' says 'to' which dataset, and no other");
     if (valid && !io->valid)
         return yaml_fail(reader->yaml, valid, "an expectation of 'valid' is true");
-    if (record && (fields != NULL) == io->absent)
+    if (revived && io->revived)
+        return yaml_fail(reader->yaml, revived, "an expectation of 'revived' is false: what was deleted stays so");
+    if (io->what == SPEC_EXPECT_RECORD && (yaml_find(node, "fields") != NULL) == io->absent)
         return yaml_fail(reader->yaml, node, "an expectation of a 'key' has either 'fields' or 'absent: true'");
     return true;
 }

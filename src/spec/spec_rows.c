@@ -27,6 +27,7 @@ static const struct row_word on_failure_words[] = {{"pause", ON_FAILURE_PAUSE, N
                                                    {"rollback-stage", ON_FAILURE_ROLLBACK_STAGE, NULL},
                                                    {"rollback", ON_FAILURE_ROLLBACK, NULL},
                                                    {NULL}};
+static const struct row_word unit_words[] = {{"ms", UNIT_MS, NULL}, {"s", UNIT_S, NULL}, {NULL}};
 
 static const struct row_word order_words[] = {{"riskiest", ORDER_RISKIEST, NULL},
                                               {"listed", ORDER_LISTED, NULL},
@@ -451,6 +452,16 @@ static const struct spec_row rows[] = {
      .words = "that each record has an expiry, or that none has", .example = "true"},
     {.key = "expect[].evicts", .form = "true | false", .kind = &form_bool, IN_EXPECT(evicts),
      .words = "that each record may be dropped by its server when that is full (`maxmemory-policy`), or that none may", .example = "false"},
+    {.key = "expect[].index", .form = "place", .kind = &form_text, IN_EXPECT(index),
+     .words = "a secondary index in the target's store of which each entry has its record and each record its entries: in Valkey the keys of its sets or sorted sets, by the fields of which there is one for each value; elsewhere the dataset whose keys are its entries", .example = "\"idx:status:{status}\""},
+    {.key = "expect[].entry", .form = "entry", .fallback = "the record's key, in a set", .decided = true, .kind = &form_text, IN_EXPECT(entry),
+     .words = "what an entry of that index looks like: {key} is the record's key, {FIELD} what stands in the field", .example = "\"{status}:{key}\""},
+    {.key = "expect[].score", .form = "path", .kind = &form_path, IN_EXPECT(score),
+     .words = "of an index that is a sorted set: the number or time that is an entry's score", .example = "created_at"},
+    {.key = "expect[].unit", .form = "ms | s", .fallback = "ms", .kind = &form_choice, .choices = unit_words, IN_EXPECT(unit),
+     .words = "in what a time is counted as a score, since 1970 UTC: in seconds, what is left of one is not looked at", .example = "s"},
+    {.key = "expect[].revived", .form = "false", .kind = &form_bool, IN_EXPECT(revived),
+     .words = "that no record that the run deleted stands in the target again, with whatever; judged at every gate", .example = "false"},
     {.key = "expect[].key", .form = "key", .kind = &form_text, IN_EXPECT(key),
      .words = "a record of the target, which holds `fields` as they stand here, or is `absent`; judged at the gate of the stage that holds it, and at the last", .example = "ann"},
     {.key = "expect[].fields", .form = "map", .kind = &form_document, IN_EXPECT(fields),

@@ -7,7 +7,7 @@
 /* clang-format off */
 enum op { OP_SESSION, OP_INSPECT, OP_SPLIT, OP_SCAN_OPEN, OP_SCAN_NEXT, OP_READ, OP_CAS, OP_SETTLE, OP_LANE_OPEN, OP_LANE_CLOSE,
           OP_FENCE_READ, OP_FENCE_DROP, OP_LOCK, OP_UNLOCK, OP_SINK_WRITE, OP_SINK_PUBLISH, OP_SINK_LIST, OP_SINK_DROP, OP_IDENTITY,
-          OP_SHADOW_DROP, OP_COUNT };
+          OP_SHADOW_DROP, OP_MEMBERS, OP_COUNT };
 
 static const struct op_row {
     const char *before, *after, *cannot;
@@ -33,6 +33,7 @@ static const struct op_row {
     [OP_SINK_DROP]    = {"store.sink_drop",    "store.sink_drop.after",    "be written as files", true},
     [OP_IDENTITY]     = {"store.identity",     NULL,                       "be frozen by a digest", false},
     [OP_SHADOW_DROP]  = {"store.shadow_drop",  "store.shadow_drop.after",  "keep a shadow", true},
+    [OP_MEMBERS]      = {"store.members",      NULL,                       "hold sets", false},
 };
 /* clang-format on */
 
@@ -361,6 +362,45 @@ void store_scan_close(struct scan *scan)
 {
     if (scan)
         session_driver(((struct scan_base *)scan)->session)->scan_close(scan);
+}
+
+bool store_members_open(struct member_walk **ret, struct session *session, const struct dataset *ds, struct slice key,
+                        GError **error)
+{
+    const struct member_ops *members = session_driver(session)->members;
+    struct attempt attempt;
+    struct member_walk *walk = NULL;
+    if (!call_begin(&attempt, session, NULL, OP_MEMBERS, members, error))
+        return false;
+    bool ok = members->open(&walk, session, ds, key, error);
+    if (ok) {
+        ((struct member_walk_base *)walk)->session = session;
+        *ret = walk;
+    }
+    return call_end(&attempt, ok, error);
+}
+
+bool store_members_next(struct member_walk *walk, const struct call *call, struct member_page *ret, GError **error)
+{
+    struct session *session = ((struct member_walk_base *)walk)->session;
+    struct attempt attempt;
+    return call_begin(&attempt, session, call, OP_MEMBERS, true, error) &&
+           call_end(&attempt, session_driver(session)->members->next(walk, call, ret, error), error);
+}
+
+void store_members_close(struct member_walk *walk)
+{
+    if (walk)
+        session_driver(((struct member_walk_base *)walk)->session)->members->close(walk);
+}
+
+bool store_members_ask(struct session *session, const struct call *call, struct member_question *io, size_t n,
+                       GError **error)
+{
+    const struct member_ops *members = session_driver(session)->members;
+    struct attempt attempt;
+    return call_begin(&attempt, session, call, OP_MEMBERS, members, error) &&
+           call_end(&attempt, members->ask(session, call, io, n, error), error);
 }
 
 bool store_read(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)

@@ -102,6 +102,14 @@ bool store_scan_open(struct scan **ret, struct session *session, const struct sc
 bool store_scan_next(struct scan *scan, const struct call *call, struct batch *ret, GError **error);
 void store_scan_close(struct scan *scan);
 AUTO_DEFINE(scan, store_scan_close)
+/* The members of a record (struct member_ops). */
+bool store_members_open(struct member_walk **ret, struct session *session, const struct dataset *ds, struct slice key,
+                        GError **error);
+bool store_members_next(struct member_walk *walk, const struct call *call, struct member_page *ret, GError **error);
+void store_members_close(struct member_walk *walk);
+AUTO_DEFINE(member_walk, store_members_close)
+bool store_members_ask(struct session *session, const struct call *call, struct member_question *io, size_t n,
+                       GError **error);
 /* An arena too small for all of them fails the call with TOO_BIG, naming the key: fewer keys may pass. */
 bool store_read(struct session *session, const struct call *call, struct record *io, size_t n, GError **error);
 /* A live image (CAS_CHANGED) that no longer fits into the arena is a RECORD_FAULT of code TOO_BIG: read it again. */

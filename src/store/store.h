@@ -470,6 +470,42 @@ struct heat_wish {
     const char *figure; /* what the values are, for people; static */
 };
 
+/* --- records that hold members ------------------------------------------------------------------------------------ */
+
+/* Of a set or a sorted set. */
+struct member {
+    struct slice name;
+    bool scored;
+    double score;
+};
+
+struct member_page {
+    struct member *members; /* in the arena; one may come more than once */
+    size_t n;
+    bool done;
+    bool anew;         /* they come again from the first one on: the record has moved, or its server was replaced */
+    const char *found; /* done, and the record is one that holds no members: what it is, in the arena; NULL */
+};
+
+/* Whether a record holds a member. */
+struct member_question {
+    struct slice key, name;
+    bool sorted; /* it is asked for as of a sorted set first */
+    bool stands, scored;
+    double score;
+    const char *found; /* as above, or why there can be no such record */
+};
+
+struct member_walk;
+struct member_ops {
+    /* All members of a record, a bounded number at a time: each that is there from the beginning to the end comes. None
+     * where there is no such record. */
+    bool (*open)(struct member_walk **ret, struct session *, const struct dataset *, struct slice key, GError **);
+    bool (*next)(struct member_walk *, const struct call *, struct member_page *ret, GError **);
+    void (*close)(struct member_walk *);
+    bool (*ask)(struct session *, const struct call *, struct member_question *io, size_t n, GError **);
+};
+
 struct option_row {
     const char *name, *value_form, *words; /* of a URI's ?name=value */
 };
@@ -526,10 +562,12 @@ struct store_driver {
     const struct big_ops *big;
     const struct shadow_ops *shadow;
     const struct probe_ops *probe; /* NULL: it has no servers that others use */
+    const struct member_ops *members;
 };
 
-/* What every driver's `struct store`, `struct session` and `struct scan` begin with. The wrappers of calls.h fill them
- * in as soon as the driver has opened one; a driver may read them in every call but `open` and `session_open`. */
+/* What every driver's `struct store`, `struct session`, `struct scan` and `struct member_walk` begin with. The wrappers
+ * of calls.h fill them in as soon as the driver has opened one; a driver may read them in every call but `open` and
+ * `session_open`. */
 struct store_base {
     const struct store_driver *driver;
     const struct world *world;
@@ -546,6 +584,10 @@ struct store_counters {
 struct session_base {
     struct store *store;
     struct store_counters counters;
+};
+
+struct member_walk_base {
+    struct session *session;
 };
 
 struct scan_base {

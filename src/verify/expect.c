@@ -17,9 +17,10 @@ struct judging {
     const struct expect_wish *wish;
     const struct verify_input *input;
     struct session *session;
-    struct arena *mem; /* of a batch */
-    GArray *tallies;   /* of struct tally_of */
-    GPtrArray *rules;  /* of struct rule */
+    struct arena *mem;  /* of a batch */
+    GArray *tallies;    /* of struct tally_of */
+    GPtrArray *rules;   /* of struct rule */
+    GPtrArray *indexes; /* of struct indexed */
     GArray *results;
 };
 
@@ -129,6 +130,9 @@ static bool add_record(void *self, const struct whole_record *whole, GError **er
     for (guint i = 0; i < judging->rules->len; i++)
         if (!rule_record(judging->rules->pdata[i], whole->record, whole->document, judging->mem, error))
             return false;
+    for (guint i = 0; i < judging->indexes->len; i++)
+        if (!indexed_record(judging->indexes->pdata[i], whole->record, whole->document, judging->mem, error))
+            return false;
     for (guint i = 0; i < judging->tallies->len; i++)
         if (!aggregate_add(&g_array_index(judging->tallies, struct tally_of, i).aggregate, whole, judging->mem, error))
             return false;
@@ -140,6 +144,9 @@ static bool settle_rules(void *self, GError **error)
     struct judging *judging = self;
     for (guint i = 0; i < judging->rules->len; i++)
         if (!rule_settle(judging->rules->pdata[i], judging->session, judging->mem, error))
+            return false;
+    for (guint i = 0; i < judging->indexes->len; i++)
+        if (!indexed_settle(judging->indexes->pdata[i], judging->mem, error))
             return false;
     return true;
 }
@@ -220,6 +227,55 @@ static void free_rule(void *rule)
     rule_free(rule);
 }
 
+static bool judge_index(struct judging *judging, struct indexed *indexed, GError **error)
+{
+    bool holds;
+    char *found;
+    struct index_counts counts;
+    if (!indexed_end(indexed, &holds, &found, &counts, error))
+        return false;
+    tell(judging, indexed_of(indexed), holds, found);
+    g_array_index(judging->results, struct expect_result, judging->results->len - 1).index = counts;
+    return true;
+}
+
+static bool add_index(struct judging *judging, const struct spec_expect *of, GError **error)
+{
+    struct indexed *indexed;
+    g_autofree char *folder = g_path_get_dirname(judging->input->report_path);
+    struct index_wish wish = {.input = judging->input,
+                              .of = of,
+                              .session = judging->session,
+                              .fault = judging->wish->fault,
+                              .self = judging->wish->self};
+    if (!file_make_dirs(judging->input->world, folder, error) || !indexed_new(&indexed, &wish, error))
+        return false;
+    g_ptr_array_add(judging->indexes, indexed);
+    return true;
+}
+
+static void free_index(void *indexed)
+{
+    indexed_free(indexed);
+}
+
+/* Counted while keys were compared. */
+static bool judge_revived(struct judging *judging, const struct spec_expect *of, GError **error)
+{
+    const struct expect_wish *wish = judging->wish;
+    if (!judging->input->catalog)
+        tell(judging, of, true,
+             g_strdup("no run to ask: a record that is to be deleted and stands there is differing"));
+    else if (wish->revived == 0)
+        tell(judging, of, true, g_strdup("none that was looked at"));
+    else
+        tell(judging, of, false,
+             g_strdup_printf("%" G_GUINT64_FORMAT " that the run deleted stand%s there again: %s%s", wish->revived,
+                             wish->revived == 1 ? "s" : "", wish->revived_keys,
+                             wish->revived > EXPECT_NAMED ? " …" : ""));
+    return true;
+}
+
 static bool judge_aggregates(struct judging *judging, GError **error)
 {
     struct whole_walk walk = {.input = judging->input,
@@ -228,14 +284,32 @@ static bool judge_aggregates(struct judging *judging, GError **error)
                               .record = add_record,
                               .settle = settle_rules,
                               .self = judging};
-    if (judging->tallies->len + judging->rules->len == 0)
+    if (judging->tallies->len + judging->rules->len + judging->indexes->len == 0)
         return true;
     bool ok = whole_walk(&walk, error);
     for (guint i = 0; ok && i < judging->tallies->len; i++)
         ok = judge_tally(judging, &g_array_index(judging->tallies, struct tally_of, i), error);
     for (guint i = 0; ok && i < judging->rules->len; i++)
         ok = judge_rule(judging, judging->rules->pdata[i], error);
+    for (guint i = 0; ok && i < judging->indexes->len; i++)
+        ok = judge_index(judging, judging->indexes->pdata[i], error);
     return ok;
+}
+
+/* By whom an expectation is judged. */
+static bool (*judge_of(enum spec_expect_what what))(struct judging *judging, const struct spec_expect *of,
+                                                    GError **error)
+{
+    switch ((int)what) {
+    case SPEC_EXPECT_RECORD:
+        return hold_record;
+    case SPEC_EXPECT_INDEX:
+        return add_index;
+    case SPEC_EXPECT_REVIVED:
+        return judge_revived;
+    default:
+        return what > SPEC_EXPECT_DISTINCT ? add_rule : add_tally;
+    }
 }
 
 static bool judge_all(struct judging *judging, GError **error)
@@ -244,11 +318,8 @@ static bool judge_all(struct judging *judging, GError **error)
     bool ok = true;
     for (size_t i = 0; ok && i < input->n_expects; i++) {
         const struct spec_expect *of = &input->expects[i];
-        if (judging->wish->due && !judging->wish->due[i])
-            continue;
-        ok = of->what == SPEC_EXPECT_RECORD    ? hold_record(judging, of, error)
-             : of->what > SPEC_EXPECT_DISTINCT ? add_rule(judging, of, error)
-                                               : add_tally(judging, of, error);
+        if (!judging->wish->due || judging->wish->due[i])
+            ok = judge_of(of->what)(judging, of, error);
     }
     return ok && judge_aggregates(judging, error);
 }
@@ -263,12 +334,14 @@ bool expect_judge(const struct expect_wish *wish, GArray **ret, GError **error)
     judging.mem = arena_new(BATCH_BYTES);
     judging.tallies = g_array_new(FALSE, TRUE, sizeof(struct tally_of));
     judging.rules = g_ptr_array_new_with_free_func(free_rule);
+    judging.indexes = g_ptr_array_new_with_free_func(free_index);
     judging.results = g_array_new(FALSE, TRUE, sizeof(struct expect_result));
     g_array_set_clear_func(judging.tallies, tally_clear);
     g_array_set_clear_func(judging.results, result_clear);
     bool ok = judge_all(&judging, error);
     g_array_unref(judging.tallies);
     g_ptr_array_unref(judging.rules);
+    g_ptr_array_unref(judging.indexes);
     arena_free(judging.mem);
     if (ok)
         *ret = judging.results;

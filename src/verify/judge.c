@@ -1,7 +1,9 @@
 /* Comparing a batch of keys: one read of the target, a second look at what differs, a class for each. */
 #include "base/slicesort.h"
 #include "store/undo/undo_store.h"
+#include "verify/expect.h"
 #include "verify/extras.h"
+#include "verify/rules.h"
 #include "verify/shift.h"
 #include "verify/theirs.h"
 #include "verify/verify_parts.h"
@@ -381,6 +383,14 @@ static void add_to_strata(struct pass *pass, const struct verify_part *part, con
     strata_add(&pass->strata, pass->input, &record);
 }
 
+static void note_revived(struct verification *verification, struct slice key)
+{
+    g_autofree char *shown = rule_key_text(key);
+    auto_hold(&verification->lock);
+    if (verification->revived++ < EXPECT_NAMED)
+        g_string_append_printf(verification->revived_keys, "%s'%s'", verification->revived > 1 ? ", " : "", shown);
+}
+
 static bool judge(struct pass *pass, const struct verify_part *part, struct subject *subject, GError **error)
 {
     enum verify_class class = judge_class(pass, subject);
@@ -393,7 +403,7 @@ static bool judge(struct pass *pass, const struct verify_part *part, struct subj
         pass->echoes++;
     } else if (is_revived(subject)) {
         difference.why = "the run deleted it, and it stands there again";
-        pass->revived++;
+        note_revived(pass->verification, subject->key);
     }
     pass_count(pass, class);
     add_to_strata(pass, part, subject, class);

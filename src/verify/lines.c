@@ -64,12 +64,14 @@ static bool take_seen(const json_t *seen, struct report_line *io)
 static bool take_head(struct reading *reading, const json_t *head, GError **error)
 {
     struct report_line line = {0};
+    const char *kind = json_string_value(json_object_get(head, "kind"));
     const json_t *from = json_object_get(head, "from");
     size_t key_len = 0, from_len = 0;
     g_autofree uint8_t *key = bytes_of(json_object_get(head, "key"), &key_len);
     g_autofree uint8_t *source = from ? bytes_of(from, &from_len) : NULL;
-    if (!key || (from && !source) || !class_of(json_string_value(json_object_get(head, "kind")), &line.class) ||
-        !take_seen(json_object_get(head, "seen"), &line))
+    if (g_strcmp0(kind, REPORT_RULE) == 0)
+        return true;
+    if (!key || (from && !source) || !class_of(kind, &line.class) || !take_seen(json_object_get(head, "seen"), &line))
         return is_none(reading, error);
     line.key = slice_of(key, key_len);
     line.from = source ? slice_of(source, from_len) : line.key;

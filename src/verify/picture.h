@@ -33,6 +33,7 @@ struct picture *picture_new(bool hidden);
 void picture_free(struct picture *picture);
 /* A difference, and the names of the fields that differ in it. */
 void picture_add(struct picture *picture, const struct difference *difference, const json_t *fields);
+void picture_add_line(struct picture *picture); /* one that is of no key that was compared */
 /* What is written of it into the report, as it is written: for the digest. */
 void picture_add_bytes(struct picture *picture, const char *line);
 bool picture_hides(const struct picture *picture);

@@ -2,6 +2,8 @@
 #include <jansson.h>
 
 #include "base/units.h"
+#include "verify/index.h"
+#include "verify/lines.h"
 #include "verify/sealed.h"
 #include "verify/verify_parts.h"
 
@@ -141,6 +143,35 @@ static bool report_open(struct verification *verification, GError **error)
         return false;
     g_autofree char *first = verification->seal->sealed ? report_seal_first(verification->seal) : g_strdup("");
     return put_line(verification, first, strlen(first), error);
+}
+
+static GString *line_of_index(const struct spec_expect *of, const struct index_fault *fault)
+{
+    GString *line = g_string_new("{");
+    report_put_json(line, "key", report_key_json(fault->key));
+    g_string_append(line, ",\"kind\":\"" REPORT_RULE "\"");
+    put_text(line, "rule", of->name);
+    put_text(line, "what", fault->what);
+    if (fault->place.len) {
+        g_string_append_c(line, ',');
+        report_put_json(line, "index", report_key_json(fault->place));
+    }
+    if (fault->entry.len) {
+        g_string_append_c(line, ',');
+        report_put_json(line, "entry", report_key_json(fault->entry));
+    }
+    put_text(line, "why", fault->why);
+    return g_string_append(line, ",\"wanted\":null,\"live\":null,\"fields\":[]}\n");
+}
+
+bool report_index(struct verification *verification, const struct spec_expect *of, const struct index_fault *fault,
+                  GError **error)
+{
+    g_autoptr(GString) line = line_of_index(of, fault);
+    report_seal_line(verification->seal, line);
+    auto_hold(&verification->lock);
+    picture_add_line(verification->picture);
+    return report_open(verification, error) && put_line(verification, line->str, line->len, error);
 }
 
 /* Appends under the lock: lines of several threads do not mix, and differences are few. */

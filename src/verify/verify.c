@@ -73,7 +73,6 @@ void verification_merge(struct verification *verification, const struct pass *pa
     verification->sample_held += pass->sample_held;
     strata_merge(&verification->strata, &pass->strata);
     verification->echoes += pass->echoes;
-    verification->revived += pass->revived;
     if (pass->sketch)
         sketch_merge(verification->sketch, pass->sketch);
 }
@@ -351,13 +350,23 @@ static void put_files(json_t *root, const struct verification *verification, con
     put_hex(root, "page_digest", page);
 }
 
+static json_t *index_json(const struct index_counts *counts)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "records", (json_int_t)counts->records, "entries",
+                     (json_int_t)counts->entries, "missing", (json_int_t)counts->missing, "dangling",
+                     (json_int_t)counts->dangling, "again", (json_int_t)counts->again, "odd", (json_int_t)counts->odd,
+                     "moving", (json_int_t)counts->moving);
+}
+
 static json_t *expected_json(const GArray *expected)
 {
     json_t *list = json_array();
     for (guint i = 0; i < expected->len; i++) {
         const struct expect_result *one = &g_array_index(expected, struct expect_result, i);
-        json_array_append_new(
-            list, json_pack("{s:s, s:b, s:s}", "name", one->of->name, "holds", one->holds, "found", one->found));
+        json_t *json = json_pack("{s:s, s:b, s:s}", "name", one->of->name, "holds", one->holds, "found", one->found);
+        if (one->of->what == SPEC_EXPECT_INDEX)
+            json_object_set_new(json, "index", index_json(&one->index));
+        json_array_append_new(list, json);
     }
     return list;
 }
@@ -582,15 +591,28 @@ static bool beyond(struct verification *verification, GError **error)
     return ok;
 }
 
-/* Of records those that were met with these parts; all, and the aggregates, when nothing is left to be written. */
+static bool tell_fault(void *self, const struct spec_expect *of, const struct index_fault *fault, GError **error)
+{
+    return report_index(self, of, fault, error);
+}
+
+/* Of records those that were met with these parts, and what they say of deleted ones; all, and the aggregates, when
+ * nothing is left to be written. */
 static bool expected(struct verification *verification, GError **error)
 {
     const struct verify_input *input = verification->input;
-    struct expect_wish wish = {
-        .input = input, .due = input->last ? NULL : verification->due, .hidden = verification->seal->sealed};
+    struct expect_wish wish = {.input = input,
+                               .due = input->last ? NULL : verification->due,
+                               .hidden = verification->seal->sealed,
+                               .revived = verification->revived,
+                               .revived_keys = verification->revived_keys->str,
+                               .fault = tell_fault,
+                               .self = verification};
     bool any = input->last;
-    for (size_t i = 0; i < input->n_expects; i++)
+    for (size_t i = 0; i < input->n_expects; i++) {
+        verification->due[i] |= input->expects[i].what == SPEC_EXPECT_REVIVED;
         any |= verification->due[i];
+    }
     return !any || input->n_expects == 0 || expect_judge(&wish, &verification->result->expected, error);
 }
 
@@ -645,6 +667,7 @@ static void verification_done(struct verification *verification)
     theirs_free(verification->theirs);
     extras_free(verification->extras);
     g_free(verification->due);
+    g_string_free(verification->revived_keys, TRUE);
     draw_free(verification->draw);
     sketch_free(verification->sketch);
     resolve_done(verification);
@@ -669,6 +692,7 @@ bool verify_run(const struct verify_input *input, struct verify_result *ret, GEr
     pthread_mutex_init(&verification.lock, NULL);
     verification.shift = shift_new(input);
     verification.due = g_new0(bool, input->n_expects);
+    verification.revived_keys = g_string_new(NULL);
     verification.settled = g_new0(bool, input->n_parts);
     verification.draw = draw_new(input);
     if (input->sketch_path && !verification.draw && !verify_appends(input))

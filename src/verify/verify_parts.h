@@ -55,9 +55,10 @@ struct verification {
     size_t next_part;
     uint64_t seen; /* keys, for the one who watches */
     uint64_t sampled, sample_held;
-    uint64_t echoes;  /* records of the source that are what the run wrote into the target */
-    uint64_t revived; /* that the run deleted, and that stand there again */
-    GError *error;    /* the first */
+    uint64_t echoes;       /* records of the source that are what the run wrote into the target */
+    uint64_t revived;      /* that the run deleted, and that stand there again, and … */
+    GString *revived_keys; /* … the first of them, in words */
+    GError *error;         /* the first */
 };
 
 /* Keys that count against the gate. */
@@ -125,6 +126,10 @@ void report_put_document(GString *line, const char *name, struct slice document)
 void report_put_expiry(GString *line, const char *name, int64_t ms);              /* likewise; never: nothing */
 void report_put_json(GString *line, const char *name, json_t *value);             /* `"NAME":…` */
 bool report_difference(struct verification *verification, const struct difference *difference, GError **error);
+/* Likewise of a rule: an entry of an index. A repair passes over it. */
+struct index_fault;
+bool report_index(struct verification *verification, const struct spec_expect *of, const struct index_fault *fault,
+                  GError **error);
 
 /* What one thread has open. */
 struct pass {
@@ -150,8 +155,7 @@ struct pass {
     struct strata strata;      /* of a sample; merged when the pass ends */
     uint64_t shown;            /* of found.compared */
     uint64_t sampled, sample_held;
-    uint64_t echoes;  /* records of the source that are what the run wrote into the target */
-    uint64_t revived; /* that the run deleted, and that stand there again */
+    uint64_t echoes; /* records of the source that are what the run wrote into the target */
 };
 
 bool pass_open(struct pass *pass, struct verification *verification, GError **error);

@@ -140,7 +140,8 @@ static void undo_set_up(struct stand *stand)
 
 /* --- valkey: servers of our own ----------------------------------------------------------------------------------- */
 
-#define LIVE  ((KEYED & ~IN_ORDER) | NEEDS(BIG) | NEEDS(HEALTH) | NEEDS(SLOTS) | NEEDS(HEAT) | NEEDS(PROBE))
+#define LIVE                                                                                                           \
+    ((KEYED & ~IN_ORDER) | NEEDS(BIG) | NEEDS(HEALTH) | NEEDS(SLOTS) | NEEDS(HEAT) | NEEDS(PROBE) | NEEDS(MEMBERS))
 #define REDIS "redis-server"
 
 enum { PRIMARIES = 3 };

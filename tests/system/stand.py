@@ -164,21 +164,22 @@ class Stand:
         raise Failed(f"{' '.join(process.args)} ended before that: {lines[-3:]}\n{process.stderr.read()}")
 
     @contextlib.contextmanager
-    def asleep(self, point, *codes):
-        """A run of fix.yaml whose worker sleeps at the point, until this is left; then it goes on to its end, with one of the
-        codes."""
+    def asleep(self, point, *codes, command=("run", "fix.yaml", "--yes")):
+        """A command, a run of fix.yaml, one thread of which sleeps at the point until this is left; then it goes on to its end, with
+        one of the codes, and what it said is in the list."""
+        done = []
         for name in ("asleep", "awake"):
             os.mkfifo(self.path(name))
         environment = self.environment(SLUICE_SLEEPS_AT=point, SLUICE_ASLEEP="asleep", SLUICE_AWAKE="awake")
-        process = self.start("run", "fix.yaml", "--yes", env=environment, program=self.programs.dies)
+        process = self.start(*command, env=environment, program=self.programs.dies)
         waiting = threading.Thread(target=lambda: open(self.path("asleep"), "rb").close(), daemon=True)
         waiting.start()
         waiting.join(60)
         must(not waiting.is_alive(), f"it did not come to {point}: {process.poll()}")
-        yield
+        yield done
         with open(self.path("awake"), "wb"):
             pass
-        self.finish(process).ended(*codes)
+        done.append(self.finish(process).ended(*codes))
         for name in ("asleep", "awake"):
             self.path(name).unlink()
 

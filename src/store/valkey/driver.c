@@ -361,4 +361,5 @@ const struct store_driver valkey_driver = {
     .big = &big_ops,
     .shadow = &shadow_ops,
     .probe = &probe_ops,
+    .members = &valkey_members,
 };

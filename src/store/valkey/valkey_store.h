@@ -205,3 +205,4 @@ bool valkey_split(struct session *, const struct call *, const struct split_wish
 bool valkey_scan_open(struct scan **ret, struct session *, const struct scan_spec *, GError **);
 bool valkey_scan_next(struct scan *, const struct call *, struct batch *ret, GError **);
 void valkey_scan_close(struct scan *);
+extern const struct member_ops valkey_members;

@@ -22,9 +22,18 @@ function read(line) {
 
 const text = (value) => (value === undefined ? "nothing" : visible(JSON.stringify(value)));
 
+/** What breaks a rule of the dataset: an index on one side, a record on the other. */
+function Breach({ line: d }) {
+  return html`<tr><th scope="row"><bdi class="code">${key(d.key)}</bdi></th><td>${visible(d.what.replaceAll("_", " "))}</td>
+    <td><span class="muted">${visible(d.rule)}${d.why && `: ${visible(d.why)}`}</span>
+      ${d.entry !== undefined && html`<div class="code">${key(d.entry)} <span class="muted">in</span> ${key(d.index)}</div>`}</td></tr>`;
+}
+
 /** What was wanted and what stands there, of the fields that differ; of records that are missing or too many, that. */
 function Difference({ line }) {
   const d = read(line), fields = d.fields ?? [];
+  if (d.kind === "rule")
+    return html`<${Breach} line=${d} />`;
   return html`<tr><th scope="row"><bdi class="code">${key(d.key)}</bdi></th><td>${d.kind}</td>
     <td>${d.why && html`<span class="muted">${visible(d.why)}</span><br />`}
       ${!d.live ? html`<span class="muted">the target holds nothing</span>` : !d.wanted ? html`<span class="muted">nothing is wanted there</span>` : ""}
