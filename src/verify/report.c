@@ -148,7 +148,7 @@ static bool report_open(struct verification *verification, GError **error)
 static GString *line_of_index(const struct spec_expect *of, const struct index_fault *fault)
 {
     GString *line = g_string_new("{");
-    report_put_json(line, "key", report_key_json(fault->key));
+    report_put_json(line, "key", fault->key.len ? report_key_json(fault->key) : json_null());
     g_string_append(line, ",\"kind\":\"" REPORT_RULE "\"");
     put_text(line, "rule", of->name);
     put_text(line, "what", fault->what);

@@ -104,7 +104,7 @@ const struct spec_expect *rule_of(const struct rule *rule)
 
 char *rule_key_text(struct slice key)
 {
-    return g_utf8_make_valid((const char *)key.data, (gssize)MIN(key.len, (size_t)SHOWN));
+    return key.len ? g_utf8_make_valid((const char *)key.data, (gssize)MIN(key.len, (size_t)SHOWN)) : g_strdup("");
 }
 
 static void wrong(struct rule *rule, struct slice key, const char *why)
