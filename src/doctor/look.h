@@ -30,6 +30,9 @@ void look_again(struct look *look);
 /* What the check needs is missing: `need` is the check that found it so. */
 void look_skip(struct look *look, const char *need);
 
+/* What is to be promised to live requests whose p99 differs by so much without us; the caller frees. */
+char *look_live_floor(double middle_us, double spread_us);
+
 #define CHECK(name, function, words) void function(struct look *look);
 #include "doctor/check_rows.h"
 #undef CHECK

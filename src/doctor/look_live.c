@@ -1,4 +1,6 @@
 /* Whether the promise to live requests is larger than what they differ by without us. */
+#include <math.h>
+
 #include "doctor/look.h"
 #include "pace/servers.h"
 #include "store/calls.h"
@@ -32,14 +34,32 @@ static int by_number(const void *a, const void *b)
     return (*one > *other) - (*one < *other);
 }
 
+/* Half as much again as what was seen, in two digits: rounded up. */
+static double with_room(double seen)
+{
+    double wished = seen * 1.5, step = pow(10, floor(log10(MAX(wished, 1e-9))) - 1);
+    return ceil(wished / step) * step;
+}
+
+/* A share beyond one promises nothing that anybody would call one. */
+char *look_live_floor(double middle_us, double spread_us)
+{
+    double per_cent = with_room(spread_us / middle_us * 100), ms = MAX(with_room(spread_us / 1000), 0.1);
+    return per_cent > 100
+               ? g_strdup_printf("promise at least \"+%.4gms\": it is too noisy here for a share; or look again "
+                                 "when it is quieter",
+                                 ms)
+               : g_strdup_printf("promise at least \"+%.4g%% or +%.4gms\", or look again when it is quieter",
+                                 MAX(per_cent, 1), ms);
+}
+
 static void judge(struct look *look, double p99[TRIES])
 {
     const struct spec_live *live = &look->spec->protect.live;
     qsort(p99, TRIES, sizeof *p99, by_number);
     double middle = p99[TRIES / 2], spread = p99[TRIES - 1] - p99[0];
     double allowed = live->limit_us > 0 ? live->limit_us - middle : MAX(live->share * middle, live->absolute_us);
-    g_autofree char *todo = g_strdup_printf("promise at least \"+%.0f%% or +%.1fms\", or look again when it is quieter",
-                                            spread / middle * 150, spread * 1.5 / 1000);
+    g_autofree char *todo = p99[0] > 0 ? look_live_floor(middle, spread) : NULL;
     if (p99[0] <= 0)
         look_warn(look, "look again", "the probe had too few answers to say how long live requests take");
     else if (allowed <= spread)

@@ -427,7 +427,7 @@ static bool get(const struct run_config *config, const char *name, const char *k
     if (!catalog_open(&catalog, config->world, config->home, CATALOG_READ_ONLY, error) ||
         !catalog_run_get(catalog, name, mem, &run, error) || !limits_now(catalog, &run, limits, mem, error))
         return false;
-    *ret = limits_get(limits, limits_full_key(key), error);
+    *ret = limits_get(limits, limits_full_key(key, mem), error);
     return *ret != NULL;
 }
 
@@ -449,7 +449,7 @@ static bool are_settings(struct catalog *catalog, const struct run_row *run, str
     bool fit = limits_now(catalog, run, &limits, mem, error);
     for (size_t i = 0; fit && i < io->n; i++) {
         struct setting *setting = &io->at[i];
-        setting->key = limits_full_key(setting->key);
+        setting->key = limits_full_key(setting->key, mem);
         fit = limits_set(&limits, setting->key, setting->value, error) && limits_sensible(&limits, setting->key, error);
     }
     limits_done(&limits);

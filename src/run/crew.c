@@ -155,6 +155,7 @@ static bool tell_once(struct crew *crew, const struct run_row *run, struct catal
     bool is_new = false;
     io->run = run->id;
     io->act = crew->config->act;
+    io->act.reason = NULL;
     struct run_event event = {.kind = RUN_EVENT_NOTE, .run = run, .text = text};
     bool told = catalog_tell_once(crew->catalog, io, &is_new, NULL);
     if (is_new && crew->config->event)

@@ -38,7 +38,7 @@ static bool move(struct gate *gate, struct stage_move move, GError **error)
 {
     move.run = gate->hold->run.id;
     move.stage = gate->row.stage;
-    move.act = gate->hold->config->act;
+    move.act = hold_act(gate->hold);
     if (gate->row.state == move.to)
         return true;
     return catalog_stage_move(gate->hold->catalog, &move, error) && reload(gate, error);

@@ -309,6 +309,7 @@ bool guarding_pause(const struct guarding *guarding, struct catalog *catalog, co
                             .reason = reason,
                             .guard = verdict->name,
                             .act = guarding->config->act};
+    move.act.reason = NULL; /* what was asked for, and why, is another thing */
     return catalog_run_move(catalog, &move, error);
 }
 

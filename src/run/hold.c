@@ -199,6 +199,7 @@ static void share(struct hold *hold)
     shared->home = hold->config->home;
     shared->holder = hold->holder;
     shared->act = hold->config->act;
+    shared->act.reason = NULL; /* it is of what the caller asked for, and not of what workers find to do */
     shared->undo = hold->undo;
     shared->undo_config = &hold->undo_config;
     shared->quarantine = hold->quarantine;
@@ -276,14 +277,27 @@ void hold_event(const struct hold *hold, enum run_event_kind kind, const char *t
         hold->config->event(hold->config->event_self, &event);
 }
 
+struct act hold_act(const struct hold *hold)
+{
+    struct act act = hold->config->act;
+    if (hold->said == hold->config)
+        act.reason = NULL;
+    return act;
+}
+
 static bool move_on(struct hold *hold, struct run_move move, GError **error)
 {
     move.run = hold->run.id;
     move.from = hold->run.state;
-    move.act = hold->config->act;
+    move.act = hold_act(hold);
     move.holder = hold->holder;
+    bool ours = move.to != RUN_INTERRUPTED; /* that is a signal's, or of the process before */
+    if (!ours)
+        move.act.reason = NULL;
     if (!catalog_run_move(hold->catalog, &move, error) || !hold_reload(hold, error))
         return false;
+    if (ours)
+        hold->said = hold->config;
     hold_event(hold, RUN_EVENT_STATE, move.reason);
     return true;
 }

@@ -30,14 +30,19 @@ struct hold {
     struct job job;
     atomic_bool cancel;
     bool lift_limits;
-    int64_t mended_us;           /* when a person said so of what had halted the run; 0: nobody has */
-    int64_t opens_ms, closes_ms; /* as in struct crew */
+    const struct run_config *said; /* whose reason stands in the ledger already */
+    int64_t mended_us;             /* when a person said so of what had halted the run; 0: nobody has */
+    int64_t opens_ms, closes_ms;   /* as in struct crew */
     struct wish wish;
     char *limit;
     int losses;                /* how often this process found that servers were replaced (again.c) */
     struct hooks *hooks;       /* NULL: the run has none */
     struct guarding *guarding; /* NULL: it is not open */
 };
+
+/* Who acts, for an entry of the ledger, with the reason where it is the first move that is made for it: what comes of
+ * that later has causes of its own. */
+struct act hold_act(const struct hold *hold);
 
 /* Takes the run's lock and reads its row; nothing of the stores is touched. */
 bool hold_take(struct hold **ret, const struct run_config *config, const char *name, GError **error);

@@ -291,13 +291,18 @@ static const struct row *find(const char *key)
     return NULL;
 }
 
-const char *limits_full_key(const char *key)
+const char *limits_full_key(const char *key, struct arena *mem)
 {
     static const char FULL[] = "protect.";
+    const char *signal = LIMITS_SIGNAL + strlen(FULL);
     for (size_t i = 0; i < KEYS; i++)
         if (g_str_has_prefix(limits_key(i), FULL) && strcmp(limits_key(i) + strlen(FULL), key) == 0)
             return limits_key(i);
-    return key;
+    if (!g_str_has_prefix(key, signal))
+        return key;
+    g_autofree char *full = g_strconcat(FULL, key, NULL);
+    const char *kept = arena_text(mem, slice_of_text(full));
+    return kept ? kept : key;
 }
 
 static bool refuse_key(const char *key, GError **error)

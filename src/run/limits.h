@@ -36,9 +36,9 @@ void limits_reset(struct limits *limits, const struct plan_limits *frozen);
 bool limits_take_settings(struct limits *limits, struct catalog *catalog, int64_t run, struct arena *mem,
                           GError **error);
 
-/* The key of the limit that is meant by it, where `protect.` is left out: of rate.max protect.rate.max. Any other stays
- * as it is. */
-const char *limits_full_key(const char *key);
+/* The key of the limit that is meant by it, where `protect.` is left out: of rate.max protect.rate.max, of signals.cpu
+ * protect.signals.cpu. Any other stays as it is. It lives in `mem`, or as long as `key`. */
+const char *limits_full_key(const char *key, struct arena *mem);
 /* USAGE: no limit has the key (the nearest is named), or the value is none of it. */
 bool limits_set(struct limits *limits, const char *key, const char *value, GError **error);
 /* USAGE where the key is a guard's, and what it is set to says nothing (guard_limit_senseless()). What is recorded

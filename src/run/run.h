@@ -183,7 +183,7 @@ struct run_settings {
     size_t n;
 };
 /* Changes limits of the run (run/limits.h), all or none, recorded; one that is at work heeds them at once. Their keys
- * become those that limits_full_key() gives. */
+ * become those that limits_full_key() gives, and live as long as the result. */
 bool run_set(const struct run_config *config, const char *name, struct run_settings *io, struct run_result *ret,
              enum run_heard *ret_heard, GError **error);
 /* What holds the pace of a run that is not over, what one may spend and costs; `catalog` may be one for reading. */

@@ -194,7 +194,7 @@ static bool stages_back(struct hold *hold, uint32_t from_stage, GError **error)
         return false;
     for (size_t i = 0; i < n; i++) {
         struct stage_move move = {
-            .run = hold->run.id, .stage = stages[i].stage, .to = STAGE_ROLLED_BACK, .act = hold->config->act};
+            .run = hold->run.id, .stage = stages[i].stage, .to = STAGE_ROLLED_BACK, .act = hold_act(hold)};
         if (stages[i].stage >= from_stage && stages[i].state != STAGE_ROLLED_BACK &&
             !catalog_stage_move(hold->catalog, &move, error))
             return false;

@@ -17,6 +17,7 @@ enum field {
     FIELD_DRY_RUN,
     FIELD_KEY,
     FIELD_VALUE,
+    FIELD_LIMITS,
     FIELD_REPORT,
     FIELD_STAGE,
     FIELD_FORCE,
@@ -30,14 +31,20 @@ enum field {
 
 static const struct {
     const char *name;
-    bool flag;
-    const char *one_of[2]; /* NULL: any text */
+    enum { IS_TEXT, IS_FLAG, IS_TEXTS } kind; /* texts: an object of them */
+    const char *one_of[2];                    /* NULL: any text */
 } FIELDS[FIELD_COUNT] = {
-    [FIELD_REASON] = {"reason", false, {NULL}},     [FIELD_DRY_RUN] = {"dry_run", true, {NULL}},
-    [FIELD_KEY] = {"key", false, {NULL}},           [FIELD_VALUE] = {"value", false, {NULL}},
-    [FIELD_REPORT] = {"report", false, {NULL}},     [FIELD_STAGE] = {"stage", false, {NULL}},
-    [FIELD_FORCE] = {"force_unlock", true, {NULL}}, [FIELD_FULL] = {"full", true, {NULL}},
-    [FIELD_SAMPLE] = {"sample", false, {NULL}},     [FIELD_PACE] = {"pace", false, {"steady", "urgent"}},
+    [FIELD_REASON] = {"reason", IS_TEXT, {NULL}},
+    [FIELD_DRY_RUN] = {"dry_run", IS_FLAG, {NULL}},
+    [FIELD_KEY] = {"key", IS_TEXT, {NULL}},
+    [FIELD_VALUE] = {"value", IS_TEXT, {NULL}},
+    [FIELD_REPORT] = {"report", IS_TEXT, {NULL}},
+    [FIELD_STAGE] = {"stage", IS_TEXT, {NULL}},
+    [FIELD_FORCE] = {"force_unlock", IS_FLAG, {NULL}},
+    [FIELD_FULL] = {"full", IS_FLAG, {NULL}},
+    [FIELD_LIMITS] = {"limits", IS_TEXTS, {NULL}},
+    [FIELD_SAMPLE] = {"sample", IS_TEXT, {NULL}},
+    [FIELD_PACE] = {"pace", IS_TEXT, {"steady", "urgent"}},
 };
 
 static bool do_pause(struct act_call *call, GError **error);
@@ -65,7 +72,8 @@ static const struct act_row {
     {"pause", F_ALL, true, false, do_pause, "it finishes its batches in flight, and waits until somebody resumes it"},
     {"resume", F_ALL | F(FORCE), true, false, do_away, "it goes on where it stopped", .asks = true,
      .may = SPEC_MAY_RESUME},
-    {"set", F_ALL | F(KEY) | F(VALUE), true, false, do_set, "the limit holds at once; the plan stays as it is"},
+    {"set", F_ALL | F(KEY) | F(VALUE) | F(LIMITS), true, false, do_set,
+     "the limit holds at once; the plan stays as it is"},
     {"promote", F_ALL | F(FORCE), true, true, do_away,
      "so many keys would be made live, as far as the application has not written them since", .asks = true,
      .may = SPEC_MAY_PROMOTE},
@@ -123,6 +131,29 @@ static bool is_one_of(const char *const of[2], const char *value)
     return !of[0] || !value || strcmp(of[0], value) == 0 || strcmp(of[1], value) == 0;
 }
 
+static bool are_texts(const json_t *json)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)json, name, value) if (!json_is_string(value)) return false;
+    return json_is_object(json);
+}
+
+static const char *const EXPECTED[] = {"a text", "true or false", "an object of texts"};
+
+static bool is_of_kind(int field, const json_t *value)
+{
+    switch (FIELDS[field].kind) {
+    case IS_FLAG:
+        return json_is_boolean(value);
+    case IS_TEXTS:
+        return are_texts(value);
+    case IS_TEXT:
+        break;
+    }
+    return json_is_string(value) || json_is_null(value);
+}
+
 static bool read_fields(const struct act_row *row, json_t *json, GError **error)
 {
     const char *name;
@@ -132,9 +163,9 @@ static bool read_fields(const struct act_row *row, json_t *json, GError **error)
         int field = field_of(name);
         if (field == FIELD_COUNT || !(row->fields & (1u << field)))
             return error_set(error, SLUICE_ERROR_USAGE, "the body: %s has no field '%s'", row->verb, name);
-        if (!(FIELDS[field].flag ? json_is_boolean(value) : json_is_string(value) || json_is_null(value)))
+        if (!is_of_kind(field, value))
             return error_set(error, SLUICE_ERROR_USAGE, "the body: '%s': %s was expected", name,
-                             FIELDS[field].flag ? "true or false" : "a text");
+                             EXPECTED[FIELDS[field].kind]);
         if (!is_one_of(FIELDS[field].one_of, json_string_value(value)))
             return error_set(error, SLUICE_ERROR_USAGE, "the body: '%s': %s or %s was expected", name,
                              FIELDS[field].one_of[0], FIELDS[field].one_of[1]);
@@ -147,7 +178,10 @@ json_t *act_schema(const struct route *route)
     json_t *properties = json_object();
     for (int i = 0; i < FIELD_COUNT; i++)
         if (row_of(route)->fields & (1u << i)) {
-            json_t *one = json_pack("{s:s}", "type", FIELDS[i].flag ? "boolean" : "string");
+            static const char *const TYPES[] = {"string", "boolean", "object"};
+            json_t *one = json_pack("{s:s}", "type", TYPES[FIELDS[i].kind]);
+            if (FIELDS[i].kind == IS_TEXTS)
+                json_object_set_new(one, "additionalProperties", json_pack("{s:s}", "type", "string"));
             if (FIELDS[i].one_of[0])
                 json_object_set_new(one, "enum", json_pack("[s, s]", FIELDS[i].one_of[0], FIELDS[i].one_of[1]));
             json_object_set_new(properties, FIELDS[i].name, one);
@@ -163,6 +197,33 @@ const char *act_text(const struct act_call *call, const char *name)
 bool act_flag(const struct act_call *call, const char *name)
 {
     return json_is_true(json_object_get(call->request->json, name));
+}
+
+/* What `set` is to change: `key` and `value`, or each of `limits`. They live in the body. */
+static GArray *settings_of(const struct act_call *call)
+{
+    GArray *settings = g_array_new(FALSE, TRUE, sizeof(struct setting));
+    struct setting one = {.key = act_text(call, "key"), .value = act_text(call, "value")};
+    const char *key;
+    json_t *value;
+    if (one.key && one.value)
+        g_array_append_val(settings, one);
+    json_object_foreach(json_object_get(call->request->json, "limits"), key, value)
+    {
+        struct setting another = {.key = key, .value = json_string_value(value)};
+        g_array_append_val(settings, another);
+    }
+    return settings;
+}
+
+/* Either of the two ways to say it, and that whole. */
+static bool sets_something(const struct act_call *call, GError **error)
+{
+    const json_t *body = call->request->json, *limits = json_object_get(body, "limits");
+    bool key = act_text(call, "key"), value = act_text(call, "value");
+    return (limits ? json_object_size(limits) > 0 && !key && !value : key && value) ||
+           error_set(error, SLUICE_ERROR_USAGE,
+                     "the body: set needs 'key' and 'value', or 'limits', an object of them, and not both");
 }
 
 /* --- the command that it equals ----------------------------------------------------------------------------------- */
@@ -193,8 +254,11 @@ static void make_words(struct act_call *call, const struct act_row *row)
         g_ptr_array_add(words, g_strdup(row->of_run ? call->run.name : "--all"));
     if (row->behind)
         g_ptr_array_add(words, g_strdup(row->behind));
-    if (row->fields & F(KEY))
-        g_ptr_array_add(words, g_strdup_printf("%s=%s", act_text(call, "key"), act_text(call, "value")));
+    g_autoptr(GArray) settings = settings_of(call);
+    for (guint i = 0; i < settings->len; i++) {
+        const struct setting *setting = &g_array_index(settings, struct setting, i);
+        g_ptr_array_add(words, g_strdup_printf("%s=%s", setting->key, setting->value));
+    }
     if (stop)
         g_ptr_array_add(words, g_strdup("--hold"));
     if (row->yes)
@@ -249,8 +313,8 @@ static bool do_pause(struct act_call *call, GError **error)
 
 static bool do_set(struct act_call *call, GError **error)
 {
-    struct setting setting = {.key = act_text(call, "key"), .value = act_text(call, "value")};
-    struct run_settings settings = {&setting, 1};
+    g_autoptr(GArray) wished = settings_of(call);
+    struct run_settings settings = {(struct setting *)(void *)wished->data, wished->len};
     struct run_result result = {0};
     enum run_heard heard;
     bool done = run_set(&call->config, call->run.name, &settings, &result, &heard, error);
@@ -416,8 +480,8 @@ static bool begin(struct act_call *call, const struct act_row *row, GError **err
     if (!read_fields(row, request->json, error) ||
         (row->of_run && !request_run(request, call->desk, &call->run, error)))
         return false;
-    if ((row->fields & F(KEY)) && (!act_text(call, "key") || !act_text(call, "value")))
-        return error_set(error, SLUICE_ERROR_USAGE, "the body: %s needs 'key' and 'value'", row->verb);
+    if ((row->fields & F(KEY)) && !sets_something(call, error))
+        return false;
     make_words(call, row);
     call->verb = row->verb;
     call->actor = request_actor(request);

@@ -108,6 +108,7 @@ def _(stand):
     once(stand)
     actions = [(entry["action"], entry["reason"]) for entry in stand.sluice("audit", "log", "--json").lines()]
     must(("paused", "the night shift asked") in actions, actions)
+    same([action for action, reason in actions if reason == "morning"], ["running"], "what the reason of the resume is given for")
 
 
 def heard_and_died(stand, *wish):

@@ -313,6 +313,12 @@ def _(stand):
         same(set_to["command"], "sluice set fix.1 protect.rate.max=500/s", "its command")
         limit = next(row for row in http_server.get("/runs/fix.1/limits").json()["limits"] if row["key"] == "protect.rate.max")
         same((limit["value"], limit["set_by"]), ("500/s", "bea@token"), "the limit")
+        both = http_server.act("fix.1", "set", admin, limits={"rate.max": "400", "memory": "85%"}).ended(200).json()
+        same(both["command"], "sluice set fix.1 rate.max=400 memory=85%", "its command")
+        for wrong in ({"limits": {}}, {"limits": {"memory": 1}}, {"limits": {"memory": "85%"}, "key": "memory"}, {"limits": {"memory": "80%", "rate.max": "much"}}):
+            http_server.act("fix.1", "set", admin, **wrong).ended(400)
+        now = {row["key"]: row["value"] for row in http_server.get("/runs/fix.1/limits").json()["limits"]}
+        same((now["protect.rate.max"], now["protect.memory"]), ("400/s", "85%"), "several limits, all or none")
         gone_on = http_server.act("fix.1", "resume", admin).ended(200).json()
         must(gone_on["type"] in ("detached", "ended"), gone_on)
         http_server.until("fix.1", "waiting")

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "doctor/doctor.h"
+#include "doctor/look.h"
 #include "store/calls.h"
 
 struct stage {
@@ -125,6 +126,23 @@ static void what_may_not_be_written_fails(void **state)
     end(&stage);
 }
 
+static void a_promise_is_proposed_that_reads_as_one(void **state)
+{
+    static const struct {
+        double middle_us, spread_us;
+        const char *words;
+    } ROWS[] = {
+        {300, 30, "promise at least \"+15% or +0.1ms\", or look again when it is quieter"},
+        {5000, 1234, "promise at least \"+38% or +1.9ms\", or look again when it is quieter"},
+        {5000, 5, "promise at least \"+1% or +0.1ms\", or look again when it is quieter"},
+        {290, 37431, "promise at least \"+57ms\": it is too noisy here for a share; or look again when it is quieter"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        g_autofree char *words = look_live_floor(ROWS[i].middle_us, ROWS[i].spread_us);
+        assert_string_equal(words, ROWS[i].words);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +150,7 @@ int main(void)
                                         kit_dir_teardown),
         cmocka_unit_test_setup_teardown(room_that_is_scarce_is_warned_of, kit_dir_setup, kit_dir_teardown),
         cmocka_unit_test_setup_teardown(what_may_not_be_written_fails, kit_dir_setup, kit_dir_teardown),
+        cmocka_unit_test(a_promise_is_proposed_that_reads_as_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

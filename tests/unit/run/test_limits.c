@@ -59,6 +59,19 @@ static void a_limit_is_read_back_as_it_was_set(void **state)
     limits_done(&limits);
 }
 
+static void a_key_may_be_said_without_what_it_lies_in(void **state)
+{
+    static const char *const ROWS[][2] = {{"rate.max", "protect.rate.max"},
+                                          {"memory", "protect.memory"},
+                                          {"signals.db-cpu", "protect.signals.db-cpu"},
+                                          {"protect.signals.db-cpu", "protect.signals.db-cpu"},
+                                          {"source.until", "source.until"},
+                                          {"signal.x", "signal.x"}};
+    auto_(arena) mem = arena_new(1 << 20);
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++)
+        assert_string_equal(limits_full_key(ROWS[i][0], mem), ROWS[i][1]);
+}
+
 static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(void **state)
 {
     static const struct {
@@ -387,6 +400,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_limit_is_read_back_as_it_was_set),
+        cmocka_unit_test(a_key_may_be_said_without_what_it_lies_in),
         cmocka_unit_test(what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing),
         cmocka_unit_test(what_is_taken_back_in_a_hurry_is_held_by_no_limit_and_what_goes_forwards_by_all),
         cmocka_unit_test(every_limit_can_be_read_before_anything_is_set),
