@@ -80,7 +80,7 @@ def _(stand, servers):
     nothing_kept(stand)
 
 
-@each_kind("other types and other people's keys below the dataset's names are refused by name, and stay as they are")
+@each_kind("other types and other people's keys below the dataset's names are refused by name, and stay as they are; a rollback leaves and lists them")
 def _(stand, servers):
     server = servers.standalone()
     seed(server, rows(200))
@@ -95,6 +95,10 @@ def _(stand, servers):
     same((server.call("GET", "c:text"), server.call("LRANGE", "c:list", 0, -1)), (b"x", [b"1", b"2"]), "other types")
     same(server.client().hgetall("order:1"), {b"theirs": b"1"}, "a key of no dataset")
     same(server.client().hget("c:0000199", "times"), b"1", "the others")
+    server.call("DEL", "c:0000199")
+    server.call("RPUSH", "c:0000199", "mine")
+    stand.sluice("rollback", "fix.1", "--yes").ended(8)
+    same((server.call("LRANGE", "c:0000199", 0, -1), server.client().hget("c:0000198", "times")), ([b"mine"], b"0"), "left, and taken back")
 
 
 @each_kind("a replica, a server that evicts, one that hangs, TLS where there is none and none where there is")
