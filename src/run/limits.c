@@ -294,7 +294,7 @@ static const struct row *find(const char *key)
 const char *limits_full_key(const char *key, struct arena *mem)
 {
     static const char FULL[] = "protect.";
-    const char *signal = LIMITS_SIGNAL + strlen(FULL);
+    const char *signal = &LIMITS_SIGNAL[strlen(FULL)];
     for (size_t i = 0; i < KEYS; i++)
         if (g_str_has_prefix(limits_key(i), FULL) && strcmp(limits_key(i) + strlen(FULL), key) == 0)
             return limits_key(i);

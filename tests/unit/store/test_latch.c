@@ -104,7 +104,7 @@ struct crowd {
     atomic_uint trespasses, waits;
 };
 
-struct member {
+struct passer {
     struct crowd *crowd;
     uint64_t seed;
 };
@@ -123,20 +123,20 @@ static void enter(struct crowd *crowd, const struct latch *latch)
 static void *take_often(void *at)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
-    struct member *member = at;
+    struct passer *passer = at;
     struct call call = {.cancel = NULL};
     for (int i = 0; i < TAKES; i++) {
         struct slice keys[KEYS];
         struct latch latch = {.family = "d", .keys = keys};
         for (size_t letter = 0; letter < KEYS; letter++)
-            if (fake_next(&member->seed) % 8 == 0)
+            if (fake_next(&passer->seed) % 8 == 0)
                 keys[latch.n++] = slice_of(letters + letter, 1);
-        if (arrived(&member->crowd->latches))
-            atomic_fetch_add(&member->crowd->waits, 1);
-        if (!latch_take(&member->crowd->latches, &latch, &call, &member->crowd->fake.world, NULL))
-            atomic_fetch_add(&member->crowd->trespasses, 1);
-        enter(member->crowd, &latch);
-        latch_release(&member->crowd->latches, &latch);
+        if (arrived(&passer->crowd->latches))
+            atomic_fetch_add(&passer->crowd->waits, 1);
+        if (!latch_take(&passer->crowd->latches, &latch, &call, &passer->crowd->fake.world, NULL))
+            atomic_fetch_add(&passer->crowd->trespasses, 1);
+        enter(passer->crowd, &latch);
+        latch_release(&passer->crowd->latches, &latch);
     }
     return NULL;
 }
@@ -144,13 +144,13 @@ static void *take_often(void *at)
 static void a_key_has_one_holder_among_many(void **state)
 {
     struct crowd crowd = {.trespasses = 0};
-    struct member members[THREADS];
+    struct passer passers[THREADS];
     GThread *threads[THREADS];
     latches_init(&crowd.latches);
     fake_world_init(&crowd.fake);
     for (size_t i = 0; i < THREADS; i++) {
-        members[i] = (struct member){.crowd = &crowd, .seed = i + 1};
-        threads[i] = g_thread_new("member", take_often, &members[i]);
+        passers[i] = (struct passer){.crowd = &crowd, .seed = i + 1};
+        threads[i] = g_thread_new("passer", take_often, &passers[i]);
     }
     for (size_t i = 0; i < THREADS; i++)
         g_thread_join(threads[i]);
