@@ -75,8 +75,8 @@ static struct record hand_read(struct hand *hand, int key)
     return record;
 }
 
-/* As any client: on top of what stands. */
-static void hand_write(struct life *life, struct hand *hand, int key, const struct reference *to)
+/* As any client: on top of what stands. false: nothing stood there. */
+static bool hand_write(struct life *life, struct hand *hand, int key, const struct reference *to)
 {
     GError *error = NULL;
     struct fence before;
@@ -95,6 +95,7 @@ static void hand_write(struct life *life, struct hand *hand, int key, const stru
     kit_ok(store_cas(hand->session, &call, &lane, &op, 1, &error));
     assert_int_equal(op.outcome, CAS_WRITTEN);
     kit_ok(store_fence_drop(hand->session, &call, lane.fence.run, &error));
+    return live.presence == RECORD_PRESENT;
 }
 
 static void app_writes(struct life *life, struct store_registry *registry)
@@ -111,7 +112,8 @@ static void app_writes(struct life *life, struct store_registry *registry)
     reference->touched = true;
     reference->expires_at_ms = dice(life, 4) == 0 ? INT64_C(4102444800000) + life->next_value : 0;
     hand_open(life, registry, &hand, source ? SOURCE : TARGET);
-    hand_write(life, &hand, key, reference);
+    bool stood = hand_write(life, &hand, key, reference);
+    reference->unseen = deletes && !stood;
     hand_close(registry, &hand);
 }
 
@@ -516,7 +518,7 @@ static void check_back(const struct life *life, int key, const struct seen *seen
         fail_msg("k%03d: still repaired after the rollback", key);
     /* The limit that 3-semantics tells: an application that leaves exactly what the run left, here nothing where the
      * run had removed its own write, cannot be told from the run. */
-    if (life->left_absent[key] && !reference->present)
+    if (reference->unseen)
         return;
     if (seen->present != reference->present || (seen->present && seen->value != reference->value))
         fail_msg("k%03d: %s %" PRId64 " after the rollback, the application left %s %" PRId64, key,
@@ -524,23 +526,6 @@ static void check_back(const struct life *life, int key, const struct seen *seen
                  reference->value);
     if (seen->present)
         assert_int_equal(seen->expires_at_ms, reference->expires_at_ms);
-}
-
-/* Keys of which the run's last write was a removal: from the undo log's own chains. */
-static void note_left(struct life *life, const struct undo_config *config)
-{
-    GError *error = NULL;
-    auto_(undo_chains) chains = NULL;
-    auto_(arena) mem = arena_new(8 << 20);
-    struct undo_chain_list found;
-    kit_ok(undo_chains_open(&chains, config, &error));
-    kit_ok(undo_chains_read(chains, 0, (size_t)undo_chains_count(chains), mem, &found, &error));
-    for (size_t i = 0; i < found.n; i++) {
-        g_autofree char *name = g_strndup((const char *)found.chains[i].key.data, found.chains[i].key.len);
-        uint64_t key = 0;
-        assert_true(int_parse_u64(slice_of_text(name + 1), &key));
-        life->left_absent[key] = digest_is_zero(found.chains[i].written);
-    }
 }
 
 static void check_all(struct life *life, void (*check)(const struct life *, int, const struct seen *))
@@ -630,7 +615,6 @@ static int act_turn_back(struct life *life)
     kit_ok(hold_move(hold, RUN_RUNNING, NULL, NULL, &error));
     kit_ok(hold_move_back(hold, 0, &error));
     kit_ok(takeback_prepare(hold, 0, &error));
-    note_left(life, &hold->undo_config);
     hold_free(hold);
     g_clear_pointer(&life->registry, store_registry_free);
     return ACT_DONE;

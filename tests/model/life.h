@@ -23,6 +23,7 @@ struct reference {
     int64_t value; /* of the newest write by the application, or of the beginning */
     bool present;
     bool touched; /* the application has written it while the run was at work */
+    bool unseen;  /* its newest write removed what was not there: nothing tells of it */
     int64_t expires_at_ms;
 };
 
@@ -47,7 +48,6 @@ struct life {
     char *dir, *home, *spec_path;
     uint64_t seed;
     struct reference target[LIFE_KEYS], source[LIFE_KEYS];
-    bool left_absent[LIFE_KEYS]; /* what the forward run left there was nothing: its last write removed the key */
     int64_t next_value;
     enum job_kind job; /* that the process works on */
     struct late late;  /* a dead worker's cas that is still on its way; mem NULL: none */
