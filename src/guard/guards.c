@@ -310,7 +310,7 @@ static void switch_main(void *self)
             store_session_open(&asked.target, config->target, &failed);
         if (!failed && !outside_enabled(&outside, &asked, &enabled, &failed))
             g_clear_pointer(&asked.target, store_session_close);
-        take_outside(guards, ENTRY_SWITCH, enabled ? 0 : 1, failed);
+        take_outside(guards, ENTRY_SWITCH, enabled ? 1 : 0, failed);
         world_sleep_us(config->world, SWITCH_US, &guards->stop);
     }
     store_session_close(asked.target);
@@ -410,7 +410,8 @@ static bool set_rules(struct guards *guards, const struct guards_limits *limits)
         entry->rule.stale_us = MAX(hold_us, (2 * signal->every_ms + signal->timeout_ms) * 1000);
         entry->watched = true;
     }
-    guards->entries[ENTRY_SWITCH].rule = (struct guard_rule){.strict = true, .stale_us = SWITCH_STALE_US};
+    guards->entries[ENTRY_SWITCH].rule = (struct guard_rule){
+        .below = true, .limit = 1, .slow = 1, .clear = 1, .strict = true, .stale_us = SWITCH_STALE_US};
     guards->entries[ENTRY_SWITCH].watched = is_asked(config->enabled);
     return any;
 }

@@ -5,7 +5,7 @@
 #include "run/ending.h"
 #include "run/watch.h"
 
-enum { DEEPEST = 64, LOOK_BYTES = 256 << 20 };
+enum { LOOK_BYTES = 256 << 20 };
 
 /* Whom it waits for, as it stood at the last look. */
 struct others {
@@ -44,8 +44,8 @@ static bool needs_a_person(enum run_state state)
            state == RUN_ROLLED_BACK;
 }
 
-/* Whether a run waits, through however many others, for the spec. */
-static bool waits_for(struct others *others, const struct run_row *run, unsigned depth, struct arena *mem, bool *ret,
+/* Whether a run waits, through however many others, for the spec. `seen`: runs that were asked already. */
+static bool waits_for(struct others *others, const struct run_row *run, GHashTable *seen, struct arena *mem, bool *ret,
                       GError **error)
 {
     json_t *said, *one;
@@ -59,8 +59,8 @@ static bool waits_for(struct others *others, const struct run_row *run, unsigned
         const char *name = json_string_value(one);
         *ret = *ret || g_strcmp0(name, others->name) == 0;
         ok = ok && (*ret || newest(others->catalog, name, mem, &next, error));
-        if (ok && !*ret && next.id && next.state != RUN_DONE && depth < DEEPEST)
-            ok = waits_for(others, &next, depth + 1, mem, ret, error);
+        if (ok && !*ret && next.id && next.state != RUN_DONE && g_hash_table_add(seen, GINT_TO_POINTER(next.id)))
+            ok = waits_for(others, &next, seen, mem, ret, error);
     }
     json_decref(said);
     return ok;
@@ -69,9 +69,10 @@ static bool waits_for(struct others *others, const struct run_row *run, unsigned
 static bool in_a_circle(struct others *others, const struct run_row *run, struct arena *mem, GError **error)
 {
     bool waits = false;
+    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
     if (run->state == RUN_DONE || run_state_over(run->state))
         return true;
-    return waits_for(others, run, 0, mem, &waits, error) &&
+    return waits_for(others, run, seen, mem, &waits, error) &&
            (!waits ||
             error_set(error, SLUICE_ERROR_REFUSED,
                       "%s would wait for %s, which waits for %s: take one of them out of `after`, or abort %s",

@@ -75,8 +75,8 @@ static struct record hand_read(struct hand *hand, int key)
     return record;
 }
 
-/* As any client: on top of what stands. false: nothing stood there. */
-static bool hand_write(struct life *life, struct hand *hand, int key, const struct reference *to)
+/* As any client: on top of what stands. */
+static void hand_write(struct life *life, struct hand *hand, int key, const struct reference *to)
 {
     GError *error = NULL;
     struct fence before;
@@ -95,7 +95,6 @@ static bool hand_write(struct life *life, struct hand *hand, int key, const stru
     kit_ok(store_cas(hand->session, &call, &lane, &op, 1, &error));
     assert_int_equal(op.outcome, CAS_WRITTEN);
     kit_ok(store_fence_drop(hand->session, &call, lane.fence.run, &error));
-    return live.presence == RECORD_PRESENT;
 }
 
 static void app_writes(struct life *life, struct store_registry *registry)
@@ -112,8 +111,7 @@ static void app_writes(struct life *life, struct store_registry *registry)
     reference->touched = true;
     reference->expires_at_ms = dice(life, 4) == 0 ? INT64_C(4102444800000) + life->next_value : 0;
     hand_open(life, registry, &hand, source ? SOURCE : TARGET);
-    bool stood = hand_write(life, &hand, key, reference);
-    reference->unseen = deletes && !stood;
+    hand_write(life, &hand, key, reference);
     hand_close(registry, &hand);
 }
 
@@ -170,6 +168,19 @@ static void being_end(struct being *being)
     g_clear_pointer(&being->life->registry, store_registry_free);
 }
 
+/* Keys that the forward run may have removed. */
+static void note_removals(struct life *life, const struct op *op)
+{
+    for (size_t i = 0; op->kind == OP_CAS && life->job == JOB_FORWARD && i < op->cas.n; i++) {
+        const struct cas_op *one = &op->cas.ops[i];
+        uint64_t key = 0;
+        if (one->verb != CAS_DELETE)
+            continue;
+        assert_true(int_parse_u64(slice_of(one->key.data + 1, one->key.len - 1), &key));
+        life->removed[key] = true;
+    }
+}
+
 /* What is on its way when its sender dies. Of one at a time. */
 static void leave_on_the_way(struct life *life, const struct op *op)
 {
@@ -197,6 +208,7 @@ static void arrive_late(struct life *life)
 /* A cas of which only a beginning arrives, before the process dies. */
 static void tear(struct being *being, uint32_t i, struct op *op)
 {
+    note_removals(being->life, op);
     leave_on_the_way(being->life, op);
     op->cas.n = dice(being->life, op->cas.n + 1);
     if (op->cas.n > 0)
@@ -237,6 +249,7 @@ static void count_outcomes(struct met *met, const struct op *op)
 static void perform(struct being *being, uint32_t i, struct op *op)
 {
     struct life *life = being->life;
+    note_removals(life, op);
     if (op->kind == OP_CAS && dice(life, 6) == 0)
         lose(being, i, op);
     else if (op->kind == OP_CAS && dice(life, 8) == 0)
@@ -517,8 +530,8 @@ static void check_back(const struct life *life, int key, const struct seen *seen
     if (seen->present && seen->times != 0)
         fail_msg("k%03d: still repaired after the rollback", key);
     /* The limit that 3-semantics tells: an application that leaves exactly what the run left, here nothing where the
-     * run had removed its own write, cannot be told from the run. */
-    if (reference->unseen)
+     * run had removed its own write (whatever it wrote later), cannot be told from the run. */
+    if (life->removed[key] && !reference->present)
         return;
     if (seen->present != reference->present || (seen->present && seen->value != reference->value))
         fail_msg("k%03d: %s %" PRId64 " after the rollback, the application left %s %" PRId64, key,

@@ -23,7 +23,6 @@ struct reference {
     int64_t value; /* of the newest write by the application, or of the beginning */
     bool present;
     bool touched; /* the application has written it while the run was at work */
-    bool unseen;  /* its newest write removed what was not there: nothing tells of it */
     int64_t expires_at_ms;
 };
 
@@ -48,6 +47,7 @@ struct life {
     char *dir, *home, *spec_path;
     uint64_t seed;
     struct reference target[LIFE_KEYS], source[LIFE_KEYS];
+    bool removed[LIFE_KEYS]; /* the forward run may have left nothing there for a while */
     int64_t next_value;
     enum job_kind job; /* that the process works on */
     struct late late;  /* a dead worker's cas that is still on its way; mem NULL: none */
