@@ -773,8 +773,10 @@ bool run_verify_spec(const struct run_config *config, struct spec *spec, struct 
 {
     auto_(plan) plan = NULL;
     struct plan_config plan_config = hold_plan_config(config);
-    if (!plan_make(&plan, &plan_config, spec, error))
+    if (!plan_make(&plan, &plan_config, spec, error)) {
+        spec_free(spec);
         return false;
+    }
     struct check check = {0};
     const char *why = plan->same_dataset ? "its source is its target"
                       : plan->sink       ? "its target is append-only, where a run's files bear its name"

@@ -208,6 +208,6 @@ bool run_setting(const struct run_config *config, const char *name, const char *
 bool run_hooks_retry(const struct run_config *config, const char *name, GError **error);
 
 /* Compares source and target now: of a run, or of a spec without one. Of a run the target alone is read wherever its
- * sums are still those of the gates. */
+ * sums are still those of the gates. The spec is taken over, whatever comes of it. */
 bool run_verify(const struct run_config *config, const char *name, struct verify_result *ret, GError **error);
 bool run_verify_spec(const struct run_config *config, struct spec *spec, struct verify_result *ret, GError **error);
