@@ -183,7 +183,7 @@ class Busy:
             process.send_signal(signal.SIGTERM)
         lines = []
         for process, (log, _, said) in zip(self.processes, self.logs):
-            process.wait(timeout=60)
+            process.wait(timeout=200) # its last operation may be tried thirty times, each for five seconds
             must(process.returncode == 0, "the application failed:", said.read_text())
             lines += [json.loads(line) for line in log.read_text().splitlines()]
         return Story(lines)
