@@ -3,18 +3,25 @@
 
 static struct governor governor;
 
-/* Seconds of a probe every 5 ms that takes `us` and a spread of a fifth, sometimes more; ticks as they come. */
-static int64_t feel(int64_t at, double seconds, double us)
+/* Seconds of a probe every 5 ms that takes `us` and a spread of a fifth, sometimes more; ticks as they come. The slowest
+ * fifth takes `more`, the others `less`. */
+static int64_t feel_apart(int64_t at, double seconds, double us, double more, double less)
 {
     int64_t until = at + (int64_t)(seconds * 1e6), tick = at + GOVERNOR_TICK_US;
     for (int64_t due = at; due < until; due += 5000) {
         double spread = (double)(due / 5000 * 7919 % 1000) / 1000;
-        governor_probe(&governor, due, due + (int64_t)(us * (1 + 0.2 * spread + (spread > 0.99 ? 0.3 : 0))));
+        double takes = us * (1 + 0.2 * spread + (spread > 0.99 ? 0.3 : 0)) + (spread > 0.8 ? more : -less);
+        governor_probe(&governor, due, due + (int64_t)takes);
         for (; tick <= due; tick += GOVERNOR_TICK_US)
             governor_tick(&governor, tick);
     }
     governor_tick(&governor, until);
     return until;
+}
+
+static int64_t feel(int64_t at, double seconds, double us)
+{
+    return feel_apart(at, seconds, us, 0, 0);
 }
 
 static int64_t begun(struct governor_promise promise)
@@ -85,6 +92,16 @@ static void a_window_that_nobody_waits_for_does_not_grow_but_shrinks_all_the_sam
     assert_true(governor.window < grown / 2);
 }
 
+static void a_median_that_falls_makes_up_for_nothing(void **state)
+{
+    (void)state;
+    int64_t now = begun((struct governor_promise){.share = 0.1});
+    now = feel(now, 60, 1000);
+    assert_true(governor.window > 31.9);
+    now = feel_apart(now, 20, 1000, 130, 80);
+    assert_true(governor.window < 16);
+}
+
 static void many_samples_above_the_promise_halve_the_window_at_once(void **state)
 {
     (void)state;
@@ -124,6 +141,7 @@ int main(void)
         cmocka_unit_test(the_promise_is_the_larger_of_share_and_absolute_and_never_above_a_limit),
         cmocka_unit_test(the_window_grows_while_nothing_is_felt_and_shrinks_where_too_much_is),
         cmocka_unit_test(a_window_that_nobody_waits_for_does_not_grow_but_shrinks_all_the_same),
+        cmocka_unit_test(a_median_that_falls_makes_up_for_nothing),
         cmocka_unit_test(many_samples_above_the_promise_halve_the_window_at_once),
         cmocka_unit_test(what_is_felt_while_workers_write_never_moves_the_baseline),
         cmocka_unit_test(each_cause_has_a_name_and_words),
