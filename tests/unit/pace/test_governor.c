@@ -3,8 +3,8 @@
 
 static struct governor governor;
 
-/* Seconds of a probe every 5 ms that takes `us` and a spread of a fifth, sometimes more; ticks as they come. The slowest
- * fifth takes `more`, the others `less`. */
+/* Seconds of a probe every 5 ms that takes `us` and a spread of a fifth, sometimes more; ticks as they come. The
+ * slowest fifth takes `more`, the others `less`. */
 static int64_t feel_apart(int64_t at, double seconds, double us, double more, double less)
 {
     int64_t until = at + (int64_t)(seconds * 1e6), tick = at + GOVERNOR_TICK_US;
