@@ -109,6 +109,7 @@ static void app_writes(struct life *life, struct store_registry *registry)
     reference->value = ++life->next_value;
     reference->present = !deletes;
     reference->touched = true;
+    reference->unseen = deletes && !source && life->left_nothing[key];
     reference->expires_at_ms = dice(life, 4) == 0 ? INT64_C(4102444800000) + life->next_value : 0;
     hand_open(life, registry, &hand, source ? SOURCE : TARGET);
     hand_write(life, &hand, key, reference);
@@ -168,17 +169,24 @@ static void being_end(struct being *being)
     g_clear_pointer(&being->life->registry, store_registry_free);
 }
 
-/* Keys that the forward run may have removed. */
-static void note_removals(struct life *life, const struct op *op)
+/* Which keys the run's newest write left with nothing, by the writes that the store took: whoever hears of them or not.
+ */
+static void note_written(struct life *life, const struct cas_op *ops, size_t n)
 {
-    for (size_t i = 0; op->kind == OP_CAS && life->job == JOB_FORWARD && i < op->cas.n; i++) {
-        const struct cas_op *one = &op->cas.ops[i];
+    for (size_t i = 0; i < n; i++) {
         uint64_t key = 0;
-        if (one->verb != CAS_DELETE)
+        if (ops[i].outcome != CAS_WRITTEN)
             continue;
-        assert_true(int_parse_u64(slice_of(one->key.data + 1, one->key.len - 1), &key));
-        life->removed[key] = true;
+        assert_true(int_parse_u64(slice_of(ops[i].key.data + 1, ops[i].key.len - 1), &key));
+        life->left_nothing[key] = ops[i].verb == CAS_DELETE;
     }
+}
+
+static void act_on(struct being *being, uint32_t i, struct op *op)
+{
+    exec_perform(being->execs[i], op);
+    if (op->kind == OP_CAS)
+        note_written(being->life, op->cas.ops, op->cas.n);
 }
 
 /* What is on its way when its sender dies. Of one at a time. */
@@ -197,6 +205,7 @@ static void arrive_late(struct life *life)
     hand_open(life, life->registry, &hand, TARGET);
     struct call call = {.ds = &hand.ds, .mem = life->late.mem};
     kit_ok(store_cas(hand.session, &call, &life->late.lane, life->late.ops, life->late.n, &error));
+    note_written(life, life->late.ops, life->late.n);
     for (size_t i = 0; i < life->late.n; i++)
         life->met.fenced += life->late.ops[i].outcome == CAS_FENCED;
     hand_close(life->registry, &hand);
@@ -208,11 +217,10 @@ static void arrive_late(struct life *life)
 /* A cas of which only a beginning arrives, before the process dies. */
 static void tear(struct being *being, uint32_t i, struct op *op)
 {
-    note_removals(being->life, op);
     leave_on_the_way(being->life, op);
     op->cas.n = dice(being->life, op->cas.n + 1);
     if (op->cas.n > 0)
-        exec_perform(being->execs[i], op);
+        act_on(being, i, op);
     g_clear_error(&op->error);
     being->life->met.torn++;
 }
@@ -220,7 +228,7 @@ static void tear(struct being *being, uint32_t i, struct op *op)
 /* The cas arrives, its answer does not. */
 static void lose(struct being *being, uint32_t i, struct op *op)
 {
-    exec_perform(being->execs[i], op);
+    act_on(being, i, op);
     for (size_t k = 0; k < op->cas.n; k++)
         op->cas.ops[k].outcome = CAS_UNKNOWN;
     op->ok = false;
@@ -232,9 +240,9 @@ static void lose(struct being *being, uint32_t i, struct op *op)
 /* The cas arrives twice, and the second answer is the one that is heard. */
 static void repeat(struct being *being, uint32_t i, struct op *op)
 {
-    exec_perform(being->execs[i], op);
+    act_on(being, i, op);
     g_clear_error(&op->error);
-    exec_perform(being->execs[i], op);
+    act_on(being, i, op);
     being->life->met.twice++;
 }
 
@@ -249,13 +257,12 @@ static void count_outcomes(struct met *met, const struct op *op)
 static void perform(struct being *being, uint32_t i, struct op *op)
 {
     struct life *life = being->life;
-    note_removals(life, op);
     if (op->kind == OP_CAS && dice(life, 6) == 0)
         lose(being, i, op);
     else if (op->kind == OP_CAS && dice(life, 8) == 0)
         repeat(being, i, op);
     else
-        exec_perform(being->execs[i], op);
+        act_on(being, i, op);
     count_outcomes(&life->met, op);
     if (op->ok && op->kind == OP_LOG)
         being->unsettled[i] = true;
@@ -531,7 +538,7 @@ static void check_back(const struct life *life, int key, const struct seen *seen
         fail_msg("k%03d: still repaired after the rollback", key);
     /* The limit that 3-semantics tells: an application that leaves exactly what the run left, here nothing where the
      * run had removed its own write (whatever it wrote later), cannot be told from the run. */
-    if (life->removed[key] && !reference->present)
+    if (reference->unseen)
         return;
     if (seen->present != reference->present || (seen->present && seen->value != reference->value))
         fail_msg("k%03d: %s %" PRId64 " after the rollback, the application left %s %" PRId64, key,

@@ -23,6 +23,7 @@ struct reference {
     int64_t value; /* of the newest write by the application, or of the beginning */
     bool present;
     bool touched; /* the application has written it while the run was at work */
+    bool unseen;  /* its newest write removed a key where the run had left nothing: nobody can tell */
     int64_t expires_at_ms;
 };
 
@@ -47,7 +48,7 @@ struct life {
     char *dir, *home, *spec_path;
     uint64_t seed;
     struct reference target[LIFE_KEYS], source[LIFE_KEYS];
-    bool removed[LIFE_KEYS]; /* the forward run may have left nothing there for a while */
+    bool left_nothing[LIFE_KEYS]; /* the run's newest write to the target's key removed it */
     int64_t next_value;
     enum job_kind job; /* that the process works on */
     struct late late;  /* a dead worker's cas that is still on its way; mem NULL: none */
