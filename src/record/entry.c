@@ -332,7 +332,7 @@ struct taking {
     struct slice values[ENTRY_FIELDS_MOST];
     bool known[ENTRY_FIELDS_MOST];
     GArray *keys;
-    size_t ways;
+    size_t ways, tries;
 };
 
 static bool whose(struct taking *taking, GError **error)
@@ -365,6 +365,8 @@ static bool take_value(struct taking *taking, size_t i, struct slice value, stru
 {
     size_t field = taking->shape->entry.fields[i];
     bool was = taking->known[field];
+    if (++taking->tries > ENTRY_TRIES_MOST)
+        return error_set(error, SLUICE_ERROR_BAD_RECORD, "it is not taken apart within %u tries", ENTRY_TRIES_MOST);
     if (value.len == 0 || (was && !slice_equal(taking->values[field], value)))
         return true;
     taking->values[field] = value;

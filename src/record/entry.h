@@ -10,8 +10,10 @@
 
 #include "record/key.h"
 
-#define ENTRY_FIELDS_MOST 8u  /* of place and entry together */
-#define ENTRY_WAYS_MOST   64u /* in which an entry is taken apart */
+#define ENTRY_FIELDS_MOST 8u     /* of place and entry together */
+#define ENTRY_WAYS_MOST   64u    /* in which an entry is taken apart */
+#define ENTRY_TRIES_MOST  10000u /* of values, those included that come to nothing: they may be as many as its length to
+                                    the power of its placeholders */
 
 struct entry_shape;
 struct entry_texts {
@@ -35,7 +37,7 @@ struct entry {
 bool entry_shape_of(const struct entry_shape *shape, struct slice key, struct slice document, struct arena *mem,
                     GArray *into, GError **error);
 /* Appends the keys (struct slice, in `mem`) of the records of which it may be an entry; none: of no record at all.
- * BAD_RECORD: there are more than ENTRY_WAYS_MOST. */
+ * BAD_RECORD: there are more than ENTRY_WAYS_MOST, or it takes more than ENTRY_TRIES_MOST to say so. */
 bool entry_shape_keys(const struct entry_shape *shape, const struct entry *entry, struct arena *mem, GArray *into,
                       GError **error);
 /* The whole name of a place, as people know it; in `mem`. */

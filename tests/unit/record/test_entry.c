@@ -120,6 +120,20 @@ static void an_entry_is_taken_apart_in_every_way(void **state)
     entry_shape_free(shape);
 }
 
+/* Of no way that comes to its end, however many begin: nobody waits for all of them. */
+static void an_entry_that_fits_nowhere_is_given_up(void **state)
+{
+    GError *error = NULL;
+    struct entry_shape *shape = shape_of("i", "{a}:{b}:{c}:{key}#", "");
+    g_autoptr(GArray) keys = g_array_new(FALSE, FALSE, sizeof(struct slice));
+    g_autoptr(GString) name = g_string_new(NULL);
+    for (int i = 0; i < 2000; i++)
+        g_string_append(name, "x:");
+    struct entry entry = {slice_of_text("i"), slice_of_text(name->str)};
+    kit_refused(entry_shape_keys(shape, &entry, *state, keys, &error), BAD_RECORD, "not taken apart within 10000 tries");
+    entry_shape_free(shape);
+}
+
 static void refused(const char *place, const char *entry, const char *paths, const char *words)
 {
     GError *error = NULL;
@@ -159,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_record_has_an_entry_for_each_value_and_each_leads_back, arena_setup,
                                         arena_teardown),
+        cmocka_unit_test_setup_teardown(an_entry_that_fits_nowhere_is_given_up, arena_setup, arena_teardown),
         cmocka_unit_test_setup_teardown(an_entry_is_taken_apart_in_every_way, arena_setup, arena_teardown),
         cmocka_unit_test(what_names_no_record_is_refused),
         cmocka_unit_test_setup_teardown(a_value_that_is_no_text_is_named, arena_setup, arena_teardown),
