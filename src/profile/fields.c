@@ -183,7 +183,7 @@ static void add_class(struct profile *profile, struct profile_field *field, cons
     distinct_add(&field->distinct, digest.high);
 }
 
-/* Documents have their fields in one order, as a rule. NULL: there is no room for another one. */
+/* Documents have their fields in one order, as a rule. */
 struct profile_field *profile_field_of(struct profile *profile, struct slice name)
 {
     guint n = profile->fields->len;
@@ -195,7 +195,7 @@ struct profile_field *profile_field_of(struct profile *profile, struct slice nam
             return field;
         }
     }
-    if (n == PROFILE_FIELDS)
+    if (n == PROFILE_FIELDS || name.len > PROFILE_NAME)
         return NULL;
     struct profile_field *field = g_new0(struct profile_field, 1);
     field->name = g_strndup((const char *)name.data, name.len);
@@ -335,7 +335,7 @@ static void compare_classes(struct profile_shift *shift, const struct top *befor
         b[n] = (double)top_count(after, before->of[i].hash);
     }
     for (size_t i = 0; i < after->n; i++)
-        if (top_count(before, after->of[i].hash) == 0) {
+        if (!top_has(before, after->of[i].hash)) {
             a[n] = 0;
             b[n++] = (double)after->of[i].count;
         }

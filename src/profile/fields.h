@@ -1,6 +1,6 @@
 /* What the values of each field are like: how many are there, null or absent, how many different ones, where numbers
  * and lengths lie, which come most; and what has changed between two such profiles. Fields are those at the top of a
- * document. Memory is bounded: PROFILE_FIELDS fields of some 40 KiB; what more there are is counted only. One thread at
+ * document. Memory is bounded: PROFILE_FIELDS fields of some 40 KiB; what more there are is passed over. One thread at
  * a time. */
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "record/element.h"
 
 #define PROFILE_FIELDS 40
+#define PROFILE_NAME   1024 /* bytes of a field's name; what is called longer is passed over */
 
 struct profile_field {
     char *name;
@@ -39,7 +40,7 @@ uint64_t profile_records(const struct profile *profile);
 void profile_set_records(struct profile *profile, uint64_t records); /* of one that is read back */
 size_t profile_count(const struct profile *profile);
 struct profile_field *profile_at(struct profile *profile, size_t i);
-/* Made where there is none and there is room; NULL: there is no room for another one. */
+/* Made where there is none and there is room; NULL: there is no room for another one, or for such a name. */
 struct profile_field *profile_field_of(struct profile *profile, struct slice name);
 struct profile_field *profile_find(struct profile *profile, const char *name); /* NULL: no record had it */
 

@@ -14,13 +14,21 @@ static int by_mean(const void *a, const void *b)
 /* k1 and its inverse: how many centroids lie below a share of the values, at most. */
 static double scale(double q)
 {
-    return QUANTILES_COMPRESSION / (2 * M_PI) * asin(2 * q - 1);
+    return QUANTILES_COMPRESSION / (2 * M_PI) * asin(fmin(2 * q - 1, 1));
 }
 
 static double share_at(double k)
 {
     double angle = k * 2 * M_PI / QUANTILES_COMPRESSION;
     return angle >= M_PI / 2 ? 1 : (sin(angle) + 1) / 2;
+}
+
+/* What a centroid behind that weight may reach up to; the last one takes all there is: weights add up to their sum but
+ * for rounding. */
+static double limit_behind(const struct quantiles *quantiles, double before)
+{
+    double share = share_at(scale(before / quantiles->count) + 1);
+    return share < 1 ? quantiles->count * share : INFINITY;
 }
 
 /* Of two sorted stretches the lesser one that comes next. */
@@ -41,7 +49,7 @@ static void settle(struct quantiles *quantiles)
 {
     struct centroid merged[QUANTILES_CENTROIDS], *of = quantiles->of, *waiting = of + quantiles->n;
     size_t n = quantiles->n + quantiles->waiting, out = 0;
-    double before = 0, limit = quantiles->count * share_at(scale(0) + 1);
+    double before = 0, limit = limit_behind(quantiles, 0);
     if (quantiles->waiting == 0)
         return;
     memcpy(merged, of, quantiles->n * sizeof *of);
@@ -56,7 +64,7 @@ static void settle(struct quantiles *quantiles)
             continue;
         }
         before += of[out].weight;
-        limit = quantiles->count * share_at(scale(before / quantiles->count) + 1);
+        limit = limit_behind(quantiles, before);
         of[++out] = one;
     }
     quantiles->n = out + 1;

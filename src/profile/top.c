@@ -108,6 +108,11 @@ uint64_t top_count(const struct top *top, uint64_t hash)
     return value ? value->count : 0;
 }
 
+bool top_has(const struct top *top, uint64_t hash)
+{
+    return find(top, hash) != NULL;
+}
+
 static int commonest(const void *a, const void *b)
 {
     const struct top_value *left = a, *right = b;

@@ -35,4 +35,5 @@ void top_put(struct top *top, uint64_t hash, const char *text, size_t len);
 void top_merge(struct top *into, const struct top *from);
 /* How often the value came, at most; 0 where it is not among them. */
 uint64_t top_count(const struct top *top, uint64_t hash);
-void top_sort(struct top *top); /* the commonest first */
+bool top_has(const struct top *top, uint64_t hash); /* though it may count as 0, once it is scaled */
+void top_sort(struct top *top);                     /* the commonest first */

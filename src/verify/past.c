@@ -59,15 +59,7 @@ static bool digest_file(const struct world *world, const char *path, uint8_t ret
     return true;
 }
 
-static uint64_t keys_of(const struct verify_input *input)
-{
-    uint64_t keys = 0;
-    for (size_t i = 0; i < input->n_parts; i++)
-        keys += input->parts[i].keys.keys;
-    return keys;
-}
-
-bool past_keep_durable(const struct verify_input *input, struct profile *profile, uint8_t ret_digest[32],
+bool past_keep_durable(const struct verify_input *input, struct profile *profile, double share, uint8_t ret_digest[32],
                        GError **error)
 {
     auto_(blockfile) file = NULL;
@@ -77,7 +69,7 @@ bool past_keep_durable(const struct verify_input *input, struct profile *profile
     put_prefixed(bytes, slice_of_text(input->run));
     put_prefixed(bytes, slice_of_text(input->stage ? input->stage : ""));
     put_i64(bytes, world_wall_ms(input->world));
-    put_u64(bytes, MAX(keys_of(input), profile_records(profile)));
+    put_u64(bytes, (uint64_t)((double)profile_records(profile) / share));
     profile_put(profile, bytes);
     struct block_draft draft = {.type = TYPE_PROFILE, .pack = true, .payload = slice_of(bytes->data, bytes->len)};
     return file_make_dirs(input->world, folder, error) && file_unlink(input->world, aside, error) &&
@@ -144,7 +136,7 @@ bool past_add(struct past *baseline, const struct world *world, const char *path
     return true;
 }
 
-/* How much of the keys is in it. */
+/* How much of what the target held is in it. */
 static double rate_of(const struct past_part *part)
 {
     return part->keys ? (double)profile_records(part->profile) / (double)part->keys : 0;

@@ -15,7 +15,7 @@ extern const struct blockfile_kind past_kind;
 struct past_part {
     char *run, *stage; /* stage: its name; empty: the run has none */
     int64_t kept_ms;
-    uint64_t keys; /* of which the profile is a sample */
+    uint64_t keys; /* of the target, about: those of which the profile is a sample */
     struct profile *profile;
     char *path;
     uint8_t digest[32]; /* BLAKE2b-256 of the file */
@@ -42,8 +42,8 @@ void past_join(struct past *baseline);         /* when all are added */
 char *past_words(const struct past *baseline); /* "nightly.3 (stage canary)"; the caller frees */
 
 /* What the input's gate leaves for later runs, in input->profile_path: PATH.tmp, fsync, rename, fsync of the directory.
- */
-bool past_keep_durable(const struct verify_input *input, struct profile *profile, uint8_t ret_digest[32],
+ * The profile is of `share` of what the target holds. */
+bool past_keep_durable(const struct verify_input *input, struct profile *profile, double share, uint8_t ret_digest[32],
                        GError **error);
 /* false: the bytes make no sense. */
 bool past_block_get(const struct block *block, struct past_part *ret);

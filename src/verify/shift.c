@@ -17,12 +17,9 @@ struct shift {
     GArray *against;             /* of struct profile_shift: the baseline and what the target holds; NULL likewise */
 };
 
-struct shift *shift_new(const struct verify_input *input)
+struct shift *shift_new(const struct verify_input *input, uint64_t keys)
 {
     struct shift *shift = g_new0(struct shift, 1);
-    uint64_t keys = 0;
-    for (size_t i = 0; i < input->n_parts; i++)
-        keys += input->parts[i].keys.keys;
     shift->seed = input->seed + 1; /* not the order of the sums */
     shift->below = keys > SHIFT_RECORDS ? UINT64_MAX / keys * SHIFT_RECORDS : UINT64_MAX;
     shift->profiles = profile_pair_new();
@@ -63,6 +60,11 @@ const GArray *shift_compare(struct shift *shift)
 uint64_t shift_records(const struct shift *shift)
 {
     return profile_pair_records(shift->profiles);
+}
+
+double shift_share(const struct shift *shift)
+{
+    return (double)shift->below / (double)UINT64_MAX;
 }
 
 struct profile *shift_after(struct shift *shift)

@@ -11,7 +11,8 @@
 #define SHIFT_RECORDS 10000 /* about so many keys are looked at, chosen by their digests: the same ones every time */
 
 struct shift;
-struct shift *shift_new(const struct verify_input *input);
+/* `keys`: so many are looked at, of which it takes its own. */
+struct shift *shift_new(const struct verify_input *input, uint64_t keys);
 void shift_free(struct shift *shift);
 /* Whether the key is one of the sample. */
 bool shift_takes(const struct shift *shift, struct slice key);
@@ -30,5 +31,6 @@ bool shift_moved_before(const struct profile_shift *field);
  * sampled on both sides. */
 const GArray *shift_compare(struct shift *shift);
 uint64_t shift_records(const struct shift *shift);
+double shift_share(const struct shift *shift);              /* of the keys */
 void shift_words(const struct shift *shift, GString *into); /* "; …" for the verdict, where a field is flagged */
 json_t *shift_json(const struct shift *shift);              /* NULL: nothing was compared */

@@ -504,6 +504,20 @@ static void take_found(struct verification *verification)
     result->sums = (struct part_sum *)(void *)g_array_free(g_steal_pointer(&verification->sums), FALSE);
 }
 
+static uint64_t keys_of(const struct verify_input *input)
+{
+    uint64_t keys = 0;
+    for (size_t i = 0; i < input->n_parts; i++)
+        keys += input->parts[i].keys.keys;
+    return keys;
+}
+
+static double drawn_share(const struct verification *verification)
+{
+    const struct draw *draw = verification->draw;
+    return draw ? (double)draw_size(draw, verification->input) / (double)draw->frame.population : 1;
+}
+
 /* For later runs, what the values are like; of a stage that passes. */
 static bool keep_profile(struct verification *verification, GError **error)
 {
@@ -512,7 +526,8 @@ static bool keep_profile(struct verification *verification, GError **error)
         return true;
     shift_against(verification->shift); /* which marks what has moved */
     verification->profile_kept = true;
-    return past_keep_durable(verification->input, after, verification->profile_digest, error);
+    return past_keep_durable(verification->input, after, shift_share(verification->shift) * drawn_share(verification),
+                             verification->profile_digest, error);
 }
 
 static bool verdict(struct verification *verification, GError **error)
@@ -690,11 +705,11 @@ bool verify_run(const struct verify_input *input, struct verify_result *ret, GEr
     struct verification verification = {.input = input, .result = &result};
     struct report_seal seal = {0};
     pthread_mutex_init(&verification.lock, NULL);
-    verification.shift = shift_new(input);
     verification.due = g_new0(bool, input->n_expects);
     verification.revived_keys = g_string_new(NULL);
     verification.settled = g_new0(bool, input->n_parts);
     verification.draw = draw_new(input);
+    verification.shift = shift_new(input, verification.draw ? draw_size(verification.draw, input) : keys_of(input));
     if (input->sketch_path && !verification.draw && !verify_appends(input))
         verification.sketch = sketch_new(SKETCH_CELLS, input->seed);
     verification.sums = g_array_new(FALSE, TRUE, sizeof(struct part_sum));

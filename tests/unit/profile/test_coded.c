@@ -89,12 +89,49 @@ static void a_profile_that_counts_less_has_the_same_shares(void **state)
     }
 }
 
+static void add(struct profile *profile, struct arena *mem, const char *json)
+{
+    struct slice document;
+    assert_true(document_from_json(slice_of_text(json), mem, &document, NULL, NULL));
+    profile_add(profile, document);
+}
+
+/* A rare value of which not half a record is left is the same value still. */
+static void a_value_that_is_scaled_to_nothing_is_compared_once(void **state)
+{
+    auto_(arena) mem = arena_new(64 << 20);
+    auto_(profile) before = profile_new();
+    auto_(profile) after = profile_new();
+    for (int i = 0; i < 4000; i++) {
+        add(before, mem, i == 0 ? "{\"tier\":\"new\"}" : i % 2 ? "{\"tier\":\"gold\"}" : "{\"tier\":\"silver\"}");
+        add(after, mem, i % 4 == 0 ? "{\"tier\":\"new\"}" : i % 2 ? "{\"tier\":\"gold\"}" : "{\"tier\":\"silver\"}");
+    }
+    profile_scale(before, 0.1);
+    g_autoptr(GArray) shifts = profile_compare(before, after);
+    double a[] = {200, 200, 0}, b[] = {2000, 1000, 1000};
+    assert_true(fabs(g_array_index(shifts, struct profile_shift, 0).psi - drift_psi(a, b, 3)) < 0.01);
+}
+
+static void what_has_a_name_without_end_is_passed_over(void **state)
+{
+    auto_(arena) mem = arena_new(64 << 20);
+    auto_(profile) profile = profile_new();
+    g_autofree char *name = g_strnfill(PROFILE_NAME + 1, 'x');
+    g_autofree char *json = g_strdup_printf("{\"%s\":1,\"%s\":2}", name, name + 1);
+    add(profile, mem, json);
+    assert_int_equal(profile_records(profile), 1);
+    assert_int_equal(profile_count(profile), 1);
+    assert_non_null(profile_find(profile, name + 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_read_back_is_like_what_was_written_in_every_field),
         cmocka_unit_test(what_is_cut_or_out_of_bounds_is_refused),
         cmocka_unit_test(a_profile_that_counts_less_has_the_same_shares),
+        cmocka_unit_test(a_value_that_is_scaled_to_nothing_is_compared_once),
+        cmocka_unit_test(what_has_a_name_without_end_is_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,6 +118,26 @@ static void two_streams_become_one(void **state)
 
 /* --- which come most ---------------------------------------------------------------------------------------------- */
 
+/* Weights so unlike each other that their sum, in another order, is less than its parts. */
+static void weights_that_do_not_add_up_are_no_more_than_there_is_room_for(void **state)
+{
+    struct quantiles *quantiles = g_new0(struct quantiles, 1), one = {.n = 1};
+    for (int i = 0; i < 3 * QUANTILES_WAITING; i++) {
+        one.of[0] = (struct centroid){.mean = 2 + i, .weight = 1e-17};
+        one.count = one.of[0].weight;
+        one.least = one.greatest = one.of[0].mean;
+        if (i % 10 == 0) {
+            one.of[0] = (struct centroid){.mean = -i, .weight = 0.1};
+            one.count = 0.1;
+            one.least = one.greatest = -i;
+        }
+        quantiles_merge(quantiles, &one);
+    }
+    assert_true(isfinite(quantiles_at(quantiles, 0.5)));
+    assert_true(quantiles->n < QUANTILES_CENTROIDS);
+    g_free(quantiles);
+}
+
 static void the_commonest_are_found_and_none_is_counted_less_often_than_it_came(void **state)
 {
     uint64_t counts[2000] = {0};
@@ -165,6 +185,7 @@ int main(void)
         cmocka_unit_test(quantiles_lie_where_they_should_and_best_at_the_ends),
         cmocka_unit_test(least_and_greatest_are_exact_and_so_is_one_value_that_comes_always),
         cmocka_unit_test(two_streams_become_one),
+        cmocka_unit_test(weights_that_do_not_add_up_are_no_more_than_there_is_room_for),
         cmocka_unit_test(the_commonest_are_found_and_none_is_counted_less_often_than_it_came),
         cmocka_unit_test(few_values_are_counted_exactly_and_long_ones_are_cut_between_characters),
     };

@@ -109,7 +109,7 @@ static void write_profile(const char *path)
         profile_add(profile, document);
     }
     profile_find(profile, "n")->moved = true;
-    kit_ok(past_keep_durable(&input, profile, digest, &error));
+    kit_ok(past_keep_durable(&input, profile, 1, digest, &error));
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 /* Gates and verifications by a sample: what they look at, what they say of it, and what they leave. */
 #include "kit/scene.h"
 #include "run/check.h"
+#include "verify/shift.h"
 
 #define KEYS 400
 
@@ -26,17 +27,22 @@ static const char *const SAMPLED[] = {SAME(SAMPLE), ELSEWHERE(SAMPLE), FILES(SAM
 static const char *const FULL[] = {SAME("full"), ELSEWHERE("full"), FILES("full")};
 static const struct sampling_wish SURE = {0.9, 0.05};
 
-static void begin(struct scene *scene, const char *spec, const char *lua)
+static void begin_with(struct scene *scene, const char *spec, const char *lua, int keys)
 {
     g_autoptr(GString) lines = g_string_new(NULL);
     scene_init(scene, spec, lua);
-    for (int i = 0; i < KEYS; i++) {
+    for (int i = 0; i < keys; i++) {
         g_autofree char *key = g_strdup_printf("k%03d", i), *json = g_strdup_printf("{\"id\":\"%s\",\"times\":0}", key);
         g_string_append_printf(lines, "%s\n", json);
         scene_put(scene, "items", key, json);
         scene_put(scene, "origin", key, json);
     }
     scene_file(scene, "in.ndjson", lines->str);
+}
+
+static void begin(struct scene *scene, const char *spec, const char *lua)
+{
+    begin_with(scene, spec, lua, KEYS);
 }
 
 static uint64_t verify(struct scene *scene, struct verify_result *ret)
@@ -73,6 +79,22 @@ static void a_sample_looks_at_so_many_and_says_what_they_prove(void **state)
         verify_result_done(&result);
         scene_done(&scene);
     }
+}
+
+/* However many more there are: the figures are of those that are read, and these are few enough. */
+static void what_the_values_are_like_is_told_of_all_that_is_drawn(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    begin_with(&scene, ELSEWHERE("full"), LUA, 2 * SHIFT_RECORDS);
+    scene_ran(&scene, 0);
+    scene.sure = SURE;
+    verify(&scene, &result);
+    assert_true(result.drawn >= 44 && result.drawn < 100);
+    g_autofree char *records = g_strdup_printf("\"profile\":{\"records\":%" G_GUINT64_FORMAT ",", result.drawn);
+    assert_non_null(strstr(result.json, records));
+    verify_result_done(&result);
+    scene_done(&scene);
 }
 
 /* The keys of a sample are always the same ones; of those of others nothing is said. */
@@ -197,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sample_looks_at_so_many_and_says_what_they_prove),
+        cmocka_unit_test(what_the_values_are_like_is_told_of_all_that_is_drawn),
         cmocka_unit_test(a_difference_is_found_if_it_is_drawn_and_the_draw_stays),
         cmocka_unit_test(a_gate_by_a_sample_passes_and_leaves_no_sums),
         cmocka_unit_test(a_gate_by_a_sample_fails_where_it_finds_something),
