@@ -234,16 +234,6 @@ static uint32_t lost_of(struct build *build, const struct undo_damage *damage)
     return count.applied + (damage->proven ? count.unknown : 0);
 }
 
-static bool is_unread_outcome(const struct build *build, const struct undo_damage *damage)
-{
-    for (guint i = 0; i < build->unread->len; i++) {
-        const struct undo_position at = g_array_index(build->unread, struct undo_block, i).at;
-        if (at.segment == damage->at.segment && at.offset == damage->at.offset)
-            return true;
-    }
-    return false;
-}
-
 static void lose_left(void *self, uint32_t part, uint32_t lane, uint64_t first_number, uint32_t n)
 {
     struct build *build = self;
@@ -262,7 +252,7 @@ static void list_losses(struct build *build)
         struct undo_damage damage = all[i];
         if (damage.part == UINT32_MAX && damage.proven)
             lose(build->damage, &damage);
-        if (damage.part == UINT32_MAX || !asked(build->filter, damage.part) || is_unread_outcome(build, &damage))
+        if (damage.part == UINT32_MAX || !asked(build->filter, damage.part))
             continue;
         damage.keys = lost_of(build, &damage);
         if (damage.keys)

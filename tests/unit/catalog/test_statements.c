@@ -111,6 +111,15 @@ static void run_under_way(struct fixture *fx)
     kit_ok(catalog_wish_taken(fx->catalog, 1, &error));
 }
 
+static void ended_run(struct fixture *fx)
+{
+    GError *error = NULL;
+    struct run_move end = {.run = RUN + 2, .from = RUN_PLANNED, .to = RUN_ABORTED, .act = FIXTURE_ACT};
+    kit_ok(create(fx->catalog, fx->mem, &error));
+    kit_ok(catalog_run_move(fx->catalog, &end, &error));
+    kit_ok(catalog_expire(fx->catalog, RUN + 2, EXPIRY_QUARANTINE, &FIXTURE_ACT, &error));
+}
+
 static void what_is_said_of_it(struct fixture *fx)
 {
     GError *error = NULL;
@@ -140,6 +149,7 @@ static GBytes *prepared(struct fixture *fx, const char *path)
     gsize len;
     run_under_way(fx);
     judged_run(fx);
+    ended_run(fx);
     what_is_said_of_it(fx);
     g_clear_pointer(&fx->catalog, catalog_free);
     kit_ok(g_file_get_contents(path, &bytes, &len, &error));
@@ -197,6 +207,14 @@ static bool fails_nth(struct fixture *fx, const struct call_row *row, sqlite3 *o
     return true;
 }
 
+static void open_prepared(struct fixture *fx, const char *path, GBytes *home)
+{
+    GError *error = NULL;
+    kit_ok(g_file_set_contents_full(path, g_bytes_get_data(home, NULL), (gssize)g_bytes_get_size(home),
+                                    G_FILE_SET_CONTENTS_NONE, 0600, &error));
+    kit_ok(catalog_open(&fx->catalog, fx->world, fx->home, CATALOG_EXISTING, &error));
+}
+
 static void a_statement_that_fails_is_told_and_nothing_of_its_call_stands(void **state)
 {
     struct fixture *fx = *state;
@@ -204,11 +222,8 @@ static void a_statement_that_fails_is_told_and_nothing_of_its_call_stands(void *
     g_autofree char *path = g_build_filename(fx->home, "catalog.db", NULL);
     g_autoptr(GBytes) home = prepared(fx, path);
     for (size_t i = 0; i < G_N_ELEMENTS(CALLS); i++) {
-        GError *error = NULL;
         unsigned nth = 1;
-        kit_ok(g_file_set_contents_full(path, g_bytes_get_data(home, NULL), (gssize)g_bytes_get_size(home),
-                                        G_FILE_SET_CONTENTS_NONE, 0600, &error));
-        kit_ok(catalog_open(&fx->catalog, fx->world, fx->home, CATALOG_EXISTING, &error));
+        open_prepared(fx, path, home);
         sqlite3 *other = fixture_handle(fx);
         while (fails_nth(fx, &CALLS[i], other, nth))
             nth++;
@@ -242,6 +257,79 @@ static void a_table_that_is_not_there_is_told(void **state)
     }
 }
 
+static size_t used_by(struct fixture *fx, const struct call_row *row, const char *path, GBytes *home)
+{
+    GError *error = NULL;
+    open_prepared(fx, path, home);
+    arena_reset(fx->mem);
+    kit_ok(row->call(fx->catalog, fx->mem, &error));
+    g_clear_pointer(&fx->catalog, catalog_free);
+    return arena_used(fx->mem);
+}
+
+/* What a call finds has to fit into its caller's memory, all of it, or it says so, and nothing of it stands. */
+static void whatever_memory_a_call_is_given_it_suffices_or_is_refused(void **state)
+{
+    enum { LEAST = 8, MOST = 1 << 20 };
+    struct fixture *fx = *state;
+    unsigned refused = 0;
+    g_autofree char *path = g_build_filename(fx->home, "catalog.db", NULL);
+    g_autoptr(GBytes) home = prepared(fx, path);
+    for (size_t i = 0; i < G_N_ELEMENTS(CALLS); i++) {
+        bool ok = false;
+        size_t needed = used_by(fx, &CALLS[i], path, home);
+        open_prepared(fx, path, home);
+        sqlite3 *other = fixture_handle(fx);
+        for (size_t bytes = LEAST; !ok; bytes += bytes / 16 + LEAST) {
+            g_autoptr(GError) error = NULL;
+            auto_(arena) mem = arena_new(bytes);
+            g_autofree char *before = version(other);
+            ok = CALLS[i].call(fx->catalog, mem, &error);
+            g_autofree char *after = version(other);
+            if (!ok && (bytes > MOST || !error_is(error, SLUICE_ERROR_TOO_BIG) || strcmp(before, after) != 0))
+                fail_msg("%s: with %zu bytes: %s", CALLS[i].name, bytes, error->message);
+            if (ok && arena_used(mem) != needed)
+                fail_msg("%s: with %zu bytes it gives %zu of %zu", CALLS[i].name, bytes, arena_used(mem), needed);
+            refused += !ok;
+        }
+        sqlite3_close(other);
+        g_clear_pointer(&fx->catalog, catalog_free);
+    }
+    assert_in_range(refused, 100, 100000);
+    print_message("# refused %u times\n", refused);
+}
+
+/* A home without a run, where those that ask for one say that there is none, and what is not of a run is done. */
+static void what_is_not_there_is_said_to_be_not_there(void **state)
+{
+    struct fixture *fx = *state;
+    g_autoptr(GString) done = g_string_new(NULL);
+    sqlite3 *other = fixture_handle(fx);
+    for (size_t i = 0; i < G_N_ELEMENTS(CALLS); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *before = version(other);
+        if (CALLS[i].call == call_run_create)
+            continue;
+        arena_reset(fx->mem);
+        bool ok = CALLS[i].call(fx->catalog, fx->mem, &error);
+        g_autofree char *after = version(other);
+        assert_true(ok == (error == NULL));
+        if (strcmp(before, after) != 0)
+            g_string_append_printf(done, "%s%s ", CALLS[i].name, ok ? "" : "(!)");
+    }
+    sqlite3_close(other);
+    assert_string_equal(done->str, "ledger_append token_add errand_add errand_take answer_put ");
+}
+
+static void what_a_run_has_left_stays_until_it_is_over(void **state)
+{
+    struct fixture *fx = *state;
+    GError *error = NULL;
+    kit_ok(create(fx->catalog, fx->mem, &error));
+    kit_refused(catalog_expire(fx->catalog, RUN, EXPIRY_UNDO, &FIXTURE_ACT, &error), REFUSED,
+                "fix.1 is planned, and needs what it has left");
+}
+
 int main(void)
 {
     /* An error over an error: whoever got the first one went on. */
@@ -250,6 +338,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_statement_that_fails_is_told_and_nothing_of_its_call_stands, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(a_table_that_is_not_there_is_told, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(whatever_memory_a_call_is_given_it_suffices_or_is_refused, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_a_run_has_left_stays_until_it_is_over, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_there_is_said_to_be_not_there, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
