@@ -1,8 +1,6 @@
 /* Who is told to stop while a server is slow: how much of what was asked for is sent still. The clock is the server's:
  * a millisecond for each command that it answers, and none otherwise. */
-#include "kit/kit.h"
-#include "kit/peer.h"
-#include "store/valkey/link.h"
+#include "test_valkey_kit.h"
 
 enum { COMMANDS = 4000, STOPS_AT = 1000, EACH_US = 1000 };
 
@@ -58,17 +56,6 @@ static void serve(struct peer *peer, int fd)
     }
 }
 
-static struct topology *one_server(uint16_t port)
-{
-    struct topology *topology = g_new0(struct topology, 1);
-    topology->nodes = g_new0(struct valkey_node, 1);
-    topology->nodes[0] =
-        (struct valkey_node){.at = {.host = g_strdup("127.0.0.1"), .port = port}, .primary = true, .online = true};
-    topology->n = 1;
-    g_atomic_ref_count_init(&topology->refs);
-    return topology;
-}
-
 static bool take(void *self, size_t i, const struct reply *reply, GError **error)
 {
     (*(int *)self)++;
@@ -78,21 +65,15 @@ static bool take(void *self, size_t i, const struct reply *reply, GError **error
 /* All of them in one call; *ret_taken: those whose reply came. */
 static bool ask_all(struct slow *slow, struct peer *peer, struct command *commands, int *ret_taken, GError **error)
 {
-    g_autofree char *text = g_strdup_printf("valkey://127.0.0.1:%u?timeout=10m", peer_port(peer));
-    auto_(valkey_uri) uri = NULL;
-    assert_true(valkey_uri_parse(&uri, text, NULL, error));
-    struct topology *topology = one_server(peer_port(peer));
-    struct routes *routes = routes_new(&slow->world, uri, topology);
-    struct router *router = router_new(routes);
+    struct lone_router lone;
+    lone_router_init(&lone, &slow->world, peer);
     struct call call = {.stop = &slow->stop, .deadline_us = INT64_MAX / 2};
     struct slice args[] = {slice_of_text("SET"), slice_of_text("k"), slice_of_text("v")};
     for (int i = 0; i < COMMANDS; i++)
         commands[i] = (struct command){.args = args, .n_args = G_N_ELEMENTS(args)};
     struct route_wish wish = {.commands = commands, .n = COMMANDS, .answer = take, .self = ret_taken};
-    bool went = router_run(router, &call, &wish, error);
-    router_free(router);
-    routes_free(routes);
-    topology_unref(topology);
+    bool went = router_run(lone.router, &call, &wish, error);
+    lone_router_done(&lone);
     return went;
 }
 
