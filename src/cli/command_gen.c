@@ -62,36 +62,70 @@ static bool find(struct cli *cli, const struct gen_row **ret, GError **error)
     return error_set(error, SLUICE_ERROR_USAGE, "gen: there is no '%s'; there is %s", cli->args[0], names->str);
 }
 
-static bool read_wish(struct cli *cli, const struct gen_row **ret_row, struct gen_wish *ret, GError **error)
+/* Where lines go, each into its own. */
+static const enum option FILES[] = {OPTION_OUT, OPTION_FAULTS, OPTION_INDEX};
+
+static const char *file_of(const struct cli *cli, enum option option)
 {
-    const char *out = cli->values[OPTION_OUT], *faults = cli->values[OPTION_FAULTS];
-    if (!find(cli, ret_row, error) || !cli_number(cli, OPTION_RECORDS, 1000, &ret->records, error) ||
-        !cli_number(cli, OPTION_SEED, 1, &ret->seed, error))
-        return false;
-    if (faults && strcmp(faults, "-") == 0 && (!out || strcmp(out, "-") == 0))
-        return error_set(error, SLUICE_ERROR_USAGE, "--faults -: standard output takes the records; name a file");
-    return g_strcmp0(out, faults) != 0 || !out ||
-           error_set(error, SLUICE_ERROR_USAGE, "--faults %s: that file takes the records; name another", faults);
+    const char *path = cli->values[option];
+    return path ? path : option == OPTION_OUT ? "-" : NULL;
 }
 
-static bool generate(struct cli *cli, struct gen_out *records, struct gen_out *faults, GError **error)
+static bool check_files(const struct cli *cli, GError **error)
+{
+    for (size_t i = 1; i < G_N_ELEMENTS(FILES); i++)
+        for (size_t k = 0; k < i; k++) {
+            const char *path = file_of(cli, FILES[i]), *other = file_of(cli, FILES[k]);
+            if (path && g_strcmp0(path, other) == 0)
+                return error_set(error, SLUICE_ERROR_USAGE, "--%s %s: %s takes what --%s names; name another file",
+                                 option_name(FILES[i]), path, strcmp(path, "-") == 0 ? "standard output" : "that file",
+                                 option_name(FILES[k]));
+        }
+    return true;
+}
+
+static bool read_wish(struct cli *cli, const struct gen_row **ret_row, struct gen_wish *ret, GError **error)
+{
+    if (!find(cli, ret_row, error) || !cli_number(cli, OPTION_RECORDS, 1000, &ret->records, error) ||
+        !cli_number(cli, OPTION_SEED, 1, &ret->seed, error) || !check_files(cli, error))
+        return false;
+    return (*ret_row)->has_index || !cli_has(cli, OPTION_INDEX) ||
+           error_set(error, SLUICE_ERROR_USAGE, "--index: there is none of %s; `gen events` has one", (*ret_row)->name);
+}
+
+struct gen_outs {
+    struct gen_out of[G_N_ELEMENTS(FILES)];
+};
+
+static struct gen_sink sink_of(struct gen_outs *outs, size_t i)
+{
+    struct gen_out *out = &outs->of[i];
+    return file_of(out->cli, FILES[i]) ? (struct gen_sink){put_lines, out} : (struct gen_sink){0};
+}
+
+static bool generate(struct cli *cli, struct gen_outs *outs, GError **error)
 {
     const struct gen_row *row;
     struct gen_wish wish;
-    if (!read_wish(cli, &row, &wish, error) || !open_out(records, cli, OPTION_OUT, error) ||
-        !open_out(faults, cli, OPTION_FAULTS, error))
+    if (!read_wish(cli, &row, &wish, error))
         return false;
-    struct gen_sinks sinks = {.records = {put_lines, records}};
-    if (cli_has(cli, OPTION_FAULTS))
-        sinks.faults = (struct gen_sink){put_lines, faults};
-    return row->run(&wish, &sinks, error) && close_out(records, error) && close_out(faults, error);
+    for (size_t i = 0; i < G_N_ELEMENTS(FILES); i++)
+        if (!open_out(&outs->of[i], cli, FILES[i], error))
+            return false;
+    struct gen_sinks sinks = {.records = sink_of(outs, 0), .faults = sink_of(outs, 1), .index = sink_of(outs, 2)};
+    if (!row->run(&wish, &sinks, error))
+        return false;
+    for (size_t i = 0; i < G_N_ELEMENTS(FILES); i++)
+        if (!close_out(&outs->of[i], error))
+            return false;
+    return true;
 }
 
 int command_gen(struct cli *cli, GError **error)
 {
-    struct gen_out records = {0}, faults = {0};
-    bool done = generate(cli, &records, &faults, error);
-    file_free(records.file);
-    file_free(faults.file);
+    struct gen_outs outs = {0};
+    bool done = generate(cli, &outs, error);
+    for (size_t i = 0; i < G_N_ELEMENTS(FILES); i++)
+        file_free(outs.of[i].file);
     return done ? 0 : -1;
 }

@@ -125,8 +125,8 @@ COMMAND(explain,    "[KEY]",         0, 2, "what a word means: a key of spec, co
 COMMAND(gen,        "NAME",          1, 1, "synthetic data with known faults in it: `gen customers`, `gen events`",
         "NDJSON, the same on every machine for the same number and seed. With --faults, every fault that was planted is\n"
         "listed: line, key, fault, what the field should be and what it is, and how such a record ends. `sluice explain fault`\n"
-        "has the faults of each.",
-        LINES, OPTION_RECORDS, OPTION_SEED, OPTION_OUT, OPTION_FAULTS)
+        "has the faults of each. With --index the events get a secondary index, whose entries are at fault too.",
+        LINES, OPTION_RECORDS, OPTION_SEED, OPTION_OUT, OPTION_FAULTS, OPTION_INDEX)
 COMMAND(demo,       "[DIR]",         0, 1, "the whole story on made-up customers in the embedded store, in about a minute",
         "A bug, the gate that finds it, a death in the middle, the way back: each command is printed and run, in a new folder\n"
         "(./sluice-demo), which is left to look at. --records N of them, 100,000 if not given.",

@@ -43,6 +43,7 @@ OPTION(PLAN,         "plan",         "FILE", "run exactly the plan in the file, 
 OPTION(SHOW_SPEC,    "show-spec",    NULL,   "every value of the spec that is in force, and where it comes from: line, default, option, variable")
 OPTION(DETAILED_EXITCODE, "detailed-exitcode", NULL, "exit 0 where a run would change nothing, 10 where it would")
 OPTION(FAULTS,       "faults",       "FILE", "write a line into it for every fault that was planted")
+OPTION(INDEX,        "index",        "FILE", "of `gen events`: write the index of the events by account into it, an entry a line, and plant faults in it too")
 OPTION(BUCKET,       "bucket",       "NAME[@FROM]", "of `repair`: the stretch of time that the report's buckets of this name flag; FROM where they flag several")
 OPTION(EXTRA,        "extra",        NULL,   "records of the target that the source does not have: of `verify` name them, of `repair` take them out")
 OPTION(SAMPLE,       "sample",       "N",    "so many records; of `verify`: as many as make one so sure, 99.9%,0.01%")

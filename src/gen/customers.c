@@ -246,19 +246,19 @@ static const struct lines_shown SHOWN[] = {
  * ------------------------------------------------------------------------------------------------------
  */
 
-static void put_both(const void *wish, uint64_t line, struct pen *records, struct pen *faults)
+static void put_both(const void *wish, uint64_t line, struct lines_pens *pens)
 {
     struct customer customer;
     customer_of(wish, line, &customer);
     make_fit(wish, &customer);
-    put_line(records, &customer);
+    put_line(&pens->records, &customer);
     if (customer.fault == FAULT_NONE)
         return;
-    lines_put_fault(faults, &(struct lines_fault){.line = line,
-                                                  .row = &FAULTS[customer.fault],
-                                                  .shown = SHOWN[customer.fault],
-                                                  .key = put_username,
-                                                  .of = &customer});
+    lines_put_fault(&pens->faults, &(struct lines_fault){.line = line,
+                                                         .row = &FAULTS[customer.fault],
+                                                         .shown = SHOWN[customer.fault],
+                                                         .key = put_username,
+                                                         .of = &customer});
 }
 
 bool gen_customers(const struct gen_wish *wish, const struct gen_sinks *sinks, GError **error)

@@ -1,6 +1,7 @@
 /* ROW(symbol, word, per million, ends, words): the faults that `sluice gen events` plants, one a record at most.
  * BY_RULE: not by chance, but wherever the words say. `ends`: what becomes of such a record under the spec that
- * docs/commands/gen.md gives. Those that are refused stay below the default limit of protect.rejects. */
+ * docs/commands/gen.md gives. Those that are refused stay below the default limit of protect.rejects. The last ones,
+ * from ENTRY_MISSING on, are of the index alone: the record is right. */
 /* clang-format off */
 ROW(LATE,         "late",         5000,    "written",    "it came an hour to seven days late, and stands among those of that time")
 ROW(CLOCK_AHEAD,  "clock-ahead",  2000,    "mended",     "occurred_at by a clock that was a minute to a day ahead: later than received_at")
@@ -17,4 +18,7 @@ ROW(CURRENCY,     "currency",     BY_RULE, "mended",     "yen a hundredfold, as 
 ROW(SCHEMA,       "schema",       BY_RULE, "mended",     "the first line of another shape, in which amount and currency lie in money; all that were received from 2026-06-25 on have it")
 ROW(ERASURE,      "erasure",      BY_RULE, "filtered",   "a person is to be erased: one in 200, none of the hundred busiest")
 ROW(ERASED,       "erased",       BY_RULE, "filtered",   "an event of a person who is erased in another line, above or below: all there are")
+ROW(ENTRY_MISSING,   "entry-missing",   1000, "written", "of the index: an event stands without its entry")
+ROW(ENTRY_DANGLING,  "entry-dangling",  1000, "written", "of the index: beside the event's own stands an entry of an event that there is not")
+ROW(ENTRY_MISPLACED, "entry-misplaced", 1000, "written", "of the index: the event's entry stands under another account")
 /* clang-format on */

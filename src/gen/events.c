@@ -7,6 +7,7 @@ enum fault {
 #include "gen/event_rows.h"
 #undef ROW
     FAULT_COUNT,
+    FAULT_OF_INDEX = FAULT_ENTRY_MISSING, /* this one and all behind it */
     FAULT_NONE = FAULT_COUNT
 };
 
@@ -61,7 +62,8 @@ struct event {
     uint64_t cents; /* of JPY: yen */
     const char *channel;
     int64_t occurred_ms, received_ms;
-    int64_t right_ms; /* what the time that is at fault should be */
+    int64_t right_ms;             /* what the time that is at fault should be */
+    struct people_name elsewhere; /* where its entry is misplaced: whose account it stands under */
 };
 
 struct stream {
@@ -148,7 +150,9 @@ static size_t fault_by_rule(const struct stream *stream, const struct event *eve
 static void event_of(const struct stream *stream, uint64_t line, struct event *ret)
 {
     struct dice dice = dice_of(salted(stream, 1), line);
-    *ret = (struct event){.line = line, .fault = lines_fault_drawn(FAULTS, FAULT_COUNT, &dice)};
+    *ret = (struct event){.line = line, .fault = lines_fault_drawn(FAULTS, FAULT_OF_INDEX, &dice)};
+    if (ret->fault == FAULT_OF_INDEX)
+        ret->fault = FAULT_NONE;
     ret->id = chance_shuffled(salted(stream, 4), stream->wish->records, line);
     ret->received_ms = received_of(stream, line, &dice);
     ret->occurred_ms = ret->received_ms - rolled_ms(&dice, DELAY_LEAST_MS, DELAY_MOST_MS);
@@ -228,6 +232,13 @@ static void (*const PLANTS[FAULT_COUNT])(const struct stream *stream, struct eve
     [FAULT_ERASURE] = plant_erasure,
 };
 
+static void planted(const struct stream *stream, uint64_t line, struct event *ret)
+{
+    event_of(stream, line, ret);
+    if (ret->fault != FAULT_NONE && PLANTS[ret->fault])
+        PLANTS[ret->fault](stream, ret);
+}
+
 /* --- its line
  * --------------------------------------------------------------------------------------------------------- */
 
@@ -258,6 +269,32 @@ static void put_channel(struct pen *pen, const void *event)
 {
     const struct event *of = event;
     pen_text(pen, of->channel);
+}
+
+static void put_entry_of(struct pen *pen, const struct people_name *name, uint64_t id)
+{
+    people_put_username(pen, name);
+    pen_text(pen, ":");
+    pen_digits(pen, id, 12);
+}
+
+static void put_entry(struct pen *pen, const void *event)
+{
+    const struct event *of = event;
+    put_entry_of(pen, &of->name, of->id);
+}
+
+/* Keys are digits alone. */
+static void put_dangling(struct pen *pen, const void *event)
+{
+    put_entry(pen, event);
+    pen_text(pen, "x");
+}
+
+static void put_misplaced(struct pen *pen, const void *event)
+{
+    const struct event *of = event;
+    put_entry_of(pen, &of->elsewhere, of->id);
 }
 
 static void put_right_amount(struct pen *pen, const void *event)
@@ -379,6 +416,9 @@ static const struct lines_shown SHOWN[] = {
     [FAULT_SCHEMA] = {"schema", put_schema_before, put_schema},
     [FAULT_ERASURE] = {"account", NULL, put_account},
     [FAULT_ERASED] = {"account", NULL, put_account},
+    [FAULT_ENTRY_MISSING] = {"entry", put_entry, NULL},
+    [FAULT_ENTRY_DANGLING] = {"entry", NULL, put_dangling},
+    [FAULT_ENTRY_MISPLACED] = {"entry", put_entry, put_misplaced},
 };
 
 static void put_fault(struct pen *pen, const struct event *of)
@@ -392,19 +432,80 @@ static void put_fault(struct pen *pen, const struct event *of)
     lines_put_fault(pen, &fault);
 }
 
+/* --- the index: the entries of what the spec of docs/commands/gen.md ends up with
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+/* Whether a line below has the event deleted. Of the stretch of lines below each repeats another one of these. */
+static bool is_deleted(const struct stream *stream, uint64_t line)
+{
+    uint64_t below = (line / COPY_LINES + 1) * COPY_LINES, end = below + COPY_LINES;
+    struct event event;
+    while (below < end && repeated_by(stream, below) != line)
+        below++;
+    if (below >= stream->wish->records)
+        return false;
+    planted(stream, below, &event);
+    return event.fault == FAULT_TOMBSTONE;
+}
+
+/* What came again has the entry of the line that it repeats. */
+static bool has_entry(const struct stream *stream, const struct event *event)
+{
+    static const bool STANDS[FAULT_COUNT + 1] = {
+        [FAULT_LATE] = true,     [FAULT_CLOCK_AHEAD] = true, [FAULT_CLOCK_BEHIND] = true,
+        [FAULT_CURRENCY] = true, [FAULT_SCHEMA] = true,      [FAULT_NONE] = true,
+    };
+    return STANDS[event->fault] && !is_deleted(stream, event->line);
+}
+
+/* Drawn by dice of their own, so that records and other faults are the same without an index. */
+static void plant_in_index(const struct stream *stream, struct event *io)
+{
+    struct dice dice = dice_of(salted(stream, 7), io->line);
+    size_t n = FAULT_COUNT - FAULT_OF_INDEX, drawn = lines_fault_drawn(FAULTS + FAULT_OF_INDEX, n, &dice);
+    if (drawn == n || io->fault != FAULT_NONE)
+        return;
+    uint64_t people = stream->people.records, step = people > 1 ? 1 + dice_roll(&dice, people - 1) : 0;
+    if (FAULT_OF_INDEX + drawn == FAULT_ENTRY_MISPLACED && step == 0)
+        return;
+    io->fault = FAULT_OF_INDEX + drawn;
+    io->elsewhere = people_named(&stream->people, (io->rank + step) % people);
+}
+
+static void put_entry_line(struct pen *pen, lines_value *entry, const struct event *event)
+{
+    pen_text(pen, "{\"entry\": \"");
+    entry(pen, event);
+    pen_text(pen, "\"}\n");
+}
+
+/* An entry that is dangling stands beside the event's own. */
+static void put_entries(struct pen *pen, const struct event *event)
+{
+    bool at_fault = event->fault != FAULT_NONE && event->fault >= FAULT_OF_INDEX;
+    const struct lines_shown *shown = at_fault ? &SHOWN[event->fault] : NULL;
+    if (!shown || !shown->right)
+        put_entry_line(pen, put_entry, event);
+    if (shown && shown->found)
+        put_entry_line(pen, shown->found, event);
+}
+
 /* --- all of them
  * ------------------------------------------------------------------------------------------------------
  */
 
-static void put_both(const void *stream, uint64_t line, struct pen *records, struct pen *faults)
+static void put_all(const void *stream, uint64_t line, struct lines_pens *pens)
 {
     struct event event;
-    event_of(stream, line, &event);
-    if (event.fault != FAULT_NONE && PLANTS[event.fault])
-        PLANTS[event.fault](stream, &event);
-    put_line(records, &event);
+    planted(stream, line, &event);
+    put_line(&pens->records, &event);
+    if (pens->index.bytes && has_entry(stream, &event)) {
+        plant_in_index(stream, &event);
+        put_entries(&pens->index, &event);
+    }
     if (event.fault != FAULT_NONE)
-        put_fault(faults, &event);
+        put_fault(&pens->faults, &event);
 }
 
 /* The first line of the new shape that no other rule has; `records`: there is none. */
@@ -435,5 +536,5 @@ bool gen_events(const struct gen_wish *wish, const struct gen_sinks *sinks, GErr
     zipf_init(&stream.zipf, stream.people.records);
     if (wish->records <= GEN_RECORDS_MAX)
         stream.changed = find_changed(&stream);
-    return lines_write(wish, sinks, put_both, &stream, error);
+    return lines_write(wish, sinks, put_all, &stream, error);
 }

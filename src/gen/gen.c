@@ -3,8 +3,10 @@
 #include "base/nearest.h"
 
 static const struct gen_row GENERATORS[] = {
-    {"customers", "customers with tiers, balances and addresses, as NDJSON", gen_customers, gen_customers_fault_at},
-    {"events", "payments of those customers as they come in, in a month, as NDJSON", gen_events, gen_events_fault_at},
+    {"customers", "customers with tiers, balances and addresses, as NDJSON", gen_customers, gen_customers_fault_at,
+     false},
+    {"events", "payments of those customers as they come in, in a month, as NDJSON", gen_events, gen_events_fault_at,
+     true},
 };
 
 const struct gen_row *gen_at(size_t i)

@@ -20,10 +20,12 @@ struct gen_sink {
     void *self;
 };
 
-/* Where the lines go: the records, and of each planted fault a line of the manifest. */
+/* Where the lines go: the records, of each planted fault a line of the manifest, and the entries of an index of the
+ * records. Only who asks for the index gets the faults of it; records and other faults are the same without. */
 struct gen_sinks {
     struct gen_sink records;
     struct gen_sink faults; /* put NULL: nowhere */
+    struct gen_sink index;  /* likewise */
 };
 
 /* A fault that is planted; per_million 0: not drawn by chance, but wherever its rule says. */
@@ -36,6 +38,7 @@ struct gen_row {
     const char *name, *words;
     bool (*run)(const struct gen_wish *wish, const struct gen_sinks *sinks, GError **error);
     const struct gen_fault_row *(*fault_at)(size_t i); /* NULL: no more */
+    bool has_index;
 };
 
 const struct gen_row *gen_at(size_t i);               /* NULL: no more */
@@ -52,6 +55,6 @@ const struct gen_fault_row *gen_customers_fault_at(size_t i);
 
 /* What the customers of `gen customers` (of the same seed, a tenth of the number) paid in a month, in the order in
  * which it was received; the busiest of them by Zipf's law with the exponent 9/8. Keys (`event`) differ, but for copies
- * and later states that are planted. */
+ * and later states that are planted. The index has `account:event` of each event that the docs' spec ends up with. */
 bool gen_events(const struct gen_wish *wish, const struct gen_sinks *sinks, GError **error);
 const struct gen_fault_row *gen_events_fault_at(size_t i);

@@ -1,23 +1,35 @@
 #include "gen/lines.h"
 
+static bool has_room(struct lines_pens *pens, GError **error)
+{
+    return pen_room(&pens->records, error) && pen_room(&pens->faults, error) && pen_room(&pens->index, error);
+}
+
+static bool flush(struct lines_pens *pens, GError **error)
+{
+    return pen_flush(&pens->records, error) && pen_flush(&pens->faults, error) && pen_flush(&pens->index, error);
+}
+
 bool lines_write(const struct gen_wish *wish, const struct gen_sinks *sinks, lines_put *put, const void *stream,
                  GError **error)
 {
-    struct pen records, faults;
+    struct lines_pens pens;
     if (wish->records > GEN_RECORDS_MAX)
         return error_set(error, SLUICE_ERROR_USAGE, "at most %" G_GUINT64_FORMAT " records can be made",
                          GEN_RECORDS_MAX);
-    pen_init(&records, &sinks->records);
-    pen_init(&faults, &sinks->faults);
+    pen_init(&pens.records, &sinks->records);
+    pen_init(&pens.faults, &sinks->faults);
+    pen_init(&pens.index, &sinks->index);
     bool ok = true;
     for (uint64_t line = 0; ok && line < wish->records; line++) {
-        ok = pen_room(&records, error) && pen_room(&faults, error);
+        ok = has_room(&pens, error);
         if (ok)
-            put(stream, line, &records, &faults);
+            put(stream, line, &pens);
     }
-    ok = ok && pen_flush(&records, error) && pen_flush(&faults, error);
-    pen_done(&records);
-    pen_done(&faults);
+    ok = ok && flush(&pens, error);
+    pen_done(&pens.records);
+    pen_done(&pens.faults);
+    pen_done(&pens.index);
     return ok;
 }
 

@@ -5,8 +5,12 @@
 #include "gen/chance.h"
 #include "gen/pen.h"
 
+struct lines_pens {
+    struct pen records, faults, index;
+};
+
 /* Writes into each pen what there is to say of the line, up to PEN_LINE_BYTES. */
-typedef void lines_put(const void *stream, uint64_t line, struct pen *records, struct pen *faults);
+typedef void lines_put(const void *stream, uint64_t line, struct lines_pens *pens);
 
 /* Lines 0..wish->records-1 into the sinks. */
 bool lines_write(const struct gen_wish *wish, const struct gen_sinks *sinks, lines_put *put, const void *stream,

@@ -82,8 +82,11 @@ def _(stand):
             (["customers", "--sede", "5"], "did you mean '--seed'?", 2),
             (["customers", "--out", "c.ndjson.zst"], "leave out '.zst'", 2),
             (["customers", "--faults", "f.gz"], "leave out '.gz'", 2),
-            (["customers", "--faults", "-"], "--faults -: standard output takes the records", 2),
+            (["customers", "--faults", "-"], "--faults -: standard output takes what --out names", 2),
             (["customers", "--out", "same", "--faults", "same"], "name another", 2),
+            (["events", "--index", "same", "--faults", "same"], "--index same: that file takes what --faults names", 2),
+            (["events", "--index", "-"], "--index -: standard output takes what --out names", 2),
+            (["customers", "--index", "i"], "there is none of customers", 2),
             (["customers", "--out", "dir"], "dir", 7), (["customers", "--out", "none/c"], "none/c", 9)):
         among(words, stand.sluice("gen", *arguments).ended(code).err)
 

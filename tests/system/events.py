@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """gen events: a reader that knows the shape of the records and nothing of how they are made finds every fault in them by
-itself, and is held against the manifest; then the replay of docs/commands/gen.md, held against both."""
+itself, and is held against the manifest; then the replay of docs/commands/gen.md, held against both, and its index, held
+against what the verdict says of each entry."""
 
 import json
 import math
@@ -143,9 +144,28 @@ def check_skew(row, record):
 CHECKS = {"late": check_late, "clock-ahead": check_skew, "clock-behind": check_skew}
 
 
+def of_index(row):
+    return row["fault"].startswith("entry-")
+
+
+def check_index(manifest, seen, entries):
+    """The entries of what the replay ends up with, but for what the manifest has of the index; each once."""
+    right = Counter(f"{account}:{key}" for key, (*_, account) in wanted(seen, manifest).items())
+    rows = [row for row in manifest if of_index(row)]
+    missing = {row["right"]: row["fault"] for row in rows if row["right"]}
+    extra = {row["found"]: row["fault"] for row in rows if row["found"]}
+    found = Counter(entries)
+    same((right - found, found - right), (Counter(list(missing)), Counter(list(extra))), "entries that are missing, and that are too many")
+    must(set(missing) <= set(right) and not set(extra) & set(right), "right is", missing, "and wrong is", extra)
+    same(Counter((row["fault"], bool(row["right"]), bool(row["found"])) for row in rows),
+         Counter((row["fault"], row["fault"] != "entry-dangling", row["fault"] != "entry-missing") for row in rows), "what is said of them")
+    for row in rows:
+        must(row["line"] not in seen.found and seen.records[row["line"]]["event"] == row["key"], "a record that is at fault too", row)
+
+
 def check_manifest(manifest, seen):
-    same([row["line"] for row in manifest], sorted(seen.found), "lines with a fault")
-    for row in manifest:
+    same([row["line"] for row in manifest if not of_index(row)], sorted(seen.found), "lines with a fault")
+    for row in (row for row in manifest if not of_index(row)):
         number, fault = row["line"], row["fault"]
         found = seen.found[number]
         must(found == fault or (found.startswith("late or") and fault in ("late", "clock-behind")), number, found, row)
@@ -159,19 +179,25 @@ def check_manifest(manifest, seen):
     same(len(seen.of), len(set(seen.of.values())), "lines that are repeated once")
 
 
-def generate(stand, *more, records=RECORDS, seed=SEED):
+def generate(stand, records=RECORDS, seed=SEED):
+    """What is seen in the lines, the manifest, and the index."""
     stand.sluice("gen", "events", "--records", str(records), "--seed", str(seed), "--out", "e.ndjson", "--faults", "f.ndjson",
-                 *more).ended(0)
+                 "--index", "i.ndjson").ended(0)
     lines = stand.path("e.ndjson").read_bytes().split(b"\n")
     same(lines.pop(), b"", "what is behind the last line")
     same(len(lines), records, "lines")
-    return Seen(lines), [json.loads(line) for line in stand.read("f.ndjson").splitlines()]
+    return Seen(lines), manifest_of(stand, "f.ndjson"), [json.loads(line)["entry"] for line in stand.read("i.ndjson").splitlines()]
+
+
+def manifest_of(stand, name):
+    return [json.loads(line) for line in stand.read(name).splitlines()]
 
 
 @test("gen events: what a reader finds wrong in the records is what the manifest has, each in its line, and nothing else")
 def _(stand):
-    seen, manifest = generate(stand)
+    seen, manifest, entries = generate(stand)
     check_manifest(manifest, seen)
+    check_index(manifest, seen, entries)
     met = Counter(row["fault"] for row in manifest)
     rows = [row for row in stand.sluice("explain", "fault", "--json").ended(0).json()["entries"] if row["gen"] == "events"]
     same(set(met), {row["name"] for row in rows}, "faults that were met")
@@ -183,13 +209,14 @@ def _(stand):
 def _(stand):
     for seed in range(4):
         for records in (0, 1, 10, 1000, 2500):
-            seen, manifest = generate(stand, records=records, seed=seed)
+            seen, manifest, entries = generate(stand, records=records, seed=seed)
             check_manifest(manifest, seen)
+            check_index(manifest, seen, entries)
 
 
 @test("gen events: the accounts are the customers of the same seed, by Zipf's law with the exponent 9/8")
 def _(stand):
-    seen, _ = generate(stand)
+    seen, *_ = generate(stand)
     people = RECORDS // 10
     stand.sluice("gen", "customers", "--records", str(people), "--seed", str(SEED), "--out", "c.ndjson", "--faults", "cf.ndjson").ended(0)
     faults = {row["line"]: row for row in map(json.loads, stand.read("cf.ndjson").splitlines())}
@@ -217,6 +244,8 @@ def _(stand):
         return stand.sluice("gen", "events", "--records", "3000", *more).ended(0).out
     first = made()
     same(made("--seed", "1", "--faults", "f.ndjson"), first, "bytes of the same seed")
+    same(made("--faults", "with.ndjson", "--index", "i.ndjson"), first, "bytes beside an index")
+    same([row for row in manifest_of(stand, "with.ndjson") if not of_index(row)], manifest_of(stand, "f.ndjson"), "faults beside an index")
     must(made("--seed", "2") != first, "another seed")
     stand.sluice("gen", "events", "--records", "1000000", "--out", "e.ndjson", "--faults", "f.ndjson").ended(0)
     raw = stand.path("e.ndjson").read_bytes()
@@ -260,18 +289,30 @@ def wanted(seen, manifest):
     return kept
 
 
-@test("gen events: the replay of the page ends as the manifest says: the quarantine line by line, the target record by record")
+@test("gen events: the replay of the page ends as the manifest says: the quarantine line by line, the target record by record, "
+      "the index entry by entry")
 def _(stand):
     part = PAGE[PAGE.index("### A replay"):]
     for name, text in re.findall(r"```\w+\n(?:#|--) ([\w.]+)[^\n]*\n(.*?)```", part, re.S):
         stand.write(name, text)
-    commands = re.findall(r"^    ((?:sluice|mkdir|sed) [^\n]*)$", part, re.M)
+    commands = re.findall(r"^    ((?:sluice|mkdir|sed|cat) [^\n]*)$", part, re.M)
     program = stand.programs.sluice.parent
     variables = dict(stand.environment(), PATH=f"{program}:{stand.environment()['PATH']}")
-    for command in commands:
-        stand.run(["sh", "-c", command], env=variables).ended(8 if command.startswith(("sluice run", "sluice cat")) else 0)
+    ends = {"sluice cat file:archive": 8, "sluice run events.yaml": 8, "sluice verify events.yaml": 4}
+    for command in commands: # the last one verifies
+        done = stand.run(["sh", "-c", command], env=variables).ended(next((ends[words] for words in ends if command.startswith(words)), 0))
     lines = stand.path("archive/events.ndjson").read_bytes().split(b"\n")[:-1]
-    seen, manifest = Seen(lines), [json.loads(line) for line in stand.read("faults.ndjson").splitlines()]
+    seen, manifest = Seen(lines), manifest_of(stand, "faults.ndjson")
+    check_quarantine(stand, manifest)
+    found = {key: (row["money"]["amount"], row["money"]["currency"], row["occurred_at"], row["received_at"], row["account"])
+             for key, row in documents(stand).items()}
+    same(stand.status("replay-events")["records"]["written"], len(found), "written")
+    must(found == wanted(seen, manifest), "the target is not what the manifest makes of the records")
+    report = stand.read(re.search(r"report: (\S+)", done.out).group(1))
+    check_verdict(report, [row for row in manifest_of(stand, "index-faults.ndjson") if of_index(row)])
+
+
+def check_quarantine(stand, manifest):
     refused = [json.loads(line) for line in stand.sluice("quarantine", "list", "replay-events", "--json").ended(0).out.splitlines()]
     same(sorted(row["line"] for row in refused if row["type"] == "refused"),
          [row["line"] for row in manifest if row["ends"] == "refused"], "lines in the quarantine")
@@ -279,10 +320,17 @@ def _(stand):
     counted = stand.status("replay-events")["records"]
     same((counted["rejected"], counted["filtered"], counted["unchanged"] + counted["deleted"], counted["duplicates"]),
          (ends["refused"], ends["filtered"], ends["deleted"], ends["superseded"] + ends["supersedes"] + ends["deleted"]), "counts")
-    found = {key: (row["money"]["amount"], row["money"]["currency"], row["occurred_at"], row["received_at"], row["account"])
-             for key, row in documents(stand).items()}
-    same(counted["written"], len(found), "written")
-    must(found == wanted(seen, manifest), "the target is not what the manifest makes of the records")
+
+
+def check_verdict(report, planted):
+    """What the report has of the index: each fault that was planted, by the check that docs/verification.md names, and no more."""
+    missing = {("missing_entry", row["right"], row["key"], "it is not there") for row in planted if row["right"]}
+    dangling = {("dangling_entry", row["found"], row["key"] + "x", "its record is not there") for row in planted if not row["right"]}
+    elsewhere = {("dangling_entry", row["found"], row["key"], "its record has another value") for row in planted if row["right"] and row["found"]}
+    said = [json.loads(line) for line in report.splitlines()]
+    same({(row["what"], row["entry"], row["key"], row["why"]) for row in said if row["kind"] == "rule"}, missing | dangling | elsewhere, "the report")
+    by_index = set(re.findall(r"^\| `([a-z0-9-]+)` \| index:", (SOURCE / "docs" / "verification.md").read_text(), re.M))
+    same(({row["fault"] for row in planted}, bool(missing and dangling and elsewhere)), (by_index, True), "faults that the index's check finds")
 
 
 if __name__ == "__main__":

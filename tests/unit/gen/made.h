@@ -16,14 +16,19 @@ static inline bool gather(void *self, struct slice bytes, GError **error)
     return ++into->puts != into->fail_at || error_set(error, SLUICE_ERROR_NO_SPACE, "the disk is full");
 }
 
+/* With the manifest, an index is asked for too: its faults stand in there. */
 static inline char *made_by(const char *name, struct gen_wish wish, char **ret_faults)
 {
     GError *error = NULL;
     struct gathered lines = {.text = g_string_new(NULL)}, faults = {.text = g_string_new(NULL)};
+    struct gathered entries = {.text = g_string_new(NULL)};
     struct gen_sinks sinks = {.records = {gather, &lines}};
-    if (ret_faults)
+    if (ret_faults) {
         sinks.faults = (struct gen_sink){gather, &faults};
+        sinks.index = (struct gen_sink){gather, &entries};
+    }
     kit_ok(gen_find(name)->run(&wish, &sinks, &error));
+    g_string_free(entries.text, TRUE);
     char *unused = g_string_free(faults.text, ret_faults == NULL);
     if (ret_faults)
         *ret_faults = unused;
