@@ -10,10 +10,11 @@
 
 #include "record/key.h"
 
-#define ENTRY_FIELDS_MOST 8u     /* of place and entry together */
-#define ENTRY_WAYS_MOST   64u    /* in which an entry is taken apart */
-#define ENTRY_TRIES_MOST  10000u /* of values, those included that come to nothing: they may be as many as its length to
-                                    the power of its placeholders */
+#define ENTRY_FIELDS_MOST 8u  /* of place and entry together */
+#define ENTRY_WAYS_MOST   64u /* in which an entry is taken apart */
+#define ENTRY_TRIES_MOST                                                                                               \
+    10000u /* of values, those included that come to nothing: they may be as many as its length to                     \
+              the power of its placeholders */
 
 struct entry_shape;
 struct entry_texts {

@@ -130,7 +130,8 @@ static void an_entry_that_fits_nowhere_is_given_up(void **state)
     for (int i = 0; i < 2000; i++)
         g_string_append(name, "x:");
     struct entry entry = {slice_of_text("i"), slice_of_text(name->str)};
-    kit_refused(entry_shape_keys(shape, &entry, *state, keys, &error), BAD_RECORD, "not taken apart within 10000 tries");
+    kit_refused(entry_shape_keys(shape, &entry, *state, keys, &error), BAD_RECORD,
+                "not taken apart within 10000 tries");
     entry_shape_free(shape);
 }
 
