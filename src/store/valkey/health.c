@@ -113,14 +113,6 @@ static void take_info(struct node_health *health, struct slice info, uint32_t db
         health->lag_bytes = MAX(offset - acknowledged, 0);
 }
 
-static void take_time(struct node_health *health, const struct reply *reply)
-{
-    uint64_t s, us;
-    if (reply_is_array(reply, 2) && int_parse_u64(reply->items[0].bytes, &s) &&
-        int_parse_u64(reply->items[1].bytes, &us) && s < (uint64_t)INT64_MAX / 1000)
-        health->clock_ms = (int64_t)(s * 1000 + us / 1000);
-}
-
 /* One question on its way; a refusal is an answer that says nothing. */
 struct asking {
     struct node_health *health;
@@ -141,7 +133,7 @@ static bool take(void *self, size_t i, const struct reply *reply, GError **error
             asking->health->slow_calls = reply->integer;
         break;
     case ASK_TIME:
-        take_time(asking->health, reply);
+        (void)reply_time_ms(reply, &asking->health->clock_ms);
         break;
     case ASK_PING:
     case ASK_COUNT:

@@ -1,5 +1,4 @@
 /* What the servers say of themselves. */
-#include "base/int.h"
 #include "store/valkey/valkey_store.h"
 
 /* For so long a dataset's first key is looked for; what is rarer counts as present. */
@@ -35,15 +34,10 @@ static bool dataset_present(struct session *session, const struct call *call, bo
 
 static bool take_time(void *self, size_t i, const struct reply *reply, GError **error)
 {
-    int64_t *ret_ms = self;
-    int64_t seconds, micros;
     if (reply->type == REPLY_ERROR)
         return valkey_refused(reply, "TIME", error);
-    if (!reply_is_array(reply, 2) || !int_parse_i64(reply->items[0].bytes, &seconds) ||
-        !int_parse_i64(reply->items[1].bytes, &micros))
-        return error_set(error, SLUICE_ERROR_STORE, "the server answers TIME with something else");
-    *ret_ms = seconds * 1000 + micros / 1000;
-    return true;
+    return reply_time_ms(reply, self) ||
+           error_set(error, SLUICE_ERROR_STORE, "the server answers TIME with something else");
 }
 
 static bool clock_of(struct session *session, const struct call *call, const struct valkey_host *at, int64_t *ret_ms,

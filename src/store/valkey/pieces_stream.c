@@ -4,7 +4,7 @@
 #include "base/int.h"
 #include "store/valkey/pieces.h"
 
-enum { PAGE = 200, PAGE_TRIES = 50, US_PER_MS = 1000, MS_PER_S = 1000 };
+enum { PAGE = 200, PAGE_TRIES = 50 };
 
 /* --- ids ---------------------------------------------------------------------------------------------------------- */
 
@@ -206,12 +206,7 @@ static bool take_one(struct telling *telling, const struct reply *one, GError **
 
 static bool take_time(const struct telling *telling, const struct reply *reply, int64_t *ret_ms, GError **error)
 {
-    uint64_t s, us;
-    if (!reply_is_array(reply, 2) || !int_parse_u64(reply->items[0].bytes, &s) ||
-        !int_parse_u64(reply->items[1].bytes, &us))
-        return pieces_refused(telling->ask, reply, error);
-    *ret_ms = (int64_t)(s * MS_PER_S + us / US_PER_MS);
-    return true;
+    return reply_time_ms(reply, ret_ms) || pieces_refused(telling->ask, reply, error);
 }
 
 enum { TIME_BEFORE, PENDING, TIME_AFTER, PAGE_COMMANDS };

@@ -18,7 +18,7 @@ enum {
 /* Before the id of whoever left it: a field of the probe's hash. */
 #define BEACON_FIELD "at:"
 
-enum question { FEEL, KEEP, LEAVE_BEACON, READ_BEACONS };
+enum question { FEEL, ASK_TIME, KEEP, LEAVE_BEACON, READ_BEACONS };
 
 /* A request that waits for its answer. */
 struct asked {
@@ -195,15 +195,14 @@ static void put(struct node *node, const struct slice *args, size_t n, struct as
     node->asked[(node->first + node->n++) % IN_FLIGHT] = asked;
 }
 
-/* So that nothing stays when nobody probes any more. */
-static void keep(struct live_probe *probe, struct node *node, int64_t now_us)
+/* So that nothing stays when nobody probes any more. By the server's clock: where ours is far behind it, what were to
+ * expire by ours would be gone at once. */
+static void keep(struct node *node, int64_t now_us)
 {
-    char at[24];
+    struct slice args[] = {slice_of_text("TIME")};
     if (!node->writes || (node->kept_us && now_us < node->kept_us))
         return;
-    g_snprintf(at, sizeof at, "%" G_GINT64_FORMAT, world_wall_ms(probe->world) + KEPT_MS);
-    struct slice args[] = {slice_of_text("PEXPIREAT"), slice_of_text(node->key), slice_of_text(at)};
-    put(node, args, G_N_ELEMENTS(args), (struct asked){.question = KEEP});
+    put(node, args, G_N_ELEMENTS(args), (struct asked){.question = ASK_TIME});
     node->kept_us = now_us + KEPT_US;
 }
 
@@ -233,7 +232,7 @@ static void ask(struct live_probe *probe, struct node *node, int64_t now_us)
     if (node->n + ROUND > IN_FLIGHT)
         return;
     put(node, args, node->writes ? 4 : 3, (struct asked){.sent_us = now_us});
-    keep(probe, node, now_us);
+    keep(node, now_us);
     if (node->owes)
         exchange_beacons(probe, node, now_us);
     node->writes = !node->writes && !probe->store->base.read_only;
@@ -244,6 +243,21 @@ static void felt(struct live_probe *probe, struct node *node, const struct reply
     (void)reply;
     if (asked->sent_us)
         pace_felt(node->server, asked->sent_us, world_monotonic_us(probe->world));
+}
+
+/* What is no time, or comes when too much is on its way, is asked for again. */
+static void time_told(struct live_probe *probe, struct node *node, const struct reply *reply, const struct asked *asked)
+{
+    char at[24];
+    int64_t time_ms;
+    (void)probe, (void)asked;
+    if (!reply_time_ms(reply, &time_ms) || node->n + ROUND > IN_FLIGHT) {
+        node->kept_us = 0;
+        return;
+    }
+    g_snprintf(at, sizeof at, "%" G_GINT64_FORMAT, time_ms + KEPT_MS);
+    struct slice args[] = {slice_of_text("PEXPIREAT"), slice_of_text(node->key), slice_of_text(at)};
+    put(node, args, G_N_ELEMENTS(args), (struct asked){.question = KEEP});
 }
 
 static void kept(struct live_probe *probe, struct node *node, const struct reply *reply, const struct asked *asked)
@@ -296,7 +310,7 @@ static void beacons_seen(struct live_probe *probe, struct node *node, const stru
 
 /* What comes of the answer to each question. */
 static void (*const TAKE[])(struct live_probe *, struct node *, const struct reply *, const struct asked *) = {
-    [FEEL] = felt, [KEEP] = kept, [LEAVE_BEACON] = beacon_left, [READ_BEACONS] = beacons_seen};
+    [FEEL] = felt, [ASK_TIME] = time_told, [KEEP] = kept, [LEAVE_BEACON] = beacon_left, [READ_BEACONS] = beacons_seen};
 
 /* Beacons that it may not leave or read are none. */
 static bool take(struct live_probe *probe, struct node *node, const struct reply *reply, GError **error)

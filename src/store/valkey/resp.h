@@ -69,3 +69,5 @@ void resp_put(GByteArray *into, const struct slice *args, size_t n);
 bool reply_is_error(const struct reply *reply, const char *word);
 /* An array or a map of exactly so many items. */
 bool reply_is_array(const struct reply *reply, size_t n);
+/* What TIME is answered by; false: with something else. */
+bool reply_time_ms(const struct reply *reply, int64_t *ret_ms);
