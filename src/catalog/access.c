@@ -113,7 +113,7 @@ static bool token_add(struct catalog *catalog, const struct token_row *token, co
     if (stands.id)
         return error_set(
             error, SLUICE_ERROR_REFUSED, "there is a token of %s already, made by %s; `sluice token revoke %s` first",
-            token->certificate && stands.certificate ? token->certificate : token->name, stands.author, stands.name);
+            strcmp(stands.name, token->name) == 0 ? token->name : token->certificate, stands.author, stands.name);
     return token_insert(catalog, token, error) && note_token(catalog, "token-created", token, act, error);
 }
 

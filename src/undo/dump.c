@@ -221,8 +221,7 @@ static bool give_chain_items(struct alone *alone, const struct block *block, boo
     struct undo_chains_items_head head;
     g_autofree struct undo_turn *turns = g_new(struct undo_turn, UNDO_CHAINS_BLOCK);
     char written[DIGEST_TEXT];
-    *ret_sound = undo_chains_items_head_get(block->head, &head) && head.count <= UNDO_CHAINS_BLOCK &&
-                 undo_turns_get(block->payload, turns, head.count);
+    *ret_sound = undo_chains_items_head_get(block->head, &head) && undo_turns_get(block->payload, turns, head.count);
     for (uint32_t i = 0; *ret_sound && i < head.count; i++) {
         bson_t line = BSON_INITIALIZER;
         put_place(&line, "chain", &turns[i].spot.at);

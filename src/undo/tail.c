@@ -117,6 +117,7 @@ static bool take_outcomes(struct tail *tail, const struct undo_block *block, GEr
     return true;
 }
 
+/* Of blocks of the partition, or whose head does not tell: only those were read. */
 static bool keep_damage(struct tail *tail, GError **error)
 {
     size_t n;
@@ -124,10 +125,10 @@ static bool keep_damage(struct tail *tail, GError **error)
     struct undo_damage *kept = arena_alloc(tail->mem, n * sizeof *kept);
     if (!kept)
         return no_room(tail, error);
-    for (size_t i = 0; i < n; i++)
-        if (all[i].part == tail->part || all[i].part == UINT32_MAX)
-            kept[tail->found.n_damage++] = all[i];
+    if (n)
+        memcpy(kept, all, n * sizeof *kept);
     tail->found.damage = kept;
+    tail->found.n_damage = n;
     return true;
 }
 

@@ -110,8 +110,12 @@ KINDS = {
     "ok": re.compile(r"^(if |while |return )?[(!]*(\w+->|reader\.|\*ret_)?(ok|sound)\)*$"),
     "memory": re.compile(r"^[(!]*arena_(copy|printf|alloc)\w*\("),
 }
+# `if (!a || !b)`, of what has just been asked for.
+ABSENT = re.compile(r"^(?:\} )?(?:else )?if \((!\w+(?:(?:\.|->)\w+)*(?: \|\| !\w+(?:(?:\.|->)\w+)*)*)\)(?: \{)?$")
+GIVEN = {"memory": r"\b{}\s*=[^;]*\b(?:arena_(?:alloc|copy|text|grow)\w*|rows_add)\(", "handed": r"\b{}\s*=[^;]*\berror\);"}
 WORDS = re.compile(r'\? "(?:\\.|[^"\\])*" : "(?:\\.|[^"\\])*"|([\w.>-]+) \? \1 : "')
 TOO_BIG = re.compile(r"(error_set\(error, SLUICE_ERROR_TOO_BIG|too_big\(error\)|does_not_fit\(error\))")
+SETS = re.compile(r"error_(set|add)(_errno)?\(")
 BOUND = re.compile(r"\bMIN\([^()]*(\([^()]*\)[^()]*)*, \(?(\w+\))?(U?INT\d+_MAX|SIZE_MAX|G_MAX\w+)\)")
 
 
@@ -120,6 +124,11 @@ class Source:
 
     def __init__(self, lines):
         self.lines = lines
+        self.sets = None
+
+    def is_refusal(self, operand):
+        self.sets = self.refusals() if self.sets is None else self.sets
+        return operand.startswith(self.sets) or bool(SETS.match(operand))
 
     def line(self, number):
         return self.lines[number - 1].strip() if number <= len(self.lines) else ""
@@ -173,6 +182,11 @@ class Source:
                 return found
         return None
 
+    def refusals(self):
+        """What only sets an error, and so is false: error_set(), and the functions of the file that do nothing else."""
+        own = re.findall(r"^(?:static )?bool (\w+)\([^{}]*\)\n\{\n(?:    [^{}\n]*\n)*?    return error_(?:set|add)\w*\([^{}]*\);\n\}$", "\n".join(self.lines), re.M)
+        return tuple(name + "(" for name in own)
+
     def is_free_of_nothing(self, function, number):
         return function.endswith(("_free", "_close")) and bool(re.match(r"if \(!?\w+(->\w+)?\)$", self.line(number)))
 
@@ -195,7 +209,7 @@ class Sums:
 
 
 RULES = {"handed": "hand an error on and do nothing else", "ok": "are behind a call that failed", "memory": "have no memory for a record", "freed": "have nothing to free",
-         "words": "choose a word of a sentence", "bound": "are a number beyond 2^63"}
+         "refusal": "are the yes of what says no", "words": "choose a word of a sentence", "bound": "are a number beyond 2^63"}
 
 
 def memory(source, number, counts):
@@ -206,9 +220,23 @@ def memory(source, number, counts):
     return 3 if there and len(counts) == 4 and sum(count == 0 for count in counts) == 3 else 0
 
 
+def given(source, number, n):
+    """The rule of what n operands ask for, all of them: whether it was given by the statements just before."""
+    first, last = source.statement(number)
+    asked = ABSENT.match(source.text(first, last))
+    names = [re.split(r"\.|->", name.strip(" !"))[-1] for name in asked[1].split("||")] if asked else []
+    before = source.text(max(first - 6, 1), first - 1)
+    for rule, pattern in GIVEN.items() if names and len(names) == n else ():
+        if all(re.search(pattern.format(re.escape(name)), before) for name in names) and (rule == "memory" or source.only_hands_on(number)):
+            return rule
+    return None
+
+
 def by_rule(source, function, number, counts):
     """{rule: how many}: of operands that were taken one way."""
     line, halves = source.line(number), [(counts[i] == 0) != (counts[i + 1] == 0) for i in range(0, len(counts) - 1, 2)]
+    if any(halves) and (rule := given(source, number, len(halves))):
+        return {rule: sum(halves)}
     if len(counts) == 2 and halves[0] and source.is_free_of_nothing(function, number):
         return {"freed": 1}
     if n := memory(source, number, counts):
@@ -219,7 +247,12 @@ def by_rule(source, function, number, counts):
         if n and len(counts) == 2 * len(pattern.findall(line)):
             found[rule] = n
     hands_on = source.only_hands_on(number)
-    for half, operand in zip(halves, (None if found else source.operands(number, len(halves))) or []):
+    operands = (None if found else source.operands(number, len(halves))) or []
+    for n, operand in enumerate(operands[1:], 1):
+        if source.is_refusal(operand) and 0 in counts[2 * n:2 * n + 2]:
+            found["refusal"] = found.get("refusal", 0) + 1
+            halves[n] = False
+    for half, operand in zip(halves, operands):
         rule = next((rule for rule, pattern in KINDS.items() if half and (hands_on or rule == "ok") and pattern.search(operand)), None)
         if rule:
             found[rule] = found.get(rule, 0) + 1

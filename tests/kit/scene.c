@@ -387,6 +387,8 @@ void ended_done(struct ended *ended)
 
 static void end_with(struct ended *ret, bool ok, struct run_result *result, GError *error)
 {
+    if (ok && error) /* swallowed on the way: whoever answered so went on without what it is about */
+        g_error("it ended well, and says: %s", error->message);
     *ret = (struct ended){.status = ok ? result->exit_status : error_exit_status(error),
                           .by_error = !ok,
                           .code = ok ? SLUICE_ERROR_INTERNAL : (enum error_code)error->code,

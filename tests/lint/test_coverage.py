@@ -47,12 +47,31 @@ class Rules(unittest.TestCase):
     def test_memory_words_numbers_and_nothing(self):
         self.assertEqual(self.ruled("    if (!a)\n        return too_big(error);", [0, 7]), {"memory": 1})
         self.assertEqual(self.ruled("    return a || error_set(error, SLUICE_ERROR_TOO_BIG, b);", [7, 0, 0, 0]), {"memory": 3})
-        self.assertEqual(self.ruled("    return a || error_set(error, SLUICE_ERROR_CORRUPT, b);", [7, 0, 0, 0]), {})
+        self.assertEqual(self.ruled("    return a || error_set(error, SLUICE_ERROR_CORRUPT, b);", [7, 0, 0, 0]), {"refusal": 1})
         self.assertEqual(self.ruled('    f(n == 1 ? "" : "s");', [0, 7]), {"words": 1})
         self.assertEqual(self.ruled("    a = (int64_t)MIN(n, INT64_MAX);", [0, 7]), {"bound": 1})
         self.assertEqual(self.ruled("    a = MIN(n, m);", [0, 7]), {})
         self.assertEqual(self.ruled("    if (!a)\n        return;", [0, 7], function="a_free"), {"freed": 1})
         self.assertEqual(self.ruled("    if (!a)\n        return;", [0, 7]), {})
+
+    def test_what_was_asked_for_just_before(self):
+        self.assertEqual(self.ruled("    a = arena_alloc0(mem, n);\n    if (!a) {\n        b();", [0, 7], line=2), {"memory": 1})
+        self.assertEqual(self.ruled("    a = arena_alloc(mem, n);\n    b->c = arena_alloc(mem, n);\n    if (!a || !b->c)\n        return no_room(error);",
+                                    [0, 7, 0, 7], line=3), {"memory": 2})
+        self.assertEqual(self.ruled("    a = arena_alloc(mem, n);\n    if (!a || !b)\n        return false;", [0, 7, 0, 7], line=2), {}, "b is not")
+        self.assertEqual(self.ruled("    a = rows_add(b, mem, error);\n    if (!a)\n        return false;", [0, 7], line=2), {"memory": 1})
+        self.assertEqual(self.ruled("    a = b(c, error);\n    if (!a)\n        return false;", [0, 7], line=2), {"handed": 1})
+        self.assertEqual(self.ruled("    a = b(c, error);\n    if (!a) {\n        d();\n        return false;", [0, 7], line=2), {})
+        self.assertEqual(self.ruled("    a = b(c);\n    if (!a)\n        return false;", [0, 7], line=2), {})
+        self.assertEqual(self.ruled("    a = arena_alloc(mem, n);\n    if (!a)\n        return false;", [0, 0], line=2), {}, "never asked")
+
+    def test_what_only_sets_an_error_is_never_true(self):
+        self.assertEqual(self.ruled("    return a || error_set(error, B);", [7, 7, 0, 7]), {"refusal": 1})
+        self.assertEqual(self.ruled("    return a || error_set(error, B);", [7, 0, 0, 0]), {"refusal": 1}, "that it was asked for is another")
+        self.assertEqual(self.ruled("    return a || b(c, error);", [7, 7, 0, 7]), {"handed": 1})
+        own = "static bool no(int a,\n               GError **error)\n{\n    return error_set(error, B);\n}\n    return a || no(1, d);"
+        self.assertEqual(self.ruled(own, [7, 7, 0, 7], line=6), {"refusal": 1})
+        self.assertEqual(self.ruled(own.replace("error_set(error, B)", "b(error)"), [7, 7, 0, 7], line=6), {})
 
 
 if __name__ == "__main__":

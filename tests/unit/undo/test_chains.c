@@ -395,6 +395,46 @@ static void whichever_call_fails_the_chains_are_whole_or_not_there(void **state)
     logs_done(&logs);
 }
 
+static void whichever_call_fails_what_is_read_of_the_chains_is_right_or_refused(void **state)
+{
+    struct logs logs;
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    logs_write(&logs, 1, 1, "k", "A", "B");
+    logs_open(&logs);
+    logs_write(&logs, 1, 2, "l", "A", "B");
+    logs_close(&logs);
+    g_autofree char *damaged = logs_segment(&logs, 2);
+    build(&logs, NULL, 0);
+    unsigned refused = 0;
+    for (uint64_t nth = 1; nth < 60; nth++) {
+        g_autoptr(GError) error = NULL;
+        auto_(undo_chains) chains = NULL;
+        auto_(arena) mem = arena_new(1 << 20);
+        struct undo_chain_list list;
+        fake_world_arm(&logs.fake, (struct fake_fault){.nth = nth, .number = EIO});
+        bool ok = undo_chains_open(&chains, &logs.config, &error) && undo_chains_read(chains, 0, 9, mem, &list, &error);
+        assert_true(ok == (error == NULL) && (!ok || (list.n == 2 && list.chains[1].key.data[0] == 'l')));
+        refused += !ok;
+    }
+    fake_world_arm(&logs.fake, (struct fake_fault){0});
+    assert_true(refused > 5);
+    logs_flip(damaged, 56 + 2); /* a head: the next block is looked for */
+    refused = 0;
+    for (uint64_t nth = 1; nth < 60; nth++) {
+        g_autoptr(GError) error = NULL;
+        auto_(arena) mem = arena_new(1 << 20);
+        struct undo_tail tail;
+        fake_world_arm(&logs.fake, (struct fake_fault){.nth = nth, .number = EIO});
+        bool ok = undo_tail_read(&tail, &logs.config, 1, (struct undo_position){0, 0}, mem, &error);
+        assert_true(ok == (error == NULL) && (!ok || (tail.n == 1 && tail.n_damage == 1)));
+        refused += !ok;
+    }
+    fake_world_arm(&logs.fake, (struct fake_fault){0});
+    assert_true(refused > 5);
+    logs_done(&logs);
+}
+
 /* --- damage ------------------------------------------------------------------------------------------------------- */
 
 static void an_unsettled_entry_is_refused_by_name(void **state)
@@ -617,6 +657,7 @@ static void where_memory_is_small_fewer_come_back_and_none_is_lost(void **state)
     assert_int_equal(at, 30);
     auto_(arena) tiny = arena_new(500);
     kit_refused(undo_chains_read(chains, 0, 1, tiny, &list, &error), TOO_BIG, "memory");
+    kit_refused(undo_chains_read(chains, 0, 30, tiny, &list, &error), TOO_BIG, "memory");
     logs_done(&logs);
 }
 
@@ -693,6 +734,7 @@ int main(void)
         IN_DIR(chains_that_are_not_whole_are_made_anew),
         IN_DIR(a_flipped_bit_in_the_chains_is_seen),
         IN_DIR(whichever_call_fails_the_chains_are_whole_or_not_there),
+        IN_DIR(whichever_call_fails_what_is_read_of_the_chains_is_right_or_refused),
         IN_DIR(an_unsettled_entry_is_refused_by_name),
         IN_DIR(an_entry_of_a_lane_that_a_later_one_has_closed_was_never_applied),
         IN_DIR(the_keys_of_a_damaged_block_are_listed_and_the_rest_goes_back),

@@ -389,6 +389,18 @@ static void a_manifest_that_is_none_or_anothers_is_refused(void **state)
         {"{\"undo\": 1, \"run\": \"a1b2c3d40102030405060708090a0b0c\", "
          "\"segments\": [{\"name\": \"000001.undo\", \"bytes\": -1}]}",
          "list of segments"},
+        {"{\"undo\": 1, \"run\": \"a1b2c3d40102030405060708090a0b0c\", \"segments\": {\"name\": \"000001.undo\"}}",
+         "list of segments"},
+        {"{\"undo\": 1, \"run\": \"a1b2c3d40102030405060708090a0b0c\", \"segments\": [{\"name\": 1}]}",
+         "list of segments"},
+        {"{\"undo\": 1, \"run\": \"a1b2c3d40102030405060708090a0b0c\", \"segments\": [{}]}", "list of segments"},
+        {"{\"undo\": 1, \"run\": \"a1b2c3d40102030405060708090a0b0c\", \"segments\": [{\"name\": \"000001.undo\", "
+         "\"bytes\": \"1\"}]}",
+         "list of segments"},
+        {"[1]", "not the manifest"},
+        {"{\"undo\": \"1\", \"run\": \"a1b2c3d40102030405060708090a0b0c\", \"segments\": []}", "not the manifest"},
+        {"{\"undo\": 1, \"segments\": []}", "another run"},
+        {"{\"undo\": 1, \"run\": 1, \"segments\": []}", "another run"},
     };
     struct logs logs;
     logs_init(&logs, *state);

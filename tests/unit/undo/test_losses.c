@@ -1,4 +1,6 @@
 /* What of an undo log is said to be lost, to the number. */
+#include <glib/gstdio.h>
+
 #include "unit/undo/chains_kit.h"
 
 /* The rows of what is lost, as PART.LANE:FIRST+KEYS, by blanks. */
@@ -59,6 +61,8 @@ static void entries_without_outcome_are_lost_as_far_as_writes_are_missing(void *
     struct undo_filter filter = {.parts = parts, .n = 2, .written = rows[2].written, .lanes = older};
     kit_ok(undo_chains_drop_durable(&logs.config, &error));
     kit_refused(undo_chains_build(&logs.config, &filter, &error), INTERNAL, "partition 1: write 7 of lane 1");
+    filter.lanes = NULL;
+    kit_refused(undo_chains_build(&logs.config, &filter, &error), INTERNAL, "partition 1: write 7 of lane 1");
     logs_done(&logs);
 }
 
@@ -93,6 +97,61 @@ static void of_a_lost_block_as_many_are_lost_as_were_applied(void **state)
     logs_done(&logs);
 }
 
+/* Nothing tells that it ever was durable: nothing of it was sent. */
+static void a_damaged_block_that_no_sync_covered_is_no_loss(void **state)
+{
+    struct logs logs;
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    logs_write(&logs, 1, 1, "k", "A", "B");
+    struct undo_position at = undo_here(logs.log);
+    intents_of(&logs, 1, 2, 3);
+    logs_close(&logs);
+    g_autofree char *path = logs_segment(&logs, 1);
+    logs_flip(path, at.offset + 80);
+    assert_losses(&logs, NULL, "");
+    assert_chains(&logs, "k:B>A");
+    logs_done(&logs);
+}
+
+/* Whoever found a write applied may say so after one who had found that it was not. */
+static void applied_once_said_stays(void **state)
+{
+    struct logs logs;
+    GError *error = NULL;
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    intents_of(&logs, 1, 1, 2);
+    logs_outcomes(&logs, 1, 1, 1, 2, 1);
+    logs_outcomes(&logs, 1, 1, 1, 2, 2);
+    auto_(arena) mem = arena_new(1 << 20);
+    struct undo_tail tail;
+    kit_ok(undo_tail_read(&tail, &logs.config, 1, (struct undo_position){0, 0}, mem, &error));
+    assert_int_equal(tail.n, 2);
+    assert_int_equal(tail.entries[0].state, UNDO_APPLIED);
+    assert_int_equal(tail.entries[1].state, UNDO_APPLIED);
+    static const uint32_t part = 1;
+    static const uint64_t written = 2;
+    assert_losses(&logs, &(struct undo_filter){.parts = &part, .n = 1, .written = &written}, "");
+    logs_done(&logs);
+}
+
+static void a_log_whose_newest_segment_is_gone_goes_on(void **state)
+{
+    struct logs logs;
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    logs_write(&logs, 1, 1, "k", "A", "B");
+    logs_close(&logs);
+    g_autofree char *path = logs_segment(&logs, 1);
+    assert_int_equal(g_unlink(path), 0);
+    logs_open(&logs);
+    logs_write(&logs, 1, 2, "l", "A", "B");
+    assert_losses(&logs, NULL, "4294967295.0:0+0");
+    assert_chains(&logs, "l:B>A");
+    logs_done(&logs);
+}
+
 /* --- what a promotion wrote --------------------------------------------------------------------------------------- */
 
 static void what_was_promoted_goes_back_where_it_is_asked_for(void **state)
@@ -109,7 +168,12 @@ static void what_was_promoted_goes_back_where_it_is_asked_for(void **state)
     static const uint32_t promoted = UNDO_PROMOTION_PART;
     build(&logs, &promoted, 1);
     assert_chains(&logs, "live:D>C");
+    static const uint32_t forward = 1;
     build(&logs, &promoted, 0);
+    assert_chains(&logs, "");
+    build(&logs, &forward, 1);
+    assert_chains(&logs, "");
+    build(&logs, NULL, 0);
     assert_chains(&logs, "");
     logs_done(&logs);
 }
@@ -227,6 +291,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_DIR(entries_without_outcome_are_lost_as_far_as_writes_are_missing),
         IN_DIR(of_a_lost_block_as_many_are_lost_as_were_applied),
+        IN_DIR(a_damaged_block_that_no_sync_covered_is_no_loss),
+        IN_DIR(applied_once_said_stays),
+        IN_DIR(a_log_whose_newest_segment_is_gone_goes_on),
         IN_DIR(what_was_promoted_goes_back_where_it_is_asked_for),
         IN_DIR(more_chains_than_a_block_are_read_forwards_and_back),
         IN_DIR(a_log_of_many_blocks_is_read_to_its_end),

@@ -43,6 +43,7 @@ static const struct unsound SEGMENT[] = {
     {"fewer entries than it says", UNDO_INTENTS, SOUND, 0, 1, 40},
     {"more entries than have room", UNDO_INTENTS, {1, 1, 2, 2, INT32_MAX, 0}, 0, 2, 0},
     {"more entries than it says", UNDO_INTENTS, SOUND, 0, 3, 0},
+    {"entries where it says there are none", UNDO_INTENTS, {1, 1, 2, 2, 0, 0}, 0, 1, 0},
     {"outcomes of another length", UNDO_OUTCOMES, SOUND, 0, 0, 2},
 };
 
@@ -75,7 +76,7 @@ static uint64_t put_unsound(struct logs *logs, const struct unsound *row)
     return at;
 }
 
-/* A sound write before it, and one behind that proves it. */
+/* A sound write before it, then a segment that is closed, which proves it, and a write in the next one. */
 static uint64_t log_around(struct logs *logs, const char *dir, const struct unsound *row)
 {
     logs_init(logs, dir);
@@ -86,15 +87,15 @@ static uint64_t log_around(struct logs *logs, const char *dir, const struct unso
     g_autofree char *path = logs_segment(logs, 1);
     g_autoptr(GByteArray) bytes = logs_bytes(path);
     g_autofree char *manifest = g_build_filename(logs->dir, "MANIFEST", NULL), *text = NULL;
-    logs_open(logs);
-    logs->sequence = 10;
-    logs_write(logs, 1, 10, "behind", "A", "B");
-    logs_close(logs);
     assert_true(g_file_get_contents(manifest, &text, NULL, NULL));
     g_autofree char *closed = g_strdup_printf("\"000001.undo\", \"bytes\": %u", bytes->len);
     g_auto(GStrv) halves = g_strsplit(text, "\"000001.undo\"", 2);
     g_autofree char *whole = g_strjoinv(closed, halves);
     logs_put_bytes(manifest, (const uint8_t *)whole, strlen(whole));
+    logs_open(logs);
+    logs->sequence = 10;
+    logs_write(logs, 1, 10, "behind", "A", "B");
+    logs_close(logs);
     return at;
 }
 
@@ -112,7 +113,7 @@ static void rollback_leaves_it_and_lists_it(struct logs *logs, const struct unso
     kit_equal_text(list.chains[0].key, "before");
     kit_equal_text(list.chains[1].key, "behind");
     const struct undo_damage *damage = undo_chains_damage(chains, &n);
-    bool hides_nothing = row->type == UNDO_OUTCOMES; /* of entries that are not there */
+    bool hides_nothing = row->type == UNDO_OUTCOMES || row->head.count == 0; /* of entries that are not there */
     assert_int_equal(n, !hides_nothing);
     assert_true(hides_nothing || (damage[0].at.segment == 1 && damage[0].at.offset == offset && damage[0].proven));
 }
@@ -192,9 +193,10 @@ static void only_the_outcome_of_the_write_itself_makes_it_lost(void **state)
 
 /* --- of the chains ------------------------------------------------------------------------------------------------ */
 
-static uint64_t outcomes_at; /* where the log has its outcomes */
+static uint64_t outcomes_at, unsound_at; /* where the log has its outcomes, and intents without a head */
 
-/* `8:N` a u64, `4:N` a u32, `v:N` a varint, `z:N` so many zeros, `o:` the varint of the outcomes' place, by blanks. */
+/* `8:N` a u64, `4:N` a u32, `v:N` a varint, `z:N` so many zeros, `o:` and `u:` the varints of those places, by blanks.
+ */
 static GByteArray *bytes_of(const char *words)
 {
     GByteArray *bytes = g_byte_array_new();
@@ -213,6 +215,9 @@ static GByteArray *bytes_of(const char *words)
             break;
         case 'o':
             put_varint(bytes, outcomes_at);
+            break;
+        case 'u':
+            put_varint(bytes, unsound_at);
             break;
         default:
             for (uint64_t zero = 0; zero < number; zero++)
@@ -260,6 +265,7 @@ static const struct {
     {"an entry that is not there", "1|8:0 4:1|v:1 v:56 v:1 z:16;3|8:1 4:1 8:56|", BY_READING, false},
     {"a place where nothing begins", "1|8:0 4:1|v:1 v:57 v:0 z:16;3|8:1 4:1 8:56|", BY_READING, false},
     {"a block of outcomes", "1|8:0 4:1|v:1 o: v:0 z:16;3|8:1 4:1 8:56|", BY_READING, false},
+    {"intents whose head is too short", "1|8:0 4:1|v:1 u: v:0 z:16;3|8:1 4:1 8:56|", BY_READING, false},
     {"a segment that is not there", "1|8:0 4:1|v:9 v:56 v:0 z:16;3|8:1 4:1 8:56|", BY_READING, false},
 };
 
@@ -303,6 +309,7 @@ static void no_unsound_chains_go_back(void **state)
     outcomes_at = undo_here(logs.log).offset;
     logs_outcomes(&logs, 1, 1, 1, 1, 1);
     logs_close(&logs);
+    unsound_at = put_unsound(&logs, &SEGMENT[0]);
     g_autofree char *path = g_build_filename(logs.dir, "chains", NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(CHAINS); i++) {
         g_autoptr(GString) text = g_string_new(NULL);
