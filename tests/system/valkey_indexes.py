@@ -130,6 +130,21 @@ def _(stand, servers):
     same(faults(stand, verified(stand, 4)[0]), {("by-status", "missing_entry", "idx:new", "c", "c"), ("by-status", "dangling_entry", "idx:old", "c", "c")}, "later")
 
 
+@each_kind("where the connection is lost between two pages of a set it is read anew: no entry is counted twice, none is passed over", slow=True)
+def _(stand, servers):
+    server = servers.standalone()
+    client = server.client()
+    ids = [f"{n:04d}" for n in range(1200)] # more than two pages
+    stand.records("in/a.ndjson", ({"id": record, "status": "old"} for record in ids))
+    stand.write("load.yaml", FEW.format(uri=f"valkey://{server.address}"))
+    client.sadd("idx:old", *ids)
+    stand.sluice("run", "load.yaml", "--yes").ended(0)
+    pages = points(stand).count("store.members") # the last one is the set's last page
+    with stand.asleep(f"store.members:{pages}", 0, command=("verify", "load.yaml", "--json")) as done:
+        must(client.client_kill_filter(_type="normal", skipme=True) > 0, "nobody was connected")
+    same(done[0].json()["expect"][0]["index"], {"records": 1200, "entries": 1200, "missing": 0, "dangling": 0, "again": 0, "odd": 0, "moving": 0}, "index")
+
+
 def keeps_writing(client, stop, rounds):
     """Records, then what stands of them in the index; a record has another value in each round. The first 100 are left alone."""
     was = {n: row(n)["status"] for n in range(100, ROWS)}
