@@ -1,4 +1,5 @@
 /* Tests of distributions against what can be computed by hand. */
+#include <float.h>
 #include <math.h>
 
 #include "kit/kit.h"
@@ -24,6 +25,17 @@ static void a_class_that_one_side_lacks_makes_a_large_shift_and_not_an_infinite_
     double psi = drift_psi(a, b, 2);
     assert_true(isfinite(psi) && psi > DRIFT_PSI_LARGE);
     near(drift_psi(a, nothing, 2), 0, 0);
+}
+
+/* What a profile that is damaged, or too large to be summed, might hold. */
+static void of_what_is_no_number_no_shift_is_told(void **state)
+{
+    const double a[] = {1000, 0}, nan[] = {NAN, 500}, inf[] = {INFINITY, 500}, huge[] = {DBL_MAX, DBL_MAX};
+    const double *const ODD[] = {nan, inf, huge};
+    for (size_t i = 0; i < G_N_ELEMENTS(ODD); i++) {
+        assert_true(drift_psi(a, ODD[i], 2) <= 0); /* not by near(): NAN is */
+        assert_true(drift_psi(ODD[i], a, 2) <= 0);
+    }
 }
 
 /* One degree of freedom: erfc(√(x/2)); two: exp(-x/2). */
@@ -64,6 +76,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_stability_index_is_its_formula_and_0_for_equal_shares),
         cmocka_unit_test(a_class_that_one_side_lacks_makes_a_large_shift_and_not_an_infinite_one),
+        cmocka_unit_test(of_what_is_no_number_no_shift_is_told),
         cmocka_unit_test(chi_square_is_exact_where_it_has_a_closed_form),
         cmocka_unit_test(chi_square_of_totals_that_differ_and_shares_that_do_not_is_nothing),
         cmocka_unit_test(kolmogorov_s_chance_is_the_textbook_s),

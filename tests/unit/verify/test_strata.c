@@ -1,0 +1,114 @@
+/* What is said of records of one size and of one age: in the verdict, in JSON, for people. */
+#include "kit/kit.h"
+#include "verify/strata.h"
+
+#define NOW_MS  INT64_C(1700000000000)
+#define HOUR_MS INT64_C(3600000)
+
+/* A sample of 95 %, as of NOW_MS; `dated`: the spec says which field the version is, that nobody looks at here. */
+static struct verify_input input_of(bool dated)
+{
+    static const char path[1];
+    return (struct verify_input){.planned_at_ms = NOW_MS,
+                                 .sure = {.confidence = 0.95},
+                                 .version = dated ? (const struct path *)(const void *)path : NULL};
+}
+
+/* So many records of that size, and that many hours old (0: without a time), so many of them bad. */
+static void meet(struct strata *io, const struct verify_input *input, uint64_t bytes, int64_t hours, int n, int bad)
+{
+    struct version at = {.value = (NOW_MS - hours * HOUR_MS) * 1000};
+    for (int i = 0; i < n; i++) {
+        struct strata_record record = {.bytes = bytes, .at = hours ? &at : NULL, .bad = i < bad, .weight = 1};
+        strata_add(io, input, &record);
+    }
+}
+
+static void words_are(const struct strata_told *told, const char *wanted)
+{
+    g_autoptr(GString) words = g_string_new(NULL);
+    strata_words(told, words);
+    assert_string_equal(words->str, wanted);
+}
+
+static void where_some_are_bad_it_is_said_which_and_of_how_many(void **state)
+{
+    struct strata strata = {0}, other = {0};
+    struct verify_input input = input_of(true);
+    struct strata_told told = {.strata = &strata, .input = &input};
+    meet(&strata, &input, 64, 2, 300, 0);
+    meet(&strata, &input, 65, 1, 40, 3);
+    meet(&other, &input, 5000, 24 * 400, 7, 7);
+    strata_merge(&strata, &other);
+    words_are(&told,
+              "; bad by size: 3 of the 40 of 64 B to 512 B, 7 of the 7 of 4 KiB to 32 KiB; bad by age: 3 of the 40 of "
+              "up to 1h, 7 of the 7 of above 365d");
+    told.stopped = true; /* where the bad ones are is known all the same */
+    words_are(&told,
+              "; bad by size: 3 of the 40 of 64 B to 512 B, 7 of the 7 of 4 KiB to 32 KiB; bad by age: 3 of the 40 of "
+              "up to 1h, 7 of the 7 of above 365d");
+}
+
+static void where_none_is_it_is_said_of_which_the_least_is_proven(void **state)
+{
+    struct strata strata = {0};
+    struct verify_input input = input_of(true);
+    struct strata_told told = {.strata = &strata, .input = &input};
+    g_autoptr(GString) words = g_string_new(NULL);
+    meet(&strata, &input, 64, 2, 300, 0);
+    words_are(&told, ""); /* of one stratum each: what is said of all says it */
+    meet(&strata, &input, 300 << 10, 2, 30, 0);
+    strata_words(&told, words);
+    assert_true(
+        g_str_has_prefix(words->str, "; by size least is proven of those of above 256 KiB, 30 looked at: fewer than "));
+    assert_null(strstr(words->str, "by age"));
+    strata.several = true;
+    words_are(&told, "");
+    strata.several = false;
+    told.stopped = true;
+    words_are(&told, "");
+}
+
+static void json_is(const struct strata_told *told, const char *key, const char *wanted)
+{
+    json_t *sample = json_object();
+    strata_put_json(told, sample);
+    char *text = json_dumps(json_object_get(sample, key), JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(2));
+    assert_string_equal(text ? text : "nothing", wanted);
+    free(text);
+    json_decref(sample);
+}
+
+static void without_ages_it_is_said_why(void **state)
+{
+    struct strata strata = {0};
+    struct verify_input dated = input_of(true), undated = input_of(false);
+    struct strata_told told = {.strata = &strata, .input = &undated};
+    g_autoptr(GString) page = g_string_new(NULL);
+    meet(&strata, &dated, 10, 0, 30, 1);
+    json_is(&told, "by_age", "null");
+    json_is(&told, "age_why", "\"the spec has no source.version that would say it\"");
+    strata_put(&told, page);
+    assert_non_null(strstr(page->str, " Of ages nothing is said: the spec has no source.version that would say it."));
+    assert_null(strstr(page->str, "<td>age</td>"));
+    told.input = &dated;
+    json_is(&told, "age_why", "\"no record that was looked at has a time as its version\"");
+    meet(&strata, &dated, 10, 30, 1, 0);
+    json_is(&told, "age_why", "nothing");
+    json_is(
+        &told, "by_age",
+        "[{\"stratum\":\"1d to 7d\",\"keys\":1,\"bad\":0,\"below\":0.95},{\"stratum\":\"without a time\",\"keys\":30,"
+        "\"bad\":1,\"below\":0.33}]");
+    told.stopped = true;
+    json_is(&told, "by_size", "[{\"stratum\":\"up to 64 B\",\"keys\":31,\"bad\":1,\"below\":null}]");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(where_some_are_bad_it_is_said_which_and_of_how_many),
+        cmocka_unit_test(where_none_is_it_is_said_of_which_the_least_is_proven),
+        cmocka_unit_test(without_ages_it_is_said_why),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
