@@ -100,6 +100,7 @@ def excuses():
     return rows
 
 
+STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 WRITTEN = re.compile(r"\b(if|while|for|switch|case|MIN|MAX|CLAMP)\b|&&|\|\||\?")
 HANDS_ON = re.compile(r"(return\b|while \(|for \(|(bool |enum \w+ )?\*?\w+(\.\w+|->\w+)* = )")
 ONLY_RETURNS = re.compile(r"(return [-\w]+|ok = false|break);$")
@@ -152,7 +153,7 @@ class Source:
 
     def nobody_wrote(self, number):
         """Whether the statement has branches only of macros: of an assert, a cleanup, g_clear_pointer()."""
-        return "g_assert" in self.line(number) or not WRITTEN.search(re.sub(r'"(\\.|[^"\\])*"', "", self.text(*self.statement(number))))
+        return "g_assert" in self.line(number) or not WRITTEN.search(STRING.sub("", self.text(*self.statement(number))))
 
     def has_no_other_value(self, number):
         """Whether the line is a switch over all values of an enum: gcc counts the way to none of them."""
@@ -177,7 +178,7 @@ class Source:
             found = [part.strip() for part in SPLIT.split(loop[1])]
             return found if len(found) == n else None
         for at in range(number, last + 1):
-            found += [part.strip(" ;{") for part in SPLIT.split(self.line(at)) if part.strip(" ;{")]
+            found += [part.strip(" ;{") for part in SPLIT.split(STRING.sub('""', self.line(at))) if part.strip(" ;{")]
             if len(found) == n:
                 return found
         return None

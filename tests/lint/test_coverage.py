@@ -69,6 +69,7 @@ class Rules(unittest.TestCase):
         self.assertEqual(self.ruled("    return a || error_set(error, B);", [7, 7, 0, 7]), {"refusal": 1})
         self.assertEqual(self.ruled("    return a || error_set(error, B);", [7, 0, 0, 0]), {"refusal": 1}, "that it was asked for is another")
         self.assertEqual(self.ruled("    return a || b(c, error);", [7, 7, 0, 7]), {"handed": 1})
+        self.assertEqual(self.ruled('    return a || error_set(error, "a; b && c");', [7, 7, 0, 7]), {"refusal": 1}, "what a text says")
         own = "static bool no(int a,\n               GError **error)\n{\n    return error_set(error, B);\n}\n    return a || no(1, d);"
         self.assertEqual(self.ruled(own, [7, 7, 0, 7], line=6), {"refusal": 1})
         self.assertEqual(self.ruled(own.replace("error_set(error, B)", "b(error)"), [7, 7, 0, 7], line=6), {})

@@ -4,6 +4,8 @@ that cover it. `./dev mutants [N]`: the first N of tests/mutants/list.txt (all o
 
     mutants.py --sample 100 --seed 1      writes the list anew: so many, over all lines of FOLDERS
     mutants.py --more 15 --seed 2         so many more of them, behind those that are listed
+    mutants.py --more 15 --since COMMIT   only of lines that stand there since
+    mutants.py --renew --seed 3           another for each whose line is gone, in its place
     mutants.py --only 17 --only 23        these alone
     mutants.py [N] --jobs 2               two at a time, each in a copy of the tree of its own
     mutants.py [N] --fast                 without the suites that run the program itself, which take minutes for each
@@ -32,7 +34,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIST = Path(__file__).resolve().parent / "list.txt"
 HOME = ROOT / "build-mutants"
-FOLDERS = ("policy", "undo", "run", "catalog")
+FOLDERS = ("policy", "undo", "run", "catalog", "verify")
 BUILD = "build-g"
 
 # A fault: the file, which of its lines of this text, how it is called, and what stands there instead.
@@ -131,14 +133,45 @@ def sample(count, seed):
                     + "".join(put(number, fault) for number, fault in enumerate(chosen, 1)))
 
 
-def draw_more(count, seed):
-    """Behind what the list has: as many again, over all lines. For those of the first draw whose line is gone, that do not
-    compile, or that nothing can notice."""
-    had = listed()[0]
-    left = sorted(set(all_faults()) - set(had.values()))
-    chosen = random.Random(seed).sample(left, count)
+def lines_since(commit):
+    """{(path, line)}: what a commit did not have yet."""
+    said = subprocess.run(["git", "-C", str(ROOT), "diff", "-U0", commit, "--", "src"], capture_output=True, text=True, check=True)
+    found, path = set(), None
+    for line in said.stdout.splitlines():
+        if line.startswith("+++ "):
+            path = line[len("+++ b/"):]
+        elif line.startswith("+"):
+            found.add((path, line[1:]))
+    return found
+
+
+def unlisted(since):
+    """Those that may be drawn."""
+    wanted = lines_since(since) if since else None
+    had = set(listed()[0].values())
+    return sorted(fault for fault in set(all_faults()) - had if wanted is None or (fault.path, fault.before) in wanted)
+
+
+def draw_more(count, seed, since):
+    """Behind what the list has: as many again, over all lines or the newest. For those that do not compile, or that nothing can
+    notice, and for what is new."""
+    first = max(listed()[0]) + 1
+    chosen = random.Random(seed).sample(unlisted(since), count)
     with LIST.open("a") as file:
-        file.writelines(put(number, fault) for number, fault in enumerate(chosen, max(had) + 1))
+        file.writelines(put(number, fault) for number, fault in enumerate(chosen, first))
+
+
+def is_gone(fault):
+    path = ROOT / fault.path
+    return not path.exists() or with_fault(fault, path.read_text()) is None
+
+
+def renew(seed):
+    """Where a line is gone: another of all lines, under the same number."""
+    text, gone = LIST.read_text(), {number: fault for number, fault in listed()[0].items() if is_gone(fault)}
+    for (number, fault), other in zip(gone.items(), random.Random(seed).sample(unlisted(None), len(gone))):
+        text = text.replace(put(number, fault), put(number, other))
+    LIST.write_text(text)
 
 
 def listed():
@@ -176,7 +209,7 @@ QUIET = "".join(f'#pragma GCC diagnostic ignored "-W{name}"\n' for name in (
 # Programs of tests/system that look at a part of run/ or catalog/, by the name of the file.
 SYSTEM = {
     "after": ["after"], "again": ["valkey_lost"], "begin": ["commands", "plan", "retry"], "budget": ["budget"], "check": ["stages"],
-    "control": ["control"], "crew": ["lives", "control"], "drive": ["stages"], "ending": ["stages", "control"],
+    "control": ["control"], "crew": ["lives", "control"], "drive": ["stages"], "earlier": ["baseline"], "ending": ["stages", "control"],
     "exec": ["lives"], "expiry": ["prune"], "feed": ["scope", "lives"], "forecast": ["plan"], "forward": ["real_data", "sink"],
     "gate": ["stages"], "gates": ["stages"], "govern": ["guards"], "guarding": ["guards"], "hold": ["commands", "lives", "sealed"],
     "holder": ["lives"], "hook_try": ["hooks"], "hooks": ["hooks"], "ledger": ["commands"], "limits": ["control", "budget"],
@@ -185,11 +218,18 @@ SYSTEM = {
     "runs": ["commands"], "sharing": ["partitions"], "stragglers": ["partitions"], "supersede": ["mending"],
     "takeback": ["stages", "mending"], "try": ["fixtures"], "watch": ["control"], "watchdog": ["detached"],
     "wishes": ["control"],
+    # of verify/
+    "aggregate": ["measures", "buckets"], "cause": ["cause"], "chosen": ["samples"], "expect": ["expect", "indexes"], "extras": ["extra"],
+    "index": ["indexes"], "index_look": ["indexes"], "index_walk": ["indexes"], "judge": ["indexes", "stages"], "measures": ["measures"],
+    "page": ["evidence", "baseline"], "past": ["baseline"], "plots": ["baseline"], "report": ["indexes", "repaired"], "rules": ["rows", "caught"],
+    "sample": ["samples"], "sampling": ["samples"], "shift": ["baseline"], "strata": ["samples", "valkey_samples"], "theirs": ["judges"],
+    "times": ["buckets"], "verify": ["stages", "indexes"],
 }
 BY_FOLDER = {"policy": ["unit/policy", "interleavings/policy", "interleavings/source", "model/some"],
              "undo": ["unit/undo", "interleavings/rollback", "interleavings/order", "model/some", "fault/some"],
              "run": ["unit/run", "interleavings", "model/some", "fault/some", "sim/some"],
-             "catalog": ["unit/catalog", "interleavings", "unit/run", "fault/some"]}
+             "catalog": ["unit/catalog", "interleavings", "unit/run", "fault/some"],
+             "verify": ["unit/verify", "interleavings/verify", "unit/run", "fault/some", "model/some"]}
 LAST = ["fault/sweep", "crash/in-place", "crash/in-place-back"]
 
 
@@ -333,6 +373,8 @@ def main():
     parser.add_argument("count", nargs="?", type=int, default=0)
     parser.add_argument("--sample", type=int)
     parser.add_argument("--more", type=int, help="so many more behind those that are listed")
+    parser.add_argument("--since", metavar="COMMIT", help="with --more: of lines that it did not have")
+    parser.add_argument("--renew", action="store_true", help="another in the place of each whose line is gone")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, action="append", default=[])
     parser.add_argument("--from", type=int, dest="first", default=1)
@@ -343,7 +385,10 @@ def main():
     parser.add_argument("--fast", action="store_true", help="without the suites that run the program itself")
     options = parser.parse_args()
     if options.more:
-        draw_more(options.more, options.seed)
+        draw_more(options.more, options.seed, options.since)
+        return 0
+    if options.renew:
+        renew(options.seed)
         return 0
     if options.sample:
         sample(options.sample, options.seed)

@@ -147,13 +147,60 @@ static void damage_inside_is_found(void **state)
     kit_refused(catalog_parts(fx->catalog, &all, fx->mem, &parts, &n, &error), CORRUPT, "damaged");
 }
 
-static void a_word_that_is_unknown_is_damage(void **state)
+/* What somebody has put a hand to, or a disk has made of it. */
+static void a_row_that_makes_no_sense_is_damage(void **state)
 {
-    GError *error = NULL;
+    static const struct {
+        const char *sql, *says;
+    } rows[] = {
+        {"UPDATE run SET state = 'flying'", "a word that is unknown"},
+        {"UPDATE run SET uid = x'00'", "a blob of another length"},
+        {"UPDATE run SET stage = 4294967296", "a number beyond 32 bits"},
+        {"UPDATE run_total SET bytes_read = -1", "a number below zero"},
+        {"UPDATE run SET target = CAST(x'610062' AS TEXT)", "a zero byte in a text"},
+        {"UPDATE run SET uid = x'00', stage = 4294967296", "a blob of another length in a row of"},
+    };
     struct fixture *fx = *state;
     struct run_row row = fixture_run(fx, 2);
-    fixture_sql(fx, "UPDATE run SET state = 'flying'");
-    kit_refused(catalog_run_reload(fx->catalog, fx->mem, &row, &error), CORRUPT, "a word that is unknown");
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        GError *error = NULL;
+        fixture_sql(fx, "CREATE TABLE a AS SELECT * FROM run; CREATE TABLE b AS SELECT * FROM run_total");
+        fixture_sql(fx, rows[i].sql);
+        kit_refused(catalog_run_reload(fx->catalog, fx->mem, &row, &error), CORRUPT, rows[i].says);
+        fixture_sql(fx, "UPDATE run SET (uid, stage, target, state) = (SELECT uid, stage, target, state FROM a);"
+                        "UPDATE run_total SET bytes_read = (SELECT bytes_read FROM b); DROP TABLE a; DROP TABLE b");
+        kit_ok(catalog_run_reload(fx->catalog, fx->mem, &row, &error));
+    }
+    fixture_sql(fx, "DELETE FROM home");
+    struct catalog *other;
+    GError *error = NULL;
+    kit_refused(catalog_open(&other, fx->world, fx->home, CATALOG_EXISTING, &error), CORRUPT, "which home it is");
+}
+
+static void who_only_looks_changes_nothing(void **state)
+{
+    static const struct act ACT = {.actor = "ann"};
+    struct fixture *fx = *state;
+    GError *error = NULL;
+    fixture_run(fx, 1);
+    close_catalog(fx);
+    kit_ok(catalog_open(&fx->catalog, fx->world, fx->home, CATALOG_READ_ONLY, &error));
+    kit_refused(catalog_stop_put(fx->catalog, &ACT, &error), NOT_PERMITTED, "read");
+    kit_ok(catalog_tidy(fx->catalog, &error));
+    kit_ok(catalog_check(fx->catalog, &error));
+}
+
+static void the_ledger_names_the_trace_of_an_act(void **state)
+{
+    static const struct act ACT = {.actor = "ann", .trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
+    struct fixture *fx = *state;
+    GError *error = NULL;
+    struct run_row run = fixture_run(fx, 1);
+    struct stage_move begin = {.run = run.id, .to = STAGE_RUNNING, .act = ACT};
+    struct setting setting = {.key = "workers", .value = "3"};
+    kit_ok(catalog_setting_add(fx->catalog, run.id, &setting, &ACT, &error));
+    kit_ok(catalog_stage_move(fx->catalog, &begin, &error));
+    fixture_rows_are(fx, "SELECT count(*) FROM ledger WHERE details LIKE '%traceparent%00-0af7%'", "2\n");
 }
 
 /* --- someone else holds it
@@ -403,7 +450,9 @@ int main(void)
         CASE(a_file_of_something_else_is_damage),
         CASE(a_directory_in_its_place_is_refused),
         CASE(damage_inside_is_found),
-        CASE(a_word_that_is_unknown_is_damage),
+        CASE(a_row_that_makes_no_sense_is_damage),
+        CASE(who_only_looks_changes_nothing),
+        CASE(the_ledger_names_the_trace_of_an_act),
         CASE(a_locked_catalog_is_waited_for_ten_seconds),
         CASE(opening_waits_for_a_locked_catalog_too),
         CASE(a_home_made_by_many_at_once_is_one),
