@@ -161,9 +161,8 @@ int command_abort(struct cli *cli, GError **error)
 static bool agreed(struct cli *cli, const struct run_back_plan *plan, bool *ret, GError **error)
 {
     char keys[UNITS_TEXT];
-    g_autofree char *question =
-        g_strdup_printf("take back %s keys of %s?", units_count(plan->keys, keys), cli->args[0]);
-    g_autofree char *what = g_strdup_printf("%s keys of %s would be taken back", keys, cli->args[0]);
+    g_autofree char *question = g_strdup_printf("take back %s keys of %s?", units_count(plan->keys, keys), plan->run);
+    g_autofree char *what = g_strdup_printf("%s keys of %s would be taken back", keys, plan->run);
     return print_ask(cli, question, what, ret, error);
 }
 
@@ -171,12 +170,12 @@ static int dry_run(struct cli *cli, const struct run_back_plan *plan)
 {
     char keys[UNITS_TEXT];
     if (cli_has(cli, OPTION_JSON))
-        print_json(cli, json_pack("{s:s, s:s, s:I}", "type", "rollback-plan", "run", cli->args[0], "keys",
+        print_json(cli, json_pack("{s:s, s:s, s:I}", "type", "rollback-plan", "run", plan->run, "keys",
                                   (json_int_t)plan->keys));
     else
         fprintf(cli->out,
                 "%s: about %s keys would be taken back, as far as the application has not written them since\n",
-                cli->args[0], units_count(plan->keys, keys));
+                plan->run, units_count(plan->keys, keys));
     return 0;
 }
 

@@ -6,8 +6,8 @@ static bool agreed(struct cli *cli, const struct run_promotion_plan *plan, bool 
 {
     char keys[UNITS_TEXT];
     g_autofree char *question =
-        g_strdup_printf("make %s keys of the shadow of %s live?", units_count(plan->keys, keys), cli->args[0]);
-    g_autofree char *what = g_strdup_printf("%s keys of the shadow of %s would be made live", keys, cli->args[0]);
+        g_strdup_printf("make %s keys of the shadow of %s live?", units_count(plan->keys, keys), plan->run);
+    g_autofree char *what = g_strdup_printf("%s keys of the shadow of %s would be made live", keys, plan->run);
     return print_ask(cli, question, what, ret, error);
 }
 
@@ -15,11 +15,11 @@ static int dry_run(struct cli *cli, const struct run_promotion_plan *plan)
 {
     char keys[UNITS_TEXT];
     if (cli_has(cli, OPTION_JSON))
-        print_json(cli, json_pack("{s:s, s:s, s:I}", "type", "promotion-plan", "run", cli->args[0], "keys",
+        print_json(cli, json_pack("{s:s, s:s, s:I}", "type", "promotion-plan", "run", plan->run, "keys",
                                   (json_int_t)plan->keys));
     else
         fprintf(cli->out, "%s: %s keys would be made live, as far as the application has not written them since\n",
-                cli->args[0], units_count(plan->keys, keys));
+                plan->run, units_count(plan->keys, keys));
     return 0;
 }
 

@@ -86,9 +86,10 @@ COMMAND(verify,     "SPEC|RUN",      1, 1, "compare source and target now",
         "Of a run the target alone is read first: partitions whose sums are still those of their gate are as they were then;\n"
         "the others are compared with the source, key by key. The verdict says which was done. --full compares every key with\n"
         "the source; `--sample 99.9%,0.01%` as many as make one 99.9% sure that fewer than 0.01% differ (docs/samples.md).\n"
-        "--extra also names what the target has beyond the source, where its dataset is to hold nothing else.\n"
+        "--extra also names what the target has beyond the source, where its dataset is to hold nothing else. --baseline NAME.N\n"
+        "holds the values against those that another run left (of a run with --full or --sample: only then all are read).\n"
         "--follow goes round and round at a low rate, with --json an object a line, and keeps a report where something is new.",
-        DOCUMENT, OPTION_FULL, OPTION_EXTRA, OPTION_SAMPLE, OPTION_FOLLOW, OPTION_EVERY, OPTION_RATE, OPTION_PARAM)
+        DOCUMENT, OPTION_FULL, OPTION_EXTRA, OPTION_SAMPLE, OPTION_BASELINE, OPTION_FOLLOW, OPTION_EVERY, OPTION_RATE, OPTION_PARAM)
 COMMAND(repair,     "RUN|REPORT [SPEC]", 1, 2, "a run for what a verification found differing or missing",
         "RUN: by its newest report of `sluice verify RUN`; REPORT: by this one. The records are read anew from the source, in a\n"
         "run with a plan, gates and an undo log of its own, and written only where the target still holds what the\n"

@@ -33,6 +33,23 @@ static bool pace_asked(const struct cli *cli, double *ret_per_s, GError **error)
                       cli->values[OPTION_RATE]));
 }
 
+/* Of a run whose sums are what they were no value is read. */
+static bool baseline_asked(const struct cli *cli, struct spec_baseline *into, const struct spec_baseline **ret,
+                           GError **error)
+{
+    const char *text = cli->values[OPTION_BASELINE];
+    if (!cli_has(cli, OPTION_BASELINE))
+        return true;
+    if (!spec_baseline_parse(text, into))
+        return error_set(error, SLUICE_ERROR_USAGE, "--baseline %s: expected " SPEC_BASELINE_EXPECTED, text);
+    if (!cli_is_spec(cli->args[0]) && !cli_has(cli, OPTION_FULL) && !cli_has(cli, OPTION_SAMPLE))
+        return error_set(error, SLUICE_ERROR_USAGE,
+                         "--baseline %s: of a run values are read where its keys are compared: say --full, or --sample",
+                         text);
+    *ret = into;
+    return true;
+}
+
 static int tell(struct cli *cli, const struct verify_result *result)
 {
     if (cli_has(cli, OPTION_JSON)) {
@@ -56,7 +73,9 @@ int command_verify(struct cli *cli, GError **error)
     config.full = cli_has(cli, OPTION_FULL);
     config.extra = cli_has(cli, OPTION_EXTRA);
     struct verify_result result = {0};
-    if (!sample_asked(cli, &config.sure, error) || !pace_asked(cli, &config.verify_per_s, error) ||
+    struct spec_baseline baseline;
+    if (!sample_asked(cli, &config.sure, error) || !baseline_asked(cli, &baseline, &config.baseline, error) ||
+        !pace_asked(cli, &config.verify_per_s, error) ||
         (!cli_is_spec(cli->args[0]) && !cli_no_params(cli, cli->args[0], error)))
         return -1;
     if (cli_has(cli, OPTION_FOLLOW))

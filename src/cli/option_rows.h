@@ -45,6 +45,7 @@ OPTION(DETAILED_EXITCODE, "detailed-exitcode", NULL, "exit 0 where a run would c
 OPTION(FAULTS,       "faults",       "FILE", "write a line into it for every fault that was planted")
 OPTION(INDEX,        "index",        "FILE", "of `gen events`: write the index of the events by account into it, an entry a line, and plant faults in it too")
 OPTION(BUCKET,       "bucket",       "NAME[@FROM]", "of `repair`: the stretch of time that the report's buckets of this name flag; FROM where they flag several")
+OPTION(BASELINE,     "baseline",     "RUN|file:PATH|latest|none", "what the values are held against, in place of the spec's `baseline`: what an earlier run left, or a profile that was put aside")
 OPTION(EXTRA,        "extra",        NULL,   "records of the target that the source does not have: of `verify` name them, of `repair` take them out")
 OPTION(SAMPLE,       "sample",       "N",    "so many records; of `verify`: as many as make one so sure, 99.9%,0.01%")
 OPTION(KEYS_FROM,    "keys-from",    "RUN",  "the records that the run refused, and those that its newest verification found different")

@@ -110,7 +110,8 @@ static void print_end(struct cli *cli, const struct run_result *result)
 {
     char head[HEX_TEXT(32)];
     if (result->verdict)
-        fprintf(cli->out, "verified: %s\n", result->verdict);
+        fprintf(cli->out, "verified%s%s: %s\n", result->verdict_of ? ", stage " : "",
+                result->verdict_of ? result->verdict_of : "", result->verdict);
     if (result->exit_status == 4 && result->report)
         print_differences(cli, cli->out, result->report);
     json_t *said = print_said_of(cli, &result->run);
@@ -130,10 +131,11 @@ static json_t *end_json(struct cli *cli, const struct run_result *result)
     json_t *status = shape_status(&result->run), *said = print_said_of(cli, &result->run);
     json_object_update(status, said);
     json_decref(said);
-    return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "type", "end", "run", result->run.name, "state",
-                     run_state_word(result->run.state), "exit", result->exit_status, "message",
-                     shape_text(result->text), "verdict", shape_text(result->verdict), "report",
-                     shape_text(result->report), "ledger_head", shape_digest(result->ledger_head), "status", status);
+    return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "type", "end", "run", result->run.name,
+                     "state", run_state_word(result->run.state), "exit", result->exit_status, "message",
+                     shape_text(result->text), "verdict", shape_text(result->verdict), "verdict_stage",
+                     shape_text(result->verdict_of), "report", shape_text(result->report), "ledger_head",
+                     shape_digest(result->ledger_head), "status", status);
 }
 
 int print_wish(struct cli *cli, const struct run_result *result, bool taken, const struct wish_words *words)

@@ -208,6 +208,20 @@ static bool remark_health(struct session *session, const struct call *call, GArr
     return true;
 }
 
+/* What stands in the way of the expectations about sets beside the target's records. */
+static bool remark_indexes(struct look *look, struct session *session, GArray *into, GError **error)
+{
+    const struct spec *spec = look->spec;
+    bool ok = true;
+    for (size_t i = 0; ok && i < spec->n_expects; i++) {
+        struct dataset ds = {.name = spec->expects[i].index, .form = FORM_RAW};
+        struct call call = {.ds = &ds, .mem = look->mem};
+        if (spec->expects[i].what == SPEC_EXPECT_INDEX && store_can(session_driver(session), CAN_MEMBERS))
+            ok = store_members_examine(session, &call, into, error);
+    }
+    return ok;
+}
+
 /* Whether anything was found: each but the last is a finding of its own. */
 static bool look_server(struct look *look, struct store *store, const struct dataset *ds, const char *uri, bool writes,
                         bool found)
@@ -217,9 +231,10 @@ static bool look_server(struct look *look, struct store *store, const struct dat
     g_autofree char *label = store_label(uri);
     g_autoptr(GArray) remarks = g_array_new(FALSE, FALSE, sizeof(struct store_remark));
     struct call call = {.ds = ds, .mem = look->mem};
-    bool ok = !store ||
-              (store_session_open(&session, store, &error) && store_examine(session, &call, writes, remarks, &error) &&
-               remark_health(session, &call, remarks, &error));
+    bool ok =
+        !store ||
+        (store_session_open(&session, store, &error) && store_examine(session, &call, writes, remarks, &error) &&
+         (!writes || remark_indexes(look, session, remarks, &error)) && remark_health(session, &call, remarks, &error));
     for (guint i = 0; i < remarks->len; i++, found = true) {
         if (found)
             look_again(look);

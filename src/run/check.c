@@ -148,8 +148,9 @@ static bool find_baseline(struct check *check, const struct earlier_wish *wish, 
 {
     if (!earlier_find(wish, &check->baseline, error))
         return false;
-    check->input.baseline = check->baseline;
-    return true;
+    const struct past *baseline = check->input.baseline = check->baseline;
+    return !wish->asked || !baseline || !baseline->why ||
+           error_set(error, SLUICE_ERROR_REFUSED, "the baseline %s cannot be had: %s", baseline->of, baseline->why);
 }
 
 static size_t parts_of_stage(const struct stage_row *stage)
@@ -171,8 +172,9 @@ static bool add_baseline(struct check *check, struct hold *hold, uint32_t stage,
                                 .home = hold->config->home,
                                 .catalog = hold->catalog,
                                 .spec = hold->plan->spec,
+                                .asked = hold->config->baseline,
                                 .before = hold->run.id};
-    if (hold->plan->retries)
+    if (hold->plan->retries && !wish.asked)
         return true;
     if (!catalog_stages(hold->catalog, hold->run.id, hold->mem, &stages, &n, error))
         return false;
@@ -746,6 +748,7 @@ static bool verify_guarded(struct hold *hold, struct check *check, struct verify
                                 .home = hold->config->home,
                                 .catalog = hold->catalog,
                                 .spec = hold->plan->spec,
+                                .asked = hold->config->baseline,
                                 .before = INT64_MAX};
     hold->guarding = guarding_new(hold);
     wait_clear(&checking);

@@ -129,7 +129,7 @@ static void find_file(const struct earlier_wish *wish, const char *path, struct 
 
 bool earlier_find(const struct earlier_wish *wish, struct past **ret, GError **error)
 {
-    const struct spec_baseline *of = &wish->spec->baseline;
+    const struct spec_baseline *of = wish->asked ? wish->asked : &wish->spec->baseline;
     bool latest = of->of == BASELINE_LATEST;
     if (of->of == BASELINE_NONE)
         return true;

@@ -10,6 +10,7 @@ struct earlier_wish {
     const char *home;
     struct catalog *catalog; /* NULL: there is none yet, and no run */
     const struct spec *spec;
+    const struct spec_baseline *asked; /* in place of the spec's; NULL: nobody asked */
     int64_t before;    /* this run; runs that were planned later are no baseline. INT64_MAX: all are earlier */
     const char *stage; /* the stage that is judged: the one of that name is asked first; NULL: all of the run */
 };

@@ -390,11 +390,14 @@ static enum gate_step look_again(struct gate *gate, GError **error)
 
 /* --- judging ------------------------------------------------------------------------------------------------------ */
 
-static void take_verdict(struct run_result *ret, const struct verify_result *found)
+static void take_verdict(struct gate *gate, const struct verify_result *found)
 {
+    struct run_result *ret = gate->ret;
     g_free(ret->verdict);
+    g_free(ret->verdict_of);
     g_free(ret->verdict_json);
     g_free(ret->report);
+    ret->verdict_of = gate->hold->plan->n_stages > 1 ? g_strdup(gate->row.name) : NULL;
     ret->verdict = g_strdup(found->sentence);
     ret->verdict_json = g_strdup(found->json);
     ret->report = g_strdup(found->report_path);
@@ -510,7 +513,7 @@ static enum gate_step verify_stage(struct gate *gate, GError **error)
         return step;
     }
     bool passed = found.pass;
-    take_verdict(gate->ret, &found);
+    take_verdict(gate, &found);
     bool kept =
         check_keep_report(gate->hold, gate->row.stage, &found, report, error) && keep_appeared(gate, &found, error);
     verify_result_done(&found);

@@ -344,11 +344,12 @@ static void show(void *self, struct watch *watch)
     watch_rate_per_s(watch, 0); /* it has been shown now */
     g_autofree char *text = waiting->guard ? ending_words("paused by a guard: %s", waiting->guarding->verdict.words)
                                            : g_strdup("waiting for what its guards say");
-    struct run_event event = {.kind = RUN_EVENT_PROGRESS,
-                              .run = &hold->run,
-                              .done = tally_sum(&hold->run.tally, OUTCOME_KIND_LISTED),
-                              .of = hold->run.tally.of[OUTCOME_LISTED_],
-                              .text = text};
+    struct run_event event = {.kind = RUN_EVENT_PROGRESS, .run = &hold->run, .text = text};
+    if (hold->run.back_stage == UINT32_MAX &&
+        hold->run.state != RUN_PROMOTING) { /* what is counted there, is to come */
+        event.done = tally_sum(&hold->run.tally, OUTCOME_KIND_LISTED);
+        event.of = hold->run.tally.of[OUTCOME_LISTED_];
+    }
     if (hold->config->event)
         hold->config->event(hold->config->event_self, &event);
 }

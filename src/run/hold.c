@@ -478,6 +478,7 @@ void run_result_done(struct run_result *result)
     g_clear_pointer(&result->mem, arena_free);
     g_clear_pointer(&result->text, g_free);
     g_clear_pointer(&result->verdict, g_free);
+    g_clear_pointer(&result->verdict_of, g_free);
     g_clear_pointer(&result->verdict_json, g_free);
     g_clear_pointer(&result->report, g_free);
 }

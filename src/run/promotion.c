@@ -262,5 +262,6 @@ bool run_promotion_preview(const struct run_config *config, const char *name, st
     uint64_t keys = parts.n > 0 ? parts.keys : run.tally.of[OUTCOME_WRITTEN] + run.tally.of[OUTCOME_DELETED];
     uint64_t done = tally_sum(&run.tally, OUTCOME_KIND_PROMOTED);
     *ret = (struct run_promotion_plan){.keys = run.state == RUN_DONE ? 0 : keys - MIN(done, keys)};
+    g_strlcpy(ret->run, run.name, sizeof ret->run);
     return true;
 }

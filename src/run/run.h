@@ -51,7 +51,8 @@ struct run_config {
     bool force_unlock;
     struct sampling_wish sure; /* run_verify: a sample that proves so much; confidence 0: none */
     bool extra;                /* run_verify: say what the target has beyond the source, too */
-    bool full;           /* run_verify: compare every key with the source, also where the sums of the gates would do */
+    bool full; /* run_verify: compare every key with the source, also where the sums of the gates would do */
+    const struct spec_baseline *baseline; /* run_verify: what values are held against; NULL: what the spec says */
     double verify_per_s; /* run_verify: keys looked at a second, at most; 0: as many as guards and pace allow */
     /* run_verify: whether its report is worth keeping; NULL: it is. One that is not is removed, and its paths are NULL.
      */
@@ -69,6 +70,8 @@ struct run_config {
     bool again;         /* run_begin: also where a run of this very plan is done and would be applied twice */
 };
 
+enum { RUN_NAME_BYTES = 96 }; /* of NAME.N, with its end */
+
 struct run_result {
     struct arena *mem;
     struct run_row run;
@@ -77,6 +80,7 @@ struct run_result {
     int exit_status;
     char *text;         /* why it ended so, and what to do; NULL: done */
     char *verdict;      /* of the last verification; NULL: none */
+    char *verdict_of;   /* the stage that it judged; NULL: the run has no other */
     char *verdict_json; /* its summary */
     char *report;       /* the path of its report */
     uint8_t ledger_head[32];
@@ -133,6 +137,7 @@ bool run_promote(const struct run_config *config, const char *name, struct run_r
 
 /* What a promotion would do; false as run_promote() would refuse it. */
 struct run_promotion_plan {
+    char run[RUN_NAME_BYTES];
     uint64_t keys; /* of the shadow that are not live yet */
 };
 bool run_promotion_preview(const struct run_config *config, const char *name, struct run_promotion_plan *ret,
@@ -140,7 +145,8 @@ bool run_promotion_preview(const struct run_config *config, const char *name, st
 
 /* Takes the run back, key by key. `stage` NULL: all of it. dry_run: only counts what would be taken back. */
 struct run_back_plan {
-    uint64_t keys, damaged;
+    char run[RUN_NAME_BYTES];
+    uint64_t keys;
 };
 bool run_back(const struct run_config *config, const char *name, const char *stage, struct run_result *ret,
               GError **error);

@@ -553,6 +553,7 @@ bool run_back_preview(const struct run_config *config, const char *name, const c
         !stage_of(catalog, &run, stage, mem, &from_stage, error))
         return false;
     *ret = (struct run_back_plan){.keys = run.tally.of[OUTCOME_WRITTEN] + run.tally.of[OUTCOME_DELETED]};
+    g_strlcpy(ret->run, run.name, sizeof ret->run);
     if (run.tally.of[OUTCOME_PROMOTED])
         ret->keys = run.tally.of[OUTCOME_PROMOTED];
     if (from_stage > 0 && !written_by(catalog, &run, from_stage, mem, &ret->keys, error))

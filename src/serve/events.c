@@ -341,12 +341,13 @@ static bool tell_stop(struct events *events, struct desk *desk, GError **error)
 
 /* --- who is new --------------------------------------------------------------------------------------------------- */
 
-/* What a stream has missed, oldest first; *ret_more: there is more than is told at once. */
+/* What a stream has missed, oldest first; *ret_until: there is more than is told at once, and this is the last entry
+ * that was looked at, whether or not it is the stream's; 0: there is not. */
 static bool backlog(struct events *events, struct desk *desk, const struct stream *stream, GPtrArray *into,
-                    bool *ret_more, GError **error)
+                    uint64_t *ret_until, GError **error)
 {
     struct ledger_entries entries;
-    *ret_more = false;
+    *ret_until = 0;
     if (stream->after >= events->told)
         return true;
     if (!ledger_read(desk->catalog, stream->after + 1, BACKLOG_MOST, desk->mem, &entries, error))
@@ -357,12 +358,22 @@ static bool backlog(struct events *events, struct desk *desk, const struct strea
         if (entry->number <= events->told && wants && (!entry->run || who_sees_run(&stream->who, entry->run)))
             g_ptr_array_add(into, message_of("ledger", entry->number, audit_entry_json(entry)));
     }
-    *ret_more = entries.n == BACKLOG_MOST && entries.rows[entries.n - 1].number < events->told;
+    if (entries.n == BACKLOG_MOST && entries.rows[entries.n - 1].number < events->told)
+        *ret_until = entries.rows[entries.n - 1].number;
     return true;
 }
 
+/* An id without data, which is no event: who comes again goes on behind it. */
+static void end_behind(struct stream *stream, uint64_t id)
+{
+    char *text = g_strdup_printf("id: %" G_GUINT64_FORMAT "\n\n", id);
+    g_autoptr(GBytes) message = g_bytes_new_take(text, strlen(text));
+    push(stream, message);
+    stream->closing = true;
+}
+
 /* All that is known now: what comes after it is told to everybody. The lock is held. */
-static void welcome(struct events *events, struct stream *stream, const GPtrArray *missed, bool more)
+static void welcome(struct events *events, struct stream *stream, const GPtrArray *missed, uint64_t until)
 {
     g_autoptr(GBytes) hello = words("retry: 1000\n\n");
     GHashTableIter iter;
@@ -380,7 +391,8 @@ static void welcome(struct events *events, struct stream *stream, const GPtrArra
     for (guint i = 0; i < missed->len; i++)
         push(stream, missed->pdata[i]);
     stream->welcomed = true;
-    stream->closing |= more;
+    if (until)
+        end_behind(stream, until);
 }
 
 /* One that waits to be welcomed, and cannot end meanwhile: it is the library's thread that ends one, and what it asks
@@ -402,12 +414,12 @@ static bool welcome_all(struct events *events, struct desk *desk, GError **error
     struct stream *stream;
     while ((stream = newcomer(events))) {
         g_autoptr(GPtrArray) missed = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
-        bool more;
+        uint64_t until;
         arena_reset(desk->mem);
-        if (!backlog(events, desk, stream, missed, &more, error))
+        if (!backlog(events, desk, stream, missed, &until, error))
             return false;
         auto_hold(&events->lock);
-        welcome(events, stream, missed, more);
+        welcome(events, stream, missed, until);
     }
     return true;
 }

@@ -309,6 +309,12 @@ struct spec_baseline {
     const char *name; /* RUN: NAME.N, or NAME for its newest that is done; FILE: its path, resolved; else as written */
 };
 
+#define SPEC_BASELINE_EXPECTED                                                                                         \
+    "latest, none, the name of a run such as nightly.3 or nightly, or a profile that was put aside such as "           \
+    "file:july.profile"
+/* As it is written in a spec; the name is part of the text, and a path as it stands there. false: it is none. */
+bool spec_baseline_parse(const char *text, struct spec_baseline *ret);
+
 /* What made the records wrong that a run repairs, and how to see whether it still does. */
 struct spec_cause {
     const char *id;     /* NULL: nothing is said of it */

@@ -2,9 +2,6 @@
 #include "spec/spec_rows.h"
 
 #define FILE_PREFIX "file:"
-#define EXPECTED                                                                                                       \
-    "latest, none, the name of a run such as nightly.3 or nightly, or a profile that was put aside such as "           \
-    "file:july.profile"
 
 /* NAME.N or NAME, as runs are called. */
 #define NAME_MOST   63u
@@ -25,28 +22,36 @@ static bool is_run(const char *text)
     return text[name] == '.' && number[0] != '0' && digits > 0 && digits <= DIGITS_MOST && !number[digits];
 }
 
-static bool read_baseline(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node,
-                          void *into)
+bool spec_baseline_parse(const char *text, struct spec_baseline *ret)
 {
     static const struct {
         const char *word;
         enum spec_baseline_of of;
     } WORDS[] = {{"latest", BASELINE_LATEST}, {"none", BASELINE_NONE}};
-    struct spec_baseline *baseline = row_field(row, into);
-    if (!form_text.read(reader, &(struct spec_row){.key = row->key}, node, &baseline->name))
-        return false;
+    *ret = (struct spec_baseline){.of = BASELINE_RUN, .name = text};
     for (size_t i = 0; i < G_N_ELEMENTS(WORDS); i++)
-        if (strcmp(baseline->name, WORDS[i].word) == 0) {
-            baseline->of = WORDS[i].of;
+        if (strcmp(text, WORDS[i].word) == 0) {
+            ret->of = WORDS[i].of;
             return true;
         }
-    if (g_str_has_prefix(baseline->name, FILE_PREFIX) && baseline->name[strlen(FILE_PREFIX)]) {
-        baseline->of = BASELINE_FILE;
-        baseline->name = forms_resolve(reader, baseline->name + strlen(FILE_PREFIX));
-        return true;
-    }
-    baseline->of = BASELINE_RUN;
-    return is_run(baseline->name) || yaml_expected(reader->yaml, node, EXPECTED);
+    if (!g_str_has_prefix(text, FILE_PREFIX))
+        return is_run(text);
+    *ret = (struct spec_baseline){.of = BASELINE_FILE, .name = text + strlen(FILE_PREFIX)};
+    return *ret->name;
+}
+
+static bool read_baseline(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node,
+                          void *into)
+{
+    struct spec_baseline *baseline = row_field(row, into);
+    const char *text;
+    if (!form_text.read(reader, &(struct spec_row){.key = row->key}, node, &text))
+        return false;
+    if (!spec_baseline_parse(text, baseline))
+        return yaml_expected(reader->yaml, node, SPEC_BASELINE_EXPECTED);
+    if (baseline->of == BASELINE_FILE)
+        baseline->name = forms_resolve(reader, baseline->name);
+    return true;
 }
 
 const struct row_form form_baseline = {.read = read_baseline, .schema = SCHEMA};

@@ -403,6 +403,14 @@ bool store_members_ask(struct session *session, const struct call *call, struct 
            call_end(&attempt, members->ask(session, call, io, n, error), error);
 }
 
+bool store_members_examine(struct session *session, const struct call *call, GArray *into, GError **error)
+{
+    const struct member_ops *members = session_driver(session)->members;
+    struct attempt attempt;
+    return call_begin(&attempt, session, call, OP_MEMBERS, members, error) &&
+           call_end(&attempt, members->examine(session, call, into, error), error);
+}
+
 bool store_read(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
 {
     const struct store_driver *driver = session_driver(session);

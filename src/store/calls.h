@@ -110,6 +110,7 @@ void store_members_close(struct member_walk *walk);
 AUTO_DEFINE(member_walk, store_members_close)
 bool store_members_ask(struct session *session, const struct call *call, struct member_question *io, size_t n,
                        GError **error);
+bool store_members_examine(struct session *session, const struct call *call, GArray *into, GError **error);
 /* An arena too small for all of them fails the call with TOO_BIG, naming the key: fewer keys may pass. */
 bool store_read(struct session *session, const struct call *call, struct record *io, size_t n, GError **error);
 /* A live image (CAS_CHANGED) that no longer fits into the arena is a RECORD_FAULT of code TOO_BIG: read it again. */

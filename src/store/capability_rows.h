@@ -20,6 +20,7 @@ ROW(HEAT,     "heat",     driver->heat,                                         
 ROW(SHADOW,   "shadow",   driver->shadow && driver->shadow->drop,                       "be written beside what is live, and promoted later")
 ROW(PROBE,    "probe",    driver->probe && driver->probe->set_pace && driver->probe->open && driver->probe->run && driver->probe->close,
                                                                                         "be written at a pace that live requests do not feel")
-ROW(MEMBERS,  "members",  driver->members && driver->members->open && driver->members->next && driver->members->close && driver->members->ask,
+ROW(MEMBERS,  "members",  driver->members && driver->members->open && driver->members->next && driver->members->close && driver->members->ask &&
+                                                                                            driver->members->examine,
                                                                                         "list the members of a set or sorted set, and say whether one is among them")
 /* clang-format on */

@@ -504,6 +504,9 @@ struct member_ops {
     bool (*next)(struct member_walk *, const struct call *, struct member_page *ret, GError **);
     void (*close)(struct member_walk *);
     bool (*ask)(struct session *, const struct call *, struct member_question *io, size_t n, GError **);
+    /* What stands in the way of both (struct store_remark, texts in call->mem), as far as it can be asked beforehand.
+     */
+    bool (*examine)(struct session *, const struct call *, GArray *into, GError **);
 };
 
 struct option_row {

@@ -42,19 +42,17 @@ static bool begin(struct indexed *indexed, const struct index_wish *wish, GError
 
 bool indexed_new(struct indexed **ret, const struct index_wish *wish, GError **error)
 {
-    struct indexed *indexed = g_new0(struct indexed, 1);
+    auto_(indexed) indexed = g_new0(struct indexed, 1);
     indexed->mem = arena_new(LOOK_BYTES);
     indexed->claims = g_array_new(FALSE, FALSE, sizeof(struct claim));
     indexed->told = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     indexed->missing = g_string_new(NULL);
     indexed->dangling = g_string_new(NULL);
     indexed->odd = g_string_new(NULL);
-    bool ok = begin(indexed, wish, error);
-    if (ok)
-        *ret = indexed;
-    else
-        indexed_free(indexed);
-    return ok;
+    if (!begin(indexed, wish, error))
+        return false;
+    *ret = g_steal_pointer(&indexed);
+    return true;
 }
 
 void indexed_free(struct indexed *indexed)

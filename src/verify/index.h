@@ -35,6 +35,7 @@ struct index_counts {
 struct indexed;
 bool indexed_new(struct indexed **ret, const struct index_wish *wish, GError **error);
 void indexed_free(struct indexed *indexed);
+AUTO_DEFINE(indexed, indexed_free)
 const struct spec_expect *indexed_of(const struct indexed *indexed);
 
 /* Document empty: it cannot be read. What is borrowed lives until indexed_settle(). */

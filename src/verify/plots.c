@@ -9,6 +9,8 @@
 #define WIDTH   280
 #define HEIGHT  48
 
+#define LEAST_CHANCE 1e-99 /* what is less is shown as that: it may be too small for a number */
+
 /* Whose values are drawn, in this order; the page's style has the classes. */
 enum { SIDE_BASELINE, SIDE_BEFORE, SIDE_AFTER, SIDES };
 static const char *const SIDE_CLASSES[SIDES] = {"baseline", "before", "after"};
@@ -155,7 +157,10 @@ static void put_tests(GString *page, const struct profile_shift *field)
     else
         g_string_append_printf(page, "%s %.3f", field->how == PROFILE_NUMBERS ? "KS" : "KS of lengths",
                                field->test.statistic);
-    g_string_append_printf(page, "<br>chance %.2g<br>PSI %.3f", field->test.chance, field->psi);
+    if (field->test.chance < LEAST_CHANCE)
+        g_string_append_printf(page, "<br>chance below %g<br>PSI %.3f", LEAST_CHANCE, field->psi);
+    else
+        g_string_append_printf(page, "<br>chance %.2g<br>PSI %.3f", field->test.chance, field->psi);
 }
 
 static void put_flag(GString *page, bool flagged, const char *word)

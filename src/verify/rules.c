@@ -67,7 +67,7 @@ bool rule_new(struct rule **ret, const struct verify_input *input, const struct 
               GError **error)
 {
     struct extsort_shape shape = {.item_len = ITEM_BYTES, .key_len = ITEM_BYTES, .memory_bytes = SORT_BYTES};
-    struct rule *rule = g_new0(struct rule, 1);
+    auto_(rule) rule = g_new0(struct rule, 1);
     rule->input = input;
     rule->of = of;
     rule->named = g_string_new(NULL);
@@ -80,9 +80,7 @@ bool rule_new(struct rule **ret, const struct verify_input *input, const struct 
     if (of->what == SPEC_EXPECT_EVICTS)
         ok = ask_policy(rule, error);
     if (ok)
-        *ret = rule;
-    else
-        rule_free(rule);
+        *ret = g_steal_pointer(&rule);
     return ok;
 }
 

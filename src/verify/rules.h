@@ -10,6 +10,7 @@ struct rule;
 bool rule_new(struct rule **ret, const struct verify_input *input, const struct spec_expect *of, const char *folder,
               GError **error);
 void rule_free(struct rule *rule);
+AUTO_DEFINE(rule, rule_free)
 
 /* Document empty: it cannot be read. What is borrowed lives until rule_settle(). */
 bool rule_record(struct rule *rule, const struct record *record, struct slice document, struct arena *mem,

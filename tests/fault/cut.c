@@ -335,3 +335,12 @@ void cut_arm(struct box *box, enum mode mode, const char *sha, unsigned nth)
     box->proxy.seen = 0;
     atomic_store(&box->proxy.nth, nth);
 }
+
+struct lane cut_open_next(struct box *box, const struct call *call, struct fence *ret_before)
+{
+    GError *error = NULL;
+    struct lane next = box->lane;
+    next.lane++;
+    kit_ok(store_lane_open(box->beside, call, &next, ret_before, &error));
+    return next;
+}

@@ -49,5 +49,7 @@ void cut_end(struct box *box);
 struct slice cut_key_of(struct box *box, unsigned i);
 bool cut_stands(struct box *box, unsigned i);
 unsigned cut_assert_fence_is_right(struct box *box, const struct cas_op *ops, unsigned n);
+/* The next lane is opened beside the proxy, as by another process, which finds this of the ones before. */
+struct lane cut_open_next(struct box *box, const struct call *call, struct fence *ret_before);
 void cut_let_the_late_one_arrive(struct box *box);
 void cut_arm(struct box *box, enum mode mode, const char *sha, unsigned nth);

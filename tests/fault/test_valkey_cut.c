@@ -91,9 +91,7 @@ static void a_process_that_wakes_writes_nothing(void **state)
     struct fence before;
     struct call call = begin_with(box, ops);
     kit_ok(store_cas(box->session, &call, &box->lane, ops, 2, &error));
-    struct lane next = box->lane;
-    next.lane = 2;
-    kit_ok(store_lane_open(box->beside, &call, &next, &before, &error));
+    struct lane next = cut_open_next(box, &call, &before);
     assert_true(before.present && before.n == 1 && before.lanes[0].open && !before.lanes[0].partial);
     for (unsigned i = 0; i < OPS; i++)
         assert_int_equal(fence_lane_applied(&before.lanes[0], i + 1), i < 2);
@@ -188,9 +186,7 @@ static void what_is_pruned_stands_in_the_record(void **state)
     write_and_settle(box, &next, ops + 4, 1);
     assert_false(place_has(box, "3"));
     assert_true(place_has(box, "4"));
-    struct lane again = box->lane;
-    again.lane = 2;
-    kit_ok(store_lane_open(box->beside, &call, &again, &before, &error));
+    cut_open_next(box, &call, &before);
     assert_true(before.n == 1 && !before.lanes[0].partial);
     for (unsigned number = 1; number <= OPS; number++)
         assert_int_equal(fence_lane_applied(&before.lanes[0], number), number <= 3);

@@ -87,9 +87,7 @@ static void one_stands(struct box *box, unsigned which)
     g_autofree char *theirs = servers_ask(&box->servers, 0, get, true);
     assert_string_equal(theirs, "$6\r\ntheirs\r\n");
     struct fence before; /* what another process finds */
-    struct lane next = box->lane;
-    next.lane = 2;
-    kit_ok(store_lane_open(box->beside, &call, &next, &before, &error));
+    cut_open_next(box, &call, &before);
     for (unsigned i = 0; i < STRINGS; i++)
         assert_int_equal(fence_lane_applied(&before.lanes[0], ops[i].number), i != which);
     assert_int_equal(end_strings(box), STRINGS / EACH);
@@ -154,12 +152,10 @@ static void those_of_a_process_that_wakes_are_fenced(void **state)
     struct box *box = *state;
     GError *error = NULL;
     struct cas_op ops[STRINGS];
-    struct fence before;
     struct call call = begin_strings(box, ops);
     kit_ok(store_cas(box->session, &call, &box->lane, ops, EACH, &error));
-    struct lane next = box->lane;
-    next.lane = 2;
-    kit_ok(store_lane_open(box->beside, &call, &next, &before, &error));
+    struct fence before; /* what another process finds */
+    cut_open_next(box, &call, &before);
     for (unsigned i = 0; i < STRINGS; i++)
         assert_int_equal(fence_lane_applied(&before.lanes[0], ops[i].number), i < EACH);
     kit_ok(store_cas(box->session, &call, &box->lane, ops + EACH, 2 * EACH, &error));

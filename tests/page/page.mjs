@@ -65,7 +65,7 @@ test("events are read whole, wherever the pieces end; heartbeats are none", asyn
   await page.go("");
   const found = await page.evaluate(async () => {
     const { parser } = await import("/live.js");
-    const stream = ': hello\n\nevent: ledger\nid: 7\ndata: {"a":\ndata: 1}\n\nretry: 1000\r\n\r\ndata: x\r\n\r\n';
+    const stream = ': hello\n\nevent: ledger\nid: 7\ndata: {"a":\ndata: 1}\n\nretry: 1000\r\n\r\ndata: x\r\n\r\nid: 9\n\n';
     return Array.from({ length: stream.length }, (_, cut) => {
       const events = [];
       const take = parser((event) => events.push(event));
@@ -74,7 +74,7 @@ test("events are read whole, wherever the pieces end; heartbeats are none", asyn
       return JSON.stringify(events);
     });
   });
-  same([...new Set(found)], [JSON.stringify([{ id: "7", event: "ledger", data: '{"a":\n1}' }, { id: "7", event: "message", data: "x" }])], "events");
+  same([...new Set(found)], [JSON.stringify([{ id: "7", event: "ledger", data: '{"a":\n1}' }, { id: "7", event: "message", data: "x" }, { id: "9", event: "message", data: "" }])], "events, and how far it has got");
   await page.context().close();
 });
 

@@ -98,6 +98,27 @@ def _(stand):
     must("profile" not in by_sums, "a verification by sums says something of values")
 
 
+@test("verify --baseline: against another one than the spec says, in the spec's words; of a run only where its keys are compared")
+def _(stand):
+    ready(stand, "baseline: none\n")
+    night(stand, "d1").ended(0)
+    night(stand, "d2", tripled).ended(0)
+    shutil.copy(stand.path("home/reports/nightly.2/profile.1"), stand.path("usual.profile"))
+
+    def against(*named, code=0):
+        return stand.sluice("verify", "nightly.2", *named, "--json").ended(code)
+
+    same(against("--full").json()["profile"]["baseline"], None, "what the spec says")
+    for named, of in (("latest", "nightly.1"), ("nightly.1", "nightly.1"), ("nightly", "nightly.1"), ("file:usual.profile", "nightly.2")):
+        found = against("--full", "--baseline", named).json()
+        same(({one["run"] for one in found["profile"]["baseline"]["files"]}, "amount" in moved(found)), ({of}, of == "nightly.1"), named)
+    among("say --full", against("--baseline", "nightly.1", code=2).err)
+    among("expected latest, none, the name of a run", against("--full", "--baseline", "Nightly!", code=2).err)
+    among(["nightly.9 cannot be had", "no earlier run"], against("--full", "--baseline", "nightly.9", code=7).err)
+    found = stand.sluice("verify", "nightly.yaml", "--param", "day=d2", "--baseline", "nightly.2", "--json").ended(0, 4).json()
+    same(found["profile"]["baseline"]["of"], "nightly.2", "of a spec")
+
+
 @test("`baseline` names a run or a file; what is not there is refused before anything is planned; `none` holds against nothing")
 def _(stand):
     ready(stand)

@@ -4,16 +4,11 @@
 import datetime
 import json
 
+from inplace import FIX
 from stand import among, must, run_all, same, test
 
 ROWS = 40
-SPEC = """
-sluice: 1
-name: fix
-source: {{ store: "rocksdb:live", dataset: items }}
-target: {{ store: "rocksdb:live", dataset: items }}
-transform: {{ lua: fix.lua }}
-contract: items.contract.yaml
+SPEC = FIX + """contract: items.contract.yaml
 partitions: {{ count: 4 }}
 cause: {{ id: INC-1432, probe: {probe} }}
 stages: {stages}

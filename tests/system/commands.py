@@ -203,7 +203,8 @@ def _(stand):
     same((lines[0]["listed"], lines[0]["partitions"], lines[0]["new"]), (ROWS, 3, True), "planned")
     end = lines[-1]
     same((end["type"], end["run"], end["state"], end["exit"]), ("end", "load.1", "done", 0), "end")
-    has(end, "message", "verdict", "report", "ledger_head", "status")
+    has(end, "message", "verdict", "verdict_stage", "report", "ledger_head", "status")
+    same(end["verdict_stage"], "full", "the stage that was verified last")
     has_status(end["status"])
     same([line["state"] for line in lines if line["type"] == "state"], ["running", "verifying"] * 2 + ["done"],
          "states: of three partitions the canary has one, the last stage the others")
@@ -394,7 +395,8 @@ def _(stand):
     before = stand.dump("items")
     stand.sluice("run", "fix.yaml", "--yes").ended(8)
     plan = stand.sluice("rollback", "fix", "--dry-run", "--json").ended(0).json()
-    same((plan["type"], plan["keys"]), ("rollback-plan", ROWS - 3), "plan")
+    same((plan["type"], plan["run"], plan["keys"]), ("rollback-plan", "fix.1", ROWS - 3), "plan")
+    among(["fix.1: about ", " keys would be taken back"], stand.sluice("rollback", "fix", "--dry-run").ended(0).out)
     among("--yes", stand.sluice("rollback", "fix").ended(2).err)
     must(stand.dump("items") != before, "a dry run wrote")
     end = stand.sluice("rollback", "fix", "--yes", "--json").ended(0).lines()[-1]

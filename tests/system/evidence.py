@@ -5,7 +5,7 @@ import json
 
 from stand import among, must, run_all, same, test
 
-ROWS = 600
+ROWS = 900
 SPEC = """
 sluice: 1
 name: mend
@@ -35,7 +35,8 @@ def _(stand):
     same((fields["tier"]["test"], fields["n"]["test"]), ("chi-square", "kolmogorov-smirnov"), "tests")
     among("values have shifted of tier, n", summary["sentence"])
     page = stand.read(summary["page"])
-    among(["<svg", "shifted", "&lt;b&gt;&amp;", "gol"], page)
+    among(["<svg", "shifted", "&lt;b&gt;&amp;", "gol", "chance below 1e-99"], page)
+    must("chance 0<" not in page, "a chance that is none")
     must("<script" not in page and "<b>" not in page, "what records hold stands in the page as it is")
     entry = [one for one in stand.sluice("audit", "log", "--json").lines() if one["action"] == "stage.passed"][-1]
     among("values have shifted of", json.dumps(entry["details"]))

@@ -307,7 +307,9 @@ def _(stand):
     set_to(stand, 11)
     for ended in (lambda process: process.kill(), lambda process: process.send_signal(signal.SIGTERM)):
         process = stand.start("rollback", "fix", "--yes", "--json")
-        among("paused by a guard: queue: 11", stand.until(process, holds)[-1]["text"])
+        held = stand.until(process, holds)[-1]
+        among("paused by a guard: queue: 11", held["text"])
+        same((held["done"], held["of"]), (0, 0), "what was written is not what is taken back")
         same((stand.status("fix")["state"], stand.status("fix")["watchdog"]["by"]), ("paused", "queue"), "status")
         ended(process)
         process.wait()

@@ -4,16 +4,11 @@ valkey_indexes.py's."""
 
 import json
 
+from inplace import FIX
 from stand import among, must, run_all, same, test
 
 ROWS = 300
-SPEC = """
-sluice: 1
-name: fix
-source: {{ store: "rocksdb:live", dataset: items }}
-target: {{ store: "rocksdb:live", dataset: items }}
-transform: {{ lua: fix.lua }}
-partitions: {{ count: 3 }}
+SPEC = FIX + """partitions: {{ count: 3 }}
 stages: [{{ name: full, scope: 100% }}]
 expect:
 {expect}

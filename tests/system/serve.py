@@ -518,6 +518,23 @@ def _(stand):
         same(http_server.get("/events", headers={"Last-Event-ID": "x"}).status, 400, "a number that is none")
 
 
+@test("who comes back for one run, and behind a thousand entries of others, gets on: the stream ends with how far it has looked")
+def _(stand):
+    admin = two_stopped(stand)
+    with server(stand) as http_server:
+        limits = {row["key"]: row["value"] for row in http_server.get("/runs/fix.1/limits").json()["limits"]}
+        first = ledger(stand)[-1]["number"]
+        for _ in range(1000 // len(limits) + 1):
+            http_server.act("fix.1", "set", admin, limits=limits).ended(200)
+        http_server.act("two.1", "pause", admin, reason="hear this").ended(200)
+        far = Events(http_server, "?run=two", who=admin, last=first)
+        far.ended()
+        same((far.ledger(), int(far.last)), ([], first + 1000), "of others, and how far it has looked")
+        near = Events(http_server, "?run=two", who=admin, last=far.last)
+        near.wait(lambda kind, data: kind == "ledger" and data["reason"] == "hear this")
+        near.close()
+
+
 @test("many listen at once: each hears of a change; those that go away and those that read nothing keep nobody from it")
 def _(stand):
     n = 1000 if ALL else 100

@@ -136,7 +136,7 @@ class Events:
     """A stream of events, read by a thread, as EventSource would."""
 
     def __init__(self, server, query="", who=None, last=None):
-        self.events, self.more, self.over = [], threading.Condition(), False
+        self.events, self.more, self.over, self.last = [], threading.Condition(), False, last
         self.connection = server.connect()
         headers = {"Authorization": f"Bearer {who}"} if who else {}
         self.connection.request("GET", f"{API}/events{query}", headers=dict(headers, **({"Last-Event-ID": str(last)} if last is not None else {})))
@@ -155,6 +155,7 @@ class Events:
                     event[name] = value
                     continue
                 with self.more:
+                    self.last = event.get("id", self.last)
                     if "event" in event:
                         self.events.append((event["event"], json.loads(event["data"]), time.monotonic()))
                     self.more.notify_all()
@@ -172,6 +173,10 @@ class Events:
             found = [event for event in self.events if wanted(*event[:2])]
         must(found, f"the stream ended before that: {self.events[-3:]}")
         return found[0]
+
+    def ended(self, timeout=60):
+        with self.more:
+            must(self.more.wait_for(lambda: self.over, timeout), "it goes on")
 
     def ledger(self):
         with self.more:

@@ -58,7 +58,8 @@ def _(stand):
     among("sluice promote fix.1", stand.status("fix")["reason"], "reason")
     stand.sluice("run", "fix.yaml", "--yes").ended(3)
     same(stand.sluice("verify", "fix").ended(0).code, 0, "verify")
-    same(stand.sluice("promote", "fix", "--dry-run", "--json").ended(0).json()["keys"], ROWS, "keys")
+    plan = stand.sluice("promote", "fix", "--dry-run", "--json").ended(0).json()
+    same((plan["run"], plan["keys"]), ("fix.1", ROWS), "a dry run")
     stand.sluice("promote", "fix").ended(2) # nobody is there to be asked
     lines = stand.sluice("promote", "fix", "--yes", "--json").ended(0).lines()
     same((lines[-1]["state"], lines[-1]["status"]["records"]["promoted"]), ("done", ROWS), "how it ended")

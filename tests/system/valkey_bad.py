@@ -77,6 +77,10 @@ def _(stand, servers):
         among([command, gives], stand.sluice("doctor", "fix.yaml", env=env).ended(7).out)
     server.call("ACL", "SETUSER", "worker", "reset", "on", ">" + PASSWORD, "~c:*", "+@all")
     among("sluice:*", stand.sluice("doctor", "fix.yaml", env=env).ended(7).out, "keys")
+    stand.write("fix.yaml", stand.read("fix.yaml") + 'expect: [{ name: by-n, index: "idx:{n}" }]\n')
+    for lacks, code, words in (("-zscan", 7, ["'worker' lacks rights to read the index 'idx:*'", "SETUSER worker +zscan ~idx:*"]), ("+ping", 0, ["every right that is needed"])):
+        server.call("ACL", "SETUSER", "worker", "reset", "on", ">" + PASSWORD, "~c:*", "~sluice:*", "~idx:*", "+@all", lacks)
+        among(words, stand.sluice("doctor", "fix.yaml", env=env).ended(code).out)
     nothing_kept(stand)
 
 

@@ -5,12 +5,13 @@ const SILENT_MS = 40_000; // the server's heartbeat comes every 15 s
 const FIRST_MS = 300;
 const LONGEST_MS = 8_000;
 
-/** Splits what arrives into events: { id, event, data }. Pieces may end anywhere. */
+/** Splits what arrives into events: { id, event, data }, and what has no data but says how far one has got. Pieces may
+ * end anywhere. */
 export function parser(onEvent) {
-  let rest = "", id, event = "message", data = [];
+  let rest = "", told, id, event = "message", data = [];
   const line = (text) => {
     if (text === "") {
-      if (data.length) onEvent({ id, event, data: data.join("\n") });
+      if (data.length || id !== told) onEvent({ id: (told = id), event, data: data.join("\n") });
       event = "message";
       data = [];
       return;
@@ -65,7 +66,7 @@ export function open(path, headers, on) {
       tries = 0;
       const take = parser((event) => {
         if (event.id !== undefined) lastId = event.id;
-        on.event(event);
+        if (event.data) on.event(event);
       });
       const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
       for (;;) {

@@ -113,7 +113,7 @@ static void tell_role(struct examining *examining)
  */
 
 enum key_of { NONE, OWN, CLUSTER, RECORD, HASH, JSON, RAW };
-enum need { ALWAYS, COPIES, PIECES, NEEDS };
+enum need { ALWAYS, COPIES, PIECES, MEMBERS, NEEDS };
 
 static const struct right {
     const char *command, *words;
@@ -129,6 +129,8 @@ static const struct right {
 static bool is_asked(const struct examining *examining, const struct right *right)
 {
     static const enum dataset_form FORMS[] = {[HASH] = FORM_HASH, [JSON] = FORM_JSON, [RAW] = FORM_RAW};
+    if (examining->wish->members || right->need == MEMBERS)
+        return examining->wish->members && right->need == MEMBERS;
     bool here = right->key != CLUSTER || examining->wish->topology->kind == VALKEY_CLUSTER;
     here = here && (right->need == ALWAYS || examining->wish->form == FORM_RAW);
     here = here && (right->key < HASH || FORMS[right->key] == examining->wish->form);
@@ -219,6 +221,16 @@ static void judge_needed(struct examining *examining, const struct valkey_host *
     examining->lacks |= missing->len > 0 || unknown->len > 0;
 }
 
+static void judge_members(struct examining *examining, const struct valkey_host *at, const GString *missing)
+{
+    const struct examine_wish *wish = examining->wish;
+    if (missing->len > 0)
+        remark(examining, REMARK_FAIL,
+               g_strdup_printf("%s:%u: user '%s' lacks rights to read the index '%s' (expect)", at->host, at->port,
+                               wish->user ? wish->user : "default", wish->glob),
+               g_strdup_printf("ACL SETUSER %s%s", wish->user ? wish->user : "default", missing->str));
+}
+
 static void judge_rights(struct examining *examining, const struct valkey_host *at, struct slice answers)
 {
     g_autoptr(GString) unknown = g_string_new(NULL);
@@ -236,6 +248,7 @@ static void judge_rights(struct examining *examining, const struct valkey_host *
     }
     judge_needed(examining, at, missing[ALWAYS], unknown);
     judge_raw(examining, at, missing[COPIES], missing[PIECES]);
+    judge_members(examining, at, missing[MEMBERS]);
     for (size_t i = 0; i < NEEDS; i++)
         g_string_free(missing[i], TRUE);
 }
@@ -384,5 +397,15 @@ bool examine_servers(const struct examine_wish *wish, const struct call *call, G
     if (ok && !examining.lacks)
         remark(&examining, REMARK_OK,
                g_strdup_printf("user '%s' has every right that is needed", wish->user ? wish->user : "default"), NULL);
+    return ok;
+}
+
+bool examine_members(const struct examine_wish *wish, const struct call *call, GArray *into, GError **error)
+{
+    struct examining examining = {.wish = wish, .call = call, .into = into};
+    const struct topology *topology = wish->topology;
+    bool ok = true;
+    for (size_t i = 0; ok && i < topology->n; i++)
+        ok = !topology->nodes[i].primary || look_at_rights(&examining, &topology->nodes[i].at, error);
     return ok;
 }

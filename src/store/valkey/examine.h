@@ -13,8 +13,11 @@ struct examine_wish {
     enum dataset_form form;
     const char *glob; /* of the dataset's keys, for messages */
     bool writes;      /* the dataset is a target */
+    bool members;     /* of the sets of an index: the rights that reading them takes, and no others */
 };
 
 /* Appends struct store_remark, texts in call->mem. A server that cannot be asked is an error; what it refuses is a
  * remark. */
 bool examine_servers(const struct examine_wish *wish, const struct call *call, GArray *into, GError **error);
+/* The same of the members of sets: nothing where no right is missing. */
+bool examine_members(const struct examine_wish *wish, const struct call *call, GArray *into, GError **error);

@@ -14,7 +14,8 @@ static const char *some_key(const struct valkey_dataset *ds, struct arena *mem)
     return key_template_glob(ds->template);
 }
 
-bool valkey_examine(struct session *session, const struct call *call, bool writes, GArray *into, GError **error)
+static bool examine(struct session *session, const struct call *call, bool writes, bool members, GArray *into,
+                    GError **error)
 {
     struct valkey_store *store = valkey_store_of(session);
     const struct valkey_dataset *ds;
@@ -28,10 +29,21 @@ bool valkey_examine(struct session *session, const struct call *call, bool write
                                 .key = some_key(ds, call->mem),
                                 .form = ds->form ? ds->form->form : FORM_DEFAULT,
                                 .glob = key_template_glob(ds->template),
-                                .writes = writes};
-    bool ok = examine_servers(&wish, call, into, error);
+                                .writes = writes,
+                                .members = members};
+    bool ok = (members ? examine_members : examine_servers)(&wish, call, into, error);
     topology_unref(topology);
     return ok;
+}
+
+bool valkey_examine(struct session *session, const struct call *call, bool writes, GArray *into, GError **error)
+{
+    return examine(session, call, writes, false, into, error);
+}
+
+bool valkey_examine_members(struct session *session, const struct call *call, GArray *into, GError **error)
+{
+    return examine(session, call, false, true, into, error);
 }
 
 bool valkey_health(struct session *session, const struct call *call, GArray *into, GError **error)

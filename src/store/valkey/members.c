@@ -271,4 +271,4 @@ static bool ask_members(struct session *session, const struct call *call, struct
 }
 
 const struct member_ops valkey_members = {
-    .open = open_walk, .next = next_page, .close = close_walk, .ask = ask_members};
+    .open = open_walk, .next = next_page, .close = close_walk, .ask = ask_members, .examine = valkey_examine_members};

@@ -1,7 +1,7 @@
 /* ROW(command, words, key, writes, need): a right that a run needs. `words` are the arguments it is asked for with,
  * separated by blanks; a `%` is the key: of the dataset (RECORD) or sluice's own (OWN). What scripts call needs the
  * right as well. HASH, JSON, RAW: a key of the dataset, where it is of this form. CLUSTER: only a cluster is asked.
- * COPIES and PIECES: of raw records only, and what goes without them is told. */
+ * COPIES and PIECES: of raw records only, and what goes without them is told. MEMBERS: of the sets of an index. */
 /* clang-format off */
 ROW("hgetall",              "%",           HASH,   false, ALWAYS)
 ROW("get",                  "%",           JSON,   false, ALWAYS)
@@ -68,4 +68,9 @@ ROW("xgroup|create",           "% g 0",         OWN, true, PIECES)
 ROW("xgroup|createconsumer",   "% g c",         OWN, true, PIECES)
 ROW("pexpire",                 "% 1",           OWN, true, PIECES)
 ROW("set",                     "% v",           OWN, true, PIECES)
+ROW("type",                    "%",             RECORD, false, MEMBERS)
+ROW("sscan",                   "% 0",           RECORD, false, MEMBERS)
+ROW("zscan",                   "% 0",           RECORD, false, MEMBERS)
+ROW("sismember",               "% x",           RECORD, false, MEMBERS)
+ROW("zscore",                  "% x",           RECORD, false, MEMBERS)
 /* clang-format on */

@@ -193,6 +193,7 @@ bool valkey_history_note(struct session *, const struct call *, const struct wit
 bool valkey_history_look(struct session *, const struct call *, const uint8_t run[16], struct history **ret, GError **);
 bool valkey_history_stands(struct session *, const struct call *, const struct standing_wish *, GError **);
 bool valkey_examine(struct session *, const struct call *, bool writes, GArray *into, GError **);
+bool valkey_examine_members(struct session *, const struct call *, GArray *into, GError **);
 bool valkey_health(struct session *, const struct call *, GArray *into, GError **);
 /* REFUSED where a server may evict fences. */
 bool valkey_keeps(struct session *, const struct call *, GError **);

@@ -1,7 +1,7 @@
 /* A profile that is kept is the one that is read back; what is no whole one is refused. */
 #include <math.h>
 
-#include "kit/kit.h"
+#include "kit/document.h"
 #include "profile/fields.h"
 
 #define RECORDS 1000
@@ -11,12 +11,10 @@ static struct profile *profile_of(const char *tier)
     auto_(arena) mem = arena_new(64 << 20);
     struct profile *profile = profile_new();
     for (int i = 0; i < RECORDS; i++) {
-        struct slice document;
         g_autofree char *json =
             g_strdup_printf("{\"id\":\"k%d\",\"n\":%d.25,\"tier\":\"%s\",\"none\":null%s}", i * i, i * 7919 % RECORDS,
                             i % 3 ? "gold" : tier, i % 5 ? "" : ",\"some\":true");
-        assert_true(document_from_json(slice_of_text(json), mem, &document, NULL, NULL));
-        profile_add(profile, document);
+        profile_add(profile, kit_document(json, mem));
     }
     profile_find(profile, "tier")->moved = true;
     return profile;
@@ -91,9 +89,7 @@ static void a_profile_that_counts_less_has_the_same_shares(void **state)
 
 static void add(struct profile *profile, struct arena *mem, const char *json)
 {
-    struct slice document;
-    assert_true(document_from_json(slice_of_text(json), mem, &document, NULL, NULL));
-    profile_add(profile, document);
+    profile_add(profile, kit_document(json, mem));
 }
 
 /* A rare value of which not half a record is left is the same value still. */

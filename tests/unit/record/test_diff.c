@@ -1,15 +1,6 @@
-#include "kit/kit.h"
+#include "kit/document.h"
 
 #include "record/diff.h"
-
-static struct slice document_of(const char *json, struct arena *mem)
-{
-    GError *error = NULL;
-    struct slice document = SLICE_EMPTY;
-    if (*json)
-        kit_ok(document_from_json(slice_of_text(json), mem, &document, NULL, &error));
-    return document;
-}
 
 /* A line a change: `path before -> after`. */
 static char *changes(const char *before, const char *after)
@@ -18,7 +9,7 @@ static char *changes(const char *before, const char *after)
     auto_(arena) mem = arena_new(1 << 20);
     g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(struct diff_change));
     GString *text = g_string_new(NULL);
-    kit_ok(diff_documents(document_of(before, mem), document_of(after, mem), mem, found, &error));
+    kit_ok(diff_documents(kit_document(before, mem), kit_document(after, mem), mem, found, &error));
     for (guint i = 0; i < found->len; i++) {
         const struct diff_change *change = &g_array_index(found, struct diff_change, i);
         g_string_append_printf(text, "%s %s -> %s\n", change->path, change->before ? change->before : "()",
@@ -62,7 +53,7 @@ static void values_that_look_the_same_have_different_types(void **state)
     bson_t time;
     bson_init(&time);
     bson_append_date_time(&time, "t", 1, 0);
-    struct slice text = document_of("{\"t\":\"1970-01-01T00:00:00.000Z\"}", mem);
+    struct slice text = kit_document("{\"t\":\"1970-01-01T00:00:00.000Z\"}", mem);
     kit_ok(diff_documents(text, slice_of(bson_get_data(&time), time.len), mem, found, &error));
     assert_int_equal(found->len, 1);
     const struct diff_change *change = &g_array_index(found, struct diff_change, 0);
@@ -88,7 +79,7 @@ static void what_does_not_fit_is_refused(void **state)
     g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(struct diff_change));
     g_autofree char *long_text = g_strnfill(1000, 'x');
     g_autofree char *json = g_strdup_printf("{\"a\":\"%s\"}", long_text);
-    kit_refused(diff_documents(SLICE_EMPTY, document_of(json, mem), small, found, &error), TOO_BIG, "does not fit");
+    kit_refused(diff_documents(SLICE_EMPTY, kit_document(json, mem), small, found, &error), TOO_BIG, "does not fit");
 }
 
 int main(void)

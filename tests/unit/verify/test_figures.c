@@ -1,9 +1,8 @@
 /* Aggregates over records, and what a measure may become. */
 #include <math.h>
 
+#include "kit/document.h"
 #include "kit/fake_world.h"
-#include "kit/kit.h"
-#include "record/document.h"
 #include "record/path.h"
 #include "verify/measures.h"
 
@@ -41,15 +40,6 @@ static const struct sums SUMS[] = {
     {AGGREGATE_DISTINCT, false, {"{}", NULL, NULL, NULL}, "0", NULL},
 };
 
-static struct slice document_of(const char *json, struct arena *mem)
-{
-    GError *error = NULL;
-    struct slice document = SLICE_EMPTY;
-    if (*json)
-        kit_ok(document_from_json(slice_of_text(json), mem, &document, NULL, &error));
-    return document;
-}
-
 static void add_all(struct aggregate *aggregate, const struct sums *row, struct arena *mem)
 {
     GError *error = NULL;
@@ -57,7 +47,7 @@ static void add_all(struct aggregate *aggregate, const struct sums *row, struct 
         g_autofree char *key = g_strdup_printf("k%d", i);
         struct record record = {.key = slice_of_text(key), .presence = RECORD_PRESENT};
         struct whole_record whole = {.record = &record,
-                                     .document = document_of(row->records[i], mem),
+                                     .document = kit_document(row->records[i], mem),
                                      .unread = *row->records[i] ? NULL : "torn"};
         kit_ok(aggregate_add(aggregate, &whole, mem, &error));
     }
@@ -143,8 +133,8 @@ static void a_measure_holds_within_its_limits_and_not_a_digit_beyond(void **stat
         struct measure_value before = {0}, forecast = {0}, after = {0};
         struct measures measures = {.of = &of, .n = 1, .before = &before, .forecast = &forecast, .after = &after};
         g_autofree char *why = NULL;
-        of.least = row->least ? document_of(row->least, mem) : SLICE_EMPTY;
-        of.most = row->most ? document_of(row->most, mem) : SLICE_EMPTY;
+        of.least = row->least ? kit_document(row->least, mem) : SLICE_EMPTY;
+        of.most = row->most ? kit_document(row->most, mem) : SLICE_EMPTY;
         figure_of(&before, row->before);
         figure_of(&after, row->after);
         bool holds = measures_hold(&measures, 0, &why);

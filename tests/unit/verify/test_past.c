@@ -1,17 +1,16 @@
 /* What several gates of a run kept, as one. */
 #include <math.h>
 
-#include "kit/kit.h"
+#include "kit/document.h"
 #include "verify/past.h"
 
 /* As many records, all of them of one tier. */
 static struct profile *profile_of(const char *tier, int records)
 {
     auto_(arena) mem = arena_new(64 << 20);
-    struct slice document;
     struct profile *profile = profile_new();
     g_autofree char *json = g_strdup_printf("{\"tier\":\"%s\",\"n\":%d}", tier, records);
-    assert_true(document_from_json(slice_of_text(json), mem, &document, NULL, NULL));
+    struct slice document = kit_document(json, mem);
     for (int i = 0; i < records; i++)
         profile_add(profile, document);
     return profile;
