@@ -35,6 +35,44 @@ static struct sampling_order order_of(const struct verify_input *input, size_t p
     return sampling_order_of(input->parts[part].keys.keys, input->draw_key, input->parts[part].part + UINT64_C(1));
 }
 
+/* The key's partition. */
+static size_t part_at(const struct draw *draw, size_t n_parts, uint64_t key)
+{
+    size_t low = 0, high = n_parts;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (draw->first[middle] <= key)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Where any key of the listing can be asked for by itself: of files all would be read for it, of a run on its own
+ * source all of the undo log. 0: nowhere. */
+static uint64_t forerun_most(const struct draw *draw, const struct verify_input *input)
+{
+    return input->listed && !input->same_dataset ? MIN(FORERUN_MOST, draw->frame.sample / 2) : 0;
+}
+
+/* The partition of the key whose turn it is, of all keys in random order. */
+static size_t turn_of(const struct draw *draw, const struct verify_input *input, uint64_t turn)
+{
+    struct sampling_order all = sampling_order_of(draw->frame.population, input->draw_key, 0);
+    return part_at(draw, input->n_parts, sampling_place(&all, turn));
+}
+
+/* Known before anything is looked at, so that each key of a partition weighs as much as any other (draw_weight()). */
+static void look_ahead(struct draw *draw, const struct verify_input *input)
+{
+    uint64_t most = forerun_most(draw, input), turns = 0;
+    for (uint64_t lot = FIRST_LOOK; turns + lot <= most; lot *= 2)
+        turns += lot;
+    for (uint64_t turn = 0; turn < turns; turn++)
+        draw->ahead[turn_of(draw, input, turn)]++;
+}
+
 struct draw *draw_new(const struct verify_input *input)
 {
     uint64_t keys = 0;
@@ -49,9 +87,11 @@ struct draw *draw_new(const struct verify_input *input)
     struct draw *draw = g_new0(struct draw, 1);
     draw->frame = frame;
     draw->first = g_new0(uint64_t, input->n_parts + 1);
+    draw->ahead = g_new0(uint64_t, input->n_parts + 1);
     draw->taken = g_new0(uint64_t, input->n_parts + 1);
     for (size_t i = 0; i < input->n_parts; i++)
         draw->first[i + 1] = draw->first[i] + input->parts[i].keys.keys;
+    look_ahead(draw, input);
     return draw;
 }
 
@@ -60,6 +100,7 @@ void draw_free(struct draw *draw)
     if (!draw)
         return;
     g_free(draw->first);
+    g_free(draw->ahead);
     g_free(draw->taken);
     g_free(draw);
 }
@@ -67,7 +108,7 @@ void draw_free(struct draw *draw)
 static uint64_t drawn_of(const struct draw *draw, size_t part)
 {
     uint64_t keys = draw->first[part + 1] - draw->first[part];
-    return MAX(sampling_of_stratum(keys, draw->frame.sample, draw->frame.population), draw->taken[part]);
+    return MAX(sampling_of_stratum(keys, draw->frame.sample, draw->frame.population), draw->ahead[part]);
 }
 
 struct chosen draw_chosen(const struct draw *draw, const struct verify_input *input, size_t part)
@@ -99,25 +140,11 @@ struct drawn {
     uint64_t place; /* in it */
 };
 
-static size_t part_at(const struct draw *draw, size_t n_parts, uint64_t key)
-{
-    size_t low = 0, high = n_parts;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (draw->first[middle] <= key)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* The next of all keys in random order: whose turn it is says a permutation of all, which key of it the stratum's own.
  */
 static struct drawn draw_one(struct draw *draw, const struct verify_input *input, uint64_t turn)
 {
-    struct sampling_order all = sampling_order_of(draw->frame.population, input->draw_key, 0);
-    size_t part = part_at(draw, input->n_parts, sampling_place(&all, turn));
+    size_t part = turn_of(draw, input, turn);
     struct sampling_order own = order_of(input, part);
     return (struct drawn){part, sampling_place(&own, draw->taken[part]++)};
 }
@@ -181,16 +208,13 @@ static bool forerun(struct pass *pass, struct draw *draw, uint64_t most, GError 
     return true;
 }
 
-/* Where any key of the listing can be asked for by itself: of files all would be read for it, of a run on its own
- * source all of the undo log. */
 bool draw_forerun(struct verification *verification, GError **error)
 {
-    const struct verify_input *input = verification->input;
     struct draw *draw = verification->draw;
     struct pass pass;
-    if (!draw || !input->listed || input->same_dataset)
+    uint64_t most = draw ? forerun_most(draw, verification->input) : 0;
+    if (most == 0)
         return true;
-    uint64_t most = MIN(FORERUN_MOST, draw->frame.sample / 2);
     bool ok = pass_open(&pass, verification, error) && forerun(&pass, draw, most, error);
     pass_show_found(&pass);
     verification_merge(verification, &pass);

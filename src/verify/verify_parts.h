@@ -93,7 +93,9 @@ uint64_t chosen_next(const struct chosen *chosen, uint64_t place); /* of `places
 struct draw {
     struct sampling_frame frame;
     uint64_t *first; /* by partition: the keys of those before it */
-    uint64_t *taken; /* by partition: how many the forerun has looked at */
+    uint64_t
+        *ahead; /* by partition: how many the forerun looks at, if it goes to its end: so many are drawn at least … */
+    uint64_t *taken; /* … and how many it has looked at */
     bool stopped;    /* by the forerun: it is worse than it may be */
 };
 struct draw *draw_new(const struct verify_input *input); /* NULL: everything is compared */

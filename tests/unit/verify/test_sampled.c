@@ -1,4 +1,8 @@
 /* Gates and verifications by a sample: what they look at, what they say of it, and what they leave. */
+#include <math.h>
+
+#include <jansson.h>
+
 #include "kit/scene.h"
 #include "run/check.h"
 #include "verify/shift.h"
@@ -19,6 +23,9 @@
     "sluice: 1\nname: job\nsource: { store: \"file:.\", dataset: in.ndjson, key: id }\ntransform: { lua: t.lua "       \
     "}\n" TARGET                                                                                                       \
     STAGES(gate)
+#define MANY_PARTITIONS                                                                                                \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\ntransform: { lua: t.lua }\n" TARGET          \
+    "stages: [{ name: full, scope: 100%, gate: { verify: full } }]\npartitions: { count: 200 }\n"
 #define LUA "function transform(doc, ctx)\n  doc.times = doc.times + 1\n  return doc\nend\n"
 /* A record that comes out otherwise whenever it is made: none of them is what is wanted. */
 #define REMEMBERS "local n = 0\nfunction transform(doc, ctx)\n  n = n + 1\n  doc.times = n\n  return doc\nend\n"
@@ -93,6 +100,27 @@ static void what_the_values_are_like_is_told_of_all_that_is_drawn(void **state)
     assert_true(result.drawn >= 44 && result.drawn < 100);
     g_autofree char *records = g_strdup_printf("\"profile\":{\"records\":%" G_GUINT64_FORMAT ",", result.drawn);
     assert_non_null(strstr(result.json, records));
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+/* Of partitions of which the forerun looks at more keys than their share each still counts for its share alone: the
+ * bound is that of as many draws as the sample is large, and no lower. */
+static void no_partition_counts_for_more_than_its_share(void **state)
+{
+    static const struct sampling_wish WISH = {0.9, 0.02};
+    struct scene scene;
+    struct verify_result result;
+    double below = 0;
+    begin(&scene, MANY_PARTITIONS, LUA);
+    scene_ran(&scene, 0);
+    scene.sure = WISH;
+    verify(&scene, &result);
+    assert_true(result.drawn > KEYS / 2); /* a key of each, and the forerun's */
+    json_t *json = json_loads(result.json, 0, NULL);
+    assert_int_equal(json_unpack(json, "{s:{s:[{s:F}]}}", "sample", "by_size", "below", &below), 0);
+    assert_true(fabs(below / sampling_share(0, (double)sampling_size(KEYS, true, &WISH), WISH.confidence) - 1) < 1e-6);
+    json_decref(json);
     verify_result_done(&result);
     scene_done(&scene);
 }
@@ -220,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sample_looks_at_so_many_and_says_what_they_prove),
         cmocka_unit_test(what_the_values_are_like_is_told_of_all_that_is_drawn),
+        cmocka_unit_test(no_partition_counts_for_more_than_its_share),
         cmocka_unit_test(a_difference_is_found_if_it_is_drawn_and_the_draw_stays),
         cmocka_unit_test(a_gate_by_a_sample_passes_and_leaves_no_sums),
         cmocka_unit_test(a_gate_by_a_sample_fails_where_it_finds_something),

@@ -153,12 +153,12 @@ static double share_of_kind(const struct part_of_kind *parts, size_t n)
 
 static double weight_of(const struct part_of_kind *parts, size_t n, size_t i, uint64_t sample)
 {
-    g_autofree uint64_t *first = g_new0(uint64_t, n + 1), *taken = g_new0(uint64_t, n + 1);
+    g_autofree uint64_t *first = g_new0(uint64_t, n + 1), *ahead = g_new0(uint64_t, n + 1);
     g_autofree struct verify_part *of = g_new0(struct verify_part, n);
     struct verify_input input = {.parts = of, .n_parts = n};
     for (size_t k = 0; k < n; k++)
         first[k + 1] = first[k] + parts[k].keys;
-    struct draw draw = {.frame = {first[n], sample, true}, .first = first, .taken = taken};
+    struct draw draw = {.frame = {first[n], sample, true}, .first = first, .ahead = ahead};
     return draw_weight(&draw, &input, &of[i]);
 }
 
