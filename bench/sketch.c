@@ -34,7 +34,7 @@ struct side {
 static double make(struct side *side, const uint64_t *digests, uint64_t count, uint64_t changed)
 {
     double began_s = now_s();
-    side->sketch = sketch_new(SKETCH_CELLS, SEED);
+    side->sketch = sketch_new(SKETCH_CELLS, SEED, SKETCH_TABLES);
     for (uint64_t i = 0; i < count; i++) {
         struct digest value = {digests[3 * i + 1] ^ (i < changed), digests[3 * i + 2]};
         set_digest_add(&side->sum, value);

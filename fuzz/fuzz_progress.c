@@ -9,10 +9,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t kept_ms;
     auto_(arena) mem = arena_new(1 << 20);
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    if (progress_get(slice_of(data, size), 1, mem, &progress, &kept_ms)) {
+    if (progress_get(slice_of(data, size), NULL, mem, &progress, &kept_ms)) {
         progress_put(&progress, kept_ms, bytes);
         struct progress again;
-        if (!progress_get(slice_of(bytes->data, bytes->len), 1, mem, &again, &kept_ms))
+        if (!progress_get(slice_of(bytes->data, bytes->len), NULL, mem, &again, &kept_ms))
             abort();
         if (again.n_units != progress.n_units || again.n_sums != progress.n_sums || bytes->len > size)
             abort();

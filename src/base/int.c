@@ -9,26 +9,10 @@ struct reader reader_of(struct slice bytes)
     return (struct reader){.at = data, .end = data + bytes.len, .ok = true};
 }
 
-size_t reader_left(const struct reader *reader)
-{
-    return (size_t)(reader->end - reader->at);
-}
-
-static void reader_fail(struct reader *reader)
+void reader_fail(struct reader *reader)
 {
     reader->ok = false;
     reader->at = reader->end;
-}
-
-struct slice reader_bytes(struct reader *reader, size_t len)
-{
-    if (!reader->ok || len > reader_left(reader)) {
-        reader_fail(reader);
-        return SLICE_EMPTY;
-    }
-    struct slice bytes = slice_of(reader->at, len);
-    reader->at += len;
-    return bytes;
 }
 
 static uint64_t reader_fixed(struct reader *reader, size_t width)
@@ -65,8 +49,7 @@ int64_t reader_i64(struct reader *reader)
     return (int64_t)reader_fixed(reader, 8);
 }
 
-/* Of more than one byte, or none. */
-static uint64_t reader_long(struct reader *reader)
+uint64_t reader_varint_long(struct reader *reader)
 {
     uint64_t value = 0;
     for (unsigned i = 0; i < VARINT_MOST; i++) {
@@ -81,22 +64,6 @@ static uint64_t reader_long(struct reader *reader)
     }
     reader_fail(reader);
     return 0;
-}
-
-/* Lengths are short: a listing has two of them a key. */
-uint64_t reader_varint(struct reader *reader)
-{
-    return reader->ok && reader_left(reader) > 0 && *reader->at < 0x80 ? *reader->at++ : reader_long(reader);
-}
-
-struct slice reader_prefixed(struct reader *reader)
-{
-    uint64_t len = reader_varint(reader);
-    if (len > reader_left(reader)) {
-        reader_fail(reader);
-        return SLICE_EMPTY;
-    }
-    return reader_bytes(reader, (size_t)len);
 }
 
 static void put_fixed(GByteArray *into, uint64_t value, unsigned width)

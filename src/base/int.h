@@ -18,10 +18,35 @@ uint16_t reader_u16(struct reader *reader); /* fixed widths are little-endian */
 uint32_t reader_u32(struct reader *reader);
 uint64_t reader_u64(struct reader *reader);
 int64_t reader_i64(struct reader *reader);
-uint64_t reader_varint(struct reader *reader); /* LEB128, at most 10 bytes, shortest form not required */
-struct slice reader_bytes(struct reader *reader, size_t len);
-struct slice reader_prefixed(struct reader *reader); /* varint length, then bytes */
-size_t reader_left(const struct reader *reader);
+uint64_t reader_varint_long(struct reader *reader); /* of more than one byte, or none */
+/* LEB128, at most 10 bytes, shortest form not required. Lengths are short: a listing has two of them a key. */
+static inline uint64_t reader_varint(struct reader *reader)
+{
+    return reader->ok && reader->at < reader->end && *reader->at < 0x80 ? *reader->at++ : reader_varint_long(reader);
+}
+void reader_fail(struct reader *reader);
+
+static inline size_t reader_left(const struct reader *reader)
+{
+    return (size_t)(reader->end - reader->at);
+}
+
+static inline struct slice reader_bytes(struct reader *reader, uint64_t len)
+{
+    if (!reader->ok || len > reader_left(reader)) {
+        reader_fail(reader);
+        return SLICE_EMPTY;
+    }
+    struct slice bytes = slice_of(reader->at, (size_t)len);
+    reader->at += len;
+    return bytes;
+}
+
+/* varint length, then bytes */
+static inline struct slice reader_prefixed(struct reader *reader)
+{
+    return reader_bytes(reader, reader_varint(reader));
+}
 
 /* A growing byte buffer (GByteArray underneath) with the matching writers. */
 void put_u8(GByteArray *into, uint8_t value);

@@ -21,11 +21,22 @@ void keys_put(GByteArray *into, GByteArray *io_last, struct slice key)
     put_bytes(io_last, rest);
 }
 
-bool keys_read(struct reader *reader, GByteArray *io_last)
+bool keys_part(struct reader *reader, size_t last_len, size_t *ret_shared, struct slice *ret_rest)
 {
     uint64_t shared = reader_varint(reader);
     struct slice rest = reader_prefixed(reader);
-    if (!reader->ok || shared > io_last->len || rest.len > G_MAXINT)
+    if (!reader->ok || shared > last_len || rest.len > G_MAXINT)
+        return false;
+    *ret_shared = (size_t)shared;
+    *ret_rest = rest;
+    return true;
+}
+
+bool keys_read(struct reader *reader, GByteArray *io_last)
+{
+    size_t shared;
+    struct slice rest;
+    if (!keys_part(reader, io_last->len, &shared, &rest))
         return false;
     g_byte_array_set_size(io_last, (guint)shared);
     put_bytes(io_last, rest);

@@ -18,7 +18,6 @@ struct listing_reader {
     GByteArray *key; /* the one read last of the block at hand */
     uint64_t next;   /* number of the key that is read next */
     uint64_t end;    /* of the partition that was sought: the number behind its last key; 0: none was */
-    bool held;       /* the key has been read, but not given out */
     bool rank_off;   /* keys are given out without their ranks */
 };
 
@@ -120,11 +119,17 @@ static bool block_begin(struct listing_reader *reader, size_t block, GError **er
     return true;
 }
 
+/* Where the block at hand has no further key, the next one. */
+static bool block_on(struct listing_reader *reader, GError **error)
+{
+    return reader_left(&reader->at) > 0 || reader->block + 1 >= reader->rows->len ||
+           block_begin(reader, reader->block + 1, error);
+}
+
 /* Reads the next key, of whatever block. There is one. */
 static bool step(struct listing_reader *reader, GError **error)
 {
-    if (reader_left(&reader->at) == 0 && reader->block + 1 < reader->rows->len &&
-        !block_begin(reader, reader->block + 1, error))
+    if (!block_on(reader, error))
         return false;
     if (!keys_read(&reader->at, reader->key))
         return blocks_reader_damaged(reader->blocks, error);
@@ -177,7 +182,6 @@ bool listing_reader_seek_in(struct listing_reader *reader, const struct listing_
                          "the listing has no key %" G_GUINT64_FORMAT " in partition %u; it is not that of this run",
                          (guint64)(stretch->first + index), stretch->partition);
     reader->end = 0;
-    reader->held = false;
     if (index == stretch->keys)
         return true;
     if (!block_begin(reader, block_find(reader, before_number, &number), error))
@@ -195,30 +199,54 @@ bool listing_reader_seek(struct listing_reader *reader, uint32_t partition, uint
     return listing_reader_seek_in(reader, &all, index, error);
 }
 
-/* The next key, copied; false in *ret_fits: it waits. */
-static bool give(struct listing_reader *reader, struct arena *mem, struct slice *ret, bool *ret_fits, GError **error)
+/* The next key, laid out behind the one before it, which it becomes. false in *ret_fits: it waits. */
+static bool give(struct listing_reader *reader, struct arena *mem, struct slice *io_key, bool *ret_fits, GError **error)
 {
-    if (!reader->held && !step(reader, error))
+    size_t shared, block = reader->block;
+    struct slice rest;
+    if (!block_on(reader, error))
         return false;
-    *ret_fits = arena_copy(mem, listing_key(reader->rank_off, slice_of(reader->key->data, reader->key->len)), ret);
-    reader->held = !*ret_fits;
+    if (block != reader->block)
+        *io_key = SLICE_EMPTY; /* a block's first key stands alone */
+    struct reader before = reader->at;
+    if (!keys_part(&reader->at, io_key->len, &shared, &rest) ||
+        (reader->totals.ranked && shared + rest.len < LISTING_RANK_BYTES))
+        return blocks_reader_damaged(reader->blocks, error);
+    uint8_t *bytes = arena_alloc(mem, shared + rest.len);
+    *ret_fits = bytes != NULL;
+    if (!bytes) {
+        reader->at = before;
+        return true;
+    }
+    if (shared > 0)
+        memcpy(bytes, io_key->data, shared);
+    if (rest.len > 0)
+        memcpy(bytes + shared, rest.data, rest.len);
+    *io_key = slice_of(bytes, shared + rest.len);
+    reader->next++;
     return true;
 }
 
 static bool next(struct listing_reader *reader, size_t max, struct arena *mem, struct slice **ret_keys, size_t *ret_n,
                  GError **error)
 {
-    uint64_t given = reader->next - reader->held, left = reader->end > given ? reader->end - given : 0;
+    uint64_t left = reader->end > reader->next ? reader->end - reader->next : 0;
     size_t n = 0, want = (size_t)MIN(max, left);
     struct slice *keys = arena_alloc(mem, MAX(want, 1) * sizeof *keys);
+    struct slice key = slice_of(reader->key->data, reader->key->len);
     bool fits = keys != NULL;
     while (fits && n < want) {
-        if (!give(reader, mem, &keys[n], &fits, error))
+        if (!give(reader, mem, &key, &fits, error))
             return false;
-        n += fits;
+        if (fits)
+            keys[n++] = listing_key(reader->rank_off, key);
     }
     if (!fits && n == 0)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "a listed key does not fit into the memory of a batch");
+    if (n > 0) {
+        g_byte_array_set_size(reader->key, 0);
+        put_bytes(reader->key, key);
+    }
     *ret_keys = keys;
     *ret_n = n;
     return true;
@@ -251,20 +279,27 @@ static bool find_in_block(struct listing_reader *reader, struct slice key, bool 
     return true;
 }
 
+static struct listing_place place_of(const struct listing_reader *reader, uint64_t number)
+{
+    return (struct listing_place){.partition = (uint32_t)(number / reader->totals.size),
+                                  .index = number % reader->totals.size};
+}
+
+struct listing_place listing_reader_before(const struct listing_reader *reader, struct slice key)
+{
+    return place_of(reader, reader->rows->len > 0 ? row_at(reader, block_find(reader, before_key, &key))->number : 0);
+}
+
 bool listing_reader_find(struct listing_reader *reader, struct slice key, bool *ret_found, struct listing_place *ret,
                          GError **error)
 {
     bool found = false;
     reader->end = 0;
-    reader->held = false;
     if (reader->rows->len > 0 && (!block_begin(reader, block_find(reader, before_key, &key), error) ||
                                   !find_in_block(reader, key, &found, error)))
         return false;
-    if (found) {
-        uint64_t number = reader->next - 1;
-        ret->partition = (uint32_t)(number / reader->totals.size);
-        ret->index = number % reader->totals.size;
-    }
+    if (found)
+        *ret = place_of(reader, reader->next - 1);
     *ret_found = found;
     return true;
 }

@@ -6,11 +6,23 @@
 
 #define GOLDEN UINT64_C(0x9e3779b97f4a7c15)
 
-struct sketch *sketch_new(uint32_t cells, uint64_t seed)
+enum { TABLES = 4 };
+
+struct sketch *sketch_new(uint32_t cells, uint64_t seed, enum sketch_layout layout)
 {
     struct sketch *sketch = g_new0(struct sketch, 1);
-    *sketch = (struct sketch){.seed = seed, .n = cells, .cells = g_new0(struct sketch_cell, cells)};
+    *sketch = (struct sketch){.layout = layout, .seed = seed, .n = cells, .cells = g_new0(struct sketch_cell, cells)};
     return sketch;
+}
+
+struct sketch *sketch_like(const struct sketch *sketch)
+{
+    return sketch_new(sketch->n, sketch->seed, sketch->layout);
+}
+
+bool sketch_alike(const struct sketch *one, const struct sketch *other)
+{
+    return one->n == other->n && one->seed == other->seed && one->layout == other->layout;
 }
 
 void sketch_free(struct sketch *sketch)
@@ -34,9 +46,16 @@ static inline uint64_t check_of(uint64_t seed, uint64_t key, struct digest value
     return folded(half ^ UINT64_C(0xe7037ed1a0b428db), value.high ^ seed ^ UINT64_C(0x8ebc6af09c88c6e3)) + key;
 }
 
-/* Which cells an entry is in: 0, then from i on the next one, so that cell j is one of them with probability 1/(1 +
- * j/2). That none of i + 1 … i + g is has the probability (i+1)(i+2) / ((i+g+1)(i+g+2)), which is turned round. The
- * roots do not wait for each other, so a processor takes several at once. */
+/* Which cell of a table an entry is in: each takes 32 other bits of the checksum, or of what becomes of it. */
+static inline size_t table_place(const struct sketch *sketch, uint64_t check, unsigned table)
+{
+    uint64_t each = sketch->n / TABLES, bits = table < TABLES / 2 ? check : folded(check, GOLDEN);
+    return table * each + ((table % 2 ? bits >> 32 : bits & UINT32_MAX) * each >> 32);
+}
+
+/* Which cells a rateless one's entry is in: 0, then from i on the next one, so that cell j is one of them with
+ * probability 1/(1 + j/2). That none of i + 1 … i + g is has the probability (i+1)(i+2) / ((i+g+1)(i+g+2)), which is
+ * turned round. The roots do not wait for each other, so a processor takes several at once. */
 struct walk {
     uint64_t state;
     double at; /* the cell */
@@ -64,51 +83,60 @@ static inline void cell_take(struct sketch_cell *cell, const struct sketch_cell 
     cell->count += count;
 }
 
-void sketch_add(struct sketch *sketch, uint64_t key, struct digest value)
-{
-    struct sketch_cell entry = {.key = key, .check = check_of(sketch->seed, key, value), .value = value};
-    double end = sketch->n;
-    for (struct walk walk = walk_of(entry.check); walk.at < end; walk_on(&walk))
-        cell_take(&sketch->cells[(size_t)walk.at], &entry, 1);
-}
-
-void sketch_merge(struct sketch *into, const struct sketch *from)
-{
-    g_assert(into->n == from->n && into->seed == from->seed);
-    for (uint32_t i = 0; i < into->n; i++)
-        cell_take(&into->cells[i], &from->cells[i], from->cells[i].count);
-}
-
-void sketch_subtract(struct sketch *from, const struct sketch *what)
-{
-    g_assert(from->n == what->n && from->seed == what->seed);
-    for (uint32_t i = 0; i < from->n; i++)
-        cell_take(&from->cells[i], &what->cells[i], -what->cells[i].count);
-}
-
-/* --- peeling ------------------------------------------------------------------------------------------------------ */
-
 static bool is_one(const struct sketch *sketch, const struct sketch_cell *cell)
 {
     return (cell->count == 1 || cell->count == UINT32_MAX) &&
            cell->check == check_of(sketch->seed, cell->key, cell->value);
 }
 
+/* `ones`: of uint32_t, those cells that hold one entry then; NULL: nobody asks. */
+static inline void take_at(struct sketch *sketch, size_t at, const struct sketch_cell *entry, uint32_t count,
+                           GArray *ones)
+{
+    uint32_t place = (uint32_t)at;
+    cell_take(&sketch->cells[at], entry, count);
+    if (ones && is_one(sketch, &sketch->cells[at]))
+        g_array_append_val(ones, place);
+}
+
+/* Into all its cells, or out of them. */
+static inline void take(struct sketch *sketch, const struct sketch_cell *entry, uint32_t count, GArray *ones)
+{
+    double end = sketch->n;
+    if (sketch->layout == SKETCH_TABLES) {
+        for (unsigned i = 0; i < TABLES; i++)
+            take_at(sketch, table_place(sketch, entry->check, i), entry, count, ones);
+        return;
+    }
+    for (struct walk walk = walk_of(entry->check); walk.at < end; walk_on(&walk))
+        take_at(sketch, (size_t)walk.at, entry, count, ones);
+}
+
+void sketch_add(struct sketch *sketch, uint64_t key, struct digest value)
+{
+    struct sketch_cell entry = {.key = key, .check = check_of(sketch->seed, key, value), .value = value};
+    take(sketch, &entry, 1, NULL);
+}
+
+void sketch_merge(struct sketch *into, const struct sketch *from)
+{
+    g_assert(sketch_alike(into, from));
+    for (uint32_t i = 0; i < into->n; i++)
+        cell_take(&into->cells[i], &from->cells[i], from->cells[i].count);
+}
+
+void sketch_subtract(struct sketch *from, const struct sketch *what)
+{
+    g_assert(sketch_alike(from, what));
+    for (uint32_t i = 0; i < from->n; i++)
+        cell_take(&from->cells[i], &what->cells[i], -what->cells[i].count);
+}
+
+/* --- peeling ------------------------------------------------------------------------------------------------------ */
+
 static bool is_empty(const struct sketch_cell *cell)
 {
     return cell->count == 0 && cell->key == 0 && cell->check == 0 && digest_is_zero(cell->value);
-}
-
-/* Out of all its cells; those that are one entry's then are on the way. */
-static void take_out(struct sketch *sketch, const struct sketch_cell *entry, GArray *ones)
-{
-    double end = sketch->n;
-    for (struct walk walk = walk_of(entry->check); walk.at < end; walk_on(&walk)) {
-        uint32_t at = (uint32_t)walk.at;
-        cell_take(&sketch->cells[at], entry, -entry->count);
-        if (is_one(sketch, &sketch->cells[at]))
-            g_array_append_val(ones, at);
-    }
 }
 
 bool sketch_peel(struct sketch *difference, GArray *ret)
@@ -124,7 +152,7 @@ bool sketch_peel(struct sketch *difference, GArray *ret)
             continue; /* it has been found elsewhere since */
         struct sketch_entry found = {.key = entry.key, .value = entry.value, .second = entry.count != 1};
         g_array_append_val(ret, found);
-        take_out(difference, &entry, ones);
+        take(difference, &entry, -entry.count, ones);
     }
     for (uint32_t i = 0; i < difference->n; i++)
         empty &= is_empty(&difference->cells[i]);
@@ -149,13 +177,14 @@ void sketch_put(const struct sketch *sketch, GByteArray *into)
     }
 }
 
-struct sketch *sketch_get(struct slice bytes, uint64_t seed)
+struct sketch *sketch_get(struct slice bytes, uint64_t seed, enum sketch_layout layout)
 {
     struct reader reader = reader_of(bytes);
     uint32_t n;
-    if (bytes.len == 0 || bytes.len % SKETCH_CELL_BYTES != 0 || !int_to_u32(bytes.len / SKETCH_CELL_BYTES, &n))
+    if (bytes.len == 0 || bytes.len % SKETCH_CELL_BYTES != 0 || !int_to_u32(bytes.len / SKETCH_CELL_BYTES, &n) ||
+        (layout == SKETCH_TABLES && n % TABLES != 0))
         return NULL;
-    struct sketch *sketch = sketch_new(n, seed);
+    struct sketch *sketch = sketch_new(n, seed, layout);
     for (uint32_t i = 0; i < n; i++) {
         struct sketch_cell *cell = &sketch->cells[i];
         cell->key = reader_u64(&reader);

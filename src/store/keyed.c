@@ -159,17 +159,36 @@ bool keyed_filling_init(struct keyed_filling *ret, const struct scan_spec *spec,
     return true;
 }
 
+/* The key with what stands behind it, in one piece. */
+static uint8_t *copy_both(struct arena *mem, struct slice key, struct slice raw)
+{
+    uint8_t *bytes = arena_alloc(mem, key.len + raw.len);
+    if (bytes && key.len)
+        memcpy(bytes, key.data, key.len);
+    if (bytes && raw.len)
+        memcpy(bytes + key.len, raw.data, raw.len);
+    return bytes;
+}
+
 static bool add_image(const struct scan_spec *spec, struct slice key, const struct keyed_value *value,
                       struct arena *mem, struct record *ret)
 {
-    if (spec->keys_only || !value) {
-        *ret = (struct record){.key = key, .presence = RECORD_PRESENT};
+    bool keys_only = spec->keys_only || !value;
+    struct slice raw = keys_only ? SLICE_EMPTY : value->raw;
+    uint8_t *bytes = copy_both(mem, key, raw);
+    if (!bytes)
+        return false;
+    key = slice_of(bytes, key.len);
+    raw = slice_of(bytes + key.len, raw.len);
+    if (keys_only || (spec->bytes_only && !value->foreign)) {
+        *ret = (struct record){.key = key, .presence = RECORD_PRESENT, .raw = keys_only ? SLICE_EMPTY : raw};
+        ret->expires_at_ms = keys_only ? EXPIRES_NEVER : value->expires_at_ms;
         return true;
     }
-    if (!spec->bytes_only || value->foreign)
-        return keyed_image_copy(key, value, mem, ret);
-    *ret = (struct record){.key = key, .expires_at_ms = value->expires_at_ms, .presence = RECORD_PRESENT};
-    return arena_copy(mem, value->raw, &ret->raw);
+    struct keyed_value copy = *value;
+    copy.raw = raw;
+    keyed_image(key, &copy, mem, ret);
+    return true;
 }
 
 bool keyed_filling_add(struct keyed_filling *filling, struct slice key, const struct keyed_value *value, GError **error)
@@ -181,8 +200,7 @@ bool keyed_filling_add(struct keyed_filling *filling, struct slice key, const st
     if (filling->full)
         return true;
     struct record *into = &batch->records[batch->n];
-    struct slice copy;
-    bool fits = arena_copy(filling->mem, key, &copy) && add_image(filling->spec, copy, value, filling->mem, into);
+    bool fits = add_image(filling->spec, key, value, filling->mem, into);
     if (!fits && !batch->n)
         return keyed_too_big(key, error);
     filling->full = !fits;

@@ -77,7 +77,8 @@ static bool give_sketch(void *self, const struct block *block, bool *ret_sound, 
 {
     struct kept_sketch kept;
     char digest[DIGEST_TEXT];
-    *ret_sound = sketch_block_get(block, &kept);
+    /* Where records lie in it is nobody's question here. */
+    *ret_sound = sketch_block_get(block, SKETCH_RATELESS, &kept);
     if (!*ret_sound)
         return true;
     bson_t line = BSON_INITIALIZER;
@@ -96,7 +97,7 @@ static bool give_progress(void *self, const struct block *block, bool *ret_sound
     int64_t kept_ms, done = 0;
     auto_(arena) mem = arena_new(512 << 20);
     bson_t line = BSON_INITIALIZER;
-    *ret_sound = progress_get(block->payload, 0, mem, &progress, &kept_ms);
+    *ret_sound = progress_get(block->payload, NULL, mem, &progress, &kept_ms);
     for (uint32_t i = 0; *ret_sound && i < progress.n_units; i++)
         done += progress.done[i];
     sketch_free(progress.sketch);

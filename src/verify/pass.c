@@ -14,7 +14,7 @@ bool pass_open(struct pass *pass, struct verification *verification, GError **er
     pass->part_mem = arena_new(PASS_BYTES);
     pass->given = g_array_new(FALSE, TRUE, sizeof(struct given));
     if (verification->sketch)
-        pass->sketch = sketch_new(verification->sketch->n, verification->sketch->seed);
+        pass->sketch = sketch_like(verification->sketch);
     return store_session_open(&pass->source, input->source, error) &&
            store_session_open(&pass->target, input->target, error) &&
            (!verification->undo || store_session_open(&pass->undo, verification->undo, error)) &&

@@ -68,7 +68,8 @@ static bool get_sums(struct reader *reader, struct arena *mem, struct progress *
     return ret->sums && reader->ok;
 }
 
-bool progress_get(struct slice bytes, uint64_t seed, struct arena *mem, struct progress *ret, int64_t *ret_kept_ms)
+bool progress_get(struct slice bytes, const struct sketch *like, struct arena *mem, struct progress *ret,
+                  int64_t *ret_kept_ms)
 {
     struct reader reader = reader_of(bytes);
     *ret = (struct progress){.of.low = reader_u64(&reader), .of.high = 0};
@@ -83,7 +84,8 @@ bool progress_get(struct slice bytes, uint64_t seed, struct arena *mem, struct p
         return false;
     size_t left = reader_left(&reader);
     if (left > 0)
-        ret->sketch = sketch_get(reader_bytes(&reader, left), seed);
+        ret->sketch =
+            sketch_get(reader_bytes(&reader, left), like ? like->seed : 0, like ? like->layout : SKETCH_RATELESS);
     return left == 0 || ret->sketch;
 }
 
@@ -139,7 +141,7 @@ bool progress_read(const struct world *world, const char *path, struct arena *me
         return true;
     if (!read_block(world, path, whole, &bytes, error))
         return false;
-    if (bytes.len > 0 && progress_get(bytes, io->sketch ? io->sketch->seed : 0, mem, &found, &kept_ms) &&
+    if (bytes.len > 0 && progress_get(bytes, io->sketch, mem, &found, &kept_ms) &&
         is_the_same(io, &found, kept_ms, world_wall_ms(world))) {
         *ret_taken = true;
         *io = found;

@@ -31,9 +31,10 @@ struct progress {
 void progress_put(const struct progress *progress, int64_t now_ms, GByteArray *into);
 bool progress_keep_durable(const struct world *world, const char *path, const uint8_t run_uid[16], struct slice bytes,
                            GError **error);
-/* What is there of that verification, into `mem` but for the sketch, which the caller frees: n_sums as it is given, the
- * sketch of sketch's seed where one is given. *ret_taken false: nothing that could be taken up. */
+/* What is there of that verification, into `mem` but for the sketch, which the caller frees: n_sums as it is given, and
+ * a sketch like the one that is given. *ret_taken false: nothing that could be taken up. */
 bool progress_read(const struct world *world, const char *path, struct arena *mem, struct progress *io, bool *ret_taken,
                    GError **error);
-/* The bytes of a block. false: they make no sense. `seed`: of the sketch. */
-bool progress_get(struct slice bytes, uint64_t seed, struct arena *mem, struct progress *ret, int64_t *ret_kept_ms);
+/* The bytes of a block. false: they make no sense. Its sketch is like that one; NULL: nobody looks into it. */
+bool progress_get(struct slice bytes, const struct sketch *like, struct arena *mem, struct progress *ret,
+                  int64_t *ret_kept_ms);

@@ -6,7 +6,7 @@
 #include "verify/verify_parts.h"
 
 const struct blockfile_kind sketch_kind = {
-    .magic = "SLSKTC1\n", .version = 1, .block_magic = 0x43544b53, .sealed_as = "reports"};
+    .magic = "SLSKTC1\n", .version = SKETCH_TABLES, .block_magic = 0x43544b53, .sealed_as = "reports"};
 
 #define TYPE_SKETCH 1
 #define MADE_KEYS   1u
@@ -34,7 +34,7 @@ bool sketch_keep_durable(const struct verification *verification, GError **error
            file_rename_durable(input->world, aside, input->sketch_path, error);
 }
 
-bool sketch_block_get(const struct block *block, struct kept_sketch *ret)
+bool sketch_block_get(const struct block *block, enum sketch_layout layout, struct kept_sketch *ret)
 {
     struct reader head = reader_of(block->head);
     uint64_t seed = reader_u64(&head);
@@ -42,7 +42,7 @@ bool sketch_block_get(const struct block *block, struct kept_sketch *ret)
     stored.sum.low = reader_u64(&head);
     stored.sum.high = reader_u64(&head);
     uint32_t flags = reader_u32(&head);
-    struct sketch *sketch = head.ok && block->type == TYPE_SKETCH ? sketch_get(block->payload, seed) : NULL;
+    struct sketch *sketch = head.ok && block->type == TYPE_SKETCH ? sketch_get(block->payload, seed, layout) : NULL;
     *ret = (struct kept_sketch){.sketch = sketch, .stored = stored, .made_keys = flags & MADE_KEYS};
     return sketch != NULL;
 }
@@ -63,13 +63,17 @@ static bool read_one(const struct verify_input *input, const char *path, struct 
     }
     enum block_result result = blockfile_read(file, blockfile_begin(file), false, mem, &block, error);
     if (result == BLOCK_OK)
-        sketch_block_get(&block, ret);
+        sketch_block_get(&block, (enum sketch_layout)blockfile_version(file), ret);
     return result != BLOCK_FAILED;
 }
 
-static bool take_one(struct kept_sketch *into, struct kept_sketch *one)
+static bool take_one(struct kept_sketch *into, const struct kept_sketch *one, uint64_t seed)
 {
-    if (!one->sketch || one->sketch->n != into->sketch->n || one->sketch->seed != into->sketch->seed)
+    if (!one->sketch || one->sketch->n != SKETCH_CELLS || one->sketch->seed != seed)
+        return false;
+    if (!into->sketch)
+        into->sketch = sketch_like(one->sketch);
+    if (!sketch_alike(into->sketch, one->sketch)) /* by programs of two versions */
         return false;
     sketch_merge(into->sketch, one->sketch);
     set_digest_merge(&into->stored, &one->stored);
@@ -80,7 +84,7 @@ static bool take_one(struct kept_sketch *into, struct kept_sketch *one)
 /* Of all that the run has written, or of nothing: what stands in the catalog must be what the sketches say. */
 bool sketch_read_kept(const struct verify_input *input, struct kept_sketch *ret, GError **error)
 {
-    struct kept_sketch all = {.sketch = sketch_new(SKETCH_CELLS, input->seed)};
+    struct kept_sketch all = {0};
     struct set_digest sums = {0};
     bool ok = true, whole = input->all_parts && input->n_sketches > 0;
     for (size_t i = 0; i < input->n_parts && whole; i++) {
@@ -91,7 +95,7 @@ bool sketch_read_kept(const struct verify_input *input, struct kept_sketch *ret,
     for (size_t i = 0; i < input->n_sketches && ok && whole; i++) {
         struct kept_sketch one;
         ok = read_one(input, input->sketches[i], &one, error);
-        whole = ok && take_one(&all, &one);
+        whole = ok && take_one(&all, &one, input->seed);
         sketch_free(one.sketch);
     }
     if (!ok || !whole || !set_digest_equal(&sums, &all.stored))

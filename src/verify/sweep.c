@@ -62,6 +62,7 @@ struct sweeper {
     struct listed keys;      /* LISTED: along the listing, from the stretch's first key on */
     struct set_digest *sums; /* as the sweep's, */
     struct sketch *sketch;   /* and this too */
+    size_t along;            /* LISTED: in `stretched`, where the last key was */
     size_t checkpoints_of;   /* the place of the partition whose checkpoints the pass holds */
     bool ended;              /* of the unit: all of it was seen */
 };
@@ -85,19 +86,37 @@ static size_t place_of(const struct sweep *sweep, uint32_t part)
     return part < sweep->n_places ? sweep->place_of[part] : NOT_LISTED;
 }
 
-/* Whose the key at that place of the listing is; NOT_LISTED: it has no sum, or is none of the input's. */
-static size_t place_in(const struct sweep *sweep, const struct verify_input *input, uint32_t of, uint64_t index)
+/* Where the key lies to the stretch: before it (-1), in it, behind it (1). */
+static int lies(const struct listing_stretch *keys, uint32_t of, uint64_t index)
 {
-    size_t low = 0, high = sweep->stretched->len;
+    if (of < keys->partition || (of == keys->partition && index < keys->first))
+        return -1;
+    return of > keys->partition || index - keys->first >= keys->keys;
+}
+
+static const struct verify_part *stretched_at(const struct sweep *sweep, const struct verify_input *input, size_t i)
+{
+    return &input->parts[g_array_index(sweep->stretched, size_t, i)];
+}
+
+/* Whose the key at that place of the listing is; NOT_LISTED: it has no sum, or is none of the input's. Nearly always
+ * the one before it is of the same stretch. */
+static size_t place_in(struct sweeper *sweeper, const struct verify_input *input, uint32_t of, uint64_t index)
+{
+    const struct sweep *sweep = sweeper->sweep;
+    size_t low = 0, high = sweep->stretched->len, middle = sweeper->along;
     while (low < high) {
-        size_t middle = low + (high - low) / 2, at = g_array_index(sweep->stretched, size_t, middle);
-        const struct listing_stretch *keys = &input->parts[at].keys;
-        if (of < keys->partition || (of == keys->partition && index < keys->first))
+        const struct verify_part *part = stretched_at(sweep, input, middle);
+        int order = lies(&part->keys, of, index);
+        if (order == 0) {
+            sweeper->along = middle;
+            return place_of(sweep, part->part);
+        }
+        if (order < 0)
             high = middle;
-        else if (of > keys->partition || index - keys->first >= keys->keys)
-            low = middle + 1;
         else
-            return place_of(sweep, input->parts[at].part);
+            low = middle + 1;
+        middle = low + (high - low) / 2;
     }
     return NOT_LISTED;
 }
@@ -116,7 +135,7 @@ static bool place_all(struct sweeper *sweeper, struct pass *pass, struct swept *
         bool listed;
         if (!listed_find(&sweeper->keys, records[i].key, &listed, &place->index, error))
             return false;
-        size_t at = listed ? place_in(sweeper->sweep, pass->input, sweeper->keys.part, place->index) : NOT_LISTED;
+        size_t at = listed ? place_in(sweeper, pass->input, sweeper->keys.part, place->index) : NOT_LISTED;
         place->judged = at != NOT_LISTED;
         place->index -= place->judged ? pass->input->parts[at].keys.first : 0;
         place->at = listed && !place->judged ? 0 : at;
@@ -362,7 +381,7 @@ bool sweep_pass(struct pass *pass, GError **error)
     struct sweep *sweep = pass->verification->sweep;
     size_t n = pass->input->n_parts;
     g_autofree struct set_digest *sums = g_new0(struct set_digest, n);
-    auto_(sketch) sketch = sweep->sketch ? sketch_new(sweep->sketch->n, sweep->sketch->seed) : NULL;
+    auto_(sketch) sketch = sweep->sketch ? sketch_like(sweep->sketch) : NULL;
     struct sweeper sweeper = {.sweep = sweep, .sums = sums, .sketch = sketch, .checkpoints_of = NOT_LISTED};
     bool ok = !sweep->looks_at_unlisted || pass_fresh_transform(pass, error);
     ok = ok && all_units(pass, &sweeper, error);
@@ -613,7 +632,7 @@ static bool sweep_open(struct sweep *sweep, const struct verify_input *input, GE
     if (sweep->way != SWEEP_OWNED && !sketch_read_kept(input, &sweep->kept, error))
         return false;
     if (sweep->kept.sketch)
-        sweep->sketch = sketch_new(sweep->kept.sketch->n, sweep->kept.sketch->seed);
+        sweep->sketch = sketch_like(sweep->kept.sketch);
     return open_units(sweep, input, error) && open_way(sweep, input, error);
 }
 

@@ -68,36 +68,20 @@ static bool listed_more(struct listed *listed, GError **error)
     return false;
 }
 
-static bool listed_seek(struct listed *listed, uint32_t part, GError **error)
+static bool listed_seek(struct listed *listed, struct listing_reader *listing, struct listing_place at, GError **error)
 {
-    listed->part = part;
-    listed->n = 0;
-    listed->first = 0;
-    return listing_reader_seek(listed->listing, part, 0, error) && listed_more(listed, error);
+    *listed = (struct listed){.listing = listing, .mem = arena_new(64 << 20), .part = at.partition, .first = at.index};
+    return listing_reader_seek(listing, at.partition, at.index, error) && listed_more(listed, error);
 }
 
 bool listed_begin(struct listed *listed, struct listing_reader *listing, GError **error)
 {
-    *listed = (struct listed){.listing = listing, .mem = arena_new(64 << 20)};
-    return listed_seek(listed, 0, error);
+    return listed_seek(listed, listing, (struct listing_place){0}, error);
 }
 
-/* The last partition whose first key is not behind `key`: bisected by the first keys of partitions. */
 bool listed_begin_at(struct listed *listed, struct listing_reader *listing, struct slice key, GError **error)
 {
-    uint32_t low = 0, high = listing_reader_totals(listing)->partitions;
-    *listed = (struct listed){.listing = listing, .mem = arena_new(64 << 20)};
-    while (high - low > 1) {
-        uint32_t half = low + (high - low) / 2;
-        if (!listed_seek(listed, half, error))
-            return false;
-        bool behind = listed->n == 0 || slice_compare(listed->keys[0], key) > 0;
-        if (behind)
-            high = half;
-        else
-            low = half;
-    }
-    return listed_seek(listed, low, error);
+    return listed_seek(listed, listing, listing_reader_before(listing, key), error);
 }
 
 void listed_done(struct listed *listed)

@@ -711,7 +711,7 @@ bool verify_run(const struct verify_input *input, struct verify_result *ret, GEr
     verification.draw = draw_new(input);
     verification.shift = shift_new(input, verification.draw ? draw_size(verification.draw, input) : keys_of(input));
     if (input->sketch_path && !verification.draw && !verify_appends(input))
-        verification.sketch = sketch_new(SKETCH_CELLS, input->seed);
+        verification.sketch = sketch_new(SKETCH_CELLS, input->seed, SKETCH_TABLES);
     verification.sums = g_array_new(FALSE, TRUE, sizeof(struct part_sum));
     bool ok = theirs_new(&verification.theirs, input, error) && extras_new(&verification.extras, input, error) &&
               open_report(&verification, &seal, error) && open_undo(&verification, error) &&

@@ -337,8 +337,8 @@ struct kept_sketch {
     bool made_keys;
 };
 struct block;
-extern const struct blockfile_kind sketch_kind;
-bool sketch_block_get(const struct block *block, struct kept_sketch *ret);
+extern const struct blockfile_kind sketch_kind; /* its versions are the layouts */
+bool sketch_block_get(const struct block *block, enum sketch_layout layout, struct kept_sketch *ret);
 /* PATH.tmp, fsync, rename, fsync of the directory. */
 bool sketch_keep_durable(const struct verification *verification, GError **error);
 /* ret->sketch NULL: there is none of all that the run has written. The caller frees it. */

@@ -6,6 +6,9 @@
 /* How many records a long loop passes before it asks whether it may go on. */
 enum { ASK_EVERY = 1024 };
 
+/* So much is read at once: a call for each block of 4 KiB takes more time than the bytes. */
+enum { SCAN_AHEAD_BYTES = 256 << 10 };
+
 int64_t rocks_now_ms(const struct rocks_store *store)
 {
     return world_wall_ms(store->base.world);
@@ -135,6 +138,8 @@ bool rocks_scan_open(struct scan **ret, struct session *session, const struct sc
     put_bytes(scan->cursor, range.from);
     put_bytes(scan->to, range.to);
     scan->options = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_fill_cache(scan->options, false); /* it would drive out what is asked for by key */
+    rocksdb_readoptions_set_readahead_size(scan->options, SCAN_AHEAD_BYTES);
     if (range.has_end)
         rocksdb_readoptions_set_iterate_upper_bound(scan->options, (const char *)scan->to->data, scan->to->len);
     rocksdb_column_family_handle_t *family = rocks_family(scan->store, spec->ds->name);

@@ -229,6 +229,29 @@ static void a_key_is_found_with_its_place(void **state)
     assert_false(found);
 }
 
+/* A way along the listing that begins there meets the key, and less than a block is passed before. */
+static void a_way_begins_not_behind_its_key(void **state)
+{
+    struct lists *lists = *state;
+    enum { KEYS = 30000, SIZE = 5000, BLOCK = 4096 };
+    make(lists, KEYS, &(struct listing_cut){.size = SIZE});
+    auto_(listing_reader) reader = reader_of_lists(lists);
+    char text[64];
+    uint64_t places = 0, last = UINT64_MAX;
+    for (unsigned i = 0; i < KEYS; i += 61) {
+        struct listing_place place = listing_reader_before(reader, key_of(i, text));
+        uint64_t number = (uint64_t)place.partition * SIZE + place.index;
+        assert_in_range(number, i < BLOCK ? 0 : i - BLOCK + 1, i);
+        places += number != last;
+        last = number;
+    }
+    assert_in_range(places, KEYS / BLOCK, KEYS / 61); /* of several blocks */
+    struct listing_place first = listing_reader_before(reader, slice_of_text("a"));
+    assert_true(first.partition == 0 && first.index == 0);
+    struct listing_place end = listing_reader_before(reader, slice_of_text("z"));
+    assert_in_range((uint64_t)end.partition * SIZE + end.index, KEYS - BLOCK, KEYS - 1);
+}
+
 static void keys_are_any_bytes_of_any_length(void **state)
 {
     GError *error = NULL;
@@ -720,6 +743,7 @@ int main(void)
         TEST(a_stretch_ends_where_it_ends),
         TEST(keys_are_given_out_as_far_as_the_arena_goes),
         TEST(a_key_is_found_with_its_place),
+        TEST(a_way_begins_not_behind_its_key),
         TEST(keys_are_any_bytes_of_any_length),
         TEST(keys_out_of_order_are_an_error_that_names_both),
         TEST(a_listing_is_there_whole_or_not_at_all),

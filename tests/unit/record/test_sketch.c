@@ -15,9 +15,12 @@ static void add(struct sketch *sketch, uint64_t number)
     sketch_add(sketch, digest_of(number).low, digest_of(number + (UINT64_C(1) << 40)));
 }
 
+/* Every case is of both layouts. */
+static enum sketch_layout layout;
+
 static struct sketch *sketch_of(uint32_t cells, uint64_t from, uint64_t to)
 {
-    struct sketch *sketch = sketch_new(cells, SEED);
+    struct sketch *sketch = sketch_new(cells, SEED, layout);
     for (uint64_t i = from; i < to; i++)
         add(sketch, i);
     return sketch;
@@ -61,7 +64,7 @@ static void what_one_side_alone_has_is_found(void **state)
 static void equal_sets_leave_nothing(void **state)
 {
     auto_(sketch) mine = sketch_of(64, 0, 5000);
-    auto_(sketch) theirs = sketch_new(64, SEED);
+    auto_(sketch) theirs = sketch_new(64, SEED, layout);
     g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(struct sketch_entry));
     for (uint64_t i = 5000; i-- > 0;) /* in any order */
         add(theirs, i);
@@ -83,7 +86,7 @@ static void parts_of_a_set_make_up_the_whole(void **state)
     holds(found, 0, 10, false);
 }
 
-/* Of 100 draws each: 1.35 (as the paper has it) to 1.7 cells an entry, the fewer entries the more. */
+/* Of 100 draws each. Rateless: 1.35 (as the paper has it) to 1.7 cells an entry, the fewer entries the more. */
 static void so_many_cells_are_enough(void **state)
 {
     static const struct {
@@ -143,7 +146,7 @@ static void damage_gives_no_wrong_entry(void **state)
     for (size_t bit = 0; bit < (size_t)bytes->len * 8; bit++) {
         g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(struct sketch_entry));
         bytes->data[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        auto_(sketch) damaged = sketch_get(slice_of(bytes->data, bytes->len), SEED);
+        auto_(sketch) damaged = sketch_get(slice_of(bytes->data, bytes->len), SEED, layout);
         assert_false(sketch_peel(damaged, found));
         for (guint i = 0; i < found->len; i++) {
             const struct sketch_entry *entry = &g_array_index(found, struct sketch_entry, i);
@@ -163,20 +166,33 @@ static void what_is_put_is_got(void **state)
     g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(struct sketch_entry));
     sketch_put(mine, bytes);
     assert_int_equal(bytes->len, 100 * SKETCH_CELL_BYTES);
-    auto_(sketch) got = sketch_get(slice_of(bytes->data, bytes->len), SEED);
+    auto_(sketch) got = sketch_get(slice_of(bytes->data, bytes->len), SEED, layout);
     assert_true(sketch_peel(got, found));
     holds(found, 0, 30, false);
-    assert_null(sketch_get(slice_of(bytes->data, bytes->len - 1), SEED));
-    assert_null(sketch_get(SLICE_EMPTY, SEED));
+    assert_null(sketch_get(slice_of(bytes->data, bytes->len - 1), SEED, layout));
+    assert_null(sketch_get(SLICE_EMPTY, SEED, layout));
+}
+
+static int take_layout(void **state)
+{
+    layout = *(const enum sketch_layout *)*state;
+    return 0;
 }
 
 int main(void)
 {
+    static enum sketch_layout tables = SKETCH_TABLES, rateless = SKETCH_RATELESS;
+#define BOTH(test)                                                                                                     \
+    {#test ", tables", test, take_layout, NULL, &tables},                                                              \
+    {                                                                                                                  \
+#test ", rateless", test, take_layout, NULL, &rateless                                                         \
+    }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_one_side_alone_has_is_found), cmocka_unit_test(equal_sets_leave_nothing),
-        cmocka_unit_test(parts_of_a_set_make_up_the_whole), cmocka_unit_test(so_many_cells_are_enough),
-        cmocka_unit_test(too_many_are_not_called_all),      cmocka_unit_test(a_changed_record_is_found_on_both_sides),
-        cmocka_unit_test(damage_gives_no_wrong_entry),      cmocka_unit_test(what_is_put_is_got),
+        BOTH(what_one_side_alone_has_is_found), BOTH(equal_sets_leave_nothing),
+        BOTH(parts_of_a_set_make_up_the_whole), BOTH(so_many_cells_are_enough),
+        BOTH(too_many_are_not_called_all),      BOTH(a_changed_record_is_found_on_both_sides),
+        BOTH(damage_gives_no_wrong_entry),      BOTH(what_is_put_is_got),
     };
+#undef BOTH
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

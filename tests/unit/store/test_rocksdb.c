@@ -14,6 +14,7 @@
 #include "kit/fake_world.h"
 #include "kit/kit.h"
 #include "store/calls.h"
+#include "store/rocksdb/rocks.h"
 
 struct desk {
     struct fake_world fake;
@@ -484,6 +485,49 @@ static void a_rough_split_finds_parts_of_some_size_without_reading_the_dataset(v
     desk_done(&desk);
 }
 
+static uint64_t cached(struct desk *desk)
+{
+    struct rocks_store *store = rocks_of(desk->session);
+    return rocks_property(store, rocks_family(store, "d"), "rocksdb.block-cache-usage");
+}
+
+/* What is asked for by key is asked for again; what a scan has passed is not. */
+static void a_scan_leaves_the_cache_to_what_is_asked_for_by_key(void **state)
+{
+    enum { KEYS = 4000, KEY_LEN = 64 };
+    GError *error = NULL;
+    struct desk desk;
+    struct batch batch = {.done = false};
+    struct scan *scan;
+    char key[KEY_LEN + 1];
+    uint64_t n = 0;
+    desk_init(&desk, *state);
+    desk_open(&desk, false);
+    open_lane(&desk);
+    for (int i = 0; i < KEYS; i++) {
+        g_snprintf(key, sizeof key, "%0*d", KEY_LEN, i);
+        put(&desk, key);
+    }
+    desk_close(&desk);
+    desk_open(&desk, false); /* which makes a file of its log */
+    struct call call = desk_call(&desk);
+    struct scan_spec spec = {.ds = &desk.ds, .max_records = 500, .max_bytes = 1 << 20};
+    uint64_t before = cached(&desk);
+    kit_ok(store_scan_open(&scan, desk.session, &spec, &error));
+    for (; !batch.done; n += batch.n)
+        kit_ok(store_scan_next(scan, &call, &batch, &error));
+    store_scan_close(scan);
+    assert_int_equal(n, KEYS);
+    uint64_t scanned = cached(&desk);
+    for (int i = 0; i < KEYS; i += 10) {
+        g_snprintf(key, sizeof key, "%0*d", KEY_LEN, i);
+        assert_int_equal(read_one(&desk, slice_of_text(key)).presence, RECORD_PRESENT);
+    }
+    assert_true(cached(&desk) > scanned + KEYS * 20); /* the blocks of all */
+    assert_true(scanned < before + KEYS * 10);        /* none but the index's */
+    desk_done(&desk);
+}
+
 static void sluices_own_families_are_no_datasets(void **state)
 {
     GError *error = NULL;
@@ -724,6 +768,7 @@ int main(int argc, char **argv)
         TEST(a_foreign_database_can_be_read),
         TEST(every_way_to_a_directory_is_one_store_and_a_copy_is_another),
         TEST(a_rough_split_finds_parts_of_some_size_without_reading_the_dataset),
+        TEST(a_scan_leaves_the_cache_to_what_is_asked_for_by_key),
         TEST(sluices_own_families_are_no_datasets),
         TEST(values_that_are_no_documents_are_faults_of_their_keys_only),
         TEST(a_damaged_fence_is_named_and_nothing_is_written),

@@ -13,7 +13,8 @@ static const uint8_t uid[16] = {0x5e, 0xed, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1
 enum { CELLS = 64, ENTRIES = 12 };
 #define SEED UINT64_C(0x1234567890abcdef)
 
-/* --- what v1 was made from: SLUICE_GOLDEN_WRITE=DIR makes it again ------------------------------------------------ */
+/* --- what they were made from: SLUICE_GOLDEN_WRITE=DIR makes it again ------------------------------------------------
+ */
 
 static struct digest value_of(uint64_t i)
 {
@@ -25,9 +26,9 @@ static uint64_t key_of(uint64_t i)
     return value_of(i + 1000).low;
 }
 
-static struct sketch *sketch_of_entries(uint64_t first, uint64_t n)
+static struct sketch *sketch_of_entries(enum sketch_layout layout, uint64_t first, uint64_t n)
 {
-    struct sketch *sketch = sketch_new(CELLS, SEED);
+    struct sketch *sketch = sketch_new(CELLS, SEED, layout);
     for (uint64_t i = first; i < first + n; i++)
         sketch_add(sketch, key_of(i), value_of(i));
     return sketch;
@@ -36,7 +37,7 @@ static struct sketch *sketch_of_entries(uint64_t first, uint64_t n)
 static void write_sketch(const char *path)
 {
     GError *error = NULL;
-    auto_(sketch) sketch = sketch_of_entries(0, ENTRIES);
+    auto_(sketch) sketch = sketch_of_entries(SKETCH_TABLES, 0, ENTRIES);
     struct verify_input input = {.world = world_real(), .sketch_path = path, .run_uid = uid};
     struct verification verification = {.input = &input, .sketch = sketch, .made_keys = true};
     verification.found.stored = (struct set_digest){.count = ENTRIES, .sum = {.low = 7, .high = 9}};
@@ -82,7 +83,7 @@ static void write_progress(const char *path)
     bool done[2] = {false};
     struct set_digest sums[1];
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    auto_(sketch) sketch = sketch_of_entries(0, 2);
+    auto_(sketch) sketch = sketch_of_entries(SKETCH_RATELESS, 0, 2);
     struct progress progress = progress_of(bounds, done, sums);
     progress.sketch = sketch;
     progress_put(&progress, KEPT_MS, bytes);
@@ -133,11 +134,16 @@ static char *dump_of(const char *path, struct dumping how)
     return g_string_free(text, FALSE);
 }
 
+static char *golden_of(const char *version, const char *name)
+{
+    return g_build_filename(g_getenv("SLUICE_SOURCE"), "tests", "golden", "verify", version, name, NULL);
+}
+
+/* As this program writes it; only of a sketch that is not version 1. */
 static char *golden(const char *name)
 {
     const char *into = g_getenv("SLUICE_GOLDEN_WRITE");
-    g_autofree char *dir = g_build_filename(g_getenv("SLUICE_SOURCE"), "tests", "golden", "verify", "v1", NULL);
-    return g_build_filename(into ? into : dir, name, NULL);
+    return into ? g_build_filename(into, name, NULL) : golden_of(strcmp(name, "sketch.0") == 0 ? "v2" : "v1", name);
 }
 
 /* As it was written then, and as it is written now. */
@@ -161,24 +167,22 @@ static void assert_golden(const char *scratch, const char *name, void (*write)(c
     assert_memory_equal(written, then, then_len);
 }
 
-/* What a gate kept years ago still tells what differs from it. */
-static void a_sketch_of_version_1_gives_its_entries(void **state)
+static void assert_sketch(const char *path, enum sketch_layout layout)
 {
     GError *error = NULL;
     auto_(blockfile) file = NULL;
     auto_(arena) mem = arena_new(1 << 20);
     struct block block;
     struct kept_sketch kept;
-    assert_golden(*state, "sketch.0", write_sketch, (struct dumping){sketch_dump});
-    g_autofree char *path = golden("sketch.0");
     kit_ok(blockfile_open(&file, world_real(), path, &sketch_kind, false, &error));
+    assert_int_equal(blockfile_version(file), layout);
     assert_int_equal(blockfile_read(file, blockfile_begin(file), false, mem, &block, &error), BLOCK_OK);
-    assert_true(sketch_block_get(&block, &kept));
+    assert_true(sketch_block_get(&block, layout, &kept));
     assert_true(kept.made_keys && kept.sketch->seed == SEED);
     assert_int_equal(kept.stored.count, ENTRIES);
     assert_int_equal(kept.stored.sum.low, 7);
     assert_int_equal(kept.stored.sum.high, 9);
-    auto_(sketch) now = sketch_of_entries(3, ENTRIES - 3);
+    auto_(sketch) now = sketch_of_entries(layout, 3, ENTRIES - 3);
     g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(struct sketch_entry));
     sketch_subtract(kept.sketch, now);
     assert_true(sketch_peel(kept.sketch, found));
@@ -188,6 +192,23 @@ static void a_sketch_of_version_1_gives_its_entries(void **state)
         assert_true(!entry->second && (entry->key == key_of(0) || entry->key == key_of(1) || entry->key == key_of(2)));
     }
     sketch_free(kept.sketch);
+}
+
+/* What a gate kept years ago still tells what differs from it. */
+static void a_sketch_of_version_1_gives_its_entries(void **state)
+{
+    g_autofree char *path = golden_of("v1", "sketch.0"), *dump_path = golden_of("v1", "sketch.0.ndjson");
+    g_autofree char *found = dump_of(path, (struct dumping){sketch_dump}), *expected = NULL;
+    assert_true(g_file_get_contents(dump_path, &expected, NULL, NULL));
+    assert_string_equal(found, expected);
+    assert_sketch(path, SKETCH_RATELESS);
+}
+
+static void a_sketch_of_version_2_gives_its_entries(void **state)
+{
+    assert_golden(*state, "sketch.0", write_sketch, (struct dumping){sketch_dump});
+    g_autofree char *path = golden("sketch.0");
+    assert_sketch(path, SKETCH_TABLES);
 }
 
 static void owners_of_version_1_read_as_they_always_did(void **state)
@@ -217,8 +238,8 @@ static void progress_of_version_1_is_gone_on_with(void **state)
     bool done[2], taken = false;
     struct set_digest sums[1];
     auto_(arena) mem = arena_new(1 << 20);
-    auto_(sketch) empty = sketch_new(CELLS, SEED);
-    auto_(sketch) expected = sketch_of_entries(0, 2);
+    auto_(sketch) empty = sketch_new(CELLS, SEED, SKETCH_RATELESS);
+    auto_(sketch) expected = sketch_of_entries(SKETCH_RATELESS, 0, 2);
     assert_golden(*state, "progress", write_progress, (struct dumping){progress_dump});
     g_autofree char *path = golden("progress");
     fake_world_init(&fake);
@@ -262,7 +283,8 @@ static void a_profile_of_version_1_is_held_against_as_it_always_was(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_sketch_of_version_1_gives_its_entries, kit_dir_setup, kit_dir_teardown),
+        cmocka_unit_test(a_sketch_of_version_1_gives_its_entries),
+        cmocka_unit_test_setup_teardown(a_sketch_of_version_2_gives_its_entries, kit_dir_setup, kit_dir_teardown),
         cmocka_unit_test_setup_teardown(owners_of_version_1_read_as_they_always_did, kit_dir_setup, kit_dir_teardown),
         cmocka_unit_test_setup_teardown(a_profile_of_version_1_is_held_against_as_it_always_was, kit_dir_setup,
                                         kit_dir_teardown),

@@ -194,14 +194,14 @@ static void what_is_put_is_got_and_nothing_else(void **state)
     bool done[] = {true, false, true};
     struct slice bounds[] = {slice_of_text("a"), SLICE_EMPTY, slice_of_text("long bounds")};
     struct set_digest sums[] = {{.count = 3, .sum = {4, 5}}, {0}};
-    auto_(sketch) sketch = sketch_new(8, 9);
+    auto_(sketch) sketch = sketch_new(8, 9, SKETCH_TABLES);
     auto_(arena) mem = arena_new(1 << 20);
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     struct progress put = {{1, 2}, 3, 4, 5, bounds, done, 3, sums, 2, sketch}, got;
     int64_t kept_ms;
     sketch_add(sketch, 7, (struct digest){8, 9});
     progress_put(&put, 77, bytes);
-    assert_true(progress_get(slice_of(bytes->data, bytes->len), 9, mem, &got, &kept_ms));
+    assert_true(progress_get(slice_of(bytes->data, bytes->len), sketch, mem, &got, &kept_ms));
     assert_int_equal(kept_ms, 77);
     assert_true(digest_equal(got.of, put.of));
     assert_int_equal(got.begun_ms + (int64_t)got.seen + (int64_t)got.appeared, 12);
@@ -212,7 +212,7 @@ static void what_is_put_is_got_and_nothing_else(void **state)
     assert_memory_equal(got.sketch->cells, sketch->cells, 8 * sizeof *sketch->cells);
     sketch_free(got.sketch);
     for (size_t len = 0; len < bytes->len; len++) { /* cut anywhere: at most a smaller sketch */
-        bool made = progress_get(slice_of(bytes->data, len), 9, mem, &got, &kept_ms);
+        bool made = progress_get(slice_of(bytes->data, len), sketch, mem, &got, &kept_ms);
         assert_true(!made || !got.sketch || got.sketch->n < 8);
         sketch_free(got.sketch);
     }

@@ -2,8 +2,10 @@
  */
 #include <glib/gstdio.h>
 
+#include "base/blockfile.h"
 #include "kit/scene.h"
 #include "run/check.h"
+#include "verify/verify_parts.h"
 
 #define KEYS      40
 #define PARTS     4
@@ -506,15 +508,75 @@ static void a_sketch_that_is_damaged_or_gone_costs_time_alone(void **state)
     }
 }
 
+#define TWO_STAGES                                                                                                     \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\ntransform: { lua: t.lua }\n"                 \
+    "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: overwrite }\nworkers: 2\n"                 \
+    "stages: [{ name: a, scope: 50% }, { name: b, scope: 100% }]\npartitions: { count: 4 }\n"
+
+/* Writes the sketch of a stage again as version 1 had it. */
+static void keep_as_version_1(struct scene *scene, const char *name)
+{
+    GError *error = NULL;
+    g_autofree char *path = g_build_filename(scene->home, "reports", "job.1", name, NULL);
+    struct blockfile_kind kind = sketch_kind;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct blockfile *file;
+    struct block block;
+    struct kept_sketch kept;
+    uint8_t tag[16];
+    kit_ok(blockfile_open(&file, world_real(), path, &kind, false, &error));
+    assert_int_equal(blockfile_read(file, blockfile_begin(file), false, mem, &block, &error), BLOCK_OK);
+    assert_true(sketch_block_get(&block, SKETCH_TABLES, &kept));
+    memcpy(tag, blockfile_tag(file).data, sizeof tag);
+    blockfile_free(file);
+    g_autoptr(GByteArray) cells = g_byte_array_new();
+    auto_(sketch) old = sketch_new(SKETCH_CELLS, kept.sketch->seed, SKETCH_RATELESS);
+    g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(struct sketch_entry));
+    assert_true(sketch_peel(kept.sketch, entries)); /* few enough that all of them come out */
+    assert_int_equal(entries->len, kept.stored.count);
+    for (guint i = 0; i < entries->len; i++) {
+        const struct sketch_entry *entry = &g_array_index(entries, struct sketch_entry, i);
+        sketch_add(old, entry->key, entry->value);
+    }
+    sketch_put(old, cells);
+    sketch_free(kept.sketch);
+    kind.version = SKETCH_RATELESS;
+    struct block_draft draft = {.type = block.type, .head = block.head, .payload = slice_of(cells->data, cells->len)};
+    assert_int_equal(g_unlink(path), 0);
+    kit_ok(blockfile_create(&file, world_real(), path, &kind, slice_of(tag, sizeof tag), &error));
+    kit_ok(blockfile_append(file, &draft, NULL, &error));
+    kit_ok(blockfile_sync_durable(file, &error));
+    blockfile_free(file);
+}
+
+/* What gates of an older version kept tells keys as it always did; of two versions nothing, but for partitions. */
+static void sketches_of_an_older_version_still_tell_keys(void **state)
+{
+    for (int both = 0; both < 2; both++) {
+        struct scene scene;
+        struct verify_result result;
+        begin(&scene, TWO_STAGES);
+        scene_ran(&scene, 0);
+        keep_as_version_1(&scene, "sketch.0");
+        if (both)
+            keep_as_version_1(&scene, "sketch.1");
+        put(&scene, 13, "{\"mine\":true}");
+        verify(&scene, &result);
+        assert_int_equal(result.by_sums, PARTS - 1);
+        assert_int_equal(result.by_keys, both);
+        assert_int_equal(result.in_full, !both);
+        reported(&result, VERIFY_CHANGED_SINCE, "k13");
+        done(&scene, &result);
+    }
+}
+
 /* Stage by stage: together they tell all of the run, and where one is gone nothing. */
 static void sketches_of_all_stages_are_one_or_none(void **state)
 {
     for (int gone = 0; gone < 2; gone++) {
         struct scene scene;
         struct verify_result result;
-        begin(&scene, "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\ntransform: { lua: t.lua }\n"
-                      "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: overwrite }\nworkers: 2\n"
-                      "stages: [{ name: a, scope: 50% }, { name: b, scope: 100% }]\npartitions: { count: 4 }\n");
+        begin(&scene, TWO_STAGES);
         scene_ran(&scene, 0);
         put(&scene, 13, "{\"mine\":true}");
         g_autofree char *path = g_build_filename(scene.home, "reports", "job.1", "sketch.1", NULL);
@@ -673,6 +735,7 @@ int main(void)
         cmocka_unit_test(a_key_that_is_gone_or_came_back_is_found),
         cmocka_unit_test(a_partition_that_was_not_all_equal_is_compared_in_full),
         cmocka_unit_test(a_sketch_that_is_damaged_or_gone_costs_time_alone),
+        cmocka_unit_test(sketches_of_an_older_version_still_tell_keys),
         cmocka_unit_test(sketches_of_all_stages_are_one_or_none),
         cmocka_unit_test(what_is_too_much_for_a_sketch_is_compared_in_full),
     };
