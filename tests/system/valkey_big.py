@@ -16,7 +16,7 @@ import threading
 import time
 
 from livedata import Pipes
-from servers import wait_for
+from servers import each_kind, wait_for
 from stand import must, run_all, same, test
 from valkey_copy import content, killed_at_random, known, must_equal, servers, uri
 
@@ -231,6 +231,41 @@ def copied(stand, started, kinds):
     stand.run(["rm", "-r", "home"]).ended(0)
     for node in (one, other, idle):
         node.kill()
+
+
+HASHES = """
+sluice: 1
+name: hashes
+source: {{ store: "{source}", dataset: "c:{{id}}", as: hash }}
+target: {{ store: "file:{into}", dataset: "c-*.ndjson" }}
+protect: {{ errors: 50% }}
+"""
+MANY = "for i = 1, 3000 do redis.call('HSET', 'c:' .. i, 'name', 'name ' .. i, 'tier', 'gold', 'visits', i) end"
+
+
+def archived(stand, server, into):
+    """Reads them all: how often for fields, for all of a hash, for a size; keys that were written, and that were not."""
+    server.call("CONFIG", "RESETSTAT")
+    stand.write("hashes.yaml", HASHES.format(source=uri(server), into=into))
+    stand.run(["mkdir", into]).ended(0)
+    stand.sluice("run", "hashes.yaml", "--yes", "--home", f"home-{into}").ended(0, 8)
+    stats = server.client().info("commandstats")
+    lines = [line for path in sorted((stand.dir / into).glob("*.ndjson")) for line in path.read_text().splitlines()]
+    return [stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("hrandfield", "hgetall", "memory|usage")], len(lines)
+
+
+@each_kind("sizes of hashes are asked where something large lives, or where they have many fields, and nowhere else")
+def _(stand, started):
+    server = started.standalone()
+    server.call("EVAL", MANY, 0)
+    server.call("HSET", "c:wide", *(word for i in range(200) for word in (f"f{i}", "v")))
+    (few, whole, sizes), lines = archived(stand, server, "small")
+    same(lines, 3001, "hashes that were written")
+    must(few >= 3000 and 1 <= whole == sizes < few / 2, "fields, hashes, sizes", few, whole, sizes) # of a batch while another asks
+    server.call("HSET", "c:large", "f", b"v" * (40 << 20))
+    (few, whole, sizes), lines = archived(stand, server, "large")
+    same(lines, 3001, "hashes that were written beside one that is too large")
+    must(few == 0 and whole >= 3001 and sizes > whole, "fields, hashes, sizes", few, whole, sizes)
 
 
 for KIND in KINDS:

@@ -28,6 +28,7 @@ static void store_free(struct valkey_store *store)
         routes_free(store->routes);
     few_done(&store->readers);
     few_done(&store->writers);
+    ceiling_done(&store->ceiling);
     valkey_uri_free(store->uri);
     g_free(store->place);
     g_free(store->history);
@@ -69,6 +70,7 @@ static bool open_store(struct store **ret, const struct store_config *config, co
     store->fences = fences_new(world, store->cluster ? SLOTS : 1);
     few_init(&store->readers, VALKEY_FEW);
     few_init(&store->writers, VALKEY_FEW);
+    ceiling_init(&store->ceiling);
     *ret = (struct store *)store;
     return true;
 }

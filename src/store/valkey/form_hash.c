@@ -14,11 +14,27 @@ static bool is_string(const struct reply *reply)
     return reply->type == REPLY_BYTES;
 }
 
+/* Name and value in turn; of HRANDFIELD in RESP3 an array of both each. */
+static bool in_pairs(const struct reply *reply)
+{
+    return reply->type == REPLY_ARRAY && reply->n > 0 && reply->items[0].type == REPLY_ARRAY;
+}
+
+size_t form_hash_fields(const struct reply *reply)
+{
+    return in_pairs(reply) ? reply->n : reply->n / 2;
+}
+
 static bool pairs_of(const struct reply *reply, struct form_work *work, struct form_pairs *pairs)
 {
-    form_etag_array(work, reply->n);
-    for (size_t i = 0; i < reply->n; i += 2) {
-        const struct reply *name = &reply->items[i], *value = name + 1;
+    bool paired = in_pairs(reply);
+    size_t n = form_hash_fields(reply);
+    form_etag_array(work, 2 * n);
+    for (size_t i = 0; i < n; i++) {
+        const struct reply *pair = &reply->items[paired ? i : 2 * i];
+        if (paired && !reply_is_array(pair, 2))
+            return false;
+        const struct reply *name = paired ? pair->items : pair, *value = name + 1;
         if (!is_string(name) || !is_string(value))
             return false;
         form_etag_string(work, name->bytes);
@@ -37,10 +53,10 @@ static bool hash_image(const struct reply *replies, struct slice key, struct for
     bool more;
     if (!form_image_begin(replies, key, "what stands there is no hash", &image, &more, error))
         return false;
-    if (more && ((probe->type != REPLY_ARRAY && probe->type != REPLY_MAP) || probe->n % 2))
+    if (more && ((probe->type != REPLY_ARRAY && probe->type != REPLY_MAP) || (probe->n % 2 && !in_pairs(probe))))
         return form_strange_reply(key, probe, error);
     if (more && probe->n) {
-        if (!form_pairs_init(&pairs, probe->n / 2, error))
+        if (!form_pairs_init(&pairs, form_hash_fields(probe), error))
             return false;
         form_etag_begin(work, 'H', replies[1].integer);
         bool ok = pairs_of(probe, work, &pairs) || form_strange_reply(key, probe, error);

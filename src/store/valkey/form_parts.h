@@ -6,6 +6,9 @@
 /* The table's rows, each in a file of its own. */
 extern const struct form form_hash, form_json, form_raw;
 
+/* How many fields a reply to HGETALL, or to HRANDFIELD with values, has. */
+size_t form_hash_fields(const struct reply *reply);
+
 /* Raw bytes begin with one of these. */
 enum { FORM_RAW_HASH = 'H', FORM_RAW_JSON = 'J', FORM_RAW_OPAQUE = 'R' };
 

@@ -73,23 +73,6 @@ static int64_t is_saving(struct slice info)
     return dumps < 0 ? -1 : dumps > 0 || info_number(info, "aof_rewrite_in_progress") > 0;
 }
 
-/* `db0:keys=5,expires=0,…`; a database without keys has no line. */
-static int64_t keys_of(struct slice info, uint32_t db)
-{
-    struct slice text;
-    uint64_t keys;
-    g_autofree char *name = g_strdup_printf("db%u", db);
-    if (!info_text(info, name, &text))
-        return 0;
-    const char *head = "keys=";
-    g_autofree char *line = g_strndup((const char *)text.data, text.len);
-    if (!g_str_has_prefix(line, head))
-        return -1;
-    char *number = line + strlen(head);
-    number[strcspn(number, ",")] = '\0';
-    return int_parse_u64(slice_of_text(number), &keys) && keys <= INT64_MAX ? (int64_t)keys : -1;
-}
-
 static void take_info(struct node_health *health, struct slice info, uint32_t db)
 {
     int64_t acknowledged, lag_s = info_replica_lag_s(info);
@@ -103,7 +86,7 @@ static void take_info(struct node_health *health, struct slice info, uint32_t db
     health->memory_bytes = number_or_unknown(info, "used_memory");
     health->memory_limit_bytes = number_or_unknown(info, "maxmemory");
     health->data_bytes = health->memory_bytes;
-    health->keys = keys_of(info, db);
+    health->keys = info_keys(info, db);
     health->evicts = evicts_of(info, "allkeys-");
     health->evicts_expiring = evicts_of(info, "volatile-");
     health->evicted = number_or_unknown(info, "evicted_keys");

@@ -2,8 +2,7 @@
 
 #include "base/int.h"
 
-/* The next line without its end; false: none. */
-static bool info_line(struct slice *rest, struct slice *ret)
+bool info_line(struct slice *rest, struct slice *ret)
 {
     if (rest->len == 0)
         return false;
@@ -71,12 +70,26 @@ static bool info_replica(struct slice line, struct slice *ret)
     return ret->len > 0;
 }
 
-bool info_expiring(struct slice info, uint32_t db, uint64_t *ret)
+static bool info_db(struct slice info, uint32_t db, struct slice *ret)
 {
     char name[16];
-    struct slice parts, text;
     g_snprintf(name, sizeof name, "db%u", db);
-    return info_text(info, name, &parts) && info_part(parts, "expires", &text) && int_parse_u64(text, ret);
+    return info_text(info, name, ret);
+}
+
+int64_t info_keys(struct slice info, uint32_t db)
+{
+    struct slice parts, text;
+    int64_t keys;
+    if (!info_db(info, db, &parts))
+        return 0;
+    return info_part(parts, "keys", &text) && int_parse_i64(text, &keys) && keys >= 0 ? keys : -1;
+}
+
+bool info_expiring(struct slice info, uint32_t db, uint64_t *ret)
+{
+    struct slice parts, text;
+    return info_db(info, db, &parts) && info_part(parts, "expires", &text) && int_parse_u64(text, ret);
 }
 
 uint64_t info_field_expiries(struct slice info)

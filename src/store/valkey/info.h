@@ -3,12 +3,18 @@
 
 #include "base/slice.h"
 
+/* The next line without its end; false: none. */
+bool info_line(struct slice *rest, struct slice *ret);
+
 /* false: no such line. */
 bool info_text(struct slice info, const char *name, struct slice *ret);
 /* Of a line that is a whole number; else 0. */
 int64_t info_number(struct slice info, const char *name);
 /* Whether there is such a line, and it says exactly this. */
 bool info_says(struct slice info, const char *name, const char *value);
+
+/* How many keys a database has, of INFO keyspace; one without keys has no line: 0. -1: it does not say. */
+int64_t info_keys(struct slice info, uint32_t db);
 
 /* How many keys of a database have an expiry, of INFO keyspace. false: it does not say; an empty database has no line.
  */

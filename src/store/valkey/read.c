@@ -4,7 +4,15 @@
 #include "store/valkey/info.h"
 #include "store/valkey/pieces.h"
 
-enum { READ_ROUNDS = 8, EACH_MOST = 2, ARGS_MOST = 4, FEW_STRINGS = 64, MANY_READS = 16, MORTAL_READS = 64 };
+enum {
+    READ_ROUNDS = 8,
+    EACH_MOST = 2,
+    ARGS_MOST = 4,
+    FEW_STRINGS = 64,
+    FEW_HASHES = 64,
+    MANY_READS = 16,
+    MORTAL_READS = 64
+};
 
 struct reading {
     struct session *session;
@@ -15,6 +23,7 @@ struct reading {
     bool counts;     /* before all of them it is asked how many keys of the server expire, */
     bool none;       /* and it was none */
     size_t together; /* so many in a command, where several are read by one */
+    uint32_t fields; /* of a hash, so many are asked for */
     int64_t *expiries;
     bool *expires_known, *again;
     const uint8_t *shadow; /* what lies beside the keys is read: of this run; NULL: the records themselves */
@@ -318,6 +327,47 @@ static bool may_be_strings(struct valkey_session *own, const struct reading *rea
     return false;
 }
 
+/* --- hashes of few fields -------------------------------------------------------------------------------------------
+ * Where nothing that lives in the servers is large, so many fields of a hash are no more than a record may be: their
+ * sizes need not be asked. What has as many, or is no hash, is read like all else. */
+
+static bool fields_answer(void *self, size_t i, const struct reply *reply, GError **error)
+{
+    struct reading *reading = self;
+    bool value = i % reading->each + 1 == reading->each;
+    bool all = reply->type == REPLY_ARRAY && form_hash_fields(reply) < reading->fields;
+    return (value && !all) || read_answer(reading, i, reply, error);
+}
+
+static bool may_be_few(struct reading *reading)
+{
+    struct valkey_session *own = valkey_session_of(reading->session);
+    bool may = reading->ds->form->form == FORM_HASH && !own->no_hrandfield && reading->reads->n >= MANY_READS;
+    if (may && own->few_hashes > 0) {
+        own->few_hashes--;
+        return false;
+    }
+    reading->fields = may ? valkey_fields_most(reading->session, reading->call) : 0;
+    return reading->fields > 0;
+}
+
+static bool read_few_fields(struct reading *reading, GError **error)
+{
+    struct valkey_session *own = valkey_session_of(reading->session);
+    struct reading_way way = {slice_of_text("HRANDFIELD"), .n_behind = 2, .answer = fields_answer};
+    uint8_t most[DECIMAL_MOST];
+    size_t n = reading->reads->n;
+    GError *failed = NULL;
+    if (!may_be_few(reading))
+        return true;
+    way.behind[0] = slice_of(most, (size_t)(int_put_decimal(most, reading->fields) - most));
+    way.behind[1] = slice_of_text("WITHVALUES");
+    if (!read_round(reading, &way, &failed))
+        return only_refused(reading, failed, &own->no_hrandfield, error);
+    own->few_hashes = 2 * reading->reads->n > n ? FEW_HASHES : 0;
+    return true;
+}
+
 /* --- all of them -------------------------------------------------------------------------------------------------- */
 
 /* A key that the dataset cannot have is a fault of its own. */
@@ -344,6 +394,8 @@ static bool read_rest(struct reading *reading, GError **error)
     struct reading_way way = {slice_of_text(reading->ds->form->probe), .answer = read_answer};
     bool may_be_large = own->lingered || own->no_dump; /* what is read in pieces stays so */
     bool small = reading->shadow || (reading->call->small && !may_be_large);
+    if (!small && !read_few_fields(reading, error))
+        return false;
     if (reads->n && !small && !valkey_weigh(reading->session, reading->call, reads, error))
         return false;
     for (unsigned round = 0; reads->n && round < READ_ROUNDS; round++)

@@ -2,11 +2,23 @@
 #pragma once
 
 #include "base/few.h"
+#include "base/lock.h"
 #include "store/valkey/fence.h"
 #include "store/valkey/form.h"
 #include "store/valkey/list.h"
 #include "store/valkey/script.h"
 #include "store/valkey/valkey.h"
+
+/* What is known of the largest thing that lives in any of the servers (ceiling.c). */
+struct ceiling {
+    pthread_mutex_t lock; /* a leaf; guards what follows */
+    struct topology *of;  /* whose servers were asked; NULL: none were */
+    int64_t until_us;     /* it counts no longer */
+    uint32_t fields;      /* of a hash that may be read at once; 0: sizes are asked key by key */
+    bool asking;
+};
+void ceiling_init(struct ceiling *ceiling);
+void ceiling_done(struct ceiling *ceiling);
 
 struct valkey_store {
     struct store_base base;
@@ -17,6 +29,7 @@ struct valkey_store {
     char *history; /* the newest look at who has the data; under the lock of `fences`; NULL: none */
     bool cluster;
     struct few readers, writers; /* of the server, where there is one */
+    struct ceiling ceiling;
 };
 
 /* router_run() of a batch's commands. A server that executes one after the other answers all batches late where all
@@ -54,6 +67,8 @@ struct valkey_session {
     bool no_getrange;               /* a server does not permit GETRANGE */
     bool no_mget;                   /* nor MGET */
     uint32_t few_strings;           /* so many reads of raw records are not tried as strings */
+    bool no_hrandfield;             /* nor HRANDFIELD */
+    uint32_t few_hashes;            /* so many reads of hashes are not tried as those of few fields */
     uint32_t mortal;                /* for so many reads nobody asks whether any key of the server expires: some do */
     bool lingered;                  /* something was read in pieces, and took its time: a scan ends its batch */
     uint32_t builds;                /* values put together so far */
@@ -123,6 +138,9 @@ bool valkey_weigh(struct session *session, const struct call *call, struct valke
 /* How much of a server's memory a record takes at most that is read by one command. What takes more is a fault of the
  * record, or, of raw records, read in pieces. */
 size_t valkey_most_bytes(const struct valkey_dataset *ds);
+/* How many fields of a hash one command may ask for, with no need to ask for the size before: no more make a record too
+ * big, by what all servers have said of themselves within two seconds. 0: it is not known. (ceiling.c) */
+uint32_t valkey_fields_most(struct session *session, const struct call *call);
 /* What stands under a server's key and takes so much; into call->mem. */
 bool valkey_image_of_large(struct session *session, const struct call *call, struct slice server_key, int64_t bytes,
                            struct record *io, GError **error);
