@@ -189,10 +189,16 @@ static void a_source_is_there_until_a_time_or_for_so_long(void **state)
         assert_int_equal(spec->source.until.at_ms, ROWS[i].at_ms);
         assert_int_equal(spec->source.until.after_ms, ROWS[i].after_ms);
     }
-    assert_refused(
-        HEAD "source: { store: 'file:in', dataset: '*.ndjson', until: 0s }\n" TARGET,
-        "dir/s.yaml:3:57: expected a time such as 2026-07-10T12:00:00Z, or a duration such as 7d from when the "
-        "run is planned, found the text '0s'");
+    static const char *const NEITHER[] = {"0s", "1970-01-01"}; /* the moment 0 would be for ever */
+    for (size_t i = 0; i < G_N_ELEMENTS(NEITHER); i++) {
+        g_autofree char *text =
+            g_strdup_printf(HEAD "source: { store: 'file:in', dataset: '*.ndjson', until: %s }\n" TARGET, NEITHER[i]);
+        g_autofree char *words =
+            g_strdup_printf("dir/s.yaml:3:57: expected a time such as 2026-07-10T12:00:00Z, or a duration such as 7d "
+                            "from when the run is planned, found the text '%s'",
+                            NEITHER[i]);
+        assert_refused(text, words);
+    }
 }
 
 static void expires_has_four_forms(void **state)
