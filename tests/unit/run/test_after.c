@@ -21,9 +21,10 @@ static void put_run(struct home *home, const char *spec, const char *plan)
     GError *error = NULL;
     struct run_row row = {0};
     struct part_new part = {0};
+    n++;
     struct run_new new = {.spec_name = spec,
                           .spec_path = "/specs/one.yaml",
-                          .uid = {++n},
+                          .uid = {n},
                           .digests = {.plan = {n}},
                           .plan = slice_of_text(plan),
                           .target = spec,
