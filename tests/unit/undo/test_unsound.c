@@ -24,7 +24,10 @@ static void append(struct blockfile *file, unsigned type, const GByteArray *head
 
 /* --- of a segment ------------------------------------------------------------------------------------------------- */
 
-static const struct undo_head SOUND = {.part = 1, .lane = 1, .first_number = 2, .first_sequence = 2, .count = 2};
+#define SOUND                                                                                                          \
+    {                                                                                                                  \
+        .part = 1, .lane = 1, .first_number = 2, .first_sequence = 2, .count = 2                                       \
+    }
 
 struct unsound {
     const char *what;
