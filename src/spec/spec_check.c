@@ -86,11 +86,11 @@ static void decide_defaults(const struct rows_reader *reader, struct spec *spec)
 /* Of the rows that stand once in a file; those of lists are given where the list is. */
 static void note_given(const struct rows_reader *reader, struct spec *spec)
 {
-    struct rows rows = spec_table();
-    bool *given = arena_alloc0(spec->mem, rows.n * sizeof *given);
+    size_t n = reader->rows.n;
+    bool *given = arena_alloc0(spec->mem, n * sizeof *given);
     g_assert(given);
-    for (size_t i = 0; i < rows.n; i++)
-        given[i] = rows_seen(reader, rows.row[i].key) != NULL;
+    for (size_t i = 0; i < n; i++)
+        given[i] = reader->seen[i] != NULL;
     spec->given = given;
     for (enum spec_guard i = 0; i < GUARD_COUNT; i++)
         spec->protect.guards_given |= rows_seen(reader, guard_row(i)->key) ? UINT32_C(1) << i : 0;
