@@ -6,7 +6,7 @@
 #define RECENT_US    4e6
 #define MINUTE_US    60e6
 #define FRESH_US     1e6
-#define AIM          0.6  /* of what the promise allows: windows differ by chance */
+#define AIM          0.5  /* of what the promise allows: windows differ by chance */
 #define GROW_PER_S   0.35 /* at most, of the window's logarithm */
 #define FIRST_PER_S  1.2  /* until it has met what it may: from the trickle to a hundred times that in four seconds */
 #define SHRINK_PER_S 1.5
@@ -15,7 +15,7 @@
 #define HOLD_US      500000
 #define CHANCE       1e-4 /* that so many samples above the promise are chance */
 #define TAIL_FIRST   4
-#define TAIL_MOST    12
+#define TAIL_MOST    40
 
 static const struct {
     const char *name, *words;
