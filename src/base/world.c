@@ -8,13 +8,14 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { US_PER_S = 1000000, CANCEL_LOOK_US = 20000 };
+enum { US_PER_S = 1000000, CANCEL_LOOK_US = 20000, NICEST = 19 };
 
 _Static_assert(sizeof(off_t) == 8, "files beyond 4 GiB");
 
@@ -50,6 +51,16 @@ static int64_t real_thread_cpu_ns(void *self)
     struct timespec used;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
     return (int64_t)used.tv_sec * 1000 * US_PER_S + used.tv_nsec;
+}
+
+/* On Linux a thread's own (setpriority(2)); whoever may not is not nice. */
+static void real_give_way(void *self)
+{
+    static _Thread_local bool gave;
+    (void)self;
+    if (!gave)
+        setpriority(PRIO_PROCESS, (id_t)gettid(), NICEST);
+    gave = true;
 }
 
 static int real_open(void *self, const char *path, int flags, unsigned mode)
@@ -243,6 +254,12 @@ int64_t world_thread_cpu_ns(const struct world *world)
     return world->clock->thread_cpu_ns ? world->clock->thread_cpu_ns(world->clock_self) : 0;
 }
 
+void world_give_way(const struct world *world)
+{
+    if (world->clock->give_way)
+        world->clock->give_way(world->clock_self);
+}
+
 void world_random(const struct world *world, void *into, size_t len)
 {
     if (!world->random(world->random_self, into, len))
@@ -267,6 +284,7 @@ static const struct world_clock real_clock = {
     .wall_ms = real_wall_ms,
     .sleep_us = real_sleep_us,
     .thread_cpu_ns = real_thread_cpu_ns,
+    .give_way = real_give_way,
 };
 
 static const struct world_files real_files = {

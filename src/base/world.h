@@ -21,6 +21,8 @@ struct world_clock {
     void (*sleep_us)(void *self, int64_t us, const atomic_bool *cancel);
     /* What the calling thread has had of the processor; NULL: no one counts. */
     int64_t (*thread_cpu_ns)(void *self);
+    /* The calling thread gives way to whatever else wants this machine's processor, from now on; NULL: none does. */
+    void (*give_way)(void *self);
 };
 
 struct world_stat {
@@ -111,6 +113,8 @@ int64_t world_wall_ms(const struct world *world);
 void world_sleep_us(const struct world *world, int64_t us, const atomic_bool *cancel);
 /* For profiles only: 0 where the world does not count. */
 int64_t world_thread_cpu_ns(const struct world *world);
+/* May be said again and again. There is no way back: for threads that end soon. */
+void world_give_way(const struct world *world);
 void world_random(const struct world *world, void *into, size_t len);
 
 /* A kill point: `name` is a row of the module's points.h, or made of one of run/op.h or of store_point(). */

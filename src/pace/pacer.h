@@ -22,7 +22,8 @@ enum {
     PACER_BATCH_MOST =
         4, /* commands that may go together: on a server that executes one at a time, a live request waits for all */
     PACER_IN_FLIGHT = 64, /* micro-batches that may be waited for */
-    PACER_GAP_US = 60,    /* what a sleeping thread can keep; below it commands go together */
+    PACER_GAP_US = 60,    /* what a sleeping thread can keep; below it commands go together … */
+    PACER_SPARE = 2,      /* … and wherever a reply takes no more than this part of what the promise allows */
     PACER_KINDS = 16,     /* of commands, that are told apart; of more those that were sent longest ago are forgotten */
 };
 
@@ -37,6 +38,7 @@ struct pacer_kind {
 
 struct pacer {
     double window;     /* commands in flight, on average; 0: none may be sent */
+    double allowed_us; /* that a live request may take longer for us; 0: not known */
     double at_us;      /* when the newest micro-batch was due */
     unsigned commands; /* in it */
     struct pacer_kind kinds[PACER_KINDS];

@@ -388,6 +388,7 @@ static void tick(struct pace_server *server, int64_t now_us)
         server->cause = GOVERNOR_UNFELT;
     }
     server->pacer.window = window;
+    server->pacer.allowed_us = governor_allowed_us(&server->governor);
 }
 
 void pace_tick(struct pace *pace, int64_t now_us, int64_t clock_us)

@@ -98,6 +98,7 @@ static void governed_tick(void *self, int64_t now)
 {
     struct governed *it = self;
     it->pacer.window = governor_tick(&it->governor, now);
+    it->pacer.allowed_us = governor_allowed_us(&it->governor);
 }
 
 static double governed_baseline(const void *self)

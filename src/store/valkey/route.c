@@ -12,7 +12,8 @@ enum {
     SILENT_US = 500000,
     PATIENCE_US = 30000000, /* of a call without a deadline: what holds it up is told after that */
     US_PER_MS = 1000,
-    PACED_US = 1000,  /* so soon is a server asked about again that somebody else is waiting for */
+    PACED_US = 1000,  /* so soon is a server asked about again that somebody else is waiting for … */
+    DUE_US = 10000,   /* … and one that says when: it may be earlier by then */
     STOPS_US = 2000,  /* who is told to stop waits no longer than this for the next micro-batch … */
     GRACE_US = 20000, /* … and sends for no longer than this, what need not wait either */
     MEM_BYTES = 1 << 20,
@@ -455,6 +456,7 @@ static bool may_go(struct run *run, struct link *link)
     struct pace_server *server = link_pace(run->router, link);
     if (!server || run->wish->unpaced || link->units > 0)
         return true;
+    world_give_way(run->router->world); /* who works here may be beside the servers, or those who use them */
     int64_t now_us = world_monotonic_us(run->router->world), due_us;
     const struct command *next = &run->wish->commands[link_queue_first(&link->todo)];
     uint32_t first = weight_of(next), all = (uint32_t)MIN(link_queue_count(&link->todo), UINT32_MAX);
@@ -462,7 +464,7 @@ static bool may_go(struct run *run, struct link *link)
     link->taken_us = now_us;
     if (link->units > 0)
         return true;
-    run->paced_us = MIN(run->paced_us, MIN(due_us, now_us + PACED_US));
+    run->paced_us = MIN(run->paced_us, MIN(due_us, now_us + (due_us == INT64_MAX ? PACED_US : DUE_US)));
     if (is_stopped(run) && due_us != INT64_MAX && due_us - now_us > STOPS_US)
         leave_out(run, &link->todo);
     return false;

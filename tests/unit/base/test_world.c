@@ -1,3 +1,7 @@
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/thread.h"
 #include "base/world.h"
 #include "kit/fake_world.h"
 #include "kit/kit.h"
@@ -26,6 +30,25 @@ static void a_sleep_lasts_as_long_as_asked(void **state)
     world_sleep_us(world, 2000, NULL);
     assert_true(world_monotonic_us(world) - before_us >= 2000);
     world_sleep_us(world, -5, NULL);
+}
+
+static void note_niceness(void *self)
+{
+    world_give_way(world_real());
+    world_give_way(world_real());
+    *(int *)self = getpriority(PRIO_PROCESS, (id_t)gettid());
+}
+
+static void a_thread_that_gives_way_is_the_nicest_and_no_other_is(void **state)
+{
+    GError *error = NULL;
+    struct thread *thread;
+    int before = getpriority(PRIO_PROCESS, (id_t)gettid()), nice = before;
+    kit_ok(thread_start(&thread, "nice", note_niceness, &nice, &error));
+    thread_join(thread);
+    assert_int_equal(nice, 19);
+    assert_int_equal(getpriority(PRIO_PROCESS, (id_t)gettid()), before);
+    world_give_way(&(struct world){.clock = &(struct world_clock){0}}); /* one that has no processor */
 }
 
 static void random_bytes_fill_everything_and_differ(void **state)
@@ -82,6 +105,7 @@ int main(void)
         cmocka_unit_test(the_real_clock_goes_forward_and_knows_the_century),
         cmocka_unit_test(a_cancelled_sleep_ends_at_once),
         cmocka_unit_test(a_sleep_lasts_as_long_as_asked),
+        cmocka_unit_test(a_thread_that_gives_way_is_the_nicest_and_no_other_is),
         cmocka_unit_test(random_bytes_fill_everything_and_differ),
         cmocka_unit_test(a_point_is_nothing_unless_someone_listens),
         cmocka_unit_test(the_fake_clock_moves_only_by_sleeping),

@@ -56,6 +56,27 @@ static void commands_go_together_where_the_gap_is_too_short_to_be_kept_but_four_
     assert_in_range(sent, 20000, 31000);
 }
 
+static void commands_go_together_where_their_reply_takes_little_of_what_is_allowed(void **state)
+{
+    (void)state;
+    static const struct {
+        double allowed_us;
+        unsigned most;
+    } ROWS[] = {{0, 1}, {300, 1}, {500, PACER_BATCH_MOST}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        struct pacer pacer;
+        int64_t now = 1000000;
+        unsigned most = 0;
+        pacer_init(&pacer, 1, now);
+        go(&pacer, &now, 100000, 200, &most);
+        pacer.allowed_us = ROWS[i].allowed_us;
+        most = 0;
+        unsigned sent = go(&pacer, &now, 1000000, 200, &most); /* no more of them */
+        assert_in_range(sent, 4850, 5150);
+        assert_int_equal(most, ROWS[i].most);
+    }
+}
+
 static void a_server_that_is_slow_to_answer_is_given_less_before_it_has_answered(void **state)
 {
     (void)state;
@@ -236,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_rate_is_the_window_over_the_latency),
+        cmocka_unit_test(commands_go_together_where_their_reply_takes_little_of_what_is_allowed),
         cmocka_unit_test(commands_go_together_where_the_gap_is_too_short_to_be_kept_but_four_at_most),
         cmocka_unit_test(a_server_that_is_slow_to_answer_is_given_less_before_it_has_answered),
         cmocka_unit_test(nothing_goes_without_a_window_nor_while_too_many_are_waited_for),
