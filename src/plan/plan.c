@@ -402,6 +402,11 @@ static bool begin_retry(struct plan *plan, const struct plan_config *config, str
     return true;
 }
 
+static bool begin_around(const struct plan *plan, const struct plan_config *config, GError **error)
+{
+    return !config->around || config->around->begin(config->around->self, plan, error);
+}
+
 static bool make(struct plan *plan, const struct plan_config *given, GError **error)
 {
     struct plan_retry retry;
@@ -415,7 +420,8 @@ static bool make(struct plan *plan, const struct plan_config *given, GError **er
            environment_find(&plan->environment, config->world, plan->home, plan->spec, plan->mem, error) &&
            spec_judge_digest(plan->spec, config->world, plan->judge, error) && plan_tests_check(plan, config, error) &&
            plan_open_stores(plan, config, error) && plan_guards_check(plan, config, error) &&
-           plan_supersedes_check(plan, error) && begin_retry(plan, given, &retry, error) &&
+           plan_supersedes_check(plan, error) && begin_around(plan, config, error) &&
+           begin_retry(plan, given, &retry, error) &&
            plan_retries_check(plan, config->retry ? config->retry->n_places : 0, error) &&
            draw_keys(plan, config, error) && plan_cut(plan, config, error) && plan_order(plan, config, error) &&
            plan_risk(plan, config, error) && plan_deal_stages(plan, config, error) && plan_text_write(plan, error);
@@ -440,7 +446,10 @@ bool plan_make(struct plan **ret, const struct plan_config *config, struct spec 
 {
     auto_(plan) plan = plan_new(config);
     plan->spec = spec;
-    if (!make(plan, config, error)) {
+    bool made = make(plan, config, error);
+    if (config->around)
+        config->around->end(config->around->self);
+    if (!made) {
         plan_discard(plan, config->world);
         plan->spec = NULL; /* still the caller's */
         return false;

@@ -164,6 +164,13 @@ struct plan_retry {
     size_t n_places;
 };
 
+/* What is to last from when a plan's stores are open until it is made, or given up. */
+struct plan_around {
+    bool (*begin)(void *self, const struct plan *plan, GError **error);
+    void (*end)(void *self); /* also where it has not begun */
+    void *self;
+};
+
 struct plan_config {
     const struct world *world;
     struct store_registry *registry;
@@ -174,7 +181,8 @@ struct plan_config {
     const char *supersedes;      /* plan_make: a run whose writes go before this one's come; NULL: none */
     const struct slice *deleted; /* the keys that it deleted, sorted: they will be there again */
     size_t n_deleted;
-    const struct plan_retry *retry; /* plan_make: only these records; NULL: all of the source */
+    const struct plan_retry *retry;   /* plan_make: only these records; NULL: all of the source */
+    const struct plan_around *around; /* plan_make; NULL: nothing */
     bool look; /* opens both stores for reading only; a target that is not there yet stays closed (plan->target NULL) */
 };
 

@@ -11,6 +11,7 @@
 #include "run/earlier.h"
 #include "run/ending.h"
 #include "run/limits.h"
+#include "run/planning.h"
 #include "run/retry.h"
 #include "run/rights.h"
 #include "run/supersede.h"
@@ -256,18 +257,27 @@ static bool plan_watched(const struct run_config *config, struct spec *spec, con
 {
     const struct supersede *supersede = &others->supersede;
     atomic_bool stop = false;
+    struct planning_pace pace;
     struct planning planning = {.config = config, .plan_config = hold_plan_config(config), .spec = spec, .ret = ret};
     struct watch watch = {.config = config, .stop = &stop, .look = show_planning, .self = &planning};
     planning.plan_config.supersedes = supersede->old.name;
     planning.plan_config.deleted = supersede->deleted.keys;
     planning.plan_config.n_deleted = supersede->deleted.n;
     planning.plan_config.retry = others->retry.plan.run ? &others->retry.plan : NULL;
+    planning.plan_config.around = &pace.around;
     planning.plan_config.cancel = &stop;
     planning.plan_config.progress = on_planning;
     planning.plan_config.progress_self = &planning;
-    return watch_work(&watch, make, error) ||
-           (watch.interrupted &&
-            error_add(error, "interrupted while it was being planned; the same command begins anew"));
+    planning_pace_init(&pace, config);
+    if (spec_live_given(&spec->protect.live) && config->event) {
+        struct run_event event = {.kind = RUN_EVENT_NOTE,
+                                  .text = "the live latency is measured before anything is listed, for a few seconds"};
+        config->event(config->event_self, &event);
+    }
+    bool made = watch_work(&watch, make, error);
+    planning_pace_done(&pace);
+    return made || (watch.interrupted &&
+                    error_add(error, "interrupted while it was being planned; the same command begins anew"));
 }
 
 /* What a guard is to hold the target's growth against is frozen with the plan. */

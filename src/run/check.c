@@ -6,6 +6,7 @@
 #include "plan/home.h"
 #include "run/earlier.h"
 #include "run/measure.h"
+#include "run/planning.h"
 #include "verify/cause.h"
 
 #define SAMPLE_RECORDS 1000
@@ -775,8 +776,7 @@ static bool verify_paced(const struct run_config *config, struct plan *plan, str
 bool run_verify_spec(const struct run_config *config, struct spec *spec, struct verify_result *ret, GError **error)
 {
     auto_(plan) plan = NULL;
-    struct plan_config plan_config = hold_plan_config(config);
-    if (!plan_make(&plan, &plan_config, spec, error)) {
+    if (!planning_make(&plan, config, spec, error)) {
         spec_free(spec);
         return false;
     }

@@ -86,6 +86,20 @@ def _(stand, servers):
     must(0 < server.client().pttl("sluice:probe") <= 3600_000, "the probe's key does not expire")
 
 
+@each_kind("who plans keeps the promise too: it is felt while keys are listed, and nobody is felt who was promised nothing", slow=True)
+def _(stand, servers):
+    server = ready(stand, servers, WIDE)
+    spec = stand.read("fix.yaml")
+    stand.write("fix.yaml", spec.replace(f', live: {{ p99: "{WIDE}" }}', ""))
+    stand.sluice("plan", "fix.yaml").ended(0)
+    same(server.client().exists("sluice:probe"), 0, "felt without a promise")
+    stand.write("fix.yaml", spec)
+    begun = time.monotonic()
+    stand.sluice("plan", "fix.yaml").ended(0)
+    must(time.monotonic() - begun > 2.5, "listed without a baseline")
+    same(server.client().hkeys("sluice:probe"), [b"f"], "of the probe's key, when it is over")
+
+
 @each_kind("a promise that cannot be kept leaves a trickle, and says why; taken off it the run goes on at once", slow=True)
 def _(stand, servers):
     server = ready(stand, servers, "1us")
