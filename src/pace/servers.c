@@ -132,12 +132,16 @@ unsigned pace_take(struct pace_server *server, uint64_t kind, int64_t now_us, un
 
 void pace_reply(struct pace_server *server, int64_t sent_us, int64_t now_us)
 {
+    if (!server)
+        return;
     auto_hold(&server->lock);
     pacer_reply(&server->pacer, sent_us, now_us);
 }
 
 void pace_lost(struct pace_server *server, int64_t sent_us)
 {
+    if (!server)
+        return;
     auto_hold(&server->lock);
     pacer_lost(&server->pacer, sent_us);
 }

@@ -45,10 +45,11 @@ struct pace_server *pace_server(struct pace *pace, const char *name);
  * nothing before *ret_due_us, or INT64_MAX: before somebody's reply has come. */
 unsigned pace_take(struct pace_server *server, uint64_t kind, int64_t now_us, unsigned first, unsigned all,
                    int64_t *ret_due_us);
-/* To the micro-batch that was taken at `sent_us`; 0: to the oldest that is waited for. */
+/* To the micro-batch that was taken at `sent_us`; 0: to the oldest that is waited for. NULL here and below: nothing
+ * (what it was paced by has been taken off since). */
 void pace_reply(struct pace_server *server, int64_t sent_us, int64_t now_us);
 void pace_lost(struct pace_server *server, int64_t sent_us); /* no reply to it will come */
-void pace_throttled(struct pace_server *server);             /* it asked for a command again, later; NULL: nothing */
+void pace_throttled(struct pace_server *server);             /* it asked for a command again, later */
 
 /* A probe that went out at `sent_us` was answered at `now_us`. */
 void pace_felt(struct pace_server *server, int64_t sent_us, int64_t now_us);
