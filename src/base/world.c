@@ -56,11 +56,8 @@ static int64_t real_thread_cpu_ns(void *self)
 /* On Linux a thread's own (setpriority(2)); whoever may not is not nice. */
 static void real_give_way(void *self)
 {
-    static _Thread_local bool gave;
     (void)self;
-    if (!gave)
-        setpriority(PRIO_PROCESS, (id_t)gettid(), NICEST);
-    gave = true;
+    setpriority(PRIO_PROCESS, (id_t)gettid(), NICEST);
 }
 
 static int real_open(void *self, const char *path, int flags, unsigned mode)

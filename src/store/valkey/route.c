@@ -456,7 +456,6 @@ static bool may_go(struct run *run, struct link *link)
     struct pace_server *server = link_pace(run->router, link);
     if (!server || run->wish->unpaced || link->units > 0)
         return true;
-    world_give_way(run->router->world); /* who works here may be beside the servers, or those who use them */
     int64_t now_us = world_monotonic_us(run->router->world), due_us;
     const struct command *next = &run->wish->commands[link_queue_first(&link->todo)];
     uint32_t first = weight_of(next), all = (uint32_t)MIN(link_queue_count(&link->todo), UINT32_MAX);
@@ -748,6 +747,8 @@ bool router_run(struct router *router, const struct call *call, const struct rou
     if (run.call.deadline_us == 0)
         run.call.deadline_us = world_monotonic_us(router->world) + PATIENCE_US;
     run.pending = g_new0(struct pending, wish->n);
+    if (router_paced(router) && !wish->unpaced)
+        world_give_way(router->world); /* who works here may be beside the servers, or those who use them */
     router_renew(router);
     for (size_t i = 0; i < wish->n; i++)
         wish->commands[i].fate = ROUTE_NOT_SENT;
