@@ -6,7 +6,7 @@
 #define RECENT_US    4e6
 #define MINUTE_US    60e6
 #define FRESH_US     1e6
-#define AIM          0.4  /* of what the promise allows: windows differ by chance */
+#define AIM          0.45 /* of what the promise allows: windows differ by chance */
 #define GROW_PER_S   0.35 /* at most, of the window's logarithm */
 #define FIRST_PER_S  1.2  /* until it has met what it may: from the trickle to a hundred times that in four seconds */
 #define SHRINK_PER_S 1.5

@@ -71,7 +71,7 @@ static void the_promise_is_kept_in_99_windows_of_100(void **state)
     print_message("# %.0f worlds: %.2f %% of the windows within +10 %%, with %.1f %% of the server\n", n, 100 * good,
                   100 * used);
     assert_true(good >= 0.99);
-    assert_true(used >= 0.19);
+    assert_true(used >= 0.2);
 }
 
 /* The rate, of a row of them, that does most and keeps the promise as well as `as` does; what share of the server it
@@ -97,7 +97,7 @@ static void it_does_more_than_what_knows_the_best_rate_in_hindsight(void **state
     print_message("# of the server: governed %.1f %%, the best fixed rate %.1f %%, stop and go %.1f %%\n",
                   100 * governed, 100 * fixed, 100 * stops);
     assert_true(fixed > 0 && governed >= 1.5 * fixed);
-    assert_true(stops > 0 && governed >= 1.8 * stops);
+    assert_true(stops > 0 && governed >= 2 * stops);
     sim_run(&DAY, &SIM_PIPELINE, 64, &with);
     assert_true(kept(&DAY) < 0.05); /* what nobody can live beside */
 }
@@ -206,7 +206,7 @@ static void two_runs_share_what_one_would_have_and_keep_its_promise(void **state
     }
     print_message("# two: %.2f %% of the windows within +10 %%, with %.1f %% of the server\n", 100 * good, 100 * used);
     assert_true(good >= 0.97);
-    assert_true(used >= 0.14);
+    assert_true(used >= 0.15);
 }
 
 int main(int argc, char **argv)
