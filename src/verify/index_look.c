@@ -4,6 +4,7 @@
 #include "record/version.h"
 #include "verify/aggregate.h"
 #include "verify/index_parts.h"
+#include "verify/verify_parts.h"
 
 #define ASKED_AT_ONCE 1000u
 #define US_PER_MS     1000.0
@@ -115,10 +116,8 @@ bool index_claims(const struct indexed *indexed, struct claimant *io, struct are
     io->why = NULL;
     if (claims_of(indexed, io->key, io->document, mem, into, &failed))
         return true;
-    if (error_class(failed) != ERROR_RECORD || error_is(failed, SLUICE_ERROR_TOO_BIG)) {
-        g_propagate_error(error, g_steal_pointer(&failed));
+    if (!verify_is_of_record(&failed, error))
         return false;
-    }
     io->why = arena_text(mem, slice_of_text(failed->message));
     return io->why || too_big(error);
 }
@@ -238,10 +237,8 @@ static bool keys_of(const struct indexed *indexed, struct index_entry *io, struc
     guint from = into->len;
     io->why = NULL;
     if (!entry_shape_keys(indexed->shape, &io->entry, mem, into, &failed)) {
-        if (error_class(failed) != ERROR_RECORD || error_is(failed, SLUICE_ERROR_TOO_BIG)) {
-            g_propagate_error(error, g_steal_pointer(&failed));
+        if (!verify_is_of_record(&failed, error))
             return false;
-        }
         g_array_set_size(into, from);
         io->why = arena_text(mem, slice_of_text(failed->message));
     } else if (into->len == from)

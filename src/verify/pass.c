@@ -205,13 +205,16 @@ static bool take_record(struct pass *pass, const struct record *record, uint64_t
     struct given given = {.key = record->key,
                           .expires_at_ms = record->expires_at_ms,
                           .outcome = pass->catalog ? pass_outcome(pass, index) : OUTCOME_COUNT};
+    g_autoptr(GError) failed = NULL;
     if (set_aside(pass, &given, record))
         return true;
-    if (!store_decode(store_driver(pass->input->source), &pass->input->source_ds, record->raw, pass->mem,
-                      &given.document, error))
-        return false;
-    pass_give(pass, &given);
-    return true;
+    if (store_decode(store_driver(pass->input->source), &pass->input->source_ds, record->raw, pass->mem,
+                     &given.document, &failed)) {
+        pass_give(pass, &given);
+        return true;
+    }
+    count_refusal(pass);
+    return verify_is_of_record(&failed, error);
 }
 
 static bool next_scanned(struct pass *pass, const struct verify_part *part, struct pass_source *source, GError **error)

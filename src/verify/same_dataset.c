@@ -189,26 +189,48 @@ static bool take_key(struct pass *pass, struct undo_feed *feed, struct slice key
     return take_written(pass, waiting, key, outcome, error);
 }
 
+/* One that needed no change, and is no document any more. Bytes are the application's: the run wrote none. */
+static bool tell_unreadable(struct pass *pass, const struct record *record, const char *why, GError **error)
+{
+    bool present = record->presence == RECORD_PRESENT;
+    struct difference difference = {.class = present ? VERIFY_CHANGED_SINCE : VERIFY_NOT_COMPARABLE,
+                                    .key = record->key,
+                                    .live_expires_at_ms = record->expires_at_ms,
+                                    .saw = present ? SAW_RECORD : SAW_NOTHING,
+                                    .why = why};
+    if (present)
+        difference.seen = digest_stored(record->raw, record->expires_at_ms);
+    pass_count(pass, difference.class);
+    return report_difference(pass->verification, &difference, error);
+}
+
+static bool take_one_unchanged(struct pass *pass, const struct record *record, GError **error)
+{
+    const struct verify_input *input = pass->input;
+    g_autoptr(GError) failed = NULL;
+    struct given given = {.key = record->key, .expires_at_ms = record->expires_at_ms, .outcome = OUTCOME_UNCHANGED};
+    if (record->presence == RECORD_ABSENT) {
+        pass_count(pass, VERIFY_CHANGED_SINCE);
+        return true;
+    }
+    if (record->presence == RECORD_FAULT)
+        return tell_unreadable(pass, record, record->fault.text, error);
+    if (!store_decode(store_driver(input->target), &input->target_ds, record->raw, pass->mem, &given.document, &failed))
+        return verify_is_of_record(&failed, error) && tell_unreadable(pass, record, failed->message, error);
+    pass_give(pass, &given);
+    return true;
+}
+
 /* Keys that needed no change: the transform must still find nothing to do, unless the application has written them. */
 static bool take_unchanged(struct pass *pass, GArray *keys, GError **error)
 {
-    const struct verify_input *input = pass->input;
-    struct call call = pass_call(pass, &input->target_ds);
+    struct call call = pass_call(pass, &pass->input->target_ds);
     struct record *records = (struct record *)(void *)keys->data;
     if (keys->len > 0 && !store_read(pass->target, &call, records, keys->len, error))
         return false;
-    for (size_t i = 0; i < keys->len; i++) {
-        struct given given = {
-            .key = records[i].key, .expires_at_ms = records[i].expires_at_ms, .outcome = OUTCOME_UNCHANGED};
-        if (records[i].presence != RECORD_PRESENT) {
-            pass_count(pass, VERIFY_CHANGED_SINCE);
-            continue;
-        }
-        if (!store_decode(store_driver(input->target), &input->target_ds, records[i].raw, pass->mem, &given.document,
-                          error))
+    for (size_t i = 0; i < keys->len; i++)
+        if (!take_one_unchanged(pass, &records[i], error))
             return false;
-        pass_give(pass, &given);
-    }
     return true;
 }
 

@@ -133,14 +133,17 @@ bool sample_item_get(struct reader *reader, struct sampled_key *ret)
     return reader->ok;
 }
 
-static void take_sampled(struct verify_sample *sample, struct slice bytes)
+static bool take_sampled(struct verify_sample *sample, struct slice bytes)
 {
     struct reader reader = reader_of(bytes);
     struct sampled_key item;
-    while (reader.ok && reader_left(&reader) > 0)
-        if (sample_item_get(&reader, &item))
-            g_hash_table_insert(sample->digests, g_bytes_new(item.key.data, item.key.len),
-                                g_memdup2(&item.digest, sizeof item.digest));
+    while (reader_left(&reader) > 0) {
+        if (!sample_item_get(&reader, &item))
+            return false;
+        g_hash_table_insert(sample->digests, g_bytes_new(item.key.data, item.key.len),
+                            g_memdup2(&item.digest, sizeof item.digest));
+    }
+    return true;
 }
 
 struct verify_sample *verify_sample_new(void)
@@ -160,10 +163,8 @@ bool verify_sample_add(struct verify_sample *sample, const struct world *world, 
     enum block_result result = blockfile_read(file, blockfile_begin(file), false, mem, &block, error);
     if (result == BLOCK_FAILED)
         return false;
-    if (result != BLOCK_OK)
-        return error_set(error, SLUICE_ERROR_CORRUPT, "%s: the sample is damaged", path);
-    take_sampled(sample, block.payload);
-    return true;
+    return (result == BLOCK_OK && take_sampled(sample, block.payload)) ||
+           error_set(error, SLUICE_ERROR_CORRUPT, "%s: the sample is damaged", path);
 }
 
 void verify_sample_free(struct verify_sample *sample)

@@ -133,6 +133,15 @@ struct index_fault;
 bool report_index(struct verification *verification, const struct spec_expect *of, const struct index_fault *fault,
                   GError **error);
 
+/* Whether what failed says something of one record alone; else it is handed on, and ends the verification. */
+static inline bool verify_is_of_record(GError **failed, GError **error)
+{
+    if (error_class(*failed) == ERROR_RECORD && !error_is(*failed, SLUICE_ERROR_TOO_BIG))
+        return true;
+    g_propagate_error(error, g_steal_pointer(failed));
+    return false;
+}
+
 /* What one thread has open. */
 struct pass {
     struct verification *verification;

@@ -11,6 +11,7 @@
 #define LUA                                                                                                            \
     "function transform(doc, ctx)\n  if doc.skip then return nil end\n  if doc.bad then return ctx.reject('bad') "     \
     "end\n"                                                                                                            \
+    "  if doc.same then return doc end\n"                                                                              \
     "  doc.times = doc.times + 1\n  return doc\nend\n"
 
 static void written(struct scene *scene)
@@ -300,6 +301,38 @@ static void what_has_no_form_any_more_is_the_applications_where_the_run_knows_it
     scene_done(&scene);
 }
 
+/* Whatever the verifier meets: it is one key's word, and not the end of the verification. */
+static void what_cannot_be_read_is_told_of_its_key_alone(void **state)
+{
+    static const struct {
+        const char *spec, *dataset, *before;
+        enum verify_class class;
+        bool pass;
+        const char *line; /* of the report; NULL: it has none */
+    } ROWS[] = {
+        {ELSEWHERE, "origin", "{\"at\":5,\"times\":0}", VERIFY_REFUSED, true, NULL},
+        {SAME, "items", "{\"at\":1,\"same\":true}", VERIFY_CHANGED_SINCE, true, "no document of this store"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        struct verify_result result;
+        g_autofree char *report = NULL;
+        scene_init(&scene, ROWS[i].spec, LUA);
+        scene_put(&scene, ROWS[i].dataset, "k", ROWS[i].before);
+        scene_put(&scene, ROWS[i].dataset, "l", ROWS[i].before);
+        written(&scene);
+        scene_put(&scene, ROWS[i].dataset, "k", "{\"at\":5,\"times\":9}");
+        scene.faulty_mem.table.decode = decode_some;
+        scene_verify(&scene, &result);
+        if (result.of[ROWS[i].class] != 1 || result.pass != ROWS[i].pass)
+            fail_msg("row %zu: %s", i, result.sentence);
+        assert_true(g_file_get_contents(result.report_path, &report, NULL, NULL));
+        assert_true(ROWS[i].line ? strstr(report, ROWS[i].line) != NULL : *report == '\0');
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
 /* --- report and sample
  * -------------------------------------------------------------------------------------------------- */
 
@@ -432,6 +465,7 @@ int main(void)
         cmocka_unit_test(what_never_stands_still_and_was_once_not_theirs_is_in_flight_and_counts),
         cmocka_unit_test(what_is_in_flight_has_its_looks_and_its_age_in_the_report),
         cmocka_unit_test(what_has_no_form_any_more_is_the_applications_where_the_run_knows_its_bytes_and_says_why),
+        cmocka_unit_test(what_cannot_be_read_is_told_of_its_key_alone),
         cmocka_unit_test(the_report_names_the_fields_that_differ),
         cmocka_unit_test(the_report_of_equal_sides_is_empty),
         cmocka_unit_test(a_transform_that_remembers_is_found),
