@@ -2,6 +2,7 @@
 
 #include "base/extsort.h"
 #include "base/file.h"
+#include "verify/rules.h"
 
 #define SORT_BYTES (8u << 20)
 #define VALUE      "is"
@@ -15,9 +16,10 @@ struct slice aggregate_value(const bson_iter_t *value, struct arena *mem)
     bson_t one = BSON_INITIALIZER;
     struct slice bytes = SLICE_EMPTY;
     bson_append_iter(&one, VALUE, -1, value);
-    bool fits = arena_copy(mem, slice_of(bson_get_data(&one), one.len), &bytes);
+    if (!arena_copy(mem, slice_of(bson_get_data(&one), one.len), &bytes))
+        bytes = SLICE_EMPTY;
     bson_destroy(&one);
-    return fits ? bytes : SLICE_EMPTY;
+    return bytes;
 }
 
 /* What stands between {"is": and }. */
@@ -25,18 +27,23 @@ char *aggregate_value_text(struct slice document)
 {
     g_autoptr(GString) text = g_string_new(NULL);
     size_t around = strlen("{\"" VALUE "\":");
-    if (document.len == 0 || !document_to_json(document, text, NULL) || text->len <= around)
+    if (document.len == 0 || !document_to_json(document, text, NULL))
         return g_strdup("nothing");
     return g_strndup(text->str + around, text->len - around - 1);
+}
+
+/* The one field of such a document; an empty one was too large for the memory of a batch. */
+static bool value_in(struct slice document, bson_iter_t *ret)
+{
+    bson_t view;
+    return document.len > 0 && document_view(document, &view) && bson_iter_init(ret, &view) && bson_iter_next(ret);
 }
 
 /* The text of a text, else that of its JSON: what a datetime is written as. */
 char *aggregate_bare_text(struct slice document)
 {
-    bson_t view;
     bson_iter_t iter;
-    if (document_view(document, &view) && bson_iter_init(&iter, &view) && bson_iter_next(&iter) &&
-        BSON_ITER_HOLDS_UTF8(&iter))
+    if (value_in(document, &iter) && BSON_ITER_HOLDS_UTF8(&iter))
         return g_strdup(bson_iter_utf8(&iter, NULL));
     char *text = aggregate_value_text(document);
     size_t len = strlen(text);
@@ -56,7 +63,8 @@ static bool number_of(const bson_iter_t *value, bson_decimal128_t *ret)
         decimal_from_i64(bson_iter_as_int64(value), ret);
         return true;
     case BSON_TYPE_DECIMAL128:
-        return bson_iter_decimal128(value, ret) && decimal_is_finite(ret);
+        bson_iter_decimal128(value, ret);
+        return decimal_is_finite(ret);
     case BSON_TYPE_DOUBLE:
         return decimal_from_double(bson_iter_double(value), ret);
     case BSON_TYPE_UTF8:
@@ -68,10 +76,8 @@ static bool number_of(const bson_iter_t *value, bson_decimal128_t *ret)
 
 bool aggregate_number_of(struct slice value, bson_decimal128_t *ret)
 {
-    bson_t view;
     bson_iter_t iter;
-    return document_view(value, &view) && bson_iter_init(&iter, &view) && bson_iter_next(&iter) &&
-           !BSON_ITER_HOLDS_UTF8(&iter) && number_of(&iter, ret);
+    return value_in(value, &iter) && !BSON_ITER_HOLDS_UTF8(&iter) && number_of(&iter, ret);
 }
 
 bool aggregate_number_at(const struct path *path, struct slice document, bson_decimal128_t *ret)
@@ -101,7 +107,7 @@ void aggregate_done(struct aggregate *aggregate)
 
 static void fail_with(struct aggregate *aggregate, const char *what, struct slice key)
 {
-    g_autofree char *shown = g_utf8_make_valid((const char *)key.data, (gssize)MIN(key.len, (size_t)80));
+    g_autofree char *shown = rule_key_text(key);
     if (!aggregate->fault)
         aggregate->fault = g_strdup_printf("%s in the record '%s'", what, shown);
 }

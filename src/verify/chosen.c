@@ -122,7 +122,7 @@ double draw_weight(const struct draw *draw, const struct verify_input *input, co
     size_t i = (size_t)(part - input->parts);
     double keys = (double)(draw->first[i + 1] - draw->first[i]), drawn = (double)drawn_of(draw, i);
     double least = (double)draw->frame.sample / (double)draw->frame.population;
-    return drawn > 0 ? MIN(least * keys / drawn, 1.0) : 1;
+    return MIN(least * keys / drawn, 1.0); /* it has a key, and so is drawn from */
 }
 
 uint64_t draw_size(const struct draw *draw, const struct verify_input *input)

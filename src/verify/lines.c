@@ -51,7 +51,7 @@ static bool take_seen(const json_t *seen, struct report_line *io)
 {
     uint8_t digest[16];
     io->looked = seen != NULL;
-    if (!seen || json_is_null(seen))
+    if (!seen || json_typeof(seen) == JSON_NULL)
         return true;
     const char *text = json_string_value(seen);
     if (!text || !hex_parse(slice_of_text(text), digest, sizeof digest))

@@ -49,7 +49,7 @@ static void put_char(GString *page, gunichar c)
     const char *entity = entity_of(c);
     if (entity)
         g_string_append(page, entity);
-    else if (g_unichar_isprint(c) && g_unichar_type(c) != G_UNICODE_FORMAT)
+    else if (g_unichar_isprint(c))
         g_string_append_unichar(page, c);
     else
         g_string_append_printf(page, "\\u{%x}", (unsigned)c);

@@ -96,7 +96,7 @@ bool past_block_get(const struct block *block, struct past_part *ret)
     part.kept_ms = reader_i64(&reader);
     part.keys = reader_u64(&reader);
     part.profile = ok ? profile_get(&reader) : NULL;
-    if (part.profile && reader.ok && reader_left(&reader) == 0) {
+    if (part.profile && part.keys > 0 && reader_left(&reader) == 0) {
         *ret = part;
         return true;
     }
@@ -139,7 +139,7 @@ bool past_add(struct past *baseline, const struct world *world, const char *path
 /* How much of what the target held is in it. */
 static double rate_of(const struct past_part *part)
 {
-    return part->keys ? (double)profile_records(part->profile) / (double)part->keys : 0;
+    return (double)profile_records(part->profile) / (double)part->keys;
 }
 
 /* Gates look at about as many records each, however many keys they judge: so each counts by the least of these rates.

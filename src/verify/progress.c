@@ -60,12 +60,14 @@ static bool get_sums(struct reader *reader, struct arena *mem, struct progress *
     if (ret->n_sums > reader_left(reader) / 24)
         return false;
     ret->sums = arena_alloc0(mem, (ret->n_sums + (size_t)1) * sizeof *ret->sums);
-    for (uint32_t i = 0; ret->sums && i < ret->n_sums; i++) {
+    if (!ret->sums)
+        return false;
+    for (uint32_t i = 0; i < ret->n_sums; i++) {
         ret->sums[i].count = reader_u64(reader);
         ret->sums[i].sum.low = reader_u64(reader);
         ret->sums[i].sum.high = reader_u64(reader);
     }
-    return ret->sums && reader->ok;
+    return true;
 }
 
 bool progress_get(struct slice bytes, const struct sketch *like, struct arena *mem, struct progress *ret,
@@ -137,8 +139,6 @@ bool progress_read(const struct world *world, const char *path, struct arena *me
     auto_(arena) whole = arena_new(PROGRESS_MOST);
     int64_t kept_ms;
     *ret_taken = false;
-    if (!file_exists(world, path))
-        return true;
     if (!read_block(world, path, whole, &bytes, error))
         return false;
     if (bytes.len > 0 && progress_get(bytes, io->sketch, mem, &found, &kept_ms) &&

@@ -10,7 +10,7 @@
 #define NONE_BAD   0.97    /* of the mixture is for a kind of which none is bad */
 #define FEW_BAD    10      /* times the share that is asked about: what the test is quickest to find */
 
-/* A number that neither overflows nor vanishes: of `digits` × 2^exponent. */
+/* A number above 0 that neither overflows nor vanishes: of `digits` × 2^exponent. */
 struct scaled {
     double digits;
     int64_t exponent;
@@ -20,7 +20,7 @@ static struct scaled scaled_of(double digits, int64_t exponent)
 {
     int by;
     digits = frexp(digits, &by);
-    return (struct scaled){digits, digits > 0 ? exponent + by : 0};
+    return (struct scaled){digits, exponent + by};
 }
 
 static struct scaled scaled_times(struct scaled a, struct scaled b)
@@ -36,10 +36,10 @@ static double scaled_value(struct scaled a)
 
 static struct scaled scaled_plus(struct scaled a, struct scaled b)
 {
-    bool first = a.digits > 0 && (b.digits <= 0 || a.exponent >= b.exponent);
+    bool first = a.exponent >= b.exponent;
     struct scaled large = first ? a : b, small = first ? b : a;
     small.exponent -= large.exponent;
-    return small.digits > 0 ? scaled_of(large.digits + scaled_value(small), large.exponent) : large;
+    return scaled_of(large.digits + scaled_value(small), large.exponent);
 }
 
 static struct scaled scaled_power(double base, uint64_t times)

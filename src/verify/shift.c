@@ -102,7 +102,7 @@ static void name_fields(const GArray *fields, bool (*told)(const struct profile_
                         GString *into)
 {
     guint n = 0;
-    for (guint i = 0; fields && i < fields->len; i++) {
+    for (guint i = 0; i < fields->len; i++) {
         if (!told(field_at(fields, i)))
             continue;
         if (n < NAMED)
@@ -171,7 +171,7 @@ static json_t *against_field_json(const struct profile_shift *field)
 static json_t *fields_json(const GArray *fields, json_t *(*one)(const struct profile_shift *field))
 {
     json_t *list = json_array();
-    for (guint i = 0; fields && i < fields->len; i++)
+    for (guint i = 0; i < fields->len; i++)
         json_array_append_new(list, one(field_at(fields, i)));
     return list;
 }
@@ -201,8 +201,6 @@ static json_t *baseline_json(const struct shift *shift)
 
 json_t *shift_json(const struct shift *shift)
 {
-    if (!shift->fields)
-        return NULL;
     return json_pack("{s:I, s:o, s:o}", "records", (json_int_t)shift_records(shift), "fields",
                      fields_json(shift->fields, field_json), "baseline",
                      shift->baseline ? baseline_json(shift) : json_null());

@@ -33,4 +33,4 @@ const GArray *shift_compare(struct shift *shift);
 uint64_t shift_records(const struct shift *shift);
 double shift_share(const struct shift *shift);              /* of the keys */
 void shift_words(const struct shift *shift, GString *into); /* "; …" for the verdict, where a field is flagged */
-json_t *shift_json(const struct shift *shift);              /* NULL: nothing was compared */
+json_t *shift_json(const struct shift *shift);              /* where something was compared, as the words */

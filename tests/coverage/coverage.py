@@ -100,6 +100,7 @@ def excuses():
     return rows
 
 
+COMMENT = re.compile(r"/\*.*?\*/")
 STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 WRITTEN = re.compile(r"\b(if|while|for|switch|case|MIN|MAX|CLAMP)\b|&&|\|\||\?")
 HANDS_ON = re.compile(r"(return\b|while \(|for \(|(bool |enum \w+ )?\*?\w+(\.\w+|->\w+)* = )")
@@ -110,6 +111,7 @@ KINDS = {
     "handed": re.compile(r"\berror\)+$"),
     "ok": re.compile(r"^(if |while |return )?[(!]*(\w+->|reader\.|\*ret_)?(ok|sound)\)*$"),
     "memory": re.compile(r"^[(!]*arena_(copy|printf|alloc)\w*\("),
+    "sound": re.compile(r"^(if |while |return |bool \w+ = )?[(!]*(document_view|bson_iter_init|document_to_json|digest_canonical)\((?!.*\berror\))"),
 }
 # `if (!a || !b)`, of what has just been asked for.
 ABSENT = re.compile(r"^(?:\} )?(?:else )?if \((!\w+(?:(?:\.|->)\w+)*(?: \|\| !\w+(?:(?:\.|->)\w+)*)*)\)(?: \{)?$")
@@ -178,7 +180,7 @@ class Source:
             found = [part.strip() for part in SPLIT.split(loop[1])]
             return found if len(found) == n else None
         for at in range(number, last + 1):
-            found += [part.strip(" ;{") for part in SPLIT.split(STRING.sub('""', self.line(at))) if part.strip(" ;{")]
+            found += [part.strip(" ;{") for part in SPLIT.split(COMMENT.sub("", STRING.sub('""', self.line(at)))) if part.strip(" ;{")]
             if len(found) == n:
                 return found
         return None
@@ -209,7 +211,8 @@ class Sums:
                 f"{self.excused} excused by name, {self.left()} neither")
 
 
-RULES = {"handed": "hand an error on and do nothing else", "ok": "are behind a call that failed", "memory": "have no memory for a record", "freed": "have nothing to free",
+RULES = {"handed": "hand an error on and do nothing else", "ok": "are behind a call that failed", "memory": "have no memory for a record", "sound": "are a document that is none",
+         "freed": "have nothing to free",
          "refusal": "are the yes of what says no", "words": "choose a word of a sentence", "bound": "are a number beyond 2^63"}
 
 
@@ -254,7 +257,7 @@ def by_rule(source, function, number, counts):
             found["refusal"] = found.get("refusal", 0) + 1
             halves[n] = False
     for half, operand in zip(halves, operands):
-        rule = next((rule for rule, pattern in KINDS.items() if half and (hands_on or rule == "ok") and pattern.search(operand)), None)
+        rule = next((rule for rule, pattern in KINDS.items() if half and (hands_on or rule in ("ok", "sound")) and pattern.search(operand)), None)
         if rule:
             found[rule] = found.get(rule, 0) + 1
     return found

@@ -65,6 +65,15 @@ class Rules(unittest.TestCase):
         self.assertEqual(self.ruled("    a = b(c);\n    if (!a)\n        return false;", [0, 7], line=2), {})
         self.assertEqual(self.ruled("    a = arena_alloc(mem, n);\n    if (!a)\n        return false;", [0, 0], line=2), {}, "never asked")
 
+    def test_what_was_decoded_is_a_document(self):
+        self.assertEqual(self.ruled("    if (a == 0 || !document_view(b, &view) || !bson_iter_init(&iter, &view))\n        return d;", [7, 7, 0, 7, 0, 7]), {"sound": 2})
+        self.assertEqual(self.ruled("    return digest_canonical(a, 0, &one, NULL) &&\n           digest_equal(one, two);", [7, 0, 5, 2]), {"sound": 1})
+        self.assertEqual(self.ruled("    if (!digest_canonical(a, 0, &one, error)) {\n        b();", [0, 7]), {}, "somebody says that it is none")
+        self.assertEqual(self.ruled("    if (!bson_iter_init_find(&iter, &view, a))\n        return d;", [0, 7]), {}, "a field may be missing")
+
+    def test_comments_are_no_operands(self):
+        self.assertEqual(self.ruled("    return a || error_set(error, B); /* as c; d */", [7, 7, 0, 7]), {"refusal": 1})
+
     def test_what_only_sets_an_error_is_never_true(self):
         self.assertEqual(self.ruled("    return a || error_set(error, B);", [7, 7, 0, 7]), {"refusal": 1})
         self.assertEqual(self.ruled("    return a || error_set(error, B);", [7, 0, 0, 0]), {"refusal": 1}, "that it was asked for is another")

@@ -36,6 +36,9 @@ static const struct sums SUMS[] = {
     {AGGREGATE_MIN, true, {"{\"n\": \"b\"}", "{\"n\": \"a\"}", "{\"n\": \"c\"}", NULL}, "a", NULL},
     {AGGREGATE_MAX, true, {"{\"n\": \"b\"}", "{\"n\": \"c\"}", "{\"n\": \"a\"}", NULL}, "c", NULL},
     {AGGREGATE_MAX, true, {"{\"n\": 7}", "{\"n\": 5}", NULL, NULL}, "7", NULL},
+    {AGGREGATE_MAX, true, {"{\"n\": 75}", "{\"n\": 8}", NULL, NULL}, "8", NULL},
+    {AGGREGATE_MAX, true, {"{\"n\": []}", NULL, NULL, NULL}, "[]", NULL},
+    {AGGREGATE_MIN, true, {"{\"n\": \"\"}", "{\"n\": 5}", NULL, NULL}, "", NULL},
     {AGGREGATE_DISTINCT, false, {"{\"n\": 1.5}", "{\"n\": 1.50}", "{\"n\": \"1.5\"}", "{\"n\": null}"}, "2", NULL},
     {AGGREGATE_DISTINCT, false, {"{}", NULL, NULL, NULL}, "0", NULL},
 };
@@ -83,6 +86,43 @@ static void an_aggregate_is_exact_or_says_why_there_is_none(void **state)
     g_free(dir);
 }
 
+/* What a spec says of a number, and what a store gives back as one. */
+static void a_number_is_a_finite_one_of_any_type(void **state)
+{
+    static const struct {
+        const char *json;
+        double value; /* json NULL: as a double */
+        const char *is;
+    } ROWS[] = {
+        {"{\"is\": 5}", 0, "5"},     {"{\"is\": 5.50}", 0, "5.50"}, {"{\"is\": \"5\"}", 0, NULL},
+        {"{\"is\": true}", 0, NULL}, {"{\"is\": null}", 0, NULL},   {"{}", 0, NULL},
+        {NULL, 0.5, "0.5"},          {NULL, INFINITY, NULL},        {NULL, NAN, NULL},
+    };
+    auto_(arena) mem = arena_new(1 << 16);
+    bson_decimal128_t number;
+    char text[DECIMAL_TEXT];
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        bson_t one = BSON_INITIALIZER;
+        BSON_APPEND_DOUBLE(&one, "is", ROWS[i].value);
+        struct slice document = ROWS[i].json ? kit_document(ROWS[i].json, mem) : slice_of(bson_get_data(&one), one.len);
+        bool is = aggregate_number_of(document, &number);
+        if (is != (ROWS[i].is != NULL) || (is && strcmp(decimal_text(&number, text), ROWS[i].is) != 0))
+            fail_msg("row %zu: %s", i, is ? text : "none");
+        bson_destroy(&one);
+    }
+    bson_t day = BSON_INITIALIZER;
+    BSON_APPEND_DATE_TIME(&day, "is", INT64_C(1783684800000));
+    g_autofree char *dated = aggregate_bare_text(slice_of(bson_get_data(&day), day.len));
+    g_autofree char *none = aggregate_bare_text(SLICE_EMPTY);
+    assert_true(g_str_has_prefix(dated, "2026-07-10T12:00:00"));
+    assert_string_equal(none, "nothing");
+    bson_destroy(&day);
+    bson_t endless = BSON_INITIALIZER;
+    assert_true(bson_decimal128_from_string("Infinity", &number) && BSON_APPEND_DECIMAL128(&endless, "is", &number));
+    assert_false(aggregate_number_of(slice_of(bson_get_data(&endless), endless.len), &number));
+    bson_destroy(&endless);
+}
+
 /* --- measures ----------------------------------------------------------------------------------------------------- */
 
 /* NULL: not known; with a '!' before it: why. */
@@ -114,6 +154,7 @@ static const struct figure FIGURES[] = {
     {INFINITY, NULL, "{\"is\": 5}", "1", "5.1", false, "5 at most was expected"},
     {INFINITY, NULL, "{\"is\": 5}", "1", "5", true, NULL},
     {INFINITY, "{\"is\": 1}", "{\"is\": 5}", NULL, "3", true, NULL},
+    {9e99, NULL, NULL, "9999999999999999999999999999999999e6000", "1", false, "apart"}, /* nor such a limit */
 };
 
 static void figure_of(struct measure_value *ret, const char *text)
@@ -178,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_aggregate_is_exact_or_says_why_there_is_none),
+        cmocka_unit_test(a_number_is_a_finite_one_of_any_type),
         cmocka_unit_test(a_measure_holds_within_its_limits_and_not_a_digit_beyond),
         cmocka_unit_test(what_the_ledger_has_of_a_moment_is_read_back),
     };

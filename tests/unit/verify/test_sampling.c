@@ -369,6 +369,36 @@ static void looking_at_every_record_keeps_the_promise(void **state)
     assert_true(ended > 0.001); /* it is not for ever silent */
 }
 
+static void at_its_edges_a_tail_is_certain_or_impossible(void **state)
+{
+    static const struct {
+        struct sampling_frame frame;
+        uint64_t bad, found;
+        double tail;
+    } ROWS[] = {
+        {{10, 3, false}, 2, 2, 1},  /* no more are there */
+        {{10, 3, false}, 5, 3, 1},  /* no more are looked at */
+        {{10, 10, false}, 5, 4, 0}, /* all are looked at, and one less is found */
+        {{10, 8, false}, 5, 2, 0},  /* three of them at least are */
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++)
+        assert_true(fabs(sampling_tail(&ROWS[i].frame, ROWS[i].bad, ROWS[i].found) - ROWS[i].tail) < 1e-12);
+}
+
+static void of_nothing_nothing_is_drawn_and_of_everything_each_has_its_rank(void **state)
+{
+    struct sampling_order order = sampling_order_of(UINT64_MAX, 3, 4);
+    struct chosen chosen = {.sampled = true, .order = sampling_order_of(10, 3, 4), .from = 0, .to = 0};
+    g_autoptr(GString) words = g_string_new(NULL);
+    assert_int_equal(sampling_of_stratum(0, 0, 0), 0);
+    for (uint64_t place = 1; place != 0; place <<= 1)
+        assert_int_equal(sampling_place(&order, sampling_rank(&order, place)), place);
+    sampling_share_words(0, words);
+    assert_string_equal(words->str, "0%");
+    for (uint64_t place = 0; place < 12; place++) /* what was not planned is looked at */
+        assert_int_equal(chosen_has(&chosen, place), place >= 10);
+}
+
 static void a_wish_is_two_shares(void **state)
 {
     static const char *const BAD[] = {"",         "99.9%",      "99.9%,",      ",0.01%",    "100%,0.01%", "99.9%,0%",
@@ -393,6 +423,8 @@ int main(void)
         cmocka_unit_test(a_share_of_a_kind_holds_wherever_it_lies_and_however_much_of_it_there_is),
         cmocka_unit_test(of_many_draws_no_more_are_wrong_than_the_confidence_allows),
         cmocka_unit_test(a_share_of_a_kind_is_no_larger_than_it_has_to_be),
+        cmocka_unit_test(at_its_edges_a_tail_is_certain_or_impossible),
+        cmocka_unit_test(of_nothing_nothing_is_drawn_and_of_everything_each_has_its_rank),
         cmocka_unit_test(an_order_is_a_permutation_and_can_be_turned_round),
         cmocka_unit_test(every_place_and_pair_is_drawn_alike),
         cmocka_unit_test(another_key_or_stratum_draws_others),

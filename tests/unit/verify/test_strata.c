@@ -99,8 +99,19 @@ static void without_ages_it_is_said_why(void **state)
         &told, "by_age",
         "[{\"stratum\":\"1d to 7d\",\"keys\":1,\"bad\":0,\"below\":0.95},{\"stratum\":\"without a time\",\"keys\":30,"
         "\"bad\":1,\"below\":0.33}]");
+    words_are(&told, "; bad by age: 1 of the 30 of without a time");
+    told.input = &undated;
+    meet(&strata, &dated, 100, 0, 9, 2);
+    strata.of[STRATA_AGE][0] = strata.of[STRATA_AGE][1] = strata.of[STRATA_AGE][2] = (struct stratum){0};
+    told.input = &dated;
+    strata.several = true;
+    strata_put(&told, page);
+    assert_non_null(strstr(page->str, "Nothing is proven of them: the transform makes several records of a key."));
+    strata.several = false;
     told.stopped = true;
-    json_is(&told, "by_size", "[{\"stratum\":\"up to 64 B\",\"keys\":31,\"bad\":1,\"below\":null}]");
+    json_is(&told, "by_size",
+            "[{\"stratum\":\"up to 64 B\",\"keys\":31,\"bad\":1,\"below\":null},{\"stratum\":\"64 B to 512 B\","
+            "\"keys\":9,\"bad\":2,\"below\":null}]");
 }
 
 int main(void)
