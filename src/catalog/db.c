@@ -11,7 +11,7 @@
  * killed process leaves slow to read at the next opening: 3 ms with 1,000 pages, 10 ms with 4,000. */
 enum { AUTO_TIDY_PAGES = 1000 };
 
-/* A run has ten connections, and each would keep up to 2 MiB of a catalog: more the larger the run is. What is asked
+/* A run has some connections, and each would keep up to 2 MiB of a catalog: more the larger the run is. What is asked
  * for again and again are a few pages; the system has the others. Set behind what reads the schema anyway. */
 #define LITTLE_CACHE "PRAGMA cache_size=-512"
 

@@ -13,6 +13,7 @@ void catalog_together_init(struct catalog_together *together)
 void catalog_together_done(struct catalog_together *together)
 {
     g_assert(together->waiting->len == 0);
+    g_clear_pointer(&together->catalog, catalog_free);
     g_ptr_array_unref(together->waiting);
     pthread_cond_destroy(&together->changed);
     pthread_mutex_destroy(&together->lock);
@@ -64,31 +65,58 @@ static void commit(struct catalog *catalog, GPtrArray *entries)
     }
 }
 
-/* The lock is held before and after, not meanwhile. */
-static void lead(struct catalog_together *together, struct catalog *catalog)
+struct catalog *catalog_together_take(struct catalog_together *together)
 {
-    g_autoptr(GPtrArray) entries = g_steal_pointer(&together->waiting);
-    together->waiting = g_ptr_array_new();
-    together->led = true;
-    pthread_mutex_unlock(&together->lock);
-    commit(catalog, entries);
-    pthread_mutex_lock(&together->lock);
-    for (size_t i = 0; i < entries->len; i++)
-        ((struct catalog_entry *)entries->pdata[i])->done = true;
-    together->led = false;
+    auto_hold(&together->lock);
+    while (together->taken)
+        pthread_cond_wait(&together->changed, &together->lock);
+    together->taken = true;
+    return together->catalog;
+}
+
+static void give(struct catalog_together *together)
+{
+    together->taken = false;
     pthread_cond_broadcast(&together->changed);
 }
 
-bool catalog_together_commit(struct catalog_together *together, struct catalog *catalog, struct catalog_entry *entry,
-                             GError **error)
+void catalog_together_give(struct catalog_together *together)
+{
+    auto_hold(&together->lock);
+    give(together);
+}
+
+bool catalog_together_open(struct catalog_together *together, const struct world *world, const char *home,
+                           GError **error)
+{
+    bool ok = catalog_together_take(together) || catalog_open(&together->catalog, world, home, CATALOG_EXISTING, error);
+    catalog_together_give(together);
+    return ok;
+}
+
+/* The lock is held before and after, not meanwhile. */
+static void lead(struct catalog_together *together)
+{
+    g_autoptr(GPtrArray) entries = g_steal_pointer(&together->waiting);
+    together->waiting = g_ptr_array_new();
+    together->taken = true;
+    pthread_mutex_unlock(&together->lock);
+    commit(together->catalog, entries);
+    pthread_mutex_lock(&together->lock);
+    for (size_t i = 0; i < entries->len; i++)
+        ((struct catalog_entry *)entries->pdata[i])->done = true;
+    give(together);
+}
+
+bool catalog_together_commit(struct catalog_together *together, struct catalog_entry *entry, GError **error)
 {
     auto_hold(&together->lock);
     g_ptr_array_add(together->waiting, entry);
     while (!entry->done) {
-        if (together->led)
+        if (together->taken)
             pthread_cond_wait(&together->changed, &together->lock);
         else
-            lead(together, catalog);
+            lead(together);
     }
     if (entry->error)
         g_propagate_error(error, g_steal_pointer(&entry->error));

@@ -182,8 +182,10 @@ bool again_where(const struct again_asking *asking, const char *was, const char 
     struct arena *mem = asking->call->mem;
     g_autoptr(GString) where = g_string_new(was);
     struct looking looking = {.uid = asking->uid, .ops = session_driver(asking->target)->history, .mem = mem};
-    if (!catalog_lost_looks(asking->catalog, asking->run, asking->part, mem, &looks, error) ||
-        !store_history_look(asking->target, asking->call, asking->uid, &looking.now, error))
+    bool known =
+        catalog_lost_looks(catalog_together_take(asking->together), asking->run, asking->part, mem, &looks, error);
+    catalog_together_give(asking->together);
+    if (!known || !store_history_look(asking->target, asking->call, asking->uid, &looking.now, error))
         return false;
     bool ok = add_lost(&looking, &looks, where, error);
     looking.ops->free(looking.now);

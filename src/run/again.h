@@ -21,7 +21,7 @@ bool again_look(struct hold *hold, enum parts_kind kind, size_t *ret_n, GError *
  * they were taken back, and what servers may have lost since then, of which no checkpoint tells any more. *ret is in
  * the call's arena. */
 struct again_asking {
-    struct catalog *catalog;
+    struct catalog_together *together;
     struct session *target;
     const struct call *call;
     const uint8_t *uid; /* of the run */

@@ -7,7 +7,6 @@
 
 struct exec {
     struct exec_shared *shared;
-    struct catalog *catalog;
     struct session *source, *target;
     struct feed *feed;
     uint32_t part, lane;      /* the one that is worked on, and its grant's lane */
@@ -61,7 +60,7 @@ bool exec_new(struct exec **ret, struct exec_shared *shared, GError **error)
     exec->scratch = arena_new(1 << 20);
     exec->moment = g_byte_array_new();
     exec->written = plan_written_ds(plan);
-    if (!catalog_open(&exec->catalog, shared->world, shared->home, CATALOG_EXISTING, error) ||
+    if (!catalog_together_open(&shared->together, shared->world, shared->home, error) ||
         !store_session_open(&exec->target, plan->target, error) ||
         (shared->job->kind == JOB_FORWARD && !store_session_open(&exec->source, plan->source, error)))
         return false;
@@ -90,7 +89,6 @@ void exec_free(struct exec *exec)
     g_clear_pointer(&exec->feed, feed_free);
     g_clear_pointer(&exec->source, store_session_close);
     g_clear_pointer(&exec->target, store_session_close);
-    g_clear_pointer(&exec->catalog, catalog_free);
     arena_free(exec->scratch);
     g_byte_array_unref(exec->moment);
     g_free(exec->history);
@@ -137,7 +135,7 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
     struct grant grant = {0};
     struct catalog_entry entry = {.wish = &wish, .mem = op->grant.mem, .ret = &grant};
     uint64_t added = sharing_added(&exec->shared->sharing);
-    if (!catalog_together_commit(&exec->shared->together, exec->catalog, &entry, error))
+    if (!catalog_together_commit(&exec->shared->together, &entry, error))
         return false;
     if (!grant.resumed)
         grant.from = wish.here;
@@ -165,7 +163,9 @@ static bool grant_stands(struct exec *exec, GError **error)
 {
     struct grant_held held = {
         .run = exec->shared->job->run, .part = exec->part, .lane = exec->lane, .holder = exec->shared->holder};
-    return catalog_grant_stands(exec->catalog, &held, error);
+    bool stands = catalog_grant_stands(catalog_together_take(&exec->shared->together), &held, error);
+    catalog_together_give(&exec->shared->together);
+    return stands;
 }
 
 /* --- who has the data: the same servers from before the first write to behind its settle, each with a witness, and
@@ -429,7 +429,10 @@ static bool sequences_take(struct exec *exec, uint64_t n, uint64_t *ret, GError 
     auto_hold(&sequences->lock);
     if (sequences->end - sequences->next < n) {
         uint64_t block = MAX(SEQUENCE_BLOCK, n);
-        if (!catalog_sequences_take(exec->catalog, exec->shared->job->run, block, &sequences->next, error))
+        struct catalog *catalog = catalog_together_take(&exec->shared->together);
+        bool ok = catalog_sequences_take(catalog, exec->shared->job->run, block, &sequences->next, error);
+        catalog_together_give(&exec->shared->together);
+        if (!ok)
             return false;
         sequences->end = sequences->next + block;
     }
@@ -519,7 +522,7 @@ static bool do_stands(struct exec *exec, struct op *op, GError **error)
 {
     struct call call = target_call(exec, exec->scratch);
     struct standing_wish wish = op->stands;
-    struct again_asking asking = {.catalog = exec->catalog,
+    struct again_asking asking = {.together = &exec->shared->together,
                                   .target = exec->target,
                                   .call = &call,
                                   .uid = exec->shared->job->plan->uid,
@@ -581,7 +584,7 @@ static bool do_checkpoint(struct exec *exec, struct op *op, GError **error)
     row->took_ms = batch_ms(exec);
     if (row->split_at)
         world_point(exec->shared->world, "part.split");
-    if (!catalog_together_commit(&exec->shared->together, exec->catalog, &entry, error))
+    if (!catalog_together_commit(&exec->shared->together, &entry, error))
         return false;
     lookout_checkpoint(&exec->shared->lookout, &exec->seen, row, world_monotonic_us(exec->shared->world));
     take_split(exec, row->split_at);

@@ -1,7 +1,7 @@
 /* The executor of production: one per worker thread. Performs each step in place and may block.
  *
- * What all workers of a process share stands in struct exec_shared; each has connections of its own. Every step passes
- * two kill points, `STEP.before` and `STEP.after`. */
+ * What all workers of a process share stands in struct exec_shared; each has connections of its own to the stores.
+ * Every step passes two kill points, `STEP.before` and `STEP.after`. */
 #pragma once
 
 #include "base/lock.h"
@@ -41,7 +41,7 @@ struct exec_shared {
     const struct undo_config *undo_config;
     struct quarantine *quarantine, *notes;
     struct sequences sequences;
-    struct catalog_together together; /* grants and checkpoints of all workers */
+    struct catalog_together together; /* grants and checkpoints of all workers, and the catalog that they share */
     struct sharing sharing;
     struct lookout lookout; /* what the executors do, for who watches */
     struct rate_limit rate;

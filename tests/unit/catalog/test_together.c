@@ -2,11 +2,9 @@
 
 #include "catalog/together.h"
 
-/* One of several threads that come at once: with a catalog of its own, as a worker has. */
+/* One of several threads that come at once. */
 struct comer {
     GThread *thread;
-    const char *home;
-    const struct world *world;
     struct catalog_together *together;
     struct catalog_entry entry;
     struct checkpoint checkpoint;
@@ -20,9 +18,7 @@ struct comer {
 static gpointer come(gpointer data)
 {
     struct comer *comer = data;
-    auto_(catalog) catalog = NULL;
-    comer->ok = catalog_open(&catalog, comer->world, comer->home, CATALOG_EXISTING, &comer->error) &&
-                catalog_together_commit(comer->together, catalog, &comer->entry, &comer->error);
+    comer->ok = catalog_together_commit(comer->together, &comer->entry, &comer->error);
     return NULL;
 }
 
@@ -60,7 +56,7 @@ static void crowd_init(struct crowd *crowd, struct fixture *fx)
     for (int i = 0; i < CROWD; i++) {
         struct comer *comer = &crowd->comers[i];
         struct grant grant = fixture_grant(fx, crowd->run, UINT32_MAX, "one");
-        *comer = (struct comer){.home = fx->home, .world = &crowd->world, .together = &crowd->together};
+        *comer = (struct comer){.together = &crowd->together};
         comer->mem = arena_new(1 << 20);
         comer->checkpoint = fixture_checkpoint(crowd->run, &grant, 1);
         comer->entry.checkpoint = &comer->checkpoint;
@@ -77,13 +73,12 @@ static void crowd_wants_grant(struct crowd *crowd, int i)
 static void crowd_comes(struct crowd *crowd)
 {
     GError *error = NULL;
-    auto_(catalog) catalog = NULL;
     auto_(arena) mem = arena_new(1 << 20);
     struct grant grant;
     struct grant_wish wish = {.run = crowd->run, .stage = UINT32_MAX, .holder = "one"};
     struct catalog_entry entry = {.wish = &wish, .mem = mem, .ret = &grant};
-    kit_ok(catalog_open(&catalog, &crowd->world, crowd->fx->home, CATALOG_EXISTING, &error));
-    kit_ok(catalog_together_commit(&crowd->together, catalog, &entry, &error));
+    kit_ok(catalog_together_open(&crowd->together, &crowd->world, crowd->fx->home, &error));
+    kit_ok(catalog_together_commit(&crowd->together, &entry, &error));
     for (int i = 0; i < CROWD; i++)
         g_thread_join(crowd->comers[i].thread);
 }
@@ -133,10 +128,42 @@ static void one_that_is_refused_takes_none_with_it(void **state)
     crowd_done(&crowd);
 }
 
+static void at_a_commit(void *self, const char *name)
+{
+    if (strcmp(name, "catalog.commit") == 0)
+        atomic_fetch_add((atomic_uint *)self, 1);
+}
+
+static void who_has_taken_the_catalog_is_alone_with_it(void **state)
+{
+    struct fixture *fx = *state;
+    struct crowd crowd;
+    GError *error = NULL;
+    crowd_init(&crowd, fx);
+    crowd.world.point = at_a_commit;
+    crowd.world.point_self = &crowd.commits;
+    kit_ok(catalog_together_open(&crowd.together, &crowd.world, fx->home, &error));
+    struct catalog *taken = catalog_together_take(&crowd.together);
+    crowd_wants_grant(&crowd, 0);
+    crowd.comers[0].thread = g_thread_new("comer", come, &crowd.comers[0]);
+    while (catalog_together_waiting(&crowd.together) == 0 && atomic_load(&crowd.commits) == 0)
+        g_thread_yield();
+    assert_int_equal(atomic_load(&crowd.commits), 0);
+    uint64_t first;
+    kit_ok(catalog_sequences_take(taken, crowd.run, 1, &first, &error));
+    assert_int_equal(catalog_together_waiting(&crowd.together), 1);
+    catalog_together_give(&crowd.together);
+    g_thread_join(crowd.comers[0].thread);
+    assert_true(crowd.comers[0].ok);
+    assert_int_equal(atomic_load(&crowd.commits), 2);
+    crowd_done(&crowd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(those_that_wait_share_one_transaction, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(who_has_taken_the_catalog_is_alone_with_it, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(one_that_is_refused_takes_none_with_it, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
