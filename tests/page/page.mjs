@@ -78,6 +78,39 @@ test("events are read whole, wherever the pieces end; heartbeats are none", asyn
   await page.context().close();
 });
 
+test("news overtake answers: the newest stays, no entry of the ledger is left out, and of two connections one is given up", async () => {
+  const page = await open(browser, home.url);
+  await page.go("");
+  const found = await page.evaluate(async () => {
+    const [{ Session }, live] = await Promise.all([import("/session.js"), import("/live.js")]);
+    const real = window.fetch, records = { written: 1, deleted: 0, listed: 1 };
+    const status = (state, second) => ({ run: "a", state, records, stages: [], updated_at: `2026-01-01T00:00:${second}Z` });
+    const answers = { "/runs/a": status("running", "09"), "limit=100": { entries: [6, 5, 4].map((number) => ({ number })), head: 6 }, "after=6": { entries: [{ number: 7 }], next: null } };
+    const asked = [], waiting = [];
+    window.fetch = async (path, { signal } = {}) => {
+      if (path === "/streams") return new Promise((_, no) => waiting.push({ signal, no }));
+      asked.push(path);
+      return new Response(JSON.stringify(answers[Object.keys(answers).find((part) => path.endsWith(part))] ?? {}));
+    };
+    const session = new Session();
+    session.putRun(status("done", "10"), "told");
+    await session.need("a");
+    session.putEntry({ number: 7 });
+    await session.fillEntries();
+    while (session.filling) await new Promise((resolve) => setTimeout(resolve, 1));
+    const stream = live.open("/streams", () => ({}), { event() {}, state() {} });
+    waiting[0].no(new Error("gone"));
+    while (waiting.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    stream.again();
+    const open = waiting.map(({ signal }) => !signal.aborted);
+    stream.close();
+    window.fetch = real;
+    return { state: session.runs.get("a").state, numbers: session.entries.map(({ number }) => number), open };
+  });
+  same(found, { state: "done", numbers: [4, 5, 6, 7], open: [false, false, true] }, "what the page knows");
+  await page.context().close();
+});
+
 test("spans become cells: none is lost, a cell of many has the state that needs a look most, a million are laid out at once", async () => {
   const page = await open(browser, home.url);
   await page.go("");

@@ -44,6 +44,7 @@ export function open(path, headers, on) {
 
   async function connect() {
     clearTimeout(timer);
+    aborter?.abort(); // one that is on its way would come to be a second stream
     aborter = new AbortController();
     const mine = aborter;
     let silent;

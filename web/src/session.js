@@ -82,7 +82,7 @@ export class Session {
   async catchUp() {
     try {
       const list = await ask(at.runs());
-      for (const run of list.runs) this.putRun(run, true);
+      for (const run of list.runs) this.putRun(run, "listed");
       this.before ??= list.next;
       this.listed = true;
       await this.fillEntries();
@@ -94,7 +94,7 @@ export class Session {
 
   async moreRuns() {
     const list = await ask(at.runs(this.before));
-    for (const run of list.runs) this.putRun(run, true);
+    for (const run of list.runs) this.putRun(run, "listed");
     this.before = list.next;
     this.tell();
   }
@@ -106,27 +106,28 @@ export class Session {
     } catch {
       return;
     }
-    if (event === "status") this.putRun(document, false);
+    if (event === "status") this.putRun(document, "told");
     else if (event === "ledger") this.putEntry(document);
     else if (event === "stop") this.stop = document;
     this.tell();
   }
 
-  /** A list has no stages: what is known of them stays. */
-  putRun(status, fromList) {
+  /** `how`: the stream has "told" it, and tells in order; it was "asked" for or "listed", and news may have overtaken it. A list
+   * has no stages: what is known of them stays. */
+  putRun(status, how) {
     const known = this.runs.get(status.run);
-    if (fromList && known && Date.parse(known.updated_at) > Date.parse(status.updated_at)) return;
-    this.runs.set(status.run, fromList ? { ...known, ...status, stages: status.stages?.length ? status.stages : known?.stages ?? [] } : status);
+    if (how !== "told" && known && Date.parse(known.updated_at) > Date.parse(status.updated_at)) return;
+    this.runs.set(status.run, how === "listed" ? { ...known, ...status, stages: status.stages?.length ? status.stages : known?.stages ?? [] } : status);
     let trail = this.trails.get(status.run);
     if (!trail) this.trails.set(status.run, (trail = new Trail()));
-    if (!fromList) trail.put(Date.now() / 1000, progress(status), status);
+    if (how !== "listed") trail.put(Date.now() / 1000, progress(status), status);
   }
 
   putEntry(entry) {
     this.wanted = Math.max(this.wanted, entry.number);
     if (entry.number <= this.entryNumber) return;
-    if (this.entryNumber && entry.number > this.entryNumber + 1) {
-      this.fillEntries();
+    if (entry.number > this.entryNumber + 1) {
+      this.fillEntries().catch(() => {}); // the next entry, or the next connection, asks again
       return;
     }
     this.entries.push(entry);
@@ -143,7 +144,7 @@ export class Session {
         const newest = await ask(at.ledger());
         this.entries = newest.entries.toReversed();
         this.entryNumber = newest.head ?? this.entries.at(-1)?.number ?? 0;
-        return;
+        if (this.entryNumber >= this.wanted) return;
       }
       for (;;) {
         const page = await ask(at.entriesAfter(null, this.entryNumber));
@@ -159,7 +160,7 @@ export class Session {
   /** A run by its name; asked for where the stream does not bring it. */
   async need(name) {
     const status = await ask(at.status(name));
-    this.putRun(status, false);
+    this.putRun(status, "asked");
     this.tell();
     return status;
   }
