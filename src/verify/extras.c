@@ -103,11 +103,12 @@ static bool note(struct extras *extras, struct slice key, GError **error)
     return key.len == 0 || extsort_add(extras->had, item, error);
 }
 
-/* Of a listed source all keys are noted from the listing, whether they were compared one by one or not. */
+/* Of a listed source nobody comes here: all its keys are noted from the listing, whether they were compared one by one
+ * or not. */
 bool extras_note_source(struct extras *extras, const struct record *records, size_t n, GError **error)
 {
     bool ok = true;
-    if (!extras || extras->input->listed)
+    if (!extras)
         return true;
     auto_hold(&extras->lock);
     for (size_t i = 0; ok && i < n; i++) {

@@ -180,19 +180,24 @@ static bool is_about(const json_t *answer, const struct subject *subject)
     return same;
 }
 
+static bool keep(struct arena *mem, const char *text, const char **ret, GError **error)
+{
+    *ret = arena_text(mem, slice_of_text(text));
+    return *ret || error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
+}
+
 static bool take_answer(const struct sending *sending, const json_t *answer, struct subject *subject, GError **error)
 {
     const char *word = json_string_value(json_object_get(answer, "verdict"));
     const char *why = json_string_value(json_object_get(answer, "why"));
     if (strcmp(word, EQUAL) == 0)
         return true;
-    subject->word = arena_text(sending->mem, slice_of_text(word));
-    if (why) {
-        g_autofree char *kept = shown(why, WHY_CHARS);
-        subject->theirs_why = arena_text(sending->mem, slice_of_text(kept));
-    }
-    return (subject->word && (!why || subject->theirs_why)) ||
-           error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
+    if (!keep(sending->mem, word, &subject->word, error))
+        return false;
+    if (!why)
+        return true;
+    g_autofree char *cut = shown(why, WHY_CHARS);
+    return keep(sending->mem, cut, &subject->theirs_why, error);
 }
 
 static bool take_line(const struct sending *sending, const char *line, size_t at, GError **error)
@@ -217,9 +222,9 @@ static bool take_line(const struct sending *sending, const char *line, size_t at
 static bool take_lines(const struct sending *sending, char *printed, GError **error)
 {
     size_t n = sending->subjects->len, got = 0;
-    for (char *line = printed, *next; line && *line; line = next) {
-        next = strchr(line, '\n');
-        if (next)
+    for (char *line = printed, *next; *line; line = next) {
+        next = line + strcspn(line, "\n");
+        if (*next)
             *next++ = '\0';
         if (got < n && !take_line(sending, line, got, error))
             return false;
@@ -310,8 +315,6 @@ void theirs_words(struct theirs *theirs, GString *into)
 json_t *theirs_json(struct theirs *theirs)
 {
     char hex[HEX_TEXT(32)];
-    if (!theirs)
-        return NULL;
     json_t *words = json_object();
     for (size_t i = 0; i < theirs->n_tallies; i++)
         json_object_set_new(words, theirs->tallies[i].word, json_integer((json_int_t)theirs->tallies[i].n));

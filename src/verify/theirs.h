@@ -24,5 +24,5 @@ bool theirs_judge(struct pass *pass, GArray *subjects, GError **error);
 
 /* "; ./check judged 1 000 pairs: 3 rounded"; nothing where nobody else judges. */
 void theirs_words(struct theirs *theirs, GString *into);
-/* {"command", "digest", "pairs", "words": {WORD: N}}; NULL: nobody else judges. */
+/* {"command", "digest", "pairs", "words": {WORD: N}}. */
 json_t *theirs_json(struct theirs *theirs);

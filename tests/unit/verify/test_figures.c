@@ -16,6 +16,8 @@ struct sums {
     const char *is, *fault;
 };
 
+#define DIGITS_33   "999999999999999999999999999999999"
+#define MOST_NUMBER "9" DIGITS_33 "E6111"
 #define HUGE_NUMBER "{\"n\": 9999999999999999999999999999999999}"
 
 static const struct sums SUMS[] = {
@@ -154,7 +156,9 @@ static const struct figure FIGURES[] = {
     {INFINITY, NULL, "{\"is\": 5}", "1", "5.1", false, "5 at most was expected"},
     {INFINITY, NULL, "{\"is\": 5}", "1", "5", true, NULL},
     {INFINITY, "{\"is\": 1}", "{\"is\": 5}", NULL, "3", true, NULL},
-    {9e99, NULL, NULL, "9999999999999999999999999999999999e6000", "1", false, "apart"}, /* nor such a limit */
+    {9e99, NULL, NULL, MOST_NUMBER, "8" DIGITS_33 "E6111", false, "apart"}, /* nor such a limit, … */
+    {0.1, NULL, NULL, MOST_NUMBER, "-" MOST_NUMBER, false, "apart"},        /* … nor such a distance */
+    {INFINITY, "{\"is\": \"x\"}", "{\"is\": \"x\"}", "1", "4", true, NULL},
 };
 
 static void figure_of(struct measure_value *ret, const char *text)
@@ -206,6 +210,7 @@ static void what_the_ledger_has_of_a_moment_is_read_back(void **state)
         char text[DECIMAL_TEXT];
         json_t *object = ROWS[i].json ? json_loads(ROWS[i].json, 0, NULL) : NULL;
         measures_values_take(&measures, object, &value);
+        measures_values_take(&measures, object, &value); /* what is said of it already stands */
         json_decref(object);
         assert_int_equal(value.known, ROWS[i].is != NULL);
         if (value.known)
