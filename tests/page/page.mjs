@@ -485,7 +485,23 @@ test("it is verified from the page: the ledger has it; a retry of what was refus
 test("it is taken back from the page: the question says how many keys, and the page shows it to its end", async () => {
   const written = (await home.status("fix.1")).records.written;
   await operator.go("#/run/fix.1/oncall");
-  const said = await decide(operator, "Roll back", "the note was wrong");
+  let told; // the effect of another choice, which the server has not told yet
+  await operator.route(/\/rollback$/, async (route) => {
+    if (route.request().postDataJSON().stage) await new Promise((resolve) => (told = resolve));
+    return route.continue();
+  });
+  const said = await decide(operator, "Roll back", "the note was wrong", async (box) => {
+    await box.locator("input.reason").fill("the note was wrong");
+    await box.locator("button.main:not([disabled])").waitFor(PATIENCE);
+    await box.locator("select").selectOption({ index: 1 });
+    await until(() => told, "the effect of a stage alone is asked for");
+    must(await box.locator("button.main").isDisabled(), "what was shown was the effect of another choice, and it could be done");
+    told();
+    await box.locator("button.main:not([disabled])").waitFor(PATIENCE);
+    await box.locator("select").selectOption("");
+    await box.locator(".command code").filter({ hasNotText: "--stage" }).waitFor(PATIENCE);
+  });
+  await operator.unroute(/\/rollback$/);
   must(said.numbers.replace(/\D+/g, " ").split(" ").join("").includes(String(written)), `${written} keys are not in: ${said.numbers}`);
   must(/^sluice rollback fix\.1/.test(said.command), `command: ${said.command}`);
   await stands(operator, "rolled-back");

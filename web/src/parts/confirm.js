@@ -19,20 +19,23 @@ function bodyOf(action, status, values) {
 
 const whole = (action, values) => action.name !== "set" || (values.key && values.value?.trim());
 
-/** The server's answer to a dry run of what the fields say now. */
+/** What the effect depends on: the reason changes the command alone. */
+const choice = (values) => JSON.stringify({ ...values, reason: undefined });
+
+/** The server's answer to a dry run of what the fields say, and of which choice it is. */
 function useEffectOf(action, status, values) {
-  const [told, put] = useState({ effect: null, error: null });
+  const [told, put] = useState({ effect: null, error: null, of: null });
   const key = JSON.stringify(values);
   useEffect(() => {
     let gone = false;
     if (!whole(action, values)) {
-      put({ effect: null, error: null });
+      put({ effect: null, error: null, of: null });
       return undefined;
     }
     const timer = setTimeout(() => {
       effect(status?.run ?? null, action.name, bodyOf(action, status, values)).then(
-        (answer) => gone || put({ effect: answer, error: null }),
-        (error) => gone || put((old) => ({ effect: old.effect, error })),
+        (answer) => gone || put({ effect: answer, error: null, of: choice(values) }),
+        (error) => gone || put((old) => ({ ...old, error })),
       );
     }, told.effect ? QUIET_MS : 0);
     return () => {
@@ -121,7 +124,7 @@ export function Confirm({ action, status, close }) {
     }
   };
   const refused = failed ?? told.error;
-  const ready = !doing && told.effect && whole(action, values) && (!needed || values.reason?.trim());
+  const ready = !doing && told.effect && told.of === choice(values) && whole(action, values) && (!needed || values.reason?.trim());
   return html`<dialog ref=${box} class="confirm" aria-labelledby="confirm-title" onClose=${() => close(result.current)}>
     <form onSubmit=${submit}>
       <h2 id="confirm-title">${action.label}${status ? html` <span class="name">${status.run}</span>` : ""}</h2>
