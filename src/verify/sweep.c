@@ -481,7 +481,7 @@ bool verify_in_key_order(const struct verify_input *input)
 bool verify_scans_once(const struct verify_input *input)
 {
     const struct store_driver *driver = store_driver(input->target);
-    return driver->scan_open && driver->list && driver->list->sorted;
+    return driver->list && driver->list->sorted;
 }
 
 static size_t count_sums(const struct verify_input *input)

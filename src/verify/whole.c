@@ -116,6 +116,5 @@ static bool list_all(const struct whole_walk *walk, GError **error)
 bool whole_walk(const struct whole_walk *walk, GError **error)
 {
     const struct store_driver *driver = store_driver(walk->input->target);
-    return driver->list && (!driver->list->sorted || !driver->scan_open) ? list_all(walk, error)
-                                                                         : scan_all(walk, error);
+    return driver->list && !driver->list->sorted ? list_all(walk, error) : scan_all(walk, error);
 }
