@@ -1,0 +1,196 @@
+/* Where the sketches of a run tell nothing, or a partition has no sum: whose each key of the target is, and what is
+ * then compared. */
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <sqlite3.h>
+
+#include "kit/scene.h"
+
+enum { KEYS = 40, PARTS = 4 };
+
+#define REST                                                                                                           \
+    "transform: { lua: t.lua }\n"                                                                                      \
+    "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: overwrite }\nworkers: 2\n"                 \
+    "stages: [{ name: a, scope: 50% }, { name: b, scope: 100% }]\npartitions: { count: 4 }\n"
+#define FILES "sluice: 1\nname: job\nsource: { store: \"file:in\", dataset: \"*.ndjson\", key: id }\n" REST
+#define KEYED "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\n" REST
+#define LUA   "function transform(doc, ctx)\n  doc.times = doc.times + 1\n  return doc\nend\n"
+
+/* By the last byte, backwards. */
+static bool backwards(const struct dataset *ds, const struct slice *keys, size_t n, uint16_t *ret, GError **error)
+{
+    for (size_t i = 0; i < n; i++)
+        ret[i] = (uint16_t)(255 - keys[i].data[keys[i].len - 1]);
+    return true;
+}
+
+static const struct list_ops SORTED = {.sorted = true}, RANKED = {.sorted = true, .rank = backwards},
+                             UNSORTED = {.sorted = false, .rank = backwards};
+
+/* As many files as there are partitions. */
+static void passed(struct scene *scene, const char *spec, const struct list_ops *list)
+{
+    scene_init(scene, spec, LUA);
+    scene->faulty_mem.table.list = list;
+    for (int part = 0; part < PARTS; part++) {
+        g_autoptr(GString) lines = g_string_new(NULL);
+        g_autofree char *name = g_strdup_printf("in/%d.ndjson", part);
+        for (int i = part * KEYS / PARTS; i < (part + 1) * KEYS / PARTS; i++) {
+            g_autofree char *key = g_strdup_printf("k%02d", i);
+            g_autofree char *json = g_strdup_printf("{\"id\":\"%s\",\"times\":0}", key);
+            g_string_append_printf(lines, "%s\n", json);
+            scene_put(scene, "origin", key, json);
+        }
+        scene_file(scene, name, lines->str);
+    }
+    scene_ran(scene, 0);
+}
+
+/* Changes the catalog of a home in which nobody is at work. */
+static void query(struct scene *scene, const char *sql)
+{
+    g_autofree char *path = g_build_filename(scene->home, "catalog.db", NULL);
+    sqlite3 *handle;
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(handle, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_true(sqlite3_changes(handle) > 0);
+    sqlite3_close(handle);
+}
+
+static char *kept(const struct scene *scene, const char *name)
+{
+    return g_build_filename(scene->home, "reports", "job.1", name, NULL);
+}
+
+static void forget_sketches(struct scene *scene)
+{
+    static const char *const NAMES[] = {"sketch.0", "sketch.1"};
+    for (size_t i = 0; i < G_N_ELEMENTS(NAMES); i++) {
+        g_autofree char *path = kept(scene, NAMES[i]);
+        assert_int_equal(g_unlink(path), 0);
+    }
+}
+
+/* Of two gates, with a key that is nobody's. */
+static void owners_tell_in_which_partition_a_change_is(void **state)
+{
+    static const struct {
+        const char *spec;
+        const struct list_ops *list;
+    } ROWS[] = {{FILES, &SORTED}, {KEYED, &RANKED}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        struct verify_result result;
+        passed(&scene, ROWS[i].spec, ROWS[i].list);
+        forget_sketches(&scene);
+        scene_put(&scene, "items", "k13", "{\"mine\":true}");
+        scene_put(&scene, "items", "z-of-another", "{}");
+        scene_put(&scene, "items", "0-of-another", "{}");
+        scene_verify(&scene, &result);
+        assert_int_equal(result.by_sums, PARTS - 1);
+        assert_int_equal(result.in_full, 1);
+        assert_int_equal(result.of[VERIFY_CHANGED_SINCE], 1);
+        assert_int_equal(result.of[VERIFY_EQUAL], KEYS - 1);
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+/* Damaged, cut off or gone they cost time alone; what cannot be read ends the verification. */
+static void owners_that_cannot_be_had_are_not_guessed(void **state)
+{
+    enum { DAMAGED, GONE, UNREADABLE, WAYS };
+    for (int way = 0; way < WAYS; way++) {
+        struct scene scene;
+        struct ended ended;
+        passed(&scene, FILES, &SORTED);
+        forget_sketches(&scene);
+        scene_put(&scene, "items", "k13", "{\"mine\":true}");
+        g_autofree char *path = kept(&scene, "owners.1");
+        if (way == DAMAGED)
+            kit_damage(path);
+        if (way == GONE)
+            assert_int_equal(g_unlink(path), 0);
+        if (way == UNREADABLE)
+            fake_world_arm(&scene.fake,
+                           (struct fake_fault){.call = "pread", .path = "owners.1", .nth = 1, .number = EIO});
+        scene_check(&scene, &ended);
+        assert_int_equal(ended.by_error, way == UNREADABLE);
+        assert_true(way == UNREADABLE || strstr(ended.text, "all keys of "));
+        assert_non_null(strstr(ended.text, way == UNREADABLE ? "owners.1" : "1 changed_since"));
+        ended_done(&ended);
+        fake_world_arm(&scene.fake, (struct fake_fault){0});
+        scene_done(&scene);
+    }
+}
+
+/* Whichever way the others are told. */
+static void a_partition_without_a_sum_is_compared_with_the_source(void **state)
+{
+    static const struct {
+        const char *spec;
+        const struct list_ops *list;
+    } ROWS[] = {{KEYED, &SORTED}, {KEYED, &RANKED}, {KEYED, &UNSORTED}, {FILES, &SORTED}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        struct verify_result result;
+        passed(&scene, ROWS[i].spec, ROWS[i].list);
+        query(&scene, "DELETE FROM part_sum WHERE part = (SELECT max(part) FROM part_sum)");
+        scene_verify(&scene, &result);
+        if (result.by_sums != PARTS - 1 || result.in_full != 1 || result.of[VERIFY_EQUAL] != KEYS || !result.pass)
+            fail_msg("row %zu: %s", i, result.sentence);
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+static void a_sum_that_makes_no_sense_says_what_does_without_it(void **state)
+{
+    static const char *const COUNTS[] = {"[]", "no JSON"};
+    for (size_t i = 0; i < G_N_ELEMENTS(COUNTS); i++)
+        for (int changed = 0; changed < 2; changed++) {
+            struct scene scene;
+            struct ended ended;
+            g_autofree char *sql = g_strdup_printf("UPDATE part_sum SET counts = '%s'", COUNTS[i]);
+            passed(&scene, KEYED, &SORTED);
+            query(&scene, sql);
+            if (changed)
+                scene_put(&scene, "items", "k13", "{\"mine\":true}");
+            scene_check(&scene, &ended);
+            assert_true(ended.by_error && ended.code == SLUICE_ERROR_CORRUPT);
+            assert_non_null(strstr(ended.text, "`--full` does without it"));
+            ended_done(&ended);
+            scene.full = true;
+            scene_check(&scene, &ended);
+            assert_int_equal(ended.by_error, false);
+            ended_done(&ended);
+            scene_done(&scene);
+        }
+}
+
+/* A target that is not cut into stretches is one. */
+static void a_target_that_cannot_be_split_is_scanned_in_one(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    passed(&scene, KEYED, &SORTED);
+    scene.faulty_mem.table.split = NULL;
+    uint64_t before = scene.plan.calls[FAULT_SCAN_OPEN];
+    scene_verify(&scene, &result);
+    assert_int_equal(scene.plan.calls[FAULT_SCAN_OPEN] - before, 2); /* and the source's, for keys that came up */
+    assert_int_equal(result.by_sums, PARTS);
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(owners_tell_in_which_partition_a_change_is),
+        cmocka_unit_test(owners_that_cannot_be_had_are_not_guessed),
+        cmocka_unit_test(a_partition_without_a_sum_is_compared_with_the_source),
+        cmocka_unit_test(a_sum_that_makes_no_sense_says_what_does_without_it),
+        cmocka_unit_test(a_target_that_cannot_be_split_is_scanned_in_one),
+    };
+    return cmocka_run_group_tests_name("verify/owners", tests, NULL, NULL);
+}
