@@ -35,6 +35,7 @@ void lookout_begin(struct lookout *lookout)
     lookout->ended = (struct lookout_part){0};
 }
 
+/* One that is at work still, or has been until now. */
 static void add(struct lookout_part *to, const struct lookout_part *part, int64_t now_us)
 {
     to->done += part->done;
@@ -43,7 +44,7 @@ static void add(struct lookout_part *to, const struct lookout_part *part, int64_
     to->bytes += part->bytes;
     to->again_us += part->again_us;
     to->wait_us += part->wait_us;
-    to->work_us += part->work_us + (part->began_us ? now_us - part->began_us : 0);
+    to->work_us += now_us - part->began_us;
     for (size_t i = 0; i < G_N_ELEMENTS(to->step_us); i++)
         to->step_us[i] += part->step_us[i];
 }
@@ -298,7 +299,7 @@ bool lag_of(const struct lookout_part *part, const struct lookout_part *others, 
                       .others_per_s = pace(others->done, others->work_us),
                       .still_ms = still_us / 1000};
     bool slow = of.work_us >= LOOKOUT_WORK_US && lag.per_s * 2 < lag.others_per_s;
-    if (part->began_us == 0 || (!slow && still_us < LOOKOUT_STILL_US))
+    if (!slow && still_us < LOOKOUT_STILL_US)
         return false;
     lag.cause = cause_of(&of);
     lag.words = ROWS[lag.cause].say(&of, lag.cause);

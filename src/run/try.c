@@ -415,6 +415,13 @@ static struct version version_of_state(const struct trying *trying, const struct
     return version;
 }
 
+/* Whether it takes the place of the one before it: only where there are versions. */
+static bool is_newer(const struct trying *trying, const struct record *state, const struct record *than)
+{
+    return trying->plan->spec->source.duplicates == DUPLICATES_NEWEST &&
+           version_compare(version_of_state(trying, state), version_of_state(trying, than), 0) == VERSION_NEWER;
+}
+
 /* The states of a key, in the order in which they were read. With `duplicates: newest` only the newest one takes part;
  * the first of two that are as old. */
 static bool try_states(struct trying *trying, struct slice key, GError **error)
@@ -428,8 +435,7 @@ static bool try_states(struct trying *trying, struct slice key, GError **error)
         trying->ret->older_states |= newest && best;
         if (!newest && !try_record(trying, state, error))
             return false;
-        if (!best ||
-            version_compare(version_of_state(trying, state), version_of_state(trying, best), 0) == VERSION_NEWER)
+        if (!best || is_newer(trying, state, best))
             best = state;
     }
     if (!best)

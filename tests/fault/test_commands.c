@@ -1,7 +1,7 @@
 /* The commands that the sweep knows nothing of, and what gates and verifications are asked for beside equality: the
- * n-th call fails, for every n, until the command meets no fault. Given again it ends as an undisturbed one, and leaves
- * the same. With SLUICE_SWEEP=all every n, with SLUICE_STRIDE=N one in so many; else a few, of some faults of each;
- * with SLUICE_COMMAND=NAME of one command alone. */
+ * n-th call fails, for every n, until the command meets no fault; or somebody has a word with it at its n-th kill
+ * point. Given again it ends as an undisturbed one, and leaves the same. With SLUICE_SWEEP=all every n, with
+ * SLUICE_STRIDE=N one in so many; else a few, of some faults of each; with SLUICE_COMMAND=NAME of one command alone. */
 #include <errno.h>
 
 #include "base/int.h"
@@ -383,6 +383,140 @@ static bool has_turn(size_t life, size_t fault)
     return (life + fault) % among == 0;
 }
 
+/* --- somebody's word -----------------------------------------------------------------------------------------------
+ */
+
+/* What is said to a command that is at work; `ends`: what there was before is to stand in the end. */
+struct word {
+    const char *name;
+    enum wish_kind wish;
+    const char *key, *value; /* of a limit that is set; then it is taken off again */
+    bool ends;
+};
+
+static const struct word WORDS[] = {
+    {"signal", WISH_NONE, NULL, NULL, false},
+    {"pause", WISH_PAUSE, NULL, NULL, false},
+    {"budget", WISH_SET, "budget.records", "1", false},
+    {"source", WISH_SET, "source.until", "2001-01-01", false},
+    {"abort", WISH_ABORT, NULL, NULL, true},
+    {"rollback", WISH_ROLLBACK, NULL, NULL, true},
+};
+
+struct speaking {
+    struct scene *scene;
+    const struct word *word;
+    uint64_t nth;
+    atomic_uint_fast64_t passed;
+    atomic_int signals;
+    atomic_bool said;
+};
+
+/* False: there is no such run yet. */
+static bool record(struct scene *scene, const struct word *word, const char *value)
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct run_row run;
+    struct act act = {.actor = "ann@desk"};
+    struct wish wish = {.kind = word->wish, .act = act};
+    struct setting setting = {.key = word->key, .value = value};
+    int64_t id;
+    if (!catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, NULL) ||
+        !catalog_run_get(catalog, scene->run, mem, &run, NULL))
+        return false;
+    if (word->key)
+        kit_ok(catalog_setting_add(catalog, run.id, &setting, &act, &error));
+    kit_ok(catalog_wish_add(catalog, run.id, &wish, &id, &error));
+    return true;
+}
+
+/* Whoever comes through there has the catalog for itself. */
+static bool is_within(const char *point)
+{
+    return g_str_has_prefix(point, "catalog.") || g_str_has_suffix(point, ".move") || g_str_equal(point, "parts.lost");
+}
+
+static void on_point(void *self, const char *point)
+{
+    struct speaking *speaking = self;
+    if (is_within(point) || atomic_fetch_add(&speaking->passed, 1) + 1 != speaking->nth)
+        return;
+    if (speaking->word->wish == WISH_NONE)
+        atomic_store(&speaking->signals, 1);
+    atomic_store(&speaking->said,
+                 speaking->word->wish == WISH_NONE || record(speaking->scene, speaking->word, speaking->word->value));
+}
+
+/* It was said at the n-th point that the last deed came through; false: it came through fewer. */
+static bool hears(const struct life *life, struct speaking *speaking, size_t last, struct ended *ret)
+{
+    struct scene *scene = speaking->scene;
+    scene->signals = &speaking->signals;
+    scene->fake.world.point = on_point;
+    scene->fake.world.point_self = speaking;
+    life->deeds[last].give(scene, ret);
+    scene->fake.world.point = NULL;
+    atomic_store(&speaking->signals, 0);
+    return speaking->passed >= speaking->nth;
+}
+
+static void stands(struct scene *scene, const char *image)
+{
+    g_autofree char *after = scene_image(scene, "items");
+    if (strcmp(after, image) != 0)
+        fail_msg("--- is ---\n%s--- should be ---\n%s", after, image);
+}
+
+/* A promotion that somebody paused is gone on with by a command of its own, and so is a rollback. */
+static void lift(struct scene *scene, const struct life *life, size_t last)
+{
+    struct ended ended;
+    auto_(arena) mem = arena_new(1 << 20);
+    if (life->deeds[last].give != do_promote || scene_row(scene, mem).state != RUN_PAUSED)
+        return;
+    scene_run(scene, &ended);
+    ended_done(&ended);
+}
+
+/* Of what the last deed writes: taken back, there stands what did before it. */
+static bool goes_back(const struct life *life, size_t last)
+{
+    deed *by = life->deeds[last].give;
+    return by == scene_run || by == do_promote || by == do_retry || by == do_repair || by == do_repair_extra;
+}
+
+static bool speaks(const struct life *life, const struct scene_kept *kept, size_t last, const struct word *word,
+                   uint64_t n, const char *image)
+{
+    struct scene scene;
+    struct ended ended;
+    struct speaking speaking = {.scene = &scene, .word = word, .nth = n};
+    scene_again(&scene, kept);
+    g_autofree char *before = scene_image(&scene, "items");
+    bool heard = hears(life, &speaking, last, &ended);
+    print_message("# %s, %s %" PRIu64 ": ended with %d: %s\n", life->name, word->name, n, ended.status, ended.text);
+    assert_int_not_equal(ended.status, 1);
+    ended_done(&ended);
+    if (speaking.said && word->ends) {
+        scene_back(&scene, &ended);
+        assert_true(ended.status == 0 || ended.status == 7);
+        ended_done(&ended);
+        stands(&scene, before);
+    } else {
+        if (speaking.said && word->key)
+            record(&scene, word, "none");
+        lift(&scene, life, last);
+        give(&scene, life, last);
+        stands(&scene, image);
+        if (!life->has_no_run)
+            scene_reconciles(&scene);
+    }
+    scene_done(&scene);
+    return heard;
+}
+
 /* How many faults it met. */
 static uint64_t one_life(const struct life *life, uint64_t stride)
 {
@@ -398,6 +532,14 @@ static uint64_t one_life(const struct life *life, uint64_t stride)
             met++;
         print_message("# %s, %s: %" PRIu64 " met it, to %" PRIu64 "\n", life->name, FAULTS[f].name, met, n);
         all += met;
+    }
+    for (size_t w = 0; w < G_N_ELEMENTS(WORDS); w++) {
+        uint64_t n = 1;
+        if (WORDS[w].ends && !goes_back(life, last))
+            continue;
+        for (; speaks(life, &kept, last, &WORDS[w], n, image); n += stride)
+            ;
+        print_message("# %s, %s: to %" PRIu64 "\n", life->name, WORDS[w].name, n);
     }
     scene_kept_done(&kept);
     return all;

@@ -48,6 +48,7 @@ struct scene {
     bool lifts_nothing;          /* scene_run: as `run` does it, that a pause and a limit hold up; else as `resume` */
     bool exit_on_pause;          /* scene_run: does not wait for a soak to end */
     const struct person *person; /* whose rights are looked at; NULL: nobody's */
+    const atomic_int *signals;   /* what comes to the commands; NULL: none does */
 };
 
 /* The spec's stores are `mem:…` or `file:…` below the scene's directory; `lua` is its t.lua, NULL: it has none. */

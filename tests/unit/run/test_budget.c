@@ -73,6 +73,40 @@ static void a_batch_is_as_large_as_can_be_paid_and_money_is_never_passed(void **
     budget_done(&budget);
 }
 
+/* Of 100 that may be spent; `used`: what was read and written before, `taken`: a batch that has its room already. */
+static void what_is_priced_at_nothing_is_never_spent_and_what_is_left_may_be_too_little(void **state)
+{
+    static const struct {
+        struct money_rates rates;
+        uint64_t bytes;
+        struct spec_budget limit;
+        struct budget_room taken;
+        enum budget_answer answer;
+    } ROWS[] = {
+        {{0}, 1000000, {.cost = 100}, {0}, BUDGET_TAKEN},
+        {{.byte_written = 1}, 40, {.cost = 100}, {0}, BUDGET_TAKEN},
+        {{.byte_written = 1}, 100, {.cost = 100}, {0}, BUDGET_SPENT},
+        {{.byte_written = 1}, 40, {.cost = 100}, {1, 60}, BUDGET_LATER},
+        {{.read = 70}, 40, {.cost = 100}, {1, 1}, BUDGET_LATER},                 /* not for one record more, */
+        {{.read = 70, .byte_written = 1}, 40, {.cost = 100}, {0}, BUDGET_SPENT}, /* … and nothing comes back */
+        {{0}, 40, {.bytes = 100}, {1, 60}, BUDGET_LATER},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct budget budget;
+        struct run_row used = {.bytes_written = ROWS[i].bytes};
+        struct budget_room taken = ROWS[i].taken, room = {1, 10};
+        budget_init(&budget);
+        budget_price(&budget, &ROWS[i].rates);
+        budget_begin(&budget, &used, 1);
+        if (taken.records)
+            assert_int_equal(take(&budget, &ROWS[i].limit, &taken), BUDGET_TAKEN);
+        enum budget_answer answer = take(&budget, &ROWS[i].limit, &room);
+        if (answer != ROWS[i].answer || budget_is_spent(&budget) != (answer == BUDGET_SPENT))
+            fail_msg("row %zu: %d", i, (int)answer);
+        budget_done(&budget);
+    }
+}
+
 static void what_is_spent_stays_so_until_the_next_crew_begins(void **state)
 {
     static const struct spec_budget LIMIT = {.bytes = 10}, MORE = {.bytes = 1000};
@@ -136,6 +170,24 @@ static void shares_are_told_of_what_has_a_limit(void **state)
     assert_non_null(strstr(shares[0].words, "records are written"));
     assert_string_equal(budget_reached(shares, n)->key, BUDGET_TIME);
     budget_shares_done(shares, n);
+}
+
+static void money_is_told_in_its_currency_where_it_has_one(void **state)
+{
+    static const struct {
+        struct spec_budget limit;
+        const char *words;
+    } ROWS[] = {{{.cost = 40000000, .currency = "EUR"}, "12.50 EUR of 40.00 EUR are spent"},
+                {{.cost = 40000000}, "12.50 of 40.00 are spent"}};
+    static const struct spec_budget USED = {.cost = 12500000};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct budget_share shares[BUDGET_KEYS];
+        size_t n = budget_shares(&ROWS[i].limit, &USED, shares);
+        assert_int_equal(n, 1);
+        assert_string_equal(shares[0].words, ROWS[i].words);
+        assert_null(budget_reached(shares, n));
+        budget_shares_done(shares, n);
+    }
 }
 
 /* --- steps of a run ----------------------------------------------------------------------------------------------- */
@@ -209,6 +261,8 @@ int main(void)
         cmocka_unit_test(room_is_what_is_left_and_nobody_has_reserved),
         cmocka_unit_test(a_batch_that_came_to_nothing_gives_all_of_its_room_back),
         cmocka_unit_test(a_batch_is_as_large_as_can_be_paid_and_money_is_never_passed),
+        cmocka_unit_test(what_is_priced_at_nothing_is_never_spent_and_what_is_left_may_be_too_little),
+        cmocka_unit_test(money_is_told_in_its_currency_where_it_has_one),
         cmocka_unit_test(what_is_spent_stays_so_until_the_next_crew_begins),
         cmocka_unit_test(without_limits_there_is_always_room_as_wished),
         cmocka_unit_test(time_is_counted_once_whoever_records_it),

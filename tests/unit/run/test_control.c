@@ -239,6 +239,8 @@ static void a_word_that_names_a_report_is_heard_while_that_one_stands(void **sta
         {7, NULL, "8 to 64 hex digits", SLUICE_ERROR_USAGE},
         {0, "", "8 to 64 hex digits", SLUICE_ERROR_USAGE},
         {0, "approved", "8 to 64 hex digits", SLUICE_ERROR_USAGE},
+        {0, "00000000000000000000000000000000000000000000000000000000000000000", "8 to 64 hex digits",
+         SLUICE_ERROR_USAGE},
         {8, NULL, NULL, SLUICE_ERROR_INTERNAL},
         {12, NULL, NULL, SLUICE_ERROR_INTERNAL},
         {64, NULL, NULL, SLUICE_ERROR_INTERNAL},

@@ -40,6 +40,22 @@ static void the_rules_of_a_job_are_the_plans(void **state)
     assert_true(job_looks_again(&job));
 }
 
+static void a_batch_is_a_tenth_of_what_may_be_written_a_second(void **state)
+{
+    static const struct {
+        double per_s;
+        bool paced;
+        size_t records;
+    } ROWS[] = {{0, false, JOB_BATCH_RECORDS},
+                {0, true, JOB_PACED_RECORDS},
+                {1e9, false, JOB_BATCH_RECORDS},
+                {1e9, true, JOB_PACED_RECORDS},
+                {100, false, 10},
+                {9, false, 1}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++)
+        assert_int_equal(job_batch_records(ROWS[i].per_s, ROWS[i].paced), ROWS[i].records);
+}
+
 static void only_a_live_source_elsewhere_is_looked_at_again(void **state)
 {
     struct spec spec = {0};
@@ -149,6 +165,7 @@ int main(void)
         cmocka_unit_test(every_step_has_a_name_and_two_points_of_its_own),
         cmocka_unit_test(what_may_have_taken_effect_is_not_simply_performed_again),
         cmocka_unit_test(the_rules_of_a_job_are_the_plans),
+        cmocka_unit_test(a_batch_is_a_tenth_of_what_may_be_written_a_second),
         cmocka_unit_test(only_a_live_source_elsewhere_is_looked_at_again),
         cmocka_unit_test(a_row_ends_with_the_weightiest_of_its_items),
         cmocka_unit_test(outcomes_are_four_bits_a_row_the_low_ones_first),

@@ -70,6 +70,9 @@ static void a_key_may_be_said_without_what_it_lies_in(void **state)
     auto_(arena) mem = arena_new(1 << 20);
     for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++)
         assert_string_equal(limits_full_key(ROWS[i][0], mem), ROWS[i][1]);
+    auto_(arena) none = arena_new(1);
+    assert_string_equal(limits_full_key("signals.db-cpu", none),
+                        "signals.db-cpu"); /* which is refused as it was said */
 }
 
 static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(void **state)
@@ -98,6 +101,7 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
         {"budget.cost", "0", "12.50"},
         {"source.until", "7d", "a time such as 2026-07-10T12:00:00Z, or none"},
         {"source.until", "soon", "a time such as"},
+        {"source.until", "1969-12-31", "a time such as"},
         {"budget.burn", "50%", "50% in 1h"},
         {"protect.errors", "101%", "at most 100%"},
         {"protect.errors", "-1%", "a share such as 1%"},

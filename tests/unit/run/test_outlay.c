@@ -2,6 +2,7 @@
 #include "kit/kit.h"
 #include "run/burn.h"
 #include "run/outlay.h"
+#include "run/outlook.h"
 
 #define H INT64_C(3600000)
 
@@ -49,6 +50,58 @@ static void the_rest_is_as_dear_and_as_slow_as_what_is_done_and_of_too_little_no
     outlook = outlay_of(&run, &rates, &complete, 115 * H);
     assert_true(outlook.there && !outlook.late);
     assert_int_equal(outlook.there_ms, 110 * H);
+}
+
+/* How long it takes still: while it goes forwards, and from a hundredth on. */
+static void of_a_run_that_goes_forwards_it_is_said_when_it_is_through(void **state)
+{
+    static const struct {
+        enum run_state state;
+        uint64_t done, of, back;
+        int64_t ms, eta_s;
+    } ROWS[] = {
+        {RUN_RUNNING, 100, 1000, 0, 10000, 90},   {RUN_RUNNING, 1000, 1000, 0, 10000, 0},
+        {RUN_RUNNING, 1001, 1000, 0, 10000, 0}, /* what was counted beforehand was too little */
+        {RUN_RUNNING, 9, 1000, 0, 10000, -1},     {RUN_RUNNING, 100, 0, 0, 10000, -1},
+        {RUN_RUNNING, 100, 1000, 0, 0, -1},       {RUN_RUNNING, 100, 1000, 1, 10000, -1},
+        {RUN_VERIFYING, 100, 1000, 0, 10000, -1},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct run_row run = {.state = ROWS[i].state, .started_ms = 5000, .updated_ms = 5000 + ROWS[i].ms};
+        run.tally.of[OUTCOME_WRITTEN] = run.tally.of[OUTCOME_RESTORED] = ROWS[i].done;
+        run.tally.of[OUTCOME_LISTED_] = ROWS[i].of;
+        run.back_parts[PART_PENDING] = ROWS[i].back;
+        struct run_outlook outlook = run_outlook(&run);
+        if (outlook.eta_s != ROWS[i].eta_s)
+            fail_msg("row %zu: %d s", i, (int)outlook.eta_s);
+    }
+}
+
+/* What it wished to have done by then, in words; a run that is over is judged by when it ended. */
+static void whether_it_is_done_in_time_is_said(void **state)
+{
+    static const struct money_within WISH = {.share = 0.95, .ms = 100000};
+    static const struct {
+        uint64_t done;
+        enum run_state state;
+        const char *words;
+    } ROWS[] = {
+        {0, RUN_RUNNING, "95 % by 1970-01-01T00:01:40.000Z: too little is done to say"},
+        {50, RUN_RUNNING, ": at the pace so far it is there 1970-01-01T00:01:16.000Z, which is in time"},
+        {10, RUN_RUNNING, ": at the pace so far it is there 1970-01-01T00:06:20.000Z, which is too late"},
+        {96, RUN_RUNNING, ": it was there by 1970-01-01T00:00:39.000Z, which is in time"},
+        {50, RUN_DONE, ": at the pace so far it is there 1970-01-01T00:01:14.100Z, which is in time"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        static const struct money_rates RATES = {.read = 1};
+        struct run_row run = {.state = ROWS[i].state, .started_ms = 0, .updated_ms = 39000};
+        run.tally.of[OUTCOME_WRITTEN] = ROWS[i].done;
+        run.tally.of[OUTCOME_LISTED_] = 100;
+        struct outlay outlay = outlay_of(&run, &RATES, &WISH, 40000);
+        g_autofree char *words = outlay_words(&outlay, &WISH);
+        if (!strstr(words, ROWS[i].words))
+            fail_msg("row %zu: %s", i, words);
+    }
 }
 
 static void only_what_was_used_within_the_time_counts(void **state)
@@ -148,6 +201,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_read_written_and_moved_costs_what_it_is_priced_at),
         cmocka_unit_test(the_rest_is_as_dear_and_as_slow_as_what_is_done_and_of_too_little_nothing_is_said),
+        cmocka_unit_test(of_a_run_that_goes_forwards_it_is_said_when_it_is_through),
+        cmocka_unit_test(whether_it_is_done_in_time_is_said),
         cmocka_unit_test(only_what_was_used_within_the_time_counts),
         cmocka_unit_test(what_was_used_before_anybody_looked_is_recalled),
         cmocka_unit_test(more_than_it_has_room_for_is_recalled_from_the_newest),

@@ -20,6 +20,8 @@ struct tried {
     struct plan *plan;
     struct try_result result;
     GString *told; /* a word a record: its key, and what would become of it */
+    atomic_int signals;
+    bool interrupts; /* after the first that is told of */
 };
 
 static bool tell(void *self, const struct try_record *record, GError **error)
@@ -27,6 +29,8 @@ static bool tell(void *self, const struct try_record *record, GError **error)
     struct tried *tried = self;
     g_string_append_printf(tried->told, "%.*s:%s ", (int)record->key.len, (const char *)record->key.data,
                            outcome_row(record->outcome)->word);
+    if (tried->interrupts)
+        atomic_store(&tried->signals, 1);
     return true;
 }
 
@@ -65,7 +69,14 @@ static void end(struct tried *tried)
 static bool try_these(struct tried *tried, const struct slice *keys, size_t n, bool may_lack, GError **error)
 {
     struct try_wish wish = {.keys = keys, .n_keys = n, .may_lack = may_lack, .sample = 10, .each = tell, .self = tried};
-    return try_records(tried->plan, &tried->scene.fake.world, NULL, &wish, &tried->result, error);
+    return try_records(tried->plan, &tried->scene.fake.world, &tried->signals, &wish, &tried->result, error);
+}
+
+static bool try_sample(struct tried *tried, uint64_t sample, GError **error)
+{
+    struct try_wish wish = {.sample = sample, .each = tell, .self = tried};
+    g_string_truncate(tried->told, 0);
+    return try_records(tried->plan, &tried->scene.fake.world, &tried->signals, &wish, &tried->result, error);
 }
 
 static void each_record_is_told_with_what_would_become_of_it(void **state)
@@ -148,6 +159,177 @@ static void whichever_call_of_the_stores_fails_it_is_told(void **state)
     }
 }
 
+/* --- of which store, and by what ---------------------------------------------------------------------------------- */
+
+#define TO_ITEMS  "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\n"
+#define OF_ORIGIN "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin"
+static const char VERSIONED[] = OF_ORIGIN ", version: n }\n" TO_ITEMS;
+static const char OF_KEYS[] = OF_ORIGIN ", only: { keys: keys.txt } }\n" TO_ITEMS;
+#define OF_FILES(more)                                                                                                 \
+    "sluice: 1\nname: job\nsource: { store: \"file:in\", dataset: \"*.ndjson\", key: id" more " }\n" TO_ITEMS
+
+/* What the store in memory says otherwise. */
+static struct {
+    bool (*read)(struct session *, const struct call *, struct record *, size_t, GError **);
+    bool (*inspect)(struct session *, const struct call *, struct store_info *, GError **);
+    bool faulty;    /* nobody can read k1 in `items` */
+    uint64_t bytes; /* that it holds */
+} odd;
+
+static bool read_oddly(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
+{
+    if (!odd.read(session, call, io, n, error))
+        return false;
+    for (size_t i = 0; odd.faulty && i < n; i++)
+        if (strcmp(call->ds->name, "items") == 0 && slice_equal(io[i].key, slice_of_text("k1"))) {
+            io[i].presence = RECORD_FAULT;
+            io[i].fault = (struct fault){.code = SLUICE_ERROR_BAD_RECORD, .text = "a list"};
+        }
+    return true;
+}
+
+static bool inspect_oddly(struct session *session, const struct call *call, struct store_info *ret, GError **error)
+{
+    bool ok = odd.inspect(session, call, ret, error);
+    ret->bytes = odd.bytes ? odd.bytes : ret->bytes;
+    return ok;
+}
+
+static void begin_oddly(struct tried *tried, const char *spec)
+{
+    begin(tried, spec);
+    struct store_driver *mem = &tried->scene.mem.table;
+    odd.read = mem->read;
+    odd.inspect = mem->inspect;
+    odd.faulty = false;
+    odd.bytes = 0;
+    mem->read = read_oddly;
+    mem->inspect = inspect_oddly;
+    for (int i = 0; i < 6; i++) {
+        g_autofree char *key = g_strdup_printf("k%d", i), *json = g_strdup_printf("{\"n\":%d}", i);
+        scene_put(&tried->scene, "origin", key, json);
+    }
+    scene_file(&tried->scene, "keys.txt", "k0\nk1\nk4\nk5\n");
+    scene_file(&tried->scene, "in/a.ndjson", "{\"id\":\"a\",\"n\":5}\n{\"id\":\"b\",\"n\":1}\nnone\n");
+    scene_file(&tried->scene, "in/b.ndjson", "{\"id\":\"a\",\"n\":4}\n{\"id\":\"a\",\"n\":5}\n");
+}
+
+/* As a run would do it: what the target holds decides, and what cannot be read there is not written over. */
+static void what_stands_in_the_target_decides(void **state)
+{
+    static const struct {
+        const char *spec, *told;
+        bool faulty;
+    } ROWS[] = {
+        {OF_ORIGIN " }\n" TO_ITEMS, "k0:kept_live k1:kept_live k2:kept_live k3:rejected k4:written k5:written ", false},
+        {OF_ORIGIN " }\n" TO_ITEMS, "k0:kept_live k1:rejected k2:kept_live k3:rejected k4:written k5:written ", true},
+        {VERSIONED, "k0:kept_live k1:kept_live k2:kept_live k3:rejected k4:written k5:written ", false},
+        {OF_KEYS, "k0:kept_live k1:kept_live k4:written k5:written ", false},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct tried tried;
+        GError *error = NULL;
+        begin_oddly(&tried, ROWS[i].spec);
+        odd.faulty = ROWS[i].faulty;
+        kit_ok(look(&tried, &error));
+        kit_ok(try_sample(&tried, 10, &error));
+        if (strcmp(tried.told->str, ROWS[i].told) != 0)
+            fail_msg("row %zu: %s", i, tried.told->str);
+        end(&tried);
+    }
+}
+
+/* One of many is looked at all over the source, where that is no pass over all of it. */
+static void a_sample_comes_from_all_over_what_is_not_too_large(void **state)
+{
+    static const struct {
+        const char *spec;
+        uint64_t sample, bytes, n;
+        bool whole, spread; /* whole: the store cannot be split */
+    } ROWS[] = {
+        {OF_ORIGIN " }\n" TO_ITEMS, 3, 0, 3, false, true},
+        {OF_ORIGIN " }\n" TO_ITEMS, 3, UINT64_C(1) << 31, 3, false, false},
+        {OF_ORIGIN " }\n" TO_ITEMS, 3, 0, 3, true, false},
+        {OF_ORIGIN " }\n" TO_ITEMS, 10, 0, 6, true, false},
+        {OF_KEYS, 2, 0, 2, false, true},
+        {OF_FILES(""), 1, 0, 1, false, true}, /* of two files */
+        {OF_FILES(""), 4, 0, 4, false, true},
+        {OF_FILES(""), 10, 0, 5, false, true},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct tried tried;
+        GError *error = NULL;
+        begin_oddly(&tried, ROWS[i].spec);
+        odd.bytes = ROWS[i].bytes;
+        if (ROWS[i].whole)
+            tried.scene.faulty_mem.table.split = NULL;
+        kit_ok(look(&tried, &error));
+        kit_ok(try_sample(&tried, ROWS[i].sample, &error));
+        if (tried.result.tally.of[OUTCOME_READ] != ROWS[i].n || tried.result.spread != ROWS[i].spread)
+            fail_msg("row %zu: %s", i, tried.told->str);
+        end(&tried);
+    }
+}
+
+static void whoever_interrupts_it_is_heard_at_the_next_record(void **state)
+{
+    static const char *const SPECS[] = {OF_ORIGIN " }\n" TO_ITEMS, OF_KEYS, OF_FILES("")};
+    struct slice keys[] = {slice_of_text("a"), slice_of_text("k0"), slice_of_text("b"), slice_of_text("k1")};
+    for (size_t i = 0; i < 2 * G_N_ELEMENTS(SPECS); i++) {
+        struct tried tried;
+        GError *error = NULL;
+        begin_oddly(&tried, SPECS[i / 2]);
+        kit_ok(look(&tried, &error));
+        tried.interrupts = true;
+        if (i % 2)
+            kit_refused(try_these(&tried, keys, G_N_ELEMENTS(keys), true, &error), INTERRUPTED, "nothing was written");
+        else
+            kit_refused(try_sample(&tried, 10, &error), INTERRUPTED, "nothing was written");
+        assert_int_equal(tried.result.tally.of[OUTCOME_READ], 1);
+        end(&tried);
+    }
+}
+
+/* A key that went away since the plan was made is none of the sample's. */
+static void what_is_not_there_any_more_is_passed_over(void **state)
+{
+    struct tried tried;
+    GError *error = NULL;
+    begin_oddly(&tried, OF_KEYS);
+    kit_ok(look(&tried, &error));
+    scene_remove(&tried.scene, "origin", "k1");
+    kit_ok(try_sample(&tried, 10, &error));
+    assert_string_equal(tried.told->str, "k0:kept_live k4:written k5:written ");
+    end(&tried);
+}
+
+/* Of several states of a key: all that take part, and with versions the newest, the first of two that are as old. */
+static void of_several_states_those_that_take_part_are_told(void **state)
+{
+    static const struct {
+        const char *spec, *told;
+        bool older;
+    } ROWS[] = {
+        {OF_FILES(", version: n"), "a:written b:written ", true},
+        {OF_FILES(", duplicates: all"), "a:written a:written a:written b:written ", false},
+        {OF_FILES(""), "a:written a:written a:written b:written ", false}, /* which a run refuses: each is shown */
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct tried tried;
+        GError *error = NULL;
+        struct slice keys[] = {slice_of_text("a"), slice_of_text("none"), slice_of_text("b")};
+        begin_oddly(&tried, ROWS[i].spec);
+        kit_ok(look(&tried, &error));
+        kit_refused(try_these(&tried, keys, G_N_ELEMENTS(keys), false, &error), NOT_FOUND, "the key 'none' is not in");
+        g_string_truncate(tried.told, 0);
+        kit_ok(try_these(&tried, keys, G_N_ELEMENTS(keys), true, &error));
+        assert_string_equal(tried.told->str, ROWS[i].told);
+        assert_int_equal(tried.result.lacking, 1);
+        assert_int_equal(tried.result.older_states, ROWS[i].older);
+        end(&tried);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +337,11 @@ int main(void)
         cmocka_unit_test(a_key_that_the_source_does_not_have_is_named_unless_it_may_lack),
         cmocka_unit_test(of_files_the_keys_that_were_asked_for_alone_are_told),
         cmocka_unit_test(whichever_call_of_the_stores_fails_it_is_told),
+        cmocka_unit_test(what_stands_in_the_target_decides),
+        cmocka_unit_test(a_sample_comes_from_all_over_what_is_not_too_large),
+        cmocka_unit_test(whoever_interrupts_it_is_heard_at_the_next_record),
+        cmocka_unit_test(what_is_not_there_any_more_is_passed_over),
+        cmocka_unit_test(of_several_states_those_that_take_part_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

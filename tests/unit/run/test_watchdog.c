@@ -70,6 +70,32 @@ static void stuck_is_a_holder_that_looks_at_nothing_or_checkpoints_nothing(void 
     assert_false(watchdog_sees(&seen));
 }
 
+/* Whether it writes, and whether its guards are looked at: of each state what is said of one that stands still and of
+ * one whose process looks at nothing. */
+static void which_states_are_stuck_by_what(void **state)
+{
+    static const struct {
+        enum run_state state;
+        bool writes, looks;
+    } ROWS[] = {{RUN_RUNNING, true, true},
+                {RUN_PROMOTING, true, true},
+                {RUN_VERIFYING, false, true},
+                {RUN_ROLLING_BACK, true, false},
+                {RUN_WAITING, false, false}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct run_row run = row_of(ROWS[i].state);
+        struct sight never = {0}, now = {.at_ms = NOW}, blind = {.at_ms = 1};
+        struct watchdog_seen seen = {.run = &run, .sight = &blind, .held = true, .now_ms = NOW};
+        is(&seen, ROWS[i].looks ? WATCHDOG_STUCK : WATCHDOG_FINE, ROWS[i].looks ? "looked at nothing" : NULL);
+        run.updated_ms = run.state_ms = NOW - WATCHDOG_STILL_MS - 1;
+        seen.sight = &now;
+        is(&seen, ROWS[i].writes ? WATCHDOG_STUCK : WATCHDOG_FINE, ROWS[i].writes ? "checkpointed" : NULL);
+        seen.sight = &never; /* it has not looked yet: that is no blindness */
+        is(&seen, ROWS[i].writes ? WATCHDOG_STUCK : WATCHDOG_FINE, ROWS[i].writes ? "checkpointed" : NULL);
+        assert_false(watchdog_sees(&seen));
+    }
+}
+
 static void what_waits_has_ended_or_goes_back_is_fine(void **state)
 {
     static const enum run_state STATES[] = {RUN_PLANNED, RUN_WAITING, RUN_DONE, RUN_FAILED, RUN_HALTED};
@@ -90,6 +116,7 @@ int main(void)
         cmocka_unit_test(a_pause_is_of_the_guard_or_of_the_person_who_made_it_held_or_not),
         cmocka_unit_test(slow_is_what_the_holder_sees_now_or_a_limit_that_writes_wait_for),
         cmocka_unit_test(stuck_is_a_holder_that_looks_at_nothing_or_checkpoints_nothing),
+        cmocka_unit_test(which_states_are_stuck_by_what),
         cmocka_unit_test(what_waits_has_ended_or_goes_back_is_fine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
