@@ -14,9 +14,9 @@
 const char *again_conditions(const char *servers, struct arena *mem)
 {
     json_t *object = json_pack("{s:s}", SERVERS, servers);
-    g_autofree char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    g_autofree char *text = json_dumps(object, JSON_COMPACT);
     json_decref(object);
-    return text ? arena_text(mem, slice_of_text(text)) : NULL;
+    return arena_text(mem, slice_of_text(text));
 }
 
 /* --- looking ------------------------------------------------------------------------------------------------------ */
@@ -234,6 +234,8 @@ static bool write_again(struct hold *hold, uint32_t stage, struct run_result *re
             return false;
         if (!go)
             return true;
+        if (crew_source_passed(&hold->shared))
+            return ending_by_source(hold, ret, error);
         if (!hold_move(hold, RUN_RUNNING, NULL, NULL, error))
             return false;
         end = hold_crew(hold, stage, &failed);
@@ -300,6 +302,8 @@ static bool verify_again(struct hold *hold, const struct stage_row *stage, struc
     uint8_t report[32];
     GError *failed = NULL;
     *ret_go = false;
+    if (crew_source_passed(&hold->shared)) /* nor judged by what may be a part of what there was */
+        return ending_by_source(hold, ret, error);
     if (!hold_move(hold, RUN_VERIFYING, NULL, NULL, error))
         return false;
     if (!check_parts(hold, &wish, &watch, &found, &failed)) {

@@ -7,11 +7,17 @@
 struct lossy {
     struct scene scene; /* first: the world's clock has it as its self */
     char history[3];
-    const char *at;                 /* the kill point at whose `nth` passage … */
-    int nth;                        /* … `lose` happens; counted down */
-    const char *key, *json;         /* what stands there again then */
-    const char *says_yes, *says_no; /* keys of which the fence tells; of the others it is lost */
-    int asked;                      /* of how many writes it was asked whether they stand */
+    const char *at;                  /* the kill point at whose `nth` passage … */
+    int nth;                         /* … `lose` happens; counted down */
+    const char *key, *json;          /* what stands there again then */
+    const char *says_yes, *says_no;  /* keys of which the fence tells; of the others it is lost */
+    int asked;                       /* of how many writes it was asked whether they stand */
+    const struct while_again *again; /* what happens while what was lost is done again; NULL: nothing */
+    int moves;                       /* of the run, since it is known … */
+    bool known;                      /* … that it was lost */
+    int fails;                       /* so many looks fail, … */
+    enum error_code fails_with;      /* … with that */
+    atomic_int signals;
 };
 
 struct history {
@@ -37,8 +43,11 @@ static bool note(struct session *session, const struct call *call, const struct 
 static bool look(struct session *session, const struct call *call, const uint8_t run[16], struct history **ret,
                  GError **error)
 {
+    struct lossy *lossy = lossy_of(session);
+    if (lossy->fails > 0 && lossy->fails--)
+        return error_set(error, lossy->fails_with, "being replaced");
     *ret = g_new0(struct history, 1);
-    (*ret)->lossy = lossy_of(session);
+    (*ret)->lossy = lossy;
     return true;
 }
 
@@ -85,9 +94,12 @@ static void replace(struct lossy *lossy)
     lossy->history[0]++;
 }
 
+static void meanwhile(struct lossy *lossy, const char *name);
+
 static void on_point(void *self, const char *name)
 {
     struct lossy *lossy = self;
+    meanwhile(lossy, name);
     if (!lossy->at || strcmp(name, lossy->at) != 0 || --lossy->nth != 0)
         return;
     scene_put(&lossy->scene, "items", lossy->key, lossy->json);
@@ -523,6 +535,192 @@ static void what_a_promotion_lost_is_promoted_again_before_its_shadow_is_dropped
     scene_done(&lossy.scene);
 }
 
+/* --- while it is done again --------------------------------------------------------------------------------------- */
+
+/* What comes to a run that writes again what a stage that had passed has lost, or verifies it; and how it ends then.
+ * Taken up again it ends as if nothing had happened. */
+struct while_again {
+    const char *at; /* its kill point, … */
+    int moves;      /* … after so many moves of the run from when the loss is known */
+    enum wish_kind wish;
+    const char *key, *value;       /* what is set; taken off afterwards */
+    bool signal, replaced, spoils; /* spoils: all keys stand as before the run */
+    struct fault_row fault;
+    int status;
+    const char *words;
+};
+
+#define WRITES   "scan.before", 2     /* the other stage is verified; this one runs again, */
+#define VERIFIES "store.scan_next", 3 /* … and is verified again */
+static const struct while_again WHILE_AGAIN[] = {
+    {WRITES, .signal = true, .status = 3, .words = "interrupted"},
+    {WRITES, .wish = WISH_PAUSE, .status = 3, .words = "paused by ann@desk"},
+    {WRITES, .wish = WISH_SET, .key = "budget.records", .value = "1", .status = 3, .words = "the budget is spent"},
+    {WRITES, .wish = WISH_SET, .key = "source.until", .value = "2001-01-01", .status = 3,
+     .words = "could be read until"},
+    {WRITES, .fault = {.op = FAULT_SETTLE, .nth = 1, .effect = FAULT_FATAL}, .status = 6, .words = "job.1"},
+    {WRITES, .replaced = true, .status = 0}, /* … and the next one, too */
+    {VERIFIES, .signal = true, .status = 3, .words = "interrupted"},
+    {VERIFIES, .wish = WISH_PAUSE, .status = 3, .words = "paused by ann@desk"},
+    {VERIFIES, .fault = {.op = FAULT_ANY, .nth = 1, .effect = FAULT_FATAL}, .status = 6, .words = "job.1"},
+    {VERIFIES, .spoils = true, .status = 5, .words = "what they lost was written again, and it is not as it was"},
+};
+
+#define HEARD_US (INT64_C(60) * 1000 * 1000)
+
+/* `hears`: somebody watches meanwhile, and it is waited for until they have heard it. */
+static void say(struct lossy *lossy, bool hears, enum wish_kind kind, const char *key, const char *value)
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct wish wish = {.kind = kind, .act = {.actor = "ann@desk"}};
+    struct setting setting = {.key = key, .value = value};
+    int64_t id, run = scene_row(&lossy->scene, mem).id;
+    kit_ok(catalog_open(&catalog, &lossy->scene.fake.world, lossy->scene.home, CATALOG_EXISTING, &error));
+    if (key)
+        kit_ok(catalog_setting_add(catalog, run, &setting, &wish.act, &error));
+    kit_ok(catalog_wish_add(catalog, run, &wish, &id, &error));
+    enum wish_fate fate = hears ? WISH_IS_OPEN : WISH_IS_TAKEN;
+    for (int64_t until_us = g_get_monotonic_time() + HEARD_US; fate == WISH_IS_OPEN; g_thread_yield()) {
+        kit_ok(catalog_wish_fate(catalog, id, &fate, &error));
+        assert_true(g_get_monotonic_time() < until_us);
+    }
+}
+
+static void put_all(struct lossy *lossy, int times)
+{
+    for (int i = 0; i < KEYS; i++) {
+        char text[2][32];
+        text_of(text, i, times);
+        scene_put(&lossy->scene, "items", text[0], text[1]);
+    }
+}
+
+static void meanwhile(struct lossy *lossy, const char *name)
+{
+    const struct while_again *again = lossy->again;
+    lossy->known |= strcmp(name, "parts.are_lost") == 0;
+    lossy->moves += lossy->known && strcmp(name, "run.moved") == 0;
+    if (!again || !lossy->known || lossy->moves < again->moves || strcmp(name, again->at) != 0)
+        return;
+    lossy->again = NULL;
+    if (again->signal)
+        atomic_store(&lossy->signals, 1);
+    if (again->wish != WISH_NONE)
+        say(lossy, true, again->wish, again->key, again->value);
+    if (again->fault.nth)
+        scene_fault(&lossy->scene, &again->fault);
+    if (again->spoils)
+        put_all(lossy, 0);
+    if (again->replaced)
+        lose(lossy, 1);
+}
+
+static void begin_while(struct lossy *lossy, const struct while_again *again)
+{
+    begin_spec(lossy, STAGED);
+    lossy->again = again;
+    lossy->scene.signals = &lossy->signals;
+    lossy->at = "stage.moved";
+    lossy->nth = 4; /* the canary's three, then the next one runs */
+    lossy->key = "k0";
+    lossy->json = "{\"n\":0,\"times\":0}";
+}
+
+static void whatever_comes_while_it_is_done_again_it_ends_as_if_nothing_had(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(WHILE_AGAIN); i++) {
+        const struct while_again *again = &WHILE_AGAIN[i];
+        struct lossy lossy;
+        struct ended ended;
+        begin_while(&lossy, again);
+        scene_run(&lossy.scene, &ended);
+        if (lossy.again || ended.status != again->status || (again->words && !strstr(ended.text, again->words)))
+            fail_msg("row %zu ended with %d: %s", i, ended.status, ended.text ? ended.text : "no words");
+        ended_done(&ended);
+        scene_fault(&lossy.scene, NULL);
+        atomic_store(&lossy.signals, 0);
+        if (again->key)
+            say(&lossy, false, WISH_SET, again->key, "none");
+        if (again->spoils) { /* it stays so until somebody looks into it */
+            scene_ran(&lossy.scene, 5);
+            put_all(&lossy, 1);
+        }
+        if (again->status != 0)
+            scene_ran(&lossy.scene, 0);
+        ends_well(&lossy);
+    }
+}
+
+/* A look is asked for again while the servers are replaced, and not where it will not come. */
+static void a_look_at_servers_that_are_being_replaced_is_asked_for_again(void **state)
+{
+    static const struct {
+        int fails;
+        enum error_code with;
+        int status;
+    } ROWS[] = {{3, SLUICE_ERROR_UNREACHABLE, 0}, {1, SLUICE_ERROR_STORE, 6}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct lossy lossy;
+        begin(&lossy);
+        all_written(&lossy);
+        lose(&lossy, 1);
+        lossy.fails = ROWS[i].fails;
+        lossy.fails_with = ROWS[i].with;
+        scene_ran(&lossy.scene, ROWS[i].status);
+        lossy.fails = 0;
+        if (ROWS[i].status != 0)
+            scene_ran(&lossy.scene, 0);
+        ends_well(&lossy);
+    }
+}
+
+/* A server that is another one each time is somebody's to see to. */
+static void lose_always(struct lossy *lossy, const char *name)
+{
+    if (strcmp(name, "settle.after") == 0 && lossy->known)
+        replace(lossy);
+    lossy->known |= strcmp(name, "parts.are_lost") == 0;
+}
+
+static void on_each_point(void *self, const char *name)
+{
+    lose_always(self, name);
+}
+
+static void servers_that_are_replaced_time_and_again_halt_it(void **state)
+{
+    struct lossy lossy;
+    struct ended ended;
+    begin(&lossy);
+    all_written(&lossy);
+    lose(&lossy, 1);
+    lossy.scene.fake.world.point = on_each_point;
+    scene_run(&lossy.scene, &ended);
+    assert_int_equal(ended.status, 5);
+    assert_non_null(strstr(ended.text, "were replaced 8 times while this process was at work"));
+    ended_done(&ended);
+    lossy.scene.fake.world.point = on_point;
+    scene_ran(&lossy.scene, 0);
+    ends_well(&lossy);
+}
+
+/* Written by a sluice, or to a store, that kept no conditions: nothing tells that it was lost, but for the gate. */
+static void checkpoints_without_conditions_are_told_by_the_gate_alone(void **state)
+{
+    struct lossy lossy;
+    begin(&lossy);
+    lossy.scene.faulty_mem.table.history = NULL;
+    all_written(&lossy);
+    lossy.scene.faulty_mem.table.history = &HISTORY;
+    lose(&lossy, 1);
+    scene_ran(&lossy.scene, 4);
+    scene_taken_back(&lossy.scene, 8);
+    each_is(&lossy, 0);
+    scene_done(&lossy.scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -543,6 +741,10 @@ int main(void)
         cmocka_unit_test(who_dies_while_it_is_done_again_does_not_do_it_twice),
         cmocka_unit_test(of_a_record_that_was_made_nobody_knows_whether_it_was_lost_or_deleted),
         cmocka_unit_test(a_record_that_was_made_is_made_again_where_the_fence_knows_that_it_was_lost),
+        cmocka_unit_test(whatever_comes_while_it_is_done_again_it_ends_as_if_nothing_had),
+        cmocka_unit_test(a_look_at_servers_that_are_being_replaced_is_asked_for_again),
+        cmocka_unit_test(servers_that_are_replaced_time_and_again_halt_it),
+        cmocka_unit_test(checkpoints_without_conditions_are_told_by_the_gate_alone),
         cmocka_unit_test(what_a_promotion_lost_is_promoted_again_before_its_shadow_is_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
