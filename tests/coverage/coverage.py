@@ -109,7 +109,7 @@ SPLIT = re.compile(r"&&|\|\||(?<!\?) \? |; ")
 # What an operand is that need not be taken both ways.
 KINDS = {
     "handed": re.compile(r"\berror\)+$"),
-    "ok": re.compile(r"^(if |while |return )?[(!]*(\w+->|reader\.|\*ret_)?(ok|sound)\)*$"),
+    "ok": re.compile(r"^((if |while |return |ok = )?[(!]*(\w+->|reader\.|\*ret_)?(ok|sound)|!\w+->error)\)*$"),
     "memory": re.compile(r"^[(!]*arena_(copy|printf|alloc)\w*\("),
     "sound": re.compile(r"^(if |while |return |bool \w+ = )?[(!]*(document_view|bson_iter_init|document_to_json|digest_canonical)\((?!.*\berror\))"),
 }
@@ -119,6 +119,7 @@ GIVEN = {"memory": r"\b{}\s*=[^;]*\b(?:arena_(?:alloc|copy|text|grow)\w*|rows_ad
 WORDS = re.compile(r'\? "(?:\\.|[^"\\])*" : "(?:\\.|[^"\\])*"|([\w.>-]+) \? \1 : "')
 TOO_BIG = re.compile(r"(error_set\(error, SLUICE_ERROR_TOO_BIG|too_big\(error\)|does_not_fit\(error\))")
 SETS = re.compile(r"error_(set|add)(_errno)?\(")
+EACH = re.compile(r"\bjson_(array|object)_foreach\(")
 BOUND = re.compile(r"\bMIN\([^()]*(\([^()]*\)[^()]*)*, \(?(\w+\))?(U?INT\d+_MAX|SIZE_MAX|G_MAX\w+)\)")
 
 
@@ -213,7 +214,7 @@ class Sums:
 
 RULES = {"handed": "hand an error on and do nothing else", "ok": "are behind a call that failed", "memory": "have no memory for a record", "sound": "are a document that is none",
          "freed": "have nothing to free",
-         "refusal": "are the yes of what says no", "words": "choose a word of a sentence", "bound": "are a number beyond 2^63"}
+         "refusal": "are the yes of what says no", "words": "choose a word of a sentence", "bound": "are a number beyond 2^63", "each": "are an element of an array that is not there"}
 
 
 def memory(source, number, counts):
@@ -250,6 +251,8 @@ def by_rule(source, function, number, counts):
         n = min(sum(halves), len(pattern.findall(line)))
         if n and len(counts) == 2 * len(pattern.findall(line)):
             found[rule] = n
+    if EACH.search(line) and len(halves) > 1 and halves[1]: # up to the length of the array
+        found["each"], halves[1] = 1, False
     hands_on = source.only_hands_on(number)
     operands = (None if found else source.operands(number, len(halves))) or []
     for n, operand in enumerate(operands[1:], 1):

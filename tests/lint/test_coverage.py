@@ -29,6 +29,7 @@ class Rules(unittest.TestCase):
         self.assertEqual(self.ruled("    return a(b, error) && c(d, error);", [7, 0, 7, 0]), {"handed": 2})
         self.assertEqual(self.ruled("    return a(b, error) &&\n           c(d, error);", [7, 0, 7, 0]), {"handed": 2})
         self.assertEqual(self.ruled("    if (a || !b(c, error))\n        return false;", [0, 7, 0, 7]), {"handed": 1}, "not of a")
+        self.assertEqual(self.ruled("    if (a || !b(c, error)) /* d && e */\n        return false;", [0, 7, 0, 7]), {"handed": 1}, "what is said of it")
 
     def test_an_error_of_which_something_is_made_is_none_of_those(self):
         self.assertEqual(self.ruled("    if (!a(b, error)) {\n        c();\n        return false;", [0, 7]), {})
@@ -43,6 +44,14 @@ class Rules(unittest.TestCase):
         self.assertEqual(self.ruled("    for (int i = 0; ok && i < n; i++)", [7, 0, 5, 2]), {"ok": 1})
         self.assertEqual(self.ruled("    if (ok)\n        a();", [7, 0]), {"ok": 1})
         self.assertEqual(self.ruled("    if (okay)\n        a();", [7, 0]), {})
+        self.assertEqual(self.ruled("    ok = ok && a(b);", [7, 0, 7, 7]), {"ok": 1})
+        self.assertEqual(self.ruled("    for (int i = 0; i < n && !a->error; i++)", [7, 7, 7, 0]), {"ok": 1})
+        self.assertEqual(self.ruled("    if (a->error)\n        b();", [7, 0]), {}, "something is done about it")
+
+    def test_an_element_of_an_array(self):
+        self.assertEqual(self.ruled("    json_array_foreach(a, i, b) c(b);", [7, 7, 7, 0]), {"each": 1})
+        self.assertEqual(self.ruled("    json_array_foreach(a, i, b)\n    {", [7, 0, 7, 0]), {"each": 1}, "an empty one is another")
+        self.assertEqual(self.ruled("    json_array_foreach(a, i, b) c(b);", [0, 7, 0, 0]), {}, "never come to")
 
     def test_memory_words_numbers_and_nothing(self):
         self.assertEqual(self.ruled("    if (!a)\n        return too_big(error);", [0, 7]), {"memory": 1})
