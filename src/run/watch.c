@@ -27,23 +27,14 @@ static bool ends(const struct watch *watch, enum wish_kind kind)
     return kind == WISH_PAUSE || kind == WISH_ABORT || kind == WISH_ROLLBACK || (kind == WISH_DENY && watch->at_gate);
 }
 
-static void heed(struct watch *watch, struct wish wish)
-{
-    if (wish.kind == WISH_SET && watch->limits)
-        limits_take_settings(watch->limits, watch->catalog, watch->run, watch->mem, NULL);
-    if (!ends(watch, wish.kind))
-        return; /* nothing to do for one that already runs */
-    watch->wish = wish;
-}
-
 /* What a run that is on its way back is too late for: whoever asked is told so. */
 static bool is_late(const struct watch *watch, enum wish_kind kind)
 {
     return watch->back && (kind == WISH_ABORT || kind == WISH_ROLLBACK);
 }
 
-/* A wish that cannot be read now is asked for again at the next look. Whoever is at work stops before it is written
- * down that it was heard: that has to wait for what workers write. */
+/* A wish that cannot be read now is asked for again at the next look. Whoever is at work stops, or has the new limits,
+ * before it is written down that it was heard: that has to wait for what workers write. */
 static void look_at_wishes(struct watch *watch)
 {
     struct wish wish = {0};
@@ -56,10 +47,13 @@ static void look_at_wishes(struct watch *watch)
     watch->owes = ends(watch, wish.kind);
     if (watch->owes)
         atomic_store(watch->stop, true);
+    if (wish.kind == WISH_SET && watch->limits)
+        limits_take_settings(watch->limits, watch->catalog, watch->run, watch->mem, NULL);
     if (!catalog_wish_taken(watch->catalog, wish.id, NULL))
         return;
     watch->owes = false;
-    heed(watch, wish);
+    if (ends(watch, wish.kind)) /* else there is nothing to do for one that already runs */
+        watch->wish = wish;
 }
 
 /* Left open for whoever holds that run, who acts upon it; what asks for nothing now is heard here. */
