@@ -82,7 +82,7 @@ static bool record_force(struct hold *hold, const struct store_lock *lock, GErro
 {
     json_t *details =
         json_pack("{s:{s:s?, s:s?, s:s?}}", "held_by", "run", lock->run, "host", lock->host, "home", lock->home);
-    g_autofree char *text = details ? json_dumps(details, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    g_autofree char *text = json_dumps(details, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(details);
     struct ledger_entry entry = {.actor = hold->config->act.actor,
                                  .action = "force-unlock",

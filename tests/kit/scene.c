@@ -376,6 +376,7 @@ struct run_config scene_config(struct scene *scene, struct store_registry *regis
                                .sure = scene->sure,
                                .exit_on_pause = scene->exit_on_pause,
                                .person = scene->person,
+                               .force_unlock = scene->force_unlock,
                                .signals = scene->signals,
                                .supersede = scene->supersede,
                                .act = {.actor = scene->actor, .reason = "a scene"}};

@@ -47,6 +47,7 @@ struct scene {
     struct sampling_wish sure;   /* scene_verify: a sample; none where it is not set */
     bool lifts_nothing;          /* scene_run: as `run` does it, that a pause and a limit hold up; else as `resume` */
     bool exit_on_pause;          /* scene_run: does not wait for a soak to end */
+    bool force_unlock;           /* takes a lock on the dataset from whoever has it */
     const struct person *person; /* whose rights are looked at; NULL: nobody's */
     const atomic_int *signals;   /* what comes to the commands; NULL: none does */
 };

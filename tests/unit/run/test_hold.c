@@ -52,11 +52,72 @@ static void who_took_the_lock_and_is_still_about_it_has_it(void **state)
     scene_done(&scene);
 }
 
+/* The dataset is locked by somebody. */
+static const struct holder {
+    const char *run, *home; /* NULL: this one's */
+    bool other_uid;         /* than the run of that name has here */
+    bool taken;             /* for it is nobody's */
+} HOLDERS[] = {
+    {"job.1", NULL, false, true},  {"job.1", NULL, true, false},   {"job.1", "/elsewhere", false, false},
+    {"job.7", NULL, false, false}, {"open.1", NULL, false, false}, /* planned, and not over */
+};
+
+static void lock_by(struct scene *scene, const struct holder *holder)
+{
+    GError *error = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    auto_(catalog) catalog = NULL;
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->theirs);
+    struct store *store;
+    struct session *session;
+    struct dataset ds = {.name = "items"};
+    struct run_row row = {0};
+    struct call call = {.ds = &ds, .mem = mem};
+    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_READ_ONLY, &error));
+    struct store_lock lock = {
+        .run = holder->run, .host = "desk", .home = holder->home ? holder->home : catalog_home(catalog)};
+    if (catalog_run_get(catalog, holder->run, mem, &row, NULL))
+        memcpy(lock.run_uid, row.uid, sizeof lock.run_uid);
+    lock.run_uid[0] ^= holder->other_uid;
+    kit_ok(store_open(&store, registry, &(struct store_config){.uri = "mem:s", .base_dir = scene->dir}, &error));
+    kit_ok(store_session_open(&session, store, &error));
+    kit_ok(store_lock(session, &call, &lock, true, &error));
+    store_session_close(session);
+    store_release(registry, store);
+    store_registry_free(registry);
+}
+
+static void of_whom_a_lock_is_decides_and_force_takes_it_from_anybody(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(HOLDERS); i++) {
+        struct scene scene;
+        struct ended ended;
+        scene_init(&scene, SPEC("job"), LUA);
+        scene_put(&scene, "items", "a", "{\"times\":0}");
+        scene_ran(&scene, 0);
+        scene_file(&scene, "job.yaml", SPEC("open"));
+        scene.run = "open.1";
+        scene_plan(&scene);
+        scene_file(&scene, "job.yaml", SPEC("other"));
+        scene.run = "other.1";
+        lock_by(&scene, &HOLDERS[i]);
+        scene_run(&scene, &ended);
+        if (ended.status != (HOLDERS[i].taken ? 0 : 7))
+            fail_msg("row %zu ended with %d: %s", i, ended.status, ended.text);
+        ended_done(&ended);
+        scene.force_unlock = true;
+        scene_ran(&scene, 0);
+        scene_holds(&scene, "items", "a", "{\"times\":2}");
+        scene_done(&scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_took_the_lock_and_died_has_it_no_longer),
         cmocka_unit_test(who_took_the_lock_and_is_still_about_it_has_it),
+        cmocka_unit_test(of_whom_a_lock_is_decides_and_force_takes_it_from_anybody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

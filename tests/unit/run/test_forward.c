@@ -1,0 +1,134 @@
+/* What becomes of a record on its way: of its expiry, of what nobody can read, and of what a dead holder had written.
+ */
+#include "kit/scene.h"
+
+#define HEAD        "sluice: 1\nname: job\ntransform: { lua: t.lua }\nworkers: 1\n"
+#define ONTO(more)  "target: { store: \"mem:s\", dataset: items, write: in-place" more " }\n"
+#define OVERWRITE   ", conflict: overwrite"
+#define EXPIRES(of) HEAD "source: { store: \"mem:s\", dataset: origin }\n" ONTO(OVERWRITE ", expires: " of)
+#define BY_VERSION  HEAD "source: { store: \"mem:s\", dataset: origin, version: n }\n" ONTO("")
+#define BY_FORCE    HEAD "source: { store: \"mem:s\", dataset: origin }\n" ONTO(OVERWRITE)
+#define SAME        HEAD "source: { store: \"mem:s\", dataset: items }\ntarget: { store: \"mem:s\", dataset: items }\n"
+#define FILES       HEAD "source: { store: \"file:in\", dataset: \"*.ndjson\", key: id }\n" ONTO(OVERWRITE)
+
+static const char AS_IT_IS[] = "function transform(doc, ctx) return doc end\n";
+static const char DELETES[] =
+    "function transform(doc, ctx)\n  if doc.gone then return ctx.delete() end\n  return doc\nend\n";
+static const char DOUBLES[] = "function transform(doc, ctx) return { doc, { n = 2 } } end\n";
+static const char HIDES[] = "function transform(doc, ctx) doc.unreadable = 1 return doc end\n";
+
+/* A store that can not make sense of some records. */
+static bool decode(const struct dataset *ds, struct slice raw, struct arena *mem, struct slice *ret, GError **error)
+{
+    static const char WORD[] = "unreadable";
+    *ret = raw;
+    return !memmem(raw.data, raw.len, WORD, strlen(WORD)) ||
+           error_set(error, SLUICE_ERROR_BAD_RECORD, "not to be read");
+}
+
+static const struct way {
+    const char *spec, *lua;
+    const char *source, *live, *stands; /* of the key `a`; NULL: nothing stands there */
+    int64_t expires_at_ms;
+    int status;
+    enum error_code refused; /* INTERNAL: it is not */
+    enum outcome outcome;
+} WAYS[] = {
+    /* when it expires: as it says, which has to be a time */
+    {EXPIRES("{ from: until }"), AS_IT_IS, "{\"until\":\"2027-01-01T00:00:00Z\"}", NULL,
+     "{\"until\":\"2027-01-01T00:00:00Z\"}", INT64_C(1798761600000), 0, SLUICE_ERROR_INTERNAL, OUTCOME_WRITTEN},
+    {EXPIRES("{ from: until }"), AS_IT_IS, "{\"n\":1}", NULL, "{\"n\":1}", EXPIRES_NEVER, 0, SLUICE_ERROR_INTERNAL,
+     OUTCOME_WRITTEN},
+    {EXPIRES("{ from: until }"), AS_IT_IS, "{\"until\":7}", NULL, NULL, EXPIRES_NEVER, 8, SLUICE_ERROR_BAD_RECORD,
+     OUTCOME_REJECTED},
+    {EXPIRES("{ from: until }"), AS_IT_IS, "{\"until\":\"soon\"}", "{\"n\":1}", "{\"n\":1}", EXPIRES_NEVER, 8,
+     SLUICE_ERROR_BAD_RECORD, OUTCOME_REJECTED},
+    {EXPIRES("never"), AS_IT_IS, "{\"n\":1}", NULL, "{\"n\":1}", EXPIRES_NEVER, 0, SLUICE_ERROR_INTERNAL,
+     OUTCOME_WRITTEN},
+    /* what cannot be read: in the source, in the target, of what is wanted */
+    {BY_FORCE, AS_IT_IS, "{\"unreadable\":1}", "{\"n\":1}", "{\"n\":1}", EXPIRES_NEVER, 8, SLUICE_ERROR_BAD_RECORD,
+     OUTCOME_REJECTED},
+    {BY_FORCE, AS_IT_IS, "{\"n\":1}", "{\"unreadable\":1}", "{\"n\":1}", EXPIRES_NEVER, 0, SLUICE_ERROR_INTERNAL,
+     OUTCOME_WRITTEN},
+    {BY_FORCE, HIDES, "{\"n\":1}", "{\"n\":1}", "{\"n\":1,\"unreadable\":1}", EXPIRES_NEVER, 4, SLUICE_ERROR_INTERNAL,
+     OUTCOME_WRITTEN}, /* nor can the gate */
+    {BY_VERSION, AS_IT_IS, "{\"n\":2}", "{\"n\":1}", "{\"n\":2}", EXPIRES_NEVER, 0, SLUICE_ERROR_INTERNAL,
+     OUTCOME_WRITTEN},
+    {BY_VERSION, AS_IT_IS, "{\"n\":2}", "{\"unreadable\":1}", "{\"unreadable\":1}", EXPIRES_NEVER, 8,
+     SLUICE_ERROR_INTERNAL, OUTCOME_KEPT_LIVE},
+    {BY_VERSION, AS_IT_IS, "{\"n\":2}", "{\"n\":\"x\"}", "{\"n\":\"x\"}", EXPIRES_NEVER, 8, SLUICE_ERROR_INTERNAL,
+     OUTCOME_KEPT_LIVE},
+    {BY_VERSION, AS_IT_IS, "{\"n\":\"x\"}", "{\"n\":1}", "{\"n\":1}", EXPIRES_NEVER, 8, SLUICE_ERROR_BAD_RECORD,
+     OUTCOME_REJECTED},
+    /* one stays one */
+    {SAME, DOUBLES, NULL, "{\"n\":1}", "{\"n\":1}", EXPIRES_NEVER, 8, SLUICE_ERROR_INTERNAL, OUTCOME_REJECTED},
+};
+
+static void a_record_ends_as_the_table_says(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(WAYS); i++) {
+        const struct way *way = &WAYS[i];
+        struct scene scene;
+        struct ended ended;
+        int64_t expires_at_ms;
+        scene_init(&scene, way->spec, way->lua);
+        scene.faulty_mem.table.decode = decode;
+        if (way->source)
+            scene_put(&scene, "origin", "a", way->source);
+        if (way->live)
+            scene_put(&scene, "items", "a", way->live);
+        scene_run(&scene, &ended);
+        g_autofree char *json = scene_json(&scene, "items", "a", &expires_at_ms);
+        if (ended.status != way->status || g_strcmp0(json, way->stands) != 0 ||
+            (json && expires_at_ms != way->expires_at_ms))
+            fail_msg("row %zu ended with %d: %s: %s", i, ended.status, ended.text, json ? json : "nothing stands");
+        assert_int_equal(scene_count(&scene, way->outcome), 1);
+        if (way->refused != SLUICE_ERROR_INTERNAL)
+            if (!scene_refused(&scene, "a", way->refused))
+                fail_msg("row %zu: not refused for that", i);
+        scene_reconciles(&scene);
+        ended_done(&ended);
+        scene_done(&scene);
+    }
+}
+
+/* What it wrote or deleted before it died counts as that, once, and is not looked at again: a file does not change, and
+ * of a live source it is what stands already. */
+static void what_a_dead_holder_did_counts_as_what_it_was(void **state)
+{
+    static const char *const SPECS[] = {FILES, BY_FORCE};
+    for (size_t i = 0; i < 2 * G_N_ELEMENTS(SPECS); i++) {
+        struct scene scene;
+        struct process process;
+        scene_init(&scene, SPECS[i / 2], DELETES);
+        scene_file(&scene, "in/a.ndjson",
+                   "{\"id\":\"a\",\"n\":1}\n{\"id\":\"b\",\"gone\":true}\n{\"id\":\"c\",\"n\":3}\n");
+        scene_put(&scene, "origin", "a", "{\"id\":\"a\",\"n\":1}");
+        scene_put(&scene, "origin", "b", "{\"id\":\"b\",\"gone\":true}");
+        scene_put(&scene, "origin", "c", "{\"id\":\"c\",\"n\":3}");
+        scene_put(&scene, "items", "b", "{\"n\":2}");
+        process_first(&process, &scene);
+        process_until(&process, 0, i % 2 ? OP_SETTLE : OP_CAS);
+        if (i % 2 == 0)
+            process_lose(&process, 0);
+        process_die(&process);
+        if (i / 2 == 0) /* it may well be another one's by now */
+            scene_put(&scene, "items", "a", "{\"mine\":true}");
+        process_whole(&scene, JOB_FORWARD);
+        scene_holds(&scene, "items", "a", i / 2 == 0 ? "{\"mine\":true}" : "{\"id\":\"a\",\"n\":1}");
+        scene_holds(&scene, "items", "b", NULL);
+        assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 2);
+        assert_int_equal(scene_count(&scene, OUTCOME_DELETED), 1);
+        scene_reconciles(&scene);
+        scene_done(&scene);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_record_ends_as_the_table_says),
+        cmocka_unit_test(what_a_dead_holder_did_counts_as_what_it_was),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
