@@ -550,6 +550,7 @@ struct while_again {
     const char *words;
 };
 
+#define JUDGES   "store.scan_next", 1 /* the other stage is being verified, */
 #define WRITES   "scan.before", 2     /* the other stage is verified; this one runs again, */
 #define VERIFIES "store.scan_next", 3 /* … and is verified again */
 static const struct while_again WHILE_AGAIN[] = {
@@ -560,6 +561,8 @@ static const struct while_again WHILE_AGAIN[] = {
      .words = "could be read until"},
     {WRITES, .fault = {.op = FAULT_SETTLE, .nth = 1, .effect = FAULT_FATAL}, .status = 6, .words = "job.1"},
     {WRITES, .replaced = true, .status = 0}, /* … and the next one, too */
+    {JUDGES, .wish = WISH_SET, .key = "source.until", .value = "2001-01-01", .status = 3,
+     .words = "could be read until"},
     {VERIFIES, .signal = true, .status = 3, .words = "interrupted"},
     {VERIFIES, .wish = WISH_PAUSE, .status = 3, .words = "paused by ann@desk"},
     {VERIFIES, .fault = {.op = FAULT_ANY, .nth = 1, .effect = FAULT_FATAL}, .status = 6, .words = "job.1"},

@@ -20,6 +20,7 @@ static const struct {
     {{{"a", PLAN("5"), "x:1", RUN_RUNNING}}, false, "a.1 of priority 5"},
     {{{"a", PLAN("5"), "x:2#items", RUN_RUNNING}}, false, NULL}, /* other servers, */
     {{{"a", PLAN("5"), "x:11#items", RUN_RUNNING}}, false, NULL},
+    {{{"a", PLAN("5"), "x:#items", RUN_RUNNING}}, false, NULL},
     {{{"a", PLAN("5"), "x:1#items", RUN_RUNNING}}, true, NULL},  /* … nobody, */
     {{{"a", PLAN("5"), "x:1#items", RUN_PAUSED}}, false, NULL},  /* … one that is not at work, */
     {{{"a", PLAN("4"), "x:1#items", RUN_RUNNING}}, false, NULL}, /* … or that is worth no more goes before */
