@@ -18,6 +18,7 @@ struct lossy {
     int fails;                       /* so many looks fail, … */
     enum error_code fails_with;      /* … with that */
     atomic_int signals;
+    uint64_t sent; /* cas calls until it happened */
 };
 
 struct history {
@@ -544,6 +545,7 @@ struct while_again {
     int moves;      /* … after so many moves of the run from when the loss is known */
     enum wish_kind wish;
     const char *key, *value;       /* what is set; taken off afterwards */
+    bool idle;                     /* nothing is written after it */
     bool signal, replaced, spoils; /* spoils: all keys stand as before the run */
     struct fault_row fault;
     int status;
@@ -561,7 +563,7 @@ static const struct while_again WHILE_AGAIN[] = {
      .words = "could be read until"},
     {WRITES, .fault = {.op = FAULT_SETTLE, .nth = 1, .effect = FAULT_FATAL}, .status = 6, .words = "job.1"},
     {WRITES, .replaced = true, .status = 0}, /* … and the next one, too */
-    {JUDGES, .wish = WISH_SET, .key = "source.until", .value = "2001-01-01", .status = 3,
+    {JUDGES, .idle = true, .wish = WISH_SET, .key = "source.until", .value = "2001-01-01", .status = 3,
      .words = "could be read until"},
     {VERIFIES, .signal = true, .status = 3, .words = "interrupted"},
     {VERIFIES, .wish = WISH_PAUSE, .status = 3, .words = "paused by ann@desk"},
@@ -608,6 +610,7 @@ static void meanwhile(struct lossy *lossy, const char *name)
     if (!again || !lossy->known || lossy->moves < again->moves || strcmp(name, again->at) != 0)
         return;
     lossy->again = NULL;
+    lossy->sent = lossy->scene.plan.calls[FAULT_CAS];
     if (again->signal)
         atomic_store(&lossy->signals, 1);
     if (again->wish != WISH_NONE)
@@ -641,6 +644,7 @@ static void whatever_comes_while_it_is_done_again_it_ends_as_if_nothing_had(void
         scene_run(&lossy.scene, &ended);
         if (lossy.again || ended.status != again->status || (again->words && !strstr(ended.text, again->words)))
             fail_msg("row %zu ended with %d: %s", i, ended.status, ended.text ? ended.text : "no words");
+        assert_true(!again->idle || lossy.scene.plan.calls[FAULT_CAS] == lossy.sent);
         ended_done(&ended);
         scene_fault(&lossy.scene, NULL);
         atomic_store(&lossy.signals, 0);
