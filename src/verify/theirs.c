@@ -222,6 +222,7 @@ static bool take_line(const struct sending *sending, const char *line, size_t at
 static bool take_lines(const struct sending *sending, char *printed, GError **error)
 {
     size_t n = sending->subjects->len, got = 0;
+    g_assert(printed);
     for (char *line = printed, *next; *line; line = next) {
         next = line + strcspn(line, "\n");
         if (*next)
