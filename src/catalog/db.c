@@ -12,8 +12,9 @@
 enum { AUTO_TIDY_PAGES = 1000 };
 
 /* A run has some connections, and each would keep up to 2 MiB of a catalog: more the larger the run is. What is asked
- * for again and again are a few pages; the system has the others. Set behind what reads the schema anyway. */
-#define LITTLE_CACHE "PRAGMA cache_size=-512"
+ * for again and again are a few pages, which a small catalog has as well; the system has the others. Set behind what
+ * reads the schema anyway. */
+#define LITTLE_CACHE "PRAGMA cache_size=-128"
 
 enum { BUSY_PATIENCE_US = 10 * 1000 * 1000, BUSY_SLEEP_US = 50, BUSY_SLEEP_MAX_US = 400 };
 

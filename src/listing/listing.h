@@ -126,4 +126,4 @@ struct listing_place {
 bool listing_reader_find(struct listing_reader *reader, struct slice key, bool *ret_found, struct listing_place *ret,
                          GError **error);
 /* A place not behind that ranked key, and at most a block before it. Nothing is read, nothing moves. */
-struct listing_place listing_reader_before(const struct listing_reader *reader, struct slice key);
+bool listing_reader_before(struct listing_reader *reader, struct slice key, struct listing_place *ret, GError **error);

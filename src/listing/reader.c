@@ -2,18 +2,29 @@
 #include "listing/keys.h"
 #include "listing/listing.h"
 
+/* A block, as the index has it. */
 struct row {
-    uint64_t offset; /* of the block */
-    uint64_t number; /* of its first key, in the whole listing */
-    struct slice first;
+    uint64_t offset, keys;
+    uint64_t number;   /* of its first key, in the whole listing */
+    struct slice rest; /* of the index, behind it */
+};
+
+/* One row of ROWS_EACH is remembered; what lies between is read from the index anew, packed as it is: a listing is read
+ * by each worker, and ten million keys are 2,500 blocks. */
+enum { ROWS_EACH = 16 };
+struct milestone {
+    struct row row;
+    struct slice first; /* the block's first key */
 };
 
 struct listing_reader {
     struct blocks_reader *blocks;
     struct listing_totals totals;
-    struct arena *mem; /* the rows' keys */
-    GArray *rows;
-    size_t block; /* the one at hand; rows->len: none */
+    struct arena *mem; /* the milestones' keys */
+    GArray *milestones;
+    struct row row;    /* of the block at hand */
+    bool begun;        /* there is one */
+    GByteArray *first; /* a block's first key, while blocks are looked through */
     struct reader at;
     GByteArray *key; /* the one read last of the block at hand */
     uint64_t next;   /* number of the key that is read next */
@@ -23,27 +34,41 @@ struct listing_reader {
 
 enum { INDEX_BYTES = 1 << 30 };
 
-static const struct row *row_at(const struct listing_reader *reader, size_t i)
+static const struct milestone *milestone_at(const struct listing_reader *reader, size_t i)
 {
-    return &g_array_index(reader->rows, struct row, i);
+    return &g_array_index(reader->milestones, struct milestone, i);
 }
 
-static bool rows_read(struct listing_reader *reader, GError **error)
+/* The row behind *io, which becomes it, and so does its first key in *io_first. NULL: nobody asks for that. */
+static bool row_next(const struct listing_reader *reader, struct row *io, GByteArray *io_first, GError **error)
 {
-    struct reader index = reader_of(blocks_reader_index(reader->blocks));
-    g_autoptr(GByteArray) key = g_byte_array_new();
-    struct row row = {0};
-    while (reader_left(&index) > 0) {
-        row.offset += reader_varint(&index);
-        uint64_t keys = reader_varint(&index);
-        if (!keys_read(&index, key) || keys == 0)
-            return blocks_reader_damaged(reader->blocks, error);
-        if (!arena_copy(reader->mem, slice_of(key->data, key->len), &row.first))
+    struct reader index = reader_of(io->rest);
+    uint64_t offset = io->offset + reader_varint(&index), number = io->number + io->keys, keys = reader_varint(&index);
+    size_t shared;
+    struct slice rest;
+    bool sound = io_first ? keys_read(&index, io_first) : keys_part(&index, SIZE_MAX, &shared, &rest);
+    if (!sound || keys == 0)
+        return blocks_reader_damaged(reader->blocks, error);
+    *io =
+        (struct row){.offset = offset, .keys = keys, .number = number, .rest = slice_of(index.at, reader_left(&index))};
+    return true;
+}
+
+static bool milestones_read(struct listing_reader *reader, GError **error)
+{
+    struct row row = {.rest = blocks_reader_index(reader->blocks)};
+    for (size_t i = 0; row.rest.len > 0; i++) {
+        struct milestone stone;
+        if (!row_next(reader, &row, reader->first, error))
+            return false;
+        if (i % ROWS_EACH != 0)
+            continue;
+        stone.row = row;
+        if (!arena_copy(reader->mem, slice_of(reader->first->data, reader->first->len), &stone.first))
             return error_set(error, SLUICE_ERROR_INTERNAL, "no memory for the index of a listing");
-        g_array_append_val(reader->rows, row);
-        row.number += keys;
+        g_array_append_val(reader->milestones, stone);
     }
-    return row.number == reader->totals.keys || blocks_reader_damaged(reader->blocks, error);
+    return row.number + row.keys == reader->totals.keys || blocks_reader_damaged(reader->blocks, error);
 }
 
 static bool totals_read(struct listing_reader *reader, GError **error)
@@ -72,11 +97,11 @@ bool listing_reader_open(struct listing_reader **ret, const struct world *world,
     auto_(listing_reader) reader = g_new0(struct listing_reader, 1);
     reader->blocks = blocks;
     reader->mem = arena_new(INDEX_BYTES);
-    reader->rows = g_array_new(FALSE, FALSE, sizeof(struct row));
+    reader->milestones = g_array_new(FALSE, FALSE, sizeof(struct milestone));
+    reader->first = g_byte_array_new();
     reader->key = g_byte_array_new();
-    if (!totals_read(reader, error) || !rows_read(reader, error))
+    if (!totals_read(reader, error) || !milestones_read(reader, error))
         return false;
-    reader->block = reader->rows->len;
     *ret = g_steal_pointer(&reader);
     return true;
 }
@@ -87,7 +112,8 @@ void listing_reader_free(struct listing_reader *reader)
         return;
     blocks_reader_free(reader->blocks);
     arena_free(reader->mem);
-    g_array_unref(reader->rows);
+    g_array_unref(reader->milestones);
+    g_byte_array_unref(reader->first);
     g_byte_array_unref(reader->key);
     g_free(reader);
 }
@@ -106,15 +132,16 @@ uint64_t listing_reader_size(const struct listing_reader *reader, uint32_t parti
 /* --- positions ------------------------------------------------------------------------------------------------------
  */
 
-static bool block_begin(struct listing_reader *reader, size_t block, GError **error)
+static bool block_begin(struct listing_reader *reader, const struct row *row, GError **error)
 {
     struct slice payload;
-    reader->block = reader->rows->len;
-    if (!blocks_reader_load(reader->blocks, row_at(reader, block)->offset, &payload, error))
+    reader->begun = false;
+    if (!blocks_reader_load(reader->blocks, row->offset, &payload, error))
         return false;
-    reader->block = block;
+    reader->row = *row;
+    reader->begun = true;
     reader->at = reader_of(payload);
-    reader->next = row_at(reader, block)->number;
+    reader->next = row->number;
     g_byte_array_set_size(reader->key, 0);
     return true;
 }
@@ -122,8 +149,10 @@ static bool block_begin(struct listing_reader *reader, size_t block, GError **er
 /* Where the block at hand has no further key, the next one. */
 static bool block_on(struct listing_reader *reader, GError **error)
 {
-    return reader_left(&reader->at) > 0 || reader->block + 1 >= reader->rows->len ||
-           block_begin(reader, reader->block + 1, error);
+    struct row row = reader->row;
+    if (reader_left(&reader->at) > 0 || !reader->begun || row.rest.len == 0)
+        return true;
+    return row_next(reader, &row, NULL, error) && block_begin(reader, &row, error);
 }
 
 /* Reads the next key, of whatever block. There is one. */
@@ -139,14 +168,27 @@ static bool step(struct listing_reader *reader, GError **error)
     return true;
 }
 
-/* The last block for which `before` says that it does not begin behind what is sought; 0 where there is none. */
-static size_t block_find(const struct listing_reader *reader, bool (*before)(const struct row *, const void *),
-                         const void *sought)
+/* Whether a block, whose first key it is, does not begin behind what is sought. */
+typedef bool before_fn(const struct row *row, struct slice first, const void *sought);
+
+static bool before_number(const struct row *row, struct slice first, const void *number)
 {
-    size_t low = 0, high = reader->rows->len;
+    return row->number <= *(const uint64_t *)number;
+}
+
+static bool before_key(const struct row *row, struct slice first, const void *key)
+{
+    return slice_compare(first, *(const struct slice *)key) <= 0;
+}
+
+/* The last milestone for which `before` says so; 0 where there is none. */
+static size_t milestone_find(const struct listing_reader *reader, before_fn *before, const void *sought)
+{
+    size_t low = 0, high = reader->milestones->len;
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
-        if (before(row_at(reader, middle), sought))
+        const struct milestone *stone = milestone_at(reader, middle);
+        if (before(&stone->row, stone->first, sought))
             low = middle;
         else
             high = middle;
@@ -154,14 +196,23 @@ static size_t block_find(const struct listing_reader *reader, bool (*before)(con
     return low;
 }
 
-static bool before_number(const struct row *row, const void *number)
+/* The last block for which `before` says so, the first where there is none. There are blocks. */
+static bool block_find(struct listing_reader *reader, before_fn *before, const void *sought, struct row *ret,
+                       GError **error)
 {
-    return row->number <= *(const uint64_t *)number;
-}
-
-static bool before_key(const struct row *row, const void *key)
-{
-    return slice_compare(row->first, *(const struct slice *)key) <= 0;
+    const struct milestone *stone = milestone_at(reader, milestone_find(reader, before, sought));
+    struct row found = stone->row, next = found;
+    g_byte_array_set_size(reader->first, 0);
+    put_bytes(reader->first, stone->first);
+    while (found.rest.len > 0) {
+        if (!row_next(reader, &next, reader->first, error))
+            return false;
+        if (!before(&next, slice_of(reader->first->data, reader->first->len), sought))
+            break;
+        found = next;
+    }
+    *ret = found;
+    return true;
 }
 
 int listing_stretch_compare(const struct listing_stretch *a, const struct listing_stretch *b)
@@ -184,7 +235,8 @@ bool listing_reader_seek_in(struct listing_reader *reader, const struct listing_
     reader->end = 0;
     if (index == stretch->keys)
         return true;
-    if (!block_begin(reader, block_find(reader, before_number, &number), error))
+    struct row row;
+    if (!block_find(reader, before_number, &number, &row, error) || !block_begin(reader, &row, error))
         return false;
     while (reader->next < number)
         if (!step(reader, error))
@@ -202,11 +254,12 @@ bool listing_reader_seek(struct listing_reader *reader, uint32_t partition, uint
 /* The next key, laid out behind the one before it, which it becomes. false in *ret_fits: it waits. */
 static bool give(struct listing_reader *reader, struct arena *mem, struct slice *io_key, bool *ret_fits, GError **error)
 {
-    size_t shared, block = reader->block;
+    size_t shared;
+    uint64_t block = reader->row.offset;
     struct slice rest;
     if (!block_on(reader, error))
         return false;
-    if (block != reader->block)
+    if (block != reader->row.offset)
         *io_key = SLICE_EMPTY; /* a block's first key stands alone */
     struct reader before = reader->at;
     if (!keys_part(&reader->at, io_key->len, &shared, &rest) ||
@@ -285,18 +338,24 @@ static struct listing_place place_of(const struct listing_reader *reader, uint64
                                   .index = number % reader->totals.size};
 }
 
-struct listing_place listing_reader_before(const struct listing_reader *reader, struct slice key)
+bool listing_reader_before(struct listing_reader *reader, struct slice key, struct listing_place *ret, GError **error)
 {
-    return place_of(reader, reader->rows->len > 0 ? row_at(reader, block_find(reader, before_key, &key))->number : 0);
+    struct row row = {.number = 0};
+    if (reader->milestones->len > 0 && !block_find(reader, before_key, &key, &row, error))
+        return false;
+    *ret = place_of(reader, row.number);
+    return true;
 }
 
 bool listing_reader_find(struct listing_reader *reader, struct slice key, bool *ret_found, struct listing_place *ret,
                          GError **error)
 {
+    struct row row;
     bool found = false;
     reader->end = 0;
-    if (reader->rows->len > 0 && (!block_begin(reader, block_find(reader, before_key, &key), error) ||
-                                  !find_in_block(reader, key, &found, error)))
+    if (reader->milestones->len > 0 &&
+        (!block_find(reader, before_key, &key, &row, error) || !block_begin(reader, &row, error) ||
+         !find_in_block(reader, key, &found, error)))
         return false;
     if (found)
         *ret = place_of(reader, reader->next - 1);

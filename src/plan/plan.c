@@ -495,20 +495,23 @@ static bool unmoved(const struct plan *plan, const struct plan_digests *now, con
 
 static bool parts_from_catalog(struct plan *plan, struct catalog *catalog, const struct run_row *run, GError **error)
 {
+    auto_(arena) mem = arena_new(PLAN_BYTES);
     struct part_row *rows;
+    size_t n;
     struct parts_of of = {.run = run->id, .stage = UINT32_MAX};
-    if (!catalog_parts(catalog, &of, plan->mem, &rows, &plan->n_parts, error))
+    if (!catalog_parts(catalog, &of, mem, &rows, &n, error))
         return false;
-    plan->parts = arena_alloc0(plan->mem, (plan->n_parts + 1) * sizeof *plan->parts);
-    if (!plan->parts)
-        return error_set(error, SLUICE_ERROR_TOO_BIG, "too many partitions");
-    size_t planned = 0;
-    for (size_t i = 0; i < plan->n_parts; i++)
-        if (rows[i].parent == UINT32_MAX)
-            plan->parts[planned++] =
-                (struct plan_part){.bounds = rows[i].bounds, .records = rows[i].records, .stage = rows[i].stage};
-    plan->n_parts = planned;
-    return true;
+    plan->parts = arena_alloc0(plan->mem, (n + 1) * sizeof *plan->parts);
+    bool fits = plan->parts != NULL;
+    plan->n_parts = 0;
+    for (size_t i = 0; fits && i < n; i++) {
+        if (rows[i].parent != UINT32_MAX)
+            continue;
+        struct plan_part *part = &plan->parts[plan->n_parts++];
+        *part = (struct plan_part){.records = rows[i].records, .stage = rows[i].stage};
+        fits = arena_copy(plan->mem, rows[i].bounds, &part->bounds);
+    }
+    return fits || error_set(error, SLUICE_ERROR_TOO_BIG, "too many partitions");
 }
 
 void plan_paths(struct plan *plan)

@@ -266,9 +266,10 @@ static bool verified(struct hold *hold, uint32_t stage, GError **error)
 {
     struct part_row *rows;
     size_t n;
+    auto_(arena) mem = arena_new(HOLD_ROWS_BYTES);
     g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     struct parts_of of = {.run = hold->run.id, .stage = stage};
-    if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
+    if (!catalog_parts(hold->catalog, &of, mem, &rows, &n, error))
         return false;
     for (size_t i = 0; i < n; i++)
         if (rows[i].state == PART_WRITTEN)

@@ -17,8 +17,9 @@
 /* Owns what the input points to. */
 struct check {
     struct verify_input input;
+    struct arena *mem;     /* what the catalog says of the partitions */
     GArray *parts;         /* of struct verify_part */
-    struct part_sum *sums; /* as the gates left them; in the hold's arena */
+    struct part_sum *sums; /* as the gates left them; in mem */
     size_t n_sums;
     struct verify_sample *sample;
     char *undo_dir, *reports, *report_path, *sample_path, *owners_path, *sketch_path, *progress_path;
@@ -37,6 +38,7 @@ static void check_done(struct check *check)
 {
     g_clear_pointer(&check->sample, verify_sample_free);
     g_clear_pointer(&check->parts, g_array_unref);
+    g_clear_pointer(&check->mem, arena_free);
     g_free(check->undo_dir);
     g_clear_pointer(&check->owners, g_ptr_array_unref);
     g_clear_pointer(&check->sketches, g_ptr_array_unref);
@@ -310,6 +312,7 @@ static void input_from_hold(struct check *check, struct hold *hold)
         g_strdup_printf(REPORT_PREFIX "%" G_GINT64_FORMAT REPORT_ENDING, world_wall_ms(hold->config->world));
     uint64_t seed;
     memcpy(&seed, hold->run.uid, sizeof seed);
+    check->mem = arena_new(HOLD_ROWS_BYTES);
     input_from_plan(input, hold->plan);
     if (hold->run.state == RUN_DONE)
         input->target_ds = hold->plan->target_ds; /* a shadow is live */
@@ -342,6 +345,15 @@ static struct verify_part verify_part_of(const struct part_row *row)
                                 .keys = {.partition = row->of, .first = row->first, .keys = row->records}};
 }
 
+static void add_part(struct check *check, struct verify_part part)
+{
+    if (!check->parts)
+        check->parts = g_array_new(FALSE, TRUE, sizeof part);
+    g_array_append_val(check->parts, part);
+    check->input.parts = (const struct verify_part *)(void *)check->parts->data;
+    check->input.n_parts = check->parts->len;
+}
+
 static bool samples(const struct check_wish *wish)
 {
     return wish->sure.confidence > 0;
@@ -358,12 +370,12 @@ static bool add_parts(struct check *check, struct hold *hold, const struct check
 {
     struct part_row *rows;
     size_t n, at = 0, open = 0;
-    check->parts = g_array_new(FALSE, TRUE, sizeof(struct verify_part));
     struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX};
     check->input.extra = hold->config->extra && wish->verified_too;
     bool by_sums = !hold->config->full && !samples(wish) && (!check->input.extra || listing_tells(&check->input));
-    if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error) ||
-        !catalog_part_sums(hold->catalog, hold->run.id, hold->mem, &check->sums, &check->n_sums, error))
+    if (!catalog_parts(hold->catalog, &of, check->mem, &rows, &n, error) ||
+        (wish->verified_too &&
+         !catalog_part_sums(hold->catalog, hold->run.id, check->mem, &check->sums, &check->n_sums, error)))
         return false;
     for (size_t i = 0; i < n; i++) {
         bool verified = rows[i].state == PART_VERIFIED;
@@ -373,15 +385,13 @@ static bool add_parts(struct check *check, struct hold *hold, const struct check
         bool wanted = (wish->stage == UINT32_MAX || rows[i].stage == wish->stage) &&
                       (rows[i].state == PART_WRITTEN || (wish->verified_too && verified));
         if (wanted)
-            g_array_append_val(check->parts, part);
+            add_part(check, part);
         open += !wanted && !verified;
     }
-    check->input.parts = (const struct verify_part *)(void *)check->parts->data;
-    check->input.n_parts = check->parts->len;
     check->input.sure = wish->sure;
     /* All that was not refused is not of this run; and for a sample that somebody asks for nothing is read but it. */
     check->input.whole = open == 0 && !hold->plan->retries && !(samples(wish) && wish->verified_too);
-    check->input.all_parts = check->parts->len == n;
+    check->input.all_parts = check->input.n_parts == n;
     check->input.last = open == 0;
     return true;
 }
@@ -396,15 +406,10 @@ static bool add_stage(struct check *check, struct hold *hold, uint32_t stage, GE
     struct part_row *rows;
     size_t n;
     struct parts_of of = {.run = hold->run.id, .stage = stage};
-    check->parts = g_array_new(FALSE, TRUE, sizeof(struct verify_part));
-    if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
+    if (!catalog_parts(hold->catalog, &of, check->mem, &rows, &n, error))
         return false;
-    for (size_t i = 0; i < n; i++) {
-        struct verify_part part = verify_part_of(&rows[i]);
-        g_array_append_val(check->parts, part);
-    }
-    check->input.parts = (const struct verify_part *)(void *)check->parts->data;
-    check->input.n_parts = check->parts->len;
+    for (size_t i = 0; i < n; i++)
+        add_part(check, verify_part_of(&rows[i]));
     return true;
 }
 
@@ -503,7 +508,7 @@ static bool add_samples(struct check *check, struct hold *hold, GError **error)
         return true;
     check->sample = verify_sample_new();
     check->input.sample = check->sample;
-    if (!catalog_stages(hold->catalog, hold->run.id, hold->mem, &stages, &n, error))
+    if (!catalog_stages(hold->catalog, hold->run.id, check->mem, &stages, &n, error))
         return false;
     for (size_t i = 0; i < n; i++) {
         g_autofree char *path = sample_path(check, stages[i].stage);
@@ -698,15 +703,11 @@ static void input_from_spec(struct check *check, const struct run_config *config
     check->input.whole = config->sure.confidence <= 0;
     check->input.all_parts = true;
     check->input.last = true;
-    check->parts = g_array_new(FALSE, TRUE, sizeof(struct verify_part));
     for (size_t i = 0; i < plan->n_parts; i++) {
         struct part_row row = {
             .part = (uint32_t)i, .of = (uint32_t)i, .bounds = plan->parts[i].bounds, .records = plan->parts[i].records};
-        struct verify_part part = verify_part_of(&row);
-        g_array_append_val(check->parts, part);
+        add_part(check, verify_part_of(&row));
     }
-    check->input.parts = (const struct verify_part *)(void *)check->parts->data;
-    check->input.n_parts = check->parts->len;
     cause_from_plan(check, plan, 0);
     measures_from_plan(check, plan, config->world);
 }

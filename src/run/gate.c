@@ -56,9 +56,10 @@ static bool move_parts(struct gate *gate, enum part_state from, enum part_state 
     struct hold *hold = gate->hold;
     struct part_row *rows;
     size_t n;
+    auto_(arena) mem = arena_new(HOLD_ROWS_BYTES);
     g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     struct parts_of of = {.run = hold->run.id, .stage = gate->row.stage};
-    if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
+    if (!catalog_parts(hold->catalog, &of, mem, &rows, &n, error))
         return false;
     for (size_t i = 0; i < n; i++)
         if (rows[i].state == from)

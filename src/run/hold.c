@@ -151,11 +151,12 @@ static bool is_not_ahead(struct hold *hold, const struct part_row *part, struct 
 static bool parts_are_not_behind(struct hold *hold, enum parts_kind kind, bool forward, GError **error)
 {
     auto_(arena) mem = arena_new(32 << 20);
+    auto_(arena) all = arena_new(HOLD_ROWS_BYTES);
     struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX, .kind = kind};
     struct part_row *rows;
     size_t n;
     bool granted = false;
-    if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, error))
+    if (!catalog_parts(hold->catalog, &of, all, &rows, &n, error))
         return false;
     for (size_t i = 0; i < n; i++) {
         bool left = forward && (rows[i].lane == 0 || (rows[i].state != PART_RUNNING && rows[i].state != PART_PENDING));
@@ -341,10 +342,11 @@ static void event_steps(struct hold *hold)
 static uint64_t keys_of(struct hold *hold)
 {
     struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX, .kind = hold->job.parts};
+    auto_(arena) mem = arena_new(HOLD_ROWS_BYTES);
     struct part_row *rows;
     size_t n = 0;
     uint64_t keys = 0;
-    if (!catalog_parts(hold->catalog, &of, hold->mem, &rows, &n, NULL))
+    if (!catalog_parts(hold->catalog, &of, mem, &rows, &n, NULL))
         return 0;
     for (size_t i = 0; i < n; i++)
         keys += rows[i].records;

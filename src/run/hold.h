@@ -8,6 +8,10 @@
 #include "run/guarding.h"
 #include "run/hooks.h"
 
+/* Rows of partitions, in an arena of whoever asks for them: hold->mem lives as long as the run is held, and gates are
+ * many. */
+#define HOLD_ROWS_BYTES (64u << 20)
+
 enum hold_for {
     HOLD_FORWARD,
     HOLD_BACK, /* needs neither spec nor source */

@@ -81,7 +81,8 @@ bool listed_begin(struct listed *listed, struct listing_reader *listing, GError 
 
 bool listed_begin_at(struct listed *listed, struct listing_reader *listing, struct slice key, GError **error)
 {
-    return listed_seek(listed, listing, listing_reader_before(listing, key), error);
+    struct listing_place at;
+    return listing_reader_before(listing, key, &at, error) && listed_seek(listed, listing, at, error);
 }
 
 void listed_done(struct listed *listed)

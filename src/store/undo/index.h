@@ -1,8 +1,10 @@
-/* Which blocks a partition has in the log, known from their heads; grows with the log. Of use to src/store/undo alone.
- */
+/* Which blocks a partition has in the log, known from their heads; grows with the log. One for all threads that read
+ * it, under its lock. Memory: 24 bytes a block, 40 a partition. Of use to src/store/undo alone. */
 #pragma once
 
 #include "store/undo/decode.h"
+
+struct undo_index;
 
 struct undo_block_place {
     uint64_t offset;
@@ -12,42 +14,37 @@ struct undo_block_place {
 
 struct undo_part_index {
     uint32_t part;
+    uint32_t first, last;    /* of its blocks, among those of all partitions */
     uint64_t intents, bytes; /* of its blocks */
-    GArray *places;          /* of struct undo_block_place, in the order of the log */
 };
 
-/* A block whose head does not verify: whose it was is not known. */
-struct undo_block_hole {
-    uint64_t offset;
-    uint32_t segment;
-};
-
-struct undo_index {
-    const struct world *world;
-    const char *dir; /* borrowed */
-    struct undo_listing listing;
-    GPtrArray *parts;   /* of struct undo_part_index, sorted by part */
-    GArray *holes;      /* of struct undo_block_hole */
-    GArray *proven;     /* of uint64_t, a segment each: up to where it is known to have been durable */
-    uint64_t bytes;     /* read over so far */
-    uint32_t walked;    /* the segment whose blocks are being walked; 0: none yet */
-    uint64_t walked_to; /* in it */
-    uint32_t opened;    /* the segment that `file` is */
-    struct blockfile *file;
-    struct arena *heads;
-};
-
-void undo_index_init(struct undo_index *index, const struct world *world, const char *dir);
-void undo_index_done(struct undo_index *index);
+struct undo_index *undo_index_new(const struct world *world, const char *dir /* borrowed */);
+void undo_index_free(struct undo_index *index);
 
 /* Reads the heads that have been added since. */
 bool undo_index_refresh(struct undo_index *index, GError **error);
 
-/* NULL where the partition has no block. */
-const struct undo_part_index *undo_index_part(const struct undo_index *index, uint32_t part);
+/* Whose log it is, and how many bytes of it have been read over; once it was refreshed. */
+uint64_t undo_index_whose(struct undo_index *index, uint8_t ret_run_uid[16]);
 
-/* A segment, opened; *ret NULL where it is gone, or too short to be one. Valid until the next call of the index. */
-bool undo_index_segment(struct undo_index *index, uint32_t segment, struct blockfile **ret, GError **error);
+/* The first partition from this number on; false: there is none. */
+bool undo_index_part_from(struct undo_index *index, uint32_t from, struct undo_part_index *ret);
+/* Its blocks as of now, in the order of the log: of struct undo_block_place. */
+GArray *undo_index_places(struct undo_index *index, const struct undo_part_index *part);
 
 /* Whether what stood there is known to have been acknowledged. */
-bool undo_index_proven(const struct undo_index *index, uint32_t segment, uint64_t offset);
+bool undo_index_proven(struct undo_index *index, uint32_t segment, uint64_t offset);
+/* Blocks whose heads do not verify, so that nobody knows whose they were, and that are known to have been acknowledged.
+ */
+uint64_t undo_index_holes(struct undo_index *index);
+
+/* The segment that one reader has open. */
+struct undo_opened {
+    uint32_t segment; /* 0: none */
+    struct blockfile *file;
+};
+/* *ret NULL where it is gone, or too short to be one. Valid until the next call for the same reader. */
+bool undo_index_segment(struct undo_index *index, struct undo_opened *io, uint32_t segment, struct blockfile **ret,
+                        GError **error);
+/* It remembers how long it was. */
+void undo_opened_close(struct undo_opened *opened);

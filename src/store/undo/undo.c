@@ -21,11 +21,12 @@ enum {
 struct undo_store {
     struct store_base base;
     char *dir;
+    struct undo_index *index;
 };
 
 struct undo_session {
     struct session_base base;
-    struct undo_index index;
+    struct undo_opened opened;
     struct undo_losses losses;
 };
 
@@ -42,7 +43,8 @@ struct undo_scan {
     bool one_part;
     struct spot at;
     struct undo_applied *applied; /* of the partition being scanned; NULL: none yet */
-    guint place;                  /* of the block to come, in the partition's index */
+    GArray *places;               /* its blocks, of struct undo_block_place; likewise */
+    guint place;                  /* of the block to come */
     struct arena *mem;            /* of the block being read */
     struct undo_block_head head;
     struct undo_cursor payload;
@@ -134,6 +136,7 @@ static bool undo_open_store(struct store **ret, const struct store_config *confi
     undo_listing_done(&listing);
     struct undo_store *store = g_new0(struct undo_store, 1);
     store->dir = g_steal_pointer(&dir);
+    store->index = undo_index_new(world, store->dir);
     *ret = (struct store *)store;
     return true;
 }
@@ -141,15 +144,14 @@ static bool undo_open_store(struct store **ret, const struct store_config *confi
 static void undo_close_store(struct store *base)
 {
     struct undo_store *store = (struct undo_store *)base;
+    undo_index_free(store->index);
     g_free(store->dir);
     g_free(store);
 }
 
 static bool undo_session_open(struct session **ret, struct store *base, GError **error)
 {
-    const struct undo_store *store = (const struct undo_store *)base;
     struct undo_session *session = g_new0(struct undo_session, 1);
-    undo_index_init(&session->index, store->base.world, store->dir);
     *ret = (struct session *)session;
     return true;
 }
@@ -157,7 +159,7 @@ static bool undo_session_open(struct session **ret, struct store *base, GError *
 static void undo_session_close(struct session *base)
 {
     struct undo_session *session = (struct undo_session *)base;
-    undo_index_done(&session->index);
+    undo_opened_close(&session->opened);
     g_free(session);
 }
 
@@ -169,6 +171,11 @@ static struct undo_session *undo_session(struct session *session)
 static const struct store_base *store_of(const struct undo_session *session)
 {
     return (const struct store_base *)session->base.store;
+}
+
+static struct undo_index *index_of(const struct undo_session *session)
+{
+    return ((const struct undo_store *)session->base.store)->index;
 }
 
 void undo_store_losses(const struct session *session, struct undo_losses *ret)
@@ -184,42 +191,43 @@ static bool is_forward(const struct undo_part_index *part)
 static bool undo_inspect(struct session *base, const struct call *call, struct store_info *ret, GError **error)
 {
     struct undo_session *session = undo_session(base);
-    struct undo_index *index = &session->index;
-    uint8_t uid[2 * DIGEST_LEN + 1];
+    struct undo_index *index = index_of(session);
+    struct undo_part_index part;
+    uint8_t run_uid[16], uid[2 * DIGEST_LEN + 1];
     if (!undo_index_refresh(index, error))
         return false;
-    digest_text(digest_get(index->listing.run_uid), (char *)uid);
+    uint64_t bytes = undo_index_whose(index, run_uid);
+    digest_text(digest_get(run_uid), (char *)uid);
     struct slice identity;
     if (!arena_copy(call->mem, slice_of(uid, sizeof uid), &identity))
         return error_set(error, SLUICE_ERROR_TOO_BIG, "no memory to say which run it is");
     *ret = (struct store_info){.identity = (const char *)identity.data,
                                .version = "1",
                                .clock_ms = world_wall_ms(store_of(session)->world),
-                               .bytes = index->bytes,
+                               .bytes = bytes,
                                .dataset_present = true,
                                .keyed = true};
-    for (guint i = 0; i < index->parts->len; i++) {
-        const struct undo_part_index *part = index->parts->pdata[i];
-        ret->records += is_forward(part) ? part->intents : 0;
-    }
+    for (uint32_t from = 0; undo_index_part_from(index, from, &part) && is_forward(&part); from = part.part + 1)
+        ret->records += part.intents;
     return true;
 }
 
 static bool undo_split(struct session *base, const struct call *call, const struct split_wish *wish,
                        struct part_list *into, GError **error)
 {
-    struct undo_index *index = &undo_session(base)->index;
+    struct undo_index *index = index_of(undo_session(base));
+    struct undo_part_index part;
     if (!undo_index_refresh(index, error))
         return false;
-    for (guint i = 0; i < index->parts->len; i++) {
-        const struct undo_part_index *part = index->parts->pdata[i];
-        struct part_bounds bounds = {.records = part->intents, .bytes = part->bytes};
+    for (uint32_t from = 0; undo_index_part_from(index, from, &part) && is_forward(&part); from = part.part + 1) {
+        struct part_bounds bounds = {.records = part.intents, .bytes = part.bytes};
         uint8_t number[BOUNDS_LEN];
-        put_be(number, part->part, BOUNDS_LEN);
-        if (!is_forward(part) || part->intents == 0)
+        put_be(number, part.part, BOUNDS_LEN);
+        if (part.intents == 0)
             continue;
         if (!arena_copy(into->mem, slice_of(number, BOUNDS_LEN), &bounds.bounds))
-            return error_set(error, SLUICE_ERROR_TOO_BIG, "no memory for a list of %u partitions", index->parts->len);
+            return error_set(error, SLUICE_ERROR_TOO_BIG, "no memory for a list of more than %u partitions",
+                             into->parts->len);
         g_array_append_val(into->parts, bounds);
     }
     return true;
@@ -237,11 +245,11 @@ static struct undo_session *session_of(const struct undo_scan *scan)
 static bool read_block(struct undo_scan *scan, const struct undo_block_place *place, struct slice *ret, bool *ret_whole,
                        GError **error)
 {
-    struct undo_index *index = &session_of(scan)->index;
+    struct undo_session *session = session_of(scan);
     struct blockfile *file;
     struct block block = {.offset = place->offset};
     arena_reset(scan->mem);
-    if (!undo_index_segment(index, place->segment, &file, error))
+    if (!undo_index_segment(index_of(session), &session->opened, place->segment, &file, error))
         return false;
     enum block_result result =
         file ? blockfile_read(file, place->offset, false, scan->mem, &block, error) : BLOCK_DAMAGED;
@@ -256,17 +264,17 @@ static bool read_block(struct undo_scan *scan, const struct undo_block_place *pl
     return true;
 }
 
-static const struct undo_block_place *place_at(const struct undo_part_index *part, guint i)
+static const struct undo_block_place *place_at(const struct undo_scan *scan, guint i)
 {
-    return &g_array_index(part->places, struct undo_block_place, i);
+    return &g_array_index(scan->places, struct undo_block_place, i);
 }
 
-static bool take_outcomes(struct undo_scan *scan, const struct undo_part_index *part, GError **error)
+static bool take_outcomes(struct undo_scan *scan, GError **error)
 {
     struct undo_session *session = session_of(scan);
     scan->applied = undo_applied_new();
-    for (guint i = 0; i < part->places->len; i++) {
-        const struct undo_block_place *place = place_at(part, i);
+    for (guint i = 0; i < scan->places->len; i++) {
+        const struct undo_block_place *place = place_at(scan, i);
         struct slice payload;
         bool whole;
         if (place->kind != UNDO_KIND_OUTCOMES)
@@ -275,61 +283,51 @@ static bool take_outcomes(struct undo_scan *scan, const struct undo_part_index *
             return false;
         if (whole && undo_applied_add(scan->applied, &scan->head, payload))
             continue;
-        session->losses.damaged_blocks += undo_index_proven(&session->index, place->segment, place->offset);
+        session->losses.damaged_blocks += undo_index_proven(index_of(session), place->segment, place->offset);
     }
     return true;
 }
 
-/* Holes belong to no partition that could be told: they count for each. */
-static void count_holes(struct undo_session *session)
+/* The first forward partition from `from` on. */
+static bool part_from(const struct undo_scan *scan, uint32_t from, struct undo_part_index *ret)
 {
-    const struct undo_index *index = &session->index;
-    for (guint i = 0; i < index->holes->len; i++) {
-        const struct undo_block_hole *hole = &g_array_index(index->holes, struct undo_block_hole, i);
-        session->losses.damaged_blocks += undo_index_proven(index, hole->segment, hole->offset);
-    }
-}
-
-/* The first forward partition from `from` on; NULL: none. */
-static const struct undo_part_index *part_from(const struct undo_scan *scan, uint32_t from)
-{
-    const struct undo_index *index = &session_of(scan)->index;
-    for (guint i = 0; i < index->parts->len; i++) {
-        const struct undo_part_index *part = index->parts->pdata[i];
-        if (part->part >= from && is_forward(part))
-            return scan->one_part && part->part != from ? NULL : part;
-    }
-    return NULL;
+    return undo_index_part_from(index_of(session_of(scan)), from, ret) && is_forward(ret) &&
+           (!scan->one_part || ret->part == from);
 }
 
 /* The first block at or behind the spot. */
-static guint place_from(const struct undo_part_index *part, const struct spot *at)
+static guint place_from(const struct undo_scan *scan, const struct spot *at)
 {
     guint i = 0;
-    while (i < part->places->len &&
-           (place_at(part, i)->segment < at->segment ||
-            (place_at(part, i)->segment == at->segment && place_at(part, i)->offset < at->offset)))
+    while (i < scan->places->len &&
+           (place_at(scan, i)->segment < at->segment ||
+            (place_at(scan, i)->segment == at->segment && place_at(scan, i)->offset < at->offset)))
         i++;
     return i;
 }
 
-/* Begins the partition at the spot, or the next there is. */
+/* Begins the partition at the spot, or the next there is. Holes belong to no partition that could be told: they count
+ * for each. */
 static bool begin_part(struct undo_scan *scan, GError **error)
 {
-    const struct undo_part_index *part = part_from(scan, scan->at.part);
-    scan->over = !part;
-    if (!part)
+    struct undo_session *session = session_of(scan);
+    struct undo_part_index part;
+    scan->over = !part_from(scan, scan->at.part, &part);
+    if (scan->over)
         return true;
-    if (part->part != scan->at.part)
-        scan->at = (struct spot){.part = part->part};
-    scan->place = place_from(part, &scan->at);
-    count_holes(session_of(scan));
-    return take_outcomes(scan, part, error);
+    if (part.part != scan->at.part)
+        scan->at = (struct spot){.part = part.part};
+    scan->places = undo_index_places(index_of(session), &part);
+    undo_opened_close(&session->opened); /* they may lie behind where it ended */
+    scan->place = place_from(scan, &scan->at);
+    session->losses.damaged_blocks += undo_index_holes(index_of(session));
+    return take_outcomes(scan, error);
 }
 
 static void end_part(struct undo_scan *scan)
 {
     g_clear_pointer(&scan->applied, undo_applied_free);
+    g_clear_pointer(&scan->places, g_array_unref);
     scan->over = scan->one_part || scan->at.part >= FIRST_ROLLBACK_PART - 1;
     scan->at = (struct spot){.part = scan->at.part + 1};
 }
@@ -338,7 +336,7 @@ static void end_part(struct undo_scan *scan)
  * durable. */
 static bool is_loss(const struct undo_scan *scan, const struct undo_block_place *place)
 {
-    return undo_index_proven(&session_of(scan)->index, place->segment, place->offset) ||
+    return undo_index_proven(index_of(session_of(scan)), place->segment, place->offset) ||
            undo_applied_any(scan->applied, &scan->head);
 }
 
@@ -400,12 +398,11 @@ static bool step(struct undo_scan *scan, GError **error)
         next_in_block(scan);
         return true;
     }
-    const struct undo_part_index *part = undo_index_part(&session_of(scan)->index, scan->at.part);
-    if (scan->place >= part->places->len) {
+    if (scan->place >= scan->places->len) {
         end_part(scan);
         return true;
     }
-    const struct undo_block_place *place = place_at(part, scan->place);
+    const struct undo_block_place *place = place_at(scan, scan->place);
     if (place->kind == UNDO_KIND_INTENTS && !begin_block(scan, place, error))
         return false;
     scan->place += !scan->block;
@@ -484,6 +481,7 @@ static void undo_scan_close(struct scan *base)
 {
     struct undo_scan *scan = (struct undo_scan *)base;
     undo_applied_free(scan->applied);
+    g_clear_pointer(&scan->places, g_array_unref);
     arena_free(scan->mem);
     g_free(scan);
 }
@@ -510,7 +508,7 @@ static bool spot_of(const struct scan_spec *spec, struct spot *ret, GError **err
 static bool undo_scan_open(struct scan **ret, struct session *base, const struct scan_spec *spec, GError **error)
 {
     struct spot at;
-    if (!spot_of(spec, &at, error) || !undo_index_refresh(&undo_session(base)->index, error))
+    if (!spot_of(spec, &at, error) || !undo_index_refresh(index_of(undo_session(base)), error))
         return false;
     struct undo_scan *scan = g_new0(struct undo_scan, 1);
     scan->base.session = base;

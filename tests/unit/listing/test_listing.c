@@ -205,13 +205,13 @@ static void a_key_is_found_with_its_place(void **state)
 {
     GError *error = NULL;
     struct lists *lists = *state;
-    enum { KEYS = 30000, SIZE = 4096 };
+    enum { KEYS = 140000, SIZE = 4096 }; /* more blocks than lie between two that are remembered */
     make(lists, KEYS, &(struct listing_cut){.size = SIZE});
     auto_(listing_reader) reader = reader_of_lists(lists);
     struct listing_place place;
     bool found;
     char text[64];
-    for (unsigned i = 0; i < KEYS; i += 61) {
+    for (unsigned i = 0; i < KEYS; i += 307) {
         struct slice key = key_of(i, text);
         kit_ok(listing_reader_find(reader, key, &found, &place, &error));
         assert_true(found);
@@ -229,27 +229,54 @@ static void a_key_is_found_with_its_place(void **state)
     assert_false(found);
 }
 
+/* Of many blocks, from anywhere on to the end. */
+static void partitions_are_read_from_any_place_to_the_end(void **state)
+{
+    GError *error = NULL;
+    struct lists *lists = *state;
+    enum { KEYS = 140000, SIZE = 5000 };
+    make(lists, KEYS, &(struct listing_cut){.size = SIZE});
+    auto_(listing_reader) reader = reader_of_lists(lists);
+    auto_(arena) mem = arena_new(1 << 20);
+    struct slice *keys;
+    char text[64];
+    for (uint32_t part = 0; part < KEYS / SIZE; part++) {
+        size_t n = 1;
+        unsigned number = part * SIZE + part * 97 % SIZE;
+        kit_ok(listing_reader_seek(reader, part, part * 97 % SIZE, &error));
+        while (n > 0) {
+            arena_reset(mem);
+            kit_ok(listing_reader_next(reader, 1000, mem, &keys, &n, &error));
+            for (size_t i = 0; i < n; i++)
+                assert_true(slice_equal(keys[i], key_of(number++, text)));
+        }
+        assert_int_equal(number, (part + 1) * SIZE);
+    }
+}
+
 /* A way along the listing that begins there meets the key, and less than a block is passed before. */
 static void a_way_begins_not_behind_its_key(void **state)
 {
     struct lists *lists = *state;
-    enum { KEYS = 30000, SIZE = 5000, BLOCK = 4096 };
+    enum { KEYS = 140000, SIZE = 5000, BLOCK = 4096 };
     make(lists, KEYS, &(struct listing_cut){.size = SIZE});
     auto_(listing_reader) reader = reader_of_lists(lists);
     char text[64];
+    GError *error = NULL;
+    struct listing_place place;
     uint64_t places = 0, last = UINT64_MAX;
-    for (unsigned i = 0; i < KEYS; i += 61) {
-        struct listing_place place = listing_reader_before(reader, key_of(i, text));
+    for (unsigned i = 0; i < KEYS; i += 307) {
+        kit_ok(listing_reader_before(reader, key_of(i, text), &place, &error));
         uint64_t number = (uint64_t)place.partition * SIZE + place.index;
         assert_in_range(number, i < BLOCK ? 0 : i - BLOCK + 1, i);
         places += number != last;
         last = number;
     }
-    assert_in_range(places, KEYS / BLOCK, KEYS / 61); /* of several blocks */
-    struct listing_place first = listing_reader_before(reader, slice_of_text("a"));
-    assert_true(first.partition == 0 && first.index == 0);
-    struct listing_place end = listing_reader_before(reader, slice_of_text("z"));
-    assert_in_range((uint64_t)end.partition * SIZE + end.index, KEYS - BLOCK, KEYS - 1);
+    assert_in_range(places, KEYS / BLOCK, KEYS / 307); /* of several blocks */
+    kit_ok(listing_reader_before(reader, slice_of_text("a"), &place, &error));
+    assert_true(place.partition == 0 && place.index == 0);
+    kit_ok(listing_reader_before(reader, slice_of_text("z"), &place, &error));
+    assert_in_range((uint64_t)place.partition * SIZE + place.index, KEYS - BLOCK, KEYS - 1);
 }
 
 static void keys_are_any_bytes_of_any_length(void **state)
@@ -744,6 +771,7 @@ int main(void)
         TEST(keys_are_given_out_as_far_as_the_arena_goes),
         TEST(a_key_is_found_with_its_place),
         TEST(a_way_begins_not_behind_its_key),
+        TEST(partitions_are_read_from_any_place_to_the_end),
         TEST(keys_are_any_bytes_of_any_length),
         TEST(keys_out_of_order_are_an_error_that_names_both),
         TEST(a_listing_is_there_whole_or_not_at_all),

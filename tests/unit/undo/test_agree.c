@@ -1,6 +1,7 @@
 /* Two decoders of one format: what src/undo and the store `undo:` say of the same log. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "store/calls.h"
 #include "store/undo/undo_store.h"
@@ -460,6 +461,72 @@ static void the_dump_ends_when_its_reader_does(void **state)
     logs_done(&logs);
 }
 
+static char *next_key(struct scan *scan, struct opened *opened, const struct dataset *ds)
+{
+    GError *error = NULL;
+    struct batch batch;
+    struct call call = {.ds = ds, .mem = opened->mem};
+    kit_ok(store_scan_next(scan, &call, &batch, &error));
+    return batch.n ? g_strndup((const char *)batch.records[0].key.data, batch.records[0].key.len) : NULL;
+}
+
+/* The last segment as long as it is while the last outcomes are half on their way; back: whole. */
+static void tear(const struct logs *logs, bool back)
+{
+    static char *whole;
+    static gsize len;
+    g_autofree char *path = logs_segment(logs, 1);
+    if (!back) {
+        assert_true(g_file_get_contents(path, &whole, &len, NULL));
+        assert_int_equal(truncate(path, (off_t)(len - 40)), 0);
+        return;
+    }
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fwrite(whole, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+    g_clear_pointer(&whole, g_free);
+}
+
+/* What one session finds in the log the others know as well: a scan that has begun meets blocks that were on their way
+ * when it opened their segment, and takes none of them for damage. */
+static void a_scan_meets_what_another_session_has_found(void **state)
+{
+    static const char *const KEYS[] = {"a", "b", "c"};
+    struct logs logs;
+    struct opened opened;
+    struct session *other;
+    struct scan *scan, *look;
+    struct dataset ds = {.name = ""};
+    struct scan_spec spec = {.ds = &ds, .max_records = 1, .max_bytes = 1 << 20};
+    struct undo_losses losses;
+    GError *error = NULL;
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    for (uint32_t i = 0; i < G_N_ELEMENTS(KEYS); i++)
+        logs_write(&logs, i, 1, KEYS[i], "1", "2");
+    tear(&logs, false);
+    store_begin(&opened, &logs.config);
+    kit_ok(store_session_open(&other, opened.store, &error));
+    kit_ok(store_scan_open(&scan, opened.session, &spec, &error));
+    for (uint32_t i = 0; i < G_N_ELEMENTS(KEYS); i++) {
+        g_autofree char *key = next_key(scan, &opened, &ds);
+        assert_non_null(key);
+        assert_string_equal(key, KEYS[i]);
+        if (i > 0)
+            continue;
+        tear(&logs, true);
+        kit_ok(store_scan_open(&look, other, &spec, &error));
+        store_scan_close(look);
+    }
+    undo_store_losses(opened.session, &losses);
+    assert_int_equal(losses.damaged_blocks + losses.unsettled, 0);
+    store_scan_close(scan);
+    store_session_close(other);
+    store_end(&opened);
+    logs_done(&logs);
+}
+
 #define IN_DIR(name) cmocka_unit_test_setup_teardown(name, kit_dir_setup, kit_dir_teardown)
 
 int main(void)
@@ -468,6 +535,7 @@ int main(void)
         IN_DIR(both_decoders_agree_on_random_logs),
         IN_DIR(both_decoders_agree_on_damaged_logs),
         IN_DIR(the_store_sees_a_log_grow),
+        IN_DIR(a_scan_meets_what_another_session_has_found),
         cmocka_unit_test(version_1_reads_as_it_always_did),
         cmocka_unit_test(chains_of_version_1_read_as_they_always_did),
         IN_DIR(the_writer_still_writes_version_1),
