@@ -9,7 +9,8 @@
  * The log is read by a decoder of its own (docs/formats/undo.md): with src/undo it shares nothing but base/blockfile.
  * It may still be growing: every scan begins with what is there by then.
  *
- * Memory: 16 bytes for each block of the log, and one block; two bits for each write of the partition scanned. */
+ * Memory: 24 bytes for each block of the log and 40 for each partition, once for all sessions; of a session one block,
+ * and two bits for each write of the partition scanned. */
 #pragma once
 
 #include "store/store.h"
