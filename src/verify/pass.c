@@ -358,8 +358,7 @@ void pass_show(struct pass *pass, uint64_t compared)
         auto_hold(&verification->lock);
         seen = verification->seen += compared;
     }
-    if (pass->input->progress)
-        pass->input->progress(pass->input->progress_self, seen);
+    pass->input->progress(pass->input->progress_self, seen);
 }
 
 void pass_show_found(struct pass *pass)

@@ -402,7 +402,7 @@ static char *json_of(const struct verification *verification, const uint8_t page
     char since[UNITS_TEXT];
     json_t *root = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s}", "type", "verify", "run", input->run ? input->run : "",
                              "compared", (json_int_t)result->compared, "verdict", result->pass ? "pass" : "fail",
-                             "sentence", result->sentence, "report", result->report_path ? result->report_path : "");
+                             "sentence", result->sentence, "report", result->report_path);
     for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
         json_object_set_new(root, verify_class_row((enum verify_class)i)->word,
                             json_integer((json_int_t)result->of[i]));
@@ -456,7 +456,7 @@ static bool finish_report(struct verification *verification, GError **error)
     return file_sync_durable(verification->report, error);
 }
 
-/* Beside the report, under its name. */
+/* Beside the report, under its name, which ends with .ndjson. */
 static bool write_page(struct verification *verification, uint8_t ret_digest[32], GError **error)
 {
     struct verify_result *result = verification->result;
@@ -468,8 +468,7 @@ static bool write_page(struct verification *verification, uint8_t ret_digest[32]
                       .shift = verification->shift,
                       .theirs = verification->theirs};
     g_autoptr(GString) page = page_of(&of);
-    const char *dot = strrchr(result->report_path, '.');
-    size_t stem = dot && !strchr(dot, '/') ? (size_t)(dot - result->report_path) : strlen(result->report_path);
+    size_t stem = (size_t)(strrchr(result->report_path, '.') - result->report_path);
     result->page_path = g_strdup_printf("%.*s.html", (int)stem, result->report_path);
     crypto_generichash(ret_digest, 32, (const uint8_t *)page->str, page->len, NULL, 0);
     return file_replace_durable(verification->input->world, result->page_path, slice_of(page->str, page->len), error);
@@ -635,7 +634,7 @@ static bool expected(struct verification *verification, GError **error)
 static bool measured(struct verification *verification, GError **error)
 {
     const struct verify_input *input = verification->input;
-    if (!input->last || !input->measures || input->measures->n == 0)
+    if (!input->last || !input->measures)
         return true;
     struct measures_wish wish = *input->measure;
     wish.input = input;
@@ -646,8 +645,7 @@ static bool measured(struct verification *verification, GError **error)
 static bool timed(struct verification *verification, GError **error)
 {
     const struct verify_input *input = verification->input;
-    return !input->last || !input->judge || input->judge->n_buckets == 0 ||
-           times_take(input, &verification->result->times, error);
+    return !input->last || input->judge->n_buckets == 0 || times_take(input, &verification->result->times, error);
 }
 
 /* What the sums do not settle is compared in full. */

@@ -12,6 +12,7 @@
     "function transform(doc, ctx)\n  if doc.skip then return nil end\n  if doc.bad then return ctx.reject('bad') "     \
     "end\n"                                                                                                            \
     "  if doc.same then return doc end\n"                                                                              \
+    "  if doc.gone then return ctx.delete() end\n  if doc.turn then return { b = doc.b, turn = doc.turn } end\n"       \
     "  doc.times = doc.times + 1\n  return doc\nend\n"
 
 static void written(struct scene *scene)
@@ -333,6 +334,80 @@ static void what_cannot_be_read_is_told_of_its_key_alone(void **state)
     }
 }
 
+static bool (*read_really)(struct session *, const struct call *, struct record *, size_t, GError **);
+
+/* Of a type that has no form. */
+static bool read_torn(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
+{
+    bool ok = read_really(session, call, io, n, error);
+    for (size_t i = 0; ok && i < n; i++)
+        if (io[i].presence == RECORD_PRESENT && slice_equal(io[i].key, slice_of_text("k"))) {
+            io[i].presence = RECORD_FAULT;
+            io[i].fault.text = "of another type";
+            io[i].raw = SLICE_EMPTY;
+        }
+    return ok;
+}
+
+static void what_is_no_record_any_more_is_not_comparable_and_what_is_gone_is_the_applications(void **state)
+{
+    static const struct {
+        const char *spec, *json;
+        bool removed;
+        enum verify_class class;
+    } ROWS[] = {
+        {SAME, "{\"same\":true}", false, VERIFY_NOT_COMPARABLE},
+        {SAME, "{\"times\":0}", false, VERIFY_NOT_COMPARABLE},
+        {SAME, "{\"same\":true}", true, VERIFY_CHANGED_SINCE},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        struct verify_result result;
+        scene_init(&scene, ROWS[i].spec, LUA);
+        scene_put(&scene, "items", "k", ROWS[i].json);
+        scene_put(&scene, "items", "l", ROWS[i].json);
+        written(&scene);
+        if (ROWS[i].removed)
+            scene_remove(&scene, "items", "k");
+        read_really = scene.faulty_mem.table.read;
+        scene.faulty_mem.table.read = read_torn;
+        scene_verify(&scene, &result);
+        if (result.of[ROWS[i].class] != 1 || result.pass != ROWS[i].removed)
+            fail_msg("row %zu: %s", i, result.sentence);
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+/* Came up after the listing: counted against the run only where it would have done something. */
+static void what_came_up_is_unvisited_where_the_run_would_change_something(void **state)
+{
+    static const struct {
+        const char *spec, *dataset, *json;
+        bool unvisited;
+    } ROWS[] = {
+        {SAME, "items", "{\"times\":0}", true},         {SAME, "items", "{\"same\":true}", false},
+        {SAME, "items", "{\"gone\":true}", true},       {SAME, "items", "{\"skip\":true}", false},
+        {SAME, "items", "{\"turn\":1,\"b\":2}", false}, {SAME, "items", "{\"times\":9}", false},
+        {ELSEWHERE, "origin", "{\"times\":0}", true},   {ELSEWHERE, "origin", "{\"gone\":true}", true},
+        {ELSEWHERE, "origin", "{\"times\":9}", false},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        struct verify_result result;
+        scene_init(&scene, ROWS[i].spec, LUA);
+        scene_put(&scene, ROWS[i].dataset, "a", "{\"at\":1,\"times\":0}");
+        written(&scene);
+        scene_put(&scene, ROWS[i].dataset, "b", ROWS[i].json);
+        scene.faulty_mem.table.decode = decode_some; /* {"times": 9} is none */
+        scene_verify(&scene, &result);
+        if (result.of[VERIFY_UNVISITED] != ROWS[i].unvisited || result.of[VERIFY_APPEARED] != !ROWS[i].unvisited)
+            fail_msg("row %zu: %s", i, result.sentence);
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
 /* --- report and sample
  * -------------------------------------------------------------------------------------------------- */
 
@@ -466,6 +541,8 @@ int main(void)
         cmocka_unit_test(what_is_in_flight_has_its_looks_and_its_age_in_the_report),
         cmocka_unit_test(what_has_no_form_any_more_is_the_applications_where_the_run_knows_its_bytes_and_says_why),
         cmocka_unit_test(what_cannot_be_read_is_told_of_its_key_alone),
+        cmocka_unit_test(what_is_no_record_any_more_is_not_comparable_and_what_is_gone_is_the_applications),
+        cmocka_unit_test(what_came_up_is_unvisited_where_the_run_would_change_something),
         cmocka_unit_test(the_report_names_the_fields_that_differ),
         cmocka_unit_test(the_report_of_equal_sides_is_empty),
         cmocka_unit_test(a_transform_that_remembers_is_found),

@@ -100,11 +100,13 @@ static void owners_tell_in_which_partition_a_change_is(void **state)
 static void owners_that_cannot_be_had_are_not_guessed(void **state)
 {
     enum { DAMAGED, GONE, UNREADABLE, WAYS };
-    for (int way = 0; way < WAYS; way++) {
+    for (int row = 0; row < 2 * WAYS; row++) {
+        int way = row % WAYS;
         struct scene scene;
         struct ended ended;
         passed(&scene, FILES, &SORTED);
-        forget_sketches(&scene);
+        if (row < WAYS) /* else they are what names the keys that the sketches tell */
+            forget_sketches(&scene);
         scene_put(&scene, "items", "k13", "{\"mine\":true}");
         g_autofree char *path = kept(&scene, "owners.1");
         if (way == DAMAGED)

@@ -243,6 +243,45 @@ static void what_is_set_aside_is_counted_in_the_sample_alone(void **state)
     scene_done(&scene);
 }
 
+/* Where so little is asked that a few keys prove it, nothing is looked at before them. */
+static void however_little_is_asked_it_is_proven_by_what_is_looked_at(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    begin(&scene, ELSEWHERE("full"), LUA);
+    scene_ran(&scene, 0);
+    scene.sure = (struct sampling_wish){0.9, 0.6};
+    verify(&scene, &result);
+    assert_in_range(result.drawn, 4, 12);
+    assert_true(result.pass);
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+/* The forerun of a large sample has several lots; where the first is bad there is no second. */
+static void a_large_sample_ends_with_its_first_lot_where_that_is_bad(void **state)
+{
+    enum { MANY = 4000 };
+    for (int bad = 0; bad < 2; bad++) {
+        struct scene scene;
+        struct verify_result result;
+        begin_with(&scene, ELSEWHERE("full"), LUA, MANY);
+        scene_ran(&scene, 0);
+        for (int i = 0; bad && i < MANY; i++) {
+            g_autofree char *key = g_strdup_printf("k%03d", i);
+            g_autofree char *before = g_strdup_printf("{\"id\":\"%s\",\"times\":0}", key);
+            scene_put(&scene, "items", key, before);
+        }
+        scene.sure = (struct sampling_wish){0.999, 0.002};
+        verify(&scene, &result);
+        assert_int_equal(result.stopped, bad);
+        assert_int_equal(result.drawn == 16, bad);
+        assert_true(bad || result.drawn > 2016); /* whose forerun is as long as one can be */
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +293,8 @@ int main(void)
         cmocka_unit_test(a_gate_by_a_sample_fails_where_it_finds_something),
         cmocka_unit_test(a_bad_stage_ends_its_sample_after_a_few_records),
         cmocka_unit_test(a_sample_of_nearly_all_is_all),
+        cmocka_unit_test(however_little_is_asked_it_is_proven_by_what_is_looked_at),
+        cmocka_unit_test(a_large_sample_ends_with_its_first_lot_where_that_is_bad),
         cmocka_unit_test(what_is_set_aside_is_counted_in_the_sample_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
