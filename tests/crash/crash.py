@@ -664,6 +664,8 @@ def die_at_random_times(root):
     print(f"# {deaths} deaths")
 
 
+if args.only and args.only not in [scenario.name for scenario in SCENARIOS]:
+    parser.error(f"there is no scenario {args.only!r}")
 # In memory where there is such a place: a thousand lives sync ten thousand times.
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 with tempfile.TemporaryDirectory(prefix="sluice-crash-", dir=MEMORY) as folder:

@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import subprocess
 import sys
 import unittest
 from pathlib import Path
@@ -18,7 +19,20 @@ def outcomes(stdout, result="OK", returncode=0, stderr=""):
             for case in run.cases_of(entry, "gcc")]
 
 
+def chosen(script, *words):
+    """A script of tests that is told to run what it does not have."""
+    script = Path(__file__).resolve().parent.parent / script
+    programs = [word for name in ("app", "dies") for word in (f"--{name}", sys.executable)]
+    return subprocess.run([sys.executable, script, *programs, *words], capture_output=True, text=True, check=False)
+
+
 class Counting(unittest.TestCase):
+    def test_nothing_that_was_chosen_is_no_success(self):
+        for script, more in (("system/permits.py", ("--sluice", sys.executable)), ("crash/crash.py", ())):
+            done = chosen(script, *more, "--only", "no such thing")
+            self.assertEqual(done.returncode, 2, f"{script}: {done.stdout}")
+            self.assertIn("'no such thing'", done.stderr)
+
     def test_what_cmocka_prints(self):
         printed = "1..3\nok 1 - a_holds\nnoise\nnot ok 2 - b_holds t.c:7: error: Failure!\n# reason: no server\nnot ok 3 # SKIP c_holds\n# not ok - tests\n"
         self.assertEqual(outcomes(printed, "FAIL", 1), [

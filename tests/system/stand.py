@@ -251,6 +251,8 @@ def run_all(*programs):
     parser.add_argument("--only", default="")
     arguments = parser.parse_args()
     chosen = [(words, function) for words, function in TESTS if arguments.only in words]
+    if not chosen:
+        parser.error(f"no test here has {arguments.only!r} in its name" if arguments.only else "there are no tests here")
     print(f"1..{len(chosen)}")
     bad = 0
     for number, (words, function) in enumerate(chosen, 1):
