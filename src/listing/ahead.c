@@ -10,9 +10,15 @@ struct slot {
     bool full; /* it is the user's; else the reader's */
 };
 
-struct ahead {
+/* As a source of keys. */
+struct ahead_scan {
     struct scan *scan;
     struct call call; /* its memory: a batch as the store gives it */
+};
+
+struct ahead {
+    struct ahead_source source;
+    struct ahead_scan scan; /* of a scan: what the source is made of */
     struct thread *thread;
     struct slot slots[AHEAD_BATCHES];
     size_t next;   /* the user's: the slot of the keys that come next */
@@ -33,29 +39,17 @@ static bool wait_for_room(struct ahead *ahead, const struct slot *slot)
     return !ahead->over;
 }
 
-/* Their bytes and no more: a batch has room for whole records. */
-static bool keep_keys(const struct batch *batch, struct slot *slot, GError **error)
-{
-    arena_reset(slot->mem);
-    struct slice *keys = arena_alloc(slot->mem, (batch->n + 1) * sizeof *keys);
-    bool fits = keys != NULL;
-    for (size_t i = 0; fits && i < batch->n; i++)
-        fits = arena_copy(slot->mem, batch->records[i].key, &keys[i]);
-    slot->keys = (struct ahead_keys){.keys = keys, .n = batch->n, .done = batch->done};
-    return fits || error_set(error, SLUICE_ERROR_TOO_BIG, "a batch of keys does not fit into its memory");
-}
-
 static bool read_into(struct ahead *ahead, struct slot *slot)
 {
-    struct batch batch = {0};
     GError *failed = NULL;
-    arena_reset(ahead->call.mem);
-    bool ok = store_scan_next(ahead->scan, &ahead->call, &batch, &failed) && keep_keys(&batch, slot, &failed);
+    arena_reset(slot->mem);
+    slot->keys = (struct ahead_keys){0};
+    bool ok = ahead->source.next(ahead->source.self, slot->mem, &slot->keys, &failed), more = ok && !slot->keys.done;
     auto_hold(&ahead->lock);
     slot->full = ok;
     ahead->error = failed;
     pthread_cond_broadcast(&ahead->changed);
-    return ok && !batch.done;
+    return more;
 }
 
 static void read_all(void *self)
@@ -65,20 +59,31 @@ static void read_all(void *self)
         i = (i + 1) % AHEAD_BATCHES;
 }
 
-bool ahead_open(struct ahead **ret, struct scan *scan, const struct call *call, size_t mem_bytes, GError **error)
+static struct ahead *ahead_new(size_t mem_bytes)
 {
-    auto_(ahead) ahead = g_new0(struct ahead, 1);
-    ahead->scan = scan;
-    ahead->call = *call;
-    ahead->call.mem = arena_new(mem_bytes);
+    struct ahead *ahead = g_new0(struct ahead, 1);
     for (size_t i = 0; i < AHEAD_BATCHES; i++)
         ahead->slots[i].mem = arena_new(mem_bytes);
     pthread_mutex_init(&ahead->lock, NULL);
     pthread_cond_init(&ahead->changed, NULL);
-    if (!thread_start(&ahead->thread, "read ahead", read_all, ahead, error))
+    return ahead;
+}
+
+static bool begin(struct ahead *ahead, struct ahead **ret, GError **error)
+{
+    if (!thread_start(&ahead->thread, "read ahead", read_all, ahead, error)) {
+        ahead_close(ahead);
         return false;
-    *ret = g_steal_pointer(&ahead);
+    }
+    *ret = ahead;
     return true;
+}
+
+bool ahead_open(struct ahead **ret, const struct ahead_source *source, size_t mem_bytes, GError **error)
+{
+    struct ahead *ahead = ahead_new(mem_bytes);
+    ahead->source = *source;
+    return begin(ahead, ret, error);
 }
 
 static void give_up(struct ahead *ahead)
@@ -94,7 +99,7 @@ void ahead_close(struct ahead *ahead)
         return;
     give_up(ahead);
     thread_join(ahead->thread);
-    arena_free(ahead->call.mem);
+    arena_free(ahead->scan.call.mem);
     for (size_t i = 0; i < AHEAD_BATCHES; i++)
         arena_free(ahead->slots[i].mem);
     pthread_cond_destroy(&ahead->changed);
@@ -122,4 +127,35 @@ bool ahead_next(struct ahead *ahead, struct ahead_keys *ret, GError **error)
     ahead->has_last = true;
     ahead->next = (ahead->next + 1) % AHEAD_BATCHES;
     return true;
+}
+
+/* --- of a scan ------------------------------------------------------------------------------------------------------
+ */
+
+/* Their bytes and no more: a batch has room for whole records. */
+static bool keep_keys(const struct batch *batch, struct arena *mem, struct ahead_keys *ret, GError **error)
+{
+    struct slice *keys = arena_alloc(mem, (batch->n + 1) * sizeof *keys);
+    bool fits = keys != NULL;
+    for (size_t i = 0; fits && i < batch->n; i++)
+        fits = arena_copy(mem, batch->records[i].key, &keys[i]);
+    *ret = (struct ahead_keys){.keys = keys, .n = batch->n, .done = batch->done};
+    return fits || error_set(error, SLUICE_ERROR_TOO_BIG, "a batch of keys does not fit into its memory");
+}
+
+static bool next_of_scan(void *self, struct arena *mem, struct ahead_keys *ret, GError **error)
+{
+    struct ahead_scan *scan = self;
+    struct batch batch = {0};
+    arena_reset(scan->call.mem);
+    return store_scan_next(scan->scan, &scan->call, &batch, error) && keep_keys(&batch, mem, ret, error);
+}
+
+bool ahead_open_scan(struct ahead **ret, struct scan *scan, const struct call *call, size_t mem_bytes, GError **error)
+{
+    struct ahead *ahead = ahead_new(mem_bytes);
+    ahead->scan = (struct ahead_scan){.scan = scan, .call = *call};
+    ahead->scan.call.mem = arena_new(mem_bytes);
+    ahead->source = (struct ahead_source){.next = next_of_scan, .self = &ahead->scan};
+    return begin(ahead, ret, error);
 }

@@ -19,6 +19,7 @@ enum {
     MERGED_RUNS = 8,         /* of one level become one: each that is open takes half a MiB */
     RUN_MEMORY = 256 << 10,
     FIRST_BYTES = 2, /* by which keys are parted before they are sorted */
+    SOON = 16,       /* keys that lie anywhere are asked of the memory so far ahead */
 };
 
 /* A ranked key that waits to be sorted: bytes by which it differs from others, as a number, decide most comparisons. */
@@ -44,9 +45,9 @@ struct ordered_keys {
     struct arena *mem; /* of the batch given out */
     struct slice *given;
     uint64_t seen; /* by the scan */
+    bool done;     /* no more are given, by the store or by the merge */
     /* sorted by the store */
     struct scan *scan;
-    bool done;
     struct slice *ranked; /* the keys that are given, in the order of a listing; theirs: in ranked_mem */
     struct arena *ranked_mem;
     bool has_ranks;
@@ -54,7 +55,8 @@ struct ordered_keys {
     /* sorted here */
     GPtrArray *runs; /* of struct key_run; their levels descend */
     GByteArray *last;
-    bool any; /* last is a key */
+    bool any;             /* last is a key */
+    struct ahead *merged; /* has runs and last, while others use what was merged before */
 };
 
 static void run_free(gpointer pointer)
@@ -70,6 +72,7 @@ void ordered_keys_free(struct ordered_keys *ordered)
 {
     if (!ordered)
         return;
+    ahead_close(ordered->merged);
     store_scan_close(ordered->scan);
     g_ptr_array_unref(ordered->runs);
     g_byte_array_unref(ordered->last);
@@ -174,7 +177,6 @@ static void part_keys(struct gathered *keys, size_t n, uint32_t *ret_ends)
 /* Parted by their first two bytes, which are the rank where there are ranks: what is left to be sorted is short. */
 static void gathering_sort(struct gathering *gathering)
 {
-    enum { SOON = 8 };
     struct gathered *keys = (struct gathered *)(void *)gathering->keys->data;
     size_t n = gathering->keys->len, alike = alike_behind(keys, n);
     for (size_t i = 0; i < n; i++)
@@ -183,8 +185,6 @@ static void gathering_sort(struct gathering *gathering)
     part_keys(keys, n, ends);
     for (size_t i = 0, end; i < n; i = end) {
         end = ends[keys[i].head >> PART_SHIFT];
-        for (size_t soon = end; soon < MIN(end + SOON, n); soon++)
-            __builtin_prefetch(keys[soon].key.data); /* they lie anywhere */
         if (end - i > 1)
             qsort(keys + i, end - i, sizeof *keys, by_key);
     }
@@ -196,7 +196,6 @@ static void gathering_sort(struct gathering *gathering)
 /* Of a run that is not at its end. */
 static struct slice run_key(const struct key_run *run)
 {
-    enum { SOON = 8 };
     if (run->gathered && run->at + SOON < run->n)
         __builtin_prefetch(g_array_index(run->gathered, struct gathered, run->at + SOON).key.data);
     return run->gathered ? g_array_index(run->gathered, struct gathered, run->at).key : run->keys[run->at];
@@ -274,9 +273,12 @@ static bool run_write(struct ordered_keys *ordered, struct gathering *gathering,
     gathering_sort(gathering);
     if (!writer_of(ordered, path, &writer, error))
         return false;
-    for (guint i = 0; i < gathering->keys->len; i++)
+    for (guint i = 0; i < gathering->keys->len; i++) {
+        if (i + SOON < gathering->keys->len)
+            __builtin_prefetch(keys[i + SOON].key.data);
         if ((i == 0 || !slice_equal(keys[i - 1].key, keys[i].key)) && !listing_writer_add(writer, keys[i].key, error))
             return false;
+    }
     return writer_end(writer, error);
 }
 
@@ -402,7 +404,7 @@ static bool gather_all(struct ordered_keys *ordered, struct gathering *gathering
     auto_(scan) scan = NULL;
     auto_(ahead) ahead = NULL;
     struct call call = {.cancel = ordered->wish.cancel, .ds = ordered->wish.ds};
-    bool ok = scan_open(&scan, &ordered->wish, error) && ahead_open(&ahead, scan, &call, SCAN_MEMORY, error) &&
+    bool ok = scan_open(&scan, &ordered->wish, error) && ahead_open_scan(&ahead, scan, &call, SCAN_MEMORY, error) &&
               gather_ahead(ordered, gathering, ahead, error);
     g_clear_pointer(&ahead, ahead_close); /* which uses the scan */
     if (ok)
@@ -424,26 +426,52 @@ static bool sort_keys(struct ordered_keys *ordered, GError **error)
 /* --- merging --------------------------------------------------------------------------------------------------------
  */
 
-static bool merge_next(struct ordered_keys *ordered, size_t *ret_n, GError **error)
+static bool is_given(const struct ordered_keys *ordered, const struct ahead_keys *given, struct slice key)
 {
-    size_t n = 0;
-    arena_reset(ordered->mem);
-    while (n < GIVEN_KEYS) {
-        struct key_run *run;
+    return given->n ? slice_equal(given->keys[given->n - 1], key) : is_last(ordered, key);
+}
+
+/* The next, each once, as many as are given at a time. */
+static bool merge_next(void *self, struct arena *mem, struct ahead_keys *ret, GError **error)
+{
+    struct ordered_keys *ordered = self;
+    struct key_run *run;
+    struct slice *keys = arena_alloc(mem, GIVEN_KEYS * sizeof *keys);
+    g_assert(keys);
+    *ret = (struct ahead_keys){.keys = keys};
+    while (ret->n < GIVEN_KEYS) {
         if (!least_run(ordered, 0, &run, error))
             return false;
+        ret->done = !run;
         if (!run)
             break;
         struct slice key = run_key(run);
-        if (!is_last(ordered, key)) {
-            if (!arena_copy(ordered->mem, key, &ordered->given[n]))
+        if (!is_given(ordered, ret, key)) {
+            if (!arena_copy(mem, key, &keys[ret->n]))
                 break; /* the key comes first next time */
-            n++;
-            set_last(ordered, key);
+            ret->n++;
         }
         run_take(run);
     }
-    *ret_n = n;
+    if (ret->n)
+        set_last(ordered, keys[ret->n - 1]);
+    return true;
+}
+
+static bool merge_ahead(struct ordered_keys *ordered, GError **error)
+{
+    struct ahead_source source = {.next = merge_next, .self = ordered};
+    return ahead_open(&ordered->merged, &source, SCAN_MEMORY, error);
+}
+
+static bool merged_next(struct ordered_keys *ordered, const struct slice **ret_keys, size_t *ret_n, GError **error)
+{
+    struct ahead_keys keys = {0};
+    if (!ordered->done && !ahead_next(ordered->merged, &keys, error))
+        return false;
+    ordered->done = ordered->done || keys.done;
+    *ret_keys = keys.keys;
+    *ret_n = keys.n;
     return true;
 }
 
@@ -556,7 +584,8 @@ bool ordered_keys_open(struct ordered_keys **ret, const struct ordered_wish *wis
     if (gives_keys(wish->ds))
         ok = rank_given(ordered, driver, error);
     else
-        ok = as_given ? scan_open(&ordered->scan, wish, error) : sort_keys(ordered, error);
+        ok = as_given ? scan_open(&ordered->scan, wish, error)
+                      : sort_keys(ordered, error) && merge_ahead(ordered, error);
     if (!ok)
         return false;
     *ret = g_steal_pointer(&ordered);
@@ -573,5 +602,5 @@ bool ordered_keys_next(struct ordered_keys *ordered, const struct slice **ret_ke
     *ret_keys = ordered->given;
     if (gives_keys(ordered->wish.ds))
         return look_up_next(ordered, ret_n, error);
-    return ordered->scan ? pass_on(ordered, ret_n, error) : merge_next(ordered, ret_n, error);
+    return ordered->scan ? pass_on(ordered, ret_n, error) : merged_next(ordered, ret_keys, ret_n, error);
 }

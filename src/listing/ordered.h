@@ -5,8 +5,9 @@
  * or has ranks, keys are sorted on disk: runs of 8 MiB are written as listings below `scratch` and merged. The files
  * have no name any more as soon as they are read, so that they go with the process; their folder is made when it is
  * absent. The last run, and so the only one of a few hundred thousand keys, stays in memory. Eight runs of one size are
- * merged into one as soon as there are so many: few are open at a time. Memory: a batch of the scan, or one run and
- * half a MiB for each that is open (seven for each eightfold of 200,000 keys). One thread. */
+ * merged into one as soon as there are so many: few are open at a time. A thread of its own merges what is given next.
+ * Memory: a batch of the scan, or one run and half a MiB for each that is open (seven for each eightfold of 200,000
+ * keys), and 16,384 keys that were merged ahead. Used by one thread. */
 #pragma once
 
 #include "listing/listing.h"

@@ -1,6 +1,6 @@
-/* How many fields of a hash may be asked for at once, where no single thing that lives in any of the servers is so
- * large that they could make a record too big: then sizes need not be asked key by key. A server's allocator tells;
- * what came to be since is as old as what counts as small elsewhere (LOOK_SOON_US of the worker). */
+/* How large the largest single thing is that lives in any of the servers: where it is small, sizes need not be asked
+ * key by key. A server's allocator tells; what came to be since is as old as what counts as small elsewhere
+ * (LOOK_SOON_US of the worker). */
 #include "store/valkey/allocator.h"
 #include "store/valkey/info.h"
 #include "store/valkey/valkey_store.h"
@@ -11,6 +11,8 @@ enum { QUESTIONS = 2, FIELDS_MOST = 64, FIELDS_LEAST = 8, FULL_TABLE = 5, SLOT_B
 #define ASKS_US   INT64_C(2000000) /* longer than that nobody waits for what only saves work */
 #define RESTS_US  INT64_C(60000000)
 #define PAIR_MOST 2u /* a name and a value */
+/* What is larger is of no use: as many as are asked for by one command are to be no larger than a record may be. */
+#define LARGEST (DOCUMENT_BYTES / (PAIR_MOST * FIELDS_LEAST))
 
 #define WORD(text)                                                                                                     \
     {                                                                                                                  \
@@ -103,59 +105,69 @@ static bool ask_owners(struct session *session, const struct call *call, const s
     return router_run(valkey_session_of(session)->router, call, &wish, NULL) && asking->tells;
 }
 
-/* 0: it is not known. */
-static uint32_t fields_of(struct session *session, const struct call *call, const struct topology *topology,
-                          int64_t now_us)
+/* 0: it is not known, or of no use. */
+static uint64_t largest_of(struct session *session, const struct call *call, const struct topology *topology,
+                           int64_t now_us)
 {
     g_autofree uint64_t *table_bytes = g_new(uint64_t, topology->n + 1);
     struct asking asking = {.db = valkey_store_of(session)->uri->db, .table_bytes = table_bytes};
     struct call soon = *call;
     memset(table_bytes, 0xff, (topology->n + 1) * sizeof *table_bytes);
     soon.deadline_us = MIN(call->deadline_us ? call->deadline_us : INT64_MAX, now_us + ASKS_US);
-    if (!ask_owners(session, &soon, topology, &asking))
-        return 0;
-    uint64_t most = DOCUMENT_BYTES / (PAIR_MOST * asking.largest);
-    return most < FIELDS_LEAST ? 0 : (uint32_t)MIN(most, (uint64_t)FIELDS_MOST);
+    bool tells = ask_owners(session, &soon, topology, &asking);
+    return tells && asking.largest <= LARGEST ? asking.largest : 0;
 }
 
 /* --- what is known ------------------------------------------------------------------------------------------------ */
 
-/* true: *ret_fields is to be gone by; while another thread asks sizes are asked as well. Else this one is to ask. */
-static bool is_known(struct ceiling *ceiling, const struct topology *topology, int64_t now_us, uint32_t *ret_fields)
+/* true: *ret_largest is to be gone by; while another thread asks sizes are asked as well. Else this one is to ask. */
+static bool is_known(struct ceiling *ceiling, const struct topology *topology, int64_t now_us, uint64_t *ret_largest)
 {
     auto_hold(&ceiling->lock);
     bool known = ceiling->of == topology && now_us < ceiling->until_us;
-    *ret_fields = known ? ceiling->fields : 0;
+    *ret_largest = known ? ceiling->largest : 0;
     if (known || ceiling->asking)
         return true;
     ceiling->asking = true;
     return false;
 }
 
-static void note(struct ceiling *ceiling, struct topology *topology, int64_t now_us, uint32_t fields)
+static void note(struct ceiling *ceiling, struct topology *topology, int64_t now_us, uint64_t largest)
 {
     auto_hold(&ceiling->lock);
     topology_unref(ceiling->of);
     ceiling->of = topology_ref(topology);
-    ceiling->until_us = now_us + (fields ? HOLDS_US : RESTS_US);
-    ceiling->fields = fields;
+    ceiling->until_us = now_us + (largest ? HOLDS_US : RESTS_US);
+    ceiling->largest = largest;
     ceiling->asking = false;
 }
 
-uint32_t valkey_fields_most(struct session *session, const struct call *call)
+/* Likewise. */
+static uint64_t largest_known(struct session *session, const struct call *call)
 {
     struct router *router = valkey_session_of(session)->router;
     struct ceiling *ceiling = &valkey_store_of(session)->ceiling;
     const struct world *world = valkey_store_of(session)->base.world;
     int64_t now_us = world_monotonic_us(world);
-    uint32_t fields;
+    uint64_t largest;
     if (router_paced(router)) /* what the allocator says takes a server a millisecond */
         return 0;
     struct topology *topology = router_topology(router);
-    if (!is_known(ceiling, topology, now_us, &fields)) {
-        fields = fields_of(session, call, topology, now_us);
-        note(ceiling, topology, now_us, fields);
+    if (!is_known(ceiling, topology, now_us, &largest)) {
+        largest = largest_of(session, call, topology, now_us);
+        note(ceiling, topology, now_us, largest);
     }
     topology_unref(topology);
-    return fields;
+    return largest;
+}
+
+uint32_t valkey_fields_most(struct session *session, const struct call *call)
+{
+    uint64_t largest = largest_known(session, call);
+    return largest ? (uint32_t)MIN(DOCUMENT_BYTES / (PAIR_MOST * largest), (uint64_t)FIELDS_MOST) : 0;
+}
+
+bool valkey_strings_are_small(struct session *session, const struct call *call)
+{
+    return largest_known(session, call) > 0;
 }

@@ -210,11 +210,6 @@ uint8_t *form_put_u32(uint8_t *into, size_t value)
     return form_put(into, slice_of(&little, sizeof little));
 }
 
-uint8_t *form_put_prefixed(uint8_t *into, struct slice bytes)
-{
-    return form_put(int_put_varint(into, bytes.len), bytes);
-}
-
 bool form_pairs_write(struct form_pairs *pairs, struct slice begin, struct arena *mem, struct slice *ret,
                       GError **error)
 {

@@ -290,10 +290,13 @@ static bool fields_of(struct elements elements, struct form_pairs *pairs, struct
 {
     struct element element;
     enum element_result result;
+    size_t room = FORM_FEW;
     while ((result = element_next(&elements, &element)) == ELEMENT_OK) {
-        struct form_pair *pair = &pairs->at[pairs->n];
         if (element.type == BSON_TYPE_NULL)
             continue;
+        if (pairs->n == room && !form_pairs_grow(pairs, room *= 2))
+            return error_set(error, SLUICE_ERROR_TOO_BIG, "there is no memory for %zu fields", room);
+        struct form_pair *pair = &pairs->at[pairs->n];
         pair->name = element.name;
         if (!value_of(&element, mem, &pair->value, error))
             return false;
@@ -308,15 +311,11 @@ static bool fields_of(struct elements elements, struct form_pairs *pairs, struct
 static bool hash_encode(const struct dataset *ds, struct slice document, struct arena *mem, struct slice *ret,
                         GError **error)
 {
-    struct elements elements, counted;
-    struct element element;
+    struct elements elements;
     struct form_pairs pairs;
-    size_t n = 0;
     if (!elements_of(document, &elements))
         return element_fault(ELEMENT_DAMAGED, NULL, error);
-    for (counted = elements; element_next(&counted, &element) == ELEMENT_OK; n++)
-        ;
-    if (!form_pairs_init(&pairs, n, error))
+    if (!form_pairs_init(&pairs, FORM_FEW, error))
         return false;
     bool ok = fields_of(elements, &pairs, mem, error) &&
               form_pairs_write(&pairs, slice_of(BEGIN, sizeof BEGIN), mem, ret, error);

@@ -1,6 +1,7 @@
 /* Inside the forms: what they have in common. */
 #pragma once
 
+#include "base/int.h"
 #include "store/valkey/form.h"
 
 /* The table's rows, each in a file of its own. */
@@ -55,15 +56,38 @@ bool form_pairs_init(struct form_pairs *pairs, size_t n, GError **error) must_us
 bool form_pairs_grow(struct form_pairs *pairs, size_t n) must_use;
 void form_pairs_done(struct form_pairs *pairs);
 void form_pairs_sort(struct form_pairs *pairs);
-/* Where there is room: returns what follows. */
+/* Where there is room: returns what follows. Most are short: these by two words that overlap, without a call. */
 static inline uint8_t *form_put(uint8_t *into, struct slice bytes)
 {
-    if (bytes.len)
+    enum { LONG = sizeof(uint64_t), SHORT = sizeof(uint32_t) };
+    uint64_t word;
+    uint32_t half;
+    if (bytes.len > 2 * (size_t)LONG)
         memcpy(into, bytes.data, bytes.len);
+    else if (bytes.len >= LONG) {
+        memcpy(&word, bytes.data, LONG);
+        memcpy(into, &word, LONG);
+        memcpy(&word, bytes.data + bytes.len - LONG, LONG);
+        memcpy(into + bytes.len - LONG, &word, LONG);
+    } else if (bytes.len >= SHORT) {
+        memcpy(&half, bytes.data, SHORT);
+        memcpy(into, &half, SHORT);
+        memcpy(&half, bytes.data + bytes.len - SHORT, SHORT);
+        memcpy(into + bytes.len - SHORT, &half, SHORT);
+    } else
+        for (size_t i = 0; i < bytes.len; i++)
+            into[i] = bytes.data[i];
     return into + bytes.len;
 }
 uint8_t *form_put_u32(uint8_t *into, size_t value); /* little-endian, as BSON's lengths */
-uint8_t *form_put_prefixed(uint8_t *into, struct slice bytes);
+/* The length before it, as a varint: of most one byte. */
+static inline uint8_t *form_put_prefixed(uint8_t *into, struct slice bytes)
+{
+    if (bytes.len >= 0x80)
+        return form_put(int_put_varint(into, bytes.len), bytes);
+    *into = (uint8_t)bytes.len;
+    return form_put(into + 1, bytes);
+}
 /* Sorts them by name, and writes `begin`, then name and value of each with their lengths before them. */
 bool form_pairs_write(struct form_pairs *pairs, struct slice begin, struct arena *mem, struct slice *ret,
                       GError **error);

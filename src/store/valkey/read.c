@@ -266,7 +266,7 @@ static bool read_strings(struct reading *reading, GError **error)
 }
 
 /* --- several at once ------------------------------------------------------------------------------------------------
- * Of strings that were small a moment ago, where nothing expires, one command reads several. */
+ * Of strings that are small, where nothing expires, one command reads several. */
 
 enum { TOGETHER = 16, PACED_TOGETHER = 4 };
 
@@ -307,11 +307,19 @@ static bool ask_together(struct reading *reading, GError **error)
     return round_run(reading, &way, commands, calls + 1, error);
 }
 
+/* Who asks knows it of these records, or the servers of all that there are. */
+static bool are_small(const struct reading *reading)
+{
+    bool may_ask = valkey_session_of(reading->session)->mortal == 0 && reading->reads->n >= MANY_READS &&
+                   !valkey_store_of(reading->session)->cluster;
+    return reading->call->small || (may_ask && valkey_strings_are_small(reading->session, reading->call));
+}
+
 static bool read_together(struct reading *reading, GError **error)
 {
     struct valkey_session *own = valkey_session_of(reading->session);
     GError *failed = NULL;
-    if (!reading->call->small || own->no_mget || !may_count(reading))
+    if (own->no_mget || !are_small(reading) || !may_count(reading))
         return true;
     reading->together = router_paced(own->router) ? PACED_TOGETHER : TOGETHER;
     return ask_together(reading, &failed) || only_refused(reading, failed, &own->no_mget, error);

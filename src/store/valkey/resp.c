@@ -171,27 +171,45 @@ static enum progress read_items(struct slice bytes, size_t at, struct element *r
     return progress;
 }
 
-/* Nearly all elements are short whole bulks: these without the steps of read_bulk(). false: whatever else it is, wrong
- * ones included. */
-static inline bool read_quick(struct slice bytes, size_t at, struct element *ret)
+/* Nearly all elements are short whole bulks, or arrays of them: these without the steps of read_bulk() and
+ * read_items(). The number behind the mark, of at most six digits; returns what follows its line. NULL: whatever else
+ * it is, wrong ones included. */
+static inline const uint8_t *quick_number(const uint8_t *from, const uint8_t *end, size_t *ret)
 {
     enum { MARK = 1, DIGITS = 6, BREAK = 2 };
-    const uint8_t *from = bytes.data + at, *digit = from + MARK, *end = bytes.data + bytes.len;
-    size_t len = 0;
-    if (end - from < MARK + DIGITS + 2 * BREAK || *from != '$')
-        return false;
+    const uint8_t *digit = from + MARK;
+    size_t number = 0;
+    if (end - from < MARK + DIGITS + 2 * BREAK)
+        return NULL;
     for (; digit < from + MARK + DIGITS && is_digit(*digit); digit++)
-        len = len * 10 + (size_t)(*digit - '0');
-    const uint8_t *body = digit + BREAK;
-    if (digit == from + MARK || digit[0] != '\r' || digit[1] != '\n' || (size_t)(end - body) < len + BREAK ||
-        body[len] != '\r' || body[len + 1] != '\n')
+        number = number * 10 + (size_t)(*digit - '0');
+    *ret = number;
+    return digit > from + MARK && digit[0] == '\r' && digit[1] == '\n' ? digit + BREAK : NULL;
+}
+
+/* false: it is none, or none of these. */
+static inline bool quick_bulk(struct slice bytes, size_t at, struct slice *ret)
+{
+    const uint8_t *from = bytes.data + at, *end = bytes.data + bytes.len;
+    size_t len;
+    const uint8_t *body = *from == '$' ? quick_number(from, end, &len) : NULL;
+    if (!body || (size_t)(end - body) < len + 2 || body[len] != '\r' || body[len + 1] != '\n')
         return false;
-    ret->type = REPLY_BYTES;
-    ret->shape = SHAPE_BULK;
-    ret->bytes = slice_of(body, len);
-    ret->integer = 0;
-    ret->children = 0;
-    ret->end = (size_t)(body - bytes.data) + len + BREAK;
+    *ret = slice_of(body, len);
+    return true;
+}
+
+static inline size_t behind_bulk(struct slice bytes, struct slice bulk)
+{
+    return (size_t)(bulk.data - bytes.data) + bulk.len + 2;
+}
+
+static inline bool read_quick(struct slice bytes, size_t at, struct element *ret)
+{
+    struct slice bulk;
+    if (!quick_bulk(bytes, at, &bulk))
+        return false;
+    *ret = (struct element){.type = REPLY_BYTES, .shape = SHAPE_BULK, .bytes = bulk, .end = behind_bulk(bytes, bulk)};
     return true;
 }
 
@@ -363,26 +381,53 @@ bool resp_read(struct slice bytes, struct arena *mem, struct reply *ret, GError 
 
 enum { ITEM_LEAST = 3, TAKEN_MOST = 1 << 16 }; /* the bytes of an element, elements in one */
 
-static bool take_value(struct reading *reading, unsigned depth, struct reply *ret)
+static bool take_value(struct reading *reading, unsigned depth, struct reply *ret);
+
+static bool take_items(struct reading *reading, unsigned depth, struct reply *io)
+{
+    size_t most = MIN((size_t)TAKEN_MOST, (reading->bytes.len - reading->at) / ITEM_LEAST);
+    if (depth == RESP_DEPTH || io->n > most)
+        return false;
+    io->items = arena_alloc(reading->mem, io->n * sizeof *io->items);
+    bool taken = io->items != NULL;
+    for (size_t i = 0; taken && i < io->n; i++)
+        taken = take_value(reading, depth + 1, &io->items[i]);
+    return taken;
+}
+
+static bool take_any(struct reading *reading, unsigned depth, struct reply *ret)
 {
     struct element element;
     struct fault fault;
     size_t seen = 0;
-    if (read_element(reading->bytes, reading->at, &seen, &element, &fault) != WHOLE || element.shape == SHAPE_ATTRIBUTE)
+    if (read_any(reading->bytes, reading->at, &seen, &element, &fault) != WHOLE || element.shape == SHAPE_ATTRIBUTE)
         return false;
     reading->at = element.end;
     *ret = (struct reply){
         .type = element.type, .bytes = element.bytes, .integer = element.integer, .n = (size_t)element.children};
-    if (element.children == 0)
-        return true;
-    size_t most = MIN((size_t)TAKEN_MOST, (reading->bytes.len - reading->at) / ITEM_LEAST);
-    if (depth == RESP_DEPTH || element.children > most)
+    return ret->n == 0 || take_items(reading, depth, ret);
+}
+
+static bool take_value(struct reading *reading, unsigned depth, struct reply *ret)
+{
+    const struct slice bytes = reading->bytes;
+    const uint8_t *from = bytes.data + reading->at, *items = NULL;
+    struct slice bulk;
+    size_t n;
+    if (reading->at >= bytes.len)
         return false;
-    ret->items = arena_alloc(reading->mem, ret->n * sizeof *ret->items);
-    bool taken = ret->items != NULL;
-    for (size_t i = 0; taken && i < ret->n; i++)
-        taken = take_value(reading, depth + 1, &ret->items[i]);
-    return taken;
+    if (quick_bulk(bytes, reading->at, &bulk)) {
+        *ret = (struct reply){.type = REPLY_BYTES, .bytes = bulk};
+        reading->at = behind_bulk(bytes, bulk);
+        return true;
+    }
+    if (*from == '*')
+        items = quick_number(from, bytes.data + bytes.len, &n);
+    if (!items)
+        return take_any(reading, depth, ret);
+    *ret = (struct reply){.type = REPLY_ARRAY, .n = n};
+    reading->at = (size_t)(items - bytes.data);
+    return n == 0 || take_items(reading, depth, ret);
 }
 
 bool resp_take(struct slice bytes, struct arena *mem, struct reply *ret, size_t *ret_end)

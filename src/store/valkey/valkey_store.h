@@ -14,7 +14,7 @@ struct ceiling {
     pthread_mutex_t lock; /* a leaf; guards what follows */
     struct topology *of;  /* whose servers were asked; NULL: none were */
     int64_t until_us;     /* it counts no longer */
-    uint32_t fields;      /* of a hash that may be read at once; 0: sizes are asked key by key */
+    uint64_t largest;     /* 0: it is not known, or so large that sizes are asked key by key */
     bool asking;
 };
 void ceiling_init(struct ceiling *ceiling);
@@ -141,6 +141,8 @@ size_t valkey_most_bytes(const struct valkey_dataset *ds);
 /* How many fields of a hash one command may ask for, with no need to ask for the size before: no more make a record too
  * big, by what all servers have said of themselves within two seconds. 0: it is not known. (ceiling.c) */
 uint32_t valkey_fields_most(struct session *session, const struct call *call);
+/* Whether all that lives there is known, in the same way, to be so small that one command may ask for 16. */
+bool valkey_strings_are_small(struct session *session, const struct call *call);
 /* What stands under a server's key and takes so much; into call->mem. */
 bool valkey_image_of_large(struct session *session, const struct call *call, struct slice server_key, int64_t bytes,
                            struct record *io, GError **error);

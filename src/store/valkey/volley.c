@@ -10,6 +10,7 @@
 enum {
     VOLLEY_OPS = 32,
     VOLLEY_STRINGS = 64,
+    VOLLEY_TOGETHER = 128, /* of strings that no script is handed */
     TOGETHER_LEAST = 8,
     PACED_OPS = 4,
     VOLLEY_BYTES = 64 << 10,
@@ -31,13 +32,13 @@ struct loading {
     struct volley volley;
     uint32_t base;
     size_t bytes;
-    size_t most;                           /* operations in a call */
-    uint64_t number;                       /* of the operation that came last */
-    struct loaded records[VOLLEY_STRINGS]; /* as many as the volley has */
-    size_t strings;                        /* of these */
-    size_t new_strings;                    /* and of them, into nothing */
-    GArray *body;                          /* of struct slice: the commands of the others, as struct form has them */
-    GString *key;                          /* of the fence */
+    size_t most;                            /* operations in a call */
+    uint64_t number;                        /* of the operation that came last */
+    struct loaded records[VOLLEY_TOGETHER]; /* as many as the volley has */
+    size_t strings;                         /* of these */
+    size_t new_strings;                     /* and of them, into nothing */
+    GArray *body;                           /* of struct slice: the commands of the others, as struct form has them */
+    GString *key;                           /* of the fence */
 };
 
 /* --- arguments ---------------------------------------------------------------------------------------------------- */
@@ -96,10 +97,13 @@ static bool is_new_string(const struct cas *cas, const struct cas_op *op)
     return op->etag.len == 0 && is_string(cas, op);
 }
 
-static size_t most_with(const struct loading *loading, const struct cas_op *op)
+static size_t most_with(const struct loading *loading, const struct flying *flying)
 {
-    bool strings = loading->new_strings == loading->volley.n && is_new_string(loading->cas, op);
-    return strings && loading->most == VOLLEY_OPS ? VOLLEY_STRINGS : loading->most;
+    const struct cas *cas = loading->cas;
+    bool strings = loading->new_strings == loading->volley.n && is_new_string(cas, &cas->ops[flying->op]);
+    if (!strings || loading->most != VOLLEY_OPS)
+        return loading->most;
+    return cas->may_together && !flying->called ? VOLLEY_TOGETHER : VOLLEY_STRINGS;
 }
 
 /* Two keys of one hash never share a call, nor does a number that is not above the one before it. */
@@ -107,8 +111,8 @@ static bool joins(const struct loading *loading, const struct flying *flying, ui
 {
     const struct volley *volley = &loading->volley;
     const struct cas_op *op = &loading->cas->ops[flying->op];
-    bool room = volley->n > 0 && volley->n < most_with(loading, op) && loading->bytes + op->raw.len <= VOLLEY_BYTES &&
-                !flying->alone;
+    bool room = volley->n > 0 && volley->n < most_with(loading, flying) &&
+                loading->bytes + op->raw.len <= VOLLEY_BYTES && !flying->alone;
     if (!room || volley->place != flying->place || op->number <= loading->number)
         return false;
     for (size_t i = 0; i < volley->n; i++)

@@ -105,7 +105,7 @@ static void box_open(struct box *box, const char *name)
     kit_ok(store_open(&box->store, box->registry, &config, &error));
     kit_ok(store_session_open(&box->session, box->store, &error));
     kit_ok(store_scan_open(&box->scan, box->session, &spec, &error));
-    kit_ok(ahead_open(&box->ahead, box->scan, &call, MEMORY, &error));
+    kit_ok(ahead_open_scan(&box->ahead, box->scan, &call, MEMORY, &error));
 }
 
 static void box_close(struct box *box)

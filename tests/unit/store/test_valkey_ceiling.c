@@ -1,4 +1,5 @@
-/* Whether sizes are asked before hashes are read: by what a server's allocator says of what lives in it. */
+/* Whether sizes are asked before hashes are read, and several strings read at once: by what a server's allocator says
+ * of what lives in it. */
 #include "kit/kit.h"
 #include "kit/peer.h"
 #include "store/calls.h"
@@ -69,7 +70,8 @@ struct talk {
     const char *version, *stats, *keyspace;
     bool pairs, refuses;            /* RESP3 as HRANDFIELD has it; it is not permitted */
     unsigned most_fields;           /* that LARGE_AT has */
-    atomic_uint few, sizes, stated; /* how often it was asked for fields, for sizes, for what the allocator says */
+    atomic_uint few, sizes, stated; /* how often it was asked for fields, for sizes, for what the allocator says, */
+    atomic_uint strings, several;   /* for a string, for several */
 };
 
 static bool say_bulk(int fd, const char *text)
@@ -113,6 +115,18 @@ static bool say_hash(const struct talk *talk, const char *asked, int fd)
     return say_fields(fd, n, few && talk->pairs, few ? "*" : "%");
 }
 
+/* As many as were asked for. */
+static bool say_strings(const char *asked, int fd)
+{
+    g_auto(GStrv) words = g_strsplit(asked, " ", -1);
+    g_autoptr(GString) reply = g_string_new(NULL);
+    unsigned n = g_strv_length(words) - 1;
+    g_string_append_printf(reply, "*%u\r\n", n);
+    for (unsigned i = 0; i < n; i++)
+        g_string_append(reply, "$5\r\nvalue\r\n");
+    return peer_say_text(fd, reply->str);
+}
+
 static bool answer(struct talk *talk, const char *asked, int fd)
 {
     if (g_str_has_prefix(asked, "HELLO"))
@@ -129,6 +143,14 @@ static bool answer(struct talk *talk, const char *asked, int fd)
     }
     if (g_str_has_prefix(asked, "PEXPIRETIME"))
         return peer_say_text(fd, g_str_has_suffix(asked, "k11") ? ":-2\r\n" : ":-1\r\n");
+    if (g_str_has_prefix(asked, "GETRANGE")) {
+        talk->strings++;
+        return say_bulk(fd, "value");
+    }
+    if (g_str_has_prefix(asked, "MGET")) {
+        talk->several++;
+        return say_strings(asked, fd);
+    }
     if (g_str_has_prefix(asked, "HRANDFIELD")) {
         talk->few++;
         if (talk->refuses)
@@ -160,9 +182,8 @@ static void check_record(const struct talk *talk, const struct record *record, u
 }
 
 /* Reads them all, so many times. */
-static void read_hashes(struct talk *talk, unsigned times)
+static void read_records(struct talk *talk, const struct dataset *ds, unsigned times)
 {
-    static const struct dataset HASHES = {.name = "k{id}", .form = FORM_HASH};
     GError *error = NULL;
     struct store *store;
     struct session *session;
@@ -173,7 +194,7 @@ static void read_hashes(struct talk *talk, unsigned times)
     auto_(peer) peer = peer_start(serve, talk);
     g_autofree char *uri = g_strdup_printf("valkey://127.0.0.1:%u?timeout=20s", peer_port(peer));
     struct store_config config = {.uri = uri, .base_dir = ".", .read_only = true};
-    struct call call = {.ds = &HASHES, .mem = mem};
+    struct call call = {.ds = ds, .mem = mem, .no_etag = ds->form == FORM_RAW};
     struct store_registry *registry = store_registry_new(world_real(), NULL);
     kit_ok(store_open(&store, registry, &config, &error));
     kit_ok(store_session_open(&session, store, &error));
@@ -186,11 +207,26 @@ static void read_hashes(struct talk *talk, unsigned times)
         }
         kit_ok(store_read(session, &call, records, KEYS, &error));
         for (unsigned i = 0; i < KEYS; i++)
-            check_record(talk, &records[i], i);
+            if (ds->form == FORM_HASH)
+                check_record(talk, &records[i], i);
+            else if (records[i].presence == RECORD_PRESENT || i != NONE_AT)
+                kit_equal_text(records[i].raw, "Rsvalue");
     }
     store_session_close(session);
     store_release(registry, store);
     store_registry_free(registry);
+}
+
+static void read_hashes(struct talk *talk, unsigned times)
+{
+    static const struct dataset HASHES = {.name = "k{id}", .form = FORM_HASH};
+    read_records(talk, &HASHES, times);
+}
+
+static void read_strings(struct talk *talk, unsigned times)
+{
+    static const struct dataset STRINGS = {.name = "k{id}", .form = FORM_RAW};
+    read_records(talk, &STRINGS, times);
 }
 
 /* But for what is no hash: what that is, its own command tells. */
@@ -258,6 +294,27 @@ static void who_may_not_asks_sizes_and_tries_no_more(void **state)
     assert_int_equal(talk.sizes, 2 * KEYS);
 }
 
+static void where_nothing_is_large_strings_are_read_together(void **state)
+{
+    struct talk talk = {.stats = BEGIN MERGED HEAD ROWS END};
+    read_strings(&talk, 2);
+    assert_int_equal(talk.several, 2 * 3); /* 40 of them, 16 at most in one */
+    assert_int_equal(talk.strings, 0);
+    assert_int_equal(talk.stated, 1);
+}
+
+static void where_something_large_lives_or_expires_each_string_is_read_alone(void **state)
+{
+    struct talk large = {.stats = BEGIN MERGED HEAD ROWS TABLE END};
+    struct talk mortal = {.stats = BEGIN MERGED HEAD ROWS END, .keyspace = "db0:keys=40,expires=1\r\n"};
+    read_strings(&large, 2);
+    assert_int_equal(large.several, 0);
+    assert_int_equal(large.strings, 2 * KEYS);
+    assert_int_equal(large.stated, 1); /* not soon again */
+    read_strings(&mortal, 1);
+    assert_int_equal(mortal.strings, KEYS); /* what came by MGET did not count: it may expire */
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -267,6 +324,8 @@ int main(void)
         cmocka_unit_test(where_something_large_lives_sizes_are_asked),
         cmocka_unit_test(the_table_of_the_keys_is_known_to_be_there),
         cmocka_unit_test(who_may_not_asks_sizes_and_tries_no_more),
+        cmocka_unit_test(where_nothing_is_large_strings_are_read_together),
+        cmocka_unit_test(where_something_large_lives_or_expires_each_string_is_read_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
