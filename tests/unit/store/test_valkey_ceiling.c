@@ -71,7 +71,8 @@ struct talk {
     bool pairs, refuses;            /* RESP3 as HRANDFIELD has it; it is not permitted */
     unsigned most_fields;           /* that LARGE_AT has */
     atomic_uint few, sizes, stated; /* how often it was asked for fields, for sizes, for what the allocator says, */
-    atomic_uint strings, several;   /* for a string, for several */
+    atomic_uint strings, several;   /* for a string, for several; for … */
+    atomic_uint again;              /* … fields once it was asked for the sizes of all */
 };
 
 static bool say_bulk(int fd, const char *text)
@@ -153,6 +154,7 @@ static bool answer(struct talk *talk, const char *asked, int fd)
     }
     if (g_str_has_prefix(asked, "HRANDFIELD")) {
         talk->few++;
+        talk->again += talk->sizes >= KEYS;
         if (talk->refuses)
             return peer_say_text(fd, "-NOPERM this user has no permissions to run the 'hrandfield' command\r\n");
     }
@@ -290,6 +292,7 @@ static void who_may_not_asks_sizes_and_tries_no_more(void **state)
 {
     struct talk talk = {.stats = BEGIN MERGED HEAD ROWS END, .refuses = true};
     read_hashes(&talk, 2);
+    assert_int_equal(talk.again, 0);
     assert_in_range(talk.few, 1, KEYS);
     assert_int_equal(talk.sizes, 2 * KEYS);
 }
