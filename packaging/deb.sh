@@ -29,7 +29,11 @@ echo /etc/default/sluice >"$root/DEBIAN/conffiles"
 # What the program is linked with, by the packages that have it; dpkg-shlibdeps wants a source package around it.
 install -d "$build/shlibs/debian"
 printf 'Source: sluice\n\nPackage: sluice\nArchitecture: any\n' >"$build/shlibs/debian/control"
-depends=$(cd "$build/shlibs" && dpkg-shlibdeps -O --ignore-missing-info "$(realpath "../root/usr/bin/sluice")" 2>/dev/null | sed 's/^shlibs:Depends=//')
+# What it loads by itself, when a command needs it (src/base/later.h), a library that is not packed is linked with.
+read -ra loaded <<<"$(pkg-config --libs libcurl libmicrohttpd gnutls)"
+echo 'extern int none;' | cc -shared -x c - -o "$build/shlibs/loaded.so" -Wl,--no-as-needed "${loaded[@]}"
+depends=$(cd "$build/shlibs" && dpkg-shlibdeps -O --ignore-missing-info "$(realpath "../root/usr/bin/sluice")" ./loaded.so 2>/dev/null |
+    sed 's/^shlibs:Depends=//')
 
 find "$root" -type d -exec chmod 755 {} +
 find "$root" -type f -path '*/usr/share/*' -exec chmod 644 {} +

@@ -5,6 +5,7 @@
 #include <openssl/hmac.h>
 
 #include "base/hex.h"
+#include "base/http_curl.h"
 
 struct talk {
     const struct http_call *call;
@@ -103,6 +104,8 @@ static CURLcode perform(CURL *curl, struct talk *talk, long *ret_status)
 
 static bool request(const struct http_call *call, const char *sends, struct http_answer *ret, GError **error)
 {
+    if (!later_load(&http_curl, error))
+        return false;
     struct talk talk = {.call = call, .sends = sends, .answer = g_string_new(NULL)};
     long status = 0;
     CURLcode code = CURLE_FAILED_INIT;

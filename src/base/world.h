@@ -19,6 +19,8 @@ struct world_clock {
     int64_t (*wall_ms)(void *self); /* UTC, milliseconds since 1970 */
     /* Sleeps, or lets virtual time pass. Ends early when *cancel becomes true. */
     void (*sleep_us)(void *self, int64_t us, const atomic_bool *cancel);
+    /* Every thread that sleeps looks at its *cancel now; NULL: those of this clock do so by themselves. */
+    void (*wake)(void *self);
     /* What the calling thread has had of the processor; NULL: no one counts. */
     int64_t (*thread_cpu_ns)(void *self);
     /* The calling thread gives way to whatever else wants this machine's processor, from now on; NULL: none does. */
@@ -110,7 +112,10 @@ const struct world *world_real(void);
 
 int64_t world_monotonic_us(const struct world *world);
 int64_t world_wall_ms(const struct world *world);
+/* Where *cancel is set by world_cancel() it ends at once, elsewhere within 20 ms. */
 void world_sleep_us(const struct world *world, int64_t us, const atomic_bool *cancel);
+/* Sets it, and ends the sleep of whoever sleeps until then. Not for signal handlers. */
+void world_cancel(const struct world *world, atomic_bool *cancel);
 /* For profiles only: 0 where the world does not count. */
 int64_t world_thread_cpu_ns(const struct world *world);
 /* May be said again and again. There is no way back: for threads that end soon. */

@@ -117,7 +117,7 @@ void guards_free(struct guards *guards)
 {
     if (!guards)
         return;
-    atomic_store(&guards->stop, true);
+    world_cancel(guards->config.world, &guards->stop);
     for (size_t i = 0; i < READERS; i++)
         thread_join(guards->readers[i].thread);
     for (size_t i = 0; i < ENTRIES; i++)

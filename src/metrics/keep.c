@@ -182,7 +182,7 @@ char *metrics_keep_end(struct metrics_keep *keep)
 {
     if (!keep)
         return NULL;
-    atomic_store(&keep->stop, true);
+    world_cancel(keep->config->world, &keep->stop);
     thread_join(keep->thread);
     return free_telling(keep);
 }

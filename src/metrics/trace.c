@@ -417,7 +417,7 @@ char *trace_keep_end(struct trace_keep *keep)
 {
     if (!keep)
         return NULL;
-    atomic_store(&keep->stop, true);
+    world_cancel(keep->config->world, &keep->stop);
     thread_join(keep->thread);
     return free_telling(keep);
 }

@@ -42,17 +42,20 @@ struct sketch *sketch_like(const struct sketch *sketch); /* empty, of its layout
 void sketch_free(struct sketch *sketch);
 AUTO_DEFINE(sketch, sketch_free)
 
+struct sketch_entry {
+    uint64_t key;
+    struct digest value;
+    bool second; /* what sketch_peel() gives: the set that was subtracted has it; else the other */
+};
 void sketch_add(struct sketch *sketch, uint64_t key, struct digest value);
+/* All of them, in a third of the time where something else has driven the cells out of the processor's nearest cache:
+ * they are fetched while those of the entries before are written. */
+void sketch_add_all(struct sketch *sketch, const struct sketch_entry *entries, size_t n);
 bool sketch_alike(const struct sketch *one, const struct sketch *other);
 /* Of disjoint sets: both. Alike, here and below. */
 void sketch_merge(struct sketch *into, const struct sketch *from);
 void sketch_subtract(struct sketch *from, const struct sketch *what);
 
-struct sketch_entry {
-    uint64_t key;
-    struct digest value;
-    bool second; /* the set that was subtracted has it; else the other */
-};
 /* Takes the entries out of a difference. *ret: of struct sketch_entry, also where it fails: what was found until then.
  * false: there are more than could be found, or the two were no sketches of sets. */
 bool sketch_peel(struct sketch *difference, GArray *ret);

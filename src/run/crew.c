@@ -5,21 +5,33 @@
 #include "run/watch.h"
 #include "run/worker.h"
 
-/* One worker's thread. `stop` and `ended` are shared with the watcher; the rest is the thread's own until it has ended.
- */
+/* One worker's thread, which has its error for itself until it has ended. */
 struct hand {
-    struct crew *crew;
+    struct hands *all;
     struct thread *thread;
-    atomic_bool *stop;
-    atomic_bool ended;
     GError *error;
 };
+
+/* What they share with the watcher. */
+struct hands {
+    struct crew *crew;
+    struct hand *hands;
+    atomic_uint at_work;
+    atomic_bool stop, ended, over; /* over: the watcher has seen that all of them have ended */
+    struct arena *mem;
+};
+
+static void hand_ended(struct hands *all)
+{
+    if (atomic_fetch_sub(&all->at_work, 1) == 1)
+        world_cancel(all->crew->shared->world, &all->ended);
+}
 
 static void hand_steps(struct hand *hand, struct exec *exec, struct worker *worker)
 {
     struct op op;
     for (;;) {
-        if (atomic_load(hand->stop))
+        if (atomic_load(&hand->all->stop))
             worker_stop(worker);
         exec_begin(exec);
         worker_next(worker, &op);
@@ -33,17 +45,18 @@ static void hand_steps(struct hand *hand, struct exec *exec, struct worker *work
 static void hand_main(void *data)
 {
     struct hand *hand = data;
-    struct exec_shared *shared = hand->crew->shared;
+    struct crew *crew = hand->all->crew;
+    struct exec_shared *shared = crew->shared;
     auto_(exec) exec = NULL;
     if (exec_new(&exec, shared, &hand->error)) {
-        auto_(worker) worker = worker_new(shared->job, hand->crew->stage);
+        auto_(worker) worker = worker_new(shared->job, crew->stage);
         hand_steps(hand, exec, worker);
         if (worker_error(worker))
             hand->error = g_error_copy(worker_error(worker));
     }
     if (hand->error)
-        atomic_store(hand->stop, true);
-    atomic_store(&hand->ended, true);
+        atomic_store(&hand->all->stop, true);
+    hand_ended(hand->all);
 }
 
 /* --- limits ------------------------------------------------------------------------------------------------------- */
@@ -319,22 +332,12 @@ static void forget_lags(struct crew *crew)
 /* --- the thread that watches
  * ------------------------------------------------------------------------------------------ */
 
-struct hands {
-    struct crew *crew;
-    struct hand *hands;
-    atomic_bool stop, over; /* over: the watcher has seen the last of them end */
-    struct arena *mem;
-};
-
 static bool all_ended(void *self)
 {
     struct hands *hands = self;
     if (atomic_load(&hands->stop))
         sharing_wake(&hands->crew->shared->sharing);
-    for (uint32_t i = 0; i < hands->crew->workers; i++)
-        if (!atomic_load(&hands->hands[i].ended))
-            return false;
-    return true;
+    return atomic_load(&hands->ended);
 }
 
 static void look(void *self, struct watch *watch)
@@ -378,14 +381,14 @@ static void look(void *self, struct watch *watch)
 
 static void hands_begin(struct hands *hands)
 {
+    atomic_store(&hands->at_work, hands->crew->workers);
     for (uint32_t i = 0; i < hands->crew->workers; i++) {
         struct hand *hand = &hands->hands[i];
-        hand->crew = hands->crew;
-        hand->stop = &hands->stop;
+        hand->all = hands;
         if (thread_start(&hand->thread, "worker", hand_main, hand, &hand->error))
             continue;
-        atomic_store(&hand->ended, true);
         atomic_store(&hands->stop, true);
+        hand_ended(hands);
     }
 }
 
@@ -428,6 +431,7 @@ static GError *work(struct crew *crew, struct watch *watch)
                             .limits = &crew->shared->limits,
                             .govern = crew->shared->govern,
                             .ended = all_ended,
+                            .until = &hands.ended,
                             .look = crew->catalog ? look : NULL,
                             .self = &hands};
     crew->shared->stop = &hands.stop;
@@ -435,7 +439,7 @@ static GError *work(struct crew *crew, struct watch *watch)
     struct thread *listener = NULL;
     bool listens = thread_start(&listener, "listener", hear_signals, &hands, NULL); /* else the watcher does, alone */
     watch_until_ended(watch);
-    atomic_store(&hands.over, true);
+    world_cancel(crew->shared->world, &hands.over);
     thread_join(listens ? listener : NULL);
     GError *failed = hands_end(&hands);
     crew->shared->stop = NULL;

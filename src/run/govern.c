@@ -151,7 +151,7 @@ static bool governed_begin(struct governed *it, GError **error)
 
 static void governed_end(struct governed *it)
 {
-    atomic_store(&it->stop, true);
+    world_cancel(it->world, &it->stop);
     thread_join(it->thread);
     detach(it);
     g_ptr_array_unref(it->former);

@@ -172,7 +172,7 @@ bool hooks_begin(struct hooks **ret, const struct run_config *config, struct cat
         *ret = hooks;
         return true;
     }
-    atomic_store(&hooks->stop, true);
+    world_cancel(hooks->config->world, &hooks->stop);
     hooks_free(hooks);
     *ret = NULL;
     return ok;
@@ -192,7 +192,7 @@ void hooks_end(struct hooks *hooks)
     atomic_store(&hooks->ending, true);
     while (atomic_load(&hooks->at_work) > 0 && world_monotonic_us(world) < until_us && !stopped_at_once(hooks))
         world_sleep_us(world, LOOK_US, NULL);
-    atomic_store(&hooks->stop, true);
+    world_cancel(hooks->config->world, &hooks->stop);
     hooks_free(hooks);
 }
 

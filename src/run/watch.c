@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/thread.h"
 
-/* How late it is noticed that the work has ended: twice at each gate, of which 50 ms are all that it may cost. */
+/* How late it is noticed at most that what is waited for has come. */
 #define WATCH_US (INT64_C(4) * 1000)
 #define ASK_US   (INT64_C(25) * 1000)
 #define SHOW_US  (INT64_C(500) * 1000)
@@ -183,7 +183,7 @@ void watch_until_ended(struct watch *watch)
     while (!watch->ended(watch->self)) {
         watch->now_us = world_monotonic_us(world);
         look(watch);
-        world_sleep_us(world, WATCH_US, NULL);
+        world_sleep_us(world, WATCH_US, watch->until);
     }
     if (atomic_load(watch->stop))
         see_why(watch);
@@ -205,7 +205,7 @@ static void task_main(void *data)
 {
     struct task *task = data;
     task->ok = task->work(task->self, &task->error);
-    atomic_store(&task->ended, true);
+    world_cancel(task->watch->config->world, &task->ended);
 }
 
 static bool task_ended(void *data)
@@ -226,6 +226,7 @@ bool watch_work(struct watch *watch, bool (*work)(void *self, GError **error), G
     struct task task = {.watch = watch, .work = work, .self = watch->self};
     struct watch over = *watch;
     over.ended = task_ended;
+    over.until = &task.ended;
     over.look = watch->look ? task_look : NULL;
     over.self = &task;
     if (!thread_start(&thread, "work", task_main, &task, error))

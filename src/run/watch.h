@@ -22,6 +22,7 @@ struct watch {
     bool back;         /* of all wishes only a pause ends it: the run is on its way back already */
     atomic_bool *stop; /* set when a signal or a wish asks for an end */
     bool (*ended)(void *self);
+    const atomic_bool *until; /* set by world_cancel() when `ended` would say so: noticed at once; NULL: in 4 ms */
     void (*look)(void *self, struct watch *watch); /* about twice a second: shows, judges; NULL: nothing to do */
     void *self;
 

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/int.h"
 #include "base/thread.h"
+#include "serve/libraries.h"
 #include "serve/server.h"
 
 #define TICK_US          (INT64_C(100) * 1000)
@@ -389,7 +390,7 @@ static struct server *server_new(const struct serve_config *config)
 bool serve_open(struct server **ret, const struct serve_config *config, GError **error)
 {
     auto_(server) server = server_new(config);
-    if (!know_tokens(server, error))
+    if (!libraries_load(error) || !know_tokens(server, error))
         return false;
     server->reads = hands_new(server, "serve-read", READERS, error);
     server->acts = server->reads ? hands_new(server, "serve-act", ACTORS, error) : NULL;
@@ -406,7 +407,7 @@ void serve_close(struct server *server)
     if (!server)
         return;
     MHD_socket listening = server->daemon ? MHD_quiesce_daemon(server->daemon) : MHD_INVALID_SOCKET;
-    atomic_store(&server->stop, true);
+    world_cancel(server->config.world, &server->stop);
     thread_join(server->ticker);
     hands_end(server->reads);
     hands_end(server->acts);

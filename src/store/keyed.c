@@ -151,7 +151,7 @@ void keyed_order_done(struct keyed_order *order)
 
 bool keyed_filling_init(struct keyed_filling *ret, const struct scan_spec *spec, struct arena *mem, GError **error)
 {
-    struct record *records = arena_alloc(mem, spec->max_records * sizeof(*records));
+    struct record *records = arena_alloc0(mem, spec->max_records * sizeof(*records));
     if (!records)
         return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch of %zu records does not fit into the memory of the call",
                          spec->max_records);
@@ -181,7 +181,9 @@ static bool add_image(const struct scan_spec *spec, struct slice key, const stru
     key = slice_of(bytes, key.len);
     raw = slice_of(bytes + key.len, raw.len);
     if (keys_only || (spec->bytes_only && !value->foreign)) {
-        *ret = (struct record){.key = key, .presence = RECORD_PRESENT, .raw = keys_only ? SLICE_EMPTY : raw};
+        ret->key = key; /* the rest is zero: all records of a batch are cleared at once */
+        ret->presence = RECORD_PRESENT;
+        ret->raw = keys_only ? SLICE_EMPTY : raw;
         ret->expires_at_ms = keys_only ? EXPIRES_NEVER : value->expires_at_ms;
         return true;
     }

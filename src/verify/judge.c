@@ -316,7 +316,10 @@ static void add_to_sums(struct pass *pass, const struct subject *subject)
     if (subject->live.presence != RECORD_PRESENT)
         return;
     set_digest_add(&found->live, digest_keyed(subject->key, subject->live_digest, seed));
-    sums_add(pass->input, &subject->live, &found->stored, pass->sketch);
+    struct sketch_entry entry;
+    sums_add(pass->input, &subject->live, &found->stored, &entry);
+    if (pass->sketch)
+        sketch_add(pass->sketch, entry.key, entry.value);
 }
 
 static struct difference difference_of(const struct subject *subject, enum verify_class class)

@@ -20,12 +20,11 @@ struct digest sums_entry(const struct verify_input *input, const struct record *
 }
 
 void sums_add(const struct verify_input *input, const struct record *record, struct set_digest *into,
-              struct sketch *sketch)
+              struct sketch_entry *ret)
 {
     struct digest key = digest_bytes(record->key, input->seed), entry = entry_of(input, key, record);
     set_digest_add(into, entry);
-    if (sketch)
-        sketch_add(sketch, key.low, entry);
+    *ret = (struct sketch_entry){.key = key.low, .value = entry};
 }
 
 void found_merge(struct found *into, const struct found *from)

@@ -20,7 +20,8 @@
 #define BATCH_RECORDS 1000u
 #define NOT_LISTED    SIZE_MAX
 
-enum { STRETCHES_EACH = 8, STRETCHES_MEMORY = 64 << 20 };
+enum { STRETCHES_EACH = 8, STRETCHES_EACH_MOST = 32, STRETCHES_MEMORY = 64 << 20 };
+#define STRETCH_RECORDS 8000u /* fewer are not worth a scan of their own */
 
 enum sweep_way { SWEEP_LISTED, SWEEP_ASKED, SWEEP_WHOLE, SWEEP_OWNED };
 
@@ -58,13 +59,15 @@ struct sweep {
 /* One thread's way through its stretches. */
 struct sweeper {
     struct sweep *sweep;
-    struct scan *scan;       /* of the stretch */
-    struct listed keys;      /* LISTED: along the listing, from the stretch's first key on */
-    struct set_digest *sums; /* as the sweep's, */
-    struct sketch *sketch;   /* and this too */
-    size_t along;            /* LISTED: in `stretched`, where the last key was */
-    size_t checkpoints_of;   /* the place of the partition whose checkpoints the pass holds */
-    bool ended;              /* of the unit: all of it was seen */
+    struct scan *scan;               /* of the stretch */
+    struct listed keys;              /* LISTED: along the listing, from the stretch's first key on */
+    struct set_digest *sums;         /* as the sweep's, */
+    struct sketch *sketch;           /* and this too */
+    struct sketch_entry entries[64]; /* what it has yet to be given, */
+    size_t n_entries;                /* before the unit's end */
+    size_t along;                    /* LISTED: in `stretched`, where the last key was */
+    size_t checkpoints_of;           /* the place of the partition whose checkpoints the pass holds */
+    bool ended;                      /* of the unit: all of it was seen */
 };
 
 struct place {
@@ -160,10 +163,21 @@ static bool read_next(struct sweeper *sweeper, struct pass *pass, struct swept *
 /* --- a record
  * --------------------------------------------------------------------------------------------------------- */
 
-static void add(const struct pass *pass, const struct record *record, struct set_digest *into, struct sketch *sketch)
+/* What a sketch takes at once. */
+static void give_entries(struct sweeper *sweeper)
 {
-    if (record->presence == RECORD_PRESENT)
-        sums_add(pass->input, record, into, sketch);
+    if (sweeper->sketch)
+        sketch_add_all(sweeper->sketch, sweeper->entries, sweeper->n_entries);
+    sweeper->n_entries = 0;
+}
+
+static void add(const struct pass *pass, struct sweeper *sweeper, const struct record *record, struct set_digest *into)
+{
+    if (record->presence != RECORD_PRESENT)
+        return;
+    sums_add(pass->input, record, into, &sweeper->entries[sweeper->n_entries++]);
+    if (sweeper->n_entries == G_N_ELEMENTS(sweeper->entries))
+        give_entries(sweeper);
 }
 
 static bool sort_all(struct pass *pass, const struct swept *swept, GError **error)
@@ -196,7 +210,7 @@ static bool add_listed(struct pass *pass, struct sweeper *sweeper, const struct 
         return false;
     sweeper->checkpoints_of = place->at;
     if (outcome_was_compared(pass_outcome(pass, place->index)))
-        add(pass, record, &sweeper->sums[place->at], sweeper->sketch);
+        add(pass, sweeper, record, &sweeper->sums[place->at]);
     return true;
 }
 
@@ -209,7 +223,7 @@ static bool add_all(struct pass *pass, struct sweeper *sweeper, const struct swe
     for (size_t i = 0; ok && way == SWEEP_LISTED && i < swept->batch.n; i++)
         ok = add_listed(pass, sweeper, &swept->batch.records[i], &swept->places[i], error);
     for (size_t i = 0; way == SWEEP_WHOLE && i < swept->batch.n; i++)
-        add(pass, &swept->batch.records[i], sweeper->sums, sweeper->sketch);
+        add(pass, sweeper, &swept->batch.records[i], sweeper->sums);
     return ok;
 }
 
@@ -255,7 +269,7 @@ static bool ask_batch(struct pass *pass, struct sweeper *sweeper, size_t at, uin
     if (asked > 0 && !store_read(pass->target, &call, records, asked, error))
         return false;
     for (size_t i = 0; i < asked; i++)
-        add(pass, &records[i], &sweeper->sums[at], sweeper->sketch);
+        add(pass, sweeper, &records[i], &sweeper->sums[at]);
     *io_index = n ? *io_index + n : UINT64_MAX;
     pass_show(pass, n);
     return true;
@@ -325,6 +339,7 @@ static bool end_unit(struct pass *pass, struct sweeper *sweeper, size_t unit, ui
     struct sweep *sweep = sweeper->sweep;
     const struct verify_input *input = pass->input;
     g_autoptr(GByteArray) bytes = g_byte_array_new();
+    give_entries(sweeper);
     {
         auto_hold(&sweep->lock);
         for (size_t i = 0; i < input->n_parts; i++)
@@ -545,13 +560,19 @@ static bool open_way(struct sweep *sweep, const struct verify_input *input, GErr
 #define UNIT_RECORDS 500000u /* a second, about: what a verification that dies has to do again */
 #define UNITS_MOST   4096u
 
-/* Several for each thread, so that none of them waits long for one that has got a large one. */
+/* Several for each thread, so that none of them waits long for one that has got a large one: the more, the less of the
+ * end is one thread's. */
+static uint32_t wanted_stretches(uint64_t records, uint32_t workers)
+{
+    uint64_t most = MIN(records / UNIT_RECORDS, UNITS_MOST), each = records / STRETCH_RECORDS / workers;
+    return (uint32_t)MAX(most, CLAMP(each, STRETCHES_EACH, STRETCHES_EACH_MOST) * workers);
+}
+
 static bool cut(struct sweep *sweep, const struct verify_input *input, GError **error)
 {
     auto_(session) session = NULL;
     struct call call = {.ds = &input->target_ds, .mem = sweep->mem, .cancel = input->cancel};
-    uint32_t most = (uint32_t)MIN(sweep->most / UNIT_RECORDS, UNITS_MOST);
-    struct split_wish wish = {.count = MAX(STRETCHES_EACH * MAX(input->workers, 1u), most), .rough = true};
+    struct split_wish wish = {.count = wanted_stretches(sweep->most, MAX(input->workers, 1u)), .rough = true};
     struct part_list list = {.parts = sweep->stretches, .mem = sweep->mem};
     struct part_bounds all = {.records = 0};
     if (sweep->way == SWEEP_ASKED)

@@ -306,9 +306,9 @@ bool appended_strays(struct pass *pass, GError **error);
 /* What a record of the target adds to the sum `stored`. By its bytes, not by its document: one store is compared with
  * itself at another time, and other bytes for the same document only cost a comparison in full. */
 struct digest sums_entry(const struct verify_input *input, const struct record *record);
-/* To the sum and, where there is one, to the sketch. */
+/* To the sum; *ret is for the sketch. */
 void sums_add(const struct verify_input *input, const struct record *record, struct set_digest *into,
-              struct sketch *sketch);
+              struct sketch_entry *ret);
 /* Whether the run says which expiry a record has to have. */
 bool sums_know_expiry(const struct verify_input *input);
 void found_merge(struct found *into, const struct found *from);

@@ -28,19 +28,16 @@ void rocks_value_put_deleted(GByteArray *into)
 
 struct keyed_value rocks_value(struct slice stored)
 {
-    struct keyed_value value = {.raw = stored, .foreign = true};
-    value.deleted = stored.len == 1 && stored.data[0] == VALUE_DELETED;
-    if (stored.len >= 1 && stored.data[0] == VALUE_PLAIN) {
-        value.raw = slice_of(stored.data + 1, stored.len - 1);
-        value.foreign = false;
-    } else if (stored.len >= 1 + EXPIRY_BYTES && stored.data[0] == VALUE_EXPIRES) {
-        uint64_t bits;
+    bool any = stored.len >= 1, plain = any && stored.data[0] == VALUE_PLAIN;
+    bool expires = stored.len >= 1 + EXPIRY_BYTES && stored.data[0] == VALUE_EXPIRES;
+    size_t head = plain ? 1 : expires ? 1 + EXPIRY_BYTES : 0;
+    uint64_t bits = 0;
+    if (expires)
         memcpy(&bits, stored.data + 1, sizeof(bits));
-        value.expires_at_ms = (int64_t)GUINT64_FROM_BE(bits);
-        value.raw = slice_of(stored.data + 1 + EXPIRY_BYTES, stored.len - 1 - EXPIRY_BYTES);
-        value.foreign = false;
-    }
-    return value;
+    return (struct keyed_value){.raw = slice_of(stored.data + head, stored.len - head),
+                                .expires_at_ms = (int64_t)GUINT64_FROM_BE(bits),
+                                .foreign = head == 0,
+                                .deleted = stored.len == 1 && stored.data[0] == VALUE_DELETED};
 }
 
 const struct keyed_value *rocks_shown(const struct rocks_hit *hit, int64_t now_ms, struct keyed_value *into)

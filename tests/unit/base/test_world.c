@@ -23,6 +23,40 @@ static void a_cancelled_sleep_ends_at_once(void **state)
     assert_true(world_monotonic_us(world) - before_us < 60000000);
 }
 
+static void note_wake(void *self)
+{
+    ++*(int *)self;
+}
+
+static void who_cancels_wakes_those_who_sleep(void **state)
+{
+    int wakes = 0;
+    atomic_bool cancel = false;
+    struct world_clock clock = {.wake = note_wake};
+    world_cancel(&(struct world){.clock = &clock, .clock_self = &wakes}, &cancel);
+    assert_true(atomic_load(&cancel));
+    assert_int_equal(wakes, 1);
+    world_cancel(&(struct world){.clock = &(struct world_clock){0}}, &cancel); /* where they look by themselves */
+}
+
+static void sleep_until_cancelled(void *self)
+{
+    world_sleep_us(world_real(), INT64_C(3600000000), self);
+}
+
+static void sleepers_of_the_real_clock_end_when_they_are_cancelled(void **state)
+{
+    enum { SLEEPERS = 4 };
+    GError *error = NULL;
+    struct thread *threads[SLEEPERS];
+    atomic_bool cancel = false;
+    for (size_t i = 0; i < SLEEPERS; i++)
+        kit_ok(thread_start(&threads[i], "sleeper", sleep_until_cancelled, &cancel, &error));
+    world_cancel(world_real(), &cancel);
+    for (size_t i = 0; i < SLEEPERS; i++)
+        thread_join(threads[i]);
+}
+
 static void a_sleep_lasts_as_long_as_asked(void **state)
 {
     const struct world *world = world_real();
@@ -104,6 +138,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_real_clock_goes_forward_and_knows_the_century),
         cmocka_unit_test(a_cancelled_sleep_ends_at_once),
+        cmocka_unit_test(who_cancels_wakes_those_who_sleep),
+        cmocka_unit_test(sleepers_of_the_real_clock_end_when_they_are_cancelled),
         cmocka_unit_test(a_sleep_lasts_as_long_as_asked),
         cmocka_unit_test(a_thread_that_gives_way_is_the_nicest_and_no_other_is),
         cmocka_unit_test(random_bytes_fill_everything_and_differ),

@@ -173,6 +173,21 @@ static void what_is_put_is_got(void **state)
     assert_null(sketch_get(SLICE_EMPTY, SEED, layout));
 }
 
+/* However many at a time. */
+static void all_at_once_are_as_one_after_the_other(void **state)
+{
+    enum { ENTRIES = 100 };
+    struct sketch_entry entries[ENTRIES];
+    for (uint64_t i = 0; i < ENTRIES; i++)
+        entries[i] = (struct sketch_entry){digest_of(i).low, digest_of(i + (UINT64_C(1) << 40)), false};
+    for (size_t n = 0; n <= ENTRIES; n++) {
+        auto_(sketch) one_by_one = sketch_of(256, 0, n);
+        auto_(sketch) at_once = sketch_new(256, SEED, layout);
+        sketch_add_all(at_once, entries, n);
+        assert_memory_equal(at_once->cells, one_by_one->cells, 256 * sizeof *at_once->cells);
+    }
+}
+
 static int take_layout(void **state)
 {
     layout = *(const enum sketch_layout *)*state;
@@ -188,10 +203,15 @@ int main(void)
 #test ", rateless", test, take_layout, NULL, &rateless                                                         \
     }
     const struct CMUnitTest tests[] = {
-        BOTH(what_one_side_alone_has_is_found), BOTH(equal_sets_leave_nothing),
-        BOTH(parts_of_a_set_make_up_the_whole), BOTH(so_many_cells_are_enough),
-        BOTH(too_many_are_not_called_all),      BOTH(a_changed_record_is_found_on_both_sides),
-        BOTH(damage_gives_no_wrong_entry),      BOTH(what_is_put_is_got),
+        BOTH(what_one_side_alone_has_is_found),
+        BOTH(equal_sets_leave_nothing),
+        BOTH(parts_of_a_set_make_up_the_whole),
+        BOTH(so_many_cells_are_enough),
+        BOTH(too_many_are_not_called_all),
+        BOTH(a_changed_record_is_found_on_both_sides),
+        BOTH(damage_gives_no_wrong_entry),
+        BOTH(what_is_put_is_got),
+        BOTH(all_at_once_are_as_one_after_the_other),
     };
 #undef BOTH
     return cmocka_run_group_tests(tests, NULL, NULL);
