@@ -6,7 +6,8 @@
 #define RECENT_US    4e6
 #define MINUTE_US    60e6
 #define FRESH_US     1e6
-#define AIM          0.45 /* of what the promise allows: windows differ by chance */
+#define AIM          0.5  /* of what the promise allows: windows differ by chance … */
+#define AIM_FALLS    0.15 /* … the more, the farther the p99 moves than the body does: by this power of it */
 #define GROW_PER_S   0.35 /* at most, of the window's logarithm */
 #define FIRST_PER_S  1.2  /* until it has met what it may: from the trickle to a hundred times that in four seconds */
 #define SHRINK_PER_S 1.5
@@ -46,8 +47,13 @@ enum governor_cause governor_cause_of(const char *name)
 void governor_init(struct governor *governor, const struct governor_promise *promise, double least, double most,
                    int64_t now_us)
 {
-    *governor = (struct governor){
-        .promise = *promise, .least = least, .most = most, .window = least, .tail = TAIL_FIRST, .ticked_us = now_us};
+    *governor = (struct governor){.promise = *promise,
+                                  .least = least,
+                                  .most = most,
+                                  .window = least,
+                                  .felt_window = least,
+                                  .tail = TAIL_FIRST,
+                                  .ticked_us = now_us};
     baseline_init(&governor->base);
     baseline_begin(&governor->base, now_us);
 }
@@ -147,17 +153,26 @@ static bool is_breach(const struct governor *governor)
 
 static void fade(struct governor *governor, double us)
 {
+    governor->felt_window += (1 - exp(-us / RECENT_US)) * (governor->window - governor->felt_window);
     histogram_fade(&governor->recent, exp(-us / RECENT_US));
     histogram_fade(&governor->minute, exp(-us / MINUTE_US));
     histogram_fade(&governor->fresh, exp(-us / FRESH_US));
 }
 
+/* What the p99 would be above the baseline at the window as it is. What is felt is of the windows of the last seconds,
+ * on average: one that has grown since is felt less than it will be, and would grow far beyond what it may. */
+static double expected_us(const struct governor *governor)
+{
+    double felt = governor->tail * fmax(0.01, shift_us(governor, &governor->recent));
+    return felt * governor->window / governor->felt_window;
+}
+
 static double move(struct governor *governor, double us)
 {
-    double shift = governor->tail * fmax(0.01, shift_us(governor, &governor->recent)), allowed = allowed_us(governor);
+    double allowed = allowed_us(governor), aim = AIM * pow(governor->tail, -AIM_FALLS);
     if (governor->others.allowed_us > 0)
         allowed = fmin(allowed, governor->others.allowed_us);
-    double by = GAIN_PER_S * log(AIM * allowed / shift);
+    double by = GAIN_PER_S * log(aim * allowed / expected_us(governor));
     by = fmin(governor->met ? GROW_PER_S : FIRST_PER_S, fmax(-SHRINK_PER_S, by));
     governor->met |= by <= 0;
     governor->cause = by > 0.05 ? GOVERNOR_GROWING : by < -0.05 ? GOVERNOR_SHRINKING : GOVERNOR_STEADY;

@@ -50,10 +50,11 @@ struct governor {
     double window;
     struct baseline base;
     struct histogram recent, minute,
-        fresh;   /* while workers write: faded by seconds, by a minute; the newest second or two */
-    double tail; /* how much farther the p99 moves than the body */
-    bool met;    /* it has felt as much as it may */
-    bool unused; /* since the last tick nobody waited for the window */
+        fresh;          /* while workers write: faded by seconds, by a minute; the newest second or two */
+    double tail;        /* how much farther the p99 moves than the body */
+    double felt_window; /* the mean of the windows of which `recent` tells */
+    bool met;           /* it has felt as much as it may */
+    bool unused;        /* since the last tick nobody waited for the window, or hardly any of it was used */
     struct governor_others others;
     int64_t ticked_us, held_until_us;
     enum governor_cause cause;
@@ -67,8 +68,9 @@ void governor_lull_begin(struct governor *governor, int64_t now_us);
 void governor_lull_end(struct governor *governor, int64_t now_us);
 /* A probe that was due at `due_us` was answered at `now_us`; its latency counts from when it was due. */
 void governor_probe(struct governor *governor, int64_t due_us, int64_t now_us);
-/* Nobody has waited for the window since the last tick: what it might be nobody has tried, and at the next tick it does
- * not grow (as RFC 7661 has it for TCP); who comes back after a pause would begin with a burst. */
+/* Nobody has waited for the window since the last tick, or hardly any of it is in flight: what it might be nobody has
+ * tried, and at the next tick it does not grow (as RFC 7661 has it for TCP); who comes back after a pause would begin
+ * with a burst. */
 void governor_unused(struct governor *governor);
 /* From the next tick on. */
 void governor_share(struct governor *governor, const struct governor_others *others);

@@ -7,6 +7,8 @@
 
 #define LEAST      0.02 /* commands in flight: the trickle */
 #define MOST       32
+#define IDLE       0.5   /* of the window: a server of which less is in flight does not show what more would do */
+#define USED_FADES 0.9   /* a tick: threads come and go */
 #define LOOK_US    50000 /* so soon is it asked again whether the lull is over */
 #define STRANGE_US 10000 /* between two micro-batches to a server that nobody feels */
 
@@ -20,6 +22,7 @@ struct pace_server {
     int64_t strange_us;
     int64_t waited_us, sent_us; /* when somebody last waited for it, and when something last went; 0: never */
     bool waited_for;            /* somebody, since the last tick */
+    double taken, used;         /* commands since the last tick; in flight, on average, at most in the last seconds */
     uint64_t throttled;
     struct beacons beacons;
     uint64_t beat;
@@ -127,6 +130,7 @@ unsigned pace_take(struct pace_server *server, uint64_t kind, int64_t now_us, un
     server->sent_us = now_us;
     unsigned taken = MAX(first, MIN(some, all));
     pacer_sent(&server->pacer, kind, now_us, taken);
+    server->taken += taken;
     return taken;
 }
 
@@ -376,14 +380,24 @@ bool pace_first(struct pace *pace, int64_t now_us, uint32_t priority, struct bea
     return found;
 }
 
+/* Whether what the window is shows in what is felt. */
+static bool is_tried(struct pace_server *server)
+{
+    double in_flight = server->taken * pacer_latency_us(&server->pacer) / GOVERNOR_TICK_US;
+    bool waited_for = server->waited_for;
+    server->used = MAX(in_flight, USED_FADES * server->used);
+    server->taken = 0;
+    server->waited_for = false;
+    return waited_for && server->used >= IDLE * server->governor.window;
+}
+
 static void tick(struct pace_server *server, int64_t now_us)
 {
     auto_hold(&server->lock);
     if (!server->felt_us)
         return;
-    if (!server->waited_for)
+    if (!is_tried(server))
         governor_unused(&server->governor);
-    server->waited_for = false;
     share(server, server->pace->priority, now_us);
     double window = governor_tick(&server->governor, now_us);
     server->cause = server->governor.cause;

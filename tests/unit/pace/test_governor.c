@@ -1,6 +1,8 @@
 #include "kit/kit.h"
 #include "pace/governor.h"
 
+#include <math.h>
+
 static struct governor governor;
 
 /* Seconds of a probe every 5 ms that takes `us` and a spread of a fifth, sometimes more; ticks as they come. The
@@ -118,6 +120,60 @@ static void a_tail_that_moves_twenty_times_as_far_as_the_body_is_felt(void **sta
     assert_true(felt > 300 && felt < 500);
 }
 
+/* Seconds of a server that makes requests wait the longer, the more is in flight: most of them `by` a command, the
+ * slowest fiftieth `tail` times that. The mean window, and the largest. */
+struct settled {
+    double window, most;
+};
+
+static struct settled load(int64_t *io_at, double seconds, double by, double tail)
+{
+    struct settled ret = {0};
+    int64_t until = *io_at + (int64_t)(seconds * 1e6), probes = (int64_t)(seconds * 200);
+    for (int64_t due = *io_at, tick = due; due < until; due += 5000) {
+        double spread = (double)(due / 5000 * 7919 % 1000) / 1000, more = by * (spread > 0.98 ? tail : 1);
+        governor_probe(&governor, due, due + (int64_t)(1000 * (1 + 0.2 * spread) + more * governor.window));
+        if (due - tick >= GOVERNOR_TICK_US)
+            governor_tick(&governor, tick = due);
+        ret.window += governor.window / (double)probes;
+        ret.most = fmax(ret.most, governor.window);
+    }
+    *io_at = until;
+    return ret;
+}
+
+static int64_t loaded(void)
+{
+    int64_t now = 0;
+    struct governor_promise promise = {.absolute_us = 500};
+    governor_init(&governor, &promise, 0.05, 32, 0);
+    load(&now, 10, 0, 0);
+    governor_lull_end(&governor, now);
+    return now;
+}
+
+static void a_window_grows_to_what_it_may_be_and_not_far_beyond(void **state)
+{
+    (void)state;
+    int64_t now = loaded();
+    double most = load(&now, 120, 20, 4).most, settled = load(&now, 60, 20, 4).window;
+    assert_true(most < 1.25 * settled);
+}
+
+/* A window of ten seconds has few of those that wait long. */
+static void it_aims_lower_where_the_p99_moves_much_farther_than_the_body(void **state)
+{
+    (void)state;
+    int64_t now = loaded();
+    load(&now, 120, 40, 1);
+    double near = 40 * load(&now, 60, 40, 1).window;
+    now = loaded();
+    load(&now, 120, 4, 16);
+    double far = 4 * 16 * load(&now, 60, 4, 16).window;
+    assert_true(near > 200 && near < 300);
+    assert_true(far > 100 && far < 0.9 * near);
+}
+
 static void many_samples_above_the_promise_halve_the_window_at_once(void **state)
 {
     (void)state;
@@ -159,6 +215,8 @@ int main(void)
         cmocka_unit_test(a_window_that_nobody_waits_for_does_not_grow_but_shrinks_all_the_same),
         cmocka_unit_test(a_median_that_falls_makes_up_for_nothing),
         cmocka_unit_test(a_tail_that_moves_twenty_times_as_far_as_the_body_is_felt),
+        cmocka_unit_test(a_window_grows_to_what_it_may_be_and_not_far_beyond),
+        cmocka_unit_test(it_aims_lower_where_the_p99_moves_much_farther_than_the_body),
         cmocka_unit_test(many_samples_above_the_promise_halve_the_window_at_once),
         cmocka_unit_test(what_is_felt_while_workers_write_never_moves_the_baseline),
         cmocka_unit_test(each_cause_has_a_name_and_words),

@@ -11,6 +11,7 @@ struct field {
         struct pace_server *server;
         int64_t latency_us; /* of what is asked of it; 0: it does not answer */
         bool felt;          /* there is a probe */
+        int64_t every_us;   /* so seldom somebody comes, and with more than may go at once; 0: all the time */
         int64_t back[PACER_IN_FLIGHT];
         unsigned waiting;
         uint64_t sent;
@@ -36,11 +37,15 @@ static void send_to(struct field *field, int i)
         memmove(field->of[i].back, field->of[i].back + 1, --field->of[i].waiting * sizeof(int64_t));
         pace_reply(field->of[i].server, 0, field->now);
     }
+    if (field->of[i].every_us && field->now % field->of[i].every_us != 0)
+        return;
     unsigned went = pace_take(field->of[i].server, 0, field->now, 1, 100, &due);
     if (went == 0) {
         assert_true(due > field->now);
         return;
     }
+    if (field->of[i].every_us)
+        assert_int_equal(pace_take(field->of[i].server, 0, field->now, 1, 100, &due), 0);
     assert_true(went <= PACER_BATCH_MOST);
     field->of[i].sent += went;
     if (field->of[i].waiting < PACER_IN_FLIGHT)
@@ -108,6 +113,18 @@ static void a_slow_server_slows_only_what_goes_to_it(void **state)
     assert_true(field.of[0].sent >= both[0]);
     assert_true(field.of[1].sent * 20 < both[1]);
     assert_true(look_at(&field, "two").p99_us > look_at(&field, "two").most_us);
+    pace_free(field.pace);
+}
+
+/* Threads that are held up elsewhere come by seldom, and wait a moment between two micro-batches. */
+static void a_window_of_which_little_is_used_does_not_grow(void **state)
+{
+    (void)state;
+    struct field field;
+    field_begin(&field);
+    field.of[1].every_us = 50000;
+    go(&field, 60);
+    assert_true(look_at(&field, "two").window < look_at(&field, "one").window / 4);
     pace_free(field.pace);
 }
 
@@ -201,6 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_goes_before_there_is_a_baseline_and_a_lull_comes_every_ten_seconds),
         cmocka_unit_test(a_slow_server_slows_only_what_goes_to_it),
+        cmocka_unit_test(a_window_of_which_little_is_used_does_not_grow),
         cmocka_unit_test(a_server_whose_probe_is_not_answered_gets_nothing_until_it_is),
         cmocka_unit_test(a_server_that_was_never_felt_gets_a_trickle_and_holds_no_other_up),
         cmocka_unit_test(what_is_worth_more_than_may_go_goes_alone_and_pushes_the_next_out),
