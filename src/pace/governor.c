@@ -17,6 +17,7 @@
 #define CHANCE       1e-4 /* that so many samples above the promise are chance */
 #define TAIL_FIRST   4
 #define TAIL_MOST    40
+#define TAIL_BODY    0.02 /* of what is allowed: from a body that has moved less than that less is learnt of the tail */
 
 static const struct {
     const char *name, *words;
@@ -125,13 +126,15 @@ double governor_p99_us(const struct governor *governor)
     return governor_baseline_p99_us(governor) + governor->tail * fmax(0, shift_us(governor, &governor->recent));
 }
 
+/* Where the body has hardly moved the quotient is chance, and would make much of the next little that it moves. */
 static void learn_tail(struct governor *governor)
 {
     double body = shift_us(governor, &governor->minute);
-    if (governor->minute.total < 1000 || body < 0.5)
+    if (governor->minute.total < 1000 || body <= 0 || allowed_us(governor) <= 0)
         return;
     double tail = (histogram_quantile(&governor->minute, 0.99) - governor_baseline_p99_us(governor)) / body;
-    governor->tail += 0.02 * (fmin(TAIL_MOST, fmax(1, tail)) - governor->tail);
+    double weight = fmin(1, pow(body / (TAIL_BODY * allowed_us(governor)), 2));
+    governor->tail += 0.02 * weight * (fmin(TAIL_MOST, fmax(1, tail)) - governor->tail);
 }
 
 /* The chance of `k` or more of `n` where each has the chance `p`. */
