@@ -6,11 +6,12 @@
 #define RECENT_US    4e6
 #define MINUTE_US    60e6
 #define FRESH_US     1e6
-#define AIM          0.5  /* of what the promise allows: windows differ by chance … */
+#define AIM          0.47 /* of what the promise allows: windows differ by chance … */
 #define AIM_FALLS    0.15 /* … the more, the farther the p99 moves than the body does: by this power of it */
 #define GROW_PER_S   0.35 /* at most, of the window's logarithm */
 #define FIRST_PER_S  1.2  /* until it has met what it may: from the trickle to a hundred times that in four seconds */
 #define SHRINK_PER_S 1.5
+#define FELT_FROM    5 /* times the least window: what is felt at less is the world */
 #define GAIN_PER_S   0.5
 #define SHARE_PER_S  2 /* of how far its window is from the mean: their baselines differ, and each pulls its own way */
 #define HOLD_US      500000
@@ -177,7 +178,7 @@ static double move(struct governor *governor, double us)
         allowed = fmin(allowed, governor->others.allowed_us);
     double by = GAIN_PER_S * log(aim * allowed / expected_us(governor));
     by = fmin(governor->met ? GROW_PER_S : FIRST_PER_S, fmax(-SHRINK_PER_S, by));
-    governor->met |= by <= 0;
+    governor->met |= by <= 0 && governor->window > FELT_FROM * governor->least;
     governor->cause = by > 0.05 ? GOVERNOR_GROWING : by < -0.05 ? GOVERNOR_SHRINKING : GOVERNOR_STEADY;
     return governor->window * exp(by * us / 1e6);
 }
@@ -210,10 +211,10 @@ static double tick(struct governor *governor, int64_t now_us)
     learn_tail(governor);
     if (now_us >= governor->held_until_us) {
         if (is_breach(governor)) {
+            governor->met |= governor->window > FELT_FROM * governor->least;
             governor->window /= 2;
             governor->held_until_us = now_us + HOLD_US;
             governor->cause = GOVERNOR_BREACH;
-            governor->met = true;
             histogram_reset(&governor->fresh);
         } else {
             governor->window = move(governor, us);

@@ -160,6 +160,17 @@ static void a_window_grows_to_what_it_may_be_and_not_far_beyond(void **state)
     assert_true(most < 1.25 * settled);
 }
 
+/* The world's own bad moment, before anything was tried. */
+static void what_is_felt_of_the_least_window_does_not_slow_the_first_growth(void **state)
+{
+    (void)state;
+    int64_t now = begun((struct governor_promise){.share = 0.1});
+    now = feel(now, 1, 3000);
+    assert_true(governor.window <= 0.051);
+    now = feel(now, 15, 1000);
+    assert_true(governor.window > 2);
+}
+
 /* A window of ten seconds has few of those that wait long. */
 static void it_aims_lower_where_the_p99_moves_much_farther_than_the_body(void **state)
 {
@@ -216,6 +227,7 @@ int main(void)
         cmocka_unit_test(a_median_that_falls_makes_up_for_nothing),
         cmocka_unit_test(a_tail_that_moves_twenty_times_as_far_as_the_body_is_felt),
         cmocka_unit_test(a_window_grows_to_what_it_may_be_and_not_far_beyond),
+        cmocka_unit_test(what_is_felt_of_the_least_window_does_not_slow_the_first_growth),
         cmocka_unit_test(it_aims_lower_where_the_p99_moves_much_farther_than_the_body),
         cmocka_unit_test(many_samples_above_the_promise_halve_the_window_at_once),
         cmocka_unit_test(what_is_felt_while_workers_write_never_moves_the_baseline),
