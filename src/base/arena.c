@@ -189,6 +189,25 @@ void arena_reset(struct arena *arena)
     hide(largest->bytes, largest->size);
 }
 
+struct arena_mark arena_mark(const struct arena *arena)
+{
+    return (struct arena_mark){.top = arena->top, .top_used = arena->top ? arena->top->used : 0, .used = arena->used};
+}
+
+void arena_rewind(struct arena *arena, struct arena_mark mark)
+{
+    while (arena->top != mark.top) {
+        struct block_of_memory *block = arena->top;
+        arena->top = block->below;
+        block_free(block);
+    }
+    arena->used = mark.used;
+    if (!arena->top)
+        return;
+    arena->top->used = mark.top_used;
+    hide(arena->top->bytes + mark.top_used, arena->top->size - mark.top_used);
+}
+
 size_t arena_used(const struct arena *arena)
 {
     return arena->used;

@@ -36,6 +36,16 @@ const char *arena_text(struct arena *arena, struct slice bytes) must_use;
 /* Everything taken so far becomes invalid; the largest block is kept for the next batch. */
 void arena_reset(struct arena *arena);
 
+/* A place to come back to: for those who find out too late that they took too much. */
+struct arena_mark {
+    const void *top;
+    size_t top_used, used;
+};
+struct arena_mark arena_mark(const struct arena *arena);
+
+/* Everything taken since the mark becomes invalid. No reset since then, and nothing older was grown or trimmed. */
+void arena_rewind(struct arena *arena, struct arena_mark mark);
+
 size_t arena_used(const struct arena *arena);
 
 /* Gives to the system what the whole process has freed. The heap keeps it otherwise, in pieces between what lives, and

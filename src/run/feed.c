@@ -20,12 +20,15 @@ struct feed {
     struct undo_chains *chains;
     uint32_t of; /* the listing's partition in which `first` is a place */
     uint64_t first, index, count;
+    struct listing_stretch stretch;
     size_t chunk; /* keys read at a time: grows while values are small */
+    size_t most;  /* records of a batch: as many as their values let into its memory */
 };
 
 struct feed_kind {
     bool (*open)(struct feed *, const struct part_row *, struct slice cursor, GError **);
     bool (*next)(struct feed *, const struct call *, struct op_scan *, GError **);
+    bool (*back)(struct feed *, uint64_t index, GError **); /* to where a batch began; NULL: it cannot */
 };
 
 static struct slice bytes_of(const GByteArray *array)
@@ -161,12 +164,18 @@ static bool listed_open(struct feed *feed, const struct part_row *part, struct s
         return is_missing(plan->listing_path, error);
     if (!skips_ready(feed, error))
         return false;
-    struct listing_stretch stretch = {.partition = part->of, .first = part->first, .keys = part->records};
+    feed->stretch = (struct listing_stretch){.partition = part->of, .first = part->first, .keys = part->records};
     feed->of = part->of;
     feed->first = part->first;
     feed->count = part->records;
     feed->chunk = CHUNK_MIN;
-    return index_get(feed, cursor, error) && listing_reader_seek_in(feed->listing, &stretch, feed->index, error);
+    return index_get(feed, cursor, error) && listing_reader_seek_in(feed->listing, &feed->stretch, feed->index, error);
+}
+
+static bool listed_back(struct feed *feed, uint64_t index, GError **error)
+{
+    feed->index = index;
+    return listing_reader_seek_in(feed->listing, &feed->stretch, index, error);
 }
 
 static bool read_chunk(struct feed *feed, const struct call *call, struct op_scan *io, size_t max, GError **error)
@@ -223,6 +232,12 @@ static bool chains_open(struct feed *feed, const struct part_row *part, struct s
     if (!bounds.ok)
         return error_set(error, SLUICE_ERROR_CORRUPT, "partition %u: its bounds are damaged", feed->part);
     return index_get(feed, cursor, error);
+}
+
+static bool chains_back(struct feed *feed, uint64_t index, GError **error)
+{
+    feed->index = index;
+    return true;
 }
 
 static struct scanned scanned_of(const struct undo_chain *chain)
@@ -284,15 +299,21 @@ static bool shadow_next(struct feed *feed, const struct call *call, struct op_sc
 /* --- which
  * ------------------------------------------------------------------------------------------------------------ */
 
-static const struct feed_kind RANGES = {range_open, range_next};
-static const struct feed_kind LISTED = {listed_open, listed_next};
-static const struct feed_kind CHAINS = {chains_open, chains_next};
-static const struct feed_kind SHADOW = {chains_open, shadow_next};
+static const struct feed_kind RANGES = {range_open, range_next, NULL}; /* the scan itself counts bytes */
+static const struct feed_kind LISTED = {listed_open, listed_next, listed_back};
+static const struct feed_kind CHAINS = {chains_open, chains_next, chains_back};
+static const struct feed_kind SHADOW = {chains_open, shadow_next, chains_back};
+
+/* What a batch is decided and written by takes several times the memory of what was read. */
+#define READ_BYTES (JOB_ARENA_BYTES / 8)
+#define FEWER      8u
+#define ANY_NUMBER (SIZE_MAX / 2)
 
 struct feed *feed_new(const struct feed_config *config)
 {
     struct feed *feed = g_new0(struct feed, 1);
     feed->config = *config;
+    feed->most = ANY_NUMBER;
     feed->bounds = g_byte_array_new();
     feed->cursor = g_byte_array_new();
     if (config->job->kind == JOB_BACK)
@@ -329,7 +350,40 @@ void feed_end_at(struct feed *feed, uint64_t count)
     feed->count = count;
 }
 
+/* Whether so many fit; what the next batch may have follows from it. */
+static bool fits(struct feed *feed, const struct op_scan *io, size_t took)
+{
+    if (took > READ_BYTES && io->n > 1 && feed->kind->back) {
+        feed->most = MAX(io->n * (READ_BYTES / 2) / took, 1u);
+        return false;
+    }
+    if (took < READ_BYTES / 4)
+        feed->most = MIN(feed->most * 2, ANY_NUMBER);
+    return true;
+}
+
+/* Nobody knows how large values are before they are read. What turns out too large for the memory of a batch is read
+ * again, fewer at a time: down to one, since it is the batch that was too large, and not the record. */
 bool feed_next(struct feed *feed, const struct call *call, struct op_scan *io, GError **error)
 {
-    return feed->kind->next(feed, call, io, error);
+    const struct op_scan asked = *io;
+    const struct arena_mark mark = arena_mark(io->mem);
+    const uint64_t index = feed->index;
+    for (;;) {
+        g_autoptr(GError) failed = NULL;
+        io->max_records = MIN(asked.max_records, feed->most);
+        bool ok = feed->kind->next(feed, call, io, &failed);
+        if (ok && fits(feed, io, arena_used(io->mem) - mark.used))
+            return true;
+        if (!ok && (!feed->kind->back || io->max_records <= 1 || !error_is(failed, SLUICE_ERROR_TOO_BIG))) {
+            g_propagate_error(error, g_steal_pointer(&failed));
+            return false;
+        }
+        if (!ok)
+            feed->most = MAX(io->max_records / FEWER, 1u);
+        *io = asked;
+        arena_rewind(io->mem, mark);
+        if (!feed->kind->back(feed, index, error))
+            return false;
+    }
 }

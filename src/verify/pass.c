@@ -4,6 +4,8 @@
 
 #define PASS_BYTES        (256u << 20)
 #define BATCH_RECORDS     1000u
+#define BATCH_BYTES       (8u << 20) /* as they stand in the store; what they are compared by takes several times that */
+#define FEWER             8u
 #define PASSED_OVER_BYTES (4u << 20)
 
 bool pass_open(struct pass *pass, struct verification *verification, GError **error)
@@ -13,6 +15,7 @@ bool pass_open(struct pass *pass, struct verification *verification, GError **er
     pass->mem = arena_new(PASS_BYTES);
     pass->part_mem = arena_new(PASS_BYTES);
     pass->given = g_array_new(FALSE, TRUE, sizeof(struct given));
+    pass->room = BATCH_RECORDS;
     if (verification->sketch)
         pass->sketch = sketch_like(verification->sketch);
     return store_session_open(&pass->source, input->source, error) &&
@@ -62,6 +65,30 @@ enum outcome pass_outcome(struct pass *pass, uint64_t i)
     uint64_t at = i - pass->checkpoint_first;
     struct slice outcomes = rows[pass->checkpoint].outcomes;
     return at / 2 < outcomes.len ? (enum outcome)(outcomes.data[at / 2] >> (at % 2 ? 4 : 0) & 15) : OUTCOME_COUNT;
+}
+
+/* Of a checkpoint's batch, a record. */
+static uint64_t bytes_of_one(const struct checkpoint *row, uint64_t first)
+{
+    return MAX(row->bytes_read, row->bytes_written) / MAX(row->index - first, 1u);
+}
+
+size_t pass_room(struct pass *pass, uint64_t i)
+{
+    uint64_t n = 0, bytes = 0;
+    (void)pass_outcome(pass, i); /* which finds its checkpoint */
+    uint64_t first = pass->checkpoint_first;
+    for (size_t k = pass->checkpoint; k < pass->checkpoints.n && n < pass->room; k++) {
+        const struct checkpoint *row = &pass->checkpoints.rows[k];
+        uint64_t one = bytes_of_one(row, first), many = row->index - MAX(first, i);
+        uint64_t fit = one ? (BATCH_BYTES - bytes) / one : many;
+        n += MIN(many, fit);
+        if (fit < many)
+            return (size_t)CLAMP(n, 1u, pass->room);
+        bytes += many * one;
+        first = row->index;
+    }
+    return pass->room; /* more than that, or nobody has written down how large they are */
 }
 
 /* --- wanted
@@ -270,7 +297,7 @@ static bool add_given(struct pass *pass, const struct verify_part *part, struct 
 {
     const struct chosen *chosen = &pass->chosen;
     bool ok = true;
-    for (; ok && into->len < BATCH_RECORDS && source->chosen < chosen->n; source->chosen++) {
+    for (; ok && into->len < pass->room && source->chosen < chosen->n; source->chosen++) {
         source->index = chosen->places[source->chosen];
         ok = listing_reader_seek_in(pass->listing, &part->keys, source->index, error) &&
              add_places(pass, source, 1, into, error);
@@ -287,8 +314,8 @@ static bool next_places(struct pass *pass, const struct verify_part *part, struc
     if (pass->chosen.places)
         return add_given(pass, part, source, into, error);
     do {
-        ok = add_places(pass, source, BATCH_RECORDS, into, error);
-    } while (ok && pass->chosen.sampled && !source->done && into->len < BATCH_RECORDS / 2 &&
+        ok = add_places(pass, source, pass_room(pass, source->index), into, error);
+    } while (ok && pass->chosen.sampled && !source->done && into->len < pass->room / 2 &&
              arena_used(pass->mem) < PASSED_OVER_BYTES);
     return ok;
 }
@@ -341,13 +368,35 @@ void pass_source_close(struct pass_source *source)
     g_clear_pointer(&source->scan, store_scan_close);
 }
 
-bool pass_source_next(struct pass *pass, const struct verify_part *part, struct pass_source *source, GArray *into,
-                      GError **error)
+static bool next_batch(struct pass *pass, const struct verify_part *part, struct pass_source *source, GArray *into,
+                       GError **error)
 {
     arena_reset(pass->mem);
     g_array_set_size(into, 0);
+    g_array_set_size(pass->given, 0);
     bool got = pass->input->listed ? next_listed(pass, part, source, error) : next_scanned(pass, part, source, error);
     return got && pass_transform(pass, into, error);
+}
+
+/* Where no run has written down how large records are, it turns out when they are read: then fewer at a time. */
+bool pass_source_next(struct pass *pass, const struct verify_part *part, struct pass_source *source, GArray *into,
+                      GError **error)
+{
+    const struct pass_source from = *source;
+    const struct found found = pass->found;
+    for (pass->room = MIN(2 * pass->room, BATCH_RECORDS);; pass->room /= FEWER) {
+        g_autoptr(GError) failed = NULL;
+        if (next_batch(pass, part, source, into, &failed))
+            return true;
+        if (!pass->input->listed || pass->room < FEWER || !error_is(failed, SLUICE_ERROR_TOO_BIG)) {
+            g_propagate_error(error, g_steal_pointer(&failed));
+            return false;
+        }
+        *source = from;
+        pass->found = found;
+        if (!listing_reader_seek_in(pass->listing, &part->keys, source->index, error))
+            return false;
+    }
 }
 
 void pass_show(struct pass *pass, uint64_t compared)

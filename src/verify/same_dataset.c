@@ -253,7 +253,7 @@ static bool take_keys(struct pass *pass, struct undo_feed *feed, const struct ve
         arena_reset(pass->mem);
         g_array_set_size(subjects, 0);
         g_array_set_size(unchanged, 0);
-        if (!listing_reader_next(pass->listing, BATCH_KEYS, pass->mem, &keys, &n, error))
+        if (!listing_reader_next(pass->listing, pass_room(pass, index), pass->mem, &keys, &n, error))
             return false;
         if (n == 0)
             return true;

@@ -152,6 +152,7 @@ struct pass {
     struct listing_reader *listing;
     struct transform *transform; /* of the partition */
     GArray *given;               /* of struct given: of the batch */
+    size_t room;                 /* records of a batch, at most: as many as fitted into its memory */
     struct arena *mem;           /* of the batch */
     struct arena *part_mem;      /* of the partition */
     /* the partition's recorded outcomes, in listing order */
@@ -179,6 +180,8 @@ void pass_show_found(struct pass *pass);              /* those of pass->found */
 
 /* The recorded outcome of the partition's i-th listed key; OUTCOME_COUNT: none is recorded. Asked along the listing. */
 enum outcome pass_outcome(struct pass *pass, uint64_t i);
+/* How many keys from the partition's i-th on are a batch, by what the run's checkpoints say of their size. */
+size_t pass_room(struct pass *pass, uint64_t i);
 /* Nothing is written by what the verifier reads. */
 struct call pass_call(const struct pass *pass, const struct dataset *ds);
 

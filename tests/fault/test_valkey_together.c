@@ -2,7 +2,7 @@
  * there or neither is. */
 #include "cut.h"
 
-enum { EACH = 64, STRINGS = 3 * EACH };
+enum { EACH = 128, STRINGS = 3 * EACH };
 
 static struct call begin_strings(struct box *box, struct cas_op *ops)
 {

@@ -92,8 +92,8 @@ static void owners_that_make_no_sense_own_nothing(void **state)
 static void owners_that_cannot_be_read_are_not_taken_for_none(void **state)
 {
     GError *error = NULL;
-    auto_(owners_reader) reader = NULL;
     struct fake_world fake;
+    auto_(owners_reader) reader = NULL; /* behind the world that its file is of */
     struct owner owner;
     bool more;
     g_autofree char *path = written(*state, &owners_kind, OWNED[0].blocks, OWNED[0].n);
