@@ -68,6 +68,25 @@ static void the_newest_gives_its_tail_back(void **state)
     assert_int_equal(arena_used(arena), 112 + 32);
 }
 
+static void what_was_taken_since_a_mark_goes_and_what_stood_stays(void **state)
+{
+    auto_(arena) arena = arena_new(1 << 20);
+    struct arena_mark empty = arena_mark(arena);
+    char *older = arena_alloc(arena, 10);
+    memcpy(older, "123456789", 10);
+    struct arena_mark mark = arena_mark(arena);
+    void *first = arena_alloc(arena, 100);
+    assert_non_null(arena_alloc(arena, 600 << 10)); /* a block of its own */
+    assert_null(arena_alloc(arena, 600 << 10));
+    arena_rewind(arena, mark);
+    assert_int_equal(arena_used(arena), 16);
+    assert_string_equal(older, "123456789");
+    assert_ptr_equal(arena_alloc(arena, 100), first);
+    arena_rewind(arena, empty);
+    assert_int_equal(arena_used(arena), 0);
+    assert_non_null(arena_alloc(arena, 1 << 20));
+}
+
 static void a_refused_growth_leaves_the_old(void **state)
 {
     auto_(arena) arena = arena_new(64);
@@ -141,6 +160,7 @@ int main(void)
         cmocka_unit_test(no_length_wraps_around),
         cmocka_unit_test(the_newest_grows_in_place),
         cmocka_unit_test(the_newest_gives_its_tail_back),
+        cmocka_unit_test(what_was_taken_since_a_mark_goes_and_what_stood_stays),
         cmocka_unit_test(a_refused_growth_leaves_the_old),
         cmocka_unit_test(growth_beyond_a_block_moves_what_was_there),
         cmocka_unit_test(alloc0_is_clear_after_a_reset),
