@@ -13,22 +13,23 @@ struct feed {
     /* ranges */
     struct scan *scan;
     struct skiplist *skips;
-    GByteArray *bounds, *cursor;
-    size_t max_records; /* what the scan was opened with */
+    GByteArray *bounds, *cursor, *before; /* of the newest batch: behind it, where it began */
+    size_t max_records;                   /* what the scan was opened with */
     /* listings and chains */
     struct listing_reader *listing;
     struct undo_chains *chains;
     uint32_t of; /* the listing's partition in which `first` is a place */
     uint64_t first, index, count;
     struct listing_stretch stretch;
-    size_t chunk; /* keys read at a time: grows while values are small */
-    size_t most;  /* records of a batch: as many as their values let into its memory */
+    size_t chunk;   /* keys read at a time: grows while values are small */
+    size_t most;    /* records of a batch: as many as their values let into its memory */
+    uint64_t began; /* where the newest batch did */
 };
 
 struct feed_kind {
     bool (*open)(struct feed *, const struct part_row *, struct slice cursor, GError **);
     bool (*next)(struct feed *, const struct call *, struct op_scan *, GError **);
-    bool (*back)(struct feed *, uint64_t index, GError **); /* to where a batch began; NULL: it cannot */
+    bool (*back)(struct feed *, GError **); /* to where the newest batch began */
 };
 
 static struct slice bytes_of(const GByteArray *array)
@@ -90,6 +91,14 @@ static bool range_ready(struct feed *feed, const struct op_scan *io, GError **er
                              .max_bytes = io->max_bytes};
     feed->max_records = io->max_records;
     return store_scan_open(&feed->scan, feed->config.source, &spec, error);
+}
+
+/* The next batch wants another scan. */
+static bool range_back(struct feed *feed, GError **error)
+{
+    g_clear_pointer(&feed->scan, store_scan_close);
+    bytes_set(feed->cursor, bytes_of(feed->before));
+    return true;
 }
 
 /* Of the record at that place of a planned partition: its offset, or its index in the listing. */
@@ -172,10 +181,10 @@ static bool listed_open(struct feed *feed, const struct part_row *part, struct s
     return index_get(feed, cursor, error) && listing_reader_seek_in(feed->listing, &feed->stretch, feed->index, error);
 }
 
-static bool listed_back(struct feed *feed, uint64_t index, GError **error)
+static bool listed_back(struct feed *feed, GError **error)
 {
-    feed->index = index;
-    return listing_reader_seek_in(feed->listing, &feed->stretch, index, error);
+    feed->index = feed->began;
+    return listing_reader_seek_in(feed->listing, &feed->stretch, feed->began, error);
 }
 
 static bool read_chunk(struct feed *feed, const struct call *call, struct op_scan *io, size_t max, GError **error)
@@ -234,9 +243,9 @@ static bool chains_open(struct feed *feed, const struct part_row *part, struct s
     return index_get(feed, cursor, error);
 }
 
-static bool chains_back(struct feed *feed, uint64_t index, GError **error)
+static bool chains_back(struct feed *feed, GError **error)
 {
-    feed->index = index;
+    feed->index = feed->began;
     return true;
 }
 
@@ -299,7 +308,7 @@ static bool shadow_next(struct feed *feed, const struct call *call, struct op_sc
 /* --- which
  * ------------------------------------------------------------------------------------------------------------ */
 
-static const struct feed_kind RANGES = {range_open, range_next, NULL}; /* the scan itself counts bytes */
+static const struct feed_kind RANGES = {range_open, range_next, range_back};
 static const struct feed_kind LISTED = {listed_open, listed_next, listed_back};
 static const struct feed_kind CHAINS = {chains_open, chains_next, chains_back};
 static const struct feed_kind SHADOW = {chains_open, shadow_next, chains_back};
@@ -316,6 +325,7 @@ struct feed *feed_new(const struct feed_config *config)
     feed->most = ANY_NUMBER;
     feed->bounds = g_byte_array_new();
     feed->cursor = g_byte_array_new();
+    feed->before = g_byte_array_new();
     if (config->job->kind == JOB_BACK)
         feed->kind = &CHAINS;
     else if (config->job->kind == JOB_PROMOTE)
@@ -335,6 +345,7 @@ void feed_free(struct feed *feed)
     g_clear_pointer(&feed->chains, undo_chains_free);
     g_byte_array_unref(feed->bounds);
     g_byte_array_unref(feed->cursor);
+    g_byte_array_unref(feed->before);
     g_free(feed);
 }
 
@@ -353,7 +364,7 @@ void feed_end_at(struct feed *feed, uint64_t count)
 /* Whether so many fit; what the next batch may have follows from it. */
 static bool fits(struct feed *feed, const struct op_scan *io, size_t took)
 {
-    if (took > READ_BYTES && io->n > 1 && feed->kind->back) {
+    if (took > READ_BYTES && io->n > 1) {
         feed->most = MAX(io->n * (READ_BYTES / 2) / took, 1u);
         return false;
     }
@@ -368,14 +379,17 @@ bool feed_next(struct feed *feed, const struct call *call, struct op_scan *io, G
 {
     const struct op_scan asked = *io;
     const struct arena_mark mark = arena_mark(io->mem);
-    const uint64_t index = feed->index;
+    if (io->again && !feed->kind->back(feed, error))
+        return false;
+    feed->began = feed->index;
+    bytes_set(feed->before, bytes_of(feed->cursor));
     for (;;) {
         g_autoptr(GError) failed = NULL;
         io->max_records = MIN(asked.max_records, feed->most);
         bool ok = feed->kind->next(feed, call, io, &failed);
         if (ok && fits(feed, io, arena_used(io->mem) - mark.used))
             return true;
-        if (!ok && (!feed->kind->back || io->max_records <= 1 || !error_is(failed, SLUICE_ERROR_TOO_BIG))) {
+        if (!ok && (io->max_records <= 1 || !error_is(failed, SLUICE_ERROR_TOO_BIG))) {
             g_propagate_error(error, g_steal_pointer(&failed));
             return false;
         }
@@ -383,7 +397,7 @@ bool feed_next(struct feed *feed, const struct call *call, struct op_scan *io, G
             feed->most = MAX(io->max_records / FEWER, 1u);
         *io = asked;
         arena_rewind(io->mem, mark);
-        if (!feed->kind->back(feed, index, error))
+        if (!feed->kind->back(feed, error))
             return false;
     }
 }

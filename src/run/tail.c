@@ -92,7 +92,18 @@ struct applied *tail_claim(struct worker *worker, struct slice key)
         return NULL;
     applied->left--;
     worker->applied_left--;
+    g_ptr_array_add(worker->claims, applied);
     return applied;
+}
+
+void tail_unclaim(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->claims->len; i++) {
+        struct applied *applied = worker->claims->pdata[i];
+        applied->left++;
+        worker->applied_left++;
+    }
+    g_ptr_array_set_size(worker->claims, 0);
 }
 
 /* What is known is counted when its key comes by; then what was checkpointed once is looked at again. */

@@ -29,6 +29,7 @@ struct worker *worker_new(const struct job *job, uint32_t stage)
     worker->notes = g_array_new(FALSE, TRUE, sizeof(struct quarantine_row));
     worker->sunk = g_array_new(FALSE, TRUE, sizeof(struct record));
     worker->max_records = job->batch_records;
+    worker->claims = g_ptr_array_new();
     batch_init(&worker->batch);
     return worker;
 }
@@ -44,6 +45,8 @@ static void part_reset(struct worker *worker)
     worker->settled_once = false;
     worker->before = (struct fence){0};
     worker->applied_left = 0;
+    worker->again = false;
+    g_ptr_array_set_size(worker->claims, 0);
     arena_reset(worker->part_mem);
 }
 
@@ -58,6 +61,7 @@ void worker_free(struct worker *worker)
                         worker->lost_images, worker->refused,  worker->notes, worker->sunk};
     for (size_t i = 0; i < G_N_ELEMENTS(arrays); i++)
         g_array_unref(arrays[i]);
+    g_ptr_array_unref(worker->claims);
     g_clear_error(&worker->error);
     g_free(worker);
 }
@@ -232,10 +236,30 @@ static void scan_next(struct worker *worker, struct op *op)
     batch_reset(&worker->batch);
     g_array_set_size(worker->refused, 0);
     g_array_set_size(worker->notes, 0);
+    g_ptr_array_set_size(worker->claims, 0);
     worker->batch_us = 0;
     op->kind = OP_SCAN;
-    op->scan = (struct op_scan){
-        .max_records = worker->max_records, .max_bytes = worker->job->batch_bytes, .mem = worker->batch.mem};
+    op->scan = (struct op_scan){.max_records = worker->max_records,
+                                .max_bytes = worker->job->batch_bytes,
+                                .again = worker->again,
+                                .mem = worker->batch.mem};
+}
+
+/* What a batch may have taken when its live records are known; writing it takes some more. */
+#define LIVE_BYTES (JOB_ARENA_BYTES / 4 * 3)
+#define FEWER      8u
+
+/* Nobody knows how large live records are before they are read. Nothing of the batch is logged yet. */
+static bool begins_again(struct worker *worker)
+{
+    struct batch_work *batch = &worker->batch;
+    if (batch->has_undo || batch->rows->len <= 1)
+        return false;
+    worker->max_records = MAX(batch->rows->len / FEWER, 1u);
+    worker->again = true;
+    tail_unclaim(worker);
+    worker->phase = PHASE_SCAN;
+    return true;
 }
 
 static void take_scanned(struct worker *worker, const struct scanned *scanned)
@@ -264,6 +288,7 @@ static void scan_done(struct worker *worker, struct op *op)
         worker->phase = PHASE_END;
     if (op->scan.budget != BUDGET_TAKEN)
         return;
+    worker->again = false;
     batch->cursor = op->scan.cursor;
     batch->last = op->scan.done;
     batch->bytes_read = op->scan.bytes;
@@ -294,6 +319,13 @@ static void read_next(struct worker *worker, struct op *op)
 static void read_done(struct worker *worker, struct op *op)
 {
     struct batch_work *batch = &worker->batch;
+    bool too_big = !op->ok && error_is(op->error, SLUICE_ERROR_TOO_BIG);
+    if ((too_big || arena_used(batch->mem) > LIVE_BYTES) && begins_again(worker))
+        return;
+    if (!op->ok) {
+        worker_fail(worker, g_steal_pointer(&op->error));
+        return;
+    }
     for (size_t i = 0; i < batch->order->len; i++) {
         struct item *item = batch_item(batch, g_array_index(batch->order, size_t, i));
         const struct record *image = &g_array_index(batch->images, struct record, i);
@@ -619,7 +651,9 @@ static void adapt(struct worker *worker)
     int64_t target = worker->job->batch_us;
     if (worker->batch_us > 2 * target)
         worker->max_records = MAX(worker->max_records / 2, MIN((size_t)16, worker->job->batch_records));
-    else if (worker->batch_us < target)
+    else if (arena_used(worker->batch.mem) > JOB_ARENA_BYTES / 4)
+        worker->max_records = MAX(worker->max_records / 2, 1u);
+    else if (worker->batch_us < target && arena_used(worker->batch.mem) < JOB_ARENA_BYTES / 8)
         worker->max_records = MIN(worker->max_records * 2, worker->job->batch_records);
     worker->read_first = worker->batch.changed * 10 > worker->batch.rows->len;
 }
@@ -670,7 +704,7 @@ static const struct phase_row PHASES[PHASE_COUNT] = {
     [PHASE_CUT] = {cut_next, cut_done, false},
     [PHASE_OPEN] = {open_next, open_done, false, STOPS_HERE},
     [PHASE_SCAN] = {scan_next, scan_done, false, STOPS_HERE},
-    [PHASE_READ] = {read_next, read_done, false, STOPS_UNLOGGED},
+    [PHASE_READ] = {read_next, read_done, true, STOPS_UNLOGGED},
     [PHASE_LOG] = {round_log, log_done, false, STOPS_UNLOGGED},
     [PHASE_CAS] = {round_cas, round_written, true},
     [PHASE_FENCE] = {fence_next, fence_done, false},

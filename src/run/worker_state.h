@@ -74,7 +74,9 @@ struct worker {
     struct batch_work batch;
     struct undo_outcome outcome;
     size_t max_records;
-    bool read_first; /* look before the first cas; otherwise the cas itself finds out (`fill` into nothing) */
+    bool again;        /* the batch did not fit into its memory before anything of it was logged: fewer of it */
+    GPtrArray *claims; /* of struct applied *: those of the batch */
+    bool read_first;   /* look before the first cas; otherwise the cas itself finds out (`fill` into nothing) */
     bool fences_unknown;
     int64_t now_ms;
     int64_t batch_us;
@@ -98,6 +100,8 @@ void tail_doubts(struct worker *worker);
 /* What earlier lanes did to the key and no row has claimed yet; NULL: nothing. tail_claim() also claims it. */
 struct applied *tail_find(struct worker *worker, struct slice key);
 struct applied *tail_claim(struct worker *worker, struct slice key);
+/* The batch begins again: what its rows have claimed is unclaimed. */
+void tail_unclaim(struct worker *worker);
 
 /* A live record whose version cannot be read has none; forward.c. */
 struct version forward_live_version(const struct worker *worker, const struct record *image);

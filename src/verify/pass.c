@@ -6,6 +6,7 @@
 #define BATCH_RECORDS     1000u
 #define BATCH_BYTES       (8u << 20) /* as they stand in the store; what they are compared by takes several times that */
 #define FEWER             8u
+#define SOURCE_BYTES      (PASS_BYTES / 8) /* of a batch that was read; the target is as large again, and is shown */
 #define PASSED_OVER_BYTES (4u << 20)
 
 bool pass_open(struct pass *pass, struct verification *verification, GError **error)
@@ -386,9 +387,10 @@ bool pass_source_next(struct pass *pass, const struct verify_part *part, struct 
     const struct found found = pass->found;
     for (pass->room = MIN(2 * pass->room, BATCH_RECORDS);; pass->room /= FEWER) {
         g_autoptr(GError) failed = NULL;
-        if (next_batch(pass, part, source, into, &failed))
+        bool got = next_batch(pass, part, source, into, &failed), again = pass->input->listed && pass->room >= FEWER;
+        if (got && (!again || into->len <= 1 || arena_used(pass->mem) <= SOURCE_BYTES))
             return true;
-        if (!pass->input->listed || pass->room < FEWER || !error_is(failed, SLUICE_ERROR_TOO_BIG)) {
+        if (!again || (!got && !error_is(failed, SLUICE_ERROR_TOO_BIG))) {
             g_propagate_error(error, g_steal_pointer(&failed));
             return false;
         }
