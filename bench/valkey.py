@@ -67,7 +67,7 @@ stages: [{{ name: all, scope: 100% }}]
 name: raw
 source: {{ store: "valkey://127.0.0.1:{port}", dataset: "s:*", as: raw }}
 target: {{ store: "valkey://127.0.0.1:{other}", dataset: "s:*", as: raw }}
-workers: 4
+workers: 6
 stages: [{{ name: all, scope: 100% }}]
 """,
 }
