@@ -43,6 +43,7 @@ NOISY = 0.2  # of the windows of nothing
 QUICK_S = 180  # what --quick has not begun by then it leaves out, and says so
 MINUTES = 33   # what the others have not begun by then
 STOPS = 5      # of each kind
+PLAN_S = 300
 NOISE_S, NOISE_WINDOWS = 5, 8  # of --noise, for each rate
 EASY = "+10% or +500ms"  # so that there is something in flight to stop
 QUIET_S = 1.5  # so long it is listened to after it was told
@@ -157,6 +158,7 @@ class Pace(Bench):
             self.stop_and_go(count)
             return
         process = self.start(protect)
+        self.planned(process, lambda: self.measure(f"planning, {protect}", 1))
         self.live.windows(max(1, round(BEGUN_S / self.options.window)) if protect.startswith("live") else 1)
         done = [self.done()]
         self.measure(protect, count)
@@ -174,6 +176,14 @@ class Pace(Bench):
             print(f"# it came to its end meanwhile: a lower bound ({protect})", flush=True)
         self.keep(**{"is": "phase", "way": protect, "per_s": (done[1] - done[0]) / (count * self.options.window)})
 
+    def planned(self, process, meanwhile):
+        """Until it writes; before that it lists, and opens lanes."""
+        begun = time.monotonic()
+        while self.done() == 0 and process.poll() is None:
+            if time.monotonic() - begun > PLAN_S:
+                raise SystemExit("bench: nothing is written")
+            meanwhile()
+
     def stop(self, process, tell=lambda process: process.send_signal(signal.SIGINT)):
         """Seconds from the signal to the last write that a server was asked for, by the server's own clock."""
         heard = [Heard(node.port) for node in self.cluster.primaries()]
@@ -185,14 +195,6 @@ class Pace(Bench):
     def pause(self, _):
         subprocess.Popen([SLUICE, "pause", "fix", "--reason", "bench", "--home", "home"], cwd=self.work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def at_work(self, process):
-        """Until it writes: before that it lists, and opens lanes."""
-        begun = time.monotonic()
-        while self.done() == 0 and process.poll() is None:
-            if time.monotonic() - begun > 120:
-                raise SystemExit("bench: nothing is written")
-            time.sleep(0.05)
-
     def measure_stops(self, governed, unlimited):
         """Of a run in the middle of its writes: told by a signal, told by another terminal."""
         tells = {"signal": lambda process: process.send_signal(signal.SIGINT), "pause": self.pause}
@@ -200,7 +202,7 @@ class Pace(Bench):
             found = []
             for way in [governed, unlimited] * STOPS:
                 process = self.start(way)
-                self.at_work(process)
+                self.planned(process, lambda: time.sleep(0.05))
                 found.append(self.stop(process, tell))
                 process.kill()
                 process.communicate()
@@ -320,6 +322,7 @@ class Pace(Bench):
             more.end()
             live.windows(3)
             process = self.start(governed)
+            self.planned(process, lambda: live.windows(1))
             live.windows(BEGUN_S)
             more = Live(self.cluster, self.rate, 1)
             took = self.windows_until(live, self.limit(doubled), 20)
@@ -364,6 +367,8 @@ class Pace(Bench):
             return
         self.add("promise", f"windows above the promise beside a repair with {self.options.promise}", "≤ noise + 2 points", f"{missed:.0%}",
                  self.says(missed <= noise + 0.02), f"{per_s:,.0f} records/s, {len(self.of('window', 'p99_us', way=governed))} windows")
+        if (plans := self.missed(f"planning, {governed}")) is not None:
+            self.add("planning", "the same while it plans, until it writes", "", f"{plans:.0%}", None, f"{len(self.of('window', 'p99_us', way=f'planning, {governed}'))} windows")
         if self.missed(unlimited) is not None:
             self.add("unlimited", "the same without a limit", "", f"{self.missed(unlimited):.0%}", None, f"{self.rate_of(unlimited):,.0f} records/s")
         best = max((self.rate_of(way) for way in fixed if self.missed(way) is not None and self.missed(way) <= max(missed, noise)), default=0)
