@@ -83,23 +83,62 @@ void top_add(struct top *top, uint64_t hash, const char *text, size_t len)
         top_put(top, hash, text, len);
 }
 
-/* Values that only one side has may have come as often as its rarest one on the other. */
+/* By their numbers, too, where texts are cut: the same order whatever the streams came in. */
+static int commonest(const void *a, const void *b)
+{
+    const struct top_value *left = a, *right = b;
+    int by_text = strcmp(left->text, right->text);
+    if (left->count != right->count)
+        return (left->count < right->count) - (left->count > right->count);
+    return by_text ? by_text : (left->hash > right->hash) - (left->hash < right->hash);
+}
+
+static void remember_hashes(struct top *top)
+{
+    for (size_t i = 0; i < top->n; i++)
+        top->hashes[i] = top->of[i].hash;
+}
+
+void top_sort(struct top *top)
+{
+    qsort(top->of, top->n, sizeof top->of[0], commonest);
+    remember_hashes(top);
+}
+
+/* What is not among them came so often at most. */
+static uint64_t most_unseen(const struct top *top)
+{
+    return top->n < TOP_VALUES ? 0 : least_count(top);
+}
+
+static void add_counts(struct top_value *value, const struct top_value *other, uint64_t unseen)
+{
+    value->count += other ? other->count : unseen;
+    value->over += other ? other->over : unseen;
+}
+
+/* The commonest of both; a value that one side does not have may have come there as often as its rarest one: P. Agarwal
+ * et al., "Mergeable summaries", PODS 2012. */
 void top_merge(struct top *into, const struct top *from)
 {
+    struct top_value both[2 * TOP_VALUES];
+    uint64_t unseen_into = most_unseen(into), unseen_from = most_unseen(from);
+    size_t n = into->n;
+    memcpy(both, into->of, n * sizeof *both);
+    for (size_t i = 0; i < into->n; i++)
+        add_counts(&both[i], find(from, both[i].hash), unseen_from);
     for (size_t i = 0; i < from->n; i++) {
-        struct top_value *value = find(into, from->of[i].hash);
-        if (!value) {
-            value = make_room(into, from->of[i].hash);
-            uint64_t count = value->count;
-            *value = from->of[i];
-            value->over += count;
-            value->count += count;
+        if (find(into, from->of[i].hash))
             continue;
-        }
-        value->count += from->of[i].count;
-        value->over += from->of[i].over;
+        both[n] = from->of[i];
+        add_counts(&both[n++], NULL, unseen_into);
     }
+    qsort(both, n, sizeof *both, commonest);
+    into->n = MIN(n, (size_t)TOP_VALUES);
+    memcpy(into->of, both, into->n * sizeof *both);
+    remember_hashes(into);
     into->count += from->count;
+    into->least = 0; /* it is sought again, where it is needed */
 }
 
 uint64_t top_count(const struct top *top, uint64_t hash)
@@ -111,18 +150,4 @@ uint64_t top_count(const struct top *top, uint64_t hash)
 bool top_has(const struct top *top, uint64_t hash)
 {
     return find(top, hash) != NULL;
-}
-
-static int commonest(const void *a, const void *b)
-{
-    const struct top_value *left = a, *right = b;
-    return left->count != right->count ? (left->count < right->count) - (left->count > right->count)
-                                       : strcmp(left->text, right->text);
-}
-
-void top_sort(struct top *top)
-{
-    qsort(top->of, top->n, sizeof top->of[0], commonest);
-    for (size_t i = 0; i < top->n; i++)
-        top->hashes[i] = top->of[i].hash;
 }

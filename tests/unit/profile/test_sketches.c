@@ -176,6 +176,32 @@ static void few_values_are_counted_exactly_and_long_ones_are_cut_between_charact
     assert_true(g_utf8_validate(top.of[1].text, -1, NULL) && strlen(top.of[1].text) == TOP_BYTES);
 }
 
+/* In groups of which each has more values than there is room for. */
+static void of_streams_that_become_one_none_is_counted_less_often_than_it_came(void **state)
+{
+    uint64_t counts[300] = {0};
+    struct top all = {0};
+    for (uint64_t group = 0; group < 8; group++) {
+        struct top top = {0};
+        for (uint64_t i = 0; i < 3000; i++) {
+            uint64_t chance = mixed(group * 3000 + i), value = chance % 4 == 0 ? group : mixed(chance) % 300;
+            counts[value]++;
+            top_add(&top, mixed(value), "v", 1);
+        }
+        top_merge(&all, &top);
+    }
+    assert_int_equal(all.count, 24000);
+    for (uint64_t value = 0; value < 300; value++) {
+        uint64_t most = top_count(&all, mixed(value));
+        if (value < 8)
+            assert_true(top_has(&all, mixed(value)));
+        if (top_has(&all, mixed(value)))
+            assert_true(most >= counts[value]);
+    }
+    for (size_t i = 0; i < all.n; i++)
+        assert_true(all.of[i].over <= all.of[i].count && all.hashes[i] == all.of[i].hash);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +213,7 @@ int main(void)
         cmocka_unit_test(two_streams_become_one),
         cmocka_unit_test(weights_that_do_not_add_up_are_no_more_than_there_is_room_for),
         cmocka_unit_test(the_commonest_are_found_and_none_is_counted_less_often_than_it_came),
+        cmocka_unit_test(of_streams_that_become_one_none_is_counted_less_often_than_it_came),
         cmocka_unit_test(few_values_are_counted_exactly_and_long_ones_are_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
