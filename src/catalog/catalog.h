@@ -294,6 +294,7 @@ struct grant {
     uint32_t old_lane;      /* resumed: the lane before this one */
     struct undo_place from; /* from where unsettled entries of older lanes may lie: its newest checkpoint's place,
                              * without one its first grant's `here`; not resumed: `here` */
+    struct undo_place here; /* as wished: all that this lane logs lies behind it, all of older ones before */
     struct slice cursor;    /* of its newest checkpoint; empty: from the beginning */
     uint64_t checkpoint;    /* number of the newest; 0: none */
     uint32_t settled_lane;  /* the newest checkpoint's lane and settled number: entries of the tail up to there are */

@@ -41,6 +41,7 @@ static bool grant_take(struct catalog *catalog, const struct grant_wish *wish, u
     if (!row)
         return taken_over(part, error);
     parts_columns(query, mem, &ret->part);
+    ret->here = wish->here;
     ret->old_lane = ret->part.lane - 1;
     ret->resumed = ret->old_lane > 0;
     ret->from.segment = query_u32(query);

@@ -122,8 +122,10 @@ void round_log(struct worker *worker, struct op *op)
 
 void round_logged(struct worker *worker, struct op *op)
 {
-    if (!worker->batch.has_undo && worker->applied_left == 0)
+    if (!worker->batch.has_undo && worker->applied_left == 0) {
         worker->undo_from = op->log.ret;
+        worker->owes_tail = false;
+    }
     worker->batch.has_undo = true;
     /* Every number before this round has its outcome before this sync in the same log: durable, so the fence may
      * forget. */

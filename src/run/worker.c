@@ -119,6 +119,7 @@ static void grant_done(struct worker *worker, struct op *op)
     worker->index = worker->grant.index;
     worker->checkpoint = worker->grant.checkpoint;
     worker->undo_from = (struct undo_position){worker->grant.from.segment, worker->grant.from.offset};
+    worker->owes_tail = worker->grant.resumed;
     worker->next_number = 1;
     worker->max_records = worker->job->batch_records; /* the first batch covers whatever a dead holder's last one did */
     worker->lane = (struct lane){.lane = worker->grant.part.lane};
@@ -578,6 +579,17 @@ static void settle_next(struct worker *worker, struct op *op)
                                           .everywhere = worker->grant.resumed && !worker->settled_once};
 }
 
+/* All that older lanes left has met its key, and none of it is read again: a further record of such a key would be
+ * taken for one that is written. What the tail was found to be has to be durable for that. */
+static bool tail_is_over(struct worker *worker)
+{
+    if (!worker->owes_tail || worker->applied_left > 0)
+        return false;
+    worker->owes_tail = false;
+    worker->undo_from = (struct undo_position){worker->grant.here.segment, worker->grant.here.offset};
+    return true;
+}
+
 #define MAX_UNSETTLED 5
 
 /* Some of the batch may be lost with the server that answered for it. Which of it the fence tells him who takes the
@@ -588,7 +600,7 @@ static void settle_done(struct worker *worker, struct op *op)
         worker->unsettled = 0;
         worker->settled_once = true;
         worker->conditions = op->settle.conditions;
-        worker->phase = worker->batch.last ? PHASE_SYNC : PHASE_CHECKPOINT;
+        worker->phase = tail_is_over(worker) || worker->batch.last ? PHASE_SYNC : PHASE_CHECKPOINT;
     } else if (error_is(op->error, SLUICE_ERROR_UNSETTLED) && ++worker->unsettled < MAX_UNSETTLED) {
         worker->phase = PHASE_GRANT;
     } else {

@@ -69,6 +69,7 @@ struct worker {
     bool copies; /* the records of the source are those of the target */
     uint64_t next_number, index, checkpoint;
     struct undo_position undo_from; /* of the newest batch that logged anything: where the next resume begins to read */
+    bool owes_tail;                 /* undo_from is still where the tail of older lanes begins */
 
     /* of the batch */
     struct batch_work batch;

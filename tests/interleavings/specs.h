@@ -16,9 +16,11 @@
 #define FILL      ELSEWHERE("")
 #define OVERWRITE ELSEWHERE(", write: in-place, conflict: overwrite")
 
-/* From files, of which a record has an `id` and a version `at`. */
-#define FROM_FILES(more)                                                                                               \
-    "sluice: 1\nname: job\nsource: { store: \"file:in\", dataset: \"*.ndjson\", key: id, version: at }\n"              \
+/* From files, of which a record has an `id` and a version `at`. ALL_STATES: each of several of one key is written. */
+#define FROM_FILES(more) FROM_FILES_OF("", more)
+#define ALL_STATES       FROM_FILES_OF(", duplicates: all", ", write: in-place, conflict: newer-wins")
+#define FROM_FILES_OF(of, more)                                                                                        \
+    "sluice: 1\nname: job\nsource: { store: \"file:in\", dataset: \"*.ndjson\", key: id, version: at" of " }\n"        \
     "target: { store: \"mem:s\", dataset: items" more " }\npartitions: { size: 4 }\nworkers: 1\n"
 
 #define ONCE_MORE "function transform(doc, ctx)\n  doc.times = doc.times + 1\n  return doc\nend\n"

@@ -272,6 +272,42 @@ static void a_resume_remembers_exactly_the_writes_that_no_checkpoint_accounts_fo
     }
 }
 
+/* All of the first batch is written by one who dies before its checkpoint; the next takes that, and dies with intents
+ * of its own; a third one goes on. */
+static void die_twice(struct scene *scene)
+{
+    struct process process;
+    process_begin_small(&process, scene, JOB_FORWARD, 2);
+    process_until(&process, 0, OP_CHECKPOINT);
+    process_die(&process);
+    process_begin_small(&process, scene, JOB_FORWARD, 2);
+    process_until(&process, 0, OP_CHECKPOINT);
+    process_step(&process, 0);
+    process_until(&process, 0, OP_CAS);
+    process_die(&process);
+}
+
+/* A record behind the checkpoint wants a key that a dead holder wrote, and that the checkpoint has counted. */
+static void what_a_checkpoint_has_counted_is_no_later_records_write(void **state)
+{
+    struct scene scene;
+    scene_init(&scene, ALL_STATES, NULL);
+    scene_file(&scene, "in/a.ndjson",
+               "{\"id\":\"k\",\"at\":1}\n{\"id\":\"l\",\"at\":1}\n"
+               "{\"id\":\"k\",\"at\":9000}\n{\"id\":\"m\",\"at\":1}\n");
+    scene_plan(&scene);
+    die_twice(&scene);
+    process_whole(&scene, JOB_FORWARD);
+    scene_holds(&scene, "items", "k", "{\"id\":\"k\",\"at\":9000}");
+    scene_holds(&scene, "items", "l", "{\"id\":\"l\",\"at\":1}");
+    scene_holds(&scene, "items", "m", "{\"id\":\"m\",\"at\":1}");
+    scene_reconciles(&scene);
+    scene_taken_back(&scene, 0);
+    scene_holds(&scene, "items", "k", NULL);
+    scene_holds(&scene, "items", "l", NULL);
+    scene_done(&scene);
+}
+
 /* --- the end
  * ------------------------------------------------------------------------------------------------------------ */
 
@@ -312,6 +348,7 @@ int main(void)
         cmocka_unit_test(only_the_first_settle_of_a_partition_taken_over_asks_every_server),
         cmocka_unit_test(two_writes_of_one_key_never_go_out_in_one_call),
         cmocka_unit_test(a_resume_remembers_exactly_the_writes_that_no_checkpoint_accounts_for),
+        cmocka_unit_test(what_a_checkpoint_has_counted_is_no_later_records_write),
         cmocka_unit_test(a_run_that_does_not_account_for_every_listed_key_does_not_say_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
