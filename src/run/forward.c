@@ -388,11 +388,10 @@ static void count_vanished(struct worker *worker, int64_t expires_at_ms)
     worker->batch.tally.of[expired ? OUTCOME_EXPIRED : OUTCOME_REMOVED]++;
 }
 
-/* No pre-image can be logged of a value too big to be held: only what this run has put there itself goes again. */
-static bool cannot_be_taken_back(const struct worker *worker, const struct item *item, const struct decide_case *of)
+bool forward_is_unloggable(const struct worker *worker, const struct item *item)
 {
     const struct big_ops *big = worker->job->plan->target_driver->big;
-    return of->live_present && !of->ours && big && big->stands_for(item->image.raw);
+    return item->image.presence == RECORD_PRESENT && big && big->stands_for(item->image.raw);
 }
 
 static void refuse_big(struct worker *worker, struct item *item)
@@ -419,7 +418,7 @@ void forward_decide(struct worker *worker, struct item *item)
     switch (decide(&worker->job->rules, &of)) {
     case DECISION_WRITE:
     case DECISION_DELETE:
-        if (cannot_be_taken_back(worker, item, &of)) {
+        if (!of.ours && forward_is_unloggable(worker, item)) { /* what this run has put there itself goes again */
             refuse_big(worker, item);
             break;
         }
@@ -461,6 +460,6 @@ void forward_looked(struct worker *worker, size_t i, const struct record *now)
         item->want_delete = item->only_ours = true; /* unless it is wanted again below */
     }
     row->rec = *now;
-    if (now->presence == RECORD_PRESENT)
+    if (now->presence != RECORD_ABSENT) /* what cannot be read is refused by name */
         forward_row(worker, i);
 }

@@ -102,6 +102,10 @@ void promote_decide(struct worker *worker, struct item *item)
     switch (decide(&worker->job->rules, &of)) {
     case DECISION_WRITE:
     case DECISION_DELETE:
+        if (forward_is_unloggable(worker, item)) {
+            pass_over(worker, item, "a value too big for the undo log stands there by now: it is not overwritten");
+            break;
+        }
         item->written = digest_stored(item->raw, item->expires_at_ms);
         item->state = ITEM_PENDING;
         break;

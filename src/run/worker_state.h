@@ -131,6 +131,8 @@ void forward_decide(struct worker *worker, struct item *item);
 struct decide_case forward_case(const struct worker *worker, const struct item *item);
 /* Whether versions decide. */
 bool forward_by_version(const struct decide_rules *rules);
+/* Whether a value stands there that is too big to be held: no pre-image of it can be logged. */
+bool forward_is_unloggable(const struct worker *worker, const struct item *item);
 void forward_looked(struct worker *worker, size_t row, const struct record *now);
 void back_row(struct worker *worker, size_t row);
 void back_decide(struct worker *worker, struct item *item);

@@ -336,6 +336,43 @@ static void a_deletion_goes_live_where_the_record_is_what_it_was_alone(void **st
     scene_done(&scene);
 }
 
+/* --- values too big to be logged ---------------------------------------------------------------------------------- */
+
+static bool is_huge(struct slice raw)
+{
+    return memmem(raw.data, raw.len, "huge", 4) != NULL;
+}
+
+static bool copies_nothing(const struct dataset *ds)
+{
+    return false;
+}
+
+static const struct big_ops HUGE_VALUES = {.stands_for = is_huge, .copies = copies_nothing};
+
+static void over_what_is_too_big_for_the_undo_log_nothing_goes_live(void **state)
+{
+    struct scene scene;
+    scene_init(&scene, ELSEWHERE(", write: shadow, conflict: overwrite"), ONCE_MORE);
+    scene.faulty_mem.table.big = &HUGE_VALUES;
+    scene_put(&scene, "origin", "before", "{\"times\":0}");
+    scene_put(&scene, "origin", "since", "{\"times\":0}");
+    scene_put(&scene, "origin", "small", "{\"times\":0}");
+    scene_put(&scene, "items", "before", "{\"mine\":\"huge\"}");
+    scene_ran(&scene, 3);
+    assert_true(scene_refused(&scene, "before", SLUICE_ERROR_TOO_BIG));
+    scene_put(&scene, "items", "since", "{\"mine\":\"huge\"}");
+    scene_put(&scene, "items", "small", "{\"mine\":true}");
+    promoted(&scene, NULL, 8, NULL);
+    scene_holds(&scene, "items", "before", "{\"mine\":\"huge\"}");
+    scene_holds(&scene, "items", "since", "{\"mine\":\"huge\"}");
+    scene_holds(&scene, "items", "small", "{\"times\":1}");
+    assert_true(scene_notes(&scene, "since", SLUICE_ERROR_PASSED_OVER));
+    scene_taken_back(&scene, 0);
+    scene_holds(&scene, "items", "small", "{\"mine\":true}");
+    scene_done(&scene);
+}
+
 /* --- its end ------------------------------------------------------------------------------------------------------ */
 
 /* Whatever of the run is still on its way finds no fence once the shadow goes, so that nothing is hidden behind that.
@@ -371,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_deletion_goes_live_where_the_record_is_what_it_was_alone),
         cmocka_unit_test(a_write_that_arrives_while_the_shadow_is_dropped_is_fenced),
+        cmocka_unit_test(over_what_is_too_big_for_the_undo_log_nothing_goes_live),
         cmocka_unit_test(a_record_goes_live_with_its_expiry),
         cmocka_unit_test(a_record_that_expired_before_it_went_live_is_gone),
         cmocka_unit_test(a_persons_pause_holds_against_a_promotion),

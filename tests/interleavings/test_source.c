@@ -118,6 +118,44 @@ static void a_source_that_changes_into_something_refused_takes_what_we_wrote_wit
     scene_done(&scene);
 }
 
+/* A source in which the application has put something under `a` that is no record of the dataset. */
+struct odd {
+    struct scene scene;
+    bool (*read)(struct session *, const struct call *, struct record *, size_t, GError **);
+};
+
+static bool read_odd(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
+{
+    const char *table = (const char *)session_driver(session);
+    struct odd *odd = (struct odd *)(gpointer)(table - offsetof(struct odd, scene.faulty_mem.table));
+    if (!odd->read(session, call, io, n, error))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(call->ds->name, "origin") == 0 && slice_equal(io[i].key, slice_of_text("a")))
+            io[i] = (struct record){.key = io[i].key,
+                                    .presence = RECORD_FAULT,
+                                    .fault = {.code = SLUICE_ERROR_BAD_RECORD, .text = "a list"}};
+    return true;
+}
+
+static void a_source_that_changes_into_what_is_no_record_takes_what_we_wrote_with_it(void **state)
+{
+    struct odd odd;
+    struct process process;
+    begin_written(&odd.scene, &process, FILL);
+    odd.read = odd.scene.faulty_mem.table.read;
+    odd.scene.faulty_mem.table.read = read_odd;
+    scene_put(&odd.scene, "origin", "a", "{\"n\":7}");
+    process_done(&process);
+    scene_holds(&odd.scene, "items", "a", NULL);
+    b_is_done(&odd.scene);
+    assert_int_equal(scene_count(&odd.scene, OUTCOME_REJECTED), 1);
+    assert_int_equal(scene_count(&odd.scene, OUTCOME_GONE), 0);
+    assert_true(scene_refused(&odd.scene, "a", SLUICE_ERROR_BAD_RECORD));
+    scene_taken_back(&odd.scene, 0);
+    scene_done(&odd.scene);
+}
+
 static void a_source_that_changes_again_and_again_is_followed_only_so_far(void **state)
 {
     struct scene scene;
@@ -387,6 +425,7 @@ int main(void)
         cmocka_unit_test(what_the_application_made_of_our_write_outlives_its_source),
         cmocka_unit_test(a_source_that_changes_does_not_overrule_what_the_application_made_of_our_write),
         cmocka_unit_test(a_source_that_changes_into_something_refused_takes_what_we_wrote_with_it),
+        cmocka_unit_test(a_source_that_changes_into_what_is_no_record_takes_what_we_wrote_with_it),
         cmocka_unit_test(a_source_that_changes_again_and_again_is_followed_only_so_far),
         cmocka_unit_test(a_source_in_which_nothing_changed_is_not_read_again),
         cmocka_unit_test(a_source_in_which_another_key_changed_is_read_again),
