@@ -93,20 +93,37 @@ static bool record_force(struct hold *hold, const struct store_lock *lock, GErro
     return ledger_append(hold->catalog, &entry, error);
 }
 
+/* From runs that are over it is taken, and from each of them alone: another run may be quicker, and then has it.
+ * *ret_holder: who has it, where it is locked. */
+static bool take_lock(struct hold *hold, const struct store_lock *mine, struct store_lock *ret_holder, GError **error)
+{
+    struct call call = {.ds = &hold->plan->target_ds, .mem = hold->mem};
+    struct store_lock wish = *mine;
+    for (;;) {
+        g_autoptr(GError) failed = NULL;
+        *ret_holder = wish;
+        if (store_lock(hold->target, &call, ret_holder, false, &failed))
+            return true;
+        if (!error_is(failed, SLUICE_ERROR_LOCKED) || !holder_is_over(hold, ret_holder)) {
+            g_propagate_error(error, g_steal_pointer(&failed));
+            return false;
+        }
+        memcpy(wish.over_uid, ret_holder->run_uid, sizeof wish.over_uid);
+    }
+}
+
 bool hold_lock_dataset(struct hold *hold, GError **error)
 {
     struct call call = {.ds = &hold->plan->target_ds, .mem = hold->mem};
-    struct store_lock lock = {.run = hold->run.name, .host = g_get_host_name(), .home = catalog_home(hold->catalog)};
+    struct store_lock lock,
+        mine = {.run = hold->run.name, .host = g_get_host_name(), .home = catalog_home(hold->catalog)};
     g_autoptr(GError) failed = NULL;
-    memcpy(lock.run_uid, hold->run.uid, sizeof lock.run_uid);
-    struct store_lock mine = lock;
+    memcpy(mine.run_uid, hold->run.uid, sizeof mine.run_uid);
     if (!store_driver(hold->plan->target)->write)
         return true; /* an append-only target: every run has files of its own */
-    if (store_lock(hold->target, &call, &lock, false, &failed))
+    if (take_lock(hold, &mine, &lock, &failed))
         return true;
     bool locked = error_is(failed, SLUICE_ERROR_LOCKED);
-    if (locked && holder_is_over(hold, &lock))
-        return store_lock(hold->target, &call, &mine, true, error);
     if (hold->config->force_unlock && (locked || error_is(failed, SLUICE_ERROR_CORRUPT)))
         return record_force(hold, locked ? &lock : &(struct store_lock){0}, error) &&
                store_lock(hold->target, &call, &mine, true, error);

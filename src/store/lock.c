@@ -16,6 +16,13 @@ void store_lock_encode(const struct store_lock *lock, GByteArray *into)
     put_u64(into, XXH3_64bits(into->data, into->len));
 }
 
+bool store_lock_is_against(const struct store_lock *wanted, const uint8_t run_uid[16])
+{
+    static const uint8_t NOBODY[RUN_UID] = {0};
+    bool over = memcmp(run_uid, wanted->over_uid, RUN_UID) == 0 && memcmp(run_uid, NOBODY, RUN_UID) != 0;
+    return !over && memcmp(run_uid, wanted->run_uid, RUN_UID) != 0;
+}
+
 bool store_lock_decode(struct slice bytes, struct arena *mem, struct store_lock *ret, GError **error)
 {
     struct reader from = reader_of(bytes);

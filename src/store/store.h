@@ -220,6 +220,7 @@ bool fence_lane_applied(const struct fence_lane *lane, uint64_t number);
 struct store_lock {
     uint8_t run_uid[16];
     const char *run, *host, *home; /* of the holder; filled in (arena) when the lock is someone else's */
+    uint8_t over_uid[16];          /* of a run whose lock is nobody's any more, and is taken over; zeros: none */
 };
 
 struct write_ops {
@@ -241,7 +242,8 @@ struct write_ops {
     /* Removes all fences of a run that is over. Safe to repeat. */
     bool (*fence_drop)(struct session *, const struct call *, const uint8_t run[16], GError **);
     /* Takes the dataset's lock for the run, or (held by another run) returns false with SLUICE_ERROR_LOCKED and fills
-     * in *io with the holder. Already this run's: fine. `force` takes it from whoever has it. */
+     * in *io with the holder. Already this run's: fine; io->over_uid's: it is taken over from that run alone.
+     * `force` takes it from whoever has it. */
     bool (*lock)(struct session *, const struct call *, struct store_lock *io, bool force, GError **);
     bool (*unlock)(struct session *, const struct call *, const uint8_t run_uid[16], GError **);
     /* Who holds the dataset's lock, without taking it; also in a store opened for reading only. NULL: cannot be asked.

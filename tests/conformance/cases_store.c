@@ -140,6 +140,22 @@ static void force_takes_a_lock_from_its_holder(struct stand *stand)
     let_go(stand, &second);
 }
 
+static void a_lock_is_taken_over_from_one_run_alone(struct stand *stand)
+{
+    GError *error = NULL;
+    struct store_lock first = holder(stand, "fix.1"), second = holder(stand, "other.7"), third = holder(stand, "new.1");
+    kit_ok(take(stand, &first, false, &error));
+    memcpy(second.over_uid, third.run_uid, sizeof second.over_uid);
+    struct store_lock io = second;
+    kit_refused(take(stand, &io, false, &error), LOCKED, "fix.1");
+    assert_memory_equal(io.run_uid, first.run_uid, sizeof io.run_uid);
+    memcpy(second.over_uid, first.run_uid, sizeof second.over_uid);
+    memcpy(third.over_uid, first.run_uid, sizeof third.over_uid);
+    kit_ok(take(stand, &second, false, &error));
+    kit_refused(take(stand, &third, false, &error), LOCKED, "other.7"); /* who was quicker has it */
+    let_go(stand, &second);
+}
+
 static void a_lock_is_of_one_dataset(struct stand *stand)
 {
     GError *error = NULL;
@@ -201,6 +217,7 @@ const struct conformance_case store_cases[] = {
     {"a-settle-may-be-repeated", WRITES | NEEDS(SETTLE), a_settle_may_be_repeated},
     {"a-lock-keeps-other-runs-out-and-names-its-holder", NEEDS(LOCK), a_lock_keeps_other_runs_out_and_names_its_holder},
     {"force-takes-a-lock-from-its-holder", NEEDS(LOCK), force_takes_a_lock_from_its_holder},
+    {"a-lock-is-taken-over-from-one-run-alone", NEEDS(LOCK), a_lock_is_taken_over_from_one_run_alone},
     {"a-lock-is-of-one-dataset", NEEDS(LOCK), a_lock_is_of_one_dataset},
     {"a-lock-outlives-the-store", NEEDS(LOCK), a_lock_outlives_the_store},
     {NULL, 0, NULL},

@@ -375,6 +375,38 @@ static void nothing_stays_behind_the_last_lock(void **state)
     cut_end(box);
 }
 
+/* Two patterns overlap with ours. The lock of the one is nobody's any more; of the other it still keeps us out. */
+static void of_overlapping_locks_one_run_s_alone_are_taken_over(void **state)
+{
+    enum { OVER, OPEN, OURS, N };
+    static const char *const NAMES[N] = {"cut:a*", "cut:b*", "cut:*"};
+    struct box *box = *state;
+    GError *error = NULL;
+    struct dataset ds[N];
+    struct call call[N];
+    struct store_lock locks[N];
+    servers_or_skip(&box->servers);
+    cut_begin(box);
+    for (size_t i = 0; i < N; i++) {
+        ds[i] = (struct dataset){.name = NAMES[i], .form = FORM_RAW};
+        call[i] = cut_call_of(box);
+        call[i].ds = &ds[i];
+        locks[i] = (struct store_lock){.run = NAMES[i], .host = "h", .home = "/h", .run_uid = {(uint8_t)(i + 1)}};
+    }
+    memcpy(locks[OURS].over_uid, locks[OVER].run_uid, sizeof locks[OURS].over_uid);
+    for (size_t i = 0; i < OURS; i++)
+        kit_ok(store_lock(box->session, &call[i], &locks[i], false, &error));
+    struct store_lock io = locks[OURS];
+    kit_refused(store_lock(box->session, &call[OURS], &io, false, &error), LOCKED, "'cut:b*' is locked");
+    assert_int_equal(io.run_uid[0], locks[OPEN].run_uid[0]);
+    kit_ok(store_unlock(box->session, &call[OPEN], locks[OPEN].run_uid, &error));
+    kit_ok(store_lock(box->session, &call[OURS], &locks[OURS], false, &error));
+    kit_ok(store_unlock(box->session, &call[OURS], locks[OURS].run_uid, &error));
+    g_autofree char *left = servers_ask(&box->servers, 0, "EXISTS sluice:locks", false);
+    assert_string_equal(g_strchomp(left), ":0");
+    cut_end(box);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +422,7 @@ int main(void)
         cmocka_unit_test(a_takeover_is_with_the_replicas),
         cmocka_unit_test(a_right_that_is_missing_leaves_no_mark),
         cmocka_unit_test(nothing_stays_behind_the_last_lock),
+        cmocka_unit_test(of_overlapping_locks_one_run_s_alone_are_taken_over),
     };
     return cmocka_run_group_tests(tests, cut_set_up, cut_tear_down);
 }

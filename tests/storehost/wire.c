@@ -304,6 +304,7 @@ void wire_put_lock(GByteArray *into, const struct store_lock *lock)
     wire_put_text(into, lock->run);
     wire_put_text(into, lock->host);
     wire_put_text(into, lock->home);
+    put_bytes(into, slice_of(lock->over_uid, sizeof(lock->over_uid)));
 }
 
 void wire_get_lock(struct reader *from, struct arena *mem, struct store_lock *ret)
@@ -314,4 +315,7 @@ void wire_get_lock(struct reader *from, struct arena *mem, struct store_lock *re
     ret->run = wire_get_text(from, mem);
     ret->host = wire_get_text(from, mem);
     ret->home = wire_get_text(from, mem);
+    uid = reader_bytes(from, sizeof(ret->over_uid));
+    if (from->ok)
+        memcpy(ret->over_uid, uid.data, sizeof(ret->over_uid));
 }

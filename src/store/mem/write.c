@@ -1,3 +1,4 @@
+#include "store/lock.h"
 #include "store/mem/content.h"
 
 static bool numbers_fit(const struct lane_state *lane, const struct cas_op *ops, size_t n, GError **error)
@@ -135,7 +136,7 @@ static bool mem_lock(struct session *session, const struct call *call, struct st
     struct mem_content *content = mem_content_of(session);
     auto_hold(&content->lock);
     const struct mem_lock *held = g_tree_lookup(content->locks, call->ds->name);
-    if (held && !force && memcmp(held->run_uid, io->run_uid, sizeof(io->run_uid)) != 0)
+    if (held && !force && store_lock_is_against(io, held->run_uid))
         return held_by_other(held, call, io, error);
     struct mem_lock *lock = g_new0(struct mem_lock, 1);
     *lock = (struct mem_lock){.run = g_strdup(io->run), .host = g_strdup(io->host), .home = g_strdup(io->home)};

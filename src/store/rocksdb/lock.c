@@ -23,11 +23,11 @@ static bool load(struct session *session, struct slice key, struct arena *mem, s
 static bool lock_latched(struct session *session, const struct call *call, struct slice key, struct store_lock *io,
                          bool force, GError **error)
 {
-    struct store_lock holder;
+    struct store_lock holder = {0};
     bool held = false;
     if (!force && !load(session, key, call->mem, &holder, &held, error))
         return error_add(error, "dataset '%s'", call->ds->name);
-    if (held && memcmp(holder.run_uid, io->run_uid, RUN_UID) != 0) {
+    if (held && store_lock_is_against(io, holder.run_uid)) {
         *io = holder;
         return error_set(error, SLUICE_ERROR_LOCKED, "dataset '%s' is locked by run %s of home %s on %s",
                          call->ds->name, holder.run, holder.home, holder.host);

@@ -83,8 +83,15 @@ static bool locks_change(struct locks *locks, struct slice name, struct slice va
     return router_run(valkey_session_of(locks->session)->router, locks->call, &wish, error);
 }
 
-/* The first lock that a dataset of this name may not be beside, and is not `uid`'s (NULL: anyone's); n: none. */
-static bool locks_find(const struct locks *locks, const uint8_t *uid, bool blind, size_t *ret,
+/* Whose lock is no obstacle where it stands: our own, and one that is taken over where ours takes its place. */
+static bool stays(const struct store_lock *wanted, const struct store_lock *holder, bool in_place)
+{
+    return memcmp(holder->run_uid, wanted->run_uid, RUN_UID) == 0 ||
+           (in_place && !store_lock_is_against(wanted, holder->run_uid));
+}
+
+/* The first lock that a dataset of this name may not be beside (`wanted` NULL: anyone's); n: none. */
+static bool locks_find(const struct locks *locks, const struct store_lock *wanted, bool blind, size_t *ret,
                        struct store_lock *holder, GError **error)
 {
     const struct valkey_dataset *ds;
@@ -94,15 +101,15 @@ static bool locks_find(const struct locks *locks, const uint8_t *uid, bool blind
         g_autofree char *name = g_strndup((const char *)locks->names[*ret].data, locks->names[*ret].len);
         auto_(key_template) other = NULL;
         *holder = (struct store_lock){0};
-        if (strcmp(name, locks->call->ds->name) != 0 &&
-            (!key_template_parse(&other, name, NULL) || !key_template_overlap(ds->template, other)))
+        bool in_place = strcmp(name, locks->call->ds->name) == 0;
+        if (!in_place && (!key_template_parse(&other, name, NULL) || !key_template_overlap(ds->template, other)))
             continue;
         if (!store_lock_decode(locks->values[*ret], locks->call->mem, holder, blind ? NULL : error)) {
             if (blind)
                 return true;
             return error_add(error, "dataset '%s'", name);
         }
-        if (!uid || memcmp(holder->run_uid, uid, RUN_UID) != 0)
+        if (!wanted || !stays(wanted, holder, in_place))
             return true;
     }
     return true;
@@ -115,18 +122,19 @@ static bool locked(const struct locks *locks, size_t at, const struct store_lock
                      holder->home, holder->host);
 }
 
-/* One step: another's lock that is in the way is removed by force, then ours is written. */
+/* One step: another's lock that is in the way is removed by force, or as one that is taken over; then ours is
+ * written. */
 static bool lock_step(struct locks *locks, struct store_lock *io, bool force, bool *ret_done, GError **error)
 {
     g_autoptr(GByteArray) row = g_byte_array_new();
     struct store_lock holder;
     size_t at;
     bool changed;
-    if (!locks_read(locks, error) || !locks_find(locks, io->run_uid, force, &at, &holder, error))
+    if (!locks_read(locks, error) || !locks_find(locks, io, force, &at, &holder, error))
         return false;
     struct slice own = slice_of_text(locks->call->ds->name);
     bool in_the_way = at < locks->n && !slice_equal(locks->names[at], own);
-    if (at < locks->n && !force) {
+    if (at < locks->n && !force && store_lock_is_against(io, holder.run_uid)) {
         locked(locks, at, &holder, error);
         *io = holder;
         return false;

@@ -52,6 +52,41 @@ static void who_took_the_lock_and_is_still_about_it_has_it(void **state)
     scene_done(&scene);
 }
 
+/* A store in which another has taken what nobody had, by the time that it could be taken over. */
+struct quicker {
+    struct scene scene;
+    bool (*lock)(struct session *, const struct call *, struct store_lock *, bool, GError **);
+    bool taken;
+};
+
+static bool lock_quicker(struct session *session, const struct call *call, struct store_lock *io, bool force,
+                         GError **error)
+{
+    const char *table = (const char *)session_driver(session);
+    struct quicker *quicker = (struct quicker *)(gpointer)(table - offsetof(struct quicker, scene.faulty_mem.table));
+    struct store_lock other = {.run = "quick.1", .host = "desk", .home = "/elsewhere", .run_uid = {9}};
+    bool ok = quicker->lock(session, call, io, force, error);
+    if (!ok && !quicker->taken)
+        quicker->taken = quicker->lock(session, call, &other, true, NULL);
+    return ok;
+}
+
+static void of_two_who_take_over_a_lock_one_has_it(void **state)
+{
+    struct quicker quicker = {0};
+    struct ended ended;
+    is_about_to_be_taken_back(&quicker.scene);
+    quicker.lock = quicker.scene.faulty_mem.write.lock;
+    quicker.scene.faulty_mem.write.lock = lock_quicker;
+    scene_run(&quicker.scene, &ended);
+    assert_int_equal(ended.status, 7);
+    assert_int_equal(ended.code, SLUICE_ERROR_LOCKED);
+    assert_non_null(strstr(ended.text, "locked by run quick.1 of host desk, home /elsewhere"));
+    ended_done(&ended);
+    scene_holds(&quicker.scene, "items", "a", "{\"times\":1}");
+    scene_done(&quicker.scene);
+}
+
 /* The dataset is locked by somebody. */
 static const struct holder {
     const char *run, *home; /* NULL: this one's */
@@ -117,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_took_the_lock_and_died_has_it_no_longer),
         cmocka_unit_test(who_took_the_lock_and_is_still_about_it_has_it),
+        cmocka_unit_test(of_two_who_take_over_a_lock_one_has_it),
         cmocka_unit_test(of_whom_a_lock_is_decides_and_force_takes_it_from_anybody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
