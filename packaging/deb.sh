@@ -18,7 +18,9 @@ install -d "$doc" "$root/DEBIAN"
 install -Dm644 packaging/sluice.service "$root/lib/systemd/system/sluice.service"
 install -Dm644 packaging/default "$root/etc/default/sluice"
 install -Dm644 packaging/copyright "$doc/copyright"
-cp -r README.md docs examples "$doc/"
+# Of the tree's own files: what was tried in an example, or what Python left, is nobody's business.
+{ git ls-files -z README.md docs examples || find README.md docs examples -type f -print0; } 2>/dev/null |
+    xargs -0 cp --parents -t "$doc"
 find "$doc" -name '*.py' -delete
 printf 'sluice (%s) stable; urgency=low\n\n  * sluice %s.\n\n -- %s  %s\n' \
     "$version" "$version" "$maintainer" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$doc/changelog.gz"
@@ -26,26 +28,21 @@ find "$root/usr/share/man" -type f ! -name '*.gz' -exec gzip -9n {} +
 install -m755 packaging/postinst packaging/prerm packaging/postrm "$root/DEBIAN/"
 echo /etc/default/sluice >"$root/DEBIAN/conffiles"
 
-# What the program is linked with, by the packages that have it; dpkg-shlibdeps wants a source package around it.
-install -d "$build/shlibs/debian"
-printf 'Source: sluice\n\nPackage: sluice\nArchitecture: any\n' >"$build/shlibs/debian/control"
-# What it loads by itself, when a command needs it (src/base/later.h), a library that is not packed is linked with.
-read -ra loaded <<<"$(pkg-config --libs libcurl libmicrohttpd gnutls)"
-echo 'extern int none;' | cc -shared -x c - -o "$build/shlibs/loaded.so" -Wl,--no-as-needed "${loaded[@]}"
-depends=$(cd "$build/shlibs" && dpkg-shlibdeps -O --ignore-missing-info "$(realpath "../root/usr/bin/sluice")" ./loaded.so 2>/dev/null |
-    sed 's/^shlibs:Depends=//')
+depends=$(packaging/depends.sh "$root/usr/bin/sluice" "$build/shlibs")
 
 find "$root" -type d -exec chmod 755 {} +
 find "$root" -type f -path '*/usr/share/*' -exec chmod 644 {} +
 find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 (cd "$root" && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | sort -z | xargs -0 md5sum) >"$build/md5sums"
 install -m644 "$build/md5sums" "$root/DEBIAN/md5sums"
+# Of the files alone, as debhelper counts: what folders and blocks take differs from file system to file system.
+size_kib=$(find "$root" -path "$root/DEBIAN" -prune -o -type f -printf '%s\n' | awk '{ kib += int(($1 + 1023) / 1024) } END { print kib }')
 cat >"$root/DEBIAN/control" <<CONTROL
 Package: sluice
 Version: $version
 Architecture: $architecture
 Maintainer: $maintainer
-Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
+Installed-Size: $size_kib
 Depends: $depends, adduser
 Recommends: ca-certificates
 Suggests: prometheus, default-mta | mail-transport-agent

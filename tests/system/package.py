@@ -2,10 +2,15 @@
 """The Debian package: what is in it, that it runs from where it was unpacked, what lintian and systemd say of it."""
 
 import hashlib
+import http.server
 import os
+import re
 import shutil
+import threading
+from contextlib import contextmanager
 
 from rehearsal import Rehearsal
+from server import API, server
 from stand import SOURCE, Skip, among, must, run_all, same, test
 
 BUILT = SOURCE / "build-deb"
@@ -15,6 +20,61 @@ def digests():
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(BUILT.glob("sluice_*.deb"))]
 
 
+# Of what the program is linked with, as far as the names do not tell a version.
+LINKED = ("libbson-1.0-0", "libc6", "libfyaml0", "libglib2.0-0", "liblua5.4-0", "libpcre2-8-0", "librocksdb", "libsodium", "libsqlite3-0", "libssl", "libzstd1")
+
+NUMBERED = """
+sluice: 1
+name: load
+source: { store: "file:in", dataset: "*.ndjson", key: id }
+target: { store: "rocksdb:live", dataset: items }
+protect: { signals: [{ name: queue, url: "URL", above: 10, every: 20ms, timeout: 5s, hold: 100ms }] }
+"""
+
+
+def needs(depends):
+    """{package: what version of it}"""
+    rows = [re.fullmatch(r"(\S+)(?: \((.*)\))?", each) for each in depends.strip().split(", ")]
+    must(all(rows), "no list of packages:", depends)
+    return {row[1]: row[2] for row in rows}
+
+
+@contextmanager
+def number(value):
+    """An address that answers with it."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):  # pylint: disable=invalid-name
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(str(value).encode())
+
+        def log_message(self, *_):
+            pass
+    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listening.server_port}/"
+    finally:
+        listening.shutdown()
+        listening.server_close()
+
+
+@test("a package depends on what the program is linked with, and on what it loads by itself, as new as what it looks up there")
+def _(stand):
+    if not shutil.which("dpkg-shlibdeps"):
+        raise Skip("dpkg-dev is not here")
+    made = stand.run([SOURCE / "packaging/depends.sh", stand.programs.sluice, "shlibs"]).ended(0)
+    found = needs(made.out)
+    for name in LINKED:
+        must(any(package.startswith(name) for package in found), name, "is not in", made.out)
+    loaded = [name for path in sorted((SOURCE / "src").rglob("*.c")) for name in re.findall(r'struct later \w+ = .*\.package = "(.*?)"', path.read_text())]
+    must(len(loaded) >= 3, "libraries that are loaded are not found in the tree:", loaded)
+    for name in loaded:
+        must((found.get(name) or "").startswith(">= "), name, "is not in", made.out)
+    log = stand.read("shlibs/shlibdeps.log")
+    must("none of the library's symbols" not in log, "nothing is asked of a library:", log)
+
+
 @test("./dev deb: program, manual, completions, unit and pages, owned by root; it runs; the same tree makes the same bytes; lintian finds nothing")
 def _(stand):
     if not os.environ.get("SLUICE_LIVE_ALL"):
@@ -22,20 +82,34 @@ def _(stand):
     if not shutil.which("dpkg-deb"):
         raise Skip("this is no Debian")
     env = dict(os.environ, DEBFULLNAME="Ann Packager", DEBEMAIL="ann@debian.org")
+    left = SOURCE / "docs/__pycache__/left.pyc" # as Python leaves some
+    left.parent.mkdir(exist_ok=True)
+    left.touch()
     made = stand.run([SOURCE / "dev", "deb"], env=env, timeout=3000).ended(0).out.split()[-1]
+    left.unlink()
     first = digests()
+    must(os.fsencode(SOURCE) not in (BUILT / "sluice").read_bytes(), "the folder that it was made in is in the program: elsewhere it has another build number")
     listed = [line.split() for line in stand.run(["dpkg-deb", "-c", SOURCE / made]).ended(0).out.splitlines()]
     same({row[1] for row in listed}, {"root/root"}, "owners")
     names = {row[5] for row in listed}
     for name in ("usr/bin/sluice", "usr/share/man/man1/sluice.1.gz", "usr/share/bash-completion/completions/sluice", "usr/share/zsh/site-functions/_sluice",
                  "lib/systemd/system/sluice.service", "etc/default/sluice", "usr/share/doc/sluice/copyright", "usr/share/doc/sluice/docs/install.md"):
         must("./" + name in names, name, "is not in it")
+    must(not [name for name in names if "__pycache__" in name or "/." in name.removeprefix("./")], "what is not the tree's own:", names)
     fields = stand.run(["dpkg-deb", "-f", SOURCE / made]).ended(0).out
-    among(["librocksdb", "libsqlite3-0", "libcurl", "adduser", "Ann Packager <ann@debian.org>"], fields)
+    among(["librocksdb", "libsqlite3-0", "libcurl4 (>=", "libmicrohttpd12 (>=", "libgnutls30 (>=", "adduser", "Ann Packager <ann@debian.org>"], fields)
     stand.run(["dpkg-deb", "-x", SOURCE / made, "root"]).ended(0)
     program = stand.path("root/usr/bin/sluice")
     among("sluice", stand.run([program, "version"]).ended(0).out)
     stand.run([program, "demo", "folder", "--quiet"]).ended(0, 2)
+    stand.programs.sluice = program
+    stand.records("in/a.ndjson", [{"id": "a", "n": 1}])
+    with number(3) as url:
+        stand.write("load.yaml", NUMBERED.replace("URL", url))
+        stand.sluice("doctor", "load.yaml").ended(0)
+        stand.sluice("run", "load.yaml", "--yes").ended(0) # who asks an address loads libcurl
+    with server(stand) as asked: # and who serves libmicrohttpd and GnuTLS
+        same(asked.get("/runs/load.1").ended(200).json()["state"], "done", "what is served")
     again = stand.run(["bash", "-c", f"cd '{SOURCE}' && packaging/deb.sh build-deb"], env=env, timeout=300).ended(0)
     same((again.out.split()[-1], digests()), (made, first), "a second time")
     if shutil.which("lintian"):
