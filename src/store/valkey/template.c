@@ -316,12 +316,12 @@ static bool cut_at(struct slice *rest, struct slice text, struct slice *ret)
 }
 
 /* The only way in which a key is taken apart: every part but the last as short as can be. A template that has any way
- * to match a key has this one. */
+ * to match a key has this one. The empty key has no place to take from, and may stand at no address. */
 static bool take_apart(const struct key_template *template, struct slice server, struct slice *parts)
 {
     size_t n = template->places->len;
     struct slice first = text_at(template, 0), last = text_at(template, n), rest = server;
-    if (rest.len < first.len + last.len || memcmp(rest.data, first.data, first.len) != 0 ||
+    if (!rest.len || rest.len < first.len + last.len || memcmp(rest.data, first.data, first.len) != 0 ||
         memcmp(rest.data + rest.len - last.len, last.data, last.len) != 0)
         return false;
     rest = slice_of(rest.data + first.len, rest.len - first.len - last.len);
