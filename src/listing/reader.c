@@ -146,13 +146,16 @@ static bool block_begin(struct listing_reader *reader, const struct row *row, GE
     return true;
 }
 
-/* Where the block at hand has no further key, the next one. */
+/* Where the block at hand has no further key, the next one. What the index says of its keys must have been so: else
+ * some would be passed over, or be given twice, and nobody would hear of it. */
 static bool block_on(struct listing_reader *reader, GError **error)
 {
     struct row row = reader->row;
     if (reader_left(&reader->at) > 0 || !reader->begun || row.rest.len == 0)
         return true;
-    return row_next(reader, &row, NULL, error) && block_begin(reader, &row, error);
+    if (!row_next(reader, &row, NULL, error))
+        return false;
+    return row.number == reader->next ? block_begin(reader, &row, error) : blocks_reader_damaged(reader->blocks, error);
 }
 
 /* Reads the next key, of whatever block. There is one. */
