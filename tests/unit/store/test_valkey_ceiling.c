@@ -70,6 +70,7 @@ struct talk {
     const char *version, *stats, *keyspace;
     bool pairs, refuses;            /* RESP3 as HRANDFIELD has it; it is not permitted */
     unsigned most_fields;           /* that LARGE_AT has */
+    unsigned leaves_at;             /* it hangs up when it is asked for fields so often; 0: never */
     atomic_uint few, sizes, stated; /* how often it was asked for fields, for sizes, for what the allocator says, */
     atomic_uint strings, several;   /* for a string, for several; for … */
     atomic_uint again;              /* … fields once it was asked for the sizes of all */
@@ -155,6 +156,8 @@ static bool answer(struct talk *talk, const char *asked, int fd)
     if (g_str_has_prefix(asked, "HRANDFIELD")) {
         talk->few++;
         talk->again += talk->sizes >= KEYS;
+        if (talk->few == talk->leaves_at)
+            return false;
         if (talk->refuses)
             return peer_say_text(fd, "-NOPERM this user has no permissions to run the 'hrandfield' command\r\n");
     }
@@ -288,6 +291,15 @@ static void the_table_of_the_keys_is_known_to_be_there(void **state)
     assert_int_equal(talk.sizes, 1);
 }
 
+/* Another server may have come instead, with something large. */
+static void who_is_lost_from_sight_is_asked_anew_what_lives_there(void **state)
+{
+    struct talk talk = {.stats = BEGIN MERGED HEAD ROWS END, .leaves_at = KEYS + 2};
+    read_hashes(&talk, 3); /* hangs up in the second, the third knows what is known of nobody */
+    assert_true(talk.few > 3 * KEYS);
+    assert_true(talk.stated >= 2);
+}
+
 static void who_may_not_asks_sizes_and_tries_no_more(void **state)
 {
     struct talk talk = {.stats = BEGIN MERGED HEAD ROWS END, .refuses = true};
@@ -326,6 +338,7 @@ int main(void)
         cmocka_unit_test(of_a_hash_of_more_fields_the_size_is_asked),
         cmocka_unit_test(where_something_large_lives_sizes_are_asked),
         cmocka_unit_test(the_table_of_the_keys_is_known_to_be_there),
+        cmocka_unit_test(who_is_lost_from_sight_is_asked_anew_what_lives_there),
         cmocka_unit_test(who_may_not_asks_sizes_and_tries_no_more),
         cmocka_unit_test(where_nothing_is_large_strings_are_read_together),
         cmocka_unit_test(where_something_large_lives_or_expires_each_string_is_read_alone),
