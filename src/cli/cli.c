@@ -7,6 +7,7 @@
 #include "base/nearest.h"
 #include "base/person.h"
 #include "plan/keyring.h"
+#include "run/govern.h"
 
 /* Of a call that is part of a trace: https://www.w3.org/TR/trace-context/. What is none is ignored, as it says. */
 const char *cli_trace(void)
@@ -21,6 +22,7 @@ struct run_config cli_run_config(struct cli *cli)
 {
     return (struct run_config){.world = cli->world,
                                .registry = cli->registry,
+                               .learned = cli->learned,
                                .home = cli->home,
                                .act = {.actor = cli->actor, .reason = cli->values[OPTION_REASON], .trace = cli_trace()},
                                .person = cli->person,
@@ -164,6 +166,7 @@ static void cli_done(struct cli *cli)
 {
     g_clear_pointer(&cli->progress, progress_free);
     g_clear_pointer(&cli->registry, store_registry_free);
+    g_clear_pointer(&cli->learned, govern_learned_free);
     g_clear_pointer(&cli->keyring, keyring_free);
     g_free(cli->home);
     g_free(cli->actor);
@@ -240,6 +243,7 @@ int cli_main(const struct cli_start *start)
                       .terminal = isatty(STDERR_FILENO) && g_strcmp0(g_getenv("TERM"), "dumb") != 0};
     cli.world = &cli.own_world;
     cli.registry = store_registry_new(cli.world, start->extra);
+    cli.learned = govern_learned_new();
     int status = serve(&cli, start->argc, start->argv);
     cli_done(&cli);
     return delivered(&cli, status);

@@ -21,6 +21,7 @@ struct cli {
     const struct command *command;
     const atomic_int *signals;
     struct store_registry *registry;
+    struct govern_learned *learned; /* of servers that it paces itself on, by one call after the other */
     FILE *out, *err;
     const char *values[OPTION_COUNT]; /* "" for a flag that is set; NULL: not given */
     bool by_variable[OPTION_COUNT];   /* the environment says it, and not the command line */

@@ -40,7 +40,7 @@ METRIC(live_limit,        "sluice_live_latency_limit_seconds",         GAUGE,   
 METRIC(live_baseline,     "sluice_live_latency_baseline_seconds",      GAUGE,   RUN,     "server",        "p99 of live requests while the run sends nothing", "docs/pace.md", "")
 METRIC(live_effect,       "sluice_live_latency_effect_ratio",          GAUGE,   RUN,     "server",        "how much longer live requests take for the run", "p99 / baseline - 1", "< +10 %")
 METRIC(live_window,       "sluice_live_window_commands",               GAUGE,   RUN,     "server",        "commands that the governor lets be in flight", "docs/pace.md", "")
-METRIC(live_rate,         "sluice_live_commands_per_second",           GAUGE,   RUN,     "server",        "commands sent to the server", "over the last seconds", "")
+METRIC(live_rate,         "sluice_live_commands_per_second",           GAUGE,   RUN,     "server",        "commands sent to the server", "in the last second", "")
 METRIC(own_latency,       "sluice_request_latency_seconds",            GAUGE,   RUN,     "server",        "downstream latency: what the run's own requests to the server take, the median of the newest few dozen", "docs/pace.md", "< 2 times its own")
 METRIC(throttled,         "sluice_throttled_total",                    COUNTER, RUN,     "server",        "throttle replies: the server asked for a command again later (BUSY, LOADING, OOM, TRYAGAIN ...), since a process has the run", "counted", "0")
 METRIC(guard_value,       "sluice_guard_value",                        GAUGE,   RUN,     "guard",         "the newest reading of a guard, in its base unit: seconds, bytes, or a share of 1", "docs/guards.md", "memory < 70 %")

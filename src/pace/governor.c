@@ -15,7 +15,9 @@
 #define GAIN_PER_S   0.5
 #define SHARE_PER_S  2 /* of how far its window is from the mean: their baselines differ, and each pulls its own way */
 #define HOLD_US      500000
-#define CHANCE       1e-4 /* that so many samples above the promise are chance */
+#define CHANCE       1e-4  /* that so many samples above the promise are chance */
+#define ADOPTED      0.125 /* of a window that was learnt by other commands … */
+#define ADOPTED_MOST 1     /* … and no more of it: one command in flight is one client more */
 #define TAIL_FIRST   4
 #define TAIL_MOST    40
 #define TAIL_BODY    0.02 /* of what is allowed: from a body that has moved less than that less is learnt of the tail */
@@ -81,6 +83,23 @@ void governor_probe(struct governor *governor, int64_t due_us, int64_t now_us)
     histogram_add(&governor->recent, latency);
     histogram_add(&governor->minute, latency);
     histogram_add(&governor->fresh, latency);
+}
+
+bool governor_learned(const struct governor *governor, struct governor_learned *ret)
+{
+    *ret = (struct governor_learned){.base = governor->base, .window = governor->window, .tail = governor->tail};
+    ret->base.in_lull = false;
+    histogram_reset(&ret->base.now); /* of a lull that has not ended */
+    return governor_has_baseline(governor);
+}
+
+void governor_adopt(struct governor *governor, const struct governor_learned *learned, int64_t now_us)
+{
+    governor->base = learned->base;
+    governor->window = fmax(governor->least, fmin(ADOPTED_MOST, ADOPTED * learned->window));
+    governor->felt_window = governor->window;
+    governor->tail = fmax(TAIL_FIRST, learned->tail);
+    governor->ticked_us = now_us;
 }
 
 bool governor_has_baseline(const struct governor *governor)

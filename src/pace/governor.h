@@ -77,6 +77,17 @@ void governor_share(struct governor *governor, const struct governor_others *oth
 /* Every GOVERNOR_TICK_US: the window from now on. 0 as long as there is no baseline. */
 double governor_tick(struct governor *governor, int64_t now_us);
 
+/* What is learnt of a server, for whoever paces himself there next: the baseline, and what was tried. */
+struct governor_learned {
+    struct baseline base;
+    double window, tail;
+};
+/* false: there is no baseline yet. */
+bool governor_learned(const struct governor *governor, struct governor_learned *ret);
+/* In place of a baseline of its own, before anything was sent; it is in no lull afterwards. The window begins with a
+ * part of what was tried: the next commands are others, and may be felt more. */
+void governor_adopt(struct governor *governor, const struct governor_learned *learned, int64_t now_us);
+
 bool governor_has_baseline(const struct governor *governor);
 double governor_baseline_p99_us(const struct governor *governor);
 double governor_limit_us(const struct governor *governor);   /* what the p99 may be now */

@@ -137,11 +137,6 @@ void pacer_lost(struct pacer *pacer, int64_t sent_us)
     take_back(pacer, sent_us, &sent);
 }
 
-double pacer_rate_per_s(const struct pacer *pacer, int64_t now_us)
-{
-    return pacer->window > 0 ? 1e6 / gap_us(pacer, &pacer->kinds[pacer->last], now_us) : 0;
-}
-
 double pacer_latency_us(const struct pacer *pacer)
 {
     return pacer->kinds[pacer->last].latency_us;

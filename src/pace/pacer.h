@@ -59,5 +59,4 @@ void pacer_sent(struct pacer *pacer, uint64_t kind, int64_t now_us, unsigned com
 void pacer_reply(struct pacer *pacer, int64_t sent_us, int64_t now_us);
 /* It will not be answered: its connection is gone. */
 void pacer_lost(struct pacer *pacer, int64_t sent_us);
-double pacer_rate_per_s(const struct pacer *pacer, int64_t now_us); /* commands, as it paces now what it sent last */
-double pacer_latency_us(const struct pacer *pacer);                 /* of what it sent last; 0: none has come back */
+double pacer_latency_us(const struct pacer *pacer); /* of what it sent last; 0: none has come back */

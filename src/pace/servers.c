@@ -12,6 +12,8 @@
 #define LOOK_US    50000 /* so soon is it asked again whether the lull is over */
 #define STRANGE_US 10000 /* between two micro-batches to a server that nobody feels */
 
+enum { SECOND = 1000000 / GOVERNOR_TICK_US }; /* of ticks */
+
 struct pace_server {
     struct pace *pace;
     char *name;
@@ -23,6 +25,8 @@ struct pace_server {
     int64_t waited_us, sent_us; /* when somebody last waited for it, and when something last went; 0: never */
     bool waited_for;            /* somebody, since the last tick */
     double taken, used;         /* commands since the last tick; in flight, on average, at most in the last seconds */
+    double second[SECOND];      /* commands of the newest ticks: a ring */
+    unsigned ticks;
     uint64_t throttled;
     struct beacons beacons;
     uint64_t beat;
@@ -35,6 +39,8 @@ struct pace {
     struct governor_promise promise;
     char *id, *who; /* NULL: nobody knows of it */
     uint32_t priority;
+    struct pace_learned *learned; /* from which it may yet go on; NULL */
+    bool went_on;
     /* The ticking thread's own: */
     bool lull;
     int64_t turned_us; /* when it began or ended */
@@ -72,6 +78,7 @@ void pace_free(struct pace *pace)
     pthread_mutex_destroy(&pace->lock);
     g_free(pace->id);
     g_free(pace->who);
+    pace_learned_free(pace->learned);
     g_free(pace);
 }
 
@@ -189,6 +196,86 @@ static bool lacks_baseline(struct pace *pace, int64_t now_us)
     return !felt;
 }
 
+/* --- what one leaves to the next ---------------------------------------------------------------------------------- */
+
+struct pace_learned *pace_learn(struct pace *pace, int64_t now_us)
+{
+    auto_hold(&pace->lock);
+    if (lacks_baseline(pace, now_us))
+        return NULL;
+    struct pace_learned *learned = pace_learned_new(&pace->promise, pace->turned_us, pace->period);
+    for (guint i = 0; i < pace->servers->len; i++) {
+        struct pace_server *server = g_ptr_array_index(pace->servers, i);
+        auto_hold(&server->lock);
+        if (is_felt(server, now_us))
+            governor_learned(&server->governor, pace_learned_add(learned, server->name));
+    }
+    return learned;
+}
+
+void pace_go_on(struct pace *pace, struct pace_learned *learned)
+{
+    auto_hold(&pace->lock);
+    pace_learned_free(pace->learned);
+    pace->learned = learned;
+}
+
+bool pace_may_go_on(struct pace *pace)
+{
+    auto_hold(&pace->lock);
+    return pace->learned != NULL;
+}
+
+bool pace_went_on(struct pace *pace)
+{
+    auto_hold(&pace->lock);
+    return pace->went_on;
+}
+
+/* All that it tells of are felt, and no others. */
+static bool knows_all(struct pace *pace, int64_t now_us)
+{
+    size_t felt = 0;
+    for (guint i = 0; i < pace->servers->len; i++) {
+        struct pace_server *server = g_ptr_array_index(pace->servers, i);
+        auto_hold(&server->lock);
+        if (!is_felt(server, now_us))
+            continue;
+        felt++;
+        if (!pace_learned_of(pace->learned, server->name))
+            return false;
+    }
+    return felt > 0 && felt == pace->learned->n;
+}
+
+static void adopt(struct pace *pace, int64_t now_us)
+{
+    for (guint i = 0; i < pace->servers->len; i++) {
+        struct pace_server *server = g_ptr_array_index(pace->servers, i);
+        const struct governor_learned *of = pace_learned_of(pace->learned, server->name);
+        auto_hold(&server->lock);
+        if (of)
+            governor_adopt(&server->governor, of, now_us);
+    }
+    pace->lull = false;
+    pace->turned_us = pace->learned->turned_us;
+    pace->period = pace->learned->period;
+    pace->went_on = true;
+}
+
+static void go_on_when_known(struct pace *pace, int64_t now_us)
+{
+    if (!pace->learned)
+        return;
+    bool fits = pace_learned_fits(pace->learned, &pace->promise) &&
+                now_us - pace->learned->turned_us < PACE_LEARNED_US && lacks_baseline(pace, now_us);
+    bool all = fits && knows_all(pace, now_us);
+    if (all)
+        adopt(pace, now_us);
+    if (all || !fits)
+        g_clear_pointer(&pace->learned, pace_learned_free);
+}
+
 static void turn(struct pace *pace, int64_t now_us)
 {
     for (guint i = 0; i < pace->servers->len; i++) {
@@ -266,6 +353,7 @@ static bool lasted(const struct pace *pace, int64_t now_us)
 
 static void turn_when_due(struct pace *pace, int64_t now_us, int64_t clock_us)
 {
+    go_on_when_known(pace, now_us);
     bool lacks = lacks_baseline(pace, now_us);
     struct crowd crowd = crowd_of(pace, now_us);
     bool yield = yields(pace, &crowd, now_us), time = is_time(pace, &crowd, now_us, clock_us);
@@ -386,6 +474,7 @@ static bool is_tried(struct pace_server *server)
     double in_flight = server->taken * pacer_latency_us(&server->pacer) / GOVERNOR_TICK_US;
     bool waited_for = server->waited_for;
     server->used = MAX(in_flight, USED_FADES * server->used);
+    server->second[server->ticks++ % SECOND] = server->taken;
     server->taken = 0;
     server->waited_for = false;
     return waited_for && server->used >= IDLE * server->governor.window;
@@ -442,6 +531,14 @@ static void count_others(const struct pace_server *server, int64_t now_us, struc
     }
 }
 
+static double sent_per_s(const struct pace_server *server)
+{
+    double sent = 0;
+    for (unsigned i = 0; i < SECOND; i++)
+        sent += server->second[i];
+    return sent;
+}
+
 static struct pace_look look_at(struct pace_server *server, int64_t now_us)
 {
     const struct governor *governor = &server->governor;
@@ -450,7 +547,7 @@ static struct pace_look look_at(struct pace_server *server, int64_t now_us)
                              .in_lull = governor->base.in_lull,
                              .trickles = governor->window <= 2 * governor->least,
                              .window = server->pacer.window,
-                             .per_s = pacer_rate_per_s(&server->pacer, now_us),
+                             .per_s = sent_per_s(server),
                              .own_us = pacer_latency_us(&server->pacer),
                              .throttled = server->throttled,
                              .felt_us = server->felt_us};

@@ -17,6 +17,7 @@
 #include "base/auto.h"
 #include "pace/beacons.h"
 #include "pace/governor.h"
+#include "pace/learned.h"
 #include "pace/pacer.h"
 
 enum {
@@ -28,6 +29,7 @@ enum {
     PACE_PATIENCE_US = 3000000, /* so long it waits for others to be silent, before its baseline */
     PACE_YIELD_US = 6000000,    /* so long it is silent for others that have none … */
     PACE_YIELD_EVERY_US = 30000000, /* … and so seldom */
+    PACE_LEARNED_US = 60000000,     /* a baseline whose newest lull is longer ago is not adopted */
 };
 
 struct pace;
@@ -57,6 +59,16 @@ void pace_felt(struct pace_server *server, int64_t sent_us, int64_t now_us);
  * multiple of it. */
 void pace_tick(struct pace *pace, int64_t now_us, int64_t clock_us);
 
+/* What it has learnt of its servers, for whoever paces himself on them next in this process; NULL: one that is felt has
+ * no baseline yet. The caller frees. */
+struct pace_learned *pace_learn(struct pace *pace, int64_t now_us);
+/* Before the first tick: goes on from there, in place of a baseline of its own, as soon as the very servers that it
+ * tells of are felt, if the promise is the same; lulls go on as they were. Otherwise, and where it is older than
+ * PACE_LEARNED_US, everything begins as ever. Takes it over; NULL: nothing. */
+void pace_go_on(struct pace *pace, struct pace_learned *learned);
+bool pace_may_go_on(struct pace *pace); /* it is not known yet whether it does */
+bool pace_went_on(struct pace *pace);
+
 /* As whom others shall know it; without that it leaves no beacons, but heeds theirs. `id` is nobody else's. */
 void pace_introduce(struct pace *pace, const char *id, const char *who);
 void pace_priority(struct pace *pace, uint32_t priority);
@@ -75,7 +87,7 @@ struct pace_look {
     const char *name; /* as long as the pace */
     enum governor_cause cause;
     bool in_lull, trickles;              /* trickles: it gets hardly more than the least that anyone gets */
-    double window, per_s;                /* commands in flight; a second */
+    double window, per_s;                /* commands that may be in flight; that were sent in the last second */
     double baseline_us, p99_us, most_us; /* live p99: without us, now (reckoned), as promised; 0: not known yet */
     double own_us;                       /* of own micro-batches, the median of the newest; 0: none has come back */
     uint64_t throttled;                  /* replies that asked to come again later */

@@ -742,7 +742,7 @@ static bool verify_guarded(struct hold *hold, struct check *check, struct verify
 {
     struct checking checking = {.config = hold->config, .hold = hold, .check = check, .ret = ret};
     struct watch watch = {0};
-    struct govern_self self = {.what = "a verification"};
+    struct govern_self self = {.what = "a verification", .learned = hold->config->learned};
     if (!open_home(hold, error) ||
         !govern_begin(&hold->shared.govern, hold->config->world, hold->plan, &hold->shared.limits, &self, error))
         return false;

@@ -6,7 +6,15 @@
 #include "base/thread.h"
 #include "store/calls.h"
 
-enum { STORES_MOST = 2 };
+enum {
+    STORES_MOST = 2,
+    ANSWERED_TICKS = 3, /* so long servers that are known may take for a first answer */
+};
+
+/* By where a store stands in struct govern: on other servers it counts for nothing anyway. */
+struct govern_learned {
+    struct pace_learned *of[STORES_MOST];
+};
 
 /* One store, by its thread; `stop` and what the lock guards are shared. */
 struct governed {
@@ -14,7 +22,8 @@ struct governed {
     struct limits *limits;
     struct store *store;
     const struct probe_ops *probe;
-    char *id, *who; /* by its beacons */
+    char *id, *who;                /* by its beacons */
+    struct pace_learned **learned; /* to be taken, and left there; NULL: neither */
     struct thread *thread;
     atomic_bool stop;
     struct spec_live live;         /* the promise as it is kept */
@@ -49,6 +58,8 @@ static bool attach(struct governed *it, GError **error)
     struct pace *pace = pace_new(&promise, world_monotonic_us(it->world));
     pace_introduce(pace, it->id, it->who);
     pace_priority(pace, limits_priority(it->limits));
+    if (it->learned)
+        pace_go_on(pace, g_steal_pointer(it->learned));
     if (!it->probe->open(&it->live_probe, it->store, pace, error)) {
         pace_free(pace);
         return false;
@@ -132,11 +143,23 @@ static void governed_main(void *data)
     }
 }
 
-/* What stands in the way of probing is told before anything waits for it. */
-static bool begin_felt(struct governed *it, GError **error)
+static bool feel_once(struct governed *it, GError **error)
 {
     struct call call = {.deadline_us = world_monotonic_us(it->world) + GOVERNOR_TICK_US};
-    return attach(it, error) && it->probe->run(it->live_probe, &call, error);
+    if (!it->probe->run(it->live_probe, &call, error))
+        return false;
+    tick(it);
+    return true;
+}
+
+/* What stands in the way of probing is told before anything waits for it; and whether it goes on from what is known,
+ * for which all servers have to have answered. */
+static bool begin_felt(struct governed *it, GError **error)
+{
+    bool ok = attach(it, error) && feel_once(it, error);
+    for (int more = 0; ok && more < ANSWERED_TICKS && pace_may_go_on(it->pace); more++)
+        ok = feel_once(it, error);
+    return ok;
 }
 
 static bool governed_begin(struct governed *it, GError **error)
@@ -149,16 +172,37 @@ static bool governed_begin(struct governed *it, GError **error)
            thread_start(&it->thread, "probe", governed_main, it, error);
 }
 
+static void leave_learned(struct governed *it)
+{
+    if (!it->learned || !it->pace)
+        return;
+    pace_learned_free(*it->learned);
+    *it->learned = pace_learn(it->pace, world_monotonic_us(it->world));
+}
+
 static void governed_end(struct governed *it)
 {
     world_cancel(it->world, &it->stop);
     thread_join(it->thread);
+    leave_learned(it);
     detach(it);
     g_ptr_array_unref(it->former);
     g_clear_error(&it->failed);
     g_free(it->id);
     g_free(it->who);
     pthread_mutex_destroy(&it->lock);
+}
+
+struct govern_learned *govern_learned_new(void)
+{
+    return g_new0(struct govern_learned, 1);
+}
+
+void govern_learned_free(struct govern_learned *learned)
+{
+    for (size_t i = 0; learned && i < STORES_MOST; i++)
+        pace_learned_free(learned->of[i]);
+    g_free(learned);
 }
 
 /* --- all of them -------------------------------------------------------------------------------------------------- */
@@ -184,8 +228,10 @@ static bool add(struct govern *govern, const struct governed *as, const struct g
             return true;
     if (!probe)
         return true;
-    struct governed *it = &govern->of[govern->n++];
+    struct governed *it = &govern->of[govern->n];
     *it = *as;
+    it->learned = self->learned ? &self->learned->of[govern->n] : NULL;
+    govern->n++;
     it->probe = probe;
     it->id = id_of(it->world);
     it->who = who_is(self);
@@ -272,6 +318,17 @@ bool govern_paces(struct govern *govern)
         paces |= it->pace != NULL;
     }
     return paces;
+}
+
+bool govern_went_on(struct govern *govern)
+{
+    bool went_on = false;
+    for (size_t i = 0; govern && i < govern->n; i++) {
+        struct governed *it = &govern->of[i];
+        auto_hold(&it->lock);
+        went_on |= it->pace && pace_went_on(it->pace);
+    }
+    return went_on;
 }
 
 /* --- for the guards ----------------------------------------------------------------------------------------------- */

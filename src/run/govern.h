@@ -11,11 +11,20 @@
 
 struct govern;
 
+/* What one leaves of its servers to the next of the same process: their baselines, and what may be sent
+ * (pace/servers.h: where servers or promise are others by then, or a minute has passed, it counts for nothing). One
+ * thread at a time. */
+struct govern_learned;
+struct govern_learned *govern_learned_new(void);
+void govern_learned_free(struct govern_learned *learned); /* NULL: nothing */
+AUTO_DEFINE(govern_learned, govern_learned_free)
+
 /* As what others who pace themselves on the same servers know it, in whatever home: with them it shares what the
  * servers have to spare (pace/beacons.h). */
 struct govern_self {
-    const char *what; /* the run, or what else it is */
-    const char *home; /* NULL: of none */
+    const char *what;               /* the run, or what else it is */
+    const char *home;               /* NULL: of none */
+    struct govern_learned *learned; /* taken when it begins, and left when it ends; NULL: it begins with nothing */
 };
 
 /* Nothing where no store of the plan has a probe: then *ret is NULL. Where something is promised, requests wait from
@@ -33,6 +42,8 @@ AUTO_DEFINE(govern, govern_end)
 size_t govern_look(struct govern *govern, struct pace_look ret[GOVERN_SERVERS]);
 /* Whether requests wait for their pace at present. */
 bool govern_paces(struct govern *govern);
+/* Whether it has gone on from what was learnt before, on any of its stores. */
+bool govern_went_on(struct govern *govern);
 /* What the guards are told of it: `probe`, a server that has not answered its probe, or refuses it, cannot be read; and
  * `live.p99`, which is beyond its limit where it stays above its promise although hardly anything is sent. Both are
  * gone where nothing is promised. `hold_us`: of all guards. */

@@ -248,6 +248,21 @@ static void count_budget(struct hold *hold)
     budget_end(&hold->shared.budget, now_us);
 }
 
+static bool begin_pace(struct hold *hold, GError **error)
+{
+    struct spec_live live = limits_live(&hold->shared.limits);
+    struct govern_self self = {
+        .what = hold->run.name, .home = catalog_home(hold->catalog), .learned = hold->config->learned};
+    if (!govern_begin(&hold->shared.govern, hold->config->world, hold->plan, &hold->shared.limits, &self, error))
+        return false;
+    if (spec_live_given(&live))
+        hold_event(hold, RUN_EVENT_NOTE,
+                   govern_went_on(hold->shared.govern)
+                       ? "the live latency is known from just before, and is not measured for seconds once more"
+                       : "the live latency is measured, for a few seconds in which nothing is sent");
+    return true;
+}
+
 bool hold_open(struct hold *hold, enum hold_for what, GError **error)
 {
     struct plan_config config = hold_plan_config(hold->config);
@@ -272,11 +287,7 @@ bool hold_open(struct hold *hold, enum hold_for what, GError **error)
         return false;
     count_budget(hold);
     limits_back(&hold->shared.limits, what == HOLD_BACK);
-    struct spec_live live = limits_live(&hold->shared.limits);
-    if (spec_live_given(&live))
-        hold_event(hold, RUN_EVENT_NOTE, "the live latency is measured, for a few seconds in which nothing is sent");
-    struct govern_self self = {.what = hold->run.name, .home = catalog_home(hold->catalog)};
-    if (!govern_begin(&hold->shared.govern, hold->config->world, hold->plan, &hold->shared.limits, &self, error))
+    if (!begin_pace(hold, error))
         return false;
     if (!hold->guarding)
         hold->guarding = guarding_new(hold);

@@ -5,7 +5,8 @@
 static bool begin(void *self, const struct plan *plan, GError **error)
 {
     struct planning_pace *pace = self;
-    const struct govern_self who = {.what = plan->spec->name, .home = pace->config->home};
+    const struct govern_self who = {
+        .what = plan->spec->name, .home = pace->config->home, .learned = pace->config->learned};
     if (!spec_live_given(&plan->limits.live))
         return true;
     limits_reset(&pace->limits, &plan->limits);

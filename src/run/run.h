@@ -35,9 +35,12 @@ struct run_event {
     size_t n_steps;
 };
 
+struct govern_learned;
+
 struct run_config {
     const struct world *world;
     struct store_registry *registry;
+    struct govern_learned *learned; /* of servers, from one call to the next (run/govern.h); NULL: each begins anew */
     const char *home;
     struct act act;              /* who asks, and why */
     const struct person *person; /* whose rights are looked at; NULL: nobody's, who may do only what everyone may */

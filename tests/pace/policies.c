@@ -120,6 +120,64 @@ const struct sim_policy SIM_GOVERNED = {
     .baseline = governed_baseline,
 };
 
+/* --- the same twice ----------------------------------------------------------------------------------------------- */
+
+struct planned {
+    struct governed now;
+    unsigned heavy;
+    bool planned;
+};
+
+static void planned_begin(void *self, const struct sim_world *world, double knob)
+{
+    struct planned *it = self;
+    governed_begin(&it->now, world, 0);
+    it->heavy = (unsigned)knob;
+}
+
+/* What is in flight has been answered when the first has ended. */
+static unsigned planned_ask(void *self, int64_t now, int64_t *ret_due)
+{
+    struct planned *it = self;
+    *ret_due = INT64_MAX;
+    if (it->planned)
+        return it->heavy * governed_ask(&it->now, now, ret_due);
+    return now < SIM_PLANNED_S * INT64_C(1000000) - GOVERNOR_TICK_US ? governed_ask(&it->now, now, ret_due) : 0;
+}
+
+static void planned_sent(void *self, int64_t now, unsigned commands)
+{
+    struct planned *it = self;
+    governed_sent(&it->now, now, it->planned ? commands / it->heavy : commands);
+}
+
+static void planned_tick(void *self, int64_t now)
+{
+    struct planned *it = self;
+    struct governor_learned learned;
+    if (!it->planned && now >= SIM_PLANNED_S * INT64_C(1000000)) {
+        governor_learned(&it->now.governor, &learned);
+        governor_init(&it->now.governor, &it->now.governor.promise, it->now.governor.least, it->now.governor.most, now);
+        governor_adopt(&it->now.governor, &learned, now);
+        pacer_init(&it->now.pacer, 0, now);
+        it->planned = true;
+    }
+    governed_tick(&it->now, now);
+}
+
+const struct sim_policy SIM_PLANNED = {
+    .name = "planned",
+    .size = sizeof(struct planned),
+    .begin = planned_begin,
+    .ask = planned_ask,
+    .sent = planned_sent,
+    .reply = governed_reply,
+    .probe = governed_probe,
+    .lull = governed_lull,
+    .tick = planned_tick,
+    .baseline = governed_baseline,
+};
+
 /* --- a fixed rate ------------------------------------------------------------------------------------------------- */
 
 struct fixed {

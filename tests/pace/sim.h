@@ -44,7 +44,11 @@ struct sim_policy {
     double (*first)(void *self);           /* commands of the first of several since it was last asked; NULL: of all */
     void (*end)(void *self);               /* NULL: nothing is left */
 };
-extern const struct sim_policy SIM_NONE, SIM_GOVERNED, SIM_FIXED, SIM_STOP_AND_GO, SIM_DASHBOARD, SIM_PIPELINE;
+extern const struct sim_policy SIM_NONE, SIM_GOVERNED, SIM_PLANNED, SIM_FIXED, SIM_STOP_AND_GO, SIM_DASHBOARD,
+    SIM_PIPELINE;
+/* SIM_PLANNED: governed, up to SIM_PLANNED_S; from then on by another governor, which goes on from what that one has
+ * learnt, and whose commands are `knob` times as heavy. */
+#define SIM_PLANNED_S 25
 /* Two that are governed, each for itself, and know of each other by beacons that are a tick old when they are read. The
  * knob says when the second comes, in seconds. Their lulls are their own: the world has none. */
 extern const struct sim_policy SIM_TWO;

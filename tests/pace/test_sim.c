@@ -174,6 +174,32 @@ static void an_hour_of_drifting_load_leaves_the_baseline_true(void **state)
     assert_true(ended <= 1.06); /* no ratchet */
 }
 
+/* What is sent then is eight times as heavy as what it was learnt by. In each of the first seconds the mean of some
+ * worlds: a single second has little to judge by. */
+static void what_planning_has_learnt_is_gone_on_from_and_not_overshot(void **state)
+{
+    (void)state;
+    enum { FIRST = 10, AFTER = 10 }; /* seconds: when planning began to list; that are looked at */
+    double above[AFTER] = {0}, own[AFTER] = {0}, began = 0, n = (double)seeds(4);
+    for (uint64_t seed = 1; seed <= (uint64_t)n; seed++) {
+        struct sim_world world = stepping(1);
+        world.seed = seed;
+        world.seconds = SIM_PLANNED_S + AFTER;
+        both(&world, &SIM_PLANNED, 8);
+        began += with.of[FIRST].own / n;
+        for (size_t i = 0; i < AFTER; i++) {
+            above[i] += ratio(SIM_PLANNED_S + i) / n;
+            own[i] += with.of[SIM_PLANNED_S + i].own / n;
+        }
+    }
+    print_message("# planning began with %.0f commands/s\n", began);
+    for (size_t i = 0; i < AFTER; i++) {
+        print_message("# second %zu after it: p99 %.3f of alone, %.0f commands\n", i, above[i], own[i]);
+        assert_true(above[i] <= PROMISE);
+    }
+    assert_true(own[0] > 4 * began);
+}
+
 /* Of what was sent in these windows, by the first of two. */
 static double first_share(size_t from, size_t to)
 {
@@ -219,6 +245,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(load_that_doubles_has_its_promise_back_within_two_seconds),
         cmocka_unit_test(load_that_ends_is_made_use_of_within_ten_seconds),
         cmocka_unit_test(an_hour_of_drifting_load_leaves_the_baseline_true),
+        cmocka_unit_test(what_planning_has_learnt_is_gone_on_from_and_not_overshot),
         cmocka_unit_test(two_runs_share_what_one_would_have_and_keep_its_promise),
     };
     return cmocka_run_group_tests_name("sim", tests, NULL, NULL);

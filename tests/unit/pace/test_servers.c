@@ -18,16 +18,34 @@ struct field {
     } of[2];
 };
 
-static void field_begin(struct field *field)
+static void pace_begin(struct field *field, double share)
 {
-    struct governor_promise promise = {.share = 0.1};
-    *field = (struct field){.now = 1000000};
+    struct governor_promise promise = {.share = share};
     field->pace = pace_new(&promise, field->now);
     for (int i = 0; i < 2; i++) {
         field->of[i].server = pace_server(field->pace, i ? "two" : "one");
+        field->of[i].waiting = 0;
+    }
+}
+
+static void field_begin(struct field *field)
+{
+    *field = (struct field){.now = 1000000};
+    pace_begin(field, 0.1);
+    for (int i = 0; i < 2; i++) {
         field->of[i].latency_us = 200;
         field->of[i].felt = true;
     }
+}
+
+/* One has ended; the next has what it learnt. */
+static void pace_next(struct field *field, double after_s, double share)
+{
+    struct pace_learned *learned = pace_learn(field->pace, field->now);
+    pace_free(field->pace);
+    field->now += (int64_t)(after_s * 1e6);
+    pace_begin(field, share);
+    pace_go_on(field->pace, learned);
 }
 
 static void send_to(struct field *field, int i)
@@ -197,6 +215,25 @@ static void a_new_promise_counts_at_once(void **state)
     pace_free(field.pace);
 }
 
+/* A window says what may be sent, and little of what is where nobody waits for it. */
+static void what_is_told_to_be_sent_a_second_has_been_sent(void **state)
+{
+    (void)state;
+    struct field field;
+    field_begin(&field);
+    field.of[1].every_us = 50000;
+    go(&field, 15); /* the next lull is ahead */
+    go(&field, 1);
+    for (int i = 0; i < 2; i++) {
+        double told = look_at(&field, i ? "two" : "one").per_s, sent = (double)field.of[i].sent;
+        assert_true(sent > 0 && told >= 0.75 * sent && told <= 1.25 * sent + 4);
+    }
+    field.of[0].every_us = 1000000000; /* nobody comes any more */
+    go(&field, 1.5);
+    assert_true(look_at(&field, "one").per_s <= 0);
+    pace_free(field.pace);
+}
+
 static void what_own_requests_take_and_how_often_a_server_asks_for_air_is_told_of_each(void **state)
 {
     (void)state;
@@ -213,6 +250,93 @@ static void what_own_requests_take_and_how_often_a_server_asks_for_air_is_told_o
     pace_free(field.pace);
 }
 
+static void what_one_has_learnt_the_next_begins_with(void **state)
+{
+    (void)state;
+    struct field field;
+    field_begin(&field);
+    go(&field, 30);
+    struct pace_look was = look_at(&field, "one");
+    pace_next(&field, 1, 0.1);
+    assert_false(pace_went_on(field.pace));
+    go(&field, 0.4);
+    struct pace_look now = look_at(&field, "one");
+    assert_true(pace_went_on(field.pace));
+    assert_true(field.of[0].sent > 0 && field.of[1].sent > 0);
+    assert_in_range((uint64_t)now.baseline_us, (uint64_t)was.baseline_us, (uint64_t)was.baseline_us);
+    assert_true(was.window > 1); /* an eighth of it, which grows from there */
+    assert_true(now.window >= was.window / 8 && now.window < was.window / 4);
+    unsigned silent = 0;
+    for (int i = 0; i < 100; i++) {
+        go(&field, 0.1);
+        silent += field.of[0].sent == 0 && field.of[1].sent == 0;
+    }
+    assert_in_range(silent, 4, 8); /* the lull of every ten seconds */
+    pace_free(field.pace);
+}
+
+static void what_is_of_other_servers_or_another_promise_or_old_counts_for_nothing(void **state)
+{
+    static const struct {
+        double after_s, share;
+        bool felt_before, felt_after; /* the second server */
+        bool goes_on;
+    } ROWS[] = {
+        {1, 0.1, true, true, true},   {45, 0.1, true, true, true},  {61, 0.1, true, true, false},
+        {1, 0.05, true, true, false}, {1, 0.1, true, false, false}, {1, 0.1, false, true, false},
+        {1, 0.1, false, false, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct field field;
+        field_begin(&field);
+        field.of[1].felt = ROWS[i].felt_before;
+        go(&field, 12);
+        field.of[1].felt = ROWS[i].felt_after;
+        pace_next(&field, ROWS[i].after_s, ROWS[i].share);
+        go(&field, 2.4);
+        if (pace_went_on(field.pace) != ROWS[i].goes_on || (field.of[0].sent > 0) != ROWS[i].goes_on)
+            fail_msg("row %zu", i);
+        go(&field, 4);
+        assert_true(field.of[0].sent > 0);
+        pace_free(field.pace);
+    }
+}
+
+static void a_server_that_comes_later_is_measured_first_as_ever(void **state)
+{
+    (void)state;
+    struct field field;
+    field_begin(&field);
+    field.of[1].felt = false;
+    go(&field, 12);
+    pace_next(&field, 1, 0.1);
+    go(&field, 1);
+    assert_true(field.of[0].sent > 0);
+    field.of[1].felt = true;
+    go(&field, 0.3);
+    go(&field, 2);
+    assert_int_equal(field.of[0].sent + field.of[1].sent, 0);
+    go(&field, 3);
+    assert_true(field.of[0].sent > 0 && field.of[1].sent > 0);
+    pace_free(field.pace);
+}
+
+static void without_a_baseline_nothing_has_been_learnt(void **state)
+{
+    (void)state;
+    struct field field;
+    field_begin(&field);
+    assert_null(pace_learn(field.pace, field.now));
+    go(&field, 2);
+    assert_null(pace_learn(field.pace, field.now));
+    pace_go_on(field.pace, NULL);
+    go(&field, 3);
+    assert_true(field.of[0].sent > 0);
+    assert_false(pace_went_on(field.pace));
+    pace_free(field.pace);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +347,11 @@ int main(void)
         cmocka_unit_test(a_server_that_was_never_felt_gets_a_trickle_and_holds_no_other_up),
         cmocka_unit_test(what_is_worth_more_than_may_go_goes_alone_and_pushes_the_next_out),
         cmocka_unit_test(a_new_promise_counts_at_once),
+        cmocka_unit_test(what_one_has_learnt_the_next_begins_with),
+        cmocka_unit_test(what_is_of_other_servers_or_another_promise_or_old_counts_for_nothing),
+        cmocka_unit_test(a_server_that_comes_later_is_measured_first_as_ever),
+        cmocka_unit_test(without_a_baseline_nothing_has_been_learnt),
+        cmocka_unit_test(what_is_told_to_be_sent_a_second_has_been_sent),
         cmocka_unit_test(what_own_requests_take_and_how_often_a_server_asks_for_air_is_told_of_each),
     };
     return cmocka_run_group_tests_name("servers", tests, NULL, NULL);
