@@ -9,6 +9,7 @@ struct asking {
     struct session *session;
     struct dataset ds;
     struct arena *mem; /* of a batch */
+    struct portions portions;
     const struct plan_config *config;
 };
 
@@ -23,7 +24,8 @@ static bool leave_out(struct asking *asking, const struct slice *keys, size_t n,
         return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
     for (size_t i = 0; i < n; i++)
         records[i].key = keys[i];
-    if (!store_read(asking->session, &call, records, n, error))
+    const struct read_portions by = {.portions = &asking->portions};
+    if (!store_read_portions(asking->session, &call, records, n, &by, error))
         return false;
     for (size_t i = 0; i < n; i++)
         if (records[i].presence == RECORD_ABSENT)

@@ -21,6 +21,7 @@ struct deciding {
     struct skiplist *skips; /* of the duplicates pass; NULL: none */
     struct listing_reader *listing;
     struct transform *transform;
+    struct portions portions; /* of a listed source's records */
     struct arena *mem;
     uint64_t records;
 };
@@ -173,10 +174,22 @@ static bool scanned_part(struct deciding *deciding, uint32_t part, GError **erro
     return true;
 }
 
+struct adding {
+    struct deciding *deciding;
+    struct unique_value value; /* of the next record */
+};
+
+static bool add_portion(void *self, struct record *records, size_t n, GError **error)
+{
+    struct adding *adding = self;
+    return batch_add(adding->deciding, records, n, &adding->value, error);
+}
+
 static bool listed_part(struct deciding *deciding, uint32_t part, GError **error)
 {
     struct call call = call_of(deciding);
-    struct unique_value value = {.part = part};
+    struct adding adding = {deciding, {.part = part}};
+    const struct read_portions by = {.portions = &deciding->portions, .take = add_portion, .self = &adding};
     struct slice *keys;
     if (!listing_reader_seek(deciding->listing, part, 0, error))
         return false;
@@ -189,8 +202,7 @@ static bool listed_part(struct deciding *deciding, uint32_t part, GError **error
             return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
         for (size_t i = 0; i < n; i++)
             records[i].key = keys[i];
-        if (n > 0 && (!store_read(deciding->session, &call, records, n, error) ||
-                      !batch_add(deciding, records, n, &value, error)))
+        if (!store_read_portions(deciding->session, &call, records, n, &by, error))
             return false;
     }
     return true;

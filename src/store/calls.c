@@ -426,6 +426,35 @@ bool store_read(struct session *session, const struct call *call, struct record 
     return call_end(&attempt, ok, error);
 }
 
+struct portion_read {
+    struct session *session;
+    const struct call *call;
+    struct record *io;
+    const struct read_portions *of;
+};
+
+static bool read_portion(void *self, size_t first, size_t n, GError **error)
+{
+    const struct portion_read *read = self;
+    for (size_t i = first; i < first + n; i++)
+        read->io[i] = (struct record){.key = read->io[i].key}; /* it may have been tried */
+    return store_read(read->session, read->call, read->io + first, n, error);
+}
+
+static bool take_portion(void *self, size_t first, size_t n, GError **error)
+{
+    const struct portion_read *read = self;
+    return !read->of->take || read->of->take(read->of->self, read->io + first, n, error);
+}
+
+bool store_read_portions(struct session *session, const struct call *call, struct record *io, size_t n,
+                         const struct read_portions *portions, GError **error)
+{
+    struct portion_read read = {.session = session, .call = call, .io = io, .of = portions};
+    const struct portions_way way = {.read = read_portion, .take = take_portion, .self = &read};
+    return portions_each(portions->portions, call->mem, n, &way, error);
+}
+
 bool store_cas(struct session *session, const struct call *call, const struct lane *lane, struct cas_op *ops, size_t n,
                GError **error)
 {

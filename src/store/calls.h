@@ -2,6 +2,7 @@
  * named fault points (`store.cas`, `store.read` …) live once. */
 #pragma once
 
+#include "base/portions.h"
 #include "store/store.h"
 
 /* All drivers, NULL-terminated, in an order one can read: store/drivers.c. */
@@ -113,6 +114,15 @@ bool store_members_ask(struct session *session, const struct call *call, struct 
 bool store_members_examine(struct session *session, const struct call *call, GArray *into, GError **error);
 /* An arena too small for all of them fails the call with TOO_BIG, naming the key: fewer keys may pass. */
 bool store_read(struct session *session, const struct call *call, struct record *io, size_t n, GError **error);
+/* The same where nobody knows how large they are: portions that fit into the call's memory, and each is given to take()
+ * before the next is read. Behind the call only what is no bytes holds of all of them (`presence`). */
+struct read_portions {
+    struct portions *portions;
+    bool (*take)(void *self, struct record *records, size_t n, GError **error); /* NULL: presence is enough */
+    void *self;
+};
+bool store_read_portions(struct session *session, const struct call *call, struct record *io, size_t n,
+                         const struct read_portions *portions, GError **error);
 /* A live image (CAS_CHANGED) that no longer fits into the arena is a RECORD_FAULT of code TOO_BIG: read it again. */
 bool store_cas(struct session *session, const struct call *call, const struct lane *lane, struct cas_op *ops, size_t n,
                GError **error);

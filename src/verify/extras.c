@@ -248,44 +248,27 @@ static struct looked *looked_at(const GArray *batch, guint i)
     return &g_array_index(batch, struct looked, i);
 }
 
-/* Of keys that the source is asked for as they are. */
-static bool leave_out_source(struct pass *pass, GArray *batch, GError **error)
+/* Of keys that the source is asked for as they are: after the target, so that what comes to be in both is seen. */
+static bool leave_out_source(struct pass *pass, struct looked *looked, size_t n, GError **error)
 {
     const struct verify_input *input = pass->input;
     struct call call = pass_call(pass, &input->source_ds);
     if (!input->listed || pass->verification->made_keys)
         return true;
-    g_autofree struct record *records = g_new0(struct record, batch->len);
-    for (guint i = 0; i < batch->len; i++)
-        records[i].key = looked_at(batch, i)->key;
-    if (!store_read(pass->source, &call, records, batch->len, error))
+    const struct read_portions by = {.portions = &pass->portions};
+    g_autofree struct record *records = g_new0(struct record, n);
+    for (size_t i = 0; i < n; i++)
+        records[i].key = looked[i].key;
+    if (!store_read_portions(pass->source, &call, records, n, &by, error))
         return false;
-    for (guint i = 0; i < batch->len; i++)
-        looked_at(batch, i)->out |= records[i].presence != RECORD_ABSENT;
+    for (size_t i = 0; i < n; i++)
+        looked[i].out |= records[i].presence != RECORD_ABSENT;
     return true;
 }
 
 static struct digest stored_of(const struct record *live)
 {
     return live->presence == RECORD_PRESENT ? digest_stored(live->raw, live->expires_at_ms) : (struct digest){0};
-}
-
-/* *ret: as they stand in the target now; lives in the pass's memory. */
-static bool look(struct pass *pass, GArray *batch, struct record **ret, GError **error)
-{
-    struct call call = pass_call(pass, &pass->input->target_ds);
-    arena_reset(pass->mem);
-    struct record *records = arena_alloc0(pass->mem, batch->len * sizeof *records);
-    if (!records)
-        return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
-    for (guint i = 0; i < batch->len; i++)
-        records[i].key = looked_at(batch, i)->key;
-    if (!store_read(pass->target, &call, records, batch->len, error) || !leave_out_source(pass, batch, error))
-        return false;
-    for (guint i = 0; i < batch->len; i++)
-        looked_at(batch, i)->out |= records[i].presence == RECORD_ABSENT;
-    *ret = records;
-    return true;
 }
 
 /* Written since the run was planned, as the record itself says. */
@@ -323,26 +306,52 @@ static bool tell(struct pass *pass, const struct looked *looked, const struct re
     return report_difference(pass->verification, &difference, error);
 }
 
+/* A look at all of a batch. */
+struct look {
+    struct pass *pass;
+    GArray *batch;
+    struct record *records;
+    bool second;
+};
+
+static bool take_look(void *self, struct record *records, size_t n, GError **error)
+{
+    const struct look *look = self;
+    struct looked *looked = looked_at(look->batch, (guint)(records - look->records));
+    if (!leave_out_source(look->pass, looked, n, error))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct digest stored = stored_of(&records[i]);
+        looked[i].out |= records[i].presence == RECORD_ABSENT;
+        looked[i].moved = !digest_equal(looked[i].first, stored);
+        if (look->second && !looked[i].out && !tell(look->pass, &looked[i], &records[i], error))
+            return false;
+        looked[i].first = stored;
+    }
+    return true;
+}
+
+static bool look_at(struct pass *pass, GArray *batch, bool second, GError **error)
+{
+    struct call call = pass_call(pass, &pass->input->target_ds);
+    g_autofree struct record *records = g_new0(struct record, batch->len);
+    struct look look = {.pass = pass, .batch = batch, .records = records, .second = second};
+    const struct read_portions by = {.portions = &pass->portions, .take = take_look, .self = &look};
+    arena_reset(pass->mem);
+    for (guint i = 0; i < batch->len; i++)
+        records[i].key = looked_at(batch, i)->key;
+    return store_read_portions(pass->target, &call, records, batch->len, &by, error);
+}
+
 static bool judge_batch(struct pass *pass, GArray *batch, GError **error)
 {
     const struct verify_input *input = pass->input;
-    struct record *records;
     if (batch->len == 0)
         return true;
-    if (!look(pass, batch, &records, error))
+    if (!look_at(pass, batch, false, error))
         return false;
-    for (guint i = 0; i < batch->len; i++)
-        looked_at(batch, i)->first = stored_of(&records[i]);
     world_sleep_us(input->world, input->again_after_ms * 1000, input->cancel);
-    if (!look(pass, batch, &records, error))
-        return false;
-    for (guint i = 0; i < batch->len; i++) {
-        struct looked *looked = looked_at(batch, i);
-        looked->moved = !digest_equal(looked->first, stored_of(&records[i]));
-        if (!looked->out && !tell(pass, looked, &records[i], error))
-            return false;
-    }
-    return true;
+    return look_at(pass, batch, true, error);
 }
 
 static bool judge_kept(struct judging *judging, GError **error)

@@ -44,6 +44,7 @@ bool indexed_new(struct indexed **ret, const struct index_wish *wish, GError **e
 {
     auto_(indexed) indexed = g_new0(struct indexed, 1);
     indexed->mem = arena_new(LOOK_BYTES);
+    indexed->records.most = INDEX_PAGE;
     indexed->claims = g_array_new(FALSE, FALSE, sizeof(struct claim));
     indexed->told = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     indexed->missing = g_string_new(NULL);
@@ -182,26 +183,54 @@ static bool sort_out(struct indexed *indexed, struct arena *mem, GHashTable *bef
     return true;
 }
 
-/* `wrong` are claims of the batch, in the memory of it. */
-static bool look_at_claims_again(struct indexed *indexed, GArray *wrong, struct arena *mem, GError **error)
+/* Claims that were wrong, a portion at a time: as many of them as their records let into memory as they stand now. */
+struct again {
+    struct indexed *indexed;
+    const GArray *all;  /* of struct claim, those of a record together */
+    GArray *begin;      /* of guint: where a record's claims begin; behind the last, their end */
+    GArray *wrong;      /* of struct claim: of the portion, in the last look */
+    GHashTable *before; /* those of the look before it */
+};
+
+/* What they claim now, and whether that stands. */
+static bool look(struct again *again, GError **error)
 {
-    bool ok = true;
-    for (int look = 1; ok && look <= INDEX_LOOKS && wrong->len; look++) {
-        g_autoptr(GHashTable) before = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-        g_autoptr(GArray) keys = g_array_new(FALSE, FALSE, sizeof(struct slice));
-        for (guint i = 0; i < wrong->len; i++) {
-            known(before, &g_array_index(wrong, struct claim, i), true);
-            g_array_append_val(keys, g_array_index(wrong, struct claim, i).key);
-        }
-        rest(indexed);
-        g_array_set_size(wrong, 0);
-        ok = index_claims_now(indexed, mem, keys, wrong, error) && index_look_claims(indexed, mem, wrong, error);
-        keep_wrong(wrong);
-        ok = ok && sort_out(indexed, mem, before, wrong, error);
-        if (wrong->len)
-            looked(indexed);
+    struct indexed *indexed = again->indexed;
+    g_autoptr(GArray) keys = g_array_new(FALSE, FALSE, sizeof(struct slice));
+    g_hash_table_remove_all(again->before);
+    for (guint i = 0; i < again->wrong->len; i++) {
+        known(again->before, &g_array_index(again->wrong, struct claim, i), true);
+        g_array_append_val(keys, g_array_index(again->wrong, struct claim, i).key);
     }
-    indexed->counts.moving += wrong->len; /* another claim in every look: the application's */
+    rest(indexed);
+    g_array_set_size(again->wrong, 0);
+    bool ok = index_claims_now(indexed, indexed->mem, keys, again->wrong, error) &&
+              index_look_claims(indexed, indexed->mem, again->wrong, error);
+    keep_wrong(again->wrong);
+    return ok;
+}
+
+static bool look_first(void *self, size_t first, size_t n, GError **error)
+{
+    struct again *again = self;
+    guint from = g_array_index(again->begin, guint, first), to = g_array_index(again->begin, guint, first + n);
+    g_array_set_size(again->wrong, 0);
+    g_array_append_vals(again->wrong, &g_array_index(again->all, struct claim, from), to - from);
+    return look(again, error);
+}
+
+static bool look_on(void *self, size_t first, size_t n, GError **error)
+{
+    struct again *again = self;
+    struct indexed *indexed = again->indexed;
+    bool ok = sort_out(indexed, indexed->mem, again->before, again->wrong, error);
+    for (int more = 1; ok && more < INDEX_LOOKS && again->wrong->len; more++) {
+        looked(indexed);
+        ok = look(again, error) && sort_out(indexed, indexed->mem, again->before, again->wrong, error);
+    }
+    if (again->wrong->len)
+        looked(indexed);
+    indexed->counts.moving += again->wrong->len; /* another claim in every look: the application's */
     return ok;
 }
 
@@ -209,18 +238,18 @@ static bool look_at_claims_again(struct indexed *indexed, GArray *wrong, struct 
 static bool look_again(struct indexed *indexed, GError **error)
 {
     const GArray *all = indexed->claims;
-    for (guint from = 0, to; from < all->len; from = to) {
-        g_autoptr(GArray) some = g_array_new(FALSE, FALSE, sizeof(struct claim));
-        for (to = from; to < all->len && to < from + INDEX_PAGE; to++)
-            g_array_append_val(some, g_array_index(all, struct claim, to));
-        while (to < all->len &&
-               slice_equal(g_array_index(all, struct claim, to).key, g_array_index(all, struct claim, to - 1).key))
-            g_array_append_val(some, g_array_index(all, struct claim, to++));
-        arena_reset(indexed->mem);
-        if (!look_at_claims_again(indexed, some, indexed->mem, error))
-            return false;
-    }
-    return true;
+    g_autoptr(GArray) begin = g_array_new(FALSE, FALSE, sizeof(guint));
+    g_autoptr(GArray) wrong = g_array_new(FALSE, FALSE, sizeof(struct claim));
+    g_autoptr(GHashTable) before = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    struct again again = {indexed, all, begin, wrong, before};
+    const struct portions_way way = {.read = look_first, .take = look_on, .self = &again};
+    for (guint i = 0; i < all->len; i++)
+        if (i == 0 ||
+            !slice_equal(g_array_index(all, struct claim, i).key, g_array_index(all, struct claim, i - 1).key))
+            g_array_append_val(begin, i);
+    g_array_append_val(begin, all->len);
+    arena_reset(indexed->mem);
+    return portions_each(&indexed->records, indexed->mem, begin->len - 1, &way, error);
 }
 
 /* --- records -------------------------------------------------------------------------------------------------------

@@ -28,11 +28,14 @@ static int by_key(const void *a, const void *b)
     return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-/* Sorts the keys, and reads each once. */
-static bool read_once(struct indexed *indexed, const struct dataset *ds, struct arena *mem, GArray *keys,
-                      struct reading *ret, GError **error)
+static struct call call_of(const struct indexed *indexed, const struct dataset *ds, struct arena *mem)
 {
-    struct call call = {.ds = ds, .mem = mem, .cancel = indexed->input->cancel, .no_etag = true, .no_expiry = true};
+    return (struct call){.ds = ds, .mem = mem, .cancel = indexed->input->cancel, .no_etag = true, .no_expiry = true};
+}
+
+/* Sorts the keys; each of them once. */
+static bool once(struct arena *mem, GArray *keys, struct reading *ret, GError **error)
+{
     *ret = (struct reading){.records = arena_alloc0(mem, (keys->len + 1) * sizeof *ret->records)};
     if (!ret->records)
         return too_big(error);
@@ -42,9 +45,10 @@ static bool read_once(struct indexed *indexed, const struct dataset *ds, struct 
         if (ret->n == 0 || !slice_equal(ret->records[ret->n - 1].key, key))
             ret->records[ret->n++] = (struct record){.key = key};
     }
-    return ret->n == 0 || store_read(indexed->session, &call, ret->records, ret->n, error);
+    return true;
 }
 
+/* NULL: it is not among them. */
 static const struct record *read_of(const struct reading *reading, struct slice key)
 {
     size_t low = 0, high = reading->n;
@@ -55,8 +59,7 @@ static const struct record *read_of(const struct reading *reading, struct slice 
         else
             high = middle;
     }
-    g_assert(low < reading->n);
-    return &reading->records[low];
+    return low < reading->n && slice_equal(reading->records[low].key, key) ? &reading->records[low] : NULL;
 }
 
 /* Empty: there is none, or it cannot be read. */
@@ -125,7 +128,8 @@ bool index_claims(const struct indexed *indexed, struct claimant *io, struct are
 bool index_claims_now(struct indexed *indexed, struct arena *mem, GArray *keys, GArray *into, GError **error)
 {
     struct reading reading;
-    if (!read_once(indexed, &indexed->input->target_ds, mem, keys, &reading, error))
+    struct call call = call_of(indexed, &indexed->input->target_ds, mem);
+    if (!once(mem, keys, &reading, error) || !store_read(indexed->session, &call, reading.records, reading.n, error))
         return false;
     for (size_t i = 0; i < reading.n; i++) {
         struct claimant of = {.key = reading.records[i].key,
@@ -190,10 +194,13 @@ static bool look_in_keys(struct indexed *indexed, struct arena *mem, GArray *cla
                          GError **error)
 {
     struct reading reading;
+    struct call call = call_of(indexed, &indexed->ds, mem);
+    const struct read_portions by = {.portions = &indexed->entries};
     g_autoptr(GArray) names = g_array_new(FALSE, FALSE, sizeof(struct slice));
     for (guint i = from; i < to; i++)
         g_array_append_val(names, g_array_index(claims, struct claim, i).entry.name);
-    if (!read_once(indexed, &indexed->ds, mem, names, &reading, error))
+    if (!once(mem, names, &reading, error) ||
+        !store_read_portions(indexed->session, &call, reading.records, reading.n, &by, error))
         return error_add(error, "the index '%s'", indexed->of->index);
     for (guint i = from; i < to; i++) {
         struct claim *claim = &g_array_index(claims, struct claim, i);
@@ -247,37 +254,79 @@ static bool keys_of(const struct indexed *indexed, struct index_entry *io, struc
     return true;
 }
 
-static bool judge_standing(struct indexed *indexed, const struct reading *reading, struct index_entry *io,
-                           struct arena *mem, GError **error)
+/* Entries, and the records of which they may be; these come a portion at a time. */
+struct standings {
+    struct indexed *indexed;
+    struct arena *mem;
+    GArray *entries; /* of struct index_entry */
+    GArray *keys;    /* of struct slice: of one entry after the other */
+    guint *last;     /* by entry: behind its keys */
+    bool *any, *claimed;
+};
+
+static bool look_at_entry(struct standings *standing, const struct reading *reading, guint i, GError **error)
 {
-    bool claimed = false, any = false;
-    g_autoptr(GArray) keys = g_array_new(FALSE, FALSE, sizeof(struct slice));
-    if (!keys_of(indexed, io, mem, keys, error))
-        return false;
-    for (guint i = 0; i < keys->len && !claimed; i++) {
-        const struct record *record = read_of(reading, g_array_index(keys, struct slice, i));
-        any |= record->presence != RECORD_ABSENT;
-        if (!claims_it(indexed, record, io, mem, &claimed, error))
+    const struct index_entry *entry = &g_array_index(standing->entries, struct index_entry, i);
+    for (guint k = i ? standing->last[i - 1] : 0; k < standing->last[i] && !standing->claimed[i]; k++) {
+        const struct record *record = read_of(reading, g_array_index(standing->keys, struct slice, k));
+        if (!record)
+            continue;
+        standing->any[i] |= record->presence != RECORD_ABSENT;
+        if (!claims_it(standing->indexed, record, entry, standing->mem, &standing->claimed[i], error))
             return false;
     }
-    if (keys->len)
-        io->why = claimed ? NULL : any ? "its record has another value" : "its record is not there";
     return true;
 }
 
-bool index_look_standing(struct indexed *indexed, struct arena *mem, GArray *standing, GError **error)
+static bool look_at_portion(void *self, struct record *records, size_t n, GError **error)
 {
-    struct reading reading;
-    g_autoptr(GArray) keys = g_array_new(FALSE, FALSE, sizeof(struct slice));
-    for (guint i = 0; i < standing->len; i++)
-        if (!keys_of(indexed, &g_array_index(standing, struct index_entry, i), mem, keys, error))
-            return false;
-    if (!read_once(indexed, &indexed->input->target_ds, mem, keys, &reading, error))
-        return false;
-    for (guint i = 0; i < standing->len; i++)
-        if (!judge_standing(indexed, &reading, &g_array_index(standing, struct index_entry, i), mem, error))
+    struct standings *standing = self;
+    const struct reading reading = {records, n};
+    for (guint i = 0; i < standing->entries->len; i++)
+        if (!look_at_entry(standing, &reading, i, error))
             return false;
     return true;
+}
+
+static bool keys_of_all(struct standings *standing, GError **error)
+{
+    for (guint i = 0; i < standing->entries->len; i++) {
+        struct index_entry *entry = &g_array_index(standing->entries, struct index_entry, i);
+        if (!keys_of(standing->indexed, entry, standing->mem, standing->keys, error))
+            return false;
+        standing->last[i] = standing->keys->len;
+    }
+    return true;
+}
+
+static bool look_at_standing(struct standings *standing, GError **error)
+{
+    struct indexed *indexed = standing->indexed;
+    struct reading reading;
+    struct call call = call_of(indexed, &indexed->input->target_ds, standing->mem);
+    const struct read_portions by = {.portions = &indexed->records, .take = look_at_portion, .self = standing};
+    if (!keys_of_all(standing, error))
+        return false;
+    g_autoptr(GArray) keys = g_array_copy(standing->keys);
+    if (!once(standing->mem, keys, &reading, error) ||
+        !store_read_portions(indexed->session, &call, reading.records, reading.n, &by, error))
+        return false;
+    for (guint i = 0; i < standing->entries->len; i++)
+        if (standing->last[i] > (i ? standing->last[i - 1] : 0))
+            g_array_index(standing->entries, struct index_entry, i).why = standing->claimed[i] ? NULL
+                                                                          : standing->any[i]
+                                                                              ? "its record has another value"
+                                                                              : "its record is not there";
+    return true;
+}
+
+bool index_look_standing(struct indexed *indexed, struct arena *mem, GArray *entries, GError **error)
+{
+    g_autoptr(GArray) keys = g_array_new(FALSE, FALSE, sizeof(struct slice));
+    g_autofree guint *last = g_new0(guint, entries->len + 1);
+    g_autofree bool *any = g_new0(bool, entries->len + 1), *claimed = g_new0(bool, entries->len + 1);
+    struct standings standing = {indexed, mem, entries, keys, last, any, claimed};
+    return look_at_standing(&standing, error);
 }
 
 bool index_still_standing(struct indexed *indexed, struct arena *mem, GArray *standing, GError **error)

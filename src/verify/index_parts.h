@@ -14,11 +14,12 @@ struct indexed {
     struct session *session;
     struct dataset ds; /* of the index */
     struct entry_shape *shape;
-    bool members;      /* it is of sets; else its keys are the entries */
-    bool sorted;       /* of sorted sets, as far as is known */
-    GArray *claims;    /* of struct claim: of the batch */
-    GHashTable *told;  /* digests of dangling entries, so that one that comes twice counts once */
-    struct arena *mem; /* of a look */
+    bool members;                     /* it is of sets; else its keys are the entries */
+    bool sorted;                      /* of sorted sets, as far as is known */
+    GArray *claims;                   /* of struct claim: of the batch */
+    GHashTable *told;                 /* digests of dangling entries, so that one that comes twice counts once */
+    struct arena *mem;                /* of a look */
+    struct portions records, entries; /* the dataset's, and those of an index that is one */
     struct index_counts counts;
     uint64_t claimed;
     int64_t looked_us;                 /* when something was seen that does not agree */
@@ -54,7 +55,7 @@ struct index_entry {
     struct slice key; /* of the first record of which it may be; empty: of none */
     const char *why;  /* behind a look; NULL: a record claims it */
 };
-bool index_look_standing(struct indexed *indexed, struct arena *mem, GArray *standing, GError **error);
+bool index_look_standing(struct indexed *indexed, struct arena *mem, GArray *entries, GError **error);
 /* Removes those that do not stand there any more. */
 bool index_still_standing(struct indexed *indexed, struct arena *mem, GArray *standing, GError **error);
 

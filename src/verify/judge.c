@@ -115,10 +115,12 @@ static bool compare(struct pass *pass, struct subject *subject, GError **error)
     return subject->equal || judge_documents(pass, subject, error);
 }
 
-/* The live record is of no form that its store gives: what it is, its bytes alone say. */
-static bool cannot_be_compared(const struct pass *pass, struct subject *subject, GError **io, GError **error)
+/* The live record is of no form that its store gives: what it is, its bytes alone say. Of several it may be that they
+ * do not fit into memory together. */
+static bool cannot_be_compared(const struct pass *pass, struct subject *subject, bool alone, GError **io,
+                               GError **error)
 {
-    if (error_class(*io) != ERROR_RECORD) {
+    if (error_class(*io) != ERROR_RECORD || (!alone && error_is(*io, SLUICE_ERROR_TOO_BIG))) {
         g_propagate_error(error, g_steal_pointer(io));
         return false;
     }
@@ -135,7 +137,7 @@ static bool compare_all(struct pass *pass, GArray *subjects, size_t *ret_unequal
         if (!undecided(subject))
             continue;
         subject->why = subject->live.presence == RECORD_FAULT ? subject->live.fault.text : NULL;
-        if (!compare(pass, subject, &failed) && !cannot_be_compared(pass, subject, &failed, error))
+        if (!compare(pass, subject, &failed) && !cannot_be_compared(pass, subject, subjects->len == 1, &failed, error))
             return false;
         *ret_unequal += !subject->equal;
     }
@@ -457,23 +459,93 @@ static bool own(struct pass *pass, const struct verify_part *part, GArray *subje
     return owners_writer_add(owners, part->part, keys, subjects->len, error);
 }
 
+/* --- a portion at a time -------------------------------------------------------------------------------------------
+ */
+
+/* Of what was transformed together, as many as the target's records let into memory; of those that are not equal once
+ * more as many as their pre-images and further looks let. */
+struct judging {
+    struct pass *pass;
+    const struct verify_part *part;
+    GArray *all, *copy; /* of struct subject */
+    GArray *some;       /* the portion as it is judged: one of them */
+    size_t unequal;
+};
+
+static void copy_some(struct judging *judging, size_t first, size_t n)
+{
+    g_array_set_size(judging->copy, 0);
+    g_array_append_vals(judging->copy, subject_at(judging->all, first), (guint)n);
+    judging->some = judging->copy;
+}
+
+/* All of them where they lie: most batches are one portion. Behind one that was too large, as if nobody had looked:
+ * what stands of a document's bytes is made of them again. */
+static void begin_some(struct judging *judging, size_t first, size_t n)
+{
+    judging->some = judging->all;
+    if (n == judging->all->len)
+        return;
+    copy_some(judging, first, n);
+    for (size_t i = 0; i < n; i++) {
+        struct subject *subject = subject_at(judging->some, i);
+        subject->looks = 0;
+        subject->equal = subject->kept = false;
+    }
+}
+
+static bool first_look(void *self, size_t first, size_t n, GError **error)
+{
+    struct judging *judging = self;
+    struct pass *pass = judging->pass;
+    bool expiry = sums_know_expiry(pass->input);
+    begin_some(judging, first, n);
+    GArray *some = judging->some;
+    if (!read_live(pass, some, expiry, error) || !compare_all(pass, some, &judging->unequal, error))
+        return false;
+    return judging->unequal == 0 || expiry || /* which tells what differs apart */
+           (read_live(pass, some, true, error) && compare_all(pass, some, &judging->unequal, error));
+}
+
+static bool further_looks(void *self, size_t first, size_t n, GError **error)
+{
+    struct judging *judging = self;
+    copy_some(judging, first, n);
+    return recorded(judging->pass, judging->part, judging->some, error) &&
+           look_again(judging->pass, judging->some, error);
+}
+
+static bool tell_some(void *self, size_t first, size_t n, GError **error)
+{
+    const struct judging *judging = self;
+    struct pass *pass = judging->pass;
+    GArray *some = judging->some;
+    if (!theirs_judge(pass, some, error))
+        return false;
+    for (size_t i = 0; i < some->len; i++)
+        if (!judge(pass, judging->part, subject_at(some, i), error))
+            return false;
+    return extras_note_wanted(pass->verification->extras, some, error) && own(pass, judging->part, some, error);
+}
+
+static bool settle_some(void *self, size_t first, size_t n, GError **error)
+{
+    const struct judging *judging = self;
+    g_autoptr(GArray) copy = g_array_new(FALSE, FALSE, sizeof(struct subject));
+    struct portions portions = {0};
+    struct judging unequal = {.pass = judging->pass, .part = judging->part, .all = judging->some, .copy = copy};
+    const struct portions_way way = {.read = further_looks, .take = tell_some, .self = &unequal};
+    if (judging->unequal == 0)
+        return tell_some(self, first, n, error);
+    return portions_each(&portions, judging->pass->mem, n, &way, error);
+}
+
 bool judge_subjects(struct pass *pass, const struct verify_part *part, GArray *subjects, GError **error)
 {
-    size_t unequal;
-    bool expiry = sums_know_expiry(pass->input);
+    g_autoptr(GArray) copy = g_array_new(FALSE, FALSE, sizeof(struct subject));
+    struct judging judging = {.pass = pass, .part = part, .all = subjects, .copy = copy};
+    const struct portions_way way = {.read = first_look, .take = settle_some, .self = &judging};
     sort_subjects(subjects);
-    if (!wanted_digests(pass, subjects, error) || !read_live(pass, subjects, expiry, error) ||
-        !compare_all(pass, subjects, &unequal, error))
-        return false;
-    if (unequal > 0 && !expiry && /* which tells what differs apart */
-        (!read_live(pass, subjects, true, error) || !compare_all(pass, subjects, &unequal, error)))
-        return false;
-    if (unequal > 0 && (!recorded(pass, part, subjects, error) || !look_again(pass, subjects, error)))
-        return false;
-    if (!theirs_judge(pass, subjects, error))
-        return false;
-    for (size_t i = 0; i < subjects->len; i++)
-        if (!judge(pass, part, subject_at(subjects, i), error))
-            return false;
-    return extras_note_wanted(pass->verification->extras, subjects, error) && own(pass, part, subjects, error);
+    return wanted_digests(pass, subjects, error) &&
+           portions_each(&pass->portions, pass->mem, subjects->len, &way, error);
 }

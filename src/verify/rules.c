@@ -31,6 +31,7 @@ struct rule {
     struct contract_check *check; /* VALID */
     struct policy policy;         /* EVICTS */
     GArray *references;           /* REFERS: of struct reference, of the batch */
+    struct portions portions;     /* what they refer to is of any size */
 };
 
 /* Of several servers what none shall: one is enough. What each shall: all of them have to. */
@@ -235,8 +236,9 @@ bool rule_settle(struct rule *rule, struct session *session, struct arena *mem, 
     to.name = rule->of->to;
     to.shadow = NULL;
     g_array_sort(rule->references, by_key);
+    const struct read_portions by = {.portions = &rule->portions};
     size_t n = keys_of(rule, records), at = 0;
-    if (n > 0 && !store_read(session, &call, records, n, error))
+    if (!store_read_portions(session, &call, records, n, &by, error))
         return error_add(error, "what '%s' refers to", rule->of->name);
     for (guint i = 0; i < rule->references->len; i++) {
         const struct reference *one = &g_array_index(rule->references, struct reference, i);

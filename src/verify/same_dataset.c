@@ -221,17 +221,40 @@ static bool take_one_unchanged(struct pass *pass, const struct record *record, G
     return true;
 }
 
-/* Keys that needed no change: the transform must still find nothing to do, unless the application has written them. */
-static bool take_unchanged(struct pass *pass, GArray *keys, GError **error)
+struct taking {
+    struct pass *pass;
+    const struct verify_part *part;
+    GArray *subjects;
+};
+
+/* What was given so far. */
+static bool judge_given(const struct taking *taking, GError **error)
 {
-    struct call call = pass_call(pass, &pass->input->target_ds);
-    struct record *records = (struct record *)(void *)keys->data;
-    if (keys->len > 0 && !store_read(pass->target, &call, records, keys->len, error))
-        return false;
-    for (size_t i = 0; i < keys->len; i++)
-        if (!take_one_unchanged(pass, &records[i], error))
+    struct pass *pass = taking->pass;
+    g_array_set_size(taking->subjects, 0);
+    return pass_transform(pass, taking->subjects, error) &&
+           (taking->subjects->len == 0 || judge_subjects(pass, taking->part, taking->subjects, error));
+}
+
+static bool judge_unchanged(void *self, struct record *records, size_t n, GError **error)
+{
+    const struct taking *taking = self;
+    for (size_t i = 0; i < n; i++)
+        if (!take_one_unchanged(taking->pass, &records[i], error))
             return false;
-    return true;
+    return judge_given(taking, error);
+}
+
+/* Keys that needed no change: the transform must still find nothing to do, unless the application has written them, as
+ * large as it likes. They are judged with what was written of the batch. */
+static bool take_unchanged(struct taking *taking, GArray *keys, GError **error)
+{
+    struct pass *pass = taking->pass;
+    struct call call = pass_call(pass, &pass->input->target_ds);
+    const struct read_portions by = {.portions = &pass->portions, .take = judge_unchanged, .self = taking};
+    if (keys->len == 0)
+        return judge_given(taking, error);
+    return store_read_portions(pass->target, &call, (struct record *)(void *)keys->data, keys->len, &by, error);
 }
 
 /* A key that is not looked at: what the log holds of it must not wait for ever. */
@@ -249,9 +272,9 @@ static bool take_keys(struct pass *pass, struct undo_feed *feed, const struct ve
     struct slice *keys;
     size_t n;
     g_autoptr(GArray) unchanged = g_array_new(FALSE, TRUE, sizeof(struct record));
+    struct taking taking = {pass, part, subjects};
     for (uint64_t index = 0;; index += n) {
         arena_reset(pass->mem);
-        g_array_set_size(subjects, 0);
         g_array_set_size(unchanged, 0);
         if (!listing_reader_next(pass->listing, pass_room(pass, index), pass->mem, &keys, &n, error))
             return false;
@@ -268,9 +291,7 @@ static bool take_keys(struct pass *pass, struct undo_feed *feed, const struct ve
             else if (!take_key(pass, feed, keys[i], outcome, error))
                 return false;
         }
-        if (!take_unchanged(pass, unchanged, error) || !pass_transform(pass, subjects, error))
-            return false;
-        if (subjects->len > 0 && !judge_subjects(pass, part, subjects, error))
+        if (!take_unchanged(&taking, unchanged, error))
             return false;
     }
 }

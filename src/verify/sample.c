@@ -79,21 +79,31 @@ static void put_sampled(const struct verify_input *input, const struct record *r
     put_u64(into, digest.high);
 }
 
+struct putting {
+    const struct verify_input *input;
+    struct arena *mem;
+    GByteArray *into;
+};
+
+static bool put_all(void *self, struct record *records, size_t n, GError **error)
+{
+    const struct putting *putting = self;
+    for (size_t i = 0; i < n; i++)
+        put_sampled(putting->input, &records[i], putting->mem, putting->into);
+    return true;
+}
+
 static bool read_sampled(const struct verify_input *input, struct session *session, struct sampling *sampling,
                          GByteArray *into, GError **error)
 {
     struct record *records = (struct record *)(void *)sampling->records->data;
     size_t n = sampling->records->len;
     struct call call = {.ds = &input->target_ds, .mem = sampling->scratch, .cancel = input->cancel};
-    for (size_t at = 0; at < n; at += READ_AT_ONCE) {
-        size_t some = MIN(n - at, READ_AT_ONCE);
-        arena_reset(sampling->scratch);
-        if (!store_read(session, &call, records + at, some, error))
-            return false;
-        for (size_t i = at; i < at + some; i++)
-            put_sampled(input, &records[i], sampling->scratch, into);
-    }
-    return true;
+    struct portions portions = {.most = READ_AT_ONCE};
+    struct putting putting = {input, sampling->scratch, into};
+    const struct read_portions by = {.portions = &portions, .take = put_all, .self = &putting};
+    arena_reset(sampling->scratch);
+    return store_read_portions(session, &call, records, n, &by, error);
 }
 
 static bool sample_keys(const struct verify_input *input, struct session *session, size_t n, GByteArray *into,

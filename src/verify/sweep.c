@@ -250,6 +250,20 @@ static bool sweep_stretch(struct pass *pass, struct sweeper *sweeper, struct sli
 /* --- asked for
  * ---------------------------------------------------------------------------------------------------------- */
 
+struct asking {
+    struct pass *pass;
+    struct sweeper *sweeper;
+    struct set_digest *into;
+};
+
+static bool add_answers(void *self, struct record *records, size_t n, GError **error)
+{
+    const struct asking *asking = self;
+    for (size_t i = 0; i < n; i++)
+        add(asking->pass, asking->sweeper, &records[i], asking->into);
+    return true;
+}
+
 /* Keys of the listing, and what the target holds of those that the gate compared. */
 static bool ask_batch(struct pass *pass, struct sweeper *sweeper, size_t at, uint64_t *io_index, GError **error)
 {
@@ -266,10 +280,10 @@ static bool ask_batch(struct pass *pass, struct sweeper *sweeper, size_t at, uin
     for (size_t i = 0; i < n; i++)
         if (outcome_was_compared(pass_outcome(pass, *io_index + i)))
             records[asked++].key = keys[i];
-    if (asked > 0 && !store_read(pass->target, &call, records, asked, error))
+    struct asking asking = {pass, sweeper, &sweeper->sums[at]};
+    const struct read_portions by = {.portions = &pass->portions, .take = add_answers, .self = &asking};
+    if (!store_read_portions(pass->target, &call, records, asked, &by, error))
         return false;
-    for (size_t i = 0; i < asked; i++)
-        add(pass, sweeper, &records[i], &sweeper->sums[at]);
     *io_index = n ? *io_index + n : UINT64_MAX;
     pass_show(pass, n);
     return true;

@@ -62,8 +62,20 @@ static bool scan_all(const struct whole_walk *walk, GError **error)
     return true;
 }
 
+static bool take_portion(void *self, struct record *records, size_t n, GError **error)
+{
+    const struct whole_walk *walk = self;
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++)
+        ok = take(walk, &records[i], error);
+    return ok && settle(walk, error);
+}
+
 static bool read_listed(const struct whole_walk *walk, struct listing_reader *listing, GError **error)
 {
+    struct whole_walk to = *walk;
+    struct portions portions = {0};
+    const struct read_portions by = {.portions = &portions, .take = take_portion, .self = &to};
     struct call call = {
         .ds = &walk->input->target_ds, .mem = walk->mem, .cancel = walk->input->cancel, .no_etag = true};
     const struct listing_totals *totals = listing_reader_totals(listing);
@@ -79,10 +91,7 @@ static bool read_listed(const struct whole_walk *walk, struct listing_reader *li
             g_autofree struct record *records = g_new0(struct record, n + 1);
             for (size_t i = 0; i < n; i++)
                 records[i].key = keys[i];
-            ok = n == 0 || store_read(walk->session, &call, records, n, error);
-            for (size_t i = 0; ok && i < n; i++)
-                ok = take(walk, &records[i], error);
-            ok = ok && settle(walk, error);
+            ok = store_read_portions(walk->session, &call, records, n, &by, error);
         }
     }
     return ok;
