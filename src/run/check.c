@@ -199,7 +199,7 @@ static bool add_baseline(struct check *check, struct hold *hold, uint32_t stage,
 struct checking {
     const struct run_config *config;
     const struct run_row *run; /* NULL: a spec without a run */
-    struct hold *hold;         /* whose guards are heeded; NULL: likewise */
+    struct hold *hold;         /* whose guards are heeded */
     bool at_gate;              /* a guard pauses the run; else only the work */
     struct check *check;
     const struct verify_input *input;
@@ -224,7 +224,7 @@ static double us_for(const struct checking *checking, uint64_t compared, double 
 /* As much slower as the guards leave of its pace, and as whoever asked for it has said. */
 static void slow_down(const struct checking *checking, uint64_t compared)
 {
-    double slowed_per_s = checking->hold ? limits_slowed_per_s(&checking->hold->shared.limits) : 0;
+    double slowed_per_s = limits_slowed_per_s(&checking->hold->shared.limits);
     double us = MIN(us_for(checking, compared, slowed_per_s), SLOWED_MOST_US);
     if (!checking->at_gate)
         us = MAX(us, us_for(checking, compared, checking->config->verify_per_s));
@@ -262,8 +262,6 @@ static void hold_back(struct checking *checking)
 static void look_at_guards(struct checking *checking, struct watch *watch)
 {
     struct hold *hold = checking->hold;
-    if (!hold)
-        return;
     if (!watch->catalog) /* nobody has looked yet */
         guarding_look(hold->guarding, hold->catalog, watch->now_us);
     hold_back(checking);
@@ -564,7 +562,7 @@ static const char *const *paths_of(const GPtrArray *files, size_t *ret_n)
 
 static char *file_of(const struct check *check, const char *prefix, const struct check_wish *wish)
 {
-    return g_strdup_printf("%s/%s%u", check->reports, prefix, wish->stage == UINT32_MAX ? 0 : wish->stage);
+    return g_strdup_printf("%s/%s%u", check->reports, prefix, wish->stage);
 }
 
 /* A gate writes down whose each key is, and a sketch of what the target holds; a later verification reads what all of
@@ -653,7 +651,7 @@ static bool digest_lines(crypto_generichash_state *state, const struct world *wo
     auto_(file) file = NULL;
     uint64_t at = 0;
     size_t got = LINES_BYTES;
-    if (!path || !file_exists(world, path))
+    if (!file_exists(world, path))
         return true;
     g_autofree uint8_t *bytes = g_malloc(LINES_BYTES);
     if (!file_open(&file, world, path, FILE_READ, error))

@@ -109,6 +109,7 @@ static enum gate_step wait_until(struct until *until, GError **error)
                           .catalog = hold->catalog,
                           .mem = hold->mem,
                           .run = hold->run.id,
+                          .limits = &hold->shared.limits,
                           .govern = hold->shared.govern,
                           .guarding = hold->guarding,
                           .at_gate = until->at_gate,

@@ -108,7 +108,7 @@ static void follow(struct governed *it)
         detach(it);
     else if (!it->pace && !attach(it, &failed))
         keep_failure(it, failed);
-    else if (it->pace) {
+    else {
         struct governor_promise promise = promise_of(&live);
         pace_promise(it->pace, &promise);
     }

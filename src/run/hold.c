@@ -71,7 +71,7 @@ static bool holder_is_over(struct hold *hold, const struct store_lock *lock)
 {
     struct run_row row;
     struct run_holder at_work;
-    return lock->home && g_strcmp0(lock->home, catalog_home(hold->catalog)) == 0 && lock->run &&
+    return strcmp(lock->home, catalog_home(hold->catalog)) == 0 &&
            catalog_run_get(hold->catalog, lock->run, hold->mem, &row, NULL) && run_state_over(row.state) &&
            memcmp(row.uid, lock->run_uid, sizeof row.uid) == 0 &&
            run_lock_holder(&at_work, hold->config->world, hold->config->home, lock->run, NULL) && !at_work.live;
@@ -289,8 +289,7 @@ bool hold_open(struct hold *hold, enum hold_for what, GError **error)
     limits_back(&hold->shared.limits, what == HOLD_BACK);
     if (!begin_pace(hold, error))
         return false;
-    if (!hold->guarding)
-        hold->guarding = guarding_new(hold);
+    hold->guarding = guarding_new(hold);
     return true;
 }
 

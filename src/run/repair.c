@@ -173,7 +173,7 @@ struct taking {
     GArray *keys, *seen; /* of struct slice; of struct seen */
     bool extra;
     bool twice;          /* what the run wrote there is the transform's own result: it must not go through it again */
-    uint64_t not_looked; /* files of an append-only target */
+    uint64_t not_looked; /* files of an append-only target, or what cannot be read */
 };
 
 static bool take_line(void *self, const struct report_line *line, GError **error)
@@ -198,31 +198,34 @@ static bool take_line(void *self, const struct report_line *line, GError **error
     return true;
 }
 
-static bool may(const struct taking *taking, const struct run_config *config, const struct retry *io, bool once,
-                GError **error)
+/* What stands in the way of a repair by keys; its words say what leads on. */
+static bool may(const struct taking *taking, const struct run_config *config, const struct retry *io,
+                const struct plan_was *was, bool once, GError **error)
 {
-    const char *run = io->old.name;
+    const char *run = io->old.name, *path = config->repair->path;
     bool nothing = taking->keys->len == 0;
-    if (nothing && taking->extra && !taking->not_looked)
+    if (taking->not_looked && was->sink)
+        return error_set(error, SLUICE_ERROR_REFUSED,
+                         "%s: %s wrote files, which are taken back as a whole (`sluice rollback %s`) and written anew",
+                         path, run, run);
+    if (taking->not_looked && (nothing || !taking->extra))
+        return error_set(error, SLUICE_ERROR_REFUSED,
+                         "%s: what it names could not be read, and nothing could be put back of it: look into those "
+                         "keys, and `sluice verify %s` again",
+                         path, run);
+    if (nothing && taking->extra)
         return error_set(error, SLUICE_ERROR_NOT_FOUND,
                          "%s: it names nothing that the target has beyond the source; `sluice verify %s --extra` looks "
                          "for it",
-                         config->repair->path, run);
-    if (nothing && !taking->not_looked)
+                         path, run);
+    if (nothing)
         return error_set(error, SLUICE_ERROR_NOT_FOUND,
-                         "%s: it names nothing that differs or is missing: there is nothing to repair",
-                         config->repair->path);
-    if (taking->not_looked && taking->extra && !nothing)
-        return true;
-    if (taking->not_looked)
-        return error_set(error, SLUICE_ERROR_REFUSED,
-                         "%s: %s wrote files, which are taken back as a whole (`sluice rollback %s`) and written anew",
-                         config->repair->path, run, run);
+                         "%s: it names nothing that differs or is missing: there is nothing to repair", path);
     return !once || !taking->twice ||
            error_set(error, SLUICE_ERROR_REFUSED,
                      "%s: records that %s wrote in place differ, and its transform is not idempotent: it would be "
                      "applied to its own result; `sluice run SPEC --supersede %s` takes what stood there before",
-                     config->repair->path, run, run);
+                     path, run, run);
 }
 
 static void take_report(struct retry *io, const struct run_config *config)
@@ -289,5 +292,5 @@ bool repair_ask(struct retry *io, const struct run_config *config, const struct 
     if (memcmp(digest, config->repair->digest, sizeof digest) != 0)
         return error_set(error, SLUICE_ERROR_CORRUPT,
                          "%s: it is not any more what the verification wrote; verify again", config->repair->path);
-    return may(&taking, config, io, once, error) && take_all(io, config, &taking, error);
+    return may(&taking, config, io, was, once, error) && take_all(io, config, &taking, error);
 }

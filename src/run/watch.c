@@ -114,7 +114,7 @@ static void tell_pace(struct watch *watch, const char *json)
     watch->limited_by = by;
     auto_(arena) mem = arena_new(1 << 20);
     struct run_row row = {.id = watch->run};
-    if (!watch->config || !watch->config->event || !catalog_run_reload(watch->catalog, mem, &row, NULL))
+    if (!watch->config->event || !catalog_run_reload(watch->catalog, mem, &row, NULL))
         return;
     struct run_event event = {
         .kind = RUN_EVENT_PACE, .run = &row, .text = limited ? words.text : "nothing holds it back"};
@@ -134,7 +134,7 @@ static void note_pace(struct watch *watch)
 static void look_at_guards(struct watch *watch)
 {
     struct guarding *guarding = watch->guarding;
-    if (!guarding || !watch->catalog)
+    if (!guarding)
         return;
     guarding->pace_per_s = watch->rate_per_s;
     guarding->stop = watch->guarded ? watch->stop : NULL;

@@ -13,7 +13,7 @@ static const char SPEC[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", da
 static const char LUA[] = "function transform(doc) doc.n = doc.n + 1 return doc end\n";
 
 /* What somebody does, and how the command ends. */
-enum deed { NOTHING, RUN, RUN_EXIT, RESUME, BACK, APPROVE, DENY, PAUSE, ABORT };
+enum deed { NOTHING, RUN, RUN_EXIT, RESUME, BACK, APPROVE, DENY, PAUSE, ABORT, SET };
 struct step {
     enum deed act;
     int status; /* of those that drive the run */
@@ -56,6 +56,13 @@ static const struct way WAYS[] = {
      .steps = {{RUN, 0}},
      DONE,
      .actions = WAITED "approved wish " THE_REST},
+    /* what is set meanwhile holds for what is written behind it: more than that is spent already */
+    {.gate = ", soak: 10s",
+     .asleep = SET,
+     .steps = {{RUN, 3}},
+     .state = "paused",
+     .stages = "passed running",
+     .actions = WAITED "set wish stage.passed running stage.running budget-warning budget-warning paused"},
     /* a denial: all of the stage is judged again, and asked again */
     {.gate = ", soak: 1h, approve: root",
      .asleep = DENY,
@@ -161,7 +168,10 @@ static void command(struct walk *walk, enum deed act)
     struct run_wish wish = {.kind = act == PAUSE ? WISH_PAUSE : WISH_ABORT};
     struct store_registry *registry = store_registry_new(&walk->scene.fake.world, walk->scene.ours);
     struct run_config config = scene_config(&walk->scene, registry);
-    if (act == PAUSE || act == ABORT)
+    struct setting one = {.key = "budget.records", .value = "1"};
+    if (act == SET)
+        kit_ok(run_set(&config, walk->scene.run, &(struct run_settings){&one, 1}, &result, &heard, &error));
+    else if (act == PAUSE || act == ABORT)
         kit_ok(run_wish(&config, walk->scene.run, &wish, &result, &heard, &error));
     else
         kit_ok(run_approve(&config, walk->scene.run, act == APPROVE, &result, &heard, &error));

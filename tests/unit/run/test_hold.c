@@ -87,6 +87,35 @@ static void of_two_who_take_over_a_lock_one_has_it(void **state)
     scene_done(&quicker.scene);
 }
 
+/* Whose it is nobody can read. */
+static bool lock_damaged(struct session *session, const struct call *call, struct store_lock *io, bool force,
+                         GError **error)
+{
+    const char *table = (const char *)session_driver(session);
+    struct quicker *quicker = (struct quicker *)(gpointer)(table - offsetof(struct quicker, scene.faulty_mem.table));
+    return force ? quicker->lock(session, call, io, force, error)
+                 : error_set(error, SLUICE_ERROR_CORRUPT, "the lock is damaged; --force-unlock removes it");
+}
+
+static void a_damaged_lock_is_taken_by_force_alone(void **state)
+{
+    struct quicker quicker = {0};
+    struct ended ended;
+    scene_init(&quicker.scene, SPEC("job"), LUA);
+    scene_put(&quicker.scene, "items", "a", "{\"times\":0}");
+    quicker.lock = quicker.scene.faulty_mem.write.lock;
+    quicker.scene.faulty_mem.write.lock = lock_damaged;
+    scene_run(&quicker.scene, &ended);
+    assert_int_equal(ended.code, SLUICE_ERROR_CORRUPT);
+    assert_non_null(strstr(ended.text, "--force-unlock"));
+    ended_done(&ended);
+    scene_holds(&quicker.scene, "items", "a", "{\"times\":0}");
+    quicker.scene.force_unlock = true;
+    scene_ran(&quicker.scene, 0);
+    scene_holds(&quicker.scene, "items", "a", "{\"times\":1}");
+    scene_done(&quicker.scene);
+}
+
 /* The dataset is locked by somebody. */
 static const struct holder {
     const char *run, *home; /* NULL: this one's */
@@ -153,6 +182,7 @@ int main(void)
         cmocka_unit_test(who_took_the_lock_and_died_has_it_no_longer),
         cmocka_unit_test(who_took_the_lock_and_is_still_about_it_has_it),
         cmocka_unit_test(of_two_who_take_over_a_lock_one_has_it),
+        cmocka_unit_test(a_damaged_lock_is_taken_by_force_alone),
         cmocka_unit_test(of_whom_a_lock_is_decides_and_force_takes_it_from_anybody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
