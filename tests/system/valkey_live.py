@@ -283,7 +283,7 @@ def lose_primary(cluster, process):
     victim = wait_for(lambda: written_now(cluster), "a primary in the middle")
     slots = {slot for slot, node in owners(cluster).items() if node is victim}
     heir = cluster.replicas_of(victim)[0]
-    wait_for(lambda: writes_alone(victim, heir, process) or process.poll() is not None, "writes that the replica has not")
+    wait_for(lambda: writes_alone(victim, heir, process) or process.poll() is not None, "writes that the replica has not", limit=120)
     stand_still(process)
     before, killed_at = mended(victim), time.time()
     victim.kill()
