@@ -176,15 +176,30 @@ static void take_result(struct worker *worker, size_t i, const struct transform_
     }
 }
 
-/* Items that an earlier look at the row opened end with it when the row itself is refused or filtered now. */
+/* Goes again, if it still stands. */
+static void take_away(struct item *item)
+{
+    item->image_known = false;
+    item->want_delete = item->only_ours = true;
+}
+
+/* A row that is refused or filtered ends with its items; where the source is looked at again, what an earlier look at
+ * it or an earlier lane has written goes with it. */
 static void end_items(struct worker *worker, size_t i)
 {
     const struct row *row = batch_row(&worker->batch, i);
-    if (!row->ended || row->n_items == 0)
+    bool looks = job_looks_again(worker->job);
+    if (!row->ended)
         return;
-    for (size_t k = 0; k < worker->batch.items->len; k++) {
+    if (row->n_items == 0 && looks && tail_find(worker, row->rec.key))
+        item_of(worker, i, row->rec.key);
+    for (size_t k = 0; row->n_items > 0 && k < worker->batch.items->len; k++) {
         struct item *item = batch_item(&worker->batch, k);
-        if (item->row == i && item->state != ITEM_ENDED && !item->only_ours)
+        if (item->row != i || item->state == ITEM_ENDED || item->only_ours)
+            continue;
+        if (looks && item->has_ours)
+            take_away(item);
+        else
             item_end(item, row->outcome);
     }
 }
@@ -221,8 +236,7 @@ static void gone_after_write(struct worker *worker, size_t i)
         row_end(row, OUTCOME_GONE);
         return;
     }
-    struct item *item = item_of(worker, i, row->rec.key);
-    item->want_delete = item->only_ours = true;
+    take_away(item_of(worker, i, row->rec.key));
 }
 
 void forward_refuse(struct worker *worker, size_t i, const struct fault *fault)
@@ -456,8 +470,7 @@ void forward_looked(struct worker *worker, size_t i, const struct record *now)
         if (item->row != i || !item->has_ours)
             continue;
         item->state = ITEM_OPEN;
-        item->image_known = false;
-        item->want_delete = item->only_ours = true; /* unless it is wanted again below */
+        take_away(item); /* unless it is wanted again below */
     }
     row->rec = *now;
     if (now->presence != RECORD_ABSENT) /* what cannot be read is refused by name */

@@ -4,12 +4,21 @@
 #include "interleavings/specs.h"
 #include "kit/scene.h"
 
-static void begin(struct scene *scene, struct process *process, const char *spec)
+#define UNLESS_NEGATIVE                                                                                                \
+    "function transform(doc, ctx)\n  doc.times = doc.times + 1\n"                                                      \
+    "  if doc.times < 0 then return nil end\n  return doc\nend\n"
+
+static void begin_by(struct scene *scene, struct process *process, const char *spec, const char *lua)
 {
-    scene_init(scene, spec, ONCE_MORE);
+    scene_init(scene, spec, lua);
     scene_put(scene, "origin", "a", "{\"n\":1,\"times\":0}");
     scene_put(scene, "origin", "b", "{\"n\":2,\"times\":0}");
     process_first(process, scene);
+}
+
+static void begin(struct scene *scene, struct process *process, const char *spec)
+{
+    begin_by(scene, process, spec, ONCE_MORE);
 }
 
 /* Written, and not yet looked at again. */
@@ -156,6 +165,20 @@ static void a_source_that_changes_into_what_is_no_record_takes_what_we_wrote_wit
     scene_done(&odd.scene);
 }
 
+/* What it is to be is known by then, and its expiry is not. */
+static void a_source_that_changes_into_what_cannot_expire_takes_what_we_wrote_with_it(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin_written(&scene, &process, ELSEWHERE(", expires: { from: until }"));
+    scene_put(&scene, "origin", "a", "{\"n\":7,\"times\":0,\"until\":5}");
+    process_done(&process);
+    scene_holds(&scene, "items", "a", NULL);
+    b_is_done(&scene);
+    assert_int_equal(scene_count(&scene, OUTCOME_REJECTED), 1);
+    scene_done(&scene);
+}
+
 static void a_source_that_changes_again_and_again_is_followed_only_so_far(void **state)
 {
     struct scene scene;
@@ -232,6 +255,30 @@ static void a_source_that_goes_between_a_kill_and_the_resume_takes_what_we_wrote
     b_is_done(&scene);
     assert_int_equal(scene_count(&scene, OUTCOME_GONE), 1);
     scene_done(&scene);
+}
+
+/* As if it had been looked at in time. */
+static void a_source_that_is_refused_or_left_out_after_a_kill_takes_what_we_wrote_with_it(void **state)
+{
+    static const struct {
+        const char *json;
+        enum outcome outcome;
+    } ROWS[] = {{"{\"n\":7,\"times\":\"seven\"}", OUTCOME_REJECTED}, {"{\"n\":7,\"times\":-8}", OUTCOME_FILTERED}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        struct process process;
+        begin_by(&scene, &process, FILL, UNLESS_NEGATIVE);
+        process_until(&process, 0, OP_LOOK);
+        process_die(&process);
+        scene_put(&scene, "origin", "a", ROWS[i].json);
+        process_whole(&scene, JOB_FORWARD);
+        scene_holds(&scene, "items", "a", NULL);
+        b_is_done(&scene);
+        assert_int_equal(scene_count(&scene, ROWS[i].outcome), 1);
+        scene_taken_back(&scene, 0);
+        scene_holds(&scene, "items", "b", NULL);
+        scene_done(&scene);
+    }
 }
 
 /* --- after the listing
@@ -426,11 +473,13 @@ int main(void)
         cmocka_unit_test(a_source_that_changes_does_not_overrule_what_the_application_made_of_our_write),
         cmocka_unit_test(a_source_that_changes_into_something_refused_takes_what_we_wrote_with_it),
         cmocka_unit_test(a_source_that_changes_into_what_is_no_record_takes_what_we_wrote_with_it),
+        cmocka_unit_test(a_source_that_changes_into_what_cannot_expire_takes_what_we_wrote_with_it),
         cmocka_unit_test(a_source_that_changes_again_and_again_is_followed_only_so_far),
         cmocka_unit_test(a_source_in_which_nothing_changed_is_not_read_again),
         cmocka_unit_test(a_source_in_which_another_key_changed_is_read_again),
         cmocka_unit_test(a_source_that_changes_between_a_kill_and_the_resume_is_carried_over),
         cmocka_unit_test(a_source_that_goes_between_a_kill_and_the_resume_takes_what_we_wrote_with_it),
+        cmocka_unit_test(a_source_that_is_refused_or_left_out_after_a_kill_takes_what_we_wrote_with_it),
         cmocka_unit_test(a_key_that_goes_after_the_listing_is_gone),
         cmocka_unit_test(a_key_of_the_same_dataset_that_goes_after_the_listing_is_gone),
         cmocka_unit_test(a_key_that_comes_up_after_the_listing_is_not_of_this_run_and_is_counted),
