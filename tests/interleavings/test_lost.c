@@ -18,7 +18,8 @@ struct lossy {
     int fails;                       /* so many looks fail, … */
     enum error_code fails_with;      /* … with that */
     atomic_int signals;
-    uint64_t sent; /* cas calls until it happened */
+    atomic_uint looks; /* of who watches, each with a sleep behind it */
+    uint64_t sent;     /* cas calls until it happened */
 };
 
 struct history {
@@ -593,6 +594,24 @@ static void say(struct lossy *lossy, bool hears, enum wish_kind kind, const char
     }
 }
 
+/* Who watches sleeps for so long, as nobody else does. */
+#define WATCHER_SLEEPS_US 4000
+
+static void on_sleep(struct scene *scene, int64_t us)
+{
+    struct lossy *lossy = (struct lossy *)scene;
+    atomic_fetch_add(&lossy->looks, us == WATCHER_SLEEPS_US);
+}
+
+/* Until who watches has looked for it: behind the sleep that may have begun before it came, and one more. */
+static void signal_it(struct lossy *lossy)
+{
+    atomic_store(&lossy->signals, 1);
+    unsigned from = atomic_load(&lossy->looks);
+    for (int64_t until_us = g_get_monotonic_time() + HEARD_US; atomic_load(&lossy->looks) - from < 2; g_thread_yield())
+        assert_true(g_get_monotonic_time() < until_us);
+}
+
 static void put_all(struct lossy *lossy, int times)
 {
     for (int i = 0; i < KEYS; i++) {
@@ -612,7 +631,7 @@ static void meanwhile(struct lossy *lossy, const char *name)
     lossy->again = NULL;
     lossy->sent = lossy->scene.plan.calls[FAULT_CAS];
     if (again->signal)
-        atomic_store(&lossy->signals, 1);
+        signal_it(lossy);
     if (again->wish != WISH_NONE)
         say(lossy, true, again->wish, again->key, again->value);
     if (again->fault.nth)
@@ -628,6 +647,7 @@ static void begin_while(struct lossy *lossy, const struct while_again *again)
     begin_spec(lossy, STAGED);
     lossy->again = again;
     lossy->scene.signals = &lossy->signals;
+    lossy->scene.asleep = on_sleep;
     lossy->at = "stage.moved";
     lossy->nth = 4; /* the canary's three, then the next one runs */
     lossy->key = "k0";
