@@ -1,4 +1,6 @@
 /* What is said of servers that hold a run back; and who asks while a promise is given and taken off. */
+#include <sched.h>
+
 #include "base/thread.h"
 #include "kit/kit.h"
 #include "run/govern.h"
@@ -75,7 +77,7 @@ static int64_t zero(void *self)
 
 static void sleep_shortly(void *self, int64_t us, const atomic_bool *cancel)
 {
-    g_usleep(100);
+    sched_yield();
 }
 
 static const struct world_clock CLOCK = {.monotonic_us = zero, .wall_ms = zero, .sleep_us = sleep_shortly};
@@ -101,8 +103,8 @@ static void promise(struct limits *limits, struct govern *govern, const char *wh
 {
     GError *error = NULL;
     kit_ok(limits_set(limits, LIMITS_LIVE, what, &error));
-    while (govern_paces(govern) != paces)
-        g_usleep(100);
+    while (govern_paces(govern) != paces) /* whose thread turns at once */
+        sched_yield();
 }
 
 enum { TIMES = 20 };
