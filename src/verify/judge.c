@@ -43,7 +43,7 @@ static bool undecided(const struct subject *subject)
     return !subject->equal && !subject->stood;
 }
 
-/* Reads the live records of those that are neither equal nor stood still. */
+/* Reads the live records of those that are neither equal nor stood still, of which there is one at least. */
 static bool read_live(struct pass *pass, GArray *subjects, bool expiry, GError **error)
 {
     struct call call = pass_call(pass, &pass->input->target_ds);
@@ -54,8 +54,7 @@ static bool read_live(struct pass *pass, GArray *subjects, bool expiry, GError *
         if (undecided(subject_at(subjects, i)))
             g_array_append_val(records, record);
     }
-    if (records->len > 0 &&
-        !store_read(pass->target, &call, (struct record *)(void *)records->data, records->len, error))
+    if (!store_read(pass->target, &call, (struct record *)(void *)records->data, records->len, error))
         return false;
     for (size_t i = 0, at = 0; i < subjects->len; i++)
         if (undecided(subject_at(subjects, i))) {

@@ -385,9 +385,9 @@ bool pass_source_next(struct pass *pass, const struct verify_part *part, struct 
 {
     const struct pass_source from = *source;
     const struct found found = pass->found;
-    for (pass->room = MIN(2 * pass->room, BATCH_RECORDS);; pass->room /= FEWER) {
+    for (pass->room = MIN(2 * pass->room, BATCH_RECORDS);; pass->room = MAX(pass->room / FEWER, 1u)) {
         g_autoptr(GError) failed = NULL;
-        bool got = next_batch(pass, part, source, into, &failed), again = pass->input->listed && pass->room >= FEWER;
+        bool got = next_batch(pass, part, source, into, &failed), again = pass->input->listed && pass->room > 1;
         if (got && (!again || into->len <= 1 || arena_used(pass->mem) <= SOURCE_BYTES))
             return true;
         if (!again || (!got && !error_is(failed, SLUICE_ERROR_TOO_BIG))) {

@@ -379,6 +379,44 @@ static void what_is_no_record_any_more_is_not_comparable_and_what_is_gone_is_the
     }
 }
 
+static size_t reads;
+
+/* No more than two records have room in memory. */
+static bool read_two(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
+{
+    reads++;
+    return n <= 2 ? read_really(session, call, io, n, error)
+                  : error_set(error, SLUICE_ERROR_TOO_BIG, "it does not fit into the memory of the call");
+}
+
+static void what_does_not_fit_together_is_judged_a_portion_at_a_time_each_key_once(void **state)
+{
+    static const char *const SPECS[] = {SAME, ELSEWHERE};
+    for (size_t i = 0; i < G_N_ELEMENTS(SPECS); i++) {
+        struct scene scene;
+        struct verify_result result;
+        scene_init(&scene, SPECS[i], LUA);
+        for (char key[] = "k0"; key[1] <= '8'; key[1]++) {
+            scene_put(&scene, "items", key, key[1] > '5' ? "{\"same\":true}" : "{\"at\":1,\"times\":0}");
+            scene_put(&scene, "origin", key, key[1] > '5' ? "{\"same\":true}" : "{\"at\":5,\"times\":0}");
+        }
+        written(&scene);
+        scene_put(&scene, "items", "k1", "{\"mine\":true}");
+        scene_put(&scene, "items", "k2", "{\"mine\":true}");
+        scene_put(&scene, "items", "k4", "{\"at\":1,\"times\":0}");
+        reads = 0;
+        read_really = scene.faulty_mem.table.read;
+        scene.faulty_mem.table.read = read_two;
+        scene_verify(&scene, &result);
+        if (result.compared != 9 || result.of[VERIFY_EQUAL] != 6 || result.of[VERIFY_CHANGED_SINCE] != 2 ||
+            result.of[VERIFY_MISSING] != 1 || result.pass)
+            fail_msg("row %zu: %s", i, result.sentence);
+        assert_true(reads > 5);
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
 /* Came up after the listing: counted against the run only where it would have done something. */
 static void what_came_up_is_unvisited_where_the_run_would_change_something(void **state)
 {
@@ -542,6 +580,7 @@ int main(void)
         cmocka_unit_test(what_has_no_form_any_more_is_the_applications_where_the_run_knows_its_bytes_and_says_why),
         cmocka_unit_test(what_cannot_be_read_is_told_of_its_key_alone),
         cmocka_unit_test(what_is_no_record_any_more_is_not_comparable_and_what_is_gone_is_the_applications),
+        cmocka_unit_test(what_does_not_fit_together_is_judged_a_portion_at_a_time_each_key_once),
         cmocka_unit_test(what_came_up_is_unvisited_where_the_run_would_change_something),
         cmocka_unit_test(the_report_names_the_fields_that_differ),
         cmocka_unit_test(the_report_of_equal_sides_is_empty),
