@@ -16,6 +16,8 @@ struct build {
     bool failed;
 };
 
+enum { WORDS_BYTES = 200 };
+
 static const char too_many[] = "more than 100000 nodes or 4 MiB of text, counting what aliases stand for";
 static const char core_tag[] = "tag:yaml.org,2002:";
 
@@ -409,7 +411,7 @@ static struct fy_diag *collecting_diag(void)
     return diag;
 }
 
-bool yaml_build(struct yaml *yaml)
+static bool parse(struct yaml *yaml)
 {
     struct build build = {.yaml = yaml, .text = yaml_text(yaml), .line = 1};
     if (build.text.len >= 3 && memcmp(build.text.data, "\xEF\xBB\xBF", 3) == 0)
@@ -430,4 +432,34 @@ bool yaml_build(struct yaml *yaml)
     fy_diag_destroy(build.diag);
     g_hash_table_unref(build.anchors);
     return ok;
+}
+
+/* A few words on one line that begin with a letter or a digit are one plain scalar, whatever the words are: no parser
+ * has to be made for them. Nearly all defaults of the tables' rows are such. */
+static bool is_words(struct slice text)
+{
+    if (text.len == 0 || text.len > WORDS_BYTES || !g_ascii_isalnum(text.data[0]) || text.data[text.len - 1] == ' ')
+        return false;
+    for (size_t i = 0; i < text.len; i++)
+        if (!g_ascii_isalnum(text.data[i]) && (text.data[i] == 0 || !strchr(" .%-_", text.data[i])))
+            return false;
+    return true;
+}
+
+static bool take_words(struct yaml *yaml, struct slice text)
+{
+    struct yaml_node *node = arena_alloc0(yaml->mem, sizeof *node);
+    g_assert(node);
+    *node = (struct yaml_node){.line = 1, .column = 1, .weight = 1, .text_weight = (uint32_t)text.len, .n = text.len};
+    node->text = arena_text(yaml->mem, text);
+    g_assert(node->text);
+    node->kind = plain_kind(node->text);
+    yaml->root = node;
+    return true;
+}
+
+bool yaml_build(struct yaml *yaml)
+{
+    struct slice text = yaml_text(yaml);
+    return is_words(text) ? take_words(yaml, text) : parse(yaml);
 }

@@ -94,6 +94,28 @@ static void a_byte_order_mark_is_passed_over(void **state)
     done(&parsed);
 }
 
+/* They are read without libfyaml: as it reads them, which a line's end behind them shows. */
+static void a_few_words_are_what_the_parser_makes_of_them(void **state)
+{
+    static const char *const WORDS[] = {
+        "none", "no limit", "0.1%", "a  b",  "5s",    "0x1F", "0o17", "007",     "1e5",
+        "1.5",  "2.",       "true", "False", "null",  "Null", "yes",  "a-b_c.d", "9223372036854775808",
+        "1-2",  "12 34",    "0xg",  "e5",    "1_000", "x---", "a ..."};
+    for (size_t i = 0; i < G_N_ELEMENTS(WORDS); i++) {
+        auto_(diags) diags = diags_new();
+        g_autofree char *line = g_strconcat(WORDS[i], "\n", NULL);
+        auto_(yaml) words = yaml_parse("words", slice_of_text(WORDS[i]), diags);
+        auto_(yaml) parsed = yaml_parse("parsed", slice_of_text(line), diags);
+        const struct yaml_node *a = yaml_root(words), *b = yaml_root(parsed);
+        assert_string_equal(a->text, WORDS[i]);
+        assert_string_equal(a->text, b->text);
+        assert_int_equal(a->kind, b->kind);
+        assert_int_equal(a->n, b->n);
+        assert_true(a->line == b->line && a->column == b->column);
+        assert_true(a->weight == b->weight && a->text_weight == b->text_weight);
+    }
+}
+
 static void an_empty_file_is_a_null(void **state)
 {
     static const char *const texts[] = {"", "# only a comment\n", "---\n", "\n\n"};
@@ -322,6 +344,7 @@ int main(void)
         cmocka_unit_test(scalars_follow_the_core_schema),
         cmocka_unit_test(nodes_know_their_place_in_bytes),
         cmocka_unit_test(a_byte_order_mark_is_passed_over),
+        cmocka_unit_test(a_few_words_are_what_the_parser_makes_of_them),
         cmocka_unit_test(an_empty_file_is_a_null),
         cmocka_unit_test(what_is_not_yaml_is_refused_with_its_place),
         cmocka_unit_test(bytes_that_are_not_utf8_are_refused_before_libfyaml_sees_them),
