@@ -18,6 +18,7 @@ void stand_close(struct stand *stand)
     store_session_close(stand->session);
     store_release(stand->registry, stand->store);
     store_registry_free(stand->registry);
+    stand->broom = (struct broom){.number = 0}; /* a lane is of the store that opened it */
     stand->session = NULL;
     stand->store = NULL;
     stand->registry = NULL;
@@ -222,16 +223,24 @@ struct record *stand_scan(struct stand *stand, const struct scan_spec *spec, siz
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
 
-static void open_lane(struct stand *stand)
+/* Of a run of its own, or of a partition of its own in the run that all cases share. */
+static struct lane new_lane(struct stand *stand, bool own_run)
 {
     GError *error = NULL;
     struct call call = stand_call(stand);
     struct fence before;
-    stand->lane = (struct lane){.lane = 1, .fence = {.part = 7}};
-    stand->lane.fence = stand_other_run(stand);
-    stand->number = 0;
-    kit_ok(store_lane_open(stand->session, &call, &stand->lane, &before, &error));
+    struct lane lane = {.lane = 1, .fence = own_run ? stand_other_run(stand) : stand->shared};
+    lane.fence.part = own_run ? 7 : ++stand->shared.part;
+    kit_ok(store_lane_open(stand->session, &call, &lane, &before, &error));
     assert_false(before.present);
+    return lane;
+}
+
+static const struct broom *take_broom(struct stand *stand)
+{
+    if (!stand->broom.lane.lane)
+        stand->broom.lane = new_lane(stand, false);
+    return &stand->broom;
 }
 
 /* Every record of the dataset is deleted, by numbered writes like any other. */
@@ -243,20 +252,20 @@ static void make_empty(struct stand *stand)
     struct record *records = stand_scan(stand, &(struct scan_spec){.keys_only = false}, &n);
     if (!n)
         return;
-    open_lane(stand);
+    const struct broom *broom = take_broom(stand);
     g_autofree struct cas_op *ops = g_new0(struct cas_op, n);
     for (size_t i = 0; i < n; i++)
         ops[i] = (struct cas_op){
-            .key = records[i].key, .etag = records[i].etag, .verb = CAS_DELETE, .number = ++stand->number};
-    kit_ok(store_cas(stand->session, &call, &stand->lane, ops, n, &error));
+            .key = records[i].key, .etag = records[i].etag, .verb = CAS_DELETE, .number = ++stand->broom.number};
+    kit_ok(store_cas(stand->session, &call, &broom->lane, ops, n, &error));
     for (size_t i = 0; i < n; i++) { /* one that expires may have done so since it was scanned */
         bool expired = ops[i].outcome == CAS_CHANGED && records[i].expires_at_ms != EXPIRES_NEVER;
         assert_true(ops[i].outcome == CAS_WRITTEN || expired);
     }
 }
 
-/* An empty dataset, and a lane of a run of its own in which nothing is numbered yet. */
-static void begin(struct stand *stand, const struct conformance_case *row)
+/* An empty dataset, and a lane in which nothing is numbered yet. */
+static void begin(struct stand *stand, const struct conformance_case *row, bool own_run)
 {
     arena_reset(stand->mem);
     g_free(stand->ds_name);
@@ -265,25 +274,26 @@ static void begin(struct stand *stand, const struct conformance_case *row)
     if (!store_can(session_driver(stand->session), CAN_FENCE))
         return;
     make_empty(stand);
-    open_lane(stand);
+    stand->number = 0;
+    stand->lane = new_lane(stand, own_run);
     arena_reset(stand->mem);
 }
 
-/* The runs of all cases together would leave a server with millions of fences. */
-static void end(struct stand *stand)
+/* The runs of all cases together would leave a cluster with millions of fences. */
+static void end(struct stand *stand, bool own_run)
 {
     GError *error = NULL;
     stand->ds.name = stand->ds_name; /* a case's own names are gone */
     struct call call = stand_call(stand);
-    if (store_can(session_driver(stand->session), CAN_FENCE))
+    if (own_run && store_can(session_driver(stand->session), CAN_FENCE))
         kit_ok(store_fence_drop(stand->session, &call, stand->lane.fence.run, &error));
 }
 
-void stand_run(struct stand *stand, const struct conformance_case *row)
+void stand_run(struct stand *stand, const struct conformance_case *row, bool own_run)
 {
     for (int round = 0; round < 2; round++) {
-        begin(stand, row);
+        begin(stand, row, own_run);
         row->run(stand);
-        end(stand);
+        end(stand, own_run);
     }
 }

@@ -42,7 +42,12 @@ struct stand {
     struct dataset ds;
     char *ds_name;
     struct lane lane;
-    uint64_t number; /* the last one used in the lane */
+    uint64_t number;        /* the last one used in the lane */
+    struct fence_id shared; /* the run of all cases that have none of their own; the partition given last */
+    struct broom {
+        struct lane lane; /* 0: not opened yet */
+        uint64_t number;
+    } broom; /* what makes datasets empty between cases */
     uint64_t seed;
 };
 
@@ -60,8 +65,9 @@ extern const struct conformance_case read_cases[], scan_cases[], cas_cases[], fe
 void stand_open(struct stand *stand);
 void stand_close(struct stand *stand); /* the store too; stand_open() may follow */
 
-/* Runs the case twice on the same store: what the first run leaves behind must not disturb the second. */
-void stand_run(struct stand *stand, const struct conformance_case *row);
+/* Runs the case twice on the same store: what the first run leaves behind must not disturb the second. Each time in a
+ * new partition of the run that cases share, or in a run of its own: opening one takes a cluster's 16,384 slots. */
+void stand_run(struct stand *stand, const struct conformance_case *row, bool own_run);
 
 /* A call on the case's dataset. */
 struct call stand_call(struct stand *stand);

@@ -1,13 +1,19 @@
 /* test_conformance SUBJECT: runs every case that the subject's driver has the capabilities for. */
 #include "conformance/stand.h"
 
-static const struct conformance_case *const suites[] = {store_cases, read_cases, scan_cases,   cas_cases,   fence_cases,
-                                                        race_cases,  sink_cases, shadow_cases, filled_cases};
+/* Cases that are about fences, or about what is left of a run, have runs of their own. */
+static const struct {
+    const struct conformance_case *rows;
+    bool own_run;
+} suites[] = {{store_cases, false}, {read_cases, false},  {scan_cases, false},
+              {cas_cases, false},   {fence_cases, true},  {race_cases, true},
+              {sink_cases, true},   {shadow_cases, true}, {filled_cases, false}};
 
 /* What one cmocka test is given. */
 struct turn {
     struct stand *stand;
     const struct conformance_case *row; /* NULL: the list of capabilities itself */
+    bool own_run;
 };
 
 static void capabilities_are_those_expected(struct stand *stand)
@@ -25,7 +31,7 @@ static void run_turn(void **state)
 {
     struct turn *turn = *state;
     if (turn->row)
-        stand_run(turn->stand, turn->row);
+        stand_run(turn->stand, turn->row, turn->own_run);
     else
         capabilities_are_those_expected(turn->stand);
 }
@@ -40,12 +46,12 @@ static int run_all(struct stand *stand)
         .name = "its capabilities are those expected", .test_func = run_turn, .initial_state = &first};
     g_array_append_val(tests, test);
     for (size_t s = 0; s < G_N_ELEMENTS(suites); s++) {
-        for (const struct conformance_case *row = suites[s]; row->name; row++) {
-            bool filled = suites[s] == filled_cases;
+        for (const struct conformance_case *row = suites[s].rows; row->name; row++) {
+            bool filled = suites[s].rows == filled_cases;
             if (filled != stand->subject->filled || (row->needs & stand->subject->expected) != row->needs)
                 continue;
             struct turn *turn = g_new0(struct turn, 1);
-            *turn = (struct turn){.stand = stand, .row = row};
+            *turn = (struct turn){.stand = stand, .row = row, .own_run = suites[s].own_run};
             g_ptr_array_add(turns, turn);
             test = (struct CMUnitTest){.name = row->name, .test_func = run_turn, .initial_state = turn};
             g_array_append_val(tests, test);
@@ -83,6 +89,7 @@ int main(int argc, char **argv)
     if (kit_dir_setup((void **)&stand.dir) != 0)
         return 2;
     stand.mem = arena_new(256 << 20);
+    stand.shared = stand_other_run(&stand);
     stand.subject->set_up(&stand);
     stand_open(&stand);
     int failed = run_all(&stand);
