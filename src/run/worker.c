@@ -242,6 +242,7 @@ static void scan_next(struct worker *worker, struct op *op)
     op->kind = OP_SCAN;
     op->scan = (struct op_scan){.max_records = worker->max_records,
                                 .max_bytes = worker->job->batch_bytes,
+                                .covers = worker->applied_left > 0,
                                 .again = worker->again,
                                 .mem = worker->batch.mem};
 }

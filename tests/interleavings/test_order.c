@@ -308,6 +308,31 @@ static void what_a_checkpoint_has_counted_is_no_later_records_write(void **state
     scene_done(&scene);
 }
 
+/* It would be counted in part only, and who comes then could not tell which part. */
+static void a_dead_holders_batch_is_covered_by_one_however_slow_the_run_has_become(void **state)
+{
+    GError *error = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct scene scene;
+    struct process process;
+    struct setting setting = {.key = "protect.rate.max", .value = "20/s"};
+    struct act act = {.actor = "ann@desk"};
+    begin(&scene, SAME_DATASET, ONCE_MORE);
+    scene_plan(&scene);
+    process_begin_small(&process, &scene, JOB_FORWARD, 4);
+    process_until(&process, 0, OP_CHECKPOINT);
+    process_die(&process);
+    auto_(catalog) catalog = NULL;
+    kit_ok(catalog_open(&catalog, &scene.fake.world, scene.home, CATALOG_EXISTING, &error));
+    kit_ok(catalog_setting_add(catalog, scene_row(&scene, mem).id, &setting, &act, &error));
+    process_begin_small(&process, &scene, JOB_FORWARD, 4);
+    process_until(&process, 0, OP_CHECKPOINT);
+    assert_int_equal(process.workers[0]->batch.rows->len, 4);
+    assert_int_equal(process.workers[0]->applied_left, 0);
+    process_done(&process);
+    scene_done(&scene);
+}
+
 /* --- the end
  * ------------------------------------------------------------------------------------------------------------ */
 
@@ -349,6 +374,7 @@ int main(void)
         cmocka_unit_test(two_writes_of_one_key_never_go_out_in_one_call),
         cmocka_unit_test(a_resume_remembers_exactly_the_writes_that_no_checkpoint_accounts_for),
         cmocka_unit_test(what_a_checkpoint_has_counted_is_no_later_records_write),
+        cmocka_unit_test(a_dead_holders_batch_is_covered_by_one_however_slow_the_run_has_become),
         cmocka_unit_test(a_run_that_does_not_account_for_every_listed_key_does_not_say_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
