@@ -44,7 +44,7 @@ struct list {
     uint64_t done[CLAIM_WORDS];
     bool over; /* standalone: SCAN has come to its end */
     size_t max_keys, slot_most;
-    uint32_t ahead; /* slots that are counted at once */
+    uint32_t ahead; /* slots of an owner that are counted at once */
     struct list_scan scan;
     /* What was read and does not count yet: keys one behind the other, and where each lies. */
     GByteArray *bytes;

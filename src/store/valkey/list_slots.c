@@ -1,11 +1,12 @@
 #include "store/valkey/list_parts.h"
 #include "store/valkey/refusal.h"
 
-enum { SLACK = 64, AHEAD_LEAST = 8, AHEAD_MOST = 1024, AHEAD_PACED = 16 };
+enum { SLACK = 64, AHEAD_LEAST = 8, AHEAD_MOST = 1024, AHEAD_PACED = 16, OWNERS_PACED = 4 };
 
 /* One slot of an attempt. */
 struct slot_row {
     uint16_t slot;
+    uint32_t turn;                    /* among those of its owner */
     bool held;                        /* its owner says that it has it */
     bool picked;                      /* its keys are asked for */
     bool whole;                       /* all that was asked for came: nothing was cut off */
@@ -68,15 +69,29 @@ static void changes(struct list *list, uint32_t slot)
     error_set(&list->why, SLUICE_ERROR_BUSY, "slot %u changes while it is listed", slot);
 }
 
-/* The next slots that are not done and have an owner. */
+static int by_turn(const void *a, const void *b)
+{
+    const struct slot_row *left = a, *right = b;
+    return left->turn != right->turn ? (left->turn < right->turn ? -1 : 1) : left->slot - right->slot;
+}
+
+/* Each server has a pace of its own to find, and waits for no other where several are asked at once. */
+static uint32_t owners_at_once(const struct list *list)
+{
+    return router_paced(list->router) ? OWNERS_PACED : 1;
+}
+
+/* The next slots that are not done and have an owner; as many of each owner. */
 static void choose(struct attempt *attempt)
 {
     struct list *list = attempt->list;
     const struct topology *topology = attempt->topology;
-    attempt->rows = g_new0(struct slot_row, list->ahead);
+    uint32_t most = list->ahead * owners_at_once(list);
+    g_autofree uint32_t *turns = g_new0(uint32_t, MAX(topology->n, 1));
+    attempt->rows = g_new0(struct slot_row, most);
     attempt->owners.moments = g_new0(struct list_moment, topology->n);
     attempt->targets.moments = g_new0(struct list_moment, topology->n);
-    for (uint32_t slot = list->next; slot < list->to && attempt->n < list->ahead; slot++) {
+    for (uint32_t slot = list->next; slot < list->to && attempt->n < most; slot++) {
         int32_t owner = topology->owner[slot];
         if (claim_bit(list->done, slot))
             continue;
@@ -84,11 +99,15 @@ static void choose(struct attempt *attempt)
             no_owner(list, slot);
             continue;
         }
+        if (turns[owner] == list->ahead)
+            continue;
         attempt->rows[attempt->n++] =
             (struct slot_row){.slot = (uint16_t)slot,
+                              .turn = turns[owner]++,
                               .node = (size_t)owner,
                               .owner = server_place(&attempt->owners, &topology->nodes[owner].at)};
     }
+    qsort(attempt->rows, attempt->n, sizeof *attempt->rows, by_turn);
 }
 
 static void attempt_done(struct attempt *attempt)
@@ -221,7 +240,7 @@ static void adapt(struct list *list, size_t asked, size_t used)
     if (used >= asked)
         list->ahead = MIN(list->ahead * 2, most);
     else
-        list->ahead = CLAMP((uint32_t)used * 2, AHEAD_LEAST, most);
+        list->ahead = CLAMP((uint32_t)used * 2 / owners_at_once(list), AHEAD_LEAST, most);
 }
 
 static void pick_row(struct attempt *attempt, struct slot_row *row, bool large)
