@@ -158,13 +158,14 @@ class Pace(Bench):
             self.stop_and_go(count)
             return
         process = self.start(protect)
-        self.planned(process, lambda: self.measure(f"planning, {protect}", 1))
-        self.live.windows(max(1, round(BEGUN_S / self.options.window)) if protect.startswith("live") else 1)
+        governed = protect.startswith("live")
+        self.planned(process, lambda: self.measure(f"planning, {protect}", 1) if governed else time.sleep(0.05))
+        self.live.windows(max(1, round(BEGUN_S / self.options.window)) if governed else 1)
         done = [self.done()]
         self.measure(protect, count)
         done.append(self.done())
         ended = process.poll() is not None
-        if protect.startswith("live") and not ended:
+        if governed and not ended:
             self.keep(**{"is": "stop", "seconds": self.stop(process)})
         process.send_signal(signal.SIGINT)
         process.communicate()

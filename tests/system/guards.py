@@ -2,11 +2,13 @@
 """Guards: what is watched while a run writes slows it, pauses it by name and lets it go on by itself; what cannot be read pauses
 it too; a hard one halts it; switches, the flag of a home, limits that are moved while it stands."""
 
+import contextlib
 import json
 import os
 import signal
 import sqlite3
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
 
@@ -433,14 +435,27 @@ def _(stand):
     among(["fix.yaml:", "protect.memory", "nothing measures it there"], stand.sluice("plan", "fix.yaml").ended(2).err)
 
 
+def stand_outside_commits(process, change):
+    """Stops it where it does not hold the catalog: what stands amid a commit lets nobody else write."""
+    for _ in range(100):
+        stand_still(process)
+        try:
+            return change()
+        except sqlite3.OperationalError as locked:
+            if "locked" not in str(locked):
+                raise
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.01)
+    raise AssertionError("it held the catalog a hundred times")
+
+
 @test("a process that stands still is stuck; one that goes on is not")
 def _(stand):
     ready(stand, ONE, more=protect(signals(queue(stand, 1)), rate="20/s"))
     process = stand.start(*RUN)
     stand.until(process, writes)
-    stand_still(process)
-    with sqlite3.connect(stand.path("home/catalog.db")) as catalog: # as if it had stood for a minute
-        catalog.execute("UPDATE sight SET at_ms = at_ms - 60000")
+    with contextlib.closing(sqlite3.connect(stand.path("home/catalog.db"), timeout=0.1, isolation_level=None)) as catalog:
+        stand_outside_commits(process, lambda: catalog.execute("UPDATE sight SET at_ms = at_ms - 60000")) # as if it had stood for a minute
     among("stuck since", stand.sluice("status", "fix").ended(0).out)
     same(stand.status("fix")["watchdog"]["kind"], "stuck", "watchdog")
     process.send_signal(signal.SIGCONT)
