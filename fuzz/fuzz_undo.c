@@ -94,19 +94,17 @@ static void bend(struct memory *memory, const char *path, uint16_t at)
 
 /* An entry as either decoder tells it. */
 struct seen {
-    struct slice key, raw;
-    bool present, deleted;
-    int64_t expires_at_ms;
-    struct digest written;
+    struct slice key;
+    bool deleted;
+    struct digest before, written;
 };
 
 static void put_seen(GString *into, const struct seen *seen)
 {
     g_string_append_len(into, (const char *)seen->key.data, (gssize)seen->key.len);
-    g_string_append_len(into, (const char *)seen->raw.data, (gssize)seen->raw.len);
+    g_string_append_len(into, (const char *)&seen->before, sizeof seen->before);
     g_string_append_len(into, (const char *)&seen->written, sizeof seen->written);
-    g_string_append_printf(into, "%zu %d %" G_GINT64_FORMAT " %d\n", seen->key.len, seen->present, seen->expires_at_ms,
-                           seen->deleted);
+    g_string_append_printf(into, "%zu %d\n", seen->key.len, seen->deleted);
 }
 
 static bool see_tail(const struct undo_config *config, uint32_t part, GString *into)
@@ -116,12 +114,10 @@ static bool see_tail(const struct undo_config *config, uint32_t part, GString *i
     if (!undo_tail_read(&tail, config, part, (struct undo_position){0, 0}, mem, NULL))
         return false;
     for (size_t i = 0; i < tail.n; i++) {
-        const struct undo_entry *entry = &tail.entries[i];
+        const struct undo_left *entry = &tail.entries[i];
         struct seen seen = {.key = entry->key,
-                            .raw = entry->pre_raw,
-                            .present = entry->pre_present,
                             .deleted = entry->verb == UNDO_DELETE,
-                            .expires_at_ms = entry->pre_expires_at_ms,
+                            .before = entry->before,
                             .written = entry->written};
         if (entry->state == UNDO_APPLIED)
             put_seen(into, &seen);
@@ -138,10 +134,9 @@ static bool see_batches(struct scan *scan, const struct dataset *ds, GString *in
             return false;
         for (size_t i = 0; i < batch.n; i++) {
             const struct record *record = &batch.records[i];
-            struct seen seen = {.key = record->key,
-                                .raw = record->raw,
-                                .present = record->presence == RECORD_PRESENT,
-                                .expires_at_ms = record->expires_at_ms};
+            struct seen seen = {.key = record->key};
+            if (record->presence == RECORD_PRESENT)
+                seen.before = digest_stored(record->raw, record->expires_at_ms);
             g_assert(undo_record_written(record, &seen.written, &seen.deleted));
             put_seen(into, &seen);
         }

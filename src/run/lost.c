@@ -9,7 +9,7 @@
 
 #define READ_KEYS 500u
 
-bool lost_may_be(const struct grant *grant, const struct undo_entry *entry)
+bool lost_may_be(const struct grant *grant, const struct undo_left *entry)
 {
     bool counts = grant->checkpoint > 0 && entry->lane == grant->settled_lane && entry->number <= grant->settled;
     for (size_t i = 0; i < grant->n_lost && !counts; i++)
@@ -20,7 +20,7 @@ bool lost_may_be(const struct grant *grant, const struct undo_entry *entry)
 
 /* --- by key ------------------------------------------------------------------------------------------------------- */
 
-static struct undo_entry *entry_at(struct worker *worker, size_t i)
+static struct undo_left *entry_at(struct worker *worker, size_t i)
 {
     return &worker->tail.entries[g_array_index(worker->lost, size_t, i)];
 }
@@ -54,7 +54,7 @@ void lost_begin(struct worker *worker)
     worker->lost_from = 0;
     g_array_set_size(worker->lost, 0);
     for (size_t i = 0; worker->job->kind != JOB_SETTLE && i < worker->tail.n; i++) {
-        const struct undo_entry *entry = &worker->tail.entries[i];
+        const struct undo_left *entry = &worker->tail.entries[i];
         if (entry->state != UNDO_NOT_APPLIED && lost_may_be(&worker->grant, entry))
             g_array_append_val(worker->lost, i);
     }
@@ -70,7 +70,7 @@ void lost_stands_next(struct worker *worker, struct op *op)
 {
     g_array_set_size(worker->standings, 0);
     for (size_t i = 0; i < worker->lost->len; i++) {
-        const struct undo_entry *entry = entry_at(worker, i);
+        const struct undo_left *entry = entry_at(worker, i);
         struct standing_look look = {.key = entry->key, .lane = entry->lane, .number = entry->number};
         g_array_append_val(worker->standings, look);
     }
@@ -87,7 +87,7 @@ static enum standing standing_at(const struct worker *worker, size_t i)
 }
 
 /* Of a write whose outcome the log lacks it has to learn it: a rollback goes by the log. */
-static void learn(struct worker *worker, struct undo_entry *entry, enum undo_state state)
+static void learn(struct worker *worker, struct undo_left *entry, enum undo_state state)
 {
     bool known = entry->state != UNDO_UNKNOWN;
     entry->state = state;
@@ -146,19 +146,14 @@ void lost_next(struct worker *worker, struct op *op)
 
 /* The entries of one key that stand for all that the log says, each upon what the one before it wrote. */
 struct pile {
-    struct undo_entry **entries;
+    struct undo_left **entries;
     size_t n;
 };
 
-static struct digest before_of(const struct undo_entry *entry)
-{
-    return entry->pre_present ? digest_stored(entry->pre_raw, entry->pre_expires_at_ms) : (struct digest){0};
-}
-
 /* One that was lost and done again stands on what stood before the first time: that takes the first one's place. */
-static void pile_add(struct pile *pile, struct undo_entry *entry)
+static void pile_add(struct pile *pile, struct undo_left *entry)
 {
-    while (pile->n > 0 && !digest_equal(pile->entries[pile->n - 1]->written, before_of(entry)))
+    while (pile->n > 0 && !digest_equal(pile->entries[pile->n - 1]->written, entry->before))
         pile->n--;
     pile->entries[pile->n++] = entry;
 }
@@ -191,7 +186,7 @@ static void compare(struct worker *worker, const struct pile *pile, const struct
         n--;
     if (n > 0 && live->presence != RECORD_FAULT)
         keep(worker, pile, n < pile->n); /* a chain of which a part is lost would be cut in two */
-    else if (present && digest_equal(before_of(pile->entries[0]), now))
+    else if (present && digest_equal(pile->entries[0]->before, now))
         let_go(worker, pile);
     else if (present && forward && forward_by_version(&worker->job->rules))
         let_go(worker, pile); /* versions decide, whatever it was written upon */
@@ -208,7 +203,7 @@ static bool is_gone(struct worker *worker, size_t i, const struct record *live)
 
 static void take_key(struct worker *worker, size_t from, size_t to, const struct record *live)
 {
-    g_autofree struct undo_entry **entries = g_new(struct undo_entry *, to - from);
+    g_autofree struct undo_left **entries = g_new(struct undo_left *, to - from);
     struct pile pile = {.entries = entries};
     bool known = tail_find(worker, live->key) != NULL; /* a later write, which is known */
     bool certain = true;

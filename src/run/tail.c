@@ -26,7 +26,7 @@ static const struct fence_lane *fence_find(const struct fence *fence, uint32_t l
  * writes with its machine lost their marks with them. Settled numbers it has forgotten; of those the log is right.
  * Without the lane (a holder logs intents only in a lane that it has opened) the fence is lost, and where a part of it
  * is gone so is what it does not mark: UNKNOWN. */
-static enum undo_state ask_fence(const struct fence *before, const struct undo_entry *entry)
+static enum undo_state ask_fence(const struct fence *before, const struct undo_left *entry)
 {
     const struct fence_lane *lane = before->present ? fence_find(before, entry->lane) : NULL;
     if (!lane)
@@ -39,7 +39,7 @@ static enum undo_state ask_fence(const struct fence *before, const struct undo_e
 }
 
 /* One outcome entry for the undo log; runs of one lane could share a block, but a tail is a batch or two. */
-void tail_settle(struct worker *worker, const struct undo_entry *entry)
+void tail_settle(struct worker *worker, const struct undo_left *entry)
 {
     uint8_t *bit = arena_alloc0(worker->part_mem, 1);
     if (!bit) {
@@ -53,12 +53,12 @@ void tail_settle(struct worker *worker, const struct undo_entry *entry)
 }
 
 /* Whether a checkpoint already accounts for the entry. */
-static bool accounted(const struct grant *grant, const struct undo_entry *entry)
+static bool accounted(const struct grant *grant, const struct undo_left *entry)
 {
     return grant->checkpoint > 0 && entry->lane == grant->settled_lane && entry->number <= grant->settled;
 }
 
-void tail_remember(struct worker *worker, const struct undo_entry *entry, bool in_doubt)
+void tail_remember(struct worker *worker, const struct undo_left *entry, bool in_doubt)
 {
     if (!worker->applied)
         worker->applied = g_hash_table_new(slice_hash, slice_same);
@@ -110,7 +110,7 @@ void tail_unclaim(struct worker *worker)
 static void take_known(struct worker *worker)
 {
     for (size_t i = 0; i < worker->tail.n; i++) {
-        const struct undo_entry *entry = &worker->tail.entries[i];
+        const struct undo_left *entry = &worker->tail.entries[i];
         if (entry->state == UNDO_APPLIED && !accounted(&worker->grant, entry) && !lost_may_be(&worker->grant, entry))
             tail_remember(worker, entry, false);
     }
@@ -118,7 +118,7 @@ static void take_known(struct worker *worker)
 }
 
 /* What was found out goes into the log, unless the log knows. */
-static void take_state(struct worker *worker, struct undo_entry *entry, enum undo_state state)
+static void take_state(struct worker *worker, struct undo_left *entry, enum undo_state state)
 {
     bool known = entry->state != UNDO_UNKNOWN;
     entry->state = state;
@@ -143,7 +143,7 @@ static uint64_t nameless_of(struct worker *worker, const struct fence_lane *lane
 {
     uint64_t nameless = 0;
     for (uint64_t bit = 0; bit < lane->bitmap.len * 8; bit++) {
-        struct undo_entry entry = {
+        struct undo_left entry = {
             .part = worker->grant.part.part, .lane = lane->lane, .number = lane->base + 1 + bit, .state = UNDO_APPLIED};
         if (!fence_lane_applied(lane, entry.number) || accounted(&worker->grant, &entry) ||
             tail_names(worker, entry.lane, entry.number))
@@ -161,7 +161,7 @@ static uint64_t nameless_below(const struct worker *worker, const struct undo_da
     const struct fence_lane *lane = worker->before.present ? fence_find(&worker->before, damage->lane) : NULL;
     uint64_t nameless = 0;
     for (uint64_t i = 0; damage->part != UINT32_MAX && i < damage->keys; i++) {
-        struct undo_entry entry = {.lane = damage->lane, .number = damage->first_number + i};
+        struct undo_left entry = {.lane = damage->lane, .number = damage->first_number + i};
         bool forgotten = lane ? entry.number <= lane->base : damage->proven;
         nameless += forgotten && !accounted(&worker->grant, &entry) && !tail_names(worker, entry.lane, entry.number);
     }
@@ -180,7 +180,7 @@ static bool log_is_behind(struct worker *worker)
 {
     for (size_t i = 0; i < worker->before.n; i++) {
         const struct fence_lane *lane = &worker->before.lanes[i];
-        struct undo_entry highest = {.lane = lane->lane, .number = lane->base + lane->bitmap.len * 8};
+        struct undo_left highest = {.lane = lane->lane, .number = lane->base + lane->bitmap.len * 8};
         while (highest.number > lane->base && !fence_lane_applied(lane, highest.number))
             highest.number--;
         if (is_open(worker, lane) && highest.number > lane->base && !accounted(&worker->grant, &highest) &&
@@ -239,7 +239,7 @@ void tail_take(struct worker *worker)
     if (!tail_is_whole(worker))
         return;
     for (size_t i = 0; i < worker->tail.n; i++) {
-        struct undo_entry *entry = &worker->tail.entries[i];
+        struct undo_left *entry = &worker->tail.entries[i];
         bool known = entry->state != UNDO_UNKNOWN;
         if (entry->state == UNDO_NOT_APPLIED || (known && accounted(&worker->grant, entry)))
             continue;
@@ -260,13 +260,11 @@ void tail_take(struct worker *worker)
 /* The fence is lost. The live value is the pre-image: not applied. It is what was to be written: applied. Anything
  * else, and what cannot be read, the application wrote: over ours, where the log has the outcome; else the key is in
  * doubt: listed, never guessed. (Counted as applied in the undo log: a rollback compares before it touches.) */
-static void take_doubt(struct worker *worker, struct undo_entry *entry, const struct record *live)
+static void take_doubt(struct worker *worker, struct undo_left *entry, const struct record *live)
 {
     bool present = live->presence == RECORD_PRESENT, known = live->presence != RECORD_FAULT;
     struct digest now = present ? digest_stored(live->raw, live->expires_at_ms) : (struct digest){0};
-    struct digest pre =
-        entry->pre_present ? digest_stored(entry->pre_raw, entry->pre_expires_at_ms) : (struct digest){0};
-    bool is_ours = known && digest_equal(now, entry->written), is_old = known && digest_equal(now, pre);
+    bool is_ours = known && digest_equal(now, entry->written), is_old = known && digest_equal(now, entry->before);
     if (is_ours || entry->state == UNDO_APPLIED) {
         take_state(worker, entry, is_old && !is_ours ? UNDO_NOT_APPLIED : UNDO_APPLIED);
         return;

@@ -107,12 +107,12 @@ void tail_unclaim(struct worker *worker);
 /* A live record whose version cannot be read has none; forward.c. */
 struct version forward_live_version(const struct worker *worker, const struct record *image);
 /* A write of an earlier lane was applied: it is counted when its key comes by. */
-void tail_remember(struct worker *worker, const struct undo_entry *entry, bool in_doubt);
+void tail_remember(struct worker *worker, const struct undo_left *entry, bool in_doubt);
 /* What became of it goes into the undo log. */
-void tail_settle(struct worker *worker, const struct undo_entry *entry);
+void tail_settle(struct worker *worker, const struct undo_left *entry);
 
 /* lost.c: a write that was checkpointed once, and that its server may have lost since. */
-bool lost_may_be(const struct grant *grant, const struct undo_entry *entry);
+bool lost_may_be(const struct grant *grant, const struct undo_left *entry);
 void lost_begin(struct worker *worker); /* decides the next phase: PHASE_STANDS, or beyond */
 void lost_stands_next(struct worker *worker, struct op *op);
 void lost_stands_done(struct worker *worker, struct op *op);

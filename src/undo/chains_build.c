@@ -7,7 +7,6 @@
 
 enum {
     SORT_BYTES = 12 << 20, /* each of the two sorters */
-    PAYLOAD_CAP = 1 << 30,
     DAMAGE_AT_ONCE = 4096,
 };
 

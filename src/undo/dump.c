@@ -3,8 +3,6 @@
 #include "undo/chains_format.h"
 #include "undo/walk.h"
 
-enum { PAYLOAD_CAP = 1 << 30 };
-
 struct dump {
     struct undo_walk walk;
     const struct document_lines *into;

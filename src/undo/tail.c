@@ -3,17 +3,16 @@
 /* The entries of one block of intents. */
 struct span {
     struct undo_block block;
-    struct slice payload;
-    bool whole;
     size_t first, n; /* in the tail */
 };
 
 struct tail {
     struct undo_walk walk;
     uint32_t part;
-    GArray *spans;    /* of struct span */
-    GArray *outcomes; /* of struct undo_block */
-    struct arena *mem;
+    GArray *spans;             /* of struct span */
+    GArray *outcomes;          /* of struct undo_block */
+    GArray *entries;           /* of struct undo_left */
+    struct arena *block, *mem; /* of the payload being read; of what is given back */
     struct undo_tail found;
 };
 
@@ -41,48 +40,65 @@ static bool collect(struct tail *tail, GError **error)
     return true;
 }
 
-static bool read_span(struct tail *tail, struct span *span, GError **error)
+/* Whole: of a block of its kind, and what it says makes sense. */
+static bool read_payload(struct tail *tail, const struct undo_block *block,
+                         bool (*makes_sense)(const struct undo_head *, struct slice), struct slice *ret,
+                         bool *ret_whole, GError **error)
 {
-    if (!undo_walk_payload(&tail->walk, &span->block, tail->mem, &span->payload, &span->whole, error))
+    arena_reset(tail->block);
+    if (!undo_walk_payload(&tail->walk, block, tail->block, ret, ret_whole, error))
         return false;
-    if (span->whole && !undo_payload_possible(&span->block.head, span->payload)) {
-        undo_walk_damaged(&tail->walk, &span->block);
-        span->whole = false;
+    if (*ret_whole && !makes_sense(&block->head, *ret)) {
+        undo_walk_damaged(&tail->walk, block);
+        *ret_whole = false;
     }
     return true;
 }
 
-static void take_span(struct tail *tail, struct span *span)
+static bool left_of(struct tail *tail, const struct undo_entry *entry, struct undo_left *ret)
 {
-    struct undo_payload payload = undo_payload_of(&span->block.head, span->payload);
-    struct undo_entry *entries = tail->found.entries + tail->found.n;
-    size_t n = 0;
-    while (undo_payload_next(&payload, &entries[n]))
-        n++;
-    if (!undo_payload_whole(&payload)) {
-        undo_walk_damaged(&tail->walk, &span->block);
-        return;
+    *ret = (struct undo_left){.part = entry->part,
+                              .lane = entry->lane,
+                              .number = entry->number,
+                              .sequence = entry->sequence,
+                              .verb = entry->verb,
+                              .state = entry->state,
+                              .written = entry->written};
+    if (entry->pre_present)
+        ret->before = digest_stored(entry->pre_raw, entry->pre_expires_at_ms);
+    return arena_copy(tail->mem, entry->key, &ret->key);
+}
+
+static bool take_span(struct tail *tail, struct span *span, struct slice bytes, GError **error)
+{
+    struct undo_payload payload = undo_payload_of(&span->block.head, bytes);
+    struct undo_entry entry;
+    struct undo_left left;
+    span->first = tail->entries->len;
+    while (undo_payload_next(&payload, &entry)) {
+        if (!left_of(tail, &entry, &left))
+            return no_room(tail, error);
+        g_array_append_val(tail->entries, left);
     }
-    span->first = tail->found.n;
-    span->n = n;
-    tail->found.n += n;
+    if (undo_payload_whole(&payload)) {
+        span->n = tail->entries->len - span->first;
+        return true;
+    }
+    undo_walk_damaged(&tail->walk, &span->block);
+    g_array_set_size(tail->entries, (guint)span->first);
+    return true;
 }
 
 static bool take_spans(struct tail *tail, GError **error)
 {
-    size_t count = 0;
     struct span *spans = (struct span *)(void *)tail->spans->data;
     for (guint i = 0; i < tail->spans->len; i++) {
-        if (!read_span(tail, &spans[i], error))
+        struct slice payload;
+        bool whole;
+        if (!read_payload(tail, &spans[i].block, undo_payload_possible, &payload, &whole, error) ||
+            (whole && !take_span(tail, &spans[i], payload, error)))
             return false;
-        count += spans[i].whole ? spans[i].block.head.count : 0;
     }
-    tail->found.entries = arena_alloc(tail->mem, count * sizeof(struct undo_entry)); /* count: of bytes in memory */
-    if (!tail->found.entries)
-        return no_room(tail, error);
-    for (guint i = 0; i < tail->spans->len; i++)
-        if (spans[i].whole)
-            take_span(tail, &spans[i]);
     return true;
 }
 
@@ -92,7 +108,7 @@ static void settle_span(struct tail *tail, const struct span *span, const struct
     if (span->block.head.lane != head->lane)
         return;
     for (size_t i = 0; i < span->n; i++) {
-        struct undo_entry *entry = &tail->found.entries[span->first + i];
+        struct undo_left *entry = &g_array_index(tail->entries, struct undo_left, span->first + i);
         uint64_t at = entry->number - head->first_number;
         if (entry->number < head->first_number || at >= head->count || entry->state == UNDO_APPLIED)
             continue;
@@ -104,15 +120,9 @@ static bool take_outcomes(struct tail *tail, const struct undo_block *block, GEr
 {
     struct slice applied;
     bool whole;
-    if (!undo_walk_payload(&tail->walk, block, tail->mem, &applied, &whole, error))
+    if (!read_payload(tail, block, undo_outcomes_whole, &applied, &whole, error))
         return false;
-    if (!whole)
-        return true;
-    if (!undo_outcomes_whole(&block->head, applied)) {
-        undo_walk_damaged(&tail->walk, block);
-        return true;
-    }
-    for (guint i = 0; i < tail->spans->len; i++)
+    for (guint i = 0; whole && i < tail->spans->len; i++)
         settle_span(tail, &g_array_index(tail->spans, struct span, i), &block->head, applied);
     return true;
 }
@@ -132,6 +142,18 @@ static bool keep_damage(struct tail *tail, GError **error)
     return true;
 }
 
+static bool keep_entries(struct tail *tail, GError **error)
+{
+    size_t n = tail->entries->len;
+    tail->found.entries = arena_alloc(tail->mem, n * sizeof *tail->found.entries);
+    if (!tail->found.entries)
+        return no_room(tail, error);
+    if (n)
+        memcpy(tail->found.entries, tail->entries->data, n * sizeof *tail->found.entries);
+    tail->found.n = n;
+    return true;
+}
+
 static bool read_tail(struct tail *tail, GError **error)
 {
     if (!collect(tail, error) || !take_spans(tail, error))
@@ -139,7 +161,7 @@ static bool read_tail(struct tail *tail, GError **error)
     for (guint i = 0; i < tail->outcomes->len; i++)
         if (!take_outcomes(tail, &g_array_index(tail->outcomes, struct undo_block, i), error))
             return false;
-    return keep_damage(tail, error);
+    return keep_entries(tail, error) && keep_damage(tail, error);
 }
 
 bool undo_tail_read(struct undo_tail *ret, const struct undo_config *config, uint32_t part, struct undo_position from,
@@ -150,11 +172,15 @@ bool undo_tail_read(struct undo_tail *ret, const struct undo_config *config, uin
         return false;
     tail.spans = g_array_new(FALSE, FALSE, sizeof(struct span));
     tail.outcomes = g_array_new(FALSE, FALSE, sizeof(struct undo_block));
+    tail.entries = g_array_new(FALSE, FALSE, sizeof(struct undo_left));
+    tail.block = arena_new(PAYLOAD_CAP);
     bool ok = read_tail(&tail, error);
     if (ok)
         *ret = tail.found;
     g_array_unref(tail.spans);
     g_array_unref(tail.outcomes);
+    g_array_unref(tail.entries);
+    arena_free(tail.block);
     undo_walk_done(&tail.walk);
     return ok;
 }

@@ -126,17 +126,27 @@ struct undo_entry {
     struct digest written;
 };
 
+/* An entry of a tail. What is to go back is not in it: of a tail nothing is undone. */
+struct undo_left {
+    uint32_t part, lane;
+    uint64_t number, sequence;
+    enum undo_verb verb;
+    enum undo_state state;
+    struct slice key;
+    struct digest before, written; /* stored digests; zero: no record */
+};
+
 struct undo_tail {
-    struct undo_entry *entries; /* in the order of the log */
+    struct undo_left *entries; /* in the order of the log */
     size_t n;
     struct undo_damage *damage; /* of this partition, or of none that can be told: entries that are missing above */
     size_t n_damage;
 };
 
-/* All entries of one partition from a position to the end of the log (all segments). Entries live in `mem`; what lies
- * before `from` is not read. A torn block at the end of a segment is damage that is not proven. CORRUPT when the log
- * ends before the segment of `from`: the home was put together from copies of different age. No log at all is an empty
- * one. */
+/* All entries of one partition from a position to the end of the log (all segments). Entries live in `mem`, a hundred
+ * bytes each and their keys, however large pre-images are; what lies before `from` is not read. A torn block at the end
+ * of a segment is damage that is not proven. CORRUPT when the log ends before the segment of `from`: the home was put
+ * together from copies of different age. No log at all is an empty one. */
 bool undo_tail_read(struct undo_tail *ret, const struct undo_config *config, uint32_t part, struct undo_position from,
                     struct arena *mem, GError **error);
 

@@ -6,6 +6,9 @@
 
 #include "undo/manifest.h"
 
+/* Of an arena for one payload, as it is and unpacked. */
+enum { PAYLOAD_CAP = 1 << 30 };
+
 struct undo_walk {
     const struct undo_config *config;
     struct undo_manifest manifest;

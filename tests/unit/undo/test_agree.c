@@ -14,11 +14,29 @@ static const char *golden_dir(void)
     return source ? source : "..";
 }
 
-static void put_line(GString *into, uint32_t part, struct slice key, bool present, struct slice raw,
-                     int64_t expires_at_ms)
+/* A line for an entry: what was to go back, whole or by its digest. */
+typedef void put_line(GString *into, uint32_t part, const struct record *before);
+
+static void put_whole(GString *into, uint32_t part, const struct record *before)
 {
+    struct slice key = before->key, raw = before->raw;
     g_autofree char *key_text = g_base64_encode(key.data, key.len), *raw_text = g_base64_encode(raw.data, raw.len);
-    g_string_append_printf(into, "%u %s %d %s %" G_GINT64_FORMAT, part, key_text, present, raw_text, expires_at_ms);
+    g_string_append_printf(into, "%u %s %d %s %" G_GINT64_FORMAT, part, key_text, before->presence == RECORD_PRESENT,
+                           raw_text, before->expires_at_ms);
+}
+
+static void put_digest(GString *into, uint32_t part, struct slice key, struct digest before)
+{
+    char text[DIGEST_TEXT];
+    g_autofree char *key_text = g_base64_encode(key.data, key.len);
+    g_string_append_printf(into, "%u %s %s", part, key_text, digest_text(before, text));
+}
+
+static void put_digest_of(GString *into, uint32_t part, const struct record *before)
+{
+    bool present = before->presence == RECORD_PRESENT;
+    struct digest none = {0};
+    put_digest(into, part, before->key, present ? digest_stored(before->raw, before->expires_at_ms) : none);
 }
 
 static void put_written(GString *into, struct digest written, bool deleted)
@@ -38,10 +56,10 @@ static char *by_tail(const struct undo_config *config, uint32_t parts)
         arena_reset(mem);
         kit_ok(undo_tail_read(&tail, config, part, (struct undo_position){0, 0}, mem, &error));
         for (size_t i = 0; i < tail.n; i++) {
-            const struct undo_entry *entry = &tail.entries[i];
+            const struct undo_left *entry = &tail.entries[i];
             if (entry->state != UNDO_APPLIED)
                 continue;
-            put_line(text, part, entry->key, entry->pre_present, entry->pre_raw, entry->pre_expires_at_ms);
+            put_digest(text, part, entry->key, entry->before);
             put_written(text, entry->written, entry->verb == UNDO_DELETE);
         }
     }
@@ -74,7 +92,8 @@ static void store_end(struct opened *opened)
 }
 
 /* One part, or (part UINT32_MAX) everything; a new scan goes on from the cursor after every `resume` batches. */
-static void scan_into(struct opened *opened, uint32_t part, size_t max_records, size_t resume, GString *into)
+static void scan_into(struct opened *opened, uint32_t part, size_t max_records, size_t resume, put_line *put,
+                      GString *into)
 {
     GError *error = NULL;
     struct dataset ds = {.name = ""};
@@ -97,8 +116,7 @@ static void scan_into(struct opened *opened, uint32_t part, size_t max_records, 
                 const struct record *record = &batch.records[j];
                 struct digest written;
                 bool deleted;
-                put_line(into, part, record->key, record->presence == RECORD_PRESENT, record->raw,
-                         record->expires_at_ms);
+                put(into, part, record);
                 assert_true(undo_record_written(record, &written, &deleted));
                 put_written(into, written, deleted);
             }
@@ -110,13 +128,14 @@ static void scan_into(struct opened *opened, uint32_t part, size_t max_records, 
     }
 }
 
-static char *by_store(const struct undo_config *config, uint32_t parts, size_t max_records, size_t resume)
+static char *by_store(const struct undo_config *config, uint32_t parts, size_t max_records, size_t resume,
+                      put_line *put)
 {
     struct opened opened;
     GString *text = g_string_new(NULL);
     store_begin(&opened, config);
     for (uint32_t part = 0; part < parts; part++)
-        scan_into(&opened, part, max_records, resume, text);
+        scan_into(&opened, part, max_records, resume, put, text);
     store_end(&opened);
     return g_string_free(text, FALSE);
 }
@@ -126,7 +145,7 @@ static void assert_agree(const struct undo_config *config, uint32_t parts)
     static const size_t ways[][2] = {{1000, 1000}, {1, 1}, {3, 2}};
     g_autofree char *tail = by_tail(config, parts);
     for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
-        g_autofree char *store = by_store(config, parts, ways[i][0], ways[i][1]);
+        g_autofree char *store = by_store(config, parts, ways[i][0], ways[i][1], put_digest_of);
         assert_string_equal(store, tail);
     }
 }
@@ -238,8 +257,8 @@ static void the_store_sees_a_log_grow(void **state)
             logs_open(&logs);
         logs_write(&logs, (uint32_t)(i % 2), i, "k", "A", "B");
         GString *text = g_string_new(NULL);
-        scan_into(&opened, 0, 10, 10, text);
-        scan_into(&opened, 1, 10, 10, text);
+        scan_into(&opened, 0, 10, 10, put_digest_of, text);
+        scan_into(&opened, 1, 10, 10, put_digest_of, text);
         g_autofree char *tail = by_tail(&logs.config, 2);
         assert_string_equal(text->str, tail);
         g_string_free(text, TRUE);
@@ -328,7 +347,7 @@ static void write_golden(const char *into)
     logs_init(&logs, into);
     golden_log(&logs);
     kit_ok(undo_chains_build(&logs.config, &filter, &error));
-    g_autofree char *dump = dump_of(&logs.config), *records = by_store(&logs.config, 10, 100, 1);
+    g_autofree char *dump = dump_of(&logs.config), *records = by_store(&logs.config, 10, 100, 1, put_whole);
     g_autofree char *dump_path = g_build_filename(into, "dump.ndjson", NULL),
                     *records_path = g_build_filename(into, "records.txt", NULL);
     assert_true(g_file_set_contents(dump_path, dump, -1, NULL));
@@ -352,7 +371,8 @@ static void version_1_reads_as_it_always_did(void **state)
     golden_config(&logs, &dir);
     g_autofree char *dump = dump_of(&logs.config), *dump_expected = content_of(dir, "dump.ndjson");
     assert_string_equal(dump, dump_expected);
-    g_autofree char *records = by_store(&logs.config, 10, 100, 1), *expected = content_of(dir, "records.txt");
+    g_autofree char *records = by_store(&logs.config, 10, 100, 1, put_whole),
+                    *expected = content_of(dir, "records.txt");
     assert_string_equal(records, expected);
     assert_agree(&logs.config, 10);
     logs_done(&logs);

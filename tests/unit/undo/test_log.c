@@ -34,14 +34,13 @@ static void what_was_appended_is_read_back_by_partition(void **state)
     assert_int_equal(tail.n, 3);
     assert_int_equal(tail.n_damage, 0);
     kit_equal_text(tail.entries[0].key, "a");
-    kit_equal_text(tail.entries[0].pre_raw, "1");
-    assert_true(tail.entries[0].pre_present);
+    assert_true(digest_equal(tail.entries[0].before, digest_stored(slice_of_text("1"), EXPIRES_NEVER)));
     assert_int_equal(tail.entries[0].number, 40);
     assert_int_equal(tail.entries[0].sequence, 1);
     assert_int_equal(tail.entries[0].lane, 2);
     assert_int_equal(tail.entries[0].state, UNDO_APPLIED);
     assert_true(digest_equal(tail.entries[0].written, logs_digest("2")));
-    assert_false(tail.entries[1].pre_present);
+    assert_true(digest_is_zero(tail.entries[1].before));
     assert_int_equal(tail.entries[1].state, UNDO_NOT_APPLIED);
     assert_int_equal(tail.entries[2].verb, UNDO_DELETE);
     assert_int_equal(tail.entries[2].state, UNDO_UNKNOWN);
@@ -67,10 +66,8 @@ static void expiries_of_all_signs_and_empty_values_survive(void **state)
     struct undo_tail tail = tail_of(&logs, 1, at, mem);
     assert_int_equal(tail.n, G_N_ELEMENTS(expiries));
     for (size_t i = 0; i < tail.n; i++) {
-        assert_true(tail.entries[i].pre_expires_at_ms == expiries[i]);
         assert_true(slice_equal(tail.entries[i].key, slice_of("k\0ey", i % 5)));
-        assert_true(tail.entries[i].pre_present);
-        assert_int_equal(tail.entries[i].pre_raw.len, 0);
+        assert_true(digest_equal(tail.entries[i].before, digest_stored(SLICE_EMPTY, expiries[i])));
     }
     logs_done(&logs);
 }
@@ -150,6 +147,24 @@ static void a_full_segment_is_closed_and_the_next_one_begun(void **state)
         assert_int_equal(tail.entries[i].number, i + 1);
         assert_int_equal(tail.entries[i].state, UNDO_APPLIED);
     }
+    logs_done(&logs);
+}
+
+/* However large records are: a run that writes over large ones can be resumed in the memory it was begun in. */
+static void a_tail_takes_no_room_for_pre_images(void **state)
+{
+    struct logs logs;
+    enum { N = 8 };
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    g_autofree char *value = g_strnfill(1 << 20, 'v');
+    for (uint64_t i = 1; i <= N; i++)
+        logs_write(&logs, 1, i, "k", value, "x");
+    auto_(arena) mem = arena_new(8192);
+    struct undo_tail tail = tail_of(&logs, 1, BEGINNING, mem);
+    assert_int_equal(tail.n, N);
+    for (size_t i = 0; i < tail.n; i++)
+        assert_true(digest_equal(tail.entries[i].before, digest_stored(slice_of_text(value), EXPIRES_NEVER)));
     logs_done(&logs);
 }
 
@@ -712,6 +727,7 @@ int main(void)
         IN_DIR(an_outcome_of_a_later_segment_settles_an_entry),
         IN_DIR(a_late_tail_reads_no_earlier_segment),
         IN_DIR(a_full_segment_is_closed_and_the_next_one_begun),
+        IN_DIR(a_tail_takes_no_room_for_pre_images),
         IN_DIR(a_tail_torn_at_any_byte_loses_only_its_last_block),
         IN_DIR(a_bit_flipped_below_what_was_durable_is_proven_damage),
         IN_DIR(a_block_that_no_sync_covered_is_not_proven_though_others_follow),
