@@ -143,6 +143,42 @@ static void two_do_not_split_for_one(void **state)
     all_hold(scene, "{\"times\":1}");
 }
 
+/* Steps of whoever is faster than the one who has split, and has not counted it yet. */
+static void is_faster(void *self, const char *name)
+{
+    struct process *process = self;
+    if (g_str_equal(name, "part.is_split"))
+        process_until(process, 2, OP_SCAN);
+}
+
+static enum idle_answer asked(struct process *process, uint32_t worker)
+{
+    process_until(process, worker, OP_IDLE);
+    process_step(process, worker);
+    return process->ops[worker].idle.answer;
+}
+
+/* It stands in the catalog before it is counted, and is granted to a third worker in between: the one that waits is
+ * sent for it once, and not for ever. */
+static void a_part_that_was_granted_before_it_was_counted_is_asked_for_once(void **state)
+{
+    struct scene *scene = scene_of(state);
+    struct world *world = &scene->fake.world;
+    struct process process;
+    scene_plan(scene);
+    begin(&process, scene, 4);
+    world->point_self = &process;
+    world->point = is_faster;
+    assert_int_equal(checkpointed(&process, 0), 14);
+    world->point = NULL;
+    assert_int_equal(process.ops[2].kind, OP_SCAN); /* it has it */
+    assert_int_equal(asked(&process, 1), IDLE_WORK);
+    assert_int_equal(asked(&process, 1), IDLE_WAITS);
+    process_done(&process);
+    assert_int_equal(n_parts(scene), 2);
+    all_hold(scene, "{\"times\":1}");
+}
+
 /* Died behind the transaction, before anybody heard of it: both parts stand, and are gone on with. */
 static void a_split_that_nobody_heard_of_stands(void **state)
 {
@@ -286,6 +322,7 @@ int main(void)
         CASE(an_idle_worker_gets_half_of_what_is_left),
         CASE(little_is_not_split_nor_for_nobody),
         CASE(two_do_not_split_for_one),
+        CASE(a_part_that_was_granted_before_it_was_counted_is_asked_for_once),
         CASE(a_split_that_nobody_heard_of_stands),
         CASE(what_a_dead_holder_wrote_is_not_split_off),
         CASE(what_was_split_is_verified_and_taken_back),

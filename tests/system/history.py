@@ -15,6 +15,7 @@ once, and perhaps removed once) need no search either."""
 import contextlib
 import threading
 import time
+from bisect import bisect_left
 from collections import defaultdict
 
 NEVER = float("inf")
@@ -113,9 +114,10 @@ def counter(key, ops):
     counts = [op for op in ops if op.kind == "count"]
     first = min((op for op in ops if op.kind == "look"), key=lambda op: op.begin)
     heard = [op for op in ops if op.end != NEVER]
+    begins, ends = sorted(op.begin for op in counts), sorted(op.end for op in counts)
     for op in heard:
-        least = first.value + sum(each.end < op.begin for each in counts)
-        most = first.value + sum(each.begin < op.end for each in counts)
+        least = first.value + bisect_left(ends, op.begin)
+        most = first.value + bisect_left(begins, op.end)
         if not least <= op.value <= most:
             yield f"{key}: {op}: at least {least} and at most {most} were counted"
     seen = {}

@@ -595,6 +595,39 @@ static void whichever_call_fails_the_tail_is_whole_or_refused(void **state)
     logs_done(&logs);
 }
 
+static void assert_tail(const struct undo_tail *tail, const char *expected)
+{
+    g_autofree char *text = tail_text(tail);
+    assert_string_equal(text, expected);
+}
+
+/* Else what a dead holder may have written would count as not there. */
+static void a_tail_that_does_not_fit_into_memory_is_refused(void **state)
+{
+    struct logs logs;
+    auto_(arena) enough = arena_new(1 << 20);
+    struct move moves[] = {{"a", "1", "2"}, {"b", "1", "2"}, {"c", "1", "2"}};
+    size_t refused = 0;
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    logs_intents(&logs, 3, 1, 1, moves, G_N_ELEMENTS(moves));
+    logs_close(&logs);
+    struct undo_tail whole = tail_of(&logs, 3, BEGINNING, enough);
+    g_autofree char *expected = tail_text(&whole);
+    for (bool fits = false; !fits; refused += !fits) {
+        auto_(arena) mem = arena_new(16 * refused);
+        struct undo_tail tail = {0};
+        GError *error = NULL;
+        fits = undo_tail_read(&tail, &logs.config, 3, BEGINNING, mem, &error);
+        if (fits)
+            assert_tail(&tail, expected);
+        else
+            kit_refused(fits, TOO_BIG, "the unsettled entries of partition 3 need more memory");
+    }
+    assert_true(refused > 3);
+    logs_done(&logs);
+}
+
 static void a_batch_costs_one_sync_and_its_outcomes_none(void **state)
 {
     struct logs logs;
@@ -744,6 +777,7 @@ int main(void)
         IN_DIR(where_no_new_segment_can_be_made_nothing_more_is_appended),
         IN_DIR(whichever_call_fails_what_was_acknowledged_is_there),
         IN_DIR(whichever_call_fails_the_tail_is_whole_or_refused),
+        IN_DIR(a_tail_that_does_not_fit_into_memory_is_refused),
         IN_DIR(a_batch_costs_one_sync_and_its_outcomes_none),
         IN_DIR(one_sync_serves_several_workers),
         IN_DIR(what_a_dead_process_left_is_durable_before_anyone_acts_on_it),
