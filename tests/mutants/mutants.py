@@ -255,6 +255,8 @@ def suites(fault, tests, options):
 # What ends in a second or a few, and with a fault may never end: so many seconds are long enough, beside other work too.
 LONGEST = {"unit": 60, "interleavings": 90, "policy": 60, "undo": 60, "run": 60, "catalog": 60, "model": 200, "sim": 200, "fault": 300}
 
+TOO_LONG = "\ntook too long" # what is said of it: on a machine that is busy it may have been that
+
 # --- building and running --------------------------------------------------------------------------------------------
 
 class Tree:
@@ -296,7 +298,7 @@ class Tree:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, 9)
             said, _ = process.communicate()
-            return False, said + "\ntook too long"
+            return False, said + TOO_LONG
         return process.returncode == 0, said
 
     def build_of(self, name):
@@ -344,10 +346,10 @@ def try_fault(tree, fault, options):
             built, said = tree.build_of(name)
             if not built:
                 return "stillborn: " + next((line for line in said.splitlines() if "error" in line), said[-300:])
-            passed, _ = tree.run(name)
+            passed, said = tree.run(name)
             path.write_text(was)
             if not passed and tree.is_sound(name):
-                return f"caught by {name}"
+                return f"caught by {name}" + (", which took too long" if said.endswith(TOO_LONG) else "")
     finally:
         path.write_text(was)
     return "SURVIVED"
