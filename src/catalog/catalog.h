@@ -300,6 +300,7 @@ struct grant {
     uint32_t settled_lane;  /* the newest checkpoint's lane and settled number: entries of the tail up to there are */
     uint64_t settled;       /* accounted for; every other one belongs to work that no checkpoint names */
     uint64_t index;         /* listed keys accounted for up to there */
+    struct slice claims;    /* the newest checkpoint's */
     const struct lost_lane *lost; /* older lanes of which checkpoints were taken back: catalog_parts_lost() */
     size_t n_lost;
     const char *lost_where; /* where, in the store's words, several with `;` between them; NULL */
@@ -357,6 +358,7 @@ struct checkpoint {
     struct undo_place undo;          /* where its intents begin; the next resume reads the tail from here */
     struct slice outcomes;           /* four bits a listed key, in listing order, low nibble first */
     bool last;                       /* the partition is written */
+    struct slice claims; /* of the tail from `undo` on, writes of earlier lanes that are accounted for (run/claims.h) */
     const char *conditions; /* JSON: who had the target's data when it was settled; NULL: the store cannot tell */
     /* 0, or where the partition, of a listed source, is split: its keys from this index on, which is beyond the
      * checkpoint's, become a new one of the same stage, pending, with a ledger entry `split` by `act`. */

@@ -67,6 +67,7 @@ static bool grant_go_on(struct catalog *catalog, int64_t run, struct arena *mem,
     ret->from.segment = query_u32(query);
     ret->from.offset = query_u64(query);
     ret->cursor = query_bytes(query, mem);
+    ret->claims = query_bytes(query, mem);
     return query_ok(query, error);
 }
 
@@ -219,6 +220,7 @@ static bool checkpoint_insert(struct catalog *catalog, const struct checkpoint *
     query_put_bytes(query, checkpoint->outcomes);
     tally_put(query, &checkpoint->tally);
     query_put_i64(query, checkpoint->took_ms);
+    query_put_bytes(query, checkpoint->claims);
     if (!query_run(query, error))
         return false;
     *ret_rows = db_changes(catalog->db);

@@ -281,6 +281,8 @@ static const char *const MIGRATIONS[] = {
     "DROP INDEX part_given_back;"
     "CREATE INDEX part_by_turn ON part (run, stage, state, coalesce(turn, part));"
     "CREATE INDEX part_given_back ON part (run, stage, coalesce(turn, part)) WHERE state = 'pending' AND lane > 0;",
+    /* 22: which writes of earlier lanes the rows up to a checkpoint account for; NULL: nothing of them is open. */
+    "ALTER TABLE checkpoint ADD COLUMN claims BLOB;",
 };
 
 int migrations_known(void)

@@ -115,12 +115,12 @@ SQL(GRANT,         "UPDATE part SET state = ?3, holder = ?4, lane = lane + 1,"
                    " RETURNING " CATALOG_PART_COLUMNS ", from_segment, from_offset")
 SQL(GRANT_STANDS,  "SELECT EXISTS (SELECT 1 FROM part WHERE run = ?1 AND part = ?2 AND lane = ?3 AND holder = ?4"
                    " AND (SELECT coalesce(holder, ?4) = ?4 FROM run WHERE id = ?1))")
-SQL(NEWEST,        "SELECT number, lane, settled, place, undo_segment, undo_offset, cursor FROM checkpoint"
+SQL(NEWEST,        "SELECT number, lane, settled, place, undo_segment, undo_offset, cursor, claims FROM checkpoint"
                    " WHERE run = ? AND part = ? ORDER BY number DESC LIMIT 1")
 /* Inserts nothing where the lane is closed or the number is not the next. */
-SQL(CHECKPOINT,    "INSERT INTO checkpoint (run, part, at_ms, " CATALOG_CHECKPOINT_COLUMNS ", took_ms)"
+SQL(CHECKPOINT,    "INSERT INTO checkpoint (run, part, at_ms, " CATALOG_CHECKPOINT_COLUMNS ", took_ms, claims)"
                    " SELECT ?1, ?2, ?3, ?4, ?5, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, " CATALOG_TALLY(CATALOG_MARK)
-                   ", ? FROM part WHERE run = ?1 AND part = ?2 AND lane = ?5 AND state = 'running' AND ?4 ="
+                   ", ?, ? FROM part WHERE run = ?1 AND part = ?2 AND lane = ?5 AND state = 'running' AND ?4 ="
                    " 1 + (SELECT coalesce(max(number), 0) FROM checkpoint WHERE run = ?1 AND part = ?2)")
 SQL(SPLIT_NEW,     "INSERT INTO part (run, part, stage, state, records, bounds, parent, origin, first)"
                    " SELECT run, 1 + (SELECT max(part) FROM part WHERE run = ?1 AND part < ?4), stage, 'pending', records - ?3,"

@@ -2,9 +2,9 @@
 
 #include "base/slicesort.h"
 
-void batch_init(struct batch_work *batch)
+void batch_init(struct batch_work *batch, size_t memory_bytes)
 {
-    *batch = (struct batch_work){.mem = arena_new(JOB_ARENA_BYTES)};
+    *batch = (struct batch_work){.mem = arena_new(memory_bytes)};
     batch->rows = g_array_new(FALSE, TRUE, sizeof(struct row));
     batch->items = g_array_new(FALSE, TRUE, sizeof(struct item));
     batch->order = g_array_new(FALSE, TRUE, sizeof(size_t));

@@ -67,11 +67,11 @@ struct batch_work {
     struct slice cursor;
     bool last;
     bool any_applied;
-    size_t changed; /* writes that met another record than was read, or than was taken for granted */
-    bool has_undo;  /* it has logged intents */
+    size_t met;    /* items where something live stood when they were first looked at */
+    bool has_undo; /* it has logged intents */
 };
 
-void batch_init(struct batch_work *batch);
+void batch_init(struct batch_work *batch, size_t memory_bytes);
 void batch_done(struct batch_work *batch);
 void batch_reset(struct batch_work *batch);
 

@@ -394,8 +394,7 @@ static size_t most_of_a_batch(struct exec *exec)
 
 static bool do_scan(struct exec *exec, struct op *op, GError **error)
 {
-    if (!op->scan.covers)
-        op->scan.max_records = MIN(op->scan.max_records, most_of_a_batch(exec));
+    op->scan.max_records = MIN(op->scan.max_records, most_of_a_batch(exec));
     op->scan.budget = room_take(exec, &op->scan);
     if (op->scan.budget != BUDGET_TAKEN)
         return true;

@@ -314,7 +314,7 @@ static const struct feed_kind CHAINS = {chains_open, chains_next, chains_back};
 static const struct feed_kind SHADOW = {chains_open, shadow_next, chains_back};
 
 /* What a batch is decided and written by takes several times the memory of what was read. */
-#define READ_BYTES (JOB_ARENA_BYTES / 8)
+#define READ_SHARE 8
 #define FEWER      8u
 #define ANY_NUMBER (SIZE_MAX / 2)
 
@@ -364,11 +364,12 @@ void feed_end_at(struct feed *feed, uint64_t count)
 /* Whether so many fit; what the next batch may have follows from it. */
 static bool fits(struct feed *feed, const struct op_scan *io, size_t took)
 {
-    if (took > READ_BYTES && io->n > 1) {
-        feed->most = MAX(io->n * (READ_BYTES / 2) / took, 1u);
+    size_t most_bytes = feed->config.job->memory_bytes / READ_SHARE;
+    if (took > most_bytes && io->n > 1) {
+        feed->most = MAX(io->n * (most_bytes / 2) / took, 1u);
         return false;
     }
-    if (took < READ_BYTES / 4)
+    if (took < most_bytes / 4)
         feed->most = MIN(feed->most * 2, ANY_NUMBER);
     return true;
 }

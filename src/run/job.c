@@ -28,6 +28,7 @@ static void job_init(struct job *job, enum job_kind kind, const struct plan *pla
                         .batch_records =
                             job_batch_records(plan->limits.rate_max_per_s, spec_live_given(&plan->limits.live)),
                         .batch_bytes = JOB_BATCH_BYTES,
+                        .memory_bytes = JOB_ARENA_BYTES,
                         .batch_us = JOB_BATCH_US,
                         .contended_after = JOB_CONTENDED_AFTER,
                         .split_batches = JOB_SPLIT_BATCHES};

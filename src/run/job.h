@@ -27,6 +27,7 @@ struct job {
     struct job_keys left;     /* same dataset: what the application wrote after a run that this one supersedes */
     size_t batch_records;     /* a batch ends at so many records … */
     size_t batch_bytes;       /* … or so many bytes, … */
+    size_t memory_bytes;      /* that it has, with all that is decided and written by it */
     int64_t batch_us;         /* … and shrinks towards taking about so long */
     uint32_t contended_after; /* a key that has changed under us so often is quarantined */
     bool splits;          /* where a worker has nothing to do, the others split what they have at a checkpoint, … */

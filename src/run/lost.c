@@ -7,11 +7,10 @@
  * application. */
 #include "run/worker_state.h"
 
-#define READ_KEYS 500u
-
-bool lost_may_be(const struct grant *grant, const struct undo_left *entry)
+bool lost_may_be(struct worker *worker, const struct undo_left *entry)
 {
-    bool counts = grant->checkpoint > 0 && entry->lane == grant->settled_lane && entry->number <= grant->settled;
+    const struct grant *grant = &worker->grant;
+    bool counts = tail_accounted(worker, entry);
     for (size_t i = 0; i < grant->n_lost && !counts; i++)
         if (entry->lane == grant->lost[i].lane && entry->number <= grant->lost[i].settled)
             return true;
@@ -55,7 +54,7 @@ void lost_begin(struct worker *worker)
     g_array_set_size(worker->lost, 0);
     for (size_t i = 0; worker->job->kind != JOB_SETTLE && i < worker->tail.n; i++) {
         const struct undo_left *entry = &worker->tail.entries[i];
-        if (entry->state != UNDO_NOT_APPLIED && lost_may_be(&worker->grant, entry))
+        if (entry->state != UNDO_NOT_APPLIED && lost_may_be(worker, entry))
             g_array_append_val(worker->lost, i);
     }
     g_array_sort_with_data(worker->lost, by_key, worker);
@@ -129,10 +128,11 @@ void lost_stands_done(struct worker *worker, struct op *op)
 
 void lost_next(struct worker *worker, struct op *op)
 {
-    GArray *images = worker->lost_images;
+    GArray *images = worker->left_images;
     arena_reset(worker->batch.mem);
     g_array_set_size(images, 0);
-    for (size_t i = worker->lost_from; i < worker->lost->len && images->len < READ_KEYS; i = key_end(worker, i)) {
+    for (size_t i = worker->lost_from; i < worker->lost->len && images->len < worker->read_most;
+         i = key_end(worker, i)) {
         struct record image = {.key = entry_at(worker, i)->key};
         g_array_append_val(images, image);
     }
@@ -226,6 +226,8 @@ static void take_key(struct worker *worker, size_t from, size_t to, const struct
 
 void lost_done(struct worker *worker, struct op *op)
 {
+    if (tail_reads_fewer(worker, op))
+        return;
     for (size_t i = 0; i < op->read.n; i++) {
         size_t end = key_end(worker, worker->lost_from);
         take_key(worker, worker->lost_from, end, &op->read.io[i]);

@@ -71,7 +71,6 @@ struct scanned {
 
 struct op_scan {
     size_t max_records, max_bytes; /* in */
-    bool covers;                   /* in: a dead holder's batch, however large batches may be by now */
     bool again;                    /* in: from where the newest batch of the partition began, which came to nothing */
     enum budget_answer budget;     /* out: unless there was room for it, nothing was read */
     struct arena *mem;

@@ -192,9 +192,10 @@ void round_refuse(struct worker *worker, struct item *item, const struct fault *
 
 static void take_changed(struct worker *worker, struct item *item, const struct record *live)
 {
-    worker->batch.changed++;
-    if (item->image_known) /* else it was taken to be absent, and nothing has changed */
+    if (item->image_known)
         worker->batch.tally.of[OUTCOME_RETRIED]++;
+    else /* it was taken to be absent, and nothing has changed */
+        worker->batch.met++;
     item_note_present(item);
     item->image = *live;
     item->image_known = live->presence != RECORD_FAULT; /* which is not nothing: a read says what it is */

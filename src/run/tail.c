@@ -52,10 +52,14 @@ void tail_settle(struct worker *worker, const struct undo_left *entry)
     g_array_append_val(worker->settled, outcome);
 }
 
-/* Whether a checkpoint already accounts for the entry. */
-static bool accounted(const struct grant *grant, const struct undo_left *entry)
+static bool settled(const struct grant *grant, const struct undo_left *entry)
 {
     return grant->checkpoint > 0 && entry->lane == grant->settled_lane && entry->number <= grant->settled;
+}
+
+bool tail_accounted(struct worker *worker, const struct undo_left *entry)
+{
+    return settled(&worker->grant, entry) || claims_have(worker->claimed, entry->lane, entry->number);
 }
 
 void tail_remember(struct worker *worker, const struct undo_left *entry, bool in_doubt)
@@ -72,7 +76,13 @@ void tail_remember(struct worker *worker, const struct undo_left *entry, bool in
         applied->key = entry->key;
         g_hash_table_insert(worker->applied, &applied->key, applied);
     }
-    applied->left++;
+    struct unclaimed *write = arena_alloc(worker->part_mem, sizeof *write);
+    if (!write) {
+        worker_fail_memory(worker, entry->key);
+        return;
+    }
+    *write = (struct unclaimed){.lane = entry->lane, .number = entry->number, .next = applied->left};
+    applied->left = write;
     worker->applied_left++;
     applied->verb = entry->verb;
     applied->written = entry->written;
@@ -82,7 +92,7 @@ void tail_remember(struct worker *worker, const struct undo_left *entry, bool in
 struct applied *tail_find(struct worker *worker, struct slice key)
 {
     struct applied *applied = worker->applied ? g_hash_table_lookup(worker->applied, &key) : NULL;
-    return applied && applied->left > 0 ? applied : NULL;
+    return applied && applied->left ? applied : NULL;
 }
 
 struct applied *tail_claim(struct worker *worker, struct slice key)
@@ -90,20 +100,60 @@ struct applied *tail_claim(struct worker *worker, struct slice key)
     struct applied *applied = tail_find(worker, key);
     if (!applied)
         return NULL;
-    applied->left--;
+    struct claim claim = {.applied = applied, .write = applied->left};
+    applied->left = claim.write->next;
     worker->applied_left--;
-    g_ptr_array_add(worker->claims, applied);
+    g_array_append_val(worker->claims, claim);
     return applied;
 }
 
 void tail_unclaim(struct worker *worker)
 {
-    for (size_t i = 0; i < worker->claims->len; i++) {
-        struct applied *applied = worker->claims->pdata[i];
-        applied->left++;
+    while (worker->claims->len > 0) {
+        struct claim claim = g_array_index(worker->claims, struct claim, worker->claims->len - 1);
+        claim.applied->left = claim.write;
         worker->applied_left++;
+        g_array_set_size(worker->claims, worker->claims->len - 1);
     }
-    g_ptr_array_set_size(worker->claims, 0);
+}
+
+void tail_claims_stand(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->claims->len; i++) {
+        const struct unclaimed *write = g_array_index(worker->claims, struct claim, i).write;
+        claims_add(worker->claimed, write->lane, write->number);
+    }
+    g_array_set_size(worker->claims, 0);
+}
+
+bool tail_claims(struct worker *worker, struct slice *ret)
+{
+    *ret = SLICE_EMPTY;
+    if (!worker->owes_tail)
+        return true;
+    auto_(claims) all = claims_new();
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    claims_put(worker->claimed, bytes);
+    claims_get(all, slice_of(bytes->data, bytes->len));
+    for (size_t i = 0; i < worker->claims->len; i++) {
+        const struct unclaimed *write = g_array_index(worker->claims, struct claim, i).write;
+        claims_add(all, write->lane, write->number);
+    }
+    g_byte_array_set_size(bytes, 0);
+    claims_put(all, bytes);
+    return arena_copy(worker->batch.mem, slice_of(bytes->data, bytes->len), ret);
+}
+
+/* The checkpoint tells by one number what it accounts for of its own lane; of a later one's checkpoint that has to be
+ * told as well. */
+static bool begin_claims(struct worker *worker)
+{
+    if (!claims_get(worker->claimed, worker->grant.claims))
+        return false;
+    for (size_t i = 0; i < worker->tail.n; i++)
+        if (settled(&worker->grant, &worker->tail.entries[i]))
+            claims_add(worker->claimed, worker->tail.entries[i].lane, worker->tail.entries[i].number);
+    return true;
 }
 
 /* What is known is counted when its key comes by; then what was checkpointed once is looked at again. */
@@ -111,7 +161,7 @@ static void take_known(struct worker *worker)
 {
     for (size_t i = 0; i < worker->tail.n; i++) {
         const struct undo_left *entry = &worker->tail.entries[i];
-        if (entry->state == UNDO_APPLIED && !accounted(&worker->grant, entry) && !lost_may_be(&worker->grant, entry))
+        if (entry->state == UNDO_APPLIED && !tail_accounted(worker, entry) && !lost_may_be(worker, entry))
             tail_remember(worker, entry, false);
     }
     lost_begin(worker);
@@ -145,7 +195,7 @@ static uint64_t nameless_of(struct worker *worker, const struct fence_lane *lane
     for (uint64_t bit = 0; bit < lane->bitmap.len * 8; bit++) {
         struct undo_left entry = {
             .part = worker->grant.part.part, .lane = lane->lane, .number = lane->base + 1 + bit, .state = UNDO_APPLIED};
-        if (!fence_lane_applied(lane, entry.number) || accounted(&worker->grant, &entry) ||
+        if (!fence_lane_applied(lane, entry.number) || tail_accounted(worker, &entry) ||
             tail_names(worker, entry.lane, entry.number))
             continue;
         nameless++;
@@ -156,14 +206,14 @@ static uint64_t nameless_of(struct worker *worker, const struct fence_lane *lane
 }
 
 /* Numbers that the fence has forgotten were applied or not: of a block that cannot be read nobody knows. */
-static uint64_t nameless_below(const struct worker *worker, const struct undo_damage *damage)
+static uint64_t nameless_below(struct worker *worker, const struct undo_damage *damage)
 {
     const struct fence_lane *lane = worker->before.present ? fence_find(&worker->before, damage->lane) : NULL;
     uint64_t nameless = 0;
     for (uint64_t i = 0; damage->part != UINT32_MAX && i < damage->keys; i++) {
         struct undo_left entry = {.lane = damage->lane, .number = damage->first_number + i};
         bool forgotten = lane ? entry.number <= lane->base : damage->proven;
-        nameless += forgotten && !accounted(&worker->grant, &entry) && !tail_names(worker, entry.lane, entry.number);
+        nameless += forgotten && !tail_accounted(worker, &entry) && !tail_names(worker, entry.lane, entry.number);
     }
     return nameless;
 }
@@ -183,7 +233,7 @@ static bool log_is_behind(struct worker *worker)
         struct undo_left highest = {.lane = lane->lane, .number = lane->base + lane->bitmap.len * 8};
         while (highest.number > lane->base && !fence_lane_applied(lane, highest.number))
             highest.number--;
-        if (is_open(worker, lane) && highest.number > lane->base && !accounted(&worker->grant, &highest) &&
+        if (is_open(worker, lane) && highest.number > lane->base && !tail_accounted(worker, &highest) &&
             !tail_names(worker, highest.lane, highest.number))
             return true;
     }
@@ -234,16 +284,29 @@ static bool tail_is_whole(struct worker *worker)
 /* --- taking it
  * -------------------------------------------------------------------------------------------------------- */
 
+static bool claims_are_whole(struct worker *worker)
+{
+    GError *error = NULL;
+    if (begin_claims(worker))
+        return true;
+    error_set(&error, SLUICE_ERROR_CORRUPT,
+              "partition %u: what its checkpoint %" G_GUINT64_FORMAT " says of earlier writes is damaged",
+              worker->grant.part.part, worker->grant.checkpoint);
+    worker_fail(worker, error);
+    return false;
+}
+
 void tail_take(struct worker *worker)
 {
-    if (!tail_is_whole(worker))
+    if (!claims_are_whole(worker) || !tail_is_whole(worker))
         return;
+    worker->doubt_from = 0;
     for (size_t i = 0; i < worker->tail.n; i++) {
         struct undo_left *entry = &worker->tail.entries[i];
         bool known = entry->state != UNDO_UNKNOWN;
-        if (entry->state == UNDO_NOT_APPLIED || (known && accounted(&worker->grant, entry)))
+        if (entry->state == UNDO_NOT_APPLIED || (known && tail_accounted(worker, entry)))
             continue;
-        if (lost_may_be(&worker->grant, entry) && (known || worker->job->kind != JOB_SETTLE))
+        if (lost_may_be(worker, entry) && (known || worker->job->kind != JOB_SETTLE))
             continue;
         enum undo_state told = ask_fence(&worker->before, entry);
         if (told == UNDO_UNKNOWN)
@@ -274,14 +337,50 @@ static void take_doubt(struct worker *worker, struct undo_left *entry, const str
         return;
     }
     take_state(worker, entry, UNDO_APPLIED);
-    if (!accounted(&worker->grant, entry))
+    if (!tail_accounted(worker, entry))
         tail_remember(worker, entry, true);
     entry->state = UNDO_NOT_APPLIED; /* remembered already */
 }
 
-void tail_doubts(struct worker *worker)
+bool tail_reads_fewer(struct worker *worker, struct op *op)
 {
-    for (size_t i = 0; i < worker->doubtful->len; i++)
-        take_doubt(worker, &worker->tail.entries[g_array_index(worker->doubtful, size_t, i)], &worker->doubt_images[i]);
-    take_known(worker);
+    if (op->ok)
+        return false;
+    if (op->read.n > 1 && error_is(op->error, SLUICE_ERROR_TOO_BIG))
+        worker->read_most = MAX(op->read.n / FEWER, 1u);
+    else
+        worker_fail(worker, g_steal_pointer(&op->error));
+    return true;
+}
+
+static struct undo_left *doubt_at(struct worker *worker, size_t i)
+{
+    return &worker->tail.entries[g_array_index(worker->doubtful, size_t, i)];
+}
+
+void tail_doubts_next(struct worker *worker, struct op *op)
+{
+    GArray *images = worker->left_images;
+    arena_reset(worker->batch.mem);
+    g_array_set_size(images, 0);
+    for (size_t i = worker->doubt_from; i < worker->doubtful->len && images->len < worker->read_most; i++) {
+        struct record image = {.key = doubt_at(worker, i)->key};
+        g_array_append_val(images, image);
+    }
+    op->kind = OP_READ;
+    op->read.io = (struct record *)(void *)images->data;
+    op->read.n = images->len;
+    op->read.mem = worker->batch.mem;
+}
+
+void tail_doubts_done(struct worker *worker, struct op *op)
+{
+    if (tail_reads_fewer(worker, op))
+        return;
+    for (size_t i = 0; i < op->read.n; i++)
+        take_doubt(worker, doubt_at(worker, worker->doubt_from++), &op->read.io[i]);
+    if (worker->error)
+        worker_fail(worker, NULL);
+    else if (worker->doubt_from == worker->doubtful->len)
+        take_known(worker);
 }

@@ -24,13 +24,14 @@ struct worker *worker_new(const struct job *job, uint32_t stage)
     worker->doubtful = g_array_new(FALSE, TRUE, sizeof(size_t));
     worker->lost = g_array_new(FALSE, TRUE, sizeof(size_t));
     worker->standings = g_array_new(FALSE, TRUE, sizeof(struct standing_look));
-    worker->lost_images = g_array_new(FALSE, TRUE, sizeof(struct record));
+    worker->left_images = g_array_new(FALSE, TRUE, sizeof(struct record));
     worker->refused = g_array_new(FALSE, TRUE, sizeof(struct quarantine_row));
     worker->notes = g_array_new(FALSE, TRUE, sizeof(struct quarantine_row));
     worker->sunk = g_array_new(FALSE, TRUE, sizeof(struct record));
     worker->max_records = job->batch_records;
-    worker->claims = g_ptr_array_new();
-    batch_init(&worker->batch);
+    worker->claims = g_array_new(FALSE, TRUE, sizeof(struct claim));
+    worker->claimed = claims_new();
+    batch_init(&worker->batch, job->memory_bytes);
     return worker;
 }
 
@@ -46,7 +47,9 @@ static void part_reset(struct worker *worker)
     worker->before = (struct fence){0};
     worker->applied_left = 0;
     worker->again = false;
-    g_ptr_array_set_size(worker->claims, 0);
+    worker->read_most = READ_KEYS;
+    g_array_set_size(worker->claims, 0);
+    claims_clear(worker->claimed);
     arena_reset(worker->part_mem);
 }
 
@@ -58,10 +61,11 @@ void worker_free(struct worker *worker)
     arena_free(worker->part_mem);
     batch_done(&worker->batch);
     GArray *arrays[] = {worker->settled,     worker->doubtful, worker->lost,  worker->standings,
-                        worker->lost_images, worker->refused,  worker->notes, worker->sunk};
+                        worker->left_images, worker->refused,  worker->notes, worker->sunk};
     for (size_t i = 0; i < G_N_ELEMENTS(arrays); i++)
         g_array_unref(arrays[i]);
-    g_ptr_array_unref(worker->claims);
+    g_array_unref(worker->claims);
+    claims_free(worker->claimed);
     g_clear_error(&worker->error);
     g_free(worker);
 }
@@ -104,7 +108,7 @@ static void grant_next(struct worker *worker, struct op *op)
     part_reset(worker);
     op->kind = OP_GRANT;
     op->grant.stage = worker->stage;
-    op->grant.anew = worker->unsettled > 0;
+    op->grant.anew = worker->anew;
     op->grant.part = worker->grant.part.part;
     op->grant.mem = worker->part_mem;
 }
@@ -112,6 +116,7 @@ static void grant_next(struct worker *worker, struct op *op)
 static void grant_done(struct worker *worker, struct op *op)
 {
     worker->grant = op->grant.ret;
+    worker->anew = false;
     if (worker->grant.part.part == UINT32_MAX) {
         worker->phase = worker->job->splits ? PHASE_IDLE : PHASE_END;
         return;
@@ -121,7 +126,8 @@ static void grant_done(struct worker *worker, struct op *op)
     worker->undo_from = (struct undo_position){worker->grant.from.segment, worker->grant.from.offset};
     worker->owes_tail = worker->grant.resumed;
     worker->next_number = 1;
-    worker->max_records = worker->job->batch_records; /* the first batch covers whatever a dead holder's last one did */
+    worker->max_records = worker->fewer ? worker->fewer : worker->job->batch_records;
+    worker->fewer = 0;
     worker->lane = (struct lane){.lane = worker->grant.part.lane};
     worker->lane.fence.part = worker->grant.part.part;
     memcpy(worker->lane.fence.run, worker->job->plan->uid, sizeof worker->lane.fence.run);
@@ -166,28 +172,6 @@ static void tail_done(struct worker *worker, struct op *op)
 {
     worker->tail = op->tail.ret;
     tail_take(worker);
-}
-
-static void doubt_next(struct worker *worker, struct op *op)
-{
-    size_t n = worker->doubtful->len;
-    worker->doubt_images = arena_alloc0(worker->part_mem, n * sizeof *worker->doubt_images);
-    if (!worker->doubt_images) {
-        worker_fail_memory(worker, SLICE_EMPTY);
-        op->kind = OP_END;
-        return;
-    }
-    for (size_t i = 0; i < n; i++)
-        worker->doubt_images[i].key = worker->tail.entries[g_array_index(worker->doubtful, size_t, i)].key;
-    op->kind = OP_READ;
-    op->read.io = worker->doubt_images;
-    op->read.n = n;
-    op->read.mem = worker->part_mem;
-}
-
-static void doubt_done(struct worker *worker, struct op *op)
-{
-    tail_doubts(worker);
 }
 
 static void tail_outcome_next(struct worker *worker, struct op *op)
@@ -237,27 +221,35 @@ static void scan_next(struct worker *worker, struct op *op)
     batch_reset(&worker->batch);
     g_array_set_size(worker->refused, 0);
     g_array_set_size(worker->notes, 0);
-    g_ptr_array_set_size(worker->claims, 0);
     worker->batch_us = 0;
     op->kind = OP_SCAN;
     op->scan = (struct op_scan){.max_records = worker->max_records,
                                 .max_bytes = worker->job->batch_bytes,
-                                .covers = worker->applied_left > 0,
                                 .again = worker->again,
                                 .mem = worker->batch.mem};
 }
 
 /* What a batch may have taken when its live records are known; writing it takes some more. */
-#define LIVE_BYTES (JOB_ARENA_BYTES / 4 * 3)
-#define FEWER      8u
+static size_t live_bytes(const struct worker *worker)
+{
+    return worker->job->memory_bytes / 4 * 3;
+}
 
-/* Nobody knows how large live records are before they are read. Nothing of the batch is logged yet. */
+/* Nobody knows how large live records are before they are read. A batch that does not fit begins again; where some of
+ * it is logged, and may be written, in a new lane: its opening tells what was, as after a death. */
 static bool begins_again(struct worker *worker)
 {
     struct batch_work *batch = &worker->batch;
-    if (batch->has_undo || batch->rows->len <= 1)
+    if (batch->rows->len <= 1)
         return false;
     worker->max_records = MAX(batch->rows->len / FEWER, 1u);
+    worker->read_first = true;
+    if (batch->has_undo) {
+        worker->fewer = worker->max_records;
+        worker->anew = true;
+        worker->phase = PHASE_GRANT;
+        return true;
+    }
     worker->again = true;
     tail_unclaim(worker);
     worker->phase = PHASE_SCAN;
@@ -321,13 +313,8 @@ static void read_next(struct worker *worker, struct op *op)
 static void read_done(struct worker *worker, struct op *op)
 {
     struct batch_work *batch = &worker->batch;
-    bool too_big = !op->ok && error_is(op->error, SLUICE_ERROR_TOO_BIG);
-    if ((too_big || arena_used(batch->mem) > LIVE_BYTES) && begins_again(worker))
+    if (arena_used(batch->mem) > live_bytes(worker) && begins_again(worker))
         return;
-    if (!op->ok) {
-        worker_fail(worker, g_steal_pointer(&op->error));
-        return;
-    }
     for (size_t i = 0; i < batch->order->len; i++) {
         struct item *item = batch_item(batch, g_array_index(batch->order, size_t, i));
         const struct record *image = &g_array_index(batch->images, struct record, i);
@@ -335,6 +322,7 @@ static void read_done(struct worker *worker, struct op *op)
             round_refuse(worker, item, &image->fault);
             continue;
         }
+        batch->met += image->presence == RECORD_PRESENT;
         item->image = *image;
         item->image_known = true;
     }
@@ -603,6 +591,7 @@ static void settle_done(struct worker *worker, struct op *op)
         worker->conditions = op->settle.conditions;
         worker->phase = tail_is_over(worker) || worker->batch.last ? PHASE_SYNC : PHASE_CHECKPOINT;
     } else if (error_is(op->error, SLUICE_ERROR_UNSETTLED) && ++worker->unsettled < MAX_UNSETTLED) {
+        worker->anew = true;
         worker->phase = PHASE_GRANT;
     } else {
         worker_fail(worker, g_steal_pointer(&op->error));
@@ -649,7 +638,8 @@ static void checkpoint_next(struct worker *worker, struct op *op)
                              .conditions = worker->conditions,
                              .last = batch->last};
     op->kind = OP_CHECKPOINT;
-    if (worker->job->kind != JOB_PROMOTE && !batch_outcomes(batch, &row.outcomes)) {
+    if ((worker->job->kind != JOB_PROMOTE && !batch_outcomes(batch, &row.outcomes)) ||
+        !tail_claims(worker, &row.claims)) {
         worker_fail_memory(worker, SLICE_EMPTY);
         op->kind = OP_END;
         return;
@@ -662,18 +652,20 @@ static void checkpoint_next(struct worker *worker, struct op *op)
 static void adapt(struct worker *worker)
 {
     int64_t target = worker->job->batch_us;
+    size_t used = arena_used(worker->batch.mem);
     if (worker->batch_us > 2 * target)
         worker->max_records = MAX(worker->max_records / 2, MIN((size_t)16, worker->job->batch_records));
-    else if (arena_used(worker->batch.mem) > JOB_ARENA_BYTES / 4)
+    else if (used > worker->job->memory_bytes / 4)
         worker->max_records = MAX(worker->max_records / 2, 1u);
-    else if (worker->batch_us < target && arena_used(worker->batch.mem) < JOB_ARENA_BYTES / 8)
+    else if (worker->batch_us < target && used < worker->job->memory_bytes / 8)
         worker->max_records = MIN(worker->max_records * 2, worker->job->batch_records);
-    worker->read_first = worker->batch.changed * 10 > worker->batch.rows->len;
+    worker->read_first = worker->batch.met * 10 > worker->batch.rows->len;
 }
 
 static void checkpoint_done(struct worker *worker, struct op *op)
 {
     worker->checkpoint++;
+    tail_claims_stand(worker);
     worker->index += worker->batch.rows->len;
     if (op->checkpoint.row.split_at > 0)
         worker->grant.part.records = op->checkpoint.row.split_at;
@@ -703,6 +695,7 @@ struct phase_row {
     void (*done)(struct worker *, struct op *);
     bool takes_failure; /* done() is called for a failed operation too: its outcomes are valid either way */
     enum stops stops;
+    bool fits_with_fewer; /* where memory does not suffice, it does for fewer records */
 };
 
 static const struct phase_row PHASES[PHASE_COUNT] = {
@@ -710,20 +703,20 @@ static const struct phase_row PHASES[PHASE_COUNT] = {
     [PHASE_IDLE] = {idle_next, idle_done, false, STOPS_HERE},
     [PHASE_LANE] = {lane_next, lane_done, false},
     [PHASE_TAIL] = {tail_next, tail_done, false},
-    [PHASE_DOUBT] = {doubt_next, doubt_done, false},
+    [PHASE_DOUBT] = {tail_doubts_next, tail_doubts_done, true},
     [PHASE_STANDS] = {lost_stands_next, lost_stands_done, false},
-    [PHASE_LOST] = {lost_next, lost_done, false},
+    [PHASE_LOST] = {lost_next, lost_done, true},
     [PHASE_TAIL_OUTCOME] = {tail_outcome_next, tail_outcome_done, false},
     [PHASE_CUT] = {cut_next, cut_done, false},
     [PHASE_OPEN] = {open_next, open_done, false, STOPS_HERE},
-    [PHASE_SCAN] = {scan_next, scan_done, false, STOPS_HERE},
-    [PHASE_READ] = {read_next, read_done, true, STOPS_UNLOGGED},
+    [PHASE_SCAN] = {scan_next, scan_done, false, STOPS_HERE, true},
+    [PHASE_READ] = {read_next, read_done, false, STOPS_UNLOGGED, true},
     [PHASE_LOG] = {round_log, log_done, false, STOPS_UNLOGGED},
-    [PHASE_CAS] = {round_cas, round_written, true},
-    [PHASE_FENCE] = {fence_next, fence_done, false},
-    [PHASE_OUTCOME] = {outcome_next, outcome_done, false},
-    [PHASE_WAIT] = {wait_next, wait_done, false},
-    [PHASE_LOOK] = {look_next, look_done, false},
+    [PHASE_CAS] = {round_cas, round_written, true, STOPS_NOT, true},
+    [PHASE_FENCE] = {fence_next, fence_done, false, STOPS_NOT, true},
+    [PHASE_OUTCOME] = {outcome_next, outcome_done, false, STOPS_NOT, true},
+    [PHASE_WAIT] = {wait_next, wait_done, false, STOPS_NOT, true},
+    [PHASE_LOOK] = {look_next, look_done, false, STOPS_NOT, true},
     [PHASE_REFUSE] = {refuse_next, refuse_done, false},
     [PHASE_SINK] = {sink_next, sink_done, false},
     [PHASE_PUBLISH] = {sink_next, sink_done, false},
@@ -733,25 +726,41 @@ static const struct phase_row PHASES[PHASE_COUNT] = {
     [PHASE_END] = {end_next, ending_done, false},
 };
 
+/* The phase has failed, and it was for the batch's memory: not for good, unless the batch is of one record. */
+static bool failed_of_size(struct worker *worker, enum phase phase)
+{
+    if (!worker->error || !PHASES[phase].fits_with_fewer || !error_is(worker->error, SLUICE_ERROR_TOO_BIG) ||
+        !begins_again(worker))
+        return false;
+    g_clear_error(&worker->error);
+    return true;
+}
+
 void worker_next(struct worker *worker, struct op *ret)
 {
-    *ret = (struct op){0};
-    enum stops stops = PHASES[worker->phase].stops;
-    if (worker->stopping && (stops == STOPS_HERE || (stops == STOPS_UNLOGGED && !worker->batch.has_undo)))
-        worker->phase = PHASE_END;
-    PHASES[worker->phase].next(worker, ret);
+    enum phase phase;
+    do {
+        enum stops stops = PHASES[worker->phase].stops;
+        if (worker->stopping && (stops == STOPS_HERE || (stops == STOPS_UNLOGGED && !worker->batch.has_undo)))
+            worker->phase = PHASE_END;
+        phase = worker->phase;
+        *ret = (struct op){0};
+        PHASES[phase].next(worker, ret);
+    } while (failed_of_size(worker, phase));
     ret->ok = true;
 }
 
 void worker_done(struct worker *worker, struct op *op)
 {
+    enum phase phase = worker->phase;
     worker->batch_us += op->elapsed_us;
     worker->now_ms = op->now_ms;
     if (op->given_up)
         worker->phase = PHASE_END;
-    else if (op->ok || PHASES[worker->phase].takes_failure)
-        PHASES[worker->phase].done(worker, op);
+    else if (op->ok || PHASES[phase].takes_failure)
+        PHASES[phase].done(worker, op);
     else
         worker_fail(worker, g_steal_pointer(&op->error));
+    failed_of_size(worker, phase);
     g_clear_error(&op->error);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "run/batch.h"
+#include "run/claims.h"
 #include "run/worker.h"
 
 enum phase {
@@ -34,13 +35,28 @@ enum phase {
     PHASE_COUNT
 };
 
+struct unclaimed {
+    uint32_t lane;
+    uint64_t number;
+    struct unclaimed *next;
+};
+
+/* What does not fit into memory is tried again with so many times fewer; what is left behind is read by so many keys.
+ */
+enum { FEWER = 8, READ_KEYS = 500 };
+
 /* What earlier lanes of the partition did to one key beyond the checkpoint. */
 struct applied {
     struct slice key;
-    uint32_t left; /* writes not yet matched with an item */
+    struct unclaimed *left; /* writes not yet matched with an item, the newest first; NULL: none */
     enum undo_verb verb;
     struct digest written; /* by the last of them */
     bool in_doubt;
+};
+
+struct claim {
+    struct applied *applied;
+    struct unclaimed *write;
 };
 
 struct worker {
@@ -56,15 +72,17 @@ struct worker {
     struct lane lane;
     struct fence before;
     struct undo_tail tail;
-    GHashTable *applied;   /* struct slice * → struct applied *, in part_mem; NULL: none */
-    uint64_t applied_left; /* writes of earlier lanes that no row has matched yet: the next resume needs them too */
-    GArray *settled;       /* of struct undo_outcome: what tail.c found out */
-    GArray *doubtful;      /* of size_t: entries of the tail that no fence tells of */
-    struct record *doubt_images;
-    GArray *lost;        /* of size_t: entries of the tail that a server may have lost, by key */
-    size_t lost_from;    /* of these, what is not yet looked at */
-    GArray *standings;   /* of struct standing_look: one each, what the store says of them */
-    GArray *lost_images; /* of struct record: a key each */
+    GHashTable *applied;    /* struct slice * → struct applied *, in part_mem; NULL: none */
+    uint64_t applied_left;  /* writes of earlier lanes that no row has matched yet: the next resume needs them too */
+    struct claims *claimed; /* those of the tail that rows before the batch account for */
+    GArray *settled;        /* of struct undo_outcome: what tail.c found out */
+    GArray *doubtful;       /* of size_t: entries of the tail that no fence tells of */
+    size_t doubt_from;      /* of these, what is not yet looked at */
+    GArray *lost;           /* of size_t: entries of the tail that a server may have lost, by key */
+    size_t lost_from;       /* of these, what is not yet looked at */
+    GArray *standings;      /* of struct standing_look: one each, what the store says of them */
+    GArray *left_images;    /* of struct record: live ones of what is in doubt or may be lost, some at a time */
+    size_t read_most;       /* of them at a time */
     struct transform *transform;
     bool copies; /* the records of the source are those of the target */
     uint64_t next_number, index, checkpoint;
@@ -75,9 +93,11 @@ struct worker {
     struct batch_work batch;
     struct undo_outcome outcome;
     size_t max_records;
-    bool again;        /* the batch did not fit into its memory before anything of it was logged: fewer of it */
-    GPtrArray *claims; /* of struct applied *: those of the batch */
-    bool read_first;   /* look before the first cas; otherwise the cas itself finds out (`fill` into nothing) */
+    size_t fewer;    /* the first batch of a partition that is taken anew has no more; 0: as many as any */
+    bool anew;       /* the partition is to be taken again, in a new lane */
+    bool again;      /* the batch did not fit into its memory before anything of it was logged: fewer of it */
+    GArray *claims;  /* of struct claim: those of the batch */
+    bool read_first; /* look before the first cas; otherwise the cas itself finds out (`fill` into nothing) */
     bool fences_unknown;
     int64_t now_ms;
     int64_t batch_us;
@@ -97,12 +117,21 @@ void worker_fail_memory(struct worker *worker, struct slice key);
 
 /* tail.c */
 void tail_take(struct worker *worker); /* decides the next phase */
-void tail_doubts(struct worker *worker);
+void tail_doubts_next(struct worker *worker, struct op *op);
+void tail_doubts_done(struct worker *worker, struct op *op);
+/* So many live records of what a dead holder left fit into memory at once, as far as anybody knows; a read of more that
+ * has failed is to be wished again, of fewer. False: it has not failed. */
+bool tail_reads_fewer(struct worker *worker, struct op *op);
 /* What earlier lanes did to the key and no row has claimed yet; NULL: nothing. tail_claim() also claims it. */
 struct applied *tail_find(struct worker *worker, struct slice key);
 struct applied *tail_claim(struct worker *worker, struct slice key);
 /* The batch begins again: what its rows have claimed is unclaimed. */
 void tail_unclaim(struct worker *worker);
+/* As the batch's checkpoint has them, in its memory; empty: none is open. Once it stands they are the partition's. */
+bool tail_claims(struct worker *worker, struct slice *ret);
+void tail_claims_stand(struct worker *worker);
+/* Whether rows before the batch account for the write already. */
+bool tail_accounted(struct worker *worker, const struct undo_left *entry);
 
 /* A live record whose version cannot be read has none; forward.c. */
 struct version forward_live_version(const struct worker *worker, const struct record *image);
@@ -112,7 +141,7 @@ void tail_remember(struct worker *worker, const struct undo_left *entry, bool in
 void tail_settle(struct worker *worker, const struct undo_left *entry);
 
 /* lost.c: a write that was checkpointed once, and that its server may have lost since. */
-bool lost_may_be(const struct grant *grant, const struct undo_left *entry);
+bool lost_may_be(struct worker *worker, const struct undo_left *entry);
 void lost_begin(struct worker *worker); /* decides the next phase: PHASE_STANDS, or beyond */
 void lost_stands_next(struct worker *worker, struct op *op);
 void lost_stands_done(struct worker *worker, struct op *op);

@@ -308,29 +308,109 @@ static void what_a_checkpoint_has_counted_is_no_later_records_write(void **state
     scene_done(&scene);
 }
 
-/* It would be counted in part only, and who comes then could not tell which part. */
-static void a_dead_holders_batch_is_covered_by_one_however_slow_the_run_has_become(void **state)
+/* As it is, and where the process after the next one has gone on from the middle of what the first one left. */
+static void what_many_batches_account_for_is_no_later_records_write(void **state)
 {
-    GError *error = NULL;
-    auto_(arena) mem = arena_new(1 << 20);
     struct scene scene;
     struct process process;
-    struct setting setting = {.key = "protect.rate.max", .value = "20/s"};
-    struct act act = {.actor = "ann@desk"};
-    begin(&scene, SAME_DATASET, ONCE_MORE);
+    scene_init(&scene, ALL_STATES, NULL);
+    scene_file(&scene, "in/a.ndjson",
+               "{\"id\":\"k\",\"at\":1}\n{\"id\":\"l\",\"at\":1}\n"
+               "{\"id\":\"k\",\"at\":9000}\n{\"id\":\"m\",\"at\":1}\n");
     scene_plan(&scene);
-    process_begin_small(&process, &scene, JOB_FORWARD, 4);
+    process_begin_small(&process, &scene, JOB_FORWARD, 2);
     process_until(&process, 0, OP_CHECKPOINT);
     process_die(&process);
-    auto_(catalog) catalog = NULL;
-    kit_ok(catalog_open(&catalog, &scene.fake.world, scene.home, CATALOG_EXISTING, &error));
-    kit_ok(catalog_setting_add(catalog, scene_row(&scene, mem).id, &setting, &act, &error));
-    process_begin_small(&process, &scene, JOB_FORWARD, 4);
-    process_until(&process, 0, OP_CHECKPOINT);
-    assert_int_equal(process.workers[0]->batch.rows->len, 4);
-    assert_int_equal(process.workers[0]->applied_left, 0);
-    process_done(&process);
+    for (size_t i = 0; i < 2; i++) { /* a record each */
+        process_begin_small(&process, &scene, JOB_FORWARD, 1);
+        process_until(&process, 0, OP_CHECKPOINT);
+        process_step(&process, 0);
+        process_die(&process);
+    }
+    process_whole(&scene, JOB_FORWARD);
+    scene_holds(&scene, "items", "k", "{\"id\":\"k\",\"at\":9000}");
+    scene_reconciles(&scene);
     scene_done(&scene);
+}
+
+/* --- deaths at any step, with batches of any size, of several records of a key -------------------------------------
+ */
+
+#define STATES 14
+#define LIVES  60
+#define ONE_PART                                                                                                       \
+    "sluice: 1\nname: job\nsource: { store: \"file:in\", dataset: \"*.ndjson\", key: id, version: at, duplicates: "    \
+    "all }\n"                                                                                                          \
+    "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: newer-wins }\n"                            \
+    "partitions: { size: 1000 }\nworkers: 1\n"
+
+static const char *const NAMES[] = {"k", "l", "m"};
+
+struct met {
+    uint64_t deaths, claimed, applications;
+};
+
+static void write_states(struct scene *scene, uint64_t *seed, uint64_t newest[G_N_ELEMENTS(NAMES)])
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (uint64_t i = 0; i < STATES; i++) {
+        size_t key = fake_next(seed) % G_N_ELEMENTS(NAMES);
+        newest[key] = (i + 1) * 10000;
+        g_string_append_printf(text, "{\"id\":\"%s\",\"at\":%" G_GUINT64_FORMAT "}\n", NAMES[key], newest[key]);
+    }
+    scene_file(scene, "in/a.ndjson", text->str);
+}
+
+/* A newer state than any of the files has: it stays. */
+static void application_writes(struct scene *scene, uint64_t *seed, uint64_t newest[G_N_ELEMENTS(NAMES)])
+{
+    size_t key = fake_next(seed) % G_N_ELEMENTS(NAMES);
+    newest[key] = MAX(newest[key], STATES * 10000) + 10000;
+    g_autofree char *json = g_strdup_printf("{\"id\":\"%s\",\"at\":%" G_GUINT64_FORMAT "}", NAMES[key], newest[key]);
+    scene_put(scene, "items", NAMES[key], json);
+}
+
+static void one_process(struct scene *scene, uint64_t *seed, uint64_t newest[G_N_ELEMENTS(NAMES)], struct met *met)
+{
+    struct process process;
+    size_t steps = fake_next(seed) % 40, at = fake_next(seed) % 4 ? SIZE_MAX : fake_next(seed) % 40;
+    process_begin_small(&process, scene, JOB_FORWARD, 1 + fake_next(seed) % 6);
+    for (size_t i = 0; i < steps && process_wish(&process, 0)->kind != OP_END; i++) {
+        if (i == at) {
+            application_writes(scene, seed, newest);
+            met->applications++;
+        }
+        met->claimed += process_wish(&process, 0)->kind == OP_CHECKPOINT && process.workers[0]->applied_left > 0;
+        process_step(&process, 0);
+    }
+    met->deaths++;
+    process_die(&process);
+}
+
+static void each_state_is_written_once_whoever_dies(void **state)
+{
+    struct met met = {0};
+    for (uint64_t seed = 1; seed <= LIVES; seed++) {
+        struct scene scene;
+        uint64_t random = seed * 7919, newest[G_N_ELEMENTS(NAMES)] = {0};
+        scene_init(&scene, ONE_PART, NULL);
+        write_states(&scene, &random, newest);
+        scene_plan(&scene);
+        for (uint64_t deaths = 1 + fake_next(&random) % 5; deaths > 0; deaths--)
+            one_process(&scene, &random, newest, &met);
+        process_whole(&scene, JOB_FORWARD);
+        for (size_t k = 0; k < G_N_ELEMENTS(NAMES); k++) {
+            g_autofree char *json =
+                g_strdup_printf("{\"id\":\"%s\",\"at\":%" G_GUINT64_FORMAT "}", NAMES[k], newest[k]);
+            scene_holds(&scene, "items", NAMES[k], newest[k] ? json : NULL);
+        }
+        scene_reconciles(&scene);
+        scene_done(&scene);
+    }
+    print_message("# %" G_GUINT64_FORMAT " deaths, %" G_GUINT64_FORMAT " checkpoints amid what one had left, "
+                  "%" G_GUINT64_FORMAT " writes of the application\n",
+                  met.deaths, met.claimed, met.applications);
+    assert_true(met.claimed >= LIVES / 4 && met.applications >= LIVES / 8);
 }
 
 /* --- the end
@@ -374,7 +454,8 @@ int main(void)
         cmocka_unit_test(two_writes_of_one_key_never_go_out_in_one_call),
         cmocka_unit_test(a_resume_remembers_exactly_the_writes_that_no_checkpoint_accounts_for),
         cmocka_unit_test(what_a_checkpoint_has_counted_is_no_later_records_write),
-        cmocka_unit_test(a_dead_holders_batch_is_covered_by_one_however_slow_the_run_has_become),
+        cmocka_unit_test(what_many_batches_account_for_is_no_later_records_write),
+        cmocka_unit_test(each_state_is_written_once_whoever_dies),
         cmocka_unit_test(a_run_that_does_not_account_for_every_listed_key_does_not_say_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,6 +170,9 @@ struct process {
 void process_begin(struct process *process, struct scene *scene, enum job_kind kind);
 /* The same, with batches of so many records. Its workers split nothing: each can be taken to its end alone. */
 void process_begin_small(struct process *process, struct scene *scene, enum job_kind kind, size_t batch_records);
+/* The same, and the workers have so much memory. */
+void process_begin_cramped(struct process *process, struct scene *scene, enum job_kind kind, size_t batch_records,
+                           size_t memory_bytes);
 /* A JOB_FORWARD whose workers split what they have for those that are idle. All of them are taken to their end
  * together.
  */

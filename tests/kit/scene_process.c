@@ -41,7 +41,8 @@ static void ready_back(struct hold *hold)
     job_init_back(&hold->job, hold->plan, &hold->run);
 }
 
-void process_begin_small(struct process *process, struct scene *scene, enum job_kind kind, size_t batch_records)
+void process_begin_cramped(struct process *process, struct scene *scene, enum job_kind kind, size_t batch_records,
+                           size_t memory_bytes)
 {
     static void (*const READY[])(struct hold *) = {
         [JOB_FORWARD] = ready_forward, [JOB_BACK] = ready_back, [JOB_SETTLE] = ready_settle};
@@ -56,10 +57,17 @@ void process_begin_small(struct process *process, struct scene *scene, enum job_
     process->hold->job.splits = false;
     if (batch_records)
         process->hold->job.batch_records = batch_records;
+    if (memory_bytes)
+        process->hold->job.memory_bytes = memory_bytes;
     for (uint32_t i = 0; i < PROCESS_WORKERS; i++) {
         process->workers[i] = worker_new(&process->hold->job, UINT32_MAX);
         kit_ok(exec_new(&process->execs[i], &process->hold->shared, &error));
     }
+}
+
+void process_begin_small(struct process *process, struct scene *scene, enum job_kind kind, size_t batch_records)
+{
+    process_begin_cramped(process, scene, kind, batch_records, 0);
 }
 
 void process_begin_sharing(struct process *process, struct scene *scene, size_t batch_records)

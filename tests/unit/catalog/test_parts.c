@@ -377,7 +377,7 @@ static void a_home_of_the_first_schema_is_brought_up(void **state)
         "ALTER TABLE part DROP COLUMN parent; ALTER TABLE part DROP COLUMN origin; ALTER TABLE part DROP COLUMN first;"
         "DROP TABLE straggler; DROP TABLE pace; ALTER TABLE run DROP COLUMN holder;"
         "ALTER TABLE run DROP COLUMN guard; ALTER TABLE run DROP COLUMN state_ms; DROP TABLE sight; DROP TABLE stop;"
-        "ALTER TABLE checkpoint DROP COLUMN took_ms;"
+        "ALTER TABLE checkpoint DROP COLUMN took_ms; ALTER TABLE checkpoint DROP COLUMN claims;"
         "DROP TABLE token; DROP TABLE errand; DROP TABLE answer; DROP TABLE growth;"
         "CREATE INDEX wish_open ON wish (run, id) WHERE taken_ms IS NULL; PRAGMA user_version = 1");
     kit_ok(catalog_open(&fx->catalog, fx->world, fx->home, CATALOG_EXISTING, &error));

@@ -94,7 +94,7 @@ static void add_item(struct batch_work *batch, size_t row, const char *key, enum
 static void a_row_ends_with_the_weightiest_of_its_items(void **state)
 {
     struct batch_work batch;
-    batch_init(&batch);
+    batch_init(&batch, JOB_ARENA_BYTES);
     for (int i = 0; i < 4; i++)
         add_row(&batch);
     add_item(&batch, 0, "a", OUTCOME_UNCHANGED);
@@ -121,7 +121,7 @@ static void outcomes_are_four_bits_a_row_the_low_ones_first(void **state)
     static const enum outcome ROWS[] = {OUTCOME_KEPT_LIVE, OUTCOME_IN_DOUBT, OUTCOME_GONE};
     struct batch_work batch;
     struct slice bits;
-    batch_init(&batch);
+    batch_init(&batch, JOB_ARENA_BYTES);
     for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
         add_row(&batch);
         row_end(batch_row(&batch, i), ROWS[i]);
@@ -145,7 +145,7 @@ static void items_are_sent_by_key_each_key_once_the_first_of_the_batch(void **st
 {
     static const char *const KEYS[] = {"b", "a", "b", "aa"};
     struct batch_work batch;
-    batch_init(&batch);
+    batch_init(&batch, JOB_ARENA_BYTES);
     add_row(&batch);
     for (size_t i = 0; i < G_N_ELEMENTS(KEYS); i++)
         batch_item_add(&batch, 0, slice_of_text(KEYS[i]));
