@@ -43,7 +43,7 @@ void batch_reset(struct batch_work *batch)
 
 struct row *batch_row(struct batch_work *batch, size_t i)
 {
-    return &g_array_index(batch->rows, struct row, i);
+    return i == ROW_NOBODY ? &batch->nobody : &g_array_index(batch->rows, struct row, i);
 }
 
 struct item *batch_item(struct batch_work *batch, size_t i)

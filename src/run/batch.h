@@ -30,7 +30,7 @@ enum item_state {
 
 /* A key that is wanted in the target. */
 struct item {
-    size_t row;
+    size_t row; /* ROW_NOBODY: no row's, but what a dead holder left */
     struct slice key, raw;
     bool want_delete;
     bool only_ours; /* touch it only where what stands is what we wrote */
@@ -52,15 +52,18 @@ struct item {
     enum outcome outcome;
 };
 
+#define ROW_NOBODY SIZE_MAX
+
 struct batch_work {
     struct arena *mem;
-    GArray *rows;    /* of struct row */
-    GArray *items;   /* of struct item */
-    GArray *order;   /* of size_t: items of this round, by key */
-    GArray *intents; /* of struct undo_intent */
-    GArray *ops;     /* of struct cas_op */
-    GArray *images;  /* of struct record: what READ and LOOK fill in */
-    GArray *looked;  /* of size_t: rows that LOOK asks about */
+    struct row nobody; /* of the items that are no row's; it counts nowhere */
+    GArray *rows;      /* of struct row */
+    GArray *items;     /* of struct item */
+    GArray *order;     /* of size_t: items of this round, by key */
+    GArray *intents;   /* of struct undo_intent */
+    GArray *ops;       /* of struct cas_op */
+    GArray *images;    /* of struct record: what READ and LOOK fill in */
+    GArray *looked;    /* of size_t: rows that LOOK asks about */
     struct tally tally;
     uint64_t bytes_read, bytes_written;
     struct set_digest read, written;

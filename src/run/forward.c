@@ -452,6 +452,26 @@ void forward_decide(struct worker *worker, struct item *item)
     }
 }
 
+void forward_take_left(struct worker *worker)
+{
+    GHashTableIter iter;
+    gpointer value;
+    if (!job_looks_again(worker->job) || worker->applied_left == 0)
+        return;
+    g_hash_table_iter_init(&iter, worker->applied);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const struct applied *applied = value;
+        if (!applied->left || applied->met || applied->in_doubt)
+            continue;
+        while (tail_claim(worker, applied->key))
+            ;
+        struct item *item = batch_item_add(&worker->batch, ROW_NOBODY, applied->key);
+        item->has_ours = true;
+        item->ours = applied->written;
+        take_away(item);
+    }
+}
+
 /* --- looking again
  * ---------------------------------------------------------------------------------------------------- */
 

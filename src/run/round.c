@@ -181,6 +181,12 @@ static void take_applied(struct worker *worker, struct item *item)
 void round_refuse(struct worker *worker, struct item *item, const struct fault *fault)
 {
     struct row *row = batch_row(&worker->batch, item->row);
+    if (item->row == ROW_NOBODY) {
+        struct quarantine_row note = {.key = item->key, .code = SLUICE_ERROR_LEFT, .reason = fault->text};
+        g_array_append_val(worker->notes, note);
+        item_end(item, OUTCOME_LEFT);
+        return;
+    }
     if (worker->job->kind == JOB_PROMOTE || worker->job->kind == JOB_BACK) { /* of no source: nothing to retry */
         row->fault = *fault;
         item_end(item, worker->job->kind == JOB_BACK ? OUTCOME_LEFT : OUTCOME_PASSED_OVER);

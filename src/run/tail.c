@@ -62,22 +62,29 @@ bool tail_accounted(struct worker *worker, const struct undo_left *entry)
     return settled(&worker->grant, entry) || claims_have(worker->claimed, entry->lane, entry->number);
 }
 
-void tail_remember(struct worker *worker, const struct undo_left *entry, bool in_doubt)
+/* NULL: there is no memory, and the worker has failed. */
+static struct applied *applied_of(struct worker *worker, struct slice key)
 {
     if (!worker->applied)
         worker->applied = g_hash_table_new(slice_hash, slice_same);
-    struct applied *applied = g_hash_table_lookup(worker->applied, &entry->key);
+    struct applied *applied = g_hash_table_lookup(worker->applied, &key);
+    if (applied)
+        return applied;
+    applied = arena_alloc0(worker->part_mem, sizeof *applied);
     if (!applied) {
-        applied = arena_alloc0(worker->part_mem, sizeof *applied);
-        if (!applied) {
-            worker_fail_memory(worker, entry->key);
-            return;
-        }
-        applied->key = entry->key;
-        g_hash_table_insert(worker->applied, &applied->key, applied);
+        worker_fail_memory(worker, key);
+        return NULL;
     }
+    applied->key = key;
+    g_hash_table_insert(worker->applied, &applied->key, applied);
+    return applied;
+}
+
+void tail_remember(struct worker *worker, const struct undo_left *entry, bool in_doubt)
+{
+    struct applied *applied = applied_of(worker, entry->key);
     struct unclaimed *write = arena_alloc(worker->part_mem, sizeof *write);
-    if (!write) {
+    if (!applied || !write) {
         worker_fail_memory(worker, entry->key);
         return;
     }
@@ -102,6 +109,7 @@ struct applied *tail_claim(struct worker *worker, struct slice key)
         return NULL;
     struct claim claim = {.applied = applied, .write = applied->left};
     applied->left = claim.write->next;
+    applied->met = true;
     worker->applied_left--;
     g_array_append_val(worker->claims, claim);
     return applied;
@@ -161,10 +169,17 @@ static void take_known(struct worker *worker)
 {
     for (size_t i = 0; i < worker->tail.n; i++) {
         const struct undo_left *entry = &worker->tail.entries[i];
-        if (entry->state == UNDO_APPLIED && !tail_accounted(worker, entry) && !lost_may_be(worker, entry))
+        bool accounted = tail_accounted(worker, entry);
+        struct applied *met = accounted ? applied_of(worker, entry->key) : NULL;
+        if (met)
+            met->met = true;
+        else if (entry->state == UNDO_APPLIED && !accounted && !lost_may_be(worker, entry))
             tail_remember(worker, entry, false);
     }
-    lost_begin(worker);
+    if (worker->error)
+        worker_fail(worker, NULL);
+    else
+        lost_begin(worker);
 }
 
 /* What was found out goes into the log, unless the log knows. */

@@ -414,7 +414,8 @@ static bool *rows_written(const struct batch_work *batch)
     bool *written = g_new0(bool, batch->rows->len + 1);
     for (size_t k = 0; k < batch->items->len; k++) {
         const struct item *item = &g_array_index(batch->items, struct item, k);
-        written[item->row] = written[item->row] || item->applied;
+        if (item->row != ROW_NOBODY)
+            written[item->row] = written[item->row] || item->applied;
     }
     return written;
 }
@@ -445,6 +446,14 @@ static void look_next(struct worker *worker, struct op *op)
 
 static void batch_end(struct worker *worker);
 
+static bool has_open(struct batch_work *batch)
+{
+    for (size_t i = 0; i < batch->items->len; i++)
+        if (batch_item(batch, i)->state == ITEM_OPEN)
+            return true;
+    return false;
+}
+
 static void look_done(struct worker *worker, struct op *op)
 {
     struct batch_work *batch = &worker->batch;
@@ -455,12 +464,12 @@ static void look_done(struct worker *worker, struct op *op)
         worker_fail(worker, NULL);
         return;
     }
-    for (size_t i = 0; i < batch->items->len; i++)
-        if (batch_item(batch, i)->state == ITEM_OPEN && !worker->job->plan->sink) {
-            round_begin(worker);
-            return;
-        }
-    batch_end(worker);
+    if (batch->last && !has_open(batch))
+        forward_take_left(worker);
+    if (has_open(batch) && !worker->job->plan->sink)
+        round_begin(worker);
+    else
+        batch_end(worker);
 }
 
 static void refuse_row(struct worker *worker, struct row *row)

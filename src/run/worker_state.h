@@ -52,6 +52,7 @@ struct applied {
     enum undo_verb verb;
     struct digest written; /* by the last of them */
     bool in_doubt;
+    bool met; /* a row accounts for one of them, whoever it was */
 };
 
 struct claim {
@@ -156,6 +157,9 @@ void forward_row(struct worker *worker, size_t row);
 /* The document of a row that is to be shown, where nobody had to look into it before. */
 void forward_show(struct worker *worker, struct row *row);
 void forward_decide(struct worker *worker, struct item *item);
+/* The partition's rows have all been looked at, and none wants what a dead holder had written: the source says other
+ * things by now than it said to him. */
+void forward_take_left(struct worker *worker);
 /* What the decision about the item is made of; its image is known. */
 struct decide_case forward_case(const struct worker *worker, const struct item *item);
 /* Whether versions decide. */

@@ -29,6 +29,14 @@ static void begin_written(struct scene *scene, struct process *process, const ch
     scene_holds(scene, "items", "a", "{\"n\":1,\"times\":1}");
 }
 
+static void app_has(struct scene *scene, const char *dataset, const char *key, const char *json)
+{
+    if (json)
+        scene_put(scene, dataset, key, json);
+    else
+        scene_remove(scene, dataset, key);
+}
+
 static void b_is_done(struct scene *scene)
 {
     scene_holds(scene, "items", "b", "{\"n\":2,\"times\":1}");
@@ -281,6 +289,77 @@ static void a_source_that_is_refused_or_left_out_after_a_kill_takes_what_we_wrot
     }
 }
 
+/* The key in the target is a field of the record, and says another thing when the next process reads it: as if it had
+ * been looked at in time, nothing of what stood under the old one stays, unless another record or the application has
+ * put it there. */
+static void what_was_written_under_a_key_that_is_wanted_no_more_goes_after_a_kill(void **state)
+{
+    static const char *const A = "{\"n\":1,\"times\":0,\"to\":\"x\"}", *const B = "{\"n\":2,\"times\":0,\"to\":\"y\"}",
+                             *const X = "{\"n\":1,\"times\":1,\"to\":\"x\"}",
+                             *const Y = "{\"n\":2,\"times\":1,\"to\":\"y\"}";
+    static const struct {
+        const char *a, *b, *live; /* by then; live: the application has written x */
+        const char *x, *y, *z;    /* what stands at the end */
+        const char *x_back;       /* and when it is taken back */
+    } ROWS[] = {
+        {"{\"n\":1,\"times\":0,\"to\":\"z\"}", B, NULL, NULL, Y, "{\"n\":1,\"times\":1,\"to\":\"z\"}", NULL},
+        {NULL, B, NULL, NULL, Y, NULL, NULL},
+        {"{\"n\":1,\"times\":\"one\",\"to\":\"x\"}", B, NULL, NULL, Y, NULL, NULL},
+        {"{\"n\":1,\"times\":-9,\"to\":\"x\"}", B, NULL, NULL, Y, NULL, NULL},
+        {B, A, NULL, X, Y, NULL, NULL},
+        {NULL, A, NULL, X, NULL, NULL, NULL},
+        {"{\"n\":1,\"times\":0,\"to\":\"z\"}", B, "{\"mine\":1}", "{\"mine\":1}", Y,
+         "{\"n\":1,\"times\":1,\"to\":\"z\"}", "{\"mine\":1}"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        struct process process;
+        scene_init(&scene, KEYED_BY_FIELD(", write: in-place, conflict: overwrite"), UNLESS_NEGATIVE);
+        scene_put(&scene, "origin", "a", A);
+        scene_put(&scene, "origin", "b", B);
+        process_first(&process, &scene);
+        process_until(&process, 0, OP_LOOK);
+        scene_holds(&scene, "items", "x", X);
+        process_die(&process);
+        app_has(&scene, "origin", "a", ROWS[i].a);
+        app_has(&scene, "origin", "b", ROWS[i].b);
+        if (ROWS[i].live)
+            scene_put(&scene, "items", "x", ROWS[i].live);
+        process_whole(&scene, JOB_FORWARD);
+        scene_holds(&scene, "items", "x", ROWS[i].x);
+        scene_holds(&scene, "items", "y", ROWS[i].y);
+        scene_holds(&scene, "items", "z", ROWS[i].z);
+        scene_reconciles(&scene);
+        scene_taken_back(&scene, ROWS[i].x_back ? 8 : 0);
+        scene_holds(&scene, "items", "x", ROWS[i].x_back);
+        scene_holds(&scene, "items", "y", NULL);
+        scene_holds(&scene, "items", "z", NULL);
+        scene_done(&scene);
+    }
+}
+
+/* Both had written it, so that one write of it is nobody's. */
+static void what_another_record_wants_by_now_stays(void **state)
+{
+    struct scene scene;
+    struct process process;
+    scene_init(&scene, KEYED_BY_FIELD(", write: in-place, conflict: overwrite"), ONCE_MORE);
+    scene_put(&scene, "origin", "a", "{\"n\":1,\"times\":0,\"to\":\"x\"}");
+    scene_put(&scene, "origin", "b", "{\"n\":2,\"times\":0,\"to\":\"x\"}");
+    process_first(&process, &scene);
+    process_until(&process, 0, OP_LOOK);
+    process_die(&process);
+    scene_put(&scene, "origin", "a", "{\"n\":1,\"times\":0,\"to\":\"z\"}");
+    process_whole(&scene, JOB_FORWARD);
+    scene_holds(&scene, "items", "x", "{\"n\":2,\"times\":1,\"to\":\"x\"}");
+    scene_holds(&scene, "items", "z", "{\"n\":1,\"times\":1,\"to\":\"z\"}");
+    scene_reconciles(&scene);
+    scene_taken_back(&scene, 0);
+    scene_holds(&scene, "items", "x", NULL);
+    scene_holds(&scene, "items", "z", NULL);
+    scene_done(&scene);
+}
+
 /* --- after the listing
  * -------------------------------------------------------------------------------------------------- */
 
@@ -480,6 +559,8 @@ int main(void)
         cmocka_unit_test(a_source_that_changes_between_a_kill_and_the_resume_is_carried_over),
         cmocka_unit_test(a_source_that_goes_between_a_kill_and_the_resume_takes_what_we_wrote_with_it),
         cmocka_unit_test(a_source_that_is_refused_or_left_out_after_a_kill_takes_what_we_wrote_with_it),
+        cmocka_unit_test(what_another_record_wants_by_now_stays),
+        cmocka_unit_test(what_was_written_under_a_key_that_is_wanted_no_more_goes_after_a_kill),
         cmocka_unit_test(a_key_that_goes_after_the_listing_is_gone),
         cmocka_unit_test(a_key_of_the_same_dataset_that_goes_after_the_listing_is_gone),
         cmocka_unit_test(a_key_that_comes_up_after_the_listing_is_not_of_this_run_and_is_counted),
