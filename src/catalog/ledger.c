@@ -180,11 +180,9 @@ static bool details_join(const char *given, json_t *own, char **ret, GError **er
 bool ledger_act(struct catalog *catalog, const struct run_act *act, GError **error)
 {
     g_autofree char *details = NULL;
-    json_t *own = act->own;
-    if (act->act->trace) {
-        own = own ? own : json_object();
+    json_t *own = act->own ? act->own : json_object();
+    if (act->act->trace)
         json_object_set_new(own, "traceparent", ledger_json_text(act->act->trace));
-    }
     if (!details_join(act->given, own, &details, error))
         return false;
     struct ledger_entry entry = {.actor = act->act->actor,
@@ -309,7 +307,7 @@ static bool chain_step(struct chain *chain, struct query *query, bool *ret_more,
         chain->entries++;
         chain->head_seen |= chain->head && memcmp(chain->head, chain->digest, 32) == 0;
     }
-    *ret_more = n == VERIFY_STEP && !chain->fault;
+    *ret_more = !chain->fault && n == VERIFY_STEP;
     return ok;
 }
 

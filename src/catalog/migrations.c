@@ -336,7 +336,7 @@ bool migrations_are_older(struct db *db, bool *ret, GError **error)
     struct schema schema;
     if (!schema_read(db, &schema, error))
         return false;
-    *ret = schema.application == APPLICATION_ID && schema.version > 0 && schema.version < migrations_known();
+    *ret = schema.application == APPLICATION_ID && schema.version < migrations_known();
     return true;
 }
 

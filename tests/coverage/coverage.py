@@ -140,7 +140,7 @@ class Source:
     def statement(self, number):
         """Its first line and its last, by what statements end with."""
         first = last = number
-        while first > 1 and not re.search(r"([;{}]|\*/|:|\belse|^\s*|^[^()]*\bfor \(.*\))$", self.lines[first - 2].split(" /*")[0].rstrip()):
+        while first > 1 and not self.is_condition(first - 1) and not re.search(r"([;{}]|\*/|:|\belse|^\s*|^[^()]*\bfor \(.*\))$", self.lines[first - 2].split(" /*")[0].rstrip()):
             first -= 1
         while last < len(self.lines) and not re.search(r"([;{}])$", self.lines[last - 1].split(" /*")[0].rstrip()) \
                 and not self.is_whole(first, last):
@@ -149,7 +149,14 @@ class Source:
 
     def is_whole(self, first, last):
         text = self.text(first, last)
-        return text.startswith(("if (", "} else if", "while (", "for (")) and text.count("(") == text.count(")")
+        return text.startswith(("if (", "else if (", "} else if", "while (", "for (")) and text.count("(") == text.count(")")
+
+    def is_condition(self, last):
+        """Whether one ends with that line, and nothing else."""
+        first = last
+        while first > 1 and self.text(first, last).count(")") > self.text(first, last).count("("):
+            first -= 1
+        return self.is_whole(first, last)
 
     def text(self, first, last):
         return " ".join(self.line(number) for number in range(first, last + 1))
@@ -180,10 +187,12 @@ class Source:
         if loop := re.search(r"\bfor \([^;]*; (.*); [^;]*\) ?\{?$", self.line(number)):
             found = [part.strip() for part in SPLIT.split(loop[1])]
             return found if len(found) == n else None
+        text = ""
         for at in range(number, last + 1):
-            found += [part.strip(" ;{") for part in SPLIT.split(COMMENT.sub("", STRING.sub('""', self.line(at)))) if part.strip(" ;{")]
-            if len(found) == n:
-                return found
+            text += " " + COMMENT.sub("", STRING.sub('""', self.line(at)))
+            found = [part.strip(" ;{") for part in SPLIT.split(text) if part.strip(" ;{")]
+            if len(found) >= n and not text.endswith((",", "(")):
+                return found[:n] if len(found) == n or at > number else None
         return None
 
     def refusals(self):
@@ -257,7 +266,7 @@ def by_rule(source, function, number, counts):
     operands = (None if found else source.operands(number, len(halves))) or []
     for n, operand in enumerate(operands[1:], 1):
         if source.is_refusal(operand) and 0 in counts[2 * n:2 * n + 2]:
-            found["refusal"] = found.get("refusal", 0) + 1
+            found["refusal"] = found.get("refusal", 0) + counts[2 * n:2 * n + 2].count(0)
             halves[n] = False
     for half, operand in zip(halves, operands):
         rule = next((rule for rule, pattern in KINDS.items() if half and (hands_on or rule in ("ok", "sound")) and pattern.search(operand)), None)

@@ -31,6 +31,17 @@ class Rules(unittest.TestCase):
         self.assertEqual(self.ruled("    if (a || !b(c, error))\n        return false;", [0, 7, 0, 7]), {"handed": 1}, "not of a")
         self.assertEqual(self.ruled("    if (a || !b(c, error)) /* d && e */\n        return false;", [0, 7, 0, 7]), {"handed": 1}, "what is said of it")
 
+    def test_of_several_lines_each_operand_is_whole(self):
+        long = "    %sif (!a(b,\n        c, error) ||\n        !d(error))\n        return false;\n    return e;"
+        for how in ("", "} else ", "else "):
+            self.assertEqual(self.ruled(long % how, [0, 7]), {"handed": 1}, how)
+            self.assertEqual(self.ruled(long % how, [0, 7], line=3), {"handed": 1}, how)
+        self.assertEqual(self.ruled(long.replace("c, error", "c") % "", [0, 7]), {})
+
+    def test_a_condition_is_no_part_of_what_it_decides(self):
+        self.assertEqual(self.ruled("    if (a &&\n        b(c))\n        return d || e(f, error);", [7, 7, 7, 0], line=3), {"handed": 1})
+        self.assertEqual(self.ruled("    if (a)\n        return d(e, error);\n    return f || g(h);", [7, 7, 7, 0], line=3), {})
+
     def test_an_error_of_which_something_is_made_is_none_of_those(self):
         self.assertEqual(self.ruled("    if (!a(b, error)) {\n        c();\n        return false;", [0, 7]), {})
         self.assertEqual(self.ruled("    if (!a(b, &failed))\n        return false;", [0, 7]), {})
@@ -56,7 +67,7 @@ class Rules(unittest.TestCase):
     def test_memory_words_numbers_and_nothing(self):
         self.assertEqual(self.ruled("    if (!a)\n        return too_big(error);", [0, 7]), {"memory": 1})
         self.assertEqual(self.ruled("    return a || error_set(error, SLUICE_ERROR_TOO_BIG, b);", [7, 0, 0, 0]), {"memory": 3})
-        self.assertEqual(self.ruled("    return a || error_set(error, SLUICE_ERROR_CORRUPT, b);", [7, 0, 0, 0]), {"refusal": 1})
+        self.assertEqual(self.ruled("    return a || error_set(error, SLUICE_ERROR_CORRUPT, b);", [7, 0, 0, 0]), {"refusal": 2})
         self.assertEqual(self.ruled('    f(n == 1 ? "" : "s");', [0, 7]), {"words": 1})
         self.assertEqual(self.ruled("    a = (int64_t)MIN(n, INT64_MAX);", [0, 7]), {"bound": 1})
         self.assertEqual(self.ruled("    a = MIN(n, m);", [0, 7]), {})
@@ -85,7 +96,8 @@ class Rules(unittest.TestCase):
 
     def test_what_only_sets_an_error_is_never_true(self):
         self.assertEqual(self.ruled("    return a || error_set(error, B);", [7, 7, 0, 7]), {"refusal": 1})
-        self.assertEqual(self.ruled("    return a || error_set(error, B);", [7, 0, 0, 0]), {"refusal": 1}, "that it was asked for is another")
+        self.assertEqual(self.ruled("    return a || error_set(error, B);", [7, 0, 0, 0]), {"refusal": 2}, "that it was asked for is another")
+        self.assertEqual(self.ruled("    return ok || error_set(error, B);", [7, 0, 0, 0]), {"ok": 1, "refusal": 2})
         self.assertEqual(self.ruled("    return a || b(c, error);", [7, 7, 0, 7]), {"handed": 1})
         self.assertEqual(self.ruled('    return a || error_set(error, "a; b && c");', [7, 7, 0, 7]), {"refusal": 1}, "what a text says")
         own = "static bool no(int a,\n               GError **error)\n{\n    return error_set(error, B);\n}\n    return a || no(1, d);"

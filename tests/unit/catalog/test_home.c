@@ -89,6 +89,31 @@ static void another_programs_database_is_left_alone(void **state)
     kit_refused(catalog_open(&catalog, fx->world, fx->home, CATALOG_CREATE, &error), CATALOG, "another program");
 }
 
+/* It looks like one that nobody has written to yet, but for the number. */
+static void another_programs_database_without_a_table_is_left_alone(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    g_autofree char *path = path_in(fx, "catalog.db");
+    close_catalog(fx);
+    write_file(path, "");
+    fixture_sql(fx, "PRAGMA user_version = 3");
+    kit_refused(catalog_open(&fx->catalog, fx->world, fx->home, CATALOG_EXISTING, &error), CATALOG, "another program");
+    fixture_rows_are(fx, "PRAGMA user_version", "3\n");
+}
+
+/* Its tables are there already, so that bringing it up fails. */
+static void an_older_home_that_cannot_be_brought_up_is_refused_to_who_looks(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    struct catalog *catalog;
+    fixture_sql(fx, "PRAGMA user_version = 1");
+    kit_refused(catalog_open(&catalog, fx->world, fx->home, CATALOG_READ_ONLY, &error), CATALOG,
+                "written by an older sluice (schema 1, this one knows");
+    fixture_rows_are(fx, "PRAGMA user_version", "1\n");
+}
+
 /* A process that died between making the file and writing its first page. */
 static void an_empty_file_becomes_a_home(void **state)
 {
@@ -446,6 +471,8 @@ int main(void)
         CASE(a_home_that_is_not_there_is_not_made_by_a_look),
         CASE(a_newer_home_is_refused_by_its_number),
         CASE(another_programs_database_is_left_alone),
+        CASE(another_programs_database_without_a_table_is_left_alone),
+        CASE(an_older_home_that_cannot_be_brought_up_is_refused_to_who_looks),
         CASE(an_empty_file_becomes_a_home),
         CASE(a_file_of_something_else_is_damage),
         CASE(a_directory_in_its_place_is_refused),

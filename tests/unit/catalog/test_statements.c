@@ -330,6 +330,22 @@ static void what_a_run_has_left_stays_until_it_is_over(void **state)
                 "fix.1 is planned, and needs what it has left");
 }
 
+/* A result that has no words of its own has those of its kind. */
+static void a_result_that_says_more_is_one_of_its_kind(void **state)
+{
+    struct fixture *fx = *state;
+    GError *error = NULL;
+    uint64_t number;
+    uint8_t head[32];
+    step_gives = SQLITE_READONLY_RECOVERY;
+    steps_met = 0;
+    step_fails = 1;
+    bool ok = ledger_head(fx->catalog, &number, head, &error);
+    step_fails = 0;
+    step_gives = SQLITE_IOERR_READ;
+    kit_refused(ok, NOT_PERMITTED, "the home may only be read");
+}
+
 int main(void)
 {
     /* An error over an error: whoever got the first one went on. */
@@ -341,6 +357,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(whatever_memory_a_call_is_given_it_suffices_or_is_refused, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(what_a_run_has_left_stays_until_it_is_over, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_result_that_says_more_is_one_of_its_kind, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(what_is_not_there_is_said_to_be_not_there, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
