@@ -194,3 +194,58 @@ bool owners_reader_next(struct owners_reader *reader, struct owner *ret, bool *r
     reader->given++;
     return true;
 }
+
+bool owners_say_nothing(GError **failed, GError **error)
+{
+    if (error_is(*failed, SLUICE_ERROR_CORRUPT) || error_is(*failed, SLUICE_ERROR_NOT_FOUND))
+        return true;
+    g_propagate_error(error, g_steal_pointer(failed));
+    return false;
+}
+
+/* --- of whom ------------------------------------------------------------------------------------------------------ */
+
+void owned_parts_init(struct owned_parts *parts, const struct verify_input *input)
+{
+    *parts = (struct owned_parts){.input = input, .counted = g_new0(uint64_t, input->n_parts)};
+    for (size_t i = 0; i < input->n_parts; i++)
+        parts->n = MAX(parts->n, input->parts[i].part + 1);
+    parts->place_of = g_new(size_t, parts->n);
+    for (uint32_t i = 0; i < parts->n; i++)
+        parts->place_of[i] = OWNED_NOWHERE;
+    for (size_t i = 0; i < input->n_parts; i++)
+        if (input->parts[i].sum)
+            parts->place_of[input->parts[i].part] = i;
+}
+
+void owned_parts_done(struct owned_parts *parts)
+{
+    g_free(parts->place_of);
+    g_free(parts->counted);
+}
+
+size_t owned_parts_place(const struct owned_parts *parts, uint32_t part)
+{
+    return part < parts->n ? parts->place_of[part] : OWNED_NOWHERE;
+}
+
+void owned_parts_count(struct owned_parts *parts, uint32_t part)
+{
+    size_t at = owned_parts_place(parts, part);
+    if (at != OWNED_NOWHERE)
+        parts->counted[at]++;
+}
+
+bool owned_parts_whole(const struct owned_parts *parts, bool *ret, GError **error)
+{
+    bool whole = true;
+    for (size_t i = 0; i < parts->input->n_parts; i++) {
+        struct found found;
+        const struct part_sum *sum = parts->input->parts[i].sum;
+        if (sum && !found_of_sum(&found, sum, error))
+            return false;
+        whole &= !sum || parts->counted[i] == found.compared;
+    }
+    *ret = whole;
+    return true;
+}

@@ -112,6 +112,7 @@ bool sketch_read_kept(const struct verify_input *input, struct kept_sketch *ret,
 struct sought {
     GArray *entries; /* of struct sketch_entry, ascending */
     bool *known;     /* whose it is */
+    bool unsaid;     /* whose the others are: some owners are not to be had */
     uint64_t filter[FILTER_WORDS];
 };
 
@@ -204,7 +205,8 @@ static bool along_listing(struct verification *verification, struct sought *soug
 }
 
 /* Whose the others are. Owners that cannot be read own nothing. */
-static bool among_owners(struct verification *verification, const char *path, struct sought *sought, GError **error)
+static bool among_owners(struct verification *verification, const char *path, struct sought *sought,
+                         struct owned_parts *parts, GError **error)
 {
     const struct verify_input *input = verification->input;
     auto_(owners_reader) reader = NULL;
@@ -215,6 +217,7 @@ static bool among_owners(struct verification *verification, const char *path, st
     while (owners_reader_next(reader, &owner, &more, error)) {
         if (!more)
             return true;
+        owned_parts_count(parts, owner.part);
         if (!sought_take(sought, digest_get(owner.key).low, &kept))
             continue;
         for (size_t i = 0; i < input->n_parts; i++)
@@ -223,28 +226,40 @@ static bool among_owners(struct verification *verification, const char *path, st
     return false;
 }
 
-static bool look_for(struct verification *verification, bool by_listing, struct sought *sought, GError **error)
+static bool among_all_owners(struct verification *verification, struct sought *sought, struct owned_parts *parts,
+                             GError **error)
 {
     const struct verify_input *input = verification->input;
-    if (by_listing && sought->entries->len > 0)
-        return along_listing(verification, sought, error);
+    bool whole;
     for (size_t i = 0; i < input->n_owners; i++) {
         g_autoptr(GError) failed = NULL;
-        if (among_owners(verification, input->owners[i], sought, &failed))
-            continue;
-        if (error_is(failed, SLUICE_ERROR_CORRUPT) || error_is(failed, SLUICE_ERROR_NOT_FOUND))
-            continue;
-        g_propagate_error(error, g_steal_pointer(&failed));
-        return false;
+        if (!among_owners(verification, input->owners[i], sought, parts, &failed) &&
+            !owners_say_nothing(&failed, error))
+            return false;
     }
+    if (!owned_parts_whole(parts, &whole, error))
+        return false;
+    sought->unsaid = !whole;
     return true;
 }
 
-/* Of what the gates left everything is somebody's. What only the target has may be anybody's. */
+static bool look_for(struct verification *verification, bool by_listing, struct sought *sought, GError **error)
+{
+    struct owned_parts parts;
+    if (by_listing)
+        return along_listing(verification, sought, error);
+    owned_parts_init(&parts, verification->input);
+    bool ok = among_all_owners(verification, sought, &parts, error);
+    owned_parts_done(&parts);
+    return ok;
+}
+
+/* Of what the gates left everything is somebody's. What only the target has may be anybody's, as long as those who
+ * could say otherwise were heard. */
 static bool all_known(const struct sought *sought)
 {
     for (guint i = 0; i < sought->entries->len; i++)
-        if (!sought->known[i] && !g_array_index(sought->entries, struct sketch_entry, i).second)
+        if (!sought->known[i] && (sought->unsaid || !g_array_index(sought->entries, struct sketch_entry, i).second))
             return false;
     return true;
 }

@@ -16,7 +16,6 @@
 #include "verify/verify_parts.h"
 
 #define SORT_BYTES    (32u << 20)
-#define SORTED_BYTES  32u /* digest of the key, what it adds to a sum; as digest_put() */
 #define BATCH_RECORDS 1000u
 #define NOT_LISTED    SIZE_MAX
 
@@ -39,7 +38,7 @@ struct sweep {
 
     atomic_size_t next;        /* the stretch, ASKED: the part, that nobody has taken yet */
     atomic_uint_fast64_t seen; /* records */
-    atomic_bool done;          /* one has failed, or there are too many */
+    atomic_bool done;          /* not all was seen: one has failed, there are too many, or nobody knows whose */
 
     /* Fixed before the threads begin. */
     enum sweep_way way;
@@ -51,8 +50,6 @@ struct sweep {
     GArray *stretches; /* of struct part_bounds */
     struct arena *mem; /* their bounds' */
     uint64_t most;     /* WHOLE: more records than this are not those of the run */
-    size_t *place_of;  /* a partition's place in the input's parts; NOT_LISTED: it has no sum */
-    uint32_t n_places;
     GArray *stretched; /* LISTED: of size_t, places in the input's parts, along the listing */
 };
 
@@ -84,22 +81,12 @@ struct swept {
 /* --- a batch of the scan
  * ---------------------------------------------------------------------------------------------- */
 
-static size_t place_of(const struct sweep *sweep, uint32_t part)
-{
-    return part < sweep->n_places ? sweep->place_of[part] : NOT_LISTED;
-}
-
 /* Where the key lies to the stretch: before it (-1), in it, behind it (1). */
 static int lies(const struct listing_stretch *keys, uint32_t of, uint64_t index)
 {
     if (of < keys->partition || (of == keys->partition && index < keys->first))
         return -1;
     return of > keys->partition || index - keys->first >= keys->keys;
-}
-
-static const struct verify_part *stretched_at(const struct sweep *sweep, const struct verify_input *input, size_t i)
-{
-    return &input->parts[g_array_index(sweep->stretched, size_t, i)];
 }
 
 /* Whose the key at that place of the listing is; NOT_LISTED: it has no sum, or is none of the input's. Nearly always
@@ -109,11 +96,11 @@ static size_t place_in(struct sweeper *sweeper, const struct verify_input *input
     const struct sweep *sweep = sweeper->sweep;
     size_t low = 0, high = sweep->stretched->len, middle = sweeper->along;
     while (low < high) {
-        const struct verify_part *part = stretched_at(sweep, input, middle);
-        int order = lies(&part->keys, of, index);
+        size_t at = g_array_index(sweep->stretched, size_t, middle);
+        int order = lies(&input->parts[at].keys, of, index);
         if (order == 0) {
             sweeper->along = middle;
-            return place_of(sweep, part->part);
+            return input->parts[at].sum ? at : NOT_LISTED;
         }
         if (order < 0)
             high = middle;
@@ -183,18 +170,18 @@ static void add(const struct pass *pass, struct sweeper *sweeper, const struct r
 static bool sort_all(struct pass *pass, const struct swept *swept, GError **error)
 {
     struct sweep *sweep = pass->verification->sweep;
-    g_autofree uint8_t *items = g_malloc(swept->batch.n * SORTED_BYTES);
+    g_autofree uint8_t *items = g_malloc(swept->batch.n * OWNED_BYTES);
     size_t n = 0;
     for (size_t i = 0; i < swept->batch.n; i++) {
         const struct record *record = &swept->batch.records[i];
         if (record->presence != RECORD_PRESENT)
             continue;
-        digest_put(digest_bytes(record->key, pass->input->seed), items + n * SORTED_BYTES);
-        digest_put(sums_entry(pass->input, record), items + n++ * SORTED_BYTES + 16);
+        digest_put(digest_bytes(record->key, pass->input->seed), items + n * OWNED_BYTES);
+        digest_put(sums_entry(pass->input, record), items + n++ * OWNED_BYTES + 16);
     }
     auto_hold(&sweep->lock);
     for (size_t i = 0; i < n; i++)
-        if (!extsort_add(sweep->sort, items + i * SORTED_BYTES, error))
+        if (!extsort_add(sweep->sort, items + i * OWNED_BYTES, error))
             return false;
     return true;
 }
@@ -419,86 +406,6 @@ bool sweep_pass(struct pass *pass, GError **error)
     return ok;
 }
 
-/* --- owners
- * ------------------------------------------------------------------------------------------------------------- */
-
-/* The files of the gates, each at its next key. */
-struct owners {
-    struct owners_reader **readers;
-    struct owner *next;
-    bool *more;
-    size_t n;
-};
-
-static bool owners_open(struct owners *owners, const struct verify_input *input, GError **error)
-{
-    owners->readers = g_new0(struct owners_reader *, input->n_owners);
-    owners->next = g_new0(struct owner, input->n_owners);
-    owners->more = g_new0(bool, input->n_owners);
-    for (; owners->n < input->n_owners; owners->n++)
-        if (!owners_reader_open(&owners->readers[owners->n], input->world, input->owners[owners->n], error) ||
-            !owners_reader_next(owners->readers[owners->n], &owners->next[owners->n], &owners->more[owners->n], error))
-            return false;
-    return true;
-}
-
-static void owners_done(struct owners *owners, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        owners_reader_free(owners->readers[i]);
-    g_free(owners->readers);
-    g_free(owners->next);
-    g_free(owners->more);
-}
-
-/* Asked for in ascending order. *ret_part is left alone where nobody owns the key. */
-static bool owners_find(struct owners *owners, const uint8_t *key, uint32_t *ret_part, bool *ret_found, GError **error)
-{
-    *ret_found = false;
-    for (size_t i = 0; i < owners->n; i++) {
-        int order = 1;
-        while (owners->more[i] && (order = memcmp(owners->next[i].key, key, 16)) < 0)
-            if (!owners_reader_next(owners->readers[i], &owners->next[i], &owners->more[i], error))
-                return false;
-        if (!owners->more[i] || order != 0)
-            continue;
-        *ret_part = owners->next[i].part;
-        *ret_found = true;
-    }
-    return true;
-}
-
-static bool merge_owners(struct sweep *sweep, struct owners *owners, GError **error)
-{
-    const uint8_t *item;
-    bool ok = extsort_finish(sweep->sort, error), found;
-    while (ok && (ok = extsort_next(sweep->sort, &item, error)) && item) {
-        uint32_t part = 0;
-        ok = owners_find(owners, item, &part, &found, error);
-        size_t at = ok && found ? place_of(sweep, part) : NOT_LISTED;
-        if (at != NOT_LISTED)
-            set_digest_add(&sweep->sums[at], digest_get(item + 16));
-    }
-    return ok;
-}
-
-/* Owners that cannot be read say nothing, and everything is compared in full. */
-static bool add_owned(struct sweep *sweep, const struct verify_input *input, GError **error)
-{
-    struct owners owners = {0};
-    g_autoptr(GError) failed = NULL;
-    bool ok = owners_open(&owners, input, &failed) && merge_owners(sweep, &owners, &failed);
-    owners_done(&owners, input->n_owners);
-    if (ok)
-        return true;
-    if (!error_is(failed, SLUICE_ERROR_CORRUPT) && !error_is(failed, SLUICE_ERROR_NOT_FOUND)) {
-        g_propagate_error(error, g_steal_pointer(&failed));
-        return false;
-    }
-    memset(sweep->sums, 0, input->n_parts * sizeof *sweep->sums);
-    return true;
-}
-
 /* --- all of it
  * -------------------------------------------------------------------------------------------------------- */
 
@@ -547,25 +454,17 @@ static int along(const void *a, const void *b, void *self)
     return listing_stretch_compare(&input->parts[*(const size_t *)a].keys, &input->parts[*(const size_t *)b].keys);
 }
 
-static void places_of(struct sweep *sweep, const struct verify_input *input)
+static void stretches_of(struct sweep *sweep, const struct verify_input *input)
 {
     sweep->stretched = g_array_new(FALSE, FALSE, sizeof(size_t));
     for (size_t i = 0; i < input->n_parts; i++)
         g_array_append_val(sweep->stretched, i);
     g_array_sort_with_data(sweep->stretched, along, (void *)(uintptr_t)input);
-    for (size_t i = 0; i < input->n_parts; i++)
-        sweep->n_places = MAX(sweep->n_places, input->parts[i].part + 1);
-    sweep->place_of = g_new(size_t, sweep->n_places);
-    for (uint32_t i = 0; i < sweep->n_places; i++)
-        sweep->place_of[i] = NOT_LISTED;
-    for (size_t i = 0; i < input->n_parts; i++)
-        if (input->parts[i].sum)
-            sweep->place_of[input->parts[i].part] = i;
 }
 
 static bool open_way(struct sweep *sweep, const struct verify_input *input, GError **error)
 {
-    struct extsort_shape shape = {.item_len = SORTED_BYTES, .key_len = 16, .memory_bytes = SORT_BYTES};
+    struct extsort_shape shape = {.item_len = OWNED_BYTES, .key_len = 16, .memory_bytes = SORT_BYTES};
     g_autofree char *folder = g_path_get_dirname(input->report_path);
     return sweep->way != SWEEP_OWNED || (file_make_dirs(input->world, folder, error) &&
                                          extsort_new(&sweep->sort, input->world, folder, &shape, error));
@@ -663,7 +562,7 @@ static bool sweep_open(struct sweep *sweep, const struct verify_input *input, GE
     sweep->looks_at_unlisted = sweep->way == SWEEP_LISTED && input->same_dataset && input->whole;
     for (size_t i = 0; i < input->n_parts; i++)
         sweep->most += input->parts[i].sum ? input->parts[i].sum->stored.count : 0;
-    places_of(sweep, input);
+    stretches_of(sweep, input);
     if (sweep->way != SWEEP_OWNED && !sketch_read_kept(input, &sweep->kept, error))
         return false;
     if (sweep->kept.sketch)
@@ -678,7 +577,6 @@ static void sweep_done(struct sweep *sweep)
     sketch_free(sweep->kept.sketch);
     g_array_unref(sweep->stretches);
     arena_free(sweep->mem);
-    g_free(sweep->place_of);
     g_array_unref(sweep->stretched);
     g_free(sweep->sums);
     g_free(sweep->units);
@@ -728,7 +626,7 @@ static bool differs_nowhere(const struct differing *differing)
 static bool settle_by_keys(struct verification *verification, struct sweep *sweep, GError **error)
 {
     const struct verify_input *input = verification->input;
-    if (!sweep->kept.sketch || atomic_load(&sweep->done) || verification->result->by_sums == input->n_parts)
+    if (!sweep->kept.sketch || verification->result->by_sums == input->n_parts)
         return true;
     verification->differing = g_new0(struct differing, input->n_parts);
     sketch_subtract(sweep->kept.sketch, sweep->sketch);
@@ -739,6 +637,16 @@ static bool settle_by_keys(struct verification *verification, struct sweep *swee
     for (size_t i = 0; i < input->n_parts && verification->resolved && sweep->way == SWEEP_WHOLE; i++)
         if (differs_nowhere(&verification->differing[i]) && !settle(verification, i, error))
             return false;
+    return true;
+}
+
+/* Where owners cannot be had nobody knows whose anything is: everything is compared in full. */
+static bool add_owned(struct sweep *sweep, const struct verify_input *input, GError **error)
+{
+    bool said;
+    if (!owned_merge(input, sweep->sort, sweep->sums, &said, error))
+        return false;
+    atomic_store(&sweep->done, !said);
     return true;
 }
 
@@ -763,7 +671,8 @@ static bool sweep_by(struct verification *verification, enum sweep_way way, GErr
     take_since(verification, &sweep);
     ok = ok && verification_threads(verification, sweep_pass, error) &&
          (way != SWEEP_OWNED || add_owned(&sweep, verification->input, error)) &&
-         settle_equal(verification, &sweep, error) && settle_by_keys(verification, &sweep, error);
+         (atomic_load(&sweep.done) ||
+          (settle_equal(verification, &sweep, error) && settle_by_keys(verification, &sweep, error)));
     verification->unlisted_looked_at |= sweep.looks_at_unlisted;
     verification->sweep = NULL;
     sweep_done(&sweep);

@@ -342,6 +342,28 @@ bool owners_reader_open(struct owners_reader **ret, const struct world *world, c
 void owners_reader_free(struct owners_reader *reader);
 AUTO_DEFINE(owners_reader, owners_reader_free)
 bool owners_reader_next(struct owners_reader *reader, struct owner *ret, bool *ret_more, GError **error);
+/* Which of the input's partitions, by their number, have keys among them, and how many. Their gates counted as many, or
+ * some of the owners are not there: a key that none of them names may be anybody's. */
+struct owned_parts {
+    const struct verify_input *input;
+    size_t *place_of; /* in the input's parts */
+    uint32_t n;
+    uint64_t *counted; /* by place */
+};
+#define OWNED_NOWHERE SIZE_MAX /* the place of one that has no sum, or is none of the input's */
+void owned_parts_init(struct owned_parts *parts, const struct verify_input *input);
+void owned_parts_done(struct owned_parts *parts);
+size_t owned_parts_place(const struct owned_parts *parts, uint32_t part);
+void owned_parts_count(struct owned_parts *parts, uint32_t part);
+bool owned_parts_whole(const struct owned_parts *parts, bool *ret, GError **error);
+/* owned.c: adds what was sorted (OWNED_BYTES each, by the first 16) to the sums of those whose it is. *ret_said false:
+ * some owners are not to be had, and so nothing is known of any. */
+#define OWNED_BYTES 32u /* digest of the key, what it adds to a sum; as digest_put() */
+struct extsort;
+bool owned_merge(const struct verify_input *input, struct extsort *sort, struct set_digest *sums, bool *ret_said,
+                 GError **error);
+/* What failed with them: whether they are damaged or gone, and so say of no key whose it is; else it is handed on. */
+bool owners_say_nothing(GError **failed, GError **error);
 
 /* resolve.c: what is kept of all partitions of a gate, and which keys differ from it. */
 struct kept_sketch {

@@ -14,7 +14,7 @@
 
 static _Thread_local unsigned steps_met, step_fails; /* 0: none */
 static _Thread_local int step_gives = SQLITE_IOERR_READ;
-static _Thread_local bool inside;                    /* what SQLite asks itself */
+static _Thread_local bool inside; /* what SQLite asks itself */
 
 int sqlite3_exec(sqlite3 *handle, const char *sql, int (*each)(void *, int, char **, char **), void *self, char **fault)
 {

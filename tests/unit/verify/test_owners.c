@@ -28,9 +28,9 @@ static const struct list_ops SORTED = {.sorted = true}, RANKED = {.sorted = true
                              UNSORTED = {.sorted = false, .rank = backwards};
 
 /* As many files as there are partitions. */
-static void passed(struct scene *scene, const char *spec, const struct list_ops *list)
+static void begin(struct scene *scene, const char *spec, const char *lua, const struct list_ops *list)
 {
-    scene_init(scene, spec, LUA);
+    scene_init(scene, spec, lua);
     scene->faulty_mem.table.list = list;
     for (int part = 0; part < PARTS; part++) {
         g_autoptr(GString) lines = g_string_new(NULL);
@@ -43,6 +43,11 @@ static void passed(struct scene *scene, const char *spec, const struct list_ops 
         }
         scene_file(scene, name, lines->str);
     }
+}
+
+static void passed(struct scene *scene, const char *spec, const struct list_ops *list)
+{
+    begin(scene, spec, LUA, list);
     scene_ran(scene, 0);
 }
 
@@ -126,6 +131,31 @@ static void owners_that_cannot_be_had_are_not_guessed(void **state)
     }
 }
 
+/* Of partitions of which the gates left nothing in the target, what stands there now may be theirs. */
+static void where_owners_cannot_be_had_a_record_that_came_back_is_found(void **state)
+{
+    for (int row = 0; row < 4; row++) {
+        struct scene scene;
+        struct verify_result result;
+        begin(&scene, FILES, "function transform(doc, ctx)\n  return ctx.delete()\nend\n", &SORTED);
+        scene_put(&scene, "items", "k13", "{\"theirs\":true}");
+        scene_ran(&scene, 0);
+        scene_put(&scene, "items", "k13", "{\"theirs\":true}");
+        if (row < 2)
+            forget_sketches(&scene);
+        g_autofree char *path = kept(&scene, "owners.0");
+        if (row % 2)
+            kit_damage(path);
+        else
+            assert_int_equal(g_unlink(path), 0);
+        scene_verify(&scene, &result);
+        if (result.pass || result.of[VERIFY_EQUAL] != KEYS - 1 || result.in_full != PARTS)
+            fail_msg("row %d: %s", row, result.sentence);
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
 /* Whichever way the others are told. */
 static void a_partition_without_a_sum_is_compared_with_the_source(void **state)
 {
@@ -190,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(owners_tell_in_which_partition_a_change_is),
         cmocka_unit_test(owners_that_cannot_be_had_are_not_guessed),
+        cmocka_unit_test(where_owners_cannot_be_had_a_record_that_came_back_is_found),
         cmocka_unit_test(a_partition_without_a_sum_is_compared_with_the_source),
         cmocka_unit_test(a_sum_that_makes_no_sense_says_what_does_without_it),
         cmocka_unit_test(a_target_that_cannot_be_split_is_scanned_in_one),
