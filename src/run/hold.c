@@ -112,29 +112,43 @@ static bool take_lock(struct hold *hold, const struct store_lock *mine, struct s
     }
 }
 
+static bool is_locked(const struct hold *hold, const struct store_lock *by, GError **error)
+{
+    return error_set(error, SLUICE_ERROR_LOCKED,
+                     "%s: locked by run %s of host %s, home %s; end or roll back that run there, or take the lock with "
+                     "--force-unlock once you know that it is dead",
+                     hold->run.target, by->run, by->host, by->home);
+}
+
+/* Patterns that overlap may be locked by several: by force it is taken from one after the other, each on record. */
+#define MOST_FORCED 64
+
 bool hold_lock_dataset(struct hold *hold, GError **error)
 {
     struct call call = {.ds = &hold->plan->target_ds, .mem = hold->mem};
     struct store_lock lock,
         mine = {.run = hold->run.name, .host = g_get_host_name(), .home = catalog_home(hold->catalog)};
-    g_autoptr(GError) failed = NULL;
     memcpy(mine.run_uid, hold->run.uid, sizeof mine.run_uid);
     if (!store_driver(hold->plan->target)->write)
         return true; /* an append-only target: every run has files of its own */
-    if (take_lock(hold, &mine, &lock, &failed))
-        return true;
-    bool locked = error_is(failed, SLUICE_ERROR_LOCKED);
-    if (hold->config->force_unlock && (locked || error_is(failed, SLUICE_ERROR_CORRUPT)))
-        return record_force(hold, locked ? &lock : &(struct store_lock){0}, error) &&
-               store_lock(hold->target, &call, &mine, true, error);
-    if (!locked) {
-        g_propagate_error(error, g_steal_pointer(&failed));
-        return false;
+    for (int forced = 0;; forced++) {
+        g_autoptr(GError) failed = NULL;
+        if (take_lock(hold, &mine, &lock, &failed))
+            return true;
+        bool locked = error_is(failed, SLUICE_ERROR_LOCKED), damaged = error_is(failed, SLUICE_ERROR_CORRUPT);
+        if (!locked && !(damaged && hold->config->force_unlock)) {
+            g_propagate_error(error, g_steal_pointer(&failed));
+            return false;
+        }
+        if (locked && (!hold->config->force_unlock || forced == MOST_FORCED))
+            return is_locked(hold, &lock, error);
+        if (!record_force(hold, locked ? &lock : &(struct store_lock){0}, error))
+            return false;
+        bool known = locked && memcmp(mine.over_uid, lock.run_uid, sizeof mine.over_uid) != 0;
+        if (!known) /* nobody's that can be named, or back again */
+            return store_lock(hold->target, &call, &mine, true, error);
+        memcpy(mine.over_uid, lock.run_uid, sizeof mine.over_uid);
     }
-    return error_set(error, SLUICE_ERROR_LOCKED,
-                     "%s: locked by run %s of host %s, home %s; end or roll back that run there, or take the lock with "
-                     "--force-unlock once you know that it is dead",
-                     hold->run.target, lock.run, lock.host, lock.home);
 }
 
 /* The store knows a higher lane of the partition than the catalog has ever granted. */

@@ -1,4 +1,5 @@
 /* Whose a lock on a dataset is. */
+#include "catalog/ledger.h"
 #include "catalog/lock.h"
 #include "kit/scene.h"
 
@@ -57,6 +58,7 @@ struct quicker {
     struct scene scene;
     bool (*lock)(struct session *, const struct call *, struct store_lock *, bool, GError **);
     bool taken;
+    size_t gone; /* of those who have it */
 };
 
 static bool lock_quicker(struct session *session, const struct call *call, struct store_lock *io, bool force,
@@ -113,6 +115,57 @@ static void a_damaged_lock_is_taken_by_force_alone(void **state)
     quicker.scene.force_unlock = true;
     scene_ran(&quicker.scene, 0);
     scene_holds(&quicker.scene, "items", "a", "{\"times\":1}");
+    scene_done(&quicker.scene);
+}
+
+/* Patterns that overlap, of two runs: the second is in the way once the first is not. */
+static bool lock_crowded(struct session *session, const struct call *call, struct store_lock *io, bool force,
+                         GError **error)
+{
+    static const char *const RUNS[] = {"one.1", "two.1"};
+    const char *table = (const char *)session_driver(session);
+    struct quicker *quicker = (struct quicker *)(gpointer)(table - offsetof(struct quicker, scene.faulty_mem.table));
+    quicker->gone += !force && quicker->gone < G_N_ELEMENTS(RUNS) && io->over_uid[0] == quicker->gone + 1;
+    if (force || quicker->gone == G_N_ELEMENTS(RUNS))
+        return quicker->lock(session, call, io, force, error);
+    *io = (struct store_lock){
+        .run = RUNS[quicker->gone], .host = "desk", .home = "/elsewhere", .run_uid = {(uint8_t)(quicker->gone + 1)}};
+    return error_set(error, SLUICE_ERROR_LOCKED, "locked");
+}
+
+/* From whom, as the ledger says. */
+static char *forced(struct scene *scene)
+{
+    GError *error = NULL;
+    struct ledger_entries entries;
+    auto_(arena) mem = arena_new(1 << 20);
+    auto_(catalog) catalog = NULL;
+    GString *runs = g_string_new(NULL);
+    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_READ_ONLY, &error));
+    kit_ok(ledger_read(catalog, 1, 100, mem, &entries, &error));
+    for (size_t i = 0; i < entries.n; i++)
+        if (strcmp(entries.rows[i].action, "force-unlock") == 0)
+            g_string_append_printf(runs, "%s\n", entries.rows[i].details);
+    return g_string_free(runs, FALSE);
+}
+
+static void whoever_is_locked_out_by_force_is_on_record(void **state)
+{
+    struct quicker quicker = {0};
+    struct ended ended;
+    scene_init(&quicker.scene, SPEC("job"), LUA);
+    scene_put(&quicker.scene, "items", "a", "{\"times\":0}");
+    quicker.lock = quicker.scene.faulty_mem.write.lock;
+    quicker.scene.faulty_mem.write.lock = lock_crowded;
+    scene_run(&quicker.scene, &ended);
+    assert_int_equal(ended.code, SLUICE_ERROR_LOCKED);
+    ended_done(&ended);
+    quicker.scene.force_unlock = true;
+    scene_ran(&quicker.scene, 0);
+    scene_holds(&quicker.scene, "items", "a", "{\"times\":1}");
+    g_autofree char *said = forced(&quicker.scene);
+    assert_string_equal(said, "{\"held_by\":{\"home\":\"/elsewhere\",\"host\":\"desk\",\"run\":\"one.1\"}}\n"
+                              "{\"held_by\":{\"home\":\"/elsewhere\",\"host\":\"desk\",\"run\":\"two.1\"}}\n");
     scene_done(&quicker.scene);
 }
 
@@ -183,6 +236,7 @@ int main(void)
         cmocka_unit_test(who_took_the_lock_and_is_still_about_it_has_it),
         cmocka_unit_test(of_two_who_take_over_a_lock_one_has_it),
         cmocka_unit_test(a_damaged_lock_is_taken_by_force_alone),
+        cmocka_unit_test(whoever_is_locked_out_by_force_is_on_record),
         cmocka_unit_test(of_whom_a_lock_is_decides_and_force_takes_it_from_anybody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
