@@ -176,6 +176,13 @@ void pace_felt(struct pace_server *server, int64_t sent_us, int64_t now_us)
     governor_probe(&server->governor, sent_us, now_us);
 }
 
+void pace_left(struct pace_server *server)
+{
+    auto_hold(&server->lock);
+    server->felt_us = 0;
+    server->pacer.window = 0;
+}
+
 static bool is_felt(const struct pace_server *server, int64_t now_us)
 {
     return server->felt_us && now_us - server->felt_us < PACE_UNFELT_US;

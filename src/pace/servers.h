@@ -55,6 +55,9 @@ void pace_throttled(struct pace_server *server);             /* it asked for a c
 
 /* A probe that went out at `sent_us` was answered at `now_us`. */
 void pace_felt(struct pace_server *server, int64_t sent_us, int64_t now_us);
+/* Nobody is to ask it any more, and nobody misses its answers; one that comes back begins as one that was never felt.
+ */
+void pace_left(struct pace_server *server);
 /* The outer loop and the lulls: every GOVERNOR_TICK_US, when `clock_us`, a clock that all processes share, is a
  * multiple of it. */
 void pace_tick(struct pace *pace, int64_t now_us, int64_t clock_us);

@@ -9,6 +9,8 @@
 enum {
     STORES_MOST = 2,
     ANSWERED_TICKS = 3, /* so long servers that are known may take for a first answer */
+    SERVERS_FEW = 8,
+    SERVERS_TOLD = 64, /* to whoever looks */
 };
 
 /* By where a store stands in struct govern: on other servers it counts for nothing anyway. */
@@ -272,26 +274,50 @@ void govern_end(struct govern *govern)
     g_free(govern);
 }
 
+/* How near it is to what was promised; one that does not answer gets nothing, and so holds back most. */
+static double share_of(const struct pace_look *look)
+{
+    if (look->cause == GOVERNOR_UNFELT)
+        return INFINITY;
+    return look->most_us > 0 ? look->p99_us / look->most_us : 0;
+}
+
 static int by_share(const void *a, const void *b)
 {
-    const struct pace_look *one = a, *other = b;
-    double x = one->most_us > 0 ? one->p99_us / one->most_us : 0,
-           y = other->most_us > 0 ? other->p99_us / other->most_us : 0;
+    double x = share_of(a), y = share_of(b);
     return (x < y) - (x > y);
 }
 
-size_t govern_look(struct govern *govern, struct pace_look ret[GOVERN_SERVERS])
+/* Its lock is held. */
+static void look_at(struct governed *it, GArray *into)
 {
-    size_t n = 0;
+    guint before = into->len;
+    size_t n = SERVERS_FEW, room = 0;
+    while (n > room) {
+        room = n;
+        g_array_set_size(into, before + (guint)room);
+        n = pace_look(it->pace, world_monotonic_us(it->world), &g_array_index(into, struct pace_look, before), room);
+    }
+    g_array_set_size(into, before + (guint)n);
+}
+
+/* Servers as they are paced now, of struct pace_look, those first that hold the run back most. */
+static GArray *look(struct govern *govern)
+{
+    GArray *looks = g_array_new(FALSE, FALSE, sizeof(struct pace_look));
     for (size_t i = 0; govern && i < govern->n; i++) {
         struct governed *it = &govern->of[i];
         auto_hold(&it->lock);
         if (it->pace)
-            n += MIN(pace_look(it->pace, world_monotonic_us(it->world), ret + n, GOVERN_SERVERS - n),
-                     GOVERN_SERVERS - n);
+            look_at(it, looks);
     }
-    qsort(ret, n, sizeof *ret, by_share);
-    return n;
+    g_array_sort(looks, by_share);
+    return looks;
+}
+
+static const struct pace_look *look_of(const GArray *looks, guint i)
+{
+    return &g_array_index(looks, struct pace_look, i);
 }
 
 char *govern_first(struct govern *govern, uint32_t priority)
@@ -354,17 +380,17 @@ static char *unfelt_store(const struct governed *it, int64_t now_us)
     return it->promised && !it->pace ? g_strdup("it has not begun yet") : NULL;
 }
 
-static char *unfelt_server(const struct pace_look *looks, size_t n, int64_t now_us)
+static char *unfelt_server(const GArray *looks, int64_t now_us)
 {
-    for (size_t i = 0; i < n; i++)
-        if (now_us - looks[i].felt_us >= PACE_UNFELT_US)
-            return g_strdup_printf("%s has not answered the probe for %.0f s", looks[i].name,
-                                   (double)(now_us - looks[i].felt_us) / 1e6);
-    return n > 0 ? NULL : g_strdup("no server has answered the probe yet");
+    for (guint i = 0; i < looks->len; i++)
+        if (now_us - look_of(looks, i)->felt_us >= PACE_UNFELT_US)
+            return g_strdup_printf("%s has not answered the probe for %.0f s", look_of(looks, i)->name,
+                                   (double)(now_us - look_of(looks, i)->felt_us) / 1e6);
+    return looks->len > 0 ? NULL : g_strdup("no server has answered the probe yet");
 }
 
 /* The caller frees. */
-static char *unfelt(struct govern *govern, const struct pace_look *looks, size_t n)
+static char *unfelt(struct govern *govern, const GArray *looks)
 {
     int64_t now_us = world_monotonic_us(govern->of[0].world);
     for (size_t i = 0; i < govern->n; i++) {
@@ -373,7 +399,7 @@ static char *unfelt(struct govern *govern, const struct pace_look *looks, size_t
         if (why)
             return why;
     }
-    return unfelt_server(looks, n, now_us);
+    return unfelt_server(looks, now_us);
 }
 
 static void feed_probe(struct guards *guards, const char *why, int64_t hold_us)
@@ -397,12 +423,12 @@ static bool is_beyond(const struct pace_look *look)
     return look->most_us > 0 && look->trickles && look->p99_us > look->most_us;
 }
 
-static const struct pace_look *worst_of(const struct pace_look *looks, size_t n)
+static const struct pace_look *worst_of(const GArray *looks)
 {
-    for (size_t i = 0; i < n; i++)
-        if (is_beyond(&looks[i]))
-            return &looks[i];
-    return n > 0 ? &looks[0] : NULL;
+    for (guint i = 0; i < looks->len; i++)
+        if (is_beyond(look_of(looks, i)))
+            return look_of(looks, i);
+    return looks->len > 0 ? look_of(looks, 0) : NULL;
 }
 
 static void feed_live(struct guards *guards, const struct pace_look *look, int64_t hold_us)
@@ -430,16 +456,15 @@ static void feed_live(struct guards *guards, const struct pace_look *look, int64
 
 void govern_feed(struct govern *govern, struct guards *guards, int64_t hold_us)
 {
-    struct pace_look looks[GOVERN_SERVERS];
     if (!is_promised(govern)) {
         guards_drop(guards, GOVERN_PROBE);
         guards_drop(guards, GOVERN_LIVE);
         return;
     }
-    size_t n = govern_look(govern, looks);
-    g_autofree char *why = unfelt(govern, looks, n);
+    g_autoptr(GArray) looks = look(govern);
+    g_autofree char *why = unfelt(govern, looks);
     feed_probe(guards, why, hold_us);
-    feed_live(guards, worst_of(looks, n), hold_us);
+    feed_live(guards, worst_of(looks), hold_us);
 }
 
 /* --- for status --------------------------------------------------------------------------------------------------- */
@@ -461,22 +486,24 @@ static json_t *steps_json(const float steps[HISTOGRAM_STEPS])
     return list;
 }
 
+static json_t *look_json(const struct pace_look *look)
+{
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:f, s:f, s:o, s:o, s:i, s:s?}", "server", look->name,
+                     "limited_by", governor_cause_name(look->cause), "reason", governor_cause_words(look->cause),
+                     "p99_ms", us_json(look->p99_us), "limit_ms", us_json(look->most_us), "baseline_ms",
+                     us_json(look->baseline_us), "own_ms", us_json(look->own_us), "throttled",
+                     (json_int_t)look->throttled, "commands_per_s", look->per_s, "window", look->window, "before",
+                     steps_json(look->before), "during", steps_json(look->during), "others", (int)look->others, "other",
+                     look->others ? look->other : NULL);
+}
+
 char *govern_json(struct govern *govern)
 {
-    struct pace_look looks[GOVERN_SERVERS];
-    size_t n = govern_look(govern, looks);
+    g_autoptr(GArray) looks = look(govern);
     json_t *all = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(
-            all, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:f, s:f, s:o, s:o, s:i, s:s?}", "server",
-                           looks[i].name, "limited_by", governor_cause_name(looks[i].cause), "reason",
-                           governor_cause_words(looks[i].cause), "p99_ms", us_json(looks[i].p99_us), "limit_ms",
-                           us_json(looks[i].most_us), "baseline_ms", us_json(looks[i].baseline_us), "own_ms",
-                           us_json(looks[i].own_us), "throttled", (json_int_t)looks[i].throttled, "commands_per_s",
-                           looks[i].per_s, "window", looks[i].window, "before", steps_json(looks[i].before), "during",
-                           steps_json(looks[i].during), "others", (int)looks[i].others, "other",
-                           looks[i].others ? looks[i].other : NULL));
-    char *text = n > 0 ? json_dumps(all, JSON_COMPACT) : NULL;
+    for (guint i = 0; i < MIN(looks->len, SERVERS_TOLD); i++)
+        json_array_append_new(all, look_json(look_of(looks, i)));
+    char *text = looks->len > 0 ? json_dumps(all, JSON_COMPACT) : NULL;
     json_decref(all);
     return text;
 }

@@ -37,9 +37,6 @@ bool govern_begin_store(struct govern **ret, const struct world *world, struct s
 void govern_end(struct govern *govern); /* nobody may be within a call to its stores; NULL: nothing */
 AUTO_DEFINE(govern, govern_end)
 
-/* Servers as they are paced now, those first that hold the run back most; 0: none is. */
-#define GOVERN_SERVERS 64u
-size_t govern_look(struct govern *govern, struct pace_look ret[GOVERN_SERVERS]);
 /* Whether requests wait for their pace at present. */
 bool govern_paces(struct govern *govern);
 /* Whether it has gone on from what was learnt before, on any of its stores. */
@@ -53,7 +50,8 @@ void govern_feed(struct govern *govern, struct guards *guards, int64_t hold_us);
 /* Which run of a higher priority is at work on its servers, of whatever home, in words; NULL: none that paces itself.
  * The caller frees. */
 char *govern_first(struct govern *govern, uint32_t priority);
-/* The same as JSON for status: NULL where nothing is paced. The caller frees. */
+/* Servers as they are paced now, those first that hold the run back most, 64 at most, as JSON for status: NULL where
+ * nothing is paced. The caller frees. */
 char *govern_json(struct govern *govern);
 /* What the JSON says in short; false: nothing is held back by it. */
 struct govern_words {

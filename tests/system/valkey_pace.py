@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 
-from servers import each_kind, wait_for
+from servers import each_kind, wait_for, wait_in_step
 from stand import Skip, among, must, run_all, same, test
 
 KEYS = 3000
@@ -30,18 +30,22 @@ def by_hand():
         raise Skip("takes long; SLUICE_LIVE_ALL=1 runs it")
 
 
-def seed(server, prefix, keys=KEYS):
-    pipe = server.client().pipeline(transaction=False)
+def seed(client, prefix, keys=KEYS):
+    pipe = client.pipeline(transaction=False)
     for n in range(keys):
         pipe.hset(f"{prefix}:{n}", mapping={"id": str(n), "n": str(n)})
     pipe.execute()
 
 
-def ready(stand, servers, promise, more=""):
-    server = servers.standalone()
-    seed(server, "c")
+def begin(stand, server, client, promise, more=""):
+    seed(client, "c")
     stand.write("fix.lua", "function transform(doc) doc.n = doc.n .. '+' return doc end\n")
     stand.write("fix.yaml", SPEC.format(uri=f"valkey://127.0.0.1:{server.port}", promise=promise, more=more))
+
+
+def ready(stand, servers, promise, more=""):
+    server = servers.standalone()
+    begin(stand, server, server.client(), promise, more)
     return server
 
 
@@ -158,6 +162,24 @@ def _(stand, servers):
     stand.sluice("set", "fix", "protect.rate.max=none").ended(0)
     stand.finish(process, 120).ended(0)
     same(repaired(server), KEYS, "repaired, once")
+
+
+@each_kind("a primary whose place its replica takes is missed by nobody: the run goes on, at the pace of those that are there", slow=True)
+def _(stand, servers):
+    by_hand()
+    cluster = servers.cluster()
+    victim = cluster.primaries()[0]
+    begin(stand, victim, cluster.client(), WIDE, ALONE + ", rate: { max: 300/s }")
+    process = stand.start("run", "fix.yaml", "--yes", "--json")
+    stand.until(process, is_running, 300) # slots are listed one by one
+    until(stand, lambda status: status["records"]["written"] > 0, 120)
+    heir = cluster.replicas_of(victim)[0]
+    wait_in_step(heir, victim)
+    heir.call("CLUSTER", "FAILOVER")
+    wait_for(lambda: heir in cluster.primaries(), "the replica in its place")
+    stand.sluice("set", "fix", "protect.rate.max=none").ended(0)
+    stand.finish(process, 300).ended(0)
+    same(repaired(cluster), KEYS, "repaired, once")
 
 
 # Equal, once it may say so: until then a verification lasts.
@@ -303,7 +325,7 @@ def _(stand, servers):
 
 def second_home(stand, server):
     """Another home, with a run on another dataset of the same server."""
-    seed(server, "d")
+    seed(server.client(), "d")
     stand.write("other.yaml", stand.read("fix.yaml").replace("name: fix", "name: other").replace("c:{id}", "d:{id}"))
     return {"env": dict(stand.environment(), SLUICE_HOME="another")}
 
@@ -346,8 +368,8 @@ def _(stand, servers):
     by_hand()
     server = ready(stand, servers, WIDE)
     there = second_home(stand, server)
-    seed(server, "c", FIRST)
-    seed(server, "d", MANY)
+    seed(server.client(), "c", FIRST)
+    seed(server.client(), "d", MANY)
 
     def look(name, **more):
         done = stand.sluice("status", name, "--json", **more)

@@ -113,16 +113,24 @@ static char *key_at(const struct topology *topology, size_t node)
     return NULL;
 }
 
-static void nodes_renew(struct live_probe *probe)
+static GPtrArray *servers_of(const struct live_probe *probe)
 {
-    struct topology *now = routes_topology(probe->store->routes);
-    if (now == probe->topology) {
-        topology_unref(now);
-        return;
-    }
-    nodes_free(probe);
-    topology_unref(probe->topology);
-    probe->topology = now;
+    GPtrArray *servers = g_ptr_array_new();
+    for (size_t i = 0; i < probe->n; i++)
+        g_ptr_array_add(servers, probe->nodes[i].server);
+    return servers;
+}
+
+/* Those of before that take no writes any more: another has their place. */
+static void leave_former(GPtrArray *before, GPtrArray *now)
+{
+    for (guint i = 0; i < before->len; i++)
+        if (!g_ptr_array_find(now, before->pdata[i], NULL))
+            pace_left(before->pdata[i]);
+}
+
+static void nodes_make(struct live_probe *probe, const struct topology *now)
+{
     probe->nodes = g_new0(struct node, now->n);
     for (size_t i = 0; i < now->n; i++) {
         char *key = key_at(now, i);
@@ -135,6 +143,22 @@ static void nodes_renew(struct live_probe *probe)
         node->server = pace_server(probe->pace, name);
         node->at = (struct valkey_host){.host = g_strdup(now->nodes[i].at.host), .port = now->nodes[i].at.port};
     }
+}
+
+static void nodes_renew(struct live_probe *probe)
+{
+    struct topology *now = routes_topology(probe->store->routes);
+    if (now == probe->topology) {
+        topology_unref(now);
+        return;
+    }
+    g_autoptr(GPtrArray) before = servers_of(probe);
+    nodes_free(probe);
+    topology_unref(probe->topology);
+    probe->topology = now;
+    nodes_make(probe, now);
+    g_autoptr(GPtrArray) after = servers_of(probe);
+    leave_former(before, after);
 }
 
 /* In vain: the next time. */

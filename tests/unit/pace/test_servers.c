@@ -164,6 +164,32 @@ static void a_server_whose_probe_is_not_answered_gets_nothing_until_it_is(void *
     pace_free(field.pace);
 }
 
+/* Its place is another's: it is no server that does not answer. */
+static void a_server_that_has_left_is_told_of_no_more_and_is_measured_when_it_is_back(void **state)
+{
+    (void)state;
+    struct field field;
+    struct pace_look looks[2];
+    field_begin(&field);
+    go(&field, 12);
+    field.of[1].felt = false;
+    pace_left(field.of[1].server);
+    go(&field, 6);
+    assert_true(field.of[0].sent > 0);
+    assert_int_equal(pace_look(field.pace, field.now, looks, 2), 1);
+    assert_string_equal(looks[0].name, "one");
+    go(&field, 0.01); /* behind a tick */
+    field.of[1].felt = true;
+    go(&field, 0.2);
+    assert_in_range(field.of[1].sent, 0, 2);
+    go(&field, 0.3);
+    go(&field, 2);
+    assert_int_equal(field.of[0].sent + field.of[1].sent, 0);
+    go(&field, 3);
+    assert_true(field.of[0].sent > 0 && field.of[1].sent > 0);
+    pace_free(field.pace);
+}
+
 static void a_server_that_was_never_felt_gets_a_trickle_and_holds_no_other_up(void **state)
 {
     (void)state;
@@ -344,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_slow_server_slows_only_what_goes_to_it),
         cmocka_unit_test(a_window_of_which_little_is_used_does_not_grow),
         cmocka_unit_test(a_server_whose_probe_is_not_answered_gets_nothing_until_it_is),
+        cmocka_unit_test(a_server_that_has_left_is_told_of_no_more_and_is_measured_when_it_is_back),
         cmocka_unit_test(a_server_that_was_never_felt_gets_a_trickle_and_holds_no_other_up),
         cmocka_unit_test(what_is_worth_more_than_may_go_goes_alone_and_pushes_the_next_out),
         cmocka_unit_test(a_new_promise_counts_at_once),
