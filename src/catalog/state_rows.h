@@ -22,11 +22,13 @@ MOVE(PLANNED,      RUNNING)
 MOVE(PLANNED,      WAITING)     /* for its hours, as below */
 MOVE(PLANNED,      ABORTED)
 MOVE(PLANNED,      PAUSED)
+MOVE(PLANNED,      HALTED)      /* by a hard guard, before it begins, or goes on; as those below */
 MOVE(WAITING,      RUNNING)
 MOVE(WAITING,      DONE)       /* the last gate is passed */
 MOVE(WAITING,      PROMOTING)   /* … and its shadow is made live */
 MOVE(WAITING,      PAUSED)
 MOVE(WAITING,      INTERRUPTED)
+MOVE(WAITING,      HALTED)
 MOVE(WAITING,      FAILED)      /* its last gate is passed, but keys are not accounted for */
 MOVE(WAITING,      ROLLING_BACK)
 MOVE(WAITING,      ABORTED)
@@ -61,6 +63,7 @@ MOVE(INTERRUPTED,  RUNNING)
 MOVE(INTERRUPTED,  VERIFYING)
 MOVE(INTERRUPTED,  WAITING)
 MOVE(INTERRUPTED,  PAUSED)
+MOVE(INTERRUPTED,  HALTED)
 MOVE(INTERRUPTED,  PROMOTING)
 MOVE(INTERRUPTED,  ROLLING_BACK)
 MOVE(INTERRUPTED,  ABORTED)
@@ -73,6 +76,7 @@ MOVE(HALTED,       ABORTED)
 MOVE(FAILED,       RUNNING)
 MOVE(FAILED,       WAITING)
 MOVE(FAILED,       PAUSED)      /* a person: `run` would take it up again */
+MOVE(FAILED,       HALTED)
 MOVE(FAILED,       VERIFYING)   /* of these: accounted for after all */
 MOVE(FAILED,       PROMOTING)
 MOVE(FAILED,       ROLLING_BACK)

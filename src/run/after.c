@@ -3,6 +3,7 @@
 #include <jansson.h>
 
 #include "run/ending.h"
+#include "run/tell.h"
 #include "run/watch.h"
 
 enum { LOOK_BYTES = 256 << 20 };
@@ -126,11 +127,11 @@ static void look_again(void *self, struct watch *watch)
 {
     struct others *others = self;
     watch_rate_per_s(watch, 0); /* it has been shown now */
-    if (is_over(others) || !look(others, &others->error) || !others->waits || !others->config->event)
+    if (!look(others, &others->error) || !others->waits)
         return;
     struct run_event event = {
         .kind = RUN_EVENT_PROGRESS, .run = others->hold ? &others->hold->run : NULL, .text = others->waits};
-    others->config->event(others->config->event_self, &event);
+    run_tell(others->config, &event);
 }
 
 static void wait(struct others *others, struct watch *watch)
@@ -153,8 +154,7 @@ static void others_done(struct others *others)
 /* What a look failed of is the caller's. */
 static bool failed(struct others *others, GError **error)
 {
-    if (others->error)
-        g_propagate_error(error, g_steal_pointer(&others->error));
+    g_propagate_error(error, g_steal_pointer(&others->error));
     return false;
 }
 

@@ -30,17 +30,19 @@ static bool look_now(struct hold *hold, struct arena *mem, struct history **ret,
     for (;;) {
         g_autoptr(GError) failed = NULL;
         int64_t wait_us;
-        struct call call = {.ds = &hold->plan->target_ds,
-                            .mem = mem,
-                            .cancel = &hold->cancel,
-                            .deadline_us = world_monotonic_us(world) + LOOK_CALL_US};
+        struct call call = {
+            .ds = &hold->plan->target_ds, .mem = mem, .deadline_us = world_monotonic_us(world) + LOOK_CALL_US};
         if (store_history_look(hold->target, &call, hold->run.uid, ret, &failed))
             return true;
+        if (watch_is_signalled(hold->config))
+            return error_set(error, SLUICE_ERROR_INTERRUPTED,
+                             "%s: interrupted while its servers were asked what they have; the same command goes on",
+                             hold->run.name);
         if (!retry_again(&retry, world, failed, &wait_us)) {
             g_propagate_error(error, g_steal_pointer(&failed));
             return false;
         }
-        world_sleep_us(world, wait_us, &hold->cancel);
+        world_sleep_us(world, wait_us, NULL);
     }
 }
 
@@ -64,18 +66,6 @@ static bool where_of(struct looking *looking, const struct checkpoint_look *look
     return fits || error_set(error, SLUICE_ERROR_TOO_BIG, "what servers may have lost does not fit into memory");
 }
 
-static bool any_lost(struct looking *looking, const struct checkpoint_looks *looks, bool *ret, GError **error)
-{
-    *ret = false;
-    for (size_t i = 0; i < looks->n; i++) {
-        const char *where;
-        if (!where_of(looking, &looks->rows[i], &where, error))
-            return false;
-        *ret |= where != NULL;
-    }
-    return true;
-}
-
 static bool add_where(struct looking *looking, struct part_lost *part, const char *where, GError **error)
 {
     g_autofree char *both = part->where ? g_strdup_printf("%s;%s", part->where, where) : g_strdup(where);
@@ -86,10 +76,7 @@ static bool add_where(struct looking *looking, struct part_lost *part, const cha
 /* Of each partition the first checkpoint that may be lost, and with it all that came behind it. */
 static bool lost_of(struct looking *looking, const struct checkpoint_looks *looks, GArray *into, GError **error)
 {
-    bool any;
-    if (!any_lost(looking, looks, &any, error))
-        return false;
-    for (size_t i = 0; i < looks->n && any; i++) {
+    for (size_t i = 0; i < looks->n; i++) {
         const struct checkpoint_look *look = &looks->rows[i];
         const char *where;
         if (!where_of(looking, look, &where, error))
@@ -163,10 +150,7 @@ static void add_new(GString *where, const char *more)
 
 static bool add_lost(struct looking *looking, const struct checkpoint_looks *looks, GString *where, GError **error)
 {
-    bool any;
-    if (!any_lost(looking, looks, &any, error))
-        return false;
-    for (size_t i = 0; i < looks->n && any; i++) {
+    for (size_t i = 0; i < looks->n; i++) {
         const char *more;
         if (!where_of(looking, &looks->rows[i], &more, error))
             return false;
@@ -185,7 +169,9 @@ bool again_where(const struct again_asking *asking, const char *was, const char 
     bool known =
         catalog_lost_looks(catalog_together_take(asking->together), asking->run, asking->part, mem, &looks, error);
     catalog_together_give(asking->together);
-    if (!known || !store_history_look(asking->target, asking->call, asking->uid, &looking.now, error))
+    if (!known)
+        return false;
+    if (!store_history_look(asking->target, asking->call, asking->uid, &looking.now, error))
         return false;
     bool ok = add_lost(&looking, &looks, where, error);
     looking.ops->free(looking.now);
@@ -262,22 +248,6 @@ static bool write_again(struct hold *hold, uint32_t stage, struct run_result *re
     return ending_by_failure(hold, failed, ret, error);
 }
 
-static bool verified(struct hold *hold, uint32_t stage, GError **error)
-{
-    struct part_row *rows;
-    size_t n;
-    auto_(arena) mem = arena_new(HOLD_ROWS_BYTES);
-    g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    struct parts_of of = {.run = hold->run.id, .stage = stage};
-    if (!catalog_parts(hold->catalog, &of, mem, &rows, &n, error))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (rows[i].state == PART_WRITTEN)
-            g_array_append_val(parts, rows[i].part);
-    return parts->len == 0 || catalog_parts_move(hold->catalog, hold->run.id, (const uint32_t *)(void *)parts->data,
-                                                 parts->len, PART_VERIFIED, error);
-}
-
 static bool differs(const struct hold *hold, const struct stage_row *stage, const struct verify_result *found,
                     GError **error)
 {
@@ -286,6 +256,33 @@ static bool differs(const struct hold *hold, const struct stage_row *stage, cons
                      "it was: %s%s%s. Look into it; `sluice rollback %s` takes the run back",
                      stage->name, found->sentence, found->report_path ? "; the report is " : "",
                      found->report_path ? found->report_path : "", hold->run.name);
+}
+
+/* The report is kept, and where it says that something differs, *ret_failed does too. */
+static bool keep_verdict(struct hold *hold, const struct stage_row *stage, const struct verify_result *found,
+                         GError **ret_failed, GError **error)
+{
+    uint8_t report[32];
+    if (!check_keep_report(hold, stage->stage, found, report, error))
+        return false;
+    if (!found->pass)
+        differs(hold, stage, found, ret_failed);
+    return true;
+}
+
+/* Given up because it was asked for, or failed. *ret_again: by a guard that halts the run, or that nobody waits for,
+ * and it is clear by now. */
+static bool not_judged(struct hold *hold, const struct watch *watch, GError *failed, struct run_result *ret,
+                       bool *ret_again, GError **error)
+{
+    if (!error_is(failed, SLUICE_ERROR_CANCELLED))
+        return ending_by_failure(hold, failed, ret, error);
+    g_error_free(failed);
+    if (watch->wish.id)
+        return ending_by_wish(hold, &watch->wish, ret, error);
+    if (watch->interrupted)
+        return ending_by_signal(hold, ret, error);
+    return guarding_wait(hold, ret, ret_again, error);
 }
 
 /* What was written again is verified before the stage counts as passed once more. */
@@ -300,7 +297,6 @@ static bool verify_again(struct hold *hold, const struct stage_row *stage, struc
                           .govern = hold->shared.govern,
                           .guarding = hold->guarding};
     struct check_wish wish = {.stage = stage->stage};
-    uint8_t report[32];
     GError *failed = NULL;
     *ret_go = false;
     if (crew_source_passed(&hold->shared)) /* nor judged by what may be a part of what there was */
@@ -308,23 +304,19 @@ static bool verify_again(struct hold *hold, const struct stage_row *stage, struc
     if (!hold_move(hold, RUN_VERIFYING, NULL, NULL, error))
         return false;
     if (!check_parts(hold, &wish, &watch, &found, &failed)) {
-        if (!error_is(failed, SLUICE_ERROR_CANCELLED))
-            return ending_by_failure(hold, failed, ret, error);
-        g_error_free(failed);
-        if (!watch.wish.id && !watch.interrupted) /* by a guard that halts the run, or that nobody waits for */
-            return guarding_wait(hold, ret, ret_go, error) &&
-                   (!*ret_go || verify_again(hold, stage, ret, ret_go, error));
-        return watch.wish.id ? ending_by_wish(hold, &watch.wish, ret, error) : ending_by_signal(hold, ret, error);
+        bool again = false, ended = not_judged(hold, &watch, failed, ret, &again, error);
+        return again ? verify_again(hold, stage, ret, ret_go, error) : ended;
     }
-    bool kept = check_keep_report(hold, stage->stage, &found, report, error);
-    if (kept && !found.pass)
-        differs(hold, stage, &found, &failed);
+    bool kept = keep_verdict(hold, stage, &found, &failed, error);
     verify_result_done(&found);
+    if (!kept)
+        return false;
     if (failed)
         return ending_by_failure(hold, failed, ret, error);
-    *ret_go = kept && !watch.wish.id;
-    return kept &&
-           (watch.wish.id ? ending_by_wish(hold, &watch.wish, ret, error) : verified(hold, stage->stage, error));
+    if (watch.wish.id)
+        return ending_by_wish(hold, &watch.wish, ret, error);
+    *ret_go = true;
+    return hold_parts_move(hold, stage->stage, PART_WRITTEN, PART_VERIFIED, error);
 }
 
 static bool stage_again(struct hold *hold, const struct stage_row *stage, struct run_result *ret, bool *ret_go,

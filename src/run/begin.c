@@ -15,6 +15,7 @@
 #include "run/retry.h"
 #include "run/rights.h"
 #include "run/supersede.h"
+#include "run/tell.h"
 #include "run/watch.h"
 
 /* --- beginning
@@ -235,8 +236,7 @@ static void show_planning(void *self, struct watch *watch)
         return; /* nothing has been counted yet */
     struct run_event event = {
         .kind = RUN_EVENT_PROGRESS, .done = done, .records_per_s = watch_rate_per_s(watch, done), .text = what};
-    if (planning->config->event)
-        planning->config->event(planning->config->event_self, &event);
+    run_tell(planning->config, &event);
 }
 
 static bool make(void *self, GError **error)
@@ -269,11 +269,10 @@ static bool plan_watched(const struct run_config *config, struct spec *spec, con
     planning.plan_config.progress = on_planning;
     planning.plan_config.progress_self = &planning;
     planning_pace_init(&pace, config);
-    if (spec_live_given(&spec->protect.live) && config->event) {
-        struct run_event event = {.kind = RUN_EVENT_NOTE,
-                                  .text = "the live latency is measured before anything is listed, for a few seconds"};
-        config->event(config->event_self, &event);
-    }
+    struct run_event measures = {.kind = RUN_EVENT_NOTE,
+                                 .text = "the live latency is measured before anything is listed, for a few seconds"};
+    if (spec_live_given(&spec->protect.live))
+        run_tell(config, &measures);
     bool made = watch_work(&watch, make, error);
     planning_pace_done(&pace);
     return made || (watch.interrupted &&
@@ -330,7 +329,7 @@ static bool warn(const struct run_config *config, struct catalog *catalog, const
                         old.name, plan->spec->path, old.name);
     struct run_event event = {.kind = RUN_EVENT_NOTE, .text = text};
     if (old.id)
-        config->event(config->event_self, &event);
+        run_tell(config, &event);
     return true;
 }
 
@@ -494,8 +493,9 @@ static bool show(const struct run_config *config, struct plan *plan, const char 
     auto_(catalog) catalog = NULL;
     struct forecast forecast;
     if (!look_back(config, &catalog, error) || !earlier_must(config, catalog, plan->spec, error) ||
-        !make_forecast(config, plan, catalog, &forecast, error) ||
-        (path && !keep(config, plan, path, &forecast, error)))
+        !make_forecast(config, plan, catalog, &forecast, error))
+        return false;
+    if (path && !keep(config, plan, path, &forecast, error))
         return false;
     *ret_idle = forecast_is_idle(&forecast, plan);
     if (config->planned)

@@ -7,6 +7,7 @@
 #include "run/earlier.h"
 #include "run/measure.h"
 #include "run/planning.h"
+#include "run/tell.h"
 #include "verify/cause.h"
 
 #define SAMPLE_RECORDS 1000
@@ -144,8 +145,7 @@ static void measures_from_plan(struct check *check, const struct plan *plan, con
     check->input.measure = &check->measure;
 }
 
-/* --- the baseline --------------------------------------------------------------------------------------------------
- */
+/* --- the baseline ------------------------------------------------------------------------------------------------- */
 
 static bool find_baseline(struct check *check, const struct earlier_wish *wish, GError **error)
 {
@@ -193,8 +193,7 @@ static bool add_baseline(struct check *check, struct hold *hold, uint32_t stage,
     return find_baseline(check, &wish, error);
 }
 
-/* --- watched
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- watched ------------------------------------------------------------------------------------------------------ */
 
 struct checking {
     const struct run_config *config;
@@ -278,8 +277,7 @@ static void show(void *self, struct watch *watch)
                               .of = checking->run ? checking->run->tally.of[OUTCOME_LISTED_] : 0,
                               .records_per_s = watch_rate_per_s(watch, done),
                               .text = atomic_load(&checking->held) ? "verifying, held by a guard" : "verifying"};
-    if (checking->config->event)
-        checking->config->event(checking->config->event_self, &event);
+    run_tell(checking->config, &event);
 }
 
 /* Signals and, where `watch` has a catalog, wishes end it as CANCELLED; which of them, `watch` says. */
@@ -296,8 +294,30 @@ static bool verify_watched(struct checking *checking, struct verify_input *input
     return watch_work(watch, verify, error);
 }
 
-/* --- of a run
- * --------------------------------------------------------------------------------------------------------- */
+static bool may_begin(void *self)
+{
+    struct checking *checking = self;
+    struct hold *hold = checking->hold;
+    guarding_look(hold->guarding, hold->catalog, world_monotonic_us(hold->config->world));
+    return atomic_load(&checking->stop) || guarding_halts(hold->guarding) || guarding_may(hold->guarding);
+}
+
+/* Where it is nobody's gate: nothing is read before all that is watched has been, and nobody is against it. */
+static bool wait_clear(struct checking *checking, GError **error)
+{
+    struct guarding *guarding = checking->hold->guarding;
+    struct watch watch = {
+        .config = checking->config, .stop = &checking->stop, .ended = may_begin, .look = show, .self = checking};
+    watch_until_ended(&watch);
+    atomic_store(&checking->held, false);
+    if (atomic_load(&checking->stop))
+        return error_set(error, SLUICE_ERROR_INTERRUPTED, "interrupted; nothing was compared");
+    if (guarding_halts(guarding))
+        guarding_halt_set(guarding, error);
+    return !guarding_halts(guarding);
+}
+
+/* --- of a run ----------------------------------------------------------------------------------------------------- */
 
 #define REPORT_PREFIX "verify-"
 #define REPORT_ENDING ".ndjson"
@@ -369,7 +389,7 @@ static bool add_parts(struct check *check, struct hold *hold, const struct check
     struct part_row *rows;
     size_t n, at = 0, open = 0;
     struct parts_of of = {.run = hold->run.id, .stage = UINT32_MAX};
-    check->input.extra = hold->config->extra && wish->verified_too;
+    check->input.extra = hold->config->extra;
     bool by_sums = !hold->config->full && !samples(wish) && (!check->input.extra || listing_tells(&check->input));
     if (!catalog_parts(hold->catalog, &of, check->mem, &rows, &n, error) ||
         (wish->verified_too &&
@@ -617,11 +637,13 @@ bool check_parts(struct hold *hold, const struct check_wish *wish, struct watch 
     input_from_hold(&check, hold);
     cause_from_plan(&check, hold->plan, hold->mended_us);
     measures_from_plan(&check, hold->plan, hold->config->world);
-    bool taken, ok = !check.measures || measure_recorded(hold, check.measures, &taken, error);
+    bool taken;
+    bool ok = !check.measures || measure_recorded(hold, check.measures, &taken, error);
     ok = ok && drop_left(&check, hold->config->world, error) && add_parts(&check, hold, wish, error) &&
          add_kept(&check, hold, wish, error) && add_samples(&check, hold, error) &&
          add_baseline(&check, hold, wish->stage, !wish->verified_too, error);
-    ok = ok && verify_watched(&checking, &check.input, watch, error);
+    ok = ok && (checking.at_gate || wait_clear(&checking, error)) &&
+         verify_watched(&checking, &check.input, watch, error);
     if (!ok && !checking.at_gate)
         say_halt(hold, error);
     if (ok && !wish->verified_too && !keep_sums(hold, ret, error)) {
@@ -645,14 +667,12 @@ bool check_wants_report(const struct run_config *config, struct verify_result *i
 
 #define LINES_BYTES (64u << 10)
 
-/* The lines of the report; one without differences has no file. */
+/* The lines of the report. */
 static bool digest_lines(crypto_generichash_state *state, const struct world *world, const char *path, GError **error)
 {
     auto_(file) file = NULL;
     uint64_t at = 0;
     size_t got = LINES_BYTES;
-    if (!file_exists(world, path))
-        return true;
     g_autofree uint8_t *bytes = g_malloc(LINES_BYTES);
     if (!file_open(&file, world, path, FILE_READ, error))
         return false;
@@ -684,8 +704,7 @@ bool check_keep_report(struct hold *hold, uint32_t stage, const struct verify_re
     return catalog_report_add(hold->catalog, &report, error);
 }
 
-/* --- of a spec
- * -------------------------------------------------------------------------------------------------------- */
+/* --- of a spec ---------------------------------------------------------------------------------------------------- */
 
 static void input_from_spec(struct check *check, const struct run_config *config, const struct plan *plan)
 {
@@ -718,23 +737,6 @@ static bool open_home(struct hold *hold, GError **error)
            catalog_open(&hold->catalog, hold->config->world, hold->config->home, CATALOG_READ_ONLY, error);
 }
 
-static bool may_begin(void *self)
-{
-    struct checking *checking = self;
-    struct hold *hold = checking->hold;
-    guarding_look(hold->guarding, hold->catalog, world_monotonic_us(hold->config->world));
-    return atomic_load(&checking->stop) || guarding_halts(hold->guarding) || guarding_may(hold->guarding);
-}
-
-/* Nothing is read before all that is watched has been, and nobody is against it. */
-static void wait_clear(struct checking *checking)
-{
-    struct watch watch = {
-        .config = checking->config, .stop = &checking->stop, .ended = may_begin, .look = show, .self = checking};
-    watch_until_ended(&watch);
-    atomic_store(&checking->held, false);
-}
-
 /* As the spec promises, and as its guards let it. The hold is that of no run. */
 static bool verify_guarded(struct hold *hold, struct check *check, struct verify_result *ret, GError **error)
 {
@@ -751,8 +753,8 @@ static bool verify_guarded(struct hold *hold, struct check *check, struct verify
                                 .asked = hold->config->baseline,
                                 .before = INT64_MAX};
     hold->guarding = guarding_new(hold);
-    wait_clear(&checking);
-    bool ok = find_baseline(check, &wish, error) && verify_watched(&checking, &check->input, &watch, error);
+    bool ok = wait_clear(&checking, error) && find_baseline(check, &wish, error) &&
+              verify_watched(&checking, &check->input, &watch, error);
     if (!ok)
         say_halt(hold, error);
     return ok;

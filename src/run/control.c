@@ -219,9 +219,11 @@ static bool wish_of(const struct run_config *config, struct catalog *catalog, co
             ret->run.name, ret->run.actor, ret->run.name);
     if (!held && asked->kind == WISH_PAUSE && !pause_unheld(catalog, config, ret, &held, error))
         return false;
-    if (!held || !keep_pace(catalog, config, &ret->run, asked->kind, error) ||
+    if (!held)
+        return true;
+    if (!keep_pace(catalog, config, &ret->run, asked->kind, error) ||
         !pass_on(catalog, config, &wish, ret, ret_heard, error))
-        return !held;
+        return false;
     if (*ret_heard != RUN_UNHELD || asked->kind != WISH_PAUSE)
         return true;
     return pause_ended(catalog, config, ret, error);

@@ -2,6 +2,7 @@
 
 #include "base/thread.h"
 #include "run/readable.h"
+#include "run/tell.h"
 #include "run/watch.h"
 #include "run/worker.h"
 
@@ -171,8 +172,8 @@ static bool tell_once(struct crew *crew, const struct run_row *run, struct catal
     io->act.reason = NULL;
     struct run_event event = {.kind = RUN_EVENT_NOTE, .run = run, .text = text};
     bool told = catalog_tell_once(crew->catalog, io, &is_new, NULL);
-    if (is_new && crew->config->event)
-        crew->config->event(crew->config->event_self, &event);
+    if (is_new)
+        run_tell(crew->config, &event);
     return told;
 }
 
@@ -262,8 +263,7 @@ static void tell_lag(struct crew *crew, const struct lag *lag)
     struct run_row row = {.id = crew->shared->job->run, .name = crew->shared->job->run_name, .state = RUN_RUNNING};
     g_autofree char *text = g_strdup_printf("partition %u lags behind the others: %s", lag->part, lag->words);
     struct run_event event = {.kind = RUN_EVENT_NOTE, .run = &row, .text = text};
-    if (crew->config->event)
-        crew->config->event(crew->config->event_self, &event);
+    run_tell(crew->config, &event);
 }
 
 /* Whether there is something to say that was not said: who lags, or why. Those who did since when. */
@@ -375,8 +375,7 @@ static void look(void *self, struct watch *watch)
                               .of = kind == JOB_FORWARD ? row.tally.of[OUTCOME_LISTED_] : crew->of,
                               .records_per_s = watch_rate_per_s(watch, done),
                               .text = WORDS[kind]};
-    if (crew->config->event)
-        crew->config->event(crew->config->event_self, &event);
+    run_tell(crew->config, &event);
 }
 
 static void hands_begin(struct hands *hands)

@@ -38,8 +38,6 @@ static char *stands_in_the_way(const struct run_row *run, bool resume, int *ret_
         *ret_status = run_done_status(run);
         return ending_words("%s is done already, by this very plan; `sluice run --again` applies it once more",
                             run->name);
-    case RUN_ROLLING_BACK:
-        return way_is_back(run, ret_status);
     case RUN_ROLLED_BACK:
     case RUN_ABORTED:
         *ret_status = 7;
@@ -51,6 +49,7 @@ static char *stands_in_the_way(const struct run_row *run, bool resume, int *ret_
     case RUN_INTERRUPTED:
     case RUN_PROMOTING:
     case RUN_FAILED:
+    case RUN_ROLLING_BACK: /* from a stage on, as was said */
     case RUN_STATE_COUNT:
         break;
     }

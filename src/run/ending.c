@@ -88,25 +88,15 @@ static bool take_back_for(struct hold *hold, const struct wish *wish, struct run
     return done;
 }
 
+static bool (*const BY_WISH[])(struct hold *, const struct wish *, struct run_result *, GError **) = {
+    [WISH_PAUSE] = pause_for, [WISH_ABORT] = abort_for, [WISH_ROLLBACK] = take_back_for};
+
 /* `wish` is most often the hold's own, which the next crew (the one that settles, too) overwrites. */
 bool ending_by_wish(struct hold *hold, const struct wish *wish, struct run_result *ret, GError **error)
 {
     const struct wish own = *wish;
-    switch (own.kind) {
-    case WISH_PAUSE:
-        return pause_for(hold, &own, ret, error);
-    case WISH_ABORT:
-        return abort_for(hold, &own, ret, error);
-    case WISH_ROLLBACK:
-        return take_back_for(hold, &own, ret, error);
-    case WISH_NONE:
-    case WISH_RESUME:
-    case WISH_APPROVE:
-    case WISH_DENY:
-    case WISH_SET:
-        break;
-    }
-    return error_set(error, SLUICE_ERROR_INTERNAL, "%s: a wish that ends nothing ended it", hold->run.name);
+    g_assert(own.kind < G_N_ELEMENTS(BY_WISH) && BY_WISH[own.kind]);
+    return BY_WISH[own.kind](hold, &own, ret, error);
 }
 
 bool ending_by_what_was_heard(struct hold *hold, struct run_result *ret, bool *ret_go, GError **error)
@@ -120,9 +110,15 @@ bool ending_by_what_was_heard(struct hold *hold, struct run_result *ret, bool *r
 
 /* --- otherwise ---------------------------------------------------------------------------------------------------- */
 
+/* One that has not begun to work, or to go on, stays what it was: planned, paused or halted. */
+static bool end_as(struct hold *hold, enum run_state to, const char *reason, GError **error)
+{
+    return !run_state_may(hold->run.state, to) || hold_move(hold, to, reason, NULL, error);
+}
+
 bool ending_by_signal(struct hold *hold, struct run_result *ret, GError **error)
 {
-    if (!hold_move(hold, RUN_INTERRUPTED, "stopped by a signal", NULL, error))
+    if (!end_as(hold, RUN_INTERRUPTED, "stopped by a signal", error))
         return false;
     hold_result(hold, 3, "interrupted; everything in flight is checkpointed: the same command goes on", ret);
     return true;
@@ -141,11 +137,12 @@ static char *way_on(const struct hold *hold, enum run_state to, const char *mess
                         name, name);
 }
 
-/* What fails while a guard has the run paused is a batch that was in flight: the run was at work still. */
-static bool at_work_still(struct hold *hold, enum run_state to)
+/* What fails while a guard has the run paused is a batch that was in flight: the run was at work still. Where that
+ * cannot be written down it stays paused. */
+static void at_work_still(struct hold *hold, enum run_state to)
 {
-    bool in_flight = hold->run.state == RUN_PAUSED && hold->run.guard && to == RUN_FAILED;
-    return !in_flight || hold_move(hold, RUN_RUNNING, "with the batches that were in flight", NULL, NULL);
+    if (hold->run.state == RUN_PAUSED && hold->run.guard && to == RUN_FAILED)
+        hold_move(hold, RUN_RUNNING, "with the batches that were in flight", NULL, NULL);
 }
 
 bool ending_by_failure(struct hold *hold, GError *failed, struct run_result *ret, GError **error)
@@ -157,7 +154,8 @@ bool ending_by_failure(struct hold *hold, GError *failed, struct run_result *ret
         to = RUN_INTERRUPTED;
     g_autofree char *way = way_on(hold, to, failed->message);
     g_autofree char *text = way ? ending_words("%s; %s", failed->message, way) : g_strdup(failed->message);
-    bool moved = at_work_still(hold, to) && hold_move(hold, to, back ? text : failed->message, NULL, NULL);
+    at_work_still(hold, to);
+    bool moved = end_as(hold, to, back ? text : failed->message, NULL);
     hold_result(hold, status, text, ret);
     if (!moved) /* what went wrong keeps its exit status: a halt must not look like something to try again */
         error_set(error, (enum error_code)failed->code, "%s; and the catalog could not record it", text);
@@ -235,8 +233,9 @@ bool ending_done(struct hold *hold, struct run_result *ret, GError **error)
         return ending_by_failure(hold, g_steal_pointer(&failed), ret, error);
     if (hold->plan->write == WRITE_SHADOW)
         return promotion_reached(hold, ret, error);
-    bool judged = run_state_may(hold->run.state, RUN_DONE) || hold_move(hold, RUN_VERIFYING, NULL, NULL, error);
-    if (!judged || !hold_let_go(hold, error) || !hold_move(hold, RUN_DONE, NULL, ret->verdict_json, error))
+    bool judged = run_state_may(hold->run.state, RUN_DONE);
+    if ((!judged && !hold_move(hold, RUN_VERIFYING, NULL, NULL, error)) || !hold_let_go(hold, error) ||
+        !hold_move(hold, RUN_DONE, NULL, ret->verdict_json, error))
         return false;
     hold_result(hold, run_done_status(&hold->run), NULL, ret);
     return true;

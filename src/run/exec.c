@@ -100,7 +100,6 @@ static struct call call_of(const struct exec *exec, const struct dataset *ds, st
     bool waits = govern_paces(exec->shared->govern); /* as long as its pace makes it: that is not the servers' fault */
     return (struct call){.deadline_us =
                              waits ? 0 : world_monotonic_us(exec->shared->world) + exec->shared->call_timeout_us,
-                         .cancel = exec->shared->cancel,
                          .stop = exec->shared->stop,
                          .ds = ds,
                          .mem = mem};
@@ -258,7 +257,7 @@ static bool is_stopped(const struct exec *exec)
 static void sleep_us(struct exec *exec, int64_t us)
 {
     const struct exec_shared *shared = exec->shared;
-    world_sleep_us(shared->world, us, shared->stop ? shared->stop : shared->cancel);
+    world_sleep_us(shared->world, us, shared->stop);
 }
 
 /* For the rate or the budget. */
@@ -408,7 +407,7 @@ static bool do_scan(struct exec *exec, struct op *op, GError **error)
 static bool do_read(struct exec *exec, struct op *op, GError **error)
 {
     struct call call = target_call(exec, op->read.mem);
-    return op->read.n == 0 || store_read(exec->target, &call, op->read.io, op->read.n, error);
+    return store_read(exec->target, &call, op->read.io, op->read.n, error);
 }
 
 static bool do_look(struct exec *exec, struct op *op, GError **error)
@@ -528,7 +527,7 @@ static bool do_stands(struct exec *exec, struct op *op, GError **error)
                                   .uid = exec->shared->job->plan->uid,
                                   .run = exec->shared->job->run,
                                   .part = exec->part};
-    return (!*wish.where || again_where(&asking, wish.where, &wish.where, error)) &&
+    return again_where(&asking, wish.where, &wish.where, error) &&
            store_history_stands(exec->target, &call, &wish, error);
 }
 
@@ -566,7 +565,7 @@ static int64_t batch_ms(const struct exec *exec)
 {
     const struct lookout_part *seen = &exec->seen;
     int64_t from_us = seen->checkpoint_us ? seen->checkpoint_us : seen->began_us;
-    return from_us ? (world_monotonic_us(exec->shared->world) - from_us) / 1000 : 0;
+    return (world_monotonic_us(exec->shared->world) - from_us) / 1000;
 }
 
 static bool do_checkpoint(struct exec *exec, struct op *op, GError **error)
@@ -595,7 +594,9 @@ static bool do_checkpoint(struct exec *exec, struct op *op, GError **error)
 static bool do_wait(struct exec *exec, struct op *op, GError **error)
 {
     sleep_us(exec, op->wait.us);
-    return !is_stopped(exec) || give_up(op);
+    if (is_stopped(exec))
+        return give_up(op);
+    return true;
 }
 
 static bool do_end(struct exec *exec, struct op *op, GError **error)
@@ -643,8 +644,7 @@ static void count_call(struct exec *exec, enum op_kind kind, const GError *faile
 /* What the store says of a call that was to stop (struct call). */
 static bool was_left_out(const struct exec *exec, const GError *failed)
 {
-    bool cancelled = exec->shared->cancel && atomic_load(exec->shared->cancel);
-    return !cancelled && is_stopped(exec) && error_is(failed, SLUICE_ERROR_CANCELLED);
+    return is_stopped(exec) && error_is(failed, SLUICE_ERROR_CANCELLED);
 }
 
 static bool perform_retrying(struct exec *exec, struct op *op, GError **error)

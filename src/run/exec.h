@@ -49,7 +49,6 @@ struct exec_shared {
     struct budget budget;               /* of a forward job */
     struct govern *govern;              /* NULL: no store has a pace */
     atomic_uint_fast64_t calls, failed; /* of the stores, every try; those that failed in a transient way */
-    const atomic_bool *cancel;          /* the second Ctrl-C: stop at once */
     /* The crew is to end: whoever waits, for the rate, its pace, its turn to try again, wakes and gives up what it
      * waits for. Not NULL while workers are at work. */
     const atomic_bool *stop;

@@ -7,6 +7,7 @@
 #include "run/check.h"
 #include "run/ending.h"
 #include "run/readable.h"
+#include "run/tell.h"
 
 /* One stage on its way; what its functions share. */
 struct gate {
@@ -50,24 +51,6 @@ static void tell(const struct gate *gate, const char *words)
     hold_event(gate->hold, RUN_EVENT_STAGE, text);
 }
 
-/* The stage's partitions that are in one state, into another. */
-static bool move_parts(struct gate *gate, enum part_state from, enum part_state to, GError **error)
-{
-    struct hold *hold = gate->hold;
-    struct part_row *rows;
-    size_t n;
-    auto_(arena) mem = arena_new(HOLD_ROWS_BYTES);
-    g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    struct parts_of of = {.run = hold->run.id, .stage = gate->row.stage};
-    if (!catalog_parts(hold->catalog, &of, mem, &rows, &n, error))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (rows[i].state == from)
-            g_array_append_val(parts, rows[i].part);
-    return parts->len == 0 || catalog_parts_move(hold->catalog, hold->run.id, (const uint32_t *)(void *)parts->data,
-                                                 parts->len, to, error);
-}
-
 /* --- waiting for a moment ----------------------------------------------------------------------------------------- */
 
 struct until {
@@ -98,8 +81,7 @@ static void until_look(void *self, struct watch *watch)
                               .done = tally_sum(&hold->run.tally, OUTCOME_KIND_LISTED),
                               .of = hold->run.tally.of[OUTCOME_LISTED_],
                               .text = until->text};
-    if (hold->config->event)
-        hold->config->event(hold->config->event_self, &event);
+    run_tell(hold->config, &event);
 }
 
 static enum gate_step wait_until(struct until *until, GError **error)
@@ -241,7 +223,7 @@ static enum gate_step look_at_limits(struct gate *gate, GError **error)
 /* A stage that was denied is judged again, all of it. */
 static bool begin_stage(struct gate *gate, GError **error)
 {
-    return move_parts(gate, PART_VERIFIED, PART_WRITTEN, error) &&
+    return hold_parts_move(gate->hold, gate->row.stage, PART_VERIFIED, PART_WRITTEN, error) &&
            move(gate, (struct stage_move){.to = STAGE_RUNNING}, error);
 }
 
@@ -491,7 +473,9 @@ static enum gate_step pass(struct gate *gate, const uint8_t report[32], GError *
                             .until_ms = soak_until_ms(gate),
                             .report = report,
                             .details = gate->ret->verdict_json};
-    return move_parts(gate, PART_WRITTEN, PART_VERIFIED, error) && move(gate, on, error) ? GATE_ON : GATE_ERROR;
+    return hold_parts_move(gate->hold, gate->row.stage, PART_WRITTEN, PART_VERIFIED, error) && move(gate, on, error)
+               ? GATE_ON
+               : GATE_ERROR;
 }
 
 /* Keys that the listing does not hold, as a look at the whole source found them. */

@@ -6,6 +6,7 @@
 #include "run/ending.h"
 #include "run/hold.h"
 #include "run/readable.h"
+#include "run/tell.h"
 #include "run/turns.h"
 #include "run/watch.h"
 
@@ -114,8 +115,7 @@ static void tell(const struct guarding *guarding, const struct guards_verdict *w
             ? ending_words("guard: %s is clear: full pace again", was->name)
             : ending_words("guard: %s by %s", now->level == GUARD_LEVEL_SLOW ? "slowed" : "held", now->words);
     struct run_event event = {.kind = RUN_EVENT_NOTE, .run = &row, .text = text};
-    if (guarding->config->event)
-        guarding->config->event(guarding->config->event_self, &event);
+    run_tell(guarding->config, &event);
 }
 
 /* Half of the pace that it had, from when it is known on. */
@@ -350,8 +350,7 @@ static void show(void *self, struct watch *watch)
         event.done = tally_sum(&hold->run.tally, OUTCOME_KIND_LISTED);
         event.of = hold->run.tally.of[OUTCOME_LISTED_];
     }
-    if (hold->config->event)
-        hold->config->event(hold->config->event_self, &event);
+    run_tell(hold->config, &event);
 }
 
 /* One wait, for one guard. */

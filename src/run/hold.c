@@ -8,6 +8,7 @@
 #include "plan/keyring.h"
 #include "run/retain.h"
 #include "run/rights.h"
+#include "run/tell.h"
 
 #define CALL_TIMEOUT_US (INT64_C(60) * 1000 * 1000)
 
@@ -236,7 +237,6 @@ static void share(struct hold *hold)
     shared->undo_config = &hold->undo_config;
     shared->quarantine = hold->quarantine;
     shared->notes = hold->notes;
-    shared->cancel = &hold->cancel;
     shared->call_timeout_us = CALL_TIMEOUT_US;
     limits_reset(&shared->limits, &hold->plan->limits);
 }
@@ -315,8 +315,7 @@ bool hold_reload(struct hold *hold, GError **error)
 void hold_event(const struct hold *hold, enum run_event_kind kind, const char *text)
 {
     struct run_event event = {.kind = kind, .run = &hold->run, .text = text};
-    if (hold->config->event)
-        hold->config->event(hold->config->event_self, &event);
+    run_tell(hold->config, &event);
 }
 
 struct act hold_act(const struct hold *hold)
@@ -357,6 +356,22 @@ bool hold_move_back(struct hold *hold, uint32_t from_stage, GError **error)
     return on_the_way || move_on(hold, back, error);
 }
 
+bool hold_parts_move(struct hold *hold, uint32_t stage, enum part_state from, enum part_state to, GError **error)
+{
+    struct part_row *rows;
+    size_t n;
+    auto_(arena) mem = arena_new(HOLD_ROWS_BYTES);
+    g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    struct parts_of of = {.run = hold->run.id, .stage = stage};
+    if (!catalog_parts(hold->catalog, &of, mem, &rows, &n, error))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].state == from)
+            g_array_append_val(parts, rows[i].part);
+    const uint32_t *these = (const uint32_t *)(void *)parts->data;
+    return parts->len == 0 || catalog_parts_move(hold->catalog, hold->run.id, these, parts->len, to, error);
+}
+
 static struct run_step step_take(const char *name, struct step_times *times)
 {
     return (struct run_step){.name = name,
@@ -375,8 +390,7 @@ static void event_steps(struct hold *hold)
         if (step.calls > 0 || step.cpu_us > 0)
             steps[event.n_steps++] = step;
     }
-    if (hold->config->event)
-        hold->config->event(hold->config->event_self, &event);
+    run_tell(hold->config, &event);
 }
 
 /* Of a rollback or a promotion: how many keys it is about. Only to be shown, hence without errors. */

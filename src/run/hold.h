@@ -32,7 +32,6 @@ struct hold {
     struct session *target; /* of the calling thread: the dataset's lock, fences */
     struct exec_shared shared;
     struct job job;
-    atomic_bool cancel;
     bool lift_limits;
     const struct run_config *said; /* whose reason stands in the ledger already */
     int64_t mended_us;             /* when a person said so of what had halted the run; 0: nobody has */
@@ -61,6 +60,8 @@ AUTO_DEFINE(hold, hold_free)
 bool hold_move(struct hold *hold, enum run_state to, const char *reason, const char *details, GError **error);
 /* To rolling-back, from this stage on; one that is on that way already goes on. */
 bool hold_move_back(struct hold *hold, uint32_t from_stage, GError **error);
+/* The stage's partitions that are in one state, into another. */
+bool hold_parts_move(struct hold *hold, uint32_t stage, enum part_state from, enum part_state to, GError **error);
 bool hold_reload(struct hold *hold, GError **error);
 /* A person has had the last word: all wishes are of before it. */
 bool hold_end_wishes(struct hold *hold, GError **error);

@@ -16,14 +16,22 @@
  * times while one batch is written. */
 enum { TURN_LEAST_US = 50, TURN_MOST_US = 500, TURN_SHARE = 8 };
 
+/* Who asks a server how it feels sleeps for so long in between, and who watches a run, as nobody else does. */
+enum { ASKER_SLEEPS_US = 1000 * 1000, WATCHER_SLEEPS_US = 4000, WATCHER_FASTER = 5 };
+
 /* Virtual time, but other threads are let go on meanwhile: who waits for another connection's lock must not use up its
  * ten virtual seconds before that one has had its turn. */
 static void scene_sleep(void *self, int64_t us, const atomic_bool *cancel)
 {
     struct scene *scene = self;
+    bool feels = scene->faulty_mem.table.health != NULL;
     if (cancel && atomic_load(cancel))
         return;
-    scene->fake.now_us += us;
+    if (feels && us == ASKER_SLEEPS_US) {
+        world_sleep_us(world_real(), TURN_MOST_US, NULL);
+        return;
+    }
+    scene->fake.now_us += feels && us == WATCHER_SLEEPS_US ? WATCHER_FASTER * us : us;
     scene->fake.wall_ms += us / 1000;
     world_sleep_us(world_real(), CLAMP(us / TURN_SHARE, TURN_LEAST_US, TURN_MOST_US), NULL);
     if (scene->asleep)
@@ -330,6 +338,9 @@ void late_done(struct late *late)
     arena_free(late->mem);
 }
 
+#define HOUR_MS (3600 * 1000)
+#define HOLD_US (1000 * 1000)
+
 /* --- what goes wrong
  * ---------------------------------------------------------------------------------------------------- */
 
@@ -341,6 +352,66 @@ void scene_fault(struct scene *scene, const struct fault_row *row)
     scene->plan.n = row ? 1 : 0;
     memset(scene->plan.calls, 0, sizeof scene->plan.calls);
     memset(scene->plan.fired, 0, sizeof scene->plan.fired);
+}
+
+static bool health(struct session *session, const struct call *call, GArray *into, GError **error)
+{
+    const char *table = (const char *)session_driver(session);
+    struct scene *scene = (struct scene *)(gpointer)(table - offsetof(struct scene, faulty_mem.table));
+    atomic_fetch_add(&scene->asked, 1);
+    while (atomic_load(&scene->feels) == SCENE_SILENT)
+        if (call->cancel && atomic_load(call->cancel))
+            return error_set(error, SLUICE_ERROR_CANCELLED, "nobody waits for it any more");
+        else
+            world_sleep_us(world_real(), TURN_MOST_US, NULL);
+    int feels = atomic_load(&scene->feels);
+    struct node_health node = NODE_HEALTH_UNKNOWN;
+    node.node = "one";
+    node.memory_limit_bytes = 100;
+    node.memory_bytes = feels == GUARD_LEVEL_PAUSE ? 90 : 10;
+    node.saving = feels == GUARD_LEVEL_SLOW;
+    node.clock_ms = world_wall_ms(&scene->fake.world) + (feels == GUARD_LEVEL_HALT ? HOUR_MS : 0);
+    g_array_append_val(into, node);
+    return true;
+}
+
+void scene_feels(struct scene *scene)
+{
+    scene->faulty_mem.table.health = health;
+}
+
+#define HEARD_US (INT64_C(60) * 1000 * 1000)
+
+void scene_worsens(struct scene *scene, int feels)
+{
+    int64_t most_us = g_get_monotonic_time() + HEARD_US;
+    atomic_store(&scene->noted, false);
+    atomic_store(&scene->shown, false);
+    atomic_store(&scene->feels, feels);
+    while (!atomic_load(&scene->shown)) {
+        world_sleep_us(world_real(), TURN_MOST_US, NULL);
+        assert_true(g_get_monotonic_time() < most_us);
+    }
+}
+
+/* Once under way, and once more. */
+static void asked_anew(struct scene *scene)
+{
+    int64_t most_us = g_get_monotonic_time() + HEARD_US;
+    for (unsigned from = atomic_load(&scene->asked); atomic_load(&scene->asked) - from < 2;) {
+        world_sleep_us(world_real(), TURN_MOST_US, NULL);
+        assert_true(g_get_monotonic_time() < most_us);
+    }
+}
+
+void scene_eases(struct scene *scene)
+{
+    atomic_store(&scene->feels, GUARD_LEVEL_OK);
+    for (int i = 0; i < 2; i++) { /* it has to be so for its hold */
+        asked_anew(scene);
+        scene->fake.now_us += HOLD_US;
+    }
+    asked_anew(scene);
 }
 
 void scene_drop_fences(struct scene *scene, const uint8_t run[16])
@@ -367,9 +438,22 @@ void scene_restore_home(struct scene *scene)
 /* --- whole runs
  * --------------------------------------------------------------------------------------------------------- */
 
+static void on_event(void *self, const struct run_event *event)
+{
+    struct scene *scene = self;
+    if (event->kind == RUN_EVENT_NOTE && strstr(event->text, "guard: held"))
+        atomic_store(&scene->noted, true);
+    if (event->kind == RUN_EVENT_PROGRESS)
+        atomic_store(&scene->shown, atomic_load(&scene->noted));
+    if (scene->event)
+        scene->event(scene, event);
+}
+
 struct run_config scene_config(struct scene *scene, struct store_registry *registry)
 {
-    return (struct run_config){.world = &scene->fake.world,
+    return (struct run_config){.event = scene->event || scene->faulty_mem.table.health ? on_event : NULL,
+                               .event_self = scene,
+                               .world = &scene->fake.world,
                                .registry = registry,
                                .home = scene->home,
                                .full = scene->full,

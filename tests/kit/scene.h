@@ -50,6 +50,11 @@ struct scene {
     bool force_unlock;           /* takes a lock on the dataset from whoever has it */
     const struct person *person; /* whose rights are looked at; NULL: nobody's */
     const atomic_int *signals;   /* what comes to the commands; NULL: none does */
+    void (*event)(struct scene *scene, const struct run_event *event); /* of the commands; NULL: nobody listens */
+    atomic_int feels; /* enum guard_level: where what its server says of itself leads to; see scene_feels() */
+#define SCENE_SILENT GUARD_LEVELS /* … it has not answered yet */
+    atomic_uint asked;            /* how often */
+    atomic_bool noted, shown;     /* whoever watches has told that a guard holds the work, and acted upon it */
 };
 
 /* The spec's stores are `mem:…` or `file:…` below the scene's directory; `lua` is its t.lua, NULL: it has none. */
@@ -100,6 +105,13 @@ void late_done(struct late *late);
 
 /* The one planned fault of what the run does with its stores, from the next call on; NULL: none. */
 void scene_fault(struct scene *scene, const struct fault_row *row);
+/* The store in memory has a server that says how it feels, which whoever guards a run asks for. That does not make time
+ * pass; but for who watches meanwhile it passes faster. */
+void scene_feels(struct scene *scene);
+/* From now on like that, and not on before whoever watches the work has acted upon it: by another thread. */
+void scene_worsens(struct scene *scene, int feels);
+/* It is well again, and whoever judges next will find it so. */
+void scene_eases(struct scene *scene);
 /* Behind the run's back. */
 void scene_drop_fences(struct scene *scene, const uint8_t run[16]);
 /* A copy of the home is put aside; it takes the place of the home that it was. */

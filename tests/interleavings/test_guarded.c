@@ -1,0 +1,253 @@
+/* What a guard holds, slows or halts while it is at work: it stands still and goes on, or ends as the guard says, and
+ * given again it ends as if nothing had been. */
+#include "interleavings/specs.h"
+#include "kit/scene.h"
+
+#define PROTECT "stages: [{ name: full, scope: 100% }]\nprotect: { hold: 10ms }\n"
+#define REPAIR  SAME_DATASET PROTECT
+#define COPY    OVERWRITE PROTECT
+
+enum { KEYS = 8 };
+
+struct guarded {
+    struct scene scene; /* first: what happens is told of it */
+    const struct guarded_row *row;
+    atomic_int moves;    /* of the run, … */
+    atomic_int passages; /* … and of the row's point since */
+    atomic_bool came;    /* the row's guard … */
+    atomic_bool passed;  /* … and what comes then */
+    atomic_int signals;
+    uint64_t calls; /* until it was told of */
+};
+
+typedef void command(struct scene *scene, struct ended *ret);
+
+struct guarded_row {
+    command *give;
+    const char *at; /* the kill point that the guard comes at, … */
+    int moves;      /* … after so many moves of the run, … */
+    int passages;   /* … and so many passages there; NULL: it is there before */
+    enum guard_level comes, then;
+    bool eases, signal; /* what comes then, instead */
+    bool exits;         /* whoever gave it does not wait for a guard */
+    bool idle;          /* nothing is asked of a store behind it */
+    int status;
+    const char *words;
+    struct fault_row fault; /* at the point, too */
+};
+
+static void on_point(void *self, const char *name)
+{
+    struct guarded *guarded = self;
+    const struct guarded_row *row = guarded->row;
+    int moves = atomic_fetch_add(&guarded->moves, strcmp(name, "run.moved") == 0);
+    if (!row || !row->at || moves < row->moves || strcmp(name, row->at) != 0 ||
+        atomic_fetch_add(&guarded->passages, 1) < row->passages || atomic_exchange(&guarded->came, true))
+        return;
+    if (row->fault.nth)
+        scene_fault(&guarded->scene, &row->fault);
+    scene_worsens(&guarded->scene, row->comes);
+}
+
+static void then_comes(struct guarded *guarded)
+{
+    const struct guarded_row *row = guarded->row;
+    atomic_store(&guarded->signals, row->signal);
+    if (row->eases)
+        scene_eases(&guarded->scene);
+    else if (!row->signal)
+        atomic_store(&guarded->scene.feels, row->then);
+}
+
+static void on_event(struct scene *scene, const struct run_event *event)
+{
+    struct guarded *guarded = (struct guarded *)scene;
+    if (event->kind == RUN_EVENT_NOTE && guarded->calls == 0)
+        guarded->calls = scene->plan.calls[FAULT_ANY];
+    if (guarded->row && event->kind == RUN_EVENT_PROGRESS && strstr(event->text, "by a guard") &&
+        !atomic_exchange(&guarded->passed, true))
+        then_comes(guarded);
+}
+
+static void verify_spec(struct scene *scene, struct ended *ret)
+{
+    GError *error = NULL;
+    struct verify_result verdict = {0};
+    struct spec *spec = NULL;
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    kit_ok(spec_read(&spec, &scene->fake.world, scene->spec_path, &error));
+    bool ok = run_verify_spec(&config, spec, &verdict, &error);
+    *ret = (struct ended){.status = ok ? (verdict.pass ? 0 : 4) : error_exit_status(error),
+                          .text = g_strdup(ok ? verdict.sentence : error->message)};
+    g_clear_error(&error);
+    verify_result_done(&verdict);
+    store_registry_free(registry);
+}
+
+#define WRITES   "scan.before", 1, 0
+#define JUDGES   "store.scan_next", 2, 0
+#define VERIFIES "store.scan_next", 0, 0
+#define COMPARES "store.scan_next", 0, 1 /* behind the plan */
+#define BEFORE   NULL, 0, 0
+#define PAUSES   .comes = GUARD_LEVEL_PAUSE
+#define STAYS    PAUSES, .then = GUARD_LEVEL_PAUSE
+#define HALTS    .comes = GUARD_LEVEL_HALT
+#define STOPPED  .signal = true, .status = 3
+static const struct guarded_row ROWS[] = {
+    {scene_run, JUDGES, PAUSES, .status = 0},
+    {scene_run, JUDGES, PAUSES, STOPPED, .words = "interrupted"},
+    {scene_run, JUDGES, PAUSES, .then = GUARD_LEVEL_HALT, .status = 5, .words = "guard: skew"},
+    {scene_run, JUDGES, STAYS, .exits = true, .status = 3, .words = "guard: memory"},
+    {scene_run, JUDGES, PAUSES, .eases = true, .exits = true, .status = 0}, /* by the time that it would leave */
+    {scene_run, JUDGES, HALTS, .status = 5, .words = "guard: skew"},
+    {scene_run, WRITES, PAUSES, .status = 0},
+    {scene_run, WRITES, STAYS, .exits = true, .status = 3, .words = "guard: memory"},
+    {scene_run, WRITES, HALTS, .status = 5, .words = "guard: skew"},
+    /* a batch in flight fails while its run is paused already */
+    {scene_run, WRITES, STAYS, .fault = {FAULT_READ, .nth = 1, .effect = FAULT_FATAL}, .status = 6},
+    {scene_run, BEFORE, PAUSES, .status = 0},
+    {scene_run, BEFORE, HALTS, .status = 5, .words = "guard: skew"},
+    {scene_check, VERIFIES, PAUSES, .status = 0},
+    {scene_check, VERIFIES, PAUSES, STOPPED},
+    {scene_check, VERIFIES, HALTS, .status = 5, .words = "guard: skew"},
+    {scene_check, BEFORE, PAUSES, .status = 0},
+    {scene_check, BEFORE, PAUSES, STOPPED, .idle = true, .words = "nothing was compared"},
+    {scene_check, BEFORE, HALTS, .idle = true, .status = 5, .words = "guard: skew"},
+    {verify_spec, COMPARES, PAUSES, .status = 0},
+    {verify_spec, BEFORE, PAUSES, .status = 0},
+    {verify_spec, BEFORE, PAUSES, STOPPED, .idle = true, .words = "nothing was compared"},
+    {verify_spec, BEFORE, HALTS, .idle = true, .status = 5, .words = "guard: skew"},
+};
+
+static void begin(struct guarded *guarded, const struct guarded_row *row)
+{
+    struct scene *scene = &guarded->scene;
+    *guarded = (struct guarded){0};
+    scene_init(scene, row->give == verify_spec ? COPY : REPAIR, ONCE_MORE);
+    scene_feels(scene);
+    for (int i = 0; i < KEYS; i++) {
+        g_autofree char *key = g_strdup_printf("k%d", i);
+        scene_put(scene, "items", key, "{\"times\":0}");
+        scene_put(scene, "origin", key, "{\"times\":0}");
+    }
+    if (row->give != scene_run)
+        scene_ran(scene, 0);
+    guarded->row = row;
+    scene->full = true;
+    scene->exit_on_pause = row->exits;
+    scene->signals = &guarded->signals;
+    scene->event = on_event;
+    scene->fake.world.point = on_point;
+    scene->fake.world.point_self = guarded;
+    if (!row->at)
+        atomic_store(&scene->feels, row->comes);
+}
+
+/* Nothing is in its way any more. */
+static void ease(struct guarded *guarded)
+{
+    guarded->row = NULL;
+    guarded->scene.exit_on_pause = false;
+    guarded->scene.fake.world.point = NULL;
+    atomic_store(&guarded->scene.feels, GUARD_LEVEL_OK);
+    atomic_store(&guarded->signals, 0);
+    scene_fault(&guarded->scene, NULL);
+}
+
+static void what_a_guard_stops_ends_as_it_says_and_given_again_as_if_nothing_had_been(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        const struct guarded_row *row = &ROWS[i];
+        struct guarded guarded;
+        struct ended ended;
+        begin(&guarded, row);
+        row->give(&guarded.scene, &ended);
+        if (ended.status != row->status || (row->words && !strstr(ended.text, row->words)) ||
+            (row->give == scene_run && ended.by_error) || !atomic_load(&guarded.scene.noted) ||
+            (row->idle && guarded.scene.plan.calls[FAULT_ANY] != guarded.calls))
+            fail_msg("row %zu ended with %d: %s", i, ended.status, ended.text);
+        ended_done(&ended);
+        ease(&guarded);
+        scene_ran_at(&guarded.scene, row->give, 0, __FILE__, __LINE__);
+        for (int k = 0; k < KEYS; k++) {
+            g_autofree char *key = g_strdup_printf("k%d", k);
+            scene_holds(&guarded.scene, "items", key, "{\"times\":1}");
+        }
+        scene_reconciles(&guarded.scene);
+        scene_done(&guarded.scene);
+    }
+}
+
+/* --- before it has begun -------------------------------------------------------------------------------------------
+ */
+
+/* What had become of the run before, by what, and what somebody says then. */
+static const struct earlier {
+    enum run_state was;
+    enum guard_level by; /* OK: nothing */
+    struct fault_row fault;
+    enum run_state stays;
+} EARLIER[] = {
+    {RUN_PLANNED, GUARD_LEVEL_OK, {0}, RUN_PLANNED},
+    {RUN_HALTED, GUARD_LEVEL_HALT, {0}, RUN_HALTED},
+    {RUN_FAILED, GUARD_LEVEL_OK, {FAULT_READ, .nth = 1, .effect = FAULT_FATAL}, RUN_FAILED},
+    {RUN_PAUSED, GUARD_LEVEL_PAUSE, {0}, RUN_INTERRUPTED}, /* by the guard, which it waits for again */
+};
+
+static void signal_before(struct scene *scene, const struct run_event *event)
+{
+    struct guarded *guarded = (struct guarded *)scene;
+    if (event->kind == RUN_EVENT_PROGRESS && strstr(event->text, "waiting for what its guards say"))
+        atomic_store(&guarded->signals, 1);
+}
+
+static void become(struct guarded *guarded, const struct earlier *earlier)
+{
+    struct scene *scene = &guarded->scene;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct ended ended;
+    scene_plan(scene);
+    atomic_store(&scene->feels, earlier->by);
+    scene_fault(scene, earlier->fault.nth ? &earlier->fault : NULL);
+    scene->exit_on_pause = true;
+    if (earlier->was != RUN_PLANNED) {
+        scene_run(scene, &ended);
+        ended_done(&ended);
+    }
+    scene->exit_on_pause = false;
+    scene_fault(scene, NULL);
+    assert_int_equal(scene_row(scene, mem).state, earlier->was);
+}
+
+static void who_is_stopped_before_its_guards_have_said_anything_is_interrupted(void **state)
+{
+    static const struct guarded_row ANY = {scene_run, "nowhere"};
+    for (size_t i = 0; i < G_N_ELEMENTS(EARLIER); i++) {
+        struct guarded guarded;
+        struct ended ended;
+        auto_(arena) mem = arena_new(1 << 20);
+        begin(&guarded, &ANY);
+        become(&guarded, &EARLIER[i]);
+        guarded.scene.event = signal_before;
+        atomic_store(&guarded.scene.feels, SCENE_SILENT);
+        scene_run(&guarded.scene, &ended);
+        if (ended.by_error || ended.status != 3 || !strstr(ended.text, "interrupted"))
+            fail_msg("row %zu ended with %d: %s", i, ended.status, ended.text);
+        assert_int_equal(scene_row(&guarded.scene, mem).state, EARLIER[i].stays);
+        ended_done(&ended);
+        guarded.scene.event = NULL;
+        ease(&guarded);
+        scene_ran(&guarded.scene, 0);
+        scene_done(&guarded.scene);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_is_stopped_before_its_guards_have_said_anything_is_interrupted),
+        cmocka_unit_test(what_a_guard_stops_ends_as_it_says_and_given_again_as_if_nothing_had_been),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
