@@ -439,6 +439,29 @@ static void the_dump_names_damage(void **state)
     logs_done(&logs);
 }
 
+/* As many bits as there were writes, and none behind them: of every length, so that some fill what was allocated. */
+static void the_dump_has_a_bit_for_each_outcome_and_no_more(void **state)
+{
+    enum { MOST = 64 };
+    static const uint64_t EVERY_OTHER = UINT64_C(0xaaaaaaaaaaaaaaaa);
+    struct logs logs;
+    char bits[MOST];
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    for (size_t i = 0; i < MOST; i++)
+        bits[i] = i % 2 ? '1' : '0';
+    for (size_t n = 1; n <= MOST; n++)
+        logs_outcomes(&logs, 1, 1, MOST * n, n, EVERY_OTHER);
+    logs_close(&logs);
+    g_autofree char *dump = dump_of(&logs.config);
+    for (int n = 1; n <= MOST; n++) {
+        g_autofree char *line = g_strdup_printf("\"applied\":\"%.*s\"}\n", n, bits);
+        if (!strstr(dump, line))
+            fail_msg("not in the dump: %s", line);
+    }
+    logs_done(&logs);
+}
+
 /* A file that stands alone, without the log that it is of. */
 static void a_segment_alone_tells_what_the_log_tells_of_it(void **state)
 {
@@ -560,6 +583,7 @@ int main(void)
         cmocka_unit_test(chains_of_version_1_read_as_they_always_did),
         IN_DIR(the_writer_still_writes_version_1),
         IN_DIR(the_dump_names_damage),
+        IN_DIR(the_dump_has_a_bit_for_each_outcome_and_no_more),
         IN_DIR(the_dump_ends_when_its_reader_does),
         IN_DIR(a_segment_alone_tells_what_the_log_tells_of_it),
     };
