@@ -108,9 +108,7 @@ static struct item *open_item(struct worker *worker, size_t i, struct slice key,
 {
     const struct row *row = batch_row(&worker->batch, i);
     struct item *item = item_of(worker, i, key);
-    if (item->state == ITEM_ENDED && item->outcome == OUTCOME_IN_DOUBT)
-        return NULL;
-    if (item->state == ITEM_ENDED && !item->applied && item->has_ours && !job_looks_again(worker->job))
+    if (item->state == ITEM_ENDED && (item->outcome == OUTCOME_IN_DOUBT || !job_looks_again(worker->job)))
         return NULL;
     item->state = ITEM_OPEN;
     item->version = (struct version){0};
@@ -143,13 +141,9 @@ static bool want(struct worker *worker, size_t i, const struct wanted *wanted, b
 
 static void want_all(struct worker *worker, size_t i, const struct transform_result *result)
 {
-    struct row *row = batch_row(&worker->batch, i);
     GError *error = NULL;
-    if (worker->job->rules.same_dataset && result->n != 1) {
-        row_refuse(row, SLUICE_ERROR_REJECTED,
-                   "the transform makes several records of one; in the same dataset one stays one");
-        return;
-    }
+    /* There a record keeps its key, and two documents of one key are refused by the transform. */
+    g_assert(!worker->job->rules.same_dataset || result->n == 1);
     if (result->list)
         worker->batch.tally.of[OUTCOME_EMITTED] += result->n;
     for (size_t k = 0; k < result->n; k++)

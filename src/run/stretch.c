@@ -42,13 +42,23 @@ static bool see(struct seeking *seeking, json_t *flag, GError **error)
     return bucket.field || error_set(error, SLUICE_ERROR_TOO_BIG, "a path does not fit into memory");
 }
 
+static bool see_flags(struct seeking *seeking, const json_t *flags, GError **error)
+{
+    for (size_t i = 0; i < json_array_size(flags); i++)
+        if (!see(seeking, json_array_get(flags, i), error))
+            return false;
+    return true;
+}
+
 static bool see_all(struct seeking *seeking, const json_t *summary, GError **error)
 {
-    size_t i, k;
-    json_t *one, *flag;
-    json_array_foreach(json_object_get(summary, "buckets"), i,
-                       one) if (g_strcmp0(json_string_value(json_object_get(one, "name")), seeking->name) == 0)
-        json_array_foreach(json_object_get(one, "flags"), k, flag) if (!see(seeking, flag, error)) return false;
+    const json_t *all = json_object_get(summary, "buckets");
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *one = json_array_get(all, i);
+        if (g_strcmp0(json_string_value(json_object_get(one, "name")), seeking->name) == 0 &&
+            !see_flags(seeking, json_object_get(one, "flags"), error))
+            return false;
+    }
     return true;
 }
 

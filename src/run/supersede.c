@@ -199,12 +199,14 @@ char *supersede_reason(const char *by, const char *beside)
 }
 
 /* What it was to supersede is taken back in part, or not yet. */
-static void aborted(struct hold *hold, struct run_row *old, struct run_result *ret)
+static bool aborted(struct hold *hold, struct run_row *old, struct run_result *ret, GError **error)
 {
-    bool begun = catalog_run_reload(hold->catalog, hold->mem, old, NULL) && old->back_stage != UINT32_MAX;
+    if (!catalog_run_reload(hold->catalog, hold->mem, old, error))
+        return false;
     g_autofree char *text = ending_words("aborted; %s stands %s: `sluice rollback %s` takes it back", old->name,
-                                         begun ? "in part" : "as it was", old->name);
+                                         old->back_stage != UINT32_MAX ? "in part" : "as it was", old->name);
     hold_result(hold, 3, text, ret);
+    return true;
 }
 
 /* Somebody wishes the run that supersedes to pause or to end, before it has begun itself. One that a dead process had
@@ -219,20 +221,15 @@ static bool heed(struct hold *hold, struct run_row *old, struct run_result *ret,
     if (wish.kind != WISH_PAUSE && wish.kind != WISH_ABORT)
         return true;
     *ret_heeded = true;
-    if (!catalog_wish_taken(hold->catalog, wish.id, error) || !ending_by_wish(hold, &wish, ret, error))
-        return false;
-    if (wish.kind == WISH_ABORT)
-        aborted(hold, old, ret);
-    return true;
+    return catalog_wish_taken(hold->catalog, wish.id, error) && ending_by_wish(hold, &wish, ret, error) &&
+           (wish.kind != WISH_ABORT || aborted(hold, old, ret, error));
 }
 
-static bool stopped(struct hold *hold, const struct run_row *old, const struct run_result *back, struct run_result *ret)
+static void stopped(struct hold *hold, const struct run_row *old, const struct run_result *back, struct run_result *ret)
 {
-    g_autofree char *text =
-        ending_words("%s, which %s supersedes, is being taken back: %s; `sluice resume %s` goes on", old->name,
-                     hold->run.name, back->text ? back->text : run_state_word(back->run.state), hold->run.name);
+    g_autofree char *text = ending_words("%s, which %s supersedes, is being taken back: %s; `sluice resume %s` goes on",
+                                         old->name, hold->run.name, back->text, hold->run.name);
     hold_result(hold, back->exit_status, text, ret);
-    return true;
 }
 
 static bool take_back(struct hold *hold, struct run_row *old, struct run_result *ret, bool *ret_go, GError **error)
@@ -252,7 +249,7 @@ static bool take_back(struct hold *hold, struct run_row *old, struct run_result 
     bool ok = run_back(&config, old->name, NULL, &back, error);
     bool go = ok && back.run.state == RUN_ROLLED_BACK;
     bool heard = !ok || go || heed(hold, old, ret, &heeded, error);
-    if (ok && !go && heard && !heeded)
+    if (ok && !go && !heeded) /* of no account where it could not be asked */
         stopped(hold, old, &back, ret);
     run_result_done(&back);
     *ret_go = go;

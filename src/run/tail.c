@@ -202,33 +202,21 @@ static bool tail_names(const struct worker *worker, uint32_t lane, uint64_t numb
     return false;
 }
 
-/* Writes of a lane that the fence marks, that no checkpoint accounts for, and of which no entry can be read. Settling
- * logs them as applied, so that the rollback counts what it cannot take back. */
+/* Writes of a lane that no checkpoint accounts for, and of which no entry can be read: those that the fence marks, and
+ * those that it has forgotten, which were applied or not (a damaged block may not even tell whose it was). Settling
+ * logs what is marked as applied, so that the rollback counts what it cannot take back. */
 static uint64_t nameless_of(struct worker *worker, const struct fence_lane *lane)
 {
     uint64_t nameless = 0;
-    for (uint64_t bit = 0; bit < lane->bitmap.len * 8; bit++) {
-        struct undo_left entry = {
-            .part = worker->grant.part.part, .lane = lane->lane, .number = lane->base + 1 + bit, .state = UNDO_APPLIED};
-        if (!fence_lane_applied(lane, entry.number) || tail_accounted(worker, &entry) ||
+    struct undo_left entry = {.part = worker->grant.part.part, .lane = lane->lane, .state = UNDO_APPLIED};
+    for (entry.number = 1; entry.number <= lane->base + lane->bitmap.len * 8; entry.number++) {
+        bool forgotten = entry.number <= lane->base;
+        if ((!forgotten && !fence_lane_applied(lane, entry.number)) || tail_accounted(worker, &entry) ||
             tail_names(worker, entry.lane, entry.number))
             continue;
         nameless++;
-        if (worker->job->kind == JOB_SETTLE)
+        if (worker->job->kind == JOB_SETTLE && !forgotten)
             tail_settle(worker, &entry);
-    }
-    return nameless;
-}
-
-/* Numbers that the fence has forgotten were applied or not: of a block that cannot be read nobody knows. */
-static uint64_t nameless_below(struct worker *worker, const struct undo_damage *damage)
-{
-    const struct fence_lane *lane = worker->before.present ? fence_find(&worker->before, damage->lane) : NULL;
-    uint64_t nameless = 0;
-    for (uint64_t i = 0; damage->part != UINT32_MAX && i < damage->keys; i++) {
-        struct undo_left entry = {.lane = damage->lane, .number = damage->first_number + i};
-        bool forgotten = lane ? entry.number <= lane->base : damage->proven;
-        nameless += forgotten && !tail_accounted(worker, &entry) && !tail_names(worker, entry.lane, entry.number);
     }
     return nameless;
 }
@@ -239,8 +227,22 @@ static bool is_open(const struct worker *worker, const struct fence_lane *lane)
     return worker->grant.checkpoint == 0 || lane->lane >= worker->grant.settled_lane;
 }
 
-/* Every write has its intent in the log before it is sent, so that the highest number that a lane marks stands in an
- * undamaged tail. Where it does not, this home is a copy that is older than the store. */
+/* Of a block of another lane, or of one whose fence is lost. */
+static uint64_t nameless_below(struct worker *worker, const struct undo_damage *damage)
+{
+    const struct fence_lane *lane = worker->before.present ? fence_find(&worker->before, damage->lane) : NULL;
+    bool is_known = damage->part != UINT32_MAX && !(lane && is_open(worker, lane));
+    uint64_t nameless = 0;
+    for (uint64_t i = 0; is_known && i < damage->keys; i++) {
+        struct undo_left entry = {.lane = damage->lane, .number = damage->first_number + i};
+        bool forgotten = lane ? entry.number <= lane->base : damage->proven;
+        nameless += forgotten && !tail_accounted(worker, &entry) && !tail_names(worker, entry.lane, entry.number);
+    }
+    return nameless;
+}
+
+/* Every write has its intent in the log before it is sent, so that the highest number that a lane marks, or has
+ * forgotten, stands in an undamaged tail. Where it does not, this home is a copy that is older than the store. */
 static bool log_is_behind(struct worker *worker)
 {
     for (size_t i = 0; i < worker->before.n; i++) {
@@ -248,7 +250,7 @@ static bool log_is_behind(struct worker *worker)
         struct undo_left highest = {.lane = lane->lane, .number = lane->base + lane->bitmap.len * 8};
         while (highest.number > lane->base && !fence_lane_applied(lane, highest.number))
             highest.number--;
-        if (is_open(worker, lane) && highest.number > lane->base && !tail_accounted(worker, &highest) &&
+        if (is_open(worker, lane) && highest.number > 0 && !tail_accounted(worker, &highest) &&
             !tail_names(worker, highest.lane, highest.number))
             return true;
     }

@@ -290,12 +290,11 @@ static bool paused(struct hold *hold, struct run_result *ret, GError **error)
 /* A hard guard: what its rollback would do to the cluster, a person has to want. */
 static bool halted(struct hold *hold, uint32_t from_stage, GError **error)
 {
-    if (hold_move_back(hold, from_stage, error))
-        error_set(error, SLUICE_ERROR_HALTED,
-                  "guard: %s; `sluice rollback %s` goes on once that is mended, `sluice rollback %s --pace urgent` in "
-                  "spite of it",
-                  hold->guarding->verdict.words, hold->run.name, hold->run.name);
-    return false;
+    return hold_move_back(hold, from_stage, error) &&
+           error_set(error, SLUICE_ERROR_HALTED,
+                     "guard: %s; `sluice rollback %s` goes on once that is mended, `sluice rollback %s --pace urgent` "
+                     "in spite of it",
+                     hold->guarding->verdict.words, hold->run.name, hold->run.name);
 }
 
 static void left_to_the_guard(struct hold *hold, struct run_result *ret)
@@ -404,8 +403,7 @@ static bool generation_ended(struct hold *hold, bool *ret, GError **error)
     size_t n;
     if (!catalog_stages(hold->catalog, hold->run.id, hold->mem, &stages, &n, error))
         return false;
-    *ret = hold->run.back_stage > 0 && hold->run.state != RUN_ROLLING_BACK && hold->run.state != RUN_FAILED &&
-           hold->run.state != RUN_HALTED;
+    *ret = hold->run.back_stage > 0 && hold->run.state != RUN_ROLLING_BACK && hold->run.state != RUN_FAILED;
     for (size_t i = hold->run.back_stage; i < n; i++)
         *ret &= stages[i].state == STAGE_ROLLED_BACK;
     return true;

@@ -456,17 +456,16 @@ static bool try_scanned_keys(struct trying *trying, GError **error)
     return true;
 }
 
-static bool open_sessions(struct trying *trying, GError **error)
+static bool open_target(struct trying *trying, GError **error)
 {
     const struct plan *plan = trying->plan;
-    return store_session_open(&trying->source, plan->source, error) &&
-           (!plan->target || plan->sink || store_session_open(&trying->target, plan->target, error)) &&
-           forward_open(trying->worker, error);
+    return !plan->target || plan->sink || store_session_open(&trying->target, plan->target, error);
 }
 
 static bool try_all(struct trying *trying, GError **error)
 {
-    if (!open_sessions(trying, error))
+    if (!store_session_open(&trying->source, trying->plan->source, error) || !open_target(trying, error) ||
+        !forward_open(trying->worker, error))
         return false;
     if (!trying->wish->keys)
         return trying->plan->retries ? try_asked(trying, error) : try_sample(trying, error);

@@ -363,6 +363,54 @@ static void what_another_record_wants_by_now_stays(void **state)
 /* --- after the listing
  * -------------------------------------------------------------------------------------------------- */
 
+/* A record that makes two, of which the application has one already: only what is ours follows the source. */
+static void of_a_record_that_makes_two_what_is_not_ours_stays(void **state)
+{
+#define IN_TWO                                                                                                         \
+    "function transform(doc, ctx)\n  if doc.no then return ctx.reject('no') end\n"                                     \
+    "  return { { to = 'x', n = doc.n }, { to = 'y', n = doc.n } }\nend\n"
+    static const struct {
+        const char *then, *stands; /* of what is ours */
+    } ROWS[] = {{"{\"n\":2}", "{\"n\":2,\"to\":\"y\"}"}, {"{\"no\":true}", NULL}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        struct process process;
+        scene_init(&scene, KEYED_BY_FIELD(""), IN_TWO);
+        scene_put(&scene, "origin", "a", "{\"n\":1}");
+        scene_put(&scene, "items", "x", "{\"mine\":true}");
+        process_first(&process, &scene);
+        process_until(&process, 0, OP_LOOK);
+        scene_put(&scene, "origin", "a", ROWS[i].then);
+        process_done(&process);
+        scene_holds(&scene, "items", "x", "{\"mine\":true}");
+        scene_holds(&scene, "items", "y", ROWS[i].stands);
+        scene_done(&scene);
+    }
+}
+
+static void neither_removed_nor_expired(struct scene *scene)
+{
+    assert_int_equal(scene_count(scene, OUTCOME_REMOVED) + scene_count(scene, OUTCOME_EXPIRED), 0);
+}
+
+/* Written by a dead holder, deleted by the application as it is about to be written anew: it stays so, and counts as
+ * what it was. */
+static void what_a_dead_holder_wrote_and_the_application_deletes_stays_deleted(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin_written(&scene, &process, OVERWRITE);
+    process_die(&process);
+    scene_put(&scene, "origin", "a", "{\"n\":5,\"times\":0}");
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_until(&process, 0, OP_CAS);
+    scene_remove(&scene, "items", "a");
+    process_done(&process);
+    scene_holds(&scene, "items", "a", NULL);
+    neither_removed_nor_expired(&scene);
+    scene_done(&scene);
+}
+
 static void a_key_that_goes_after_the_listing_is_gone(void **state)
 {
     struct scene scene;
@@ -377,11 +425,6 @@ static void a_key_that_goes_after_the_listing_is_gone(void **state)
 }
 
 /* Nothing is known of it but that it had been there. */
-static void neither_removed_nor_expired(struct scene *scene)
-{
-    assert_int_equal(scene_count(scene, OUTCOME_REMOVED) + scene_count(scene, OUTCOME_EXPIRED), 0);
-}
-
 static void a_key_of_the_same_dataset_that_goes_after_the_listing_is_gone(void **state)
 {
     struct scene scene;
@@ -561,6 +604,8 @@ int main(void)
         cmocka_unit_test(a_source_that_is_refused_or_left_out_after_a_kill_takes_what_we_wrote_with_it),
         cmocka_unit_test(what_another_record_wants_by_now_stays),
         cmocka_unit_test(what_was_written_under_a_key_that_is_wanted_no_more_goes_after_a_kill),
+        cmocka_unit_test(of_a_record_that_makes_two_what_is_not_ours_stays),
+        cmocka_unit_test(what_a_dead_holder_wrote_and_the_application_deletes_stays_deleted),
         cmocka_unit_test(a_key_that_goes_after_the_listing_is_gone),
         cmocka_unit_test(a_key_of_the_same_dataset_that_goes_after_the_listing_is_gone),
         cmocka_unit_test(a_key_that_comes_up_after_the_listing_is_not_of_this_run_and_is_counted),

@@ -1,4 +1,6 @@
 /* Superseding: the run before is taken back, key by key, and the new transform is applied once. */
+#include <unistd.h>
+
 #include "interleavings/specs.h"
 #include "kit/scene.h"
 
@@ -354,6 +356,152 @@ static void a_planned_run_leaves_the_other_as_it_was_until_it_runs(void **state)
     scene_done(&scene);
 }
 
+static void files_that_were_written_are_removed_and_written_anew(void **state)
+{
+    struct scene scene;
+    scene_init(&scene,
+               "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\ntransform: { lua: t.lua }\n"
+               "target: { store: \"file:out\", dataset: \"o-*.ndjson\" }\n",
+               TWICE);
+    scene_put(&scene, "origin", "a", "{\"n\":1}");
+    scene_ran(&scene, 0);
+    supersede(&scene, BY_TEN, "job.1", "job.2");
+    scene_ran(&scene, 0);
+    is(&scene, "job.1", RUN_ROLLED_BACK, "superseded by job.2; its files are removed");
+    is(&scene, "job.2", RUN_DONE, NULL);
+    scene_done(&scene);
+}
+
+static void wish_abort(struct scene *scene)
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct wish wish = {.kind = WISH_ABORT, .act = {.actor = "ann@desk"}};
+    int64_t id;
+    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, &error));
+    kit_ok(catalog_wish_add(catalog, scene_row(scene, mem).id, &wish, &id, &error));
+}
+
+static void one_that_is_aborted_before_it_begins_says_how_the_other_stands(void **state)
+{
+    for (int begun = 0; begun < 2; begun++) {
+        struct scene scene;
+        struct process process;
+        begin(&scene);
+        scene_ran(&scene, 0);
+        supersede(&scene, BY_TEN, "job.1", "job.1");
+        scene_plan(&scene);
+        if (begun) {
+            process_begin_small(&process, &scene, JOB_BACK, 2);
+            process_until(&process, 0, OP_CHECKPOINT);
+            process_die(&process);
+        }
+        supersede(&scene, BY_TEN, NULL, "job.2");
+        wish_abort(&scene);
+        scene.lifts_nothing = true;
+        refused(&scene, 3,
+                begun ? "aborted; job.1 stands in part: `sluice rollback job.1` takes it back"
+                      : "aborted; job.1 stands as it was: `sluice rollback job.1` takes it back");
+        is(&scene, "job.2", RUN_ABORTED, NULL);
+        scene.run = "job.1";
+        scene_taken_back(&scene, 0);
+        scene_done(&scene);
+    }
+}
+
+/* … since the look into it when the other was planned. */
+static void what_did_not_come_back_whole_is_not_transformed_again(void **state)
+{
+    struct scene scene;
+    begin(&scene);
+    scene_ran(&scene, 0);
+    supersede(&scene, BY_TEN, "job.1", "job.1");
+    scene_plan(&scene);
+    g_autofree char *path = g_build_filename(scene.home, "undo", "job.1", "000001.undo", NULL);
+    kit_damage(path);
+    g_autofree char *chains = g_build_filename(scene.home, "undo", "job.1", "chains", NULL);
+    assert_int_equal(unlink(chains), 0);
+    supersede(&scene, BY_TEN, NULL, "job.2");
+    refused(&scene, 7, "job.1, which it supersedes, could not be taken back whole (superseded by job.2; ");
+    is(&scene, "job.1", RUN_ROLLED_BACK, NULL);
+    assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 0);
+    scene_done(&scene);
+}
+
+/* Nobody knows of which keys they were. */
+static void notes_that_cannot_be_read_may_name_what_is_to_be_left_alone(void **state)
+{
+    struct scene scene;
+    begin(&scene);
+    scene_ran(&scene, 0);
+    scene_put(&scene, "items", "a", "{\"n\":2,\"mine\":true}");
+    supersede(&scene, BY_TEN, "job.1", "job.1");
+    scene_plan(&scene);
+    scene_taken_back(&scene, 8);
+    g_autofree char *path = g_build_filename(scene.home, "reports", "job.1", "notes.ndjson", NULL);
+    kit_damage(path);
+    scene.supersede = NULL;
+    scene.run = "job.2";
+    refused(&scene, 6, "lines of it are damaged, and they may name keys that job.2 must leave alone");
+    scene_holds(&scene, "items", "a", "{\"n\":2,\"mine\":true}");
+    scene_done(&scene);
+}
+
+/* Of a write of which nobody knows whether it was applied, the record may be its result. */
+static void what_was_in_doubt_stays_alone(void **state)
+{
+    struct scene scene;
+    struct process process;
+    begin(&scene);
+    scene_plan(&scene);
+    process_begin_small(&process, &scene, JOB_FORWARD, 2);
+    process_until(&process, 0, OP_CAS);
+    process_step_unheard(&process, 0);
+    scene_drop_fences(&scene, process.hold->run.uid);
+    process_die(&process);
+    scene_put(&scene, "items", "a", "{\"n\":2,\"mine\":true}");
+    process_whole(&scene, JOB_FORWARD);
+    assert_true(scene_notes(&scene, "a", SLUICE_ERROR_IN_DOUBT));
+    supersede(&scene, BY_TEN, "job.1", "job.2");
+    scene_ran(&scene, 8);
+    scene_holds(&scene, "items", "a", "{\"n\":2,\"mine\":true}");
+    scene_holds(&scene, "items", "b", "{\"n\":20}");
+    scene_done(&scene);
+}
+
+static void promote(struct scene *scene, int status)
+{
+    GError *error = NULL;
+    struct run_result result = {0};
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    kit_ok(run_promote(&config, scene->run, &result, &error));
+    assert_int_equal(result.exit_status, status);
+    run_result_done(&result);
+    store_registry_free(registry);
+}
+
+/* It was never written, so that nothing of the run is in it. */
+static void what_a_promotion_passed_over_is_transformed_as_any_other(void **state)
+{
+    struct scene scene;
+    begin(&scene);
+    g_autoptr(GString) spec = g_string_new(SAME_DATASET);
+    g_string_replace(spec, "dataset: items }\npart", "dataset: items, write: shadow }\npart", 1);
+    scene_file(&scene, "job.yaml", spec->str);
+    scene_ran(&scene, 3);
+    scene_put(&scene, "items", "a", "{\"n\":5}");
+    promote(&scene, 8);
+    assert_true(scene_notes(&scene, "a", SLUICE_ERROR_PASSED_OVER));
+    supersede(&scene, BY_TEN, "job.1", "job.2");
+    scene_ran(&scene, 3);
+    promote(&scene, 0);
+    scene_holds(&scene, "items", "a", "{\"n\":50}");
+    scene_holds(&scene, "items", "e8", "{\"n\":70}");
+    scene_done(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +520,12 @@ int main(void)
         cmocka_unit_test(a_run_on_another_dataset_is_not_superseded),
         cmocka_unit_test(a_run_whose_log_is_damaged_is_not_superseded),
         cmocka_unit_test(a_planned_run_leaves_the_other_as_it_was_until_it_runs),
+        cmocka_unit_test(files_that_were_written_are_removed_and_written_anew),
+        cmocka_unit_test(one_that_is_aborted_before_it_begins_says_how_the_other_stands),
+        cmocka_unit_test(what_did_not_come_back_whole_is_not_transformed_again),
+        cmocka_unit_test(notes_that_cannot_be_read_may_name_what_is_to_be_left_alone),
+        cmocka_unit_test(what_was_in_doubt_stays_alone),
+        cmocka_unit_test(what_a_promotion_passed_over_is_transformed_as_any_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

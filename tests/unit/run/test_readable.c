@@ -64,6 +64,13 @@ static void of_too_little_and_of_what_is_not_needed_nothing_is_said(void **state
     run.parts[PART_PENDING] = run.parts[PART_WRITTEN] = 0;
     run.parts[PART_VERIFIED] = 10; /* all is verified, and waits for an approval */
     assert_int_equal(readable_of(&run, 109 * H, 110 * H).until_ms, 0);
+    run.tally = (struct tally){0}; /* of nothing, all is written */
+    run.parts[PART_VERIFIED] = 0;
+    assert_int_equal(readable_of(&run, 109 * H, 110 * H).until_ms, 0);
+    run.parts[PART_PENDING] = 1;
+    says(&run, 120, 110,
+         "can be read until 1970-01-06T00:00:00.000Z: the run has to go on by 1970-01-05T14:00:00.000Z to be through "
+         "with it by then");
 }
 
 /* Its own time does not count as its pace. */

@@ -245,6 +245,47 @@ static void what_has_written_and_is_not_on_its_way_back_may_be_superseded(void *
     }
 }
 
+/* Repeated, it is found by what it was planned by, and by whom it superseded. */
+static void who_has_superseded_a_run_is_found_by_the_very_spec_contract_and_transform(void **state)
+{
+    static const struct {
+        enum run_state state;
+        const char *spec, *plan;
+        int other; /* of its digests; 0: none */
+        bool found;
+    } ROWS[] = {
+        {RUN_DONE, "job", "{\"supersedes\": \"job.1\"}", 0, true},
+        {RUN_ABORTED, "job", "{\"supersedes\": \"job.1\"}", 0, false},
+        {RUN_DONE, "other", "{\"supersedes\": \"job.1\"}", 0, false},
+        {RUN_DONE, "job", "{\"supersedes\": \"job.7\"}", 0, false},
+        {RUN_DONE, "job", "{}", 0, false},
+        {RUN_DONE, "job", "{\"supersedes\": \"job.1\"}", 1, false},
+        {RUN_DONE, "job", "{\"supersedes\": \"job.1\"}", 2, false},
+        {RUN_DONE, "job", "{\"supersedes\": \"job.1\"}", 3, false},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        GError *error = NULL;
+        void *own;
+        assert_int_equal(runs_setup(&own), 0);
+        struct runs *runs = own;
+        struct run_config config = {.world = &runs->fake.world, .home = runs->home, .supersede = "job.1"};
+        struct run_result result = {.mem = runs->mem};
+        struct supersede supersede = {.mem = runs->mem};
+        struct run_new wish = {.spec_name = "job"};
+        uint8_t *const digests[] = {NULL, wish.digests.spec, wish.digests.contract, wish.digests.transform};
+        runs_put(runs, &(struct runs_new){"job", "{}", "t", RUN_ROLLED_BACK, true});
+        struct run_row row = runs_put(runs, &(struct runs_new){ROWS[i].spec, ROWS[i].plan, "t", ROWS[i].state, true});
+        if (ROWS[i].other)
+            digests[ROWS[i].other][0] = 1;
+        bool ok = supersede_ask(&supersede, &config, runs->catalog, &wish, &result, &error);
+        if (ok != ROWS[i].found || (ok && result.run.id != row.id) ||
+            (!ok && !strstr(error->message, "job.1 is rolled back: nothing of it stands")))
+            fail_msg("row %zu: %s", i, ok ? "found" : error->message);
+        g_clear_error(&error);
+        runs_teardown(&own);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +295,7 @@ int main(void)
         cmocka_unit_test(a_part_is_done_again_of_a_run_that_is_done_by_its_own_spec),
         cmocka_unit_test(a_part_is_done_again_where_it_was_done),
         cmocka_unit_test(what_has_written_and_is_not_on_its_way_back_may_be_superseded),
+        cmocka_unit_test(who_has_superseded_a_run_is_found_by_the_very_spec_contract_and_transform),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "base/person.h"
 #include "catalog/ledger.h"
 #include "kit/scene.h"
+#include "plan/environment.h"
 #include "run/rights.h"
 
 static const char SPEC[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
@@ -97,7 +98,12 @@ static void an_approval_is_the_gates_and_never_the_authors(void **state)
     static const struct {
         const struct person *person;
         const char *author, *refused; /* NULL: may */
+        bool open;                    /* its plan names nobody who may */
     } ROWS[] = {
+        {NULL, "cid@desk", "waits for the approval of root (a user or group of this system), and nobody is neither",
+         true},
+        {&ANN, "cid@desk", "and ann is neither", true},
+        {&ROOT, "cid@desk", NULL, true},
         {&ROOT, "cid@desk", NULL},
         {&CID, "ann@desk", NULL},
         {&CID, "ci@desk", NULL},
@@ -123,6 +129,8 @@ static void an_approval_is_the_gates_and_never_the_authors(void **state)
         open_as(ROWS[i].person, &config, &catalog);
         kit_ok(plan_rights_read(catalog, &run, mem, &rights, &error));
         run.author = ROWS[i].author;
+        if (ROWS[i].open)
+            rights.may[SPEC_MAY_APPROVE] = (struct spec_may){0};
         if (ROWS[i].refused)
             kit_refused(rights_may_approve(&config, catalog, &run, &rights, &rights.stages[0], &error), NOT_PERMITTED,
                         ROWS[i].refused);
@@ -130,6 +138,35 @@ static void an_approval_is_the_gates_and_never_the_authors(void **state)
             assert_noted(catalog, ROWS[i].refused);
         else
             kit_ok(rights_may_approve(&config, catalog, &run, &rights, &rights.stages[0], &error));
+    }
+}
+
+/* Where its environment asks for one; what stops a run or takes it back never waits for words. */
+static void who_widens_a_run_gives_the_reason_that_its_environment_asks_for(void **state)
+{
+    static const struct environment ASKS = {.name = "live", .reason = true}, LETS = {.name = "desk"};
+    static const struct {
+        const struct environment *environment;
+        const char *reason;
+        bool may;
+    } ROWS[] = {
+        {NULL, NULL, true}, {&LETS, NULL, true}, {&ASKS, NULL, false}, {&ASKS, "", false}, {&ASKS, "INC-1", true}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        GError *error = NULL;
+        auto_(catalog) catalog = NULL;
+        auto_(arena) mem = arena_new(1 << 20);
+        struct plan_rights rights;
+        struct run_config config;
+        struct run_row run = scene_row(&scene, mem);
+        open_as(&ROOT, &config, &catalog);
+        kit_ok(plan_rights_read(catalog, &run, mem, &rights, &error));
+        rights.environment = ROWS[i].environment;
+        config.act.reason = ROWS[i].reason;
+        if (ROWS[i].may)
+            kit_ok(rights_may_approve(&config, catalog, &run, &rights, &rights.stages[0], &error));
+        else
+            kit_refused(rights_may_approve(&config, catalog, &run, &rights, &rights.stages[0], &error), NOT_PERMITTED,
+                        "it is in the environment 'live', where approve needs a reason: give one with --reason");
     }
 }
 
@@ -144,6 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_not_named_may_not_and_what_is_not_named_everyone_may),
         cmocka_unit_test(an_approval_is_the_gates_and_never_the_authors),
+        cmocka_unit_test(who_widens_a_run_gives_the_reason_that_its_environment_asks_for),
         cmocka_unit_test(the_author_is_who_planned_it),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

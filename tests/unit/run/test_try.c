@@ -1,12 +1,16 @@
 /* Records that go the whole way of a run, and nothing is written: what is told of each, and that nothing is passed over
  * in silence. */
 #include "kit/scene.h"
+#include "run/forecast.h"
 #include "run/try.h"
 
 static const char SAME[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
                            "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\n";
 static const char INTO_FILES[] =
     "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
+    "transform: { lua: t.lua }\ntarget: { store: \"file:out\", dataset: \"out.ndjson\" }\n";
+static const char INTO_FILES_BY_VERSION[] =
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items, version: n }\n"
     "transform: { lua: t.lua }\ntarget: { store: \"file:out\", dataset: \"out.ndjson\" }\n";
 static const char LUA[] = "function transform(doc, ctx)\n"
                           "  if doc.n == 2 then return ctx.delete() end\n"
@@ -85,6 +89,7 @@ static void each_record_is_told_with_what_would_become_of_it(void **state)
         const char *spec, *told;
     } ROWS[] = {
         {SAME, "k0:written k1:written k2:deleted k3:rejected "},
+        {INTO_FILES_BY_VERSION, "k0:written k1:written k2:unchanged k3:rejected "},
         {INTO_FILES,
          "k0:written k1:written k2:unchanged k3:rejected "}, /* where nothing stands yet nothing is deleted */
     };
@@ -252,6 +257,7 @@ static void a_sample_comes_from_all_over_what_is_not_too_large(void **state)
         {OF_ORIGIN " }\n" TO_ITEMS, 3, 0, 3, true, false},
         {OF_ORIGIN " }\n" TO_ITEMS, 10, 0, 6, true, false},
         {OF_KEYS, 2, 0, 2, false, true},
+        {OF_ORIGIN ", only: { key_range: [k1, k4] } }\n" TO_ITEMS, 2, 0, 2, false, true},
         {OF_FILES(""), 1, 0, 1, false, true}, /* of two files */
         {OF_FILES(""), 4, 0, 4, false, true},
         {OF_FILES(""), 10, 0, 5, false, true},
@@ -288,6 +294,126 @@ static void whoever_interrupts_it_is_heard_at_the_next_record(void **state)
         assert_int_equal(tried.result.tally.of[OUTCOME_READ], 1);
         end(&tried);
     }
+}
+
+/* --- what is refused half-way ------------------------------------------------------------------------------------- */
+
+#define IN_TWO "function transform(doc, ctx)\n  return { { id = 'x', n = doc.n }, { id = 'y', unstorable = 1 } }\nend\n"
+#define KEYED  OF_ORIGIN ", key: id }\ntransform: { lua: t.lua }\n"
+
+static bool encode_oddly(const struct dataset *ds, struct slice document, struct arena *mem, struct slice *ret,
+                         GError **error)
+{
+    static const char WORD[] = "unstorable";
+    *ret = document;
+    return !memmem(document.data, document.len, WORD, strlen(WORD)) ||
+           error_set(error, SLUICE_ERROR_BAD_RECORD, "not to be stored");
+}
+
+/* Of a record that makes two, the second of which the target cannot store, nothing would be written. */
+static void a_record_of_which_a_part_cannot_be_stored_is_refused_whole(void **state)
+{
+    static const char *const SPECS[] = {KEYED "target: { store: \"mem:s\", dataset: items }\n",
+                                        KEYED "target: { store: \"file:out\", dataset: \"out.ndjson\" }\n"};
+    for (size_t i = 0; i < G_N_ELEMENTS(SPECS); i++) {
+        struct tried tried;
+        GError *error = NULL;
+        begin_oddly(&tried, SPECS[i]);
+        scene_file(&tried.scene, "t.lua", IN_TWO);
+        scene_file(&tried.scene, "out/none.txt", "");
+        tried.scene.faulty_mem.table.encode = tried.scene.faulty_file.table.encode = encode_oddly;
+        kit_ok(look(&tried, &error));
+        kit_ok(try_sample(&tried, 1, &error));
+        if (strcmp(tried.told->str, "k0:rejected ") != 0)
+            fail_msg("row %zu: %s", i, tried.told->str);
+        end(&tried);
+    }
+}
+
+/* What cannot be read is older and newer than nothing; asked for by its key, it is refused for what it is. */
+static bool decode_oddly(const struct dataset *ds, struct slice raw, struct arena *mem, struct slice *ret,
+                         GError **error)
+{
+    *ret = raw;
+    return !memmem(raw.data, raw.len, "unreadable", 10) || error_set(error, SLUICE_ERROR_BAD_RECORD, "not to be read");
+}
+
+static bool (*scan_next)(struct scan *, const struct call *, struct batch *, GError **);
+
+static bool scan_oddly(struct scan *scan, const struct call *call, struct batch *ret, GError **error)
+{
+    bool ok = scan_next(scan, call, ret, error);
+    for (size_t i = 0; ok && i < ret->n; i++)
+        if (memmem(ret->records[i].raw.data, ret->records[i].raw.len, "torn", 4)) {
+            ret->records[i].presence = RECORD_FAULT;
+            ret->records[i].fault = (struct fault){.code = SLUICE_ERROR_BAD_RECORD, .text = "torn"};
+        }
+    return ok;
+}
+
+static void a_state_that_cannot_be_read_is_refused_by_its_key(void **state)
+{
+    struct tried tried;
+    GError *error = NULL;
+    struct slice keys[] = {slice_of_text("a"), slice_of_text("b"), slice_of_text("c")};
+    begin_oddly(&tried, OF_FILES(", version: n"));
+    scene_file(&tried.scene, "in/a.ndjson",
+               "{\"id\":\"a\",\"n\":4,\"unreadable\":1}\n{\"id\":\"a\",\"n\":5}\n"
+               "{\"id\":\"b\",\"n\":1,\"unreadable\":1}\n");
+    scene_file(&tried.scene, "in/b.ndjson", "{\"id\":\"c\",\"n\":1,\"torn\":1}\n");
+    struct store_driver *file = &tried.scene.faulty_file.table;
+    scan_next = file->scan_next;
+    file->scan_next = scan_oddly;
+    file->decode = decode_oddly;
+    kit_ok(look(&tried, &error));
+    kit_ok(try_these(&tried, keys, G_N_ELEMENTS(keys), false, &error));
+    assert_string_equal(tried.told->str, "a:rejected b:rejected c:rejected ");
+    end(&tried);
+}
+
+/* Of those that are scanned in steps, no more than were asked for. */
+static void a_sample_of_many_ends_amid_a_step(void **state)
+{
+    struct tried tried;
+    GError *error = NULL;
+    begin_oddly(&tried, OF_ORIGIN " }\n" TO_ITEMS);
+    for (int i = 0; i < 1000; i++) {
+        g_autofree char *key = g_strdup_printf("m%03d", i);
+        scene_put(&tried.scene, "origin", key, "{\"n\":1}");
+    }
+    tried.scene.faulty_mem.table.split = NULL;
+    kit_ok(look(&tried, &error));
+    kit_ok(try_sample(&tried, 501, &error));
+    assert_int_equal(tried.result.tally.of[OUTCOME_READ], 501);
+    end(&tried);
+}
+
+/* A forecast of a retry: those rows alone, each with what was found of it when it was planned. */
+static void keep_forecast(void *self, const struct plan *plan, const struct forecast *forecast)
+{
+    *(struct forecast *)self = *forecast;
+}
+
+static void what_is_retried_and_conflicts_still_is_forecast_as_refused(void **state)
+{
+    struct tried tried;
+    GError *error = NULL;
+    struct spec *spec;
+    struct forecast forecast = {0};
+    bool idle;
+    begin_oddly(&tried, OF_FILES(", version: n"));
+    scene_file(&tried.scene, "in/a.ndjson", "{\"id\":\"a\",\"n\":5}\n{\"id\":\"b\",\"n\":1}\n");
+    scene_file(&tried.scene, "in/b.ndjson", "{\"id\":\"a\",\"n\":5,\"other\":1}\n");
+    scene_ran(&tried.scene, 8);
+    assert_true(scene_refused(&tried.scene, "a", SLUICE_ERROR_BAD_RECORD));
+    struct run_config config = scene_config(&tried.scene, tried.registry);
+    config.retry = "job.1";
+    config.planned = keep_forecast;
+    config.planned_self = &forecast;
+    kit_ok(spec_read(&spec, config.world, tried.scene.spec_path, &error));
+    kit_ok(run_plan(&config, spec, NULL, &idle, &error));
+    assert_int_equal(forecast.of[OUTCOME_REJECTED], 2);
+    end(&tried);
 }
 
 /* A key that went away since the plan was made is none of the sample's. */
@@ -340,6 +466,10 @@ int main(void)
         cmocka_unit_test(what_stands_in_the_target_decides),
         cmocka_unit_test(a_sample_comes_from_all_over_what_is_not_too_large),
         cmocka_unit_test(whoever_interrupts_it_is_heard_at_the_next_record),
+        cmocka_unit_test(a_record_of_which_a_part_cannot_be_stored_is_refused_whole),
+        cmocka_unit_test(a_state_that_cannot_be_read_is_refused_by_its_key),
+        cmocka_unit_test(a_sample_of_many_ends_amid_a_step),
+        cmocka_unit_test(what_is_retried_and_conflicts_still_is_forecast_as_refused),
         cmocka_unit_test(what_is_not_there_any_more_is_passed_over),
         cmocka_unit_test(of_several_states_those_that_take_part_are_told),
     };
