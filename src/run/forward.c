@@ -446,6 +446,14 @@ void forward_decide(struct worker *worker, struct item *item)
     }
 }
 
+void forward_take_back(struct worker *worker, struct item *item)
+{
+    if (!job_looks_again(worker->job) || !item->has_ours || item->want_delete)
+        return;
+    item->state = ITEM_OPEN;
+    take_away(item);
+}
+
 void forward_take_left(struct worker *worker)
 {
     GHashTableIter iter;

@@ -232,6 +232,7 @@ static void take_op(struct worker *worker, struct item *item, const struct cas_o
         break;
     case CAS_REFUSED:
         round_refuse(worker, item, &op->fault);
+        forward_take_back(worker, item);
         break;
     case CAS_UNKNOWN:
         item->unknown = true;

@@ -157,6 +157,8 @@ void forward_row(struct worker *worker, size_t row);
 /* The document of a row that is to be shown, where nobody had to look into it before. */
 void forward_show(struct worker *worker, struct row *row);
 void forward_decide(struct worker *worker, struct item *item);
+/* What the store refuses in the place of what this run wrote before: that is not the source's any more, and goes. */
+void forward_take_back(struct worker *worker, struct item *item);
 /* The partition's rows have all been looked at, and none wants what a dead holder had written: the source says other
  * things by now than it said to him. */
 void forward_take_left(struct worker *worker);

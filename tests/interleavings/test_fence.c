@@ -267,7 +267,13 @@ struct odd {
     bool (*read)(struct session *, const struct call *, struct record *, size_t, GError **);
     bool (*cas)(struct session *, const struct call *, const struct lane *, struct cas_op *, size_t, GError **);
     enum cas_outcome answers; /* what a cas says of `c` */
+    bool deletes;             /* but a deletion of it is one */
 };
+
+static bool is_odd(const struct odd *odd, const struct cas_op *op)
+{
+    return slice_equal(op->key, slice_of_text("c")) && !(odd->deletes && op->verb == CAS_DELETE);
+}
 
 static const struct fault A_LIST = {.code = SLUICE_ERROR_BAD_RECORD, .text = "a list"};
 
@@ -303,12 +309,12 @@ static bool cas_odd(struct session *session, const struct call *call, const stru
     g_autofree struct cas_op *others = g_new(struct cas_op, n);
     size_t n_others = 0;
     for (size_t i = 0; i < n; i++)
-        if (!slice_equal(ops[i].key, slice_of_text("c")))
+        if (!is_odd(odd, &ops[i]))
             others[n_others++] = ops[i];
     if (n_others > 0 && !odd->cas(session, call, lane, others, n_others, error))
         return false;
     for (size_t i = n, k = n_others; i-- > 0;)
-        if (!slice_equal(ops[i].key, slice_of_text("c")))
+        if (!is_odd(odd, &ops[i]))
             ops[i] = others[--k];
         else {
             ops[i].outcome = odd->answers;
@@ -323,6 +329,7 @@ static void turn_odd(struct odd *odd, bool reads, enum cas_outcome answers)
     odd->read = odd->scene.faulty_mem.table.read;
     odd->cas = odd->scene.faulty_mem.write.cas;
     odd->answers = answers;
+    odd->deletes = false;
     if (reads)
         odd->scene.faulty_mem.table.read = read_odd;
     odd->scene.faulty_mem.write.cas = cas_odd;
@@ -381,6 +388,31 @@ static void what_the_store_does_not_take_back_is_left_and_listed_with_its_reason
     assert_int_equal(scene_count(scene, OUTCOME_REJECTED), 0);
     assert_true(scene_notes(scene, "c", SLUICE_ERROR_LEFT));
     scene_done(scene);
+}
+
+/* The source has changed behind the write, and the store does not take what it says now: what it said before does not
+ * stay in the target as if it were the source's. */
+static void what_the_store_does_not_take_when_it_is_carried_over_leaves_nothing(void **state)
+{
+    static const bool DELETES[] = {true, false};
+    for (size_t i = 0; i < G_N_ELEMENTS(DELETES); i++) {
+        struct odd odd;
+        struct scene *scene = &odd.scene;
+        struct process process;
+        begin_from(scene, FILL, "origin");
+        scene_put(scene, "origin", "c", "{\"n\":3,\"times\":0}");
+        process_first(&process, scene);
+        process_until(&process, 0, OP_LOOK);
+        scene_put(scene, "origin", "c", "{\"n\":4,\"times\":0}");
+        turn_odd(&odd, false, CAS_REFUSED);
+        odd.deletes = DELETES[i];
+        process_done(&process);
+        items_once(scene);
+        scene_holds(scene, "items", "c", DELETES[i] ? NULL : "{\"n\":3,\"times\":1}");
+        assert_int_equal(scene_count(scene, OUTCOME_REJECTED), 1);
+        scene_reconciles(scene);
+        scene_done(scene);
+    }
 }
 
 /* A fill takes it to be absent, the answer says that it is not: then it is looked at, and not tried until it is called
@@ -744,6 +776,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_read_behind_a_lost_fence_is_in_doubt),
         cmocka_unit_test(what_cannot_be_read_is_left_by_a_rollback_and_listed),
         cmocka_unit_test(what_the_store_does_not_take_back_is_left_and_listed_with_its_reason),
+        cmocka_unit_test(what_the_store_does_not_take_when_it_is_carried_over_leaves_nothing),
         cmocka_unit_test(what_an_answer_shows_and_nobody_can_read_is_refused_for_what_it_is),
         cmocka_unit_test(a_holder_that_dies_behind_its_lane_open_does_not_make_a_lost_fence_whole),
         cmocka_unit_test(what_is_in_doubt_is_taken_back_only_where_it_is_ours),
