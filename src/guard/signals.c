@@ -3,6 +3,7 @@
 /* One server, between two looks. */
 struct memory {
     int64_t evicted, cpu_us, at_us;   /* at the last look; -1: there was none */
+    int64_t lag_ms;                   /* at the last look, by our clock; -1: it told none */
     int64_t replicas, replicas_at_us; /* the most that it had, and when it last had them */
     int64_t began_bytes, began_keys;  /* at the first look that told it; -1: none has */
     uint64_t began_wrote;             /* by the run, at that look */
@@ -39,7 +40,7 @@ static struct memory *memory_of(struct signals *signals, const char *node)
         return memory;
     memory = g_new0(struct memory, 1);
     memory->at_us = -1;
-    memory->began_bytes = memory->began_keys = -1;
+    memory->lag_ms = memory->began_bytes = memory->began_keys = -1;
     g_hash_table_insert(signals->memories, g_strdup(node), memory);
     return memory;
 }
@@ -69,9 +70,21 @@ static bool figure(int64_t value, double scale, double *ret)
     return true;
 }
 
+/* A server reckons it by its wall clock, and that may jump: it grows no faster than our monotonic one goes, and as long
+ * as nobody has answered since the jump it grows as that does. -1: there is nobody. */
+static int64_t lag_ms(const struct look *look)
+{
+    const struct memory *was = look->memory;
+    int64_t told_ms = look->node->lag_ms;
+    int64_t most_ms = MAX(was->lag_ms, 0) + (was->at_us < 0 ? 0 : (look->now_us - was->at_us) / 1000);
+    if (told_ms == NODE_LAG_UNTOLD)
+        return most_ms;
+    return was->lag_ms < 0 ? told_ms : MIN(told_ms, most_ms);
+}
+
 static bool read_lag(const struct look *look, double *ret)
 {
-    return figure(look->node->lag_ms, 1, ret);
+    return figure(lag_ms(look), 1, ret);
 }
 
 static bool read_lag_bytes(const struct look *look, double *ret)
@@ -225,6 +238,7 @@ static void remember(struct memory *memory, const struct look *look)
 {
     const struct node_health *node = look->node;
     bool forgotten = look->now_us - memory->replicas_at_us >= SIGNALS_LOST_US;
+    memory->lag_ms = lag_ms(look);
     memory->evicted = node->evicted;
     memory->cpu_us = node->cpu_us;
     memory->at_us = look->now_us;

@@ -405,21 +405,23 @@ struct node_health {
     int64_t round_trip_us; /* of the smallest request */
     int64_t ops_per_s, clients, clients_limit;
     int64_t memory_bytes, memory_limit_bytes; /* limit 0: none */
-    int64_t data_bytes;        /* what its records take: its memory, of a database its live data, as far as it knows */
-    int64_t keys;              /* of the database that the store is; not where they are only estimated */
-    int64_t evicts;            /* 1: any key may go when memory is full, sluice's own too */
-    int64_t evicts_expiring;   /* 1: then those may go that are to expire */
-    int64_t evicted;           /* keys, since the server was started */
-    int64_t expired_ppm;       /* keys that have expired and are still there, in a million, estimated */
-    int64_t replicas;          /* connected and in step */
-    int64_t lag_bytes, lag_ms; /* of the replica that is farthest behind; none there: -1 */
-    int64_t saving;            /* 1: it saves itself, or rewrites its log, beside its work */
-    int64_t cpu_us;            /* that what executes commands has used since the server was started */
-    int64_t slow_calls;        /* in its log of slow calls */
+    int64_t data_bytes;      /* what its records take: its memory, of a database its live data, as far as it knows */
+    int64_t keys;            /* of the database that the store is; not where they are only estimated */
+    int64_t evicts;          /* 1: any key may go when memory is full, sluice's own too */
+    int64_t evicts_expiring; /* 1: then those may go that are to expire */
+    int64_t evicted;         /* keys, since the server was started */
+    int64_t expired_ppm;     /* keys that have expired and are still there, in a million, estimated */
+    int64_t replicas;        /* connected and in step */
+    int64_t lag_bytes;       /* of the replica that is farthest behind; none there: -1 */
+    int64_t lag_ms;          /* … by the server's wall clock; NODE_LAG_UNTOLD: that went back since it answered */
+    int64_t saving;          /* 1: it saves itself, or rewrites its log, beside its work */
+    int64_t cpu_us;          /* that what executes commands has used since the server was started */
+    int64_t slow_calls;      /* in its log of slow calls */
     int64_t clock_ms;
     int64_t stalled;          /* 1: it holds writes back, because compaction has fallen behind */
     int64_t compaction_bytes; /* that wait to be compacted */
 };
+#define NODE_LAG_UNTOLD INT64_C(-2)
 #define NODE_HEALTH_UNKNOWN                                                                                            \
     ((struct node_health){.round_trip_us = -1,                                                                         \
                           .ops_per_s = -1,                                                                             \

@@ -127,7 +127,7 @@ class Server:
         """ready False: it need not answer yet."""
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen([self.servers.program, str(self.config), *self.mode], cwd=self.folder,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.servers.environment)
         if ready:
             self.wait_ready()
         return self
@@ -403,6 +403,7 @@ class Servers:
         self.folder.mkdir(parents=True)
         self.started = []
         self.tls = None
+        self.environment = None # of those that are started from now on; None: this process's
 
     def __enter__(self):
         return self

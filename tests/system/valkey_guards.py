@@ -2,8 +2,10 @@
 """Guards on real servers: a replica that is stopped, memory that fills up, a save in progress and a switch in the store pause or
 slow a run by name, and it goes on by itself."""
 
+import time
+
 from servers import each_kind, wait_for
-from stand import among, must, run_all, same
+from stand import among, by_hand, must, run_all, same
 from wallclock import faked, jump_by
 
 ROWS = 600
@@ -182,11 +184,87 @@ def _(stand, servers):
     env = faked(stand)
     process = stand.start(*RUN, env=env)
     stand.until(process, writes)
-    jump_by(stand, "+60")
+    jump_by(stand, 60)
     among([primary.address, "skew", "its limit of 5s"], stand.finish(process).ended(5).lines()[-1]["message"])
     same(stand.status("fix")["state"], "halted", "state")
     stand.sluice("resume", "fix", "--reason", "set right").ended(0)
     is_repaired(stand, primary)
+
+
+HOUR = 3600
+
+
+@each_kind("the clock of all of them jumps while a replica stands still: that pauses the run, not the jump, and it goes on by itself", slow=True)
+def _(stand, servers):
+    servers.environment = faked(stand)
+    primary, (replica,) = begin(stand, servers, "replication_lag: 1s, skew: 5s", replicas=1)
+    process = stand.start(*RUN, env=servers.environment)
+    stand.until(process, writes)
+    for jump, words in ((-2 * HOUR, [primary.address, "above its limit of 1s"]), (2 * HOUR, [])): # forward the server may take it for lost
+        replica.freeze()
+        jump_by(stand, jump)
+        is_paused(stand, "replication_lag")
+        among(["guard: replication_lag:", *words], stand.status("fix")["reason"])
+        replica.thaw()
+        wait_for(lambda: stand.status("fix")["state"] == "running", "a run that goes on")
+    stand.finish(process).ended(0)
+    is_repaired(stand, primary)
+    wait_for(lambda: replica.call("HGET", "c:1", "n") == b"3", "a replica in step")
+
+
+@each_kind("the servers' clock alone jumps while a replica stands still: that halts the run by name; only a person lets it go on", slow=True)
+def _(stand, servers):
+    servers.environment = faked(stand)
+    primary, (replica,) = begin(stand, servers, "replication_lag: 1s, skew: 5s", replicas=1)
+    process = stand.start(*RUN)
+    stand.until(process, writes)
+    replica.freeze()
+    jump_by(stand, -HOUR)
+    among([primary.address, "skew", "its limit of 5s"], stand.finish(process).ended(5).lines()[-1]["message"])
+    same(stand.status("fix")["state"], "halted", "state")
+    replica.thaw()
+    jump_by(stand, 0)
+    stand.sluice("resume", "fix", "--reason", "set right").ended(0)
+    is_repaired(stand, primary)
+
+
+def jumps_there_and_back(stand, servers, client, address, protect):
+    """Whoever's clock jumps, to wherever: every record is written once each time, and its expiry stands."""
+    far_ms = round(time.time() * 1000) + 24 * HOUR * 1000
+    for n in range(ROWS):
+        client.hset(f"c:{n}", mapping={"id": n, "n": 0})
+        client.pexpireat(f"c:{n}", far_ms + n)
+    stand.write("fix.lua", FIX_LUA)
+    turns = [(environment, skew, hours) for environment, skew in ((servers.environment, "5s"), (None, "0s")) for hours in (2, -2)]
+    for turn, (environment, skew, hours) in enumerate(turns, 1):
+        stand.write("fix.yaml", SPEC.format(address=address, protect=f"replication_lag: 2s, skew: {skew}{protect}"))
+        process = stand.start(*RUN, "--again", env=environment)
+        stand.until(process, writes)
+        jump_by(stand, hours * HOUR)
+        stand.until(process, lambda line: writes(line) and line["done"] > ROWS // 2)
+        jump_by(stand, 0)
+        stand.finish(process, 120).ended(0)
+        for n in range(ROWS):
+            same(client.hget(f"c:{n}", "n"), str(2 ** turn - 1).encode(), f"c:{n}, written {turn} times")
+            same(client.execute_command("PEXPIRETIME", f"c:{n}"), far_ms + n, f"expiry of c:{n}")
+    stand.sluice("audit", "verify").ended(0)
+
+
+@each_kind("clocks of a cluster jump, with or without sluice's own: every record is written once, and its expiry stands")
+def _(stand, servers):
+    by_hand("a minute, most of it a cluster that begins")
+    servers.environment = faked(stand)
+    cluster = servers.cluster(primaries=2, replicas=1)
+    jumps_there_and_back(stand, servers, cluster.client(), cluster.nodes[0].address, "")
+
+
+@each_kind("clocks jump under a promise to live requests, with or without sluice's own: the same")
+def _(stand, servers):
+    by_hand("a minute")
+    servers.environment = faked(stand)
+    primary = servers.standalone()
+    servers.replica_of(primary)
+    jumps_there_and_back(stand, servers, primary.client(), primary.address, ', live: { p99: "+10% or +500ms" }')
 
 
 run_all()

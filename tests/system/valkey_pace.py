@@ -3,13 +3,12 @@
 `./dev bench pace` tells; here machines with other work must do, so promises are wide."""
 
 import json
-import os
 import signal
 import threading
 import time
 
 from servers import each_kind, wait_for, wait_in_step
-from stand import Skip, among, must, run_all, same, test
+from stand import among, by_hand, must, run_all, same, test
 
 KEYS = 3000
 
@@ -23,11 +22,6 @@ stages: [{{ name: full, scope: 100% }}]
 protect: {{ errors: 50%, live: {{ p99: "{promise}" }}{more} }}
 """
 WIDE = "+10% or +500ms"
-
-
-def by_hand():
-    if not os.environ.get("SLUICE_LIVE_ALL"):
-        raise Skip("takes long; SLUICE_LIVE_ALL=1 runs it")
 
 
 def seed(client, prefix, keys=KEYS):
@@ -166,7 +160,7 @@ def _(stand, servers):
 
 @each_kind("a primary whose place its replica takes is missed by nobody: the run goes on, at the pace of those that are there", slow=True)
 def _(stand, servers):
-    by_hand()
+    by_hand("it takes long")
     cluster = servers.cluster()
     victim = cluster.primaries()[0]
     begin(stand, victim, cluster.client(), WIDE, ALONE + ", rate: { max: 300/s }")
@@ -222,7 +216,7 @@ def _(stand, servers):
 
 @each_kind("a probe whose key is removed again and again pauses the run, by name; when that ends, the run goes on by itself")
 def _(stand, servers):
-    by_hand()
+    by_hand("it takes long")
     server = ready(stand, servers, WIDE, ALONE + ", rate: { max: 300/s }")
     client, over = server.client(), threading.Event()
     process = began(stand)
@@ -247,7 +241,7 @@ def _(stand, servers):
 
 @each_kind("a full server that evicts what expires, the probe's key too, pauses the run by name; when that ends, the run goes on")
 def _(stand, servers):
-    by_hand()
+    by_hand("it takes long")
     server = ready(stand, servers, WIDE, ALONE + ", rate: { max: 300/s }")
     client, over = server.client(), threading.Event()
     client.config_set("maxmemory-policy", "allkeys-lru")
@@ -339,7 +333,7 @@ SLOW = ", rate: { max: 300/s }"
 
 @each_kind("runs of two homes know of each other on a server, and who is gone is forgotten")
 def _(stand, servers):
-    by_hand()
+    by_hand("it takes long")
     server = ready(stand, servers, WIDE, SLOW)
     there = second_home(stand, server)
     one = began(stand)
@@ -365,7 +359,7 @@ MOST = 32       # commands in flight: one that may have so many is not held back
 
 @each_kind("runs of two homes get as much of a server as each other, from the second one's first write on")
 def _(stand, servers):
-    by_hand()
+    by_hand("it takes long")
     server = ready(stand, servers, WIDE)
     there = second_home(stand, server)
     seed(server.client(), "c", FIRST)
@@ -394,7 +388,7 @@ def _(stand, servers):
 
 @each_kind("a run of a higher priority goes first, whatever home it is of")
 def _(stand, servers):
-    by_hand()
+    by_hand("it takes long")
     server = ready(stand, servers, WIDE, SLOW)
     there = second_home(stand, server)
     stand.write("other.yaml", stand.read("other.yaml").replace("name: other", "name: other\npriority: 8"))

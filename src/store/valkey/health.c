@@ -82,7 +82,7 @@ static void take_info(struct node_health *health, struct slice info, uint32_t db
     health->expired_ppm = expired_ppm(info);
     health->cpu_us = cpu_us(info);
     health->saving = is_saving(info);
-    health->lag_ms = lag_s < 0 ? -1 : lag_s * 1000;
+    health->lag_ms = lag_s >= 0 ? lag_s * 1000 : lag_s == INFO_LAG_UNTOLD ? NODE_LAG_UNTOLD : -1;
     health->memory_bytes = number_or_unknown(info, "used_memory");
     health->memory_limit_bytes = number_or_unknown(info, "maxmemory");
     health->data_bytes = health->memory_bytes;

@@ -139,8 +139,11 @@ uint32_t info_replicas(struct slice info, int64_t *ret_offset)
 
 int64_t info_replica_lag_s(struct slice info)
 {
-    int64_t lag_s = -1;
-    for (struct slice parts; info_next_online(&info, &parts);)
-        lag_s = MAX(lag_s, info_replica_number(parts, "lag"));
-    return lag_s;
+    int64_t lag_s = INFO_LAG_NONE, least_s = 0;
+    for (struct slice parts; info_next_online(&info, &parts);) {
+        int64_t of_s = info_replica_number(parts, "lag");
+        lag_s = MAX(lag_s, of_s);
+        least_s = MIN(least_s, of_s);
+    }
+    return least_s < 0 ? INFO_LAG_UNTOLD : lag_s;
 }

@@ -28,5 +28,7 @@ uint64_t info_field_expiries(struct slice info);
  * acknowledged, INT64_MAX where there is none. */
 uint32_t info_replicas(struct slice info, int64_t *ret_offset);
 
-/* Since when, in seconds, the one of them that has been silent longest has said nothing; -1: there is none. */
+/* Since when, in seconds, the one of them that has been silent longest has said nothing; INFO_LAG_NONE: there is none,
+ * INFO_LAG_UNTOLD: the server's clock went back since one of them last did. */
+enum { INFO_LAG_NONE = -1, INFO_LAG_UNTOLD = -2 };
 int64_t info_replica_lag_s(struct slice info);

@@ -249,6 +249,47 @@ static void a_replica_that_its_server_has_lost_makes_the_lag_unknown_for_a_while
     look_done(&look);
 }
 
+/* Of the newest look: what its servers told then. */
+static void a_server_whose_clock_jumps_neither_makes_a_lag_nor_hides_one(void **state)
+{
+    static const struct {
+        int64_t at_s, told_s, lag_s; /* told by the server; as it is reckoned */
+    } LOOKS[] = {
+        {100, 0, 0},     {101, 1, 1},   {102, 3601, 2}, /* an hour forward: the replica answers once a second */
+        {103, 0, 0},                                    /* it has */
+        {104, -3599, 1},                                /* and back */
+        {105, 1, 1},     {106, -60, 2},                 /* back once more, and now it is silent */
+        {107, -59, 3},   {111, -55, 7}, {112, 3600, 8}, /* forward */
+        {113, 0, 0},     {120, 7, 7},                   /* silent, by a clock that goes on */
+    };
+    struct look look = {.signals = signals_new()};
+    struct node_health nodes[] = {node_of("a"), node_of("b")};
+    for (size_t i = 0; i < G_N_ELEMENTS(LOOKS); i++) {
+        nodes[0].replicas = nodes[1].replicas = 1;
+        nodes[0].lag_ms = LOOKS[i].told_s < 0 ? NODE_LAG_UNTOLD : LOOKS[i].told_s * 1000;
+        nodes[1].lag_ms = 0;
+        look_at(&look, nodes, 2, LOOKS[i].at_s);
+        assert_int_equal(look.readings[GUARD_LAG].found, SIGNAL_READ);
+        assert_int_equal((int64_t)look.readings[GUARD_LAG].value, LOOKS[i].lag_s * 1000);
+    }
+    look_done(&look);
+}
+
+/* Whoever takes a run up looks at it for the first time. */
+static void a_lag_that_is_untold_at_first_counts_from_there_on(void **state)
+{
+    struct look look = {.signals = signals_new()};
+    struct node_health node = node_of("a");
+    node.replicas = 1;
+    node.lag_ms = NODE_LAG_UNTOLD;
+    for (int64_t s = 0; s < 5; s++) {
+        look_at(&look, &node, 1, 100 + s);
+        assert_int_equal(look.readings[GUARD_LAG].found, SIGNAL_READ);
+        assert_int_equal((int64_t)look.readings[GUARD_LAG].value, s * 1000);
+    }
+    look_done(&look);
+}
+
 static void a_replica_that_was_promoted_and_has_none_of_its_own_lags_behind_nobody(void **state)
 {
     struct look look = {.signals = signals_new()};
@@ -280,6 +321,8 @@ int main(void)
         cmocka_unit_test(cpu_is_the_share_of_a_processor_between_two_looks),
         cmocka_unit_test(evictions_are_a_rate_between_two_looks_of_one_server),
         cmocka_unit_test(a_replica_that_its_server_has_lost_makes_the_lag_unknown_for_a_while),
+        cmocka_unit_test(a_server_whose_clock_jumps_neither_makes_a_lag_nor_hides_one),
+        cmocka_unit_test(a_lag_that_is_untold_at_first_counts_from_there_on),
         cmocka_unit_test(a_replica_that_was_promoted_and_has_none_of_its_own_lags_behind_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

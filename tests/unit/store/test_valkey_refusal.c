@@ -105,6 +105,25 @@ static void info_is_read_line_by_line(void **state)
     assert_true(offset == INT64_MAX);
 }
 
+/* A server subtracts by its wall clock, which may have gone back: then one that is silent looks as if it were ahead. */
+static void a_lag_by_a_clock_that_went_back_is_untold(void **state)
+{
+    static const struct {
+        const char *replicas;
+        int64_t lag_s;
+    } ROWS[] = {
+        {"", INFO_LAG_NONE},
+        {"slave0:ip=::1,port=1,state=wait_bgsave,offset=0,lag=-5\r\n", INFO_LAG_NONE},
+        {"slave0:ip=::1,port=1,state=online,offset=9,lag=0\r\n", 0},
+        {"slave0:ip=::1,port=1,state=online,offset=9,lag=1\r\nslave1:ip=::1,port=2,state=online,offset=9,lag=7\r\n", 7},
+        {"slave0:ip=::1,port=1,state=online,offset=9,lag=-3600\r\n", INFO_LAG_UNTOLD},
+        {"slave0:ip=::1,port=1,state=online,offset=9,lag=1\r\nslave1:ip=::1,port=2,state=online,offset=9,lag=-1\r\n",
+         INFO_LAG_UNTOLD},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++)
+        assert_int_equal(info_replica_lag_s(slice_of_text(ROWS[i].replicas)), ROWS[i].lag_s);
+}
+
 static void hashes_whose_fields_expire_are_counted_over_all_databases(void **state)
 {
     static const char REDIS[] = "# Keyspace\r\ndb0:keys=9,expires=1,avg_ttl=0,subexpiry=4\r\n"
@@ -138,6 +157,7 @@ int main(void)
         cmocka_unit_test(a_redirection_to_nowhere_leads_nowhere),
         cmocka_unit_test(a_refusal_that_nobody_gets_over_says_where_what_and_why),
         cmocka_unit_test(info_is_read_line_by_line),
+        cmocka_unit_test(a_lag_by_a_clock_that_went_back_is_untold),
         cmocka_unit_test(hashes_whose_fields_expire_are_counted_over_all_databases),
         cmocka_unit_test(keys_that_expire_are_counted_in_their_database),
     };
