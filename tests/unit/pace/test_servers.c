@@ -301,24 +301,49 @@ static void what_one_has_learnt_the_next_begins_with(void **state)
     pace_free(field.pace);
 }
 
+/* One that is due soon after is not left out because somebody has just begun, nor comes one at once that is not due. */
+static void the_next_is_silent_when_the_one_before_would_have_been(void **state)
+{
+    (void)state;
+    struct field field;
+    field_begin(&field); /* at one second of the clock that all share */
+    go(&field, 38.2);
+    pace_next(&field, 0.2, 0.1);
+    go(&field, 0.5);
+    assert_true(pace_went_on(field.pace) && field.of[0].sent > 0);
+    go(&field, 0.2);
+    go(&field, 0.3);
+    assert_int_equal(field.of[0].sent + field.of[1].sent, 0);
+    go(&field, 0.5);
+    assert_true(field.of[0].sent > 0);
+    pace_free(field.pace);
+}
+
+static void feel(struct field *field, unsigned which)
+{
+    for (unsigned i = 0; i < 2; i++)
+        field->of[i].felt = which >> i & 1;
+}
+
 static void what_is_of_other_servers_or_another_promise_or_old_counts_for_nothing(void **state)
 {
+    enum { ONE = 1, TWO = 2, BOTH = 3 };
     static const struct {
         double after_s, share;
-        bool felt_before, felt_after; /* the second server */
+        unsigned before, after; /* the servers that are felt */
         bool goes_on;
     } ROWS[] = {
-        {1, 0.1, true, true, true},   {45, 0.1, true, true, true},  {61, 0.1, true, true, false},
-        {1, 0.05, true, true, false}, {1, 0.1, true, false, false}, {1, 0.1, false, true, false},
-        {1, 0.1, false, false, true},
+        {1, 0.1, BOTH, BOTH, true},   {45, 0.1, BOTH, BOTH, true}, {61, 0.1, BOTH, BOTH, false},
+        {1, 0.05, BOTH, BOTH, false}, {1, 0.1, BOTH, ONE, false},  {1, 0.1, ONE, BOTH, false},
+        {1, 0.1, ONE, ONE, true},     {1, 0.1, ONE, TWO, false},
     };
     (void)state;
     for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
         struct field field;
         field_begin(&field);
-        field.of[1].felt = ROWS[i].felt_before;
+        feel(&field, ROWS[i].before);
         go(&field, 12);
-        field.of[1].felt = ROWS[i].felt_after;
+        feel(&field, ROWS[i].after);
         pace_next(&field, ROWS[i].after_s, ROWS[i].share);
         go(&field, 2.4);
         if (pace_went_on(field.pace) != ROWS[i].goes_on || (field.of[0].sent > 0) != ROWS[i].goes_on)
@@ -375,6 +400,7 @@ int main(void)
         cmocka_unit_test(what_is_worth_more_than_may_go_goes_alone_and_pushes_the_next_out),
         cmocka_unit_test(a_new_promise_counts_at_once),
         cmocka_unit_test(what_one_has_learnt_the_next_begins_with),
+        cmocka_unit_test(the_next_is_silent_when_the_one_before_would_have_been),
         cmocka_unit_test(what_is_of_other_servers_or_another_promise_or_old_counts_for_nothing),
         cmocka_unit_test(a_server_that_comes_later_is_measured_first_as_ever),
         cmocka_unit_test(without_a_baseline_nothing_has_been_learnt),
