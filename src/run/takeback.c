@@ -1,6 +1,7 @@
 /* Taking a run back: all of it, or its stages from one on. */
 #include "base/int.h"
 #include "base/nearest.h"
+#include "catalog/pages.h"
 #include "plan/home.h"
 #include "run/again.h"
 #include "run/ending.h"
@@ -153,15 +154,21 @@ bool takeback_prepare(struct hold *hold, uint32_t stage, GError **error)
 /* --- rollback
  * --------------------------------------------------------------------------------------------------------- */
 
-char *takeback_damage(const struct undo_damage *damage, size_t n)
+static uint64_t damaged_keys(const struct undo_damage *damage, size_t n)
 {
     uint64_t keys = 0;
-    const struct undo_damage *first = NULL;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         keys += damage[i].keys;
-        if (!first && damage[i].at.segment)
+    return keys;
+}
+
+char *takeback_damage(const struct undo_damage *damage, size_t n)
+{
+    uint64_t keys = damaged_keys(damage, n);
+    const struct undo_damage *first = NULL;
+    for (size_t i = 0; i < n && !first; i++)
+        if (damage[i].at.segment)
             first = &damage[i];
-    }
     if (!first)
         return ending_words("the undo log is damaged, with %" G_GUINT64_FORMAT
                             " keys that could not be taken back: no segment holds their entries any more",
@@ -227,12 +234,37 @@ static bool pause_in_part(struct hold *hold, uint32_t from_stage, const char *da
     return hold_move(hold, RUN_PAUSED, text, NULL, error);
 }
 
-static bool back_end(struct hold *hold, uint32_t from_stage, const char *damage, GError **error)
+#define DAMAGED_KEYS "damaged_keys"
+
+/* `damage` NULL: all of it came back; else what did not, in words. */
+static bool back_end(struct hold *hold, uint32_t from_stage, const char *damage, uint64_t keys, GError **error)
 {
     if (from_stage > 0)
         return pause_in_part(hold, from_stage, damage, error);
     g_autofree char *text = supersede_reason(hold->config->superseded_by, damage);
-    return hold_let_go(hold, error) && hold_move(hold, RUN_ROLLED_BACK, text, NULL, error);
+    g_autofree char *details = damage ? g_strdup_printf("{\"" DAMAGED_KEYS "\":%" G_GUINT64_FORMAT "}", keys) : NULL;
+    return hold_let_go(hold, error) && hold_move(hold, RUN_ROLLED_BACK, text, details, error);
+}
+
+/* Whether a rollback that is over could not take all of it back, as the ledger says. */
+static bool was_damaged(struct hold *hold, bool *ret, GError **error)
+{
+    enum { AT_ONCE = 64 };
+    struct ledger_page page = {.run = hold->run.name, .most = AT_ONCE};
+    struct ledger_entries entries;
+    *ret = false;
+    do {
+        if (!ledger_page(hold->catalog, &page, hold->mem, &entries, error))
+            return false;
+        for (size_t i = 0; i < entries.n; i++) {
+            page.before = entries.rows[i].number;
+            if (strcmp(entries.rows[i].action, run_state_word(RUN_ROLLED_BACK)) != 0)
+                continue;
+            *ret = entries.rows[i].details && strstr(entries.rows[i].details, "\"" DAMAGED_KEYS "\"");
+            return true;
+        }
+    } while (entries.n == AT_ONCE);
+    return true;
 }
 
 static bool back_finish(struct hold *hold, uint32_t from_stage, struct run_result *ret, GError **error)
@@ -244,7 +276,7 @@ static bool back_finish(struct hold *hold, uint32_t from_stage, struct run_resul
         return false;
     const struct undo_damage *damage = undo_chains_damage(chains, &n_damage);
     g_autofree char *text = n_damage ? takeback_damage(damage, n_damage) : NULL;
-    if (!back_end(hold, from_stage, text, error) ||
+    if (!back_end(hold, from_stage, text, damaged_keys(damage, n_damage), error) ||
         !undo_chains_drop_durable(&hold->undo_config, error)) /* repeating the command drops them */
         return false;
     hold_result(hold, n_damage || hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, hold->run.reason, ret);
@@ -504,9 +536,10 @@ bool run_back(const struct run_config *config, const char *name, const char *sta
     if (hold->run.state == RUN_ROLLED_BACK) { /* repeated, or died just behind its end */
         g_autofree char *dir = home_path(config->home, HOME_UNDO, hold->run.name);
         struct undo_config undo = {.world = config->world, .dir = dir};
-        if (!undo_chains_drop_durable(&undo, error))
+        bool damaged;
+        if (!undo_chains_drop_durable(&undo, error) || !was_damaged(hold, &damaged, error))
             return false;
-        hold_result(hold, hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, "is rolled back already", ret);
+        hold_result(hold, damaged || hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, "is rolled back already", ret);
         return true;
     }
     return takeback_may(&hold->run, error) && hold_end_wishes(hold, error) && keep_pace(hold, error) &&

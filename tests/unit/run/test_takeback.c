@@ -260,6 +260,11 @@ static void what_the_log_cannot_tell_of_a_stage_is_said_beside_what_stands(void 
     ends(&scene, "full", 8, "damaged");
     ends(&scene, "full", 0, "those before it stand: `sluice rollback job.1` takes them back too");
     ends(&scene, NULL, 8, "damaged");
+    ends(&scene, NULL, 8, "is rolled back already");
+    scene_done(&scene);
+    staged(&scene, IN_PLACE, 0);
+    ends(&scene, NULL, 0, NULL);
+    ends(&scene, NULL, 0, "is rolled back already");
     scene_done(&scene);
 }
 
