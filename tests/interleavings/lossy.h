@@ -21,6 +21,9 @@ struct lossy {
     bool known;                                               /* … that it was lost */
     int fails;                                                /* so many looks fail, … */
     enum error_code fails_with;                               /* … with that */
+    bool (*lane_open)(struct session *, const struct call *, const struct lane *, struct fence *, GError **);
+    int opens;       /* behind so many lanes they are replaced, … */
+    bool note_fails; /* … or what is noted of them fails, with fails_with */
     atomic_int signals;
     atomic_uint looks; /* of who watches, each with a sleep behind it */
     uint64_t sent;     /* cas calls until it happened */
@@ -40,6 +43,8 @@ static inline bool note(struct session *session, const struct call *call, const 
                         struct slice was, const char **ret, GError **error)
 {
     struct lossy *lossy = lossy_of(session);
+    if (was.len && lossy->note_fails)
+        return error_set(error, lossy->fails_with, "nobody knows whose it is");
     if (was.len && was.data[0] != lossy->history[0])
         return error_set(error, SLUICE_ERROR_UNSETTLED, "another server");
     *ret = arena_text(call->mem, slice_of_text(lossy->history));

@@ -132,6 +132,22 @@ static void a_rollback_leaves_and_lists_what_a_server_forgot_before_it(void **st
     scene_done(&lossy.scene);
 }
 
+/* Whether what the rollback had put back there was lost, or written over, nobody knows: it stays, and is listed. */
+static void what_the_application_wrote_over_a_rollback_that_was_forgotten_is_left(void **state)
+{
+    struct lossy lossy;
+    begin(&lossy);
+    scene_ran(&lossy.scene, 0);
+    process_whole(&lossy.scene, JOB_BACK);
+    scene_put(&lossy.scene, "items", "k4", "{\"n\":44,\"times\":5}");
+    replace(&lossy);
+    scene_taken_back(&lossy.scene, 8);
+    scene_holds(&lossy.scene, "items", "k4", "{\"n\":44,\"times\":5}");
+    scene_holds(&lossy.scene, "items", "k5", "{\"n\":5,\"times\":0}");
+    assert_true(scene_notes(&lossy.scene, "k4", SLUICE_ERROR_LEFT));
+    scene_done(&lossy.scene);
+}
+
 /* --- the fence tells ---------------------------------------------------------------------------------------------- */
 
 /* Written, then the application writes k3 and the server is another one; what the fence says of k3 decides. */
@@ -211,6 +227,85 @@ static void what_is_absent_and_had_stood_before_is_in_doubt_where_the_fence_is_l
     assert_int_equal(scene_count(&lossy.scene, OUTCOME_IN_DOUBT), 1);
     assert_true(scene_notes(&lossy.scene, "k3", SLUICE_ERROR_IN_DOUBT));
     scene_done(&lossy.scene);
+}
+
+/* Between the look that took checkpoints back and the moment at which its fences are asked. */
+static const struct meanwhile {
+    const char *where, *asked; /* what the servers say then, and what is asked */
+    bool back;                 /* the first server is there again */
+    enum error_code fails;     /* so does the look; 0: it does not */
+} MEANWHILE[] = {
+    {NULL, "there"},
+    {"beyond", "there;beyond"},
+    {NULL, "there", .back = true},
+    {NULL, "there", .fails = SLUICE_ERROR_UNREACHABLE},
+    {NULL, "there", .fails = SLUICE_ERROR_STORE},
+};
+
+static void what_is_lost_meanwhile_is_asked_for_as_well(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(MEANWHILE); i++) {
+        const struct meanwhile *row = &MEANWHILE[i];
+        struct lossy lossy;
+        struct process process;
+        size_t lost;
+        GError *error = NULL;
+        begin(&lossy);
+        all_written(&lossy);
+        lose(&lossy, 1);
+        process_begin(&process, &lossy.scene, JOB_FORWARD);
+        kit_ok(again_look(process.hold, PARTS_FORWARD, &lost, &error));
+        process_until(&process, 0, OP_STANDS);
+        lossy.where = row->where;
+        lossy.asked_where = row->asked;
+        lossy.history[0] = row->back ? 'a' : lossy.history[0];
+        lossy.fails = row->fails ? 1 : 0;
+        lossy.fails_with = row->fails;
+        if (row->fails == SLUICE_ERROR_STORE) {
+            process_fails(&process, 0, STORE);
+            process_die(&process);
+            process_whole(&lossy.scene, JOB_FORWARD);
+        } else
+            process_done(&process);
+        if (lossy.asked < KEYS)
+            fail_msg("row %zu: asked of %d writes", i, lossy.asked);
+        lossy.where = lossy.asked_where = NULL;
+        scene_ran(&lossy.scene, 0);
+        ends_well(&lossy);
+    }
+}
+
+/* The n-th of what is noted of servers while a lane is opened is behind its opening. */
+static bool replaces_at_open(struct session *session, const struct call *call, const struct lane *lane,
+                             struct fence *ret, GError **error)
+{
+    struct lossy *lossy = lossy_of(session);
+    bool ok = lossy->lane_open(session, call, lane, ret, error);
+    if (ok && lossy->opens-- == 1)
+        replace(lossy);
+    lossy->note_fails = ok && lossy->opens == 0 && lossy->fails_with;
+    return ok;
+}
+
+static void a_lane_that_is_opened_as_its_server_is_replaced_is_opened_once_more(void **state)
+{
+    static const enum error_code FAILS[] = {0, SLUICE_ERROR_STORE};
+    for (size_t i = 0; i < G_N_ELEMENTS(FAILS); i++) {
+        struct lossy lossy;
+        struct ended ended;
+        begin(&lossy);
+        lossy.lane_open = lossy.scene.faulty_mem.write.lane_open;
+        lossy.scene.faulty_mem.write.lane_open = replaces_at_open;
+        lossy.opens = 1;
+        lossy.fails_with = FAILS[i];
+        scene_run(&lossy.scene, &ended);
+        if (ended.status != (FAILS[i] ? 6 : 0))
+            fail_msg("row %zu ended with %d: %s", i, ended.status, ended.text);
+        ended_done(&ended);
+        lossy.fails_with = 0;
+        scene_ran(&lossy.scene, 0);
+        ends_well(&lossy);
+    }
 }
 
 static void the_log_ends_amid_its_last_block(struct scene *scene)
@@ -396,6 +491,9 @@ int main(void)
         cmocka_unit_test(who_dies_while_it_is_done_again_does_not_do_it_twice),
         cmocka_unit_test(of_a_record_that_was_made_nobody_knows_whether_it_was_lost_or_deleted),
         cmocka_unit_test(a_record_that_was_made_is_made_again_where_the_fence_knows_that_it_was_lost),
+        cmocka_unit_test(what_the_application_wrote_over_a_rollback_that_was_forgotten_is_left),
+        cmocka_unit_test(what_is_lost_meanwhile_is_asked_for_as_well),
+        cmocka_unit_test(a_lane_that_is_opened_as_its_server_is_replaced_is_opened_once_more),
         cmocka_unit_test(checkpoints_without_conditions_are_told_by_the_gate_alone),
         cmocka_unit_test(what_a_promotion_lost_is_promoted_again_before_its_shadow_is_dropped),
     };

@@ -8,7 +8,30 @@ struct servers {
     struct scene scene;
     const char *topology; /* what the store says of itself */
     bool (*inspect)(struct session *, const struct call *, struct store_info *, GError **);
+    const struct fault_row *fails; /* of what is asked before the workers begin; NULL: nothing */
+    const char *moves_at;          /* where it becomes another one, seen to before anybody goes on; NULL: nowhere */
+    atomic_uint asked;             /* what it is, since then */
 };
+
+#define HEARD_US (INT64_C(60) * 1000 * 1000)
+
+/* The last move before the workers begin is the stage's, and what is asked before that has been. */
+static void on_point(void *self, const char *name)
+{
+    struct servers *servers = self;
+    if (servers->fails && strcmp(name, "stage.moved") == 0)
+        scene_fault(&servers->scene, g_steal_pointer(&servers->fails));
+    if (!servers->moves_at || strcmp(name, servers->moves_at) != 0)
+        return;
+    servers->moves_at = NULL;
+    servers->topology = "b";
+    atomic_store(&servers->asked, 0);
+    int64_t most_us = g_get_monotonic_time() + HEARD_US;
+    while (atomic_load(&servers->asked) == 0) {
+        world_sleep_us(world_real(), 500, NULL);
+        assert_true(g_get_monotonic_time() < most_us);
+    }
+}
 
 static struct servers *servers_of(const struct session *session)
 {
@@ -18,7 +41,8 @@ static struct servers *servers_of(const struct session *session)
 
 static bool inspect(struct session *session, const struct call *call, struct store_info *ret, GError **error)
 {
-    const struct servers *servers = servers_of(session);
+    struct servers *servers = servers_of(session);
+    atomic_fetch_add(&servers->asked, 1);
     if (!servers->inspect(session, call, ret, error))
         return false;
     ret->topology = servers->topology;
@@ -27,7 +51,10 @@ static bool inspect(struct session *session, const struct call *call, struct sto
 
 static void begin(struct servers *servers, const char *spec)
 {
+    *servers = (struct servers){0};
     scene_init(&servers->scene, spec, ONCE_MORE);
+    servers->scene.fake.world.point = on_point;
+    servers->scene.fake.world.point_self = servers;
     servers->topology = "a";
     servers->inspect = servers->scene.faulty_mem.table.inspect;
     servers->scene.faulty_mem.table.inspect = inspect;
@@ -53,6 +80,36 @@ static void a_topology_that_is_not_the_plans_halts_the_run_before_it_writes(void
     servers.topology = "b";
     ends(&servers, 5, "protect.topology=follow");
     scene_holds(&servers.scene, "items", "a", "{\"n\":1,\"times\":0}");
+    servers.topology = "a";
+    ends(&servers, 0, NULL);
+    scene_holds(&servers.scene, "items", "a", "{\"n\":1,\"times\":1}");
+    scene_done(&servers.scene);
+}
+
+/* It has not moved for all that is known; who works with it says more. */
+static void a_store_that_does_not_answer_halts_nothing(void **state)
+{
+    static const struct fault_row FAILS[] = {{FAULT_SESSION_OPEN, .nth = 1, .effect = FAULT_TRANSIENT},
+                                             {FAULT_INSPECT, .nth = 1, .effect = FAULT_TRANSIENT}};
+    for (size_t i = 0; i < G_N_ELEMENTS(FAILS); i++) {
+        struct servers servers;
+        begin(&servers, HALTS);
+        scene_plan(&servers.scene);
+        servers.fails = &FAILS[i];
+        ends(&servers, 0, NULL);
+        assert_null(servers.fails);
+        scene_holds(&servers.scene, "items", "a", "{\"n\":1,\"times\":1}");
+        scene_done(&servers.scene);
+    }
+}
+
+/* Whoever watches looks once in two seconds, also for what has come since the workers began. */
+static void a_topology_that_changes_while_it_writes_halts_the_run(void **state)
+{
+    struct servers servers;
+    begin(&servers, HALTS);
+    servers.moves_at = "scan.before";
+    ends(&servers, 5, "protect.topology=follow");
     servers.topology = "a";
     ends(&servers, 0, NULL);
     scene_holds(&servers.scene, "items", "a", "{\"n\":1,\"times\":1}");
@@ -107,6 +164,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_topology_that_is_not_the_plans_halts_the_run_before_it_writes),
+        cmocka_unit_test(a_store_that_does_not_answer_halts_nothing),
+        cmocka_unit_test(a_topology_that_changes_while_it_writes_halts_the_run),
         cmocka_unit_test(without_the_guard_it_is_followed),
         cmocka_unit_test(a_promotion_halts_too_before_it_writes),
     };

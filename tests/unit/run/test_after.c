@@ -1,4 +1,5 @@
 /* Who waits for whom, through however many others: each of them is asked once. */
+#include "kit/scene.h"
 #include "run/after.h"
 #include "unit/run/runs.h"
 
@@ -173,6 +174,84 @@ static void it_waits_until_they_are_done_or_somebody_has_enough(void **state)
     }
 }
 
+/* --- of a run ----------------------------------------------------------------------------------------------------- */
+
+#define WAITS                                                                                                          \
+    "sluice: 1\nname: job\nafter: [a]\nsource: { store: \"mem:s\", dataset: items }\n"                                 \
+    "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\n"
+
+/* A run that was planned when `a` was done, which is running once more by now. */
+struct planned {
+    struct scene scene; /* first: what happens is told of it */
+    struct runs runs;   /* of the scene's home */
+    struct run_row other;
+    const char *what; /* happens while it waits */
+    atomic_int signals;
+};
+
+static void while_its_run_waits(struct scene *scene, const struct run_event *event)
+{
+    struct planned *planned = (struct planned *)scene;
+    if (event->kind != RUN_EVENT_PROGRESS || !planned->what || !strstr(event->text, "waits for a"))
+        return;
+    if (g_str_equal(planned->what, "signal"))
+        atomic_store(&planned->signals, 1);
+    else if (g_str_equal(planned->what, "done"))
+        runs_go(&planned->runs, &planned->other, RUN_DONE);
+    else
+        runs_put(&planned->runs, &(struct runs_new){.spec = "a", .plan = "none"});
+    planned->what = NULL;
+}
+
+static void plan_one(struct planned *planned, const char *what)
+{
+    GError *error = NULL;
+    struct scene *scene = &planned->scene;
+    *planned = (struct planned){.what = what};
+    scene_init(scene, WAITS, "function transform(doc, ctx)\n  doc.times = 1\n  return doc\nend\n");
+    scene_put(scene, "items", "k", "{\"times\":0}");
+    fake_world_init(&planned->runs.fake);
+    planned->runs.mem = arena_new(64u << 20);
+    kit_ok(catalog_open(&planned->runs.catalog, &scene->fake.world, scene->home, CATALOG_CREATE, &error));
+    runs_put(&planned->runs, &(struct runs_new){.spec = "a", .plan = "{}", .state = RUN_DONE});
+    scene_plan(scene);
+    planned->other = runs_put(&planned->runs, &(struct runs_new){.spec = "a", .plan = "{}", .state = RUN_RUNNING});
+    scene->signals = &planned->signals;
+    scene->event = while_its_run_waits;
+}
+
+static void planned_done(struct planned *planned)
+{
+    catalog_free(planned->runs.catalog);
+    arena_free(planned->runs.mem);
+    scene_done(&planned->scene);
+}
+
+static void a_run_that_is_planned_waits_too_before_it_begins(void **state)
+{
+    static const struct {
+        const char *what, *said;
+        int status;
+        enum run_state becomes;
+    } ROWS[] = {
+        {"done", NULL, 0, RUN_DONE},
+        {"signal", "interrupted", 3, RUN_INTERRUPTED},
+        {"damage", "a.3: its frozen plan cannot be read", 6, RUN_WAITING},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct planned planned;
+        struct ended ended;
+        auto_(arena) mem = arena_new(1 << 20);
+        plan_one(&planned, ROWS[i].what);
+        scene_run(&planned.scene, &ended);
+        if (ended.status != ROWS[i].status || (ROWS[i].said && !strstr(ended.text, ROWS[i].said)))
+            fail_msg("row %zu ended with %d: %s", i, ended.status, ended.text);
+        assert_int_equal(scene_row(&planned.scene, mem).state, ROWS[i].becomes);
+        ended_done(&ended);
+        planned_done(&planned);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +260,7 @@ int main(void)
         cmocka_unit_test(all_of_them_have_to_be_done_and_none_may_wait_for_it),
         cmocka_unit_test(for_one_that_needs_a_person_nobody_waits),
         cmocka_unit_test(it_waits_until_they_are_done_or_somebody_has_enough),
+        cmocka_unit_test(a_run_that_is_planned_waits_too_before_it_begins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,8 +91,120 @@ static void a_statement_that_fails_while_a_run_is_planned_is_told(void **state)
         each_statement(&all[i]);
 }
 
+/* --- a plan from a file ---------------------------------------------------------------------------------------------
+ */
+
+static void begin(struct scene *scene, const char *lua)
+{
+    scene_init(scene, SPEC(""), lua);
+    scene_put(scene, "items", "a", "{\"n\":1}");
+}
+
+static char *plan_into(struct scene *scene, const char *name)
+{
+    GError *error = NULL;
+    struct spec *spec;
+    bool idle;
+    char *path = g_build_filename(scene->dir, name, NULL);
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    kit_ok(spec_read(&spec, &scene->fake.world, scene->spec_path, &error));
+    kit_ok(run_plan(&config, spec, path, &idle, &error));
+    store_registry_free(registry);
+    return path;
+}
+
+/* The run's name, and whether it is a new one. */
+static void begun_by(struct scene *scene, const char *path, const char *name, bool is_new)
+{
+    GError *error = NULL;
+    struct run_result result = {0};
+    bool found_new;
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    kit_ok(run_begin_file(&config, path, &result, &found_new, &error));
+    assert_string_equal(result.run.name, name);
+    assert_int_equal(found_new, is_new);
+    run_result_done(&result);
+    store_registry_free(registry);
+}
+
+static void a_plan_from_a_file_is_one_run_however_often_it_is_begun(void **state)
+{
+    struct scene scene;
+    begin(&scene, LUA);
+    g_autofree char *first = plan_into(&scene, "first.plan");
+    begun_by(&scene, first, "job.1", true);
+    begun_by(&scene, first, "job.1", false);
+    scene_ran(&scene, 0);
+    scene_file(&scene, "t.lua", "function transform(doc, ctx)\n  doc.times = 2\n  return doc\nend\n");
+    g_autofree char *second = plan_into(&scene, "second.plan");
+    begun_by(&scene, second, "job.2", true);
+    begun_by(&scene, first, "job.1", false);
+    begun_by(&scene, second, "job.2", false);
+    scene_done(&scene);
+}
+
+/* --- which run is meant ---------------------------------------------------------------------------------------------
+ */
+
+#define CONTRACTED SPEC("") "contract: c.yaml\n"
+#define CONTRACT(most)                                                                                                 \
+    "contract: 1\nname: items\nversion: 1\nfields: { n: { type: int, max: " most " }, times: { type: int } }\n"
+
+static void run_named(struct scene *scene, const char *name, int status)
+{
+    scene->run = name;
+    scene_ran(scene, status);
+    scene->run = "job.1";
+}
+
+/* Another contract is another run; the same one is done. */
+static void a_run_is_done_by_its_contract_too(void **state)
+{
+    struct scene scene;
+    auto_(arena) mem = arena_new(1 << 20);
+    scene_init(&scene, CONTRACTED, LUA);
+    scene_file(&scene, "c.yaml", CONTRACT("5"));
+    scene_put(&scene, "items", "a", "{\"n\":1}");
+    scene_ran(&scene, 0);
+    scene.lifts_nothing = true;
+    scene_ran(&scene, 0);
+    scene_file(&scene, "c.yaml", CONTRACT("6"));
+    run_named(&scene, "job.2", 0);
+    scene.run = "job.2";
+    assert_int_equal(scene_row(&scene, mem).state, RUN_DONE);
+    scene_done(&scene);
+}
+
+/* What it supersedes has another one's writes on top of it, which are not complete. */
+static void of_two_runs_that_stand_the_one_that_is_not_superseded_is_in_the_way(void **state)
+{
+    GError *error = NULL;
+    struct scene scene;
+    struct process process;
+    bool met;
+    begin(&scene, LUA);
+    scene_ran(&scene, 0);
+    scene_file(&scene, "t.lua", "function transform(doc, ctx)\n  doc.times = 2\n  return doc\nend\n");
+    scene_plan(&scene);
+    scene.run = "job.2";
+    process_begin(&process, &scene, JOB_FORWARD);
+    process_until(&process, 0, OP_CHECKPOINT);
+    process_die(&process);
+    scene_file(&scene, "t.lua", "function transform(doc, ctx)\n  doc.times = 3\n  return doc\nend\n");
+    scene.supersede = "job.1";
+    kit_refused(plans(&scene, 0, &met, &error), LOCKED, "locked by run job.2");
+    scene_done(&scene);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_statement_that_fails_while_a_run_is_planned_is_told)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_statement_that_fails_while_a_run_is_planned_is_told),
+        cmocka_unit_test(a_plan_from_a_file_is_one_run_however_often_it_is_begun),
+        cmocka_unit_test(a_run_is_done_by_its_contract_too),
+        cmocka_unit_test(of_two_runs_that_stand_the_one_that_is_not_superseded_is_in_the_way),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -295,9 +295,26 @@ static void a_run_that_cannot_let_go_of_its_store_is_not_aborted(void **state)
     }
 }
 
+/* What is in doubt, or was passed over, is for a person as well as what was refused. */
+static void a_run_that_is_done_says_by_its_exit_status_whether_all_went_as_asked(void **state)
+{
+    static const enum outcome REFUSED[] = {OUTCOME_REJECTED, OUTCOME_KEPT_LIVE, OUTCOME_IN_DOUBT, OUTCOME_PASSED_OVER};
+    for (enum outcome outcome = 0; outcome < OUTCOME_COUNT; outcome++) {
+        struct run_row row = {.state = RUN_DONE};
+        bool refused = false;
+        row.tally.of[outcome] = 1;
+        for (size_t i = 0; i < G_N_ELEMENTS(REFUSED); i++)
+            refused |= outcome == REFUSED[i];
+        assert_int_equal(run_done_status(&row), refused ? 8 : 0);
+        row.state = RUN_PAUSED;
+        assert_int_equal(run_done_status(&row), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_that_is_done_says_by_its_exit_status_whether_all_went_as_asked),
         cmocka_unit_test(a_run_that_cannot_let_go_of_its_store_is_not_aborted),
         cmocka_unit_test(every_way_through_a_gate_is_the_tables),
     };

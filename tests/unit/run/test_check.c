@@ -1,0 +1,160 @@
+/* `verify` of a run, by what it is asked for, and by how the run stands. */
+#include "interleavings/specs.h"
+#include "kit/scene.h"
+
+#include <glib/gstdio.h>
+
+enum { KEYS = 8 };
+
+static void begin(struct scene *scene, const char *spec)
+{
+    scene_init(scene, spec, ONCE_MORE);
+    for (int i = 0; i < KEYS; i++) {
+        g_autofree char *key = g_strdup_printf("k%d", i);
+        scene_put(scene, "items", key, "{\"times\":0}");
+        scene_put(scene, "origin", key, "{\"times\":0}");
+    }
+}
+
+static bool verify(struct scene *scene, struct run_config *config, struct verify_result *ret, GError **error)
+{
+    *ret = (struct verify_result){0};
+    return run_verify(config, scene->run, ret, error);
+}
+
+/* --- its report -----------------------------------------------------------------------------------------------------
+ */
+
+static bool answer(void *self, const struct verify_result *result)
+{
+    assert_true(g_file_test(result->report_path, G_FILE_TEST_EXISTS));
+    return *(const bool *)self;
+}
+
+static size_t reports_kept(struct scene *scene)
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct report_row *rows;
+    size_t n;
+    struct run_row run = scene_row(scene, mem);
+    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, &error));
+    kit_ok(catalog_reports(catalog, run.id, mem, &rows, &n, &error));
+    return n;
+}
+
+static void a_report_that_nobody_wants_leaves_nothing(void **state)
+{
+    struct scene scene;
+    begin(&scene, SAME_DATASET);
+    scene_ran(&scene, 0);
+    for (int wanted = 0; wanted < 2; wanted++) {
+        GError *error = NULL;
+        struct verify_result verdict;
+        struct store_registry *registry = store_registry_new(&scene.fake.world, scene.ours);
+        struct run_config config = scene_config(&scene, registry);
+        bool wants = wanted;
+        size_t before = reports_kept(&scene);
+        config.keep_report = answer;
+        config.keep_self = &wants;
+        scene.fake.wall_ms += 1000;
+        kit_ok(verify(&scene, &config, &verdict, &error));
+        assert_true(verdict.pass);
+        assert_int_equal(verdict.report_path != NULL, wanted);
+        assert_int_equal(verdict.page_path != NULL, wanted);
+        assert_int_equal(reports_kept(&scene) - before, wanted);
+        verify_result_done(&verdict);
+        store_registry_free(registry);
+    }
+    scene_done(&scene);
+}
+
+/* --- how the run stands ---------------------------------------------------------------------------------------------
+ */
+
+/* A partition of it is written, the others are not: of their keys nothing is said. */
+static void of_a_run_that_is_not_over_what_is_written_is_compared(void **state)
+{
+    struct scene scene;
+    struct process process;
+    struct verify_result verdict;
+    begin(&scene, SAME_DATASET);
+    process_first(&process, &scene);
+    process_until(&process, 0, OP_CHECKPOINT);
+    process_step(&process, 0);
+    process_die(&process);
+    scene.full = true;
+    scene_verify(&scene, &verdict);
+    assert_true(verdict.pass);
+    assert_int_equal(verdict.compared, KEYS / 2);
+    verify_result_done(&verdict);
+    scene_ran(&scene, 0);
+    scene_done(&scene);
+}
+
+/* Its gate died while it wrote down what it had found. */
+static void what_a_gate_had_begun_to_write_is_not_read(void **state)
+{
+    static const char *const DRAFTS[] = {"sketch.0.tmp", "owners.0.tmp"};
+    struct scene scene;
+    struct verify_result verdict;
+    begin(&scene, SAME_DATASET);
+    scene_ran(&scene, 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(DRAFTS); i++) {
+        g_autofree char *path = g_build_filename(scene.home, "reports", "job.1", DRAFTS[i], NULL);
+        assert_true(g_file_set_contents(path, "half a sk", -1, NULL));
+    }
+    scene_verify(&scene, &verdict);
+    assert_true(verdict.pass);
+    verify_result_done(&verdict);
+    scene_done(&scene);
+}
+
+/* --- what its values are held against -------------------------------------------------------------------------------
+ */
+
+static const struct {
+    struct spec_baseline asked;
+    const char *refused; /* NULL: it is not */
+} BASELINES[] = {
+    {{BASELINE_NONE, "none"}, NULL},
+    {{BASELINE_RUN, "job.1"}, NULL},
+    {{BASELINE_RUN, "job.7"}, "the baseline job.7 cannot be had: no earlier run of job.7"},
+};
+
+static void whoever_asks_for_a_baseline_has_it_or_is_refused(void **state)
+{
+    struct scene scene;
+    begin(&scene, OVERWRITE);
+    scene_ran(&scene, 0);
+    scene_put(&scene, "origin", "more", "{\"times\":7}");
+    scene_file(&scene, "t.lua", "function transform(doc, ctx)\n  doc.times = doc.times + 2\n  return doc\nend\n");
+    scene.run = "job.2";
+    scene_ran(&scene, 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(BASELINES); i++) {
+        GError *error = NULL;
+        struct verify_result verdict;
+        struct store_registry *registry = store_registry_new(&scene.fake.world, scene.ours);
+        struct run_config config = scene_config(&scene, registry);
+        config.baseline = &BASELINES[i].asked;
+        bool ok = verify(&scene, &config, &verdict, &error);
+        if (ok != !BASELINES[i].refused || (!ok && !strstr(error->message, BASELINES[i].refused)))
+            fail_msg("row %zu: %s", i, ok ? verdict.sentence : error->message);
+        g_clear_error(&error);
+        verify_result_done(&verdict);
+        store_registry_free(registry);
+    }
+    scene_done(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_report_that_nobody_wants_leaves_nothing),
+        cmocka_unit_test(of_a_run_that_is_not_over_what_is_written_is_compared),
+        cmocka_unit_test(what_a_gate_had_begun_to_write_is_not_read),
+        cmocka_unit_test(whoever_asks_for_a_baseline_has_it_or_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
