@@ -85,7 +85,8 @@ COMMAND(verify,     "SPEC|RUN",      1, 1, "compare source and target now",
         "Prints a verdict and saves a report: a line of JSON per difference. What holds a `/` or ends in .yaml is a spec.\n"
         "Of a run the target alone is read first: partitions whose sums are still those of their gate are as they were then;\n"
         "the others are compared with the source, key by key. The verdict says which was done. --full compares every key with\n"
-        "the source; `--sample 99.9%,0.01%` as many as make one 99.9% sure that fewer than 0.01% differ (docs/samples.md).\n"
+        "the source; `--sample 99.9%,0.01%` as many as make one 99.9% sure that fewer than 0.01% differ,\n"
+        "`99.9%,0.01%,5%` also that fewer than 5% of each size, age and shard do (docs/samples.md).\n"
         "--extra also names what the target has beyond the source, where its dataset is to hold nothing else. --baseline NAME.N\n"
         "holds the values against those that another run left (of a run with --full or --sample: only then all are read).\n"
         "--follow goes round and round at a low rate, with --json an object a line, and keeps a report where something is new.",

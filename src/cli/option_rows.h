@@ -47,7 +47,7 @@ OPTION(INDEX,        "index",        "FILE", "of `gen events`: write the index o
 OPTION(BUCKET,       "bucket",       "NAME[@FROM]", "of `repair`: the stretch of time that the report's buckets of this name flag; FROM where they flag several")
 OPTION(BASELINE,     "baseline",     "RUN|file:PATH|latest|none", "what the values are held against, in place of the spec's `baseline`: what an earlier run left, or a profile that was put aside")
 OPTION(EXTRA,        "extra",        NULL,   "records of the target that the source does not have: of `verify` name them, of `repair` take them out")
-OPTION(SAMPLE,       "sample",       "N",    "so many records; of `verify`: as many as make one so sure, 99.9%,0.01%")
+OPTION(SAMPLE,       "sample",       "N",    "so many records; of `verify`: as many as make one so sure, 99.9%,0.01% or 99.9%,0.01%,5%")
 OPTION(KEYS_FROM,    "keys-from",    "RUN",  "the records that the run refused, and those that its newest verification found different")
 OPTION(MASK,         "mask",         "FIELDS", "with -o: fields whose values are replaced by others of the same type and shape, e.g. email,address.zip")
 OPTION(UPDATE,       "update",       NULL,   "accept what came of the fixtures that fail: it becomes what is expected")

@@ -81,14 +81,17 @@ static void put_defaults(FILE *out, const struct plan *plan)
 
 static struct sampling_wish sure_of(const struct plan_stage *stage)
 {
-    return (struct sampling_wish){stage->sure.confidence, stage->sure.below};
+    return (struct sampling_wish){stage->sure.confidence, stage->sure.below, stage->sure.each};
 }
 
-/* The keys that its gate looks at, about: of each partition so large a share, rounded up. */
+/* The keys that its gate looks at, about: of each partition so large a share, rounded up; of rounds, the first. */
 static uint64_t sample_of(const struct plan_stage *stage)
 {
     struct sampling_wish sure = sure_of(stage);
-    return stage->records ? sampling_size(stage->records, stage->parts > 1, &sure) : 0;
+    if (!stage->records)
+        return 0;
+    return sure.each > 0 ? sampling_first(stage->records, &sure)
+                         : sampling_size(stage->records, stage->parts > 1, &sure);
 }
 
 static char *gate_words(const struct plan_stage *stage)
@@ -101,6 +104,9 @@ static char *gate_words(const struct plan_stage *stage)
                                stage->sure.below * 100);
     else
         g_string_append(text, "in full");
+    if (stage->sure.each > 0)
+        g_string_append_printf(text, ", and by more until fewer than %.10g%% of each size, age and shard do",
+                               stage->sure.each * 100);
     if (stage->soak_ms)
         g_string_append_printf(text, ", soaks %s", units_duration(stage->soak_ms, soak));
     if (stage->approve)
@@ -213,8 +219,11 @@ static json_t *verify_json(const struct plan_stage *stage)
 {
     if (stage->sure.confidence <= 0)
         return json_string("full");
-    return json_pack("{s:f, s:f, s:I}", "confidence", stage->sure.confidence, "below", stage->sure.below, "sample",
-                     (json_int_t)sample_of(stage));
+    json_t *json = json_pack("{s:f, s:f, s:I}", "confidence", stage->sure.confidence, "below", stage->sure.below,
+                             "sample", (json_int_t)sample_of(stage));
+    if (stage->sure.each > 0)
+        json_object_set_new(json, "each", json_real(stage->sure.each));
+    return json;
 }
 
 static json_t *stages_json(const struct plan *plan)

@@ -8,6 +8,14 @@ static json_t *text_or_null(const char *text)
     return text ? json_string(text) : json_null();
 }
 
+static json_t *sure_json(const struct spec_sure *sure)
+{
+    json_t *list = json_pack("[f, f]", sure->confidence, sure->below);
+    if (sure->each > 0)
+        json_array_append_new(list, json_real(sure->each));
+    return list;
+}
+
 json_t *plan_stages_json(const struct plan *plan)
 {
     json_t *list = json_array();
@@ -18,7 +26,7 @@ json_t *plan_stages_json(const struct plan *plan)
                                  (json_int_t)stage->parts, "records", (json_int_t)stage->records, "sampled", sampled,
                                  "soak_ms", (json_int_t)stage->soak_ms, "approve", text_or_null(stage->approve));
         if (sampled)
-            json_object_set_new(item, "sure", json_pack("[f, f]", stage->sure.confidence, stage->sure.below));
+            json_object_set_new(item, "sure", sure_json(&stage->sure));
         json_array_append_new(list, item);
     }
     return list;
@@ -47,6 +55,14 @@ static const char *copy(struct arena *mem, const char *text)
     return kept;
 }
 
+/* Plans of which nothing was asked of each kind of records have none. */
+static bool take_each(json_t *item, double *ret)
+{
+    json_t *each = json_array_get(json_object_get(item, "sure"), 2);
+    *ret = json_number_value(each);
+    return !each || json_is_number(each);
+}
+
 static bool take_stage(json_t *item, struct arena *mem, struct plan_stage *ret)
 {
     json_int_t parts, records, soak_ms;
@@ -56,7 +72,8 @@ static bool take_stage(json_t *item, struct arena *mem, struct plan_stage *ret)
     int sampled;
     if (json_unpack(item, "{s:s, s:I, s:I, s:b, s:I, s:o, s?[F, F]}", "name", &name, "partitions", &parts, "records",
                     &records, "sampled", &sampled, "soak_ms", &soak_ms, "approve", &approve, "sure", &sure.confidence,
-                    &sure.below) != 0)
+                    &sure.below) != 0 ||
+        !take_each(item, &sure.each))
         return false;
     *ret = (struct plan_stage){.name = copy(mem, name),
                                .approve = json_is_string(approve) ? copy(mem, json_string_value(approve)) : NULL,

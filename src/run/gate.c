@@ -392,7 +392,7 @@ static enum gate_step judge(struct gate *gate, struct verify_result *ret, GError
     struct hold *hold = gate->hold;
     struct watch watch = watch_of(hold);
     const struct spec_sure *sure = &gate->plan->sure;
-    struct check_wish wish = {.stage = gate->row.stage, .sure = {sure->confidence, sure->below}};
+    struct check_wish wish = {.stage = gate->row.stage, .sure = {sure->confidence, sure->below, sure->each}};
     GError *failed = NULL;
     if (!move(gate, (struct stage_move){.to = STAGE_VERIFYING}, error) ||
         !hold_move(hold, RUN_VERIFYING, NULL, NULL, error))

@@ -119,9 +119,9 @@ enum spec_order {
 };
 const char *spec_order_word(enum spec_order order);
 
-/* So sure must one be that a smaller share than this differs. */
+/* So sure must one be that a smaller share than this differs; each != 0: and than that, of each kind of records. */
 struct spec_sure {
-    double confidence, below;
+    double confidence, below, each;
 };
 
 struct spec_stage {

@@ -312,6 +312,16 @@ bool store_slot_of(struct session *session, const struct dataset *ds, struct sli
                      base_of(session)->label, session_driver(session)->name);
 }
 
+bool store_server_of(struct session *session, const struct call *call, struct slice key, const char **ret,
+                     GError **error)
+{
+    const struct slot_ops *slots = session_driver(session)->slots;
+    uint32_t slot;
+    *ret = NULL;
+    return !slots || !slots->server ||
+           (slots->of(session, call->ds, key, &slot, error) && slots->server(session, call, slot, ret, error));
+}
+
 bool store_heat(struct session *session, const struct call *call, struct heat_wish *io, GError **error)
 {
     const struct store_driver *driver = session_driver(session);

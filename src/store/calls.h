@@ -97,6 +97,10 @@ bool store_split(struct session *session, const struct call *call, const struct 
 bool store_heat(struct session *session, const struct call *call, struct heat_wish *io, GError **error);
 /* The slot of a record's key; NOT_PERMITTED where keys lie in none. */
 bool store_slot_of(struct session *session, const struct dataset *ds, struct slice key, uint32_t *ret, GError **error);
+/* The server that has the record's key, as the store knows it now, in call->mem; NULL: there are not several of them.
+ */
+bool store_server_of(struct session *session, const struct call *call, struct slice key, const char **ret,
+                     GError **error);
 /* A dataset that is narrowed (store/only.h) gives records of its part alone: batches of none may come before the last.
  */
 bool store_scan_open(struct scan **ret, struct session *session, const struct scan_spec *spec, GError **error);

@@ -288,6 +288,9 @@ struct slot_ops {
     uint32_t count;
     /* The slot of a record's key. */
     bool (*of)(struct session *, const struct dataset *, struct slice key, uint32_t *ret, GError **);
+    /* The server that has the slot, as the store knows it now, asking nobody: host:port, in call->mem; NULL: all slots
+     * are one server's, or nobody's. */
+    bool (*server)(struct session *, const struct call *, uint32_t slot, const char **ret, GError **);
 };
 
 /* Where servers may lose what was settled: one without replica and file that is killed, a replica that was not in step

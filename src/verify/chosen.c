@@ -6,8 +6,8 @@
 
 bool chosen_has(const struct chosen *chosen, uint64_t place)
 {
-    if (!chosen->sampled || place >= chosen->order.n) /* more of them than were planned: each is looked at */
-        return !chosen->places || chosen_next(chosen, place) == place;
+    if (!chosen->sampled || place >= chosen->order.n) /* more of them than were planned: each is looked at, once */
+        return !chosen->again && (!chosen->places || chosen_next(chosen, place) == place);
     uint64_t rank = sampling_rank(&chosen->order, place);
     return rank >= chosen->from && rank < chosen->to;
 }
@@ -63,6 +63,18 @@ static size_t turn_of(const struct draw *draw, const struct verify_input *input,
     return part_at(draw, input->n_parts, sampling_place(&all, turn));
 }
 
+/* Of rounds: so many of all keys in random order. */
+static void draw_up_to(struct draw *draw, const struct verify_input *input, uint64_t turns)
+{
+    bool all = turns == draw->frame.population;
+    for (size_t i = 0; all && i < input->n_parts; i++)
+        draw->ahead[i] = input->parts[i].keys.keys;
+    for (uint64_t turn = draw->round.sample; !all && turn < turns; turn++)
+        draw->ahead[turn_of(draw, input, turn)]++;
+    draw->round.sample = turns;
+    draw->round.number++;
+}
+
 /* Known before anything is looked at, so that each key of a partition weighs as much as any other (draw_weight()). */
 static void look_ahead(struct draw *draw, const struct verify_input *input)
 {
@@ -80,8 +92,9 @@ struct draw *draw_new(const struct verify_input *input)
         keys += input->parts[i].keys.keys;
     if (input->sure.confidence <= 0 || keys == 0 || verify_appends(input))
         return NULL;
-    struct sampling_frame frame = {keys, 0, input->n_parts > 1};
-    frame.sample = sampling_size(keys, frame.stratified, &input->sure);
+    bool rounds = input->sure.each > 0;
+    struct sampling_frame frame = {keys, 0, input->n_parts > 1 && !rounds};
+    frame.sample = rounds ? sampling_first(keys, &input->sure) : sampling_size(keys, frame.stratified, &input->sure);
     if (NEARLY_ALL(frame.sample, keys))
         return NULL;
     struct draw *draw = g_new0(struct draw, 1);
@@ -91,7 +104,11 @@ struct draw *draw_new(const struct verify_input *input)
     draw->taken = g_new0(uint64_t, input->n_parts + 1);
     for (size_t i = 0; i < input->n_parts; i++)
         draw->first[i + 1] = draw->first[i] + input->parts[i].keys.keys;
-    look_ahead(draw, input);
+    draw->round.population = keys;
+    if (rounds)
+        draw_up_to(draw, input, frame.sample);
+    else
+        look_ahead(draw, input);
     return draw;
 }
 
@@ -108,18 +125,35 @@ void draw_free(struct draw *draw)
 static uint64_t drawn_of(const struct draw *draw, size_t part)
 {
     uint64_t keys = draw->first[part + 1] - draw->first[part];
+    if (draw->round.number)
+        return draw->ahead[part];
     return MAX(sampling_of_stratum(keys, draw->frame.sample, draw->frame.population), draw->ahead[part]);
 }
 
 struct chosen draw_chosen(const struct draw *draw, const struct verify_input *input, size_t part)
 {
-    return (struct chosen){
-        .sampled = true, .order = order_of(input, part), .from = draw->taken[part], .to = drawn_of(draw, part)};
+    return (struct chosen){.sampled = true,
+                           .order = order_of(input, part),
+                           .from = draw->taken[part],
+                           .to = drawn_of(draw, part),
+                           .again = draw->round.number > 1};
+}
+
+double draw_stands_for(const struct draw *draw)
+{
+    return (double)draw->frame.population / (double)MAX(draw->round.sample, draw->frame.sample);
+}
+
+bool draw_looks_at(const struct draw *draw, size_t part)
+{
+    return draw->round.number == 0 || draw->taken[part] < draw->ahead[part];
 }
 
 double draw_weight(const struct draw *draw, const struct verify_input *input, const struct verify_part *part)
 {
     size_t i = (size_t)(part - input->parts);
+    if (draw->round.number)
+        return 1;
     double keys = (double)(draw->first[i + 1] - draw->first[i]), drawn = (double)drawn_of(draw, i);
     double least = (double)draw->frame.sample / (double)draw->frame.population;
     return MIN(least * keys / drawn, 1.0); /* it has a key, and so is drawn from */
@@ -131,6 +165,30 @@ uint64_t draw_size(const struct draw *draw, const struct verify_input *input)
     for (size_t i = 0; i < input->n_parts; i++)
         size += draw->stopped ? draw->taken[i] : drawn_of(draw, i);
     return size;
+}
+
+/* A round but the first is drawn only where the first found nothing; and all that there are say it all. */
+double draw_below(const struct draw *draw, const struct verify_input *input, uint64_t bad)
+{
+    bool one = draw->round.number <= 1, all = draw_size(draw, input) == draw->frame.population;
+    if (draw->stopped)
+        return 1;
+    uint64_t most = all ? bad + 1 : sampling_bound(&draw->frame, one ? bad : 0, input->sure.confidence);
+    return (double)MAX(most, bad + 1) / (double)draw->frame.population;
+}
+
+bool draw_widen(struct draw *draw, const struct verify_input *input, const struct found *found,
+                const struct strata *strata)
+{
+    const struct strata_told told = {.strata = strata, .input = input, .round = draw->round};
+    if (!draw->round.number || draw->stopped || found_bad(found) || draw->round.sample == draw->round.population)
+        return false;
+    uint64_t rarest = strata_open(&told);
+    if (rarest == STRATA_NONE_OPEN)
+        return false;
+    memcpy(draw->taken, draw->ahead, input->n_parts * sizeof *draw->taken);
+    draw_up_to(draw, input, sampling_next(&input->sure, &draw->round, rarest));
+    return true;
 }
 
 /* --- the forerun -------------------------------------------------------------------------------------------------- */

@@ -370,6 +370,18 @@ static bool is_revived(const struct subject *subject)
     return subject->want_absent && subject->outcome == OUTCOME_DELETED && subject->live.presence == RECORD_PRESENT;
 }
 
+/* strata_shard(); of a key that the target cannot have, none. */
+static size_t shard_of(struct pass *pass, struct slice key)
+{
+    struct call call = pass_call(pass, &pass->input->target_ds);
+    g_autoptr(GError) failed = NULL;
+    const char *name;
+    if (!store_server_of(pass->target, &call, key, &name, &failed))
+        return 0;
+    auto_hold(&pass->verification->lock);
+    return strata_shard(&pass->verification->shards, name);
+}
+
 /* Of the size that is wanted; of what is to go, that which stands there. One of which nothing is to be seen is of none.
  */
 static void add_to_strata(struct pass *pass, const struct verify_part *part, const struct subject *subject,
@@ -382,6 +394,7 @@ static void add_to_strata(struct pass *pass, const struct verify_part *part, con
         return;
     struct strata_record record = {.bytes = subject->want_absent ? subject->live.raw.len : value->len,
                                    .at = subject->version.kind == VERSION_TIME ? &subject->version : NULL,
+                                   .shard = shard_of(pass, subject->key),
                                    .bad = verify_class_is_bad(class),
                                    .weight = draw_weight(draw, pass->input, part)};
     strata_add(&pass->strata, pass->input, &record);

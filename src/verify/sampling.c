@@ -182,6 +182,45 @@ double sampling_share(double bad, double right, double confidence)
     return high;
 }
 
+/* --- in rounds ---------------------------------------------------------------------------------------------------- */
+
+#define WIDEN_MOST   3   /* times as many in the next round, */
+#define WIDEN_LEAST  1.5 /* and so many at least: more than the next round's smaller part of the chance costs */
+#define WIDEN_SPARE  1.1 /* of as many as it takes, for chance */
+#define NEARLY_ALL   0.95
+#define PROVEN_PART  2.0 /* one part in so many of 1 - confidence */
+#define RARE_PART(r) ldexp(1, (int)(r) + 1)
+
+static double surer(const struct sampling_wish *wish, double parts)
+{
+    return 1 - (1 - wish->confidence) / parts;
+}
+
+uint64_t sampling_first(uint64_t population, const struct sampling_wish *wish)
+{
+    const struct sampling_wish rare = {.confidence = surer(wish, RARE_PART(1)), .below = wish->below};
+    return sampling_size(population, false, &rare);
+}
+
+enum sampling_standing sampling_standing(const struct sampling_wish *wish, const struct sampling_round *round,
+                                         uint64_t looked)
+{
+    const struct sampling_frame frame = {round->population, round->sample, false};
+    if (sampling_share(0, (double)looked, surer(wish, PROVEN_PART)) <= wish->each)
+        return SAMPLING_PROVEN;
+    bool rare =
+        is_ruled_out(&frame, bad_at(round->population, wish->below), looked, surer(wish, RARE_PART(round->number)));
+    return rare ? SAMPLING_RARE : SAMPLING_OPEN;
+}
+
+uint64_t sampling_next(const struct sampling_wish *wish, const struct sampling_round *round, uint64_t looked)
+{
+    double many = (double)round->sample, all = (double)round->population;
+    double wanted = -log((1 - surer(wish, PROVEN_PART)) * NONE_BAD) / -log1p(-wish->each);
+    double next = looked ? many * CLAMP(WIDEN_SPARE * wanted / (double)looked, WIDEN_LEAST, WIDEN_MOST) : all;
+    return next >= NEARLY_ALL * all ? round->population : (uint64_t)next;
+}
+
 void sampling_share_words(double share, GString *into)
 {
     double percent = share * 100, unit = 1;
@@ -282,16 +321,20 @@ bool sampling_test_look(struct sampling_test *test, bool bad)
 
 bool sampling_wish_parse(const char *text, struct sampling_wish *ret, GError **error)
 {
-    g_auto(GStrv) parts = g_strsplit(text, ",", 3);
-    struct sampling_wish wish;
-    if (g_strv_length(parts) == 2 && units_parse_share(parts[0], &wish.confidence, NULL) &&
-        units_parse_share(parts[1], &wish.below, NULL) && wish.confidence > 0 && wish.confidence < 1 &&
-        wish.below > 0 && wish.below < 1) {
+    g_auto(GStrv) parts = g_strsplit(text, ",", 4);
+    struct sampling_wish wish = {0};
+    double *const into[] = {&wish.confidence, &wish.below, &wish.each};
+    size_t n = g_strv_length(parts);
+    bool ok = n == 2 || n == 3;
+    for (size_t i = 0; ok && i < n; i++)
+        ok = units_parse_share(parts[i], into[i], NULL) && *into[i] > 0 && *into[i] < 1;
+    if (ok) {
         *ret = wish;
         return true;
     }
     return error_set(error, SLUICE_ERROR_USAGE,
-                     "'%s': expected how sure a sample must be, and that fewer than which share differ, such as "
-                     "99.9%%,0.01%%; both above 0%% and below 100%%",
+                     "'%s': expected how sure a sample must be, that fewer than which share differ, and, if it is "
+                     "asked, of each size, age and shard by itself, such as 99.9%%,0.01%% or 99.9%%,0.01%%,5%%; each "
+                     "above 0%% and below 100%%",
                      text);
 }

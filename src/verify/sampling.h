@@ -21,6 +21,25 @@
  *   Clopper and Pearson, at 95 % and above within a hundredth of it. As ln(1 + f/f_j v) >= f/f_j ln(1 + v), a record of
  * such a partition may count as f/f_j of one.
  *
+ * Of each kind by itself (`each`): a sample in rounds. Its keys are drawn from all partitions together, so that of
+ * those of a kind that were met all orders are equally likely, whatever is known of which key is of which kind. Then
+ *
+ * - "proven": the first m of a kind are a sample without replacement of the kind, and if a share p of it is bad none of
+ *   them is with a chance of at most (1-p)^m. How many were looked at in all depends on which kinds were met, and not
+ *   on what was bad, as long as nothing is: so it may be decided on the way, at no loss. Half of 1 - confidence is for
+ *   this.
+ * - "rare": the kind's number among those drawn is hypergeometric; that it is fewer than the share `below` of all is
+ *   asked after each round, of the r-th with 2^-(r+1) of 1 - confidence: half of it in all.
+ * - A sample that passes met nothing bad. If then some kind that is `below` of all or more is bad to the share `each`
+ * or more, that very kind was wrongly called proven, or wrongly rare: the chance is at most 1 - confidence however many
+ *   kinds there are, for the pass asks all of them.
+ * - What is said of a kind by its numbers at the end (sampling_share()) holds although it ends with the first round
+ * that meets something bad: let r be the first round where the bound of none bad would be wrong. Before it no bound is
+ *   wrong, for what is met only makes it larger; one that ends there is wrong where as few were bad as a sample of that
+ *   size alone may have; one that ends later had none bad in round r, which is among those few.
+ * - Of all together the first round alone says the bound: which kinds there are may depend on what is bad. A later
+ * round is reached only where nothing was bad in it; so the same holds.
+ *
  * Which keys: those whose rank under a keyed permutation of their stratum's places is below the stratum's number
  * (a Feistel network, Luby and Rackoff 1988, walked until it stays inside, Black and Rogaway 2002): asked along a
  * listing without memory, turned round to find the n-th.
@@ -38,9 +57,10 @@
 
 struct sampling_wish {
     double confidence, below; /* shares; confidence 0: no sample, everything */
+    double each; /* of each kind that is `below` of all or more fewer than this; 0: nothing is asked of kinds */
 };
 
-/* From "99.9%,0.01%". USAGE where it is no such text. */
+/* From "99.9%,0.01%", or "99.9%,0.01%,5%". USAGE where it is no such text. */
 bool sampling_wish_parse(const char *text, struct sampling_wish *ret, GError **error);
 
 /* Of what was, or would be, looked at. */
@@ -62,6 +82,28 @@ uint64_t sampling_bound(const struct sampling_frame *frame, uint64_t found, doub
 double sampling_share(double bad, double right, double confidence);
 /* "0.031%": upwards, to two digits. */
 void sampling_share_words(double share, GString *into);
+
+/* --- in rounds ---------------------------------------------------------------------------------------------------- */
+
+/* The keys drawn when it ended. */
+struct sampling_round {
+    uint64_t population, sample;
+    unsigned number; /* from 1 on; 0: the sample has no rounds */
+};
+enum sampling_standing {
+    SAMPLING_OPEN,   /* too few of it were looked at to say */
+    SAMPLING_PROVEN, /* fewer than the share `each` of it are bad */
+    SAMPLING_RARE,   /* fewer than the share `below` of all are of it */
+};
+
+/* The keys of the first round: of what is not met in it that it is rare is proven. */
+uint64_t sampling_first(uint64_t population, const struct sampling_wish *wish);
+/* Of a kind of which so many were looked at, none of them bad. */
+enum sampling_standing sampling_standing(const struct sampling_wish *wish, const struct sampling_round *round,
+                                         uint64_t looked);
+/* The keys of the next one, where of the rarest kind that is open so many were looked at; 0: nothing less than all
+ * will do. At most three times as many as so far, for a kind that was met by chance turns out to be rare. */
+uint64_t sampling_next(const struct sampling_wish *wish, const struct sampling_round *round, uint64_t looked);
 
 /* --- which -------------------------------------------------------------------------------------------------------- */
 

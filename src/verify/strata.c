@@ -1,16 +1,21 @@
 #include "verify/strata.h"
 
+#include <math.h>
+
+#include "base/units.h"
 #include "record/version.h"
 #include "verify/page.h"
 
 #define HOUR_MS INT64_C(3600000)
 #define DAY_MS  (24 * HOUR_MS)
 
+#define UNDATED 6 /* the class of what has no time */
+
 /* What a stratum is called, and what it reaches up to. */
 static const struct {
     const char *word;
     int64_t most;
-} CLASSES[STRATA_KINDS][STRATA_MOST] = {
+} CLASSES[STRATA_KINDS][UNDATED + 1] = {
     [STRATA_SIZE] = {{"up to 64 B", 64},
                      {"64 B to 512 B", 512},
                      {"512 B to 4 KiB", 4 << 10},
@@ -25,9 +30,38 @@ static const struct {
                     {"above 365d", INT64_MAX},
                     {"without a time", 0}},
 };
-static const char *const KINDS[STRATA_KINDS] = {"size", "age"};
+static const struct {
+    const char *word, *member; /* of JSON */
+} KINDS[STRATA_KINDS] = {
+    [STRATA_SHARD] = {"shard", "by_shard"}, [STRATA_SIZE] = {"size", "by_size"}, [STRATA_AGE] = {"age", "by_age"}};
 
-#define UNDATED (STRATA_MOST - 1)
+/* --- shards ------------------------------------------------------------------------------------------------------- */
+
+size_t strata_shard(struct strata_shards *shards, const char *name)
+{
+    size_t i = 0;
+    if (!name)
+        return 0;
+    while (i < shards->n && strcmp(shards->of[i], name) != 0)
+        i++;
+    if (i == STRATA_MOST)
+        return STRATA_MOST;
+    if (i == shards->n)
+        shards->of[shards->n++] = g_strdup(i < STRATA_MOST - 1 ? name : "any other server");
+    return i + 1;
+}
+
+void strata_shards_done(struct strata_shards *shards)
+{
+    for (size_t i = 0; i < shards->n; i++)
+        g_free(shards->of[i]);
+    shards->n = 0;
+}
+
+static const char *word_of(const struct strata_told *told, enum strata_kind kind, size_t i)
+{
+    return kind == STRATA_SHARD ? told->shards->of[i] : CLASSES[kind][i].word;
+}
 
 /* --- met ---------------------------------------------------------------------------------------------------------- */
 
@@ -52,6 +86,8 @@ void strata_add(struct strata *strata, const struct verify_input *input, const s
     size_t size = class_of(STRATA_SIZE, (int64_t)MIN(record->bytes, (uint64_t)INT64_MAX)), age = UNDATED;
     if (record->at)
         age = class_of(STRATA_AGE, input->planned_at_ms - record->at->value / 1000);
+    if (record->shard)
+        meet(&strata->of[STRATA_SHARD][record->shard - 1], record);
     meet(&strata->of[STRATA_SIZE][size], record);
     meet(&strata->of[STRATA_AGE][age], record);
 }
@@ -70,8 +106,7 @@ void strata_merge(struct strata *into, const struct strata *from)
         }
 }
 
-/* --- told ----------------------------------------------------------------------------------------------------------
- */
+/* --- told --------------------------------------------------------------------------------------------------------- */
 
 /* Fewer than this share of the stratum is bad; 1: nothing is proven of it. */
 static double below(const struct strata_told *told, const struct stratum *stratum)
@@ -79,6 +114,12 @@ static double below(const struct strata_told *told, const struct stratum *stratu
     if (told->stopped || told->strata->several)
         return 1;
     return sampling_share(stratum->weighed_bad, stratum->weighed_right, told->input->sure.confidence);
+}
+
+/* As if none of it were bad. */
+static enum sampling_standing standing_of(const struct strata_told *told, uint64_t looked)
+{
+    return sampling_standing(&told->input->sure, &told->round, looked);
 }
 
 /* Why there are no ages; NULL: there are. */
@@ -92,6 +133,30 @@ static const char *ageless(const struct strata_told *told, enum strata_kind kind
         return NULL;
     return told->input->version ? "no record that was looked at has a time as its version"
                                 : "the spec has no source.version that would say it";
+}
+
+uint64_t strata_open(const struct strata_told *told)
+{
+    uint64_t rarest = STRATA_NONE_OPEN;
+    if (told->strata->several)
+        return 0;
+    for (int kind = 0; kind < STRATA_KINDS; kind++)
+        for (size_t i = 0; i < STRATA_MOST && !ageless(told, (enum strata_kind)kind); i++) {
+            uint64_t looked = told->strata->of[kind][i].looked;
+            if (looked && standing_of(told, looked) == SAMPLING_OPEN)
+                rarest = MIN(rarest, looked);
+        }
+    return rarest;
+}
+
+static bool sharded(const struct strata_told *told)
+{
+    return told->shards && told->shards->n > 0;
+}
+
+static bool is_known(const struct strata_told *told, enum strata_kind kind)
+{
+    return kind == STRATA_SHARD ? sharded(told) : !ageless(told, kind);
 }
 
 /* Of the kind's strata those that were met, the bad ones of all, and the one of which the least is proven. */
@@ -122,13 +187,13 @@ static struct seen seen_of(const struct strata_told *told, enum strata_kind kind
 static void add_bad(const struct strata_told *told, enum strata_kind kind, GString *into)
 {
     const char *before = "";
-    g_string_append_printf(into, "; bad by %s: ", KINDS[kind]);
+    g_string_append_printf(into, "; bad by %s: ", KINDS[kind].word);
     for (size_t i = 0; i < STRATA_MOST; i++) {
         const struct stratum *stratum = &told->strata->of[kind][i];
         if (!stratum->bad)
             continue;
         g_string_append_printf(into, "%s%" G_GUINT64_FORMAT " of the %" G_GUINT64_FORMAT " of %s", before, stratum->bad,
-                               stratum->looked, CLASSES[kind][i].word);
+                               stratum->looked, word_of(told, kind, i));
         before = ", ";
     }
 }
@@ -136,13 +201,51 @@ static void add_bad(const struct strata_told *told, enum strata_kind kind, GStri
 static void add_least(const struct strata_told *told, enum strata_kind kind, const struct seen *seen, GString *into)
 {
     g_string_append_printf(into, "; by %s least is proven of those of %s, %" G_GUINT64_FORMAT " looked at: fewer than ",
-                           KINDS[kind], CLASSES[kind][seen->least].word, told->strata->of[kind][seen->least].looked);
+                           KINDS[kind].word, word_of(told, kind, seen->least),
+                           told->strata->of[kind][seen->least].looked);
     sampling_share_words(seen->below, into);
+}
+
+/* The strata of which it is proven alone that there are few. */
+static void add_rare(const struct strata_told *told, GString *into)
+{
+    const char *before = "; rarer: ";
+    for (int kind = 0; kind < STRATA_KINDS; kind++)
+        for (size_t i = 0; i < STRATA_MOST && !ageless(told, (enum strata_kind)kind); i++) {
+            uint64_t looked = told->strata->of[kind][i].looked;
+            if (!looked || standing_of(told, looked) != SAMPLING_RARE)
+                continue;
+            g_string_append_printf(into, "%s%s, %" G_GUINT64_FORMAT " looked at", before,
+                                   word_of(told, (enum strata_kind)kind, i), looked);
+            before = ", and ";
+        }
+}
+
+/* Of a sample that found nothing bad. */
+static void add_each(const struct strata_told *told, GString *into)
+{
+    const char *why = ageless(told, STRATA_AGE);
+    const struct sampling_wish *sure = &told->input->sure;
+    const char *kinds =
+        sharded(told) ? (why ? "shard and size" : "shard, size and age") : (why ? "size" : "size and age");
+    if (told->round.sample == told->round.population) {
+        g_string_append_printf(into, "; to say it of each %s too, all were looked at", kinds);
+    } else {
+        g_string_append_printf(into, "; of each %s that makes up %.10g%% or more of all, fewer than %.10g%% do", kinds,
+                               sure->below * 100, sure->each * 100);
+        add_rare(told, into);
+    }
+    if (why)
+        g_string_append_printf(into, "; no age is known: %s", why);
 }
 
 /* Where all are of one stratum, what is said of all says it. */
 void strata_words(const struct strata_told *told, GString *into)
 {
+    if (told->round.number && !told->stopped && !seen_of(told, STRATA_SIZE).bad) {
+        add_each(told, into);
+        return;
+    }
     for (int i = 0; i < STRATA_KINDS; i++) {
         enum strata_kind kind = (enum strata_kind)i;
         struct seen seen = seen_of(told, kind);
@@ -155,25 +258,52 @@ void strata_words(const struct strata_told *told, GString *into)
     }
 }
 
+/* About so many of all are of it; < 0: nobody knows. */
+static double about(const struct strata_told *told, const struct stratum *stratum)
+{
+    return told->stopped ? -1 : round((stratum->weighed_bad + stratum->weighed_right) * told->stands_for);
+}
+
+/* What is known of it, where something was asked of each. */
+static json_t *standing_json(const struct strata_told *told, const struct stratum *stratum)
+{
+    static const char *const WORDS[] = {
+        [SAMPLING_OPEN] = "open", [SAMPLING_PROVEN] = "proven", [SAMPLING_RARE] = "rare"};
+    if (stratum->bad)
+        return json_string("bad");
+    bool none = told->stopped || told->strata->several;
+    return json_string(WORDS[none ? SAMPLING_OPEN : standing_of(told, stratum->looked)]);
+}
+
+static json_t *stratum_json(const struct strata_told *told, enum strata_kind kind, size_t i)
+{
+    const struct stratum *stratum = &told->strata->of[kind][i];
+    double share = below(told, stratum), many = about(told, stratum);
+    json_t *json =
+        json_pack("{s:s, s:I, s:o, s:I, s:o}", "stratum", word_of(told, kind, i), "keys", (json_int_t)stratum->looked,
+                  "about", many < 0 ? json_null() : json_integer((json_int_t)many), "bad", (json_int_t)stratum->bad,
+                  "below", share < 1 ? json_real(share) : json_null());
+    if (told->round.number)
+        json_object_set_new(json, "standing", standing_json(told, stratum));
+    return json;
+}
+
 static json_t *kind_json(const struct strata_told *told, enum strata_kind kind)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < STRATA_MOST; i++) {
-        const struct stratum *stratum = &told->strata->of[kind][i];
-        double share = below(told, stratum);
-        if (stratum->looked)
-            json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:o}", "stratum", CLASSES[kind][i].word, "keys",
-                                                  (json_int_t)stratum->looked, "bad", (json_int_t)stratum->bad, "below",
-                                                  share < 1 ? json_real(share) : json_null()));
-    }
+    for (size_t i = 0; i < STRATA_MOST; i++)
+        if (told->strata->of[kind][i].looked)
+            json_array_append_new(list, stratum_json(told, kind, i));
     return list;
 }
 
 void strata_put_json(const struct strata_told *told, json_t *sample)
 {
     const char *why = ageless(told, STRATA_AGE);
-    json_object_set_new(sample, "by_size", kind_json(told, STRATA_SIZE));
-    json_object_set_new(sample, "by_age", why ? json_null() : kind_json(told, STRATA_AGE));
+    for (int kind = 0; kind < STRATA_KINDS; kind++)
+        json_object_set_new(sample, KINDS[kind].member,
+                            is_known(told, (enum strata_kind)kind) ? kind_json(told, (enum strata_kind)kind)
+                                                                   : json_null());
     if (why)
         json_object_set_new(sample, "age_why", json_string(why));
 }
@@ -184,10 +314,14 @@ static void put_kind(const struct strata_told *told, enum strata_kind kind, GStr
         const struct stratum *stratum = &told->strata->of[kind][i];
         if (!stratum->looked)
             continue;
+        char count[UNITS_TEXT];
+        double many = about(told, stratum);
+        g_autofree char *name = g_markup_escape_text(word_of(told, kind, i), -1);
         g_string_append_printf(page,
-                               "<tr><td>%s</td><td>%s</td><td class=\"n\">%" G_GUINT64_FORMAT
+                               "<tr><td>%s</td><td>%s</td><td class=\"n\">%s</td><td class=\"n\">%" G_GUINT64_FORMAT
                                "</td><td class=\"n\">%" G_GUINT64_FORMAT "</td><td class=\"n\">",
-                               KINDS[kind], CLASSES[kind][i].word, stratum->looked, stratum->bad);
+                               KINDS[kind].word, name, many < 0 ? "–" : units_count((uint64_t)many, count),
+                               stratum->looked, stratum->bad);
         double share = below(told, stratum);
         if (share < 1)
             sampling_share_words(share, page);
@@ -204,6 +338,12 @@ void strata_put(const struct strata_told *told, GString *page)
                            "<h2>What the sample says of small and large, of young and old</h2>\n<p>With %.10g%% "
                            "confidence fewer than so many of each stratum are bad, each by itself.",
                            told->input->sure.confidence * 100);
+    if (told->round.number)
+        g_string_append_printf(page,
+                               " Asked was fewer than %.10g%% of each that makes up %.10g%% or more of all: the sample "
+                               "was drawn in %u round%s.",
+                               told->input->sure.each * 100, told->input->sure.below * 100, told->round.number,
+                               told->round.number == 1 ? "" : "s");
     if (why) {
         g_string_append(page, " Of ages nothing is said: ");
         page_escape(page, why);
@@ -211,11 +351,12 @@ void strata_put(const struct strata_told *told, GString *page)
     }
     if (told->strata->several)
         g_string_append(page, " Nothing is proven of them: the transform makes several records of a key.");
-    g_string_append(page,
-                    "</p>\n<table class=\"narrow\">\n<tr><th>by</th><th>stratum</th><th>looked at</th><th>bad</th>"
-                    "<th>proven: fewer than</th></tr>\n");
-    put_kind(told, STRATA_SIZE, page);
-    if (!why)
-        put_kind(told, STRATA_AGE, page);
+    g_string_append(
+        page,
+        "</p>\n<table class=\"narrow\">\n<tr><th>by</th><th>stratum</th><th>about</th><th>looked at</th><th>bad</th>"
+        "<th>proven: fewer than</th></tr>\n");
+    for (int kind = 0; kind < STRATA_KINDS; kind++)
+        if (is_known(told, (enum strata_kind)kind))
+            put_kind(told, (enum strata_kind)kind, page);
     g_string_append(page, "</table>\n");
 }

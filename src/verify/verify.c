@@ -48,7 +48,9 @@ static bool next_part(struct verification *verification, const struct verify_par
 {
     const struct verify_input *input = verification->input;
     auto_hold(&verification->lock);
-    while (verification->next_part < input->n_parts && verification->settled[verification->next_part])
+    while (verification->next_part < input->n_parts &&
+           (verification->settled[verification->next_part] ||
+            (verification->draw && !draw_looks_at(verification->draw, verification->next_part))))
         verification->next_part++;
     if (verification->error || verification->next_part >= input->n_parts)
         return false;
@@ -197,10 +199,16 @@ static void add_way(GString *text, const struct verify_result *result, size_t n_
     g_string_append(text, " compared in full");
 }
 
+/* Of a verification by a sample. */
 static struct strata_told strata_of(const struct verification *verification)
 {
-    return (struct strata_told){
-        .strata = &verification->strata, .input = verification->input, .stopped = verification->result->stopped};
+    const struct draw *draw = verification->draw;
+    return (struct strata_told){.strata = &verification->strata,
+                                .input = verification->input,
+                                .stopped = verification->result->stopped,
+                                .shards = &verification->shards,
+                                .stands_for = draw_stands_for(draw),
+                                .round = draw->round};
 }
 
 /* What the sample proves, and what of the keys nobody has looked at. */
@@ -379,6 +387,9 @@ static json_t *sample_json(const struct verification *verification)
     json_t *sample =
         json_pack("{s:I, s:I, s:I, s:f, s:b}", "keys", (json_int_t)result->drawn, "of", (json_int_t)result->drawn_from,
                   "strata", (json_int_t)input->n_parts, "asked_below", input->sure.below, "stopped", result->stopped);
+    if (input->sure.each > 0)
+        json_object_update_new(
+            sample, json_pack("{s:f, s:I}", "asked_each", input->sure.each, "rounds", (json_int_t)told.round.number));
     strata_put_json(&told, sample);
     return sample;
 }
@@ -460,9 +471,9 @@ static bool finish_report(struct verification *verification, GError **error)
 static bool write_page(struct verification *verification, uint8_t ret_digest[32], GError **error)
 {
     struct verify_result *result = verification->result;
-    struct strata_told strata = strata_of(verification);
+    struct strata_told strata = verification->draw ? strata_of(verification) : (struct strata_told){0};
     struct page of = {.input = verification->input,
-                      .strata = result->drawn ? &strata : NULL,
+                      .strata = verification->draw ? &strata : NULL,
                       .result = result,
                       .picture = verification->picture,
                       .shift = verification->shift,
@@ -483,10 +494,7 @@ static void take_bound(struct verification *verification)
     result->drawn = draw_size(draw, verification->input);
     result->drawn_from = draw->frame.population;
     result->stopped = draw->stopped;
-    uint64_t most = draw->stopped ? draw->frame.population
-                                  : sampling_bound(&draw->frame, found_bad(&verification->found),
-                                                   verification->input->sure.confidence);
-    result->below = (double)most / (double)draw->frame.population;
+    result->below = draw_below(draw, verification->input, found_bad(&verification->found));
 }
 
 static void take_found(struct verification *verification)
@@ -648,14 +656,25 @@ static bool timed(struct verification *verification, GError **error)
     return !input->last || input->judge->n_buckets == 0 || times_take(input, &verification->result->times, error);
 }
 
+/* Round by round, where a sample has several. */
+static bool compare_all(struct verification *verification, GError **error)
+{
+    do {
+        verification->next_part = 0;
+        if (!verification_threads(verification, compare_parts, error))
+            return false;
+    } while (verification->draw &&
+             draw_widen(verification->draw, verification->input, &verification->found, &verification->strata));
+    return true;
+}
+
 /* What the sums do not settle is compared in full. */
 static bool compare_rest(struct verification *verification, GError **error)
 {
     if (!draw_forerun(verification, error))
         return false;
     return (verification->draw && verification->draw->stopped) ||
-           verification->result->by_sums == verification->input->n_parts ||
-           verification_threads(verification, compare_parts, error);
+           verification->result->by_sums == verification->input->n_parts || compare_all(verification, error);
 }
 
 static void clear_sum(void *data)
@@ -682,6 +701,7 @@ static void verification_done(struct verification *verification)
     g_free(verification->due);
     g_string_free(verification->revived_keys, TRUE);
     draw_free(verification->draw);
+    strata_shards_done(&verification->shards);
     sketch_free(verification->sketch);
     resolve_done(verification);
     g_free(verification->settled);

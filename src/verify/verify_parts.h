@@ -42,6 +42,7 @@ struct verification {
     pthread_mutex_t lock; /* guards what follows; a leaf */
     struct found found;
     struct strata strata;         /* of a sample */
+    struct strata_shards shards;  /* likewise */
     struct owners_writer *owners; /* NULL: not wanted; has a lock of its own */
     GArray *sums;                 /* of struct part_sum, `counts` owned */
     struct file *report;          /* opened with the first difference */
@@ -85,17 +86,20 @@ struct chosen {
     bool sampled; /* those of which the rank is from … to, without it */
     struct sampling_order order;
     uint64_t from, to;
+    bool again; /* those that were not planned were looked at before */
 };
 bool chosen_has(const struct chosen *chosen, uint64_t place);
 uint64_t chosen_next(const struct chosen *chosen, uint64_t place); /* of `places`: from there on; UINT64_MAX: none */
 
-/* The sample of a verification. */
+/* The sample of a verification: of each partition the same share; or, where something is asked of each kind of records,
+ * in rounds, of all keys together (verify/sampling.h). */
 struct draw {
-    struct sampling_frame frame;
+    struct sampling_frame frame; /* of rounds, the first */
+    struct sampling_round round;
     uint64_t *first; /* by partition: the keys of those before it */
-    uint64_t
-        *ahead; /* by partition: how many the forerun looks at, if it goes to its end: so many are drawn at least … */
-    uint64_t *taken; /* … and how many it has looked at */
+    uint64_t *ahead; /* by partition: how many the forerun looks at, if it goes to its end: so many are drawn at least;
+                        of rounds, how many are drawn up to the end of this one … */
+    uint64_t *taken; /* … and how many were looked at before this one, or by the forerun */
     bool stopped;    /* by the forerun: it is worse than it may be */
 };
 struct draw *draw_new(const struct verify_input *input); /* NULL: everything is compared */
@@ -104,6 +108,13 @@ struct chosen draw_chosen(const struct draw *draw, const struct verify_input *in
 /* How little of the partition is looked at: the smallest share of any partition against its own. */
 double draw_weight(const struct draw *draw, const struct verify_input *input, const struct verify_part *part);
 uint64_t draw_size(const struct draw *draw, const struct verify_input *input); /* keys looked at */
+double draw_stands_for(const struct draw *draw);          /* how many keys a key that was looked at stands for */
+bool draw_looks_at(const struct draw *draw, size_t part); /* at some of its keys, in this round */
+/* What the keys that were looked at prove: a share that fewer are bad than; 1: nothing. */
+double draw_below(const struct draw *draw, const struct verify_input *input, uint64_t bad);
+/* Draws the keys of the next round. false: there is none, what was asked is known or cannot be any more. */
+bool draw_widen(struct draw *draw, const struct verify_input *input, const struct found *found,
+                const struct strata *strata);
 /* Looks at a few keys of all partitions in random order, so that a bad sample ends here. */
 bool draw_forerun(struct verification *verification, GError **error);
 

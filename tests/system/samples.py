@@ -55,7 +55,7 @@ def _(stand):
     part = verified(stand, "load.yaml", "--sample", "99%,5%")
     same(part["sample"]["of"], ROWS, "population")
     must(80 <= part["sample"]["keys"] < 100, part["sample"])
-    for text in ("", "99%", "99%,", "100%,1%", "99%,0%", "1000", "99%,1%,1%"):
+    for text in ("", "99%", "99%,", "100%,1%", "99%,0%", "1000", "99%,1%,1%,1%", "99%,1%,0%"):
         among("99.9%,0.01%", stand.sluice("verify", "load.1", "--sample", text).ended(2).err)
     among("not both", stand.sluice("verify", "load.1", "--sample", "99%,1%", "--full").ended(2).err)
 
@@ -124,6 +124,41 @@ def _(stand):
     among(f"bad by size: {large['bad']} of the {large['keys']} of 512 B to 4 KiB", found["sentence"])
     same(sample["by_age"], None, "ages")
     among("no source.version", sample["age_why"])
+
+
+EACH = "stages: [{ name: full, scope: 100%, gate: { verify: { confidence: 99%, below: 2%, each: 10% } } }]\n"
+
+
+@test("of each size and age by itself: the gate draws on in rounds until it is known, and no key twice; the plan says so")
+def _(stand):
+    strata(stand)
+    stand.write("strata.yaml", (STRATA % ", version: at") + EACH)
+    among("and by more until fewer than 10% of each size, age and shard do", stand.sluice("plan", "strata.yaml").ended(0).out)
+    gate = stand.sluice("plan", "strata.yaml", "--json").ended(0).json()["stages"][0]["verify"]
+    must(250 < gate["sample"] < 350 and gate["each"] == 0.1, gate)
+    end = stand.sluice("run", "strata.yaml", "--yes", "--json").ended(0).lines()[-1]
+    among(["a sample of", "of each size and age that makes up 2% or more of all, fewer than 10% do"], end["verdict"])
+    found = verified(stand, "strata.2", "--sample", "99%,2%,10%")
+    sample = found["sample"]
+    must(sample["rounds"] > 1 and gate["sample"] < sample["keys"] < ROWS, sample)
+    same((found["compared"], sample["asked_each"], sample["by_shard"]), (sample["keys"], 0.1, None), "looked at")
+    for of in ("by_size", "by_age"):
+        same(({one["standing"] for one in sample[of]}, sum(one["keys"] for one in sample[of])), ({"proven"}, sample["keys"]), of)
+        must(all(one["keys"] >= 51 and one["below"] <= 0.1 for one in sample[of]), sample[of])
+        must(abs(sum(one["about"] for one in sample[of]) - ROWS) <= 1, sample[of])
+    among("Asked was fewer than 10% of each", stand.read(found["page"]))
+
+
+@test("a fault that lives in old records alone is found by what is asked of each, and named; more are not drawn then")
+def _(stand):
+    rows = strata(stand)
+    stand.put("items", [f"{row['id']}\t" + json.dumps({**row, "text": ""}) + "\t0" for row in rows if row["at"].startswith("2020")])
+    found = verified(stand, "strata.yaml", "--sample", "99%,2%,10%", status=4)
+    sample = found["sample"]
+    ages = {one["stratum"]: one for one in sample["by_age"]}
+    same((ages["above 365d"]["standing"], ages["above 365d"]["bad"], sample["rounds"]), ("bad", found["differing"], 1), "old ones")
+    must(ages["1d to 7d"]["bad"] == 0 < found["differing"], ages)
+    among(f"bad by age: {found['differing']} of the {found['differing']} of above 365d", found["sentence"])
 
 
 run_all()

@@ -37,6 +37,8 @@ def _(stand, servers):
     among(["a sample of", "were not looked at"], end["verdict"])
     part = stand.sluice("verify", "fix.1", "--sample", "99%,2%", "--json").ended(0).json()
     must(200 < part["sample"]["keys"] < 260 and part["equal"] == part["sample"]["keys"], part)
+    each = stand.sluice("verify", "fix.1", "--sample", "99%,2%,10%", "--json").ended(0).json()
+    same((each["sample"]["by_shard"], [one["standing"] for one in each["sample"]["by_size"]]), (None, ["proven"]), "of each")
     stand.write("fix.yaml", SPEC.format(uri=f"valkey://{server.address}", gate="full"))
     stand.sluice("run", "fix.yaml", "--yes").ended(0)
     server.call("CONFIG", "RESETSTAT")

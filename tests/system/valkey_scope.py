@@ -48,6 +48,9 @@ def _(stand, servers):
     same(written(cluster, was), wanted, "written")
     among("slots that were asked for match nothing", end["verdict"])
     same(stand.sluice("verify", "fix", "--json").ended(0).json()["unvisited"], 0, "unvisited")
+    sample = stand.sluice("verify", "fix", "--sample", "80%,30%", "--json").ended(0).json()["sample"]
+    same(sample["by_shard"][0]["stratum"], cluster.running()[0].address, "the server of nearly all of them")
+    same(sum(one["keys"] for one in sample["by_shard"]), sample["keys"], "looked at, by their server")
     stand.sluice("rollback", "fix", "--yes").ended(0)
     same(values(cluster), was, "taken back")
     stand.write("fix.yaml", SPEC.format(uri=uri, only=f"{{ slots: {SLOTS} }}"))

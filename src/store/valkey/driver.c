@@ -315,8 +315,24 @@ static bool slot_of_record(struct session *session, const struct dataset *ds, st
     return true;
 }
 
+static bool server_of_slot(struct session *session, const struct call *call, uint32_t slot, const char **ret,
+                           GError **error)
+{
+    const struct valkey_store *store = valkey_store_of(session);
+    *ret = NULL;
+    if (!store->cluster)
+        return true;
+    struct topology *topology = routes_topology(store->routes);
+    int32_t owner = topology->owner[slot];
+    g_autofree char *name =
+        owner < 0 ? NULL : g_strdup_printf("%s:%u", topology->nodes[owner].at.host, topology->nodes[owner].at.port);
+    topology_unref(topology);
+    *ret = name ? arena_text(call->mem, slice_of_text(name)) : NULL;
+    return !name || *ret || error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
+}
+
 static const struct list_ops list_ops = {.sorted = false, .rank = valkey_rank};
-static const struct slot_ops slot_ops = {.count = SLOTS, .of = slot_of_record};
+static const struct slot_ops slot_ops = {.count = SLOTS, .of = slot_of_record, .server = server_of_slot};
 
 static bool copies(const struct dataset *ds)
 {

@@ -14,7 +14,7 @@ static void what_is_frozen_is_read_back(void **state)
 {
     static const struct plan_stage STAGES[] = {
         {.name = "canary", .soak_ms = 600000, .parts = 1, .records = 10},
-        {.name = "full", .approve = "data-lead", .sure = {0.999, 0.0001}, .parts = 3, .records = 1234567890123},
+        {.name = "full", .approve = "data-lead", .sure = {0.999, 0.0001, 0.05}, .parts = 3, .records = 1234567890123},
     };
     struct spec spec = {0};
     spec.may[SPEC_MAY_APPROVE] = (struct spec_may){.names = LEADS, .n = 2};
@@ -60,6 +60,10 @@ static void a_plan_that_says_it_otherwise_is_not_read(void **state)
         {"{\"stages\": {}, \"may\": {}}", false},
         {"{\"may\": {}}", false},
         {"{}", false},
+        {"{\"stages\": [" STAGE(", \"approve\": null, \"sure\": [0.9, 0.1]") "], \"may\": {}}", true},
+        {"{\"stages\": [" STAGE(", \"approve\": null, \"sure\": [0.9, 0.1, 0.2]") "], \"may\": {}}", true},
+        {"{\"stages\": [" STAGE(", \"approve\": null, \"sure\": [0.9, 0.1, \"a fifth\"]") "], \"may\": {}}", false},
+        {"{\"stages\": [" STAGE(", \"approve\": null, \"sure\": [0.9]") "], \"may\": {}}", false},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
         struct plan_rights found;

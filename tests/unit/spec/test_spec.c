@@ -94,6 +94,7 @@ static void assert_stages_and_rights(const struct spec *spec)
     assert_int_equal(spec->stages[0].order, ORDER_LISTED);
     assert_int_equal(spec->stages[0].soak_ms, 600000);
     assert_true(spec->stages[0].sure.confidence > 0.9 && spec->stages[0].sure.below > 0);
+    assert_true(spec->stages[0].sure.each > 0.049 && spec->stages[0].sure.each < 0.051);
     assert_null(spec->stages[0].approve);
     assert_string_equal(spec->stages[1].name, "all");
     assert_string_equal(spec->stages[1].approve, "dba");
@@ -131,7 +132,7 @@ static void every_key_that_is_acted_on_is_read(void **state)
                      "workers: 64\n"
                      "stages:\n"
                      "  - { name: a, scope: 2 partitions, order: listed, gate: { soak: 10m, verify: { "
-                     "confidence: 99.9%, below: 0.01% } } }\n"
+                     "confidence: 99.9%, below: 0.01%, each: 5% } } }\n"
                      "  - { name: all, scope: 100%, gate: { verify: full, approve: dba } }\n"
                      "protect: { errors: 3%, rejects: 2.5%, kept_live: 100%, skew: 2s, rate: { max: 20000/s } }\n"
                      "on_failure: rollback\n");
@@ -384,6 +385,10 @@ static void stages_that_cannot_be_are_refused(void **state)
                    "stages: [{ name: a, scope: 100%, gate: { verify: { confidence: 100%, below: 1% } } }]\n",
                    "dir/s.yaml:5:64: expected a share above 0% and below 100%: no sample is surer than that, found the "
                    "text '100%'");
+    assert_refused(HEAD SOURCE TARGET
+                   "stages: [{ name: a, scope: 100%, gate: { verify: { confidence: 99%, below: 1%, each: 0% } } }]\n",
+                   "dir/s.yaml:5:86: expected a share above 0% and below 100%: no sample is surer than that, found the "
+                   "text '0%'");
     assert_refused(HEAD SOURCE TARGET "stages: [{ name: a, scope: 100%, gate: { verify: { confidence: 99% } } }]\n",
                    "dir/s.yaml:5:50: the key 'stages[].gate.verify.below' is missing: that fewer than this share "
                    "differ; for example 0.01%");

@@ -30,6 +30,11 @@
 /* A record that comes out otherwise whenever it is made: none of them is what is wanted. */
 #define REMEMBERS "local n = 0\nfunction transform(doc, ctx)\n  n = n + 1\n  doc.times = n\n  return doc\nend\n"
 
+#define LARGE                                                                                                          \
+    "function transform(doc, ctx)\n  doc.times = doc.times + 1\n"                                                      \
+    "  if tonumber(doc.id:sub(2)) % 10 == 3 then doc.text = ('x'):rep(900) end\n  return doc\nend\n"
+#define TWO "function transform(doc, ctx) return { { id = doc.id .. 'a' }, { id = doc.id .. 'b' } } end\n"
+
 static const char *const SAMPLED[] = {SAME(SAMPLE), ELSEWHERE(SAMPLE), FILES(SAMPLE)};
 static const char *const FULL[] = {SAME("full"), ELSEWHERE("full"), FILES("full")};
 static const struct sampling_wish SURE = {0.9, 0.05};
@@ -282,6 +287,52 @@ static void a_large_sample_ends_with_its_first_lot_where_that_is_bad(void **stat
     }
 }
 
+/* A tenth of all are large, and that is too few of them for what is asked of each: more are drawn, and none twice. */
+static void of_each_size_more_is_drawn_until_it_is_known(void **state)
+{
+    enum { MANY = 4000 };
+    static const char *const SPECS[] = {SAME("full"), ELSEWHERE("full"), FILES("full")};
+    for (size_t i = 0; i < G_N_ELEMENTS(SPECS); i++) {
+        struct scene scene;
+        struct verify_result result;
+        json_int_t rounds = 0;
+        begin_with(&scene, SPECS[i], LARGE, MANY);
+        scene_ran(&scene, 0);
+        scene.sure = (struct sampling_wish){0.9, 0.02, 0.05};
+        verify(&scene, &result);
+        assert_true(result.pass);
+        assert_true(result.drawn > 400 && result.drawn < 2000);
+        assert_int_equal(result.compared, result.drawn);
+        assert_int_equal(result.of[VERIFY_EQUAL], result.drawn);
+        assert_true(result.below <= 0.02);
+        assert_non_null(
+            strstr(result.sentence, "; of each size that makes up 2% or more of all, fewer than 5% do; no age is"));
+        json_t *json = json_loads(result.json, 0, NULL);
+        assert_int_equal(json_unpack(json, "{s:{s:I}}", "sample", "rounds", &rounds), 0);
+        assert_true(rounds > 1);
+        json_decref(json);
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
+/* Several records of a key: nothing can be proven of a size but by all of them. */
+static void where_nothing_is_proven_of_a_size_all_are_looked_at(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    begin(&scene, FILES("full"), TWO);
+    scene_ran(&scene, 0);
+    scene.sure = (struct sampling_wish){0.9, 0.05, 0.5};
+    verify(&scene, &result);
+    assert_true(result.pass);
+    assert_int_equal(result.drawn, KEYS);
+    assert_int_equal(result.compared, 2 * KEYS);
+    assert_non_null(strstr(result.sentence, "; to say it of each size too, all were looked at"));
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +346,8 @@ int main(void)
         cmocka_unit_test(a_sample_of_nearly_all_is_all),
         cmocka_unit_test(however_little_is_asked_it_is_proven_by_what_is_looked_at),
         cmocka_unit_test(a_large_sample_ends_with_its_first_lot_where_that_is_bad),
+        cmocka_unit_test(of_each_size_more_is_drawn_until_it_is_known),
+        cmocka_unit_test(where_nothing_is_proven_of_a_size_all_are_looked_at),
         cmocka_unit_test(what_is_set_aside_is_counted_in_the_sample_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,6 +254,143 @@ static void a_share_of_a_kind_is_no_larger_than_it_has_to_be(void **state)
     assert_string_equal(words->str, "0.031%");
 }
 
+/* --- in rounds ---------------------------------------------------------------------------------------------------- */
+
+enum { OF_ALL = 1500, KINDS = 2 };
+
+/* Records of two kinds, in the order of their places: the bad ones of the first kind, its right ones, those of the
+ * second likewise, and others, none of which is bad. */
+struct kinds {
+    uint64_t bad[KINDS], right[KINDS];
+};
+struct rounds_end {
+    bool passed;            /* it is known of each kind what was asked, and none bad was met */
+    bool told_wrong[KINDS]; /* the share that is told of the kind is one that it does not have */
+    uint64_t drawn, met[KINDS];
+};
+
+static void look_at_place(const struct kinds *kinds, uint64_t place, uint64_t bad[KINDS], uint64_t right[KINDS])
+{
+    for (int k = 0; k < KINDS; k++) {
+        if (place < kinds->bad[k] + kinds->right[k]) {
+            (*(place < kinds->bad[k] ? &bad[k] : &right[k]))++;
+            return;
+        }
+        place -= kinds->bad[k] + kinds->right[k];
+    }
+}
+
+/* As verify/chosen.c and verify/strata.c do it. */
+static struct rounds_end draw_in_rounds(const struct kinds *kinds, const struct sampling_wish *wish, uint64_t key)
+{
+    struct sampling_order order = sampling_order_of(OF_ALL, key, 0);
+    struct sampling_round round = {OF_ALL, sampling_first(OF_ALL, wish), 1};
+    struct rounds_end end = {0};
+    uint64_t bad[KINDS] = {0}, right[KINDS] = {0};
+    for (bool open = true; open; round.number++) {
+        uint64_t rarest = UINT64_MAX;
+        for (; end.drawn < round.sample; end.drawn++)
+            look_at_place(kinds, sampling_place(&order, end.drawn), bad, right);
+        for (int k = 0; k < KINDS; k++)
+            if (right[k] && sampling_standing(wish, &round, right[k]) == SAMPLING_OPEN)
+                rarest = MIN(rarest, right[k]);
+        end.passed = bad[0] + bad[1] == 0;
+        open = end.passed && rarest != UINT64_MAX && round.sample < OF_ALL;
+        round.sample = open ? sampling_next(wish, &round, rarest) : round.sample;
+    }
+    for (int k = 0; k < KINDS; k++) {
+        double told = sampling_share((double)bad[k], (double)right[k], wish->confidence), of = 1;
+        of *= (double)(kinds->bad[k] + kinds->right[k]);
+        end.met[k] = bad[k] + right[k];
+        end.told_wrong[k] = of > 0 && told < 1 && told <= (double)kinds->bad[k] / of;
+    }
+    return end;
+}
+
+/* The worst that may be: a kind no larger, and no worse, than what was asked; two such; all of a small one. */
+static void what_passes_in_rounds_is_as_sure_of_each_kind(void **state)
+{
+    enum { DRAWS = 1500 };
+    static const struct kinds KINDS_OF[] = {
+        {{15, 0}, {45, 0}}, {{15, 15}, {45, 45}}, {{60, 0}, {0, 0}}, {{60, 30}, {0, 90}}, {{100, 1}, {300, 1}}};
+    static const struct sampling_wish WISHES[] = {{0.8, 0.04, 0.25}, {0.5, 0.04, 0.25}};
+    for (size_t w = 0; w < G_N_ELEMENTS(WISHES); w++)
+        for (size_t i = 0; i < G_N_ELEMENTS(KINDS_OF); i++) {
+            double alpha = 1 - WISHES[w].confidence, most = DRAWS * alpha + 4 * sqrt(DRAWS * alpha * (1 - alpha));
+            unsigned passed = 0, wrong[KINDS] = {0};
+            for (uint64_t key = 0; key < DRAWS; key++) {
+                struct rounds_end end = draw_in_rounds(&KINDS_OF[i], &WISHES[w], key);
+                passed += end.passed;
+                wrong[0] += end.told_wrong[0];
+                wrong[1] += end.told_wrong[1];
+            }
+            assert_true(passed <= most);
+            assert_true(wrong[0] <= most && wrong[1] <= most);
+        }
+}
+
+/* Of what is right it always comes to an end, of rare ones before all were looked at. */
+static void what_is_right_passes_and_a_kind_that_is_rare_costs_little(void **state)
+{
+    static const struct sampling_wish WISH = {0.9, 0.1, 0.2};
+    static const struct kinds FEW = {{0, 0}, {3, 600}}, SOME = {{0, 0}, {300, 600}};
+    for (uint64_t key = 0; key < 200; key++) {
+        struct rounds_end few = draw_in_rounds(&FEW, &WISH, key), some = draw_in_rounds(&SOME, &WISH, key);
+        assert_true(few.passed && few.drawn < OF_ALL / 2);
+        assert_true(some.passed && some.met[0] >= 14 && some.met[1] >= 14); /* which prove a fifth so surely */
+    }
+}
+
+static void a_fault_of_one_kind_alone_is_found_and_a_round_ends_it(void **state)
+{
+    static const struct sampling_wish WISH = {0.9, 0.02, 0.05};
+    static const struct kinds LARGE_ARE_BAD = {{8, 0}, {142, 900}};
+    unsigned found = 0, later = 0, first = (unsigned)sampling_first(OF_ALL, &WISH);
+    for (uint64_t key = 0; key < 500; key++) {
+        struct rounds_end end = draw_in_rounds(&LARGE_ARE_BAD, &WISH, key);
+        found += !end.passed;
+        later += !end.passed && end.drawn > first;
+    }
+    assert_true(found >= 450);
+    assert_true(later >= 50); /* the first round alone would have passed them */
+}
+
+/* What later rounds find makes it no smaller, and no larger than so many. */
+static void of_all_the_first_round_says_the_bound(void **state)
+{
+    uint64_t first[] = {0, 10000}, ahead[] = {4000}, taken[] = {1000};
+    struct verify_input input = {.n_parts = 1, .sure = {0.99, 0.01, 0.1}};
+    struct draw draw = {
+        .frame = {10000, 500, false}, .round = {10000, 4000, 3}, .first = first, .ahead = ahead, .taken = taken};
+    double none = (double)sampling_bound(&draw.frame, 0, 0.99) / 10000;
+    assert_true(fabs(draw_below(&draw, &input, 0) - none) < 1e-12);
+    assert_true(fabs(draw_below(&draw, &input, 2) - none) < 1e-12);
+    assert_true(fabs(draw_below(&draw, &input, 700) - 0.0701) < 1e-12);
+    draw.round = (struct sampling_round){10000, 500, 1};
+    assert_true(draw_below(&draw, &input, 2) > none);
+    ahead[0] = 10000; /* all */
+    assert_true(fabs(draw_below(&draw, &input, 2) - 0.0003) < 1e-12);
+    draw.stopped = true;
+    assert_true(draw_below(&draw, &input, 2) >= 1);
+}
+
+static void the_next_round_is_as_large_as_it_takes(void **state)
+{
+    static const struct sampling_wish WISH = {0.999, 0.001, 0.05};
+    struct sampling_round round = {1000000, sampling_first(1000000, &WISH), 1};
+    assert_in_range(round.sample, 8200, 8300);
+    assert_int_equal(sampling_standing(&WISH, &round, 0), SAMPLING_RARE);
+    assert_int_equal(sampling_standing(&WISH, &round, 1), SAMPLING_OPEN);
+    assert_int_equal(sampling_standing(&WISH, &round, 148), SAMPLING_OPEN);
+    assert_int_equal(sampling_standing(&WISH, &round, 149), SAMPLING_PROVEN);
+    assert_in_range(sampling_next(&WISH, &round, 75), round.sample * 2, round.sample * 5 / 2);
+    assert_int_equal(sampling_next(&WISH, &round, 1), round.sample * 3);
+    assert_int_equal(sampling_next(&WISH, &round, 148), round.sample * 3 / 2);
+    assert_int_equal(sampling_next(&WISH, &round, 0), 1000000);
+    round.sample = 700000;
+    assert_int_equal(sampling_next(&WISH, &round, 100), 1000000);
+}
+
 /* --- which -------------------------------------------------------------------------------------------------------- */
 
 static void an_order_is_a_permutation_and_can_be_turned_round(void **state)
@@ -397,17 +534,23 @@ static void of_nothing_nothing_is_drawn_and_of_everything_each_has_its_rank(void
     assert_string_equal(words->str, "0%");
     for (uint64_t place = 0; place < 12; place++) /* what was not planned is looked at */
         assert_int_equal(chosen_has(&chosen, place), place >= 10);
+    chosen.again = true; /* in a later round it was */
+    assert_false(chosen_has(&chosen, 10));
 }
 
-static void a_wish_is_two_shares(void **state)
+static void a_wish_is_two_shares_or_three(void **state)
 {
-    static const char *const BAD[] = {"",         "99.9%",      "99.9%,",      ",0.01%",    "100%,0.01%", "99.9%,0%",
-                                      "0%,0.01%", "99.9%,100%", "99.9%,1%,1%", "99.9,0.01", "five,0.01%", "99.9% , 1%"};
+    static const char *const BAD[] = {"",           "99.9%",      "99.9%,",     ",0.01%",       "100%,0.01%",
+                                      "99.9%,0%",   "0%,0.01%",   "99.9%,100%", "99%,1%,1%,1%", "99.9,0.01",
+                                      "five,0.01%", "99.9% , 1%", "99%,1%,",    "99%,1%,0%",    "99%,1%,100%"};
     GError *error = NULL;
     struct sampling_wish wish = {0};
     assert_true(sampling_wish_parse("99.9%,0.01%", &wish, &error));
     assert_true(wish.confidence > 0.99899 && wish.confidence < 0.99901);
     assert_true(wish.below > 0.000099 && wish.below < 0.000101);
+    assert_true(wish.each <= 0);
+    assert_true(sampling_wish_parse("99.9%,0.01%,5%", &wish, &error));
+    assert_true(wish.each > 0.0499 && wish.each < 0.0501);
     for (size_t i = 0; i < G_N_ELEMENTS(BAD); i++)
         kit_refused(sampling_wish_parse(BAD[i], &wish, &error), USAGE, "99.9%,0.01%");
 }
@@ -432,7 +575,12 @@ int main(void)
         cmocka_unit_test(a_good_sample_is_never_ended),
         cmocka_unit_test(of_few_keys_no_test_says_anything),
         cmocka_unit_test(looking_at_every_record_keeps_the_promise),
-        cmocka_unit_test(a_wish_is_two_shares),
+        cmocka_unit_test(a_wish_is_two_shares_or_three),
+        cmocka_unit_test(what_passes_in_rounds_is_as_sure_of_each_kind),
+        cmocka_unit_test(what_is_right_passes_and_a_kind_that_is_rare_costs_little),
+        cmocka_unit_test(a_fault_of_one_kind_alone_is_found_and_a_round_ends_it),
+        cmocka_unit_test(of_all_the_first_round_says_the_bound),
+        cmocka_unit_test(the_next_round_is_as_large_as_it_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

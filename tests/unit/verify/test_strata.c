@@ -83,7 +83,7 @@ static void without_ages_it_is_said_why(void **state)
 {
     struct strata strata = {0};
     struct verify_input dated = input_of(true), undated = input_of(false);
-    struct strata_told told = {.strata = &strata, .input = &undated};
+    struct strata_told told = {.strata = &strata, .input = &undated, .stands_for = 5};
     g_autoptr(GString) page = g_string_new(NULL);
     meet(&strata, &dated, 10, 0, 30, 1);
     json_is(&told, "by_age", "null");
@@ -95,10 +95,10 @@ static void without_ages_it_is_said_why(void **state)
     json_is(&told, "age_why", "\"no record that was looked at has a time as its version\"");
     meet(&strata, &dated, 10, 30, 1, 0);
     json_is(&told, "age_why", "nothing");
-    json_is(
-        &told, "by_age",
-        "[{\"stratum\":\"1d to 7d\",\"keys\":1,\"bad\":0,\"below\":0.95},{\"stratum\":\"without a time\",\"keys\":30,"
-        "\"bad\":1,\"below\":0.33}]");
+    json_is(&told, "by_age",
+            "[{\"stratum\":\"1d to 7d\",\"keys\":1,\"about\":5,\"bad\":0,\"below\":0.95},{\"stratum\":\"without a "
+            "time\",\"keys\":30,"
+            "\"about\":150,\"bad\":1,\"below\":0.33}]");
     words_are(&told, "; bad by age: 1 of the 30 of without a time");
     told.input = &undated;
     meet(&strata, &dated, 100, 0, 9, 2);
@@ -110,8 +110,81 @@ static void without_ages_it_is_said_why(void **state)
     strata.several = false;
     told.stopped = true;
     json_is(&told, "by_size",
-            "[{\"stratum\":\"up to 64 B\",\"keys\":31,\"bad\":1,\"below\":null},{\"stratum\":\"64 B to 512 B\","
-            "\"keys\":9,\"bad\":2,\"below\":null}]");
+            "[{\"stratum\":\"up to 64 B\",\"keys\":31,\"about\":null,\"bad\":1,\"below\":null},{\"stratum\":\"64 B to "
+            "512 B\","
+            "\"keys\":9,\"about\":null,\"bad\":2,\"below\":null}]");
+}
+
+/* --- of each by itself -------------------------------------------------------------------------------------------- */
+
+/* 95 %, 1 % of all, 10 % of each: of a kind 35 prove it. */
+static struct verify_input input_of_each(bool dated)
+{
+    struct verify_input input = input_of(dated);
+    input.sure.below = 0.01;
+    input.sure.each = 0.1;
+    return input;
+}
+
+static void of_each_it_is_known_or_the_rarest_is_open(void **state)
+{
+    struct strata strata = {0};
+    struct verify_input input = input_of_each(true);
+    struct strata_told told = {.strata = &strata, .input = &input, .round = {100000, 500, 1}, .stands_for = 200};
+    meet(&strata, &input, 10, 2, 480, 0);
+    assert_int_equal(strata_open(&told), STRATA_NONE_OPEN);
+    meet(&strata, &input, 100, 2, 12, 0);
+    assert_int_equal(strata_open(&told), 12);
+    meet(&strata, &input, 10, 24 * 9, 8, 0);
+    assert_int_equal(strata_open(&told), 8); /* an age */
+    told.round = (struct sampling_round){100000, 5000, 3};
+    assert_int_equal(strata_open(&told), STRATA_NONE_OPEN); /* of so many they are few */
+    strata.several = true;
+    assert_int_equal(strata_open(&told), 0);
+}
+
+static void what_was_asked_of_each_is_told_with_what_is_rarer(void **state)
+{
+    struct strata strata = {0};
+    struct strata_shards shards = {0};
+    struct verify_input input = input_of_each(false);
+    struct strata_told told = {
+        .strata = &strata, .shards = &shards, .input = &input, .round = {100000, 5000, 3}, .stands_for = 20};
+    meet(&strata, &input, 10, 0, 4000, 0);
+    meet(&strata, &input, 5000, 0, 3, 0);
+    words_are(
+        &told,
+        "; of each size that makes up 1% or more of all, fewer than 10% do; rarer: 4 KiB to 32 KiB, 3 looked at; no "
+        "age is known: the spec has no source.version that would say it");
+    json_is(&told, "by_shard", "null");
+    struct strata_record there = {.bytes = 10, .shard = strata_shard(&shards, "10.0.0.1:7001"), .weight = 1};
+    strata_add(&strata, &input, &there);
+    input = input_of_each(true);
+    meet(&strata, &input, 10, 2, 900, 0);
+    words_are(
+        &told,
+        "; of each shard, size and age that makes up 1% or more of all, fewer than 10% do; rarer: 10.0.0.1:7001, 1 "
+        "looked at, and 4 KiB to 32 KiB, 3 looked at");
+    json_is(&told, "by_shard",
+            "[{\"stratum\":\"10.0.0.1:7001\",\"keys\":1,\"about\":20,\"bad\":0,\"below\":0.95,\"standing\":\"rare\"}]");
+    told.round.sample = told.round.population;
+    words_are(&told, "; to say it of each shard, size and age too, all were looked at");
+    meet(&strata, &input, 5000, 2, 2, 1);
+    words_are(&told, "; bad by size: 1 of the 5 of 4 KiB to 32 KiB; bad by age: 1 of the 902 of 1h to 1d");
+    strata_shards_done(&shards);
+}
+
+static void shards_beyond_many_are_one(void **state)
+{
+    struct strata_shards shards = {0};
+    assert_int_equal(strata_shard(&shards, NULL), 0);
+    for (int i = 0; i < 3 * STRATA_MOST; i++) {
+        g_autofree char *name = g_strdup_printf("h:%d", i);
+        assert_int_equal(strata_shard(&shards, name), MIN(i + 1, STRATA_MOST));
+        assert_int_equal(strata_shard(&shards, "h:0"), 1);
+    }
+    assert_string_equal(shards.of[STRATA_MOST - 1], "any other server");
+    strata_shards_done(&shards);
 }
 
 int main(void)
@@ -120,6 +193,9 @@ int main(void)
         cmocka_unit_test(where_some_are_bad_it_is_said_which_and_of_how_many),
         cmocka_unit_test(where_none_is_it_is_said_of_which_the_least_is_proven),
         cmocka_unit_test(without_ages_it_is_said_why),
+        cmocka_unit_test(of_each_it_is_known_or_the_rarest_is_open),
+        cmocka_unit_test(what_was_asked_of_each_is_told_with_what_is_rarer),
+        cmocka_unit_test(shards_beyond_many_are_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
