@@ -46,7 +46,7 @@ static void on_point(void *self, const char *name)
         return;
     if (row->fault.nth)
         scene_fault(&guarded->scene, &row->fault);
-    scene_worsens(&guarded->scene, row->comes);
+    scene_worsens(&guarded->scene, (int)row->comes);
 }
 
 static void then_comes(struct guarded *guarded)

@@ -112,7 +112,7 @@ static void meanwhile(struct lossy *lossy, const char *name)
     if (again->spoils)
         put_all(lossy, 0);
     if (again->feels != GUARD_LEVEL_OK)
-        scene_worsens(&lossy->scene, again->feels);
+        scene_worsens(&lossy->scene, (int)again->feels);
     if (again->replaced)
         lose(lossy, 1);
 }

@@ -172,7 +172,7 @@ static void what_may_be_lost_is_looked_at_by_as_many_as_fit(void **state)
     worker->read_most = READ_KEYS;
     worker->tail.entries = entries;
     for (size_t i = 0; i < G_N_ELEMENTS(entries); i++) {
-        entries[i].key = slice_of("0123456789abcdef" + i, 1);
+        entries[i].key = slice_of(&"0123456789abcdef"[i], 1);
         g_array_append_val(worker->lost, i);
     }
     lost_next(worker, &op);

@@ -252,8 +252,8 @@ static void what_stands_in_the_way_of_probing_is_told_before_anything_waits(void
 {
     for (int i = 0; i < 3; i++) {
         static const char *const WORDS[] = {"it cannot be opened", "it may not be felt",
-                                            "a store of driver 'unfelt' has no live requests of others, to which "
-                                            "something could be promised"};
+                                            ("a store of driver 'unfelt' has no live requests of others, to which "
+                                             "something could be promised")};
         struct felt felt;
         struct govern *govern;
         GError *error = NULL;

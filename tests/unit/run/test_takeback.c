@@ -374,9 +374,9 @@ static void a_rollback_that_a_failure_asked_for_and_that_fails_says_so_and_stays
 
 static void the_first_damage_that_lies_somewhere_is_named(void **state)
 {
-    static const struct undo_damage NOWHERE = {.keys = 3}, FIRST = {.at = {1, 40}, .keys = 2},
-                                    SECOND = {.at = {2, 60}, .keys = 1};
-    static const struct {
+    const struct undo_damage NOWHERE = {.keys = 3}, FIRST = {.at = {1, 40}, .keys = 2},
+                             SECOND = {.at = {2, 60}, .keys = 1};
+    const struct {
         struct undo_damage damage[3];
         size_t n;
         const char *words;
