@@ -16,6 +16,7 @@ enum { KEYS = 12, MOST_DEEDS = 4, HOUR_MS = 3600 * 1000 };
 #define SMALL       "partitions: { size: 7 }\nworkers: 1\n"
 #define HEAD        "sluice: 1\nname: job\ntransform: { lua: t.lua }\n"
 #define SAMPLE_GATE "{ verify: { confidence: 90%, below: 20% } }"
+#define ROUNDS_GATE "{ verify: { confidence: 90%, below: 20%, each: 30% } }" /* all, of so few, in two rounds */
 
 static const char ASKED[] = HEAD FROM ONTO SMALL
     "contract: c.yaml\nretain: { undo: 1h, quarantine: 1h, reports: 1h }\n"
@@ -38,7 +39,7 @@ static const char PLAIN[] = HEAD FROM ONTO SMALL;
 static const char SAMPLED[] = HEAD FROM ONTO SMALL "stages: [{ name: full, scope: 100%, gate: " SAMPLE_GATE " }]\n";
 static const char SAME_SAMPLED[] = HEAD "source: { store: \"mem:s\", dataset: items }\n"
                                         "target: { store: \"mem:s\", dataset: items }\n" SMALL
-                                        "stages: [{ name: full, scope: 100%, gate: " SAMPLE_GATE " }]\n";
+                                        "stages: [{ name: full, scope: 100%, gate: " ROUNDS_GATE " }]\n";
 static const char SHADOW[] = HEAD "source: { store: \"mem:s\", dataset: items }\n"
                                   "target: { store: \"mem:s\", dataset: items, write: shadow }\n" SMALL;
 static const char FILES[] = HEAD "source: { store: \"file:in\", dataset: \"*.ndjson\", key: id }\n" ONTO SMALL;

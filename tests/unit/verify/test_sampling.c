@@ -355,6 +355,124 @@ static void a_fault_of_one_kind_alone_is_found_and_a_round_ends_it(void **state)
     assert_true(later >= 50); /* the first round alone would have passed them */
 }
 
+/* --- which, of partitions together -------------------------------------------------------------------------------- */
+
+enum { PARTS = 3, PLACES = 10 };
+
+/* A draw of partitions of so many keys; none of a store that is asked. */
+struct drawing {
+    struct store_driver driver;
+    struct store_base base;
+    struct verify_part parts[PARTS];
+    struct verify_input input;
+    struct draw *draw;
+};
+
+static void drawing_begin(struct drawing *drawing, const struct sampling_wish *wish, uint64_t times, uint64_t key)
+{
+    static const struct write_ops writes;
+    static const uint64_t KEYS[PARTS] = {1, 6, 3};
+    *drawing = (struct drawing){.driver = {.write = &writes}};
+    drawing->base.driver = &drawing->driver;
+    for (int i = 0; i < PARTS; i++)
+        drawing->parts[i] = (struct verify_part){.part = (uint32_t)i, .keys = {.keys = KEYS[i] * times}};
+    drawing->input = (struct verify_input){.target = (struct store *)&drawing->base,
+                                           .parts = drawing->parts,
+                                           .n_parts = PARTS,
+                                           .sure = *wish,
+                                           .draw_key = key};
+    drawing->draw = draw_new(&drawing->input);
+}
+
+/* Of all places together those that are looked at in this round, each counted; how many they are. */
+static unsigned look(const struct drawing *drawing, unsigned *seen)
+{
+    unsigned n = 0;
+    for (size_t i = 0, at = 0; i < PARTS; i++) {
+        struct chosen chosen = draw_chosen(drawing->draw, &drawing->input, i);
+        bool any = false;
+        for (uint64_t place = 0; place < drawing->parts[i].keys.keys; place++, at++) {
+            bool has = chosen_has(&chosen, place);
+            seen[at] += has;
+            n += has;
+            any |= has;
+        }
+        assert_int_equal(draw_looks_at(drawing->draw, i), any);
+    }
+    return n;
+}
+
+/* Each key, and each pair of keys of whichever partitions, is in the first round as often as any other: within five
+ * deviations. The rounds together have each key once. */
+static void rounds_draw_all_keys_alike_and_none_twice(void **state)
+{
+    enum { DRAWS = 9000, FIRST = 5 };
+    static const struct sampling_wish WISH = {0.5, 0.3, 0.3};
+    const struct found nothing = {0};
+    const struct strata several = {.several = true};
+    unsigned two[PLACES][PLACES] = {{0}};
+    for (uint64_t key = 0; key < DRAWS; key++) {
+        struct drawing drawing;
+        unsigned seen[PLACES] = {0};
+        drawing_begin(&drawing, &WISH, 1, key);
+        assert_int_equal(look(&drawing, seen), FIRST);
+        for (int a = 0; a < PLACES; a++)
+            for (int b = 0; b < PLACES; b++)
+                two[a][b] += seen[a] && seen[b];
+        assert_true(draw_widen(drawing.draw, &drawing.input, &nothing, &several));
+        assert_int_equal(look(&drawing, seen), PLACES - FIRST);
+        for (int a = 0; a < PLACES; a++)
+            assert_int_equal(seen[a], 1);
+        assert_false(draw_widen(drawing.draw, &drawing.input, &nothing, &several));
+        draw_free(drawing.draw);
+    }
+    for (int a = 0; a < PLACES; a++)
+        for (int b = 0; b <= a; b++)
+            if (a == b)
+                assert_in_range(two[a][b], 4500 - 237, 4500 + 237); /* 9000 × 5/10 */
+            else
+                assert_in_range(two[a][b], 2000 - 197, 2000 + 197); /* 9000 × 5/10 × 4/9 */
+}
+
+static void a_round_in_between_draws_so_many_more(void **state)
+{
+    enum { TIMES = 100 };
+    static const struct sampling_wish WISH = {0.5, 0.1, 0.3};
+    const struct found nothing = {0};
+    struct strata few = {0};
+    struct drawing drawing;
+    unsigned seen[PLACES * TIMES] = {0}, most = 0;
+    few.of[STRATA_SIZE][0] = (struct stratum){.looked = 3, .weighed_right = 3};
+    drawing_begin(&drawing, &WISH, TIMES, 5);
+    unsigned first = look(&drawing, seen);
+    assert_int_equal(first, sampling_first(PLACES * TIMES, &WISH));
+    assert_true(draw_widen(drawing.draw, &drawing.input, &nothing, &few));
+    unsigned second = look(&drawing, seen);
+    assert_int_equal(first + second, first * 3 / 2);
+    assert_int_equal(draw_size(drawing.draw, &drawing.input), first + second);
+    for (size_t i = 0; i < G_N_ELEMENTS(seen); i++)
+        most = MAX(most, seen[i]);
+    assert_int_equal(most, 1);
+    draw_free(drawing.draw);
+}
+
+/* What was found ends it, and so does a forerun that found too much. */
+static void what_is_bad_ends_the_rounds(void **state)
+{
+    static const struct sampling_wish WISH = {0.5, 0.3, 0.3};
+    const struct strata several = {.several = true}, none = {0};
+    struct found found = {0};
+    struct drawing drawing;
+    drawing_begin(&drawing, &WISH, 1, 1);
+    assert_false(draw_widen(drawing.draw, &drawing.input, &found, &none)); /* nothing is open */
+    found.of[VERIFY_DIFFERING] = 1;
+    assert_false(draw_widen(drawing.draw, &drawing.input, &found, &several));
+    found.of[VERIFY_DIFFERING] = 0;
+    drawing.draw->stopped = true;
+    assert_false(draw_widen(drawing.draw, &drawing.input, &found, &several));
+    draw_free(drawing.draw);
+}
+
 /* What later rounds find makes it no smaller, and no larger than so many. */
 static void of_all_the_first_round_says_the_bound(void **state)
 {
@@ -579,6 +697,9 @@ int main(void)
         cmocka_unit_test(what_passes_in_rounds_is_as_sure_of_each_kind),
         cmocka_unit_test(what_is_right_passes_and_a_kind_that_is_rare_costs_little),
         cmocka_unit_test(a_fault_of_one_kind_alone_is_found_and_a_round_ends_it),
+        cmocka_unit_test(rounds_draw_all_keys_alike_and_none_twice),
+        cmocka_unit_test(a_round_in_between_draws_so_many_more),
+        cmocka_unit_test(what_is_bad_ends_the_rounds),
         cmocka_unit_test(of_all_the_first_round_says_the_bound),
         cmocka_unit_test(the_next_round_is_as_large_as_it_takes),
     };
