@@ -42,7 +42,7 @@ static bool append_row(bson_t *into, const struct quarantine_row *row)
     int64_t line;
     if (!int_to_i64(row->line, &line))
         return false;
-    if (row->key.len)
+    if (row->key.len || !row->file) /* of a keyed store it may be the empty one */
         key_show(row->key, "key", into);
     append_text(into, "code", error_row(row->code)->name);
     append_text(into, "reason", row->reason);

@@ -245,7 +245,11 @@ bool run_promote(const struct run_config *config, const char *name, struct run_r
     if (!own_up_to_a_death(hold, error) || !hold_open(hold, HOLD_FORWARD, error) ||
         !ending_by_what_was_heard(hold, ret, &go, error))
         return false;
-    return !go || (what_is_lost_first(hold, ret, &go, error) && (!go || drive(hold, ret, error)));
+    if (!go)
+        return true;
+    if (!what_is_lost_first(hold, ret, &go, error))
+        return false;
+    return !go || drive(hold, ret, error);
 }
 
 bool run_promotion_preview(const struct run_config *config, const char *name, struct run_promotion_plan *ret,

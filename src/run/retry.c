@@ -204,14 +204,12 @@ static bool add_row(struct refused *refused, const struct quarantine_entry *entr
 {
     struct slice key;
     digest_add(refused, entry->text);
-    if (entry->key.len) {
+    if (entry->key.len || !entry->file) { /* the empty key is one, too */
         bool copied = arena_copy(refused->mem, entry->key, &key);
         if (copied)
             g_array_append_val(refused->keys, key);
         return copied;
     }
-    if (!entry->file)
-        return true;
     struct chosen_place place = {.file = arena_text(refused->mem, slice_of_text(entry->file)), .line = entry->line};
     if (place.file)
         g_array_append_val(refused->places, place);

@@ -5,7 +5,7 @@
 static bool needs_image(const struct worker *worker, const struct item *item)
 {
     return item->state == ITEM_OPEN && !item->image_known &&
-           (worker->read_first || item->want_delete || item->has_ours || item->must_read || item->only_ours ||
+           (worker->read_first || item->want_delete || item->has_ours || item->must_read ||
             worker->job->rules.only_seen);
 }
 

@@ -13,6 +13,7 @@ struct lossy {
     int nth;                         /* … `lose` happens; counted down */
     const char *key, *json;          /* what stands there again then */
     const char *says_yes, *says_no;  /* keys of which the fence tells; of the others it is lost */
+    uint64_t no_from;                /* the number from which on the fence has none; 0: as above */
     int asked;                       /* of how many writes it was asked whether they stand */
     const char *where, *asked_where; /* where it is lost, and where it was asked for it; NULL: "there" */
     void (*meanwhile)(struct lossy *lossy, const char *name); /* what happens at each kill point; NULL: nothing */
@@ -88,6 +89,10 @@ static inline bool stands(struct session *session, const struct call *call, cons
     assert_string_equal(wish->where, lossy->asked_where ? lossy->asked_where : "there");
     for (size_t i = 0; i < wish->n; i++) {
         struct standing_look *look = &wish->io[i];
+        if (lossy->no_from && look->number >= lossy->no_from) {
+            look->ret = STANDING_NO;
+            continue;
+        }
         look->ret = is_key(lossy->says_yes, look->key)  ? STANDING_YES
                     : is_key(lossy->says_no, look->key) ? STANDING_NO
                                                         : STANDING_UNKNOWN;

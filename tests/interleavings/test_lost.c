@@ -1,6 +1,19 @@
 /* Servers that lose what a checkpoint counts, and say that they are others than before. */
 #include "interleavings/lossy.h"
 
+/* What stands in the target is no record any more. */
+static bool (*reads_well)(struct session *, const struct call *, struct record *, size_t, GError **);
+
+static bool reads_nothing(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
+{
+    bool ok = reads_well(session, call, io, n, error);
+    for (size_t i = 0; ok && i < n; i++) {
+        io[i].presence = RECORD_FAULT;
+        io[i].fault = (struct fault){.code = SLUICE_ERROR_BAD_RECORD, .text = "a list"};
+    }
+    return ok;
+}
+
 static void what_was_lost_behind_its_checkpoint_is_done_again_when_the_run_is_taken_up(void **state)
 {
     struct lossy lossy;
@@ -317,6 +330,82 @@ static void the_log_ends_amid_its_last_block(struct scene *scene)
     assert_true(g_file_set_contents(path, bytes, (gssize)len - 9, NULL));
 }
 
+/* Two writes of one key, the second upon the first; then the server is another one, and `live` stands there. */
+static void two_writes(struct lossy *lossy, const char *lines, const char *live, bool unread, uint64_t no_from)
+{
+    struct process process;
+    size_t lost;
+    GError *error = NULL;
+    begin_with(lossy, ALL_STATES "transform: { lua: t.lua }\n");
+    scene_file(&lossy->scene, "t.lua",
+               "function transform(doc, ctx)\n  if doc.gone then return ctx.delete() end\n  return doc\nend\n");
+    scene_file(&lossy->scene, "in/a.ndjson", lines);
+    scene_put(&lossy->scene, "items", "k", "{\"id\":\"k\",\"at\":0}");
+    all_written(lossy);
+    if (live)
+        scene_put(&lossy->scene, "items", "k", live);
+    else
+        scene_remove(&lossy->scene, "items", "k");
+    lossy->no_from = no_from;
+    lossy->says_yes = no_from ? "k" : NULL;
+    replace(lossy);
+    process_begin(&process, &lossy->scene, JOB_FORWARD);
+    kit_ok(again_look(process.hold, PARTS_FORWARD, &lost, &error));
+    process_die(&process);
+    bool (*read)(struct session *, const struct call *, struct record *, size_t, GError **) =
+        lossy->scene.faulty_mem.table.read;
+    reads_well = read;
+    if (unread)
+        lossy->scene.faulty_mem.table.read = reads_nothing;
+    process_whole(&lossy->scene, JOB_FORWARD);
+    lossy->scene.faulty_mem.table.read = read;
+}
+
+static void of_two_writes_of_a_key_the_record_and_the_fence_tell_what_stands(void **state)
+{
+#define K(at) "{\"id\":\"k\",\"at\":" #at "}"
+    static const char TWICE[] = K(1) "\n" K(2) "\n", DELETED[] = K(1) "\n{\"id\":\"k\",\"at\":2,\"gone\":true}\n";
+    static const struct {
+        const char *lines, *live, *stands;
+        uint64_t no_from; /* from which number on the fence has none; 0: it is lost */
+        bool unread;      /* nobody can read what stands there now */
+        bool doubt;
+    } ROWS[] = {
+        {TWICE, K(2), K(2), 0, false, false},
+        {TWICE, K(1), K(1), 0, false, true}, /* the second is lost, or the application has put that there */
+        {TWICE, K(0), K(2), 0, false, false},
+        {TWICE, K(7), K(7), 0, false, false}, /* versions decide */
+        {TWICE, NULL, NULL, 0, false, true},
+        {TWICE, K(1), K(2), 2, false, false},
+        {TWICE, K(1), K(1), 1, true, true},
+        {DELETED, NULL, NULL, 0, false, false},
+        {DELETED, K(7), K(7), 0, true, true},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct lossy lossy;
+        two_writes(&lossy, ROWS[i].lines, ROWS[i].live, ROWS[i].unread, ROWS[i].no_from);
+        g_autofree char *json = scene_json(&lossy.scene, "items", "k", &(int64_t){0});
+        if (g_strcmp0(json, ROWS[i].stands) != 0 ||
+            scene_notes(&lossy.scene, "k", SLUICE_ERROR_IN_DOUBT) != ROWS[i].doubt)
+            fail_msg("row %zu: %s", i, json ? json : "nothing stands");
+        scene_done(&lossy.scene);
+    }
+}
+
+/* Of a rollback nobody has a version: it is in doubt. */
+static void what_a_rollback_wrote_and_is_neither_is_left(void **state)
+{
+    struct lossy lossy;
+    begin(&lossy);
+    scene_ran(&lossy.scene, 0);
+    process_whole(&lossy.scene, JOB_BACK);
+    scene_put(&lossy.scene, "items", "k4", "{\"mine\":true}");
+    replace(&lossy);
+    scene_taken_back(&lossy.scene, 8);
+    scene_holds(&lossy.scene, "items", "k4", "{\"mine\":true}");
+    scene_done(&lossy.scene);
+}
+
 /* Power and servers go at one moment, behind a checkpoint: of k0 a server knows, of k1 the record tells. Both are
  * written into the log, for a rollback goes by it. */
 static void what_is_learnt_of_writes_whose_outcomes_are_lost_is_taken_back_too(void **state)
@@ -487,6 +576,8 @@ int main(void)
         cmocka_unit_test(what_the_fence_lacks_and_yet_stands_is_not_done_twice),
         cmocka_unit_test(what_was_deleted_is_not_brought_back),
         cmocka_unit_test(what_is_absent_and_had_stood_before_is_in_doubt_where_the_fence_is_lost),
+        cmocka_unit_test(of_two_writes_of_a_key_the_record_and_the_fence_tell_what_stands),
+        cmocka_unit_test(what_a_rollback_wrote_and_is_neither_is_left),
         cmocka_unit_test(what_is_learnt_of_writes_whose_outcomes_are_lost_is_taken_back_too),
         cmocka_unit_test(who_dies_while_it_is_done_again_does_not_do_it_twice),
         cmocka_unit_test(of_a_record_that_was_made_nobody_knows_whether_it_was_lost_or_deleted),

@@ -373,6 +373,219 @@ static void over_what_is_too_big_for_the_undo_log_nothing_goes_live(void **state
     scene_done(&scene);
 }
 
+/* --- what cannot go live, and what need not ------------------------------------------------------------------------
+ */
+
+/* A store that has something happen to what is read of its shadow, or written over it. */
+struct strange {
+    struct scene scene;
+    bool (*read)(struct session *, const struct call *, struct record *, size_t, GError **);
+    bool (*cas)(struct session *, const struct call *, const struct lane *, struct cas_op *, size_t, GError **);
+    enum { AS_IT_IS, REFUSES, BREAKS, WRITES } then; /* with what is to go live under `c` */
+};
+
+static struct strange *strange_of(struct session *session)
+{
+    const char *table = (const char *)session_driver(session);
+    return (struct strange *)(gpointer)(table - offsetof(struct strange, scene.faulty_mem.table));
+}
+
+/* `a` is gone from the shadow, `b` is another one there. */
+static bool read_strange(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
+{
+    bool ok = strange_of(session)->read(session, call, io, n, error);
+    for (size_t i = 0; ok && call->ds->shadow && i < n; i++)
+        if (slice_equal(io[i].key, slice_of_text("a")))
+            io[i] = (struct record){.key = io[i].key, .presence = RECORD_ABSENT};
+        else if (slice_equal(io[i].key, slice_of_text("b")))
+            io[i].expires_at_ms = 1;
+    return ok;
+}
+
+static bool cas_strange(struct session *session, const struct call *call, const struct lane *lane, struct cas_op *ops,
+                        size_t n, GError **error)
+{
+    struct strange *strange = strange_of(session);
+    for (size_t i = 0; strange->then == WRITES && i < n; i++)
+        if (slice_equal(ops[i].key, slice_of_text("c"))) {
+            strange->then = AS_IT_IS;
+            scene_put(&strange->scene, "items", "c", "{\"mine\":true}");
+        }
+    if (!strange->cas(session, call, lane, ops, n, error))
+        return false;
+    if (strange->then == BREAKS) /* what came of it nobody hears */
+        return error_set(error, SLUICE_ERROR_STORE, "out of order");
+    for (size_t i = 0; strange->then == REFUSES && i < n; i++)
+        if (slice_equal(ops[i].key, slice_of_text("c"))) {
+            ops[i].outcome = CAS_REFUSED;
+            ops[i].fault = (struct fault){.code = SLUICE_ERROR_TOO_BIG, .text = "too long"};
+        }
+    return true;
+}
+
+static void strangely_waits(struct strange *strange)
+{
+    strange->then = AS_IT_IS;
+    waits(&strange->scene);
+    strange->read = strange->scene.faulty_mem.table.read;
+    strange->cas = strange->scene.faulty_mem.write.cas;
+    strange->scene.faulty_mem.write.cas = cas_strange;
+}
+
+static void what_the_shadow_has_lost_and_what_is_refused_is_passed_over(void **state)
+{
+    struct strange strange;
+    struct scene *scene = &strange.scene;
+    strangely_waits(&strange);
+    scene->faulty_mem.table.read = read_strange;
+    strange.then = REFUSES;
+    promoted(scene, NULL, 8, NULL);
+    scene_holds(scene, "items", "a", "{\"times\":0}");
+    scene_holds(scene, "items", "b", "{\"times\":0}");
+    scene_holds(scene, "items", "d", "{\"times\":1}");
+    assert_true(scene_notes(scene, "a", SLUICE_ERROR_PASSED_OVER));
+    assert_true(scene_notes(scene, "b", SLUICE_ERROR_PASSED_OVER));
+    assert_true(scene_notes(scene, "c", SLUICE_ERROR_TOO_BIG));
+    assert_int_equal(scene_count(scene, OUTCOME_PASSED_OVER), 3);
+    scene_done(scene);
+}
+
+/* Between the look at it and the write over it. */
+static void what_the_application_writes_under_a_promotion_stands(void **state)
+{
+    struct strange strange;
+    strangely_waits(&strange);
+    strange.then = WRITES;
+    promoted(&strange.scene, NULL, 8, NULL);
+    scene_holds(&strange.scene, "items", "c", "{\"mine\":true}");
+    scene_holds(&strange.scene, "items", "d", "{\"times\":1}");
+    assert_true(scene_notes(&strange.scene, "c", SLUICE_ERROR_PASSED_OVER));
+    scene_done(&strange.scene);
+}
+
+static void what_may_have_gone_live_behind_a_lost_fence_is_passed_over_unless_it_stands(void **state)
+{
+    struct strange strange;
+    struct scene *scene = &strange.scene;
+    auto_(arena) mem = arena_new(1 << 20);
+    strangely_waits(&strange);
+    strange.then = BREAKS;
+    promoted(scene, NULL, 6, NULL);
+    strange.then = AS_IT_IS;
+    all_are(scene, "{\"times\":1}");
+    scene_drop_fences(scene, scene_row(scene, mem).uid);
+    scene_put(scene, "items", "a", "{\"mine\":true}");
+    promoted(scene, "it is in order", 8, NULL);
+    scene_holds(scene, "items", "a", "{\"mine\":true}");
+    scene_holds(scene, "items", "b", "{\"times\":1}");
+    assert_int_equal(scene_count(scene, OUTCOME_PASSED_OVER), 1);
+    assert_int_equal(scene_count(scene, OUTCOME_PROMOTED), KEYS - 1);
+    scene_done(scene);
+}
+
+/* The application has written the very content since; where the expiry is another, the policy decides. */
+static void what_stands_already_counts_as_promoted(void **state)
+{
+    struct scene scene;
+    waits(&scene);
+    scene_put(&scene, "items", "a", "{\"times\":1}");
+    promoted(&scene, NULL, 0, NULL);
+    assert_int_equal(scene_count(&scene, OUTCOME_PROMOTED), KEYS);
+    scene_done(&scene);
+    g_autoptr(GString) spec = g_string_new(SHADOW);
+    g_string_replace(spec, "write: shadow", "write: shadow, expires: 30d", 1);
+    scene_init(&scene, spec->str, ONCE_MORE);
+    scene_put(&scene, "items", "a", "{\"times\":0}");
+    scene_put(&scene, "items", "b", "{\"times\":0}");
+    scene_ran(&scene, 3);
+    scene_put(&scene, "items", "a", "{\"times\":1}");
+    promoted(&scene, NULL, 8, NULL);
+    scene_expires(&scene, "items", "a", EXPIRES_NEVER);
+    assert_true(scene_notes(&scene, "a", SLUICE_ERROR_PASSED_OVER));
+    scene_done(&scene);
+}
+
+/* Before anything of it went live. */
+static void of_a_shadow_whose_log_is_damaged_nothing_goes_live(void **state)
+{
+    struct scene scene;
+    waits(&scene);
+    spoil(&scene, FLIP);
+    promoted(&scene, NULL, 6, "a shadow is not made live in part: drop it with `sluice rollback job.1`");
+    all_are(&scene, "{\"times\":0}");
+    scene_done(&scene);
+}
+
+/* --- while a guard holds it ----------------------------------------------------------------------------------------
+ */
+
+static void flag(struct scene *scene, bool (*put)(struct catalog *, const struct act *, GError **))
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    struct act act = {.actor = "ann@desk"};
+    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, &error));
+    kit_ok(put(catalog, &act, &error));
+}
+
+#define HEARD_US (INT64_C(60) * 1000 * 1000)
+
+static atomic_bool is_to_flag;
+
+/* With the first write just done, until the run is paused by the flag. */
+static void flag_at_work(void *self, const char *name)
+{
+    struct scene *scene = self;
+    if (strcmp(name, "cas.after") != 0 || !atomic_exchange(&is_to_flag, false))
+        return;
+    flag(scene, catalog_stop_put);
+    for (int64_t until_us = g_get_monotonic_time() + HEARD_US;; g_thread_yield()) {
+        auto_(arena) mem = arena_new(1 << 20);
+        struct run_row row = scene_row(scene, mem);
+        if (row.state == RUN_PAUSED && row.guard)
+            return;
+        assert_true(g_get_monotonic_time() < until_us);
+    }
+}
+
+static void a_promotion_that_a_guard_holds_goes_on_once_it_is_clear(void **state)
+{
+    for (int at_work = 0; at_work < 2; at_work++) {
+        struct scene scene;
+        waits(&scene);
+        scene.exit_on_pause = true;
+        scene.fake.world.point_self = &scene;
+        scene.fake.world.point = flag_at_work;
+        atomic_store(&is_to_flag, at_work);
+        if (!at_work)
+            flag(&scene, catalog_stop_put);
+        promoted(&scene, NULL, 3, "the same command goes on then");
+        flag(&scene, catalog_stop_lift);
+        promoted(&scene, NULL, 0, NULL);
+        all_are(&scene, "{\"times\":1}");
+        scene_done(&scene);
+    }
+}
+
+/* A process had heard it, and died. */
+static void a_pause_that_was_heard_holds_a_promotion(void **state)
+{
+    GError *error = NULL;
+    struct scene scene;
+    auto_(arena) mem = arena_new(1 << 20);
+    auto_(catalog) catalog = NULL;
+    struct wish wish = {.kind = WISH_PAUSE, .act = {.actor = "ann@desk"}};
+    int64_t id;
+    waits(&scene);
+    kit_ok(catalog_open(&catalog, &scene.fake.world, scene.home, CATALOG_EXISTING, &error));
+    kit_ok(catalog_wish_add(catalog, scene_row(&scene, mem).id, &wish, &id, &error));
+    kit_ok(catalog_wish_taken(catalog, id, &error));
+    g_clear_pointer(&catalog, catalog_free);
+    promoted(&scene, NULL, 3, "paused by ann@desk");
+    all_are(&scene, "{\"times\":0}");
+    scene_done(&scene);
+}
+
 /* --- its end ------------------------------------------------------------------------------------------------------ */
 
 /* Whatever of the run is still on its way finds no fence once the shadow goes, so that nothing is hidden behind that.
@@ -408,6 +621,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_deletion_goes_live_where_the_record_is_what_it_was_alone),
         cmocka_unit_test(a_write_that_arrives_while_the_shadow_is_dropped_is_fenced),
+        cmocka_unit_test(what_the_shadow_has_lost_and_what_is_refused_is_passed_over),
+        cmocka_unit_test(what_the_application_writes_under_a_promotion_stands),
+        cmocka_unit_test(what_may_have_gone_live_behind_a_lost_fence_is_passed_over_unless_it_stands),
+        cmocka_unit_test(what_stands_already_counts_as_promoted),
+        cmocka_unit_test(of_a_shadow_whose_log_is_damaged_nothing_goes_live),
+        cmocka_unit_test(a_promotion_that_a_guard_holds_goes_on_once_it_is_clear),
+        cmocka_unit_test(a_pause_that_was_heard_holds_a_promotion),
         cmocka_unit_test(over_what_is_too_big_for_the_undo_log_nothing_goes_live),
         cmocka_unit_test(a_record_goes_live_with_its_expiry),
         cmocka_unit_test(a_record_that_expired_before_it_went_live_is_gone),

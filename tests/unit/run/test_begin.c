@@ -1,4 +1,4 @@
-/* A run is planned, and a statement of the catalog fails meanwhile, whichever it is. */
+/* A run is planned, and a statement of the catalog fails meanwhile, whichever it is; of what another one refused. */
 #include "kit/failing_step.h"
 #include "kit/scene.h"
 
@@ -198,6 +198,70 @@ static void of_two_runs_that_stand_the_one_that_is_not_superseded_is_in_the_way(
     scene_done(&scene);
 }
 
+/* --- what was refused is retried -----------------------------------------------------------------------------------
+ */
+
+#define FILL                                                                                                           \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\n"                                            \
+    "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\n"
+
+static bool retries(struct scene *scene, struct run_result *ret, GError **error)
+{
+    struct spec *spec;
+    struct run_result planned = {0};
+    bool is_new;
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    config.retry = "job.1";
+    assert_true(spec_read(&spec, &scene->fake.world, scene->spec_path, error));
+    bool ok = run_begin(&config, spec, &planned, &is_new, error);
+    if (!ok)
+        spec_free(spec);
+    ok = ok && run_forward(&config, planned.run.name, true, ret, error);
+    run_result_done(&planned);
+    store_registry_free(registry);
+    return ok;
+}
+
+/* A key of no bytes is one like any other. */
+static void begin_refused(struct scene *scene)
+{
+    scene_init(scene, FILL, "function transform(doc, ctx)\n  return ctx.reject('no')\nend\n");
+    scene_put(scene, "origin", "", "{\"n\":1}");
+    scene_put(scene, "origin", "a", "{\"n\":2}");
+    scene_ran(scene, 8);
+    scene_file(scene, "t.lua", LUA);
+}
+
+static void each_record_that_was_refused_is_retried_whatever_its_key(void **state)
+{
+    struct scene scene;
+    struct run_result result = {0};
+    GError *error = NULL;
+    begin_refused(&scene);
+    assert_true(scene_refused(&scene, "", SLUICE_ERROR_REJECTED));
+    kit_ok(retries(&scene, &result, &error));
+    assert_int_equal(result.exit_status, 0);
+    assert_int_equal(result.run.tally.of[OUTCOME_WRITTEN], 2);
+    scene_holds(&scene, "items", "", "{\"n\":1,\"times\":1}");
+    scene_holds(&scene, "items", "a", "{\"n\":2,\"times\":1}");
+    run_result_done(&result);
+    scene_done(&scene);
+}
+
+static void rows_that_cannot_be_read_are_not_retried_in_part(void **state)
+{
+    struct scene scene;
+    struct run_result result = {0};
+    GError *error = NULL;
+    begin_refused(&scene);
+    g_autofree char *path = g_build_filename(scene.home, "quarantine", "job.1.ndjson", NULL);
+    kit_damage(path);
+    kit_refused(retries(&scene, &result, &error), CORRUPT, "rows of it are damaged, and which records they name");
+    scene_holds(&scene, "items", "a", NULL);
+    scene_done(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +269,8 @@ int main(void)
         cmocka_unit_test(a_plan_from_a_file_is_one_run_however_often_it_is_begun),
         cmocka_unit_test(a_run_is_done_by_its_contract_too),
         cmocka_unit_test(of_two_runs_that_stand_the_one_that_is_not_superseded_is_in_the_way),
+        cmocka_unit_test(each_record_that_was_refused_is_retried_whatever_its_key),
+        cmocka_unit_test(rows_that_cannot_be_read_are_not_retried_in_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* What a wish from another terminal does to whoever is at work, by kind and by what he is about; and the rate shown. */
+#include "kit/failing_step.h"
 #include "run/watch.h"
 #include "unit/run/runs.h"
 
@@ -83,6 +84,36 @@ static void each_wish_ends_what_it_is_to_end_and_is_answered(void **state)
     }
 }
 
+/* What is not heard at one look is at the next. */
+static void a_statement_that_fails_leaves_a_wish_to_be_heard_later(void **state)
+{
+    struct runs *runs = *state;
+    struct run_config config = {.world = &runs->fake.world, .home = runs->home};
+    for (int beside = 0; beside < 2; beside++)
+        for (unsigned nth = 1; nth <= 4; nth++) {
+            GError *error = NULL;
+            struct run_row run = put_run(runs), other = put_run(runs);
+            struct wish wish = {.kind = WISH_PAUSE, .act = {.actor = "ann@desk"}};
+            struct looks looks = {.left = 100};
+            struct watch watch = {.config = &config,
+                                  .catalog = runs->catalog,
+                                  .mem = runs->mem,
+                                  .run = run.id,
+                                  .beside = beside ? other.id : 0,
+                                  .stop = &looks.stop,
+                                  .ended = is_over,
+                                  .self = &looks};
+            int64_t id;
+            kit_ok(catalog_wish_add(runs->catalog, beside ? other.id : run.id, &wish, &id, &error));
+            steps_met = 0;
+            step_fails = nth;
+            watch_until_ended(&watch);
+            step_fails = 0;
+            if (!(beside ? watch.interrupted : watch.wish.id == id || watch.interrupted))
+                fail_msg("statement %u%s: nothing came", nth, beside ? " beside" : "");
+        }
+}
+
 /* --- the rate ----------------------------------------------------------------------------------------------------- */
 
 static void a_rate_is_of_two_looks_with_time_between(void **state)
@@ -113,6 +144,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_wish_ends_what_it_is_to_end_and_is_answered, runs_setup, runs_teardown),
+        cmocka_unit_test_setup_teardown(a_statement_that_fails_leaves_a_wish_to_be_heard_later, runs_setup,
+                                        runs_teardown),
         cmocka_unit_test(a_rate_is_of_two_looks_with_time_between),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
