@@ -159,7 +159,10 @@ static bool is_known(const struct strata_told *told, enum strata_kind kind)
     return kind == STRATA_SHARD ? sharded(told) : !ageless(told, kind);
 }
 
-/* Of the kind's strata those that were met, the bad ones of all, and the one of which the least is proven. */
+#define HALF 0.5
+
+/* Of the kind's strata those that were met, the bad ones of all, and the one of which the least is proven; 0: of none
+ * that half of it is right. */
 struct seen {
     size_t n, least;
     uint64_t bad;
@@ -176,7 +179,7 @@ static struct seen seen_of(const struct strata_told *told, enum strata_kind kind
         double share = below(told, stratum);
         seen.n++;
         seen.bad += stratum->bad;
-        if (share > seen.below) {
+        if (share > seen.below && share <= HALF) {
             seen.below = share;
             seen.least = i;
         }
@@ -198,30 +201,54 @@ static void add_bad(const struct strata_told *told, enum strata_kind kind, GStri
     }
 }
 
+static bool is_rare(const struct strata_told *told, const struct stratum *stratum)
+{
+    return standing_of(told, stratum->looked) == SAMPLING_RARE;
+}
+
+/* So few were looked at that most of it may be bad. */
+static bool is_few(const struct strata_told *told, const struct stratum *stratum)
+{
+    return below(told, stratum) > HALF;
+}
+
+/* Those of a kind of which `is` holds: the first behind *io_before, what follows behind what it then is. */
+static void add_those(const struct strata_told *told, enum strata_kind kind,
+                      bool (*is)(const struct strata_told *told, const struct stratum *stratum), const char **io_before,
+                      GString *into)
+{
+    for (size_t i = 0; i < STRATA_MOST; i++) {
+        const struct stratum *stratum = &told->strata->of[kind][i];
+        if (!stratum->looked || !is(told, stratum))
+            continue;
+        g_string_append_printf(into, "%s%s, %" G_GUINT64_FORMAT " looked at", *io_before, word_of(told, kind, i),
+                               stratum->looked);
+        *io_before = ", and ";
+    }
+}
+
+/* And those of which too few were looked at to say even that. */
 static void add_least(const struct strata_told *told, enum strata_kind kind, const struct seen *seen, GString *into)
 {
-    g_string_append_printf(into, "; by %s least is proven of those of %s, %" G_GUINT64_FORMAT " looked at: fewer than ",
-                           KINDS[kind].word, word_of(told, kind, seen->least),
-                           told->strata->of[kind][seen->least].looked);
-    sampling_share_words(seen->below, into);
+    g_autofree char *few = g_strdup_printf("; by %s too few to say anything: ", KINDS[kind].word);
+    const char *before = few;
+    if (seen->below > 0) {
+        g_string_append_printf(
+            into, "; by %s least is proven of those of %s, %" G_GUINT64_FORMAT " looked at: fewer than ",
+            KINDS[kind].word, word_of(told, kind, seen->least), told->strata->of[kind][seen->least].looked);
+        sampling_share_words(seen->below, into);
+    }
+    add_those(told, kind, is_few, &before, into);
 }
 
-/* The strata of which it is proven alone that there are few. */
-static void add_rare(const struct strata_told *told, GString *into)
+/* Of a sample that found nothing bad, and that went on until what was asked is known of each. */
+static bool each_is_known(const struct strata_told *told)
 {
-    const char *before = "; rarer: ";
-    for (int kind = 0; kind < STRATA_KINDS; kind++)
-        for (size_t i = 0; i < STRATA_MOST && !ageless(told, (enum strata_kind)kind); i++) {
-            uint64_t looked = told->strata->of[kind][i].looked;
-            if (!looked || standing_of(told, looked) != SAMPLING_RARE)
-                continue;
-            g_string_append_printf(into, "%s%s, %" G_GUINT64_FORMAT " looked at", before,
-                                   word_of(told, (enum strata_kind)kind, i), looked);
-            before = ", and ";
-        }
+    bool all = told->round.sample == told->round.population;
+    return told->round.number && !told->stopped && seen_of(told, STRATA_SIZE).bad == 0 &&
+           (all || strata_open(told) == STRATA_NONE_OPEN);
 }
 
-/* Of a sample that found nothing bad. */
 static void add_each(const struct strata_told *told, GString *into)
 {
     const char *why = ageless(told, STRATA_AGE);
@@ -233,7 +260,10 @@ static void add_each(const struct strata_told *told, GString *into)
     } else {
         g_string_append_printf(into, "; of each %s that makes up %.10g%% or more of all, fewer than %.10g%% do", kinds,
                                sure->below * 100, sure->each * 100);
-        add_rare(told, into);
+        const char *before = "; rarer: ";
+        for (int kind = 0; kind < STRATA_KINDS; kind++)
+            if (is_known(told, (enum strata_kind)kind))
+                add_those(told, (enum strata_kind)kind, is_rare, &before, into);
     }
     if (why)
         g_string_append_printf(into, "; no age is known: %s", why);
@@ -242,7 +272,7 @@ static void add_each(const struct strata_told *told, GString *into)
 /* Where all are of one stratum, what is said of all says it. */
 void strata_words(const struct strata_told *told, GString *into)
 {
-    if (told->round.number && !told->stopped && !seen_of(told, STRATA_SIZE).bad) {
+    if (each_is_known(told)) {
         add_each(told, into);
         return;
     }
@@ -253,7 +283,7 @@ void strata_words(const struct strata_told *told, GString *into)
             continue;
         if (seen.bad)
             add_bad(told, kind, into);
-        else if (seen.below < 1)
+        else if (!told->stopped && !told->strata->several)
             add_least(told, kind, &seen, into);
     }
 }

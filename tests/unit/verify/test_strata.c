@@ -69,6 +69,24 @@ static void where_none_is_it_is_said_of_which_the_least_is_proven(void **state)
     words_are(&told, "");
 }
 
+static void of_what_was_hardly_met_nothing_is_said(void **state)
+{
+    struct strata strata = {0};
+    struct verify_input input = input_of(true);
+    struct strata_told told = {.strata = &strata, .input = &input};
+    meet(&strata, &input, 5000, 2, 4, 0); /* at 95 %: fewer than 53 % */
+    meet(&strata, &input, 600, 24 * 9, 1, 0);
+    words_are(
+        &told,
+        "; by size too few to say anything: 512 B to 4 KiB, 1 looked at, and 4 KiB to 32 KiB, 4 looked at; by age "
+        "too few to say anything: 1h to 1d, 4 looked at, and 7d to 30d, 1 looked at");
+    meet(&strata, &input, 5000, 2, 1, 0);
+    words_are(&told,
+              "; by size least is proven of those of 4 KiB to 32 KiB, 5 looked at: fewer than 46%; by size too few to "
+              "say anything: 512 B to 4 KiB, 1 looked at; by age least is proven of those of 1h to 1d, 5 looked at: "
+              "fewer than 46%; by age too few to say anything: 7d to 30d, 1 looked at");
+}
+
 static void json_is(const struct strata_told *told, const char *key, const char *wanted)
 {
     json_t *sample = json_object();
@@ -167,10 +185,18 @@ static void what_was_asked_of_each_is_told_with_what_is_rarer(void **state)
         "looked at, and 4 KiB to 32 KiB, 3 looked at");
     json_is(&told, "by_shard",
             "[{\"stratum\":\"10.0.0.1:7001\",\"keys\":1,\"about\":20,\"bad\":0,\"below\":0.95,\"standing\":\"rare\"}]");
-    told.round.sample = told.round.population;
+    meet(&strata, &input, 100, 2, 30, 0);
+    told.round =
+        (struct sampling_round){10000, 500, 1}; /* it ended although something is open: a key of no size was bad */
+    assert_int_equal(strata_open(&told), 1);
+    g_autoptr(GString) words = g_string_new(NULL);
+    strata_words(&told, words);
+    assert_null(strstr(words->str, "makes up"));
+    assert_non_null(strstr(words->str, "; by size too few to say anything: 4 KiB to 32 KiB, 3 looked at"));
+    told.round = (struct sampling_round){100000, 100000, 3};
     words_are(&told, "; to say it of each shard, size and age too, all were looked at");
     meet(&strata, &input, 5000, 2, 2, 1);
-    words_are(&told, "; bad by size: 1 of the 5 of 4 KiB to 32 KiB; bad by age: 1 of the 902 of 1h to 1d");
+    words_are(&told, "; bad by size: 1 of the 5 of 4 KiB to 32 KiB; bad by age: 1 of the 932 of 1h to 1d");
     strata_shards_done(&shards);
 }
 
@@ -193,6 +219,7 @@ int main(void)
         cmocka_unit_test(where_some_are_bad_it_is_said_which_and_of_how_many),
         cmocka_unit_test(where_none_is_it_is_said_of_which_the_least_is_proven),
         cmocka_unit_test(without_ages_it_is_said_why),
+        cmocka_unit_test(of_what_was_hardly_met_nothing_is_said),
         cmocka_unit_test(of_each_it_is_known_or_the_rarest_is_open),
         cmocka_unit_test(what_was_asked_of_each_is_told_with_what_is_rarer),
         cmocka_unit_test(shards_beyond_many_are_one),
