@@ -235,7 +235,7 @@ static void each_is_written_and_taken_back_once_in_any_memory(void **state)
     }
     print_message("# %" G_GUINT64_FORMAT " batches taken again in a new lane, %" G_GUINT64_FORMAT " begun again\n",
                   met.anew, met.again);
-    assert_true(met.anew >= LIVES / 6 && met.again >= LIVES / 6);
+    assert_true(met.anew >= LIVES / 12 && met.again >= LIVES / 12);
 }
 
 int main(void)
