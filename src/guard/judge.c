@@ -65,7 +65,7 @@ static void decide(struct guard_state *state, const struct guard_rule *rule, int
         set_level(state, rule->hard ? GUARD_LEVEL_HALT : GUARD_LEVEL_PAUSE, now_us);
     } else if (lasts(state->within_us, rule->hold_us, now_us)) {
         state->unread = false;
-        set_level(state, GUARD_LEVEL_OK, now_us);
+        set_level(state, near ? GUARD_LEVEL_SLOW : GUARD_LEVEL_OK, now_us);
     } else if (near && state->level == GUARD_LEVEL_OK)
         set_level(state, GUARD_LEVEL_SLOW, now_us);
 }
@@ -85,7 +85,7 @@ static int64_t since(bool holds, int64_t since_us, int64_t now_us)
     return !holds ? GUARD_NEVER : since_us == GUARD_NEVER ? now_us : since_us;
 }
 
-/* What was out of reach and never beyond its limit need not come nearer than that. */
+/* What was out of reach and never beyond its limit need not come nearer than that: where it is near it only slows. */
 void guard_take(struct guard_state *state, const struct guard_rule *rule, double value, int64_t now_us)
 {
     if (isnan(value)) {
@@ -93,7 +93,7 @@ void guard_take(struct guard_state *state, const struct guard_rule *rule, double
         return;
     }
     bool beyond = past(rule, value, rule->limit), near = beyond || past(rule, value, rule->slow);
-    bool within = !near && (state->unread || !past(rule, value, rule->clear));
+    bool within = state->unread ? !beyond : !near && !past(rule, value, rule->clear);
     state->known = true;
     state->value = value;
     state->read_us = now_us;

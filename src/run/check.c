@@ -262,7 +262,7 @@ static void look_at_guards(struct checking *checking, struct watch *watch)
 {
     struct hold *hold = checking->hold;
     if (!watch->catalog) /* nobody has looked yet */
-        guarding_look(hold->guarding, hold->catalog, watch->now_us);
+        guarding_look_paced(hold->guarding, hold->catalog, watch->rate_per_s, watch->now_us);
     hold_back(checking);
 }
 
@@ -380,7 +380,7 @@ static bool samples(const struct check_wish *wish)
 /* Which keys the source has, without reading it: all that are listed, where a partition with a sum makes no others. */
 static bool listing_tells(const struct verify_input *input)
 {
-    return input->listed && (verify_in_key_order(input) || !verify_scans_once(input));
+    return verify_in_key_order(input) || (input->listed && !verify_scans_once(input));
 }
 
 /* Those of the wish. A partition that is verified may be told by its sum, unless every key is to be compared. */

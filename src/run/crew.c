@@ -155,7 +155,7 @@ static void look_at_source(struct crew *crew, struct watch *watch)
 /* What a server owes an answer to may take its time to come home: the run is paused from now on. */
 static void look_at_guards(struct crew *crew, struct watch *watch, const struct run_row *row)
 {
-    if (crew->guarding && guarding_holds(crew->guarding) && watch->held)
+    if (crew->guarding && guarding_holds(crew->guarding))
         guarding_pause(crew->guarding, watch->catalog, row, NULL); /* else whoever ended the crew does it */
 }
 
@@ -447,9 +447,30 @@ static GError *work(struct crew *crew, struct watch *watch)
     return failed;
 }
 
+static bool same_limits(const struct spec_budget *a, const struct spec_budget *b)
+{
+    return a->records == b->records && a->bytes == b->bytes && a->time_ms == b->time_ms && a->cost == b->cost;
+}
+
+/* What stopped the workers still does: not where somebody has given it more since they began, and that is enough. */
+static bool is_spent(struct crew *crew, const struct spec_budget *was)
+{
+    struct exec_shared *shared = crew->shared;
+    struct spec_budget limit = limits_budget(&shared->limits);
+    struct spec_budget used = budget_used(&shared->budget, world_monotonic_us(shared->world));
+    struct budget_share shares[BUDGET_KEYS];
+    if (!budget_is_spent(&shared->budget) || same_limits(&limit, was))
+        return budget_is_spent(&shared->budget);
+    size_t n = budget_shares(&limit, &used, shares);
+    bool reached = budget_reached(shares, n) != NULL;
+    budget_shares_done(shares, n);
+    return reached;
+}
+
 enum crew_end crew_run(struct crew *crew, GError **error)
 {
     struct watch watch;
+    struct spec_budget budget = limits_budget(&crew->shared->limits);
     if (topology_moved(crew, error))
         return CREW_FAILED;
     sharing_begin(&crew->shared->sharing, true);
@@ -470,11 +491,11 @@ enum crew_end crew_run(struct crew *crew, GError **error)
         return CREW_LIMITED;
     if (watch.interrupted)
         return CREW_INTERRUPTED;
-    if (crew->shared->job->kind == JOB_FORWARD && budget_is_spent(&crew->shared->budget))
+    if (is_spent(crew, &budget))
         return CREW_SPENT;
-    if (crew->unreadable)
+    if (crew->unreadable && crew_source_passed(crew->shared))
         return CREW_UNREADABLE;
-    if (watch.held)
+    if (watch.held || crew->unreadable || budget_is_spent(&crew->shared->budget))
         return CREW_GUARDED;
     return crew->closed ? CREW_CLOSED : CREW_WRITTEN;
 }

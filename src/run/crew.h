@@ -16,7 +16,7 @@ enum crew_end {
     CREW_CLOSED,      /* its hours are over */
     CREW_SPENT,       /* its budget is */
     CREW_UNREADABLE,  /* the time of its source is (source.until) */
-    CREW_GUARDED,     /* a guard holds it */
+    CREW_GUARDED,     /* a guard holds it, or a limit stopped it that was lifted meanwhile: as soon as all is clear */
     CREW_FAILED,      /* *error is set: the first worker's that failed */
 };
 

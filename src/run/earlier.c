@@ -37,21 +37,22 @@ static bool kept_digest(const struct report_row *row, uint8_t ret[32])
     json_t *summary = json_loadb((const char *)row->summary.data, row->summary.len, 0, NULL);
     json_t *kept = json_object_get(json_object_get(summary, "profile"), "kept");
     const char *text = json_string_value(json_object_get(kept, "digest"));
-    bool ok = text && hex_parse(slice_of_text(text), ret, 32);
+    uint8_t digest[32];
+    bool ok = text && hex_parse(slice_of_text(text), digest, sizeof digest);
+    if (ok)
+        memcpy(ret, digest, sizeof digest);
     json_decref(summary);
     return ok;
 }
 
-/* By the newest judgement of the stage that kept one; later ones, of what a server had lost, did not. */
+/* By the newest judgement of the stage that kept one; later ones, of what a server had lost, did not. They come in the
+ * order in which they were made. */
 static bool digest_of(const struct done *done, uint32_t stage, uint8_t ret[32])
 {
-    int64_t newest = INT64_MIN;
-    for (size_t i = 0; i < done->n_reports; i++) {
-        const struct report_row *row = &done->reports[i];
-        if (row->stage == stage && row->id > newest && kept_digest(row, ret))
-            newest = row->id;
-    }
-    return newest != INT64_MIN;
+    bool kept = false;
+    for (size_t i = 0; i < done->n_reports; i++)
+        kept |= done->reports[i].stage == stage && kept_digest(&done->reports[i], ret);
+    return kept;
 }
 
 static bool add_stage(const struct done *done, uint32_t stage, struct past *into, GError **error)

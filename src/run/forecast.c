@@ -108,7 +108,7 @@ bool forecast_make(const struct run_config *config, const struct plan *plan, str
 bool forecast_is_idle(const struct forecast *forecast, const struct plan *plan)
 {
     bool nothing = forecast->of[OUTCOME_WRITTEN] == 0 && forecast->of[OUTCOME_DELETED] == 0;
-    return plan->n_listed == 0 || (nothing && forecast->sampled >= plan->n_listed);
+    return nothing && forecast->sampled >= plan->n_listed;
 }
 
 json_t *forecast_json(const struct forecast *forecast)

@@ -283,6 +283,12 @@ void guarding_look(struct guarding *guarding, struct catalog *catalog, int64_t n
     guards_verdict_done(&was);
 }
 
+void guarding_look_paced(struct guarding *guarding, struct catalog *catalog, double per_s, int64_t now_us)
+{
+    guarding->pace_per_s = per_s;
+    guarding_look(guarding, catalog, now_us);
+}
+
 bool guarding_holds(const struct guarding *guarding)
 {
     return guarding->verdict.level >= GUARD_LEVEL_PAUSE && !limits_hurries(guarding->limits);

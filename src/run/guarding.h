@@ -43,6 +43,8 @@ void guarding_free(struct guarding *guarding);
 /* Judges, if it is time to: pace, events, what `status` shows. `catalog` is the calling thread's; NULL where there is
  * neither run nor home. */
 void guarding_look(struct guarding *guarding, struct catalog *catalog, int64_t now_us);
+/* The same by who knows the pace of the work, of which half is left where it is slowed. */
+void guarding_look_paced(struct guarding *guarding, struct catalog *catalog, double per_s, int64_t now_us);
 /* As of the last look: nothing may be sent, unless what is taken back is in a hurry. */
 bool guarding_holds(const struct guarding *guarding);
 bool guarding_halts(const struct guarding *guarding); /* … and only a person lets it go on */

@@ -136,9 +136,8 @@ static void look_at_guards(struct watch *watch)
     struct guarding *guarding = watch->guarding;
     if (!guarding)
         return;
-    guarding->pace_per_s = watch->rate_per_s;
     guarding->stop = watch->guarded ? watch->stop : NULL;
-    guarding_look(guarding, watch->catalog, watch->now_us);
+    guarding_look_paced(guarding, watch->catalog, watch->rate_per_s, watch->now_us);
     watch->held |= watch->guarded && guarding_holds(guarding);
     guarding->stop = NULL;
     if (watch->held)

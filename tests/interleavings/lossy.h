@@ -44,7 +44,7 @@ static inline bool note(struct session *session, const struct call *call, const 
                         struct slice was, const char **ret, GError **error)
 {
     struct lossy *lossy = lossy_of(session);
-    if (was.len && lossy->note_fails)
+    if (was.len && lossy->note_fails && !(lossy->note_fails = false))
         return error_set(error, lossy->fails_with, "nobody knows whose it is");
     if (was.len && was.data[0] != lossy->history[0])
         return error_set(error, SLUICE_ERROR_UNSETTLED, "another server");

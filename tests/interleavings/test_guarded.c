@@ -161,6 +161,7 @@ static void what_a_guard_stops_ends_as_it_says_and_given_again_as_if_nothing_had
         const struct guarded_row *row = &ROWS[i];
         struct guarded guarded;
         struct ended ended;
+        auto_(arena) mem = arena_new(1 << 20);
         begin(&guarded, row);
         row->give(&guarded.scene, &ended);
         if (ended.status != row->status || (row->words && !strstr(ended.text, row->words)) ||
@@ -168,6 +169,8 @@ static void what_a_guard_stops_ends_as_it_says_and_given_again_as_if_nothing_had
             (row->idle && guarded.scene.plan.calls[FAULT_ANY] != guarded.calls))
             fail_msg("row %zu ended with %d: %s", i, ended.status, ended.text);
         ended_done(&ended);
+        if (row->fault.nth) /* it was at work still */
+            assert_int_equal(scene_row(&guarded.scene, mem).state, RUN_FAILED);
         ease(&guarded);
         scene_ran_at(&guarded.scene, row->give, 0, __FILE__, __LINE__);
         for (int k = 0; k < KEYS; k++) {
@@ -243,9 +246,175 @@ static void who_is_stopped_before_its_guards_have_said_anything_is_interrupted(v
     }
 }
 
+/* --- slowed ----------------------------------------------------------------------------------------------------------
+ */
+
+#define SLOWED                                                                                                         \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\ntransform: { lua: t.lua }\n"                  \
+    "target: { store: \"mem:s\", dataset: items }\npartitions: { size: 16 }\nworkers: 1\n" PROTECT
+
+enum { SLOW_KEYS = 48, LOOKS = 40, TURN_US = 500 };
+
+struct slowing {
+    struct scene scene; /* first: what happens is told of it */
+    int passages;
+    atomic_uint looks;
+    atomic_bool slowed;
+    int64_t longest_us; /* sleep of anybody, since then */
+};
+
+static void on_slow_event(struct scene *scene, const struct run_event *event)
+{
+    struct slowing *slowing = (struct slowing *)scene;
+    atomic_fetch_add(&slowing->looks, event->kind == RUN_EVENT_PROGRESS);
+    if (event->kind == RUN_EVENT_NOTE && strstr(event->text, "guard: slowed"))
+        atomic_store(&slowing->slowed, true);
+}
+
+static void on_slow_sleep(struct scene *scene, int64_t us)
+{
+    struct slowing *slowing = (struct slowing *)scene;
+    if (atomic_load(&slowing->slowed))
+        slowing->longest_us = MAX(slowing->longest_us, us);
+}
+
+/* Behind the first partition: nothing is compared for so many looks that its pace is next to nothing; then it is slowed
+ * to half of that. */
+static void on_second_scan(void *self, const char *name)
+{
+    struct slowing *slowing = self;
+    if (strcmp(name, "store.scan_next") != 0 || ++slowing->passages != 2)
+        return;
+    int64_t most_us = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
+    for (unsigned from = atomic_load(&slowing->looks); !atomic_load(&slowing->slowed);
+         world_sleep_us(world_real(), TURN_US, NULL)) {
+        if (atomic_load(&slowing->looks) - from > LOOKS)
+            atomic_store(&slowing->scene.feels, GUARD_LEVEL_SLOW);
+        assert_true(g_get_monotonic_time() < most_us);
+    }
+}
+
+/* A record a second would be sixteen for each of what is left. Nobody stands still for so long: what is lifted
+ * meanwhile is heeded after five. A pace that somebody asks for is none that it may go at where its guards leave it
+ * less. */
+static void a_verification_that_is_slowed_looks_up_every_five_seconds(void **state)
+{
+    enum { MOST_US = 5 * 1000 * 1000 };
+    GError *error = NULL;
+    struct slowing slowing = {0};
+    struct scene *scene = &slowing.scene;
+    struct verify_result verdict = {0};
+    scene_init(scene, SLOWED, ONCE_MORE);
+    for (int i = 0; i < SLOW_KEYS; i++) {
+        g_autofree char *key = g_strdup_printf("k%02d", i);
+        scene_put(scene, "items", key, "{\"times\":0}");
+    }
+    scene_ran(scene, 0);
+    scene_feels(scene);
+    scene->full = true;
+    scene->event = on_slow_event;
+    scene->asleep = on_slow_sleep;
+    scene->fake.world.point = on_second_scan;
+    scene->fake.world.point_self = &slowing;
+    struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
+    struct run_config config = scene_config(scene, registry);
+    config.verify_per_s = 1e6;
+    kit_ok(run_verify(&config, scene->run, &verdict, &error));
+    assert_true(verdict.pass);
+    assert_true(atomic_load(&slowing.slowed));
+    assert_int_equal(slowing.longest_us, MOST_US);
+    verify_result_done(&verdict);
+    store_registry_free(registry);
+    scene_done(scene);
+}
+
+/* --- a limit that is lifted as it stops the work -------------------------------------------------------------------
+ */
+
+/* What stops the run, and what somebody sets as soon as it has, before its workers have ended. */
+static const struct lifted {
+    const char *spec, *key, *value;
+    bool passes; /* the source's time, then */
+} LIFTED[] = {
+    {"budget: { records: 4 }\n", "budget.records", "100", false},
+    {"", "source.until", "none", true},
+};
+
+enum { LOOKED_US = 3 * 1000 * 1000 }; /* whoever watches has looked by then */
+
+struct lifting {
+    struct scene scene;
+    const struct lifted *row;
+    int passages;
+    bool was_set;
+};
+
+static void set_and_heard(struct scene *scene, const char *key, const char *value)
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct wish wish = {.kind = WISH_SET, .act = {.actor = "ann@desk"}};
+    struct setting setting = {.key = key, .value = value};
+    int64_t id, run = scene_row(scene, mem).id, most_us = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
+    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, &error));
+    kit_ok(catalog_setting_add(catalog, run, &setting, &wish.act, &error));
+    kit_ok(catalog_wish_add(catalog, run, &wish, &id, &error));
+    for (enum wish_fate fate = WISH_IS_OPEN; fate == WISH_IS_OPEN; world_sleep_us(world_real(), TURN_US, NULL)) {
+        kit_ok(catalog_wish_fate(catalog, id, &fate, &error));
+        assert_true(g_get_monotonic_time() < most_us);
+    }
+}
+
+/* Behind the scan of the second partition, for which there was no room; or behind whoever watches, who has seen that
+ * the time has passed. */
+static void on_scan(void *self, const char *name)
+{
+    struct lifting *lifting = self;
+    if (strcmp(name, "scan.after") != 0 || ++lifting->passages != 2)
+        return;
+    if (lifting->row->passes) {
+        set_and_heard(&lifting->scene, lifting->row->key, "2001-01-01");
+        for (int64_t from_us = lifting->scene.fake.now_us; lifting->scene.fake.now_us < from_us + LOOKED_US;)
+            world_sleep_us(world_real(), TURN_US, NULL);
+        set_and_heard(&lifting->scene, lifting->row->key, lifting->row->value);
+    } else
+        set_and_heard(&lifting->scene, lifting->row->key, lifting->row->value);
+    lifting->was_set = true;
+}
+
+static void a_limit_that_is_lifted_as_it_stops_the_run_does_not_stop_it(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(LIFTED); i++) {
+        struct lifting lifting = {.row = &LIFTED[i]};
+        struct ended ended;
+        g_autofree char *spec =
+            g_strconcat(SAME_DATASET "stages: [{ name: full, scope: 100% }]\n", LIFTED[i].spec, NULL);
+        scene_init(&lifting.scene, spec, ONCE_MORE);
+        for (int k = 0; k < KEYS; k++) {
+            g_autofree char *key = g_strdup_printf("k%d", k);
+            scene_put(&lifting.scene, "items", key, "{\"times\":0}");
+        }
+        lifting.scene.fake.world.point = on_scan;
+        lifting.scene.fake.world.point_self = &lifting;
+        scene_run(&lifting.scene, &ended);
+        if (!lifting.was_set || ended.status != 0)
+            fail_msg("row %zu ended with %d: %s", i, ended.status, ended.text);
+        ended_done(&ended);
+        for (int k = 0; k < KEYS; k++) {
+            g_autofree char *key = g_strdup_printf("k%d", k);
+            scene_holds(&lifting.scene, "items", key, "{\"times\":1}");
+        }
+        scene_reconciles(&lifting.scene);
+        scene_done(&lifting.scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_verification_that_is_slowed_looks_up_every_five_seconds),
+        cmocka_unit_test(a_limit_that_is_lifted_as_it_stops_the_run_does_not_stop_it),
         cmocka_unit_test(who_is_stopped_before_its_guards_have_said_anything_is_interrupted),
         cmocka_unit_test(what_a_guard_stops_ends_as_it_says_and_given_again_as_if_nothing_had_been),
     };

@@ -150,6 +150,7 @@ static void whatever_comes_while_it_is_done_again_it_ends_as_if_nothing_had(void
         const struct while_again *again = &WHILE_AGAIN[i];
         struct lossy lossy;
         struct ended ended;
+        auto_(arena) mem = arena_new(1 << 20);
         begin_while(&lossy, again);
         scene_run(&lossy.scene, &ended);
         if (lossy.again || ended.status != again->status || (again->words && !strstr(ended.text, again->words)))
@@ -167,6 +168,7 @@ static void whatever_comes_while_it_is_done_again_it_ends_as_if_nothing_had(void
         }
         if (again->status != 0)
             scene_ran(&lossy.scene, 0);
+        assert_int_equal(scene_row(&lossy.scene, mem).state, RUN_DONE);
         ends_well(&lossy);
     }
 }

@@ -616,6 +616,26 @@ static void a_write_that_arrives_while_the_shadow_is_dropped_is_fenced(void **st
     scene_done(&scene);
 }
 
+/* Found amid its promotion, by whoever runs the spec once more: it waits for `promote`, as before. */
+static void a_promotion_whose_process_died_is_no_runs_to_go_on_with(void **state)
+{
+    GError *error = NULL;
+    struct scene scene;
+    auto_(arena) mem = arena_new(1 << 20);
+    auto_(catalog) catalog = NULL;
+    waits(&scene);
+    struct run_row run = scene_row(&scene, mem);
+    struct run_move move = {.run = run.id, .from = run.state, .to = RUN_PROMOTING, .act = {.actor = "ann@desk"}};
+    kit_ok(catalog_open(&catalog, &scene.fake.world, scene.home, CATALOG_EXISTING, &error));
+    kit_ok(catalog_run_move(catalog, &move, &error));
+    scene.lifts_nothing = true;
+    scene_ran(&scene, 3);
+    all_are(&scene, "{\"times\":0}");
+    promoted(&scene, NULL, 0, NULL);
+    all_are(&scene, "{\"times\":1}");
+    scene_done(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -636,6 +656,7 @@ int main(void)
         cmocka_unit_test(a_promotion_that_broke_off_goes_on_after_somebody_wanted_to_supersede_it),
         cmocka_unit_test(a_shadow_that_is_to_be_superseded_is_not_made_live),
         cmocka_unit_test(a_promotion_that_was_halted_wants_a_reason),
+        cmocka_unit_test(a_promotion_whose_process_died_is_no_runs_to_go_on_with),
         cmocka_unit_test(a_promotion_whose_log_is_damaged_at_its_end_does_not_go_on),
         cmocka_unit_test(what_a_cut_off_log_has_lost_of_a_promotion_is_counted),
     };

@@ -2,6 +2,8 @@
 #include "interleavings/specs.h"
 #include "kit/scene.h"
 
+#include <sqlite3.h>
+
 #define KEYS 24
 
 /* One partition of 24 keys. */
@@ -315,10 +317,54 @@ static void a_whole_run_of_several_workers_ends(void **state)
     scene_reconciles(scene);
 }
 
+/* Somebody else has the catalog for longer than anybody waits for it. */
+static sqlite3 *other;
+static int64_t kept_us;
+static struct process *at_work;
+
+/* Meanwhile the second worker has nothing to do. */
+static void let_go(struct scene *scene, int64_t us)
+{
+    enum { LONGER_US = 15 * 1000 * 1000 };
+    if (kept_us == 0)
+        process_step(at_work, 1);
+    kept_us += us;
+    if (kept_us > LONGER_US && sqlite3_get_autocommit(other) == 0)
+        sqlite3_exec(other, "COMMIT", NULL, NULL, NULL);
+}
+
+/* It may have been written, and its answer be lost: it is the same. */
+static void a_checkpoint_that_is_tried_again_splits_as_it_was_first_asked(void **state)
+{
+    struct scene *scene = scene_of(state);
+    struct process process;
+    g_autofree char *path = g_build_filename(scene->home, "catalog.db", NULL);
+    scene_plan(scene);
+    process_begin_sharing(&process, scene, 4);
+    process_until(&process, 0, OP_SCAN);
+    process_until(&process, 1, OP_IDLE);
+    process_until(&process, 0, OP_CHECKPOINT);
+    at_work = &process;
+    kept_us = 0;
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    scene->asleep = let_go;
+    process_step(&process, 0);
+    scene->asleep = NULL;
+    assert_int_equal(sqlite3_get_autocommit(other), 1);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    assert_int_equal(process.ops[0].checkpoint.row.split_at, 0);
+    assert_true(checkpointed(&process, 0) > 0); /* the next one splits */
+    process_done(&process);
+    all_hold(scene, "{\"times\":1}");
+    scene_ran(scene, 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_checkpoint_that_is_tried_again_splits_as_it_was_first_asked, setup, teardown),
         CASE(an_idle_worker_gets_half_of_what_is_left),
         CASE(little_is_not_split_nor_for_nobody),
         CASE(two_do_not_split_for_one),

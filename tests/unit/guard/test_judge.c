@@ -99,6 +99,24 @@ static void a_hard_one_halts_and_stays_so(void **state)
     assert_int_equal(life.state.level, GUARD_LEVEL_HALT);
 }
 
+/* … also one that would pause nobody, such as a server that saves itself for an hour. */
+static void what_can_be_read_again_and_is_near_its_limit_only_slows(void **state)
+{
+    static const double LIMITS[] = {0.8, INFINITY};
+    for (size_t i = 0; i < 2; i++) {
+        struct life life = life_of(guard_rule_of(LIMITS[i], 0.6, false, 3 * S));
+        assert_int_equal(next(&life, 0.7), GUARD_LEVEL_SLOW);
+        life.now += 3 * S;
+        guard_look(&life.state, &life.rule, life.now);
+        assert_int_equal(life.state.level, GUARD_LEVEL_PAUSE);
+        assert_int_equal(many(&life, 3, 0.7), GUARD_LEVEL_PAUSE);
+        assert_int_equal(next(&life, 0.7), GUARD_LEVEL_SLOW);
+        assert_false(life.state.unread);
+        assert_int_equal(many(&life, 9, 0.7), GUARD_LEVEL_SLOW);
+        assert_int_equal(many(&life, 4, 0.5), GUARD_LEVEL_OK);
+    }
+}
+
 static void what_cannot_be_read_for_its_hold_pauses_and_goes_on_by_itself_when_it_can(void **state)
 {
     struct life life = life_of(guard_rule_of(0.75, 0.75, false, 10 * S));
@@ -180,6 +198,7 @@ int main(void)
         cmocka_unit_test(a_nearer_limit_slows_before_the_other_pauses),
         cmocka_unit_test(a_lower_limit_is_breached_from_below),
         cmocka_unit_test(a_hard_one_halts_and_stays_so),
+        cmocka_unit_test(what_can_be_read_again_and_is_near_its_limit_only_slows),
         cmocka_unit_test(what_cannot_be_read_for_its_hold_pauses_and_goes_on_by_itself_when_it_can),
         cmocka_unit_test(one_that_was_never_read_pauses_too_and_no_number_is_no_reading),
         cmocka_unit_test(what_is_beyond_its_limit_when_it_can_be_read_again_stays_paused),

@@ -36,7 +36,8 @@ static const struct {
     {NULL, true, false, {{0, WRONG}}, ANOTHER},
     {NULL, true, false, {{0, WRONG}, {0, RIGHT}}, "job.1", ANOTHER}, /* the newest of them counts, */
     {NULL, true, false, {{0, RIGHT}, {0, WRONG}}, ANOTHER},
-    {NULL, true, false, {{0, RIGHT}, {0, "{}"}}, "job.1", ANOTHER}, /* … of those that kept one */
+    {NULL, true, false, {{0, RIGHT}, {0, "{}"}}, "job.1", ANOTHER}, /* … of those that kept one, */
+    {NULL, true, false, {{0, RIGHT}, {0, DIGEST_OF("11zz")}}, "job.1", ANOTHER},
 };
 
 static void judge(struct runs *runs, int64_t run, const struct judged *judged, const char *digest)
@@ -94,6 +95,8 @@ static void a_profile_counts_by_what_its_newest_gate_says_that_it_kept(void **st
         kit_ok(earlier_find(&wish, &found, &error));
         if (!found->why || !strstr(found->why, ROWS[i].why) || (ROWS[i].why_not && strstr(found->why, ROWS[i].why_not)))
             fail_msg("row %zu: %s", i, found->why);
+        if (g_str_has_prefix(found->why, "no earlier run"))
+            assert_string_not_equal(found->of ? found->of : "", "job.1");
         runs_teardown(&own);
     }
 }
