@@ -259,16 +259,19 @@ struct slowing {
     struct scene scene; /* first: what happens is told of it */
     int passages;
     atomic_uint looks;
-    atomic_bool slowed;
+    atomic_bool told, slowed;
     int64_t longest_us; /* sleep of anybody, since then */
 };
 
 static void on_slow_event(struct scene *scene, const struct run_event *event)
 {
     struct slowing *slowing = (struct slowing *)scene;
-    atomic_fetch_add(&slowing->looks, event->kind == RUN_EVENT_PROGRESS);
     if (event->kind == RUN_EVENT_NOTE && strstr(event->text, "guard: slowed"))
-        atomic_store(&slowing->slowed, true);
+        atomic_store(&slowing->told, true);
+    if (event->kind != RUN_EVENT_PROGRESS)
+        return;
+    atomic_fetch_add(&slowing->looks, 1);
+    atomic_store(&slowing->slowed, atomic_load(&slowing->told)); /* it is acted upon by then */
 }
 
 static void on_slow_sleep(struct scene *scene, int64_t us)
