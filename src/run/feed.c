@@ -54,7 +54,7 @@ static bool too_big(GError **error)
 /* Neither can be made again: the dataset has been written since. */
 static bool is_missing(const char *path, GError **error)
 {
-    if (error && error_is(*error, SLUICE_ERROR_NOT_FOUND)) {
+    if (error_is(*error, SLUICE_ERROR_NOT_FOUND)) {
         g_clear_error(error);
         error_set(error, SLUICE_ERROR_CORRUPT, "%s: it is missing from the home; put it back from a copy", path);
     }

@@ -376,8 +376,9 @@ static enum crew_end back_crew(struct hold *hold, uint32_t from_stage, struct ru
         enum crew_end end = again_crew(hold, error);
         if (end == CREW_GUARDED)
             continue;
-        bool on = !hold->run.guard || hold_move_back(hold, from_stage, end == CREW_FAILED ? NULL : error);
-        return on ? end : CREW_FAILED;
+        if (hold->run.guard && !hold_move_back(hold, from_stage, end == CREW_FAILED ? NULL : error))
+            return CREW_FAILED;
+        return end;
     }
 }
 

@@ -97,7 +97,7 @@ static void tell_item(struct trying *trying, const struct item *item)
                             .wanted = item->want_delete ? SLICE_EMPTY : document_in_target(trying, item->raw),
                             .live_expires_at_ms = live ? item->image.expires_at_ms : EXPIRES_NEVER,
                             .wanted_expires_at_ms = item->expires_at_ms};
-    if (forward_by_version(&trying->job.rules) && !trying->plan->sink) {
+    if (forward_by_version(&trying->job.rules)) {
         struct decide_case of = forward_case(trying->worker, item);
         told.live_version = of.live;
         told.wanted_version = of.wanted;

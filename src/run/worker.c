@@ -155,9 +155,7 @@ static void lane_next(struct worker *worker, struct op *op)
 static void lane_done(struct worker *worker, struct op *op)
 {
     worker->before = op->lane.ret;
-    worker->phase = worker->grant.resumed ? PHASE_TAIL : PHASE_OPEN;
-    if (worker->job->kind == JOB_SETTLE && !worker->grant.resumed)
-        worker->phase = PHASE_GRANT;
+    worker->phase = worker->grant.resumed ? PHASE_TAIL : PHASE_OPEN; /* what is settled has had a lane before */
 }
 
 static void tail_next(struct worker *worker, struct op *op)

@@ -32,9 +32,10 @@ static bool encode(const struct dataset *ds, struct slice document, struct arena
                    GError **error)
 {
     static const char WORD[] = "unstorable";
+    if (memmem(document.data, document.len, WORD, strlen(WORD)))
+        return error_set(error, SLUICE_ERROR_BAD_RECORD, "not to be stored");
     *ret = document;
-    return !memmem(document.data, document.len, WORD, strlen(WORD)) ||
-           error_set(error, SLUICE_ERROR_BAD_RECORD, "not to be stored");
+    return true;
 }
 
 static const struct way {
@@ -138,6 +139,30 @@ static void what_a_dead_holder_did_counts_as_what_it_was(void **state)
     }
 }
 
+/* Files: what is deleted has nothing to be written, and of a record of which a part cannot be stored nothing is. */
+static void into_files_go_whole_records_that_are_wanted(void **state)
+{
+    static const char SPLITS[] = "function transform(doc, ctx)\n  if doc.n == 1 then return ctx.delete() end\n"
+                                 "  if doc.n == 2 then return { { id = 'x' }, { id = 'y', unstorable = 1 } } end\n"
+                                 "  return { { id = 'z', n = doc.n } }\nend\n";
+    struct scene scene;
+    scene_init(&scene,
+               HEAD "source: { store: \"mem:s\", dataset: origin, key: id }\n"
+                    "target: { store: \"file:out\", dataset: \"o-*.ndjson\" }\n",
+               SPLITS);
+    scene.faulty_file.table.encode = encode;
+    scene_put(&scene, "origin", "a", "{\"id\":\"a\",\"n\":1}");
+    scene_put(&scene, "origin", "b", "{\"n\":2}");
+    scene_put(&scene, "origin", "c", "{\"n\":3}");
+    scene_ran(&scene, 8);
+    assert_int_equal(scene_count(&scene, OUTCOME_UNCHANGED), 1);
+    assert_int_equal(scene_count(&scene, OUTCOME_REJECTED), 1);
+    assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 1);
+    assert_true(scene_refused(&scene, "b", SLUICE_ERROR_BAD_RECORD));
+    scene_reconciles(&scene);
+    scene_done(&scene);
+}
+
 /* --- what is copied as it is ---------------------------------------------------------------------------------------
  */
 
@@ -235,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_ends_as_the_table_says),
         cmocka_unit_test(what_a_dead_holder_did_counts_as_what_it_was),
+        cmocka_unit_test(into_files_go_whole_records_that_are_wanted),
         cmocka_unit_test(what_is_looked_into_is_not_copied_as_it_is),
         cmocka_unit_test(a_copy_in_doubt_is_not_made_again),
     };

@@ -305,9 +305,10 @@ static bool encode_oddly(const struct dataset *ds, struct slice document, struct
                          GError **error)
 {
     static const char WORD[] = "unstorable";
+    if (memmem(document.data, document.len, WORD, strlen(WORD)))
+        return error_set(error, SLUICE_ERROR_BAD_RECORD, "not to be stored");
     *ret = document;
-    return !memmem(document.data, document.len, WORD, strlen(WORD)) ||
-           error_set(error, SLUICE_ERROR_BAD_RECORD, "not to be stored");
+    return true;
 }
 
 /* Of a record that makes two, the second of which the target cannot store, nothing would be written. */
