@@ -36,11 +36,9 @@ static bool give_sampled(void *self, const struct block *block, bool *ret_sound,
     while (reader.ok && reader_left(&reader) > 0) {
         struct sampled_key sampled;
         char digest[DIGEST_TEXT];
-        bson_t line = BSON_INITIALIZER;
-        if (!sample_item_get(&reader, &sampled)) {
-            bson_destroy(&line);
+        if (!sample_item_get(&reader, &sampled))
             break;
-        }
+        bson_t line = BSON_INITIALIZER;
         BSON_APPEND_UTF8(&line, "type", "sampled");
         key_show(sampled.key, "key", &line);
         BSON_APPEND_UTF8(&line, "digest", digest_text(sampled.digest, digest));

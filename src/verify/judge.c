@@ -360,7 +360,7 @@ static bool is_echo(const struct pass *pass, const struct subject *subject, enum
 {
     struct digest source;
     return class == VERIFY_DIFFERING && subject->has_undo && !subject->equal && !pass->input->same_dataset &&
-           subject->source.len && slice_equal(subject->from, subject->key) &&
+           slice_equal(subject->from, subject->key) &&
            digest_canonical(subject->source, pass->input->seed, &source, NULL) &&
            digest_equal(source, subject->live_digest);
 }

@@ -90,7 +90,7 @@ bool owned_merge(const struct verify_input *input, struct extsort *sort, struct 
     g_autoptr(GError) failed = NULL;
     *ret_said = false;
     bool read = owners_open(&owners, input, &failed) && merge(&owners, sort, sums, &failed);
-    bool ok = read ? owned_parts_whole(&owners.parts, ret_said, error) : owners_say_nothing(&failed, error);
+    bool ok = read ? owned_parts_whole(&owners.parts, ret_said, error) : verify_kept_says_nothing(&failed, error);
     owners_done(&owners, input->n_owners);
     return ok;
 }

@@ -195,7 +195,7 @@ bool owners_reader_next(struct owners_reader *reader, struct owner *ret, bool *r
     return true;
 }
 
-bool owners_say_nothing(GError **failed, GError **error)
+bool verify_kept_says_nothing(GError **failed, GError **error)
 {
     if (error_is(*failed, SLUICE_ERROR_CORRUPT) || error_is(*failed, SLUICE_ERROR_NOT_FOUND))
         return true;

@@ -95,8 +95,8 @@ size_t pass_room(struct pass *pass, uint64_t i)
 /* --- wanted
  * ----------------------------------------------------------------------------------------------------------- */
 
-static bool expiry_of(const struct pass *pass, const struct given *given, struct slice document, struct subject *into,
-                      GError **error)
+/* false: the record has none that could be read. */
+static bool expiry_of(const struct pass *pass, const struct given *given, struct slice document, struct subject *into)
 {
     struct version at = {0};
     into->expiry_known = sums_know_expiry(pass->input);
@@ -110,7 +110,7 @@ static bool expiry_of(const struct pass *pass, const struct given *given, struct
         into->expires_at_ms = pass->input->planned_at_ms + pass->input->expires_after_ms;
         return true;
     case EXPIRES_FROM:
-        if (!version_of(pass->input->expires_from, document, &at, error))
+        if (!version_of(pass->input->expires_from, document, &at, NULL))
             return false;
         into->expires_at_ms = at.kind == VERSION_TIME ? at.value / 1000 : EXPIRES_NEVER;
         return true;
@@ -123,8 +123,8 @@ static void count_refusal(struct pass *pass)
     pass_count(pass, VERIFY_REFUSED);
 }
 
-static bool add_wanted(struct pass *pass, const struct given *given, const struct transform_result *result,
-                       GArray *into, GError **error)
+static void add_wanted(struct pass *pass, const struct given *given, const struct transform_result *result,
+                       GArray *into)
 {
     struct version version = {0};
     if (pass->input->version && !version_of(pass->input->version, given->document, &version, NULL))
@@ -145,18 +145,11 @@ static bool add_wanted(struct pass *pass, const struct given *given, const struc
                                   .pre_raw = given->pre_raw,
                                   .pre_expires_at_ms = given->pre_expires_at_ms,
                                   .written = given->written};
-        g_autoptr(GError) failed = NULL;
-        if (!subject.want_absent && !expiry_of(pass, given, subject.document, &subject, &failed)) {
-            if (error_class(failed) != ERROR_RECORD) {
-                g_propagate_error(error, g_steal_pointer(&failed));
-                return false;
-            }
+        if (subject.want_absent || expiry_of(pass, given, subject.document, &subject))
+            g_array_append_val(into, subject);
+        else
             count_refusal(pass);
-            continue;
-        }
-        g_array_append_val(into, subject);
     }
-    return true;
 }
 
 static bool transform_given(struct pass *pass, const struct given *given, GArray *into, GError **error)
@@ -175,7 +168,8 @@ static bool transform_given(struct pass *pass, const struct given *given, GArray
     case TRANSFORM_DELETE:
         break;
     }
-    return add_wanted(pass, given, &result, into, error);
+    add_wanted(pass, given, &result, into);
+    return true;
 }
 
 void pass_give(struct pass *pass, const struct given *given)

@@ -55,12 +55,8 @@ static bool read_one(const struct verify_input *input, const char *path, struct 
     g_autoptr(GError) failed = NULL;
     struct block block;
     *ret = (struct kept_sketch){0};
-    if (!blockfile_open(&file, input->world, path, &sketch_kind, false, &failed)) {
-        if (error_is(failed, SLUICE_ERROR_CORRUPT) || error_is(failed, SLUICE_ERROR_NOT_FOUND))
-            return true;
-        g_propagate_error(error, g_steal_pointer(&failed));
-        return false;
-    }
+    if (!blockfile_open(&file, input->world, path, &sketch_kind, false, &failed))
+        return verify_kept_says_nothing(&failed, error);
     enum block_result result = blockfile_read(file, blockfile_begin(file), false, mem, &block, error);
     if (result == BLOCK_OK)
         sketch_block_get(&block, (enum sketch_layout)blockfile_version(file), ret);
@@ -234,7 +230,7 @@ static bool among_all_owners(struct verification *verification, struct sought *s
     for (size_t i = 0; i < input->n_owners; i++) {
         g_autoptr(GError) failed = NULL;
         if (!among_owners(verification, input->owners[i], sought, parts, &failed) &&
-            !owners_say_nothing(&failed, error))
+            !verify_kept_says_nothing(&failed, error))
             return false;
     }
     if (!owned_parts_whole(parts, &whole, error))
@@ -302,8 +298,8 @@ bool resolve_keys(struct verification *verification, struct kept_sketch *kept, b
     if (!*ret_known)
         return true;
     sought_begin(&sought, entries);
-    bool ok = look_for(verification, verification->input->listed && !kept->made_keys, &sought, error) &&
-              mark_whole(verification, error);
+    bool by_listing = verification->input->listed && !kept->made_keys;
+    bool ok = look_for(verification, by_listing, &sought, error) && mark_whole(verification, error);
     *ret_known = all_known(&sought);
     g_free(sought.known);
     if (!ok || !*ret_known)

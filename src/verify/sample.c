@@ -189,9 +189,6 @@ void verify_sample_free(struct verify_sample *sample)
 bool sample_holds(const struct verify_sample *sample, struct slice key, struct slice document, bool *ret_sampled)
 {
     struct digest now;
-    *ret_sampled = false;
-    if (!sample)
-        return false;
     g_autoptr(GBytes) bytes = g_bytes_new_static(key.data, key.len);
     const struct digest *seen = g_hash_table_lookup(sample->digests, bytes);
     *ret_sampled = seen != NULL;

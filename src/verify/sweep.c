@@ -312,7 +312,7 @@ static struct progress progress_of(struct sweep *sweep, struct slice *bounds, si
 /* Under the lock. true: `into` is to be kept, by this thread. */
 static bool is_due(struct sweep *sweep, const struct verify_input *input, GByteArray *into)
 {
-    if (!input->progress_path || sweep->way == SWEEP_OWNED || sweep->spoiled || sweep->keeping ||
+    if (sweep->way == SWEEP_OWNED || sweep->spoiled || sweep->keeping ||
         world_monotonic_us(input->world) < sweep->keep_at_us)
         return false;
     g_autofree struct slice *bounds = g_new0(struct slice, sweep->n_units);
@@ -516,7 +516,7 @@ static bool take_up(struct sweep *sweep, const struct verify_input *input, bool 
 {
     struct progress progress = {.of = sweep->of, .n_sums = (uint32_t)input->n_parts, .sketch = sweep->sketch};
     *ret_taken = false;
-    if (!input->progress_path || sweep->way == SWEEP_OWNED)
+    if (sweep->way == SWEEP_OWNED)
         return true;
     if (!progress_read(input->world, input->progress_path, sweep->mem, &progress, ret_taken, error))
         return false;

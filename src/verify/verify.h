@@ -73,7 +73,8 @@ struct verify_input {
     int64_t run_id;
     uint64_t seed; /* of the run's sums: the same at the gate and later */
     const char *listing_path, *skip_path, *undo_dir, *report_path;
-    /* Of ranges: where to write whose each key is, if they pass (NULL: nowhere), and what the gates wrote of it. */
+    /* Where a scan gives each key once, but none tells whose it is: where to write that, if they pass (NULL: nowhere),
+     * and what the gates wrote of it. */
     const char *owners_path, *const *owners;
     size_t n_owners;
     /* Likewise a sketch of what the target then holds. */
@@ -83,10 +84,10 @@ struct verify_input {
      * write what they are like, if they pass, under the name of the stage; NULL: nowhere. */
     struct past *baseline;
     const char *profile_path, *stage;
-    const char *progress_path; /* how far a scan of the target has got, while it goes; NULL: nothing is kept */
+    const char *progress_path; /* how far a scan of the target has got, while it goes; NULL: no part has a sum */
     const struct verify_part *parts;
     size_t n_parts;
-    const struct verify_sample *sample; /* NULL: none was taken */
+    const struct verify_sample *sample; /* where source and target are one dataset */
     struct sampling_wish sure;          /* a sample that proves so much; confidence 0: everything */
     uint64_t draw_key;                  /* says which keys: the same draws the same */
     bool whole;                         /* with these parts all of the run is verified: look for unvisited keys too */

@@ -373,8 +373,8 @@ bool owned_parts_whole(const struct owned_parts *parts, bool *ret, GError **erro
 struct extsort;
 bool owned_merge(const struct verify_input *input, struct extsort *sort, struct set_digest *sums, bool *ret_said,
                  GError **error);
-/* What failed with them: whether they are damaged or gone, and so say of no key whose it is; else it is handed on. */
-bool owners_say_nothing(GError **failed, GError **error);
+/* Whether a file that only saves work is damaged or gone, and so says nothing; what else failed is handed on. */
+bool verify_kept_says_nothing(GError **failed, GError **error);
 
 /* resolve.c: what is kept of all partitions of a gate, and which keys differ from it. */
 struct kept_sketch {

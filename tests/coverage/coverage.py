@@ -103,8 +103,8 @@ def excuses():
 COMMENT = re.compile(r"/\*.*?\*/")
 STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 WRITTEN = re.compile(r"\b(if|while|for|switch|case|MIN|MAX|CLAMP)\b|&&|\|\||\?")
-HANDS_ON = re.compile(r"(return\b|while \(|for \(|(bool |enum \w+ )?\*?\w+(\.\w+|->\w+)* = )")
-ONLY_RETURNS = re.compile(r"(return [-\w]+|ok = false|break);$")
+HANDS_ON = re.compile(r"(return\b|(\} )?while \(|for \(|(bool |enum \w+ )?\*?\w+(\.\w+|->\w+)* = )")
+ONLY_RETURNS = re.compile(r"(return [-\w]+|return error_add\(error, .*\)|ok = false|break);$")
 SPLIT = re.compile(r"&&|\|\||(?<!\?) \? |; ")
 # What an operand is that need not be taken both ways.
 KINDS = {
@@ -257,8 +257,9 @@ def by_rule(source, function, number, counts):
         return {"memory": n}
     found = {}
     for rule, pattern in (("words", WORDS), ("bound", BOUND)):
-        n = min(sum(halves), len(pattern.findall(line)))
-        if n and len(counts) == 2 * len(pattern.findall(line)):
+        text = source.text(number, source.statement(number)[1]) if line.endswith((",", "(")) else line
+        n = min(sum(halves), len(pattern.findall(text)))
+        if n and len(counts) == 2 * len(pattern.findall(text)):
             found[rule] = n
     if EACH.search(line) and len(halves) > 1 and halves[1]: # up to the length of the array
         found["each"], halves[1] = 1, False

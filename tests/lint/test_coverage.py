@@ -42,6 +42,10 @@ class Rules(unittest.TestCase):
         self.assertEqual(self.ruled("    if (a &&\n        b(c))\n        return d || e(f, error);", [7, 7, 7, 0], line=3), {"handed": 1})
         self.assertEqual(self.ruled("    if (a)\n        return d(e, error);\n    return f || g(h);", [7, 7, 7, 0], line=3), {})
 
+    def test_an_error_to_which_words_are_added_is_handed_on(self):
+        self.assertEqual(self.ruled('    if (!a(b, error))\n        return error_add(error, "c %s", d);', [0, 7]), {"handed": 1})
+        self.assertEqual(self.ruled("    } while (a(b, error));", [7, 0]), {"handed": 1})
+
     def test_an_error_of_which_something_is_made_is_none_of_those(self):
         self.assertEqual(self.ruled("    if (!a(b, error)) {\n        c();\n        return false;", [0, 7]), {})
         self.assertEqual(self.ruled("    if (!a(b, &failed))\n        return false;", [0, 7]), {})
@@ -69,6 +73,7 @@ class Rules(unittest.TestCase):
         self.assertEqual(self.ruled("    return a || error_set(error, SLUICE_ERROR_TOO_BIG, b);", [7, 0, 0, 0]), {"memory": 3})
         self.assertEqual(self.ruled("    return a || error_set(error, SLUICE_ERROR_CORRUPT, b);", [7, 0, 0, 0]), {"refusal": 2})
         self.assertEqual(self.ruled('    f(n == 1 ? "" : "s");', [0, 7]), {"words": 1})
+        self.assertEqual(self.ruled('    f(a,\n      n == 1 ? "" : "s", n == 1 ? "is" : "are");', [0, 7, 0, 7]), {"words": 2})
         self.assertEqual(self.ruled("    a = (int64_t)MIN(n, INT64_MAX);", [0, 7]), {"bound": 1})
         self.assertEqual(self.ruled("    a = MIN(n, m);", [0, 7]), {})
         self.assertEqual(self.ruled("    if (!a)\n        return;", [0, 7], function="a_free"), {"freed": 1})

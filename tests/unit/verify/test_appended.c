@@ -120,6 +120,11 @@ static void what_the_run_wrote_is_equal_by_sums_and_in_full(void **state)
     scene_verify(&scene, &result);
     assert_int_equal(result.by_sums, 4);
     verify_result_done(&result);
+    scene.sure = (struct sampling_wish){0.9, 0.5}; /* of files all is read, whatever is asked */
+    scene_verify(&scene, &result);
+    assert_int_equal(result.drawn, 0);
+    assert_int_equal(result.of[VERIFY_EQUAL], WANTED);
+    verify_result_done(&result);
     scene_done(&scene);
 }
 

@@ -5,6 +5,7 @@
 #include "kit/scene.h"
 #include "record/path.h"
 #include "verify/expect.h"
+#include "verify/times.h"
 #include "verify/verify_parts.h"
 
 #define AGAIN_US 200000 /* between two looks; whoever watches the run sleeps too */
@@ -167,6 +168,39 @@ static void however_many_there_are_each_is_told(void **state)
     scene_done(&scene);
 }
 
+/* Of files that are read from their beginning, all keys are noted on the way. */
+static void of_files_what_they_hold_is_noted_as_it_is_read(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    scene_init(&scene,
+               "sluice: 1\nname: job\nsource: { store: \"file:.\", dataset: in.ndjson, key: id }\n"
+               "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items, write: in-place }\nworkers: 1\n",
+               LUA);
+    scene_file(&scene, "in.ndjson", "{\"id\":\"k\",\"n\":1}\n{\"id\":\"l\",\"n\":2}\n");
+    scene_ran(&scene, 0);
+    scene_put(&scene, "items", "stray", "{}");
+    verify_extra(&scene, &result);
+    if (result.of[VERIFY_EXTRA] != 1 || result.of[VERIFY_EQUAL] != 2)
+        fail_msg("%s", result.sentence);
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+/* A source that changes under another key is not fed from the target. */
+static void of_made_keys_what_differs_is_no_echo(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    ran(&scene, MADE);
+    scene_put(&scene, "origin", "k", "{\"id\":\"k\",\"n\":1,\"more\":1}");
+    scene_verify(&scene, &result);
+    assert_int_equal(result.of[VERIFY_DIFFERING], 1);
+    assert_null(strstr(result.sentence, "its own writes"));
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
 /* Where the transform makes keys, what came up after the listing may be any of them. */
 static void of_made_keys_it_is_told_as_long_as_all_of_the_source_was_shown(void **state)
 {
@@ -284,12 +318,14 @@ static void a_pinned_record_is_held_as_its_store_gives_it_back(void **state)
 static const struct list_ops UNSORTED = {.sorted = false};
 
 /* How all records are gone through: a scan of each part, or of all; a list, of a store that gives a key twice. */
-enum way { BY_PARTS, AT_ONCE, LISTED, WAYS };
+enum way { BY_PARTS, AT_ONCE, LISTED, OF_NO_ORDER, WAYS };
 
 static void go(struct scene *scene, enum way way)
 {
     if (way == LISTED)
         scene->faulty_mem.table.list = &UNSORTED;
+    if (way == OF_NO_ORDER)
+        scene->faulty_mem.table.list = NULL;
     if (way == AT_ONCE)
         scene->faulty_mem.table.split = NULL;
 }
@@ -310,6 +346,7 @@ static void of_all_records_it_is_counted_what_can_be_read(void **state)
     static const char *const FOUND[WAYS][4] = {
         [BY_PARTS] = {"no run to ask", "4", "in the record '", "3 of 4 records do not"},
         [AT_ONCE] = {"no run to ask", "4", "in the record '", "3 of 4 records do not"},
+        [OF_NO_ORDER] = {"no run to ask", "4", "in the record '", "3 of 4 records do not"},
         [LISTED] = {"no run to ask", "3", "in the record '", "2 of 3 records do not"},
     };
     for (enum way way = 0; way < WAYS; way++) {
@@ -374,14 +411,41 @@ static void whichever_call_fails_nothing_is_said_to_hold(void **state)
     }
 }
 
+/* What cannot be read, or bears no point in time there, is in no bucket, and is counted beside them. */
+static void of_times_it_is_counted_which_have_none(void **state)
+{
+    GError *error = NULL;
+    struct scene scene;
+    struct judged judged;
+    auto_(path) path = NULL;
+    GArray *found;
+    kit_ok(path_parse(&path, "at", &error));
+    struct spec_buckets hours = {.name = "hours", .field = path, .width_ms = 3600000};
+    struct spec spec = {.buckets = &hours, .n_buckets = 1};
+    fill(&scene);
+    scene_put(&scene, "items", "dated", "{\"at\":\"2026-01-01T00:00:00Z\"}");
+    scene_put(&scene, "items", "listed", "{\"at\":[1]}");
+    judge(&judged, &scene, NULL, 0, false);
+    judged.input.judge = &spec;
+    kit_ok(times_take(&judged.input, &found, &error));
+    assert_int_equal(g_array_index(found, struct times_found, 0).records, 1);
+    assert_int_equal(g_array_index(found, struct times_found, 0).undated, 5);
+    g_array_unref(found);
+    judged_done(&judged);
+    scene_done(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_beyond_the_source_is_looked_at_twice),
+        cmocka_unit_test(of_files_what_they_hold_is_noted_as_it_is_read),
+        cmocka_unit_test(of_made_keys_what_differs_is_no_echo),
         cmocka_unit_test(however_many_there_are_each_is_told),
         cmocka_unit_test(of_made_keys_it_is_told_as_long_as_all_of_the_source_was_shown),
         cmocka_unit_test(a_pinned_record_is_held_as_its_store_gives_it_back),
         cmocka_unit_test(whichever_call_fails_nothing_is_said_to_hold),
+        cmocka_unit_test(of_times_it_is_counted_which_have_none),
         cmocka_unit_test(of_all_records_it_is_counted_what_can_be_read),
     };
     return cmocka_run_group_tests_name("verify/beyond", tests, NULL, NULL);

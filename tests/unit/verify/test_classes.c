@@ -1,4 +1,5 @@
 /* Every class that a verification gives, provoked by what the application does to a run's target; and its report. */
+#include "base/file.h"
 #include "kit/scene.h"
 #include "record/element.h"
 
@@ -37,8 +38,7 @@ static void judge(struct scene *scene, enum verify_class class, bool pass)
     scene_verify(scene, &result);
     for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
         if (result.of[i] != (i == (int)class))
-            fail_msg("%s: %" PRIu64 "; %s was expected", verify_class_row((enum verify_class)i)->word, result.of[i],
-                     verify_class_row(class)->word);
+            fail_msg("%s was expected: %s", verify_class_row(class)->word, result.sentence);
     assert_int_equal(result.pass, pass);
     assert_non_null(strstr(result.sentence, verify_class_row(class)->word));
     verify_result_done(&result);
@@ -96,6 +96,15 @@ static void differing_is_ours_but_not_what_is_wanted(void **state)
     scene_done(&scene);
 }
 
+static bool decode_some(const struct dataset *ds, struct slice raw, struct arena *mem, struct slice *ret,
+                        GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    assert_true(document_to_json(raw, text, NULL));
+    *ret = raw;
+    return !strstr(text->str, "\"times\":9") || error_set(error, SLUICE_ERROR_BAD_RECORD, "no document of this store");
+}
+
 /* --- a store that holds nothing but text ---------------------------------------------------------------------------
  */
 
@@ -137,6 +146,50 @@ static void what_a_store_of_texts_gives_back_is_what_is_wanted(void **state)
     scene_put(&scene, "items", "k", "{\"at\":\"9\"}"); /* and its versions are texts */
     judge(&scene, VERIFY_SUPERSEDED, true);
     scene_done(&scene);
+}
+
+/* What the source wants, or what stands there, has no version: nothing is newer than anything. */
+static void what_has_no_version_is_not_newer(void **state)
+{
+    static const struct {
+        const char *dataset, *json;
+        enum verify_class class;
+    } ROWS[] = {{"items", "{\"at\":[1]}", VERIFY_CHANGED_SINCE},
+                {"items", "{\"at\":9,\"times\":9}", VERIFY_CHANGED_SINCE}, /* it cannot be read */
+                {"origin", "{\"at\":[1],\"times\":0}", VERIFY_DIFFERING}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        begin(&scene, ELSEWHERE);
+        scene_put(&scene, ROWS[i].dataset, "k", ROWS[i].json);
+        scene.faulty_mem.table.decode = decode_some;
+        judge(&scene, ROWS[i].class, ROWS[i].class != VERIFY_DIFFERING);
+        scene_done(&scene);
+    }
+}
+
+#define UNTIL                                                                                                          \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\ntransform: { lua: t.lua }\n"                 \
+    "target: { store: \"mem:s\", dataset: items, write: in-place, expires: { from: until } }\nworkers: 1\n"
+
+/* A source that gives its expiry no more, or another. */
+static void what_is_to_expire_by_no_time_is_refused(void **state)
+{
+    static const struct {
+        const char *json;
+        enum verify_class class;
+        bool pass;
+    } ROWS[] = {{"{\"until\":\"2030-01-01T00:00:00Z\",\"times\":0}", VERIFY_EQUAL, true},
+                {"{\"until\":[1],\"times\":0}", VERIFY_REFUSED, true},
+                {"{\"times\":0}", VERIFY_DIFFERING, false}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        scene_init(&scene, UNTIL, LUA);
+        scene_put(&scene, "origin", "k", ROWS[0].json);
+        written(&scene);
+        scene_put(&scene, "origin", "k", ROWS[i].json);
+        judge(&scene, ROWS[i].class, ROWS[i].pass);
+        scene_done(&scene);
+    }
 }
 
 static void kept_is_the_policy_s(void **state)
@@ -194,6 +247,38 @@ static void expired_is_no_difference(void **state)
 /* --- looking again
  * ------------------------------------------------------------------------------------------------------ */
 
+#define AGAIN_US 200000 /* between two looks; whoever watches the run sleeps too */
+
+static void put_another(struct scene *scene, int64_t us)
+{
+    if (us != AGAIN_US)
+        return;
+    g_autofree char *json = g_strdup_printf("{\"moving\":%" PRId64 "}", scene->fake.now_us);
+    scene_put(scene, "items", "k", json);
+}
+
+/* What the application writes all the time, until it puts back what stood there before. */
+static int moves;
+
+static void put_the_pre_image_at_last(struct scene *scene, int64_t us)
+{
+    if (us == AGAIN_US && ++moves == 3)
+        scene_put(scene, "items", "k", "{\"at\":1,\"times\":0}");
+    else if (moves < 3)
+        put_another(scene, us);
+}
+
+static void what_is_not_theirs_in_the_last_look_is_in_flight(void **state)
+{
+    struct scene scene;
+    begin(&scene, SAME);
+    scene_put(&scene, "items", "k", "{\"at\":1,\"times\":7}");
+    scene.asleep = put_the_pre_image_at_last;
+    moves = 0;
+    judge(&scene, VERIFY_IN_FLIGHT, false);
+    scene_done(&scene);
+}
+
 static void put_right(struct scene *scene, int64_t us)
 {
     scene_put(scene, "items", "k", "{\"at\":1,\"times\":1}");
@@ -207,16 +292,6 @@ static void a_difference_that_goes_away_is_none(void **state)
     scene.asleep = put_right;
     judge(&scene, VERIFY_EQUAL, true);
     scene_done(&scene);
-}
-
-#define AGAIN_US 200000 /* between two looks; whoever watches the run sleeps too */
-
-static void put_another(struct scene *scene, int64_t us)
-{
-    if (us != AGAIN_US)
-        return;
-    g_autofree char *json = g_strdup_printf("{\"moving\":%" PRId64 "}", scene->fake.now_us);
-    scene_put(scene, "items", "k", json);
 }
 
 static void what_the_application_writes_all_the_time_is_the_applications(void **state)
@@ -275,15 +350,6 @@ static void what_is_in_flight_has_its_looks_and_its_age_in_the_report(void **sta
 
 /* --- what cannot be read ------------------------------------------------------------------------------------------ */
 
-static bool decode_some(const struct dataset *ds, struct slice raw, struct arena *mem, struct slice *ret,
-                        GError **error)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-    assert_true(document_to_json(raw, text, NULL));
-    *ret = raw;
-    return !strstr(text->str, "\"times\":9") || error_set(error, SLUICE_ERROR_BAD_RECORD, "no document of this store");
-}
-
 /* Of what the run recorded the bytes alone tell: it is neither the pre-image nor what was written. */
 static void what_has_no_form_any_more_is_the_applications_where_the_run_knows_its_bytes_and_says_why(void **state)
 {
@@ -298,6 +364,95 @@ static void what_has_no_form_any_more_is_the_applications_where_the_run_knows_it
     assert_true(result.pass);
     assert_true(g_file_get_contents(result.report_path, &report, NULL, NULL));
     assert_non_null(strstr(report, "no document of this store"));
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
+static enum error_code refuses;
+
+static bool decode_none(const struct dataset *ds, struct slice raw, struct arena *mem, struct slice *ret,
+                        GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    assert_true(document_to_json(raw, text, NULL));
+    *ret = raw;
+    return !strstr(text->str, "\"times\":9") || error_set(error, refuses, "no room for it");
+}
+
+/* One that has no room even alone is one key's word; what is not of a record ends the verification. */
+static void what_cannot_be_decoded_is_of_its_key_unless_it_is_of_no_record(void **state)
+{
+    static const enum error_code CODES[] = {SLUICE_ERROR_TOO_BIG, SLUICE_ERROR_STORE};
+    for (size_t i = 0; i < G_N_ELEMENTS(CODES); i++) {
+        struct scene scene;
+        struct ended ended;
+        scene_init(&scene, ELSEWHERE, LUA);
+        scene_put(&scene, "origin", "k", "{\"at\":5,\"times\":0}");
+        scene_put(&scene, "origin", "l", "{\"at\":5,\"times\":0}");
+        written(&scene);
+        scene_put(&scene, "items", "k", "{\"at\":5,\"times\":9}");
+        refuses = CODES[i];
+        scene.faulty_mem.table.decode = decode_none;
+        scene_check(&scene, &ended);
+        assert_int_equal(ended.by_error, i == 1);
+        assert_true(i == 1 ? ended.code == CODES[i]
+                           : strstr(ended.text, "1 changed_since") && strstr(ended.text, "1 equal"));
+        ended_done(&ended);
+        scene_done(&scene);
+    }
+}
+
+static bool encode_none(const struct dataset *ds, struct slice document, struct arena *mem, struct slice *ret,
+                        GError **error)
+{
+    return error_set(error, SLUICE_ERROR_BAD_RECORD, "it holds nothing any more");
+}
+
+static void what_its_store_cannot_hold_any_more_is_wanted_all_the_same(void **state)
+{
+    struct scene scene;
+    begin(&scene, ELSEWHERE);
+    scene.faulty_mem.table.encode = encode_none;
+    judge(&scene, VERIFY_EQUAL, true);
+    scene_put(&scene, "origin", "k", "{\"at\":5,\"times\":7}");
+    judge(&scene, VERIFY_DIFFERING, false);
+    scene_done(&scene);
+}
+
+/* Segments that somebody has removed. */
+static void what_counts_as_written_and_is_not_in_the_log_is_in_doubt(void **state)
+{
+    struct scene scene;
+    GError *error = NULL;
+    g_autoptr(GPtrArray) names = NULL;
+    begin(&scene, SAME);
+    g_autofree char *dir = g_build_filename(scene.home, "undo", "job.1", NULL);
+    kit_ok(file_list(world_real(), dir, &names, &error));
+    for (guint i = 0; i < names->len; i++) {
+        g_autofree char *path = g_build_filename(dir, names->pdata[i], NULL);
+        if (g_str_has_suffix(path, ".undo"))
+            kit_ok(file_unlink(world_real(), path, &error));
+    }
+    judge(&scene, VERIFY_IN_DOUBT, false);
+    scene_done(&scene);
+}
+
+/* Nothing was listed, and so nothing compared: what came up is no proof of anything. */
+static void a_run_of_nothing_that_missed_something_does_not_pass(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    scene_init(&scene, SAME, LUA);
+    scene_put(&scene, "items", "k", "{}");
+    scene_remove(&scene, "items", "k"); /* there is such a dataset */
+    written(&scene);
+    scene_put(&scene, "items", "k", "{\"times\":0}");
+    judge(&scene, VERIFY_UNVISITED, false);
+    scene.sure =
+        (struct sampling_wish){0.9, 0.5}; /* of nothing there is no sample, and nothing is looked for beside one */
+    scene_verify(&scene, &result);
+    assert_int_equal(result.drawn, 0);
+    assert_true(result.pass);
     verify_result_done(&result);
     scene_done(&scene);
 }
@@ -417,6 +572,15 @@ static void what_does_not_fit_together_is_judged_a_portion_at_a_time_each_key_on
     }
 }
 
+static bool encode_some(const struct dataset *ds, struct slice document, struct arena *mem, struct slice *ret,
+                        GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    assert_true(document_to_json(document, text, NULL));
+    *ret = document;
+    return !strstr(text->str, "\"times\":78") || error_set(error, SLUICE_ERROR_BAD_RECORD, "it does not hold that");
+}
+
 /* Came up after the listing: counted against the run only where it would have done something. */
 static void what_came_up_is_unvisited_where_the_run_would_change_something(void **state)
 {
@@ -424,11 +588,16 @@ static void what_came_up_is_unvisited_where_the_run_would_change_something(void 
         const char *spec, *dataset, *json;
         bool unvisited;
     } ROWS[] = {
-        {SAME, "items", "{\"times\":0}", true},         {SAME, "items", "{\"same\":true}", false},
-        {SAME, "items", "{\"gone\":true}", true},       {SAME, "items", "{\"skip\":true}", false},
-        {SAME, "items", "{\"turn\":1,\"b\":2}", false}, {SAME, "items", "{\"times\":9}", false},
-        {ELSEWHERE, "origin", "{\"times\":0}", true},   {ELSEWHERE, "origin", "{\"gone\":true}", true},
+        {SAME, "items", "{\"times\":0}", true},
+        {SAME, "items", "{\"same\":true}", false},
+        {SAME, "items", "{\"gone\":true}", true},
+        {SAME, "items", "{\"skip\":true}", false},
+        {SAME, "items", "{\"turn\":1,\"b\":2}", false},
+        {SAME, "items", "{\"times\":9}", false},
+        {ELSEWHERE, "origin", "{\"times\":0}", true},
+        {ELSEWHERE, "origin", "{\"gone\":true}", true},
         {ELSEWHERE, "origin", "{\"times\":9}", false},
+        {SAME, "items", "{\"times\":77}", false}, /* its store cannot hold what the run would make of it */
     };
     for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
         struct scene scene;
@@ -438,6 +607,7 @@ static void what_came_up_is_unvisited_where_the_run_would_change_something(void 
         written(&scene);
         scene_put(&scene, ROWS[i].dataset, "b", ROWS[i].json);
         scene.faulty_mem.table.decode = decode_some; /* {"times": 9} is none */
+        scene.faulty_mem.table.encode = encode_some;
         scene_verify(&scene, &result);
         if (result.of[VERIFY_UNVISITED] != ROWS[i].unvisited || result.of[VERIFY_APPEARED] != !ROWS[i].unvisited)
             fail_msg("row %zu: %s", i, result.sentence);
@@ -506,6 +676,24 @@ static void a_sample_that_the_undo_log_contradicts_does_not_pass(void **state)
     scene_done(&scene);
 }
 
+/* What cannot be read before the first write is no pre-image of anything. */
+static void what_cannot_be_read_is_not_sampled(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    scene_init(&scene, SAME, LUA);
+    scene_put(&scene, "items", "k", "{\"times\":9}");
+    scene_put(&scene, "items", "l", "{\"times\":0}");
+    scene.faulty_mem.table.decode = decode_some;
+    written(&scene);
+    scene_verify(&scene, &result);
+    assert_int_equal(result.of[VERIFY_EQUAL], 1);
+    assert_int_equal(result.of[VERIFY_REFUSED], 1);
+    assert_non_null(strstr(result.sentence, "1 of 1 pre-images sampled"));
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
 /* A transform that takes from one record into the next is a function of its records' order: the verifier goes the other
  * way round, so that the gate finds what no reading of the records alone could. */
 static void a_transform_that_remembers_is_found(void **state)
@@ -564,6 +752,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_waits_for_its_key_outlasts_the_room_it_waits_in),
         cmocka_unit_test(equal_is_what_is_wanted),
+        cmocka_unit_test(what_has_no_version_is_not_newer),
+        cmocka_unit_test(what_is_to_expire_by_no_time_is_refused),
+        cmocka_unit_test(what_is_not_theirs_in_the_last_look_is_in_flight),
+        cmocka_unit_test(what_cannot_be_decoded_is_of_its_key_unless_it_is_of_no_record),
+        cmocka_unit_test(what_its_store_cannot_hold_any_more_is_wanted_all_the_same),
+        cmocka_unit_test(what_counts_as_written_and_is_not_in_the_log_is_in_doubt),
+        cmocka_unit_test(a_run_of_nothing_that_missed_something_does_not_pass),
         cmocka_unit_test(missing_is_the_pre_image_or_nothing),
         cmocka_unit_test(changed_since_is_neither_ours_nor_the_pre_image),
         cmocka_unit_test(superseded_is_newer_than_the_source),
@@ -583,6 +778,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_together_is_judged_a_portion_at_a_time_each_key_once),
         cmocka_unit_test(what_came_up_is_unvisited_where_the_run_would_change_something),
         cmocka_unit_test(the_report_names_the_fields_that_differ),
+        cmocka_unit_test(what_cannot_be_read_is_not_sampled),
         cmocka_unit_test(the_report_of_equal_sides_is_empty),
         cmocka_unit_test(a_transform_that_remembers_is_found),
         cmocka_unit_test(a_sample_that_the_undo_log_contradicts_does_not_pass),

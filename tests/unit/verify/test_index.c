@@ -79,6 +79,7 @@ static const struct member_ops SETS = {
     {                                                                                                                  \
         .name = {(const uint8_t *)(text), sizeof(text) - 1}, __VA_ARGS__                                               \
     }
+#define COLONS "a:a:a:a:a:a:a:a:a:a:a:a:a:a:a:a:a:a:a:a:" /* twenty ways each */
 #define NOBODY                                                                                                         \
     {                                                                                                                  \
         .scored = false                                                                                                \
@@ -159,21 +160,27 @@ static const struct member TIMED[] = {MEMBER("7:a", .scored = true, .score = 176
 static const struct member STRAY[] = {MEMBER("7:a", .scored = true, .score = 7), MEMBER("9:z", .scored = true), NOBODY};
 static const struct member FORMLESS[] = {MEMBER("7:a", .scored = true, .score = 7), MEMBER("none", .scored = true),
                                          NOBODY};
+static const struct member MILLIS[] = {MEMBER("7:a", .scored = true, .score = 1767225600750), NOBODY};
+static const struct member BOTH[] = {MEMBER("7:x:a", .scored = true), NOBODY};
+static const struct member MANY_WAYS[] = {MEMBER(COLONS COLONS COLONS COLONS "a", .scored = true), NOBODY};
 static const struct member EMPTY[] = {NOBODY};
 
 static const struct {
-    const char *json; /* of the record `a` */
+    const char *json; /* of the record `a`; NULL: there is none */
     const struct member *members;
     const char *score; /* a field; NULL: it is a plain set */
     const char *is_a;
     bool anew;
     const char *found, *faults; /* NULL: it holds */
+    const char *key;            /* NULL: a */
+    enum spec_unit unit;
 } INDEXES[] = {
     {"{\"n\":7}", WHOLE, "n", NULL, false, "1 records have their entries, 1 entries their record", NULL},
     {"{\"n\":7}", WHOLE, NULL, NULL, true, "1 records have their entries, 1 entries their record", NULL},
     {"{\"n\":7}", OTHER, "n", NULL, false, "its score is 8, not 7", "missing_entry 7:a;"},
     {"{\"n\":7}", PLAIN, "n", NULL, false, "it stands in a set, which has no scores", "missing_entry 7:a;"},
-    {"{\"n\":7,\"at\":\"2026-01-01T00:00:00Z\"}", TIMED, "at", NULL, false, "1 records have their entries", NULL},
+    {"{\"n\":7,\"at\":\"2026-01-01T00:00:00Z\"}", TIMED, "at", NULL, false, "1 records have their entries", NULL,
+     .unit = UNIT_S},
     {"{\"n\":7,\"at\":[1]}", EMPTY, "at", NULL, false, "its score 'at'", "no_entry ;"},
     {"{\"n\":7}", EMPTY, "at", NULL, false, "nothing was held against anything", ""},
     {"{}", EMPTY, NULL, NULL, false, "nothing was held against anything", ""},
@@ -186,6 +193,13 @@ static const struct {
     {"{\"n\":7}", STRAY, NULL, NULL, true, "1 entry leads nowhere",
      "dangling_entry 9:z;"}, /* once, though it came twice */
     {"{\"n\":7}", FORMLESS, NULL, NULL, false, "it has not the form of an entry", "dangling_entry none;"},
+    {NULL, EMPTY, NULL, NULL, false, "0 records have their entries, 0 entries their record", NULL},
+    {"{\"n\":[7,8]}", EMPTY, NULL, NULL, false, "2 entries are missing", "missing_entry 7:a;missing_entry 8:a;"},
+    {"{\"n\":7,\"at\":\"2026-01-01T00:00:00.75Z\"}", MILLIS, "at", NULL, false, "1 records have their entries", NULL},
+    {"{\"odd\":1,\"n\":7}", WHOLE, NULL, NULL, false, "its record has another value", "no_entry ;dangling_entry 7:a;"},
+    {"{\"n\":7}", BOTH, NULL, NULL, false, "1 records have their entries, 1 entries their record", NULL, .key = "x:a"},
+    {"{\"n\":7}", MANY_WAYS, NULL, NULL, false, "it can be taken apart in more than 64 ways",
+     "missing_entry 7:a;dangling_entry " COLONS COLONS COLONS COLONS "a;"},
     {"{\"n\":7}", EMPTY, NULL, "hash", false, "it is a hash; an index is a set or a sorted set",
      "missing_entry 7:a;no_index ;"},
 };
@@ -205,8 +219,9 @@ static void what_does_not_agree_is_told_by_name(void **state)
                                  .index = "all",
                                  .entry = "{n}:{key}",
                                  .score = score,
-                                 .unit = UNIT_S};
-        scene_put(&judged.scene, "items", "a", INDEXES[i].json);
+                                 .unit = INDEXES[i].unit};
+        if (INDEXES[i].json)
+            scene_put(&judged.scene, "items", INDEXES[i].key ? INDEXES[i].key : "a", INDEXES[i].json);
         members = INDEXES[i].members;
         is_a = INDEXES[i].is_a;
         comes_anew = INDEXES[i].anew;
@@ -253,6 +268,62 @@ static void a_record_that_moves_is_looked_at_until_it_stands(void **state)
             fail_msg("row %zu: %s", i, found);
         done(&judged);
     }
+}
+
+/* Gone between two looks, it claims nothing any more. */
+static void go_away(struct scene *scene, int64_t us)
+{
+    scene_remove(scene, "items", "a");
+}
+
+static void a_record_that_goes_away_has_no_entry_to_miss(void **state)
+{
+    struct judged judged;
+    bool holds;
+    struct spec_expect of = {.name = "by-n", .what = SPEC_EXPECT_INDEX, .index = "all", .entry = "{n}:{key}"};
+    begin(&judged);
+    scene_put(&judged.scene, "items", "a", "{\"n\":1}");
+    members = EMPTY;
+    is_a = NULL;
+    comes_anew = false;
+    judged.scene.asleep = go_away;
+    g_autofree char *found = found_of(&judged, &of, &holds);
+    assert_true(holds);
+    assert_string_equal(judged.faults->str, "");
+    done(&judged);
+}
+
+static bool (*read_really)(struct session *, const struct call *, struct record *, size_t, GError **);
+
+static bool read_one(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
+{
+    return n <= 1 ? read_really(session, call, io, n, error)
+                  : error_set(error, SLUICE_ERROR_TOO_BIG, "it does not fit into the memory of the call");
+}
+
+static void records_that_do_not_fit_together_are_held_against_their_entries_one_by_one(void **state)
+{
+    static const struct member TWO[] = {MEMBER("7:a", .scored = true), MEMBER("8:b", .scored = true),
+                                        MEMBER("9:z", .scored = true), NOBODY};
+    struct judged judged;
+    bool holds;
+    struct spec_expect of = {.name = "by-n", .what = SPEC_EXPECT_INDEX, .index = "all", .entry = "{n}:{key}"};
+    begin(&judged);
+    scene_put(&judged.scene, "items", "a", "{\"n\":7}");
+    scene_put(&judged.scene, "items", "b", "{\"n\":8}");
+    members = TWO;
+    is_a = NULL;
+    comes_anew = false;
+    read_really = judged.scene.faulty_mem.table.read;
+    judged.scene.faulty_mem.table.read = read_one;
+    g_autofree char *found = found_of(&judged, &of, &holds);
+    assert_false(holds);
+    assert_string_equal(judged.faults->str, "dangling_entry 9:z;");
+    g_string_set_size(judged.faults, 0);
+    members = EMPTY;
+    g_autofree char *none = found_of(&judged, &of, &holds);
+    assert_string_equal(judged.faults->str, "missing_entry 7:a;missing_entry 8:b;");
+    done(&judged);
 }
 
 /* Of a record with many entries: all of them, or an error; whatever memory there is, the first time and again. */
@@ -324,6 +395,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_does_not_agree_is_told_by_name),
         cmocka_unit_test(a_record_that_moves_is_looked_at_until_it_stands),
+        cmocka_unit_test(a_record_that_goes_away_has_no_entry_to_miss),
+        cmocka_unit_test(records_that_do_not_fit_together_are_held_against_their_entries_one_by_one),
         cmocka_unit_test(a_record_of_more_entries_than_there_is_memory_ends_the_judgement),
         cmocka_unit_test(entries_that_do_not_fit_into_memory_are_never_left_out),
     };

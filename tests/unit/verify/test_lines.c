@@ -2,6 +2,7 @@
 #include "kit/fake_world.h"
 #include "kit/kit.h"
 #include "verify/lines.h"
+#include "verify/sealed.h"
 
 #define DOCS ",\"wanted\":1,\"live\":2}"
 #define UID  "00112233445566778899aabbccddee"
@@ -57,6 +58,7 @@ static const struct file_of FILES[] = {
      NULL, SLUICE_ERROR_REFUSED, "enough"},
     {"{\"sealed\":\"reports\",\"run\":\"" UID "ff\"}\n", NULL, SLUICE_ERROR_REFUSED, "its key is not in this home"},
     {"{\"sealed\":\"reports\",\"run\":\"" UID "fg\"}\n", NULL, SLUICE_ERROR_CORRUPT, ":1: not a line"},
+    {"{\"sealed\":\"reasons\",\"run\":\"" UID "ff\"}\n", NULL, SLUICE_ERROR_CORRUPT, ":1: not a line"},
     {"{\"sealed\":\"reports\",\"run\":\"" UID "\"}\n", NULL, SLUICE_ERROR_CORRUPT, ":1: not a line"},
 };
 
@@ -117,10 +119,23 @@ static void what_has_no_end_is_no_line(void **state)
     assert_non_null(strstr(error->message, ":1: not a line"));
 }
 
+/* Of a report that is sealed. */
+static void a_line_that_is_not_sealed_is_not_opened(void **state)
+{
+    static const char *const LINES[] = {"", "{", "{\"key\":\"a\",\"kind\":\"differing\",\"wanted\":1,\"live\":2}"};
+    struct report_seal seal = {.world = world_real(), .sealed = true};
+    for (size_t i = 0; i < G_N_ELEMENTS(LINES); i++) {
+        g_autoptr(GString) into = g_string_new(NULL);
+        assert_false(report_seal_open(&seal, slice_of_text(LINES[i]), into));
+        assert_int_equal(into->len, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_are_told_in_their_order_and_what_is_none_by_its_number),
+        cmocka_unit_test(a_line_that_is_not_sealed_is_not_opened),
         cmocka_unit_test(a_line_may_end_anywhere),
         cmocka_unit_test(what_has_no_end_is_no_line),
     };

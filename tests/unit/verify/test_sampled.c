@@ -229,6 +229,28 @@ static void a_sample_of_nearly_all_is_all(void **state)
     }
 }
 
+/* They are of the size of what stands there again. */
+static void what_was_deleted_and_came_back_is_told_by_name_as_long_as_it_is_few(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    begin(&scene, ELSEWHERE("full"), "function transform(doc, ctx)\n  return ctx.delete()\nend\n");
+    scene_ran(&scene, 0);
+    for (int i = 0; i < KEYS; i++) {
+        g_autofree char *key = g_strdup_printf("k%03d", i);
+        scene_put(&scene, "items", key, "{\"back\":1}");
+    }
+    scene_verify(&scene, &result);
+    assert_non_null(strstr(result.sentence, "400 that the run deleted stand there again"));
+    verify_result_done(&result);
+    scene.sure = SURE;
+    verify(&scene, &result);
+    assert_in_range(result.drawn, 1, KEYS - 1);
+    assert_non_null(strstr(result.json, "up to 64 B"));
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
 /* What the run kept live or refused is counted among the keys that are looked at, and not beyond. */
 static void what_is_set_aside_is_counted_in_the_sample_alone(void **state)
 {
@@ -348,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_large_sample_ends_with_its_first_lot_where_that_is_bad),
         cmocka_unit_test(of_each_size_more_is_drawn_until_it_is_known),
         cmocka_unit_test(where_nothing_is_proven_of_a_size_all_are_looked_at),
+        cmocka_unit_test(what_was_deleted_and_came_back_is_told_by_name_as_long_as_it_is_few),
         cmocka_unit_test(what_is_set_aside_is_counted_in_the_sample_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,130 +1,9 @@
 /* Verification by the sums that a gate leaves: what the target alone tells, what it cannot, and what is then compared.
  */
-#include <glib/gstdio.h>
+#include "unit/verify/sums.h"
 
 #include "base/blockfile.h"
-#include "kit/scene.h"
 #include "run/check.h"
-#include "verify/verify_parts.h"
-
-#define KEYS      40
-#define PARTS     4
-#define STRETCHES 16 /* of a scan: eight for each of two workers */
-
-#define TARGET                                                                                                         \
-    "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: overwrite }\nstages: [{ name: full, "      \
-    "scope: 100% }]\nworkers: 2\npartitions: { "                                                                       \
-    "count: 4 }\n"
-#define SAME                                                                                                           \
-    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\ntransform: { lua: t.lua }\n"                  \
-    "target: { store: \"mem:s\", dataset: items }\nstages: [{ name: full, scope: 100% }]\nworkers: 2\npartitions: { "  \
-    "count: 4 }\n"
-#define ELSEWHERE                                                                                                      \
-    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\ntransform: { lua: t.lua }\n" TARGET
-#define FILES                                                                                                          \
-    "sluice: 1\nname: job\nsource: { store: \"file:.\", dataset: in.ndjson, key: id }\ntransform: { lua: t.lua "       \
-    "}\n" TARGET
-#define LUA                                                                                                            \
-    "function transform(doc, ctx)\n  if doc.skip then return nil end\n  if doc.bad then return ctx.reject('bad') "     \
-    "end\n"                                                                                                            \
-    "  doc.times = doc.times + 1\n  return doc\nend\n"
-
-static const char *const SPECS[] = {SAME, ELSEWHERE, FILES};
-
-static void key_of(int i, char into[16])
-{
-    g_snprintf(into, 16, "k%02d", i);
-}
-
-/* KEYS records wherever the spec reads them. */
-static void fill(struct scene *scene)
-{
-    g_autoptr(GString) lines = g_string_new(NULL);
-    for (int i = 0; i < KEYS; i++) {
-        char key[16];
-        key_of(i, key);
-        g_autofree char *json = g_strdup_printf("{\"id\":\"%s\",\"times\":0}", key);
-        g_string_append_printf(lines, "%s\n", json);
-        scene_put(scene, "items", key, json);
-        scene_put(scene, "origin", key, json);
-    }
-    scene_file(scene, "in.ndjson", lines->str);
-}
-
-static void begin(struct scene *scene, const char *spec)
-{
-    scene_init(scene, spec, LUA);
-    fill(scene);
-}
-
-/* A run whose gate has passed. */
-static void passed(struct scene *scene, const char *spec)
-{
-    begin(scene, spec);
-    scene_ran(scene, 0);
-}
-
-static void done(struct scene *scene, struct verify_result *result)
-{
-    verify_result_done(result);
-    scene_done(scene);
-}
-
-static void put(struct scene *scene, int i, const char *json)
-{
-    char key[16];
-    key_of(i, key);
-    scene_put(scene, "items", key, json);
-}
-
-/* The one key of this class, and the one line of the report. */
-static void reported(const struct verify_result *result, enum verify_class class, const char *key)
-{
-    g_autofree char *report = NULL, *kind = g_strdup_printf("\"kind\":\"%s\"", verify_class_row(class)->word),
-                    *name = g_strdup_printf("{\"key\":\"%s\"", key);
-    assert_int_equal(result->of[class], 1);
-    assert_true(g_file_get_contents(result->report_path, &report, NULL, NULL));
-    assert_ptr_equal(strchr(report, '\n'), report + strlen(report) - 1); /* one line */
-    assert_true(g_str_has_prefix(report, name));
-    assert_non_null(strstr(report, kind));
-}
-
-/* How often the stores were asked. */
-struct asked {
-    uint64_t scans, reads;
-};
-
-static struct asked verify(struct scene *scene, struct verify_result *ret)
-{
-    const uint64_t *calls = scene->plan.calls;
-    struct asked before = {.scans = calls[FAULT_SCAN_OPEN], .reads = calls[FAULT_READ]};
-    scene_verify(scene, ret);
-    return (struct asked){.scans = calls[FAULT_SCAN_OPEN] - before.scans, .reads = calls[FAULT_READ] - before.reads};
-}
-
-static void ways(const struct verify_result *result, size_t by_sums, size_t in_full)
-{
-    assert_int_equal(result->by_sums, by_sums);
-    assert_int_equal(result->in_full, in_full);
-    assert_int_equal(strstr(result->sentence, "by sums of ") != NULL, by_sums > 0);
-    assert_int_equal(strstr(result->sentence, " compared in full") != NULL, in_full > 0);
-}
-
-/* One key of one partition differs from what its gate left, and is the one that was compared. */
-static void one_key(const struct verify_result *result, size_t parts)
-{
-    assert_int_equal(result->by_sums, parts - 1);
-    assert_int_equal(result->by_keys, 1);
-    assert_int_equal(result->looked_at, 1);
-    assert_int_equal(result->in_full, 0);
-    assert_non_null(strstr(result->sentence, "by sketches 1 key of 1 partition that changed since"));
-}
-
-static size_t parts_of(struct scene *scene)
-{
-    auto_(arena) mem = arena_new(1 << 20);
-    return scene_row(scene, mem).parts[PART_VERIFIED];
-}
 
 /* --- equal
  * ------------------------------------------------------------------------------------------------------------ */
@@ -341,16 +220,6 @@ static void owners_that_are_damaged_or_gone_cost_time_alone(void **state)
 /* --- listings in an order of the store's own
  * --------------------------------------------------------------------------------------- */
 
-/* By the last byte, backwards. */
-static bool backwards(const struct dataset *ds, const struct slice *keys, size_t n, uint16_t *ret, GError **error)
-{
-    for (size_t i = 0; i < n; i++)
-        ret[i] = (uint16_t)(255 - keys[i].data[keys[i].len - 1]);
-    return true;
-}
-
-static const struct list_ops ranked = {.sorted = true, .rank = backwards};
-
 static void passed_ranked(struct scene *scene, const char *spec)
 {
     begin(scene, spec);
@@ -411,8 +280,6 @@ static void a_change_below_a_ranked_listing_is_found_in_its_partition(void **sta
 /* --- stores of which a scan gives a key more than once
  * ------------------------------------------------------------------------------------- */
 
-static const struct list_ops unsorted = {.rank = backwards};
-
 /* Their keys are asked for along the listing: each of them once, and the source not at all. */
 static void an_unsorted_target_is_asked_along_the_listing(void **state)
 {
@@ -439,11 +306,6 @@ static void an_unsorted_target_is_asked_along_the_listing(void **state)
 
 /* --- sketches
  * --------------------------------------------------------------------------------------------------------- */
-
-static char *sketch_path(const struct scene *scene)
-{
-    return g_build_filename(scene->home, "reports", "job.1", "sketch.0", NULL);
-}
 
 static void a_key_that_is_gone_or_came_back_is_found(void **state)
 {

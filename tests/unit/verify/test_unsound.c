@@ -1,12 +1,14 @@
 /* What verifications keep on disk, where its checksums hold and it makes no sense, is of something else, or cannot be
  * read: nothing of it is believed. What only saves work is left alone; what proves something is said. */
 #include <errno.h>
+#include <glib/gstdio.h>
 
 #include "base/blockfile.h"
 #include "base/int.h"
 #include "kit/document.h"
 #include "kit/fake_world.h"
 #include "kit/kit.h"
+#include "verify/dump.h"
 #include "verify/past.h"
 #include "verify/progress.h"
 #include "verify/verify_parts.h"
@@ -114,6 +116,7 @@ struct sketched {
     uint64_t seed, count; /* of the head; of what the gates kept */
     size_t head_less, cells_less;
     bool part_of_it, no_sum, none, told;
+    bool gone, other; /* the file; it is of another kind */
 };
 
 static const struct sketched SKETCHES[] = {
@@ -127,6 +130,8 @@ static const struct sketched SKETCHES[] = {
     {"of a part of the run", 1, CELLS, SEED, 3, .part_of_it = true},
     {"where a partition has no sum", 1, CELLS, SEED, 3, .no_sum = true},
     {"none", 1, CELLS, SEED, 3, .none = true},
+    {"gone since", 1, CELLS, SEED, 3, .gone = true},
+    {"a file of another kind", 1, CELLS, SEED, 3, .other = true},
 };
 
 static char *write_sketch(const char *dir, const struct sketched *row)
@@ -142,7 +147,10 @@ static char *write_sketch(const char *dir, const struct sketched *row)
     struct block_draft draft = {.type = (uint16_t)row->type,
                                 .head = slice_of(head->data, head->len - row->head_less),
                                 .payload = slice_of(cells->data, cells->len - row->cells_less)};
-    return written(dir, &sketch_kind, &draft, 1);
+    char *path = written(dir, row->other ? &owners_kind : &sketch_kind, &draft, 1);
+    if (row->gone)
+        assert_int_equal(g_unlink(path), 0);
+    return path;
 }
 
 static bool read_kept(const struct sketched *row, const struct world *world, const char *path, bool *ret_told,
@@ -195,7 +203,7 @@ static void a_sketch_that_cannot_be_read_ends_the_verification(void **state)
 
 /* --- how far a scan has got --------------------------------------------------------------------------------------- */
 
-enum { NOW_MS = 10000000, HOUR_MS = 3600000 };
+enum { NOW_MS = 10000000, HOUR_MS = 3600000, UNITS_AT = 6 * 8 + 2 * 4 };
 
 static const struct got {
     const char *what;
@@ -207,6 +215,7 @@ static const struct got {
     unsigned type;
     size_t less;
     bool taken;
+    bool half; /* a unit that is neither done nor not */
 } GOT[] = {
     {"the same", 5, NOW_MS, 1, true, 8, 1, 0, true},
     {"the same, without a sketch", 5, NOW_MS - HOUR_MS, 1, false, 0, 1, 0, true},
@@ -218,6 +227,7 @@ static const struct got {
     {"without the sketch that there is now", 5, NOW_MS, 1, false, 8, 1, 0, false},
     {"with a sketch of another size", 5, NOW_MS, 1, true, 16, 1, 0, false},
     {"another type", 5, NOW_MS, 1, true, 8, 2, 0, false},
+    {"with a unit that is half done", 5, NOW_MS, 1, true, 8, 1, 0, false, .half = true},
     {"cut", 5, NOW_MS, 1, true, 8, 1, 1, false},
     {"empty", 5, NOW_MS, 1, true, 8, 1, SIZE_MAX, false},
 };
@@ -233,6 +243,8 @@ static char *write_progress(const char *dir, const struct got *row)
     put.n_sums = row->n_sums;
     put.sketch = row->sketch ? sketch : NULL;
     progress_put(&put, row->kept_ms, bytes);
+    if (row->half)
+        bytes->data[UNITS_AT] = 2;
     size_t len = row->less < bytes->len ? bytes->len - row->less : 0;
     struct block_draft draft = {.type = (uint16_t)row->type, .payload = slice_of(bytes->data, len)};
     return written(dir, &progress_kind, &draft, 1);
@@ -291,6 +303,7 @@ static const struct {
     struct slice run, stage;
     size_t less, more; /* bytes */
     bool sound;
+    bool none; /* it is of no keys */
 } PROFILES[] = {
     {"whole", 1, {(const uint8_t *)"job.1", 5}, {0}, 0, 0, true},
     {"another type", 2, {(const uint8_t *)"job.1", 5}, {0}, 0, 0, false},
@@ -298,6 +311,7 @@ static const struct {
     {"a stage that is no text", 1, {(const uint8_t *)"job.1", 5}, {(const uint8_t *)"\xff", 1}, 0, 0, false},
     {"cut within the figures", 1, {(const uint8_t *)"job.1", 5}, {0}, 1, 0, false},
     {"cut within the stage", 1, {(const uint8_t *)"job.1", 5}, {0}, SIZE_MAX, 0, false},
+    {"of no keys", 1, {(const uint8_t *)"job.1", 5}, {0}, 0, 0, false, .none = true},
     {"with something behind it", 1, {(const uint8_t *)"job.1", 5}, {0}, 0, 1, false},
 };
 
@@ -311,7 +325,7 @@ static char *write_profile(const char *dir, size_t i)
     size_t stage = bytes->len;
     put_prefixed(bytes, PROFILES[i].stage);
     put_i64(bytes, 1);
-    put_u64(bytes, 1);
+    put_u64(bytes, !PROFILES[i].none);
     profile_put(profile, bytes);
     for (size_t more = 0; more < PROFILES[i].more; more++)
         put_u8(bytes, 0);
@@ -337,15 +351,63 @@ static void a_profile_that_makes_no_sense_is_no_baseline(void **state)
 static void a_profile_that_cannot_be_read_says_why(void **state)
 {
     g_autofree char *path = write_profile(*state, 0);
-    for (uint64_t nth = 1; nth <= 3; nth++) {
-        GError *error = NULL;
+    GError *error = NULL;
+    bool failed = true;
+    for (uint64_t nth = 1; failed; nth++) {
         struct fake_world fake;
         auto_(past) past = past_new("job.1", false);
         unreadable(&fake, "pread", nth);
-        assert_false(past_add(past, &fake.world, path, NULL, &error));
-        assert_false(error_is(error, SLUICE_ERROR_CORRUPT));
+        failed = !past_add(past, &fake.world, path, NULL, &error);
+        assert_true(failed || nth > 3);
+        assert_false(failed && error_is(error, SLUICE_ERROR_CORRUPT));
         g_clear_error(&error);
     }
+}
+
+/* Its last byte goes. */
+static void cut(const char *path)
+{
+    g_autofree char *bytes = NULL;
+    gsize len;
+    assert_true(g_file_get_contents(path, &bytes, &len, NULL));
+    assert_true(g_file_set_contents(path, bytes, (gssize)len - 1, NULL));
+}
+
+/* Of no block, or of one that is torn. */
+static void what_was_not_written_to_its_end_is_damaged(void **state)
+{
+    GError *error = NULL;
+    for (int torn = 0; torn < 2; torn++) {
+        auto_(past) past = past_new("job.1", false);
+        auto_(verify_sample) sample = verify_sample_new();
+        struct block_draft draft = {.type = 1, .payload = slice_of_text("a payload that is torn")};
+        g_autofree char *profile = written(*state, &past_kind, &draft, (size_t)torn);
+        if (torn)
+            cut(profile);
+        kit_refused(past_add(past, world_real(), profile, NULL, &error), CORRUPT, "the profile is damaged");
+        g_autofree char *sampled = written(*state, &sample_kind, &draft, (size_t)torn);
+        if (torn)
+            cut(sampled);
+        kit_refused(verify_sample_add(sample, world_real(), sampled, &error), CORRUPT, "the sample is damaged");
+    }
+}
+
+static bool add_line(void *self, const char *line, GError **error)
+{
+    g_string_append(self, line);
+    return true;
+}
+
+static void a_sample_that_ends_amid_a_key_is_dumped_as_damaged(void **state)
+{
+    GError *error = NULL;
+    g_autoptr(GString) lines = g_string_new(NULL);
+    const struct document_lines into = {.line = add_line, .self = lines};
+    struct block_draft draft = {.type = 1, .payload = {(const uint8_t *)"\x01k\x00", 3}};
+    g_autofree char *path = written(*state, &sample_kind, &draft, 1);
+    kit_refused(sample_dump(world_real(), path, &into, &error), CORRUPT, "damaged in 1 place");
+    assert_non_null(strstr(lines->str, "damage"));
+    assert_null(strstr(lines->str, "sampled"));
 }
 
 /* What the undo log is held against: of one that says less than it did, nothing is left out in silence. */
@@ -396,6 +458,8 @@ int main(void)
         IN_A_DIRECTORY(progress_of_another_kind_says_nothing_and_what_cannot_be_read_is_said),
         IN_A_DIRECTORY(a_profile_that_makes_no_sense_is_no_baseline),
         IN_A_DIRECTORY(a_profile_that_cannot_be_read_says_why),
+        IN_A_DIRECTORY(what_was_not_written_to_its_end_is_damaged),
+        IN_A_DIRECTORY(a_sample_that_ends_amid_a_key_is_dumped_as_damaged),
         IN_A_DIRECTORY(a_sample_that_makes_no_sense_is_damaged),
         IN_A_DIRECTORY(a_sample_that_cannot_be_read_is_not_taken_for_none),
     };
