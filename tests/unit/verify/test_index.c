@@ -289,6 +289,7 @@ static void a_record_that_goes_away_has_no_entry_to_miss(void **state)
     judged.scene.asleep = go_away;
     g_autofree char *found = found_of(&judged, &of, &holds);
     assert_true(holds);
+    assert_non_null(strstr(found, "0 entries"));
     assert_string_equal(judged.faults->str, "");
     done(&judged);
 }
@@ -318,10 +319,12 @@ static void records_that_do_not_fit_together_are_held_against_their_entries_one_
     judged.scene.faulty_mem.table.read = read_one;
     g_autofree char *found = found_of(&judged, &of, &holds);
     assert_false(holds);
+    assert_non_null(strstr(found, "1 entry leads nowhere"));
     assert_string_equal(judged.faults->str, "dangling_entry 9:z;");
     g_string_set_size(judged.faults, 0);
     members = EMPTY;
     g_autofree char *none = found_of(&judged, &of, &holds);
+    assert_non_null(strstr(none, "2 entries are missing"));
     assert_string_equal(judged.faults->str, "missing_entry 7:a;missing_entry 8:b;");
     done(&judged);
 }
