@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 from collections import Counter, namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -128,41 +129,47 @@ def surroundings():
     return dict(os.environ, TMPDIR=str(MEMORY)) if room >= ROOM_BYTES else None
 
 
-class Ahead:
-    """Builds what comes next while a suite runs: its tests wait now and then, and this takes only what they leave. Whatever
-    it does not get done, and what it cannot build, is built and told when its turn comes."""
+CORES = os.cpu_count() or 1
 
-    def __init__(self, directories):
-        self.rest, self.process = list(directories), None
+# The suites whose tests wait for servers, processes and the wall clock. The others say the same each time, or tell their
+# seed: what fails there once has failed.
+WAITING = ("system", "conformance", "page", "demo")
 
-    def go_on(self):
-        if self.rest:
-            command = ["nice", "-n", "19", "ninja", "-j", "1", "-k", "0", "-C", self.rest.pop(0)]
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def halt(self):
-        """ninja ends the compilers that it has started, and takes what is half done for not done."""
-        if self.process:
-            self.process.terminate()
-            self.process.wait()
-            self.process = None
+# Tests run in two lanes, side by side. What waits leaves most of the processors to others, and is run by few at once, for much
+# waits at a time. What computes, and the compilers of the builds that come next, take what those leave, and give way: who
+# holds a stopwatch is not kept waiting by them.
+Lane = namedtuple("Lane", "name at_once give_way")
+WAITS = Lane("waiting", CORES + 2, ())
+COMPUTES = Lane("computing", CORES + 1, ("nice", "-n", "10"))
+ALONE = Lane("alone", 1, ())
 
 
-def entries_of(build, names, at_once):
-    """Runs the programs; meson's entry of each, or None where meson came to none."""
+def lane_of(name):
+    return WAITS if name.partition("/")[0] in WAITING else COMPUTES
+
+
+def told(command, **more):
+    """Runs it, and hands on what it says line by line: two lanes do so at once."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", **more) as process:
+        for line in process.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+    return process.returncode
+
+
+def entries_of(build, names, lane):
+    """Runs the programs, which are built; meson's entry of each, or None where meson came to none."""
     directory = ROOT / f"build-{build}"
-    log = directory / "meson-logs" / "testlog.json"
+    log = directory / "meson-logs" / f"testlog-{lane.name}.json"
     log.unlink(missing_ok=True)
-    command = ["meson", "test", "-C", directory, "--num-processes", str(at_once), "--timeout-multiplier", "2" if build == "gcc" else "4", *names]
-    subprocess.run(command, stdin=subprocess.DEVNULL, env=surroundings(), check=False)
+    told([*lane.give_way, "meson", "test", "--no-rebuild", "-C", directory, "--logbase", f"testlog-{lane.name}",
+          "--num-processes", str(lane.at_once), "--timeout-multiplier", "4", *names], env=surroundings())
     if not log.exists():
         return None
     return [json.loads(line) for line in log.read_text(errors="replace").splitlines()]
 
 
-# The suites whose tests wait for servers, processes and the wall clock. The others say the same each time, or tell their
-# seed: what fails there once has failed.
-WAITING = ("system", "conformance", "page", "demo")
 SECOND_TRIES = 5 # more at once are no accident
 
 
@@ -172,7 +179,7 @@ def try_again(cases, run=entries_of):
     programs = {}
     for case in cases:
         name = case.name.split(": ")[0]
-        if case.outcome == "failed" and name.partition(" ")[2].split("/")[0] in WAITING:
+        if case.outcome == "failed" and lane_of(name.partition(" ")[2]) is WAITS:
             programs.setdefault(name, []).append(case)
     if len(programs) > SECOND_TRIES:
         return cases
@@ -180,39 +187,66 @@ def try_again(cases, run=entries_of):
     for name, failed in programs.items():
         build, _, test = name.partition(" ")
         print(f"\n== {name}: a second try, alone", flush=True)
-        again = {case.name: case.outcome for entry in run(build, [test], 1) or [] for case in cases_of(entry, build)}
+        again = {case.name: case.outcome for entry in run(build, [test], ALONE) or [] for case in cases_of(entry, build)}
         if again and "failed" not in again.values(): # what has no name of its own is the program's end
             well |= {case.name for case in failed if again.get(case.name, "passed") == "passed"}
     return [case._replace(outcome="unsteady") if case.outcome == "failed" and case.name in well else case for case in cases]
 
 
-def run_build(build, row, wanted, narrowed, ahead=None):
-    """Builds, runs what is chosen, returns the cases. All of it is built where all of it is asked for, so that nothing
-    that has no test escapes the compiler."""
+def introspected(build, what):
+    listed = subprocess.run(["meson", "introspect", what, ROOT / f"build-{build}"], capture_output=True, text=True, check=True)
+    return json.loads(listed.stdout)
+
+
+def files_of(build, tests):
+    """What the tests need, by the names that ninja has for it."""
+    needed = {name for test in tests for name in test["depends"]}
+    files = [file for target in introspected(build, "--targets") if target["id"] in needed for file in target["filename"]]
+    return [os.path.relpath(file, ROOT / f"build-{build}") for file in files]
+
+
+def make(build, row, wanted):
+    """Builds what is chosen and returns the names of its tests, or a case that says why not. All of a build is built where all
+    of it is asked for, so that nothing that has no test escapes the compiler."""
     directory = ROOT / f"build-{build}"
     listed = subprocess.run(["ninja", "-C", directory, "build.ninja"], capture_output=True, text=True, check=False)
-    if listed.returncode == 0: # meson has read the meson.build files as they are now
-        listed = subprocess.run(["meson", "introspect", "--tests", directory], capture_output=True, text=True, check=False)
-    if listed.returncode != 0:
-        return [Case(f"{build}: build", "failed", listed.stdout + listed.stderr)]
-    names = [test["name"] for test in json.loads(listed.stdout) if chosen(test, row, wanted)]
+    if listed.returncode != 0: # else meson has read the meson.build files as they are now
+        return [], [Case(f"{build}: build", "failed", listed.stdout + listed.stderr)]
+    tests = [test for test in introspected(build, "--tests") if chosen(test, row, wanted)]
+    if not tests:
+        return [], []
+    print(f"\n== {build}: {len(tests)} programs", flush=True)
+    whole = not wanted and "all" in row.split(",")
+    files = [] if whole else files_of(build, tests)
+    if (whole or files) and told([*COMPUTES.give_way, "ninja", "-k", "0", "-C", directory, *files]) != 0:
+        return [], [Case(f"{build}: build", "failed", "see the compiler's messages above")]
+    return [test["name"] for test in tests], []
+
+
+def run_programs(build, names, lane):
+    """The cases of what one lane runs of a build."""
     if not names:
         return []
-    print(f"\n== {build}: {len(names)} programs", flush=True)
-    ahead = ahead or Ahead([])
-    if not narrowed and "all" in row.split(","):
-        if subprocess.run(["ninja", "-k", "0", "-C", directory], check=False).returncode != 0:
-            return [Case(f"{build}: build", "failed", "see the compiler's messages above")]
-    ahead.go_on()
-    entries = entries_of(build, names, (os.cpu_count() or 1) + (4 if build == "gcc" else 1)) # half of their time they wait for servers, or for a clock
-    ahead.halt()
+    entries = entries_of(build, names, lane)
     if entries is None:
-        return [Case(f"{build}: build", "failed", "see the compiler's messages above")]
+        return [Case(f"{build}: {lane.name} tests", "failed", "meson ran none of them; see its messages above")]
     cases = [case for entry in entries for case in cases_of(entry, build)]
     lost = len(names) - len(entries)
     if lost:
         cases.append(Case(f"{build}: {lost} programs were not run", "failed", "interrupted"))
     return cases
+
+
+def run_builds(rows, wanted):
+    """Builds one after the other, and runs what is chosen of each: here what computes, beside it what waits."""
+    cases, waiting = [], []
+    with ThreadPoolExecutor(1) as beside:
+        for build, row in rows:
+            names, failed = make(build, row, wanted)
+            by_lane = {lane: [name for name in names if lane_of(name) is lane] for lane in (WAITS, COMPUTES)}
+            waiting.append(beside.submit(run_programs, build, by_lane[WAITS], WAITS))
+            cases += failed + run_programs(build, by_lane[COMPUTES], COMPUTES)
+        return cases + [case for lane in waiting for case in lane.result()]
 
 
 BY_HAND = "by hand, with "
@@ -249,16 +283,9 @@ def main():
     parser.add_argument("suites", nargs="*", metavar="SUITE", help="a suite (unit, lint, fuzz …) or a folder of src/")
     options = parser.parse_args()
     wanted = set(options.suites) | {f"promise{number}" for number in options.promise}
-    cases = []
-    whole = [ROOT / f"build-{build}" for build, _, suites in (row.partition(":") for row in options.build[1:])
-             if "all" in suites.split(",") and build not in options.broken]
-    ahead = Ahead([] if wanted else whole)
-    for row in options.build:
-        build, _, suites = row.partition(":")
-        if build in options.broken:
-            cases.append(Case(f"{build}: meson setup", "failed", "see its messages above"))
-        else:
-            cases += run_build(build, suites, wanted, bool(wanted), ahead)
+    cases = [Case(f"{build}: meson setup", "failed", "see its messages above") for build in options.broken]
+    rows = [(build, suites) for build, _, suites in (row.partition(":") for row in options.build)]
+    cases += run_builds([row for row in rows if row[0] not in options.broken], wanted)
     if wanted and not cases:
         print(f"dev: no test is in any of these suites: {' '.join(sorted(wanted))}", file=sys.stderr)
     return 0 if report(try_again(cases)) else 1

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import unittest
 from pathlib import Path
+from unittest import mock
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent)]
 import run  # noqa: E402
@@ -97,8 +98,8 @@ class Counting(unittest.TestCase):
         """What a test that failed is after a second try that printed this, and which programs ran again."""
         ran = []
 
-        def again(build, names, at_once):
-            ran.append((build, *names, at_once))
+        def again(build, names, lane):
+            ran.append((build, *names, lane.at_once))
             return [{"name": names[0], "stdout": printed, "stderr": "", "result": "OK", "returncode": 0}]
         cases = [run.Case(name, "failed", "why"), run.Case("gcc base/x: a", "passed", ""), *others]
         with contextlib.redirect_stdout(io.StringIO()):
@@ -129,8 +130,42 @@ class Counting(unittest.TestCase):
         self.assertEqual(outcomes("1..2\nnot ok 1 - a\n#   why\n#   more\nok 2 - b\n", "FAIL", 1),
                          [("a", "failed", "#   why\n#   more"), ("b", "passed", "")])
 
+    def run_builds(self, rows, names, broken=()):
+        """What ran where, and the cases, of builds that all have these tests."""
+        ran = []
+
+        def make(build, row, asked):
+            return ([], [run.Case(f"{build}: build", "failed", "")]) if build in broken else (names, [])
+
+        def run_programs(build, these, lane):
+            ran.append((build, lane.name, these))
+            return [run.Case(f"{build} {name}", "passed", "") for name in these]
+        with mock.patch.multiple(run, make=make, run_programs=run_programs):
+            cases = run.run_builds(rows, set())
+        return ran, cases
+
+    def test_what_waits_and_what_computes_have_lanes_of_their_own(self):
+        names = ["base/x", "system/stages", "model/many", "conformance/mem", "crash/fill", "page/chromium", "demo", "demo/paste"]
+        ran, cases = self.run_builds([("gcc", "all"), ("asan", "all")], names)
+        for build in ("gcc", "asan"):
+            self.assertIn((build, "computing", ["base/x", "model/many", "crash/fill"]), ran)
+            self.assertIn((build, "waiting", ["system/stages", "conformance/mem", "page/chromium", "demo", "demo/paste"]), ran)
+        self.assertEqual(len(cases), 2 * len(names), "each runs once in each build")
+
+    def test_a_build_that_is_broken_does_not_hold_up_the_next(self):
+        _, cases = self.run_builds([("gcc", "all"), ("asan", "all")], ["base/x", "system/y"], broken=("gcc",))
+        self.assertEqual(sorted((case.name, case.outcome) for case in cases),
+                         [("asan base/x", "passed"), ("asan system/y", "passed"), ("gcc: build", "failed")])
+
+    def test_what_a_lane_did_not_run_is_a_failure(self):
+        entry = {"name": "base/x", "stdout": "1..1\nok 1 - a\n", "stderr": "", "result": "OK", "returncode": 0}
+        for entries, outcomes in ((None, ["failed"]), ([entry], ["passed", "failed"])):
+            with mock.patch.object(run, "entries_of", return_value=entries):
+                self.assertEqual([case.outcome for case in run.run_programs("gcc", ["base/x", "base/y"], run.COMPUTES)], outcomes)
+
     def test_what_is_not_built_is_a_failure(self):
-        self.assertEqual([case.outcome for case in run.run_build("nonexistent", "all", set(), False)], ["failed"])
+        names, cases = run.make("nonexistent", "all", set())
+        self.assertEqual((names, [case.outcome for case in cases]), ([], ["failed"]))
 
 
 if __name__ == "__main__":
