@@ -559,6 +559,8 @@ static void run(struct bare *bare, size_t mode, char **argv)
 int main(int argc, char **argv)
 {
     struct bare bare = {.mode = argc > 1 ? argv[1] : "", .dir = argc > 3 ? argv[3] : ""};
+    if (!rocks_library_load(NULL))
+        return 1;
     for (size_t i = 0; i < G_N_ELEMENTS(MODES); i++) {
         if (strcmp(MODES[i].mode, bare.mode) != 0 || argc != 5)
             continue;

@@ -7,6 +7,7 @@ LOADED='
 libcurl        curl_
 libmicrohttpd  MHD_
 gnutls         gnutls_
+rocksdb        rocksdb_
 '
 
 program=$(realpath "$1")

@@ -17,7 +17,9 @@ bool later_load(struct later *library, GError **error)
 
 void *later_find(struct later *library, const char *name)
 {
-    void *at = dlsym(atomic_load(&library->handle), name);
+    void *handle = atomic_load(&library->handle);
+    g_assert(handle); /* else dlsym() would find the one that looks for it */
+    void *at = dlsym(handle, name);
     if (!at)
         g_error("%s has no %s: it is another library than this program was made for", library->file, name);
     return at;

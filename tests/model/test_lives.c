@@ -3,6 +3,7 @@
  * to tests/model/lives/ it is lived for ever. */
 #include "base/int.h"
 #include "model/life.h"
+#include "store/rocksdb/rocks.h"
 
 static const char *const STORES[] = {[LIFE_ON_MEM] = "mem", [LIFE_ON_ROCKSDB] = "rocksdb"};
 
@@ -31,6 +32,8 @@ struct now {
 
 static void live(struct now *now, enum life_store on, uint64_t seed, struct met *met)
 {
+    GError *error = NULL;
+    kit_ok(on != LIFE_ON_ROCKSDB || rocks_library_load(&error)); /* once, and not by each fork */
     *now = (struct now){.on = on, .seed = seed, .alive = true};
     life_run(on, seed, met);
     now->alive = false;

@@ -369,6 +369,8 @@ void rocks_close(struct store *base)
 
 bool rocks_open(struct store **ret, const struct store_config *config, const struct world *world, GError **error)
 {
+    if (!rocks_library_load(error))
+        return false;
     struct rocks_store *store = store_new();
     if (open_in(store, config, world, error)) {
         *ret = (struct store *)store;

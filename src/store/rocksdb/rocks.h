@@ -59,6 +59,11 @@ static inline struct slice rocks_slice(const char *data, size_t len)
     return slice_of(data, len);
 }
 
+/* --- library.c ---------------------------------------------------------------------------------------------------- */
+
+/* Before any function of RocksDB's is called; rocks_open() does it. NOT_FOUND where this machine does not have it. */
+bool rocks_library_load(GError **error);
+
 /* --- open.c ------------------------------------------------------------------------------------------------------- */
 
 bool rocks_locate(const struct store_config *config, const struct world *world, char **ret, GError **error);

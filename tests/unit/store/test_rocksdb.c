@@ -35,6 +35,8 @@ static struct call desk_call(struct desk *desk)
 
 static void desk_init(struct desk *desk, const char *dir)
 {
+    GError *error = NULL;
+    kit_ok(rocks_library_load(&error));
     *desk =
         (struct desk){.mem = arena_new(64 << 20), .ds = {.name = "d"}, .lane = {.lane = 1, .fence = {.run = "run"}}};
     fake_world_init(&desk->fake);
@@ -402,8 +404,11 @@ static void a_foreign_database_can_be_read(void **state)
     char *message = NULL;
     rocksdb_options_t *options = rocksdb_options_create();
     rocksdb_options_set_create_if_missing(options, true);
-    rocksdb_t *db = rocksdb_open(options, desk.path, &message);
+    rocksdb_column_family_handle_t *handle;
+    rocksdb_t *db = rocksdb_open_column_families(options, desk.path, 1, (const char *const[]){"default"},
+                                                 (const rocksdb_options_t *const[]){options}, &handle, &message);
     must(message);
+    rocksdb_column_family_handle_destroy(handle);
     rocksdb_close(db);
     rocksdb_options_destroy(options);
     plant(&desk, "default", slice_of_text("theirs"), slice_of_text("{\"json\": true}"));
