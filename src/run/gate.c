@@ -143,13 +143,10 @@ static enum gate_step pause_for_hook(struct gate *gate, const char *failed, GErr
 /* Nothing goes on before what `must` be heard was heard. */
 static enum gate_step wait_for_hooks(struct gate *gate, GError **error)
 {
-    struct hold *hold = gate->hold;
     struct owed owed = {.gate = gate};
     struct until until = {
         .gate = gate, .text = "waiting for a hook that must hear of it", .ended = owed_ended, .self = &owed};
-    if (!hold->hooks || (owed_ended(&owed) && owed.state.clear))
-        return GATE_ON;
-    enum gate_step step = owed.state.failed ? GATE_ON : wait_until(&until, error);
+    enum gate_step step = wait_until(&until, error);
     if (step == GATE_ON && owed.state.failed)
         step = pause_for_hook(gate, owed.state.failed, error);
     g_free(owed.state.failed);
@@ -202,7 +199,9 @@ static enum gate_step wait_for_hours(struct gate *gate, GError **error)
         g_autofree char *text =
             ending_words("stage %s waits for the hours of the run, which begin %s%s", gate->row.name, opens, source);
         struct until until = {.gate = gate, .ms = span.from_ms, .text = text};
-        enum gate_step step = hold_move(hold, RUN_WAITING, text, NULL, error) ? wait_until(&until, error) : GATE_ERROR;
+        if (!hold_move(hold, RUN_WAITING, text, NULL, error))
+            return GATE_ERROR;
+        enum gate_step step = wait_until(&until, error);
         if (step != GATE_ON)
             return step;
     }
@@ -221,10 +220,19 @@ static enum gate_step look_at_limits(struct gate *gate, GError **error)
 }
 
 /* A stage that was denied is judged again, all of it. */
-static bool begin_stage(struct gate *gate, GError **error)
+static enum gate_step begin_stage(struct gate *gate, GError **error)
 {
-    return hold_parts_move(gate->hold, gate->row.stage, PART_VERIFIED, PART_WRITTEN, error) &&
-           move(gate, (struct stage_move){.to = STAGE_RUNNING}, error);
+    if (!hold_parts_move(gate->hold, gate->row.stage, PART_VERIFIED, PART_WRITTEN, error) ||
+        !move(gate, (struct stage_move){.to = STAGE_RUNNING}, error))
+        return GATE_ERROR;
+    return GATE_ON;
+}
+
+static enum gate_step begin_running(struct gate *gate, GError **error)
+{
+    if (!hold_move(gate->hold, RUN_RUNNING, NULL, NULL, error))
+        return GATE_ERROR;
+    return GATE_ON;
 }
 
 static enum gate_step crew_ended(struct gate *gate, enum crew_end end, GError *failed, GError **error)
@@ -251,12 +259,18 @@ static enum gate_step crew_ended(struct gate *gate, enum crew_end end, GError *f
     return stopped(ending_by_failure(hold, failed, gate->ret, error));
 }
 
-static enum gate_step wait_for_guards(struct gate *gate, GError **error)
+/* Until they are clear, which leads to `then`. */
+static enum gate_step guarded(struct gate *gate, enum gate_step then, GError **error)
 {
     bool go = false;
     if (!guarding_wait(gate->hold, gate->ret, &go, error))
         return GATE_ERROR;
-    return go ? GATE_ON : GATE_STOPPED;
+    return go ? then : GATE_STOPPED;
+}
+
+static enum gate_step wait_for_guards(struct gate *gate, GError **error)
+{
+    return guarded(gate, GATE_ON, error);
 }
 
 static struct watch watch_of(const struct hold *hold)
@@ -276,12 +290,16 @@ static enum gate_step not_judged(struct gate *gate, const struct watch *watch, G
     if (!error_is(failed, SLUICE_ERROR_CANCELLED))
         return stopped(ending_by_failure(hold, failed, gate->ret, error));
     g_error_free(failed);
-    if (!watch->wish.id && !watch->interrupted) { /* by a guard that halts the run, or that nobody waits for */
-        enum gate_step step = wait_for_guards(gate, error);
-        return step == GATE_ON ? GATE_AGAIN : step;
-    }
+    if (!watch->wish.id && !watch->interrupted) /* by a guard that halts the run, or that nobody waits for */
+        return guarded(gate, GATE_AGAIN, error);
     return stopped(watch->wish.id ? ending_by_wish(hold, &watch->wish, gate->ret, error)
                                   : ending_by_signal(hold, gate->ret, error));
+}
+
+/* What somebody has wished meanwhile, when nothing was left to stop: it holds all the same. */
+static enum gate_step heard(struct gate *gate, const struct watch *watch, GError **error)
+{
+    return watch->wish.id ? stopped(ending_by_wish(gate->hold, &watch->wish, gate->ret, error)) : GATE_ON;
 }
 
 static enum gate_step sample_stage(struct gate *gate, GError **error)
@@ -291,7 +309,7 @@ static enum gate_step sample_stage(struct gate *gate, GError **error)
     GError *failed = NULL;
     if (!check_sample(hold, gate->row.stage, &watch, &failed))
         return not_judged(gate, &watch, failed, error);
-    return watch.wish.id ? stopped(ending_by_wish(hold, &watch.wish, gate->ret, error)) : GATE_ON;
+    return heard(gate, &watch, error);
 }
 
 /* While what made the old records wrong is at work still, none is repaired. */
@@ -305,7 +323,7 @@ static enum gate_step look_for_cause(struct gate *gate, GError **error)
         return not_judged(gate, &watch, failed, error);
     if (words)
         tell(gate, words);
-    return watch.wish.id ? stopped(ending_by_wish(hold, &watch.wish, gate->ret, error)) : GATE_ON;
+    return heard(gate, &watch, error);
 }
 
 static enum gate_step measure_first(struct gate *gate, GError **error)
@@ -315,7 +333,7 @@ static enum gate_step measure_first(struct gate *gate, GError **error)
     GError *failed = NULL;
     if (!check_measures(hold, &watch, &failed))
         return not_judged(gate, &watch, failed, error);
-    return watch.wish.id ? stopped(ending_by_wish(hold, &watch.wish, gate->ret, error)) : GATE_ON;
+    return heard(gate, &watch, error);
 }
 
 /* What is looked at before the first write of a stage. */
@@ -327,34 +345,29 @@ static enum gate_step look_before(struct gate *gate, GError **error)
     return step == GATE_ON ? sample_stage(gate, error) : step;
 }
 
+typedef enum gate_step way_step(struct gate *gate, GError **error);
+
+/* One after the other, up to NULL, as long as each says to go on. */
+static enum gate_step go(struct gate *gate, way_step *const *way, GError **error)
+{
+    enum gate_step step = GATE_ON;
+    while (*way && step == GATE_ON)
+        step = (*way++)(gate, error);
+    return step;
+}
+
 static enum gate_step write_stage(struct gate *gate, GError **error)
 {
-    struct hold *hold = gate->hold;
+    static way_step *const BEFORE[] = {wait_for_hours, wait_for_guards, look_at_source, begin_running, wait_for_hooks,
+                                       look_before,    begin_stage,     wait_for_hooks, NULL};
     for (;;) {
         GError *failed = NULL;
-        enum gate_step step = wait_for_hours(gate, error);
-        if (step == GATE_ON)
-            step = wait_for_guards(gate, error);
-        if (step == GATE_ON)
-            step = look_at_source(gate, error);
-        if (step != GATE_ON)
-            return step;
-        if (!hold_move(hold, RUN_RUNNING, NULL, NULL, error))
-            return GATE_ERROR;
-        step = wait_for_hooks(gate, error);
-        if (step != GATE_ON)
-            return step;
-        step = look_before(gate, error);
+        enum gate_step step = go(gate, BEFORE, error);
         if (step == GATE_AGAIN)
             continue;
         if (step != GATE_ON)
             return step;
-        if (!begin_stage(gate, error))
-            return GATE_ERROR;
-        step = wait_for_hooks(gate, error);
-        if (step != GATE_ON)
-            return step;
-        enum crew_end end = hold_crew(hold, gate->row.stage, &failed);
+        enum crew_end end = hold_crew(gate->hold, gate->row.stage, &failed);
         if (end != CREW_CLOSED && end != CREW_GUARDED)
             return crew_ended(gate, end, failed, error);
     }
@@ -369,7 +382,9 @@ static enum gate_step look_again(struct gate *gate, GError **error)
         return stopped(ending_by_failure(gate->hold, failed, gate->ret, error));
     if (lost == 0)
         return GATE_ON;
-    return reload(gate, error) ? GATE_AGAIN : GATE_ERROR;
+    if (!reload(gate, error))
+        return GATE_ERROR;
+    return GATE_AGAIN;
 }
 
 /* --- judging ------------------------------------------------------------------------------------------------------ */
@@ -404,10 +419,10 @@ static enum gate_step judge(struct gate *gate, struct verify_result *ret, GError
         return step;
     if (!check_parts(hold, &wish, &watch, ret, &failed))
         return not_judged(gate, &watch, failed, error);
-    if (!watch.wish.id)
-        return GATE_ON;
-    verify_result_done(ret); /* heard when nothing was left to stop: it holds all the same */
-    return stopped(ending_by_wish(hold, &watch.wish, gate->ret, error));
+    step = heard(gate, &watch, error);
+    if (step != GATE_ON)
+        verify_result_done(ret);
+    return step;
 }
 
 /* What becomes of the run goes together with the stage's own move: who finds the gate failed finds the run paused, or
@@ -545,6 +560,8 @@ static enum gate_step ask(struct gate *gate, GError **error)
 {
     struct hold *hold = gate->hold;
     struct approval word;
+    if (!gate->plan->approve)
+        return GATE_ON;
     if (!catalog_approval(hold->catalog, &hold->run, &gate->row, hold->mem, &word, error))
         return GATE_ERROR;
     if (word.at_ms && !word.granted)
@@ -572,21 +589,32 @@ static char *waiting_words(const struct gate *gate)
                         gate->plan->approve ? gate->plan->approve : "", source);
 }
 
-static enum gate_step wait_stage(struct gate *gate, GError **error)
+static enum gate_step begin_waiting(struct gate *gate, GError **error)
 {
     g_autofree char *words = waiting_words(gate);
     if (!hold_move(gate->hold, RUN_WAITING, words, NULL, error))
         return GATE_ERROR;
-    enum gate_step heard = wait_for_hooks(gate, error);
-    if (heard != GATE_ON)
-        return heard;
-    struct until soak = {.gate = gate, .ms = gate->row.until_ms, .text = words, .at_gate = true};
-    enum gate_step step = gate->row.until_ms ? wait_until(&soak, error) : GATE_ON;
-    if (step == GATE_ON && gate->plan->approve)
-        step = ask(gate, error);
-    if (step == GATE_ON && !move(gate, (struct stage_move){.to = STAGE_PASSED}, error))
-        step = GATE_ERROR;
-    return step;
+    return GATE_ON;
+}
+
+static enum gate_step soak(struct gate *gate, GError **error)
+{
+    g_autofree char *words = waiting_words(gate);
+    struct until until = {.gate = gate, .ms = gate->row.until_ms, .text = words, .at_gate = true};
+    return gate->row.until_ms ? wait_until(&until, error) : GATE_ON;
+}
+
+static enum gate_step let_pass(struct gate *gate, GError **error)
+{
+    if (!move(gate, (struct stage_move){.to = STAGE_PASSED}, error))
+        return GATE_ERROR;
+    return GATE_ON;
+}
+
+static enum gate_step wait_stage(struct gate *gate, GError **error)
+{
+    static way_step *const WAY[] = {begin_waiting, wait_for_hooks, soak, ask, let_pass, NULL};
+    return go(gate, WAY, error);
 }
 
 /* --- the whole way ------------------------------------------------------------------------------------------------ */

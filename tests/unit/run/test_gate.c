@@ -6,14 +6,15 @@
 
 static const char SPEC[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
                            "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\n"
-                           "partitions: { size: 2 }\nworkers: 1\non_failure: %s\n"
+                           "partitions: { size: 2 }\nworkers: 1\non_failure: %s\n%s"
                            "stages:\n"
                            "  - { name: canary, scope: 1 partitions, order: listed, gate: { verify: full%s } }\n"
                            "  - { name: full, scope: 100%% }\n";
+static const char HOOKS[] = "hooks: [{ must: true, tries: 1, timeout: 1h, %s }]\n";
 static const char LUA[] = "function transform(doc) doc.n = doc.n + 1 return doc end\n";
 
 /* What somebody does, and how the command ends. */
-enum deed { NOTHING, RUN, RUN_EXIT, RESUME, BACK, APPROVE, DENY, PAUSE, ABORT, SET };
+enum deed { NOTHING, RUN, RUN_EXIT, RESUME, BACK, APPROVE, DENY, PAUSE, ABORT, SET, PASS /* time passes: a minute */ };
 struct step {
     enum deed act;
     int status; /* of those that drive the run */
@@ -22,6 +23,7 @@ struct step {
 struct way {
     const char *gate;       /* of the first stage, besides its verification */
     const char *on_failure; /* NULL: pause */
+    const char *hook;       /* what must be heard; NULL: nothing */
     int spoils;           /* before that stage (from 1) is judged, the application puts back a record of it; 0: never */
     enum deed asleep;     /* done while somebody first sleeps through a soak */
     struct step steps[8]; /* up to NOTHING */
@@ -42,6 +44,25 @@ static const struct way WAYS[] = {
     /* a soak, waited for or left */
     {.gate = ", soak: 10s", .steps = {{RUN, 0}}, DONE, .actions = WAITED THE_REST},
     {.gate = ", soak: 10s", .steps = {{RUN_EXIT, 3}, {RUN_EXIT, 3}, {RUN, 0}}, DONE, .actions = WAITED THE_REST},
+    {.gate = ", soak: 10s", .steps = {{RUN_EXIT, 3}, {PASS}, {RUN_EXIT, 0}}, DONE, .actions = WAITED THE_REST},
+    /* what must hear of it has heard, or has not: before the next step, and before the one behind that */
+    {.hook = "on: run.running, run: \"true\"",
+     .steps = {{RUN_EXIT, 0}},
+     DONE,
+     .actions = "running hook-delivered stage.running stage.verifying verifying stage.passed running hook-delivered "
+                "stage.running stage.verifying verifying stage.passed done"},
+    {.hook = "on: stage.verifying, run: \"false\"",
+     .steps = {{RUN, 3}, {RESUME, 3}},
+     .state = "paused",
+     .stages = "verifying pending",
+     .actions = JUDGED "hook-failed paused hook-failed"},
+    {.hook = "on: gate.waiting, run: \"sleep 1000\"",
+     .gate = ", soak: 1h",
+     .asleep = PAUSE,
+     .steps = {{RUN, 3}},
+     .state = "paused",
+     .stages = "waiting pending",
+     .actions = WAITED "wish paused"},
     /* an approval, given at the gate or before it has soaked */
     {.gate = ", approve: root",
      .steps = {{RUN, 3}, {RUN, 3}, {APPROVE}, {RUN, 0}},
@@ -190,8 +211,9 @@ static void on_sleep(struct scene *scene, int64_t us)
 
 static void walk_init(struct walk *walk, const struct way *way)
 {
+    g_autofree char *hooks = way->hook ? g_strdup_printf(HOOKS, way->hook) : g_strdup("");
     g_autofree char *spec =
-        g_strdup_printf(SPEC, way->on_failure ? way->on_failure : "pause", way->gate ? way->gate : "");
+        g_strdup_printf(SPEC, way->on_failure ? way->on_failure : "pause", hooks, way->gate ? way->gate : "");
     *walk = (struct walk){.way = way};
     scene_init(&walk->scene, spec, LUA);
     walk->scene.person = &ROOT;
@@ -212,6 +234,8 @@ static void walk_step(struct walk *walk, const struct step *step)
         scene_taken_back(&walk->scene, step->status);
     else if (step->act == APPROVE || step->act == DENY || step->act == PAUSE)
         command(walk, step->act);
+    else if (step->act == PASS)
+        walk->scene.fake.wall_ms += 60000;
     else
         scene_ran(&walk->scene, step->status);
 }
