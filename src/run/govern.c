@@ -375,9 +375,9 @@ static bool is_promised(struct govern *govern)
 /* Why one store is not felt, in words; NULL: it is. The lock is held. */
 static char *unfelt_store(const struct governed *it, int64_t now_us)
 {
-    if (it->promised && it->failed && now_us - it->failed_us < PACE_UNFELT_US)
+    if (it->failed && now_us - it->failed_us < PACE_UNFELT_US)
         return g_strdup(it->failed->message);
-    return it->promised && !it->pace ? g_strdup("it has not begun yet") : NULL;
+    return !it->pace ? g_strdup("it has not begun yet") : NULL;
 }
 
 static char *unfelt_server(const GArray *looks, int64_t now_us)

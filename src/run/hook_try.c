@@ -165,8 +165,7 @@ static bool post(const struct hook_try *try, char **ret_said, GError **error)
         return false;
     g_autofree char *text = answer.text;
     *ret_said = tail_of(text);
-    return (answer.status >= 200 && answer.status < 300) ||
-           error_set(error, SLUICE_ERROR_UNREACHABLE, "it answered %ld", answer.status);
+    return answer.status / 100 == 2 || error_set(error, SLUICE_ERROR_UNREACHABLE, "it answered %ld", answer.status);
 }
 
 bool hooks_perform(const struct hook_try *try, char **ret_said, GError **error)

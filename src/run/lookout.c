@@ -179,7 +179,7 @@ static bool by_errors(const struct lagging *of)
 
 static bool by_contention(const struct lagging *of)
 {
-    return of->part->retried > 0 && share(of->part->retried, of->part->done) >= 0.1;
+    return share(of->part->retried, of->part->done) >= 0.1;
 }
 
 static bool by_refusals(const struct lagging *of)
@@ -203,9 +203,12 @@ static double excess_of(const struct lagging *of, enum lag_cause cause)
 static enum lag_cause most_time(const struct lagging *of)
 {
     enum lag_cause most = LAG_UNKNOWN;
+    double longest = 0;
     for (enum lag_cause cause = LAG_SOURCE; cause < LAG_UNKNOWN; cause++)
-        if (excess_of(of, cause) > MAX(most == LAG_UNKNOWN ? 0 : excess_of(of, most), 0))
+        if (excess_of(of, cause) > longest) {
+            longest = excess_of(of, cause);
             most = cause;
+        }
     return most;
 }
 

@@ -20,7 +20,7 @@ bool measure_ask(void *self, const struct spec_measure *measure, const atomic_bo
 
 static void take_entry(const struct ledger_entry *entry, struct measures *io)
 {
-    json_t *details = entry->details ? json_loads(entry->details, 0, NULL) : NULL;
+    json_t *details = json_loads(entry->details, 0, NULL);
     measures_values_take(io, json_object_get(details, "before"), io->before);
     measures_values_take(io, json_object_get(details, "forecast"), io->forecast);
     json_decref(details);
@@ -32,15 +32,16 @@ bool measure_recorded(struct hold *hold, struct measures *io, bool *ret_taken, G
     struct ledger_page page = {.run = hold->run.name, .most = PAGE_ENTRIES};
     struct ledger_entries entries = {.n = PAGE_ENTRIES};
     *ret_taken = false;
-    while (entries.n == PAGE_ENTRIES && !*ret_taken) {
+    while (entries.n == PAGE_ENTRIES) {
         arena_reset(mem);
         if (!ledger_page(hold->catalog, &page, mem, &entries, error))
             return false;
-        for (size_t i = 0; i < entries.n && !*ret_taken; i++) {
+        for (size_t i = 0; i < entries.n; i++) {
             page.before = entries.rows[i].number;
-            *ret_taken = strcmp(entries.rows[i].action, ACTION) == 0;
-            if (*ret_taken)
-                take_entry(&entries.rows[i], io);
+            if (strcmp(entries.rows[i].action, ACTION) != 0)
+                continue;
+            take_entry(&entries.rows[i], io);
+            return *ret_taken = true;
         }
     }
     return true;

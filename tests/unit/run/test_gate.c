@@ -24,6 +24,7 @@ struct way {
     const char *gate;       /* of the first stage, besides its verification */
     const char *on_failure; /* NULL: pause */
     const char *hook;       /* what must be heard; NULL: nothing */
+    bool stopped;           /* all runs of the home are, before the first step */
     int spoils;           /* before that stage (from 1) is judged, the application puts back a record of it; 0: never */
     enum deed asleep;     /* done while somebody first sleeps through a soak */
     struct step steps[8]; /* up to NOTHING */
@@ -56,6 +57,17 @@ static const struct way WAYS[] = {
      .state = "paused",
      .stages = "verifying pending",
      .actions = JUDGED "hook-failed paused hook-failed"},
+    {.hook = "on: stage.started, run: \"false\"",
+     .steps = {{RUN, 3}},
+     .state = "paused",
+     .stages = "running pending",
+     .actions = "running stage.running hook-failed paused"},
+    {.hook = "on: gate.waiting, run: \"false\"",
+     .gate = ", soak: 10s",
+     .steps = {{RUN, 3}},
+     .state = "paused",
+     .stages = "waiting pending",
+     .actions = WAITED "hook-failed paused"},
     {.hook = "on: gate.waiting, run: \"sleep 1000\"",
      .gate = ", soak: 1h",
      .asleep = PAUSE,
@@ -120,6 +132,13 @@ static const struct way WAYS[] = {
      .stages = "waiting pending",
      .actions = WAITED "paused denied stage.failed " JUDGED "stage.waiting waiting"},
     {.gate = ", approve: root", .steps = {{RUN, 3}, {BACK, 0}}, BACKED, .actions = WAITED ALL_BACK},
+    /* what a guard has paused a person pauses, too: it does not go on by itself when that is clear */
+    {.stopped = true,
+     .asleep = PAUSE,
+     .steps = {{RUN, 3}, {RUN, 3}},
+     .state = "paused",
+     .stages = "pending pending",
+     .actions = "planned paused wish paused"},
     /* a gate that fails: nobody is asked and nothing soaks, and each on_failure has its way */
     {.spoils = 1,
      .steps = {{RUN, 4}, {RUN, 3}, {RESUME, 4}},
@@ -166,6 +185,7 @@ struct walk {
     struct scene scene; /* first: the world's clock has it as its self */
     const struct way *way;
     int moves;  /* of stages */
+    bool waits; /* at the gate, or because all are stopped */
     bool acted; /* while somebody slept */
 };
 
@@ -176,6 +196,8 @@ struct walk {
 static void on_point(void *self, const char *name)
 {
     struct walk *walk = self;
+    if (strcmp(name, "run.moved") == 0)
+        walk->waits |= walk->way->stopped || walk->moves >= WAITS;
     if (strcmp(name, "stage.moved") != 0 || ++walk->moves != 3 * walk->way->spoils - 1)
         return;
     scene_put(&walk->scene, "items", walk->way->spoils == 1 ? "k0" : "k5", "{\"n\":1}");
@@ -203,10 +225,18 @@ static void command(struct walk *walk, enum deed act)
 static void on_sleep(struct scene *scene, int64_t us)
 {
     struct walk *walk = (struct walk *)scene;
-    if (walk->acted || walk->way->asleep == NOTHING || walk->moves < WAITS)
+    if (walk->acted || walk->way->asleep == NOTHING || !walk->waits)
         return;
     walk->acted = true;
     command(walk, walk->way->asleep);
+}
+
+static void stop_all(struct walk *walk)
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    kit_ok(catalog_open(&catalog, &walk->scene.fake.world, walk->scene.home, CATALOG_CREATE, &error));
+    kit_ok(catalog_stop_put(catalog, &(struct act){.actor = "ann@desk"}, &error));
 }
 
 static void walk_init(struct walk *walk, const struct way *way)
@@ -224,6 +254,8 @@ static void walk_init(struct walk *walk, const struct way *way)
         char key[3] = {'k', (char)('0' + i), 0};
         scene_put(&walk->scene, "items", key, "{\"n\":1}");
     }
+    if (way->stopped)
+        stop_all(walk);
 }
 
 static void walk_step(struct walk *walk, const struct step *step)

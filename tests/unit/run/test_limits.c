@@ -137,6 +137,21 @@ static void what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing(vo
     limits_done(&limits);
 }
 
+static void the_pace_is_the_least_of_what_is_set_and_what_a_guard_leaves(void **state)
+{
+    static const struct {
+        double most, slowed, rate; /* 0: none */
+    } ROWS[] = {{0, 0, 0}, {5, 0, 5}, {0, 3, 3}, {5, 3, 3}, {3, 5, 3}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct limits limits;
+        limits_init(&limits);
+        limits.now.rate_max_per_s = ROWS[i].most;
+        limits_slow(&limits, ROWS[i].slowed);
+        assert_int_equal((int)limits_rate_per_s(&limits), (int)ROWS[i].rate);
+        limits_done(&limits);
+    }
+}
+
 static void what_is_taken_back_in_a_hurry_is_held_by_no_limit_and_what_goes_forwards_by_all(void **state)
 {
     static const struct plan_limits FROZEN = {.rate_max_per_s = 100, .live = {.share = 0.1}, .workers = 2};
@@ -406,6 +421,7 @@ int main(void)
         cmocka_unit_test(a_limit_is_read_back_as_it_was_set),
         cmocka_unit_test(a_key_may_be_said_without_what_it_lies_in),
         cmocka_unit_test(what_is_no_limit_or_no_value_of_it_is_refused_and_changes_nothing),
+        cmocka_unit_test(the_pace_is_the_least_of_what_is_set_and_what_a_guard_leaves),
         cmocka_unit_test(what_is_taken_back_in_a_hurry_is_held_by_no_limit_and_what_goes_forwards_by_all),
         cmocka_unit_test(every_limit_can_be_read_before_anything_is_set),
         cmocka_unit_test(a_limit_on_the_forecast_is_for_plans_that_hold_one),
