@@ -11,6 +11,7 @@ enum { TRIES = 20, BETWEEN_US = 10 * 1000, CONTENT_MAX = 4096 };
 
 struct run_lock {
     struct file *file;
+    int64_t since_ms;
 };
 
 static char *lock_path(const char *home, const char *run)
@@ -34,6 +35,7 @@ static void json_into(const json_t *object, struct run_holder *ret)
     const char *host = json_string_value(json_object_get(object, "host"));
     ret->pid = json_integer_value(json_object_get(object, "pid"));
     ret->since_ms = json_integer_value(json_object_get(object, "since_ms"));
+    ret->begins = json_is_true(json_object_get(object, "begins"));
     g_strlcpy(ret->host, host ? host : "", sizeof ret->host);
 }
 
@@ -50,10 +52,10 @@ static bool holder_read(struct file *file, struct run_holder *ret, GError **erro
     return true;
 }
 
-static bool holder_write(struct file *file, const struct world *world, GError **error)
+static bool holder_write(struct file *file, int64_t since_ms, bool begins, GError **error)
 {
-    json_t *object = json_pack("{s:I, s:s, s:I}", "pid", (json_int_t)getpid(), "host", g_get_host_name(), "since_ms",
-                               (json_int_t)world_wall_ms(world));
+    json_t *object = json_pack("{s:I, s:s, s:I, s:b}", "pid", (json_int_t)getpid(), "host", g_get_host_name(),
+                               "since_ms", (json_int_t)since_ms, "begins", begins);
     g_autofree char *text = json_dumps(object, JSON_COMPACT);
     json_decref(object);
     return file_truncate(file, 0, error) && file_append(file, slice_of_text(text), NULL, error);
@@ -89,12 +91,18 @@ static bool lock_patiently(struct file *file, const struct world *world, const c
 bool run_lock_take(struct run_lock **ret, const struct world *world, const char *home, const char *run, GError **error)
 {
     auto_(file) file = NULL;
+    int64_t since_ms = world_wall_ms(world);
     if (!lock_open(&file, world, home, run, error) || !lock_patiently(file, world, run, error) ||
-        !holder_write(file, world, error))
+        !holder_write(file, since_ms, false, error))
         return false;
     *ret = g_new0(struct run_lock, 1);
-    (*ret)->file = g_steal_pointer(&file);
+    **ret = (struct run_lock){.file = g_steal_pointer(&file), .since_ms = since_ms};
     return true;
+}
+
+bool run_lock_begins(struct run_lock *lock, GError **error)
+{
+    return holder_write(lock->file, lock->since_ms, true, error);
 }
 
 void run_lock_free(struct run_lock *lock)

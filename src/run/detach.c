@@ -46,7 +46,7 @@ bool detach_await(const struct detach_wish *wish, const struct detached *detache
     while (!(*ret_ended = process_ended(detached->pid, ret_status))) {
         if (!run_lock_holder(&holder, wish->world, wish->home, detached->run, error))
             return false;
-        if ((holder.live && holder.pid == detached->pid) || world_monotonic_us(wish->world) >= until)
+        if ((holder.live && holder.pid == detached->pid && holder.begins) || world_monotonic_us(wish->world) >= until)
             return true;
         world_sleep_us(wish->world, LOOK_US, NULL);
     }

@@ -20,7 +20,8 @@ void detached_done(struct detached *detached);
 
 bool detach_start(const struct detach_wish *wish, struct detached *ret, GError **error) must_use;
 
-/* Waits until it drives the run, has come to its end before (*ret_ended, and its exit status), or `wait_us` is over. */
+/* Waits until it drives the run (nothing stands in its way: run_lock_begins()), has come to its end before (*ret_ended,
+ * and its exit status), or `wait_us` is over. */
 bool detach_await(const struct detach_wish *wish, const struct detached *detached, int64_t wait_us, bool *ret_ended,
                   int *ret_status, GError **error) must_use;
 

@@ -301,7 +301,7 @@ bool hold_open(struct hold *hold, enum hold_for what, GError **error)
         return false;
     count_budget(hold);
     limits_back(&hold->shared.limits, what == HOLD_BACK);
-    if (!begin_pace(hold, error))
+    if (!begin_pace(hold, error) || !run_lock_begins(hold->lock, error))
         return false;
     hold->guarding = guarding_new(hold);
     return true;

@@ -240,6 +240,8 @@ static bool take_back(struct hold *hold, struct run_row *old, struct run_result 
     *ret_go = false;
     if (!heed(hold, old, ret, &heeded, error) || heeded)
         return heeded;
+    if (!run_lock_begins(hold->lock, error))
+        return false;
     g_autofree char *why = supersede_reason(hold->run.name, hold->config->act.reason);
     g_autofree char *note = ending_words("takes back %s, which it supersedes", old->name);
     config.superseded_by = hold->run.name;

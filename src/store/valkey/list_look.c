@@ -100,8 +100,9 @@ bool list_ask(const struct list_moments *of, GError **error)
 {
     static const struct slice exec = {.data = (const uint8_t *)"EXEC", .len = 4};
     struct slice info[] = {LINK_LOOK[0], LINK_LOOK[1], LINK_LOOK[2], LINK_LOOK[3], slice_of_text("commandstats")};
+    size_t n_info = G_N_ELEMENTS(info) - !of->arrivals;
     struct slice nodes[] = {slice_of_text("CLUSTER"), slice_of_text("NODES")};
-    const struct command frame[FRAME] = {{.args = info, .n_args = G_N_ELEMENTS(info)},
+    const struct command frame[FRAME] = {{.args = info, .n_args = n_info},
                                          {.args = nodes, .n_args = G_N_ELEMENTS(nodes)}};
     g_autofree struct command *commands = g_new0(struct command, of->n);
     for (size_t i = 0; i < of->n; i++) {

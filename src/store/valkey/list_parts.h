@@ -83,6 +83,7 @@ struct list_moments {
     const struct call *call;
     struct list_moment *moments;
     size_t n;
+    bool arrivals; /* `arrived` is wanted, too: a server takes longer to tell it than all the rest */
     /* Called for each question; NULL where there are none. */
     bool (*answer)(void *self, size_t moment, size_t about, const struct reply *reply, GError **error);
     void *self;

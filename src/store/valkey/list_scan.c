@@ -64,8 +64,13 @@ static bool take_keys(void *self, size_t moment, size_t slot, const struct reply
 
 static bool look_at_owner(struct list *list, const struct call *call, struct list_moment *owner, GError **error)
 {
-    struct list_moments of = {
-        .list = list, .call = call, .moments = owner, .n = 1, .answer = take_keys, .self = &list->scan};
+    struct list_moments of = {.list = list,
+                              .call = call,
+                              .moments = owner,
+                              .n = 1,
+                              .arrivals = true,
+                              .answer = take_keys,
+                              .self = &list->scan};
     return list_ask(&of, error);
 }
 

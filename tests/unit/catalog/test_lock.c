@@ -62,6 +62,9 @@ static void the_holder_is_told_and_not_disturbed(void **state)
         assert_int_equal(holder.pid, getpid());
         assert_string_equal(holder.host, g_get_host_name());
         assert_int_equal(holder.since_ms, 1752148800000);
+        assert_int_equal(holder.begins, i);
+        fx->fake.wall_ms++;
+        kit_ok(run_lock_begins(lock, &error));
     }
 }
 
