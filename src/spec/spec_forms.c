@@ -344,9 +344,9 @@ const struct row_form form_hours = {.read = read_hours, .schema = SCHEMA_HOURS};
 const struct row_form form_scope = {.read = read_scope, .schema = SCHEMA_SCOPE};
 const struct row_form form_verify = {
     .read = read_verify,
-    .schema =
-        "{\"anyOf\": [{\"const\": \"full\"}, {\"type\": \"object\", \"properties\": {\"confidence\": " SCHEMA_SURE
-        ", \"below\": " SCHEMA_SURE "}, \"required\": [\"confidence\", \"below\"], \"additionalProperties\": false}]}",
+    .schema = "{\"anyOf\": [{\"const\": \"full\"}, {\"type\": \"object\", \"properties\": {\"confidence\": " SCHEMA_SURE
+              ", \"below\": " SCHEMA_SURE ", \"each\": " SCHEMA_SURE
+              "}, \"required\": [\"confidence\", \"below\"], \"additionalProperties\": false}]}",
 };
 const struct row_form form_sure = {.read = read_sure, .schema = SCHEMA_SURE};
 const struct row_form form_bytes = {.read = read_bytes, .schema = SCHEMA_BYTES};

@@ -488,7 +488,7 @@ OF_LATER_SCHEMAS = (
         ("stage", "attempt"), ("stage", "until_ms"), ("stage", "report"), ("run", "back_stage"), ("run", "author"), ("run", "over_ms"), ("run", "holder"), ("run", "guard"), ("run", "state_ms"), ("part", "turn"), ("part", "parent"), ("part", "origin"), ("part", "first"),
         ("run_total", "limited_ms"), ("wish", "over_ms"), ("run_total", "n_expired"), ("run_total", "n_removed"),
         ("checkpoint", "n_expired"), ("checkpoint", "n_removed"), ("run_total", "worked_ms"), ("run_total", "n_promoted"), ("run_total", "n_passed_over"),
-        ("checkpoint", "n_promoted"), ("checkpoint", "n_passed_over"), ("checkpoint", "took_ms"))),
+        ("checkpoint", "n_promoted"), ("checkpoint", "n_passed_over"), ("checkpoint", "took_ms"), ("checkpoint", "claims"))),
     "DROP TABLE token", "DROP TABLE errand", "DROP TABLE answer", "DROP TABLE growth",
     "DROP TABLE told", "DROP TABLE pace", "DROP TABLE straggler", "DROP TABLE sight", "DROP TABLE stop", "DROP TABLE expiry", "DROP TABLE delivery", "DROP TABLE hook", "DROP TABLE approval", "DROP TABLE setting", "CREATE INDEX wish_open ON wish (run, id) WHERE taken_ms IS NULL",
     "CREATE INDEX part_by_state ON part (run, stage, state, part)", "CREATE INDEX part_given_back ON part (run, stage, part) WHERE state = 'pending' AND lane > 0")

@@ -479,6 +479,45 @@ def _(stand):
     run(stand, 3)
 
 
+WAITS = "stages: [{ name: canary, scope: 50%, gate: { soak: 3s } }, { name: full, scope: 100% }]"
+
+
+def planned(stand):
+    stand.sluice("run", "fix.yaml").ended(2)
+
+
+def interrupted(stand):
+    stand.dies("run.moved:1", *RUN)
+
+
+def failed(stand):
+    stand.write("home/reports/fix.1", "in the way")
+    run(stand, 7)
+    stand.path("home/reports/fix.1").unlink()
+
+
+def waiting(stand):
+    process = stand.start(*RUN, "--json")
+    stand.until(process, lambda line: (line.get("text") or "").startswith("stage canary soaks"))
+    process.kill()
+    process.wait()
+
+
+for stops in (planned, interrupted, failed, waiting):
+    @test(f"a hard guard that has tripped before a run begins, or goes on, halts it: {stops.__name__}")
+    def _(stand, stops=stops):
+        rows = "{ name: hard, run: cat hard, above: 10, every: 20ms, timeout: 5s, hold: 100ms, hard: true }"
+        ready(stand, WAITS if stops is waiting else ONE, more=f"protect: {{ signals: [{rows}] }}")
+        reads(stand, "hard", 1)
+        stops(stand)
+        was = states(stand)[0]
+        reads(stand, "hard", 11)
+        run(stand, 5)
+        same(states(stand)[0], "halted", f"state, which was {was}")
+        reads(stand, "hard", 1)
+        same(run(stand, 0, command=ROLLBACK)["state"], BACK, "state")
+
+
 @plain_test("every move of the table was taken by the program, and no other")
 def _(_):
     if len(WALKED) != len(TESTS) - 1:
