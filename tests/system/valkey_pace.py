@@ -105,7 +105,7 @@ def _(stand, servers):
 
 @each_kind("a promise that cannot be kept leaves a trickle, and says why; taken off it the run goes on at once", slow=True)
 def _(stand, servers):
-    server = ready(stand, servers, "1us")
+    server = ready(stand, servers, "1us", ", hold: 10m") # however little is sent, the world alone is not as quiet as that
     process = began(stand)
     status = until(stand, held_back)
     # one look in twenty falls into a lull
