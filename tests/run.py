@@ -139,8 +139,8 @@ WAITING = ("system", "conformance", "page", "demo")
 # waits at a time. What computes, and the compilers of the builds that come next, take what those leave, and give way: who
 # holds a stopwatch is not kept waiting by them.
 Lane = namedtuple("Lane", "name at_once give_way")
-WAITS = Lane("waiting", CORES + 2, ())
-COMPUTES = Lane("computing", CORES + 1, ("nice", "-n", "10"))
+WAITS = Lane("waiting", CORES + 1, ())
+COMPUTES = Lane("computing", CORES, ("nice", "-n", "10"))
 ALONE = Lane("alone", 1, ())
 
 
