@@ -519,15 +519,6 @@ static void of_a_shadow_whose_log_is_damaged_nothing_goes_live(void **state)
 /* --- while a guard holds it ----------------------------------------------------------------------------------------
  */
 
-static void flag(struct scene *scene, bool (*put)(struct catalog *, const struct act *, GError **))
-{
-    GError *error = NULL;
-    auto_(catalog) catalog = NULL;
-    struct act act = {.actor = "ann@desk"};
-    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, &error));
-    kit_ok(put(catalog, &act, &error));
-}
-
 #define HEARD_US (INT64_C(60) * 1000 * 1000)
 
 static atomic_bool is_to_flag;
@@ -538,7 +529,7 @@ static void flag_at_work(void *self, const char *name)
     struct scene *scene = self;
     if (strcmp(name, "cas.after") != 0 || !atomic_exchange(&is_to_flag, false))
         return;
-    flag(scene, catalog_stop_put);
+    scene_flags(scene, catalog_stop_put);
     for (int64_t until_us = g_get_monotonic_time() + HEARD_US;; g_thread_yield()) {
         auto_(arena) mem = arena_new(1 << 20);
         struct run_row row = scene_row(scene, mem);
@@ -558,9 +549,9 @@ static void a_promotion_that_a_guard_holds_goes_on_once_it_is_clear(void **state
         scene.fake.world.point = flag_at_work;
         atomic_store(&is_to_flag, at_work);
         if (!at_work)
-            flag(&scene, catalog_stop_put);
+            scene_flags(&scene, catalog_stop_put);
         promoted(&scene, NULL, 3, "the same command goes on then");
-        flag(&scene, catalog_stop_lift);
+        scene_flags(&scene, catalog_stop_lift);
         promoted(&scene, NULL, 0, NULL);
         all_are(&scene, "{\"times\":1}");
         scene_done(&scene);

@@ -404,6 +404,15 @@ static void asked_anew(struct scene *scene)
     }
 }
 
+void scene_flags(struct scene *scene, bool (*put)(struct catalog *, const struct act *, GError **))
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    struct act act = {.actor = "ann@desk"};
+    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, &error));
+    kit_ok(put(catalog, &act, &error));
+}
+
 void scene_eases(struct scene *scene)
 {
     atomic_store(&scene->feels, GUARD_LEVEL_OK);

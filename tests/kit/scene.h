@@ -110,6 +110,8 @@ void scene_fault(struct scene *scene, const struct fault_row *row);
 void scene_feels(struct scene *scene);
 /* From now on like that, and not on before whoever watches the work has acted upon it: by another thread. */
 void scene_worsens(struct scene *scene, int feels);
+/* The flag that holds all runs of the home: `put` sets it, or takes it away. */
+void scene_flags(struct scene *scene, bool (*put)(struct catalog *, const struct act *, GError **));
 /* It is well again, and whoever judges next will find it so. */
 void scene_eases(struct scene *scene);
 /* Behind the run's back. */

@@ -61,11 +61,16 @@ struct quicker {
     size_t gone; /* of those who have it */
 };
 
+static struct quicker *quicker_of(struct session *session)
+{
+    const char *table = (const char *)session_driver(session);
+    return (struct quicker *)(gpointer)(table - offsetof(struct quicker, scene.faulty_mem.table));
+}
+
 static bool lock_quicker(struct session *session, const struct call *call, struct store_lock *io, bool force,
                          GError **error)
 {
-    const char *table = (const char *)session_driver(session);
-    struct quicker *quicker = (struct quicker *)(gpointer)(table - offsetof(struct quicker, scene.faulty_mem.table));
+    struct quicker *quicker = quicker_of(session);
     struct store_lock other = {.run = "quick.1", .host = "desk", .home = "/elsewhere", .run_uid = {9}};
     bool ok = quicker->lock(session, call, io, force, error);
     if (!ok && !quicker->taken)
@@ -93,8 +98,7 @@ static void of_two_who_take_over_a_lock_one_has_it(void **state)
 static bool lock_damaged(struct session *session, const struct call *call, struct store_lock *io, bool force,
                          GError **error)
 {
-    const char *table = (const char *)session_driver(session);
-    struct quicker *quicker = (struct quicker *)(gpointer)(table - offsetof(struct quicker, scene.faulty_mem.table));
+    struct quicker *quicker = quicker_of(session);
     return force ? quicker->lock(session, call, io, force, error)
                  : error_set(error, SLUICE_ERROR_CORRUPT, "the lock is damaged; --force-unlock removes it");
 }
@@ -123,8 +127,7 @@ static bool lock_crowded(struct session *session, const struct call *call, struc
                          GError **error)
 {
     static const char *const RUNS[] = {"one.1", "two.1"};
-    const char *table = (const char *)session_driver(session);
-    struct quicker *quicker = (struct quicker *)(gpointer)(table - offsetof(struct quicker, scene.faulty_mem.table));
+    struct quicker *quicker = quicker_of(session);
     quicker->gone += !force && quicker->gone < G_N_ELEMENTS(RUNS) && io->over_uid[0] == quicker->gone + 1;
     if (force || quicker->gone == G_N_ELEMENTS(RUNS))
         return quicker->lock(session, call, io, force, error);

@@ -27,16 +27,6 @@ static bool takes_back(struct scene *scene, unsigned nth, bool *ret_met, int *re
 /* Behind the beginning most are looks. */
 enum { ALL_UP_TO = 60, THEN_ONE_IN = 5 };
 
-/* The flag that holds all runs of the home. */
-static void flag(struct scene *scene, bool (*put)(struct catalog *, const struct act *, GError **))
-{
-    GError *error = NULL;
-    auto_(catalog) catalog = NULL;
-    struct act act = {.actor = "ann@desk"};
-    kit_ok(catalog_open(&catalog, &scene->fake.world, scene->home, CATALOG_EXISTING, &error));
-    kit_ok(put(catalog, &act, &error));
-}
-
 static void each_statement_fails(bool held)
 {
     struct scene scene;
@@ -46,7 +36,7 @@ static void each_statement_fails(bool held)
     scene_put(&scene, "items", "a", "{\"n\":1}");
     scene_ran(&scene, 0);
     if (held)
-        flag(&scene, catalog_stop_put);
+        scene_flags(&scene, catalog_stop_put);
     scene_keep(&scene, &kept);
     scene_done(&scene);
     for (unsigned nth = 1; met; nth += nth < ALL_UP_TO ? 1 : THEN_ONE_IN) {
@@ -58,7 +48,7 @@ static void each_statement_fails(bool held)
         if (ok == (error != NULL) || (held && ok && status == 0))
             fail_msg("statement %u: status %d: %s", nth, status, error ? error->message : "nothing is said");
         if (held)
-            flag(&scene, catalog_stop_lift);
+            scene_flags(&scene, catalog_stop_lift);
         if (!ok || status != 0)
             scene_taken_back(&scene, 0);
         scene_holds(&scene, "items", "a", "{\"n\":1}");
@@ -129,7 +119,7 @@ static void then(struct holding *holding)
     static const struct fault_row FAILS = {.op = FAULT_SETTLE, .nth = 1, .effect = FAULT_FATAL};
     atomic_store(&holding->acted, true);
     if (holding->row->then == LIFTS)
-        flag(&holding->scene, catalog_stop_lift);
+        scene_flags(&holding->scene, catalog_stop_lift);
     else if (holding->row->then == SIGNALS)
         atomic_store(&holding->signals, 1);
     else if (holding->row->then == PAUSES)
@@ -153,7 +143,7 @@ static void on_point(void *self, const char *name)
     struct holding *holding = self;
     if (!holding->row->under_way || strcmp(name, "cas.after") != 0 || atomic_exchange(&holding->flagged, true))
         return;
-    flag(&holding->scene, catalog_stop_put);
+    scene_flags(&holding->scene, catalog_stop_put);
     for (int64_t until_us = g_get_monotonic_time() + HEARD_US; !is_held(&holding->scene); g_thread_yield())
         assert_true(g_get_monotonic_time() < until_us);
     then(holding);
@@ -171,7 +161,7 @@ static void whatever_comes_while_a_guard_holds_a_rollback_ends_it_in_its_own_way
         holding.scene.signals = &holding.signals;
         holding.scene.exit_on_pause = HELD[i].then == LEAVES;
         if (!HELD[i].under_way)
-            flag(&holding.scene, catalog_stop_put);
+            scene_flags(&holding.scene, catalog_stop_put);
         holding.scene.asleep = on_sleep;
         holding.scene.fake.world.point = on_point;
         holding.scene.fake.world.point_self = &holding;
@@ -186,7 +176,7 @@ static void whatever_comes_while_a_guard_holds_a_rollback_ends_it_in_its_own_way
         atomic_store(&holding.signals, 0);
         scene_fault(&holding.scene, NULL);
         if (HELD[i].then != LIFTS)
-            flag(&holding.scene, catalog_stop_lift);
+            scene_flags(&holding.scene, catalog_stop_lift);
         scene_taken_back(&holding.scene, 0);
         scene_holds(&holding.scene, "items", "a", "{\"n\":1}");
         scene_done(&holding.scene);
