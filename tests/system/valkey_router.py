@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from servers import Servers, Unavailable, need_client, take_turn, wait_for
+from servers import SLOTS, Servers, Unavailable, need_client, take_turn, wait_for
 from stand import Skip, among, must, run_all, same, test
 
 KINDS = ("redis", "valkey")
@@ -68,6 +68,11 @@ class Bench:
         self.routers.append(router)
         if good:
             same(router.opened["error"], "", router.opened["message"])
+        return router
+
+    def paced(self, uri):
+        router = self.router(uri)
+        router.ask("pace")
         return router
 
     def end(self):
@@ -489,6 +494,12 @@ def lists_moving(bench):
             found, _ = router.listing(file, most=most, each=lambda number: number % 20 or wait_more(moved))
         same(len(found ^ keys), 0, f"keys too many or too few, slots above {most} by SCAN")
         must(len(moved) > before, "no slot moved meanwhile")
+    paced = bench.paced(uri_of(cluster.nodes[0]))
+    for slots in (None, large):
+        with cluster.moving(slots=slots) as moved:
+            wait_for(lambda: moved, "a slot that moved")
+            found, _ = paced.listing(file, at_once=10000, each=lambda number: number % 5 or wait_more(moved))
+        same(len(found ^ keys), 0, "at a pace: keys too many or too few")
     found = set(client.scan_iter("key:*", target_nodes=client.PRIMARIES))
     same(len(found ^ keys), 0, "wrong keys in python's own listing")
 
@@ -515,11 +526,18 @@ def lists_half(bench):
     for dataset in ("key:*", "key:{{big}}*"):
         for most in (0, 100, 20000):
             lists(router, file, keys, f"{dataset} above {most} by SCAN", dataset=dataset, most=most)
+    paced = bench.paced(uri_of(cluster.nodes[0]))
+    for node in cluster.nodes:
+        node.call("CONFIG", "RESETSTAT")
+    lists(paced, file, keys, "at a pace", most=20000)
+    counts = sum(node.info("commandstats")["cmdstat_cluster|countkeysinslot"]["calls"] for node in cluster.nodes)
+    must(0 < counts < SLOTS / 8, f"at a pace {counts} slots were counted before they were read")
     cluster.move_begin(slot, source, target)
     for _ in range(3):
         for most in (0, 100, 20000):
             found, _ = router.listing(file, most=most)
             same(len(found ^ keys), 0, f"half moved, above {most} by SCAN")
+        same(len(paced.listing(file, at_once=10000, most=20000)[0] ^ keys), 0, "half moved, at a pace")
         cluster.move_keys(slot, source, target, most=4000)
     cluster.move_keys(slot, source, target) # one of another dataset is left
     cluster.move_end(slot, source, target)

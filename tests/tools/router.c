@@ -7,6 +7,7 @@
  *                                          answered, unknown and not sent; which (numbers) were unknown
  *     get PREFIX FROM N DEADLINE_MS        reads the first of them back: how many were answered, their sum
  *     settle DEADLINE_MS
+ *     pace                                 from now on at the pace of servers that nobody feels
  *     open DATASET MAX MOST                begins to list a dataset's keys: MAX at a time, slots above MOST by SCAN
  *     next FILE DEADLINE_MS                the next of them, appended to the file, a line each; whether it is done
  *     again                                goes on at the cursor with a list of its own
@@ -17,9 +18,18 @@
 #include <stdio.h>
 
 #include "base/int.h"
+#include "pace/servers.h"
 #include "store/valkey/list.h"
 
-enum { MEM_BYTES = 64 << 20, US_PER_MS = 1000, LINE_BYTES = 4096, MOST_WORDS = 6, TEXT_BYTES = 96 };
+enum {
+    MEM_BYTES = 64 << 20,
+    US_PER_MS = 1000,
+    US_PER_S = 1000000,
+    PROBE_US = 5000,
+    LINE_BYTES = 4096,
+    MOST_WORDS = 6,
+    TEXT_BYTES = 96
+};
 
 /* Wrong on purpose for a store that counts writes twice: not idempotent, and of two keys, so that a slot half moved
  * refuses it. */
@@ -30,6 +40,7 @@ struct tool {
     struct valkey_uri *uri;
     struct routes *routes;
     struct router *router;
+    struct pace *pace; /* NULL: none */
     struct arena *mem;
     char sha[41];
     struct key_template *template;
@@ -200,6 +211,23 @@ static void do_topology(struct tool *tool, char **words)
     topology_unref(topology);
 }
 
+/* Another server is felt, for as long as a baseline takes: what goes to the real ones is a request every few
+ * milliseconds. */
+static void do_pace(struct tool *tool, char **words)
+{
+    const struct governor_promise promise = {.share = 0.1};
+    int64_t now_us = world_monotonic_us(tool->world), began_us = now_us - 5 * US_PER_S;
+    tool->pace = pace_new(&promise, began_us);
+    struct pace_server *felt = pace_server(tool->pace, "felt");
+    for (int64_t us = 0; us < 5 * US_PER_S; us += PROBE_US) {
+        pace_felt(felt, began_us + us - PROBE_US / 10, began_us + us);
+        if (us % GOVERNOR_TICK_US == 0)
+            pace_tick(tool->pace, began_us + us, us);
+    }
+    routes_set_pace(tool->routes, tool->pace);
+    printf("{\"error\": \"\"}\n");
+}
+
 /* --- listing ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t number_of(const char *text)
@@ -281,8 +309,9 @@ static const struct {
     const char *name;
     guint words;
     void (*do_it)(struct tool *tool, char **words);
-} VERBS[] = {{"topology", 1, do_topology}, {"incr", 5, do_incr}, {"get", 5, do_get},     {"settle", 2, do_settle},
-             {"open", 4, do_open},         {"next", 3, do_next}, {"again", 1, do_again}, {"split", 3, do_split}};
+} VERBS[] = {{"topology", 1, do_topology}, {"incr", 5, do_incr},   {"get", 5, do_get},
+             {"settle", 2, do_settle},     {"open", 4, do_open},   {"next", 3, do_next},
+             {"again", 1, do_again},       {"split", 3, do_split}, {"pace", 1, do_pace}};
 
 static bool do_line(struct tool *tool, char *line)
 {
@@ -325,6 +354,7 @@ static void tool_close(struct tool *tool)
         g_byte_array_free(tool->cursor, TRUE);
     router_free(tool->router);
     routes_free(tool->routes);
+    pace_free(tool->pace);
     if (tool->mem)
         arena_free(tool->mem);
     if (tool->uri)

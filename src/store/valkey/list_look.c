@@ -4,7 +4,8 @@
 #include "store/valkey/list_parts.h"
 #include "store/valkey/refusal.h"
 
-enum { FRAME = 2 }; /* INFO and CLUSTER NODES, in front of the questions */
+enum { FRAME = 2 };            /* INFO and CLUSTER NODES, in front of the questions */
+enum { DEAR = 16, CHEAP = 4 }; /* so many questions are commands each; of more, about small slots, so many are one */
 
 static void take_info(struct claim *claim, const struct reply *reply)
 {
@@ -96,6 +97,13 @@ static bool take_moment(void *self, size_t i, const struct reply *reply, GError 
     return good;
 }
 
+/* As the server feels it: MULTI and EXEC around it. */
+static uint32_t weight_of(size_t questions)
+{
+    size_t of_questions = questions <= DEAR ? questions : MAX(DEAR, questions / CHEAP);
+    return 1 + FRAME + (uint32_t)of_questions;
+}
+
 bool list_ask(const struct list_moments *of, GError **error)
 {
     static const struct slice exec = {.data = (const uint8_t *)"EXEC", .len = 4};
@@ -116,6 +124,7 @@ bool list_ask(const struct list_moments *of, GError **error)
             .repeatable = true,
             .parts = (const struct command *)(const void *)moment->questions->data,
             .n_parts = moment->questions->len,
+            .weight = weight_of(moment->about->len),
         };
     }
     struct route_wish wish = {.commands = commands, .n = of->n, .answer = take_moment, .self = (void *)(uintptr_t)of};

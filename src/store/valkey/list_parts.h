@@ -44,7 +44,9 @@ struct list {
     uint64_t done[CLAIM_WORDS];
     bool over; /* standalone: SCAN has come to its end */
     size_t max_keys, slot_most;
-    uint32_t ahead; /* slots of an owner that are counted at once */
+    uint32_t ahead;   /* slots of an owner that are counted at once */
+    uint64_t usual;   /* keys of the largest slot among those that were read last; 0: nothing is known */
+    uint32_t counted; /* before this slot keys are counted before they are read, whatever is usual */
     struct list_scan scan;
     /* What was read and does not count yet: keys one behind the other, and where each lies. */
     GByteArray *bytes;

@@ -2,6 +2,7 @@
 #include "store/valkey/refusal.h"
 
 enum { SLACK = 64, AHEAD_LEAST = 8, AHEAD_MOST = 1024, AHEAD_PACED = 16, OWNERS_PACED = 4 };
+enum { SMALL_PACED = 64, KEYS_PACED = 1000 }; /* slots of few keys that are read at once, and how many those are */
 
 /* One slot of an attempt. */
 struct slot_row {
@@ -14,7 +15,7 @@ struct slot_row {
     size_t node;                      /* the owner's, in the topology */
     const struct valkey_host *target; /* where it is moving to; NULL: it stays */
     uint64_t count, arrived;          /* keys at the owner, and at the target */
-    uint64_t asked;
+    uint64_t asked, came;
 };
 
 /* Servers that are asked about rows, each once. */
@@ -155,6 +156,7 @@ static bool put_question(struct attempt *attempt, size_t i, GError **error)
 static bool take_keys(struct attempt *attempt, struct slot_row *row, const struct reply *reply, GError **error)
 {
     row->whole = row->whole && reply->n < row->asked;
+    row->came += reply->n;
     for (size_t k = 0; k < reply->n; k++) {
         if (!list_keep(attempt->list, reply->items[k].bytes, row->slot, error))
             return false;
@@ -216,27 +218,40 @@ static void drop_keys(struct list *list, uint16_t slot)
 static bool judge(struct attempt *attempt, bool (*counts)(const struct attempt *attempt, const struct slot_row *row))
 {
     bool any = false;
+    uint64_t usual = 0;
     for (size_t i = 0; i < attempt->n; i++) {
         const struct slot_row *row = &attempt->rows[i];
         if (!row->picked)
             continue;
         if (row->whole && counts(attempt, row)) {
             claim_bit_set(attempt->list->done, row->slot);
+            usual = MAX(usual, row->came);
             any = true;
             continue;
         }
         drop_keys(attempt->list, row->slot);
         changes(attempt->list, row->slot);
+        attempt->list->counted = MAX(attempt->list->counted, row->slot + 1u);
     }
+    attempt->list->usual = any ? MAX(usual, 1) : attempt->list->usual;
     return any;
 }
 
 /* --- slots that stay ---------------------------------------------------------------------------------------------- */
 
+/* What a server is occupied by at one go is to be as little as that by other requests, whatever is in a slot. */
+static uint32_t ahead_most(const struct list *list)
+{
+    uint64_t small = KEYS_PACED / MAX(list->usual, 1);
+    if (!router_paced(list->router))
+        return AHEAD_MOST;
+    return list->usual ? (uint32_t)CLAMP(small, AHEAD_PACED, SMALL_PACED) : AHEAD_PACED;
+}
+
 /* As many at a time as give about one call's keys. */
 static void adapt(struct list *list, size_t asked, size_t used)
 {
-    uint32_t most = router_paced(list->router) ? AHEAD_PACED : AHEAD_MOST;
+    uint32_t most = ahead_most(list);
     if (used >= asked)
         list->ahead = MIN(list->ahead * 2, most);
     else
@@ -287,6 +302,28 @@ static bool stays(const struct attempt *attempt, const struct slot_row *row)
 static bool read_staying(struct attempt *attempt, GError **error)
 {
     return ask(attempt, true, false, error) && (judge(attempt, stays) || attempt->emptied);
+}
+
+/* --- slots as those before ---------------------------------------------------------------------------------------- */
+
+/* Of a server that is paced each look is dear: the keys of slots that are as large as those before are asked for
+ * without a count of them. */
+static bool guesses(const struct attempt *attempt)
+{
+    const struct list *list = attempt->list;
+    return router_paced(list->router) && list->usual > 0 && list->next >= list->counted &&
+           attempt->n * list->usual <= list->max_keys && list->usual * 2 <= list->slot_most;
+}
+
+/* What is larger, moves or is another's by now is dropped, and counted the next time. */
+static bool read_guessed(struct attempt *attempt, GError **error)
+{
+    for (size_t i = 0; i < attempt->n; i++) {
+        attempt->rows[i].count = attempt->list->usual * 2;
+        pick_row(attempt, &attempt->rows[i], false);
+    }
+    adapt(attempt->list, attempt->n, attempt->n);
+    return ask(attempt, true, false, error) && judge(attempt, stays);
 }
 
 /* --- slots that move ---------------------------------------------------------------------------------------------- */
@@ -342,6 +379,8 @@ static bool scan_instead(struct attempt *attempt, GError **error)
 
 static bool go(struct attempt *attempt, GError **error)
 {
+    if (guesses(attempt))
+        return read_guessed(attempt, error);
     if (!ask(attempt, false, false, error))
         return false;
     judge_owners(attempt);
