@@ -11,6 +11,7 @@ that cover it. `./dev mutants [N]`: the first N of tests/mutants/list.txt (all o
     mutants.py [N] --fast                 without the suites that run the program itself, which take minutes for each
     mutants.py [N] --brief                without random lives, sweep and days either: units and interleavings
     mutants.py --only 17 --suite NAME     against this suite alone (system/stages), or several
+    mutants.py --only 71 --build asan     in another build of ./dev test: what is not given back, and (tsan) not locked
     mutants.py [N] --tree 2               in copies from number 2 on, beside a run that has others
 
 A fault is one line of one file, before and after. What does not compile is none. What no suite notices has survived, and
@@ -35,7 +36,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LIST = Path(__file__).resolve().parent / "list.txt"
 HOME = ROOT / "build-mutants"
 FOLDERS = ("policy", "undo", "run", "catalog", "verify")
-BUILD = "build-g"
 
 # A fault: the file, which of its lines of this text, how it is called, and what stands there instead.
 Fault = namedtuple("Fault", "path nth kind before after")
@@ -201,6 +201,7 @@ def with_fault(fault, text):
 
 # What a fault leaves unused is not what the compiler is asked about.
 QUIET = "".join(f'#pragma GCC diagnostic ignored "-W{name}"\n' for name in (
+    "pragmas", "unknown-warning-option", # what the other compiler alone knows
     "unused-variable", "unused-function", "unused-but-set-variable", "unused-value", "unused-result", "parentheses",
     "type-limits", "maybe-uninitialized", "bool-compare", "address", "return-type", "null-dereference", "unused-label"))
 
@@ -259,21 +260,29 @@ TOO_LONG = "\ntook too long" # what is said of it: on a machine that is busy it 
 
 # --- building and running --------------------------------------------------------------------------------------------
 
+def build_row(name):
+    """(compiler, meson's options) of a build of `./dev test`."""
+    row = re.search(rf"^{name} +(\S+) +\S+ +(-.*)$", (ROOT / "dev").read_text(), re.M)
+    return row[1], row[2].split()
+
+
 class Tree:
     """A copy of what git knows of the tree, with a build of its own."""
 
-    def __init__(self, number):
+    def __init__(self, number, build):
         self.dir = HOME / f"tree{number}"
-        self.build = self.dir / BUILD
+        self.build = self.dir / f"build-{build}"
         self.sound = {} # suite: whether it passes without a fault
         self.dir.mkdir(parents=True, exist_ok=True)
         self.copy()
         if not (self.build / "build.ninja").exists():
-            self.call(["meson", "setup", BUILD, "--werror", "-Dbuildtype=debugoptimized"], 600, env=dict(os.environ, CC="gcc"))
-        self.call(["ninja", "-C", BUILD, "build.ninja"], 600)
-        found = json.loads(self.call(["meson", "introspect", "--tests", BUILD], 60)[1])
+            compiler, words = build_row(build)
+            self.call(["meson", "setup", self.build, "--werror", *words], 600, env=dict(os.environ, CC=compiler))
+        self.call(["ninja", "-C", self.build, "build.ninja"], 600)
+        found = json.loads(self.call(["meson", "introspect", "--tests", self.build], 60)[1])
+        self.slower = 1 if build == "gcc" else 5 # that a sanitizer makes of a test
         self.tests = {test["name"]: test for test in found}
-        targets = json.loads(self.call(["meson", "introspect", "--targets", BUILD], 60)[1])
+        targets = json.loads(self.call(["meson", "introspect", "--targets", self.build], 60)[1])
         self.files = {target["id"]: [os.path.relpath(path, self.build) for path in target["filename"]] for target in targets}
 
     def copy(self):
@@ -305,12 +314,12 @@ class Tree:
         test = self.tests[name]
         paths = [path for each in test["depends"] for path in self.files.get(each, [])]
         program = os.path.relpath(test["cmd"][0], self.build)
-        return self.call(["ninja", "-C", BUILD, *paths, *([] if program.startswith("..") else [program])], 900)
+        return self.call(["ninja", "-C", self.build, *paths, *([] if program.startswith("..") else [program])], 900)
 
     def run(self, name):
         test = self.tests[name]
         environment = dict(os.environ, **test["env"])
-        limit = min(test["timeout"], LONGEST.get(name.split("/")[0], test["timeout"]))
+        limit = min(test["timeout"], LONGEST.get(name.split("/")[0], test["timeout"]) * self.slower)
         if test["cmd"][0].endswith("python3"):
             environment["PATH"] = "/usr/bin:" + environment["PATH"]
             return self.call(["/usr/bin/python3", *test["cmd"][1:]], limit, env=environment, cwd=self.build)
@@ -330,7 +339,8 @@ def some(tests):
     """Of what takes long, as much as takes some seconds: random lives, the sweep of failing calls, a day of operation."""
     for name, whole, more in (("model/some", "model/many", {"SLUICE_LIVES": "80"}), ("fault/some", "fault/sweep", {"SLUICE_SPARSE": "1"}),
                               ("sim/some", "sim/days", {"SLUICE_DAYS": "1"})):
-        tests[name] = dict(tests[whole], env=dict(tests[whole]["env"], **more))
+        if whole in tests: # under a sanitizer there are few as it is
+            tests[name] = dict(tests[whole], env=dict(tests[whole]["env"], **more))
 
 
 def try_fault(tree, fault, options):
@@ -356,7 +366,7 @@ def try_fault(tree, fault, options):
 
 
 def work(number, todo, results, options):
-    tree = Tree(number)
+    tree = Tree(number, options.build)
     some(tree.tests)
     while True:
         try:
@@ -382,6 +392,7 @@ def main():
     parser.add_argument("--from", type=int, dest="first", default=1)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--tree", type=int, default=0, help="number of the first copy: not that of a run that is under way")
+    parser.add_argument("--build", default="gcc", choices=("gcc", "asan", "tsan"), help="of ./dev test")
     parser.add_argument("--brief", action="store_true", help="units and interleavings alone")
     parser.add_argument("--suite", action="append", default=[], help="this one alone, or several")
     parser.add_argument("--fast", action="store_true", help="without the suites that run the program itself")
