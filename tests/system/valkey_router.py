@@ -276,6 +276,8 @@ def forgotten(bench):
     same(router.get("k", 2000)["sum"], 6000, "sum")
     loads = server.info("commandstats")["cmdstat_script|load"]["calls"]
     must(loads <= 6, f"the script was loaded {loads} times")
+    refused = int(server.info("errorstats")["errorstat_NOSCRIPT"].removeprefix("count="))
+    must(refused <= 3 * 512, f"{refused} calls were refused: more than were on their way when the first of them was")
 
 
 @each_kind("a server that is full, read-only or short of replicas: waited for, then said; the write was not done")

@@ -53,6 +53,7 @@ struct link {
     int64_t due_us;             /* not tried before */
     int64_t heard_us;           /* since when nothing came although replies are awaited */
     const char *loaded;         /* the script that was loaded last through this connection, and is still there */
+    const char *lacks;          /* the script that is to be loaded before the next command that needs it; NULL: none */
     uint32_t loads;             /* scripts that were loaded so far */
     struct pace_server *server; /* of the pace, as it was when `paced` was its number; NULL: none */
     uint64_t paced;

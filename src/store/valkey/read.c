@@ -8,6 +8,7 @@ enum {
     READ_ROUNDS = 8,
     EACH_MOST = 2,
     ARGS_MOST = 4,
+    SMALL_TOGETHER = 4,
     FEW_STRINGS = 64,
     FEW_HASHES = 64,
     MANY_READS = 16,
@@ -143,12 +144,17 @@ static void round_begin(struct reading *reading, bool counts)
     }
 }
 
+/* When a record expires is next to nothing beside what it is. */
 static bool round_run(struct reading *reading, const struct reading_way *way, struct command *commands, size_t n,
                       GError **error)
 {
     struct asking asking = {reading, way};
     struct valkey_reads *reads = reading->reads;
-    struct route_wish wish = {.commands = commands, .n = n, .answer = take_answer, .self = &asking};
+    struct route_wish wish = {.commands = commands,
+                              .n = n,
+                              .light = (uint32_t)reading->each * (reads->small ? SMALL_TOGETHER : 1),
+                              .answer = take_answer,
+                              .self = &asking};
     size_t kept = 0, asked = reads->n;
     struct few *readers = &valkey_store_of(reading->session)->readers;
     if (!valkey_run_of_few(reading->session, reading->call, &wish, readers, error))
@@ -404,6 +410,7 @@ static bool read_rest(struct reading *reading, GError **error)
     bool small = reading->shadow || (reading->call->small && !may_be_large);
     if (!small && !read_few_fields(reading, error))
         return false;
+    reads->small = reading->call->small && !may_be_large;
     if (reads->n && !small && !valkey_weigh(reading->session, reading->call, reads, error))
         return false;
     for (unsigned round = 0; reads->n && round < READ_ROUNDS; round++)

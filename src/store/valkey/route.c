@@ -280,16 +280,19 @@ static bool do_ask(struct run *run, const struct event *event, GError **error)
 }
 
 /* The script is loaded once for all commands that were on their way already, and again for one that went out behind it
- * and is refused. */
+ * and is refused. It goes ahead of whatever needs it next: those that wait there may be thousands. */
 static bool do_load(struct run *run, const struct event *event, GError **error)
 {
     struct pending *pending = &run->pending[event->i];
-    if (!run->wish->commands[event->i].script)
+    const char *script = run->wish->commands[event->i].script;
+    if (!script)
         return do_caller(run, event, error);
     if (pending->loads++ >= LOADS)
         return do_stop(run, event, error);
     if (pending->link_loads == event->link->loads)
         event->link->loaded = NULL;
+    if (event->link->loaded != script)
+        event->link->lacks = script;
     link_queue_push(&event->link->todo, event->i);
     return true;
 }
@@ -389,11 +392,12 @@ static void put_before(struct run *run, struct link *link, uint32_t i)
 {
     struct pending *pending = &run->pending[i];
     const char *script = run->wish->commands[i].script;
-    if (pending->loads > 0 && link->loaded != script) {
+    if (script && link->loaded != script && (pending->loads > 0 || link->lacks == script)) {
         struct slice args[] = {slice_of_text("SCRIPT"), slice_of_text("LOAD"), slice_of_text(script)};
         conn_put(link->conn, args, G_N_ELEMENTS(args));
         link_queue_push(&link->flight, LINK_LOAD);
         link->loaded = script;
+        link->lacks = NULL;
         link->loads++;
     }
     pending->link_loads = link->loads;
@@ -426,9 +430,9 @@ static uint32_t weight_of(const struct command *command)
 
 /* What takes about as long as another of it: the same command, or script, of the same weight (FNV-1a, by Fowler, Noll
  * and Vo). */
-static uint64_t kind_of(const struct command *command)
+static uint64_t kind_of(const struct command *command, uint32_t light)
 {
-    uint64_t kind = 14695981039346656037u ^ weight_of(command);
+    uint64_t kind = 14695981039346656037u ^ weight_of(command) ^ (uint64_t)light << 32;
     size_t names = command->script ? 2 : 1; /* EVALSHA and its digest */
     for (size_t k = 0; k < MIN(names, command->n_args); k++)
         for (size_t i = 0; i < command->args[k].len; i++)
@@ -458,8 +462,9 @@ static bool may_go(struct run *run, struct link *link)
         return true;
     int64_t now_us = world_monotonic_us(run->router->world), due_us;
     const struct command *next = &run->wish->commands[link_queue_first(&link->todo)];
-    uint32_t first = weight_of(next), all = (uint32_t)MIN(link_queue_count(&link->todo), UINT32_MAX);
-    link->units = pace_take(server, kind_of(next), now_us, first, MAX(all, first), &due_us);
+    uint32_t first = weight_of(next), light = MAX(run->wish->light, 1);
+    uint32_t all = (uint32_t)MIN((link_queue_count(&link->todo) - 1) / light + 1, UINT32_MAX);
+    link->units = light * pace_take(server, kind_of(next, light), now_us, first, MAX(all, first), &due_us);
     link->taken_us = now_us;
     if (link->units > 0)
         return true;

@@ -95,7 +95,8 @@ static bool place_run(struct place_work *work, const struct call *call, GError *
                                        .repeatable = true,
                                        .script = work->epochs ? script_take.text : NULL};
     }
-    struct route_wish wish = {.commands = commands, .n = work->n, .answer = place_answer, .self = work};
+    struct route_wish wish = {
+        .commands = commands, .n = work->n, .light = ROUTE_LIGHT, .answer = place_answer, .self = work};
     return router_run(valkey_session_of(work->session)->router, call, &wish, error);
 }
 

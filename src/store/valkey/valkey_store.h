@@ -126,6 +126,7 @@ struct valkey_reads {
     size_t n;
     size_t *apart; /* room for as many; what is read in pieces */
     size_t n_apart;
+    bool small; /* of `asked`: several may be read in the time of one write */
 };
 /* What a string is as a raw record. */
 static inline bool valkey_is_string(struct slice raw)

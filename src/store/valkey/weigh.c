@@ -4,7 +4,7 @@
 #include "base/units.h"
 #include "store/valkey/pieces.h"
 
-enum { ARGS = 3 };
+enum { ARGS = 3, SMALL_BYTES = 4096 };
 
 struct weighing {
     const struct call *call;
@@ -47,6 +47,8 @@ static bool weigh_answer(void *self, size_t i, const struct reply *reply, GError
     } else if (reply->type == REPLY_INTEGER && reply->integer > DOCUMENT_BYTES) {
         too_big(weighing->call->mem, record, reply->integer);
         weighing->dropped[i] = true;
+    } else {
+        weighing->reads->small &= reply->type == REPLY_INTEGER && reply->integer <= SMALL_BYTES;
     }
     return true;
 }
@@ -66,7 +68,9 @@ static bool weigh_all(struct session *session, struct weighing *weighing, GError
         commands[i] = (struct command){
             .args = args + i * ARGS, .n_args = ARGS, .slot = (int32_t)valkey_place_of(store, key), .repeatable = true};
     }
-    struct route_wish wish = {.commands = commands, .n = n, .answer = weigh_answer, .self = weighing};
+    struct route_wish wish = {
+        .commands = commands, .n = n, .light = ROUTE_LIGHT, .answer = weigh_answer, .self = weighing};
+    reads->small = true;
     return router_run(valkey_session_of(session)->router, weighing->call, &wish, error);
 }
 

@@ -1,58 +1,72 @@
 /* What a router does while it waits for its pace. Its clock stands but for its own sleeps, which it counts; where what
  * is promised is taken off, somebody else's as well. */
-#include "pace/servers.h"
+#include "kit/patient.h"
 #include "test_valkey_kit.h"
 
-enum { COMMANDS = 20, FELT_US = 4000000, PROBE_US = 5000, LOOKS_MOST = 7, LATE_US = 100000 };
+enum { COMMANDS = 20, LOOKS_MOST = 7, LATE_US = 100000 };
 
-struct patient {
-    struct world world;
-    struct world_clock clock;
-    int64_t slept_us;
-    bool goes; /* its clock */
-    int sleeps, gave_way;
+/* A server, and who asks it. */
+struct asked {
+    struct patient patient;
     struct routes
-        *unpaced; /* who is told when the first command has come that nothing is promised any more; NULL: nobody */
+        *unpaced;    /* who is told when the first command has come that nothing is promised any more; NULL: nobody */
+    bool has_script; /* the server */
+    int scripts;     /* that it was asked for, those included that it had not */
 };
 
-static int64_t monotonic_us(void *self)
-{
-    const struct patient *patient = self;
-    return FELT_US + patient->slept_us + (patient->goes ? world_monotonic_us(world_real()) : 0);
-}
-
-static void sleep_us(void *self, int64_t us, const atomic_bool *cancel)
-{
-    struct patient *patient = self;
-    patient->slept_us += us;
-    patient->sleeps++;
-}
-
-static void give_way(void *self)
-{
-    ((struct patient *)self)->gave_way++;
-}
-
 /* The router looks again while it waits for the answer: what it is paced by is gone then. */
-static void unpace(struct patient *patient)
+static void unpace(struct asked *asked)
 {
-    if (!patient->unpaced)
+    if (!asked->unpaced)
         return;
-    routes_set_pace(patient->unpaced, NULL);
-    patient->unpaced = NULL;
+    routes_set_pace(asked->unpaced, NULL);
+    asked->unpaced = NULL;
     world_sleep_us(world_real(), LATE_US, NULL);
 }
+
+static const char *script_says(struct asked *asked)
+{
+    asked->scripts++;
+    return asked->has_script ? "+OK\r\n" : "-NOSCRIPT No matching script.\r\n";
+}
+
+static const char *load_says(struct asked *asked)
+{
+    asked->has_script = true;
+    return "+OK\r\n";
+}
+
+static const char *get_says(struct asked *asked)
+{
+    unpace(asked);
+    return "+OK\r\n";
+}
+
+static const char *hello_says(struct asked *asked)
+{
+    return "%1\r\n$6\r\nserver\r\n$5\r\nredis\r\n";
+}
+
+static const char *info_says(struct asked *asked)
+{
+    return "$11\r\nrole:master\r\n";
+}
+
+static const struct {
+    const char *begins;
+    const char *(*says)(struct asked *asked);
+} ANSWERS[] = {
+    {"HELLO", hello_says}, {"INFO", info_says}, {"GET", get_says}, {"EVALSHA", script_says}, {"SCRIPT", load_says}};
 
 static void serve(struct peer *peer, int fd)
 {
     for (;;) {
-        g_autofree char *asked = peer_command(fd);
-        const char *says = asked && g_str_has_prefix(asked, "HELLO")  ? "%1\r\n$6\r\nserver\r\n$5\r\nredis\r\n"
-                           : asked && g_str_has_prefix(asked, "INFO") ? "$11\r\nrole:master\r\n"
-                                                                      : "+OK\r\n";
-        if (asked && g_str_has_prefix(asked, "GET"))
-            unpace(peer_self(peer));
-        if (!asked || !peer_say_text(fd, says))
+        g_autofree char *command = peer_command(fd);
+        const char *says = "+OK\r\n";
+        for (size_t i = 0; command && i < G_N_ELEMENTS(ANSWERS); i++)
+            if (g_str_has_prefix(command, ANSWERS[i].begins))
+                says = ANSWERS[i].says(peer_self(peer));
+        if (!command || !peer_say_text(fd, says))
             return;
     }
 }
@@ -63,74 +77,94 @@ static bool take(void *self, size_t i, const struct reply *reply, GError **error
     return true;
 }
 
-/* Until there is a baseline, and the least of all windows. */
-static void feel(struct pace *pace, const struct peer *peer, int64_t begun_us)
+static struct route_wish wish_of(const struct command *like, struct command commands[COMMANDS])
 {
-    g_autofree char *name = g_strdup_printf("127.0.0.1:%u", peer_port(peer));
-    for (int64_t us = 0; us < FELT_US; us += PROBE_US) {
-        pace_felt(pace_server(pace, name), begun_us + us, begun_us + us + 100);
-        if (us % GOVERNOR_TICK_US == 0)
-            pace_tick(pace, begun_us + us, us);
-    }
+    for (int i = 0; i < COMMANDS; i++)
+        commands[i] = *like;
+    return (struct route_wish){.commands = commands, .n = COMMANDS, .answer = take};
 }
 
-static void ask_all(struct patient *patient, struct pace *pace, bool taken_off)
+/* Commands like `like`, of which so many count as one. */
+static void ask_like(struct asked *asked, struct pace *pace, bool taken_off, const struct command *like, uint32_t light)
 {
     GError *error = NULL;
     struct lone_router lone;
     struct command commands[COMMANDS];
-    struct slice args[] = {slice_of_text("GET"), slice_of_text("k")};
     int taken = 0;
-    *patient = (struct patient){
-        .world = *world_real(),
-        .clock = *world_real()->clock,
-    };
-    patient->goes = taken_off;
-    patient->clock.monotonic_us = monotonic_us;
-    patient->clock.sleep_us = sleep_us;
-    patient->clock.give_way = give_way;
-    patient->world.clock = &patient->clock;
-    patient->world.clock_self = patient;
-    auto_(peer) peer = peer_start(serve, patient);
+    *asked = (struct asked){0};
+    patient_init(&asked->patient, taken_off);
+    auto_(peer) peer = peer_start(serve, asked);
     if (pace)
-        feel(pace, peer, monotonic_us(patient) - FELT_US);
-    lone_router_init(&lone, &patient->world, peer);
+        patient_feel(&asked->patient, pace, peer_port(peer));
+    lone_router_init(&lone, &asked->patient.world, peer);
     routes_set_pace(lone.routes, pace);
-    patient->unpaced = taken_off ? lone.routes : NULL;
-    for (int i = 0; i < COMMANDS; i++)
-        commands[i] = (struct command){.args = args, .n_args = G_N_ELEMENTS(args), .repeatable = true};
-    struct route_wish wish = {.commands = commands, .n = COMMANDS, .answer = take, .self = &taken};
+    asked->unpaced = taken_off ? lone.routes : NULL;
+    struct route_wish wish = wish_of(like, commands);
+    wish.light = light;
+    wish.self = &taken;
     struct call call = {.deadline_us = INT64_MAX / 2};
     kit_ok(router_run(lone.router, &call, &wish, &error));
     assert_int_equal(taken, COMMANDS);
     lone_router_done(&lone);
 }
 
+static void ask_all(struct asked *asked, struct pace *pace, bool taken_off)
+{
+    struct slice args[] = {slice_of_text("GET"), slice_of_text("k")};
+    struct command get = {.args = args, .n_args = G_N_ELEMENTS(args), .repeatable = true};
+    ask_like(asked, pace, taken_off, &get, 0);
+}
+
+static void of_light_commands_many_go_for_one_wait(void **state)
+{
+    enum { LIGHT = 5 };
+    struct asked one, many;
+    struct slice args[] = {slice_of_text("GET"), slice_of_text("k")};
+    struct command get = {.args = args, .n_args = G_N_ELEMENTS(args), .repeatable = true};
+    auto_(pace) pace = pace_new(&(struct governor_promise){.share = 0.1}, 0);
+    auto_(pace) same = pace_new(&(struct governor_promise){.share = 0.1}, 0);
+    ask_like(&one, pace, false, &get, 1);
+    ask_like(&many, same, false, &get, LIGHT);
+    assert_true(many.patient.sleeps > 0);
+    assert_true(many.patient.slept_us <= one.patient.slept_us / (LIGHT - 1));
+}
+
+static void a_script_that_a_server_lacks_is_loaded_ahead_of_all_that_wait_for_it(void **state)
+{
+    struct asked asked;
+    struct slice args[] = {slice_of_text("EVALSHA"), slice_of_text("digest"), slice_of_text("1"), slice_of_text("k")};
+    struct command call = {.args = args, .n_args = G_N_ELEMENTS(args), .repeatable = true, .script = "return 0"};
+    auto_(pace) pace = pace_new(&(struct governor_promise){.share = 0.1}, 0);
+    ask_like(&asked, pace, false, &call, 0);
+    assert_true(asked.has_script);
+    assert_int_equal(asked.scripts, COMMANDS + 1);
+}
+
 static void who_is_paced_gives_way_and_is_not_woken_before_it_is_due(void **state)
 {
-    struct patient patient;
+    struct asked asked;
     auto_(pace) pace = pace_new(&(struct governor_promise){.share = 0.1}, 0);
-    ask_all(&patient, pace, false);
-    assert_true(patient.slept_us >= (COMMANDS - 1) * 10000);
-    assert_in_range(patient.sleeps, COMMANDS - 1, LOOKS_MOST * COMMANDS);
-    assert_true(patient.gave_way > 0);
+    ask_all(&asked, pace, false);
+    assert_true(asked.patient.slept_us >= (COMMANDS - 1) * PATIENT_GAP_US / 2);
+    assert_in_range(asked.patient.sleeps, COMMANDS - 1, LOOKS_MOST * COMMANDS);
+    assert_true(asked.patient.gave_way > 0);
 }
 
 static void who_is_not_paced_neither_waits_nor_gives_way(void **state)
 {
-    struct patient patient;
-    ask_all(&patient, NULL, false);
-    assert_int_equal(patient.sleeps, 0);
-    assert_int_equal(patient.gave_way, 0);
+    struct asked asked;
+    ask_all(&asked, NULL, false);
+    assert_int_equal(asked.patient.sleeps, 0);
+    assert_int_equal(asked.patient.gave_way, 0);
 }
 
 static void a_promise_that_is_taken_off_while_a_reply_is_waited_for_is_gone_at_once(void **state)
 {
-    struct patient patient;
+    struct asked asked;
     auto_(pace) pace = pace_new(&(struct governor_promise){.share = 0.1}, world_monotonic_us(world_real()));
-    ask_all(&patient, pace, true);
-    assert_null(patient.unpaced);
-    assert_in_range(patient.sleeps, 0, LOOKS_MOST);
+    ask_all(&asked, pace, true);
+    assert_null(asked.unpaced);
+    assert_in_range(asked.patient.sleeps, 0, LOOKS_MOST);
 }
 
 int main(void)
@@ -138,6 +172,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_paced_gives_way_and_is_not_woken_before_it_is_due),
         cmocka_unit_test(a_promise_that_is_taken_off_while_a_reply_is_waited_for_is_gone_at_once),
+        cmocka_unit_test(of_light_commands_many_go_for_one_wait),
+        cmocka_unit_test(a_script_that_a_server_lacks_is_loaded_ahead_of_all_that_wait_for_it),
         cmocka_unit_test(who_is_not_paced_neither_waits_nor_gives_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
