@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What live requests feel of a run, and what the run does meanwhile: phases in turn in one session.
 
-    pace.py [--quick | --small | --stops | --noise] [--minutes N] [--records N] [--shards N] [--replicas N] [--rate N] [--out FILE]
+    pace.py [--quick | --small | --stops | --noise | --cost] [--minutes N] [--records N] [--shards N] [--replicas N] [--rate N] [--out FILE]
     pace.py --tell FILE
 
 A cluster of three shards with replicas, live traffic in an open loop at a third of what one primary answers
@@ -48,6 +48,7 @@ NOISE_S, NOISE_WINDOWS = 5, 8  # of --noise, for each rate
 EASY = "+10% or +500ms"  # so that there is something in flight to stop
 QUIET_S = 1.5  # so long it is listened to after it was told
 STOP_GO, TRICKLE = "stop and go", 100
+COST_S, COST_PAIRS, COST_RATE = 10, 3, 1 # of --cost; records a second: what is left is probes and signals
 SPEC = """sluice: 1
 name: fix
 source: {{ store: "valkey://127.0.0.1:{port}", dataset: "c:{{id}}", as: hash }}
@@ -211,6 +212,41 @@ class Pace(Bench):
             self.add(f"stop by {name}", "to the last write asked for, median and slowest", "≤ 100 ms",
                      f"{statistics.median(found) * 1000:.0f} and {max(found) * 1000:.0f} ms", None)
 
+    def worked_s(self):
+        """What processor's time the primaries have had so far, of all of them."""
+        said = [node.info("cpu") for node in self.cluster.primaries()]
+        return sum(float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"]) for cpu in said)
+
+    def share(self):
+        """Of a core of each server, in the next seconds."""
+        began = self.worked_s()
+        time.sleep(COST_S)
+        return (self.worked_s() - began) / COST_S / self.options.shards
+
+    def cost(self, protect):
+        """Of a run that hardly writes, less what the servers take without it."""
+        without = self.share()
+        process = self.start(f"{protect}rate: {{ max: {COST_RATE}/s }}")
+        self.planned(process, lambda: time.sleep(0.05))
+        time.sleep(BEGUN_S / 10)
+        beside = self.share()
+        process.kill()
+        process.communicate()
+        return without, (beside - without + (beside - self.share())) / 2
+
+    def measure_cost(self):
+        """Of servers with nothing else to do, and of those with live traffic. Signals alone, a look a second, are 0.05 %."""
+        for live in (None, self.rate):
+            self.live = live and Live(self.cluster, live, self.options.window)
+            found = [self.cost(f"{self.ways()[0]}, ") for _ in range(COST_PAIRS)]
+            if live:
+                self.live.end()
+            without, more = (statistics.median(of) for of in zip(*found))
+            load = f"beside {live:,.0f} live requests/s" if live else "at rest"
+            print(f"# {self.spent_s() / 60:.1f} min: {load}: {[f'{of[1]:.2%}' for of in found]}", flush=True)
+            self.add(f"cost, {load}", f"probes and signals, {load}: processor's time of a server, of a core", "≤ 0.5 %" if live else "", f"{more:.2%}",
+                     more <= 0.005 if live else None, f"{without:.2%} without; {COST_PAIRS} times in turn")
+
     def stop_and_go(self, count):
         """A fixed rate that is taken to a trickle for each window above the promise."""
         most = max(self.options.fixed)
@@ -275,6 +311,9 @@ class Pace(Bench):
         print(f"# {self.spent_s() / 60:.1f} min: seeded; live: {rate:,.0f} requests/s", flush=True)
         if self.options.noise:
             self.noise()
+            return
+        if self.options.cost:
+            self.measure_cost()
             return
         self.live = Live(self.cluster, rate, self.options.window)
         try:
@@ -401,6 +440,7 @@ def read_options():
     how.add_argument("--stops", action="store_true", help="only how soon a run stops that is told to, in the middle of its writes, live traffic beside it")
     how.add_argument("--noise", action="store_true", help="only for which live traffic this machine is quiet enough: three minutes")
     how.add_argument("--tell", metavar="FILE", help="only the rows of the windows that are kept there")
+    how.add_argument("--cost", action="store_true", help="only what probes and signals cost the servers: five minutes")
     parser.add_argument("--minutes", type=float, help=f"what has not begun by then is left out; {MINUTES}, of --quick 3")
     parser.add_argument("--records", type=int)
     parser.add_argument("--shards", type=int, default=3)
@@ -412,7 +452,7 @@ def read_options():
     parser.add_argument("--out", default=str(BUILD / "bench" / "pace.ndjson"), help="where each window is kept")
     parser.add_argument("--keep", action="store_true", help="leaves the working directory")
     options = parser.parse_args()
-    options.records = options.records or (200_000 if options.quick or options.stops else 300_000 if options.small else 20_000 if options.noise else 1_000_000)
+    options.records = options.records or (200_000 if options.quick or options.stops else 300_000 if options.small else 20_000 if options.noise or options.cost else 1_000_000)
     options.rate = options.rate or (1000 if options.small else None)
     options.fixed = options.fixed or ([1000, 4000] if options.quick else [1000, 2000, 4000, 8000])
     options.window, options.windows, options.between = (2, 4, 4) if options.quick else (10, 4, 3)
