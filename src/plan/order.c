@@ -1,10 +1,11 @@
 /* The figures of `order: newest | oldest | hottest`: of ORDER_SAMPLE records of every partition, evenly over a listing,
  * else at its beginning. Asked before anything else reads values: whoever reads a record makes it hot. */
+#include "base/portions.h"
 #include "listing/listing.h"
 #include "plan/plan_parts.h"
 #include "record/version.h"
 
-enum { ORDER_SAMPLE = 16, ORDER_BYTES = 64 << 20, SCAN_BYTES = 1 << 20 };
+enum { ORDER_SAMPLE = 16, ORDER_BYTES = 256 << 20, SCAN_BYTES = 1 << 20 };
 
 struct sampling {
     struct plan *plan;
@@ -13,6 +14,7 @@ struct sampling {
     bool heat;
     struct session *session;
     struct listing_reader *listing;
+    struct portions portions;
     struct arena *mem;
 };
 
@@ -119,13 +121,19 @@ static int by_value(const void *a, const void *b)
     return one->value < other->value ? -1 : one->value > other->value;
 }
 
-/* A record whose version cannot be read says nothing of it here. */
-static void take_versions(const struct sampling *sampling, struct plan_part *part, const struct record *records,
-                          size_t n)
-{
-    const struct plan *plan = sampling->plan;
+/* Of some records of a partition, as many as fit into memory at a time. */
+struct dating {
+    const struct sampling *sampling;
     struct version versions[ORDER_SAMPLE];
-    size_t known = 0;
+    size_t known;
+};
+
+/* A record whose version cannot be read says nothing of it here. */
+static bool take_versions(void *self, struct record *records, size_t n, GError **error)
+{
+    struct dating *dating = self;
+    const struct sampling *sampling = dating->sampling;
+    const struct plan *plan = sampling->plan;
     for (size_t i = 0; i < n; i++) {
         struct version version = {0};
         struct slice document;
@@ -134,28 +142,33 @@ static void take_versions(const struct sampling *sampling, struct plan_part *par
                           NULL) ||
             !version_of(sampling->path, document, &version, NULL) || version.kind == VERSION_NONE)
             continue;
-        versions[known++] = version;
+        dating->versions[dating->known++] = version;
     }
-    qsort(versions, known, sizeof *versions, by_value);
-    part->version = known ? versions[known / 2] : (struct version){0};
+    return true;
+}
+
+static bool date_part(struct sampling *sampling, struct plan_part *part, struct record *records, size_t n,
+                      GError **error)
+{
+    struct dating dating = {.sampling = sampling};
+    struct call call = {.ds = &sampling->plan->source_ds, .mem = sampling->mem, .cancel = sampling->config->cancel};
+    const struct read_portions by_memory = {.portions = &sampling->portions, .take = take_versions, .self = &dating};
+    bool ok = sampling->listing ? store_read_portions(sampling->session, &call, records, n, &by_memory, error)
+                                : take_versions(&dating, records, n, error);
+    qsort(dating.versions, dating.known, sizeof *dating.versions, by_value);
+    part->version = dating.known ? dating.versions[dating.known / 2] : (struct version){0};
+    return ok;
 }
 
 static bool sample_part(struct sampling *sampling, uint32_t i, GError **error)
 {
     struct plan_part *part = &sampling->plan->parts[i];
     struct record records[ORDER_SAMPLE] = {0};
-    struct call call = {.ds = &sampling->plan->source_ds, .mem = sampling->mem, .cancel = sampling->config->cancel};
     size_t n = 0;
     arena_reset(sampling->mem);
-    if (!(sampling->listing ? listed_keys : scan_some)(sampling, i, records, &n, error) ||
-        (sampling->heat && !take_heat(sampling, part, records, n, error)))
-        return false;
-    if (!sampling->path || n == 0)
-        return true;
-    if (sampling->listing && !store_read(sampling->session, &call, records, n, error))
-        return false;
-    take_versions(sampling, part, records, n);
-    return true;
+    return (sampling->listing ? listed_keys : scan_some)(sampling, i, records, &n, error) &&
+           (!sampling->heat || take_heat(sampling, part, records, n, error)) &&
+           (!sampling->path || n == 0 || date_part(sampling, part, records, n, error));
 }
 
 static bool sample_all(struct sampling *sampling, GError **error)

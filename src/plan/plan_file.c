@@ -9,6 +9,8 @@
 #include "plan/plan_parts.h"
 
 #define FILE_BYTES (256u << 20)
+/* Of the file. What a plan says is read by the rules of its number: who does not know them would leave some out. */
+#define FORMAT 1
 
 struct plan_file {
     json_t *root;
@@ -42,7 +44,7 @@ bool plan_file_write_durable(const struct plan *plan, const struct world *world,
     g_autofree char *text = g_strndup((const char *)plan->text.data, plan->text.len);
     char digest[HEX_TEXT(sizeof plan->digests.plan)];
     json_t *root =
-        json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:o*}", "sluice_plan", 1, "digest",
+        json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:o*}", "sluice_plan", FORMAT, "digest",
                   hex_text(plan->digests.plan, sizeof plan->digests.plan, digest), "spec", spec, "home", home, "plan",
                   text, "partitions", parts_json(plan), "forecast", forecast ? json_loads(forecast, 0, NULL) : NULL);
     char *json = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
@@ -63,6 +65,20 @@ static bool not_a_plan(const char *path, const char *why, GError **error)
                      "%s: it is no plan, or damaged (%s); make one with `sluice plan SPEC -o "
                      "FILE`",
                      path, why);
+}
+
+static bool is_known(const struct plan_file *file, GError **error)
+{
+    const json_t *format = json_object_get(file->root, "sluice_plan");
+    if (!json_is_integer(format))
+        return not_a_plan(file->path, "'sluice_plan' is no number", error);
+    if (json_integer_value(format) == FORMAT)
+        return true;
+    return error_set(error, SLUICE_ERROR_REFUSED,
+                     "%s: a plan of format %" JSON_INTEGER_FORMAT
+                     ", of another version of sluice; this is " SLUICE_VERSION
+                     " and reads format %d: run it with the sluice that made it, or plan again",
+                     file->path, json_integer_value(format), FORMAT);
 }
 
 static bool unpack(struct plan_file *file, GError **error)
@@ -93,7 +109,7 @@ bool plan_file_open(struct plan_file **ret, const struct world *world, const cha
     file->root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &fault);
     if (!file->root)
         return not_a_plan(path, fault.text, error);
-    if (!unpack(file, error))
+    if (!is_known(file, error) || !unpack(file, error))
         return false;
     *ret = g_steal_pointer(&file);
     return true;

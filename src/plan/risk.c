@@ -2,12 +2,13 @@
  * than the mean, how many of its states are superseded ones (its keys are skewed), and the share of a probe's records
  * that transform and contract refuse. A partition like any other has the risk 1. What only a live cluster knows (reads
  * and writes a second, the load of a shard) is not among them here. */
+#include "base/portions.h"
 #include "listing/listing.h"
 #include "plan/plan_parts.h"
 
 #define PROBE_PARTS   64u
 #define PROBE_RECORDS 16u
-#define PROBE_BYTES   (64u << 20)
+#define PROBE_BYTES   (256u << 20)
 
 #define WEIGHT_SKEWED  4.0
 #define WEIGHT_REFUSED 10.0
@@ -18,7 +19,9 @@ struct probe {
     struct session *source;
     struct listing_reader *listing; /* NULL: ranges are scanned */
     struct transform *transform;
+    struct portions portions;
     struct arena *mem;
+    uint64_t part_seen, part_refused;
     uint64_t seen, refused; /* of all partitions */
 };
 
@@ -38,51 +41,57 @@ static bool is_refused(struct probe *probe, const struct record *record, bool *r
     return true;
 }
 
-static bool scan_some(struct probe *probe, size_t part, struct batch *ret, GError **error)
+static bool take_some(void *self, struct record *records, size_t n, GError **error)
+{
+    struct probe *probe = self;
+    for (size_t i = 0; i < n; i++) {
+        bool is;
+        if (records[i].presence == RECORD_ABSENT)
+            continue;
+        if (!is_refused(probe, &records[i], &is, error))
+            return false;
+        probe->part_seen++;
+        probe->part_refused += is;
+    }
+    return true;
+}
+
+static bool scan_some(struct probe *probe, size_t part, GError **error)
 {
     auto_(scan) scan = NULL;
+    struct batch batch = {0};
     const struct plan *plan = probe->plan;
     struct scan_spec spec = {
         .ds = &plan->source_ds, .bounds = plan->parts[part].bounds, .max_records = PROBE_RECORDS, .max_bytes = 1 << 20};
     struct call call = {.ds = &plan->source_ds, .mem = probe->mem, .cancel = probe->config->cancel};
-    return store_scan_open(&scan, probe->source, &spec, error) && store_scan_next(scan, &call, ret, error);
+    return store_scan_open(&scan, probe->source, &spec, error) && store_scan_next(scan, &call, &batch, error) &&
+           take_some(probe, batch.records, MIN(batch.n, PROBE_RECORDS), error);
 }
 
-static bool read_some(struct probe *probe, size_t part, struct batch *ret, GError **error)
+static bool read_some(struct probe *probe, size_t part, GError **error)
 {
     struct call call = {.ds = &probe->plan->source_ds, .mem = probe->mem, .cancel = probe->config->cancel};
+    const struct read_portions by_memory = {.portions = &probe->portions, .take = take_some, .self = probe};
+    struct record records[PROBE_RECORDS] = {0};
     struct slice *keys;
     size_t n;
     if (!listing_reader_seek(probe->listing, (uint32_t)part, 0, error) ||
         !listing_reader_next(probe->listing, PROBE_RECORDS, probe->mem, &keys, &n, error))
         return false;
-    ret->records = arena_alloc0(probe->mem, (n + 1) * sizeof *ret->records);
-    g_assert(ret->records); /* far below the cap */
     for (size_t i = 0; i < n; i++)
-        ret->records[i].key = keys[i];
-    ret->n = n;
-    return n == 0 || store_read(probe->source, &call, ret->records, n, error);
+        records[i].key = keys[i];
+    return store_read_portions(probe->source, &call, records, n, &by_memory, error);
 }
 
 static bool probe_part(struct probe *probe, size_t part, GError **error)
 {
-    struct batch batch = {0};
-    uint64_t seen = 0, refused = 0;
+    probe->part_seen = probe->part_refused = 0;
     arena_reset(probe->mem);
-    if (!(probe->listing ? read_some : scan_some)(probe, part, &batch, error))
+    if (!(probe->listing ? read_some : scan_some)(probe, part, error))
         return false;
-    for (size_t i = 0; i < MIN(batch.n, PROBE_RECORDS); i++) {
-        bool is;
-        if (batch.records[i].presence == RECORD_ABSENT)
-            continue;
-        if (!is_refused(probe, &batch.records[i], &is, error))
-            return false;
-        seen++;
-        refused += is;
-    }
-    probe->plan->parts[part].refused = seen ? (double)refused / (double)seen : 0;
-    probe->seen += seen;
-    probe->refused += refused;
+    probe->plan->parts[part].refused = probe->part_seen ? (double)probe->part_refused / (double)probe->part_seen : 0;
+    probe->seen += probe->part_seen;
+    probe->refused += probe->part_refused;
     return true;
 }
 

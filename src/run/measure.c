@@ -124,13 +124,13 @@ static bool foretell(const struct hold *hold, struct measures *io, GError **erro
     }
     if (!try_records(hold->plan, hold->config->world, hold->config->signals, &wish, &tried, error))
         return error_add(error, "a forecast of the measures");
-    uint64_t sampled = tried.tally.of[OUTCOME_READ];
+    uint64_t sampled = tried.tally.of[OUTCOME_READ], all = hold->plan->n_listed;
     for (size_t i = 0; i < io->n; i++) {
         struct measure_value *forecast = &io->forecast[i];
         *forecast = io->before[i];
         forecast->fault = NULL;
         forecast->known =
-            by[i].known && io->before[i].known && sampled > 0 && widen(&by[i].number, sampled, hold->plan->n_listed);
+            by[i].known && io->before[i].known && (sampled > 0 || all == 0) && widen(&by[i].number, sampled, all);
         add(forecast, DECIMAL_ADD, &by[i].number);
     }
     return true;

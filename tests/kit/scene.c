@@ -7,6 +7,7 @@
 #include "catalog/ledger.h"
 #include "kit/fake_sqlite.h"
 #include "plan/home.h"
+#include "plan/keyring.h"
 #include "run/check.h"
 
 /* --- the box
@@ -65,6 +66,9 @@ static void set_up(struct scene *scene, char *dir, struct mem_space *space)
     scene->theirs[0] = &scene->mem.table;
     scene->home = g_build_filename(scene->dir, "home", NULL);
     scene->spec_path = g_build_filename(scene->dir, "job.yaml", NULL);
+    scene->keyring = keyring_new(&scene->fake.world, scene->home);
+    scene->fake.world.seals_self = scene->keyring;
+    scene->fake.world.seals = &keyring_seals;
 }
 
 void scene_init(struct scene *scene, const char *spec, const char *lua)
@@ -78,6 +82,7 @@ void scene_init(struct scene *scene, const char *spec, const char *lua)
 void scene_done(struct scene *scene)
 {
     fake_sqlite_attach(NULL);
+    keyring_free(scene->keyring);
     kit_dir_remove(scene->dir);
     g_free(scene->dir);
     g_free(scene->home);
@@ -634,7 +639,7 @@ static bool names(struct scene *scene, enum home_place place, const char *key, e
     auto_(quarantine_reader) reader = NULL;
     struct run_row row = scene_row(scene, mem);
     g_autofree char *path = home_path(scene->home, place, row.name);
-    struct quarantine_config config = {.world = &scene->fake.world, .path = path};
+    struct quarantine_config config = {.world = &scene->fake.world, .path = path, .sealed_as = "quarantine"};
     struct slice wanted = slice_of_text(key);
     struct quarantine_filter filter = {.key = &wanted, .code = error_row(code)->name};
     struct quarantine_entry *entry;
@@ -662,7 +667,7 @@ uint64_t scene_refusals_of(struct scene *scene, const struct run_row *row)
     auto_(arena) mem = arena_new(16 << 20);
     auto_(quarantine_reader) reader = NULL;
     g_autofree char *path = home_path(scene->home, HOME_QUARANTINE, row->name);
-    struct quarantine_config config = {.world = &scene->fake.world, .path = path};
+    struct quarantine_config config = {.world = &scene->fake.world, .path = path, .sealed_as = "quarantine"};
     struct quarantine_filter all = {0};
     struct quarantine_entry *entry;
     uint64_t n = 0;

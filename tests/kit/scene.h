@@ -32,6 +32,7 @@ struct scene {
     struct world_clock clock;
     /* Called while someone of the run sleeps: the application's chance. NULL: nobody. */
     void (*asleep)(struct scene *scene, int64_t us);
+    struct keyring *keyring; /* of the home */
     struct mem_space *space;
     struct mem_driver mem;
     /* Of what the run does with its stores, never of what the application does. */

@@ -168,6 +168,8 @@ def _(stand):
     for broken in ("", "{", "[]", '{"sluice_plan": 1}', text.replace("canary", "canarz"), text[:len(text) // 2]):
         stand.write("plan.json", broken)
         among(["plan.json", "sluice plan SPEC -o"], stand.sluice("run", "--plan", "plan.json").ended(6).err)
+    stand.write("plan.json", text.replace('"sluice_plan": 1', '"sluice_plan": 2'))
+    among(["plan.json", "format 2", "plan again"], stand.sluice("run", "--plan", "plan.json").ended(7).err)
     stand.sluice("run", "--plan", "missing.json").ended(9)
     among("not both", stand.sluice("run", "add.yaml", "--plan", "plan.json").ended(2).err)
     among("a spec was expected", stand.sluice("run").ended(2).err)

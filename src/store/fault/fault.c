@@ -95,6 +95,8 @@ static bool go_in(struct passage *passage, size_t ops, GError **error)
         return fault_error(passage, SLUICE_ERROR_STORE, error);
     case FAULT_UNSETTLED:
         return fault_error(passage, SLUICE_ERROR_UNSETTLED, error);
+    case FAULT_TOO_BIG:
+        return fault_error(passage, SLUICE_ERROR_TOO_BIG, error);
     case FAULT_SLOW:
         world_sleep_us(passage->world, passage->fault.slow_us, passage->call ? passage->call->cancel : NULL);
         if (passage->call && !call_goes_on(passage->call, passage->world, NULL))

@@ -30,6 +30,7 @@ enum fault_effect {
     FAULT_TRANSIENT, /* fails before anything has happened: UNREACHABLE */
     FAULT_FATAL,     /* the same, but STORE */
     FAULT_UNSETTLED, /* the same, but UNSETTLED: for a settle */
+    FAULT_TOO_BIG,   /* the same, but TOO_BIG: what is read does not fit into the caller's memory */
     FAULT_LOST,      /* takes effect; the reply is lost: TIMED_OUT, and every outcome of a cas is UNKNOWN */
     FAULT_TORN, /* a cas of which the first `applied` reach the store and the replies of the first `known` come back;
                  * the others are UNKNOWN: UNREACHABLE. Any other call: as FAULT_TRANSIENT */

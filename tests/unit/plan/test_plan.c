@@ -110,6 +110,33 @@ static void a_listing_is_cut_into_partitions_of_the_size_asked_for(void **state)
     end(&stage);
 }
 
+/* Of a partition a handful of records is looked at for its risk and its age; large ones come a few at a time. */
+static void records_too_large_to_be_looked_at_together_are_looked_at_in_portions(void **state)
+{
+    static const char BY_AGE[] = "source: { store: \"mem:s\", dataset: aged, version: at }\n"
+                                 "sluice: 1\nname: job\ntransform: { lua: t.lua }\ncontract: c.yaml\n"
+                                 "target: { store: \"mem:s\", dataset: aged }\npartitions: { size: 3 }\n"
+                                 "stages: [{ name: all, scope: 100%, order: newest }]\n";
+    uint64_t fired = 1;
+    for (uint64_t nth = 1; fired; nth++) {
+        struct stage stage;
+        GError *error = NULL;
+        begin(&stage, BY_AGE);
+        for (int i = 0; i < 6; i++) {
+            g_autofree char *key = g_strdup_printf("k%d", i), *json = g_strdup_printf("{\"n\":1,\"at\":%d}", 100 + i);
+            scene_put(&stage.scene, "aged", key, json);
+        }
+        scene_fault(&stage.scene, &(struct fault_row){.op = FAULT_READ, .nth = nth, .effect = FAULT_TOO_BIG});
+        kit_ok(make(&stage, &error));
+        fired = stage.scene.plan.fired[FAULT_READ];
+        assert_true(fired || nth > 4); /* two of either partition */
+        assert_int_equal(stage.plan->n_parts, 2);
+        assert_true(stage.plan->parts[0].version.kind != VERSION_NONE);
+        assert_true(stage.plan->parts[1].version.kind != VERSION_NONE);
+        end(&stage);
+    }
+}
+
 /* --- refused
  * ------------------------------------------------------------------------------------------------------------ */
 
@@ -222,6 +249,7 @@ int main(void)
         cmocka_unit_test(another_dataset_is_filled_and_its_live_records_are_kept),
         cmocka_unit_test(where_the_source_has_versions_the_newer_wins),
         cmocka_unit_test(a_listing_is_cut_into_partitions_of_the_size_asked_for),
+        cmocka_unit_test(records_too_large_to_be_looked_at_together_are_looked_at_in_portions),
         cmocka_unit_test(what_contradicts_the_stores_is_refused_by_its_key),
         cmocka_unit_test(a_plan_is_read_back_as_it_was_frozen),
         cmocka_unit_test(a_rollback_needs_neither_spec_nor_source),

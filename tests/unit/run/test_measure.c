@@ -95,15 +95,16 @@ static void a_part_of_the_records_foretells_all_of_them(void **state)
     }
 }
 
-static void where_there_is_no_record_nothing_is_foretold(void **state)
+static void where_there_is_no_record_nothing_will_change(void **state)
 {
     struct scene scene;
     scene_init(&scene, HEAD FILES TARGET LOOSE, LUA(""));
+    scene_put(&scene, "items", "a", "{\"kind\":\"x\",\"n\":4}");
     scene_file(&scene, "in/all.ndjson", "");
     scene_ran(&scene, 0);
     g_autofree char *found = measured(&scene);
-    assert_string_equal(found, "{\"before\":{\"kinds\":\"0\",\"records\":\"0\",\"sums\":\"0\"},"
-                               "\"forecast\":{\"kinds\":null,\"records\":null,\"sums\":null}}");
+    assert_string_equal(found, "{\"before\":{\"kinds\":\"1\",\"records\":\"1\",\"sums\":\"4\"},"
+                               "\"forecast\":{\"kinds\":null,\"records\":\"1\",\"sums\":\"4\"}}");
     scene_done(&scene);
 }
 
@@ -142,7 +143,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sample_foretells_what_it_can_add_up),
-        cmocka_unit_test(where_there_is_no_record_nothing_is_foretold),
+        cmocka_unit_test(where_there_is_no_record_nothing_will_change),
         cmocka_unit_test(a_part_of_the_records_foretells_all_of_them),
         cmocka_unit_test(what_was_measured_is_found_behind_all_that_came_since),
     };

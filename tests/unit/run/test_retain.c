@@ -36,6 +36,36 @@ static const char SPEC[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", da
 static const char LUA[] = "function transform(doc, ctx)\n  if doc.n == 3 then return ctx.reject('three') end\n"
                           "  doc.times = 1\n  return doc\nend\n";
 
+/* Sealed by keys of its own, which the home has: whoever takes it up finds them there. */
+static void what_a_run_with_a_key_leaves_is_sealed_and_read_again(void **state)
+{
+    struct scene scene;
+    struct ended ended;
+    struct verify_result found;
+    g_autofree char *bytes = NULL;
+    gsize len;
+    g_auto(GStrv) halves = g_strsplit(SPEC, "1h }", 2);
+    g_autofree char *spec = g_strjoin("1h, key: \"${file:key}\" }", halves[0], halves[1], NULL);
+    scene_init(&scene, spec, LUA);
+    scene_file(&scene, "key", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n");
+    scene_put(&scene, "items", "secret-one", "{\"n\":1}");
+    scene_put(&scene, "items", "secret-three", "{\"n\":3}");
+    scene_ran(&scene, 8);
+    g_autofree char *refused = home_path(scene.home, HOME_QUARANTINE, "job.1");
+    assert_true(g_file_get_contents(refused, &bytes, &len, NULL));
+    assert_null(memmem(bytes, len, "secret", strlen("secret")));
+    assert_int_equal(scene_refusals(&scene), 1);
+    scene_verify(&scene, &found);
+    assert_int_equal(found.of[VERIFY_DIFFERING], 0);
+    verify_result_done(&found);
+    scene_back(&scene, &ended);
+    if (ended.status != 0)
+        fail_msg("%s", ended.text);
+    ended_done(&ended);
+    scene_holds(&scene, "items", "secret-one", "{\"n\":1}");
+    scene_done(&scene);
+}
+
 static void run_that_is_due(struct scene *scene, struct scene_kept *ret)
 {
     scene_init(scene, SPEC, LUA);
@@ -99,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_has_its_time_and_reports_never_go_before_what_needs_them),
+        cmocka_unit_test(what_a_run_with_a_key_leaves_is_sealed_and_read_again),
         cmocka_unit_test(whichever_call_fails_what_is_due_is_gone_or_it_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
