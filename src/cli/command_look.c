@@ -106,8 +106,9 @@ static void status_text(struct cli *cli, struct run_row *run, const struct look 
         g_autofree char *text = shape_straggler_text(&look->stragglers[i]);
         fprintf(cli->out, "  %-10s  %s\n", i ? "" : "lags", text);
     }
-    g_autofree char *dog =
-        look->guards.dog.by && look->guards.dog.by == look->limit.by ? NULL : watchdog_text(&look->guards.dog);
+    g_autofree char *dog = look->guards.dog.by && look->guards.dog.by == look->limit.by
+                               ? watchdog_beginning(&look->guards.dog)
+                               : watchdog_text(&look->guards.dog);
     if (dog)
         fprintf(cli->out, "  watchdog    %s\n", dog);
     put_guards(cli->out, &look->guards);

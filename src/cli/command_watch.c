@@ -76,8 +76,10 @@ static char *slowness(const struct cli *cli, const struct view *view)
                                run->reason ? run->reason : "");
     if (run->reason)
         return g_strdup_printf("because: %s", run->reason);
+    g_autofree char *begins = watchdog_beginning(&view->guards.dog);
     if (view->limit.by && view->limit.words)
-        return g_strdup_printf("slowed by %s: %s", view->limit.by, view->limit.words);
+        return g_strdup_printf("%s%sslowed by %s: %s", begins ? begins : "", begins ? "; " : "", view->limit.by,
+                               view->limit.words);
     bool by_rate = view->limit.by && view->limit.rate_max_per_s > 0 &&
                    (view->guards.dog.kind != WATCHDOG_SLOW || view->guards.dog.by == view->limit.by);
     return by_rate ? g_strdup_printf("slowed by %s, %s/s", view->limit.by,

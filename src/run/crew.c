@@ -340,12 +340,20 @@ static bool all_ended(void *self)
     return atomic_load(&hands->ended);
 }
 
-static void look(void *self, struct watch *watch)
+/* The first lane may take long: on a cluster every slot is taken over for it. */
+static const char *doing(struct exec_shared *shared)
 {
     static const char *const WORDS[] = {[JOB_FORWARD] = "writing",
                                         [JOB_BACK] = "rolling back",
                                         [JOB_PROMOTE] = "promoting",
                                         [JOB_SETTLE] = "settling what is unknown"};
+    bool opens =
+        atomic_load(&shared->times[OP_GRANT].calls) > 0 && atomic_load(&shared->times[OP_LANE_OPEN].calls) == 0;
+    return opens ? "opening lanes" : WORDS[shared->job->kind];
+}
+
+static void look(void *self, struct watch *watch)
+{
     struct hands *hands = self;
     struct crew *crew = hands->crew;
     enum job_kind kind = crew->shared->job->kind;
@@ -374,7 +382,7 @@ static void look(void *self, struct watch *watch)
                               .done = done,
                               .of = kind == JOB_FORWARD ? row.tally.of[OUTCOME_LISTED_] : crew->of,
                               .records_per_s = watch_rate_per_s(watch, done),
-                              .text = WORDS[kind]};
+                              .text = doing(crew->shared)};
     run_tell(crew->config, &event);
 }
 

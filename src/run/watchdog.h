@@ -11,6 +11,8 @@ const char *watchdog_word(enum watchdog_kind kind);
  * slowed. */
 #define WATCHDOG_BLIND_MS INT64_C(15000)
 #define WATCHDOG_STILL_MS INT64_C(60000)
+/* So long after it has begun to write, whoever sees no record yet is told what comes first. */
+#define WATCHDOG_BEGINS_MS INT64_C(2000)
 
 struct watchdog_seen {
     const struct run_row *run;
@@ -25,6 +27,7 @@ struct watchdog {
     const char *by;    /* guard, key or person, borrowed; NULL: nobody knows */
     int64_t since_ms;  /* 0: not known */
     const char *words; /* STUCK: what it lacks; static; NULL */
+    int64_t begins_ms; /* FINE, SLOW: since then it writes, and no record of it is counted yet */
 };
 struct watchdog watchdog_look(const struct watchdog_seen *seen);
 
@@ -33,3 +36,5 @@ bool watchdog_sees(const struct watchdog_seen *seen);
 
 /* The whole of it as one sentence: `paused by guard memory since …`; NULL where it is fine. The caller frees. */
 char *watchdog_text(const struct watchdog *watchdog);
+/* Of this, what is said of one that begins; NULL: nothing. The caller frees. */
+char *watchdog_beginning(const struct watchdog *watchdog);

