@@ -176,6 +176,22 @@ static void without_a_baseline_each_field_is_drawn_of_the_two(void **state)
     told_done(&told);
 }
 
+/* Not the lengths of their texts, which are alike. */
+static void of_numbers_their_values_are_drawn(void **state)
+{
+    auto_(arena) mem = arena_new(1 << 20);
+    struct verify_input input = {0};
+    struct shift *shift = shift_new(&input, RECORDS);
+    g_autoptr(GString) page = g_string_new(NULL);
+    for (int i = 0; i < RECORDS; i++) {
+        g_autofree char *json = g_strdup_printf("{\"n\": %d}", 700 + i);
+        shift_add(shift, kit_document(json, mem), kit_document(json, mem));
+    }
+    plots_put(page, shift, NULL);
+    assert_non_null(strstr(page->str, "<small>701"));
+    shift_free(shift);
+}
+
 /* --- time buckets ------------------------------------------------------------------------------------------------- */
 
 static void out_of_line(struct times_found *found, int flags)
@@ -245,6 +261,7 @@ int main(void)
         cmocka_unit_test(the_page_says_how_many_fields_it_has_no_room_for),
         cmocka_unit_test(fields_that_come_and_go_are_drawn_and_told),
         cmocka_unit_test(without_a_baseline_each_field_is_drawn_of_the_two),
+        cmocka_unit_test(of_numbers_their_values_are_drawn),
         cmocka_unit_test(as_many_buckets_are_told_as_have_room),
     };
     return cmocka_run_group_tests_name("verify/shown", tests, NULL, NULL);
