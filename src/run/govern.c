@@ -8,7 +8,7 @@
 
 enum {
     STORES_MOST = 2,
-    ANSWERED_TICKS = 3, /* so long servers that are known may take for a first answer */
+    ANSWERED_TICKS = 12, /* so long servers that are known may take for a first answer: as long as measuring them */
     SERVERS_FEW = 8,
     SERVERS_TOLD = 64, /* to whoever looks */
 };

@@ -33,6 +33,10 @@ def seed(client, prefix, keys=KEYS):
 
 def begin(stand, server, client, promise, more=""):
     seed(client, "c")
+    write_spec(stand, server, promise, more)
+
+
+def write_spec(stand, server, promise, more=""):
     stand.write("fix.lua", "function transform(doc) doc.n = doc.n .. '+' return doc end\n")
     stand.write("fix.yaml", SPEC.format(uri=f"valkey://127.0.0.1:{server.port}", promise=promise, more=more))
 
@@ -110,6 +114,20 @@ def _(stand, servers):
     stand.sluice("plan", "fix.yaml").ended(0)
     must(time.monotonic() - begun > 2.5, "listed without a baseline")
     same(server.client().hkeys("sluice:probe"), [b"f"], "of the probe's key, when it is over")
+
+
+@each_kind("what planning has learnt of three servers goes to the run, which is silent for it no more than for a lull", slow=True)
+def _(stand, servers):
+    cluster = servers.cluster(primaries=3, replicas=0)
+    client = cluster.client()
+    for n in range(KEYS // 100):
+        client.hset(f"{{t}}:{n}", mapping={"id": str(n), "n": str(n)})
+    write_spec(stand, cluster.nodes[0], WIDE)
+    stand.write("fix.yaml", stand.read("fix.yaml").replace("c:{id}", "{{t}}:{id}")) # of one slot: no other is listed
+    told = stand.sluice("run", "fix.yaml", "--yes", "--json", timeout=300).ended(0).lines()
+    notes = [line["text"] for line in told if line["type"] == "note" and "live latency" in line["text"]]
+    same([text.partition(",")[0] for text in notes], ["the live latency is measured before anything is listed", "the live latency is known from just before"], "notes")
+    same(sum(client.hget(f"{{t}}:{n}", "n") == f"{n}+".encode() for n in range(KEYS // 100)), KEYS // 100, "repaired, once")
 
 
 @each_kind("a promise that cannot be kept leaves a trickle, and says why; taken off it the run goes on at once", slow=True)
