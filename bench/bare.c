@@ -432,7 +432,7 @@ static size_t families_of(struct bare *bare, const char *dir, char **names)
     return n;
 }
 
-static void open_db(struct bare *bare, const char *dir, bool transactions)
+static void open_db(struct bare *bare, const char *dir, bool transactions, bool reads)
 {
     char *names[MAX_FAMILIES] = {0}, *message = NULL;
     const rocksdb_options_t *options[MAX_FAMILIES];
@@ -440,6 +440,7 @@ static void open_db(struct bare *bare, const char *dir, bool transactions)
     rocks_options_init(&bare->options);
     rocksdb_options_set_create_if_missing(bare->options.records, true);
     rocksdb_options_set_create_missing_column_families(bare->options.records, true);
+    rocksdb_options_set_disable_auto_compactions(bare->options.records, reads); /* as sluice, too, reads */
     size_t n = families_of(bare, dir, names);
     for (size_t i = 0; i < n; i++)
         options[i] = bare->options.records;
@@ -521,14 +522,19 @@ static void *open_part(void *self)
 
 static const struct {
     const char *mode;
-    bool text, transactions;
+    bool text, transactions, reads;
     void *(*body)(void *);
 } MODES[] = {
-    {"load", true, false, load_part},     {"load-lua", true, false, load_part},
-    {"verify", true, false, verify_part}, {"both", true, false, both_part},
-    {"repair", false, true, repair_part}, {"repair-blind", false, false, repair_blind_part},
-    {"list", true, false, list_part},     {"list-db", false, false, list_db_part},
-    {"scan", false, false, scan_part},    {"open", false, false, open_part},
+    {"load", true, false, false, load_part},
+    {"load-lua", true, false, false, load_part},
+    {"verify", true, false, true, verify_part},
+    {"both", true, false, true, both_part},
+    {"repair", false, true, false, repair_part},
+    {"repair-blind", false, false, false, repair_blind_part},
+    {"list", true, false, true, list_part},
+    {"list-db", false, false, true, list_db_part},
+    {"scan", false, false, true, scan_part},
+    {"open", false, false, true, open_part},
 };
 
 /* Lines of the text: how many keys there are. */
@@ -548,7 +554,7 @@ static void run(struct bare *bare, size_t mode, char **argv)
     if (MODES[mode].text)
         map_text(bare, argv[2]);
     int64_t began_us = now_us();
-    open_db(bare, argv[3], MODES[mode].transactions);
+    open_db(bare, argv[3], MODES[mode].transactions, MODES[mode].reads);
     int64_t open_us = now_us() - began_us;
     struct part sum = run_parts(bare, (unsigned)threads, MODES[mode].text ? lines_of(bare) : count, MODES[mode].body);
     sync_all(bare);

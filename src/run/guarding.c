@@ -256,7 +256,7 @@ void guarding_look(struct guarding *guarding, struct catalog *catalog, int64_t n
 {
     struct guards_limits limits;
     struct guards_verdict verdict, was = guarding->verdict;
-    if (!is_due(&guarding->looked_us, LOOK_US, now_us))
+    if (!is_due(&guarding->looked_us, guarding->verdict.ready ? LOOK_US : 0, now_us))
         return;
     guarding->recalled = guarding->recalled || recall_growth(guarding, catalog);
     if (!guarding->recalled)

@@ -35,6 +35,10 @@ ROCKS(void, rocksdb_drop_column_family, (rocksdb_t * db, rocksdb_column_family_h
       (db, handle, errptr))
 ROCKS(void, rocksdb_column_family_handle_destroy, (rocksdb_column_family_handle_t * a), (a))
 ROCKS(void, rocksdb_close, (rocksdb_t * db), (db))
+ROCKS(void, rocksdb_set_options_cf,
+      (rocksdb_t * db, rocksdb_column_family_handle_t *handle, int count, const char *const keys[],
+       const char *const values[], char **errptr),
+      (db, handle, count, keys, values, errptr))
 ROCKS(void, rocksdb_put_cf,
       (rocksdb_t * db, const rocksdb_writeoptions_t *options, rocksdb_column_family_handle_t *column_family,
        const char *key, size_t keylen, const char *val, size_t vallen, char **errptr),
@@ -97,6 +101,7 @@ ROCKS(void, rocksdb_block_based_options_set_pin_top_level_index_and_filter,
 ROCKS(void, rocksdb_options_set_block_based_table_factory,
       (rocksdb_options_t * opt, rocksdb_block_based_table_options_t *table_options), (opt, table_options))
 ROCKS(rocksdb_options_t *, rocksdb_options_create, (void), ())
+ROCKS(void, rocksdb_options_set_disable_auto_compactions, (rocksdb_options_t * a, int b), (a, b))
 ROCKS(void, rocksdb_options_destroy, (rocksdb_options_t * a), (a))
 ROCKS(void, rocksdb_options_set_create_if_missing, (rocksdb_options_t * a, unsigned char b), (a, b))
 ROCKS(void, rocksdb_options_set_create_missing_column_families, (rocksdb_options_t * a, unsigned char b), (a, b))

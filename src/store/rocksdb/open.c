@@ -79,7 +79,7 @@ static bool is_own(const char *name)
     return g_str_has_prefix(name, ROCKS_OWN);
 }
 
-static bool is_small(const char *name)
+bool rocks_is_small(const char *name)
 {
     return is_own(name) && !g_str_has_prefix(name, ROCKS_SHADOW);
 }
@@ -244,8 +244,9 @@ static bool open_families(struct rocks_store *store, bool read_only, GPtrArray *
     g_autofree rocksdb_column_family_handle_t **families = g_new0(rocksdb_column_family_handle_t *, names->len);
     const char *const *list = (const char *const *)names->pdata;
     for (int i = 0; i < n; i++)
-        options[i] = is_small(list[i]) ? store->options.small : store->options.records;
+        options[i] = rocks_is_small(list[i]) ? store->options.small : store->options.records;
     char *message = NULL;
+    rocksdb_options_set_disable_auto_compactions(store->options.records, true);
     for (int tries = 0; tries == 0 || (tries < LOG_GONE_TRIES && is_log_gone(message)); tries++) {
         g_clear_pointer(&message, rocksdb_free);
         store->db = read_only ? rocksdb_open_for_read_only_column_families(store->options.records, store->path, n, list,
@@ -253,6 +254,7 @@ static bool open_families(struct rocks_store *store, bool read_only, GPtrArray *
                               : rocksdb_open_column_families(store->options.records, store->path, n, list, options,
                                                              families, &message);
     }
+    rocksdb_options_set_disable_auto_compactions(store->options.records, false); /* of a family that is made */
     if (!rocks_check(message, store->path, error))
         return false;
     for (int i = 0; i < n; i++)

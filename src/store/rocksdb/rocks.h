@@ -39,6 +39,7 @@ struct rocks_store {
     struct latches latches;
     atomic_uint_fast64_t commits; /* batches in the log, from 1: what was read again when it was opened counts as one */
     struct groupsync syncs;       /* of the log, up to a commit */
+    atomic_bool compacts;         /* it was written to */
     /* A write failed in the middle: only the log, read again at the next opening, can say whether it took effect. */
     atomic_bool broken;
 };
@@ -86,8 +87,14 @@ rocksdb_column_family_handle_t *rocks_shadow(struct rocks_store *store, const st
 bool rocks_shadow_make(struct rocks_store *store, const struct call *call, rocksdb_column_family_handle_t **ret,
                        GError **error);
 bool rocks_shadow_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);
+bool rocks_is_small(const char *name); /* one of sluice's own, with few rows */
 /* Names that are sluice's own are refused. */
 bool rocks_dataset_name(const struct dataset *ds, GError **error);
+
+/* --- compaction.c ------------------------------------------------------------------------------------------------- */
+
+/* Before the first write: from now on RocksDB compacts, which it does not for a store that is only read. */
+void rocks_compact(struct rocks_store *store);
 
 /* --- errors.c ----------------------------------------------------------------------------------------------------- */
 

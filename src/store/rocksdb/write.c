@@ -32,6 +32,8 @@ bool rocks_commit(struct session *base, GError **error)
     struct rocks_session *session = (struct rocks_session *)base;
     struct rocks_store *store = rocks_of(base);
     char *message = NULL;
+    if (!atomic_load(&store->compacts))
+        rocks_compact(store);
     rocksdb_write(store->db, store->options.write, session->batch, &message);
     rocksdb_writebatch_clear(session->batch);
     if (rocks_check(message, store->path, error)) {

@@ -757,6 +757,42 @@ static void a_settle_syncs_what_came_since_the_one_before(void **state)
     desk_done(&desk);
 }
 
+/* Of how many families RocksDB's newest note of its options says so. */
+static unsigned without_compactions(struct desk *desk)
+{
+    g_autoptr(GDir) dir = g_dir_open(desk->path, 0, NULL);
+    g_autofree char *newest = g_strdup(""), *text = NULL;
+    for (const char *name; (name = g_dir_read_name(dir));)
+        if (g_str_has_prefix(name, "OPTIONS-") && strcmp(name, newest) > 0) {
+            g_free(newest);
+            newest = g_strdup(name);
+        }
+    g_autofree char *path = g_build_filename(desk->path, newest, NULL);
+    assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    unsigned n = 0;
+    for (const char *at = text; (at = strstr(at, "disable_auto_compactions=true")); at++)
+        n++;
+    return n;
+}
+
+static void nothing_is_compacted_before_the_first_write(void **state)
+{
+    struct desk desk;
+    desk_init(&desk, *state);
+    desk_open(&desk, false);
+    open_lane(&desk);
+    put(&desk, "a");
+    assert_int_equal(without_compactions(&desk), 0);
+    desk_close(&desk);
+    desk_open(&desk, false);
+    assert_int_equal(read_one(&desk, slice_of_text("a")).presence, RECORD_PRESENT);
+    assert_int_equal(without_compactions(&desk), 2); /* "default", and that of the dataset */
+    desk.lane.lane++;
+    open_lane(&desk);
+    assert_int_equal(without_compactions(&desk), 0);
+    desk_done(&desk);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kit_dir_setup, kit_dir_teardown)
 
 int main(int argc, char **argv)
@@ -774,6 +810,7 @@ int main(int argc, char **argv)
         TEST(every_way_to_a_directory_is_one_store_and_a_copy_is_another),
         TEST(a_rough_split_finds_parts_of_some_size_without_reading_the_dataset),
         TEST(a_scan_leaves_the_cache_to_what_is_asked_for_by_key),
+        TEST(nothing_is_compacted_before_the_first_write),
         TEST(sluices_own_families_are_no_datasets),
         TEST(values_that_are_no_documents_are_faults_of_their_keys_only),
         TEST(a_damaged_fence_is_named_and_nothing_is_written),
