@@ -450,6 +450,34 @@ static void put_budget(FILE *out, const struct plan *plan, const struct forecast
     budget_shares_done(shares, n);
 }
 
+/* The most of the budget that any stretch so long takes, as it is forecast: of its time no share is burnt. */
+static double burnt_share(const struct plan *plan, const struct forecast *forecast)
+{
+    struct spec_budget use = forecast_use(plan, forecast);
+    struct budget_share shares[BUDGET_KEYS];
+    double most = 0, seconds = (double)plan->limits.budget.burn.ms / 1000;
+    size_t n = budget_shares(&plan->limits.budget, &use, shares);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(shares[i].key, BUDGET_TIME) != 0)
+            most = MAX(most, (double)MIN(shares[i].used, shares[i].limit) / (double)shares[i].limit);
+    budget_shares_done(shares, n);
+    return (double)forecast->seconds > seconds ? most * seconds / (double)forecast->seconds : most;
+}
+
+static void put_burn(FILE *out, const struct plan *plan, const struct forecast *forecast)
+{
+    const struct money_within *burn = &plan->limits.budget.burn;
+    char within[UNITS_TEXT];
+    if (!burn->ms)
+        return;
+    double share = burnt_share(plan, forecast);
+    fprintf(out, "  %-11s budget.burn: %s%.3g %% of %.3g %% in %s; %s\n", "", forecast->seconds < 0 ? "at most " : "",
+            share * 100, burn->share * 100, units_duration(burn->ms, within),
+            share <= burn->share    ? "the forecast fits"
+            : forecast->seconds < 0 ? "how long it takes is not known"
+                                    : "the forecast does not fit: the run will pause, and go on by itself");
+}
+
 static json_t *budget_json(const struct plan *plan, const struct forecast *forecast)
 {
     struct spec_budget use = forecast_use(plan, forecast);
@@ -595,6 +623,7 @@ void print_plan_brief(struct cli *cli, FILE *out, const struct plan *plan, const
     put_forecast(out, plan, forecast);
     put_cost(out, plan, forecast);
     put_budget(out, plan, forecast);
+    put_burn(out, plan, forecast);
     put_slo(out, plan, forecast);
     put_until(out, plan, forecast);
     put_hooks(out, plan->spec);

@@ -556,15 +556,28 @@ static json_t *text_json(const char *text)
     return valid ? json_string(valid) : json_null();
 }
 
+/* Where it slows before it pauses, both; the caller frees. */
+static char *limits_text(const struct entry *entry)
+{
+    const struct guard_rule *rule = &entry->rule;
+    bool slows_only = guard_is_none(rule->limit);
+    g_autofree char *limit = limit_text(entry, slows_only ? rule->slow : rule->limit);
+    if (slows_only || rule->slow == rule->limit || entry->unit == GUARD_UNIT_WORD)
+        return g_steal_pointer(&limit);
+    g_autofree char *slow = limit_text(entry, rule->slow);
+    return g_strdup_printf("%s, slow from %s", limit, slow);
+}
+
 static json_t *entry_json(const struct guards *guards, const struct entry *entry, int64_t now_us)
 {
     g_autofree char *value = entry->state.known ? guard_value_text(entry->unit, entry->state.value) : NULL;
-    g_autofree char *limit = limit_text(entry, entry->rule.slow);
+    g_autofree char *limit = limits_text(entry);
     char since[UNITS_TEXT];
     units_time(since_ms(guards, entry, now_us), since);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "name", entry->name, "level",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "name", entry->name, "level",
                      guard_level_word(entry->state.level), "value",
                      entry->state.known ? number_json(entry->state.value) : json_null(), "limit",
+                     number_json(guard_is_none(entry->rule.limit) ? entry->rule.slow : entry->rule.limit), "slow",
                      number_json(entry->rule.slow), "value_text", text_json(value), "limit_text", text_json(limit),
                      "where", text_json(entry->where), "since", since, "error", text_json(entry->why));
 }

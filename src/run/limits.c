@@ -305,13 +305,27 @@ const char *limits_full_key(const char *key, struct arena *mem)
     return kept ? kept : key;
 }
 
-static bool refuse_key(const char *key, GError **error)
+/* The key that is meant: one whose end is typed (`burn`), else the nearest one. */
+static const char *meant(const char *key, const char *const *keys, size_t n)
 {
-    const char *keys[KEYS + 1] = {NULL};
+    g_autofree char *end = g_strconcat(".", key, NULL);
+    for (size_t i = 0; i < n; i++)
+        if (g_str_has_suffix(keys[i], end))
+            return keys[i];
+    return nearest_word(key, keys, n);
+}
+
+/* The lock is held. */
+static bool refuse_key(const struct limits *limits, const char *key, GError **error)
+{
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(g_free);
     for (size_t i = 0; i < KEYS; i++)
-        keys[i] = limits_key(i);
-    const char *nearest = nearest_word(key, keys, KEYS);
-    g_autofree char *all = g_strjoinv(", ", (char **)keys);
+        g_ptr_array_add(keys, g_strdup(limits_key(i)));
+    for (size_t i = 0; i < limits->now.n_signals; i++)
+        g_ptr_array_add(keys, g_strconcat(LIMITS_SIGNAL, limits->now.signals[i].name, NULL));
+    const char *nearest = meant(key, (const char *const *)keys->pdata, keys->len);
+    g_ptr_array_add(keys, NULL);
+    g_autofree char *all = g_strjoinv(", ", (char **)keys->pdata);
     return error_set(error, SLUICE_ERROR_USAGE, "'%s' cannot be set on a running run%s%s%s; what can be: %s", key,
                      nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", all);
 }
@@ -345,7 +359,7 @@ bool limits_set(struct limits *limits, const char *key, const char *value, GErro
                error_set(error, SLUICE_ERROR_USAGE, "%s=%s: expected %s", key, value, row->form->expected);
     double *limit = guard_limit(limits, key, &unit, &below);
     if (!limit)
-        return refuse_key(key, error);
+        return refuse_key(limits, key, error);
     if (limit == &limits->now.guards[GUARD_FORECAST] && !limits->now.forecast.known && !is_none(value))
         return error_set(error, SLUICE_ERROR_REFUSED,
                          "%s=%s: the plan of the run holds no forecast that it could be held against: it is made where "
@@ -373,7 +387,7 @@ char *limits_get(struct limits *limits, const char *key, GError **error)
         return row->form->write((const char *)&limits->now + row->offset);
     const double *limit = guard_limit(limits, key, &unit, &below);
     if (!limit)
-        refuse_key(key, error);
+        refuse_key(limits, key, error);
     return limit ? guard_limit_text(unit, *limit) : NULL;
 }
 
