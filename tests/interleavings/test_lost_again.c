@@ -12,6 +12,7 @@ struct while_again {
     const char *key, *value;       /* what is set; taken off afterwards */
     bool idle;                     /* nothing is written after it */
     bool signal, replaced, spoils; /* spoils: all keys stand as before the run */
+    bool mute;                     /* the catalog fails from then on */
     struct fault_row fault;
     enum guard_level feels; /* its server; OK: as ever */
     bool eases;             /* … and is well again by the time that whoever does not wait would leave */
@@ -19,6 +20,7 @@ struct while_again {
     const char *words;
 };
 
+#define MOVES    "run.move", 1        /* the other stage is verified; the run is about to write this one again, */
 #define JUDGES   "store.scan_next", 1 /* the other stage is being verified, */
 #define WRITES   "scan.before", 2     /* the other stage is verified; this one runs again, */
 #define VERIFIES "store.scan_next", 3 /* … and is verified again */
@@ -42,6 +44,7 @@ static const struct while_again WHILE_AGAIN[] = {
     {VERIFIES, .feels = GUARD_LEVEL_PAUSE, .status = 0},
     {VERIFIES, .feels = GUARD_LEVEL_PAUSE, .eases = true, .status = 0},
     {VERIFIES, .feels = GUARD_LEVEL_HALT, .status = 5, .words = "guard: skew"},
+    {MOVES, .idle = true, .mute = true, .status = 6, .words = "catalog"},
     {VERIFIES, .spoils = true, .status = 5, .words = "what they lost was written again, and it is not as it was"},
 };
 
@@ -111,6 +114,9 @@ static void meanwhile(struct lossy *lossy, const char *name)
         scene_fault(&lossy->scene, &again->fault);
     if (again->spoils)
         put_all(lossy, 0);
+    if (again->mute)
+        fake_world_arm(&lossy->scene.fake,
+                       (struct fake_fault){.sqlite = true, .nth = 1, .number = EIO, .lasting = true});
     if (again->feels != GUARD_LEVEL_OK)
         scene_worsens(&lossy->scene, (int)again->feels);
     if (again->replaced)
@@ -159,6 +165,7 @@ static void whatever_comes_while_it_is_done_again_it_ends_as_if_nothing_had(void
         ended_done(&ended);
         atomic_store(&lossy.scene.feels, GUARD_LEVEL_OK);
         scene_fault(&lossy.scene, NULL);
+        fake_world_arm(&lossy.scene.fake, (struct fake_fault){0});
         atomic_store(&lossy.signals, 0);
         if (again->key)
             say(&lossy, false, WISH_SET, again->key, "none");
