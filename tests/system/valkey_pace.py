@@ -424,6 +424,7 @@ def _(stand, servers):
     other = stand.start("run", "other.yaml", "--yes", "--json", **there)
     status = until(stand, paused_by("priority"))
     among(["guard: priority: other", "another on", "of priority 8"], status["reason"]) # other.1, or other while it plans
+    stand.until(other, is_running, 120)
     stand.sluice("set", "other", "protect.rate.max=none", **there).ended(0)
     stand.finish(other, 120).ended(0)
     stand.sluice("set", "fix", "protect.rate.max=none").ended(0)
