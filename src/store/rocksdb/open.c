@@ -262,6 +262,34 @@ static bool open_families(struct rocks_store *store, bool read_only, GPtrArray *
     return true;
 }
 
+/* 0: it is no log of writes. */
+static uint64_t log_number(const char *name)
+{
+    char *end = NULL;
+    uint64_t number = g_ascii_isdigit(*name) ? g_ascii_strtoull(name, &end, 10) : 0;
+    return number > 0 && strcmp(end, ".log") == 0 ? number : 0;
+}
+
+/* Each opening begins a log of writes, and RocksDB removes the one before it only when there was something to flush.
+ * Where it was opened to be read they would be more each time. Called when it is open, and so locked: the newest log is
+ * its own, and of an older one that is empty nothing is missed. What cannot be removed is tried by the next opening. */
+static void drop_empty_logs(const char *path, const struct world *world)
+{
+    g_autoptr(GPtrArray) names = NULL;
+    uint64_t newest = 0;
+    if (!file_list(world, path, &names, NULL))
+        return;
+    for (guint i = 0; i < names->len; i++)
+        newest = MAX(newest, log_number(names->pdata[i]));
+    for (guint i = 0; i < names->len; i++) {
+        struct world_stat stat;
+        uint64_t number = log_number(names->pdata[i]);
+        g_autofree char *log = g_build_filename(path, names->pdata[i], NULL);
+        if (number > 0 && number < newest && file_stat_path(world, log, &stat, NULL) && stat.size == 0)
+            (void)file_unlink(world, log, NULL);
+    }
+}
+
 static bool write_format(struct rocks_store *store, rocksdb_column_family_handle_t *meta, GError **error)
 {
     char *message = NULL;
@@ -320,8 +348,11 @@ static bool open_in(struct rocks_store *store, const struct store_config *config
         rocksdb_options_set_create_if_missing(store->options.records, is_new);
         rocksdb_options_set_create_missing_column_families(store->options.records, true);
     }
-    return open_families(store, config->read_only, names, error) && check_format(store, config->read_only, error) &&
-           identity_of(store->path, world, &store->identity, error);
+    if (!open_families(store, config->read_only, names, error))
+        return false;
+    if (!config->read_only)
+        drop_empty_logs(store->path, world);
+    return check_format(store, config->read_only, error) && identity_of(store->path, world, &store->identity, error);
 }
 
 static struct rocks_store *store_new(void)

@@ -395,6 +395,35 @@ static void reading_makes_nothing(void **state)
     desk_done(&desk);
 }
 
+static size_t logs_of(const char *path)
+{
+    size_t n = 0;
+    const char *name;
+    GDir *dir = g_dir_open(path, 0, NULL);
+    assert_non_null(dir);
+    while ((name = g_dir_read_name(dir)) != NULL)
+        n += g_str_has_suffix(name, ".log") ? 1 : 0;
+    g_dir_close(dir);
+    return n;
+}
+
+static void opened_to_be_read_again_and_again_it_keeps_one_log_of_writes(void **state)
+{
+    struct desk desk;
+    desk_init(&desk, *state);
+    desk_open(&desk, false);
+    open_lane(&desk);
+    put(&desk, "a");
+    desk_close(&desk);
+    for (int i = 0; i < 4; i++) {
+        desk_open(&desk, false);
+        assert_int_equal(logs_of(desk.path), 1);
+        assert_int_equal(read_one(&desk, slice_of_text("a")).presence, RECORD_PRESENT);
+        desk_close(&desk);
+    }
+    desk_done(&desk);
+}
+
 /* A database that sluice never wrote has no families of ours, and gets none by being read. */
 static void a_foreign_database_can_be_read(void **state)
 {
@@ -806,6 +835,7 @@ int main(int argc, char **argv)
         TEST(what_is_no_rocksdb_is_refused_and_left_alone),
         TEST(a_database_that_died_while_it_was_made_is_made_anew),
         TEST(reading_makes_nothing),
+        TEST(opened_to_be_read_again_and_again_it_keeps_one_log_of_writes),
         TEST(a_foreign_database_can_be_read),
         TEST(every_way_to_a_directory_is_one_store_and_a_copy_is_another),
         TEST(a_rough_split_finds_parts_of_some_size_without_reading_the_dataset),
