@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Control from outside: signals, pauses, aborts, who may drive a run, and that each of them loses nothing."""
 
+import os
 import signal
 
 from repair import FIX, FIX_LUA, ROWS, ended, once, ready, seed, started, writing
@@ -196,6 +197,23 @@ def _(stand):
     stand.sluice("set", "fix", "protect.rate.max=none").ended(0)
     ended(stand, process, "done", 0)
     same(stand.status()["rate"]["limited_by"], None, "limited by")
+    once(stand)
+
+
+@test("a run whose first lane takes long shows that lanes are opened, and then that it writes")
+def _(stand):
+    ready(stand)
+    stand.write("fix.yaml", stand.read("fix.yaml").replace("count: 2", "count: 1"))
+    for name in ("asleep", "awake"):
+        os.mkfifo(stand.path(name))
+    process = stand.start("run", "fix.yaml", "--yes", "--json", program=stand.programs.dies,
+                          env=stand.environment(SLUICE_SLEEPS_AT="lane-open.before:1", SLUICE_ASLEEP="asleep", SLUICE_AWAKE="awake"))
+    shown = lambda text: stand.until(process, lambda line: line["type"] == "progress" and line["text"] == text)
+    shown("opening lanes")
+    for name, mode in (("asleep", "rb"), ("awake", "wb")):
+        open(stand.path(name), mode).close()
+    shown("writing")
+    ended(stand, process, "done", 0)
     once(stand)
 
 
