@@ -14,9 +14,11 @@ static gboolean slice_same(gconstpointer a, gconstpointer b)
     return slice_equal(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-static const struct fence_lane *fence_find(const struct fence *fence, uint32_t lane)
+/* As the fence stood when our lane-open closed the old ones; NULL: it has none. */
+static const struct fence_lane *lane_before(const struct worker *worker, uint32_t lane)
 {
-    for (size_t i = 0; i < fence->n; i++)
+    const struct fence *fence = &worker->before;
+    for (size_t i = 0; fence->present && i < fence->n; i++)
         if (fence->lanes[i].lane == lane)
             return &fence->lanes[i];
     return NULL;
@@ -26,9 +28,9 @@ static const struct fence_lane *fence_find(const struct fence *fence, uint32_t l
  * writes with its machine lost their marks with them. Settled numbers it has forgotten; of those the log is right.
  * Without the lane (a holder logs intents only in a lane that it has opened) the fence is lost, and where a part of it
  * is gone so is what it does not mark: UNKNOWN. */
-static enum undo_state ask_fence(const struct fence *before, const struct undo_left *entry)
+static enum undo_state ask_fence(const struct worker *worker, const struct undo_left *entry)
 {
-    const struct fence_lane *lane = before->present ? fence_find(before, entry->lane) : NULL;
+    const struct fence_lane *lane = lane_before(worker, entry->lane);
     if (!lane)
         return UNDO_UNKNOWN;
     if (entry->number <= lane->base)
@@ -227,16 +229,25 @@ static bool is_open(const struct worker *worker, const struct fence_lane *lane)
     return worker->grant.checkpoint == 0 || lane->lane >= worker->grant.settled_lane;
 }
 
-/* Of a block of another lane, or of one whose fence is lost. */
+/* Whether a write that only a damaged block names may have been applied, beside those that nameless_of() counts. */
+static bool may_be_applied(const struct worker *worker, const struct undo_damage *damage, uint64_t number)
+{
+    const struct fence_lane *lane = lane_before(worker, damage->lane);
+    if (!lane)
+        return damage->proven;
+    if (!is_open(worker, lane))
+        return number <= lane->base;
+    return lane->partial && damage->proven && number > lane->base && !fence_lane_applied(lane, number);
+}
+
+/* Of a block of another lane, or of one whose fence is lost, in part or as a whole. */
 static uint64_t nameless_below(struct worker *worker, const struct undo_damage *damage)
 {
-    const struct fence_lane *lane = worker->before.present ? fence_find(&worker->before, damage->lane) : NULL;
-    bool is_known = damage->part != UINT32_MAX && !(lane && is_open(worker, lane));
     uint64_t nameless = 0;
-    for (uint64_t i = 0; is_known && i < damage->keys; i++) {
+    for (uint64_t i = 0; damage->part != UINT32_MAX && i < damage->keys; i++) {
         struct undo_left entry = {.lane = damage->lane, .number = damage->first_number + i};
-        bool forgotten = lane ? entry.number <= lane->base : damage->proven;
-        nameless += forgotten && !tail_accounted(worker, &entry) && !tail_names(worker, entry.lane, entry.number);
+        nameless += may_be_applied(worker, damage, entry.number) && !tail_accounted(worker, &entry) &&
+                    !tail_names(worker, entry.lane, entry.number);
     }
     return nameless;
 }
@@ -269,33 +280,67 @@ static bool is_a_copy(struct worker *worker)
     return false;
 }
 
+static uint64_t nameless_writes(struct worker *worker)
+{
+    uint64_t nameless = 0;
+    for (size_t i = 0; i < worker->before.n; i++)
+        if (is_open(worker, &worker->before.lanes[i]))
+            nameless += nameless_of(worker, &worker->before.lanes[i]);
+    for (size_t i = 0; i < worker->tail.n_damage; i++)
+        nameless += nameless_below(worker, &worker->tail.damage[i]);
+    return nameless;
+}
+
+/* Whether the fence no longer tells all of what lanes wrote that no checkpoint accounts for. (A lane that was granted
+ * and never opened looks the same.) */
+static bool fence_is_lost(const struct worker *worker)
+{
+    uint32_t lane = worker->grant.checkpoint ? worker->grant.settled_lane : 1;
+    for (; lane < worker->lane.lane; lane++) {
+        const struct fence_lane *found = lane_before(worker, lane);
+        if (!found || found->partial)
+            return true;
+    }
+    return false;
+}
+
+/* A block that was synced, and does not even tell whose it was: only the fence says whether it held writes of ours. */
+static bool hides_writes(const struct worker *worker)
+{
+    bool hidden = false;
+    for (size_t i = 0; i < worker->tail.n_damage; i++)
+        hidden |= worker->tail.damage[i].part == UINT32_MAX && worker->tail.damage[i].proven;
+    return hidden && fence_is_lost(worker);
+}
+
+static bool cannot_tell(struct worker *worker, const char *what)
+{
+    const struct undo_damage *first = &worker->tail.damage[0];
+    GError *error = NULL;
+    error_set(&error, SLUICE_ERROR_CORRUPT,
+              "undo log, segment %u, offset %" G_GUINT64_FORMAT
+              ": cannot be read, and %s of partition %u may have been applied of which it alone says to which keys; "
+              "`sluice rollback %s` takes back everything that can be read",
+              first->at.segment, first->at.offset, what, worker->grant.part.part, worker->job->run_name);
+    worker_fail(worker, error);
+    return false;
+}
+
 /* A torn tail of which nothing was sent is no loss. But where a write was applied and its entry cannot be read, nobody
  * can say which key it was: to go on could apply the transform a second time. Lanes below the newest checkpoint's have
  * been through this already. */
 static bool tail_is_whole(struct worker *worker)
 {
-    const struct undo_tail *tail = &worker->tail;
-    uint64_t nameless = 0;
-    if (tail->n_damage == 0)
+    if (worker->tail.n_damage == 0)
         return !log_is_behind(worker) || is_a_copy(worker);
-    for (size_t i = 0; i < worker->before.n; i++)
-        if (is_open(worker, &worker->before.lanes[i]))
-            nameless += nameless_of(worker, &worker->before.lanes[i]);
-    for (size_t i = 0; i < tail->n_damage; i++)
-        nameless += nameless_below(worker, &tail->damage[i]);
+    uint64_t nameless = nameless_writes(worker);
     bool compares = worker->job->kind == JOB_BACK || worker->job->kind == JOB_SETTLE; /* before it touches anything */
-    if (nameless == 0 || compares)
+    if (compares)
         return true;
-    GError *error = NULL;
-    error_set(
-        &error, SLUICE_ERROR_CORRUPT,
-        "undo log, segment %u, offset %" G_GUINT64_FORMAT ": cannot be read, and %" G_GUINT64_FORMAT
-        " writes of partition %u may have been applied of which it alone says to which keys; `sluice rollback %s` "
-        "takes back everything that can be read",
-        tail->damage[0].at.segment, tail->damage[0].at.offset, nameless, worker->grant.part.part,
-        worker->job->run_name);
-    worker_fail(worker, error);
-    return false;
+    g_autofree char *many = g_strdup_printf("%" G_GUINT64_FORMAT " writes", nameless);
+    if (nameless > 0)
+        return cannot_tell(worker, many);
+    return !hides_writes(worker) || cannot_tell(worker, "writes");
 }
 
 /* --- taking it
@@ -325,7 +370,7 @@ void tail_take(struct worker *worker)
             continue;
         if (lost_may_be(worker, entry) && (known || worker->job->kind != JOB_SETTLE))
             continue;
-        enum undo_state told = ask_fence(&worker->before, entry);
+        enum undo_state told = ask_fence(worker, entry);
         if (told == UNDO_UNKNOWN)
             g_array_append_val(worker->doubtful, i);
         else

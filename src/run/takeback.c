@@ -225,13 +225,14 @@ static bool forward_is_back(struct hold *hold, uint32_t from_stage, GError **err
 }
 
 /* Of a rollback that leaves earlier stages: they stand, and nothing but a person can say what becomes of them. */
-static bool pause_in_part(struct hold *hold, uint32_t from_stage, const char *damage, GError **error)
+static bool pause_in_part(struct hold *hold, uint32_t from_stage, const char *damage, const char *details,
+                          GError **error)
 {
     g_autofree char *text = ending_words(
         "%s%sthe stages from %s on are taken back; those before it stand: `sluice rollback %s` takes them back too, "
         "`sluice abort %s` lets them stand",
         damage ? damage : "", damage ? "; " : "", hold->plan->stages[from_stage].name, hold->run.name, hold->run.name);
-    return hold_move(hold, RUN_PAUSED, text, NULL, error);
+    return hold_move(hold, RUN_PAUSED, text, details, error);
 }
 
 #define DAMAGED_KEYS "damaged_keys"
@@ -239,15 +240,15 @@ static bool pause_in_part(struct hold *hold, uint32_t from_stage, const char *da
 /* `damage` NULL: all of it came back; else what did not, in words. */
 static bool back_end(struct hold *hold, uint32_t from_stage, const char *damage, uint64_t keys, GError **error)
 {
-    if (from_stage > 0)
-        return pause_in_part(hold, from_stage, damage, error);
-    g_autofree char *text = supersede_reason(hold->config->superseded_by, damage);
     g_autofree char *details = damage ? g_strdup_printf("{\"" DAMAGED_KEYS "\":%" G_GUINT64_FORMAT "}", keys) : NULL;
+    if (from_stage > 0)
+        return pause_in_part(hold, from_stage, damage, details, error);
+    g_autofree char *text = supersede_reason(hold->config->superseded_by, damage);
     return hold_let_go(hold, error) && hold_move(hold, RUN_ROLLED_BACK, text, details, error);
 }
 
-/* Whether a rollback that is over could not take all of it back, as the ledger says. */
-static bool was_damaged(struct hold *hold, bool *ret, GError **error)
+/* Whether a rollback that is over could not take all of it back, as the ledger says of the move it ended with. */
+static bool was_damaged(struct hold *hold, enum run_state ended, bool *ret, GError **error)
 {
     enum { AT_ONCE = 64 };
     struct ledger_page page = {.run = hold->run.name, .most = AT_ONCE};
@@ -258,12 +259,22 @@ static bool was_damaged(struct hold *hold, bool *ret, GError **error)
             return false;
         for (size_t i = 0; i < entries.n; i++) {
             page.before = entries.rows[i].number;
-            if (strcmp(entries.rows[i].action, run_state_word(RUN_ROLLED_BACK)) != 0)
+            if (strcmp(entries.rows[i].action, run_state_word(ended)) != 0)
                 continue;
             *ret = entries.rows[i].details && strstr(entries.rows[i].details, "\"" DAMAGED_KEYS "\"");
             return true;
         }
     } while (entries.n == AT_ONCE);
+    return true;
+}
+
+/* The same command once more: it ends as it did. */
+static bool repeated(struct hold *hold, enum run_state ended, const char *text, struct run_result *ret, GError **error)
+{
+    bool damaged;
+    if (!was_damaged(hold, ended, &damaged, error))
+        return false;
+    hold_result(hold, damaged || hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, text, ret);
     return true;
 }
 
@@ -457,10 +468,9 @@ bool takeback_drive(struct hold *hold, const char *stage, struct run_result *ret
             return false;
         if (!ended && !back_generation(hold, begun, ret, &ended, error))
             return false;
-        if (ended && begun <= wanted && hold->run.state != RUN_ROLLED_BACK)
-            hold_result(hold, 0, hold->run.reason, ret);
         if (!ended || begun <= wanted)
-            return true;
+            return !ended || hold->run.state == RUN_ROLLED_BACK ||
+                   repeated(hold, RUN_PAUSED, hold->run.reason, ret, error);
     }
     return back_generation(hold, wanted, ret, &ended, error);
 }
@@ -537,11 +547,8 @@ bool run_back(const struct run_config *config, const char *name, const char *sta
     if (hold->run.state == RUN_ROLLED_BACK) { /* repeated, or died just behind its end */
         g_autofree char *dir = home_path(config->home, HOME_UNDO, hold->run.name);
         struct undo_config undo = {.world = config->world, .dir = dir};
-        bool damaged;
-        if (!undo_chains_drop_durable(&undo, error) || !was_damaged(hold, &damaged, error))
-            return false;
-        hold_result(hold, damaged || hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, "is rolled back already", ret);
-        return true;
+        return undo_chains_drop_durable(&undo, error) &&
+               repeated(hold, RUN_ROLLED_BACK, "is rolled back already", ret, error);
     }
     return takeback_may(&hold->run, error) && hold_end_wishes(hold, error) && keep_pace(hold, error) &&
            hold_open(hold, HOLD_BACK, error) && takeback_drive(hold, stage, ret, error);

@@ -84,7 +84,7 @@ static void what_the_fence_has_forgotten_and_the_log_cannot_tell_is_not_written_
 {
     static const struct {
         bool head, fenceless;
-    } ROWS[] = {{false, false}, {true, false}, {false, true}};
+    } ROWS[] = {{false, false}, {true, false}, {false, true}, {true, true}};
     for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
         struct scene scene;
         struct process process;
@@ -106,6 +106,53 @@ static void what_the_fence_has_forgotten_and_the_log_cannot_tell_is_not_written_
         ended_done(&ended);
         scene_holds(&scene, "items", "b", "{\"n\":22,\"times\":0}");
         scene_done(&scene);
+    }
+}
+
+/* The store has lost a part of the fence, and with it every mark: whoever takes the partition over is told so. */
+struct partly {
+    struct scene scene; /* first: the world's clock has it as its self */
+    bool (*open)(struct session *, const struct call *, const struct lane *, struct fence *, GError **);
+};
+
+static bool opens_partly(struct session *session, const struct call *call, const struct lane *lane, struct fence *ret,
+                         GError **error)
+{
+    const char *table = (const char *)session_driver(session);
+    struct partly *partly = (struct partly *)(gpointer)(table - offsetof(struct partly, scene.faulty_mem.table));
+    if (!partly->open(session, call, lane, ret, error))
+        return false;
+    for (size_t i = 0; i < ret->n; i++) {
+        ret->lanes[i].partial = true;
+        ret->lanes[i].base = 0;
+        ret->lanes[i].bitmap = SLICE_EMPTY;
+    }
+    return true;
+}
+
+/* Neither of what cannot be read, nor of what no block's head names. */
+static void what_a_fence_lost_in_part_and_a_damaged_log_do_not_tell_is_not_written_again(void **state)
+{
+    for (int head = 0; head < 2; head++) {
+        struct partly partly;
+        struct scene *scene = &partly.scene;
+        struct process process;
+        struct rounds rounds;
+        struct ended ended;
+        two_rounds(scene, &process, &rounds);
+        process_step(&process, 0);
+        process_die(&process);
+        flip_a_bit(scene, head ? rounds.intents + 20 : rounds.outcomes - 4);
+        partly.open = scene->faulty_mem.write.lane_open;
+        scene->faulty_mem.write.lane_open = opens_partly;
+        process_begin(&process, scene, JOB_FORWARD);
+        process_fails(&process, 0, CORRUPT);
+        process_die(&process);
+        scene_holds(scene, "items", "a", "{\"n\":1,\"times\":1}");
+        scene_back(scene, &ended);
+        assert_int_equal(ended.status, 8);
+        ended_done(&ended);
+        scene_done(scene);
     }
 }
 
@@ -136,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_home_from_before_writes_of_this_lane_is_refused),
         cmocka_unit_test(what_the_fence_has_forgotten_and_the_log_cannot_tell_is_not_written_again),
+        cmocka_unit_test(what_a_fence_lost_in_part_and_a_damaged_log_do_not_tell_is_not_written_again),
         cmocka_unit_test(damage_that_hides_no_write_lets_the_run_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -248,13 +248,27 @@ static void what_the_log_cannot_tell_of_a_stage_is_said_beside_what_stands(void 
     g_autofree char *path = g_build_filename(scene.home, "undo", "job.1", "000001.undo", NULL);
     kit_damage(path);
     ends(&scene, "full", 8, "damaged");
-    ends(&scene, "full", 0, "those before it stand: `sluice rollback job.1` takes them back too");
+    ends(&scene, "full", 8, "those before it stand: `sluice rollback job.1` takes them back too");
     ends(&scene, NULL, 8, "damaged");
     ends(&scene, NULL, 8, "is rolled back already");
     scene_done(&scene);
     staged(&scene, IN_PLACE, 0);
+    ends(&scene, "full", 0, NULL);
+    ends(&scene, "full", 0, "those before it stand");
     ends(&scene, NULL, 0, NULL);
     ends(&scene, NULL, 0, "is rolled back already");
+    scene_done(&scene);
+}
+
+static void what_a_rollback_of_a_stage_left_is_told_by_the_same_command_again(void **state)
+{
+    struct scene scene;
+    staged(&scene, IN_PLACE, 0);
+    scene_put(&scene, "items", "k5", "{\"n\":2}");
+    for (int i = 0; i < 2; i++)
+        ends(&scene, "full", 8, "those before it stand");
+    ends(&scene, NULL, 8, NULL);
+    scene_holds(&scene, "items", "k5", "{\"n\":2}");
     scene_done(&scene);
 }
 
@@ -395,6 +409,7 @@ int main(void)
         cmocka_unit_test(whatever_comes_while_a_guard_holds_a_rollback_ends_it_in_its_own_way),
         cmocka_unit_test(of_one_piece_no_stage_is_taken_back_alone),
         cmocka_unit_test(what_the_log_cannot_tell_of_a_stage_is_said_beside_what_stands),
+        cmocka_unit_test(what_a_rollback_of_a_stage_left_is_told_by_the_same_command_again),
         cmocka_unit_test(a_stage_whose_rollback_did_not_come_to_its_end_is_taken_back_by_the_same_command),
         cmocka_unit_test(a_rollback_that_a_failure_asked_for_and_that_fails_says_so_and_stays_owed),
         cmocka_unit_test(the_first_damage_that_lies_somewhere_is_named),
