@@ -249,8 +249,11 @@ static bool chains_back(struct feed *feed, GError **error)
     return true;
 }
 
+/* Of a key of which the log tells nothing any more there is no record: the end of the rollback lists it. */
 static struct scanned scanned_of(const struct undo_chain *chain)
 {
+    if (chain->lost)
+        return (struct scanned){.kind = SCANNED_UNASKED};
     return (struct scanned){.rec = {.key = chain->key,
                                     .raw = chain->pre_raw,
                                     .expires_at_ms = chain->pre_expires_at_ms,
@@ -282,10 +285,22 @@ static bool chains_next(struct feed *feed, const struct call *call, struct op_sc
 /* --- the shadow, whose keys are those of the chains
  * ------------------------------------------------------------------- */
 
+static bool all_told(const struct feed *feed, const struct op_scan *io, GError **error)
+{
+    const char *run = feed->config.job->run_name;
+    for (size_t i = 0; i < io->n; i++)
+        if (io->rows[i].kind == SCANNED_UNASKED)
+            return error_set(error, SLUICE_ERROR_CORRUPT,
+                             "%s: its undo log became unreadable in part; a shadow is not made live in part: take it "
+                             "back with `sluice rollback %s`, and run again",
+                             run, run);
+    return true;
+}
+
 /* What the run wrote last of a key, and what stood live when it first did: the pre-image of its chain. */
 static bool shadow_next(struct feed *feed, const struct call *call, struct op_scan *io, GError **error)
 {
-    if (!chains_next(feed, call, io, error))
+    if (!chains_next(feed, call, io, error) || !all_told(feed, io, error))
         return false;
     struct record *records = arena_alloc0(io->mem, (io->n + 1) * sizeof *records);
     if (!records)

@@ -113,6 +113,14 @@ static bool find_done(struct catalog *catalog, const struct run_new *wish, const
 /* --- before it is planned
  * --------------------------------------------------------------------------------------------- */
 
+static bool is_damaged(const struct hold *hold, const char *text, GError **error)
+{
+    return error_set(error, SLUICE_ERROR_REFUSED,
+                     "%s: %s; take back what can be with `sluice rollback %s`, look at the rest, then run without "
+                     "--supersede",
+                     hold->run.name, text, hold->run.name);
+}
+
 static bool is_whole(const struct hold *hold, const struct undo_chains *chains, GError **error)
 {
     size_t n;
@@ -120,10 +128,7 @@ static bool is_whole(const struct hold *hold, const struct undo_chains *chains, 
     if (n == 0)
         return true;
     g_autofree char *text = takeback_damage(damage, n);
-    return error_set(error, SLUICE_ERROR_REFUSED,
-                     "%s: %s; take back what can be with `sluice rollback %s`, look at the rest, then run without "
-                     "--supersede",
-                     hold->run.name, text, hold->run.name);
+    return is_damaged(hold, text, error);
 }
 
 #define CHAINS_READ 1000u
@@ -140,7 +145,10 @@ static bool add_deleted(const struct hold *hold, struct undo_chains *chains, str
         if (list.n == 0)
             return error_set(error, SLUICE_ERROR_CORRUPT, "%s: its chains end too early", hold->run.name);
         for (size_t i = 0; i < list.n; i++)
-            if (digest_is_zero(list.chains[i].written) && !add_key(keys, mem, list.chains[i].key, &hold->run, error))
+            if (list.chains[i].lost)
+                return is_damaged(hold, "its undo log is damaged, since it was looked into first", error);
+            else if (digest_is_zero(list.chains[i].written) &&
+                     !add_key(keys, mem, list.chains[i].key, &hold->run, error))
                 return false;
     }
     return true;

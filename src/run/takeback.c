@@ -48,6 +48,11 @@ struct forward_parts {
     uint32_t *standing; /* those that are not, sorted */
 };
 
+static bool too_many(const struct hold *hold, GError **error)
+{
+    return error_set(error, SLUICE_ERROR_TOO_BIG, "%s: its partitions do not fit into memory", hold->run.name);
+}
+
 static bool parts_from(struct hold *hold, uint32_t from_stage, enum parts_kind kind, struct forward_parts *ret,
                        GError **error)
 {
@@ -61,7 +66,7 @@ static bool parts_from(struct hold *hold, uint32_t from_stage, enum parts_kind k
                                   .back = arena_alloc0(hold->mem, (n + 1) * sizeof *found.back),
                                   .standing = arena_alloc0(hold->mem, (n + 1) * sizeof *found.standing)};
     if (!found.parts || !found.lanes || !found.back || !found.standing)
-        return error_set(error, SLUICE_ERROR_TOO_BIG, "%s: its partitions do not fit into memory", hold->run.name);
+        return too_many(hold, error);
     for (size_t i = 0; i < n; i++) {
         bool back = rows[i].state == PART_ROLLED_BACK;
         if (rows[i].stage < from_stage)
@@ -89,8 +94,9 @@ static struct slice back_bounds(struct hold *hold, uint64_t first, uint64_t coun
 
 /* The partitions of every rollback of this run so far: each generation (`back_stage`) has its own. */
 struct back_parts {
-    uint64_t n, records; /* of all generations */
-    uint64_t of_stage;   /* of the one that goes back to the stage */
+    uint64_t n, records;                 /* of all generations */
+    uint64_t of_stage, records_of_stage; /* of the one that goes back to the stage */
+    uint32_t first_of_stage;             /* its lowest; 0: it has none */
 };
 
 static bool back_parts_of(struct hold *hold, uint32_t stage, struct back_parts *ret, GError **error)
@@ -103,7 +109,10 @@ static bool back_parts_of(struct hold *hold, uint32_t stage, struct back_parts *
     *ret = (struct back_parts){.n = n};
     for (size_t i = 0; i < n; i++) {
         ret->records += rows[i].records;
-        ret->of_stage += rows[i].stage == stage;
+        if (rows[i].stage != stage)
+            continue;
+        ret->first_of_stage = ret->of_stage++ > 0 ? MIN(ret->first_of_stage, rows[i].part) : rows[i].part;
+        ret->records_of_stage += rows[i].records;
     }
     return true;
 }
@@ -123,17 +132,52 @@ bool takeback_add_parts(struct hold *hold, const struct takeback_parts *of, GErr
                                                 (const struct part_new *)(void *)parts->data, parts->len, error);
 }
 
-bool takeback_chains(struct hold *hold, uint32_t stage, struct undo_chains **ret, GError **error)
+/* What is asked of the undo log; in the hold's memory. */
+static bool filter_of(struct hold *hold, uint32_t stage, struct undo_filter *ret, GError **error)
 {
     struct forward_parts parts;
     enum parts_kind live = hold->plan->write == WRITE_SHADOW ? PARTS_PROMOTION : PARTS_FORWARD;
     if (!parts_from(hold, stage, live, &parts, error))
         return false;
-    g_autofree uint64_t *written = g_new0(uint64_t, parts.n + 1);
-    struct undo_filter filter = {
+    uint64_t *written = arena_alloc0(hold->mem, (parts.n + 1) * sizeof *written);
+    if (!written)
+        return too_many(hold, error);
+    *ret = (struct undo_filter){
         .parts = parts.parts, .n = parts.n, .back = parts.back, .written = written, .lanes = parts.lanes};
-    return catalog_part_writes(hold->catalog, hold->run.id, filter.parts, filter.n, written, error) &&
-           undo_chains_build(&hold->undo_config, &filter, error) && undo_chains_open(ret, &hold->undo_config, error);
+    return catalog_part_writes(hold->catalog, hold->run.id, ret->parts, ret->n, written, error);
+}
+
+bool takeback_chains(struct hold *hold, uint32_t stage, struct undo_chains **ret, GError **error)
+{
+    struct undo_filter filter;
+    return filter_of(hold, stage, &filter, error) && undo_chains_build(&hold->undo_config, &filter, error) &&
+           undo_chains_open(ret, &hold->undo_config, error);
+}
+
+/* The partitions of a rollback that goes on are stretches of its chains: where these are gone, or damaged, they are
+ * made again as they were. */
+static bool chains_again(struct hold *hold, uint32_t stage, const struct back_parts *back, GError **error)
+{
+    auto_(undo_chains) chains = NULL;
+    struct undo_filter filter;
+    bool whole;
+    if (!undo_chains_whole(&hold->undo_config, &whole, error))
+        return false;
+    if (whole)
+        return true;
+    if (!filter_of(hold, stage, &filter, error))
+        return false;
+    filter.own_from = back->first_of_stage;
+    if (!undo_chains_drop_durable(&hold->undo_config, error) ||
+        !undo_chains_build(&hold->undo_config, &filter, error) || !undo_chains_open(&chains, &hold->undo_config, error))
+        return false;
+    if (undo_chains_count(chains) == back->records_of_stage)
+        return true;
+    undo_chains_drop_durable(&hold->undo_config, NULL);
+    return error_set(error, SLUICE_ERROR_CORRUPT,
+                     "%s: the chains of its rollback are lost, and its undo log has not the keys any more from which "
+                     "they were made; put %s back from a copy of the home",
+                     hold->run.name, hold->undo_config.dir);
 }
 
 bool takeback_prepare(struct hold *hold, uint32_t stage, GError **error)
@@ -143,7 +187,7 @@ bool takeback_prepare(struct hold *hold, uint32_t stage, GError **error)
     if (!back_parts_of(hold, stage, &back, error))
         return false;
     if (back.of_stage > 0)
-        return true;
+        return chains_again(hold, stage, &back, error);
     if (!hold_settle(hold, error) || !takeback_chains(hold, stage, &chains, error))
         return false;
     struct takeback_parts parts = {
@@ -162,6 +206,11 @@ static uint64_t damaged_keys(const struct undo_damage *damage, size_t n)
     return keys;
 }
 
+static const struct undo_damage *damages(const GArray *damage)
+{
+    return (const struct undo_damage *)(const void *)damage->data;
+}
+
 char *takeback_damage(const struct undo_damage *damage, size_t n)
 {
     uint64_t keys = damaged_keys(damage, n);
@@ -178,19 +227,30 @@ char *takeback_damage(const struct undo_damage *damage, size_t n)
                         n, keys, first->at.segment, first->at.offset);
 }
 
-static bool all_taken_back(struct hold *hold, GError **error)
+/* What could not be taken back, into `ret` (of struct undo_damage): what the chains say was lost when they were made.
+ * Where keys of theirs are not accounted for, the log became unreadable since: then what it says by now. */
+static bool lost_of(struct hold *hold, uint32_t from_stage, GArray *ret, GError **error)
 {
+    auto_(undo_chains) chains = NULL;
     struct back_parts parts;
+    struct undo_filter filter;
+    size_t n;
     uint64_t back = tally_sum(&hold->run.tally, OUTCOME_KIND_BACK);
-    if (!back_parts_of(hold, 0, &parts, error))
+    if (!undo_chains_open(&chains, &hold->undo_config, error) || !back_parts_of(hold, 0, &parts, error))
         return false;
-    uint64_t keys = parts.records;
-    if (back == keys)
+    const struct undo_damage *damage = undo_chains_damage(chains, &n);
+    g_array_append_vals(ret, damage, (guint)n);
+    if (back == parts.records)
+        return true;
+    g_array_set_size(ret, 0);
+    if (!filter_of(hold, from_stage, &filter, error) || !undo_chains_losses(&hold->undo_config, &filter, ret, error))
+        return false;
+    if (back < parts.records && parts.records - back <= damaged_keys(damages(ret), ret->len))
         return true;
     return error_set(error, SLUICE_ERROR_INTERNAL,
                      "rolled back, but %" G_GUINT64_FORMAT " keys were found and %" G_GUINT64_FORMAT
                      " are accounted for",
-                     keys, back);
+                     parts.records, back);
 }
 
 static bool stages_back(struct hold *hold, uint32_t from_stage, GError **error)
@@ -280,17 +340,15 @@ static bool repeated(struct hold *hold, enum run_state ended, const char *text, 
 
 static bool back_finish(struct hold *hold, uint32_t from_stage, struct run_result *ret, GError **error)
 {
-    auto_(undo_chains) chains = NULL;
-    size_t n_damage = 0;
-    if (!hold_reload(hold, error) || !undo_chains_open(&chains, &hold->undo_config, error) ||
-        !all_taken_back(hold, error) || !forward_is_back(hold, from_stage, error))
+    g_autoptr(GArray) lost = g_array_new(FALSE, FALSE, sizeof(struct undo_damage));
+    if (!hold_reload(hold, error) || !lost_of(hold, from_stage, lost, error) ||
+        !forward_is_back(hold, from_stage, error))
         return false;
-    const struct undo_damage *damage = undo_chains_damage(chains, &n_damage);
-    g_autofree char *text = n_damage ? takeback_damage(damage, n_damage) : NULL;
-    if (!back_end(hold, from_stage, text, damaged_keys(damage, n_damage), error) ||
+    g_autofree char *text = lost->len ? takeback_damage(damages(lost), lost->len) : NULL;
+    if (!back_end(hold, from_stage, text, damaged_keys(damages(lost), lost->len), error) ||
         !undo_chains_drop_durable(&hold->undo_config, error)) /* repeating the command drops them */
         return false;
-    hold_result(hold, n_damage || hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, hold->run.reason, ret);
+    hold_result(hold, lost->len || hold->run.tally.of[OUTCOME_LEFT] ? 8 : 0, hold->run.reason, ret);
     return true;
 }
 

@@ -17,6 +17,7 @@ struct undo_chains {
     uint32_t segment_number;
     struct blockfile *segment;       /* NULL: none */
     struct undo_position entries_at; /* of the block of intents read last; segment 0: none */
+    bool entries_lost;               /* it cannot be read any more */
     struct arena *entries_mem;
     struct slice entries;
     struct undo_head entries_head;
@@ -26,8 +27,8 @@ struct undo_chains {
 static bool damaged(const struct undo_chains *chains, uint64_t offset, GError **error)
 {
     return error_set(error, SLUICE_ERROR_CORRUPT,
-                     "%s: damaged at offset %" G_GUINT64_FORMAT "; remove it, and the rollback makes it again",
-                     chains->path, (guint64)offset);
+                     "%s: damaged at offset %" G_GUINT64_FORMAT "; the same command makes it again", chains->path,
+                     (guint64)offset);
 }
 
 /* --- the file of chains ------------------------------------------------------------------------------------------- */
@@ -54,6 +55,22 @@ static bool read_damage(struct undo_chains *chains, uint64_t offset, GError **er
     g_array_set_size(chains->damage, have + n);
     return undo_chains_damage_get(block.payload, &g_array_index(chains->damage, struct undo_damage, have), n) ||
            damaged(chains, offset, error);
+}
+
+/* Gone, of another run or damaged: not whole. Anything else is told. */
+bool undo_chains_whole(const struct undo_config *config, bool *ret, GError **error)
+{
+    GError *failed = NULL;
+    auto_(undo_chains) chains = NULL;
+    *ret = false;
+    if (undo_chains_open(&chains, config, &failed))
+        return undo_chains_index_whole(chains->file, &chains->index, ret, error);
+    if (error_is(failed, SLUICE_ERROR_NOT_FOUND) || error_is(failed, SLUICE_ERROR_CORRUPT)) {
+        g_error_free(failed);
+        return true;
+    }
+    g_propagate_error(error, failed);
+    return false;
 }
 
 bool undo_chains_open(struct undo_chains **ret, const struct undo_config *config, GError **error)
@@ -127,16 +144,6 @@ static bool load_turns(struct undo_chains *chains, uint64_t index, GError **erro
 
 /* --- the log ------------------------------------------------------------------------------------------------------ */
 
-static bool lost(const struct undo_chains *chains, const struct undo_position *at, GError **error)
-{
-    return error_set(
-        error, SLUICE_ERROR_CORRUPT,
-        "%s/%06u.undo: the block at offset %" G_GUINT64_FORMAT
-        " became unreadable after %s was made; remove %s, and the rollback makes it again without the keys "
-        "of that block",
-        chains->config.dir, at->segment, (guint64)at->offset, chains->path, chains->path);
-}
-
 static bool load_segment(struct undo_chains *chains, uint32_t segment, GError **error)
 {
     if (chains->segment && chains->segment_number == segment)
@@ -146,13 +153,9 @@ static bool load_segment(struct undo_chains *chains, uint32_t segment, GError **
     return undo_segment_open(&chains->segment, &chains->config, segment, error);
 }
 
-static bool load_entries(struct undo_chains *chains, const struct undo_position *at, GError **error)
+static bool open_entries(struct undo_chains *chains, const struct undo_position *at, GError **error)
 {
-    struct block block;
-    if (chains->entries_at.segment == at->segment && chains->entries_at.offset == at->offset)
-        return true;
-    chains->entries_at.segment = 0;
-    arena_reset(chains->entries_mem);
+    struct block block = {0};
     if (!load_segment(chains, at->segment, error))
         return false;
     enum block_result result =
@@ -160,25 +163,39 @@ static bool load_entries(struct undo_chains *chains, const struct undo_position 
                         : BLOCK_DAMAGED;
     if (result == BLOCK_FAILED)
         return false;
-    if (result != BLOCK_OK || block.type != UNDO_INTENTS || !undo_head_get(block.head, &chains->entries_head))
-        return lost(chains, at, error);
+    chains->entries_lost =
+        result != BLOCK_OK || block.type != UNDO_INTENTS || !undo_head_get(block.head, &chains->entries_head);
     chains->entries = block.payload;
-    chains->payload = undo_payload_of(&chains->entries_head, block.payload);
+    return true;
+}
+
+static bool load_entries(struct undo_chains *chains, const struct undo_position *at, GError **error)
+{
+    if (chains->entries_at.segment == at->segment && chains->entries_at.offset == at->offset)
+        return true;
+    chains->entries_at.segment = 0;
+    arena_reset(chains->entries_mem);
+    if (!open_entries(chains, at, error))
+        return false;
+    if (!chains->entries_lost)
+        chains->payload = undo_payload_of(&chains->entries_head, chains->entries);
     chains->entries_at = *at;
     return true;
 }
 
-/* The entry at a spot. Spots come sorted, so the reader goes forwards; asked for one behind it, it begins again. */
-static bool load_entry(struct undo_chains *chains, const struct undo_spot *spot, struct undo_entry *ret, GError **error)
+/* The entry at a spot. Spots come sorted, so the reader goes forwards; asked for one behind it, it begins again.
+ * *ret_lost: the log has become unreadable there. */
+static bool load_entry(struct undo_chains *chains, const struct undo_spot *spot, struct undo_entry *ret, bool *ret_lost,
+                       GError **error)
 {
     if (!load_entries(chains, &spot->at, error))
         return false;
-    if (spot->entry < chains->payload.next)
+    if (!chains->entries_lost && spot->entry < chains->payload.next)
         chains->payload = undo_payload_of(&chains->entries_head, chains->entries);
     do {
-        if (!undo_payload_next(&chains->payload, ret))
-            return lost(chains, &spot->at, error);
-    } while (chains->payload.next <= spot->entry);
+        chains->entries_lost = chains->entries_lost || !undo_payload_next(&chains->payload, ret);
+    } while (!chains->entries_lost && chains->payload.next <= spot->entry);
+    *ret_lost = chains->entries_lost;
     return true;
 }
 
@@ -200,12 +217,15 @@ bool undo_chains_read(struct undo_chains *chains, uint64_t first, size_t max, st
     struct undo_chain_list list = {.chains = arena_alloc(mem, wanted * sizeof *list.chains)};
     for (; list.chains && list.n < wanted; list.n++) {
         struct undo_entry entry;
+        bool lost;
         if (!load_turns(chains, first + list.n, error))
             return false;
         const struct undo_turn *turn = &chains->turns[first + list.n - chains->turns_first];
-        if (!load_entry(chains, &turn->spot, &entry, error))
+        if (!load_entry(chains, &turn->spot, &entry, &lost, error))
             return false;
-        if (!keep_chain(&entry, turn, mem, &list.chains[list.n]))
+        if (lost)
+            list.chains[list.n] = (struct undo_chain){.lost = true};
+        else if (!keep_chain(&entry, turn, mem, &list.chains[list.n]))
             break;
     }
     if (list.n == 0 && wanted)

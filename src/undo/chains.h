@@ -28,19 +28,28 @@ struct undo_filter {
     const uint32_t *lanes;   /* of each of the parts: its newest, whose opening has settled what the lower ones left. An
                                 entry of a lower one that nobody settled came after: its write was refused. NULL: none is
                                 known */
+    uint32_t own_from; /* the rollback's own partitions, from this one on: made anew in its middle, chains are what they
+                          were when it began, with the same indexes, and its own entries are passed over. 0: it has none
+                          yet */
 };
 
 /* Durable when it returns (written aside, fsync, rename, fsync of the directory). Safe to repeat: chains of the same
- * partitions stay as they are, with all their indexes, unless these have written since; what a kill left unfinished is
- * made anew. Every entry of the partitions must be settled, else INTERNAL names the first one that is not. `filter`
- * NULL: all forward partitions. */
+ * partitions stay as they are, with all their indexes, unless these have written since; what is damaged, or was left
+ * unfinished by a kill, is made anew. Every entry of the partitions must be settled, else INTERNAL names the first one
+ * that is not. `filter` NULL: all forward partitions. */
 bool undo_chains_build(const struct undo_config *config, const struct undo_filter *filter, GError **error);
 
-/* When a rollback is over: a later one of the same partitions begins from what then stands. Made anew in the middle of
- * a rollback (for someone removed the file), chains hold only what still stands: go on from index 0. The directory is
- * fsynced; absent already is fine. */
+/* What the log cannot tell by now of what chains would be made of, appended to `into` (of struct undo_damage): as
+ * undo_chains_damage(), whatever the file of chains says. Reads the whole log; writes nothing. */
+bool undo_chains_losses(const struct undo_config *config, const struct undo_filter *filter, GArray *into,
+                        GError **error);
+
+/* When a rollback is over: a later one of the same partitions begins from what then stands. The directory is fsynced;
+ * absent already is fine. */
 bool undo_chains_drop_durable(const struct undo_config *config, GError **error);
 
+/* Whether the file stands there as it was made. */
+bool undo_chains_whole(const struct undo_config *config, bool *ret, GError **error);
 /* NOT_FOUND before the first build; CORRUPT where it is damaged. */
 bool undo_chains_open(struct undo_chains **ret, const struct undo_config *config, GError **error);
 void undo_chains_free(struct undo_chains *chains);
@@ -60,6 +69,7 @@ struct undo_chain {
     bool pre_present;
     struct slice pre_raw;
     int64_t pre_expires_at_ms;
+    bool lost; /* the log became unreadable there after the chains were made: nothing of it is known */
 };
 
 struct undo_chain_list {
@@ -68,6 +78,6 @@ struct undo_chain_list {
 };
 
 /* Up to max of them from index `first` on, in `mem`; fewer at the end, and where `mem` is full; none only at the end.
- * Read forwards, each block of the log is read once. One thread. CORRUPT names the block that became unreadable. */
+ * Read forwards, each block of the log is read once. One thread. CORRUPT: the file of chains is damaged. */
 bool undo_chains_read(struct undo_chains *chains, uint64_t first, size_t max, struct arena *mem,
                       struct undo_chain_list *ret, GError **error);

@@ -14,15 +14,15 @@ struct build {
     const struct undo_config *config;
     const struct undo_filter *filter; /* NULL: all forward partitions */
     struct undo_settled *settled;
-    struct undo_walk walk;        /* of the second pass */
-    GArray *damage;               /* of struct undo_damage: what the chains say is lost */
-    GArray *unread;               /* of struct undo_block: outcomes that do not verify, though their heads do */
-    GArray *unknown;              /* of struct undo_damage: entries of which nothing tells the outcome */
-    uint64_t *applied;            /* of each part asked for: entries that were applied; NULL: filter->written is */
-    uint64_t *counts;             /* of them, that of the block at hand; NULL: none */
-    struct undo_damage unsettled; /* the first entries that nobody has settled; keys 0: none */
-    bool unreadable;              /* some damage hides what it was: perhaps outcomes */
-    struct extsort *links, *turns;
+    struct undo_walk walk;         /* of the second pass */
+    GArray *damage;                /* of struct undo_damage: what the chains say is lost */
+    GArray *unread;                /* of struct undo_block: outcomes that do not verify, though their heads do */
+    GArray *unknown;               /* of struct undo_damage: entries of which nothing tells the outcome */
+    uint64_t *applied;             /* of each part asked for: entries that were applied; NULL: filter->written is */
+    uint64_t *counts;              /* of them, that of the block at hand; NULL: none */
+    struct undo_damage unsettled;  /* the first entries that nobody has settled; keys 0: none */
+    bool unreadable;               /* some damage hides what it was: perhaps outcomes */
+    struct extsort *links, *turns; /* NULL: nothing but what is lost is wanted */
     struct arena *mem;
 };
 
@@ -157,6 +157,12 @@ static bool add_link(struct build *build, const struct undo_block *block, const 
     return extsort_add(build->links, item, error);
 }
 
+/* Whether the rollback that the chains are for has written it itself. */
+static bool is_own(const struct undo_filter *filter, uint32_t part)
+{
+    return filter && filter->own_from > 0 && part >= filter->own_from && undo_part_is_back(part);
+}
+
 /* Whether what the promotion of a shadow wrote is asked for. Where it is not, it is passed over: the chains of what
  * stands in the shadow are the same before and behind it. */
 static bool asks_promoted(const struct undo_filter *filter)
@@ -168,12 +174,12 @@ static bool asks_promoted(const struct undo_filter *filter)
 static bool add_entry(struct build *build, const struct undo_block *block, const struct undo_entry *entry, uint32_t i,
                       GError **error)
 {
-    if (entry->part >= UNDO_PROMOTION_PART && !asks_promoted(build->filter))
+    if (is_own(build->filter, entry->part) || (entry->part >= UNDO_PROMOTION_PART && !asks_promoted(build->filter)))
         return true;
     enum undo_state state = undo_settled_ask(build->settled, entry->part, entry->lane, entry->number);
     if (state == UNDO_APPLIED && build->counts)
         ++*build->counts;
-    if (state == UNDO_APPLIED)
+    if (state == UNDO_APPLIED && build->links)
         return add_link(build, block, entry, i, error);
     if (state == UNDO_UNKNOWN && asked(build->filter, entry->part))
         take_unknown(build, block, entry);
@@ -469,9 +475,10 @@ static bool already_made(const struct build *build, bool *ret, GError **error)
     if (!blockfile_open(&file, build->config->world, path, &UNDO_CHAINS_KIND, false, NULL) ||
         memcmp(blockfile_tag(file).data, tag, sizeof tag) != 0 || !undo_chains_index(file, path, &index, NULL))
         return true;
-    bool went_on;
-    bool ok = log_went_on(build, index.end.upto, &went_on, error);
-    *ret = ok && !went_on;
+    bool went_on = false, whole = false;
+    bool ok = undo_chains_index_whole(file, &index, &whole, error) &&
+              (!whole || log_went_on(build, index.end.upto, &went_on, error));
+    *ret = ok && whole && !went_on;
     undo_chains_index_done(&index);
     return ok;
 }
@@ -485,41 +492,69 @@ static bool sorters_new(struct build *build, GError **error)
            extsort_new(&build->turns, config->world, config->dir, &turns, error);
 }
 
+/* The whole log, twice. */
+static bool read_log(struct build *build, GError **error)
+{
+    if (!undo_walk_open(&build->walk, build->config, (struct undo_position){0, 0}, error))
+        return false;
+    bool ok = read_outcomes(build, error) && read_entries(build, error);
+    if (ok) {
+        list_losses(build);
+        compare_counts(build);
+    }
+    undo_walk_done(&build->walk);
+    return ok;
+}
+
 static bool make_chains_durable(struct build *build, GError **error)
 {
-    if (!sorters_new(build, error) || !read_outcomes(build, error) || !read_entries(build, error))
-        return false;
-    list_losses(build);
-    compare_counts(build);
-    return all_settled(build, error) && group_by_key(build, error) && write_chains_durable(build, error);
+    return sorters_new(build, error) && read_log(build, error) && all_settled(build, error) &&
+           group_by_key(build, error) && write_chains_durable(build, error);
+}
+
+static void build_init(struct build *build, const struct undo_config *config, const struct undo_filter *filter)
+{
+    *build = (struct build){.config = config,
+                            .filter = filter,
+                            .settled = undo_settled_new(),
+                            .damage = g_array_new(FALSE, FALSE, sizeof(struct undo_damage)),
+                            .unread = g_array_new(FALSE, FALSE, sizeof(struct undo_block)),
+                            .unknown = g_array_new(FALSE, FALSE, sizeof(struct undo_damage)),
+                            .applied = filter && filter->written ? g_new0(uint64_t, filter->n + 1) : NULL,
+                            .mem = arena_new(PAYLOAD_CAP)};
+}
+
+static void build_done(struct build *build)
+{
+    extsort_free(build->links);
+    extsort_free(build->turns);
+    arena_free(build->mem);
+    g_array_unref(build->damage);
+    g_array_unref(build->unread);
+    g_array_unref(build->unknown);
+    g_free(build->applied);
+    undo_settled_free(build->settled);
 }
 
 bool undo_chains_build(const struct undo_config *config, const struct undo_filter *filter, GError **error)
 {
-    struct build build = {.config = config, .filter = filter};
-    bool made;
-    if (!already_made(&build, &made, error))
-        return false;
-    if (made)
-        return true;
-    if (!undo_walk_open(&build.walk, config, (struct undo_position){0, 0}, error))
-        return false;
-    build.settled = undo_settled_new();
-    build.damage = g_array_new(FALSE, FALSE, sizeof(struct undo_damage));
-    build.unread = g_array_new(FALSE, FALSE, sizeof(struct undo_block));
-    build.unknown = g_array_new(FALSE, FALSE, sizeof(struct undo_damage));
-    build.applied = filter && filter->written ? g_new0(uint64_t, filter->n + 1) : NULL;
-    build.mem = arena_new(PAYLOAD_CAP);
-    bool ok = make_chains_durable(&build, error);
-    extsort_free(build.links);
-    extsort_free(build.turns);
-    arena_free(build.mem);
-    g_array_unref(build.damage);
-    g_array_unref(build.unread);
-    g_array_unref(build.unknown);
-    g_free(build.applied);
-    undo_settled_free(build.settled);
-    undo_walk_done(&build.walk);
+    struct build build;
+    bool made = false;
+    build_init(&build, config, filter);
+    bool ok = already_made(&build, &made, error) && (made || make_chains_durable(&build, error));
+    build_done(&build);
+    return ok;
+}
+
+bool undo_chains_losses(const struct undo_config *config, const struct undo_filter *filter, GArray *into,
+                        GError **error)
+{
+    struct build build;
+    build_init(&build, config, filter);
+    bool ok = read_log(&build, error);
+    if (ok)
+        g_array_append_vals(into, build.damage->data, build.damage->len);
+    build_done(&build);
     return ok;
 }
 

@@ -198,3 +198,23 @@ bool undo_chains_index(struct blockfile *file, const char *path, struct undo_cha
     *ret = index;
     return true;
 }
+
+static bool payloads_whole(struct blockfile *file, const GArray *offsets, struct arena *mem, bool *ret, GError **error)
+{
+    for (guint i = 0; *ret && i < offsets->len; i++) {
+        struct block block;
+        arena_reset(mem);
+        enum block_result result = blockfile_read(file, g_array_index(offsets, uint64_t, i), false, mem, &block, error);
+        if (result == BLOCK_FAILED)
+            return false;
+        *ret = result == BLOCK_OK;
+    }
+    return true;
+}
+
+bool undo_chains_index_whole(struct blockfile *file, const struct undo_chains_index *index, bool *ret, GError **error)
+{
+    auto_(arena) mem = arena_new(HEADS_CAP);
+    *ret = true;
+    return payloads_whole(file, index->items, mem, ret, error) && payloads_whole(file, index->damage, mem, ret, error);
+}

@@ -46,4 +46,6 @@ struct undo_chains_index {
     struct undo_chains_end end;
 };
 bool undo_chains_index(struct blockfile *file, const char *path, struct undo_chains_index *ret, GError **error);
+/* Whether the payload of each of these blocks verifies, too. */
+bool undo_chains_index_whole(struct blockfile *file, const struct undo_chains_index *index, bool *ret, GError **error);
 void undo_chains_index_done(struct undo_chains_index *index);

@@ -516,6 +516,21 @@ static void of_a_shadow_whose_log_is_damaged_nothing_goes_live(void **state)
     scene_done(&scene);
 }
 
+/* … nor where it was damaged behind the making of the chains by which it goes. */
+static void of_a_shadow_whose_log_was_damaged_since_its_promotion_began_nothing_goes_live(void **state)
+{
+    struct scene scene;
+    waits(&scene);
+    scene_fault(&scene, &(struct fault_row){.op = FAULT_LANE_OPEN, .nth = 1, .effect = FAULT_FATAL});
+    promoted(&scene, NULL, 6, NULL);
+    scene_fault(&scene, NULL);
+    g_autofree char *path = g_build_filename(scene.home, "undo", scene.run, "000001.undo", NULL);
+    kit_damage(path);
+    promoted(&scene, NULL, 6, "a shadow is not made live in part: take it back with `sluice rollback job.1`");
+    all_are(&scene, "{\"times\":0}");
+    scene_done(&scene);
+}
+
 /* --- while a guard holds it ----------------------------------------------------------------------------------------
  */
 
@@ -637,6 +652,7 @@ int main(void)
         cmocka_unit_test(what_may_have_gone_live_behind_a_lost_fence_is_passed_over_unless_it_stands),
         cmocka_unit_test(what_stands_already_counts_as_promoted),
         cmocka_unit_test(of_a_shadow_whose_log_is_damaged_nothing_goes_live),
+        cmocka_unit_test(of_a_shadow_whose_log_was_damaged_since_its_promotion_began_nothing_goes_live),
         cmocka_unit_test(a_promotion_that_a_guard_holds_goes_on_once_it_is_clear),
         cmocka_unit_test(a_pause_that_was_heard_holds_a_promotion),
         cmocka_unit_test(over_what_is_too_big_for_the_undo_log_nothing_goes_live),

@@ -272,6 +272,110 @@ static void what_a_rollback_of_a_stage_left_is_told_by_the_same_command_again(vo
     scene_done(&scene);
 }
 
+/* --- damaged under way ------------------------------------------------------------------------------------------- */
+
+static size_t n_back(struct scene *scene)
+{
+    size_t n = 0;
+    for (int i = 0; i < 6; i++) {
+        char key[] = {'k', (char)('0' + i), 0};
+        g_autofree char *json = scene_json(scene, "items", key, NULL);
+        n += json && strcmp(json, "{\"n\":1}") == 0;
+    }
+    return n;
+}
+
+static char *undo_file(struct scene *scene, const char *name)
+{
+    return g_build_filename(scene->home, "undo", "job.1", name, NULL);
+}
+
+static void dies_at(struct scene *scene, enum op_kind kind)
+{
+    struct process process;
+    process_begin(&process, scene, JOB_BACK);
+    process_until(&process, 0, kind);
+    process_die(&process);
+}
+
+/* Of a byte so far from the end. */
+static void flip_a_bit(const char *path, gsize from_end)
+{
+    g_autofree char *bytes = NULL;
+    gsize len;
+    assert_true(g_file_get_contents(path, &bytes, &len, NULL));
+    assert_true(from_end > 0 && from_end <= len);
+    bytes[len - from_end] ^= 0x10;
+    assert_true(g_file_set_contents(path, bytes, (gssize)len, NULL));
+}
+
+static gsize length(const char *path)
+{
+    g_autofree char *bytes = NULL;
+    gsize len;
+    assert_true(g_file_get_contents(path, &bytes, &len, NULL));
+    return len;
+}
+
+/* The rollback has died, and what its chains name cannot be read any more: two keys of six, of one block. */
+static void what_is_damaged_while_a_rollback_is_under_way_is_listed_and_the_rest_goes_back(void **state)
+{
+    static const enum op_kind DIES[] = {OP_SCAN, OP_CAS, OP_CHECKPOINT};
+    for (size_t i = 0; i < G_N_ELEMENTS(DIES); i++) {
+        struct scene scene;
+        staged(&scene, IN_PLACE, 0);
+        g_autofree char *log = undo_file(&scene, "000001.undo");
+        gsize forward = length(log);
+        dies_at(&scene, DIES[i]);
+        flip_a_bit(log, length(log) - forward / 2);
+        ends(&scene, NULL, 8, "2 keys that could not be taken back");
+        ends(&scene, NULL, 8, "is rolled back already");
+        assert_int_equal(n_back(&scene), DIES[i] == OP_CHECKPOINT ? 6 : 4);
+        scene_done(&scene);
+    }
+}
+
+/* Its partitions are stretches of chains that are gone, or damaged: they are made again as they were, though some of
+ * them have gone back since. */
+static void chains_that_are_lost_under_way_are_made_again(void **state)
+{
+    static const enum op_kind DIES[] = {OP_SCAN, OP_OUTCOME, OP_CHECKPOINT};
+    for (size_t i = 0; i < 3 * G_N_ELEMENTS(DIES); i++) {
+        struct scene scene;
+        staged(&scene, IN_PLACE, 0);
+        dies_at(&scene, DIES[i / 3]);
+        g_autofree char *chains = undo_file(&scene, "chains");
+        if (i % 3 == 0)
+            assert_int_equal(unlink(chains), 0);
+        else
+            flip_a_bit(chains, i % 3 == 1 ? length(chains) / 2 : 3);
+        ends(&scene, NULL, 0, NULL);
+        assert_int_equal(n_back(&scene), 6);
+        scene_done(&scene);
+    }
+}
+
+/* Neither of the two is told by the other any more. */
+static void chains_that_are_lost_beside_a_damaged_log_are_asked_for_by_name(void **state)
+{
+    struct scene scene;
+    staged(&scene, IN_PLACE, 0);
+    dies_at(&scene, OP_SCAN);
+    g_autofree char *log = undo_file(&scene, "000001.undo"), *chains = undo_file(&scene, "chains");
+    g_autofree char *whole = NULL;
+    gsize len;
+    assert_true(g_file_get_contents(chains, &whole, &len, NULL));
+    assert_int_equal(unlink(chains), 0);
+    kit_damage(log);
+    for (int i = 0; i < 2; i++)
+        ends(&scene, NULL, 6, "from a copy of the home");
+    assert_int_equal(n_back(&scene), 0);
+    assert_true(g_file_set_contents(chains, whole, (gssize)len, NULL));
+    ends(&scene, NULL, 8, "2 keys that could not be taken back");
+    assert_int_equal(n_back(&scene), 4);
+    scene_done(&scene);
+}
+
 /* A store that ends what reads it. */
 static struct {
     bool (*read)(struct session *, const struct call *, struct record *, size_t, GError **);
@@ -409,6 +513,9 @@ int main(void)
         cmocka_unit_test(whatever_comes_while_a_guard_holds_a_rollback_ends_it_in_its_own_way),
         cmocka_unit_test(of_one_piece_no_stage_is_taken_back_alone),
         cmocka_unit_test(what_the_log_cannot_tell_of_a_stage_is_said_beside_what_stands),
+        cmocka_unit_test(what_is_damaged_while_a_rollback_is_under_way_is_listed_and_the_rest_goes_back),
+        cmocka_unit_test(chains_that_are_lost_under_way_are_made_again),
+        cmocka_unit_test(chains_that_are_lost_beside_a_damaged_log_are_asked_for_by_name),
         cmocka_unit_test(what_a_rollback_of_a_stage_left_is_told_by_the_same_command_again),
         cmocka_unit_test(a_stage_whose_rollback_did_not_come_to_its_end_is_taken_back_by_the_same_command),
         cmocka_unit_test(a_rollback_that_a_failure_asked_for_and_that_fails_says_so_and_stays_owed),
