@@ -525,16 +525,11 @@ static const struct {
     bool text, transactions, reads;
     void *(*body)(void *);
 } MODES[] = {
-    {"load", true, false, false, load_part},
-    {"load-lua", true, false, false, load_part},
-    {"verify", true, false, true, verify_part},
-    {"both", true, false, true, both_part},
-    {"repair", false, true, false, repair_part},
-    {"repair-blind", false, false, false, repair_blind_part},
-    {"list", true, false, true, list_part},
-    {"list-db", false, false, true, list_db_part},
-    {"scan", false, false, true, scan_part},
-    {"open", false, false, true, open_part},
+    {"load", true, false, false, load_part},     {"load-lua", true, false, false, load_part},
+    {"verify", true, false, true, verify_part},  {"both", true, false, true, both_part},
+    {"repair", false, true, false, repair_part}, {"repair-blind", false, false, false, repair_blind_part},
+    {"list", true, false, true, list_part},      {"list-db", false, false, true, list_db_part},
+    {"scan", false, false, true, scan_part},     {"open", false, false, true, open_part},
 };
 
 /* Lines of the text: how many keys there are. */

@@ -10,113 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/file.h"
-#include "kit/fake_world.h"
-#include "kit/kit.h"
-#include "store/calls.h"
-#include "store/rocksdb/rocks.h"
-
-struct desk {
-    struct fake_world fake;
-    char *path, *uri;
-    struct store_registry *registry;
-    struct store *store;
-    struct session *session;
-    struct arena *mem;
-    struct dataset ds;
-    struct lane lane;
-    uint64_t number;
-};
-
-static struct call desk_call(struct desk *desk)
-{
-    return (struct call){.ds = &desk->ds, .mem = desk->mem};
-}
-
-static void desk_init(struct desk *desk, const char *dir)
-{
-    GError *error = NULL;
-    kit_ok(rocks_library_load(&error));
-    *desk =
-        (struct desk){.mem = arena_new(64 << 20), .ds = {.name = "d"}, .lane = {.lane = 1, .fence = {.run = "run"}}};
-    fake_world_init(&desk->fake);
-    desk->path = g_build_filename(dir, "db", NULL);
-    desk->uri = g_strconcat("rocksdb:", desk->path, NULL);
-}
-
-static bool try_open(struct desk *desk, const char *uri, bool read_only, GError **error)
-{
-    desk->registry = store_registry_new(&desk->fake.world, NULL);
-    struct store_config config = {.uri = uri, .read_only = read_only};
-    if (store_open(&desk->store, desk->registry, &config, error))
-        return store_session_open(&desk->session, desk->store, error);
-    store_registry_free(g_steal_pointer(&desk->registry));
-    return false;
-}
-
-static void desk_open(struct desk *desk, bool read_only)
-{
-    GError *error = NULL;
-    kit_ok(try_open(desk, desk->uri, read_only, &error));
-}
-
-static void desk_close(struct desk *desk)
-{
-    store_session_close(g_steal_pointer(&desk->session));
-    store_release(desk->registry, g_steal_pointer(&desk->store));
-    store_registry_free(g_steal_pointer(&desk->registry));
-}
-
-static void desk_done(struct desk *desk)
-{
-    if (desk->store)
-        desk_close(desk);
-    arena_free(desk->mem);
-    g_free(desk->path);
-    g_free(desk->uri);
-}
-
-static void open_lane(struct desk *desk)
-{
-    GError *error = NULL;
-    struct call call = desk_call(desk);
-    struct fence before;
-    kit_ok(store_lane_open(desk->session, &call, &desk->lane, &before, &error));
-}
-
-static struct slice number_document(struct desk *desk, int64_t value)
-{
-    bson_t document = BSON_INITIALIZER;
-    BSON_APPEND_INT64(&document, "n", value);
-    struct slice kept = SLICE_EMPTY;
-    assert_true(arena_copy(desk->mem, slice_of(bson_get_data(&document), document.len), &kept));
-    bson_destroy(&document);
-    return kept;
-}
-
-static struct record read_one(struct desk *desk, struct slice key)
-{
-    GError *error = NULL;
-    struct call call = desk_call(desk);
-    struct record record = {.key = key};
-    kit_ok(store_read(desk->session, &call, &record, 1, &error));
-    return record;
-}
-
-static bool try_put(struct desk *desk, struct slice key, struct cas_op *ret, GError **error)
-{
-    struct call call = desk_call(desk);
-    *ret = (struct cas_op){.key = key, .raw = number_document(desk, 1), .number = ++desk->number};
-    return store_cas(desk->session, &call, &desk->lane, ret, 1, error);
-}
-
-static void put(struct desk *desk, const char *key)
-{
-    GError *error = NULL;
-    struct cas_op op;
-    kit_ok(try_put(desk, slice_of_text(key), &op, &error));
-    assert_int_equal(op.outcome, CAS_WRITTEN);
-}
+#include "test_rocksdb_kit.h"
 
 /* --- behind the driver's back ----------------------------------------------------------------------------------------
  */
@@ -392,35 +286,6 @@ static void reading_makes_nothing(void **state)
     desk_close(&desk);
     g_autofree char *after = inventory(&desk);
     assert_string_equal(before, after);
-    desk_done(&desk);
-}
-
-static size_t logs_of(const char *path)
-{
-    size_t n = 0;
-    const char *name;
-    GDir *dir = g_dir_open(path, 0, NULL);
-    assert_non_null(dir);
-    while ((name = g_dir_read_name(dir)) != NULL)
-        n += g_str_has_suffix(name, ".log") ? 1 : 0;
-    g_dir_close(dir);
-    return n;
-}
-
-static void opened_to_be_read_again_and_again_it_keeps_one_log_of_writes(void **state)
-{
-    struct desk desk;
-    desk_init(&desk, *state);
-    desk_open(&desk, false);
-    open_lane(&desk);
-    put(&desk, "a");
-    desk_close(&desk);
-    for (int i = 0; i < 4; i++) {
-        desk_open(&desk, false);
-        assert_int_equal(logs_of(desk.path), 1);
-        assert_int_equal(read_one(&desk, slice_of_text("a")).presence, RECORD_PRESENT);
-        desk_close(&desk);
-    }
     desk_done(&desk);
 }
 
@@ -786,42 +651,6 @@ static void a_settle_syncs_what_came_since_the_one_before(void **state)
     desk_done(&desk);
 }
 
-/* Of how many families RocksDB's newest note of its options says so. */
-static unsigned without_compactions(struct desk *desk)
-{
-    g_autoptr(GDir) dir = g_dir_open(desk->path, 0, NULL);
-    g_autofree char *newest = g_strdup(""), *text = NULL;
-    for (const char *name; (name = g_dir_read_name(dir));)
-        if (g_str_has_prefix(name, "OPTIONS-") && strcmp(name, newest) > 0) {
-            g_free(newest);
-            newest = g_strdup(name);
-        }
-    g_autofree char *path = g_build_filename(desk->path, newest, NULL);
-    assert_true(g_file_get_contents(path, &text, NULL, NULL));
-    unsigned n = 0;
-    for (const char *at = text; (at = strstr(at, "disable_auto_compactions=true")); at++)
-        n++;
-    return n;
-}
-
-static void nothing_is_compacted_before_the_first_write(void **state)
-{
-    struct desk desk;
-    desk_init(&desk, *state);
-    desk_open(&desk, false);
-    open_lane(&desk);
-    put(&desk, "a");
-    assert_int_equal(without_compactions(&desk), 0);
-    desk_close(&desk);
-    desk_open(&desk, false);
-    assert_int_equal(read_one(&desk, slice_of_text("a")).presence, RECORD_PRESENT);
-    assert_int_equal(without_compactions(&desk), 2); /* "default", and that of the dataset */
-    desk.lane.lane++;
-    open_lane(&desk);
-    assert_int_equal(without_compactions(&desk), 0);
-    desk_done(&desk);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kit_dir_setup, kit_dir_teardown)
 
 int main(int argc, char **argv)
@@ -835,12 +664,10 @@ int main(int argc, char **argv)
         TEST(what_is_no_rocksdb_is_refused_and_left_alone),
         TEST(a_database_that_died_while_it_was_made_is_made_anew),
         TEST(reading_makes_nothing),
-        TEST(opened_to_be_read_again_and_again_it_keeps_one_log_of_writes),
         TEST(a_foreign_database_can_be_read),
         TEST(every_way_to_a_directory_is_one_store_and_a_copy_is_another),
         TEST(a_rough_split_finds_parts_of_some_size_without_reading_the_dataset),
         TEST(a_scan_leaves_the_cache_to_what_is_asked_for_by_key),
-        TEST(nothing_is_compacted_before_the_first_write),
         TEST(sluices_own_families_are_no_datasets),
         TEST(values_that_are_no_documents_are_faults_of_their_keys_only),
         TEST(a_damaged_fence_is_named_and_nothing_is_written),
