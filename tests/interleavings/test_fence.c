@@ -1,4 +1,5 @@
 /* Late, lost and repeated writes; fences that are lost themselves. */
+#include "interleavings/partly.h"
 #include "interleavings/specs.h"
 #include "kit/scene.h"
 
@@ -469,18 +470,10 @@ static void a_fence_lost_under_a_living_worker_ends_it_before_it_guesses(void **
     scene_done(&scene);
 }
 
-/* A store of many places has lost one of them. */
-struct partly {
-    struct scene scene;
-    bool (*open)(struct session *, const struct call *, const struct lane *, struct fence *, GError **);
-    bool (*read)(struct session *, const struct call *, const struct fence_id *, struct fence *, GError **);
-};
-
 static bool read_partly(struct session *session, const struct call *call, const struct fence_id *id, struct fence *ret,
                         GError **error)
 {
-    const char *table = (const char *)session_driver(session);
-    struct partly *partly = (struct partly *)(gpointer)(table - offsetof(struct partly, scene.faulty_mem.table));
+    struct partly *partly = partly_of(session);
     if (!partly->read(session, call, id, ret, error))
         return false;
     for (size_t i = 0; i < ret->n; i++)
@@ -490,7 +483,7 @@ static bool read_partly(struct session *session, const struct call *call, const 
 
 static void of_a_fence_lost_in_part_nobody_guesses_what_is_not_marked(void **state)
 {
-    struct partly partly;
+    struct partly partly = {.forgets = false};
     struct process process;
     begin_at_cas(&partly.scene, &process);
     partly.read = partly.scene.faulty_mem.write.fence_read;
@@ -505,26 +498,13 @@ static void of_a_fence_lost_in_part_nobody_guesses_what_is_not_marked(void **sta
 }
 
 /* … also whoever takes the partition over: what is not marked may have been applied, and the record tells. */
-static bool opens_partly(struct session *session, const struct call *call, const struct lane *lane, struct fence *ret,
-                         GError **error)
-{
-    const char *table = (const char *)session_driver(session);
-    struct partly *partly = (struct partly *)(gpointer)(table - offsetof(struct partly, scene.faulty_mem.table));
-    if (!partly->open(session, call, lane, ret, error))
-        return false;
-    for (size_t i = 0; i < ret->n; i++)
-        ret->lanes[i].partial = true;
-    return true;
-}
-
 static void of_a_fence_lost_in_part_the_record_tells_whoever_takes_over(void **state)
 {
-    struct partly partly;
+    struct partly partly = {.forgets = false};
     struct process process;
     begin_at_cas(&partly.scene, &process);
     process_die(&process);
-    partly.open = partly.scene.faulty_mem.write.lane_open;
-    partly.scene.faulty_mem.write.lane_open = opens_partly;
+    partly_opens(&partly);
     scene_put(&partly.scene, "items", "b", "{\"n\":22,\"times\":0}");
     process_whole(&partly.scene, JOB_FORWARD);
     scene_holds(&partly.scene, "items", "a", "{\"n\":1,\"times\":1}");

@@ -1,4 +1,5 @@
 /* Numbers that the fence has forgotten, since a later request needed its room: of those the undo log alone tells. */
+#include "interleavings/partly.h"
 #include "interleavings/specs.h"
 #include "kit/scene.h"
 
@@ -109,32 +110,11 @@ static void what_the_fence_has_forgotten_and_the_log_cannot_tell_is_not_written_
     }
 }
 
-/* The store has lost a part of the fence, and with it every mark: whoever takes the partition over is told so. */
-struct partly {
-    struct scene scene; /* first: the world's clock has it as its self */
-    bool (*open)(struct session *, const struct call *, const struct lane *, struct fence *, GError **);
-};
-
-static bool opens_partly(struct session *session, const struct call *call, const struct lane *lane, struct fence *ret,
-                         GError **error)
-{
-    const char *table = (const char *)session_driver(session);
-    struct partly *partly = (struct partly *)(gpointer)(table - offsetof(struct partly, scene.faulty_mem.table));
-    if (!partly->open(session, call, lane, ret, error))
-        return false;
-    for (size_t i = 0; i < ret->n; i++) {
-        ret->lanes[i].partial = true;
-        ret->lanes[i].base = 0;
-        ret->lanes[i].bitmap = SLICE_EMPTY;
-    }
-    return true;
-}
-
 /* Neither of what cannot be read, nor of what no block's head names. */
 static void what_a_fence_lost_in_part_and_a_damaged_log_do_not_tell_is_not_written_again(void **state)
 {
     for (int head = 0; head < 2; head++) {
-        struct partly partly;
+        struct partly partly = {.forgets = true};
         struct scene *scene = &partly.scene;
         struct process process;
         struct rounds rounds;
@@ -143,8 +123,7 @@ static void what_a_fence_lost_in_part_and_a_damaged_log_do_not_tell_is_not_writt
         process_step(&process, 0);
         process_die(&process);
         flip_a_bit(scene, head ? rounds.intents + 20 : rounds.outcomes - 4);
-        partly.open = scene->faulty_mem.write.lane_open;
-        scene->faulty_mem.write.lane_open = opens_partly;
+        partly_opens(&partly);
         process_begin(&process, scene, JOB_FORWARD);
         process_fails(&process, 0, CORRUPT);
         process_die(&process);
