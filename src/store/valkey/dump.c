@@ -1,5 +1,7 @@
 #include "store/valkey/dump.h"
 
+#include <math.h>
+
 #include "base/int.h"
 #include "store/valkey/crc64_tables.h"
 #include "store/valkey/dump_parts.h"
@@ -149,10 +151,21 @@ static int by_score(const void *a, const void *b)
     return x < y ? -1 : x > y ? 1 : slice_compare(one->name, two->name);
 }
 
+/* One that is no number is in no order with the others; no server has one. */
+static bool are_scores(const struct form_pairs *pairs)
+{
+    for (size_t i = 0; i < pairs->n; i++)
+        if (isnan(dump_score(pairs->at[i].value)))
+            return false;
+    return true;
+}
+
 /* Sorted, but for lists; behind the two bytes for the letters. */
 static bool write_parts(struct dump *dump, uint8_t letter, struct parts *parts, struct slice *ret)
 {
     struct form_pairs *pairs = &parts->pairs;
+    if (letter == 'z' && !are_scores(pairs))
+        return false;
     if (letter == 'h' || letter == 't')
         form_pairs_sort(pairs);
     else if (letter == 'z')
@@ -297,7 +310,7 @@ static bool count(struct reader content, uint8_t letter, uint64_t *ret)
         pair.name = reader_prefixed(&content);
         if (letter == 'h')
             pair.value = reader_prefixed(&content);
-        if (!content.ok)
+        if (!content.ok || (letter == 'z' && isnan(dump_score(pair.value))))
             return false;
         if (n > 0 && letter != 'l' &&
             (letter == 'z' ? by_score(&last, &pair) : slice_compare(last.name, pair.name)) >= 0)

@@ -164,11 +164,16 @@ void fence_tick_put(uint64_t tick, char into[FENCE_TICK_BYTES])
 bool fence_tick_read(struct slice text, uint64_t *ret)
 {
     uint8_t bytes[8];
+    uint64_t tick = 0;
+    char same[FENCE_TICK_BYTES];
     if (text.len != 2 * sizeof bytes || !hex_parse(text, bytes, sizeof bytes))
         return false;
-    *ret = 0;
     for (size_t i = 0; i < sizeof bytes; i++)
-        *ret = *ret << 8 | bytes[i];
+        tick = tick << 8 | bytes[i];
+    fence_tick_put(tick, same);
+    if (!slice_equal(slice_of_text(same), text)) /* small letters: nobody else writes one */
+        return false;
+    *ret = tick;
     return true;
 }
 
