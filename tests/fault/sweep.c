@@ -4,74 +4,11 @@
 
 static const char *const DATASET = "items";
 
-/* --- call sites
- * --------------------------------------------------------------------------------------------------------- */
-
-static bool is_number(const char *word, size_t len)
-{
-    bool digits = true, hex = true;
-    for (size_t i = 0; i < len; i++) {
-        digits &= g_ascii_isdigit(word[i]);
-        hex &= g_ascii_isxdigit(word[i]);
-    }
-    return digits || (hex && len >= 16);
-}
-
-/* What is called on which file: the same name in every run, wherever the home lies and whatever its numbers are. */
-static char *site_name(const struct scene *scene, const char *call, const char *path)
-{
-    const char *at = g_str_has_prefix(path, scene->dir) ? path + strlen(scene->dir) : path;
-    at += *at == '/';
-    GString *name = g_string_new(call);
-    g_string_append_c(name, ' ');
-    while (*at) {
-        size_t len = 0;
-        while (g_ascii_isalnum(at[len]))
-            len++;
-        if (len == 0)
-            g_string_append_c(name, *at++);
-        else if (is_number(at, len))
-            g_string_append_c(name, '*');
-        else
-            g_string_append_len(name, at, (gssize)len);
-        at += len;
-    }
-    return g_string_free(name, FALSE);
-}
-
 /* One run and what it met. */
 struct life {
     struct scene scene;
-    GHashTable *sites;
-    GPtrArray *order; /* of a rehearsal: the names of the calls that could fail, the n-th at n - 1; else NULL */
-    uint64_t sent;    /* cas calls until the first fault */
+    struct site_watch watch;
 };
-
-static void on_call(void *self, const char *call, const char *path, bool chosen)
-{
-    struct life *life = self;
-    const struct fake_world *fake = &life->scene.fake;
-    if (!chosen || !fake->fault.nth || (!life->order && fake->calls + 1 != fake->fault.nth))
-        return;
-    g_autofree char *whose = g_strconcat(fake->fault.sqlite ? "sqlite " : "", call, NULL);
-    char *name = site_name(&life->scene, whose, path);
-    if (life->order) {
-        g_ptr_array_add(life->order, name);
-        return;
-    }
-    g_hash_table_add(life->sites, g_strconcat(name, fake->fault.lasting ? SWEEP_FOR_EVER : NULL, NULL));
-    g_free(name);
-    life->sent = life->scene.plan.calls[FAULT_CAS];
-}
-
-static void note_store_calls(struct life *life)
-{
-    for (int op = 0; op < FAULT_OP_COUNT; op++)
-        if (life->scene.plan.fired[op]) {
-            const char *for_ever = life->scene.rows[0].lasting ? SWEEP_FOR_EVER : NULL;
-            g_hash_table_add(life->sites, g_strconcat("store ", fault_op_name((enum fault_op)op), for_ever, NULL));
-        }
-}
 
 /* --- runs
  * --------------------------------------------------------------------------------------------------------------- */
@@ -171,16 +108,14 @@ static bool meet(struct life *life, const struct scenario *scenario, const struc
                  struct ended *ret)
 {
     struct scene *scene = &life->scene;
-    scene->fake.told = on_call;
-    scene->fake.told_self = life;
     trouble->arm(scene, n);
+    site_watch_begin(&life->watch);
     COMMANDS[scenario->command](scene, ret);
     bool fired = trouble->fired(scene) > 0;
-    note_store_calls(life);
+    site_watch_end(&life->watch);
     if (fired && trouble->halts) /* nothing is written where the log of it may not last */
-        assert_int_equal(scene->plan.calls[FAULT_CAS], life->sent);
+        assert_int_equal(scene->plan.calls[FAULT_CAS], life->watch.sent);
     trouble->arm(scene, 0);
-    scene->fake.told = NULL;
     if (may_end(trouble, fired, ret))
         return fired;
     say_how(scenario, trouble, n, ret);
@@ -202,8 +137,8 @@ struct series {
     const struct pace *pace;
     struct reference reference;
     struct scene_kept prepared; /* where the command begins that meets the trouble */
-    GHashTable *sites;
-    GPtrArray *order;
+    struct sites *sites;
+    GPtrArray *order; /* as `sites` names them */
     struct swept *swept;
 };
 
@@ -230,7 +165,7 @@ static bool one(const struct series *series, uint64_t n, GPtrArray *order)
     const struct trouble *trouble = series->trouble;
     const struct reference *reference = &series->reference;
     struct swept *swept = series->swept;
-    struct life life = {.sites = series->sites, .order = order};
+    struct life life = {.watch = {.scene = &life.scene, .sites = series->sites, .order = order}};
     struct ended ended;
     scene_again(&life.scene, &series->prepared);
     bool fired = meet(&life, scenario, trouble, n, &ended);
@@ -255,12 +190,13 @@ static bool is_left_out(const struct series *series, uint64_t n)
         return n % pace->nameless != pace->from % pace->nameless;
     if (n <= pace->every || (n - pace->every) % pace->stride == pace->from || n > series->order->len)
         return false;
-    return g_hash_table_contains(series->sites, g_ptr_array_index(series->order, n - 1));
+    return g_hash_table_contains(series->sites->failed, g_ptr_array_index(series->order, n - 1));
 }
 
 static bool was_met(const struct series *series, uint64_t n)
 {
-    return n > series->order->len || g_hash_table_contains(series->sites, g_ptr_array_index(series->order, n - 1));
+    return n > series->order->len ||
+           g_hash_table_contains(series->sites->failed, g_ptr_array_index(series->order, n - 1));
 }
 
 /* In a life with threads the n-th call may be another one than it was in the undisturbed life: it is sought around
@@ -272,7 +208,7 @@ static void insist(const struct series *series, uint64_t n)
         (void)one(series, n + AROUND[i] - 3, NULL);
 }
 
-void sweep(const struct scenario *scenario, const struct trouble *trouble, const struct pace *pace, GHashTable *sites,
+void sweep(const struct scenario *scenario, const struct trouble *trouble, const struct pace *pace, struct sites *sites,
            struct swept *ret)
 {
     struct series series = {.scenario = scenario, .trouble = trouble, .pace = pace, .sites = sites, .swept = ret};

@@ -1,7 +1,7 @@
 /* Whole runs in which the n-th call of a kind fails, for every n, until a run meets no fault. */
 #pragma once
 
-#include "kit/scene.h"
+#include "fault/sites.h"
 
 /* The command that meets the faults. */
 enum sweep_command { SWEEP_RUN, SWEEP_BACK, SWEEP_VERIFY };
@@ -47,8 +47,6 @@ struct pace {
     uint64_t every, stride, from, nameless;
 };
 
-/* `sites`, a set of char *, takes the name of every call that failed: "fsync home/catalog.db", "store cas"; with this
- * behind it of one that failed for ever from there on. */
-#define SWEEP_FOR_EVER " for ever"
-void sweep(const struct scenario *scenario, const struct trouble *trouble, const struct pace *pace, GHashTable *sites,
+/* `sites` takes the names of the calls. */
+void sweep(const struct scenario *scenario, const struct trouble *trouble, const struct pace *pace, struct sites *sites,
            struct swept *ret);

@@ -9,7 +9,7 @@
 #include "kit/fresh_home.h"
 #include "run/prune.h"
 
-enum { KEYS = 12, MOST_DEEDS = 4, HOUR_MS = 3600 * 1000 };
+enum { KEYS = 12, MOST_DEEDS = 4, OWN_FAULTS = 2, HOUR_MS = 3600 * 1000 };
 
 #define FROM        "source: { store: \"mem:s\", dataset: origin }\n"
 #define ONTO        "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: overwrite }\n"
@@ -292,20 +292,17 @@ static void give(struct scene *scene, const struct life *life, size_t i)
     ended_done(&ended);
 }
 
-/* Up to the last deed, whose index is returned. */
-static size_t prepare(const struct life *life, struct scene_kept *ret)
-{
-    struct scene scene;
-    size_t i = 0;
-    scene_init(&scene, life->spec, life->lua);
-    put_all(&scene);
-    fresh_home_put(&scene.fake, scene.home);
-    for (; !is_last(life, i); i++)
-        give(&scene, life, i);
-    scene_keep(&scene, ret);
-    scene_done(&scene);
-    return i;
-}
+/* What all its last deeds have in common. */
+struct series {
+    const struct life *life;
+    struct scene_kept kept; /* where the last deed begins */
+    size_t last;
+    char *image;                  /* what it leaves undisturbed */
+    GPtrArray *calls[OWN_FAULTS]; /* by name: what it calls then of what such a fault is of */
+    bool asks[FAULT_OP_COUNT];    /* a store */
+};
+
+static struct sites sites;
 
 struct fault_of {
     const char *name;
@@ -315,7 +312,7 @@ struct fault_of {
 };
 
 static const struct fault_of FAULTS[] = {
-    {"file", {.number = EIO}, {0}, 1},
+    {"file", {.number = EIO}, {0}, 1}, /* these OWN_FAULTS before the store's */
     {"catalog", {.number = EIO, .sqlite = true}, {0}, 1},
     {"store", {0}, {.op = FAULT_ANY, .effect = FAULT_TRANSIENT, .lasting = true}, 10},
     {"store once", {0}, {.op = FAULT_ANY, .effect = FAULT_FATAL}, 10},
@@ -339,15 +336,33 @@ static bool has_fired(const struct scene *scene)
     return fired > 0;
 }
 
+/* Up to the last deed. */
+static void prepare(struct series *series)
+{
+    struct scene scene;
+    const struct life *life = series->life;
+    scene_init(&scene, life->spec, life->lua);
+    put_all(&scene);
+    fresh_home_put(&scene.fake, scene.home);
+    for (; !is_last(life, series->last); series->last++)
+        give(&scene, life, series->last);
+    scene_keep(&scene, &series->kept);
+    scene_done(&scene);
+}
+
 /* The last deed meets the n-th call; false: there was none. */
-static bool meets(const struct life *life, const struct scene_kept *kept, size_t last, const struct fault_of *fault,
-                  uint64_t n, const char *image)
+static bool meets(const struct series *series, const struct fault_of *fault, uint64_t n)
 {
     struct scene scene;
     struct ended ended;
-    scene_again(&scene, kept);
+    const struct life *life = series->life;
+    size_t last = series->last;
+    struct site_watch watch = {.scene = &scene, .sites = &sites};
+    scene_again(&scene, &series->kept);
     arm(&scene, fault, n);
+    site_watch_begin(&watch);
     life->deeds[last].give(&scene, &ended);
+    site_watch_end(&watch);
     bool fired = has_fired(&scene);
     arm(&scene, fault, 0);
     int wanted = life->deeds[last].status;
@@ -356,8 +371,9 @@ static bool meets(const struct life *life, const struct scene_kept *kept, size_t
         fail_msg("%s, %s %" PRIu64 ": ended with %d: %s", life->name, fault->name, n, ended.status, ended.text);
     give(&scene, life, last);
     g_autofree char *after = scene_image(&scene, "items");
-    if (strcmp(after, image) != 0)
-        fail_msg("%s, %s %" PRIu64 ":\n--- is ---\n%s--- should be ---\n%s", life->name, fault->name, n, after, image);
+    if (strcmp(after, series->image) != 0)
+        fail_msg("%s, %s %" PRIu64 ":\n--- is ---\n%s--- should be ---\n%s", life->name, fault->name, n, after,
+                 series->image);
     if (!life->has_no_run)
         scene_reconciles(&scene);
     if (life->appends)
@@ -367,14 +383,40 @@ static bool meets(const struct life *life, const struct scene_kept *kept, size_t
     return fired;
 }
 
-static char *image_of(const struct life *life, const struct scene_kept *kept, size_t last)
+/* The last deed undisturbed. */
+static void rehearse(struct series *series, size_t fault)
 {
     struct scene scene;
-    scene_again(&scene, kept);
-    give(&scene, life, last);
-    char *image = scene_image(&scene, "items");
+    GPtrArray *calls = g_ptr_array_new_with_free_func(g_free);
+    struct site_watch watch = {.scene = &scene, .sites = &sites, .order = calls};
+    scene_again(&scene, &series->kept);
+    arm(&scene, &FAULTS[fault], UINT64_MAX);
+    site_watch_begin(&watch);
+    give(&scene, series->life, series->last);
+    site_watch_end(&watch);
+    for (int op = 0; op < FAULT_OP_COUNT; op++)
+        series->asks[op] = scene.plan.calls[op] > 0;
+    arm(&scene, &FAULTS[fault], 0);
+    g_free(series->image);
+    series->image = scene_image(&scene, "items");
+    series->calls[fault] = calls;
     scene_done(&scene);
-    return image;
+}
+
+static void series_init(struct series *ret, const struct life *life)
+{
+    *ret = (struct series){.life = life};
+    prepare(ret);
+    for (size_t f = 0; f < OWN_FAULTS; f++)
+        rehearse(ret, f);
+}
+
+static void series_done(struct series *series)
+{
+    for (size_t f = 0; f < OWN_FAULTS; f++)
+        g_ptr_array_unref(series->calls[f]);
+    scene_kept_done(&series->kept);
+    g_free(series->image);
 }
 
 /* Whether a life takes its turn at a fault: in CI they share them out. */
@@ -488,13 +530,14 @@ static bool goes_back(const struct life *life, size_t last)
     return by == scene_run || by == do_promote || by == do_retry || by == do_repair || by == do_repair_extra;
 }
 
-static bool speaks(const struct life *life, const struct scene_kept *kept, size_t last, const struct word *word,
-                   uint64_t n, const char *image)
+static bool speaks(const struct series *series, const struct word *word, uint64_t n)
 {
     struct scene scene;
     struct ended ended;
+    const struct life *life = series->life;
+    size_t last = series->last;
     struct speaking speaking = {.scene = &scene, .word = word, .nth = n};
-    scene_again(&scene, kept);
+    scene_again(&scene, &series->kept);
     g_autofree char *before = scene_image(&scene, "items");
     bool heard = hears(life, &speaking, last, &ended);
     if (ended.status == 1)
@@ -510,7 +553,7 @@ static bool speaks(const struct life *life, const struct scene_kept *kept, size_
             record(&scene, word, "none");
         lift(&scene, life, last);
         give(&scene, life, last);
-        stands(&scene, image);
+        stands(&scene, series->image);
         if (!life->has_no_run)
             scene_reconciles(&scene);
     }
@@ -518,31 +561,69 @@ static bool speaks(const struct life *life, const struct scene_kept *kept, size_
     return heard;
 }
 
-/* How many faults it met. */
+static void meet_once(const struct series *series, const struct fault_of *fault, uint64_t n, const char *name)
+{
+    bool lasting = fault->call.lasting || fault->store.lasting;
+    g_autofree char *site = g_strconcat(name, lasting ? SITE_FOR_EVER : NULL, NULL);
+    if (site_is_of(site, SITE_COMMANDS) && !g_hash_table_contains(sites.failed, site))
+        meets(series, fault, n);
+}
+
+/* Calls that are made here alone fail the first time that they are made, whoever's turn it is: once, and for ever. */
+static void meet_own(const struct series *series, bool lasting)
+{
+    for (size_t f = 0; f < OWN_FAULTS; f++) {
+        struct fault_of fault = FAULTS[f];
+        fault.call.lasting = lasting;
+        for (guint i = 0; i < series->calls[f]->len; i++)
+            meet_once(series, &fault, i + 1, series->calls[f]->pdata[i]);
+    }
+    for (int op = 0; op < FAULT_OP_COUNT; op++) {
+        struct fault_of fault = {"store's own", {0}, {(enum fault_op)op, .effect = FAULT_TRANSIENT}, 1};
+        g_autofree char *name = g_strconcat("store ", fault_op_name((enum fault_op)op), NULL);
+        fault.store.lasting = lasting;
+        if (series->asks[op])
+            meet_once(series, &fault, 1, name);
+    }
+}
+
+static uint64_t meet_each(const struct series *series, size_t fault, uint64_t stride)
+{
+    size_t life = (size_t)(series->life - LIVES);
+    uint64_t every = 1 + (stride - 1) / FAULTS[fault].fewer, n = 1 + life * 7 % every, met = 0;
+    if (!has_turn(life, fault))
+        return 0;
+    for (; meets(series, &FAULTS[fault], n); n += every)
+        met++;
+    print_message("# %s, %s: %" PRIu64 " met it, to %" PRIu64 "\n", series->life->name, FAULTS[fault].name, met, n);
+    return met;
+}
+
+static uint64_t hear_each(const struct series *series, size_t word, uint64_t stride)
+{
+    size_t life = (size_t)(series->life - LIVES);
+    uint64_t n = 1 + life * 29 % stride, heard = 0;
+    if (!has_turn(life, word) || (WORDS[word].ends && !goes_back(series->life, series->last)))
+        return 0;
+    for (; speaks(series, &WORDS[word], n); n += stride)
+        heard++;
+    print_message("# %s, %s: to %" PRIu64 "\n", series->life->name, WORDS[word].name, n);
+    return heard;
+}
+
+/* How many faults and words it met. */
 static uint64_t one_life(const struct life *life, uint64_t stride)
 {
-    struct scene_kept kept;
+    struct series series;
     uint64_t all = 0;
-    size_t last = prepare(life, &kept);
-    g_autofree char *image = image_of(life, &kept, last);
-    for (size_t f = 0; f < G_N_ELEMENTS(FAULTS); f++) {
-        uint64_t every = 1 + (stride - 1) / FAULTS[f].fewer, n = 1 + (uint64_t)(life - LIVES) * 7 % every, met = 0;
-        if (!has_turn((size_t)(life - LIVES), f))
-            continue;
-        for (; meets(life, &kept, last, &FAULTS[f], n, image); n += every)
-            met++;
-        print_message("# %s, %s: %" PRIu64 " met it, to %" PRIu64 "\n", life->name, FAULTS[f].name, met, n);
-        all += met;
-    }
-    for (size_t w = 0; w < G_N_ELEMENTS(WORDS); w++) {
-        uint64_t n = 1 + (uint64_t)(life - LIVES) * 29 % stride;
-        if (!has_turn((size_t)(life - LIVES), w) || (WORDS[w].ends && !goes_back(life, last)))
-            continue;
-        for (; speaks(life, &kept, last, &WORDS[w], n, image); n += stride)
-            all++;
-        print_message("# %s, %s: to %" PRIu64 "\n", life->name, WORDS[w].name, n);
-    }
-    scene_kept_done(&kept);
+    series_init(&series, life);
+    for (size_t f = 0; f < G_N_ELEMENTS(FAULTS); f++)
+        all += meet_each(&series, f, stride);
+    for (size_t w = 0; w < G_N_ELEMENTS(WORDS); w++)
+        all += hear_each(&series, w, stride);
+    for (int lasting = 0; lasting < 2 && !g_getenv("SLUICE_SPARSE"); lasting++)
+        meet_own(&series, lasting);
+    series_done(&series);
     return all;
 }
 
@@ -568,10 +649,21 @@ static void a_command_that_meets_a_fault_is_given_again_and_ends_well(void **sta
     assert_true(lives > 0 && (met >= lives || g_getenv("SLUICE_SPARSE")));
 }
 
+static void every_call_is_named_and_has_failed(void **state)
+{
+    bool all = !g_getenv("SLUICE_SPARSE") && !g_getenv("SLUICE_COMMAND");
+    bool named = sites_are_named(&sites), failed = !all || sites_have_failed(&sites, SITE_COMMANDS, true);
+    assert_true(named && failed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_command_that_meets_a_fault_is_given_again_and_ends_well),
+        cmocka_unit_test(every_call_is_named_and_has_failed),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    sites_init(&sites);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    sites_done(&sites);
+    return failed;
 }

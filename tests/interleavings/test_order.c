@@ -34,7 +34,7 @@ static void on_rename(struct ledger *ledger, const char *to)
     in_folder(ledger, to);
 }
 
-static void on_call(void *self, const char *call, const char *path, bool chosen)
+static void on_call(void *self, const char *call, const char *path, bool sqlite, bool chosen)
 {
     struct ledger *ledger = self;
     if (!is_ours(ledger, path))

@@ -77,7 +77,7 @@ static bool fires(struct fake_world *fake, const char *call, const char *path, b
     const struct fake_fault *fault = &fake->fault;
     bool chosen = fits(fault, call, path, sqlite);
     if (fake->told)
-        fake->told(fake->told_self, call, path, chosen);
+        fake->told(fake->told_self, call, path, sqlite, chosen);
     if (!chosen)
         return false;
     fake->calls++;

@@ -35,9 +35,9 @@ struct fake_world {
     struct fake_disk *disk; /* keeps what is not synced; NULL: nobody does */
     size_t longest;         /* no read or write moves more bytes at once; 0: no limit */
     atomic_uint_fast64_t synced, opened, closed, reads, writes; /* successful calls so far, of all threads */
-    /* Told of every file call before it is made, under the lock: its name, the path of its file, and whether it is of
-     * the kind that `fault` names. NULL: nobody. */
-    void (*told)(void *self, const char *call, const char *path, bool chosen);
+    /* Told of every file call before it is made, under the lock: its name, the path of its file, whether it is
+     * SQLite's, and whether it is of the kind that `fault` names. NULL: nobody. */
+    void (*told)(void *self, const char *call, const char *path, bool sqlite, bool chosen);
     void *told_self;
 };
 
