@@ -14,6 +14,7 @@
 #define STOP_US     (INT64_C(25) * 1000) /* a flag that stops all is heeded at once */
 #define ASK_US      (INT64_C(1000) * 1000)
 #define PUT_US      (INT64_C(2000) * 1000)
+#define LOST_US     (INT64_C(1000) * 1000)
 #define STOP_ALL    "stop-all"
 #define STOP_STALE  (INT64_C(15) * 1000 * 1000)
 #define SLOWED_HALF 0.5
@@ -71,6 +72,7 @@ void guarding_free(struct guarding *guarding)
     guards_free(guarding->guards);
     guards_verdict_done(&guarding->verdict);
     g_clear_pointer(&guarding->spec, spec_free);
+    g_clear_error(&guarding->lost);
     g_free(guarding->name);
     g_free(guarding->target);
     arena_free(guarding->mem);
@@ -209,14 +211,26 @@ static void feed_budget(struct guarding *guarding, struct catalog *catalog, int6
 
 /* --- from where the servers' growth counts ------------------------------------------------------------------------ */
 
+/* What failed is asked again. */
+static bool is_heard(struct guarding *guarding, bool ok, GError *error)
+{
+    if (ok || !guarding->lost)
+        guarding->lost_us = guarding->looked_us;
+    g_clear_error(&guarding->lost);
+    guarding->lost = error;
+    return ok;
+}
+
 static bool recall_growth(struct guarding *guarding, struct catalog *catalog)
 {
     struct growth_base *rows;
     size_t n;
+    GError *error = NULL;
     arena_reset(guarding->mem);
     if (!guarding->run)
         return true;
-    if (!catalog_growth(catalog, guarding->run, guarding->mem, &rows, &n, NULL))
+    bool ok = catalog_growth(catalog, guarding->run, guarding->mem, &rows, &n, &error);
+    if (!is_heard(guarding, ok, error))
         return false;
     for (size_t i = 0; i < n; i++) {
         struct signals_base base = {.node = (char *)rows[i].node,
@@ -247,9 +261,13 @@ static void keep_growth(struct guarding *guarding, struct catalog *catalog, cons
         const struct signals_base *base = &g_array_index(bases, struct signals_base, i);
         struct growth_base row = {
             .node = base->node, .data_bytes = base->data_bytes, .keys = base->keys, .wrote = base->wrote};
-        guarding->owes = !catalog_growth_put(catalog, guarding->run, &row, NULL);
+        GError *error = NULL;
+        bool ok = catalog_growth_put(catalog, guarding->run, &row, &error);
+        guarding->owes = !is_heard(guarding, ok, error);
         guarding->kept += !guarding->owes;
     }
+    if (!guarding->owes)
+        g_clear_error(&guarding->lost);
 }
 
 void guarding_look(struct guarding *guarding, struct catalog *catalog, int64_t now_us)
@@ -326,6 +344,11 @@ bool guarding_may(const struct guarding *guarding)
     return clear || limits_hurries(guarding->limits);
 }
 
+bool guarding_lost(const struct guarding *guarding)
+{
+    return guarding->lost && guarding->looked_us - guarding->lost_us >= LOST_US;
+}
+
 /* What a wait for the guards is over by. */
 struct waiting {
     struct guarding *guarding;
@@ -340,7 +363,7 @@ static bool is_over(void *self)
     const struct guards_verdict *now = &waiting->guarding->verdict;
     const char *guard = guarding_holds(waiting->guarding) ? now->name : NULL;
     return atomic_load(&waiting->stop) || g_strcmp0(guard, waiting->guard) != 0 || guarding_halts(waiting->guarding) ||
-           guarding_may(waiting->guarding);
+           guarding_may(waiting->guarding) || guarding_lost(waiting->guarding);
 }
 
 static void show(void *self, struct watch *watch)
@@ -411,6 +434,10 @@ enum guarding_end guarding_clear(struct hold *hold, GError **error)
             return GUARDING_HALTED;
         if (guarding_may(guarding))
             return GUARDING_CLEAR;
+        if (guarding_lost(guarding)) {
+            g_propagate_error(error, g_error_copy(guarding->lost));
+            return GUARDING_ERROR;
+        }
         if (holds && !guarding_pause_here(hold, error))
             return GUARDING_ERROR;
         end = holds && hold->config->exit_on_pause ? GUARDING_LEFT : wait_once(hold);

@@ -28,6 +28,8 @@ struct guarding {
     bool recalled;                 /* from where the servers' growth counts … */
     bool owes;                     /* … and some of that is not written down yet */
     size_t kept;                   /* servers of which it is */
+    GError *lost;                  /* why the catalog does not say that, or does not take it; NULL: it does … */
+    int64_t lost_us;               /* … since then */
     /* its own */
     struct spec *spec; /* of a run that is taken back, where it can still be read */
     struct arena *mem;
@@ -49,6 +51,9 @@ void guarding_look_paced(struct guarding *guarding, struct catalog *catalog, dou
 bool guarding_holds(const struct guarding *guarding);
 bool guarding_halts(const struct guarding *guarding); /* … and only a person lets it go on */
 bool guarding_may(const struct guarding *guarding);   /* all is read, and nobody is against it: what stands may go on */
+
+/* The catalog has not told, or taken, from where growth counts for so long that nobody should wait for it. */
+bool guarding_lost(const struct guarding *guarding);
 
 /* Moves the run to paused, with the guard that holds it and its words; one that it has paused already stays. */
 bool guarding_pause(const struct guarding *guarding, struct catalog *catalog, const struct run_row *run,

@@ -1,5 +1,5 @@
-/* ROW(suite, name): the calls that can fail, and the suite in which each must have failed; of a store "for ever" is that
- * it stays away. A call that is made and has no row here is red. */
+/* ROW(suite, name): the calls that can fail, and the suite in which each must have failed; of a store "for ever" is
+ * that it stays away. A call that is made and has no row here is red. */
 /* clang-format off */
 ROW(SWEEP, "close .")
 ROW(SWEEP, "fsync .")

@@ -1,5 +1,7 @@
 /* What a guard holds, slows or halts while it is at work: it stands still and goes on, or ends as the guard says, and
  * given again it ends as if nothing had been. */
+#include <sqlite3.h>
+
 #include "interleavings/specs.h"
 #include "kit/scene.h"
 
@@ -331,6 +333,38 @@ static void a_verification_that_is_slowed_looks_up_every_five_seconds(void **sta
     scene_done(scene);
 }
 
+/* --- a catalog that does not hear ------------------------------------------------------------------------------- */
+
+static void alter(const struct scene *scene, const char *sql)
+{
+    sqlite3 *handle;
+    g_autofree char *path = g_build_filename(scene->home, "catalog.db", NULL);
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(handle, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(handle);
+}
+
+/* Who waits for first readings waits for what the catalog says, too: not for ever where it says nothing. What was in
+ * its way gone, the run goes on. */
+static void who_waits_for_a_catalog_that_does_not_answer_ends_with_what_it_says(void **state)
+{
+    struct scene scene;
+    struct ended ended;
+    scene_init(&scene, SAME_DATASET, ONCE_MORE);
+    scene_put(&scene, "items", "a", "{\"times\":0}");
+    scene_plan(&scene);
+    alter(&scene, "ALTER TABLE growth RENAME TO away");
+    scene_run(&scene, &ended);
+    assert_true(ended.by_error);
+    assert_int_equal(ended.status, 6);
+    assert_non_null(strstr(ended.text, "growth"));
+    ended_done(&ended);
+    alter(&scene, "ALTER TABLE away RENAME TO growth");
+    scene_ran(&scene, 0);
+    scene_holds(&scene, "items", "a", "{\"times\":1}");
+    scene_done(&scene);
+}
+
 /* --- a limit that is lifted as it stops the work -------------------------------------------------------------------
  */
 
@@ -419,6 +453,7 @@ int main(void)
         cmocka_unit_test(a_verification_that_is_slowed_looks_up_every_five_seconds),
         cmocka_unit_test(a_limit_that_is_lifted_as_it_stops_the_run_does_not_stop_it),
         cmocka_unit_test(who_is_stopped_before_its_guards_have_said_anything_is_interrupted),
+        cmocka_unit_test(who_waits_for_a_catalog_that_does_not_answer_ends_with_what_it_says),
         cmocka_unit_test(what_a_guard_stops_ends_as_it_says_and_given_again_as_if_nothing_had_been),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
