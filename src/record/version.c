@@ -3,6 +3,7 @@
 #include "base/int.h"
 #include "record/datetime.h"
 #include "record/decimal.h"
+#include "record/digest.h"
 #include "record/path_element.h"
 
 static bool refuse(const struct path *path, GError **error, const char *what)
@@ -49,6 +50,18 @@ bool version_of(const struct path *path, struct slice document, struct version *
         return refuse(path, error, element_type_name(&element));
     }
     *ret = version;
+    return true;
+}
+
+bool version_expiry(const struct path *path, struct slice document, int64_t *ret_ms, GError **error)
+{
+    struct version at;
+    if (!version_of(path, document, &at, error))
+        return false;
+    if (at.kind == VERSION_INTEGER)
+        return error_set(error, SLUICE_ERROR_BAD_RECORD, "expires.from %s: a point in time was expected",
+                         path_text(path));
+    *ret_ms = at.kind == VERSION_TIME ? at.value / 1000 : EXPIRES_NEVER;
     return true;
 }
 

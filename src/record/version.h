@@ -14,6 +14,9 @@ struct version {
 /* Absent or null at the path: VERSION_NONE and true. Something that is neither: BAD_RECORD. */
 bool version_of(const struct path *path, struct slice document, struct version *ret, GError **error);
 
+/* When a record expires that says so at the path: a point in time; EXPIRES_NEVER where it has none. */
+bool version_expiry(const struct path *path, struct slice document, int64_t *ret_ms, GError **error);
+
 enum version_order { VERSION_OLDER, VERSION_TIE, VERSION_NEWER, VERSION_UNORDERED /* one has none, or kinds differ */ };
 
 /* How `a` stands to `b`; times closer than skew_ms are a tie, integers only when equal. */

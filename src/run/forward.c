@@ -81,7 +81,6 @@ static struct item *item_of(struct worker *worker, size_t row, struct slice key)
 static bool expiry_of(struct worker *worker, struct item *item, struct slice document, GError **error)
 {
     const struct spec_target *target = &worker->job->plan->spec->target;
-    struct version at = {0};
     item->expiry_settled = target->expires != EXPIRES_KEEP;
     switch (target->expires) {
     case EXPIRES_KEEP:
@@ -92,13 +91,7 @@ static bool expiry_of(struct worker *worker, struct item *item, struct slice doc
         item->expires_at_ms = worker->job->plan->planned_at_ms + target->expires_after_ms;
         return true;
     case EXPIRES_FROM:
-        if (!version_of(target->expires_from, document, &at, error))
-            return false;
-        if (at.kind == VERSION_INTEGER)
-            return error_set(error, SLUICE_ERROR_BAD_RECORD, "expires.from %s: a point in time was expected",
-                             path_text(target->expires_from));
-        item->expires_at_ms = at.kind == VERSION_TIME ? at.value / 1000 : EXPIRES_NEVER;
-        return true;
+        return version_expiry(target->expires_from, document, &item->expires_at_ms, error);
     }
     return true;
 }

@@ -33,11 +33,11 @@ static bool give_damage(void *self, uint64_t offset, GError **error)
 static bool give_sampled(void *self, const struct block *block, bool *ret_sound, GError **error)
 {
     struct reader reader = reader_of(block->payload);
-    while (reader.ok && reader_left(&reader) > 0) {
+    while (reader_left(&reader) > 0) {
         struct sampled_key sampled;
         char digest[DIGEST_TEXT];
         if (!sample_item_get(&reader, &sampled))
-            break;
+            return true;
         bson_t line = BSON_INITIALIZER;
         BSON_APPEND_UTF8(&line, "type", "sampled");
         key_show(sampled.key, "key", &line);
@@ -45,7 +45,7 @@ static bool give_sampled(void *self, const struct block *block, bool *ret_sound,
         if (!give(self, &line, error))
             return false;
     }
-    *ret_sound = reader.ok;
+    *ret_sound = true;
     return true;
 }
 

@@ -98,7 +98,6 @@ size_t pass_room(struct pass *pass, uint64_t i)
 /* false: the record has none that could be read. */
 static bool expiry_of(const struct pass *pass, const struct given *given, struct slice document, struct subject *into)
 {
-    struct version at = {0};
     into->expiry_known = sums_know_expiry(pass->input);
     switch (pass->input->expires) {
     case EXPIRES_KEEP:
@@ -110,10 +109,7 @@ static bool expiry_of(const struct pass *pass, const struct given *given, struct
         into->expires_at_ms = pass->input->planned_at_ms + pass->input->expires_after_ms;
         return true;
     case EXPIRES_FROM:
-        if (!version_of(pass->input->expires_from, document, &at, NULL))
-            return false;
-        into->expires_at_ms = at.kind == VERSION_TIME ? at.value / 1000 : EXPIRES_NEVER;
-        return true;
+        return version_expiry(pass->input->expires_from, document, &into->expires_at_ms, NULL);
     }
     return true;
 }

@@ -377,6 +377,8 @@ static void of_two_writes_of_a_key_the_record_and_the_fence_tell_what_stands(voi
         {TWICE, K(7), K(7), 0, false, false}, /* versions decide */
         {TWICE, NULL, NULL, 0, false, true},
         {TWICE, K(1), K(2), 2, false, false},
+        {TWICE, NULL, K(2), 3, false, false}, /* the fence has the first, which the application deleted */
+        {TWICE, K(7), K(7), 3, false, false},
         {TWICE, K(1), K(1), 1, true, true},
         {DELETED, NULL, NULL, 0, false, false},
         {DELETED, K(7), K(7), 0, true, true},

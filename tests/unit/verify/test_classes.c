@@ -171,23 +171,35 @@ static void what_has_no_version_is_not_newer(void **state)
     "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\ntransform: { lua: t.lua }\n"                 \
     "target: { store: \"mem:s\", dataset: items, write: in-place, expires: { from: until } }\nworkers: 1\n"
 
-/* A source that gives its expiry no more, or another. */
+#define IN_2030 "{\"until\":\"2030-01-01T00:00:00Z\",\"times\":0}"
+
+/* A source that gives its expiry no more, or another, after the run or before it. */
 static void what_is_to_expire_by_no_time_is_refused(void **state)
 {
     static const struct {
-        const char *json;
+        const char *before, *json;
         enum verify_class class;
-        bool pass;
-    } ROWS[] = {{"{\"until\":\"2030-01-01T00:00:00Z\",\"times\":0}", VERIFY_EQUAL, true},
-                {"{\"until\":[1],\"times\":0}", VERIFY_REFUSED, true},
-                {"{\"times\":0}", VERIFY_DIFFERING, false}};
+        bool pass, expiry;
+    } ROWS[] = {{IN_2030, IN_2030, VERIFY_EQUAL, true, false},
+                {IN_2030, "{\"until\":[1],\"times\":0}", VERIFY_REFUSED, true, false},
+                {IN_2030, "{\"until\":1893456000,\"times\":0}", VERIFY_REFUSED, true, false},
+                {"{\"until\":1893456000,\"times\":0}", IN_2030, VERIFY_REFUSED, true, false},
+                {IN_2030, "{\"times\":0}", VERIFY_DIFFERING, false, true},
+                {IN_2030, "{\"until\":\"2030-01-01T00:00:00.000Z\",\"times\":0}", VERIFY_DIFFERING, false, false},
+                {"{\"times\":0}", IN_2030, VERIFY_DIFFERING, false, true}};
     for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
         struct scene scene;
+        struct verify_result result;
+        g_autofree char *report = NULL;
         scene_init(&scene, UNTIL, LUA);
-        scene_put(&scene, "origin", "k", ROWS[0].json);
+        scene_put(&scene, "origin", "k", ROWS[i].before);
         written(&scene);
         scene_put(&scene, "origin", "k", ROWS[i].json);
         judge(&scene, ROWS[i].class, ROWS[i].pass);
+        scene_verify(&scene, &result);
+        assert_true(g_file_get_contents(result.report_path, &report, NULL, NULL));
+        assert_int_equal(strstr(report, "expiry_differs") != NULL, ROWS[i].expiry);
+        verify_result_done(&result);
         scene_done(&scene);
     }
 }
