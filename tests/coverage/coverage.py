@@ -60,10 +60,18 @@ def run_one(named):
     return name, passed
 
 
+def programs_of(tests):
+    """What they are built of, also what no command of theirs names."""
+    good, said = call(["meson", "introspect", "--targets", BUILD])
+    files = {target["id"]: target["filename"] for target in json.loads(said)} if good else {}
+    wanted = [word for test in tests.values() for target in test["depends"] for word in files.get(target, [])]
+    wanted += [word for test in tests.values() for word in test["cmd"] if re.match(rf"{BUILD}/(?!\.\.)", word)]
+    return sorted({os.path.relpath(word, BUILD) for word in wanted})
+
+
 def run(tests, keep):
     """Whether all passed: what fails counts nothing."""
-    programs = sorted({os.path.relpath(word, BUILD) if word.startswith("/") else word.removeprefix("./") for test in tests.values()
-                       for word in test["cmd"] if re.match(rf"{BUILD}/(?!\.\.)|\./sluice$|tests/tools/", word)})
+    programs = programs_of(tests)
     good, said = call(["ninja", "-C", BUILD, *programs])
     if not good:
         sys.exit(said[-3000:])
