@@ -437,22 +437,20 @@ static bool fail_with(struct gate *gate, const uint8_t report[32], const struct 
     struct stage_move failed = {.to = STAGE_FAILED, .report = report, .details = gate->ret->verdict_json, .with = with};
     if (!move(gate, failed, error) || !hold_reload(gate->hold, error))
         return false;
-    if (with)
-        hold_event(gate->hold, RUN_EVENT_STATE, with->reason);
+    hold_event(gate->hold, RUN_EVENT_STATE, with->reason);
     return true;
 }
 
-/* `on_failure` other than pause: the stage, or all of the run. An append-only target is taken back as a whole, and
- * refuses a part of it before anything has moved. */
+/* `on_failure` other than pause: the stage, or all of the run; of a shadow and of an append-only target always all. */
 static enum gate_step fail_back(struct gate *gate, const uint8_t report[32], GError **error)
 {
     struct hold *hold = gate->hold;
-    bool stage_only = hold->plan->spec->on_failure == ON_FAILURE_ROLLBACK_STAGE && hold->plan->write != WRITE_SHADOW;
+    bool stage_only = hold->plan->spec->on_failure == ON_FAILURE_ROLLBACK_STAGE && !plan_is_one_piece(hold->plan);
     uint32_t from = stage_only ? gate->row.stage : 0;
     struct run_move back = paused_from(&hold->run, hold->config->act.reason, &hold->config->act);
     back.to = RUN_ROLLING_BACK;
     back.back_stage = &from;
-    if (!fail_with(gate, report, hold->plan->sink ? NULL : &back, error))
+    if (!fail_with(gate, report, &back, error))
         return GATE_ERROR;
     return stopped(takeback_by_failure(hold, stage_only ? gate->row.name : NULL, gate->ret, error));
 }

@@ -265,10 +265,9 @@ def by_rule(source, function, number, counts):
         return {"memory": n}
     found = {}
     for rule, pattern in (("words", WORDS), ("bound", BOUND)):
-        text = source.text(number, source.statement(number)[1]) if line.endswith((",", "(")) else line
-        n = min(sum(halves), len(pattern.findall(text)))
-        if n and len(counts) == 2 * len(pattern.findall(text)):
-            found[rule] = n
+        texts = (line, source.text(number, source.statement(number)[1])) if line.endswith((",", "(")) else (line,)
+        if n := next((n for n in (len(pattern.findall(text)) for text in texts) if 0 < n and len(counts) == 2 * n), 0):
+            found[rule] = min(sum(halves), n)
     if EACH.search(line) and len(halves) > 1 and halves[1]: # up to the length of the array
         found["each"], halves[1] = 1, False
     hands_on = source.only_hands_on(number)

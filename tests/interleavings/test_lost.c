@@ -394,6 +394,32 @@ static void of_two_writes_of_a_key_the_record_and_the_fence_tell_what_stands(voi
     }
 }
 
+static bool reads_one(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
+{
+    return n == 1 ? reads_well(session, call, io, n, error)
+                  : error_set(error, SLUICE_ERROR_TOO_BIG, "they do not fit into memory together");
+}
+
+/* Records of which no two fit into memory: what stands is looked at one by one. */
+static void what_does_not_fit_into_memory_is_looked_at_one_by_one(void **state)
+{
+    struct lossy lossy;
+    struct process process;
+    size_t lost;
+    GError *error = NULL;
+    begin(&lossy);
+    all_written(&lossy);
+    lose(&lossy, 3);
+    process_begin(&process, &lossy.scene, JOB_FORWARD);
+    kit_ok(again_look(process.hold, PARTS_FORWARD, &lost, &error));
+    process_die(&process);
+    reads_well = lossy.scene.faulty_mem.table.read;
+    lossy.scene.faulty_mem.table.read = reads_one;
+    process_whole(&lossy.scene, JOB_FORWARD);
+    lossy.scene.faulty_mem.table.read = reads_well;
+    ends_well(&lossy);
+}
+
 /* Of a rollback nobody has a version: it is in doubt. */
 static void what_a_rollback_wrote_and_is_neither_is_left(void **state)
 {
@@ -579,6 +605,7 @@ int main(void)
         cmocka_unit_test(what_was_deleted_is_not_brought_back),
         cmocka_unit_test(what_is_absent_and_had_stood_before_is_in_doubt_where_the_fence_is_lost),
         cmocka_unit_test(of_two_writes_of_a_key_the_record_and_the_fence_tell_what_stands),
+        cmocka_unit_test(what_does_not_fit_into_memory_is_looked_at_one_by_one),
         cmocka_unit_test(what_a_rollback_wrote_and_is_neither_is_left),
         cmocka_unit_test(what_is_learnt_of_writes_whose_outcomes_are_lost_is_taken_back_too),
         cmocka_unit_test(who_dies_while_it_is_done_again_does_not_do_it_twice),

@@ -74,6 +74,7 @@ class Rules(unittest.TestCase):
         self.assertEqual(self.ruled("    return a || error_set(error, SLUICE_ERROR_CORRUPT, b);", [7, 0, 0, 0]), {"refusal": 2})
         self.assertEqual(self.ruled('    f(n == 1 ? "" : "s");', [0, 7]), {"words": 1})
         self.assertEqual(self.ruled('    f(a,\n      n == 1 ? "" : "s", n == 1 ? "is" : "are");', [0, 7, 0, 7]), {"words": 2})
+        self.assertEqual(self.ruled('    f(n == 1 ? "" : "s",\n      n == 1 ? "is" : "are");', [0, 7]), {"words": 1}, "those of the line")
         self.assertEqual(self.ruled("    a = (int64_t)MIN(n, INT64_MAX);", [0, 7]), {"bound": 1})
         self.assertEqual(self.ruled("    a = MIN(n, m);", [0, 7]), {})
         self.assertEqual(self.ruled("    if (!a)\n        return;", [0, 7], function="a_free"), {"freed": 1})

@@ -5,7 +5,7 @@
 #include "kit/scene.h"
 
 static const char SPEC[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
-                           "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\n"
+                           "transform: { lua: t.lua }\ntarget: { %s }\n"
                            "partitions: { size: 2 }\nworkers: 1\non_failure: %s\n%s"
                            "stages:\n"
                            "  - { name: canary, scope: 1 partitions, order: listed, gate: { verify: full%s } }\n"
@@ -23,9 +23,10 @@ struct step {
 struct way {
     const char *gate;       /* of the first stage, besides its verification */
     const char *on_failure; /* NULL: pause */
+    const char *target;     /* NULL: the source's own dataset */
     const char *hook;       /* what must be heard; NULL: nothing */
     bool stopped;           /* all runs of the home are, before the first step */
-    int spoils;           /* before that stage (from 1) is judged, the application puts back a record of it; 0: never */
+    int spoils;           /* before that stage (from 1) is judged, the application puts back a record of it, or its source has another; 0: never */
     enum deed asleep;     /* done while somebody first sleeps through a soak */
     struct step steps[8]; /* up to NOTHING */
     const char *state, *stages, *actions;
@@ -174,6 +175,26 @@ static const struct way WAYS[] = {
      .steps = {{RUN, 4}},
      BACKED,
      .actions = JUDGED "stage.passed " FAILED ALL_BACK},
+    /* a shadow goes as a whole */
+    {.spoils = 2,
+     .target = "store: \"mem:s\", dataset: others, write: shadow",
+     .on_failure = "rollback-stage",
+     .steps = {{RUN, 4}},
+     BACKED,
+     .actions = JUDGED "stage.passed " FAILED ALL_BACK},
+    /* and files that are appended to */
+    {.spoils = 2,
+     .target = "store: \"file:out\", dataset: \"others-*.ndjson\"",
+     .on_failure = "rollback",
+     .steps = {{RUN, 4}},
+     BACKED,
+     .actions = JUDGED "stage.passed " FAILED ALL_BACK},
+    {.spoils = 2,
+     .target = "store: \"file:out\", dataset: \"others-*.ndjson\"",
+     .on_failure = "rollback-stage",
+     .steps = {{RUN, 4}},
+     BACKED,
+     .actions = JUDGED "stage.passed " FAILED ALL_BACK},
 };
 
 /* --- one way through ---------------------------------------------------------------------------------------------- */
@@ -200,7 +221,7 @@ static void on_point(void *self, const char *name)
         walk->waits |= walk->way->stopped || walk->moves >= WAITS;
     if (strcmp(name, "stage.moved") != 0 || ++walk->moves != 3 * walk->way->spoils - 1)
         return;
-    scene_put(&walk->scene, "items", walk->way->spoils == 1 ? "k0" : "k5", "{\"n\":1}");
+    scene_put(&walk->scene, "items", walk->way->spoils == 1 ? "k0" : "k5", walk->way->target ? "{\"n\":9}" : "{\"n\":1}");
 }
 
 static void command(struct walk *walk, enum deed act)
@@ -243,7 +264,8 @@ static void walk_init(struct walk *walk, const struct way *way)
 {
     g_autofree char *hooks = way->hook ? g_strdup_printf(HOOKS, way->hook) : g_strdup("");
     g_autofree char *spec =
-        g_strdup_printf(SPEC, way->on_failure ? way->on_failure : "pause", hooks, way->gate ? way->gate : "");
+        g_strdup_printf(SPEC, way->target ? way->target : "store: \"mem:s\", dataset: items",
+                        way->on_failure ? way->on_failure : "pause", hooks, way->gate ? way->gate : "");
     *walk = (struct walk){.way = way};
     scene_init(&walk->scene, spec, LUA);
     walk->scene.person = &ROOT;
