@@ -199,7 +199,7 @@ static void of_made_keys_what_differs_is_no_echo(void **state)
     static const struct {
         const char *key;
         bool echo;
-    } ROWS[] = {{"id", true}, {"[id, kind]", false}};
+    } ROWS[] = {{"id", true}, {"[id, kind]", false}, {"kind", false}};
     for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
         struct scene scene;
         struct verify_result result;
