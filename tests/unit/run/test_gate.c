@@ -26,7 +26,8 @@ struct way {
     const char *target;     /* NULL: the source's own dataset */
     const char *hook;       /* what must be heard; NULL: nothing */
     bool stopped;           /* all runs of the home are, before the first step */
-    int spoils;           /* before that stage (from 1) is judged, the application puts back a record of it, or its source has another; 0: never */
+    int spoils; /* before that stage (from 1) is judged, the application puts back a record of it, or its source has
+                   another; 0: never */
     enum deed asleep;     /* done while somebody first sleeps through a soak */
     struct step steps[8]; /* up to NOTHING */
     const char *state, *stages, *actions;
@@ -221,7 +222,8 @@ static void on_point(void *self, const char *name)
         walk->waits |= walk->way->stopped || walk->moves >= WAITS;
     if (strcmp(name, "stage.moved") != 0 || ++walk->moves != 3 * walk->way->spoils - 1)
         return;
-    scene_put(&walk->scene, "items", walk->way->spoils == 1 ? "k0" : "k5", walk->way->target ? "{\"n\":9}" : "{\"n\":1}");
+    scene_put(&walk->scene, "items", walk->way->spoils == 1 ? "k0" : "k5",
+              walk->way->target ? "{\"n\":9}" : "{\"n\":1}");
 }
 
 static void command(struct walk *walk, enum deed act)

@@ -68,35 +68,6 @@ static void missing_is_the_pre_image_or_nothing(void **state)
     scene_done(&scene);
 }
 
-/* Of a key that the run wrote twice the pre-image is the one from before the run, and not what it wrote first. */
-static void of_two_writes_the_first_has_the_pre_image(void **state)
-{
-    static const struct {
-        const char *json;
-        enum verify_class class;
-    } ROWS[] = {{"{\"id\":\"k\",\"at\":2}", VERIFY_EQUAL},
-                {"{\"id\":\"k\",\"at\":0}", VERIFY_MISSING},
-                {"{\"id\":\"k\",\"at\":1}", VERIFY_CHANGED_SINCE}};
-    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
-        struct scene scene;
-        scene_init(&scene,
-                   "sluice: 1\nname: job\nsource: { store: \"file:.\", dataset: in.ndjson, key: id, version: at, "
-                   "duplicates: all }\ntransform: { lua: t.lua }\n"
-                   "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: newer-wins }\nworkers: 1\n",
-                   "function transform(doc)\n  return doc\nend\n");
-        scene_file(&scene, "in.ndjson", "{\"id\":\"k\",\"at\":1}\n{\"id\":\"k\",\"at\":2}\n");
-        scene_put(&scene, "items", "k", ROWS[1].json);
-        written(&scene);
-        scene_put(&scene, "items", "k", ROWS[i].json);
-        struct verify_result result;
-        scene_verify(&scene, &result);
-        if (result.of[ROWS[i].class] != 1)
-            fail_msg("%s: %s", ROWS[i].json, result.sentence);
-        verify_result_done(&result);
-        scene_done(&scene);
-    }
-}
-
 static void changed_since_is_neither_ours_nor_the_pre_image(void **state)
 {
     struct scene scene;
@@ -801,7 +772,6 @@ int main(void)
         cmocka_unit_test(what_counts_as_written_and_is_not_in_the_log_is_in_doubt),
         cmocka_unit_test(a_run_of_nothing_that_missed_something_does_not_pass),
         cmocka_unit_test(missing_is_the_pre_image_or_nothing),
-        cmocka_unit_test(of_two_writes_the_first_has_the_pre_image),
         cmocka_unit_test(changed_since_is_neither_ours_nor_the_pre_image),
         cmocka_unit_test(superseded_is_newer_than_the_source),
         cmocka_unit_test(differing_is_ours_but_not_what_is_wanted),

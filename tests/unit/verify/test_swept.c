@@ -148,6 +148,35 @@ static void made_keys_of_a_ranked_listing_are_told_by_owners(void **state)
     done(&scene, &result);
 }
 
+/* Of a key that the run wrote twice the pre-image is the one from before the run, and not what it wrote first. */
+static void of_two_writes_the_first_has_the_pre_image(void **state)
+{
+    static const struct {
+        const char *json;
+        enum verify_class class;
+    } ROWS[] = {{"{\"id\":\"k\",\"at\":0}", VERIFY_MISSING}, {"{\"id\":\"k\",\"at\":1}", VERIFY_CHANGED_SINCE}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        scene_init(&scene,
+                   "sluice: 1\nname: job\nsource: { store: \"file:.\", dataset: in.ndjson, key: id, version: at, "
+                   "duplicates: all }\ntransform: { lua: t.lua }\n"
+                   "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: newer-wins }\nworkers: 1\n",
+                   "function transform(doc)\n  return doc\nend\n");
+        scene_file(&scene, "in.ndjson", "{\"id\":\"k\",\"at\":1}\n{\"id\":\"k\",\"at\":2}\n");
+        scene_put(&scene, "items", "k", ROWS[0].json);
+        struct process process;
+        process_first(&process, &scene);
+        process_done(&process);
+        scene_put(&scene, "items", "k", ROWS[i].json);
+        struct verify_result result;
+        scene_verify(&scene, &result);
+        if (result.of[ROWS[i].class] != 1)
+            fail_msg("%s: %s", ROWS[i].json, result.sentence);
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +185,7 @@ int main(void)
         cmocka_unit_test(what_moves_on_behind_the_scan_is_looked_at_again),
         cmocka_unit_test(a_target_that_was_emptied_is_seen_to_be),
         cmocka_unit_test(made_keys_of_a_ranked_listing_are_told_by_owners),
+        cmocka_unit_test(of_two_writes_the_first_has_the_pre_image),
     };
     return cmocka_run_group_tests_name("verify/swept", tests, NULL, NULL);
 }
