@@ -27,6 +27,7 @@ sluice: 1
 name: fill
 source: {{ store: "file:in", dataset: "*.ndjson", key: id }}
 target: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
+protect: {{ rate: {{ max: 5000/s }} }}
 """
 
 
@@ -100,7 +101,7 @@ def _(stand, servers):
     stand.records("in/a.ndjson", ({"id": f"{n:07d}", "n": n} for n in range(KEYS)))
     stand.write("fill.yaml", FILL.format(uri=f"valkey://{server.address}"))
     process = stand.start("run", "fill.yaml", "--yes", "--json")
-    stand.until(process, lambda line: line["type"] == "progress" and line["text"] == "writing")
+    stand.until(process, lambda line: line["type"] == "progress" and line["text"] == "writing" and line["done"] > 0)
     process.send_signal(signal.SIGKILL)
     process.wait()
     stand.sluice("run", "fill.yaml", "--yes").ended(8)
