@@ -11,6 +11,7 @@
  *     bare list FILE DIR THREADS            parse NDJSON, sort the keys, write them to DIR/keys
  *     bare list-db - DIR 1                  write the keys of the column family to DIR/keys
  *     bare open - DIR 1                     open, and say how long it took
+ *     bare compact - DIR 1                  compact the column family
  *
  * No undo log, no fences, no checkpoints, no contract: what is left is what a script would do at best. The line it
  * prints comes after the sync. */
@@ -520,16 +521,25 @@ static void *open_part(void *self)
     return self;
 }
 
+/* What is to be read in turn is in one state, whoever reads first. */
+static void *compact_part(void *self)
+{
+    const struct part *part = self;
+    rocksdb_compact_range_cf(part->bare->db, part->bare->family, NULL, 0, NULL, 0);
+    return NULL;
+}
+
 static const struct {
     const char *mode;
     bool text, transactions, reads;
     void *(*body)(void *);
 } MODES[] = {
-    {"load", true, false, false, load_part},     {"load-lua", true, false, false, load_part},
-    {"verify", true, false, true, verify_part},  {"both", true, false, true, both_part},
-    {"repair", false, true, false, repair_part}, {"repair-blind", false, false, false, repair_blind_part},
-    {"list", true, false, true, list_part},      {"list-db", false, false, true, list_db_part},
-    {"scan", false, false, true, scan_part},     {"open", false, false, true, open_part},
+    {"load", true, false, false, load_part},        {"load-lua", true, false, false, load_part},
+    {"verify", true, false, true, verify_part},     {"both", true, false, true, both_part},
+    {"repair", false, true, false, repair_part},    {"repair-blind", false, false, false, repair_blind_part},
+    {"list", true, false, true, list_part},         {"list-db", false, false, true, list_db_part},
+    {"scan", false, false, true, scan_part},        {"open", false, false, true, open_part},
+    {"compact", false, false, false, compact_part},
 };
 
 /* Lines of the text: how many keys there are. */

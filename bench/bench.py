@@ -153,9 +153,9 @@ class Bench:
             raise SystemExit(f"bench: sluice {' '.join(map(str, arguments))} ended with {process.returncode}: {timed.end}")
         return timed
 
-    def bare(self, mode, what, directory):
+    def bare(self, mode, what, directory, threads=WORKERS):
         began = time.monotonic()
-        process = subprocess.Popen([BARE, mode, str(what), directory, str(WORKERS)], cwd=self.work, stdout=subprocess.PIPE,
+        process = subprocess.Popen([BARE, mode, str(what), directory, str(threads)], cwd=self.work, stdout=subprocess.PIPE,
                                    text=True)
         line = process.stdout.readline()
         seconds = time.monotonic() - began

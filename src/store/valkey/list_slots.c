@@ -2,7 +2,9 @@
 #include "store/valkey/refusal.h"
 
 enum { SLACK = 64, AHEAD_LEAST = 8, AHEAD_MOST = 1024, AHEAD_PACED = 16, OWNERS_PACED = 4 };
-enum { SMALL_PACED = 64, KEYS_PACED = 1000 }; /* slots of few keys that are read at once, and how many those are */
+/* Slots of few keys that are read at once, and how many those are: what one request takes of a server others wait for.
+ */
+enum { SMALL_LEAST = 4, SMALL_PACED = 64, KEYS_PACED = 250 };
 
 /* One slot of an attempt. */
 struct slot_row {
@@ -245,7 +247,7 @@ static uint32_t ahead_most(const struct list *list)
     uint64_t small = KEYS_PACED / MAX(list->usual, 1);
     if (!router_paced(list->router))
         return AHEAD_MOST;
-    return list->usual ? (uint32_t)CLAMP(small, AHEAD_PACED, SMALL_PACED) : AHEAD_PACED;
+    return list->usual ? (uint32_t)CLAMP(small, SMALL_LEAST, SMALL_PACED) : AHEAD_PACED;
 }
 
 /* As many at a time as give about one call's keys. */
@@ -255,7 +257,7 @@ static void adapt(struct list *list, size_t asked, size_t used)
     if (used >= asked)
         list->ahead = MIN(list->ahead * 2, most);
     else
-        list->ahead = CLAMP((uint32_t)used * 2 / owners_at_once(list), AHEAD_LEAST, most);
+        list->ahead = CLAMP((uint32_t)used * 2 / owners_at_once(list), MIN(AHEAD_LEAST, most), most);
 }
 
 static void pick_row(struct attempt *attempt, struct slot_row *row, bool large)
