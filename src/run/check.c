@@ -204,7 +204,7 @@ struct checking {
     const struct verify_input *input;
     struct verify_result *ret;
     atomic_bool stop, held; /* held: by a guard */
-    atomic_uint_fast64_t compared;
+    atomic_uint_fast64_t compared, of;
 };
 
 static bool verify(void *self, GError **error)
@@ -231,9 +231,10 @@ static void slow_down(const struct checking *checking, uint64_t compared)
 }
 
 /* By the verifier's threads; shown, and held, by the one that watches. */
-static void on_progress(void *self, uint64_t compared)
+static void on_progress(void *self, uint64_t compared, uint64_t of)
 {
     struct checking *checking = self;
+    atomic_store(&checking->of, of);
     uint64_t before = atomic_exchange(&checking->compared, compared);
     slow_down(checking, compared - MIN(before, compared));
     while (atomic_load(&checking->held) && !atomic_load(&checking->stop))
@@ -269,13 +270,12 @@ static void look_at_guards(struct checking *checking, struct watch *watch)
 static void show(void *self, struct watch *watch)
 {
     struct checking *checking = self;
-    uint64_t done = atomic_load(&checking->compared);
     look_at_guards(checking, watch);
     struct run_event event = {.kind = RUN_EVENT_PROGRESS,
                               .run = checking->run,
-                              .done = done,
-                              .of = checking->run ? checking->run->tally.of[OUTCOME_LISTED_] : 0,
-                              .records_per_s = watch_rate_per_s(watch, done),
+                              .done = atomic_load(&checking->compared),
+                              .of = atomic_load(&checking->of),
+                              .records_per_s = watch_rate_per_s(watch, atomic_load(&checking->compared)),
                               .text = atomic_load(&checking->held) ? "verifying, held by a guard" : "verifying"};
     run_tell(checking->config, &event);
 }

@@ -149,6 +149,11 @@ bool draw_looks_at(const struct draw *draw, size_t part)
     return draw->round.number == 0 || draw->taken[part] < draw->ahead[part];
 }
 
+bool draw_may_grow(const struct draw *draw)
+{
+    return draw->round.number > 0 && draw->round.sample < draw->round.population;
+}
+
 double draw_weight(const struct draw *draw, const struct verify_input *input, const struct verify_part *part)
 {
     size_t i = (size_t)(part - input->parts);

@@ -399,7 +399,7 @@ void pass_show(struct pass *pass, uint64_t compared)
         auto_hold(&verification->lock);
         seen = verification->seen += compared;
     }
-    pass->input->progress(pass->input->progress_self, seen);
+    pass->input->progress(pass->input->progress_self, seen, pass->verification->aim);
 }
 
 void pass_show_found(struct pass *pass)

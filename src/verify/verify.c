@@ -518,6 +518,20 @@ static uint64_t keys_of(const struct verify_input *input)
     return keys;
 }
 
+/* As they were planned. */
+static uint64_t looked_at_of(const struct verification *verification)
+{
+    return verification->draw ? draw_size(verification->draw, verification->input) : keys_of(verification->input);
+}
+
+static void aim_at(struct verification *verification)
+{
+    const struct verify_input *input = verification->input;
+    bool open = verification->draw && draw_may_grow(verification->draw);
+    verification->aim = open ? 0 : looked_at_of(verification);
+    input->progress(input->progress_self, 0, verification->aim);
+}
+
 static double drawn_share(const struct verification *verification)
 {
     const struct draw *draw = verification->draw;
@@ -726,7 +740,8 @@ bool verify_run(const struct verify_input *input, struct verify_result *ret, GEr
     verification.revived_keys = g_string_new(NULL);
     verification.settled = g_new0(bool, input->n_parts);
     verification.draw = draw_new(input);
-    verification.shift = shift_new(input, verification.draw ? draw_size(verification.draw, input) : keys_of(input));
+    verification.shift = shift_new(input, looked_at_of(&verification));
+    aim_at(&verification);
     if (input->sketch_path && !verification.draw && !verify_appends(input))
         verification.sketch = sketch_new(SKETCH_CELLS, input->seed, SKETCH_TABLES);
     verification.sums = g_array_new(FALSE, TRUE, sizeof(struct part_sum));

@@ -105,8 +105,9 @@ struct verify_input {
     int64_t again_after_ms;
     uint32_t workers; /* threads over partitions; 0: 1 */
     const atomic_bool *cancel;
-    /* By any of the threads, holding nothing; what it waits for they wait for too. */
-    void (*progress)(void *self, uint64_t compared);
+    /* By any of the threads, holding nothing; what it waits for they wait for too. `of`: so many keys are looked at in
+     * all, as they were planned; 0: nobody knows yet, for a sample in rounds may grow. */
+    void (*progress)(void *self, uint64_t compared, uint64_t of);
     void *progress_self;
 };
 

@@ -55,6 +55,7 @@ struct verification {
     struct extras *extras; /* NULL: nobody asked. Likewise */
     size_t next_part;
     uint64_t seen; /* keys, for the one who watches */
+    uint64_t aim;  /* … and of how many; 0: not known. Written before the threads begin */
     uint64_t sampled, sample_held;
     uint64_t echoes;       /* records of the source that are what the run wrote into the target */
     uint64_t revived;      /* that the run deleted, and that stand there again, and … */
@@ -110,6 +111,7 @@ double draw_weight(const struct draw *draw, const struct verify_input *input, co
 uint64_t draw_size(const struct draw *draw, const struct verify_input *input); /* keys looked at */
 double draw_stands_for(const struct draw *draw);          /* how many keys a key that was looked at stands for */
 bool draw_looks_at(const struct draw *draw, size_t part); /* at some of its keys, in this round */
+bool draw_may_grow(const struct draw *draw);              /* by further rounds */
 /* What the keys that were looked at prove: a share that fewer are bad than; 1: nothing. */
 double draw_below(const struct draw *draw, const struct verify_input *input, uint64_t bad);
 /* Draws the keys of the next round. false: there is none, what was asked is known or cannot be any more. */

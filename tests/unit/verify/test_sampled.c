@@ -338,6 +338,67 @@ static void of_each_size_more_is_drawn_until_it_is_known(void **state)
     }
 }
 
+/* --- how far it is -------------------------------------------------------------------------------------------------
+ */
+
+#define PATIENCE_US (INT64_C(120) * G_USEC_PER_SEC)
+
+static GMutex lock; /* guards what follows */
+static GCond heard;
+static bool (*read_really)(struct session *, const struct call *, struct record *, size_t, GError **);
+static bool reads, told;
+static uint64_t told_of;
+
+/* Whoever watches tells how far it is meanwhile. */
+static bool read_when_told(struct session *session, const struct call *call, struct record *io, size_t n,
+                           GError **error)
+{
+    int64_t until_us = g_get_monotonic_time() + PATIENCE_US;
+    g_mutex_lock(&lock);
+    reads = true;
+    while (!told && g_cond_wait_until(&heard, &lock, until_us))
+        ;
+    g_mutex_unlock(&lock);
+    return read_really(session, call, io, n, error);
+}
+
+static void note_of(struct scene *scene, const struct run_event *event)
+{
+    g_mutex_lock(&lock);
+    if (event->kind == RUN_EVENT_PROGRESS && reads && !told) {
+        told_of = event->of;
+        told = true;
+        g_cond_broadcast(&heard);
+    }
+    g_mutex_unlock(&lock);
+}
+
+static void how_far_it_is_is_told_of_what_is_drawn_and_of_what_may_grow_not_at_all(void **state)
+{
+    static const struct {
+        struct sampling_wish sure;
+        bool grows;
+    } ROWS[] = {{{0}, false}, {{0.9, 0.05}, false}, {{0.9, 0.05, 0.5}, true}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        struct verify_result result;
+        begin(&scene, ELSEWHERE("full"), LUA);
+        scene_ran(&scene, 0);
+        scene.full = true;
+        scene.sure = ROWS[i].sure;
+        scene.event = note_of;
+        read_really = scene.faulty_mem.table.read;
+        scene.faulty_mem.table.read = read_when_told;
+        reads = told = false;
+        scene_verify(&scene, &result);
+        assert_true(told);
+        assert_int_equal(told_of, ROWS[i].grows ? 0 : result.drawn ? result.drawn : KEYS);
+        assert_int_equal(result.drawn > 0, ROWS[i].sure.confidence > 0);
+        verify_result_done(&result);
+        scene_done(&scene);
+    }
+}
+
 /* Several records of a key: nothing can be proven of a size but by all of them. */
 static void where_nothing_is_proven_of_a_size_all_are_looked_at(void **state)
 {
@@ -370,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_large_sample_ends_with_its_first_lot_where_that_is_bad),
         cmocka_unit_test(of_each_size_more_is_drawn_until_it_is_known),
         cmocka_unit_test(where_nothing_is_proven_of_a_size_all_are_looked_at),
+        cmocka_unit_test(how_far_it_is_is_told_of_what_is_drawn_and_of_what_may_grow_not_at_all),
         cmocka_unit_test(what_was_deleted_and_came_back_is_told_by_name_as_long_as_it_is_few),
         cmocka_unit_test(what_is_set_aside_is_counted_in_the_sample_alone),
     };
