@@ -458,12 +458,12 @@ static enum gate_step fail_back(struct gate *gate, const uint8_t report[32], GEr
 static enum gate_step fail(struct gate *gate, const uint8_t report[32], GError **error)
 {
     struct hold *hold = gate->hold;
-    g_autofree char *text =
-        ending_words("the gate of stage %s failed: %s; the report is %s. A transform that is mended takes over with "
-                     "`sluice run SPEC "
-                     "--supersede %s`; `sluice rollback %s` takes the run back; `sluice resume %s` verifies again",
-                     gate->row.name, gate->ret->verdict, gate->ret->report ? gate->ret->report : "empty",
-                     hold->run.name, hold->run.name, hold->run.name);
+    g_autofree char *text = ending_words(
+        GATE_FAILED ": %s; the report is %s. A transform that is mended takes over with "
+                    "`sluice run SPEC "
+                    "--supersede %s`; `sluice rollback %s` takes the run back; `sluice resume %s` verifies again",
+        gate->row.name, gate->ret->verdict, gate->ret->report ? gate->ret->report : "empty", hold->run.name,
+        hold->run.name, hold->run.name);
     struct run_move paused = paused_from(&hold->run, text, &hold->config->act);
     if (hold->plan->spec->on_failure != ON_FAILURE_PAUSE)
         return fail_back(gate, report, error);

@@ -102,6 +102,7 @@ def _(stand):
     differences = [json.loads(line) for line in stand.read(end["report"]).splitlines()]
     same([line["key"] for line in differences if line.get("kind") == "missing"], [key], "differences")
     stands_so(stand, "paused", "failed", "pending", "pending")
+    same(stand.status("fix")["watchdog"]["by"], "the gate of stage canary", "who paused it")
     run(stand, 3)
     run(stand, 4, command=("resume", "fix"))
     stands_so(stand, "paused", "failed", "pending", "pending")
@@ -318,6 +319,7 @@ def _(stand):
     waits(stand)
     as_user(stand, "nobody", "deny", "fix", "--reason", "not on a Friday", group="nogroup").ended(0)
     stands_so(stand, "paused", "failed", "pending", "pending")
+    same(stand.status("fix")["watchdog"]["by"], stand.status("fix")["actor"], "who paused it")
     among("not on a Friday", as_user(stand, "bin", "run", "fix.yaml", "--yes").ended(3).err)
     among("no stage of it waits", as_user(stand, "daemon", "approve", "fix").ended(7).err)
     judged = actions(stand).count("stage.verifying")
