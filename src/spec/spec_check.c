@@ -14,6 +14,9 @@ static const struct {
     {"source.duplicates", "all", "target.conflict", "overwrite",
      "each state of a key would write over the one before it, and only the last could be verified; duplicates: newest "
      "writes that one"},
+    {"source.duplicates", "all", "target.ties", "repair",
+     "states of one key whose versions are a tie would write over each other, in whatever order they came; ties: "
+     "keep-live keeps the first"},
     {"partitions.count", NULL, "partitions.size", NULL, "either the number of partitions is given or their size"},
 };
 

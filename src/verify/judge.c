@@ -146,7 +146,8 @@ static bool compare_all(struct pass *pass, GArray *subjects, size_t *ret_unequal
 /* --- what the run recorded
  * -------------------------------------------------------------------------------------------- */
 
-static struct subject *find(GArray *subjects, struct slice key)
+/* Where those that want the key begin, if there are any. */
+static size_t find(GArray *subjects, struct slice key)
 {
     size_t low = 0, high = subjects->len;
     while (low < high) {
@@ -156,14 +157,45 @@ static struct subject *find(GArray *subjects, struct slice key)
         else
             high = middle;
     }
-    return low < subjects->len && slice_equal(subject_at(subjects, low)->key, key) ? subject_at(subjects, low) : NULL;
+    return low;
 }
 
+/* Of several records that want one key: whether this write is the subject's own. What its checkpoint counts, and what
+ * the log says of the write, are what it wants. */
+static bool is_own_write(const struct subject *subject, const struct record *record, struct digest written,
+                         bool deleted)
+{
+    bool keeps = !subject->expiry_known && record->presence == RECORD_PRESENT;
+    if (subject->want_absent || deleted)
+        return subject->want_absent && deleted && subject->outcome == OUTCOME_DELETED;
+    return subject->outcome == OUTCOME_WRITTEN &&
+           digest_equal(digest_stored(subject->raw, keeps ? record->expires_at_ms : subject->expires_at_ms), written);
+}
+
+/* Or whether the write found standing there what the subject wants, which therefore wrote nothing. */
+static bool found_wanted(const struct pass *pass, const struct subject *subject, const struct record *record)
+{
+    bool present = record->presence == RECORD_PRESENT;
+    struct digest found;
+    if (subject->outcome != OUTCOME_UNCHANGED)
+        return false;
+    if (subject->want_absent || !present)
+        return subject->want_absent && !present;
+    return (!subject->expiry_known || record->expires_at_ms == subject->expires_at_ms) &&
+           digest_target(pass, record->raw, &found, NULL) && digest_equal(found, subject->wanted_digest);
+}
+
+/* The writes of a key come in their order. */
 static bool take_undo(struct pass *pass, const struct record *record, struct subject *subject, GError **error)
 {
     bool deleted;
     if (!undo_record_written(record, &subject->written, &deleted))
         return error_set(error, SLUICE_ERROR_CORRUPT, "undo log: a record without the digest of what was written");
+    bool own = is_own_write(subject, record, subject->written, deleted);
+    subject->came_to_stand |= found_wanted(pass, subject, record);
+    subject->written_over = subject->came_to_stand && !own;
+    subject->came_to_stand |= own;
+    subject->deleted_last = deleted;
     if (subject->has_undo)
         return true; /* the first pre-image is the one from before the run */
     subject->has_undo = true;
@@ -171,6 +203,18 @@ static bool take_undo(struct pass *pass, const struct record *record, struct sub
     subject->pre_expires_at_ms = record->expires_at_ms;
     return arena_copy(pass->mem, record->raw, &subject->pre_raw) ||
            error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
+}
+
+static bool take_record(struct pass *pass, const struct record *record, GArray *subjects, GError **error)
+{
+    for (size_t i = find(subjects, record->key); i < subjects->len; i++) {
+        struct subject *subject = subject_at(subjects, i);
+        if (!slice_equal(subject->key, record->key))
+            return true;
+        if (!subject->equal && !take_undo(pass, record, subject, error))
+            return false;
+    }
+    return true;
 }
 
 /* Only where something differs: what the undo log says of those keys. Subjects are sorted by key. */
@@ -191,11 +235,9 @@ static bool recorded(struct pass *pass, const struct verify_part *part, GArray *
         arena_reset(mem);
         if (!store_scan_next(scan, &call, &batch, error))
             return false;
-        for (size_t i = 0; i < batch.n; i++) {
-            struct subject *subject = find(subjects, batch.records[i].key);
-            if (subject && !subject->equal && !take_undo(pass, &batch.records[i], subject, error))
+        for (size_t i = 0; i < batch.n; i++)
+            if (!take_record(pass, &batch.records[i], subjects, error))
                 return false;
-        }
     }
     return true;
 }
@@ -220,6 +262,21 @@ static bool is_newer(const struct pass *pass, const struct subject *subject)
            version_compare(live, subject->version, pass->input->skew_ms) == VERSION_NEWER;
 }
 
+static bool is_last_write(const struct subject *subject)
+{
+    return subject->has_undo && subject->live.presence == RECORD_PRESENT &&
+           digest_equal(digest_stored(subject->live.raw, subject->live.expires_at_ms), subject->written);
+}
+
+/* What the subject wants stood there, and then the run itself put there a newer state of the key, or took it away; that
+ * this one is right, the record says that wanted it. */
+static bool is_superseded_by_own(const struct pass *pass, const struct subject *subject)
+{
+    bool absent = subject->live.presence == RECORD_ABSENT;
+    return subject->written_over &&
+           (absent ? subject->deleted_last : is_last_write(subject) && is_newer(pass, subject));
+}
+
 static bool expired(const struct pass *pass, const struct subject *subject)
 {
     int64_t now_ms = world_wall_ms(pass->input->world);
@@ -235,8 +292,9 @@ static enum verify_class class_of_reading(const struct pass *pass, const struct 
         return VERIFY_NOT_COMPARABLE;
     if (expired(pass, subject))
         return VERIFY_EXPIRED;
-    if (subject->has_undo && present &&
-        digest_equal(digest_stored(subject->live.raw, subject->live.expires_at_ms), subject->written))
+    if (is_superseded_by_own(pass, subject))
+        return VERIFY_SUPERSEDED;
+    if (is_last_write(subject))
         return VERIFY_DIFFERING;
     if (subject->has_undo ? is_pre_image(subject) : !present)
         return VERIFY_MISSING;
@@ -249,7 +307,7 @@ static enum verify_class class_of_reading(const struct pass *pass, const struct 
 /* --- looking again
  * ------------------------------------------------------------------------------------------------------------ */
 
-/* Neither what the run wrote nor what stood there before. */
+/* Neither what the run wrote for this record nor what stood there before. */
 static bool is_theirs(enum verify_class class)
 {
     return class == VERIFY_CHANGED_SINCE || class == VERIFY_SUPERSEDED;
@@ -367,7 +425,8 @@ static bool is_echo(const struct pass *pass, const struct subject *subject, enum
 
 static bool is_revived(const struct subject *subject)
 {
-    return subject->want_absent && subject->outcome == OUTCOME_DELETED && subject->live.presence == RECORD_PRESENT;
+    return subject->want_absent && !subject->written_over && subject->outcome == OUTCOME_DELETED &&
+           subject->live.presence == RECORD_PRESENT;
 }
 
 /* strata_shard(); of a key that the target cannot have, none. */
@@ -421,7 +480,8 @@ static bool judge(struct pass *pass, const struct verify_part *part, struct subj
     } else if (is_revived(subject)) {
         difference.why = "the run deleted it, and it stands there again";
         note_revived(pass->verification, subject->key);
-    }
+    } else if (class == VERIFY_SUPERSEDED && is_superseded_by_own(pass, subject))
+        difference.why = "this run wrote a newer state of the key itself";
     pass_count(pass, class);
     add_to_strata(pass, part, subject, class);
     add_to_sums(pass, subject);

@@ -218,6 +218,10 @@ struct subject {
     bool pre_present;
     int64_t pre_expires_at_ms;
     struct digest written;
+    bool came_to_stand; /* of several records that want the key: what this one wants stood there, by its own write or
+                           before it, … */
+    bool written_over;  /* … and the run wrote over it, for another one; */
+    bool deleted_last;  /* what it wrote last was nothing */
     struct record live;
     struct slice live_document; /* by judge_documents() */
     struct digest wanted_digest, live_digest, first_live;

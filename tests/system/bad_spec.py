@@ -64,6 +64,10 @@ SPECS = {
         spec(source='{ store: "file:in", dataset: "*.ndjson", key: id, duplicates: all }',
              target='{ store: "rocksdb:live", dataset: items, write: in-place, conflict: overwrite }'),
         ["load.yaml:", "duplicates: all", "conflict: overwrite", "only the last could be verified"]),
+    "lets the states of a key that are a tie write over each other": (
+        spec(source='{ store: "file:in", dataset: "*.ndjson", key: id, version: v, duplicates: all }',
+             target='{ store: "rocksdb:live", dataset: items, write: in-place, ties: repair }'),
+        ["load.yaml:", "duplicates: all", "ties: repair", "in whatever order they came"]),
     "wants the newest without a version": (
         spec(source='{ store: "file:in", dataset: "*.ndjson", key: id, duplicates: newest }'), ["load.yaml:3:", "version"]),
     "has a key that this version does not act on": (

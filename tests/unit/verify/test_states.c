@@ -1,0 +1,111 @@
+/* Several records that want one key: what an older one gave is superseded by what the run wrote for a newer one, and
+ * nothing else is. */
+#include "interleavings/specs.h"
+#include "kit/scene.h"
+
+#define LUA      "function transform(doc, ctx)\n  if doc.gone then return ctx.delete() end\n  return doc\nend\n"
+#define OF_FILES ALL_STATES "transform: { lua: t.lua }\n"
+
+#define K(at)    "{\"id\":\"k\",\"at\":" #at "}"
+#define GONE(at) "{\"id\":\"k\",\"at\":" #at ",\"gone\":true}"
+
+struct counts {
+    uint64_t of[VERIFY_CLASS_COUNT];
+};
+
+static void judge(struct scene *scene, size_t row, const struct counts *wanted, const char *report_has)
+{
+    struct verify_result result;
+    g_autofree char *report = NULL;
+    uint64_t bad = wanted->of[VERIFY_MISSING] + wanted->of[VERIFY_DIFFERING];
+    scene->full = true;
+    scene_verify(scene, &result);
+    for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
+        if (result.of[i] != wanted->of[i])
+            fail_msg("row %zu: %s: %s", row, verify_class_row((enum verify_class)i)->word, result.sentence);
+    assert_int_equal(result.pass, bad == 0);
+    assert_null(strstr(result.sentence, "deleted")); /* … it, and it stands there again */
+    assert_true(g_file_get_contents(result.report_path, &report, NULL, NULL));
+    if (report_has && !strstr(report, report_has))
+        fail_msg("row %zu: %s", row, report);
+    verify_result_done(&result);
+}
+
+static void gate_passes(struct scene *scene, size_t row)
+{
+    struct ended ended;
+    scene_run(scene, &ended);
+    if (ended.status != 0)
+        fail_msg("row %zu: %s", row, ended.text);
+    ended_done(&ended);
+}
+
+#define BY_ITSELF "\"why\":\"this run wrote a newer state of the key itself\""
+
+static void an_older_state_is_superseded_by_the_newer_one_that_the_run_wrote(void **state)
+{
+    static const struct {
+        const char *before, *lines, *stands, *after; /* NULL: nothing; `after`: as it stands */
+        struct counts counts;
+        const char *report_has;
+    } ROWS[] = {
+#define COUNTS(n, m) {.of = {[VERIFY_EQUAL] = n, [VERIFY_SUPERSEDED] = m}}
+        {K(0), K(1) "\n" K(2) "\n", K(2), NULL, COUNTS(1, 1), BY_ITSELF},
+        {NULL, K(1) "\n" K(2) "\n", K(2), NULL, COUNTS(1, 1), BY_ITSELF},
+        {K(0), K(1) "\n" K(2) "\n" K(3) "\n", K(3), NULL, COUNTS(1, 2), BY_ITSELF},
+        {K(1), K(1) "\n" K(2) "\n", K(2), NULL, COUNTS(1, 1), BY_ITSELF}, /* it stood there already */
+        {K(0), K(1) "\n" GONE(2) "\n", NULL, NULL, COUNTS(1, 1), BY_ITSELF},
+        {K(0), GONE(1) "\n" K(2) "\n", K(2), NULL, COUNTS(1, 1), BY_ITSELF},
+        {NULL, GONE(1) "\n" K(2) "\n", K(2), NULL, COUNTS(1, 1), BY_ITSELF},
+        {K(0), K(1) "\n" K(2) "\n", K(2), K(9), COUNTS(0, 2), NULL}, /* the application's */
+        {K(0), K(1) "\n" K(2) "\n", K(2), K(0), {.of = {[VERIFY_MISSING] = 2}}, NULL},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        scene_init(&scene, OF_FILES, LUA);
+        scene_file(&scene, "in/a.ndjson", ROWS[i].lines);
+        if (ROWS[i].before)
+            scene_put(&scene, "items", "k", ROWS[i].before);
+        else
+            scene_put(&scene, "items", "other", "{}");
+        gate_passes(&scene, i);
+        scene_holds(&scene, "items", "k", ROWS[i].stands);
+        if (ROWS[i].after)
+            scene_put(&scene, "items", "k", ROWS[i].after);
+        judge(&scene, i, &ROWS[i].counts, ROWS[i].report_has);
+        scene_done(&scene);
+    }
+}
+
+/* What the run wrote last is right for none of them, or the older one was never written: not superseded. */
+static void what_no_write_of_the_run_accounts_for_differs(void **state)
+{
+    static const struct {
+        const char *key, *json; /* of the source, after the run */
+        struct counts counts;
+    } ROWS[] = {
+        {"b", "{\"to\":\"k\",\"at\":2,\"more\":1}", {.of = {[VERIFY_DIFFERING] = 1, [VERIFY_SUPERSEDED] = 1}}},
+        {"a", "{\"to\":\"k\",\"at\":1,\"more\":1}", {.of = {[VERIFY_DIFFERING] = 1, [VERIFY_EQUAL] = 1}}},
+        {"a", "{\"to\":\"k\",\"at\":2}", {.of = {[VERIFY_EQUAL] = 2}}},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        scene_init(&scene, FROM_ORIGIN(", key: to, version: at", ", write: in-place, conflict: newer-wins"), LUA);
+        scene_put(&scene, "origin", "a", "{\"to\":\"k\",\"at\":1}");
+        scene_put(&scene, "origin", "b", "{\"to\":\"k\",\"at\":2}");
+        scene_put(&scene, "items", "k", "{\"to\":\"k\",\"at\":0}");
+        scene_ran(&scene, 0);
+        scene_put(&scene, "origin", ROWS[i].key, ROWS[i].json);
+        judge(&scene, i, &ROWS[i].counts, NULL);
+        scene_done(&scene);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_older_state_is_superseded_by_the_newer_one_that_the_run_wrote),
+        cmocka_unit_test(what_no_write_of_the_run_accounts_for_differs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
