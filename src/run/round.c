@@ -70,13 +70,40 @@ void round_begin(struct worker *worker)
         worker->phase = decide_open(worker) ? PHASE_LOG : PHASE_LOOK;
 }
 
+/* Whether an earlier item writes the key of this one in this round. */
+static bool is_behind_another(const struct batch_work *batch, size_t i)
+{
+    struct slice key = g_array_index(batch->items, struct item, i).key;
+    size_t low = 0, high = batch->order->len;
+    while (low < high) {
+        size_t middle = (low + high) / 2, at = g_array_index(batch->order, size_t, middle);
+        int order = slice_compare(g_array_index(batch->items, struct item, at).key, key);
+        if (order == 0)
+            return at < i;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+/* What stood there before it is no answer: a record that is made in this round is not one that is gone already. */
+static bool was_answered_too_early(struct batch_work *batch, size_t i)
+{
+    const struct item *item = batch_item(batch, i);
+    return item->state == ITEM_ENDED && item->outcome == OUTCOME_UNCHANGED && !batch_row(batch, item->row)->ended &&
+           is_behind_another(batch, i);
+}
+
 /* Two items of one batch may want the same key; a call takes each key once, so the later one waits for the next round
- * and then looks at what the first one left. */
+ * and then looks at what the first one left. Likewise one that found nothing to do. */
 static void defer_doubles(struct batch_work *batch)
 {
     for (size_t i = 0; i < batch->items->len; i++) {
         struct item *item = batch_item(batch, i);
-        if (item->state != ITEM_PENDING || item->number != 0)
+        bool unsent = item->state == ITEM_PENDING && item->number == 0;
+        if (!unsent && !was_answered_too_early(batch, i))
             continue;
         item->state = ITEM_OPEN;
         item->image_known = false;

@@ -55,6 +55,7 @@ static void an_older_state_is_superseded_by_the_newer_one_that_the_run_wrote(voi
         {K(0), K(1) "\n" K(2) "\n" K(3) "\n", K(3), NULL, COUNTS(1, 2), BY_ITSELF},
         {K(1), K(1) "\n" K(2) "\n", K(2), NULL, COUNTS(1, 1), BY_ITSELF}, /* it stood there already */
         {K(0), K(1) "\n" GONE(2) "\n", NULL, NULL, COUNTS(1, 1), BY_ITSELF},
+        {NULL, K(1) "\n" GONE(2) "\n", NULL, NULL, COUNTS(1, 1), BY_ITSELF},
         {K(0), GONE(1) "\n" K(2) "\n", K(2), NULL, COUNTS(1, 1), BY_ITSELF},
         {NULL, GONE(1) "\n" K(2) "\n", K(2), NULL, COUNTS(1, 1), BY_ITSELF},
         {K(0), K(1) "\n" K(2) "\n", K(2), K(9), COUNTS(0, 2), NULL}, /* the application's */
