@@ -255,19 +255,25 @@ static const struct meanwhile {
     {NULL, "there", .fails = SLUICE_ERROR_STORE},
 };
 
+/* All is written, and a record lost; a process that goes on has looked, and taken its checkpoints back. */
+static void lost_and_looked(struct lossy *lossy, struct process *process, int i)
+{
+    size_t lost;
+    GError *error = NULL;
+    begin(lossy);
+    all_written(lossy);
+    lose(lossy, i);
+    process_begin(process, &lossy->scene, JOB_FORWARD);
+    kit_ok(again_look(process->hold, PARTS_FORWARD, &lost, &error));
+}
+
 static void what_is_lost_meanwhile_is_asked_for_as_well(void **state)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(MEANWHILE); i++) {
         const struct meanwhile *row = &MEANWHILE[i];
         struct lossy lossy;
         struct process process;
-        size_t lost;
-        GError *error = NULL;
-        begin(&lossy);
-        all_written(&lossy);
-        lose(&lossy, 1);
-        process_begin(&process, &lossy.scene, JOB_FORWARD);
-        kit_ok(again_look(process.hold, PARTS_FORWARD, &lost, &error));
+        lost_and_looked(&lossy, &process, 1);
         process_until(&process, 0, OP_STANDS);
         lossy.where = row->where;
         lossy.asked_where = row->asked;
@@ -405,13 +411,7 @@ static void what_does_not_fit_into_memory_is_looked_at_one_by_one(void **state)
 {
     struct lossy lossy;
     struct process process;
-    size_t lost;
-    GError *error = NULL;
-    begin(&lossy);
-    all_written(&lossy);
-    lose(&lossy, 3);
-    process_begin(&process, &lossy.scene, JOB_FORWARD);
-    kit_ok(again_look(process.hold, PARTS_FORWARD, &lost, &error));
+    lost_and_looked(&lossy, &process, 3);
     process_die(&process);
     reads_well = lossy.scene.faulty_mem.table.read;
     lossy.scene.faulty_mem.table.read = reads_one;
