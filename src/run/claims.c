@@ -35,16 +35,20 @@ void claims_clear(struct claims *claims)
     claims->sorted = true;
 }
 
-bool claims_none(const struct claims *claims)
+static void add(struct claims *claims, struct range range)
 {
-    return claims->ranges->len == 0;
+    g_array_append_val(claims->ranges, range);
+    claims->sorted = false;
 }
 
 void claims_add(struct claims *claims, uint32_t lane, uint64_t number)
 {
-    struct range range = {.lane = lane, .first = number, .n = 1};
-    g_array_append_val(claims->ranges, range);
-    claims->sorted = false;
+    add(claims, (struct range){.lane = lane, .first = number, .n = 1});
+}
+
+void claims_add_up_to(struct claims *claims, uint32_t lane, uint64_t number)
+{
+    add(claims, (struct range){.lane = lane, .n = number + 1});
 }
 
 static struct range *range_at(const struct claims *claims, size_t i)
@@ -94,6 +98,12 @@ bool claims_have(struct claims *claims, uint32_t lane, uint64_t number)
     return before && before->lane == lane && number - before->first < before->n;
 }
 
+uint32_t claims_lowest(struct claims *claims)
+{
+    sort(claims);
+    return claims->ranges->len ? range_at(claims, 0)->lane : UINT32_MAX;
+}
+
 void claims_put(struct claims *claims, GByteArray *into)
 {
     struct range last = {0};
@@ -125,8 +135,7 @@ bool claims_get(struct claims *claims, struct slice bytes)
     while (reader.at < reader.end) {
         if (!next_range(&reader, &range))
             return false;
-        g_array_append_val(claims->ranges, range);
-        claims->sorted = false;
+        add(claims, range);
     }
     return true;
 }

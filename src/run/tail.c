@@ -54,14 +54,9 @@ void tail_settle(struct worker *worker, const struct undo_left *entry)
     g_array_append_val(worker->settled, outcome);
 }
 
-static bool settled(const struct grant *grant, const struct undo_left *entry)
-{
-    return grant->checkpoint > 0 && entry->lane == grant->settled_lane && entry->number <= grant->settled;
-}
-
 bool tail_accounted(struct worker *worker, const struct undo_left *entry)
 {
-    return settled(&worker->grant, entry) || claims_have(worker->claimed, entry->lane, entry->number);
+    return claims_have(worker->claimed, entry->lane, entry->number);
 }
 
 /* NULL: there is no memory, and the worker has failed. */
@@ -154,18 +149,6 @@ bool tail_claims(struct worker *worker, struct slice *ret)
     return arena_copy(worker->batch.mem, slice_of(bytes->data, bytes->len), ret);
 }
 
-/* The checkpoint tells by one number what it accounts for of its own lane; of a later one's checkpoint that has to be
- * told as well. */
-static bool begin_claims(struct worker *worker)
-{
-    if (!claims_get(worker->claimed, worker->grant.claims))
-        return false;
-    for (size_t i = 0; i < worker->tail.n; i++)
-        if (settled(&worker->grant, &worker->tail.entries[i]))
-            claims_add(worker->claimed, worker->tail.entries[i].lane, worker->tail.entries[i].number);
-    return true;
-}
-
 /* What is known is counted when its key comes by; then what was checkpointed once is looked at again. */
 static void take_known(struct worker *worker)
 {
@@ -191,6 +174,11 @@ static void take_state(struct worker *worker, struct undo_left *entry, enum undo
     entry->state = state;
     if (!known)
         tail_settle(worker, entry);
+}
+
+static bool compares(const struct worker *worker)
+{
+    return worker->job->kind == JOB_BACK || worker->job->kind == JOB_SETTLE;
 }
 
 /* --- damage
@@ -224,9 +212,9 @@ static uint64_t nameless_of(struct worker *worker, const struct fence_lane *lane
 }
 
 /* No checkpoint accounts for all of the lane. */
-static bool is_open(const struct worker *worker, const struct fence_lane *lane)
+static bool is_open(const struct worker *worker, uint32_t lane)
 {
-    return worker->grant.checkpoint == 0 || lane->lane >= worker->grant.settled_lane;
+    return lane >= claims_lowest(worker->claimed);
 }
 
 /* Whether a write that only a damaged block names may have been applied, beside those that nameless_of() counts. */
@@ -235,16 +223,15 @@ static bool may_be_applied(const struct worker *worker, const struct undo_damage
     const struct fence_lane *lane = lane_before(worker, damage->lane);
     if (!lane)
         return damage->proven;
-    if (!is_open(worker, lane))
-        return number <= lane->base;
     return lane->partial && damage->proven && number > lane->base && !fence_lane_applied(lane, number);
 }
 
-/* Of a block of another lane, or of one whose fence is lost, in part or as a whole. */
+/* Of a block of a lane whose fence is lost, in part or as a whole. */
 static uint64_t nameless_below(struct worker *worker, const struct undo_damage *damage)
 {
     uint64_t nameless = 0;
-    for (uint64_t i = 0; damage->part != UINT32_MAX && i < damage->keys; i++) {
+    bool tells = damage->part != UINT32_MAX && is_open(worker, damage->lane);
+    for (uint64_t i = 0; tells && i < damage->keys; i++) {
         struct undo_left entry = {.lane = damage->lane, .number = damage->first_number + i};
         nameless += may_be_applied(worker, damage, entry.number) && !tail_accounted(worker, &entry) &&
                     !tail_names(worker, entry.lane, entry.number);
@@ -261,7 +248,7 @@ static bool log_is_behind(struct worker *worker)
         struct undo_left highest = {.lane = lane->lane, .number = lane->base + lane->bitmap.len * 8};
         while (highest.number > lane->base && !fence_lane_applied(lane, highest.number))
             highest.number--;
-        if (is_open(worker, lane) && highest.number > 0 && !tail_accounted(worker, &highest) &&
+        if (is_open(worker, lane->lane) && highest.number > 0 && !tail_accounted(worker, &highest) &&
             !tail_names(worker, highest.lane, highest.number))
             return true;
     }
@@ -284,7 +271,7 @@ static uint64_t nameless_writes(struct worker *worker)
 {
     uint64_t nameless = 0;
     for (size_t i = 0; i < worker->before.n; i++)
-        if (is_open(worker, &worker->before.lanes[i]))
+        if (is_open(worker, worker->before.lanes[i].lane))
             nameless += nameless_of(worker, &worker->before.lanes[i]);
     for (size_t i = 0; i < worker->tail.n_damage; i++)
         nameless += nameless_below(worker, &worker->tail.damage[i]);
@@ -295,7 +282,7 @@ static uint64_t nameless_writes(struct worker *worker)
  * and never opened looks the same.) */
 static bool fence_is_lost(const struct worker *worker)
 {
-    uint32_t lane = worker->grant.checkpoint ? worker->grant.settled_lane : 1;
+    uint32_t lane = MAX(claims_lowest(worker->claimed), 1u);
     for (; lane < worker->lane.lane; lane++) {
         const struct fence_lane *found = lane_before(worker, lane);
         if (!found || found->partial)
@@ -327,15 +314,13 @@ static bool cannot_tell(struct worker *worker, const char *what)
 }
 
 /* A torn tail of which nothing was sent is no loss. But where a write was applied and its entry cannot be read, nobody
- * can say which key it was: to go on could apply the transform a second time. Lanes below the newest checkpoint's have
- * been through this already. */
+ * can say which key it was: to go on could apply the transform a second time. */
 static bool tail_is_whole(struct worker *worker)
 {
     if (worker->tail.n_damage == 0)
         return !log_is_behind(worker) || is_a_copy(worker);
     uint64_t nameless = nameless_writes(worker);
-    bool compares = worker->job->kind == JOB_BACK || worker->job->kind == JOB_SETTLE; /* before it touches anything */
-    if (compares)
+    if (compares(worker))
         return true;
     g_autofree char *many = g_strdup_printf("%" G_GUINT64_FORMAT " writes", nameless);
     if (nameless > 0)
@@ -346,21 +331,31 @@ static bool tail_is_whole(struct worker *worker)
 /* --- taking it
  * -------------------------------------------------------------------------------------------------------- */
 
-static bool claims_are_whole(struct worker *worker)
+/* Who takes back compares before it touches anything: it goes on without. The checkpoint tells by one number what it
+ * accounts for of its own lane; of a later one's checkpoint that has to be told as well. */
+static bool begin_claims(struct worker *worker)
 {
     GError *error = NULL;
-    if (begin_claims(worker))
-        return true;
-    error_set(&error, SLUICE_ERROR_CORRUPT,
-              "partition %u: what its checkpoint %" G_GUINT64_FORMAT " says of earlier writes is damaged",
-              worker->grant.part.part, worker->grant.checkpoint);
-    worker_fail(worker, error);
-    return false;
+    const struct grant *grant = &worker->grant;
+    bool whole = claims_get(worker->claimed, grant->claims);
+    if (!whole && !compares(worker)) {
+        error_set(&error, SLUICE_ERROR_CORRUPT,
+                  "partition %u: what its checkpoint %" G_GUINT64_FORMAT
+                  " says of earlier writes is damaged, so that nobody can tell which of them it counts; "
+                  "`sluice rollback %s` takes back all that the run wrote",
+                  grant->part.part, grant->checkpoint, worker->job->run_name);
+        worker_fail(worker, error);
+        return false;
+    }
+    if (!whole)
+        claims_clear(worker->claimed);
+    claims_add_up_to(worker->claimed, grant->settled_lane, grant->settled);
+    return true;
 }
 
 void tail_take(struct worker *worker)
 {
-    if (!claims_are_whole(worker) || !tail_is_whole(worker))
+    if (!begin_claims(worker) || !tail_is_whole(worker))
         return;
     worker->doubt_from = 0;
     for (size_t i = 0; i < worker->tail.n; i++) {

@@ -1,7 +1,13 @@
 /* Numbers that the fence has forgotten, since a later request needed its room: of those the undo log alone tells. */
+#include <sqlite3.h>
+
 #include "interleavings/partly.h"
 #include "interleavings/specs.h"
 #include "kit/scene.h"
+
+#define ONE_PART                                                                                                       \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\ntransform: { lua: t.lua }\n"                  \
+    "target: { store: \"mem:s\", dataset: items }\npartitions: { size: 1000 }\nworkers: 1\n"
 
 static void begin(struct scene *scene)
 {
@@ -10,24 +16,36 @@ static void begin(struct scene *scene)
     scene_put(scene, "items", "b", "{\"n\":2,\"times\":0}");
 }
 
+static char *segment_path(struct scene *scene, uint64_t number)
+{
+    g_autofree char *name = g_strdup_printf("%06" G_GUINT64_FORMAT ".undo", number);
+    return g_build_filename(scene->home, "undo", "job.1", name, NULL);
+}
+
 static gsize log_bytes(struct scene *scene)
 {
-    g_autofree char *path = g_build_filename(scene->home, "undo", "job.1", "000001.undo", NULL);
+    g_autofree char *path = segment_path(scene, 1);
     g_autofree char *bytes = NULL;
     gsize len;
     assert_true(g_file_get_contents(path, &bytes, &len, NULL));
     return len;
 }
 
-static void flip_a_bit(struct scene *scene, gsize at)
+/* Of a segment: the bit of so high a number, around and around. */
+static void turn_bit(struct scene *scene, uint64_t segment, uint64_t bit)
 {
-    g_autofree char *path = g_build_filename(scene->home, "undo", "job.1", "000001.undo", NULL);
+    g_autofree char *path = segment_path(scene, segment);
     g_autofree char *bytes = NULL;
     gsize len;
     assert_true(g_file_get_contents(path, &bytes, &len, NULL));
-    assert_true(at < len);
-    bytes[at] ^= 0x10;
+    bytes[bit / 8 % len] ^= (char)(1u << bit % 8);
     assert_true(g_file_set_contents(path, bytes, (gssize)len, NULL));
+}
+
+static void flip_a_bit(struct scene *scene, gsize at)
+{
+    assert_true(at < log_bytes(scene));
+    turn_bit(scene, 1, at * 8 + 4);
 }
 
 /* A batch of two rounds: `a` is written in the first, `b` in the second, whose request makes the fence forget the
@@ -157,6 +175,193 @@ static void damage_that_hides_no_write_lets_the_run_go_on(void **state)
     }
 }
 
+/* One holder has written `a` and `b` and died; the next died behind a checkpoint that counts `a` alone, or (`settled`)
+ * a batch of its own before. *ret: where the intents of the first begin and end. */
+static void two_holders(struct scene *scene, struct rounds *ret)
+{
+    struct process process;
+    begin(scene);
+    scene_put(scene, "items", "c", "{\"n\":3,\"times\":0}");
+    scene_plan(scene);
+    process_begin_small(&process, scene, JOB_FORWARD, 2);
+    process_until(&process, 0, OP_LOG);
+    ret->intents = log_bytes(scene);
+    process_until(&process, 0, OP_OUTCOME);
+    ret->outcomes = log_bytes(scene);
+    process_die(&process);
+    process_begin_small(&process, scene, JOB_FORWARD, 1);
+    process_until(&process, 0, OP_CHECKPOINT);
+    process_step(&process, 0);
+    process_die(&process);
+}
+
+/* A checkpoint of the second says nothing of `b`: once the block that names it is gone, nobody knows that `b` was
+ * written, and to go on would write it twice. */
+static void what_a_first_holder_wrote_and_a_second_has_not_met_is_not_written_again(void **state)
+{
+    for (int head = 0; head < 2; head++) {
+        struct scene scene;
+        struct process process;
+        struct rounds rounds;
+        struct ended ended;
+        two_holders(&scene, &rounds);
+        flip_a_bit(&scene, head ? rounds.intents + 20 : rounds.outcomes - 4);
+        process_begin(&process, &scene, JOB_FORWARD);
+        process_fails(&process, 0, CORRUPT);
+        process_die(&process);
+        scene_holds(&scene, "items", "b", "{\"n\":2,\"times\":1}");
+        scene_back(&scene, &ended);
+        assert_int_equal(ended.status, 8);
+        ended_done(&ended);
+        scene_done(&scene);
+    }
+}
+
+/* What a checkpoint of the first counts is counted behind one of the second, too. */
+static void damage_to_what_two_checkpoints_back_counts_lets_the_run_go_on(void **state)
+{
+    for (int head = 0; head < 2; head++) {
+        struct scene scene;
+        struct process process;
+        begin(&scene);
+        scene_put(&scene, "items", "c", "{\"n\":3,\"times\":0}");
+        scene_put(&scene, "items", "d", "{\"n\":4,\"times\":0}");
+        scene_plan(&scene);
+        process_begin_small(&process, &scene, JOB_FORWARD, 2);
+        process_until(&process, 0, OP_LOG);
+        gsize intents = log_bytes(&scene);
+        process_until(&process, 0, OP_CAS);
+        gsize end = log_bytes(&scene);
+        process_until(&process, 0, OP_CHECKPOINT);
+        process_step(&process, 0);
+        process_until(&process, 0, OP_OUTCOME); /* of the second batch, whose writes made the fence forget the first */
+        process_die(&process);
+        flip_a_bit(&scene, head ? intents + 20 : end - 4);
+        process_begin_small(&process, &scene, JOB_FORWARD, 1);
+        process_until(&process, 0, OP_CHECKPOINT);
+        process_step(&process, 0);
+        process_die(&process);
+        process_whole(&scene, JOB_FORWARD);
+        scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":1}");
+        scene_holds(&scene, "items", "d", "{\"n\":4,\"times\":1}");
+        scene_done(&scene);
+    }
+}
+
+static void damage_claims(struct scene *scene)
+{
+    sqlite3 *db;
+    g_autofree char *path = g_build_filename(scene->home, "catalog.db", NULL);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DROP TRIGGER checkpoint_stays", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "UPDATE checkpoint SET claims = X'01'", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+}
+
+/* Who goes on would have to guess; who takes back compares first. */
+static void without_what_a_checkpoint_says_of_earlier_writes_only_a_rollback_goes_on(void **state)
+{
+    struct scene scene;
+    struct rounds rounds;
+    struct ended ended;
+    two_holders(&scene, &rounds);
+    damage_claims(&scene);
+    scene_run(&scene, &ended);
+    assert_int_equal(ended.status, 6);
+    assert_non_null(strstr(ended.text, "`sluice rollback job.1` takes back"));
+    ended_done(&ended);
+    scene_taken_back(&scene, 0);
+    scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":0}");
+    scene_holds(&scene, "items", "b", "{\"n\":2,\"times\":0}");
+    scene_holds(&scene, "items", "c", "{\"n\":3,\"times\":0}");
+    scene_done(&scene);
+}
+
+/* --- deaths at any step, of processes with batches of any size, and bits of the log that turn over between them -----
+ */
+
+#define KEYS  9
+#define LIVES 250
+
+struct met {
+    uint64_t turned, ended, refused;
+};
+
+static bool segment_is_there(struct scene *scene, uint64_t number)
+{
+    g_autofree char *path = segment_path(scene, number);
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+/* Of any segment. */
+static void turn_a_bit(struct scene *scene, uint64_t *seed)
+{
+    uint64_t segments = 0;
+    while (segment_is_there(scene, segments + 1))
+        segments++;
+    turn_bit(scene, 1 + fake_next(seed) % segments, fake_next(seed));
+}
+
+static void one_process(struct scene *scene, uint64_t *seed, struct met *met)
+{
+    struct process process;
+    size_t steps = fake_next(seed) % 30;
+    process_begin_small(&process, scene, JOB_FORWARD, 1 + fake_next(seed) % 5);
+    for (size_t i = 0; i < steps && process_wish(&process, 0)->kind != OP_END; i++)
+        process_step(&process, 0);
+    process_die(&process);
+    if (fake_next(seed) % 3)
+        return;
+    turn_a_bit(scene, seed);
+    met->turned++;
+}
+
+/* How often each key was written: as often as `allowed` has a digit. */
+static void all_written(struct scene *scene, const char *allowed, uint64_t seed)
+{
+    for (int i = 0; i < KEYS; i++) {
+        g_autofree char *key = g_strdup_printf("k%d", i);
+        g_autofree char *json = scene_json(scene, "items", key, NULL);
+        const char *times = strstr(json, "\"times\":") + strlen("\"times\":");
+        if (!strchr(allowed, *times))
+            fail_msg("seed %" G_GUINT64_FORMAT ": %s is %s", seed, key, json);
+    }
+}
+
+static void no_key_is_written_twice_whoever_dies_and_whatever_cannot_be_read(void **state)
+{
+    struct met met = {0};
+    for (uint64_t seed = 1; seed <= LIVES; seed++) {
+        struct scene scene;
+        struct ended ended, back;
+        uint64_t random = seed * 7919;
+        scene_init(&scene, ONE_PART, ONCE_MORE);
+        for (int i = 0; i < KEYS; i++) {
+            g_autofree char *key = g_strdup_printf("k%d", i);
+            scene_put(&scene, "items", key, "{\"times\":0}");
+        }
+        scene_plan(&scene);
+        for (uint64_t deaths = 1 + fake_next(&random) % 5; deaths > 0; deaths--)
+            one_process(&scene, &random, &met);
+        scene_run(&scene, &ended);
+        met.ended += ended.status == 0;
+        met.refused += ended.status != 0;
+        all_written(&scene, ended.status ? "01" : "1", seed);
+        scene_back(&scene, &back);
+        if (back.status != 0 && back.status != 8)
+            fail_msg("seed %" G_GUINT64_FORMAT ": the rollback ended with %d: %s", seed, back.status, back.text);
+        all_written(&scene, back.status ? "01" : "0", seed);
+        ended_done(&ended);
+        ended_done(&back);
+        scene_done(&scene);
+    }
+    print_message("# %" G_GUINT64_FORMAT " bits, %" G_GUINT64_FORMAT " lives that ended well, %" G_GUINT64_FORMAT
+                  " that were refused\n",
+                  met.turned, met.ended, met.refused);
+    assert_true(met.turned >= LIVES / 4 && met.ended >= LIVES / 4 && met.refused >= LIVES / 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +369,10 @@ int main(void)
         cmocka_unit_test(what_the_fence_has_forgotten_and_the_log_cannot_tell_is_not_written_again),
         cmocka_unit_test(what_a_fence_lost_in_part_and_a_damaged_log_do_not_tell_is_not_written_again),
         cmocka_unit_test(damage_that_hides_no_write_lets_the_run_go_on),
+        cmocka_unit_test(what_a_first_holder_wrote_and_a_second_has_not_met_is_not_written_again),
+        cmocka_unit_test(damage_to_what_two_checkpoints_back_counts_lets_the_run_go_on),
+        cmocka_unit_test(without_what_a_checkpoint_says_of_earlier_writes_only_a_rollback_goes_on),
+        cmocka_unit_test(no_key_is_written_twice_whoever_dies_and_whatever_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

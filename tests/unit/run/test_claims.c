@@ -63,6 +63,26 @@ static void numbers_in_a_row_take_no_more_room_than_one(void **state)
     assert_false(claims_have(again, 3, 101));
 }
 
+/* A lane of which nothing is accounted for is named by number 0, that no write has. */
+static void the_lowest_lane_is_known_even_where_nothing_of_it_is_accounted_for(void **state)
+{
+    static const struct {
+        uint32_t lane;
+        uint64_t up_to;
+    } ROWS[] = {{7, 9}, {4, 0}, {0, 0}};
+    auto_(claims) claims = claims_new();
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    assert_int_equal(claims_lowest(claims), UINT32_MAX);
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        auto_(claims) read = claims_new();
+        claims_add_up_to(claims, ROWS[i].lane, ROWS[i].up_to);
+        assert_true(claims_get(read, put(claims, bytes)));
+        assert_int_equal(claims_lowest(read), ROWS[i].lane);
+        assert_true(claims_have(read, ROWS[i].lane, ROWS[i].up_to));
+        assert_false(claims_have(read, ROWS[i].lane, ROWS[i].up_to + 1));
+    }
+}
+
 static void what_was_never_put_is_refused(void **state)
 {
     static const struct {
@@ -89,6 +109,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_set_stays_what_it_is_however_often_it_is_put_and_read),
         cmocka_unit_test(numbers_in_a_row_take_no_more_room_than_one),
+        cmocka_unit_test(the_lowest_lane_is_known_even_where_nothing_of_it_is_accounted_for),
         cmocka_unit_test(what_was_never_put_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
