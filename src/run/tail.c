@@ -222,8 +222,8 @@ static bool may_be_applied(const struct worker *worker, const struct undo_damage
 {
     const struct fence_lane *lane = lane_before(worker, damage->lane);
     if (!lane)
-        return damage->proven;
-    return lane->partial && damage->proven && number > lane->base && !fence_lane_applied(lane, number);
+        return true;
+    return lane->partial && number > lane->base && !fence_lane_applied(lane, number);
 }
 
 /* Of a block of a lane whose fence is lost, in part or as a whole. */
@@ -232,9 +232,14 @@ static uint64_t nameless_below(struct worker *worker, const struct undo_damage *
     uint64_t nameless = 0;
     bool tells = damage->part != UINT32_MAX && is_open(worker, damage->lane);
     for (uint64_t i = 0; tells && i < damage->keys; i++) {
-        struct undo_left entry = {.lane = damage->lane, .number = damage->first_number + i};
-        nameless += may_be_applied(worker, damage, entry.number) && !tail_accounted(worker, &entry) &&
-                    !tail_names(worker, entry.lane, entry.number);
+        struct undo_left entry = {
+            .part = damage->part, .lane = damage->lane, .number = damage->first_number + i, .state = UNDO_APPLIED};
+        if (!may_be_applied(worker, damage, entry.number) || tail_accounted(worker, &entry) ||
+            tail_names(worker, entry.lane, entry.number))
+            continue;
+        nameless++;
+        if (worker->job->kind == JOB_SETTLE)
+            tail_settle(worker, &entry);
     }
     return nameless;
 }
@@ -278,26 +283,38 @@ static uint64_t nameless_writes(struct worker *worker)
     return nameless;
 }
 
-/* Whether the fence no longer tells all of what lanes wrote that no checkpoint accounts for. (A lane that was granted
- * and never opened looks the same.) */
-static bool fence_is_lost(const struct worker *worker)
+/* Something was logged in it, or checkpointed. */
+static bool was_opened(const struct worker *worker, uint32_t lane)
+{
+    bool opened = worker->grant.checkpoint > 0 && lane == worker->grant.settled_lane;
+    for (size_t i = 0; i < worker->tail.n && !opened; i++)
+        opened = worker->tail.entries[i].lane == lane;
+    return opened;
+}
+
+/* Whether the fence no longer tells all of what lanes wrote that no checkpoint accounts for. A lane that was granted
+ * and never opened looks the same: `surely` not that. */
+static bool fence_is_lost(const struct worker *worker, bool surely)
 {
     uint32_t lane = MAX(claims_lowest(worker->claimed), 1u);
     for (; lane < worker->lane.lane; lane++) {
         const struct fence_lane *found = lane_before(worker, lane);
-        if (!found || found->partial)
+        if (found ? found->partial : !surely || was_opened(worker, lane))
             return true;
     }
     return false;
 }
 
-/* A block that was synced, and does not even tell whose it was: only the fence says whether it held writes of ours. */
+/* A block that does not even tell whose it was: only the fence says whether it held writes of ours. One that was not
+ * proven to be synced may be torn, and nothing of it sent: that must not hold up who died before he opened his lane. */
 static bool hides_writes(const struct worker *worker)
 {
-    bool hidden = false;
-    for (size_t i = 0; i < worker->tail.n_damage; i++)
-        hidden |= worker->tail.damage[i].part == UINT32_MAX && worker->tail.damage[i].proven;
-    return hidden && fence_is_lost(worker);
+    bool hidden = false, proven = false;
+    for (size_t i = 0; i < worker->tail.n_damage; i++) {
+        hidden |= worker->tail.damage[i].part == UINT32_MAX;
+        proven |= worker->tail.damage[i].part == UINT32_MAX && worker->tail.damage[i].proven;
+    }
+    return hidden && fence_is_lost(worker, !proven);
 }
 
 static bool cannot_tell(struct worker *worker, const char *what)

@@ -217,6 +217,63 @@ static void what_a_first_holder_wrote_and_a_second_has_not_met_is_not_written_ag
     }
 }
 
+/* A last block that cannot be read may be torn, and nothing of it sent. Without the fence nobody can tell. */
+static void a_last_block_without_its_fence_is_not_taken_for_torn(void **state)
+{
+    for (int head = 0; head < 2; head++) {
+        struct scene scene;
+        struct process process;
+        struct ended ended;
+        begin(&scene);
+        scene_put(&scene, "items", "c", "{\"n\":3,\"times\":0}");
+        scene_plan(&scene);
+        process_begin_small(&process, &scene, JOB_FORWARD, 2);
+        process_until(&process, 0, OP_CHECKPOINT);
+        process_step(&process, 0);
+        process_until(&process, 0, OP_LOG);
+        gsize intents = log_bytes(&scene);
+        process_until(&process, 0, OP_OUTCOME);
+        gsize end = log_bytes(&scene);
+        scene_drop_fences(&scene, process.hold->run.uid);
+        process_die(&process);
+        flip_a_bit(&scene, head ? intents + 20 : end - 4);
+        process_begin(&process, &scene, JOB_FORWARD);
+        process_fails(&process, 0, CORRUPT);
+        process_die(&process);
+        scene_holds(&scene, "items", "c", "{\"n\":3,\"times\":1}");
+        scene_back(&scene, &ended);
+        if (!head)
+            assert_int_equal(ended.status, 8);
+        ended_done(&ended);
+        scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":0}");
+        scene_done(&scene);
+    }
+}
+
+/* Somebody died with intents that he never sent, the next one before he opened his lane. */
+static void a_torn_block_beside_a_lane_that_was_never_opened_holds_up_nobody(void **state)
+{
+    for (int head = 0; head < 2; head++) {
+        struct scene scene;
+        struct process process;
+        begin(&scene);
+        scene_plan(&scene);
+        process_begin(&process, &scene, JOB_FORWARD);
+        process_until(&process, 0, OP_LOG);
+        gsize intents = log_bytes(&scene);
+        process_until(&process, 0, OP_CAS);
+        gsize end = log_bytes(&scene);
+        process_die(&process);
+        process_begin(&process, &scene, JOB_FORWARD);
+        process_until(&process, 0, OP_LANE_OPEN);
+        process_die(&process);
+        flip_a_bit(&scene, head ? intents + 20 : end - 4);
+        process_whole(&scene, JOB_FORWARD);
+        scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":1}");
+        scene_done(&scene);
+    }
+}
+
 /* What a checkpoint of the first counts is counted behind one of the second, too. */
 static void damage_to_what_two_checkpoints_back_counts_lets_the_run_go_on(void **state)
 {
@@ -370,6 +427,8 @@ int main(void)
         cmocka_unit_test(what_a_fence_lost_in_part_and_a_damaged_log_do_not_tell_is_not_written_again),
         cmocka_unit_test(damage_that_hides_no_write_lets_the_run_go_on),
         cmocka_unit_test(what_a_first_holder_wrote_and_a_second_has_not_met_is_not_written_again),
+        cmocka_unit_test(a_last_block_without_its_fence_is_not_taken_for_torn),
+        cmocka_unit_test(a_torn_block_beside_a_lane_that_was_never_opened_holds_up_nobody),
         cmocka_unit_test(damage_to_what_two_checkpoints_back_counts_lets_the_run_go_on),
         cmocka_unit_test(without_what_a_checkpoint_says_of_earlier_writes_only_a_rollback_goes_on),
         cmocka_unit_test(no_key_is_written_twice_whoever_dies_and_whatever_cannot_be_read),
