@@ -192,6 +192,17 @@ static bool tail_names(const struct worker *worker, uint32_t lane, uint64_t numb
     return false;
 }
 
+/* Its outcome stands in the log, where its intent cannot be read. */
+static bool outcome_names(const struct worker *worker, uint32_t lane, uint64_t number)
+{
+    for (size_t i = 0; i < worker->tail.n_nameless; i++) {
+        const struct undo_nameless *range = &worker->tail.nameless[i];
+        if (range->lane == lane && number >= range->first_number && number - range->first_number < range->n)
+            return true;
+    }
+    return false;
+}
+
 /* Writes of a lane that no checkpoint accounts for, and of which no entry can be read: those that the fence marks, and
  * those that it has forgotten, which were applied or not (a damaged block may not even tell whose it was). Settling
  * logs what is marked as applied, so that the rollback counts what it cannot take back. */
@@ -235,7 +246,7 @@ static uint64_t nameless_below(struct worker *worker, const struct undo_damage *
         struct undo_left entry = {
             .part = damage->part, .lane = damage->lane, .number = damage->first_number + i, .state = UNDO_APPLIED};
         if (!may_be_applied(worker, damage, entry.number) || tail_accounted(worker, &entry) ||
-            tail_names(worker, entry.lane, entry.number))
+            tail_names(worker, entry.lane, entry.number) || outcome_names(worker, entry.lane, entry.number))
             continue;
         nameless++;
         if (worker->job->kind == JOB_SETTLE)
@@ -272,6 +283,19 @@ static bool is_a_copy(struct worker *worker)
     return false;
 }
 
+/* Of writes whose outcomes can be read, although their intents and their marks cannot. */
+static uint64_t nameless_outcomes(struct worker *worker, const struct undo_nameless *range)
+{
+    uint64_t nameless = 0;
+    const struct fence_lane *lane = lane_before(worker, range->lane);
+    for (uint64_t i = 0; is_open(worker, range->lane) && i < range->n; i++) {
+        struct undo_left entry = {.lane = range->lane, .number = range->first_number + i};
+        bool marked = lane && (entry.number <= lane->base || fence_lane_applied(lane, entry.number));
+        nameless += !marked && !tail_accounted(worker, &entry);
+    }
+    return nameless;
+}
+
 static uint64_t nameless_writes(struct worker *worker)
 {
     uint64_t nameless = 0;
@@ -280,6 +304,8 @@ static uint64_t nameless_writes(struct worker *worker)
             nameless += nameless_of(worker, &worker->before.lanes[i]);
     for (size_t i = 0; i < worker->tail.n_damage; i++)
         nameless += nameless_below(worker, &worker->tail.damage[i]);
+    for (size_t i = 0; i < worker->tail.n_nameless; i++)
+        nameless += nameless_outcomes(worker, &worker->tail.nameless[i]);
     return nameless;
 }
 
@@ -311,8 +337,10 @@ static bool hides_writes(const struct worker *worker)
 {
     bool hidden = false, proven = false;
     for (size_t i = 0; i < worker->tail.n_damage; i++) {
-        hidden |= worker->tail.damage[i].part == UINT32_MAX;
-        proven |= worker->tail.damage[i].part == UINT32_MAX && worker->tail.damage[i].proven;
+        const struct undo_damage *damage = &worker->tail.damage[i];
+        bool tells = damage->part != UINT32_MAX, torn = damage->cut_off && !damage->proven;
+        hidden |= !tells && !torn;
+        proven |= !tells && damage->proven;
     }
     return hidden && fence_is_lost(worker, !proven);
 }

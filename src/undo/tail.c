@@ -1,4 +1,4 @@
-#include "undo/walk.h"
+#include "undo/settled.h"
 
 /* The entries of one block of intents. */
 struct span {
@@ -9,9 +9,11 @@ struct span {
 struct tail {
     struct undo_walk walk;
     uint32_t part;
-    GArray *spans;             /* of struct span */
-    GArray *outcomes;          /* of struct undo_block */
-    GArray *entries;           /* of struct undo_left */
+    GArray *spans;    /* of struct span */
+    GArray *outcomes; /* of struct undo_block */
+    GArray *entries;  /* of struct undo_left */
+    struct undo_settled *settled;
+    GArray *nameless;          /* of struct undo_nameless */
     struct arena *block, *mem; /* of the payload being read; of what is given back */
     struct undo_tail found;
 };
@@ -122,6 +124,8 @@ static bool take_outcomes(struct tail *tail, const struct undo_block *block, GEr
     bool whole;
     if (!read_payload(tail, block, undo_outcomes_whole, &applied, &whole, error))
         return false;
+    if (whole)
+        undo_settled_add(tail->settled, &block->head, applied);
     for (guint i = 0; whole && i < tail->spans->len; i++)
         settle_span(tail, &g_array_index(tail->spans, struct span, i), &block->head, applied);
     return true;
@@ -142,15 +146,35 @@ static bool keep_damage(struct tail *tail, GError **error)
     return true;
 }
 
-static bool keep_entries(struct tail *tail, GError **error)
+static void add_nameless(void *self, uint32_t part, uint32_t lane, uint64_t first_number, uint32_t n)
 {
-    size_t n = tail->entries->len;
-    tail->found.entries = arena_alloc(tail->mem, n * sizeof *tail->found.entries);
-    if (!tail->found.entries)
+    struct tail *tail = self;
+    struct undo_nameless nameless = {.lane = lane, .first_number = first_number, .n = n};
+    g_array_append_val(tail->nameless, nameless);
+}
+
+/* What is applied and was asked for by no entry. */
+static void find_nameless(struct tail *tail)
+{
+    for (guint i = 0; i < tail->entries->len; i++) {
+        const struct undo_left *entry = &g_array_index(tail->entries, struct undo_left, i);
+        undo_settled_ask(tail->settled, entry->part, entry->lane, entry->number);
+    }
+    struct undo_settled_left left = {.run = add_nameless, .self = tail};
+    undo_settled_left(tail->settled, &left);
+}
+
+/* The elements of an array, where `mem` has them. */
+static bool keep(struct tail *tail, const GArray *array, void *ret, size_t *ret_n, GError **error)
+{
+    size_t bytes = (size_t)array->len * g_array_get_element_size((GArray *)array);
+    void *kept = arena_alloc(tail->mem, bytes);
+    if (!kept)
         return no_room(tail, error);
-    if (n)
-        memcpy(tail->found.entries, tail->entries->data, n * sizeof *tail->found.entries);
-    tail->found.n = n;
+    if (bytes)
+        memcpy(kept, array->data, bytes);
+    *(void **)ret = kept;
+    *ret_n = array->len;
     return true;
 }
 
@@ -161,7 +185,10 @@ static bool read_tail(struct tail *tail, GError **error)
     for (guint i = 0; i < tail->outcomes->len; i++)
         if (!take_outcomes(tail, &g_array_index(tail->outcomes, struct undo_block, i), error))
             return false;
-    return keep_entries(tail, error) && keep_damage(tail, error);
+    find_nameless(tail);
+    return keep(tail, tail->entries, &tail->found.entries, &tail->found.n, error) &&
+           keep(tail, tail->nameless, &tail->found.nameless, &tail->found.n_nameless, error) &&
+           keep_damage(tail, error);
 }
 
 bool undo_tail_read(struct undo_tail *ret, const struct undo_config *config, uint32_t part, struct undo_position from,
@@ -173,6 +200,8 @@ bool undo_tail_read(struct undo_tail *ret, const struct undo_config *config, uin
     tail.spans = g_array_new(FALSE, FALSE, sizeof(struct span));
     tail.outcomes = g_array_new(FALSE, FALSE, sizeof(struct undo_block));
     tail.entries = g_array_new(FALSE, FALSE, sizeof(struct undo_left));
+    tail.settled = undo_settled_new();
+    tail.nameless = g_array_new(FALSE, FALSE, sizeof(struct undo_nameless));
     tail.block = arena_new(PAYLOAD_CAP);
     bool ok = read_tail(&tail, error);
     if (ok)
@@ -180,6 +209,8 @@ bool undo_tail_read(struct undo_tail *ret, const struct undo_config *config, uin
     g_array_unref(tail.spans);
     g_array_unref(tail.outcomes);
     g_array_unref(tail.entries);
+    undo_settled_free(tail.settled);
+    g_array_unref(tail.nameless);
     arena_free(tail.block);
     undo_walk_done(&tail.walk);
     return ok;

@@ -79,6 +79,7 @@ struct undo_damage {
     uint64_t first_number;
     uint32_t keys; /* how many entries it held or told the outcome of, by its head; 0 unknown */
     bool proven;
+    bool cut_off; /* by its lengths it goes on behind the end of its file, as what a crash tears does */
 };
 
 /* Makes durable what a dead process left unsynced (one fdatasync of its segment), then begins a new segment (its
@@ -136,9 +137,17 @@ struct undo_left {
     struct digest before, written; /* stored digests; zero: no record */
 };
 
+struct undo_nameless {
+    uint32_t lane;
+    uint64_t first_number;
+    uint32_t n;
+};
+
 struct undo_tail {
     struct undo_left *entries; /* in the order of the log */
     size_t n;
+    struct undo_nameless *nameless; /* by lane and number: applied, as an outcome says, and no entry that can be read */
+    size_t n_nameless;
     struct undo_damage *damage; /* of this partition, or of none that can be told: entries that are missing above */
     size_t n_damage;
 };

@@ -49,9 +49,9 @@ static void prove(struct undo_walk *walk, uint32_t segment, uint64_t durable)
     *known = MAX(*known, durable);
 }
 
-static void add_unreadable(struct undo_walk *walk)
+static void add_unreadable(struct undo_walk *walk, bool cut_off)
 {
-    struct undo_damage damage = {.at = {walk->number, walk->offset}, .part = UINT32_MAX};
+    struct undo_damage damage = {.at = {walk->number, walk->offset}, .part = UINT32_MAX, .cut_off = cut_off};
     g_array_append_val(walk->damage, damage);
 }
 
@@ -86,7 +86,7 @@ static bool segment_begin(struct undo_walk *walk, GError **error)
         return true;
     prove(walk, walk->number, UNDO_SEGMENT_BARE);
     walk->offset = 0;
-    add_unreadable(walk);
+    add_unreadable(walk, false);
     walk->offset = UNDO_SEGMENT_BARE;
     return true;
 }
@@ -95,7 +95,7 @@ static bool segment_begin(struct undo_walk *walk, GError **error)
 static void segment_over(struct undo_walk *walk)
 {
     if (walk->offset < g_array_index(walk->manifest.segments, struct undo_segment, walk->number - 1).bytes)
-        add_unreadable(walk);
+        add_unreadable(walk, false);
     blockfile_free(walk->asked);
     walk->asked = g_steal_pointer(&walk->file);
     walk->asked_number = walk->number;
@@ -104,9 +104,9 @@ static void segment_over(struct undo_walk *walk)
 }
 
 /* The lengths of a head that does not verify are not believed: what they skip could hold good blocks. */
-static bool pass_over(struct undo_walk *walk, GError **error)
+static bool pass_over(struct undo_walk *walk, const struct block *block, GError **error)
 {
-    add_unreadable(walk);
+    add_unreadable(walk, block->end == 0);
     uint64_t found;
     enum block_result result = blockfile_find(walk->file, walk->offset + 1, walk->heads, &found, error);
     if (result == BLOCK_FAILED)
@@ -134,11 +134,11 @@ static bool step(struct undo_walk *walk, struct undo_block *ret, bool *ret_found
         if (*ret_found)
             prove(walk, walk->number, ret->head.durable);
         else
-            add_unreadable(walk);
+            add_unreadable(walk, false);
         walk->offset = block.end;
         return true;
     case BLOCK_DAMAGED:
-        return pass_over(walk, error);
+        return pass_over(walk, &block, error);
     case BLOCK_END:
         segment_over(walk);
         return true;

@@ -250,6 +250,38 @@ static void a_last_block_without_its_fence_is_not_taken_for_torn(void **state)
     }
 }
 
+/* A second holder has found out by comparing, without the fence, what the first one wrote, and logged it. */
+static void an_outcome_whose_intent_cannot_be_read_tells_of_a_write(void **state)
+{
+    for (int head = 0; head < 2; head++) {
+        struct scene scene;
+        struct process process;
+        struct ended ended;
+        begin(&scene);
+        scene_plan(&scene);
+        process_begin(&process, &scene, JOB_FORWARD);
+        process_until(&process, 0, OP_LOG);
+        gsize intents = log_bytes(&scene);
+        process_until(&process, 0, OP_OUTCOME);
+        gsize end = log_bytes(&scene);
+        scene_drop_fences(&scene, process.hold->run.uid);
+        process_die(&process);
+        process_begin(&process, &scene, JOB_FORWARD);
+        process_until(&process, 0, OP_OPEN);
+        process_die(&process);
+        flip_a_bit(&scene, head ? intents + 20 : end - 4);
+        scene_run(&scene, &ended);
+        assert_int_equal(ended.status, 6);
+        assert_non_null(strstr(ended.text, "and 2 writes of partition 0"));
+        ended_done(&ended);
+        scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":1}");
+        scene_back(&scene, &ended);
+        assert_int_equal(ended.status, 8);
+        ended_done(&ended);
+        scene_done(&scene);
+    }
+}
+
 /* Somebody died with intents that he never sent, the next one before he opened his lane. */
 static void a_torn_block_beside_a_lane_that_was_never_opened_holds_up_nobody(void **state)
 {
@@ -428,6 +460,7 @@ int main(void)
         cmocka_unit_test(damage_that_hides_no_write_lets_the_run_go_on),
         cmocka_unit_test(what_a_first_holder_wrote_and_a_second_has_not_met_is_not_written_again),
         cmocka_unit_test(a_last_block_without_its_fence_is_not_taken_for_torn),
+        cmocka_unit_test(an_outcome_whose_intent_cannot_be_read_tells_of_a_write),
         cmocka_unit_test(a_torn_block_beside_a_lane_that_was_never_opened_holds_up_nobody),
         cmocka_unit_test(damage_to_what_two_checkpoints_back_counts_lets_the_run_go_on),
         cmocka_unit_test(without_what_a_checkpoint_says_of_earlier_writes_only_a_rollback_goes_on),
