@@ -17,7 +17,6 @@ import json
 import random
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -35,7 +34,6 @@ class Application:
         self.me, self.of, self.prefix = config["me"], config["of"], config["prefix"]
         self.dice = random.Random(config["seed"])
         self.words = [word for word, share in SHARES for _ in range(share)]
-        self.stop = threading.Event()
         self.log = open(config["log"], "w", encoding="utf-8")
         self.alone, self.tokens, self.created = set(), {}, 0 # `alone`: keys that it leaves alone from now on
         self.dead = set()
@@ -162,13 +160,14 @@ class Application:
         said["marked"] = time.time() - said["begin"] < 1.0
 
     def run(self):
-        signal.signal(signal.SIGTERM, lambda *_: self.stop.set())
+        ending = {signal.SIGTERM} # asked for, not handled: a handler that sets what its own thread is taking waits for itself
+        signal.pthread_sigmask(signal.SIG_BLOCK, ending)
         self.client = self.connect()
         Path(self.config["ready"]).touch()
         start, n = time.time(), 0
-        while not self.stop.is_set():
+        while True:
             due = start + n / self.config["rate"]
-            if self.stop.wait(max(0.0, due - time.time())):
+            if signal.sigtimedwait(ending, max(0.0, due - time.time())):
                 break
             self.one(n, due)
             n += 1
