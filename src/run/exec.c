@@ -487,7 +487,8 @@ static bool do_refuse(struct exec *exec, struct op *op, GError **error)
 static bool do_sink(struct exec *exec, struct op *op, GError **error)
 {
     struct call call = target_call(exec, exec->scratch);
-    return store_sink_write_durable(exec->target, &call, &op->sink.file, op->sink.records, op->sink.n, error);
+    return (op->sink.n > 0 || grant_stands(exec, error)) &&
+           store_sink_write_durable(exec->target, &call, &op->sink.file, op->sink.records, op->sink.n, error);
 }
 
 static bool do_publish(struct exec *exec, struct op *op, GError **error)

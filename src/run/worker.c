@@ -545,9 +545,7 @@ static void refuse_next(struct worker *worker, struct op *op)
 
 static void refuse_done(struct worker *worker, struct op *op)
 {
-    bool sink = worker->job->plan->sink;
-    bool sinks = sink && worker->sunk->len > 0;
-    worker->phase = sinks ? PHASE_SINK : sink ? PHASE_CHECKPOINT : PHASE_SETTLE;
+    worker->phase = worker->job->plan->sink ? PHASE_SINK : PHASE_SETTLE;
 }
 
 static void sink_next(struct worker *worker, struct op *op)
@@ -559,10 +557,10 @@ static void sink_next(struct worker *worker, struct op *op)
 }
 
 /* Published before the checkpoint that names it: a redone batch replaces its file of the same name, but a checkpoint
- * whose file is missing could not be mended. */
+ * whose file is missing could not be mended. One that gives nothing any more takes that file away. */
 static void sink_done(struct worker *worker, struct op *op)
 {
-    worker->phase = worker->phase == PHASE_SINK ? PHASE_PUBLISH : PHASE_CHECKPOINT;
+    worker->phase = worker->phase == PHASE_SINK && op->sink.n > 0 ? PHASE_PUBLISH : PHASE_CHECKPOINT;
 }
 
 static void settle_next(struct worker *worker, struct op *op)

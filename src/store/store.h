@@ -259,7 +259,8 @@ struct sink_file {
 };
 
 struct sink_ops {
-    /* Writes and fsyncs the hidden file of (run, part, number); an older one of that name is replaced. */
+    /* Writes and fsyncs the hidden file of (run, part, number); an older one of that name is replaced. No records: none
+     * is written, and one of that name that a dead holder left goes, hidden or published. */
     bool (*write_durable)(struct session *, const struct call *, const struct sink_file *, const struct record *records,
                           size_t n, GError **);
     /* Renames it into place, over one of that name, and fsyncs the directory; safe to repeat. */

@@ -91,6 +91,21 @@ static void a_write_that_is_repeated_before_it_is_published_replaces_the_first(s
     drop(stand, &file.id);
 }
 
+static void a_write_of_nothing_takes_away_what_was_left_under_its_name(struct stand *stand)
+{
+    begin(stand);
+    struct sink_file kept = file_of(stand, 1, 8), left = file_of(stand, 1, 9);
+    sink(stand, &kept, 0, 7);
+    publish(stand, &kept);
+    sink(stand, &left, 0, RECORDS);
+    publish(stand, &left);
+    sink(stand, &left, 0, RECORDS);
+    sink(stand, &left, 0, 0);
+    sink(stand, &left, 0, 0);
+    assert_values(stand, 7);
+    drop(stand, &kept.id);
+}
+
 static void a_publish_may_be_repeated_also_by_another_process(struct stand *stand)
 {
     begin(stand);
@@ -269,6 +284,8 @@ const struct conformance_case sink_cases[] = {
     {"what-is-published-is-there-and-nothing-before", SINKS, what_is_published_is_there_and_nothing_before},
     {"a-write-that-is-repeated-before-it-is-published-replaces-the-first", SINKS,
      a_write_that_is_repeated_before_it_is_published_replaces_the_first},
+    {"a-write-of-nothing-takes-away-what-was-left-under-its-name", SINKS,
+     a_write_of_nothing_takes_away_what_was_left_under_its_name},
     {"a-publish-may-be-repeated-also-by-another-process", SINKS, a_publish_may_be_repeated_also_by_another_process},
     {"a-drop-takes-back-its-run-and-no-other", SINKS, a_drop_takes_back_its_run_and_no_other},
     {"what-is-published-is-listed-in-order-and-nothing-of-another-run", SINKS,

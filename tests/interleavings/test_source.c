@@ -585,6 +585,37 @@ static void a_damaged_list_of_losing_states_ends_the_run(void **state)
     scene_kept_done(&kept);
 }
 
+/* --- files that are written
+ * ------------------------------------------------------------------------------------------------------------- */
+
+#define INTO_FILES                                                                                                     \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\n"                                            \
+    "target: { store: \"file:out\", dataset: \"o-*.ndjson\" }\nworkers: 1\n"
+
+/* The batch is done again, smaller, and what it has left gives nothing any more: the dead one's file would stand beside
+ * those that follow, with the same records. */
+static void a_file_of_a_dead_batch_goes_where_the_source_has_nothing_for_it_any_more(void **state)
+{
+    struct scene scene;
+    struct process process;
+    scene_init(&scene, INTO_FILES, NULL);
+    for (int i = 0; i < 8; i++) {
+        g_autofree char *key = g_strdup_printf("k%d", i), *json = g_strdup_printf("{\"n\":%d}", i);
+        scene_put(&scene, "origin", key, json);
+    }
+    scene_plan(&scene);
+    process_begin_small(&process, &scene, JOB_FORWARD, 4);
+    process_until(&process, 0, OP_CHECKPOINT);
+    process_die(&process);
+    scene_remove(&scene, "origin", "k0");
+    scene_remove(&scene, "origin", "k1");
+    process_begin_small(&process, &scene, JOB_FORWARD, 2);
+    process_done(&process);
+    scene_ran(&scene, 0); /* its gate reads the files: each record once */
+    assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 6);
+    scene_done(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -615,6 +646,7 @@ int main(void)
         cmocka_unit_test(an_equal_version_with_equal_content_is_one_state),
         cmocka_unit_test(a_damaged_list_of_losing_states_ends_the_run),
         cmocka_unit_test(a_file_that_changes_after_the_listing_halts_the_run),
+        cmocka_unit_test(a_file_of_a_dead_batch_goes_where_the_source_has_nothing_for_it_any_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

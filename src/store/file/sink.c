@@ -105,6 +105,27 @@ static bool write_hidden(const struct target *target, const char *path, struct s
     return file_close(file, error) && file_sync_dir_durable(world, target->dir, error);
 }
 
+/* Whether it is there; what cannot be looked at is no absence. */
+static bool look(const struct target *target, const char *path, bool *ret, GError **error)
+{
+    struct world_stat stat;
+    GError *failed = NULL;
+    *ret = file_stat_path(target->store->base.world, path, &stat, &failed);
+    return *ret || error_forgive(failed, SLUICE_ERROR_NOT_FOUND, error);
+}
+
+static bool remove_left(const struct target *target, const struct sink_file *file, GError **error)
+{
+    const struct world *world = target->store->base.world;
+    g_autofree char *hidden = hidden_path(target, file), *name = file_name_of(target, file);
+    g_autofree char *path = g_build_filename(target->dir, name, NULL);
+    bool is_hidden, is_there;
+    if (!look(target, hidden, &is_hidden, error) || !look(target, path, &is_there, error))
+        return false;
+    return (!is_hidden && !is_there) || (file_unlink(world, hidden, error) && file_unlink(world, path, error) &&
+                                         file_sync_dir_durable(world, target->dir, error));
+}
+
 static bool sink_write_durable(struct session *session, const struct call *call, const struct sink_file *file,
                                const struct record *records, size_t n, GError **error)
 {
@@ -114,20 +135,12 @@ static bool sink_write_durable(struct session *session, const struct call *call,
     g_autoptr(GString) text = g_string_new(NULL);
     g_autoptr(GByteArray) packed = g_byte_array_new();
     g_autofree char *path = hidden_path(&target, file);
-    bool ok = text_of(records, n, text, error) &&
-              file_pack(target.form.packing, slice_of(text->str, text->len), packed, error) &&
-              write_hidden(&target, path, slice_of(packed->data, packed->len), error);
+    bool ok = n == 0 ? remove_left(&target, file, error)
+                     : text_of(records, n, text, error) &&
+                           file_pack(target.form.packing, slice_of(text->str, text->len), packed, error) &&
+                           write_hidden(&target, path, slice_of(packed->data, packed->len), error);
     target_done(&target);
     return ok;
-}
-
-/* Whether it is there; what cannot be looked at is no absence. */
-static bool look(const struct target *target, const char *path, bool *ret, GError **error)
-{
-    struct world_stat stat;
-    GError *failed = NULL;
-    *ret = file_stat_path(target->store->base.world, path, &stat, &failed);
-    return *ret || error_forgive(failed, SLUICE_ERROR_NOT_FOUND, error);
 }
 
 static bool sink_publish_durable(struct session *session, const struct call *call, const struct sink_file *file,

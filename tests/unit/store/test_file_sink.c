@@ -146,6 +146,35 @@ static void a_publish_of_what_was_never_written_fails(void **state)
     kit_refused(store_sink_publish_durable(files->session, &call, &first, &error), STORE, "neither it nor");
 }
 
+static void write_none(struct files *files, const struct sink_file *file)
+{
+    GError *error = NULL;
+    struct call call = files_call(files);
+    kit_ok(store_sink_write_durable(files->session, &call, file, NULL, 0, &error));
+}
+
+static void what_was_left_under_a_name_goes_where_nothing_is_to_be_written(void **state)
+{
+    struct files *files = *state;
+    files->ds.name = "nowhere/out-*.ndjson";
+    write_none(files, &first);
+    assert_false(is_there(files, "nowhere"));
+    files->ds.name = "out-*.ndjson";
+    write_two(files, &second);
+    publish(files, &second);
+    for (int published = 0; published < 2; published++) {
+        write_two(files, &first);
+        if (published)
+            publish(files, &first);
+        assert_int_equal(names_in(files, "."), 2);
+        for (int again = 0; again < 2; again++) {
+            write_none(files, &first);
+            assert_int_equal(names_in(files, "."), 1);
+        }
+    }
+    assert_true(is_there(files, "out-abcd010203040506-000007-00000013.ndjson"));
+}
+
 static void a_dataset_that_cannot_be_written_says_why(void **state)
 {
     static const struct {
@@ -199,10 +228,11 @@ static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)
     write_two(files, &first);
     publish(files, &first);
     write_two(files, &first);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         fake_world_arm(&files->fake, (struct fake_fault){.call = "stat", .nth = 1, .number = EIO});
         bool ok = i == 0   ? store_sink_published(files->session, &call, first.id.run, found, &error)
                   : i == 1 ? store_sink_publish_durable(files->session, &call, &first, &error)
+                  : i == 2 ? store_sink_write_durable(files->session, &call, &first, NULL, 0, &error)
                            : store_sink_drop(files->session, &call, first.id.run, &error);
         assert_false(ok);
         assert_int_equal(files->fake.fired, 1);
@@ -216,11 +246,16 @@ static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_is_written_is_seen_once_it_is_published),     TEST(everything_is_on_disk_when_the_call_returns),
-        TEST(an_attempt_that_is_repeated_replaces_the_first),   TEST(a_drop_removes_all_of_the_run_and_nothing_else),
-        TEST(names_that_the_run_did_not_give_are_not_listed),   TEST(a_publish_of_what_was_never_written_fails),
-        TEST(a_dataset_that_cannot_be_written_says_why),        TEST(a_write_that_fails_leaves_nothing_behind),
+        TEST(what_is_written_is_seen_once_it_is_published),
+        TEST(everything_is_on_disk_when_the_call_returns),
+        TEST(an_attempt_that_is_repeated_replaces_the_first),
+        TEST(a_drop_removes_all_of_the_run_and_nothing_else),
+        TEST(names_that_the_run_did_not_give_are_not_listed),
+        TEST(a_publish_of_what_was_never_written_fails),
+        TEST(a_dataset_that_cannot_be_written_says_why),
+        TEST(a_write_that_fails_leaves_nothing_behind),
         TEST(what_cannot_be_looked_at_is_not_taken_for_absent),
+        TEST(what_was_left_under_a_name_goes_where_nothing_is_to_be_written),
     };
     return cmocka_run_group_tests_name("store/file_sink", tests, NULL, NULL);
 }
