@@ -96,6 +96,19 @@ static bool expiry_of(struct worker *worker, struct item *item, struct slice doc
     return true;
 }
 
+/* What has expired before it is written would be gone at once, and of a record that is gone nobody can tell later who
+ * took it away: it is a deletion, which the undo log knows for what it is. A shadow's expiries are decided upon when it
+ * goes live. */
+static void expire(const struct worker *worker, struct item *item)
+{
+    const struct plan *plan = worker->job->plan;
+    if (!item->expiry_settled || plan->write == WRITE_SHADOW || plan->sink || item->expires_at_ms == EXPIRES_NEVER ||
+        item->expires_at_ms > worker->now_ms)
+        return;
+    item->want_delete = true;
+    item->raw = SLICE_EMPTY;
+}
+
 /* Opens the item again for what is wanted now. NULL: it ended by what the tail says, and stays as it is. */
 static struct item *open_item(struct worker *worker, size_t i, struct slice key, bool delete)
 {
@@ -127,9 +140,13 @@ static bool want(struct worker *worker, size_t i, const struct wanted *wanted, b
     if (!item)
         return true;
     item->version = version;
-    return delete || (expiry_of(worker, item, wanted->document, error) &&
-                      store_encode(plan->target_driver, &plan->target_ds, wanted->document, worker->batch.mem,
-                                   &item->raw, error));
+    if (delete)
+        return true;
+    if (!expiry_of(worker, item, wanted->document, error) ||
+        !store_encode(plan->target_driver, &plan->target_ds, wanted->document, worker->batch.mem, &item->raw, error))
+        return false;
+    expire(worker, item);
+    return true;
 }
 
 static void want_all(struct worker *worker, size_t i, const struct transform_result *result)
@@ -269,7 +286,9 @@ static void copy_row(struct worker *worker, size_t i)
     if (!item)
         return;
     item->raw = batch_row(&worker->batch, i)->rec.raw;
-    if (!expiry_of(worker, item, SLICE_EMPTY, &error))
+    if (expiry_of(worker, item, SLICE_EMPTY, &error))
+        expire(worker, item);
+    else
         refuse_with(worker, batch_row(&worker->batch, i), error);
 }
 

@@ -2,6 +2,8 @@
 #include "interleavings/specs.h"
 #include "kit/scene.h"
 
+#define OVERWRITE_FOR(time) ELSEWHERE(", write: in-place, conflict: overwrite, expires: " time)
+
 static void begin(struct scene *scene)
 {
     scene_init(scene, SAME_DATASET, ONCE_MORE);
@@ -210,6 +212,48 @@ static void what_expired_before_the_rollback_needs_nothing(void **state)
     scene_done(&scene);
 }
 
+/* By then it is a deletion, which nobody but the run has made. */
+static void what_a_run_gave_an_expiry_that_had_passed_comes_back(void **state)
+{
+    struct scene scene;
+    scene_init(&scene,
+               "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
+               "target: { store: \"mem:s\", dataset: items, expires: { from: until } }\nworkers: 1\n",
+               NULL);
+    scene_put(&scene, "items", "a", "{\"until\":\"2001-01-01T00:00:00Z\"}");
+    scene_put(&scene, "items", "b", "{\"until\":\"2100-01-01T00:00:00Z\"}");
+    scene_ran(&scene, 0);
+    scene_holds(&scene, "items", "a", NULL);
+    scene_expires(&scene, "items", "b", INT64_C(4102444800000));
+    assert_int_equal(scene_count(&scene, OUTCOME_DELETED), 1);
+    scene_taken_back(&scene, 0);
+    scene_holds(&scene, "items", "a", "{\"until\":\"2001-01-01T00:00:00Z\"}");
+    scene_holds(&scene, "items", "b", "{\"until\":\"2100-01-01T00:00:00Z\"}");
+    assert_int_equal(scene_count(&scene, OUTCOME_RESTORED), 2);
+    scene_done(&scene);
+}
+
+/* A run that is held up for longer than its records are to live: those that it comes to afterwards. */
+static void what_has_expired_while_the_run_stood_still_comes_back(void **state)
+{
+    struct scene scene;
+    scene_init(&scene, OVERWRITE_FOR("1h"), ONCE_MORE);
+    scene_put(&scene, "origin", "a", "{\"times\":1}");
+    scene_put(&scene, "origin", "b", "{\"times\":1}");
+    scene_put(&scene, "items", "a", "{\"times\":0}");
+    scene_plan(&scene);
+    scene.fake.wall_ms += 2 * 3600 * 1000;
+    process_whole(&scene, JOB_FORWARD);
+    scene_holds(&scene, "items", "a", NULL);
+    scene_holds(&scene, "items", "b", NULL);
+    assert_int_equal(scene_count(&scene, OUTCOME_DELETED), 1);
+    assert_int_equal(scene_count(&scene, OUTCOME_UNCHANGED), 1);
+    process_whole(&scene, JOB_BACK);
+    scene_holds(&scene, "items", "a", "{\"times\":0}");
+    scene_holds(&scene, "items", "b", NULL);
+    scene_done(&scene);
+}
+
 /* --- chains
  * ------------------------------------------------------------------------------------------------------------- */
 
@@ -356,6 +400,8 @@ int main(void)
         cmocka_unit_test(a_pre_image_whose_expiry_has_passed_meanwhile_is_deleted),
         cmocka_unit_test(an_absolute_expiry_comes_back_to_the_millisecond),
         cmocka_unit_test(what_expired_before_the_rollback_needs_nothing),
+        cmocka_unit_test(what_a_run_gave_an_expiry_that_had_passed_comes_back),
+        cmocka_unit_test(what_has_expired_while_the_run_stood_still_comes_back),
         cmocka_unit_test(what_several_lanes_wrote_over_each_other_goes_back_to_the_beginning),
         cmocka_unit_test(a_chain_goes_back_to_what_the_application_wrote_in_its_middle),
         cmocka_unit_test(a_chain_crosses_partitions),
