@@ -118,6 +118,38 @@ static void what_a_gate_had_begun_to_write_is_not_read(void **state)
     scene_done(&scene);
 }
 
+/* --- what was asked for by name -------------------------------------------------------------------------------------
+ */
+
+#define ONLY                                                                                                           \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin, only: { keys: keys.txt } }\n"                  \
+    "transform: { lua: t.lua }\n"                                                                                      \
+    "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: overwrite }\n"
+
+static const struct {
+    const char *keys, *unmatched; /* NULL: there is nothing to say of any */
+} ASKED[] = {
+    {"k1\nk2\n", NULL},
+    {"k1\nnobody\nk2\n", "; 1 of 3 keys that were asked for match nothing"},
+};
+
+static void what_was_asked_for_and_is_not_there_is_told_and_nothing_where_all_is(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(ASKED); i++) {
+        struct scene scene;
+        struct verify_result verdict;
+        begin(&scene, ONLY);
+        scene_file(&scene, "keys.txt", ASKED[i].keys);
+        scene_ran(&scene, 0);
+        scene_verify(&scene, &verdict);
+        const char *words = ASKED[i].unmatched ? ASKED[i].unmatched : "match nothing";
+        if (!verdict.pass || (strstr(verdict.sentence, words) != NULL) != (ASKED[i].unmatched != NULL))
+            fail_msg("row %zu: %s", i, verdict.sentence);
+        verify_result_done(&verdict);
+        scene_done(&scene);
+    }
+}
+
 /* --- what its values are held against -------------------------------------------------------------------------------
  */
 
@@ -161,6 +193,7 @@ int main(void)
         cmocka_unit_test(a_report_that_nobody_wants_leaves_nothing),
         cmocka_unit_test(of_a_run_that_is_not_over_what_is_written_is_compared),
         cmocka_unit_test(what_a_gate_had_begun_to_write_is_not_read),
+        cmocka_unit_test(what_was_asked_for_and_is_not_there_is_told_and_nothing_where_all_is),
         cmocka_unit_test(whoever_asks_for_a_baseline_has_it_or_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,11 +6,12 @@
 
 static const char SPEC[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
                            "transform: { lua: t.lua }\ntarget: { %s }\n"
-                           "partitions: { size: 2 }\nworkers: 1\non_failure: %s\n%s"
+                           "partitions: { size: 2 }\nworkers: 1\non_failure: %s\n%s%s"
                            "stages:\n"
                            "  - { name: canary, scope: 1 partitions, order: listed, gate: { verify: full%s } }\n"
                            "  - { name: full, scope: 100%% }\n";
 static const char HOOKS[] = "hooks: [{ must: true, tries: 1, timeout: 1h, %s }]\n";
+static const char MEASURES[] = "measures: [{ name: records, count: true, least: 0 }]\n";
 static const char LUA[] = "function transform(doc) doc.n = doc.n + 1 return doc end\n";
 
 /* What somebody does, and how the command ends. */
@@ -28,7 +29,8 @@ struct way {
     bool stopped;           /* all runs of the home are, before the first step */
     int spoils; /* before that stage (from 1) is judged, the application puts back a record of it, or its source has
                    another; 0: never */
-    enum deed asleep;     /* done while somebody first sleeps through a soak */
+    enum deed asleep;     /* done while somebody first sleeps through a soak, … */
+    enum deed measuring;  /* … or while the measures of its target are taken, when nothing is left to stop */
     struct step steps[8]; /* up to NOTHING */
     const char *state, *stages, *actions;
 };
@@ -134,6 +136,10 @@ static const struct way WAYS[] = {
      .stages = "waiting pending",
      .actions = WAITED "paused denied stage.failed " JUDGED "stage.waiting waiting"},
     {.gate = ", approve: root", .steps = {{RUN, 3}, {BACK, 0}}, BACKED, .actions = WAITED ALL_BACK},
+    {.measuring = PAUSE,
+     .steps = {{RUN, 3}, {RUN, 3}, {RESUME, 0}},
+     DONE,
+     .actions = "running wish measured paused " JUDGED THE_REST},
     /* what a guard has paused a person pauses, too: it does not go on by itself when that is clear */
     {.stopped = true,
      .asleep = PAUSE,
@@ -206,25 +212,11 @@ static const struct person ROOT = {.user = "root", .groups = NO_GROUPS};
 struct walk {
     struct scene scene; /* first: the world's clock has it as its self */
     const struct way *way;
-    int moves;  /* of stages */
-    bool waits; /* at the gate, or because all are stopped */
-    bool acted; /* while somebody slept */
+    int moves;         /* of stages */
+    atomic_bool runs;  /* or is about to */
+    bool waits;        /* at the gate, or because all are stopped */
+    atomic_bool acted; /* while somebody slept, or measured */
 };
-
-/* The first stage's move to waiting is its third. */
-#define WAITS 3
-
-/* A stage is about to be judged at its second move: the canary's at the second of all, the next one's at the fifth. */
-static void on_point(void *self, const char *name)
-{
-    struct walk *walk = self;
-    if (strcmp(name, "run.moved") == 0)
-        walk->waits |= walk->way->stopped || walk->moves >= WAITS;
-    if (strcmp(name, "stage.moved") != 0 || ++walk->moves != 3 * walk->way->spoils - 1)
-        return;
-    scene_put(&walk->scene, "items", walk->way->spoils == 1 ? "k0" : "k5",
-              walk->way->target ? "{\"n\":9}" : "{\"n\":1}");
-}
 
 static void command(struct walk *walk, enum deed act)
 {
@@ -243,6 +235,43 @@ static void command(struct walk *walk, enum deed act)
         kit_ok(run_approve(&config, walk->scene.run, act == APPROVE, &result, &heard, &error));
     run_result_done(&result);
     store_registry_free(registry);
+}
+
+enum { HEARD_US = 60 * 1000 * 1000, TURN_US = 500 };
+
+/* The wish is the catalog's first. */
+static void await_heard(const struct walk *walk)
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    int64_t until_us = g_get_monotonic_time() + HEARD_US;
+    kit_ok(catalog_open(&catalog, &walk->scene.fake.world, walk->scene.home, CATALOG_EXISTING, &error));
+    for (enum wish_fate fate = WISH_IS_OPEN; fate == WISH_IS_OPEN; world_sleep_us(world_real(), TURN_US, NULL)) {
+        kit_ok(catalog_wish_fate(catalog, 1, &fate, &error));
+        assert_true(g_get_monotonic_time() < until_us);
+    }
+}
+
+/* The first stage's move to waiting is its third. */
+#define WAITS 3
+
+/* A stage is about to be judged at its second move: the canary's at the second of all, the next one's at the fifth. */
+static void on_point(void *self, const char *name)
+{
+    struct walk *walk = self;
+    if (strcmp(name, "store.scan_next") == 0 && walk->way->measuring && walk->runs && !walk->acted) {
+        walk->acted = true;
+        command(walk, walk->way->measuring);
+        await_heard(walk);
+    }
+    if (strcmp(name, "run.moved") == 0) {
+        walk->runs = true;
+        walk->waits |= walk->way->stopped || walk->moves >= WAITS;
+    }
+    if (strcmp(name, "stage.moved") != 0 || ++walk->moves != 3 * walk->way->spoils - 1)
+        return;
+    scene_put(&walk->scene, "items", walk->way->spoils == 1 ? "k0" : "k5",
+              walk->way->target ? "{\"n\":9}" : "{\"n\":1}");
 }
 
 static void on_sleep(struct scene *scene, int64_t us)
@@ -265,9 +294,9 @@ static void stop_all(struct walk *walk)
 static void walk_init(struct walk *walk, const struct way *way)
 {
     g_autofree char *hooks = way->hook ? g_strdup_printf(HOOKS, way->hook) : g_strdup("");
-    g_autofree char *spec =
-        g_strdup_printf(SPEC, way->target ? way->target : "store: \"mem:s\", dataset: items",
-                        way->on_failure ? way->on_failure : "pause", hooks, way->gate ? way->gate : "");
+    g_autofree char *spec = g_strdup_printf(SPEC, way->target ? way->target : "store: \"mem:s\", dataset: items",
+                                            way->on_failure ? way->on_failure : "pause", hooks,
+                                            way->measuring ? MEASURES : "", way->gate ? way->gate : "");
     *walk = (struct walk){.way = way};
     scene_init(&walk->scene, spec, LUA);
     walk->scene.person = &ROOT;
@@ -346,7 +375,7 @@ static void every_way_through_a_gate_is_the_tables(void **state)
         same(i, "actions", actions, WAYS[i].actions);
         same(i, "stages", stages, WAYS[i].stages);
         same(i, "state", run_state_word(scene_row(&walk.scene, mem).state), WAYS[i].state);
-        assert_int_equal(walk.acted, WAYS[i].asleep != NOTHING);
+        assert_int_equal(walk.acted, WAYS[i].asleep != NOTHING || WAYS[i].measuring != NOTHING);
         if (strcmp(WAYS[i].state, "done") == 0)
             scene_reconciles(&walk.scene);
         scene_done(&walk.scene);
@@ -356,13 +385,13 @@ static void every_way_through_a_gate_is_the_tables(void **state)
 /* It would be over, and its fences and its lock would stand in the store for ever. */
 static void a_run_that_cannot_let_go_of_its_store_is_not_aborted(void **state)
 {
-    static const struct way WAY = {.gate = ", soak: 60s", .asleep = ABORT};
+    static const struct way WHILE[] = {{.gate = ", soak: 60s", .asleep = ABORT}, {.measuring = ABORT}};
     static const enum fault_op LETS_GO[] = {FAULT_FENCE_DROP, FAULT_UNLOCK};
-    for (size_t i = 0; i < G_N_ELEMENTS(LETS_GO); i++) {
+    for (size_t i = 0; i < G_N_ELEMENTS(LETS_GO) * G_N_ELEMENTS(WHILE); i++) {
         struct walk walk;
         auto_(arena) mem = arena_new(1 << 20);
-        struct fault_row fails = {.op = LETS_GO[i], .nth = 1, .effect = FAULT_FATAL};
-        walk_init(&walk, &WAY);
+        struct fault_row fails = {.op = LETS_GO[i / 2], .nth = 1, .effect = FAULT_FATAL};
+        walk_init(&walk, &WHILE[i % 2]);
         walk.scene.lifts_nothing = true;
         scene_fault(&walk.scene, &fails);
         scene_ran(&walk.scene, 6);

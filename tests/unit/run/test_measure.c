@@ -1,6 +1,7 @@
 /* What the figures of a spec (`measures`) were before a run, and what a sample foretells of them: as the ledger has it,
  * and as the gate finds it again. */
 #include "catalog/ledger.h"
+#include "kit/failing_step.h"
 #include "kit/scene.h"
 
 #define HEAD    "sluice: 1\nname: job\ntransform: { lua: t.lua }\nworkers: 1\n"
@@ -108,6 +109,9 @@ static void where_there_is_no_record_nothing_will_change(void **state)
     scene_done(&scene);
 }
 
+/* More than its spec allows. */
+#define HALVED "measures: [" RECORDS ", change: 10% }]\n", LUA("if doc.n == 1 then return ctx.delete() end doc.n = 0")
+
 enum { MUCH = 250 };
 
 /* Behind what was measured the run does a lot that is on record. */
@@ -128,8 +132,7 @@ static void much_happens(void *self, const char *name)
 static void what_was_measured_is_found_behind_all_that_came_since(void **state)
 {
     struct scene scene;
-    scene_init(&scene, HEAD LIVE TARGET "measures: [" RECORDS ", change: 10% }]\n",
-               LUA("if doc.n == 1 then return ctx.delete() end doc.n = 0"));
+    scene_init(&scene, HEAD LIVE TARGET HALVED);
     scene_put(&scene, "items", "a", "{\"n\":1}");
     scene_put(&scene, "items", "b", "{\"n\":2}");
     scene.fake.world.point = much_happens;
@@ -139,6 +142,51 @@ static void what_was_measured_is_found_behind_all_that_came_since(void **state)
     scene_done(&scene);
 }
 
+static unsigned failing_step;
+
+/* From when the gate is to judge, of whoever drives the run. */
+static void on_judging(void *self, const char *name)
+{
+    struct scene *scene = self;
+    auto_(arena) mem = arena_new(1 << 20);
+    if (strcmp(name, "run.moved") != 0 || scene_row(scene, mem).state != RUN_VERIFYING)
+        return;
+    scene->fake.world.point = NULL;
+    steps_met = 0;
+    step_fails = failing_step;
+}
+
+/* What it was before is among what they read: no gate passes because that could not be. */
+static void a_statement_that_fails_while_a_gate_holds_a_figure_against_what_it_was_is_told(void **state)
+{
+    enum { AT_LEAST = 20 };
+    struct scene scene;
+    struct scene_kept kept;
+    bool met = true;
+    scene_init(&scene, HEAD LIVE TARGET HALVED);
+    scene_put(&scene, "items", "a", "{\"n\":1}");
+    scene_put(&scene, "items", "b", "{\"n\":2}");
+    scene_plan(&scene);
+    scene_keep(&scene, &kept);
+    scene_done(&scene);
+    for (failing_step = 1; met; failing_step++) {
+        struct ended ended;
+        scene_again(&scene, &kept);
+        scene.fake.world.point = on_judging;
+        scene.fake.world.point_self = &scene;
+        scene_run(&scene, &ended);
+        step_fails = 0;
+        assert_null(scene.fake.world.point);
+        met = steps_met >= failing_step;
+        if ((ended.status != 4 && (!met || ended.status != 6)) || (!met && failing_step <= AT_LEAST))
+            fail_msg("statement %u: ended with %d: %s", failing_step, ended.status, ended.text);
+        ended_done(&ended);
+        scene_ran(&scene, 4);
+        scene_done(&scene);
+    }
+    scene_kept_done(&kept);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +194,7 @@ int main(void)
         cmocka_unit_test(where_there_is_no_record_nothing_will_change),
         cmocka_unit_test(a_part_of_the_records_foretells_all_of_them),
         cmocka_unit_test(what_was_measured_is_found_behind_all_that_came_since),
+        cmocka_unit_test(a_statement_that_fails_while_a_gate_holds_a_figure_against_what_it_was_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -393,6 +393,38 @@ static void a_record_of_more_entries_than_there_is_memory_ends_the_judgement(voi
     done(&judged);
 }
 
+/* Where the store has no sets an index is a dataset, each of whose keys is an entry. */
+static void each_call_of_the_store_that_fails_ends_the_judgement(void **state)
+{
+    enum { AT_LEAST = 4 }; /* both sides opened and scanned */
+    struct spec_expect of = {.name = "by-n", .what = SPEC_EXPECT_INDEX, .index = "all", .entry = "{n}:{key}"};
+    bool met = true;
+    for (uint64_t nth = 1; met; nth++) {
+        g_autoptr(GError) error = NULL;
+        struct fault_row fails = {.op = FAULT_ANY, .nth = nth, .effect = FAULT_FATAL};
+        struct judged judged;
+        GArray *results = NULL;
+        begin(&judged);
+        judged.scene.faulty_mem.table.members = NULL;
+        scene_put(&judged.scene, "items", "a", "{\"n\":7}");
+        scene_put(&judged.scene, "all", "7:a", "{}");
+        judged.input.expects = &of;
+        judged.input.n_expects = 1;
+        struct expect_wish wish = {.input = &judged.input, .fault = note_fault, .self = judged.faults};
+        scene_fault(&judged.scene, &fails);
+        bool ok = expect_judge(&wish, &results, &error);
+        met = judged.scene.plan.calls[FAULT_ANY] >= nth;
+        if (ok == met || ok != !error || (!met && nth <= AT_LEAST))
+            fail_msg("call %d: %s", (int)nth, error ? error->message : "nothing is said");
+        if (ok)
+            assert_true(g_array_index(results, struct expect_result, 0).holds);
+        if (ok)
+            g_array_unref(results);
+        scene_fault(&judged.scene, NULL);
+        done(&judged);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +434,7 @@ int main(void)
         cmocka_unit_test(records_that_do_not_fit_together_are_held_against_their_entries_one_by_one),
         cmocka_unit_test(a_record_of_more_entries_than_there_is_memory_ends_the_judgement),
         cmocka_unit_test(entries_that_do_not_fit_into_memory_are_never_left_out),
+        cmocka_unit_test(each_call_of_the_store_that_fails_ends_the_judgement),
     };
     return cmocka_run_group_tests_name("verify/index", tests, NULL, NULL);
 }

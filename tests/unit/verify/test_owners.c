@@ -140,6 +140,40 @@ static void owners_that_cannot_be_had_are_not_guessed(void **state)
     }
 }
 
+/* Of either gate, to the end: behind the last key of the target, too, in which nothing is left of the second gate's. */
+static void each_part_of_the_owners_that_cannot_be_read_ends_the_verification(void **state)
+{
+    static const char *const NAMES[] = {"owners.0", "owners.1"};
+    enum { AT_LEAST = 4 }; /* its head, that of its block, the keys, its end */
+    struct scene scene;
+    struct scene_kept kept;
+    passed(&scene, FILES, &SORTED);
+    forget_sketches(&scene);
+    for (int i = KEYS / 2; i < KEYS; i++) {
+        g_autofree char *key = g_strdup_printf("k%02d", i);
+        scene_remove(&scene, "items", key);
+    }
+    scene_keep(&scene, &kept);
+    scene_done(&scene);
+    for (size_t i = 0; i < G_N_ELEMENTS(NAMES); i++) {
+        bool met = true;
+        for (uint64_t nth = 1; met; nth++) {
+            struct ended ended;
+            scene_again(&scene, &kept);
+            scene.faulty_mem.table.list = &SORTED;
+            fake_world_arm(&scene.fake,
+                           (struct fake_fault){.call = "pread", .path = NAMES[i], .nth = nth, .number = EIO});
+            scene_check(&scene, &ended);
+            met = scene.fake.fired > 0;
+            if (ended.by_error != met || (met && !strstr(ended.text, NAMES[i])) || (!met && nth <= AT_LEAST))
+                fail_msg("read %d of %s ended with: %s", (int)nth, NAMES[i], ended.text);
+            ended_done(&ended);
+            scene_done(&scene);
+        }
+    }
+    scene_kept_done(&kept);
+}
+
 /* Of partitions of which the gates left nothing in the target, what stands there now may be theirs. */
 static void where_owners_cannot_be_had_a_record_that_came_back_is_found(void **state)
 {
@@ -265,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(owners_tell_in_which_partition_a_change_is),
         cmocka_unit_test(owners_that_cannot_be_had_are_not_guessed),
+        cmocka_unit_test(each_part_of_the_owners_that_cannot_be_read_ends_the_verification),
         cmocka_unit_test(where_owners_cannot_be_had_a_record_that_came_back_is_found),
         cmocka_unit_test(a_stage_alone_is_told_by_its_own_sums),
         cmocka_unit_test(a_partition_without_a_sum_is_compared_with_the_source),
