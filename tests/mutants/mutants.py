@@ -37,8 +37,9 @@ LIST = Path(__file__).resolve().parent / "list.txt"
 HOME = ROOT / "build-mutants"
 FOLDERS = ("policy", "undo", "run", "catalog", "verify")
 
-# A fault: the file, which of its lines of this text, how it is called, and what stands there instead.
-Fault = namedtuple("Fault", "path nth kind before after")
+# A fault: the file, the function, which of its lines of this text, how it is called, and what stands there instead. What
+# moves within a file, or has a like beside it that is new, is the same fault; where the function has another name it is gone.
+Fault = namedtuple("Fault", "path function nth kind before after")
 
 # --- which faults there are ------------------------------------------------------------------------------------------
 
@@ -50,6 +51,7 @@ DURABLE = re.compile(r"\b\w*(?:durable|sync|settle)\w*\((?:[^()]|\([^()]*\))*\)"
 FALLIBLE = re.compile(r"\b[a-z]\w*\((?:[^()]|\([^()]*\))*, error\)")
 CONDITION = re.compile(r"^( +(?:else )?if \()(.*)\)( \{)?$")
 OFF = re.compile(r" ([+-]) 1\b")
+NAMED = re.compile(r"^[A-Za-z_][^=]*?\b(\w+)(?:\(|\[| =)")
 SKIPPED = re.compile(r"^\s*(?:#|/?\*|//|ROW\(|SQL\()|^\s*(?:static|const|struct|enum)\b.*\($")
 
 
@@ -97,16 +99,24 @@ def off_by_one(line):
 KINDS = (compared, negated, joined, dropped, swallowed, off_by_one)
 
 
+def placed(lines):
+    """Each line with the function (or the table) that it stands in, and which line there of its text it is."""
+    function, seen = "", {}
+    for line in lines:
+        named = NAMED.match(line)
+        function = named[1] if named else function
+        nth = seen[function, line] = seen.get((function, line), 0) + 1
+        yield function, nth, line
+
+
 def faults_of(path):
     """Every fault of a file: of lines that are indented, and so stand in a function."""
-    seen = {}
-    for line in (ROOT / path).read_text().splitlines():
-        nth = seen[line] = seen.get(line, 0) + 1
+    for function, nth, line in placed((ROOT / path).read_text().splitlines()):
         if not line.startswith("    ") or SKIPPED.match(line) or '"' in line and "error_set" in line:
             continue
         for kind in KINDS:
             for name, after in kind(line):
-                yield Fault(path, nth, name, line, after)
+                yield Fault(path, function, nth, name, line, after)
 
 
 def all_faults():
@@ -118,7 +128,7 @@ def all_faults():
 # --- the list --------------------------------------------------------------------------------------------------------
 
 def put(number, fault):
-    return f"{number}\t{fault.path}\t{fault.nth}\t{fault.kind}\n-{fault.before}\n+{fault.after}\n"
+    return f"{number}\t{fault.path}\t{fault.function}\t{fault.nth}\t{fault.kind}\n-{fault.before}\n+{fault.after}\n"
 
 
 def sample(count, seed):
@@ -129,7 +139,7 @@ def sample(count, seed):
     rest = dice.sample([fault for fault in faults if "/policy/" not in fault.path], count - len(policy))
     chosen = policy + rest
     dice.shuffle(chosen)
-    LIST.write_text(f"# {count} of {len(faults)} faults, by seed {seed}: number, file, which such line, kind; before, after.\n"
+    LIST.write_text(f"# {count} of {len(faults)} faults, by seed {seed}: number, file, function, which such line, kind; before, after.\n"
                     + "".join(put(number, fault) for number, fault in enumerate(chosen, 1)))
 
 
@@ -183,7 +193,7 @@ def listed():
         elif line.startswith("-"):
             before = line[1:]
         elif line.startswith("+"):
-            faults[int(head[0])] = Fault(head[1], int(head[2]), head[3], before, line[1:])
+            faults[int(head[0])] = Fault(head[1], head[2], int(head[3]), head[4], before, line[1:])
         else:
             head = line.split("\t")
     return faults, excused
@@ -192,10 +202,11 @@ def listed():
 def with_fault(fault, text):
     """The file's text with it; None: the line is not there any more."""
     lines = text.split("\n")
-    places = [i for i, line in enumerate(lines) if line == fault.before]
-    if len(places) < fault.nth:
+    wanted = fault.function, fault.nth, fault.before
+    place = next((i for i, placing in enumerate(placed(lines)) if placing == wanted), None)
+    if place is None:
         return None
-    lines[places[fault.nth - 1]] = fault.after
+    lines[place] = fault.after
     return QUIET + "\n".join(lines)
 
 
