@@ -201,6 +201,7 @@ static void from_stage(struct scene *scene, const char *stage, struct ended *ret
     struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
     struct run_config config = scene_config(scene, registry);
     bool ok = run_back(&config, scene->run, stage, &result, &error);
+    assert_true(ok == !error);
     *ret = (struct ended){.status = ok ? result.exit_status : error_exit_status(error),
                           .by_error = !ok,
                           .text = g_strdup(ok ? result.text : error->message)};
@@ -353,6 +354,34 @@ static void chains_that_are_lost_under_way_are_made_again(void **state)
         assert_int_equal(n_back(&scene), 6);
         scene_done(&scene);
     }
+}
+
+/* Nothing of its chains is taken for made that is not. */
+static void a_call_on_the_log_that_fails_while_a_run_is_taken_back_is_told(void **state)
+{
+    enum { AT_LEAST = 20 };
+    struct scene scene;
+    struct scene_kept kept;
+    bool met = true;
+    staged(&scene, IN_PLACE, 0);
+    scene_keep(&scene, &kept);
+    scene_done(&scene);
+    for (uint64_t nth = 1; met; nth++) {
+        struct ended ended;
+        scene_again(&scene, &kept);
+        fake_world_arm(&scene.fake, (struct fake_fault){.path = "/undo/", .nth = nth, .number = EIO});
+        from_stage(&scene, NULL, &ended);
+        met = scene.fake.fired > 0;
+        fake_world_arm(&scene.fake, (struct fake_fault){0});
+        if ((!met && (ended.status != 0 || nth <= AT_LEAST)) || (ended.status == 0 && n_back(&scene) != 6))
+            fail_msg("call %d: %d: %s", (int)nth, ended.status, ended.text);
+        if (ended.status != 0)
+            scene_taken_back(&scene, 0);
+        assert_int_equal(n_back(&scene), 6);
+        ended_done(&ended);
+        scene_done(&scene);
+    }
+    scene_kept_done(&kept);
 }
 
 /* Neither of the two is told by the other any more. */
@@ -515,6 +544,7 @@ int main(void)
         cmocka_unit_test(what_the_log_cannot_tell_of_a_stage_is_said_beside_what_stands),
         cmocka_unit_test(what_is_damaged_while_a_rollback_is_under_way_is_listed_and_the_rest_goes_back),
         cmocka_unit_test(chains_that_are_lost_under_way_are_made_again),
+        cmocka_unit_test(a_call_on_the_log_that_fails_while_a_run_is_taken_back_is_told),
         cmocka_unit_test(chains_that_are_lost_beside_a_damaged_log_are_asked_for_by_name),
         cmocka_unit_test(what_a_rollback_of_a_stage_left_is_told_by_the_same_command_again),
         cmocka_unit_test(a_stage_whose_rollback_did_not_come_to_its_end_is_taken_back_by_the_same_command),

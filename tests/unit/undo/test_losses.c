@@ -284,6 +284,33 @@ static void chains_of_a_log_that_is_shorter_now_are_made_anew(void **state)
     logs_done(&logs);
 }
 
+/* Of what is lost, too, which they tell beside the keys: whichever byte is damaged. */
+static void chains_that_are_damaged_are_made_anew(void **state)
+{
+    struct logs logs;
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    logs_write(&logs, 1, 1, "k", "A", "B");
+    struct move move = {"l", "A", "B"};
+    struct undo_position bad = logs_intents(&logs, 1, 2, 1, &move, 1);
+    logs_outcomes(&logs, 1, 2, 1, 1, 1);
+    logs_close(&logs);
+    g_autofree char *log = logs_segment(&logs, 1), *path = g_build_filename(logs.dir, "chains", NULL);
+    logs_flip(log, bad.offset);
+    build(&logs, NULL, 0);
+    g_autoptr(GByteArray) whole = logs_bytes(path);
+    for (size_t at = 0; at < whole->len; at++) {
+        struct undo_damage damage[4];
+        logs_flip(path, at);
+        build(&logs, NULL, 0);
+        g_autoptr(GByteArray) again = logs_bytes(path);
+        assert_true(slice_equal(slice_of(again->data, again->len), slice_of(whole->data, whole->len)));
+        assert_chains(&logs, "k:B>A");
+        assert_true(damage_of(&logs, damage, 4) > 0);
+    }
+    logs_done(&logs);
+}
+
 #define IN_DIR(name) cmocka_unit_test_setup_teardown(name, kit_dir_setup, kit_dir_teardown)
 
 int main(void)
@@ -299,6 +326,7 @@ int main(void)
         IN_DIR(a_log_of_many_blocks_is_read_to_its_end),
         IN_DIR(a_batch_that_no_block_holds_is_refused_and_a_large_one_kept),
         IN_DIR(chains_of_a_log_that_is_shorter_now_are_made_anew),
+        IN_DIR(chains_that_are_damaged_are_made_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,6 +78,28 @@ static void an_older_state_is_superseded_by_the_newer_one_that_the_run_wrote(voi
     }
 }
 
+/* Before, between and behind those that are written in its batch, which make nothing of it. */
+static void a_delete_that_finds_nothing_among_writes_of_other_keys_is_done(void **state)
+{
+    static const char *const KEYS[] = {"a", "c", "e"};
+    for (size_t i = 0; i < G_N_ELEMENTS(KEYS); i++) {
+        struct scene scene;
+        g_autofree char *lines = g_strdup_printf("{\"id\":\"b\",\"at\":1}\n{\"id\":\"d\",\"at\":1}\n"
+                                                 "{\"id\":\"%s\",\"at\":1,\"gone\":true}\n",
+                                                 KEYS[i]);
+        scene_init(&scene, OF_FILES, LUA);
+        scene_file(&scene, "in/a.ndjson", lines);
+        scene_put(&scene, "items", "other", "{}");
+        gate_passes(&scene, i);
+        scene_holds(&scene, "items", "b", "{\"id\":\"b\",\"at\":1}");
+        scene_holds(&scene, "items", "d", "{\"id\":\"d\",\"at\":1}");
+        scene_holds(&scene, "items", KEYS[i], NULL);
+        assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 2);
+        assert_int_equal(scene_count(&scene, OUTCOME_UNCHANGED), 1);
+        scene_done(&scene);
+    }
+}
+
 /* What the run wrote last is right for none of them, or the older one was never written: not superseded. */
 static void what_no_write_of_the_run_accounts_for_differs(void **state)
 {
@@ -106,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_older_state_is_superseded_by_the_newer_one_that_the_run_wrote),
+        cmocka_unit_test(a_delete_that_finds_nothing_among_writes_of_other_keys_is_done),
         cmocka_unit_test(what_no_write_of_the_run_accounts_for_differs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
