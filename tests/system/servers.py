@@ -522,12 +522,12 @@ class Servers:
         return cluster
 
 
-KINDS = ("redis", "valkey")
+KINDS = os.environ.get("SLUICE_SERVERS", "redis,valkey").split(",")
 
 
-def take_turn(kind, kinds=KINDS):
+def take_turn(kind):
     """Of what takes long the second kind of server is by hand."""
-    if kind != kinds[0] and not os.environ.get("SLUICE_LIVE_ALL"):
+    if kind != KINDS[0] and not os.environ.get("SLUICE_LIVE_ALL"):
         raise Skip("by hand, with SLUICE_LIVE_ALL=1: the other kind of server has had its turn")
 
 

@@ -16,13 +16,12 @@ import threading
 import time
 
 from livedata import Pipes
-from servers import each_kind, wait_for
+from servers import KINDS, each_kind, wait_for
 from stand import must, run_all, same, test
 from valkey_copy import content, killed_at_random, known, must_equal, servers, uri
 
 HUGE_MB = int(os.environ.get("SLUICE_HUGE_MB", "24"))
 ALL_KINDS = "string hash list set zset stream claims small"
-KINDS = os.environ.get("SLUICE_SERVERS", "redis,valkey").split(",")
 STALL_MS = float(os.environ.get("SLUICE_STALL_MS", "40")) # of the tenth slowest command: a machine with other work stops a server in its midst
 
 SPEC = """

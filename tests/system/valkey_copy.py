@@ -10,12 +10,11 @@ import subprocess
 import time
 
 from livedata import Pipes, primaries
-from servers import Cluster, Servers, Unavailable, take_turn
+from servers import KINDS, Cluster, Servers, Unavailable, take_turn
 from stand import Skip, must, run_all, same, test
 
 BIG_MB = int(os.environ.get("SLUICE_BIG_MB", "10"))
 SMALL = int(os.environ.get("SLUICE_COPY_KEYS", "6000"))
-KINDS = os.environ.get("SLUICE_SERVERS", "redis,valkey").split(",")
 
 SPEC = """
 sluice: 1
@@ -186,7 +185,7 @@ def must_equal(have, want):
 
 
 def servers(stand, kind):
-    take_turn(kind, KINDS)
+    take_turn(kind)
     try:
         return Servers(stand.dir, kind)
     except Unavailable as why:

@@ -12,6 +12,7 @@ import threading
 import time
 
 from history import History
+from servers import KINDS as SERVERS
 from servers import Cluster, Servers, Unavailable, each_kind, need_client
 from stand import Skip, must, run_all, same, test
 
@@ -228,7 +229,7 @@ def _(stand):
     if not os.environ.get("SLUICE_LIVE_ALL"):
         raise Skip("by hand, with SLUICE_LIVE_ALL=1: it takes minutes")
     try:
-        with Servers(stand.dir, os.environ.get("SLUICE_SERVERS", "redis")) as servers:
+        with Servers(stand.dir, SERVERS[0]) as servers:
             place, keys = servers.cluster(primaries=3, replicas=0), 600
             write_specs(stand, place, keys, rate=400)
             with Box(place, keys, clients=3) as box, place.moving(seed=SEED) as moved:

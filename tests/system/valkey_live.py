@@ -13,13 +13,12 @@ import time
 
 from livedata import (BASE, FIX_LUA, NEVER, PREFIX, Judge, as_state, busy, flush, forget_lost, marks, owners, read, read_node,
                       rows, seed, slot_of)
-from servers import Servers, Unavailable, take_turn, wait_for, wait_in_step
+from servers import KINDS, Servers, Unavailable, take_turn, wait_for, wait_in_step
 from stand import TESTS, Failed, Skip, must, run_all, same, stand_still, test
 
 KEYS = int(os.environ.get("SLUICE_LIVE_KEYS", "8000"))
 KILLS = int(os.environ.get("SLUICE_KILLS", "20"))
 SEED = int(os.environ.get("SLUICE_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
-KINDS = os.environ.get("SLUICE_SERVERS", "redis,valkey").split(",")
 LIMIT = 120 + KEYS // 500 # seconds
 MOST_DOUBTED = 20 # keys that the application wrote while their server died
 
@@ -96,7 +95,7 @@ def live(words, by_hand=None, each=False):
                 if by_hand and not os.environ.get("SLUICE_LIVE_ALL"):
                     raise Skip(f"by hand, with SLUICE_LIVE_ALL=1: {by_hand}")
                 if not each:
-                    take_turn(kind, KINDS)
+                    take_turn(kind)
                 cluster = Shared.get(stand, kind)
                 try:
                     function(stand, cluster)

@@ -9,10 +9,9 @@ import threading
 import time
 
 from livedata import slot_of
-from servers import SLOTS, Servers, Unavailable, need_client, take_turn, wait_for
+from servers import KINDS, SLOTS, Servers, Unavailable, need_client, take_turn, wait_for
 from stand import Skip, among, must, run_all, same, test
 
-KINDS = ("redis", "valkey")
 SCRIPT_WAIT_MS = 20000
 
 
