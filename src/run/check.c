@@ -299,22 +299,19 @@ static bool may_begin(void *self)
     struct checking *checking = self;
     struct hold *hold = checking->hold;
     guarding_look(hold->guarding, hold->catalog, world_monotonic_us(hold->config->world));
-    return atomic_load(&checking->stop) || guarding_halts(hold->guarding) || guarding_may(hold->guarding);
+    return atomic_load(&checking->stop) || guarding_is_over(hold->guarding);
 }
 
 /* Where it is nobody's gate: nothing is read before all that is watched has been, and nobody is against it. */
 static bool wait_clear(struct checking *checking, GError **error)
 {
-    struct guarding *guarding = checking->hold->guarding;
     struct watch watch = {
         .config = checking->config, .stop = &checking->stop, .ended = may_begin, .look = show, .self = checking};
     watch_until_ended(&watch);
     atomic_store(&checking->held, false);
     if (atomic_load(&checking->stop))
         return error_set(error, SLUICE_ERROR_INTERRUPTED, "interrupted; nothing was compared");
-    if (guarding_halts(guarding))
-        guarding_halt_set(guarding, error);
-    return !guarding_halts(guarding);
+    return guarding_lets(checking->hold->guarding, error);
 }
 
 /* --- of a run ----------------------------------------------------------------------------------------------------- */

@@ -344,9 +344,14 @@ bool guarding_may(const struct guarding *guarding)
     return clear || limits_hurries(guarding->limits);
 }
 
-bool guarding_lost(const struct guarding *guarding)
+static bool is_lost(const struct guarding *guarding)
 {
     return guarding->lost && guarding->looked_us - guarding->lost_us >= LOST_US;
+}
+
+bool guarding_is_over(const struct guarding *guarding)
+{
+    return guarding_halts(guarding) || guarding_may(guarding) || is_lost(guarding);
 }
 
 /* What a wait for the guards is over by. */
@@ -362,8 +367,7 @@ static bool is_over(void *self)
     const struct waiting *waiting = self;
     const struct guards_verdict *now = &waiting->guarding->verdict;
     const char *guard = guarding_holds(waiting->guarding) ? now->name : NULL;
-    return atomic_load(&waiting->stop) || g_strcmp0(guard, waiting->guard) != 0 || guarding_halts(waiting->guarding) ||
-           guarding_may(waiting->guarding) || guarding_lost(waiting->guarding);
+    return atomic_load(&waiting->stop) || g_strcmp0(guard, waiting->guard) != 0 || guarding_is_over(waiting->guarding);
 }
 
 static void show(void *self, struct watch *watch)
@@ -411,6 +415,15 @@ void guarding_halt_set(const struct guarding *guarding, GError **ret)
     error_set(ret, SLUICE_ERROR_HALTED, "guard: %s", guarding->verdict.words);
 }
 
+bool guarding_lets(const struct guarding *guarding, GError **error)
+{
+    if (guarding_halts(guarding))
+        guarding_halt_set(guarding, error);
+    else if (!guarding_may(guarding))
+        g_propagate_error(error, g_error_copy(guarding->lost));
+    return !guarding_halts(guarding) && guarding_may(guarding);
+}
+
 bool guarding_pause_here(struct hold *hold, GError **error)
 {
     enum run_state was = hold->run.state;
@@ -432,12 +445,8 @@ enum guarding_end guarding_clear(struct hold *hold, GError **error)
         bool holds = guarding_holds(guarding);
         if (guarding_halts(guarding))
             return GUARDING_HALTED;
-        if (guarding_may(guarding))
-            return GUARDING_CLEAR;
-        if (guarding_lost(guarding)) {
-            g_propagate_error(error, g_error_copy(guarding->lost));
-            return GUARDING_ERROR;
-        }
+        if (guarding_is_over(guarding))
+            return guarding_lets(guarding, error) ? GUARDING_CLEAR : GUARDING_ERROR;
         if (holds && !guarding_pause_here(hold, error))
             return GUARDING_ERROR;
         end = holds && hold->config->exit_on_pause ? GUARDING_LEFT : wait_once(hold);

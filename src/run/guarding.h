@@ -52,8 +52,11 @@ bool guarding_holds(const struct guarding *guarding);
 bool guarding_halts(const struct guarding *guarding); /* … and only a person lets it go on */
 bool guarding_may(const struct guarding *guarding);   /* all is read, and nobody is against it: what stands may go on */
 
-/* The catalog has not told, or taken, from where growth counts for so long that nobody should wait for it. */
-bool guarding_lost(const struct guarding *guarding);
+/* Nobody waits for it any longer: it may go on, a hard guard is against that, or for so long that nobody should wait
+ * for it the catalog has not told, or taken, from where growth counts. */
+bool guarding_is_over(const struct guarding *guarding);
+/* What it is over by; why it does not go on, as an error. */
+bool guarding_lets(const struct guarding *guarding, GError **error);
 
 /* Moves the run to paused, with the guard that holds it and its words; one that it has paused already stays. */
 bool guarding_pause(const struct guarding *guarding, struct catalog *catalog, const struct run_row *run,
