@@ -273,6 +273,35 @@ static void what_a_rollback_of_a_stage_left_is_told_by_the_same_command_again(vo
     scene_done(&scene);
 }
 
+/* Of all of it, or of what its second stage wrote. */
+static void a_statement_that_fails_while_a_rollback_is_foretold_is_told(void **state)
+{
+    static const struct {
+        const char *stage;
+        uint64_t keys;
+    } ROWS[] = {{NULL, 6}, {"full", 4}};
+    struct scene scene;
+    staged(&scene, IN_PLACE, 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        bool met = true;
+        for (unsigned nth = 1; met; nth++) {
+            g_autoptr(GError) error = NULL;
+            struct run_back_plan plan = {0};
+            struct store_registry *registry = store_registry_new(&scene.fake.world, scene.ours);
+            struct run_config config = scene_config(&scene, registry);
+            steps_met = 0;
+            step_fails = nth;
+            bool ok = run_back_preview(&config, scene.run, ROWS[i].stage, &plan, &error);
+            step_fails = 0;
+            met = steps_met >= nth;
+            if (ok == met || ok != !error || (ok && plan.keys != ROWS[i].keys))
+                fail_msg("statement %u: %d keys: %s", nth, (int)plan.keys, error ? error->message : "nothing is said");
+            store_registry_free(registry);
+        }
+    }
+    scene_done(&scene);
+}
+
 /* --- damaged under way ------------------------------------------------------------------------------------------- */
 
 static size_t n_back(struct scene *scene)
@@ -539,6 +568,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_statement_that_fails_while_a_run_is_taken_back_is_told),
         cmocka_unit_test(a_statement_that_fails_while_a_guard_holds_a_rollback_is_told),
+        cmocka_unit_test(a_statement_that_fails_while_a_rollback_is_foretold_is_told),
         cmocka_unit_test(whatever_comes_while_a_guard_holds_a_rollback_ends_it_in_its_own_way),
         cmocka_unit_test(of_one_piece_no_stage_is_taken_back_alone),
         cmocka_unit_test(what_the_log_cannot_tell_of_a_stage_is_said_beside_what_stands),
