@@ -3,19 +3,25 @@
 #include <math.h>
 #include <string.h>
 
-#define RECENT_US    4e6
-#define MINUTE_US    60e6
-#define FRESH_US     1e6
-#define AIM          0.47 /* of what the promise allows: windows differ by chance … */
-#define AIM_FALLS    0.15 /* … the more, the farther the p99 moves than the body does: by this power of it */
-#define GROW_PER_S   0.35 /* at most, of the window's logarithm */
-#define FIRST_PER_S  1.2  /* until it has met what it may: from the trickle to a hundred times that in four seconds */
+#define RECENT_US  4e6
+#define MINUTE_US  60e6
+#define FRESH_US   1e6
+#define AIM        0.47 /* of what the promise allows: windows differ by chance … */
+#define AIM_FALLS  0.15 /* … the more, the farther the p99 moves than the body does: by this power of it */
+#define GROW_PER_S 0.35 /* at most, of the window's logarithm */
+#define FIRST_PER_S                                                                                                    \
+    1.2 /* … until it has met what it may, from the trickle to a hundred times that in four seconds, and             \
+           below what is usual */
+#define RISES_US     10e6 /* what is usual follows a window that is larger so soon, … */
+#define FALLS_US     60e6 /* … and one that is smaller so late */
 #define SHRINK_PER_S 1.5
 #define FELT_FROM    5 /* times the least window: what is felt at less is the world */
 #define GAIN_PER_S   0.5
 #define SHARE_PER_S  2 /* of how far its window is from the mean: their baselines differ, and each pulls its own way */
 #define HOLD_US      500000
 #define CHANCE       1e-4  /* that so many samples above the promise are chance */
+#define EASED        1e-2  /* … that so many of the newest are as quick */
+#define EASED_FEWEST 60    /* … of that many */
 #define ADOPTED      0.125 /* of a window that was learnt by other commands … */
 #define ADOPTED_MOST 1     /* … and no more of it: one command in flight is one client more */
 #define TAIL_FIRST   4
@@ -56,6 +62,7 @@ void governor_init(struct governor *governor, const struct governor_promise *pro
                                   .most = most,
                                   .window = least,
                                   .felt_window = least,
+                                  .usual = least,
                                   .tail = TAIL_FIRST,
                                   .ticked_us = now_us};
     baseline_init(&governor->base);
@@ -97,7 +104,7 @@ void governor_adopt(struct governor *governor, const struct governor_learned *le
 {
     governor->base = learned->base;
     governor->window = fmax(governor->least, fmin(ADOPTED_MOST, ADOPTED * learned->window));
-    governor->felt_window = governor->window;
+    governor->felt_window = governor->usual = governor->window;
     governor->tail = fmax(TAIL_FIRST, learned->tail);
     governor->ticked_us = now_us;
 }
@@ -174,6 +181,36 @@ static bool is_breach(const struct governor *governor)
     return above >= 3 && binomial_tail(ceil(governor->fresh.total), above, 0.01) < CHANCE;
 }
 
+/* The newest probes are quicker than those of the last seconds were: what weighed on the server then has gone. */
+static bool has_eased(const struct governor *governor)
+{
+    static const double AT[] = {0.5, 0.8};
+    const struct histogram *fresh = &governor->fresh, *recent = &governor->recent;
+    bool few = fresh->total < EASED_FEWEST || recent->total < 2 * fresh->total, eased = false;
+    for (size_t i = 0; !few && i < sizeof AT / sizeof *AT; i++) {
+        double below = fresh->total - histogram_above(fresh, histogram_quantile(recent, AT[i]));
+        eased |= binomial_tail(ceil(fresh->total), floor(below), AT[i]) < EASED;
+    }
+    return eased;
+}
+
+/* What was felt of what has gone tells nothing of the window as it is. */
+static void forget_what_eased(struct governor *governor)
+{
+    if (!has_eased(governor))
+        return;
+    governor->recent = governor->fresh;
+    governor->felt_window = governor->window;
+}
+
+/* As long as nothing was met, nothing is usual. */
+static void learn_usual(struct governor *governor, double us)
+{
+    double after_us = governor->window > governor->usual ? RISES_US : FALLS_US;
+    double part = governor->met ? 1 - exp(-us / after_us) : 1;
+    governor->usual *= pow(governor->window / governor->usual, part);
+}
+
 static void fade(struct governor *governor, double us)
 {
     governor->felt_window += (1 - exp(-us / RECENT_US)) * (governor->window - governor->felt_window);
@@ -196,7 +233,8 @@ static double move(struct governor *governor, double us)
     if (governor->others.allowed_us > 0)
         allowed = fmin(allowed, governor->others.allowed_us);
     double by = GAIN_PER_S * log(aim * allowed / expected_us(governor));
-    by = fmin(governor->met ? GROW_PER_S : FIRST_PER_S, fmax(-SHRINK_PER_S, by));
+    bool beyond = governor->met && governor->window >= governor->usual;
+    by = fmin(beyond ? GROW_PER_S : FIRST_PER_S, fmax(-SHRINK_PER_S, by));
     governor->met |= by <= 0 && governor->window > FELT_FROM * governor->least;
     governor->cause = by > 0.05 ? GOVERNOR_GROWING : by < -0.05 ? GOVERNOR_SHRINKING : GOVERNOR_STEADY;
     return governor->window * exp(by * us / 1e6);
@@ -240,6 +278,8 @@ static double tick(struct governor *governor, int64_t now_us)
         }
     }
     share(governor, us);
+    forget_what_eased(governor);
+    learn_usual(governor, us);
     fade(governor, us);
     if (governor->window > governor->most)
         governor->cause = GOVERNOR_MOST;

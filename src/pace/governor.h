@@ -9,6 +9,10 @@
  * do, which it learns over a minute; and it halves the window at once where so many single samples lie above the
  * promise that chance does not explain them (an exact binomial test).
  *
+ * What made it small may go again, live load most of all: what was felt then is forgotten as soon as the newest probes
+ * are quicker by more than chance, and up to the window that it usually had it grows as fast as when it began (the slow
+ * start threshold of TCP, RFC 5681).
+ *
  * Pure: times are microseconds of any monotonic clock. Caller's storage; one thread at a time. */
 #pragma once
 
@@ -53,6 +57,7 @@ struct governor {
         fresh;          /* while workers write: faded by seconds, by a minute; the newest second or two */
     double tail;        /* how much farther the p99 moves than the body */
     double felt_window; /* the mean of the windows of which `recent` tells */
+    double usual;       /* the window that it had for long enough, lately */
     bool met;           /* it has felt as much as it may */
     bool unused;        /* since the last tick nobody waited for the window, or hardly any of it was used */
     struct governor_others others;

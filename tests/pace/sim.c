@@ -44,13 +44,19 @@ struct sim {
     struct sim_result *result;
 };
 
+static bool is_stepped(const struct sim_world *world, double now)
+{
+    double from = world->step.at_s * 1e6, until = world->step.until_s * 1e6;
+    return from > 0 && now >= from && (until <= 0 || now < until);
+}
+
 static double live_rate(const struct sim *sim, double now)
 {
     const struct sim_world *world = sim->world;
     double rate = world->live_per_s * (1 + world->wave * sin(2 * M_PI * now / 1e6 / world->wave_s));
     if (now < sim->burst_until)
         rate *= world->burst_by;
-    if (world->step.at_s > 0 && now >= world->step.at_s * 1e6)
+    if (is_stepped(world, now))
         rate *= world->step.by;
     return rate;
 }

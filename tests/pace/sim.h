@@ -22,8 +22,8 @@ struct sim_world {
     double rtt_us, jitter_us;      /* constant and mean of the exponential part */
     double probes_per_s;
     struct {
-        double at_s, by;
-    } step; /* from then on the live load is so many times what it was; 0: none */
+        double at_s, by, until_s;
+    } step; /* from then on the live load is so many times what it was; 0: none, never again what it was */
     double lull_every_s, lull_s;
     double window_s; /* of the results */
 };

@@ -171,6 +171,39 @@ static void what_is_felt_of_the_least_window_does_not_slow_the_first_growth(void
     assert_true(governor.window > 2);
 }
 
+/* Eight seconds in which everything waits twenty times as long. */
+static void what_weighed_on_the_server_is_forgotten_as_soon_as_it_has_gone(void **state)
+{
+    (void)state;
+    int64_t now = loaded();
+    load(&now, 180, 20, 4);
+    double before = governor.window;
+    load(&now, 8, 400, 4);
+    assert_true(governor.window < before / 10);
+    load(&now, 8, 20, 4);
+    double soon = governor.window;
+    load(&now, 12, 20, 4);
+    assert_true(governor.window > before / 2 && soon > 0.6 * governor.window);
+}
+
+/* … and beyond what it usually had it feels its way. */
+static void a_window_grows_fast_up_to_what_is_usual_only(void **state)
+{
+    (void)state;
+    int64_t now = loaded();
+    load(&now, 180, 20, 4);
+    load(&now, 8, 400, 4);
+    load(&now, 3, 0, 0);
+    double before = governor.window;
+    load(&now, 1, 0, 0);
+    assert_true(governor.window > 1.6 * before && governor.window < governor.usual);
+    load(&now, 5, 0, 0);
+    before = governor.window;
+    assert_true(before > governor.usual);
+    load(&now, 1, 0, 0);
+    assert_true(governor.window > 1.3 * before && governor.window < 1.5 * before);
+}
+
 /* A window of ten seconds has few of those that wait long. */
 static void it_aims_lower_where_the_p99_moves_much_farther_than_the_body(void **state)
 {
@@ -228,6 +261,8 @@ int main(void)
         cmocka_unit_test(a_tail_that_moves_twenty_times_as_far_as_the_body_is_felt),
         cmocka_unit_test(a_window_grows_to_what_it_may_be_and_not_far_beyond),
         cmocka_unit_test(what_is_felt_of_the_least_window_does_not_slow_the_first_growth),
+        cmocka_unit_test(what_weighed_on_the_server_is_forgotten_as_soon_as_it_has_gone),
+        cmocka_unit_test(a_window_grows_fast_up_to_what_is_usual_only),
         cmocka_unit_test(it_aims_lower_where_the_p99_moves_much_farther_than_the_body),
         cmocka_unit_test(many_samples_above_the_promise_halve_the_window_at_once),
         cmocka_unit_test(what_is_felt_while_workers_write_never_moves_the_baseline),
