@@ -6,7 +6,7 @@
 #include "plan/home.h"
 
 #define LOOK_US (INT64_C(50) * 1000)
-#define LOG_CAP (16u << 20)
+#define LOG_CAP (16u << 20) /* of what is told, its end */
 
 void detached_done(struct detached *detached)
 {
@@ -45,7 +45,10 @@ bool detach_await(const struct detach_wish *wish, const struct detached *detache
     struct run_holder holder = {0};
     while (!(*ret_ended = process_ended(detached->pid, ret_status))) {
         if (!run_lock_holder(&holder, wish->world, wish->home, detached->run, error))
-            return false;
+            return error_add(error,
+                             "%s goes on by itself, as process %" G_GINT64_FORMAT
+                             " with the log %s; nobody can tell whether it has begun",
+                             detached->run, detached->pid, detached->log);
         if ((holder.live && holder.pid == detached->pid && holder.begins) || world_monotonic_us(wish->world) >= until)
             return true;
         world_sleep_us(wish->world, LOOK_US, NULL);
@@ -53,13 +56,14 @@ bool detach_await(const struct detach_wish *wish, const struct detached *detache
     return true;
 }
 
+/* Runs that are taken up again and again have a log of any size. */
 char *detach_said(const struct world *world, const struct detached *detached)
 {
-    g_autoptr(GBytes) bytes = NULL;
-    gsize len;
-    if (!file_read_all(world, detached->log, LOG_CAP, &bytes, NULL))
+    auto_(file) log = NULL;
+    uint64_t size;
+    if (!file_open(&log, world, detached->log, FILE_READ, NULL) || !file_size(log, &size, NULL))
         return g_strdup("");
-    const char *text = g_bytes_get_data(bytes, &len);
-    return len > detached->log_bytes ? g_strndup(text + detached->log_bytes, len - (size_t)detached->log_bytes)
-                                     : g_strdup("");
+    size_t len = (size_t)MIN(size - MIN(detached->log_bytes, size), LOG_CAP);
+    g_autofree char *said = g_malloc0(len + 1);
+    return file_read_at(log, size - len, said, len, &len, NULL) ? g_steal_pointer(&said) : g_strdup("");
 }

@@ -21,9 +21,10 @@ void detached_done(struct detached *detached);
 bool detach_start(const struct detach_wish *wish, struct detached *ret, GError **error) must_use;
 
 /* Waits until it drives the run (nothing stands in its way: run_lock_begins()), has come to its end before (*ret_ended,
- * and its exit status), or `wait_us` is over. */
+ * and its exit status), or `wait_us` is over. On failure it goes on. */
 bool detach_await(const struct detach_wish *wish, const struct detached *detached, int64_t wait_us, bool *ret_ended,
                   int *ret_status, GError **error) must_use;
 
-/* What it has told since it was started; the caller frees. */
+/* What it has told since it was started: of more than 16 MiB the end; empty where its log cannot be read. The caller
+ * frees. */
 char *detach_said(const struct world *world, const struct detached *detached);
