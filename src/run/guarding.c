@@ -35,9 +35,14 @@ static const struct spec *spec_of(struct guarding *guarding, const struct hold *
     const struct plan *plan = hold->plan;
     if (plan->spec)
         return plan->spec;
-    if (!spec_read_with(&guarding->spec, hold->config->world, hold->run.spec_path, plan->params, NULL))
-        return NULL;
-    return has_signals(guarding->spec, &plan->limits) ? guarding->spec : NULL;
+    if (spec_read_with(&guarding->spec, hold->config->world, hold->run.spec_path, plan->params, NULL) &&
+        has_signals(guarding->spec, &plan->limits))
+        return guarding->spec;
+    g_autofree char *text = ending_words("%s is not there any more as it was when the run was planned: signals and a "
+                                         "switch that it names are not asked",
+                                         hold->run.spec_path);
+    hold_event(hold, RUN_EVENT_NOTE, text);
+    return NULL;
 }
 
 struct guarding *guarding_new(const struct hold *hold)

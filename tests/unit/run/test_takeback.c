@@ -563,6 +563,55 @@ static void the_first_damage_that_lies_somewhere_is_named(void **state)
     }
 }
 
+/* --- signals of a spec ---------------------------------------------------------------------------------------------
+ */
+
+#define SIGNAL(name)     "{ name: " name ", run: ./there-is-none, above: 1, every: 1s, timeout: 1s }"
+#define SIGNALLED(given) HEAD "target: { store: \"mem:s\", dataset: items }\nworkers: 1\n" given
+
+static bool noted;
+
+static void hear_of_the_spec(struct scene *scene, const struct run_event *event)
+{
+    noted |= event->kind == RUN_EVENT_NOTE && strstr(event->text, "is not there any more as it was");
+}
+
+/* The limits of its signals are the plan's, where they are asked the spec's. */
+static void signals_are_asked_where_the_spec_is_there_as_it_was(void **state)
+{
+    static const char AS_IT_WAS[] = SIGNALLED("protect: { signals: [" SIGNAL("a") ", " SIGNAL("b") "] }\n");
+    static const struct {
+        const char *spec; /* NULL: it is gone */
+        bool asked;
+    } ROWS[] = {
+        {AS_IT_WAS, true},
+        {SIGNALLED("protect: { signals: [" SIGNAL("a") ", " SIGNAL("c") "] }\n"), false},
+        {SIGNALLED("protect: { signals: [" SIGNAL("a") "] }\n"), false},
+        {"sluice: 1\n", false},
+        {NULL, false},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        struct process process;
+        scene_init(&scene, AS_IT_WAS, LUA);
+        scene_put(&scene, "items", "a", "{\"n\":1}");
+        process_first(&process, &scene);
+        process_done(&process);
+        scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":1}");
+        if (ROWS[i].spec)
+            assert_true(g_file_set_contents(scene.spec_path, ROWS[i].spec, -1, NULL));
+        else
+            assert_int_equal(unlink(scene.spec_path), 0);
+        scene.exit_on_pause = true;
+        scene.event = hear_of_the_spec;
+        noted = false;
+        ends(&scene, NULL, ROWS[i].asked ? 3 : 0, ROWS[i].asked ? "guard: a: it cannot be read" : NULL);
+        if (noted == ROWS[i].asked)
+            fail_msg("row %zu: %s", i, noted ? "told" : "nobody is told that signals are not asked");
+        scene_done(&scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -580,6 +629,7 @@ int main(void)
         cmocka_unit_test(a_stage_whose_rollback_did_not_come_to_its_end_is_taken_back_by_the_same_command),
         cmocka_unit_test(a_rollback_that_a_failure_asked_for_and_that_fails_says_so_and_stays_owed),
         cmocka_unit_test(the_first_damage_that_lies_somewhere_is_named),
+        cmocka_unit_test(signals_are_asked_where_the_spec_is_there_as_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
