@@ -369,16 +369,20 @@ static bool next_batch(struct pass *pass, const struct verify_part *part, struct
     return got && pass_transform(pass, into, error);
 }
 
-/* Where no run has written down how large records are, it turns out when they are read: then fewer at a time. */
+/* Where no run has written down how large records are, it turns out when they are read: then fewer at a time, and no
+ * more than fill half of what they may take. */
 bool pass_source_next(struct pass *pass, const struct verify_part *part, struct pass_source *source, GArray *into,
                       GError **error)
 {
     const struct pass_source from = *source;
     const struct found found = pass->found;
-    for (pass->room = MIN(2 * pass->room, BATCH_RECORDS);; pass->room = MAX(pass->room / FEWER, 1u)) {
+    if (pass->read_bytes <= SOURCE_BYTES / 2)
+        pass->room = MIN(2 * pass->room, BATCH_RECORDS);
+    for (;; pass->room = MAX(pass->room / FEWER, 1u)) {
         g_autoptr(GError) failed = NULL;
         bool got = next_batch(pass, part, source, into, &failed), again = pass->input->listed && pass->room > 1;
-        if (got && (!again || into->len <= 1 || arena_used(pass->mem) <= SOURCE_BYTES))
+        pass->read_bytes = arena_used(pass->mem);
+        if (got && (!again || into->len <= 1 || pass->read_bytes <= SOURCE_BYTES))
             return true;
         if (!again || (!got && !error_is(failed, SLUICE_ERROR_TOO_BIG))) {
             g_propagate_error(error, g_steal_pointer(&failed));

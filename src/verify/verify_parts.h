@@ -166,6 +166,7 @@ struct pass {
     struct transform *transform; /* of the partition */
     GArray *given;               /* of struct given: of the batch */
     size_t room;                 /* records of a batch, at most: as many as fitted into its memory */
+    size_t read_bytes;           /* that the last one took of it */
     struct portions portions;    /* of the target's records, which may be of another size */
     struct arena *mem;           /* of the batch */
     struct arena *part_mem;      /* of the partition */
