@@ -51,22 +51,11 @@ static bool too_big(GError **error)
 /* --- ranges that are scanned
  * ------------------------------------------------------------------------------------------ */
 
-/* Neither can be made again: the dataset has been written since. */
-static bool is_missing(const char *path, GError **error)
-{
-    if (error_is(*error, SLUICE_ERROR_NOT_FOUND)) {
-        g_clear_error(error);
-        error_set(error, SLUICE_ERROR_CORRUPT, "%s: it is missing from the home; put it back from a copy", path);
-    }
-    return false;
-}
-
 static bool skips_ready(struct feed *feed, GError **error)
 {
     const struct plan *plan = feed->config.job->plan;
     return feed->skips || !plan->skip_path ||
-           skiplist_open(&feed->skips, feed->config.world, plan->skip_path, plan->uid, error) ||
-           is_missing(plan->skip_path, error);
+           skiplist_open(&feed->skips, feed->config.world, plan->skip_path, plan->uid, error);
 }
 
 static bool range_open(struct feed *feed, const struct part_row *part, struct slice cursor, GError **error)
@@ -170,7 +159,7 @@ static bool listed_open(struct feed *feed, const struct part_row *part, struct s
     const struct plan *plan = feed->config.job->plan;
     if (!feed->listing &&
         !listing_reader_open(&feed->listing, feed->config.world, plan->listing_path, plan->uid, error))
-        return is_missing(plan->listing_path, error);
+        return false;
     if (!skips_ready(feed, error))
         return false;
     feed->stretch = (struct listing_stretch){.partition = part->of, .first = part->first, .keys = part->records};

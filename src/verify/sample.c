@@ -163,18 +163,33 @@ struct verify_sample *verify_sample_new(void)
     return sample;
 }
 
+#define BY_ITSELF                                                                                                      \
+    "what the undo log says stood there before the run cannot be held against what was read apart from it; put it "    \
+    "back from a copy of the home"
+
+static bool is_missing(const char *path, GError *failed, GError **error)
+{
+    if (!error_is(failed, SLUICE_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, failed);
+        return false;
+    }
+    g_error_free(failed);
+    return error_set(error, SLUICE_ERROR_CORRUPT, "%s: the sample is gone: " BY_ITSELF, path);
+}
+
 bool verify_sample_add(struct verify_sample *sample, const struct world *world, const char *path, GError **error)
 {
     auto_(blockfile) file = NULL;
     auto_(arena) mem = arena_new(64 << 20);
     struct block block;
-    if (!blockfile_open(&file, world, path, &sample_kind, false, error))
-        return false;
+    GError *failed = NULL;
+    if (!blockfile_open(&file, world, path, &sample_kind, false, &failed))
+        return is_missing(path, failed, error);
     enum block_result result = blockfile_read(file, blockfile_begin(file), false, mem, &block, error);
     if (result == BLOCK_FAILED)
         return false;
     return (result == BLOCK_OK && take_sampled(sample, block.payload)) ||
-           error_set(error, SLUICE_ERROR_CORRUPT, "%s: the sample is damaged", path);
+           error_set(error, SLUICE_ERROR_CORRUPT, "%s: the sample is damaged: " BY_ITSELF, path);
 }
 
 void verify_sample_free(struct verify_sample *sample)

@@ -150,6 +150,83 @@ static void what_was_asked_for_and_is_not_there_is_told_and_nothing_where_all_is
     }
 }
 
+/* --- what stands in the way ----------------------------------------------------------------------------------------
+ */
+
+static void reports_whose_folder_is_a_file_are_told_by_name(void **state)
+{
+    struct scene scene;
+    struct ended ended;
+    begin(&scene, SAME_DATASET);
+    scene_ran(&scene, 0);
+    g_autofree char *path = g_build_filename(scene.home, "reports", "job.1", NULL);
+    kit_dir_remove(path);
+    assert_true(g_file_set_contents(path, "", 0, NULL));
+    scene_check(&scene, &ended);
+    if (!ended.by_error || !strstr(ended.text, path))
+        fail_msg("ended with %d: %s", ended.status, ended.text);
+    assert_int_equal(g_unlink(path), 0); /* what else was in it is lost */
+    ended_done(&ended);
+    scene_check(&scene, &ended);
+    if (ended.status != 6 || !strstr(ended.text, "sample.0: the sample is gone") ||
+        !strstr(ended.text, "from a copy of the home"))
+        fail_msg("ended with %d: %s", ended.status, ended.text);
+    ended_done(&ended);
+    scene_done(&scene);
+}
+
+/* What a verification reads of the home, and cannot make again: no run that is not there. */
+static void a_listing_that_is_lost_is_asked_for_by_name(void **state)
+{
+    struct scene scene;
+    struct ended ended;
+    begin(&scene, SAME_DATASET);
+    scene_ran(&scene, 0);
+    g_autofree char *dir = g_build_filename(scene.home, "listing", NULL);
+    kit_dir_remove(dir);
+    scene.full = true;
+    scene_check(&scene, &ended);
+    if (ended.status != 6 || !strstr(ended.text, dir) || !strstr(ended.text, "missing from the home; put it back"))
+        fail_msg("ended with %d: %s", ended.status, ended.text);
+    ended_done(&ended);
+    scene_taken_back(&scene, 0); /* which needs none */
+    scene_holds(&scene, "items", "k0", "{\"times\":0}");
+    scene_done(&scene);
+}
+
+#define INTO_FILES                                                                                                     \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\n"                                            \
+    "target: { store: \"file:out\", dataset: \"*.ndjson\" }\n"
+
+static void a_spec_of_which_only_a_run_tells_is_not_verified_without_one(void **state)
+{
+    static const struct {
+        const char *spec, *refused; /* NULL: it is not */
+    } ROWS[] = {
+        {SAME_DATASET, "its source is its target, so only a run can be verified: name the run, job.N"},
+        {INTO_FILES, "its target is append-only, where a run's files bear its name, so only a run can be verified"},
+        {OVERWRITE, NULL},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        GError *error = NULL;
+        struct scene scene;
+        struct spec *spec = NULL;
+        struct verify_result verdict = {0};
+        begin(&scene, ROWS[i].spec);
+        struct store_registry *registry = store_registry_new(&scene.fake.world, scene.ours);
+        struct run_config config = scene_config(&scene, registry);
+        kit_ok(spec_read(&spec, &scene.fake.world, scene.spec_path, &error));
+        bool ok = run_verify_spec(&config, spec, &verdict, &error);
+        if (ok != !ROWS[i].refused ||
+            (!ok && (!error_is(error, SLUICE_ERROR_USAGE) || !strstr(error->message, ROWS[i].refused))))
+            fail_msg("row %zu: %s", i, ok ? verdict.sentence : error->message);
+        g_clear_error(&error);
+        verify_result_done(&verdict);
+        store_registry_free(registry);
+        scene_done(&scene);
+    }
+}
+
 /* --- what its values are held against -------------------------------------------------------------------------------
  */
 
@@ -194,6 +271,9 @@ int main(void)
         cmocka_unit_test(of_a_run_that_is_not_over_what_is_written_is_compared),
         cmocka_unit_test(what_a_gate_had_begun_to_write_is_not_read),
         cmocka_unit_test(what_was_asked_for_and_is_not_there_is_told_and_nothing_where_all_is),
+        cmocka_unit_test(reports_whose_folder_is_a_file_are_told_by_name),
+        cmocka_unit_test(a_listing_that_is_lost_is_asked_for_by_name),
+        cmocka_unit_test(a_spec_of_which_only_a_run_tells_is_not_verified_without_one),
         cmocka_unit_test(whoever_asks_for_a_baseline_has_it_or_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
