@@ -279,7 +279,7 @@ void strata_words(const struct strata_told *told, GString *into)
     for (int i = 0; i < STRATA_KINDS; i++) {
         enum strata_kind kind = (enum strata_kind)i;
         struct seen seen = seen_of(told, kind);
-        if (seen.n < 2 || ageless(told, kind))
+        if (seen.n < 2) /* so too where no age is known */
             continue;
         if (seen.bad)
             add_bad(told, kind, into);

@@ -28,7 +28,7 @@ static bool would_change(struct pass *pass, const struct record *record, bool *r
     if (result.verdict == TRANSFORM_DELETE)
         *ret = true;
     else if (result.verdict == TRANSFORM_WANTED && input->same_dataset)
-        *ret = result.n == 1 && makes_another(pass, result.wanted[0].document, document);
+        *ret = makes_another(pass, result.wanted[0].document, document);
     else if (result.verdict == TRANSFORM_WANTED)
         *ret = result.n > 0;
     return true;

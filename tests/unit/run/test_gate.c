@@ -420,12 +420,62 @@ static void a_run_that_is_done_says_by_its_exit_status_whether_all_went_as_asked
     }
 }
 
+/* --- hooks -------------------------------------------------------------------------------------------------------- */
+
+static void hooked(struct scene *scene, const char *hooks)
+{
+    g_autofree char *all = g_strdup_printf("hooks: [%s]\n", hooks);
+    g_autofree char *spec = g_strdup_printf(SPEC, "store: \"mem:s\", dataset: items", "pause", all, "");
+    scene_init(scene, spec, LUA);
+    for (int i = 0; i < 6; i++) {
+        char key[3] = {'k', (char)('0' + i), 0};
+        scene_put(scene, "items", key, "{\"n\":1}");
+    }
+}
+
+#define HOOK(run, must) "{ on: run.running, run: \"" run "\", tries: 1, timeout: 1h, must: " must " }"
+
+static void of_hooks_that_must_hear_the_first_that_has_failed_is_named(void **state)
+{
+    struct scene scene;
+    struct ended ended;
+    hooked(&scene,
+           HOOK("exit 1", "false") ", " HOOK("true", "true") ", " HOOK("exit 3", "true") ", " HOOK("exit 4", "true"));
+    scene_run(&scene, &ended);
+    if (ended.status != 3 || !strstr(ended.text, "must hear of run.running, and has failed 1 times") ||
+        !(strstr(ended.text, "hook 3 (exit 3)") || strstr(ended.text, "hook 4 (exit 4)")))
+        fail_msg("ended with %d: %s", ended.status, ended.text);
+    ended_done(&ended);
+    scene_done(&scene);
+}
+
+/* It has the run wait for ten seconds; whoever goes on delivers it. */
+static void a_hook_that_hangs_lets_the_run_end(void **state)
+{
+    GError *error = NULL;
+    struct scene scene;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct delivery *deliveries;
+    size_t n;
+    hooked(&scene, HOOK("exec sleep 1000", "false"));
+    scene_ran(&scene, 0);
+    kit_ok(catalog_open(&catalog, &scene.fake.world, scene.home, CATALOG_EXISTING, &error));
+    kit_ok(catalog_deliveries(catalog, scene_row(&scene, mem).id, mem, &deliveries, &n, &error));
+    assert_int_equal(n, 2); /* of both stages */
+    for (size_t i = 0; i < n; i++)
+        assert_true(deliveries[i].state == DELIVERY_WAITING && deliveries[i].tries == 0); /* it was we who gave up */
+    scene_done(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_that_is_done_says_by_its_exit_status_whether_all_went_as_asked),
         cmocka_unit_test(a_run_that_cannot_let_go_of_its_store_is_not_aborted),
         cmocka_unit_test(every_way_through_a_gate_is_the_tables),
+        cmocka_unit_test(of_hooks_that_must_hear_the_first_that_has_failed_is_named),
+        cmocka_unit_test(a_hook_that_hangs_lets_the_run_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

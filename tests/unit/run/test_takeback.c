@@ -261,6 +261,28 @@ static void what_the_log_cannot_tell_of_a_stage_is_said_beside_what_stands(void 
     scene_done(&scene);
 }
 
+/* What was said of it stands in the ledger, behind whatever was said since. */
+static void what_the_log_could_not_tell_is_remembered_behind_many_entries(void **state)
+{
+    GError *error = NULL;
+    struct scene scene;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct act act = {.actor = "ann@desk"};
+    staged(&scene, IN_PLACE, 0);
+    g_autofree char *path = g_build_filename(scene.home, "undo", "job.1", "000001.undo", NULL);
+    kit_damage(path);
+    ends(&scene, "full", 8, "damaged");
+    kit_ok(catalog_open(&catalog, &scene.fake.world, scene.home, CATALOG_EXISTING, &error));
+    int64_t run = scene_row(&scene, mem).id;
+    for (int i = 0; i < 200; i++) {
+        struct setting setting = {.key = "protect.rate.max", .value = i % 2 ? "1000/s" : "2000/s"};
+        kit_ok(catalog_setting_add(catalog, run, &setting, &act, &error));
+    }
+    ends(&scene, "full", 8, "those before it stand");
+    scene_done(&scene);
+}
+
 static void what_a_rollback_of_a_stage_left_is_told_by_the_same_command_again(void **state)
 {
     struct scene scene;
@@ -621,6 +643,7 @@ int main(void)
         cmocka_unit_test(whatever_comes_while_a_guard_holds_a_rollback_ends_it_in_its_own_way),
         cmocka_unit_test(of_one_piece_no_stage_is_taken_back_alone),
         cmocka_unit_test(what_the_log_cannot_tell_of_a_stage_is_said_beside_what_stands),
+        cmocka_unit_test(what_the_log_could_not_tell_is_remembered_behind_many_entries),
         cmocka_unit_test(what_is_damaged_while_a_rollback_is_under_way_is_listed_and_the_rest_goes_back),
         cmocka_unit_test(chains_that_are_lost_under_way_are_made_again),
         cmocka_unit_test(a_call_on_the_log_that_fails_while_a_run_is_taken_back_is_told),

@@ -140,6 +140,7 @@ static void a_batch_is_eight_mebibytes_of_what_the_run_wrote_down(void **state)
         {1000, 0, {{2, 32 * MIB, 0}}, 1, 1},                      /* none fits: one is read */
         {1000, 0, {{500, 0, 0}, {600, 100 * MIB, 0}}, 2, 508},    /* nothing was there */
         {1000, 10, {{500, 500, 0}, {600, 100 * MIB, 0}}, 2, 497}, /* from the tenth on, 490 bytes before them */
+        {100, 0, {{150, 150, 0}, {250, 200 * MIB, 0}}, 2, 100},   /* no more is asked for */
         {1000, 550, {{500, 500, 0}, {600, 100 * MIB, 0}}, 2, 8},
         {100, 0, {{90, 90, 0}, {900, 8 * 810 * MIB / 100, 0}}, 2, 100}, /* as many as fitted the last time */
     };

@@ -195,8 +195,42 @@ static void what_was_asked_of_each_is_told_with_what_is_rarer(void **state)
     assert_non_null(strstr(words->str, "; by size too few to say anything: 4 KiB to 32 KiB, 3 looked at"));
     told.round = (struct sampling_round){100000, 100000, 3};
     words_are(&told, "; to say it of each shard, size and age too, all were looked at");
+    told.shards = NULL;
+    words_are(&told, "; to say it of each size and age too, all were looked at");
+    told.stopped = true; /* it found out what is asked, and nothing of it is proven */
+    words_are(&told, "");
+    json_is(&told, "by_age",
+            "[{\"stratum\":\"1h to 1d\",\"keys\":930,\"about\":null,\"bad\":0,\"below\":null,\"standing\":"
+            "\"open\"},{\"stratum\":\"without a time\",\"keys\":4004,\"about\":null,\"bad\":0,\"below\":null,"
+            "\"standing\":\"open\"}]");
+    told.stopped = false;
+    told.shards = &shards;
+    strata.several = true;
+    json_is(&told, "by_shard",
+            "[{\"stratum\":\"10.0.0.1:7001\",\"keys\":1,\"about\":20,\"bad\":0,\"below\":null,\"standing\":\"open\"}]");
+    strata.several = false;
     meet(&strata, &input, 5000, 2, 2, 1);
+    json_is(&told, "by_shard",
+            "[{\"stratum\":\"10.0.0.1:7001\",\"keys\":1,\"about\":20,\"bad\":0,\"below\":0.95,\"standing\":\"rare\"}]");
     words_are(&told, "; bad by size: 1 of the 5 of 4 KiB to 32 KiB; bad by age: 1 of the 932 of 1h to 1d");
+    strata_shards_done(&shards);
+}
+
+static void of_shards_without_ages_each_is_told_with_why(void **state)
+{
+    struct strata strata = {0};
+    struct strata_shards shards = {0};
+    struct verify_input input = input_of_each(false);
+    struct strata_told told = {
+        .strata = &strata, .shards = &shards, .input = &input, .round = {100, 100, 1}, .stands_for = 1};
+    struct strata_record there = {.bytes = 10, .shard = strata_shard(&shards, "10.0.0.1:7001"), .weight = 1};
+    strata_add(&strata, &input, &there);
+    words_are(&told, "; to say it of each shard and size too, all were looked at; no age is known: the spec has no "
+                     "source.version that would say it");
+    there.bad = true;
+    strata_add(&strata, &input, &there);
+    json_is(&told, "by_shard",
+            "[{\"stratum\":\"10.0.0.1:7001\",\"keys\":2,\"about\":2,\"bad\":1,\"below\":1.0,\"standing\":\"bad\"}]");
     strata_shards_done(&shards);
 }
 
@@ -222,6 +256,7 @@ int main(void)
         cmocka_unit_test(of_what_was_hardly_met_nothing_is_said),
         cmocka_unit_test(of_each_it_is_known_or_the_rarest_is_open),
         cmocka_unit_test(what_was_asked_of_each_is_told_with_what_is_rarer),
+        cmocka_unit_test(of_shards_without_ages_each_is_told_with_why),
         cmocka_unit_test(shards_beyond_many_are_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
