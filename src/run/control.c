@@ -7,6 +7,7 @@
 #include "run/gate.h"
 #include "run/hooks.h"
 #include "run/limits.h"
+#include "run/pauser.h"
 #include "run/readable.h"
 #include "run/rights.h"
 
@@ -105,13 +106,22 @@ static bool wait_heard(struct catalog *catalog, const struct run_config *config,
     }
 }
 
+static bool refuse_paused(const struct run_row *row, GError **error)
+{
+    g_autofree char *pauser = pauser_of(row);
+    return error_set(error, SLUICE_ERROR_REFUSED,
+                     "%s is paused already, by %s: nothing goes on with it but `sluice "
+                     "resume %s`",
+                     row->name, pauser, row->name);
+}
+
 static bool pause_now(struct catalog *catalog, const struct run_config *config, struct run_result *ret, GError **error)
 {
     struct run_row *row = &ret->run;
     if (!catalog_run_reload(catalog, ret->mem, row, error))
         return false;
     if (row->state == RUN_PAUSED && !row->guard)
-        return error_set(error, SLUICE_ERROR_REFUSED, "%s is paused already, by %s", row->name, row->actor);
+        return refuse_paused(row, error);
     struct run_move move = {
         .run = row->id, .from = row->state, .to = RUN_PAUSED, .reason = config->act.reason, .act = config->act};
     return catalog_run_move(catalog, &move, error) && catalog_run_reload(catalog, ret->mem, row, error) &&

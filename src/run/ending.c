@@ -2,6 +2,7 @@
 
 #include "base/units.h"
 #include "run/gate.h"
+#include "run/pauser.h"
 #include "run/promotion.h"
 #include "run/readable.h"
 
@@ -21,7 +22,11 @@ const char *ending_reason_of(const struct run_row *run)
 
 char *ending_paused_words(const struct run_row *run)
 {
-    return ending_words("paused by %s: %s; `sluice resume %s` goes on", run->actor, ending_reason_of(run), run->name);
+    g_autofree char *pauser = pauser_of(run);
+    const char *reason = ending_reason_of(run);
+    return strstr(reason, "`sluice ")
+               ? ending_words("paused by %s: %s", pauser, reason)
+               : ending_words("paused by %s: %s; `sluice resume %s` goes on", pauser, reason, run->name);
 }
 
 int run_done_status(const struct run_row *run)
@@ -186,8 +191,8 @@ bool ending_by_budget(struct hold *hold, struct run_result *ret, GError **error)
     size_t n = budget_shares(&limit, &used, shares);
     const struct budget_share *share = budget_reached(shares, n);
     g_autofree char *text =
-        ending_words("the budget is spent: %s (%s); `sluice set %s %s=…`, then `sluice resume %s` goes on, `sluice "
-                     "rollback %s` takes the run back",
+        ending_words(PAUSER_BUDGET "%s (%s); `sluice set %s %s=…`, then `sluice resume %s` goes on, `sluice "
+                                   "rollback %s` takes the run back",
                      share ? share->words : "it was changed meanwhile", share ? share->key : "budget", hold->run.name,
                      share ? share->key : BUDGET_RECORDS, hold->run.name, hold->run.name);
     budget_shares_done(shares, n);
@@ -202,8 +207,9 @@ bool ending_by_source(struct hold *hold, struct run_result *ret, GError **error)
 {
     char until[UNITS_TEXT];
     g_autofree char *text = ending_words(
-        "its source could be read until %s, which has passed (" LIMITS_UNTIL "); if it can still be read, `sluice set "
-        "%s " LIMITS_UNTIL "=TIME` (or none), then `sluice resume %s` goes on; `sluice rollback %s` takes the run back",
+        PAUSER_SOURCE "%s, which has passed (" LIMITS_UNTIL "); if it can still be read, `sluice set "
+                      "%s " LIMITS_UNTIL
+                      "=TIME` (or none), then `sluice resume %s` goes on; `sluice rollback %s` takes the run back",
         units_time(limits_source_until_ms(&hold->shared.limits), until), hold->run.name, hold->run.name,
         hold->run.name);
     if (!hold_move(hold, RUN_PAUSED, text, NULL, error))

@@ -6,7 +6,7 @@
 
 /* The caller frees. */
 char *ending_words(const char *format, ...) G_GNUC_PRINTF(1, 2);
-/* Of a run that a person has paused: who, why, and what goes on. The caller frees. */
+/* Of a run that is paused and needs a person: by whom or what, why, and what goes on. The caller frees. */
 char *ending_paused_words(const struct run_row *run);
 const char *ending_reason_of(const struct run_row *run);
 

@@ -6,6 +6,7 @@
 #include "run/again.h"
 #include "run/check.h"
 #include "run/ending.h"
+#include "run/pauser.h"
 #include "run/readable.h"
 #include "run/tell.h"
 
@@ -133,7 +134,9 @@ static enum gate_step pause_for_hook(struct gate *gate, const char *failed, GErr
 {
     struct hold *hold = gate->hold;
     g_autofree char *text =
-        ending_words("%s; mend it, then `sluice resume %s` tries it again and goes on", failed, hold->run.name);
+        ending_words("%s; mend it, then `sluice resume %s` tries it again and goes on, `sluice rollback %s` takes the "
+                     "run back",
+                     failed, hold->run.name, hold->run.name);
     if (!hold_move(hold, RUN_PAUSED, text, NULL, error))
         return GATE_ERROR;
     hold_result(hold, 3, text, gate->ret);
@@ -459,7 +462,7 @@ static enum gate_step fail(struct gate *gate, const uint8_t report[32], GError *
 {
     struct hold *hold = gate->hold;
     g_autofree char *text = ending_words(
-        GATE_FAILED ": %s; the report is %s. A transform that is mended takes over with "
+        PAUSER_GATE "%s" PAUSER_FAILED "%s; the report is %s. A transform that is mended takes over with "
                     "`sluice run SPEC "
                     "--supersede %s`; `sluice rollback %s` takes the run back; `sluice resume %s` verifies again",
         gate->row.name, gate->ret->verdict, gate->ret->report ? gate->ret->report : "empty", hold->run.name,

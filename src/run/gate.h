@@ -8,10 +8,6 @@
 
 #include "run/hold.h"
 
-/* How the reason of a run begins that a failed gate has paused, for whoever asks which one did. */
-#define GATE_NAMED  "the gate of stage %s"
-#define GATE_FAILED GATE_NAMED " failed"
-
 /* Takes the stage from where it stands up to `passed`. *ret_passed false: the run has ended, or was stopped, and the
  * result says how. */
 bool gate_drive(struct hold *hold, const struct stage_row *stage, struct run_result *ret, bool *ret_passed,

@@ -343,9 +343,15 @@ static bool move_on(struct hold *hold, struct run_move move, GError **error)
     return true;
 }
 
+static bool is_reason(const struct hold *hold, const char *reason)
+{
+    return g_strcmp0(hold->run.reason, reason) == 0;
+}
+
 bool hold_move(struct hold *hold, enum run_state to, const char *reason, const char *details, GError **error)
 {
-    bool stays = hold->run.state == to && !hold->run.guard; /* a guard's pause gives way to one that needs a person */
+    /* A guard's pause gives way to one that needs a person, and one that was resumed to whatever stops it now. */
+    bool stays = hold->run.state == to && !hold->run.guard && (to != RUN_PAUSED || is_reason(hold, reason));
     return stays || move_on(hold, (struct run_move){.to = to, .reason = reason, .details = details}, error);
 }
 

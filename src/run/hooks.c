@@ -2,6 +2,7 @@
 
 #include "base/retry.h"
 #include "base/thread.h"
+#include "run/pauser.h"
 
 /* One hook's thread. `stop` and `ending` are the owner's; the rest is the thread's own. */
 struct line {
@@ -201,8 +202,8 @@ void hooks_end(struct hooks *hooks)
 static char *failed_words(const struct hooks *hooks, const struct delivery *delivery)
 {
     g_autofree char *name = hooks_name(&hooks->plan.hooks[delivery->hook]);
-    return g_strdup_printf("hook %u (%s) must hear of %s, and has failed %u times: %s", delivery->hook + 1, name,
-                           delivery->event, delivery->tries, delivery->said ? delivery->said : "it said nothing");
+    return g_strdup_printf(PAUSER_HOOK "%u (%s)" PAUSER_UNHEARD "%s, and has failed %u times: %s", delivery->hook + 1,
+                           name, delivery->event, delivery->tries, delivery->said ? delivery->said : "it said nothing");
 }
 
 static bool first_failed(const struct hooks *hooks, struct catalog *catalog, char **ret, GError **error)

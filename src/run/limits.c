@@ -3,6 +3,7 @@
 #include "base/int.h"
 #include "base/nearest.h"
 #include "base/units.h"
+#include "run/pauser.h"
 #include "spec/moment.h"
 
 /* A share of few calls says nothing: one that fails now and then is what retrying is for. */
@@ -520,8 +521,8 @@ static char *share_passed(double part, double whole, double limit, const char *w
     double share = whole > 0 ? part / whole : 0;
     if (share <= limit)
         return NULL;
-    return g_strdup_printf("%.3g %% of the %s, more than protect.%s allows (%.3g %%)", share * 100, what, key,
-                           limit * 100);
+    return g_strdup_printf("%.3g %% of the %s" PAUSER_LIMIT "protect.%s" PAUSER_ALLOWS "%.3g %%)", share * 100, what,
+                           key, limit * 100);
 }
 
 char *limits_passed(struct limits *limits, const struct limits_seen *seen)

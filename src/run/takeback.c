@@ -5,6 +5,7 @@
 #include "plan/home.h"
 #include "run/again.h"
 #include "run/ending.h"
+#include "run/pauser.h"
 #include "run/retain.h"
 #include "run/rights.h"
 #include "run/supersede.h"
@@ -289,7 +290,7 @@ static bool pause_in_part(struct hold *hold, uint32_t from_stage, const char *da
                           GError **error)
 {
     g_autofree char *text = ending_words(
-        "%s%sthe stages from %s on are taken back; those before it stand: `sluice rollback %s` takes them back too, "
+        "%s%s" PAUSER_BACK "%s on are taken back; those before it stand: `sluice rollback %s` takes them back too, "
         "`sluice abort %s` lets them stand",
         damage ? damage : "", damage ? "; " : "", hold->plan->stages[from_stage].name, hold->run.name, hold->run.name);
     return hold_move(hold, RUN_PAUSED, text, details, error);

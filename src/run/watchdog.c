@@ -47,11 +47,7 @@ struct watchdog watchdog_look(const struct watchdog_seen *seen)
     const struct run_row *run = seen->run;
     const struct watchdog fine = {.kind = WATCHDOG_FINE, .begins_ms = begins_ms(seen)};
     if (run->state == RUN_PAUSED)
-        return (struct watchdog){.kind = WATCHDOG_PAUSED,
-                                 .by = run->guard   ? run->guard
-                                       : seen->gate ? seen->gate
-                                                    : run->actor,
-                                 .since_ms = run->state_ms};
+        return (struct watchdog){.kind = WATCHDOG_PAUSED, .by = seen->pauser, .since_ms = run->state_ms};
     if (!seen->held || !(writes(run->state) || looks(run->state)))
         return fine;
     if (looks(run->state) && seen->sight->at_ms > 0 && !watchdog_sees(seen))

@@ -19,13 +19,13 @@ struct watchdog_seen {
     const struct sight *sight;
     bool held;              /* by a process that lives */
     const char *limited_by; /* the key of a limit that its writes wait for; NULL: none */
-    const char *gate;       /* PAUSED: the gate that failed and paused it; NULL: none did */
+    const char *pauser;     /* PAUSED: what has paused it, or who (run/pauser.h) */
     int64_t now_ms;
 };
 
 struct watchdog {
     enum watchdog_kind kind;
-    const char *by;    /* guard, gate, key or person, borrowed; NULL: nobody knows */
+    const char *by;    /* what pauses it, the key that limits it; borrowed; NULL: nobody knows */
     int64_t since_ms;  /* 0: not known */
     const char *words; /* STUCK: what it lacks; static; NULL */
     int64_t begins_ms; /* FINE, SLOW: since then it writes, and no record of it is counted yet */

@@ -99,6 +99,7 @@ def _(stand):
     same(stand.path("tries").read_text().count("tried"), 2, "tries")
     same([row["event"] for row in heard(stand)][-1], "run.paused", "the last event")
     same(stand.status("fix")["hooks"], {"waiting": 0, "failed": 1}, "status")
+    among("hook 1 (echo tried", stand.status("fix")["watchdog"]["by"])
     among("1 failed: `sluice hooks fix.1`", stand.sluice("status", "fix").ended(0).out)
     same(len(entries(stand, "hook-failed")), 1, "entries of the ledger")
     run(stand, 3, command=("resume", "fix"))

@@ -163,6 +163,22 @@ def _(stand):
     same(stand.status("fix")["source_until"], None, "of a run that is over")
 
 
+@test("one that a person has paused, and lets go on when its source is gone, is paused by that and no longer by the person")
+def _(stand):
+    until(stand, "1h", "protect: { rate: { max: 40/s } }")
+    process = stand.start(*RUN)
+    stand.until(process, writes)
+    stand.sluice("pause", "fix", "--reason", "lunch").ended(0)
+    stand.finish(process).ended(3)
+    stand.sluice("set", "fix", "source.until=2020-01-01T00:00:00Z").ended(0)
+    same(stand.status("fix")["reason"], "lunch", "reason before anybody has let it go on")
+    stand.sluice("resume", "fix").ended(3)
+    status = stand.status("fix")
+    among("its source could be read until 2020-01-01T00:00:00.000Z, which has passed", status["reason"])
+    same(status["watchdog"]["by"], "source.until", "who has paused it")
+    among("paused by source.until: its source could be read until", stand.sluice("run", "fix.yaml", "--yes").ended(3).err)
+
+
 @test("a run that will not be through with its source in time says so once, in the ledger too")
 def _(stand):
     until(stand, "60s", "protect: { rate: { max: 4/s } }")

@@ -30,15 +30,15 @@ static void is(const struct watchdog_seen *seen, enum watchdog_kind kind, const 
         assert_null(text);
 }
 
-static void a_pause_is_of_the_guard_the_gate_or_the_person_who_made_it_held_or_not(void **state)
+static void a_pause_is_of_what_has_made_it_held_or_not(void **state)
 {
     struct run_row run = row_of(RUN_PAUSED);
     struct sight none = {0};
-    struct watchdog_seen seen = {.run = &run, .sight = &none, .now_ms = NOW};
+    struct watchdog_seen seen = {.run = &run, .sight = &none, .pauser = "ops@host", .now_ms = NOW};
     is(&seen, WATCHDOG_PAUSED, "paused by ops@host since 1970-01-12T13:46:35.000Z");
-    seen.gate = "the gate of stage canary";
+    seen.pauser = "the gate of stage canary";
     is(&seen, WATCHDOG_PAUSED, "paused by the gate of stage canary since 1970-01-12T13:46:35.000Z");
-    run.guard = "memory";
+    seen.pauser = "memory";
     seen.held = true;
     is(&seen, WATCHDOG_PAUSED, "paused by memory since");
 }
@@ -149,7 +149,7 @@ static void what_waits_has_ended_or_goes_back_is_fine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_pause_is_of_the_guard_the_gate_or_the_person_who_made_it_held_or_not),
+        cmocka_unit_test(a_pause_is_of_what_has_made_it_held_or_not),
         cmocka_unit_test(slow_is_what_the_holder_sees_now_or_a_limit_that_writes_wait_for),
         cmocka_unit_test(one_that_has_begun_and_checkpointed_nothing_says_what_comes_first),
         cmocka_unit_test(stuck_is_a_holder_that_looks_at_nothing_or_checkpoints_nothing),
