@@ -79,13 +79,29 @@ static void put_guards(FILE *out, const struct guards_view *view)
     }
 }
 
-/* Its holder died without a word, or was killed. */
+/* Where a guard does it, or the run is paused, its watchdog says so. */
+static bool slows_by_rate(const struct look *look)
+{
+    const struct watchdog *dog = &look->guards.dog;
+    bool told = dog->kind == WATCHDOG_PAUSED || (dog->kind == WATCHDOG_SLOW && g_strcmp0(dog->by, look->limit.by) != 0);
+    return look->limit.by && look->held && !told;
+}
+
+/* Its holder died without a word, or was killed: nobody waits any more for what would let it go on. The caller frees;
+ * NULL: what the run says of itself stands. */
+static char *unheld(const struct run_row *run)
+{
+    const char *command = goes_on_with(run->state);
+    if (run->state == RUN_PAUSED && run->guard && run->back_stage == UINT32_MAX)
+        return g_strdup_printf("%s; no process waits for that: `sluice resume %s` does, and goes on then", run->reason,
+                               run->name);
+    return command ? g_strdup_printf("no process holds it; `sluice %s %s` goes on", command, run->name) : NULL;
+}
+
 static void status_text(struct cli *cli, struct run_row *run, const struct look *look)
 {
     char rate[UNITS_TEXT], until[UNITS_TEXT];
-    const char *command = look->held ? NULL : goes_on_with(run->state);
-    g_autofree char *reason =
-        command ? g_strdup_printf("no process holds it; `sluice %s %s` goes on", command, run->name) : NULL;
+    g_autofree char *reason = look->held ? NULL : unheld(run);
     if (reason)
         run->reason = reason;
     print_run(cli, run);
@@ -99,7 +115,7 @@ static void status_text(struct cli *cli, struct run_row *run, const struct look 
                 look->hooks.waiting, look->hooks.failed, run->name);
     if (look->limit.by && look->held && look->limit.words)
         fprintf(cli->out, "  slowed by   %s: %s\n", look->limit.by, look->limit.words);
-    else if (look->limit.by && look->held)
+    else if (slows_by_rate(look))
         fprintf(cli->out, "  slowed by   %s, %s/s\n", look->limit.by,
                 units_count((uint64_t)look->limit.rate_max_per_s, rate));
     for (size_t i = 0; i < look->n_stragglers; i++) {

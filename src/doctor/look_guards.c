@@ -3,6 +3,7 @@
 
 #include "doctor/look.h"
 #include "guard/guards.h"
+#include "guard/outside.h"
 
 enum { LOOK_US = 20000, LOOK_MOST_US = 15000000 };
 
@@ -64,7 +65,8 @@ static void judge(struct look *look, const struct row *row, size_t *io_n, GStrin
         look_fail(look, "mend it before the run: what cannot be read pauses it", error);
     } else if (off) {
         finding(look, io_n);
-        look_warn(look, "switch it on, else the run waits", "protect.enabled says that no run may write");
+        g_autofree char *name = outside_switch_name(&look->spec->protect.enabled);
+        look_warn(look, "switch it on, else the run waits", "protect.enabled: %s says that no run may write", name);
     } else if (strcmp(row->level, "ok") != 0) {
         finding(look, io_n);
         look_warn(look, "look into it, else the run is slowed or waits", "%s is at %s%s%s, beyond its limit of %s",

@@ -28,6 +28,7 @@ struct entry {
     bool watched; /* false: nothing measures it, or it has no limit */
     bool told;    /* something has measured it once */
     bool untold;  /* whoever was asked knows nothing of it, and nobody has asked for it: it is not watched */
+    bool vain;    /* `sluice set` has asked since then, and it is still not */
     char *where;  /* of the newest reading */
     char *why;    /* of the newest failure, or what is wrong in words; NULL: none */
 };
@@ -191,7 +192,7 @@ static void take_servers(struct guards *guards, struct signals *signals, const G
             else if (readings[i].found == SIGNAL_LOST)
                 entry_fail(entry, readings[i].why, now_us);
             else if (entry->told || guards->config.given & (UINT32_C(1) << i))
-                entry_fail(entry, "no server of the target tells it", now_us);
+                entry_fail(entry, signals_untold((enum spec_guard)i), now_us);
             else
                 entry->untold = true;
         }
@@ -383,6 +384,14 @@ static struct guard_rule rule_of_skew(const struct guards_limits *limits)
     return rule;
 }
 
+/* What a plan takes where the spec says nothing; another limit of what nothing measures it refuses. */
+static double fallback_of(const struct guard_row *row)
+{
+    double limit = guard_none(row->below);
+    (void)guard_limit_read(row->unit, row->below, row->fallback, &limit);
+    return limit;
+}
+
 /* Whether the servers are to be asked for anything. */
 static bool set_rules(struct guards *guards, const struct guards_limits *limits)
 {
@@ -394,6 +403,7 @@ static bool set_rules(struct guards *guards, const struct guards_limits *limits)
         entry->rule = rule_of(guard_row(i), limits->of[i], limits->hold_ms * 1000);
         entry->rule.stale_us = MAX(entry->rule.hold_us, STALE_LEAST_US);
         entry->watched = limited && !entry->untold && tells_any(guards);
+        entry->vain = limited && (entry->untold || !tells_any(guards)) && limits->of[i] != fallback_of(guard_row(i));
         any |= entry->watched;
     }
     struct entry *skew = &guards->entries[ENTRY_SKEW];
@@ -444,7 +454,7 @@ static char *words_of(const struct guards *guards, const struct entry *entry)
         return g_strdup(entry->why);
     if (entry == &guards->entries[ENTRY_SWITCH]) {
         g_autofree char *name = outside_switch_name(guards->config.enabled);
-        return g_strdup_printf("%s says that the run may not write", name);
+        return g_strdup_printf("%s says that no run may write, until it says true", name);
     }
     if (entry->unit == GUARD_UNIT_WORD)
         return g_strdup_printf("%s%s", beyond ? "it is so" : "it was so", on);
@@ -572,6 +582,9 @@ static json_t *entry_json(const struct guards *guards, const struct entry *entry
 {
     g_autofree char *value = entry->state.known ? guard_value_text(entry->unit, entry->state.value) : NULL;
     g_autofree char *limit = limits_text(entry);
+    g_autofree char *vain = entry->vain ? g_strdup_printf("%s: it is not watched",
+                                                          signals_untold((enum spec_guard)(entry - guards->entries)))
+                                        : NULL;
     char since[UNITS_TEXT];
     units_time(since_ms(guards, entry, now_us), since);
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "name", entry->name, "level",
@@ -579,7 +592,12 @@ static json_t *entry_json(const struct guards *guards, const struct entry *entry
                      entry->state.known ? number_json(entry->state.value) : json_null(), "limit",
                      number_json(guard_is_none(entry->rule.limit) ? entry->rule.slow : entry->rule.limit), "slow",
                      number_json(entry->rule.slow), "value_text", text_json(value), "limit_text", text_json(limit),
-                     "where", text_json(entry->where), "since", since, "error", text_json(entry->why));
+                     "where", text_json(entry->where), "since", since, "error", text_json(vain ? vain : entry->why));
+}
+
+static bool is_shown(const struct entry *entry)
+{
+    return entry->vain || (entry->watched && (entry->state.known || entry->why));
 }
 
 char *guards_json(struct guards *guards)
@@ -589,7 +607,7 @@ char *guards_json(struct guards *guards)
     {
         auto_hold(&guards->lock);
         for (size_t i = 0; i < ENTRIES; i++)
-            if (guards->entries[i].watched && (guards->entries[i].state.known || guards->entries[i].why))
+            if (is_shown(&guards->entries[i]))
                 json_array_append_new(list, entry_json(guards, &guards->entries[i], now_us));
     }
     char *text = json_dumps(list, JSON_COMPACT);

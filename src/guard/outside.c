@@ -8,6 +8,7 @@
 #include "base/process.h"
 #include "record/path.h"
 
+enum { NOT_THERE = 127, NOT_TO_RUN = 126 }; /* as a shell says it */
 enum { ANSWER_BYTES = 256 << 10, NUMBER_BYTES = 256, SHOWN_BYTES = 60, SWITCH_US = 2000 * 1000, MEM_BYTES = 1 << 20 };
 
 /* --- asking ------------------------------------------------------------------------------------------------------- */
@@ -48,7 +49,7 @@ static bool get(const struct outside *outside, const struct address *address, ch
         !header_of(outside, address, headers, error))
         return false;
     if (!http_url_is(url))
-        return error_set(error, SLUICE_ERROR_SPEC, "%s: not an http or https address with a host", address->url);
+        return error_set(error, SLUICE_ERROR_SPEC, "not an http or https address with a host");
     g_autofree char *whole = g_strconcat(url, address->path, NULL);
     struct http_call call = {.url = whole,
                              .headers = (const char *const *)headers,
@@ -154,13 +155,28 @@ static bool read_program(const struct outside *outside, const struct spec_signal
     if (!ended)
         return false;
     if (end.status != 0)
-        return error_set(error, SLUICE_ERROR_UNREACHABLE, "it ended with %d", end.status);
+        return error_set(error, SLUICE_ERROR_UNREACHABLE, "it ended with %d%s", end.status,
+                         end.status == NOT_THERE    ? ": there is no such program"
+                         : end.status == NOT_TO_RUN ? ": it may not be run"
+                                                    : "");
     return number_of(printed ? printed : "", ret, error);
+}
+
+/* As the spec has it, with nothing put in for a secret. */
+static const char *asked_name(const struct spec_signal *signal)
+{
+    return signal->prometheus ? signal->prometheus
+           : signal->url      ? signal->url
+           : signal->shell    ? signal->shell
+                              : signal->argv[0];
 }
 
 bool outside_signal(const struct outside *outside, const struct spec_signal *signal, double *ret, GError **error)
 {
-    return (signal->prometheus ? read_prometheus : signal->url ? read_url : read_program)(outside, signal, ret, error);
+    bool ok = (signal->prometheus ? read_prometheus
+               : signal->url      ? read_url
+                                  : read_program)(outside, signal, ret, error);
+    return ok || error_add(error, "%s", asked_name(signal));
 }
 
 /* --- switches ----------------------------------------------------------------------------------------------------- */
@@ -191,7 +207,7 @@ static bool ask_file(const struct outside *outside, const struct outside_switch 
     size_t len;
     const char *data = g_bytes_get_data(bytes, &len);
     g_autofree char *text = g_strndup(data ? data : "", len);
-    return truth_of(text, ret, error);
+    return truth_of(text, ret, error) || error_add(error, "%s", asked->of->file);
 }
 
 static bool ask_url(const struct outside *outside, const struct outside_switch *asked, bool *ret, GError **error)
@@ -235,19 +251,25 @@ static bool ask_key(const struct outside *outside, const struct outside_switch *
         return false;
     if (record.presence != RECORD_PRESENT)
         return error_set(error, SLUICE_ERROR_NOT_FOUND, "%s",
-                         record.presence == RECORD_FAULT ? record.fault.text : "there is no such record");
+                         record.presence == RECORD_FAULT
+                             ? record.fault.text
+                             : "there is no such record, whose field 'enabled' would say true or false");
     return store_decode(session_driver(asked->target), &ds, record.raw, mem, &document, error) &&
            field_of(document, ret, error);
 }
 
 bool outside_enabled(const struct outside *outside, const struct outside_switch *asked, bool *ret, GError **error)
 {
-    return (asked->of->file ? ask_file : asked->of->url ? ask_url : ask_key)(outside, asked, ret, error);
+    g_autofree char *name = outside_switch_name(asked->of);
+    if (asked->of->file) /* its own errors name it */
+        return ask_file(outside, asked, ret, error);
+    return (asked->of->url ? ask_url : ask_key)(outside, asked, ret, error) || error_add(error, "%s", name);
 }
 
 char *outside_switch_name(const struct spec_switch *of)
 {
-    return of->file  ? g_strdup_printf("file %s", of->file)
-           : of->url ? g_strdup_printf("url %s", of->url)
-                     : g_strdup_printf("key %s", of->key);
+    return of->file      ? g_strdup_printf("file %s", of->file)
+           : of->url     ? g_strdup_printf("url %s", of->url)
+           : of->dataset ? g_strdup_printf("key %s of %s", of->key, of->dataset)
+                         : g_strdup_printf("key %s of the target", of->key);
 }

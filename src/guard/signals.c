@@ -352,6 +352,27 @@ static void outgrow(const struct signals *signals, const struct growth *growth, 
                                                 growth->bytes, forecast->bytes);
 }
 
+const char *signals_untold(enum spec_guard guard)
+{
+    static const char *const WORDS[GUARD_COUNT] = {[GUARD_LAG] = "no server of the target has a replica in step",
+                                                   [GUARD_LAG_BYTES] = "no server of the target has a replica in step",
+                                                   [GUARD_MEMORY] = "no server of the target has a limit (maxmemory)"};
+    return WORDS[guard] ? WORDS[guard] : "no server of the target tells it";
+}
+
+/* Who is behind is another one than who says so. The caller frees. */
+static char *where_of(const struct node_health *node, enum spec_guard guard, double value)
+{
+    bool behind = (guard == GUARD_LAG || guard == GUARD_LAG_BYTES) && value > 0 && node->slowest;
+    return behind ? g_strdup_printf("%s, replica of %s", node->slowest, node->node) : g_strdup(node->node);
+}
+
+static void keep_reading(struct signal_reading *io, enum spec_guard guard, const struct node_health *node, double value)
+{
+    g_autofree char *where = where_of(node, guard, value);
+    keep_worst(io, guard, where, value);
+}
+
 void signals_take(struct signals *signals, const struct node_health *nodes, size_t n, int64_t now_us,
                   struct signal_reading ret[GUARD_COUNT])
 {
@@ -362,7 +383,7 @@ void signals_take(struct signals *signals, const struct node_health *nodes, size
         double value;
         for (enum spec_guard guard = 0; guard < GUARD_COUNT; guard++)
             if (READERS[guard](&look, &value))
-                keep_worst(&ret[guard], guard, nodes[i].node, value);
+                keep_reading(&ret[guard], guard, &nodes[i], value);
         forget_replicas(signals, &look, ret);
         miss_replicas(&look, &ret[GUARD_LAG]);
         remember(memory, &look);

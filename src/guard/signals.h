@@ -57,4 +57,6 @@ struct signals_forecast {
 void signals_expect(struct signals *signals, const struct signals_forecast *forecast);
 void signals_take(struct signals *signals, const struct node_health *nodes, size_t n, int64_t now_us,
                   struct signal_reading ret[GUARD_COUNT]);
+/* Why a guard is told by no server, in words. */
+const char *signals_untold(enum spec_guard guard);
 void signals_done(struct signal_reading readings[GUARD_COUNT]);

@@ -29,7 +29,7 @@ static bool set_unwatched(struct plan *plan, enum spec_guard guard, const char *
 static bool take_readings(struct plan *plan, const struct signal_reading readings[GUARD_COUNT], GError **error)
 {
     for (enum spec_guard i = 0; i < GUARD_COUNT; i++)
-        if (readings[i].found == SIGNAL_UNTOLD && !set_unwatched(plan, i, "no server of the target tells it", error))
+        if (readings[i].found == SIGNAL_UNTOLD && !set_unwatched(plan, i, signals_untold(i), error))
             return false;
     return true;
 }

@@ -78,6 +78,7 @@ void guarding_free(struct guarding *guarding)
     guards_verdict_done(&guarding->verdict);
     g_clear_pointer(&guarding->spec, spec_free);
     g_clear_error(&guarding->lost);
+    g_free(guarding->told);
     g_free(guarding->name);
     g_free(guarding->target);
     arena_free(guarding->mem);
@@ -116,7 +117,8 @@ static void ask_stop(struct guarding *guarding, struct catalog *catalog)
 static void tell(const struct guarding *guarding, const struct guards_verdict *was)
 {
     const struct guards_verdict *now = &guarding->verdict;
-    struct run_row row = {.id = guarding->run, .name = guarding->name, .state = RUN_RUNNING};
+    struct run_row row = {
+        .id = guarding->run, .name = guarding->name, .state = guarding->told ? RUN_PAUSED : RUN_RUNNING};
     g_autofree char *text =
         now->level == GUARD_LEVEL_OK
             ? ending_words("guard: %s is clear: full pace again", was->name)
@@ -300,6 +302,8 @@ void guarding_look(struct guarding *guarding, struct catalog *catalog, int64_t n
     bool changed = verdict.level != was.level || g_strcmp0(verdict.name, was.name) != 0;
     if (changed)
         tell(guarding, &was);
+    if (!guarding_holds(guarding))
+        g_clear_pointer(&guarding->told, g_free);
     set_pace(guarding, changed);
     if (guarding->run && is_due(&guarding->put_us, changed || verdict.ready != was.ready ? 0 : PUT_US, now_us))
         put_sight(guarding, catalog);
@@ -379,9 +383,10 @@ static void show(void *self, struct watch *watch)
 {
     const struct waiting *waiting = self;
     const struct hold *hold = waiting->hold;
-    watch_rate_per_s(watch, 0); /* it has been shown now */
-    g_autofree char *text = waiting->guard ? ending_words("paused by a guard: %s", waiting->guarding->verdict.words)
-                                           : g_strdup("waiting for what its guards say");
+    watch_rate_per_s(watch, 0);                                                   /* it has been shown now */
+    const char *words = waiting->guard ? waiting->guarding->verdict.words : NULL; /* NULL: it is clear by now */
+    g_autofree char *text =
+        words ? ending_words("paused by a guard: %s", words) : g_strdup("waiting for what its guards say");
     struct run_event event = {.kind = RUN_EVENT_PROGRESS, .run = &hold->run, .text = text};
     if (hold->run.back_stage == UINT32_MAX &&
         hold->run.state != RUN_PROMOTING) { /* what is counted there, is to come */
@@ -431,13 +436,15 @@ bool guarding_lets(const struct guarding *guarding, GError **error)
 
 bool guarding_pause_here(struct hold *hold, GError **error)
 {
-    enum run_state was = hold->run.state;
-    g_autofree char *guard = g_strdup(hold->run.guard);
-    if (!hold_reload(hold, error) || !guarding_pause(hold->guarding, hold->catalog, &hold->run, error) ||
+    struct guarding *guarding = hold->guarding;
+    if (!hold_reload(hold, error) || !guarding_pause(guarding, hold->catalog, &hold->run, error) ||
         !hold_reload(hold, error))
         return false;
-    if (was != hold->run.state || g_strcmp0(guard, hold->run.guard) != 0)
-        hold_event(hold, RUN_EVENT_STATE, hold->run.reason);
+    if (g_strcmp0(guarding->told, hold->run.guard) == 0)
+        return true;
+    g_free(guarding->told);
+    guarding->told = g_strdup(hold->run.guard);
+    hold_event(hold, RUN_EVENT_STATE, hold->run.reason);
     return true;
 }
 

@@ -23,6 +23,7 @@ struct guarding {
     int64_t run;                   /* 0: none */
     char *name, *target;           /* as the catalog names them */
     struct guards_verdict verdict; /* as of the last look */
+    char *told;                    /* the guard of whose pause the stream has heard; NULL: of none since it was clear */
     atomic_bool *stop;             /* set as soon as one holds the run, by the look that finds it; NULL: nobody's */
     double pace_per_s;             /* of the run, as far as it is known; 0: it is not */
     bool recalled;                 /* from where the servers' growth counts … */

@@ -418,6 +418,7 @@ struct node_health {
     int64_t replicas;        /* connected and in step */
     int64_t lag_bytes;       /* of the replica that is farthest behind; none there: -1 */
     int64_t lag_ms;          /* … by the server's wall clock; NODE_LAG_UNTOLD: that went back since it answered */
+    const char *slowest;     /* that replica, as `host:port`, in call->mem; NULL: not told */
     int64_t saving;          /* 1: it saves itself, or rewrites its log, beside its work */
     int64_t cpu_us;          /* that what executes commands has used since the server was started */
     int64_t slow_calls;      /* in its log of slow calls */

@@ -150,7 +150,7 @@ def _(stand):
     numbers.value = "0.1 0.2"
     stand.until(process, writes)
     numbers.gone = True  # noticed within twice `every` and `timeout`
-    among("db-cpu: it cannot be read: it answered 503", stand.until(process, holds)[-1]["text"])
+    among(["db-cpu: it cannot be read: http://127.0.0.1:", ": it answered 503"], stand.until(process, holds)[-1]["text"])
     among("guard: db-cpu: it cannot be read", stand.status("fix")["reason"])
     numbers.gone, numbers.value = False, ""
     among("the query has no result", stand.until(process, lambda line: holds(line) and "no result" in line["text"])[-1]["text"])
@@ -197,7 +197,7 @@ def _(stand):
     set_to(stand, "true", "go")
     stand.until(process, writes)
     set_to(stand, "false", "go")
-    among("says that the run may not write", stand.until(process, holds)[-1]["text"])
+    among("says that no run may write, until it says true", stand.until(process, holds)[-1]["text"])
     status = stand.status("fix")
     among("guard: enabled", status["reason"])
     same([row["value"] for row in status["signals"] if row["name"] == "enabled"], [0], "what the switch says")
@@ -205,7 +205,7 @@ def _(stand):
     set_to(stand, "perhaps", "go")
     stand.until(process, lambda line: holds(line) and "true or false was expected, not 'perhaps'" in line["text"])
     set_to(stand, "on", "go")
-    stand.finish(process).ended(0)
+    must("(null)" not in stand.finish(process).ended(0).out, "words that nobody has said")
     is_repaired(stand)
 
 
@@ -223,7 +223,11 @@ def _(stand):
     stand.put("flags", ['backfills\t{"enabled": false}\t0'])
     write(stand, ONE, more=protect("enabled: { key: backfills, dataset: flags }"))
     end = run(stand, 3, command=("run", "fix.yaml", "--yes", "--exit-on-pause"))
-    among("enabled: key backfills says that the run may not write", end["message"])
+    among("enabled: key backfills of flags says that no run may write, until it says true", end["message"])
+    among("; no process waits for that: `sluice resume fix.2` does, and goes on then", stand.sluice("status", "fix").ended(0).out)
+    among("protect.enabled: key backfills of flags says that no run may write", stand.sluice("doctor", "fix.yaml").ended(0).out)
+    stand.put("flags", ['backfills\t{"on": true}\t0'])
+    among("enabled cannot be read: key backfills of flags: the record has no field 'enabled'", stand.sluice("doctor", "fix.yaml").ended(6).out)
     stand.put("flags", ['backfills\t{"enabled": "true"}\t0'])
     run(stand, 0)
 

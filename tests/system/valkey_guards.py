@@ -66,9 +66,12 @@ def _(stand, servers):
     stand.until(process, writes)
     replica.freeze()
     is_paused(stand, "replication_lag")
-    among("guard: replication_lag:", stand.status("fix")["reason"])
+    among(["guard: replication_lag:", f" on {replica.address}, replica of {primary.address}, above its limit of 1s"], stand.status("fix")["reason"])
     replica.thaw()
-    stand.finish(process).ended(0)
+    lines = stand.finish(process).ended(0).lines()
+    states = [(line["state"], line["text"]) for line in lines if line["type"] == "state"]
+    must(any(state == "paused" and text.startswith("guard: replication_lag:") for state, text in states), "the stream has no pause", states)
+    must(all(line["state"] == "paused" for line in lines if line["type"] == "note" and "is clear" in line["text"]), "it is clear and not paused")
     is_repaired(stand, primary)
 
 def filled_up(stand, primary, guard, mebibytes, words):
@@ -124,7 +127,7 @@ def _(stand, servers):
     plan = stand.sluice("plan", "fix.yaml", "--json").ended(0).json()
     same(plan["guards"], {"watched": ["clients", "saving"], "unwatched": ["replication_lag", "memory"]}, "guards")
     stand.write("fix.yaml", SPEC.format(address=primary.address, protect="replication_lag: 1s"))
-    among("nothing measures it there", stand.sluice("plan", "fix.yaml").ended(2).err)
+    among("nothing measures it there: no server of the target has a replica in step", stand.sluice("plan", "fix.yaml").ended(2).err)
 
 
 @each_kind("what grows too much, or by too much for what is written, pauses the run, and lets it go on when it has shrunk")

@@ -73,7 +73,7 @@ static int64_t is_saving(struct slice info)
     return dumps < 0 ? -1 : dumps > 0 || info_number(info, "aof_rewrite_in_progress") > 0;
 }
 
-static void take_info(struct node_health *health, struct slice info, uint32_t db)
+static void take_info(struct node_health *health, struct slice info, uint32_t db, struct arena *mem)
 {
     int64_t acknowledged, lag_s = info_replica_lag_s(info);
     health->ops_per_s = number_or_unknown(info, "instantaneous_ops_per_sec");
@@ -83,6 +83,7 @@ static void take_info(struct node_health *health, struct slice info, uint32_t db
     health->cpu_us = cpu_us(info);
     health->saving = is_saving(info);
     health->lag_ms = lag_s >= 0 ? lag_s * 1000 : lag_s == INFO_LAG_UNTOLD ? NODE_LAG_UNTOLD : -1;
+    health->slowest = info_slowest(info, mem);
     health->memory_bytes = number_or_unknown(info, "used_memory");
     health->memory_limit_bytes = number_or_unknown(info, "maxmemory");
     health->data_bytes = health->memory_bytes;
@@ -100,6 +101,7 @@ static void take_info(struct node_health *health, struct slice info, uint32_t db
 struct asking {
     struct node_health *health;
     uint32_t db;
+    struct arena *mem;
     enum question question;
 };
 
@@ -109,7 +111,7 @@ static bool take(void *self, size_t i, const struct reply *reply, GError **error
     switch (asking->question) {
     case ASK_INFO:
         if (reply->type == REPLY_BYTES)
-            take_info(asking->health, reply->bytes, asking->db);
+            take_info(asking->health, reply->bytes, asking->db, asking->mem);
         break;
     case ASK_SLOWLOG:
         if (reply->type == REPLY_INTEGER)
@@ -151,7 +153,7 @@ static bool ask_node(const struct health_wish *wish, const struct valkey_host *a
     struct router *router = wish->router;
     struct node_health health = NODE_HEALTH_UNKNOWN;
     g_autofree char *name = g_strdup_printf("%s:%u", at->host, at->port);
-    struct asking asking = {.health = &health, .db = wish->db, .question = ASK_PING};
+    struct asking asking = {.health = &health, .db = wish->db, .mem = call->mem, .question = ASK_PING};
     if (!ask(router, at, &asking, call, error)) /* the connection is open behind it */
         return error_add(error, "%s", name);
     int64_t began_us = world_monotonic_us(wish->world);

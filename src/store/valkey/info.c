@@ -147,3 +147,24 @@ int64_t info_replica_lag_s(struct slice info)
     }
     return least_s < 0 ? INFO_LAG_UNTOLD : lag_s;
 }
+
+const char *info_slowest(struct slice info, struct arena *mem)
+{
+    struct slice slowest = SLICE_EMPTY, host, port;
+    int64_t most_s = 0, least = INT64_MAX;
+    if (info_replica_lag_s(info) < 0)
+        return NULL;
+    for (struct slice parts; info_next_online(&info, &parts);) {
+        int64_t lag_s = info_replica_number(parts, "lag"), offset = info_replica_number(parts, "offset");
+        if (lag_s < most_s || (lag_s == most_s && offset >= least))
+            continue;
+        slowest = parts;
+        most_s = lag_s;
+        least = offset;
+    }
+    if (!info_part(slowest, "ip", &host) || !info_part(slowest, "port", &port))
+        return NULL;
+    g_autofree char *name =
+        g_strdup_printf("%.*s:%.*s", (int)host.len, (const char *)host.data, (int)port.len, (const char *)port.data);
+    return arena_text(mem, slice_of_text(name));
+}

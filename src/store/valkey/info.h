@@ -1,6 +1,7 @@
 /* The text of a reply to INFO: lines `name:value`. Pure; what is given back borrows from the text. */
 #pragma once
 
+#include "base/arena.h"
 #include "base/slice.h"
 
 /* The next line without its end; false: none. */
@@ -32,3 +33,6 @@ uint32_t info_replicas(struct slice info, int64_t *ret_offset);
  * INFO_LAG_UNTOLD: the server's clock went back since one of them last did. */
 enum { INFO_LAG_NONE = -1, INFO_LAG_UNTOLD = -2 };
 int64_t info_replica_lag_s(struct slice info);
+/* Which one that is (of those that are silent equally long, the one that has acknowledged least), as `host:port`, in
+ * `mem`; NULL: that is not told. */
+const char *info_slowest(struct slice info, struct arena *mem);

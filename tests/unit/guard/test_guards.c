@@ -36,6 +36,8 @@ static int begin(void **state)
         .world = &fx->fake.world, .base_dir = ".", .target = fx->store, .target_ds = &fx->ds};
     fx->guards = guards_new(&guards);
     fx->limits.hold_ms = 10000;
+    for (enum spec_guard i = 0; i < GUARD_COUNT; i++)
+        fx->limits.of[i] = guard_none(guard_row(i)->below);
     *state = fx;
     return 0;
 }
@@ -153,6 +155,19 @@ static void what_status_shows_has_value_limit_and_level(void **state)
     free(json);
 }
 
+static void a_limit_that_was_set_where_nothing_measures_it_is_shown_as_not_watched(void **state)
+{
+    struct fixture *fx = *state;
+    fx->limits.of[GUARD_STALLS] = GUARD_WORD_SLOW;
+    fx->limits.of[GUARD_CLIENTS] = 0.9; /* what a plan takes where nobody asks */
+    verdict_is(fx, GUARD_LEVEL_OK, NULL);
+    char *json = guards_json(fx->guards);
+    contains(json, "\"name\":\"stalls\"");
+    contains(json, "\"error\":\"no server of the target tells it: it is not watched\"");
+    assert_null(strstr(json, "clients"));
+    free(json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +177,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_that_is_fed_no_longer_fails_closed_and_says_so, begin, end),
         cmocka_unit_test_setup_teardown(one_that_is_dropped_holds_nobody_any_more_and_begins_anew, begin, end),
         cmocka_unit_test_setup_teardown(what_status_shows_has_value_limit_and_level, begin, end),
+        cmocka_unit_test_setup_teardown(a_limit_that_was_set_where_nothing_measures_it_is_shown_as_not_watched, begin,
+                                        end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

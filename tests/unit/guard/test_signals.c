@@ -172,6 +172,23 @@ static void each_figure_is_read_in_the_unit_of_its_guard(void **state)
     look_done(&look);
 }
 
+static void a_lag_is_of_the_replica_that_has_it_and_nothing_else_is(void **state)
+{
+    struct look look = {.signals = signals_new()};
+    struct node_health node = node_of("a");
+    node.replicas = 2;
+    node.slowest = "b";
+    node.lag_ms = node.lag_bytes = 3000;
+    look_at(&look, &node, 1, 1);
+    assert_string_equal(look.readings[GUARD_LAG].where, "b, replica of a");
+    assert_string_equal(look.readings[GUARD_LAG_BYTES].where, "b, replica of a");
+    assert_string_equal(look.readings[GUARD_REPLICAS].where, "a");
+    node.lag_ms = node.lag_bytes = 0;
+    look_at(&look, &node, 1, 2);
+    assert_string_equal(look.readings[GUARD_LAG].where, "a");
+    look_done(&look);
+}
+
 static void of_several_servers_the_worst_counts_and_is_named(void **state)
 {
     struct look look = {.signals = signals_new()};
@@ -317,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_growth_is_held_against_what_was_forecast),
         cmocka_unit_test(who_goes_on_counts_from_where_the_one_before_began),
         cmocka_unit_test(each_figure_is_read_in_the_unit_of_its_guard),
+        cmocka_unit_test(a_lag_is_of_the_replica_that_has_it_and_nothing_else_is),
         cmocka_unit_test(of_several_servers_the_worst_counts_and_is_named),
         cmocka_unit_test(cpu_is_the_share_of_a_processor_between_two_looks),
         cmocka_unit_test(evictions_are_a_rate_between_two_looks_of_one_server),

@@ -124,6 +124,30 @@ static void a_lag_by_a_clock_that_went_back_is_untold(void **state)
         assert_int_equal(info_replica_lag_s(slice_of_text(ROWS[i].replicas)), ROWS[i].lag_s);
 }
 
+static void the_replica_that_is_farthest_behind_is_named(void **state)
+{
+    static const struct {
+        const char *replicas, *name;
+    } ROWS[] = {
+        {"", NULL},
+        {"slave0:ip=10.0.0.7,port=1,state=wait_bgsave,offset=0,lag=9\r\n", NULL},
+        {"slave0:ip=::1,port=1,state=online,offset=9,lag=1\r\nslave1:ip=10.0.0.7,port=2,state=online,offset=9,lag="
+         "7\r\n",
+         "10.0.0.7:2"},
+        {"slave0:ip=::1,port=1,state=online,offset=5,lag=1\r\nslave1:ip=::1,port=2,state=online,offset=9,lag=1\r\n",
+         "::1:1"},
+        {"slave0:ip=::1,port=1,state=online,offset=9,lag=1\r\nslave1:ip=::1,port=2,state=online,offset=9,lag=-1\r\n",
+         NULL},
+        {"slave0:state=online,offset=9,lag=1\r\n", NULL},
+    };
+    auto_(arena) mem = arena_new(1 << 16);
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        const char *name = info_slowest(slice_of_text(ROWS[i].replicas), mem);
+        if (g_strcmp0(name, ROWS[i].name) != 0)
+            fail_msg("row %zu: %s", i, name ? name : "nothing");
+    }
+}
+
 static void hashes_whose_fields_expire_are_counted_over_all_databases(void **state)
 {
     static const char REDIS[] = "# Keyspace\r\ndb0:keys=9,expires=1,avg_ttl=0,subexpiry=4\r\n"
@@ -158,6 +182,7 @@ int main(void)
         cmocka_unit_test(a_refusal_that_nobody_gets_over_says_where_what_and_why),
         cmocka_unit_test(info_is_read_line_by_line),
         cmocka_unit_test(a_lag_by_a_clock_that_went_back_is_untold),
+        cmocka_unit_test(the_replica_that_is_farthest_behind_is_named),
         cmocka_unit_test(hashes_whose_fields_expire_are_counted_over_all_databases),
         cmocka_unit_test(keys_that_expire_are_counted_in_their_database),
     };
