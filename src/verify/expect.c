@@ -96,7 +96,7 @@ static void hold_fields(struct judging *judging, const struct spec_expect *of, s
             hold_field(judging, bson_iter_key(&wanted), has ? &kept : &wanted, document, found);
         }
     bool holds = found->len == 0;
-    tell(judging, of, holds, holds ? g_strdup("as expected") : g_strdup(found->str));
+    tell(judging, of, holds, holds ? g_strdup("as expected") : g_strdup_printf("'%s': %s", of->key, found->str));
     g_string_free(found, TRUE);
 }
 
@@ -111,13 +111,18 @@ static bool hold_record(struct judging *judging, const struct spec_expect *of, G
     if (!store_read(judging->session, &call, &record, 1, error))
         return false;
     if (record.presence != RECORD_PRESENT || of->absent) {
-        bool absent = record.presence == RECORD_ABSENT;
-        tell(judging, of, of->absent && absent, g_strdup(absent ? "absent" : "there"));
+        bool absent = record.presence == RECORD_ABSENT, holds = of->absent && absent;
+        const char *stands = absent ? "absent" : "there";
+        bool unread = record.presence == RECORD_FAULT && !of->absent;
+        tell(judging, of, holds,
+             holds    ? g_strdup(stands)
+             : unread ? g_strdup_printf("'%s': %s", of->key, record.fault.text)
+                      : g_strdup_printf("'%s' is %s", of->key, stands));
     } else if (store_decode(store_driver(judging->input->target), call.ds, record.raw, judging->mem, &document,
                             &failed))
         hold_fields(judging, of, document);
     else
-        tell(judging, of, false, g_strdup(failed->message));
+        tell(judging, of, false, g_strdup_printf("'%s': %s", of->key, failed->message));
     return true;
 }
 

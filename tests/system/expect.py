@@ -62,9 +62,9 @@ def _(stand):
 
 WRONG = (("count: 201", "200"), ("sum: price, is: 20.11", "20.100"), ("sum: kind, is: 1", "no number in the record"),
          ("min: price, is: 0.002", "0.001"), ('max: at, is: "2026-01-27"', "2026-01-28"), ("max: none, is: 1", "nothing"),
-         ("distinct: kind, is: 4", "3"), ("key: k00007, fields: { kind: c }", 'kind is "b", not "c"'),
-         ("key: k00007, fields: { nothing: 1 }", "nothing is nothing, not 1"), ("key: k00007, absent: true", "there"),
-         ("key: nobody, fields: { kind: c }", "absent"),
+         ("distinct: kind, is: 4", "3"), ("key: k00007, fields: { kind: c }", '\'k00007\': kind is "b", not "c"'),
+         ("key: k00007, fields: { nothing: 1 }", "'k00007': nothing is nothing, not 1"), ("key: k00007, absent: true", "'k00007' is there"),
+         ("key: nobody, fields: { kind: c }", "'nobody' is absent"),
          ("evicts: false", "a server of the target does not say what it evicts"))
 
 
@@ -73,7 +73,7 @@ def _(stand):
     ready(stand, expect="  - { name: all, count: 200 }\n" + "".join(f"  - {{ name: x{i}, {wrong} }}\n" for i, (wrong, _) in enumerate(WRONG)),
           more="stages: [{ name: full, scope: 100% }]\n")
     done = stand.sluice("run", "load.yaml", "--yes").ended(4)
-    among(["12 of 13 expectations do not hold", "x7: kind is \"b\", not \"c\""], done.out + done.err)
+    among(["12 of 13 expectations do not hold", "x7: 'k00007': kind is \"b\", not \"c\""], done.out + done.err)
     same(stand.status()["state"], "paused", "state")
     found = judged(stand.sluice("verify", "load.1", "--json").ended(4).json())
     same(found.pop("all"), (True, "200"), "what holds")
@@ -90,7 +90,7 @@ def _(stand):
         "stages: [{ name: canary, scope: { keys: canary.txt } }, { name: full, scope: 100% }]\n"))
     stand.write("canary.txt", "k00000\n")
     done = stand.sluice("run", "load.yaml", "--yes").ended(4)
-    among(["stage canary", "first: kind is \"z\", not \"a\""], done.out + done.err)
+    among(["stage canary", "first: 'k00000': kind is \"z\", not \"a\""], done.out + done.err)
     must(len(stand.documents("items")) < ROWS, "more than the canary was written")
 
 
@@ -159,7 +159,7 @@ def _(stand):
     spec = stand.read("load.yaml").replace("dataset: items }", "dataset: items, write: shadow }")
     stand.write("load.yaml", spec)
     done = stand.sluice("run", "load.yaml", "--yes").ended(4)
-    among("known: kind is \"b\", not \"c\"", done.out + done.err)
+    among("known: 'k00007': kind is \"b\", not \"c\"", done.out + done.err)
     same(stand.documents("items"), {}, "live")
     stand.write("load.yaml", spec + "  - { name: all, count: 200 }\n")
     among("an expectation of a shadow is about records", stand.sluice("plan", "load.yaml").ended(2).err)
