@@ -707,6 +707,7 @@ static void input_from_spec(struct check *check, const struct run_config *config
     g_autofree char *name =
         g_strdup_printf("%s-%" G_GINT64_FORMAT REPORT_ENDING, plan->spec->name, world_wall_ms(config->world));
     input_from_plan(&check->input, plan);
+    check->input.draw_key = digest_bytes(slice_of(plan->digests.spec, sizeof plan->digests.spec), 0).low;
     check->report_path = home_path(config->home, HOME_REPORTS, name);
     check->input.world = config->world;
     check->input.run = plan->spec->name;
@@ -714,8 +715,7 @@ static void input_from_spec(struct check *check, const struct run_config *config
     check->input.sure = config->sure;
     check->input.extra = config->extra;
     check->input.whole = config->sure.confidence <= 0;
-    check->input.all_parts = true;
-    check->input.last = true;
+    check->input.all_parts = check->input.last = true;
     for (size_t i = 0; i < plan->n_parts; i++) {
         struct part_row row = {
             .part = (uint32_t)i, .of = (uint32_t)i, .bounds = plan->parts[i].bounds, .records = plan->parts[i].records};
@@ -781,7 +781,7 @@ bool run_verify_spec(const struct run_config *config, struct spec *spec, struct 
     const char *why = plan->same_dataset ? "its source is its target"
                       : plan->sink       ? "its target is append-only, where a run's files bear its name"
                                          : NULL;
-    bool ok = !why || error_set(error, SLUICE_ERROR_USAGE, "%s: %s, so only a run can be verified: name the run, %s.N",
+    bool ok = !why || error_set(error, SLUICE_ERROR_USAGE, "%s: %s: `sluice verify %s` takes its newest run instead",
                                 spec->path, why, spec->name);
     if (ok) {
         input_from_spec(&check, config, plan);

@@ -111,7 +111,8 @@ static bool widen(bson_decimal128_t *io, uint64_t sampled, uint64_t of)
     return decimal_from_double(g_ascii_strtod(rounded, NULL), io);
 }
 
-/* Distinct values and what is outside nobody can foretell. */
+/* Different values and what is outside nobody can foretell, but that nothing changes them where there is nothing to
+ * write. */
 static bool foretell(const struct hold *hold, struct measures *io, GError **error)
 {
     g_autofree struct measure_value *by = g_new0(struct measure_value, io->n);
@@ -125,12 +126,14 @@ static bool foretell(const struct hold *hold, struct measures *io, GError **erro
     if (!try_records(hold->plan, hold->config->world, hold->config->signals, &wish, &tried, error))
         return error_add(error, "a forecast of the measures");
     uint64_t sampled = tried.tally.of[OUTCOME_READ], all = hold->plan->n_listed;
+    bool empty = sampled == 0 && all == 0;
     for (size_t i = 0; i < io->n; i++) {
         struct measure_value *forecast = &io->forecast[i];
         *forecast = io->before[i];
         forecast->fault = NULL;
+        bool foretold = by[i].known || (empty && io->of[i].distinct);
         forecast->known =
-            by[i].known && io->before[i].known && (sampled > 0 || all == 0) && widen(&by[i].number, sampled, all);
+            foretold && io->before[i].known && (sampled > 0 || all == 0) && widen(&by[i].number, sampled, all);
         add(forecast, DECIMAL_ADD, &by[i].number);
     }
     return true;

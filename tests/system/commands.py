@@ -329,7 +329,7 @@ def _(stand):
         same(stand.read(document["report"]), "", "report")
     among("pass: ", stand.sluice("verify", "fix.1").ended(0).out)
     same(stand.sluice("verify", "load.yaml", "--json").ended(4).json()["differing"], ROWS - 3, "after the repair, of what was loaded")
-    among("name the run", stand.sluice("verify", "fix.yaml").ended(2).err)
+    among("`sluice verify fix` takes its newest", stand.sluice("verify", "fix.yaml").ended(2).err)
 
 
 def differences(stand, document):

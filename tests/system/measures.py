@@ -89,6 +89,16 @@ def _(stand):
     stand.sluice("rollback", "load.1", "--yes").ended(0)
 
 
+@test("of a source that has nothing all is foretold that the dataset itself tells, different values too")
+def _(stand):
+    ready(stand)
+    stand.write("load.yaml", stand.read("load.yaml").replace('store: "rocksdb:src", dataset: items', 'store: "file:in", dataset: "*.ndjson", key: id').replace("stages: [{ name: canary, scope: 1% }, { name: full, scope: 100% }]\n", ""))
+    stand.write("in/none.ndjson", "")
+    stand.sluice("run", "load.yaml", "--yes").ended(0, 4)
+    done = stand.sluice("verify", "load.1", "--json").ended(0, 4).json()
+    same({name: row[:2] for name, row in figures(done).items()}, {"all": ("2", "2"), "total": ("5000.05", "5000.05"), "kinds": ("1", "1"), "queue": ("2.5", None)}, "figures")
+
+
 @test("a run that dies and is resumed is held against the figures from before it")
 def _(stand):
     ready(stand, "  - { name: all, count: true, change: 100% }\n")

@@ -60,6 +60,25 @@ def _(stand):
     among("not both", stand.sluice("verify", "load.1", "--sample", "99%,1%", "--full").ended(2).err)
 
 
+def drawn(stand):
+    """The keys that a sample of the spec met: all of them differ, so that each one has a line."""
+    report = verified(stand, "load.yaml", "--sample", "99%,5%", status=4)["report"]
+    return {row["key"] for row in map(json.loads, stand.read(report).splitlines()) if row.get("kind") == "differing"}
+
+
+@test("verify SPEC --sample draws the same keys each time, and others for another spec")
+def _(stand):
+    ready(stand, rows=ROWS)
+    stand.sluice("run", "load.yaml", "--yes").ended(0, 8)
+    stand.write("other.lua", "function transform(doc) doc.other = 1 return doc end\n")
+    stand.write("load.yaml", stand.read("load.yaml") + "transform: { lua: other.lua }\n")
+    first = drawn(stand)
+    must(len(first) > 0, "nothing was drawn")
+    same(drawn(stand), first, "keys drawn again")
+    stand.write("load.yaml", stand.read("load.yaml") + "reason: another one\n")
+    must(drawn(stand) != first, "another spec draws the same keys")
+
+
 @test("what changed since the gates is found by the sketches: those keys alone are compared")
 def _(stand):
     ready(stand, three(), rows=ROWS)

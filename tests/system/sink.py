@@ -208,7 +208,7 @@ def again(stand):
 @test("a spec without a run: its files bear a run's name, and that is said")
 def spec(stand):
     prepare(stand, "out-*.ndjson", ONE, 100)
-    among("name the run, out.N", stand.sluice("verify", "out.yaml").ended(2).err)
+    among("`sluice verify out` takes its newest run", stand.sluice("verify", "out.yaml").ended(2).err)
 
 
 run_all()

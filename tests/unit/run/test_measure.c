@@ -105,7 +105,7 @@ static void where_there_is_no_record_nothing_will_change(void **state)
     scene_ran(&scene, 0);
     g_autofree char *found = measured(&scene);
     assert_string_equal(found, "{\"before\":{\"kinds\":\"1\",\"records\":\"1\",\"sums\":\"4\"},"
-                               "\"forecast\":{\"kinds\":null,\"records\":\"1\",\"sums\":\"4\"}}");
+                               "\"forecast\":{\"kinds\":\"1\",\"records\":\"1\",\"sums\":\"4\"}}");
     scene_done(&scene);
 }
 
