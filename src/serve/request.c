@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/int.h"
+#include "serve/unpacked.h"
 #include "serve/web.h"
 
 /* --- what it says ------------------------------------------------------------------------------------------------- */
@@ -158,6 +159,20 @@ static bool read_query(struct request *request)
 
 /* --- where it goes ------------------------------------------------------------------------------------------------ */
 
+/* Packed once for all browsers, and anew for whom that is nothing: a health check, or curl by hand. */
+static void take_file(struct request *request, const struct web_file *file)
+{
+    struct answer *answer = &request->answer;
+    bool packed = unpacked_takes_gzip(request_header(request, "Accept-Encoding"));
+    answer->status = 200;
+    answer->type = file->type;
+    answer->body = packed ? NULL : unpacked_of(file->bytes, file->n);
+    if (answer->body)
+        return;
+    answer->encoding = "gzip";
+    answer->body = g_bytes_new_static(file->bytes, file->n);
+}
+
 static bool take_page(struct request *request)
 {
     const char *path = request->path;
@@ -165,10 +180,7 @@ static bool take_page(struct request *request)
         return false;
     for (size_t i = 0; i < n_web_files; i++)
         if (strcmp(web_files[i].path, path) == 0) {
-            request->answer.status = 200;
-            request->answer.type = web_files[i].type;
-            request->answer.encoding = "gzip";
-            request->answer.body = g_bytes_new_static(web_files[i].bytes, web_files[i].n);
+            take_file(request, &web_files[i]);
             return true;
         }
     if (strcmp(path, "/") != 0)

@@ -9,7 +9,7 @@
 struct web_file {
     const char *path;     /* as it is asked for: "/", "/app.js" … */
     const char *type;     /* its Content-Type */
-    const uint8_t *bytes; /* gzip's: sent as they are */
+    const uint8_t *bytes; /* gzip's: sent as they are to whom takes that */
     size_t n;
 };
 
