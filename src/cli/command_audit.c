@@ -9,12 +9,37 @@
 
 #define PAGE 256
 
+/* What its details say that nothing else of the line does: which limit was set, what was wished, by what a state came
+ * about. NULL: nothing; the caller frees. */
+static char *told_by(const json_t *details, const struct ledger_entry *entry)
+{
+    const char *key = json_string_value(json_object_get(details, "key"));
+    const char *value = json_string_value(json_object_get(details, "value"));
+    const char *wish = json_string_value(json_object_get(details, "wish"));
+    const char *reason = json_string_value(json_object_get(details, "state_reason"));
+    if (key && value)
+        return g_strconcat(key, "=", value, NULL);
+    if (wish)
+        return g_strconcat(wish, value ? " " : NULL, value, NULL);
+    return reason && g_strcmp0(reason, entry->reason) != 0 ? g_strdelimit(g_strdup(reason), "\n", ' ') : NULL;
+}
+
+static char *told(const struct ledger_entry *entry)
+{
+    json_t *details = entry->details ? json_loads(entry->details, 0, NULL) : NULL;
+    char *words = told_by(details, entry);
+    json_decref(details);
+    return words;
+}
+
 static void entry_text(struct cli *cli, const struct ledger_entry *entry)
 {
     char when[UNITS_TEXT], digest[HEX_TEXT(32)];
-    fprintf(cli->out, "%5" G_GUINT64_FORMAT "  %s  %.12s  %-16s %-20s %s%s%s\n", entry->number,
+    g_autofree char *more = told(entry);
+    fprintf(cli->out, "%5" G_GUINT64_FORMAT "  %s  %.12s  %-16s %-20s %s%s%s%s%s\n", entry->number,
             units_time(entry->at_ms, when), hex_text(entry->digest, 32, digest), entry->action,
-            entry->run ? entry->run : "", entry->actor, entry->reason ? ": " : "", entry->reason ? entry->reason : "");
+            entry->run ? entry->run : "", entry->actor, entry->reason ? ": " : "", entry->reason ? entry->reason : "",
+            more ? "; " : "", more ? more : "");
 }
 
 /* The number of the first entry to print: the newest --limit of them, or all. */

@@ -41,7 +41,7 @@ static char *stands_in_the_way(const struct run_row *run, bool resume, int *ret_
     case RUN_ROLLED_BACK:
     case RUN_ABORTED:
         *ret_status = 7;
-        return ending_words("%s is %s", run->name, run_state_word(run->state));
+        return ending_words("%s is %s; `sluice run SPEC` begins another one", run->name, run_state_word(run->state));
     case RUN_PLANNED:
     case RUN_WAITING:
     case RUN_RUNNING:
@@ -61,8 +61,8 @@ static bool may_resume(const struct run_row *run, const struct run_config *confi
 {
     if (run->state != RUN_HALTED || config->act.reason)
         return true;
-    return error_set(error, SLUICE_ERROR_USAGE, "%s is halted: %s; say with --reason why it may go on", run->name,
-                     ending_reason_of(run));
+    return error_set(error, SLUICE_ERROR_USAGE, "%s is halted: %s; `sluice resume %s --reason …` says why it may go on",
+                     run->name, ending_reason_of(run), run->name);
 }
 
 /* Found running although no process holds it: its process died. The ledger says so before anything else happens. */

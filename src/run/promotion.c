@@ -204,8 +204,9 @@ static char *stands_in_the_way(const struct run_row *run, int *ret_status)
 static bool may_go_on(const struct run_config *config, const struct run_row *run, GError **error)
 {
     return run->state != RUN_HALTED || config->act.reason ||
-           error_set(error, SLUICE_ERROR_USAGE, "%s is halted: %s; say with --reason why it may go on", run->name,
-                     run->reason ? run->reason : "no reason was recorded");
+           error_set(error, SLUICE_ERROR_USAGE,
+                     "%s is halted: %s; `sluice promote %s --reason …` says why it may go on", run->name,
+                     run->reason ? run->reason : "no reason was recorded", run->name);
 }
 
 /* Found promoting although no process holds it: its process died. */

@@ -12,6 +12,7 @@ struct seeking {
     int64_t from_us;
     struct arena *mem;
     GString *others; /* the stretches that there are, as they would be asked for */
+    GString *names;  /* of whatever flags anything */
     struct plan_bucket found;
     guint n, n_fits; /* stretches of that name, and those of them that are meant */
 };
@@ -50,11 +51,19 @@ static bool see_flags(struct seeking *seeking, const json_t *flags, GError **err
     return true;
 }
 
+static void see_name(struct seeking *seeking, const json_t *one)
+{
+    const char *name = json_string_value(json_object_get(one, "name"));
+    if (name && json_array_size(json_object_get(one, "flags")) > 0)
+        g_string_append_printf(seeking->names, "%s%s", seeking->names->len ? ", " : "", name);
+}
+
 static bool see_all(struct seeking *seeking, const json_t *summary, GError **error)
 {
     const json_t *all = json_object_get(summary, "buckets");
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *one = json_array_get(all, i);
+        see_name(seeking, one);
         if (g_strcmp0(json_string_value(json_object_get(one, "name")), seeking->name) == 0 &&
             !see_flags(seeking, json_object_get(one, "flags"), error))
             return false;
@@ -69,8 +78,8 @@ static bool meant(const struct seeking *seeking, const char *asked, GError **err
     if (seeking->n == 0)
         return error_set(error, SLUICE_ERROR_NOT_FOUND,
                          "--bucket %s: the report flags nothing of time buckets of that name: there is nothing to "
-                         "repair",
-                         asked);
+                         "repair%s%s",
+                         asked, seeking->names->len ? "; it flags something of " : "", seeking->names->str);
     return error_set(error, SLUICE_ERROR_USAGE, "--bucket %s: name one of the stretches that the report flags: %s%s",
                      asked, seeking->others->str, seeking->n > NAMED ? ", …" : "");
 }
@@ -87,8 +96,8 @@ static bool asked_for(struct seeking *seeking, const char *asked, GError **error
 
 bool stretch_find(const char *asked, struct slice summary, struct arena *mem, struct plan_bucket *ret, GError **error)
 {
-    g_autoptr(GString) others = g_string_new(NULL);
-    struct seeking seeking = {.mem = mem, .others = others};
+    g_autoptr(GString) others = g_string_new(NULL), names = g_string_new(NULL);
+    struct seeking seeking = {.mem = mem, .others = others, .names = names};
     if (!asked_for(&seeking, asked, error))
         return false;
     json_t *root = json_loadb((const char *)summary.data, summary.len, 0, NULL);

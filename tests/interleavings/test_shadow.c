@@ -218,7 +218,7 @@ static void a_promotion_that_was_halted_wants_a_reason(void **state)
     struct scene scene;
     waits(&scene);
     halt(&scene);
-    promoted(&scene, NULL, 2, "the log cannot be written; say with --reason");
+    promoted(&scene, NULL, 2, "the log cannot be written; `sluice promote ");
     all_are(&scene, "{\"times\":0}");
     promoted(&scene, "there is room again", 0, NULL);
     all_are(&scene, "{\"times\":1}");

@@ -58,7 +58,7 @@ def _(stand):
     spec(stand) # mended: what it left out is meant
     among(["name one of the stretches", f'hours@{trough["range"]["from"]} (a trough, to {trough["range"]["to"]})', "(a spike, to"],
           stand.sluice("repair", "load.1", "--bucket", "hours", "--yes").ended(2).err)
-    among("flags nothing of time buckets of that name", stand.sluice("repair", "load.1", "--bucket", "days", "--yes").ended(9).err)
+    among("flags nothing of time buckets of that name: there is nothing to repair; it flags something of hours", stand.sluice("repair", "load.1", "--bucket", "days", "--yes").ended(9).err)
     command = ("repair", "load.1", "--bucket", "hours@2026-07-10T20:00:00Z")
     among(f'its meta.at from {trough["range"]["from"]} to {trough["range"]["to"]}', stand.sluice(*command, "--dry-run").ended(0).out)
     stand.dies("checkpoint.after:1", *command, "--yes")

@@ -45,10 +45,15 @@ def _(stand):
     same((status["state"], status["rate"]["limited_by"], status["budget"]["records"]),
          ("paused", "budget.records", {"limit": 130, "used": 130}), "status")
     among("130 of 130 records are written: spent", stand.sluice("status", "fix").ended(0).out)
-    among("paused by", run(stand, 3)["message"])
+    same(status["watchdog"]["by"], "its budget", "who has paused it")
+    again = run(stand, 3)["message"]
+    among("paused by its budget: the budget is spent: 130 of 130", again)
+    must(not again.endswith("; `sluice resume fix.1` goes on"), "resume alone does not", again)
+    among("is paused already, by its budget", stand.sluice("pause", "fix").ended(7).err)
     among("the budget is spent", run(stand, 3, command=("resume", "fix"))["message"])
     same(changed(stand), 130, "records changed by a resume alone")
     stand.sluice("set", "fix", "budget.records=300").ended(0)
+    among("; budget.records=300", stand.sluice("audit", "log").ended(0).out)
     same(stand.status("fix")["rate"]["limited_by"], None, "limited by")
     run(stand, 3, command=("resume", "fix"))
     same(changed(stand), 300, "records changed")
@@ -175,6 +180,23 @@ def _(stand):
     same((ended["state"], ended["budget"]["cost"]["limit"], ended["budget"]["cost"]["used"]), ("done", 8.5, ended["cost"]["used"]), "and its limit, of a run that is over")
     stand.sluice("rollback", "fix", "--yes").ended(0)
     same(stand.dump("items"), was, "records")
+
+
+@test("one that a person has paused, and lets go on into a spent budget, is paused by that, with its reason")
+def _(stand):
+    prepare(stand, "{ records: 400 }", more="protect: { rate: { max: 100/s } }")
+    process = stand.start(*RUN)
+    stand.until(process, lambda line: line["type"] == "progress" and line["done"] > 0)
+    stand.sluice("pause", "fix", "--reason", "lunch").ended(0)
+    stand.finish(process).ended(3)
+    status = stand.status("fix")
+    must(status["reason"] == "lunch" and "@" in status["watchdog"]["by"], status["reason"])
+    stand.sluice("set", "fix", "budget.records=1").ended(0)
+    run(stand, 3, command=("resume", "fix"))
+    status = stand.status("fix")
+    among("the budget is spent: ", status["reason"])
+    same(status["watchdog"]["by"], "its budget", "who has paused it")
+    among("paused by its budget", run(stand, 3)["message"])
 
 
 @test("burn: used too fast it is slowed, then paused by name, until enough of the time has passed; a budget that leaves none is refused")
