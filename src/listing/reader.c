@@ -225,6 +225,20 @@ int listing_stretch_compare(const struct listing_stretch *a, const struct listin
     return (a->first > b->first) - (a->first < b->first);
 }
 
+/* Who reads one partition after the other stands there already. */
+static bool go_to(struct listing_reader *reader, uint64_t number, GError **error)
+{
+    struct row row;
+    if (reader->begun && reader->next == number)
+        return true;
+    if (!block_find(reader, before_number, &number, &row, error) || !block_begin(reader, &row, error))
+        return false;
+    while (reader->next < number)
+        if (!step(reader, error))
+            return false;
+    return true;
+}
+
 bool listing_reader_seek_in(struct listing_reader *reader, const struct listing_stretch *stretch, uint64_t index,
                             GError **error)
 {
@@ -238,12 +252,8 @@ bool listing_reader_seek_in(struct listing_reader *reader, const struct listing_
     reader->end = 0;
     if (index == stretch->keys)
         return true;
-    struct row row;
-    if (!block_find(reader, before_number, &number, &row, error) || !block_begin(reader, &row, error))
+    if (!go_to(reader, number, error))
         return false;
-    while (reader->next < number)
-        if (!step(reader, error))
-            return false;
     reader->end = number - index + stretch->keys;
     return true;
 }
@@ -260,7 +270,7 @@ static bool give(struct listing_reader *reader, struct arena *mem, struct slice 
     size_t shared;
     uint64_t block = reader->row.offset;
     struct slice rest;
-    if (!block_on(reader, error))
+    if (reader_left(&reader->at) == 0 && !block_on(reader, error))
         return false;
     if (block != reader->row.offset)
         *io_key = SLICE_EMPTY; /* a block's first key stands alone */
@@ -292,8 +302,10 @@ static bool next(struct listing_reader *reader, size_t max, struct arena *mem, s
     struct slice key = slice_of(reader->key->data, reader->key->len);
     bool fits = keys != NULL;
     while (fits && n < want) {
-        if (!give(reader, mem, &key, &fits, error))
+        if (!give(reader, mem, &key, &fits, error)) {
+            reader->begun = false;
             return false;
+        }
         if (fits)
             keys[n++] = listing_key(reader->rank_off, key);
     }

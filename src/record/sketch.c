@@ -118,31 +118,46 @@ void sketch_add(struct sketch *sketch, uint64_t key, struct digest value)
     take(sketch, &entry, 1, NULL);
 }
 
-static void fetch(const struct sketch *sketch, const struct sketch_cell *entry)
+/* An entry's cells, which are on their way from memory. */
+struct aimed {
+    struct sketch_cell entry;
+    struct sketch_cell *cells[TABLES];
+};
+
+static inline void aim(const struct sketch *sketch, const struct sketch_entry *of, struct aimed *ret)
 {
+    uint64_t check = check_of(sketch->seed, of->key, of->value);
+    ret->entry = (struct sketch_cell){.key = of->key, .check = check, .value = of->value};
     for (unsigned i = 0; i < TABLES; i++) {
-        const struct sketch_cell *cell = &sketch->cells[table_place(sketch, entry->check, i)];
+        struct sketch_cell *cell = &sketch->cells[table_place(sketch, check, i)];
         __builtin_prefetch(cell, 1);
         __builtin_prefetch((const char *)(cell + 1) - 1, 1);
+        ret->cells[i] = cell;
+    }
+}
+
+static void add_to_tables(struct sketch *sketch, const struct sketch_entry *entries, size_t n)
+{
+    enum { AHEAD = 16 };
+    struct aimed aimed[AHEAD];
+    for (size_t first = 0; first < n; first += AHEAD) {
+        size_t some = MIN(n - first, (size_t)AHEAD);
+        for (size_t i = 0; i < some; i++)
+            aim(sketch, &entries[first + i], &aimed[i]);
+        for (size_t i = 0; i < some; i++)
+            for (unsigned table = 0; table < TABLES; table++)
+                cell_take(aimed[i].cells[table], &aimed[i].entry, 1);
     }
 }
 
 void sketch_add_all(struct sketch *sketch, const struct sketch_entry *entries, size_t n)
 {
-    enum { AHEAD = 16 };
-    struct sketch_cell taken[AHEAD];
-    for (size_t first = 0; first < n; first += AHEAD) {
-        size_t some = MIN(n - first, (size_t)AHEAD);
-        for (size_t i = 0; i < some; i++) {
-            const struct sketch_entry *entry = &entries[first + i];
-            uint64_t check = check_of(sketch->seed, entry->key, entry->value);
-            taken[i] = (struct sketch_cell){.key = entry->key, .check = check, .value = entry->value};
-            if (sketch->layout == SKETCH_TABLES)
-                fetch(sketch, &taken[i]);
-        }
-        for (size_t i = 0; i < some; i++)
-            take(sketch, &taken[i], 1, NULL);
+    if (sketch->layout == SKETCH_TABLES) {
+        add_to_tables(sketch, entries, n);
+        return;
     }
+    for (size_t i = 0; i < n; i++)
+        sketch_add(sketch, entries[i].key, entries[i].value);
 }
 
 void sketch_merge(struct sketch *into, const struct sketch *from)

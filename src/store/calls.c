@@ -352,13 +352,16 @@ static bool narrow(struct session *session, const struct dataset *ds, struct bat
     return true;
 }
 
-bool store_scan_next(struct scan *scan, const struct call *call, struct batch *ret, GError **error)
+/* `taker` NULL: records are copied into the batch. */
+static bool scan_batch(struct scan *scan, const struct call *call, const struct scan_taker *taker, struct batch *ret,
+                       GError **error)
 {
     struct session *session = ((struct scan_base *)scan)->session;
+    const struct store_driver *driver = session_driver(session);
     struct attempt attempt;
     if (!call_begin(&attempt, session, call, OP_SCAN_NEXT, true, error))
         return false;
-    bool ok = session_driver(session)->scan_next(scan, call, ret, error);
+    bool ok = taker ? driver->scan_each(scan, call, taker, ret, error) : driver->scan_next(scan, call, ret, error);
     if (ok) {
         session_base(session)->counters.records_read += ret->n;
         session_base(session)->counters.bytes_read += ret->bytes;
@@ -366,6 +369,26 @@ bool store_scan_next(struct scan *scan, const struct call *call, struct batch *r
         ok = !narrowed || narrow(session, narrowed, ret, error);
     }
     return call_end(&attempt, ok, error);
+}
+
+bool store_scan_next(struct scan *scan, const struct call *call, struct batch *ret, GError **error)
+{
+    return scan_batch(scan, call, NULL, ret, error);
+}
+
+bool store_scan_each(struct scan *scan, const struct call *call, const struct scan_taker *taker, struct batch *ret,
+                     GError **error)
+{
+    const struct scan_base *base = (const struct scan_base *)scan;
+    if (session_driver(base->session)->scan_each && !base->narrowed)
+        return scan_batch(scan, call, taker, ret, error);
+    if (!scan_batch(scan, call, NULL, ret, error))
+        return false;
+    for (size_t i = 0; i < ret->n && taker->take(taker->self, &ret->records[i]);)
+        i++;
+    ret->records = NULL;
+    ret->cursor = SLICE_EMPTY;
+    return true;
 }
 
 void store_scan_close(struct scan *scan)

@@ -105,6 +105,10 @@ bool store_server_of(struct session *session, const struct call *call, struct sl
  */
 bool store_scan_open(struct scan **ret, struct session *session, const struct scan_spec *spec, GError **error);
 bool store_scan_next(struct scan *scan, const struct call *call, struct batch *ret, GError **error);
+/* A batch whose records are handed to the taker one by one, where they lie or as copies of scan_next(); the batch
+ * itself has neither records nor a cursor. The time within take() is the call's. */
+bool store_scan_each(struct scan *scan, const struct call *call, const struct scan_taker *taker, struct batch *ret,
+                     GError **error);
 void store_scan_close(struct scan *scan);
 AUTO_DEFINE(scan, store_scan_close)
 /* The members of a record (struct member_ops). */

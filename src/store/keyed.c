@@ -159,6 +159,12 @@ bool keyed_filling_init(struct keyed_filling *ret, const struct scan_spec *spec,
     return true;
 }
 
+void keyed_filling_init_given(struct keyed_filling *ret, const struct scan_spec *spec, const struct scan_taker *taker,
+                              struct arena *mem)
+{
+    *ret = (struct keyed_filling){.spec = spec, .mem = mem, .taker = taker};
+}
+
 /* The key with what stands behind it, in one piece. */
 static uint8_t *copy_both(struct arena *mem, struct slice key, struct slice raw)
 {
@@ -170,42 +176,60 @@ static uint8_t *copy_both(struct arena *mem, struct slice key, struct slice raw)
     return bytes;
 }
 
-static bool add_image(const struct scan_spec *spec, struct slice key, const struct keyed_value *value,
-                      struct arena *mem, struct record *ret)
+/* Into what is all zero but for such images. false: of an image that is more than its bytes, and fills in all of it. */
+static bool image_of_bytes(const struct scan_spec *spec, struct slice key, const struct keyed_value *value,
+                           struct record *ret)
 {
     bool keys_only = spec->keys_only || !value;
-    struct slice raw = keys_only ? SLICE_EMPTY : value->raw;
-    uint8_t *bytes = copy_both(mem, key, raw);
+    if (!keys_only && (!spec->bytes_only || value->foreign))
+        return false;
+    ret->key = key;
+    ret->presence = RECORD_PRESENT;
+    ret->raw = keys_only ? SLICE_EMPTY : value->raw;
+    ret->expires_at_ms = keys_only ? EXPIRES_NEVER : value->expires_at_ms;
+    return true;
+}
+
+/* false: it does not fit. */
+static bool add_copy(const struct scan_spec *spec, struct slice key, const struct keyed_value *value, struct arena *mem,
+                     struct record *ret)
+{
+    struct keyed_value copy = value ? *value : (struct keyed_value){0};
+    copy.raw = spec->keys_only ? SLICE_EMPTY : copy.raw;
+    uint8_t *bytes = copy_both(mem, key, copy.raw);
     if (!bytes)
         return false;
     key = slice_of(bytes, key.len);
-    raw = slice_of(bytes + key.len, raw.len);
-    if (keys_only || (spec->bytes_only && !value->foreign)) {
-        ret->key = key; /* the rest is zero: all records of a batch are cleared at once */
-        ret->presence = RECORD_PRESENT;
-        ret->raw = keys_only ? SLICE_EMPTY : raw;
-        ret->expires_at_ms = keys_only ? EXPIRES_NEVER : value->expires_at_ms;
-        return true;
-    }
-    struct keyed_value copy = *value;
-    copy.raw = raw;
-    keyed_image(key, &copy, mem, ret);
+    copy.raw = slice_of(bytes + key.len, copy.raw.len);
+    if (!image_of_bytes(spec, key, value ? &copy : NULL, ret))
+        keyed_image(key, &copy, mem, ret);
     return true;
+}
+
+static bool give(struct keyed_filling *filling, struct slice key, const struct keyed_value *value)
+{
+    struct record whole;
+    const struct scan_taker *taker = filling->taker;
+    if (image_of_bytes(filling->spec, key, value, &filling->given))
+        return taker->take(taker->self, &filling->given);
+    keyed_image(key, value, filling->mem, &whole);
+    return taker->take(taker->self, &whole);
 }
 
 bool keyed_filling_add(struct keyed_filling *filling, struct slice key, const struct keyed_value *value, GError **error)
 {
     struct batch *batch = &filling->batch;
     size_t bytes = key.len + (value ? value->raw.len : 0);
-    bool over = batch->n && batch->bytes + bytes > filling->spec->max_bytes;
+    bool over = batch->n && batch->bytes + bytes > filling->spec->max_bytes, fits = true;
     filling->full = over || batch->n == filling->spec->max_records;
     if (filling->full)
         return true;
-    struct record *into = &batch->records[batch->n];
-    bool fits = add_image(filling->spec, key, value, filling->mem, into);
+    if (filling->taker)
+        filling->full = !give(filling, key, value);
+    else
+        filling->full = !(fits = add_copy(filling->spec, key, value, filling->mem, &batch->records[batch->n]));
     if (!fits && !batch->n)
         return keyed_too_big(key, error);
-    filling->full = !fits;
     batch->n += fits;
     batch->bytes += fits ? bytes : 0;
     return true;

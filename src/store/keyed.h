@@ -66,16 +66,20 @@ static inline size_t keyed_order_place(const struct keyed_order *order, size_t i
 struct keyed_filling {
     const struct scan_spec *spec;
     struct arena *mem;
+    const struct scan_taker *taker; /* gets the records; NULL: the batch has copies of them */
+    struct record given;            /* to it */
     struct batch batch;
-    bool full; /* the record last offered did not go in, and belongs to the next batch */
+    bool full; /* the record last offered did not go in, and belongs to the next batch; or the taker wants no more */
 };
 
 bool keyed_filling_init(struct keyed_filling *ret, const struct scan_spec *spec, struct arena *mem, GError **error);
+void keyed_filling_init_given(struct keyed_filling *ret, const struct scan_spec *spec, const struct scan_taker *taker,
+                              struct arena *mem);
 
-/* Offers the next record; the key is copied, the value too where the scan wants values (else NULL will do). Fails only
- * where a record alone does not fit into the arena. */
+/* Offers the next record; where there is no taker the key is copied, the value too where the scan wants values (else
+ * NULL will do). Fails only where a record alone does not fit into the arena. */
 bool keyed_filling_add(struct keyed_filling *filling, struct slice key, const struct keyed_value *value,
                        GError **error);
 
-/* The batch, with its cursor: behind the last record, or still `cursor` where there is none. */
+/* The batch of copies, with its cursor: behind the last record, or still `cursor` where there is none. */
 bool keyed_filling_finish(struct keyed_filling *filling, struct slice cursor, struct batch *ret, GError **error);

@@ -155,6 +155,13 @@ struct scan_spec {
     bool bytes_only; /* the etag may be left empty, and whether raw is a document need not be found out: digests */
 };
 
+/* Who takes the records of a scan where they lie. What a record refers to lasts until take() returns, which calls no
+ * store. false: it wants no further one; the call ends well, and the scan is only closed. */
+struct scan_taker {
+    bool (*take)(void *self, const struct record *record);
+    void *self;
+};
+
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 enum cas_outcome {
@@ -562,6 +569,9 @@ struct store_driver {
     bool (*scan_open)(struct scan **ret, struct session *, const struct scan_spec *, GError **);
     /* After a failure the scan is closed, and another one opened at the cursor of the last batch that came. */
     bool (*scan_next)(struct scan *, const struct call *, struct batch *ret, GError **);
+    /* The same, but each record is handed to the taker in place of a copy of it: the batch has neither records nor a
+     * cursor. A scan is read by one of the two. NULL: records do not lie still while a scan goes on. */
+    bool (*scan_each)(struct scan *, const struct call *, const struct scan_taker *, struct batch *ret, GError **);
     void (*scan_close)(struct scan *);
     /* io[i].key is given; presence, raw, etag, expiry or fault come back. Keys sorted ascending read fastest. */
     bool (*read)(struct session *, const struct call *, struct record *io, size_t n, GError **);

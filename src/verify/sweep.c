@@ -56,30 +56,24 @@ struct sweep {
 /* One thread's way through its stretches. */
 struct sweeper {
     struct sweep *sweep;
+    struct pass *pass;
     struct scan *scan;               /* of the stretch */
     struct listed keys;              /* LISTED: along the listing, from the stretch's first key on */
     struct set_digest *sums;         /* as the sweep's, */
     struct sketch *sketch;           /* and this too */
     struct sketch_entry entries[64]; /* what it has yet to be given, */
     size_t n_entries;                /* before the unit's end */
+    GByteArray *owned;               /* OWNED: of the batch, what is yet to be sorted, OWNED_BYTES each */
+    GArray *unlisted;                /* LISTED: of the batch, of struct slice, keys that are yet to be looked at */
     size_t along;                    /* LISTED: in `stretched`, where the last key was */
     size_t checkpoints_of;           /* the place of the partition whose checkpoints the pass holds */
+    GError **error;                  /* of what is taken; */
+    bool failed;                     /* it is set */
     bool ended;                      /* of the unit: all of it was seen */
 };
 
-struct place {
-    size_t at; /* in the input's parts; NOT_LISTED: the listing does not hold the key */
-    bool judged;
-    uint64_t index;
-};
-
-struct swept {
-    struct batch batch;
-    struct place *places; /* listed; one a record */
-};
-
-/* --- a batch of the scan
- * ---------------------------------------------------------------------------------------------- */
+/* --- whose a key is
+ * --------------------------------------------------------------------------------------------------- */
 
 /* Where the key lies to the stretch: before it (-1), in it, behind it (1). */
 static int lies(const struct listing_stretch *keys, uint32_t of, uint64_t index)
@@ -91,9 +85,10 @@ static int lies(const struct listing_stretch *keys, uint32_t of, uint64_t index)
 
 /* Whose the key at that place of the listing is; NOT_LISTED: it has no sum, or is none of the input's. Nearly always
  * the one before it is of the same stretch. */
-static size_t place_in(struct sweeper *sweeper, const struct verify_input *input, uint32_t of, uint64_t index)
+static size_t place_in(struct sweeper *sweeper, uint32_t of, uint64_t index)
 {
     const struct sweep *sweep = sweeper->sweep;
+    const struct verify_input *input = sweeper->pass->input;
     size_t low = 0, high = sweep->stretched->len, middle = sweeper->along;
     while (low < high) {
         size_t at = g_array_index(sweep->stretched, size_t, middle);
@@ -111,42 +106,6 @@ static size_t place_in(struct sweeper *sweeper, const struct verify_input *input
     return NOT_LISTED;
 }
 
-static bool place_all(struct sweeper *sweeper, struct pass *pass, struct swept *swept, GError **error)
-{
-    const struct record *records = swept->batch.records;
-    swept->places = arena_alloc(pass->mem, (swept->batch.n + 1) * sizeof *swept->places);
-    if (!swept->places)
-        return error_set(error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
-    if (swept->batch.n > 0 && !sweeper->keys.mem &&
-        !listed_begin_at(&sweeper->keys, pass->listing, records[0].key, error))
-        return false;
-    for (size_t i = 0; i < swept->batch.n; i++) {
-        struct place *place = &swept->places[i];
-        bool listed;
-        if (!listed_find(&sweeper->keys, records[i].key, &listed, &place->index, error))
-            return false;
-        size_t at = listed ? place_in(sweeper, pass->input, sweeper->keys.part, place->index) : NOT_LISTED;
-        place->judged = at != NOT_LISTED;
-        place->index -= place->judged ? pass->input->parts[at].keys.first : 0;
-        place->at = listed && !place->judged ? 0 : at;
-    }
-    return true;
-}
-
-static bool read_next(struct sweeper *sweeper, struct pass *pass, struct swept *ret, GError **error)
-{
-    struct sweep *sweep = sweeper->sweep;
-    struct call call = pass_call(pass, &pass->input->target_ds);
-    *ret = (struct swept){0};
-    arena_reset(pass->mem);
-    if (!store_scan_next(sweeper->scan, &call, &ret->batch, error))
-        return false;
-    uint64_t seen = atomic_fetch_add(&sweep->seen, ret->batch.n) + ret->batch.n;
-    if (sweep->way == SWEEP_WHOLE && seen > sweep->most)
-        atomic_store(&sweep->done, true);
-    return sweep->way != SWEEP_LISTED || place_all(sweeper, pass, ret, error);
-}
-
 /* --- a record
  * --------------------------------------------------------------------------------------------------------- */
 
@@ -158,77 +117,143 @@ static void give_entries(struct sweeper *sweeper)
     sweeper->n_entries = 0;
 }
 
-static void add(const struct pass *pass, struct sweeper *sweeper, const struct record *record, struct set_digest *into)
+static void add(struct sweeper *sweeper, const struct record *record, struct set_digest *into)
 {
     if (record->presence != RECORD_PRESENT)
         return;
-    sums_add(pass->input, record, into, &sweeper->entries[sweeper->n_entries++]);
+    sums_add(sweeper->pass->input, record, into, &sweeper->entries[sweeper->n_entries++]);
     if (sweeper->n_entries == G_N_ELEMENTS(sweeper->entries))
         give_entries(sweeper);
 }
 
-static bool sort_all(struct pass *pass, const struct swept *swept, GError **error)
+static bool add_unlisted(struct sweeper *sweeper, struct slice key)
 {
-    struct sweep *sweep = pass->verification->sweep;
-    g_autofree uint8_t *items = g_malloc(swept->batch.n * OWNED_BYTES);
-    size_t n = 0;
-    for (size_t i = 0; i < swept->batch.n; i++) {
-        const struct record *record = &swept->batch.records[i];
-        if (record->presence != RECORD_PRESENT)
-            continue;
-        digest_put(digest_bytes(record->key, pass->input->seed), items + n * OWNED_BYTES);
-        digest_put(sums_entry(pass->input, record), items + n++ * OWNED_BYTES + 16);
-    }
+    struct slice copy;
+    if (!sweeper->sweep->looks_at_unlisted)
+        return true;
+    if (!arena_copy(sweeper->pass->mem, key, &copy))
+        return error_set(sweeper->error, SLUICE_ERROR_TOO_BIG, "a batch does not fit into its memory");
+    g_array_append_val(sweeper->unlisted, copy);
+    return true;
+}
+
+static bool add_judged(struct sweeper *sweeper, const struct record *record, size_t at, uint64_t index)
+{
+    struct pass *pass = sweeper->pass;
+    const struct verify_part *part = &pass->input->parts[at];
+    if (sweeper->checkpoints_of != at && !pass_begin(pass, part, sweeper->error))
+        return false;
+    sweeper->checkpoints_of = at;
+    if (outcome_was_compared(pass_outcome(pass, index - part->keys.first)))
+        add(sweeper, record, &sweeper->sums[at]);
+    return true;
+}
+
+static bool add_listed(struct sweeper *sweeper, const struct record *record)
+{
+    struct listed *keys = &sweeper->keys;
+    bool listed;
+    uint64_t index;
+    if (!keys->mem && !listed_begin_at(keys, sweeper->pass->listing, record->key, sweeper->error))
+        return false;
+    if (!listed_find(keys, record->key, &listed, &index, sweeper->error))
+        return false;
+    if (!listed)
+        return add_unlisted(sweeper, record->key);
+    size_t at = place_in(sweeper, keys->part, index);
+    return at == NOT_LISTED || add_judged(sweeper, record, at, index);
+}
+
+static bool take_listed(void *self, const struct record *record)
+{
+    struct sweeper *sweeper = self;
+    sweeper->failed = !add_listed(sweeper, record);
+    return !sweeper->failed;
+}
+
+static bool take_whole(void *self, const struct record *record)
+{
+    struct sweeper *sweeper = self;
+    add(sweeper, record, sweeper->sums);
+    return true;
+}
+
+static bool take_owned(void *self, const struct record *record)
+{
+    struct sweeper *sweeper = self;
+    const struct verify_input *input = sweeper->pass->input;
+    uint8_t item[OWNED_BYTES];
+    if (record->presence != RECORD_PRESENT)
+        return true;
+    digest_put(digest_bytes(record->key, input->seed), item);
+    digest_put(sums_entry(input, record), item + 16);
+    g_byte_array_append(sweeper->owned, item, sizeof item);
+    return true;
+}
+
+/* --- a batch of the scan
+ * ---------------------------------------------------------------------------------------------- */
+
+static bool sort_owned(struct sweeper *sweeper, GError **error)
+{
+    struct sweep *sweep = sweeper->sweep;
+    const GByteArray *owned = sweeper->owned;
     auto_hold(&sweep->lock);
-    for (size_t i = 0; i < n; i++)
-        if (!extsort_add(sweep->sort, items + i * OWNED_BYTES, error))
+    for (guint i = 0; i < owned->len; i += OWNED_BYTES)
+        if (!extsort_add(sweep->sort, owned->data + i, error))
             return false;
     return true;
 }
 
-static bool add_listed(struct pass *pass, struct sweeper *sweeper, const struct record *record,
-                       const struct place *place, GError **error)
+static bool look_at_unlisted(const struct sweeper *sweeper, GError **error)
 {
-    if (place->at == NOT_LISTED)
-        return !sweeper->sweep->looks_at_unlisted || pass_unlisted(pass, record->key, error);
-    if (!place->judged)
-        return true;
-    if (sweeper->checkpoints_of != place->at && !pass_begin(pass, &pass->input->parts[place->at], error))
-        return false;
-    sweeper->checkpoints_of = place->at;
-    if (outcome_was_compared(pass_outcome(pass, place->index)))
-        add(pass, sweeper, record, &sweeper->sums[place->at]);
-    return true;
-}
-
-static bool add_all(struct pass *pass, struct sweeper *sweeper, const struct swept *swept, GError **error)
-{
-    enum sweep_way way = sweeper->sweep->way;
     bool ok = true;
-    if (way == SWEEP_OWNED)
-        return sort_all(pass, swept, error);
-    for (size_t i = 0; ok && way == SWEEP_LISTED && i < swept->batch.n; i++)
-        ok = add_listed(pass, sweeper, &swept->batch.records[i], &swept->places[i], error);
-    for (size_t i = 0; way == SWEEP_WHOLE && i < swept->batch.n; i++)
-        add(pass, sweeper, &swept->batch.records[i], sweeper->sums);
+    for (guint i = 0; ok && i < sweeper->unlisted->len; i++)
+        ok = pass_unlisted(sweeper->pass, g_array_index(sweeper->unlisted, struct slice, i), error);
     return ok;
 }
 
-static bool sweep_stretch(struct pass *pass, struct sweeper *sweeper, struct slice bounds, GError **error)
+static void count(struct sweep *sweep, size_t n)
 {
+    uint64_t seen = atomic_fetch_add(&sweep->seen, n) + n;
+    if (sweep->way == SWEEP_WHOLE && seen > sweep->most)
+        atomic_store(&sweep->done, true);
+}
+
+static bool sweep_batch(struct sweeper *sweeper, struct batch *ret, GError **error)
+{
+    static bool (*const TAKES[])(void *, const struct record *) = {
+        [SWEEP_LISTED] = take_listed, [SWEEP_WHOLE] = take_whole, [SWEEP_OWNED] = take_owned};
+    struct sweep *sweep = sweeper->sweep;
+    struct pass *pass = sweeper->pass;
+    struct call call = pass_call(pass, &pass->input->target_ds);
+    const struct scan_taker taker = {.take = TAKES[sweep->way], .self = sweeper};
+    arena_reset(pass->mem);
+    g_array_set_size(sweeper->unlisted, 0);
+    g_byte_array_set_size(sweeper->owned, 0);
+    sweeper->error = error;
+    if (!store_scan_each(sweeper->scan, &call, &taker, ret, error) || sweeper->failed)
+        return false;
+    count(sweep, ret->n);
+    return look_at_unlisted(sweeper, error) && (sweep->way != SWEEP_OWNED || sort_owned(sweeper, error));
+}
+
+static bool sweep_stretch(struct sweeper *sweeper, struct slice bounds, GError **error)
+{
+    struct pass *pass = sweeper->pass;
     struct scan_spec spec = {.ds = &pass->input->target_ds,
                              .bounds = bounds,
                              .max_records = BATCH_RECORDS,
                              .max_bytes = 1 << 20,
                              .bytes_only = true};
-    struct swept swept = {0};
+    struct batch batch = {0};
     bool ok = store_scan_open(&sweeper->scan, pass->target, &spec, error);
-    while (ok && !swept.batch.done && !atomic_load(&sweeper->sweep->done)) {
-        ok = read_next(sweeper, pass, &swept, error) && add_all(pass, sweeper, &swept, error);
+    while (ok && !batch.done && !atomic_load(&sweeper->sweep->done)) {
+        ok = sweep_batch(sweeper, &batch, error);
         if (ok)
-            pass_show(pass, swept.batch.n);
+            pass_show(pass, batch.n);
     }
-    sweeper->ended = swept.batch.done;
+    sweeper->ended = batch.done;
     g_clear_pointer(&sweeper->scan, store_scan_close);
     listed_done(&sweeper->keys);
     return ok;
@@ -238,7 +263,6 @@ static bool sweep_stretch(struct pass *pass, struct sweeper *sweeper, struct sli
  * ---------------------------------------------------------------------------------------------------------- */
 
 struct asking {
-    struct pass *pass;
     struct sweeper *sweeper;
     struct set_digest *into;
 };
@@ -247,13 +271,14 @@ static bool add_answers(void *self, struct record *records, size_t n, GError **e
 {
     const struct asking *asking = self;
     for (size_t i = 0; i < n; i++)
-        add(asking->pass, asking->sweeper, &records[i], asking->into);
+        add(asking->sweeper, &records[i], asking->into);
     return true;
 }
 
 /* Keys of the listing, and what the target holds of those that the gate compared. */
-static bool ask_batch(struct pass *pass, struct sweeper *sweeper, size_t at, uint64_t *io_index, GError **error)
+static bool ask_batch(struct sweeper *sweeper, size_t at, uint64_t *io_index, GError **error)
 {
+    struct pass *pass = sweeper->pass;
     struct call call = pass_call(pass, &pass->input->target_ds);
     struct slice *keys;
     size_t n, asked = 0;
@@ -267,7 +292,7 @@ static bool ask_batch(struct pass *pass, struct sweeper *sweeper, size_t at, uin
     for (size_t i = 0; i < n; i++)
         if (outcome_was_compared(pass_outcome(pass, *io_index + i)))
             records[asked++].key = keys[i];
-    struct asking asking = {pass, sweeper, &sweeper->sums[at]};
+    struct asking asking = {sweeper, &sweeper->sums[at]};
     const struct read_portions by = {.portions = &pass->portions, .take = add_answers, .self = &asking};
     if (!store_read_portions(pass->target, &call, records, asked, &by, error))
         return false;
@@ -276,13 +301,14 @@ static bool ask_batch(struct pass *pass, struct sweeper *sweeper, size_t at, uin
     return true;
 }
 
-static bool ask_part(struct pass *pass, struct sweeper *sweeper, size_t at, GError **error)
+static bool ask_part(struct sweeper *sweeper, size_t at, GError **error)
 {
+    struct pass *pass = sweeper->pass;
     const struct verify_part *part = &pass->input->parts[at];
     uint64_t index = 0;
     bool ok = pass_begin(pass, part, error) && listing_reader_seek_in(pass->listing, &part->keys, 0, error);
     while (ok && index != UINT64_MAX && !atomic_load(&sweeper->sweep->done))
-        ok = ask_batch(pass, sweeper, at, &index, error);
+        ok = ask_batch(sweeper, at, &index, error);
     sweeper->ended = index == UINT64_MAX;
     return ok;
 }
@@ -335,9 +361,10 @@ static bool keep(struct sweep *sweep, const struct verify_input *input, const GB
 }
 
 /* What this thread has found in it goes to what all have; every second that is written down. */
-static bool end_unit(struct pass *pass, struct sweeper *sweeper, size_t unit, uint64_t appeared, GError **error)
+static bool end_unit(struct sweeper *sweeper, size_t unit, uint64_t appeared, GError **error)
 {
     struct sweep *sweep = sweeper->sweep;
+    const struct pass *pass = sweeper->pass;
     const struct verify_input *input = pass->input;
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     give_entries(sweeper);
@@ -359,12 +386,12 @@ static bool end_unit(struct pass *pass, struct sweeper *sweeper, size_t unit, ui
     return bytes->len == 0 || keep(sweep, input, bytes, error);
 }
 
-static bool one_unit(struct pass *pass, struct sweeper *sweeper, size_t unit, GError **error)
+static bool one_unit(struct sweeper *sweeper, size_t unit, GError **error)
 {
     struct sweep *sweep = sweeper->sweep;
     if (sweep->way == SWEEP_ASKED)
-        return !pass->input->parts[unit].sum || ask_part(pass, sweeper, unit, error);
-    return sweep_stretch(pass, sweeper, g_array_index(sweep->stretches, struct part_bounds, unit).bounds, error);
+        return !sweeper->pass->input->parts[unit].sum || ask_part(sweeper, unit, error);
+    return sweep_stretch(sweeper, g_array_index(sweep->stretches, struct part_bounds, unit).bounds, error);
 }
 
 static bool next_unit(struct sweep *sweep, size_t *ret)
@@ -379,15 +406,15 @@ static bool next_unit(struct sweep *sweep, size_t *ret)
     return false;
 }
 
-static bool all_units(struct pass *pass, struct sweeper *sweeper, GError **error)
+static bool all_units(struct sweeper *sweeper, GError **error)
 {
+    const struct found *found = &sweeper->pass->found;
     size_t unit;
     bool ok = true;
     while (ok && next_unit(sweeper->sweep, &unit)) {
-        uint64_t appeared = pass->found.of[VERIFY_APPEARED];
+        uint64_t appeared = found->of[VERIFY_APPEARED];
         sweeper->ended = false;
-        ok =
-            one_unit(pass, sweeper, unit, error) && (!sweeper->ended || end_unit(pass, sweeper, unit, appeared, error));
+        ok = one_unit(sweeper, unit, error) && (!sweeper->ended || end_unit(sweeper, unit, appeared, error));
     }
     return ok;
 }
@@ -398,9 +425,17 @@ bool sweep_pass(struct pass *pass, GError **error)
     size_t n = pass->input->n_parts;
     g_autofree struct set_digest *sums = g_new0(struct set_digest, n);
     auto_(sketch) sketch = sweep->sketch ? sketch_like(sweep->sketch) : NULL;
-    struct sweeper sweeper = {.sweep = sweep, .sums = sums, .sketch = sketch, .checkpoints_of = NOT_LISTED};
+    g_autoptr(GArray) unlisted = g_array_new(FALSE, FALSE, sizeof(struct slice));
+    g_autoptr(GByteArray) owned = g_byte_array_new();
+    struct sweeper sweeper = {.sweep = sweep,
+                              .pass = pass,
+                              .sums = sums,
+                              .sketch = sketch,
+                              .owned = owned,
+                              .unlisted = unlisted,
+                              .checkpoints_of = NOT_LISTED};
     bool ok = !sweep->looks_at_unlisted || pass_fresh_transform(pass, error);
-    ok = ok && all_units(pass, &sweeper, error);
+    ok = ok && all_units(&sweeper, error);
     if (!ok)
         atomic_store(&sweep->done, true); /* for the others */
     return ok;

@@ -58,6 +58,60 @@ static void a_scan_of_bytes_gives_the_same_bytes(struct stand *stand)
     }
 }
 
+static void assert_same(const struct record *one, const struct record *other)
+{
+    assert_true(slice_equal(one->key, other->key));
+    assert_true(slice_equal(one->raw, other->raw));
+    assert_int_equal(one->presence, other->presence);
+    assert_int_equal(one->expires_at_ms, other->expires_at_ms);
+    assert_int_equal(one->etag.len, other->etag.len);
+    assert_memory_equal(one->etag.bytes, other->etag.bytes, one->etag.len);
+}
+
+static void records_that_are_handed_out_are_those_of_batches(struct stand *stand)
+{
+    static const struct scan_spec SPECS[] = {{.max_records = 64},
+                                             {.max_records = 64, .bytes_only = true},
+                                             {.max_records = 64, .keys_only = true},
+                                             {.max_bytes = 100, .bytes_only = true}};
+    stand_fill(stand, RECORDS);
+    stand_put(stand, slice_of_text("mortal"), 1, stand_now_ms(stand) + 60000);
+    for (size_t row = 0; row < G_N_ELEMENTS(SPECS); row++) {
+        size_t n, n_each;
+        struct record *records = stand_scan(stand, &SPECS[row], &n), *each = stand_each(stand, &SPECS[row], &n_each);
+        assert_int_equal(n, RECORDS + 1);
+        assert_int_equal(n_each, n);
+        for (size_t i = 0; i < n; i++)
+            assert_same(&each[i], &records[i]);
+    }
+}
+
+struct few {
+    unsigned taken, enough;
+};
+
+static bool take_few(void *self, const struct record *record)
+{
+    struct few *few = self;
+    return ++few->taken < few->enough;
+}
+
+static void a_taker_that_has_enough_gets_no_more(struct stand *stand)
+{
+    GError *error = NULL;
+    struct few few = {.enough = 3};
+    const struct scan_taker taker = {.take = take_few, .self = &few};
+    stand_fill(stand, 20);
+    struct call call = stand_call(stand);
+    struct scan_spec spec = {.ds = &stand->ds, .max_records = 20, .max_bytes = 1 << 20, .bytes_only = true};
+    auto_(scan) scan = NULL;
+    struct batch batch = {.done = false};
+    kit_ok(store_scan_open(&scan, stand->session, &spec, &error));
+    while (few.taken == 0 && !batch.done) /* of a server an answer may hold none */
+        kit_ok(store_scan_each(scan, &call, &taker, &batch, &error));
+    assert_in_range(few.taken, 1, few.enough);
+}
+
 /* From the cursor of every batch a new scan gives exactly what the first one still had to give. */
 static void a_cursor_resumes_with_exactly_the_rest(struct stand *stand)
 {
@@ -313,6 +367,8 @@ const struct conformance_case scan_cases[] = {
     {"a-listing-scan-gives-the-same-keys", SCANS, a_listing_scan_gives_the_same_keys},
     {"a-key-has-one-rank", SCANS, a_key_has_one_rank},
     {"a-scan-of-bytes-gives-the-same-bytes", SCANS, a_scan_of_bytes_gives_the_same_bytes},
+    {"records-that-are-handed-out-are-those-of-batches", SCANS, records_that_are_handed_out_are_those_of_batches},
+    {"a-taker-that-has-enough-gets-no-more", SCANS, a_taker_that_has_enough_gets_no_more},
     {"a-cursor-resumes-with-exactly-the-rest", SCANS | IN_ORDER, a_cursor_resumes_with_exactly_the_rest},
     {"a-batch-keeps-its-limits", SCANS, a_batch_keeps_its_limits},
     {"a-record-larger-than-a-batch-comes-alone", SCANS | IN_ORDER, a_record_larger_than_a_batch_comes_alone},

@@ -193,14 +193,32 @@ static void put_in_order(GArray *records)
     g_array_set_size(records, (unsigned)kept);
 }
 
-struct record *stand_scan(struct stand *stand, const struct scan_spec *spec, size_t *ret_n)
+static struct scan_spec spec_of(const struct stand *stand, const struct scan_spec *spec)
 {
-    GError *error = NULL;
-    struct call call = stand_call(stand);
     struct scan_spec full = *spec;
     full.ds = &stand->ds;
     full.max_records = full.max_records ? full.max_records : BATCH_RECORDS;
     full.max_bytes = full.max_bytes ? full.max_bytes : BATCH_BYTES;
+    return full;
+}
+
+static struct record *all_of(struct stand *stand, GArray *records, size_t *ret_n)
+{
+    const struct store_driver *driver = session_driver(stand->session);
+    if (driver->list && !driver->list->sorted)
+        put_in_order(records);
+    struct record *all = arena_alloc(stand->mem, records->len * sizeof(*all) + 1);
+    for (size_t i = 0; i < records->len; i++)
+        all[i] = g_array_index(records, struct record, i);
+    *ret_n = records->len;
+    return all;
+}
+
+struct record *stand_scan(struct stand *stand, const struct scan_spec *spec, size_t *ret_n)
+{
+    GError *error = NULL;
+    struct call call = stand_call(stand);
+    struct scan_spec full = spec_of(stand, spec);
     g_autoptr(GArray) records = g_array_new(false, false, sizeof(struct record));
     auto_(scan) scan = NULL;
     kit_ok(store_scan_open(&scan, stand->session, &full, &error));
@@ -211,14 +229,43 @@ struct record *stand_scan(struct stand *stand, const struct scan_spec *spec, siz
         assert_true(batch.n || batch.done);
         g_array_append_vals(records, batch.records, (unsigned)batch.n);
     }
-    const struct store_driver *driver = session_driver(stand->session);
-    if (driver->list && !driver->list->sorted)
-        put_in_order(records);
-    struct record *all = arena_alloc(stand->mem, records->len * sizeof(*all) + 1);
-    for (size_t i = 0; i < records->len; i++)
-        all[i] = g_array_index(records, struct record, i);
-    *ret_n = records->len;
-    return all;
+    return all_of(stand, records, ret_n);
+}
+
+struct taking {
+    struct stand *stand;
+    GArray *records;
+};
+
+static bool take_copy(void *self, const struct record *record)
+{
+    struct taking *taking = self;
+    struct record copy = *record;
+    assert_true(arena_copy(taking->stand->mem, record->key, &copy.key));
+    assert_true(arena_copy(taking->stand->mem, record->raw, &copy.raw));
+    g_array_append_val(taking->records, copy);
+    return true;
+}
+
+struct record *stand_each(struct stand *stand, const struct scan_spec *spec, size_t *ret_n)
+{
+    GError *error = NULL;
+    struct call call = stand_call(stand);
+    struct scan_spec full = spec_of(stand, spec);
+    g_autoptr(GArray) records = g_array_new(false, false, sizeof(struct record));
+    struct taking taking = {stand, records};
+    const struct scan_taker taker = {.take = take_copy, .self = &taking};
+    auto_(scan) scan = NULL;
+    kit_ok(store_scan_open(&scan, stand->session, &full, &error));
+    struct batch batch = {.done = false};
+    for (size_t before = 0; !batch.done; before = records->len) {
+        kit_ok(store_scan_each(scan, &call, &taker, &batch, &error));
+        assert_true(batch.n <= full.max_records);
+        assert_int_equal(batch.n, records->len - before);
+        assert_null(batch.records);
+        assert_int_equal(batch.cursor.len, 0);
+    }
+    return all_of(stand, records, ret_n);
 }
 
 /* --- running ------------------------------------------------------------------------------------------------------ */

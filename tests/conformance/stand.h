@@ -103,3 +103,5 @@ struct fence_id stand_other_run(struct stand *stand);
 /* Scans all of `spec` (ds, batch sizes filled in where they are 0) and gives the records of all batches; of a store
  * that does not list in order, sorted and each once. */
 struct record *stand_scan(struct stand *stand, const struct scan_spec *spec, size_t *ret_n);
+/* The same by store_scan_each(). */
+struct record *stand_each(struct stand *stand, const struct scan_spec *spec, size_t *ret_n);

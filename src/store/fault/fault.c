@@ -504,6 +504,7 @@ void fault_driver_init(struct fault_driver *ret, const struct store_driver *inne
     table->split = WRAP(inner->split, fault_split);
     table->scan_open = WRAP(inner->scan_open, fault_scan_open);
     table->scan_next = WRAP(inner->scan_next, fault_scan_next);
+    table->scan_each = NULL; /* of copies: what is planned for scan_next holds of both */
     table->scan_close = WRAP(inner->scan_close, fault_scan_close);
     table->read = WRAP(inner->read, fault_read);
     wrap_write(ret);

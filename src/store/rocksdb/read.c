@@ -190,6 +190,18 @@ static bool fill(struct rocks_scan *scan, const struct call *call, struct keyed_
     return !scan->at || rocks_iterator_check(scan->store, scan->at, error);
 }
 
+bool rocks_scan_each(struct scan *base, const struct call *call, const struct scan_taker *taker, struct batch *ret,
+                     GError **error)
+{
+    struct rocks_scan *scan = (struct rocks_scan *)base;
+    struct keyed_filling filling;
+    keyed_filling_init_given(&filling, &scan->spec, taker, call->mem);
+    if (!fill(scan, call, &filling, error))
+        return false;
+    *ret = filling.batch;
+    return true;
+}
+
 bool rocks_scan_next(struct scan *base, const struct call *call, struct batch *ret, GError **error)
 {
     struct rocks_scan *scan = (struct rocks_scan *)base;

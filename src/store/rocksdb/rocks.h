@@ -176,6 +176,8 @@ bool rocks_inspect(struct session *session, const struct call *call, struct stor
 bool rocks_read(struct session *session, const struct call *call, struct record *io, size_t n, GError **error);
 bool rocks_scan_open(struct scan **ret, struct session *session, const struct scan_spec *spec, GError **error);
 bool rocks_scan_next(struct scan *scan, const struct call *call, struct batch *ret, GError **error);
+bool rocks_scan_each(struct scan *scan, const struct call *call, const struct scan_taker *taker, struct batch *ret,
+                     GError **error);
 void rocks_scan_close(struct scan *scan);
 struct slice rocks_iterator_key(const rocksdb_iterator_t *at);
 struct slice rocks_iterator_value(const rocksdb_iterator_t *at);

@@ -46,6 +46,7 @@ const struct store_driver rocksdb_driver = {
     .split = rocks_split,
     .scan_open = rocks_scan_open,
     .scan_next = rocks_scan_next,
+    .scan_each = rocks_scan_each,
     .scan_close = rocks_scan_close,
     .read = rocks_read,
     .write = &write_ops,

@@ -427,6 +427,59 @@ static void a_scan_leaves_the_cache_to_what_is_asked_for_by_key(void **state)
     desk_done(&desk);
 }
 
+struct seen {
+    unsigned n, faults;
+    size_t bytes;
+    struct record last;
+};
+
+static bool see(void *self, const struct record *record)
+{
+    struct seen *seen = self;
+    seen->n++;
+    seen->faults += record->presence == RECORD_FAULT;
+    seen->bytes += record->raw.len;
+    seen->last = *record;
+    return true;
+}
+
+/* Of values that no memory of the call holds; what is no record of sluice's among them leaves nothing to the next. */
+static void a_scan_that_hands_out_records_copies_none(void **state)
+{
+    enum { LEN = 1 << 16 };
+    GError *error = NULL;
+    struct desk desk;
+    struct seen seen = {0};
+    const struct scan_taker taker = {.take = see, .self = &seen};
+    auto_(arena) small = arena_new(256);
+    g_autofree uint8_t *value = g_malloc0(LEN);
+    desk_init(&desk, *state);
+    desk_open(&desk, false);
+    open_lane(&desk);
+    put(&desk, "a");
+    desk_close(&desk);
+    value[0] = 1; /* as sluice stores what does not expire */
+    plant(&desk, "d", slice_of_text("b"), slice_of(value, LEN));
+    plant(&desk, "d", slice_of_text("c"), slice_of_text("{}"));
+    plant(&desk, "d", slice_of_text("d"), slice_of(value, LEN));
+    desk_open(&desk, false);
+    struct call call = {.ds = &desk.ds, .mem = small};
+    struct scan_spec spec = {.ds = &desk.ds, .max_records = 10, .max_bytes = 1 << 20, .bytes_only = true};
+    auto_(scan) scan = NULL;
+    struct batch batch = {.done = false};
+    kit_ok(store_scan_open(&scan, desk.session, &spec, &error));
+    kit_ok(store_scan_each(scan, &call, &taker, &batch, &error));
+    assert_true(batch.done);
+    assert_int_equal(batch.n, 4);
+    assert_int_equal(seen.n, 4);
+    assert_int_equal(seen.faults, 1);
+    assert_true(seen.bytes > 2 * (LEN - 1));
+    assert_int_equal(seen.last.presence, RECORD_PRESENT);
+    assert_null(seen.last.fault.text);
+    store_scan_close(g_steal_pointer(&scan));
+    desk_done(&desk);
+}
+
 static void sluices_own_families_are_no_datasets(void **state)
 {
     GError *error = NULL;
@@ -668,6 +721,7 @@ int main(int argc, char **argv)
         TEST(every_way_to_a_directory_is_one_store_and_a_copy_is_another),
         TEST(a_rough_split_finds_parts_of_some_size_without_reading_the_dataset),
         TEST(a_scan_leaves_the_cache_to_what_is_asked_for_by_key),
+        TEST(a_scan_that_hands_out_records_copies_none),
         TEST(sluices_own_families_are_no_datasets),
         TEST(values_that_are_no_documents_are_faults_of_their_keys_only),
         TEST(a_damaged_fence_is_named_and_nothing_is_written),
