@@ -425,7 +425,7 @@ static void a_run_that_is_done_says_by_its_exit_status_whether_all_went_as_asked
 static void hooked(struct scene *scene, const char *hooks)
 {
     g_autofree char *all = g_strdup_printf("hooks: [%s]\n", hooks);
-    g_autofree char *spec = g_strdup_printf(SPEC, "store: \"mem:s\", dataset: items", "pause", all, "");
+    g_autofree char *spec = g_strdup_printf(SPEC, "store: \"mem:s\", dataset: items", "pause", all, "", "");
     scene_init(scene, spec, LUA);
     for (int i = 0; i < 6; i++) {
         char key[3] = {'k', (char)('0' + i), 0};
