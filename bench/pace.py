@@ -49,6 +49,7 @@ EASY = "+10% or +500ms"  # so that there is something in flight to stop; and a p
 QUIET_S = 1.5  # so long it is listened to after it was told
 STOP_GO, TRICKLE = "stop and go", 100
 COST_S, COST_PAIRS, COST_RATE = 10, 3, 1 # of --cost; records a second: what is left is probes and signals
+PROBES, WORK_RATE = 200, 1000            # of a server at work, a second; records that it is at work with then
 SPEC = """sluice: 1
 name: fix
 source: {{ store: "valkey://127.0.0.1:{port}", dataset: "c:{{id}}", as: hash }}
@@ -100,8 +101,9 @@ class Heard:
 
 
 class Pace(Bench):
-    def __init__(self, options, work, cluster):
+    def __init__(self, options, work, cluster, servers=None):
         super().__init__(options, work)
+        self.servers = servers
         self.cluster, self.port = cluster, cluster.nodes[0].port if cluster else None
         self.found = [] # as it stands in the file
         self.turn, self.rate = 0, 0
@@ -217,35 +219,66 @@ class Pace(Bench):
         said = [node.info("cpu") for node in self.cluster.primaries()]
         return sum(float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"]) for cpu in said)
 
-    def share(self):
-        """Of a core of each server, in the next seconds."""
-        began = self.worked_s()
-        time.sleep(COST_S)
-        return (self.worked_s() - began) / COST_S / self.options.shards
+    def woken(self):
+        """How often the primaries have slept so far, all of them; that does not depend on how fast a core is, nor who shares it."""
+        said = [Path(f"/proc/{node.process.pid}/status").read_text(encoding="utf-8") for node in self.cluster.primaries()]
+        return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.MULTILINE)[1]) for text in said)
 
-    def cost(self, protect):
-        """Of a run that hardly writes, less what the servers take without it."""
-        without = self.share()
-        process = self.start(f"{protect}rate: {{ max: {COST_RATE}/s }}")
+    def share(self):
+        """Of a core of each server, in the next seconds; and how often it was woken, a second."""
+        began = self.worked_s(), self.woken()
+        time.sleep(COST_S)
+        return [(after - before) / COST_S / self.options.shards for after, before in zip((self.worked_s(), self.woken()), began)]
+
+    @contextlib.contextmanager
+    def hardly_writing(self):
+        """A run with a promise to servers, of which probes and signals are most of what it does."""
+        process = self.start(f'live: {{ p99: "{EASY}" }}, rate: {{ max: {COST_RATE}/s }}')
         self.planned(process, lambda: time.sleep(0.05))
         time.sleep(BEGUN_S / 10)
-        beside = self.share()
+        yield
         process.kill()
         process.communicate()
-        return without, (beside - without + (beside - self.share())) / 2
+
+    @contextlib.contextmanager
+    def asked_more(self):
+        """As often as by probes, by somebody else."""
+        more = Live(self.cluster, PROBES * self.options.shards, self.options.window)
+        more.windows(1)
+        yield
+        more.end()
+
+    def cost(self, name, of, most=""):
+        """What servers take beside it, less what they take before and behind it."""
+        found = []
+        for _ in range(COST_PAIRS):
+            before = self.share()
+            with of():
+                beside = self.share()
+            behind = self.share()
+            found.append((before[0], *(there - (here + after) / 2 for here, there, after in zip(before, beside, behind))))
+        without, more, woken = (statistics.median(each) for each in zip(*found))
+        print(f"# {self.spent_s() / 60:.1f} min: {name}: {[f'{each[1]:.2%}' for each in found]}", flush=True)
+        self.add(f"cost, {name}", f"{name}: processor's time of a server, of a core", most, f"{more:.2%}", more <= 0.005 if most else None,
+                 f"{without:.2%} without; woken {woken:.0f} times a second more; {COST_PAIRS} times in turn")
 
     def measure_cost(self):
-        """Of servers with nothing else to do, and of those with live traffic. Signals alone, a look a second, are 0.05 %."""
-        for live in (None, self.rate):
-            self.live = live and Live(self.cluster, live, self.options.window)
-            found = [self.cost(f'live: {{ p99: "{EASY}" }}, ') for _ in range(COST_PAIRS)]
-            if live:
-                self.live.end()
-            without, more = (statistics.median(of) for of in zip(*found))
-            load = f"beside {live:,.0f} live requests/s" if live else "at rest"
-            print(f"# {self.spent_s() / 60:.1f} min: {load}: {[f'{of[1]:.2%}' for of in found]}", flush=True)
-            self.add(f"cost, {load}", f"probes and signals, {load}: processor's time of a server, of a core", "≤ 0.5 %" if live else "", f"{more:.2%}",
-                     more <= 0.005 if live else None, f"{without:.2%} without; {COST_PAIRS} times in turn")
+        """Of servers with nothing else to do, and of those with live traffic, beside which a run on other servers of this machine tells what is no
+        request to them; and of a run at work, of which probes cannot be taken away, what as many requests more take. Signals alone are 0.05 %."""
+        self.cost("probes and signals, at rest", self.hardly_writing)
+        other = Pace(self.options, self.work, self.servers.cluster(self.options.shards, self.options.replicas))
+        other.seed()
+        self.live, load = Live(self.cluster, self.rate, self.options.window), f"beside {self.rate:,.0f} live requests/s"
+        self.cost(f"probes and signals, {load}", self.hardly_writing, "≤ 0.5 %")
+        self.cost(f"the same to other servers, {load}", other.hardly_writing)
+        process = self.start(f"rate: {{ max: {WORK_RATE}/s }}")
+        self.planned(process, lambda: time.sleep(0.05))
+        self.cost(f"{PROBES} requests a second more, beside that and {WORK_RATE:,} records/s", self.asked_more)
+        if process.poll() is not None:
+            print("# the run came to its end meanwhile", flush=True)
+        process.kill()
+        process.communicate()
+        self.live.end()
 
     def stop_and_go(self, count):
         """A fixed rate that is taken to a trickle for each window above the promise."""
@@ -440,7 +473,7 @@ def read_options():
     how.add_argument("--stops", action="store_true", help="only how soon a run stops that is told to, in the middle of its writes, live traffic beside it")
     how.add_argument("--noise", action="store_true", help="only for which live traffic this machine is quiet enough: three minutes")
     how.add_argument("--tell", metavar="FILE", help="only the rows of the windows that are kept there")
-    how.add_argument("--cost", action="store_true", help="only what probes and signals cost the servers: five minutes")
+    how.add_argument("--cost", action="store_true", help="only what probes and signals cost the servers: nine minutes")
     parser.add_argument("--minutes", type=float, help=f"what has not begun by then is left out; {MINUTES}, of --quick 3")
     parser.add_argument("--records", type=int)
     parser.add_argument("--shards", type=int, default=3)
@@ -452,7 +485,7 @@ def read_options():
     parser.add_argument("--out", default=str(BUILD / "bench" / "pace.ndjson"), help="where each window is kept")
     parser.add_argument("--keep", action="store_true", help="leaves the working directory")
     options = parser.parse_args()
-    options.records = options.records or (200_000 if options.quick or options.stops else 300_000 if options.small else 20_000 if options.noise or options.cost else 1_000_000)
+    options.records = options.records or (200_000 if options.quick or options.stops else 300_000 if options.small else 20_000 if options.noise else 150_000 if options.cost else 1_000_000)
     options.rate = options.rate or (1000 if options.small else None)
     options.fixed = options.fixed or ([1000, 4000] if options.quick else [1000, 2000, 4000, 8000])
     options.window, options.windows, options.between = (2, 4, 4) if options.quick else (10, 4, 3)
@@ -473,7 +506,7 @@ def main():
     try:
         with Servers(Path(work) / "servers", options.server) as servers:
             print(f"{options.server} {servers.version()}, {options.shards} shards, {options.replicas} replicas of each", flush=True)
-            Pace(options, work, servers.cluster(options.shards, options.replicas)).run()
+            Pace(options, work, servers.cluster(options.shards, options.replicas), servers).run()
     finally:
         if not options.keep:
             shutil.rmtree(work, ignore_errors=True)

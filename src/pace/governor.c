@@ -157,7 +157,7 @@ double governor_p99_us(const struct governor *governor)
 static void learn_tail(struct governor *governor)
 {
     double body = shift_us(governor, &governor->minute);
-    if (governor->minute.total < 1000 || body <= 0 || allowed_us(governor) <= 0)
+    if (governor->idle || governor->minute.total < 1000 || body <= 0 || allowed_us(governor) <= 0)
         return;
     double tail = (histogram_quantile(&governor->minute, 0.99) - governor_baseline_p99_us(governor)) / body;
     double weight = fmin(1, pow(body / (TAIL_BODY * allowed_us(governor)), 2));
@@ -257,6 +257,11 @@ void governor_unused(struct governor *governor)
     governor->unused = true;
 }
 
+void governor_idle(struct governor *governor, bool idle)
+{
+    governor->idle = idle;
+}
+
 static double tick(struct governor *governor, int64_t now_us)
 {
     double us = (double)(now_us - governor->ticked_us);
@@ -274,7 +279,8 @@ static double tick(struct governor *governor, int64_t now_us)
             governor->cause = GOVERNOR_BREACH;
             histogram_reset(&governor->fresh);
         } else {
-            governor->window = move(governor, us);
+            double window = move(governor, us);
+            governor->window = governor->idle ? governor->window : window;
         }
     }
     share(governor, us);

@@ -60,6 +60,7 @@ struct governor {
     double usual;       /* the window that it had for long enough, lately */
     bool met;           /* it has felt as much as it may */
     bool unused;        /* since the last tick nobody waited for the window, or hardly any of it was used */
+    bool idle;          /* next to nothing is in flight */
     struct governor_others others;
     int64_t ticked_us, held_until_us;
     enum governor_cause cause;
@@ -77,6 +78,9 @@ void governor_probe(struct governor *governor, int64_t due_us, int64_t now_us);
  * tried, and at the next tick it does not grow (as RFC 7661 has it for TCP); who comes back after a pause would begin
  * with a burst. */
 void governor_unused(struct governor *governor);
+/* Whether next to nothing is in flight: what is felt then is the world, and tells neither how the p99 moves with what
+ * is sent nor how much that may be. The window stays what it is, but for a breach. */
+void governor_idle(struct governor *governor, bool idle);
 /* From the next tick on. */
 void governor_share(struct governor *governor, const struct governor_others *others);
 /* Every GOVERNOR_TICK_US: the window from now on. 0 as long as there is no baseline. */

@@ -25,6 +25,7 @@ struct pace_server {
     int64_t waited_us, sent_us; /* when somebody last waited for it, and when something last went; 0: never */
     bool waited_for;            /* somebody, since the last tick */
     double taken, used;         /* commands since the last tick; in flight, on average, at most in the last seconds */
+    bool seldom;                /* it is probed */
     double second[SECOND];      /* commands of the newest ticks: a ring */
     unsigned ticks;
     uint64_t throttled;
@@ -166,6 +167,12 @@ void pace_throttled(struct pace_server *server)
 }
 
 /* --- the outer loop ----------------------------------------------------------------------------------------------- */
+
+int64_t pace_probe_us(struct pace_server *server)
+{
+    auto_hold(&server->lock);
+    return server->seldom ? PACE_PROBE_SELDOM_US : PACE_PROBE_US;
+}
 
 void pace_felt(struct pace_server *server, int64_t sent_us, int64_t now_us)
 {
@@ -487,6 +494,12 @@ static bool is_tried(struct pace_server *server)
     return waited_for && server->used >= IDLE * server->governor.window;
 }
 
+/* Where it is measured what the world is by itself, or whether a server is there at all, it is not. */
+static bool is_seldom_enough(const struct pace_server *server, int64_t now_us)
+{
+    return server->governor.idle && !server->governor.base.in_lull && is_felt(server, now_us);
+}
+
 static void tick(struct pace_server *server, int64_t now_us)
 {
     auto_hold(&server->lock);
@@ -494,6 +507,7 @@ static void tick(struct pace_server *server, int64_t now_us)
         return;
     if (!is_tried(server))
         governor_unused(&server->governor);
+    governor_idle(&server->governor, server->used < IDLE * LEAST);
     share(server, server->pace->priority, now_us);
     double window = governor_tick(&server->governor, now_us);
     server->cause = server->governor.cause;
@@ -503,6 +517,7 @@ static void tick(struct pace_server *server, int64_t now_us)
     }
     server->pacer.window = window;
     server->pacer.allowed_us = governor_allowed_us(&server->governor);
+    server->seldom = is_seldom_enough(server, now_us);
 }
 
 void pace_tick(struct pace *pace, int64_t now_us, int64_t clock_us)

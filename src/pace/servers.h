@@ -30,6 +30,8 @@ enum {
     PACE_YIELD_US = 6000000,    /* so long it is silent for others that have none … */
     PACE_YIELD_EVERY_US = 30000000, /* … and so seldom */
     PACE_LEARNED_US = 60000000,     /* a baseline whose newest lull is longer ago is not adopted */
+    PACE_PROBE_US = 5000,           /* between two probes of a server, on average */
+    PACE_PROBE_SELDOM_US = 25000,   /* … where next to nothing is sent */
 };
 
 struct pace;
@@ -53,6 +55,10 @@ void pace_reply(struct pace_server *server, int64_t sent_us, int64_t now_us);
 void pace_lost(struct pace_server *server, int64_t sent_us); /* no reply to it will come */
 void pace_throttled(struct pace_server *server);             /* it asked for a command again, later */
 
+/* How long it is from one probe of it to the next, on average: PACE_PROBE_US. As long as less than half of the least
+ * window is in flight what is felt is the world, and nothing is steered by it: then it is PACE_PROBE_SELDOM_US, but for
+ * the lulls. It changes with pace_tick(). */
+int64_t pace_probe_us(struct pace_server *server);
 /* A probe that went out at `sent_us` was answered at `now_us`. */
 void pace_felt(struct pace_server *server, int64_t sent_us, int64_t now_us);
 /* Nobody is to ask it any more, and nobody misses its answers; one that comes back begins as one that was never felt.

@@ -467,9 +467,10 @@ struct probe_ops {
     void (*set_pace)(struct store *, struct pace *);
     bool (*open)(struct live_probe **ret, struct store *, struct pace *, GError **);
     /* Until the call's deadline: does what a client does, a read and a write by turns, on a key of its own on every
-     * server that takes writes (a store opened for reading is only read), through connections of its own, at a steady
-     * pace whatever is answered, and tells the pace what it feels. A server that does not answer is felt no more; which
-     * ones there are is asked when it seems to have changed. Errors: what will not pass, such as a missing right. */
+     * server that takes writes (a store opened for reading is only read), through connections of its own, as often as
+     * pace_probe_us() says whatever is answered, and tells the pace what it feels. A server that does not answer is
+     * felt no more; which ones there are is asked when it seems to have changed. Errors: what will not pass, such as a
+     * missing right. */
     bool (*run)(struct live_probe *, const struct call *, GError **);
     void (*close)(struct live_probe *);
 };

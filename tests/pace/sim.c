@@ -90,7 +90,8 @@ static void on_probe(struct sim *sim, double now)
         sim->probe_back[at] = sim->probes > 0 ? fmax(back, sim->probe_back[before]) : back;
         sim->probes++;
     }
-    sim->probe_at = now + exponential(&sim->stream[PROBE], 1e6 / sim->world->probes_per_s);
+    double every = sim->policy->probe_every ? sim->policy->probe_every(sim->self) : 1e6 / sim->world->probes_per_s;
+    sim->probe_at = now + exponential(&sim->stream[PROBE], every);
 }
 
 static void on_probe_back(struct sim *sim, double now)
@@ -148,7 +149,8 @@ static void end_window(struct sim *sim)
                             .p999_us = histogram_quantile(&sim->live, 0.999),
                             .own = sim->own,
                             .first = sim->policy->first ? sim->policy->first(sim->self) : sim->own,
-                            .baseline_us = sim->policy->baseline ? sim->policy->baseline(sim->self) : 0};
+                            .baseline_us = sim->policy->baseline ? sim->policy->baseline(sim->self) : 0,
+                            .probes = sim->policy->probes ? sim->policy->probes(sim->self) : 0};
     histogram_reset(&sim->live);
     sim->own = 0;
 }

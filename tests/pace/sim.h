@@ -38,10 +38,12 @@ struct sim_policy {
     void (*sent)(void *self, int64_t now, unsigned commands);
     void (*reply)(void *self, int64_t now);
     void (*probe)(void *self, int64_t due, int64_t now);
+    double (*probe_every)(void *self); /* how long to the next probe, on average; NULL: as the world has it */
     void (*lull)(void *self, bool begins, int64_t now);
     void (*tick)(void *self, int64_t now); /* every GOVERNOR_TICK_US */
     double (*baseline)(const void *self);  /* the p99 that it holds for that of the world alone; NULL: it holds none */
     double (*first)(void *self);           /* commands of the first of several since it was last asked; NULL: of all */
+    double (*probes)(void *self);          /* answered since it was last asked; NULL: they are not counted */
     void (*end)(void *self);               /* NULL: nothing is left */
 };
 extern const struct sim_policy SIM_NONE, SIM_GOVERNED, SIM_PLANNED, SIM_FIXED, SIM_STOP_AND_GO, SIM_DASHBOARD,
@@ -52,10 +54,16 @@ extern const struct sim_policy SIM_NONE, SIM_GOVERNED, SIM_PLANNED, SIM_FIXED, S
 /* Two that are governed, each for itself, and know of each other by beacons that are a tick old when they are read. The
  * knob says when the second comes, in seconds. Their lulls are their own: the world has none. */
 extern const struct sim_policy SIM_TWO;
+/* Governed, its lulls its own, with nothing to send for a while; `knob` other than 0: the probe is at the pace of one
+ * at work then, too. */
+#define SIM_PAUSES_S  40
+#define SIM_GOES_ON_S 80
+extern const struct sim_policy SIM_PAUSING;
 
 enum { SIM_WINDOWS = 400 };
 struct sim_window {
     double p50_us, p99_us, p999_us, own, first, baseline_us; /* own: commands done; of those, the first one's */
+    double probes;
 };
 struct sim_result {
     struct sim_window of[SIM_WINDOWS]; /* of world->window_s each */

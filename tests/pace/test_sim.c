@@ -226,6 +226,57 @@ static void what_planning_has_learnt_is_gone_on_from_and_not_overshot(void **sta
     assert_true(own[0] > 4 * began);
 }
 
+/* Means over some worlds, each second: of the p99 to that without us, of commands, of probes. */
+struct seconds {
+    double above[SIM_WINDOWS], own[SIM_WINDOWS], probes[SIM_WINDOWS];
+};
+
+static void pause_and_go_on(double knob, struct seconds *ret)
+{
+    double n = (double)seeds(3);
+    *ret = (struct seconds){0};
+    for (uint64_t seed = 1; seed <= (uint64_t)n; seed++) {
+        struct sim_world world = stepping(1);
+        world.seed = seed;
+        world.lull_s = 0, world.lull_every_s = 1e9;
+        world.seconds = SIM_GOES_ON_S + 20;
+        both(&world, &SIM_PAUSING, knob);
+        for (size_t i = 0; i < with.n; i++) {
+            ret->above[i] += ratio(i) / n;
+            ret->own[i] += with.of[i].own / n;
+            ret->probes[i] += with.of[i].probes / n;
+        }
+    }
+}
+
+static double mean(const double of[], size_t from, size_t to)
+{
+    double sum = 0;
+    for (size_t i = from; i < to; i++)
+        sum += of[i] / (double)(to - from);
+    return sum;
+}
+
+static void who_sends_nothing_is_probed_seldom_and_goes_on_as_one_that_is_not(void **state)
+{
+    (void)state;
+    static struct seconds seldom, always;
+    enum { IDLE = SIM_PAUSES_S + 20, ON = SIM_GOES_ON_S, SOON = 10, END = ON + 20 };
+    pause_and_go_on(0, &seldom);
+    pause_and_go_on(1, &always);
+    double probes = mean(seldom.probes, IDLE, ON), usual = mean(seldom.probes, 20, SIM_PAUSES_S);
+    print_message("# %.0f probes a second at work, %.0f when nothing is sent\n", usual, probes);
+    print_message("# before %.0f commands/s; seldom: soon %.0f, then %.0f; always: soon %.0f, then %.0f\n",
+                  mean(seldom.own, 20, SIM_PAUSES_S), mean(seldom.own, ON, ON + SOON), mean(seldom.own, ON + SOON, END),
+                  mean(always.own, ON, ON + SOON), mean(always.own, ON + SOON, END));
+    for (size_t i = ON; i < ON + SOON; i++)
+        print_message("# second %zu after it: p99 %.3f of alone, %.0f commands; probed always %.3f, %.0f\n", i - ON,
+                      seldom.above[i], seldom.own[i], always.above[i], always.own[i]);
+    assert_true(probes < 0.3 * usual);
+    assert_true(mean(seldom.above, ON, ON + SOON) <= PROMISE);
+    assert_true(mean(seldom.own, ON, ON + SOON) >= 0.75 * mean(always.own, ON, ON + SOON));
+}
+
 /* Of what was sent in these windows, by the first of two. */
 static double first_share(size_t from, size_t to)
 {
@@ -273,6 +324,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(load_that_had_doubled_and_falls_again_is_made_use_of_within_ten_seconds),
         cmocka_unit_test(an_hour_of_drifting_load_leaves_the_baseline_true),
         cmocka_unit_test(what_planning_has_learnt_is_gone_on_from_and_not_overshot),
+        cmocka_unit_test(who_sends_nothing_is_probed_seldom_and_goes_on_as_one_that_is_not),
         cmocka_unit_test(two_runs_share_what_one_would_have_and_keep_its_promise),
     };
     return cmocka_run_group_tests_name("sim", tests, NULL, NULL);

@@ -5,7 +5,6 @@
 #include "store/valkey/valkey_store.h"
 
 enum {
-    EVERY_US = 5000,
     IN_FLIGHT = 256,     /* requests that may wait for an answer: more than a second of them */
     CONNECT_US = 200000, /* what a server that does not answer may hold up the probes of the others */
     AGAIN_US = 1000000,  /* so long it is left alone then */
@@ -250,9 +249,10 @@ static void ask(struct live_probe *probe, struct node *node, int64_t now_us)
     static const char value[] = "what clients feel";
     struct slice args[] = {slice_of_text(node->writes ? "HSET" : "HGET"), slice_of_text(node->key), slice_of_text("f"),
                            slice_of_text(value)};
+    int64_t every_us = pace_probe_us(node->server);
     uint64_t die;
     world_random(probe->world, &die, sizeof die);
-    node->due_us = MAX(node->due_us, now_us - EVERY_US) + EVERY_US / 2 + (int64_t)(die % EVERY_US);
+    node->due_us = MAX(node->due_us, now_us - every_us) + every_us / 2 + (int64_t)(die % (uint64_t)every_us);
     if (node->n + ROUND > IN_FLIGHT)
         return;
     put(node, args, node->writes ? 4 : 3, (struct asked){.sent_us = now_us});
@@ -405,10 +405,20 @@ static bool end_call(struct live_probe *probe, GError **error)
     return false;
 }
 
+/* With each tick the beacons are due again, and it may be time to probe oftener. */
+static void begin_call(struct live_probe *probe)
+{
+    int64_t now_us = world_monotonic_us(probe->world);
+    for (size_t i = 0; i < probe->n; i++) {
+        struct node *node = &probe->nodes[i];
+        node->owes = true;
+        node->due_us = MIN(node->due_us, now_us + pace_probe_us(node->server) * 3 / 2);
+    }
+}
+
 bool valkey_probe_run(struct live_probe *probe, const struct call *call, GError **error)
 {
-    for (size_t i = 0; i < probe->n; i++)
-        probe->nodes[i].owes = true;
+    begin_call(probe);
     while (call_goes_on(call, probe->world, NULL)) {
         ask_again(probe, world_monotonic_us(probe->world));
         nodes_renew(probe);

@@ -1,5 +1,6 @@
 /* A probe that does what a client does on every server that takes writes (struct probe_ops): HGET and HSET by turns of
- * one small hash of sluice's own in a slot of the server, two hundred times a second, through a connection of its own.
+ * one small hash of sluice's own in a slot of the server, as often as its pace asks for (pace_probe_us(): two hundred
+ * times a second, forty where next to nothing is sent), through a connection of its own.
  *
  * Its requests are never held up by answers that are late, nor by its own: a latency counts from when the request went
  * out to when its answer was taken. What it needs of rights the numbered writes need too. The hash expires within an

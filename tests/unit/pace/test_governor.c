@@ -104,6 +104,25 @@ static void a_median_that_falls_makes_up_for_nothing(void **state)
     assert_true(governor.window < 16);
 }
 
+/* What is felt is the world: of a few samples it moves by chance. */
+static void while_next_to_nothing_is_sent_neither_window_nor_tail_move(void **state)
+{
+    (void)state;
+    int64_t now = begun((struct governor_promise){.share = 0.1});
+    now = feel(now, 60, 1000);
+    double window = governor.window, tail = governor.tail;
+    governor_idle(&governor, true);
+    now = feel_apart(now, 20, 1000, 130, 80);
+    assert_true(governor.window >= window && governor.tail >= tail && governor.tail <= tail);
+    governor_idle(&governor, false);
+    now = feel_apart(now, 20, 1000, 130, 80);
+    assert_true(governor.window < 16 && (governor.tail > tail || governor.tail < tail));
+    window = governor.window;
+    governor_idle(&governor, true);
+    feel(now, 20, 2000);
+    assert_true(governor.window < window); /* a breach */
+}
+
 /* On machines that others use as well a few requests wait for the processor, and most do not. */
 static void a_tail_that_moves_twenty_times_as_far_as_the_body_is_felt(void **state)
 {
@@ -258,6 +277,7 @@ int main(void)
         cmocka_unit_test(the_window_grows_while_nothing_is_felt_and_shrinks_where_too_much_is),
         cmocka_unit_test(a_window_that_nobody_waits_for_does_not_grow_but_shrinks_all_the_same),
         cmocka_unit_test(a_median_that_falls_makes_up_for_nothing),
+        cmocka_unit_test(while_next_to_nothing_is_sent_neither_window_nor_tail_move),
         cmocka_unit_test(a_tail_that_moves_twenty_times_as_far_as_the_body_is_felt),
         cmocka_unit_test(a_window_grows_to_what_it_may_be_and_not_far_beyond),
         cmocka_unit_test(what_is_felt_of_the_least_window_does_not_slow_the_first_growth),

@@ -260,6 +260,51 @@ static void what_is_told_to_be_sent_a_second_has_been_sent(void **state)
     pace_free(field.pace);
 }
 
+/* In `seconds`, looked at ten times a second: how often it was to be probed seldom. */
+static unsigned seldom_in(struct field *field, int i, double seconds)
+{
+    unsigned seldom = 0;
+    for (int k = 0; k < (int)(10 * seconds); k++) {
+        go(field, 0.1);
+        seldom += pace_probe_us(field->of[i].server) == PACE_PROBE_SELDOM_US;
+    }
+    return seldom;
+}
+
+static void a_server_to_which_next_to_nothing_goes_is_probed_seldom_but_in_lulls(void **state)
+{
+    (void)state;
+    struct field field;
+    field_begin(&field);
+    field.of[1].every_us = 1000000;
+    assert_int_equal(pace_probe_us(field.of[0].server), PACE_PROBE_US);
+    assert_int_equal(seldom_in(&field, 0, 1.2) + seldom_in(&field, 1, 1.2), 0); /* there is no baseline yet */
+    go(&field, 3);
+    assert_in_range(seldom_in(&field, 1, 20), 180, 195); /* two lulls of half a second */
+    assert_int_equal(seldom_in(&field, 0, 20), 0);
+    field.of[0].every_us = 1000000000; /* nobody comes any more */
+    go(&field, 20);
+    assert_true(seldom_in(&field, 0, 5) > 40);
+    field.of[0].every_us = 0;
+    go(&field, 2 * GOVERNOR_TICK_US / 1e6);
+    assert_int_equal(seldom_in(&field, 0, 2), 0);
+    pace_free(field.pace);
+}
+
+static void a_server_that_does_not_answer_is_probed_as_often_as_ever(void **state)
+{
+    (void)state;
+    struct field field;
+    field_begin(&field);
+    field.of[0].every_us = 1000000000;
+    go(&field, 6);
+    assert_int_equal(pace_probe_us(field.of[0].server), PACE_PROBE_SELDOM_US);
+    field.of[0].latency_us = 0;
+    go(&field, 3);
+    assert_int_equal(pace_probe_us(field.of[0].server), PACE_PROBE_US);
+    pace_free(field.pace);
+}
+
 static void what_own_requests_take_and_how_often_a_server_asks_for_air_is_told_of_each(void **state)
 {
     (void)state;
@@ -405,6 +450,8 @@ int main(void)
         cmocka_unit_test(a_server_that_comes_later_is_measured_first_as_ever),
         cmocka_unit_test(without_a_baseline_nothing_has_been_learnt),
         cmocka_unit_test(what_is_told_to_be_sent_a_second_has_been_sent),
+        cmocka_unit_test(a_server_to_which_next_to_nothing_goes_is_probed_seldom_but_in_lulls),
+        cmocka_unit_test(a_server_that_does_not_answer_is_probed_as_often_as_ever),
         cmocka_unit_test(what_own_requests_take_and_how_often_a_server_asks_for_air_is_told_of_each),
     };
     return cmocka_run_group_tests_name("servers", tests, NULL, NULL);
