@@ -15,6 +15,8 @@ struct build {
     const struct undo_filter *filter; /* NULL: all forward partitions */
     struct undo_settled *settled;
     struct undo_walk walk;         /* of the second pass */
+    GArray *open;                  /* of struct undo_head: of each part its newest intents, until their outcomes come */
+    uint64_t open_from;            /* the lowest sequence of them, and of the block at hand */
     GArray *damage;                /* of struct undo_damage: what the chains say is lost */
     GArray *unread;                /* of struct undo_block: outcomes that do not verify, though their heads do */
     GArray *unknown;               /* of struct undo_damage: entries of which nothing tells the outcome */
@@ -143,6 +145,8 @@ static bool add_link(struct build *build, const struct undo_block *block, const 
     struct undo_link link = {.key = digest_bytes(entry->key, 0),
                              .sequence = entry->sequence,
                              .spot = {.at = block->at, .entry = i},
+                             .part = entry->part,
+                             .open_from = build->open_from,
                              .written = entry->written};
     if (entry->pre_present)
         link.pre = digest_stored(entry->pre_raw, entry->pre_expires_at_ms);
@@ -217,12 +221,34 @@ static bool add_entries(struct build *build, const struct undo_block *block, GEr
     return true;
 }
 
+/* What is open as this block was logged. A part that logs once more has heard of what it logged before. */
+static void note_open(struct build *build, const struct undo_block *block)
+{
+    const struct undo_head *head = &block->head;
+    GArray *open = build->open;
+    for (guint i = open->len; i-- > 0;) {
+        const struct undo_head *of = &g_array_index(open, struct undo_head, i);
+        bool heard = block->type == UNDO_INTENTS ||
+                     (of->lane == head->lane && of->first_number + of->count <= head->first_number + head->count);
+        if (of->part == head->part && heard)
+            g_array_remove_index_fast(open, i);
+    }
+    if (block->type != UNDO_INTENTS)
+        return;
+    g_array_append_val(open, *head);
+    build->open_from = head->first_sequence;
+    for (guint i = 0; i < open->len; i++)
+        build->open_from = MIN(build->open_from, g_array_index(open, struct undo_head, i).first_sequence);
+}
+
 static bool read_entries(struct build *build, GError **error)
 {
     struct undo_block block;
     for (bool over = false; !over;) {
         if (!undo_walk_next(&build->walk, &block, &over, error))
             return false;
+        if (!over)
+            note_open(build, &block);
         if (!over && block.type == UNDO_INTENTS && !add_entries(build, &block, error))
             return false;
     }
@@ -517,6 +543,7 @@ static void build_init(struct build *build, const struct undo_config *config, co
     *build = (struct build){.config = config,
                             .filter = filter,
                             .settled = undo_settled_new(),
+                            .open = g_array_new(FALSE, FALSE, sizeof(struct undo_head)),
                             .damage = g_array_new(FALSE, FALSE, sizeof(struct undo_damage)),
                             .unread = g_array_new(FALSE, FALSE, sizeof(struct undo_block)),
                             .unknown = g_array_new(FALSE, FALSE, sizeof(struct undo_damage)),
@@ -529,6 +556,7 @@ static void build_done(struct build *build)
     extsort_free(build->links);
     extsort_free(build->turns);
     arena_free(build->mem);
+    g_array_unref(build->open);
     g_array_unref(build->damage);
     g_array_unref(build->unread);
     g_array_unref(build->unknown);

@@ -52,6 +52,8 @@ void undo_link_put(const struct undo_link *link, uint8_t into[UNDO_LINK_LEN])
     into = put_be(into, link->sequence, 8);
     into = put_spot(into, &link->spot);
     *into++ = link->flags;
+    into = put_be(into, link->part, 4);
+    into = put_be(into, link->open_from, 8);
     into = put_digest(into, link->written);
     put_digest(into, link->pre);
 }
@@ -62,6 +64,8 @@ void undo_link_get(const uint8_t from[UNDO_LINK_LEN], struct undo_link *ret)
     ret->sequence = get_be(&from, 8);
     ret->spot = get_spot(&from);
     ret->flags = *from++;
+    ret->part = (uint32_t)get_be(&from, 4);
+    ret->open_from = get_be(&from, 8);
     ret->written = get_digest(&from);
     ret->pre = get_digest(&from);
 }
@@ -97,24 +101,147 @@ static size_t left_after(const struct undo_link *standing, size_t n, const struc
     return n > 0 ? n - 1 : 0;
 }
 
-/* The entries that stand, each upon what the one before it wrote: pushed in place, at the front of the array. What a
- * server lost and the run wrote once more stands upon what stood before the first time; a rollback that was lost and
- * done again leaves what it had left. */
+/* The entries that stand, each upon what the one before it wrote: at the front of the array. */
+struct standing {
+    struct undo_link *links;
+    size_t n;
+    GArray *other;   /* of struct undo_link; empty: there is none */
+    size_t fork;     /* where it begins: on what the entry at this place stands on, too */
+    bool first_late; /* that entry may have been written when all of `other` was */
+    bool on_other;   /* where the last entry went, and since which one of those there all went there */
+    size_t since;
+};
+
+static struct undo_link *top_of(const struct standing *standing)
+{
+    return standing->n > 0 ? &standing->links[standing->n - 1] : NULL;
+}
+
+static struct undo_link *top_of_other(const struct standing *standing)
+{
+    GArray *other = standing->other;
+    return other->len > 0 ? &g_array_index(other, struct undo_link, other->len - 1) : NULL;
+}
+
+static bool stands_on(const struct undo_link *link, const struct undo_link *top)
+{
+    return top && digest_equal(top->written, link->pre);
+}
+
+/* Partitions log in one order and write in another: what one of them had logged upon what stood there it may have
+ * written when others had put that very thing (nothing, as a rule) back in between. Of one partition the order is
+ * certain, and so is that of what had been answered when the other was logged. */
+static bool may_be_later(const struct undo_link *logged, const struct undo_link *than)
+{
+    return logged->part != than->part && logged->sequence >= than->open_from;
+}
+
+static bool forks(struct standing *standing, const struct undo_link *link)
+{
+    size_t at = standing->n;
+    while (at > 0 && !digest_equal(standing->links[at - 1].pre, link->pre))
+        at--;
+    if (at == 0)
+        return false;
+    standing->fork = at - 1;
+    standing->first_late = may_be_later(&standing->links[at - 1], link);
+    standing->on_other = true;
+    standing->since = 0;
+    g_array_append_val(standing->other, *link);
+    return true;
+}
+
+static void drop_before(struct standing *standing, size_t first)
+{
+    standing->n -= first;
+    memmove(standing->links, &standing->links[first], standing->n * sizeof *standing->links);
+}
+
+static void append_other(struct standing *standing)
+{
+    GArray *other = standing->other;
+    memcpy(&standing->links[standing->n], other->data, other->len * sizeof *standing->links);
+    standing->n += other->len;
+}
+
+/* The one that came back to where both began was the first, if the other can have been the later one. Else something
+ * else has put it back, and what was logged last stands on that. */
+static void join(struct standing *standing)
+{
+    GArray *other = standing->other;
+    if (other->len == 0)
+        return;
+    const struct undo_link *first = &standing->links[standing->fork];
+    bool grown = !standing->on_other || standing->since > 0;
+    if (grown && stands_on(first, top_of(standing))) {
+        append_other(standing);
+    } else if (standing->first_late && stands_on(first, top_of_other(standing))) {
+        g_array_append_vals(other, first, (guint)(standing->n - standing->fork));
+        standing->n = standing->fork;
+        append_other(standing);
+    } else if (standing->on_other) {
+        standing->n = 0;
+        append_other(standing);
+        drop_before(standing, standing->since);
+    } else {
+        drop_before(standing, standing->since);
+    }
+    g_array_set_size(other, 0);
+}
+
+static void put_back(struct standing *standing, const struct undo_link *back)
+{
+    join(standing);
+    const struct undo_link *top = top_of(standing);
+    if (!top || !digest_equal(top->written, back->written))
+        standing->n = left_after(standing->links, standing->n, back);
+}
+
+/* Whether it went on one of the two. */
+static bool put_on_fork(struct standing *standing, const struct undo_link *link)
+{
+    GArray *other = standing->other;
+    if (other->len == 0)
+        return false;
+    bool on_other = stands_on(link, top_of_other(standing));
+    if (!on_other &&
+        (!stands_on(link, top_of(standing)) || !may_be_later(&g_array_index(other, struct undo_link, 0), link)))
+        return false;
+    if (on_other != standing->on_other)
+        standing->since = on_other ? other->len : standing->n;
+    standing->on_other = on_other;
+    if (on_other)
+        g_array_append_val(other, *link);
+    else
+        standing->links[standing->n++] = *link;
+    return true;
+}
+
+static void put_link(struct standing *standing, const struct undo_link *link)
+{
+    if (put_on_fork(standing, link))
+        return;
+    join(standing);
+    bool on_top = standing->n == 0 || stands_on(link, top_of(standing));
+    if (!on_top && forks(standing, link))
+        return;
+    if (!on_top)
+        standing->n = 0;
+    standing->links[standing->n++] = *link;
+}
+
+/* What a server lost and the run wrote once more stands upon what stood before the first time; a rollback that was lost
+ * and done again leaves what it had left. */
 static size_t standing_of(struct undo_link *links, size_t n)
 {
-    size_t standing = 0;
+    g_autoptr(GArray) other = g_array_new(FALSE, FALSE, sizeof *links);
+    struct standing standing = {.links = links, .other = other};
     for (size_t i = 0; i < n; i++) {
-        const struct undo_link *link = &links[i];
-        if (link->flags & UNDO_LINK_BACK) {
-            bool again = standing && digest_equal(links[standing - 1].written, link->written);
-            standing = again ? standing : left_after(links, standing, link);
-            continue;
-        }
-        if (standing && !digest_equal(links[standing - 1].written, link->pre))
-            standing = 0;
-        links[standing++] = *link;
+        const struct undo_link link = links[i];
+        (link.flags & UNDO_LINK_BACK ? put_back : put_link)(&standing, &link);
     }
-    return standing;
+    join(&standing);
+    return standing.n;
 }
 
 bool undo_turn_of(struct undo_link *links, size_t n, struct undo_turn *ret)

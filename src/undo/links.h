@@ -19,13 +19,15 @@ struct undo_spot {
 struct undo_link {
     struct digest key;
     uint64_t sequence;
+    uint64_t open_from; /* what has a lower sequence had come to its end when this was logged */
     struct undo_spot spot;
     uint8_t flags;
+    uint32_t part;
     struct digest written, pre; /* stored digests; zero: absent */
 };
 
 /* As an item for base/extsort: sorted bytewise by its first UNDO_LINK_SORTED bytes. */
-#define UNDO_LINK_LEN    73
+#define UNDO_LINK_LEN    85
 #define UNDO_LINK_SORTED 24
 void undo_link_put(const struct undo_link *link, uint8_t into[UNDO_LINK_LEN]);
 void undo_link_get(const uint8_t from[UNDO_LINK_LEN], struct undo_link *ret);

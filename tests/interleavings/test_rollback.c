@@ -299,6 +299,31 @@ static void a_chain_goes_back_to_what_the_application_wrote_in_its_middle(void *
     scene_done(&scene);
 }
 
+/* Logged upon nothing, and written upon nothing again: another partition has written the key meanwhile, and taken it
+ * away. */
+static void what_was_logged_first_and_written_last_is_taken_back(void **state)
+{
+    struct scene scene;
+    struct process process;
+    scene_init(&scene, KEYED_BY_FIELD(", write: in-place, conflict: overwrite"),
+               "function transform(doc, ctx)\n  if doc.gone then return ctx.delete() end\n  return doc\nend\n");
+    for (int i = 0; i < 4; i++) {
+        g_autofree char *key = g_strdup_printf("a%d", i), *json = g_strdup_printf("{\"to\":\"x%d\"}", i);
+        scene_put(&scene, "origin", key, json);
+    }
+    scene_put(&scene, "origin", "b0", "{\"to\":\"x0\",\"n\":1}");
+    scene_put(&scene, "origin", "b1", "{\"to\":\"x0\",\"gone\":true}");
+    scene_plan(&scene);
+    process_begin_small(&process, &scene, JOB_FORWARD, 1);
+    process_until(&process, 0, OP_CAS);
+    process_finish(&process, 1);
+    process_done(&process);
+    scene_holds(&scene, "items", "x0", "{\"to\":\"x0\"}");
+    process_whole(&scene, JOB_BACK);
+    scene_holds(&scene, "items", "x0", NULL);
+    scene_done(&scene);
+}
+
 /* Two partitions want one key, and the application writes between the two. */
 static void a_chain_crosses_partitions(void **state)
 {
@@ -405,6 +430,7 @@ int main(void)
         cmocka_unit_test(what_several_lanes_wrote_over_each_other_goes_back_to_the_beginning),
         cmocka_unit_test(a_chain_goes_back_to_what_the_application_wrote_in_its_middle),
         cmocka_unit_test(a_chain_crosses_partitions),
+        cmocka_unit_test(what_was_logged_first_and_written_last_is_taken_back),
         cmocka_unit_test(what_a_damaged_log_does_not_tell_is_not_repaired_a_second_time),
         cmocka_unit_test(a_torn_end_of_the_log_is_no_loss),
     };

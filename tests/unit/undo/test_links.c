@@ -100,18 +100,61 @@ static void both_halves_of_a_digest_count(void **state)
     COMES_TO(NOTHING, 0, ASKED(5, 6), expiring, gone);
 }
 
+/* Logged by a part while what has a lower sequence than `open_from` had come to its end; a sequence is a place here. */
+static struct undo_link by_part(uint32_t part, uint64_t sequence, uint64_t open_from, uint64_t pre, uint64_t written)
+{
+    struct undo_link link = ASKED(pre, written);
+    link.part = part;
+    link.sequence = sequence;
+    link.open_from = open_from;
+    return link;
+}
+
+static void what_was_logged_first_may_have_been_written_last(void **state)
+{
+    COMES_TO(1, 2, by_part(1, 0, 0, 0, 2), by_part(2, 1, 0, 0, 3), by_part(2, 2, 0, 3, 0));
+    COMES_TO(1, 4, by_part(1, 0, 0, 0, 2), by_part(2, 1, 0, 0, 3), by_part(2, 2, 0, 3, 0), by_part(1, 3, 3, 2, 4));
+    COMES_TO(1, 0, by_part(1, 0, 0, 0, 2), by_part(2, 1, 0, 0, 3), by_part(2, 2, 0, 3, 0), by_part(2, 3, 0, 2, 0));
+    COMES_TO(0, 3, by_part(1, 0, 0, 0, 2), by_part(2, 1, 0, 0, 3), by_part(1, 2, 1, 2, 0)); /* the other way round */
+    COMES_TO(0, 9, by_part(1, 0, 0, 5, 0), by_part(1, 1, 1, 0, 2), by_part(2, 2, 1, 0, 3), by_part(2, 3, 1, 3, 0),
+             by_part(1, 4, 4, 2, 9)); /* upon what stood below both */
+}
+
+/* It takes nothing for what stands there that it has not read: what it has logged upon had been written over. */
+static void what_was_logged_upon_what_stood_there_no_more_may_have_been_written_later(void **state)
+{
+    COMES_TO(0, 4, by_part(1, 0, 0, 0, 2), by_part(3, 1, 1, 0, 4), by_part(2, 2, 1, 2, 0));
+    COMES_TO(0, 0, by_part(1, 0, 0, 0, 2), by_part(3, 1, 1, 0, 4), by_part(2, 2, 1, 2, 0), by_part(2, 3, 3, 4, 0));
+    COMES_TO(2, 0, by_part(1, 0, 0, 0, 2), by_part(3, 1, 1, 0, 4), by_part(2, 2, 2, 2, 0)); /* it had been answered */
+    COMES_TO(2, 5, by_part(1, 0, 0, 0, 2), by_part(3, 1, 1, 0, 4), by_part(2, 2, 1, 2, 5)); /* it never could be */
+}
+
+static void an_order_that_is_certain_stays_what_the_application_put_back_between(void **state)
+{
+    COMES_TO(1, 0, by_part(1, 0, 0, 0, 2), by_part(2, 1, 1, 0, 3), by_part(2, 2, 2, 3, 0)); /* had come to its end */
+    COMES_TO(1, 0, by_part(1, 0, 0, 0, 2), by_part(1, 1, 0, 0, 3), by_part(1, 2, 0, 3, 0)); /* of one part */
+    COMES_TO(1, 3, by_part(1, 0, 0, 0, 2), by_part(2, 1, 0, 0, 3)); /* neither goes back to where both began */
+    COMES_TO(2, 8, by_part(1, 0, 0, 0, 2), by_part(2, 1, 0, 0, 3), by_part(2, 2, 0, 7, 8));
+}
+
 static void an_item_is_read_as_it_was_put(void **state)
 {
     uint8_t bytes[UNDO_LINK_LEN], turned[UNDO_TURN_LEN];
-    struct undo_link link = {
-        .key = {1, 2}, .sequence = 3, .spot = {{4, 5}, 6}, .flags = 7, .written = {8, 9}, .pre = {10, 11}};
+    struct undo_link link = {.key = {1, 2},
+                             .sequence = 3,
+                             .open_from = 12,
+                             .part = 13,
+                             .spot = {{4, 5}, 6},
+                             .flags = 7,
+                             .written = {8, 9},
+                             .pre = {10, 11}};
     struct undo_link again;
     undo_link_put(&link, bytes);
     undo_link_get(bytes, &again);
     assert_true(digest_equal(link.key, again.key) && digest_equal(link.written, again.written) &&
                 digest_equal(link.pre, again.pre));
     assert_true(again.sequence == 3 && again.spot.at.segment == 4 && again.spot.at.offset == 5 &&
-                again.spot.entry == 6 && again.flags == 7);
+                again.spot.entry == 6 && again.flags == 7 && again.open_from == 12 && again.part == 13);
     struct undo_turn turn = {.spot = {{UINT32_MAX, UINT64_MAX}, UINT32_MAX}, .written = {1, 2}}, back;
     undo_turn_put(&turn, turned);
     undo_turn_get(turned, &back);
@@ -131,6 +174,9 @@ int main(void)
         cmocka_unit_test(a_rollback_that_was_lost_and_done_again_leaves_what_it_had_left),
         cmocka_unit_test(what_was_lost_and_written_once_more_stands_on_what_stood_before),
         cmocka_unit_test(both_halves_of_a_digest_count),
+        cmocka_unit_test(what_was_logged_first_may_have_been_written_last),
+        cmocka_unit_test(what_was_logged_upon_what_stood_there_no_more_may_have_been_written_later),
+        cmocka_unit_test(an_order_that_is_certain_stays_what_the_application_put_back_between),
         cmocka_unit_test(an_item_is_read_as_it_was_put),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
