@@ -235,7 +235,7 @@ class Pace(Bench):
         """A run with a promise to servers, of which probes and signals are most of what it does."""
         process = self.start(f'live: {{ p99: "{EASY}" }}, rate: {{ max: {COST_RATE}/s }}')
         self.planned(process, lambda: time.sleep(0.05))
-        time.sleep(BEGUN_S / 10)
+        time.sleep(BEGUN_S) # what it listed and read before is forgotten by then
         yield
         process.kill()
         process.communicate()
@@ -473,7 +473,7 @@ def read_options():
     how.add_argument("--stops", action="store_true", help="only how soon a run stops that is told to, in the middle of its writes, live traffic beside it")
     how.add_argument("--noise", action="store_true", help="only for which live traffic this machine is quiet enough: three minutes")
     how.add_argument("--tell", metavar="FILE", help="only the rows of the windows that are kept there")
-    how.add_argument("--cost", action="store_true", help="only what probes and signals cost the servers: nine minutes")
+    how.add_argument("--cost", action="store_true", help="only what probes and signals cost the servers: twelve minutes")
     parser.add_argument("--minutes", type=float, help=f"what has not begun by then is left out; {MINUTES}, of --quick 3")
     parser.add_argument("--records", type=int)
     parser.add_argument("--shards", type=int, default=3)
