@@ -7,6 +7,7 @@
 #include "store/undo/undo_store.h"
 
 #define RUNS_MEMORY (256u << 20)
+#define NEEDS_IT    "%s needs it"
 
 struct prune {
     const struct run_config *config;
@@ -257,7 +258,22 @@ static const char *kept_text(struct prune *prune, const char *text)
     return kept ? kept : "it is needed";
 }
 
-/* Under its lock it is looked at again: it may have been taken back meanwhile. */
+/* It may be long since the runs were read: what others had left was removed before it. */
+static bool is_needed_by_now(struct prune *prune, const struct run_row *run, const char **ret_kept, GError **error)
+{
+    auto_(arena) mem = arena_new(RUNS_MEMORY);
+    g_autoptr(GHashTable) needed = g_hash_table_new(g_str_hash, g_str_equal);
+    struct prune now = *prune;
+    now.needed = needed;
+    if (!catalog_runs(now.catalog, mem, &now.runs, &now.n, error) || !find_needed(&now, error))
+        return false;
+    const char *by = g_hash_table_lookup(needed, run->name);
+    g_autofree char *text = by ? g_strdup_printf(NEEDS_IT, by) : NULL;
+    *ret_kept = text ? kept_text(prune, text) : NULL;
+    return true;
+}
+
+/* Under its lock it is looked at again: it may have been taken back meanwhile, or be needed. */
 static bool prune_held(struct prune *prune, struct run_row *run, GError **error)
 {
     auto_(run_lock) lock = NULL;
@@ -271,7 +287,8 @@ static bool prune_held(struct prune *prune, struct run_row *run, GError **error)
     }
     const char *kept = locked ? NULL : kept_text(prune, failed->message);
     g_clear_error(&failed);
-    return catalog_run_reload(prune->catalog, prune->result->mem, run, error) &&
+    return (!locked || is_needed_by_now(prune, run, &kept, error)) &&
+           catalog_run_reload(prune->catalog, prune->result->mem, run, error) &&
            (!run_state_over(run->state) ||
             (retain_look(prune->catalog, run, mem, &look, error) && each_due(prune, run, &look, kept, error)));
 }
@@ -287,7 +304,7 @@ static bool one_run(struct prune *prune, struct run_row *run, GError **error)
     if (!has_due(prune, &look))
         return true;
     const char *by = g_hash_table_lookup(prune->needed, run->name);
-    g_autofree char *text = by ? g_strdup_printf("%s needs it", by) : NULL;
+    g_autofree char *text = by ? g_strdup_printf(NEEDS_IT, by) : NULL;
     if (by || prune->dry)
         return each_due(prune, run, &look, text ? kept_text(prune, text) : NULL, error);
     return prune_held(prune, run, error);

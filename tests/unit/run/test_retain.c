@@ -125,12 +125,53 @@ static void whichever_call_fails_what_is_due_is_gone_or_it_is_told(void **state)
     scene_kept_done(&kept);
 }
 
+struct plans {
+    struct scene scene; /* first: the world's clock has it as its self */
+    bool planned;
+};
+
+/* As the first run's time is over, somebody plans one that supersedes the second. */
+static void on_point(void *self, const char *name)
+{
+    struct plans *plans = self;
+    if (plans->planned || strcmp(name, "prune.expire") != 0)
+        return;
+    plans->planned = true;
+    scene_file(&plans->scene, "t.lua", "function transform(doc, ctx)\n  doc.times = 3\n  return doc\nend\n");
+    plans->scene.supersede = "job.2";
+    scene_plan(&plans->scene);
+}
+
+static void what_a_run_needs_that_is_planned_meanwhile_is_kept(void **state)
+{
+    struct plans plans = {0};
+    struct scene *scene = &plans.scene;
+    GError *error = NULL;
+    bool kept = false;
+    scene_init(scene, SPEC, LUA);
+    scene_put(scene, "items", "k", "{\"n\":1}");
+    scene_ran(scene, 0);
+    scene_file(scene, "t.lua", "function transform(doc, ctx)\n  doc.times = 2\n  return doc\nend\n");
+    scene->run = "job.2";
+    scene_ran(scene, 0);
+    scene->fake.wall_ms += INT64_C(2) * 3600 * 1000;
+    scene->fake.world.point = on_point;
+    scene->fake.world.point_self = &plans;
+    kit_ok(prune(scene, 0, &kept, &error));
+    assert_true(plans.planned && kept);
+    g_autofree char *undo = home_path(scene->home, HOME_UNDO, "job.2");
+    g_autofree char *manifest = g_build_filename(undo, "MANIFEST", NULL);
+    assert_true(g_file_test(manifest, G_FILE_TEST_EXISTS));
+    scene_done(scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_has_its_time_and_reports_never_go_before_what_needs_them),
         cmocka_unit_test(what_a_run_with_a_key_leaves_is_sealed_and_read_again),
         cmocka_unit_test(whichever_call_fails_what_is_due_is_gone_or_it_is_told),
+        cmocka_unit_test(what_a_run_needs_that_is_planned_meanwhile_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
