@@ -300,13 +300,13 @@ void guarding_look(struct guarding *guarding, struct catalog *catalog, int64_t n
         atomic_store(guarding->stop, true);
     keep_growth(guarding, catalog, &limits);
     bool changed = verdict.level != was.level || g_strcmp0(verdict.name, was.name) != 0;
-    if (changed)
-        tell(guarding, &was);
-    if (!guarding_holds(guarding))
-        g_clear_pointer(&guarding->told, g_free);
     set_pace(guarding, changed);
     if (guarding->run && is_due(&guarding->put_us, changed || verdict.ready != was.ready ? 0 : PUT_US, now_us))
         put_sight(guarding, catalog);
+    if (changed) /* who hears of it and asks for the status finds it there */
+        tell(guarding, &was);
+    if (!guarding_holds(guarding))
+        g_clear_pointer(&guarding->told, g_free);
     guards_verdict_done(&was);
 }
 

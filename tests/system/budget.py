@@ -186,7 +186,7 @@ def _(stand):
 def _(stand):
     prepare(stand, "{ records: 400 }", more="protect: { rate: { max: 100/s } }")
     process = stand.start(*RUN)
-    stand.until(process, lambda line: line["type"] == "progress" and line["done"] > 0)
+    stand.until(process, lambda line: line["type"] == "progress" and line["text"] == "writing" and line["done"] > 0)
     stand.sluice("pause", "fix", "--reason", "lunch").ended(0)
     stand.finish(process).ended(3)
     status = stand.status("fix")

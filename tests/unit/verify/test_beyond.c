@@ -290,13 +290,13 @@ static const struct {
     const char *found;
 } PINNED[] = {
     {"whole", "{\"n\":1,\"list\":[1]}", true, "as expected"}, /* what the store does not hold is held as it is */
-    {"whole", "{\"n\":2,\"none\":3}", false, "n is 1, not 2; none is nothing, not 3"},
-    {"whole", "{\"odd\":1,\"n\":1}", false, "odd is nothing, not 1"},
-    {"whole", "{\"n\":\"odd\"}", false, "n is 1, not \"odd\""},
-    {"whole", "{\"\":1}", false, " is nothing, not 1"},
-    {"unread", "{\"n\":1}", false, "no document of this store"},
-    {"torn", "{\"n\":1}", false, "there"},
-    {"nobody", "{\"n\":1}", false, "absent"},
+    {"whole", "{\"n\":2,\"none\":3}", false, "'whole': n is 1, not 2; none is nothing, not 3"},
+    {"whole", "{\"odd\":1,\"n\":1}", false, "'whole': odd is nothing, not 1"},
+    {"whole", "{\"n\":\"odd\"}", false, "'whole': n is 1, not \"odd\""},
+    {"whole", "{\"\":1}", false, "'whole':  is nothing, not 1"},
+    {"unread", "{\"n\":1}", false, "'unread': no document of this store"},
+    {"torn", "{\"n\":1}", false, "'torn': it is of no type that has a form"},
+    {"nobody", "{\"n\":1}", false, "'nobody' is absent"},
 };
 
 static void fill(struct scene *scene)
