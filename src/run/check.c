@@ -539,12 +539,13 @@ static bool add_samples(struct check *check, struct hold *hold, GError **error)
 #define PROGRESS "progress"
 
 /* The reports' files of that name, of all stages; NULL: there are none. Those that were being made when the process
- * died are among them where `drafts` says so. */
+ * died are among them where `drafts` says so. What stands in the folder's place, whoever writes there will say. */
 static bool files_of(const struct check *check, const struct world *world, const char *prefix, bool drafts,
                      GPtrArray **ret, GError **error)
 {
     g_autoptr(GPtrArray) names = NULL;
-    if (!file_exists(world, check->reports))
+    struct world_stat found;
+    if (!file_stat_path(world, check->reports, &found, NULL) || !found.directory)
         return true;
     if (!file_list(world, check->reports, &names, error))
         return false;

@@ -371,7 +371,7 @@ static void without_what_a_checkpoint_says_of_earlier_writes_only_a_rollback_goe
  */
 
 #define KEYS  9
-#define LIVES 250
+#define LIVES 120
 
 struct met {
     uint64_t turned, ended, refused;

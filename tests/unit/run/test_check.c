@@ -203,8 +203,8 @@ static void a_spec_of_which_only_a_run_tells_is_not_verified_without_one(void **
     static const struct {
         const char *spec, *refused; /* NULL: it is not */
     } ROWS[] = {
-        {SAME_DATASET, "its source is its target, so only a run can be verified: name the run, job.N"},
-        {INTO_FILES, "its target is append-only, where a run's files bear its name, so only a run can be verified"},
+        {SAME_DATASET, "its source is its target: `sluice verify job` takes its newest run instead"},
+        {INTO_FILES, "its target is append-only, where a run's files bear its name: `sluice verify job` takes its"},
         {OVERWRITE, NULL},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
