@@ -172,23 +172,14 @@ static bool read_end(struct blocks_reader *reader, GError **error)
     return true;
 }
 
-/* It cannot be made again: the dataset has been written since. */
-static bool is_missing(const char *path, GError *failed, GError **error)
-{
-    if (!error_is(failed, SLUICE_ERROR_NOT_FOUND)) {
-        g_propagate_error(error, failed);
-        return false;
-    }
-    g_error_free(failed);
-    return error_set(error, SLUICE_ERROR_CORRUPT, "%s: it is missing from the home; put it back from a copy", path);
-}
-
 bool blocks_reader_open(struct blocks_reader **ret, const struct blocks_draft *of, GError **error)
 {
     struct blockfile *file;
     GError *failed = NULL;
     if (!blockfile_open(&file, of->world, of->path, of->kind, false, &failed))
-        return is_missing(of->path, failed, error);
+        return error_forgive(failed, SLUICE_ERROR_NOT_FOUND, error) && /* the dataset has been written since */
+               error_set(error, SLUICE_ERROR_CORRUPT, "%s: it is missing from the home; put it back from a copy",
+                         of->path);
     auto_(blocks_reader) reader = g_new0(struct blocks_reader, 1);
     reader->path = g_strdup(of->path);
     reader->file = file;

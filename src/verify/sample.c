@@ -167,16 +167,6 @@ struct verify_sample *verify_sample_new(void)
     "what the undo log says stood there before the run cannot be held against what was read apart from it; put it "    \
     "back from a copy of the home"
 
-static bool is_missing(const char *path, GError *failed, GError **error)
-{
-    if (!error_is(failed, SLUICE_ERROR_NOT_FOUND)) {
-        g_propagate_error(error, failed);
-        return false;
-    }
-    g_error_free(failed);
-    return error_set(error, SLUICE_ERROR_CORRUPT, "%s: the sample is gone: " BY_ITSELF, path);
-}
-
 bool verify_sample_add(struct verify_sample *sample, const struct world *world, const char *path, GError **error)
 {
     auto_(blockfile) file = NULL;
@@ -184,7 +174,8 @@ bool verify_sample_add(struct verify_sample *sample, const struct world *world, 
     struct block block;
     GError *failed = NULL;
     if (!blockfile_open(&file, world, path, &sample_kind, false, &failed))
-        return is_missing(path, failed, error);
+        return error_forgive(failed, SLUICE_ERROR_NOT_FOUND, error) &&
+               error_set(error, SLUICE_ERROR_CORRUPT, "%s: the sample is gone: " BY_ITSELF, path);
     enum block_result result = blockfile_read(file, blockfile_begin(file), false, mem, &block, error);
     if (result == BLOCK_FAILED)
         return false;

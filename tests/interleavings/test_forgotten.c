@@ -175,6 +175,37 @@ static void damage_that_hides_no_write_lets_the_run_go_on(void **state)
     }
 }
 
+/* A batch, until its worker wishes such a step; *ret: where its intents begin and end. */
+static void one_batch(struct scene *scene, struct process *process, enum op_kind until, struct rounds *ret)
+{
+    process_until(process, 0, OP_LOG);
+    ret->intents = log_bytes(scene);
+    process_until(process, 0, until);
+    ret->outcomes = log_bytes(scene);
+}
+
+/* Of a batch's intents the head, or what they are of. */
+static void damage(struct scene *scene, const struct rounds *rounds, bool head)
+{
+    flip_a_bit(scene, head ? rounds->intents + 20 : rounds->outcomes - 4);
+}
+
+static void is_refused(struct scene *scene)
+{
+    struct process process;
+    process_begin(&process, scene, JOB_FORWARD);
+    process_fails(&process, 0, CORRUPT);
+    process_die(&process);
+}
+
+static void is_taken_back_in_part(struct scene *scene)
+{
+    struct ended ended;
+    scene_back(scene, &ended);
+    assert_int_equal(ended.status, 8);
+    ended_done(&ended);
+}
+
 /* One holder has written `a` and `b` and died; the next died behind a checkpoint that counts `a` alone, or (`settled`)
  * a batch of its own before. *ret: where the intents of the first begin and end. */
 static void two_holders(struct scene *scene, struct rounds *ret)
@@ -184,10 +215,7 @@ static void two_holders(struct scene *scene, struct rounds *ret)
     scene_put(scene, "items", "c", "{\"n\":3,\"times\":0}");
     scene_plan(scene);
     process_begin_small(&process, scene, JOB_FORWARD, 2);
-    process_until(&process, 0, OP_LOG);
-    ret->intents = log_bytes(scene);
-    process_until(&process, 0, OP_OUTCOME);
-    ret->outcomes = log_bytes(scene);
+    one_batch(scene, &process, OP_OUTCOME, ret);
     process_die(&process);
     process_begin_small(&process, scene, JOB_FORWARD, 1);
     process_until(&process, 0, OP_CHECKPOINT);
@@ -201,18 +229,12 @@ static void what_a_first_holder_wrote_and_a_second_has_not_met_is_not_written_ag
 {
     for (int head = 0; head < 2; head++) {
         struct scene scene;
-        struct process process;
         struct rounds rounds;
-        struct ended ended;
         two_holders(&scene, &rounds);
-        flip_a_bit(&scene, head ? rounds.intents + 20 : rounds.outcomes - 4);
-        process_begin(&process, &scene, JOB_FORWARD);
-        process_fails(&process, 0, CORRUPT);
-        process_die(&process);
+        damage(&scene, &rounds, head);
+        is_refused(&scene);
         scene_holds(&scene, "items", "b", "{\"n\":2,\"times\":1}");
-        scene_back(&scene, &ended);
-        assert_int_equal(ended.status, 8);
-        ended_done(&ended);
+        is_taken_back_in_part(&scene);
         scene_done(&scene);
     }
 }
@@ -223,6 +245,7 @@ static void a_last_block_without_its_fence_is_not_taken_for_torn(void **state)
     for (int head = 0; head < 2; head++) {
         struct scene scene;
         struct process process;
+        struct rounds rounds;
         struct ended ended;
         begin(&scene);
         scene_put(&scene, "items", "c", "{\"n\":3,\"times\":0}");
@@ -230,20 +253,14 @@ static void a_last_block_without_its_fence_is_not_taken_for_torn(void **state)
         process_begin_small(&process, &scene, JOB_FORWARD, 2);
         process_until(&process, 0, OP_CHECKPOINT);
         process_step(&process, 0);
-        process_until(&process, 0, OP_LOG);
-        gsize intents = log_bytes(&scene);
-        process_until(&process, 0, OP_OUTCOME);
-        gsize end = log_bytes(&scene);
+        one_batch(&scene, &process, OP_OUTCOME, &rounds);
         scene_drop_fences(&scene, process.hold->run.uid);
         process_die(&process);
-        flip_a_bit(&scene, head ? intents + 20 : end - 4);
-        process_begin(&process, &scene, JOB_FORWARD);
-        process_fails(&process, 0, CORRUPT);
-        process_die(&process);
+        damage(&scene, &rounds, head);
+        is_refused(&scene);
         scene_holds(&scene, "items", "c", "{\"n\":3,\"times\":1}");
         scene_back(&scene, &ended);
-        if (!head)
-            assert_int_equal(ended.status, 8);
+        assert_true(ended.status == 8 || (head && ended.status == 0)); /* of what it was nothing tells but the head */
         ended_done(&ended);
         scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":0}");
         scene_done(&scene);
@@ -256,28 +273,24 @@ static void an_outcome_whose_intent_cannot_be_read_tells_of_a_write(void **state
     for (int head = 0; head < 2; head++) {
         struct scene scene;
         struct process process;
+        struct rounds rounds;
         struct ended ended;
         begin(&scene);
         scene_plan(&scene);
         process_begin(&process, &scene, JOB_FORWARD);
-        process_until(&process, 0, OP_LOG);
-        gsize intents = log_bytes(&scene);
-        process_until(&process, 0, OP_OUTCOME);
-        gsize end = log_bytes(&scene);
+        one_batch(&scene, &process, OP_OUTCOME, &rounds);
         scene_drop_fences(&scene, process.hold->run.uid);
         process_die(&process);
         process_begin(&process, &scene, JOB_FORWARD);
         process_until(&process, 0, OP_OPEN);
         process_die(&process);
-        flip_a_bit(&scene, head ? intents + 20 : end - 4);
+        damage(&scene, &rounds, head);
         scene_run(&scene, &ended);
         assert_int_equal(ended.status, 6);
         assert_non_null(strstr(ended.text, "and 2 writes of partition 0"));
         ended_done(&ended);
         scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":1}");
-        scene_back(&scene, &ended);
-        assert_int_equal(ended.status, 8);
-        ended_done(&ended);
+        is_taken_back_in_part(&scene);
         scene_done(&scene);
     }
 }
@@ -288,18 +301,16 @@ static void a_torn_block_beside_a_lane_that_was_never_opened_holds_up_nobody(voi
     for (int head = 0; head < 2; head++) {
         struct scene scene;
         struct process process;
+        struct rounds rounds;
         begin(&scene);
         scene_plan(&scene);
         process_begin(&process, &scene, JOB_FORWARD);
-        process_until(&process, 0, OP_LOG);
-        gsize intents = log_bytes(&scene);
-        process_until(&process, 0, OP_CAS);
-        gsize end = log_bytes(&scene);
+        one_batch(&scene, &process, OP_CAS, &rounds);
         process_die(&process);
         process_begin(&process, &scene, JOB_FORWARD);
         process_until(&process, 0, OP_LANE_OPEN);
         process_die(&process);
-        flip_a_bit(&scene, head ? intents + 20 : end - 4);
+        damage(&scene, &rounds, head);
         process_whole(&scene, JOB_FORWARD);
         scene_holds(&scene, "items", "a", "{\"n\":1,\"times\":1}");
         scene_done(&scene);
@@ -312,20 +323,18 @@ static void damage_to_what_two_checkpoints_back_counts_lets_the_run_go_on(void *
     for (int head = 0; head < 2; head++) {
         struct scene scene;
         struct process process;
+        struct rounds rounds;
         begin(&scene);
         scene_put(&scene, "items", "c", "{\"n\":3,\"times\":0}");
         scene_put(&scene, "items", "d", "{\"n\":4,\"times\":0}");
         scene_plan(&scene);
         process_begin_small(&process, &scene, JOB_FORWARD, 2);
-        process_until(&process, 0, OP_LOG);
-        gsize intents = log_bytes(&scene);
-        process_until(&process, 0, OP_CAS);
-        gsize end = log_bytes(&scene);
+        one_batch(&scene, &process, OP_CAS, &rounds);
         process_until(&process, 0, OP_CHECKPOINT);
         process_step(&process, 0);
         process_until(&process, 0, OP_OUTCOME); /* of the second batch, whose writes made the fence forget the first */
         process_die(&process);
-        flip_a_bit(&scene, head ? intents + 20 : end - 4);
+        damage(&scene, &rounds, head);
         process_begin_small(&process, &scene, JOB_FORWARD, 1);
         process_until(&process, 0, OP_CHECKPOINT);
         process_step(&process, 0);
