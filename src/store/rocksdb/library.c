@@ -124,6 +124,7 @@ ROCKS(void, rocksdb_options_set_memtable_prefix_bloom_size_ratio, (rocksdb_optio
 ROCKS(void, rocksdb_options_set_compression, (rocksdb_options_t * a, int b), (a, b))
 ROCKS(rocksdb_filterpolicy_t *, rocksdb_filterpolicy_create_bloom_full, (double bits_per_key), (bits_per_key))
 ROCKS(rocksdb_readoptions_t *, rocksdb_readoptions_create, (void), ())
+ROCKS(void, rocksdb_set_perf_level, (int level), (level))
 ROCKS(void, rocksdb_readoptions_destroy, (rocksdb_readoptions_t * a), (a))
 ROCKS(void, rocksdb_readoptions_set_fill_cache, (rocksdb_readoptions_t * a, unsigned char b), (a, b))
 ROCKS(void, rocksdb_readoptions_set_iterate_upper_bound, (rocksdb_readoptions_t * a, const char *key, size_t keylen),

@@ -117,6 +117,7 @@ void rocks_scan_close(struct scan *base)
 
 static rocksdb_iterator_t *iterator_begin(struct rocks_scan *scan, rocksdb_column_family_handle_t *family)
 {
+    rocksdb_set_perf_level(rocksdb_disable); /* of this thread: nobody reads what RocksDB counts for each key */
     rocksdb_iterator_t *at = rocksdb_create_iterator_cf(scan->store->db, scan->options, family);
     if (scan->cursor->len)
         rocksdb_iter_seek(at, (const char *)scan->cursor->data, scan->cursor->len);
