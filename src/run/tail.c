@@ -423,19 +423,16 @@ void tail_take(struct worker *worker)
 }
 
 /* The fence is lost. The live value is the pre-image: not applied. It is what was to be written: applied. Anything
- * else, and what cannot be read, the application wrote: over ours, where the log has the outcome; else the key is in
+ * else, and what cannot be read, the application wrote: over ours, or over the pre-image, where the server has lost
+ * ours since it answered, and a part of the fence with it. Nobody can tell, whatever outcome the log has: the key is in
  * doubt: listed, never guessed. (Counted as applied in the undo log: a rollback compares before it touches.) */
 static void take_doubt(struct worker *worker, struct undo_left *entry, const struct record *live)
 {
     bool present = live->presence == RECORD_PRESENT, known = live->presence != RECORD_FAULT;
     struct digest now = present ? digest_stored(live->raw, live->expires_at_ms) : (struct digest){0};
     bool is_ours = known && digest_equal(now, entry->written), is_old = known && digest_equal(now, entry->before);
-    if (is_ours || entry->state == UNDO_APPLIED) {
-        take_state(worker, entry, is_old && !is_ours ? UNDO_NOT_APPLIED : UNDO_APPLIED);
-        return;
-    }
-    if (is_old) {
-        take_state(worker, entry, UNDO_NOT_APPLIED);
+    if (is_ours || is_old) {
+        take_state(worker, entry, is_ours ? UNDO_APPLIED : UNDO_NOT_APPLIED);
         return;
     }
     take_state(worker, entry, UNDO_APPLIED);
