@@ -181,6 +181,7 @@ bool link_connect(struct router *router, struct link *link, const struct net_wai
 
 void link_writes(struct link *link)
 {
+    link->wrote = true;
     if (link->dirty)
         return;
     link->dirty = true;

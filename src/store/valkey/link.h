@@ -47,6 +47,7 @@ struct link {
     struct node_state state;  /* as it was when the connection was made */
     /* Writes that were not settled: on which process, with which history; whether a connection broke since. */
     bool dirty, torn;
+    bool wrote; /* since router_settled(): what one server has settled is not a checkpoint's yet */
     char wrote_run_id[sizeof((struct node_state *)0)->run_id], wrote_replid[sizeof((struct node_state *)0)->replid];
     uint32_t replicas;          /* the most that were connected when it was settled, since the cluster was last asked */
     uint32_t fails;             /* to connect, one after the other */

@@ -114,3 +114,5 @@ bool router_look(struct router *router, const struct call *call, const struct va
  * UNSETTLED: one of those servers is gone, has been started anew or is no longer a primary, so that writes it had
  * acknowledged may be lost; everything else is settled. It is told once. */
 bool router_settle(struct router *router, const struct call *call, GError **error);
+/* What was written up to here is settled, on all servers, and has its witness. */
+void router_settled(struct router *router);

@@ -305,3 +305,9 @@ bool router_settle(struct router *router, const struct call *call, GError **erro
     topology_unref(settle.topology);
     return settled;
 }
+
+void router_settled(struct router *router)
+{
+    for (guint i = 0; i < router->links->len; i++)
+        ((struct link *)g_ptr_array_index(router->links, i))->wrote = false;
+}

@@ -215,7 +215,7 @@ static void cover(const struct putting *putting, const struct asked *asked, bool
     for (size_t i = 0; i < asked->topology->n; i++)
         if (owners[i]) {
             struct history_server *server = asked->history->servers->pdata[k++];
-            server->covered = everywhere || link_of(router, &asked->topology->nodes[i].at)->dirty;
+            server->covered = everywhere || link_of(router, &asked->topology->nodes[i].at)->wrote;
         }
 }
 

@@ -694,6 +694,8 @@ bool valkey_settle(struct session *base, const struct call *call, GError **error
     bool lost;
     if (!valkey_session_settle(base, call, &lost, error))
         return false;
+    if (!lost && !session->lost)
+        router_settled(session->router);
     if (!session->lost)
         return true;
     session->lost = false;
