@@ -284,10 +284,10 @@ struct undo_place { /* as undo/undo.h's struct undo_position; floor 3 is not vis
 };
 
 /* A partition is worked on under a lease; its grant opens a lane. Takes the partition of the stage whose turn it is
- * first, of those that are pending, or running under a holder that is dead (`holder` differs), marks it running for
- * `holder` and counts its lane up. ret->part == UINT32_MAX: nothing is left to grant. `here` is where the undo log
- * stands: what the new lane writes lies behind it; an earlier grant of the same partition keeps its own place in
- * ret_from for reading the old lane's tail. */
+ * first (but see `burden`), of those that are pending, or running under a holder that is dead (`holder` differs), marks
+ * it running for `holder` and counts its lane up. ret->part == UINT32_MAX: nothing is left to grant. `here` is where
+ * the undo log stands: what the new lane writes lies behind it; an earlier grant of the same partition keeps its own
+ * place in ret_from for reading the old lane's tail. */
 struct grant {
     struct part_row part;
     bool resumed;           /* it had a lane before */
@@ -319,6 +319,10 @@ struct grant_wish {
     uint32_t part;
     const char *holder; /* host:pid:boot:random of this process */
     struct undo_place here;
+    /* Of the few that wait and come next, the one of which this is the least, of several the first; NULL: the first.
+     * Called within the transaction, by whichever thread commits it. */
+    uint32_t (*burden)(void *self, const struct part_row *candidate);
+    void *self;
 };
 /* FENCED where another holder has taken the run up. */
 bool catalog_grant(struct catalog *catalog, const struct grant_wish *wish, struct arena *mem, struct grant *ret,

@@ -19,6 +19,38 @@ static bool grant_choose(struct catalog *catalog, const struct grant_wish *wish,
     return query_ok(query, error);
 }
 
+/* *io: the first. What a dead holder left is not passed over. */
+static bool grant_weigh(struct catalog *catalog, const struct grant_wish *wish, struct arena *mem, uint32_t *io,
+                        GError **error)
+{
+    bool row, ok;
+    uint32_t first = *io, least = UINT32_MAX;
+    auto_(query) query = query_of(catalog->db, SQL_GRANT_NEXT);
+    query_put_i64(query, wish->run);
+    parts_range_put(query, wish->stage, wish->kind);
+    while (least > 0 && (ok = query_row(query, &row, error)) && row) {
+        struct part_row candidate;
+        parts_columns(query, mem, &candidate);
+        if (!query_ok(query, error))
+            return false;
+        if (least == UINT32_MAX && candidate.part != first)
+            return true;
+        uint32_t burden = wish->burden(wish->self, &candidate);
+        if (burden < least) {
+            *io = candidate.part;
+            least = burden;
+        }
+    }
+    return least == 0 || ok;
+}
+
+static bool grant_find(struct catalog *catalog, const struct grant_wish *wish, struct arena *mem, uint32_t *ret,
+                       GError **error)
+{
+    return grant_choose(catalog, wish, ret, error) &&
+           (*ret == UINT32_MAX || !wish->burden || wish->only_resumed || grant_weigh(catalog, wish, mem, ret, error));
+}
+
 static bool taken_over(uint32_t part, GError **error)
 {
     return error_set(error, SLUICE_ERROR_FENCED, "partition %u: another process has taken the run up meanwhile", part);
@@ -109,7 +141,7 @@ bool grant_add(struct catalog *catalog, const struct grant_wish *wish, struct ar
                GError **error)
 {
     uint32_t part = wish->part;
-    if (!wish->anew && !grant_choose(catalog, wish, &part, error))
+    if (!wish->anew && !grant_find(catalog, wish, mem, &part, error))
         return false;
     ret->part.part = part;
     return part == UINT32_MAX || (grant_take(catalog, wish, part, mem, ret, error) &&

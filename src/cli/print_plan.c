@@ -14,6 +14,12 @@
 
 /* --- what is decided where the spec is silent --------------------------------------------------------------------- */
 
+static const char *workers_words(const struct plan *plan)
+{
+    g_autofree char *words = g_strdup_printf("%u", plan->limits.workers);
+    return g_intern_string(words); /* of 64 at most */
+}
+
 const char *print_decided(const struct plan *plan, const char *key)
 {
     static const char *const WRITES[] = {
@@ -25,6 +31,8 @@ const char *print_decided(const struct plan *plan, const char *key)
     if (strcmp(key, "target.conflict") == 0)
         return plan->same_dataset && plan->write != WRITE_SHADOW ? "none: source and target are the same dataset"
                                                                  : try_policy(plan);
+    if (strcmp(key, "workers") == 0)
+        return workers_words(plan);
     if (strcmp(key, "partitions.size") == 0 && plan->spec->partition_count)
         return "none: partitions.count says how many there are";
     return strcmp(key, "source.duplicates") == 0 ? DUPLICATES[plan->spec->source.duplicates] : NULL;

@@ -293,7 +293,8 @@ bool plan_cut(struct plan *plan, const struct plan_config *config, GError **erro
     plan->skip_path = plan_copy(plan, skips);
     if (!file_make_dirs(config->world, folder, error) || !store_session_open(&session, plan->source, error))
         return false;
-    bool cut = (plan->listed ? cut_listed(plan, config, session, error) : cut_ranges(plan, config, session, error)) &&
+    bool cut = plan_workers_decide(plan, session, error) &&
+               (plan->listed ? cut_listed(plan, config, session, error) : cut_ranges(plan, config, session, error)) &&
                plan_unique(plan, config, session, error) && plan_retries_choose(plan, config, session, error) &&
                plan_retries_see_durable(plan, config, error);
     if (!plan->has_skips)

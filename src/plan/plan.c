@@ -282,7 +282,7 @@ static void decide_defaults(struct plan *plan)
                                         .topology_halts = plan->spec->protect.topology == TOPOLOGY_HALT,
                                         .rate_max_per_s = plan->spec->protect.rate_max_per_s,
                                         .live = plan->spec->protect.live,
-                                        .workers = plan->spec->workers,
+                                        .workers = MAX(plan->spec->workers, (uint32_t)PLAN_WORKERS),
                                         .skew_ms = plan->spec->protect.skew_ms,
                                         .priority = plan->spec->priority,
                                         .rates = money_rates_of(&plan->spec->prices, reads_each(plan)),

@@ -28,6 +28,9 @@ void plan_paths(struct plan *plan);
 
 /* cut.c: listing or duplicates pass, and the partitions. */
 bool plan_cut(struct plan *plan, const struct plan_config *config, GError **error);
+/* workers.c: how many there are where nobody says, at least; and as the source's servers are. */
+enum { PLAN_WORKERS = 2 };
+bool plan_workers_decide(struct plan *plan, struct session *session, GError **error);
 
 /* unique.c: adds to the skip list who loses by the contract's `unique`. */
 bool plan_unique(struct plan *plan, const struct plan_config *config, struct session *session, GError **error);

@@ -3,6 +3,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/spread.h"
 #include "plan/environment.h"
 #include "plan/plan_parts.h"
 
@@ -38,9 +39,22 @@ static bool is_reached(const struct plan *plan, const struct spec_stage *stage, 
     return stage->scope_share < 1 && (double)all->records >= share_of(stage->scope_share, records);
 }
 
+struct dealing {
+    struct plan *plan;
+    const struct plan_config *config;
+    struct plan_stage *stages;
+    uint64_t records; /* of all partitions */
+    uint32_t *places, *orders[ORDER_COUNT];
+    size_t next[ORDER_COUNT];
+    struct reach all;
+    struct plan_stage owed; /* what stages that hold no partition ask, before the first that holds any */
+    bool owes;
+};
+
 struct sorting {
     const struct plan *plan;
     enum spec_order order;
+    const uint32_t *places; /* of each partition, where nothing else tells which comes first */
 };
 
 static bool is_dated(const struct plan_part *part)
@@ -51,7 +65,7 @@ static bool is_dated(const struct plan_part *part)
 /* The higher, the earlier. A partition of which there is no figure comes last, and so does one that holds nothing. */
 static double score_of(const struct plan_part *part, enum spec_order order)
 {
-    if (part->records == 0)
+    if (part->records == 0 && order != ORDER_LISTED)
         return order == ORDER_RISKIEST ? part->risk : -HUGE_VAL;
     switch (order) {
     case ORDER_RISKIEST:
@@ -79,32 +93,35 @@ static int by_score(const void *a, const void *b, void *data)
     double second = score_of(&sorting->plan->parts[j], sorting->order);
     if (first != second)
         return first > second ? -1 : 1;
-    return i < j ? -1 : i > j;
+    return sorting->places[i] < sorting->places[j] ? -1 : sorting->places[i] > sorting->places[j];
+}
+
+/* Where neighbours in the listing are of one server, a stage of neighbours would be a look at that server alone, and
+ * workers would all be there at once. */
+static bool is_spread(const struct plan *plan)
+{
+    return plan->listed && store_ranks(store_driver(plan->source));
+}
+
+static uint32_t *places_of(const struct plan *plan)
+{
+    uint32_t *places = g_new(uint32_t, plan->n_parts + 1);
+    for (size_t i = 0; i < plan->n_parts; i++)
+        places[is_spread(plan) ? spread_at(i, plan->n_parts) : i] = (uint32_t)i;
+    return places;
 }
 
 /* Every partition once, in the order in which stages of this order take them. */
-static uint32_t *order_of(struct plan *plan, enum spec_order order)
+static uint32_t *order_of(const struct dealing *dealing, enum spec_order order)
 {
+    const struct plan *plan = dealing->plan;
     uint32_t *parts = g_new(uint32_t, plan->n_parts + 1);
     for (size_t i = 0; i < plan->n_parts; i++)
         parts[i] = (uint32_t)i;
-    struct sorting sorting = {plan, order};
-    if (order != ORDER_LISTED)
-        g_qsort_with_data(parts, (gint)plan->n_parts, sizeof *parts, by_score, &sorting);
+    struct sorting sorting = {plan, order, dealing->places};
+    g_qsort_with_data(parts, (gint)plan->n_parts, sizeof *parts, by_score, &sorting);
     return parts;
 }
-
-struct dealing {
-    struct plan *plan;
-    const struct plan_config *config;
-    struct plan_stage *stages;
-    uint64_t records; /* of all partitions */
-    uint32_t *orders[ORDER_COUNT];
-    size_t next[ORDER_COUNT];
-    struct reach all;
-    struct plan_stage owed; /* what stages that hold no partition ask, before the first that holds any */
-    bool owes;
-};
 
 #define NO_STAGE UINT32_MAX
 
@@ -258,12 +275,14 @@ bool plan_deal_stages(struct plan *plan, const struct plan_config *config, GErro
         return error_set(error, SLUICE_ERROR_TOO_BIG, "too many stages");
     for (size_t i = 0; i < plan->n_parts; i++)
         plan->parts[i].stage = NO_STAGE;
+    dealing.places = places_of(plan);
     for (int order = 0; order < ORDER_COUNT; order++)
-        dealing.orders[order] = order_of(plan, (enum spec_order)order);
+        dealing.orders[order] = order_of(&dealing, (enum spec_order)order);
     bool dealt = deal_all(&dealing, error);
     for (size_t i = 0; dealt && i < plan->n_stages; i++)
         take_turns(&dealing, (uint32_t)i);
     for (int order = 0; order < ORDER_COUNT; order++)
         g_free(dealing.orders[order]);
+    g_free(dealing.places);
     return dealt;
 }

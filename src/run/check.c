@@ -87,7 +87,7 @@ static void input_from_plan(struct verify_input *input, const struct plan *plan)
         .n_expects = plan->spec->n_expects,
         .draw_key = digest_bytes(slice_of(plan->digests.plan, sizeof plan->digests.plan), 0).low,
         .again_after_ms = AGAIN_AFTER_MS,
-        .workers = plan->spec->workers,
+        .workers = plan->limits.workers,
     };
     memcpy(input->judge_digest, plan->judge, sizeof input->judge_digest);
 }

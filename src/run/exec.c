@@ -9,8 +9,9 @@ struct exec {
     struct exec_shared *shared;
     struct session *source, *target;
     struct feed *feed;
-    uint32_t part, lane;      /* the one that is worked on, and its grant's lane */
-    enum share share;         /* what it counts as in shared->sharing */
+    uint32_t part, lane; /* the one that is worked on, and its grant's lane */
+    enum share share;    /* what it counts as in shared->sharing */
+    struct crowd_member crowd;
     struct lookout_part seen; /* what was done for the partition: in shared->lookout, under its lock */
     int64_t off_us;           /* of the step: it waited so long */
     struct dataset written;   /* what the run's stages write */
@@ -37,6 +38,7 @@ void exec_shared_init(struct exec_shared *shared)
     budget_init(&shared->budget);
     catalog_together_init(&shared->together);
     sharing_init(&shared->sharing);
+    crowd_init(&shared->crowd);
     lookout_init(&shared->lookout);
 }
 
@@ -48,6 +50,7 @@ void exec_shared_done(struct exec_shared *shared)
     budget_done(&shared->budget);
     catalog_together_done(&shared->together);
     sharing_done(&shared->sharing);
+    crowd_done(&shared->crowd);
     lookout_done(&shared->lookout);
 }
 
@@ -69,6 +72,8 @@ bool exec_new(struct exec **ret, struct exec_shared *shared, GError **error)
     if (shared->job->kind == JOB_PROMOTE)
         config.source = exec->target;
     exec->feed = feed_new(&config);
+    exec->crowd =
+        (struct crowd_member){.crowd = &shared->crowd, .plan = plan, .world = shared->world, .source = exec->source};
     *ret = g_steal_pointer(&exec);
     return true;
 }
@@ -86,6 +91,7 @@ void exec_free(struct exec *exec)
     room_give(exec, NULL);
     sharing_be(&exec->shared->sharing, &exec->share, SHARE_NOTHING);
     lookout_end(&exec->shared->lookout, &exec->seen, world_monotonic_us(exec->shared->world));
+    crowd_leave(&exec->crowd);
     g_clear_pointer(&exec->feed, feed_free);
     g_clear_pointer(&exec->source, store_session_close);
     g_clear_pointer(&exec->target, store_session_close);
@@ -130,10 +136,14 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
                               .anew = op->grant.anew,
                               .part = op->grant.part,
                               .holder = exec->shared->holder,
-                              .here = {here.segment, here.offset}};
+                              .here = {here.segment, here.offset},
+                              .burden = crowd_matters(&exec->crowd) ? crowd_burden : NULL,
+                              .self = &exec->crowd};
     struct grant grant = {0};
     struct catalog_entry entry = {.wish = &wish, .mem = op->grant.mem, .ret = &grant};
     uint64_t added = sharing_added(&exec->shared->sharing);
+    if (!op->grant.anew)
+        crowd_go(&exec->crowd, NULL);
     if (!catalog_together_commit(&exec->shared->together, &entry, error))
         return false;
     if (!grant.resumed)
@@ -141,6 +151,8 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
     op->grant.ret = grant;
     exec->part = grant.part.part;
     exec->lane = grant.part.lane;
+    if (exec->part != UINT32_MAX && !op->grant.anew)
+        crowd_go(&exec->crowd, &grant.part);
     lookout_take(&exec->shared->lookout, &exec->seen, &grant, world_monotonic_us(exec->shared->world));
     if (exec->part != UINT32_MAX && grant.part.parent != UINT32_MAX && !grant.resumed)
         sharing_take(&exec->shared->sharing);

@@ -6,6 +6,7 @@
 
 #include "base/lock.h"
 #include "catalog/together.h"
+#include "run/crowd.h"
 #include "run/govern.h"
 #include "run/job.h"
 #include "run/lookout.h"
@@ -43,6 +44,7 @@ struct exec_shared {
     struct sequences sequences;
     struct catalog_together together; /* grants and checkpoints of all workers, and the catalog that they share */
     struct sharing sharing;
+    struct crowd crowd;
     struct lookout lookout; /* what the executors do, for who watches */
     struct rate_limit rate;
     struct limits limits;

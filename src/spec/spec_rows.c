@@ -214,7 +214,7 @@ static const struct spec_row rows[] = {
      .kind = &form_count32, AT(partition_count), .min = 1, .max = 1000000,
      .words = "the number of partitions, in place of their size", .example = "64"},
     {.key = "partitions.every", .form = "duration", REFUSED(no_windows), .words = "a partition for each stretch of a range", .example = "1h"},
-    {.key = "workers", .form = "count", .fallback = "2", .kind = &form_count32, AT(workers), .min = 1, .max = 64,
+    {.key = "workers", .form = "count", .fallback = "2; of a source that is a cluster one for each of its servers, 16 at most", .decided = true, .kind = &form_count32, AT(workers), .min = 1, .max = 64,
      .words = "threads that work on partitions at the same time, 1 to 64", .example = "4"},
 
     {.key = "priority", .form = "count", .fallback = "5", .kind = &form_count32, AT(priority), .min = 0, .max = 9,

@@ -2,6 +2,7 @@
  * afterwards. A file of one block, so that a resumed run still has it. */
 #include "base/blockfile.h"
 #include "base/int.h"
+#include "base/spread.h"
 #include "verify/verify_parts.h"
 
 const struct blockfile_kind sample_kind = {
@@ -106,6 +107,15 @@ static bool read_sampled(const struct verify_input *input, struct session *sessi
     return store_read_portions(session, &call, records, n, &by, error);
 }
 
+/* Far from each other, so that each call asks all servers. */
+static GArray *spread(const GArray *records)
+{
+    GArray *ret = g_array_sized_new(FALSE, FALSE, sizeof(struct record), records->len);
+    for (size_t i = 0; i < records->len; i++)
+        g_array_append_val(ret, g_array_index(records, struct record, spread_at(i, records->len)));
+    return ret;
+}
+
 static bool sample_keys(const struct verify_input *input, struct session *session, size_t n, GByteArray *into,
                         GError **error)
 {
@@ -116,7 +126,11 @@ static bool sample_keys(const struct verify_input *input, struct session *sessio
     if (!listing_reader_open(&reader, input->world, input->listing_path, NULL, error))
         return false;
     struct sampling sampling = {.listing = reader, .mem = mem, .scratch = scratch, .records = records};
-    return take_keys(input, &sampling, n, error) && read_sampled(input, session, &sampling, into, error);
+    if (!take_keys(input, &sampling, n, error))
+        return false;
+    g_autoptr(GArray) taken = g_steal_pointer(&records);
+    records = sampling.records = spread(taken);
+    return read_sampled(input, session, &sampling, into, error);
 }
 
 bool verify_sample_take(const struct verify_input *input, size_t n, const char *path, GError **error)

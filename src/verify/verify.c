@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include "base/hex.h"
+#include "base/spread.h"
 #include "base/thread.h"
 #include "base/units.h"
 #include "verify/cause.h"
@@ -44,18 +45,29 @@ void verify_result_done(struct verify_result *result)
 /* --- threads
  * ---------------------------------------------------------------------------------------------------------- */
 
+/* Those that stand next to each other may be of one server, and all threads would be there at once. */
+static size_t part_in_turn(const struct verify_input *input, size_t turn)
+{
+    return input->listed && store_ranks(store_driver(input->source)) ? spread_at(turn, input->n_parts) : turn;
+}
+
+static bool is_looked_at(const struct verification *verification, size_t part)
+{
+    return !verification->settled[part] && (!verification->draw || draw_looks_at(verification->draw, part));
+}
+
 static bool next_part(struct verification *verification, const struct verify_part **ret)
 {
     const struct verify_input *input = verification->input;
     auto_hold(&verification->lock);
-    while (verification->next_part < input->n_parts &&
-           (verification->settled[verification->next_part] ||
-            (verification->draw && !draw_looks_at(verification->draw, verification->next_part))))
-        verification->next_part++;
-    if (verification->error || verification->next_part >= input->n_parts)
-        return false;
-    *ret = &input->parts[verification->next_part++];
-    return true;
+    while (!verification->error && verification->next_part < input->n_parts) {
+        size_t part = part_in_turn(input, verification->next_part++);
+        if (!is_looked_at(verification, part))
+            continue;
+        *ret = &input->parts[part];
+        return true;
+    }
+    return false;
 }
 
 static bool compare_parts(struct pass *pass, GError **error)

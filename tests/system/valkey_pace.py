@@ -11,6 +11,7 @@ from servers import each_kind, wait_for, wait_in_step
 from stand import among, by_hand, must, run_all, same, test
 
 KEYS = 3000
+OF_A_PARTITION = 100
 
 SPEC = """
 sluice: 1
@@ -128,6 +129,52 @@ def _(stand, servers):
     notes = [line["text"] for line in told if line["type"] == "note" and "live latency" in line["text"]]
     same([text.partition(",")[0] for text in notes], ["the live latency is measured before anything is listed", "the live latency is known from just before"], "notes")
     same(sum(client.hget(f"{{t}}:{n}", "n") == f"{n}+".encode() for n in range(KEYS // 100)), KEYS // 100, "repaired, once")
+
+
+class Busy:
+    """A server that has no time for anybody else, again and again."""
+    LOOP = "local function now() local t = redis.call('time') return t[1] * 1000 + t[2] / 1000 end local began = now() repeat until now() - began > 100"
+
+    def __init__(self, server):
+        self.server, self.over = server, threading.Event()
+        self.thread = threading.Thread(target=self.work)
+
+    def work(self):
+        client = self.server.client()
+        while not self.over.is_set():
+            client.eval(self.LOOP, 0)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+@each_kind("a slow server slows its own partitions: those of the others are written while it has most of its own left", slow=True)
+def _(stand, servers):
+    cluster = servers.cluster(primaries=3, replicas=0)
+    begin(stand, cluster.nodes[0], cluster.client(), WIDE)
+    spec = stand.read("fix.yaml").replace(f', live: {{ p99: "{WIDE}" }}', "")
+    stand.write("fix.yaml", spec + f"partitions: {{ size: {OF_A_PARTITION} }}\n")
+    same(json.loads(stand.sluice("plan", "fix.yaml", "--json").ended(0).out)["defaults"]["workers"], "3", "one worker a server")
+    client, slow = cluster.client(), cluster.nodes[0]
+    slots = {node: set(cluster.slots(node)) for node in cluster.nodes}
+    keys = {node: [n for n in range(KEYS) if client.keyslot(f"c:{n}") in slots[node]] for node in cluster.nodes}
+    def left(node):
+        pipe = node.client().pipeline(transaction=False)
+        for n in keys[node]:
+            pipe.hget(f"c:{n}", "n")
+        return sum(value != f"{n}+".encode() for n, value in zip(keys[node], pipe.execute()))
+    with Busy(slow):
+        process = began(stand)
+        wait_for(lambda: sum(left(node) for node in cluster.nodes[1:]) < 2 * OF_A_PARTITION,
+                 "the others' records, but for those of partitions with some of the slow one's", 120)
+        must(left(slow) > len(keys[slow]) / 3, f"{left(slow)} of {len(keys[slow])} left of the slow one's: it held up the others")
+    stand.finish(process, 120).ended(0)
+    same(repaired(cluster), KEYS, "repaired, once")
 
 
 @each_kind("a promise that cannot be kept leaves a trickle, and says why; taken off it the run goes on at once", slow=True)

@@ -87,8 +87,7 @@ def _(stand, servers):
     stand.write("fix.yaml", SPEC.format(uri=uri, only="{ slots: 0-16383 }").replace(
         "stages: [{ name: full,", "stages: [{ name: hot, scope: 1 partition, order: hottest }, { name: full,"))
     server.call("CONFIG", "SET", "lfu-log-factor", 0)
-    rank = lambda key: int(f"{slot_of(key):014b}"[::-1], 2) # the order of a listing
-    hot = sorted(KEYS, key=lambda key: (rank(key), key[2:].encode()))[200:220]
+    hot = sorted(KEYS, key=lambda key: (slot_of(key), key[2:].encode()))[200:220] # the order of a listing
     for _ in range(60):
         for key in hot:
             server.call("HGET", key, "n")

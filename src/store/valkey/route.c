@@ -777,7 +777,7 @@ bool router_bind(struct router *router, const struct call *call, const struct va
     struct slice args[] = {slice_of_text("PING")};
     struct valkey_host host = *at;
     struct command command = {.args = args, .n_args = G_N_ELEMENTS(args), .slot = -1, .at = at, .repeatable = true};
-    struct route_wish wish = {.commands = &command, .n = 1, .answer = bind_answer, .self = &host};
+    struct route_wish wish = {.commands = &command, .n = 1, .unpaced = true, .answer = bind_answer, .self = &host};
     if (!router_run(router, call, &wish, error))
         return false;
     *ret = link_of(router, at)->serial;

@@ -173,6 +173,6 @@ bool router_look(struct router *router, const struct call *call, const struct va
     struct look look = {.at = at, .ret = ret};
     struct command command = {
         .args = LINK_LOOK, .n_args = G_N_ELEMENTS(LINK_LOOK), .slot = -1, .at = at, .repeatable = true};
-    struct route_wish wish = {.commands = &command, .n = 1, .answer = look_answer, .self = &look};
+    struct route_wish wish = {.commands = &command, .n = 1, .unpaced = true, .answer = look_answer, .self = &look};
     return router_run(router, call, &wish, error);
 }
