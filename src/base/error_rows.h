@@ -41,5 +41,6 @@ ROW(LEFT,          "left",          ERROR_RECORD,    8, "the application has wri
 ROW(PASSED_OVER,   "passed-over",   ERROR_RECORD,    8, "the live record is not what it was when its shadow was written, and the policy keeps it")
 ROW(TIE,           "tie",           ERROR_RECORD,    8, "as old as the live record, with other content; kept live")
 ROW(GONE,          "gone",          ERROR_RECORD,    8, "the source no longer has the record")
+ROW(UNORDERED,     "unordered",     ERROR_RECORD,    8, "it removes its key, and an older state of the key may come after it, which nothing would hold off")
 ROW(IN_DOUBT,      "in-doubt",      ERROR_RECORD,    8, "a lost fence leaves open whether it was written")
 /* clang-format on */

@@ -69,7 +69,8 @@ static bool add(struct choosing *choosing, size_t part, const struct record *rec
     if (choosing->skips && !skiplist_entry(choosing->skips, (uint32_t)part, record->at.offset, &entry, error))
         return false;
     struct chosen_part *into = part_of(choosing, part);
-    bool loses = entry.reason != SKIP_NOTHING && !skip_reason_row((enum skip_reason)entry.reason)->refused;
+    const struct skip_reason_row *row = skip_reason_row((enum skip_reason)entry.reason);
+    bool loses = !row->takes_part && !row->refused;
     into->records++;
     into->losers += loses;
     entry.part = choosing->ret->parts->len - 1;

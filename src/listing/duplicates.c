@@ -57,6 +57,8 @@ static bool key_done(struct pass *pass, struct states *states, GError **error)
 {
     if (pass->wish->rule == STATES_ALL)
         return true;
+    if (pass->wish->rule == STATES_BY_VERSION)
+        return states_staying(states, skip_add, pass, error);
     if (!key_is_error(pass, states))
         return states_losers(states, skip_add, pass, error);
     struct pair pair;

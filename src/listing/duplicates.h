@@ -19,10 +19,12 @@
  * is refused. So is every state of a key of which one has no version (or none that can be read, or one of another kind)
  * while another has: they cannot be ordered. Without a version path, equal contents are dropped and different ones are
  * an error of the whole. ERROR: any key with several states is an error of the whole, also where they are equal. ALL
- * keeps them all, in the order of the parts; the list stays empty and the figures are still right.
+ * keeps them all, in the order of the parts; the list stays empty and the figures are still right. BY_VERSION keeps
+ * them all too, for a target where the newest is to be what stands: a removal leaves nothing there that says how new it
+ * was, so that the list has each state behind which, or in another part than which, an older one stands (SKIP_STAYS).
  *
  * "Equal content" means equal documents, field for field and in the same order: the same text but for blanks. */
-enum states_rule { STATES_NEWEST, STATES_ERROR, STATES_ALL };
+enum states_rule { STATES_NEWEST, STATES_ERROR, STATES_ALL, STATES_BY_VERSION };
 
 /* Why a state does not take part. The first two are counted as `duplicates`, the others are `rejected`. */
 enum skip_reason {
@@ -32,12 +34,14 @@ enum skip_reason {
     SKIP_CONFLICT,   /* another state of the key has the same version and other content */
     SKIP_UNORDERED,  /* another state of the key has a version that cannot be compared with this one's */
     SKIP_UNIQUE,     /* another record has the same value of a field that is `unique` (listing/unique.h) */
+    SKIP_STAYS,      /* it takes part, but may not remove its key: an older state may come after it */
     SKIP_UNASKED,    /* the run is for other records, which are listed instead (listing/chosen.h); counted nowhere */
     SKIP_REASON_COUNT
 };
 
 struct skip_reason_row {
     const char *name, *words;
+    bool takes_part;
     bool refused;         /* goes to the quarantine … */
     enum error_code code; /* … under this code */
 };
@@ -97,8 +101,9 @@ struct skiplist;
 
 /* What to do with the record at one place. */
 struct skip {
-    enum skip_reason reason;
-    const char *text; /* for the quarantine: why, and where the other state stands; valid until the next call */
+    enum skip_reason reason; /* never SKIP_STAYS */
+    const char *text;        /* for the quarantine: why, and where the other state stands; valid until the next call */
+    const char *stays;       /* it takes part, but may not remove its key: why, likewise; NULL: it may */
 };
 
 /* For one thread; a finished list never changes. Memory: one block and an index. CORRUPT as listing_reader_open(). */

@@ -171,22 +171,28 @@ static const char *const place_words[SKIP_REASON_COUNT][2] = {
     [SKIP_EQUAL] = {"the state at ", " is the same"},
     [SKIP_CONFLICT] = {"the state at ", " has the same version and other content; nobody can say which is right"},
     [SKIP_UNORDERED] = {"the state at ", " has a version that cannot be compared with this one's"},
+    [SKIP_STAYS] = {"it would remove its key, and the state at ",
+                    " is older and may come after it: a removal leaves no version to hold that off; `duplicates: "
+                    "newest` applies the newest alone"},
     [SKIP_UNASKED] = {"", ""},
     [SKIP_UNIQUE] = {"", "is taken: of several, the one with the highest version, then the smallest key"},
 };
 
 static const struct skip_reason_row reason_rows[SKIP_REASON_COUNT] = {
-    [SKIP_NOTHING] = {"nothing", "it takes part", false, SLUICE_ERROR_BAD_RECORD},
-    [SKIP_SUPERSEDED] = {"superseded", "another state of the key has a higher version", false, SLUICE_ERROR_BAD_RECORD},
-    [SKIP_EQUAL] = {"equal", "another state of the key has the same version and content", false,
+    [SKIP_NOTHING] = {"nothing", "it takes part", true, false, SLUICE_ERROR_BAD_RECORD},
+    [SKIP_SUPERSEDED] = {"superseded", "another state of the key has a higher version", false, false,
+                         SLUICE_ERROR_BAD_RECORD},
+    [SKIP_EQUAL] = {"equal", "another state of the key has the same version and content", false, false,
                     SLUICE_ERROR_BAD_RECORD},
-    [SKIP_CONFLICT] = {"conflict", "another state of the key has the same version and other content", true,
+    [SKIP_CONFLICT] = {"conflict", "another state of the key has the same version and other content", false, true,
                        SLUICE_ERROR_BAD_RECORD},
-    [SKIP_UNORDERED] = {"unordered", "another state of the key has a version that cannot be compared", true,
+    [SKIP_UNORDERED] = {"unordered", "another state of the key has a version that cannot be compared", false, true,
                         SLUICE_ERROR_BAD_RECORD},
-    [SKIP_UNIQUE] = {"unique", "another record has the same value of a field that is unique", true,
+    [SKIP_UNIQUE] = {"unique", "another record has the same value of a field that is unique", false, true,
                      SLUICE_ERROR_CONTRACT_SAYS},
-    [SKIP_UNASKED] = {"unasked", "the run is for other records", false, SLUICE_ERROR_BAD_RECORD},
+    [SKIP_STAYS] = {"stays", "it takes part, but may not remove its key: an older state may come after it", true, false,
+                    SLUICE_ERROR_UNORDERED},
+    [SKIP_UNASKED] = {"unasked", "the run is for other records", false, false, SLUICE_ERROR_BAD_RECORD},
 };
 
 const struct skip_reason_row *skip_reason_row(enum skip_reason reason)
@@ -353,6 +359,8 @@ static struct skip skip_here(struct skiplist *list)
     else
         g_string_printf(list->text, "%s%s:%" G_GUINT64_FORMAT "%s", words[0],
                         (const char *)list->names->pdata[list->entry.other], (guint64)list->entry.line, words[1]);
+    if (list->entry.reason == SKIP_STAYS)
+        return (struct skip){.reason = SKIP_NOTHING, .text = "", .stays = list->text->str};
     return (struct skip){.reason = (enum skip_reason)list->entry.reason, .text = list->text->str};
 }
 

@@ -51,6 +51,12 @@ struct state state_get(const uint8_t from[STATE_ITEM_BYTES])
 /* --- all of a key ---------------------------------------------------------------------------------------------------
  */
 
+/* What there is among some states of a key: the last one of one part, and one of another part. */
+struct states_seen {
+    bool any, elsewhere;
+    struct state last, other;
+};
+
 struct states {
     const struct world *world;
     char *dir;
@@ -62,6 +68,7 @@ struct states {
     struct state first, second, strange; /* strange: the first of another kind than the first one */
     struct state top, other;             /* the first at the highest version; one there with other content */
     bool mixed, conflict;
+    struct states_seen older, newest; /* so far: those at the newest version, and those below it */
 };
 
 struct states *states_new(const struct world *world, const char *dir)
@@ -160,7 +167,7 @@ static bool same_place(const struct state *a, const struct state *b)
 }
 
 /* Why the state loses, and to which; SKIP_NOTHING: it does not. */
-static enum skip_reason judge(const struct states *states, const struct state *state, const struct state **ret_other)
+static enum skip_reason loses(struct states *states, const struct state *state, const struct state **ret_other)
 {
     if (states->mixed) {
         *ret_other = state->kind == states->first.kind ? &states->strange : &states->first;
@@ -180,19 +187,58 @@ static enum skip_reason judge(const struct states *states, const struct state *s
     return same_place(state, &states->top) ? SKIP_NOTHING : SKIP_EQUAL;
 }
 
-static bool judge_all(const struct states *states, const struct state *some, size_t n, states_each *each, void *user,
-                      GError **error)
+static void seen_add(struct states_seen *seen, const struct state *state)
+{
+    if (!seen->any || (state->part == seen->last.part && state->offset > seen->last.offset))
+        seen->last = *state;
+    if (seen->any && state->part != seen->last.part) {
+        seen->elsewhere = true;
+        seen->other = *state;
+    }
+    seen->any = true;
+}
+
+/* They come by version, so that what is older has been seen. What has none is refused by itself. */
+static enum skip_reason stays(struct states *states, const struct state *state, const struct state **ret_other)
+{
+    const struct states_seen *older = &states->older;
+    if (state->kind != STATE_INTEGER && state->kind != STATE_TIME)
+        return SKIP_NOTHING;
+    if (states->newest.any &&
+        (state->kind != states->newest.last.kind || state->version != states->newest.last.version)) {
+        seen_add(&states->older, &states->newest.last);
+        if (states->newest.elsewhere)
+            seen_add(&states->older, &states->newest.other);
+        states->newest = (struct states_seen){0};
+    }
+    seen_add(&states->newest, state);
+    *ret_other = older->any && older->last.part == state->part && older->elsewhere ? &older->other : &older->last;
+    bool after = older->any && ((*ret_other)->part != state->part || (*ret_other)->offset > state->offset);
+    return after ? SKIP_STAYS : SKIP_NOTHING;
+}
+
+typedef enum skip_reason states_judge(struct states *states, const struct state *state, const struct state **ret_other);
+
+/* What is to be done with those that are not SKIP_NOTHING. */
+struct judging {
+    states_judge *judge;
+    states_each *each;
+    void *user;
+};
+
+static bool judge_some(struct states *states, const struct state *some, size_t n, const struct judging *by,
+                       GError **error)
 {
     for (size_t i = 0; i < n; i++) {
         const struct state *other;
-        enum skip_reason reason = judge(states, &some[i], &other);
-        if (reason != SKIP_NOTHING && !each(user, &some[i], reason, other, error))
+        enum skip_reason reason = by->judge(states, &some[i], &other);
+        if (reason != SKIP_NOTHING && !by->each(by->user, &some[i], reason, other, error))
             return false;
     }
     return true;
 }
 
-static bool judge_spilled(const struct states *states, states_each *each, void *user, GError **error)
+static bool judge_spilled(struct states *states, const struct judging *by, GError **error)
 {
     g_autofree struct state *some = g_new(struct state, READ_STATES);
     for (uint64_t done = 0; done < states->spilled;) {
@@ -201,15 +247,25 @@ static bool judge_spilled(const struct states *states, states_each *each, void *
             return false;
         if (got != n * sizeof *some)
             return error_set(error, SLUICE_ERROR_CORRUPT, "%s: a temporary file became shorter", states->dir);
-        if (!judge_all(states, some, n, each, user, error))
+        if (!judge_some(states, some, n, by, error))
             return false;
         done += n;
     }
     return true;
 }
 
+static bool judge_all(struct states *states, const struct judging *by, GError **error)
+{
+    return judge_spilled(states, by, error) && judge_some(states, states->held, states->n_held, by, error);
+}
+
 bool states_losers(struct states *states, states_each *each, void *user, GError **error)
 {
-    return judge_spilled(states, each, user, error) &&
-           judge_all(states, states->held, states->n_held, each, user, error);
+    return judge_all(states, &(struct judging){loses, each, user}, error);
+}
+
+bool states_staying(struct states *states, states_each *each, void *user, GError **error)
+{
+    states->older = states->newest = (struct states_seen){0};
+    return judge_all(states, &(struct judging){stays, each, user}, error);
 }

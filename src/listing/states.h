@@ -50,3 +50,5 @@ void states_two(const struct states *states, struct state *ret_one, struct state
 typedef bool states_each(void *user, const struct state *state, enum skip_reason reason, const struct state *other,
                          GError **error);
 bool states_losers(struct states *states, states_each *each, void *user, GError **error);
+/* Calls it for every state that may not remove the key: `other` is older, and behind it or in another part. */
+bool states_staying(struct states *states, states_each *each, void *user, GError **error);

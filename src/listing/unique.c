@@ -192,20 +192,24 @@ static bool loser_write(struct merge *merge, GError **error)
     return skips_writer_add(merge->writer, &entry, error) && loser_next(merge, error);
 }
 
-static bool before(const struct merge *merge, const struct skip_entry *entry)
+/* How the next loser stands to the entry. */
+static int order(const struct merge *merge, const struct skip_entry *entry)
 {
     const uint8_t *at = merge->item;
     uint32_t part = (uint32_t)states_bits_get(&at, 4);
     uint64_t offset = states_bits_get(&at, 8);
-    return part != entry->part ? part < entry->part : offset < entry->offset;
+    return part != entry->part ? (part > entry->part) - (part < entry->part)
+                               : (offset > entry->offset) - (offset < entry->offset);
 }
 
 static bool old_write(void *user, const struct skip_entry *entry, const char *file, GError **error)
 {
     struct merge *merge = user;
-    while (merge->left && before(merge, entry))
+    while (merge->left && order(merge, entry) < 0)
         if (!loser_write(merge, error))
             return false;
+    if (merge->left && order(merge, entry) == 0) /* it took part, and does not now */
+        return true;
     return skips_writer_add(merge->writer, entry, error);
 }
 

@@ -147,13 +147,29 @@ static void on_records(void *self, uint64_t records, uint64_t bytes)
 static const enum states_rule RULES[] = {
     [DUPLICATES_NEWEST] = STATES_NEWEST, [DUPLICATES_ERROR] = STATES_ERROR, [DUPLICATES_ALL] = STATES_ALL};
 
+/* Whether versions are to decide what stands in the target, and some states may be of none. */
+static bool removes_by_version(const struct plan *plan)
+{
+    bool by_version = plan->conflict == CONFLICT_NEWER_WINS && plan->write != WRITE_FILL && !plan->sink;
+    bool removes = recipe_has_transform(plan->recipe) || plan->spec->target.expires == EXPIRES_FROM;
+    return by_version && removes && plan->spec->source.version;
+}
+
+static enum states_rule rule_of(const struct plan *plan)
+{
+    enum states_rule rule = RULES[plan->spec->source.duplicates];
+    return rule == STATES_ALL && removes_by_version(plan) ? STATES_BY_VERSION : rule;
+}
+
 /* A state that does not take part without being refused is not a key to account for. */
 static uint64_t losers_of(const struct duplicates_part *part)
 {
     uint64_t losers = 0;
-    for (int reason = SKIP_SUPERSEDED; reason < SKIP_REASON_COUNT; reason++)
-        if (!skip_reason_row((enum skip_reason)reason)->refused)
+    for (int reason = SKIP_SUPERSEDED; reason < SKIP_REASON_COUNT; reason++) {
+        const struct skip_reason_row *row = skip_reason_row((enum skip_reason)reason);
+        if (!row->refused && !row->takes_part)
             losers += part->skipped[reason];
+    }
     return losers;
 }
 
@@ -195,7 +211,7 @@ static bool find_duplicates(struct plan *plan, const struct plan_config *config,
         .bounds = bounds,
         .n_parts = plan->n_parts,
         .version = plan->spec->source.version,
-        .rule = RULES[plan->spec->source.duplicates],
+        .rule = rule_of(plan),
         .keep = is_of_plan,
         .keep_self = plan,
         .cancel = config->cancel,

@@ -10,6 +10,7 @@
 struct row {
     struct record rec; /* its image in the source; replaced when a live source is looked at again */
     struct digest must, noted;
+    const char *stays; /* why it may not remove its key; NULL: it may */
     enum outcome outcome;
     bool ended;
     bool has_outcome; /* of one of its items, while they are gathered */

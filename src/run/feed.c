@@ -98,6 +98,10 @@ static bool skip_of(struct feed *feed, uint64_t place, struct scanned *row, stru
         return true;
     if (!skiplist_find(feed->skips, feed->of, place, &skip, error))
         return false;
+    if (skip.stays) {
+        row->stays = arena_text(mem, slice_of_text(skip.stays));
+        return row->stays || too_big(error);
+    }
     if (skip.reason == SKIP_NOTHING)
         return true;
     if (skip.reason == SKIP_UNASKED) {

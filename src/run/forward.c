@@ -128,6 +128,12 @@ static struct item *open_item(struct worker *worker, size_t i, struct slice key,
     return item;
 }
 
+/* What removes its key leaves nothing there by which an older state, that may come later, could be told to be older. */
+static bool may_remove(const struct row *row, GError **error)
+{
+    return !row->stays || error_set(error, SLUICE_ERROR_UNORDERED, "%s", row->stays);
+}
+
 static bool want(struct worker *worker, size_t i, const struct wanted *wanted, bool delete, GError **error)
 {
     const struct plan *plan = worker->job->plan;
@@ -135,6 +141,8 @@ static bool want(struct worker *worker, size_t i, const struct wanted *wanted, b
     struct version version = {0};
     if (plan->spec->source.version && !plan->removes &&
         !version_of(plan->spec->source.version, row->document, &version, error))
+        return false;
+    if (delete &&!may_remove(row, error))
         return false;
     struct item *item = open_item(worker, i, wanted->key, delete);
     if (!item)
@@ -146,7 +154,7 @@ static bool want(struct worker *worker, size_t i, const struct wanted *wanted, b
         !store_encode(plan->target_driver, &plan->target_ds, wanted->document, worker->batch.mem, &item->raw, error))
         return false;
     expire(worker, item);
-    return true;
+    return !item->want_delete || plan->spec->target.expires != EXPIRES_FROM || may_remove(row, error);
 }
 
 static void want_all(struct worker *worker, size_t i, const struct transform_result *result)

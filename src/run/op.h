@@ -63,6 +63,7 @@ enum scanned_kind {
 
 struct scanned {
     enum scanned_kind kind;
+    const char *stays;   /* forward: why a removal of its key is refused; NULL: it is not */
     struct record rec;   /* back: the pre-image; promotion: the shadow's */
     struct digest must;  /* back: the stored digest that must stand now; zero: the key must be absent. Promotion: the
                           * shadow's; zero: a deletion */

@@ -134,7 +134,7 @@ static bool give_up(struct worker *worker, GError **error)
 static bool try_scanned(struct trying *trying, const struct scanned *scanned, GError **error)
 {
     struct worker *worker = trying->worker;
-    struct row row = {.rec = scanned->rec};
+    struct row row = {.rec = scanned->rec, .stays = scanned->stays};
     if (trying->signals && atomic_load(trying->signals) > 0)
         return error_set(error, SLUICE_ERROR_INTERRUPTED, "interrupted; nothing was written");
     batch_reset(&worker->batch);

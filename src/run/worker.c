@@ -258,7 +258,7 @@ static void take_scanned(struct worker *worker, const struct scanned *scanned)
 {
     if (scanned->kind == SCANNED_LOSER || scanned->kind == SCANNED_UNASKED)
         return; /* counted when the run was planned, or nowhere */
-    struct row row = {.rec = scanned->rec, .must = scanned->must, .noted = scanned->noted};
+    struct row row = {.rec = scanned->rec, .must = scanned->must, .noted = scanned->noted, .stays = scanned->stays};
     g_array_append_val(worker->batch.rows, row);
     size_t i = worker->batch.rows->len - 1;
     set_digest_add(&worker->batch.read, digest_keyed(row.rec.key, digest_bytes(row.rec.raw, 0), 0));

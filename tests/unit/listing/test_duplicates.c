@@ -136,7 +136,7 @@ static struct skiplist *open_list(struct source *source)
  * that cannot be read. */
 static char *fates(struct source *source, const struct duplicates_result *result)
 {
-    static const char letters[] = {'.', 's', 'e', 'c', 'u'};
+    static const char letters[] = {'.', 's', 'e', 'c', 'u'}; /* and 'k' for one that takes part and may not remove */
     GError *error = NULL;
     GString *fates = g_string_new(NULL);
     auto_(skiplist) list = result->listed ? open_list(source) : NULL;
@@ -154,7 +154,7 @@ static char *fates(struct source *source, const struct duplicates_result *result
                     kit_ok(skiplist_find(list, part, batch.records[i].at.offset, &skip, &error));
                 bool fault = batch.records[i].presence == RECORD_FAULT;
                 assert_true(!fault || skip.reason == SKIP_NOTHING);
-                g_string_append_c(fates, fault ? '!' : letters[skip.reason]);
+                g_string_append_c(fates, fault ? '!' : skip.stays ? 'k' : letters[skip.reason]);
             }
         }
     }
@@ -162,11 +162,12 @@ static char *fates(struct source *source, const struct duplicates_result *result
 }
 
 /* The fate of every record of `text`, with parts of two records. */
-static void assert_fates(struct source *source, bool versioned, const char *text, const char *expected)
+static void assert_fates_by(struct source *source, enum states_rule rule, bool versioned, const char *text,
+                            const char *expected)
 {
     put_text(source, "a.ndjson", text);
     split(source, 2);
-    struct duplicates_result result = find(source, STATES_NEWEST, versioned);
+    struct duplicates_result result = find(source, rule, versioned);
     g_autofree char *found = fates(source, &result);
     assert_string_equal(found, expected);
     assert_int_equal(result.all.records, strlen(expected));
@@ -176,10 +177,16 @@ static void assert_fates(struct source *source, bool versioned, const char *text
              : expected[i] == 'e' ? SKIP_EQUAL
              : expected[i] == 'c' ? SKIP_CONFLICT
              : expected[i] == 'u' ? SKIP_UNORDERED
+             : expected[i] == 'k' ? SKIP_STAYS
                                   : SKIP_NOTHING]++;
     for (size_t i = SKIP_SUPERSEDED; i < SKIP_REASON_COUNT; i++)
         assert_int_equal(result.all.skipped[i], lost[i]);
     duplicates_result_done(&result);
+}
+
+static void assert_fates(struct source *source, bool versioned, const char *text, const char *expected)
+{
+    assert_fates_by(source, STATES_NEWEST, versioned, text, expected);
 }
 
 /* --- rules ----------------------------------------------------------------------------------------------------------
@@ -191,6 +198,28 @@ static void the_newest_state_stands(void **state)
                  "{\"id\":1,\"v\":1}\n{\"id\":2,\"v\":9}\n{\"id\":1,\"v\":3}\n{\"id\":1,\"v\":2}\n"
                  "{\"id\":2,\"v\":-9}\n{\"id\":3,\"v\":0}\n{\"id\":2,\"v\":9223372036854775807}\n",
                  "ss.ss..");
+}
+
+/* Parts are worked on in any order, and each from its beginning to its end. */
+static void a_state_behind_or_beside_which_an_older_one_stands_may_not_remove_its_key(void **state)
+{
+    static const struct {
+        const char *text, *fates; /* a digit a record: its version */
+    } ROWS[] = {{"12", ".."},     {"21", "k."},     {"11", ".."},     {"1.2.", "..k."}, {"2.1.", "k..."},
+                {".121", "..k."}, {"..12", "...."}, {"..21", "..k."}, {"1234", "..kk"}, {"2213", "kk.k"},
+                {"11.2", "...k"}, {"..22", "...."}, {"12.1", ".k.."}, {"312.", "k.k."}, {"?1?2", "?.?k"}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        g_autofree char *expected = g_strdelimit(g_strdup(ROWS[i].fates), "?", '.');
+        for (size_t k = 0; ROWS[i].text[k]; k++)
+            if (ROWS[i].text[k] == '.')
+                g_string_append_printf(text, "{\"id\":%zu,\"v\":0}\n", k);
+            else if (ROWS[i].text[k] == '?')
+                g_string_append(text, "{\"id\":99}\n");
+            else
+                g_string_append_printf(text, "{\"id\":99,\"v\":%c}\n", ROWS[i].text[k]);
+        assert_fates_by(*state, STATES_BY_VERSION, true, text->str, expected);
+    }
 }
 
 static void times_are_ordered_as_points_in_time(void **state)
@@ -654,6 +683,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_newest_state_stands),
+        TEST(a_state_behind_or_beside_which_an_older_one_stands_may_not_remove_its_key),
         TEST(times_are_ordered_as_points_in_time),
         TEST(equal_states_are_one_and_the_first_place_stands),
         TEST(different_states_of_one_version_are_all_refused),

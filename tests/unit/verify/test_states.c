@@ -78,6 +78,57 @@ static void an_older_state_is_superseded_by_the_newer_one_that_the_run_wrote(voi
     }
 }
 
+/* Partitions are of four records, and taken in any order. */
+#define OTHERS "{\"id\":\"a\",\"at\":1}\n{\"id\":\"b\",\"at\":1}\n{\"id\":\"c\",\"at\":1}\n{\"id\":\"d\",\"at\":1}\n"
+
+/* A removal leaves nothing by which an older state, that comes later, could be told to be older. */
+static void a_newer_state_does_not_remove_its_key_where_an_older_one_may_come_after_it(void **state)
+{
+    static const struct {
+        const char *lines, *stands;
+        bool refused;
+    } ROWS[] = {
+        {GONE(9000) "\n" K(1) "\n", K(1), true},        {GONE(9000) "\n" OTHERS K(1) "\n", K(1), true},
+        {K(1) "\n" OTHERS GONE(9000) "\n", K(1), true}, {K(1) "\n" GONE(9000) "\n" OTHERS, NULL, false},
+        {GONE(9000) "\n" OTHERS, NULL, false},          {GONE(1) "\n" OTHERS K(9000) "\n", K(9000), false},
+    };
+    for (size_t i = 0; i < 2 * G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        bool stood = i % 2 == 0;
+        scene_init(&scene, OF_FILES, LUA);
+        scene_file(&scene, "in/a.ndjson", ROWS[i / 2].lines);
+        scene_put(&scene, "items", stood ? "k" : "other", K(0));
+        scene_ran(&scene, ROWS[i / 2].refused ? 8 : 0);
+        scene_holds(&scene, "items", "k", ROWS[i / 2].stands);
+        assert_int_equal(scene_refused(&scene, "k", SLUICE_ERROR_UNORDERED), ROWS[i / 2].refused);
+        scene_reconciles(&scene);
+        scene_taken_back(&scene, 0);
+        scene_holds(&scene, "items", "k", stood ? K(0) : NULL);
+        scene_done(&scene);
+    }
+}
+
+#define UNTIL                                                                                                          \
+    "sluice: 1\nname: job\nsource: { store: \"file:in\", dataset: \"*.ndjson\", key: id, version: at, "                \
+    "duplicates: all }\ntarget: { store: \"mem:s\", dataset: items, write: in-place, expires: { from: until } }\n"     \
+    "partitions: { size: 4 }\nworkers: 1\n"
+
+/* What has expired before it is written is a removal too. */
+static void a_state_that_has_expired_does_not_remove_its_key_where_an_older_one_may_come_after_it(void **state)
+{
+    struct scene scene;
+    scene_init(&scene, UNTIL, NULL);
+    scene_file(&scene, "in/a.ndjson",
+               "{\"id\":\"k\",\"at\":9000,\"until\":\"2001-01-01T00:00:00Z\"}\n"
+               "{\"id\":\"k\",\"at\":1,\"until\":\"2101-01-01T00:00:00Z\"}\n"
+               "{\"id\":\"l\",\"at\":9000,\"until\":\"2001-01-01T00:00:00Z\"}\n");
+    scene_put(&scene, "items", "l", "{}");
+    scene_ran(&scene, 8);
+    assert_true(scene_refused(&scene, "k", SLUICE_ERROR_UNORDERED));
+    assert_false(scene_refused(&scene, "l", SLUICE_ERROR_UNORDERED));
+    scene_done(&scene);
+}
+
 /* Before, between and behind those that are written in its batch, which make nothing of it. */
 static void a_delete_that_finds_nothing_among_writes_of_other_keys_is_done(void **state)
 {
@@ -128,6 +179,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_older_state_is_superseded_by_the_newer_one_that_the_run_wrote),
+        cmocka_unit_test(a_newer_state_does_not_remove_its_key_where_an_older_one_may_come_after_it),
+        cmocka_unit_test(a_state_that_has_expired_does_not_remove_its_key_where_an_older_one_may_come_after_it),
         cmocka_unit_test(a_delete_that_finds_nothing_among_writes_of_other_keys_is_done),
         cmocka_unit_test(what_no_write_of_the_run_accounts_for_differs),
     };
