@@ -318,22 +318,22 @@ static bool was_opened(const struct worker *worker, uint32_t lane)
     return opened;
 }
 
-/* Whether the fence no longer tells all of what lanes wrote that no checkpoint accounts for. A lane that was granted
- * and never opened looks the same: `surely` not that. */
-static bool fence_is_lost(const struct worker *worker, bool surely)
+/* The first lane of which the fence no longer tells all of what it wrote that no checkpoint accounts for; 0: there is
+ * none. A lane that was granted and never opened looks the same: `surely` not that. */
+static uint32_t lost_lane(const struct worker *worker, bool surely)
 {
     uint32_t lane = MAX(claims_lowest(worker->claimed), 1u);
     for (; lane < worker->lane.lane; lane++) {
         const struct fence_lane *found = lane_before(worker, lane);
         if (found ? found->partial : !surely || was_opened(worker, lane))
-            return true;
+            return lane;
     }
-    return false;
+    return 0;
 }
 
 /* A block that does not even tell whose it was: only the fence says whether it held writes of ours. One that was not
  * proven to be synced may be torn, and nothing of it sent: that must not hold up who died before he opened his lane. */
-static bool hides_writes(const struct worker *worker)
+static bool hides_writes(const struct worker *worker, bool *ret_proven)
 {
     bool hidden = false, proven = false;
     for (size_t i = 0; i < worker->tail.n_damage; i++) {
@@ -342,7 +342,8 @@ static bool hides_writes(const struct worker *worker)
         hidden |= !tells && !torn;
         proven |= !tells && damage->proven;
     }
-    return hidden && fence_is_lost(worker, !proven);
+    *ret_proven = proven;
+    return hidden && lost_lane(worker, !proven) > 0;
 }
 
 static bool cannot_tell(struct worker *worker, const char *what)
@@ -358,19 +359,47 @@ static bool cannot_tell(struct worker *worker, const char *what)
     return false;
 }
 
+/* A number of the lane of which nothing is known. */
+static uint64_t number_unknown(struct worker *worker, uint32_t lane)
+{
+    const struct fence_lane *found = lane_before(worker, lane);
+    struct undo_left entry = {.lane = lane, .number = found ? found->base + found->bitmap.len * 8 : 0};
+    for (size_t i = 0; i < worker->tail.n; i++)
+        if (worker->tail.entries[i].lane == lane)
+            entry.number = MAX(entry.number, worker->tail.entries[i].number);
+    do
+        entry.number++;
+    while (tail_accounted(worker, &entry));
+    return entry.number;
+}
+
+/* Of a block that tells nothing, and that may have held writes: as one that was applied, of which the log does not say
+ * to which key, so that the rollback lists it. What is proven to have been synced it lists by itself. */
+static void settle_hidden(struct worker *worker)
+{
+    uint32_t lane = lost_lane(worker, true);
+    struct undo_left entry = {.part = worker->grant.part.part, .lane = lane, .state = UNDO_APPLIED};
+    entry.number = number_unknown(worker, lane);
+    tail_settle(worker, &entry);
+}
+
 /* A torn tail of which nothing was sent is no loss. But where a write was applied and its entry cannot be read, nobody
  * can say which key it was: to go on could apply the transform a second time. */
 static bool tail_is_whole(struct worker *worker)
 {
     if (worker->tail.n_damage == 0)
         return !log_is_behind(worker) || is_a_copy(worker);
+    bool proven;
     uint64_t nameless = nameless_writes(worker);
+    bool hidden = nameless == 0 && hides_writes(worker, &proven);
+    if (hidden && !proven && worker->job->kind == JOB_SETTLE)
+        settle_hidden(worker);
     if (compares(worker))
         return true;
     g_autofree char *many = g_strdup_printf("%" G_GUINT64_FORMAT " writes", nameless);
     if (nameless > 0)
         return cannot_tell(worker, many);
-    return !hides_writes(worker) || cannot_tell(worker, "writes");
+    return !hidden || cannot_tell(worker, "writes");
 }
 
 /* --- taking it
