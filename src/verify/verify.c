@@ -600,7 +600,13 @@ static bool open_undo(struct verification *verification, GError **error)
     g_autofree char *dir = g_canonicalize_filename(input->undo_dir, NULL);
     g_autofree char *uri = g_strconcat("undo:", dir, NULL);
     struct store_config config = {.uri = uri, .base_dir = "/", .read_only = true};
-    return store_open(&verification->undo, input->registry, &config, error);
+    GError *failed = NULL;
+    return store_open(&verification->undo, input->registry, &config, &failed) ||
+           (error_forgive(failed, SLUICE_ERROR_NOT_FOUND, error) &&
+            error_set(error, SLUICE_ERROR_CORRUPT,
+                      "%s: the run's undo log is missing from the home, and it alone says what stood there before the "
+                      "run; put it back from a copy of the home",
+                      dir));
 }
 
 static bool unvisited(struct verification *verification, GError **error)

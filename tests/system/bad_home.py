@@ -600,6 +600,11 @@ def _(stand):
     manifest = stand.path("home/undo/fix.1/MANIFEST")
     manifest.rename(stand.path("kept"))
     among(["home/undo/fix.1", "MANIFEST"], stand.sluice("rollback", "fix", "--yes").ended(6).err)
+    for missing in ["MANIFEST", ""]:
+        among(["home/undo/fix.1", missing, "put it back from a copy of the home"], stand.sluice("verify", "fix.1").ended(6).err)
+        if missing:
+            manifest.parent.rename(stand.path("aside"))
+    stand.path("aside").rename(manifest.parent)
     same(stand.dump("items"), after, "records")
     stand.path("kept").rename(manifest)
     for path in segments(stand):

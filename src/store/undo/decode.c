@@ -75,6 +75,20 @@ static bool listing_of(struct slice document, struct undo_listing *ret)
            bson_iter_init_find(&at, &view, "segments") && segments_of(&at, ret);
 }
 
+/* Of a log that is there, a part is lost; else there is no such log. */
+static bool is_missing(const struct world *world, const char *dir, GError *failed, GError **error)
+{
+    if (!file_exists(world, dir)) {
+        g_propagate_error(error, failed);
+        return false;
+    }
+    return error_forgive(failed, SLUICE_ERROR_NOT_FOUND, error) &&
+           error_set(error, SLUICE_ERROR_CORRUPT,
+                     "%s/MANIFEST: it is missing from the undo log, of which it names the segments; put it back from a "
+                     "copy of the home",
+                     dir);
+}
+
 bool undo_listing_read(struct undo_listing *ret, const struct world *world, const char *dir, GError **error)
 {
     g_autofree char *path = g_strconcat(dir, "/MANIFEST", NULL);
@@ -82,8 +96,9 @@ bool undo_listing_read(struct undo_listing *ret, const struct world *world, cons
     size_t len;
     struct slice document;
     struct undo_listing listing = {.n = 0};
-    if (!file_read_all(world, path, MANIFEST_BYTES, &text, error))
-        return false;
+    GError *failed = NULL;
+    if (!file_read_all(world, path, MANIFEST_BYTES, &text, &failed))
+        return is_missing(world, dir, failed, error);
     const void *data = g_bytes_get_data(text, &len);
     auto_(arena) mem = arena_new((size_t)4 * MANIFEST_BYTES);
     if (!document_from_json(slice_of(data, len), mem, &document, NULL, NULL) || !listing_of(document, &listing))
