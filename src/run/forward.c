@@ -58,6 +58,36 @@ static bool left_alone(struct worker *worker, struct row *row)
     return true;
 }
 
+/* What a dead holder wrote for the item. */
+static void take_claimed(struct worker *worker, struct item *item, const struct applied *applied)
+{
+    if (!applied)
+        return;
+    if (applied->in_doubt)
+        item_end(item, OUTCOME_IN_DOUBT);
+    else if (!job_looks_again(worker->job))
+        item_end(item, applied->verb == UNDO_DELETE ? OUTCOME_DELETED : OUTCOME_WRITTEN);
+    item->has_ours = true;
+    item->ours = applied->written;
+}
+
+/* Of several states of a key each is written, or not: a write of a dead holder is that of the state that wants it. */
+static bool each_by_itself(const struct worker *worker)
+{
+    return worker->job->plan->spec->source.duplicates == DUPLICATES_ALL && !worker->job->rules.same_dataset &&
+           !job_looks_again(worker->job);
+}
+
+static void claim_same(struct worker *worker, struct item *item)
+{
+    const struct applied *applied = each_by_itself(worker) ? tail_claim_same(worker, item) : NULL;
+    if (!applied)
+        return;
+    take_claimed(worker, item, applied);
+    if (item->outcome != OUTCOME_IN_DOUBT)
+        item->outcome = item->want_delete ? OUTCOME_DELETED : OUTCOME_WRITTEN;
+}
+
 static struct item *item_of(struct worker *worker, size_t row, struct slice key)
 {
     struct batch_work *batch = &worker->batch;
@@ -66,15 +96,8 @@ static struct item *item_of(struct worker *worker, size_t row, struct slice key)
             if (batch_item(batch, i)->row == row && slice_equal(batch_item(batch, i)->key, key))
                 return batch_item(batch, i);
     struct item *item = batch_item_add(batch, row, key);
-    const struct applied *applied = worker->job->rules.same_dataset ? NULL : tail_claim(worker, key);
-    if (!applied)
-        return item;
-    if (applied->in_doubt)
-        item_end(item, OUTCOME_IN_DOUBT);
-    else if (!job_looks_again(worker->job))
-        item_end(item, applied->verb == UNDO_DELETE ? OUTCOME_DELETED : OUTCOME_WRITTEN);
-    item->has_ours = true;
-    item->ours = applied->written;
+    if (!worker->job->rules.same_dataset && !each_by_itself(worker))
+        take_claimed(worker, item, tail_claim(worker, key));
     return item;
 }
 
@@ -148,12 +171,15 @@ static bool want(struct worker *worker, size_t i, const struct wanted *wanted, b
     if (!item)
         return true;
     item->version = version;
-    if (delete)
+    if (delete) {
+        claim_same(worker, item);
         return true;
+    }
     if (!expiry_of(worker, item, wanted->document, error) ||
         !store_encode(plan->target_driver, &plan->target_ds, wanted->document, worker->batch.mem, &item->raw, error))
         return false;
     expire(worker, item);
+    claim_same(worker, item);
     return !item->want_delete || plan->spec->target.expires != EXPIRES_FROM || may_remove(row, error);
 }
 

@@ -85,7 +85,12 @@ void tail_remember(struct worker *worker, const struct undo_left *entry, bool in
         worker_fail_memory(worker, entry->key);
         return;
     }
-    *write = (struct unclaimed){.lane = entry->lane, .number = entry->number, .next = applied->left};
+    *write = (struct unclaimed){.lane = entry->lane,
+                                .number = entry->number,
+                                .verb = entry->verb,
+                                .written = entry->written,
+                                .before_expires_at_ms = entry->before_expires_at_ms,
+                                .next = applied->left};
     applied->left = write;
     worker->applied_left++;
     applied->verb = entry->verb;
@@ -99,16 +104,42 @@ struct applied *tail_find(struct worker *worker, struct slice key)
     return applied && applied->left ? applied : NULL;
 }
 
-struct applied *tail_claim(struct worker *worker, struct slice key)
+static void claim_at(struct worker *worker, struct applied *applied, struct unclaimed **at)
 {
-    struct applied *applied = tail_find(worker, key);
-    if (!applied)
-        return NULL;
-    struct claim claim = {.applied = applied, .write = applied->left};
-    applied->left = claim.write->next;
+    struct claim claim = {.applied = applied, .at = at, .write = *at};
+    *at = claim.write->next;
     applied->met = true;
     worker->applied_left--;
     g_array_append_val(worker->claims, claim);
+}
+
+struct applied *tail_claim(struct worker *worker, struct slice key)
+{
+    struct applied *applied = tail_find(worker, key);
+    if (applied)
+        claim_at(worker, applied, &applied->left);
+    return applied;
+}
+
+/* An expiry that is kept was that of what stood there. */
+static bool is_same(const struct unclaimed *write, const struct item *item)
+{
+    if (item->want_delete || write->verb == UNDO_DELETE)
+        return item->want_delete && write->verb == UNDO_DELETE;
+    int64_t expires_at_ms = item->expiry_settled ? item->expires_at_ms : write->before_expires_at_ms;
+    return digest_equal(digest_stored(item->raw, expires_at_ms), write->written);
+}
+
+struct applied *tail_claim_same(struct worker *worker, const struct item *item)
+{
+    struct applied *applied = tail_find(worker, item->key);
+    struct unclaimed **found = NULL;
+    for (struct unclaimed **at = applied ? &applied->left : NULL; at && *at; at = &(*at)->next)
+        if (is_same(*at, item))
+            found = at;
+    if (!found)
+        return NULL;
+    claim_at(worker, applied, found);
     return applied;
 }
 
@@ -116,7 +147,7 @@ void tail_unclaim(struct worker *worker)
 {
     while (worker->claims->len > 0) {
         struct claim claim = g_array_index(worker->claims, struct claim, worker->claims->len - 1);
-        claim.applied->left = claim.write;
+        *claim.at = claim.write; /* the newest claim first, so that what is before it and behind it is as it was */
         worker->applied_left++;
         g_array_set_size(worker->claims, worker->claims->len - 1);
     }

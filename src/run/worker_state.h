@@ -38,6 +38,9 @@ enum phase {
 struct unclaimed {
     uint32_t lane;
     uint64_t number;
+    enum undo_verb verb;
+    struct digest written;
+    int64_t before_expires_at_ms;
     struct unclaimed *next;
 };
 
@@ -57,7 +60,7 @@ struct applied {
 
 struct claim {
     struct applied *applied;
-    struct unclaimed *write;
+    struct unclaimed **at, *write; /* what was taken out, and where */
 };
 
 struct worker {
@@ -126,6 +129,8 @@ bool tail_reads_fewer(struct worker *worker, struct op *op);
 /* What earlier lanes did to the key and no row has claimed yet; NULL: nothing. tail_claim() also claims it. */
 struct applied *tail_find(struct worker *worker, struct slice key);
 struct applied *tail_claim(struct worker *worker, struct slice key);
+/* Of several writes to one key, each a record's: claims the oldest that is just what the item wants. NULL: none is. */
+struct applied *tail_claim_same(struct worker *worker, const struct item *item);
 /* The batch begins again: what its rows have claimed is unclaimed. */
 void tail_unclaim(struct worker *worker);
 /* As the batch's checkpoint has them, in its memory; empty: none is open. Once it stands they are the partition's. */

@@ -65,9 +65,12 @@ static bool left_of(struct tail *tail, const struct undo_entry *entry, struct un
                               .sequence = entry->sequence,
                               .verb = entry->verb,
                               .state = entry->state,
-                              .written = entry->written};
-    if (entry->pre_present)
+                              .written = entry->written,
+                              .before_expires_at_ms = EXPIRES_NEVER};
+    if (entry->pre_present) {
         ret->before = digest_stored(entry->pre_raw, entry->pre_expires_at_ms);
+        ret->before_expires_at_ms = entry->pre_expires_at_ms;
+    }
     return arena_copy(tail->mem, entry->key, &ret->key);
 }
 

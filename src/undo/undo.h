@@ -135,6 +135,7 @@ struct undo_left {
     enum undo_state state;
     struct slice key;
     struct digest before, written; /* stored digests; zero: no record */
+    int64_t before_expires_at_ms;  /* of what stood there; EXPIRES_NEVER where nothing did */
 };
 
 struct undo_nameless {

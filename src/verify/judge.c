@@ -172,17 +172,11 @@ static bool is_own_write(const struct subject *subject, const struct record *rec
            digest_equal(digest_stored(subject->raw, keeps ? record->expires_at_ms : subject->expires_at_ms), written);
 }
 
-/* Or whether the write found standing there what the subject wants, which therefore wrote nothing. */
-static bool found_wanted(const struct pass *pass, const struct subject *subject, const struct record *record)
+/* Or whether it found standing there what it wants, as its checkpoint says, and therefore wrote nothing. It may have
+ * been written over by the application before the run wrote the newer one. */
+static bool found_wanted(const struct subject *subject)
 {
-    bool present = record->presence == RECORD_PRESENT;
-    struct digest found;
-    if (subject->outcome != OUTCOME_UNCHANGED)
-        return false;
-    if (subject->want_absent || !present)
-        return subject->want_absent && !present;
-    return (!subject->expiry_known || record->expires_at_ms == subject->expires_at_ms) &&
-           digest_target(pass, record->raw, &found, NULL) && digest_equal(found, subject->wanted_digest);
+    return subject->outcome == OUTCOME_UNCHANGED;
 }
 
 /* The writes of a key come in their order. */
@@ -192,7 +186,7 @@ static bool take_undo(struct pass *pass, const struct record *record, struct sub
     if (!undo_record_written(record, &subject->written, &deleted))
         return error_set(error, SLUICE_ERROR_CORRUPT, "undo log: a record without the digest of what was written");
     bool own = is_own_write(subject, record, subject->written, deleted);
-    subject->came_to_stand |= found_wanted(pass, subject, record);
+    subject->came_to_stand |= found_wanted(subject);
     subject->written_over = subject->came_to_stand && !own;
     subject->came_to_stand |= own;
     subject->deleted_last = deleted;

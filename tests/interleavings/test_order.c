@@ -338,25 +338,48 @@ static void what_many_batches_account_for_is_no_later_records_write(void **state
 
 #define STATES 14
 #define LIVES  60
-#define ONE_PART                                                                                                       \
+#define PARTS_OF(size)                                                                                                 \
     "sluice: 1\nname: job\nsource: { store: \"file:in\", dataset: \"*.ndjson\", key: id, version: at, duplicates: "    \
-    "all }\n"                                                                                                          \
+    "all }\ntransform: { lua: t.lua }\n"                                                                               \
     "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: newer-wins }\n"                            \
-    "partitions: { size: 1000 }\nworkers: 1\n"
+    "partitions: { size: " #size " }\nworkers: 1\n"
+#define OF_ODD "function transform(doc, ctx)\n  if doc.at % 2 == 1 then return ctx.delete() end\n  return doc\nend\n"
 
 static const char *const NAMES[] = {"k", "l", "m"};
 
 struct met {
-    uint64_t deaths, claimed, applications;
+    uint64_t deaths, claimed, applications, removed, refused;
 };
 
+struct way {
+    const char *spec;
+    void (*write)(struct scene *scene, uint64_t *seed, uint64_t newest[G_N_ELEMENTS(NAMES)]);
+};
+
+static void add_state(GString *text, size_t key, uint64_t at, uint64_t newest[G_N_ELEMENTS(NAMES)])
+{
+    newest[key] = MAX(newest[key], at);
+    g_string_append_printf(text, "{\"id\":\"%s\",\"at\":%" G_GUINT64_FORMAT "}\n", NAMES[key], at);
+}
+
+/* One of an odd version removes its key. */
 static void write_states(struct scene *scene, uint64_t *seed, uint64_t newest[G_N_ELEMENTS(NAMES)])
 {
     g_autoptr(GString) text = g_string_new(NULL);
     for (uint64_t i = 0; i < STATES; i++) {
         size_t key = fake_next(seed) % G_N_ELEMENTS(NAMES);
-        newest[key] = (i + 1) * 10000;
-        g_string_append_printf(text, "{\"id\":\"%s\",\"at\":%" G_GUINT64_FORMAT "}\n", NAMES[key], newest[key]);
+        add_state(text, key, (i + 1) * 10000 + (fake_next(seed) % 4 == 0), newest);
+    }
+    scene_file(scene, "in/a.ndjson", text->str);
+}
+
+/* In any order: an older one behind a newer one is kept. */
+static void write_states_anyhow(struct scene *scene, uint64_t *seed, uint64_t newest[G_N_ELEMENTS(NAMES)])
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (uint64_t i = 0; i < STATES; i++) {
+        size_t key = fake_next(seed) % G_N_ELEMENTS(NAMES);
+        add_state(text, key, (fake_next(seed) % STATES + 1) * 10000 + (fake_next(seed) % 4 == 0), newest);
     }
     scene_file(scene, "in/a.ndjson", text->str);
 }
@@ -365,7 +388,7 @@ static void write_states(struct scene *scene, uint64_t *seed, uint64_t newest[G_
 static void application_writes(struct scene *scene, uint64_t *seed, uint64_t newest[G_N_ELEMENTS(NAMES)])
 {
     size_t key = fake_next(seed) % G_N_ELEMENTS(NAMES);
-    newest[key] = MAX(newest[key], STATES * 10000) + 10000;
+    newest[key] = (MAX(newest[key], STATES * 10000) / 10000 + 1) * 10000;
     g_autofree char *json = g_strdup_printf("{\"id\":\"%s\",\"at\":%" G_GUINT64_FORMAT "}", NAMES[key], newest[key]);
     scene_put(scene, "items", NAMES[key], json);
 }
@@ -387,30 +410,60 @@ static void one_process(struct scene *scene, uint64_t *seed, uint64_t newest[G_N
     process_die(&process);
 }
 
+/* Each state by itself: it stands, or the run itself or the application wrote a newer one. */
+static void nothing_differs(struct scene *scene, uint64_t seed)
+{
+    struct verify_result result;
+    scene->full = true;
+    scene_verify(scene, &result);
+    if (!result.pass)
+        fail_msg("life %" G_GUINT64_FORMAT ": %s", seed, result.sentence);
+    verify_result_done(&result);
+}
+
+/* The newest state: where it removes the key, nothing stands there, or the quarantine says that it could not. */
+static void newest_holds(struct scene *scene, const char *name, uint64_t newest, struct met *met)
+{
+    g_autofree char *json = g_strdup_printf("{\"id\":\"%s\",\"at\":%" G_GUINT64_FORMAT "}", name, newest);
+    bool removed = newest % 2 == 1;
+    if (removed && scene_refused(scene, name, SLUICE_ERROR_UNORDERED))
+        met->refused++;
+    else
+        scene_holds(scene, "items", name, newest && !removed ? json : NULL);
+    met->removed += removed;
+}
+
+static void one_life(const struct way *way, uint64_t seed, struct met *met)
+{
+    struct scene scene;
+    uint64_t random = seed * 7919, newest[G_N_ELEMENTS(NAMES)] = {0};
+    scene_init(&scene, way->spec, OF_ODD);
+    way->write(&scene, &random, newest);
+    scene_plan(&scene);
+    for (uint64_t deaths = 1 + fake_next(&random) % 5; deaths > 0; deaths--)
+        one_process(&scene, &random, newest, met);
+    process_whole(&scene, JOB_FORWARD);
+    for (size_t k = 0; k < G_N_ELEMENTS(NAMES); k++)
+        newest_holds(&scene, NAMES[k], newest[k], met);
+    scene_reconciles(&scene);
+    nothing_differs(&scene, seed);
+    scene_done(&scene);
+}
+
 static void each_state_is_written_once_whoever_dies(void **state)
 {
+    static const struct way WAYS[] = {
+        {PARTS_OF(1000), write_states}, {PARTS_OF(1000), write_states_anyhow}, {PARTS_OF(3), write_states_anyhow}};
     struct met met = {0};
-    for (uint64_t seed = 1; seed <= LIVES; seed++) {
-        struct scene scene;
-        uint64_t random = seed * 7919, newest[G_N_ELEMENTS(NAMES)] = {0};
-        scene_init(&scene, ONE_PART, NULL);
-        write_states(&scene, &random, newest);
-        scene_plan(&scene);
-        for (uint64_t deaths = 1 + fake_next(&random) % 5; deaths > 0; deaths--)
-            one_process(&scene, &random, newest, &met);
-        process_whole(&scene, JOB_FORWARD);
-        for (size_t k = 0; k < G_N_ELEMENTS(NAMES); k++) {
-            g_autofree char *json =
-                g_strdup_printf("{\"id\":\"%s\",\"at\":%" G_GUINT64_FORMAT "}", NAMES[k], newest[k]);
-            scene_holds(&scene, "items", NAMES[k], newest[k] ? json : NULL);
-        }
-        scene_reconciles(&scene);
-        scene_done(&scene);
-    }
+    for (size_t i = 0; i < G_N_ELEMENTS(WAYS); i++)
+        for (uint64_t seed = i * LIVES + 1; seed <= (i + 1) * LIVES; seed++)
+            one_life(&WAYS[i], seed, &met);
     print_message("# %" G_GUINT64_FORMAT " deaths, %" G_GUINT64_FORMAT " checkpoints amid what one had left, "
-                  "%" G_GUINT64_FORMAT " writes of the application\n",
-                  met.deaths, met.claimed, met.applications);
+                  "%" G_GUINT64_FORMAT " writes of the application, %" G_GUINT64_FORMAT
+                  " keys that were removed in the end, of which %" G_GUINT64_FORMAT " were refused\n",
+                  met.deaths, met.claimed, met.applications, met.removed, met.refused);
     assert_true(met.claimed >= LIVES / 10 && met.applications >= LIVES / 10);
+    assert_true(met.refused >= LIVES / 10 && met.removed - met.refused >= LIVES / 10);
 }
 
 /* --- the end

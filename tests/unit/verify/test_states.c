@@ -78,6 +78,30 @@ static void an_older_state_is_superseded_by_the_newer_one_that_the_run_wrote(voi
     }
 }
 
+/* What an older state found standing there, the application wrote over before the run wrote the newer one. */
+static void an_older_state_that_found_what_it_wants_is_superseded_whatever_came_between(void **state)
+{
+    static const char *const NEWER[] = {K(90000), GONE(90000)};
+    for (size_t i = 0; i < G_N_ELEMENTS(NEWER); i++) {
+        struct scene scene;
+        struct process process;
+        struct counts counts = {.of = {[VERIFY_EQUAL] = 1, [VERIFY_SUPERSEDED] = 1}};
+        g_autofree char *lines = g_strconcat(K(1), "\n", NEWER[i], "\n", NULL);
+        scene_init(&scene, OF_FILES, LUA);
+        scene_file(&scene, "in/a.ndjson", lines);
+        scene_put(&scene, "items", "k", K(1));
+        scene_plan(&scene);
+        process_begin_small(&process, &scene, JOB_FORWARD, 1);
+        process_until(&process, 0, OP_CHECKPOINT);
+        process_step(&process, 0);
+        scene_put(&scene, "items", "k", K(40000));
+        process_done(&process);
+        scene_holds(&scene, "items", "k", i == 0 ? NEWER[i] : NULL);
+        judge(&scene, i, &counts, BY_ITSELF);
+        scene_done(&scene);
+    }
+}
+
 /* Partitions are of four records, and taken in any order. */
 #define OTHERS "{\"id\":\"a\",\"at\":1}\n{\"id\":\"b\",\"at\":1}\n{\"id\":\"c\",\"at\":1}\n{\"id\":\"d\",\"at\":1}\n"
 
@@ -179,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_older_state_is_superseded_by_the_newer_one_that_the_run_wrote),
+        cmocka_unit_test(an_older_state_that_found_what_it_wants_is_superseded_whatever_came_between),
         cmocka_unit_test(a_newer_state_does_not_remove_its_key_where_an_older_one_may_come_after_it),
         cmocka_unit_test(a_state_that_has_expired_does_not_remove_its_key_where_an_older_one_may_come_after_it),
         cmocka_unit_test(a_delete_that_finds_nothing_among_writes_of_other_keys_is_done),
