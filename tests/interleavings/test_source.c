@@ -4,6 +4,8 @@
 #include "interleavings/specs.h"
 #include "kit/scene.h"
 
+#define FAR INT64_C(4102444800000)
+
 #define UNLESS_NEGATIVE                                                                                                \
     "function transform(doc, ctx)\n  doc.times = doc.times + 1\n"                                                      \
     "  if doc.times < 0 then return nil end\n  return doc\nend\n"
@@ -92,6 +94,42 @@ static void what_was_there_before_comes_back_when_the_source_takes_its_own_away(
     scene_taken_back(&scene, 0);
     scene_holds(&scene, "items", "a", "{\"mine\":true}");
     scene_done(&scene);
+}
+
+/* What the run wrote is removed, and what stood there before it is the rollback's to bring back, its expiry included:
+ * whatever became of the source, and whether somebody died between the write and the look. */
+static void what_was_there_before_is_brought_back_by_the_rollback_whatever_the_source_became(void **state)
+{
+    static const struct {
+        const char *json; /* NULL: gone */
+        enum outcome outcome;
+    } ROWS[] = {{NULL, OUTCOME_GONE},
+                {"{\"n\":7,\"times\":\"seven\"}", OUTCOME_REJECTED},
+                {"{\"n\":7,\"times\":-8}", OUTCOME_FILTERED}};
+    for (size_t i = 0; i < 2 * G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        struct process process;
+        bool dies = i % 2 == 1;
+        scene_init(&scene, OVERWRITE, UNLESS_NEGATIVE);
+        scene_put(&scene, "origin", "a", "{\"n\":1,\"times\":0}");
+        scene_put_until(&scene, "items", "a", "{\"mine\":true}", FAR);
+        g_autofree char *before = scene_image(&scene, "items");
+        process_first(&process, &scene);
+        process_until(&process, 0, OP_LOOK);
+        app_has(&scene, "origin", "a", ROWS[i / 2].json);
+        if (dies) {
+            process_die(&process);
+            process_whole(&scene, JOB_FORWARD);
+        } else
+            process_done(&process);
+        scene_holds(&scene, "items", "a", NULL);
+        assert_int_equal(scene_count(&scene, ROWS[i / 2].outcome), 1);
+        scene_reconciles(&scene);
+        scene_taken_back(&scene, 0);
+        g_autofree char *after = scene_image(&scene, "items");
+        assert_string_equal(after, before);
+        scene_done(&scene);
+    }
 }
 
 static void what_the_application_made_of_our_write_outlives_its_source(void **state)
@@ -622,6 +660,7 @@ int main(void)
         cmocka_unit_test(a_source_that_changes_after_its_write_is_carried_over),
         cmocka_unit_test(a_source_that_is_deleted_after_its_write_takes_what_we_wrote_with_it),
         cmocka_unit_test(what_was_there_before_comes_back_when_the_source_takes_its_own_away),
+        cmocka_unit_test(what_was_there_before_is_brought_back_by_the_rollback_whatever_the_source_became),
         cmocka_unit_test(what_the_application_made_of_our_write_outlives_its_source),
         cmocka_unit_test(a_source_that_changes_does_not_overrule_what_the_application_made_of_our_write),
         cmocka_unit_test(a_source_that_changes_into_something_refused_takes_what_we_wrote_with_it),
