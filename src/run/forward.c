@@ -500,6 +500,20 @@ void forward_take_back(struct worker *worker, struct item *item)
     take_away(item);
 }
 
+static void claim_all(struct worker *worker, struct slice key)
+{
+    while (tail_claim(worker, key))
+        ;
+}
+
+/* Of a key that no record wants any more. */
+static void note_doubt(struct worker *worker, struct slice key)
+{
+    struct quarantine_row note = {
+        .key = key, .code = SLUICE_ERROR_IN_DOUBT, .reason = error_row(SLUICE_ERROR_IN_DOUBT)->words};
+    g_array_append_val(worker->notes, note);
+}
+
 void forward_take_left(struct worker *worker)
 {
     GHashTableIter iter;
@@ -509,10 +523,13 @@ void forward_take_left(struct worker *worker)
     g_hash_table_iter_init(&iter, worker->applied);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const struct applied *applied = value;
-        if (!applied->left || applied->met || applied->in_doubt)
+        if (!applied->left || applied->met)
             continue;
-        while (tail_claim(worker, applied->key))
-            ;
+        claim_all(worker, applied->key);
+        if (applied->in_doubt) {
+            note_doubt(worker, applied->key);
+            continue;
+        }
         struct item *item = batch_item_add(&worker->batch, ROW_NOBODY, applied->key);
         item->has_ours = true;
         item->ours = applied->written;

@@ -63,6 +63,22 @@ static void a_source_that_changes_after_its_write_is_carried_over(void **state)
     scene_done(&scene);
 }
 
+/* For whoever looks whether anything has moved before he reads: that costs more than to read what is small. */
+static void what_was_large_is_told_to_whoever_looks_again(void **state)
+{
+    for (int large = 0; large < 2; large++) {
+        struct scene scene;
+        struct process process;
+        begin(&scene, &process, FILL);
+        g_autofree char *text = g_strnfill(large ? 70000 : 70, 'x');
+        g_autofree char *json = g_strdup_printf("{\"n\":7,\"times\":0,\"is\":\"%s\"}", text);
+        scene_put(&scene, "origin", "a", json);
+        assert_int_equal(process_until(&process, 0, OP_LOOK)->read.small, !large);
+        process_done(&process);
+        scene_done(&scene);
+    }
+}
+
 static void a_source_that_is_deleted_after_its_write_takes_what_we_wrote_with_it(void **state)
 {
     struct scene scene;
@@ -398,6 +414,27 @@ static void what_another_record_wants_by_now_stays(void **state)
     scene_done(&scene);
 }
 
+/* The fence is lost, the application has written over it, and no record wants the key any more. */
+static void what_is_in_doubt_and_nobody_wants_any_more_is_listed(void **state)
+{
+    struct scene scene;
+    struct process process;
+    scene_init(&scene, KEYED_BY_FIELD(", write: in-place, conflict: overwrite"), ONCE_MORE);
+    scene_put(&scene, "origin", "a", "{\"n\":1,\"times\":0,\"to\":\"x\"}");
+    process_first(&process, &scene);
+    process_until(&process, 0, OP_OUTCOME);
+    scene_drop_fences(&scene, process.hold->run.uid);
+    process_die(&process);
+    scene_put(&scene, "items", "x", "{\"mine\":1}");
+    scene_put(&scene, "origin", "a", "{\"n\":1,\"times\":0,\"to\":\"z\"}");
+    process_whole(&scene, JOB_FORWARD);
+    scene_holds(&scene, "items", "x", "{\"mine\":1}");
+    scene_holds(&scene, "items", "z", "{\"n\":1,\"times\":1,\"to\":\"z\"}");
+    assert_true(scene_notes(&scene, "x", SLUICE_ERROR_IN_DOUBT));
+    scene_reconciles(&scene);
+    scene_done(&scene);
+}
+
 /* --- after the listing
  * -------------------------------------------------------------------------------------------------- */
 
@@ -658,6 +695,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_source_that_changes_after_its_write_is_carried_over),
+        cmocka_unit_test(what_was_large_is_told_to_whoever_looks_again),
         cmocka_unit_test(a_source_that_is_deleted_after_its_write_takes_what_we_wrote_with_it),
         cmocka_unit_test(what_was_there_before_comes_back_when_the_source_takes_its_own_away),
         cmocka_unit_test(what_was_there_before_is_brought_back_by_the_rollback_whatever_the_source_became),
@@ -673,6 +711,7 @@ int main(void)
         cmocka_unit_test(a_source_that_goes_between_a_kill_and_the_resume_takes_what_we_wrote_with_it),
         cmocka_unit_test(a_source_that_is_refused_or_left_out_after_a_kill_takes_what_we_wrote_with_it),
         cmocka_unit_test(what_another_record_wants_by_now_stays),
+        cmocka_unit_test(what_is_in_doubt_and_nobody_wants_any_more_is_listed),
         cmocka_unit_test(what_was_written_under_a_key_that_is_wanted_no_more_goes_after_a_kill),
         cmocka_unit_test(of_a_record_that_makes_two_what_is_not_ours_stays),
         cmocka_unit_test(what_a_dead_holder_wrote_and_the_application_deletes_stays_deleted),
