@@ -102,22 +102,21 @@ static void look_at_home(struct watch *watch)
     }
 }
 
-/* A lull is told of once: they come and go. */
-static void tell_pace(struct watch *watch, const char *json)
+void watch_tell_pace(struct watch *watch, const char *json)
 {
     struct govern_words words = {0};
     bool limited = govern_words(json, &words);
     const char *by = limited ? words.limited_by : NULL;
-    if (g_strcmp0(by, watch->limited_by) == 0 ||
+    if (!watch->config->event || g_strcmp0(by, watch->limited_by) == 0 ||
         (watch->limited_by && by && governor_cause_of(by) == GOVERNOR_BASELINE))
         return;
-    watch->limited_by = by;
     auto_(arena) mem = arena_new(1 << 20);
     struct run_row row = {.id = watch->run};
-    if (!watch->config->event || !catalog_run_reload(watch->catalog, mem, &row, NULL))
+    if (!catalog_run_reload(watch->catalog, mem, &row, NULL))
         return;
     struct run_event event = {
         .kind = RUN_EVENT_PACE, .run = &row, .text = limited ? words.text : "nothing holds it back"};
+    watch->limited_by = by;
     watch->config->event(watch->config->event_self, &event);
 }
 
@@ -128,7 +127,7 @@ static void note_pace(struct watch *watch)
     if (!json)
         return;
     catalog_pace_put(watch->catalog, watch->run, json, NULL);
-    tell_pace(watch, json);
+    watch_tell_pace(watch, json);
 }
 
 static void look_at_guards(struct watch *watch)

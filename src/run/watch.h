@@ -49,3 +49,7 @@ bool watch_work(struct watch *watch, bool (*work)(void *self, GError **error), G
 
 /* For `look`: records a second, smoothed over the last few looks. 0 at the first. */
 double watch_rate_per_s(struct watch *watch, uint64_t done);
+
+/* What holds the run back by now (govern_json()), once as it changes; a lull goes as it came, and is not told of. Where
+ * the catalog cannot be read, the next time. */
+void watch_tell_pace(struct watch *watch, const char *json);

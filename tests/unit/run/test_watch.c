@@ -1,4 +1,5 @@
-/* What a wish from another terminal does to whoever is at work, by kind and by what he is about; and the rate shown. */
+/* What a wish from another terminal does to whoever is at work, by kind and by what he is about; the rate
+ * shown, and what is told of the pace. */
 #include "kit/failing_step.h"
 #include "run/watch.h"
 #include "unit/run/runs.h"
@@ -140,6 +141,52 @@ static void a_rate_is_of_two_looks_with_time_between(void **state)
     }
 }
 
+/* --- the pace ----------------------------------------------------------------------------------------------------- */
+
+#define ON(by) "[{\"server\":\"a\",\"limited_by\":\"" by "\",\"reason\":\"it drains\"}]"
+
+static void count_pace(void *self, const struct run_event *event)
+{
+    GString *told = self;
+    assert_int_equal(event->kind, RUN_EVENT_PACE);
+    assert_string_equal(event->run->name, "job.1");
+    g_string_append_printf(told, "%s;", event->text);
+}
+
+static void what_holds_a_run_back_is_told_once_as_it_changes_also_where_it_could_not_be_at_first(void **state)
+{
+    static const struct {
+        const char *json;
+        unsigned fails; /* the n-th statement */
+        const char *told;
+    } LOOKS[] = {
+        {"[]", 0, ""},
+        {ON("live.p99"), 1, ""},
+        {ON("live.p99"), 0, "a: it drains;"},
+        {ON("live.p99"), 0, ""},
+        {ON("baseline"), 0, ""}, /* a lull */
+        {"[]", 1, ""},
+        {"[]", 0, "nothing holds it back;"},
+        {ON("baseline"), 0, "a: it drains;"},
+    };
+    struct runs *runs = *state;
+    g_autoptr(GString) told = g_string_new(NULL);
+    struct run_config config = {.world = &runs->fake.world, .home = runs->home};
+    struct watch watch = {.config = &config, .catalog = runs->catalog, .run = put_run(runs).id};
+    watch_tell_pace(&watch, ON("live.p99")); /* nobody listens */
+    config.event = count_pace;
+    config.event_self = told;
+    for (size_t i = 0; i < G_N_ELEMENTS(LOOKS); i++) {
+        g_string_truncate(told, 0);
+        steps_met = 0;
+        step_fails = LOOKS[i].fails;
+        watch_tell_pace(&watch, LOOKS[i].json);
+        step_fails = 0;
+        if (strcmp(told->str, LOOKS[i].told) != 0)
+            fail_msg("look %zu: '%s' was told", i, told->str);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +194,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_statement_that_fails_leaves_a_wish_to_be_heard_later, runs_setup,
                                         runs_teardown),
         cmocka_unit_test(a_rate_is_of_two_looks_with_time_between),
+        cmocka_unit_test_setup_teardown(
+            what_holds_a_run_back_is_told_once_as_it_changes_also_where_it_could_not_be_at_first, runs_setup,
+            runs_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
