@@ -228,7 +228,7 @@ static bool outcome_names(const struct worker *worker, uint32_t lane, uint64_t n
 {
     for (size_t i = 0; i < worker->tail.n_nameless; i++) {
         const struct undo_nameless *range = &worker->tail.nameless[i];
-        if (range->lane == lane && number >= range->first_number && number - range->first_number < range->n)
+        if (range->lane == lane && number - range->first_number < range->n)
             return true;
     }
     return false;

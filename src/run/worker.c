@@ -275,8 +275,7 @@ static void take_scanned(struct worker *worker, const struct scanned *scanned)
 static void scan_done(struct worker *worker, struct op *op)
 {
     struct batch_work *batch = &worker->batch;
-    bool ends = op->scan.budget == BUDGET_SPENT || (op->scan.budget == BUDGET_LATER && worker->stopping);
-    if (ends)
+    if (op->scan.budget == BUDGET_SPENT)
         worker->phase = PHASE_END;
     if (op->scan.budget != BUDGET_TAKEN)
         return;

@@ -112,20 +112,21 @@ struct standing {
     size_t since;
 };
 
+/* Of an entry at least. */
 static struct undo_link *top_of(const struct standing *standing)
 {
-    return standing->n > 0 ? &standing->links[standing->n - 1] : NULL;
+    return &standing->links[standing->n - 1];
 }
 
 static struct undo_link *top_of_other(const struct standing *standing)
 {
     GArray *other = standing->other;
-    return other->len > 0 ? &g_array_index(other, struct undo_link, other->len - 1) : NULL;
+    return &g_array_index(other, struct undo_link, other->len - 1);
 }
 
 static bool stands_on(const struct undo_link *link, const struct undo_link *top)
 {
-    return top && digest_equal(top->written, link->pre);
+    return digest_equal(top->written, link->pre);
 }
 
 /* Partitions log in one order and write in another: what one of them had logged upon what stood there it may have
@@ -192,8 +193,7 @@ static void join(struct standing *standing)
 static void put_back(struct standing *standing, const struct undo_link *back)
 {
     join(standing);
-    const struct undo_link *top = top_of(standing);
-    if (!top || !digest_equal(top->written, back->written))
+    if (standing->n == 0 || !digest_equal(top_of(standing)->written, back->written))
         standing->n = left_after(standing->links, standing->n, back);
 }
 

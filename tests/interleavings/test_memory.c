@@ -115,6 +115,24 @@ static void what_fits_alone_nowhere_is_an_error_of_its_key(void **state)
     scene_done(&scene);
 }
 
+/* It leaves little room, and cannot be looked at with fewer. (Who has met one live record looks before he writes.) */
+static void one_that_nearly_fills_the_memory_is_written(void **state)
+{
+    struct scene scene;
+    struct process process;
+    g_autofree char *text = g_strnfill(4 * LARGE, 'x'), *live = g_strdup_printf("{\"is\":\"%s\"}", text);
+    scene_init(&scene, ONTO("overwrite"), NULL);
+    scene_file(&scene, "in/a.ndjson", "{\"id\":\"a\",\"to\":1}\n{\"id\":\"b\",\"to\":1}\n");
+    scene_put(&scene, "items", "a", "{\"is\":1}");
+    scene_put(&scene, "items", "b", live);
+    scene_plan(&scene);
+    process_begin_cramped(&process, &scene, JOB_FORWARD, 1, (size_t)5 * LARGE);
+    process_finish(&process, 0);
+    process_die(&process);
+    scene_holds(&scene, "items", "b", "{\"id\":\"b\",\"to\":1}");
+    scene_done(&scene);
+}
+
 /* Who has met many live records looks before he writes, and as long as he meets them. */
 static void who_meets_live_records_goes_on_looking_before_he_writes(void **state)
 {
@@ -244,6 +262,7 @@ int main(void)
         cmocka_unit_test(small_records_are_written_onto_large_ones_that_nobody_knew_of),
         cmocka_unit_test(a_partition_that_is_taken_anew_for_its_memory_begins_with_fewer),
         cmocka_unit_test(what_fits_alone_nowhere_is_an_error_of_its_key),
+        cmocka_unit_test(one_that_nearly_fills_the_memory_is_written),
         cmocka_unit_test(who_meets_live_records_goes_on_looking_before_he_writes),
         cmocka_unit_test(what_is_in_doubt_is_looked_at_by_as_many_as_fit),
         cmocka_unit_test(what_may_be_lost_is_looked_at_by_as_many_as_fit),

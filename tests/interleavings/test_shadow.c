@@ -622,6 +622,24 @@ static void a_write_that_arrives_while_the_shadow_is_dropped_is_fenced(void **st
     scene_done(&scene);
 }
 
+/* What its chains are made of once more is what went live, and not what it has brought back itself. */
+static void a_rollback_that_loses_its_chains_takes_back_all_that_went_live(void **state)
+{
+    struct scene scene;
+    struct process process;
+    waits(&scene);
+    promoted(&scene, NULL, 0, NULL);
+    process_begin_small(&process, &scene, JOB_BACK, 2);
+    process_until(&process, 0, OP_CHECKPOINT);
+    process_step(&process, 0);
+    process_die(&process);
+    g_autofree char *chains = g_build_filename(scene.home, "undo", scene.run, "chains", NULL);
+    assert_int_equal(unlink(chains), 0);
+    scene_taken_back(&scene, 0);
+    all_are(&scene, "{\"times\":0}");
+    scene_done(&scene);
+}
+
 /* Found amid its promotion, by whoever runs the spec once more: it waits for `promote`, as before. */
 static void a_promotion_whose_process_died_is_no_runs_to_go_on_with(void **state)
 {
@@ -647,6 +665,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_deletion_goes_live_where_the_record_is_what_it_was_alone),
         cmocka_unit_test(a_write_that_arrives_while_the_shadow_is_dropped_is_fenced),
+        cmocka_unit_test(a_rollback_that_loses_its_chains_takes_back_all_that_went_live),
         cmocka_unit_test(what_the_shadow_has_lost_and_what_is_refused_is_passed_over),
         cmocka_unit_test(what_the_application_writes_under_a_promotion_stands),
         cmocka_unit_test(what_may_have_gone_live_behind_a_lost_fence_is_passed_over_unless_it_stands),

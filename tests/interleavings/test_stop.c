@@ -146,6 +146,32 @@ static void what_is_written_is_finished(void **state)
     goes_on(stand);
 }
 
+/* Of one record: the others are written, and it is to be written once more. */
+static void what_is_written_in_part_is_finished(void **state)
+{
+    struct stand *stand = begin(state, AS_IT_GOES);
+    process_until(&stand->process, 0, OP_CAS);
+    scene_put(&stand->scene, "items", "k1", "{\"times\": 0, \"n\": 2}");
+    process_until(&stand->process, 0, OP_OUTCOME);
+    process_step(&stand->process, 0);
+    worker_stop(stand->process.workers[0]);
+    process_until(&stand->process, 0, OP_CHECKPOINT);
+    process_step(&stand->process, 0);
+    assert_int_equal(process_wish(&stand->process, 0)->kind, OP_END);
+    scene_holds(&stand->scene, "items", "k1", "{\"times\":1,\"n\":2}");
+    process_die(&stand->process);
+}
+
+static void a_store_that_fails_each_time_ends_the_run(void **state)
+{
+    struct stand *stand = begin(state, AS_IT_GOES);
+    const struct fault_row fails = {FAULT_CAS, .nth = 1, .lasting = true, .effect = FAULT_TRANSIENT};
+    scene_fault(&stand->scene, &fails);
+    process_fails(&stand->process, 0, UNREACHABLE);
+    scene_fault(&stand->scene, NULL);
+    goes_on(stand);
+}
+
 /* Its writes have an unknown fate by then: the fence tells whoever goes on. */
 static void between_two_tries_of_a_write_it_is_given_up(void **state)
 {
@@ -284,6 +310,8 @@ int main(void)
         CASE(before_anything_is_logged_the_batch_is_dropped),
         CASE(what_is_logged_and_not_written_is_given_up),
         CASE(what_is_written_is_finished),
+        CASE(what_is_written_in_part_is_finished),
+        CASE(a_store_that_fails_each_time_ends_the_run),
         CASE(between_two_tries_of_a_write_it_is_given_up),
         CASE(what_fails_for_the_time_being_is_not_tried_again),
         CASE(the_work_stops_before_it_is_written_down_who_asked_for_it),

@@ -411,6 +411,18 @@ static bool may_not_make_one(struct fixture *fx)
                         SLUICE_ERROR_NOT_PERMITTED);
 }
 
+/* Not even the root of all folders answers. */
+static void a_home_is_not_looked_for_above_everything(void **state)
+{
+    GError *error = NULL;
+    struct fixture *fx = *state;
+    auto_(catalog) other = NULL;
+    fake_world_arm(&fx->fake, (struct fake_fault){.nth = 1, .number = EACCES, .lasting = true});
+    bool ok = catalog_open(&other, fx->world, fx->home, CATALOG_EXISTING, &error);
+    fake_world_arm(&fx->fake, (struct fake_fault){0});
+    kit_refused(ok, NOT_PERMITTED, fx->home);
+}
+
 static void a_home_where_none_may_be_made_is_refused(void **state)
 {
     close_catalog(*state);
@@ -484,6 +496,7 @@ int main(void)
         CASE(opening_waits_for_a_locked_catalog_too),
         CASE(a_home_made_by_many_at_once_is_one),
         CASE(a_home_that_may_only_be_read_is_read),
+        CASE(a_home_is_not_looked_for_above_everything),
         CASE(a_home_where_none_may_be_made_is_refused),
         CASE(a_full_disk_is_told_and_nothing_is_half_done),
         CASE(after_a_failed_sync_nothing_is_written),

@@ -171,7 +171,8 @@ static void into_files_go_whole_records_that_are_wanted(void **state)
 
 static bool stands_for(struct slice raw)
 {
-    return false;
+    static const char WORD[] = "too big";
+    return memmem(raw.data, raw.len, WORD, strlen(WORD)) != NULL;
 }
 
 static bool copies_all(const struct dataset *ds)
@@ -192,6 +193,24 @@ static bool read_nothing(struct session *session, const struct call *call, struc
         io[i].fault = (struct fault){.code = SLUICE_ERROR_BAD_RECORD, .text = "not to be read"};
     }
     return ok;
+}
+
+/* What is refused is shown as a document, as far as it is one. */
+static void what_is_copied_onto_what_the_undo_log_cannot_hold_is_refused_and_shown(void **state)
+{
+    static const char *const SOURCES[] = {"{\"n\":1}", "{\"unreadable\":1}"};
+    for (size_t i = 0; i < G_N_ELEMENTS(SOURCES); i++) {
+        struct scene scene;
+        scene_init(&scene, COPY("", ""), NULL);
+        scene.faulty_mem.table.big = &COPIES;
+        scene.faulty_mem.table.decode = decode;
+        scene_put(&scene, "origin", "a", SOURCES[i]);
+        scene_put(&scene, "items", "a", "{\"is\":\"too big\"}");
+        scene_ran(&scene, 8);
+        scene_holds(&scene, "items", "a", "{\"is\":\"too big\"}");
+        assert_true(scene_refused(&scene, "a", SLUICE_ERROR_TOO_BIG));
+        scene_done(&scene);
+    }
 }
 
 /* A store that could copy it as it is still looks into what a key, a version, an expiry or a condition is made of. */
@@ -261,6 +280,7 @@ int main(void)
         cmocka_unit_test(a_record_ends_as_the_table_says),
         cmocka_unit_test(what_a_dead_holder_did_counts_as_what_it_was),
         cmocka_unit_test(into_files_go_whole_records_that_are_wanted),
+        cmocka_unit_test(what_is_copied_onto_what_the_undo_log_cannot_hold_is_refused_and_shown),
         cmocka_unit_test(what_is_looked_into_is_not_copied_as_it_is),
         cmocka_unit_test(a_copy_in_doubt_is_not_made_again),
     };

@@ -25,6 +25,7 @@ static void a_pause_of_the_run_itself_is_of_its_reason_and_any_other_of_who_made
         {NULL, PAUSER_BUDGET "ask the boss", "ann@desk"},
         {NULL, "it rejects too much, more than we like", "ann@desk"},
         {NULL, "stopped: " PAUSER_BUDGET WAY, "ann@desk"},
+        {NULL, PAUSER_GATE "canary is odd; " WAY, "ann@desk"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
         struct run_row run = {.name = "fix.1",

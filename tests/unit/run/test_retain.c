@@ -5,6 +5,7 @@
 #include "plan/home.h"
 #include "run/prune.h"
 #include "run/retain.h"
+#include "unit/run/runs.h"
 
 static void each_has_its_time_and_reports_never_go_before_what_needs_them(void **state)
 {
@@ -165,6 +166,125 @@ static void what_a_run_needs_that_is_planned_meanwhile_is_kept(void **state)
     scene_done(scene);
 }
 
+/* --- who is needed, and when the next is due ---------------------------------------------------------------------- */
+
+#define HOUR_MS                   (INT64_C(3600) * 1000)
+#define FROM(store, more)         "{\"source\":{\"store\":\"" store "\"}" more "}"
+#define KEPT(undo, refused, rest) FROM("mem:s", KEEPS(undo, refused, rest))
+#define KEEPS(undo, refused, rest)                                                                                     \
+    ",\"retain\":{\"undo_ms\":" undo ",\"quarantine_ms\":" refused ",\"reports_ms\":" rest "}"
+#define RETRIES(run)                                                                                                   \
+    ",\"retries\":{\"run\":\"" run "\",\"rows\":1,\"digest\":"                                                         \
+    "\"0000000000000000000000000000000000000000000000000000000000000000\",\"asked\":1,\"gone\":0}"
+
+static struct run_row put(struct runs *runs, const char *plan, enum run_state state)
+{
+    struct runs_new made = {.spec = "job", .plan = plan, .state = state};
+    return runs_put(runs, &made);
+}
+
+static void pruned(struct runs *runs, struct prune_result *ret)
+{
+    GError *error = NULL;
+    struct run_config config = {.world = &runs->fake.world, .home = runs->home, .act = {.actor = "ann@desk"}};
+    kit_ok(run_prune(&config, false, ret, &error));
+}
+
+static void what_an_open_run_needs_is_kept_and_it_is_said_which(void **state)
+{
+    static const struct {
+        const char *plan;
+        enum run_state state;
+        bool needs;
+    } ROWS[] = {
+        {FROM("mem:s", ""), RUN_PAUSED, false},
+        {FROM("undo:job.1", ""), RUN_PAUSED, true},
+        {FROM("undo:../other/undo/job.1", ""), RUN_PAUSED, true}, /* rather one too many */
+        {FROM("undo:job.7", ""), RUN_PAUSED, false},
+        {FROM("undo:job.1", ""), RUN_DONE, false},
+        {FROM("mem:s", ",\"supersedes\":\"job.1\""), RUN_PAUSED, true},
+        {FROM("mem:s", ",\"supersedes\":\"job.7\""), RUN_PAUSED, false},
+        {FROM("mem:s", RETRIES("job.1")), RUN_PAUSED, true},
+        {FROM("mem:s", RETRIES("job.7")), RUN_PAUSED, false},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        void *home;
+        struct prune_result result;
+        assert_int_equal(runs_setup(&home), 0);
+        struct runs *runs = home;
+        put(runs, KEPT("3600000", "3600000", "3600000"), RUN_DONE);
+        put(runs, ROWS[i].plan, ROWS[i].state);
+        runs->fake.wall_ms += 2 * HOUR_MS;
+        pruned(runs, &result);
+        assert_int_equal(result.n, EXPIRY_COUNT);
+        for (size_t k = 0; k < result.n; k++)
+            if (g_strcmp0(result.items[k].kept, ROWS[i].needs ? "job.2 needs it" : NULL) != 0)
+                fail_msg("row %zu, %zu: kept for '%s'", i, k, result.items[k].kept);
+        prune_result_done(&result);
+        runs_teardown(&home);
+    }
+}
+
+static void the_next_that_is_due_is_the_first_of_all_runs(void **state)
+{
+    struct runs *runs = *state;
+    struct prune_result result;
+    int64_t over_ms = runs->fake.wall_ms;
+    put(runs, KEPT("18000000", "14400000", "18000000"), RUN_DONE); /* 5, 4 and 5 hours */
+    put(runs, KEPT("10800000", "21600000", "21600000"), RUN_DONE); /* 3, 6 and 6 */
+    put(runs, KEPT("3600000", "3600000", "3600000"), RUN_DONE);    /* due */
+    put(runs, FROM("mem:s", ""), RUN_DONE);                        /* for ever */
+    runs->fake.wall_ms += 2 * HOUR_MS;
+    pruned(runs, &result);
+    assert_int_equal(result.n, EXPIRY_COUNT);
+    assert_in_range(result.next_ms, over_ms + 3 * HOUR_MS, over_ms + 3 * HOUR_MS + 60000);
+    prune_result_done(&result);
+}
+
+struct turning {
+    struct runs *runs;
+    struct run_row run;
+    bool turned;
+};
+
+/* As another run's time is over, somebody begins to take this one back. */
+static void turn(void *self, const char *name)
+{
+    GError *error = NULL;
+    struct turning *turning = self;
+    if (turning->turned || strcmp(name, "prune.expire") != 0)
+        return;
+    turning->turned = true;
+    struct run_move move = {
+        .run = turning->run.id, .from = RUN_DONE, .to = RUN_ROLLING_BACK, .act = {.actor = "bob@desk"}};
+    kit_ok(catalog_run_move(turning->runs->catalog, &move, &error));
+}
+
+/* Of which somebody had begun to remove another part, and died. */
+static void what_a_run_left_that_is_taken_back_by_now_stays(void **state)
+{
+    GError *error = NULL;
+    struct runs *runs = *state;
+    struct prune_result result;
+    struct expiries expiries;
+    struct turning turning = {.runs = runs};
+    put(runs, KEPT("3600000", "3600000", "3600000"), RUN_DONE);
+    turning.run = put(runs, KEPT("3600000", "3600000", "3600000"), RUN_DONE);
+    runs->fake.wall_ms += 2 * HOUR_MS;
+    kit_ok(
+        catalog_expire(runs->catalog, turning.run.id, EXPIRY_QUARANTINE, &(struct act){.actor = "ann@desk"}, &error));
+    runs->fake.world.point = turn;
+    runs->fake.world.point_self = &turning;
+    pruned(runs, &result);
+    assert_true(turning.turned);
+    assert_int_equal(result.n, EXPIRY_COUNT);
+    for (size_t i = 0; i < result.n; i++)
+        assert_string_equal(result.items[i].run, "job.1");
+    kit_ok(catalog_expiries(runs->catalog, turning.run.id, &expiries, &error));
+    assert_int_equal(expiries.of[EXPIRY_UNDO].at_ms, 0);
+    prune_result_done(&result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +292,9 @@ int main(void)
         cmocka_unit_test(what_a_run_with_a_key_leaves_is_sealed_and_read_again),
         cmocka_unit_test(whichever_call_fails_what_is_due_is_gone_or_it_is_told),
         cmocka_unit_test(what_a_run_needs_that_is_planned_meanwhile_is_kept),
+        cmocka_unit_test(what_an_open_run_needs_is_kept_and_it_is_said_which),
+        cmocka_unit_test_setup_teardown(the_next_that_is_due_is_the_first_of_all_runs, runs_setup, runs_teardown),
+        cmocka_unit_test_setup_teardown(what_a_run_left_that_is_taken_back_by_now_stays, runs_setup, runs_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

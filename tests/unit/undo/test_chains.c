@@ -262,6 +262,25 @@ static void a_rollback_of_what_had_expired_counts_as_done(void **state)
     logs_done(&logs);
 }
 
+/* Not the same as chains that are not there: those are made anew. */
+static void chains_that_cannot_be_opened_now_are_not_said_to_be_none(void **state)
+{
+    struct logs logs;
+    logs_init(&logs, *state);
+    logs_open(&logs);
+    GError *error = NULL;
+    bool whole = true;
+    logs_write(&logs, 1, 1, "k", "A", "B");
+    build(&logs, NULL, 0);
+    fake_world_arm(&logs.fake, (struct fake_fault){.call = "open", .nth = 1, .number = EMFILE});
+    assert_false(undo_chains_whole(&logs.config, &whole, &error));
+    assert_non_null(error);
+    g_clear_error(&error);
+    kit_ok(undo_chains_whole(&logs.config, &whole, &error));
+    assert_true(whole);
+    logs_done(&logs);
+}
+
 static void what_had_expired_when_it_went_back_leaves_the_entries_below(void **state)
 {
     struct logs logs;
@@ -739,6 +758,7 @@ int main(void)
         IN_DIR(what_was_rolled_back_is_not_undone_twice),
         IN_DIR(a_partition_that_is_back_gives_no_keys_but_tells_what_it_lost),
         IN_DIR(a_rollback_of_what_had_expired_counts_as_done),
+        IN_DIR(chains_that_cannot_be_opened_now_are_not_said_to_be_none),
         IN_DIR(what_had_expired_when_it_went_back_leaves_the_entries_below),
         IN_DIR(chains_stay_while_their_rollback_writes),
         IN_DIR(chains_that_are_not_whole_are_made_anew),

@@ -45,7 +45,7 @@ static void gate_passes(struct scene *scene, size_t row)
 static void an_older_state_is_superseded_by_the_newer_one_that_the_run_wrote(void **state)
 {
     static const struct {
-        const char *before, *lines, *stands, *after; /* NULL: nothing; `after`: as it stands */
+        const char *before, *lines, *stands, *after; /* NULL: nothing; `after`: as it stands, "": nothing */
         struct counts counts;
         const char *report_has;
     } ROWS[] = {
@@ -58,7 +58,13 @@ static void an_older_state_is_superseded_by_the_newer_one_that_the_run_wrote(voi
         {NULL, K(1) "\n" GONE(2) "\n", NULL, NULL, COUNTS(1, 1), BY_ITSELF},
         {K(0), GONE(1) "\n" K(2) "\n", K(2), NULL, COUNTS(1, 1), BY_ITSELF},
         {NULL, GONE(1) "\n" K(2) "\n", K(2), NULL, COUNTS(1, 1), BY_ITSELF},
+        /* it stood there, or did not, before others came */
+        {K(1), K(1) "\n" K(2) "\n" K(3) "\n", K(3), NULL, COUNTS(1, 2), BY_ITSELF},
+        {K(1), K(1) "\n" GONE(2) "\n" K(3) "\n", K(3), NULL, COUNTS(1, 2), BY_ITSELF},
+        {NULL, GONE(1) "\n" K(2) "\n" K(3) "\n", K(3), NULL, COUNTS(1, 2), BY_ITSELF},
+        {NULL, GONE(1) "\n" K(2) "\n" GONE(3) "\n" K(4) "\n", K(4), NULL, COUNTS(1, 3), BY_ITSELF},
         {K(0), K(1) "\n" K(2) "\n", K(2), K(9), COUNTS(0, 2), NULL}, /* the application's */
+        {K(0), K(1) "\n" K(2) "\n", K(2), "", {.of = {[VERIFY_CHANGED_SINCE] = 2}}, NULL},
         {K(0), K(1) "\n" K(2) "\n", K(2), K(0), {.of = {[VERIFY_MISSING] = 2}}, NULL},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
@@ -71,8 +77,10 @@ static void an_older_state_is_superseded_by_the_newer_one_that_the_run_wrote(voi
             scene_put(&scene, "items", "other", "{}");
         gate_passes(&scene, i);
         scene_holds(&scene, "items", "k", ROWS[i].stands);
-        if (ROWS[i].after)
+        if (ROWS[i].after && *ROWS[i].after)
             scene_put(&scene, "items", "k", ROWS[i].after);
+        else if (ROWS[i].after)
+            scene_remove(&scene, "items", "k");
         judge(&scene, i, &ROWS[i].counts, ROWS[i].report_has);
         scene_done(&scene);
     }
