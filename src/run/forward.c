@@ -500,10 +500,12 @@ void forward_take_back(struct worker *worker, struct item *item)
     take_away(item);
 }
 
-static void claim_all(struct worker *worker, struct slice key)
+/* No record has met it: should the batch begin again, it is claimed once more. */
+static void claim_all(struct worker *worker, struct applied *applied)
 {
-    while (tail_claim(worker, key))
+    while (tail_claim(worker, applied->key))
         ;
+    applied->met = false;
 }
 
 /* Of a key that no record wants any more. */
@@ -522,10 +524,10 @@ void forward_take_left(struct worker *worker)
         return;
     g_hash_table_iter_init(&iter, worker->applied);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        const struct applied *applied = value;
+        struct applied *applied = value;
         if (!applied->left || applied->met)
             continue;
-        claim_all(worker, applied->key);
+        claim_all(worker, applied);
         if (applied->in_doubt) {
             note_doubt(worker, applied->key);
             continue;

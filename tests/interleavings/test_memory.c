@@ -133,6 +133,29 @@ static void one_that_nearly_fills_the_memory_is_written(void **state)
     scene_done(&scene);
 }
 
+/* Nobody wants what a dead holder wrote any more, and to look at it takes so much that the batch begins again. */
+static void what_nobody_wants_any_more_goes_also_where_its_batch_begins_again(void **state)
+{
+    struct scene scene;
+    struct process process;
+    g_autofree char *text = g_strnfill(CRAMPED / 5 * 4, 'x');
+    g_autofree char *large = g_strdup_printf("{\"to\":\"x\",\"times\":0,\"is\":\"%s\"}", text);
+    scene_init(&scene, KEYED_BY_FIELD(", write: in-place, conflict: overwrite"), ONCE_MORE);
+    scene_put(&scene, "origin", "a", large);
+    scene_put(&scene, "origin", "b", "{\"to\":\"y\",\"times\":0}");
+    scene_put(&scene, "origin", "c", "{\"to\":\"z\",\"times\":0}");
+    process_first(&process, &scene);
+    process_until(&process, 0, OP_OUTCOME);
+    process_die(&process);
+    scene_remove(&scene, "origin", "a");
+    process_begin_cramped(&process, &scene, JOB_FORWARD, KEYS, CRAMPED);
+    process_finish(&process, 0);
+    process_die(&process);
+    scene_holds(&scene, "items", "x", NULL);
+    scene_holds(&scene, "items", "y", "{\"to\":\"y\",\"times\":1}");
+    scene_done(&scene);
+}
+
 /* Who has met many live records looks before he writes, and as long as he meets them. */
 static void who_meets_live_records_goes_on_looking_before_he_writes(void **state)
 {
@@ -263,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_partition_that_is_taken_anew_for_its_memory_begins_with_fewer),
         cmocka_unit_test(what_fits_alone_nowhere_is_an_error_of_its_key),
         cmocka_unit_test(one_that_nearly_fills_the_memory_is_written),
+        cmocka_unit_test(what_nobody_wants_any_more_goes_also_where_its_batch_begins_again),
         cmocka_unit_test(who_meets_live_records_goes_on_looking_before_he_writes),
         cmocka_unit_test(what_is_in_doubt_is_looked_at_by_as_many_as_fit),
         cmocka_unit_test(what_may_be_lost_is_looked_at_by_as_many_as_fit),
