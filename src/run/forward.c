@@ -500,12 +500,10 @@ void forward_take_back(struct worker *worker, struct item *item)
     take_away(item);
 }
 
-/* No record has met it: should the batch begin again, it is claimed once more. */
-static void claim_all(struct worker *worker, struct applied *applied)
+static void claim_all(struct worker *worker, struct slice key)
 {
-    while (tail_claim(worker, applied->key))
+    while (tail_claim(worker, key))
         ;
-    applied->met = false;
 }
 
 /* Of a key that no record wants any more. */
@@ -524,10 +522,10 @@ void forward_take_left(struct worker *worker)
         return;
     g_hash_table_iter_init(&iter, worker->applied);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        struct applied *applied = value;
+        const struct applied *applied = value;
         if (!applied->left || applied->met)
             continue;
-        claim_all(worker, applied);
+        claim_all(worker, applied->key);
         if (applied->in_doubt) {
             note_doubt(worker, applied->key);
             continue;

@@ -106,7 +106,7 @@ struct applied *tail_find(struct worker *worker, struct slice key)
 
 static void claim_at(struct worker *worker, struct applied *applied, struct unclaimed **at)
 {
-    struct claim claim = {.applied = applied, .at = at, .write = *at};
+    struct claim claim = {.applied = applied, .at = at, .write = *at, .met = applied->met};
     *at = claim.write->next;
     applied->met = true;
     worker->applied_left--;
@@ -148,6 +148,7 @@ void tail_unclaim(struct worker *worker)
     while (worker->claims->len > 0) {
         struct claim claim = g_array_index(worker->claims, struct claim, worker->claims->len - 1);
         *claim.at = claim.write; /* the newest claim first, so that what is before it and behind it is as it was */
+        claim.applied->met = claim.met;
         worker->applied_left++;
         g_array_set_size(worker->claims, worker->claims->len - 1);
     }

@@ -61,6 +61,7 @@ struct applied {
 struct claim {
     struct applied *applied;
     struct unclaimed **at, *write; /* what was taken out, and where */
+    bool met;                      /* before it */
 };
 
 struct worker {
