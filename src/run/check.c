@@ -242,12 +242,13 @@ static void on_progress(void *self, uint64_t compared, uint64_t of)
 }
 
 /* Work that stands still where it is goes on from there: what was compared is not compared again. One that is halted,
- * or that nobody is to wait for, ends; so does one whose pause cannot be written down. */
+ * that nobody is to wait for, or that waits in vain, ends; so does one whose pause cannot be written down. */
 static void hold_back(struct checking *checking)
 {
     struct hold *hold = checking->hold;
     bool holds = guarding_holds(hold->guarding), held = atomic_load(&checking->held);
-    bool ends = guarding_halts(hold->guarding) || (holds && hold->config->exit_on_pause);
+    bool ends = guarding_halts(hold->guarding) || (held && guarding_ends(hold->guarding));
+    ends |= holds && hold->config->exit_on_pause;
     if (holds && checking->at_gate)
         ends |= !guarding_pause_here(hold, NULL);
     if (held && guarding_may(hold->guarding)) {
@@ -309,7 +310,7 @@ static bool wait_clear(struct checking *checking, GError **error)
         .config = checking->config, .stop = &checking->stop, .ended = may_begin, .look = show, .self = checking};
     watch_until_ended(&watch);
     atomic_store(&checking->held, false);
-    if (atomic_load(&checking->stop))
+    if (watch.interrupted || (atomic_load(&checking->stop) && !guarding_ends(checking->hold->guarding)))
         return error_set(error, SLUICE_ERROR_INTERRUPTED, "interrupted; nothing was compared");
     return guarding_lets(checking->hold->guarding, error);
 }
@@ -613,12 +614,12 @@ static bool keep_sums(struct hold *hold, const struct verify_result *result, GEr
 }
 
 /* Of a verification that is nobody's gate: what it was stopped by. */
-static void say_halt(struct hold *hold, GError **io_error)
+static void say_end(struct hold *hold, GError **io_error)
 {
-    if (!error_is(*io_error, SLUICE_ERROR_CANCELLED) || !guarding_halts(hold->guarding))
+    if (!error_is(*io_error, SLUICE_ERROR_CANCELLED) || !guarding_ends(hold->guarding))
         return;
     g_clear_error(io_error);
-    guarding_halt_set(hold->guarding, io_error);
+    guarding_lets(hold->guarding, io_error);
 }
 
 bool check_parts(struct hold *hold, const struct check_wish *wish, struct watch *watch, struct verify_result *ret,
@@ -642,7 +643,7 @@ bool check_parts(struct hold *hold, const struct check_wish *wish, struct watch 
     ok = ok && (checking.at_gate || wait_clear(&checking, error)) &&
          verify_watched(&checking, &check.input, watch, error);
     if (!ok && !checking.at_gate)
-        say_halt(hold, error);
+        say_end(hold, error);
     if (ok && !wish->verified_too && !keep_sums(hold, ret, error)) {
         verify_result_done(ret);
         ok = false;
@@ -753,7 +754,7 @@ static bool verify_guarded(struct hold *hold, struct check *check, struct verify
     bool ok = wait_clear(&checking, error) && find_baseline(check, &wish, error) &&
               verify_watched(&checking, &check->input, &watch, error);
     if (!ok)
-        say_halt(hold, error);
+        say_end(hold, error);
     return ok;
 }
 

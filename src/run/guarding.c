@@ -358,9 +358,14 @@ static bool is_lost(const struct guarding *guarding)
     return guarding->lost && guarding->looked_us - guarding->lost_us >= LOST_US;
 }
 
+bool guarding_ends(const struct guarding *guarding)
+{
+    return guarding_halts(guarding) || (!guarding_may(guarding) && is_lost(guarding));
+}
+
 bool guarding_is_over(const struct guarding *guarding)
 {
-    return guarding_halts(guarding) || guarding_may(guarding) || is_lost(guarding);
+    return guarding_may(guarding) || guarding_ends(guarding);
 }
 
 /* What a wait for the guards is over by. */
@@ -420,7 +425,8 @@ static enum guarding_end wait_once(struct hold *hold)
     return watch.wish.id ? GUARDING_WISHED : watch.interrupted ? GUARDING_INTERRUPTED : GUARDING_CLEAR;
 }
 
-void guarding_halt_set(const struct guarding *guarding, GError **ret)
+/* What a hard guard says, as an error of that class. */
+static void set_halt(const struct guarding *guarding, GError **ret)
 {
     error_set(ret, SLUICE_ERROR_HALTED, "guard: %s", guarding->verdict.words);
 }
@@ -428,7 +434,7 @@ void guarding_halt_set(const struct guarding *guarding, GError **ret)
 bool guarding_lets(const struct guarding *guarding, GError **error)
 {
     if (guarding_halts(guarding))
-        guarding_halt_set(guarding, error);
+        set_halt(guarding, error);
     else if (!guarding_may(guarding))
         g_propagate_error(error, g_error_copy(guarding->lost));
     return !guarding_halts(guarding) && guarding_may(guarding);
@@ -469,7 +475,7 @@ enum guarding_end guarding_clear(struct hold *hold, GError **error)
 static bool halt(struct hold *hold, struct run_result *ret, GError **error)
 {
     GError *failed = NULL;
-    guarding_halt_set(hold->guarding, &failed);
+    set_halt(hold->guarding, &failed);
     return ending_by_failure(hold, failed, ret, error);
 }
 

@@ -53,8 +53,10 @@ bool guarding_holds(const struct guarding *guarding);
 bool guarding_halts(const struct guarding *guarding); /* … and only a person lets it go on */
 bool guarding_may(const struct guarding *guarding);   /* all is read, and nobody is against it: what stands may go on */
 
-/* Nobody waits for it any longer: it may go on, a hard guard is against that, or for so long that nobody should wait
- * for it the catalog has not told, or taken, from where growth counts. */
+/* What waits for its guards waits in vain: a hard one is against it, or for so long that nobody should wait for it the
+ * catalog has not told, or taken, from where growth counts. */
+bool guarding_ends(const struct guarding *guarding);
+/* Nobody waits for it any longer: it may go on, or waits in vain. */
 bool guarding_is_over(const struct guarding *guarding);
 /* What it is over by; why it does not go on, as an error. */
 bool guarding_lets(const struct guarding *guarding, GError **error);
@@ -75,8 +77,6 @@ enum guarding_end {
     GUARDING_ERROR,       /* *error is set */
 };
 enum guarding_end guarding_clear(struct hold *hold, GError **error);
-/* What a hard guard says, as an error of that class. */
-void guarding_halt_set(const struct guarding *guarding, GError **ret);
 
 /* The same for what goes forwards. *ret_go false: it was stopped meanwhile, or halted, and the result says why. */
 bool guarding_wait(struct hold *hold, struct run_result *ret, bool *ret_go, GError **error);

@@ -374,9 +374,13 @@ static bool health(struct session *session, const struct call *call, GArray *int
     node.node = "one";
     node.memory_limit_bytes = 100;
     node.memory_bytes = feels == GUARD_LEVEL_PAUSE ? 90 : 10;
+    node.data_bytes = 10;
     node.saving = feels == GUARD_LEVEL_SLOW;
     node.clock_ms = world_wall_ms(&scene->fake.world) + (feels == GUARD_LEVEL_HALT ? HOUR_MS : 0);
     g_array_append_val(into, node);
+    node.node = "two";
+    if (atomic_load(&scene->another))
+        g_array_append_val(into, node);
     return true;
 }
 

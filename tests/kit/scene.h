@@ -54,6 +54,7 @@ struct scene {
     void (*event)(struct scene *scene, const struct run_event *event); /* of the commands; NULL: nobody listens */
     atomic_int feels; /* enum guard_level: where what its server says of itself leads to; see scene_feels() */
 #define SCENE_SILENT GUARD_LEVELS /* … it has not answered yet */
+    atomic_bool another;          /* a second server has come */
     atomic_uint asked;            /* how often */
     atomic_bool noted, shown;     /* whoever watches has told that a guard holds the work, and acted upon it */
 };
