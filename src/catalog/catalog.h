@@ -133,6 +133,7 @@ struct run_row {
     enum run_state state;
     const char *reason; /* of the state; NULL */
     const char *guard;  /* by which it is paused: it goes on by itself; NULL: by none */
+    const char *pauser; /* what of the run itself has paused it; NULL: nothing of it */
     int64_t state_ms;   /* when it came into its state; 0: not known */
     const char *actor;  /* of the last move */
     const char *author; /* who planned it */
@@ -177,7 +178,8 @@ struct run_move {
     int64_t run;
     enum run_state from, to;
     const char *reason;         /* of the new state, as `status` shows it (`state_reason` in the ledger); NULL */
-    const char *guard;          /* PAUSED: the guard that does it; NULL: a person, or something that needs one */
+    const char *guard;          /* PAUSED: the guard that does it; NULL: a person, or something that needs one … */
+    const char *pauser;         /* … and what of the run itself that is, run/pauser.h; NULL: a person */
     const char *details;        /* JSON object for the ledger; NULL */
     const uint32_t *back_stage; /* NULL: stays as it is */
     struct act act;

@@ -283,6 +283,18 @@ static const char *const MIGRATIONS[] = {
     "CREATE INDEX part_given_back ON part (run, stage, coalesce(turn, part)) WHERE state = 'pending' AND lane > 0;",
     /* 22: which writes of earlier lanes the rows up to a checkpoint account for; NULL: nothing of them is open. */
     "ALTER TABLE checkpoint ADD COLUMN claims BLOB;",
+    /* 23: what of the run itself has paused it, which until then only its reason's words told: such a reason names the
+     * command that takes this very run back. */
+    "ALTER TABLE run ADD COLUMN pauser TEXT;" /* NULL: it is not paused, or by a guard or a person */
+    "UPDATE run SET pauser = CASE"
+    " WHEN reason LIKE 'the gate of stage % failed: %' THEN substr(reason, 1, instr(reason, ' failed: ') - 1)"
+    " WHEN reason LIKE 'hook % must hear of %' THEN substr(reason, 1, instr(reason, ' must hear of ') - 1)"
+    " WHEN reason LIKE 'the budget is spent: %' THEN 'its budget'"
+    " WHEN reason LIKE 'its source could be read until %' THEN 'source.until'"
+    " WHEN reason LIKE '%the stages from % on are taken back; %' THEN 'its rollback'"
+    " WHEN reason LIKE '%, more than protect.% allows (%' THEN substr(reason, instr(reason, ', more than ') + 12,"
+    " instr(reason, ' allows (') - instr(reason, ', more than ') - 12) END"
+    " WHERE state = 'paused' AND guard IS NULL AND instr(reason, '`sluice rollback ' || name || '`') > 0;",
 };
 
 int migrations_known(void)

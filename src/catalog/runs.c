@@ -24,6 +24,7 @@ static bool run_columns(struct query *query, struct arena *mem, struct run_row *
     run->back_stage = forwards ? UINT32_MAX : back_stage;
     run->author = query_text(query, mem);
     run->guard = query_text(query, mem);
+    run->pauser = query_text(query, mem);
     run->state_ms = query_i64(query);
     run->updated_ms = query_i64(query);
     run->bytes_read = query_u64(query);
@@ -457,6 +458,7 @@ static bool move_write(struct catalog *catalog, const struct run_move *move, GEr
         query_put_null(query);
     query_put_text(query, move->guard);
     query_put_i64(query, world_wall_ms(catalog->world));
+    query_put_text(query, move->pauser);
     return query_run(query, error);
 }
 
@@ -478,6 +480,8 @@ static json_t *move_details(const struct run_move *move)
         json_object_set_new(details, "state_reason", ledger_json_text(move->reason));
     if (move->guard)
         json_object_set_new(details, "guard", ledger_json_text(move->guard));
+    if (move->pauser)
+        json_object_set_new(details, "pauser", ledger_json_text(move->pauser));
     if (move->back_stage)
         json_object_set_new(details, "back_stage", json_integer(*move->back_stage));
     return details;

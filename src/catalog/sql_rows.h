@@ -17,7 +17,7 @@
 #define CATALOG_RUN_COLUMNS                                                                                            \
     "run.id, run.name, run.spec_name, run.spec_path, run.target, run.uid, run.plan_digest, run.spec_digest,"           \
     " run.contract_digest, run.transform_digest, run.state, run.reason, run.actor, run.stage, run.started_ms, run.back_stage, run.author,"         \
-    " run.guard, coalesce(run.state_ms, 0), t.updated_ms, t.bytes_read, t.bytes_written, t.limited_ms, t.worked_ms, " CATALOG_TALLY(CATALOG_NAME)
+    " run.guard, run.pauser, coalesce(run.state_ms, 0), t.updated_ms, t.bytes_read, t.bytes_written, t.limited_ms, t.worked_ms, " CATALOG_TALLY(CATALOG_NAME)
 #define CATALOG_PART_COLUMNS "part, stage, state, lane, records, bounds, coalesce(parent, 4294967295), coalesce(origin, part), first"
 #define CATALOG_LEDGER_COLUMNS                                                                                         \
     "number, at_ms, actor, action, reason, run, plan_digest, spec_digest, contract_digest, transform_digest, details," \
@@ -76,7 +76,7 @@ SQL(TOTAL_TOUCH,   "UPDATE run_total SET updated_ms = ? WHERE run = ?")
 SQL(SEQUENCES,     "UPDATE run_total SET next_sequence = next_sequence + ?2 WHERE run = ?1 RETURNING next_sequence - ?2")
 SQL(RUN,           "SELECT " CATALOG_RUN_COLUMNS " FROM run JOIN run_total AS t ON t.run = run.id WHERE run.id = ?")
 SQL(RUN_STATE,     "SELECT name, state, plan_digest, spec_digest, contract_digest, transform_digest FROM run WHERE id = ?")
-SQL(RUN_MOVE,      "UPDATE run SET state = ?2, reason = ?3, actor = ?4, over_ms = ?5, guard = ?6, state_ms = ?7 WHERE id = ?1")
+SQL(RUN_MOVE,      "UPDATE run SET state = ?2, reason = ?3, actor = ?4, over_ms = ?5, guard = ?6, state_ms = ?7, pauser = ?8 WHERE id = ?1")
 SQL(RUN_OVER,      "SELECT r.state, coalesce(r.over_ms, t.updated_ms) FROM run AS r JOIN run_total AS t ON t.run = r.id WHERE r.id = ?")
 SQL(RUN_BACK,      "UPDATE run SET back_stage = ?2 WHERE id = ?1")
 SQL(RUN_HOLDER,    "UPDATE run SET holder = ?2 WHERE id = ?1")

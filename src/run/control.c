@@ -108,11 +108,10 @@ static bool wait_heard(struct catalog *catalog, const struct run_config *config,
 
 static bool refuse_paused(const struct run_row *row, GError **error)
 {
-    g_autofree char *pauser = pauser_of(row);
     return error_set(error, SLUICE_ERROR_REFUSED,
                      "%s is paused already, by %s: nothing goes on with it but `sluice "
                      "resume %s`",
-                     row->name, pauser, row->name);
+                     row->name, pauser_of(row), row->name);
 }
 
 static bool pause_now(struct catalog *catalog, const struct run_config *config, struct run_result *ret, GError **error)

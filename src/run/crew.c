@@ -62,11 +62,11 @@ static void hand_main(void *data)
 
 /* --- limits ------------------------------------------------------------------------------------------------------- */
 
-char *crew_limit_passed(struct exec_shared *shared, const struct tally *tally)
+char *crew_limit_passed(struct exec_shared *shared, const struct tally *tally, const char **ret_key)
 {
     struct limits_seen seen = {
         .tally = tally, .calls = atomic_load(&shared->calls), .failed = atomic_load(&shared->failed)};
-    return shared->job->kind == JOB_FORWARD ? limits_passed(&shared->limits, &seen) : NULL;
+    return shared->job->kind == JOB_FORWARD ? limits_passed(&shared->limits, &seen, ret_key) : NULL;
 }
 
 /* A share of few records says nothing yet; at the end of the stage it is looked at whatever their number. */
@@ -76,7 +76,7 @@ static void look_at_limits(struct crew *crew, struct watch *watch, const struct 
 {
     if (crew->lift_limits || crew->limit || tally_sum(tally, OUTCOME_KIND_LISTED) < LIMIT_RECORDS)
         return;
-    crew->limit = crew_limit_passed(crew->shared, tally);
+    crew->limit = crew_limit_passed(crew->shared, tally, &crew->limit_key);
     if (crew->limit)
         atomic_store(watch->stop, true);
 }

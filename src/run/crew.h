@@ -32,6 +32,7 @@ struct crew {
     uint64_t of;                 /* records in all, to show; 0: as many as are listed, or unknown */
     struct wish wish;            /* CREW_WISHED */
     char *limit;                 /* CREW_LIMITED: which, in words; the caller frees */
+    const char *limit_key;       /* … and by its key */
     /* its own */
     int64_t topology_us; /* when the target was last asked who has its data */
     bool closed;
@@ -42,8 +43,9 @@ struct crew {
     int64_t lags_us;
 };
 
-/* A share of the records accounted for that is beyond what `protect` allows, in words; NULL: none. The caller frees. */
-char *crew_limit_passed(struct exec_shared *shared, const struct tally *tally);
+/* A share of the records accounted for that is beyond what `protect` allows, in words, and its key; NULL: none. The
+ * caller frees. */
+char *crew_limit_passed(struct exec_shared *shared, const struct tally *tally, const char **ret_key);
 
 /* The time of the source has passed: nothing more is to be read of it. */
 bool crew_source_passed(struct exec_shared *shared);

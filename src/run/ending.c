@@ -22,7 +22,7 @@ const char *ending_reason_of(const struct run_row *run)
 
 char *ending_paused_words(const struct run_row *run)
 {
-    g_autofree char *pauser = pauser_of(run);
+    const char *pauser = pauser_of(run);
     const char *reason = ending_reason_of(run);
     return strstr(reason, "`sluice ")
                ? ending_words("paused by %s: %s", pauser, reason)
@@ -174,7 +174,7 @@ bool ending_by_limit(struct hold *hold, struct run_result *ret, GError **error)
         ending_words("%s; look into them, then `sluice resume %s` goes on in spite of it, `sluice rollback %s` takes "
                      "the run back",
                      hold->limit, hold->run.name, hold->run.name);
-    if (!hold_move(hold, RUN_PAUSED, text, NULL, error))
+    if (!hold_pause(hold, hold->limit_key, text, NULL, error))
         return false;
     hold_result(hold, 3, text, ret);
     return true;
@@ -191,12 +191,12 @@ bool ending_by_budget(struct hold *hold, struct run_result *ret, GError **error)
     size_t n = budget_shares(&limit, &used, shares);
     const struct budget_share *share = budget_reached(shares, n);
     g_autofree char *text =
-        ending_words(PAUSER_BUDGET "%s (%s); `sluice set %s %s=…`, then `sluice resume %s` goes on, `sluice "
-                                   "rollback %s` takes the run back",
+        ending_words("the budget is spent: %s (%s); `sluice set %s %s=…`, then `sluice resume %s` goes on, `sluice "
+                     "rollback %s` takes the run back",
                      share ? share->words : "it was changed meanwhile", share ? share->key : "budget", hold->run.name,
                      share ? share->key : BUDGET_RECORDS, hold->run.name, hold->run.name);
     budget_shares_done(shares, n);
-    if (!hold_move(hold, RUN_PAUSED, text, NULL, error))
+    if (!hold_pause(hold, PAUSER_BUDGET, text, NULL, error))
         return false;
     hold_result(hold, 3, text, ret);
     return true;
@@ -207,12 +207,11 @@ bool ending_by_source(struct hold *hold, struct run_result *ret, GError **error)
 {
     char until[UNITS_TEXT];
     g_autofree char *text = ending_words(
-        PAUSER_SOURCE "%s, which has passed (" LIMITS_UNTIL "); if it can still be read, `sluice set "
-                      "%s " LIMITS_UNTIL
-                      "=TIME` (or none), then `sluice resume %s` goes on; `sluice rollback %s` takes the run back",
+        "its source could be read until %s, which has passed (" LIMITS_UNTIL "); if it can still be read, `sluice set "
+        "%s " LIMITS_UNTIL "=TIME` (or none), then `sluice resume %s` goes on; `sluice rollback %s` takes the run back",
         units_time(limits_source_until_ms(&hold->shared.limits), until), hold->run.name, hold->run.name,
         hold->run.name);
-    if (!hold_move(hold, RUN_PAUSED, text, NULL, error))
+    if (!hold_pause(hold, PAUSER_SOURCE, text, NULL, error))
         return false;
     hold_result(hold, 3, text, ret);
     return true;

@@ -126,18 +126,18 @@ static bool owed_ended(void *self)
 {
     struct owed *owed = self;
     const struct hold *hold = owed->gate->hold;
-    g_clear_pointer(&owed->state.failed, g_free);
+    hooks_state_done(&owed->state);
     return hooks_look(hold->hooks, hold->catalog, &owed->state, NULL) && (owed->state.clear || owed->state.failed);
 }
 
-static enum gate_step pause_for_hook(struct gate *gate, const char *failed, GError **error)
+static enum gate_step pause_for_hook(struct gate *gate, const struct hooks_state *state, GError **error)
 {
     struct hold *hold = gate->hold;
     g_autofree char *text =
         ending_words("%s; mend it, then `sluice resume %s` tries it again and goes on, `sluice rollback %s` takes the "
                      "run back",
-                     failed, hold->run.name, hold->run.name);
-    if (!hold_move(hold, RUN_PAUSED, text, NULL, error))
+                     state->failed, hold->run.name, hold->run.name);
+    if (!hold_pause(hold, state->hook, text, NULL, error))
         return GATE_ERROR;
     hold_result(hold, 3, text, gate->ret);
     return GATE_STOPPED;
@@ -151,8 +151,8 @@ static enum gate_step wait_for_hooks(struct gate *gate, GError **error)
         .gate = gate, .text = "waiting for a hook that must hear of it", .ended = owed_ended, .self = &owed};
     enum gate_step step = wait_until(&until, error);
     if (step == GATE_ON && owed.state.failed)
-        step = pause_for_hook(gate, owed.state.failed, error);
-    g_free(owed.state.failed);
+        step = pause_for_hook(gate, &owed.state, error);
+    hooks_state_done(&owed.state);
     return step;
 }
 
@@ -218,7 +218,7 @@ static enum gate_step look_at_limits(struct gate *gate, GError **error)
     if (!hold_reload(hold, error))
         return GATE_ERROR;
     if (!hold->lift_limits)
-        hold->limit = crew_limit_passed(&hold->shared, &hold->run.tally);
+        hold->limit = crew_limit_passed(&hold->shared, &hold->run.tally, &hold->limit_key);
     return hold->limit ? stopped(ending_by_limit(hold, gate->ret, error)) : GATE_ON;
 }
 
@@ -461,13 +461,15 @@ static enum gate_step fail_back(struct gate *gate, const uint8_t report[32], GEr
 static enum gate_step fail(struct gate *gate, const uint8_t report[32], GError **error)
 {
     struct hold *hold = gate->hold;
-    g_autofree char *text = ending_words(
-        PAUSER_GATE "%s" PAUSER_FAILED "%s; the report is %s. A transform that is mended takes over with "
-                    "`sluice run SPEC "
-                    "--supersede %s`; `sluice rollback %s` takes the run back; `sluice resume %s` verifies again",
-        gate->row.name, gate->ret->verdict, gate->ret->report ? gate->ret->report : "empty", hold->run.name,
-        hold->run.name, hold->run.name);
+    g_autofree char *name = g_strconcat(PAUSER_GATE, gate->row.name, NULL);
+    g_autofree char *text =
+        ending_words("%s failed: %s; the report is %s. A transform that is mended takes over with "
+                     "`sluice run SPEC "
+                     "--supersede %s`; `sluice rollback %s` takes the run back; `sluice resume %s` verifies again",
+                     name, gate->ret->verdict, gate->ret->report ? gate->ret->report : "empty", hold->run.name,
+                     hold->run.name, hold->run.name);
     struct run_move paused = paused_from(&hold->run, text, &hold->config->act);
+    paused.pauser = name;
     if (hold->plan->spec->on_failure != ON_FAILURE_PAUSE)
         return fail_back(gate, report, error);
     if (!fail_with(gate, report, &paused, error))

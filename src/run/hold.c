@@ -348,11 +348,24 @@ static bool is_reason(const struct hold *hold, const char *reason)
     return g_strcmp0(hold->run.reason, reason) == 0;
 }
 
+/* A guard's pause gives way to one that needs a person, and one that was resumed to whatever stops it now. */
+static bool move_or_stay(struct hold *hold, const struct run_move *move, GError **error)
+{
+    bool stays =
+        hold->run.state == move->to && !hold->run.guard && (move->to != RUN_PAUSED || is_reason(hold, move->reason));
+    return stays || move_on(hold, *move, error);
+}
+
 bool hold_move(struct hold *hold, enum run_state to, const char *reason, const char *details, GError **error)
 {
-    /* A guard's pause gives way to one that needs a person, and one that was resumed to whatever stops it now. */
-    bool stays = hold->run.state == to && !hold->run.guard && (to != RUN_PAUSED || is_reason(hold, reason));
-    return stays || move_on(hold, (struct run_move){.to = to, .reason = reason, .details = details}, error);
+    struct run_move move = {.to = to, .reason = reason, .details = details};
+    return move_or_stay(hold, &move, error);
+}
+
+bool hold_pause(struct hold *hold, const char *pauser, const char *reason, const char *details, GError **error)
+{
+    struct run_move move = {.to = RUN_PAUSED, .pauser = pauser, .reason = reason, .details = details};
+    return move_or_stay(hold, &move, error);
 }
 
 bool hold_move_back(struct hold *hold, uint32_t from_stage, GError **error)
@@ -470,6 +483,7 @@ enum crew_end hold_crew(struct hold *hold, uint32_t stage, GError **error)
     hold->wish = crew.wish;
     g_free(hold->limit);
     hold->limit = crew.limit;
+    hold->limit_key = crew.limit_key;
     event_steps(hold);
     return end;
 }

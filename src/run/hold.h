@@ -38,6 +38,7 @@ struct hold {
     int64_t opens_ms, closes_ms;   /* as in struct crew */
     struct wish wish;
     char *limit;
+    const char *limit_key;
     int losses;                /* how often this process found that servers were replaced (again.c) */
     struct hooks *hooks;       /* NULL: the run has none */
     struct guarding *guarding; /* NULL: it is not open */
@@ -58,6 +59,8 @@ AUTO_DEFINE(hold, hold_free)
 
 /* Moves the run, with the caller as actor. */
 bool hold_move(struct hold *hold, enum run_state to, const char *reason, const char *details, GError **error);
+/* To paused, by the run itself (run/pauser.h). */
+bool hold_pause(struct hold *hold, const char *pauser, const char *reason, const char *details, GError **error);
 /* To rolling-back, from this stage on; one that is on that way already goes on. */
 bool hold_move_back(struct hold *hold, uint32_t from_stage, GError **error);
 /* The stage's partitions that are in one state, into another. */

@@ -2,7 +2,6 @@
 
 #include "base/retry.h"
 #include "base/thread.h"
-#include "run/pauser.h"
 
 /* One hook's thread. `stop` and `ending` are the owner's; the rest is the thread's own. */
 struct line {
@@ -199,23 +198,30 @@ void hooks_end(struct hooks *hooks)
 
 /* --- what must be heard ------------------------------------------------------------------------------------------- */
 
-static char *failed_words(const struct hooks *hooks, const struct delivery *delivery)
+void hooks_state_done(struct hooks_state *state)
 {
-    g_autofree char *name = hooks_name(&hooks->plan.hooks[delivery->hook]);
-    return g_strdup_printf(PAUSER_HOOK "%u (%s)" PAUSER_UNHEARD "%s, and has failed %u times: %s", delivery->hook + 1,
-                           name, delivery->event, delivery->tries, delivery->said ? delivery->said : "it said nothing");
+    g_clear_pointer(&state->failed, g_free);
+    g_clear_pointer(&state->hook, g_free);
 }
 
-static bool first_failed(const struct hooks *hooks, struct catalog *catalog, char **ret, GError **error)
+static void say_failed(const struct hooks *hooks, const struct delivery *delivery, struct hooks_state *ret)
+{
+    g_autofree char *name = hooks_name(&hooks->plan.hooks[delivery->hook]);
+    ret->hook = g_strdup_printf("hook %u (%s)", delivery->hook + 1, name);
+    ret->failed = g_strdup_printf("%s must hear of %s, and has failed %u times: %s", ret->hook, delivery->event,
+                                  delivery->tries, delivery->said ? delivery->said : "it said nothing");
+}
+
+static bool first_failed(const struct hooks *hooks, struct catalog *catalog, struct hooks_state *ret, GError **error)
 {
     auto_(arena) mem = arena_new(64 << 20);
     struct delivery *deliveries;
     size_t n;
     if (!catalog_deliveries(catalog, hooks->run, mem, &deliveries, &n, error))
         return false;
-    for (size_t i = 0; i < n && !*ret; i++)
+    for (size_t i = 0; i < n && !ret->failed; i++)
         if (deliveries[i].must && deliveries[i].state == DELIVERY_FAILED && deliveries[i].hook < hooks->plan.n)
-            *ret = failed_words(hooks, &deliveries[i]);
+            say_failed(hooks, &deliveries[i], ret);
     return true;
 }
 
@@ -228,5 +234,5 @@ bool hooks_look(const struct hooks *hooks, struct catalog *catalog, struct hooks
     if (!catalog_delivery_counts(catalog, hooks->run, &counts, error))
         return false;
     ret->clear = counts.must_waiting == 0 && counts.must_failed == 0;
-    return counts.must_failed == 0 || first_failed(hooks, catalog, &ret->failed, error);
+    return counts.must_failed == 0 || first_failed(hooks, catalog, ret, error);
 }

@@ -24,8 +24,10 @@ void hooks_end(struct hooks *hooks);
  * Cheap. Without hooks: true. */
 struct hooks_state {
     bool clear;
-    char *failed; /* NULL, or in words; the caller frees */
+    char *failed; /* NULL, or in words … */
+    char *hook;   /* … and the hook, as `hook 2 (./tell.sh)` */
 };
+void hooks_state_done(struct hooks_state *state);
 bool hooks_look(const struct hooks *hooks, struct catalog *catalog, struct hooks_state *ret, GError **error);
 
 /* Of a hook: `./notify.sh`, `https://…` without what may be a secret, `mail to …`. The caller frees. */

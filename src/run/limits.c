@@ -3,7 +3,6 @@
 #include "base/int.h"
 #include "base/nearest.h"
 #include "base/units.h"
-#include "run/pauser.h"
 #include "spec/moment.h"
 
 /* A share of few calls says nothing: one that fails now and then is what retrying is for. */
@@ -516,26 +515,29 @@ uint32_t limits_workers(struct limits *limits)
 
 /* --- beyond a limit ----------------------------------------------------------------------------------------------- */
 
-static char *share_passed(double part, double whole, double limit, const char *what, const char *key)
-{
-    double share = whole > 0 ? part / whole : 0;
-    if (share <= limit)
-        return NULL;
-    return g_strdup_printf("%.3g %% of the %s" PAUSER_LIMIT "protect.%s" PAUSER_ALLOWS "%.3g %%)", share * 100, what,
-                           key, limit * 100);
-}
-
-char *limits_passed(struct limits *limits, const struct limits_seen *seen)
+char *limits_passed(struct limits *limits, const struct limits_seen *seen, const char **ret_key)
 {
     auto_hold(&limits->lock);
-    double done = (double)tally_sum(seen->tally, OUTCOME_KIND_LISTED);
-    char *words = share_passed((double)seen->tally->of[OUTCOME_REJECTED], done, limits->now.rejects,
-                               "records so far are rejected", "rejects");
-    if (!words)
-        words = share_passed((double)seen->tally->of[OUTCOME_KEPT_LIVE], done, limits->now.kept_live,
-                             "records so far are kept_live", "kept_live");
-    if (!words && seen->failed >= FAILED_CALLS)
-        words = share_passed((double)seen->failed, (double)seen->calls, limits->now.errors,
-                             "calls to the stores failed", "errors");
-    return words;
+    const struct tally *tally = seen->tally;
+    double done = (double)tally_sum(tally, OUTCOME_KIND_LISTED), failed = (double)seen->failed;
+    const struct {
+        const char *key, *what;
+        double part, whole, limit;
+    } shares[] = {
+        {"protect.rejects", "records so far are rejected", (double)tally->of[OUTCOME_REJECTED], done,
+         limits->now.rejects},
+        {"protect.kept_live", "records so far are kept_live", (double)tally->of[OUTCOME_KEPT_LIVE], done,
+         limits->now.kept_live},
+        {"protect.errors", "calls to the stores failed", seen->failed >= FAILED_CALLS ? failed : 0, (double)seen->calls,
+         limits->now.errors},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(shares); i++) {
+        double share = shares[i].whole > 0 ? shares[i].part / shares[i].whole : 0;
+        if (share <= shares[i].limit)
+            continue;
+        *ret_key = shares[i].key;
+        return g_strdup_printf("%.3g %% of the %s, more than %s allows (%.3g %%)", share * 100, shares[i].what,
+                               shares[i].key, shares[i].limit * 100);
+    }
+    return NULL;
 }

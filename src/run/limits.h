@@ -74,5 +74,5 @@ struct limits_seen {
     const struct tally *tally;
     uint64_t calls, failed; /* tries of this process to call a store (op_row()->store); those that failed */
 };
-/* A share beyond its limit, in words; NULL: none. The caller frees. */
-char *limits_passed(struct limits *limits, const struct limits_seen *seen);
+/* A share beyond its limit, in words, and the limit's key, which is static; NULL: none. The caller frees. */
+char *limits_passed(struct limits *limits, const struct limits_seen *seen, const char **ret_key);

@@ -290,10 +290,10 @@ static bool pause_in_part(struct hold *hold, uint32_t from_stage, const char *da
                           GError **error)
 {
     g_autofree char *text = ending_words(
-        "%s%s" PAUSER_BACK "%s on are taken back; those before it stand: `sluice rollback %s` takes them back too, "
+        "%s%sthe stages from %s on are taken back; those before it stand: `sluice rollback %s` takes them back too, "
         "`sluice abort %s` lets them stand",
         damage ? damage : "", damage ? "; " : "", hold->plan->stages[from_stage].name, hold->run.name, hold->run.name);
-    return hold_move(hold, RUN_PAUSED, text, details, error);
+    return hold_pause(hold, PAUSER_BACK, text, details, error);
 }
 
 #define DAMAGED_KEYS "damaged_keys"

@@ -7,14 +7,13 @@ bool guards_view_look(const struct world *world, struct catalog *catalog, const 
                       struct arena *mem, struct guards_view *ret, GError **error)
 {
     struct sight sight;
-    g_autofree char *pauser = wish->run->state == RUN_PAUSED ? pauser_of(wish->run) : NULL;
     if (!catalog_sight(catalog, wish->run->id, mem, &sight, error))
         return false;
     struct watchdog_seen seen = {.run = wish->run,
                                  .sight = &sight,
                                  .held = wish->held,
                                  .limited_by = wish->limited_by,
-                                 .pauser = pauser ? arena_text(mem, slice_of_text(pauser)) : NULL,
+                                 .pauser = wish->run->state == RUN_PAUSED ? pauser_of(wish->run) : NULL,
                                  .now_ms = world_wall_ms(world)};
     ret->dog = watchdog_look(&seen);
     ret->signals = watchdog_sees(&seen) ? json_loads(sight.json, 0, NULL) : NULL;

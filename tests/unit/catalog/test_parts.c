@@ -376,7 +376,8 @@ static void a_home_of_the_first_schema_is_brought_up(void **state)
         "CREATE INDEX part_given_back ON part (run, stage, part) WHERE state = 'pending' AND lane > 0;"
         "ALTER TABLE part DROP COLUMN parent; ALTER TABLE part DROP COLUMN origin; ALTER TABLE part DROP COLUMN first;"
         "DROP TABLE straggler; DROP TABLE pace; ALTER TABLE run DROP COLUMN holder;"
-        "ALTER TABLE run DROP COLUMN guard; ALTER TABLE run DROP COLUMN state_ms; DROP TABLE sight; DROP TABLE stop;"
+        "ALTER TABLE run DROP COLUMN guard; ALTER TABLE run DROP COLUMN state_ms; ALTER TABLE run DROP COLUMN pauser; "
+        "DROP TABLE sight; DROP TABLE stop;"
         "ALTER TABLE checkpoint DROP COLUMN took_ms; ALTER TABLE checkpoint DROP COLUMN claims;"
         "DROP TABLE token; DROP TABLE errand; DROP TABLE answer; DROP TABLE growth;"
         "CREATE INDEX wish_open ON wish (run, id) WHERE taken_ms IS NULL; PRAGMA user_version = 1");
@@ -388,6 +389,47 @@ static void a_home_of_the_first_schema_is_brought_up(void **state)
     kit_ok(catalog_parts(fx->catalog, &of, fx->mem, &parts, &n, &error));
     for (uint32_t i = 0; i < 3; i++)
         assert_true(parts[i].of == i && parts[i].first == 0 && parts[i].parent == UINT32_MAX);
+}
+
+/* Until there was a column, the reason's words told it. */
+static void what_paused_a_run_of_an_older_home_is_in_its_words(void **state)
+{
+#define WAY "`sluice resume %s` goes on, `sluice rollback %s` takes the run back"
+    static const struct {
+        const char *state, *guard, *reason, *pauser;
+    } ROWS[] = {
+        {"paused", "NULL", "the budget is spent: 5 of 5 records are written (budget.records); " WAY, "its budget"},
+        {"paused", "NULL", "its source could be read until 2026-07-10T00:00:00.000Z, which has passed; " WAY,
+         "source.until"},
+        {"paused", "NULL", "the gate of stage canary failed: 1 of 5 differ, 1 missing; " WAY,
+         "the gate of stage canary"},
+        {"paused", "NULL", "hook 2 (./tell.sh) must hear of stage.passed, and has failed 5 times: no; " WAY,
+         "hook 2 (./tell.sh)"},
+        {"paused", "NULL", "1 block is damaged; the stages from full on are taken back; those before it stand: " WAY,
+         "its rollback"},
+        {"paused", "NULL", "3 % of the records so far are rejected, more than protect.rejects allows (1 %); " WAY,
+         "protect.rejects"},
+        {"paused", "NULL", "stage canary was denied by ann@desk: no; " WAY, NULL},
+        {"paused", "NULL", "the budget is spent: ask the boss", NULL},
+        {"paused", "'memory'", "the budget is spent: " WAY, NULL},
+        {"running", "NULL", "the budget is spent: " WAY, NULL},
+    };
+    struct fixture *fx = *state;
+    struct run_row run = fixture_run(fx, 3);
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        GError *error = NULL;
+        g_auto(GStrv) pieces = g_strsplit(ROWS[i].reason, "%s", -1);
+        g_autofree char *reason = g_strjoinv(run.name, pieces);
+        g_autofree char *sql = g_strdup_printf("UPDATE run SET state = '%s', guard = %s, reason = '%s'; "
+                                               "ALTER TABLE run DROP COLUMN pauser; PRAGMA user_version = 22",
+                                               ROWS[i].state, ROWS[i].guard, reason);
+        g_clear_pointer(&fx->catalog, catalog_free);
+        fixture_sql(fx, sql);
+        kit_ok(catalog_open(&fx->catalog, fx->world, fx->home, CATALOG_EXISTING, &error));
+        kit_ok(catalog_run_reload(fx->catalog, fx->mem, &run, &error));
+        if (g_strcmp0(run.pauser, ROWS[i].pauser) != 0)
+            fail_msg("row %zu: %s", i, run.pauser ? run.pauser : "nothing");
+    }
 }
 
 int main(void)
@@ -406,6 +448,7 @@ int main(void)
         CASE(sums_stand_by_partition_and_the_newest_replaces),
         CASE(stragglers_take_the_place_of_those_before),
         CASE(a_home_of_the_first_schema_is_brought_up),
+        CASE(what_paused_a_run_of_an_older_home_is_in_its_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -265,8 +265,10 @@ static void a_share_passes_its_limit_only_beyond_it(void **state)
         tally.of[OUTCOME_REJECTED] = ROWS[i].rejected;
         tally.of[OUTCOME_KEPT_LIVE] = ROWS[i].kept;
         struct limits_seen seen = {.tally = &tally, .calls = ROWS[i].calls, .failed = ROWS[i].failed};
-        g_autofree char *words = limits_passed(&limits, &seen);
-        if (!ROWS[i].words != !words || (words && !strstr(words, ROWS[i].words)))
+        const char *key = NULL;
+        g_autofree char *words = limits_passed(&limits, &seen, &key);
+        if (!ROWS[i].words != !words || !words != !key || (words && !strstr(words, ROWS[i].words)) ||
+            (words && !strstr(words, key)))
             fail_msg("row %zu: '%s', not '%s'", i, words ? words : "", ROWS[i].words ? ROWS[i].words : "");
     }
     limits_done(&limits);

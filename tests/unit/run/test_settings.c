@@ -83,7 +83,8 @@ static void asks_sensible(struct settings *settings, unsigned turn)
 static void asks_passed(struct settings *settings, unsigned turn)
 {
     struct tally tally = {.of[OUTCOME_REJECTED] = 1};
-    g_free(limits_passed(&settings->limits, &(struct limits_seen){.tally = &tally}));
+    const char *key;
+    g_free(limits_passed(&settings->limits, &(struct limits_seen){.tally = &tally}, &key));
 }
 
 /* --- the budget ----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
  * it, somebody has a word with it, its log is damaged. That is told, and the same command goes on. */
 #include "kit/failing_step.h"
 #include "kit/scene.h"
+#include "run/pauser.h"
 
 static const char SPEC[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
                            "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\nworkers: 1\n";
@@ -245,10 +246,13 @@ static void of_one_piece_no_stage_is_taken_back_alone(void **state)
 static void what_the_log_cannot_tell_of_a_stage_is_said_beside_what_stands(void **state)
 {
     struct scene scene;
+    auto_(arena) mem = arena_new(1 << 20);
     staged(&scene, IN_PLACE, 0);
     g_autofree char *path = g_build_filename(scene.home, "undo", "job.1", "000001.undo", NULL);
     kit_damage(path);
     ends(&scene, "full", 8, "damaged");
+    struct run_row row = scene_row(&scene, mem);
+    assert_string_equal(pauser_of(&row), PAUSER_BACK);
     ends(&scene, "full", 8, "those before it stand: `sluice rollback job.1` takes them back too");
     ends(&scene, NULL, 8, "damaged");
     ends(&scene, NULL, 8, "is rolled back already");
