@@ -451,6 +451,16 @@ bool run_setting(const struct run_config *config, const char *name, const char *
     return got;
 }
 
+static bool is_first(const struct run_settings *settings, size_t at, GError **error)
+{
+    const char *key = settings->at[at].key;
+    for (size_t i = 0; i < at; i++)
+        if (strcmp(settings->at[i].key, key) == 0)
+            return error_set(error, SLUICE_ERROR_USAGE, "%s is set twice, to %s and to %s: name it once", key,
+                             settings->at[i].value, settings->at[at].value);
+    return true;
+}
+
 /* Refused before it is recorded: what a row cannot read would stop every process that takes the run up. */
 static bool are_settings(struct catalog *catalog, const struct run_row *run, struct run_settings *io, struct arena *mem,
                          GError **error)
@@ -461,7 +471,8 @@ static bool are_settings(struct catalog *catalog, const struct run_row *run, str
     for (size_t i = 0; fit && i < io->n; i++) {
         struct setting *setting = &io->at[i];
         setting->key = limits_full_key(setting->key, mem);
-        fit = limits_set(&limits, setting->key, setting->value, error) && limits_sensible(&limits, setting->key, error);
+        fit = is_first(io, i, error) && limits_set(&limits, setting->key, setting->value, error) &&
+              limits_sensible(&limits, setting->key, error);
     }
     limits_done(&limits);
     return fit;

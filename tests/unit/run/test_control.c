@@ -199,6 +199,32 @@ static void a_run_that_there_is_not_is_named_with_the_nearest(void **state)
     terminal_done(&at);
 }
 
+/* Also where it is written in two ways: which of the two is meant nobody knows. */
+static void a_key_that_is_set_twice_at_once_is_refused_and_nothing_is_set(void **state)
+{
+    static const char *const KEYS[][3] = {
+        {"rate.max", "workers", "protect.rate.max"},
+        {"protect.rate.max", "rate.max", "workers"},
+        {"workers", "rate.max", "rate.max"},
+    };
+    struct terminal at;
+    terminal_init(&at, "");
+    for (size_t i = 0; i < G_N_ELEMENTS(KEYS); i++) {
+        GError *error = NULL;
+        g_autofree char *value = NULL;
+        struct setting settings[3] = {{.value = "1"}, {.value = "2"}, {.value = "3"}};
+        for (size_t k = 0; k < 3; k++)
+            settings[k].key = KEYS[i][k];
+        kit_refused(run_set(&at.config, "job.1", &(struct run_settings){settings, 3}, &at.result, &at.heard, &error),
+                    USAGE, "protect.rate.max is set twice");
+        run_result_done(&at.result);
+        at.result = (struct run_result){0};
+        kit_ok(run_setting(&at.config, "job.1", "protect.rate.max", &value, &error));
+        assert_string_equal(value, "1000/s");
+    }
+    terminal_done(&at);
+}
+
 static void report_of(struct terminal *at, char digest[HEX_TEXT(32)])
 {
     GError *error = NULL;
@@ -476,6 +502,7 @@ static void every_command_asks_for_its_own_right(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_that_is_set_twice_at_once_is_refused_and_nothing_is_set),
         cmocka_unit_test(a_pause_takes_effect_at_once_and_holds_until_it_is_lifted),
         cmocka_unit_test(an_end_is_a_command_of_its_own_and_leaves_no_wish_behind),
         cmocka_unit_test(what_is_over_takes_no_wish_no_word_and_no_limit),
