@@ -170,10 +170,9 @@ static bool tell_once(struct crew *crew, const struct run_row *run, struct catal
     io->run = run->id;
     io->act = crew->config->act;
     io->act.reason = NULL;
-    struct run_event event = {.kind = RUN_EVENT_NOTE, .run = run, .text = text};
     bool told = catalog_tell_once(crew->catalog, io, &is_new, NULL);
     if (is_new)
-        run_tell(crew->config, &event);
+        run_tell_note(crew->config, crew->catalog, run, text);
     return told;
 }
 
@@ -262,8 +261,7 @@ static void tell_lag(struct crew *crew, const struct lag *lag)
 {
     struct run_row row = {.id = crew->shared->job->run, .name = crew->shared->job->run_name, .state = RUN_RUNNING};
     g_autofree char *text = g_strdup_printf("partition %u lags behind the others: %s", lag->part, lag->words);
-    struct run_event event = {.kind = RUN_EVENT_NOTE, .run = &row, .text = text};
-    run_tell(crew->config, &event);
+    run_tell_note(crew->config, crew->catalog, &row, text);
 }
 
 /* Whether there is something to say that was not said: who lags, or why. Those who did since when. */

@@ -114,17 +114,16 @@ static void ask_stop(struct guarding *guarding, struct catalog *catalog)
     guards_feed(guarding->guards, &feed);
 }
 
-static void tell(const struct guarding *guarding, const struct guards_verdict *was)
+static void tell(const struct guarding *guarding, struct catalog *catalog, const struct guards_verdict *was)
 {
     const struct guards_verdict *now = &guarding->verdict;
-    struct run_row row = {
+    struct run_row known = {
         .id = guarding->run, .name = guarding->name, .state = guarding->told ? RUN_PAUSED : RUN_RUNNING};
     g_autofree char *text =
         now->level == GUARD_LEVEL_OK
             ? ending_words("guard: %s is clear: full pace again", was->name)
             : ending_words("guard: %s by %s", now->level == GUARD_LEVEL_SLOW ? "slowed" : "held", now->words);
-    struct run_event event = {.kind = RUN_EVENT_NOTE, .run = &row, .text = text};
-    run_tell(guarding->config, &event);
+    run_tell_note(guarding->config, catalog, &known, text);
 }
 
 /* Half of the pace that it had, from when it is known on. */
@@ -304,7 +303,7 @@ void guarding_look(struct guarding *guarding, struct catalog *catalog, int64_t n
     if (guarding->run && is_due(&guarding->put_us, changed || verdict.ready != was.ready ? 0 : PUT_US, now_us))
         put_sight(guarding, catalog);
     if (changed) /* who hears of it and asks for the status finds it there */
-        tell(guarding, &was);
+        tell(guarding, catalog, &was);
     if (!guarding_holds(guarding))
         g_clear_pointer(&guarding->told, g_free);
     guards_verdict_done(&was);
