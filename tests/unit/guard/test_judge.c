@@ -68,6 +68,24 @@ static void a_pause_ends_when_it_was_clear_for_its_hold_without_a_break(void **s
     assert_int_equal(next(&life, 10), GUARD_LEVEL_OK);
 }
 
+/* The time is the reading's, not that of whoever sets the hold: or a word from a terminal would put off a pause. */
+static void a_hold_that_is_set_anew_counts_from_when_the_reading_passed(void **state)
+{
+    struct life life = life_of(guard_rule_of(100, 100, false, 10 * S));
+    assert_int_equal(many(&life, 5, 200), GUARD_LEVEL_SLOW);
+    life.rule.hold_us = 5 * S;
+    guard_look(&life.state, &life.rule, life.now);
+    assert_int_equal(life.state.level, GUARD_LEVEL_SLOW); /* four by now */
+    life.rule.hold_us = 4 * S;
+    guard_look(&life.state, &life.rule, life.now);
+    assert_int_equal(life.state.level, GUARD_LEVEL_PAUSE);
+    life.rule.hold_us = 20 * S;
+    assert_int_equal(many(&life, 15, 10), GUARD_LEVEL_PAUSE);
+    life.rule.hold_us = 14 * S;
+    guard_look(&life.state, &life.rule, life.now);
+    assert_int_equal(life.state.level, GUARD_LEVEL_OK);
+}
+
 static void a_nearer_limit_slows_before_the_other_pauses(void **state)
 {
     struct life life = life_of(guard_rule_of(0.8, 0.6, false, 3 * S));
@@ -195,6 +213,7 @@ int main(void)
         cmocka_unit_test(beyond_its_limit_it_slows_at_once_and_pauses_when_that_has_held),
         cmocka_unit_test(what_lies_between_clear_and_limit_changes_nothing_and_what_trembles_never_pauses),
         cmocka_unit_test(a_pause_ends_when_it_was_clear_for_its_hold_without_a_break),
+        cmocka_unit_test(a_hold_that_is_set_anew_counts_from_when_the_reading_passed),
         cmocka_unit_test(a_nearer_limit_slows_before_the_other_pauses),
         cmocka_unit_test(a_lower_limit_is_breached_from_below),
         cmocka_unit_test(a_hard_one_halts_and_stays_so),
