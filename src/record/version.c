@@ -53,6 +53,13 @@ bool version_of(const struct path *path, struct slice document, struct version *
     return true;
 }
 
+/* The moment that stands for none is as long past as the one behind it. */
+static int64_t expiry_ms(int64_t at_us)
+{
+    int64_t ms = at_us / 1000;
+    return ms == EXPIRES_NEVER ? ms + 1 : ms;
+}
+
 bool version_expiry(const struct path *path, struct slice document, int64_t *ret_ms, GError **error)
 {
     struct version at;
@@ -61,7 +68,7 @@ bool version_expiry(const struct path *path, struct slice document, int64_t *ret
     if (at.kind == VERSION_INTEGER)
         return error_set(error, SLUICE_ERROR_BAD_RECORD, "expires.from %s: a point in time was expected",
                          path_text(path));
-    *ret_ms = at.kind == VERSION_TIME ? at.value / 1000 : EXPIRES_NEVER;
+    *ret_ms = at.kind == VERSION_TIME ? expiry_ms(at.value) : EXPIRES_NEVER;
     return true;
 }
 

@@ -215,22 +215,30 @@ static void what_expired_before_the_rollback_needs_nothing(void **state)
 /* By then it is a deletion, which nobody but the run has made. */
 static void what_a_run_gave_an_expiry_that_had_passed_comes_back(void **state)
 {
-    struct scene scene;
-    scene_init(&scene,
-               "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
-               "target: { store: \"mem:s\", dataset: items, expires: { from: until } }\nworkers: 1\n",
-               NULL);
-    scene_put(&scene, "items", "a", "{\"until\":\"2001-01-01T00:00:00Z\"}");
-    scene_put(&scene, "items", "b", "{\"until\":\"2100-01-01T00:00:00Z\"}");
-    scene_ran(&scene, 0);
-    scene_holds(&scene, "items", "a", NULL);
-    scene_expires(&scene, "items", "b", INT64_C(4102444800000));
-    assert_int_equal(scene_count(&scene, OUTCOME_DELETED), 1);
-    scene_taken_back(&scene, 0);
-    scene_holds(&scene, "items", "a", "{\"until\":\"2001-01-01T00:00:00Z\"}");
-    scene_holds(&scene, "items", "b", "{\"until\":\"2100-01-01T00:00:00Z\"}");
-    assert_int_equal(scene_count(&scene, OUTCOME_RESTORED), 2);
-    scene_done(&scene);
+    static const char *const PASSED[] = {
+        "2001-01-01T00:00:00Z",        "1970-01-01T00:00:00Z",        /* not for ever, */
+        "1970-01-01T00:00:00.000900Z", "1969-12-31T23:59:59.999900Z", /* nor what is as good as that */
+        "1912-04-15T00:00:00Z",
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(PASSED); i++) {
+        struct scene scene;
+        g_autofree char *passed = g_strdup_printf("{\"until\":\"%s\"}", PASSED[i]);
+        scene_init(&scene,
+                   "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
+                   "target: { store: \"mem:s\", dataset: items, expires: { from: until } }\nworkers: 1\n",
+                   NULL);
+        scene_put(&scene, "items", "a", passed);
+        scene_put(&scene, "items", "b", "{\"until\":\"2100-01-01T00:00:00Z\"}");
+        scene_ran(&scene, 0);
+        scene_holds(&scene, "items", "a", NULL);
+        scene_expires(&scene, "items", "b", INT64_C(4102444800000));
+        assert_int_equal(scene_count(&scene, OUTCOME_DELETED), 1);
+        scene_taken_back(&scene, 0);
+        scene_holds(&scene, "items", "a", passed);
+        scene_holds(&scene, "items", "b", "{\"until\":\"2100-01-01T00:00:00Z\"}");
+        assert_int_equal(scene_count(&scene, OUTCOME_RESTORED), 2);
+        scene_done(&scene);
+    }
 }
 
 /* A run that is held up for longer than its records are to live: those that it comes to afterwards. */
