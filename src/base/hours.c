@@ -145,12 +145,13 @@ static int64_t day_in(GTimeZone *zone, int64_t at_ms)
 {
     int64_t at = at_ms / 1000;
     int interval = g_time_zone_find_interval(zone, G_TIME_TYPE_UNIVERSAL, at);
-    return (at + g_time_zone_get_offset(zone, interval)) / SECONDS_OF_DAY;
+    int64_t local = at + g_time_zone_get_offset(zone, interval);
+    return local / SECONDS_OF_DAY - (local % SECONDS_OF_DAY < 0);
 }
 
 static int weekday_of(int64_t day)
 {
-    return (int)((day + 3) % WEEK); /* 1970-01-01 was a Thursday */
+    return (int)(((day + 3) % WEEK + WEEK) % WEEK); /* 1970-01-01 was a Thursday */
 }
 
 static void add_span(const struct window *window, int64_t day, GArray *spans)
@@ -171,7 +172,7 @@ static int by_begin(const void *a, const void *b)
 /* The first stretch that ends after at_ms; *ret is what touches it, too. */
 static bool first_after(GArray *spans, int64_t at_ms, struct hours_span *ret)
 {
-    struct hours_span joined = {0};
+    struct hours_span joined = {.from_ms = INT64_MIN, .to_ms = INT64_MIN};
     g_array_sort(spans, by_begin);
     for (guint i = 0; i < spans->len; i++) {
         const struct hours_span *next = &g_array_index(spans, struct hours_span, i);

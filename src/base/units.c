@@ -170,6 +170,27 @@ bool units_parse_rate_per_s(const char *text, double *ret, GError **error)
     return parse_quotient(text, rate_units, G_N_ELEMENTS(rate_units), ret) || refuse(text, rate_expected, error);
 }
 
+#define PLAIN_MOST   1e15
+#define PLAIN_PLACES 15
+
+const char *units_plain(double value, char *into)
+{
+    int places = 0;
+    if (value >= PLAIN_MOST) {
+        snprintf(into, UNITS_TEXT, "%.6g", value);
+        return into;
+    }
+    for (double scaled = value; scaled > 0 && scaled < 1e5 && places < PLAIN_PLACES; scaled *= 10)
+        places++;
+    snprintf(into, UNITS_TEXT, "%.*f", places, value);
+    char *end = into + strlen(into);
+    while (places > 0 && end[-1] == '0')
+        *--end = 0;
+    if (places > 0 && end[-1] == '.')
+        end[-1] = 0;
+    return into;
+}
+
 const char *units_bytes(uint64_t bytes, char *into)
 {
     static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

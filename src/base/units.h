@@ -15,4 +15,6 @@ bool units_parse_rate_per_s(const char *text, double *ret, GError **error);   /*
 const char *units_bytes(uint64_t bytes, char *into); /* 1.4 GiB */
 const char *units_count(uint64_t count, char *into); /* 1 234 567 */
 const char *units_duration(int64_t ms, char *into);  /* 2h 03m, 41s, 350ms */
+const char *units_plain(double value,
+                        char *into); /* 1234567, 0.0000578704: to six digits, below 10^15 without exponent */
 const char *units_time(int64_t wall_ms, char *into); /* 2026-07-10T12:00:00.000Z */

@@ -107,8 +107,10 @@ bool plan_file_open(struct plan_file **ret, const struct world *world, const cha
         return false;
     const char *text = g_bytes_get_data(bytes, &len);
     file->root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &fault);
-    if (!file->root)
-        return not_a_plan(path, fault.text, error);
+    if (!file->root) {
+        g_autofree char *why = g_utf8_make_valid(fault.text, -1); /* it may quote the file */
+        return not_a_plan(path, why, error);
+    }
     if (!is_known(file, error) || !unpack(file, error))
         return false;
     *ret = g_steal_pointer(&file);

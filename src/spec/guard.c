@@ -162,9 +162,15 @@ static char *number_text(double value)
 
 /* --- as `set` takes them: exactly --------------------------------------------------------------------------------- */
 
+static char *plain_limit(double limit, const char *unit)
+{
+    char text[UNITS_TEXT];
+    return g_strconcat(units_plain(limit, text), unit, NULL);
+}
+
 static char *share_limit(double limit)
 {
-    return g_strdup_printf("%.6g%%", limit * 100);
+    return plain_limit(limit * 100, "%");
 }
 
 static char *duration_limit(double limit)
@@ -181,12 +187,12 @@ static char *whole_limit(double limit)
 
 static char *rate_limit(double limit)
 {
-    return g_strdup_printf("%.6g/s", limit);
+    return plain_limit(limit, "/s");
 }
 
 static char *times_limit(double limit)
 {
-    return g_strdup_printf("%.6g", limit);
+    return plain_limit(limit, "");
 }
 
 static char *word_limit(double limit)

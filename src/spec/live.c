@@ -2,12 +2,16 @@
 
 #include <string.h>
 
+#include "base/units.h"
+
 static const char NONE[] = "none";
 
 static const struct {
     const char *name;
     double us;
 } UNITS[] = {{"us", 1}, {"ms", 1e3}, {"s", 1e6}};
+
+#define MOST 1e9 /* that many seconds are as good as `none` */
 
 /* `12.5`; g_ascii_strtod() would take signs, exponents and names of numbers, too. */
 static bool number(const char **at, double *ret)
@@ -16,7 +20,7 @@ static bool number(const char **at, double *ret)
     if (strspn(*at, "0123456789.") == 0 || **at == '.')
         return false;
     *ret = g_ascii_strtod(*at, &end);
-    bool plain = (size_t)(end - *at) == strspn(*at, "0123456789.") && *ret > 0;
+    bool plain = (size_t)(end - *at) == strspn(*at, "0123456789.") && *ret > 0 && *ret <= MOST;
     *at = end;
     return plain;
 }
@@ -66,14 +70,16 @@ bool spec_live_parse(const char *text, struct spec_live *ret)
 static void add_time(GString *into, double us)
 {
     size_t unit = us >= 1e6 ? 2 : us >= 1e2 ? 1 : 0;
-    g_string_append_printf(into, "%.6g%s", us / UNITS[unit].us, UNITS[unit].name);
+    char text[UNITS_TEXT];
+    g_string_append_printf(into, "%s%s", units_plain(us / UNITS[unit].us, text), UNITS[unit].name);
 }
 
 char *spec_live_text(const struct spec_live *live)
 {
+    char share[UNITS_TEXT];
     GString *text = g_string_new(NULL);
     if (live->share > 0)
-        g_string_append_printf(text, "+%.6g%%", live->share * 100);
+        g_string_append_printf(text, "+%s%%", units_plain(live->share * 100, share));
     if (live->absolute_us > 0) {
         g_string_append(text, text->len ? " or +" : "+");
         add_time(text, live->absolute_us);

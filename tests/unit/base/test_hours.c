@@ -100,6 +100,13 @@ static void windows_that_touch_are_one(void **state)
     assert_true(span.from_ms <= utc("2026-11-21T12:00") && span.to_ms > utc("2026-11-27T12:00"));
 }
 
+/* What a clock shows that nobody has set; 1970-01-01 was a Thursday. */
+static void the_first_night_of_1970_began_the_day_before(void **state)
+{
+    check_span("Mon-Fri 22:00-06:00 UTC", "1970-01-01T00:00", "1969-12-31T22:00", "1970-01-01T06:00");
+    check_span("Sun 00:00-24:00 UTC", "1970-01-01T00:00", "1970-01-04T00:00", "1970-01-05T00:00");
+}
+
 static void what_is_no_window_is_refused_by_name(void **state)
 {
     static const struct {
@@ -134,6 +141,7 @@ int main(void)
         cmocka_unit_test(days_are_lists_and_ranges_or_all),
         cmocka_unit_test(clocks_that_are_changed_move_the_windows),
         cmocka_unit_test(windows_that_touch_are_one),
+        cmocka_unit_test(the_first_night_of_1970_began_the_day_before),
         cmocka_unit_test(what_is_no_window_is_refused_by_name),
     };
     return cmocka_run_group_tests_name("hours", tests, NULL, NULL);

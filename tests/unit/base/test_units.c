@@ -146,6 +146,24 @@ static void times_print_in_utc_with_milliseconds(void **state)
     assert_string_equal(units_time(INT64_MIN, text), "-9223372036854775808ms");
 }
 
+static void plain_numbers_have_no_exponent_and_are_read_again(void **state)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } ROWS[] = {{0, "0"},
+                {10, "10"},
+                {0.1, "0.1"},
+                {99.9, "99.9"},
+                {1e6, "1000000"},
+                {1234567, "1234567"},
+                {5.0 / 86400, "0.0000578704"},
+                {1e-7, "0.0000001"}};
+    char text[UNITS_TEXT];
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++)
+        assert_string_equal(units_plain(ROWS[i].value, text), ROWS[i].text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +176,7 @@ int main(void)
         cmocka_unit_test(counts_print_in_groups_of_three),
         cmocka_unit_test(durations_print_their_two_largest_units),
         cmocka_unit_test(times_print_in_utc_with_milliseconds),
+        cmocka_unit_test(plain_numbers_have_no_exponent_and_are_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
