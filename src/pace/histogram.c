@@ -3,6 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+enum { SUB_BITS = 6 };
+_Static_assert(HISTOGRAM_SUB == 1 << SUB_BITS, "a bucket is told by so many digits");
+
 /* Below HISTOGRAM_SUB a bucket is a microsecond; then each power of two has HISTOGRAM_SUB of them. */
 static int bucket_of(double us)
 {
@@ -10,10 +13,12 @@ static int bucket_of(double us)
         return 0;
     if (us < HISTOGRAM_SUB)
         return (int)us;
-    int exponent = ilogb(us) - 6;
+    uint64_t bits; /* IEEE 754: the exponent, and of the digits those behind the first that SUB_BITS tell */
+    memcpy(&bits, &us, sizeof bits);
+    int exponent = (int)(bits >> 52) - 1023 - SUB_BITS;
     if (exponent >= HISTOGRAM_OCTAVES)
         return HISTOGRAM_BUCKETS - 1;
-    return HISTOGRAM_SUB * exponent + (int)ldexp(us, -exponent);
+    return HISTOGRAM_SUB * (exponent + 1) + (int)(bits >> (52 - SUB_BITS) & (HISTOGRAM_SUB - 1));
 }
 
 static double bucket_from(int bucket)
