@@ -49,7 +49,7 @@ EASY = "+10% or +500ms"  # so that there is something in flight to stop; and a p
 QUIET_S = 1.5  # so long it is listened to after it was told
 STOP_GO, TRICKLE = "stop and go", 100
 COST_S, COST_PAIRS, COST_RATE = 10, 3, 1 # of --cost; records a second: what is left is probes and signals
-PROBES, WORK_RATE = 200, 1000            # of a server at work, a second; records that it is at work with then
+WORK_RATE = 1000                         # records a second that a server is at work with then
 SPEC = """sluice: 1
 name: fix
 source: {{ store: "valkey://127.0.0.1:{port}", dataset: "c:{{id}}", as: hash }}
@@ -80,6 +80,9 @@ class Heard:
     """When a server was last asked for a write to a record, by MONITOR: whoever measures may be asleep when it is."""
     SCRIPT = re.compile(rb'^\+(\d+\.\d+) \[[^\]]*\] "(?:EVALSHA|EVAL|FCALL)" [^\n]*"c:\d+"', re.MULTILINE | re.IGNORECASE)
 
+    PROBE = re.compile(rb'^\+\d+\.\d+ \[\d+ [^l\]][^\]]*\] "(?:HGET" "sluice:probe[^"]*" "f"|HSET" "sluice:probe[^"]*" "f" )', re.MULTILINE)
+    ANY = re.compile(rb"^\+\d+\.\d+ \[\d+ [^l\]]", re.MULTILINE) # but for what a script calls
+
     def __init__(self, port):
         self.lines = []
         self.socket = socket.create_connection(("127.0.0.1", port))
@@ -93,11 +96,19 @@ class Heard:
             while chunk := self.socket.recv(1 << 20):
                 self.lines.append(chunk)
 
-    def end(self):
+    def heard(self):
         self.socket.shutdown(socket.SHUT_RDWR)
         self.thread.join()
         self.socket.close()
-        return max((float(at) for at in self.SCRIPT.findall(b"".join(self.lines))), default=0)
+        return b"".join(self.lines)
+
+    def end(self):
+        return max((float(at) for at in self.SCRIPT.findall(self.heard())), default=0)
+
+    def probes(self):
+        """How many there were; of how many requests."""
+        heard = self.heard()
+        return len(self.PROBE.findall(heard)), len(self.ANY.findall(heard))
 
 
 class Pace(Bench):
@@ -106,7 +117,7 @@ class Pace(Bench):
         self.servers = servers
         self.cluster, self.port = cluster, cluster.nodes[0].port if cluster else None
         self.found = [] # as it stands in the file
-        self.turn, self.rate = 0, 0
+        self.turn, self.rate, self.per_s = 0, 0, 0 # per_s: probes of a server
         self.begun = time.monotonic()
 
     def seed(self):
@@ -240,10 +251,24 @@ class Pace(Bench):
         process.kill()
         process.communicate()
 
+    def count_probes(self):
+        """Of a run at work that keeps the promise: a second, of a server; and what share of its requests they are."""
+        process = self.start(self.ways()[0])
+        self.planned(process, lambda: time.sleep(0.05))
+        time.sleep(BEGUN_S)
+        heard = [Heard(node.port) for node in self.cluster.primaries()]
+        time.sleep(COST_S)
+        probes, requests = (sum(each) for each in zip(*(each.probes() for each in heard)))
+        process.kill()
+        process.communicate()
+        self.per_s = probes / COST_S / self.options.shards
+        self.add("probes", "probes of a server by a run at work, of the requests that it answers", "≤ 0.5 %", f"{probes / requests:.2%}", probes <= 0.005 * requests,
+                 f"{self.per_s:.0f} of {requests / COST_S / self.options.shards:,.0f} a second")
+
     @contextlib.contextmanager
     def asked_more(self):
         """As often as by probes, by somebody else."""
-        more = Live(self.cluster, PROBES * self.options.shards, self.options.window)
+        more = Live(self.cluster, self.per_s * self.options.shards, self.options.window)
         more.windows(1)
         yield
         more.end()
@@ -260,7 +285,8 @@ class Pace(Bench):
         without, more, woken = (statistics.median(each) for each in zip(*found))
         print(f"# {self.spent_s() / 60:.1f} min: {name}: {[f'{each[1]:.2%}' for each in found]}", flush=True)
         self.add(f"cost, {name}", f"{name}: processor's time of a server, of a core", most, f"{more:.2%}", more <= 0.005 if most else None,
-                 f"{without:.2%} without; woken {woken:.0f} times a second more; {COST_PAIRS} times in turn")
+                 f"{without:.2%} without, so {more / (without + more):.1%} of what it does; {min(each[1] for each in found):.2%} to {max(each[1] for each in found):.2%};"
+                 f" woken {woken:.0f} times a second more; {COST_PAIRS} times in turn")
 
     def measure_cost(self):
         """Of servers with nothing else to do, and of those with live traffic, beside which a run on other servers of this machine tells what is no
@@ -271,9 +297,10 @@ class Pace(Bench):
         self.live, load = Live(self.cluster, self.rate, self.options.window), f"beside {self.rate:,.0f} live requests/s"
         self.cost(f"probes and signals, {load}", self.hardly_writing, "≤ 0.5 %")
         self.cost(f"the same to other servers, {load}", other.hardly_writing)
+        self.count_probes()
         process = self.start(f"rate: {{ max: {WORK_RATE}/s }}")
         self.planned(process, lambda: time.sleep(0.05))
-        self.cost(f"{PROBES} requests a second more, beside that and {WORK_RATE:,} records/s", self.asked_more)
+        self.cost(f"{self.per_s:.0f} requests a second more, beside that and {WORK_RATE:,} records/s", self.asked_more)
         if process.poll() is not None:
             print("# the run came to its end meanwhile", flush=True)
         process.kill()
