@@ -5,6 +5,7 @@
 
 /* How late it is noticed at most that what is waited for has come. */
 #define WATCH_US (INT64_C(4) * 1000)
+#define FIRST_US (WATCH_US / 16) /* each pause is twice the one before, up to that: what ends at once ends soon */
 #define ASK_US   (INT64_C(25) * 1000)
 #define SHOW_US  (INT64_C(500) * 1000)
 #define TIDY_US  (INT64_C(1000) * 1000)
@@ -177,11 +178,13 @@ static void see_why(struct watch *watch)
 void watch_until_ended(struct watch *watch)
 {
     const struct world *world = watch->config->world;
+    int64_t pause_us = FIRST_US;
     watch->tidied_us = world_monotonic_us(world);
     while (!watch->ended(watch->self)) {
         watch->now_us = world_monotonic_us(world);
         look(watch);
-        world_sleep_us(world, WATCH_US, watch->until);
+        world_sleep_us(world, pause_us, watch->until);
+        pause_us = MIN(2 * pause_us, WATCH_US);
     }
     if (atomic_load(watch->stop))
         see_why(watch);
