@@ -485,7 +485,7 @@ def _(stand):
 OF_LATER_SCHEMAS = (
     "DROP TABLE part_sum", "DROP TABLE checkpoint_lost", "DROP INDEX wish_open", "DROP INDEX part_by_turn", "DROP INDEX part_given_back",
     *(f"ALTER TABLE {table} DROP COLUMN {column}" for table, column in (
-        ("stage", "attempt"), ("stage", "until_ms"), ("stage", "report"), ("run", "back_stage"), ("run", "author"), ("run", "over_ms"), ("run", "holder"), ("run", "guard"), ("run", "state_ms"), ("part", "turn"), ("part", "parent"), ("part", "origin"), ("part", "first"),
+        ("stage", "attempt"), ("stage", "until_ms"), ("stage", "report"), ("run", "back_stage"), ("run", "author"), ("run", "over_ms"), ("run", "holder"), ("run", "guard"), ("run", "pauser"), ("run", "state_ms"), ("part", "turn"), ("part", "parent"), ("part", "origin"), ("part", "first"),
         ("run_total", "limited_ms"), ("wish", "over_ms"), ("run_total", "n_expired"), ("run_total", "n_removed"),
         ("checkpoint", "n_expired"), ("checkpoint", "n_removed"), ("run_total", "worked_ms"), ("run_total", "n_promoted"), ("run_total", "n_passed_over"),
         ("checkpoint", "n_promoted"), ("checkpoint", "n_passed_over"), ("checkpoint", "took_ms"), ("checkpoint", "claims"))),
