@@ -133,7 +133,7 @@ static void expire(const struct worker *worker, struct item *item)
 }
 
 /* Opens the item again for what is wanted now. NULL: it ended by what the tail says, and stays as it is. */
-static struct item *open_item(struct worker *worker, size_t i, struct slice key, bool delete)
+static struct item *open_item(struct worker *worker, size_t i, struct slice key, bool removes)
 {
     const struct row *row = batch_row(&worker->batch, i);
     struct item *item = item_of(worker, i, key);
@@ -141,7 +141,7 @@ static struct item *open_item(struct worker *worker, size_t i, struct slice key,
         return NULL;
     item->state = ITEM_OPEN;
     item->version = (struct version){0};
-    item->want_delete = delete;
+    item->want_delete = removes;
     item->only_ours = false;
     if (worker->job->rules.same_dataset) {
         item_note_present(item);
@@ -157,7 +157,7 @@ static bool may_remove(const struct row *row, GError **error)
     return !row->stays || error_set(error, SLUICE_ERROR_UNORDERED, "%s", row->stays);
 }
 
-static bool want(struct worker *worker, size_t i, const struct wanted *wanted, bool delete, GError **error)
+static bool want(struct worker *worker, size_t i, const struct wanted *wanted, bool removes, GError **error)
 {
     const struct plan *plan = worker->job->plan;
     const struct row *row = batch_row(&worker->batch, i);
@@ -165,13 +165,13 @@ static bool want(struct worker *worker, size_t i, const struct wanted *wanted, b
     if (plan->spec->source.version && !plan->removes &&
         !version_of(plan->spec->source.version, row->document, &version, error))
         return false;
-    if (delete &&!may_remove(row, error))
+    if (removes && !may_remove(row, error))
         return false;
-    struct item *item = open_item(worker, i, wanted->key, delete);
+    struct item *item = open_item(worker, i, wanted->key, removes);
     if (!item)
         return true;
     item->version = version;
-    if (delete) {
+    if (removes) {
         claim_same(worker, item);
         return true;
     }
