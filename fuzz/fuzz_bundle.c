@@ -1,25 +1,15 @@
 /* The record of a run, as somebody hands it over: its files one behind the other, with a byte of zero between them.
  * Whatever they hold there is a verdict, or there is no bundle; and an entry of the ledger is written as it was read.
  */
-#include <string.h>
-
 #include "audit/files.h"
 #include "fuzz.h"
 #include "memory.h"
+#include "parts.h"
 
 #define FOLDER "/record/"
 
 static const char *const FILES[] = {BUNDLE_MANIFEST,       BUNDLE_LEDGER,    BUNDLE_PLAN,
                                     "texts/1-spec-f.yaml", "reports/1.json", "reports/1.ndjson"};
-
-static struct slice next_part(struct slice *io_rest)
-{
-    const uint8_t *end = io_rest->len ? memchr(io_rest->data, 0, io_rest->len) : NULL;
-    size_t len = end ? (size_t)(end - io_rest->data) : io_rest->len, past = MIN(len + 1, io_rest->len);
-    struct slice part = slice_of(io_rest->data, len);
-    *io_rest = slice_of(io_rest->data + past, io_rest->len - past);
-    return part;
-}
 
 static void put_entry(json_t *line)
 {

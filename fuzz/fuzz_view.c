@@ -1,21 +1,10 @@
 /* What servers say of themselves and of each other: replies to the questions of view.h, one after the other, of which a
  * topology is made. Whatever is taken has owners that are nodes, and is the same store as itself. */
 #include "fuzz.h"
+#include "replies.h"
 #include "store/valkey/view.h"
 
 enum { MEM_BYTES = 16 << 20 };
-
-static bool next_reply(struct slice *io_bytes, struct arena *mem, struct reply *ret)
-{
-    static const struct resp_limits limits = {.bytes = 1 << 20, .elements = 1 << 14};
-    struct resp_scan scan = {0};
-    bool whole = false;
-    if (!resp_scan(&scan, *io_bytes, &limits, &whole, NULL) || !whole ||
-        !resp_read(slice_of(io_bytes->data, scan.at), mem, ret, NULL))
-        return false;
-    *io_bytes = slice_of(io_bytes->data + scan.at, io_bytes->len - scan.at);
-    return true;
-}
 
 static bool take_all(struct view *view, struct slice bytes, struct arena *mem)
 {
