@@ -59,18 +59,25 @@ static int by_key(const void *a, const void *b)
     return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-static void keep_keys(GArray *keys, struct plan *plan, struct plan_keys *ret)
+static bool too_many(const char *path, GError **error)
 {
-    struct slice *sorted = arena_alloc(plan->mem, (keys->len + 1) * sizeof *sorted);
+    return error_set(error, SLUICE_ERROR_TOO_BIG, "%s: too many keys", path);
+}
+
+static bool keep_keys(GArray *keys, struct plan *plan, const char *path, struct plan_keys *ret, GError **error)
+{
     size_t n = 0;
-    g_assert(sorted); /* of 64 MiB of text */
     g_array_sort(keys, by_key);
-    for (guint i = 0; i < keys->len; i++) {
-        struct slice key = g_array_index(keys, struct slice, i);
-        if (n == 0 || !slice_equal(sorted[n - 1], key))
-            sorted[n++] = key;
-    }
-    *ret = (struct plan_keys){.keys = sorted, .n = n};
+    struct slice *sorted = (struct slice *)(void *)keys->data;
+    for (guint i = 0; i < keys->len; i++)
+        if (n == 0 || !slice_equal(sorted[n - 1], sorted[i]))
+            sorted[n++] = sorted[i];
+    struct slice *kept = arena_alloc(plan->mem, n * sizeof *kept);
+    if (!kept)
+        return too_many(path, error);
+    memcpy(kept, sorted, n * sizeof *kept);
+    *ret = (struct plan_keys){.keys = kept, .n = n};
+    return true;
 }
 
 static bool read_lines(struct plan *plan, const char *path, struct slice text, struct plan_keys *ret, GError **error)
@@ -85,8 +92,7 @@ static bool read_lines(struct plan *plan, const char *path, struct slice text, s
     }
     if (keys->len == 0)
         return error_set(error, SLUICE_ERROR_SPEC, "%s: it holds no key; one a line was expected", path);
-    keep_keys(keys, plan, ret);
-    return true;
+    return keep_keys(keys, plan, path, ret, error);
 }
 
 bool plan_keys_read(struct plan *plan, const struct world *world, const char *path, struct plan_keys *ret,
@@ -100,8 +106,7 @@ bool plan_keys_read(struct plan *plan, const struct world *world, const char *pa
     const void *data = g_bytes_get_data(bytes, &len);
     if (len == 0)
         return error_set(error, SLUICE_ERROR_SPEC, "%s: it holds no key; one a line was expected", path);
-    return (arena_copy(plan->mem, slice_of(data, len), &text) ||
-            error_set(error, SLUICE_ERROR_TOO_BIG, "%s: too many keys", path)) &&
+    return (arena_copy(plan->mem, slice_of(data, len), &text) || too_many(path, error)) &&
            read_lines(plan, path, text, ret, error);
 }
 

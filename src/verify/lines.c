@@ -94,6 +94,8 @@ static bool take_text(struct reading *reading, const char *text, size_t len, GEr
 static bool give(struct reading *reading, const char *text, size_t len, GError **error)
 {
     const struct report_lines *into = reading->into;
+    if (memchr(text, '\0', len))
+        return is_none(reading, error);
     return into->text ? into->text(into->self, text, error) : take_text(reading, text, len, error);
 }
 

@@ -347,10 +347,10 @@ static void judge_durability(struct examining *examining, const char *name, stru
             g_strdup(
                 "a run notices what it lost of its own and does it again, as far as that can be told (docs/drivers/"
                 "valkey.md); the application cannot. Give it a replica, or `appendonly yes`"));
-    int64_t offset = info_number(info, "master_repl_offset");
-    if (acknowledged != INT64_MAX && offset - acknowledged > (16 << 20))
+    int64_t behind = MAX(info_number(info, "master_repl_offset"), 0) - MAX(acknowledged, 0);
+    if (acknowledged != INT64_MAX && behind > (16 << 20))
         remark(examining, REMARK_WARN,
-               g_strdup_printf("%s: a replica is %" G_GINT64_FORMAT " MiB behind", name, (offset - acknowledged) >> 20),
+               g_strdup_printf("%s: a replica is %" G_GINT64_FORMAT " MiB behind", name, behind >> 20),
                g_strdup("wait until it has caught up: every checkpoint waits for it"));
 }
 

@@ -17,10 +17,30 @@ static const struct {
     [ASK_TIME] = {{"TIME"}, 1},
 };
 
+/* Of a figure beyond this, which a double does not hold and sums of which pass a whole number's end, nothing can be
+ * reckoned: no server has it, whatever it says. */
+#define FIGURE_MOST (INT64_C(1) << 53)
+
+static int64_t figure(int64_t value)
+{
+    return value >= 0 && value <= FIGURE_MOST ? value : -1;
+}
+
 static int64_t number_or_unknown(struct slice info, const char *name)
 {
     struct slice text;
-    return info_text(info, name, &text) ? info_number(info, name) : -1;
+    return info_text(info, name, &text) ? figure(info_number(info, name)) : -1;
+}
+
+/* `name:12.345678`, times `scale`. */
+static int64_t scaled_or_unknown(struct slice info, const char *name, double scale)
+{
+    struct slice text;
+    if (!info_text(info, name, &text))
+        return -1;
+    g_autofree char *number = g_strndup((const char *)text.data, text.len);
+    double value = g_ascii_strtod(number, NULL) * scale;
+    return value >= 0 && value <= (double)FIGURE_MOST ? (int64_t)value : -1; /* not a number: neither */
 }
 
 /* Without a limit nothing is ever evicted, whatever the policy. */
@@ -33,35 +53,16 @@ static int64_t evicts_of(struct slice info, const char *policies)
            memcmp(policy.data, policies, strlen(policies)) == 0;
 }
 
-/* `expired_stale_perc:0.25`, in a hundred. */
-static int64_t expired_ppm(struct slice info)
-{
-    struct slice text;
-    if (!info_text(info, "expired_stale_perc", &text))
-        return -1;
-    g_autofree char *number = g_strndup((const char *)text.data, text.len);
-    return (int64_t)(g_ascii_strtod(number, NULL) * 10000);
-}
-
-/* `name:12.345678`, seconds, in microseconds. */
-static int64_t seconds_us(struct slice info, const char *name)
-{
-    struct slice text;
-    if (!info_text(info, name, &text))
-        return -1;
-    g_autofree char *number = g_strndup((const char *)text.data, text.len);
-    return (int64_t)(g_ascii_strtod(number, NULL) * 1e6);
-}
-
 /* A server that does not tell apart the thread that executes commands tells of all of them. */
 static int64_t cpu_us(struct slice info)
 {
     static const char *const FIELDS[][2] = {{"used_cpu_sys_main_thread", "used_cpu_user_main_thread"},
                                             {"used_cpu_sys", "used_cpu_user"}};
     for (size_t i = 0; i < G_N_ELEMENTS(FIELDS); i++) {
-        int64_t in_system = seconds_us(info, FIELDS[i][0]), in_user = seconds_us(info, FIELDS[i][1]);
+        int64_t in_system = scaled_or_unknown(info, FIELDS[i][0], 1e6);
+        int64_t in_user = scaled_or_unknown(info, FIELDS[i][1], 1e6);
         if (in_system >= 0 && in_user >= 0)
-            return in_system + in_user;
+            return figure(in_system + in_user);
     }
     return -1;
 }
@@ -79,22 +80,24 @@ static void take_info(struct node_health *health, struct slice info, uint32_t db
     health->ops_per_s = number_or_unknown(info, "instantaneous_ops_per_sec");
     health->clients = number_or_unknown(info, "connected_clients");
     health->clients_limit = number_or_unknown(info, "maxclients");
-    health->expired_ppm = expired_ppm(info);
+    health->expired_ppm = scaled_or_unknown(info, "expired_stale_perc", 1e4);
     health->cpu_us = cpu_us(info);
     health->saving = is_saving(info);
-    health->lag_ms = lag_s >= 0 ? lag_s * 1000 : lag_s == INFO_LAG_UNTOLD ? NODE_LAG_UNTOLD : -1;
+    health->lag_ms = lag_s >= 0                 ? MIN(lag_s, FIGURE_MOST / 1000) * 1000
+                     : lag_s == INFO_LAG_UNTOLD ? NODE_LAG_UNTOLD
+                                                : -1;
     health->slowest = info_slowest(info, mem);
     health->memory_bytes = number_or_unknown(info, "used_memory");
     health->memory_limit_bytes = number_or_unknown(info, "maxmemory");
     health->data_bytes = health->memory_bytes;
-    health->keys = info_keys(info, db);
+    health->keys = figure(info_keys(info, db));
     health->evicts = evicts_of(info, "allkeys-");
     health->evicts_expiring = evicts_of(info, "volatile-");
     health->evicted = number_or_unknown(info, "evicted_keys");
     health->replicas = info_replicas(info, &acknowledged);
     int64_t offset = number_or_unknown(info, "master_repl_offset");
     if (acknowledged != INT64_MAX && offset >= 0)
-        health->lag_bytes = MAX(offset - acknowledged, 0);
+        health->lag_bytes = MAX(offset - MAX(acknowledged, 0), 0);
 }
 
 /* One question on its way; a refusal is an answer that says nothing. */
@@ -115,7 +118,7 @@ static bool take(void *self, size_t i, const struct reply *reply, GError **error
         break;
     case ASK_SLOWLOG:
         if (reply->type == REPLY_INTEGER)
-            asking->health->slow_calls = reply->integer;
+            asking->health->slow_calls = figure(reply->integer);
         break;
     case ASK_TIME:
         (void)reply_time_ms(reply, &asking->health->clock_ms);

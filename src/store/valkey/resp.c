@@ -492,7 +492,7 @@ bool reply_time_ms(const struct reply *reply, int64_t *ret_ms)
 {
     uint64_t s, us;
     if (!reply_is_array(reply, 2) || !int_parse_u64(reply->items[0].bytes, &s) ||
-        !int_parse_u64(reply->items[1].bytes, &us) || s >= (uint64_t)INT64_MAX / 1000)
+        !int_parse_u64(reply->items[1].bytes, &us) || s >= (uint64_t)INT64_MAX / 1000 || us >= 1000 * 1000)
         return false;
     *ret_ms = (int64_t)(s * 1000 + us / 1000);
     return true;
