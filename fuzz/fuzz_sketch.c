@@ -189,9 +189,10 @@ static void damage(struct sketch *difference, const uint8_t *op)
 static void try_sets(struct slice bytes, enum sketch_layout layout, bool damaged)
 {
     struct sets sets = {0};
-    auto_(sketch) like = sketch_new(4u * (1 + bytes.data[0] % CELLS_MOST), bytes.data[0], layout);
+    auto_(sketch) like = sketch_new(4u * (1u + bytes.data[0] % (unsigned)CELLS_MOST), bytes.data[0], layout);
     for (size_t at = 1; at + OP_BYTES <= bytes.len; at += OP_BYTES) {
-        unsigned entry = (bytes.data[at + 1] * STATES + bytes.data[at + 2] % STATES) % ENTRIES, op = bytes.data[at];
+        unsigned entry = (bytes.data[at + 1] * (unsigned)STATES + bytes.data[at + 2] % STATES) % ENTRIES,
+                 op = bytes.data[at];
         for (unsigned side = 0; side < SIDES; side++)
             sets.has[side][entry] |= op % 4 != side; /* of four the half has it in both */
     }
