@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections import Counter, namedtuple
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -135,12 +136,14 @@ CORES = os.cpu_count() or 1
 # seed: what fails there once has failed.
 WAITING = ("system", "conformance", "page", "demo")
 
-# Tests run in two lanes, side by side. What waits leaves most of the processors to others, and is run by few at once, for much
-# waits at a time. What computes, and the compilers of the builds that come next, take what those leave, and give way: who
-# holds a stopwatch is not kept waiting by them.
+# Tests run in two lanes, side by side, and beside the compilers of the builds that come next. What waits leaves most of the
+# processors to others, and is run by few at once, for much waits at a time. What computes takes what that leaves, and gives way:
+# who holds a stopwatch is not kept waiting by it, and the threads that work of a sluice that waits (they give way, too) not for
+# long. Compilers give way to both.
 Lane = namedtuple("Lane", "name at_once give_way")
 WAITS = Lane("waiting", CORES + 1, ())
-COMPUTES = Lane("computing", CORES, ("nice", "-n", "10"))
+COMPUTES = Lane("computing", CORES, ("nice", "-n", "15"))
+COMPILES = ("nice", "-n", "19", "ninja", "-j", str(CORES + 1), "-k", "0")
 ALONE = Lane("alone", 1, ())
 
 
@@ -205,20 +208,20 @@ def files_of(build, tests):
     return [os.path.relpath(file, ROOT / f"build-{build}") for file in files]
 
 
-def make(build, row, wanted):
-    """Builds what is chosen and returns the names of its tests, or a case that says why not. All of a build is built where all
-    of it is asked for, so that nothing that has no test escapes the compiler."""
+def make(build, row, wanted, lane):
+    """Builds what is chosen of a lane and returns the names of its tests, or a case that says why not. All of a build is built
+    with what computes where all of it is asked for, so that nothing that has no test escapes the compiler."""
     directory = ROOT / f"build-{build}"
     listed = subprocess.run(["ninja", "-C", directory, "build.ninja"], capture_output=True, text=True, check=False)
     if listed.returncode != 0: # else meson has read the meson.build files as they are now
         return [], [Case(f"{build}: build", "failed", listed.stdout + listed.stderr)]
-    tests = [test for test in introspected(build, "--tests") if chosen(test, row, wanted)]
+    tests = [test for test in introspected(build, "--tests") if chosen(test, row, wanted) and lane_of(test["name"]) is lane]
     if not tests:
         return [], []
-    print(f"\n== {build}: {len(tests)} programs", flush=True)
-    whole = not wanted and "all" in row.split(",")
+    print(f"\n== {build}: {len(tests)} programs, {lane.name}", flush=True)
+    whole = not wanted and "all" in row.split(",") and lane is COMPUTES
     files = [] if whole else files_of(build, tests)
-    if (whole or files) and told([*COMPUTES.give_way, "ninja", "-k", "0", "-C", directory, *files]) != 0:
+    if (whole or files) and told([*COMPILES, "-C", directory, *files]) != 0:
         return [], [Case(f"{build}: build", "failed", "see the compiler's messages above")]
     return [test["name"] for test in tests], []
 
@@ -238,15 +241,19 @@ def run_programs(build, names, lane):
 
 
 def run_builds(rows, wanted):
-    """Builds one after the other, and runs what is chosen of each: here what computes, beside it what waits."""
-    cases, waiting = [], []
-    with ThreadPoolExecutor(1) as beside:
+    """Builds one after the other, of each first what waits, for that takes longest; what is built runs beside the next, in the
+    two lanes."""
+    cases, running = [], []
+    with ExitStack() as lanes:
+        beside = {lane: lanes.enter_context(ThreadPoolExecutor(1)) for lane in (WAITS, COMPUTES)}
         for build, row in rows:
-            names, failed = make(build, row, wanted)
-            by_lane = {lane: [name for name in names if lane_of(name) is lane] for lane in (WAITS, COMPUTES)}
-            waiting.append(beside.submit(run_programs, build, by_lane[WAITS], WAITS))
-            cases += failed + run_programs(build, by_lane[COMPUTES], COMPUTES)
-        return cases + [case for lane in waiting for case in lane.result()]
+            for lane, pool in beside.items():
+                names, failed = make(build, row, wanted, lane)
+                cases += failed
+                if failed:
+                    break
+                running.append(pool.submit(run_programs, build, names, lane))
+    return cases + [case for programs in running for case in programs.result()]
 
 
 BY_HAND = "by hand, with "

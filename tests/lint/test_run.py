@@ -5,6 +5,7 @@ import contextlib
 import io
 import subprocess
 import sys
+import threading
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -134,8 +135,9 @@ class Counting(unittest.TestCase):
         """What ran where, and the cases, of builds that all have these tests."""
         ran = []
 
-        def make(build, row, asked):
-            return ([], [run.Case(f"{build}: build", "failed", "")]) if build in broken else (names, [])
+        def make(build, row, asked, lane):
+            return ([], [run.Case(f"{build}: build", "failed", "")]) if build in broken else \
+                ([name for name in names if run.lane_of(name) is lane], [])
 
         def run_programs(build, these, lane):
             ran.append((build, lane.name, these))
@@ -152,8 +154,26 @@ class Counting(unittest.TestCase):
             self.assertIn((build, "waiting", ["system/stages", "conformance/mem", "page/chromium", "demo", "demo/paste"]), ran)
         self.assertEqual(len(cases), 2 * len(names), "each runs once in each build")
 
+    def test_what_is_built_runs_beside_what_is_not_yet(self):
+        runs = {key: threading.Event() for key in (("gcc", "waiting"), ("gcc", "computing"), ("asan", "waiting"))}
+        before = {("gcc", "computing"): [("gcc", "waiting")], ("asan", "waiting"): [("gcc", "computing")],
+                  ("asan", "computing"): [("gcc", "computing"), ("asan", "waiting")]}
+        seen = []
+
+        def make(build, row, asked, lane):
+            seen.extend(runs[key].wait(20) for key in before.get((build, lane.name), []))
+            return ["system/y" if lane is run.WAITS else "base/x"], []
+
+        def run_programs(build, names, lane):
+            runs.setdefault((build, lane.name), threading.Event()).set()
+            return []
+        with mock.patch.multiple(run, make=make, run_programs=run_programs):
+            run.run_builds([("gcc", "all"), ("asan", "all")], set())
+        self.assertEqual(seen, [True] * 4)
+
     def test_a_build_that_is_broken_does_not_hold_up_the_next(self):
-        _, cases = self.run_builds([("gcc", "all"), ("asan", "all")], ["base/x", "system/y"], broken=("gcc",))
+        ran, cases = self.run_builds([("gcc", "all"), ("asan", "all")], ["base/x", "system/y"], broken=("gcc",))
+        self.assertEqual({build for build, _, _ in ran}, {"asan"})
         self.assertEqual(sorted((case.name, case.outcome) for case in cases),
                          [("asan base/x", "passed"), ("asan system/y", "passed"), ("gcc: build", "failed")])
 
@@ -164,7 +184,7 @@ class Counting(unittest.TestCase):
                 self.assertEqual([case.outcome for case in run.run_programs("gcc", ["base/x", "base/y"], run.COMPUTES)], outcomes)
 
     def test_what_is_not_built_is_a_failure(self):
-        names, cases = run.make("nonexistent", "all", set())
+        names, cases = run.make("nonexistent", "all", set(), run.COMPUTES)
         self.assertEqual((names, [case.outcome for case in cases]), ([], ["failed"]))
 
 
