@@ -53,7 +53,9 @@ static bool is_stepped(const struct sim_world *world, double now)
 static double live_rate(const struct sim *sim, double now)
 {
     const struct sim_world *world = sim->world;
-    double rate = world->live_per_s * (1 + world->wave * sin(2 * M_PI * now / 1e6 / world->wave_s));
+    double rate = world->live_per_s;
+    if (world->wave > 0)
+        rate *= 1 + world->wave * sin(2 * M_PI * now / 1e6 / world->wave_s);
     if (now < sim->burst_until)
         rate *= world->burst_by;
     if (is_stepped(world, now))
