@@ -172,14 +172,6 @@ bool int_to_i64(uint64_t value, int64_t *ret)
     return true;
 }
 
-bool int_to_int(uint64_t value, int *ret)
-{
-    if (value > INT_MAX)
-        return false;
-    *ret = (int)value;
-    return true;
-}
-
 bool int_add_u64(uint64_t a, uint64_t b, uint64_t *ret)
 {
     uint64_t sum;

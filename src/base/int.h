@@ -69,7 +69,6 @@ void put_prefixed(GByteArray *into, struct slice bytes);
 /* Narrowing. false, with *ret untouched, when the value does not fit. */
 bool int_to_u32(uint64_t value, uint32_t *ret) must_use;
 bool int_to_i64(uint64_t value, int64_t *ret) must_use;
-bool int_to_int(uint64_t value, int *ret) must_use;
 
 /* Decimal text of the whole slice, no sign for u64, no blanks. */
 bool int_parse_u64(struct slice text, uint64_t *ret) must_use;

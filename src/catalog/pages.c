@@ -2,11 +2,6 @@
 
 #include "catalog/inside.h"
 
-bool catalog_version(struct catalog *catalog, int64_t *ret, GError **error)
-{
-    return db_number(catalog->db, "PRAGMA data_version", ret, error);
-}
-
 /* --- runs --------------------------------------------------------------------------------------------------------- */
 
 /* The ids of a page, and of the first run behind it. */

@@ -3,9 +3,6 @@
 
 #include "catalog/ledger.h"
 
-/* Counts up whenever another connection has changed something; cheap. Numbers of two connections are not compared. */
-bool catalog_version(struct catalog *catalog, int64_t *ret, GError **error);
-
 /* Newest first, those older than the run whose id is `before` (0: from the newest on). `take` says whether one belongs
  * to the page; it is asked until there are `most` of them. */
 struct runs_wish {

@@ -265,7 +265,7 @@ static void deciding_done(struct deciding *deciding)
 static bool can_decide(const struct plan *plan, GError **error)
 {
     const struct store_driver *driver = store_driver(plan->source);
-    if (plan->listed || driver->identity)
+    if (plan->listed || driver->frozen)
         return true;
     return error_set(
         error, SLUICE_ERROR_SPEC,

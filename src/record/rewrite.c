@@ -164,11 +164,6 @@ static const struct {
     {"datetime", as_datetime}, {"double", as_double}, {"decimal", as_decimal}, {"binary", as_binary}, {"uuid", as_uuid},
 };
 
-const char *rewrite_type_at(size_t i)
-{
-    return i < G_N_ELEMENTS(TYPES) ? TYPES[i].name : NULL;
-}
-
 bool rewrite_as_type(const struct rewrite_value *value, const char *type, GError **error)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(TYPES); i++)

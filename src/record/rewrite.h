@@ -29,5 +29,3 @@ bool document_rewrite(struct slice document, const struct rewrite *rewrite, stru
 const char *rewrite_type_of(const bson_iter_t *at);
 /* Appends the value that JSON gave as one of that type. BAD_RECORD: it is none. */
 bool rewrite_as_type(const struct rewrite_value *value, const char *type, GError **error);
-/* The names of these types, for who lists them; NULL: no more. */
-const char *rewrite_type_at(size_t i);

@@ -9,11 +9,6 @@ static const struct route ROUTES[] = {
 #undef ROUTE
 };
 
-const struct route *route_at(size_t i)
-{
-    return i < G_N_ELEMENTS(ROUTES) ? &ROUTES[i] : NULL;
-}
-
 /* --- finding ------------------------------------------------------------------------------------------------------ */
 
 static const char *path_of(const struct route *route)

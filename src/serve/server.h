@@ -30,7 +30,6 @@ struct route {
 #include "serve/route_rows.h"
 #undef ROUTE
 
-const struct route *route_at(size_t i); /* NULL: no more */
 /* What stands for {…} in a path, in order. */
 #define ROUTE_NAMES 2
 struct route_found {

@@ -17,23 +17,18 @@ const char *right_word(enum right right)
 }
 
 static const struct {
-    const char *word, *words;
+    const char *word;
     uint32_t rights;
 } ROLES[ROLE_COUNT + 1] = {
-#define ROLE(symbol, word, rights, words) [ROLE_##symbol] = {word, words, rights},
+#define ROLE(symbol, word, rights, words) [ROLE_##symbol] = {word, rights},
 #include "serve/right_rows.h"
 #undef ROLE
-    [ROLE_COUNT] = {"none", "nothing", 0},
+    [ROLE_COUNT] = {"none", 0},
 };
 
 const char *role_word(enum role role)
 {
     return ROLES[role].word;
-}
-
-const char *role_words(enum role role)
-{
-    return ROLES[role].words;
 }
 
 bool role_find(const char *word, enum role *ret, GError **error)

@@ -20,7 +20,6 @@ enum role {
     ROLE_COUNT /* none */
 };
 const char *role_word(enum role role); /* ROLE_COUNT: "none" */
-const char *role_words(enum role role);
 /* USAGE names the roles. "none" is ROLE_COUNT. */
 bool role_find(const char *word, enum role *ret, GError **error);
 

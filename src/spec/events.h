@@ -11,7 +11,6 @@ enum spec_event {
     SPEC_EVENT_COUNT
 };
 const char *spec_event_word(enum spec_event event);
-const char *spec_event_words(enum spec_event event);
 
 /* Sets of them. */
 #define SPEC_EVENT(symbol) (UINT32_C(1) << SPEC_EVENT_##symbol)

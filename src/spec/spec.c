@@ -25,22 +25,15 @@ bool spec_may_widens(enum spec_may_what what)
     return WIDENS[what];
 }
 
-static const struct {
-    const char *word, *words;
-} EVENTS[SPEC_EVENT_COUNT] = {
-#define EVENT(symbol, word, words) [SPEC_EVENT_##symbol] = {word, words},
+static const char *const EVENTS[SPEC_EVENT_COUNT] = {
+#define EVENT(symbol, word, words) [SPEC_EVENT_##symbol] = word,
 #include "spec/hook_rows.h"
 #undef EVENT
 };
 
 const char *spec_event_word(enum spec_event event)
 {
-    return EVENTS[event].word;
-}
-
-const char *spec_event_words(enum spec_event event)
-{
-    return EVENTS[event].words;
+    return EVENTS[event];
 }
 
 void spec_free(struct spec *spec)

@@ -5,8 +5,8 @@
 /* The kinds of call: the point of world_point() before it and, where something may have been written, the one after it;
  * what a driver without it cannot do; whether it needs a store opened for writing. */
 /* clang-format off */
-enum op { OP_SESSION, OP_INSPECT, OP_SPLIT, OP_SCAN_OPEN, OP_SCAN_NEXT, OP_READ, OP_CAS, OP_SETTLE, OP_LANE_OPEN, OP_LANE_CLOSE,
-          OP_FENCE_READ, OP_FENCE_DROP, OP_LOCK, OP_UNLOCK, OP_SINK_WRITE, OP_SINK_PUBLISH, OP_SINK_LIST, OP_SINK_DROP, OP_IDENTITY,
+enum op { OP_SESSION, OP_INSPECT, OP_SPLIT, OP_SCAN_OPEN, OP_SCAN_NEXT, OP_READ, OP_CAS, OP_SETTLE, OP_LANE_OPEN,
+          OP_FENCE_READ, OP_FENCE_DROP, OP_LOCK, OP_UNLOCK, OP_SINK_WRITE, OP_SINK_PUBLISH, OP_SINK_LIST, OP_SINK_DROP,
           OP_SHADOW_DROP, OP_MEMBERS, OP_COUNT };
 
 static const struct op_row {
@@ -22,7 +22,6 @@ static const struct op_row {
     [OP_CAS]          = {"store.cas",          "store.cas.after",          "be written by key", true},
     [OP_SETTLE]       = {"store.settle",       "store.settle.after",       "make writes durable", true},
     [OP_LANE_OPEN]    = {"store.lane_open",    "store.lane_open.after",    "keep a fence", true},
-    [OP_LANE_CLOSE]   = {"store.lane_close",   "store.lane_close.after",   "keep a fence", true},
     [OP_FENCE_READ]   = {"store.fence_read",   NULL,                       "keep a fence", false},
     [OP_FENCE_DROP]   = {"store.fence_drop",   "store.fence_drop.after",   "keep a fence", true},
     [OP_LOCK]         = {"store.lock",         "store.lock.after",         "keep a lock", true},
@@ -31,7 +30,6 @@ static const struct op_row {
     [OP_SINK_PUBLISH] = {"store.sink_publish", "store.sink_publish.after", "be written as files", true},
     [OP_SINK_LIST]    = {"store.sink_list",    NULL,                       "be written as files", false},
     [OP_SINK_DROP]    = {"store.sink_drop",    "store.sink_drop.after",    "be written as files", true},
-    [OP_IDENTITY]     = {"store.identity",     NULL,                       "be frozen by a digest", false},
     [OP_SHADOW_DROP]  = {"store.shadow_drop",  "store.shadow_drop.after",  "keep a shadow", true},
     [OP_MEMBERS]      = {"store.members",      NULL,                       "hold sets", false},
 };
@@ -522,15 +520,6 @@ bool store_lane_open(struct session *session, const struct call *call, const str
     return call_end(&attempt, write->lane_open(session, call, lane, ret_before, error), error);
 }
 
-bool store_lane_close(struct session *session, const struct call *call, const struct fence_id *id, GError **error)
-{
-    const struct write_ops *write = session_driver(session)->write;
-    struct attempt attempt;
-    if (!call_begin(&attempt, session, call, OP_LANE_CLOSE, write && write->lane_close, error))
-        return false;
-    return call_end(&attempt, write->lane_close(session, call, id, error), error);
-}
-
 bool store_fence_read(struct session *session, const struct call *call, const struct fence_id *id, struct fence *ret,
                       GError **error)
 {
@@ -625,16 +614,6 @@ bool store_sink_drop(struct session *session, const struct call *call, const uin
     if (!call_begin(&attempt, session, call, OP_SINK_DROP, sink && sink->drop, error))
         return false;
     return call_end(&attempt, sink->drop(session, call, run, error), error);
-}
-
-bool store_identity_digest(struct session *session, const struct call *call, struct digest *ret, uint64_t *ret_bytes,
-                           GError **error)
-{
-    const struct identity_ops *identity = session_driver(session)->identity;
-    struct attempt attempt;
-    if (!call_begin(&attempt, session, call, OP_IDENTITY, identity && identity->digest, error))
-        return false;
-    return call_end(&attempt, identity->digest(session, call, ret, ret_bytes, error), error);
 }
 
 bool store_shadow_check(struct session *session, const struct call *call, GError **error)

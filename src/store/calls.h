@@ -137,7 +137,6 @@ bool store_cas(struct session *session, const struct call *call, const struct la
 bool store_settle(struct session *session, const struct call *call, GError **error);
 bool store_lane_open(struct session *session, const struct call *call, const struct lane *lane,
                      struct fence *ret_before, GError **error);
-bool store_lane_close(struct session *session, const struct call *call, const struct fence_id *id, GError **error);
 bool store_fence_read(struct session *session, const struct call *call, const struct fence_id *id, struct fence *ret,
                       GError **error);
 bool store_fence_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);
@@ -154,8 +153,6 @@ bool store_sink_published(struct session *session, const struct call *call, cons
 bool store_sink_bounds(struct session *session, const struct call *call, const struct sink_file *file,
                        struct slice *ret, GError **error);
 bool store_sink_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);
-bool store_identity_digest(struct session *session, const struct call *call, struct digest *ret, uint64_t *ret_bytes,
-                           GError **error);
 /* Whether the store can keep a shadow of the dataset, for us and for as long as it takes. */
 bool store_shadow_check(struct session *session, const struct call *call, GError **error);
 bool store_shadow_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);

@@ -5,9 +5,9 @@ ROW(SCAN,     "scan",     driver->scan_open && driver->scan_next && driver->scan
 ROW(READ,     "read",     driver->read,                                                 "read records by key")
 ROW(SPLIT,    "split",    driver->split,                                                "divide a dataset into partitions")
 ROW(LIST,     "list",     driver->list,                                                 "list its keys, so that a partition is a fixed list of them")
-ROW(IDENTITY, "identity", driver->identity && driver->identity->digest,                 "freeze what it holds by a digest")
+ROW(IDENTITY, "identity", driver->frozen,                                               "freeze what it holds by a digest")
 ROW(CAS,      "cas",      driver->write && driver->write->cas,                          "write by key, numbered, where nothing has changed")
-ROW(FENCE,    "fence",    driver->write && driver->write->lane_open && driver->write->lane_close && driver->write->fence_read && driver->write->fence_drop,
+ROW(FENCE,    "fence",    driver->write && driver->write->lane_open && driver->write->fence_read && driver->write->fence_drop,
                                                                                         "tell which numbered writes were applied")
 ROW(SETTLE,   "settle",   driver->write && driver->write->settle,                       "make writes durable on request")
 ROW(LOCK,     "lock",     driver->write && driver->write->lock && driver->write->unlock, "keep other runs from the same dataset")

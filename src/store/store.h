@@ -242,8 +242,6 @@ struct write_ops {
      * A lane not above `highest` is SLUICE_ERROR_BEHIND (the catalog is older than the store): after a lost reply it is
      * therefore never sent again; fence_read tells whether it took effect, and a new grant opens the next lane. */
     bool (*lane_open)(struct session *, const struct call *, const struct lane *, struct fence *ret_before, GError **);
-    /* Closes all lanes of the fence; none there: fine. */
-    bool (*lane_close)(struct session *, const struct call *, const struct fence_id *, GError **);
     /* What it says stays true: a cas of this process whose answer was lost is marked, or will never be applied. */
     bool (*fence_read)(struct session *, const struct call *, const struct fence_id *, struct fence *ret, GError **);
     /* Removes all fences of a run that is over. Safe to repeat. */
@@ -348,12 +346,6 @@ struct history_ops {
                   const char **ret_where);
     /* Which of the writes stand; all do of which `where` says nothing. */
     bool (*stands)(struct session *, const struct call *, const struct standing_wish *, GError **);
-};
-
-/* What identifies the dataset's content where it can be frozen: files. Stands in the plan; checked on every scan. */
-struct identity_ops {
-    /* The digest of everything the dataset holds now (names, sizes, contents). Reads it all. */
-    bool (*digest)(struct session *, const struct call *, struct digest *ret, uint64_t *ret_bytes, GError **);
 };
 
 /* Values too big to be held whole. In their place stand a few bytes: type, size and a digest of the whole content, so
@@ -535,6 +527,8 @@ struct store_driver {
     const char *const *schemes; /* NULL-terminated; the URI's, without ':' */
     const char *words;          /* one line for `sluice stores` */
     const struct option_row *options;
+    bool frozen; /* bounds of a partition hold a digest of what they cover: a scan gives just that, or says SOURCE_MOVED
+                  */
     /* Whether a dataset can be one of this driver's: its name, its form, its key. Pure; SPEC says what not. NULL: any.
      */
     bool (*takes)(const struct dataset *, GError **error);
@@ -580,7 +574,6 @@ struct store_driver {
     const struct sink_ops *sink;
     const struct list_ops *list;
     const struct slot_ops *slots;
-    const struct identity_ops *identity;
     const struct history_ops *history; /* NULL: what is settled stays */
     const struct big_ops *big;
     const struct shadow_ops *shadow;

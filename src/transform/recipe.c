@@ -11,7 +11,6 @@ struct recipe {
     GArray *sources; /* struct sandbox_source, libs first */
     bool has_transform;
     struct contract *contract; /* NULL: none */
-    struct digest transform_digest, contract_digest;
 };
 
 static struct recipe *recipe_new(const struct world *world)
@@ -66,19 +65,6 @@ static bool read_source(struct recipe *recipe, const struct spec *spec, const ch
     return true;
 }
 
-static struct digest digest_sources(const struct recipe *recipe)
-{
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-    if (recipe->sources->len == 0)
-        return (struct digest){0};
-    for (guint i = 0; i < recipe->sources->len; i++) {
-        const struct sandbox_source *source = &g_array_index(recipe->sources, struct sandbox_source, i);
-        put_prefixed(bytes, slice_of_text(source->name));
-        put_prefixed(bytes, source->text);
-    }
-    return digest_bytes(slice_of(bytes->data, bytes->len), 0);
-}
-
 static bool read_sources(struct recipe *recipe, const struct spec *spec, GError **error)
 {
     for (size_t i = 0; i < spec->transform.n_libs; i++)
@@ -87,7 +73,6 @@ static bool read_sources(struct recipe *recipe, const struct spec *spec, GError 
     recipe->has_transform = spec->transform.lua != NULL;
     if (recipe->has_transform && !read_source(recipe, spec, spec->transform.lua, error))
         return false;
-    recipe->transform_digest = digest_sources(recipe);
     return true;
 }
 
@@ -99,10 +84,7 @@ static bool read_contract(struct recipe *recipe, const struct spec *spec, GError
         error_set(error, SLUICE_ERROR_CONTRACT, "%s: there is no such file", spec->contract);
         return not_read(spec, "contract", SLUICE_ERROR_CONTRACT, error);
     }
-    if (!contract_read(&recipe->contract, recipe->world, spec->contract, error))
-        return false;
-    recipe->contract_digest = digest_bytes(contract_source_text(recipe->contract), 0);
-    return true;
+    return contract_read(&recipe->contract, recipe->world, spec->contract, error);
 }
 
 /* What a worker will do, done once, so that every mistake shows before the first record. */
@@ -137,16 +119,6 @@ bool recipe_read(struct recipe **ret, const struct world *world, const struct sp
         return false;
     *ret = g_steal_pointer(&recipe);
     return true;
-}
-
-struct digest recipe_transform_digest(const struct recipe *recipe)
-{
-    return recipe->transform_digest;
-}
-
-struct digest recipe_contract_digest(const struct recipe *recipe)
-{
-    return recipe->contract_digest;
 }
 
 size_t recipe_sources(const struct recipe *recipe, const struct sandbox_source **ret)

@@ -1,7 +1,7 @@
 /* From a source record to what is wanted in the target: range, where → transform → contract → key. Pure: the same
  * record gives the same result on every machine.
  *
- * A struct recipe is what the plan froze (sources, contract, digests): immutable, shared. A struct transform is one
+ * A struct recipe is what the plan froze (sources, contract): immutable, shared. A struct transform is one
  * thread's fresh sandbox over it, made anew for every partition. */
 #pragma once
 
@@ -21,9 +21,6 @@ bool recipe_read(struct recipe **ret, const struct world *world, const struct sp
 void recipe_free(struct recipe *recipe);
 AUTO_DEFINE(recipe, recipe_free)
 
-/* BLAKE2b is catalog's; these are XXH3-128 over what was read, for finding "the same plan". */
-struct digest recipe_transform_digest(const struct recipe *recipe); /* zero without a transform */
-struct digest recipe_contract_digest(const struct recipe *recipe);  /* zero without a contract */
 /* What was read, in loading order: the plan digests it with BLAKE2b. Lives as long as the recipe. */
 size_t recipe_sources(const struct recipe *recipe, const struct sandbox_source **ret);
 bool recipe_has_transform(const struct recipe *recipe);

@@ -192,7 +192,8 @@ static void *write_until_fenced(void *at)
     return NULL;
 }
 
-/* What the fence says after lane_close() has returned is final: every write before it is marked, none comes after. */
+/* What the opening of the next lane says of the last one is final: every write before it is marked, none comes after.
+ */
 static void no_write_passes_a_closed_lane(struct stand *stand)
 {
     GError *error = NULL;
@@ -208,8 +209,9 @@ static void no_write_passes_a_closed_lane(struct stand *stand)
         GThread *thread = g_thread_new("writer", write_until_fenced, &writer);
         while (atomic_load(&writer.progress) < 30 + turn)
             g_thread_yield();
-        kit_ok(store_lane_close(stand->session, &call, &stand->lane.fence, &error));
-        fence = stand_fence(stand);
+        struct lane next = stand->lane;
+        next.lane++;
+        kit_ok(store_lane_open(stand->session, &call, &next, &fence, &error));
         g_thread_join(thread);
         assert_int_equal(writer.odd, 0);
         assert_int_equal(writer.fenced, 1);

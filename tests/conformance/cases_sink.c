@@ -194,30 +194,6 @@ static void parts_cover_everything_exactly_once(struct stand *stand)
     drop(stand, &stand->lane.fence);
 }
 
-static struct digest identity(struct stand *stand)
-{
-    GError *error = NULL;
-    struct call call = stand_call(stand);
-    struct digest digest = {0};
-    uint64_t bytes;
-    kit_ok(store_identity_digest(stand->session, &call, &digest, &bytes, &error));
-    assert_true(bytes > 0);
-    return digest;
-}
-
-static void the_identity_changes_with_what_is_there(struct stand *stand)
-{
-    put_files(stand);
-    struct digest before = identity(stand);
-    assert_true(digest_equal(identity(stand), before));
-    struct sink_file more = file_of(stand, 9, 1);
-    sink(stand, &more, 0, 1);
-    assert_true(digest_equal(identity(stand), before));
-    publish(stand, &more);
-    assert_false(digest_equal(identity(stand), before));
-    drop(stand, &stand->lane.fence);
-}
-
 static GArray *published(struct stand *stand, const struct fence_id *id)
 {
     GError *error = NULL;
@@ -294,6 +270,5 @@ const struct conformance_case sink_cases[] = {
      a_published_file_is_scanned_by_its_bounds_as_it_stands},
     {"every-cursor-goes-on-with-exactly-the-rest", SINKS, every_cursor_goes_on_with_exactly_the_rest},
     {"parts-cover-everything-exactly-once", SINKS | NEEDS(SPLIT), parts_cover_everything_exactly_once},
-    {"the-identity-changes-with-what-is-there", SINKS | NEEDS(IDENTITY), the_identity_changes_with_what_is_there},
     {NULL, 0, NULL},
 };

@@ -119,7 +119,7 @@ static bool are_named(GHashTable *set, const char *what)
     g_autofree char **names = (char **)g_hash_table_get_keys_as_array(set, &n);
     qsort(names, n, sizeof *names, by_text);
     for (guint i = 0; i < n; i++) {
-        bool has = suite_of(names[i]) < SITE_NOBODY;
+        bool has = suite_of(names[i]) != SITE_SUITES;
         print_message("# %s%s: %s\n", what, has ? "" : ", and no row of site_rows.h", names[i]);
         all &= has;
     }

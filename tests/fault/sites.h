@@ -5,12 +5,7 @@
 
 #include "kit/scene.h"
 
-enum site_suite {
-    SITE_SWEEP,
-    SITE_COMMANDS,
-    SITE_NOBODY, /* no command makes such a call */
-    SITE_SUITES
-};
+enum site_suite { SITE_SWEEP, SITE_COMMANDS, SITE_SUITES };
 
 struct sites {
     GHashTable *made;   /* of commands that met no fault, and the store's of all; sets of char * */

@@ -143,8 +143,8 @@ static void arm_fatal(struct scene *scene, uint64_t nth)
  * change nothing it says no more than that they failed, so of those it is one in five. */
 static bool changes(enum fault_op op)
 {
-    return op == FAULT_CAS || op == FAULT_SETTLE || op == FAULT_LANE_OPEN || op == FAULT_LANE_CLOSE ||
-           op == FAULT_FENCE_DROP || op == FAULT_LOCK || op == FAULT_UNLOCK;
+    return op == FAULT_CAS || op == FAULT_SETTLE || op == FAULT_LANE_OPEN || op == FAULT_FENCE_DROP ||
+           op == FAULT_LOCK || op == FAULT_UNLOCK;
 }
 
 enum { OTHERS_STRIDE = 5 };

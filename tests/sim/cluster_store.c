@@ -477,19 +477,6 @@ static bool sim_lane_open(struct session *session, const struct call *call, cons
     return true;
 }
 
-static bool sim_lane_close(struct session *session, const struct call *call, const struct fence_id *id, GError **error)
-{
-    struct cluster *cluster = cluster_of(session);
-    if (!reach(session, call, error))
-        return false;
-    for (uint32_t slot = 0; slot < CLUSTER_SLOTS; slot++) {
-        struct fence_state *fence = cluster_fence(cluster, id, slot, false);
-        if (fence)
-            fence_state_close(fence);
-    }
-    return cluster_answer(session, call, error);
-}
-
 static bool sim_fence_read(struct session *session, const struct call *call, const struct fence_id *id,
                            struct fence *ret, GError **error)
 {
@@ -531,7 +518,6 @@ static const struct write_ops WRITE = {
     .cas = sim_cas,
     .settle = sim_settle,
     .lane_open = sim_lane_open,
-    .lane_close = sim_lane_close,
     .fence_read = sim_fence_read,
     .fence_drop = sim_fence_drop,
     .lock = sim_lock,

@@ -412,13 +412,6 @@ static bool remote_lane_open(struct session *base, const struct call *call, cons
     return get_fence(&exchange, ret_before, error);
 }
 
-static bool remote_lane_close(struct session *base, const struct call *call, const struct fence_id *id, GError **error)
-{
-    struct exchange exchange = exchange_begin(base, call, WIRE_LANE_CLOSE);
-    wire_put_fence_id(exchange.session->request, id);
-    return exchange_run(&exchange, error);
-}
-
 static bool remote_fence_read(struct session *base, const struct call *call, const struct fence_id *id,
                               struct fence *ret, GError **error)
 {
@@ -457,7 +450,6 @@ static const struct write_ops write_ops = {
     .cas = remote_cas,
     .settle = remote_settle,
     .lane_open = remote_lane_open,
-    .lane_close = remote_lane_close,
     .fence_read = remote_fence_read,
     .fence_drop = remote_fence_drop,
     .lock = remote_lock,

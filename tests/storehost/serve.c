@@ -193,12 +193,6 @@ static bool do_lane_open(struct turn *turn, GError **error)
     return true;
 }
 
-static bool do_lane_close(struct turn *turn, GError **error)
-{
-    struct fence_id id = wire_get_fence_id(&turn->from);
-    return turn->from.ok ? store_lane_close(turn->connection->session, &turn->call, &id, error) : garbled(error);
-}
-
 static bool do_fence_read(struct turn *turn, GError **error)
 {
     struct fence_id id = wire_get_fence_id(&turn->from);
@@ -251,7 +245,6 @@ static bool (*const calls[WIRE_OPS])(struct turn *turn, GError **error) = {
     [WIRE_CAS] = do_cas,
     [WIRE_SETTLE] = do_settle,
     [WIRE_LANE_OPEN] = do_lane_open,
-    [WIRE_LANE_CLOSE] = do_lane_close,
     [WIRE_FENCE_READ] = do_fence_read,
     [WIRE_FENCE_DROP] = do_fence_drop,
     [WIRE_LOCK] = do_lock,

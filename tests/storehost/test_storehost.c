@@ -183,18 +183,20 @@ static uint64_t live_and_die(const char *socket, uint64_t wanted, uint64_t momen
     return said;
 }
 
-/* Closes the dead client's lane: what was still under way is in, or never will be. Gives how many of its writes are. */
+/* Closes the dead client's lane by a next one: what was still under way is in, or never will be. Gives how many of its
+ * writes are. */
 static size_t take_stock(struct client *other, uint64_t said)
 {
     GError *error = NULL;
     auto_(arena) kept = arena_new(1 << 20);
     struct call call = {.ds = &other->ds, .mem = kept};
-    const struct fence_id id = {.run = "a run"};
+    struct lane next = {.fence = {.run = "a run"}};
     struct fence fence;
-    kit_ok(store_lane_close(other->session, &call, &id, &error));
-    kit_ok(store_fence_read(other->session, &call, &id, &fence, &error));
+    kit_ok(store_fence_read(other->session, &call, &next.fence, &fence, &error));
+    next.lane = fence.highest + 1;
+    kit_ok(store_lane_open(other->session, &call, &next, &fence, &error));
     uint32_t mine = other->lane.fence.part;
-    other->lane.fence.part = id.part;
+    other->lane.fence.part = next.fence.part;
     size_t applied = check_lane(other, &fence.lanes[fence.n - 1], (said + 2) * BATCH);
     other->lane.fence.part = mine;
     return applied;

@@ -13,7 +13,7 @@
 #include "store/store.h"
 
 #define WIRE_BYTES   (256u << 20)
-#define WIRE_VERSION 2
+#define WIRE_VERSION 3
 
 enum wire_op {
     WIRE_INSPECT,
@@ -25,7 +25,6 @@ enum wire_op {
     WIRE_CAS,
     WIRE_SETTLE,
     WIRE_LANE_OPEN,
-    WIRE_LANE_CLOSE,
     WIRE_FENCE_READ,
     WIRE_FENCE_DROP,
     WIRE_LOCK,

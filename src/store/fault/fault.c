@@ -300,14 +300,6 @@ static bool fault_lane_open(struct session *session, const struct call *call, co
                     error);
 }
 
-static bool fault_lane_close(struct session *session, const struct call *call, const struct fence_id *id,
-                             GError **error)
-{
-    struct passage passage;
-    return session_go_in(&passage, session, call, FAULT_LANE_CLOSE, error) &&
-           come_out(&passage, passage.driver->inner->write->lane_close(inner_of(session), call, id, error), error);
-}
-
 static bool fault_fence_read(struct session *session, const struct call *call, const struct fence_id *id,
                              struct fence *ret, GError **error)
 {
@@ -379,15 +371,6 @@ static bool fault_sink_drop(struct session *session, const struct call *call, co
            come_out(&passage, passage.driver->inner->sink->drop(inner_of(session), call, run, error), error);
 }
 
-static bool fault_identity(struct session *session, const struct call *call, struct digest *ret, uint64_t *ret_bytes,
-                           GError **error)
-{
-    struct passage passage;
-    return session_go_in(&passage, session, call, FAULT_IDENTITY, error) &&
-           come_out(&passage, passage.driver->inner->identity->digest(inner_of(session), call, ret, ret_bytes, error),
-                    error);
-}
-
 static bool fault_shadow_check(struct session *session, const struct call *call, GError **error)
 {
     struct passage passage;
@@ -449,7 +432,6 @@ static void wrap_write(struct fault_driver *driver)
         .cas = WRAP(inner->cas, fault_cas),
         .settle = WRAP(inner->settle, fault_settle),
         .lane_open = WRAP(inner->lane_open, fault_lane_open),
-        .lane_close = WRAP(inner->lane_close, fault_lane_close),
         .fence_read = WRAP(inner->fence_read, fault_fence_read),
         .fence_drop = WRAP(inner->fence_drop, fault_fence_drop),
         .lock = WRAP(inner->lock, fault_lock),
@@ -470,10 +452,6 @@ static void wrap_rest(struct fault_driver *driver)
             .drop = WRAP(sink->drop, fault_sink_drop),
         };
         driver->table.sink = &driver->sink;
-    }
-    if (driver->inner->identity) {
-        driver->identity.digest = WRAP(driver->inner->identity->digest, fault_identity);
-        driver->table.identity = &driver->identity;
     }
     if (driver->inner->shadow) {
         driver->shadow = *driver->inner->shadow;

@@ -67,7 +67,6 @@ struct fault_driver {
     struct store_driver table;
     struct write_ops write;
     struct sink_ops sink;
-    struct identity_ops identity;
     struct shadow_ops shadow;
     struct history_ops history;
     const struct store_driver *inner;

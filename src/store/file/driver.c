@@ -32,8 +32,6 @@ static bool file_open_store(struct store **ret, const struct store_config *confi
         return false;
     struct file_store *store = g_new0(struct file_store, 1);
     store->dir = g_steal_pointer(&dir);
-    pthread_mutex_init(&store->lock, NULL);
-    store->digests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     *ret = (struct store *)store;
     return true;
 }
@@ -41,8 +39,6 @@ static bool file_open_store(struct store **ret, const struct store_config *confi
 static void file_close_store(struct store *base)
 {
     struct file_store *store = (struct file_store *)base;
-    g_hash_table_unref(store->digests);
-    pthread_mutex_destroy(&store->lock);
     g_free(store->dir);
     g_free(store);
 }
@@ -79,88 +75,11 @@ static bool file_inspect(struct session *session, const struct call *call, struc
     return true;
 }
 
-/* --- identity -------------------------------------------------------------------------------------------------------
- */
-
-struct known_digest {
-    struct world_stat stat;
-    struct digest digest;
-};
-
-static bool looks_the_same(const struct world_stat *a, const struct world_stat *b)
-{
-    return a->size == b->size && a->mtime_ns == b->mtime_ns && a->inode == b->inode && a->device == b->device;
-}
-
-static bool known_find(struct file_store *store, const struct file_name *file, struct digest *ret)
-{
-    auto_hold(&store->lock);
-    const struct known_digest *known = g_hash_table_lookup(store->digests, file->name);
-    if (!known || !looks_the_same(&known->stat, &file->stat))
-        return false;
-    *ret = known->digest;
-    return true;
-}
-
-void file_store_digest_known(struct file_store *store, const struct file_name *file, struct digest digest)
-{
-    struct known_digest *known = g_new(struct known_digest, 1);
-    *known = (struct known_digest){.stat = file->stat, .digest = digest};
-    auto_hold(&store->lock);
-    g_hash_table_replace(store->digests, g_strdup(file->name), known);
-}
-
-static bool digest_of(struct file_store *store, const struct file_name *file, struct digest *ret, GError **error)
-{
-    struct stream_range range = {.path = file->path, .to = file->stat.size};
-    struct digest digest;
-    if (!known_find(store, file, &digest)) {
-        if (!file_range_digest(store->base.world, &range, &digest, error))
-            return false;
-        file_store_digest_known(store, file, digest);
-    }
-    *ret = digest;
-    return true;
-}
-
-static void put_file(GByteArray *into, const struct file_name *file, struct digest digest)
-{
-    uint8_t bytes[16];
-    digest_put(digest, bytes);
-    put_prefixed(into, slice_of_text(file->name));
-    put_u64(into, file->stat.size);
-    put_bytes(into, slice_of(bytes, sizeof bytes));
-}
-
-/* XXH3-128 over name, size and content digest of each file, sorted by name. */
-static bool file_identity(struct session *session, const struct call *call, struct digest *ret, uint64_t *ret_bytes,
-                          GError **error)
-{
-    struct file_store *store = file_store_of(session);
-    g_autoptr(GPtrArray) files = NULL;
-    g_autoptr(GByteArray) all = g_byte_array_new();
-    uint64_t bytes = 0;
-    if (!file_names_some(store->base.world, store->dir, call->ds->name, &files, error))
-        return false;
-    for (size_t i = 0; i < files->len; i++) {
-        const struct file_name *file = files->pdata[i];
-        struct digest digest;
-        if (!call_goes_on(call, store->base.world, error) || !digest_of(store, file, &digest, error))
-            return false;
-        put_file(all, file, digest);
-        bytes += file->stat.size;
-    }
-    *ret = digest_bytes(slice_of(all->data, all->len), 0);
-    *ret_bytes = bytes;
-    return true;
-}
-
-static const struct identity_ops identity_ops = {.digest = file_identity};
-
 const struct store_driver file_driver = {
     .name = "file",
     .schemes = (const char *const[]){"file", NULL},
     .words = "files below a directory: NDJSON, JSON, CSV, each also gzip or zstd; as a target append-only",
+    .frozen = true,
     .locate = file_locate,
     .open = file_open_store,
     .close = file_close_store,
@@ -172,5 +91,4 @@ const struct store_driver file_driver = {
     .scan_next = file_scan_next,
     .scan_close = file_scan_close,
     .sink = &file_sink_ops,
-    .identity = &identity_ops,
 };

@@ -1,16 +1,12 @@
 /* Inside store/file/: the store, its sessions, and the driver's functions by file. */
 #pragma once
 
-#include "base/lock.h"
 #include "store/file/file.h"
 #include "store/file/range.h"
 
 struct file_store {
     struct store_base base;
-    char *dir;            /* its real path */
-    pthread_mutex_t lock; /* of the digests; a leaf */
-    GHashTable
-        *digests; /* name → struct known_digest: what was read to the end already, as long as it looks the same */
+    char *dir; /* its real path */
 };
 
 struct file_scan;
@@ -24,9 +20,6 @@ static inline struct file_store *file_store_of(struct session *session)
 {
     return (struct file_store *)((struct session_base *)session)->store;
 }
-
-/* What has been read of a file to its end: the identity that is asked for next need not read it again. */
-void file_store_digest_known(struct file_store *store, const struct file_name *file, struct digest digest);
 
 /* scan.c */
 bool file_scan_open(struct scan **ret, struct session *session, const struct scan_spec *spec, GError **error);

@@ -43,7 +43,6 @@ static bool whole_file(struct splitter *splitter, const struct file_name *file, 
     if (!file_range_digest(splitter->store->base.world, &bytes, &range.digest, error) ||
         !still_the_same(splitter, file, error))
         return false;
-    file_store_digest_known(splitter->store, file, range.digest);
     uint64_t each = file->form.packing == PACKING_NONE ? JSON_RECORD_BYTES : PACKED_RECORD_BYTES;
     return part_add(splitter, &range, range.to / each + 1, error);
 }
@@ -112,11 +111,8 @@ static bool cutting_begin(struct cutting *cutting, GError **error)
 
 static bool cut_opened(struct cutting *cutting, GError **error)
 {
-    if (!cutting_begin(cutting, error) || !cut_all(cutting, error) ||
-        !still_the_same(cutting->splitter, cutting->file, error))
-        return false;
-    file_store_digest_known(cutting->splitter->store, cutting->file, file_stream_digest(cutting->source.stream));
-    return true;
+    return cutting_begin(cutting, error) && cut_all(cutting, error) &&
+           still_the_same(cutting->splitter, cutting->file, error);
 }
 
 static bool cut_file(struct splitter *splitter, const struct file_name *file, GError **error)

@@ -86,16 +86,6 @@ static bool mem_lane_open(struct session *session, const struct call *call, cons
     return true;
 }
 
-static bool mem_lane_close(struct session *session, const struct call *call, const struct fence_id *id, GError **error)
-{
-    struct mem_content *content = mem_content_of(session);
-    auto_hold(&content->lock);
-    struct fence_state *fence = mem_fence(content, id, false);
-    if (fence)
-        fence_state_close(fence);
-    return true;
-}
-
 static bool mem_fence_read(struct session *session, const struct call *call, const struct fence_id *id,
                            struct fence *ret, GError **error)
 {
@@ -159,7 +149,6 @@ const struct write_ops mem_write_ops = {
     .cas = mem_cas,
     .settle = mem_settle,
     .lane_open = mem_lane_open,
-    .lane_close = mem_lane_close,
     .fence_read = mem_fence_read,
     .fence_drop = mem_fence_drop,
     .lock = mem_lock,

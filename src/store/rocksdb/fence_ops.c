@@ -35,78 +35,38 @@ void rocks_fence_save(struct session *base, const struct fence_id *id, const str
                               (const char *)session->envelope->data, session->envelope->len);
 }
 
-/* A change of one fence, with its latch held: *fence NULL means there is none, and there will be none where it stays
- * so. */
-struct fence_change {
-    const struct fence_id *id;
-    bool (*change)(void *user, const struct call *call, struct fence_state **fence, GError **error);
-    void *user;
-};
-
-static bool change_latched(struct session *session, const struct call *call, const struct fence_change *change,
-                           GError **error)
+/* With the latch of its fence held. */
+static bool open_latched(struct session *session, const struct call *call, const struct lane *lane,
+                         struct fence *ret_before, GError **error)
 {
     auto_(fence_state) fence = NULL;
-    if (!rocks_fence_load(rocks_of(session), change->id, &fence, error) ||
-        !change->change(change->user, call, &fence, error))
+    struct fence before;
+    if (!rocks_fence_load(rocks_of(session), &lane->fence, &fence, error) ||
+        !fence_state_view(fence, call->mem, &before, error))
         return false;
     if (!fence)
-        return true;
-    rocks_fence_save(session, change->id, fence);
-    return rocks_commit(session, error);
-}
-
-static bool change_fence(struct session *session, const struct call *call, const struct fence_change *change,
-                         GError **error)
-{
-    struct rocks_store *store = rocks_of(session);
-    uint8_t key[FENCE_KEY_BYTES];
-    fence_key_put(change->id, key);
-    struct latch latch = {.fence = slice_of(key, sizeof(key))};
-    if (!rocks_whole(store, error) || !latch_take(&store->latches, &latch, call, store->base.world, error))
+        fence = fence_state_new();
+    if (!fence_state_open(fence, lane, error))
         return false;
-    bool ok = change_latched(session, call, change, error);
-    latch_release(&store->latches, &latch);
-    return ok;
-}
-
-struct opening {
-    const struct lane *lane;
-    struct fence before;
-};
-
-static bool open_lane(void *user, const struct call *call, struct fence_state **fence, GError **error)
-{
-    struct opening *opening = user;
-    if (!fence_state_view(*fence, call->mem, &opening->before, error))
+    rocks_fence_save(session, &lane->fence, fence);
+    if (!rocks_commit(session, error))
         return false;
-    if (!*fence)
-        *fence = fence_state_new();
-    return fence_state_open(*fence, opening->lane, error);
+    *ret_before = before;
+    return true;
 }
 
 bool rocks_lane_open(struct session *session, const struct call *call, const struct lane *lane,
                      struct fence *ret_before, GError **error)
 {
-    struct opening opening = {.lane = lane};
-    struct fence_change change = {.id = &lane->fence, .change = open_lane, .user = &opening};
-    if (!change_fence(session, call, &change, error))
+    struct rocks_store *store = rocks_of(session);
+    uint8_t key[FENCE_KEY_BYTES];
+    fence_key_put(&lane->fence, key);
+    struct latch latch = {.fence = slice_of(key, sizeof(key))};
+    if (!rocks_whole(store, error) || !latch_take(&store->latches, &latch, call, store->base.world, error))
         return false;
-    *ret_before = opening.before;
-    return true;
-}
-
-static bool close_lanes(void *user, const struct call *call, struct fence_state **fence, GError **error)
-{
-    if (*fence)
-        fence_state_close(*fence);
-    return true;
-}
-
-bool rocks_lane_close(struct session *session, const struct call *call, const struct fence_id *id, GError **error)
-{
-    struct fence_change change = {.id = id, .change = close_lanes};
-    return change_fence(session, call, &change, error);
+    bool ok = open_latched(session, call, lane, ret_before, error);
+    latch_release(&store->latches, &latch);
+    return ok;
 }
 
 bool rocks_fence_read(struct session *session, const struct call *call, const struct fence_id *id, struct fence *ret,

@@ -158,7 +158,6 @@ bool rocks_cas(struct session *session, const struct call *call, const struct la
 bool rocks_settle(struct session *session, const struct call *call, GError **error);
 bool rocks_lane_open(struct session *session, const struct call *call, const struct lane *lane,
                      struct fence *ret_before, GError **error);
-bool rocks_lane_close(struct session *session, const struct call *call, const struct fence_id *id, GError **error);
 bool rocks_fence_read(struct session *session, const struct call *call, const struct fence_id *id, struct fence *ret,
                       GError **error);
 bool rocks_fence_drop(struct session *session, const struct call *call, const uint8_t run[16], GError **error);

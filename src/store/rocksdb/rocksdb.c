@@ -21,7 +21,6 @@ static const struct write_ops write_ops = {
     .cas = rocks_cas,
     .settle = rocks_settle,
     .lane_open = rocks_lane_open,
-    .lane_close = rocks_lane_close,
     .fence_read = rocks_fence_read,
     .fence_drop = rocks_fence_drop,
     .lock = rocks_lock,

@@ -284,7 +284,6 @@ static const struct write_ops write_ops = {
     .cas = valkey_cas,
     .settle = valkey_settle,
     .lane_open = valkey_lane_open,
-    .lane_close = valkey_lane_close,
     .fence_read = valkey_fence_read,
     .fence_drop = valkey_fence_drop,
     .lock = valkey_lock,

@@ -321,8 +321,7 @@ void fence_part_keep(struct fence_part *part)
 struct fence_state *fence_part_opened(const struct fence_part *part, const struct lane *lane, GError **error)
 {
     auto_(fence_state) state = copied(part->state);
-    fence_state_close(state);
-    if (lane && !fence_state_open(state, lane, error))
+    if (!fence_state_open(state, lane, error))
         return NULL;
     return g_steal_pointer(&state);
 }

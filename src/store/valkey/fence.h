@@ -136,7 +136,7 @@ void fence_pruned(struct fence_run *run, uint32_t place, const struct fence_fiel
 /* The fence as callers see it, in the arena. `asked`: with the base that callers gave, else with what places forget. */
 bool fence_part_view(const struct fence_part *part, bool asked, struct arena *mem, struct fence *ret, GError **error);
 
-/* What stands once all lanes are closed and `lane` (NULL: none) is open; NULL with BEHIND. Then it takes that. */
+/* What stands once `lane` is open and no other; NULL with BEHIND. Then it takes that. */
 struct fence_state *fence_part_opened(const struct fence_part *part, const struct lane *lane, GError **error);
 void fence_part_take(struct fence_part *part, struct fence_state *state);
 
@@ -155,7 +155,6 @@ void fence_intake_free(struct fence_intake *intake);
 AUTO_DEFINE(fence_intake, fence_intake_free)
 /* The fields of a place, as HGETALL gives them. CORRUPT. */
 bool fence_intake_add(struct fence_intake *intake, uint32_t place, const struct reply *fields, GError **error);
-bool fence_intake_has(const struct fence_intake *intake, uint32_t part);
 void fence_intake_parts(const struct fence_intake *intake, GArray *into); /* of uint32_t */
 /* The partition is what was read, and nothing else: of all places. */
 bool fence_intake_adopt(const struct fence_intake *intake, struct fence_part *part, GError **error);

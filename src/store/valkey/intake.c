@@ -130,11 +130,6 @@ bool fence_intake_add(struct fence_intake *intake, uint32_t place, const struct 
     return true;
 }
 
-bool fence_intake_has(const struct fence_intake *intake, uint32_t part)
-{
-    return part_of(intake, part) != NULL;
-}
-
 void fence_intake_parts(const struct fence_intake *intake, GArray *into)
 {
     GHashTableIter at;

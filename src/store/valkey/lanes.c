@@ -1,4 +1,4 @@
-/* Lanes opened and closed, fences read and dropped, as store.h has it. */
+/* Lanes opened, fences read and dropped, as store.h has it. */
 #include "store/valkey/valkey_store.h"
 
 #define LOOKED_US INT64_C(1000000) /* how long a look without taking over is good for */
@@ -45,7 +45,7 @@ static bool hold_run(struct session *session, const struct call *call, struct fe
     return fence_take_run(session, call, run, true, error);
 }
 
-/* The partition is this thread's to change: no cas begins in it, and no other thread opens or closes its lanes. */
+/* The partition is this thread's to change: no cas begins in it, and no other thread opens a lane of it. */
 static struct fence_part *part_begin(struct fences *fences, struct fence_run *run, uint32_t number)
 {
     auto_hold(&fences->lock);
@@ -126,13 +126,13 @@ static bool part_settle(struct session *session, const struct call *call, struct
     return true;
 }
 
-/* --- opening and closing ------------------------------------------------------------------------------------------ */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 static struct fence_state *next_state(struct fences *fences, struct fence_run *run, struct fence_part *part,
                                       const struct lane *lane, uint64_t *ret_event, GError **error)
 {
     auto_hold(&fences->lock);
-    if (lane && lane->lane <= fence_state_highest(part->state)) {
+    if (lane->lane <= fence_state_highest(part->state)) {
         behind(lane, fence_state_highest(part->state), error);
         return NULL;
     }
@@ -148,9 +148,8 @@ static void take_state(struct fences *fences, struct fence_part *part, struct fe
     fence_part_take(part, state);
 }
 
-/* `lane` NULL: none is opened. */
-static bool change_lanes(struct session *session, const struct call *call, struct fence_run *run,
-                         struct fence_part *part, const struct lane *lane, GError **error)
+static bool open_lane(struct session *session, const struct call *call, struct fence_run *run, struct fence_part *part,
+                      const struct lane *lane, GError **error)
 {
     struct fences *fences = valkey_store_of(session)->fences;
     uint64_t event;
@@ -192,7 +191,7 @@ bool valkey_lane_open(struct session *session, const struct call *call, const st
     struct fence_part *part = part_begin(fences, run, lane->fence.part);
     bool ok = part_settle(session, call, run, part, error) &&
               part_view(fences, part, false, call->mem, &before, error) &&
-              change_lanes(session, call, run, part, lane, error);
+              open_lane(session, call, run, part, lane, error);
     part_end(fences, part);
     if (ok)
         *ret_before = before;
@@ -258,21 +257,6 @@ bool fence_join(struct session *session, const struct call *call, const struct l
         return false;
     *ret = known ? run : NULL;
     return true;
-}
-
-bool valkey_lane_close(struct session *session, const struct call *call, const struct fence_id *id, GError **error)
-{
-    struct fences *fences = valkey_store_of(session)->fences;
-    struct fence_run *run = run_of(session, id->run);
-    bool known;
-    if (!join_known(session, call, run, id->part, &known, error))
-        return false;
-    if (!known)
-        return true;
-    struct fence_part *part = part_begin(fences, run, id->part);
-    bool ok = part_settle(session, call, run, part, error) && change_lanes(session, call, run, part, NULL, error);
-    part_end(fences, part);
-    return ok;
 }
 
 /* --- reading and dropping ----------------------------------------------------------------------------------------- */

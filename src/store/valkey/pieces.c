@@ -126,12 +126,6 @@ bool pieces_stand_for(struct slice raw)
     return raw.len == PIECES_BYTES && raw.data[0] == FORM_RAW_PIECES && dump_type_name(raw.data[1]);
 }
 
-uint64_t pieces_bytes_of(struct slice raw)
-{
-    struct reader reader = reader_of(slice_of(raw.data + 2, raw.len - 2));
-    return reader_u64(&reader);
-}
-
 void pieces_etag(const uint8_t stands_for[PIECES_BYTES], int64_t expires_at_ms, struct etag *ret)
 {
     uint8_t bytes[16];

@@ -41,9 +41,8 @@ bool pieces_sum_is_whole(const struct pieces_sum *sum); /* so far */
 /* What stands for the value. */
 void pieces_sum_end(const struct pieces_sum *sum, uint8_t ret[PIECES_BYTES]);
 
-/* Whether the bytes stand for a value; of such, its type and its bytes. */
+/* Whether the bytes stand for a value. */
 bool pieces_stand_for(struct slice raw);
-uint64_t pieces_bytes_of(struct slice raw);
 /* Begins with 'P', as no other etag does. */
 void pieces_etag(const uint8_t stands_for[PIECES_BYTES], int64_t expires_at_ms, struct etag *ret);
 bool pieces_is_etag(const struct etag *etag);

@@ -200,7 +200,6 @@ bool valkey_session_settle(struct session *session, const struct call *call, boo
 /* --- the contract's operations ------------------------------------------------------------------------------------ */
 
 bool valkey_lane_open(struct session *, const struct call *, const struct lane *, struct fence *ret_before, GError **);
-bool valkey_lane_close(struct session *, const struct call *, const struct fence_id *, GError **);
 bool valkey_fence_read(struct session *, const struct call *, const struct fence_id *, struct fence *ret, GError **);
 bool valkey_fence_drop(struct session *, const struct call *, const uint8_t run[16], GError **);
 bool valkey_cas(struct session *, const struct call *, const struct lane *, struct cas_op *ops, size_t n, GError **);

@@ -1,4 +1,4 @@
-/* The driver `file`: parts, their digests, files that change, identity. */
+/* The driver `file`: parts, their digests, files that change. */
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -379,51 +379,6 @@ static void bounds_and_cursors_of_something_else_are_refused(void **state)
     files_scan_fails(files, &(struct scan_spec){.cursor = batch.cursor}, SOURCE_MOVED, "not those");
 }
 
-/* --- identity -------------------------------------------------------------------------------------------------------
- */
-
-static struct digest identity(struct files *files, uint64_t *ret_bytes)
-{
-    GError *error = NULL;
-    struct call call = files_call(files);
-    struct digest digest = {0};
-    uint64_t bytes = 0;
-    kit_ok(store_identity_digest(files->session, &call, &digest, &bytes, &error));
-    *ret_bytes = bytes;
-    return digest;
-}
-
-static void identity_covers_names_and_contents(void **state)
-{
-    struct files *files = *state;
-    files_put_text(files, "a.ndjson", "{\"id\":1}\n");
-    files_put_text(files, "b.ndjson", "{\"id\":2}\n");
-    files->ds.name = "*";
-    uint64_t bytes;
-    struct digest digest = identity(files, &bytes);
-    assert_int_equal(bytes, 18);
-    assert_true(digest_equal(identity(files, &bytes), digest));
-    g_autoptr(GArray) parts = files_split(files, &(struct split_wish){.records_each = 1});
-    assert_true(digest_equal(identity(files, &bytes), digest)); /* what the split read counts as read */
-    files_put_text(files, "b.ndjson", "{\"id\":3}\n");
-    assert_false(digest_equal(identity(files, &bytes), digest));
-    files_put_text(files, "b.ndjson", "{\"id\":2}\n");
-    assert_true(digest_equal(identity(files, &bytes), digest));
-    files_put_text(files, "c.ndjson", "");
-    assert_false(digest_equal(identity(files, &bytes), digest));
-}
-
-static void what_the_split_has_read_is_not_read_again_for_the_identity(void **state)
-{
-    struct files *files = *state;
-    put(files, "a.ndjson", lines(1000));
-    files->ds.name = "*";
-    g_autoptr(GArray) parts = files_split(files, &(struct split_wish){.records_each = 100});
-    uint64_t reads = files->fake.reads, bytes;
-    identity(files, &bytes);
-    assert_int_equal(files->fake.reads, reads);
-}
-
 static void the_store_says_what_it_is(void **state)
 {
     GError *error = NULL;
@@ -501,8 +456,6 @@ int main(void)
         TEST(a_changed_header_moves_every_part),
         TEST(an_archive_that_was_listed_whole_and_is_cut_off_now_has_moved),
         TEST(bounds_and_cursors_of_something_else_are_refused),
-        TEST(identity_covers_names_and_contents),
-        TEST(what_the_split_has_read_is_not_read_again_for_the_identity),
         TEST(the_store_says_what_it_is),
         TEST(every_way_to_a_directory_is_one_store),
         TEST(a_directory_that_is_none_is_named),

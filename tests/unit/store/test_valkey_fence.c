@@ -100,8 +100,8 @@ static void a_lane_that_is_not_above_the_last_is_behind(void **state)
     struct fence_part *part = opened(fences_run(fences, RUN), 3, 2);
     struct lane same = {.lane = 2, .fence.part = 3};
     kit_refused(fence_part_opened(part, &same, &error) != NULL, BEHIND, "");
-    auto_(fence_state) closed = fence_part_opened(part, NULL, &error);
-    assert_false(fence_state_lane(closed, 2)->open);
+    auto_(fence_state) next = fence_part_opened(part, &(struct lane){.lane = 3, .fence.part = 3}, &error);
+    assert_false(fence_state_lane(next, 2)->open);
     assert_non_null(fence_part_open(part)); /* nothing was taken */
 }
 

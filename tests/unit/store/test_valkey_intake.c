@@ -113,7 +113,6 @@ static void a_partition_of_which_nothing_was_read_is_not_known(void **state)
     struct box box;
     begin(&box);
     assert_false(adopted(&box, 3)->known);
-    assert_false(fence_intake_has(box.intake, 3));
     end(&box);
 }
 

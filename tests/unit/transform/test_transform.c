@@ -134,8 +134,6 @@ static void without_anything_a_record_is_wanted_as_it_is(void **state)
     kit_equal_text(result.wanted[0].key, "k1");
     assert_false(recipe_has_transform(bench.recipe));
     assert_null(recipe_contract(bench.recipe));
-    assert_true(digest_equal(recipe_transform_digest(bench.recipe), (struct digest){0}));
-    assert_true(digest_equal(recipe_contract_digest(bench.recipe), (struct digest){0}));
     done(&bench);
 }
 
@@ -189,7 +187,6 @@ static void the_contract_comes_after_the_script(void **state)
     assert_int_equal(result.verdict, TRANSFORM_REJECTED);
     assert_int_equal(result.reason.code, SLUICE_ERROR_CONTRACT_SAYS);
     assert_non_null(strstr(result.reason.text, "n: "));
-    assert_false(digest_equal(recipe_contract_digest(bench.recipe), (struct digest){0}));
     done(&bench);
 }
 
@@ -331,36 +328,6 @@ static void what_is_wrong_shows_before_the_first_record(void **state)
     refused(dir, "transform: { lua: large.lua }\n", SLUICE_ERROR_REFUSED, "large.lua");
 }
 
-static struct digest digest_of(const char *dir, const char *more)
-{
-    struct bench bench = {.dir = dir};
-    GError *error = NULL;
-    write_spec(dir, more);
-    kit_ok(read_recipe(&bench, &error));
-    struct digest digest = recipe_transform_digest(bench.recipe);
-    done(&bench);
-    return digest;
-}
-
-static void digests_cover_names_and_contents(void **state)
-{
-    const char *dir = *state;
-    const char *both = "transform: { lua: fix.lua, libs: [a.lua] }\n";
-    write_file(dir, "fix.lua", "function transform(doc) return doc end");
-    write_file(dir, "a.lua", "x = 1");
-    write_file(dir, "b.lua", "x = 1");
-    struct digest first = digest_of(dir, both);
-    assert_true(digest_equal(first, digest_of(dir, both)));
-    assert_false(digest_equal(first, digest_of(dir, "transform: { lua: fix.lua }\n")));
-    assert_false(digest_equal(first, digest_of(dir, "transform: { lua: fix.lua, libs: [b.lua] }\n")));
-    write_file(dir, "a.lua", "x = 2");
-    assert_false(digest_equal(first, digest_of(dir, both)));
-    g_autofree char *elsewhere = g_build_filename(dir, "elsewhere", NULL);
-    write_file(elsewhere, "fix.lua", "function transform(doc) return doc end");
-    write_file(elsewhere, "a.lua", "x = 1");
-    assert_true(digest_equal(first, digest_of(elsewhere, both)));
-}
-
 static void sources_are_given_in_loading_order(void **state)
 {
     struct bench bench = {.dir = *state};
@@ -393,7 +360,6 @@ int main(void)
         in_a_dir(a_limit_that_was_passed_ends_the_run),
         in_a_dir(a_full_arena_refuses_the_record),
         in_a_dir(what_is_wrong_shows_before_the_first_record),
-        in_a_dir(digests_cover_names_and_contents),
         in_a_dir(sources_are_given_in_loading_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
