@@ -323,7 +323,7 @@ bool appended_list(struct verification *verification, GError **error);
 /* Files of partitions that the run does not have; where all of its partitions are looked at. */
 bool appended_strays(struct pass *pass, GError **error);
 
-/* --- sums.c, sweep.c: what is kept of a partition, and what the target alone says -------------------------------- */
+/* --- sums.c, sweep*.c: what is kept of a partition, and what the target alone says -------------------------------- */
 
 /* What a record of the target adds to the sum `stored`. By its bytes, not by its document: one store is compared with
  * itself at another time, and other bytes for the same document only cost a comparison in full. */
@@ -412,7 +412,6 @@ static inline bool outcome_was_compared(enum outcome outcome)
 /* Scans the target once, on all threads, and settles the partitions of which the sum is still what it was. Returns at
  * once where no partition has a sum that can be told by the target alone. */
 bool sweep_run(struct verification *verification, GError **error);
-bool sweep_pass(struct pass *pass, GError **error);
 
 /* verify.c */
 bool verification_threads(struct verification *verification, bool (*work)(struct pass *pass, GError **error),
