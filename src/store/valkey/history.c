@@ -42,16 +42,11 @@ void history_free(struct history *history)
     g_free(history);
 }
 
-struct history_server *history_add(struct history *history, const char *node, const struct node_state *state,
-                                   const int32_t owner[SLOTS], int32_t node_index)
+struct history_server *history_add(struct history *history, const char *node, const int32_t owner[SLOTS],
+                                   int32_t node_index)
 {
     struct history_server *server = server_add(history);
     g_strlcpy(server->node, node ? node : "", sizeof server->node);
-    g_strlcpy(server->run_id, state->run_id, sizeof server->run_id);
-    g_strlcpy(server->replid, state->replid, sizeof server->replid);
-    g_strlcpy(server->replid2, state->replid2, sizeof server->replid2);
-    server->offset = state->offset;
-    server->second = state->second;
     for (uint32_t slot = 0, end; slot < SLOTS; slot = end) {
         for (end = slot + 1; end < SLOTS && owner[end] == owner[slot];)
             end++;
@@ -60,6 +55,15 @@ struct history_server *history_add(struct history *history, const char *node, co
             g_array_append_vals(server->slots, bounds, G_N_ELEMENTS(bounds));
     }
     return server;
+}
+
+void history_asked(struct history_server *server, const struct node_state *state)
+{
+    g_strlcpy(server->run_id, state->run_id, sizeof server->run_id);
+    g_strlcpy(server->replid, state->replid, sizeof server->replid);
+    g_strlcpy(server->replid2, state->replid2, sizeof server->replid2);
+    server->offset = state->offset;
+    server->second = state->second;
 }
 
 static uint16_t bound_at(const struct history_server *server, unsigned i)
@@ -211,6 +215,35 @@ static struct history_server *by_node(const struct history *history, const char 
     return NULL;
 }
 
+static void copy_state(struct history_server *server, const struct history_server *then)
+{
+    memcpy(server->run_id, then->run_id, sizeof server->run_id);
+    memcpy(server->replid, then->replid, sizeof server->replid);
+    memcpy(server->replid2, then->replid2, sizeof server->replid2);
+    server->offset = then->offset;
+    server->second = then->second;
+}
+
+void history_carried(struct history_server *server, const struct history *was)
+{
+    const struct history_server *then = by_node(was, server->node);
+    if (!then)
+        return;
+    copy_state(server, then);
+    server->offset = INT64_MAX; /* whoever goes on with its history begins below that */
+    server->carried = true;
+}
+
+void history_remember(struct history *now, const struct history *last)
+{
+    for (unsigned i = 0; i < now->servers->len; i++) {
+        struct history_server *server = now->servers->pdata[i];
+        const struct history_server *then = server->carried ? by_node(last, server->node) : NULL;
+        if (then)
+            copy_state(server, then);
+    }
+}
+
 /* The same node, or one that was a replica until then: that one has all slots of the other, and no others. */
 static bool in_its_place(const struct history *before, const struct history_server *was,
                          const struct history_server *now)
@@ -250,9 +283,10 @@ bool history_slots_stay(const struct history *was, const struct history *now)
 bool history_same(const struct history *was, const struct history *now)
 {
     for (unsigned i = 0; i < was->servers->len; i++) {
-        bool there = false;
+        const struct history_server *server = was->servers->pdata[i], *node = by_node(now, server->node);
+        bool there = node && node->carried;
         for (unsigned k = 0; k < now->servers->len && !there; k++)
-            there = same_process(was->servers->pdata[i], now->servers->pdata[k]);
+            there = same_process(server, now->servers->pdata[k]);
         if (!there)
             return false;
     }

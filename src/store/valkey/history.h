@@ -3,7 +3,8 @@
  *
  * As text, a *line*: SINCE NEXT;SERVER;SERVER… SINCE and NEXT are moments of the run (fence.h): what the line's
  * checkpoint counts was noted between them. A server: NODE RUN_ID REPLID OFFSET REPLID2 SECOND SLOTS COVERED, with `-`
- * for what a service hides; COVERED 1 where the witness was put, because the checkpoint counts writes there. A primary
+ * for what a service hides; COVERED 1 where the witness was put, because the checkpoint counts writes there; others may
+ * not have been asked for it, and are what they were in an earlier line, with an OFFSET that none reaches. A primary
  * that was a replica keeps its old primary's id as its second, and up to where its own history is the same. */
 #pragma once
 
@@ -18,6 +19,7 @@ struct history_server {
     GArray *slots;         /* of uint16_t: pairs first, last, ascending */
     GHashTable *witnesses; /* of a look: part → "LANE:NUMBER LANE:NUMBER …" */
     bool covered;
+    bool carried;   /* it was not asked now, and is as an earlier line has it */
     bool suspect;   /* a line that has it says that it may have lost something */
     bool confirmed; /* a witness shows that it has all that stood in its slots when they were last given to it */
 };
@@ -31,9 +33,13 @@ struct history *history_new(void);
 void history_free(struct history *history);
 AUTO_DEFINE(history, history_free)
 
-/* One server more, which has the slots whose `owner` is `node`. */
-struct history_server *history_add(struct history *history, const char *node, const struct node_state *state,
-                                   const int32_t owner[SLOTS], int32_t node_index);
+/* One server more, which has the slots whose `owner` is `node`; nothing else is known of it yet. */
+struct history_server *history_add(struct history *history, const char *node, const int32_t owner[SLOTS],
+                                   int32_t node_index);
+/* What it is: as it was asked; or as it was in an earlier line, if that has it. What it had then says nothing of what
+ * it was given since, so that only the same process is known to have that. */
+void history_asked(struct history_server *server, const struct node_state *state);
+void history_carried(struct history_server *server, const struct history *was);
 /* The place in which a server's witnesses lie: that of its first slot. */
 uint32_t history_place(const struct history_server *server);
 /* A field of that place's fence; others are nothing to it. */
@@ -44,8 +50,10 @@ bool history_read(struct slice line, struct history **ret);
 
 /* All have the slots that they had, or none had any. */
 bool history_slots_stay(const struct history *was, const struct history *now);
-/* The servers of `was` are there, the same processes with the same history. */
+/* The servers of `was` are there, the same processes with the same history, as far as they were asked now. */
 bool history_same(const struct history *was, const struct history *now);
+/* Those that were not asked now become what they are in `last`. */
+void history_remember(struct history *now, const struct history *last);
 bool history_holds(struct history *now, struct slice was, const struct witness *witness, struct arena *mem,
                    const char **ret_where);
 

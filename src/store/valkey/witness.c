@@ -13,27 +13,121 @@ enum { PUT_ROUNDS = 16, FIELD_BYTES = 16 };
 
 /* --- asking ------------------------------------------------------------------------------------------------------- */
 
-/* Each server is asked through the connection that its witness is put through, too: `bound`, one a server. */
-static bool ask_all(struct router *router, const struct call *call, const struct topology *topology,
-                    struct history *into, GArray *bound, GError **error)
+/* What was asked, and the topology by which. */
+struct asked {
+    struct history *history;
+    struct topology *topology;
+    GArray *nodes; /* of size_t: which of the topology's has slots, one a server of the history */
+    GArray
+        *bound; /* of uint64_t, likewise: the connection through which it was asked, as its witness will go; 0: none */
+};
+
+static void asked_reset(struct asked *asked)
 {
-    g_autofree bool *owners = topology_owners(topology);
-    for (size_t i = 0; i < topology->n; i++) {
-        struct node_state state;
-        uint64_t serial;
-        const struct valkey_node *node = &topology->nodes[i];
-        if (!owners[i])
-            continue;
-        if (!router_bind(router, call, &node->at, &serial, error) ||
-            !router_look(router, call, &node->at, &state, error))
-            return false;
-        if (!state.primary)
-            return error_set(error, SLUICE_ERROR_UNREACHABLE, "%s:%u: it is a replica by now", node->at.host,
-                             node->at.port);
-        history_add(into, node->id, &state, topology->owner, (int32_t)i);
-        g_array_append_val(bound, serial);
+    g_clear_pointer(&asked->history, history_free);
+    g_clear_pointer(&asked->nodes, g_array_unref);
+    g_clear_pointer(&asked->bound, g_array_unref);
+    g_clear_pointer(&asked->topology, topology_unref);
+}
+
+static void asked_begin(struct asked *asked, struct router *router)
+{
+    *asked = (struct asked){.history = history_new(),
+                            .topology = router_topology(router),
+                            .nodes = g_array_new(FALSE, FALSE, sizeof(size_t)),
+                            .bound = g_array_new(FALSE, TRUE, sizeof(uint64_t))};
+    g_autofree bool *owners = topology_owners(asked->topology);
+    for (size_t i = 0; i < asked->topology->n; i++)
+        if (owners[i]) {
+            history_add(asked->history, asked->topology->nodes[i].id, asked->topology->owner, (int32_t)i);
+            g_array_append_val(asked->nodes, i);
+        }
+    g_array_set_size(asked->bound, asked->nodes->len);
+}
+
+static const struct valkey_host *host_of(const struct asked *asked, guint server)
+{
+    return &asked->topology->nodes[g_array_index(asked->nodes, size_t, server)].at;
+}
+
+static bool has_written(const struct asked *asked, struct router *router, guint server)
+{
+    return link_of(router, host_of(asked, server))->wrote;
+}
+
+/* All that this router has written on is on servers that have slots still. */
+static bool all_written_are_there(const struct asked *asked, struct router *router)
+{
+    guint wrote = 0, there = 0;
+    for (guint i = 0; i < router->links->len; i++)
+        wrote += ((const struct link *)g_ptr_array_index(router->links, i))->wrote;
+    for (guint i = 0; i < asked->nodes->len; i++)
+        there += has_written(asked, router, i);
+    return wrote == there;
+}
+
+/* Of a server on which nothing was written since the line nothing is claimed: what it was then may stand in the next
+ * one, as long as all have the slots that they had. A slow one is not waited for by those who have nothing there. */
+static bool may_carry(const struct asked *asked, struct router *router, const struct history *was)
+{
+    return was && asked->nodes->len > 1 && history_slots_stay(was, asked->history) &&
+           history_slots_stay(asked->history, was) && all_written_are_there(asked, router);
+}
+
+struct answers {
+    const struct asked *asked;
+    const guint *of; /* which server a command is for */
+    struct node_state *states;
+};
+
+static bool info_answer(void *self, size_t i, const struct reply *reply, GError **error)
+{
+    const struct answers *answers = self;
+    if (reply->type == REPLY_ERROR)
+        return refusal_set(reply, host_of(answers->asked, answers->of[i]), "INFO", error);
+    link_state(reply->bytes, &answers->states[i]);
+    return true;
+}
+
+static bool take_states(struct asked *asked, struct router *router, const struct answers *answers, size_t n,
+                        GError **error)
+{
+    for (size_t i = 0; i < n; i++) {
+        guint server = answers->of[i];
+        const struct valkey_host *at = host_of(asked, server);
+        if (!answers->states[i].primary)
+            return error_set(error, SLUICE_ERROR_UNREACHABLE, "%s:%u: it is a replica by now", at->host, at->port);
+        history_asked(asked->history->servers->pdata[server], &answers->states[i]);
+        g_array_index(asked->bound, uint64_t, server) = link_of(router, at)->serial;
     }
     return true;
+}
+
+/* All at once. `was` NULL: each of them; else those that were written on, and the others are what they were. */
+static bool ask_all(struct router *router, const struct call *call, const struct history *was, struct asked *asked,
+                    GError **error)
+{
+    guint servers = asked->nodes->len;
+    g_autofree struct command *commands = g_new0(struct command, servers + 1);
+    g_autofree struct node_state *states = g_new0(struct node_state, servers + 1);
+    g_autofree guint *of = g_new(guint, servers + 1);
+    bool carry = may_carry(asked, router, was);
+    size_t n = 0;
+    for (guint i = 0; i < servers; i++) {
+        if (carry && !has_written(asked, router, i)) {
+            history_carried(asked->history->servers->pdata[i], was);
+            continue;
+        }
+        of[n] = i;
+        commands[n++] = (struct command){.args = LINK_LOOK,
+                                         .n_args = G_N_ELEMENTS(LINK_LOOK),
+                                         .slot = -1,
+                                         .at = host_of(asked, i),
+                                         .repeatable = true};
+    }
+    struct answers answers = {.asked = asked, .of = of, .states = states};
+    struct route_wish wish = {.commands = commands, .n = n, .unpaced = true, .answer = info_answer, .self = &answers};
+    return (n == 0 || router_run(router, call, &wish, error)) && take_states(asked, router, &answers, n, error);
 }
 
 /* A server that is gone would be waited for until the deadline, although another has its place. */
@@ -42,20 +136,6 @@ static struct call short_call(const struct router *router, const struct call *ca
     struct call one = *call;
     one.deadline_us = link_wait(router, call, LOOK_US).deadline_us;
     return one;
-}
-
-/* What was asked, and the topology by which. */
-struct asked {
-    struct history *history;
-    struct topology *topology;
-    GArray *bound; /* of uint64_t */
-};
-
-static void asked_reset(struct asked *asked)
-{
-    g_clear_pointer(&asked->history, history_free);
-    g_clear_pointer(&asked->bound, g_array_unref);
-    g_clear_pointer(&asked->topology, topology_unref);
 }
 
 /* Behind a failure: another server may have the place by now. false: none has, nor will have; *io_failed says that. In
@@ -79,15 +159,16 @@ static bool again(struct router *router, const struct call *call, unsigned n, GE
            look_anew(router, call, io_failed);
 }
 
-static bool ask(struct router *router, const struct call *call, struct asked *ret, GError **error)
+/* `was`: an earlier line, of which what it says of servers that nothing was written on may be taken; NULL: all are
+ * asked. */
+static bool ask(struct router *router, const struct call *call, const struct history *was, struct asked *ret,
+                GError **error)
 {
     for (unsigned n = 0;; n++) {
         g_autoptr(GError) failed = NULL;
         struct call one = short_call(router, call);
-        *ret = (struct asked){.history = history_new(),
-                              .topology = router_topology(router),
-                              .bound = g_array_new(FALSE, FALSE, sizeof(uint64_t))};
-        if (ask_all(router, &one, ret->topology, ret->history, ret->bound, &failed))
+        asked_begin(ret, router);
+        if (ask_all(router, &one, was, ret, &failed))
             return true;
         asked_reset(ret);
         if (!again(router, call, n, &failed)) {
@@ -210,55 +291,50 @@ static bool put_on(struct putting *putting, const struct valkey_host *at, uint64
 static void cover(const struct putting *putting, const struct asked *asked, bool everywhere)
 {
     struct router *router = valkey_session_of(putting->session)->router;
-    g_autofree bool *owners = topology_owners(asked->topology);
-    unsigned k = 0;
-    for (size_t i = 0; i < asked->topology->n; i++)
-        if (owners[i]) {
-            struct history_server *server = asked->history->servers->pdata[k++];
-            server->covered = everywhere || link_of(router, &asked->topology->nodes[i].at)->wrote;
-        }
+    for (guint i = 0; i < asked->nodes->len; i++)
+        ((struct history_server *)asked->history->servers->pdata[i])->covered =
+            everywhere || has_written(asked, router, i);
 }
 
 static bool put_on_all(struct putting *putting, const struct asked *asked, GError **error)
 {
-    g_autofree bool *owners = topology_owners(asked->topology);
-    unsigned k = 0;
-    for (size_t i = 0; i < asked->topology->n; i++) {
-        const struct history_server *server = owners[i] ? asked->history->servers->pdata[k] : NULL;
-        if (!server)
-            continue;
-        if (server->covered && !put_on(putting, &asked->topology->nodes[i].at, g_array_index(asked->bound, uint64_t, k),
-                                       history_place(server), error))
+    for (guint i = 0; i < asked->nodes->len; i++) {
+        const struct history_server *server = asked->history->servers->pdata[i];
+        if (server->covered &&
+            !put_on(putting, host_of(asked, i), g_array_index(asked->bound, uint64_t, i), history_place(server), error))
             return false;
-        k++;
     }
     return true;
 }
 
 /* --- noting ------------------------------------------------------------------------------------------------------- */
 
-/* What this process knows of fences, it knows of servers that are no longer the same. */
-static void notice(struct valkey_store *store, const char *now, const struct history *history)
+/* What this process knows of fences, it knows of servers that are no longer the same. What it remembers of them is what
+ * they were when any session asked them last. */
+static void notice(struct valkey_store *store, struct history *now)
 {
     struct fences *fences = store->fences;
     auto_(history) before = NULL;
+    g_autoptr(GString) text = g_string_new(NULL);
     auto_hold(&fences->lock);
-    if (store->history && history_read(slice_of_text(store->history), &before) && !history_same(before, history))
-        fences_suspect(fences);
+    if (store->history && history_read(slice_of_text(store->history), &before)) {
+        if (!history_same(before, now))
+            fences_suspect(fences);
+        history_remember(now, before);
+    }
+    history_put(now, text);
     g_free(store->history);
-    store->history = g_strdup(now);
+    store->history = g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-static bool is_same(struct slice was, struct history *now, bool *io_everywhere, GError **error)
+static bool is_same(const struct history *was, struct history *now, bool *io_everywhere, GError **error)
 {
-    auto_(history) before = NULL;
-    if (!was.len || !history_read(was, &before))
+    if (!was)
         return true;
-    now->since = before->next;
-    *io_everywhere |= !history_slots_stay(before, now);
-    return history_same(before, now) ||
-           error_set(error, SLUICE_ERROR_UNSETTLED,
-                     "a server was replaced or started anew before its writes were settled");
+    now->since = was->next;
+    *io_everywhere |= !history_slots_stay(was, now);
+    return history_same(was, now) || error_set(error, SLUICE_ERROR_UNSETTLED,
+                                               "a server was replaced or started anew before its writes were settled");
 }
 
 static struct fence_run *run_of(struct valkey_store *store, const uint8_t uid[16], uint64_t *ret_tick)
@@ -290,19 +366,24 @@ static bool put_all(const struct noting *noting, struct fence_run *run, const st
     return put;
 }
 
+/* Where nothing was written yet, all are asked: by that what is read of fences is of these servers. */
 static bool note_once(const struct noting *noting, GError **error)
 {
     struct asked asked = {0};
-    bool everywhere = noting->witness->everywhere;
-    if (!ask(valkey_session_of(noting->session)->router, noting->call, &asked, error))
+    const struct witness *witness = noting->witness;
+    bool everywhere = witness->everywhere;
+    auto_(history) was = NULL;
+    if (noting->was.len)
+        history_read(noting->was, &was);
+    if (!ask(valkey_session_of(noting->session)->router, noting->call, witness->lane && !everywhere ? was : NULL,
+             &asked, error))
         return false;
     struct valkey_store *store = valkey_store_of(noting->session);
-    struct fence_run *run = run_of(store, noting->witness->fence.run, &asked.history->next);
-    bool ok =
-        is_same(noting->was, asked.history, &everywhere, error) && put_all(noting, run, &asked, everywhere, error);
+    struct fence_run *run = run_of(store, witness->fence.run, &asked.history->next);
+    bool ok = is_same(was, asked.history, &everywhere, error) && put_all(noting, run, &asked, everywhere, error);
     g_string_truncate(noting->text, 0);
     history_put(asked.history, noting->text);
-    notice(store, noting->text->str, asked.history);
+    notice(store, asked.history);
     asked_reset(&asked);
     return ok;
 }
@@ -348,7 +429,7 @@ bool valkey_history_look(struct session *session, const struct call *call, const
     struct asked asked = {0};
     uint64_t tick;
     struct fence_run *run = run_of(store, uid, &tick);
-    if (!ask(valkey_session_of(session)->router, call, &asked, error))
+    if (!ask(valkey_session_of(session)->router, call, NULL, &asked, error))
         return false;
     unsigned n = asked.history->servers->len;
     g_autofree struct command *commands = g_new0(struct command, n + 1);
@@ -365,9 +446,7 @@ bool valkey_history_look(struct session *session, const struct call *call, const
     }
     struct route_wish wish = {.commands = commands, .n = n, .answer = look_answer, .self = asked.history};
     bool ok = router_run(valkey_session_of(session)->router, call, &wish, error);
-    g_autoptr(GString) text = g_string_new(NULL);
-    history_put(asked.history, text);
-    notice(store, text->str, asked.history);
+    notice(store, asked.history);
     if (ok)
         *ret = g_steal_pointer(&asked.history);
     asked_reset(&asked);

@@ -58,6 +58,12 @@ static const struct {
     /* of a server on which nothing was written it is no matter */
     {M "a run1 repl1 1 " NONE " -1" LOW ";b run2 repl2 1 " NONE " -1 1000-16383 0",
      M "a run1 repl1 2 " NONE " -1" LOW ";b run9 repl9 2 " NONE " -1" HIGH, "- -", NOWHERE},
+    /* one that was not asked, but is what it was, got slots; and one that may have gone on without them */
+    {M "a run1 repl1 1 " NONE " -1" LOW ";b run2 repl2 9223372036854775807 " NONE " -1 1000-16383 0",
+     M "a run1 repl1 2 " NONE " -1 0-799 1;b run2 repl2 2 " NONE " -1 800-16383 1", "- -", NOWHERE},
+    {M "a run1 repl1 1 " NONE " -1" LOW ";b run2 repl2 9223372036854775807 " NONE " -1 1000-16383 0",
+     M "a run1 repl1 2 " NONE " -1 0-799 1;b run3 repl3 120 repl2 101 800-16383 1", "- 1:1",
+     "0000010000000007 800-999"},
     /* not of ours */
     {"a text of something else", M "- run1 repl1 1 " NONE " -1" ALL, "-", NOWHERE},
 };
@@ -152,6 +158,41 @@ static void servers_are_the_same_whatever_slots_they_got(void **state)
     assert_false(history_same(was, anew));
 }
 
+/* Two, of which one was asked. */
+static void what_was_not_asked_is_what_it_was(void **state)
+{
+    static int32_t owner[SLOTS];
+    const struct node_state same = {.run_id = "run1", .replid = "repl1", .offset = 9, .second = -1};
+    const struct node_state other = {.run_id = "run9", .replid = "repl9", .offset = 9, .second = -1};
+    auto_(history) was = NULL;
+    auto_(history) last = NULL;
+    auto_(history) others = NULL; /* another session has asked b since */
+    g_autoptr(GString) text = g_string_new(NULL);
+    assert_true(history_read(
+        slice_of_text(M "a run1 repl1 1 " NONE " -1" LOW ";b run2 repl2 1 " NONE " -1 1000-16383 0"), &was));
+    assert_true(history_read(
+        slice_of_text(M "a run7 repl7 1 " NONE " -1" LOW ";b run8 repl8 5 " NONE " -1 1000-16383 0"), &last));
+    assert_true(history_read(
+        slice_of_text(M "a run1 repl1 1 " NONE " -1" LOW ";b run8 repl8 5 " NONE " -1 1000-16383 0"), &others));
+    for (unsigned i = 0; i < SLOTS; i++)
+        owner[i] = i >= 1000;
+    auto_(history) now = history_new();
+    struct history_server *asked = history_add(now, "a", owner, 0), *carried = history_add(now, "b", owner, 1);
+    history_asked(asked, &same);
+    history_carried(carried, was);
+    assert_string_equal(carried->run_id, "run2");
+    assert_true(carried->offset == INT64_MAX);
+    assert_true(history_same(was, now));
+    assert_true(history_same(others, now)); /* of what was asked, and of nothing else */
+    assert_false(history_same(last, now));
+    history_asked(asked, &other);
+    assert_false(history_same(was, now));
+    history_remember(now, last);
+    history_put(now, text);
+    assert_string_equal(text->str, "0000000000000000 0000000000000000;a run9 repl9 9 - -1 0-999 0;b run8 repl8 5 " NONE
+                                   " -1 1000-16383 0");
+}
+
 static void places_are_told_with_the_earliest_moment(void **state)
 {
     g_autofree struct history_where *where = g_new(struct history_where, 1);
@@ -174,7 +215,7 @@ static void a_line_is_read_as_it_was_written(void **state)
         owner[i] = i % 8192 < 100 ? 1 : 0;
     history->since = 5;
     history->next = UINT64_C(3) << 40;
-    history_add(history, "node1", &node, owner, 1);
+    history_asked(history_add(history, "node1", owner, 1), &node);
     history_put(history, text);
     assert_string_equal(text->str,
                         "0000000000000005 0000030000000000;node1 0123456789abcdef - 77 - -1 0-99,8192-8291 0");
@@ -191,6 +232,7 @@ int main(void)
         cmocka_unit_test(what_a_later_checkpoint_shows_counts_for_the_earlier_ones),
         cmocka_unit_test(what_a_new_server_lost_of_its_slots_is_told_by_a_later_checkpoint),
         cmocka_unit_test(servers_are_the_same_whatever_slots_they_got),
+        cmocka_unit_test(what_was_not_asked_is_what_it_was),
         cmocka_unit_test(places_are_told_with_the_earliest_moment),
         cmocka_unit_test(a_line_is_read_as_it_was_written),
     };

@@ -1,0 +1,269 @@
+/* Which servers of a cluster are asked who they are before what was written counts, and what is made of those that are
+ * not: a slow one slows those alone who have something there. */
+#include <signal.h>
+
+#include "kit/kit.h"
+#include "kit/servers.h"
+#include "store/calls.h"
+#include "store/valkey/slot.h"
+
+enum { SERVERS = 3, HOME = 6000 }; /* the partition, and the slot of its record, which is the second server's */
+enum word { NODE, RUN_ID, REPLID, OFFSET, REPLID2, SECOND, HAS, COVERED };
+static const char *const SLOTS_OF[SERVERS] = {"0-5460", "5461-10921", "10922-16383"};
+#define NO_OFFSET "9223372036854775807"
+
+struct box {
+    struct servers servers;
+    struct store_registry *registry;
+    struct store *store;
+    struct session *session;
+    struct dataset ds;
+    struct arena *mem;
+    struct lane lane;
+    uint64_t number; /* written so far */
+    unsigned keys;   /* tried so far */
+    char *line;      /* the newest */
+};
+
+static int set_up(void **state)
+{
+    struct box *box = g_new0(struct box, 1);
+    box->servers.program = servers_find("redis-server", NULL);
+    if (box->servers.program) {
+        assert_int_equal(kit_dir_setup((void **)&box->servers.dir), 0);
+        servers_start_cluster(&box->servers, SERVERS);
+    }
+    *state = box;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct box *box = *state;
+    servers_end(&box->servers);
+    g_free(box);
+    return 0;
+}
+
+static struct call call_of(struct box *box)
+{
+    return (struct call){
+        .ds = &box->ds, .mem = box->mem, .deadline_us = world_monotonic_us(world_real()) + INT64_C(60000000)};
+}
+
+/* As an executor does: `number` 0 before anything is written, else behind it. */
+static bool note(struct box *box, uint64_t number, GError **error)
+{
+    struct call call = call_of(box);
+    struct witness witness = {.fence = box->lane.fence, .lane = number ? box->lane.lane : 0, .number = number};
+    struct slice was = box->line ? slice_of_text(box->line) : SLICE_EMPTY;
+    const char *now;
+    if (!store_history_note(box->session, &call, &witness, was, &now, error))
+        return false;
+    g_free(box->line);
+    box->line = g_strdup(now);
+    return number == 0 || store_settle(box->session, &call, error);
+}
+
+static void end(struct box *box)
+{
+    store_session_close(box->session);
+    store_release(box->registry, box->store);
+    store_registry_free(box->registry);
+    arena_free(box->mem);
+    g_clear_pointer(&box->line, g_free);
+}
+
+static unsigned server_of(const char *key)
+{
+    uint16_t slot = slot_of(slice_of_text(key));
+    return slot <= 5460 ? 0 : slot <= 10921 ? 1 : 2;
+}
+
+/* A record that the server has, where nothing was. */
+static void write_on(struct box *box, unsigned server)
+{
+    GError *error = NULL;
+    struct call call = call_of(box);
+    char key[24];
+    do
+        g_snprintf(key, sizeof key, "r:%u", box->keys++);
+    while (server_of(key) != server);
+    struct cas_op op = {.key = slice_of_text(key), .raw = slice_of_text("Rsvalue"), .number = ++box->number};
+    kit_ok(store_cas(box->session, &call, &box->lane, &op, 1, &error));
+    assert_int_equal(op.outcome, CAS_WRITTEN);
+}
+
+/* With a batch through: taking the run over has written on all of them. */
+static void begin(struct box *box)
+{
+    GError *error = NULL;
+    g_autofree char *uri = g_strdup_printf("valkey://127.0.0.1:%u", box->servers.ports[0]);
+    struct store_config config = {.uri = uri, .base_dir = box->servers.dir};
+    struct fence before;
+    box->mem = arena_new(16 << 20);
+    box->ds = (struct dataset){.name = "r:*", .form = FORM_RAW};
+    box->lane = (struct lane){.lane = 1, .fence = {.part = HOME}};
+    world_random(world_real(), box->lane.fence.run, sizeof box->lane.fence.run);
+    box->number = 0;
+    box->registry = store_registry_new(world_real(), NULL);
+    kit_ok(store_open(&box->store, box->registry, &config, &error));
+    kit_ok(store_session_open(&box->session, box->store, &error));
+    struct call call = call_of(box);
+    kit_ok(store_lane_open(box->session, &call, &box->lane, &before, &error));
+    kit_ok(note(box, 0, &error));
+    write_on(box, 1);
+    kit_ok(note(box, box->number, &error));
+}
+
+static void forget_asked(const struct box *box)
+{
+    for (unsigned i = 0; i < SERVERS; i++)
+        g_free(servers_ask(&box->servers, i, "CONFIG RESETSTAT", false));
+}
+
+static bool was_asked(const struct box *box, unsigned server)
+{
+    g_autofree char *stats = servers_ask(&box->servers, server, "INFO commandstats", true);
+    return strstr(stats, "cmdstat_info:calls=") != NULL;
+}
+
+/* What a line says of a server; `into`, if any, becomes the line with another word in its place. */
+static char *word_of(const char *line, unsigned server, enum word word, const char *other, char **into)
+{
+    g_auto(GStrv) parts = g_strsplit(line, ";", 0);
+    char *found = NULL;
+    for (char **part = parts + 1; *part; part++) {
+        g_auto(GStrv) words = g_strsplit(*part, " ", 0);
+        if (strcmp(words[HAS], SLOTS_OF[server]) != 0)
+            continue;
+        found = g_strdup(words[word]);
+        g_free(words[word]);
+        words[word] = g_strdup(other);
+        g_free(*part);
+        *part = other ? g_strjoinv(" ", words) : g_strdup("");
+    }
+    if (into)
+        *into = g_strjoinv(";", parts);
+    assert_non_null(found);
+    return found;
+}
+
+static void change(struct box *box, unsigned server, enum word word, const char *other)
+{
+    char *changed;
+    g_free(word_of(box->line, server, word, other, &changed));
+    g_free(box->line);
+    box->line = changed;
+}
+
+static void assert_word(const struct box *box, unsigned server, enum word word, const char *wanted)
+{
+    g_autofree char *found = word_of(box->line, server, word, NULL, NULL);
+    assert_string_equal(found, wanted);
+}
+
+/* --- tests -------------------------------------------------------------------------------------------------------- */
+
+static void who_has_written_on_one_server_asks_that_one_alone(void **state)
+{
+    GError *error = NULL;
+    struct box *box = *state;
+    servers_or_skip(&box->servers);
+    begin(box);
+    g_autofree char *run_id = word_of(box->line, 0, RUN_ID, NULL, NULL);
+    for (int round = 0; round < 3; round++) {
+        write_on(box, 1);
+        forget_asked(box);
+        kit_ok(note(box, box->number, &error));
+        assert_true(was_asked(box, 1));
+        assert_false(was_asked(box, 0));
+        assert_false(was_asked(box, 2));
+        assert_word(box, 0, RUN_ID, run_id);
+        assert_word(box, 0, OFFSET, NO_OFFSET);
+        assert_word(box, 0, COVERED, "0");
+        assert_word(box, 1, COVERED, "1");
+    }
+    end(box);
+}
+
+static void one_that_was_replaced_is_found_out_once_it_is_written_on(void **state)
+{
+    GError *error = NULL;
+    struct box *box = *state;
+    servers_or_skip(&box->servers);
+    begin(box);
+    change(box, 2, RUN_ID, "0123456789abcdef");
+    write_on(box, 1);
+    kit_ok(note(box, box->number, &error));
+    assert_word(box, 2, RUN_ID, "0123456789abcdef");
+    write_on(box, 2);
+    kit_refused(note(box, box->number, &error), UNSETTLED, "replaced");
+    end(box);
+}
+
+/* What is read of fences is of all of them. */
+static void before_anything_is_written_all_are_asked(void **state)
+{
+    GError *error = NULL;
+    struct box *box = *state;
+    servers_or_skip(&box->servers);
+    begin(box);
+    change(box, 2, RUN_ID, "0123456789abcdef");
+    kit_refused(note(box, 0, &error), UNSETTLED, "replaced");
+    end(box);
+}
+
+static void where_slots_were_given_away_all_are_asked_and_show_it(void **state)
+{
+    GError *error = NULL;
+    struct box *box = *state;
+    servers_or_skip(&box->servers);
+    begin(box);
+    change(box, 0, HAS, "0-5459");
+    write_on(box, 1);
+    forget_asked(box);
+    kit_ok(note(box, box->number, &error));
+    for (unsigned i = 0; i < SERVERS; i++) {
+        g_autofree char *offset = word_of(box->line, i, OFFSET, NULL, NULL);
+        assert_true(was_asked(box, i));
+        assert_string_not_equal(offset, NO_OFFSET);
+        assert_word(box, i, COVERED, "1");
+    }
+    end(box);
+}
+
+static void one_that_keeps_silent_keeps_nobody_from_being_asked(void **state)
+{
+    struct box *box = *state;
+    servers_or_skip(&box->servers);
+    begin(box);
+    for (unsigned silent = 0; silent < SERVERS; silent++) {
+        GError *error = NULL;
+        struct call call = call_of(box);
+        struct witness none = {.fence = box->lane.fence};
+        const char *now;
+        call.deadline_us = world_monotonic_us(world_real()) + 300000;
+        forget_asked(box);
+        kill(box->servers.pids[silent], SIGSTOP);
+        assert_false(store_history_note(box->session, &call, &none, SLICE_EMPTY, &now, &error));
+        kill(box->servers.pids[silent], SIGCONT);
+        assert_true(error_class(error) == ERROR_TRANSIENT);
+        g_clear_error(&error);
+        for (unsigned i = 0; i < SERVERS; i++)
+            assert_true(i == silent || was_asked(box, i));
+    }
+    end(box);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_has_written_on_one_server_asks_that_one_alone),
+        cmocka_unit_test(one_that_was_replaced_is_found_out_once_it_is_written_on),
+        cmocka_unit_test(before_anything_is_written_all_are_asked),
+        cmocka_unit_test(where_slots_were_given_away_all_are_asked_and_show_it),
+        cmocka_unit_test(one_that_keeps_silent_keeps_nobody_from_being_asked),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
