@@ -357,16 +357,16 @@ class Judge:
         return last["op"] in ("delete", "expire_soon") and not last.get("mended")
 
 
-def forget_lost(story, killed_at, slots, kept):
-    """After a failover: writes near it, of slots of the killed server, that were acknowledged and that it may have lost are
-    made doubtful. The mark behind a write tells those that the promoted replica certainly had. Returns how many of each:
+def forget_lost(story, lossy, slots, kept):
+    """After a failover: writes of slots of the killed server, acknowledged since its replica was cut off or near that, or near
+    its death, which it may have lost, are made doubtful. The mark behind a write tells those that the promoted replica certainly had. Returns how many of each:
     certain, lost with the server, unknown."""
     count = Counter()
     for key, lines in story.by_key.items():
         if slot_of(key) not in slots:
             continue
         for line in lines:
-            if not line["ok"] or not killed_at - 5.0 <= line["end"] <= killed_at + 20.0:
+            if not line["ok"] or not lossy[0] - 5.0 <= line["end"] <= lossy[1] + 20.0:
                 continue
             if line.get("marked") and line is lines[-1] and kept.get(key, -1) >= line["n"]:
                 count["certain"] += 1

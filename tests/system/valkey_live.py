@@ -264,32 +264,35 @@ def written_now(cluster):
 
 
 def writes_alone(victim, heir, process):
-    """Whether it takes writes that its replica has not: none where every worker waits for the replica already, which then
-    comes back."""
+    """Whether it takes writes that its replica has not, and since when; none where every worker waits for the replica already,
+    which then comes back."""
+    cut_at = time.time()
     victim.call("ACL", "SETUSER", "default", "-psync", "-sync") # its replica loses it, and cannot come back
     victim.call("CLIENT", "KILL", "TYPE", "replica")
     before = mended(victim)
     with contextlib.suppress(TimeoutError):
-        return wait_for(lambda: mended(victim) > before or process.poll() is not None, "a write", limit=3)
+        wait_for(lambda: mended(victim) > before or process.poll() is not None, "a write", limit=3)
+        return cut_at
     victim.call("ACL", "SETUSER", "default", "+psync", "+sync")
     wait_in_step(heir, victim)
     return False
 
 
 def lose_primary(cluster, process):
-    """A primary dies whose replica lags, so that writes that it has acknowledged are lost. Returns the primary, when it died,
-    its slots, and how many of the run's own were lost: counted while sluice stands still."""
+    """A primary dies whose replica lags, so that writes that it has acknowledged are lost. Returns the primary, since when, its
+    slots, and how many of the run's own were lost: counted while sluice stands still."""
     victim = wait_for(lambda: written_now(cluster), "a primary in the middle")
     slots = {slot for slot, node in owners(cluster).items() if node is victim}
     heir = cluster.replicas_of(victim)[0]
-    wait_for(lambda: writes_alone(victim, heir, process) or process.poll() is not None, "writes that the replica has not", limit=120)
+    cut_at = wait_for(lambda: writes_alone(victim, heir, process), "writes that the replica has not", limit=120)
     stand_still(process)
     before, killed_at = mended(victim), time.time()
+    say(f"killed {killed_at - cut_at:.1f} s after its replica was cut off")
     victim.kill()
     cluster.wait_heir([heir], min(slots))
     after = mended(heir, slots)
     process.send_signal(signal.SIGCONT)
-    return victim, killed_at, slots, before - after
+    return victim, (cut_at, killed_at), slots, before - after
 
 
 # The guard of replication would pause the run as soon as the replica is cut off, and nothing would be lost.
@@ -300,14 +303,14 @@ def _(stand, cluster):
     with busy(stand, cluster, KEYS, seed_of=SEED % 1000 + 5, mark=True) as box:
         run_begin = time.time()
         process = began(stand, "fix")
-        victim, killed_at, slots, ours = lose_primary(cluster, process)
+        victim, lossy, slots, ours = lose_primary(cluster, process)
         code, again = stand.finish(process, timeout=LIMIT).ended(0, 3, 4, 6, 8).code, 0
         while code in (3, 6) and again < 5: # the same command goes on
             again += 1
             code = stand.sluice("run", "fix.yaml", "--yes", timeout=LIMIT).ended(0, 3, 4, 6, 8).code
     doubted = noted(stand, "in-doubt")
     must(code in (0, 8) or (code == 4 and doubted), "it was never done") # keys in doubt count against the gate
-    lost = forget_lost(box.story, killed_at, slots, marks(cluster))
+    lost = forget_lost(box.story, lossy, slots, marks(cluster))
     must(len(doubted) <= MOST_DOUBTED, f"{len(doubted)} keys in doubt")
     judge = Judge(cluster, begin, box.story, run_begin, doubted=doubted)
     counts = judge.each(judge.repair).must_hold()
