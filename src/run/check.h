@@ -5,7 +5,8 @@
 #include "run/watch.h"
 
 /* Before the first write of a stage of a run on its own source: the sample of its records against which the undo log
- * will be held. Once taken it stays: a resume finds it. Watched, as below; a guard that holds the run ends it as well.
+ * will be held. Once taken it stays: a resume finds it, and what the verifier sees of its records while the stage is
+ * written goes behind it (hold->shared.glances). Watched, as below; a guard that holds the run ends it as well.
  */
 bool check_sample(struct hold *hold, uint32_t stage, struct watch *watch, GError **error);
 

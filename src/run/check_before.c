@@ -51,8 +51,10 @@ bool check_sample(struct hold *hold, uint32_t stage, struct watch *watch, GError
     check_from_hold(&check, hold);
     g_autofree char *path = check_sample_path(&check, stage);
     struct sampling sampling = {.input = &check.input, .path = path};
-    if (hold->plan->same_dataset && !file_exists(hold->config->world, path))
-        ok = add_stage(&check, hold, stage, error) && work_before(hold, &check, watch, sample, &sampling, error);
+    if (hold->plan->same_dataset)
+        ok = (file_exists(hold->config->world, path) ||
+              (add_stage(&check, hold, stage, error) && work_before(hold, &check, watch, sample, &sampling, error))) &&
+             glances_open(&hold->shared.glances, &check.input, path, error);
     check_done(&check);
     return ok;
 }

@@ -9,8 +9,9 @@ struct exec {
     struct exec_shared *shared;
     struct session *source, *target;
     struct feed *feed;
-    uint32_t part, lane; /* the one that is worked on, and its grant's lane */
-    enum share share;    /* what it counts as in shared->sharing */
+    struct glance *glance; /* NULL: not yet, or nobody looks */
+    uint32_t part, lane;   /* the one that is worked on, and its grant's lane */
+    enum share share;      /* what it counts as in shared->sharing */
     struct crowd_member crowd;
     struct lookout_part seen; /* what was done for the partition: in shared->lookout, under its lock */
     int64_t off_us;           /* of the step: it waited so long */
@@ -52,6 +53,7 @@ void exec_shared_done(struct exec_shared *shared)
     sharing_done(&shared->sharing);
     crowd_done(&shared->crowd);
     lookout_done(&shared->lookout);
+    g_clear_pointer(&shared->glances, glances_free);
 }
 
 bool exec_new(struct exec **ret, struct exec_shared *shared, GError **error)
@@ -93,6 +95,7 @@ void exec_free(struct exec *exec)
     lookout_end(&exec->shared->lookout, &exec->seen, world_monotonic_us(exec->shared->world));
     crowd_leave(&exec->crowd);
     g_clear_pointer(&exec->feed, feed_free);
+    g_clear_pointer(&exec->glance, glance_free);
     g_clear_pointer(&exec->source, store_session_close);
     g_clear_pointer(&exec->target, store_session_close);
     arena_free(exec->scratch);
@@ -452,12 +455,29 @@ static bool sequences_take(struct exec *exec, uint64_t n, uint64_t *ret, GError 
     return true;
 }
 
+/* The verifier looks at what is about to be written, behind the run's own read of it. */
+static bool let_look(struct exec *exec, const struct undo_batch *batch, GError **error)
+{
+    struct glances *glances = exec->shared->glances;
+    if (!glances || exec->shared->job->kind != JOB_FORWARD)
+        return true;
+    if (!exec->glance)
+        exec->glance = glance_new(glances);
+    for (size_t i = 0; i < batch->n; i++) {
+        struct undo_nth place = {.lane = batch->lane, .number = batch->first_number + i};
+        glance_add(exec->glance, batch->intents[i].key, &place);
+    }
+    struct call call = target_call(exec, NULL);
+    return glance_take(exec->glance, &call, error);
+}
+
 /* For its rate a batch waits before anything of it is written down: given up, it has left nothing. */
 static bool do_log(struct exec *exec, struct op *op, GError **error)
 {
     if (!rate_wait(exec, op->log.batch.n))
         return give_up(op);
-    return sequences_take(exec, op->log.batch.n, &op->log.batch.first_sequence, error) &&
+    return let_look(exec, &op->log.batch, error) &&
+           sequences_take(exec, op->log.batch.n, &op->log.batch.first_sequence, error) &&
            undo_intents_durable(exec->shared->undo, &op->log.batch, &op->log.ret, error);
 }
 

@@ -11,6 +11,7 @@
 #include "run/job.h"
 #include "run/lookout.h"
 #include "run/op.h"
+#include "verify/glance.h"
 
 /* Sequences of the undo log: taken from the catalog in blocks, handed out without a gap in causality. */
 struct sequences {
@@ -41,6 +42,7 @@ struct exec_shared {
     struct undo_log *undo;
     const struct undo_config *undo_config;
     struct quarantine *quarantine, *notes;
+    struct glances *glances; /* owned. The verifier's, of the stage; NULL: its source is another dataset */
     struct sequences sequences;
     struct catalog_together together; /* grants and checkpoints of all workers, and the catalog that they share */
     struct sharing sharing;

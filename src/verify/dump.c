@@ -30,19 +30,30 @@ static bool give_damage(void *self, uint64_t offset, GError **error)
     return give(self, &line, error);
 }
 
+static bool give_one_sampled(const struct dump *dump, const struct sampled_key *sampled, const struct undo_nth *before,
+                             GError **error)
+{
+    char digest[DIGEST_TEXT];
+    bson_t line = BSON_INITIALIZER;
+    BSON_APPEND_UTF8(&line, "type", before ? "glimpsed" : "sampled");
+    key_show(sampled->key, "key", &line);
+    BSON_APPEND_UTF8(&line, "digest", digest_text(sampled->digest, digest));
+    if (before) {
+        BSON_APPEND_INT64(&line, "lane", before->lane);
+        BSON_APPEND_INT64(&line, "number", (int64_t)MIN(before->number, INT64_MAX));
+    }
+    return give(dump, &line, error);
+}
+
 static bool give_sampled(void *self, const struct block *block, bool *ret_sound, GError **error)
 {
     struct reader reader = reader_of(block->payload);
+    bool glimpsed = block->type == GLANCE_BLOCK;
     while (reader_left(&reader) > 0) {
-        struct sampled_key sampled;
-        char digest[DIGEST_TEXT];
-        if (!sample_item_get(&reader, &sampled))
+        struct glimpsed_key item;
+        if (!(glimpsed ? sample_glimpsed_get(&reader, &item) : sample_item_get(&reader, &item.seen)))
             return true;
-        bson_t line = BSON_INITIALIZER;
-        BSON_APPEND_UTF8(&line, "type", "sampled");
-        key_show(sampled.key, "key", &line);
-        BSON_APPEND_UTF8(&line, "digest", digest_text(sampled.digest, digest));
-        if (!give(self, &line, error))
+        if (!give_one_sampled(self, &item.seen, glimpsed ? &item.place : NULL, error))
             return false;
     }
     *ret_sound = true;

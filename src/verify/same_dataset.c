@@ -1,6 +1,5 @@
 /* A run on its own source: what was in the source stands in the undo log, read through `undo:` by its own decoder. The
  * listing says which keys, the checkpoints how each ended, the log what the written ones were before. */
-#include "store/undo/undo_store.h"
 #include "verify/verify_parts.h"
 
 /* Records of the undo log come in the order of the batches, but not sorted within them, and after a crash those of a
@@ -149,15 +148,16 @@ static bool take_written(struct pass *pass, const struct waiting *waiting, struc
                           .has_undo = true,
                           .pre_present = record->presence == RECORD_PRESENT,
                           .pre_expires_at_ms = record->expires_at_ms};
-    bool deleted, sampled;
+    bool deleted;
     if (!arena_copy(pass->mem, record->raw, &given.pre_raw))
         return does_not_fit(error);
     if (!store_decode(store_driver(input->target), &input->target_ds, given.pre_raw, pass->mem, &given.document, error))
         return false;
     if (!undo_record_written(record, &given.written, &deleted))
         return error_set(error, SLUICE_ERROR_CORRUPT, "undo log: a record without the digest of what was written");
-    pass->sample_held += sample_holds(input->sample, key, given.document, &sampled);
-    pass->sampled += sampled;
+    struct pre_image_logged logged = {.key = key, .document = given.document};
+    undo_record_nth(record, &logged.place);
+    pass->preimages.of[sample_says(input->sample, &logged)]++;
     pass_give(pass, &given);
     return true;
 }

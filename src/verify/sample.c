@@ -1,5 +1,5 @@
 /* The verifier's own sample of a dataset that is its own source: read before the first write, held against the undo log
- * afterwards. A file of one block, so that a resumed run still has it. */
+ * afterwards. A file, so that a resumed run still has it: one block, and behind it those of glance.c. */
 #include "base/blockfile.h"
 #include "base/int.h"
 #include "base/spread.h"
@@ -9,7 +9,8 @@ const struct blockfile_kind sample_kind = {
     .magic = "SLSAMP1\n", .version = 1, .block_magic = 0x504d4153, .sealed_as = "reports"};
 
 struct verify_sample {
-    GHashTable *digests; /* GBytes (key) → struct digest * */
+    GHashTable *digests;  /* GBytes (key) → struct digest *, before the stage */
+    GHashTable *glimpsed; /* GBytes (key) → GArray of struct glimpsed_key, without it: before a write each */
 };
 
 #define NEAR_KEYS    4096u /* what lies nearer is read on to: a seek reads a block of so many from its beginning */
@@ -66,13 +67,13 @@ static bool take_keys(const struct verify_input *input, struct sampling *samplin
     return true;
 }
 
-static void put_sampled(const struct verify_input *input, const struct record *record, struct arena *mem,
-                        GByteArray *into)
+void sample_item_put(struct store *target, const struct dataset *ds, const struct record *record, struct arena *mem,
+                     GByteArray *into)
 {
     struct slice document;
     struct digest digest;
     if (record->presence != RECORD_PRESENT ||
-        !store_decode(store_driver(input->target), &input->target_ds, record->raw, mem, &document, NULL) ||
+        !store_decode(store_driver(target), ds, record->raw, mem, &document, NULL) ||
         !digest_canonical(document, 0, &digest, NULL))
         return;
     put_prefixed(into, record->key);
@@ -90,7 +91,7 @@ static bool put_all(void *self, struct record *records, size_t n, GError **error
 {
     const struct putting *putting = self;
     for (size_t i = 0; i < n; i++)
-        put_sampled(putting->input, &records[i], putting->mem, putting->into);
+        sample_item_put(putting->input->target, &putting->input->target_ds, &records[i], putting->mem, putting->into);
     return true;
 }
 
@@ -142,7 +143,7 @@ bool verify_sample_take(const struct verify_input *input, size_t n, const char *
     g_autofree char *aside = g_strconcat(path, ".tmp", NULL);
     if (!store_session_open(&session, input->target, error) || !sample_keys(input, session, n, bytes, error))
         return false;
-    struct block_draft draft = {.type = 1, .payload = slice_of(bytes->data, bytes->len), .pack = true};
+    struct block_draft draft = {.type = SAMPLE_BLOCK, .payload = slice_of(bytes->data, bytes->len), .pack = true};
     return file_make_dirs(input->world, folder, error) && file_unlink(input->world, aside, error) &&
            blockfile_create(&file, input->world, aside, &sample_kind, slice_of(input->run_uid, 16), error) &&
            blockfile_append(file, &draft, NULL, error) && blockfile_sync_durable(file, error) &&
@@ -170,10 +171,53 @@ static bool take_sampled(struct verify_sample *sample, struct slice bytes)
     return true;
 }
 
+static GArray *glimpses_of(const struct verify_sample *sample, struct slice key)
+{
+    g_autoptr(GBytes) bytes = g_bytes_new_static(key.data, key.len);
+    return g_hash_table_lookup(sample->glimpsed, bytes);
+}
+
+bool sample_glimpsed_get(struct reader *reader, struct glimpsed_key *ret)
+{
+    ret->place.lane = reader_u32(reader);
+    ret->place.number = reader_u64(reader);
+    return sample_item_get(reader, &ret->seen);
+}
+
+static void take_glimpsed(struct verify_sample *sample, struct slice bytes)
+{
+    struct reader reader = reader_of(bytes);
+    struct glimpsed_key item;
+    while (reader_left(&reader) > 0 && sample_glimpsed_get(&reader, &item)) {
+        struct slice key = item.seen.key;
+        GArray *glimpses = glimpses_of(sample, key);
+        if (!glimpses) {
+            glimpses = g_array_new(FALSE, FALSE, sizeof(struct glimpsed_key));
+            g_hash_table_insert(sample->glimpsed, g_bytes_new(key.data, key.len), glimpses);
+        }
+        item.seen.key = SLICE_EMPTY;
+        g_array_append_val(glimpses, item);
+    }
+}
+
+/* Up to the first that does not verify: they were not durable before the writes. What is lost of them is told as what
+ * cannot be compared. */
+static bool take_glances(struct verify_sample *sample, struct blockfile *file, uint64_t from, struct arena *mem,
+                         GError **error)
+{
+    struct block block = {.end = from};
+    enum block_result result;
+    while (arena_reset(mem), (result = blockfile_read(file, block.end, false, mem, &block, error)) == BLOCK_OK)
+        take_glimpsed(sample, block.payload);
+    return result != BLOCK_FAILED;
+}
+
 struct verify_sample *verify_sample_new(void)
 {
     struct verify_sample *sample = g_new0(struct verify_sample, 1);
     sample->digests = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, g_free);
+    sample->glimpsed = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref,
+                                             (GDestroyNotify)g_array_unref);
     return sample;
 }
 
@@ -193,8 +237,9 @@ bool verify_sample_add(struct verify_sample *sample, const struct world *world, 
     enum block_result result = blockfile_read(file, blockfile_begin(file), false, mem, &block, error);
     if (result == BLOCK_FAILED)
         return false;
-    return (result == BLOCK_OK && take_sampled(sample, block.payload)) ||
-           error_set(error, SLUICE_ERROR_CORRUPT, "%s: the sample is damaged: " BY_ITSELF, path);
+    if (result == BLOCK_OK && take_sampled(sample, block.payload))
+        return take_glances(sample, file, block.end, mem, error);
+    return error_set(error, SLUICE_ERROR_CORRUPT, "%s: the sample is damaged: " BY_ITSELF, path);
 }
 
 void verify_sample_free(struct verify_sample *sample)
@@ -202,15 +247,45 @@ void verify_sample_free(struct verify_sample *sample)
     if (!sample)
         return;
     g_hash_table_unref(sample->digests);
+    g_hash_table_unref(sample->glimpsed);
     g_free(sample);
 }
 
-/* Whether the pre-image that the undo log holds is what the verifier saw; *ret_sampled: whether it saw that key. */
-bool sample_holds(const struct verify_sample *sample, struct slice key, struct slice document, bool *ret_sampled)
+static const struct digest *sampled_as(const struct verify_sample *sample, struct slice key)
 {
-    struct digest now;
     g_autoptr(GBytes) bytes = g_bytes_new_static(key.data, key.len);
-    const struct digest *seen = g_hash_table_lookup(sample->digests, bytes);
-    *ret_sampled = seen != NULL;
-    return seen && digest_canonical(document, 0, &now, NULL) && digest_equal(*seen, now);
+    return g_hash_table_lookup(sample->digests, bytes);
+}
+
+bool verify_sample_has(const struct verify_sample *sample, struct slice key)
+{
+    return sampled_as(sample, key) != NULL;
+}
+
+/* What was seen right before that write; NULL: nobody looked. */
+static const struct digest *glimpsed_as(const struct verify_sample *sample, struct slice key,
+                                        const struct undo_nth *place)
+{
+    const GArray *glimpses = glimpses_of(sample, key);
+    for (guint i = 0; glimpses && i < glimpses->len; i++) {
+        const struct glimpsed_key *glimpse = &g_array_index(glimpses, struct glimpsed_key, i);
+        if (glimpse->place.lane == place->lane && glimpse->place.number == place->number)
+            return &glimpse->seen.digest;
+    }
+    return NULL;
+}
+
+enum pre_image sample_says(const struct verify_sample *sample, const struct pre_image_logged *logged)
+{
+    struct digest now = {0};
+    const struct digest *sampled = sampled_as(sample, logged->key);
+    const struct digest *glimpsed = glimpsed_as(sample, logged->key, &logged->place);
+    if (!sampled)
+        return PRE_IMAGE_NOT_SAMPLED;
+    bool known = digest_canonical(logged->document, 0, &now, NULL);
+    if (glimpsed && !(known && digest_equal(*glimpsed, now)))
+        return PRE_IMAGE_REFUTED;
+    if (known && digest_equal(*sampled, now))
+        return PRE_IMAGE_STOOD;
+    return glimpsed ? PRE_IMAGE_CHANGED : PRE_IMAGE_UNSEEN;
 }

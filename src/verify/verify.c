@@ -83,8 +83,7 @@ void verification_merge(struct verification *verification, const struct pass *pa
 {
     auto_hold(&verification->lock);
     found_merge(&verification->found, &pass->found);
-    verification->sampled += pass->sampled;
-    verification->sample_held += pass->sample_held;
+    preimages_merge(&verification->preimages, &pass->preimages);
     strata_merge(&verification->strata, &pass->strata);
     verification->echoes += pass->echoes;
     if (pass->sketch)
@@ -135,13 +134,6 @@ static uint64_t all_classes(const struct verify_result *result)
     return sum;
 }
 
-/* The undo log is held against the verifier's own sample. The application may have written some of the sampled keys
- * between the two reads; where most do not hold, it is the log that is wrong. */
-static bool sample_agrees(const struct verification *verification)
-{
-    return verification->sampled < 20 || verification->sample_held * 2 >= verification->sampled;
-}
-
 static uint64_t unmet(const struct verify_result *result)
 {
     uint64_t n = 0;
@@ -159,7 +151,7 @@ static bool passes_gate(const struct verification *verification)
     const struct cause_found *cause = verification->input->cause;
     bool measured = !result->measured || measures_broken(verification->input->measures) == 0;
     return unmet(result) == 0 && measured && (!cause || !cause->broken) && found_bad(&verification->found) == 0 &&
-           !result->stopped && sample_agrees(verification) && extras_told(verification->extras) &&
+           !result->stopped && preimages_hold(&verification->preimages) && extras_told(verification->extras) &&
            (result->compared > 0 || settled == all_classes(result));
 }
 
@@ -315,10 +307,7 @@ static char *sentence_of(const struct verification *verification)
     g_string_append_printf(text, ": %s of %s differ", units_count(wrong, differ), units_count(result->compared, count));
     for (int i = 0; i < VERIFY_CLASS_COUNT; i++)
         add_class(text, result, (enum verify_class)i);
-    if (verification->sampled)
-        g_string_append_printf(text, "; %s of %s pre-images sampled before the first write agree with the undo log",
-                               units_count(verification->sample_held, differ),
-                               units_count(verification->sampled, count));
+    preimages_words(&verification->preimages, text);
     theirs_words(verification->theirs, text);
     g_autofree char *cause = verification->input->cause ? cause_words(verification->input->cause) : NULL;
     if (cause)
@@ -452,6 +441,8 @@ static char *json_of(const struct verification *verification, const uint8_t page
     json_object_set_new(root, "revived", json_integer((json_int_t)verification->revived));
     if (verification->extras)
         json_object_set_new(root, "beyond", extras_json(verification->extras));
+    if (input->sample)
+        json_object_set_new(root, "pre_images", preimages_json(&verification->preimages));
     if (verification->theirs)
         json_object_set_new(root, "judge", theirs_json(verification->theirs));
     if (result->expected)

@@ -136,10 +136,12 @@ struct verify_result {
 void verify_result_done(struct verify_result *result);
 
 /* A sample of about n live records of the parts, read before they are written: (key, canonical digest). Kept in a file,
- * so that a resumed run still has it. What is verified may have been sampled at several times: stage by stage. */
+ * so that a resumed run still has it; what glance.h sees of the same keys later is added to it. What is verified may
+ * have been sampled at several times: stage by stage. */
 bool verify_sample_take(const struct verify_input *input, size_t n, const char *path, GError **error);
 struct verify_sample *verify_sample_new(void);
 bool verify_sample_add(struct verify_sample *sample, const struct world *world, const char *path, GError **error);
+bool verify_sample_has(const struct verify_sample *sample, struct slice key);
 void verify_sample_free(struct verify_sample *sample);
 AUTO_DEFINE(verify_sample, verify_sample_free)
 

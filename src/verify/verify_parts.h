@@ -7,7 +7,9 @@
 #include "listing/listing.h"
 #include "listing/ordered.h"
 #include "record/sketch.h"
+#include "store/undo/undo_store.h"
 #include "verify/picture.h"
+#include "verify/preimages.h"
 #include "verify/strata.h"
 #include "verify/verify.h"
 
@@ -56,7 +58,7 @@ struct verification {
     size_t next_part;
     uint64_t seen; /* keys, for the one who watches */
     uint64_t aim;  /* … and of how many; 0: not known. Written before the threads begin */
-    uint64_t sampled, sample_held;
+    struct preimages preimages;
     uint64_t echoes;       /* records of the source that are what the run wrote into the target */
     uint64_t revived;      /* that the run deleted, and that stand there again, and … */
     GString *revived_keys; /* … the first of them, in words */
@@ -181,7 +183,7 @@ struct pass {
     struct found found;        /* of the partition; merged when it ends */
     struct strata strata;      /* of a sample; merged when the pass ends */
     uint64_t shown;            /* of found.compared */
-    uint64_t sampled, sample_held;
+    struct preimages preimages;
     uint64_t echoes; /* records of the source that are what the run wrote into the target */
 };
 
@@ -419,6 +421,10 @@ bool verification_threads(struct verification *verification, bool (*work)(struct
 /* What the pass has found beside partitions, which are merged when they end. */
 void verification_merge(struct verification *verification, const struct pass *pass);
 
+/* --- sample.c ----------------------------------------------------------------------------------------------------- */
+
+enum { SAMPLE_BLOCK = 1, GLANCE_BLOCK = 2 }; /* of its file: items of either kind */
+
 struct reader;
 struct sampled_key {
     struct slice key;
@@ -426,4 +432,19 @@ struct sampled_key {
 };
 /* The next item of a block; false: the bytes make no sense. */
 bool sample_item_get(struct reader *reader, struct sampled_key *ret);
-bool sample_holds(const struct verify_sample *sample, struct slice key, struct slice document, bool *ret_sampled);
+/* Of a record that is no document there is none. */
+void sample_item_put(struct store *target, const struct dataset *ds, const struct record *record, struct arena *mem,
+                     GByteArray *into);
+/* What was seen of it before a write, and which one. */
+struct glimpsed_key {
+    struct sampled_key seen;
+    struct undo_nth place;
+};
+bool sample_glimpsed_get(struct reader *reader, struct glimpsed_key *ret);
+
+/* What the undo log says stood there before a write. */
+struct pre_image_logged {
+    struct slice key, document;
+    struct undo_nth place;
+};
+enum pre_image sample_says(const struct verify_sample *sample, const struct pre_image_logged *logged);

@@ -113,9 +113,47 @@ static void what_is_seen_at_each_look_is_said_once_and_stops_the_work_where_it_h
     }
 }
 
+/* --- rewritten before their turn ---------------------------------------------------------------------------------- */
+
+enum { SAMPLED = 60, REWRITTEN = 40 };
+
+struct rewriting {
+    struct scene scene;
+    bool came;
+};
+
+static void rewrite(void *self, const char *name)
+{
+    struct rewriting *rewriting = self;
+    if (strcmp(name, "scan.before") != 0 || rewriting->came)
+        return;
+    rewriting->came = true;
+    for (int i = 0; i < REWRITTEN; i++) {
+        g_autofree char *key = g_strdup_printf("k%02d", i);
+        scene_put(&rewriting->scene, "items", key, "{\"times\":0,\"live\":1}");
+    }
+}
+
+/* Behind the verifier's sample, and before the run read them: their pre-images are what the application wrote. */
+static void most_keys_may_be_written_by_the_application_between_the_sample_and_their_write(void **state)
+{
+    struct rewriting rewriting = {0};
+    struct scene *scene = &rewriting.scene;
+    scene_init(scene, SAME_DATASET "stages: [{ name: full, scope: 100% }]\n", ONCE_MORE);
+    for (int i = 0; i < SAMPLED; i++) {
+        g_autofree char *key = g_strdup_printf("k%02d", i);
+        scene_put(scene, "items", key, "{\"times\":0}");
+    }
+    scene->fake.world.point = rewrite;
+    scene->fake.world.point_self = &rewriting;
+    scene_ran(scene, 0);
+    scene_done(scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(most_keys_may_be_written_by_the_application_between_the_sample_and_their_write),
         cmocka_unit_test(what_is_seen_at_each_look_is_said_once_and_stops_the_work_where_it_has_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,12 +7,16 @@
 #include "store/undo/index.h"
 
 /* The formats of what leaves this driver, all big-endian: bounds are a partition, a cursor is a partition, a block of
- * it and an entry of that, an etag is a digest and a verb. */
+ * it and an entry of that, an etag is a digest, a verb, a lane and a number. */
 enum {
     BOUNDS_LEN = 4,
     CURSOR_LEN = 20,
     DIGEST_LEN = 16,
-    ETAG_LEN = DIGEST_LEN + 1,
+    LANE_LEN = 4,
+    NUMBER_LEN = 8,
+    LANE_AT = DIGEST_LEN + 1,
+    NUMBER_AT = LANE_AT + LANE_LEN,
+    ETAG_LEN = NUMBER_AT + NUMBER_LEN,
     BLOCK_CAP = 1 << 30,
 };
 
@@ -85,11 +89,19 @@ bool undo_record_written(const struct record *record, struct digest *ret, bool *
     return true;
 }
 
-static struct etag etag_of(const struct undo_written *written)
+void undo_record_nth(const struct record *record, struct undo_nth *ret)
+{
+    *ret = (struct undo_nth){.lane = (uint32_t)get_be(record->etag.bytes + LANE_AT, LANE_LEN),
+                             .number = get_be(record->etag.bytes + NUMBER_AT, NUMBER_LEN)};
+}
+
+static struct etag etag_of(const struct undo_scan *scan)
 {
     struct etag etag = {.len = ETAG_LEN};
-    memcpy(etag.bytes, written->digest, DIGEST_LEN);
-    etag.bytes[DIGEST_LEN] = written->deletes;
+    memcpy(etag.bytes, scan->next.digest, DIGEST_LEN);
+    etag.bytes[DIGEST_LEN] = scan->next.deletes;
+    put_be(etag.bytes + LANE_AT, scan->head.lane, LANE_LEN);
+    put_be(etag.bytes + NUMBER_AT, scan->head.number + scan->at.entry, NUMBER_LEN);
     return etag;
 }
 
@@ -422,7 +434,7 @@ static bool advance(struct undo_scan *scan, const struct call *call, GError **er
 /* Copies what waits into the batch. false: no room. */
 static bool take_waiting(struct undo_scan *scan, struct arena *mem, struct record *ret)
 {
-    struct record record = {.etag = etag_of(&scan->next),
+    struct record record = {.etag = etag_of(scan),
                             .expires_at_ms = scan->next.expires_at_ms,
                             .presence = scan->next.present ? RECORD_PRESENT : RECORD_ABSENT};
     if (!arena_copy(mem, scan->next.key, &record.key) ||

@@ -156,11 +156,17 @@ static void a_record_is_the_pre_image_and_what_took_its_place(void **state)
     struct batch batch;
     struct digest written;
     bool deleted;
+    struct undo_nth nth, after;
     spec.bounds = undo_part_bounds(0, desk.mem);
     kit_ok(store_scan_open(&scan, desk.session, &spec, &error));
     kit_ok(store_scan_next(scan, &call, &batch, &error));
     assert_int_equal(batch.n, 4);
     assert_true(batch.done);
+    undo_record_nth(&batch.records[0], &nth);
+    undo_record_nth(&batch.records[1], &after);
+    assert_int_equal(nth.lane, 1);
+    assert_int_equal(nth.number, 1);
+    assert_int_equal(after.number, 2);
     assert_int_equal(batch.records[0].presence, RECORD_PRESENT);
     kit_equal_text(batch.records[0].raw, "{\"tier\":\"gol\"}");
     assert_true(undo_record_written(&batch.records[0], &written, &deleted));
