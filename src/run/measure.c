@@ -126,14 +126,14 @@ static bool foretell(const struct hold *hold, struct measures *io, GError **erro
     if (!try_records(hold->plan, hold->config->world, hold->config->signals, &wish, &tried, error))
         return error_add(error, "a forecast of the measures");
     uint64_t sampled = tried.tally.of[OUTCOME_READ], all = hold->plan->n_listed;
-    bool empty = sampled == 0 && all == 0;
+    bool empty = all == 0;
     for (size_t i = 0; i < io->n; i++) {
         struct measure_value *forecast = &io->forecast[i];
         *forecast = io->before[i];
         forecast->fault = NULL;
         bool foretold = by[i].known || (empty && io->of[i].distinct);
         forecast->known =
-            foretold && io->before[i].known && (sampled > 0 || all == 0) && widen(&by[i].number, sampled, all);
+            foretold && io->before[i].known && (sampled > 0 || empty) && widen(&by[i].number, sampled, all);
         add(forecast, DECIMAL_ADD, &by[i].number);
     }
     return true;

@@ -35,11 +35,24 @@ struct guarded_row {
     bool eases, signal; /* what comes then, instead */
     bool deaf;          /* it eases, but a server has come whose growth the catalog does not take down */
     bool exits;         /* whoever gave it does not wait for a guard */
+    bool unshown;       /* nobody says how far it is: it is stopped, and begins again */
     bool idle;          /* nothing is asked of a store behind it */
     int status;
     const char *words;
     struct fault_row fault; /* at the point, too */
 };
+
+/* Not on before whoever watches has told of it, and by then the work is stopped. */
+static void stops_it(struct scene *scene, enum guard_level comes)
+{
+    int64_t most_us = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
+    atomic_store(&scene->noted, false);
+    atomic_store(&scene->feels, (int)comes);
+    while (!atomic_load(&scene->noted)) {
+        world_sleep_us(world_real(), 500, NULL);
+        assert_true(g_get_monotonic_time() < most_us);
+    }
+}
 
 static void on_point(void *self, const char *name)
 {
@@ -51,7 +64,10 @@ static void on_point(void *self, const char *name)
         return;
     if (row->fault.nth)
         scene_fault(&guarded->scene, &row->fault);
-    scene_worsens(&guarded->scene, (int)row->comes);
+    if (row->unshown)
+        stops_it(&guarded->scene, row->comes);
+    else
+        scene_worsens(&guarded->scene, (int)row->comes);
 }
 
 static void alter(const struct scene *scene, const char *sql)
@@ -110,6 +126,7 @@ static void verify_spec(struct scene *scene, struct ended *ret)
 
 #define WRITES   "scan.before", 1, 0
 #define JUDGES   "store.scan_next", 2, 0
+#define SAMPLES  "store.read", 1, 0
 #define VERIFIES "store.scan_next", 0, 0
 #define COMPARES "store.scan_next", 0, 1 /* behind the plan */
 #define BEFORE   NULL, 0, 0
@@ -126,6 +143,9 @@ static const struct guarded_row ROWS[] = {
     {scene_run, JUDGES, PAUSES, .eases = true, .exits = true, .status = 0}, /* by the time that it would leave */
     {scene_run, JUDGES, HALTS, .status = 5, .words = "guard: skew"},
     {scene_run, JUDGES, PAUSES, DEAF},
+    {scene_run, SAMPLES, PAUSES, .unshown = true, .status = 0},
+    {scene_run, SAMPLES, PAUSES, STOPPED, .unshown = true, .words = "interrupted"},
+    {scene_run, SAMPLES, HALTS, .unshown = true, .status = 5, .words = "guard: skew"},
     {scene_run, WRITES, PAUSES, .status = 0},
     {scene_run, WRITES, STAYS, .exits = true, .status = 3, .words = "guard: memory"},
     {scene_run, WRITES, HALTS, .status = 5, .words = "guard: skew"},
@@ -388,6 +408,34 @@ static void who_waits_for_a_catalog_that_does_not_answer_ends_with_what_it_says(
     scene_done(&scene);
 }
 
+/* From where to count is on record before anything is written, whichever of the guards counts. */
+static void whatever_counts_growth_has_where_from(void **state)
+{
+    static const struct {
+        const char *guard;
+        size_t nodes;
+    } COUNTING[] = {{"", 0}, {", growth: 1GiB", 1}, {", forecast: 9", 1}, {", amplification: 4.5", 1}};
+    for (size_t i = 0; i < G_N_ELEMENTS(COUNTING); i++) {
+        GError *error = NULL;
+        struct scene scene;
+        struct growth_base *bases;
+        size_t n;
+        auto_(arena) mem = arena_new(1 << 20);
+        auto_(catalog) catalog = NULL;
+        g_autofree char *spec = g_strdup_printf(SAME_DATASET "protect: { hold: 10ms%s }\n", COUNTING[i].guard);
+        scene_init(&scene, spec, ONCE_MORE);
+        scene_feels(&scene);
+        scene_put(&scene, "items", "a", "{\"times\":0}");
+        scene_ran(&scene, 0);
+        kit_ok(catalog_open(&catalog, &scene.fake.world, scene.home, CATALOG_READ_ONLY, &error));
+        kit_ok(catalog_growth(catalog, scene_row(&scene, mem).id, mem, &bases, &n, &error));
+        if (n != COUNTING[i].nodes)
+            fail_msg("row %zu: %zu", i, n);
+        g_clear_pointer(&catalog, catalog_free);
+        scene_done(&scene);
+    }
+}
+
 /* --- a limit that is lifted as it stops the work -------------------------------------------------------------------
  */
 
@@ -482,6 +530,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_verification_that_is_slowed_looks_up_every_five_seconds),
+        cmocka_unit_test(whatever_counts_growth_has_where_from),
         cmocka_unit_test(a_limit_that_is_lifted_as_it_stops_the_run_does_not_stop_it),
         cmocka_unit_test(who_is_stopped_before_its_guards_have_said_anything_is_interrupted),
         cmocka_unit_test(who_waits_for_a_catalog_that_does_not_answer_ends_with_what_it_says),

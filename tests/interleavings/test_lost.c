@@ -573,6 +573,22 @@ static void what_a_promotion_lost_is_promoted_again_before_its_shadow_is_dropped
     scene_done(&lossy.scene);
 }
 
+/* Whether its servers have all of the shadow cannot be told. */
+static void nothing_goes_live_of_a_shadow_of_which_nobody_knows_whether_it_is_whole(void **state)
+{
+    struct lossy lossy;
+    begin_spec(&lossy, SHADOWED);
+    scene_ran(&lossy.scene, 3);
+    lossy.fails = 1;
+    lossy.fails_with = SLUICE_ERROR_STORE;
+    scene_ran_at(&lossy.scene, promote, 6, __FILE__, __LINE__);
+    assert_int_equal(lossy.fails, 0);
+    each_is(&lossy, 0);
+    scene_ran_at(&lossy.scene, promote, 0, __FILE__, __LINE__);
+    each_is(&lossy, 1);
+    scene_done(&lossy.scene);
+}
+
 /* Written by a sluice, or to a store, that kept no conditions: nothing tells that it was lost, but for the gate. */
 static void checkpoints_without_conditions_are_told_by_the_gate_alone(void **state)
 {
@@ -616,6 +632,7 @@ int main(void)
         cmocka_unit_test(a_lane_that_is_opened_as_its_server_is_replaced_is_opened_once_more),
         cmocka_unit_test(checkpoints_without_conditions_are_told_by_the_gate_alone),
         cmocka_unit_test(what_a_promotion_lost_is_promoted_again_before_its_shadow_is_dropped),
+        cmocka_unit_test(nothing_goes_live_of_a_shadow_of_which_nobody_knows_whether_it_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

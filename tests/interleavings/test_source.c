@@ -288,6 +288,35 @@ static void a_source_in_which_another_key_changed_is_read_again(void **state)
     scene_done(&scene);
 }
 
+/* What cannot be told just now is looked at; a source that is gone altogether ends the run. */
+static void whether_a_source_has_changed_is_not_guessed(void **state)
+{
+    static const enum fault_effect EFFECTS[] = {FAULT_TRANSIENT, FAULT_TOO_BIG, FAULT_FATAL};
+    for (size_t i = 0; i < 2 * G_N_ELEMENTS(EFFECTS); i++) {
+        struct scene scene;
+        struct process process;
+        enum fault_effect effect = EFFECTS[i / 2];
+        bool before = i % 2 == 0; /* before the batch is read, or behind its writes */
+        struct fault_row fails = {FAULT_INSPECT, .nth = 1, .lasting = true, .effect = effect};
+        begin(&scene, &process, FILL);
+        if (!before)
+            process_until(&process, 0, OP_LOOK);
+        scene_fault(&scene, &fails);
+        if (effect == FAULT_FATAL) {
+            process_fails(&process, 0, STORE);
+            process_die(&process);
+        } else {
+            process_until(&process, 0, OP_LOOK);
+            scene_put(&scene, "origin", "a", "{\"n\":7,\"times\":0}");
+            process_done(&process);
+            scene_holds(&scene, "items", "a", "{\"n\":7,\"times\":1}");
+            b_is_done(&scene);
+        }
+        assert_in_range(scene.plan.fired[FAULT_INSPECT], 1, 99);
+        scene_done(&scene);
+    }
+}
+
 /* Died between the write and the second look: the source says something else by then. */
 static void a_source_that_changes_between_a_kill_and_the_resume_is_carried_over(void **state)
 {
@@ -411,6 +440,43 @@ static void what_another_record_wants_by_now_stays(void **state)
     scene_taken_back(&scene, 0);
     scene_holds(&scene, "items", "x", NULL);
     scene_holds(&scene, "items", "z", NULL);
+    scene_done(&scene);
+}
+
+static bool (*reads_well)(struct session *, const struct call *, struct record *, size_t, GError **);
+
+static bool reads_no_x(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
+{
+    bool ok = reads_well(session, call, io, n, error);
+    for (size_t i = 0; ok && i < n; i++)
+        if (slice_equal(io[i].key, slice_of_text("x")))
+            io[i] = (struct record){.key = io[i].key,
+                                    .presence = RECORD_FAULT,
+                                    .fault = {SLUICE_ERROR_BAD_RECORD, "it is of no type that has a form"}};
+    return ok;
+}
+
+/* No record wants the key any more, and what stands there cannot be read: whose it is nobody knows. */
+static void what_nobody_wants_any_more_and_cannot_be_read_is_left_and_listed(void **state)
+{
+    struct scene scene;
+    struct process process;
+    scene_init(&scene, KEYED_BY_FIELD(", write: in-place, conflict: overwrite"), ONCE_MORE);
+    scene_put(&scene, "origin", "a", "{\"n\":1,\"times\":0,\"to\":\"x\"}");
+    process_first(&process, &scene);
+    process_until(&process, 0, OP_LOOK);
+    process_die(&process);
+    scene_put(&scene, "origin", "a", "{\"n\":1,\"times\":0,\"to\":\"z\"}");
+    reads_well = scene.faulty_mem.table.read;
+    scene.faulty_mem.table.read = reads_no_x;
+    process_whole(&scene, JOB_FORWARD);
+    scene.faulty_mem.table.read = reads_well;
+    scene_holds(&scene, "items", "x", "{\"n\":1,\"times\":1,\"to\":\"x\"}");
+    scene_holds(&scene, "items", "z", "{\"n\":1,\"times\":1,\"to\":\"z\"}");
+    assert_true(scene_notes(&scene, "x", SLUICE_ERROR_LEFT));
+    scene_reconciles(&scene);
+    scene_taken_back(&scene, 0);
+    scene_holds(&scene, "items", "x", NULL);
     scene_done(&scene);
 }
 
@@ -707,11 +773,13 @@ int main(void)
         cmocka_unit_test(a_source_that_changes_again_and_again_is_followed_only_so_far),
         cmocka_unit_test(a_source_in_which_nothing_changed_is_not_read_again),
         cmocka_unit_test(a_source_in_which_another_key_changed_is_read_again),
+        cmocka_unit_test(whether_a_source_has_changed_is_not_guessed),
         cmocka_unit_test(a_source_that_changes_between_a_kill_and_the_resume_is_carried_over),
         cmocka_unit_test(a_source_that_goes_between_a_kill_and_the_resume_takes_what_we_wrote_with_it),
         cmocka_unit_test(a_source_that_is_refused_or_left_out_after_a_kill_takes_what_we_wrote_with_it),
         cmocka_unit_test(what_another_record_wants_by_now_stays),
         cmocka_unit_test(what_is_in_doubt_and_nobody_wants_any_more_is_listed),
+        cmocka_unit_test(what_nobody_wants_any_more_and_cannot_be_read_is_left_and_listed),
         cmocka_unit_test(what_was_written_under_a_key_that_is_wanted_no_more_goes_after_a_kill),
         cmocka_unit_test(of_a_record_that_makes_two_what_is_not_ours_stays),
         cmocka_unit_test(what_a_dead_holder_wrote_and_the_application_deletes_stays_deleted),

@@ -300,6 +300,58 @@ static void a_signal_that_ended_the_work_first_is_an_interruption(void **state)
     goes_on(stand);
 }
 
+/* The store fails for good while its run is interrupted. */
+struct failing {
+    struct scene scene; /* first: what sleeps is told of it */
+    atomic_uint sleeps;
+    atomic_int signals;
+};
+
+static void count_sleep(struct scene *scene, int64_t us)
+{
+    atomic_fetch_add(&((struct failing *)(void *)scene)->sleeps, 1);
+}
+
+/* The call does not go on before whoever watches has heard of it. */
+static void interrupt_and_fail(void *self, const char *name)
+{
+    enum { SEEN = 20 };
+    static const struct fault_row FAILS = {FAULT_CAS, .nth = 1, .effect = FAULT_FATAL};
+    struct failing *failing = self;
+    int64_t most_us = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
+    if (strcmp(name, "store.cas") != 0 || atomic_exchange(&failing->signals, 1))
+        return;
+    for (unsigned from = atomic_load(&failing->sleeps); atomic_load(&failing->sleeps) - from < SEEN;) {
+        world_sleep_us(world_real(), 500, NULL);
+        assert_true(g_get_monotonic_time() < most_us);
+    }
+    scene_fault(&failing->scene, &FAILS);
+}
+
+static void what_fails_while_it_is_interrupted_is_told_as_a_failure(void **state)
+{
+    struct failing failing = {0};
+    struct ended ended;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct scene *scene = &failing.scene;
+    scene_init(scene, AS_IT_GOES, ONCE_MORE);
+    scene_put(scene, "items", "a", "{\"times\":0}");
+    scene->asleep = count_sleep;
+    scene->signals = &failing.signals;
+    scene->fake.world.point = interrupt_and_fail;
+    scene->fake.world.point_self = &failing;
+    scene_run(scene, &ended);
+    if (ended.status != 6 || scene_row(scene, mem).state != RUN_FAILED)
+        fail_msg("ended with %d: %s", ended.status, ended.text);
+    ended_done(&ended);
+    scene->signals = NULL;
+    scene->fake.world.point = NULL;
+    scene_fault(scene, NULL);
+    scene_ran(scene, 0);
+    scene_holds(scene, "items", "a", "{\"times\":1}");
+    scene_done(scene);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_teardown(name, teardown)
@@ -317,6 +369,7 @@ int main(void)
         CASE(the_work_stops_before_it_is_written_down_who_asked_for_it),
         CASE(a_pause_that_cannot_be_written_down_is_an_interruption_and_stays_open),
         CASE(a_signal_that_ended_the_work_first_is_an_interruption),
+        cmocka_unit_test(what_fails_while_it_is_interrupted_is_told_as_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

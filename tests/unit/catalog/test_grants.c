@@ -72,6 +72,53 @@ static void a_grant_goes_on_at_the_newest_checkpoint(void **state)
     kit_equal_text(second.cursor, "at-k0042");
 }
 
+struct burdens {
+    uint32_t of[5]; /* by partition: the first is of another stage */
+    size_t asked;
+};
+
+static uint32_t burden(void *self, const struct part_row *candidate)
+{
+    struct burdens *burdens = self;
+    burdens->asked++;
+    return burdens->of[candidate->part];
+}
+
+static void a_grant_goes_where_fewest_are_and_what_a_dead_holder_left_comes_before_it(void **state)
+{
+    static const struct {
+        struct burdens burdens;
+        bool left;    /* the first partition, by a dead holder */
+        bool resumed; /* nothing else is wanted */
+        uint32_t part;
+        size_t asked;
+    } ROWS[] = {
+        {{.of = {0, 2, 1, 3, 1}}, false, false, 2, 4}, /* the first of two */
+        {{.of = {0, 2, 1, 0, 0}}, false, false, 3, 3}, /* nobody is there: no other is looked at */
+        {{.of = {0, 0, 0, 0, 0}}, false, false, 1, 1}, {{.of = {0, 9, 9, 9, 8}}, false, false, 4, 4},
+        {{.of = {0, 9, 0, 0, 0}}, true, false, 1, 0},  {{.of = {0, 9, 0, 0, 0}}, true, true, 1, 0},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        void *own;
+        assert_int_equal(fixture_setup(&own), 0);
+        struct fixture *fx = own;
+        struct run_row run = fixture_run(fx, G_N_ELEMENTS(ROWS[i].burdens.of));
+        struct burdens burdens = ROWS[i].burdens;
+        if (ROWS[i].left)
+            grant_by(fx, (struct grant_wish){.run = run.id, .stage = 1, .holder = "dead"});
+        struct grant_wish wish = {.run = run.id,
+                                  .stage = 1,
+                                  .holder = "me",
+                                  .only_resumed = ROWS[i].resumed,
+                                  .burden = burden,
+                                  .self = &burdens};
+        struct grant grant = grant_by(fx, wish);
+        if (grant.part.part != ROWS[i].part || burdens.asked != ROWS[i].asked)
+            fail_msg("row %zu: partition %u of %zu", i, grant.part.part, burdens.asked);
+        fixture_teardown(&own);
+    }
+}
+
 /* Two holders died before their first checkpoint: what the first one left is still to be read. */
 static void without_a_checkpoint_the_first_grants_place_stays(void **state)
 {
@@ -664,6 +711,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_first_grant_begins_at_the_beginning),
         CASE(a_grant_goes_on_at_the_newest_checkpoint),
+        cmocka_unit_test(a_grant_goes_where_fewest_are_and_what_a_dead_holder_left_comes_before_it),
         CASE(without_a_checkpoint_the_first_grants_place_stays),
         CASE(lanes_after_a_checkpoint_do_not_move_its_place),
         CASE(a_holder_is_not_granted_what_it_already_has),

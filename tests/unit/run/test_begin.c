@@ -205,7 +205,7 @@ static void of_two_runs_that_stand_the_one_that_is_not_superseded_is_in_the_way(
     "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\n"                                            \
     "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\n"
 
-static bool retries(struct scene *scene, struct run_result *ret, GError **error)
+static bool retries(struct scene *scene, bool again, struct run_result *ret, GError **error)
 {
     struct spec *spec;
     struct run_result planned = {0};
@@ -213,6 +213,7 @@ static bool retries(struct scene *scene, struct run_result *ret, GError **error)
     struct store_registry *registry = store_registry_new(&scene->fake.world, scene->ours);
     struct run_config config = scene_config(scene, registry);
     config.retry = "job.1";
+    config.again = again;
     assert_true(spec_read(&spec, &scene->fake.world, scene->spec_path, error));
     bool ok = run_begin(&config, spec, &planned, &is_new, error);
     if (!ok)
@@ -240,12 +241,30 @@ static void each_record_that_was_refused_is_retried_whatever_its_key(void **stat
     GError *error = NULL;
     begin_refused(&scene);
     assert_true(scene_refused(&scene, "", SLUICE_ERROR_REJECTED));
-    kit_ok(retries(&scene, &result, &error));
+    kit_ok(retries(&scene, false, &result, &error));
     assert_int_equal(result.exit_status, 0);
     assert_int_equal(result.run.tally.of[OUTCOME_WRITTEN], 2);
     scene_holds(&scene, "items", "", "{\"n\":1,\"times\":1}");
     scene_holds(&scene, "items", "a", "{\"n\":2,\"times\":1}");
     run_result_done(&result);
+    scene_done(&scene);
+}
+
+/* The same command once more ends as it did; who says that it is to be done again hears why it is not. */
+static void what_was_retried_is_not_done_a_second_time(void **state)
+{
+    struct scene scene;
+    struct run_result result = {0};
+    GError *error = NULL;
+    begin_refused(&scene);
+    for (int i = 0; i < 2; i++) {
+        kit_ok(retries(&scene, false, &result, &error));
+        assert_string_equal(result.run.name, "job.2");
+        assert_int_equal(result.exit_status, 0);
+        run_result_done(&result);
+        result = (struct run_result){0};
+    }
+    kit_refused(retries(&scene, true, &result, &error), REFUSED, "job.2 has retried what job.1 refused");
     scene_done(&scene);
 }
 
@@ -257,7 +276,8 @@ static void rows_that_cannot_be_read_are_not_retried_in_part(void **state)
     begin_refused(&scene);
     g_autofree char *path = g_build_filename(scene.home, "quarantine", "job.1.ndjson", NULL);
     kit_damage(path);
-    kit_refused(retries(&scene, &result, &error), CORRUPT, "rows of it are damaged, and which records they name");
+    kit_refused(retries(&scene, false, &result, &error), CORRUPT,
+                "rows of it are damaged, and which records they name");
     scene_holds(&scene, "items", "a", NULL);
     scene_done(&scene);
 }
@@ -270,6 +290,7 @@ int main(void)
         cmocka_unit_test(a_run_is_done_by_its_contract_too),
         cmocka_unit_test(of_two_runs_that_stand_the_one_that_is_not_superseded_is_in_the_way),
         cmocka_unit_test(each_record_that_was_refused_is_retried_whatever_its_key),
+        cmocka_unit_test(what_was_retried_is_not_done_a_second_time),
         cmocka_unit_test(rows_that_cannot_be_read_are_not_retried_in_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,11 +56,11 @@ static void judge(struct runs *runs, int64_t run, const struct judged *judged, c
 }
 
 /* No profile, whatever its digest is. */
-static void put_file(struct runs *runs, char *ret_digest)
+static void put_file(struct runs *runs, const char *run, char *ret_digest)
 {
     static const char BYTES[] = "none";
     uint8_t digest[32];
-    g_autofree char *path = earlier_path(runs->home, "job.1", 0);
+    g_autofree char *path = earlier_path(runs->home, run, 0);
     g_autofree char *folder = g_path_get_dirname(path);
     assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
     assert_true(g_file_set_contents(path, BYTES, -1, NULL));
@@ -78,7 +78,7 @@ static void a_profile_counts_by_what_its_newest_gate_says_that_it_kept(void **st
         struct runs *runs = own;
         struct run_row run = runs_put(runs, &(struct runs_new){.spec = "job", .plan = "{}", .state = RUN_DONE});
         if (ROWS[i].filed)
-            put_file(runs, digest);
+            put_file(runs, run.name, digest);
         for (size_t k = 0; k < 2 && ROWS[i].judged[k].summary; k++)
             judge(runs, run.id, &ROWS[i].judged[k], digest);
         if (ROWS[i].another)
@@ -101,10 +101,33 @@ static void a_profile_counts_by_what_its_newest_gate_says_that_it_kept(void **st
     }
 }
 
+/* Of the newest run that has kept one: where its file is damaged, none that came before it takes its place unasked. */
+static void the_profile_of_an_older_run_is_not_taken_for_that_of_the_newest(void **state)
+{
+    struct runs *runs = *state;
+    GError *error = NULL;
+    char digest[HEX_TEXT(32)];
+    struct runs_new made = {.spec = "job", .plan = "{}", .state = RUN_DONE};
+    struct run_row older = runs_put(runs, &made), newest = runs_put(runs, &made);
+    put_file(runs, older.name, digest);
+    judge(runs, older.id, &(struct judged){0, RIGHT}, digest);
+    put_file(runs, newest.name, digest);
+    judge(runs, newest.id, &(struct judged){0, WRONG}, digest);
+    struct spec spec = {.name = "job"};
+    struct earlier_wish wish = {
+        .world = &runs->fake.world, .home = runs->home, .catalog = runs->catalog, .spec = &spec, .before = INT64_MAX};
+    auto_(past) found = NULL;
+    kit_ok(earlier_find(&wish, &found, &error));
+    assert_string_equal(found->of, newest.name);
+    assert_non_null(strstr(found->why, ANOTHER));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_profile_counts_by_what_its_newest_gate_says_that_it_kept),
+        cmocka_unit_test_setup_teardown(the_profile_of_an_older_run_is_not_taken_for_that_of_the_newest, runs_setup,
+                                        runs_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,6 +76,22 @@ static void the_newest_run_of_its_own_that_is_done_does(void **state)
     scene_done(&scene);
 }
 
+/* What it reached then it may not reach any more. */
+static void a_limit_below_what_its_newest_run_reached_says_more_than_that_run(void **state)
+{
+    struct scene scene;
+    begin(&scene);
+    scene_file(&scene, "job.yaml", SPEC("job", "4/s"));
+    scene_file(&scene, "t.lua", TIMES("2"));
+    scene_ran(&scene, 0);
+    scene_file(&scene, "job.yaml", SPEC("job", "1/s"));
+    struct forecast forecast = forecast_of(&scene);
+    assert_string_equal(forecast.rate_from, "protect.rate.max");
+    assert_true(forecast.limited && forecast.records_per_s == 1);
+    assert_int_equal(forecast.seconds, KEYS);
+    scene_done(&scene);
+}
+
 static void without_either_nobody_knows(void **state)
 {
     struct scene scene;
@@ -144,10 +160,12 @@ static void a_run_is_idle_where_all_is_known_and_nothing_changes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(without_either_nobody_knows),
-                                       cmocka_unit_test(a_run_that_took_no_time_says_nothing),
-                                       cmocka_unit_test(a_run_is_idle_where_all_is_known_and_nothing_changes),
-                                       cmocka_unit_test(the_run_of_another_spec_says_nothing),
-                                       cmocka_unit_test(the_newest_run_of_its_own_that_is_done_does)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_either_nobody_knows),
+        cmocka_unit_test(a_run_that_took_no_time_says_nothing),
+        cmocka_unit_test(a_run_is_idle_where_all_is_known_and_nothing_changes),
+        cmocka_unit_test(the_run_of_another_spec_says_nothing),
+        cmocka_unit_test(the_newest_run_of_its_own_that_is_done_does),
+        cmocka_unit_test(a_limit_below_what_its_newest_run_reached_says_more_than_that_run)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

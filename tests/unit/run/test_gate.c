@@ -4,18 +4,33 @@
 #include "catalog/ledger.h"
 #include "kit/scene.h"
 
-static const char SPEC[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
+static const char SPEC[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items%s }\n"
                            "transform: { lua: t.lua }\ntarget: { %s }\n"
                            "partitions: { size: 2 }\nworkers: 1\non_failure: %s\n%s%s"
                            "stages:\n"
                            "  - { name: canary, scope: 1 partitions, order: listed, gate: { verify: full%s } }\n"
                            "  - { name: full, scope: 100%% }\n";
+#define UNTIL     ", until: 2100-01-01T00:00:00Z"
+#define PASSED_MS INT64_C(4200000000000)
 static const char HOOKS[] = "hooks: [{ must: true, tries: 1, timeout: 1h, %s }]\n";
 static const char MEASURES[] = "measures: [{ name: records, count: true, least: 0 }]\n";
 static const char LUA[] = "function transform(doc) doc.n = doc.n + 1 return doc end\n";
 
 /* What somebody does, and how the command ends. */
-enum deed { NOTHING, RUN, RUN_EXIT, RESUME, BACK, APPROVE, DENY, PAUSE, ABORT, SET, PASS /* time passes: a minute */ };
+enum deed {
+    NOTHING,
+    RUN,
+    RUN_EXIT,
+    RESUME,
+    BACK,
+    BACK_LATE,
+    APPROVE,
+    DENY,
+    PAUSE,
+    ABORT,
+    SET,
+    PASS /* time passes: a minute */
+};
 struct step {
     enum deed act;
     int status; /* of those that drive the run */
@@ -26,6 +41,7 @@ struct way {
     const char *on_failure; /* NULL: pause */
     const char *target;     /* NULL: the source's own dataset */
     const char *hook;       /* what must be heard; NULL: nothing */
+    bool passes;            /* the time of its source, before its first stage is judged */
     bool stopped;           /* all runs of the home are, before the first step */
     int spoils; /* before that stage (from 1) is judged, the application puts back a record of it, or its source has
                    another; 0: never */
@@ -147,6 +163,25 @@ static const struct way WAYS[] = {
      .state = "paused",
      .stages = "pending pending",
      .actions = "planned paused wish paused"},
+    /* nothing is judged by what may be a part of what there was */
+    {.passes = true, .steps = {{RUN, 3}}, .state = "paused", .stages = "verifying pending", .actions = JUDGED "paused"},
+    /* it is taken back meanwhile: all of it, or what the application has not written since */
+    {.gate = ", soak: 60s", .asleep = BACK, .steps = {{RUN, 3}}, BACKED, .actions = WAITED "wish " ALL_BACK},
+    {.gate = ", soak: 60s", .asleep = BACK_LATE, .steps = {{RUN, 8}}, BACKED, .actions = WAITED "wish " ALL_BACK},
+    /* it is aborted meanwhile: what is written stands, and of files nothing is to be settled */
+    {.gate = ", soak: 60s",
+     .asleep = ABORT,
+     .steps = {{RUN, 3}},
+     .state = "aborted",
+     .stages = "waiting pending",
+     .actions = WAITED "wish aborted"},
+    {.gate = ", soak: 60s",
+     .target = "store: \"file:out\", dataset: \"others-*.ndjson\"",
+     .asleep = ABORT,
+     .steps = {{RUN, 3}},
+     .state = "aborted",
+     .stages = "waiting pending",
+     .actions = WAITED "wish aborted"},
     /* a gate that fails: nobody is asked and nothing soaks, and each on_failure has its way */
     {.spoils = 1,
      .steps = {{RUN, 4}, {RUN, 3}, {RESUME, 4}},
@@ -223,13 +258,15 @@ static void command(struct walk *walk, enum deed act)
     GError *error = NULL;
     enum run_heard heard;
     struct run_result result = {0};
-    struct run_wish wish = {.kind = act == PAUSE ? WISH_PAUSE : WISH_ABORT};
+    struct run_wish wish = {.kind = act == PAUSE ? WISH_PAUSE : act == ABORT ? WISH_ABORT : WISH_ROLLBACK};
     struct store_registry *registry = store_registry_new(&walk->scene.fake.world, walk->scene.ours);
     struct run_config config = scene_config(&walk->scene, registry);
     struct setting one = {.key = "budget.records", .value = "1"};
+    if (act == BACK_LATE) /* the application has written since */
+        scene_put(&walk->scene, "items", "k0", "{\"mine\":1}");
     if (act == SET)
         kit_ok(run_set(&config, walk->scene.run, &(struct run_settings){&one, 1}, &result, &heard, &error));
-    else if (act == PAUSE || act == ABORT)
+    else if (act == PAUSE || act == ABORT || act == BACK || act == BACK_LATE)
         kit_ok(run_wish(&config, walk->scene.run, &wish, &result, &heard, &error));
     else
         kit_ok(run_approve(&config, walk->scene.run, act == APPROVE, &result, &heard, &error));
@@ -268,6 +305,8 @@ static void on_point(void *self, const char *name)
         walk->runs = true;
         walk->waits |= walk->way->stopped || walk->moves >= WAITS;
     }
+    if (strcmp(name, "stage.moved") == 0 && walk->way->passes && walk->moves == 1)
+        walk->scene.fake.wall_ms = PASSED_MS;
     if (strcmp(name, "stage.moved") != 0 || ++walk->moves != 3 * walk->way->spoils - 1)
         return;
     scene_put(&walk->scene, "items", walk->way->spoils == 1 ? "k0" : "k5",
@@ -294,9 +333,9 @@ static void stop_all(struct walk *walk)
 static void walk_init(struct walk *walk, const struct way *way)
 {
     g_autofree char *hooks = way->hook ? g_strdup_printf(HOOKS, way->hook) : g_strdup("");
-    g_autofree char *spec = g_strdup_printf(SPEC, way->target ? way->target : "store: \"mem:s\", dataset: items",
-                                            way->on_failure ? way->on_failure : "pause", hooks,
-                                            way->measuring ? MEASURES : "", way->gate ? way->gate : "");
+    g_autofree char *spec = g_strdup_printf(
+        SPEC, way->passes ? UNTIL : "", way->target ? way->target : "store: \"mem:s\", dataset: items",
+        way->on_failure ? way->on_failure : "pause", hooks, way->measuring ? MEASURES : "", way->gate ? way->gate : "");
     *walk = (struct walk){.way = way};
     scene_init(&walk->scene, spec, LUA);
     walk->scene.person = &ROOT;
@@ -425,7 +464,7 @@ static void a_run_that_is_done_says_by_its_exit_status_whether_all_went_as_asked
 static void hooked(struct scene *scene, const char *hooks)
 {
     g_autofree char *all = g_strdup_printf("hooks: [%s]\n", hooks);
-    g_autofree char *spec = g_strdup_printf(SPEC, "store: \"mem:s\", dataset: items", "pause", all, "", "");
+    g_autofree char *spec = g_strdup_printf(SPEC, "", "store: \"mem:s\", dataset: items", "pause", all, "", "");
     scene_init(scene, spec, LUA);
     for (int i = 0; i < 6; i++) {
         char key[3] = {'k', (char)('0' + i), 0};

@@ -75,6 +75,23 @@ static void a_sample_foretells_what_it_can_add_up(void **state)
     }
 }
 
+/* All that was listed has gone since: nobody knows what becomes of it. */
+static void of_what_is_not_there_any_more_nothing_is_foretold(void **state)
+{
+    struct scene scene;
+    struct ended ended;
+    scene_init(&scene, HEAD LIVE TARGET LOOSE, LUA(""));
+    scene_put(&scene, "items", "a", "{\"n\":1}");
+    scene_plan(&scene);
+    scene_remove(&scene, "items", "a");
+    scene_run(&scene, &ended);
+    g_autofree char *found = measured(&scene);
+    assert_string_equal(found, "{\"before\":{\"kinds\":\"0\",\"records\":\"0\",\"sums\":\"0\"},"
+                               "\"forecast\":{\"kinds\":null,\"records\":null,\"sums\":null}}");
+    ended_done(&ended);
+    scene_done(&scene);
+}
+
 /* Of a thousand and a half a thousand is tried; of what is beyond a number nothing is foretold. */
 static void a_part_of_the_records_foretells_all_of_them(void **state)
 {
@@ -193,6 +210,7 @@ int main(void)
         cmocka_unit_test(a_sample_foretells_what_it_can_add_up),
         cmocka_unit_test(where_there_is_no_record_nothing_will_change),
         cmocka_unit_test(a_part_of_the_records_foretells_all_of_them),
+        cmocka_unit_test(of_what_is_not_there_any_more_nothing_is_foretold),
         cmocka_unit_test(what_was_measured_is_found_behind_all_that_came_since),
         cmocka_unit_test(a_statement_that_fails_while_a_gate_holds_a_figure_against_what_it_was_is_told),
     };

@@ -68,6 +68,31 @@ static void of_a_run_its_newest_report_is_taken_if_it_says_what_stood_there(void
     }
 }
 
+static void what_is_not_there_is_not_repaired(void **state)
+{
+    static const struct {
+        const char *home, *what; /* home NULL: that of the runs */
+        enum error_code code;
+    } ROWS[] = {
+        {NULL, "nobody.1", SLUICE_ERROR_NOT_FOUND},
+        {NULL, "./nobody.ndjson", SLUICE_ERROR_NOT_FOUND},
+        {"nowhere", "job.1", SLUICE_ERROR_NOT_FOUND},
+        {"nowhere", "./nobody.ndjson", SLUICE_ERROR_NOT_FOUND},
+    };
+    struct runs *runs = *state;
+    put_run(runs);
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        g_autoptr(GError) error = NULL;
+        struct run_repair repair = {0};
+        struct run_config config = config_of(runs);
+        g_autofree char *nowhere = g_build_filename(runs->dir, "nowhere", NULL);
+        config.home = ROWS[i].home ? nowhere : config.home;
+        bool ok = run_repair_find(&config, ROWS[i].what, runs->mem, &repair, &error);
+        if (ok || error->code != (int)ROWS[i].code || g_file_test(nowhere, G_FILE_TEST_EXISTS))
+            fail_msg("row %zu: %s", i, ok ? "found" : error->message);
+    }
+}
+
 static void a_file_is_known_by_its_digest_wherever_it_lies(void **state)
 {
     static const char LINES[] = "{\"key\":\"a\",\"kind\":\"missing\",\"seen\":null,\"wanted\":{}}\n";
@@ -179,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(of_a_run_its_newest_report_is_taken_if_it_says_what_stood_there, runs_setup,
                                         runs_teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_there_is_not_repaired, runs_setup, runs_teardown),
         cmocka_unit_test_setup_teardown(a_file_is_known_by_its_digest_wherever_it_lies, runs_setup, runs_teardown),
         cmocka_unit_test_setup_teardown(what_a_report_names_is_taken_or_refused_by_name, runs_setup, runs_teardown),
         cmocka_unit_test_setup_teardown(of_time_buckets_what_was_written_once_is_not_written_twice, runs_setup,

@@ -3,6 +3,7 @@
 
 #include "kit/scene.h"
 #include "plan/home.h"
+#include "plan/keyring.h"
 #include "run/prune.h"
 #include "run/retain.h"
 #include "unit/run/runs.h"
@@ -64,6 +65,36 @@ static void what_a_run_with_a_key_leaves_is_sealed_and_read_again(void **state)
         fail_msg("%s", ended.text);
     ended_done(&ended);
     scene_holds(&scene, "items", "secret-one", "{\"n\":1}");
+    scene_done(&scene);
+}
+
+/* Its quarantine has expired, and the key by which that was sealed: the rest of it needs neither. */
+static void a_sealed_run_is_taken_back_without_what_has_expired_of_it(void **state)
+{
+    struct scene scene;
+    struct prune_result result = {0};
+    GError *error = NULL;
+    g_auto(GStrv) halves = g_strsplit(SPEC, "undo: 1h, quarantine: 1h, reports: 1h }", 2);
+    g_autofree char *spec =
+        g_strjoin("undo: 9h, quarantine: 1h, reports: 9h, key: \"${file:key}\" }", halves[0], halves[1], NULL);
+    scene_init(&scene, spec, LUA);
+    scene_file(&scene, "key", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n");
+    scene_put(&scene, "items", "one", "{\"n\":1}");
+    scene_put(&scene, "items", "three", "{\"n\":3}");
+    scene_ran(&scene, 8);
+    scene.fake.wall_ms += INT64_C(2) * 3600 * 1000;
+    struct store_registry *registry = store_registry_new(&scene.fake.world, scene.ours);
+    struct run_config config = scene_config(&scene, registry);
+    kit_ok(run_prune(&config, false, &result, &error));
+    store_registry_free(registry);
+    assert_int_equal(result.n, 1);
+    assert_int_equal(result.items[0].what, EXPIRY_QUARANTINE);
+    assert_null(result.items[0].kept);
+    prune_result_done(&result);
+    keyring_free(scene.keyring); /* another process has none of its keys yet */
+    scene.fake.world.seals_self = scene.keyring = keyring_new(&scene.fake.world, scene.home);
+    scene_taken_back(&scene, 0);
+    scene_holds(&scene, "items", "one", "{\"n\":1}");
     scene_done(&scene);
 }
 
@@ -290,6 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_has_its_time_and_reports_never_go_before_what_needs_them),
         cmocka_unit_test(what_a_run_with_a_key_leaves_is_sealed_and_read_again),
+        cmocka_unit_test(a_sealed_run_is_taken_back_without_what_has_expired_of_it),
         cmocka_unit_test(whichever_call_fails_what_is_due_is_gone_or_it_is_told),
         cmocka_unit_test(what_a_run_needs_that_is_planned_meanwhile_is_kept),
         cmocka_unit_test(what_an_open_run_needs_is_kept_and_it_is_said_which),

@@ -285,7 +285,7 @@ static void judged_done(struct judged *judged)
 }
 
 static const struct {
-    const char *key, *fields; /* expected of it */
+    const char *key, *fields; /* expected of it; NULL: that it is absent */
     bool holds;
     const char *found;
 } PINNED[] = {
@@ -297,6 +297,9 @@ static const struct {
     {"unread", "{\"n\":1}", false, "'unread': no document of this store"},
     {"torn", "{\"n\":1}", false, "'torn': it is of no type that has a form"},
     {"nobody", "{\"n\":1}", false, "'nobody' is absent"},
+    {"nobody", NULL, true, "absent"},
+    {"whole", NULL, false, "'whole' is there"},
+    {"torn", NULL, false, "'torn' is there"},
 };
 
 static void fill(struct scene *scene)
@@ -316,10 +319,12 @@ static void a_pinned_record_is_held_as_its_store_gives_it_back(void **state)
     struct spec_expect expects[G_N_ELEMENTS(PINNED)];
     fill(&scene);
     for (size_t i = 0; i < G_N_ELEMENTS(PINNED); i++)
-        expects[i] = (struct spec_expect){.name = "e",
-                                          .what = SPEC_EXPECT_RECORD,
-                                          .key = PINNED[i].key,
-                                          .fields = kit_document(PINNED[i].fields, mem)};
+        expects[i] =
+            (struct spec_expect){.name = "e",
+                                 .what = SPEC_EXPECT_RECORD,
+                                 .key = PINNED[i].key,
+                                 .absent = !PINNED[i].fields,
+                                 .fields = PINNED[i].fields ? kit_document(PINNED[i].fields, mem) : SLICE_EMPTY};
     for (int hidden = 0; hidden < 2; hidden++) {
         struct judged judged;
         judge(&judged, &scene, expects, G_N_ELEMENTS(expects), hidden);

@@ -236,6 +236,12 @@ static void what_was_deleted_and_came_back_is_told_by_name_as_long_as_it_is_few(
     struct verify_result result;
     begin(&scene, ELSEWHERE("full"), "function transform(doc, ctx)\n  return ctx.delete()\nend\n");
     scene_ran(&scene, 0);
+    scene.sure = SURE;
+    verify(&scene, &result);
+    assert_int_equal(result.of[VERIFY_EQUAL], result.drawn);
+    assert_null(strstr(result.json, "up to 64 B")); /* what is gone is of no size */
+    verify_result_done(&result);
+    scene.sure = (struct sampling_wish){0};
     for (int i = 0; i < KEYS; i++) {
         g_autofree char *key = g_strdup_printf("k%03d", i);
         scene_put(&scene, "items", key, "{\"back\":1}");
@@ -338,6 +344,22 @@ static void of_each_size_more_is_drawn_until_it_is_known(void **state)
     }
 }
 
+/* Of two hundred partitions most have none of a round's keys. */
+static void of_many_partitions_rounds_draw_from_some(void **state)
+{
+    struct scene scene;
+    struct verify_result result;
+    begin(&scene, MANY_PARTITIONS, LUA);
+    scene_ran(&scene, 0);
+    scene.sure = (struct sampling_wish){0.9, 0.05, 0.5};
+    verify(&scene, &result);
+    assert_in_range(result.drawn, 40, 150);
+    assert_int_equal(result.of[VERIFY_EQUAL], result.drawn);
+    assert_true(result.pass);
+    verify_result_done(&result);
+    scene_done(&scene);
+}
+
 /* --- how far it is -------------------------------------------------------------------------------------------------
  */
 
@@ -430,6 +452,7 @@ int main(void)
         cmocka_unit_test(however_little_is_asked_it_is_proven_by_what_is_looked_at),
         cmocka_unit_test(a_large_sample_ends_with_its_first_lot_where_that_is_bad),
         cmocka_unit_test(of_each_size_more_is_drawn_until_it_is_known),
+        cmocka_unit_test(of_many_partitions_rounds_draw_from_some),
         cmocka_unit_test(where_nothing_is_proven_of_a_size_all_are_looked_at),
         cmocka_unit_test(how_far_it_is_is_told_of_what_is_drawn_and_of_what_may_grow_not_at_all),
         cmocka_unit_test(what_was_deleted_and_came_back_is_told_by_name_as_long_as_it_is_few),

@@ -656,6 +656,25 @@ static void of_nothing_nothing_is_drawn_and_of_everything_each_has_its_rank(void
     assert_false(chosen_has(&chosen, 10));
 }
 
+static void of_keys_that_are_given_those_are_looked_at(void **state)
+{
+    static const uint64_t GIVEN[] = {1, 3, 4};
+    struct chosen chosen = {.places = GIVEN, .n = G_N_ELEMENTS(GIVEN)};
+    for (uint64_t place = 0; place < 6; place++)
+        assert_int_equal(chosen_has(&chosen, place), place == 1 || place == 3 || place == 4);
+}
+
+/* By rounds: one that is drawn beforehand does not grow, nor does one of all keys. */
+static void a_sample_may_grow_as_long_as_there_are_more(void **state)
+{
+    static const struct {
+        struct sampling_round round;
+        bool grows;
+    } ROWS[] = {{{100, 50, 0}, false}, {{100, 50, 1}, true}, {{100, 100, 2}, false}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++)
+        assert_int_equal(draw_may_grow(&(struct draw){.round = ROWS[i].round}), ROWS[i].grows);
+}
+
 static void a_wish_is_two_shares_or_three(void **state)
 {
     static const char *const BAD[] = {"",           "99.9%",      "99.9%,",     ",0.01%",       "100%,0.01%",
@@ -686,6 +705,8 @@ int main(void)
         cmocka_unit_test(a_share_of_a_kind_is_no_larger_than_it_has_to_be),
         cmocka_unit_test(at_its_edges_a_tail_is_certain_or_impossible),
         cmocka_unit_test(of_nothing_nothing_is_drawn_and_of_everything_each_has_its_rank),
+        cmocka_unit_test(of_keys_that_are_given_those_are_looked_at),
+        cmocka_unit_test(a_sample_may_grow_as_long_as_there_are_more),
         cmocka_unit_test(an_order_is_a_permutation_and_can_be_turned_round),
         cmocka_unit_test(every_place_and_pair_is_drawn_alike),
         cmocka_unit_test(another_key_or_stratum_draws_others),

@@ -453,6 +453,46 @@ static void sketches_of_all_stages_are_one_or_none(void **state)
 }
 
 /* More than the cells can name: it is noticed, and every partition is compared. */
+static bool (*reads_well)(struct session *, const struct call *, struct record *, size_t, GError **);
+static atomic_size_t most;
+
+static bool reads_counted(struct session *session, const struct call *call, struct record *io, size_t n, GError **error)
+{
+    most = MAX(most, n);
+    return reads_well(session, call, io, n, error);
+}
+
+/* More of one partition than are read at a time. */
+static void each_of_many_keys_that_differ_is_found(void **state)
+{
+    enum { DIFFER = 1200, MANY = 1300 };
+    struct scene scene;
+    struct verify_result result;
+    scene_init(&scene,
+               "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: origin }\ntransform: { lua: t.lua }\n"
+               "target: { store: \"mem:s\", dataset: items, write: in-place, conflict: overwrite }\n"
+               "stages: [{ name: full, scope: 100% }]\nworkers: 2\npartitions: { count: 1 }\n",
+               LUA);
+    for (int i = 0; i < MANY; i++) {
+        g_autofree char *key = g_strdup_printf("k%04d", i);
+        scene_put(&scene, "origin", key, "{\"times\":0}");
+    }
+    scene_ran(&scene, 0);
+    for (int i = 0; i < DIFFER; i++) {
+        g_autofree char *key = g_strdup_printf("k%04d", i);
+        scene_put(&scene, "items", key, "{\"mine\":true}");
+    }
+    reads_well = scene.faulty_mem.table.read;
+    scene.faulty_mem.table.read = reads_counted;
+    verify(&scene, &result);
+    assert_in_range(most, 1, 1000);
+    ways(&result, 0, 0);
+    assert_int_equal(result.by_keys, 1);
+    assert_int_equal(result.of[VERIFY_CHANGED_SINCE], DIFFER);
+    assert_int_equal(result.of[VERIFY_EQUAL], MANY - DIFFER);
+    done(&scene, &result);
+}
+
 static void what_is_too_much_for_a_sketch_is_compared_in_full(void **state)
 {
     enum { MANY = 3000 };
@@ -599,6 +639,7 @@ int main(void)
         cmocka_unit_test(a_sketch_that_is_damaged_or_gone_costs_time_alone),
         cmocka_unit_test(sketches_of_an_older_version_still_tell_keys),
         cmocka_unit_test(sketches_of_all_stages_are_one_or_none),
+        cmocka_unit_test(each_of_many_keys_that_differ_is_found),
         cmocka_unit_test(what_is_too_much_for_a_sketch_is_compared_in_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
