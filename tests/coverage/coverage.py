@@ -117,7 +117,7 @@ SPLIT = re.compile(r"&&|\|\||(?<!\?) \? |; ")
 # What an operand is that need not be taken both ways.
 KINDS = {
     "handed": re.compile(r"\berror\)+$"),
-    "ok": re.compile(r"^((if |while |return |ok = )?[(!]*(\w+->|reader\.|\*ret_)?(ok|sound)|!\w+->error)\)*$"),
+    "ok": re.compile(r"^((if |(\} )?while |return |ok = )?[(!]*(\w+->|reader\.|\*ret_)?(ok|sound)|!\w+->error)\)*$"),
     "memory": re.compile(r"^[(!]*arena_(copy|printf|alloc)\w*\("),
     "sound": re.compile(r"^(if |while |return |bool \w+ = )?[(!]*(document_view|bson_iter_init|document_to_json|digest_canonical)\((?!.*\berror\))"),
 }

@@ -60,6 +60,7 @@ class Rules(unittest.TestCase):
         self.assertEqual(self.ruled("    if (ok)\n        a();", [7, 0]), {"ok": 1})
         self.assertEqual(self.ruled("    if (okay)\n        a();", [7, 0]), {})
         self.assertEqual(self.ruled("    ok = ok && a(b);", [7, 0, 7, 7]), {"ok": 1})
+        self.assertEqual(self.ruled("    do {\n        a();\n    } while (ok && a(b));", [7, 0, 7, 7], 3), {"ok": 1})
         self.assertEqual(self.ruled("    for (int i = 0; i < n && !a->error; i++)", [7, 7, 7, 0]), {"ok": 1})
         self.assertEqual(self.ruled("    if (a->error)\n        b();", [7, 0]), {}, "something is done about it")
 
