@@ -138,10 +138,12 @@ static char *word_of(const char *line, unsigned server, enum word word, const ch
         if (strcmp(words[HAS], SLOTS_OF[server]) != 0)
             continue;
         found = g_strdup(words[word]);
+        if (!other)
+            continue;
         g_free(words[word]);
         words[word] = g_strdup(other);
         g_free(*part);
-        *part = other ? g_strjoinv(" ", words) : g_strdup("");
+        *part = g_strjoinv(" ", words);
     }
     if (into)
         *into = g_strjoinv(";", parts);
