@@ -22,11 +22,7 @@ struct box {
 static int set_up(void **state)
 {
     struct box *box = g_new0(struct box, 1);
-    box->servers.program = servers_find("redis-server", NULL);
-    if (box->servers.program) {
-        assert_int_equal(kit_dir_setup((void **)&box->servers.dir), 0);
-        servers_start_cluster(&box->servers, 1);
-    }
+    servers_find_cluster(&box->servers, 1);
     *state = box;
     return 0;
 }

@@ -149,6 +149,15 @@ void servers_start_cluster(struct servers *servers, unsigned n)
     }
 }
 
+void servers_find_cluster(struct servers *servers, unsigned n)
+{
+    servers->program = servers_find("redis-server", NULL);
+    if (!servers->program)
+        return;
+    assert_int_equal(kit_dir_setup((void **)&servers->dir), 0);
+    servers_start_cluster(servers, n);
+}
+
 void servers_stop(struct servers *servers)
 {
     for (unsigned i = 0; i < servers->n; i++) {

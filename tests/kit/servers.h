@@ -25,6 +25,8 @@ char *servers_find(const char *name, const char *variable);
 unsigned servers_start(struct servers *servers, const char *const *more);
 /* `n` primaries that own all slots evenly, and each knows it. */
 void servers_start_cluster(struct servers *servers, unsigned n);
+/* The same of redis-server, in a folder of its own; without the program nothing, for servers_or_skip(). */
+void servers_find_cluster(struct servers *servers, unsigned n);
 void servers_stop(struct servers *servers);
 
 /* One server of the kind that Debian has, in a folder that it makes; where that is not installed nothing, and each test
