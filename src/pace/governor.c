@@ -213,6 +213,8 @@ static void learn_usual(struct governor *governor, double us)
 
 static void fade(struct governor *governor, double us)
 {
+    if (governor->rests)
+        return;
     governor->felt_window += (1 - exp(-us / RECENT_US)) * (governor->window - governor->felt_window);
     histogram_fade(&governor->recent, exp(-us / RECENT_US));
     histogram_fade(&governor->minute, exp(-us / MINUTE_US));
@@ -260,6 +262,11 @@ void governor_unused(struct governor *governor)
 void governor_idle(struct governor *governor, bool idle)
 {
     governor->idle = idle;
+}
+
+void governor_rests(struct governor *governor, bool rests)
+{
+    governor->rests = rests;
 }
 
 static double tick(struct governor *governor, int64_t now_us)

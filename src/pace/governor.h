@@ -61,6 +61,7 @@ struct governor {
     bool met;           /* it has felt as much as it may */
     bool unused;        /* since the last tick nobody waited for the window, or hardly any of it was used */
     bool idle;          /* next to nothing is in flight */
+    bool rests;         /* nothing was felt since the last tick that counts */
     struct governor_others others;
     int64_t ticked_us, held_until_us;
     enum governor_cause cause;
@@ -81,6 +82,9 @@ void governor_unused(struct governor *governor);
 /* Whether next to nothing is in flight: what is felt then is the world, and tells neither how the p99 moves with what
  * is sent nor how much that may be. The window stays what it is, but for a breach. */
 void governor_idle(struct governor *governor, bool idle);
+/* Whether nothing was felt since the last tick, or nothing that counts: then nothing of what was felt before fades. Of
+ * fewer probes the body would lie farther above the baseline by chance alone. */
+void governor_rests(struct governor *governor, bool rests);
 /* From the next tick on. */
 void governor_share(struct governor *governor, const struct governor_others *others);
 /* Every GOVERNOR_TICK_US: the window from now on. 0 as long as there is no baseline. */

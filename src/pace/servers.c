@@ -11,6 +11,7 @@
 #define USED_FADES 0.9   /* a tick: threads come and go */
 #define LOOK_US    50000 /* so soon is it asked again whether the lull is over */
 #define STRANGE_US 10000 /* between two micro-batches to a server that nobody feels */
+#define RESTS      INT64_MAX
 
 enum { SECOND = 1000000 / GOVERNOR_TICK_US }; /* of ticks */
 
@@ -25,8 +26,8 @@ struct pace_server {
     int64_t waited_us, sent_us; /* when somebody last waited for it, and when something last went; 0: never */
     bool waited_for;            /* somebody, since the last tick */
     double taken, used;         /* commands since the last tick; in flight, on average, at most in the last seconds */
-    bool seldom;                /* it is probed */
-    double second[SECOND];      /* commands of the newest ticks: a ring */
+    int64_t counts_from_us; /* what was sent to it before that found it asleep; RESTS: as it does until it is told */
+    double second[SECOND];  /* commands of the newest ticks: a ring */
     unsigned ticks;
     uint64_t throttled;
     struct beacons beacons;
@@ -171,7 +172,7 @@ void pace_throttled(struct pace_server *server)
 int64_t pace_probe_us(struct pace_server *server)
 {
     auto_hold(&server->lock);
-    return server->seldom ? PACE_PROBE_SELDOM_US : PACE_PROBE_US;
+    return server->counts_from_us == RESTS ? PACE_PROBE_REST_US : PACE_PROBE_US;
 }
 
 void pace_felt(struct pace_server *server, int64_t sent_us, int64_t now_us)
@@ -180,7 +181,8 @@ void pace_felt(struct pace_server *server, int64_t sent_us, int64_t now_us)
     if (!server->felt_us)
         governor_init(&server->governor, &server->governor.promise, LEAST, MOST, now_us);
     server->felt_us = now_us;
-    governor_probe(&server->governor, sent_us, now_us);
+    if (sent_us >= server->counts_from_us)
+        governor_probe(&server->governor, sent_us, now_us);
 }
 
 void pace_left(struct pace_server *server)
@@ -494,10 +496,20 @@ static bool is_tried(struct pace_server *server)
     return waited_for && server->used >= IDLE * server->governor.window;
 }
 
-/* Where it is measured what the world is by itself, or whether a server is there at all, it is not. */
-static bool is_seldom_enough(const struct pace_server *server, int64_t now_us)
+/* Where it is measured what the world is by itself, or whether a server is there at all, it does not. */
+static bool rests(const struct pace_server *server, int64_t now_us)
 {
-    return server->governor.idle && !server->governor.base.in_lull && is_felt(server, now_us);
+    return server->governor.idle && !server->governor.base.in_lull && is_felt(server, now_us) &&
+           server->ticks % PACE_PROBE_SELDOM != 0;
+}
+
+/* Whoever wakes takes longer, and so does who asks: what follows a rest is no baseline's like. */
+static void rest_or_count(struct pace_server *server, int64_t now_us)
+{
+    if (rests(server, now_us))
+        server->counts_from_us = RESTS;
+    else if (server->counts_from_us == RESTS)
+        server->counts_from_us = now_us + BASELINE_DRAIN_US;
 }
 
 static void tick(struct pace_server *server, int64_t now_us)
@@ -508,6 +520,7 @@ static void tick(struct pace_server *server, int64_t now_us)
     if (!is_tried(server))
         governor_unused(&server->governor);
     governor_idle(&server->governor, server->used < IDLE * LEAST);
+    governor_rests(&server->governor, server->counts_from_us == RESTS);
     share(server, server->pace->priority, now_us);
     double window = governor_tick(&server->governor, now_us);
     server->cause = server->governor.cause;
@@ -517,7 +530,7 @@ static void tick(struct pace_server *server, int64_t now_us)
     }
     server->pacer.window = window;
     server->pacer.allowed_us = governor_allowed_us(&server->governor);
-    server->seldom = is_seldom_enough(server, now_us);
+    rest_or_count(server, now_us);
 }
 
 void pace_tick(struct pace *pace, int64_t now_us, int64_t clock_us)

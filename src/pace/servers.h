@@ -28,10 +28,11 @@ enum {
     PACE_ACTIVE_US = 5000000,   /* so long after it last sent, or would have, it counts as at work */
     PACE_PATIENCE_US = 3000000, /* so long it waits for others to be silent, before its baseline */
     PACE_YIELD_US = 6000000,    /* so long it is silent for others that have none … */
-    PACE_YIELD_EVERY_US = 30000000, /* … and so seldom */
-    PACE_LEARNED_US = 60000000,     /* a baseline whose newest lull is longer ago is not adopted */
-    PACE_PROBE_US = 5000,           /* between two probes of a server, on average */
-    PACE_PROBE_SELDOM_US = 25000,   /* … where next to nothing is sent */
+    PACE_YIELD_EVERY_US = 30000000,        /* … and so seldom */
+    PACE_LEARNED_US = 60000000,            /* a baseline whose newest lull is longer ago is not adopted */
+    PACE_PROBE_US = 5000,                  /* between two probes of a server, on average */
+    PACE_PROBE_SELDOM = 8,                 /* where next to nothing is sent: in one tick of so many, … */
+    PACE_PROBE_REST_US = GOVERNOR_TICK_US, /* … and this between two in the others */
 };
 
 struct pace;
@@ -56,8 +57,10 @@ void pace_lost(struct pace_server *server, int64_t sent_us); /* no reply to it w
 void pace_throttled(struct pace_server *server);             /* it asked for a command again, later */
 
 /* How long it is from one probe of it to the next, on average: PACE_PROBE_US. As long as less than half of the least
- * window is in flight what is felt is the world, and nothing is steered by it: then it is PACE_PROBE_SELDOM_US, but for
- * the lulls. It changes with pace_tick(). */
+ * window is in flight what is felt is the world, and nothing is steered by it: then, but for the lulls, it is that in
+ * one tick of PACE_PROBE_SELDOM, and PACE_PROBE_REST_US in the others, of which nothing counts but that there was an
+ * answer. (Probes that are spread evenly would each find a server, and whoever asks, asleep, and so feel more than the
+ * baseline did, without end.) It changes with pace_tick(). */
 int64_t pace_probe_us(struct pace_server *server);
 /* A probe that went out at `sent_us` was answered at `now_us`. */
 void pace_felt(struct pace_server *server, int64_t sent_us, int64_t now_us);

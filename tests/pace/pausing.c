@@ -6,8 +6,7 @@
 struct pausing {
     struct pace *pace;
     struct pace_server *server;
-    bool always; /* it is probed as often as if it were at work */
-    double probes;
+    double probes, felt;
     unsigned taken; /* and not sent yet */
 };
 
@@ -15,8 +14,7 @@ static void pausing_begin(void *self, const struct sim_world *world, double knob
 {
     struct pausing *it = self;
     struct governor_promise promise = {.share = 0.1};
-    (void)world;
-    it->always = knob > 0;
+    (void)world, (void)knob;
     it->pace = pace_new(&promise, 1);
     it->server = pace_server(it->pace, "server");
 }
@@ -54,7 +52,7 @@ static void pausing_probe(void *self, int64_t due, int64_t now)
 static double pausing_every(void *self)
 {
     struct pausing *it = self;
-    return it->always ? PACE_PROBE_US : (double)pace_probe_us(it->server);
+    return (double)pace_probe_us(it->server);
 }
 
 static void pausing_lull(void *self, bool begins, int64_t now)
@@ -65,7 +63,10 @@ static void pausing_lull(void *self, bool begins, int64_t now)
 static void pausing_tick(void *self, int64_t now)
 {
     struct pausing *it = self;
+    struct pace_look look = {0};
     pace_tick(it->pace, now, now);
+    if (pace_look(it->pace, now, &look, 1) == 1 && look.most_us > 0)
+        it->felt = MAX(it->felt, look.p99_us / look.most_us);
 }
 
 static double pausing_probes(void *self)
@@ -74,6 +75,14 @@ static double pausing_probes(void *self)
     double probes = it->probes;
     it->probes = 0;
     return probes;
+}
+
+static double pausing_felt(void *self)
+{
+    struct pausing *it = self;
+    double felt = it->felt;
+    it->felt = 0;
+    return felt;
 }
 
 static void pausing_end(void *self)
@@ -94,5 +103,6 @@ const struct sim_policy SIM_PAUSING = {
     .lull = pausing_lull,
     .tick = pausing_tick,
     .probes = pausing_probes,
+    .felt = pausing_felt,
     .end = pausing_end,
 };

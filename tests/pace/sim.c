@@ -35,7 +35,7 @@ struct sim {
     void *self;
     struct stream stream[STREAMS];
     double free_at; /* the server has done all it was given */
-    double live_at, probe_at, stall_at, burst_at, burst_until, tick_at, lull_at;
+    double live_at, probe_at, probed_at, stall_at, burst_at, burst_until, tick_at, lull_at;
     bool in_lull;
     double reply_at[IN_FLIGHT], probe_back[IN_FLIGHT], probe_due[IN_FLIGHT]; /* rings */
     size_t replies, reply_first, probes, probe_first;
@@ -82,18 +82,30 @@ static void on_live(struct sim *sim, double now)
     sim->live_at = now + exponential(&sim->stream[LIVE], 1e6 / live_rate(sim, now));
 }
 
+static double probe_every(const struct sim *sim)
+{
+    return sim->policy->probe_every ? sim->policy->probe_every(sim->self) : 1e6 / sim->world->probes_per_s;
+}
+
+/* Who asks and who answers have gone to sleep since. */
+static double wake(const struct sim *sim, double now)
+{
+    const struct sim_world *world = sim->world;
+    return world->wake_us > 0 ? world->wake_us * (1 - exp((sim->probed_at - now) / world->sleeps_us)) : 0;
+}
+
 static void on_probe(struct sim *sim, double now)
 {
     size_t at = (sim->probe_first + sim->probes) % IN_FLIGHT;
-    double back = serve(sim, now, sim->world->service_us) + network(sim, PROBE_NET);
+    double back = serve(sim, now, sim->world->service_us) + network(sim, PROBE_NET) + wake(sim, now);
+    sim->probed_at = now;
     if (sim->probes < IN_FLIGHT) {
         size_t before = (at + IN_FLIGHT - 1) % IN_FLIGHT;
         sim->probe_due[at] = now;
         sim->probe_back[at] = sim->probes > 0 ? fmax(back, sim->probe_back[before]) : back;
         sim->probes++;
     }
-    double every = sim->policy->probe_every ? sim->policy->probe_every(sim->self) : 1e6 / sim->world->probes_per_s;
-    sim->probe_at = now + exponential(&sim->stream[PROBE], every);
+    sim->probe_at = now + exponential(&sim->stream[PROBE], probe_every(sim));
 }
 
 static void on_probe_back(struct sim *sim, double now)
@@ -152,7 +164,8 @@ static void end_window(struct sim *sim)
                             .own = sim->own,
                             .first = sim->policy->first ? sim->policy->first(sim->self) : sim->own,
                             .baseline_us = sim->policy->baseline ? sim->policy->baseline(sim->self) : 0,
-                            .probes = sim->policy->probes ? sim->policy->probes(sim->self) : 0};
+                            .probes = sim->policy->probes ? sim->policy->probes(sim->self) : 0,
+                            .felt = sim->policy->felt ? sim->policy->felt(sim->self) : 0};
     histogram_reset(&sim->live);
     sim->own = 0;
 }
@@ -199,6 +212,8 @@ static void happen(struct sim *sim, int kind, double now, unsigned commands)
     if (kind == AT_TICK) {
         sim->policy->tick(sim->self, (int64_t)now);
         sim->tick_at += GOVERNOR_TICK_US;
+        if (sim->policy->probe_every) /* it may be time to probe oftener */
+            sim->probe_at = fmin(sim->probe_at, now + probe_every(sim) * 3 / 2);
     } else if (kind == AT_OWN) {
         on_own(sim, now, commands > 0 ? commands : 1);
     } else {

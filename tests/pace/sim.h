@@ -21,6 +21,7 @@ struct sim_world {
     double service_us, own_us;     /* of a live command, of one of the backfill's */
     double rtt_us, jitter_us;      /* constant and mean of the exponential part */
     double probes_per_s;
+    double wake_us, sleeps_us; /* what a probe takes more the longer it was silent, up to wake_us; by about when */
     struct {
         double at_s, by, until_s;
     } step; /* from then on the live load is so many times what it was; 0: none, never again what it was */
@@ -44,7 +45,8 @@ struct sim_policy {
     double (*baseline)(const void *self);  /* the p99 that it holds for that of the world alone; NULL: it holds none */
     double (*first)(void *self);           /* commands of the first of several since it was last asked; NULL: of all */
     double (*probes)(void *self);          /* answered since it was last asked; NULL: they are not counted */
-    void (*end)(void *self);               /* NULL: nothing is left */
+    double (*felt)(void *self); /* the p99 as it reckons it, to what it may be, at most since it was last asked; NULL */
+    void (*end)(void *self);    /* NULL: nothing is left */
 };
 extern const struct sim_policy SIM_NONE, SIM_GOVERNED, SIM_PLANNED, SIM_FIXED, SIM_STOP_AND_GO, SIM_DASHBOARD,
     SIM_PIPELINE;
@@ -54,8 +56,7 @@ extern const struct sim_policy SIM_NONE, SIM_GOVERNED, SIM_PLANNED, SIM_FIXED, S
 /* Two that are governed, each for itself, and know of each other by beacons that are a tick old when they are read. The
  * knob says when the second comes, in seconds. Their lulls are their own: the world has none. */
 extern const struct sim_policy SIM_TWO;
-/* Governed, its lulls its own, with nothing to send for a while; `knob` other than 0: the probe is at the pace of one
- * at work then, too. */
+/* Governed, its lulls its own, with nothing to send for a while. */
 #define SIM_PAUSES_S  40
 #define SIM_GOES_ON_S 80
 extern const struct sim_policy SIM_PAUSING;
@@ -63,7 +64,7 @@ extern const struct sim_policy SIM_PAUSING;
 enum { SIM_WINDOWS = 400 };
 struct sim_window {
     double p50_us, p99_us, p999_us, own, first, baseline_us; /* own: commands done; of those, the first one's */
-    double probes;
+    double probes, felt;
 };
 struct sim_result {
     struct sim_window of[SIM_WINDOWS]; /* of world->window_s each */

@@ -12,6 +12,7 @@ struct field {
         int64_t latency_us; /* of what is asked of it; 0: it does not answer */
         bool felt;          /* there is a probe */
         int64_t every_us;   /* so seldom somebody comes, and with more than may go at once; 0: all the time */
+        int64_t asleep_us;  /* so much later does a probe come back that finds it resting */
         int64_t back[PACER_IN_FLIGHT];
         unsigned waiting;
         uint64_t sent;
@@ -70,6 +71,11 @@ static void send_to(struct field *field, int i)
         field->of[i].back[field->of[i].waiting++] = field->now + field->of[i].latency_us;
 }
 
+static int64_t asleep(const struct field *field, int i)
+{
+    return pace_probe_us(field->of[i].server) == PACE_PROBE_REST_US ? field->of[i].asleep_us : 0;
+}
+
 static void go(struct field *field, double seconds)
 {
     int64_t until = field->now + (int64_t)(seconds * 1e6);
@@ -78,7 +84,8 @@ static void go(struct field *field, double seconds)
     for (; field->now < until; field->now += STEP_US) {
         for (int i = 0; i < 2; i++) {
             if (field->of[i].felt && field->of[i].latency_us && field->now % PROBE_US == 0)
-                pace_felt(field->of[i].server, field->now - field->of[i].latency_us - field->now / PROBE_US % 20,
+                pace_felt(field->of[i].server,
+                          field->now - field->of[i].latency_us - field->now / PROBE_US % 20 - asleep(field, i),
                           field->now);
             send_to(field, i);
         }
@@ -260,15 +267,15 @@ static void what_is_told_to_be_sent_a_second_has_been_sent(void **state)
     pace_free(field.pace);
 }
 
-/* In `seconds`, looked at ten times a second: how often it was to be probed seldom. */
-static unsigned seldom_in(struct field *field, int i, double seconds)
+/* In `seconds`, looked at ten times a second: how often its probe was to rest. */
+static unsigned rests_in(struct field *field, int i, double seconds)
 {
-    unsigned seldom = 0;
+    unsigned rests = 0;
     for (int k = 0; k < (int)(10 * seconds); k++) {
         go(field, 0.1);
-        seldom += pace_probe_us(field->of[i].server) == PACE_PROBE_SELDOM_US;
+        rests += pace_probe_us(field->of[i].server) == PACE_PROBE_REST_US;
     }
-    return seldom;
+    return rests;
 }
 
 static void a_server_to_which_next_to_nothing_goes_is_probed_seldom_but_in_lulls(void **state)
@@ -278,16 +285,34 @@ static void a_server_to_which_next_to_nothing_goes_is_probed_seldom_but_in_lulls
     field_begin(&field);
     field.of[1].every_us = 1000000;
     assert_int_equal(pace_probe_us(field.of[0].server), PACE_PROBE_US);
-    assert_int_equal(seldom_in(&field, 0, 1.2) + seldom_in(&field, 1, 1.2), 0); /* there is no baseline yet */
+    assert_int_equal(rests_in(&field, 0, 1.2) + rests_in(&field, 1, 1.2), 0); /* there is no baseline yet */
     go(&field, 3);
-    assert_in_range(seldom_in(&field, 1, 20), 180, 195); /* two lulls of half a second */
-    assert_int_equal(seldom_in(&field, 0, 20), 0);
+    assert_in_range(rests_in(&field, 1, 20), 160, 172); /* of eight ticks one, and two lulls of half a second */
+    assert_int_equal(rests_in(&field, 0, 20), 0);
     field.of[0].every_us = 1000000000; /* nobody comes any more */
     go(&field, 20);
-    assert_true(seldom_in(&field, 0, 5) > 40);
+    assert_in_range(rests_in(&field, 0, 8), 62, 72);
     field.of[0].every_us = 0;
     go(&field, 2 * GOVERNOR_TICK_US / 1e6);
-    assert_int_equal(seldom_in(&field, 0, 2), 0);
+    assert_int_equal(rests_in(&field, 0, 2), 0);
+    pace_free(field.pace);
+}
+
+static void what_finds_a_server_resting_tells_that_it_is_there_and_nothing_of_its_latency(void **state)
+{
+    (void)state;
+    struct field field;
+    field_begin(&field);
+    field.of[0].every_us = 1000000000;
+    field.of[0].asleep_us = 400;
+    go(&field, 60);
+    struct pace_look look = look_at(&field, "one");
+    assert_true(look.p99_us < look.most_us);
+    assert_true(field.now - look.felt_us < 2 * GOVERNOR_TICK_US);
+    field.of[0].latency_us += 400; /* and in what counts */
+    go(&field, 60);
+    look = look_at(&field, "one");
+    assert_true(look.p99_us > look.most_us || look.baseline_us > 500);
     pace_free(field.pace);
 }
 
@@ -298,7 +323,7 @@ static void a_server_that_does_not_answer_is_probed_as_often_as_ever(void **stat
     field_begin(&field);
     field.of[0].every_us = 1000000000;
     go(&field, 6);
-    assert_int_equal(pace_probe_us(field.of[0].server), PACE_PROBE_SELDOM_US);
+    assert_int_equal(rests_in(&field, 0, 0.7), 7);
     field.of[0].latency_us = 0;
     go(&field, 3);
     assert_int_equal(pace_probe_us(field.of[0].server), PACE_PROBE_US);
@@ -451,6 +476,7 @@ int main(void)
         cmocka_unit_test(without_a_baseline_nothing_has_been_learnt),
         cmocka_unit_test(what_is_told_to_be_sent_a_second_has_been_sent),
         cmocka_unit_test(a_server_to_which_next_to_nothing_goes_is_probed_seldom_but_in_lulls),
+        cmocka_unit_test(what_finds_a_server_resting_tells_that_it_is_there_and_nothing_of_its_latency),
         cmocka_unit_test(a_server_that_does_not_answer_is_probed_as_often_as_ever),
         cmocka_unit_test(what_own_requests_take_and_how_often_a_server_asks_for_air_is_told_of_each),
     };
