@@ -1,9 +1,11 @@
 /* What live requests take while no worker writes: the latencies of a probe in lulls, the last dozen of them.
  *
- * A lull in which the world had a bad moment of its own (its p95 lies far above that of the median lull) is left out,
- * so that an incident does not widen the promise. What is felt in the first moments of a lull is still the workers'
+ * A lull in which the world had a bad moment of its own (moments.h) is left out, so that an incident does not widen the
+ * promise. What is felt in the first moments of a lull is still the workers'
  * queue and counts for nothing; what is felt between lulls never comes here, so that the baseline cannot learn from
- * sluice's own effect. A lull that lasts is cut into several. Caller's storage; one thread at a time. */
+ * sluice's own effect. A lull that lasts is cut into parts, each of which counts for half a lull: three seconds
+ * in one go are of one moment of the day, and would outweigh the next minute. Caller's storage; one thread at a time.
+ */
 #pragma once
 
 #include "pace/histogram.h"
@@ -12,16 +14,20 @@
 
 enum {
     BASELINE_LULLS = 12,
-    BASELINE_LULL_US = 500000, /* a lull that lasts longer is more than one */
+    BASELINE_KEPT = 16,        /* of whatever length */
+    BASELINE_LULL_US = 500000, /* a lull that lasts longer is in parts */
     BASELINE_DRAIN_US = 20000,
-    BASELINE_FIRST = 6, /* lulls, before the first write */
+    BASELINE_FIRST = 6, /* lulls or parts, before the first write */
 };
 
 struct baseline {
-    struct histogram of[BASELINE_LULLS]; /* a ring */
+    struct baseline_lull {
+        struct histogram felt;
+        bool part;
+    } of[BASELINE_KEPT]; /* a ring */
     unsigned first, n;
     struct histogram now, pooled; /* the lull that is; those that count */
-    bool in_lull;
+    bool in_lull, lasts;          /* lasts: it has been cut */
     int64_t from_us;
 };
 

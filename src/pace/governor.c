@@ -82,14 +82,16 @@ void governor_lull_end(struct governor *governor, int64_t now_us)
 
 void governor_probe(struct governor *governor, int64_t due_us, int64_t now_us)
 {
+    struct histogram moment;
     double latency = (double)(now_us - due_us);
     if (governor->base.in_lull) {
         baseline_probe(&governor->base, due_us, now_us);
         return;
     }
     histogram_add(&governor->recent, latency);
-    histogram_add(&governor->minute, latency);
     histogram_add(&governor->fresh, latency);
+    if (moments_probe(&governor->moments, latency, &moment))
+        histogram_merge(&governor->minute, &moment, 1);
 }
 
 bool governor_learned(const struct governor *governor, struct governor_learned *ret)

@@ -17,6 +17,7 @@
 #pragma once
 
 #include "pace/baseline.h"
+#include "pace/moments.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -53,15 +54,16 @@ struct governor {
     double least, most; /* of the window; least is the trickle that it never goes below by itself */
     double window;
     struct baseline base;
-    struct histogram recent, minute,
-        fresh;          /* while workers write: faded by seconds, by a minute; the newest second or two */
-    double tail;        /* how much farther the p99 moves than the body */
-    double felt_window; /* the mean of the windows of which `recent` tells */
-    double usual;       /* the window that it had for long enough, lately */
-    bool met;           /* it has felt as much as it may */
-    bool unused;        /* since the last tick nobody waited for the window, or hardly any of it was used */
-    bool idle;          /* next to nothing is in flight */
-    bool rests;         /* nothing was felt since the last tick that counts */
+    struct histogram recent, fresh; /* while workers write, faded by seconds; the newest second or two */
+    struct moments moments;
+    struct histogram minute; /* of usual moments, faded by a minute */
+    double tail;             /* how much farther the p99 moves than the body */
+    double felt_window;      /* the mean of the windows of which `recent` tells */
+    double usual;            /* the window that it had for long enough, lately */
+    bool met;                /* it has felt as much as it may */
+    bool unused;             /* since the last tick nobody waited for the window, or hardly any of it was used */
+    bool idle;               /* next to nothing is in flight */
+    bool rests;              /* nothing was felt since the last tick that counts */
     struct governor_others others;
     int64_t ticked_us, held_until_us;
     enum governor_cause cause;

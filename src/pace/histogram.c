@@ -40,11 +40,11 @@ void histogram_add(struct histogram *histogram, double us)
     histogram->total++;
 }
 
-void histogram_merge(struct histogram *into, const struct histogram *other)
+void histogram_merge(struct histogram *into, const struct histogram *other, double weight)
 {
     for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
-        into->of[i] += other->of[i];
-    into->total += other->total;
+        into->of[i] += other->of[i] * (float)weight;
+    into->total += other->total * weight;
 }
 
 void histogram_fade(struct histogram *histogram, double by)

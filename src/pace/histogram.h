@@ -17,7 +17,7 @@ struct histogram {
 void histogram_reset(struct histogram *histogram);
 void histogram_add(struct histogram *histogram,
                    double us); /* less than 0 counts as 0, more than the most as the most */
-void histogram_merge(struct histogram *into, const struct histogram *other);
+void histogram_merge(struct histogram *into, const struct histogram *other, double weight);
 void histogram_fade(struct histogram *histogram, double by); /* each weight times `by` */
 /* The latency that a share `q` (0..1) does not pass, by linear interpolation in its bucket; 0 if empty. */
 double histogram_quantile(const struct histogram *histogram, double q);

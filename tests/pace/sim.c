@@ -35,7 +35,7 @@ struct sim {
     void *self;
     struct stream stream[STREAMS];
     double free_at; /* the server has done all it was given */
-    double live_at, probe_at, probed_at, stall_at, burst_at, burst_until, tick_at, lull_at;
+    double live_at, probe_at, probed_at, stall_at, burst_at, burst_until, bad_at, bad_until, tick_at, lull_at;
     bool in_lull;
     double reply_at[IN_FLIGHT], probe_back[IN_FLIGHT], probe_due[IN_FLIGHT]; /* rings */
     size_t replies, reply_first, probes, probe_first;
@@ -118,7 +118,16 @@ static void on_probe_back(struct sim *sim, double now)
 static void on_stall(struct sim *sim, double now)
 {
     serve(sim, now, exponential(&sim->stream[STALL], sim->world->stall_us));
-    sim->stall_at = now + exponential(&sim->stream[STALL], 1e6 / sim->world->stalls_per_s);
+    double by = now < sim->bad_until ? sim->world->bad_by : 1;
+    sim->stall_at = now + exponential(&sim->stream[STALL], 1e6 / (by * sim->world->stalls_per_s));
+}
+
+/* The next stall is one of its own. */
+static void on_bad(struct sim *sim, double now)
+{
+    sim->bad_until = now + sim->world->bad_s * 1e6;
+    sim->bad_at = sim->bad_until + exponential(&sim->stream[STALL], 1e6 / sim->world->bad_per_s);
+    sim->stall_at = now;
 }
 
 static void on_burst(struct sim *sim, double now)
@@ -183,7 +192,7 @@ static double own_due(struct sim *sim, double now, unsigned *ret_commands)
     return *ret_commands > 0 ? now : due == INT64_MAX ? INFINITY : (double)due;
 }
 
-enum { AT_LIVE, AT_PROBE, AT_PROBE_BACK, AT_STALL, AT_BURST, AT_REPLY, AT_LULL, AT_TICK, AT_OWN, AT_KINDS };
+enum { AT_LIVE, AT_PROBE, AT_PROBE_BACK, AT_STALL, AT_BURST, AT_BAD, AT_REPLY, AT_LULL, AT_TICK, AT_OWN, AT_KINDS };
 
 static double next_of(const struct sim *sim, double own, int *ret_kind)
 {
@@ -192,6 +201,7 @@ static double next_of(const struct sim *sim, double own, int *ret_kind)
                            [AT_PROBE_BACK] = sim->probes > 0 ? sim->probe_back[sim->probe_first] : INFINITY,
                            [AT_STALL] = sim->stall_at,
                            [AT_BURST] = sim->burst_at,
+                           [AT_BAD] = sim->bad_at,
                            [AT_REPLY] = sim->replies > 0 ? sim->reply_at[sim->reply_first] : INFINITY,
                            [AT_LULL] = sim->lull_at,
                            [AT_TICK] = sim->tick_at,
@@ -206,9 +216,8 @@ static double next_of(const struct sim *sim, double own, int *ret_kind)
 static void happen(struct sim *sim, int kind, double now, unsigned commands)
 {
     static void (*const HAPPENS[])(struct sim *, double) = {
-        [AT_LIVE] = on_live,   [AT_PROBE] = on_probe, [AT_PROBE_BACK] = on_probe_back,
-        [AT_STALL] = on_stall, [AT_BURST] = on_burst, [AT_REPLY] = on_reply,
-        [AT_LULL] = on_lull};
+        [AT_LIVE] = on_live,   [AT_PROBE] = on_probe, [AT_PROBE_BACK] = on_probe_back, [AT_STALL] = on_stall,
+        [AT_BURST] = on_burst, [AT_BAD] = on_bad,     [AT_REPLY] = on_reply,           [AT_LULL] = on_lull};
     if (kind == AT_TICK) {
         sim->policy->tick(sim->self, (int64_t)now);
         sim->tick_at += GOVERNOR_TICK_US;
@@ -251,6 +260,7 @@ void sim_run(const struct sim_world *world, const struct sim_policy *policy, dou
         sim->stream[i].state = (world->seed * STREAMS + (uint64_t)i) * 0xD1342543DE82EF95u;
     sim->stall_at = world->stalls_per_s > 0 ? exponential(&sim->stream[STALL], 1e6 / world->stalls_per_s) : INFINITY;
     sim->burst_at = world->bursts_per_s > 0 ? exponential(&sim->stream[BURST], 1e6 / world->bursts_per_s) : INFINITY;
+    sim->bad_at = world->bad_per_s > 0 ? exponential(&sim->stream[STALL], 1e6 / world->bad_per_s) : INFINITY;
     sim->probe_at = 1;
     sim->tick_at = GOVERNOR_TICK_US;
     sim->in_lull = true; /* the baseline */

@@ -17,9 +17,10 @@ struct sim_world {
     double live_per_s;   /* at the middle of the wave */
     double wave, wave_s; /* share of it that comes and goes, and in how long */
     double bursts_per_s, burst_s, burst_by;
-    double stalls_per_s, stall_us; /* mean length, exponential */
-    double service_us, own_us;     /* of a live command, of one of the backfill's */
-    double rtt_us, jitter_us;      /* constant and mean of the exponential part */
+    double stalls_per_s, stall_us;   /* mean length, exponential */
+    double bad_per_s, bad_s, bad_by; /* moments in which they come so many times as often */
+    double service_us, own_us;       /* of a live command, of one of the backfill's */
+    double rtt_us, jitter_us;        /* constant and mean of the exponential part */
     double probes_per_s;
     double wake_us, sleeps_us; /* what a probe takes more the longer it was silent, up to wake_us; by about when */
     struct {
