@@ -73,13 +73,13 @@ int64_t budget_end(struct budget *budget, int64_t now_us)
 /* --- room --------------------------------------------------------------------------------------------------------- */
 
 /* How much of `wish` there is, and what that means. */
-static enum budget_answer room_for(uint64_t limit, uint64_t used, uint64_t reserved, size_t *io)
+static enum budget_answer room_for(uint64_t limit, uint64_t used, uint64_t reserved, size_t least, size_t *io)
 {
     if (limit == 0)
         return BUDGET_TAKEN;
     if (used >= limit)
         return BUDGET_SPENT;
-    if (used + reserved >= limit)
+    if (used + reserved >= limit || (reserved > 0 && limit - used - reserved < least))
         return BUDGET_LATER;
     *io = (size_t)MIN(*io, limit - used - reserved);
     return BUDGET_TAKEN;
@@ -106,6 +106,8 @@ static enum budget_answer room_to_pay(const struct budget *budget, uint64_t limi
         io->records = MAX((size_t)((double)io->records * left / most), 1);
         io->bytes = MAX((size_t)((double)io->bytes * left / most), 1);
     }
+    if (io->bytes < io->least_bytes && budget->reserved_cost > 0)
+        return BUDGET_LATER;
     io->cost = fmin(left, most_of(&budget->rates, io));
     return BUDGET_TAKEN;
 }
@@ -115,8 +117,9 @@ enum budget_answer budget_take(struct budget *budget, const struct spec_budget *
 {
     auto_hold(&budget->lock);
     struct budget_room room = *io;
-    enum budget_answer records = room_for(limit->records, budget->records, budget->reserved_records, &room.records);
-    enum budget_answer bytes = room_for(limit->bytes, budget->bytes, budget->reserved_bytes, &room.bytes);
+    enum budget_answer records = room_for(limit->records, budget->records, budget->reserved_records, 1, &room.records);
+    enum budget_answer bytes =
+        room_for(limit->bytes, budget->bytes, budget->reserved_bytes, io->least_bytes, &room.bytes);
     enum budget_answer cost = room_to_pay(budget, limit->cost, &room);
     bool late = limit->time_ms && budget->worked_ms + uncounted_ms(budget, now_us) >= limit->time_ms;
     budget->spent |= late || records == BUDGET_SPENT || bytes == BUDGET_SPENT || cost == BUDGET_SPENT;

@@ -2,9 +2,9 @@
  *
  * Shared by all workers. Before a batch is read, room for it is reserved: so many records as are left and as nobody
  * else has reserved, and as many bytes as a batch may read. Its checkpoint gives back what it did not use. Records
- * therefore never pass their budget; bytes by no more than what a transform adds to the batches reserved; time by no
- * more than the batches in flight. Money is reserved for the most that a batch may cost, and therefore not passed but
- * by what a transform adds.
+ * therefore never pass their budget; bytes by no more than one record, and what a transform adds to the batches
+ * reserved; time by no more than the batches in flight. Money is reserved for the most that a batch may cost, and
+ * therefore not passed but by what the bytes cost by which its bytes may pass their room.
  *
  * What is used comes from the run's totals, which only checkpoints move: it is the same after any death. Time is that
  * of the world's monotonic clock, kept with each checkpoint. docs/budgets.md is the user's page. */
@@ -45,6 +45,7 @@ enum budget_answer {
 struct budget_room {
     size_t records, bytes; /* 0, 0: none */
     double cost;           /* reserved: at most; used: what it came to */
+    size_t least_bytes;    /* wished for: less than that is no room, unless nobody else has any to give back */
 };
 /* Room for at most so many; *io says how much there is. Records that are wished for beyond the room are not read. */
 enum budget_answer budget_take(struct budget *budget, const struct spec_budget *limit, int64_t now_us,

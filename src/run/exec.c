@@ -23,6 +23,7 @@ struct exec {
     int64_t ended_us;        /* the step before; 0: none */
     int64_t cpu_ns;          /* the thread's, accounted for so far */
     struct budget_room room; /* of the budget, reserved for the batch */
+    size_t least_bytes;      /* of it: a record that takes so many waits for them; 0: none does */
     uint64_t fence_ns;       /* of it, what the target's session has spent on fences so far */
 };
 
@@ -336,9 +337,11 @@ static enum budget_answer room_take(struct exec *exec, struct op_scan *scan)
 {
     struct exec_shared *shared = exec->shared;
     struct spec_budget limit = limits_budget(&shared->limits);
-    struct budget_room room = {.records = scan->max_records, .bytes = scan->max_bytes};
+    struct budget_room room = {
+        .records = scan->max_records, .bytes = scan->max_bytes, .least_bytes = exec->least_bytes};
     if (shared->job->kind != JOB_FORWARD)
         return BUDGET_TAKEN;
+    scan->within = limit.bytes || limit.cost;
     room_give(exec, NULL);
     enum budget_answer answer = budget_take(&shared->budget, &limit, world_monotonic_us(shared->world), &room);
     if (answer == BUDGET_TAKEN) {
@@ -348,6 +351,19 @@ static enum budget_answer room_take(struct exec *exec, struct op_scan *scan)
     } else if (answer == BUDGET_LATER) {
         wait_off(exec, ROOM_WAIT_US);
     }
+    return answer;
+}
+
+/* Nobody knows how large a record is before it is read. One that is larger than the room that is left waits until
+ * others have given theirs back, and is the last one if that is still too little. */
+static enum budget_answer room_keep(struct exec *exec, const struct op_scan *scan)
+{
+    struct op_scan one = {.max_records = scan->n, .max_bytes = scan->bytes};
+    exec->least_bytes = scan->within && scan->bytes > exec->room.bytes ? scan->bytes : 0;
+    if (exec->least_bytes == 0)
+        return BUDGET_TAKEN;
+    enum budget_answer answer = room_take(exec, &one);
+    exec->least_bytes = answer == BUDGET_TAKEN ? 0 : exec->least_bytes;
     return answer;
 }
 
@@ -416,7 +432,10 @@ static bool do_scan(struct exec *exec, struct op *op, GError **error)
         return false;
     struct call call = source_call(exec, op->scan.mem);
     call.no_etag = !exec->shared->job->rules.same_dataset; /* else what is read is what is written over */
-    return feed_next(exec->feed, &call, &op->scan, error);
+    if (!feed_next(exec->feed, &call, &op->scan, error))
+        return false;
+    op->scan.budget = room_keep(exec, &op->scan);
+    return true;
 }
 
 static bool do_read(struct exec *exec, struct op *op, GError **error)

@@ -14,7 +14,7 @@ struct feed {
     struct scan *scan;
     struct skiplist *skips;
     GByteArray *bounds, *cursor, *before; /* of the newest batch: behind it, where it began */
-    size_t max_records;                   /* what the scan was opened with */
+    size_t max_records, max_bytes;        /* what the scan was opened with */
     /* listings and chains */
     struct listing_reader *listing;
     struct undo_chains *chains;
@@ -70,7 +70,7 @@ static bool range_open(struct feed *feed, const struct part_row *part, struct sl
 /* A batch of another size wants another scan, from where the last one ended. */
 static bool range_ready(struct feed *feed, const struct op_scan *io, GError **error)
 {
-    if (feed->scan && feed->max_records == io->max_records)
+    if (feed->scan && feed->max_records == io->max_records && feed->max_bytes == io->max_bytes)
         return true;
     g_clear_pointer(&feed->scan, store_scan_close);
     struct scan_spec spec = {.ds = &feed->config.job->plan->source_ds,
@@ -79,6 +79,7 @@ static bool range_ready(struct feed *feed, const struct op_scan *io, GError **er
                              .max_records = io->max_records,
                              .max_bytes = io->max_bytes};
     feed->max_records = io->max_records;
+    feed->max_bytes = io->max_bytes;
     return store_scan_open(&feed->scan, feed->config.source, &spec, error);
 }
 
@@ -180,6 +181,11 @@ static bool listed_back(struct feed *feed, GError **error)
     return listing_reader_seek_in(feed->listing, &feed->stretch, feed->began, error);
 }
 
+static uint64_t bytes_of_row(const struct scanned *row)
+{
+    return row->rec.key.len + row->rec.raw.len;
+}
+
 static bool read_chunk(struct feed *feed, const struct call *call, struct op_scan *io, size_t max, GError **error)
 {
     struct slice *keys;
@@ -198,10 +204,31 @@ static bool read_chunk(struct feed *feed, const struct call *call, struct op_sca
         row->rec = records[i];
         if (records[i].presence == RECORD_PRESENT && !skip_of(feed, feed->first + feed->index + i, row, io->mem, error))
             return false;
-        io->bytes += records[i].key.len + records[i].raw.len;
+        io->bytes += bytes_of_row(row);
     }
     feed->index += n;
     return n > 0 || error_set(error, SLUICE_ERROR_CORRUPT, "partition %u: its listing ends too early", feed->part);
+}
+
+/* How many to read next: where they are not to be too many, no more than will fit if they are like those before. */
+static size_t next_chunk(const struct feed *feed, const struct op_scan *io)
+{
+    size_t most = MIN(MIN(feed->chunk, io->max_records - io->n), feed->count - feed->index);
+    bool known = io->within && io->bytes > 0;
+    return known ? MIN(most, (io->max_bytes - io->bytes) * io->n / io->bytes + 1) : most;
+}
+
+/* What is too much is read again with the next batch. */
+static bool leave_too_many(struct feed *feed, struct op_scan *io, GError **error)
+{
+    size_t n = io->n;
+    while (io->n > 1 && io->bytes > io->max_bytes)
+        io->bytes -= bytes_of_row(&io->rows[--io->n]);
+    if (io->n == n)
+        return true;
+    feed->index -= n - io->n;
+    feed->chunk = MIN(feed->chunk, io->n);
+    return listing_reader_seek_in(feed->listing, &feed->stretch, feed->index, error);
 }
 
 static bool listed_next(struct feed *feed, const struct call *call, struct op_scan *io, GError **error)
@@ -211,9 +238,13 @@ static bool listed_next(struct feed *feed, const struct call *call, struct op_sc
         return too_big(error);
     while (io->n < io->max_records && io->bytes < io->max_bytes && feed->index < feed->count) {
         uint64_t before = io->bytes;
-        size_t max = MIN(MIN(feed->chunk, io->max_records - io->n), feed->count - feed->index);
-        if (!read_chunk(feed, call, io, max, error))
+        if (!read_chunk(feed, call, io, next_chunk(feed, io), error))
             return false;
+        if (io->within && io->bytes > io->max_bytes) {
+            if (!leave_too_many(feed, io, error))
+                return false;
+            break;
+        }
         bool small = (io->bytes - before) < io->max_bytes / 4;
         feed->chunk = small ? MIN(feed->chunk * 2, CHUNK_MAX) : MAX(feed->chunk / 2, 1u);
     }

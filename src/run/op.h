@@ -72,8 +72,9 @@ struct scanned {
 
 struct op_scan {
     size_t max_records, max_bytes; /* in */
+    bool within;                   /* in: of more bytes than that there is one record at most */
     bool again;                    /* in: from where the newest batch of the partition began, which came to nothing */
-    enum budget_answer budget;     /* out: unless there was room for it, nothing was read */
+    enum budget_answer budget;     /* out: unless there was room for it, nothing was read, or it is read `again` */
     struct arena *mem;
     struct scanned *rows; /* out */
     size_t n;

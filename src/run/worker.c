@@ -277,8 +277,10 @@ static void scan_done(struct worker *worker, struct op *op)
     struct batch_work *batch = &worker->batch;
     if (op->scan.budget == BUDGET_SPENT)
         worker->phase = PHASE_END;
-    if (op->scan.budget != BUDGET_TAKEN)
+    if (op->scan.budget != BUDGET_TAKEN) {
+        worker->again |= op->scan.n > 0;
         return;
+    }
     worker->again = false;
     batch->cursor = op->scan.cursor;
     batch->last = op->scan.done;

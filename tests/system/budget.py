@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A run with a budget: it is shared by all workers, never passed, kept across deaths, warned of, and raised with `set`."""
 
+import json
 import os
 import signal
 
@@ -90,6 +91,27 @@ def _(stand):
     stand.sluice("set", "fix", "budget.records=400").ended(0)
     run(stand, 0, command=("resume", "fix"))
     same(stand.documents("items"), after(), "records")
+
+
+@test("bytes and money of large records: passed by no more than one of them, by however many workers; the rest follows")
+def _(stand):
+    each, rows = 20_000, 120
+    prepare(stand, "{ bytes: 150000 }", more="prices: { written: 1073.741824 }", rows=rows) # a megabyte costs 1
+    large = {key: dict(row, x="y" * each) for key, row in before(rows).items()}
+    stand.put("items", [f"{key}\t{json.dumps(row)}\t0" for key, row in large.items()])
+    was, spec = stand.dump("items"), stand.read("fix.yaml")
+    for key, limit, record in (("bytes", 150_000, each + 100), ("bytes", 1000, each + 100), ("cost", 0.15, 0.0201)):
+        for workers in (1, 4):
+            text = spec.replace("{ bytes: 150000 }", f"{{ {key}: {limit} }}").replace("workers: 3", f"workers: {workers}")
+            stand.write("fix.yaml", text)
+            run(stand, 3)
+            used = stand.status("fix")["budget"][key]["used"]
+            must(limit <= used < limit + record, f"{key}: {limit}, {workers} workers: {used}")
+            stand.sluice("set", "fix", f"budget.{key}=none").ended(0)
+            run(stand, 0, command=("resume", "fix"))
+            same({name: row["n"] for name, row in stand.documents("items").items()}, {name: row["n"] for name, row in after(rows).items()}, "records")
+            stand.sluice("rollback", "fix", "--yes").ended(0)
+            same(stand.dump("items"), was, "records")
 
 
 @test("time: what workers have worked is kept with the checkpoints; waiting for a person costs nothing; no clock that is set moves it")

@@ -107,6 +107,27 @@ static void what_is_priced_at_nothing_is_never_spent_and_what_is_left_may_be_too
     }
 }
 
+/* Of 100; one that has 60 of them may give some back, and is not waited for in vain. */
+static void who_needs_more_than_is_left_waits_for_others_and_takes_it_where_there_are_none(void **state)
+{
+    static const struct spec_budget LIMITS[] = {{.bytes = 100}, {.cost = 100}};
+    static const struct money_rates RATES = {.byte_written = 1};
+    for (size_t i = 0; i < G_N_ELEMENTS(LIMITS); i++) {
+        struct budget budget;
+        struct budget_room other = {1, 60}, large = {1, 70, .least_bytes = 70};
+        budget_init(&budget);
+        budget_price(&budget, &RATES);
+        budget_begin(&budget, &NEW, 1);
+        assert_int_equal(take(&budget, &LIMITS[i], &other), BUDGET_TAKEN);
+        assert_int_equal(take(&budget, &LIMITS[i], &large), BUDGET_LATER);
+        assert_false(budget_is_spent(&budget));
+        budget_give(&budget, &other, &(struct budget_room){1, 60, 60});
+        assert_int_equal(take(&budget, &LIMITS[i], &large), BUDGET_TAKEN);
+        assert_int_equal(large.bytes, 40);
+        budget_done(&budget);
+    }
+}
+
 static void what_is_spent_stays_so_until_the_next_crew_begins(void **state)
 {
     static const struct spec_budget LIMIT = {.bytes = 10}, MORE = {.bytes = 1000};
@@ -263,6 +284,7 @@ int main(void)
         cmocka_unit_test(a_batch_is_as_large_as_can_be_paid_and_money_is_never_passed),
         cmocka_unit_test(what_is_priced_at_nothing_is_never_spent_and_what_is_left_may_be_too_little),
         cmocka_unit_test(money_is_told_in_its_currency_where_it_has_one),
+        cmocka_unit_test(who_needs_more_than_is_left_waits_for_others_and_takes_it_where_there_are_none),
         cmocka_unit_test(what_is_spent_stays_so_until_the_next_crew_begins),
         cmocka_unit_test(without_limits_there_is_always_room_as_wished),
         cmocka_unit_test(time_is_counted_once_whoever_records_it),
