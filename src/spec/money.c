@@ -6,8 +6,9 @@
 #include "base/int.h"
 #include "base/units.h"
 
-#define DIGITS 6 /* of a millionth */
-#define GIB    1073741824.0
+#define DIGITS       6 /* of a millionth */
+#define SOURCE_READS 2 /* for the write, and for the verification */
+#define GIB          1073741824.0
 
 bool money_given(const struct money_rates *rates)
 {
@@ -18,7 +19,7 @@ struct money_rates money_rates_of(const struct money_prices *prices, unsigned re
 {
     struct money_rates rates = {.read = (double)prices->reads * reads_each / 1e6,
                                 .write = (double)prices->writes / 1e6,
-                                .byte_read = (double)prices->egress / GIB,
+                                .byte_read = (double)prices->egress * SOURCE_READS / GIB,
                                 .byte_written = (double)prices->written / GIB};
     memcpy(rates.currency, prices->currency, sizeof rates.currency);
     return rates;
