@@ -19,12 +19,13 @@ uint64_t outlay_cost(const struct run_row *run, const struct money_rates *rates)
     return outlay_cost_of(&run->tally, run->bytes_read, run->bytes_written, rates);
 }
 
-/* At the pace from its beginning to now. */
+/* At the pace from its beginning to now. The wall clock may have been set back since: so long it has worked at least.
+ */
 static void forecast(struct outlay *io, const struct run_row *run, double done, double wanted, int64_t now_ms)
 {
+    double ms = (double)MAX(now_ms - run->started_ms, run->worked_ms);
     io->there = done >= wanted;
-    io->there_ms = io->there ? MIN(run->updated_ms, now_ms)
-                             : now_ms + (int64_t)((double)(now_ms - run->started_ms) * (wanted - done) / done);
+    io->there_ms = io->there ? MIN(run->updated_ms, now_ms) : now_ms + (int64_t)(ms * (wanted - done) / done);
     io->late = io->due_ms && io->there_ms > io->due_ms;
 }
 

@@ -35,7 +35,7 @@ struct readable readable_of(const struct run_row *run, int64_t until_ms, int64_t
     bool stands = !is_at_work(run->state);
     struct readable readable = {
         .until_ms = until_ms, .passed = now_ms >= until_ms, .known = read >= LEARNED, .stands = stands};
-    int64_t worked_ms = MAX((stands ? MIN(run->updated_ms, now_ms) : now_ms) - run->started_ms, 0);
+    int64_t worked_ms = MAX((stands ? MIN(run->updated_ms, now_ms) : now_ms) - run->started_ms, run->worked_ms);
     int64_t left_ms = readable.known ? (int64_t)((double)worked_ms * (1 - read) / read) : 0;
     readable.there_ms = now_ms + left_ms;
     readable.go_on_ms = until_ms - left_ms;

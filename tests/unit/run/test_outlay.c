@@ -52,6 +52,23 @@ static void the_rest_is_as_dear_and_as_slow_as_what_is_done_and_of_too_little_no
     assert_int_equal(outlook.there_ms, 110 * H);
 }
 
+/* To before the run began, even: what it has worked tells how fast it is. */
+static void a_clock_that_was_set_back_makes_it_no_sooner(void **state)
+{
+    (void)state;
+    struct money_rates rates = {.read = 10};
+    struct money_within complete = {.share = 0.95, .ms = 12 * H};
+    struct run_row run = half_done();
+    run.worked_ms = 10 * H;
+    for (int64_t back = 9; back <= 12; back++) {
+        struct outlay outlook = outlay_of(&run, &rates, &complete, (110 - back) * H);
+        assert_int_equal(outlook.there_ms, (110 - back + 9) * H);
+        assert_false(outlook.late);
+    }
+    complete.ms = 5 * H;
+    assert_true(outlay_of(&run, &rates, &complete, 99 * H).late);
+}
+
 /* How long it takes still: while it goes forwards, and from a hundredth on. */
 static void of_a_run_that_goes_forwards_it_is_said_when_it_is_through(void **state)
 {
@@ -201,6 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_read_written_and_moved_costs_what_it_is_priced_at),
         cmocka_unit_test(the_rest_is_as_dear_and_as_slow_as_what_is_done_and_of_too_little_nothing_is_said),
+        cmocka_unit_test(a_clock_that_was_set_back_makes_it_no_sooner),
         cmocka_unit_test(of_a_run_that_goes_forwards_it_is_said_when_it_is_through),
         cmocka_unit_test(whether_it_is_done_in_time_is_said),
         cmocka_unit_test(only_what_was_used_within_the_time_counts),

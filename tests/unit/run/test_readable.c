@@ -41,6 +41,14 @@ static void what_is_left_is_both_written_and_verified(void **state)
     assert_int_equal(readable_of(&run, 141 * H, 110 * H).there_ms, 110 * H + 10 * H / 3);
 }
 
+static void a_clock_that_was_set_back_makes_it_no_sooner(void **state)
+{
+    struct run_row run = quarter_read(RUN_RUNNING);
+    run.worked_ms = 10 * H;
+    assert_int_equal(readable_of(&run, 125 * H, 99 * H).there_ms, 129 * H);
+    assert_true(readable_of(&run, 125 * H, 99 * H).late);
+}
+
 static void of_too_little_and_of_what_is_not_needed_nothing_is_said(void **state)
 {
     struct run_row run = quarter_read(RUN_RUNNING);
@@ -119,6 +127,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_left_is_both_written_and_verified),
+        cmocka_unit_test(a_clock_that_was_set_back_makes_it_no_sooner),
         cmocka_unit_test(of_too_little_and_of_what_is_not_needed_nothing_is_said),
         cmocka_unit_test(a_run_that_stands_has_to_go_on_by_a_moment_that_its_pause_does_not_move),
         cmocka_unit_test(a_pause_that_may_outlive_it_says_so_and_when),
