@@ -471,9 +471,10 @@ static bool are_settings(struct catalog *catalog, const struct run_row *run, str
     for (size_t i = 0; fit && i < io->n; i++) {
         struct setting *setting = &io->at[i];
         setting->key = limits_full_key(setting->key, mem);
-        fit = is_first(io, i, error) && limits_set(&limits, setting->key, setting->value, error) &&
-              limits_sensible(&limits, setting->key, error);
+        fit = is_first(io, i, error) && limits_set(&limits, setting->key, setting->value, error);
     }
+    for (size_t i = 0; fit && i < io->n; i++)
+        fit = limits_sensible(&limits, io->at[i].key, error);
     limits_done(&limits);
     return fit;
 }

@@ -365,8 +365,28 @@ bool limits_set(struct limits *limits, const char *key, const char *value, GErro
                          "%s=%s: the plan of the run holds no forecast that it could be held against: it is made where "
                          "the spec has this key",
                          key, value);
+    if (unit == GUARD_UNIT_NUMBER && is_none(value)) { /* what is read is never none */
+        *limit = guard_none(below);
+        return true;
+    }
     return guard_limit_read(unit, below, value, limit) ||
-           error_set(error, SLUICE_ERROR_USAGE, "%s=%s: expected %s", key, value, guard_limit_expected(unit));
+           error_set(error, SLUICE_ERROR_USAGE, "%s=%s: expected %s%s", key, value, guard_limit_expected(unit),
+                     unit == GUARD_UNIT_NUMBER ? ", or none" : "");
+}
+
+/* As in a spec. */
+static const char *budget_senseless(const struct plan_limits *now, const char *key)
+{
+    const struct spec_budget *budget = &now->budget;
+    if (!g_str_has_prefix(key, "budget."))
+        return NULL;
+    if (strcmp(key, BUDGET_COST) == 0 && budget->cost && !money_given(&now->rates))
+        return "by the `prices` of its plan the run costs nothing, so that nothing would ever be spent";
+    if (budget->burn.ms && !budget->records && !budget->bytes && !budget->cost)
+        return BUDGET_BURN
+            " is a share of budget.records, budget.bytes or budget.cost, and none of them would be left; "
+            "name them in one command, or " BUDGET_BURN "=none";
+    return NULL;
 }
 
 bool limits_sensible(struct limits *limits, const char *key, GError **error)
@@ -374,6 +394,7 @@ bool limits_sensible(struct limits *limits, const char *key, GError **error)
     enum spec_guard guard = g_str_has_prefix(key, "protect.") ? guard_find(key) : GUARD_COUNT;
     auto_hold(&limits->lock);
     const char *why = guard < GUARD_COUNT ? guard_limit_senseless(guard, limits->now.guards[guard]) : NULL;
+    why = why ? why : budget_senseless(&limits->now, key);
     return !why || error_set(error, SLUICE_ERROR_USAGE, "%s: %s", key, why);
 }
 

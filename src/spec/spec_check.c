@@ -208,9 +208,21 @@ static void check_burn(struct rows_reader *reader, const struct spec *spec)
                   "'budget.burn' needs 'records', 'bytes' or 'cost' beside it: it is a share of one");
 }
 
+/* A cap on what costs nothing is none. */
+static void check_prices(struct rows_reader *reader, const struct spec *spec)
+{
+    const struct yaml_node *cost = rows_seen(reader, "budget.cost");
+    const struct money_rates rates = money_rates_of(&spec->prices, 1);
+    if (cost && rows_seen(reader, "prices") && !money_given(&rates))
+        yaml_diag(reader->yaml, cost,
+                  "'budget.cost' needs a price beside it, such as 'prices.writes': without one "
+                  "nothing costs anything");
+}
+
 void spec_check(struct rows_reader *reader, struct spec *spec)
 {
     check_burn(reader, spec);
+    check_prices(reader, spec);
     check_after(reader, spec);
     check_contradictions(reader);
     check_needs(reader);

@@ -280,4 +280,18 @@ def _(stand):
     among(["fix.yaml:", "50% within 1h"], stand.sluice("plan", "fix.yaml").ended(2).err)
 
 
+@test("a cap where nothing costs anything, and a burn of nothing, are refused by `set` as in a spec")
+def _(stand):
+    prepare(stand, '{ records: 10, burn: "50% in 1h" }')
+    run(stand, 3, command=("run", "fix.yaml", "--yes", "--exit-on-pause"))
+    among("the run costs nothing", stand.sluice("set", "fix", "budget.cost=5").ended(2).err)
+    among("none of them would be left", stand.sluice("set", "fix", "budget.records=none").ended(2).err)
+    stand.sluice("set", "fix", "budget.records=none", "budget.burn=none").ended(0)
+    among("none of them would be left", stand.sluice("set", "fix", "budget.burn=50% in 1h").ended(2).err)
+    run(stand, 0, command=("resume", "fix"))
+    spec = stand.read("fix.yaml")
+    stand.write("fix.yaml", spec.replace('{ records: 10, burn: "50% in 1h" }', "{ cost: 5 }\nprices: { currency: EUR }"))
+    among(["fix.yaml:", "needs a price beside it"], stand.sluice("plan", "fix.yaml").ended(2).err)
+
+
 run_all()

@@ -231,6 +231,56 @@ static void what_says_nothing_is_read_and_not_sensible(void **state)
     limits_done(&limits);
 }
 
+static void a_budget_that_nothing_uses_is_not_sensible(void **state)
+{
+    static const struct {
+        const char *key, *value, *words; /* NULL: fine */
+        struct spec_budget stands;
+        double price;
+    } ROWS[] = {
+        {"budget.cost", "5", "the run costs nothing", {0}, 0},
+        {"budget.cost", "none", NULL, {0}, 0},
+        {"budget.cost", "5", NULL, {0}, 1},
+        {"budget.burn", "50% in 1h", "none of them would be left", {.time_ms = 1000}, 0},
+        {"budget.burn", "50% in 1h", NULL, {.bytes = 5}, 0},
+        {"budget.records", "none", "none of them would be left", {.records = 5, .burn = {0.5, 1000}}, 0},
+        {"budget.records", "none", NULL, {.records = 5, .cost = 5, .burn = {0.5, 1000}}, 1},
+        {"budget.records", "none", NULL, {.records = 5}, 0},
+        {"workers", "2", NULL, {.burn = {0.5, 1000}}, 0}, /* as it was set by whoever let it pass */
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct limits limits;
+        GError *error = NULL;
+        limits_init(&limits);
+        limits.now.budget = ROWS[i].stands;
+        limits.now.rates.write = ROWS[i].price;
+        kit_ok(limits_set(&limits, ROWS[i].key, ROWS[i].value, &error));
+        if (ROWS[i].words)
+            kit_refused(limits_sensible(&limits, ROWS[i].key, &error), USAGE, ROWS[i].words);
+        else
+            kit_ok(limits_sensible(&limits, ROWS[i].key, &error));
+        limits_done(&limits);
+    }
+}
+
+static void a_signal_is_given_up_by_none(void **state)
+{
+    struct limits limits;
+    struct guards_limits guards;
+    GError *error = NULL;
+    limits_init(&limits);
+    limits.now.n_signals = 1;
+    g_strlcpy(limits.now.signals[0].name, "cpu", sizeof limits.now.signals[0].name);
+    limits.now.signals[0].limit = 5;
+    kit_ok(limits_set(&limits, "protect.signals.cpu", "none", &error));
+    g_autofree char *read = limits_get(&limits, "protect.signals.cpu", &error);
+    assert_string_equal(read, "none");
+    limits_guards(&limits, &guards);
+    assert_true(guard_is_none(guards.signals[0]));
+    kit_refused(limits_set(&limits, "protect.signals.cpu", "all", &error), USAGE, "or none");
+    limits_done(&limits);
+}
+
 /* --- passed ------------------------------------------------------------------------------------------------------- */
 
 static void a_share_passes_its_limit_only_beyond_it(void **state)
@@ -428,6 +478,8 @@ int main(void)
         cmocka_unit_test(every_limit_can_be_read_before_anything_is_set),
         cmocka_unit_test(a_limit_on_the_forecast_is_for_plans_that_hold_one),
         cmocka_unit_test(what_says_nothing_is_read_and_not_sensible),
+        cmocka_unit_test(a_budget_that_nothing_uses_is_not_sensible),
+        cmocka_unit_test(a_signal_is_given_up_by_none),
         cmocka_unit_test(a_share_passes_its_limit_only_beyond_it),
         cmocka_unit_test(only_steps_that_reach_a_store_are_its_calls),
         cmocka_unit_test(every_try_to_reach_a_store_is_a_call_and_nothing_else_is),
