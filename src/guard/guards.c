@@ -366,6 +366,7 @@ static struct guard_rule rule_of(const struct guard_row *row, double limit, int6
         rule.slow = 0;
     if (word || row->unit == GUARD_UNIT_COUNT || row->unit == GUARD_UNIT_DURATION)
         rule.clear = rule.slow;
+    rule.stale_us = MAX(rule.hold_us, STALE_LEAST_US);
     return rule;
 }
 
@@ -384,6 +385,14 @@ static struct guard_rule rule_of_skew(const struct guards_limits *limits)
     return rule;
 }
 
+static void set_rule(struct entry *entry, struct guard_rule rule)
+{
+    bool moved = rule.limit != entry->rule.limit || rule.slow != entry->rule.slow;
+    entry->rule = rule;
+    if (moved)
+        guard_moved(&entry->state, &entry->rule);
+}
+
 /* What a plan takes where the spec says nothing; another limit of what nothing measures it refuses. */
 static double fallback_of(const struct guard_row *row)
 {
@@ -400,25 +409,25 @@ static bool set_rules(struct guards *guards, const struct guards_limits *limits)
     for (enum spec_guard i = 0; i < GUARD_COUNT; i++) {
         struct entry *entry = &guards->entries[i];
         bool limited = !guard_is_none(limits->of[i]);
-        entry->rule = rule_of(guard_row(i), limits->of[i], limits->hold_ms * 1000);
-        entry->rule.stale_us = MAX(entry->rule.hold_us, STALE_LEAST_US);
+        set_rule(entry, rule_of(guard_row(i), limits->of[i], limits->hold_ms * 1000));
         entry->watched = limited && !entry->untold && tells_any(guards);
         entry->vain = limited && (entry->untold || !tells_any(guards)) && limits->of[i] != fallback_of(guard_row(i));
         any |= entry->watched;
     }
     struct entry *skew = &guards->entries[ENTRY_SKEW];
-    skew->rule = rule_of_skew(limits);
+    set_rule(skew, rule_of_skew(limits));
     skew->watched = limits->skew_ms > 0 && !skew->untold && tells_any(guards);
     for (size_t i = 0; i < config->n_signals; i++) {
         const struct spec_signal *signal = &config->signals[i];
         struct entry *entry = &guards->entries[ENTRY_SIGNALS + i];
         int64_t hold_us = (signal->hold_ms ? signal->hold_ms : limits->hold_ms) * 1000;
         bool moved = limits->signals[i] != signal->limit;
-        entry->rule =
+        struct guard_rule rule =
             guard_rule_of(limits->signals[i], moved ? limits->signals[i] : signal->slow, signal->below, hold_us);
-        entry->rule.hard = signal->hard;
-        entry->rule.stale_us = MAX(hold_us, (2 * signal->every_ms + signal->timeout_ms) * 1000);
-        entry->watched = true;
+        rule.hard = signal->hard;
+        rule.stale_us = MAX(hold_us, (2 * signal->every_ms + signal->timeout_ms) * 1000);
+        set_rule(entry, rule);
+        entry->watched = !guard_is_none(limits->signals[i]);
     }
     guards->entries[ENTRY_SWITCH].rule = (struct guard_rule){
         .below = true, .limit = 1, .slow = 1, .clear = 1, .strict = true, .stale_us = SWITCH_STALE_US};
@@ -436,9 +445,9 @@ static char *limit_text(const struct entry *entry, double limit)
 }
 
 /* What is wrong, in words; the caller frees. */
-static char *words_of(const struct guards *guards, const struct entry *entry)
+static char *words_of(const struct guards *guards, const struct entry *entry, int64_t now_us)
 {
-    char hold[UNITS_TEXT];
+    char hold[UNITS_TEXT], silent[UNITS_TEXT];
     const struct guard_state *state = &entry->state;
     g_autofree char *value = guard_value_text(entry->unit, state->value);
     bool past = entry->rule.below ? state->value < entry->rule.limit : state->value > entry->rule.limit;
@@ -448,6 +457,9 @@ static char *words_of(const struct guards *guards, const struct entry *entry)
     bool beyond = entry->rule.below ? state->value < entry->rule.slow : state->value > entry->rule.slow;
     if (state->unread && entry->why)
         return g_strdup_printf("it cannot be read: %s", entry->why);
+    if (state->unread && now_us - state->read_us >= entry->rule.stale_us)
+        return g_strdup_printf("it cannot be read: nothing was heard of it for %s",
+                               units_duration((now_us - state->read_us) / 1000, silent));
     if (state->unread)
         return g_strdup_printf("it could not be read, and must stay within its limit for %s now", hold);
     if (entry->why)
@@ -470,7 +482,7 @@ static int64_t since_ms(const struct guards *guards, const struct entry *entry, 
 
 static void tell(const struct guards *guards, const struct entry *entry, int64_t now_us, struct guards_verdict *ret)
 {
-    g_autofree char *words = words_of(guards, entry);
+    g_autofree char *words = words_of(guards, entry, now_us);
     g_free(ret->name);
     g_free(ret->words);
     ret->level = entry->state.level;

@@ -86,19 +86,30 @@ static int64_t since(bool holds, int64_t since_us, int64_t now_us)
 }
 
 /* What was out of reach and never beyond its limit need not come nearer than that: where it is near it only slows. */
+static void place(struct guard_state *state, const struct guard_rule *rule)
+{
+    bool beyond = past(rule, state->value, rule->limit), near = beyond || past(rule, state->value, rule->slow);
+    bool within = state->unread ? !beyond : !near && !past(rule, state->value, rule->clear);
+    state->beyond_us = since(beyond, state->beyond_us, state->read_us);
+    state->within_us = since(within, state->within_us, state->read_us);
+}
+
+void guard_moved(struct guard_state *state, const struct guard_rule *rule)
+{
+    if (state->known && !state->unread)
+        place(state, rule);
+}
+
 void guard_take(struct guard_state *state, const struct guard_rule *rule, double value, int64_t now_us)
 {
     if (isnan(value)) {
         guard_fail(state, rule, now_us);
         return;
     }
-    bool beyond = past(rule, value, rule->limit), near = beyond || past(rule, value, rule->slow);
-    bool within = state->unread ? !beyond : !near && !past(rule, value, rule->clear);
     state->known = true;
     state->value = value;
     state->read_us = now_us;
-    state->beyond_us = since(beyond, state->beyond_us, now_us);
-    state->within_us = since(within, state->within_us, now_us);
+    place(state, rule);
     guard_look(state, rule, now_us);
 }
 

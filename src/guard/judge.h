@@ -46,5 +46,7 @@ void guard_begin(struct guard_state *ret, int64_t now_us);
 void guard_take(struct guard_state *state, const struct guard_rule *rule, double value, int64_t now_us);
 /* One that failed. */
 void guard_fail(struct guard_state *state, const struct guard_rule *rule, int64_t now_us);
+/* The limits are other ones: what was read last is held against them, as of then. */
+void guard_moved(struct guard_state *state, const struct guard_rule *rule);
 /* Time has passed, or the rule is another one. */
 void guard_look(struct guard_state *state, const struct guard_rule *rule, int64_t now_us);

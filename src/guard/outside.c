@@ -207,7 +207,9 @@ static bool ask_file(const struct outside *outside, const struct outside_switch 
     size_t len;
     const char *data = g_bytes_get_data(bytes, &len);
     g_autofree char *text = g_strndup(data ? data : "", len);
-    return truth_of(text, ret, error) || error_add(error, "%s", asked->of->file);
+    bool whole =
+        strlen(text) == len || error_set(error, SLUICE_ERROR_UNREACHABLE, "true or false was expected, not NUL");
+    return (whole && truth_of(text, ret, error)) || error_add(error, "%s", asked->of->file);
 }
 
 static bool ask_url(const struct outside *outside, const struct outside_switch *asked, bool *ret, GError **error)

@@ -202,6 +202,8 @@ def _(stand):
     among("guard: enabled", status["reason"])
     same([row["value"] for row in status["signals"] if row["name"] == "enabled"], [0], "what the switch says")
     among("no, limit pause: pause", next(line for line in stand.sluice("status", "fix").ended(0).out.splitlines() if line.lstrip().startswith("guards ")))
+    set_to(stand, "true\0false", "go")
+    stand.until(process, lambda line: holds(line) and "true or false was expected, not NUL" in line["text"])
     set_to(stand, "perhaps", "go")
     stand.until(process, lambda line: holds(line) and "true or false was expected, not 'perhaps'" in line["text"])
     set_to(stand, "on", "go")
@@ -269,6 +271,22 @@ def _(stand):
     is_repaired(stand)
     entries = stand.sluice("audit", "log", "--json").ended(0).lines()
     must(any("protect.signals.queue" in json.dumps(entry["details"]) for entry in entries), "no entry")
+
+
+@test("a limit that is moved counts at once, however seldom a signal is read; one that cannot be read any more is given up")
+def _(stand):
+    ready(stand, ONE, more=protect(signals(queue(stand, 11).replace("every: 20ms", "every: 10m"))))
+    process = stand.start(*RUN)
+    stand.until(process, holds)
+    stand.sluice("set", "fix", "protect.signals.queue=20").ended(0)
+    stand.until(process, writes)
+    stand.sluice("set", "fix", "protect.signals.queue=5").ended(0)
+    stand.until(process, holds)
+    among("or none", stand.sluice("set", "fix", "protect.signals.queue=lots").ended(2).err)
+    stand.sluice("set", "fix", "protect.signals.queue=none").ended(0)
+    stand.finish(process).ended(0)
+    same(stand.sluice("set", "fix", "protect.signals.queue=?").ended(0).out.strip().split("=")[-1].strip(), "none", "limit")
+    is_repaired(stand)
 
 
 @test("while a guard has it: a person's pause holds, a signal interrupts, a death is taken up, a rollback takes it back")

@@ -130,6 +130,16 @@ static void one_that_is_fed_no_longer_fails_closed_and_says_so(void **state)
     verdict_is(fx, GUARD_LEVEL_OK, NULL);
 }
 
+static void of_one_whose_reader_hangs_it_is_said_for_how_long(void **state)
+{
+    struct fixture *fx = *state;
+    feed(fx, "one", 0, NULL);
+    world_sleep_us(&fx->fake.world, 4 * S, NULL);
+    verdict_is(fx, GUARD_LEVEL_PAUSE, "one: it cannot be read: nothing was heard of it for 4s");
+    feed(fx, "one", 0, NULL);
+    verdict_is(fx, GUARD_LEVEL_PAUSE, "one: it could not be read, and must stay within its limit for 3s now");
+}
+
 static void one_that_is_dropped_holds_nobody_any_more_and_begins_anew(void **state)
 {
     struct fixture *fx = *state;
@@ -175,6 +185,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_worst_of_them_is_the_verdict_and_of_equals_the_first, begin, end),
         cmocka_unit_test_setup_teardown(a_breach_that_has_not_held_yet_is_no_time_to_begin, begin, end),
         cmocka_unit_test_setup_teardown(one_that_is_fed_no_longer_fails_closed_and_says_so, begin, end),
+        cmocka_unit_test_setup_teardown(of_one_whose_reader_hangs_it_is_said_for_how_long, begin, end),
         cmocka_unit_test_setup_teardown(one_that_is_dropped_holds_nobody_any_more_and_begins_anew, begin, end),
         cmocka_unit_test_setup_teardown(what_status_shows_has_value_limit_and_level, begin, end),
         cmocka_unit_test_setup_teardown(a_limit_that_was_set_where_nothing_measures_it_is_shown_as_not_watched, begin,

@@ -200,6 +200,30 @@ static void a_limit_that_is_moved_counts_from_the_next_look(void **state)
     assert_int_equal(many(&life, 5, 1e300), GUARD_LEVEL_OK);
 }
 
+/* Who is read every five minutes is not to pause a run for a limit that was given up meanwhile. */
+static void a_limit_that_is_moved_is_held_against_what_was_read_last(void **state)
+{
+    struct life life = life_of(guard_rule_of(10, 10, false, 10 * S));
+    life.rule.stale_us = 900 * S;
+    assert_int_equal(next(&life, 12), GUARD_LEVEL_SLOW);
+    life.rule.limit = life.rule.slow = 20;
+    life.rule.clear = 18;
+    guard_moved(&life.state, &life.rule);
+    life.now += 100 * S;
+    guard_look(&life.state, &life.rule, life.now);
+    assert_int_equal(life.state.level, GUARD_LEVEL_OK);
+    life.rule.limit = life.rule.slow = 11;
+    guard_moved(&life.state, &life.rule); /* the reading is older than the hold */
+    guard_look(&life.state, &life.rule, life.now);
+    assert_int_equal(life.state.level, GUARD_LEVEL_PAUSE);
+    life.now += 900 * S;
+    guard_look(&life.state, &life.rule, life.now);
+    life.rule.limit = life.rule.slow = life.rule.clear = 20;
+    guard_moved(&life.state, &life.rule); /* nobody knows what it is by now */
+    guard_look(&life.state, &life.rule, life.now);
+    assert_int_equal(life.state.level, GUARD_LEVEL_PAUSE);
+}
+
 static void every_level_has_a_word_of_its_own(void **state)
 {
     for (enum guard_level i = 0; i < GUARD_LEVELS; i++)
@@ -223,6 +247,7 @@ int main(void)
         cmocka_unit_test(what_is_beyond_its_limit_when_it_can_be_read_again_stays_paused),
         cmocka_unit_test(a_strict_one_without_a_hold_follows_each_reading),
         cmocka_unit_test(a_limit_that_is_moved_counts_from_the_next_look),
+        cmocka_unit_test(a_limit_that_is_moved_is_held_against_what_was_read_last),
         cmocka_unit_test(every_level_has_a_word_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
