@@ -125,6 +125,9 @@ bool units_parse_bytes(const char *text, uint64_t *ret, GError **error)
     return true;
 }
 
+/* Of 292 years: sums of some, in microseconds, and times so far from now can still be told. */
+#define DURATION_MOST_MS UINT64_C(9223372036854)
+
 /* One or more terms, each of a smaller unit than the one before: 1h30m. */
 bool units_parse_duration_ms(const char *text, int64_t *ret, GError **error)
 {
@@ -141,8 +144,9 @@ bool units_parse_duration_ms(const char *text, int64_t *ret, GError **error)
             return refuse(text, duration_expected, error);
         smallest = unit->size;
     } while (*at);
-    if (!int_to_i64(sum, ret))
+    if (sum > DURATION_MOST_MS)
         return refuse(text, duration_expected, error);
+    *ret = (int64_t)sum;
     return true;
 }
 

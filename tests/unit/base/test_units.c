@@ -70,8 +70,19 @@ static void durations_parse_as_people_write_them(void **state)
 
 static void wrong_durations_are_refused(void **state)
 {
-    static const char *const wrong[] = {
-        "", "5", "s", "5 s", "-5s", "5sec", "30m1h", "1h1h", "0.5ms", "1y", "9223372036854775808ms", "99999999999999w"};
+    static const char *const wrong[] = {"",
+                                        "5",
+                                        "s",
+                                        "5 s",
+                                        "-5s",
+                                        "5sec",
+                                        "30m1h",
+                                        "1h1h",
+                                        "0.5ms",
+                                        "1y",
+                                        "9223372036854775808ms",
+                                        "99999999999999w",
+                                        "20000w"};
     GError *error = NULL;
     for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
         int64_t ms = 7;
