@@ -94,6 +94,12 @@ struct stage_new {
 };
 
 /* Who did something and why: goes into the ledger with the act. */
+/* A reason that says something. */
+static inline bool reason_says(const char *reason)
+{
+    return reason && reason[strspn(reason, " \t\r\n")];
+}
+
 struct act {
     const char *actor;  /* user@host */
     const char *reason; /* NULL: none given */

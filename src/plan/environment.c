@@ -140,7 +140,7 @@ static bool is_small(const struct plan *plan, double most)
 bool environment_permits(const struct plan *plan, const char *reason, GError **error)
 {
     const struct environment *environment = plan->environment;
-    bool said = (reason && *reason) || (plan->spec->reason && *plan->spec->reason);
+    bool said = reason_says(reason) || reason_says(plan->spec->reason);
     if (!environment)
         return true;
     if (environment->reason && !said)

@@ -59,7 +59,7 @@ static char *stands_in_the_way(const struct run_row *run, bool resume, int *ret_
 /* A halt was for a reason, and so is its end. */
 static bool may_resume(const struct run_row *run, const struct run_config *config, GError **error)
 {
-    if (run->state != RUN_HALTED || config->act.reason)
+    if (run->state != RUN_HALTED || reason_says(config->act.reason))
         return true;
     return error_set(error, SLUICE_ERROR_USAGE, "%s is halted: %s; `sluice resume %s --reason …` says why it may go on",
                      run->name, ending_reason_of(run), run->name);

@@ -203,7 +203,7 @@ static char *stands_in_the_way(const struct run_row *run, int *ret_status)
 /* A halt was for a reason, and so is its end. */
 static bool may_go_on(const struct run_config *config, const struct run_row *run, GError **error)
 {
-    return run->state != RUN_HALTED || config->act.reason ||
+    return run->state != RUN_HALTED || reason_says(config->act.reason) ||
            error_set(error, SLUICE_ERROR_USAGE,
                      "%s is halted: %s; `sluice promote %s --reason …` says why it may go on", run->name,
                      run->reason ? run->reason : "no reason was recorded", run->name);

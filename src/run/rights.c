@@ -33,8 +33,7 @@ static bool says_why(const struct run_config *config, const struct run_row *run,
                      enum spec_may_what what, GError **error)
 {
     const struct environment *environment = rights->environment;
-    const char *reason = config->act.reason;
-    return !environment || !environment->reason || !spec_may_widens(what) || (reason && *reason) ||
+    return !environment || !environment->reason || !spec_may_widens(what) || reason_says(config->act.reason) ||
            error_set(error, SLUICE_ERROR_NOT_PERMITTED,
                      "%s: it is in the environment '%s', where %s needs a reason: give one with --reason", run->name,
                      environment->name, spec_may_word(what));

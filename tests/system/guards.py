@@ -183,7 +183,9 @@ def _(stand):
     among("guard: queue: 11, above its limit of 10", end["message"])
     same(states(stand)[0], "halted", "state")
     run(stand, 5)
-    stand.sluice("resume", "fix").ended(2)
+    for more in ((), ("--reason", ""), ("--reason", "  ")):
+        among("says why it may go on", stand.sluice("resume", "fix", *more).ended(2).err)
+    same(states(stand)[0], "halted", "state")
     set_to(stand, 1)
     run(stand, 0, command=("resume", "fix", "--reason", "mended"))
     is_repaired(stand)

@@ -149,8 +149,8 @@ static void who_widens_a_run_gives_the_reason_that_its_environment_asks_for(void
         const struct environment *environment;
         const char *reason;
         bool may;
-    } ROWS[] = {
-        {NULL, NULL, true}, {&LETS, NULL, true}, {&ASKS, NULL, false}, {&ASKS, "", false}, {&ASKS, "INC-1", true}};
+    } ROWS[] = {{NULL, NULL, true}, {&LETS, NULL, true},   {&ASKS, NULL, false},
+                {&ASKS, "", false}, {&ASKS, " \n", false}, {&ASKS, "INC-1", true}};
     for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
         GError *error = NULL;
         auto_(catalog) catalog = NULL;
