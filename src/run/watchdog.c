@@ -24,6 +24,12 @@ static bool looks(enum run_state state)
     return state == RUN_RUNNING || state == RUN_PROMOTING || state == RUN_VERIFYING;
 }
 
+/* … and in which it waits, where a reading is beyond its limit, until that is over or has held. */
+static bool is_to_begin(enum run_state state)
+{
+    return state == RUN_PLANNED || state == RUN_INTERRUPTED;
+}
+
 bool watchdog_sees(const struct watchdog_seen *seen)
 {
     return seen->held && seen->sight->at_ms > 0 && seen->now_ms - seen->sight->at_ms <= WATCHDOG_BLIND_MS;
@@ -48,11 +54,14 @@ struct watchdog watchdog_look(const struct watchdog_seen *seen)
     const struct watchdog fine = {.kind = WATCHDOG_FINE, .begins_ms = begins_ms(seen)};
     if (run->state == RUN_PAUSED)
         return (struct watchdog){.kind = WATCHDOG_PAUSED, .by = seen->pauser, .since_ms = run->state_ms};
+    const char *guard = watchdog_sees(seen) ? seen->sight->slowed_by : NULL;
+    if (guard && is_to_begin(run->state))
+        return (struct watchdog){.kind = WATCHDOG_SLOW, .by = guard};
     if (!seen->held || !(writes(run->state) || looks(run->state)))
         return fine;
     if (looks(run->state) && seen->sight->at_ms > 0 && !watchdog_sees(seen))
         return stuck(seen->sight->at_ms, "its process has looked at nothing since; it, or its machine, stands still");
-    const char *slow_by = watchdog_sees(seen) && seen->sight->slowed_by ? seen->sight->slowed_by : seen->limited_by;
+    const char *slow_by = guard ? guard : seen->limited_by;
     if (slow_by)
         return (struct watchdog){.kind = WATCHDOG_SLOW, .by = slow_by, .begins_ms = begins_ms(seen)};
     int64_t moved_ms = MAX(run->updated_ms, run->state_ms);

@@ -56,6 +56,25 @@ static void slow_is_what_the_holder_sees_now_or_a_limit_that_writes_wait_for(voi
     is(&seen, WATCHDOG_SLOW, "slow because of protect.rate.max");
 }
 
+static void who_waits_for_a_guard_before_it_begins_says_for_which(void **state)
+{
+    static const struct {
+        enum run_state state;
+        const char *words;
+    } ROWS[] = {{RUN_PLANNED, "slow because of memory"},
+                {RUN_INTERRUPTED, "slow because of memory"},
+                {RUN_WAITING, NULL}, /* for its hours, or somebody's word */
+                {RUN_DONE, NULL}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct run_row run = row_of(ROWS[i].state);
+        struct sight sight = {.at_ms = NOW - 2000, .slowed_by = "memory"};
+        struct watchdog_seen seen = {.run = &run, .sight = &sight, .held = true, .now_ms = NOW};
+        is(&seen, ROWS[i].words ? WATCHDOG_SLOW : WATCHDOG_FINE, ROWS[i].words);
+        seen.held = false;
+        is(&seen, WATCHDOG_FINE, NULL);
+    }
+}
+
 static void one_that_has_begun_and_checkpointed_nothing_says_what_comes_first(void **state)
 {
     static const struct {
@@ -151,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pause_is_of_what_has_made_it_held_or_not),
         cmocka_unit_test(slow_is_what_the_holder_sees_now_or_a_limit_that_writes_wait_for),
+        cmocka_unit_test(who_waits_for_a_guard_before_it_begins_says_for_which),
         cmocka_unit_test(one_that_has_begun_and_checkpointed_nothing_says_what_comes_first),
         cmocka_unit_test(stuck_is_a_holder_that_looks_at_nothing_or_checkpoints_nothing),
         cmocka_unit_test(which_states_are_stuck_by_what),
