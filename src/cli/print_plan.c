@@ -363,15 +363,12 @@ static void put_forecast(FILE *out, const struct plan *plan, const struct foreca
 
 /* --- budget ------------------------------------------------------------------------------------------------------- */
 
-/* What it reads is about as large as what it writes. */
 static uint64_t forecast_cost(const struct plan *plan, const struct forecast *forecast)
 {
     struct tally tally = {0};
     memcpy(tally.of, forecast->of, sizeof tally.of);
     tally.of[OUTCOME_READ] = plan->n_listed;
-    uint64_t changed = forecast->of[OUTCOME_WRITTEN] + forecast->of[OUTCOME_DELETED];
-    double each = changed ? (double)forecast->bytes / (double)changed : 0;
-    return outlay_cost_of(&tally, (uint64_t)(each * (double)plan->n_listed), forecast->bytes, &plan->limits.rates);
+    return outlay_cost_of(&tally, forecast->read_bytes, forecast->bytes, &plan->limits.rates);
 }
 
 /* What the run is forecast to use; a time that is not known is none. */

@@ -8,7 +8,7 @@
 #define KEY_BYTES   96u
 
 struct sums {
-    uint64_t bytes, undo_bytes;
+    uint64_t bytes, undo_bytes, read_bytes;
     int64_t more_keys, more_bytes;
 };
 
@@ -24,6 +24,7 @@ static void add_growth(struct sums *sums, const struct try_item *item)
 static bool add(void *self, const struct try_record *record, GError **error)
 {
     struct sums *sums = self;
+    sums->read_bytes += record->key.len + record->document.len;
     for (size_t i = 0; i < record->n_items; i++) {
         const struct try_item *item = &record->items[i];
         if (item->outcome != OUTCOME_WRITTEN && item->outcome != OUTCOME_DELETED)
@@ -85,6 +86,7 @@ static void widen(const struct plan *plan, const struct try_result *tried, const
         if (outcome_row((enum outcome)i)->kind == OUTCOME_KIND_LISTED)
             ret->of[i] = (uint64_t)((double)tried->tally.of[i] * factor + 0.5);
     ret->bytes = (uint64_t)((double)sums->bytes * factor);
+    ret->read_bytes = (uint64_t)((double)sums->read_bytes * factor);
     ret->more_keys = (uint64_t)((double)MAX(sums->more_keys, 0) * factor);
     ret->more_bytes = (uint64_t)((double)MAX(sums->more_bytes, 0) * factor);
     ret->undo_bytes = plan->sink ? 0 : (uint64_t)((double)sums->undo_bytes * factor);
@@ -120,6 +122,7 @@ json_t *forecast_json(const struct forecast *forecast)
     json_t *object = json_pack("{s:I, s:b, s:o, s:I, s:I, s:f}", "sampled", (json_int_t)forecast->sampled, "spread",
                                forecast->spread, "records", counts, "bytes", (json_int_t)forecast->bytes, "undo_bytes",
                                (json_int_t)forecast->undo_bytes, "records_per_s", forecast->records_per_s);
+    json_object_set_new(object, "read_bytes", json_integer((json_int_t)forecast->read_bytes));
     json_object_set_new(object, "more_keys", json_integer((json_int_t)forecast->more_keys));
     json_object_set_new(object, "more_bytes", json_integer((json_int_t)forecast->more_bytes));
     json_object_set_new(object, "seconds", forecast->seconds < 0 ? json_null() : json_integer(forecast->seconds));

@@ -16,6 +16,7 @@ struct forecast {
     bool spread;                    /* the sample comes from all over the source */
     uint64_t of[OUTCOME_COUNT];     /* of all keys, about; those that were listed alone */
     uint64_t bytes, undo_bytes;     /* to be written into the target, and into the undo log, about */
+    uint64_t read_bytes;            /* of the source, once, about */
     uint64_t more_keys, more_bytes; /* that the target has afterwards, about; 0: no more, or less */
     /* At the rate of the newest run of the spec that came to an end, or the limit; 0: not known. */
     double records_per_s;

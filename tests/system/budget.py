@@ -294,4 +294,15 @@ def _(stand):
     among(["fix.yaml:", "needs a price beside it"], stand.sluice("plan", "fix.yaml").ended(2).err)
 
 
+@test("what is read and not written is estimated, too: a run that changes nothing, and one that makes its records small")
+def _(stand):
+    prepare(stand, "{ records: 400 }", more="prices: { egress: 1073741.824 }") # a byte costs 0.001, and is read twice
+    for lua in ("return doc", "return { id = doc.id }"):
+        stand.write("fix.lua", f"function transform(doc) {lua} end\n")
+        forecast = stand.sluice("plan", "fix.yaml", "--json").ended(0).lines()[-1]["cost"]["forecast"]
+        run(stand, 0)
+        used = stand.status("fix")["cost"]["used"]
+        must(used > 10 and used / 2 < forecast < used * 2, f"{lua}: estimated {forecast}, used {used}")
+
+
 run_all()
