@@ -159,11 +159,17 @@ static void show_json(struct progress *progress, const struct run_event *event)
                                         [RUN_EVENT_NOTE] = "note",
                                         [RUN_EVENT_PACE] = "pace"};
     struct cli *cli = progress->cli;
-    print_json(cli, json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:f}", "type", TYPES[event->kind], "run",
-                              shape_text(event->run ? event->run->name : NULL), "state",
-                              shape_text(event->run ? run_state_word(event->run->state) : NULL), "text",
-                              shape_text(event->text), "done", (json_int_t)event->done, "of", (json_int_t)event->of,
-                              "records_per_s", event->records_per_s));
+    const struct run_pace *pace = event->pace;
+    json_t *line =
+        json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:f}", "type", TYPES[event->kind], "run",
+                  shape_text(event->run ? event->run->name : NULL), "state",
+                  shape_text(event->run ? run_state_word(event->run->state) : NULL), "text", shape_text(event->text),
+                  "done", (json_int_t)event->done, "of", (json_int_t)event->of, "records_per_s", event->records_per_s);
+    if (pace)
+        json_object_update_new(line, json_pack("{s:o, s:o, s:f, s:f}", "server", shape_text(pace->server), "limited_by",
+                                               shape_text(pace->limited_by), "window", pace->window, "commands_per_s",
+                                               pace->commands_per_s));
+    print_json(cli, line);
     fflush(cli->out);
 }
 

@@ -10,7 +10,6 @@ enum {
     STORES_MOST = 2,
     ANSWERED_TICKS = 12, /* so long servers that are known may take for a first answer: as long as measuring them */
     SERVERS_FEW = 8,
-    SERVERS_TOLD = 64, /* to whoever looks */
 };
 
 /* By where a store stands in struct govern: on other servers it counts for nothing anyway. */
@@ -501,7 +500,7 @@ char *govern_json(struct govern *govern)
 {
     g_autoptr(GArray) looks = look(govern);
     json_t *all = json_array();
-    for (guint i = 0; i < MIN(looks->len, SERVERS_TOLD); i++)
+    for (guint i = 0; i < MIN(looks->len, GOVERN_TOLD); i++)
         json_array_append_new(all, look_json(look_of(looks, i)));
     char *text = looks->len > 0 ? json_dumps(all, JSON_COMPACT) : NULL;
     json_decref(all);
@@ -517,26 +516,32 @@ static void add_others(const json_t *look, struct govern_words *io)
         g_snprintf(io->text + len, sizeof io->text - len, "; it shares with %d at work there, too: %s", others, other);
 }
 
-/* Of the server that holds back most: it stands first. */
-bool govern_words(const char *json, struct govern_words *ret)
+bool govern_words_of(const json_t *look, struct govern_words *ret)
 {
     const char *server, *by, *reason;
-    double p99 = 0, limit = 0, baseline = 0, per_s = 0;
-    json_t *all = json_loads(json, 0, NULL);
-    bool there = json_unpack(json_array_get(all, 0), "{s:s, s:s, s:s}", "server", &server, "limited_by", &by, "reason",
-                             &reason) == 0;
-    enum governor_cause cause = there ? governor_cause_of(by) : GOVERNOR_MOST;
-    if (cause != GOVERNOR_MOST) {
-        bool known = json_unpack(json_array_get(all, 0), "{s:F, s:F, s:F, s:F}", "p99_ms", &p99, "limit_ms", &limit,
-                                 "baseline_ms", &baseline, "commands_per_s", &per_s) == 0;
-        ret->limited_by = governor_cause_name(cause);
-        if (known)
-            g_snprintf(ret->text, sizeof ret->text, "%s: p99 %.2f ms of %.2f (%.2f without us), %.0f commands/s: %s",
-                       server, p99, limit, baseline, per_s, reason);
-        else
-            g_snprintf(ret->text, sizeof ret->text, "%s: %s", server, reason);
-        add_others(json_array_get(all, 0), ret);
-    }
-    json_decref(all);
+    double p99 = 0, limit = 0, baseline = 0;
+    json_t *of = (json_t *)look;
+    if (json_unpack(of, "{s:s, s:s, s:s}", "server", &server, "limited_by", &by, "reason", &reason) != 0)
+        return false;
+    enum governor_cause cause = governor_cause_of(by);
+    *ret = (struct govern_words){.limited_by = governor_cause_name(cause)};
+    g_strlcpy(ret->server, server, sizeof ret->server);
+    json_unpack(of, "{s?F, s?F}", "window", &ret->window, "commands_per_s", &ret->per_s);
+    if (json_unpack(of, "{s:F, s:F, s:F, s:F}", "p99_ms", &p99, "limit_ms", &limit, "baseline_ms", &baseline,
+                    "commands_per_s", &ret->per_s) == 0)
+        g_snprintf(ret->text, sizeof ret->text, "%s: p99 %.2f ms of %.2f (%.2f without us), %.0f commands/s: %s",
+                   server, p99, limit, baseline, ret->per_s, reason);
+    else
+        g_snprintf(ret->text, sizeof ret->text, "%s: %s", server, reason);
+    add_others(look, ret);
     return cause != GOVERNOR_MOST;
+}
+
+/* It stands first. */
+bool govern_words(const char *json, struct govern_words *ret)
+{
+    json_t *all = json_loads(json, 0, NULL);
+    bool held = govern_words_of(json_array_get(all, 0), ret);
+    json_decref(all);
+    return held;
 }

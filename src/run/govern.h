@@ -5,6 +5,8 @@
  * The promise is the limits' (`sluice set RUN protect.live.p99=…` changes it, takes it off, puts it on). */
 #pragma once
 
+#include <jansson.h>
+
 #include "guard/guards.h"
 #include "pace/servers.h"
 #include "run/limits.h"
@@ -50,12 +52,16 @@ void govern_feed(struct govern *govern, struct guards *guards, int64_t hold_us);
 /* Which run of a higher priority is at work on its servers, of whatever home, in words; NULL: none that paces itself.
  * The caller frees. */
 char *govern_first(struct govern *govern, uint32_t priority);
-/* Servers as they are paced now, those first that hold the run back most, 64 at most, as JSON for status: NULL where
- * nothing is paced. The caller frees. */
+enum { GOVERN_TOLD = 64 };
+/* Servers as they are paced now, those first that hold the run back most, so many at most, as JSON for status: NULL
+ * where nothing is paced. The caller frees. */
 char *govern_json(struct govern *govern);
-/* What the JSON says in short; false: nothing is held back by it. */
+/* What the JSON says in short, of the server that holds back most; false: nothing is held back by it. */
 struct govern_words {
     const char *limited_by; /* static */
+    char server[64];
+    double window, per_s; /* 0: it does not say */
     char text[512];
 };
 bool govern_words(const char *json, struct govern_words *ret);
+bool govern_words_of(const json_t *server, struct govern_words *ret); /* of one of the servers in it */

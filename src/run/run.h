@@ -23,14 +23,21 @@ struct run_step {
     uint64_t cpu_us;         /* of the processor */
 };
 
-/* What happens while a call is at work: for progress bars and for `--json`. PACE: what limits it has changed. Borrowed
- * for the call of `event`. STEPS comes when the workers have ended. */
+/* One server, as it is paced from now on. */
+struct run_pace {
+    const char *server, *limited_by; /* NULL: nothing holds it back */
+    double window, commands_per_s;   /* that may be in flight; that were sent in the last second */
+};
+
+/* What happens while a call is at work: for progress bars and for `--json`. PACE: that of a server has changed.
+ * Borrowed for the call of `event`. STEPS comes when the workers have ended. */
 struct run_event {
     enum run_event_kind kind;
     const struct run_row *run;    /* totals as of now */
     double records_per_s;         /* PROGRESS: over the last seconds */
     uint64_t done, of;            /* PROGRESS: keys accounted for, keys in all (0: not known) */
     const char *text;             /* NOTE, PACE, STATE: words; PROGRESS: what is being done, e.g. "verifying" */
+    const struct run_pace *pace;  /* PACE */
     const struct run_step *steps; /* STEPS */
     size_t n_steps;
 };

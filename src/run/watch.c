@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/thread.h"
+#include "run/tell.h"
 
 /* How late it is noticed at most that what is waited for has come. */
 #define WATCH_US (INT64_C(4) * 1000)
@@ -34,6 +35,16 @@ static bool is_late(const struct watch *watch, enum wish_kind kind)
     return watch->back && (kind == WISH_ABORT || kind == WISH_ROLLBACK);
 }
 
+/* What moves the pace from now on, and who says so. */
+static void tell_set(struct watch *watch, const struct wish *wish)
+{
+    struct run_row known = {.id = watch->run};
+    const char *reason = wish->act.reason;
+    g_autofree char *text = g_strdup_printf("%s has set %s%s%s", wish->act.actor, wish->value ? wish->value : "a limit",
+                                            reason ? ": " : "", reason ? reason : "");
+    run_tell_note(watch->config, watch->catalog, &known, text);
+}
+
 /* A wish that cannot be read now is asked for again at the next look. Whoever is at work stops, or has the new limits,
  * before it is written down that it was heard: that has to wait for what workers write. */
 static void look_at_wishes(struct watch *watch)
@@ -52,6 +63,8 @@ static void look_at_wishes(struct watch *watch)
         limits_take_settings(watch->limits, watch->catalog, watch->run, watch->mem, NULL);
     if (!catalog_wish_taken(watch->catalog, wish.id, NULL))
         return;
+    if (wish.kind == WISH_SET)
+        tell_set(watch, &wish);
     watch->owes = false;
     if (ends(watch, wish.kind)) /* else there is nothing to do for one that already runs */
         watch->wish = wish;
@@ -103,31 +116,37 @@ static void look_at_home(struct watch *watch)
     }
 }
 
+/* Whoever is told of a change. */
+struct hearer {
+    const struct run_config *config;
+    const struct run_row *run;
+};
+
+static void tell_change(void *self, const struct paces_change *change)
+{
+    const struct hearer *hearer = self;
+    struct run_event event = {.kind = RUN_EVENT_PACE, .run = hearer->run, .text = change->text, .pace = &change->pace};
+    run_tell(hearer->config, &event);
+}
+
 void watch_tell_pace(struct watch *watch, const char *json)
 {
-    struct govern_words words = {0};
-    bool limited = govern_words(json, &words);
-    const char *by = limited ? words.limited_by : NULL;
-    if (!watch->config->event || g_strcmp0(by, watch->limited_by) == 0 ||
-        (watch->limited_by && by && governor_cause_of(by) == GOVERNOR_BASELINE))
-        return;
     auto_(arena) mem = arena_new(1 << 20);
     struct run_row row = {.id = watch->run};
-    if (!catalog_run_reload(watch->catalog, mem, &row, NULL))
+    struct hearer hearer = {.config = watch->config, .run = &row};
+    if (!watch->config->event || !catalog_run_reload(watch->catalog, mem, &row, NULL))
         return;
-    struct run_event event = {
-        .kind = RUN_EVENT_PACE, .run = &row, .text = limited ? words.text : "nothing holds it back"};
-    watch->limited_by = by;
-    watch->config->event(watch->config->event_self, &event);
+    if (!watch->paces)
+        watch->paces = paces_new();
+    paces_look(watch->paces, json, tell_change, &hearer);
 }
 
 /* Nobody reads it but to look: what is not written now is the next time. */
 static void note_pace(struct watch *watch)
 {
     g_autofree char *json = govern_json(watch->govern);
-    if (!json)
-        return;
-    catalog_pace_put(watch->catalog, watch->run, json, NULL);
+    if (json)
+        catalog_pace_put(watch->catalog, watch->run, json, NULL);
     watch_tell_pace(watch, json);
 }
 
@@ -188,6 +207,7 @@ void watch_until_ended(struct watch *watch)
     }
     if (atomic_load(watch->stop))
         see_why(watch);
+    g_clear_pointer(&watch->paces, paces_free);
 }
 
 /* --- work on a thread of its own

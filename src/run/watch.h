@@ -5,6 +5,7 @@
 #include "run/govern.h"
 #include "run/guarding.h"
 #include "run/limits.h"
+#include "run/paces.h"
 #include "run/run.h"
 
 struct watch {
@@ -34,7 +35,7 @@ struct watch {
     bool owes; /* a wish has stopped the work, and is not written down as heard */
     int64_t now_us, asked_us, tidied_us, shown_us, paced_us;
     uint64_t shown_done;
-    const char *limited_by; /* as was last told */
+    struct paces *paces; /* as they were told; NULL: nobody was */
     double rate_per_s;
 };
 
@@ -50,6 +51,5 @@ bool watch_work(struct watch *watch, bool (*work)(void *self, GError **error), G
 /* For `look`: records a second, smoothed over the last few looks. 0 at the first. */
 double watch_rate_per_s(struct watch *watch, uint64_t done);
 
-/* What holds the run back by now (govern_json()), once as it changes; a lull goes as it came, and is not told of. Where
- * the catalog cannot be read, the next time. */
+/* What has changed of the pace by now (run/paces.h). Where the catalog cannot be read, the next time. */
 void watch_tell_pace(struct watch *watch, const char *json);

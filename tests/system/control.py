@@ -194,9 +194,11 @@ def _(stand):
     must(limit.items() <= stand.until(watch, lambda line: True)[0]["rate"].items(), "watch")
     watch.send_signal(signal.SIGINT)
     among("slowed by protect.rate.max, 150/s", stand.run(["bash", "-c", f"{stand.programs.sluice} watch | head -n 5"]).out)
-    stand.sluice("set", "fix", "protect.rate.max=none").ended(0)
-    ended(stand, process, "done", 0)
-    same(stand.status()["rate"]["limited_by"], None, "limited by")
+    stand.sluice("set", "fix", "protect.rate.max=none", "--reason", "the shop is closed").ended(0)
+    told = stand.finish(process).ended(0).lines()
+    [note] = [line["text"] for line in told if line["type"] == "note" and " has set " in line["text"]]
+    among(" has set protect.rate.max=none: the shop is closed", note)
+    same((told[-1]["state"], stand.status()["rate"]["limited_by"]), ("done", None), "state, limited by")
     once(stand)
 
 

@@ -153,21 +153,16 @@ static void count_pace(void *self, const struct run_event *event)
     g_string_append_printf(told, "%s;", event->text);
 }
 
-static void what_holds_a_run_back_is_told_once_as_it_changes_also_where_it_could_not_be_at_first(void **state)
+static void what_has_changed_of_the_pace_is_told_also_where_it_could_not_be_at_first(void **state)
 {
     static const struct {
         const char *json;
         unsigned fails; /* the n-th statement */
         const char *told;
     } LOOKS[] = {
-        {"[]", 0, ""},
-        {ON("live.p99"), 1, ""},
-        {ON("live.p99"), 0, "a: it drains;"},
-        {ON("live.p99"), 0, ""},
-        {ON("baseline"), 0, ""}, /* a lull */
-        {"[]", 1, ""},
-        {"[]", 0, "nothing holds it back;"},
-        {ON("baseline"), 0, "a: it drains;"},
+        {"[]", 0, ""},           {ON("live.p99"), 1, ""}, {ON("live.p99"), 0, "a: it drains;"},
+        {ON("live.p99"), 0, ""}, {NULL, 1, ""},           {NULL, 0, "a: nothing holds it back;"},
+        {NULL, 0, ""},
     };
     struct runs *runs = *state;
     g_autoptr(GString) told = g_string_new(NULL);
@@ -185,6 +180,51 @@ static void what_holds_a_run_back_is_told_once_as_it_changes_also_where_it_could
         if (strcmp(told->str, LOOKS[i].told) != 0)
             fail_msg("look %zu: '%s' was told", i, told->str);
     }
+    paces_free(watch.paces);
+}
+
+/* --- what is set -------------------------------------------------------------------------------------------------- */
+
+static void keep_note(void *self, const struct run_event *event)
+{
+    GString *told = self;
+    assert_int_equal(event->kind, RUN_EVENT_NOTE);
+    assert_string_equal(event->run->name, "job.1");
+    g_string_append_printf(told, "%s;", event->text);
+}
+
+/* Whoever reads the stream of a run knows why it is slower from now on. */
+static void what_another_terminal_sets_is_told_once_with_who_and_why(void **state)
+{
+    static const struct {
+        const char *value, *reason, *told;
+    } SETS[] = {
+        {"protect.rate.max=50/s workers=2", "the shop opens",
+         "ann@desk has set protect.rate.max=50/s workers=2: the shop opens;"},
+        {"protect.live.p99=none", NULL, "ann@desk has set protect.live.p99=none;"},
+    };
+    struct runs *runs = *state;
+    struct run_row run = put_run(runs);
+    for (size_t i = 0; i < G_N_ELEMENTS(SETS); i++) {
+        g_autoptr(GString) told = g_string_new(NULL);
+        struct run_config config = {
+            .world = &runs->fake.world, .home = runs->home, .event = keep_note, .event_self = told};
+        struct wish wish = {
+            .kind = WISH_SET, .value = SETS[i].value, .act = {.actor = "ann@desk", .reason = SETS[i].reason}};
+        struct looks looks = {.left = 10};
+        struct watch watch = {.config = &config,
+                              .catalog = runs->catalog,
+                              .mem = runs->mem,
+                              .run = run.id,
+                              .stop = &looks.stop,
+                              .ended = is_over,
+                              .self = &looks};
+        GError *error = NULL;
+        int64_t id;
+        kit_ok(catalog_wish_add(runs->catalog, run.id, &wish, &id, &error));
+        watch_until_ended(&watch);
+        assert_string_equal(told->str, SETS[i].told);
+    }
 }
 
 int main(void)
@@ -194,9 +234,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_statement_that_fails_leaves_a_wish_to_be_heard_later, runs_setup,
                                         runs_teardown),
         cmocka_unit_test(a_rate_is_of_two_looks_with_time_between),
-        cmocka_unit_test_setup_teardown(
-            what_holds_a_run_back_is_told_once_as_it_changes_also_where_it_could_not_be_at_first, runs_setup,
-            runs_teardown),
+        cmocka_unit_test_setup_teardown(what_has_changed_of_the_pace_is_told_also_where_it_could_not_be_at_first,
+                                        runs_setup, runs_teardown),
+        cmocka_unit_test_setup_teardown(what_another_terminal_sets_is_told_once_with_who_and_why, runs_setup,
+                                        runs_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
