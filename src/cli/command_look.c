@@ -53,21 +53,6 @@ static void put_until(struct cli *cli, const struct readable *readable)
         fprintf(cli->out, "  until       its source %s\n", words);
 }
 
-static const char *text_of(const json_t *signal, const char *name)
-{
-    const char *text = json_string_value(json_object_get(signal, name));
-    return text ? text : "";
-}
-
-static void print_signal(FILE *out, const char *head, const json_t *signal)
-{
-    const char *where = text_of(signal, "where"), *error = text_of(signal, "error"), *level = text_of(signal, "level");
-    const char *value = text_of(signal, "value_text");
-    fprintf(out, "  %-10s  %-18s %s%s%s, limit %s%s%s%s%s\n", head, text_of(signal, "name"), *value ? value : "unknown",
-            *where ? " on " : "", where, text_of(signal, "limit_text"), strcmp(level, "ok") != 0 ? ": " : "",
-            strcmp(level, "ok") != 0 ? level : "", *error ? "; " : "", error);
-}
-
 /* Each signal against its limit. */
 static void put_guards(FILE *out, const struct guards_view *view)
 {
@@ -75,7 +60,8 @@ static void put_guards(FILE *out, const struct guards_view *view)
     const json_t *signal;
     json_array_foreach(view->signals, i, signal)
     {
-        print_signal(out, i ? "" : "guards", signal);
+        g_autofree char *text = guards_view_text(signal);
+        fprintf(out, "  %-10s  %-18s %s\n", i ? "" : "guards", guards_view_name(signal), text);
     }
 }
 

@@ -118,6 +118,7 @@ static void put_pace(GString *into, const struct run_row *run)
 struct screen {
     size_t lines;
     long columns;
+    char *text; /* NULL: nothing yet */
 };
 
 static size_t name_cells(const struct view *view)
@@ -149,7 +150,26 @@ static void put_stage(GString *into, const struct view *view, const struct stage
                            units_count(bar.of, all), stage_state_word(stage->state));
 }
 
-static char *screen_of(const struct cli *cli, const struct view *view, long columns)
+/* Those that are not well first, and as many as there is room for. */
+static void put_signals(GString *into, const struct view *view, size_t *io_room)
+{
+    const char *head = "guards";
+    for (int well = 0; well < 2; well++) {
+        const json_t *signal;
+        size_t i;
+        json_array_foreach(view->guards.signals, i, signal)
+        {
+            if (guards_view_is_off(signal) == (well == 1) || *io_room == 0)
+                continue;
+            g_autofree char *text = guards_view_text(signal);
+            g_string_append_printf(into, "\n  %-6s  %-18s %s", head, guards_view_name(signal), text);
+            head = "";
+            (*io_room)--;
+        }
+    }
+}
+
+static GString *screen_of(const struct cli *cli, const struct view *view, long columns)
 {
     GString *text = g_string_new(NULL);
     g_autofree char *why = slowness(cli, view), *late = lateness(cli, view);
@@ -166,7 +186,7 @@ static char *screen_of(const struct cli *cli, const struct view *view, long colu
         g_autofree char *lags = shape_straggler_text(&view->stragglers[i]);
         g_string_append_printf(text, "\n  lags: %s", lags);
     }
-    return g_string_free(text, FALSE);
+    return text;
 }
 
 /* Over itself: every line is cut to the width, so that the number of lines is known. After the width has changed,
@@ -176,6 +196,8 @@ static void draw(struct cli *cli, const char *text, struct screen *io)
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     long columns = print_columns(cli->out);
     size_t n = 0;
+    if (io->columns == columns && g_strcmp0(io->text, text) == 0)
+        return;
     if (io->lines && io->columns == columns)
         fprintf(cli->out, "\033[%" G_GSIZE_FORMAT "A", io->lines);
     for (; lines[n]; n++) {
@@ -183,7 +205,8 @@ static void draw(struct cli *cli, const char *text, struct screen *io)
         fprintf(cli->out, "\r%s\033[K\n", fits);
     }
     fprintf(cli->out, "\033[J"); /* a line less than before */
-    *io = (struct screen){.lines = n, .columns = columns};
+    g_free(io->text);
+    *io = (struct screen){.lines = n, .columns = columns, .text = g_strdup(text)};
 }
 
 /* --- elsewhere: a line every few seconds -------------------------------------------------------------------------- */
@@ -194,6 +217,19 @@ static void draw(struct cli *cli, const char *text, struct screen *io)
 static const struct stage_row *stage_now(const struct view *view)
 {
     return view->run.stage < view->n_stages ? &view->stages[view->run.stage] : NULL;
+}
+
+/* Of its guards those that are not well. */
+static void put_off(FILE *out, const struct view *view)
+{
+    const json_t *signal;
+    size_t i;
+    json_array_foreach(view->guards.signals, i, signal)
+    {
+        g_autofree char *text = guards_view_text(signal);
+        if (guards_view_is_off(signal))
+            fprintf(out, "; guard %s: %s", guards_view_name(signal), text);
+    }
 }
 
 static void show_line(struct cli *cli, const struct view *view)
@@ -211,6 +247,7 @@ static void show_line(struct cli *cli, const struct view *view)
         g_autofree char *lags = shape_straggler_text(&view->stragglers[i]);
         fprintf(cli->out, "; lags: %s", lags);
     }
+    put_off(cli->out, view);
     fputc('\n', cli->out);
 }
 
@@ -235,23 +272,52 @@ struct shown {
     enum run_state state;
     enum stage_state stage_state;
     uint32_t stage;
+    char *guards, *limited_by;
 };
 
-/* Another state, of the run or of its stage. */
+static void shown_done(struct shown *shown)
+{
+    g_free(shown->screen.text);
+    g_free(shown->guards);
+    g_free(shown->limited_by);
+}
+
+/* Which of its guards are not well, and how. The caller frees. */
+static char *guards_of(const struct view *view)
+{
+    GString *text = g_string_new(NULL);
+    const json_t *signal;
+    size_t i;
+    json_array_foreach(view->guards.signals, i, signal)
+    {
+        if (guards_view_is_off(signal))
+            g_string_append_printf(text, "%s %s;", guards_view_name(signal),
+                                   json_string_value(json_object_get(signal, "level")));
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* Another state, of the run, of its stage or of a guard. */
 static bool moved_on(const struct view *view, const struct shown *shown)
 {
     const struct stage_row *stage = stage_now(view);
+    g_autofree char *guards = guards_of(view);
     return shown->at_us == 0 || view->run.state != shown->state || view->run.stage != shown->stage ||
-           (stage && stage->state != shown->stage_state);
+           (stage && stage->state != shown->stage_state) || strcmp(guards, shown->guards) != 0;
+}
+
+static const char *limited_by(const struct view *view)
+{
+    return view->guards.dog.by ? view->guards.dog.by : view->limit.by;
 }
 
 static bool is_due(struct cli *cli, const struct view *view, const struct shown *shown, bool screen)
 {
     bool news = moved_on(view, shown) || view->run.updated_ms != shown->updated_ms;
-    if (screen)
-        return news || print_columns(cli->out) != shown->screen.columns;
+    if (screen) /* of which what is the same is not drawn again */
+        return true;
     if (cli_has(cli, OPTION_JSON))
-        return news;
+        return news || g_strcmp0(limited_by(view), shown->limited_by) != 0;
     return moved_on(view, shown) || world_monotonic_us(cli->world) - shown->at_us >= LINE_EVERY_US;
 }
 
@@ -263,6 +329,10 @@ static void note_shown(const struct cli *cli, const struct view *view, struct sh
     io->state = view->run.state;
     io->stage = view->run.stage;
     io->stage_state = stage ? stage->state : STAGE_PENDING;
+    g_free(io->guards);
+    io->guards = guards_of(view);
+    g_free(io->limited_by);
+    io->limited_by = g_strdup(limited_by(view));
 }
 
 static void show(struct cli *cli, const struct view *view, struct shown *io)
@@ -298,23 +368,33 @@ static bool look(struct cli *cli, struct watched *watched, bool screen, bool *re
     return true;
 }
 
-/* All of them in one screen, one below the other. */
-static char *screens_of(struct cli *cli, const struct watched *all, size_t n)
-{
-    GString *text = g_string_new(NULL);
-    for (size_t i = 0; i < n; i++) {
-        g_autofree char *one = screen_of(cli, &all[i].view, print_columns(cli->out));
-        g_string_append_printf(text, "%s%s", i ? "\n" : "", one);
-    }
-    return g_string_free(text, FALSE);
-}
-
 static size_t lines_in(const char *text)
 {
     size_t lines = 1;
     for (; *text; text++)
         lines += *text == '\n';
     return lines;
+}
+
+/* All of them in one screen, one below the other, with as many guards as there is room for. */
+static char *screens_of(struct cli *cli, const struct watched *all, size_t n, size_t rows)
+{
+    g_autoptr(GPtrArray) texts = g_ptr_array_new();
+    GString *whole = g_string_new(NULL);
+    size_t lines = 1; /* the cursor's own */
+    for (size_t i = 0; i < n; i++) {
+        GString *text = screen_of(cli, &all[i].view, print_columns(cli->out));
+        g_ptr_array_add(texts, text);
+        lines += lines_in(text->str);
+    }
+    size_t room = rows - MIN(rows, lines);
+    for (size_t i = 0; i < n; i++) {
+        GString *text = texts->pdata[i];
+        put_signals(text, &all[i].view, &room);
+        g_string_append_printf(whole, "%s%s", i ? "\n" : "", text->str);
+        g_string_free(text, TRUE);
+    }
+    return g_string_free(whole, FALSE);
 }
 
 /* A line a run, as many as there is room for. */
@@ -336,7 +416,7 @@ static char *brief_of(const struct watched *all, size_t n, size_t rows)
 static void show_screens(struct cli *cli, struct watched *all, size_t n)
 {
     size_t rows = print_rows(cli->out);
-    g_autofree char *whole = screens_of(cli, all, n);
+    g_autofree char *whole = screens_of(cli, all, n, rows);
     g_autofree char *brief = n > 1 && lines_in(whole) >= rows ? brief_of(all, n, rows) : NULL;
     for (size_t i = 0; i < n; i++)
         note_shown(cli, &all[i].view, &all[i].shown);
@@ -386,8 +466,10 @@ int command_watch(struct cli *cli, GError **error)
     }
     if (ok)
         status = watch(cli, all, n, error);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         view_done(&all[i].view);
+        shown_done(&all[i].shown);
+    }
     return status;
 }
 

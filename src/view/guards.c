@@ -26,6 +26,32 @@ void guards_view_done(struct guards_view *view)
     g_clear_pointer(&view->signals, json_decref);
 }
 
+static const char *text_of(const json_t *signal, const char *name)
+{
+    const char *text = json_string_value(json_object_get(signal, name));
+    return text ? text : "";
+}
+
+const char *guards_view_name(const json_t *signal)
+{
+    return text_of(signal, "name");
+}
+
+bool guards_view_is_off(const json_t *signal)
+{
+    return strcmp(text_of(signal, "level"), "ok") != 0;
+}
+
+char *guards_view_text(const json_t *signal)
+{
+    const char *where = text_of(signal, "where"), *error = text_of(signal, "error");
+    const char *value = text_of(signal, "value_text");
+    bool off = guards_view_is_off(signal);
+    return g_strdup_printf("%s%s%s, limit %s%s%s%s%s", *value ? value : "unknown", *where ? " on " : "", where,
+                           text_of(signal, "limit_text"), off ? ": " : "", off ? text_of(signal, "level") : "",
+                           *error ? "; " : "", error);
+}
+
 void guards_view_shape(json_t *status, const struct guards_view *view)
 {
     const struct watchdog *dog = &view->dog;

@@ -21,5 +21,12 @@ bool guards_view_look(const struct world *world, struct catalog *catalog, const 
                       struct arena *mem, struct guards_view *ret, GError **error);
 void guards_view_done(struct guards_view *view);
 
+/* One of `signals` for people: its reading against its limit, and what is wrong; its name is apart. The caller frees.
+ */
+char *guards_view_text(const json_t *signal);
+const char *guards_view_name(const json_t *signal);
+/* Whether it slows the run, or worse. */
+bool guards_view_is_off(const json_t *signal);
+
 /* `watchdog` and `signals`, and who limits the rate. */
 void guards_view_shape(json_t *status, const struct guards_view *view);

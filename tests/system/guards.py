@@ -128,6 +128,7 @@ def _(stand):
     same(note["run"], "fix.1", "the run of a note")
     line = stand.status("fix")
     must(line["watchdog"]["kind"] == "slow" and line["rate"]["limited_by"] == "queue", line["watchdog"])
+    among("; guard queue: 7, limit 10, slow from 5: slow", stand.run(["bash", "-c", f"{stand.programs.sluice} watch fix | head -n 1"]).out)
     set_to(stand, 12)
     stand.until(process, holds)
     same(states(stand)[0], "paused", "state")

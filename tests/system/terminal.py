@@ -231,6 +231,29 @@ def _(stand):
     among("no process holds it; because: the night shift asked", stand.sluice("watch").ended(0).out)
 
 
+@test("watch shows what is watched against its limits, those that are not well first, and anew with each reading, also while nothing is written")
+def _(stand):
+    ready(stand, rate=10**6)
+    stand.write("fix.yaml", stand.read("fix.yaml").replace("protect: { ", "protect: { hold: 100ms, signals: [{ name: queue, run: cat queue, above: 10, every: 20ms, hold: 100ms }], "))
+    set_queue = lambda value: stand.write("queue.new", f"{value}\n").rename(stand.path("queue"))
+    set_queue(11)
+    process = stand.start("run", "fix.yaml", "--yes", "--json")
+    stand.until(process, lambda line: line["type"] == "progress" and "paused by a guard" in line["text"])
+    readings = [11, 12] # the second is no move of the run: it is paused before and behind it
+
+    def is_seen(screen):
+        if any(re.fullmatch(fr"  guards  queue +{readings[0]}, limit 10: pause", line) for line in screen.lines()):
+            readings.pop(0)
+            set_queue(readings[0] if readings else 3)
+        return not readings
+
+    screen, code = watched(stand, 80, is_seen, then=lambda *_: None)
+    ended(stand, process, "done", 0)
+    same(code, 0, "exit")
+    must(any(re.search(r"^ {10}stop-all +no, limit pause$", drawn, re.M) for drawn in screen.drawn), screen.drawn)
+    must(screen.lines()[0] == "fix.1  done" and not any("queue" in line for line in screen.lines()), screen.lines())
+
+
 @test("watch where there is no terminal, or a dumb one: a line at each move and every few seconds, no escape")
 def _(stand):
     process = at_work(stand, rate=700)
