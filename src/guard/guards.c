@@ -22,6 +22,8 @@ enum {
 /* One guard, of whatever source. */
 struct entry {
     const char *name, *key; /* key: what `sluice set` changes; NULL: nothing does */
+    const char *source;     /* who tells it */
+    bool steers;            /* the pace follows it */
     enum guard_unit unit;
     struct guard_rule rule;
     struct guard_state state;
@@ -100,16 +102,22 @@ struct guards *guards_new(const struct guards_config *config)
         guards->entries[i].name = guard_row(i)->word;
         guards->entries[i].key = guard_row(i)->key;
         guards->entries[i].unit = guard_row(i)->unit;
+        guards->entries[i].source = "servers";
     }
-    guards->entries[ENTRY_SKEW].name = "skew";
-    guards->entries[ENTRY_SKEW].key = "protect.skew";
-    guards->entries[ENTRY_SKEW].unit = GUARD_UNIT_DURATION;
-    guards->entries[ENTRY_SKEW].untold = true;
-    guards->entries[ENTRY_SWITCH].name = "enabled";
-    guards->entries[ENTRY_SWITCH].unit = GUARD_UNIT_WORD;
+    struct entry *skew = &guards->entries[ENTRY_SKEW], *enabled = &guards->entries[ENTRY_SWITCH];
+    skew->name = "skew";
+    skew->key = "protect.skew";
+    skew->unit = GUARD_UNIT_DURATION;
+    skew->source = "servers";
+    skew->untold = true;
+    enabled->name = "enabled";
+    enabled->unit = GUARD_UNIT_WORD;
+    enabled->source = "switch";
     for (size_t i = 0; i < config->n_signals; i++) {
-        guards->entries[ENTRY_SIGNALS + i].name = config->signals[i].name;
+        const struct spec_signal *signal = &config->signals[i];
+        guards->entries[ENTRY_SIGNALS + i].name = signal->name;
         guards->entries[ENTRY_SIGNALS + i].unit = GUARD_UNIT_NUMBER;
+        guards->entries[ENTRY_SIGNALS + i].source = signal->prometheus ? "prometheus" : signal->url ? "url" : "program";
     }
     return guards;
 }
@@ -538,6 +546,8 @@ void guards_feed(struct guards *guards, const struct guards_feed *feed)
     auto_hold(&guards->lock);
     struct entry *entry = fed_entry(guards, feed->name);
     entry->name = feed->name;
+    entry->source = feed->source;
+    entry->steers = feed->steers;
     entry->unit = feed->unit;
     entry->rule = feed->rule;
     entry->watched = true;
@@ -599,8 +609,9 @@ static json_t *entry_json(const struct guards *guards, const struct entry *entry
                                         : NULL;
     char since[UNITS_TEXT];
     units_time(since_ms(guards, entry, now_us), since);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "name", entry->name, "level",
-                     guard_level_word(entry->state.level), "value",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "name", entry->name, "unit",
+                     guard_unit_word(entry->unit), "source", entry->source, "kind", entry->steers ? "load" : "limit",
+                     "level", guard_level_word(entry->state.level), "value",
                      entry->state.known ? number_json(entry->state.value) : json_null(), "limit",
                      number_json(guard_is_none(entry->rule.limit) ? entry->rule.slow : entry->rule.limit), "slow",
                      number_json(entry->rule.slow), "value_text", text_json(value), "limit_text", text_json(limit),

@@ -55,7 +55,8 @@ void guards_verdict_done(struct guards_verdict *verdict);
 /* A reading that somebody else has: `why` in words for what is beyond its limit; NULL: the numbers say it. The guard is
  * there from its first reading on; `name` lives as long as the guards. */
 struct guards_feed {
-    const char *name;
+    const char *name, *source; /* source: whose reading it is, static */
+    bool steers;               /* the pace follows it, and it is not only stopped at */
     enum guard_unit unit;
     struct guard_rule rule;
     double value; /* NAN: it could not be read, as `why` says */
@@ -71,6 +72,6 @@ void guards_wrote(struct guards *guards, uint64_t bytes);
 /* What was fed is watched no longer; one that never was is fine. */
 void guards_drop(struct guards *guards, const char *name);
 
-/* How they stand, as a JSON array for `status`: `name`, `level`, `value`, `limit`, `unit`, `where`, `since`, `error`.
- * The caller frees. */
+/* How they stand, as a JSON array for `status`: `name`, `unit`, `source`, `kind` (load: the pace is steered by it;
+ * limit: it is only stopped at it), `level`, `value`, `limit`, `where`, `since`, `error`. The caller frees. */
 char *guards_json(struct guards *guards);

@@ -404,6 +404,7 @@ static char *unfelt(struct govern *govern, const GArray *looks)
 static void feed_probe(struct guards *guards, const char *why, int64_t hold_us)
 {
     struct guards_feed feed = {.name = GOVERN_PROBE,
+                               .source = "probe",
                                .unit = GUARD_UNIT_WORD,
                                .rule = {.limit = INFINITY,
                                         .slow = INFINITY,
@@ -442,6 +443,8 @@ static void feed_live(struct guards *guards, const struct pace_look *look, int64
                               look->name, look->p99_us / 1000, most / 1000, base / 1000)
             : NULL;
     struct guards_feed feed = {.name = GOVERN_LIVE,
+                               .source = "probe",
+                               .steers = true,
                                .unit = GUARD_UNIT_LATENCY,
                                .rule = {.limit = most / 1000,
                                         .slow = most / 1000,

@@ -107,6 +107,7 @@ static void ask_stop(struct guarding *guarding, struct catalog *catalog)
                                   flag.actor, flag.reason ? ": " : "", flag.reason ? flag.reason : "")
                    : NULL;
     struct guards_feed feed = {.name = STOP_ALL,
+                               .source = "home",
                                .unit = GUARD_UNIT_WORD,
                                .rule = {.stale_us = STOP_STALE},
                                .value = flag.at_ms ? 1 : 0,
@@ -162,6 +163,7 @@ static void ask_turn(struct guarding *guarding, struct catalog *catalog)
     if (!first)
         first = govern_first(guarding->govern, wish.priority);
     struct guards_feed feed = {.name = LIMITS_PRIORITY,
+                               .source = "runs",
                                .unit = GUARD_UNIT_WORD,
                                .rule = {.stale_us = STOP_STALE},
                                .value = first ? 1 : 0,
@@ -208,6 +210,7 @@ static void feed_budget(struct guarding *guarding, struct catalog *catalog, int6
     if (guarding->burn_ms != limit.burn.ms)
         recall_burn(guarding, catalog, &used, &limit.burn, now_us);
     struct guards_feed feed = {.name = BUDGET_BURN,
+                               .source = "checkpoints",
                                .unit = GUARD_UNIT_SHARE,
                                .rule = guard_rule_of(most, most * BURN_SLOW, false, 0),
                                .value = burn_share(&guarding->burn, &limit, &used, now_us)};

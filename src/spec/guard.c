@@ -206,21 +206,28 @@ static char *number_limit(double limit)
 }
 
 static const struct unit {
+    const char *word;
     bool (*read)(const char *text, double *ret);
     char *(*text)(double value);
     char *(*limit)(double limit);
     const char *expected;
 } UNITS[GUARD_UNITS] = {
-    [GUARD_UNIT_SHARE] = {read_share, share_text, share_limit, "a share such as 75%, at most 100%, or none"},
-    [GUARD_UNIT_DURATION] = {read_duration, duration_text, duration_limit, "a duration such as 2s, or none"},
-    [GUARD_UNIT_BYTES] = {read_bytes, bytes_text, whole_limit, "an amount such as 64MiB, or none"},
-    [GUARD_UNIT_COUNT] = {read_count, count_text, whole_limit, "a number, or none"},
-    [GUARD_UNIT_RATE] = {read_rate, rate_text, rate_limit, "a rate such as 100/s, or none"},
-    [GUARD_UNIT_TIMES] = {read_times, times_text, times_limit, "a number above zero such as 4, or none"},
-    [GUARD_UNIT_WORD] = {read_word, word_text, word_limit, "slow, pause or none"},
-    [GUARD_UNIT_NUMBER] = {read_number, number_text, number_limit, "a number such as 0.85"},
-    [GUARD_UNIT_LATENCY] = {read_duration, latency_text, duration_limit, "a duration such as 2ms, or none"},
+    [GUARD_UNIT_SHARE] = {"share", read_share, share_text, share_limit, "a share such as 75%, at most 100%, or none"},
+    [GUARD_UNIT_DURATION] = {"duration", read_duration, duration_text, duration_limit,
+                             "a duration such as 2s, or none"},
+    [GUARD_UNIT_BYTES] = {"bytes", read_bytes, bytes_text, whole_limit, "an amount such as 64MiB, or none"},
+    [GUARD_UNIT_COUNT] = {"count", read_count, count_text, whole_limit, "a number, or none"},
+    [GUARD_UNIT_RATE] = {"rate", read_rate, rate_text, rate_limit, "a rate such as 100/s, or none"},
+    [GUARD_UNIT_TIMES] = {"times", read_times, times_text, times_limit, "a number above zero such as 4, or none"},
+    [GUARD_UNIT_WORD] = {"word", read_word, word_text, word_limit, "slow, pause or none"},
+    [GUARD_UNIT_NUMBER] = {"number", read_number, number_text, number_limit, "a number such as 0.85"},
+    [GUARD_UNIT_LATENCY] = {"latency", read_duration, latency_text, duration_limit, "a duration such as 2ms, or none"},
 };
+
+const char *guard_unit_word(enum guard_unit unit)
+{
+    return UNITS[unit].word;
+}
 
 bool guard_limit_read(enum guard_unit unit, bool below, const char *text, double *ret)
 {

@@ -27,6 +27,8 @@ enum guard_unit {
     GUARD_UNITS
 };
 
+const char *guard_unit_word(enum guard_unit unit); /* share, duration, … */
+
 /* Limits of a GUARD_UNIT_WORD, whose reading is 0 (it is not so) or 1. */
 #define GUARD_WORD_PAUSE 0.0
 #define GUARD_WORD_SLOW  1.0

@@ -109,6 +109,7 @@ def _(stand):
     among("guard: queue: 11", status["reason"])
     one = [row for row in status["signals"] if row["name"] == "queue"][0]
     same((one["level"], one["value"], one["limit"]), ("pause", 11, 10), "signal")
+    same((one["unit"], one["source"], one["kind"]), ("number", "program", "limit"), "what it is")
     among(["paused by queue since 20", "queue", "11, limit 10: pause"], stand.sluice("status", "fix").ended(0).out)
     set_to(stand, 3)
     stand.finish(process).ended(0)

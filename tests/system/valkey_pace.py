@@ -94,11 +94,14 @@ def _(stand, servers):
     must(any("known from just before" in text for text in notes), f"it measures again what planning has measured: {notes}")
     status = until(stand, lambda status: status["live"] and status["live"][0]["limit_ms"])
     must(time.monotonic() - begun > 2.5, "so soon a baseline")
+    same({row["name"]: (row["unit"], row["source"], row["kind"]) for row in status["signals"] if row["source"] == "probe"},
+         {"probe": ("word", "probe", "limit"), "live.p99": ("latency", "probe", "load")}, "signals of the probe")
     live = status["live"][0]
     same(live["server"], f"127.0.0.1:{server.port}", "server")
     must(live["limit_ms"] - live["baseline_ms"] >= 499, live)
     told = stand.finish(process, 120).ended(0).lines()
-    must(any(line["type"] == "pace" for line in told), "no change of its pace was told")
+    paces = [line for line in told if line["type"] == "pace"]
+    must(paces and all({"server", "limited_by", "window", "commands_per_s"} <= line.keys() for line in paces), f"changes of its pace: {paces}")
     same(repaired(server), KEYS, "repaired, once")
     must(0 < server.client().pttl("sluice:probe") <= 3600_000, "the probe's key does not expire")
 
@@ -186,7 +189,8 @@ def _(stand, servers):
     must(status["records"]["written"] < KEYS, "it was not held back")
     same(stand.sluice("set", "fix", "protect.live.p99=?").ended(0).out.strip(), "protect.live.p99=1us", "promise")
     stand.sluice("set", "fix", "protect.live.p99=none", "--reason", "nobody is there").ended(0)
-    stand.finish(process, 60).ended(0)
+    told = stand.finish(process, 60).ended(0).lines()
+    must(any(line["type"] == "pace" and line["limited_by"] is None for line in told), "that nothing holds it back any more is not told")
     same(repaired(server), KEYS, "repaired")
 
 

@@ -55,8 +55,13 @@ static int end(void **state)
 /* A second later: `name` is fed. */
 static void feed(struct fixture *fx, const char *name, double value, const char *why)
 {
-    struct guards_feed feed = {
-        .name = name, .unit = GUARD_UNIT_NUMBER, .rule = guard_rule_of(1, 1, false, 3 * S), .value = value, .why = why};
+    struct guards_feed feed = {.name = name,
+                               .source = "the test",
+                               .steers = strcmp(name, "two") == 0,
+                               .unit = GUARD_UNIT_NUMBER,
+                               .rule = guard_rule_of(1, 1, false, 3 * S),
+                               .value = value,
+                               .why = why};
     world_sleep_us(&fx->fake.world, S, NULL);
     guards_feed(fx->guards, &feed);
 }
@@ -158,7 +163,7 @@ static void what_status_shows_has_value_limit_and_level(void **state)
     struct fixture *fx = *state;
     feed(fx, "one", 2, NULL);
     char *json = guards_json(fx->guards);
-    contains(json, "\"name\":\"one\"");
+    contains(json, "\"name\":\"one\",\"unit\":\"number\",\"source\":\"the test\",\"kind\":\"limit\"");
     contains(json, "\"level\":\"slow\"");
     contains(json, "\"value\":2.0");
     contains(json, "\"limit\":1.0");
