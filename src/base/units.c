@@ -225,6 +225,16 @@ const char *units_count(uint64_t count, char *into)
     return into;
 }
 
+const char *units_rate(double per_s, char *into)
+{
+    if (per_s < 9.95)
+        snprintf(into, UNITS_TEXT, "%.2g", per_s);
+    else
+        units_count((uint64_t)((per_s < 1e18 ? per_s : 1e18) + 0.5), into);
+    memcpy(into + strlen(into), "/s", sizeof "/s");
+    return into;
+}
+
 const char *units_duration(int64_t ms, char *into)
 {
     /* Two figures each, the smaller one with two digits; below a minute one. */

@@ -14,6 +14,7 @@ bool units_parse_rate_per_s(const char *text, double *ret, GError **error);   /*
 #define UNITS_TEXT 32
 const char *units_bytes(uint64_t bytes, char *into); /* 1.4 GiB */
 const char *units_count(uint64_t count, char *into); /* 1 234 567 */
+const char *units_rate(double per_s, char *into);    /* 1 500/s, 2.5/s, 0.017/s */
 const char *units_duration(int64_t ms, char *into);  /* 2h 03m, 41s, 350ms */
 const char *units_plain(double value,
                         char *into); /* 1234567, 0.0000578704: to six digits, below 10^15 without exponent */

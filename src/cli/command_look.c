@@ -102,8 +102,7 @@ static void status_text(struct cli *cli, struct run_row *run, const struct look 
     if (look->limit.by && look->held && look->limit.words)
         fprintf(cli->out, "  slowed by   %s: %s\n", look->limit.by, look->limit.words);
     else if (slows_by_rate(look))
-        fprintf(cli->out, "  slowed by   %s, %s/s\n", look->limit.by,
-                units_count((uint64_t)look->limit.rate_max_per_s, rate));
+        fprintf(cli->out, "  slowed by   %s, %s\n", look->limit.by, units_rate(look->limit.rate_max_per_s, rate));
     for (size_t i = 0; i < look->n_stragglers; i++) {
         g_autofree char *text = shape_straggler_text(&look->stragglers[i]);
         fprintf(cli->out, "  %-10s  %s\n", i ? "" : "lags", text);

@@ -82,8 +82,7 @@ static char *slowness(const struct cli *cli, const struct view *view)
                                view->limit.words);
     bool by_rate = view->limit.by && view->limit.rate_max_per_s > 0 &&
                    (view->guards.dog.kind != WATCHDOG_SLOW || view->guards.dog.by == view->limit.by);
-    return by_rate ? g_strdup_printf("slowed by %s, %s/s", view->limit.by,
-                                     units_count((uint64_t)view->limit.rate_max_per_s, rate))
+    return by_rate ? g_strdup_printf("slowed by %s, %s", view->limit.by, units_rate(view->limit.rate_max_per_s, rate))
                    : watchdog_text(&view->guards.dog);
 }
 

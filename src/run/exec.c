@@ -35,7 +35,7 @@ enum { RESTLESS = 16 };
 void exec_shared_init(struct exec_shared *shared)
 {
     pthread_mutex_init(&shared->sequences.lock, NULL);
-    pthread_mutex_init(&shared->rate.lock, NULL);
+    rate_init(&shared->rate);
     limits_init(&shared->limits);
     budget_init(&shared->budget);
     catalog_together_init(&shared->together);
@@ -47,7 +47,7 @@ void exec_shared_init(struct exec_shared *shared)
 void exec_shared_done(struct exec_shared *shared)
 {
     pthread_mutex_destroy(&shared->sequences.lock);
-    pthread_mutex_destroy(&shared->rate.lock);
+    rate_done(&shared->rate);
     limits_done(&shared->limits);
     budget_done(&shared->budget);
     catalog_together_done(&shared->together);
@@ -291,40 +291,32 @@ static bool give_up(struct op *op)
     return false;
 }
 
-/* How long until n records may go; takes them out of the bucket. */
-static int64_t rate_take_us(struct exec_shared *shared, size_t n)
-{
-    struct rate_limit *rate = &shared->rate;
-    double per_s = limits_rate_per_s(&shared->limits);
-    if (per_s <= 0)
-        return 0;
-    auto_hold(&rate->lock);
-    int64_t now = world_monotonic_us(shared->world);
-    if (rate->at_us)
-        rate->tokens = MIN(rate->tokens + (double)(now - rate->at_us) * per_s / 1e6, per_s / 10);
-    rate->at_us = now;
-    rate->tokens -= (double)n;
-    return rate->tokens >= 0 ? 0 : (int64_t)(-rate->tokens * 1e6 / per_s);
-}
+/* So soon another limit is heeded: the later, the longer the wait is. */
+#define RATE_LOOK_US      (INT64_C(50) * 1000)
+#define RATE_LOOK_MOST_US (INT64_C(1000) * 1000)
+#define RATE_LOOKS        64
 
-static void rate_give(struct exec_shared *shared, size_t n)
+static int64_t rate_left(struct exec_shared *shared, double turn)
 {
-    auto_hold(&shared->rate.lock);
-    shared->rate.tokens += (double)n;
+    return rate_left_us(&shared->rate, limits_rate_per_s(&shared->limits), turn, world_monotonic_us(shared->world));
 }
 
 /* False: it is to stop, and nothing of the batch goes. */
 static bool rate_wait(struct exec *exec, size_t n)
 {
     struct exec_shared *shared = exec->shared;
-    int64_t wait_us = rate_take_us(shared, n);
-    if (wait_us <= 0)
-        return true;
-    wait_off(exec, wait_us);
-    atomic_store(&shared->rate.waited_ms, world_wall_ms(shared->world));
-    bool stopped = is_stopped(exec);
+    double per_s = limits_rate_per_s(&shared->limits);
+    double turn = rate_take(&shared->rate, per_s, n, world_monotonic_us(shared->world));
+    int64_t left_us = rate_left(shared, turn);
+    bool waits = left_us > 0;
+    for (; left_us > 0 && !is_stopped(exec); left_us = rate_left(shared, turn)) {
+        int64_t look_us = CLAMP(left_us / RATE_LOOKS, RATE_LOOK_US, RATE_LOOK_MOST_US);
+        wait_off(exec, MIN(left_us, look_us));
+        atomic_store(&shared->rate.waited_ms, world_wall_ms(shared->world));
+    }
+    bool stopped = waits && is_stopped(exec);
     if (stopped)
-        rate_give(shared, n);
+        rate_give(&shared->rate, n);
     return !stopped;
 }
 

@@ -11,6 +11,7 @@
 #include "run/job.h"
 #include "run/lookout.h"
 #include "run/op.h"
+#include "run/rate.h"
 #include "verify/glance.h"
 
 /* Sequences of the undo log: taken from the catalog in blocks, handed out without a gap in causality. */
@@ -18,14 +19,6 @@ struct sequences {
     pthread_mutex_t
         lock; /* rank: below everything; held over nothing but the catalog's own call when a block is used up */
     uint64_t next, end;
-};
-
-/* A token bucket over records per second, shared by all workers; how fast it fills, the limits say. */
-struct rate_limit {
-    pthread_mutex_t lock;
-    double tokens;
-    int64_t at_us;
-    atomic_int_fast64_t waited_ms; /* wall time: when a worker last waited for it; 0: never */
 };
 
 /* How often a step was performed, for how long its workers were busy with it (waiting included), and what they had of
@@ -48,7 +41,7 @@ struct exec_shared {
     struct sharing sharing;
     struct crowd crowd;
     struct lookout lookout; /* what the executors do, for who watches */
-    struct rate_limit rate;
+    struct rate rate;
     struct limits limits;
     struct budget budget;               /* of a forward job */
     struct govern *govern;              /* NULL: no store has a pace */

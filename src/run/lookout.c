@@ -79,6 +79,7 @@ void lookout_step(struct lookout *lookout, struct lookout_part *mine, size_t ste
     auto_hold(&lookout->lock);
     mine->step = step;
     mine->step_began_us = now_us;
+    mine->step_wait_us = 0;
 }
 
 void lookout_stepped(struct lookout *lookout, struct lookout_part *mine, size_t step, int64_t us)
@@ -92,6 +93,7 @@ void lookout_waited(struct lookout *lookout, struct lookout_part *mine, int64_t 
 {
     auto_hold(&lookout->lock);
     mine->wait_us += us;
+    mine->step_wait_us += us;
 }
 
 void lookout_error(struct lookout *lookout, struct lookout_part *mine, const GError *error)
@@ -293,7 +295,7 @@ bool lag_of(const struct lookout_part *part, const struct lookout_part *others, 
 {
     struct lookout_part now = *part; /* with the step that has not ended */
     if (part->step_began_us)
-        now.step_us[part->step] += now_us - part->step_began_us;
+        now.step_us[part->step] += MAX(now_us - part->step_began_us - part->step_wait_us, 0);
     struct lagging of = {.part = &now, .others = others, .work_us = now_us - part->began_us};
     int64_t still_us = now_us - MAX(part->began_us, part->checkpoint_us);
     struct lag lag = {.part = part->part,

@@ -35,6 +35,7 @@ struct lookout_part {
     int64_t wait_us;                    /* for the rate or the budget */
     size_t step;                        /* that is being performed … */
     int64_t step_began_us;              /* … since then; 0: none is */
+    int64_t step_wait_us;               /* of it, for the rate or the budget */
     int64_t step_us[OP_KIND_COUNT + 1]; /* by step; the last: between the steps */
     char said[160];                     /* by the last error */
 };

@@ -6,23 +6,24 @@
 #include <sqlite3.h>
 
 #define KEYS        4
-#define HOUR_US     (INT64_C(3600) * 1000 * 1000)
+#define SECOND_US   (INT64_C(1000) * 1000)
 #define ONE_AN_HOUR SAME_DATASET "stages: [{ name: full, scope: 100% }]\nprotect: { rate: { max: 1/h } }\n"
 #define AS_IT_GOES  SAME_DATASET "stages: [{ name: full, scope: 100% }]\n"
 
-/* Somebody who says stop as soon as anybody sleeps for so long. */
+/* Somebody who says stop as soon as anybody has slept for so long. */
 struct stand {
     struct scene scene; /* first: what sleeps is told of it */
     struct process process;
     atomic_bool stop;
-    int64_t from_us;
+    int64_t from_us, slept_us;
     struct hearing *hearing; /* NULL: nobody hears anything */
 };
 
 static void say_stop(struct scene *scene, int64_t us)
 {
     struct stand *stand = (struct stand *)(void *)scene;
-    if (us >= stand->from_us)
+    stand->slept_us += us;
+    if (stand->slept_us >= stand->from_us)
         atomic_store(&stand->stop, true);
 }
 
@@ -83,7 +84,7 @@ static void goes_on(struct stand *stand)
 static void who_waits_for_an_hour_wakes_and_has_written_nothing_down(void **state)
 {
     struct stand *stand = begin(state, ONE_AN_HOUR);
-    stand->from_us = HOUR_US / 2;
+    stand->from_us = SECOND_US;
     process_until(&stand->process, 0, OP_LOG);
     gives_up(stand);
     all_hold(stand, "{\"times\":0}");
@@ -94,7 +95,7 @@ static void who_waits_for_an_hour_wakes_and_has_written_nothing_down(void **stat
 static void what_is_given_up_goes_back_to_the_rate(void **state)
 {
     struct stand *stand = begin(state, ONE_AN_HOUR);
-    stand->from_us = HOUR_US / 2;
+    stand->from_us = SECOND_US;
     process_until(&stand->process, 0, OP_LOG);
     double before = stand->process.hold->shared.rate.tokens;
     gives_up(stand);

@@ -202,6 +202,22 @@ def _(stand):
     once(stand)
 
 
+@test("a rate that is far too low by mistake is heeded no longer than until it is mended, also by who waits for it; its figure is not 0")
+def _(stand):
+    ready(stand, rate=400)
+    process = started(stand, "run", "fix.yaml", "--yes")
+    stand.sluice("set", "fix", "rate.max=1/m").ended(0) # a batch of 40 is 40 minutes
+    done = [0]
+    def stands(line):
+        done.append(line["done"] if line["type"] == "progress" else done[-1])
+        return len(done) > 4 and len(set(done[-4:])) == 1
+    stand.until(process, stands)
+    among("slowed by   protect.rate.max, 0.017/s", stand.sluice("status").ended(0).out)
+    stand.sluice("set", "fix", "rate.max=none").ended(0)
+    stand.finish(process, timeout=20).ended(0)
+    once(stand)
+
+
 @test("a run whose first lane takes long shows that lanes are opened, and then that it writes")
 def _(stand):
     ready(stand)

@@ -131,6 +131,12 @@ static void counts_print_in_groups_of_three(void **state)
     assert_string_equal(units_count(1000, text), "1 000");
     assert_string_equal(units_count(1234567, text), "1 234 567");
     assert_string_equal(units_count(UINT64_MAX, text), "18 446 744 073 709 551 615");
+    assert_string_equal(units_rate(1.0 / 60, text), "0.017/s");
+    assert_string_equal(units_rate(0.5, text), "0.5/s");
+    assert_string_equal(units_rate(9.949, text), "9.9/s");
+    assert_string_equal(units_rate(9.95, text), "10/s");
+    assert_string_equal(units_rate(1499.6, text), "1 500/s");
+    assert_string_equal(units_rate(1e300, text), "1 000 000 000 000 000 000/s");
 }
 
 static void durations_print_their_two_largest_units(void **state)

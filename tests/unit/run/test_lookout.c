@@ -131,6 +131,23 @@ static void a_step_that_has_not_ended_counts(void **state)
     cause_is(&part, LAG_TARGET, "its target takes 90.00 ms");
 }
 
+/* Who waits for the rate in the middle of a step waits, whatever the step is for. */
+static void what_a_step_that_has_not_ended_waits_is_a_wait(void **state)
+{
+    struct lookout_part part = usual();
+    struct lookout lookout;
+    lookout_init(&lookout);
+    part.done = 100;
+    part.bytes = 10000;
+    lookout_step(&lookout, &part, OP_LOG, 3 * S);
+    lookout_waited(&lookout, &part, 8 * S);
+    cause_is(&part, LAG_WAITING, "it waits 80.");
+    lookout_step(&lookout, &part, OP_READ, 3 * S); /* another one */
+    part.wait_us = 0;
+    cause_is(&part, LAG_TARGET, "its target takes 90.00 ms");
+    lookout_done(&lookout);
+}
+
 static struct grant grant_of(uint32_t part)
 {
     return (struct grant){.part = {.part = part, .records = 1000}, .index = 100};
@@ -215,6 +232,7 @@ int main(void)
         cmocka_unit_test(what_can_be_shown_is_the_cause),
         cmocka_unit_test(refusals_as_the_others_have_are_no_cause),
         cmocka_unit_test(a_step_that_has_not_ended_counts),
+        cmocka_unit_test(what_a_step_that_has_not_ended_waits_is_a_wait),
         cmocka_unit_test(who_hangs_is_told_by_the_step_in_which_it_does),
         cmocka_unit_test(the_others_are_all_others_ended_ones_too),
     };
